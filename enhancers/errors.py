@@ -1,0 +1,39 @@
+"""The errors a user may meet: each says what is wrong, with the value, and what to do about it.
+
+The pages and the command line show ``str(error)`` as it is and never a traceback, so a message
+is one sentence or two, complete in itself.
+"""
+
+from __future__ import annotations
+
+
+class ReadingRoomError(Exception):
+    """Base of every error that is meant for the user's eyes."""
+
+
+class ImageReadError(ReadingRoomError):
+    """The file is not an image that can be read: truncated, empty, unsupported, without pixels."""
+
+
+class ImageTooLarge(ImageReadError):
+    """The file or the image exceeds a configured cap."""
+
+
+class ParameterError(ReadingRoomError):
+    """A parameter is unknown, of the wrong type or outside its range."""
+
+
+class UnknownMethod(ReadingRoomError):
+    """No method has this key."""
+
+
+class PriorMissing(ReadingRoomError):
+    """The network weights a method needs are not on this machine."""
+
+
+class OutOfDeviceMemory(ReadingRoomError):
+    """The device has too little memory for the image, also after every step down."""
+
+
+class MetricUnavailable(ReadingRoomError):
+    """The metric cannot be computed here: it needs a file, a reference, or a larger image."""

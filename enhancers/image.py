@@ -1,0 +1,163 @@
+"""The image as every room sees it: float32 in [0, 1] with the way back to source units."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass, field, replace
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from enhancers.method import Modality
+
+Pixels = NDArray[np.float32]
+"""A float32 image, shape (H, W) for gray or (H, W, 3) for RGB."""
+
+ModalityOrigin = Literal["file", "guessed", "user"]
+
+
+@dataclass(frozen=True)
+class Window:
+    """The affine map between [0, 1] and source units: 0 is ``low`` and 1 is ``high``.
+
+    Parameters
+    ----------
+    low, high : float
+        Source values (HU for CT, gray levels elsewhere), ``low < high``.
+    """
+
+    low: float
+    high: float
+
+    def __post_init__(self) -> None:
+        if not (np.isfinite(self.low) and np.isfinite(self.high) and self.low < self.high):
+            raise ValueError(f"a window needs finite low < high, got {self.low}..{self.high}")
+
+    def to_unit(self, source: NDArray[np.generic]) -> Pixels:
+        """Map source values to [0, 1], clipped, as float32."""
+        scaled = (np.asarray(source, np.float64) - self.low) / (self.high - self.low)
+        return np.clip(scaled, 0.0, 1.0).astype(np.float32)
+
+    def to_source(self, unit: NDArray[np.generic]) -> NDArray[np.float64]:
+        """Map [0, 1] back to source units (the inverse of `to_unit` inside the window)."""
+        return np.asarray(unit, np.float64) * (self.high - self.low) + self.low
+
+
+@dataclass(frozen=True, eq=False)
+class MedicalImage:
+    """One 2-D image, ready for the methods, with all that is needed to go back to its source.
+
+    Parameters
+    ----------
+    pixels : ndarray, float32, shape (H, W) or (H, W, 3)
+        What the methods see: finite, in [0, 1] of `window`, 0 is black. MONOCHROME1 is already
+        inverted.
+    window : Window
+        ``source = window.low + pixels * (window.high - window.low)``.
+    source : ndarray, float32, same shape
+        The unclipped values in source units, kept for read-out and export.
+    units : str
+        Units of the source values: "HU", "gray level", "a.u.".
+    modality : Modality
+    modality_origin : {"file", "guessed", "user"}
+    spacing : (row, column) in mm, or None where the file does not say
+    bits : int
+        Significant bits of a stored sample (8 to 16; 32 for float files).
+    format : str
+        What the file was: "DICOM", "NIfTI", "PNG", "TIFF", "JPEG", "synthetic".
+    digest : str
+        SHA-256 of the file's bytes, or of the pixels of a synthetic image.
+    tags : tuple of (name, value)
+        Technical facts from a whitelist; never anything about a patient.
+    warnings : tuple of str
+        Sentences for the user (burned-in annotation, sampled slice, guessed window).
+    """
+
+    pixels: Pixels
+    window: Window
+    source: Pixels
+    units: str
+    modality: Modality
+    modality_origin: ModalityOrigin = "guessed"
+    spacing: tuple[float, float] | None = None
+    bits: int = 8
+    format: str = "synthetic"
+    digest: str = ""
+    slice_index: int = 0
+    slice_count: int = 1
+    tags: tuple[tuple[str, str], ...] = ()
+    warnings: tuple[str, ...] = field(default=())
+
+    def __post_init__(self) -> None:
+        check_pixels(self.pixels)
+        if self.source.shape != self.pixels.shape:
+            raise ValueError(f"source {self.source.shape} and pixels {self.pixels.shape} differ")
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """Height and width in pixels."""
+        return self.pixels.shape[0], self.pixels.shape[1]
+
+    @property
+    def is_colour(self) -> bool:
+        """Whether the image has three channels."""
+        return self.pixels.ndim == 3
+
+    def with_modality(self, modality: Modality) -> MedicalImage:
+        """The same image with the modality the user chose."""
+        return replace(self, modality=modality, modality_origin="user")
+
+    def with_pixels(self, pixels: Pixels) -> MedicalImage:
+        """The same acquisition with other pixel values (in [0, 1] of the same window)."""
+        return replace(
+            self,
+            pixels=pixels,
+            source=self.window.to_source(pixels).astype(np.float32),
+            digest=pixels_digest(pixels),
+        )
+
+
+def check_pixels(pixels: Pixels) -> None:
+    """Raise ValueError unless ``pixels`` is finite float32 in [0, 1], (H, W) or (H, W, 3)."""
+    if pixels.dtype != np.float32:
+        raise ValueError(f"pixels must be float32, got {pixels.dtype}")
+    if pixels.ndim not in (2, 3) or (pixels.ndim == 3 and pixels.shape[2] != 3):
+        raise ValueError(f"pixels must be (H, W) or (H, W, 3), got {pixels.shape}")
+    if pixels.size == 0 or not np.isfinite(pixels).all():
+        raise ValueError("pixels must be finite and not empty")
+    if pixels.min() < 0.0 or pixels.max() > 1.0:
+        raise ValueError(f"pixels must lie in [0, 1], got {pixels.min():g}..{pixels.max():g}")
+
+
+def pixels_digest(pixels: Pixels) -> str:
+    """SHA-256 of the shape and the bytes of an image, as hex."""
+    digest = hashlib.sha256(repr((pixels.shape, str(pixels.dtype))).encode())
+    digest.update(np.ascontiguousarray(pixels).tobytes())
+    return digest.hexdigest()
+
+
+def from_array(
+    pixels: NDArray[np.generic], modality: Modality = Modality.OTHER, *, name: str = "synthetic"
+) -> MedicalImage:
+    """Wrap an array in [0, 1] as a `MedicalImage` with the identity window.
+
+    Parameters
+    ----------
+    pixels : ndarray, shape (H, W) or (H, W, 3), values in [0, 1]
+    modality : Modality
+    name : str
+        The `format` to state.
+    """
+    unit = np.ascontiguousarray(pixels, np.float32)
+    return MedicalImage(
+        pixels=unit,
+        window=Window(0.0, 1.0),
+        source=unit,
+        units="a.u.",
+        modality=modality,
+        modality_origin="user",
+        bits=32,
+        format=name,
+        digest=pixels_digest(unit),
+    )

@@ -1,0 +1,159 @@
+"""The types the registry is written in: modality, parameter, citation, method."""
+
+from __future__ import annotations
+
+import difflib
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Literal
+
+from enhancers.errors import ParameterError
+
+ParameterValue = float | int | bool | str | None
+"""A parameter's value; None stands for "automatic" where the parameter allows it."""
+
+
+class Modality(StrEnum):
+    """What the image was taken with; it selects presets, pipelines and display windows."""
+
+    CT = "CT"
+    MR = "MR"
+    US = "US"
+    XR = "XR"
+    FUNDUS = "FUNDUS"
+    ENDOSCOPY = "ENDOSCOPY"
+    MICROSCOPY = "MICROSCOPY"
+    OTHER = "OTHER"
+
+    @property
+    def label(self) -> str:
+        """The name a user reads."""
+        return _MODALITY_LABELS[self]
+
+
+_MODALITY_LABELS = {
+    Modality.CT: "CT",
+    Modality.MR: "MR",
+    Modality.US: "Ultrasound",
+    Modality.XR: "X-ray",
+    Modality.FUNDUS: "Fundus",
+    Modality.ENDOSCOPY: "Endoscopy",
+    Modality.MICROSCOPY: "Microscopy",
+    Modality.OTHER: "Other",
+}
+
+
+@dataclass(frozen=True)
+class Parameter:
+    """One setting of a method.
+
+    ``kind`` is "float", "int", "bool" or "choice". Numbers lie in [low, high]. Where ``automatic``
+    is true the value may be None: the method then derives it from the image. ``advanced`` ones are
+    folded away on the page.
+    """
+
+    name: str
+    label: str
+    kind: Literal["float", "int", "bool", "choice"]
+    default: ParameterValue
+    low: float = 0.0
+    high: float = 1.0
+    step: float = 0.01
+    choices: tuple[str, ...] = ()
+    unit: str = ""
+    help: str = ""
+    automatic: bool = False
+    advanced: bool = False
+
+    def check(self, value: ParameterValue) -> ParameterValue:
+        """Return ``value`` (also given as text) in the parameter's type, or raise ParameterError."""
+        if value is None or (isinstance(value, str) and value.strip().lower() == "auto"):
+            if self.automatic:
+                return None
+            raise ParameterError(f"{self.name} has no automatic value; give {self.expects()}.")
+        if self.kind == "choice":
+            if value in self.choices:
+                return value
+        elif self.kind == "bool":
+            known = {"true": True, "1": True, "yes": True, "false": False, "0": False, "no": False}
+            if str(value).lower() in known:
+                return known[str(value).lower()]
+        else:
+            number = self._number(value)
+            if number is not None and self.low <= number <= self.high:
+                return number
+        raise ParameterError(f"{self.name}={value} is not possible; give {self.expects()}.")
+
+    def _number(self, value: ParameterValue) -> float | int | None:
+        if isinstance(value, bool):
+            return None
+        try:
+            number = float(value)  # type: ignore[arg-type]
+        except ValueError:
+            return None
+        if self.kind == "float":
+            return number if math.isfinite(number) else None
+        return int(number) if math.isfinite(number) and number == int(number) else None
+
+    def expects(self) -> str:
+        """What the parameter accepts, in words."""
+        if self.kind == "choice":
+            wanted = "one of " + ", ".join(self.choices)
+        elif self.kind == "bool":
+            wanted = "true or false"
+        else:
+            noun = "a whole number" if self.kind == "int" else "a number"
+            wanted = f"{noun} from {self.low:g} to {self.high:g}"
+        return wanted + (", or auto" if self.automatic else "")
+
+
+@dataclass(frozen=True)
+class Citation:
+    """Where a method comes from."""
+
+    authors: str
+    title: str
+    venue: str
+    year: int
+    url: str
+
+    def __str__(self) -> str:
+        return f"{self.authors}. {self.title}. {self.venue}, {self.year}. {self.url}"
+
+
+@dataclass(frozen=True)
+class Method:
+    """One enhancement method.
+
+    ``modalities`` are those it was made for (it runs on all). ``prior`` names the network it
+    samples from ("pixel" or "latent"; None: classical). ``colour`` says how RGB is handled.
+    ``presets`` holds, per modality, the values that differ from the defaults.
+    """
+
+    key: str
+    label: str
+    family: Literal["classical", "diffusion"]
+    summary: str
+    implementation: str
+    parameters: tuple[Parameter, ...]
+    modalities: tuple[Modality, ...]
+    citation: Citation
+    presets: Mapping[Modality, Mapping[str, ParameterValue]] = field(default_factory=dict)
+    prior: Literal["pixel", "latent"] | None = None
+    colour: str = "luminance is processed, chroma is kept"
+
+    def parameter(self, name: str) -> Parameter:
+        """The parameter of this name, or ParameterError naming the nearest."""
+        for parameter in self.parameters:
+            if parameter.name == name:
+                return parameter
+        names = [parameter.name for parameter in self.parameters]
+        raise ParameterError(f"{self.key} has no parameter {name}; {nearest(name, names)}.")
+
+
+def nearest(name: str, names: list[str]) -> str:
+    """A hint at the closest of ``names``, or the list of them."""
+    close = difflib.get_close_matches(name, names, n=1)
+    return f"did you mean {close[0]}?" if close else "it has " + (", ".join(names) or "none")

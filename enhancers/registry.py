@@ -1,0 +1,282 @@
+"""Every method as pure data: key, label, parameters, presets, modalities, prior, citation.
+
+Nothing heavy is imported here, so that listing the methods is instant. A method's code is in the
+module named by `Method.implementation`, its card in ``assets/cards/<key>.md``. To add a method, see
+CONTRIBUTING.md.
+"""
+
+# fmt: off
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from enhancers.errors import UnknownMethod
+from enhancers.method import Citation, Method, Modality, Parameter, ParameterValue, nearest
+
+CT, MR, US, XR = Modality.CT, Modality.MR, Modality.US, Modality.XR
+FUNDUS, ENDOSCOPY, MICROSCOPY = Modality.FUNDUS, Modality.ENDOSCOPY, Modality.MICROSCOPY
+ALL = tuple(Modality)
+
+PREVIEW = Parameter(
+    "preview_every", "Preview every", "int", 5, 1, 100, 1, unit="steps", advanced=True,
+    help="How often the estimate is shown while the method runs.",
+)
+SIGMA = Parameter(
+    "sigma", "Noise σ", "float", None, 0.0, 0.5, 0.005, automatic=True,
+    help="Standard deviation of the noise, as a fraction of the window; automatic estimates it.",
+)
+CLIP = Parameter(
+    "clip_limit", "Clip limit", "float", 2.0, 0.1, 20.0, 0.1,
+    help="Contrast limit, relative to a flat histogram; larger is stronger.",
+)
+CONTRAST = Parameter(
+    "contrast", "Contrast step", "bool", True,
+    help="End with CLAHE. Off keeps gray values comparable with the input.",
+)
+
+METHODS: tuple[Method, ...] = (
+    Method(
+        key="srad",
+        label="SRAD",
+        family="classical",
+        summary="Speckle-reducing anisotropic diffusion: smooths speckle, stops at edges.",
+        implementation="enhancers.classical.srad",
+        parameters=(
+            Parameter("preset", "Preset", "choice", "canonical", choices=("canonical", "paper"),
+                      help="canonical: q0 measured on the image; paper: q0 = 50, 25 steps, dt 0.02, "
+                           "which is plain Gaussian smoothing."),
+            Parameter("steps", "Steps", "int", None, 1, 500, 1, automatic=True,
+                      help="Iterations; automatic derives them from the measured speckle."),
+            Parameter("time_step", "Time step", "float", None, 0.005, 0.25, 0.005, automatic=True,
+                      advanced=True, help="dt of the explicit scheme, stable up to 0.25."),
+            Parameter("q0", "Speckle scale q0", "float", None, 0.01, 100.0, 0.01, automatic=True,
+                      advanced=True, help="Coefficient of variation of fully developed speckle."),
+            PREVIEW,
+        ),
+        modalities=(US,),
+        citation=Citation(
+            "Y. Yu, S. T. Acton", "Speckle reducing anisotropic diffusion",
+            "IEEE Transactions on Image Processing 11(11)", 2002,
+            "https://doi.org/10.1109/TIP.2002.804276"),
+    ),
+    Method(
+        key="n4",
+        label="N4 bias correction",
+        family="classical",
+        summary="Removes the slow intensity drift of MR coils, fitted inside the body mask.",
+        implementation="enhancers.classical.n4",
+        parameters=(
+            Parameter("shrink", "Shrink factor", "int", 4, 1, 8, 1,
+                      help="The field is fitted on the image shrunk by this factor."),
+            Parameter("levels", "Fitting levels", "int", 4, 1, 6, 1,
+                      help="Resolutions of the B-spline field, coarse to fine."),
+            Parameter("iterations", "Iterations a level", "int", 50, 1, 200, 1),
+        ),
+        modalities=(MR,),
+        citation=Citation(
+            "N. J. Tustison et al.", "N4ITK: improved N3 bias correction",
+            "IEEE Transactions on Medical Imaging 29(6)", 2010,
+            "https://doi.org/10.1109/TMI.2010.2046908"),
+    ),
+    Method(
+        key="nlm",
+        label="Non-local means",
+        family="classical",
+        summary="Averages pixels with similar neighbourhoods; with Rician correction for MR.",
+        implementation="enhancers.classical.nlm",
+        parameters=(
+            SIGMA,
+            Parameter("beta", "Strength β", "float", 1.2, 0.1, 5.0, 0.1,
+                      help="Bandwidth h = β σ sqrt(max(1, I/σ)) for Rician noise, β σ for Gaussian."),
+            Parameter("noise", "Noise model", "choice", "gaussian", choices=("gaussian", "rician"),
+                      help="rician: magnitude MR, with its bias removed."),
+            Parameter("patch", "Patch side", "int", 5, 3, 11, 2, unit="px", advanced=True),
+            Parameter("search", "Search window side", "int", 11, 5, 31, 2, unit="px",
+                      advanced=True),
+        ),
+        modalities=(MR, CT, XR),
+        presets={MR: {"noise": "rician"}},
+        citation=Citation(
+            "P. Coupé et al.", "An optimized blockwise nonlocal means denoising filter for 3-D "
+            "magnetic resonance images", "IEEE Transactions on Medical Imaging 27(4)", 2008,
+            "https://doi.org/10.1109/TMI.2007.906087"),
+    ),
+    Method(
+        key="tv",
+        label="Total variation",
+        family="classical",
+        summary="Keeps edges, flattens the rest (Chambolle's algorithm).",
+        implementation="enhancers.classical.tv",
+        parameters=(
+            Parameter("weight", "Weight", "float", None, 0.001, 1.0, 0.005, automatic=True,
+                      help="Larger removes more; automatic follows the estimated noise."),
+            Parameter("iterations", "Most iterations", "int", 200, 10, 1000, 10, advanced=True),
+        ),
+        modalities=(CT, XR),
+        citation=Citation(
+            "A. Chambolle", "An algorithm for total variation minimization and applications",
+            "Journal of Mathematical Imaging and Vision 20", 2004,
+            "https://doi.org/10.1023/B:JMIV.0000011325.36760.1e"),
+    ),
+    Method(
+        key="clahe",
+        label="CLAHE",
+        family="classical",
+        summary="Contrast-limited adaptive histogram equalisation, at 16 bits.",
+        implementation="enhancers.classical.clahe",
+        parameters=(
+            CLIP,
+            Parameter("tiles", "Tiles a side", "int", 8, 1, 32, 1),
+        ),
+        modalities=ALL,
+        presets={CT: {"clip_limit": 1.0}, XR: {"clip_limit": 1.0}},
+        colour="L of Lab is equalised, hue is kept",
+        citation=Citation(
+            "K. Zuiderveld", "Contrast limited adaptive histogram equalization",
+            "Graphics Gems IV", 1994, "https://doi.org/10.1016/B978-0-12-336156-1.50061-6"),
+    ),
+    Method(
+        key="classical",
+        label="Classical pipeline",
+        family="classical",
+        summary="The pipeline for the modality: SRAD or N4 and non-local means, then CLAHE.",
+        implementation="enhancers.classical.pipelines",
+        parameters=(CONTRAST, SIGMA, CLIP),
+        modalities=ALL,
+        presets={CT: {"clip_limit": 1.0}, XR: {"clip_limit": 1.0}},
+        citation=Citation(
+            "P. K. Singh, S. Singh", "Bridging classical and learned priors: a hybrid framework "
+            "for medical image enhancement", "under review for MIDL, sections 2.2 and 2.4", 2026,
+            "https://openreview.net"),
+    ),
+    Method(
+        key="pseudo_label",
+        label="Hybrid (pseudo-label guided)",
+        family="diffusion",
+        summary="Latent diffusion drawn to the classical pipeline's output at every step.",
+        implementation="enhancers.diffusion.pseudo_label",
+        prior="latent",
+        parameters=(
+            Parameter("guidance", "Guidance w", "float", 0.5, 0.0, 1.0, 0.001,
+                      help="Share of the pseudo-label in each clean estimate; "
+                           "w = 2λ/4096 in the paper's λ (1200: 0.586, 1000: 0.488)."),
+            Parameter("steps", "Steps", "int", 10, 2, 100, 1),
+            Parameter("strength", "Start strength", "float", 1.0, 0.05, 1.0, 0.05, advanced=True,
+                      help="1 starts from pure noise; less starts from the noised input."),
+            CONTRAST,
+            Parameter("output", "Return", "choice", "full", choices=("full", "residual"),
+                      advanced=True,
+                      help="residual: the pseudo-label plus only the fine detail of the "
+                           "diffusion's correction."),
+            SIGMA,
+            CLIP,
+            PREVIEW,
+        ),
+        modalities=(US, MR),
+        presets={
+            US: {"guidance": 0.586},
+            MR: {"guidance": 0.488},
+            CT: {"clip_limit": 1.0},
+            XR: {"clip_limit": 1.0},
+        },
+        citation=Citation(
+            "P. K. Singh, S. Singh", "Bridging classical and learned priors: a hybrid framework "
+            "for medical image enhancement", "under review for MIDL", 2026,
+            "https://openreview.net"),
+    ),
+    Method(
+        key="null_space",
+        label="DDNM (null-space diffusion)",
+        family="diffusion",
+        summary="Denoises or enlarges: the data fixes what was measured, the network the rest.",
+        implementation="enhancers.diffusion.null_space",
+        prior="pixel",
+        parameters=(
+            Parameter("task", "Task", "choice", "denoise",
+                      choices=("denoise", "sr2", "sr4", "sr8"),
+                      help="denoise, or enlarge a truly small image 2, 4 or 8 times."),
+            Parameter("sigma", "Noise σ", "float", None, 0.0, 0.5, 0.005, automatic=True,
+                      help="As a fraction of the window. Automatic: estimated when denoising, "
+                           "0 (noise-free) when enlarging; give a value for noisy enlargement."),
+            Parameter("steps", "Steps of the schedule", "int", 100, 5, 250, 1,
+                      help="The published schedule has 100; denoising skips those that cannot "
+                           "change the result."),
+            Parameter("output", "Return", "choice", "sample",
+                      choices=("sample", "mean of samples", "one call"),
+                      help="One sample has natural texture; the mean of several is closest to the "
+                           "truth; one call is the network's direct estimate (denoising only)."),
+            Parameter("samples", "Samples to average", "int", 4, 2, 16, 1, advanced=True,
+                      help="Used by 'mean of samples'."),
+            Parameter("eta", "η", "float", 0.85, 0.0, 1.0, 0.05, advanced=True,
+                      help="Share of fresh noise in each step."),
+            Parameter("respace", "Respace below the noise level", "bool", False, advanced=True,
+                      help="Denoising only: spread all the steps below the noise level instead of "
+                           "keeping the published ones. A different distribution, more calls."),
+            Parameter("degrade_first", "Shrink the input first", "bool", False, advanced=True,
+                      help="Enlarging only: block-average the image before enlarging it back, to "
+                           "compare with a known truth."),
+            PREVIEW,
+        ),
+        modalities=(CT, MR, XR, US),
+        citation=Citation(
+            "J. Ma, Y. Zhu, C. You, B. Wang",
+            "Pre-trained diffusion models for plug-and-play medical image enhancement",
+            "MICCAI", 2023, "https://github.com/bowang-lab/DPM-MedImgEnhance"),
+    ),
+    Method(
+        key="unimie",
+        label="UniMIE (degradation mask)",
+        family="diffusion",
+        summary="Brightens and evens out the lighting by fitting y = f x + M while sampling.",
+        implementation="enhancers.diffusion.unimie",
+        prior="pixel",
+        parameters=(
+            Parameter("exposure", "Exposure", "float", 0.4, 0.1, 0.9, 0.01,
+                      help="Mean brightness wanted in the foreground."),
+            Parameter("variant", "Variant", "choice", "paper", choices=("paper", "reference"),
+                      help="paper: guidance on the clean estimate; reference: what the published "
+                           "code computes."),
+            Parameter("steps", "Steps", "int", 50, 5, 250, 1),
+            Parameter("guidance", "Guidance κ", "float", None, 0.0, 2.0, 0.001, automatic=True,
+                      advanced=True, help="Automatic: 1 for paper, 0.509 for reference."),
+            Parameter("exposure_weight", "Exposure weight", "float", 0.01, 0.0, 0.2, 0.001,
+                      advanced=True),
+            Parameter("smoothness", "Mask smoothness", "float", 0.01, 0.0, 1.0, 0.001,
+                      advanced=True, help="Weight of the total variation of the mask M."),
+            PREVIEW,
+        ),
+        modalities=(FUNDUS, ENDOSCOPY, MICROSCOPY, MR, CT),
+        citation=Citation(
+            "B. Fei, Y. Li, W. Yang, H. Gao, J. Xu, L. Ma, Y. Yang, P. Zhou",
+            "Lightening anything in medical images", "arXiv 2407.10236", 2024,
+            "https://arxiv.org/abs/2407.10236"),
+    ),
+)
+# fmt: on
+
+_BY_KEY = {method.key: method for method in METHODS}
+
+
+def get(key: str) -> Method:
+    """The method with this key, or UnknownMethod naming the nearest."""
+    try:
+        return _BY_KEY[key]
+    except KeyError:
+        raise UnknownMethod(f"No method {key}; {nearest(key, list(_BY_KEY))}.") from None
+
+
+def resolve(
+    key: str, modality: Modality, given: Mapping[str, ParameterValue] | None = None
+) -> dict[str, ParameterValue]:
+    """Complete parameters: defaults, then the modality's preset, then what was given, all checked.
+
+    Raises
+    ------
+    UnknownMethod, ParameterError
+    """
+    method = get(key)
+    values = {parameter.name: parameter.default for parameter in method.parameters}
+    values.update(method.presets.get(modality, {}))
+    for name, value in (given or {}).items():
+        values[name] = method.parameter(name).check(value)
+    return values
