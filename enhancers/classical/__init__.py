@@ -1,0 +1,1 @@
+"""The classical methods, one a file, each named by its registry key."""

@@ -1,0 +1,181 @@
+"""Contrast-limited adaptive histogram equalisation (Zuiderveld, Graphics Gems IV, 1994).
+
+OpenCV's CLAHE limits the count of each histogram bin. At 16 bits it has 65,536 bins, nearly all of
+them empty or at a count of one, so its limit acts on images that came from 8 bits and not at all on
+truly 16-bit or filtered ones (11 to 14 dB from the 8-bit result, measured). Here the histogram
+always has 256 bins and the mapping between their centres is interpolated: the 8-bit result for
+every kind of input, at the precision of float32.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import ndimage
+from skimage import color
+
+from enhancers.base import Step, Stopwatch, finished, is_constant
+from enhancers.classical.values import number, whole
+from enhancers.image import MedicalImage, Pixels
+from enhancers.method import ParameterValue
+
+BINS = 256
+LEAST_TILE = 8
+"""Tiles are at least this many pixels a side: fewer pixels make no histogram."""
+
+BAND_PIXELS = 1 << 20
+GAMUT_ROUNDS = 8
+GAMUT_TOLERANCE = 0.05
+"""In units of L, a and b; one is just visible."""
+
+
+def clahe(pixels: Pixels, *, clip_limit: float, tiles: int) -> Pixels:
+    """Equalise the histogram of an image locally, with limited contrast.
+
+    Parameters
+    ----------
+    pixels : ndarray, float32, shape (H, W), in [0, 1]
+    clip_limit : float
+        Most counts of a bin, relative to a flat histogram of 256 bins; the contrast gain is at most
+        about one more than this.
+    tiles : int
+        Tiles a side; fewer where they would be smaller than 8 pixels.
+
+    Returns
+    -------
+    ndarray, float32, shape (H, W), in [0, 1]
+        Black stays black and the mapping of each tile rises.
+    """
+    result = np.empty_like(pixels)
+    for rows, band in clahe_bands(pixels, clip_limit=clip_limit, tiles=tiles):
+        result[rows] = band
+    return result
+
+
+def clahe_bands(pixels: Pixels, *, clip_limit: float, tiles: int) -> Iterator[tuple[slice, Pixels]]:
+    """The rows of `clahe`'s result, a band at a time, from the top."""
+    height, width = pixels.shape
+    grid = max(1, min(tiles, height // LEAST_TILE, width // LEAST_TILE))
+    tile = (-(-height // grid), -(-width // grid))
+    maps = _tile_maps(pixels, grid, tile, clip_limit)
+    across = (np.arange(width, dtype=np.float32) + 0.5) / tile[1] - 0.5
+    rows = max(1, BAND_PIXELS // width)
+    for top in range(0, height, rows):
+        band = pixels[top : top + rows]
+        down = (np.arange(top, top + len(band), dtype=np.float32) + 0.5) / tile[0] - 0.5
+        where = np.empty((3, *band.shape), np.float32)
+        where[0], where[1] = down[:, None], across[None, :]
+        where[2] = band * np.float32(BINS - 1)
+        mapped = ndimage.map_coordinates(maps, where, np.float32, order=1, mode="nearest")
+        yield slice(top, top + len(band)), mapped
+
+
+def _tile_maps(
+    pixels: Pixels, grid: int, tile: tuple[int, int], clip_limit: float
+) -> NDArray[np.float32]:
+    """The gray-level map of each tile at the bin centres, shape (grid, grid, 256)."""
+    height, width = pixels.shape
+    short = (grid * tile[0] - height, grid * tile[1] - width)
+    levels = np.rint(pixels * np.float32(BINS - 1)).astype(np.uint8)
+    levels = np.pad(levels, ((0, short[0]), (0, short[1])), mode="reflect")
+    maps = np.empty((grid, grid, BINS), np.float32)
+    for row in range(grid):
+        for column in range(grid):
+            part = levels[
+                row * tile[0] : (row + 1) * tile[0], column * tile[1] : (column + 1) * tile[1]
+            ]
+            maps[row, column] = _gray_map(np.bincount(part.ravel(), minlength=BINS), clip_limit)
+    return maps
+
+
+def _gray_map(counts: NDArray[np.intp], clip_limit: float) -> NDArray[np.float64]:
+    share = counts / counts.sum()
+    limit = clip_limit / BINS
+    excess = np.maximum(share - limit, 0.0).sum()
+    share = np.minimum(share, limit) + excess / BINS
+    cumulative = np.cumsum(share)
+    # From the darkest level's own share on, so that an empty background stays at 0.
+    rising: NDArray[np.float64] = (cumulative - cumulative[0]) / (1.0 - cumulative[0])
+    return rising
+
+
+def clahe_colour(pixels: Pixels, lightness: Pixels) -> Pixels:
+    """Replace L of Lab and keep a and b, scaled toward gray where the colour leaves the gamut.
+
+    Parameters
+    ----------
+    pixels : ndarray, float32, shape (H, W, 3), in [0, 1]
+        The original, taken as sRGB.
+    lightness : ndarray, float32, shape (H, W), in [0, 1]
+        The new L / 100.
+    """
+    lab = _to_lab(pixels)
+    lab[..., 0] = np.clip(lightness, 0.0, 1.0) * np.float32(100.0)
+    result = _to_rgb(lab)
+    # The way back clips each channel, which turns the hue: those pixels do not return to their Lab.
+    wrong = np.abs(_to_lab(result) - lab).max(axis=-1) > GAMUT_TOLERANCE
+    if wrong.any():
+        result[wrong] = _into_gamut(lab[wrong])
+    inside: Pixels = np.clip(result, 0.0, 1.0)
+    return inside
+
+
+def lightness(pixels: Pixels) -> Pixels:
+    """L of Lab / 100 of a colour image; a gray image as it is.
+
+    Parameters
+    ----------
+    pixels : ndarray, float32, shape (H, W) or (H, W, 3), in [0, 1]
+    """
+    if pixels.ndim == 2:
+        return pixels
+    scaled: Pixels = np.clip(_to_lab(pixels)[..., 0] / np.float32(100.0), 0.0, 1.0)
+    return scaled
+
+
+def _into_gamut(lab: Pixels) -> Pixels:
+    """RGB of colours, shape (N, 3), with the largest chroma that fits, by bisection."""
+    low = np.zeros(len(lab), np.float32)
+    high = np.ones(len(lab), np.float32)
+    for _ in range(GAMUT_ROUNDS):
+        middle = (low + high) / 2
+        tried = lab * np.stack([np.ones_like(middle), middle, middle], axis=-1)
+        back = _to_lab(_to_rgb(tried[None]))[0]
+        fits = np.abs(back - tried).max(axis=-1) <= GAMUT_TOLERANCE
+        low, high = np.where(fits, middle, low), np.where(fits, high, middle)
+    fitted = lab * np.stack([np.ones_like(low), low, low], axis=-1)
+    rgb: Pixels = _to_rgb(fitted[None])[0]
+    return rgb
+
+
+def _to_lab(rgb: Pixels) -> Pixels:
+    lab: Pixels = color.rgb2lab(rgb)
+    return lab
+
+
+def _to_rgb(lab: Pixels) -> Pixels:
+    # Colours with a negative Z are outside every gamut; scikit-image warns of them.
+    yellowest = (lab[..., 0] + np.float32(16.0)) * np.float32(200.0 / 116.0)
+    possible = np.stack([lab[..., 0], lab[..., 1], np.minimum(lab[..., 2], yellowest)], axis=-1)
+    rgb: Pixels = color.lab2rgb(possible)
+    return rgb
+
+
+def run(
+    image: MedicalImage, params: Mapping[str, ParameterValue], *, seed: int, device: str
+) -> Iterator[Step]:
+    """Run CLAHE, on L of Lab for colour (see `enhancers.base.Enhancer`)."""
+    if is_constant(image.pixels):
+        yield finished(image.pixels, notes=("The image is constant; nothing was done.",))
+        return
+    gray = lightness(image.pixels)
+    watch = Stopwatch(image.shape[0], "row")
+    yield watch.step(0)
+    result = np.empty_like(gray)
+    bands = clahe_bands(gray, clip_limit=number(params, "clip_limit"), tiles=whole(params, "tiles"))
+    for rows, band in bands:
+        result[rows] = band
+        yield watch.step(rows.stop)
+    yield finished(clahe_colour(image.pixels, result) if image.is_colour else result)

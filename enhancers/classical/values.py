@@ -1,0 +1,30 @@
+"""Typed reading of resolved parameters."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from enhancers.method import ParameterValue
+
+
+def number(params: Mapping[str, ParameterValue], name: str) -> float:
+    """The value of a parameter that is always given, as float."""
+    value = optional(params, name)
+    if value is None:
+        raise TypeError(f"{name} needs a value")
+    return value
+
+
+def optional(params: Mapping[str, ParameterValue], name: str) -> float | None:
+    """The value of a parameter that may be automatic (None)."""
+    value = params[name]
+    if value is None:
+        return None
+    if isinstance(value, str):
+        raise TypeError(f"{name} must be a number, got {value!r}")
+    return float(value)
+
+
+def whole(params: Mapping[str, ParameterValue], name: str) -> int:
+    """The value of a whole-number parameter that is always given."""
+    return int(number(params, name))
