@@ -12,6 +12,12 @@ from numpy.typing import NDArray
 Plane = NDArray[np.float32]
 Points = NDArray[np.float64]
 
+FAR = 4.0
+"""The distance stated where a shape is too far away to matter."""
+
+REACH = 0.25
+"""How far outside a shape its distance is exact, in canvas units."""
+
 
 @dataclass(frozen=True, eq=False)
 class Vessel:
@@ -62,66 +68,98 @@ class Canvas:
         stretch : float
             Above 1 the grains are longer along x.
         """
-        spectrum = np.fft.rfft2(self.rng.standard_normal((self.size, self.size), np.float32))
+        from scipy.fft import irfft2, rfft2
+
+        spectrum = rfft2(self.rng.standard_normal((self.size, self.size), np.float32))
         fy, fx = _frequencies(self.size)
-        squared = (fx * stretch) ** 2 + fy**2
-        gain = np.exp(-squared / (2 * high**2)) - np.exp(-squared / (2 * low**2))
+
+        def below(limit: float) -> Plane:
+            across = np.exp(-0.5 * (fx * stretch / limit) ** 2)
+            down = np.exp(-0.5 * (fy / limit) ** 2)
+            return (down[:, None] * across[None, :]).astype(np.float32)
+
+        gain = below(high) - below(low)
         gain[0, 0] = 0.0
-        plane = np.fft.irfft2(spectrum * gain, (self.size, self.size))
-        return (plane / max(float(plane.std()), 1e-9)).astype(np.float32)
+        plane = np.asarray(irfft2(spectrum * gain, (self.size, self.size)), np.float32)
+        return as_plane(plane / np.float32(max(float(plane.std()), 1e-9)))
 
     def edge(self, distance: NDArray[np.floating], soft: float = 1.0) -> Plane:
         """Coverage (1 inside) of a signed distance, antialiased over ``soft`` pixels."""
-        ramp = np.clip(0.5 - distance / (self.pixel * soft), 0.0, 1.0)
-        return (ramp * ramp * (3.0 - 2.0 * ramp)).astype(np.float32)
+        ramp = np.clip(0.5 - distance.astype(np.float32) / (self.pixel * soft), 0.0, 1.0)
+        return as_plane(ramp * ramp * (3.0 - 2.0 * ramp))
 
     def ellipse(
         self, x: float, y: float, rx: float, ry: float, angle: float = 0.0, soft: float = 1.5
     ) -> Plane:
         """Coverage of an ellipse; ``angle`` in degrees, clockwise on the screen."""
-        return self.edge(self.ellipse_distance(x, y, rx, ry, angle), soft)
+        reach = soft * self.pixel
+        return self.edge(self.ellipse_distance(x, y, rx, ry, angle, reach=reach), soft)
 
     def ellipse_distance(
-        self, x: float, y: float, rx: float, ry: float, angle: float = 0.0
+        self, x: float, y: float, rx: float, ry: float, angle: float = 0.0, reach: float = REACH
     ) -> Plane:
-        """Signed distance (first order) to an ellipse, negative inside."""
-        u, v = self._turned(x, y, angle)
-        level = np.hypot(u / rx, v / ry)
-        slope = np.hypot(u / rx**2, v / ry**2)
-        return (level * (level - 1.0) / np.maximum(slope, 1e-6)).astype(np.float32)
+        """Signed distance (first order) to an ellipse, negative inside, `FAR` beyond ``reach``."""
+        distance = self.full(FAR)
+        box = self._box(x, y, max(rx, ry) + reach)
+        u, v = self._turned(box, x, y, angle)
+        u, v = u / np.float32(rx), v / np.float32(ry)
+        level = np.sqrt(u * u + v * v)
+        u, v = u / np.float32(rx), v / np.float32(ry)
+        slope = np.sqrt(u * u + v * v)
+        distance[box] = level * (level - 1.0) / np.maximum(slope, 1e-6)
+        return distance
 
     def blob_distance(
-        self, x: float, y: float, radii: Sequence[float], angle: float = 0.0
+        self,
+        x: float,
+        y: float,
+        radii: Sequence[float] | NDArray[np.float64],
+        angle: float = 0.0,
+        reach: float = REACH,
     ) -> Plane:
-        """Signed distance to a closed smooth outline around (x, y), negative inside.
+        """Signed distance to a closed smooth outline, negative inside, `FAR` beyond ``reach``.
 
-        ``radii`` are its distances from the centre at equal angles, clockwise from +x.
+        ``radii`` are its distances from (x, y) at equal angles, clockwise from +x.
         """
-        u, v = self._turned(x, y, angle)
-        theta = np.arctan2(v, u)
         terms = np.fft.rfft(np.asarray(radii, np.float64)) / len(radii)
         order = np.arange(len(terms))
-        # A radius table instead of a Fourier sum at each pixel: 360 entries are enough.
+        # A radius table instead of a Fourier sum at each pixel: one entry a degree is enough.
         table_theta = np.linspace(-np.pi, np.pi, 361)
         weight = np.where((order == 0) | (2 * order == len(radii)), 1.0, 2.0)
         table = (weight * terms * np.exp(1j * np.outer(table_theta, order))).real.sum(1)
         table = np.maximum(table, 0.15 * np.mean(radii))
-        radius = np.interp(theta, table_theta, table)
-        slope = np.interp(theta, table_theta, np.gradient(table, table_theta) / table)
-        return ((np.hypot(u, v) - radius) / np.sqrt(1.0 + slope**2)).astype(np.float32)
+        steepness = np.gradient(table, table_theta) / table
+        cosine = (1.0 / np.sqrt(1.0 + steepness**2)).astype(np.float32)
+
+        distance = self.full(FAR)
+        box = self._box(x, y, float(table.max()) + reach)
+        u, v = self._turned(box, x, y, angle)
+        place = (np.arctan2(v, u) + np.float32(np.pi)) * np.float32(180.0 / np.pi)
+        left = np.clip(place.astype(np.intp), 0, 359)
+        part = place - left.astype(np.float32)
+        edge = table.astype(np.float32)
+        radius = edge[left] + part * (edge[left + 1] - edge[left])
+        distance[box] = (np.sqrt(u * u + v * v) - radius) * cosine[left]
+        return distance
 
     def blob(
-        self, x: float, y: float, radii: Sequence[float], angle: float = 0.0, soft: float = 1.5
+        self,
+        x: float,
+        y: float,
+        radii: Sequence[float] | NDArray[np.float64],
+        angle: float = 0.0,
+        soft: float = 1.5,
     ) -> Plane:
         """Coverage of `blob_distance`."""
-        return self.edge(self.blob_distance(x, y, radii, angle), soft)
+        reach = soft * self.pixel
+        return self.edge(self.blob_distance(x, y, radii, angle, reach), soft)
 
     def tubes_distance(self, vessels: Sequence[Vessel], reach: float = 1.5) -> Plane:
         """Signed distance to a union of tubes, exact to ``reach`` pixels outside, large beyond."""
-        far = np.full(self.size * self.size, 4.0, np.float32)
+        far = np.full(self.size * self.size, FAR, np.float32)
         if not vessels:
             return far.reshape(self.size, self.size)
-        dense = [_densify(vessel, 0.6 * self.pixel) for vessel in vessels]
+        dense = [_densify(vessel, 0.75 * self.pixel) for vessel in vessels]
         points = (np.concatenate([vessel.points for vessel in dense]) + 1.0) / self.pixel - 0.5
         radii = np.concatenate([vessel.radii for vessel in dense]) / self.pixel
         half = np.ceil(radii + reach).astype(np.int64)
@@ -135,7 +173,7 @@ class Canvas:
         reach = 0.5 * soft + 1.0
         distance = self.tubes_distance(vessels, reach)
         ramp = np.clip(0.5 - distance / (self.pixel * soft), 0.0, 1.0)
-        return ramp.astype(np.float32)
+        return as_plane(ramp)
 
     def _stamp(self, far: Plane, points: Points, radii: NDArray[np.float64], half: int) -> None:
         span = np.arange(-half, half + 1)
@@ -148,11 +186,25 @@ class Canvas:
         index = rows * self.size + columns
         np.minimum.at(far, index[inside], signed[inside])
 
-    def _turned(self, x: float, y: float, angle: float) -> tuple[Plane, Plane]:
+    def _box(self, x: float, y: float, half: float) -> tuple[slice, slice]:
+        """The pixels within ``half`` of (x, y) along each axis, with room for the warp."""
+        half += 4.0 * self.warp + self.pixel
+        edges = [(at + side * half + 1.0) / self.pixel for at in (y, x) for side in (-1, 1)]
+        top, bottom, left, right = (int(np.clip(edge, 0, self.size)) for edge in edges)
+        return slice(top, bottom + 1), slice(left, right + 1)
+
+    def _turned(
+        self, box: tuple[slice, slice], x: float, y: float, angle: float
+    ) -> tuple[Plane, Plane]:
         turn = np.deg2rad(angle)
         c, s = np.float32(np.cos(turn)), np.float32(np.sin(turn))
-        u, v = self.x - np.float32(x), self.y - np.float32(y)
+        u, v = self.x[box] - np.float32(x), self.y[box] - np.float32(y)
         return c * u + s * v, c * v - s * u
+
+
+def as_plane(values: object) -> Plane:
+    """``values`` as float32, without a copy where they are already."""
+    return np.asarray(values, np.float32)
 
 
 def paint(plane: NDArray[np.float32], value: float | Plane, coverage: Plane) -> None:
@@ -244,7 +296,7 @@ def _grid(size: int) -> tuple[Plane, Plane]:
 
 
 @lru_cache(maxsize=4)
-def _frequencies(size: int) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    fy = np.fft.fftfreq(size, 1.0 / size)[:, None]
-    fx = np.fft.rfftfreq(size, 1.0 / size)[None, :]
+def _frequencies(size: int) -> tuple[Plane, Plane]:
+    fy = np.fft.fftfreq(size, 1.0 / size).astype(np.float32)
+    fx = np.fft.rfftfreq(size, 1.0 / size).astype(np.float32)
     return fy, fx

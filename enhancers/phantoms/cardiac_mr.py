@@ -65,7 +65,9 @@ def _spine(canvas: Canvas, image: Plane, y: float) -> None:
     )
     paint(image, MUSCLE, np.minimum(muscles, 1.0))
     paint(image, 0.12, canvas.ellipse(0, y - 0.06, 0.135, 0.115, soft=3))
-    paint(image, BONE + 0.03 * canvas.texture(4, 30), canvas.ellipse(0, y - 0.06, 0.12, 0.10, soft=3))
+    paint(
+        image, BONE + 0.03 * canvas.texture(4, 30), canvas.ellipse(0, y - 0.06, 0.12, 0.10, soft=3)
+    )
     paint(image, 0.85, canvas.ellipse(0, y + 0.075, 0.055, 0.035, soft=3))
     paint(image, 0.35, canvas.ellipse(0, y + 0.078, 0.032, 0.018, soft=3))
     paint(image, 0.45, 0.7 * canvas.tubes([curve(((0, y + 0.12), (0, y + 0.22)), 0.02)], 3.0))

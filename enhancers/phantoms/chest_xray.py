@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from enhancers.phantoms.canvas import Canvas, Plane, Vessel, curve, tree
+from enhancers.phantoms.canvas import Canvas, Plane, Vessel, as_plane, curve, tree
 
 
 def draw(size: int, rng: np.random.Generator) -> tuple[Plane, None]:
@@ -13,8 +13,8 @@ def draw(size: int, rng: np.random.Generator) -> tuple[Plane, None]:
     width, top, dome = rng.uniform(0.68, 0.78), rng.uniform(-0.72, -0.62), rng.uniform(0.38, 0.52)
     lungs = _lungs(canvas, rng, width, top, dome)
     body = _body(canvas, width)
-    thick = body * (1.02 + 0.10 * canvas.texture(0.5, 2))
-    thick -= lungs * (0.60 + 0.05 * canvas.texture(1, 4)) * _bulge(canvas, width)
+    thick = body * (1.02 + 0.04 * canvas.texture(0.5, 2))
+    thick -= lungs * (0.62 + 0.03 * canvas.texture(1, 4)) * _bulge(canvas, width)
     thick += _mediastinum(canvas, rng, dome)
     thick += 0.16 * canvas.edge(dome + 0.05 - canvas.y, 30.0) * body
     thick += _bones(canvas, rng, width, top) * body
@@ -22,15 +22,14 @@ def draw(size: int, rng: np.random.Generator) -> tuple[Plane, None]:
     thick += lungs * 0.022 * canvas.texture(6, 40) + body * 0.010 * canvas.texture(20, 80)
     bubble = canvas.ellipse(0.38, dome + 0.18, 0.13, 0.07, rng.uniform(-10, 10), 8.0)
     thick -= 0.22 * bubble
-    # Scatter veils the film: a wide blur of the exposure, then the film's S-shaped response.
-    exposure = 1.0 - np.exp(-1.25 * np.maximum(thick, 0.0))
-    return 1.12 * (exposure - 0.06) / 0.86, None
+    # Dense paths compress toward white, as in the display curve of a digital radiograph.
+    return as_plane(1.13 * (1.0 - np.exp(-0.98 * np.maximum(thick, 0.0)))), None
 
 
 def _bulge(canvas: Canvas, width: float) -> Plane:
     """Lung thickness along the beam: thinner at the rib cage and at the apices."""
     across = np.clip(np.abs(canvas.x) / (width + 0.05), 0, 1)
-    return (1.0 - 0.55 * across**4) * np.clip(1.25 + 0.35 * canvas.y, 0.75, 1.15)
+    return as_plane((1.0 - 0.55 * across**4) * np.clip(1.25 + 0.35 * canvas.y, 0.75, 1.15))
 
 
 def _body(canvas: Canvas, width: float) -> Plane:
@@ -42,7 +41,7 @@ def _body(canvas: Canvas, width: float) -> Plane:
     upper = np.maximum(shoulders, canvas.y + 0.1)
     shape = np.minimum(np.minimum(np.maximum(trunk, shoulders), upper), np.minimum(neck, arms))
     depth = np.clip(-np.maximum(trunk, -0.5) * 3.0, 0.0, 1.0)
-    return canvas.edge(shape, 5.0) * (0.78 + 0.22 * np.sqrt(depth))
+    return as_plane(canvas.edge(shape, 5.0) * (0.78 + 0.22 * np.sqrt(depth)))
 
 
 def _lungs(
@@ -66,7 +65,7 @@ def _lungs(
 
 def _mediastinum(canvas: Canvas, rng: np.random.Generator, dome: float) -> Plane:
     size = rng.uniform(0.88, 1.1)
-    radii = size * np.array([0.46, 0.42, 0.32, 0.32, 0.30, 0.32, 0.42, 0.38])
+    radii = size * np.array([0.47, 0.40, 0.33, 0.32, 0.30, 0.32, 0.29, 0.33])
     heart = canvas.blob_distance(0.13, dome - 0.24, radii, rng.uniform(25, 38))
     depth = np.clip(-heart / 0.30, 0.0, 1.0)
     shade = 0.50 * canvas.edge(heart, 6.0) * (0.55 + 0.45 * np.sqrt(depth))
@@ -75,58 +74,72 @@ def _mediastinum(canvas: Canvas, rng: np.random.Generator, dome: float) -> Plane
     aorta = 0.14 * canvas.edge(np.abs(canvas.x - 0.12) - 0.06, 9.0) * (canvas.y > -0.3)
     trachea = canvas.edge(np.abs(canvas.x + 0.01) - 0.05, 6.0) * canvas.edge(canvas.y + 0.32, 8.0)
     hila = 0.13 * (
-        canvas.ellipse(-0.19, -0.10, 0.07, 0.13, 12, 14) + canvas.ellipse(0.20, -0.14, 0.06, 0.11, -12, 14)
+        canvas.ellipse(-0.19, -0.10, 0.07, 0.13, 12, 14)
+        + canvas.ellipse(0.20, -0.14, 0.06, 0.11, -12, 14)
     )
-    return np.maximum(shade, column) + knob + aorta + hila - 0.16 * trachea
+    return as_plane(np.maximum(shade, column) + knob + aorta + hila - 0.16 * trachea)
 
 
-def _bone(canvas: Canvas, vessels: list[Vessel], cortex: float, core: float, width: float) -> Plane:
-    """A shaft seen from the side: dense rims, a lighter core."""
-    distance = canvas.tubes_distance(vessels, 3.0)
-    rim = np.exp(-(((distance + 0.5 * width) / width) ** 2))
-    return (core * canvas.edge(distance, 2.5) + cortex * rim * canvas.edge(distance, 2.5)).astype(
-        np.float32
-    )
+def _bone(canvas: Canvas, shafts: list[Vessel], cortex: float, core: float, rim: float) -> Plane:
+    """Shafts seen from the side: dense rims of width ``rim`` around a lighter core."""
+    distance = canvas.tubes_distance(shafts, 3.0)
+    shell = np.exp(-(((distance + 0.5 * rim) / rim) ** 2))
+    return as_plane((core + cortex * shell) * canvas.edge(distance, 2.5))
+
+
+def _mirrored(points: tuple[tuple[float, float], ...], side: int) -> list[tuple[float, float]]:
+    return [(side * x, y) for x, y in points]
 
 
 def _bones(canvas: Canvas, rng: np.random.Generator, width: float, top: float) -> Plane:
-    bones = canvas.full(0.0)
-    step = rng.uniform(0.128, 0.150)
-    slope = rng.uniform(0.02, 0.08)
+    step, slope = rng.uniform(0.128, 0.150), rng.uniform(0.02, 0.08)
+    back: list[Vessel] = []
+    front: list[Vessel] = []
     for side in (-1, 1):
         for k in range(10):
             y = top - 0.04 + k * step
-            reach = (width + 0.02) * np.sqrt(np.clip(1 - (1 - (0.6 + k) / 5.2) ** 2, 0, 1)) if k < 4 else width + 0.02
-            rib = ((0.05, y), (0.4 * reach, y - 0.035), (0.75 * reach, y + 0.05 + slope),
-                   (0.96 * reach, y + 0.17 + slope), (reach, y + 0.30 + slope))
-            line = curve([(side * px, py) for px, py in rib], 0.027 - 0.0006 * k, 0.85)
-            bones += _bone(canvas, [line], 0.085, 0.075, 0.010)
+            narrowing = np.sqrt(1.0 - (1.0 - (0.6 + k) / 5.2) ** 2) if k < 4 else 1.0
+            reach = (width + 0.02) * float(narrowing)
+            end = y + 0.30 + slope
+            path = (
+                (0.05, y),
+                (0.4 * reach, y - 0.035),
+                (0.75 * reach, y + 0.05 + slope),
+                (0.96 * reach, y + 0.17 + slope),
+                (reach, end),
+            )
+            back.append(curve(_mirrored(path, side), 0.027 - 0.0006 * k, 0.85))
             if 1 <= k <= 6:
-                front = ((reach, y + 0.30 + slope), (0.85 * reach, y + 0.46), (0.55 * reach, y + 0.54))
-                line = curve([(side * px, py) for px, py in front], 0.027, 0.8)
-                bones += _bone(canvas, [line], 0.035, 0.035, 0.010)
-        bones += _shoulder(canvas, rng, side, width, top)
+                rise = ((reach, end), (0.85 * reach, y + 0.46), (0.55 * reach, y + 0.54))
+                front.append(curve(_mirrored(rise, side), 0.027, 0.8))
+    bones = _bone(canvas, back, 0.085, 0.075, 0.010) + _bone(canvas, front, 0.035, 0.035, 0.010)
+    bones += _spine(canvas)
+    return bones + _shoulders(canvas, rng, width, top)
+
+
+def _spine(canvas: Canvas) -> Plane:
+    column = canvas.full(0.0)
     for k in range(14):
         y = -0.98 + 0.148 * k
-        bones += 0.13 * canvas.ellipse(0, y, 0.088, 0.062, 0, 3.5)
-        bones += 0.07 * canvas.ellipse(0, y, 0.018, 0.045, 0, 3.0)
-        bones += 0.07 * (canvas.ellipse(-0.05, y - 0.01, 0.017, 0.024, 0, 3)
-                         + canvas.ellipse(0.05, y - 0.01, 0.017, 0.024, 0, 3))
-    return bones
+        column += 0.10 * canvas.ellipse(0, y, 0.088, 0.062, 0, 3.5)
+        column += 0.05 * canvas.ellipse(0, y, 0.018, 0.045, 0, 3.0)
+        for x in (-0.05, 0.05):
+            column += 0.05 * canvas.ellipse(x, y - 0.01, 0.017, 0.024, 0, 3.0)
+    return column
 
 
-def _shoulder(
-    canvas: Canvas, rng: np.random.Generator, side: int, width: float, top: float
-) -> Plane:
+def _shoulders(canvas: Canvas, rng: np.random.Generator, width: float, top: float) -> Plane:
     y = top + 0.03 + rng.uniform(-0.03, 0.03)
     clavicle = ((0.07, y + 0.07), (0.28, y - 0.02), (0.50, y - 0.05), (0.74, y - 0.09))
     blade = ((0.62, y + 0.02), (width + 0.03, y + 0.28), (width - 0.02, y + 0.52))
     arm = ((0.93, y + 0.02), (1.02, y + 0.5), (1.05, y + 1.0))
-    lines = [curve([(side * px, py) for px, py in part], radius) for part, radius in
-             ((clavicle, 0.032), (blade, 0.024), (arm, 0.065))]
-    shade = _bone(canvas, lines[:1], 0.12, 0.13, 0.012) + _bone(canvas, lines[1:2], 0.05, 0.05, 0.012)
-    shade += _bone(canvas, lines[2:], 0.14, 0.12, 0.02)
-    return shade + 0.20 * canvas.ellipse(side * 0.91, y - 0.02, 0.095, 0.10, 0, 4.0)
+    sides = (-1, 1)
+    shade = _bone(canvas, [curve(_mirrored(clavicle, s), 0.032) for s in sides], 0.12, 0.13, 0.012)
+    shade += _bone(canvas, [curve(_mirrored(blade, s), 0.024) for s in sides], 0.05, 0.05, 0.012)
+    shade += _bone(canvas, [curve(_mirrored(arm, s), 0.065) for s in sides], 0.14, 0.12, 0.02)
+    for side in sides:
+        shade += 0.20 * canvas.ellipse(side * 0.91, y - 0.02, 0.095, 0.10, 0, 4.0)
+    return shade
 
 
 def _vessels(canvas: Canvas, rng: np.random.Generator, lungs: Plane) -> Plane:

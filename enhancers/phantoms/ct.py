@@ -89,9 +89,7 @@ def _abdomen(
     hepatic = tree(rng, (-0.15, 0.12), np.pi + 0.9, 0.42, 0.024, depth=1, wiggle=0.08)
     paint(hu, parenchyma + 0.35 * contrast, 0.85 * canvas.tubes(portal + hepatic, 2.5) * coverage)
     _stomach(canvas, rng, hu, inner)
-    spleen = canvas.blob(
-        0.62, 0.08, [0.14, 0.22, 0.26, 0.19, 0.11, 0.20, 0.27, 0.21], 18, 2.5
-    )
+    spleen = canvas.blob(0.62, 0.08, [0.14, 0.22, 0.26, 0.19, 0.11, 0.20, 0.27, 0.21], 18, 2.5)
     paint(hu, parenchyma + 12 + 3 * canvas.texture(5, 40), spleen * inner)
     for side in (-1, 1):
         x, y = side * rng.uniform(0.34, 0.40), spine_y + rng.uniform(-0.05, 0.03)
@@ -129,7 +127,9 @@ def _bowel(
     for _ in range(int(rng.integers(3, 7))):
         x, y = rng.uniform(0.16, 0.62), rng.uniform(-0.12, 0.16)
         radius = rng.uniform(0.05, 0.09)
-        loop = canvas.ellipse_distance(x, y, radius * rng.uniform(1, 1.5), radius, rng.uniform(0, 180))
+        loop = canvas.ellipse_distance(
+            x, y, radius * rng.uniform(1, 1.5), radius, rng.uniform(0, 180)
+        )
         paint(hu, 50 + 0.4 * contrast, canvas.edge(loop, 2.5) * inner)
         paint(hu, 20 + 10 * canvas.texture(5, 25), canvas.edge(loop + 0.02, 2.5) * inner)
         if rng.random() < 0.5:
@@ -157,7 +157,11 @@ def _thorax(
     )
     paint(hu, FAT + 10, canvas.edge(heart - 0.02, 3.0))
     paint(hu, 50 + 0.35 * contrast, canvas.edge(heart, 2.5))
-    chambers = ((0.12, 0.06, 0.17, 0.10, 30), (-0.12, -0.06, 0.11, 0.13, 20), (-0.03, 0.13, 0.14, 0.08, 0))
+    chambers = (
+        (0.12, 0.06, 0.17, 0.10, 30),
+        (-0.12, -0.06, 0.11, 0.13, 20),
+        (-0.03, 0.13, 0.14, 0.08, 0),
+    )
     for dx, dy, a, b, angle in chambers:
         level = 50 + contrast * rng.uniform(0.7, 1.0)
         paint(hu, level, canvas.ellipse(hx + dx, hy + dy, a, b, angle, 4.0))

@@ -5,15 +5,15 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from enhancers.phantoms.canvas import Canvas, Plane, curve, paint
+from enhancers.phantoms.canvas import Canvas, Plane, as_plane, curve, paint
 
 
 def draw(size: int, rng: np.random.Generator) -> tuple[Plane, NDArray[np.uint8]]:
     """Draw one frame; labels are 1 left ventricle, 2 myocardium, 3 left atrium."""
     canvas = Canvas(size, rng, warp=0.016, waves=4.0)
-    apex_y = -0.97
-    depth = np.hypot(canvas.x, canvas.y - apex_y).astype(np.float32)
-    angle = np.arctan2(canvas.x, canvas.y - apex_y).astype(np.float32)
+    # The beam knows nothing of the anatomy's warp.
+    x, y = Canvas(size, rng).x, Canvas(size, rng).y - np.float32(-0.99)
+    depth, angle = np.hypot(x, y), np.arctan2(x, y)
     echo, cavity, muscle, atrium = _heart(canvas, rng)
 
     grain = _polar_texture(canvas, depth, angle)
@@ -24,11 +24,11 @@ def draw(size: int, rng: np.random.Generator) -> tuple[Plane, NDArray[np.uint8]]
         -(((angle - rng.uniform(-0.7, 0.7)) / 0.12) ** 2)
     )
     haze = 0.35 * np.exp(-depth / 0.16)
-    image = (echo * gain + haze) * dropout * np.exp(decibels)
+    image = 1.3 * (echo * gain + haze) * dropout * np.exp(decibels)
     image = image / (1.0 + 0.35 * image)
 
-    half = np.deg2rad(rng.uniform(38.0, 44.0))
-    sector = canvas.edge(depth - 1.9) * canvas.edge(0.04 - depth)
+    half = np.deg2rad(rng.uniform(36.0, 43.0))
+    sector = canvas.edge(depth - 1.9) * canvas.edge(0.05 - depth)
     sector = sector * canvas.edge((np.abs(angle) - half) * np.maximum(depth, 0.05))
     labels = np.zeros((size, size), np.uint8)
     labels[muscle > 0.5] = 2
@@ -60,13 +60,13 @@ def _heart(canvas: Canvas, rng: np.random.Generator) -> tuple[Plane, Plane, Plan
     heart = np.minimum(np.minimum(left - wall, right - 0.05), left_atrium - 0.045)
     heart = np.minimum(heart, right_atrium - 0.045)
     lung = canvas.edge(-(heart - 0.10), 14.0)
-    paint(echo, 0.20, lung)
+    paint(echo, 0.24, lung)
     pericardium = np.exp(-((heart / 0.018) ** 2)) * (canvas.y > ly - 0.35)
     paint(echo, 0.50, canvas.edge(heart, 3.0))
     echo += 0.38 * pericardium.astype(np.float32) * (0.75 + 0.25 * canvas.texture(1, 4))
 
     cavity, atrium = canvas.edge(left, 3.5), canvas.edge(left_atrium, 3.5)
-    blood = 0.035 + 0.02 * np.abs(canvas.texture(2, 10))
+    blood = as_plane(0.035 + 0.02 * np.abs(canvas.texture(2, 10)))
     for hollow in (cavity, canvas.edge(right, 3.5), atrium, canvas.edge(right_atrium, 3.5)):
         paint(echo, blood, hollow)
     endocardium = np.exp(-((left / 0.016) ** 2)) + 0.7 * np.exp(-((right / 0.016) ** 2))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from enhancers.phantoms.canvas import Canvas, Plane, Vessel, tree
+from enhancers.phantoms.canvas import Canvas, Plane, Vessel, as_plane, tree
 
 
 def draw(size: int, rng: np.random.Generator) -> tuple[Plane, None]:
@@ -21,8 +21,9 @@ def draw(size: int, rng: np.random.Generator) -> tuple[Plane, None]:
     _stain(image, canvas.tubes(arteries, 1.8) * keep, (0.10, 0.40, 0.30))
     reflex = canvas.tubes([Vessel(v.points, 0.22 * v.radii) for v in arteries[:6]], 1.5)
     image += 0.05 * reflex[..., None] * np.array([1.0, 0.8, 0.5], np.float32)
-    aperture = canvas.edge(np.hypot(canvas.x, canvas.y) - 0.95, 3.0)
-    notch = canvas.edge(np.abs(canvas.y) - 0.90, 3.0)
+    frame = Canvas(size, rng)
+    aperture = frame.edge(np.hypot(frame.x, frame.y) - 0.95, 3.0)
+    notch = frame.edge(np.abs(frame.y) - 0.90, 3.0)
     return image * (aperture * notch)[..., None], None
 
 
@@ -37,8 +38,8 @@ def _retina(
     light = 1.0 - rng.uniform(0.2, 0.38) * radius2
     light += rng.uniform(-0.10, 0.10) * canvas.x + rng.uniform(-0.10, 0.10) * canvas.y
     choroid = 0.05 * canvas.texture(2, 9) + 0.03 * canvas.texture(8, 40)
-    image = light[..., None] * base.astype(np.float32)
-    image = image * (1.0 + choroid[..., None] * np.array([0.6, 1.0, 0.8], np.float32))
+    image = as_plane(light[..., None] * base)
+    image *= as_plane(1.0 + choroid[..., None] * np.array([0.6, 1.0, 0.8], np.float32))
     spot = (canvas.x - fovea[0]) ** 2 + (canvas.y - fovea[1]) ** 2
     macula = 0.30 * np.exp(-spot / 0.17**2) + 0.18 * np.exp(-spot / 0.055**2)
     image *= 1.0 - macula[..., None] * np.array([0.7, 1.0, 1.0], np.float32)
@@ -48,7 +49,7 @@ def _retina(
     striae = np.sin(46 * angle + 3 * canvas.texture(1, 4)) * np.exp(-(((away - 0.3) / 0.2) ** 2))
     image += 0.010 * striae[..., None] * np.array([0.8, 1.0, 0.6], np.float32)
     _disc(canvas, rng, image, disc)
-    return image.astype(np.float32)
+    return image
 
 
 def _disc(
@@ -80,12 +81,34 @@ def _arcades(
             # Angles are for a right-hand disc with the macula on its left, mirrored for the other.
             heading = np.pi - lean if side > 0 else lean
             bend = -(1.25 + rng.uniform(-0.2, 0.25)) * side
-            vessels += tree(rng, start, vertical * heading, 1.35, width, depth=3,
-                            bend=-vertical * bend, wiggle=0.07, children=4)
+            vessels.extend(
+                tree(
+                    rng,
+                    start,
+                    vertical * heading,
+                    1.35,
+                    width,
+                    depth=3,
+                    bend=-vertical * bend,
+                    wiggle=0.07,
+                    children=3,
+                )
+            )
             nasal = 0.55 + offset + rng.uniform(-0.25, 0.25)
             heading = nasal if side > 0 else np.pi - nasal
-            vessels += tree(rng, start, vertical * heading, 0.75, 0.7 * width, depth=2,
-                            bend=rng.uniform(-0.3, 0.3), wiggle=0.08, children=3)
+            vessels.extend(
+                tree(
+                    rng,
+                    start,
+                    vertical * heading,
+                    0.75,
+                    0.7 * width,
+                    depth=2,
+                    bend=rng.uniform(-0.3, 0.3),
+                    wiggle=0.08,
+                    children=3,
+                )
+            )
     return arteries, veins
 
 
