@@ -1,0 +1,171 @@
+"""Every metric as pure data: label, direction, what it needs, who computes it and on what range."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from enhancers.errors import MetricUnavailable
+from enhancers.method import nearest
+
+ONE_GAUSSIAN = "11x11 Gaussian window, σ 1.5"
+
+
+@dataclass(frozen=True)
+class Metric:
+    """One metric.
+
+    Parameters
+    ----------
+    key, label : str
+    direction : {"up", "down"}
+        Whether a larger or a smaller value is better.
+    reference : {"full", "none", "input"}
+        What it compares with: the truth, nothing, or the image before enhancement.
+    implementation : str
+        Who computes it, shown beside each number: the same name means different numbers elsewhere.
+    data_range : str
+        The values the implementation works on.
+    file : str
+        The file pyiqa needs for it, empty for none.
+    smallest : int
+        Shorter side in pixels below which the metric is not defined.
+    largest : int
+        Pixels above which it is not computed (0: no limit).
+    note : str
+        What to know before reading the number.
+    """
+
+    key: str
+    label: str
+    direction: Literal["up", "down"]
+    reference: Literal["full", "none", "input"]
+    implementation: str
+    data_range: str
+    note: str
+    file: str = ""
+    smallest: int = 1
+    largest: int = 0
+
+    @property
+    def needs_download(self) -> bool:
+        """Whether it needs a file that is not part of any package."""
+        return bool(self.file)
+
+    @property
+    def arrow(self) -> str:
+        """The direction as a sign for tables."""
+        return "↑" if self.direction == "up" else "↓"
+
+
+METRICS: tuple[Metric, ...] = (
+    Metric(
+        key="psnr",
+        label="PSNR (dB)",
+        direction="up",
+        reference="full",
+        implementation="pyiqa psnr, ε 0, double precision",
+        data_range="0 to 1, all channels",
+        note="Identical images give inf. Mean squared error only: it does not see structure.",
+    ),
+    Metric(
+        key="ssim",
+        label="SSIM",
+        direction="up",
+        reference="full",
+        implementation=f"pyiqa ssim, {ONE_GAUSSIAN}",
+        data_range="0 to 1, luminance, not rounded",
+        note="Anti-correlated windows count as 0, and windows that cross the border are left out.",
+        smallest=11,
+    ),
+    Metric(
+        key="ms_ssim",
+        label="MS-SSIM",
+        direction="up",
+        reference="full",
+        implementation=f"pyiqa ms_ssim, five scales, {ONE_GAUSSIAN}",
+        data_range="0 to 1, luminance, not rounded",
+        note="The fifth scale must still hold the window: both sides need 161 pixels.",
+        smallest=161,
+    ),
+    Metric(
+        key="vif",
+        label="VIF",
+        direction="up",
+        reference="full",
+        implementation="pyiqa vif, steerable pyramid (not the pixel-domain VIFp)",
+        data_range="0 to 255, luminance, rounded to whole levels",
+        note="1 for identical images; contrast enhancement may exceed 1.",
+        smallest=33,
+        largest=2048 * 2048,
+    ),
+    Metric(
+        key="nmse",
+        label="NMSE",
+        direction="down",
+        reference="full",
+        implementation="own, ‖x - y‖² / ‖y‖² with the truth y, double precision",
+        data_range="0 to 1, all channels",
+        note="Relative to the truth's energy, so a bright truth forgives more.",
+    ),
+    Metric(
+        key="piqe",
+        label="PIQE",
+        direction="down",
+        reference="none",
+        implementation="pyiqa piqe, blocks of 16x16",
+        data_range="0 to 255 of the image's own maximum, luminance, rounded",
+        note="0 to 100. Made for photographs; not validated for diagnosis.",
+        smallest=16,
+    ),
+    Metric(
+        key="entropy",
+        label="Entropy (bit)",
+        direction="up",
+        reference="none",
+        implementation="own, pyiqa's definition with 256 bins",
+        data_range="0 to 255, luminance, rounded",
+        note="0 to 8. Noise raises it as well as detail.",
+    ),
+    Metric(
+        key="loe",
+        label="LOE",
+        direction="down",
+        reference="input",
+        implementation="own, Wang et al. 2013, on a grid of at most 50x100 samples",
+        data_range="0 to 255, largest channel, rounded",
+        note="Pixel pairs whose order of lightness changed, a pixel; 0 keeps every order.",
+    ),
+    Metric(
+        key="niqe",
+        label="NIQE",
+        direction="down",
+        reference="none",
+        implementation="pyiqa niqe, blocks of 96x96",
+        data_range="0 to 255, luminance, rounded",
+        note="Distance from photographs; not validated for diagnosis.",
+        file="niqe_modelparameters.mat",
+        smallest=96,
+    ),
+    Metric(
+        key="brisque",
+        label="BRISQUE",
+        direction="down",
+        reference="none",
+        implementation="pyiqa brisque, original support vectors",
+        data_range="0 to 255, luminance",
+        note="Trained on photographs; not validated for diagnosis.",
+        file="brisque_svm_weights.pth",
+        smallest=16,
+    ),
+)
+
+_BY_KEY = {metric.key: metric for metric in METRICS}
+
+
+def get(key: str) -> Metric:
+    """The metric with this key, or MetricUnavailable naming the nearest."""
+    try:
+        return _BY_KEY[key]
+    except KeyError:
+        raise MetricUnavailable(f"No metric {key}; {nearest(key, list(_BY_KEY))}.") from None
