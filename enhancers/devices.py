@@ -1,0 +1,92 @@
+"""Which device the networks run on, and how it is described to the user."""
+
+from __future__ import annotations
+
+import os
+import re
+
+from enhancers.errors import ParameterError, ReadingRoomError
+
+
+class DeviceError(ReadingRoomError):
+    """The device that was asked for is not on this machine."""
+
+
+def devices() -> list[str]:
+    """The devices of this machine, the fastest first; "cpu" is always the last."""
+    import torch
+
+    names = [f"cuda:{index}" for index in range(_cuda_count())]
+    if torch.backends.mps.is_available():
+        names.append("mps")
+    return [*names, "cpu"]
+
+
+def choose(name: str = "auto") -> str:
+    """The device to use for a request of "auto", "cpu", "cuda", "cuda:<index>" or "mps".
+
+    Returns
+    -------
+    str
+        A name torch understands: "cpu", "cuda", "cuda:1", "mps".
+
+    Raises
+    ------
+    ParameterError
+        The name is no device's.
+    DeviceError
+        There is no such device here.
+    """
+    wanted = name.strip().lower()
+    if wanted == "cpu":
+        return "cpu"
+    if not re.fullmatch(r"auto|mps|cuda(:\d+)?", wanted):
+        raise ParameterError(f"{name} is not a device; give auto, cpu, cuda, cuda:<number> or mps.")
+    present = devices()
+    if wanted == "auto":
+        return device_type(present[0])
+    if wanted in present or (wanted == "cuda" and "cuda:0" in present):
+        return wanted
+    raise DeviceError(
+        f"The device {wanted} is not available; this machine has {', '.join(present)}. "
+        "Choose one of these, or auto."
+    )
+
+
+def device_type(device: str) -> str:
+    """The kind of device without its index: "cpu", "cuda" or "mps"."""
+    return device.partition(":")[0]
+
+
+def describe(device: str) -> str:
+    """The device in words: "CPU, 2 threads", "NVIDIA H200, 140 GiB", "Apple GPU"."""
+    kind = device_type(device)
+    if kind == "cuda":
+        import torch
+
+        facts = torch.cuda.get_device_properties(torch.device(device))
+        return f"{facts.name}, {facts.total_memory / 2**30:.0f} GiB"
+    if kind == "mps":
+        return "Apple GPU"
+    threads = _cpu_threads()
+    return f"CPU, {threads} thread{'' if threads == 1 else 's'}"
+
+
+def model_name(device: str) -> str:
+    """What the bytes of a result may depend on: the GPU's model, or "cpu"."""
+    return describe(device).partition(",")[0] if device_type(device) == "cuda" else device
+
+
+def _cuda_count() -> int:
+    import torch
+
+    return torch.cuda.device_count() if torch.cuda.is_available() else 0
+
+
+def _cpu_threads() -> int:
+    """The threads torch would use, found without importing it."""
+    named = os.environ.get("OMP_NUM_THREADS", "")
+    if named.isdigit() and int(named) > 0:
+        return int(named)
+    affinity = getattr(os, "sched_getaffinity", None)
+    return len(affinity(0)) if affinity else os.cpu_count() or 1

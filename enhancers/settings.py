@@ -1,0 +1,112 @@
+"""Settings of the process, read from the environment: READINGROOM_PORT=8000 sets `port`."""
+
+from __future__ import annotations
+
+import functools
+import os
+from pathlib import Path
+from typing import Annotated
+
+from pydantic import Field, ValidationError, field_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from enhancers.errors import ParameterError
+
+PREFIX = "READINGROOM_"
+
+_PROJECT = Path(__file__).resolve().parents[1]
+
+
+def default_cache_dir() -> Path:
+    """``reading-room`` in the user's cache folder ($XDG_CACHE_HOME, else ~/.cache)."""
+    named = os.environ.get("XDG_CACHE_HOME", "")
+    # The XDG specification says that a relative path is to be ignored.
+    base = Path(named) if named and Path(named).is_absolute() else Path.home() / ".cache"
+    return base / "reading-room"
+
+
+class Settings(BaseSettings):
+    """What a user may configure; an empty environment variable counts as unset.
+
+    Parameters
+    ----------
+    host : str
+        Address the page is served on; the default answers this machine only.
+    port : int
+        TCP port of the page.
+    max_file_mb : float
+        Largest file that is read, in MB (10^6 bytes).
+    max_megapixels : float
+        Largest image that is decoded, in 10^6 pixels.
+    cache_dir : Path
+        Folder of the result cache and of temporary files.
+    cache_gb : float
+        Size of the result cache in GB (10^9 bytes); 0 switches it off.
+    pixel_store_mb : float
+        Memory for the images of open pages, in MB.
+    device : str
+        "auto", "cpu", "cuda", "cuda:1" or "mps"; auto takes the fastest there is.
+    threads : int or None
+        CPU threads of the networks; None leaves it to torch.
+    priors_dir : Path
+        Folder of the embedded networks.
+    """
+
+    model_config = SettingsConfigDict(
+        env_prefix=PREFIX, env_ignore_empty=True, extra="ignore", frozen=True
+    )
+
+    host: str = "127.0.0.1"
+    port: Annotated[int, Field(ge=0, le=65535)] = 7860
+    max_file_mb: Annotated[float, Field(gt=0, allow_inf_nan=False)] = 200.0
+    max_megapixels: Annotated[float, Field(gt=0, allow_inf_nan=False)] = 64.0
+    cache_dir: Path = Field(default_factory=default_cache_dir)
+    cache_gb: Annotated[float, Field(ge=0, allow_inf_nan=False)] = 2.0
+    pixel_store_mb: Annotated[float, Field(gt=0, allow_inf_nan=False)] = 1024.0
+    device: Annotated[str, Field(pattern=r"^(auto|cpu|mps|cuda(:\d+)?)$")] = "auto"
+    threads: Annotated[int | None, Field(ge=1)] = None
+    priors_dir: Path = _PROJECT / "assets" / "priors"
+
+    @field_validator("cache_dir", "priors_dir")
+    @classmethod
+    def _absolute(cls, path: Path) -> Path:
+        return path.expanduser().absolute()
+
+    @property
+    def max_file_bytes(self) -> int:
+        """`max_file_mb` in bytes."""
+        return round(self.max_file_mb * 1e6)
+
+    @property
+    def max_pixels(self) -> int:
+        """`max_megapixels` in pixels."""
+        return round(self.max_megapixels * 1e6)
+
+    @property
+    def cache_bytes(self) -> int:
+        """`cache_gb` in bytes."""
+        return round(self.cache_gb * 1e9)
+
+
+def read_settings() -> Settings:
+    """Read the settings from the environment now.
+
+    Raises
+    ------
+    ParameterError
+        A value is not possible: one line with the variable, the value and what it accepts.
+    """
+    try:
+        return Settings()
+    except ValidationError as error:
+        first = error.errors()[0]
+        name = PREFIX + str(first["loc"][0]).upper()
+        expected = first["msg"][0].lower() + first["msg"][1:]
+        value = " ".join(str(first["input"]).split())[:80]
+        raise ParameterError(f"{name}={value} is not possible: {expected}.") from None
+
+
+@functools.cache
+def get_settings() -> Settings:
+    """The settings as they were at the first call (see `read_settings`)."""
+    return read_settings()
