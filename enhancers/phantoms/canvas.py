@@ -76,7 +76,7 @@ class Canvas:
         def below(limit: float) -> Plane:
             across = np.exp(-0.5 * (fx * stretch / limit) ** 2)
             down = np.exp(-0.5 * (fy / limit) ** 2)
-            return (down[:, None] * across[None, :]).astype(np.float32)
+            return as_plane(down[:, None] * across[None, :])
 
         gain = below(high) - below(low)
         gain[0, 0] = 0.0
