@@ -1,0 +1,276 @@
+"""What made a result, as JSON: digests, versions, device, seed, parameters, timings.
+
+A record holds nothing about a patient and nothing about the machine's user: no file names, no
+paths, no host name. Its key is a digest over all that determines the result's bytes.
+"""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+import importlib.metadata
+import json
+import math
+import platform
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Literal
+
+from enhancers import __version__
+from enhancers.image import MedicalImage, pixels_digest
+from enhancers.method import ParameterValue
+
+NOTICE = "Not for diagnosis."
+
+PACKAGES: dict[str, tuple[str, ...]] = {
+    "classical": ("numpy", "scipy", "opencv-python", "scikit-image", "SimpleITK"),
+    "diffusion": (
+        "numpy", "scipy", "opencv-python", "scikit-image", "SimpleITK", "torch", "diffusers",
+    ),
+}  # fmt: skip
+"""The packages a family of methods computes with (a hybrid runs a classical method first)."""
+
+NOT_METHODS = frozenset(
+    (
+        "ui", "viewer", "__main__", "bench", "evaluation", "metrics", "load", "save", "settings",
+        "provenance", "compare",
+    )
+)  # fmt: skip
+"""Rooms whose code cannot change a method's bytes; all other code of the package may."""
+
+
+@dataclass(frozen=True)
+class InputFacts:
+    """The image as the method saw it.
+
+    ``file_digest`` is the SHA-256 of the file, ``pixels_digest`` that of the shape and the float32
+    values in [0, 1]; 0 and 1 are ``window`` (low, high) in ``units``; ``spacing`` is (row, column)
+    in mm.
+    """
+
+    file_digest: str
+    pixels_digest: str
+    shape: tuple[int, ...]
+    window: tuple[float, float]
+    units: str
+    modality: str
+    modality_origin: str
+    spacing: tuple[float, float] | None
+    bits: int
+    format: str
+    slice_index: int
+    slice_count: int
+
+
+@dataclass(frozen=True)
+class PriorFacts:
+    """The network a result was sampled from: its name and the SHA-256 of its weights."""
+
+    name: str
+    sha256: str
+
+
+@dataclass(frozen=True)
+class RecordedFigure:
+    """A number the method reported about its run."""
+
+    name: str
+    label: str
+    value: float
+    unit: str = ""
+
+
+@dataclass(frozen=True)
+class Record:
+    """All that is needed to make the same result again, and what came out.
+
+    Parameters
+    ----------
+    key : str
+        `cache_key` of the run.
+    created : str
+        UTC time of the run, ISO 8601.
+    input : InputFacts
+    method : str
+        The registry key.
+    params : tuple of (name, value)
+        Complete, sorted by name; None is "automatic".
+    seed : int
+    device : str
+        In words, such as "CPU, 2 threads".
+    software : tuple of (name, version)
+    prior : PriorFacts or None
+    seconds : float
+        Wall time of the run.
+    calls : int
+        Network evaluations.
+    scale : int
+        Enlargement.
+    figures : tuple of RecordedFigure
+    notes : tuple of str
+    result_digest : str
+        `pixels_digest` of the result.
+    """
+
+    key: str
+    created: str
+    input: InputFacts
+    method: str
+    params: tuple[tuple[str, ParameterValue], ...]
+    seed: int
+    device: str
+    software: tuple[tuple[str, str], ...]
+    prior: PriorFacts | None
+    seconds: float
+    calls: int
+    scale: int
+    figures: tuple[RecordedFigure, ...]
+    notes: tuple[str, ...]
+    result_digest: str
+    project: str = f"Reading Room {__version__}"
+    notice: str = NOTICE
+
+    def as_dict(self) -> dict[str, Any]:
+        """The record as JSON types; numbers that are not finite become text ("inf", "nan")."""
+        plain = asdict(self)
+        plain["params"] = dict(self.params)
+        plain["software"] = dict(self.software)
+        figures = [asdict(figure) for figure in self.figures]
+        for figure in figures:
+            if not math.isfinite(figure["value"]):
+                figure["value"] = str(figure["value"])
+        plain["figures"] = figures
+        return plain
+
+    def to_json(self) -> str:
+        """The record as indented JSON with sorted keys: equal records give equal text."""
+        return json.dumps(
+            self.as_dict(), sort_keys=True, indent=2, ensure_ascii=False, allow_nan=False
+        )
+
+
+def from_json(text: str) -> Record:
+    """Read what `Record.to_json` wrote.
+
+    Raises
+    ------
+    ValueError
+        The text is not a record of this version.
+    """
+    try:
+        plain = json.loads(text)
+        facts = dict(plain.pop("input"))
+        for name in ("shape", "window", "spacing"):
+            facts[name] = None if facts[name] is None else tuple(facts[name])
+        prior = plain.pop("prior")
+        figures = plain.pop("figures")
+        return Record(
+            input=InputFacts(**facts),
+            prior=None if prior is None else PriorFacts(**prior),
+            params=tuple(sorted(plain.pop("params").items())),
+            software=tuple(sorted(plain.pop("software").items())),
+            figures=tuple(RecordedFigure(**{**f, "value": float(f["value"])}) for f in figures),
+            notes=tuple(plain.pop("notes")),
+            **plain,
+        )
+    except (KeyError, TypeError, AttributeError, json.JSONDecodeError) as error:
+        raise ValueError(f"not a provenance record: {error}") from error
+
+
+def describe_input(image: MedicalImage) -> InputFacts:
+    """The facts about an image that a record keeps."""
+    return InputFacts(
+        file_digest=image.digest,
+        pixels_digest=pixels_digest(image.pixels),
+        shape=image.pixels.shape,
+        window=(float(image.window.low), float(image.window.high)),
+        units=image.units,
+        modality=str(image.modality),
+        modality_origin=image.modality_origin,
+        spacing=None if image.spacing is None else (image.spacing[0], image.spacing[1]),
+        bits=image.bits,
+        format=image.format,
+        slice_index=image.slice_index,
+        slice_count=image.slice_count,
+    )
+
+
+def cache_key(
+    facts: InputFacts,
+    method: str,
+    params: Mapping[str, ParameterValue],
+    *,
+    seed: int,
+    device: str,
+    software: tuple[tuple[str, str], ...],
+    prior: PriorFacts | None = None,
+) -> str:
+    """SHA-256, as hex, over everything that determines a result's bytes.
+
+    Parameters
+    ----------
+    facts : InputFacts
+    method : str
+    params : mapping
+        Complete.
+    seed : int
+    device : str
+        What the bytes may depend on: "cpu", "mps", or the GPU's model.
+    software : tuple of (name, version)
+        Of `software`.
+    prior : PriorFacts, optional
+    """
+    determining = {
+        "input": asdict(facts),
+        "method": method,
+        "params": dict(params),
+        "seed": seed,
+        "device": device,
+        "software": dict(software),
+        "prior": None if prior is None else asdict(prior),
+        "code": code_digest(),
+    }
+    text = json.dumps(determining, sort_keys=True, allow_nan=False)
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+@functools.cache
+def software(family: Literal["classical", "diffusion"]) -> tuple[tuple[str, str], ...]:
+    """Versions of Python and of the packages these methods compute with, without importing them."""
+    versions = {"python": platform.python_version()}
+    for package in PACKAGES[family]:
+        version = _version(package)
+        if version:
+            versions[package] = version
+    return tuple(sorted(versions.items()))
+
+
+def _version(package: str) -> str:
+    # OpenCV comes under two names, which install the same module.
+    names = (package, f"{package}-headless") if package == "opencv-python" else (package,)
+    for name in names:
+        try:
+            return importlib.metadata.version(name)
+        except importlib.metadata.PackageNotFoundError:
+            continue
+    return ""
+
+
+@functools.cache
+def code_digest(package: Path = Path(__file__).parent) -> str:
+    """SHA-256 over the sources that may change a method's result (see `NOT_METHODS`)."""
+    digest = hashlib.sha256()
+    for path in sorted(package.rglob("*.py")):
+        relative = path.relative_to(package)
+        if relative.parts[0].removesuffix(".py") in NOT_METHODS:
+            continue
+        digest.update(f"{relative.as_posix()}\0".encode())
+        digest.update(hashlib.sha256(path.read_bytes()).digest())
+    return digest.hexdigest()
+
+
+def now() -> str:
+    """The UTC time to the second, ISO 8601."""
+    return datetime.now(UTC).isoformat(timespec="seconds")

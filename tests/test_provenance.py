@@ -1,0 +1,181 @@
+from __future__ import annotations
+
+import getpass
+import json
+import math
+import platform
+import subprocess
+import sys
+from dataclasses import asdict, replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from enhancers import provenance
+from enhancers.image import MedicalImage, Window, from_array, pixels_digest
+from enhancers.method import Modality
+from enhancers.provenance import PriorFacts, Record, RecordedFigure
+
+
+def image() -> MedicalImage:
+    pixels = np.random.default_rng(0).random((16, 20), np.float32)
+    return replace(
+        from_array(pixels, Modality.CT),
+        window=Window(-160.0, 240.0),
+        units="HU",
+        spacing=(0.7, 0.8),
+        digest="f" * 64,
+        tags=(("KVP", "120"),),
+        warnings=("a warning",),
+    )
+
+
+def record() -> Record:
+    return Record(
+        key="k" * 64,
+        created="2026-01-02T03:04:05+00:00",
+        input=provenance.describe_input(image()),
+        method="null_space",
+        params=(("eta", 0.85), ("preview_every", 5), ("respace", False), ("sigma", None)),
+        seed=7,
+        device="CPU, 2 threads",
+        software=provenance.software("diffusion"),
+        prior=PriorFacts("pixel", "a" * 64),
+        seconds=1.25,
+        calls=20,
+        scale=1,
+        figures=(RecordedFigure("sigma", "Noise σ", 0.1), RecordedFigure("snr", "SNR", math.inf)),
+        notes=("noise estimated",),
+        result_digest="b" * 64,
+    )
+
+
+def key(**changes: object) -> str:
+    arguments = {
+        "facts": provenance.describe_input(image()),
+        "method": "tv",
+        "params": {"weight": None, "iterations": 200},
+        "seed": 0,
+        "device": "cpu",
+        "software": provenance.software("classical"),
+        "prior": None,
+    }
+    arguments.update(changes)
+    return provenance.cache_key(**arguments)
+
+
+def test_the_facts_of_an_image():
+    facts = provenance.describe_input(image())
+    assert facts.pixels_digest == pixels_digest(image().pixels)
+    assert facts.file_digest == "f" * 64
+    assert (facts.shape, facts.window, facts.units) == ((16, 20), (-160.0, 240.0), "HU")
+    assert (facts.modality, facts.spacing) == ("CT", (0.7, 0.8))
+
+
+def test_json_says_what_a_reader_needs_and_keeps_its_order():
+    text = record().to_json()
+    plain = json.loads(text)
+    assert plain["notice"] == "Not for diagnosis."
+    assert plain["project"].startswith("Reading Room ")
+    assert plain["params"] == {
+        "eta": 0.85, "preview_every": 5, "respace": False, "sigma": None,
+    }  # fmt: skip
+    assert plain["prior"] == {"name": "pixel", "sha256": "a" * 64}
+    assert plain["figures"][1]["value"] == "inf"
+    assert {"python", "numpy", "torch", "diffusers"} <= set(plain["software"])
+    assert list(plain) == sorted(plain)
+    assert text == record().to_json()
+
+
+def test_a_record_survives_the_way_through_json():
+    original = record()
+    assert provenance.from_json(original.to_json()) == original
+    without = replace(original, prior=None, figures=())
+    gray = replace(without, input=replace(without.input, spacing=None))
+    assert provenance.from_json(gray.to_json()) == gray
+
+
+@pytest.mark.parametrize("text", ["", "[]", "{}", '{"input": 3}', "null", "not json"])
+def test_what_is_no_record_is_refused(text):
+    with pytest.raises(ValueError, match="not a provenance record"):
+        provenance.from_json(text)
+
+
+def test_a_record_tells_nothing_of_the_user_or_the_machine():
+    text = record().to_json()
+    for secret in (platform.node(), str(Path.home()), str(Path.cwd())):
+        assert secret not in text
+    fields = set(asdict(record())) | set(asdict(record().input))
+    assert not any(word in name for name in fields for word in ("path", "name", "host", "user"))
+    assert getpass.getuser() not in json.loads(text).values()
+
+
+def test_the_key_is_stable_and_ignores_the_order_of_parameters():
+    assert key() == key(params={"iterations": 200, "weight": None})
+    assert len(key()) == 64
+
+
+def facts_with(**changes: object) -> provenance.InputFacts:
+    return replace(provenance.describe_input(image()), **changes)
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"facts": facts_with(pixels_digest="0" * 64)},
+        {"facts": facts_with(file_digest="0" * 64)},
+        {"facts": facts_with(window=(-160.0, 241.0))},
+        {"facts": facts_with(modality="MR")},
+        {"facts": facts_with(spacing=None)},
+        {"method": "nlm"},
+        {"params": {"weight": 0.1, "iterations": 200}},
+        {"seed": 1},
+        {"device": "NVIDIA H200"},
+        {"software": (("numpy", "1.0"),)},
+        {"prior": PriorFacts("pixel", "a" * 64)},
+    ],
+    ids=lambda changes: next(iter(changes)),
+)
+def test_everything_that_determines_the_bytes_changes_the_key(changes):
+    assert key(**changes) != key()
+
+
+def test_changed_method_code_changes_the_key_and_a_page_does_not(tmp_path, monkeypatch):
+    def tree(name: str, *, method: str = "x = 1", page: str = "y = 1") -> Path:
+        root = tmp_path / name
+        for folder, file, text in (("classical", "tv.py", method), ("ui", "page.py", page)):
+            (root / folder).mkdir(parents=True)
+            (root / folder / file).write_text(text)
+        (root / "viewer.py").write_text(page)
+        return root
+
+    first = provenance.code_digest(tree("first"))
+    assert provenance.code_digest(tree("same")) == first
+    assert provenance.code_digest(tree("page", page="y = 2")) == first
+    changed = provenance.code_digest(tree("method", method="x = 2"))
+    assert changed != first
+    before = key()
+    monkeypatch.setattr(provenance, "code_digest", lambda: changed)
+    assert key() != before
+
+
+def test_versions_are_those_installed():
+    import numpy as np
+    import skimage
+
+    versions = dict(provenance.software("classical"))
+    assert versions["numpy"] == np.__version__
+    assert versions["scikit-image"] == skimage.__version__
+    assert versions["python"] == platform.python_version()
+    assert versions["opencv-python"]
+    assert "torch" not in versions
+
+
+def test_versions_are_found_without_importing():
+    code = (
+        "import sys; from enhancers import provenance as p; p.software('diffusion'); "
+        "p.code_digest(); print({'torch', 'diffusers', 'cv2', 'skimage'} & set(sys.modules))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "set()"
