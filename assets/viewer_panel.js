@@ -1,0 +1,151 @@
+// One panel: a native canvas with the windowed image, and the canvas on the page that shows it.
+
+// Text goes into the page as text nodes only; no string is ever parsed as HTML.
+function make(tag, attributes, ...children) {
+  const node = document.createElement(tag);
+  for (const [name, value] of Object.entries(attributes)) node.setAttribute(name, value);
+  node.append(...children);
+  return node;
+}
+
+function putText(node, text) {
+  if (node.textContent !== text) node.textContent = text;
+}
+
+function pixelAddress(base, token) {
+  const root = new URL((window.gradio_config && window.gradio_config.root) || "/", location.href);
+  const folder = new URL(root.pathname.replace(/\/*$/, "/"), location.origin);
+  return new URL(base + token, folder);
+}
+
+async function fetchPixels(base, spec) {
+  const answer = await fetch(pixelAddress(base, spec.token), { cache: "no-store" });
+  if (!answer.ok) throw new Error("The server no longer holds these pixels. Run the methods again.");
+  const buffer = await answer.arrayBuffer();
+  if (buffer.byteLength !== spec.width * spec.height * spec.channels * 2) {
+    throw new Error("The pixels did not arrive complete. Run the methods again.");
+  }
+  return new Uint16Array(buffer);
+}
+
+class PanelView {
+  constructor(changed) {
+    this.changed = changed;
+    this.image = null;
+    this.failure = "";
+    this.loading = false;
+    this.label = make("span", { class: "rr-label" });
+    this.caption = make("span", { class: "rr-caption" });
+    this.head = make("div", { class: "rr-head" }, this.label, this.caption);
+    this.canvas = make("canvas", { class: "rr-canvas", role: "img" });
+    this.context = this.canvas.getContext("2d", { alpha: false });
+    this.noteTitle = make("div", { class: "rr-note-title" });
+    this.noteText = make("div", { class: "rr-note-text" });
+    this.note = make("div", { class: "rr-note" }, this.noteTitle, this.noteText);
+    this.badge = make("div", { class: "rr-badge" });
+    this.read = make("div", { class: "rr-read" });
+    this.scaleText = make("span", {});
+    this.scaleLine = make("div", { class: "rr-scale-line" });
+    this.scale = make("div", { class: "rr-scale" }, this.scaleText, this.scaleLine);
+    this.cross = make("div", { class: "rr-cross" });
+    this.bar = make("div", { class: "rr-progress" });
+    const overlays = [this.note, this.badge, this.read, this.scale, this.cross, this.bar];
+    this.stage = make("div", { class: "rr-stage" }, this.canvas, ...overlays);
+    this.root = make("div", { class: "rr-panel", role: "group", tabindex: "0" });
+    this.root.append(this.head, this.stage);
+    this.root.rrPanel = this;
+  }
+
+  update(spec, base) {
+    const other = !this.spec || this.spec.token !== spec.token;
+    this.spec = spec;
+    this.base = base;
+    putText(this.label, spec.label);
+    putText(this.caption, spec.caption);
+    this.label.title = spec.label;
+    this.caption.title = spec.caption;
+    const about = [spec.label, spec.caption, spec.pending ? "in progress" : ""];
+    this.root.setAttribute("aria-label", about.filter(Boolean).join(", "));
+    this.canvas.setAttribute("aria-label", spec.label);
+    if (!spec.token) this.image = null;
+    if (other) this.failure = "";
+    if (other && spec.token) this.load();
+  }
+
+  // What is shown stays until the next image is complete. While one is on its way later ones wait,
+  // and only the latest of them is fetched.
+  async load() {
+    if (this.loading) return;
+    this.loading = true;
+    while (this.spec.token && this.spec.token !== this.shownToken() && !this.failure) {
+      const spec = this.spec;
+      try {
+        const values = await fetchPixels(this.base, spec);
+        if (this.spec.token) this.image = this.decode(values, spec);
+      } catch (error) {
+        if (this.spec.token === spec.token) this.failure = error.message;
+      }
+      this.changed();
+    }
+    this.loading = false;
+  }
+
+  shownToken() {
+    return this.image ? this.image.token : null;
+  }
+
+  decode(values, { token, width, height, channels }) {
+    const old = this.image;
+    const same = old && old.width === width && old.height === height;
+    const canvas = same ? old.canvas : make("canvas", { width, height });
+    const context = same ? old.context : canvas.getContext("2d", { alpha: false });
+    const data = same ? old.data : context.createImageData(width, height);
+    return { token, width, height, channels, values, canvas, context, data, table: null };
+  }
+
+  // Window the native canvas, if this table has not been applied yet.
+  paint(table) {
+    const image = this.image;
+    if (!image || image.table === table) return;
+    paintPixels(image.values, image.channels, table, image.data.data);
+    image.context.putImageData(image.data, 0, 0);
+    image.table = table;
+  }
+
+  draw(image, stage, place, smooth) {
+    const { canvas, context } = this;
+    if (canvas.width !== stage.width || canvas.height !== stage.height) {
+      canvas.width = stage.width;
+      canvas.height = stage.height;
+    }
+    context.fillStyle = "#000";
+    context.fillRect(0, 0, stage.width, stage.height);
+    if (!image) return;
+    // Enlarged pixels stay squares unless asked; a reduced image must be averaged, or it lies.
+    context.imageSmoothingEnabled = smooth || place.width < image.width;
+    context.imageSmoothingQuality = "high";
+    context.drawImage(image.canvas, place.x, place.y, place.width, place.height);
+  }
+
+  showNote() {
+    const { spec } = this;
+    const problem = spec.error || this.failure;
+    const waiting = !this.image && !problem;
+    this.note.hidden = !waiting && !problem;
+    this.root.classList.toggle("rr-failed", Boolean(problem));
+    putText(this.noteTitle, problem ? "No result" : spec.label);
+    const state = spec.pending ? spec.caption || "Waiting to start" : "Loading";
+    putText(this.noteText, problem || state);
+    this.bar.hidden = !spec.pending || spec.progress === null;
+    this.bar.style.width = `${100 * (spec.progress || 0)}%`;
+  }
+
+  // The values of the pixel at a fraction (u, v) of the image, or null outside.
+  sample(image, u, v) {
+    if (!image || u < 0 || v < 0 || u >= 1 || v >= 1) return null;
+    const column = Math.floor(u * image.width);
+    const row = Math.floor(v * image.height);
+    const start = (row * image.width + column) * image.channels;
+    return { column, row, levels: image.values.subarray(start, start + image.channels) };
+  }
+}

@@ -1,0 +1,274 @@
+"""The image viewer: n canvas panels in one `gr.HTML`, fed raw 16-bit buffers by their own route.
+
+Python sends a small payload (labels, sizes, tokens, windows); the browser fetches each buffer by
+its token and windows it in integers as `enhancers.display.window_u8` does. No pixel passes through
+an image codec.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import secrets
+import threading
+from collections import OrderedDict
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import gradio as gr
+from fastapi import APIRouter
+from fastapi.responses import Response
+
+from enhancers.display import Preset, raw_buffer, window_levels
+from enhancers.image import Pixels, Window, pixels_digest
+
+ROUTE = "readingroom/pixels/"
+"""Where the buffers are served, below the root of the app."""
+
+MAX_PANELS = 9
+
+_ASSETS = Path(__file__).resolve().parent.parent / "assets"
+_SCRIPTS = ("viewer_core.js", "viewer_panel.js", "viewer.js", "viewer_input.js")
+
+
+@dataclass(frozen=True, eq=False)
+class Panel:
+    """One image of the grid, or the place where it will appear.
+
+    Parameters
+    ----------
+    key : str
+        Unique within the grid and stable from one payload to the next.
+    label : str
+        Shown above the image, as text.
+    pixels : ndarray, float32, shape (H, W) or (H, W, 3), in [0, 1], or None
+        None while there is nothing to show. All panels are taken to cover the same field of view,
+        so that an enlarged image is aligned with its input.
+    caption : str
+        Shown beside the label: a figure, or what is being done ("step 12 of 50").
+    pending : bool
+        Whether the method is still at work; its pixels are then a preview.
+    progress : float in [0, 1], optional
+        How far a pending method is.
+    error : str
+        What went wrong, shown in place of the image.
+    """
+
+    key: str
+    label: str
+    pixels: Pixels | None = None
+    caption: str = ""
+    pending: bool = False
+    progress: float | None = None
+    error: str = ""
+
+
+class PixelStore:
+    """Raw buffers in memory by unguessable token; the least recently used make room for new ones.
+
+    Parameters
+    ----------
+    budget : int
+        Bytes to keep at most. A single buffer larger than that is still kept until the next.
+    """
+
+    def __init__(self, budget: int = 512 * 2**20) -> None:
+        self.budget = budget
+        self._lock = threading.Lock()
+        self._buffers: OrderedDict[str, bytes] = OrderedDict()
+        self._tokens: dict[bytes, str] = {}
+        self._digests: dict[str, bytes] = {}
+        self._size = 0
+
+    def put(self, pixels: Pixels, *, reuse: bool = False) -> str:
+        """Keep an image and return its token of 128 random bits.
+
+        Parameters
+        ----------
+        pixels : ndarray, float32, shape (H, W) or (H, W, 3), in [0, 1]
+        reuse : bool
+            Return the token the same pixels already have, so that the browser need not fetch them
+            again. Without it every call gives a new token.
+        """
+        buffer = raw_buffer(pixels)
+        digest = hashlib.blake2b(repr(pixels.shape).encode() + buffer, digest_size=16).digest()
+        with self._lock:
+            known = self._tokens.get(digest) if reuse else None
+            if known is not None:
+                self._buffers.move_to_end(known)
+                return known
+            token = secrets.token_hex(16)
+            self._buffers[token] = buffer
+            self._size += len(buffer)
+            if reuse:
+                self._tokens[digest] = token
+                self._digests[token] = digest
+            self._make_room()
+        return token
+
+    def get(self, token: str) -> bytes | None:
+        """The buffer of this token, or None when there is none or no longer one."""
+        with self._lock:
+            buffer = self._buffers.get(token)
+            if buffer is not None:
+                self._buffers.move_to_end(token)
+            return buffer
+
+    @property
+    def size(self) -> int:
+        """Bytes kept now."""
+        return self._size
+
+    def _make_room(self) -> None:
+        while self._size > self.budget and len(self._buffers) > 1:
+            token, buffer = self._buffers.popitem(last=False)
+            self._size -= len(buffer)
+            digest = self._digests.pop(token, None)
+            if digest is not None:
+                del self._tokens[digest]
+
+
+def router(store: PixelStore) -> APIRouter:
+    """The route that serves the buffers of a store: include it in the app that shows the viewer."""
+    routes = APIRouter()
+
+    @routes.get("/" + ROUTE + "{token}", include_in_schema=False)
+    def pixels(token: str) -> Response:
+        buffer = store.get(token)
+        headers = {"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"}
+        if buffer is None:
+            return Response(status_code=404, headers=headers)
+        return Response(buffer, media_type="application/octet-stream", headers=headers)
+
+    return routes
+
+
+def payload(
+    panels: Sequence[Panel],
+    store: PixelStore,
+    *,
+    window: Window,
+    units: str = "",
+    spacing: tuple[float, float] | None = None,
+    presets: Sequence[Preset] = (),
+    input_key: str | None = None,
+    image_id: str | None = None,
+    base: str = ROUTE,
+) -> dict[str, Any]:
+    """The value of a `Viewer`: what to show, with a token in place of every image.
+
+    Parameters
+    ----------
+    panels : sequence of Panel
+        At most nine, in reading order, with unique keys.
+    store : PixelStore
+        Takes the pixels; unchanged ones keep their token, so that only changed panels are fetched.
+    window : Window
+        Source values of the pixels 0 and 1, for the read-out.
+    units : str
+        Units of the source values, such as "HU".
+    spacing : (row, column) in mm, optional
+        Of the pixels of the input panel (or of the first that has pixels): for the scale bar, and
+        so that pixels that are not square are shown in proportion.
+    presets : sequence of Preset
+        The windows to offer, in source units (see `enhancers.display.presets_for`); the first is
+        shown first.
+    input_key : str, optional
+        The panel that holding the I key shows everywhere; it also gives the geometry.
+    image_id : str, optional
+        Zoom, position and window are kept as long as it stays the same. By default it is derived
+        from the pixels of the input panel.
+    base : str
+        Where the store's route is, relative to the root of the app, or from the root of the host
+        with a leading slash.
+
+    Returns
+    -------
+    dict
+        Plain JSON values.
+    """
+    keys = [panel.key for panel in panels]
+    if len(set(keys)) != len(keys):
+        raise ValueError(f"panels need different keys, got {keys}")
+    if len(panels) > MAX_PANELS:
+        raise ValueError(f"the viewer shows at most {MAX_PANELS} panels, got {len(panels)}")
+    shown = [panel for panel in panels if panel.pixels is not None]
+    source = next((panel for panel in shown if panel.key == input_key), shown[0] if shown else None)
+    pixels = source.pixels if source else None
+    if image_id is None:
+        image_id = pixels_digest(pixels) if pixels is not None else ""
+    offered = presets or (Preset("full", "Full range", window.low, window.high),)
+    return {
+        "image_id": image_id,
+        "panels": [_panel_payload(panel, store) for panel in panels],
+        "input": input_key,
+        "size": [pixels.shape[1], pixels.shape[0]] if pixels is not None else None,
+        "window": [window.low, window.high],
+        "units": units,
+        "spacing": [float(mm) for mm in spacing] if spacing else None,
+        "presets": [
+            {"label": preset.label, "levels": window_levels(preset.low, preset.high, window)}
+            for preset in offered
+        ],
+        "base": base,
+    }
+
+
+def _panel_payload(panel: Panel, store: PixelStore) -> dict[str, Any]:
+    described: dict[str, Any] = {
+        "key": panel.key,
+        "label": panel.label,
+        "caption": panel.caption,
+        "pending": panel.pending,
+        "progress": panel.progress,
+        "error": panel.error,
+        "token": None,
+    }
+    if panel.pixels is not None:
+        height, width = panel.pixels.shape[:2]
+        channels = 1 if panel.pixels.ndim == 2 else 3
+        described |= {"width": width, "height": height, "channels": channels}
+        described["token"] = store.put(panel.pixels, reuse=True)
+    return described
+
+
+@cache
+def _asset(*names: str) -> str:
+    return "\n".join((_ASSETS / name).read_text(encoding="utf-8") for name in names)
+
+
+def Viewer(  # noqa: N802
+    value: dict[str, Any] | None = None,
+    *,
+    height: str = "max(420px, calc(100vh - 220px))",
+    **options: Any,
+) -> gr.HTML:
+    """The component that shows a `payload`.
+
+    A function, because Gradio writes a stub file beside the source of every subclass.
+
+    Parameters
+    ----------
+    value : dict, optional
+        A `payload`.
+    height : str
+        CSS height of the whole viewer with its toolbar.
+    **options
+        Options of `gradio.HTML`, such as ``elem_id``. A listener is attached with
+        ``viewer.window_change(fn)``; its `gradio.EventData` has ``low``, ``high`` (source units).
+
+    Notes
+    -----
+    Give the events that stream into it ``show_progress="hidden"`` (or ``show_progress_on``
+    another component): Gradio's overlay would hide the images.
+    """
+    return gr.HTML(
+        value,
+        html_template=f'<div class="rr" style="--rr-height: {height}"></div>',
+        css_template=_asset("viewer.css"),
+        js_on_load=_asset(*_SCRIPTS),
+        apply_default_css=False,
+        **options,
+    )
