@@ -164,10 +164,11 @@ METHODS: tuple[Method, ...] = (
             Parameter("strength", "Start strength", "float", 1.0, 0.05, 1.0, 0.05, advanced=True,
                       help="1 starts from pure noise; less starts from the noised input."),
             CONTRAST,
-            Parameter("output", "Return", "choice", "full", choices=("full", "residual"),
-                      advanced=True,
-                      help="residual: the pseudo-label plus only the fine detail of the "
-                           "diffusion's correction."),
+            Parameter("output", "Return", "choice", "residual",
+                      choices=("full", "residual", "fine residual"), advanced=True,
+                      help="full: the decoded sample, as in the paper. residual: the pseudo-label "
+                           "plus what the diffusion changed, without the autoencoder's own error; "
+                           "fine residual: only the fine detail of that change."),
             SIGMA,
             CLIP,
             PREVIEW,

@@ -1,0 +1,1 @@
+"""The generative methods: one algorithm a file, on whatever prior is loaded."""

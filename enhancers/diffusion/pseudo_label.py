@@ -1,0 +1,202 @@
+"""Hybrid enhancement: latent diffusion drawn to the classical pipeline's output at every step.
+
+Singh and Singh, "Bridging classical and learned priors", under review for MIDL 2026, section 2.3 and
+Algorithm 1, with the guidance as the convex weight w that its Algorithm 1 computes.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, replace
+from typing import cast
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from enhancers.base import Figure, Step, Stopwatch, finished, is_constant
+from enhancers.classical import pipelines
+from enhancers.colour import luminance, with_luminance
+from enhancers.diffusion.schedule import Moment, keyed_noise, timeline
+from enhancers.diffusion.tiles import Padding, Tiling, pad
+from enhancers.image import MedicalImage, Pixels
+from enhancers.method import ParameterValue
+from enhancers.priors.load import LatentPrior, latent_prior
+
+START = 1000
+"""Key of the initial noise: no timestep has it."""
+CLASSICAL_SHARE = 0.2
+"""Part of the progress bar that the pseudo-label takes."""
+PAPER_LATENTS = 4 * 32 * 32
+"""Elements of the latent over which the paper's loss is a mean: w = 2 λ / 4096."""
+FINE_SIGMA = 2.0
+"""Gaussian σ in pixels that separates fine detail from the rest."""
+TILE, OVERLAP = 1024, 128
+"""Largest piece that the autoencoder sees at once, and what neighbours share."""
+
+
+@dataclass(frozen=True)
+class Guidance:
+    """The parameters, typed."""
+
+    weight: float
+    steps: int
+    strength: float
+    output: str
+    preview_every: int
+
+    @classmethod
+    def read(cls, params: Mapping[str, ParameterValue]) -> Guidance:
+        """From resolved parameters."""
+        return cls(
+            weight=float(cast(float, params["guidance"])),
+            steps=int(cast(int, params["steps"])),
+            strength=float(cast(float, params["strength"])),
+            output=str(params["output"]),
+            preview_every=int(cast(int, params["preview_every"])),
+        )
+
+    @property
+    def calls(self) -> int:
+        """Network calls: the last ``strength`` share of the steps."""
+        return max(1, round(self.steps * self.strength))
+
+
+def calls(image: MedicalImage, params: Mapping[str, ParameterValue]) -> int:
+    """Planned network evaluations."""
+    return Guidance.read(params).calls
+
+
+def guided_step(
+    moment: Moment, z: Tensor, noise: Tensor, target: Tensor, weight: float
+) -> tuple[Tensor, Tensor]:
+    """One deterministic DDIM step toward ``target``: the next latent and the guided estimate."""
+    guided = (1 - weight) * moment.clean(z, noise) + weight * target
+    return moment.a * guided + moment.s * noise, guided
+
+
+def sample(
+    prior: LatentPrior, guidance: Guidance, start: Tensor, target: Tensor, *, seed: int
+) -> Iterator[tuple[int, Tensor]]:
+    """Guided sampling; yields (calls made, clean latent estimate) after each.
+
+    Parameters
+    ----------
+    start, target : Tensor, shape (1, D, h, w)
+        Scaled latents of the input (used when ``strength`` < 1) and of the pseudo-label.
+    """
+    moments = timeline(prior.signal, guidance.steps)[-guidance.calls :]
+    z = keyed_noise(tuple(target.shape), seed, START).to(target.device)
+    if guidance.calls < guidance.steps:
+        signal = moments[0].signal
+        z = math.sqrt(signal) * start + math.sqrt(1 - signal) * z
+    for call, moment in enumerate(moments, start=1):
+        noise = prior.predict(z, moment.t)
+        z, guided = guided_step(moment, z, noise, target, guidance.weight)
+        yield call, z if moment.next_signal == 1.0 else guided
+
+
+def run(
+    image: MedicalImage, params: Mapping[str, ParameterValue], *, seed: int, device: str
+) -> Iterator[Step]:
+    """Enhance; see `enhancers.base.Enhancer`."""
+    gray = luminance(image.pixels)
+    guidance = Guidance.read(params)
+    label = image.pixels
+    for step in _pseudo_label(image, params, seed, device):
+        if step.result is not None:
+            label = step.result.pixels
+        yield replace(
+            step, fraction=step.fraction * CLASSICAL_SHARE, result=None, seconds_left=None,
+            note=f"pseudo-label: {step.note}",
+        )  # fmt: skip
+    if is_constant(gray):
+        yield finished(label, notes=("The image is constant: there is nothing to enhance.",))
+        return
+    prior = latent_prior(device)
+    target_gray, padding = pad(luminance(label), multiple=prior.multiple)
+    target = _encode(prior, target_gray)
+    start = _encode(prior, pad(gray, multiple=prior.multiple)[0])
+    watch = Stopwatch(guidance.calls, "network call")
+    made, z = 0, target
+    for made, z in sample(prior, guidance, start, target, seed=seed):
+        preview = None
+        if made % guidance.preview_every == 0 and made < guidance.calls:
+            preview = _merged(label, _decode(prior, z), padding)
+        step = watch.step(made, preview)
+        yield replace(step, fraction=CLASSICAL_SHARE + (1 - CLASSICAL_SHARE) * step.fraction)
+    round_trip = _decode(prior, target)
+    decoded = _decode(prior, z)
+    reference = torch.from_numpy(target_gray)[None, None].to(decoded.device)
+    yield finished(
+        _merged(label, compose(decoded, round_trip, reference, guidance.output), padding),
+        figures=_figures(guidance, round_trip, reference),
+        calls=made,
+    )
+
+
+def compose(decoded: Tensor, round_trip: Tensor, label: Tensor, output: str) -> Tensor:
+    """What is returned, all in [0, 1].
+
+    "full" is the decoded sample, as in the paper. "residual" adds to the pseudo-label what the
+    diffusion changed, D(z) - D(z_p), so that the autoencoder's own error stays out; "fine residual"
+    adds only the part of it finer than `FINE_SIGMA`.
+    """
+    if output == "full":
+        return decoded
+    change = decoded - round_trip
+    if output == "fine residual":
+        change = change - _blur(change)
+    return label + change
+
+
+def _blur(x: Tensor) -> Tensor:
+    radius = math.ceil(3 * FINE_SIGMA)
+    grid = torch.arange(-radius, radius + 1, dtype=x.dtype, device=x.device)
+    kernel = torch.exp(-0.5 * (grid / FINE_SIGMA) ** 2)
+    kernel = kernel / kernel.sum()
+    padded = F.pad(x, (radius,) * 4, mode="replicate")
+    return F.conv2d(F.conv2d(padded, kernel[None, None, :, None]), kernel[None, None, None, :])
+
+
+def _pseudo_label(
+    image: MedicalImage, params: Mapping[str, ParameterValue], seed: int, device: str
+) -> Iterator[Step]:
+    shared = {name: params[name] for name in ("contrast", "sigma", "clip_limit")}
+    return pipelines.run(image, shared, seed=seed, device=device)
+
+
+def _encode(prior: LatentPrior, gray: Pixels) -> Tensor:
+    """Scaled latent of a gray image in [0, 1], in pieces where it is large."""
+    x = torch.from_numpy(np.ascontiguousarray(gray))[None, None].to(prior.device) * 2 - 1
+    if max(gray.shape) <= TILE:
+        return prior.encode(x)
+    tiling = Tiling(*gray.shape, TILE, TILE - OVERLAP)
+    return tiling.apply(prior.encode, x, 1 / prior.factor)
+
+
+def _decode(prior: LatentPrior, z: Tensor) -> Tensor:
+    """Gray image in [0, 1] of a scaled latent, (1, 1, H, W), in pieces where it is large."""
+    if max(z.shape[-2:]) * prior.factor <= TILE:
+        decoded = prior.decode(z)
+    else:
+        small = TILE // prior.factor
+        tiling = Tiling(z.shape[-2], z.shape[-1], small, small - OVERLAP // prior.factor)
+        decoded = tiling.apply(prior.decode, z, prior.factor)
+    return ((decoded + 1) / 2).clamp(0, 1)
+
+
+def _merged(label: Pixels, gray: Tensor, padding: Padding) -> Pixels:
+    pixels = gray[0, 0].clamp(0, 1).cpu().numpy().astype(np.float32)
+    return with_luminance(label, padding.crop(pixels))
+
+
+def _figures(guidance: Guidance, round_trip: Tensor, label: Tensor) -> tuple[Figure, ...]:
+    error = float((round_trip - label).square().mean())
+    psnr = -10 * math.log10(max(error, 1e-10))
+    return (
+        Figure("lambda", "Guidance as the paper's λ", guidance.weight * PAPER_LATENTS / 2),
+        Figure("round_trip", "Autoencoder round trip of the pseudo-label", psnr, "dB"),
+    )

@@ -1,0 +1,1 @@
+"""The networks the diffusion methods sample from: what exists, loading, training."""

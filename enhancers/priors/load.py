@@ -1,0 +1,168 @@
+"""Priors from their folders to the device, ready to predict noise, each loaded once."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from enhancers.errors import PriorMissing
+from enhancers.priors.catalog import Prior, prior
+
+
+@dataclass(frozen=True, eq=False)
+class PixelPrior:
+    """ε-prediction on gray images in [-1, 1].
+
+    Parameters
+    ----------
+    unet : UNet2DModel
+    signal : Tensor, shape (T,)
+        ābar of the schedule it was trained with.
+    identity : str
+        Name and SHA-256 of the weights.
+    multiple : int
+        The sides of an image must be divisible by this.
+    """
+
+    unet: Any
+    signal: Tensor
+    identity: str
+    device: str
+    multiple: int
+
+    @torch.inference_mode()
+    def predict(self, x: Tensor, t: int) -> Tensor:
+        """The noise in ``x``, (B, 1, H, W), at timestep ``t``."""
+        laid_out = x.contiguous(memory_format=torch.channels_last)
+        return self.unet(laid_out, t).sample.contiguous()  # type: ignore[no-any-return]
+
+
+@dataclass(frozen=True, eq=False)
+class LatentPrior:
+    """Autoencoder and ε-prediction on its scaled latents; images are gray, in [-1, 1].
+
+    ``factor`` is the spatial reduction, ``scale`` the number latents are multiplied by,
+    ``multiple`` what the sides of an image must be divisible by.
+    """
+
+    vae: Any
+    unet: Any
+    signal: Tensor
+    identity: str
+    device: str
+    factor: int
+    multiple: int
+    scale: float
+
+    @torch.inference_mode()
+    def encode(self, images: Tensor) -> Tensor:
+        """(B, 1, H, W) to scaled latents (B, D, H/factor, W/factor): the posterior's mode."""
+        return self.vae.encode(images).latent_dist.mode() * self.scale  # type: ignore[no-any-return]
+
+    @torch.inference_mode()
+    def decode(self, latents: Tensor) -> Tensor:
+        """Scaled latents to images, the inverse of `encode` up to the round-trip error."""
+        return self.vae.decode(latents / self.scale).sample  # type: ignore[no-any-return]
+
+    @torch.inference_mode()
+    def predict(self, z: Tensor, t: int) -> Tensor:
+        """The noise in latents ``z`` at timestep ``t``."""
+        return self.unet(z, t).sample  # type: ignore[no-any-return]
+
+
+def pixel_prior(device: str) -> PixelPrior:
+    """The embedded pixel prior on ``device``.
+
+    Raises
+    ------
+    PriorMissing
+        Its weights are not on this machine.
+    """
+    return _pixel(_present("pixel").folder, device)
+
+
+def latent_prior(device: str) -> LatentPrior:
+    """The embedded latent prior on ``device``.
+
+    Raises
+    ------
+    PriorMissing
+        Its weights are not on this machine.
+    """
+    return _latent(_present("latent").folder, device)
+
+
+def identity(key: str) -> str:
+    """Name and SHA-256 of a prior's weights, without loading them into a network."""
+    return _identity(_present(key))
+
+
+def _present(key: str) -> Prior:
+    entry = prior(key)
+    if not entry.present:
+        raise PriorMissing(
+            f"The {entry.label.lower()} is not in {entry.folder}; restore the folder, or train one: "
+            f"python -m enhancers priors train --which {key}."
+        )
+    return entry
+
+
+@lru_cache(maxsize=8)
+def _digest(path: Path, _changed: float) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def _identity(entry: Prior) -> str:
+    digests = [_digest(path, path.stat().st_mtime) for path in entry.files]
+    return f"{entry.key}:" + hashlib.sha256("".join(digests).encode()).hexdigest()
+
+
+@lru_cache(maxsize=4)
+def _pixel(folder: Path, device: str) -> PixelPrior:
+    from diffusers import UNet2DModel
+
+    unet = _network(UNet2DModel, folder / "unet", device)
+    depth = 2 ** (len(unet.config.block_out_channels) - 1)
+    return PixelPrior(unet, _signal(folder), _identity(prior("pixel")), device, depth)
+
+
+@lru_cache(maxsize=4)
+def _latent(folder: Path, device: str) -> LatentPrior:
+    from diffusers import AutoencoderKL, UNet2DModel
+
+    vae = _network(AutoencoderKL, folder / "vae", device)
+    unet = _network(UNet2DModel, folder / "unet", device)
+    factor = 2 ** (len(vae.config.block_out_channels) - 1)
+    depth = 2 ** (len(unet.config.block_out_channels) - 1)
+    return LatentPrior(
+        vae=vae,
+        unet=unet,
+        signal=_signal(folder),
+        identity=_identity(prior("latent")),
+        device=device,
+        factor=factor,
+        multiple=factor * depth,
+        scale=float(vae.config.scaling_factor),
+    )
+
+
+def _network(kind: Any, folder: Path, device: str) -> Any:
+    network = kind.from_pretrained(
+        folder, local_files_only=True, use_safetensors=True, low_cpu_mem_usage=False
+    )
+    network = network.float().eval().requires_grad_(False)
+    return network.to(device=device, memory_format=torch.channels_last)
+
+
+def _signal(folder: Path) -> Tensor:
+    from diffusers import DDIMScheduler
+
+    scheduler = DDIMScheduler.from_pretrained(folder / "scheduler", local_files_only=True)
+    signal: Tensor = scheduler.alphas_cumprod
+    return signal

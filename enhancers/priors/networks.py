@@ -1,0 +1,71 @@
+"""The architectures of the embedded priors, small enough for two CPU cores.
+
+Both are fully convolutional (no attention), so that a network trained on crops serves whole images
+and tiles alike, and few channels share a normalisation group, so that a tile's statistics stay close
+to the image's.
+"""
+
+from __future__ import annotations
+
+from diffusers import AutoencoderKL, DDIMScheduler, UNet2DModel
+
+PIXEL_CHANNELS = (32, 48, 96, 128)
+LATENT_CHANNELS = (64, 96, 128)
+AUTOENCODER_CHANNELS = (32, 64, 96)
+LATENT_DIM = 8
+GROUPS = 8
+
+
+def _unet(image_channels: int, widths: tuple[int, ...], sample_size: int) -> UNet2DModel:
+    return UNet2DModel(
+        sample_size=sample_size,
+        in_channels=image_channels,
+        out_channels=image_channels,
+        block_out_channels=widths,
+        layers_per_block=1,
+        norm_num_groups=GROUPS,
+        add_attention=False,
+        down_block_types=("DownBlock2D",) * len(widths),
+        up_block_types=("UpBlock2D",) * len(widths),
+    )
+
+
+def pixel_unet() -> UNet2DModel:
+    """ε-prediction network on gray images in [-1, 1], (B, 1, H, W) with sides divisible by 8."""
+    return _unet(1, PIXEL_CHANNELS, 64)
+
+
+def latent_unet() -> UNet2DModel:
+    """ε-prediction network on scaled latents, (B, 8, h, w) with sides divisible by 4."""
+    return _unet(LATENT_DIM, LATENT_CHANNELS, 32)
+
+
+def autoencoder() -> AutoencoderKL:
+    """Gray autoencoder with a spatial factor of 4 and 8 latent channels; images in [-1, 1]."""
+    return AutoencoderKL(
+        in_channels=1,
+        out_channels=1,
+        block_out_channels=AUTOENCODER_CHANNELS,
+        down_block_types=("DownEncoderBlock2D",) * len(AUTOENCODER_CHANNELS),
+        up_block_types=("UpDecoderBlock2D",) * len(AUTOENCODER_CHANNELS),
+        layers_per_block=1,
+        latent_channels=LATENT_DIM,
+        norm_num_groups=GROUPS,
+        mid_block_add_attention=False,
+        scaling_factor=1.0,
+        sample_size=64,
+    )
+
+
+def scheduler() -> DDIMScheduler:
+    """The training schedule of both: T = 1000, linear betas 1e-4 to 0.02, ε-prediction."""
+    return DDIMScheduler(
+        num_train_timesteps=1000,
+        beta_start=1e-4,
+        beta_end=0.02,
+        beta_schedule="linear",
+        prediction_type="epsilon",
+        clip_sample=False,
+        set_alpha_to_one=True,
+        steps_offset=0,
+    )

@@ -1,0 +1,287 @@
+"""Training of the embedded priors, within a number of minutes, resumable, on CPU or GPU.
+
+Pixel prior: a denoising diffusion network (ε-prediction; Ho et al. 2020) on crops. Latent prior: an
+autoencoder first, then the same kind of network on its latents (Rombach et al. 2022).
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+from torch.nn import functional as F
+from tqdm.auto import tqdm
+
+from enhancers.priors import networks
+from enhancers.priors.corpus import Corpus, Crops
+
+PIXEL_SIDE = 64
+LATENT_SIDE = 32
+FACTOR = 4
+BATCH = 8
+RATE = 5e-4
+EMA = 0.999
+WARM_UP_STEPS = 200
+CHECKPOINT_SECONDS = 120.0
+AUTOENCODER_SHARE = 0.6
+ENCODING_SHARE = 0.15
+LOW_NOISE_BIAS = 1.6
+"""Timesteps are drawn as T u^1.6: restoration lives at low noise, where uniform draws are few."""
+
+
+@dataclass(frozen=True)
+class Report:
+    """What a training did, for the card: steps, minutes, losses, validation figures."""
+
+    stage: str
+    steps: int
+    minutes: float
+    loss: float
+    validation: dict[str, float]
+
+
+class Stage:
+    """One network under training: weights, moving average, optimiser, clock, checkpoint."""
+
+    def __init__(self, name: str, model: nn.Module, minutes: float, out: Path, device: str) -> None:
+        self.name = name
+        self.minutes = minutes
+        self.path = out / f"{name}.pt"
+        self.device = device
+        self.model = model.to(device, memory_format=torch.channels_last)
+        self.average = {k: v.detach().clone() for k, v in model.state_dict().items()}
+        self.optimizer = torch.optim.AdamW(model.parameters(), lr=RATE, weight_decay=1e-4)
+        self.steps = 0
+        self.elapsed = 0.0
+        self.loss = math.nan
+
+    def resume(self) -> None:
+        """Take up the checkpoint, if there is one."""
+        if not self.path.exists():
+            return
+        state = torch.load(self.path, map_location=self.device, weights_only=True)
+        self.model.load_state_dict(state["model"])
+        self.average = state["average"]
+        self.optimizer.load_state_dict(state["optimizer"])
+        self.steps, self.elapsed, self.loss = state["steps"], state["elapsed"], state["loss"]
+
+    def save(self) -> None:
+        """Write the checkpoint, whole or not at all."""
+        state = {
+            "model": self.model.state_dict(),
+            "average": self.average,
+            "optimizer": self.optimizer.state_dict(),
+            "steps": self.steps,
+            "elapsed": self.elapsed,
+            "loss": self.loss,
+        }
+        partial = self.path.with_suffix(".partial")
+        torch.save(state, partial)
+        partial.replace(self.path)
+
+    def fit(self, loss_of: Callable[[], Tensor]) -> None:
+        """Minimise ``loss_of()`` until the minutes are used up."""
+        budget = self.minutes * 60
+        saved = last = time.monotonic()
+        with tqdm(total=round(budget), initial=min(round(self.elapsed), round(budget)),
+                  unit="s", desc=self.name) as bar:  # fmt: skip
+            while self.elapsed < budget:
+                loss = self._step(loss_of, self.elapsed / budget)
+                now = time.monotonic()
+                self.elapsed += now - last
+                last = now
+                self.loss = loss if math.isnan(self.loss) else 0.99 * self.loss + 0.01 * loss
+                bar.set_postfix(step=self.steps, loss=f"{self.loss:.4f}", refresh=False)
+                bar.update(min(round(self.elapsed), round(budget)) - bar.n)
+                if now - saved > CHECKPOINT_SECONDS:
+                    self.save()
+                    saved = now
+        self.save()
+
+    def _step(self, loss_of: Callable[[], Tensor], progress: float) -> float:
+        warm = min(1.0, (self.steps + 1) / WARM_UP_STEPS)
+        rate = RATE * warm * (0.02 + 0.98 * 0.5 * (1 + math.cos(math.pi * progress)))
+        for group in self.optimizer.param_groups:
+            group["lr"] = rate
+        loss = loss_of()
+        self.optimizer.zero_grad(set_to_none=True)
+        loss.backward()  # type: ignore[no-untyped-call]
+        nn.utils.clip_grad_norm_(self.model.parameters(), 1.0)
+        self.optimizer.step()
+        self.steps += 1
+        decay = min(EMA, (1 + self.steps) / (10 + self.steps))
+        with torch.no_grad():
+            for key, value in self.model.state_dict().items():
+                self.average[key].lerp_(value, 1 - decay)
+        return float(loss.detach())
+
+    def averaged(self) -> nn.Module:
+        """The network with its moving-average weights, ready to use."""
+        self.model.load_state_dict(self.average)
+        return self.model.eval()
+
+
+def diffusion_loss(model: nn.Module, clean: Tensor, signal: Tensor) -> Tensor:
+    """ε-prediction error on ``clean`` noised to random timesteps; ``signal`` is ābar, (T,)."""
+    share = torch.rand(len(clean), device=clean.device)
+    steps = (share**LOW_NOISE_BIAS * len(signal)).long()
+    kept = signal[steps].view(-1, 1, 1, 1)
+    noise = torch.randn_like(clean)
+    noisy = kept.sqrt() * clean + (1 - kept).sqrt() * noise
+    return F.mse_loss(model(noisy, steps).sample, noise)
+
+
+def _tensor(images: NDArray[np.float32], device: str) -> Tensor:
+    return torch.from_numpy(images).to(device).contiguous(memory_format=torch.channels_last)
+
+
+def _validation_images(corpus: Corpus, each: int = 8) -> Iterator[tuple[str, NDArray[np.float32]]]:
+    """A few whole held-out images of each group, in [-1, 1], shape (n, 1, H, W)."""
+    for name, images in corpus.validation.items():
+        picked = images[np.unique(np.linspace(0, len(images) - 1, each).round().astype(int))]
+        yield name, (picked[:, None].astype(np.float32) / 127.5) - 1
+
+
+def train_pixel(
+    corpus: Corpus, minutes: float, out: Path, device: str, *, seed: int = 0, resume: bool = False
+) -> tuple[Report, ...]:
+    """Train the pixel prior and write it as a diffusers folder below ``out``."""
+    torch.manual_seed(seed)
+    stage = Stage("pixel-unet", networks.pixel_unet(), minutes, out, device)
+    if resume:
+        stage.resume()
+    crops = Crops(corpus, PIXEL_SIDE, seed + stage.steps)
+    signal = networks.scheduler().alphas_cumprod.to(device)
+    stage.fit(lambda: diffusion_loss(stage.model, _tensor(crops.batch(BATCH), device), signal))
+    model = stage.averaged()
+    report = Report(
+        "pixel-unet", stage.steps, stage.elapsed / 60, stage.loss,
+        _denoising_psnr(model, corpus, signal, device),
+    )  # fmt: skip
+    model.half().save_pretrained(out / "unet")
+    networks.scheduler().save_pretrained(out / "scheduler")
+    _write_reports(out, corpus, (report,))
+    return (report,)
+
+
+def train_latent(
+    corpus: Corpus, minutes: float, out: Path, device: str, *, seed: int = 0, resume: bool = False
+) -> tuple[Report, ...]:
+    """Train the autoencoder, then the latent network, and write both below ``out``."""
+    torch.manual_seed(seed)
+    coder = Stage(
+        "autoencoder", networks.autoencoder(), minutes * AUTOENCODER_SHARE, out, device
+    )  # fmt: skip
+    if resume:
+        coder.resume()
+    crops = Crops(corpus, PIXEL_SIDE, seed + coder.steps)
+    coder.fit(lambda: _autoencoder_loss(coder.model, _tensor(crops.batch(BATCH), device)))
+    vae = coder.averaged()
+    first = Report(
+        "autoencoder", coder.steps, coder.elapsed / 60, coder.loss,
+        _round_trip_psnr(vae, corpus, device),
+    )  # fmt: skip
+
+    latents = _encode(vae, corpus, minutes * ENCODING_SHARE, device, seed)
+    scale = 1.0 / float(latents.std())
+    vae.register_to_config(scaling_factor=scale)  # type: ignore[operator]
+    latents = latents * scale
+    share = 1 - AUTOENCODER_SHARE - ENCODING_SHARE
+    stage = Stage("latent-unet", networks.latent_unet(), minutes * share, out, device)
+    if resume:
+        stage.resume()
+    random = np.random.default_rng(seed + stage.steps)
+    signal = networks.scheduler().alphas_cumprod.to(device)
+    stage.fit(
+        lambda: diffusion_loss(stage.model, _latent_crops(latents, random, device), signal)
+    )  # fmt: skip
+    second = Report("latent-unet", stage.steps, stage.elapsed / 60, stage.loss, {})
+    vae.half().save_pretrained(out / "vae")
+    stage.averaged().half().save_pretrained(out / "unet")
+    networks.scheduler().save_pretrained(out / "scheduler")
+    _write_reports(out, corpus, (first, second))
+    return first, second
+
+
+def _autoencoder_loss(model: nn.Module, images: Tensor) -> Tensor:
+    posterior = model.encode(images).latent_dist  # type: ignore[operator]
+    decoded = model.decode(posterior.sample()).sample  # type: ignore[operator]
+    fidelity = F.l1_loss(decoded, images) + F.mse_loss(decoded, images)
+    return fidelity + 1e-6 * posterior.kl().mean() / images[0].numel()
+
+
+@torch.no_grad()
+def _encode(vae: nn.Module, corpus: Corpus, minutes: float, device: str, seed: int) -> Tensor:
+    """Latents of augmented 128-pixel crops, as many as the minutes allow, (N, 8, 32, 32)."""
+    crops = Crops(corpus, LATENT_SIDE * FACTOR, seed + 1)
+    most = 4 * sum(len(images) for images in corpus.train.values())
+    ends = time.monotonic() + minutes * 60
+    found = []
+    while (time.monotonic() < ends or not found) and len(found) * BATCH < most:
+        batch = _tensor(crops.batch(BATCH), device)
+        found.append(vae.encode(batch).latent_dist.mode())  # type: ignore[operator]
+    return torch.cat(found)
+
+
+def _latent_crops(latents: Tensor, random: np.random.Generator, device: str) -> Tensor:
+    picked = torch.from_numpy(random.integers(len(latents), size=BATCH)).to(latents.device)
+    return latents[picked].to(device)
+
+
+@torch.no_grad()
+def _denoising_psnr(
+    model: nn.Module, corpus: Corpus, signal: Tensor, device: str
+) -> dict[str, float]:
+    """PSNR in dB of the one-call estimate at σ = 0.1 of [0, 1], by group."""
+    generator = torch.Generator().manual_seed(0)
+    step = int(((1 - signal).sqrt() / signal.sqrt() - 0.2).abs().argmin())
+    kept = float(signal[step])
+    figures = {}
+    for name, images in _validation_images(corpus):
+        errors = []
+        for image in _tensor(images, device).split(1):
+            noise = torch.randn(image.shape, generator=generator).to(device)
+            noisy = math.sqrt(kept) * image + math.sqrt(1 - kept) * noise
+            predicted = model(noisy, step).sample
+            clean = (noisy - math.sqrt(1 - kept) * predicted) / math.sqrt(kept)
+            errors.append(float(((clean.clamp(-1, 1) - image) / 2).square().mean()))
+        figures[f"{name} denoised, dB"] = _mean_psnr(errors)
+    return figures
+
+
+@torch.no_grad()
+def _round_trip_psnr(vae: nn.Module, corpus: Corpus, device: str) -> dict[str, float]:
+    """PSNR in dB of decode(encode(x)), by group."""
+    figures = {}
+    for name, images in _validation_images(corpus):
+        errors = []
+        for image in _tensor(images, device).split(1):
+            latent = vae.encode(image).latent_dist.mode()  # type: ignore[operator]
+            decoded = vae.decode(latent).sample.clamp(-1, 1)  # type: ignore[operator]
+            errors.append(float(((decoded - image) / 2).square().mean()))
+        figures[f"{name} round trip, dB"] = _mean_psnr(errors)
+    return figures
+
+
+def _mean_psnr(errors: list[float]) -> float:
+    return round(float(np.mean([-10 * math.log10(max(e, 1e-10)) for e in errors])), 2)
+
+
+def _write_reports(out: Path, corpus: Corpus, reports: tuple[Report, ...]) -> None:
+    facts = {
+        "corpus_sha256": corpus.digest,
+        "images": {
+            name: [len(corpus.train[name]), len(corpus.validation[name])] for name in corpus.groups
+        },
+        "subjects": {name: list(counts) for name, counts in corpus.subjects.items()},
+        "stages": [asdict(report) for report in reports],
+    }
+    (out / "training.json").write_text(json.dumps(facts, indent=2) + "\n")
