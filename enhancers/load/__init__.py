@@ -1,0 +1,148 @@
+"""Reading a file: content, not name, decides the format; the patient's data stay behind.
+
+`load` gives one slice as a `MedicalImage`, `probe` the few facts a page needs before it reads.
+Everything that can be wrong with a file is an `ImageReadError` with a sentence for the user.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+
+from enhancers.errors import ImageReadError, ReadingRoomError
+from enhancers.image import MedicalImage
+from enhancers.load.content import Format, sniff
+from enhancers.load.raw import MIN_SIDE, Caps, Probe, RawSlice
+from enhancers.load.window import finish
+
+__all__ = ["MIN_SIDE", "Caps", "Probe", "load", "probe"]
+
+DEFAULT_CAPS = Caps()
+
+
+def load(
+    path: Path,
+    *,
+    slice_index: int | None = None,
+    window: tuple[float, float] | None = None,
+    caps: Caps = DEFAULT_CAPS,
+) -> MedicalImage:
+    """Read one slice of a DICOM, NIfTI, PNG, TIFF or JPEG file.
+
+    Parameters
+    ----------
+    path : Path
+        Its name and extension mean nothing.
+    slice_index : int or None
+        Frame of a multi-frame DICOM file, page of a TIFF file, slice of a NIfTI volume. None takes
+        the first, and the middle one of a NIfTI volume.
+    window : (low, high) or None
+        In source units (HU for CT). None takes the file's window, else the usual one: soft tissue
+        for CT, the stored range for 8 bits and for PNG and TIFF, percentiles of the content
+        elsewhere (a warning then says so).
+    caps : Caps
+
+    Returns
+    -------
+    MedicalImage
+        Free of names, dates, identifiers and of the file's name.
+
+    Raises
+    ------
+    ImageReadError
+        Not a readable image; `ImageTooLarge` where a cap is exceeded.
+    ParameterError
+        ``slice_index`` or ``window`` is not possible for this file.
+    """
+    data = _read_bytes(Path(path), caps)
+    raw = _guard(sniff(data), data, slice_index, caps)
+    return finish(raw, hashlib.sha256(data).hexdigest(), window)
+
+
+def probe(path: Path, caps: Caps = DEFAULT_CAPS) -> Probe:
+    """Read the header of a file: format, size, number of slices, modality. Decodes no pixels.
+
+    Raises
+    ------
+    ImageReadError
+        As `load`, as far as the header tells.
+    """
+    data = _read_bytes(Path(path), caps)
+    kind = sniff(data)
+    try:
+        return _probe(kind, data, caps)
+    except ReadingRoomError:
+        raise
+    except Exception as error:
+        raise _damaged(kind) from error
+
+
+def _guard(kind: Format, data: bytes, slice_index: int | None, caps: Caps) -> RawSlice:
+    """Run the reader; whatever a decoder raises on a damaged file becomes one clear error."""
+    try:
+        return _read(kind, data, slice_index, caps)
+    except ReadingRoomError:
+        raise
+    except Exception as error:
+        raise _damaged(kind) from error
+
+
+def _damaged(kind: Format) -> ImageReadError:
+    return ImageReadError(
+        f"The {kind} file is damaged or truncated and cannot be decoded. Export it again."
+    )
+
+
+# The readers are imported when a file of their format comes: pydicom alone takes half a second.
+def _read(kind: Format, data: bytes, slice_index: int | None, caps: Caps) -> RawSlice:
+    if kind == "DICOM":
+        from enhancers.load import dicom
+
+        return dicom.read(data, slice_index, caps)
+    if kind == "NIfTI":
+        from enhancers.load import nifti
+
+        return nifti.read(data, slice_index, caps)
+    if kind == "TIFF":
+        from enhancers.load import tiff
+
+        return tiff.read(data, slice_index, caps)
+    from enhancers.load import raster
+
+    return raster.read(kind, data, slice_index, caps)
+
+
+def _probe(kind: Format, data: bytes, caps: Caps) -> Probe:
+    if kind == "DICOM":
+        from enhancers.load import dicom
+
+        return dicom.probe(data, caps)
+    if kind == "NIfTI":
+        from enhancers.load import nifti
+
+        return nifti.probe(data, caps)
+    if kind == "TIFF":
+        from enhancers.load import tiff
+
+        return tiff.probe(data, caps)
+    from enhancers.load import raster
+
+    return raster.probe(kind, data, caps)
+
+
+def _read_bytes(path: Path, caps: Caps) -> bytes:
+    """The file's bytes; messages name no file, since names often hold the patient's."""
+    try:
+        if path.is_dir():
+            raise ImageReadError("This is a folder; give one image file.")
+        if not path.exists():
+            raise ImageReadError("There is no such file; check the path.")
+        if not path.is_file():
+            raise ImageReadError("This is not a regular file; give one image file.")
+        caps.check_bytes(path.stat().st_size)
+        return path.read_bytes()
+    except PermissionError:
+        raise ImageReadError("The file may not be read; check its permissions.") from None
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or "the path is not valid"
+        raise ImageReadError(f"The file cannot be opened: {reason}.") from None

@@ -1,0 +1,118 @@
+"""Which format a file is in, told by its bytes and never by its name."""
+
+from __future__ import annotations
+
+import gzip
+import io
+import struct
+import zlib
+from typing import Literal
+
+from enhancers.errors import ImageReadError
+
+Format = Literal["DICOM", "NIfTI", "PNG", "TIFF", "JPEG"]
+
+READABLE = "DICOM, NIfTI, PNG, TIFF or JPEG"
+
+_TIFF = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
+
+_FOREIGN = (
+    (b"PK\x03\x04", "a zip archive; unpack it and give one image"),
+    (b"%PDF", "a PDF document"),
+    (b"GIF8", "a GIF picture; save it as PNG"),
+    (b"BM", "a BMP picture; save it as PNG"),
+    (b"\0\0\0\x0cjP  ", "a bare JPEG 2000 file; save it as PNG or TIFF"),
+    (b"\xff\x4f\xff\x51", "a bare JPEG 2000 stream; save it as PNG or TIFF"),
+    (b"\x1aE\xdf\xa3", "a video"),
+    (b"7z\xbc\xaf\x27\x1c", "a 7-Zip archive; unpack it and give one image"),
+    (b"Rar!", "a RAR archive; unpack it and give one image"),
+    (b"\x89HDF", "an HDF5 file"),
+    (b"\x93NUMPY", "a NumPy array; save it as TIFF"),
+    (b"NRRD", "an NRRD volume; convert it to NIfTI"),
+)
+
+
+def sniff(data: bytes) -> Format:
+    """The format of a file's bytes.
+
+    Raises
+    ------
+    ImageReadError
+        Naming what the file is instead, where that can be told.
+    """
+    if not data:
+        raise ImageReadError("The file is empty (0 bytes).")
+    # DICOM comes first: a whole-slide file may carry a TIFF header in its preamble.
+    if data[128:132] == b"DICM":
+        return "DICOM"
+    if data.startswith(b"\x89PNG\r\n\x1a\n"):
+        return "PNG"
+    if data.startswith(b"\xff\xd8\xff"):
+        return "JPEG"
+    if data.startswith(_TIFF):
+        return "TIFF"
+    if data.startswith(b"\x1f\x8b"):
+        return _sniff_gzip(data)
+    if is_nifti(data):
+        return "NIfTI"
+    if is_bare_dicom(data):
+        return "DICOM"
+    raise ImageReadError(f"This is {_describe(data)}. Give a {READABLE} file.")
+
+
+def is_nifti(data: bytes) -> bool:
+    """Whether the bytes begin with a NIfTI-1 or NIfTI-2 header, in either byte order."""
+    if len(data) < 348:
+        return False
+    sizes = (data[:4], data[3::-1])
+    if struct.pack("<i", 348) in sizes:
+        return data[344:348] in (b"n+1\0", b"ni1\0")
+    return struct.pack("<i", 540) in sizes and data[4:8] in (b"n+2\0", b"ni2\0")
+
+
+def is_bare_dicom(data: bytes) -> bool:
+    """Whether the bytes look like a DICOM data set without preamble and "DICM" mark.
+
+    The first element of such a file lies in group 0002 or 0008; its value type or its length has
+    to make sense too.
+    """
+    if len(data) < 12:
+        return False
+    for order in ("<", ">"):
+        group, element = struct.unpack_from(order + "HH", data)
+        if group in (0x0002, 0x0008) and element <= 0x2000:
+            if data[4:6].isalpha() and data[4:6].isupper():
+                return True
+            (length,) = struct.unpack_from(order + "I", data, 4)
+            return bool(length <= 1024)
+    return False
+
+
+def _sniff_gzip(data: bytes) -> Format:
+    try:
+        head = gzip.GzipFile(fileobj=io.BytesIO(data)).read(1024)
+    except (OSError, EOFError, zlib.error):
+        raise ImageReadError("The gzip archive is damaged or truncated.") from None
+    if is_nifti(head):
+        return "NIfTI"
+    raise ImageReadError(
+        "This is a gzip archive that does not hold a NIfTI volume; unpack it and give one image."
+    )
+
+
+def _describe(data: bytes) -> str:
+    for mark, words in _FOREIGN:
+        if data.startswith(mark):
+            return words
+    if data[4:8] == b"ftyp" or (data.startswith(b"RIFF") and data[8:11] == b"AVI"):
+        return "a video or a picture in a video format"
+    if data.startswith(b"RIFF") and data[8:12] == b"WEBP":
+        return "a WebP picture; save it as PNG"
+    if struct.pack("<i", 348) in (data[:4], data[3::-1]) and len(data) >= 348:
+        return "an Analyze header without its NIfTI mark; convert it to NIfTI"
+    head = data[:512]
+    if head.lstrip()[:100].lower().startswith((b"<!doctype html", b"<html")):
+        return "a web page (HTML), not an image"
+    if not any(byte < 32 and byte not in b"\t\n\r\f" for byte in head):
+        return "a text file, not an image"
+    return "no image format that is known here"

@@ -1,0 +1,229 @@
+"""DICOM: header, lookup tables and window of one frame; only technical facts are read at all.
+
+The data set is read with a list of tags, so the patient's name, dates and identifiers never get
+into memory as values. Clause numbers refer to DICOM PS3.3.
+"""
+
+from __future__ import annotations
+
+import io
+import warnings
+import zlib
+from typing import Any
+
+import numpy as np
+import pydicom
+from numpy.typing import NDArray
+from pydicom import config
+from pydicom.dataset import Dataset
+from pydicom.filereader import read_dataset, read_preamble
+from pydicom.pixels import apply_color_lut, apply_modality_lut, apply_voi_lut
+from pydicom.uid import UID, DeflatedExplicitVRLittleEndian, UID_dictionary
+
+from enhancers.errors import ImageReadError
+from enhancers.image import Window
+from enhancers.load.dicom_header import (
+    NEEDED,
+    frame_item,
+    integer,
+    modality,
+    number,
+    spacing,
+    stated_window,
+    tags,
+    text,
+)
+from enhancers.load.dicom_pixels import decode, transfer_syntax
+from enhancers.load.raw import Caps, Probe, RawSlice, pick_slice
+from enhancers.method import Modality
+
+# Odd values are common and harmless here, and the complaints would quote the patient's data.
+config.settings.reading_validation_mode = config.IGNORE
+warnings.filterwarnings("ignore", module=r"pydicom\b")
+
+_DIRECTORY = "1.2.840.10008.1.3.10"
+_PIXELS = ("PixelData", "FloatPixelData", "DoubleFloatPixelData")
+
+
+def probe(data: bytes, caps: Caps) -> Probe:
+    """Frames, their size and the modality, from the header."""
+    header = _header(data, caps)
+    rows, columns = integer(header, "Rows"), integer(header, "Columns")
+    found = modality(header)
+    return Probe(
+        "DICOM", rows, columns, _frames(header),
+        modality=found or Modality.OTHER, modality_origin="guessed" if found is None else "file",
+    )  # fmt: skip
+
+
+def read(data: bytes, slice_index: int | None, caps: Caps) -> RawSlice:
+    """One frame with the modality LUT applied, MONOCHROME1 inverted, colour as RGB."""
+    header = _header(data, caps)
+    frames = _frames(header)
+    index = pick_slice(slice_index, frames)
+    dataset = _parse(data, stop_before_pixels=False)
+    if not any(name in dataset for name in _PIXELS):
+        raise _without_pixels(header)
+    values = decode(dataset, index)
+    colour = _colour(values, dataset)
+    raw = _gray(values, dataset, index) if colour is None else colour
+    measured, notes = spacing(dataset, index)
+    if text(dataset, "BurnedInAnnotation") == "YES":
+        notes += (
+            "The file says that text about the patient may be burned into the picture; look before "
+            "you share it.",
+        )
+    return RawSlice(
+        values=raw.values,
+        format="DICOM",
+        units=raw.units,
+        bits=raw.bits,
+        extent=raw.extent,
+        stated=raw.stated,
+        padding=raw.padding,
+        modality=modality(dataset),
+        spacing=measured,
+        slice_index=index,
+        slice_count=frames,
+        tags=tags(dataset, transfer_syntax(dataset)),
+        warnings=raw.warnings + notes,
+    )
+
+
+def _parse(data: bytes, *, stop_before_pixels: bool) -> Dataset:
+    try:
+        return pydicom.dcmread(
+            io.BytesIO(data),
+            force=True,
+            specific_tags=list(NEEDED),
+            stop_before_pixels=stop_before_pixels,
+        )
+    except Exception as error:
+        raise ImageReadError(
+            "The DICOM file is damaged or truncated: its header cannot be read."
+        ) from error
+
+
+def _header(data: bytes, caps: Caps) -> Dataset:
+    """The data set without pixels, after every check that needs no pixels."""
+    _check_deflate(data, caps)
+    dataset = _parse(data, stop_before_pixels=True)
+    if "Rows" not in dataset or "Columns" not in dataset:
+        raise _without_pixels(dataset)
+    caps.check_frame(integer(dataset, "Rows"), integer(dataset, "Columns"))
+    return dataset
+
+
+def _check_deflate(data: bytes, caps: Caps) -> None:
+    """Raise where a deflated data set unpacks beyond the cap; pydicom inflates without one."""
+    stream = io.BytesIO(data)
+    try:
+        read_preamble(stream, force=True)
+        meta = read_dataset(stream, False, True, stop_when=lambda tag, *_: tag.group != 2)
+    except Exception:
+        # Not even a file header: the reading proper says so.
+        return
+    if meta.get("TransferSyntaxUID") != DeflatedExplicitVRLittleEndian:
+        return
+    inflater = zlib.decompressobj(-zlib.MAX_WBITS)
+    try:
+        unpacked = inflater.decompress(data[stream.tell() :], caps.max_unpacked + 1)
+    except zlib.error:
+        raise ImageReadError("The deflated DICOM file is damaged or truncated.") from None
+    caps.check_unpacked(len(unpacked))
+    if not inflater.eof:
+        raise ImageReadError("The deflated DICOM file is damaged or truncated.")
+
+
+def _frames(dataset: Dataset) -> int:
+    count = integer(dataset, "NumberOfFrames", 1)
+    return max(count, 1)
+
+
+def _without_pixels(dataset: Dataset) -> ImageReadError:
+    meta = getattr(dataset, "file_meta", Dataset())
+    uid = text(meta, "MediaStorageSOPClassUID") or text(dataset, "SOPClassUID")
+    if uid == _DIRECTORY:
+        return ImageReadError(
+            "This is a DICOMDIR, the index of a DICOM disc, and holds no image; "
+            "give one of the files it lists."
+        )
+    kind = f" (its kind is {UID(uid).name})" if uid in UID_dictionary else ""
+    return ImageReadError(f"The DICOM file holds no image{kind}; give an image object.")
+
+
+def _colour(values: NDArray[Any], dataset: Dataset) -> RawSlice | None:
+    """RGB in stored gray levels, or None for a gray image."""
+    if text(dataset, "PhotometricInterpretation") == "PALETTE COLOR":
+        values = apply_color_lut(values, dataset)[..., :3]
+        # Many 16-bit palettes repeat an 8-bit value in both bytes (C.7.6.3.1.6).
+        if values.dtype == np.uint16 and not (values % 257).any():
+            values = (values // 257).astype(np.uint8)
+        bits = 8 * values.dtype.itemsize
+    elif values.ndim == 3:
+        bits = integer(dataset, "BitsStored", 8 * values.dtype.itemsize)
+    else:
+        return None
+    return RawSlice(values, "DICOM", "gray level", bits, (0.0, 2.0**bits - 1))
+
+
+def _gray(values: NDArray[Any], dataset: Dataset, index: int) -> RawSlice:
+    stored = integer(dataset, "BitsStored", 8 * values.dtype.itemsize)
+    floating = values.dtype.kind == "f"
+    extent = None if floating else _representable(values, stored)
+    values, extent, units, padding = _modality_lut(values, dataset, index, extent)
+    stated, notes = stated_window(dataset, index)
+    if stated is None and units != "HU" and "VOILUTSequence" in dataset:
+        values, extent = _voi_lut(values, dataset)
+        stated, padding = Window(*extent), None
+        notes += ("The file's display table (VOI LUT) was applied; values are its output.",)
+    if text(dataset, "PhotometricInterpretation") == "MONOCHROME1":
+        low, high = extent or (float(values.min()), float(values.max()))
+        values = (low + high) - values.astype(np.float64)
+        if stated is not None:
+            stated = Window(low + high - stated.high, low + high - stated.low)
+        padding = None if padding is None else low + high - padding
+        units = "gray level"
+    return RawSlice(
+        values, "DICOM", units, 32 if floating else stored, extent, stated,
+        padding=padding, warnings=notes,
+    )  # fmt: skip
+
+
+def _representable(values: NDArray[Any], stored: int) -> tuple[float, float]:
+    if values.dtype.kind == "i":
+        return -(2.0 ** (stored - 1)), 2.0 ** (stored - 1) - 1
+    return 0.0, 2.0**stored - 1
+
+
+def _modality_lut(
+    values: NDArray[Any], dataset: Dataset, index: int, extent: tuple[float, float] | None
+) -> tuple[NDArray[Any], tuple[float, float] | None, str, float | None]:
+    """Source values, what they can span, their units and the padding value (C.11.1)."""
+    kind = modality(dataset)
+    units = "a.u." if kind is Modality.MR else "gray level"
+    if dataset.get("ModalityLUTSequence"):
+        bits = int(dataset.ModalityLUTSequence[0].LUTDescriptor[2])
+        return apply_modality_lut(values, dataset), (0.0, 2.0**bits - 1), units, None
+    item = frame_item(dataset, "PixelValueTransformationSequence", index) or dataset
+    slope, intercept = number(item, "RescaleSlope"), number(item, "RescaleIntercept")
+    padding = number(dataset, "PixelPaddingValue")
+    if slope is None or slope == 0.0 or intercept is None:
+        return values, extent, units, padding
+    if kind is Modality.CT and text(item, "RescaleType") in ("", "HU"):
+        units = "HU"
+    if (slope, intercept) != (1.0, 0.0):
+        values = values.astype(np.float64) * slope + intercept
+    if extent is not None:
+        ends = [slope * end + intercept for end in extent]
+        extent = (min(ends), max(ends))
+    return values, extent, units, None if padding is None else slope * padding + intercept
+
+
+def _voi_lut(values: NDArray[Any], dataset: Dataset) -> tuple[NDArray[Any], tuple[float, float]]:
+    """The first VOI LUT's output and the range of its entries (C.11.2)."""
+    bits = int(dataset.VOILUTSequence[0].LUTDescriptor[2])
+    # The table is indexed by whole numbers; a modality slope may have left fractions.
+    output = apply_voi_lut(np.rint(values).astype(np.int64), dataset, prefer_lut=True)
+    top = max(2.0**bits - 1, float(output.max()))
+    return output, (0.0, top)

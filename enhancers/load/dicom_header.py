@@ -1,0 +1,174 @@
+"""The technical facts of a DICOM header: which tags are read, and their values made safe.
+
+What reaches a `MedicalImage` is a number formatted here or a word from a list here, never a string
+of the file: free text anywhere in a header may name the patient.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+from pydicom.dataset import Dataset
+from pydicom.uid import UID
+
+from enhancers.errors import ImageReadError
+from enhancers.image import Window
+from enhancers.load.raw import Spacing
+from enhancers.method import Modality
+
+NEEDED = (
+    "SOPClassUID", "Modality", "BurnedInAnnotation", "LossyImageCompression",
+    "SamplesPerPixel", "PhotometricInterpretation", "PlanarConfiguration", "NumberOfFrames",
+    "Rows", "Columns", "BitsAllocated", "BitsStored", "HighBit", "PixelRepresentation",
+    "PixelPaddingValue", "PixelSpacing", "ImagerPixelSpacing", "NominalScannedPixelSpacing",
+    "RescaleIntercept", "RescaleSlope", "RescaleType", "ModalityLUTSequence",
+    "WindowCenter", "WindowWidth", "VOILUTFunction", "VOILUTSequence",
+    "SharedFunctionalGroupsSequence", "PerFrameFunctionalGroupsSequence",
+    "RedPaletteColorLookupTableDescriptor", "GreenPaletteColorLookupTableDescriptor",
+    "BluePaletteColorLookupTableDescriptor", "RedPaletteColorLookupTableData",
+    "GreenPaletteColorLookupTableData", "BluePaletteColorLookupTableData",
+    "SegmentedRedPaletteColorLookupTableData", "SegmentedGreenPaletteColorLookupTableData",
+    "SegmentedBluePaletteColorLookupTableData",
+    "ExtendedOffsetTable", "ExtendedOffsetTableLengths",
+    "PixelData", "FloatPixelData", "DoubleFloatPixelData",
+    "SliceThickness", "SpacingBetweenSlices", "KVP", "XRayTubeCurrent", "Exposure",
+    "RepetitionTime", "EchoTime", "FlipAngle", "MagneticFieldStrength",
+)  # fmt: skip
+"""All that is read of a data set."""
+
+_NUMBERS = {
+    "SliceThickness": "mm", "SpacingBetweenSlices": "mm", "KVP": "kV", "XRayTubeCurrent": "mA",
+    "Exposure": "mAs", "RepetitionTime": "ms", "EchoTime": "ms", "FlipAngle": "deg",
+    "MagneticFieldStrength": "T",
+}  # fmt: skip
+_MODALITIES = {
+    "CT": Modality.CT, "MR": Modality.MR, "US": Modality.US, "IVUS": Modality.US,
+    "CR": Modality.XR, "DX": Modality.XR, "DR": Modality.XR, "MG": Modality.XR,
+    "RF": Modality.XR, "XA": Modality.XR, "IO": Modality.XR, "PX": Modality.XR,
+    "OP": Modality.FUNDUS, "ES": Modality.ENDOSCOPY,
+    "GM": Modality.MICROSCOPY, "SM": Modality.MICROSCOPY,
+}  # fmt: skip
+_OTHER_MODALITIES = frozenset(
+    ("OT", "NM", "PT", "SC", "OPT", "OCT", "OPM", "DMS", "BI", "TG", "XC", "RTIMAGE", "RTDOSE",
+     "SEG", "DOC")
+)  # fmt: skip
+_PHOTOMETRIC = frozenset(
+    ("MONOCHROME1", "MONOCHROME2", "PALETTE COLOR", "RGB", "YBR_FULL", "YBR_FULL_422",
+     "YBR_PARTIAL_422", "YBR_PARTIAL_420", "YBR_ICT", "YBR_RCT")
+)  # fmt: skip
+
+
+def text(dataset: Dataset, name: str) -> str:
+    """A coded string, upper case; empty where absent or not one string."""
+    value = dataset.get(name)
+    return value.strip(" \0").upper() if isinstance(value, str) else ""
+
+
+def number(dataset: Dataset, name: str, position: int = 0) -> float | None:
+    """A finite number, the one at ``position`` of several; None where there is none."""
+    value: Any = dataset.get(name)
+    if not isinstance(value, str | int | float):
+        try:
+            value = value[position]
+        except (TypeError, IndexError, KeyError):
+            return None
+    elif position:
+        return None
+    try:
+        result = float(value)
+    except (TypeError, ValueError):
+        return None
+    return result if math.isfinite(result) else None
+
+
+def integer(dataset: Dataset, name: str, default: int | None = None) -> int:
+    """A whole number, or ImageReadError naming the element where it is unusable."""
+    value = number(dataset, name)
+    if value is not None and value == int(value):
+        return int(value)
+    if default is not None and dataset.get(name) in (None, ""):
+        return default
+    raise ImageReadError(f"The DICOM header states no usable {name}; the file is damaged.")
+
+
+def modality(dataset: Dataset) -> Modality | None:
+    """The modality by its code (C.7.3.1.1.1), OTHER for other known codes, None for no code."""
+    code = text(dataset, "Modality")
+    if code in _MODALITIES:
+        return _MODALITIES[code]
+    return Modality.OTHER if code else None
+
+
+def frame_item(dataset: Dataset, name: str, index: int) -> Dataset | None:
+    """The item of a functional group that holds for a frame (C.7.6.16), or None."""
+    for groups, position in (
+        (dataset.get("PerFrameFunctionalGroupsSequence"), index),
+        (dataset.get("SharedFunctionalGroupsSequence"), 0),
+    ):
+        if groups and position < len(groups) and groups[position].get(name):
+            return groups[position][name].value[0]
+    return None
+
+
+def spacing(dataset: Dataset, index: int) -> tuple[Spacing | None, tuple[str, ...]]:
+    """Row and column spacing in mm, with a warning where it holds at the detector only."""
+    measures = frame_item(dataset, "PixelMeasuresSequence", index)
+    for source in (measures, dataset):
+        if source is not None and (found := _pair(source, "PixelSpacing")) is not None:
+            return found, ()
+    detector = _pair(dataset, "ImagerPixelSpacing")
+    if detector is not None:
+        return detector, (
+            "Distances hold at the detector: the file gives no spacing in the patient.",
+        )
+    return _pair(dataset, "NominalScannedPixelSpacing"), ()
+
+
+def _pair(dataset: Dataset, name: str) -> Spacing | None:
+    row, column = number(dataset, name), number(dataset, name, 1)
+    if row is None or column is None or row <= 0 or column <= 0:
+        return None
+    return row, column
+
+
+def stated_window(dataset: Dataset, index: int) -> tuple[Window | None, tuple[str, ...]]:
+    """The first window of the file as an interval (C.11.2.1.2 and C.11.2.1.3), or None.
+
+    LINEAR reaches from c - 0.5 - (w - 1)/2 to c - 0.5 + (w - 1)/2, LINEAR_EXACT from c - w/2 to
+    c + w/2. A SIGMOID has no ends; the line through its middle is taken, with a warning.
+    """
+    item = frame_item(dataset, "FrameVOILUTSequence", index) or dataset
+    centre, width = number(item, "WindowCenter"), number(item, "WindowWidth")
+    if centre is None or width is None:
+        return None, ()
+    function = text(item, "VOILUTFunction") or "LINEAR"
+    if function == "LINEAR":
+        centre, width = centre - 0.5, width - 1.0
+    if width <= 0.0:
+        return None, ()
+    notes: tuple[str, ...] = ()
+    if function == "SIGMOID":
+        notes = ("The file asks for a sigmoid display curve; its linear part is used.",)
+    return Window(centre - width / 2, centre + width / 2), notes
+
+
+def tags(dataset: Dataset, syntax: UID) -> tuple[tuple[str, str], ...]:
+    """The whitelist: technical facts, each a number or a word that is known here."""
+    found: list[tuple[str, str]] = []
+    code = text(dataset, "Modality")
+    if code in _MODALITIES or code in _OTHER_MODALITIES:
+        found.append(("Modality", code))
+    photometric = text(dataset, "PhotometricInterpretation")
+    if photometric in _PHOTOMETRIC:
+        found.append(("PhotometricInterpretation", photometric))
+    found.append(("TransferSyntax", syntax.name))
+    found.append(("BitsStored", str(integer(dataset, "BitsStored", 0))))
+    lossy = text(dataset, "LossyImageCompression")
+    if lossy in ("00", "01"):
+        found.append(("LossyImageCompression", "yes" if lossy == "01" else "no"))
+    for name, unit in _NUMBERS.items():
+        value = number(dataset, name)
+        if value is not None:
+            found.append((name, f"{value:g} {unit}"))
+    return tuple(found)

@@ -1,0 +1,198 @@
+"""Decoding one DICOM frame: by pydicom where it can, else by GDCM in a process of its own."""
+
+from __future__ import annotations
+
+import io
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from pydicom.dataset import Dataset, FileMetaDataset
+from pydicom.encaps import encapsulate, get_frame
+from pydicom.pixels import pixel_array
+from pydicom.uid import (
+    UID,
+    DeflatedExplicitVRLittleEndian,
+    ExplicitVRBigEndian,
+    ExplicitVRLittleEndian,
+    ImplicitVRLittleEndian,
+    RLELossless,
+    SecondaryCaptureImageStorage,
+    UID_dictionary,
+)
+
+from enhancers.errors import ImageReadError
+from enhancers.load.dicom_header import integer, text
+
+_WORKER = Path(__file__).with_name("gdcm_worker.py")
+_SECONDS = 120
+_JPEG = "1.2.840.10008.1.2.4."
+_COMPRESSED = frozenset(
+    [RLELossless, *(UID(_JPEG + end) for end in ("50", "51", "57", "70", "80", "81", "90", "91"))]
+)
+_UNCOMPRESSED = frozenset(
+    [
+        ImplicitVRLittleEndian,
+        ExplicitVRLittleEndian,
+        ExplicitVRBigEndian,
+        DeflatedExplicitVRLittleEndian,
+    ]
+)
+_PIXEL_MODULE = (
+    "SamplesPerPixel", "PlanarConfiguration", "Rows", "Columns", "BitsAllocated", "BitsStored",
+    "HighBit", "PixelRepresentation",
+)  # fmt: skip
+
+
+def transfer_syntax(dataset: Dataset) -> UID:
+    """How the data set is encoded, also where the file does not say so."""
+    meta = getattr(dataset, "file_meta", None)
+    stated = None if meta is None else meta.get("TransferSyntaxUID")
+    if stated:
+        return UID(str(stated))
+    implicit, little = dataset.original_encoding
+    if implicit:
+        return ImplicitVRLittleEndian
+    return ExplicitVRLittleEndian if little else ExplicitVRBigEndian
+
+
+def decode(dataset: Dataset, index: int) -> NDArray[Any]:
+    """Stored values of a frame: (rows, columns), or (rows, columns, 3) as RGB.
+
+    Raises
+    ------
+    ImageReadError
+        Unsupported transfer syntax, or pixels that are missing or damaged.
+    """
+    syntax = transfer_syntax(dataset)
+    rows, columns = integer(dataset, "Rows"), integer(dataset, "Columns")
+    samples = integer(dataset, "SamplesPerPixel", 1)
+    if samples not in (1, 3):
+        raise ImageReadError(
+            f"The DICOM image has {samples} samples per pixel; 1 or 3 can be read."
+        )
+    native = syntax in _UNCOMPRESSED
+    if not native and syntax not in _COMPRESSED:
+        raise _unsupported(syntax)
+    dataset.SamplesPerPixel = samples
+    if native or syntax == RLELossless:
+        values = _native(dataset, syntax, index)
+    else:
+        values = _compressed(dataset, syntax, index)
+    expected = (rows, columns) if samples == 1 else (rows, columns, 3)
+    if values.shape != expected:
+        raise ImageReadError(
+            f"The DICOM header states {columns} x {rows} pixels, the data hold another size; "
+            "the file is damaged."
+        )
+    return values
+
+
+def _unsupported(syntax: UID) -> ImageReadError:
+    name = f"{syntax.name} ({syntax})" if syntax in UID_dictionary else str(syntax)[:64]
+    return ImageReadError(
+        f"The transfer syntax {name} is not supported; "
+        "convert the file to an uncompressed or JPEG 2000 one."
+    )
+
+
+def _native(dataset: Dataset, syntax: UID, index: int) -> NDArray[Any]:
+    meta = FileMetaDataset()
+    meta.TransferSyntaxUID = syntax
+    dataset.file_meta = meta
+    try:
+        values = pixel_array(dataset, index=index, correct_unused_bits=False)
+    except Exception as error:
+        raise ImageReadError(
+            "The DICOM file is truncated or damaged: its pixels do not match its header."
+        ) from error
+    return values if values.dtype.kind == "f" else _significant(values, dataset)
+
+
+def _significant(values: NDArray[Any], dataset: Dataset) -> NDArray[Any]:
+    """Take the stored bits out of the allocated ones: old files keep overlays in the others."""
+    width = 8 * values.dtype.itemsize
+    stored = integer(dataset, "BitsStored", width)
+    high = integer(dataset, "HighBit", stored - 1)
+    if stored >= width or integer(dataset, "BitsAllocated", width) == 1:
+        return values
+    if not 0 < stored <= high + 1 <= width:
+        raise ImageReadError(
+            f"The DICOM header states BitsStored {stored} and HighBit {high} of {width} bits; "
+            "the file is damaged."
+        )
+    # Up to the top, then down: the second shift repeats the sign bit of a signed type.
+    shifted = np.left_shift(values, width - 1 - high)
+    return np.asarray(np.right_shift(shifted, width - stored))
+
+
+def _compressed(dataset: Dataset, syntax: UID, index: int) -> NDArray[Any]:
+    try:
+        return np.asarray(pixel_array(dataset, index=index))
+    except Exception:
+        return _with_gdcm(dataset, syntax, index)
+
+
+def _with_gdcm(dataset: Dataset, syntax: UID, index: int) -> NDArray[Any]:
+    """Let GDCM decode the frame, wrapped in a new file that holds nothing but the pixels.
+
+    Without the rescale elements GDCM returns stored values, and without the patient's the
+    temporary file is harmless. The process is separate because GDCM's lossless JPEG decoder
+    crashes on some damaged files, and writes to standard error.
+    """
+    damaged = ImageReadError(
+        f"The DICOM file is damaged: its {syntax.name} pixels cannot be decoded."
+    )
+    with tempfile.TemporaryDirectory(prefix="readingroom-") as folder:
+        path = Path(folder) / "frame.dcm"
+        try:
+            path.write_bytes(_single_frame(dataset, syntax, index))
+            done = subprocess.run(
+                [sys.executable, "-P", str(_WORKER), str(path)],
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.DEVNULL,
+                timeout=_SECONDS,
+                check=False,
+            )
+            if done.returncode:
+                raise damaged
+            return np.asarray(np.load(io.BytesIO(done.stdout), allow_pickle=False))
+        except ImageReadError:
+            raise
+        except Exception as error:
+            raise damaged from error
+
+
+def _single_frame(dataset: Dataset, syntax: UID, index: int) -> bytes:
+    frame = Dataset()
+    for name in _PIXEL_MODULE:
+        if name in dataset:
+            frame[name] = dataset[name]
+    samples = integer(dataset, "SamplesPerPixel")
+    # A palette or MONOCHROME1 is resolved after decoding.
+    frame.PhotometricInterpretation = (
+        "MONOCHROME2" if samples == 1 else text(dataset, "PhotometricInterpretation")
+    )
+    frame.PixelData = encapsulate(
+        [
+            get_frame(
+                dataset.PixelData,
+                index,
+                number_of_frames=max(integer(dataset, "NumberOfFrames", 1), 1),
+            )
+        ]
+    )
+    frame["PixelData"].VR = "OB"
+    frame["PixelData"].is_undefined_length = True
+    frame.SOPClassUID = SecondaryCaptureImageStorage
+    frame.SOPInstanceUID = UID("2.25.1")
+    frame.file_meta = FileMetaDataset()
+    frame.file_meta.TransferSyntaxUID = syntax
+    buffer = io.BytesIO()
+    frame.save_as(buffer, enforce_file_format=True)
+    return buffer.getvalue()

@@ -1,0 +1,156 @@
+"""PNG and JPEG: 8 and 16 bits kept exactly, size checked before anything is decoded."""
+
+from __future__ import annotations
+
+import io
+import struct
+import zlib
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+from PIL.JpegImagePlugin import JpegImageFile
+from PIL.PngImagePlugin import PngImageFile
+
+from enhancers.errors import ImageReadError
+from enhancers.load.content import Format
+from enhancers.load.raw import Caps, Probe, RawSlice, drop_alpha, orient, pick_slice, quiet_cv2
+
+_ORIENTATION = 0x0112
+_GRAY, _PALETTE, _GRAY_ALPHA = 0, 3, 4
+_CHANNELS = {0: 1, 2: 3, 3: 1, 4: 2, 6: 4}
+
+
+def probe(kind: Format, data: bytes, caps: Caps) -> Probe:
+    """Size from the header."""
+    rows, columns = _size(kind, data)
+    caps.check_frame(rows, columns)
+    return Probe(kind, rows, columns)
+
+
+def read(kind: Format, data: bytes, slice_index: int | None, caps: Caps) -> RawSlice:
+    """Decode a PNG or JPEG file's bytes; units are the stored gray levels."""
+    caps.check_frame(*_size(kind, data))
+    pick_slice(slice_index, 1)
+    if kind == "PNG":
+        values, bits, warnings = _read_png(data)
+    else:
+        values, bits, warnings = _read_jpeg(data)
+    return RawSlice(
+        values=values,
+        format=kind,
+        units="gray level",
+        bits=bits,
+        extent=(0.0, 2.0**bits - 1),
+        warnings=warnings,
+    )
+
+
+def _size(kind: Format, data: bytes) -> tuple[int, int]:
+    if kind == "PNG":
+        if len(data) < 33 or data[12:16] != b"IHDR":
+            raise ImageReadError("The PNG file is truncated: its header is incomplete.")
+        columns, rows = struct.unpack_from(">II", data, 16)
+        return rows, columns
+    # The class instead of Image.open: that one guards by a limit of its own, with a warning.
+    columns, rows = JpegImageFile(io.BytesIO(data)).size
+    return rows, columns
+
+
+def _read_png(data: bytes) -> tuple[NDArray[Any], int, tuple[str, ...]]:
+    _check_png_chunks(data)
+    depth, colour_type = data[24], data[25]
+    picture = PngImageFile(io.BytesIO(data))
+    orientation = _orientation(picture)
+    if depth == 16 and colour_type != _GRAY:
+        # Pillow keeps eight bits of each channel here, OpenCV all sixteen.
+        values = _decode_with_cv2(data, _CHANNELS[colour_type])
+        opaque = 65535
+    else:
+        values = _with_alpha(picture)
+        opaque = 255
+    warnings: tuple[str, ...] = ()
+    if values.ndim == 3 and values.shape[2] in (2, 4):
+        values, warnings = drop_alpha(values, opaque)
+    return orient(values, orientation), 16 if depth == 16 else 8, warnings
+
+
+def _with_alpha(picture: Image.Image) -> NDArray[Any]:
+    """Gray, RGB or either with alpha; palettes and transparent colours are resolved."""
+    if picture.mode in ("L", "I;16", "RGB", "RGBA", "LA") and "transparency" not in picture.info:
+        return np.array(picture)
+    if picture.mode == "1":
+        return np.array(picture.convert("L"))
+    if picture.mode == "I;16":
+        return np.array(picture)
+    if "transparency" in picture.info:
+        return np.array(picture.convert("LA" if picture.mode == "L" else "RGBA"))
+    return np.array(picture.convert("RGB"))
+
+
+def _check_png_chunks(data: bytes) -> None:
+    """Raise unless every chunk is whole up to IEND; decoders fill the rest with black instead."""
+    position = 8
+    while position + 12 <= len(data):
+        (length,) = struct.unpack_from(">I", data, position)
+        end = position + 12 + length
+        if end > len(data):
+            break
+        kind = data[position + 4 : position + 8]
+        (stated,) = struct.unpack_from(">I", data, end - 4)
+        if zlib.crc32(data[position + 4 : end - 4]) != stated:
+            raise ImageReadError("The PNG file is damaged: a checksum does not match.")
+        if kind == b"IEND":
+            return
+        position = end
+    raise ImageReadError("The PNG file is truncated: its end is missing.")
+
+
+def _decode_with_cv2(data: bytes, channels: int) -> NDArray[Any]:
+    cv2 = quiet_cv2()
+    rows, columns = _size("PNG", data)
+    _check_png_stream(data, rows, columns, channels)
+    decoded = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED)
+    if decoded is None or decoded.dtype != np.uint16 or decoded.shape[:2] != (rows, columns):
+        raise ImageReadError("The PNG file is damaged and cannot be decoded.")
+    if channels == 2:
+        return np.dstack([decoded[..., 0], decoded[..., -1]])
+    if decoded.shape[2] == 4:
+        return np.asarray(decoded[..., [2, 1, 0, 3]])
+    return np.asarray(decoded[..., ::-1])
+
+
+def _check_png_stream(data: bytes, rows: int, columns: int, channels: int) -> None:
+    """Raise where the compressed pixels end early; libpng would complain on standard error."""
+    parts, position = [], 8
+    while position + 12 <= len(data):
+        (length,) = struct.unpack_from(">I", data, position)
+        if data[position + 4 : position + 8] == b"IDAT":
+            parts.append(data[position + 8 : position + 8 + length])
+        position += 12 + length
+    needed = rows * columns * channels * 2
+    try:
+        found = len(zlib.decompressobj().decompress(b"".join(parts), needed + 8 * rows))
+    except zlib.error:
+        found = 0
+    if found < needed:
+        raise ImageReadError("The PNG file is damaged: pixels are missing.")
+
+
+def _read_jpeg(data: bytes) -> tuple[NDArray[Any], int, tuple[str, ...]]:
+    picture: Image.Image = JpegImageFile(io.BytesIO(data))
+    orientation = _orientation(picture)
+    warnings: tuple[str, ...] = ()
+    if picture.mode not in ("L", "RGB"):
+        warnings = (f"The {picture.mode} colours of the file were converted to RGB.",)
+        picture = picture.convert("RGB")
+    return orient(np.array(picture), orientation), 8, warnings
+
+
+def _orientation(picture: Image.Image) -> int:
+    # Broken EXIF data must not cost the picture.
+    try:
+        return int(picture.getexif().get(_ORIENTATION, 1))
+    except Exception:
+        return 1

@@ -1,0 +1,179 @@
+"""What a format's reader hands over, before the window is chosen: values in source units."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from enhancers.errors import ImageReadError, ImageTooLarge, ParameterError
+from enhancers.image import ModalityOrigin, Window
+from enhancers.method import Modality
+
+MIN_SIDE = 16
+"""Smallest height and width in pixels that the methods accept."""
+
+Spacing = tuple[float, float]
+
+
+@dataclass(frozen=True)
+class Caps:
+    """Limits that keep a hostile or mistaken upload from exhausting the machine.
+
+    Parameters
+    ----------
+    max_bytes : int
+        Size of the file. What a compressed volume or data set may unpack to is `max_unpacked`.
+    max_pixels : int
+        Height times width of one slice, read from the header before anything is decoded.
+    """
+
+    max_bytes: int = 200 * 2**20
+    max_pixels: int = 64_000_000
+
+    @property
+    def max_unpacked(self) -> int:
+        """Bytes that a gzip or deflate stream may grow to."""
+        return 8 * self.max_bytes
+
+    def check_bytes(self, count: int) -> None:
+        """Raise ImageTooLarge where a file of ``count`` bytes exceeds the cap."""
+        if count > self.max_bytes:
+            raise ImageTooLarge(
+                f"The file has {_mib(count)} MiB; the limit is {_mib(self.max_bytes)} MiB. "
+                "Export a single slice or crop it."
+            )
+
+    def check_unpacked(self, count: int) -> None:
+        """Raise ImageTooLarge where a file unpacks to ``count`` bytes or more."""
+        if count > self.max_unpacked:
+            raise ImageTooLarge(
+                f"The file unpacks to more than {_mib(self.max_unpacked)} MiB, the limit. "
+                "Export a single slice or a smaller volume."
+            )
+
+    def check_frame(self, rows: int, columns: int) -> None:
+        """Raise where one slice of this size is too large, too small or not a size at all."""
+        if rows < 1 or columns < 1:
+            raise ImageReadError(
+                f"The header states an image of {columns} x {rows} pixels; the file is damaged."
+            )
+        if rows * columns > self.max_pixels:
+            raise ImageTooLarge(
+                f"The image has {columns} x {rows} pixels ({rows * columns / 1e6:.0f} megapixels); "
+                f"the limit is {self.max_pixels / 1e6:g} megapixels. Crop or shrink it."
+            )
+        if min(rows, columns) < MIN_SIDE:
+            raise ImageReadError(
+                f"The image has {columns} x {rows} pixels; "
+                f"the smallest that can be enhanced is {MIN_SIDE} x {MIN_SIDE}."
+            )
+
+
+def _mib(count: int) -> str:
+    return f"{count / 2**20:.4g}"
+
+
+@dataclass(frozen=True)
+class Probe:
+    """What the header alone tells about a file.
+
+    Parameters
+    ----------
+    format : str
+        "DICOM", "NIfTI", "PNG", "TIFF" or "JPEG".
+    rows, columns : int
+        Size of one slice.
+    slice_count, default_slice : int
+        How many slices (frames, pages) there are and which is read when none is asked for.
+    modality : Modality
+        From the file; `Modality.OTHER` where the header does not tell.
+    """
+
+    format: str
+    rows: int
+    columns: int
+    slice_count: int = 1
+    default_slice: int = 0
+    modality: Modality = Modality.OTHER
+    modality_origin: ModalityOrigin = "guessed"
+
+
+@dataclass(frozen=True, eq=False)
+class RawSlice:
+    """One slice in source units, with the facts from which the window is chosen.
+
+    Parameters
+    ----------
+    values : ndarray, shape (H, W) or (H, W, 3)
+        Any real type, unclipped.
+    format, units : str
+    bits : int
+        Significant bits of a stored sample, 32 for floats.
+    extent : (low, high) or None
+        Values that a stored sample can represent, in source units; None for floats.
+    stated : Window or None
+        The window the file asks for.
+    modality : Modality or None
+        None where the file does not tell and it has to be guessed from the content.
+    padding : float or None
+        Value outside the field of view, left out when a window is derived from the content.
+    sample : ndarray or None
+        Values of the whole volume, so that all its slices get the same window.
+    """
+
+    values: NDArray[Any]
+    format: str
+    units: str
+    bits: int
+    extent: tuple[float, float] | None = None
+    stated: Window | None = None
+    modality: Modality | None = None
+    spacing: Spacing | None = None
+    padding: float | None = None
+    sample: NDArray[Any] | None = None
+    slice_index: int = 0
+    slice_count: int = 1
+    tags: tuple[tuple[str, str], ...] = ()
+    warnings: tuple[str, ...] = ()
+
+
+def pick_slice(asked: int | None, count: int, default: int = 0) -> int:
+    """The slice to read, or ParameterError where the one ``asked`` for does not exist."""
+    if asked is None:
+        return default
+    if not 0 <= asked < count:
+        held = "one slice, 0" if count == 1 else f"{count} slices, 0 to {count - 1}"
+        raise ParameterError(f"There is no slice {asked}; the file has {held}.")
+    return asked
+
+
+def drop_alpha(values: NDArray[Any], opaque: float) -> tuple[NDArray[Any], tuple[str, ...]]:
+    """Split the last channel of (H, W, 2) or (H, W, 4) off; a warning tells if it said anything."""
+    colour, alpha = values[..., :-1], values[..., -1]
+    if colour.shape[-1] == 1:
+        colour = colour[..., 0]
+    if bool((alpha == opaque).all()):
+        return colour, ()
+    return colour, ("The transparency of the file was dropped: hidden pixels became visible.",)
+
+
+def orient(values: NDArray[Any], orientation: int) -> NDArray[Any]:
+    """Turn an image upright by its EXIF or TIFF orientation (1 to 8; other values: unchanged)."""
+    if orientation in (5, 6, 7, 8):
+        values = np.swapaxes(values, 0, 1)
+    if orientation in (3, 4, 7, 8):
+        values = values[::-1]
+    if orientation in (2, 3, 6, 7):
+        values = values[:, ::-1]
+    return values
+
+
+def quiet_cv2() -> Any:
+    """OpenCV with its log off; its messages would otherwise go to the server's standard error."""
+    import cv2
+
+    cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)
+    return cv2

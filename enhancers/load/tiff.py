@@ -1,0 +1,202 @@
+"""TIFF: 1 to 32 bits and floats, gray, palette or RGB, each page a slice."""
+
+from __future__ import annotations
+
+import io
+import logging
+import zlib
+from typing import Any
+
+import numpy as np
+import tifffile
+from numpy.typing import NDArray
+from PIL import Image
+from PIL.TiffImagePlugin import TiffImageFile
+
+from enhancers.errors import ImageReadError
+from enhancers.load.raw import (
+    Caps,
+    Probe,
+    RawSlice,
+    drop_alpha,
+    orient,
+    pick_slice,
+    quiet_cv2,
+)
+
+logging.getLogger("tifffile").setLevel(logging.CRITICAL)
+
+_NONE, _DEFLATE = (1,), (8, 32946)
+_MINISWHITE, _MINISBLACK, _RGB, _PALETTE = 0, 1, 2, 3
+_FLOAT_PREDICTOR = 3
+_ORIENTATION = 274
+_MAX_PAGES = 100_000
+
+
+def probe(data: bytes, caps: Caps) -> Probe:
+    """Size of the first page and the number of pages like it."""
+    with tifffile.TiffFile(io.BytesIO(data)) as file:
+        pages = _pages(file, caps)
+        return Probe("TIFF", pages[0].imagelength, pages[0].imagewidth, len(pages))
+
+
+def read(data: bytes, slice_index: int | None, caps: Caps) -> RawSlice:
+    """Decode one page; units are the stored gray levels."""
+    with tifffile.TiffFile(io.BytesIO(data)) as file:
+        pages = _pages(file, caps)
+        index = pick_slice(slice_index, len(pages))
+        page = pages[index]
+        _check_segments(page, len(data))
+        values, photometric = _decode(page, data)
+        values, warnings = _resolve_colour(values, page, photometric)
+        tag = page.tags.get(_ORIENTATION)
+        # Pillow has turned the page already.
+        turned = photometric < 0
+        orientation = int(tag.value) if tag is not None and not turned else 1
+        bits, extent = _range(values, page)
+    return RawSlice(
+        values=orient(values, orientation),
+        format="TIFF",
+        units="gray level",
+        bits=bits,
+        extent=extent,
+        slice_index=index,
+        slice_count=len(pages),
+        warnings=warnings,
+    )
+
+
+def _pages(file: Any, caps: Caps) -> list[Any]:
+    """Pages of the first one's size and type; thumbnails and masks are left out."""
+    if len(file.pages) > _MAX_PAGES:
+        raise ImageReadError(f"The TIFF file has {len(file.pages)} pages; the limit is 100000.")
+    first = file.pages[0]
+    caps.check_frame(first.imagelength, first.imagewidth)
+    if first.dtype is None or first.imagedepth != 1 or first.samplesperpixel > 4:
+        raise ImageReadError(
+            f"The TIFF page has {first.samplesperpixel} samples of {first.bitspersample} bits and "
+            f"depth {first.imagedepth}; gray and RGB pages can be read."
+        )
+    alike = [page for page in file.pages if _like(page, first)]
+    return alike or [first]
+
+
+def _like(page: Any, first: Any) -> bool:
+    return bool(
+        isinstance(page, tifffile.TiffPage)
+        and (page.imagelength, page.imagewidth) == (first.imagelength, first.imagewidth)
+        and (page.dtype, page.samplesperpixel) == (first.dtype, first.samplesperpixel)
+    )
+
+
+def _check_segments(page: Any, size: int) -> None:
+    """Raise where a strip or tile lies beyond the end; decoders fill it with black instead."""
+    spans = list(zip(page.dataoffsets, page.databytecounts, strict=True))
+    if not spans or any(start < 8 or count < 1 or start + count > size for start, count in spans):
+        raise ImageReadError("The TIFF file is truncated: a part of its pixels is missing.")
+
+
+def _decode(page: Any, data: bytes) -> tuple[NDArray[Any], int]:
+    """Stored values and their photometric interpretation, -1 where it is already resolved.
+
+    tifffile reads plain and deflated pages of every type exactly; the rest (LZW, JPEG, PackBits,
+    the float predictor) goes to libtiff, through Pillow for up to 8 bits and OpenCV above.
+    """
+    compression, predictor = int(page.compression), int(page.predictor or 1)
+    if compression in _NONE:
+        return page.asarray(), int(page.photometric)
+    if compression in _DEFLATE and predictor != _FLOAT_PREDICTOR:
+        _check_deflate(page, data)
+        return page.asarray(), int(page.photometric)
+    if page.bitspersample <= 8:
+        picture: Image.Image = TiffImageFile(io.BytesIO(data))
+        picture.seek(page.index)
+        if picture.mode not in ("L", "LA", "RGB", "RGBA"):
+            picture = picture.convert("L" if picture.mode == "1" else "RGB")
+        return np.array(picture), -1
+    return _decode_with_cv2(page, data), int(page.photometric)
+
+
+def _check_deflate(page: Any, data: bytes) -> None:
+    """Raise where a segment inflates to more than it should; zlib itself knows no limit."""
+    itemsize = page.dtype.itemsize
+    rows = page.tilelength if page.is_tiled else min(page.rowsperstrip, page.imagelength)
+    columns = page.tilewidth if page.is_tiled else page.imagewidth
+    limit = rows * columns * page.samplesperpixel * itemsize
+    for start, count in zip(page.dataoffsets, page.databytecounts, strict=True):
+        inflater = zlib.decompressobj()
+        inflater.decompress(data[start : start + count], limit + 1024)
+        if inflater.unconsumed_tail:
+            raise ImageReadError("The TIFF file is damaged: a strip holds more than its pixels.")
+
+
+def _decode_with_cv2(page: Any, data: bytes) -> NDArray[Any]:
+    if int(page.planarconfig or 1) != 1:
+        raise _unsupported(page)
+    cv2 = quiet_cv2()
+    done, pages = cv2.imdecodemulti(
+        np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED, None, (page.index, page.index + 1)
+    )
+    if not done or len(pages) != 1:
+        raise _unsupported(page)
+    values = np.asarray(pages[0])
+    if values.dtype != page.dtype or values.shape[:2] != (page.imagelength, page.imagewidth):
+        raise _unsupported(page)
+    if values.ndim == 3 and values.shape[2] >= 3:
+        values = values[..., [2, 1, 0, 3][: values.shape[2]]]
+    return values
+
+
+def _unsupported(page: Any) -> ImageReadError:
+    name = getattr(page.compression, "name", str(page.compression))
+    return ImageReadError(
+        f"The TIFF file is damaged, or its {name} compression of {page.bitspersample}-bit samples "
+        "cannot be read here. Save it without compression."
+    )
+
+
+def _resolve_colour(
+    values: NDArray[Any], page: Any, photometric: int
+) -> tuple[NDArray[Any], tuple[str, ...]]:
+    """Gray or RGB, 0 black, without palette and alpha."""
+    warnings: tuple[str, ...] = ()
+    if photometric >= 0 and int(page.planarconfig or 1) == 2 and values.ndim == 3:
+        values = np.moveaxis(values, 0, -1)
+    if values.dtype == np.bool_ or (photometric >= 0 and page.bitspersample < 8):
+        top = 2**page.bitspersample - 1
+        if photometric != _PALETTE:
+            values = (values.astype(np.uint16) * 255 // top).astype(np.uint8)
+    if photometric == _PALETTE:
+        values = np.moveaxis(np.asarray(page.colormap), 0, -1)[values]
+        if not (values % 257).any():
+            values = (values // 257).astype(np.uint8)
+    elif photometric == _MINISWHITE:
+        values = _invert(values)
+    elif photometric not in (-1, _MINISBLACK, _RGB):
+        name = getattr(page.photometric, "name", str(page.photometric))
+        raise ImageReadError(f"The TIFF file holds {name} colours; save it as gray or RGB.")
+    if values.ndim == 3 and values.shape[2] in (2, 4):
+        integer = np.issubdtype(values.dtype, np.integer)
+        values, warnings = drop_alpha(values, np.iinfo(values.dtype).max if integer else 1.0)
+    if values.ndim == 3 and values.shape[2] == 1:
+        values = values[..., 0]
+    if values.ndim not in (2, 3) or (values.ndim == 3 and values.shape[2] != 3):
+        raise ImageReadError(f"The TIFF page has the shape {values.shape}; give gray or RGB pages.")
+    if np.iscomplexobj(values):
+        raise ImageReadError("The TIFF file holds complex numbers; save their magnitude.")
+    return values, warnings
+
+
+def _invert(values: NDArray[Any]) -> NDArray[Any]:
+    if np.issubdtype(values.dtype, np.unsignedinteger):
+        return np.asarray(np.iinfo(values.dtype).max - values)
+    return np.asarray(values.min() + (values.max() - values))
+
+
+def _range(values: NDArray[Any], page: Any) -> tuple[int, tuple[float, float] | None]:
+    if not np.issubdtype(values.dtype, np.integer):
+        return 32, None
+    limits = np.iinfo(values.dtype)
+    # A signed or 32-bit page rarely fills its type: its window comes from the content.
+    extent = (float(limits.min), float(limits.max)) if limits.bits <= 16 else None
+    return min(limits.bits, 32), extent

@@ -1,0 +1,191 @@
+"""From source values to `MedicalImage`: checks, the default window, guesses from the content."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from enhancers.errors import ImageReadError, ParameterError
+from enhancers.image import MedicalImage, Pixels, Window
+from enhancers.load.raw import RawSlice
+from enhancers.method import Modality
+
+CT_WINDOW = Window(-160.0, 240.0)
+"""Soft tissue in HU, where a CT file states no window."""
+
+CT_BELOW = -500.0
+"""Air lies at -1000 HU; a volume without header that has values below this is taken for CT."""
+
+_SAMPLE_LIMIT = 1_000_000
+
+
+def finish(raw: RawSlice, digest: str, window: tuple[float, float] | None) -> MedicalImage:
+    """Check the values, choose modality and window, and build the image.
+
+    Raises
+    ------
+    ImageReadError
+        Not finite, or constant.
+    ParameterError
+        ``window`` is not two finite numbers in ascending order.
+    """
+    source = as_source(raw.values)
+    modality = raw.modality or guess_modality(source, raw)
+    hounsfield = modality is Modality.CT and (raw.units == "HU" or raw.modality is None)
+    warnings = list(raw.warnings)
+    if window is not None:
+        chosen = _given(window)
+    else:
+        chosen, note = _choose(raw, source, modality, hounsfield)
+        warnings += [note] if note else []
+    return MedicalImage(
+        pixels=chosen.to_unit(source),
+        window=chosen,
+        source=source,
+        units="HU" if hounsfield else raw.units,
+        modality=modality,
+        modality_origin="guessed" if raw.modality is None else "file",
+        spacing=raw.spacing,
+        bits=max(raw.bits, 8),
+        format=raw.format,
+        digest=digest,
+        slice_index=raw.slice_index,
+        slice_count=raw.slice_count,
+        tags=raw.tags,
+        warnings=tuple(warnings),
+    )
+
+
+def as_source(values: NDArray[Any]) -> Pixels:
+    """Source values as finite float32; three equal channels become one.
+
+    Scanners and cameras store gray pictures as RGB; nothing is lost by keeping one channel.
+    """
+    if values.ndim == 3 and _channels_equal(values):
+        values = values[..., 0]
+    # A value beyond single precision becomes Inf here and is reported below.
+    with np.errstate(over="ignore"):
+        source = np.ascontiguousarray(values, np.float32)
+    finite = np.isfinite(source)
+    if not finite.all():
+        bad = int(source.size - finite.sum())
+        kind = "NaN" if np.isnan(source).any() else "infinite or larger than 3.4e38"
+        share = "every value" if bad == source.size else f"{bad} of {source.size} values"
+        raise ImageReadError(
+            f"The image holds undefined pixels: {share} {'are' if bad > 1 else 'is'} {kind}. "
+            "Replace them and export again."
+        )
+    low, high = float(source.min()), float(source.max())
+    if low == high:
+        raise ImageReadError(
+            f"The image is constant: every pixel is {low:g}. There is nothing to enhance; "
+            "choose another slice or file."
+        )
+    return source
+
+
+def _channels_equal(values: NDArray[Any]) -> bool:
+    first = values[..., 0]
+    return bool((first == values[..., 1]).all() and (first == values[..., 2]).all())
+
+
+def guess_modality(source: Pixels, raw: RawSlice) -> Modality:
+    """CT for values that only Hounsfield units reach, fundus for a red disc in the dark."""
+    if source.ndim == 3:
+        return Modality.FUNDUS if _looks_like_fundus(source) else Modality.OTHER
+    sample = source if raw.sample is None else raw.sample
+    return Modality.CT if float(np.nanmin(sample)) < CT_BELOW else Modality.OTHER
+
+
+def _looks_like_fundus(source: Pixels) -> bool:
+    # A step keeps this cheap; the shape of the aperture survives it.
+    step = max(1, min(source.shape[:2]) // 256)
+    small = source[::step, ::step]
+    bright = small.max(axis=2)
+    lit = bright > 0.15 * np.percentile(bright, 95)
+    rows, columns = np.flatnonzero(lit.any(axis=1)), np.flatnonzero(lit.any(axis=0))
+    if rows.size == 0 or columns.size == 0:
+        return False
+    height, width = np.ptp(rows) + 1, np.ptp(columns) + 1
+    box = lit[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
+    # A disc fills pi/4 of its box, a little more where the sensor cuts it at top and bottom.
+    round_enough = 0.70 < box.mean() < 0.90 and 0.75 < height / width < 1.15
+    red, green, blue = (float(small[..., c][lit].mean()) for c in range(3))
+    corners = [box[r, c] for r in (0, -1) for c in (0, -1)]
+    return bool(round_enough and not any(corners) and red > 1.25 * green and green > blue)
+
+
+def _given(window: tuple[float, float]) -> Window:
+    low, high = window
+    try:
+        return Window(float(low), float(high))
+    except ValueError:
+        raise ParameterError(
+            f"The window {low}..{high} is not possible; give two numbers, the lower one first."
+        ) from None
+
+
+def _choose(
+    raw: RawSlice, source: Pixels, modality: Modality, hounsfield: bool
+) -> tuple[Window, str]:
+    """The first window that shows anything: the file's, the usual one, that of the content."""
+    reason = "The file states no window; "
+    if raw.stated is not None:
+        if _shows(raw.stated, source):
+            return raw.stated, ""
+        reason = (
+            f"The window in the file, {raw.stated.low:g} to {raw.stated.high:g}, shows nothing of "
+            "this image; "
+        )
+    usual = _usual(raw, source, hounsfield)
+    if usual is CT_WINDOW and _shows(usual, source):
+        return usual, f"{reason}soft tissue, {usual.low:g} to {usual.high:g} HU, is shown."
+    if usual is not None and _shows(usual, source):
+        return usual, "" if raw.stated is None else f"{reason}the stored range is shown."
+    chosen = _robust(raw, source, modality)
+    units = "HU" if hounsfield else raw.units
+    return chosen, f"{reason}{chosen.low:g} to {chosen.high:g} ({units}) was taken from the image."
+
+
+def _shows(window: Window, source: Pixels) -> bool:
+    return float(source.max()) > window.low and float(source.min()) < window.high
+
+
+def _usual(raw: RawSlice, source: Pixels, hounsfield: bool) -> Window | None:
+    if hounsfield and source.ndim == 2:
+        return CT_WINDOW
+    if raw.extent is None:
+        inside = float(source.min()) >= 0.0 and float(source.max()) <= 1.0
+        return Window(0.0, 1.0) if inside and raw.format != "DICOM" else None
+    if raw.bits <= 8:
+        return Window(*raw.extent)
+    if (raw.format in ("PNG", "TIFF") or source.ndim == 3) and raw.extent[0] == 0.0:
+        # Single precision may round a 32-bit maximum up to the next power of two.
+        bits = min(raw.bits, max(8, math.ceil(math.log2(float(source.max()) + 1))))
+        return Window(0.0, 2.0**bits - 1)
+    return None
+
+
+def _robust(raw: RawSlice, source: Pixels, modality: Modality) -> Window:
+    """Percentiles of the content; MR starts at zero because its background is informative."""
+    sample = _thin(source if raw.sample is None else raw.sample)
+    sample = sample[np.isfinite(sample)]
+    if raw.padding is not None and (sample != raw.padding).any():
+        sample = sample[sample != raw.padding]
+    if modality is Modality.MR and sample.size:
+        low, high = min(0.0, float(sample.min())), float(np.percentile(sample, 99.8))
+    elif sample.size:
+        low, high = (float(v) for v in np.percentile(sample, (0.1, 99.9)))
+    else:
+        low = high = 0.0
+    if low < high and _shows(Window(low, high), source):
+        return Window(low, high)
+    return Window(float(source.min()), float(source.max()))
+
+
+def _thin(values: NDArray[Any]) -> NDArray[np.float64]:
+    flat = values.reshape(-1)
+    return np.asarray(flat[:: max(1, flat.size // _SAMPLE_LIMIT)], np.float64)

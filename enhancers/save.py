@@ -1,0 +1,222 @@
+"""Results leave as they are: 16-bit PNG, float TIFF in source units, and a zip of a whole run.
+
+Nothing of the file that was read is copied over but its pixels, spacing and window.
+"""
+
+from __future__ import annotations
+
+import io
+import os
+import re
+import zipfile
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO
+
+import numpy as np
+from numpy.typing import NDArray
+
+from enhancers.image import MedicalImage, Pixels, check_pixels
+
+WHITE = 65535
+"""The 16-bit gray level of 1.0."""
+
+NOT_FOR_DIAGNOSIS = "Not a medical device. Not for diagnosis."
+
+# The earliest time a zip archive can hold: the same run gives the same bytes at any hour.
+_EPOCH = (1980, 1, 1, 0, 0, 0)
+
+
+@dataclass(frozen=True, eq=False)
+class BundleItem:
+    """One result of a bundle: ``name`` (a method's key) becomes the name of its files."""
+
+    name: str
+    pixels: Pixels
+
+
+def to_png16(pixels: Pixels) -> bytes:
+    """Encode as a 16-bit gray or RGB PNG: exactly ``round(x * 65535)``.
+
+    Parameters
+    ----------
+    pixels : ndarray, float32, shape (H, W) or (H, W, 3), in [0, 1]
+
+    Raises
+    ------
+    ValueError
+        The pixels are not finite, not in [0, 1] or of another shape.
+    """
+    import cv2
+
+    check_pixels(pixels)
+    levels = np.rint(pixels.astype(np.float64) * WHITE).astype(np.uint16)
+    if levels.ndim == 3:
+        levels = levels[..., ::-1]
+    done, data = cv2.imencode(".png", np.ascontiguousarray(levels))
+    if not done:
+        raise ValueError(f"an image of {pixels.shape} could not be encoded as PNG")
+    return bytes(data.tobytes())
+
+
+def read_png16(data: bytes) -> NDArray[np.uint16]:
+    """Gray levels of a PNG that `to_png16` wrote, (H, W) or (H, W, 3) in RGB order."""
+    import cv2
+
+    levels = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED)
+    if levels is None or levels.dtype != np.uint16:
+        raise ValueError("these bytes are no 16-bit PNG")
+    return np.ascontiguousarray(levels[..., ::-1] if levels.ndim == 3 else levels)
+
+
+def save_png16(path: Path, pixels: Pixels) -> None:
+    """Write `to_png16` of the pixels; the file appears whole or not at all."""
+    _write_whole(Path(path), to_png16(pixels))
+
+
+def in_source_units(image: MedicalImage, pixels: Pixels) -> Pixels:
+    """A result of ``image`` in its source units (HU for CT), as float32.
+
+    A window cuts the values beyond its ends off. Where the result is still saturated (exactly 0
+    or 1) at the end at which the source was cut, the source's own value is put back, so that bone
+    and air survive; elsewhere the affine map of the window holds. A result of another size than
+    the image is only mapped.
+    """
+    window = image.window
+    mapped = window.to_source(pixels).astype(np.float32)
+    if mapped.shape != image.source.shape:
+        return mapped
+    cut_low = (pixels <= 0.0) & (image.source < window.low)
+    cut_high = (pixels >= 1.0) & (image.source > window.high)
+    return np.where(cut_low | cut_high, image.source, mapped)
+
+
+def to_tiff_source(image: MedicalImage, pixels: Pixels) -> bytes:
+    """Encode a result of ``image`` as a 32-bit float TIFF in source units (`in_source_units`)."""
+    import tifffile
+
+    check_pixels(pixels)
+    buffer = io.BytesIO()
+    tifffile.imwrite(
+        buffer,
+        in_source_units(image, pixels),
+        photometric="rgb" if pixels.ndim == 3 else "minisblack",
+        description=f"units: {image.units}. {NOT_FOR_DIAGNOSIS}",
+        software="Reading Room",
+        metadata=None,
+    )
+    return buffer.getvalue()
+
+
+def write_bundle(
+    target: Path | IO[bytes],
+    image: MedicalImage,
+    results: Sequence[BundleItem],
+    metrics_csv: str,
+    provenance: str,
+    truth: Pixels | None,
+) -> None:
+    """Write a zip of a run: input, results, source-unit TIFFs, metrics, provenance, README.
+
+    The same arguments give the same bytes.
+
+    Parameters
+    ----------
+    target : Path or binary file
+        A path gets the whole archive or stays as it was.
+    image : MedicalImage
+        The input as the methods used it.
+    results : sequence of BundleItem
+    metrics_csv, provenance : str
+        The table and the JSON record, written as they are.
+    truth : ndarray or None
+        The clean image, where one is known.
+    """
+    buffer = io.BytesIO()
+    items = [BundleItem("input", image.pixels), *results]
+    names = _file_names([item.name for item in items])
+    with zipfile.ZipFile(buffer, "w") as archive:
+        _add(archive, "README.txt", _readme(image, names[1:], truth is not None).encode())
+        for name, item in zip(names, items, strict=True):
+            _add(archive, f"{name}.png", to_png16(item.pixels))
+        if truth is not None:
+            _add(archive, "truth.png", to_png16(truth))
+        for name, item in zip(names, items, strict=True):
+            _add(archive, f"source_units/{name}.tif", to_tiff_source(image, item.pixels))
+        _add(archive, "metrics.csv", metrics_csv.encode())
+        _add(archive, "provenance.json", provenance.encode())
+    if isinstance(target, str | os.PathLike):
+        _write_whole(Path(target), buffer.getvalue())
+    else:
+        target.write(buffer.getvalue())
+
+
+def _file_names(names: Sequence[str]) -> list[str]:
+    """Plain, distinct file names; nothing of a name can lead out of the archive's folder."""
+    taken = {"truth"}
+    found = []
+    for name in names:
+        plain = re.sub(r"[^A-Za-z0-9_-]+", "_", name).strip("_") or "result"
+        unique, count = plain, 1
+        while unique in taken:
+            count += 1
+            unique = f"{plain}-{count}"
+        taken.add(unique)
+        found.append(unique)
+    return found
+
+
+def _add(archive: zipfile.ZipFile, name: str, data: bytes) -> None:
+    entry = zipfile.ZipInfo(name, _EPOCH)
+    # Stated, since the defaults differ between operating systems.
+    entry.create_system = 3
+    entry.external_attr = 0o644 << 16
+    entry.compress_type = zipfile.ZIP_STORED if name.endswith(".png") else zipfile.ZIP_DEFLATED
+    archive.writestr(entry, data, compresslevel=6)
+
+
+def _readme(image: MedicalImage, names: Sequence[str], has_truth: bool) -> str:
+    lines = [
+        "Reading Room: one image and the results of enhancement methods.",
+        NOT_FOR_DIAGNOSIS,
+        "",
+        "input.png        the image as the methods used it",
+        *([f"{name}.png".ljust(16) + " a result" for name in names]),
+        *(["truth.png        the clean image, known because the input is synthetic or degraded"]
+          if has_truth else []),
+        "source_units/    the same in source units, 32-bit float TIFF",
+        "metrics.csv      figures of each result",
+        "provenance.json  digests, versions, device, seed, parameters, timings",
+        "",
+        f"PNG gray levels run from 0 to {WHITE}: 0 is {_value(image.window.low, image.units)},",
+        f"{WHITE} is {_value(image.window.high, image.units)}, linear between.",
+        "In source_units, values beyond that window are those of the input wherever a result is",
+        "still black or white at the same end.",
+        f"Modality: {image.modality.label} ({_ORIGINS[image.modality_origin]}).",
+        _spacing(image),
+    ]  # fmt: skip
+    return "\n".join(lines) + "\n"
+
+
+_ORIGINS = {"file": "from the file", "guessed": "guessed", "user": "chosen by the user"}
+
+
+def _spacing(image: MedicalImage) -> str:
+    if image.spacing is None:
+        return "Pixel spacing: not stated by the file."
+    row, column = image.spacing
+    return f"Pixel spacing of the input: {row:g} mm between rows, {column:g} mm between columns."
+
+
+def _value(number: float, units: str) -> str:
+    return f"{number:g} ({units})"
+
+
+def _write_whole(path: Path, data: bytes) -> None:
+    part = path.with_name(f".{path.name}.part")
+    try:
+        part.write_bytes(data)
+        part.replace(path)
+    finally:
+        part.unlink(missing_ok=True)
