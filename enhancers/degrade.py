@@ -214,7 +214,8 @@ def _downsample(x: Array, factor: float, rng: np.random.Generator) -> Array:
 def _under_exposure(x: Array, exposure: float, rng: np.random.Generator) -> Array:
     """Compute y = f x + M (Fei et al., arXiv 2407.10236, section 2.1) with a smooth M.
 
-    M reaches `VEIL` f (1 - f): it vanishes with f and with full exposure, so that f = 1 leaves the image as it is.
+    M reaches `VEIL` f (1 - f): it vanishes with f and at full exposure, so that f = 1 leaves the
+    image as it is.
     """
     mask = VEIL * exposure * (1.0 - exposure) * smooth_field((x.shape[0], x.shape[1]), rng)
     return exposure * x + _as_factor(mask, x)

@@ -1,0 +1,276 @@
+"""How strong the noise of an image is: Gaussian after clipping, Rician, or speckle."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from enhancers.image import Pixels
+
+Array = NDArray[np.float64]
+
+HIGH_PASS = (1.0, -6.0, 15.0, -20.0, 15.0, -6.0, 1.0)
+"""Sixth difference: what is left of anatomy near the Nyquist frequency is least (compare
+Immerkær, Comput Vis Image Underst 64 (1996), 300, who uses the second difference)."""
+
+SMOOTHING = 2.0
+"""Pixels (Gaussian σ) over which local mean and gradient are measured. At this scale they share
+next to nothing with the high-pass residual, so that choosing pixels by them does not bias it."""
+
+FLAT_SHARE = 0.4
+"""Share of the usable pixels, those of lowest gradient, on which the noise is read."""
+
+MARGIN = 1.5
+"""Distance of a usable pixel's mean from black and white, in σ; less where too few are so far."""
+
+AIR = 1.6
+"""Local means below this many σ are taken for air, where Rician noise averages 1.25 σ."""
+
+MAX_SIGMA = 0.5
+MAX_PIXELS = 250_000
+MAD_TO_SIGMA = 1.4826
+
+
+@dataclass(frozen=True, eq=False)
+class _Features:
+    """Per pixel: high-pass residual (unit gain on white noise), local mean, local gradient."""
+
+    residual: Array
+    mean: Array
+    gradient: Array
+
+
+Moments = Callable[[float], tuple[Array, Array, Array]]
+"""For a σ: signal values, and the mean and variance of the noisy pixel at each."""
+
+
+def estimate_sigma(pixels: Pixels) -> float:
+    """Standard deviation of white Gaussian noise that was added before clipping to [0, 1].
+
+    Parameters
+    ----------
+    pixels : ndarray, float32, shape (H, W) or (H, W, 3), in [0, 1]
+        In colour the channels' estimates are averaged (root mean square).
+
+    Returns
+    -------
+    float
+        σ in units of the gray range, 0 to 0.5; 0 for a constant image.
+
+    Notes
+    -----
+    The residual of a sixth difference is read by its median absolute value on pixels whose
+    surroundings are flat and away from black and white, and divided by what clipping leaves of σ
+    at their local mean. As both the choice and the correction depend on σ, they are repeated until
+    σ stays. Noise that the image had before counts too: noise in the image cannot be told from
+    noise added to it.
+    """
+    if pixels.ndim == 3:
+        squares = [estimate_sigma(pixels[..., channel]) ** 2 for channel in range(3)]
+        return float(np.sqrt(np.mean(squares)))
+    return _solve(
+        _features(pixels), _clipped_moments, lambda signal: np.minimum(signal, 1 - signal)
+    )
+
+
+def estimate_rician_sigma(pixels: Pixels) -> float:
+    """Standard deviation of the complex noise behind an MR magnitude image.
+
+    Parameters
+    ----------
+    pixels : ndarray, float32, shape (H, W), in [0, 1]
+        A colour image is averaged to gray.
+
+    Returns
+    -------
+    float
+        σ of one component (real or imaginary), 0 to 0.5.
+
+    Notes
+    -----
+    As `estimate_sigma`, with the Rician variance at each local mean: 0.429 σ² in a background of
+    air (Rayleigh), σ² in bright tissue (Koay and Basser, J Magn Reson 179 (2006), 317). A
+    background set to zero by the scanner is left out.
+    """
+    gray = pixels.mean(2) if pixels.ndim == 3 else pixels
+    features = _features(gray)
+    # Air has a mean of 1.25 σ: what lies clearly below was set to zero and holds no noise.
+    return _solve(features, _rician_moments, lambda signal: 1.0 - signal, floor=1.1)
+
+
+def homogeneous_region(pixels: Pixels) -> tuple[slice, slice]:
+    """The window of lowest coefficient of variation in the unsaturated foreground.
+
+    Parameters
+    ----------
+    pixels : ndarray, float32, shape (H, W) or (H, W, 3), in [0, 1]
+
+    Returns
+    -------
+    rows, columns : slice
+        A square of about a sixteenth of the image's side, 8 to 32 pixels.
+    """
+    variation, corners, side = _windows(_gray(pixels))
+    row, column = corners[int(np.argmin(variation))]
+    return slice(int(row), int(row) + side), slice(int(column), int(column) + side)
+
+
+def estimate_speckle(pixels: Pixels) -> float:
+    """Coefficient of variation of the most homogeneous tissue: the q0 of SRAD.
+
+    Parameters
+    ----------
+    pixels : ndarray, float32, shape (H, W) or (H, W, 3), in [0, 1]
+
+    Returns
+    -------
+    float
+        Standard deviation over mean; 0 for a constant image.
+
+    Notes
+    -----
+    The mean over the most homogeneous tenth of the windows, divided by what the lowest tenth of
+    equal windows of white noise would read, since they are low by chance. (Yu and Acton, IEEE
+    Trans Image Process 11 (2002), 1260, take one window that the user draws.) The grain of the
+    tissue itself counts as speckle: only shading slower than the window is taken out.
+    """
+    variation, _, side = _windows(_gray(pixels))
+    few = max(1, len(variation) // 10)
+    # The mean of the lowest tenth of a normal distribution is 1.755 deviations below its centre;
+    # the deviation of a standard deviation read on n pixels is 1 / sqrt(2 n) of it.
+    chance = 1.0 - 1.755 / np.sqrt(2.0 * side**2) if len(variation) >= 10 else 1.0
+    return float(np.sort(variation)[:few].mean() / chance)
+
+
+def _gray(pixels: Pixels) -> Array:
+    return np.asarray(pixels.mean(2) if pixels.ndim == 3 else pixels, np.float64)
+
+
+def _features(pixels: NDArray[np.floating]) -> _Features:
+    from scipy.ndimage import correlate1d, gaussian_filter
+
+    image = np.asarray(pixels, np.float64)
+    kernel = np.asarray(HIGH_PASS) / np.linalg.norm(HIGH_PASS)
+    residual = correlate1d(correlate1d(image, kernel, 0, mode="reflect"), kernel, 1, mode="reflect")
+    mean = gaussian_filter(image, SMOOTHING)
+    slopes = [gaussian_filter(image, SMOOTHING, order=order) for order in ((0, 1), (1, 0))]
+    gradient = np.hypot(*slopes)
+    step = max(1, image.size // MAX_PIXELS)
+    return _Features(*(plane.ravel()[::step] for plane in (residual, mean, gradient)))
+
+
+def _solve(
+    features: _Features,
+    moments: Moments,
+    headroom: Callable[[Array], Array],
+    floor: float = -np.inf,
+) -> float:
+    """The σ whose own choice of pixels and variance correction give it back.
+
+    ``headroom`` is the distance of a signal from where clipping sets in; pixels whose local mean
+    is below ``floor`` σ are left out.
+    """
+    sigma = 0.1
+    for _ in range(15):
+        signal, mean, variance = moments(sigma)
+        chosen = _usable(
+            headroom(np.interp(features.mean, mean, signal)) / sigma,
+            features.gradient,
+            features.mean > floor * sigma,
+        )
+        share = np.sqrt(np.interp(features.mean[chosen], mean, variance)) / sigma
+        spread = np.median(np.abs(features.residual[chosen]) / np.maximum(share, 1e-3))
+        found = float(np.clip(MAD_TO_SIGMA * spread, 1e-5, MAX_SIGMA))
+        settled = abs(found - sigma) <= 1e-3 * sigma
+        sigma = found
+        if settled:
+            break
+    return 0.0 if sigma <= 1e-5 else sigma
+
+
+def _usable(room: Array, gradient: Array, allowed: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """The flattest of the pixels with room for noise on both sides."""
+    enough = max(16, min(1500, room.size // 20))
+    if allowed.sum() < enough:
+        allowed = np.ones_like(allowed)
+    margin = MARGIN
+    chosen = allowed & (room > margin)
+    while chosen.sum() < enough and margin > 0.0:
+        margin -= 0.25
+        chosen = allowed & (room > margin)
+    if chosen.sum() < 16:
+        chosen = allowed & (room >= np.quantile(room[allowed], 0.9))
+    return chosen & (gradient <= np.quantile(gradient[chosen], FLAT_SHARE))
+
+
+def _clipped_moments(sigma: float) -> tuple[Array, Array, Array]:
+    """Signal, mean and variance of clip(signal + σ n, 0, 1)."""
+    from scipy.special import ndtr
+
+    signal = np.linspace(-4.0 * sigma, 1.0 + 4.0 * sigma, 600)
+    low, high = -signal / sigma, (1.0 - signal) / sigma
+    below, upto = ndtr(low), ndtr(high)
+    density_low, density_high = (np.exp(-0.5 * z**2) / np.sqrt(2 * np.pi) for z in (low, high))
+    inside = upto - below
+    drop = density_low - density_high
+    mean = signal * inside + sigma * drop + (1.0 - upto)
+    square = (signal**2 + sigma**2) * inside + 2.0 * signal * sigma * drop
+    square += sigma**2 * (low * density_low - high * density_high) + (1.0 - upto)
+    return signal, mean, np.maximum(square - mean**2, 0.0)
+
+
+def _rician_moments(sigma: float) -> tuple[Array, Array, Array]:
+    """Signal, mean and variance of sqrt((signal + σ n1)² + (σ n2)²)."""
+    from scipy.special import i0e, i1e
+
+    signal = np.linspace(0.0, 1.0 + 4.0 * sigma, 600)
+    half = 0.25 * (signal / sigma) ** 2
+    laguerre = (1.0 + 2.0 * half) * i0e(half) + 2.0 * half * i1e(half)
+    mean = sigma * np.sqrt(0.5 * np.pi) * laguerre
+    variance = np.maximum(2.0 * sigma**2 + signal**2 - mean**2, 0.0)
+    # A local mean so low is air, whose own fluctuation must not pass for signal.
+    variance[mean < AIR * sigma] = (2.0 - 0.5 * np.pi) * sigma**2
+    return signal, mean, variance
+
+
+def _windows(image: Array) -> tuple[Array, NDArray[np.intp], int]:
+    """Coefficient of variation, top-left corner and side of the windows in the foreground."""
+    from scipy.ndimage import gaussian_filter, uniform_filter
+
+    side = int(np.clip(min(image.shape) // 16, 8, 32))
+    side = min(side, *image.shape)
+    stride = max(1, side // 4)
+    lead = side // 2
+    rows = np.arange(0, image.shape[0] - side + 1, stride)
+    columns = np.arange(0, image.shape[1] - side + 1, stride)
+    at = np.ix_(rows + lead, columns + lead)
+    mean = uniform_filter(image, side)[at]
+    # Slow shading within a window is anatomy or attenuation, not speckle.
+    detail = uniform_filter((image - gaussian_filter(image, side / 4.0)) ** 2, side)[at]
+    saturated = uniform_filter(((image <= 0.0) | (image >= 1.0)).astype(np.float64), side)[at]
+    variation = np.sqrt(np.maximum(detail, 0.0)) / np.maximum(mean, 1e-6)
+    bright = mean >= _otsu(mean.ravel())
+    for keep in (bright & (saturated < 0.01), bright & (saturated < 0.2), saturated < 0.2):
+        if keep.any():
+            break
+    else:
+        keep = np.ones_like(bright)
+    row, column = np.nonzero(keep)
+    return variation[keep], np.stack([rows[row], columns[column]], 1), side
+
+
+def _otsu(values: Array) -> float:
+    """The threshold that splits ``values`` into two classes of least variance (Otsu 1979)."""
+    counts, edges = np.histogram(values, 128)
+    centres = 0.5 * (edges[1:] + edges[:-1])
+    weight = np.cumsum(counts)
+    total = np.cumsum(counts * centres)
+    other = weight[-1] - weight
+    with np.errstate(divide="ignore", invalid="ignore"):
+        between = weight * other * (total / weight - (total[-1] - total) / other) ** 2
+    if not np.isfinite(between).any():
+        return float(values.min())
+    return float(edges[int(np.nanargmax(between)) + 1])
