@@ -1,0 +1,66 @@
+"""Reading Room: ``python app.py`` serves the compare page (settings: READINGROOM_... variables)."""
+
+from __future__ import annotations
+
+import os
+import sys
+import tempfile
+import threading
+from typing import Any
+
+# Gradio and the hub client read these when they are imported.
+os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"
+os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
+
+
+def serve() -> Any:
+    """Build the page, start its server in the background and return the running Blocks."""
+    from enhancers.settings import get_settings
+
+    settings = get_settings()
+    os.environ["GRADIO_TEMP_DIR"] = tempfile.mkdtemp(prefix="reading-room-")
+    from enhancers.ui import build
+
+    page = build(settings)
+    app, _, _ = page.blocks.launch(
+        server_name=settings.host,
+        server_port=settings.port,
+        prevent_thread_lock=True,
+        quiet=True,
+        show_error=False,
+        run_history=False,
+        enable_monitoring=False,
+        ssr_mode=False,
+        footer_links=[],
+        max_file_size=settings.max_file_bytes,
+        **page.launch_options,
+    )
+    for router in page.routers:
+        app.include_router(router)
+    return page.blocks
+
+
+def warm_up() -> None:
+    """Import what the first run needs, so that nobody waits for it; errors show up there."""
+    from enhancers.ui.warm_up import import_heavy
+
+    import_heavy()
+
+
+def main() -> int:
+    """Serve until interrupted."""
+    from enhancers.errors import ReadingRoomError
+
+    try:
+        blocks = serve()
+    except (ReadingRoomError, OSError) as error:
+        print(f"error: {error}", file=sys.stderr)  # noqa: T201
+        return 2
+    print(f"Reading Room is at {blocks.local_url}", flush=True)  # noqa: T201
+    threading.Thread(target=warm_up, daemon=True).start()
+    blocks.block_thread()
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,8 @@
+"""The compare page: an image in, several methods beside each other, measured and exported."""
+
+from __future__ import annotations
+
+from enhancers.ui import quick_start  # noqa: F401  (must precede the first import of gradio)
+from enhancers.ui.page import ComparePage, build
+
+__all__ = ["ComparePage", "build"]

@@ -1,0 +1,264 @@
+"""What is on the compare page and where; nothing happens here yet."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, fields
+from typing import Any
+
+import gradio as gr
+
+from enhancers.method import Modality
+from enhancers.registry import METHODS
+from enhancers.ui import render
+from enhancers.ui.parameters import MethodCard, method_card
+from enhancers.ui.session import Session
+from enhancers.viewer import Viewer
+
+SIDE, SLIDER, DIFFERENCE = "Side by side", "Slider", "Difference"
+METRICS_TAB, PROVENANCE, CARDS = "Metrics", "Provenance", "Method cards"
+
+FILE_WINDOW, MANUAL = "file", "manual"
+
+START_WITH = ("classical", "pseudo_label", "null_space", "unimie")
+"""Ticked at first: a classical, a hybrid and two purely generative methods."""
+
+_FAMILIES = {
+    "classical": ("Classical", "Seconds on any machine; nothing is invented."),
+    "diffusion": ("Diffusion", "Sampled from a network: plausible detail is not evidence."),
+}
+
+
+@dataclass(frozen=True, eq=False)
+class Layout:
+    """The components of the page by name."""
+
+    header: Any
+    notice: Any
+    upload: Any
+    samples: Any
+    facts: Any
+    modality: Any
+    slice: Any
+    window: Any
+    manual: Any
+    low: Any
+    high: Any
+    truth: Any
+    seed: Any
+    device: Any
+    estimate: Any
+    confirm: Any
+    run: Any
+    stop: Any
+    progress: Any
+    tabs: Any
+    active: Any
+    viewer: Any
+    slider_left: Any
+    slider_right: Any
+    slider: Any
+    slider_note: Any
+    difference_left: Any
+    difference_right: Any
+    gain: Any
+    difference: Any
+    difference_note: Any
+    metrics: Any
+    provenance: Any
+    card_choice: Any
+    card: Any
+    cards: Sequence[MethodCard]
+
+    def components(self) -> list[Any]:
+        """All of them except those on the method cards."""
+        return [getattr(self, item.name) for item in fields(self) if item.name != "cards"]
+
+    def method_inputs(self) -> dict[str, Any]:
+        """Keyword and component of everything that describes a run."""
+        named: dict[str, Any] = {"seed": self.seed, "device": self.device, "confirm": self.confirm}
+        for card in self.cards:
+            named |= card.inputs()
+        return named
+
+    def method_components(self) -> Iterator[Any]:
+        """The boxes and fields of all method cards."""
+        for card in self.cards:
+            yield card.chosen
+            yield from card.fields.values()
+
+
+def draw(
+    missing: dict[str, str], samples: dict[str, Any], priors: Sequence[tuple[str, bool]]
+) -> Layout:
+    """Draw the page inside an open `gr.Blocks`.
+
+    Parameters
+    ----------
+    missing : dict
+        Per method that cannot run here, why.
+    samples : dict
+        Value of the sample gallery.
+    priors : sequence of (name, present)
+    """
+    parts: dict[str, Any] = {
+        "header": gr.HTML(render.header_html("", priors), elem_id="header"),
+        "active": gr.State(SIDE),
+    }
+    with gr.Row(elem_id="workspace", equal_height=False):
+        with gr.Column(elem_id="sidebar", scale=0, min_width=340):
+            with gr.Column(elem_id="settings"):
+                _draw_image(parts, samples)
+                cards = _draw_methods(missing)
+                _draw_machine(parts)
+            _draw_run(parts)
+        with gr.Column(elem_id="stage", scale=1, min_width=320):
+            parts["notice"] = gr.HTML("", elem_id="notice")
+            parts["progress"] = gr.HTML("", elem_id="progress")
+            _draw_tabs(parts)
+    return Layout(**parts, cards=cards)
+
+
+def _heading(text: str) -> None:
+    gr.HTML(f"<h2>{text}</h2>", elem_classes="heading")
+
+
+def _draw_image(parts: dict[str, Any], samples: dict[str, Any]) -> None:
+    _heading("Image")
+    # No file_types: with them the browser refuses DICOM files without an extension.
+    parts["upload"] = gr.File(
+        label="DICOM, NIfTI, PNG, TIFF or JPEG", file_count="single", elem_id="upload", height=96
+    )
+    with gr.Accordion("Samples", open=True, elem_id="samples-fold"):
+        parts["samples"] = gr.HTML(
+            samples,
+            html_template=_SAMPLES_HTML,
+            js_on_load=_SAMPLES_JS,
+            apply_default_css=False,
+            elem_id="samples",
+        )
+    parts["facts"] = gr.HTML(render.facts_html(Session()), elem_id="facts")
+    choices = [(modality.label, modality.value) for modality in Modality]
+    parts["modality"] = gr.Dropdown(
+        choices, value=Modality.OTHER.value, label="Modality", info=render.modality_info(None),
+        filterable=False, elem_id="modality",
+    )  # fmt: skip
+    parts["slice"] = gr.Slider(1, 2, value=1, step=1, label="Slice", visible=False, elem_id="slice")
+    parts["window"] = gr.Dropdown(
+        [("As in the file", FILE_WINDOW)], value=FILE_WINDOW, label="Processing window",
+        info="What the methods see; values outside are cut off.", filterable=False,
+        elem_id="window",
+    )  # fmt: skip
+    with gr.Row(visible=False, elem_id="manual-window") as parts["manual"]:
+        parts["low"] = gr.Number(label="Black at", elem_id="window-low", min_width=80)
+        parts["high"] = gr.Number(label="White at", elem_id="window-high", min_width=80)
+    with gr.Accordion("Truth image (optional)", open=False, elem_id="truth-fold"):
+        parts["truth"] = gr.File(
+            label="A clean version, for PSNR, SSIM, …", elem_id="truth", height=90
+        )
+
+
+def _draw_methods(missing: dict[str, str]) -> list[MethodCard]:
+    cards = []
+    for family, (title, remark) in _FAMILIES.items():
+        _heading(f"{title} methods <small>{remark}</small>")
+        cards += [
+            method_card(
+                method, chosen=method.key in START_WITH, missing=missing.get(method.key, "")
+            )
+            for method in METHODS
+            if method.family == family
+        ]
+    return cards
+
+
+def _draw_machine(parts: dict[str, Any]) -> None:
+    _heading("Run")
+    with gr.Row():
+        parts["seed"] = gr.Number(
+            0, precision=0, label="Seed", info="Same seed, same bytes.", elem_id="seed",
+            min_width=120,
+        )  # fmt: skip
+        parts["device"] = gr.Dropdown(
+            [("Automatic", "auto"), ("CPU", "cpu")], value="auto", label="Device",
+            info="Fastest there is.", filterable=False, elem_id="device", min_width=120,
+        )  # fmt: skip
+
+
+def _draw_run(parts: dict[str, Any]) -> None:
+    with gr.Column(elem_id="runbar"):
+        parts["estimate"] = gr.HTML("", elem_id="estimate")
+        parts["confirm"] = gr.Checkbox(
+            False, label="Run it all the same", visible=False, elem_id="confirm"
+        )
+        with gr.Row():
+            parts["run"] = gr.Button("Run", variant="primary", elem_id="run", min_width=80)
+            parts["stop"] = gr.Button(
+                "Stop", variant="secondary", interactive=False, elem_id="stop", min_width=80
+            )
+
+
+def _draw_tabs(parts: dict[str, Any]) -> None:
+    with gr.Tabs(elem_id="views") as parts["tabs"]:
+        with gr.Tab(SIDE, id=SIDE):
+            parts["viewer"] = Viewer(elem_id="viewer", height="var(--viewer-height)")
+        with gr.Tab(SLIDER, id=SLIDER):
+            _draw_pair(parts, "slider")
+            parts["slider_note"] = gr.HTML("", elem_id="slider-note")
+            parts["slider"] = gr.ImageSlider(
+                format="png", type="numpy", show_label=False, buttons=["fullscreen"],
+                interactive=False, max_height=900, elem_id="slider",
+            )  # fmt: skip
+        with gr.Tab(DIFFERENCE, id=DIFFERENCE):
+            with gr.Row():
+                _draw_pair(parts, "difference")
+                parts["gain"] = gr.Slider(
+                    1, 32, value=4, step=1, label="Gain", elem_id="gain", min_width=160
+                )
+            parts["difference_note"] = gr.HTML("", elem_id="difference-note")
+            parts["difference"] = Viewer(elem_id="difference", height="var(--viewer-height)")
+        with gr.Tab(METRICS_TAB, id=METRICS_TAB):
+            parts["metrics"] = gr.HTML("", elem_id="metrics")
+        with gr.Tab(PROVENANCE, id=PROVENANCE):
+            parts["provenance"] = gr.JSON(
+                None, label="How each result was made", elem_id="provenance", max_height=2000
+            )
+        with gr.Tab(CARDS, id=CARDS):
+            parts["card_choice"] = gr.Dropdown(
+                [(method.label, method.key) for method in METHODS], value=METHODS[0].key,
+                label="Method", filterable=False, elem_id="card-choice",
+            )  # fmt: skip
+            parts["card"] = gr.Markdown("", elem_id="card")
+
+
+def _draw_pair(parts: dict[str, Any], name: str) -> None:
+    with gr.Row(elem_classes="pair"):
+        for side, label in (("left", "Left"), ("right", "Right")):
+            title = label if name == "slider" else {"Left": "From", "Right": "To"}[label]
+            parts[f"{name}_{side}"] = gr.Dropdown(
+                [], label=title, filterable=False, elem_id=f"{name}-{side}", min_width=160
+            )
+
+
+_SAMPLES_HTML = """
+<div class="sample-groups">
+{{#each value.groups}}
+  <h3>{{this.title}}</h3>
+  <div class="sample-grid" role="group" aria-label="{{this.title}}">
+  {{#each this.items}}
+    <button type="button" class="sample" data-sample="{{this.key}}" title="{{this.hint}}">
+      <img src="{{this.thumbnail}}" alt="" width="64" height="64" loading="lazy">
+      <span>{{this.label}}</span>
+    </button>
+  {{/each}}
+  </div>
+{{/each}}
+</div>
+"""
+
+_SAMPLES_JS = """
+element.addEventListener('click', (event) => {
+  const button = event.target.closest('[data-sample]');
+  if (button) trigger('pick', {key: button.dataset.sample});
+});
+"""

@@ -1,0 +1,196 @@
+"""The compare page, put together: layout, handlers, and which event calls which."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import gradio as gr
+from fastapi import APIRouter
+
+from enhancers.load import Caps
+from enhancers.priors.catalog import PRIORS
+from enhancers.registry import METHODS
+from enhancers.settings import Settings
+from enhancers.ui import exports, gallery, layout, render
+from enhancers.ui.layout import Layout
+from enhancers.ui.opening import Opening
+from enhancers.ui.running import Running
+from enhancers.ui.screen import Screen
+from enhancers.ui.session import Sessions
+from enhancers.ui.theme import launch_options
+from enhancers.ui.views import Views
+from enhancers.viewer import PixelStore
+from enhancers.viewer import router as pixel_router
+
+TITLE = "Reading Room"
+
+# No handler is an API of its own; scripts use the command line or the package.
+_QUIET: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden"}
+_LIGHT: dict[str, Any] = {**_QUIET, "concurrency_limit": None}
+
+
+@dataclass(frozen=True, eq=False)
+class ComparePage:
+    """The page and what has to be served beside it.
+
+    Parameters
+    ----------
+    blocks : gradio.Blocks
+    routers : tuple of fastapi.APIRouter
+        To be included in the app that `blocks` runs in.
+    sessions : Sessions
+    launch_options : dict
+        Look of the page, for `gradio.Blocks.launch`.
+    """
+
+    blocks: Any
+    routers: tuple[APIRouter, ...]
+    sessions: Sessions
+    launch_options: dict[str, Any]
+
+
+def build(settings: Settings) -> ComparePage:
+    """Build the page; imports no torch."""
+    sessions = Sessions()
+    store = PixelStore(round(settings.pixel_store_mb * 1e6))
+    present = [(prior.key, prior.present) for prior in PRIORS]
+    with gr.Blocks(
+        title=TITLE, analytics_enabled=False, fill_width=True, delete_cache=(3600, 86400)
+    ) as blocks:
+        page = layout.draw(_missing(present), gallery.tiles(), present)
+        screen = Screen(page, store)
+        caps = Caps(settings.max_file_bytes, settings.max_pixels)
+        running = Running(screen, sessions)
+        views = Views(screen, sessions)
+        _wire_views(page, views)
+        _wire_image(page, Opening(screen, sessions, caps), running, views)
+        _wire_run(page, running, views)
+        _wire_page(blocks, page, sessions, settings, present)
+    routers = (pixel_router(store), exports.router(sessions))
+    return ComparePage(blocks, routers, sessions, launch_options())
+
+
+def _missing(present: Sequence[tuple[str, bool]]) -> dict[str, str]:
+    """Per method that lacks its network, a sentence that says so."""
+    absent = {key for key, there in present if not there}
+    return {
+        method.key: f"Needs the {method.prior} prior, which is not on this machine: "
+        f"python -m enhancers priors train --which {method.prior}"
+        for method in METHODS
+        if method.prior in absent
+    }
+
+
+def _outputs(page: Layout) -> list[Any]:
+    return [*page.components(), *page.method_components()]
+
+
+def _wire_image(page: Layout, opening: Opening, running: Running, views: Views) -> None:
+    everything: dict[str, Any] = {"outputs": _outputs(page), **_LIGHT}
+    methods = page.method_inputs()
+    events = [
+        page.upload.upload(opening.upload, [page.upload], inputs_kwargs=methods, **everything),
+        page.samples.pick(opening.sample, None, inputs_kwargs=methods, **everything),
+        page.modality.input(opening.modality, [page.modality], inputs_kwargs=methods, **everything),
+        page.slice.change(opening.slice, [page.slice], trigger_mode="always_last", **everything),
+        page.window.input(opening.window, [page.window], **everything),
+        gr.on(
+            [page.low.submit, page.high.submit, page.low.blur, page.high.blur],
+            opening.manual_window,
+            [page.low, page.high],
+            **everything,
+        ),
+        gr.on([page.truth.upload, page.truth.clear], opening.truth, [page.truth], **everything),
+    ]
+    for event in events:
+        _then_refresh(event, page, views)
+        event.then(
+            running.estimate, None, [page.estimate, page.confirm], inputs_kwargs=methods, **_LIGHT
+        )
+
+
+def _wire_run(page: Layout, running: Running, views: Views) -> None:
+    methods = page.method_inputs()
+    outputs = [
+        page.notice, page.viewer, page.progress, page.run, page.stop,
+        page.slider_left, page.slider_right, page.difference_left, page.difference_right,
+    ]  # fmt: skip
+    started = page.run.click(
+        running.run,
+        None,
+        outputs,
+        inputs_kwargs=methods,
+        concurrency_id="methods",
+        concurrency_limit=1,
+        **_QUIET,
+    )
+    _then_refresh(started, page, views)
+    stopped = page.stop.click(running.stop, None, outputs, cancels=[started], **_LIGHT)
+    _then_refresh(stopped, page, views)
+    gr.on(
+        [component.change for component in (*page.method_components(), page.device)],
+        running.estimate,
+        None,
+        [page.estimate, page.confirm],
+        inputs_kwargs=methods,
+        trigger_mode="always_last",
+        **_LIGHT,
+    )
+
+
+def _then_refresh(event: Any, page: Layout, views: Views) -> None:
+    event.then(views.refresh, [page.active, page.gain], _view_outputs(page), **_LIGHT)
+
+
+def _view_outputs(page: Layout) -> list[Any]:
+    return [
+        page.notice, page.slider, page.slider_note, page.difference, page.difference_note,
+        page.metrics, page.provenance, page.slider_left, page.slider_right,
+        page.difference_left, page.difference_right,
+    ]  # fmt: skip
+
+
+def _wire_views(page: Layout, views: Views) -> None:
+    selected = page.tabs.select(views.select, None, [page.active], **_LIGHT)
+    _then_refresh(selected, page, views)
+    page.viewer.window_change(views.remember_window, None, None, **_LIGHT)
+    pairs = (
+        (page.slider_left, page.slider_right), (page.difference_left, page.difference_right)
+    )  # fmt: skip
+    for left, right in pairs:
+        picked = gr.on([left.input, right.input], views.pick, [left, right], None, **_LIGHT)
+        _then_refresh(picked, page, views)
+    page.gain.change(
+        views.refresh, [page.active, page.gain], _view_outputs(page),
+        trigger_mode="always_last", **_LIGHT,
+    )  # fmt: skip
+    page.card_choice.change(views.card, [page.card_choice], [page.card], **_LIGHT)
+
+
+def _wire_page(
+    blocks: Any,
+    page: Layout,
+    sessions: Sessions,
+    settings: Settings,
+    present: Sequence[tuple[str, bool]],
+) -> None:
+    def opened() -> tuple[str, Any, str]:
+        """Fill in what takes torch to know, once the page stands."""
+        from enhancers import devices
+        from enhancers.ui.views import card_text
+
+        chosen = devices.choose(settings.device)
+        choices = [("Automatic", "auto"), *((name, name) for name in devices.devices())]
+        return (
+            render.header_html(devices.describe(chosen), present),
+            gr.update(choices=choices, value=settings.device),
+            card_text(METHODS[0].key),
+        )
+
+    def closed(request: gr.Request) -> None:
+        sessions.drop(request.session_hash)
+
+    blocks.load(opened, None, [page.header, page.device, page.card], **_LIGHT)
+    blocks.unload(closed)

@@ -1,0 +1,156 @@
+"""Handlers that start, follow and stop the methods."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from typing import Any
+
+import gradio as gr
+
+from enhancers.errors import ParameterError, ReadingRoomError
+from enhancers.image import MedicalImage
+from enhancers.ui import render
+from enhancers.ui.parameters import chosen_methods, given
+from enhancers.ui.screen import Screen, Updates
+from enhancers.ui.session import Run, Session, Sessions, Slot
+from enhancers.viewer import MAX_PANELS
+
+CONFIRM_PIXELS = 1024 * 1024
+"""Above this a generative method is only started after its time was shown and accepted."""
+
+REFRESH_SECONDS = 0.25
+"""Progress without a new picture is drawn this often at most."""
+
+
+class Running:
+    """The handlers of Run and Stop.
+
+    Parameters
+    ----------
+    screen : Screen
+    sessions : Sessions
+    """
+
+    def __init__(self, screen: Screen, sessions: Sessions) -> None:
+        self.screen = screen
+        self.sessions = sessions
+
+    def run(self, request: gr.Request, **values: Any) -> Iterator[Updates]:
+        """Run the chosen methods; yields what the screen shows, closes them when it is closed."""
+        session = self.sessions.of(request.session_hash)
+        try:
+            run, device = self._plan(session, values)
+        except ReadingRoomError as error:
+            yield self.screen.error(error)
+            return
+        session.start(run)
+        yield {**self.screen.notice(None), **self.screen.run(session)}
+        yield from self._follow(session, run, device)
+
+    def _follow(self, session: Session, run: Run, device: str) -> Iterator[Updates]:
+        from enhancers.compare import compare, default_cache
+
+        events = compare(
+            run.image,
+            [slot.request for slot in run.slots],
+            seed=run.seed,
+            device=device,
+            cache=default_cache(),
+        )
+        drawn = time.monotonic()
+        try:
+            for event in events:
+                if session.run is not run or not run.active:
+                    return
+                run.take(event)
+                picture = event.finished or event.step.preview is not None
+                if picture or time.monotonic() - drawn > REFRESH_SECONDS:
+                    yield self.screen.run(session)
+                    drawn = time.monotonic()
+        finally:
+            events.close()
+            run.stop()
+        yield self.screen.run(session)
+
+    def stop(self, request: gr.Request) -> Updates:
+        """Draw what is finished; the event that ran is cancelled beside this."""
+        session = self.sessions.of(request.session_hash)
+        if session.run is None:
+            return {}
+        session.run.stop()
+        return self.screen.run(session)
+
+    def estimate(self, request: gr.Request, **values: Any) -> Updates:
+        """How long the chosen methods will take, and whether that needs a confirmation."""
+        session = self.sessions.of(request.session_hash)
+        page = self.screen.layout
+        hidden = gr.update(visible=False, value=False)
+        image, methods = session.image, chosen_methods(values)
+        if image is None or not methods:
+            text = "Open an image to begin." if image is None else "Choose a method."
+            return {page.estimate: render.estimate_html(text), page.confirm: hidden}
+        try:
+            seconds = self._seconds(image, values)
+        except ReadingRoomError as error:
+            return {page.estimate: render.estimate_html(str(error), "problem")}
+        if not _needs_confirmation(image, values):
+            text = render.estimate_text(len(methods), sum(seconds.values()))
+            return {page.estimate: render.estimate_html(text), page.confirm: hidden}
+        text = render.large_text(image.shape, seconds)
+        shown = gr.update(visible=True)
+        return {page.estimate: render.estimate_html(text, "problem"), page.confirm: shown}
+
+    def _plan(self, session: Session, values: dict[str, Any]) -> tuple[Run, str]:
+        """Check everything before a method is started."""
+        from enhancers import devices
+        from enhancers.compare import Request
+
+        methods = chosen_methods(values)
+        if session.image is None:
+            raise ParameterError("There is no image yet; drop a file or choose a sample.")
+        if not methods:
+            raise ParameterError("No method is chosen; tick at least one.")
+        if len(methods) >= MAX_PANELS:
+            raise ParameterError(
+                f"{len(methods)} methods are chosen; the grid holds {MAX_PANELS - 1} beside the "
+                "input. Untick one."
+            )
+        if _needs_confirmation(session.image, values) and not values.get("confirm"):
+            raise ParameterError(
+                "The image is above 1024 x 1024 pixels and a diffusion method is chosen; see the "
+                "estimate above Run and tick 'Run it all the same'."
+            )
+        seed = values.get("seed")
+        if seed is None or seed < 0:
+            raise ParameterError(f"The seed is {seed}; give a whole number from 0.")
+        slots = [
+            Slot(Request(method.key, _checked(method, values)), method.label) for method in methods
+        ]
+        device = devices.choose(values.get("device") or "auto")
+        return Run(session.image, slots, int(seed)), device
+
+    def _seconds(self, image: MedicalImage, values: dict[str, Any]) -> dict[str, float]:
+        """Estimated seconds by the label of each diffusion method that is chosen."""
+        from enhancers import devices
+        from enhancers.compare import estimate_seconds
+
+        device = devices.choose(values.get("device") or "auto")
+        found = {
+            method.label: estimate_seconds(image, method.key, _checked(method, values), device)
+            for method in chosen_methods(values)
+        }
+        return {label: seconds for label, seconds in found.items() if seconds is not None}
+
+
+def _checked(method: Any, values: dict[str, Any]) -> dict[str, Any]:
+    try:
+        return given(method, values)
+    except ParameterError as error:
+        raise ParameterError(f"{method.label}: {error}") from None
+
+
+def _needs_confirmation(image: MedicalImage, values: dict[str, Any]) -> bool:
+    height, width = image.shape
+    generative = any(method.family == "diffusion" for method in chosen_methods(values))
+    return generative and height * width > CONFIRM_PIXELS

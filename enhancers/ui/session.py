@@ -1,0 +1,201 @@
+"""What one browser tab is working on, kept on the server: the image, its truth and the last run."""
+
+from __future__ import annotations
+
+import secrets
+import threading
+from collections import OrderedDict
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+from enhancers.display import PRESETS, Preset
+from enhancers.image import MedicalImage, Pixels
+
+if TYPE_CHECKING:
+    from enhancers.compare import Event, Outcome, Request
+    from enhancers.metrics import ScoreRow
+
+State = Literal["waiting", "running", "done", "failed", "stopped"]
+
+INPUT, TRUTH = "input", "truth"
+"""Keys of the panels that are no method's."""
+
+
+@dataclass(frozen=True, eq=False)
+class Slot:
+    """One method of a run and how far it is."""
+
+    request: Request
+    label: str
+    state: State = "waiting"
+    fraction: float = 0.0
+    seconds_left: float | None = None
+    note: str = ""
+    preview: Pixels | None = None
+    outcome: Outcome | None = None
+    cached: bool = False
+    seconds: float = 0.0
+    error: str = ""
+
+    @property
+    def key(self) -> str:
+        """The method's key, which is the panel's too."""
+        return self.request.method
+
+    @property
+    def pixels(self) -> Pixels | None:
+        """The result, or the latest preview."""
+        return self.outcome.result.pixels if self.outcome else self.preview
+
+    def after(self, event: Event) -> Slot:
+        """The slot once the event has happened."""
+        if event.error:
+            return replace(self, state="failed", error=event.error, preview=None)
+        if event.outcome is not None:
+            return replace(
+                self, state="done", fraction=1.0, seconds_left=0.0, note="", preview=None,
+                outcome=event.outcome, cached=event.cached, seconds=event.seconds,
+            )  # fmt: skip
+        step = event.step
+        preview = self.preview if step.preview is None else step.preview
+        return replace(
+            self, state="running", fraction=step.fraction, seconds_left=step.seconds_left,
+            note=step.note, preview=preview,
+        )  # fmt: skip
+
+
+@dataclass(eq=False)
+class Run:
+    """The methods that were started on one image, with what came of them."""
+
+    image: MedicalImage
+    slots: list[Slot]
+    seed: int
+
+    @property
+    def done(self) -> list[Slot]:
+        """The finished ones."""
+        return [slot for slot in self.slots if slot.outcome is not None]
+
+    @property
+    def active(self) -> bool:
+        """Whether a method is running or waiting."""
+        return any(slot.state in ("waiting", "running") for slot in self.slots)
+
+    def take(self, event: Event) -> None:
+        """Note an event of `compare`, unless it comes after the method was stopped."""
+        if self.slots[event.index].state == "stopped":
+            return
+        self.slots[event.index] = self.slots[event.index].after(event)
+        if event.finished:
+            self.advance()
+
+    def advance(self) -> None:
+        """The next waiting method begins (they run in order)."""
+        for index, slot in enumerate(self.slots):
+            if slot.state == "waiting":
+                self.slots[index] = replace(slot, state="running")
+                return
+
+    def stop(self) -> None:
+        """What has not finished will not; a preview is no result and is dropped."""
+        self.slots = [
+            replace(slot, state="stopped", preview=None, seconds_left=None)
+            if slot.state in ("waiting", "running")
+            else slot
+            for slot in self.slots
+        ]
+
+
+@dataclass(eq=False)
+class Session:
+    """One browser tab.
+
+    ``token`` is random and names the session in download links. ``path`` is the file that was
+    opened, None for a synthetic sample. ``windows`` are the processing windows on offer and
+    ``window_choice`` the key of the one in use. ``shown`` is the display window the viewer last
+    reported, in source units. ``pair`` is what the slider and the difference map compare.
+    """
+
+    token: str = field(default_factory=lambda: secrets.token_hex(16))
+    image: MedicalImage | None = None
+    name: str = ""
+    path: Path | None = None
+    windows: tuple[Preset, ...] = ()
+    window_choice: str = "file"
+    truth: Pixels | None = None
+    truth_origin: str = ""
+    run: Run | None = None
+    scores: dict[str, ScoreRow] = field(default_factory=dict)
+    shown: tuple[float, float] | None = None
+    pair: tuple[str | None, str | None] = (None, None)
+
+    def open(self, image: MedicalImage, name: str, path: Path | None) -> None:
+        """Put another image on the table; results of the former one go."""
+        self.name, self.path, self.window_choice = name, path, "file"
+        self.pair = (None, None)
+        # Those that reach beyond the file's own window count too: the file is read again.
+        self.windows = PRESETS.get(image.modality, ()) if image.units == "HU" else ()
+        self.replace_image(image)
+
+    def replace_image(self, image: MedicalImage) -> None:
+        """Another slice or window of the same file: results and truth no longer belong to it."""
+        self.image, self.run, self.shown = image, None, None
+        self.set_truth(None, "")
+
+    def set_truth(self, pixels: Pixels | None, origin: str) -> None:
+        """Take another truth, or none; what was measured against the former is void."""
+        self.truth, self.truth_origin = pixels, origin if pixels is not None else ""
+        self.scores = {}
+
+    def start(self, run: Run) -> None:
+        """Begin a run in place of the former."""
+        self.run, self.scores = run, {}
+        run.advance()
+
+    def panels(self) -> list[tuple[str, str, Pixels]]:
+        """Key, label and pixels of all that can be compared: input, results, truth."""
+        if self.image is None:
+            return []
+        found = [(INPUT, "Input", self.image.pixels)]
+        found += [
+            (slot.key, slot.label, slot.outcome.result.pixels)
+            for slot in (self.run.slots if self.run else [])
+            if slot.outcome is not None
+        ]
+        if self.truth is not None:
+            found.append((TRUTH, "Truth", self.truth))
+        return found
+
+
+class Sessions:
+    """The sessions of all tabs, by Gradio's session hash; the oldest make room for new ones."""
+
+    def __init__(self, capacity: int = 64) -> None:
+        self.capacity = capacity
+        self._lock = threading.Lock()
+        self._by_hash: OrderedDict[str, Session] = OrderedDict()
+
+    def of(self, session_hash: str | None) -> Session:
+        """The session of a tab, made at its first request."""
+        key = session_hash or ""
+        with self._lock:
+            session = self._by_hash.setdefault(key, Session())
+            self._by_hash.move_to_end(key)
+            while len(self._by_hash) > self.capacity:
+                self._by_hash.popitem(last=False)
+            return session
+
+    def by_token(self, token: str) -> Session | None:
+        """The session a download link names, or None."""
+        with self._lock:
+            for session in self._by_hash.values():
+                if secrets.compare_digest(session.token, token):
+                    return session
+        return None
+
+    def drop(self, session_hash: str | None) -> None:
+        """Forget a tab that was closed."""
+        with self._lock:
+            self._by_hash.pop(session_hash or "", None)
