@@ -6,6 +6,7 @@ import os
 import re
 
 from enhancers.errors import ParameterError, ReadingRoomError
+from enhancers.settings import get_settings
 
 
 class DeviceError(ReadingRoomError):
@@ -77,6 +78,14 @@ def model_name(device: str) -> str:
     return describe(device).partition(",")[0] if device_type(device) == "cuda" else device
 
 
+def limit_threads(threads: int | None) -> None:
+    """Let torch use so many CPU threads; None leaves its choice."""
+    if threads is not None:
+        import torch
+
+        torch.set_num_threads(threads)
+
+
 def _cuda_count() -> int:
     import torch
 
@@ -84,7 +93,10 @@ def _cuda_count() -> int:
 
 
 def _cpu_threads() -> int:
-    """The threads torch would use, found without importing it."""
+    """The threads torch will use, found without importing it."""
+    configured = get_settings().threads
+    if configured is not None:
+        return configured
     named = os.environ.get("OMP_NUM_THREADS", "")
     if named.isdigit() and int(named) > 0:
         return int(named)

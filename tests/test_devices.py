@@ -80,6 +80,19 @@ def test_descriptions(machine, monkeypatch):
     assert devices.describe("cpu").startswith("CPU, ")
 
 
+def test_the_threads_of_the_settings_are_described_and_applied(monkeypatch):
+    import torch
+
+    monkeypatch.setattr(devices, "get_settings", lambda: SimpleNamespace(threads=3))
+    assert devices.describe("cpu") == "CPU, 3 threads"
+    before = torch.get_num_threads()
+    devices.limit_threads(None)
+    assert torch.get_num_threads() == before
+    devices.limit_threads(3)
+    assert torch.get_num_threads() == 3
+    devices.limit_threads(before)
+
+
 def test_the_cpu_needs_no_torch():
     code = (
         "import sys; from enhancers import devices; "

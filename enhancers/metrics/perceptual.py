@@ -15,10 +15,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from enhancers.colour import luminance
 from enhancers.errors import MetricUnavailable
 from enhancers.image import Pixels
 from enhancers.metrics.catalog import Metric
-from enhancers.metrics.plain import luminance
 
 if TYPE_CHECKING:
     import torch

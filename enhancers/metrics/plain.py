@@ -1,26 +1,16 @@
-"""The metrics that need nothing but numpy: NMSE, entropy and LOE, and the luminance they share."""
+"""The metrics that need nothing but numpy: NMSE, entropy and LOE."""
 
 from __future__ import annotations
 
 import numpy as np
 from numpy.typing import NDArray
 
+from enhancers.colour import luminance
 from enhancers.errors import MetricUnavailable
 from enhancers.image import Pixels
 
-YIQ = (0.299, 0.587, 0.114)
-"""Luminance weights of red, green and blue (BT.601), those of pyiqa."""
-
 GRID_SHORT = 50
 GRID_LONG = 100
-
-
-def luminance(pixels: Pixels) -> Pixels:
-    """Luminance in [0, 1], shape (H, W); a gray image is its own."""
-    if pixels.ndim == 2:
-        return pixels
-    weighted: Pixels = (pixels.astype(np.float64) @ np.array(YIQ)).astype(np.float32)
-    return np.clip(weighted, 0.0, 1.0)
 
 
 def nmse(pixels: Pixels, truth: Pixels) -> float:

@@ -1,0 +1,138 @@
+"""Results on disk, keyed by the provenance digest, the least recently used evicted first."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import os
+import tempfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import BinaryIO
+
+import numpy as np
+
+from enhancers import provenance
+from enhancers.base import Figure, Result
+from enhancers.compare.outcome import Outcome
+from enhancers.image import check_pixels, pixels_digest
+from enhancers.settings import get_settings
+
+LEFTOVER_SECONDS = 3600
+"""Temporary files older than this were left by a process that died."""
+
+_log = logging.getLogger(__name__)
+
+
+class ResultCache:
+    """Outcomes in a folder, one ``<key>.npz`` each with the pixels and the record's JSON.
+
+    Entries appear at once and complete (written aside, then renamed), so several processes may
+    share the folder. A damaged entry is removed and counts as absent. No failure to write is an
+    error of the run.
+
+    Parameters
+    ----------
+    folder : Path
+        Made when first written to, for its owner only: the results show patients' images.
+    max_bytes : int
+        Size of all entries together.
+    """
+
+    def __init__(self, folder: Path, max_bytes: int) -> None:
+        self.folder = folder
+        self.max_bytes = max_bytes
+
+    def get(self, key: str) -> Outcome | None:
+        """The outcome under this key, or None; its bytes are checked against its record."""
+        path = self._path(key)
+        try:
+            with path.open("rb") as file:
+                outcome = _read(file, key)
+        except OSError:
+            return None
+        except Exception as error:
+            # Whatever a damaged archive raises (a dozen types), the answer is the same.
+            _log.warning("removing a damaged cache entry: %s", error)
+            _remove(path)
+            return None
+        with contextlib.suppress(OSError):
+            os.utime(path)
+        return outcome
+
+    def put(self, key: str, outcome: Outcome) -> None:
+        """Keep an outcome, and evict what has not been used for longest."""
+        if outcome.result.pixels.nbytes > self.max_bytes:
+            return
+        try:
+            self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            self._write(key, outcome)
+            self._evict()
+        except OSError as error:
+            _log.warning("the result cache cannot be written: %s", error)
+
+    def _path(self, key: str) -> Path:
+        if not key.isalnum():
+            raise ValueError(f"not a cache key: {key}")
+        return self.folder / f"{key}.npz"
+
+    def _write(self, key: str, outcome: Outcome) -> None:
+        text = np.frombuffer(outcome.record.to_json().encode(), np.uint8)
+        handle, name = tempfile.mkstemp(dir=self.folder, prefix=".", suffix=".tmp")
+        try:
+            with os.fdopen(handle, "wb") as file:
+                np.savez(file, pixels=outcome.result.pixels, record=text)
+            os.replace(name, self._path(key))
+        except BaseException:
+            _remove(Path(name))
+            raise
+
+    def _evict(self) -> None:
+        entries = sorted(self._entries("*.npz"))
+        total = sum(size for _, size, _ in entries)
+        for _, size, path in entries:
+            if total <= self.max_bytes:
+                break
+            _remove(path)
+            total -= size
+        for modified, _, path in self._entries(".*.tmp"):
+            if time.time() - modified > LEFTOVER_SECONDS:
+                _remove(path)
+
+    def _entries(self, pattern: str) -> Iterator[tuple[float, int, Path]]:
+        for path in self.folder.glob(pattern):
+            # Another process may evict between the listing and the look.
+            with contextlib.suppress(OSError):
+                facts = path.stat()
+                yield facts.st_mtime, facts.st_size, path
+
+
+def default_cache() -> ResultCache | None:
+    """The cache the settings ask for, or None where they switch it off."""
+    settings = get_settings()
+    if settings.cache_bytes == 0:
+        return None
+    return ResultCache(settings.cache_dir / "results", settings.cache_bytes)
+
+
+def _read(file: BinaryIO, key: str) -> Outcome:
+    with np.load(file, allow_pickle=False) as archive:
+        pixels = archive["pixels"]
+        record = provenance.from_json(archive["record"].tobytes().decode())
+    check_pixels(pixels)
+    if record.key != key or pixels_digest(pixels) != record.result_digest:
+        raise ValueError("the entry is not what its record says")
+    result = Result(
+        pixels=pixels,
+        figures=tuple(Figure(f.name, f.label, f.value, f.unit) for f in record.figures),
+        calls=record.calls,
+        scale=record.scale,
+        notes=record.notes,
+    )
+    return Outcome(record.method, dict(record.params), result, record, record.seconds)
+
+
+def _remove(path: Path) -> None:
+    with contextlib.suppress(OSError):
+        path.unlink()
