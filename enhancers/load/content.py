@@ -57,7 +57,9 @@ def sniff(data: bytes) -> Format:
         return "NIfTI"
     if is_bare_dicom(data):
         return "DICOM"
-    raise ImageReadError(f"This is {_describe(data)}. Give a {READABLE} file.")
+    words = _describe(data)
+    advice = "" if ";" in words else f" Give a {READABLE} file."
+    raise ImageReadError(f"This is {words}.{advice}")
 
 
 def is_nifti(data: bytes) -> bool:

@@ -7,6 +7,7 @@ into memory as values. Clause numbers refer to DICOM PS3.3.
 from __future__ import annotations
 
 import io
+import logging
 import warnings
 import zlib
 from typing import Any
@@ -34,12 +35,13 @@ from enhancers.load.dicom_header import (
     text,
 )
 from enhancers.load.dicom_pixels import decode, transfer_syntax
-from enhancers.load.raw import Caps, Probe, RawSlice, pick_slice
+from enhancers.load.raw import Caps, Probe, RawSlice, narrow_palette, pick_slice
 from enhancers.method import Modality
 
 # Odd values are common and harmless here, and the complaints would quote the patient's data.
 config.settings.reading_validation_mode = config.IGNORE
 warnings.filterwarnings("ignore", module=r"pydicom\b")
+logging.getLogger("pydicom").setLevel(logging.CRITICAL)
 
 _DIRECTORY = "1.2.840.10008.1.3.10"
 _PIXELS = ("PixelData", "FloatPixelData", "DoubleFloatPixelData")
@@ -148,17 +150,19 @@ def _without_pixels(dataset: Dataset) -> ImageReadError:
             "This is a DICOMDIR, the index of a DICOM disc, and holds no image; "
             "give one of the files it lists."
         )
-    kind = f" (its kind is {UID(uid).name})" if uid in UID_dictionary else ""
+    name = UID(uid).name if uid in UID_dictionary else ""
+    if "Image Storage" in name:
+        return ImageReadError(
+            f"The DICOM file ({name}) has no pixels; it is truncated or was sent without them."
+        )
+    kind = f" (its kind is {name})" if name else ""
     return ImageReadError(f"The DICOM file holds no image{kind}; give an image object.")
 
 
 def _colour(values: NDArray[Any], dataset: Dataset) -> RawSlice | None:
     """RGB in stored gray levels, or None for a gray image."""
     if text(dataset, "PhotometricInterpretation") == "PALETTE COLOR":
-        values = apply_color_lut(values, dataset)[..., :3]
-        # Many 16-bit palettes repeat an 8-bit value in both bytes (C.7.6.3.1.6).
-        if values.dtype == np.uint16 and not (values % 257).any():
-            values = (values // 257).astype(np.uint8)
+        values = narrow_palette(apply_color_lut(values, dataset)[..., :3])
         bits = 8 * values.dtype.itemsize
     elif values.ndim == 3:
         bits = integer(dataset, "BitsStored", 8 * values.dtype.itemsize)

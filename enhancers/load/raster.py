@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import struct
+import warnings
 import zlib
 from typing import Any
 
@@ -16,6 +17,9 @@ from PIL.PngImagePlugin import PngImageFile
 from enhancers.errors import ImageReadError
 from enhancers.load.content import Format
 from enhancers.load.raw import Caps, Probe, RawSlice, drop_alpha, orient, pick_slice, quiet_cv2
+
+# Pillow comments on odd files; the user reads of those that matter as errors.
+warnings.filterwarnings("ignore", module=r"PIL\b")
 
 _ORIENTATION = 0x0112
 _GRAY, _PALETTE, _GRAY_ALPHA = 0, 3, 4
@@ -34,16 +38,16 @@ def read(kind: Format, data: bytes, slice_index: int | None, caps: Caps) -> RawS
     caps.check_frame(*_size(kind, data))
     pick_slice(slice_index, 1)
     if kind == "PNG":
-        values, bits, warnings = _read_png(data)
+        values, bits, notes = _read_png(data)
     else:
-        values, bits, warnings = _read_jpeg(data)
+        values, bits, notes = _read_jpeg(data)
     return RawSlice(
         values=values,
         format=kind,
         units="gray level",
         bits=bits,
         extent=(0.0, 2.0**bits - 1),
-        warnings=warnings,
+        warnings=notes,
     )
 
 
@@ -70,10 +74,10 @@ def _read_png(data: bytes) -> tuple[NDArray[Any], int, tuple[str, ...]]:
     else:
         values = _with_alpha(picture)
         opaque = 255
-    warnings: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
     if values.ndim == 3 and values.shape[2] in (2, 4):
-        values, warnings = drop_alpha(values, opaque)
-    return orient(values, orientation), 16 if depth == 16 else 8, warnings
+        values, notes = drop_alpha(values, opaque)
+    return orient(values, orientation), 16 if depth == 16 else 8, notes
 
 
 def _with_alpha(picture: Image.Image) -> NDArray[Any]:
@@ -141,11 +145,11 @@ def _check_png_stream(data: bytes, rows: int, columns: int, channels: int) -> No
 def _read_jpeg(data: bytes) -> tuple[NDArray[Any], int, tuple[str, ...]]:
     picture: Image.Image = JpegImageFile(io.BytesIO(data))
     orientation = _orientation(picture)
-    warnings: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
     if picture.mode not in ("L", "RGB"):
-        warnings = (f"The {picture.mode} colours of the file were converted to RGB.",)
+        notes = (f"The {picture.mode} colours of the file were converted to RGB.",)
         picture = picture.convert("RGB")
-    return orient(np.array(picture), orientation), 8, warnings
+    return orient(np.array(picture), orientation), 8, notes
 
 
 def _orientation(picture: Image.Image) -> int:

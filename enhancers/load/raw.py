@@ -160,6 +160,13 @@ def drop_alpha(values: NDArray[Any], opaque: float) -> tuple[NDArray[Any], tuple
     return colour, ("The transparency of the file was dropped: hidden pixels became visible.",)
 
 
+def narrow_palette(values: NDArray[Any]) -> NDArray[Any]:
+    """8-bit colours that a 16-bit palette holds in the upper byte, repeated or not in the lower."""
+    if values.dtype == np.uint16 and not ((values % 257).any() and (values % 256).any()):
+        return (values >> 8).astype(np.uint8)
+    return values
+
+
 def orient(values: NDArray[Any], orientation: int) -> NDArray[Any]:
     """Turn an image upright by its EXIF or TIFF orientation (1 to 8; other values: unchanged)."""
     if orientation in (5, 6, 7, 8):

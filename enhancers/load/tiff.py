@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import logging
+import warnings
 import zlib
 from typing import Any
 
@@ -19,12 +20,15 @@ from enhancers.load.raw import (
     Probe,
     RawSlice,
     drop_alpha,
+    narrow_palette,
     orient,
     pick_slice,
     quiet_cv2,
 )
 
+# Both libraries comment on odd files; the user reads of those that matter as errors.
 logging.getLogger("tifffile").setLevel(logging.CRITICAL)
+warnings.filterwarnings("ignore", module=r"PIL\b")
 
 _NONE, _DEFLATE = (1,), (8, 32946)
 _MINISWHITE, _MINISBLACK, _RGB, _PALETTE = 0, 1, 2, 3
@@ -48,7 +52,7 @@ def read(data: bytes, slice_index: int | None, caps: Caps) -> RawSlice:
         page = pages[index]
         _check_segments(page, len(data))
         values, photometric = _decode(page, data)
-        values, warnings = _resolve_colour(values, page, photometric)
+        values, notes = _resolve_colour(values, page, photometric)
         tag = page.tags.get(_ORIENTATION)
         # Pillow has turned the page already.
         turned = photometric < 0
@@ -62,7 +66,7 @@ def read(data: bytes, slice_index: int | None, caps: Caps) -> RawSlice:
         extent=extent,
         slice_index=index,
         slice_count=len(pages),
-        warnings=warnings,
+        warnings=notes,
     )
 
 
@@ -159,7 +163,7 @@ def _resolve_colour(
     values: NDArray[Any], page: Any, photometric: int
 ) -> tuple[NDArray[Any], tuple[str, ...]]:
     """Gray or RGB, 0 black, without palette and alpha."""
-    warnings: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
     if photometric >= 0 and int(page.planarconfig or 1) == 2 and values.ndim == 3:
         values = np.moveaxis(values, 0, -1)
     if values.dtype == np.bool_ or (photometric >= 0 and page.bitspersample < 8):
@@ -167,9 +171,7 @@ def _resolve_colour(
         if photometric != _PALETTE:
             values = (values.astype(np.uint16) * 255 // top).astype(np.uint8)
     if photometric == _PALETTE:
-        values = np.moveaxis(np.asarray(page.colormap), 0, -1)[values]
-        if not (values % 257).any():
-            values = (values // 257).astype(np.uint8)
+        values = narrow_palette(np.moveaxis(np.asarray(page.colormap), 0, -1)[values])
     elif photometric == _MINISWHITE:
         values = _invert(values)
     elif photometric not in (-1, _MINISBLACK, _RGB):
@@ -177,14 +179,14 @@ def _resolve_colour(
         raise ImageReadError(f"The TIFF file holds {name} colours; save it as gray or RGB.")
     if values.ndim == 3 and values.shape[2] in (2, 4):
         integer = np.issubdtype(values.dtype, np.integer)
-        values, warnings = drop_alpha(values, np.iinfo(values.dtype).max if integer else 1.0)
+        values, notes = drop_alpha(values, np.iinfo(values.dtype).max if integer else 1.0)
     if values.ndim == 3 and values.shape[2] == 1:
         values = values[..., 0]
     if values.ndim not in (2, 3) or (values.ndim == 3 and values.shape[2] != 3):
         raise ImageReadError(f"The TIFF page has the shape {values.shape}; give gray or RGB pages.")
     if np.iscomplexobj(values):
         raise ImageReadError("The TIFF file holds complex numbers; save their magnitude.")
-    return values, warnings
+    return values, notes
 
 
 def _invert(values: NDArray[Any]) -> NDArray[Any]:

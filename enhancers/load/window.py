@@ -73,10 +73,9 @@ def as_source(values: NDArray[Any]) -> Pixels:
     if not finite.all():
         bad = int(source.size - finite.sum())
         kind = "NaN" if np.isnan(source).any() else "infinite or larger than 3.4e38"
-        share = "every value" if bad == source.size else f"{bad} of {source.size} values"
+        share = "every value is" if bad == source.size else f"{bad} of {source.size} values are"
         raise ImageReadError(
-            f"The image holds undefined pixels: {share} {'are' if bad > 1 else 'is'} {kind}. "
-            "Replace them and export again."
+            f"The image holds undefined pixels: {share} {kind}. Replace them and export again."
         )
     low, high = float(source.min()), float(source.max())
     if low == high:

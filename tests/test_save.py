@@ -1,0 +1,212 @@
+"""Exports are exact: 16-bit PNG, source units, and the same zip for the same run."""
+
+import io
+import zipfile
+from pathlib import Path
+
+import numpy as np
+import pytest
+import tifffile
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import array_shapes, arrays
+from PIL import Image
+
+from enhancers.image import MedicalImage, Window, from_array
+from enhancers.load import load
+from enhancers.method import Modality
+from enhancers.save import (
+    BundleItem,
+    in_source_units,
+    read_png16,
+    save_png16,
+    to_png16,
+    to_tiff_source,
+    write_bundle,
+)
+
+UNIT = st.floats(0, 1, width=32)
+GRAY = np.random.default_rng(0).random((20, 31)).astype(np.float32)
+COLOUR = np.random.default_rng(1).random((20, 31, 3)).astype(np.float32)
+
+
+def ct() -> MedicalImage:
+    source = np.linspace(-1000, 1500, 20 * 31, dtype=np.float32).reshape(20, 31)
+    window = Window(-160.0, 240.0)
+    return MedicalImage(
+        window.to_unit(source), window, source, "HU", Modality.CT, spacing=(0.5, 0.7)
+    )
+
+
+@given(arrays(np.float32, array_shapes(min_dims=2, max_dims=2, max_side=20), elements=UNIT))
+def test_gray_png_is_exact(pixels: np.ndarray) -> None:
+    levels = read_png16(to_png16(pixels))
+    assert np.array_equal(levels, np.round(pixels.astype(np.float64) * 65535))
+    assert np.abs(levels / 65535 - pixels).max() <= 0.5 / 65535 + 1e-12
+
+
+@given(
+    arrays(np.float32, st.tuples(st.integers(1, 9), st.integers(1, 9), st.just(3)), elements=UNIT)
+)
+def test_colour_png_is_exact(pixels: np.ndarray) -> None:
+    levels = read_png16(to_png16(pixels))
+    assert np.array_equal(levels, np.round(pixels.astype(np.float64) * 65535))
+
+
+def test_every_level_survives() -> None:
+    levels = np.arange(65536).reshape(256, 256)
+    pixels = (levels / 65535).astype(np.float32)
+    assert np.array_equal(read_png16(to_png16(pixels)), levels)
+
+
+def test_other_programs_read_the_same() -> None:
+    gray = np.array(Image.open(io.BytesIO(to_png16(GRAY))))
+    assert np.array_equal(gray, read_png16(to_png16(GRAY)))
+    # Pillow keeps the upper byte of 16-bit colour; the order of the channels shows in it.
+    colour = np.array(Image.open(io.BytesIO(to_png16(COLOUR))))
+    assert np.array_equal(colour, read_png16(to_png16(COLOUR)) >> 8)
+
+
+@pytest.mark.parametrize("pixels", [GRAY, COLOUR], ids=["gray", "colour"])
+def test_exported_png_loads_again(tmp_path: Path, pixels: np.ndarray) -> None:
+    path = tmp_path / "result.png"
+    save_png16(path, pixels)
+    assert np.array_equal(load(path).source, read_png16(path.read_bytes()))
+    assert list(tmp_path.iterdir()) == [path]
+
+
+@pytest.mark.parametrize("wrong", [GRAY.astype(np.float64), GRAY * 2, GRAY * np.nan, GRAY[0]])
+def test_wrong_pixels_are_refused(wrong: np.ndarray) -> None:
+    with pytest.raises(ValueError, match="pixels must"):
+        to_png16(wrong)
+
+
+def test_read_png16_refuses_eight_bits() -> None:
+    buffer = io.BytesIO()
+    Image.fromarray(np.zeros((4, 4), np.uint8)).save(buffer, "PNG")
+    for data in (buffer.getvalue(), b"nothing"):
+        with pytest.raises(ValueError, match="16-bit PNG"):
+            read_png16(data)
+
+
+def test_failed_write_leaves_the_old_file(tmp_path: Path, monkeypatch) -> None:
+    path = tmp_path / "result.png"
+    path.write_bytes(b"old")
+
+    def fail(self: Path, data: bytes) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(Path, "write_bytes", fail)
+    with pytest.raises(OSError, match="space"):
+        save_png16(path, GRAY)
+    assert path.read_bytes() == b"old"
+
+
+def test_unchanged_pixels_give_the_source_back() -> None:
+    image = ct()
+    assert np.abs(in_source_units(image, image.pixels) - image.source).max() < 1e-4
+
+
+def test_values_outside_the_window_come_from_the_source() -> None:
+    image = ct()
+    result = image.pixels.copy()
+    low, high = image.source < -160, image.source > 240
+    changed = np.zeros_like(low)
+    changed[::2] = True
+    result[changed & low] = 0.25
+    result[changed & high] = 0.75
+    inside = ~(low | high)
+    result[inside] = 1.0
+    out = in_source_units(image, result)
+    assert np.array_equal(out[low & ~changed], image.source[low & ~changed])
+    assert np.array_equal(out[high & ~changed], image.source[high & ~changed])
+    assert np.allclose(out[low & changed], -60)
+    assert np.allclose(out[high & changed], 140)
+    # White where the source was inside the window is the window's end, not the source.
+    assert np.allclose(out[inside], 240)
+
+
+def test_opposite_saturation_is_not_restored() -> None:
+    image = ct()
+    out = in_source_units(image, 1 - image.pixels)
+    assert np.allclose(out[image.source < -160], 240)
+    assert np.allclose(out[image.source > 240], -160)
+
+
+def test_larger_results_are_only_mapped() -> None:
+    image = ct()
+    doubled = np.kron(image.pixels, np.ones((2, 2), np.float32))
+    out = in_source_units(image, doubled)
+    assert out.shape == (40, 62)
+    assert out.min() == -160
+    assert out.max() == 240
+
+
+@pytest.mark.parametrize("pixels", [GRAY, COLOUR], ids=["gray", "colour"])
+def test_tiff_holds_source_units(tmp_path: Path, pixels: np.ndarray) -> None:
+    image = from_array(pixels)
+    data = to_tiff_source(image, pixels)
+    assert np.array_equal(tifffile.imread(io.BytesIO(data)), pixels)
+    assert b"Not for diagnosis" in data
+    path = tmp_path / "x"
+    path.write_bytes(data)
+    assert np.array_equal(load(path).source, pixels)
+
+
+def bundle(image: MedicalImage, truth: np.ndarray | None = None) -> bytes:
+    buffer = io.BytesIO()
+    items = [BundleItem("srad", 1 - image.pixels), BundleItem("nlm", image.pixels)]
+    write_bundle(buffer, image, items, "method,psnr\nsrad,30.1\n", '{"seed": 0}\n', truth)
+    return buffer.getvalue()
+
+
+def test_bundle_is_complete_and_exact() -> None:
+    image = ct()
+    with zipfile.ZipFile(io.BytesIO(bundle(image, image.pixels))) as archive:
+        assert archive.testzip() is None
+        assert archive.namelist() == [
+            "README.txt", "input.png", "srad.png", "nlm.png", "truth.png",
+            "source_units/input.tif", "source_units/srad.tif", "source_units/nlm.tif",
+            "metrics.csv", "provenance.json",
+        ]  # fmt: skip
+        assert archive.read("input.png") == to_png16(image.pixels)
+        assert archive.read("srad.png") == to_png16(1 - image.pixels)
+        source = tifffile.imread(io.BytesIO(archive.read("source_units/input.tif")))
+        assert np.abs(source - image.source).max() < 1e-4
+        assert archive.read("metrics.csv") == b"method,psnr\nsrad,30.1\n"
+        assert archive.read("provenance.json") == b'{"seed": 0}\n'
+        readme = archive.read("README.txt").decode()
+    assert "Not for diagnosis" in readme
+    assert "-160 (HU)" in readme
+    assert "0.5 mm between rows, 0.7 mm between columns" in readme
+
+
+def test_bundle_without_truth() -> None:
+    with zipfile.ZipFile(io.BytesIO(bundle(ct()))) as archive:
+        assert "truth.png" not in archive.namelist()
+        assert "truth.png" not in archive.read("README.txt").decode()
+
+
+def test_bundle_bytes_do_not_depend_on_the_hour(monkeypatch) -> None:
+    import time
+
+    first = bundle(ct())
+    monkeypatch.setattr(time, "time", lambda: 2_000_000_000.0)
+    assert bundle(ct()) == first
+
+
+def test_bundle_to_a_path(tmp_path: Path) -> None:
+    path = tmp_path / "run.zip"
+    write_bundle(path, ct(), [], "", "{}", None)
+    assert zipfile.is_zipfile(path)
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_names_stay_inside_and_apart() -> None:
+    names = ["../../etc/x", "a b", "a_b", "input", "truth", "", "a_b"]
+    buffer = io.BytesIO()
+    write_bundle(buffer, ct(), [BundleItem(name, GRAY) for name in names], "", "{}", GRAY)
+    with zipfile.ZipFile(buffer) as archive:
+        found = [name for name in archive.namelist() if name.endswith(".png")]
+    assert found == ["input.png", "etc_x.png", "a_b.png", "a_b-2.png", "input-2.png",
+                     "truth-2.png", "result.png", "a_b-3.png", "truth.png"]  # fmt: skip
