@@ -4,34 +4,36 @@ const HEAD_HEIGHT = 26;
 const GAP = 2;
 const KEYS = [
   ["Drag", "contrast: right is wider, down is darker"],
-  ["Shift + drag, middle button, Space + drag", "pan"],
-  ["Wheel, + and \u2212", "zoom"],
+  ["Shift drag", "pan; so does the middle button, or Space and drag"],
+  ["Wheel, +, \u2212", "zoom"],
   ["Arrow keys", "pan"],
-  ["[ and ]", "window level down, up"],
-  [", and .", "window width narrower, wider"],
+  ["[  ]", "window centre down, up"],
+  [",  .", "window width narrower, wider"],
   ["1 to 9", "window presets"],
-  ["0 or double click", "reset zoom and window"],
-  ["W, P", "left drag changes contrast, pans"],
+  ["0, double click", "reset zoom and window"],
+  ["W  P", "left drag changes contrast; pans"],
   ["I (hold)", "show the input in every panel"],
   ["F", "one panel alone, and back"],
   ["Tab", "next panel"],
   ["S", "smooth enlarged pixels"],
   ["L", "labels on and off"],
-  ["? and Esc", "this list"],
+  ["?  Esc", "this list"],
 ];
 
+const IDENTITY = windowTable(0, U16_MAX);
 const root = element.querySelector(".rr");
 const life = new AbortController();
 const state = {
   value: null,
   view: { ...HOME },
   levels: [0, U16_MAX],
-  table: windowTable(0, U16_MAX),
+  table: IDENTITY,
   preset: 0,
   mode: "window",
   smooth: false,
   captions: true,
   alone: null,
+  active: null,
   held: false,
   space: false,
   pointer: null,
@@ -71,7 +73,7 @@ const tool = {
   fit: button("Fit", "Whole image", () => setView(HOME)),
   one: button("1:1", "One screen pixel for a pixel of the image", () => oneToOne()),
   smooth: button("Smooth", "Smooth enlarged pixels (S)", () => toggle("smooth")),
-  hold: button("Input", "Hold to see the input everywhere (I)", () => {}),
+  hold: button("Show input", "Hold to see the input everywhere (I)", () => {}),
   alone: button("Maximise", "One panel alone (F)", () => maximise()),
   help: button("?", "Keys and mouse (?)", () => showHelp(help.hidden)),
 };
@@ -175,9 +177,7 @@ function hold(on) {
 }
 
 function activePanel() {
-  const focused = panels.find((panel) => panel.root.contains(document.activeElement));
-  const hovered = state.pointer && panels.find((panel) => panel === state.pointer.panel);
-  return focused || hovered || panels[panels.length - 1];
+  return panels.includes(state.active) ? state.active : panels[panels.length - 1];
 }
 
 function maximise() {
@@ -268,7 +268,7 @@ function render() {
   const input = panels.find((panel) => panel.spec.key === state.value.input);
   for (const panel of visiblePanels()) {
     const shown = state.held ? input : panel;
-    shown.paint(state.table);
+    shown.paint(shown.spec.fixed ? IDENTITY : state.table);
     panel.shown = shown.image;
     panel.place = place;
     panel.draw(shown.image, state.stage, place, state.smooth);
@@ -296,7 +296,7 @@ function showScaleBar(panel) {
   panel.scale.hidden = !spacing || !panel.shown || small;
   if (panel.scale.hidden) return;
   const perPixel = spacing[1] / (scaleNow() / state.ratio);
-  const length = niceLength(110 * perPixel);
+  const length = niceLength(Math.min(110, (0.25 * state.stage.width) / state.ratio) * perPixel);
   panel.scaleLine.style.width = `${length / perPixel}px`;
   putText(panel.scaleText, length >= 10 ? `${length / 10} cm` : `${+length.toPrecision(1)} mm`);
 }
@@ -318,7 +318,8 @@ function showReading(panel, place) {
   const u = at && (at.x - place.x) / place.width;
   const v = at && (at.y - place.y) / place.height;
   const found = at && panel.sample(panel.shown, u, v);
-  panel.reading = found ? readingText(found) : "";
+  const plain = panel.spec.fixed && !state.held;
+  panel.reading = found && !plain ? readingText(found) : "";
   putText(panel.read, panel.reading);
   panel.cross.hidden = !found || at.panel === panel;
   if (!panel.cross.hidden) {
@@ -371,7 +372,8 @@ function receive(value) {
   const known = new Map(panels.map((panel) => [panel.spec.key, panel]));
   state.value = next;
   const specs = next ? next.panels : [];
-  panels = specs.map((spec) => known.get(spec.key) || new PanelView(redraw));
+  // Under a new image no panel may keep pixels of the last one.
+  panels = specs.map((spec) => (!other && known.get(spec.key)) || new PanelView(redraw));
   specs.forEach((spec, i) => panels[i].update(spec, next.base));
   const nodes = panels.map((panel) => panel.root);
   if (nodes.length !== grid.children.length || nodes.some((node, i) => node !== grid.children[i])) {

@@ -17,6 +17,23 @@ function pointOf(event) {
 }
 
 let drag = null;
+const touches = new Map();
+
+// Two fingers zoom about the point between them, and pan with it.
+function pinch(event) {
+  const before = [...touches.values()];
+  touches.set(event.pointerId, event);
+  const after = [...touches.values()];
+  const spread = ([a, b]) => Math.hypot(a.clientX - b.clientX, a.clientY - b.clientY);
+  const middle = ([a, b], way) => ((a[way] + b[way]) / 2) * state.ratio;
+  const dx = middle(after, "clientX") - middle(before, "clientX");
+  const dy = middle(after, "clientY") - middle(before, "clientY");
+  state.view = panBy(state.view, state.stage, imageBox(), dx, dy);
+  const corner = touches.stage.getBoundingClientRect();
+  const x = middle(after, "clientX") - corner.left * state.ratio;
+  const y = middle(after, "clientY") - corner.top * state.ratio;
+  zoomAt(spread(after) / Math.max(spread(before), 1), x, y);
+}
 
 function dragKind(event) {
   if (event.button === 1) return "pan";
@@ -30,12 +47,18 @@ on(grid, "pointerdown", (event) => {
   at.panel.root.focus({ preventScroll: true });
   event.preventDefault();
   event.target.closest(".rr-stage").setPointerCapture(event.pointerId);
+  if (event.pointerType === "touch") {
+    touches.stage = event.target.closest(".rr-stage");
+    touches.set(event.pointerId, event);
+  }
   drag = { kind: dragKind(event), id: event.pointerId, x: event.clientX, y: event.clientY };
   root.classList.add("rr-dragging");
 });
 
 on(grid, "pointermove", (event) => {
-  if (drag && drag.id === event.pointerId) {
+  if (touches.size === 2 && touches.has(event.pointerId)) {
+    pinch(event);
+  } else if (drag && drag.id === event.pointerId) {
     const dx = event.clientX - drag.x;
     const dy = event.clientY - drag.y;
     drag.x = event.clientX;
@@ -48,16 +71,22 @@ on(grid, "pointermove", (event) => {
     }
   }
   state.pointer = pointOf(event);
+  if (state.pointer) state.active = state.pointer.panel;
   redraw();
 });
 
 for (const type of ["pointerup", "pointercancel", "lostpointercapture"]) {
-  on(grid, type, () => {
+  on(grid, type, (event) => {
+    touches.delete(event.pointerId);
     drag = null;
     root.classList.remove("rr-dragging");
   });
 }
 
+on(grid, "focusin", (event) => {
+  const owner = event.target.closest(".rr-panel");
+  if (owner) state.active = owner.rrPanel;
+});
 on(grid, "pointerleave", () => {
   state.pointer = null;
   redraw();
@@ -167,7 +196,7 @@ on(window, "resize", () => arrange());
 function readback(key) {
   const panel = panels.find((each) => each.spec.key === key);
   if (!panel || !panel.image) return null;
-  panel.paint(state.table);
+  panel.paint(panel.spec.fixed ? IDENTITY : state.table);
   const { width, height, context } = panel.image;
   const bytes = context.getImageData(0, 0, width, height).data;
   let text = "";

@@ -57,7 +57,6 @@ class PanelView {
   }
 
   update(spec, base) {
-    const other = !this.spec || this.spec.token !== spec.token;
     this.spec = spec;
     this.base = base;
     putText(this.label, spec.label);
@@ -68,8 +67,8 @@ class PanelView {
     this.root.setAttribute("aria-label", about.filter(Boolean).join(", "));
     this.canvas.setAttribute("aria-label", spec.label);
     if (!spec.token) this.image = null;
-    if (other) this.failure = "";
-    if (other && spec.token) this.load();
+    this.failure = "";
+    if (spec.token) this.load();
   }
 
   // What is shown stays until the next image is complete. While one is on its way later ones wait,

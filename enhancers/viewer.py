@@ -54,6 +54,8 @@ class Panel:
         How far a pending method is.
     error : str
         What went wrong, shown in place of the image.
+    fixed : bool
+        Show the pixels as they are, whatever the window: for a difference map.
     """
 
     key: str
@@ -63,6 +65,7 @@ class Panel:
     pending: bool = False
     progress: float | None = None
     error: str = ""
+    fixed: bool = False
 
 
 class PixelStore:
@@ -224,6 +227,7 @@ def _panel_payload(panel: Panel, store: PixelStore) -> dict[str, Any]:
         "pending": panel.pending,
         "progress": panel.progress,
         "error": panel.error,
+        "fixed": panel.fixed,
         "token": None,
     }
     if panel.pixels is not None:

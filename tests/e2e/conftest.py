@@ -36,7 +36,7 @@ def browser() -> Iterator:
 
 @pytest.fixture
 def page(browser) -> Iterator:
-    """A fresh page of 1280 x 720; ``page.problems`` lists script errors, ``page.asked`` requests."""
+    """A fresh page of 1280 x 720 that lists its script errors and requests."""
     context = browser.new_context(viewport={"width": 1280, "height": 720})
     fresh = context.new_page()
     fresh.set_default_timeout(20_000)

@@ -1,0 +1,170 @@
+"""What the screen shows is exact: windowing, presets, difference maps, buffers."""
+
+from fractions import Fraction
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from enhancers.display import (
+    PRESETS,
+    U16_MAX,
+    auto_window,
+    difference_legend,
+    difference_map,
+    presets_for,
+    raw_buffer,
+    thumbnail,
+    to_u16,
+    window_levels,
+    window_u8,
+)
+from enhancers.image import Window
+from enhancers.method import Modality
+
+CT_WINDOW = Window(-1024.0, 3071.0)
+
+
+@pytest.fixture
+def image():
+    return np.random.default_rng(5).random((40, 56)).astype(np.float32)
+
+
+def test_every_16_bit_level_survives_the_way_to_the_screen():
+    levels = np.arange(U16_MAX + 1, dtype=np.uint16).reshape(256, 256)
+    assert np.array_equal(to_u16((levels / U16_MAX).astype(np.float32)), levels)
+
+
+def test_to_u16_refuses_what_is_not_an_image():
+    with pytest.raises(ValueError, match="finite"):
+        to_u16(np.full((4, 4), np.nan, np.float32))
+
+
+@given(
+    low=st.integers(-200_000, 200_000),
+    width=st.integers(1, 300_000),
+    level=st.integers(0, U16_MAX),
+)
+def test_windowing_is_the_rounded_linear_map(low, width, level):
+    shown = int(window_u8(np.array([level], np.uint16), low, low + width)[0])
+    exact = Fraction((level - low) * 255, width)
+    rounded = (exact + Fraction(1, 2)).__floor__()
+    assert shown == min(max(rounded, 0), 255)
+
+
+def test_the_full_window_is_plain_rounding_to_8_bits():
+    levels = np.arange(U16_MAX + 1, dtype=np.uint16)
+    expected = np.floor(levels / 257.0 + 0.5).astype(np.uint8)
+    assert np.array_equal(window_u8(levels, 0, U16_MAX), expected)
+
+
+def test_an_8_bit_image_comes_back_byte_for_byte():
+    levels = np.arange(256, dtype=np.uint8).reshape(16, 16)
+    assert np.array_equal(window_u8(to_u16((levels / 255).astype(np.float32)), 0, U16_MAX), levels)
+
+
+def test_an_empty_window_is_refused():
+    with pytest.raises(ValueError, match="low < high"):
+        window_u8(np.zeros(1, np.uint16), 5, 5)
+
+
+def test_window_levels_follow_the_affine_map():
+    assert window_levels(CT_WINDOW.low, CT_WINDOW.high, CT_WINDOW) == (0, U16_MAX)
+    low, high = window_levels(-160.0, 240.0, CT_WINDOW)
+    back = CT_WINDOW.to_source(np.array([low, high]) / U16_MAX)
+    assert back == pytest.approx([-160.0, 240.0], abs=4095 / U16_MAX)
+    assert window_levels(5.0, 5.0001, CT_WINDOW)[1] - window_levels(5.0, 5.0001, CT_WINDOW)[0] == 1
+
+
+def test_presets_of_ct_are_the_customary_ones():
+    known = {preset.key: (preset.low, preset.high) for preset in PRESETS[Modality.CT]}
+    assert known == {
+        "soft-tissue": (-160, 240),
+        "lung": (-1350, 150),
+        "bone": (-450, 1050),
+        "brain": (0, 80),
+        "liver": (-20, 140),
+    }
+
+
+def test_presets_are_offered_only_where_their_values_were_kept(image):
+    keys = [preset.key for preset in presets_for(Modality.CT, CT_WINDOW, "HU", image)]
+    assert keys == ["full", "auto", "soft-tissue", "lung", "bone", "brain", "liver"]
+    narrow = presets_for(Modality.CT, Window(-160.0, 240.0), "HU", image)
+    assert [preset.key for preset in narrow] == ["full", "auto", "soft-tissue", "brain", "liver"]
+    assert [p.key for p in presets_for(Modality.CT, Window(0.0, 1.0), "a.u.")] == ["full"]
+    assert [p.key for p in presets_for(Modality.MR, CT_WINDOW, "HU", image)] == ["full", "auto"]
+
+
+def test_the_automatic_window_leaves_one_percent_on_each_side(image):
+    low, high = auto_window(image, Window(0.0, 100.0))
+    source = image * 100.0
+    assert np.mean(source < low) == pytest.approx(0.01, abs=0.002)
+    assert np.mean(source > high) == pytest.approx(0.01, abs=0.002)
+    flat = np.full((8, 8), 0.5, np.float32)
+    assert auto_window(flat, CT_WINDOW) == (CT_WINDOW.low, CT_WINDOW.high)
+
+
+def test_equal_images_have_a_black_difference(image):
+    assert not difference_map(image, image).any()
+
+
+def test_the_sign_of_a_difference_is_its_hue(image):
+    base = np.full_like(image, 0.5)
+    darker = difference_map(base, base - 0.1)
+    brighter = difference_map(base, base + 0.1)
+    assert (darker[..., 2] > darker[..., 0]).all()
+    assert (brighter[..., 0] > brighter[..., 2]).all()
+    assert np.allclose(darker, difference_map(base + 0.1, base), atol=1e-5)
+
+
+def test_the_lightness_of_a_difference_grows_with_its_size_on_both_sides():
+    steps = np.linspace(0.0, 0.25, 60, dtype=np.float32)[None]
+    base = np.full_like(steps, 0.5)
+    for sign in (-1, 1):
+        colours = difference_map(base, base + sign * steps, gain=4.0)
+        lightness = colours @ np.array([0.2126, 0.7152, 0.0722])
+        assert (np.diff(lightness[0]) > 0).all()
+
+
+def test_a_difference_saturates_where_its_legend_says():
+    base = np.full((1, 3), 0.5, np.float32)
+    colours = difference_map(base, base + np.array([[0.1, 0.125, 0.4]], np.float32), gain=8.0)
+    assert not np.allclose(colours[0, 0], colours[0, 1], atol=0.02)
+    assert np.allclose(colours[0, 1], colours[0, 2], atol=1e-5)
+    assert "±50 HU" in difference_legend(8.0, Window(-160.0, 240.0), "HU")
+
+
+def test_colour_images_are_compared_by_luminance(image):
+    colour = np.repeat(image[..., None], 3, axis=2)
+    other = image[::-1].copy()
+    expected = difference_map(image, other)
+    assert np.allclose(difference_map(colour, other), expected, atol=1e-5)
+
+
+def test_differences_that_make_no_sense_are_refused(image):
+    with pytest.raises(ValueError, match="subtracted"):
+        difference_map(image, image[:20])
+    with pytest.raises(ValueError, match="gain"):
+        difference_map(image, image, gain=0.5)
+
+
+@pytest.mark.parametrize("shape", [(3, 5), (3, 5, 3)])
+def test_a_raw_buffer_is_little_endian_rows(shape):
+    pixels = np.random.default_rng(1).random(shape).astype(np.float32)
+    buffer = raw_buffer(pixels)
+    assert len(buffer) == 2 * pixels.size
+    first = round(float(pixels.reshape(-1)[1]) * U16_MAX)
+    assert buffer[2:4] == bytes([first % 256, first // 256])
+    assert np.array_equal(np.frombuffer(buffer, "<u2").reshape(shape), to_u16(pixels))
+
+
+@pytest.mark.parametrize(("shape", "expected"), [((300, 200), (64, 42)), ((10, 12), (10, 12))])
+def test_a_thumbnail_is_small_and_keeps_the_mean(shape, expected):
+    pixels = np.random.default_rng(2).random((*shape, 3)).astype(np.float32)
+    small = thumbnail(pixels, 64)
+    assert small.shape == (*expected, 3)
+    assert small.dtype == np.uint8
+    assert small.mean() == pytest.approx(pixels.mean() * 255, abs=1.0)
+    assert thumbnail(np.ones((500, 3), np.float32), 64).tolist() == [[255]] * 64
