@@ -1,0 +1,191 @@
+"""Non-local means with a bandwidth of its own for every pixel, and the Rician correction.
+
+Every pixel becomes the mean of the pixels around it, weighted by how alike their patches are
+(Buades, Coll and Morel, CVPR 2005). Magnitude MR has Rician noise: the bandwidth grows with the
+signal, and the bias of the squared magnitude, 2σ², is taken off at the end (Coupé et al., IEEE TMI
+27(4), 2008; Wiest-Daesslé et al., MICCAI 2008).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Literal
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from enhancers.base import Figure, Step, Stopwatch, finished, is_constant
+from enhancers.classical.values import number, optional, whole
+from enhancers.colour import luminance, with_luminance
+from enhancers.image import MedicalImage, Pixels
+from enhancers.method import ParameterValue
+from enhancers.noise import estimate_rician_sigma, estimate_sigma
+
+NoiseModel = Literal["gaussian", "rician"]
+
+TILE = 256
+"""Side of the squares the image is processed in: their arrays stay in the processor's cache."""
+
+LEAST_SIGMA = 1e-4
+"""Below this (a fortieth of an 8-bit gray level) there is nothing to remove."""
+
+
+def nlm(
+    pixels: Pixels, *, sigma: float, beta: float, noise: NoiseModel, patch: int, search: int
+) -> Pixels:
+    """Denoise an image by non-local means.
+
+    Parameters
+    ----------
+    pixels : ndarray, float32, shape (H, W), in [0, 1]
+    sigma : float
+        Standard deviation of the noise, in [0, 1] units; for Rician noise that of each of the two
+        channels.
+    beta : float
+        Strength. With S the SUM of squared differences over a patch of p x p pixels the weight is
+        exp(-S / h²), where h = β σ sqrt(max(1, I/σ)) for Rician noise and h = p β σ for Gaussian
+        noise (that is, β σ for the mean over the patch).
+    noise : {"gaussian", "rician"}
+        "rician" also returns sqrt(max(u² - 2σ², 0)) of the mean u.
+    patch, search : int
+        Odd sides of the patch and of the search window, in pixels.
+
+    Returns
+    -------
+    ndarray, float32, shape (H, W), in [0, 1]
+
+    Raises
+    ------
+    ValueError
+        If a side is even, or ``sigma`` or ``beta`` is negative.
+    """
+    result = np.empty_like(pixels)
+    tiles = nlm_tiles(pixels, sigma=sigma, beta=beta, noise=noise, patch=patch, search=search)
+    for where, tile in tiles:
+        result[where] = tile
+    return result
+
+
+def nlm_tiles(
+    pixels: Pixels, *, sigma: float, beta: float, noise: NoiseModel, patch: int, search: int
+) -> Iterator[tuple[tuple[slice, slice], Pixels]]:
+    """The squares of `nlm`'s result with their places, row by row.
+
+    The tiles only bound the memory: the result does not depend on them.
+    """
+    if patch % 2 == 0 or search % 2 == 0:
+        raise ValueError(f"patch and search must be odd, got {patch} and {search}")
+    if sigma < 0.0 or beta < 0.0:
+        raise ValueError(f"sigma and beta must not be negative, got {sigma} and {beta}")
+    height, width = pixels.shape
+    margin = patch // 2 + search // 2
+    padded = np.pad(pixels, margin, mode="reflect" if min(height, width) > margin else "symmetric")
+    for top in range(0, height, TILE):
+        for left in range(0, width, TILE):
+            where = (slice(top, min(top + TILE, height)), slice(left, min(left + TILE, width)))
+            if sigma < LEAST_SIGMA or beta <= 0.0:
+                yield where, pixels[where].copy()
+                continue
+            block = padded[top : where[0].stop + 2 * margin, left : where[1].stop + 2 * margin]
+            square = _square_bandwidth(pixels[where], sigma, beta, noise, patch)
+            mean = _weighted_mean(block, square, patch, search)
+            yield where, _without_bias(mean, sigma) if noise == "rician" else mean
+
+
+def _square_bandwidth(
+    tile: Pixels, sigma: float, beta: float, noise: NoiseModel, patch: int
+) -> Pixels:
+    if noise == "rician":
+        growth: Pixels = np.maximum(tile / np.float32(sigma), np.float32(1.0))
+        return growth * np.float32((beta * sigma) ** 2)
+    return np.full_like(tile, (patch * beta * sigma) ** 2)
+
+
+def _without_bias(mean: Pixels, sigma: float) -> Pixels:
+    corrected: Pixels = np.sqrt(np.maximum(mean * mean - np.float32(2.0 * sigma * sigma), 0.0))
+    return corrected
+
+
+def _weighted_mean(block: Pixels, square_bandwidth: Pixels, patch: int, search: int) -> Pixels:
+    """The mean over the search window for the inside of a block that carries its margin.
+
+    The patch distance of x and x + d is that of x + d and x: each is computed once, for d in half
+    of the window, and weighted twice, since the bandwidth differs at the two ends.
+    """
+    reach, half = search // 2, patch // 2
+    rows, columns = square_bandwidth.shape
+    margin = reach + half
+    scale = np.float32(-1.0) / square_bandwidth
+    centre = block[margin : margin + rows, margin : margin + columns]
+    total, mean = np.ones_like(centre), centre.copy()
+    for dy in range(reach + 1):
+        for dx in range(-reach, reach + 1):
+            if dy == 0 and dx <= 0:
+                continue
+            distance = _patch_distance(block, (dy, dx), reach, (rows, columns), patch)
+            ahead, behind = max(dx, 0), max(-dx, 0)
+            for distances, (sy, sx) in (
+                (distance[dy : dy + rows, ahead : ahead + columns], (dy, dx)),
+                (distance[:rows, behind : behind + columns], (-dy, -dx)),
+            ):
+                weight = np.multiply(distances, scale)
+                np.exp(weight, out=weight)
+                other = block[margin + sy : margin + sy + rows, margin + sx : margin + sx + columns]
+                total += weight
+                weight *= other
+                mean += weight
+    mean /= total
+    return mean
+
+
+def _patch_distance(
+    block: Pixels, offset: tuple[int, int], reach: int, shape: tuple[int, int], patch: int
+) -> NDArray[np.float32]:
+    """Sum over the patch of (I(x) - I(x + d))² for x in the tile and in the tile moved by -d.
+
+    Row 0 of the result is row -dy of the tile, column 0 its column -max(dx, 0).
+    """
+    (dy, dx), (rows, columns) = offset, shape
+    top, left = reach - dy, reach - max(dx, 0)
+    height, width = rows + dy + patch - 1, columns + abs(dx) + patch - 1
+    here = block[top : top + height, left : left + width]
+    there = block[top + dy : top + dy + height, left + dx : left + dx + width]
+    difference = here - there
+    difference *= difference
+    summed: NDArray[np.float32] = cv2.boxFilter(
+        difference, -1, (patch, patch), normalize=False, borderType=cv2.BORDER_CONSTANT
+    )
+    half = patch // 2
+    return summed[half : height - half, half : width - half]
+
+
+def run(
+    image: MedicalImage, params: Mapping[str, ParameterValue], *, seed: int, device: str
+) -> Iterator[Step]:
+    """Run non-local means on the luminance (see `enhancers.base.Enhancer`)."""
+    if is_constant(image.pixels):
+        yield finished(image.pixels, notes=("The image is constant; nothing was done.",))
+        return
+    gray = luminance(image.pixels)
+    noise: NoiseModel = "rician" if params["noise"] == "rician" else "gaussian"
+    sigma = optional(params, "sigma")
+    if sigma is None:
+        sigma = estimate_rician_sigma(gray) if noise == "rician" else estimate_sigma(gray)
+    tiles = nlm_tiles(
+        gray,
+        sigma=sigma,
+        beta=number(params, "beta"),
+        noise=noise,
+        patch=whole(params, "patch"),
+        search=whole(params, "search"),
+    )
+    watch = Stopwatch(-(-gray.shape[0] // TILE) * -(-gray.shape[1] // TILE), "tile")
+    yield watch.step(0)
+    result = np.empty_like(gray)
+    for done, (where, tile) in enumerate(tiles, start=1):
+        result[where] = tile
+        yield watch.step(done)
+    yield finished(
+        with_luminance(image.pixels, result), figures=(Figure("sigma", "Noise σ", sigma),)
+    )

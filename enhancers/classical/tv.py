@@ -1,0 +1,130 @@
+"""Total variation denoising by Chambolle's projection (J. Math. Imaging Vis. 20, 2004).
+
+The result minimises |u - image|² / 2 + weight x TV(u): edges stay, everything between them becomes
+flat. scikit-image computes it; it cannot be interrupted, so large images go through it in
+overlapping tiles.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+
+import numpy as np
+from numpy.typing import NDArray
+from skimage.restoration import denoise_tv_chambolle
+
+from enhancers.base import Figure, Step, Stopwatch, finished, is_constant
+from enhancers.classical.values import optional, whole
+from enhancers.colour import luminance, with_luminance
+from enhancers.image import MedicalImage, Pixels
+from enhancers.method import ParameterValue
+from enhancers.noise import estimate_sigma
+
+TILE = 512
+OVERLAP = 32
+"""Pixels over which neighbouring tiles are blended; an iteration reaches one pixel further."""
+
+TOLERANCE = 2e-4
+WEIGHT_PER_SIGMA = 0.85
+"""Best, within 0.3 dB, on CT and chest X-ray slices with σ from 0.02 to 0.2."""
+LEAST_WEIGHT = 1e-4
+
+
+def automatic_weight(sigma: float) -> float:
+    """The weight for noise of standard deviation ``sigma`` (in [0, 1] units)."""
+    return WEIGHT_PER_SIGMA * sigma
+
+
+def tv(pixels: Pixels, *, weight: float, iterations: int) -> Pixels:
+    """Denoise an image by total variation.
+
+    Parameters
+    ----------
+    pixels : ndarray, float32, shape (H, W), in [0, 1]
+    weight : float
+        Larger removes more. Below 1e-4 the image is returned as it is.
+    iterations : int
+        Most iterations; it stops when the cost changes by less than 2e-4 of its first value.
+
+    Returns
+    -------
+    ndarray, float32, shape (H, W)
+    """
+    result = np.zeros_like(pixels)
+    for where, tile in tv_tiles(pixels, weight=weight, iterations=iterations):
+        result[where] += tile
+    return result
+
+
+def tv_tiles(
+    pixels: Pixels, *, weight: float, iterations: int
+) -> Iterator[tuple[tuple[slice, slice], Pixels]]:
+    """The tiles that add up to `tv`'s result: places that overlap, values faded at the overlaps.
+
+    An image of at most 512 pixels a side is one tile.
+    """
+    height, width = pixels.shape
+    for rows in _spans(height):
+        for columns in _spans(width):
+            part = pixels[rows, columns]
+            if weight >= LEAST_WEIGHT:
+                part = denoise_tv_chambolle(
+                    part, weight=weight, eps=TOLERANCE, max_num_iter=iterations
+                )
+            fade = _fade(rows, height)[:, None] * _fade(columns, width)[None, :]
+            yield (rows, columns), (part * fade).astype(np.float32, copy=False)
+
+
+def _spans(length: int) -> list[slice]:
+    if length <= TILE:
+        return [slice(0, length)]
+    count = -(-(length - OVERLAP) // (TILE - OVERLAP))
+    starts = np.linspace(0, length - TILE, count).astype(int)
+    return [slice(int(start), int(start) + TILE) for start in starts]
+
+
+def _fade(span: slice, length: int) -> NDArray[np.float32]:
+    """Weights over a span; at every place those of all spans add up to one."""
+    weights = [_ramp(other, length) for other in _spans(length)]
+    total = np.sum(weights, axis=0)
+    own = _ramp(span, length)
+    shares: NDArray[np.float32] = (own / total)[span].astype(np.float32)
+    return shares
+
+
+def _ramp(span: slice, length: int) -> NDArray[np.float64]:
+    places = np.arange(length)
+    inside = np.minimum(places - span.start + 1, span.stop - places)
+    ramp: NDArray[np.float64] = np.clip(inside / OVERLAP, 0.0, 1.0)
+    if span.start == 0:
+        ramp[: span.stop - OVERLAP] = 1.0
+    if span.stop == length:
+        ramp[span.start + OVERLAP :] = 1.0
+    return ramp
+
+
+def run(
+    image: MedicalImage, params: Mapping[str, ParameterValue], *, seed: int, device: str
+) -> Iterator[Step]:
+    """Run total variation on the luminance; one `Step` a tile (see `Enhancer`)."""
+    if is_constant(image.pixels):
+        yield finished(image.pixels, notes=("The image is constant; nothing was done.",))
+        return
+    gray = luminance(image.pixels)
+    weight = optional(params, "weight")
+    figures: tuple[Figure, ...] = ()
+    if weight is None:
+        sigma = estimate_sigma(gray)
+        weight = automatic_weight(sigma)
+        figures = (Figure("sigma", "Noise σ", sigma),)
+    watch = Stopwatch(len(_spans(gray.shape[0])) * len(_spans(gray.shape[1])), "tile")
+    yield watch.step(0)
+    result = np.zeros_like(gray)
+    tiles = tv_tiles(gray, weight=weight, iterations=whole(params, "iterations"))
+    for done, (where, tile) in enumerate(tiles, start=1):
+        result[where] += tile
+        yield watch.step(done)
+    yield finished(
+        with_luminance(image.pixels, result),
+        figures=(*figures, Figure("weight", "Weight", weight)),
+    )
