@@ -1,0 +1,165 @@
+import os
+from functools import cache
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from enhancers.degrade import degrade
+from enhancers.image import Pixels
+from enhancers.noise import (
+    estimate_rician_sigma,
+    estimate_sigma,
+    estimate_speckle,
+    homogeneous_region,
+)
+from enhancers.phantoms import phantom
+
+SEEDS = (0, 1, 2)
+GRAY_KINDS = ("cardiac_mr", "ct", "echo", "chest_xray")
+# A folder of real slices: mr.npz, ct.npz, us.npz, xr.npz with "images" (N, 256, 256) uint8.
+DATA = os.environ.get("READINGROOM_TEST_DATA", "")
+
+
+@cache
+def clean(kind: str, seed: int) -> Pixels:
+    return phantom(kind, size=256, seed=seed).pixels
+
+
+@cache
+def real(modality: str) -> list[Pixels]:
+    path = Path(DATA) / f"{modality}.npz"
+    if not path.is_file():
+        pytest.skip(f"READINGROOM_TEST_DATA names no folder with {path.name}")
+    images = np.load(path)["images"]
+    chosen = np.random.default_rng(0).choice(len(images), 12, replace=False)
+    return [images[index].astype(np.float32) / np.float32(255.0) for index in chosen]
+
+
+@cache
+def noise_of_its_own(modality: str) -> list[float]:
+    return [estimate_sigma(image) for image in real(modality)]
+
+
+@pytest.mark.parametrize("kind", GRAY_KINDS)
+@pytest.mark.parametrize("sigma", [0.05, 0.1, 0.15, 0.2])
+def test_clipped_gaussian_within_ten_percent(kind: str, sigma: float) -> None:
+    for seed in SEEDS:
+        found = estimate_sigma(degrade(clean(kind, seed), "gaussian", sigma, seed=seed))
+        assert found == pytest.approx(sigma, rel=0.1)
+
+
+@pytest.mark.parametrize("kind", GRAY_KINDS)
+def test_a_clean_phantom_reads_as_nearly_free_of_noise(kind: str) -> None:
+    for seed in SEEDS:
+        assert estimate_sigma(clean(kind, seed)) < 0.005
+
+
+@pytest.mark.parametrize("modality", ["mr", "ct", "us", "xr"])
+@pytest.mark.parametrize("sigma", [0.05, 0.1, 0.15, 0.2])
+def test_clipped_gaussian_on_real_slices(modality: str, sigma: float) -> None:
+    added = [
+        estimate_sigma(degrade(image, "gaussian", sigma, seed=index))
+        for index, image in enumerate(real(modality))
+    ]
+    # CT slices come with noise of their own, which adds to what was put in.
+    total = np.hypot(sigma, noise_of_its_own(modality))
+    assert np.mean(added) == pytest.approx(total.mean(), rel=0.05)
+    assert np.mean(np.abs(np.asarray(added) / total - 1.0) <= 0.1) >= 0.9
+    if modality != "ct":
+        assert np.mean(added) == pytest.approx(sigma, rel=0.05)
+
+
+def test_levels_beyond_the_contract_keep_their_order() -> None:
+    found = [
+        estimate_sigma(degrade(clean("ct", 0), "gaussian", s, seed=0)) for s in (0.01, 0.02, 0.3)
+    ]
+    assert found[0] == pytest.approx(0.01, rel=0.25)
+    assert found[1] == pytest.approx(0.02, rel=0.15)
+    assert found[2] == pytest.approx(0.3, rel=0.15)
+
+
+def test_colour_channels_are_averaged() -> None:
+    noisy = degrade(clean("fundus", 0), "gaussian", 0.1, seed=0)
+    assert estimate_sigma(noisy) == pytest.approx(0.1, rel=0.1)
+
+
+@pytest.mark.parametrize("value", [0.0, 0.4, 1.0])
+@pytest.mark.parametrize("shape", [(16, 16), (1, 1), (40, 17), (20, 20, 3)])
+def test_a_constant_image_has_no_noise(value: float, shape: tuple[int, ...]) -> None:
+    image = np.full(shape, value, np.float32)
+    assert estimate_sigma(image) == 0.0
+    assert estimate_rician_sigma(image) == 0.0
+    assert estimate_speckle(image) == pytest.approx(0.0, abs=1e-6)
+
+
+def test_a_black_frame_does_not_lower_the_estimate() -> None:
+    framed = np.zeros((400, 400), np.float32)
+    framed[72:328, 72:328] = degrade(clean("chest_xray", 0), "gaussian", 0.1, seed=0)
+    assert estimate_sigma(framed) == pytest.approx(0.1, rel=0.1)
+
+
+def test_nothing_but_black_and_white_still_gives_a_number() -> None:
+    checks = (np.indices((64, 64)).sum(0) // 8 % 2).astype(np.float32)
+    assert 0.0 <= estimate_sigma(checks) <= 0.5
+
+
+def test_a_small_image_is_estimated() -> None:
+    flat = np.full((16, 16), 0.5, np.float32)
+    found = [estimate_sigma(degrade(flat, "gaussian", 0.1, seed=seed)) for seed in range(8)]
+    assert np.mean(found) == pytest.approx(0.1, rel=0.25)
+
+
+@pytest.mark.parametrize("sigma", [0.02, 0.04, 0.1])
+def test_rician_on_phantoms(sigma: float) -> None:
+    for seed in SEEDS:
+        noisy = degrade(clean("cardiac_mr", seed), "rician", sigma, seed=seed)
+        assert estimate_rician_sigma(noisy) == pytest.approx(sigma, rel=0.12)
+
+
+def test_rician_with_the_background_set_to_zero() -> None:
+    noisy = degrade(clean("cardiac_mr", 0), "rician", 0.04, seed=0)
+    masked = np.where(clean("cardiac_mr", 0) > 0.03, noisy, 0.0).astype(np.float32)
+    assert estimate_rician_sigma(masked) == pytest.approx(0.04, rel=0.15)
+
+
+@pytest.mark.parametrize("sigma", [0.02, 0.04])
+def test_rician_on_real_slices(sigma: float) -> None:
+    found = [
+        estimate_rician_sigma(degrade(image, "rician", sigma, seed=index))
+        for index, image in enumerate(real("mr"))
+    ]
+    assert np.mean(found) == pytest.approx(sigma, rel=0.1)
+
+
+@pytest.mark.parametrize("level", [0.1, 0.2, 0.3])
+def test_speckle_of_a_flat_field(level: float) -> None:
+    flat = np.full((256, 256), 0.4, np.float32)
+    found = estimate_speckle(degrade(flat, "speckle", level, seed=0))
+    assert found == pytest.approx(level, rel=0.12)
+
+
+def test_speckle_grows_with_what_was_added() -> None:
+    for seed in SEEDS:
+        image = clean("echo", seed)
+        found = [estimate_speckle(image)]
+        found += [estimate_speckle(degrade(image, "speckle", s, seed=0)) for s in (0.1, 0.2, 0.3)]
+        assert found == sorted(found)
+        # The tissue's own grain adds in squares.
+        assert found[3] == pytest.approx(np.hypot(0.3, found[0]), rel=0.15)
+
+
+def test_the_homogeneous_region_is_found() -> None:
+    rng = np.random.default_rng(0)
+    spread = np.full((128, 128), 0.3)
+    spread[64:, :64] = 0.05
+    image = np.clip(0.5 * (1 + spread * rng.standard_normal((128, 128))), 0.01, 0.99)
+    rows, columns = homogeneous_region(image.astype(np.float32))
+    assert rows.start >= 60
+    assert columns.stop <= 68
+    assert rows.stop - rows.start == columns.stop - columns.start == 10
+
+
+def test_the_region_avoids_the_black_background() -> None:
+    rows, columns = homogeneous_region(clean("cardiac_mr", 0))
+    assert clean("cardiac_mr", 0)[rows, columns].mean() > 0.1
