@@ -237,6 +237,7 @@ def test_reasons_say_what_is_missing_or_does_not_fit():
     assert "colour" in reason(image, "ssim", reference=np.stack([image] * 3, axis=2))
     huge = np.zeros((2049, 2049), np.float32)
     assert "megapixels" in reason(huge, "vif", reference=huge)
+    assert "megapixels" in reason(huge, "niqe")
 
 
 def test_an_unknown_key_is_an_error_that_names_the_nearest():

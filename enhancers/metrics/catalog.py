@@ -10,6 +10,9 @@ from enhancers.method import nearest
 
 ONE_GAUSSIAN = "11x11 Gaussian window, σ 1.5"
 
+LARGEST = 2048 * 2048
+"""Pixels above which the slow ones would take minutes and 8 GB of memory."""
+
 
 @dataclass(frozen=True)
 class Metric:
@@ -97,7 +100,7 @@ METRICS: tuple[Metric, ...] = (
         data_range="0 to 255, luminance, rounded to whole levels",
         note="1 for identical images; contrast enhancement may exceed 1.",
         smallest=33,
-        largest=2048 * 2048,
+        largest=LARGEST,
     ),
     Metric(
         key="nmse",
@@ -146,6 +149,7 @@ METRICS: tuple[Metric, ...] = (
         note="Distance from photographs; not validated for diagnosis.",
         file="niqe_modelparameters.mat",
         smallest=96,
+        largest=LARGEST,
     ),
     Metric(
         key="brisque",
@@ -157,6 +161,7 @@ METRICS: tuple[Metric, ...] = (
         note="Trained on photographs; not validated for diagnosis.",
         file="brisque_svm_weights.pth",
         smallest=16,
+        largest=LARGEST,
     ),
 )
 
