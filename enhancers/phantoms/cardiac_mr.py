@@ -13,7 +13,7 @@ BLOOD, MUSCLE, FAT, LUNG, LIVER, BONE = 0.80, 0.27, 0.72, 0.05, 0.38, 0.42
 def draw(size: int, rng: np.random.Generator) -> tuple[Plane, NDArray[np.uint8]]:
     """Draw one slice; labels are 1 left ventricle, 2 myocardium, 3 right ventricle."""
     canvas = Canvas(size, rng, warp=0.014, waves=4.0)
-    image = canvas.full(0.015)
+    image = canvas.full(0.004)
     _thorax(canvas, rng, image)
     labels = _heart(canvas, rng, image)
     body = np.clip(image * 8.0, 0.0, 1.0)
