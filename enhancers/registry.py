@@ -199,9 +199,9 @@ METHODS: tuple[Method, ...] = (
             Parameter("sigma", "Noise σ", "float", None, 0.0, 0.5, 0.005, automatic=True,
                       help="As a fraction of the window. Automatic: estimated when denoising, "
                            "0 (noise-free) when enlarging; give a value for noisy enlargement."),
-            Parameter("steps", "Steps of the schedule", "int", 100, 5, 250, 1,
-                      help="The published schedule has 100; denoising skips those that cannot "
-                           "change the result."),
+            Parameter("steps", "Steps of the schedule", "int", None, 5, 250, 1, automatic=True,
+                      help="The published schedule has 100. Automatic: 100 when denoising, where "
+                           "those that cannot change the result are skipped, 20 when enlarging."),
             Parameter("output", "Return", "choice", "sample",
                       choices=("sample", "mean of samples", "one call"),
                       help="One sample has natural texture; the mean of several is closest to the "
@@ -213,6 +213,9 @@ METHODS: tuple[Method, ...] = (
             Parameter("respace", "Respace below the noise level", "bool", False, advanced=True,
                       help="Denoising only: spread all the steps below the noise level instead of "
                            "keeping the published ones. A different distribution, more calls."),
+            Parameter("unclip", "Restore clipped noise", "bool", True, advanced=True,
+                      help="Denoising only: treat pixels at black and white as noise that was cut "
+                           "off there, so that a noisy black background comes out black."),
             Parameter("degrade_first", "Shrink the input first", "bool", False, advanced=True,
                       help="Enlarging only: block-average the image before enlarging it back, to "
                            "compare with a known truth."),

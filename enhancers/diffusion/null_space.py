@@ -18,6 +18,7 @@ from torch import Tensor
 
 from enhancers.base import Figure, Step, Stopwatch, finished, is_constant
 from enhancers.colour import luminance, with_luminance
+from enhancers.diffusion.clipping import unclip
 from enhancers.diffusion.schedule import Moment, keyed_noise, noise_level_step, timeline
 from enhancers.diffusion.schedule import moments as moments_at
 from enhancers.diffusion.tiles import Padding, Predict, Tiling, pad
@@ -35,6 +36,8 @@ START = 1000
 CONSISTENCY = 5e-4
 """Most |H x - y| left after the final projections, in [0, 1] units."""
 ROUNDS = 200
+DENOISING_STEPS, ENLARGING_STEPS = 100, 20
+"""The published schedule, and one that serves enlargement as well on a CPU."""
 
 
 @dataclass(frozen=True)
@@ -48,6 +51,7 @@ class Task:
     samples: int
     eta: float
     respace: bool
+    unclip: bool
     degrade_first: bool
     preview_every: int
 
@@ -69,14 +73,18 @@ def read_task(params: Mapping[str, ParameterValue], gray: Pixels) -> Task:
     sigma = params["sigma"]
     if sigma is None:
         sigma = estimate_sigma(gray) if factor == 1 else 0.0
+    steps = params["steps"]
+    if steps is None:
+        steps = DENOISING_STEPS if factor == 1 else ENLARGING_STEPS
     return Task(
         factor=factor,
         sigma=float(sigma),
-        steps=int(cast(int, params["steps"])),
+        steps=int(steps),
         output=str(params["output"]),
         samples=int(cast(int, params["samples"])),
         eta=float(cast(float, params["eta"])),
         respace=bool(params["respace"]),
+        unclip=bool(params["unclip"]),
         degrade_first=bool(params["degrade_first"]) and factor > 1,
         preview_every=int(cast(int, params["preview_every"])),
     )
@@ -224,6 +232,8 @@ def run(
         return
     prior = pixel_prior(device)
     low, padding = _measurement(gray, task, prior)
+    if task.factor == 1 and task.unclip:
+        low = unclip(low, task.sigma, seed=seed)
     y = torch.from_numpy(low)[None, None].to(device) * 2 - 1
     predict = _whole_or_tiled(prior, y, task)
     watch = Stopwatch(_total_calls(task, prior), "network call")

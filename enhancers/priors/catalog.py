@@ -6,8 +6,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-ASSETS = Path(__file__).resolve().parents[2] / "assets" / "priors"
-
 
 @dataclass(frozen=True)
 class Prior:
@@ -25,7 +23,9 @@ class Prior:
     @property
     def folder(self) -> Path:
         """Where its files lie."""
-        return ASSETS / self.key
+        from enhancers.settings import get_settings
+
+        return get_settings().priors_dir / self.key
 
     @property
     def files(self) -> tuple[Path, ...]:

@@ -62,7 +62,8 @@ def read_corpus(folder: Path | None, *, phantoms: int = 20, seed: int = 0) -> Co
             groups[archive.stem] = _read_archive(archive)
         if not groups:
             groups["images"] = _read_files(folder)
-    groups[PHANTOM] = _draw_phantoms(phantoms, seed)
+    if phantoms:
+        groups[PHANTOM] = _draw_phantoms(phantoms, seed)
     return _split(groups)
 
 

@@ -1,0 +1,44 @@
+# make run    set up and serve the app      make test   the whole suite, with a real browser
+# make check  ruff, mypy, import rule       make clean  remove the environment
+
+PYTHON ?= $(firstword $(foreach name,python3.12 python3.13 python3.11 python3,$(shell command -v $(name) 2>/dev/null)))
+BIN := .venv/bin
+export GRADIO_ANALYTICS_ENABLED := False
+export HF_HUB_DISABLE_TELEMETRY := 1
+
+.PHONY: run test check chromium clean
+
+run: .venv/installed
+	$(BIN)/python app.py
+
+test: .venv/installed-dev chromium
+	OMP_NUM_THREADS=1 HF_HUB_OFFLINE=1 $(BIN)/python -m pytest -n 2 --dist loadfile $(ARGS)
+
+check: .venv/installed-dev
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/python -m pytest -q tests/test_imports.py
+
+.venv/bin/python:
+	@test -n "$(PYTHON)" || { echo "Python 3.11, 3.12 or 3.13 is needed; install one, or run: make PYTHON=/path/to/python run"; exit 1; }
+	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' || { echo "$(PYTHON) is not Python 3.11 to 3.13; run: make PYTHON=/path/to/python run"; exit 1; }
+	$(PYTHON) -m venv .venv
+
+.venv/installed: requirements.txt | .venv/bin/python
+	$(BIN)/python -m pip install --disable-pip-version-check -q -r requirements.txt
+	@touch $@
+
+.venv/installed-dev: requirements-dev.txt .venv/installed
+	$(BIN)/python -m pip install --disable-pip-version-check -q -r requirements-dev.txt
+	@touch $@
+
+chromium:
+	@command -v chromium >/dev/null || { \
+	  if command -v apt-get >/dev/null && [ "$$(id -u)" = 0 ]; then apt-get update -q && apt-get install -yq chromium; \
+	  elif command -v apt-get >/dev/null && command -v sudo >/dev/null; then sudo apt-get update -q && sudo apt-get install -yq chromium; \
+	  else echo "The browser tests need a program named chromium and this machine has no apt: install it, or run: READINGROOM_NO_BROWSER=1 make test"; \
+	       [ -n "$$READINGROOM_NO_BROWSER" ]; fi; }
+
+clean:
+	rm -rf .venv

@@ -1,0 +1,255 @@
+"""UniMIE: brighten by fitting y = f x + M, with f and M unknown, while sampling x from the prior.
+
+Fei et al., "Lightening anything in medical images", 2024, sections 2.1 and 4. The residual and the
+exposure live in [0, 1]; the network lives in [-1, 1].
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import cast
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+from torch.nn import functional as F
+
+from enhancers.base import Figure, Step, Stopwatch, finished, is_constant
+from enhancers.colour import luminance, with_luminance
+from enhancers.diffusion.schedule import Moment, keyed_noise, timeline
+from enhancers.diffusion.tiles import Padding, Predict, Tiling, pad
+from enhancers.image import MedicalImage, Pixels
+from enhancers.method import ParameterValue
+from enhancers.priors.load import pixel_prior
+
+START = 1000
+"""Key of the initial noise: no timestep has it."""
+TILE, STRIDE = 256, 128
+MULTIPLE = 16
+MASK_CELL = 32
+"""Side of a cell of the mask's grid: coarse, so that M takes the lighting and not the anatomy."""
+EXPOSURE_CELL, REFERENCE_CELL = 16, 8
+REFERENCE_GUIDANCE = 0.509
+REFERENCE_EXPOSURE = 10.0
+"""The published exposure loss is squared and weaker by about this factor near its target."""
+DAMPING = 0.01
+"""Gauss-Newton damping of the pull f r/(f² + 0.01): dark images (f near 0.1) keep the measurement."""
+FIT_STEPS, FIT_RATE = 4, 0.01
+FIT_SIGNAL = 0.5
+"""f and M are fitted once ābar has reached this: before, the network's estimate is a vague mean
+image, and the mask would take the anatomy for lighting."""
+LEAST_GAIN = 0.02
+FOREGROUND = 0.5
+"""Share of Otsu's threshold above which a pixel belongs to the body: dark tissue counts as well."""
+
+
+@dataclass(frozen=True)
+class Lighting:
+    """The parameters, typed; ``guidance`` is complete."""
+
+    exposure: float
+    variant: str
+    steps: int
+    guidance: float
+    exposure_weight: float
+    smoothness: float
+    preview_every: int
+
+    @classmethod
+    def read(cls, params: Mapping[str, ParameterValue]) -> Lighting:
+        """From resolved parameters."""
+        variant, guidance = str(params["variant"]), params["guidance"]
+        if guidance is None:
+            guidance = REFERENCE_GUIDANCE if variant == "reference" else 1.0
+        return cls(
+            exposure=float(cast(float, params["exposure"])),
+            variant=variant,
+            steps=int(cast(int, params["steps"])),
+            guidance=float(guidance),
+            exposure_weight=float(cast(float, params["exposure_weight"])),
+            smoothness=float(cast(float, params["smoothness"])),
+            preview_every=int(cast(int, params["preview_every"])),
+        )
+
+
+def calls(image: MedicalImage, params: Mapping[str, ParameterValue]) -> int:
+    """Planned network evaluations of a 256 x 256 patch."""
+    height, width = (-(-max(side, TILE) // MULTIPLE) * MULTIPLE for side in image.shape)
+    return Lighting.read(params).steps * len(Tiling(height, width, TILE, STRIDE).corners)
+
+
+class Degradation:
+    """The unknown y = f x + M: a scalar gain and a mask on a coarse grid.
+
+    Parameters
+    ----------
+    y : Tensor, shape (1, 1, H, W), in [0, 1]
+    gain : float
+        First value of f.
+    """
+
+    def __init__(self, y: Tensor, gain: float, smoothness: float) -> None:
+        self.y = y
+        self.smoothness = smoothness
+        height, width = y.shape[-2:]
+        cells = (1, 1, math.ceil(height / MASK_CELL) + 1, math.ceil(width / MASK_CELL) + 1)
+        self.gain = torch.tensor(gain, device=y.device, requires_grad=True)
+        self.grid = torch.zeros(cells, device=y.device, requires_grad=True)
+        self.optimizer = torch.optim.Adam([self.gain, self.grid], lr=FIT_RATE)
+
+    def mask(self) -> Tensor:
+        """M at full size."""
+        size = tuple(self.y.shape[-2:])
+        return F.interpolate(self.grid, size=size, mode="bicubic", align_corners=True)
+
+    def residual(self, u: Tensor) -> Tensor:
+        """f u + M - y of an estimate ``u`` in [0, 1]."""
+        return self.gain * u + self.mask() - self.y
+
+    def fit(self, u: Tensor) -> None:
+        """A few Adam steps on mean(r²) + smoothness TV(M)."""
+        for _ in range(FIT_STEPS):
+            rows = self.grid.diff(dim=-2).abs().mean()
+            columns = self.grid.diff(dim=-1).abs().mean()
+            loss = self.residual(u).square().mean() + self.smoothness * (rows + columns)
+            self.optimizer.zero_grad()
+            loss.backward()  # type: ignore[no-untyped-call]
+            self.optimizer.step()
+        with torch.no_grad():
+            self.gain.clamp_(min=LEAST_GAIN)
+
+
+@dataclass(eq=False)
+class PixelDegradation:
+    """The published code's y = f x + M: a mask of every pixel, plain gradient steps of rate 1."""
+
+    y: Tensor
+    gain: Tensor
+    mask: Tensor
+
+    def residual(self, u: Tensor) -> Tensor:
+        """f u + M - y of an estimate ``u`` in [0, 1]."""
+        return self.gain * u + self.mask - self.y
+
+    def fit(self, u: Tensor) -> None:
+        """One gradient step on mean(r²); a pixel's share of the mean is why M hardly moves."""
+        r = self.residual(u)
+        self.gain = (self.gain - 2 * (r * u).mean()).clamp_min(LEAST_GAIN)
+        self.mask = self.mask - 2 * r / r.numel()
+
+
+def foreground(gray: Pixels) -> Pixels:
+    """Soft mask of the body in [0, 1], so that a black background stays black."""
+    from scipy.ndimage import gaussian_filter
+    from skimage.filters import threshold_otsu
+
+    smooth = gaussian_filter(gray, 2.0)
+    above: NDArray[np.bool_] = smooth > FOREGROUND * threshold_otsu(smooth)
+    mask: Pixels = gaussian_filter(above.astype(np.float32), 2.0)
+    return mask
+
+
+def cell_means(u: Tensor, side: int) -> Tensor:
+    """Every pixel replaced by the mean of its ``side`` x ``side`` cell."""
+    means = F.avg_pool2d(u, side, ceil_mode=True, count_include_pad=False)
+    enlarged = F.interpolate(means, scale_factor=side, mode="nearest")
+    return enlarged[..., : u.shape[-2], : u.shape[-1]]
+
+
+def paper_step(
+    moment: Moment, x: Tensor, noise: Tensor, model: Degradation, body: Tensor, light: Lighting
+) -> tuple[Tensor, Tensor]:
+    """Variant "paper": the clean estimate is corrected, then a deterministic step keeps ε."""
+    u = (moment.clean(x, noise).clamp(-1, 1) + 1) / 2
+    if moment.signal >= FIT_SIGNAL:
+        model.fit(u)
+    with torch.no_grad():
+        pull = model.gain * model.residual(u) / (model.gain**2 + DAMPING)
+        push = body * torch.sign(cell_means(u, EXPOSURE_CELL) - light.exposure)
+        u = (u - light.guidance * pull - light.exposure_weight * push).clamp(0, 1)
+        return moment.a * (2 * u - 1) + moment.s * noise, u
+
+
+def reference_step(
+    moment: Moment, x: Tensor, noise: Tensor, z: Tensor, model: PixelDegradation, light: Lighting
+) -> tuple[Tensor, Tensor]:
+    """Variant "reference": an ancestral step, then guidance on x_t itself.
+
+    The exposure target is applied to the [-1, 1] image, as published, hence its brightness of
+    (E + 1)/2.
+    """
+    x0 = moment.clean(x, noise).clamp(-1, 1)
+    u = (x0 + 1) / 2
+    over = cell_means(x0, REFERENCE_CELL) - light.exposure
+    push = REFERENCE_EXPOSURE * light.exposure_weight * over
+    guide = light.guidance * (2 * model.gain * model.residual(u) + push)
+    model.fit(u)
+    if moment.next_signal == 1.0:
+        final = (x0 - guide).clamp(-1, 1)
+        return final, (final + 1) / 2
+    ratio = (1 - moment.next_signal) / (1 - moment.signal)
+    fresh = math.sqrt(max(ratio * (1 - moment.signal / moment.next_signal), 0.0))
+    kept = math.sqrt(max(moment.s**2 - fresh**2, 0.0))
+    return moment.a * x0 + kept * noise + fresh * z - guide, u
+
+
+def sample(
+    predict: Predict, signal: Tensor, y: Tensor, body: Tensor, light: Lighting, *, seed: int
+) -> Iterator[tuple[int, Tensor, float]]:
+    """Enhance the measurement ``y``, (1, 1, H, W) in [0, 1].
+
+    Yields (steps made, clean estimate in [0, 1], gain f) after every step; the last is the result.
+    """
+    shape = tuple(y.shape)
+    share = float((y * body).sum() / body.sum().clamp_min(1.0))
+    gain = max(share / light.exposure, LEAST_GAIN)
+    fitted = Degradation(y, gain, light.smoothness)
+    plain = PixelDegradation(y, torch.tensor(1.0, device=y.device), torch.zeros_like(y))
+    x = keyed_noise(shape, seed, START).to(y.device)
+    for done, moment in enumerate(timeline(signal, light.steps), start=1):
+        noise = predict(x, moment.t).clone()
+        if light.variant == "paper":
+            x, u = paper_step(moment, x, noise, fitted, body, light)
+            yield done, u, float(fitted.gain.detach())
+        else:
+            z = keyed_noise(shape, seed, moment.t).to(y.device)
+            x, u = reference_step(moment, x, noise, z, plain, light)
+            yield done, u, float(plain.gain)
+
+
+def run(
+    image: MedicalImage, params: Mapping[str, ParameterValue], *, seed: int, device: str
+) -> Iterator[Step]:
+    """Brighten; see `enhancers.base.Enhancer`."""
+    gray = luminance(image.pixels)
+    if is_constant(gray):
+        yield finished(image.pixels, notes=("The image is constant: there is nothing to enhance.",))
+        return
+    light = Lighting.read(params)
+    prior = pixel_prior(device)
+    padded, padding = pad(gray, multiple=MULTIPLE, least=TILE)
+    y = torch.from_numpy(padded)[None, None].to(device)
+    body = torch.from_numpy(foreground(padded))[None, None].to(device)
+    tiling = Tiling(*padded.shape, TILE, STRIDE)
+
+    def predict(x: Tensor, t: int) -> Tensor:
+        return tiling.predict(prior.predict, x, t)
+
+    watch = Stopwatch(light.steps)
+    u, gain = y, 1.0
+    for done, u, gain in sample(predict, prior.signal, y, body, light, seed=seed):
+        show = done % light.preview_every == 0 and done < light.steps
+        yield watch.step(done, _merged(image, u, padding) if show else None)
+    yield finished(
+        _merged(image, u, padding),
+        figures=(Figure("gain", "Exposure factor f", gain),),
+        calls=light.steps * len(tiling.corners),
+    )
+
+
+def _merged(image: MedicalImage, u: Tensor, padding: Padding) -> Pixels:
+    gray = u[0, 0].clamp(0, 1).cpu().numpy().astype(np.float32)
+    return with_luminance(image.pixels, padding.crop(gray), keep="saturation")
