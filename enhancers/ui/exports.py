@@ -4,19 +4,18 @@ from __future__ import annotations
 
 import io
 import json
-from typing import TYPE_CHECKING
 
 from fastapi import APIRouter
 from fastapi.responses import Response
 
+from enhancers.compare import Outcome
 from enhancers.errors import ReadingRoomError
+from enhancers.metrics import to_csv
+from enhancers.save import BundleItem, to_png16, write_bundle
 from enhancers.ui import gallery
 from enhancers.ui.screen import DOWNLOADS
 from enhancers.ui.session import INPUT, Session, Sessions
 from enhancers.ui.views import score_rows
-
-if TYPE_CHECKING:
-    from enhancers.compare import Outcome
 
 _PRIVATE = {"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"}
 
@@ -61,8 +60,6 @@ def _file(data: bytes | None, media_type: str, name: str) -> Response:
 
 def png_bytes(session: Session, key: str) -> bytes | None:
     """A result (or the input) as 16-bit PNG; None when there is none of this name."""
-    from enhancers.save import to_png16
-
     for found, _, pixels in session.panels():
         if found == key:
             return to_png16(pixels)
@@ -71,9 +68,6 @@ def png_bytes(session: Session, key: str) -> bytes | None:
 
 def bundle_bytes(session: Session) -> bytes | None:
     """The zip of all finished results; None when there is none."""
-    from enhancers.metrics import to_csv
-    from enhancers.save import BundleItem, write_bundle
-
     image, outcomes = session.image, _outcomes(session)
     if image is None or not outcomes:
         return None

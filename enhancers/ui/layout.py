@@ -12,13 +12,11 @@ from enhancers.method import Modality
 from enhancers.registry import METHODS
 from enhancers.ui import render
 from enhancers.ui.parameters import MethodCard, method_card
-from enhancers.ui.session import Session
+from enhancers.ui.session import FILE_WINDOW, Session
 from enhancers.viewer import Viewer
 
 SIDE, SLIDER, DIFFERENCE = "Side by side", "Slider", "Difference"
 METRICS_TAB, PROVENANCE, CARDS = "Metrics", "Provenance", "Method cards"
-
-FILE_WINDOW, MANUAL = "file", "manual"
 
 START_WITH = ("classical", "pseudo_label", "null_space", "unimie")
 """Ticked at first: a classical, a hybrid and two purely generative methods."""
@@ -114,7 +112,7 @@ def draw(
             _draw_run(parts)
         with gr.Column(elem_id="stage", scale=1, min_width=320):
             parts["notice"] = gr.HTML("", elem_id="notice")
-            parts["progress"] = gr.HTML("", elem_id="progress")
+            parts["progress"] = gr.HTML(render.progress_html(Session(), ""), elem_id="progress")
             _draw_tabs(parts)
     return Layout(**parts, cards=cards)
 
@@ -124,10 +122,10 @@ def _heading(text: str) -> None:
 
 
 def _draw_image(parts: dict[str, Any], samples: dict[str, Any]) -> None:
-    _heading("Image")
+    _heading("Image <small>DICOM, NIfTI, PNG, TIFF or JPEG; read on this machine only.</small>")
     # No file_types: with them the browser refuses DICOM files without an extension.
     parts["upload"] = gr.File(
-        label="DICOM, NIfTI, PNG, TIFF or JPEG", file_count="single", elem_id="upload", height=96
+        label="Image file", show_label=False, file_count="single", elem_id="upload", height=64
     )
     with gr.Accordion("Samples", open=True, elem_id="samples-fold"):
         parts["samples"] = gr.HTML(
@@ -152,9 +150,14 @@ def _draw_image(parts: dict[str, Any], samples: dict[str, Any]) -> None:
     with gr.Row(visible=False, elem_id="manual-window") as parts["manual"]:
         parts["low"] = gr.Number(label="Black at", elem_id="window-low", min_width=80)
         parts["high"] = gr.Number(label="White at", elem_id="window-high", min_width=80)
-    with gr.Accordion("Truth image (optional)", open=False, elem_id="truth-fold"):
+    with gr.Accordion(
+        "Truth image (optional, for PSNR, SSIM, …)", open=False, elem_id="truth-fold"
+    ):
         parts["truth"] = gr.File(
-            label="A clean version, for PSNR, SSIM, …", elem_id="truth", height=90
+            label="Truth image",
+            show_label=False,
+            elem_id="truth",
+            height=64,
         )
 
 
@@ -173,7 +176,7 @@ def _draw_methods(missing: dict[str, str]) -> list[MethodCard]:
 
 
 def _draw_machine(parts: dict[str, Any]) -> None:
-    _heading("Run")
+    _heading("Reproducibility")
     with gr.Row():
         parts["seed"] = gr.Number(
             0, precision=0, label="Seed", info="Same seed, same bytes.", elem_id="seed",
@@ -246,7 +249,8 @@ _SAMPLES_HTML = """
   <h3>{{this.title}}</h3>
   <div class="sample-grid" role="group" aria-label="{{this.title}}">
   {{#each this.items}}
-    <button type="button" class="sample" data-sample="{{this.key}}" title="{{this.hint}}">
+    <button type="button" class="sample" data-sample="{{this.key}}" title="{{this.hint}}"
+      aria-pressed="{{this.pressed}}">
       <img src="{{this.thumbnail}}" alt="" width="64" height="64" loading="lazy">
       <span>{{this.label}}</span>
     </button>

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,11 +13,10 @@ from enhancers.image import MedicalImage, Pixels
 from enhancers.load import Caps, load
 from enhancers.method import Modality
 from enhancers.ui import gallery
-from enhancers.ui import layout as names
 from enhancers.ui.parameters import follow_preset
 from enhancers.ui.render import Notice
 from enhancers.ui.screen import Screen, Updates
-from enhancers.ui.session import Session, Sessions
+from enhancers.ui.session import FILE_WINDOW, MANUAL, Session, Sessions
 
 
 class Opening:
@@ -38,7 +38,7 @@ class Opening:
     def upload(self, path: str | None, request: gr.Request, **values: Any) -> Updates:
         """Open an uploaded file; a file that cannot be read leaves everything as it was."""
         if path is None:
-            return {}
+            return self.screen.unchanged()
         session = self.sessions.of(request.session_hash)
         before = _modality(session)
         try:
@@ -52,12 +52,15 @@ class Opening:
         """Open a sample of the gallery, with its truth where it has one."""
         session = self.sessions.of(request.session_hash)
         before = _modality(session)
+        key = str(event.key)
         try:
-            opened = gallery.open_sample(str(event.key), self.caps)
+            opened = gallery.open_sample(key, self.caps)
+            truth = self._read_truth(opened.image, opened.truth)
         except ReadingRoomError as error:
             return self.screen.error(error)
-        session.open(opened.image, opened.label, opened.path)
-        session.set_truth(opened.truth, opened.truth_origin)
+        session.open(opened.image, opened.label, opened.path, key)
+        if truth is not None:
+            session.set_truth(truth, opened.truth, "clean, synthetic")
         return {
             **self.screen.image(session),
             **self._presets(before, opened.image.modality, values),
@@ -77,15 +80,15 @@ class Opening:
         session = self.sessions.of(request.session_hash)
         wanted = int(position) - 1
         if session.image is None or wanted == session.image.slice_index:
-            return {}
+            return self.screen.unchanged()
         return self._again(session, slice_index=wanted)
 
     def window(self, choice: str, request: gr.Request) -> Updates:
         """Process the image through another window."""
         session = self.sessions.of(request.session_hash)
         if session.image is None or choice == session.window_choice:
-            return {}
-        if choice == names.MANUAL:
+            return self.screen.unchanged()
+        if choice == MANUAL:
             session.window_choice = choice
             return self.screen.image(session)
         return self._again(session, choice=choice)
@@ -94,28 +97,29 @@ class Opening:
         """Process the image through the window that was typed."""
         session = self.sessions.of(request.session_hash)
         image = session.image
-        if image is None or session.window_choice != names.MANUAL:
-            return {}
+        if image is None or session.window_choice != MANUAL:
+            return self.screen.unchanged()
         if low is None or high is None or (low, high) == (image.window.low, image.window.high):
-            return {}
-        return self._again(session, choice=names.MANUAL, by_hand=(low, high))
+            return self.screen.unchanged()
+        return self._again(session, choice=MANUAL, by_hand=(low, high))
 
     def truth(self, path: str | None, request: gr.Request) -> Updates:
         """Use an uploaded image as the truth; it is read through the image's own window."""
         session = self.sessions.of(request.session_hash)
         try:
-            session.set_truth(self._read_truth(session.image, path), "uploaded")
+            pixels = self._read_truth(session.image, Path(path) if path else None)
         except ReadingRoomError as error:
             return self.screen.error(error)
+        session.set_truth(pixels, Path(path) if path else None, "uploaded" if path else "")
         return self.screen.image(session)
 
-    def _read_truth(self, image: MedicalImage | None, path: str | None) -> Pixels | None:
+    def _read_truth(self, image: MedicalImage | None, path: Path | None) -> Pixels | None:
         if path is None:
             return None
         if image is None:
             raise ImageReadError("Open an image first; the truth is compared with it.")
         window = (image.window.low, image.window.high)
-        pixels = load(Path(path), window=window, caps=self.caps).pixels
+        pixels = load(path, window=window, caps=self.caps).pixels
         ratio = pixels.shape[0] / image.shape[0]
         same_field = ratio in (1, 2, 4, 8) and pixels.shape[1] == image.shape[1] * ratio
         if not same_field or pixels.ndim != image.pixels.ndim:
@@ -137,19 +141,24 @@ class Opening:
         """Read the session's file once more; on an error the former image stays."""
         former = session.image
         if former is None or session.path is None:
-            return {}
+            return self.screen.unchanged()
         choice = session.window_choice if choice is None else choice
         index = former.slice_index if slice_index is None else slice_index
+        same_slice = index == former.slice_index
         try:
             window = by_hand or _window_of(session, choice)
             image = load(session.path, slice_index=index, window=window, caps=self.caps)
+            # A truth belongs to one slice, and is seen through the image's window.
+            truth = self._read_truth(image, session.truth_path) if same_slice else None
         except ReadingRoomError as error:
             return {**self.screen.image(session), **self.screen.error(error)}
-        if former.modality_origin == "user":
-            image = image.with_modality(former.modality)
+        image = replace(image, modality=former.modality, modality_origin=former.modality_origin)
         cleared = session.run is not None
+        origin, path = session.truth_origin, session.truth_path
         session.window_choice = choice
         session.replace_image(image)
+        if truth is not None:
+            session.set_truth(truth, path, origin)
         told = ("The image changed, so the former results were cleared.",) if cleared else ()
         sentences = image.warnings + told
         return self.screen.image(session, Notice("info", sentences) if sentences else None)
@@ -166,9 +175,9 @@ def _modality(session: Session) -> Modality:
 
 def _window_of(session: Session, choice: str) -> tuple[float, float] | None:
     """The limits a choice of the window's dropdown stands for."""
-    if choice == names.FILE_WINDOW:
+    if choice == FILE_WINDOW:
         return None
-    if choice == names.MANUAL and session.image is not None:
+    if choice == MANUAL and session.image is not None:
         return session.image.window.low, session.image.window.high
     for preset in session.windows:
         if preset.key == choice:

@@ -9,6 +9,7 @@ from typing import Any
 import gradio as gr
 from fastapi import APIRouter
 
+from enhancers import devices
 from enhancers.load import Caps
 from enhancers.priors.catalog import PRIORS
 from enhancers.registry import METHODS
@@ -20,7 +21,8 @@ from enhancers.ui.running import Running
 from enhancers.ui.screen import Screen
 from enhancers.ui.session import Sessions
 from enhancers.ui.theme import launch_options
-from enhancers.ui.views import Views
+from enhancers.ui.views import Views, card_text
+from enhancers.ui.warm_up import import_networks
 from enhancers.viewer import PixelStore
 from enhancers.viewer import router as pixel_router
 
@@ -178,9 +180,7 @@ def _wire_page(
 ) -> None:
     def opened() -> tuple[str, Any, str]:
         """Fill in what takes torch to know, once the page stands."""
-        from enhancers import devices
-        from enhancers.ui.views import card_text
-
+        import_networks()
         chosen = devices.choose(settings.device)
         choices = [("Automatic", "auto"), *((name, name) for name in devices.devices())]
         return (

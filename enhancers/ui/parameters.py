@@ -81,17 +81,33 @@ def field(method: Method, parameter: Parameter, value: ParameterValue) -> Any:
         return gr.Checkbox(value, **common)
     if parameter.kind == "choice":
         return gr.Dropdown(list(parameter.choices), value=value, filterable=False, **common)
-    precision = 0 if parameter.kind == "int" else None
     if parameter.automatic:
-        span = f"{parameter.low:g} to {parameter.high:g}"
         common["info"] = f"{parameter.help} Empty: automatic.".strip()
-        return gr.Number(
-            value, placeholder=f"auto ({span})", precision=precision, step=parameter.step, **common
-        )
+        # A text field, because a number field has no way to show that it is empty.
+        hint = f"auto ({parameter.low:g} to {parameter.high:g})"
+        return gr.Textbox(shown(parameter, value), placeholder=hint, max_lines=1, **common)
+    precision = 0 if parameter.kind == "int" else None
     return gr.Slider(
-        parameter.low, parameter.high, value=value, step=parameter.step, precision=precision,
+        parameter.low,
+        parameter.high,
+        value=value,
+        step=parameter.step,
+        precision=precision,
         **common,
-    )  # fmt: skip
+    )
+
+
+def shown(parameter: Parameter, value: ParameterValue) -> ParameterValue:
+    """A value as its field holds it: automatic is an empty text."""
+    if not parameter.automatic:
+        return value
+    return "" if value is None else f"{value:g}"
+
+
+def _entered(parameter: Parameter, raw: Any) -> ParameterValue:
+    """What a field holds as the registry takes it."""
+    blank = raw is None or (isinstance(raw, str) and not raw.strip())
+    return None if blank and parameter.automatic else raw
 
 
 def chosen_methods(values: Mapping[str, Any]) -> list[Method]:
@@ -108,7 +124,7 @@ def given(method: Method, values: Mapping[str, Any]) -> dict[str, ParameterValue
         With the method's label in front, since several methods are on the page.
     """
     found = {
-        parameter.name: values[name]
+        parameter.name: _entered(parameter, values[name])
         for parameter in method.parameters
         if (name := NAME.format(method=method.key, parameter=parameter.name)) in values
     }
@@ -128,8 +144,9 @@ def follow_preset(
     changes: dict[str, ParameterValue] = {}
     for method in METHODS:
         before, after = resolve(method.key, old), resolve(method.key, new)
-        for name, value in after.items():
-            keyword = NAME.format(method=method.key, parameter=name)
-            if before[name] != value and values.get(keyword) == before[name]:
+        for parameter in method.parameters:
+            keyword = NAME.format(method=method.key, parameter=parameter.name)
+            former, value = (shown(parameter, found[parameter.name]) for found in (before, after))
+            if former != value and values.get(keyword) == former:
                 changes[keyword] = value
     return changes

@@ -13,6 +13,11 @@ from enhancers.ui.session import Session, Slot
 PURPOSE = "Compare medical image enhancement methods on your own images, on this machine."
 NOT_FOR_DIAGNOSIS = "Not a medical device. Not for diagnosis."
 
+HOW_TO = (
+    "Open an image, tick methods, press Run (Ctrl+Enter). In the grid: drag to set the window, "
+    "wheel to zoom, hold I to see the input everywhere."
+)
+
 _STATES = {
     "waiting": "waiting",
     "running": "running",
@@ -134,7 +139,7 @@ def progress_html(session: Session, base: str) -> str:
     """
     run = session.run
     if run is None:
-        return ""
+        return remark_html(HOW_TO)
     rows = "".join(_progress_row(slot, f"{base}{session.token}/") for slot in run.slots)
     finished = len(run.done)
     total = len(run.slots)

@@ -3,21 +3,23 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import closing
 from typing import Any
 
 import gradio as gr
 
+from enhancers import devices
+from enhancers.compare import ESTIMATE_ABOVE, Request, compare, default_cache, estimate_seconds
 from enhancers.errors import ParameterError, ReadingRoomError
 from enhancers.image import MedicalImage
+from enhancers.method import Method
 from enhancers.ui import render
 from enhancers.ui.parameters import chosen_methods, given
 from enhancers.ui.screen import Screen, Updates
 from enhancers.ui.session import Run, Session, Sessions, Slot
+from enhancers.ui.warm_up import import_networks
 from enhancers.viewer import MAX_PANELS
-
-CONFIRM_PIXELS = 1024 * 1024
-"""Above this a generative method is only started after its time was shown and accepted."""
 
 REFRESH_SECONDS = 0.25
 """Progress without a new picture is drawn this often at most."""
@@ -40,36 +42,35 @@ class Running:
         """Run the chosen methods; yields what the screen shows, closes them when it is closed."""
         session = self.sessions.of(request.session_hash)
         try:
-            run, device = self._plan(session, values)
+            run = self._plan(session, values)
         except ReadingRoomError as error:
             yield self.screen.error(error)
             return
         session.start(run)
         yield {**self.screen.notice(None), **self.screen.run(session)}
-        yield from self._follow(session, run, device)
+        try:
+            yield from self._follow(session, run, values)
+        except ReadingRoomError as error:
+            yield {**self.screen.run(session), **self.screen.error(error)}
 
-    def _follow(self, session: Session, run: Run, device: str) -> Iterator[Updates]:
-        from enhancers.compare import compare, default_cache
-
-        events = compare(
-            run.image,
-            [slot.request for slot in run.slots],
-            seed=run.seed,
-            device=device,
-            cache=default_cache(),
-        )
+    def _follow(self, session: Session, run: Run, values: dict[str, Any]) -> Iterator[Updates]:
+        requests = [slot.request for slot in run.slots]
         drawn = time.monotonic()
         try:
-            for event in events:
-                if session.run is not run or not run.active:
-                    return
-                run.take(event)
-                picture = event.finished or event.step.preview is not None
-                if picture or time.monotonic() - drawn > REFRESH_SECONDS:
-                    yield self.screen.run(session)
-                    drawn = time.monotonic()
+            device = _device(chosen_methods(values), values)
+            events = compare(
+                run.image, requests, seed=run.seed, device=device, cache=default_cache()
+            )
+            with closing(events):
+                for event in events:
+                    if session.run is not run or not run.active:
+                        return
+                    run.take(event)
+                    picture = event.finished or event.step.preview is not None
+                    if picture or time.monotonic() - drawn > REFRESH_SECONDS:
+                        yield self.screen.run(session)
+                        drawn = time.monotonic()
         finally:
-            events.close()
             run.stop()
         yield self.screen.run(session)
 
@@ -77,7 +78,7 @@ class Running:
         """Draw what is finished; the event that ran is cancelled beside this."""
         session = self.sessions.of(request.session_hash)
         if session.run is None:
-            return {}
+            return self.screen.unchanged()
         session.run.stop()
         return self.screen.run(session)
 
@@ -101,11 +102,8 @@ class Running:
         shown = gr.update(visible=True)
         return {page.estimate: render.estimate_html(text, "problem"), page.confirm: shown}
 
-    def _plan(self, session: Session, values: dict[str, Any]) -> tuple[Run, str]:
+    def _plan(self, session: Session, values: dict[str, Any]) -> Run:
         """Check everything before a method is started."""
-        from enhancers import devices
-        from enhancers.compare import Request
-
         methods = chosen_methods(values)
         if session.image is None:
             raise ParameterError("There is no image yet; drop a file or choose a sample.")
@@ -127,23 +125,28 @@ class Running:
         slots = [
             Slot(Request(method.key, _checked(method, values)), method.label) for method in methods
         ]
-        device = devices.choose(values.get("device") or "auto")
-        return Run(session.image, slots, int(seed)), device
+        return Run(session.image, slots, int(seed))
 
     def _seconds(self, image: MedicalImage, values: dict[str, Any]) -> dict[str, float]:
         """Estimated seconds by the label of each diffusion method that is chosen."""
-        from enhancers import devices
-        from enhancers.compare import estimate_seconds
-
-        device = devices.choose(values.get("device") or "auto")
+        methods = [method for method in chosen_methods(values) if method.family == "diffusion"]
+        device = _device(methods, values)
         found = {
             method.label: estimate_seconds(image, method.key, _checked(method, values), device)
-            for method in chosen_methods(values)
+            for method in methods
         }
         return {label: seconds for label, seconds in found.items() if seconds is not None}
 
 
-def _checked(method: Any, values: dict[str, Any]) -> dict[str, Any]:
+def _device(methods: Sequence[Method], values: Mapping[str, Any]) -> str:
+    """The device of a run; classical methods need none, so nobody waits for torch."""
+    if all(method.family == "classical" for method in methods):
+        return "cpu"
+    import_networks()
+    return devices.choose(values.get("device") or "auto")
+
+
+def _checked(method: Method, values: Mapping[str, Any]) -> dict[str, Any]:
     try:
         return given(method, values)
     except ParameterError as error:
@@ -153,4 +156,4 @@ def _checked(method: Any, values: dict[str, Any]) -> dict[str, Any]:
 def _needs_confirmation(image: MedicalImage, values: dict[str, Any]) -> bool:
     height, width = image.shape
     generative = any(method.family == "diffusion" for method in chosen_methods(values))
-    return generative and height * width > CONFIRM_PIXELS
+    return generative and height * width > ESTIMATE_ABOVE

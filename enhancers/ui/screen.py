@@ -8,11 +8,10 @@ import gradio as gr
 
 from enhancers.display import presets_for
 from enhancers.image import MedicalImage
-from enhancers.ui import layout as names
-from enhancers.ui import render
+from enhancers.ui import gallery, render
 from enhancers.ui.layout import Layout
 from enhancers.ui.render import Notice
-from enhancers.ui.session import INPUT, TRUTH, Session, Slot
+from enhancers.ui.session import FILE_WINDOW, INPUT, MANUAL, TRUTH, Session, Slot
 from enhancers.viewer import MAX_PANELS, Panel, PixelStore, payload
 
 DOWNLOADS = "readingroom/results/"
@@ -35,6 +34,10 @@ class Screen:
         self.layout = layout
         self.store = store
 
+    def unchanged(self) -> Updates:
+        """Leave everything as it is (Gradio takes an empty dictionary for a mistake)."""
+        return {self.layout.notice: gr.skip()}
+
     def notice(self, notice: Notice | None) -> Updates:
         """Only the notice; all else stays as it is."""
         return {self.layout.notice: render.notice_html(notice)}
@@ -55,6 +58,7 @@ class Screen:
         return {
             **self.notice(notice),
             **self.run(session),
+            page.samples: gallery.tiles(session.sample),
             page.facts: render.facts_html(session),
             page.modality: gr.update(
                 value=image.modality.value, info=render.modality_info(image), interactive=True
@@ -68,7 +72,7 @@ class Screen:
             page.window: gr.update(
                 choices=windows, value=chosen, interactive=session.path is not None
             ),
-            page.manual: gr.update(visible=chosen == names.MANUAL),
+            page.manual: gr.update(visible=chosen == MANUAL),
             page.low: gr.update(value=image.window.low, label=f"Black at ({image.units})"),
             page.high: gr.update(value=image.window.high, label=f"White at ({image.units})"),
         }
@@ -78,7 +82,7 @@ class Screen:
             (f"{preset.label}: {preset.low:g} to {preset.high:g} {image.units}", preset.key)
             for preset in session.windows
         ]
-        choices = [("As in the file", names.FILE_WINDOW), *presets, ("By hand", names.MANUAL)]
+        choices = [("As in the file", FILE_WINDOW), *presets, ("By hand", MANUAL)]
         return choices, session.window_choice
 
     def run(self, session: Session) -> Updates:

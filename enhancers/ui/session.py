@@ -7,19 +7,20 @@ import threading
 from collections import OrderedDict
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
+from enhancers.compare import Event, Outcome, Request
 from enhancers.display import PRESETS, Preset
 from enhancers.image import MedicalImage, Pixels
-
-if TYPE_CHECKING:
-    from enhancers.compare import Event, Outcome, Request
-    from enhancers.metrics import ScoreRow
+from enhancers.metrics import ScoreRow
 
 State = Literal["waiting", "running", "done", "failed", "stopped"]
 
 INPUT, TRUTH = "input", "truth"
 """Keys of the panels that are no method's."""
+
+FILE_WINDOW, MANUAL = "as-in-the-file", "by-hand"
+"""Processing windows that are no preset."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -113,27 +114,31 @@ class Session:
     """One browser tab.
 
     ``token`` is random and names the session in download links. ``path`` is the file that was
-    opened, None for a synthetic sample. ``windows`` are the processing windows on offer and
-    ``window_choice`` the key of the one in use. ``shown`` is the display window the viewer last
-    reported, in source units. ``pair`` is what the slider and the difference map compare.
+    opened and ``sample`` the gallery's key of it, if it is one. ``windows`` are the processing
+    windows on offer and ``window_choice`` the key of the one in use. ``shown`` is the display
+    window the viewer last reported, in source units. ``pair`` is what the slider and the
+    difference map compare.
     """
 
     token: str = field(default_factory=lambda: secrets.token_hex(16))
     image: MedicalImage | None = None
     name: str = ""
     path: Path | None = None
+    sample: str = ""
     windows: tuple[Preset, ...] = ()
-    window_choice: str = "file"
+    window_choice: str = FILE_WINDOW
     truth: Pixels | None = None
+    truth_path: Path | None = None
     truth_origin: str = ""
     run: Run | None = None
     scores: dict[str, ScoreRow] = field(default_factory=dict)
     shown: tuple[float, float] | None = None
     pair: tuple[str | None, str | None] = (None, None)
 
-    def open(self, image: MedicalImage, name: str, path: Path | None) -> None:
+    def open(self, image: MedicalImage, name: str, path: Path, sample: str = "") -> None:
         """Put another image on the table; results of the former one go."""
-        self.name, self.path, self.window_choice = name, path, "file"
+        self.name, self.path, self.sample = name, path, sample
+        self.window_choice = FILE_WINDOW
         self.pair = (None, None)
         # Those that reach beyond the file's own window count too: the file is read again.
         self.windows = PRESETS.get(image.modality, ()) if image.units == "HU" else ()
@@ -142,11 +147,11 @@ class Session:
     def replace_image(self, image: MedicalImage) -> None:
         """Another slice or window of the same file: results and truth no longer belong to it."""
         self.image, self.run, self.shown = image, None, None
-        self.set_truth(None, "")
+        self.set_truth(None, None, "")
 
-    def set_truth(self, pixels: Pixels | None, origin: str) -> None:
+    def set_truth(self, pixels: Pixels | None, path: Path | None, origin: str) -> None:
         """Take another truth, or none; what was measured against the former is void."""
-        self.truth, self.truth_origin = pixels, origin if pixels is not None else ""
+        self.truth, self.truth_path, self.truth_origin = pixels, path, origin
         self.scores = {}
 
     def start(self, run: Run) -> None:

@@ -20,11 +20,13 @@ from enhancers.display import (
 )
 from enhancers.errors import ReadingRoomError
 from enhancers.image import MedicalImage, Pixels, Window
+from enhancers.metrics import ScoreRow, score
 from enhancers.registry import get
 from enhancers.ui import layout as names
 from enhancers.ui import render
 from enhancers.ui.screen import Screen, Updates
 from enhancers.ui.session import INPUT, TRUTH, Run, Session, Sessions
+from enhancers.ui.tables import metrics_html
 from enhancers.viewer import Panel, payload
 
 _CARDS = Path(__file__).resolve().parents[2] / "assets" / "cards"
@@ -61,7 +63,7 @@ class Views:
         session = self.sessions.of(request.session_hash)
         image = session.image
         if image is None:
-            return {}
+            return self.screen.unchanged()
         try:
             if active == names.SLIDER:
                 return {**self._pair_fields(session), **self._slider(session, image)}
@@ -73,7 +75,7 @@ class Views:
                 return {self.screen.layout.provenance: _records(session.run)}
         except ReadingRoomError as error:
             return self.screen.error(error)
-        return {}
+        return self.screen.unchanged()
 
     def card(self, key: str) -> str:
         """The card of a method, as Markdown."""
@@ -121,23 +123,14 @@ class Views:
         return {page.difference: value, page.difference_note: render.remark_html(text)}
 
     def _metrics(self, session: Session, image: MedicalImage) -> str:
-        from enhancers.ui.tables import metrics_html
-
         rows = score_rows(session)
         labels = {key: label for key, label, _ in session.panels()}
         truth = session.truth_origin if session.truth is not None else ""
         return metrics_html(rows, [labels[row.name] for row in rows], truth)
 
 
-def score_rows(session: Session) -> Sequence[Any]:
-    """The scores of the input and of every finished result; each is computed once.
-
-    Returns
-    -------
-    sequence of ScoreRow
-    """
-    from enhancers.metrics import ScoreRow, score
-
+def score_rows(session: Session) -> Sequence[ScoreRow]:
+    """The scores of the input and of every finished result; each is computed once."""
     image = session.image
     if image is None:
         return []
