@@ -199,9 +199,10 @@ def lut(entries: np.ndarray, first: int = 0) -> Dataset:
     return item
 
 
-def test_modality_lut(read) -> None:
+@pytest.mark.parametrize("syntax", [ExplicitVRLittleEndian, ImplicitVRLittleEndian])
+def test_modality_lut(read, syntax) -> None:
     table = (np.arange(4096) ** 2 // 300).astype(np.uint16)
-    data = files.dicom(GRAY16, ModalityLUTSequence=[lut(table)])
+    data = files.dicom(GRAY16, syntax, ModalityLUTSequence=[lut(table)])
     assert np.array_equal(read(data).source, table[GRAY16])
 
 
@@ -286,7 +287,9 @@ def test_gray_stored_as_rgb_is_gray(read) -> None:
 
 
 @pytest.mark.parametrize("bits", [8, 16])
-@pytest.mark.parametrize("syntax", [ExplicitVRLittleEndian, RLELossless, JPEGLosslessSV1])
+@pytest.mark.parametrize(
+    "syntax", [ExplicitVRLittleEndian, ImplicitVRLittleEndian, RLELossless, JPEGLosslessSV1]
+)
 def test_palette(read, bits: int, syntax) -> None:
     channels = ("Red", "Green", "Blue")
     levels = np.arange(256)

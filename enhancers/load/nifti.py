@@ -217,7 +217,9 @@ def _matrix(field: dict[str, tuple[Any, ...]]) -> tuple[NDArray[np.float64], boo
             matrix[:, 2] *= -1.0
     else:
         return np.eye(3), False
-    lengths = np.linalg.norm(matrix, axis=0)
+    # A damaged matrix may overflow here; it is then not finite, and not used.
+    with np.errstate(over="ignore", invalid="ignore"):
+        lengths = np.linalg.norm(matrix, axis=0)
     if not (np.isfinite(lengths).all() and (lengths > 0).all()):
         return np.eye(3), False
     return matrix / lengths, True

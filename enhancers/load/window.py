@@ -95,8 +95,9 @@ def guess_modality(source: Pixels, raw: RawSlice) -> Modality:
     """CT for values that only Hounsfield units reach, fundus for a red disc in the dark."""
     if source.ndim == 3:
         return Modality.FUNDUS if _looks_like_fundus(source) else Modality.OTHER
+    # Other slices may hold NaN, which is below nothing.
     sample = source if raw.sample is None else raw.sample
-    return Modality.CT if float(np.nanmin(sample)) < CT_BELOW else Modality.OTHER
+    return Modality.CT if bool((sample < CT_BELOW).any()) else Modality.OTHER
 
 
 def _looks_like_fundus(source: Pixels) -> bool:
