@@ -54,10 +54,9 @@ function button(text, title, action) {
 function field(name, title) {
   const attributes = { class: "rr-number", inputmode: "decimal", title, "aria-label": title };
   const input = make("input", { type: "text", autocomplete: "off", ...attributes });
-  input.addEventListener("change", () => typedWindow());
+  input.addEventListener("change", () => typedWindow(input));
   input.addEventListener("keydown", (event) => {
-    if (event.key === "Enter") typedWindow();
-    if (event.key === "Escape") input.blur();
+    if (event.key === "Escape") showWindow(true);
   });
   return [make("span", { class: "rr-dim", "aria-hidden": "true" }, name), input];
 }
@@ -120,15 +119,18 @@ function sourceWindow() {
 }
 
 let telling = 0;
+function tellPython() {
+  clearTimeout(telling);
+  const units = state.value.units;
+  telling = setTimeout(() => trigger("window_change", { ...sourceWindow(), units }), 250);
+}
+
 function setLevels(low, high, preset = -1) {
   const first = Math.round(Math.min(Math.max(low, -4 * U16_MAX), 5 * U16_MAX));
   const last = Math.max(first + 1, Math.round(Math.min(Math.max(high, -4 * U16_MAX), 5 * U16_MAX)));
   state.levels = [first, last];
   state.preset = preset;
   state.table = windowTable(first, last);
-  clearTimeout(telling);
-  const units = state.value.units;
-  telling = setTimeout(() => trigger("window_change", { ...sourceWindow(), units }), 250);
   redraw();
 }
 
@@ -137,22 +139,28 @@ function shapeLevels(shift, stretch) {
   const width = Math.max((high - low) * stretch, 8);
   const center = (low + high) / 2 + shift * (high - low);
   setLevels(center - width / 2, center + width / 2);
+  tellPython();
 }
 
 function usePreset(index) {
   const preset = state.value && state.value.presets[index];
   if (!preset) return;
   setLevels(...preset.levels, index);
+  tellPython();
   say(`${preset.label} window`);
 }
 
-function typedWindow() {
-  const center = parseNumber(levelField.value);
-  const width = parseNumber(widthField.value);
-  if (state.value && center !== null && width > 0) {
+// The field that was typed in counts as it is; the other one shows a rounded number.
+function typedWindow(input) {
+  const typed = parseNumber(input.value);
+  if (state.value && typed !== null && (input === levelField || typed > 0)) {
+    const now = sourceWindow();
+    const center = input === levelField ? typed : now.center;
+    const width = input === widthField ? typed : now.width;
     const [low, high] = state.value.window;
     const scale = U16_MAX / (high - low);
     setLevels((center - width / 2 - low) * scale, (center + width / 2 - low) * scale);
+    tellPython();
   }
   showWindow(true);
 }
@@ -349,7 +357,7 @@ function showTools() {
 function showWindow(also) {
   if (!state.value) return;
   const { center, width } = sourceWindow();
-  const digits = digitsFor(state.value.window[1] - state.value.window[0], state.value.units);
+  const digits = digitsFor(10 * width, width < 20 ? "" : state.value.units);
   for (const [input, number] of [[levelField, center], [widthField, width]]) {
     if (also || document.activeElement !== input) input.value = formatNumber(number, digits);
   }

@@ -4,6 +4,7 @@ import os
 import shutil
 import socket
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 import pytest
 from fastapi import APIRouter
@@ -34,18 +35,39 @@ def browser() -> Iterator:
         instance.close()
 
 
-@pytest.fixture
-def page(browser) -> Iterator:
-    """A fresh page of 1280 x 720 that lists its script errors and requests."""
-    context = browser.new_context(viewport={"width": 1280, "height": 720})
+@contextmanager
+def open_page(browser, **options) -> Iterator:
+    """A page of 1280 x 720; ``problems`` lists its script errors, ``asked`` its requests."""
+    context = browser.new_context(viewport={"width": 1280, "height": 720}, **options)
     fresh = context.new_page()
-    fresh.set_default_timeout(20_000)
+    fresh.set_default_timeout(90_000)
     fresh.problems = []
     fresh.asked = []
     fresh.on("pageerror", lambda error: fresh.problems.append(str(error)))
     fresh.on("request", lambda request: fresh.asked.append(request.url))
     yield fresh
     context.close()
+
+
+@pytest.fixture
+def page(browser) -> Iterator:
+    """A fresh page for one test."""
+    with open_page(browser) as fresh:
+        yield fresh
+
+
+@pytest.fixture(scope="module")
+def shared_page(browser) -> Iterator:
+    """One page for all tests of a module: loading it is the slow part."""
+    with open_page(browser) as fresh:
+        yield fresh
+
+
+@pytest.fixture
+def dense_page(browser) -> Iterator:
+    """A page on a screen with two device pixels for one of CSS."""
+    with open_page(browser, device_scale_factor=2) as fresh:
+        yield fresh
 
 
 def free_port() -> int:
