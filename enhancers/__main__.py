@@ -196,7 +196,6 @@ def train(
     from enhancers.priors.train import train_latent, train_pixel
 
     folder = out or Path(".runs") / which
-    folder.mkdir(parents=True, exist_ok=True)
     trainer = train_pixel if which is Which.PIXEL else train_latent
     corpus = read_corpus(data)
     reports = trainer(
@@ -230,7 +229,10 @@ def bench_floors(
     found: list[tuple[str, Table, list[Floor]]] = []
     with tqdm(unit="image", file=sys.stderr) as bar:
         for stage in bench.floors(
-            cases, devices.choose(device), chosen, lambda name: (bar.set_description(name), bar.update())
+            cases,
+            devices.choose(device),
+            chosen,
+            lambda name: (bar.set_description(name), bar.update()),
         ):
             found.append(stage)
     text = bench.as_markdown(found, len(cases))

@@ -256,9 +256,7 @@ def hybrid(cases: list[Case], device: str, tick: Progress) -> tuple[Table, list[
         label = enhance(case, noisy, "classical", device, 0, contrast=False)
         table.add("pseudo-label", case, label)
         for output in ("residual", "full"):
-            result = enhance(
-                case, noisy, "pseudo_label", device, 0, contrast=False, output=output
-            )
+            result = enhance(case, noisy, "pseudo_label", device, 0, contrast=False, output=output)
             table.add(f"hybrid, {output}", case, result)
         tick("hybrid")
     ours, label_score = table.mean("hybrid, residual"), table.mean("pseudo-label")

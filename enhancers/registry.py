@@ -235,8 +235,9 @@ METHODS: tuple[Method, ...] = (
         implementation="enhancers.diffusion.unimie",
         prior="pixel",
         parameters=(
-            Parameter("exposure", "Exposure", "float", 0.4, 0.1, 0.9, 0.01,
-                      help="Mean brightness wanted in the foreground."),
+            Parameter("exposure", "Exposure", "float", None, 0.1, 0.9, 0.01, automatic=True,
+                      help="Mean brightness wanted in the foreground. Automatic: 0.4, or less "
+                           "where highlights would saturate."),
             Parameter("variant", "Variant", "choice", "paper", choices=("paper", "reference"),
                       help="paper: guidance on the clean estimate; reference: what the published "
                            "code computes."),

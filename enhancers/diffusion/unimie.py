@@ -38,10 +38,11 @@ REFERENCE_EXPOSURE = 10.0
 DAMPING = 0.01
 """Gauss-Newton damping of the pull f r/(f² + 0.01): dark images (f near 0.1) keep the measurement."""
 FIT_STEPS, FIT_RATE = 4, 0.01
-FIT_SIGNAL = 0.5
+FIT_SIGNAL = 0.2
 """f and M are fitted once ābar has reached this: before, the network's estimate is a vague mean
 image, and the mask would take the anatomy for lighting."""
 LEAST_GAIN = 0.02
+EXPOSURE, HIGHLIGHT = 0.4, 0.995
 FOREGROUND = 0.5
 """Share of Otsu's threshold above which a pixel belongs to the body: dark tissue counts as well."""
 
@@ -50,7 +51,7 @@ FOREGROUND = 0.5
 class Lighting:
     """The parameters, typed; ``guidance`` is complete."""
 
-    exposure: float
+    exposure: float | None
     variant: str
     steps: int
     guidance: float
@@ -62,10 +63,11 @@ class Lighting:
     def read(cls, params: Mapping[str, ParameterValue]) -> Lighting:
         """From resolved parameters."""
         variant, guidance = str(params["variant"]), params["guidance"]
+        exposure = params["exposure"]
         if guidance is None:
             guidance = REFERENCE_GUIDANCE if variant == "reference" else 1.0
         return cls(
-            exposure=float(cast(float, params["exposure"])),
+            exposure=None if exposure is None else float(exposure),
             variant=variant,
             steps=int(cast(int, params["steps"])),
             guidance=float(guidance),
@@ -152,6 +154,18 @@ def foreground(gray: Pixels) -> Pixels:
     return mask
 
 
+def exposure_that_fits(y: Tensor, body: Tensor) -> float:
+    """The published exposure, or the highest that leaves the highlights of the body unsaturated.
+
+    y / f of the body's `HIGHLIGHT` quantile reaches 1 when f equals that quantile.
+    """
+    inside = y[body > 0.5]
+    if inside.numel() == 0:
+        return EXPOSURE
+    highlight = float(np.quantile(inside.cpu().numpy(), HIGHLIGHT))
+    return min(EXPOSURE, float(inside.mean()) / max(highlight, LEAST_GAIN))
+
+
 def cell_means(u: Tensor, side: int) -> Tensor:
     """Every pixel replaced by the mean of its ``side`` x ``side`` cell."""
     means = F.avg_pool2d(u, side, ceil_mode=True, count_include_pad=False)
@@ -160,7 +174,13 @@ def cell_means(u: Tensor, side: int) -> Tensor:
 
 
 def paper_step(
-    moment: Moment, x: Tensor, noise: Tensor, model: Degradation, body: Tensor, light: Lighting
+    moment: Moment,
+    x: Tensor,
+    noise: Tensor,
+    model: Degradation,
+    body: Tensor,
+    exposure: float,
+    light: Lighting,
 ) -> tuple[Tensor, Tensor]:
     """Variant "paper": the clean estimate is corrected, then a deterministic step keeps ε."""
     u = (moment.clean(x, noise).clamp(-1, 1) + 1) / 2
@@ -168,13 +188,19 @@ def paper_step(
         model.fit(u)
     with torch.no_grad():
         pull = model.gain * model.residual(u) / (model.gain**2 + DAMPING)
-        push = body * torch.sign(cell_means(u, EXPOSURE_CELL) - light.exposure)
+        push = body * torch.sign(cell_means(u, EXPOSURE_CELL) - exposure)
         u = (u - light.guidance * pull - light.exposure_weight * push).clamp(0, 1)
         return moment.a * (2 * u - 1) + moment.s * noise, u
 
 
 def reference_step(
-    moment: Moment, x: Tensor, noise: Tensor, z: Tensor, model: PixelDegradation, light: Lighting
+    moment: Moment,
+    x: Tensor,
+    noise: Tensor,
+    z: Tensor,
+    model: PixelDegradation,
+    exposure: float,
+    light: Lighting,
 ) -> tuple[Tensor, Tensor]:
     """Variant "reference": an ancestral step, then guidance on x_t itself.
 
@@ -183,7 +209,7 @@ def reference_step(
     """
     x0 = moment.clean(x, noise).clamp(-1, 1)
     u = (x0 + 1) / 2
-    over = cell_means(x0, REFERENCE_CELL) - light.exposure
+    over = cell_means(x0, REFERENCE_CELL) - exposure
     push = REFERENCE_EXPOSURE * light.exposure_weight * over
     guide = light.guidance * (2 * model.gain * model.residual(u) + push)
     model.fit(u)
@@ -204,19 +230,20 @@ def sample(
     Yields (steps made, clean estimate in [0, 1], gain f) after every step; the last is the result.
     """
     shape = tuple(y.shape)
+    exposure = light.exposure or exposure_that_fits(y, body)
     share = float((y * body).sum() / body.sum().clamp_min(1.0))
-    gain = max(share / light.exposure, LEAST_GAIN)
+    gain = max(share / exposure, LEAST_GAIN)
     fitted = Degradation(y, gain, light.smoothness)
     plain = PixelDegradation(y, torch.tensor(1.0, device=y.device), torch.zeros_like(y))
     x = keyed_noise(shape, seed, START).to(y.device)
     for done, moment in enumerate(timeline(signal, light.steps), start=1):
         noise = predict(x, moment.t).clone()
         if light.variant == "paper":
-            x, u = paper_step(moment, x, noise, fitted, body, light)
+            x, u = paper_step(moment, x, noise, fitted, body, exposure, light)
             yield done, u, float(fitted.gain.detach())
         else:
             z = keyed_noise(shape, seed, moment.t).to(y.device)
-            x, u = reference_step(moment, x, noise, z, plain, light)
+            x, u = reference_step(moment, x, noise, z, plain, exposure, light)
             yield done, u, float(plain.gain)
 
 

@@ -107,8 +107,8 @@ def _present(key: str) -> Prior:
     entry = prior(key)
     if not entry.present:
         raise PriorMissing(
-            f"The {entry.label.lower()} is not in {entry.folder}; restore the folder, or train one: "
-            f"python -m enhancers priors train --which {key}."
+            f"The {entry.label.lower()} is not among the assets; restore assets/priors/{key}, or "
+            f"train one: python -m enhancers priors train --which {key}."
         )
     return entry
 
@@ -153,9 +153,16 @@ def _latent(folder: Path, device: str) -> LatentPrior:
 
 
 def _network(kind: Any, folder: Path, device: str) -> Any:
-    network = kind.from_pretrained(
-        folder, local_files_only=True, use_safetensors=True, low_cpu_mem_usage=False
-    )
+    try:
+        network = kind.from_pretrained(
+            folder, local_files_only=True, use_safetensors=True, low_cpu_mem_usage=False
+        )
+    except Exception as error:
+        # The libraries below raise their own kinds for a truncated, foreign or misshapen file.
+        raise PriorMissing(
+            f"The weights in assets/priors/{folder.parent.name}/{folder.name} cannot be read: they "
+            "are damaged or of another network. Restore the folder, or train the prior again."
+        ) from error
     network = network.float().eval().requires_grad_(False)
     return network.to(device=device, memory_format=torch.channels_last)
 

@@ -54,6 +54,7 @@ class Stage:
     def __init__(self, name: str, model: nn.Module, minutes: float, out: Path, device: str) -> None:
         self.name = name
         self.minutes = minutes
+        out.mkdir(parents=True, exist_ok=True)
         self.path = out / f"{name}.pt"
         self.device = device
         self.model = model.to(device, memory_format=torch.channels_last)

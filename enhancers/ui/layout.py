@@ -190,12 +190,14 @@ def _draw_machine(parts: dict[str, Any]) -> None:
 
 def _draw_run(parts: dict[str, Any]) -> None:
     with gr.Column(elem_id="runbar"):
-        parts["estimate"] = gr.HTML("", elem_id="estimate")
+        parts["estimate"] = gr.HTML(render.estimate_html(render.OPEN_FIRST), elem_id="estimate")
         parts["confirm"] = gr.Checkbox(
             False, label="Run it all the same", visible=False, elem_id="confirm"
         )
         with gr.Row():
-            parts["run"] = gr.Button("Run", variant="primary", elem_id="run", min_width=80)
+            parts["run"] = gr.Button(
+                "Run", variant="primary", interactive=False, elem_id="run", min_width=80
+            )
             parts["stop"] = gr.Button(
                 "Stop", variant="secondary", interactive=False, elem_id="stop", min_width=80
             )

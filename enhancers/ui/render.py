@@ -13,6 +13,8 @@ from enhancers.ui.session import Session, Slot
 PURPOSE = "Compare medical image enhancement methods on your own images, on this machine."
 NOT_FOR_DIAGNOSIS = "Not a medical device. Not for diagnosis."
 
+OPEN_FIRST = "Open an image to begin."
+
 HOW_TO = (
     "Open an image, tick methods, press Run (Ctrl+Enter). In the grid: drag to set the window, "
     "wheel to zoom, hold I to see the input everywhere."

@@ -89,7 +89,7 @@ class Running:
         hidden = gr.update(visible=False, value=False)
         image, methods = session.image, chosen_methods(values)
         if image is None or not methods:
-            text = "Open an image to begin." if image is None else "Choose a method."
+            text = render.OPEN_FIRST if image is None else "Choose a method."
             return {page.estimate: render.estimate_html(text), page.confirm: hidden}
         try:
             seconds = self._seconds(image, values)

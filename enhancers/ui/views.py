@@ -107,7 +107,7 @@ class Views:
         pixels = difference_map(a, b, gain=max(gain, 1.0))
         label = f"{right} minus {left}"
         value = payload(
-            [Panel("difference", label, pixels)],
+            [Panel("difference", label, pixels, fixed=True)],
             self.screen.store,
             window=Window(0.0, 1.0),
             spacing=image.spacing if a.shape[:2] == image.shape else None,

@@ -1,0 +1,77 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+
+from enhancers.base import Result, load_method
+from enhancers.degrade import degrade
+from enhancers.diffusion.pseudo_label import compose, guided_step
+from enhancers.diffusion.schedule import timeline
+from enhancers.image import Pixels, from_array
+from enhancers.method import Modality
+from enhancers.phantoms import phantom
+from enhancers.priors.networks import scheduler
+from enhancers.registry import resolve
+
+SIGNAL = scheduler().alphas_cumprod
+CLEAN = phantom("echo", size=128, seed=5).pixels
+SPECKLED = degrade(CLEAN, "speckle", 0.2, seed=1)
+
+
+def run(key: str, pixels: Pixels = SPECKLED, seed: int = 0, **given: object) -> Result:
+    image = from_array(pixels, Modality.US)
+    params = resolve(key, Modality.US, given)  # type: ignore[arg-type]
+    result = list(load_method(key).run(image, params, seed=seed, device="cpu"))[-1].result
+    assert result is not None
+    return result
+
+
+def test_full_guidance_ends_at_the_pseudo_label() -> None:
+    target = torch.randn((1, 8, 8, 8), generator=torch.Generator().manual_seed(0))
+    z = torch.randn((1, 8, 8, 8), generator=torch.Generator().manual_seed(1))
+    for moment in timeline(SIGNAL, 10):
+        z, _ = guided_step(moment, z, torch.randn_like(z), target, 1.0)
+    torch.testing.assert_close(z, target)
+
+
+def test_the_noise_is_kept_through_a_step() -> None:
+    """The published update: the estimate is moved, ε is not computed again."""
+    moment = timeline(SIGNAL, 10)[3]
+    z, noise, target = (torch.full((1, 1, 2, 2), v) for v in (0.7, -0.4, 0.1))
+    after, guided = guided_step(moment, z, noise, target, 0.586)
+    torch.testing.assert_close(guided, 0.414 * moment.clean(z, noise) + 0.586 * target)
+    torch.testing.assert_close(after, moment.a * guided + moment.s * noise)
+
+
+def test_the_papers_lambda_is_shown() -> None:
+    figures = {figure.name: figure.value for figure in run("pseudo_label", steps=2).figures}
+    assert figures["lambda"] == pytest.approx(1200, abs=1)
+    assert figures["round_trip"] > 15
+
+
+def test_the_residual_leaves_out_the_autoencoder() -> None:
+    decoded, round_trip, label = (torch.rand((1, 1, 16, 16)) for _ in range(3))
+    torch.testing.assert_close(compose(decoded, decoded, label, "residual"), label)
+    torch.testing.assert_close(compose(decoded, round_trip, label, "full"), decoded)
+    smooth = torch.full((1, 1, 16, 16), 0.2)
+    torch.testing.assert_close(
+        compose(round_trip + smooth, round_trip, label, "fine residual"), label
+    )
+
+
+@pytest.mark.parametrize("strength", [1.0, 0.4])
+def test_it_stays_near_its_pseudo_label(strength: float) -> None:
+    label = run("classical", contrast=False).pixels
+    result = run("pseudo_label", contrast=False, strength=strength).pixels
+    assert np.sqrt(np.mean((result - label) ** 2)) < 0.06
+    assert not np.array_equal(result, label)
+
+
+def test_strength_saves_calls() -> None:
+    assert run("pseudo_label", steps=10, strength=0.3).calls == 3
+
+
+def test_another_seed_gives_another_sample() -> None:
+    first, second = (run("pseudo_label", steps=4, seed=seed).pixels for seed in (0, 1))
+    assert not np.array_equal(first, second)

@@ -1,0 +1,69 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+
+from enhancers.base import load_method
+from enhancers.degrade import degrade
+from enhancers.diffusion.unimie import Degradation, cell_means, foreground
+from enhancers.image import Pixels, from_array
+from enhancers.method import Modality
+from enhancers.phantoms import phantom
+from enhancers.registry import resolve
+
+CLEAN = phantom("cardiac_mr", size=128, seed=5).pixels
+DARK = degrade(CLEAN, "under_exposure", 0.3, seed=1)
+
+
+def run(pixels: Pixels, **given: object) -> Pixels:
+    image = from_array(pixels, Modality.MR)
+    params = resolve("unimie", Modality.MR, {"steps": 12, **given})  # type: ignore[arg-type]
+    result = list(load_method("unimie").run(image, params, seed=0, device="cpu"))[-1].result
+    assert result is not None
+    return result.pixels
+
+
+@pytest.mark.parametrize("variant", ["paper", "reference"])
+def test_a_dark_image_becomes_brighter(variant: str) -> None:
+    assert run(DARK, variant=variant).mean() > 1.5 * DARK.mean()
+
+
+def test_the_exposure_is_a_dial() -> None:
+    body = foreground(DARK)
+    means = [float((run(DARK, exposure=e) * body).sum() / body.sum()) for e in (0.2, 0.35, 0.5)]
+    assert means[0] < means[1] < means[2]
+    assert means[1] == pytest.approx(0.35, abs=0.08)
+
+
+def test_the_anatomy_is_kept() -> None:
+    result = run(DARK)
+    assert np.corrcoef(result.ravel(), CLEAN.ravel())[0, 1] > 0.97
+
+
+def test_a_black_background_stays_black() -> None:
+    background = foreground(DARK) < 0.01
+    assert run(DARK)[background].mean() < 0.12
+
+
+def test_gain_and_mask_are_found_when_the_image_is_known() -> None:
+    u = torch.from_numpy(CLEAN)[None, None]
+    ramp = torch.linspace(0.0, 0.06, 128).expand(1, 1, 128, 128)
+    model = Degradation(0.3 * u + ramp, gain=0.4, smoothness=0.001)
+    for _ in range(60):
+        model.fit(u)
+    assert float(model.gain.detach()) == pytest.approx(0.3, abs=0.02)
+    assert float((model.mask() - ramp).abs().mean().detach()) < 0.01
+
+
+def test_cell_means_keep_the_size_and_the_mean() -> None:
+    u = torch.rand((1, 1, 48, 40), generator=torch.Generator().manual_seed(0))
+    means = cell_means(u, 16)
+    assert means.shape == u.shape
+    torch.testing.assert_close(means[0, 0, 5, 7], u[0, 0, :16, :16].mean())
+
+
+def test_512_calls_nine_patches_a_step() -> None:
+    module = load_method("unimie")
+    image = from_array(np.zeros((512, 512), np.float32), Modality.CT)
+    assert module.calls(image, resolve("unimie", Modality.CT, {"steps": 10})) == 90  # type: ignore[attr-defined]

@@ -1,0 +1,74 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import torch
+
+from enhancers.errors import PriorMissing
+from enhancers.priors import load
+from enhancers.priors.catalog import PRIORS, prior
+from enhancers.registry import METHODS
+from enhancers.settings import get_settings
+
+
+@pytest.fixture
+def empty_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("READINGROOM_PRIORS_DIR", str(tmp_path))
+    get_settings.cache_clear()
+    yield tmp_path  # type: ignore[misc]
+    monkeypatch.undo()
+    get_settings.cache_clear()
+
+
+@pytest.mark.parametrize("entry", PRIORS, ids=lambda entry: entry.key)
+def test_the_embedded_priors_ship_with_their_cards(entry: object) -> None:
+    assert entry.present
+    assert all(path.stat().st_size <= 16 * 2**20 for path in entry.files)
+    card = (entry.folder / "README.md").read_text(encoding="utf-8")
+    for word in ("Licence", "Split", "Steps", "Validation", "Not good for"):
+        assert word in card
+
+
+def test_every_prior_of_the_registry_is_catalogued() -> None:
+    assert {m.prior for m in METHODS if m.prior} == {entry.key for entry in PRIORS}
+
+
+def test_the_pixel_prior_knows_noise_when_it_sees_it() -> None:
+    network = load.pixel_prior("cpu")
+    noise = torch.randn((1, 1, 64, 64), generator=torch.Generator().manual_seed(0))
+    predicted = network.predict(noise, 990)
+    assert float((predicted - noise).square().mean()) < 0.1
+
+
+def test_the_latent_prior_brings_an_image_back() -> None:
+    network = load.latent_prior("cpu")
+    ramp = torch.linspace(-0.8, 0.8, 64).expand(1, 1, 64, 64)
+    latent = network.encode(ramp)
+    assert latent.shape[-2:] == (64 // network.factor, 64 // network.factor)
+    assert float((network.decode(latent) - ramp).abs().mean()) < 0.1
+
+
+def test_loading_twice_is_loading_once() -> None:
+    assert load.pixel_prior("cpu") is load.pixel_prior("cpu")
+
+
+def test_the_identity_names_the_weights() -> None:
+    name, _, digest = load.identity("pixel").partition(":")
+    assert name == "pixel"
+    assert len(digest) == 64
+    assert load.pixel_prior("cpu").identity == load.identity("pixel")
+
+
+def test_a_missing_prior_says_how_to_get_it(empty_folder: Path) -> None:
+    assert not prior("pixel").present
+    with pytest.raises(PriorMissing, match="priors train --which pixel"):
+        load.pixel_prior("cpu")
+
+
+def test_a_truncated_prior_is_said(empty_folder: Path) -> None:
+    for path in prior("pixel").files:
+        path.parent.mkdir(parents=True)
+        path.write_bytes(b"not a safetensors file")
+    with pytest.raises(PriorMissing, match="cannot be read"):
+        load.pixel_prior("cpu")

@@ -1,0 +1,153 @@
+"""The command line as a user types it."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from enhancers.__main__ import main
+from enhancers.phantoms import phantom
+from enhancers.registry import METHODS
+from enhancers.save import read_png16, save_png16
+
+
+@pytest.fixture
+def picture(tmp_path: Path) -> Path:
+    path = tmp_path / "in.png"
+    save_png16(path, phantom("ct", size=64, seed=1).pixels)
+    return path
+
+
+def call(monkeypatch: pytest.MonkeyPatch, *arguments: object) -> int:
+    monkeypatch.setattr(sys, "argv", ["enhancers", *map(str, arguments)])
+    return main()
+
+
+def fails(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], *arguments: object
+) -> str:
+    assert call(monkeypatch, *arguments) == 2
+    error = capsys.readouterr().err
+    assert error.count("\n") == 1
+    assert error.startswith("error: ")
+    return error
+
+
+def test_list_names_every_method_and_imports_nothing_heavy() -> None:
+    code = (
+        "import sys; sys.argv = ['enhancers', 'list', '--json']\n"
+        "from enhancers.__main__ import main\n"
+        "main()\n"
+        "heavy = {'torch', 'numpy', 'gradio', 'pandas', 'pydantic_settings'} & set(sys.modules)\n"
+        "print(heavy, file=sys.stderr)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert [m["key"] for m in json.loads(done.stdout)["methods"]] == [m.key for m in METHODS]
+    assert done.stderr.strip() == "set()"
+
+
+def test_run_writes_image_and_record(
+    monkeypatch: pytest.MonkeyPatch, picture: Path, tmp_path: Path
+) -> None:
+    out, record = tmp_path / "out.png", tmp_path / "out.json"
+    assert call(monkeypatch, "run", picture, "--method", "clahe", "--set", "clip_limit=3",
+                "--seed", 1, "--out", out, "--json", record) == 0  # fmt: skip
+    assert read_png16(out.read_bytes()).shape == (64, 64)
+    facts = json.loads(record.read_text())
+    assert "clahe" in json.dumps(facts)
+    assert "3" in json.dumps(facts)
+
+
+def test_same_seed_same_file(
+    monkeypatch: pytest.MonkeyPatch, picture: Path, tmp_path: Path
+) -> None:
+    outs = [tmp_path / f"{index}.png" for index in range(2)]
+    for out in outs:
+        assert call(monkeypatch, "run", picture, "--method", "null_space", "--set", "sigma=0.05",
+                    "--seed", 4, "--out", out) == 0  # fmt: skip
+    assert outs[0].read_bytes() == outs[1].read_bytes()
+
+
+def test_degrade_and_measure(
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    picture: Path,
+    tmp_path: Path,
+) -> None:
+    noisy = tmp_path / "noisy.png"
+    assert call(monkeypatch, "degrade", picture, "--kind", "gaussian", "--level", 0.1,
+                "--seed", 1, "--out", noisy) == 0  # fmt: skip
+    capsys.readouterr()
+    assert call(monkeypatch, "metrics", noisy, "--reference", picture, "--json") == 0
+    found = json.loads(capsys.readouterr().out)["metrics"]
+    assert 19 < found["psnr"]["value"] < 24
+    assert found["niqe"]["value"] is not None or found["niqe"]["reason"]
+
+
+def test_half_bright_files_are_compared_in_one_window(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    """A 16-bit file whose maximum is low must not be stretched before it is measured."""
+    pixels = phantom("ct", size=64, seed=1).pixels
+    save_png16(tmp_path / "a.png", (pixels * 0.4).astype(np.float32))
+    save_png16(tmp_path / "b.png", pixels)
+    call(monkeypatch, "metrics", tmp_path / "a.png", "--reference", tmp_path / "b.png", "--json")
+    found = json.loads(capsys.readouterr().out)["metrics"]
+    expected = -10 * np.log10(np.mean((0.6 * pixels) ** 2))
+    assert found["psnr"]["value"] == pytest.approx(expected, abs=0.1)
+
+
+def test_samples_are_written(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    assert call(monkeypatch, "samples", "--out", tmp_path / "s") == 0
+    assert len(list((tmp_path / "s").glob("*.png"))) == 12
+
+
+def test_priors_are_listed(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert call(monkeypatch, "priors", "list", "--json") == 0
+    assert {p["key"] for p in json.loads(capsys.readouterr().out)["priors"]} == {"pixel", "latent"}
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (("run", "{in}", "--method", "clahee", "--out", "{out}.png"), "did you mean clahe"),
+        (
+            ("run", "{in}", "--method", "clahe", "--set", "clip=2", "--out", "{out}.png"),
+            "clip_limit",
+        ),
+        (("run", "{in}", "--method", "clahe", "--set", "tiles=0.5", "--out", "{out}.png"), "whole"),
+        (
+            ("run", "{in}", "--method", "clahe", "--set", "tiles", "--out", "{out}.png"),
+            "name=value",
+        ),
+        (("run", "{in}", "--method", "clahe", "--out", "{out}.bmp"), ".png or .tif"),
+        (("run", "{in}", "--method", "clahe", "--device", "cuda:9", "--out", "{out}.png"), "cuda"),
+        (("run", "{in}x", "--method", "clahe", "--out", "{out}.png"), ""),
+        (("run", "{text}", "--method", "clahe", "--out", "{out}.png"), ""),
+        (("degrade", "{in}", "--kind", "fog", "--level", "1", "--out", "{out}.png"), "fog"),
+        (("degrade", "{in}", "--kind", "blur", "--level", "99", "--out", "{out}.png"), "blur"),
+        (("bench", "floors", "--only", "nothing"), "nothing"),
+        (("priors", "train", "--which", "other"), "other"),
+        (("metrics",), "A"),
+        (("dance",), "dance"),
+    ],
+)
+def test_every_error_is_one_line(
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    picture: Path,
+    tmp_path: Path,
+    arguments: tuple[str, ...],
+    says: str,
+) -> None:
+    text = tmp_path / "notes.dcm"
+    text.write_text("this is not an image")
+    filled = [a.format(**{"in": picture, "out": tmp_path / "o", "text": text}) for a in arguments]
+    assert says in fails(monkeypatch, capsys, *filled)
