@@ -33,7 +33,8 @@ const state = {
   smooth: false,
   captions: true,
   alone: null,
-  active: null,
+  chosen: null,
+  touched: null,
   held: false,
   space: false,
   pointer: null,
@@ -73,7 +74,7 @@ const tool = {
   one: button("1:1", "One screen pixel for a pixel of the image", () => oneToOne()),
   smooth: button("Smooth", "Smooth enlarged pixels (S)", () => toggle("smooth")),
   hold: button("Show input", "Hold to see the input everywhere (I)", () => {}),
-  alone: button("Maximise", "One panel alone (F)", () => maximise()),
+  alone: button("Maximise", "One panel alone (F)", () => maximise("chosen")),
   help: button("?", "Keys and mouse (?)", () => showHelp(help.hidden)),
 };
 const [levelName, levelField] = field("C", "Window centre");
@@ -184,12 +185,14 @@ function hold(on) {
   redraw();
 }
 
-function activePanel() {
-  return panels.includes(state.active) ? state.active : panels[panels.length - 1];
+// A key means the panel that was last pointed at or focused; a button only the focused one,
+// because the way to it leads across others.
+function activePanel(which) {
+  return panels.includes(state[which]) ? state[which] : panels[panels.length - 1];
 }
 
-function maximise() {
-  state.alone = state.alone === null && panels.length > 1 ? activePanel().spec.key : null;
+function maximise(which) {
+  state.alone = state.alone === null && panels.length > 1 ? activePanel(which).spec.key : null;
   say(state.alone === null ? "All panels" : "One panel");
   arrange();
 }
@@ -226,7 +229,7 @@ function zoomCentre(factor) {
 
 // Of an enlarged image under the focus its own pixels count, not those of the input.
 function oneToOne() {
-  const image = panels.length && activePanel().image;
+  const image = panels.length && activePanel("chosen").image;
   const own = image && state.value.size ? image.width / state.value.size[0] : 1;
   setView({ ...state.view, zoom: own / fitScale(state.stage, imageBox()) });
 }
@@ -395,6 +398,8 @@ function receive(value) {
       state.view = { ...HOME };
       setLevels(...next.presets[0].levels, 0);
     }
+    const same = ({ levels }) => levels.every((level, i) => level === state.levels[i]);
+    state.preset = next.presets.findIndex(same);
   }
   arrange();
 }

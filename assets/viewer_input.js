@@ -71,7 +71,7 @@ on(grid, "pointermove", (event) => {
     }
   }
   state.pointer = pointOf(event);
-  if (state.pointer) state.active = state.pointer.panel;
+  if (state.pointer) state.touched = state.pointer.panel;
   redraw();
 });
 
@@ -85,7 +85,7 @@ for (const type of ["pointerup", "pointercancel", "lostpointercapture"]) {
 
 on(grid, "focusin", (event) => {
   const owner = event.target.closest(".rr-panel");
-  if (owner) state.active = owner.rrPanel;
+  if (owner) state.chosen = state.touched = owner.rrPanel;
 });
 on(grid, "pointerleave", () => {
   state.pointer = null;
@@ -131,7 +131,7 @@ const actions = {
   ".": () => shapeLevels(0, 1.1),
   0: () => reset(),
   i: () => hold(true),
-  f: () => maximise(),
+  f: () => maximise("touched"),
   s: () => toggle("smooth"),
   w: () => setMode("window"),
   p: () => setMode("pan"),
@@ -158,7 +158,7 @@ function keyDown(event) {
   if (!state.value || !ours(event)) return undefined;
   if (event.key === "Escape") {
     if (!help.hidden) showHelp(false);
-    else if (state.alone !== null) maximise();
+    else if (state.alone !== null) maximise("touched");
     return undefined;
   }
   if (event.key === " ") {

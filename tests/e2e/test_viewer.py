@@ -367,6 +367,11 @@ def test_f_shows_the_focused_panel_alone(shown):
     assert [panels.nth(i).is_visible() for i in range(4)] == [False, False, True, False]
     shown.keyboard.press("Escape")
     assert all(panels.nth(i).is_visible() for i in range(4))
+    shown.mouse.move(*middle(shown, 3))
+    shown.keyboard.press("f")
+    assert state(shown)["alone"] == "other"
+    shown.keyboard.press("f")
+    assert state(shown)["alone"] is None
 
 
 def test_tab_walks_through_the_panels_and_out(shown):
