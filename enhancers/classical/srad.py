@@ -176,12 +176,14 @@ def run(
     watch = Stopwatch(chosen.steps)
     yield watch.step(0)
     current = gray
+    # What the floor added is taken off again, so that black stays black.
+    lift = np.maximum(gray, FLOOR) - gray
     stages = srad(gray, steps=chosen.steps, time_step=chosen.time_step, q0=chosen.q0)
     for done, current in enumerate(stages, start=1):
-        preview = with_luminance(image.pixels, current) if done % every == 0 else None
+        preview = with_luminance(image.pixels, current - lift) if done % every == 0 else None
         yield watch.step(done, preview)
     yield finished(
-        with_luminance(image.pixels, current),
+        with_luminance(image.pixels, current - lift),
         figures=(
             Figure("q0", "Speckle scale q0", chosen.q0),
             Figure("steps", "Steps", chosen.steps),
