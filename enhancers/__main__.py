@@ -1,7 +1,7 @@
 """Command line: ``python -m enhancers --help``.
 
-Errors are one line on standard error and exit status 2. Heavy imports happen inside the commands, so
-that listing the methods is instant.
+Errors are one line on standard error and exit status 2. Heavy imports happen inside the commands,
+so that listing the methods is instant.
 """
 
 from __future__ import annotations
@@ -19,7 +19,6 @@ from enhancers.errors import ParameterError, ReadingRoomError
 from enhancers.registry import METHODS
 
 if TYPE_CHECKING:
-    from enhancers.bench import Floor, Table
     from enhancers.image import MedicalImage
 
 app = typer.Typer(
@@ -226,15 +225,13 @@ def bench_floors(
     if unknown:
         raise ParameterError(f"--only {unknown[0]} is unknown; use {', '.join(bench.STAGES)}.")
     cases = bench.validation_cases(data, images)
-    found: list[tuple[str, Table, list[Floor]]] = []
     with tqdm(unit="image", file=sys.stderr) as bar:
-        for stage in bench.floors(
-            cases,
-            devices.choose(device),
-            chosen,
-            lambda name: (bar.set_description(name), bar.update()),
-        ):
-            found.append(stage)
+
+        def tick(stage: str) -> None:
+            bar.set_description(stage, refresh=False)
+            bar.update()
+
+        found = list(bench.floors(cases, devices.choose(device), chosen, tick))
     text = bench.as_markdown(found, len(cases))
     print(text)
     if out is not None:

@@ -288,7 +288,8 @@ def exposure(cases: list[Case], device: str, tick: Progress) -> tuple[Table, lis
 def fitted(pixels: Pixels, truth: Pixels) -> Pixels:
     """``pixels`` after one least-squares gain and offset toward ``truth``, clipped to [0, 1]."""
     gain, offset = np.polyfit(pixels.ravel().astype(np.float64), truth.ravel(), 1)
-    return np.clip(gain * pixels + offset, 0, 1).astype(np.float32)
+    moved: Pixels = np.clip(gain * pixels + offset, 0, 1).astype(np.float32)
+    return moved
 
 
 STAGES: Mapping[str, Callable[[list[Case], str, Progress], tuple[Table, list[Floor]]]] = {

@@ -68,7 +68,7 @@ class Parameter:
     advanced: bool = False
 
     def check(self, value: ParameterValue) -> ParameterValue:
-        """Return ``value`` (also given as text) in the parameter's type, or raise ParameterError."""
+        """Return ``value``, also given as text, in the parameter's type; else ParameterError."""
         if value is None or (isinstance(value, str) and value.strip().lower() == "auto"):
             if self.automatic:
                 return None

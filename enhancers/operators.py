@@ -108,10 +108,12 @@ class KSpace:
         """Sampled spectrum, complex, same shape."""
         import torch
 
-        return torch.fft.fft2(x, norm="ortho") * self.mask
+        spectrum: Tensor = torch.fft.fft2(x, norm="ortho")
+        return spectrum * self.mask
 
     def pinv(self, y: Tensor) -> Tensor:
         """Zero-filled reconstruction, real."""
         import torch
 
-        return torch.fft.ifft2(y * self.mask, norm="ortho").real
+        image: Tensor = torch.fft.ifft2(y * self.mask, norm="ortho")
+        return image.real

@@ -43,8 +43,8 @@ METHODS: tuple[Method, ...] = (
         implementation="enhancers.classical.srad",
         parameters=(
             Parameter("preset", "Preset", "choice", "canonical", choices=("canonical", "paper"),
-                      help="canonical: q0 measured on the image; paper: q0 = 50, 25 steps, dt 0.02, "
-                           "which is plain Gaussian smoothing."),
+                      help="canonical: q0 measured on the image; paper: q0 = 50, 25 steps, "
+                           "dt 0.02, which is plain Gaussian smoothing."),
             Parameter("steps", "Steps", "int", None, 1, 500, 1, automatic=True,
                       help="Iterations; automatic derives them from the measured speckle."),
             Parameter("time_step", "Time step", "float", None, 0.005, 0.25, 0.005, automatic=True,
@@ -87,7 +87,7 @@ METHODS: tuple[Method, ...] = (
         parameters=(
             SIGMA,
             Parameter("beta", "Strength β", "float", 1.2, 0.1, 5.0, 0.1,
-                      help="Bandwidth h = β σ sqrt(max(1, I/σ)) for Rician noise, β σ for Gaussian."),
+                      help="Bandwidth h = β σ sqrt(max(1, I/σ)) for Rician noise, else β σ."),
             Parameter("noise", "Noise model", "choice", "gaussian", choices=("gaussian", "rician"),
                       help="rician: magnitude MR, with its bias removed."),
             Parameter("patch", "Patch side", "int", 5, 3, 11, 2, unit="px", advanced=True),

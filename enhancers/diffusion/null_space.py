@@ -1,8 +1,8 @@
 """DDNM: what was measured is kept, the network fills the null space of the measurement.
 
-Wang, Yu, Zhang, "Zero-shot image restoration using denoising diffusion null-space model", ICLR 2023;
-for medical images Ma et al., MICCAI 2023 (Algorithm 1). Images here are in network space, [-1, 1],
-and so is the noise level, twice the value in [0, 1] units.
+Wang, Yu, Zhang, "Zero-shot image restoration using denoising diffusion null-space model", ICLR
+2023; for medical images Ma et al., MICCAI 2023 (Algorithm 1). Images here are in network space,
+[-1, 1], and so is the noise level, twice the value in [0, 1] units.
 """
 
 from __future__ import annotations

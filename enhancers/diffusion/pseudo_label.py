@@ -1,13 +1,13 @@
 """Hybrid enhancement: latent diffusion drawn to the classical pipeline's output at every step.
 
-Singh and Singh, "Bridging classical and learned priors", under review for MIDL 2026, section 2.3 and
-Algorithm 1, with the guidance as the convex weight w that its Algorithm 1 computes.
+Singh and Singh, "Bridging classical and learned priors", under review for MIDL 2026, section 2.3
+and Algorithm 1, with the guidance as the convex weight w that its Algorithm 1 computes.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import cast
 
@@ -173,7 +173,8 @@ def _encode(prior: LatentPrior, gray: Pixels) -> Tensor:
     x = torch.from_numpy(np.ascontiguousarray(gray))[None, None].to(prior.device) * 2 - 1
     if max(gray.shape) <= TILE:
         return prior.encode(x)
-    tiling = Tiling(*gray.shape, TILE, TILE - OVERLAP)
+    height, width = gray.shape
+    tiling = Tiling(height, width, TILE, TILE - OVERLAP)
     return tiling.apply(prior.encode, x, 1 / prior.factor)
 
 

@@ -36,7 +36,7 @@ REFERENCE_GUIDANCE = 0.509
 REFERENCE_EXPOSURE = 10.0
 """The published exposure loss is squared and weaker by about this factor near its target."""
 DAMPING = 0.01
-"""Gauss-Newton damping of the pull f r/(f² + 0.01): dark images (f near 0.1) keep the measurement."""
+"""Gauss-Newton damping of the pull f r/(f² + 0.01): at f = 0.1 the measurement still counts."""
 FIT_STEPS, FIT_RATE = 4, 0.01
 FIT_SIGNAL = 0.2
 """f and M are fitted once ābar has reached this: before, the network's estimate is a vague mean
@@ -108,7 +108,7 @@ class Degradation:
         return F.interpolate(self.grid, size=size, mode="bicubic", align_corners=True)
 
     def residual(self, u: Tensor) -> Tensor:
-        """f u + M - y of an estimate ``u`` in [0, 1]."""
+        """The residual f u + M - y of an estimate ``u`` in [0, 1]."""
         return self.gain * u + self.mask() - self.y
 
     def fit(self, u: Tensor) -> None:
@@ -118,7 +118,7 @@ class Degradation:
             columns = self.grid.diff(dim=-1).abs().mean()
             loss = self.residual(u).square().mean() + self.smoothness * (rows + columns)
             self.optimizer.zero_grad()
-            loss.backward()  # type: ignore[no-untyped-call]
+            torch.autograd.backward(loss)
             self.optimizer.step()
         with torch.no_grad():
             self.gain.clamp_(min=LEAST_GAIN)
@@ -133,7 +133,7 @@ class PixelDegradation:
     mask: Tensor
 
     def residual(self, u: Tensor) -> Tensor:
-        """f u + M - y of an estimate ``u`` in [0, 1]."""
+        """The residual f u + M - y of an estimate ``u`` in [0, 1]."""
         return self.gain * u + self.mask - self.y
 
     def fit(self, u: Tensor) -> None:
@@ -260,19 +260,22 @@ def run(
     padded, padding = pad(gray, multiple=MULTIPLE, least=TILE)
     y = torch.from_numpy(padded)[None, None].to(device)
     body = torch.from_numpy(foreground(padded))[None, None].to(device)
-    tiling = Tiling(*padded.shape, TILE, STRIDE)
+    height, width = padded.shape
+    tiling = Tiling(height, width, TILE, STRIDE)
 
     def predict(x: Tensor, t: int) -> Tensor:
         return tiling.predict(prior.predict, x, t)
 
     watch = Stopwatch(light.steps)
-    u, gain = y, 1.0
+    u: Tensor = y
+    figures: tuple[Figure, ...] = ()
     for done, u, gain in sample(predict, prior.signal, y, body, light, seed=seed):
+        figures = (Figure("gain", "Exposure factor f", gain),)
         show = done % light.preview_every == 0 and done < light.steps
         yield watch.step(done, _merged(image, u, padding) if show else None)
     yield finished(
         _merged(image, u, padding),
-        figures=(Figure("gain", "Exposure factor f", gain),),
+        figures=figures,
         calls=light.steps * len(tiling.corners),
     )
 

@@ -63,5 +63,5 @@ PRIORS: tuple[Prior, ...] = (
 
 
 def prior(key: str) -> Prior:
-    """The prior with this key (KeyError: a registry entry names one that does not exist)."""
-    return {entry.key: entry for entry in PRIORS}[key]
+    """The prior with this key."""
+    return next(entry for entry in PRIORS if entry.key == key)

@@ -1,4 +1,4 @@
-"""Training images: a folder of anyone's, the project's phantoms, the split by subject, the crops."""
+"""Training images: anyone's folder, the project's phantoms, the split by subject, the crops."""
 
 from __future__ import annotations
 
@@ -175,7 +175,7 @@ class Crops:
         crop = image[top : top + source, left : left + source].astype(np.float32) / 255
         method = cv2.INTER_AREA if source > self.side else cv2.INTER_CUBIC
         crop = np.clip(cv2.resize(crop, (self.side, self.side), interpolation=method), 0, 1)
-        crop = np.rot90(crop, self.random.integers(4))
+        crop = np.rot90(crop, int(self.random.integers(4)))
         if self.random.random() < 0.5:
             crop = crop[:, ::-1]
         if self.random.random() < 0.5:

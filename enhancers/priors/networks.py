@@ -1,8 +1,7 @@
 """The architectures of the embedded priors, small enough for two CPU cores.
 
 Both are fully convolutional (no attention), so that a network trained on crops serves whole images
-and tiles alike, and few channels share a normalisation group, so that a tile's statistics stay close
-to the image's.
+and tiles alike, and a normalisation group holds several channels, so that brightness survives it.
 """
 
 from __future__ import annotations

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import math
+from itertools import pairwise
 
 import pytest
 import torch
@@ -18,7 +19,7 @@ def test_a_hundred_steps_visit_990_to_0() -> None:
 
 def test_every_moment_ends_where_the_next_begins_and_the_last_without_noise() -> None:
     run = timeline(SIGNAL, 7)
-    for here, after in zip(run, run[1:], strict=False):
+    for here, after in pairwise(run):
         assert here.next_signal == after.signal
     assert run[-1].next_signal == 1.0
     assert run[-1].s == 0.0
