@@ -167,6 +167,7 @@ def run(
     if is_constant(image.pixels):
         yield finished(image.pixels, notes=("The image is constant; nothing was done.",))
         return
+    yield Step(0.0, note="measuring the noise")
     gray = luminance(image.pixels)
     noise: NoiseModel = "rician" if params["noise"] == "rician" else "gaussian"
     sigma = optional(params, "sigma")
@@ -181,7 +182,6 @@ def run(
         search=whole(params, "search"),
     )
     watch = Stopwatch(-(-gray.shape[0] // TILE) * -(-gray.shape[1] // TILE), "tile")
-    yield watch.step(0)
     result = np.empty_like(gray)
     for done, (where, tile) in enumerate(tiles, start=1):
         result[where] = tile

@@ -170,11 +170,11 @@ def run(
     if is_constant(image.pixels):
         yield finished(image.pixels, notes=("The image is constant; nothing was done.",))
         return
+    yield Step(0.0, note="measuring the speckle")
     gray = luminance(image.pixels)
     chosen = settings(gray, params)
     every = whole(params, "preview_every")
     watch = Stopwatch(chosen.steps)
-    yield watch.step(0)
     current = gray
     # What the floor added is taken off again, so that black stays black.
     lift = np.maximum(gray, FLOOR) - gray

@@ -110,6 +110,7 @@ def run(
     if is_constant(image.pixels):
         yield finished(image.pixels, notes=("The image is constant; nothing was done.",))
         return
+    yield Step(0.0, note="measuring the noise")
     gray = luminance(image.pixels)
     weight = optional(params, "weight")
     figures: tuple[Figure, ...] = ()
@@ -118,7 +119,6 @@ def run(
         weight = automatic_weight(sigma)
         figures = (Figure("sigma", "Noise σ", sigma),)
     watch = Stopwatch(len(_spans(gray.shape[0])) * len(_spans(gray.shape[1])), "tile")
-    yield watch.step(0)
     result = np.zeros_like(gray)
     tiles = tv_tiles(gray, weight=weight, iterations=whole(params, "iterations"))
     for done, (where, tile) in enumerate(tiles, start=1):
