@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from enhancers.colour import luminance
 from enhancers.errors import ImageReadError, ReadingRoomError
 from enhancers.phantoms import KINDS, phantom
+from enhancers.priors.card import UNATTRIBUTED
 
 Images = NDArray[np.uint8]
 """Gray images, shape (N, H, W)."""
@@ -36,6 +37,7 @@ class Corpus:
     validation: dict[str, Images]
     subjects: dict[str, tuple[int, int]]
     digest: str
+    attribution: str = UNATTRIBUTED
 
     @property
     def groups(self) -> tuple[str, ...]:
@@ -47,7 +49,8 @@ def read_corpus(folder: Path | None, *, phantoms: int = 20, seed: int = 0) -> Co
     """Read the training images below ``folder`` and draw ``phantoms`` of each kind beside them.
 
     A folder holds ``<group>.npz`` archives with ``images`` (uint8, (N, H, W) or (N, H, W, 3)) and
-    ``subject_id``, or image files of any readable kind, where the parent folder names the subject.
+    ``subject_id``, or image files of any readable kind, where the parent folder names the subject;
+    its ``ATTRIBUTION.md``, where there is one, goes into the card.
 
     Raises
     ------
@@ -64,7 +67,11 @@ def read_corpus(folder: Path | None, *, phantoms: int = 20, seed: int = 0) -> Co
             groups["images"] = _read_files(folder)
     if phantoms:
         groups[PHANTOM] = _draw_phantoms(phantoms, seed)
-    return _split(groups)
+    corpus = _split(groups)
+    note = None if folder is None else folder / "ATTRIBUTION.md"
+    if note is not None and note.is_file():
+        corpus = replace(corpus, attribution=note.read_text(encoding="utf-8"))
+    return corpus
 
 
 def _read_archive(path: Path) -> tuple[Images, list[str]]:

@@ -22,6 +22,7 @@ from torch.nn import functional as F
 from tqdm.auto import tqdm
 
 from enhancers.priors import networks
+from enhancers.priors.card import render
 from enhancers.priors.corpus import Corpus, Crops
 
 PIXEL_SIDE = 64
@@ -170,7 +171,7 @@ def train_pixel(
     )  # fmt: skip
     model.half().save_pretrained(out / "unet")
     networks.scheduler().save_pretrained(out / "scheduler")
-    _write_reports(out, corpus, (report,))
+    _write_reports("pixel", out, corpus, (report,))
     return (report,)
 
 
@@ -209,7 +210,7 @@ def train_latent(
     vae.half().save_pretrained(out / "vae")
     stage.averaged().half().save_pretrained(out / "unet")
     networks.scheduler().save_pretrained(out / "scheduler")
-    _write_reports(out, corpus, (first, second))
+    _write_reports("latent", out, corpus, (first, second))
     return first, second
 
 
@@ -276,8 +277,9 @@ def _mean_psnr(errors: list[float]) -> float:
     return round(float(np.mean([-10 * math.log10(max(e, 1e-10)) for e in errors])), 2)
 
 
-def _write_reports(out: Path, corpus: Corpus, reports: tuple[Report, ...]) -> None:
+def _write_reports(which: str, out: Path, corpus: Corpus, reports: tuple[Report, ...]) -> None:
     facts = {
+        "batch": BATCH,
         "corpus_sha256": corpus.digest,
         "images": {
             name: [len(corpus.train[name]), len(corpus.validation[name])] for name in corpus.groups
@@ -285,4 +287,5 @@ def _write_reports(out: Path, corpus: Corpus, reports: tuple[Report, ...]) -> No
         "subjects": {name: list(counts) for name, counts in corpus.subjects.items()},
         "stages": [asdict(report) for report in reports],
     }
-    (out / "training.json").write_text(json.dumps(facts, indent=2) + "\n")
+    (out / "training.json").write_text(json.dumps(facts, indent=2) + "\n", encoding="utf-8")
+    (out / "README.md").write_text(render(which, facts, corpus.attribution), encoding="utf-8")

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import json
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -7,27 +9,35 @@ import torch
 
 from enhancers.errors import PriorMissing
 from enhancers.priors import load
-from enhancers.priors.catalog import PRIORS, prior
+from enhancers.priors.card import render
+from enhancers.priors.catalog import PRIORS, Prior, prior
 from enhancers.registry import METHODS
 from enhancers.settings import get_settings
 
 
 @pytest.fixture
-def empty_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def empty_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     monkeypatch.setenv("READINGROOM_PRIORS_DIR", str(tmp_path))
     get_settings.cache_clear()
-    yield tmp_path  # type: ignore[misc]
+    yield tmp_path
     monkeypatch.undo()
     get_settings.cache_clear()
 
 
 @pytest.mark.parametrize("entry", PRIORS, ids=lambda entry: entry.key)
-def test_the_embedded_priors_ship_with_their_cards(entry: object) -> None:
+def test_the_embedded_priors_ship(entry: Prior) -> None:
     assert entry.present
     assert all(path.stat().st_size <= 16 * 2**20 for path in entry.files)
+
+
+@pytest.mark.parametrize("entry", PRIORS, ids=lambda entry: entry.key)
+def test_the_cards_say_what_the_training_recorded(entry: Prior) -> None:
+    facts = json.loads((entry.folder / "training.json").read_text(encoding="utf-8"))
+    attribution = (entry.folder.parent / "ATTRIBUTION.md").read_text(encoding="utf-8")
     card = (entry.folder / "README.md").read_text(encoding="utf-8")
-    for word in ("Licence", "Split", "Steps", "Validation", "Not good for"):
-        assert word in card
+    assert card == render(entry.key, facts, attribution)
+    for group in facts["images"]:
+        assert group == "phantom" or group in attribution
 
 
 def test_every_prior_of_the_registry_is_catalogued() -> None:

@@ -1,0 +1,79 @@
+"""The card of a trained prior, written from what the training recorded."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+UNATTRIBUTED = (
+    "Add here where the images come from, under which licence, and whom to attribute: put an "
+    "`ATTRIBUTION.md` into the data folder before training."
+)
+
+_WHAT = {
+    "pixel": (
+        "Pixel prior",
+        "A fully convolutional denoising diffusion network (diffusers UNet2DModel, ε-prediction, "
+        "1 channel in [-1, 1], T = 1000, linear betas 1e-4 to 0.02) for gray medical images, "
+        "trained on crops of 64 x 64 pixels, so that it serves whole images and tiles. Used by "
+        "`null_space` and `unimie`.",
+    ),
+    "latent": (
+        "Latent prior",
+        "A small autoencoder (diffusers AutoencoderKL, 1 channel, factor 4, 8 latent channels) and "
+        "a denoising diffusion network on its scaled latents (UNet2DModel, ε-prediction, T = 1000, "
+        "linear betas 1e-4 to 0.02), both fully convolutional, for gray medical images. Used by "
+        "`pseudo_label`.",
+    ),
+}
+
+_LIMITS = """\
+- Diagnosis. It has seen a few hundred subjects of a handful of acquisitions; what it adds is
+  plausible, not measured.
+- Anatomy, pathology, devices and vendors that are not in the data: it draws what it knows.
+- Generating images: it was trained for restoration at low noise, on crops, and has no idea of a
+  whole body.
+- Colour: it sees luminance only.
+- Images whose pixel size differs much from the training data's (256 pixels across the subject).
+"""
+
+
+def render(which: str, facts: Mapping[str, Any], attribution: str) -> str:
+    """Markdown of the card.
+
+    Parameters
+    ----------
+    which : {"pixel", "latent"}
+    facts : mapping
+        The content of ``training.json``.
+    attribution : str
+        Markdown: sources of the training images, their licences, whom to name.
+    """
+    title, summary = _WHAT[which]
+    rows = [
+        f"| {name} | {images[0]} | {images[1]} | {facts['subjects'][name][0]} "
+        f"| {facts['subjects'][name][1]} |"
+        for name, images in facts["images"].items()
+    ]
+    lines = [
+        f"# {title}", "", summary, "",
+        "## Split", "",
+        "By subject: no subject is on both sides.", "",
+        "| group | training images | validation images | training subjects | validation subjects |",
+        "|---|---|---|---|---|", *rows, "",
+        "## Steps, loss, validation", "",
+    ]  # fmt: skip
+    for stage in facts["stages"]:
+        lines.append(
+            f"- **{stage['stage']}**: {stage['steps']} steps of {facts['batch']} crops in "
+            f"{stage['minutes']:.0f} min, AdamW with cosine decay, moving average of the weights; "
+            f"final training loss {stage['loss']:.4f}."
+        )
+        if stage["validation"]:
+            figures = "; ".join(f"{name} {value:g}" for name, value in stage["validation"].items())
+            lines.append(f"  Validation: {figures}.")
+    lines += ["", "Validation figures are mean PSNR on up to 8 whole held-out images of a group:"]
+    lines += ["denoising is one call at σ = 0.1 of [0, 1]; the round trip is decode(encode(x))."]
+    lines += ["", "## Not good for", "", _LIMITS.rstrip()]
+    lines += ["", "## Licence", "", "The weights: Apache-2.0. The training images:", ""]
+    return "\n".join([*lines, attribution.strip(), ""])
