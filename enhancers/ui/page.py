@@ -22,7 +22,7 @@ from enhancers.ui.screen import Screen
 from enhancers.ui.session import Sessions
 from enhancers.ui.theme import launch_options
 from enhancers.ui.views import Views, card_text
-from enhancers.ui.warm_up import import_networks
+from enhancers.ui.warm_up import import_torch
 from enhancers.viewer import PixelStore
 from enhancers.viewer import router as pixel_router
 
@@ -180,7 +180,7 @@ def _wire_page(
 ) -> None:
     def opened() -> tuple[str, Any, str]:
         """Fill in what takes torch to know, once the page stands."""
-        import_networks()
+        import_torch()
         chosen = devices.choose(settings.device)
         choices = [("Automatic", "auto"), *((name, name) for name in devices.devices())]
         return (

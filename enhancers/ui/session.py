@@ -182,6 +182,9 @@ class Sessions:
         self._lock = threading.Lock()
         self._by_hash: OrderedDict[str, Session] = OrderedDict()
 
+    def __len__(self) -> int:
+        return len(self._by_hash)
+
     def of(self, session_hash: str | None) -> Session:
         """The session of a tab, made at its first request."""
         key = session_hash or ""

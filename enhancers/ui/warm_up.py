@@ -16,21 +16,34 @@ HEAD_START = 1.0
 _lock = threading.Lock()
 
 
-def import_networks() -> None:
-    """Import torch and diffusers, in one thread: diffusers' lazy modules are not safe in two.
+def import_torch() -> None:
+    """Import torch, for whatever asks for the devices."""
+    with _lock:
+        _import("torch")
 
-    Whatever is about to use a network, or ask for the devices, calls this first. An import that
-    fails is tried again, and its error told, where the module is used.
+
+def import_networks() -> None:
+    """Import torch and diffusers in one thread: diffusers' lazy modules are not safe in two.
+
+    Whatever is about to use a network calls this first.
     """
     with _lock:
-        _networks()
+        _import("torch")
+        _diffusers()
 
 
 @functools.cache
-def _networks() -> None:
+def _diffusers() -> None:
     try:
-        import torch  # noqa: F401
         from diffusers import AutoencoderKL, DDIMScheduler, UNet2DModel  # noqa: F401
+    except ImportError:
+        return
+
+
+def _import(name: str) -> None:
+    """Import a module; where that fails, it fails again, and is told, where the module is used."""
+    try:
+        importlib.import_module(name)
     except ImportError:
         return
 
@@ -38,9 +51,7 @@ def _networks() -> None:
 def import_heavy(head_start: float = HEAD_START) -> None:
     """Import everything a first run needs."""
     time.sleep(head_start)
+    import_torch()
     for name in LIGHT:
-        try:
-            importlib.import_module(name)
-        except ImportError:
-            continue
+        _import(name)
     import_networks()

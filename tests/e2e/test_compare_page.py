@@ -1,0 +1,389 @@
+"""The compare page in a real browser: from an image to results, measured and downloaded."""
+
+import base64
+import io
+import json
+import zipfile
+from urllib.parse import urlparse
+
+import numpy as np
+import pydicom.data
+import pytest
+from PIL import Image
+
+from enhancers import settings as settings_room
+from enhancers.compare import enhance
+from enhancers.display import difference_map, to_u16, window_u8
+from enhancers.load import load
+from enhancers.metrics import score
+from enhancers.samples import sample
+from enhancers.save import read_png16, to_png16
+from enhancers.ui import build
+from tests.files import bad_files, nifti, png, ramp
+
+pytestmark = pytest.mark.e2e
+
+VIEWER = "document.querySelector('#viewer .rr').readingRoom"
+CT = pydicom.data.get_testdata_file("CT_small.dcm")
+ALL = ("srad", "n4", "nlm", "tv", "clahe", "classical", "pseudo_label", "null_space", "unimie")
+
+
+@pytest.fixture(scope="module")
+def served(serve, tmp_path_factory):
+    """The page at an address, with a cache of its own."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("READINGROOM_CACHE_DIR", str(tmp_path_factory.mktemp("cache")))
+        settings_room.get_settings.cache_clear()
+        page = build(settings_room.get_settings())
+        options = {**page.launch_options, "run_history": False, "footer_links": []}
+        yield serve(page.blocks, *page.routers, **options), page.sessions
+    settings_room.get_settings.cache_clear()
+
+
+@pytest.fixture(scope="module")
+def visited(shared_page, served):
+    visit(shared_page, served[0])
+    return shared_page
+
+
+@pytest.fixture
+def opened(visited):
+    """The shared page with the first tab in front."""
+    visited.set_viewport_size({"width": 1280, "height": 720})
+    tab(visited, "Side by side")
+    return visited
+
+
+def visit(page, address):
+    page.goto(address)
+    page.wait_for_selector("#run")
+    page.wait_for_selector("#viewer .rr")
+
+
+def tab(page, name):
+    page.get_by_role("tab", name=name, exact=True).click()
+
+
+def panels(page):
+    page.wait_for_function(f"{VIEWER}.state().ready")
+    return page.evaluate(f"{VIEWER}.state().panels.map(panel => panel.key)")
+
+
+def facts(page):
+    return page.inner_text("#facts")
+
+
+def choose_sample(page, key):
+    page.click(f'[data-sample="{key}"]')
+    page.wait_for_selector(f'[data-sample="{key}"][aria-pressed="true"]')
+    page.wait_for_function(f"{VIEWER}.state().ready")
+
+
+def upload(page, name, data, field="#upload"):
+    if page.locator(f"{field} [aria-label='Clear']").count():
+        page.click(f"{field} [aria-label='Clear']")
+    file = {"name": name, "mimeType": "application/octet-stream", "buffer": data}
+    page.set_input_files(f"{field} input[type=file]", file)
+
+
+def tick(page, *keys):
+    for key in ALL:
+        page.set_checked(f"#choose-{key} input", key in keys)
+
+
+def run(page, *keys):
+    tick(page, *keys)
+    page.click("#run")
+    for key in keys:
+        page.wait_for_selector(f'#progress [data-method="{key}"].done')
+    page.wait_for_selector("#progress a.download.all")
+    page.wait_for_function(f"{VIEWER}.state().ready")
+
+
+def set_slider(page, selector, value):
+    field = page.locator(f"{selector} input[type=number]")
+    field.fill(str(value))
+    field.press("Enter")
+
+
+def readback(page, key, viewer="#viewer"):
+    script = f"key => document.querySelector('{viewer} .rr').readingRoom.readback(key)"
+    got = page.evaluate(script, key)
+    raw = np.frombuffer(base64.b64decode(got["base64"]), np.uint8)
+    return raw.reshape(got["height"], got["width"], 4)[..., :3]
+
+
+def windowed(pixels, levels):
+    gray = window_u8(to_u16(pixels), levels["low"], levels["high"])
+    return gray if gray.ndim == 3 else np.repeat(gray[..., None], 3, axis=2)
+
+
+def test_the_first_page_fits_and_says_what_it_is(visited):
+    header = visited.inner_text("#header")
+    assert "Reading Room" in header
+    assert "Not for diagnosis" in header
+    visited.wait_for_function("document.body.classList.contains('dark')")
+    assert visited.is_disabled("#run")
+    for width, height in ((1280, 720), (1440, 900)):
+        visited.set_viewport_size({"width": width, "height": height})
+        sizes = visited.evaluate(
+            "[document.documentElement.scrollWidth, document.documentElement.scrollHeight]"
+        )
+        assert sizes[0] <= width
+        assert sizes[1] <= height
+        box = visited.locator("#run").bounding_box()
+        assert box["y"] + box["height"] <= height
+
+
+def test_three_methods_show_their_exact_pixels(opened):
+    choose_sample(opened, "real_ct_spine")
+    assert "16 bit" in facts(opened)
+    assert "read from the file" in opened.inner_text("#modality")
+    assert panels(opened) == ["input"]
+    run(opened, "srad", "nlm", "clahe")
+    assert panels(opened) == ["input", "srad", "nlm", "clahe"]
+    image = load(CT)
+    levels = opened.evaluate(f"{VIEWER}.state()")["levels"]
+    np.testing.assert_array_equal(readback(opened, "input"), windowed(image.pixels, levels))
+    for key in ("srad", "nlm", "clahe"):
+        wanted = windowed(enhance(image, key).pixels, levels)
+        np.testing.assert_array_equal(readback(opened, key), wanted)
+
+
+def test_a_dicom_file_without_an_extension_is_read(opened):
+    with open(CT, "rb") as file:
+        upload(opened, "IM0001", file.read())
+    opened.wait_for_function("document.querySelector('#facts').innerText.includes('IM0001')")
+    opened.wait_for_function(f"{VIEWER}.state().ready")
+    assert "DICOM" in facts(opened)
+    assert opened.input_value("#modality input") == "CT"
+    assert panels(opened) == ["input"]
+
+
+def test_downloads_hold_the_results_at_16_bit(opened):
+    choose_sample(opened, "ultrasound")
+    run(opened, "srad", "clahe")
+    base = opened.url.split("?")[0]
+    image = load(sample("ultrasound").degraded)
+    session_image_us = enhance(image.with_modality("US"), "srad").pixels
+    link = opened.get_attribute('[data-method="srad"] a.download', "href")
+    answer = opened.request.get(base + link)
+    assert answer.headers["content-disposition"] == 'attachment; filename="srad.png"'
+    np.testing.assert_array_equal(read_png16(answer.body()), read_png16(to_png16(session_image_us)))
+    with opened.expect_download() as download:
+        opened.click("a.download.all")
+    with zipfile.ZipFile(download.value.path()) as archive:
+        names = set(archive.namelist())
+        assert {"README.txt", "input.png", "srad.png", "clahe.png", "truth.png"} <= names
+        assert {"metrics.csv", "provenance.json"} <= names
+        assert archive.read("srad.png") == answer.body()
+        table = archive.read("metrics.csv").decode()
+        assert "srad,PSNR (dB)," in table
+        records = json.loads(archive.read("provenance.json"))
+        assert [record["method"] for record in records] == ["srad", "clahe"]
+        assert "diagnosis" in records[0]["notice"]
+    token = link.split("/")[-2]
+    assert opened.request.get(base + link.replace(token, "0" * 32)).status == 404
+
+
+def test_metrics_provenance_and_cards(opened):
+    choose_sample(opened, "cardiac_mr")
+    run(opened, "nlm", "tv")
+    tab(opened, "Metrics")
+    opened.wait_for_selector('#metrics [data-metric="psnr"] td:has-text(".")')
+    cells = opened.locator('#metrics [data-metric="psnr"] td').all_inner_texts()
+    files = sample("cardiac_mr")
+    image = load(files.degraded).with_modality("MR")
+    truth = load(files.truth).pixels
+    results = [enhance(image, key).pixels for key in ("nlm", "tv")]
+    wanted = [score(x, reference=truth, keys=["psnr"])[0].text for x in (image.pixels, *results)]
+    assert cells[:3] == wanted
+    assert "↑" in opened.inner_text('#metrics [data-metric="psnr"] th')
+    tab(opened, "Provenance")
+    opened.wait_for_function("document.querySelector('#provenance').innerText.includes('method')")
+    tab(opened, "Method cards")
+    opened.wait_for_selector("#card :is(h1, h2)")
+
+
+def test_slider_and_difference_compare_any_two(opened):
+    choose_sample(opened, "real_ct_spine")
+    run(opened, "clahe")
+    image = load(CT)
+    result = enhance(image, "clahe").pixels
+    tab(opened, "Slider")
+    opened.wait_for_function("document.querySelectorAll('#slider img').length >= 2")
+    levels = {"low": 0, "high": 65535}
+    shown = set()
+    for source in opened.eval_on_selector_all("#slider img", "nodes => nodes.map(n => n.src)"):
+        shown.add(np.asarray(Image.open(io.BytesIO(opened.request.get(source).body()))).tobytes())
+    assert {windowed(image.pixels, levels).tobytes(), windowed(result, levels).tobytes()} == shown
+    tab(opened, "Difference")
+    opened.wait_for_selector("#difference .rr-panel")
+    opened.wait_for_function("document.querySelector('#difference .rr').readingRoom.state().ready")
+    assert "HU" in opened.inner_text("#difference-note")
+    wanted = windowed(difference_map(image.pixels, result, gain=4.0), levels)
+    np.testing.assert_array_equal(readback(opened, "difference", "#difference"), wanted)
+
+
+def test_the_modality_brings_its_presets_and_spares_what_was_edited(opened):
+    choose_sample(opened, "low_dose_ct")
+    set_fold(opened, "nlm")
+    set_fold(opened, "clahe")
+    noise = "#set-nlm-noise input"
+    clip = "#set-clahe-clip_limit input[type=number]"
+    assert opened.input_value(noise) == "gaussian"
+    assert float(opened.input_value(clip)) == 1.0
+    set_slider(opened, "#set-clahe-clip_limit", 3.5)
+    opened.click("#modality input")
+    opened.get_by_role("option", name="MR", exact=True).click()
+    opened.wait_for_function(f"document.querySelector('{noise}').value === 'rician'")
+    assert float(opened.input_value(clip)) == 3.5
+    assert "chosen by you" in opened.inner_text("#modality")
+    set_slider(opened, "#set-clahe-clip_limit", 2.0)
+
+
+def set_fold(page, key, wanted=True):
+    """Open or close the parameters of a method."""
+    fold = page.locator(f".method-parameters:below(#choose-{key})").first
+    header = fold.locator("button.label-wrap").first
+    if ("open" in header.get_attribute("class").split()) != wanted:
+        header.click()
+
+
+def test_a_parameter_out_of_range_is_named_and_nothing_runs(opened):
+    choose_sample(opened, "real_mr_small")
+    tick(opened, "srad")
+    set_fold(opened, "srad")
+    opened.fill("#set-srad-steps :is(input, textarea)", "9000")
+    opened.click("#run")
+    opened.wait_for_selector("#notice .notice.error")
+    assert "SRAD: steps=9000" in opened.inner_text("#notice")
+    assert panels(opened) == ["input"]
+    opened.fill("#set-srad-steps :is(input, textarea)", "")
+    run(opened, "srad")
+    assert opened.inner_text("#notice").strip() == ""
+
+
+def test_stop_keeps_what_is_finished(opened, served):
+    noisy = np.random.default_rng(0).integers(0, 65535, (900, 1000)).astype(np.uint16)
+    upload(opened, "large.png", png(noisy))
+    opened.wait_for_function("document.querySelector('#facts').innerText.includes('large.png')")
+    set_fold(opened, "srad")
+    opened.fill("#set-srad-steps :is(input, textarea)", "2")
+    set_fold(opened, "clahe")
+    tick(opened, "srad", "tv")
+    set_fold(opened, "tv")
+    opened.click("#run")
+    opened.wait_for_selector('[data-method="srad"].done')
+    opened.click("#stop")
+    opened.wait_for_selector('[data-method="tv"].stopped')
+    opened.wait_for_function(f"{VIEWER}.state().ready")
+    assert readback(opened, "srad").shape == (900, 1000, 3)
+    assert opened.is_enabled("#run")
+    assert opened.is_disabled("#stop")
+    assert opened.locator("a.download.all").count() == 1
+    opened.fill("#set-srad-steps :is(input, textarea)", "")
+
+
+def test_each_bad_file_says_what_is_wrong_and_the_result_stays(opened):
+    choose_sample(opened, "real_mr_small")
+    run(opened, "clahe")
+    before = readback(opened, "clahe")
+    for name, bad in bad_files().items():
+        opened.evaluate("document.querySelector('#notice').dataset.old = 'true'")
+        upload(opened, bad.name, bad.data)
+        opened.wait_for_function(
+            "says => document.querySelector('#notice').innerText.includes(says)", arg=bad.says
+        )
+        assert panels(opened) == ["input", "clahe"], name
+    np.testing.assert_array_equal(readback(opened, "clahe"), before)
+    choose_sample(opened, "real_ct_spine")
+    assert opened.inner_text("#notice").strip() == ""
+
+
+def test_a_volume_has_a_slice_slider(opened):
+    volume = np.stack([ramp(32, 36, 900 + 10 * k) for k in range(5)], axis=-1).astype(np.int16)
+    upload(opened, "volume.nii", nifti(volume))
+    opened.wait_for_selector("#slice input[type=number]:visible")
+    assert opened.input_value("#slice input[type=number]") == "3"
+    opened.wait_for_function(f"{VIEWER}.state().ready")
+    middle = readback(opened, "input")
+    shown = opened.evaluate(f"{VIEWER}.state().imageId")
+    set_slider(opened, "#slice", 5)
+    opened.wait_for_function(
+        f"old => {VIEWER}.state().imageId !== old && {VIEWER}.state().ready", arg=shown
+    )
+    assert not np.array_equal(readback(opened, "input"), middle)
+    choose_sample(opened, "real_mr_small")
+    assert opened.locator("#slice input[type=number]:visible").count() == 0
+
+
+def test_a_large_image_asks_before_a_diffusion_method(opened):
+    noisy = np.random.default_rng(1).integers(0, 255, (1100, 1100)).astype(np.uint8)
+    upload(opened, "huge.png", png(noisy))
+    opened.wait_for_function("document.querySelector('#facts').innerText.includes('huge.png')")
+    tick(opened, "null_space")
+    opened.wait_for_selector("#confirm input:visible")
+    assert "1100 × 1100" in opened.inner_text("#estimate")
+    opened.click("#run")
+    opened.wait_for_selector("#notice .notice.error")
+    assert "1024" in opened.inner_text("#notice")
+    tick(opened, "clahe")
+    opened.wait_for_selector("#confirm", state="hidden")
+
+
+def test_the_keyboard_is_enough(browser, page, served):
+    visit(page, served[0])
+    tab_to(page, '[data-sample="real_mr_small"]')
+    page.keyboard.press("Enter")
+    page.wait_for_selector('[data-sample="real_mr_small"][aria-pressed="true"]')
+    for key in ("clahe", "classical", "pseudo_label", "null_space", "unimie"):
+        tab_to(page, f"#choose-{key} input")
+        page.keyboard.press("Space")
+    page.keyboard.press("Control+Enter")
+    page.wait_for_selector('[data-method="clahe"].done')
+    tab_to(page, '[data-method="clahe"] a.download')
+    tab_to(page, 'button[role="tab"]:not([aria-selected="true"])')
+    page.keyboard.press("Enter")
+    page.wait_for_selector('button[role="tab"][aria-selected="true"]:has-text("Slider")')
+
+
+def tab_to(page, selector, most=150):
+    for _ in range(most):
+        page.keyboard.press("Tab")
+        if page.evaluate("wanted => document.activeElement.matches(wanted)", selector):
+            return
+    pytest.fail(f"{selector} is not reached by Tab")
+
+
+def test_sessions_are_apart_and_end_with_their_tab(browser, opened, served):
+    address, sessions = served
+    choose_sample(opened, "real_mr_small")
+    before = len(sessions)
+    context = browser.new_context()
+    other = context.new_page()
+    visit(other, address)
+    assert "No image yet" in facts(other)
+    choose_sample(other, "real_ct_spine")
+    assert len(sessions) == before + 1
+    assert "64 × 64" in facts(opened)
+    context.close()
+    for _ in range(100):
+        if len(sessions) == before:
+            break
+        opened.wait_for_timeout(200)
+    assert len(sessions) == before
+
+
+def test_nothing_left_the_machine_and_no_script_failed(opened):
+    hosts = {urlparse(url).hostname for url in opened.asked if url.startswith("http")}
+    assert hosts == {"127.0.0.1"}
+    assert opened.problems == []
+
+
+def test_the_header_names_the_device_and_the_priors(opened):
+    opened.wait_for_selector("#header .badge.ok:has-text('Device')")
+    header = opened.inner_text("#header")
+    assert "CPU" in header or "GiB" in header
+    assert "Pixel prior" in header
+    assert "Latent prior" in header
