@@ -18,6 +18,15 @@ CONSTANT_RANGE = 2e-3
 """Below this max - min an image holds nothing to enhance (half an 8-bit gray level)."""
 
 
+PATCH = 256
+"""Side of the patch that a network's work is counted in."""
+
+
+def patches(height: int, width: int) -> float:
+    """How many `PATCH` x `PATCH` patches an image is worth."""
+    return height * width / PATCH**2
+
+
 @dataclass(frozen=True)
 class Figure:
     """A number a method reports about its own run, such as the estimated noise.

@@ -23,6 +23,7 @@ from enhancers.compare import (
     enhance,
     estimate,
     estimate_seconds,
+    is_large,
     runs,
 )
 from enhancers.errors import ParameterError, PriorMissing, ReadingRoomError, UnknownMethod
@@ -462,20 +463,26 @@ def test_classical_methods_have_no_estimate_and_a_missing_prior_gives_none(monke
         estimate_seconds(image(), "null_space", {"steps": -1})
 
 
-def test_the_estimate_grows_with_area_calls_and_enlargement(monkeypatch):
-    asked = []
+def test_the_estimate_grows_with_area_steps_and_enlargement(monkeypatch):
+    monkeypatch.setattr(estimate, "_patch_cost", lambda prior, device: estimate._Cost(0.5))
+    given = {"steps": 10, "task": "sr2", "degrade_first": True}
+    one = estimate_seconds(image(256), "null_space", given)
+    assert one == pytest.approx(10 * 0.5)
+    assert estimate_seconds(image(512), "null_space", given) == pytest.approx(4 * one)
+    twice = {**given, "steps": 20}
+    assert estimate_seconds(image(256), "null_space", twice) == pytest.approx(2 * one)
+    enlarged = {**given, "degrade_first": False}
+    assert estimate_seconds(image(256), "null_space", enlarged) == pytest.approx(4 * one)
 
-    def calls(image: MedicalImage, params: Mapping[str, ParameterValue]) -> int:
-        asked.append(params["steps"])
-        return int(str(params["steps"]))
 
+def test_a_latent_run_adds_its_passes_through_the_autoencoder(monkeypatch):
     monkeypatch.setattr(estimate, "_patch_cost", lambda prior, device: estimate._Cost(0.5, 2.0))
-    monkeypatch.setattr(estimate, "load_method", lambda key: SimpleNamespace(calls=calls))
-    one = estimate_seconds(image(256), "null_space", {"steps": 10})
+    one = estimate_seconds(image(256), "pseudo_label", {"steps": 10})
     assert one == pytest.approx(10 * 0.5 + 2.0)
-    assert estimate_seconds(image(512), "null_space", {"steps": 10}) == pytest.approx(4 * one)
-    enlarged = {"steps": 10, "task": "sr4"}
-    assert estimate_seconds(image(256), "null_space", enlarged) == pytest.approx(16 * one)
-    kept = {**enlarged, "degrade_first": True}
-    assert estimate_seconds(image(256), "null_space", kept) == pytest.approx(one)
-    assert asked == [10] * 4
+
+
+def test_large_is_judged_by_the_enlarged_image():
+    assert not is_large(image(512), "null_space")
+    assert is_large(image(512), "null_space", {"task": "sr4"})
+    assert not is_large(image(512), "nlm")
+

@@ -8,7 +8,7 @@
 from __future__ import annotations
 
 from enhancers.compare.cache import ResultCache, default_cache
-from enhancers.compare.estimate import ESTIMATE_ABOVE, estimate_seconds
+from enhancers.compare.estimate import ESTIMATE_ABOVE, estimate_seconds, is_large
 from enhancers.compare.outcome import Event, Outcome, Request
 from enhancers.compare.runs import compare, enhance
 
@@ -22,4 +22,5 @@ __all__ = [
     "default_cache",
     "enhance",
     "estimate_seconds",
+    "is_large",
 ]

@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Protocol, cast
 
-from enhancers.base import load_method
+from enhancers.base import PATCH, load_method, patches
 from enhancers.errors import PriorMissing
 from enhancers.image import MedicalImage
 from enhancers.method import ParameterValue
@@ -17,13 +17,10 @@ from enhancers.registry import get, resolve
 ESTIMATE_ABOVE = 1024 * 1024
 """Pixels above which the page shows the estimate before it starts a diffusion method."""
 
-PATCH = 256
-"""Side of the patch that is timed."""
-
 
 class _Planned(Protocol):
-    def calls(self, image: MedicalImage, params: Mapping[str, ParameterValue]) -> int:
-        """Network evaluations a run will take."""
+    def work(self, image: MedicalImage, params: Mapping[str, ParameterValue]) -> float:
+        """Network evaluations a run will take, in patches."""
         ...
 
 
@@ -35,9 +32,9 @@ def estimate_seconds(
 ) -> float | None:
     """Seconds a method will take on an image, or None where that is not known beforehand.
 
-    The time of one network call on a patch, times the image's area, times the planned calls, and
-    for a latent prior the passes through the autoencoder. The classical part of a hybrid and the
-    overlap of tiles come on top. Classical methods and those whose network is missing give None.
+    The time of one network call on a patch, times the planned calls counted in patches, and for a
+    latent prior the passes through the autoencoder. The classical part of a hybrid comes on top.
+    Classical methods and those whose network is missing give None.
 
     Parameters
     ----------
@@ -60,17 +57,19 @@ def estimate_seconds(
         cost = _patch_cost(method.prior, device)
     except PriorMissing:
         return None
-    planned = cast(_Planned, load_method(key)).calls(image, resolved)
-    patches = image.shape[0] * image.shape[1] * _enlargement(resolved) ** 2 / PATCH**2
-    return patches * (planned * cost.call + cost.once)
+    planned = cast(_Planned, load_method(key)).work(image, resolved)
+    return planned * cost.call + patches(*image.shape) * cost.once
 
 
-def _enlargement(params: Mapping[str, ParameterValue]) -> int:
-    """How much larger than the image the network's canvas is along a side."""
-    task = str(params.get("task", ""))
-    if not task.startswith("sr") or params.get("degrade_first"):
-        return 1
-    return int(task[2:])
+def is_large(
+    image: MedicalImage, key: str, params: Mapping[str, ParameterValue] | None = None
+) -> bool:
+    """Whether the network's canvas, enlargement included, exceeds `ESTIMATE_ABOVE` pixels."""
+    if get(key).prior is None:
+        return False
+    task = str(resolve(key, image.modality, params).get("task", ""))
+    scale = int(task[2:]) if task.startswith("sr") else 1
+    return image.shape[0] * image.shape[1] * scale**2 > ESTIMATE_ABOVE
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from enhancers.base import Figure, Step, Stopwatch, finished, is_constant
+from enhancers.base import Figure, Step, Stopwatch, finished, is_constant, patches
 from enhancers.colour import luminance, with_luminance
 from enhancers.diffusion.clipping import unclip
 from enhancers.diffusion.schedule import Moment, keyed_noise, noise_level_step, timeline
@@ -110,13 +110,15 @@ def plan(task: Task, signal: Tensor) -> tuple[tuple[Moment, ...], int]:
     return moments, dead
 
 
-def calls(image: MedicalImage, params: Mapping[str, ParameterValue]) -> int:
-    """Planned network evaluations of a whole image, without loading the network."""
+def work(image: MedicalImage, params: Mapping[str, ParameterValue]) -> float:
+    """Planned network evaluations, in patches, without loading the network."""
     from enhancers.priors.networks import scheduler
 
     task = read_task(params, luminance(image.pixels))
     moments, dead = plan(task, scheduler().alphas_cumprod)
-    return (len(moments) - dead) * task.count
+    scale = 1 if task.degrade_first else task.factor
+    height, width = image.shape
+    return (len(moments) - dead) * task.count * patches(height * scale, width * scale)
 
 
 def denoise_step(

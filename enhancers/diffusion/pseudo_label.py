@@ -16,7 +16,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from enhancers.base import Figure, Step, Stopwatch, finished, is_constant
+from enhancers.base import Figure, Step, Stopwatch, finished, is_constant, patches
 from enhancers.classical import pipelines
 from enhancers.colour import luminance, with_luminance
 from enhancers.diffusion.schedule import Moment, keyed_noise, timeline
@@ -64,9 +64,9 @@ class Guidance:
         return max(1, round(self.steps * self.strength))
 
 
-def calls(image: MedicalImage, params: Mapping[str, ParameterValue]) -> int:
-    """Planned network evaluations."""
-    return Guidance.read(params).calls
+def work(image: MedicalImage, params: Mapping[str, ParameterValue]) -> float:
+    """Planned network evaluations, in patches."""
+    return Guidance.read(params).calls * patches(*image.shape)
 
 
 def guided_step(

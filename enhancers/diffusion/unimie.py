@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional as F
 
-from enhancers.base import Figure, Step, Stopwatch, finished, is_constant
+from enhancers.base import PATCH, Figure, Step, Stopwatch, finished, is_constant
 from enhancers.colour import luminance, with_luminance
 from enhancers.diffusion.schedule import Moment, keyed_noise, timeline
 from enhancers.diffusion.tiles import Padding, Predict, Tiling, pad
@@ -27,7 +27,7 @@ from enhancers.priors.load import pixel_prior
 
 START = 1000
 """Key of the initial noise: no timestep has it."""
-TILE, STRIDE = 256, 128
+TILE, STRIDE = PATCH, 128
 MULTIPLE = 16
 MASK_CELL = 32
 """Side of a cell of the mask's grid: coarse, so that M takes the lighting and not the anatomy."""
@@ -77,8 +77,8 @@ class Lighting:
         )
 
 
-def calls(image: MedicalImage, params: Mapping[str, ParameterValue]) -> int:
-    """Planned network evaluations of a 256 x 256 patch."""
+def work(image: MedicalImage, params: Mapping[str, ParameterValue]) -> float:
+    """Planned network evaluations, in patches."""
     height, width = (-(-max(side, TILE) // MULTIPLE) * MULTIPLE for side in image.shape)
     return Lighting.read(params).steps * len(Tiling(height, width, TILE, STRIDE).corners)
 

@@ -10,7 +10,7 @@ from typing import Any
 import gradio as gr
 
 from enhancers import devices
-from enhancers.compare import ESTIMATE_ABOVE, Request, compare, default_cache, estimate_seconds
+from enhancers.compare import Request, compare, default_cache, estimate_seconds, is_large
 from enhancers.errors import ParameterError, ReadingRoomError
 from enhancers.image import MedicalImage
 from enhancers.method import Method
@@ -154,6 +154,6 @@ def _checked(method: Method, values: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _needs_confirmation(image: MedicalImage, values: dict[str, Any]) -> bool:
-    height, width = image.shape
-    generative = any(method.family == "diffusion" for method in chosen_methods(values))
-    return generative and height * width > ESTIMATE_ABOVE
+    return any(
+        is_large(image, method.key, _checked(method, values)) for method in chosen_methods(values)
+    )

@@ -63,7 +63,7 @@ def test_cell_means_keep_the_size_and_the_mean() -> None:
     torch.testing.assert_close(means[0, 0, 5, 7], u[0, 0, :16, :16].mean())
 
 
-def test_512_calls_nine_patches_a_step() -> None:
+def test_512_takes_nine_patches_a_step() -> None:
     module = load_method("unimie")
     image = from_array(np.zeros((512, 512), np.float32), Modality.CT)
-    assert module.calls(image, resolve("unimie", Modality.CT, {"steps": 10})) == 90  # type: ignore[attr-defined]
+    assert module.work(image, resolve("unimie", Modality.CT, {"steps": 10})) == 90  # type: ignore[attr-defined]

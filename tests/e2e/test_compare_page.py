@@ -290,14 +290,13 @@ def test_each_bad_file_says_what_is_wrong_and_the_result_stays(opened):
     run(opened, "clahe")
     before = readback(opened, "clahe")
     for name, bad in bad_files().items():
-        opened.evaluate("document.querySelector('#notice').dataset.old = 'true'")
         upload(opened, bad.name, bad.data)
         opened.wait_for_function(
             "says => document.querySelector('#notice').innerText.includes(says)", arg=bad.says
         )
         assert panels(opened) == ["input", "clahe"], name
     np.testing.assert_array_equal(readback(opened, "clahe"), before)
-    choose_sample(opened, "real_ct_spine")
+    choose_sample(opened, "ultrasound")
     assert opened.inner_text("#notice").strip() == ""
 
 
@@ -373,6 +372,14 @@ def test_sessions_are_apart_and_end_with_their_tab(browser, opened, served):
             break
         opened.wait_for_timeout(200)
     assert len(sessions) == before
+
+
+def test_the_theme_is_dark_unless_chosen_otherwise(opened):
+    assert opened.evaluate("document.body.classList.contains('dark')")
+    opened.click("[data-theme-toggle]")
+    assert not opened.evaluate("document.body.classList.contains('dark')")
+    opened.click("[data-theme-toggle]")
+    assert opened.evaluate("document.body.classList.contains('dark')")
 
 
 def test_nothing_left_the_machine_and_no_script_failed(opened):
