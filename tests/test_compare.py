@@ -30,6 +30,7 @@ from enhancers.errors import ParameterError, PriorMissing, ReadingRoomError, Unk
 from enhancers.image import MedicalImage, from_array, pixels_digest
 from enhancers.method import Modality, ParameterValue
 from enhancers.provenance import PriorFacts
+from enhancers.settings import get_settings
 
 
 def image(side: int = 16, modality: Modality = Modality.CT) -> MedicalImage:
@@ -402,7 +403,7 @@ def test_a_real_method_gives_the_same_through_both_ways(cache):
 
 
 @pytest.fixture
-def untrained_priors(tmp_path, monkeypatch) -> Path:
+def untrained_priors(tmp_path, monkeypatch) -> Iterator[Path]:
     """Both priors with random weights, in a folder of their own."""
     from enhancers.priors import networks
 
@@ -412,10 +413,14 @@ def untrained_priors(tmp_path, monkeypatch) -> Path:
     networks.autoencoder().save_pretrained(folder / "latent" / "vae")
     for prior in ("pixel", "latent"):
         networks.scheduler().save_pretrained(folder / prior / "scheduler")
-    monkeypatch.setattr("enhancers.priors.catalog.ASSETS", folder)
+    monkeypatch.setenv("READINGROOM_PRIORS_DIR", str(folder))
+    get_settings.cache_clear()
     monkeypatch.setattr(estimate, "PATCH", 32)
     estimate._patch_cost.cache_clear()
-    return folder
+    yield folder
+    monkeypatch.undo()
+    get_settings.cache_clear()
+    estimate._patch_cost.cache_clear()
 
 
 def test_a_sampled_result_records_its_prior_and_other_weights_make_it_anew(untrained_priors, cache):

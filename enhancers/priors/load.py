@@ -84,7 +84,7 @@ def pixel_prior(device: str) -> PixelPrior:
     PriorMissing
         Its weights are not on this machine.
     """
-    return _pixel(_present("pixel").folder, device)
+    return _pixel(_present("pixel").folder, device, identity("pixel"))
 
 
 def latent_prior(device: str) -> LatentPrior:
@@ -95,7 +95,7 @@ def latent_prior(device: str) -> LatentPrior:
     PriorMissing
         Its weights are not on this machine.
     """
-    return _latent(_present("latent").folder, device)
+    return _latent(_present("latent").folder, device, identity("latent"))
 
 
 def identity(key: str) -> str:
@@ -123,17 +123,18 @@ def _identity(entry: Prior) -> str:
     return f"{entry.key}:" + hashlib.sha256("".join(digests).encode()).hexdigest()
 
 
-@lru_cache(maxsize=4)
-def _pixel(folder: Path, device: str) -> PixelPrior:
+# The identity is part of the key, so that a prior trained anew is loaded anew.
+@lru_cache(maxsize=2)
+def _pixel(folder: Path, device: str, name: str) -> PixelPrior:
     from diffusers import UNet2DModel
 
     unet = _network(UNet2DModel, folder / "unet", device)
     depth = 2 ** (len(unet.config.block_out_channels) - 1)
-    return PixelPrior(unet, _signal(folder), _identity(prior("pixel")), device, depth)
+    return PixelPrior(unet, _signal(folder), name, device, depth)
 
 
-@lru_cache(maxsize=4)
-def _latent(folder: Path, device: str) -> LatentPrior:
+@lru_cache(maxsize=2)
+def _latent(folder: Path, device: str, name: str) -> LatentPrior:
     from diffusers import AutoencoderKL, UNet2DModel
 
     vae = _network(AutoencoderKL, folder / "vae", device)
@@ -144,7 +145,7 @@ def _latent(folder: Path, device: str) -> LatentPrior:
         vae=vae,
         unet=unet,
         signal=_signal(folder),
-        identity=_identity(prior("latent")),
+        identity=name,
         device=device,
         factor=factor,
         multiple=factor * depth,
