@@ -13,7 +13,7 @@ ROOT = Path(__file__).resolve().parents[1]
 PACKAGE = ROOT / "enhancers"
 
 LEVELS: tuple[frozenset[str], ...] = (
-    frozenset({"errors", "method", "settings", "registry", "image"}),
+    frozenset({"errors", "method", "values", "settings", "registry", "image"}),
     frozenset(
         {"load", "save", "display", "degrade", "low_dose", "noise", "colour", "phantoms", "samples",
          "operators", "metrics", "provenance"}

@@ -17,9 +17,9 @@ from scipy import ndimage
 from skimage import color
 
 from enhancers.base import Step, Stopwatch, finished, is_constant
-from enhancers.classical.values import number, whole
 from enhancers.image import MedicalImage, Pixels
 from enhancers.method import ParameterValue
+from enhancers.values import number, whole
 
 BINS = 256
 LEAST_TILE = 8

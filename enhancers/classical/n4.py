@@ -15,10 +15,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from enhancers.base import Figure, Step, Stopwatch, finished, is_constant
-from enhancers.classical.values import whole
 from enhancers.colour import luminance, with_luminance
 from enhancers.image import MedicalImage, Pixels
 from enhancers.method import ParameterValue
+from enhancers.values import whole
 
 if TYPE_CHECKING:
     import SimpleITK

@@ -16,11 +16,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from enhancers.base import Figure, Step, Stopwatch, finished, is_constant
-from enhancers.classical.values import number, optional, whole
 from enhancers.colour import luminance, with_luminance
 from enhancers.image import MedicalImage, Pixels
 from enhancers.method import ParameterValue
 from enhancers.noise import estimate_rician_sigma, estimate_sigma
+from enhancers.values import number, optional, whole
 
 NoiseModel = Literal["gaussian", "rician"]
 

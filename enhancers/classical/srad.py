@@ -14,11 +14,11 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from enhancers.base import Figure, Step, Stopwatch, finished, is_constant
-from enhancers.classical.values import optional, whole
 from enhancers.colour import luminance, with_luminance
 from enhancers.image import MedicalImage, Pixels
 from enhancers.method import ParameterValue
 from enhancers.noise import estimate_speckle
+from enhancers.values import optional, whole
 
 FLOOR = np.float32(1e-3)
 """Intensities are raised to this: q divides by them."""

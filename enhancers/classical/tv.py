@@ -14,11 +14,11 @@ from numpy.typing import NDArray
 from skimage.restoration import denoise_tv_chambolle
 
 from enhancers.base import Figure, Step, Stopwatch, finished, is_constant
-from enhancers.classical.values import optional, whole
 from enhancers.colour import luminance, with_luminance
 from enhancers.image import MedicalImage, Pixels
 from enhancers.method import ParameterValue
 from enhancers.noise import estimate_sigma
+from enhancers.values import optional, whole
 
 TILE = 512
 OVERLAP = 32

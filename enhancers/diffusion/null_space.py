@@ -10,7 +10,6 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import cast
 
 import numpy as np
 import torch
@@ -27,6 +26,7 @@ from enhancers.method import ParameterValue
 from enhancers.noise import estimate_sigma
 from enhancers.operators import BlockMean, Identity, Operator
 from enhancers.priors.load import PixelPrior, pixel_prior
+from enhancers.values import number, optional, whole
 
 WHOLE = 1024
 """Longest side that goes through the network in one piece."""
@@ -70,23 +70,23 @@ def read_task(params: Mapping[str, ParameterValue], gray: Pixels) -> Task:
     """The task that resolved parameters describe; automatic σ is estimated on ``gray``."""
     name = str(params["task"])
     factor = 1 if name == "denoise" else int(name.removeprefix("sr"))
-    sigma = params["sigma"]
+    sigma = optional(params, "sigma")
     if sigma is None:
         sigma = estimate_sigma(gray) if factor == 1 else 0.0
-    steps = params["steps"]
+    steps = optional(params, "steps")
     if steps is None:
         steps = DENOISING_STEPS if factor == 1 else ENLARGING_STEPS
     return Task(
         factor=factor,
-        sigma=float(sigma),
+        sigma=sigma,
         steps=int(steps),
         output=str(params["output"]),
-        samples=int(cast(int, params["samples"])),
-        eta=float(cast(float, params["eta"])),
+        samples=whole(params, "samples"),
+        eta=number(params, "eta"),
         respace=bool(params["respace"]),
         unclip=bool(params["unclip"]),
         degrade_first=bool(params["degrade_first"]) and factor > 1,
-        preview_every=int(cast(int, params["preview_every"])),
+        preview_every=whole(params, "preview_every"),
     )
 
 

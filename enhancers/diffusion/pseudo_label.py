@@ -9,7 +9,6 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
-from typing import cast
 
 import numpy as np
 import torch
@@ -24,6 +23,7 @@ from enhancers.diffusion.tiles import Padding, Tiling, pad
 from enhancers.image import MedicalImage, Pixels
 from enhancers.method import ParameterValue
 from enhancers.priors.load import LatentPrior, latent_prior
+from enhancers.values import number, whole
 
 START = 1000
 """Key of the initial noise: no timestep has it."""
@@ -51,11 +51,11 @@ class Guidance:
     def read(cls, params: Mapping[str, ParameterValue]) -> Guidance:
         """From resolved parameters."""
         return cls(
-            weight=float(cast(float, params["guidance"])),
-            steps=int(cast(int, params["steps"])),
-            strength=float(cast(float, params["strength"])),
+            weight=number(params, "guidance"),
+            steps=whole(params, "steps"),
+            strength=number(params, "strength"),
             output=str(params["output"]),
-            preview_every=int(cast(int, params["preview_every"])),
+            preview_every=whole(params, "preview_every"),
         )
 
     @property

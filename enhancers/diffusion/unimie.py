@@ -9,7 +9,6 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import cast
 
 import numpy as np
 import torch
@@ -24,6 +23,7 @@ from enhancers.diffusion.tiles import Padding, Predict, Tiling, pad
 from enhancers.image import MedicalImage, Pixels
 from enhancers.method import ParameterValue
 from enhancers.priors.load import pixel_prior
+from enhancers.values import number, optional, whole
 
 START = 1000
 """Key of the initial noise: no timestep has it."""
@@ -62,18 +62,17 @@ class Lighting:
     @classmethod
     def read(cls, params: Mapping[str, ParameterValue]) -> Lighting:
         """From resolved parameters."""
-        variant, guidance = str(params["variant"]), params["guidance"]
-        exposure = params["exposure"]
+        variant, guidance = str(params["variant"]), optional(params, "guidance")
         if guidance is None:
             guidance = REFERENCE_GUIDANCE if variant == "reference" else 1.0
         return cls(
-            exposure=None if exposure is None else float(exposure),
+            exposure=optional(params, "exposure"),
             variant=variant,
-            steps=int(cast(int, params["steps"])),
-            guidance=float(guidance),
-            exposure_weight=float(cast(float, params["exposure_weight"])),
-            smoothness=float(cast(float, params["smoothness"])),
-            preview_every=int(cast(int, params["preview_every"])),
+            steps=whole(params, "steps"),
+            guidance=guidance,
+            exposure_weight=number(params, "exposure_weight"),
+            smoothness=number(params, "smoothness"),
+            preview_every=whole(params, "preview_every"),
         )
 
 

@@ -33,8 +33,8 @@ RATE = 5e-4
 EMA = 0.999
 WARM_UP_STEPS = 200
 CHECKPOINT_SECONDS = 120.0
-AUTOENCODER_SHARE = 0.6
-ENCODING_SHARE = 0.1
+AUTOENCODER_SHARE = 0.7
+ENCODING_SHARE = 0.05
 LOW_NOISE_BIAS = 1.6
 """Timesteps are drawn as T u^1.6: restoration lives at low noise, where uniform draws are few."""
 

@@ -122,7 +122,7 @@ def _heading(text: str) -> None:
 
 
 def _draw_image(parts: dict[str, Any], samples: dict[str, Any]) -> None:
-    _heading("Image <small>DICOM, NIfTI, PNG, TIFF or JPEG; read on this machine only.</small>")
+    _heading("Image <small>DICOM, NIfTI, PNG, TIFF or JPEG</small>")
     # No file_types: with them the browser refuses DICOM files without an extension.
     parts["upload"] = gr.File(
         label="Image file", show_label=False, file_count="single", elem_id="upload", height=64
@@ -212,7 +212,7 @@ def _draw_tabs(parts: dict[str, Any]) -> None:
             parts["slider_note"] = gr.HTML("", elem_id="slider-note")
             parts["slider"] = gr.ImageSlider(
                 format="png", type="numpy", show_label=False, buttons=["fullscreen"],
-                interactive=False, max_height=900, elem_id="slider",
+                interactive=False, max_height=2000, elem_id="slider",
             )  # fmt: skip
         with gr.Tab(DIFFERENCE, id=DIFFERENCE):
             with gr.Row():
@@ -221,7 +221,7 @@ def _draw_tabs(parts: dict[str, Any]) -> None:
                     1, 32, value=4, step=1, label="Gain", elem_id="gain", min_width=160
                 )
             parts["difference_note"] = gr.HTML("", elem_id="difference-note")
-            parts["difference"] = Viewer(elem_id="difference", height="var(--viewer-height)")
+            parts["difference"] = Viewer(elem_id="difference", height="var(--below-fields)")
         with gr.Tab(METRICS_TAB, id=METRICS_TAB):
             parts["metrics"] = gr.HTML("", elem_id="metrics")
         with gr.Tab(PROVENANCE, id=PROVENANCE):

@@ -10,7 +10,7 @@ from typing import Literal
 from enhancers.image import MedicalImage
 from enhancers.ui.session import Session, Slot
 
-PURPOSE = "Compare medical image enhancement methods on your own images, on this machine."
+PURPOSE = "Compare enhancement methods on your own images."
 NOT_FOR_DIAGNOSIS = "Not a medical device. Not for diagnosis."
 
 OPEN_FIRST = "Open an image to begin."
@@ -111,6 +111,16 @@ def seconds_text(seconds: float) -> str:
     return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
 
 
+def number_text(value: float) -> str:
+    """A number to three or four digits, never with an exponent where it can be read without."""
+    return f"{value:.0f}" if abs(value) >= 1000 else f"{value:.4g}"
+
+
+def short(label: str) -> str:
+    """A method's label without what is in brackets, where there is little room."""
+    return label.partition(" (")[0]
+
+
 def slot_caption(slot: Slot) -> str:
     """How far a method is, in a few words."""
     if slot.state == "running":
@@ -176,11 +186,11 @@ def _progress_row(slot: Slot, base: str) -> str:
     if slot.outcome is not None:
         link = (
             f'<a class="download" href="{base}{slot.key}.png" download '
-            f'aria-label="Download {escape(slot.label)} as 16-bit PNG">PNG 16</a>'
+            f'aria-label="Download {escape(slot.label)} as 16-bit PNG" title="16-bit PNG">PNG</a>'
         )
     return (
         f'<li class="{slot.state}" data-method="{slot.key}" title="{hint}">'
-        f'<span class="run-name">{escape(slot.label)}</span>'
+        f'<span class="run-name">{escape(short(slot.label))}</span>'
         f'<span class="run-bar" role="progressbar" aria-valuenow="{percent}" aria-valuemin="0" '
         f'aria-valuemax="100" aria-label="{escape(slot.label)}">'
         f'<i style="width:{percent}%"></i></span>'

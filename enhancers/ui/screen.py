@@ -59,6 +59,7 @@ class Screen:
             **self.notice(notice),
             **self.run(session),
             page.samples: gallery.tiles(session.sample),
+            page.estimate: render.estimate_html("Working out the time …"),
             page.facts: render.facts_html(session),
             page.modality: gr.update(
                 value=image.modality.value, info=render.modality_info(image), interactive=True
@@ -104,11 +105,8 @@ class Screen:
         keys = [key for _, key in choices]
         first = keys[0] if keys else None
         second = keys[1] if len(keys) > 1 else first
-        left, right = session.pair
-        left = left if left in keys else first
-        # While only the input is there, "right" is the input too; then the first result takes over.
-        right = right if right in keys and right != INPUT else second
-        session.pair = (left, right)
+        if not session.picked or not set(session.pair) <= set(keys):
+            session.pair, session.picked = (first, second), False
         update_left, update_right = (
             gr.update(choices=choices, value=value) for value in session.pair
         )

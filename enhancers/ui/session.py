@@ -117,7 +117,7 @@ class Session:
     opened and ``sample`` the gallery's key of it, if it is one. ``windows`` are the processing
     windows on offer and ``window_choice`` the key of the one in use. ``shown`` is the display
     window the viewer last reported, in source units. ``pair`` is what the slider and the
-    difference map compare.
+    difference map compare, ``picked`` whether the user chose it.
     """
 
     token: str = field(default_factory=lambda: secrets.token_hex(16))
@@ -134,12 +134,13 @@ class Session:
     scores: dict[str, ScoreRow] = field(default_factory=dict)
     shown: tuple[float, float] | None = None
     pair: tuple[str | None, str | None] = (None, None)
+    picked: bool = False
 
     def open(self, image: MedicalImage, name: str, path: Path, sample: str = "") -> None:
         """Put another image on the table; results of the former one go."""
         self.name, self.path, self.sample = name, path, sample
         self.window_choice = FILE_WINDOW
-        self.pair = (None, None)
+        self.pair, self.picked = (None, None), False
         # Those that reach beyond the file's own window count too: the file is read again.
         self.windows = PRESETS.get(image.modality, ()) if image.units == "HU" else ()
         self.replace_image(image)
@@ -158,6 +159,11 @@ class Session:
         """Begin a run in place of the former."""
         self.run, self.scores = run, {}
         run.advance()
+
+    @property
+    def measured(self) -> bool:
+        """Whether all images that are measured have their scores."""
+        return all(key in self.scores for key, _, _ in self.panels() if key != TRUTH)
 
     def panels(self) -> list[tuple[str, str, Pixels]]:
         """Key, label and pixels of all that can be compared: input, results, truth."""

@@ -9,24 +9,28 @@ import gradio as gr
 
 _CSS = Path(__file__).resolve().parents[2] / "assets" / "theme.css"
 
-# Gradio reads __theme from the address when it starts; without it, it follows the system.
+# Gradio may have followed the system's theme before this runs, so the class is set as well as the
+# address, which Gradio reads at the next start.
 HEAD = """
 <meta name="robots" content="noindex">
 <script>
 (() => {
   const address = new URL(window.location);
-  if (!address.searchParams.has('__theme')) {
-    let kept = null;
-    try { kept = localStorage.getItem('readingroom-theme'); } catch (error) { kept = null; }
-    address.searchParams.set('__theme', kept === 'light' ? 'light' : 'dark');
+  const memory = {
+    get() { try { return localStorage.getItem('readingroom-theme'); } catch { return null; } },
+    set(name) { try { localStorage.setItem('readingroom-theme', name); } catch { return; } },
+  };
+  const use = (name) => {
+    address.searchParams.set('__theme', name);
     history.replaceState(null, '', address);
-  }
+    document.body.classList.toggle('dark', name === 'dark');
+  };
+  use(address.searchParams.get('__theme') || memory.get() || 'dark');
   document.addEventListener('click', (event) => {
     if (!event.target.closest('[data-theme-toggle]')) return;
-    const dark = document.body.classList.toggle('dark');
-    address.searchParams.set('__theme', dark ? 'dark' : 'light');
-    history.replaceState(null, '', address);
-    try { localStorage.setItem('readingroom-theme', dark ? 'dark' : 'light'); } catch (error) {}
+    const name = document.body.classList.contains('dark') ? 'light' : 'dark';
+    use(name);
+    memory.set(name);
   });
   document.addEventListener('keydown', (event) => {
     if (event.key === 'Enter' && (event.ctrlKey || event.metaKey)) {
@@ -49,6 +53,10 @@ def theme() -> Any:
         text_size=gr.themes.sizes.text_sm,
         font=["system-ui", "sans-serif"],
         font_mono=["ui-monospace", "monospace"],
+    ).set(
+        # What is seen before the style sheet arrives; the sheet has the light colours too.
+        body_background_fill="#161616",
+        body_background_fill_dark="#161616",
     )
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -56,11 +56,17 @@ class Views:
 
     def pick(self, left: str | None, right: str | None, request: gr.Request) -> None:
         """Remember which two panels are compared."""
-        self.sessions.of(request.session_hash).pair = (left, right)
-
-    def refresh(self, active: str, gain: float, request: gr.Request) -> Updates:
-        """Draw the open tab."""
         session = self.sessions.of(request.session_hash)
+        session.pair, session.picked = (left, right), True
+
+    def refresh(self, active: str, gain: float, request: gr.Request) -> Iterator[Updates]:
+        """Draw the open tab; what takes long says so first."""
+        session = self.sessions.of(request.session_hash)
+        if active == names.METRICS_TAB and session.image is not None and not session.measured:
+            yield {self.screen.layout.metrics: render.remark_html("Measuring …")}
+        yield self._tab(session, active, gain)
+
+    def _tab(self, session: Session, active: str, gain: float) -> Updates:
         image = session.image
         if image is None:
             return self.screen.unchanged()
@@ -96,8 +102,9 @@ class Views:
         levels = window_levels(low, high, image.window)
         shown = tuple(_rgb(window_u8(to_u16(pixels), *levels)) for _, pixels in pair)
         text = (
-            f"{pair[0][0]} on the left, {pair[1][0]} on the right; shown from {low:.4g} to "
-            f"{high:.4g} {image.units}, as in the grid."
+            f"{pair[0][0]} on the left, {pair[1][0]} on the right; shown from "
+            f"{render.number_text(low)} to {render.number_text(high)} {image.units}, as in the "
+            "grid."
         )
         page = self.screen.layout
         return {page.slider: shown, page.slider_note: render.remark_html(text)}
@@ -117,7 +124,7 @@ class Views:
         unit_range = image.window.high - image.window.low
         text = (
             f"{label}. {difference_legend(max(gain, 1.0), image.window, image.units)} "
-            f"Mean absolute difference {change * unit_range:.3g} {image.units}."
+            f"Mean absolute difference {render.number_text(change * unit_range)} {image.units}."
         )
         page = self.screen.layout
         return {page.difference: value, page.difference_note: render.remark_html(text)}
@@ -126,7 +133,7 @@ class Views:
         rows = score_rows(session)
         labels = {key: label for key, label, _ in session.panels()}
         truth = session.truth_origin if session.truth is not None else ""
-        return metrics_html(rows, [labels[row.name] for row in rows], truth)
+        return metrics_html(rows, [render.short(labels[row.name]) for row in rows], truth)
 
 
 def score_rows(session: Session) -> Sequence[ScoreRow]:
