@@ -58,7 +58,7 @@ def render(which: str, facts: Mapping[str, Any], attribution: str) -> str:
     lines = [
         f"# {title}", "", summary, "",
         "## Split", "",
-        "By subject: no subject is on both sides.", "",
+        "By subject within each group: no subject of a group is on both sides.", "",
         "| group | training images | validation images | training subjects | validation subjects |",
         "|---|---|---|---|---|", *rows, "",
         "## Steps, loss, validation", "",
