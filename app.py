@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import atexit
 import os
+import shutil
 import sys
 import tempfile
 import threading
@@ -18,7 +20,10 @@ def serve() -> Any:
     from enhancers.settings import get_settings
 
     settings = get_settings()
-    os.environ["GRADIO_TEMP_DIR"] = tempfile.mkdtemp(prefix="reading-room-")
+    # A folder of this process alone, since Gradio serves what lies in it.
+    folder = tempfile.mkdtemp(prefix="reading-room-")
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    os.environ["GRADIO_TEMP_DIR"] = folder
     from enhancers.ui import build
 
     page = build(settings)

@@ -108,18 +108,17 @@ def _wire_image(page: Layout, opening: Opening, running: Running, views: Views) 
     ]
     for event in events:
         _then_refresh(event, page, views)
-        event.then(
-            running.estimate, None, [page.estimate, page.confirm], inputs_kwargs=methods, **_LIGHT
-        )
+        _then_estimate(event, page, running)
 
 
 def _wire_run(page: Layout, running: Running, views: Views) -> None:
     methods = page.method_inputs()
     outputs = [
-        page.notice, page.viewer, page.progress, page.run, page.stop,
+        page.notice, page.estimate, page.viewer, page.progress, page.run, page.stop,
         page.slider_left, page.slider_right, page.difference_left, page.difference_right,
     ]  # fmt: skip
-    started = page.run.click(
+    queued = page.run.click(running.queue, None, outputs, **_LIGHT)
+    started = queued.then(
         running.run,
         None,
         outputs,
@@ -128,9 +127,10 @@ def _wire_run(page: Layout, running: Running, views: Views) -> None:
         concurrency_limit=1,
         **_QUIET,
     )
-    _then_refresh(started, page, views)
     stopped = page.stop.click(running.stop, None, outputs, cancels=[started], **_LIGHT)
-    _then_refresh(stopped, page, views)
+    for ended in (started, stopped):
+        _then_refresh(ended, page, views)
+        _then_estimate(ended, page, running)
     gr.on(
         [component.change for component in (*page.method_components(), page.device)],
         running.estimate,
@@ -140,6 +140,11 @@ def _wire_run(page: Layout, running: Running, views: Views) -> None:
         trigger_mode="always_last",
         **_LIGHT,
     )
+
+
+def _then_estimate(event: Any, page: Layout, running: Running) -> None:
+    outputs, methods = [page.estimate, page.confirm], page.method_inputs()
+    event.then(running.estimate, None, outputs, inputs_kwargs=methods, **_LIGHT)
 
 
 def _then_refresh(event: Any, page: Layout, views: Views) -> None:

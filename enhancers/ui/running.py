@@ -38,16 +38,29 @@ class Running:
         self.screen = screen
         self.sessions = sessions
 
+    def queue(self, request: gr.Request) -> Updates:
+        """Answer the click at once: the run itself may have to wait for that of another tab."""
+        page = self.screen.layout
+        if self.sessions.of(request.session_hash).image is None:
+            return self.screen.unchanged()
+        return {
+            page.estimate: render.estimate_html("Starting, or waiting for another run to end …"),
+            page.run: gr.update(interactive=False),
+            page.stop: gr.update(interactive=True),
+        }
+
     def run(self, request: gr.Request, **values: Any) -> Iterator[Updates]:
         """Run the chosen methods; yields what the screen shows, closes them when it is closed."""
         session = self.sessions.of(request.session_hash)
         try:
             run = self._plan(session, values)
         except ReadingRoomError as error:
-            yield self.screen.error(error)
+            buttons = self.screen.run(session) if session.image else {}
+            yield {**buttons, **self.screen.error(error)}
             return
         session.start(run)
-        yield {**self.screen.notice(None), **self.screen.run(session)}
+        going = {self.screen.layout.estimate: render.estimate_html("Running.")}
+        yield {**self.screen.notice(None), **going, **self.screen.run(session)}
         try:
             yield from self._follow(session, run, values)
         except ReadingRoomError as error:
@@ -77,9 +90,10 @@ class Running:
     def stop(self, request: gr.Request) -> Updates:
         """Draw what is finished; the event that ran is cancelled beside this."""
         session = self.sessions.of(request.session_hash)
-        if session.run is None:
+        if session.image is None:
             return self.screen.unchanged()
-        session.run.stop()
+        if session.run is not None:
+            session.run.stop()
         return self.screen.run(session)
 
     def estimate(self, request: gr.Request, **values: Any) -> Updates:

@@ -18,7 +18,7 @@ DARK = degrade(CLEAN, "under_exposure", 0.3, seed=1)
 
 def run(pixels: Pixels, **given: object) -> Pixels:
     image = from_array(pixels, Modality.MR)
-    params = resolve("unimie", Modality.MR, {"steps": 12, **given})  # type: ignore[arg-type]
+    params = resolve("unimie", Modality.MR, {"steps": 8, **given})  # type: ignore[arg-type]
     result = list(load_method("unimie").run(image, params, seed=0, device="cpu"))[-1].result
     assert result is not None
     return result.pixels
