@@ -128,7 +128,9 @@ def _wire_run(page: Layout, running: Running, views: Views) -> None:
         **_QUIET,
     )
     stopped = page.stop.click(running.stop, None, outputs, cancels=[started], **_LIGHT)
-    for ended in (started, stopped):
+    # Drawn twice, because a picture that was on its way when Stop was pressed may come after it.
+    settled = stopped.then(running.stop, None, outputs, **_LIGHT)
+    for ended in (started, settled):
         _then_refresh(ended, page, views)
         _then_estimate(ended, page, running)
     gr.on(
