@@ -19,6 +19,7 @@ from enhancers.metrics import score
 from enhancers.samples import sample
 from enhancers.save import read_png16, to_png16
 from enhancers.ui import build
+from enhancers.ui.warm_up import import_networks
 from tests.files import bad_files, nifti, png, ramp
 
 pytestmark = pytest.mark.e2e
@@ -37,6 +38,8 @@ def served(serve, tmp_path_factory):
         page = build(settings_room.get_settings())
         options = {**page.launch_options, "run_history": False, "footer_links": []}
         yield serve(page.blocks, *page.routers, **options), page.sessions
+        # A process that ends while another thread imports torch is aborted.
+        import_networks()
     settings_room.get_settings.cache_clear()
 
 
