@@ -12,8 +12,9 @@ import pytest
 from PIL import Image
 
 from enhancers import settings as settings_room
-from enhancers.compare import enhance
+from enhancers.compare import enhance, estimate_seconds
 from enhancers.display import difference_map, to_u16, window_u8
+from enhancers.image import from_array
 from enhancers.load import load
 from enhancers.metrics import score
 from enhancers.samples import sample
@@ -35,11 +36,13 @@ def served(serve, tmp_path_factory):
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("READINGROOM_CACHE_DIR", str(tmp_path_factory.mktemp("cache")))
         settings_room.get_settings.cache_clear()
+        # What the estimates need is timed now: a process that ends inside torch is aborted.
+        import_networks()
+        for key in ("pseudo_label", "null_space", "unimie"):
+            estimate_seconds(from_array(np.zeros((16, 16), np.float32)), key)
         page = build(settings_room.get_settings())
         options = {**page.launch_options, "run_history": False, "footer_links": []}
         yield serve(page.blocks, *page.routers, **options), page.sessions
-        # A process that ends while another thread imports torch is aborted.
-        import_networks()
     settings_room.get_settings.cache_clear()
 
 
