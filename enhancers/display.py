@@ -207,7 +207,8 @@ def difference_legend(gain: float, window: Window, units: str) -> str:
         The image's own window, in ``units``.
     """
     full = (window.high - window.low) / gain
-    return f"Blue: darker, orange: brighter, black: equal; full colour at ±{full:.3g} {units}."
+    shown = f"{full:,.0f}" if full >= 100 else f"{full:.3g}"
+    return f"Blue: darker, orange: brighter, black: equal; full colour at ±{shown} {units}."
 
 
 def _luminance(pixels: Pixels) -> NDArray[np.float64]:

@@ -27,7 +27,7 @@ from enhancers.image import Pixels, Window, pixels_digest
 ROUTE = "readingroom/pixels/"
 """Where the buffers are served, below the root of the app."""
 
-MAX_PANELS = 9
+MAX_PANELS = 12
 
 _ASSETS = Path(__file__).resolve().parent.parent / "assets"
 _SCRIPTS = ("viewer_core.js", "viewer_panel.js", "viewer.js", "viewer_input.js")
@@ -165,7 +165,7 @@ def payload(
     Parameters
     ----------
     panels : sequence of Panel
-        At most nine, in reading order, with unique keys.
+        At most `MAX_PANELS`, in reading order, with unique keys.
     store : PixelStore
         Takes the pixels; unchanged ones keep their token, so that only changed panels are fetched.
     window : Window

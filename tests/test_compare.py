@@ -490,4 +490,3 @@ def test_large_is_judged_by_the_enlarged_image():
     assert not is_large(image(512), "null_space")
     assert is_large(image(512), "null_space", {"task": "sr4"})
     assert not is_large(image(512), "nlm")
-

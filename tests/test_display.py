@@ -134,6 +134,7 @@ def test_a_difference_saturates_where_its_legend_says():
     assert not np.allclose(colours[0, 0], colours[0, 1], atol=0.02)
     assert np.allclose(colours[0, 1], colours[0, 2], atol=1e-5)
     assert "±50 HU" in difference_legend(8.0, Window(-160.0, 240.0), "HU")
+    assert "±16,384 gray" in difference_legend(4.0, Window(0.0, 65535.0), "gray level")
 
 
 def test_colour_images_are_compared_by_luminance(image):
