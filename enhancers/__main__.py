@@ -123,7 +123,7 @@ def metrics(
     if as_json:
         found = {
             score.key: {
-                "value": score.plain_value,
+                "value": score.plain_value(),
                 "direction": score.metric.direction,
                 "implementation": score.metric.implementation,
                 "data_range": score.metric.data_range,

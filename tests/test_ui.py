@@ -234,7 +234,6 @@ def test_stop_ends_the_stream_even_when_the_cancel_is_lost(handlers, monkeypatch
         (("srad",), {"seed": -3}, "seed is -3"),
         (("srad",), {"seed": None}, "seed"),
         (("srad",), {"srad__steps": "many"}, "SRAD: steps=many"),
-        (tuple(method.key for method in METHODS), {}, "Untick one"),
     ],
 )
 def test_what_cannot_run_is_said_and_nothing_starts(handlers, chosen, edited, says):

@@ -11,7 +11,7 @@ from fastapi.testclient import TestClient
 from enhancers.display import Preset, presets_for, raw_buffer
 from enhancers.image import Window
 from enhancers.method import Modality
-from enhancers.viewer import Panel, PixelStore, Viewer, payload, router
+from enhancers.viewer import MAX_PANELS, Panel, PixelStore, Viewer, payload, router
 
 WINDOW = Window(-1024.0, 3071.0)
 
@@ -140,8 +140,8 @@ def test_without_presets_the_whole_window_is_shown():
 def test_panels_that_cannot_be_told_apart_or_counted_are_refused():
     with pytest.raises(ValueError, match="different keys"):
         payload([Panel("a", "A"), Panel("a", "B")], PixelStore(), window=WINDOW)
-    with pytest.raises(ValueError, match="at most 9"):
-        payload([Panel(str(i), "A") for i in range(10)], PixelStore(), window=WINDOW)
+    with pytest.raises(ValueError, match=f"at most {MAX_PANELS}"):
+        payload([Panel(str(i), "A") for i in range(MAX_PANELS + 1)], PixelStore(), window=WINDOW)
 
 
 def test_the_component_can_be_sent_to_a_browser():

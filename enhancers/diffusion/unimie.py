@@ -37,7 +37,9 @@ REFERENCE_EXPOSURE = 10.0
 """The published exposure loss is squared and weaker by about this factor near its target."""
 DAMPING = 0.01
 """Gauss-Newton damping of the pull f r/(f² + 0.01): at f = 0.1 the measurement still counts."""
-FIT_STEPS, FIT_RATE = 4, 0.01
+FIT_STEPS, FIT_TRAVEL = 4, 0.2
+"""Adam steps at each sampling step, and the sum of their rates over a run: however many steps are
+sampled, f and M can move only so far, or the mask would take the anatomy in the end."""
 FIT_SIGNAL = 0.2
 """f and M are fitted once ābar has reached this: before, the network's estimate is a vague mean
 image, and the mask would take the anatomy for lighting."""
@@ -90,16 +92,20 @@ class Degradation:
     y : Tensor, shape (1, 1, H, W), in [0, 1]
     gain : float
         First value of f.
+    smoothness : float
+        Weight of the total variation of M.
+    rate : float
+        Of Adam.
     """
 
-    def __init__(self, y: Tensor, gain: float, smoothness: float) -> None:
+    def __init__(self, y: Tensor, gain: float, smoothness: float, rate: float = 0.01) -> None:
         self.y = y
         self.smoothness = smoothness
         height, width = y.shape[-2:]
         cells = (1, 1, math.ceil(height / MASK_CELL) + 1, math.ceil(width / MASK_CELL) + 1)
         self.gain = torch.tensor(gain, device=y.device, requires_grad=True)
         self.grid = torch.zeros(cells, device=y.device, requires_grad=True)
-        self.optimizer = torch.optim.Adam([self.gain, self.grid], lr=FIT_RATE)
+        self.optimizer = torch.optim.Adam([self.gain, self.grid], lr=rate)
 
     def mask(self) -> Tensor:
         """M at full size."""
@@ -232,7 +238,7 @@ def sample(
     exposure = light.exposure or exposure_that_fits(y, body)
     share = float((y * body).sum() / body.sum().clamp_min(1.0))
     gain = max(share / exposure, LEAST_GAIN)
-    fitted = Degradation(y, gain, light.smoothness)
+    fitted = Degradation(y, gain, light.smoothness, FIT_TRAVEL / light.steps)
     plain = PixelDegradation(y, torch.tensor(1.0, device=y.device), torch.zeros_like(y))
     x = keyed_noise(shape, seed, START).to(y.device)
     for done, moment in enumerate(timeline(signal, light.steps), start=1):
