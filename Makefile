@@ -1,7 +1,9 @@
 # make run    set up and serve the app      make test   the whole suite, with a real browser
 # make check  ruff, mypy, import rule       make clean  remove the environment
 
-PYTHON ?= $(firstword $(foreach name,python3.12 python3.13 python3.11 python3,$(shell command -v $(name) 2>/dev/null)))
+# The first Python that runs and fits: a name on the PATH may be a shim of a version not installed.
+FITS := import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))
+PYTHON ?= $(shell for name in python3.12 python3.13 python3.11 python3; do $$name -c '$(FITS)' 2>/dev/null && echo $$name && break; done)
 BIN := .venv/bin
 export GRADIO_ANALYTICS_ENABLED := False
 export HF_HUB_DISABLE_TELEMETRY := 1
@@ -21,8 +23,7 @@ check: .venv/installed-dev
 	$(BIN)/python -m pytest -q tests/test_imports.py
 
 .venv/bin/python:
-	@test -n "$(PYTHON)" || { echo "Python 3.11, 3.12 or 3.13 is needed; install one, or run: make PYTHON=/path/to/python run"; exit 1; }
-	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' || { echo "$(PYTHON) is not Python 3.11 to 3.13; run: make PYTHON=/path/to/python run"; exit 1; }
+	@$(or $(PYTHON),false) -c '$(FITS)' || { echo "Python 3.11, 3.12 or 3.13 is needed: install one, or run: make PYTHON=/path/to/python run"; exit 1; }
 	$(PYTHON) -m venv .venv
 
 .venv/installed: requirements.txt | .venv/bin/python
