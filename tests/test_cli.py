@@ -43,7 +43,7 @@ def test_list_names_every_method_and_imports_nothing_heavy() -> None:
         "import sys; sys.argv = ['enhancers', 'list', '--json']\n"
         "from enhancers.__main__ import main\n"
         "main()\n"
-        "heavy = {'torch', 'numpy', 'gradio', 'pandas', 'pydantic_settings'} & set(sys.modules)\n"
+        "heavy = {'torch', 'numpy', 'gradio', 'pandas', 'typer', 'pydantic'} & set(sys.modules)\n"
         "print(heavy, file=sys.stderr)"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

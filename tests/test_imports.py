@@ -13,7 +13,7 @@ ROOT = Path(__file__).resolve().parents[1]
 PACKAGE = ROOT / "enhancers"
 
 LEVELS: tuple[frozenset[str], ...] = (
-    frozenset({"errors", "method", "values", "settings", "registry", "image"}),
+    frozenset({"errors", "method", "values", "listing", "settings", "registry", "image"}),
     frozenset(
         {"load", "save", "display", "degrade", "low_dose", "noise", "colour", "phantoms", "samples",
          "operators", "metrics", "provenance"}
@@ -21,6 +21,7 @@ LEVELS: tuple[frozenset[str], ...] = (
     frozenset({"base", "devices", "classical", "diffusion", "priors"}),
     frozenset({"compare"}),
     frozenset({"viewer", "bench", "ui"}),
+    frozenset({"cli"}),
     frozenset({"__main__"}),
 )  # fmt: skip
 """Rooms from the ground up; a room imports from its own level and those below."""

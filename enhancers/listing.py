@@ -1,0 +1,31 @@
+"""The list of methods, as text and as JSON, from the registry alone."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+
+from enhancers.registry import METHODS
+
+
+def as_text() -> str:
+    """One line a method: key and summary."""
+    return "\n".join(f"{method.key:14}{method.summary}" for method in METHODS)
+
+
+def as_json() -> str:
+    """Everything the registry knows that a program may want."""
+    methods = [
+        {
+            "key": method.key,
+            "label": method.label,
+            "family": method.family,
+            "summary": method.summary,
+            "modalities": list(method.modalities),
+            "prior": method.prior,
+            "parameters": [asdict(parameter) for parameter in method.parameters],
+            "citation": str(method.citation),
+        }
+        for method in METHODS
+    ]
+    return json.dumps({"methods": methods}, indent=2, ensure_ascii=False)
