@@ -34,7 +34,8 @@ PACKAGES: dict[str, tuple[str, ...]] = {
 
 NOT_METHODS = frozenset(
     (
-        "ui", "viewer", "__main__", "cli", "listing", "bench", "evaluation", "metrics", "load", "save", "settings",
+        "ui", "viewer", "__main__", "cli", "listing", "bench", "evaluation", "metrics",
+        "load", "save", "settings",
         "provenance", "compare",
     )
 )  # fmt: skip
