@@ -118,7 +118,9 @@ def run(
     prior = latent_prior(device)
     target_gray, padding = pad(luminance(label), multiple=prior.multiple)
     target = _encode(prior, target_gray)
-    start = _encode(prior, pad(gray, multiple=prior.multiple)[0])
+    start = target
+    if guidance.calls < guidance.steps:
+        start = _encode(prior, pad(gray, multiple=prior.multiple)[0])
     watch = Stopwatch(guidance.calls, "network call")
     made, z = 0, target
     for made, z in sample(prior, guidance, start, target, seed=seed):

@@ -8,6 +8,7 @@ import pytest
 import torch
 
 from enhancers.errors import PriorMissing
+from enhancers.phantoms import phantom
 from enhancers.priors import load
 from enhancers.priors.card import render
 from enhancers.priors.catalog import PRIORS, Prior, prior
@@ -82,3 +83,22 @@ def test_a_truncated_prior_is_said(empty_folder: Path) -> None:
         path.write_bytes(b"not a safetensors file")
     with pytest.raises(PriorMissing, match="cannot be read"):
         load.pixel_prior("cpu")
+
+
+def test_the_refined_latent_decodes_closer_to_the_image() -> None:
+    network = load.latent_prior("cpu")
+    image = torch.from_numpy(phantom("ct", size=64, seed=3).pixels)[None, None] * 2 - 1
+    with torch.inference_mode():
+        plain = network.vae.encode(image).latent_dist.mode() * network.scale
+    refined = network.encode(image)
+    errors = [float((network.decode(z) - image).square().mean()) for z in (plain, refined)]
+    assert errors[1] < errors[0]
+
+
+def test_an_image_above_the_limit_gets_the_mode(monkeypatch: pytest.MonkeyPatch) -> None:
+    network = load.latent_prior("cpu")
+    monkeypatch.setattr(load, "REFINED_PIXELS", 32 * 32)
+    image = torch.zeros((1, 1, 64, 64))
+    with torch.inference_mode():
+        plain = network.vae.encode(image).latent_dist.mode() * network.scale
+    assert torch.equal(network.encode(image), plain)
