@@ -14,7 +14,8 @@ run: .venv/installed
 	$(BIN)/python app.py
 
 test: .venv/installed-dev chromium
-	OMP_NUM_THREADS=1 HF_HUB_OFFLINE=1 $(BIN)/python -m pytest -n 2 --dist loadfile $(ARGS)
+	OMP_NUM_THREADS=1 HF_HUB_OFFLINE=1 $(BIN)/python -m pytest -n 2 --dist loadfile --ignore tests/e2e $(ARGS)
+	HF_HUB_OFFLINE=1 $(BIN)/python -m pytest tests/e2e $(ARGS)
 
 check: .venv/installed-dev
 	$(BIN)/ruff check .
