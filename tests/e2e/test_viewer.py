@@ -161,8 +161,15 @@ def readback(page, key):
     return raw.reshape(got["height"], got["width"], 4)
 
 
+def settle(page):
+    """Wait until what was asked for is drawn: the viewer draws in the next frame."""
+    page.evaluate("new Promise(done => setTimeout(() => requestAnimationFrame(() => "
+                  "requestAnimationFrame(done)), 150))")  # fmt: skip
+
+
 def visible(page, index):
     """The canvas on the page, as bytes, with its place."""
+    settle(page)
     text = page.evaluate(
         """index => {
             const canvas = document.querySelectorAll('#viewer .rr-canvas')[index];
