@@ -10,6 +10,7 @@ import numpy as np
 import pydicom.data
 import pytest
 from PIL import Image
+from playwright.sync_api import TimeoutError
 
 from enhancers import settings as settings_room
 from enhancers.compare import enhance, estimate_seconds
@@ -86,10 +87,20 @@ def choose_sample(page, key):
 
 
 def upload(page, name, data, field="#upload"):
-    if page.locator(f"{field} [aria-label='Clear']").count():
-        page.click(f"{field} [aria-label='Clear']")
     file = {"name": name, "mimeType": "application/octet-stream", "buffer": data}
-    page.set_input_files(f"{field} input[type=file]", file)
+    clear = page.locator(f"{field} [aria-label='Clear']")
+    for last in (False, False, False, True):
+        if clear.count():
+            clear.first.click()
+        try:
+            page.set_input_files(
+                f"{field} input[type=file]", file, timeout=30_000 if last else 4_000
+            )
+            return
+        except TimeoutError:
+            # The file before was still arriving: its field appears only now and can be cleared.
+            if last:
+                raise
 
 
 def tick(page, *keys):
