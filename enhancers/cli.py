@@ -169,6 +169,9 @@ def train(
     minutes: Annotated[float, typer.Option(min=0.01, help="Training time.")] = 60.0,
     out: Annotated[Path | None, typer.Option(help="Folder; default .runs/WHICH.")] = None,
     resume: Annotated[bool, typer.Option(help="Go on from the checkpoint.")] = False,
+    start: Annotated[
+        Path | None, typer.Option(help="Train the prior in this folder further.")
+    ] = None,
     seed: Seed = 0,
     device: Device = "auto",
 ) -> None:
@@ -181,7 +184,7 @@ def train(
     trainer = train_pixel if which is Which.PIXEL else train_latent
     corpus = read_corpus(data)
     reports = trainer(
-        corpus, minutes, folder, devices.choose(device), seed=seed, resume=resume
+        corpus, minutes, folder, devices.choose(device), seed=seed, resume=resume, start=start
     )  # fmt: skip
     for report in reports:
         print(f"{report.stage}: {report.steps} steps, {report.minutes:.1f} min, "

@@ -73,7 +73,10 @@ def render(which: str, facts: Mapping[str, Any], attribution: str) -> str:
             figures = "; ".join(f"{name} {value:g}" for name, value in stage["validation"].items())
             lines.append(f"  Validation: {figures}.")
     lines += ["", "Validation figures are mean PSNR on up to 8 whole held-out images of a group:"]
-    lines += ["denoising is one call at σ = 0.1 of [0, 1]; the round trip is decode(encode(x))."]
+    lines += [
+        "denoising is one call at σ = 0.1 of [0, 1]; the round trip is decode(encode(x)). A noise"
+    ]
+    lines += ["error is the mean squared error of the predicted noise; a blind guess has 1."]
     lines += ["", "## Not good for", "", _LIMITS.rstrip()]
     lines += ["", "## Licence", "", "The weights: Apache-2.0. The training images:", ""]
     return "\n".join([*lines, attribution.strip(), ""])

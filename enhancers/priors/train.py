@@ -9,21 +9,23 @@ from __future__ import annotations
 import json
 import math
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
+from diffusers import AutoencoderKL, UNet2DModel
 from torch import Tensor, nn
 from torch.nn import functional as F
 from tqdm.auto import tqdm
 
+from enhancers.errors import PriorMissing
 from enhancers.priors import networks
 from enhancers.priors.card import render
 from enhancers.priors.corpus import Corpus, Crops
+from enhancers.priors.validation import as_tensor, denoising_psnr, latent_errors, round_trip_psnr
 
 PIXEL_SIDE = 64
 LATENT_SIDE = 32
@@ -147,33 +149,28 @@ def diffusion_loss(model: Any, clean: Tensor, signal: Tensor) -> Tensor:
     return F.mse_loss(model(noisy, steps).sample, noise)
 
 
-def _tensor(images: NDArray[np.float32], device: str) -> Tensor:
-    return torch.from_numpy(images).to(device).contiguous(memory_format=torch.channels_last)
-
-
-def _validation_images(corpus: Corpus, each: int = 8) -> Iterator[tuple[str, NDArray[np.float32]]]:
-    """A few whole held-out images of each group, in [-1, 1], shape (n, 1, H, W)."""
-    for name, images in corpus.validation.items():
-        picked = images[np.unique(np.linspace(0, len(images) - 1, each).round().astype(int))]
-        yield name, (picked[:, None].astype(np.float32) / 127.5) - 1
-
-
 def train_pixel(
-    corpus: Corpus, minutes: float, out: Path, device: str, *, seed: int = 0, resume: bool = False
-) -> tuple[Report, ...]:
-    """Train the pixel prior and write it as a diffusers folder below ``out``."""
+    corpus: Corpus, minutes: float, out: Path, device: str, *,
+    seed: int = 0, resume: bool = False, start: Path | None = None,
+) -> tuple[Report, ...]:  # fmt: skip
+    """Train the pixel prior and write it as a diffusers folder below ``out``.
+
+    Parameters
+    ----------
+    start : Path, optional
+        Folder of a trained prior whose network is trained further.
+    """
     torch.manual_seed(seed)
-    stage = Stage("pixel-unet", networks.pixel_unet(), minutes, out, device)
+    earlier = _earlier(start)
+    network = networks.pixel_unet() if start is None else _read(UNet2DModel, start / "unet")
+    stage = Stage("pixel-unet", network, minutes, out, device)
     if resume:
         stage.resume()
-    crops = Crops(corpus, PIXEL_SIDE, seed + stage.steps)
+    crops = Crops(corpus, PIXEL_SIDE, seed + stage.steps + _steps(earlier, stage))
     signal = networks.scheduler().alphas_cumprod.to(device)
-    stage.fit(lambda: diffusion_loss(stage.model, _tensor(crops.batch(BATCH), device), signal))
+    stage.fit(lambda: diffusion_loss(stage.model, as_tensor(crops.batch(BATCH), device), signal))
     model = stage.averaged()
-    report = Report(
-        "pixel-unet", stage.steps, stage.elapsed / 60, stage.loss,
-        _denoising_psnr(model, corpus, signal, device),
-    )  # fmt: skip
+    report = _report(stage, denoising_psnr(model, corpus, signal, device), earlier)
     model.half().save_pretrained(out / "unet")
     networks.scheduler().save_pretrained(out / "scheduler")
     _write_reports("pixel", out, corpus, (report,))
@@ -181,10 +178,49 @@ def train_pixel(
 
 
 def train_latent(
-    corpus: Corpus, minutes: float, out: Path, device: str, *, seed: int = 0, resume: bool = False
-) -> tuple[Report, ...]:
-    """Train the autoencoder, then the latent network, and write both below ``out``."""
+    corpus: Corpus, minutes: float, out: Path, device: str, *,
+    seed: int = 0, resume: bool = False, start: Path | None = None,
+) -> tuple[Report, ...]:  # fmt: skip
+    """Train the autoencoder, then the latent network, and write both below ``out``.
+
+    Parameters
+    ----------
+    start : Path, optional
+        Folder of a trained prior. Its autoencoder is kept as it is, since the network knows no
+        other latents, and the whole time goes to the network.
+    """
     torch.manual_seed(seed)
+    earlier = _earlier(start)
+    if start is None:
+        vae, first = _train_autoencoder(corpus, minutes, out, device, seed=seed, resume=resume)
+        network, share = networks.latent_unet(), 1 - AUTOENCODER_SHARE - ENCODING_SHARE
+    else:
+        vae, first = _read(AutoencoderKL, start / "vae").to(device).eval(), earlier["autoencoder"]
+        network, share = _read(UNet2DModel, start / "unet"), 1 - ENCODING_SHARE
+    latents = _encode(vae, corpus, minutes * ENCODING_SHARE, device, seed)
+    if start is None:
+        vae.register_to_config(scaling_factor=1.0 / float(latents.std()))
+    latents = latents * vae.config.scaling_factor
+    stage = Stage("latent-unet", network, minutes * share, out, device)
+    if resume:
+        stage.resume()
+    random = np.random.default_rng(seed + stage.steps + _steps(earlier, stage))
+    signal = networks.scheduler().alphas_cumprod.to(device)
+    stage.fit(
+        lambda: diffusion_loss(stage.model, _latent_crops(latents, random, device), signal)
+    )  # fmt: skip
+    model = stage.averaged()
+    second = _report(stage, latent_errors(model, vae, corpus, signal, device), earlier)
+    vae.half().save_pretrained(out / "vae")
+    model.half().save_pretrained(out / "unet")
+    networks.scheduler().save_pretrained(out / "scheduler")
+    _write_reports("latent", out, corpus, (first, second))
+    return first, second
+
+
+def _train_autoencoder(
+    corpus: Corpus, minutes: float, out: Path, device: str, *, seed: int, resume: bool
+) -> tuple[Any, Report]:
     coder = Stage(
         "autoencoder", networks.autoencoder(), minutes * AUTOENCODER_SHARE, out, device,
         rate=AUTOENCODER_RATE,
@@ -192,32 +228,48 @@ def train_latent(
     if resume:
         coder.resume()
     crops = Crops(corpus, PIXEL_SIDE, seed + coder.steps)
-    coder.fit(lambda: _autoencoder_loss(coder.model, _tensor(crops.batch(BATCH), device)))
+    coder.fit(lambda: _autoencoder_loss(coder.model, as_tensor(crops.batch(BATCH), device)))
     vae = coder.averaged()
-    first = Report(
-        "autoencoder", coder.steps, coder.elapsed / 60, coder.loss,
-        _round_trip_psnr(vae, corpus, device),
-    )  # fmt: skip
+    return vae, _report(coder, round_trip_psnr(vae, corpus, device), {})
 
-    latents = _encode(vae, corpus, minutes * ENCODING_SHARE, device, seed)
-    scale = 1.0 / float(latents.std())
-    vae.register_to_config(scaling_factor=scale)
-    latents = latents * scale
-    share = 1 - AUTOENCODER_SHARE - ENCODING_SHARE
-    stage = Stage("latent-unet", networks.latent_unet(), minutes * share, out, device)
-    if resume:
-        stage.resume()
-    random = np.random.default_rng(seed + stage.steps)
-    signal = networks.scheduler().alphas_cumprod.to(device)
-    stage.fit(
-        lambda: diffusion_loss(stage.model, _latent_crops(latents, random, device), signal)
+
+def _read(kind: Any, folder: Path) -> Any:
+    """A network of a trained prior, in float32."""
+    try:
+        return kind.from_pretrained(
+            folder, torch_dtype=torch.float32, local_files_only=True, low_cpu_mem_usage=False
+        )
+    except (OSError, ValueError) as error:
+        raise PriorMissing(
+            f"{folder} holds no trained network to start from; give the folder of a prior, "
+            "such as assets/priors/latent."
+        ) from error
+
+
+def _earlier(start: Path | None) -> dict[str, Report]:
+    """What the prior in ``start`` says of its own training, by stage."""
+    if start is None:
+        return {}
+    try:
+        facts = json.loads((start / "training.json").read_text(encoding="utf-8"))
+        return {stage["stage"]: Report(**stage) for stage in facts["stages"]}
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise PriorMissing(
+            f"{start} has no readable training.json; start from the folder of a trained prior."
+        ) from error
+
+
+def _steps(earlier: Mapping[str, Report], stage: Stage) -> int:
+    return earlier[stage.name].steps if stage.name in earlier else 0
+
+
+def _report(stage: Stage, validation: dict[str, float], earlier: Mapping[str, Report]) -> Report:
+    """Of a stage, with the steps and minutes that its weights had before."""
+    before = earlier.get(stage.name)
+    minutes = stage.elapsed / 60 + (before.minutes if before else 0.0)
+    return Report(
+        stage.name, stage.steps + _steps(earlier, stage), minutes, stage.loss, validation
     )  # fmt: skip
-    second = Report("latent-unet", stage.steps, stage.elapsed / 60, stage.loss, {})
-    vae.half().save_pretrained(out / "vae")
-    stage.averaged().half().save_pretrained(out / "unet")
-    networks.scheduler().save_pretrained(out / "scheduler")
-    _write_reports("latent", out, corpus, (first, second))
-    return first, second
 
 
 def _autoencoder_loss(model: Any, images: Tensor) -> Tensor:
@@ -236,7 +288,7 @@ def _encode(vae: Any, corpus: Corpus, minutes: float, device: str, seed: int) ->
     ends = time.monotonic() + minutes * 60
     found: list[Tensor] = []
     while (time.monotonic() < ends or not found) and len(found) * BATCH < most:
-        batch = _tensor(crops.batch(BATCH), device)
+        batch = as_tensor(crops.batch(BATCH), device)
         found.append(vae.encode(batch).latent_dist.mode())
     return torch.cat(found)
 
@@ -244,43 +296,6 @@ def _encode(vae: Any, corpus: Corpus, minutes: float, device: str, seed: int) ->
 def _latent_crops(latents: Tensor, random: np.random.Generator, device: str) -> Tensor:
     picked = torch.from_numpy(random.integers(len(latents), size=BATCH)).to(latents.device)
     return latents[picked].to(device)
-
-
-@torch.no_grad()
-def _denoising_psnr(model: Any, corpus: Corpus, signal: Tensor, device: str) -> dict[str, float]:
-    """PSNR in dB of the one-call estimate at σ = 0.1 of [0, 1], by group."""
-    generator = torch.Generator().manual_seed(0)
-    step = int(((1 - signal).sqrt() / signal.sqrt() - 0.2).abs().argmin())
-    kept = float(signal[step])
-    figures = {}
-    for name, images in _validation_images(corpus):
-        errors = []
-        for image in torch.split(_tensor(images, device), 1):
-            noise = torch.randn(image.shape, generator=generator).to(device)
-            noisy = math.sqrt(kept) * image + math.sqrt(1 - kept) * noise
-            predicted = model(noisy, step).sample
-            clean = (noisy - math.sqrt(1 - kept) * predicted) / math.sqrt(kept)
-            errors.append(float(((clean.clamp(-1, 1) - image) / 2).square().mean()))
-        figures[f"{name} denoised, dB"] = _mean_psnr(errors)
-    return figures
-
-
-@torch.no_grad()
-def _round_trip_psnr(vae: Any, corpus: Corpus, device: str) -> dict[str, float]:
-    """PSNR in dB of decode(encode(x)), by group."""
-    figures = {}
-    for name, images in _validation_images(corpus):
-        errors = []
-        for image in torch.split(_tensor(images, device), 1):
-            latent = vae.encode(image).latent_dist.mode()
-            decoded = vae.decode(latent).sample.clamp(-1, 1)
-            errors.append(float(((decoded - image) / 2).square().mean()))
-        figures[f"{name} round trip, dB"] = _mean_psnr(errors)
-    return figures
-
-
-def _mean_psnr(errors: list[float]) -> float:
-    return round(float(np.mean([-10 * math.log10(max(e, 1e-10)) for e in errors])), 2)
 
 
 def _write_reports(which: str, out: Path, corpus: Corpus, reports: tuple[Report, ...]) -> None:
