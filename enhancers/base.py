@@ -145,3 +145,9 @@ def finished(
 def is_constant(pixels: Pixels) -> bool:
     """Whether the image holds no structure at all (see `CONSTANT_RANGE`)."""
     return bool(pixels.max() - pixels.min() < CONSTANT_RANGE)
+
+
+def unchanged(pixels: Pixels, *, scale: int = 1) -> Step:
+    """The only step of a run on a constant image, which a method must leave constant."""
+    note = "The image is constant: there is nothing to enhance, and nothing was done."
+    return finished(pixels, scale=scale, notes=(note,))

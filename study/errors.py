@@ -9,3 +9,7 @@ class StudyError(Exception):
 
 class StatisticsError(StudyError):
     """Ratings or options that no statistic can be computed from."""
+
+
+class ProtocolError(StudyError):
+    """A protocol, a plan or a design that cannot be used as it is."""

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from scipy import ndimage
 from skimage import color
 
-from enhancers.base import Step, Stopwatch, finished, is_constant
+from enhancers.base import Step, Stopwatch, finished, is_constant, unchanged
 from enhancers.image import MedicalImage, Pixels
 from enhancers.method import ParameterValue
 from enhancers.values import number, whole
@@ -168,7 +168,7 @@ def run(
 ) -> Iterator[Step]:
     """Run CLAHE, on L of Lab for colour (see `enhancers.base.Enhancer`)."""
     if is_constant(image.pixels):
-        yield finished(image.pixels, notes=("The image is constant; nothing was done.",))
+        yield unchanged(image.pixels)
         return
     gray = lightness(image.pixels)
     watch = Stopwatch(image.shape[0], "row")

@@ -14,7 +14,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from enhancers.base import Figure, Step, Stopwatch, finished, is_constant
+from enhancers.base import Figure, Step, Stopwatch, finished, is_constant, unchanged
 from enhancers.colour import luminance, with_luminance
 from enhancers.image import MedicalImage, Pixels
 from enhancers.method import ParameterValue
@@ -173,7 +173,7 @@ def run(
 ) -> Iterator[Step]:
     """Run N4 on the luminance; one `Step` for every few iterations (see `Enhancer`)."""
     if is_constant(image.pixels):
-        yield finished(image.pixels, notes=("The image is constant; nothing was done.",))
+        yield unchanged(image.pixels)
         return
     gray = luminance(image.pixels)
     mask = foreground_mask(gray)

@@ -15,7 +15,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from enhancers.base import Figure, Step, Stopwatch, finished, is_constant
+from enhancers.base import Figure, Step, Stopwatch, finished, is_constant, unchanged
 from enhancers.colour import luminance, with_luminance
 from enhancers.image import MedicalImage, Pixels
 from enhancers.method import ParameterValue
@@ -165,7 +165,7 @@ def run(
 ) -> Iterator[Step]:
     """Run non-local means on the luminance (see `enhancers.base.Enhancer`)."""
     if is_constant(image.pixels):
-        yield finished(image.pixels, notes=("The image is constant; nothing was done.",))
+        yield unchanged(image.pixels)
         return
     yield Step(0.0, note="measuring the noise")
     gray = luminance(image.pixels)

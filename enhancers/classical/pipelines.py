@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 
-from enhancers.base import Figure, Result, Step, finished, is_constant, load_method
+from enhancers.base import Figure, Result, Step, finished, is_constant, load_method, unchanged
 from enhancers.image import MedicalImage
 from enhancers.method import Modality, ParameterValue
 from enhancers.registry import get, resolve
@@ -62,7 +62,7 @@ def run(
 ) -> Iterator[Step]:
     """Run the modality's pipeline; the steps of all its stages (see `enhancers.base.Enhancer`)."""
     if is_constant(image.pixels):
-        yield finished(image.pixels, notes=("The image is constant; nothing was done.",))
+        yield unchanged(image.pixels)
         return
     sigma, clip_limit = params["sigma"], params["clip_limit"]
     chosen = stages(

@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from enhancers.base import Figure, Step, Stopwatch, finished, is_constant
+from enhancers.base import Figure, Step, Stopwatch, finished, is_constant, unchanged
 from enhancers.colour import luminance, with_luminance
 from enhancers.image import MedicalImage, Pixels
 from enhancers.method import ParameterValue
@@ -168,7 +168,7 @@ def run(
 ) -> Iterator[Step]:
     """Run SRAD on the luminance; one `Step` an iteration (see `enhancers.base.Enhancer`)."""
     if is_constant(image.pixels):
-        yield finished(image.pixels, notes=("The image is constant; nothing was done.",))
+        yield unchanged(image.pixels)
         return
     yield Step(0.0, note="measuring the speckle")
     gray = luminance(image.pixels)

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 from skimage.restoration import denoise_tv_chambolle
 
-from enhancers.base import Figure, Step, Stopwatch, finished, is_constant
+from enhancers.base import Figure, Step, Stopwatch, finished, is_constant, unchanged
 from enhancers.colour import luminance, with_luminance
 from enhancers.image import MedicalImage, Pixels
 from enhancers.method import ParameterValue
@@ -108,7 +108,7 @@ def run(
 ) -> Iterator[Step]:
     """Run total variation on the luminance; one `Step` a tile (see `Enhancer`)."""
     if is_constant(image.pixels):
-        yield finished(image.pixels, notes=("The image is constant; nothing was done.",))
+        yield unchanged(image.pixels)
         return
     yield Step(0.0, note="measuring the noise")
     gray = luminance(image.pixels)

@@ -15,7 +15,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from enhancers.base import Figure, Step, Stopwatch, finished, is_constant, patches
+from enhancers.base import Figure, Step, Stopwatch, finished, is_constant, patches, unchanged
 from enhancers.colour import luminance, with_luminance
 from enhancers.diffusion.clipping import unclip
 from enhancers.diffusion.schedule import Moment, keyed_noise, noise_level_step, timeline
@@ -229,8 +229,7 @@ def run(
     scale = 1 if task.degrade_first else task.factor
     if is_constant(gray):
         enlarged = np.kron(gray, np.ones((scale, scale), np.float32))
-        yield finished(with_luminance(image.pixels, enlarged), scale=scale,
-                       notes=("The image is constant: there is nothing to enhance.",))  # fmt: skip
+        yield unchanged(with_luminance(image.pixels, enlarged), scale=scale)
         return
     prior = pixel_prior(device)
     low, padding = _measurement(gray, task, prior)

@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from enhancers.base import Figure, Step, Stopwatch, finished, is_constant, patches
+from enhancers.base import Figure, Step, Stopwatch, finished, is_constant, patches, unchanged
 from enhancers.classical import pipelines
 from enhancers.colour import luminance, with_luminance
 from enhancers.diffusion.schedule import Moment, keyed_noise, timeline
@@ -113,7 +113,7 @@ def run(
             note=f"pseudo-label: {step.note}",
         )  # fmt: skip
     if is_constant(gray):
-        yield finished(label, notes=("The image is constant: there is nothing to enhance.",))
+        yield unchanged(label)
         return
     prior = latent_prior(device)
     target_gray, padding = pad(luminance(label), multiple=prior.multiple)

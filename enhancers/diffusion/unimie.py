@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional as F
 
-from enhancers.base import PATCH, Figure, Step, Stopwatch, finished, is_constant
+from enhancers.base import PATCH, Figure, Step, Stopwatch, finished, is_constant, unchanged
 from enhancers.colour import luminance, with_luminance
 from enhancers.diffusion.schedule import Moment, keyed_noise, timeline
 from enhancers.diffusion.tiles import Padding, Predict, Tiling, pad
@@ -258,7 +258,7 @@ def run(
     """Brighten; see `enhancers.base.Enhancer`."""
     gray = luminance(image.pixels)
     if is_constant(gray):
-        yield finished(image.pixels, notes=("The image is constant: there is nothing to enhance.",))
+        yield unchanged(image.pixels)
         return
     light = Lighting.read(params)
     prior = pixel_prior(device)

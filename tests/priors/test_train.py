@@ -7,10 +7,13 @@ import pytest
 import torch
 from torch import nn
 
+from enhancers.errors import PriorMissing
 from enhancers.priors import train
 from enhancers.priors.corpus import Corpus, read_corpus
 from enhancers.priors.networks import scheduler
 from enhancers.priors.train import Stage, diffusion_loss, train_latent, train_pixel
+
+WEIGHTS = "diffusion_pytorch_model.safetensors"
 
 
 @pytest.fixture(scope="module")
@@ -69,7 +72,33 @@ def test_training_writes_folders_that_load(
         (UNet2DModel, "latent/unet"),
     ):
         kind.from_pretrained(tmp_path / folder, local_files_only=True, low_cpu_mem_usage=False)
-        weights = tmp_path / folder / "diffusion_pytorch_model.safetensors"
+        weights = tmp_path / folder / WEIGHTS
         assert weights.stat().st_size <= 16 * 2**20
     (resumed,) = train_pixel(corpus, 0.03, tmp_path / "pixel", "cpu", resume=True)
     assert resumed.steps > pixel.steps
+
+
+@pytest.mark.timeout(300)
+def test_training_goes_on_from_the_folder_of_a_prior(
+    corpus: Corpus, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(train, "BATCH", 2)
+    first, second = tmp_path / "first", tmp_path / "second"
+    coder, latent = train_latent(corpus, 0.03, first, "cpu")
+    same_coder, further = train_latent(corpus, 0.03, second, "cpu", start=first)
+    assert same_coder == coder
+    assert further.steps > latent.steps
+    assert further.minutes > latent.minutes
+    assert set(further.validation) == {f"{name} noise error" for name in corpus.groups}
+    kept = [(folder / "vae" / WEIGHTS).read_bytes() for folder in (first, second)]
+    trained = [(folder / "unet" / WEIGHTS).read_bytes() for folder in (first, second)]
+    assert kept[0] == kept[1]
+    assert trained[0] != trained[1]
+
+
+def test_a_folder_without_a_prior_cannot_be_trained_further(corpus: Corpus, tmp_path: Path) -> None:
+    with pytest.raises(PriorMissing, match=r"training\.json"):
+        train_pixel(corpus, 0.01, tmp_path / "out", "cpu", start=tmp_path)
+    (tmp_path / "training.json").write_text('{"stages": []}')
+    with pytest.raises(PriorMissing, match="no trained network"):
+        train_pixel(corpus, 0.01, tmp_path / "out", "cpu", start=tmp_path)
