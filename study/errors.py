@@ -13,3 +13,19 @@ class StatisticsError(StudyError):
 
 class ProtocolError(StudyError):
     """A protocol, a plan or a design that cannot be used as it is."""
+
+
+class KeyFileError(StudyError):
+    """The key file is not there, not private, damaged, or of another study."""
+
+
+class BuildError(StudyError):
+    """Cases, methods or images that no stimuli can be made of."""
+
+
+class FreezeError(StudyError):
+    """A study that cannot be frozen: something is missing, or it would not be blind."""
+
+
+class BlindingError(StudyError):
+    """A step that would lift the blinding too early, or by one person alone."""
