@@ -29,3 +29,15 @@ class FreezeError(StudyError):
 
 class BlindingError(StudyError):
     """A step that would lift the blinding too early, or by one person alone."""
+
+
+class SignInError(StudyError):
+    """An invitation, a code with its secret or a cookie that opens nothing, or too many tries."""
+
+
+class WrongScreen(StudyError):
+    """A reader's page asks for a step that is not the next one."""
+
+
+class TicketGone(StudyError):
+    """A ticket for pixels that was used, has expired, or is another reader's."""
