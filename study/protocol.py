@@ -64,6 +64,15 @@ class Role(StrEnum):
     """The same image twice: there is nothing to prefer."""
 
 
+class Phase(StrEnum):
+    """What a session is for."""
+
+    TRAINING = "training"
+    MAIN = "main"
+    REPEAT = "repeat"
+    """Repeats only, after a washout."""
+
+
 @dataclass(frozen=True)
 class Question:
     """One thing that is asked about each pair.
