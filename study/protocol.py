@@ -73,6 +73,21 @@ class Phase(StrEnum):
     """Repeats only, after a washout."""
 
 
+_TYPES: dict[str, type | tuple[type, ...]] = {
+    "str": str, "int": int, "float": (int, float), "bool": bool,
+}  # fmt: skip
+
+
+def _check_types(thing: Any) -> None:
+    """Refuse a text, a fraction or a word where the field is of another type."""
+    for entry in fields(thing):
+        value = getattr(thing, entry.name)
+        wanted = _TYPES.get(str(entry.type), object)
+        plain = wanted is object or wanted is bool or not isinstance(value, bool)
+        if not isinstance(value, wanted) or not plain:
+            raise ProtocolError(f"{entry.name}={value!r} must be of type {entry.type}.")
+
+
 @dataclass(frozen=True)
 class Question:
     """One thing that is asked about each pair.
@@ -104,6 +119,7 @@ class Question:
     primary: bool = False
 
     def __post_init__(self) -> None:
+        _check_types(self)
         if not self.code.isidentifier() or self.code != self.code.lower():
             raise ProtocolError(f"The question code {self.code!r} must be a lower-case word.")
         if not self.text.strip():
@@ -113,6 +129,8 @@ class Question:
                 f"The scale {self.minimum} to {self.maximum} of {self.code} is not possible: "
                 "use 2 to 9 points, such as 1 to 5."
             )
+        if self.kind is QuestionKind.PREFERENCE and self.scale != (-1, 0, 1):
+            raise ProtocolError(f"A preference goes from -1 to 1, {self.code} from {self.minimum}.")
         if self.anchors and len(self.anchors) != self.maximum - self.minimum + 1:
             raise ProtocolError(
                 f"{self.code} has {len(self.anchors)} anchor texts for "
@@ -181,7 +199,8 @@ class Protocol:
     pairs : tuple of (str, str)
         Method identifiers that are compared; empty means every pair of methods.
     control : str
-        Method identifier that all others are compared with; empty means all pairs.
+        Method identifier that all others are paired and compared with, where `pairs` is empty;
+        empty means all pairs.
     readers : int
         Reader places, each with a plan of its own.
     training, dummies, repeats, nulls : int
@@ -238,6 +257,10 @@ class Protocol:
     notes: str = field(default="")
 
     def __post_init__(self) -> None:
+        _check_types(self)
+        for name in ("title", "instructions", "consent"):
+            if not getattr(self, name).strip():
+                raise ProtocolError(f"The {name} is empty: readers need it.")
         codes = [question.code for question in self.questions]
         if not codes or len(set(codes)) != len(codes):
             raise ProtocolError(f"Questions need different codes and at least one: {codes}.")
@@ -247,6 +270,8 @@ class Protocol:
             value = getattr(self, name)
             if not low <= value <= high:
                 raise ProtocolError(f"{name}={value} is outside {low:g} to {high:g}.")
+        if self.ask_blinding and len(set(self.blinding_groups)) < 2:
+            raise ProtocolError("Asking how images were made needs at least 2 blinding_groups.")
         if self.kappa_rule != "first":
             raise ProtocolError(f"kappa_rule={self.kappa_rule!r} is unknown; use first.")
 
