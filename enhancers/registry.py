@@ -244,7 +244,9 @@ METHODS: tuple[Method, ...] = (
             Parameter("steps", "Steps", "int", 50, 5, 250, 1),
             Parameter("guidance", "Guidance κ", "float", None, 0.0, 2.0, 0.001, automatic=True,
                       advanced=True, help="Automatic: 1 for paper, 0.509 for reference."),
-            Parameter("exposure_weight", "Exposure weight", "float", 0.01, 0.0, 0.2, 0.001,
+            # Tuned on under-exposed images of four modalities: 0.01 flattens the anatomy itself
+            # and costs 0.007 of SSIM on the mean, 0.03 in X-ray; f does most of the brightening.
+            Parameter("exposure_weight", "Exposure weight", "float", 0.001, 0.0, 0.2, 0.001,
                       advanced=True),
             Parameter("smoothness", "Mask smoothness", "float", 0.01, 0.0, 1.0, 0.001,
                       advanced=True, help="Weight of the total variation of the mask M."),

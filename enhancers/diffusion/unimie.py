@@ -33,11 +33,11 @@ MASK_CELL = 32
 """Side of a cell of the mask's grid: coarse, so that M takes the lighting and not the anatomy."""
 EXPOSURE_CELL, REFERENCE_CELL = 16, 8
 REFERENCE_GUIDANCE = 0.509
-REFERENCE_EXPOSURE = 10.0
-"""The published exposure loss is squared and weaker by about this factor near its target."""
+REFERENCE_EXPOSURE = 100.0
+"""Brings the default exposure weight to that of the published, squared exposure loss."""
 DAMPING = 0.01
 """Gauss-Newton damping of the pull f r/(f² + 0.01): at f = 0.1 the measurement still counts."""
-FIT_STEPS, FIT_TRAVEL = 4, 0.2
+FIT_STEPS, FIT_TRAVEL = 4, 0.4
 """Adam steps at each sampling step, and the sum of their rates over a run: however many steps are
 sampled, f and M can move only so far, or the mask would take the anatomy in the end."""
 FIT_SIGNAL = 0.2

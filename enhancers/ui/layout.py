@@ -11,12 +11,14 @@ import gradio as gr
 from enhancers.method import Modality
 from enhancers.registry import METHODS
 from enhancers.ui import render
+from enhancers.ui.doors import Doors, doors_html
 from enhancers.ui.parameters import MethodCard, method_card
 from enhancers.ui.session import FILE_WINDOW, Session
 from enhancers.viewer import Viewer
 
 SIDE, SLIDER, DIFFERENCE = "Side by side", "Slider", "Difference"
 METRICS_TAB, PROVENANCE, CARDS = "Metrics", "Provenance", "Method cards"
+STUDY = "Study"
 
 START_WITH = ("classical", "pseudo_label", "null_space", "unimie")
 """Ticked at first: a classical, a hybrid and two purely generative methods."""
@@ -87,8 +89,9 @@ class Layout:
 
 
 def draw(
-    missing: dict[str, str], samples: dict[str, Any], priors: Sequence[tuple[str, bool]]
-) -> Layout:
+    missing: dict[str, str], samples: dict[str, Any], priors: Sequence[tuple[str, bool]],
+    doors: Doors,
+) -> Layout:  # fmt: skip
     """Draw the page inside an open `gr.Blocks`.
 
     Parameters
@@ -98,6 +101,8 @@ def draw(
     samples : dict
         Value of the sample gallery.
     priors : sequence of (name, present)
+    doors : Doors
+        For the Study tab.
     """
     parts: dict[str, Any] = {
         "header": gr.HTML(render.header_html("", priors), elem_id="header"),
@@ -113,7 +118,7 @@ def draw(
         with gr.Column(elem_id="stage", scale=1, min_width=320):
             parts["notice"] = gr.HTML("", elem_id="notice")
             parts["progress"] = gr.HTML(render.progress_html(Session(), ""), elem_id="progress")
-            _draw_tabs(parts)
+            _draw_tabs(parts, doors)
     return Layout(**parts, cards=cards)
 
 
@@ -203,7 +208,7 @@ def _draw_run(parts: dict[str, Any]) -> None:
             )
 
 
-def _draw_tabs(parts: dict[str, Any]) -> None:
+def _draw_tabs(parts: dict[str, Any], doors: Doors) -> None:
     with gr.Tabs(elem_id="views") as parts["tabs"]:
         with gr.Tab(SIDE, id=SIDE):
             parts["viewer"] = Viewer(elem_id="viewer", height="var(--viewer-height)")
@@ -234,6 +239,8 @@ def _draw_tabs(parts: dict[str, Any]) -> None:
                 label="Method", filterable=False, elem_id="card-choice",
             )  # fmt: skip
             parts["card"] = gr.Markdown("", elem_id="card")
+        with gr.Tab(STUDY, id=STUDY):
+            gr.HTML(doors_html(doors), elem_id="study-doors")
 
 
 def _draw_pair(parts: dict[str, Any], name: str) -> None:

@@ -15,6 +15,7 @@ from enhancers.priors.catalog import PRIORS
 from enhancers.registry import METHODS
 from enhancers.settings import Settings
 from enhancers.ui import exports, gallery, layout, render
+from enhancers.ui.doors import Doors
 from enhancers.ui.layout import Layout
 from enhancers.ui.opening import Opening
 from enhancers.ui.running import Running
@@ -27,6 +28,7 @@ from enhancers.viewer import PixelStore
 from enhancers.viewer import router as pixel_router
 
 TITLE = "Reading Room"
+NO_DOORS = Doors()
 
 # No handler is an API of its own; scripts use the command line or the package.
 _QUIET: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden"}
@@ -53,7 +55,7 @@ class ComparePage:
     launch_options: dict[str, Any]
 
 
-def build(settings: Settings) -> ComparePage:
+def build(settings: Settings, doors: Doors = NO_DOORS) -> ComparePage:
     """Build the page; imports no torch."""
     sessions = Sessions()
     store = PixelStore(round(settings.pixel_store_mb * 1e6))
@@ -61,7 +63,7 @@ def build(settings: Settings) -> ComparePage:
     with gr.Blocks(
         title=TITLE, analytics_enabled=False, fill_width=True, delete_cache=(3600, 86400)
     ) as blocks:
-        page = layout.draw(_missing(present), gallery.tiles(), present)
+        page = layout.draw(_missing(present), gallery.tiles(), present, doors)
         screen = Screen(page, store)
         caps = Caps(settings.max_file_bytes, settings.max_pixels)
         running = Running(screen, sessions)
