@@ -421,3 +421,14 @@ def test_a_large_study_with_a_washout_is_sound() -> None:
     assert problems_of(protocol, [plan]) == []
     assert len({t.pair for t in of(plan, Role.REPEAT)}) == 6
     assert Counter(t.pair for t in of(plan, Role.REPEAT)).most_common()[-1][1] == 10
+
+
+def test_the_pairs_of_a_case_come_in_many_orders() -> None:
+    """Not only in the few rows of one square."""
+    protocol, cases = Protocol(readers=1), cases_of(6)
+    orders = set()
+    for number in range(30):
+        seed = hashlib.sha256(f"{number}".encode()).digest()
+        plan = plan_of(protocol, cases, 4, seed=seed)
+        orders.add(tuple(t.pair for t in of(plan, Role.MAIN) if t.case == "c000"))
+    assert len(orders) > 20
