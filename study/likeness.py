@@ -1,0 +1,169 @@
+"""How an image differs from the base of its case, in ways that could betray its method."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+Array = NDArray[np.float64]
+Pixels = NDArray[np.float32]
+
+SHIFT_LIMIT = 0.5
+"""Pixels against the base of the case above which a shift is reported."""
+BRIGHTNESS_LIMIT = 0.05
+"""Difference of the mean that is reported, as a share of the window."""
+CONTRAST_LIMIT = 1.25
+"""Ratio of the standard deviations, either way round, that is reported."""
+FRAME_LIMIT = 2
+"""Pixels of constant frame more or less than the base that are reported."""
+
+FLAT = 2e-3
+"""Below this max - min there is nothing to see (half an 8-bit gray level)."""
+
+
+@dataclass(frozen=True, eq=False)
+class Candidate:
+    """The image of a method for one case, under the window of the case.
+
+    Parameters
+    ----------
+    method : str
+    pixels : ndarray, float32, shape (H, W) or (H, W, 3), in [0, 1]
+    bits : int
+        Significant bits of a sample in the file it came from.
+    """
+
+    method: str
+    pixels: Pixels
+    bits: int = 16
+
+
+@dataclass(frozen=True)
+class Measured:
+    """How an image differs from the base of its case, the reference where there is one.
+
+    Parameters
+    ----------
+    case, method : str
+    shift : float
+        Length of the displacement in pixels.
+    brightness : float
+        Difference of the mean, as a share of the window.
+    contrast : float
+        Ratio of the standard deviations.
+    frame : int
+        Pixels of constant frame more (or less) than the base has, at the side that differs most.
+    mirrored : bool
+        Whether the image fits better turned over.
+    identical : bool
+        Whether no pixel differs.
+    """
+
+    case: str
+    method: str
+    shift: float = 0.0
+    brightness: float = 0.0
+    contrast: float = 1.0
+    frame: int = 0
+    mirrored: bool = False
+    identical: bool = False
+
+    @property
+    def findings(self) -> tuple[str, ...]:
+        """What is beyond the limits, in words."""
+        found: list[str] = []
+        if self.mirrored:
+            found.append("mirrored or turned over")
+        elif self.shift > SHIFT_LIMIT:
+            found.append(f"shifted by {self.shift:.1f} px")
+        if abs(self.brightness) > BRIGHTNESS_LIMIT:
+            word = "brighter" if self.brightness > 0 else "darker"
+            found.append(f"{word} by {abs(self.brightness):.0%} of the window")
+        if not 1 / CONTRAST_LIMIT <= self.contrast <= CONTRAST_LIMIT:
+            found.append(f"contrast {self.contrast:.2f} times")
+        if abs(self.frame) >= FRAME_LIMIT:
+            found.append(f"constant frame {self.frame:+d} px")
+        if self.identical:
+            found.append("the same pixels")
+        return tuple(found)
+
+
+def measure(case: str, image: Candidate, base: Candidate) -> Measured:
+    """Measure what could betray the method, against the base of the case."""
+    one, other = gray(base.pixels), gray(image.pixels)
+    frames = (np.array(_frame(other)) - np.array(_frame(one))).tolist()
+    return Measured(
+        case,
+        image.method,
+        shift=shift(one, other),
+        brightness=float(other.mean() - one.mean()),
+        contrast=float(other.std() / max(float(one.std()), 1e-6)),
+        frame=max(frames, key=abs),
+        mirrored=_mirrored(one, other),
+        identical=bool(np.array_equal(base.pixels, image.pixels)),
+    )
+
+
+def shift(base: Array, image: Array) -> float:
+    """Displacement between two gray images in pixels, by phase correlation.
+
+    After Kuglin and Hines (1975); the spectrum is whitened by its square root only, and high
+    frequencies count less, because in one of the images they may be noise. The peak is interpolated
+    by a parabola.
+    """
+    window = np.outer(np.hanning(base.shape[0]), np.hanning(base.shape[1]))
+    one, other = (np.fft.fft2((x - x.mean()) * window) for x in (base, image))
+    cross = other * one.conj()
+    rows, columns = (np.fft.fftfreq(side) for side in base.shape)
+    weight = np.exp(-(rows[:, None] ** 2 + columns[None, :] ** 2) / (2 * 0.25**2))
+    surface = np.fft.ifft2(cross / np.sqrt(np.maximum(np.abs(cross), 1e-12)) * weight).real
+    peak = np.unravel_index(int(surface.argmax()), surface.shape)
+    moved = [_refined(surface, peak, axis) for axis in (0, 1)]
+    return float(np.hypot(moved[0], moved[1]))
+
+
+def _refined(surface: Array, peak: tuple[np.intp, ...], axis: int) -> float:
+    """Position of the peak along an axis, signed, between the samples."""
+    side = surface.shape[axis]
+    place = list(peak)
+    around: list[float] = []
+    for step in (-1, 0, 1):
+        place[axis] = np.intp((int(peak[axis]) + step) % side)
+        around.append(float(surface[tuple(place)]))
+    bend = around[0] - 2 * around[1] + around[2]
+    offset = 0.5 * (around[0] - around[2]) / bend if bend < 0 else 0.0
+    whole = int(peak[axis])
+    return (whole if whole <= side // 2 else whole - side) + offset
+
+
+def _mirrored(base: Array, image: Array) -> bool:
+    as_it_is = _correlation(base, image)
+    turned = (image[::-1], image[:, ::-1], image[::-1, ::-1])
+    return max(_correlation(base, other) for other in turned) > max(as_it_is + 0.1, 0.5)
+
+
+def _correlation(one: Array, other: Array) -> float:
+    from scipy.ndimage import gaussian_filter
+
+    a, b = (gaussian_filter(x, 2.0) for x in (one, other))
+    a, b = a - a.mean(), b - b.mean()
+    return float((a * b).sum() / max(float(np.sqrt((a * a).sum() * (b * b).sum())), 1e-12))
+
+
+def _frame(image: Array) -> tuple[int, int, int, int]:
+    """Width of the constant frame at the top, bottom, left and right."""
+    sides = (image, image[::-1], image.T, image.T[::-1])
+    return (_flat_rows(sides[0]), _flat_rows(sides[1]), _flat_rows(sides[2]), _flat_rows(sides[3]))
+
+
+def _flat_rows(image: Array) -> int:
+    flat = np.abs(image - image[0, 0]).max(axis=1) < FLAT / 2
+    return len(flat) if flat.all() else int(flat.argmin())
+
+
+def gray(pixels: Pixels) -> Array:
+    """The mean of the channels."""
+    values = pixels.astype(np.float64)
+    return values.mean(axis=2) if values.ndim == 3 else values
