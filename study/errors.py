@@ -41,3 +41,27 @@ class WrongScreen(StudyError):
 
 class TicketGone(StudyError):
     """A ticket for pixels that was used, has expired, or is another reader's."""
+
+
+class StoreError(StudyError):
+    """A database, a mirror or a backup that cannot be used, or that refuses a change."""
+
+
+class NotOpen(StudyError):
+    """The study, or the next session, does not take ratings now."""
+
+
+class ConsentError(StudyError):
+    """Consent is missing or has been withdrawn."""
+
+
+class NotYourPresentation(StudyError):
+    """A pair that is not this reader's, or whose turn has not come."""
+
+
+class AlreadyAnswered(StudyError):
+    """A pair that has its answers already."""
+
+
+class AnswerError(StudyError):
+    """Answers that are incomplete, outside the scale or unreadable."""

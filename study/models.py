@@ -9,15 +9,20 @@ import secrets
 import uuid
 from datetime import UTC, datetime
 
-from sqlalchemy import CheckConstraint, ForeignKey, Index, LargeBinary, MetaData, UniqueConstraint
+from sqlalchemy import CheckConstraint, ForeignKey, LargeBinary, MetaData, UniqueConstraint
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
 SCHEMA_VERSION = 1
 
 
 def now() -> str:
-    """The time as it is stored."""
-    return datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+    """The time now as it is stored."""
+    return stamp(datetime.now(UTC))
+
+
+def stamp(moment: datetime) -> str:
+    """A time in UTC as it is stored; the texts sort as the times do."""
+    return moment.strftime("%Y-%m-%dT%H:%M:%S.%fZ")
 
 
 def new_id() -> str:
@@ -267,9 +272,10 @@ class RatingEvent(Base):
             "revision = 1 OR (reason IS NOT NULL AND length(trim(reason)) > 0)", name="reason"
         ),
     )
-    seq: Mapped[int] = mapped_column(primary_key=True, autoincrement=True)
+    seq: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    """1, 2, 3, ... without a gap; `study.chain.append` gives the next one."""
     id: Mapped[str] = mapped_column(unique=True, default=new_id)
-    presentation_id: Mapped[str] = mapped_column(ForeignKey("presentation.id"), index=True)
+    presentation_id: Mapped[str] = mapped_column(ForeignKey("presentation.id"))
     question_id: Mapped[str] = mapped_column(ForeignKey("question.id"))
     slot: Mapped[int]
     value_num: Mapped[float | None]
@@ -324,7 +330,8 @@ class AuditEvent(Base):
     """Who did what: logins, freezes, exports, unblinding; append-only, chained by hashes."""
 
     __tablename__ = "audit_event"
-    seq: Mapped[int] = mapped_column(primary_key=True, autoincrement=True)
+    seq: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    """1, 2, 3, ... without a gap; `study.chain.append` gives the next one."""
     id: Mapped[str] = mapped_column(unique=True, default=new_id)
     study_id: Mapped[str] = mapped_column(ForeignKey("study.id"))
     actor: Mapped[str]
@@ -375,6 +382,3 @@ class ServerSecret(Base):
     __tablename__ = "server_secret"
     name: Mapped[str] = mapped_column(primary_key=True)
     value: Mapped[bytes] = mapped_column(LargeBinary)
-
-
-Index("ix_rating_current", RatingEvent.presentation_id, RatingEvent.question_id, RatingEvent.slot)

@@ -1,0 +1,161 @@
+"""The second log: every chained row as a line of JSON, in a file that may lie on another disk.
+
+A line is written after the row was committed and before the reader is told, and synced. Whatever
+is missing (the program was killed between the two, the disk was away) is added the next time.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import threading
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import BinaryIO
+
+try:
+    import fcntl
+except ImportError:  # Windows: there one process at a time writes a mirror.
+    fcntl = None  # type: ignore[assignment]
+
+_START = re.compile(rb'\{"table":"([a-z_]+)","seq":(\d+),"row_hash":"([0-9a-f]{64})",')
+
+
+@dataclass(frozen=True)
+class Head:
+    """The last line of a table: its number and hash."""
+
+    seq: int
+    row_hash: str
+
+
+@dataclass(frozen=True)
+class Line:
+    """One row of a chained table.
+
+    Parameters
+    ----------
+    table : str
+    seq : int
+    row_hash : str
+        Hex of SHA-256.
+    row : str
+        The other columns as canonical JSON.
+    """
+
+    table: str
+    seq: int
+    row_hash: str
+    row: str
+
+    def encode(self) -> bytes:
+        """The line as it is in the file, with its end."""
+        start = json.dumps({"table": self.table, "seq": self.seq, "row_hash": self.row_hash})
+        # Fixed order and no spaces: the start of a line is read without parsing the rest.
+        return f'{start[:-1].replace(" ", "")},"row":{self.row}}}\n'.encode()
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A line that was read: which row it is of, and its bytes; seq 0 where it is no such line."""
+
+    table: str
+    seq: int
+    raw: bytes
+
+
+class Mirror:
+    """The file of a study's second log.
+
+    Parameters
+    ----------
+    path : Path
+        Made with mode 0600 at the first line.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._lock = threading.Lock()
+        self._heads: dict[str, Head] = {}
+        self._read_to = 0
+
+    def heads(self) -> Mapping[str, Head]:
+        """The last line of each table in the file now; a torn last line does not count."""
+        with self._lock, self._opened() as file:
+            self._refresh(file)
+            return dict(self._heads)
+
+    def add(self, missing: Callable[[Mapping[str, Head]], Iterable[Line]]) -> None:
+        """Append and sync what is missing.
+
+        Parameters
+        ----------
+        missing : callable
+            From the last lines there are to those that must follow, each table in order.
+
+        Raises
+        ------
+        OSError
+            The file cannot be written.
+        """
+        with self._lock, self._opened() as file:
+            self._refresh(file)
+            lines = list(missing(self._heads))
+            if not lines:
+                return
+            file.seek(self._read_to)
+            file.write(b"".join(line.encode() for line in lines))
+            file.flush()
+            os.fsync(file.fileno())
+            self._read_to = file.tell()
+            self._heads.update((one.table, Head(one.seq, one.row_hash)) for one in lines)
+
+    def entries(self) -> Iterator[Entry]:
+        """Every whole line of the file."""
+        if not self.path.exists():
+            return
+        with self.path.open("rb") as file:
+            for raw in file:
+                if raw.endswith(b"\n"):
+                    found = _START.match(raw)
+                    yield (
+                        Entry(found[1].decode(), int(found[2]), raw) if found else Entry("", 0, raw)
+                    )
+
+    @contextmanager
+    def _opened(self) -> Iterator[BinaryIO]:
+        new = not self.path.exists()
+        number = os.open(self.path, os.O_RDWR | os.O_CREAT, 0o600)
+        with os.fdopen(number, "r+b") as file:
+            if new:
+                _sync_folder(self.path.parent)
+            if fcntl:  # Released when the file is closed.
+                fcntl.flock(file, fcntl.LOCK_EX)
+            yield file
+
+    def _refresh(self, file: BinaryIO) -> None:
+        """Read what other processes appended; cut off a line that was torn by a crash."""
+        size = file.seek(0, os.SEEK_END)
+        if size < self._read_to:
+            self._heads, self._read_to = {}, 0
+        file.seek(self._read_to)
+        for raw in file:
+            if not raw.endswith(b"\n"):
+                file.truncate(self._read_to)
+                return
+            if found := _START.match(raw):
+                self._heads[found[1].decode()] = Head(int(found[2]), found[3].decode())
+            self._read_to += len(raw)
+
+
+def _sync_folder(folder: Path) -> None:
+    """Make a new name in a folder outlive a crash of the machine."""
+    if os.name == "posix":
+        number = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(number)
+        finally:
+            os.close(number)
