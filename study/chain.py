@@ -11,30 +11,29 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import RowMapping, Table, insert, select
+from sqlalchemy import RowMapping, Table, bindparam, insert, select
 from sqlalchemy.orm import Session
 
+from study.errors import MirrorConflict
 from study.mirror import Head, Line
-from study.models import AuditEvent, RatingEvent, new_id, now
+from study.models import AuditEvent, Base, RatingEvent, new_id, now
 
 GENESIS = "0" * 64
 """Stands for the hash before the first row."""
 CHANGED = "chained"
-"""Key in `Session.info`: rows were appended that the mirror needs."""
+"""Key in `Session.info`: the tables that got rows which the mirror needs."""
 STUDY_ID = "study_id"
 """Key in `Session.info`: the study."""
-_MODELS: tuple[type[RatingEvent | AuditEvent], ...] = (RatingEvent, AuditEvent)
-
-
-def tables() -> tuple[Table, ...]:
-    """The chained tables."""
-    return tuple(_table(model) for model in _MODELS)
-
-
-def _table(model: type[RatingEvent | AuditEvent]) -> Table:
-    table = model.__table__
-    assert isinstance(table, Table)
-    return table
+TABLES = tuple(Base.metadata.tables[one.__tablename__] for one in (RatingEvent, AuditEvent))
+"""The chained tables."""
+_LAST = {
+    table.name: select(table.c.seq, table.c.row_hash).order_by(table.c.seq.desc()).limit(1)
+    for table in TABLES
+}
+_FROM = {
+    table.name: select(table).where(table.c.seq >= bindparam("first")).order_by(table.c.seq)
+    for table in TABLES
+}
 
 
 def canonical(row: Mapping[str, Any]) -> str:
@@ -64,20 +63,17 @@ def append(
     rows : sequence of mapping
         Columns; those that make the chain, the identifier and the time are filled in.
     """
-    table = _table(model)
+    table = Base.metadata.tables[model.__tablename__]
     session.flush()
-    last = session.execute(
-        select(table.c.seq, table.c.row_hash).order_by(table.c.seq.desc()).limit(1)
-    ).first()
-    seq, before = (last.seq, last.row_hash) if last else (0, GENESIS)
-    time, complete = now(), []
-    for seq_now, row in enumerate(rows, start=seq + 1):
+    last = head(session, model)
+    time, before, complete = now(), last.row_hash, []
+    for seq, row in enumerate(rows, start=last.seq + 1):
         full = dict.fromkeys(table.c.keys())
-        full |= {"id": new_id(), "server_at": time, "seq": seq_now, "prev_hash": before, **row}
+        full |= {"id": new_id(), "server_at": time, "seq": seq, "prev_hash": before, **row}
         before = full["row_hash"] = row_hash(full)
         complete.append(full)
     session.execute(insert(table), complete)
-    session.info[CHANGED] = True
+    session.info.setdefault(CHANGED, set()).add(table.name)
 
 
 def audit(session: Session, actor: str, action: str, target: str = "", detail: str = "") -> None:
@@ -106,16 +102,14 @@ def audit(session: Session, actor: str, action: str, target: str = "", detail: s
 
 def head(session: Session, model: type[RatingEvent | AuditEvent]) -> Head:
     """The end of a chain; 0 and `GENESIS` where it is empty."""
-    last = session.execute(
-        select(model.seq, model.row_hash).order_by(model.seq.desc()).limit(1)
-    ).first()
+    last = session.execute(_LAST[model.__tablename__]).first()
     return Head(last.seq, last.row_hash) if last else Head(0, GENESIS)
 
 
-def rows(session: Session, table: Table, after: int = 0) -> Iterator[RowMapping]:
-    """The rows of a chained table in order, after the one with this number."""
-    wanted = select(table).where(table.c.seq > after).order_by(table.c.seq)
-    yield from session.execute(wanted.execution_options(yield_per=1000)).mappings()
+def rows(session: Session, table: Table, first: int = 1) -> Iterator[RowMapping]:
+    """The rows of a chained table in order, from the one with this number."""
+    wanted = _FROM[table.name].execution_options(yield_per=1000)
+    yield from session.execute(wanted, {"first": first}).mappings()
 
 
 def line(table: Table, row: RowMapping) -> Line:
@@ -123,9 +117,22 @@ def line(table: Table, row: RowMapping) -> Line:
     return Line(table.name, row["seq"], row["row_hash"], canonical(dict(row)))
 
 
-def lines_after(session: Session, heads: Mapping[str, Head]) -> Iterator[Line]:
-    """What a mirror that ends at these lines has not got yet."""
-    for table in tables():
-        last = heads.get(table.name)
-        for row in rows(session, table, last.seq if last else 0):
-            yield line(table, row)
+def lines_after(session: Session, table: Table, last: Head | None) -> Iterator[Line]:
+    """What a mirror that ends at this line of the table has not got yet.
+
+    Raises
+    ------
+    MirrorConflict
+        The line is not of a row of the table.
+    """
+    found = rows(session, table, last.seq if last else 1)
+    if last is not None:
+        same = next(found, None)
+        if same is None or same["row_hash"] != last.row_hash:
+            state = "is missing from" if same is None else "differs in"
+            raise MirrorConflict(
+                f"Row {last.seq} of {table.name} {state} the database, by the mirror: rows were "
+                "changed or deleted, or an older state was put back. Run: python -m study verify. "
+                "If the database is right, go on with a new mirror: --mirror PATH."
+            )
+    yield from (line(table, row) for row in found)

@@ -47,6 +47,10 @@ class StoreError(StudyError):
     """A database, a mirror or a backup that cannot be used, or that refuses a change."""
 
 
+class MirrorConflict(StoreError):
+    """The second log tells another history than the database."""
+
+
 class NotOpen(StudyError):
     """The study, or the next session, does not take ratings now."""
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from sqlalchemy import and_, exists, func, select, update
+from sqlalchemy import Select, and_, bindparam, exists, func, select, update
 from sqlalchemy.orm import Session, aliased
 
 from study.answers import Answer, check_answers, check_submission
@@ -81,7 +81,48 @@ class _Place:
     status: str
     protocol_json: str
     last_position: int
+    revision: int | None
     consents: bool
+
+
+def _wanted_place() -> Select[*tuple[Any, ...]]:
+    other = aliased(Presentation)
+    last = select(func.max(other.position)).where(other.session_id == Presentation.session_id)
+    revision = select(func.max(RatingEvent.revision)).where(
+        RatingEvent.presentation_id == Presentation.id
+    )
+    agreed = exists().where(Consent.reader_id == Reader.id, Consent.action == "accepted")
+    gone = exists().where(Consent.reader_id == Reader.id, Consent.action == "withdrawn")
+    return (
+        select(
+            Presentation.id,
+            Presentation.position,
+            Presentation.session_id,
+            ReadingSession.number,
+            ReadingSession.started_at,
+            Reader.id,
+            Reader.active,
+            Study.id,
+            Study.status,
+            Study.protocol_json,
+            last.scalar_subquery(),
+            revision.scalar_subquery(),
+            and_(agreed, ~gone),
+        )
+        .join(ReadingSession, ReadingSession.id == Presentation.session_id)
+        .join(Reader, Reader.id == ReadingSession.reader_id)
+        .join(Study, Study.id == Reader.study_id)
+        .where(Presentation.token == bindparam("token"))
+    )
+
+
+_PLACE = _wanted_place()
+_STORED = (
+    select(RatingEvent.presentation_id, RatingEvent.revision)
+    .where(RatingEvent.idempotency_key == bindparam("key"))
+    .limit(1)
+)
+_QUESTIONS = select(Question.code, Question.id).where(Question.study_id == bindparam("study_id"))
 
 
 def record(
@@ -139,9 +180,7 @@ def record(
         protocol = parsed(place.protocol_json)
         check_answers(protocol, answers)
         revision = _revision(session, place, reason)
-        questions = session.execute(
-            select(Question.code, Question.id).where(Question.study_id == place.study_id)
-        )
+        questions = session.execute(_QUESTIONS, {"study_id": place.study_id})
         ids = dict(questions.tuples().all())
         common = {
             "presentation_id": place.id,
@@ -186,30 +225,7 @@ def withdraw(session: Session, reader_id: str, text_sha256: str) -> None:
 
 def _place(session: Session, reader_id: str, token: str) -> _Place:
     """The reader's presentation with this token, in one query."""
-    other = aliased(Presentation)
-    last = select(func.max(other.position)).where(other.session_id == Presentation.session_id)
-    agreed = exists().where(Consent.reader_id == Reader.id, Consent.action == "accepted")
-    gone = exists().where(Consent.reader_id == Reader.id, Consent.action == "withdrawn")
-    found: Any = session.execute(
-        select(
-            Presentation.id,
-            Presentation.position,
-            Presentation.session_id,
-            ReadingSession.number,
-            ReadingSession.started_at,
-            Reader.id,
-            Reader.active,
-            Study.id,
-            Study.status,
-            Study.protocol_json,
-            last.scalar_subquery(),
-            and_(agreed, ~gone),
-        )
-        .join(ReadingSession, ReadingSession.id == Presentation.session_id)
-        .join(Reader, Reader.id == ReadingSession.reader_id)
-        .join(Study, Study.id == Reader.study_id)
-        .where(Presentation.token == token)
-    ).first()
+    found: Any = session.execute(_PLACE, {"token": token}).first()
     place = _Place(*found) if found else None
     if place is None or place.reader_id != reader_id:
         raise NotYourPresentation("This pair is not yours to answer. Nothing was stored.")
@@ -217,11 +233,7 @@ def _place(session: Session, reader_id: str, token: str) -> _Place:
 
 
 def _repeated(session: Session, place: _Place, key: str) -> Receipt | None:
-    stored = session.execute(
-        select(RatingEvent.presentation_id, RatingEvent.revision)
-        .where(RatingEvent.idempotency_key == key)
-        .limit(1)
-    ).first()
+    stored = session.execute(_STORED, {"key": key}).first()
     if stored is None:
         return None
     if stored.presentation_id != place.id:
@@ -238,10 +250,7 @@ def _may_rate(place: _Place) -> None:
 
 def _revision(session: Session, place: _Place, reason: str | None) -> int:
     """1 for the current pair, one more for a correction of the one before."""
-    stored = session.scalar(
-        select(func.max(RatingEvent.revision)).where(RatingEvent.presentation_id == place.id)
-    )
-    if stored is None:
+    if place.revision is None:
         if reason is not None:
             raise AnswerError("This pair has no answers yet: there is nothing to correct.")
         following = upcoming(session, place.reader_id)
@@ -255,7 +264,7 @@ def _revision(session: Session, place: _Place, reason: str | None) -> int:
     before = previous(session, place.reader_id)
     if before is None or before.id != place.id:
         raise AlreadyAnswered("Only the pair answered last can be corrected. Nothing was changed.")
-    return int(stored) + 1
+    return place.revision + 1
 
 
 def _keep_times(session: Session, place: _Place, protocol: Protocol) -> None:

@@ -7,8 +7,9 @@
 
 from __future__ import annotations
 
+import itertools
 import threading
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from functools import lru_cache
 from pathlib import Path
@@ -19,13 +20,14 @@ from sqlalchemy.orm import Session
 from enhancers import __version__
 from study import chain, triggers
 from study.database import WRITING, check_file, engine_for, sqlite_path, translated
-from study.errors import StoreError
+from study.errors import MirrorConflict, StoreError
 from study.folder import STIMULI, make_folder, mirror_of, remember_mirror, url_of
 from study.mirror import Head, Line, Mirror
 from study.models import SCHEMA_VERSION, Base, RatingEvent, SchemaVersion, Study, now
 from study.protocol import Protocol, Status, from_json
 
 _LIFE = tuple(Status)
+_CHAINED = tuple(table.name for table in chain.TABLES)
 
 
 class Store:
@@ -186,37 +188,31 @@ class Store:
                         select(Study.id).where(Study.id == self.study_id).with_for_update()
                     )
                 yield session
-        if session.info.get(chain.CHANGED):
-            self.catch_up()
+        if changed := session.info.get(chain.CHANGED):
+            self.catch_up(changed)
 
-    def catch_up(self) -> None:
+    def catch_up(self, tables: Collection[str] = _CHAINED) -> None:
         """Write to the second log what is missing there; a failure is kept in `mirror_problem`."""
+
+        def missing(heads: Mapping[str, Head]) -> list[Line]:
+            with self.read() as session:
+                found = (
+                    chain.lines_after(session, table, heads.get(table.name))
+                    for table in chain.TABLES
+                    if table.name in tables
+                )
+                return list(itertools.chain.from_iterable(found))
+
         try:
-            self.log.add(self._missing)
+            self.log.add(missing)
+            self.mirror_problem = ""
+        except MirrorConflict as error:
+            self.mirror_problem = self._conflict = str(error)
         except OSError as error:
             self.mirror_problem = (
                 f"The mirror {self.mirror} cannot be written ({error.strerror}): "
                 "ratings are safe in the database. Repair it; what is missing is added then."
             )
-        else:
-            self.mirror_problem = self._conflict
-
-    def _missing(self, heads: Mapping[str, Head]) -> Iterable[Line]:
-        with self.read() as session:
-            for table in chain.tables():
-                last = heads.get(table.name)
-                found = last and session.scalar(
-                    select(table.c.row_hash).where(table.c.seq == last.seq)
-                )
-                if last and found != last.row_hash:
-                    self._conflict = (
-                        f"The mirror {self.mirror} has a row {last.seq} of {table.name} that "
-                        f"{'differs in' if found else 'is missing from'} the database: rows were "
-                        "changed, or an older state was put back. Run: python -m study verify. "
-                        "If the database is right, give a new mirror: --mirror PATH."
-                    )
-                    return []
-            return list(chain.lines_after(session, heads))
 
     def protocol(self) -> Protocol:
         """The protocol as it is stored."""

@@ -2,10 +2,22 @@
 
 from __future__ import annotations
 
-from sqlalchemy import ColumnElement, Select, exists, select
+from sqlalchemy import bindparam, exists, select
 from sqlalchemy.orm import Session
 
 from study.models import Presentation, RatingEvent, ReadingSession, now
+
+_ANSWERED = exists().where(RatingEvent.presentation_id == Presentation.id)
+_PLAN = (
+    select(Presentation, ReadingSession)
+    .join(ReadingSession, ReadingSession.id == Presentation.session_id)
+    .where(ReadingSession.reader_id == bindparam("reader_id"))
+    .limit(1)
+)
+_UPCOMING = _PLAN.where(~_ANSWERED).order_by(ReadingSession.number, Presentation.position)
+_PREVIOUS = _PLAN.where(_ANSWERED).order_by(
+    ReadingSession.number.desc(), Presentation.position.desc()
+)
 
 
 def current(session: Session, reader_id: str) -> Presentation | None:
@@ -18,36 +30,14 @@ def current(session: Session, reader_id: str) -> Presentation | None:
 
 def upcoming(session: Session, reader_id: str) -> tuple[Presentation, ReadingSession] | None:
     """The first pair without answers in the order of the plan, open or not, and its session."""
-    found = session.execute(
-        _plan(reader_id)
-        .where(~_answered())
-        .order_by(ReadingSession.number, Presentation.position)
-        .limit(1)
-    ).first()
+    found = session.execute(_UPCOMING, {"reader_id": reader_id}).first()
     return (found[0], found[1]) if found else None
 
 
 def previous(session: Session, reader_id: str) -> Presentation | None:
     """The last pair with answers in the order of the plan: the one that may be corrected."""
-    found = session.execute(
-        _plan(reader_id)
-        .where(_answered())
-        .order_by(ReadingSession.number.desc(), Presentation.position.desc())
-        .limit(1)
-    ).first()
+    found = session.execute(_PREVIOUS, {"reader_id": reader_id}).first()
     return found[0] if found else None
-
-
-def _plan(reader_id: str) -> Select[Presentation, ReadingSession]:
-    return (
-        select(Presentation, ReadingSession)
-        .join(ReadingSession, ReadingSession.id == Presentation.session_id)
-        .where(ReadingSession.reader_id == reader_id)
-    )
-
-
-def _answered() -> ColumnElement[bool]:
-    return exists().where(RatingEvent.presentation_id == Presentation.id)
 
 
 def is_due(reading: ReadingSession) -> bool:
