@@ -69,3 +69,7 @@ class AlreadyAnswered(StudyError):
 
 class AnswerError(StudyError):
     """Answers that are incomplete, outside the scale or unreadable."""
+
+
+class NotAllowed(StudyError):
+    """Something that only a coordinator of another role may do."""

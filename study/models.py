@@ -104,6 +104,26 @@ class Reader(Base):
     simulated: Mapped[bool] = mapped_column(default=False)
 
 
+class Staff(Base):
+    """The account of somebody who runs the study; not a reader."""
+
+    __tablename__ = "staff"
+    __table_args__ = (
+        UniqueConstraint("study_id", "code"),
+        CheckConstraint("role IN ('admin', 'monitor')", name="role"),
+    )
+    id: Mapped[str] = mapped_column(primary_key=True, default=new_id)
+    study_id: Mapped[str] = mapped_column(ForeignKey("study.id"))
+    code: Mapped[str]
+    """What the audit trail calls this person."""
+    secret_hash: Mapped[str]
+    role: Mapped[str]
+    generation: Mapped[int] = mapped_column(default=0)
+    """Counted up to end older cookies."""
+    active: Mapped[bool] = mapped_column(default=True)
+    created_at: Mapped[str] = mapped_column(default=now)
+
+
 class Consent(Base):
     """Consent to a text, or its withdrawal: events, never changed."""
 
