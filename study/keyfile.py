@@ -13,7 +13,7 @@ import json
 import os
 import secrets
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -105,6 +105,15 @@ class Key:
                 f"The key file {self.path} belongs to another study; make a new one."
             )
         return replace(self, study_id=study_id)
+
+    def with_stimulus(self, stimulus_id: str, recipe: str) -> Key:
+        """The key with one more stimulus, and the digest of what it was rendered from."""
+        return replace(self, stimuli={**self.stimuli, stimulus_id: recipe})
+
+    def with_only(self, stimuli: Collection[str]) -> Key:
+        """The key without stimuli that are no longer there."""
+        kept = {name: recipe for name, recipe in self.stimuli.items() if name in stimuli}
+        return replace(self, stimuli=kept)
 
     def method_id(self, name: str) -> str:
         """The identifier of the method of this name.
