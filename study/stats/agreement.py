@@ -1,0 +1,302 @@
+"""Agreement of several raters: Fleiss, Conger, Brennan-Prediger, Gwet, and plain agreement.
+
+Raters who skipped an item are left out of that item only. Standard errors are Gwet's: they hold
+whatever the true agreement is. The textbook standard error of Fleiss' kappa holds only if there
+is no agreement at all, and intervals from it are far too short; `null_test` has it, for parity.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from study.stats.chance import (
+    CONGER,
+    FLEISS,
+    GWET,
+    UNIFORM,
+    Chance,
+    Sample,
+    agreement_weights,
+)
+from study.stats.intervals import RESAMPLES, cluster_weights, percentile, t_interval
+from study.stats.scale import Scale
+from study.stats.table import Ratings
+from study.stats.values import LEVEL, Estimate, Floats, Interval, PValue
+
+CERTAIN = 1e-12
+"""Chance agreement this close to 1 leaves no room for a coefficient."""
+NO_VARIATION = "no variation: all ratings are in one category"
+NO_PAIRS = "no item has two ratings"
+
+
+@dataclass(frozen=True)
+class Agreement(Estimate):
+    """A coefficient of agreement.
+
+    Parameters
+    ----------
+    weighting : str
+        identity, linear or quadratic; or the metric of alpha.
+    observed, chance : float or None
+        Observed agreement, and that expected by chance.
+    raters_per_item : tuple of (int, int)
+        Numbers of ratings, each with how many items have it.
+    """
+
+    weighting: str = "identity"
+    observed: float | None = None
+    chance: float | None = None
+    raters_per_item: tuple[tuple[int, int], ...] = ()
+
+
+def fleiss_kappa(
+    ratings: Ratings,
+    weighting: str = "identity",
+    *,
+    resamples: int = RESAMPLES,
+    seed: int = 0,
+    level: float = LEVEL,
+) -> Agreement:
+    """Fleiss' kappa; with two raters this is Scott's pi, not Cohen's kappa.
+
+    Parameters
+    ----------
+    ratings : Ratings
+        Missing ratings are left out.
+    weighting : str
+        identity, linear or quadratic, by the scores of the scale.
+    resamples : int
+        Bootstrap samples of whole clusters, 0 for none.
+    seed : int
+        Of the bootstrap.
+    level : float
+        Confidence level.
+
+    References
+    ----------
+    J. L. Fleiss, "Measuring nominal scale agreement among many raters", Psychological Bulletin
+    76(5), 1971. Standard error: K. L. Gwet, "Large-sample variance of Fleiss generalized kappa",
+    Educational and Psychological Measurement 81(4), 2021.
+    """
+    return _coefficient(ratings, FLEISS, weighting, resamples, seed, level)
+
+
+def conger_kappa(
+    ratings: Ratings,
+    weighting: str = "identity",
+    *,
+    resamples: int = RESAMPLES,
+    seed: int = 0,
+    level: float = LEVEL,
+) -> Agreement:
+    """Conger's exact kappa: each rater has a profile of their own (two raters: Cohen's kappa).
+
+    References
+    ----------
+    A. J. Conger, "Integration and generalization of kappas for multiple raters", Psychological
+    Bulletin 88(2), 1980.
+    """
+    return _coefficient(ratings, CONGER, weighting, resamples, seed, level)
+
+
+def gwet_ac(
+    ratings: Ratings,
+    weighting: str = "identity",
+    *,
+    resamples: int = RESAMPLES,
+    seed: int = 0,
+    level: float = LEVEL,
+) -> Agreement:
+    """Gwet's AC1, or AC2 with weights: steady where one category prevails and kappa collapses.
+
+    It depends on the number of categories, so declare the scale.
+    """
+    return _coefficient(ratings, GWET, weighting, resamples, seed, level)
+
+
+def brennan_prediger(
+    ratings: Ratings,
+    weighting: str = "identity",
+    *,
+    resamples: int = RESAMPLES,
+    seed: int = 0,
+    level: float = LEVEL,
+) -> Agreement:
+    """Brennan and Prediger's kappa: chance picks every category of the scale equally often."""
+    return _coefficient(ratings, UNIFORM, weighting, resamples, seed, level)
+
+
+def raw_agreement(
+    ratings: Ratings,
+    weighting: str = "identity",
+    *,
+    resamples: int = RESAMPLES,
+    seed: int = 0,
+    level: float = LEVEL,
+) -> Agreement:
+    """Share of the pairs of ratings of an item that agree, averaged over the items."""
+    sample = _sample(ratings, weighting)
+    base = _empty("Agreement", "mean over items with two ratings or more", sample, weighting, level)
+    shares = sample.agreeing[sample.paired > 0]
+    if not shares.size:
+        return base
+    value = float(shares.mean())
+    se = float(shares.std(ddof=1) / math.sqrt(shares.size)) if shares.size > 1 else None
+    found = replace(base, value=value, se=se, observed=value, n=int(shares.size))
+    return _with_intervals(found, sample, (0.0, 1.0), sample.observed, resamples, seed)
+
+
+def category_kappas(ratings: Ratings, *, level: float = LEVEL) -> tuple[Agreement, ...]:
+    """Fleiss' kappa of each category of the scale against all others, in the scale's order."""
+    found = []
+    for place, label in enumerate(ratings.scale.labels):
+        chosen = np.where(ratings.codes < 0, np.nan, (ratings.codes == place).astype(np.float64))
+        against = replace(ratings, scores=chosen, scale=Scale.span(0, 1))
+        kappa = fleiss_kappa(against, resamples=0, level=level)
+        reason = kappa.reason
+        if not kappa.defined and reason == NO_VARIATION:
+            reason = "no rating or every rating is in this category"
+        found.append(replace(kappa, name=f"Fleiss' kappa of {label}", reason=reason))
+    return tuple(found)
+
+
+@dataclass(frozen=True)
+class NullTest(PValue):
+    """The test of no agreement, with the standard error that holds only under it."""
+
+    se: float | None = None
+
+
+def null_test(ratings: Ratings) -> NullTest:
+    """The test that Fleiss' kappa is zero. Its standard error must not be used for an interval.
+
+    References
+    ----------
+    J. L. Fleiss, J. C. M. Nee, J. R. Cumming, "Large sample variance of kappa in the case of
+    different sets of raters", Psychological Bulletin 86(5), 1979.
+    """
+    present = ratings.present()
+    n = len(present.items)
+    base = NullTest(
+        "test of no agreement", None, "Fleiss, Nee and Cumming 1979, normal", n, reason=NO_PAIRS
+    )
+    each = np.unique(present.raters_per_item)
+    if each.size != 1:
+        return replace(base, reason="the items have different numbers of ratings") if n else base
+    raters = int(each[0])
+    kappa = fleiss_kappa(present, resamples=0)
+    if kappa.value is None:
+        return replace(base, reason=kappa.reason)
+    share = present.counts.sum(axis=0) / (n * raters)
+    spread = float((share * (1 - share)).sum())
+    skew = float((share * (1 - share) * (1 - 2 * share)).sum())
+    se = math.sqrt(2 * (spread**2 - skew) / (n * raters * (raters - 1))) / spread
+    z = kappa.value / se
+    p = math.erfc(abs(z) / math.sqrt(2))
+    return replace(base, p=p, statistic=z, se=se, reason=None)
+
+
+def _coefficient(
+    ratings: Ratings, chance: Chance, weighting: str, resamples: int, seed: int, level: float
+) -> Agreement:
+    sample = _sample(ratings, weighting)
+    method = f"{chance.source}, {weighting} weights, standard error of Gwet"
+    base = _empty(_name(chance, sample, weighting), method, sample, weighting, level)
+    count = len(sample.totals)
+    if not sample.paired.any():
+        return base
+    once = np.ones((1, count))
+    observed = float(sample.observed(once)[0])
+    expected = float(chance.expected(sample, once)[0])
+    base = replace(base, observed=observed, chance=expected)
+    if 1 - expected < CERTAIN:
+        return replace(base, reason=_without_room(sample))
+    value = (observed - expected) / (1 - expected)
+    found = replace(
+        base, value=value, se=_gwet_error(sample, chance, value, observed, expected), reason=None
+    )
+
+    def resampled(weights: Floats) -> Floats:
+        by_chance = chance.expected(sample, weights)
+        room = np.where(1 - by_chance < CERTAIN, np.nan, 1 - by_chance)
+        coefficients: Floats = (sample.observed(weights) - by_chance) / room
+        return coefficients
+
+    # Items with one rating shape chance agreement only, so that a coefficient may fall below -1.
+    return _with_intervals(found, sample, (-math.inf, 1.0), resampled, resamples, seed)
+
+
+def _gwet_error(
+    sample: Sample, chance: Chance, value: float, observed: float, expected: float
+) -> float | None:
+    count = len(sample.totals)
+    if count < 2:
+        return None
+    scale = count / float(sample.paired.sum())
+    own = scale * (sample.agreeing - expected * sample.paired) / (1 - expected)
+    drift = 2 * (1 - value) * (chance.by_item(sample, expected) - expected) / (1 - expected)
+    return float(np.sqrt(((own - drift - value) ** 2).sum() / (count * (count - 1))))
+
+
+def _with_intervals(
+    found: Agreement,
+    sample: Sample,
+    bounds: tuple[float, float],
+    resampled: Callable[[Floats], Floats],
+    resamples: int,
+    seed: int,
+) -> Agreement:
+    assert found.value is not None
+    ends = t_interval(found.value, found.se, found.n - 1, found.level, bounds)
+    bootstrap: Interval | None = None
+    if resamples:
+        clusters = sample.ratings.clusters
+        draws = resampled(cluster_weights(clusters, resamples, seed))
+        bootstrap = percentile(draws, clusters, seed, found.level)
+    return replace(
+        found,
+        low=ends.low,
+        high=ends.high,
+        method=f"{found.method}; {ends.method}",
+        reason=ends.reason,
+        bootstrap=bootstrap,
+    )
+
+
+def _sample(ratings: Ratings, weighting: str) -> Sample:
+    return Sample(ratings.present(), agreement_weights(ratings.scale, weighting))
+
+
+def _empty(name: str, method: str, sample: Sample, weighting: str, level: float) -> Agreement:
+    each, items = np.unique(sample.ratings.raters_per_item, return_counts=True)
+    return Agreement(
+        name,
+        None,
+        method,
+        len(sample.totals),
+        level=level,
+        reason=NO_PAIRS,
+        weighting=weighting,
+        raters_per_item=tuple(zip(each.tolist(), items.tolist(), strict=True)),
+    )
+
+
+def _without_room(sample: Sample) -> str:
+    if sample.weights.shape[0] == 1 and not sample.ratings.scale.declared:
+        return f"{NO_VARIATION}, and no scale was declared"
+    return NO_VARIATION
+
+
+def _name(chance: Chance, sample: Sample, weighting: str) -> str:
+    name = chance.name
+    if chance is GWET and weighting != "identity":
+        name = "AC2"
+    if weighting != "identity":
+        name = f"{weighting}-weighted {name}"
+    if len(sample.ratings.raters) == 2 and chance in (FLEISS, CONGER):
+        name += " (two raters: Scott's pi)" if chance is FLEISS else " (two raters: Cohen's kappa)"
+    return name

@@ -1,0 +1,176 @@
+"""The two-way analysis of variance behind the intraclass correlations.
+
+Everything takes resampling weights of shape (resamples, items), so that point estimates (all
+weights 1) and bootstrap samples are one code path.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from scipy import stats
+
+from study.stats.values import Floats, finite
+
+ROUNDING = 1e-12
+"""A mean square this small beside the mean squared score is a rounding error."""
+
+
+@dataclass(frozen=True, eq=False)
+class MeanSquares:
+    """Mean squares of each resample.
+
+    Parameters
+    ----------
+    items, raters : int
+        Size of the table (an item drawn twice counts twice).
+    between, within, judges, error : ndarray, shape (resamples,)
+        Between items (BMS), within items (WMS), between raters (JMS), residual (EMS).
+    """
+
+    items: Floats
+    raters: int
+    between: Floats
+    within: Floats
+    judges: Floats
+    error: Floats
+
+    def icc(self, form: str) -> Floats:
+        """An intraclass correlation, NaN where there is no variation.
+
+        Parameters
+        ----------
+        form : str
+            ``1``, ``A`` or ``C`` (one-way, agreement, consistency), then ``,1`` or ``,k``.
+        """
+        kind, average = form[0], form.endswith("k")
+        n, k = self.items, self.raters
+        if kind == "1":
+            above = self.between - self.within
+            below = self.between + (0.0 if average else k - 1) * self.within
+        elif kind == "C":
+            above = self.between - self.error
+            below = self.between + (0.0 if average else k - 1) * self.error
+        else:
+            above = self.between - self.error
+            shift = (self.judges - self.error) / n
+            spread = (0.0 if average else k - 1) * self.error
+            below = self.between + spread + shift * (1 if average else k)
+        # An average of raters has a negative denominator where the single form has none.
+        room = np.where(below > 0, below, np.nan)
+        correlation: Floats = above / room
+        return correlation
+
+    def component(self, source: str) -> Floats:
+        """A variance component, cut at zero: items, raters or error."""
+        if source == "error":
+            return self.error
+        own, over = (self.between, self.raters) if source == "items" else (self.judges, self.items)
+        component: Floats = np.maximum((own - self.error) / over, 0.0)
+        return component
+
+    def sem(self, kind: str) -> Floats:
+        """Standard error of measurement: agreement counts the raters' shifts, consistency not."""
+        variance = self.error
+        if kind == "agreement":
+            variance = variance + self.component("raters")
+        root: Floats = np.sqrt(variance)
+        return root
+
+
+def mean_squares(scores: Floats, resampling: Floats | None = None) -> MeanSquares:
+    """Mean squares of a complete table of scores, shape (items, raters), at least 2 by 2.
+
+    Resamples with fewer than two different items are NaN.
+    """
+    if resampling is None:
+        resampling = np.ones((1, scores.shape[0]))
+    raters = scores.shape[1]
+    number = resampling.sum(axis=1)
+    # Scores about their mean lose fewer digits.
+    centred = scores - scores.mean()
+    by_item = centred.mean(axis=1)
+    grand = resampling @ by_item / number
+    by_rater = resampling @ centred / number[:, None]
+    between = raters * (resampling @ by_item**2 - number * grand**2)
+    judges = number * ((by_rater - grand[:, None]) ** 2).sum(axis=1)
+    within = resampling @ ((centred - by_item[:, None]) ** 2).sum(axis=1)
+    usable = (resampling > 0).sum(axis=1) >= 2
+    freedom = np.where(usable & (number > 1), number - 1, np.nan)
+    floor = ROUNDING * max(float((scores**2).mean()), np.finfo(float).tiny)
+
+    def square(total: Floats, df: Floats) -> Floats:
+        found = total / df
+        return np.where(np.abs(found) < floor, 0.0, found)
+
+    return MeanSquares(
+        items=number,
+        raters=raters,
+        between=square(between, freedom),
+        within=square(within, number * (raters - 1) + 0 * freedom),
+        judges=square(judges, np.full_like(number, raters - 1.0)),
+        error=square(np.maximum(within - judges, 0.0), freedom * (raters - 1)),
+    )
+
+
+def f_limits(squares: MeanSquares, form: str, level: float) -> tuple[float | None, float | None]:
+    """Ends of an intraclass correlation's interval; None where a mean square is zero.
+
+    References
+    ----------
+    K. O. McGraw, S. P. Wong, "Forming inferences about some intraclass correlation coefficients",
+    Psychological Methods 1(1), 1996, table 7.
+    """
+    n, k = float(squares.items[0]), squares.raters
+    between, error = float(squares.between[0]), float(squares.error[0])
+    quantile = (1 + level) / 2
+    if between == 0:
+        return None, None
+    if form[0] == "A":
+        single = _agreement_limits(squares, quantile)
+    else:
+        below = float(squares.within[0]) if form[0] == "1" else error
+        df = n * (k - 1) if form[0] == "1" else (n - 1) * (k - 1)
+        if below == 0:
+            return None, None
+        ratio = between / below
+        lower = ratio / float(stats.f.ppf(quantile, n - 1, df))
+        upper = ratio * float(stats.f.ppf(quantile, df, n - 1))
+        single = ((lower - 1) / (lower + k - 1), (upper - 1) / (upper + k - 1))
+    ends = [_stepped_up(end, k) if form.endswith("k") else end for end in single]
+    low, high = (None if end is None else finite(end) for end in ends)
+    return (low, high) if low is not None and high is not None and low <= high else (None, None)
+
+
+def _agreement_limits(
+    squares: MeanSquares, quantile: float
+) -> tuple[float, float] | tuple[None, None]:
+    """Ends for ICC(A,1), with Satterthwaite's degrees of freedom."""
+    n, k = float(squares.items[0]), squares.raters
+    between, judges, error = (
+        float(each[0]) for each in (squares.between, squares.judges, squares.error)
+    )
+    rho = float(squares.icc("A,1")[0])
+    if judges + error == 0 or rho >= 1:
+        return None, None
+    a = k * rho / (n * (1 - rho))
+    b = 1 + a * (n - 1)
+    spread = (a * judges) ** 2 / (k - 1) + (b * error) ** 2 / ((n - 1) * (k - 1))
+    if spread == 0:
+        return None, None
+    df = (a * judges + b * error) ** 2 / spread
+    lower, upper = stats.f.ppf(quantile, n - 1, df), stats.f.ppf(quantile, df, n - 1)
+    rest = k * judges + (k * n - k - n) * error
+    return (
+        float(n * (between - lower * error) / (lower * rest + n * between)),
+        float(n * (upper * between - error) / (rest + n * upper * between)),
+    )
+
+
+def _stepped_up(single: float | None, raters: int) -> float | None:
+    """Spearman and Brown's formula: from one rater to the mean of several."""
+    if single is None:
+        return None
+    below = 1 + (raters - 1) * single
+    return raters * single / below if below > 0 else None

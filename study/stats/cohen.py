@@ -1,0 +1,163 @@
+"""Cohen's kappa of two raters, and the matrix of all pairs of raters."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Iterable
+from dataclasses import dataclass
+from itertools import combinations
+
+import numpy as np
+
+from study.errors import StatisticsError
+from study.stats.agreement import CERTAIN
+from study.stats.chance import agreement_weights
+from study.stats.intervals import z_interval
+from study.stats.table import Ratings
+from study.stats.values import LEVEL, Estimate, Floats, finite
+
+TITLES = {
+    "identity": "Cohen's kappa",
+    "linear": "Linear-weighted Cohen's kappa",
+    "quadratic": "Quadratic-weighted Cohen's kappa",
+}
+
+
+@dataclass(frozen=True)
+class RaterPair:
+    """The kappa of two raters, with their plain agreement by the same weights."""
+
+    first: str
+    second: str
+    kappa: Estimate
+    agreement: float | None
+
+
+@dataclass(frozen=True)
+class PairwiseKappas:
+    """The kappas of all pairs of raters.
+
+    Parameters
+    ----------
+    weighting : str
+        identity, linear or quadratic.
+    raters : tuple of str
+        Their names.
+    pairs : tuple of RaterPair
+        Every pair once.
+    mean : Estimate
+        Light's kappa: the mean of the defined ones. It has no interval.
+    """
+
+    weighting: str
+    raters: tuple[str, ...]
+    pairs: tuple[RaterPair, ...]
+    mean: Estimate
+
+    def between(self, first: str, second: str) -> Estimate:
+        """The kappa of two raters, in either order."""
+        for pair in self.pairs:
+            if {pair.first, pair.second} == {first, second}:
+                return pair.kappa
+        raise StatisticsError(f"{first!r} and {second!r} are not a pair of the raters")
+
+
+def cohen_kappa(
+    ratings: Ratings,
+    first: str,
+    second: str,
+    weighting: str = "identity",
+    *,
+    level: float = LEVEL,
+) -> Estimate:
+    """Cohen's kappa on the items that both raters have rated.
+
+    Parameters
+    ----------
+    ratings : Ratings
+        All categories of the scale count, also those nobody used.
+    first, second : str
+        Two raters.
+    weighting : str
+        identity, linear or quadratic, by the scores of the scale.
+    level : float
+        Confidence level.
+
+    References
+    ----------
+    J. L. Fleiss, J. Cohen, B. S. Everitt, "Large sample standard errors of kappa and weighted
+    kappa", Psychological Bulletin 72(5), 1969.
+    """
+    from statsmodels.stats.inter_rater import cohens_kappa  # type: ignore[import-untyped]
+
+    weights = agreement_weights(ratings.scale, weighting)
+    table = _cross_table(ratings, first, second)
+    number = int(table.sum())
+    method = f"Cohen, {weighting} weights, large-sample standard error (Fleiss, Cohen, Everitt)"
+    base = Estimate(TITLES[weighting], None, method, number, level=level, reason="no common items")
+    if not number:
+        return base
+    chance = table.sum(axis=1) @ weights @ table.sum(axis=0) / number**2
+    if 1 - chance < CERTAIN:
+        reason = "no variation: both raters put all items in one category"
+        return Estimate(base.name, None, method, number, level=level, reason=reason)
+    with warnings.catch_warnings(), np.errstate(all="ignore"):
+        # The test against zero, which is not used, divides by zero in small tables.
+        warnings.simplefilter("ignore")
+        result = cohens_kappa(table, weights=1 - weights)
+        se = finite(float(result.std_kappa)) or 0.0
+    value = float(result.kappa)
+    ends = z_interval(value, se, level, (-1.0, 1.0))
+    return Estimate(
+        base.name,
+        value,
+        f"{method}; {ends.method}",
+        number,
+        se,
+        ends.low,
+        ends.high,
+        level,
+        ends.reason,
+    )
+
+
+def pairwise_kappas(
+    ratings: Ratings, weighting: str = "quadratic", *, level: float = LEVEL
+) -> PairwiseKappas:
+    """The kappas of all pairs of raters.
+
+    Raises
+    ------
+    StatisticsError
+        There are fewer than two raters.
+    """
+    if len(ratings.raters) < 2:
+        raise StatisticsError(f"a pair needs two raters, got {', '.join(ratings.raters) or 'none'}")
+    weights = agreement_weights(ratings.scale, weighting)
+    pairs = []
+    for first, second in combinations(ratings.raters, 2):
+        table = _cross_table(ratings, first, second)
+        agreement = finite(float((weights * table).sum() / table.sum())) if table.any() else None
+        kappa = cohen_kappa(ratings, first, second, weighting, level=level)
+        pairs.append(RaterPair(first, second, kappa, agreement))
+    mean = _mean((pair.kappa for pair in pairs), weighting, level)
+    return PairwiseKappas(weighting, ratings.raters, tuple(pairs), mean)
+
+
+def _mean(kappas: Iterable[Estimate], weighting: str, level: float) -> Estimate:
+    found = [kappa.value for kappa in kappas if kappa.value is not None]
+    return Estimate(
+        f"Mean of the pairs ({TITLES[weighting]})",
+        float(np.mean(found)) if found else None,
+        "Light 1971",
+        len(found),
+        level=level,
+        reason="the pairs share raters: no interval" if found else "no pair has a kappa",
+    )
+
+
+def _cross_table(ratings: Ratings, first: str, second: str) -> Floats:
+    codes = ratings.pair(first, second).codes
+    table = np.zeros((ratings.scale.size, ratings.scale.size))
+    np.add.at(table, (codes[:, 0], codes[:, 1]), 1)
+    return table

@@ -1,0 +1,143 @@
+"""Which method is rated higher: all pairs of methods as one family, and Friedman's test."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from itertools import combinations
+
+import numpy as np
+from scipy import stats
+
+from study.errors import StatisticsError
+from study.stats.correction import ALPHA, Corrected, Family, correct, family
+from study.stats.intervals import RESAMPLES
+from study.stats.paired import FEW, PairedComparison, ReaderDifference, compare_pair
+from study.stats.panel import Panel
+from study.stats.values import LEVEL, Estimate, PValue
+
+
+@dataclass(frozen=True)
+class Comparisons:
+    """All planned pairs of methods, corrected as one family.
+
+    Parameters
+    ----------
+    family : Family
+        Which pairs, and the divisor.
+    pairs : tuple of PairedComparison
+        In the order planned.
+    t_test, wilcoxon : tuple of Corrected
+        Corrected p values, one a pair.
+    """
+
+    family: Family
+    pairs: tuple[PairedComparison, ...]
+    t_test: tuple[Corrected, ...]
+    wilcoxon: tuple[Corrected, ...]
+
+
+@dataclass(frozen=True)
+class Friedman:
+    """Friedman's test of several methods, with Kendall's W."""
+
+    methods: tuple[str, ...]
+    test: PValue
+    kendall_w: Estimate
+    mean_ranks: tuple[float, ...]
+
+
+def compare_methods(
+    panel: Panel,
+    control: str | None = None,
+    *,
+    alpha: float = ALPHA,
+    resamples: int = RESAMPLES,
+    seed: int = 0,
+    level: float = LEVEL,
+) -> Comparisons:
+    """All pairs of methods, or each against a control, on items averaged over readers.
+
+    A pair's difference of an item is averaged over the readers who rated both methods on it.
+
+    Raises
+    ------
+    StatisticsError
+        There are fewer than two methods, or the control is not one of them.
+    """
+    methods = panel.methods
+    if len(methods) < 2:
+        raise StatisticsError(f"a comparison needs two methods, got {', '.join(methods) or 'none'}")
+    if control is None:
+        planned = list(combinations(methods, 2))
+        words = f"all {len(planned)} pairs of {len(methods)} methods"
+    else:
+        panel.place(control)
+        planned = [(method, control) for method in methods if method != control]
+        words = f"{len(planned)} methods against {control}"
+    pairs = tuple(
+        _compare_in(panel, first, second, resamples, seed, level) for first, second in planned
+    )
+    return Comparisons(
+        family(words, len(planned), alpha),
+        pairs,
+        correct([pair.t_test.p for pair in pairs]),
+        correct([pair.wilcoxon.p for pair in pairs]),
+    )
+
+
+def friedman(panel: Panel) -> Friedman:
+    """Friedman's test on the items that have all methods, averaged over readers.
+
+    References
+    ----------
+    M. Friedman, "The use of ranks to avoid the assumption of normality", Journal of the American
+    Statistical Association 32(200), 1937; corrected for ties. M. G. Kendall, B. Babington Smith,
+    "The problem of m rankings", Annals of Mathematical Statistics 10(3), 1939.
+    """
+    scores = panel.complete_means()
+    n, k = scores.shape
+    method = "chi-square, corrected for ties"
+    test = PValue("Friedman", None, method, n, df=max(k - 1, 0), reason=FEW)
+    w = Estimate("Kendall's W", None, "Friedman's chi-square over n (k - 1)", n, reason=FEW)
+    ranks = stats.rankdata(scores, axis=1) if scores.size else np.empty((0, k))
+    means = tuple(float(mean) for mean in ranks.mean(axis=0)) if n else ()
+    reason = None
+    if k < 3:
+        reason = f"{k} methods: it needs three, two are compared by the paired tests"
+    elif n < 2:
+        reason = FEW
+    elif not np.ptp(scores, axis=1).any():
+        reason = "no variation: the methods are equal on every item"
+    if reason is not None:
+        return Friedman(
+            panel.methods, replace(test, reason=reason), replace(w, reason=reason), means
+        )
+    found = stats.friedmanchisquare(*scores.T)
+    chi2 = float(found.statistic)
+    return Friedman(
+        panel.methods,
+        PValue(test.name, float(found.pvalue), method, n, chi2, k - 1),
+        Estimate(w.name, chi2 / (n * (k - 1)), w.method, n, reason="no interval is computed"),
+        means,
+    )
+
+
+def _compare_in(
+    panel: Panel, first: str, second: str, resamples: int, seed: int, level: float
+) -> PairedComparison:
+    apart = panel.differences(first, second)
+    pair = compare_pair(
+        first,
+        second,
+        panel.average(apart),
+        panel.clusters,
+        resamples=resamples,
+        seed=seed,
+        level=level,
+    )
+    by_reader = []
+    for reader, column in zip(panel.readers, apart.T, strict=True):
+        rated = column[~np.isnan(column)]
+        if rated.size and reader:
+            by_reader.append(ReaderDifference(reader, rated.size, float(rated.mean())))
+    return replace(pair, by_reader=tuple(by_reader))

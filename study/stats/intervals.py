@@ -1,0 +1,135 @@
+"""Confidence intervals: Wilson, t and normal, and the bootstrap that resamples whole clusters."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import numpy as np
+from scipy import stats
+
+from study.errors import StatisticsError
+from study.stats.values import LEVEL, Estimate, Floats, Interval
+
+RESAMPLES = 2000
+"""Bootstrap resamples unless another number is asked for."""
+NO_ERROR = "the standard error is zero, which says nothing about the precision"
+
+
+def wilson(successes: int, trials: int, level: float = LEVEL) -> Interval:
+    """Wilson's score interval of a proportion.
+
+    References
+    ----------
+    E. B. Wilson, "Probable inference, the law of succession, and statistical inference",
+    Journal of the American Statistical Association 22(158), 1927.
+    """
+    method = "Wilson score interval"
+    if trials == 0:
+        return Interval(None, None, method, "there are no trials", level)
+    ends = stats.binomtest(successes, trials).proportion_ci(level, method="wilson")
+    return Interval(float(ends.low), float(ends.high), method, level=level)
+
+
+def proportion(name: str, successes: int, trials: int, level: float = LEVEL) -> Estimate:
+    """A proportion with Wilson's interval; undefined without trials."""
+    ends = wilson(successes, trials, level)
+    value = successes / trials if trials else None
+    return Estimate(
+        name, value, ends.method, trials, None, ends.low, ends.high, level, reason=ends.reason
+    )
+
+
+def t_interval(
+    value: float,
+    se: float | None,
+    df: float,
+    level: float = LEVEL,
+    bounds: tuple[float, float] = (-math.inf, math.inf),
+) -> Interval:
+    """``value ± t(df) se``, cut to the range the statistic can take."""
+    if df < 1 or se is None:
+        method = "t interval"
+    else:
+        method = "normal interval" if math.isinf(df) else f"t({df:g}) interval"
+    if se is None or df < 1:
+        return Interval(None, None, method, "fewer than two items give no standard error", level)
+    if se <= 1e-12 * max(1.0, abs(value)):
+        return Interval(None, None, method, NO_ERROR, level)
+    quantile = float(stats.t.ppf((1 + level) / 2, df))
+    low, high = value - quantile * se, value + quantile * se
+    # A rounding error may put the value itself just outside its range.
+    low, high = max(low, min(bounds[0], value)), min(high, max(bounds[1], value))
+    return Interval(low, high, method, level=level)
+
+
+def z_interval(
+    value: float,
+    se: float | None,
+    level: float = LEVEL,
+    bounds: tuple[float, float] = (-math.inf, math.inf),
+) -> Interval:
+    """``value ± z se``, for standard errors that hold in large samples only."""
+    return t_interval(value, se, math.inf, level, bounds)
+
+
+def mean_estimate(name: str, values: Floats, method: str, level: float = LEVEL) -> Estimate:
+    """The mean of independent values with its t interval; undefined without values."""
+    n = values.size
+    if n == 0:
+        return Estimate(name, None, method, 0, reason="there are no values")
+    mean = float(values.mean())
+    se = float(values.std(ddof=1) / math.sqrt(n)) if n > 1 else None
+    ends = t_interval(mean, se, n - 1, level)
+    return Estimate(
+        name, mean, f"{method}; {ends.method}", n, se, ends.low, ends.high, level, ends.reason
+    )
+
+
+def cluster_weights(clusters: Sequence[str], resamples: int = RESAMPLES, seed: int = 0) -> Floats:
+    """How often each item is in each bootstrap sample of whole clusters.
+
+    Parameters
+    ----------
+    clusters : sequence of str
+        The cluster (patient) of each item.
+    resamples : int
+        Number of samples, at least 1.
+    seed : int
+        Of PCG64; the same seed gives the same samples.
+
+    Returns
+    -------
+    ndarray, shape (resamples, items)
+        Whole numbers from 0; the items of one cluster always have the same.
+    """
+    if resamples < 1:
+        raise StatisticsError(f"a bootstrap needs at least one resample, got {resamples}")
+    order = {cluster: place for place, cluster in enumerate(dict.fromkeys(clusters))}
+    count = len(order)
+    if not count:
+        raise StatisticsError("a bootstrap needs at least one item")
+    drawn = np.random.default_rng(seed).multinomial(count, [1 / count] * count, size=resamples)
+    weights: Floats = drawn[:, [order[cluster] for cluster in clusters]].astype(np.float64)
+    return weights
+
+
+def percentile(draws: Floats, clusters: Sequence[str], seed: int, level: float = LEVEL) -> Interval:
+    """The percentile interval of bootstrap draws, without the undefined ones (NaN).
+
+    It is undefined with fewer than two clusters, when most resamples are undefined, and when all
+    agree: a sample without disagreement cannot tell how much there might be.
+    """
+    count = len(set(clusters))
+    method = f"percentile bootstrap of {count} clusters, {draws.size} resamples, seed {seed}"
+    usable = draws[np.isfinite(draws)]
+    if count < 2:
+        return Interval(None, None, method, "fewer than two clusters", level)
+    if usable.size < draws.size:
+        method += f", {draws.size - usable.size} of them undefined and left out"
+    if usable.size * 2 < draws.size:
+        return Interval(None, None, method, "most resamples are undefined", level)
+    if np.ptp(usable) <= 1e-12 * max(1.0, float(np.abs(usable).max())):
+        return Interval(None, None, method, "all resamples give the same value", level)
+    low, high = np.quantile(usable, [(1 - level) / 2, (1 + level) / 2])
+    return Interval(float(low), float(high), method, level=level)

@@ -1,0 +1,193 @@
+"""Krippendorff's alpha for nominal, ordinal, interval and ratio scales.
+
+References
+----------
+K. Krippendorff, "Computing Krippendorff's alpha-reliability", University of Pennsylvania, 2011.
+Standard error: K. L. Gwet, "Handbook of inter-rater reliability", 4th edition, 2014, chapter 3.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+
+import numpy as np
+
+from study.errors import StatisticsError
+from study.stats.agreement import CERTAIN, NO_PAIRS, NO_VARIATION, Agreement
+from study.stats.intervals import RESAMPLES, cluster_weights, percentile, t_interval
+from study.stats.table import Ratings
+from study.stats.values import LEVEL, Floats, Interval
+
+METRICS = ("nominal", "ordinal", "interval", "ratio")
+CHUNK = 4_000_000
+"""Numbers held at once while ordinal resamples are computed."""
+
+
+def krippendorff_alpha(
+    ratings: Ratings,
+    metric: str = "ordinal",
+    *,
+    resamples: int = RESAMPLES,
+    seed: int = 0,
+    level: float = LEVEL,
+) -> Agreement:
+    """Alpha: 1 less the observed over the expected disagreement, by the metric of the scale.
+
+    Items with one rating are left out. The ordinal metric depends on the data, so that its
+    interval is the bootstrap's; the others have Gwet's standard error too.
+
+    Parameters
+    ----------
+    ratings : Ratings
+        Missing ratings are left out.
+    metric : str
+        nominal, ordinal, interval or ratio; the last two use the scores of the scale.
+    resamples : int
+        Bootstrap samples of whole clusters, 0 for none.
+    seed : int
+        Of the bootstrap.
+    level : float
+        Confidence level.
+
+    Raises
+    ------
+    StatisticsError
+        The metric is unknown.
+    """
+    if metric not in METRICS:
+        raise StatisticsError(f"no metric {metric!r}: choose from {', '.join(METRICS)}")
+    units = ratings.take(ratings.raters_per_item >= 2, np.full(len(ratings.raters), True))
+    base = _empty(units, metric, level)
+    if not units.items:
+        return base
+    if metric == "ratio" and (units.scores < 0).any():
+        return replace(base, reason="the ratio metric needs scores from 0 up")
+    disagreement = _Ordinal(units) if metric == "ordinal" else _Fixed(units, metric)
+    observed, expected = disagreement.of(np.ones((1, len(units.items))))
+    if expected[0] < CERTAIN:
+        return replace(base, reason=NO_VARIATION)
+    value = 1 - float(observed[0] / expected[0])
+    bootstrap = None
+    if resamples:
+        above, below = disagreement.of(cluster_weights(units.clusters, resamples, seed))
+        draws = 1 - above / np.where(below < CERTAIN, np.nan, below)
+        bootstrap = percentile(draws, units.clusters, seed, level)
+    found = replace(base, value=value, bootstrap=bootstrap, reason=None)
+    if isinstance(disagreement, _Fixed):
+        return _with_error(found, disagreement, value)
+    return _with_interval(found, bootstrap or Interval(None, None, "none", "no bootstrap"))
+
+
+class _Fixed:
+    """Disagreement by a metric that the scores alone determine, at most 1."""
+
+    def __init__(self, units: Ratings, metric: str) -> None:
+        self.counts = units.counts
+        self.totals: Floats = units.counts.sum(axis=1)
+        scores = np.asarray(units.scale.scores)
+        across = scores[:, None] - scores[None, :]
+        if metric == "nominal":
+            squared = (across != 0).astype(np.float64)
+        elif metric == "interval":
+            squared = across**2
+        else:
+            together = scores[:, None] + scores[None, :]
+            squared = np.where(together == 0, 0.0, across / np.where(together == 0, 1, together))
+            squared = squared**2
+        used = self.counts.sum(axis=0) > 0
+        # Alpha does not depend on the unit of the metric; the standard error needs at most 1.
+        largest = float(squared[np.ix_(used, used)].max())
+        self.squared: Floats = squared / (largest or 1.0)
+        self.within: Floats = ((self.counts @ self.squared) * self.counts).sum(axis=1) / (
+            self.totals - 1
+        )
+
+    def of(self, resampling: Floats) -> tuple[Floats, Floats]:
+        """Observed and expected disagreement of each resample."""
+        categories = resampling @ self.counts
+        number = resampling @ self.totals
+        across = ((categories @ self.squared) * categories).sum(axis=1)
+        return (resampling @ self.within) / number, across / (number * (number - 1))
+
+
+class _Ordinal:
+    """Disagreement by ranks: how many ratings lie between two categories."""
+
+    def __init__(self, units: Ratings) -> None:
+        self.counts = units.counts
+        self.codes = units.codes
+        self.totals: Floats = units.counts.sum(axis=1)
+
+    def of(self, resampling: Floats) -> tuple[Floats, Floats]:
+        """Observed and expected disagreement of each resample."""
+        step = max(1, CHUNK // max(self.codes.size, 1))
+        parts = [
+            self._part(resampling[start : start + step])
+            for start in range(0, len(resampling), step)
+        ]
+        return (
+            np.concatenate([observed for observed, _ in parts]),
+            np.concatenate([expected for _, expected in parts]),
+        )
+
+    def _part(self, resampling: Floats) -> tuple[Floats, Floats]:
+        categories = resampling @ self.counts
+        number = categories.sum(axis=1)
+        # Middle ranks as shares of all ratings: their differences are Krippendorff's metric.
+        ranks = (np.cumsum(categories, axis=1) - categories / 2) / number[:, None]
+        rated = self.codes >= 0
+        each = np.where(rated, ranks[:, np.where(rated, self.codes, 0)], 0.0)
+        squares, sums = (each**2).sum(axis=2), each.sum(axis=2)
+        within = 2 * (self.totals * squares - sums**2) / (self.totals - 1)
+        mean = (categories * ranks).sum(axis=1)
+        across = 2 * (number * (categories * ranks**2).sum(axis=1) - mean**2)
+        return (resampling * within).sum(axis=1) / number, across / (number * (number - 1))
+
+
+def _empty(units: Ratings, metric: str, level: float) -> Agreement:
+    each, items = np.unique(units.raters_per_item, return_counts=True)
+    return Agreement(
+        f"Krippendorff's alpha, {metric}",
+        None,
+        f"Krippendorff 2011, {metric} metric",
+        len(units.items),
+        level=level,
+        reason=NO_PAIRS,
+        weighting=metric,
+        raters_per_item=tuple(zip(each.tolist(), items.tolist(), strict=True)),
+    )
+
+
+def _with_error(found: Agreement, disagreement: _Fixed, value: float) -> Agreement:
+    """With Gwet's standard error: that of alpha before its small-sample correction."""
+    counts, totals, weights = disagreement.counts, disagreement.totals, 1 - disagreement.squared
+    units, mean = len(totals), float(totals.mean())
+    prevalence = counts.mean(axis=0) / mean
+    small = 1 / float(totals.sum())
+    pairs = (counts * (counts @ weights - 1)).sum(axis=1) / (mean * (totals - 1))
+    agreeing = float(pairs.mean())
+    observed = (1 - small) * agreeing + small
+    chance = float(prevalence @ weights @ prevalence)
+    found = replace(found, observed=observed, chance=chance)
+    if units < 2:
+        return _with_interval(found, t_interval(value, None, 0, found.level))
+    surplus = (totals - mean) / mean
+    own = (pairs - observed * surplus - chance) / (1 - chance)
+    by_chance = counts @ (weights @ prevalence) / mean - chance * surplus
+    plain = (agreeing - chance) / (1 - chance)
+    each = own - 2 * (1 - plain) * (by_chance - chance) / (1 - chance)
+    se = float(np.sqrt(((each - plain) ** 2).sum() / (units * (units - 1))))
+    ends = t_interval(value, se, units - 1, found.level, (-math.inf, 1.0))
+    method = f"{found.method}, standard error of Gwet"
+    return _with_interval(replace(found, se=se, method=method), ends)
+
+
+def _with_interval(found: Agreement, ends: Interval) -> Agreement:
+    return replace(
+        found,
+        low=ends.low,
+        high=ends.high,
+        method=f"{found.method}; {ends.method}",
+        reason=ends.reason,
+    )

@@ -1,0 +1,183 @@
+"""Two methods on the same items: paired t, Wilcoxon, signs, and the mean difference."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from scipy import stats
+
+from study.stats.intervals import RESAMPLES, cluster_weights, percentile, t_interval, wilson
+from study.stats.values import LEVEL, Estimate, Floats, PValue, tidy
+
+EXACT_UP_TO = 50
+"""Most differences for which scipy uses Wilcoxon's exact distribution, without ties and zeros."""
+PERMUTED_UP_TO = 13
+"""Most differences with ties or zeros for which scipy goes through all permutations."""
+CONSTANT = "all differences are equal"
+FEW = "fewer than two items"
+
+
+@dataclass(frozen=True)
+class ReaderDifference:
+    """One reader's mean difference between two methods."""
+
+    reader: str
+    n: int
+    mean: float
+
+
+@dataclass(frozen=True)
+class PairedComparison:
+    """Two methods on the same items.
+
+    Parameters
+    ----------
+    first, second : str
+        Differences are first less second.
+    n : int
+        Items with both.
+    difference : Estimate
+        Mean difference with its t interval, and a bootstrap by cluster.
+    effect : Estimate
+        dz, the mean difference over its standard deviation.
+    t_test, wilcoxon, sign_test : PValue
+        Paired t, signed ranks, signs.
+    above : Estimate
+        Share of the unequal items in which the first is higher, with Wilson's interval.
+    higher, lower, equal : int
+        Items in which the first is higher, lower, or equal.
+    by_reader : tuple of ReaderDifference
+        The same mean for each reader.
+    """
+
+    first: str
+    second: str
+    n: int
+    difference: Estimate
+    effect: Estimate
+    t_test: PValue
+    wilcoxon: PValue
+    sign_test: PValue
+    above: Estimate
+    higher: int
+    lower: int
+    equal: int
+    by_reader: tuple[ReaderDifference, ...] = ()
+
+
+def compare_pair(
+    first: str,
+    second: str,
+    differences: Floats,
+    clusters: Sequence[str] | None = None,
+    *,
+    resamples: int = RESAMPLES,
+    seed: int = 0,
+    level: float = LEVEL,
+) -> PairedComparison:
+    """Paired tests of the items' differences, first less second.
+
+    Parameters
+    ----------
+    first, second : str
+        Names of the methods.
+    differences : ndarray, shape (items,)
+        NaN where an item lacks one of the two.
+    clusters : sequence of str, optional
+        Of each item, for the bootstrap; by default every item stands for itself.
+    resamples, seed, level
+        Of the bootstrap, and the confidence level.
+    """
+    groups = [str(i) for i in range(differences.size)] if clusters is None else list(clusters)
+    present = ~np.isnan(differences)
+    apart = tidy(differences[present])
+    kept = [group for group, there in zip(groups, present, strict=True) if there]
+    higher, lower = int((apart > 0).sum()), int((apart < 0).sum())
+    ends = wilson(higher, higher + lower, level)
+    return PairedComparison(
+        first=first,
+        second=second,
+        n=apart.size,
+        difference=_mean_difference(apart, kept, resamples, seed, level),
+        effect=_effect(apart, level),
+        t_test=_t_test(apart),
+        wilcoxon=_wilcoxon(apart),
+        sign_test=_sign_test(higher, lower, apart.size),
+        above=Estimate(
+            f"Share of unequal items with {first} higher",
+            higher / (higher + lower) if higher + lower else None,
+            ends.method,
+            higher + lower,
+            None,
+            ends.low,
+            ends.high,
+            level,
+            "no item is unequal" if ends.reason else None,
+        ),
+        higher=higher,
+        lower=lower,
+        equal=apart.size - higher - lower,
+    )
+
+
+def _mean_difference(
+    apart: Floats, clusters: Sequence[str], resamples: int, seed: int, level: float
+) -> Estimate:
+    name, n = "Mean difference", apart.size
+    if not n:
+        return Estimate(name, None, "t interval", 0, level=level, reason="no item has both methods")
+    mean = float(apart.mean())
+    # Equal differences have a standard deviation of exactly zero, not of a rounding error.
+    se = (float(apart.std(ddof=1)) if np.ptp(apart) else 0.0) / math.sqrt(n) if n > 1 else None
+    ends = t_interval(mean, se, n - 1, level)
+    bootstrap = None
+    if resamples:
+        weights = cluster_weights(clusters, resamples, seed)
+        bootstrap = percentile(weights @ apart / weights.sum(axis=1), clusters, seed, level)
+    return Estimate(
+        name, mean, ends.method, n, se, ends.low, ends.high, level, ends.reason, bootstrap
+    )
+
+
+def _t_test(apart: Floats) -> PValue:
+    name, method, n = "Paired t", "two-sided", apart.size
+    if n < 2:
+        return PValue(name, None, method, n, reason=FEW)
+    if not np.ptp(apart):
+        return PValue(name, None, method, n, df=n - 1, reason=CONSTANT)
+    found = stats.ttest_1samp(apart, 0.0)
+    return PValue(name, float(found.pvalue), method, n, float(found.statistic), n - 1)
+
+
+def _effect(apart: Floats, level: float) -> Estimate:
+    name, method, n = "dz", "mean difference over its standard deviation", apart.size
+    if n < 2 or not np.ptp(apart):
+        reason = FEW if n < 2 else CONSTANT
+        return Estimate(name, None, method, n, level=level, reason=reason)
+    value = float(apart.mean() / apart.std(ddof=1))
+    return Estimate(name, value, method, n, level=level, reason="no interval is computed")
+
+
+def _wilcoxon(apart: Floats) -> PValue:
+    name, n = "Wilcoxon signed ranks", apart.size
+    zeros = int((apart == 0).sum())
+    ties = np.unique(np.abs(apart)).size < n
+    exact = n <= PERMUTED_UP_TO or (not zeros and not ties and n <= EXACT_UP_TO)
+    method = f"zero_method pratt: {zeros} zeros ranked, then dropped; "
+    method += "exact" if exact else "normal approximation"
+    if n < 2 or zeros == n:
+        reason = FEW if n < 2 else "all differences are zero"
+        return PValue(name, None, method, n, reason=reason)
+    found = stats.wilcoxon(apart, zero_method="pratt", correction=False, method="auto")
+    return PValue(name, float(found.pvalue), method, n, float(found.statistic))
+
+
+def _sign_test(higher: int, lower: int, n: int) -> PValue:
+    name, method = "Sign test", "exact binomial; equal items left out"
+    if not higher + lower:
+        return PValue(name, None, method, n, reason="no item is unequal")
+    p = float(stats.binomtest(higher, higher + lower).pvalue)
+    return PValue(name, p, method, higher + lower, float(higher))

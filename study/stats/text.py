@@ -1,0 +1,94 @@
+"""Results as lines of text for a terminal."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import fields, is_dataclass
+
+from study.stats.correction import Corrected
+from study.stats.values import Estimate, Interval, PValue
+
+STEP = "  "
+MANY = 12
+"""Bare numbers that fit into one line."""
+
+
+def lines(key: str, thing: object, indent: str = "") -> Iterator[str]:
+    """A result, with what it holds indented below it."""
+    if isinstance(thing, Estimate):
+        yield f"{indent}{_named(key, thing.name)}: {estimate_text(thing)}"
+    elif isinstance(thing, PValue):
+        yield f"{indent}{_named(key, thing.name)}: {p_text(thing)}"
+    elif isinstance(thing, Corrected):
+        shown = ", ".join(f"{f.name} {number(getattr(thing, f.name))}" for f in fields(thing))
+        yield f"{indent}{key}: {shown}"
+    elif is_dataclass(thing) and not isinstance(thing, type):
+        inside = {f.name: getattr(thing, f.name) for f in fields(thing)}
+        if "first" in inside and "second" in inside:
+            key = f"{inside.pop('first')} and {inside.pop('second')}"
+        yield from lines(key, inside, indent)
+    elif isinstance(thing, Mapping):
+        yield f"{indent}{key}"
+        for name, value in thing.items():
+            yield from lines(str(name), value, indent + STEP)
+    elif isinstance(thing, list | tuple):
+        if all(value is None or isinstance(value, int | float | str) for value in thing):
+            words = [number(value) for value in thing]
+            if len(words) > MANY:
+                words = [*words[: MANY - 1], f"... {len(words)} in all"]
+            yield f"{indent}{key}: {', '.join(words) or 'none'}"
+            return
+        yield f"{indent}{key}"
+        for place, value in enumerate(thing, start=1):
+            yield from lines(str(place), value, indent + STEP)
+    else:
+        yield f"{indent}{key}: {number(thing)}"
+
+
+def estimate_text(estimate: Estimate) -> str:
+    """Value, interval, standard error, size, and the reason for what is missing."""
+    parts = ["undefined" if estimate.value is None else number(estimate.value)]
+    if estimate.low is not None:
+        parts.append(_ends(estimate.low, estimate.high, estimate.level))
+    if estimate.se is not None:
+        parts.append(f"se {number(estimate.se)}")
+    parts.append(f"n {estimate.n}")
+    if estimate.bootstrap is not None:
+        parts.append(f"bootstrap {_interval(estimate.bootstrap)}")
+    text = ", ".join(parts)
+    return f"{text} ({estimate.reason})" if estimate.reason else text
+
+
+def p_text(test: PValue) -> str:
+    """P value, statistic, size, and the reason if there is none."""
+    if test.p is None:
+        return f"undefined, n {test.n} ({test.reason})"
+    parts = [f"p {number(test.p)}"]
+    if test.statistic is not None:
+        parts.append(f"statistic {number(test.statistic)}")
+    if test.df is not None:
+        parts.append(f"df {number(test.df)}")
+    return ", ".join([*parts, f"n {test.n}"]) + f" ({test.method})"
+
+
+def number(value: object) -> str:
+    """Six significant digits of a number; anything else as it is."""
+    if value is None:
+        return "undefined"
+    if isinstance(value, float) and not isinstance(value, bool):
+        return f"{value:.6g}"
+    return str(value)
+
+
+def _interval(interval: Interval) -> str:
+    if interval.low is None:
+        return f"undefined: {interval.reason}"
+    return _ends(interval.low, interval.high, interval.level)
+
+
+def _ends(low: float | None, high: float | None, level: float) -> str:
+    return f"{100 * level:g} % CI {number(low)} to {number(high)}"
+
+
+def _named(key: str, name: str) -> str:
+    return name if key.isdecimal() or key == name else f"{key} ({name})"

@@ -1,0 +1,203 @@
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from study.errors import StatisticsError
+from study.stats.kinds import KINDS, compute, run_kind
+from study.stats.scale import Scale
+from study.stats.table import Row, from_matrix
+from study.stats.values import to_json
+from tests.study.stats.published import (
+    ANXIETY,
+    FIVE,
+    KRIPPENDORFF,
+    ROUNDING,
+    SHROUT_FLEISS,
+    SLEEP,
+    digits,
+    fleiss,
+    gwet,
+    long_csv,
+    rows_of,
+    write_long,
+)
+
+
+def run(kind: str, path: Path, scale: str | None = None) -> dict:
+    result = run_kind(kind, path, scale).to_dict()
+    json.dumps(result, allow_nan=False)
+    return result
+
+
+def test_fleiss(tmp_path: Path):
+    found = run("fleiss", long_csv(tmp_path / "r.csv", fleiss()), "1:5")
+    assert (found["items"], found["raters"], found["ratings"]) == (30, 6, 180)
+    assert found["scale"] == {"categories": ["1", "2", "3", "4", "5"], "declared": True}
+    assert found["notes"] == []
+    results = found["results"]
+    assert results["kappa"]["value"] == pytest.approx(0.430245, abs=5e-7)
+    assert results["kappa"]["low"] == pytest.approx(0.319395, abs=5e-7)
+    assert results["kappa"]["high"] == pytest.approx(0.541094, abs=5e-7)
+    assert results["conger"]["value"] == pytest.approx(0.441809, abs=5e-7)
+    assert [each["value"] for each in results["kappa_per_category"]] == pytest.approx(
+        [0.245, 0.245, 0.520, 0.471, 0.566], abs=5e-4
+    )
+    assert results["null_test"]["statistic"] == pytest.approx(17.65, abs=5e-3)
+
+
+def test_gwet(tmp_path: Path):
+    results = run("gwet", long_csv(tmp_path / "r.csv", gwet()), "1:5")["results"]
+    published = {
+        "ac1": (0.77544, 0.14295),
+        "fleiss": (0.76117, 0.15302),
+        "krippendorff": (0.74342, 0.14557),
+        "conger": (0.76282, 0.14917),
+        "brennan_prediger": (0.77273, 0.14472),
+        "ac2_quadratic": (0.91400, 0.10396),
+        "fleiss_quadratic": (0.86494, 0.14603),
+        "krippendorff_quadratic": (0.84911, 0.12913),
+        "conger_quadratic": (0.85771, 0.14367),
+        "brennan_prediger_quadratic": (0.90152, 0.11089),
+    }
+    for key, pair in published.items():
+        assert (results[key]["value"], results[key]["se"]) == pytest.approx(pair, abs=5e-6), key
+
+
+def test_alpha(tmp_path: Path):
+    table = from_matrix(np.array(KRIPPENDORFF).T, FIVE)
+    results = run("alpha", long_csv(tmp_path / "r.csv", table))["results"]
+    values = [results[metric]["value"] for metric in ("nominal", "ordinal", "interval", "ratio")]
+    assert values == pytest.approx([0.743, 0.815, 0.849, 0.797], abs=5e-4)
+
+
+def test_icc_and_reliability(tmp_path: Path):
+    path = long_csv(tmp_path / "r.csv", from_matrix(SHROUT_FLEISS))
+    found = run("icc", path)
+    assert found["scale"] is None
+    values = [found["results"][f"ICC({form})"]["value"] for form in ("1,1", "A,1", "C,k")]
+    assert values == pytest.approx([0.17, 0.29, 0.91], abs=5e-3)
+    between = run("reliability", path)["results"]["between_readers"]
+    assert between["sem_agreement"]["value"] == pytest.approx(2.502776, abs=5e-7)
+    assert between["flagged"] is True
+
+
+def test_cohen(tmp_path: Path):
+    table = from_matrix(digits(ANXIETY), Scale.span(1, 6), raters=["A", "B", "C"])
+    results = run("cohen", long_csv(tmp_path / "r.csv", table), "1:6")["results"]
+    assert results["unweighted"]["pairs"][0]["kappa"]["value"] == pytest.approx(0.119, abs=5e-4)
+    assert results["quadratic"]["pairs"][0]["kappa"]["value"] == pytest.approx(0.297, abs=5e-4)
+    assert len(results["linear"]["pairs"]) == 3
+
+
+def test_paired_and_friedman(tmp_path: Path):
+    cells = [(row.item, row.rater, row.value) for row in rows_of(SLEEP)]
+    results = run("paired", write_long(tmp_path / "sleep.csv", cells))["results"]
+    assert results["pairs"][0]["t_test"]["statistic"] == pytest.approx(-4.0621, abs=5e-5)
+    assert results["family"]["description"] == "all 1 pairs of 2 methods; divisor 1"
+    cells = [(row.item, row.rater, row.value) for row in rows_of(ROUNDING)]
+    results = run("friedman", write_long(tmp_path / "base.csv", cells))["results"]
+    assert results["test"]["statistic"] == pytest.approx(11.143, abs=5e-4)
+
+
+def test_every_kind_answers_for_constant_and_lonely_ratings():
+    constant = [Row(item, rater, 4.0) for item in "vwxyz" for rater in "ABC"]
+    lonely = [Row("x", "A", 4.0), Row("y", "B", None), Row("x", "B", None)]
+    for kind in KINDS:
+        for rows in (constant, lonely):
+            for scale in (FIVE, None):
+                result = compute(kind, rows, scale, resamples=20)
+                assert "undefined" in result.as_text(), kind
+                assert "null" in to_json(result.to_dict())
+    agreement = compute("fleiss", constant, FIVE).to_dict()["results"]
+    assert agreement["agreement"]["value"] == agreement["ac1"]["value"] == 1.0
+    assert agreement["kappa"]["value"] is None
+    assert "no variation" in agreement["kappa"]["reason"]
+
+
+def test_an_undeclared_scale_is_stated():
+    rows = [Row(str(i), rater, float(v)) for rater in "AB" for i, v in enumerate((1, 2, 3, 5))]
+    result = compute("gwet", rows)
+    assert result.to_dict()["scale"]["declared"] is False
+    assert "the categories are those that occur (1, 2, 3, 5)" in result.notes[0]
+    assert "note: no scale was declared" in result.as_text()
+    assert compute("icc", rows).notes == ()
+
+
+def test_several_methods_give_one_part_each():
+    rows = [
+        Row(str(item), rater, float(1 + (item + shift * (rater == "B")) % 5), method=method)
+        for method, shift in (("m1", 0), ("m2", 1))
+        for rater in "AB"
+        for item in range(6)
+    ]
+    first, second = compute("fleiss", rows, FIVE).to_dict()["methods"]
+    assert (first["method"], first["results"]["kappa"]["value"]) == ("m1", 1.0)
+    assert second["results"]["kappa"]["value"] < 0.1
+    assert "method m2: 6 items, 2 raters, 12 ratings" in compute("fleiss", rows, FIVE).as_text()
+    paired = compute("paired", rows).to_dict()["results"]
+    assert (paired["pairs"][0]["first"], paired["pairs"][0]["second"]) == ("m1", "m2")
+
+
+def test_repeats_serve_reliability_only(tmp_path: Path):
+    cells = [
+        (item, rater, 1 + (item + replicate) % 5, replicate)
+        for item in range(6)
+        for rater in "AB"
+        for replicate in (1, 2)
+    ]
+    path = write_long(tmp_path / "r.csv", cells, "replicate")
+    found = run("fleiss", path, "1:5")
+    assert found["notes"] == ["12 repeat readings are left out"]
+    assert found["results"]["kappa"]["value"] == pytest.approx(1.0)
+    results = run("reliability", path, "1:5")["results"]
+    assert [each["rater"] for each in results["within_reader"]] == ["A", "B", "all readers"]
+    assert results["within_reader"][0]["exact"]["value"] == 0.0
+    assert results["between_readers"]["items"] == 6
+
+
+def test_one_reader_who_repeats(tmp_path: Path):
+    cells = [(item, "A", 1 + item % 5, replicate) for item in range(6) for replicate in (1, 2)]
+    results = run("reliability", write_long(tmp_path / "r.csv", cells, "replicate"), "1:5")
+    assert list(results["results"]) == ["within_reader"]
+
+
+def test_an_unknown_kind_is_refused_with_the_kinds(tmp_path: Path):
+    with pytest.raises(StatisticsError, match="'anova': choose from fleiss, gwet, alpha, icc"):
+        run_kind("anova", tmp_path / "absent.csv")
+    with pytest.raises(StatisticsError, match="no statistics called"):
+        compute("anova", [])
+    with pytest.raises(StatisticsError, match="the scale 'high'"):
+        run_kind("fleiss", tmp_path / "absent.csv", "high")
+
+
+def test_a_text_shows_each_value_with_its_interval():
+    text = compute("fleiss", [
+        Row(item, rater, score)
+        for item, row in zip(fleiss().items, fleiss().scores.tolist(), strict=True)
+        for rater, score in zip(fleiss().raters, row, strict=True)
+    ], FIVE).as_text()  # fmt: skip
+    assert "kappa (Fleiss' kappa): 0.430245, 95 % CI 0.319395 to 0.541094, se 0.0541989" in text
+    assert "null_test (test of no agreement): p 9.85107e-70, statistic 17.6518" in text
+
+
+def test_the_same_seed_gives_the_same_bytes(tmp_path: Path):
+    path = long_csv(tmp_path / "r.csv", gwet())
+    once, again, other = (to_json(run_kind("gwet", path, "1:5", s).to_dict()) for s in (3, 3, 4))
+    assert once == again
+    assert once != other
+
+
+def test_statistics_need_neither_torch_nor_gradio():
+    code = (
+        "import sys, study.stats.kinds, study.stats.bradley_terry, study.stats.blinding;"
+        "heavy = {'torch', 'gradio', 'statsmodels', 'pandas', 'enhancers'} & set(sys.modules);"
+        "print(sorted(heavy))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"

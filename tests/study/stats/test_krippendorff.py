@@ -1,0 +1,101 @@
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+
+from study.errors import StatisticsError
+from study.stats import krippendorff
+from study.stats.agreement import NO_PAIRS, NO_VARIATION
+from study.stats.intervals import cluster_weights
+from study.stats.krippendorff import METRICS, krippendorff_alpha
+from study.stats.scale import Scale
+from study.stats.table import from_matrix
+from tests.study.stats.published import FIVE, KRIPPENDORFF, NAN, gwet
+
+EXAMPLE = from_matrix(np.array(KRIPPENDORFF).T, FIVE)
+
+
+@pytest.mark.parametrize(
+    ("metric", "value"),
+    [("nominal", 0.743), ("ordinal", 0.815), ("interval", 0.849), ("ratio", 0.797)],
+)
+def test_krippendorff_2011(metric: str, value: float):
+    found = krippendorff_alpha(EXAMPLE, metric)
+    assert found.value == pytest.approx(value, abs=5e-4)
+    assert found.n == 11
+
+
+@pytest.mark.parametrize(
+    ("metric", "value", "se"),
+    [("nominal", 0.74342, 0.14557), ("interval", 0.84911, 0.12913)],
+)
+def test_gwets_standard_error(metric: str, value: float, se: float):
+    found = krippendorff_alpha(gwet(), metric)
+    assert found.value == pytest.approx(value, abs=5e-6)
+    assert found.se == pytest.approx(se, abs=5e-6)
+    half = 2.228139 * se  # t(10)
+    assert found.low == pytest.approx(value - half, abs=5e-5)
+
+
+def test_the_ordinal_interval_is_the_bootstraps():
+    found = krippendorff_alpha(EXAMPLE, "ordinal")
+    assert found.se is None
+    assert (found.low, found.high) == (found.bootstrap.low, found.bootstrap.high)
+    assert "bootstrap" in found.method
+    without = krippendorff_alpha(EXAMPLE, "ordinal", resamples=0)
+    assert (without.low, without.reason) == (None, "no bootstrap")
+
+
+@pytest.mark.parametrize("metric", METRICS)
+def test_the_bootstrap_recomputes_every_resample(metric: str, monkeypatch):
+    paired = EXAMPLE.take(EXAMPLE.raters_per_item >= 2, np.full(4, True))
+    weights = cluster_weights(paired.clusters, 30, seed=2)
+    values = []
+    for row in weights.astype(int):
+        repeated = from_matrix(np.repeat(paired.scores, row, axis=0), FIVE)
+        value = krippendorff_alpha(repeated, metric, resamples=0).value
+        values.append(math.nan if value is None else value)
+    low, high = np.nanquantile(values, [0.025, 0.975])
+    # Small chunks, so that the ordinal resamples are put together from several.
+    monkeypatch.setattr(krippendorff, "CHUNK", 300)
+    found = krippendorff_alpha(EXAMPLE, metric, resamples=30, seed=2).bootstrap
+    assert (found.low, found.high) == pytest.approx((low, high))
+
+
+def test_constant_ratings_are_undefined():
+    for metric in METRICS:
+        found = krippendorff_alpha(from_matrix(np.full((5, 3), 4.0), FIVE), metric)
+        assert (found.value, found.reason) == (None, NO_VARIATION)
+
+
+def test_too_few_ratings_are_undefined():
+    lonely = krippendorff_alpha(from_matrix([[1, NAN], [NAN, 2]], FIVE))
+    assert (lonely.value, lonely.reason, lonely.n) == (None, NO_PAIRS, 0)
+    one = krippendorff_alpha(from_matrix([[1, 2, 2]], FIVE), "nominal")
+    assert one.value == pytest.approx(0.0)
+    assert (one.se, one.low) == (None, None)
+
+
+def test_the_ratio_metric_needs_scores_from_zero():
+    scale = Scale.span(-2, 2)
+    below = krippendorff_alpha(from_matrix([[-1, 2], [1, 1]], scale), "ratio")
+    assert below.reason == "the ratio metric needs scores from 0 up"
+    zero = krippendorff_alpha(from_matrix([[0, 0], [1, 1], [0, 1]], scale), "ratio")
+    assert zero.value is not None
+
+
+def test_ordinal_ignores_the_distance_of_the_scores():
+    scores = np.array([[1, 2], [2, 2], [3, 3], [3, 4], [4, 4]], dtype=float)
+    stretched = from_matrix(scores**3, Scale.parse("1,8,27,64"))
+    plain = from_matrix(scores, Scale.span(1, 4))
+    ordinal = [krippendorff_alpha(table, "ordinal").value for table in (plain, stretched)]
+    interval = [krippendorff_alpha(table, "interval").value for table in (plain, stretched)]
+    assert ordinal[0] == pytest.approx(ordinal[1])
+    assert interval[0] != pytest.approx(interval[1], abs=1e-3)
+
+
+def test_an_unknown_metric_is_refused():
+    with pytest.raises(StatisticsError, match="no metric 'circular': choose from nominal"):
+        krippendorff_alpha(EXAMPLE, "circular")

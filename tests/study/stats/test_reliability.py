@@ -1,0 +1,206 @@
+from __future__ import annotations
+
+import math
+from itertools import combinations
+
+import numpy as np
+import pytest
+
+from study.errors import StatisticsError
+from study.stats.intervals import cluster_weights
+from study.stats.reliability import FORMS, reliability
+from study.stats.repeats import NO_REPEATS, POOLED, all_repeats, repeat_tables
+from study.stats.scale import Scale
+from study.stats.table import Row, from_matrix
+from tests.study.stats.published import ANXIETY, FIVE, NAN, SHROUT_FLEISS, digits
+
+JUDGES = from_matrix(SHROUT_FLEISS)
+
+
+def test_shrout_and_fleiss_1979():
+    found = reliability(JUDGES)
+    assert [icc.value for icc in found.icc] == pytest.approx(
+        [0.165742, 0.289764, 0.714841, 0.442797, 0.620051, 0.909316], abs=5e-7
+    )
+    ends = [end for icc in found.icc for end in (icc.low, icc.high)]
+    published = [-0.13, 0.72, 0.02, 0.76, 0.34, 0.95, -0.88, 0.91, 0.07, 0.93, 0.68, 0.99]
+    assert ends == pytest.approx(published, abs=5e-3)
+    assert found.anova.between_items == pytest.approx(11.24, abs=5e-3)
+    assert found.anova.within_items == pytest.approx(6.26, abs=5e-3)
+    assert found.anova.between_raters == pytest.approx(32.49, abs=5e-3)
+    assert found.anova.error == pytest.approx(1.02, abs=5e-3)
+    components = (found.anova.variance_items, found.anova.variance_raters)
+    assert components == pytest.approx((2.555556, 5.244444), abs=5e-7)
+    assert found.flagged is True
+
+
+def test_errors_of_measurement_of_shrout_and_fleiss():
+    found = reliability(JUDGES)
+    assert found.sem_agreement.value == pytest.approx(2.502776, abs=5e-7)
+    assert found.sem_consistency.value == pytest.approx(1.009675, abs=5e-7)
+    assert found.mdc95_agreement.value == pytest.approx(6.937342, abs=5e-7)
+    scores = np.array(SHROUT_FLEISS, dtype=float)
+    apart = [np.abs(scores[:, i] - scores[:, j]).mean() for i, j in combinations(range(4), 2)]
+    assert found.mad.value == pytest.approx(np.mean(apart))
+    assert "sqrt(variance of raters + error variance)" in found.sem_agreement.method
+    assert "sqrt(error mean square)" in found.sem_consistency.method
+    assert found.mdc95_consistency.high == pytest.approx(
+        1.96 * math.sqrt(2) * found.sem_consistency.high
+    )
+
+
+def test_published_agreement_of_the_anxiety_ratings():
+    found = reliability(from_matrix(digits(ANXIETY))).form("A,1")
+    assert found.value == pytest.approx(0.198, abs=5e-4)
+    assert (found.low, found.high) == pytest.approx((-0.039, 0.494), abs=5e-4)
+
+
+def test_constant_scores_are_undefined():
+    found = reliability(from_matrix(np.full((5, 3), 4.0), FIVE))
+    for icc in found.icc:
+        assert icc.value is None
+        assert "no variation" in (icc.reason or "")
+    assert found.flagged is None
+    assert found.sem_agreement.value == 0.0
+    assert found.sem_consistency.low is None
+
+
+def test_rounding_errors_are_not_variation():
+    found = reliability(from_matrix(np.full((5, 3), 0.1 + 0.2)))
+    assert all(icc.value is None for icc in found.icc)
+
+
+def test_a_constant_shift_is_disagreement_but_consistent():
+    found = reliability(from_matrix([[1, 2], [2, 3], [3, 4]]))
+    assert found.form("C,1").value == pytest.approx(1.0)
+    assert found.form("C,1").low is None
+    assert found.form("A,1").value == pytest.approx(2 / 3)
+    assert found.form("A,1").low < 2 / 3 < found.form("A,1").high
+    assert found.sem_consistency.value == pytest.approx(0.0)
+    assert found.sem_agreement.value == pytest.approx(math.sqrt(0.5))
+
+
+def test_perfect_agreement_is_one_without_an_interval():
+    found = reliability(from_matrix([[1, 1], [2, 2], [4, 4]]))
+    assert [icc.value for icc in found.icc] == pytest.approx([1.0] * 6)
+    assert all(icc.low is None and icc.reason for icc in found.icc)
+    assert found.flagged is False
+
+
+def test_equal_items_leave_some_forms_without_a_denominator():
+    found = reliability(from_matrix([[1, 2], [1, 2], [1, 2]]))
+    assert found.form("A,1").value == 0.0
+    assert found.form("A,1").low is None
+    assert found.form("C,1").value is None
+    assert "differ too little" in (found.form("C,1").reason or "")
+
+
+def test_items_with_missing_scores_are_dropped_and_counted():
+    table = from_matrix([*SHROUT_FLEISS, [5, NAN, 6, 7], [NAN, NAN, NAN, NAN]])
+    found = reliability(table)
+    assert (found.items, found.dropped) == (6, 1)
+    assert found.icc == reliability(JUDGES).icc
+
+
+@pytest.mark.parametrize("scores", [[[1, 2]], [[1], [2]], [[1, NAN], [NAN, 2]]])
+def test_too_small_tables_are_undefined(scores):
+    found = reliability(from_matrix(scores, FIVE))
+    for estimate in (*found.icc, found.sem_agreement, found.mdc95_agreement):
+        assert estimate.value is None
+        assert "it needs two of each" in (estimate.reason or "")
+    assert found.anova is None
+
+
+def test_the_bootstrap_recomputes_every_resample():
+    table = from_matrix(digits(ANXIETY))
+    weights = cluster_weights(table.clusters, 25, seed=3)
+    found = reliability(table, resamples=25, seed=3)
+    again = [
+        reliability(from_matrix(np.repeat(table.scores, row, axis=0)), resamples=0)
+        for row in weights.astype(int)
+    ]
+    for form in FORMS:
+        ends = found.form(form).bootstrap
+        values = [each.form(form).value for each in again]
+        assert None not in values
+        assert (ends.low, ends.high) == pytest.approx(tuple(np.quantile(values, [0.025, 0.975])))
+    for name in ("sem_agreement", "mad", "mdc95_consistency"):
+        ends = getattr(found, name).bootstrap
+        values = [getattr(each, name).value for each in again]
+        assert (ends.low, ends.high) == pytest.approx(tuple(np.quantile(values, [0.025, 0.975])))
+
+
+def twice(rater: str, first: list[float | None], second: list[float | None]) -> list[Row]:
+    return [
+        Row(str(item), rater, value, replicate=replicate)
+        for replicate, values in ((1, first), (2, second))
+        for item, value in enumerate(values)
+    ]
+
+
+def test_repeats_of_a_reader():
+    rows = [*twice("A", [1, 2, 3, 4, 5, 3], [1, 3, 3, 4, 3, 3]), Row("once", "A", 2.0)]
+    found, pooled = all_repeats(rows, FIVE)
+    assert (found.rater, found.pairs) == ("A", 6)
+    assert found.exact.value == pytest.approx(4 / 6)
+    assert found.within_one.value == pytest.approx(5 / 6)
+    assert found.shift.value == pytest.approx(-1 / 6)
+    assert found.mad.value == pytest.approx(0.5)
+    assert found.sem.value == pytest.approx(math.sqrt(5 / 12))
+    assert "sqrt(sum d² / 2n)" in found.sem.method
+    assert found.mdc95.value == pytest.approx(1.96 * math.sqrt(2) * math.sqrt(5 / 12))
+    expected = reliability(from_matrix([[1, 1], [2, 3], [3, 3], [4, 4], [5, 3], [3, 3]], FIVE))
+    assert found.icc.value == pytest.approx(expected.form("A,1").value)
+    assert found.flagged is True
+    assert 0.0 < found.kappa.value < 1.0
+    assert pooled.rater == POOLED
+    assert pooled.sem == found.sem
+
+
+def test_pooled_repeats_are_all_pairs_together():
+    rows = twice("A", [1, 2, 3], [1, 2, 4]) + twice("B", [5, 4, 3], [5, 4, 4])
+    a, b, pooled = all_repeats(rows, FIVE)
+    assert (a.pairs, b.pairs, pooled.pairs) == (3, 3, 6)
+    assert pooled.exact.value == pytest.approx(4 / 6)
+    # Both readers saw the same three items: three clusters.
+    assert "3 clusters" in pooled.icc.bootstrap.method
+
+
+def test_pairs_with_a_missing_reading_are_left_out():
+    rows = twice("A", [1, None, 3], [1, 2, None])
+    assert repeat_tables(rows, FIVE)["A"].scores.tolist() == [[1, 1]]
+    nothing = all_repeats(twice("A", [1, 2], [None, None]), FIVE)[0]
+    assert nothing.pairs == 0
+    assert (nothing.sem.value, nothing.sem.reason) == (None, NO_REPEATS)
+    for estimate in (nothing.kappa, nothing.icc, nothing.exact, nothing.mad, nothing.mdc95):
+        assert estimate.value is None
+        assert estimate.reason
+
+
+def test_within_one_category_needs_a_declared_scale():
+    found = all_repeats(twice("A", [1.5, 2.5], [1.5, 7.5]))[0]
+    assert (found.within_one.value, found.within_one.reason) == (None, "no scale was declared")
+    assert found.exact.value == 0.5
+
+
+def test_within_one_counts_categories_not_scores():
+    scale = Scale.parse("0,10,20,30")
+    found = all_repeats(twice("A", [0, 10, 0], [10, 10, 30]), scale)[0]
+    assert found.within_one.value == pytest.approx(2 / 3)
+
+
+def test_identical_repeats_have_no_error_and_say_so():
+    found = all_repeats(twice("A", [1, 2, 3], [1, 2, 3]), FIVE)[0]
+    assert (found.sem.value, found.sem.low) == (0.0, None)
+    assert found.icc.value == pytest.approx(1.0)
+    assert found.flagged is False
+
+
+def test_a_third_reading_is_refused():
+    rows = [Row("x", "A", 1.0, replicate=n, line=n + 1) for n in (1, 2, 3)]
+    with pytest.raises(StatisticsError, match="line 4: replicate 3 of item 'x' by rater 'A'"):
+        repeat_tables(rows, FIVE)
+    with pytest.raises(StatisticsError, match="one too many"):
+        repeat_tables([Row("x", "A", 1.0), Row("x", "A", 2.0)], FIVE)
+    with pytest.raises(StatisticsError, match="no ratings"):
+        all_repeats([], FIVE)

@@ -1,0 +1,137 @@
+from __future__ import annotations
+
+import json
+import math
+
+import numpy as np
+import pytest
+
+from study.errors import StatisticsError, StudyError
+from study.stats.intervals import (
+    cluster_weights,
+    mean_estimate,
+    percentile,
+    proportion,
+    t_interval,
+    wilson,
+    z_interval,
+)
+from study.stats.values import Estimate, Interval, PValue, finite, plain, tidy, to_json
+
+
+def test_an_undefined_value_needs_a_reason():
+    assert Estimate("kappa", None, "Fleiss", 3, reason="no variation").defined is False
+    with pytest.raises(StatisticsError, match="kappa: an undefined value needs a reason"):
+        Estimate("kappa", None, "Fleiss", 3)
+    with pytest.raises(StatisticsError, match="needs a reason"):
+        PValue("t", None, "two-sided", 3)
+    with pytest.raises(StatisticsError, match="needs a reason"):
+        Interval(None, None, "Wilson")
+
+
+@pytest.mark.parametrize("number", [math.nan, math.inf, -math.inf])
+def test_no_value_is_nan_or_infinite(number: float):
+    with pytest.raises(StatisticsError, match="None with a reason"):
+        Estimate("kappa", number, "Fleiss", 3)
+    with pytest.raises(StatisticsError, match="None with a reason"):
+        Estimate("kappa", 1.0, "Fleiss", 3, se=number)
+    with pytest.raises(StatisticsError, match="None with a reason"):
+        PValue("t", 0.1, "two-sided", 3, statistic=number)
+    with pytest.raises(StatisticsError, match="not a value that JSON can hold"):
+        to_json({"x": [number]})
+    assert finite(number) is None
+
+
+def test_an_interval_has_two_ends_in_order():
+    with pytest.raises(StatisticsError, match="two ends or none"):
+        Interval(0.1, None, "Wilson")
+    with pytest.raises(StatisticsError, match="above its high end"):
+        Estimate("kappa", 0.1, "Fleiss", 3, low=0.3, high=0.2)
+
+
+def test_json_holds_nested_results_and_numpy_numbers():
+    thing = {
+        "estimate": Estimate("kappa", 0.5, "Fleiss", 3, bootstrap=Interval(0.1, 0.9, "b")),
+        "table": np.array([[1, 2], [3, 4]]),
+        "one": np.float32(0.5),
+        "yes": np.bool_(True),
+        "pair": (1, None),
+    }
+    read = json.loads(to_json(thing))
+    assert read["estimate"]["value"] == 0.5
+    assert read["estimate"]["bootstrap"]["high"] == 0.9
+    assert read["table"] == [[1, 2], [3, 4]]
+    assert (read["one"], read["yes"], read["pair"]) == (0.5, True, [1, None])
+    with pytest.raises(StatisticsError, match="set cannot be written"):
+        plain({1, 2})
+
+
+def test_statistics_errors_are_study_errors():
+    assert issubclass(StatisticsError, StudyError)
+
+
+def test_tidy_makes_computed_ties_equal():
+    apart = np.array([5.3 - 5.2, 0.2 - 0.1, 1.1 - 1.0, np.nan])
+    assert np.unique(apart[:3]).size == 3
+    assert np.unique(tidy(apart)[:3]).size == 1
+    small = np.array([1e-20, 2e-20])
+    assert tidy(small) == pytest.approx(small)
+    assert tidy(np.zeros(2)).tolist() == [0.0, 0.0]
+
+
+def test_wilson_of_15_in_20():
+    ends = wilson(15, 20)
+    assert (ends.low, ends.high) == pytest.approx((0.531299, 0.888138), abs=5e-7)
+    assert proportion("share", 15, 20).value == 0.75
+    none = proportion("share", 0, 0)
+    assert none.value is None
+    assert none.reason == "there are no trials"
+
+
+def test_t_and_normal_intervals():
+    ends = t_interval(10.0, 2.0, 9)
+    assert (ends.low, ends.high) == pytest.approx((5.47569, 14.52431), abs=1e-5)
+    ends = z_interval(0.9, 0.2, bounds=(-1.0, 1.0))
+    assert ends.low == pytest.approx(0.9 - 0.2 * 1.959964)
+    assert ends.high == 1.0
+    assert t_interval(1.0, None, 0).reason == "fewer than two items give no standard error"
+    assert "zero" in (t_interval(1.0, 0.0, 9).reason or "")
+
+
+def test_mean_estimate_of_few_values():
+    assert mean_estimate("m", np.array([]), "mean").value is None
+    one = mean_estimate("m", np.array([2.0]), "mean")
+    assert (one.value, one.se, one.low) == (2.0, None, None)
+    two = mean_estimate("m", np.array([1.0, 3.0]), "mean")
+    assert two.se == pytest.approx(1.0)
+
+
+def test_a_bootstrap_draws_whole_clusters_and_keeps_their_number():
+    clusters = ["a", "b", "a", "c", "b", "b"]
+    weights = cluster_weights(clusters, 500, seed=4)
+    assert weights.shape == (500, 6)
+    assert (weights[:, 0] == weights[:, 2]).all()
+    assert (weights[:, 1] == weights[:, 4]).all()
+    assert (weights[:, [0, 1, 3]].sum(axis=1) == 3).all()
+    assert weights[:, 0].mean() == pytest.approx(1.0, abs=0.15)
+    assert (weights == cluster_weights(clusters, 500, seed=4)).all()
+    assert (weights != cluster_weights(clusters, 500, seed=5)).any()
+
+
+def test_a_bootstrap_needs_items_and_resamples():
+    with pytest.raises(StatisticsError, match="at least one resample, got 0"):
+        cluster_weights(["a"], 0)
+    with pytest.raises(StatisticsError, match="at least one item"):
+        cluster_weights([], 10)
+
+
+def test_percentile_says_when_it_is_undefined():
+    draws = np.arange(100.0)
+    ends = percentile(draws, ["a", "b"], 0)
+    assert (ends.low, ends.high) == pytest.approx((2.475, 96.525))
+    assert percentile(draws, ["a", "a"], 0).reason == "fewer than two clusters"
+    draws[:30] = np.nan
+    assert "30 of them undefined" in percentile(draws, ["a", "b"], 0).method
+    draws[:60] = np.nan
+    assert percentile(draws, ["a", "b"], 0).reason == "most resamples are undefined"
+    assert percentile(np.ones(9), ["a", "b"], 0).reason == "all resamples give the same value"
