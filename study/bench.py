@@ -204,7 +204,7 @@ def _count(store: Store, kills: int, heard: _Heard) -> Durability:
             select(Presentation.token, RatingEvent.idempotency_key).join(
                 Presentation, Presentation.id == RatingEvent.presentation_id
             )
-        ).tuples()
+        )
         by_key = Counter((token, key) for token, key in events)
     by_pair = Counter(token for token, _ in by_key)
     whole = verify(store).ok

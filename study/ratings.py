@@ -181,7 +181,7 @@ def record(
         check_answers(protocol, answers)
         revision = _revision(session, place, reason)
         questions = session.execute(_QUESTIONS, {"study_id": place.study_id})
-        ids = dict(questions.tuples().all())
+        ids = dict(questions.all())
         common = {
             "presentation_id": place.id,
             "revision": revision,

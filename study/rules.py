@@ -76,17 +76,21 @@ def rules() -> tuple[Rule, ...]:
         *_ratings(),
         *_chained(),
         *_readers(),
+        *_not_replaced(),
     )
 
 
 def _kept_rows() -> list[Rule]:
-    found = []
-    for name in APPEND_ONLY:
-        message = "its rows are never changed or deleted"
-        found += [Rule(name, event, "TRUE", message) for event in ("UPDATE", "DELETE")]
-        # INSERT OR REPLACE would delete a row without any trigger for it.
-        found.append(Rule(name, "INSERT", _exists_already(name), "this row exists already"))
-    return found
+    message = "its rows are never changed or deleted"
+    return [
+        Rule(name, event, "TRUE", message) for name in APPEND_ONLY for event in ("UPDATE", "DELETE")
+    ]
+
+
+def _not_replaced() -> list[Rule]:
+    # INSERT OR REPLACE of SQLite would delete a row without any trigger for it.
+    message = "this row exists already"
+    return [Rule(name, "INSERT", _exists_already(name), message) for name in APPEND_ONLY]
 
 
 def _exists_already(name: str) -> str:

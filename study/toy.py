@@ -33,12 +33,13 @@ def toy_study(
     pairs: int = 6,
     training: int = 0,
     repeats: int = 0,
+    consent: bool = True,
     status: Status = Status.OPEN,
     protocol: Protocol | None = None,
     url: str | None = None,
     mirror: Path | None = None,
 ) -> Store:
-    """Make a study of two methods whose readers have consented.
+    """Make a study of two methods.
 
     Parameters
     ----------
@@ -47,6 +48,8 @@ def toy_study(
         Readers R01, R02, ...; each has so many main pairs in session 1.
     training, repeats : int
         Pairs in a session 0 before, and in a session 2 after.
+    consent : bool
+        Whether the readers have agreed.
     status : Status
         How far the study has come.
     protocol : Protocol, optional
@@ -64,7 +67,8 @@ def toy_study(
             reader = Reader(id=new_id(), study_id=store.study_id, code=f"R{number:02d}")
             session.add(reader)
             session.flush()
-            session.add(Consent(reader_id=reader.id, action="accepted", text_sha256="c" * 64))
+            if consent:
+                session.add(Consent(reader_id=reader.id, action="accepted", text_sha256="c" * 64))
             parts = (("training", training), ("main", pairs), ("repeat", repeats))
             for place, (phase, count) in enumerate(parts):
                 if count:

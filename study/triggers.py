@@ -66,19 +66,18 @@ def _statements(connection: Connection) -> dict[str, tuple[str, ...]]:
 
 def _sqlite() -> Iterator[tuple[str, tuple[str, ...]]]:
     for (table, event), group in _grouped():
-        for number, rule in enumerate(group):
-            name = f"keep_{table}_{event.lower()}_{number}"
-            # IS DISTINCT FROM came with SQLite 3.39; IS NOT is the same there.
-            when = rule.when.replace("IS DISTINCT FROM", "IS NOT")
-            if event == "INSERT" and table in APPEND_ONLY and number == 0:
-                when = f"({when}) OR EXISTS (SELECT 1 FROM {table} x WHERE x.rowid = NEW.rowid)"
-            yield (
-                name,
-                (
-                    f"CREATE TRIGGER {name} BEFORE {event} ON {table} FOR EACH ROW WHEN {when} "
-                    f"BEGIN SELECT RAISE(ABORT, {_message(rule)}); END",
-                ),
-            )
+        name = f"keep_{table}_{event.lower()}"
+        tests = [f"SELECT RAISE(ABORT, {_message(one)}) WHERE {one.when};" for one in group]
+        if event == "INSERT" and table in APPEND_ONLY:
+            same = f"EXISTS (SELECT 1 FROM {table} x WHERE x.rowid = NEW.rowid)"
+            message = _quoted(f"{table}: a row of this number exists already")
+            tests.append(f"SELECT RAISE(ABORT, {message}) WHERE {same};")
+        # IS DISTINCT FROM came with SQLite 3.39; IS NOT is the same there.
+        body = " ".join(tests).replace("IS DISTINCT FROM", "IS NOT")
+        yield (
+            name,
+            (f"CREATE TRIGGER {name} BEFORE {event} ON {table} FOR EACH ROW BEGIN {body} END",),
+        )
 
 
 def _postgresql() -> Iterator[tuple[str, tuple[str, ...]]]:

@@ -177,7 +177,7 @@ def _check_rest(session: Session, store: Store) -> Iterator[str]:
 
 def _check_images(session: Session, store: Store) -> Iterator[str]:
     wanted = select(Stimulus.file, Stimulus.pixel_sha256).order_by(Stimulus.file)
-    for file, digest in session.execute(wanted).tuples():
+    for file, digest in session.execute(wanted):
         try:
             pixels = (store.stimuli / file).read_bytes()
         except OSError as error:

@@ -1,0 +1,49 @@
+"""Stores for the tests: on SQLite, and on PostgreSQL where READINGROOM_TEST_POSTGRES_URL is set."""
+
+from __future__ import annotations
+
+import os
+import uuid
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from sqlalchemy import create_engine, make_url
+
+POSTGRES = os.environ.get("READINGROOM_TEST_POSTGRES_URL", "")
+
+
+@pytest.fixture(params=["sqlite", "postgresql"] if POSTGRES else ["sqlite"], scope="module")
+def backend(request: pytest.FixtureRequest) -> str:
+    return str(request.param)
+
+
+def fresh_url(backend: str) -> Iterator[str | None]:
+    """The address of an empty database: None for SQLite in the study's folder."""
+    if backend == "sqlite":
+        yield None
+        return
+    schema = f"test_{uuid.uuid4().hex}"
+    engine = create_engine(POSTGRES)
+    with engine.begin() as connection:
+        connection.exec_driver_sql(f"CREATE SCHEMA {schema}")
+    url = make_url(POSTGRES).update_query_dict({"options": f"-csearch_path={schema}"})
+    yield url.render_as_string(hide_password=False)
+    with engine.begin() as connection:
+        connection.exec_driver_sql(f"DROP SCHEMA {schema} CASCADE")
+    engine.dispose()
+
+
+@pytest.fixture
+def url(backend: str) -> Iterator[str | None]:
+    yield from fresh_url(backend)
+
+
+@pytest.fixture(scope="module")
+def module_url(backend: str) -> Iterator[str | None]:
+    yield from fresh_url(backend)
+
+
+@pytest.fixture(scope="module")
+def module_path(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("study")
