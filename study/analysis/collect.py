@@ -1,0 +1,256 @@
+"""Reads a study's store into a `Dataset`: current answers, by masks or, after unblinding, names."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import replace
+
+from sqlalchemy import func, select
+from sqlalchemy.orm import Session
+
+from study.analysis.answers import Answers, LeftOut, observations
+from study.analysis.data import (
+    DO_NOT_KNOW,
+    EXCLUDED,
+    INCLUDED,
+    NEVER_JOINED,
+    WITHDRAWN,
+    CaseRecord,
+    Dataset,
+    ExclusionRecord,
+    Guess,
+    MethodRecord,
+    ReaderRecord,
+    StudyRecord,
+)
+from study.errors import BlindingError, KeyFileError
+from study.keyfile import Key
+from study.models import (
+    AuditEvent,
+    BlindingGuess,
+    Comment,
+    Consent,
+    DisplayCheck,
+    Exclusion,
+    Item,
+    Method,
+    Presentation,
+    Reader,
+    ReadingSession,
+    Stimulus,
+    Study,
+)
+from study.protocol import MethodKind, Protocol, Role, Status
+from study.store import Store, parsed
+
+
+def collect(store: Store, key: Key | None = None) -> Dataset:
+    """All that a closed study knows, without the readers who withdrew.
+
+    Parameters
+    ----------
+    store : Store
+    key : Key, optional
+        Names of the methods, for a study that is unblinded.
+
+    Raises
+    ------
+    BlindingError
+        The study is not closed, or names are asked for before it is unblinded.
+    KeyFileError
+        The key is of another study, or not the one it was frozen with.
+    """
+    with store.read() as session:
+        study = session.get_one(Study, store.study_id)
+        _check(study, key)
+        readers = session.scalars(
+            select(Reader).where(Reader.study_id == study.id).order_by(Reader.code)
+        ).all()
+        left_out = _exclusions(session, study)
+        states = {one.id: _state(session, one, left_out) for one in readers}
+        collected = Answers(session, study.id)
+        masks = _masks(session, study.id)
+        protocol = parsed(study.protocol_json)
+        taking_part = {one.id: one for one in readers if states[one.id] in (INCLUDED, EXCLUDED)}
+        return Dataset(
+            study=_study(session, study),
+            protocol=_masked(protocol, masks),
+            methods=_methods(session, study.id, key),
+            readers=tuple(_reader(session, one, states[one.id], collected) for one in readers),
+            cases=_cases(session, study.id),
+            observations=tuple(
+                observations(session, protocol, taking_part, collected, masks, left_out)
+            ),
+            guesses=_guesses(session, states, masks, protocol),
+            exclusions=_records(session, study),
+            comments=_comments(session, taking_part),
+        )
+
+
+def _check(study: Study, key: Key | None) -> None:
+    if study.status not in (Status.CLOSED, Status.UNBLINDED):
+        raise BlindingError(
+            f"The study {study.code} is {study.status}: results by method can be seen only after "
+            "it is closed. Close it first: python -m study close."
+        )
+    if key is None:
+        return
+    if study.status != Status.UNBLINDED:
+        raise BlindingError(
+            f"The study {study.code} is closed but not unblinded: results are by code (M1, M2, "
+            "...). To see names, unblind it: python -m study unblind."
+        )
+    if key.study_id != study.id or key.digest != study.key_sha256:
+        raise KeyFileError(
+            f"The key file {key.path} is not the one that {study.code} was frozen with; "
+            "give that one."
+        )
+
+
+def _exclusions(session: Session, study: Study) -> LeftOut:
+    rules: dict[str, dict[str, str]] = {"reader": {}, "item": {}}
+    for one in session.scalars(select(Exclusion).where(Exclusion.study_id == study.id)):
+        rules[one.target_kind][one.target_id] = one.rule_code
+    return LeftOut(rules["reader"], rules["item"])
+
+
+def _state(session: Session, reader: Reader, left_out: LeftOut) -> str:
+    actions = set(session.scalars(select(Consent.action).where(Consent.reader_id == reader.id)))
+    if "withdrawn" in actions:
+        return WITHDRAWN
+    if "accepted" not in actions:
+        return NEVER_JOINED
+    return EXCLUDED if reader.id in left_out.readers else INCLUDED
+
+
+def _masks(session: Session, study_id: str) -> dict[str, str]:
+    found = session.execute(select(Method.id, Method.mask).where(Method.study_id == study_id))
+    return {identifier: mask or "" for identifier, mask in found}
+
+
+def _masked(protocol: Protocol, masks: Mapping[str, str]) -> Protocol:
+    """The protocol with masks in place of the methods' identifiers."""
+    return replace(
+        protocol,
+        control=masks.get(protocol.control, ""),
+        pairs=tuple((masks.get(a, ""), masks.get(b, "")) for a, b in protocol.pairs),
+    )
+
+
+def _methods(session: Session, study_id: str, key: Key | None) -> tuple[MethodRecord, ...]:
+    found = []
+    for method in session.scalars(select(Method).where(Method.study_id == study_id)):
+        record = MethodRecord(method.mask or "", MethodKind(method.kind))
+        if key is not None:
+            known = key.methods[method.id]
+            record = replace(
+                record, name=known.name, group=known.group, parameters=known.parameters
+            )
+        found.append(record)
+    return tuple(sorted(found, key=lambda one: (len(one.mask), one.mask)))
+
+
+def _cases(session: Session, study_id: str) -> tuple[CaseRecord, ...]:
+    found = session.scalars(select(Item).where(Item.study_id == study_id).order_by(Item.case_key))
+    return tuple(
+        CaseRecord(one.case_key, one.patient_key, one.modality, one.training) for one in found
+    )
+
+
+def _study(session: Session, study: Study) -> StudyRecord:
+    statuses = [status.value for status in Status]
+    times = dict(
+        session.execute(
+            select(AuditEvent.action, func.min(AuditEvent.server_at))
+            .where(AuditEvent.study_id == study.id, AuditEvent.action.in_(statuses))
+            .group_by(AuditEvent.action)
+        )
+        .tuples()
+        .all()
+    )
+    return StudyRecord(
+        code=study.code,
+        status=study.status,
+        protocol_sha256=study.protocol_sha256,
+        seed_sha256=study.seed_sha256,
+        plan_sha256=study.plan_sha256 or "",
+        key_sha256=study.key_sha256 or "",
+        created_at=study.created_at,
+        frozen_at=study.frozen_at or "",
+        opened_at=times.get(Status.OPEN, ""),
+        closed_at=times.get(Status.CLOSED, ""),
+        unblinded_at=times.get(Status.UNBLINDED, ""),
+        app_version=study.app_version,
+    )
+
+
+def _reader(session: Session, reader: Reader, state: str, answers: Answers) -> ReaderRecord:
+    record = ReaderRecord(reader.code, state, simulated=reader.simulated)
+    if state in (WITHDRAWN, NEVER_JOINED):
+        return record
+    mains = session.scalars(
+        select(Presentation.id)
+        .join(ReadingSession)
+        .where(ReadingSession.reader_id == reader.id, Presentation.role == Role.MAIN)
+    ).all()
+    sittings = session.scalars(
+        select(ReadingSession).where(ReadingSession.reader_id == reader.id)
+    ).all()
+    own = select(Presentation.id).join(ReadingSession).where(ReadingSession.reader_id == reader.id)
+    checks = session.scalars(
+        select(DisplayCheck.passed).where(DisplayCheck.reader_id == reader.id)
+    ).all()
+    return replace(
+        record,
+        specialty=reader.specialty or "",
+        experience_years=reader.experience_years,
+        display_check="passed" if any(checks) else "failed" if checks else "not done",
+        planned=len(mains),
+        read=sum(one in answers.revisions for one in mains),
+        corrections=sum(answers.revisions.get(one, 0) > 1 for one in session.scalars(own)),
+        started_at=min((one.started_at for one in sittings if one.started_at), default=""),
+        finished_at=max((one.finished_at for one in sittings if one.finished_at), default=""),
+    )
+
+
+def _guesses(
+    session: Session, states: Mapping[str, str], masks: Mapping[str, str], protocol: Protocol
+) -> tuple[Guess, ...]:
+    groups = protocol.blinding_groups
+    rows = session.execute(
+        select(Reader.id, Reader.code, Stimulus.method_id, BlindingGuess.guess)
+        .join(Reader, Reader.id == BlindingGuess.reader_id)
+        .join(Stimulus, Stimulus.id == BlindingGuess.stimulus_id)
+    )
+    found = [
+        Guess(code, masks[method], groups[int(guess)] if guess.isdecimal() else DO_NOT_KNOW)
+        for reader_id, code, method, guess in rows
+        if states[reader_id] == INCLUDED
+    ]
+    return tuple(sorted(found, key=lambda one: (one.reader, one.method, one.guess)))
+
+
+def _records(session: Session, study: Study) -> tuple[ExclusionRecord, ...]:
+    names = dict(session.execute(select(Reader.id, Reader.code)).tuples().all())
+    names |= dict(session.execute(select(Item.id, Item.case_key)).tuples().all())
+    found = session.scalars(
+        select(Exclusion).where(Exclusion.study_id == study.id).order_by(Exclusion.decided_at)
+    )
+    return tuple(
+        ExclusionRecord(
+            "reader" if one.target_kind == "reader" else "case",
+            names[one.target_id],
+            one.rule_code,
+            one.prespecified,
+            one.reason,
+            one.decided_by,
+            one.decided_at,
+        )
+        for one in found
+    )
+
+
+def _comments(session: Session, readers: Mapping[str, Reader]) -> int:
+    counted = Counter(session.scalars(select(Comment.reader_id)))
+    return sum(count for reader_id, count in counted.items() if reader_id in readers)

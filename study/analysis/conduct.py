@@ -1,0 +1,171 @@
+"""How the study went: sides and order, identical pairs, times, missing answers, drift."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from study.analysis.comparing import choice_of, main_choices
+from study.analysis.data import Dataset, Observation
+from study.analysis.scores import Missing, missing_by_reason
+from study.analysis.steadiness import Drift, drift
+from study.protocol import LEFT, Question, Role
+from study.stats.balance import OrderBalance, Place, SideBalance, order_balance, side_balance
+from study.stats.intervals import mean_estimate, proportion
+from study.stats.preference import SideCheck, null_pairs, side_check
+from study.stats.values import Estimate, Floats
+
+
+@dataclass(frozen=True)
+class NullScores:
+    """Scores of the two sides of identical pairs on one criterion."""
+
+    question: str
+    pairs: int
+    equal: Estimate
+    shift: Estimate
+
+
+@dataclass(frozen=True)
+class ReaderConduct:
+    """One reader's way of answering in the main pairs.
+
+    Parameters
+    ----------
+    reader : str
+        Code.
+    seconds, q1, q3 : float or None
+        Median visible time of a pair, and its quartiles.
+    missing : tuple of Missing
+        Answers without a value, all questions, by reason.
+    means : tuple of (str, float or None)
+        Mean score on each criterion.
+    """
+
+    reader: str
+    seconds: float | None
+    q1: float | None
+    q3: float | None
+    missing: tuple[Missing, ...]
+    means: tuple[tuple[str, float | None], ...]
+
+
+@dataclass(frozen=True)
+class Conduct:
+    """All of it.
+
+    Parameters
+    ----------
+    readers : tuple of ReaderConduct
+    sides : tuple of SideBalance
+        Every pair of methods, in the main pairs that were read.
+    order : OrderBalance
+        When each method was shown.
+    left_preferred : SideCheck or None
+        Preferences of the main pairs by side; None without that question.
+    side_scores : tuple of (str, Estimate)
+        For each criterion, mean score on the left less right, with readers as the sample.
+    null_preferences : SideCheck or None
+        Preferences in identical pairs.
+    null_scores : tuple of NullScores
+    drift : tuple of Drift
+    """
+
+    readers: tuple[ReaderConduct, ...]
+    sides: tuple[SideBalance, ...]
+    order: OrderBalance
+    left_preferred: SideCheck | None
+    side_scores: tuple[tuple[str, Estimate], ...]
+    null_preferences: SideCheck | None
+    null_scores: tuple[NullScores, ...]
+    drift: tuple[Drift, ...]
+
+
+def conduct(data: Dataset, level: float) -> Conduct:
+    """Everything about how the study went, from the pairs that were read."""
+    shown = _pairs_shown(data)
+    question = data.preference
+    null_choices = (
+        [choice_of(seen) for seen in data.counted(question.code, Role.NULL)] if question else []
+    )
+    return Conduct(
+        readers=tuple(_reader(data, code, shown) for code in data.included_readers),
+        sides=side_balance([choice_of(seen) for seen in shown]),
+        order=order_balance(list(_places(shown))),
+        left_preferred=side_check(main_choices(data, question), level=level) if question else None,
+        side_scores=tuple((q.code, _side_scores(data, q, level)) for q in data.criteria),
+        null_preferences=null_pairs(null_choices, level=level) if question else None,
+        null_scores=tuple(_null_scores(data, q, level) for q in data.criteria),
+        drift=tuple(drift(data, q, level) for q in data.criteria),
+    )
+
+
+def _pairs_shown(data: Dataset) -> list[Observation]:
+    """One observation for each main pair that was answered."""
+    first: dict[tuple[str, str], Observation] = {}
+    for question in data.protocol.questions:
+        for seen in data.counted(question.code, Role.MAIN):
+            if seen.revision:
+                first.setdefault((seen.reader, seen.pair), seen)
+    return list(first.values())
+
+
+def _places(shown: Sequence[Observation]) -> Iterator[Place]:
+    """The methods of each reader's pairs, numbered in the order read."""
+    for reader in sorted({seen.reader for seen in shown}):
+        own = sorted((seen for seen in shown if seen.reader == reader), key=lambda s: s.when)
+        for number, seen in enumerate(own):
+            yield Place(reader, number, seen.left)
+            yield Place(reader, number, seen.right)
+
+
+def _side_scores(data: Dataset, question: Question, level: float) -> Estimate:
+    means = []
+    for reader in data.included_readers:
+        own = [seen for seen in data.counted(question.code, Role.MAIN) if seen.reader == reader]
+        apart = _apart(own)
+        if apart.size:
+            means.append(float(apart.mean()))
+    return mean_estimate(
+        "Left less right", np.array(means, np.float64), "readers as the sample", level
+    )
+
+
+def _null_scores(data: Dataset, question: Question, level: float) -> NullScores:
+    apart = _apart(list(data.counted(question.code, Role.NULL)))
+    return NullScores(
+        question.code,
+        apart.size,
+        proportion("Equal scores", int((apart == 0).sum()), apart.size, level),
+        mean_estimate("Left less right", apart, "identical pairs as the sample", level),
+    )
+
+
+def _apart(seen: Sequence[Observation]) -> Floats:
+    """Left less right of every pair with both scores."""
+    sides: dict[tuple[str, str], dict[int, int]] = {}
+    for one in seen:
+        if one.value is not None:
+            sides.setdefault((one.reader, one.pair), {})[one.side] = one.value
+    apart = [both[LEFT] - both[1 - LEFT] for both in sides.values() if len(both) == 2]
+    return np.array(apart, np.float64)
+
+
+def _reader(data: Dataset, code: str, shown: Sequence[Observation]) -> ReaderConduct:
+    times = [one.seconds for one in shown if one.reader == code and one.seconds is not None]
+    quartiles = np.percentile(times, [25, 50, 75]).tolist() if times else [None] * 3
+    answers = [
+        seen
+        for question in data.protocol.questions
+        for seen in data.counted(question.code, Role.MAIN)
+        if seen.reader == code
+    ]
+    means = []
+    for question in data.criteria:
+        values = [s.value for s in answers if s.question == question.code and s.value is not None]
+        means.append((question.code, float(np.mean(values)) if values else None))
+    return ReaderConduct(
+        code, quartiles[1], quartiles[0], quartiles[2], missing_by_reason(answers), tuple(means)
+    )

@@ -1,0 +1,136 @@
+"""Analyses of a stored study: every one is logged, and can be computed again from the log."""
+
+from __future__ import annotations
+
+import json
+import platform
+from dataclasses import dataclass
+from importlib.metadata import version
+
+from enhancers import __version__
+from study.analysis.collect import collect
+from study.analysis.data import Dataset
+from study.analysis.results import Analysis, analyse
+from study.chain import audit
+from study.errors import StatisticsError
+from study.keyfile import Key
+from study.models import AnalysisRun
+from study.stats.intervals import RESAMPLES
+from study.stats.values import LEVEL, to_json
+from study.store import Store
+
+PACKAGES = ("matplotlib", "numpy", "scipy", "sqlalchemy", "statsmodels")
+
+
+@dataclass(frozen=True)
+class Logged:
+    """An analysis with its entry in the log.
+
+    Parameters
+    ----------
+    run_id : str
+        Identifier of the `AnalysisRun`.
+    data : Dataset
+    analysis : Analysis
+    """
+
+    run_id: str
+    data: Dataset
+    analysis: Analysis
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """Whether an analysis gives the same bytes again; `reason` says why not."""
+
+    same: bool
+    reason: str = ""
+
+
+def run(
+    store: Store,
+    *,
+    actor: str,
+    key: Key | None = None,
+    kind: str = "report",
+    seed: int | None = None,
+    resamples: int = RESAMPLES,
+    level: float = LEVEL,
+) -> Logged:
+    """Analyse a closed study and log it.
+
+    Parameters
+    ----------
+    store : Store
+    actor : str
+        Who asks for it.
+    key : Key, optional
+        Names of the methods, for a study that is unblinded.
+    kind : str
+        What it is for.
+    seed, resamples, level
+        See `study.analysis.analyse`.
+
+    Raises
+    ------
+    BlindingError
+        The study is not closed, or names are asked for before it is unblinded.
+    KeyFileError
+        The key is of another study.
+    """
+    data = collect(store, key)
+    analysis = analyse(data, seed=seed, resamples=resamples, level=level)
+    with store.write() as session:
+        entry = AnalysisRun(
+            study_id=store.study_id,
+            kind=kind,
+            data_sha256=analysis.data_sha256,
+            protocol_sha256=analysis.protocol_sha256,
+            code_version=__version__,
+            libraries_json=json.dumps(libraries(), sort_keys=True),
+            seed=analysis.options.seed,
+            unblinded=data.unblinded,
+            result_json=to_json(analysis, indent=None),
+        )
+        session.add(entry)
+        session.flush()
+        audit(session, actor, "analysis", target=entry.id, detail=f"{kind}, {_by(data)}")
+        return Logged(entry.id, data, analysis)
+
+
+def repeat(store: Store, run_id: str, key: Key | None = None) -> Verdict:
+    """Compute a logged analysis again and compare it byte for byte.
+
+    Raises
+    ------
+    StatisticsError
+        The log has no such analysis.
+    """
+    with store.read() as session:
+        entry = session.get(AnalysisRun, run_id)
+    if entry is None:
+        raise StatisticsError(f"The log has no analysis {run_id!r}.")
+    data = collect(store, key if entry.unblinded else None)
+    if data.unblinded != entry.unblinded:
+        return Verdict(False, "it was made with the names of the methods: give the key file")
+    if data.digest != entry.data_sha256:
+        return Verdict(False, "the data are not the same: ratings or exclusions were added since")
+    options = json.loads(entry.result_json)["options"]
+    again = analyse(data, **options)
+    if to_json(again, indent=None) == entry.result_json:
+        return Verdict(True)
+    then = json.loads(entry.libraries_json)
+    changed = [name for name, number in libraries().items() if then.get(name) != number]
+    if entry.code_version != __version__:
+        changed.insert(0, "Reading Room")
+    because = f"{', '.join(changed)} changed since" if changed else "with the same libraries"
+    return Verdict(False, f"the numbers differ, {because}")
+
+
+def libraries() -> dict[str, str]:
+    """Versions of all that computes."""
+    return {"python": platform.python_version(), **{name: version(name) for name in PACKAGES}}
+
+
+def _by(data: Dataset) -> str:
+    return "methods named" if data.unblinded else "methods masked"

@@ -1,0 +1,132 @@
+"""All analyses of a study in their declared order."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from study.analysis.comparing import Preferences, ScoreComparison, compare_scores, preferences
+from study.analysis.conduct import Conduct, conduct
+from study.analysis.data import Dataset
+from study.analysis.masking import Blinding, blinding
+from study.analysis.scores import (
+    ALL_METHODS,
+    MethodAgreement,
+    Options,
+    ScoreSummary,
+    agreement,
+    context_repeats,
+    summaries,
+)
+from study.analysis.steadiness import repeats
+from study.protocol import Question
+from study.stats.intervals import RESAMPLES
+from study.stats.repeats import RepeatReliability
+from study.stats.values import LEVEL
+
+
+@dataclass(frozen=True)
+class CriterionResult:
+    """Everything about one criterion.
+
+    Parameters
+    ----------
+    question : str
+        Its code.
+    primary : bool
+        Whether the primary analysis is about it.
+    summaries : tuple of ScoreSummary
+        Scores of every method.
+    agreement : tuple of MethodAgreement
+        Of every method, then of all methods together.
+    comparison : ScoreComparison
+    context : tuple of RepeatReliability
+        The same image beside another method: every reader, then all.
+    repeats : tuple of RepeatReliability
+        Hidden repeats: every reader, then all; empty where none were read.
+    """
+
+    question: str
+    primary: bool
+    summaries: tuple[ScoreSummary, ...]
+    agreement: tuple[MethodAgreement, ...]
+    comparison: ScoreComparison
+    context: tuple[RepeatReliability, ...]
+    repeats: tuple[RepeatReliability, ...]
+
+
+@dataclass(frozen=True)
+class Analysis:
+    """The results of a study. The same data, protocol and options give the same bytes.
+
+    Parameters
+    ----------
+    data_sha256, protocol_sha256 : str
+        What was analysed, and by which rules.
+    options : Options
+        Bootstrap and confidence level.
+    criteria : tuple of CriterionResult
+    preferences : Preferences or None
+        None without that question.
+    preference_repeats : tuple of RepeatReliability
+    conduct : Conduct
+    blinding : Blinding or None
+        None before unblinding, or where it was not asked.
+    """
+
+    data_sha256: str
+    protocol_sha256: str
+    options: Options
+    criteria: tuple[CriterionResult, ...]
+    preferences: Preferences | None
+    preference_repeats: tuple[RepeatReliability, ...]
+    conduct: Conduct
+    blinding: Blinding | None
+
+
+def seed_of(protocol_sha256: str) -> int:
+    """The bootstrap seed where none is asked for: fixed by the protocol, before any rating."""
+    return int(protocol_sha256[:8] or "0", 16)
+
+
+def analyse(
+    data: Dataset, *, seed: int | None = None, resamples: int = RESAMPLES, level: float = LEVEL
+) -> Analysis:
+    """Compute all results.
+
+    Parameters
+    ----------
+    data : Dataset
+    seed : int, optional
+        Of the bootstrap; by default the first 32 bits of the protocol's hash.
+    resamples : int
+        Bootstrap samples of whole patients, 0 for none.
+    level : float
+        Confidence level of every interval.
+    """
+    protocol = data.study.protocol_sha256 or data.protocol.digest
+    options = Options(resamples, seed_of(protocol) if seed is None else seed, level)
+    question = data.preference
+    return Analysis(
+        data_sha256=data.digest,
+        protocol_sha256=protocol,
+        options=options,
+        criteria=tuple(_criterion(data, one, options) for one in data.criteria),
+        preferences=preferences(data, question, options) if question else None,
+        preference_repeats=repeats(data, question, options) if question else (),
+        conduct=conduct(data, level),
+        blinding=blinding(data, level),
+    )
+
+
+def _criterion(data: Dataset, question: Question, options: Options) -> CriterionResult:
+    return CriterionResult(
+        question=question.code,
+        primary=question.primary,
+        summaries=summaries(data, question),
+        agreement=tuple(
+            agreement(data, question, method, options) for method in (*data.masks, ALL_METHODS)
+        ),
+        comparison=compare_scores(data, question, options),
+        context=context_repeats(data, question, options),
+        repeats=repeats(data, question, options),
+    )

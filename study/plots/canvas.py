@@ -1,0 +1,119 @@
+"""The canvas of all figures: one size and type, themed inks, and SVG that is the same every time.
+
+Inks are written as CSS variables (`--ink`, `--quiet`, `--line`), which the page sets for light,
+dark and print; colours that carry meaning are fixed and readable on both grounds.
+"""
+
+from __future__ import annotations
+
+import io
+import re
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+INK, QUIET, LINE = "#010203", "#010204", "#010205"
+"""Stand-ins that become CSS variables in the finished SVG."""
+_VARIABLES = {INK: "--ink", QUIET: "--quiet", LINE: "--line"}
+LOW, MIDDLE, HIGH = (0.72, 0.36, 0.16), (0.86, 0.85, 0.83), (0.12, 0.42, 0.62)
+"""Ends and middle of a rating scale, told apart by all kinds of colour vision."""
+READERS = ("#2f7fb8", "#d0722c", "#3c9a6b", "#b65f9c", "#8a7a1f", "#7c6fd0", "#c8494f", "#5f8f98")
+DASHES: tuple[Any, ...] = ("-", (0, (4, 1.6)), (0, (1.2, 1.4)))
+WIDTH = 8.6
+"""Inches; the page scales figures down, never up."""
+_SETTINGS = {
+    "font.family": "DejaVu Sans", "font.size": 8.5, "svg.fonttype": "none",
+    "text.parse_math": False, "axes.edgecolor": LINE, "axes.labelcolor": INK, "text.color": INK,
+    "xtick.color": QUIET, "ytick.color": QUIET, "xtick.labelcolor": INK, "ytick.labelcolor": INK,
+    "axes.spines.top": False, "axes.spines.right": False, "axes.linewidth": 0.8,
+    "axes.titlesize": 8.5, "axes.titlelocation": "left", "axes.unicode_minus": True,
+    "path.simplify": False,
+}  # fmt: skip
+_ONE_AT_A_TIME = threading.Lock()
+
+
+def scale_colours(points: int) -> tuple[tuple[float, float, float], ...]:
+    """Colours of a rating scale, from low to high."""
+    ends = np.array([LOW, MIDDLE, HIGH])
+    at = np.linspace(0, 2, points)
+    return tuple(
+        (float(r), float(g), float(b))
+        for r, g, b in np.stack([np.interp(at, [0, 1, 2], ends[:, i]) for i in range(3)], axis=1)
+    )
+
+
+def shorten(text: str, longest: int = 24) -> str:
+    """A label that leaves room for its figure."""
+    flat = "".join(c for c in " ".join(text.split()) if c.isprintable())
+    return flat if len(flat) <= longest else flat[: longest - 1] + "…"
+
+
+@contextmanager
+def canvas(height: float, name: str) -> Iterator[tuple[Figure, Callable[[], str]]]:
+    """A figure in the house's settings, and a function that gives its SVG afterwards."""
+    import matplotlib
+    from matplotlib.figure import Figure
+
+    done: list[str] = []
+    # Settings belong to the process, and two reports may be drawn at once.
+    settings: Any = {**_SETTINGS, "svg.hashsalt": name}
+    with _ONE_AT_A_TIME, matplotlib.rc_context(settings):
+        figure = Figure(figsize=(WIDTH, height))
+        yield figure, lambda: done[0]
+        target = io.StringIO()
+        figure.savefig(target, format="svg", transparent=True, metadata=dict.fromkeys(_METADATA))
+        done.append(_inline(target.getvalue(), name))
+
+
+_METADATA = ("Date", "Creator", "Format", "Type")
+
+
+def _inline(svg: str, name: str) -> str:
+    """Only the element, with ids of its own, themed inks, and its size left to the page."""
+    svg = svg[svg.index("<svg") :]
+    svg = re.sub(r'\b(id="|href="#|url\(#)', rf"\g<1>{name}-", svg)
+    for colour, variable in _VARIABLES.items():
+        svg = svg.replace(colour, f"var({variable})")
+    svg = re.sub(r"'DejaVu Sans'(?:, [^;\"]*)?", "var(--sans)", svg)
+    svg = re.sub(r'<svg ([^>]*?)width="[\d.]+pt" height="[\d.]+pt"', r"<svg \1", svg, count=1)
+    return re.sub(r"[ \t]+\n", "\n", svg).strip()
+
+
+def reader_style(number: int) -> dict[str, Any]:
+    """Colour and dashes of a reader's line."""
+    return {
+        "color": READERS[number % len(READERS)],
+        "ls": DASHES[number // len(READERS) % len(DASHES)],
+        "marker": "o",
+        "ms": 3,
+    }
+
+
+def settle(
+    figure: Figure, axes: Axes, *, top: float = 0.1, right: float = 1.25, bottom: float = 0.3
+) -> None:
+    """Give the axes what their labels leave, in inches."""
+    width, height = figure.get_size_inches()
+    longest = max((len(label.get_text()) for label in axes.get_yticklabels()), default=0)
+    left = max(0.55, 0.085 * longest + 0.15)
+    axes.set_position(
+        (
+            left / width,
+            bottom / height,
+            (width - left - right) / width,
+            (height - bottom - top) / height,
+        )
+    )
+
+
+def text_on(colour: Any) -> str:
+    """Black or white, whichever is easier to read on a colour."""
+    red, green, blue = colour
+    return "#ffffff" if 0.30 * red + 0.59 * green + 0.11 * blue < 0.55 else "#161616"

@@ -1,0 +1,7 @@
+"""The report of a study: one HTML file that needs nothing else, to be read, printed or attached."""
+
+from __future__ import annotations
+
+from study.report.page import render
+
+__all__ = ["render"]

@@ -1,0 +1,80 @@
+"""Puts the parts of the report together."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from study.analysis import Analysis, Dataset
+from study.report.conduct import balance, blinding, left_out
+from study.report.criteria import criterion
+from study.report.markup import Html, join, tag
+from study.report.methods import reproducibility, statistics
+from study.report.overview import design, masthead, readers, summary
+from study.report.readings import preferences, steadiness
+from study.report.sheet import Sheet, heading
+
+STYLE = Path(__file__).resolve().parents[2] / "assets" / "report.css"
+
+
+def render(data: Dataset, analysis: Analysis) -> str:
+    """The report as HTML.
+
+    Parameters
+    ----------
+    data : Dataset
+    analysis : Analysis
+        Of the same data.
+
+    Returns
+    -------
+    str
+        A whole document without references to other files. The same arguments give the same
+        text.
+    """
+    sheet = Sheet(data, analysis)
+    top = masthead(sheet)
+    parts = [
+        ("summary", "Summary", summary(sheet)),
+        ("design", "Design and protocol", design(sheet)),
+        ("readers", "Readers", readers(sheet)),
+        *(
+            (
+                f"criterion-{result.question}",
+                heading(sheet.question(result.question)),
+                criterion(sheet, result),
+            )
+            for result in analysis.criteria
+        ),
+    ]
+    if analysis.preferences is not None:
+        parts.append(("preferences", "Preferences", preferences(sheet, analysis.preferences)))
+    parts += [
+        ("steadiness", "Consistency of each reader", steadiness(sheet)),
+        ("balance", "Balance of sides and order", balance(sheet)),
+        ("blinding", "Blinding", blinding(sheet)),
+        ("left-out", "Withdrawals, exclusions", left_out(sheet)),
+        ("statistics", "Statistical methods", statistics(sheet)),
+        ("reproducibility", "Reproducibility", reproducibility(sheet)),
+    ]
+    links = (tag("li", tag("a", title, href=f"#{name}")) for name, title, _ in parts)
+    return _document(
+        sheet,
+        tag("nav", tag("ol", *links), aria_label="Contents"),
+        tag("main", top, join(part for _, _, part in parts)),
+    )
+
+
+def _document(sheet: Sheet, contents: Html, body: Html) -> str:
+    head = join(
+        (
+            Html('<meta charset="utf-8">'),
+            Html('<meta name="viewport" content="width=device-width, initial-scale=1">'),
+            Html('<meta name="color-scheme" content="light dark">'),
+            Html('<meta name="robots" content="noindex">'),
+            tag("title", f"{sheet.data.protocol.title}: report"),
+            tag("style", Html(f"\n{STYLE.read_text('utf-8')}")),
+        ),
+        "\n",
+    )
+    whole = f"<head>\n{head}\n</head>\n<body>\n{contents}\n{body}\n</body>"
+    return f'<!doctype html>\n<html lang="en">\n{whole}\n</html>\n'
