@@ -78,5 +78,5 @@ def check(case: str, method: str, facts: Declared, *, attested: bool) -> tuple[s
                 f"and does not say whether text is burned into its pixels. {act}"
             )
     if facts.head:
-        return (f"Case {case} is of a head: a face may be recognised in such slices.",)
+        return ("Slices of a head: a face may be recognised in them.",)
     return ()

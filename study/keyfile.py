@@ -191,7 +191,8 @@ def create(path: Path, folder: Path) -> Key:
 def save(key: Key) -> None:
     """Write a key to its path, complete or not at all, for its owner only."""
     content = {"format": FORMAT, "version": VERSION, "seed": key.seed.hex(), **_content(key)}
-    text = json.dumps({**content, "check": key.digest}, indent=1, ensure_ascii=False) + "\n"
+    # In ASCII: the name of a file need not be valid UTF-8.
+    text = json.dumps({**content, "check": key.digest}, indent=1) + "\n"
     path = key.path.resolve()
     temporary = ""
     try:

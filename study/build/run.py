@@ -95,6 +95,7 @@ def build(
     known = [str(modality) for modality in Modality]
     if sources.modality and sources.modality not in known:
         raise BuildError(f"The modality {sources.modality!r} is unknown; use {', '.join(known)}.")
+    _check_places(store, sources)
     groups = store.protocol().blinding_groups
     methods = [key_method(method, groups, chosen.seed) for method in sources.methods]
     key = keyfile.load(key.path, store.folder, study_id=study.id, seed_sha256=study.seed_sha256)
@@ -109,6 +110,17 @@ def build(
         run.clean_up()
     _log(store, sources, chosen, actor)
     return run.report()
+
+
+def _check_places(store: Store, sources: Sources) -> None:
+    folder = store.folder.resolve()
+    for case in sources.cases:
+        for file in case.files:
+            if folder in file.resolve().parents:
+                raise BuildError(
+                    f"{file} lies in the study folder, whose copies would carry its name; move "
+                    "the images elsewhere."
+                )
 
 
 def _silent(_share: float, _what: str) -> None:
@@ -140,8 +152,7 @@ class _Run:
         self.total = len(sources.cases) * len(sources.methods)
         self.rendered = self.kept = 0
         self.measured: list[Measured] = []
-        self.warnings: dict[str, list[str]] = {}
-        self.notes: list[str] = []
+        self.remarks: dict[str, list[str]] = {}
         self.mute: Counter[str] = Counter()
 
     def cases(self) -> None:
@@ -162,10 +173,9 @@ class _Run:
         item_id = next(name for name, one in self.key.cases.items() if one.name == case.name)
         attested = self.options.attest_deidentified
         shelf = read_case(self.sources, case, self.caps)
-        self.notes += check_files(shelf, attested=attested)
+        for text in check_files(shelf, attested=attested):
+            self.remarks.setdefault(text, []).append(case.name)
         self.mute.update(i.format for i in shelf.images.values() if i.format != "DICOM")
-        for text in shelf.warnings:
-            self.warnings.setdefault(text, []).append(case.name)
         with self.store.write() as session:
             roster.put_item(
                 session,
@@ -249,8 +259,8 @@ class _Run:
         """What was done and measured."""
         self.progress(1.0, "done")
         names = [method.name for method in self.sources.methods]
-        notes = list(self.notes)
-        for text, cases in self.warnings.items():
+        notes = []
+        for text, cases in self.remarks.items():
             who = f"Case {cases[0]}" if len(cases) == 1 else f"{len(cases)} cases"
             notes.append(f"{who}: {text}")
         if self.mute and not self.options.attest_deidentified:

@@ -47,11 +47,6 @@ class Shelf:
         """What a method starts from."""
         return self.images[self.files[method]]
 
-    @property
-    def warnings(self) -> tuple[str, ...]:
-        """What the loader remarked about the files."""
-        return tuple(dict.fromkeys(t for image in self.images.values() for t in image.warnings))
-
     def window_json(self) -> str:
         """Window, units, presets and spacing for the reader's page: one for the whole case."""
         lead = self.lead
@@ -112,13 +107,15 @@ def check_files(shelf: Shelf, *, attested: bool) -> tuple[str, ...]:
     Returns
     -------
     tuple of str
-        Notes for the coordinator.
+        Notes for the coordinator, with what the loader remarked.
 
     Raises
     ------
     BuildError
     """
-    notes: list[str] = []
+    notes = [text for image in shelf.images.values() for text in image.warnings]
+    if len({image.format == "JPEG" for image in shelf.images.values()}) > 1:
+        notes.append("Some images are JPEG and some are not: its blocks may betray a method.")
     first = {file: method for method, file in reversed(list(shelf.files.items()))}
     for file, method in first.items():
         if shelf.images[file].format == "DICOM":
@@ -131,7 +128,7 @@ def check_files(shelf: Shelf, *, attested: bool) -> tuple[str, ...]:
             for method in shelf.files
         ],
     )
-    return tuple(notes)
+    return tuple(dict.fromkeys(notes))
 
 
 def _load(

@@ -48,13 +48,13 @@ def picture(seed: int, rows: int = SIDE, columns: int = SIDE) -> NDArray[np.uint
 
     field = gaussian_filter(np.random.default_rng(seed).standard_normal((rows, columns)), 1.5)
     field = (field - field.min()) / np.ptp(field)
-    return np.rint(20 + 200 * field).astype(np.uint8)
+    return np.asarray(np.rint(20 + 200 * field), np.uint8)
 
 
 def noisy(pixels: NDArray[np.uint8], seed: int, sigma: float = 6.0) -> NDArray[np.uint8]:
     """The same with white noise."""
     noise = np.random.default_rng(seed).standard_normal(pixels.shape) * sigma
-    return np.clip(np.rint(pixels + noise), 0, 255).astype(np.uint8)
+    return np.asarray(np.clip(np.rint(pixels + noise), 0, 255), np.uint8)
 
 
 def write_inputs(folder: Path, cases: int = 3) -> Path:

@@ -60,6 +60,14 @@ def test_a_key_is_read_back_as_it_was_saved(tmp_path: Path, folder: Path) -> Non
     assert [path.name for path in tmp_path.iterdir() if path.is_file()] == ["key.json"]
 
 
+def test_names_that_are_no_text_are_kept(tmp_path: Path, folder: Path) -> None:
+    odd = b"p\xff.png".decode("utf-8", "surrogateescape")
+    key = keyfile.create(tmp_path / "key.json", folder)
+    key = replace(filled(key), cases={"i-1": KeyCase(odd, "Ä", (f"/in/{odd}",))})
+    keyfile.save(key)
+    assert keyfile.load(key.path, folder) == key
+
+
 def test_the_digest_of_the_names_needs_the_seed(tmp_path: Path, folder: Path) -> None:
     key = filled(keyfile.create(tmp_path / "key.json", folder))
     assert replace(key, seed=bytes(32)).digest != key.digest
