@@ -72,6 +72,11 @@ class _Showing:
     excluded: str
 
 
+def label(reader: str, session: int, position: int) -> str:
+    """What exports call a pair: its place in the reader's plan."""
+    return f"{reader}-{session}-{position:03d}"
+
+
 def observations(
     session: Session,
     protocol: Protocol,
@@ -115,7 +120,7 @@ def _showings(
         .order_by(ReadingSession.number, Presentation.position)
     ).all()
     labels = {
-        presentation.id: f"{readers[s.reader_id].code}-{s.number}-{presentation.position:03d}"
+        presentation.id: label(readers[s.reader_id].code, s.number, presentation.position)
         for presentation, s, _ in rows
     }
     for presentation, sitting, item in rows:

@@ -2,22 +2,22 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
-from study.analysis.answers import Answers, LeftOut, observations
-from study.analysis.data import (
+from study.analysis.answers import Answers, LeftOut, label, observations
+from study.analysis.data import Dataset
+from study.analysis.records import (
     DO_NOT_KNOW,
     EXCLUDED,
     INCLUDED,
     NEVER_JOINED,
     WITHDRAWN,
     CaseRecord,
-    Dataset,
+    CommentRecord,
     ExclusionRecord,
     Guess,
     MethodRecord,
@@ -84,7 +84,7 @@ def collect(store: Store, key: Key | None = None) -> Dataset:
             ),
             guesses=_guesses(session, states, masks, protocol),
             exclusions=_records(session, study),
-            comments=_comments(session, taking_part),
+            comments=tuple(_comments(session, taking_part)),
         )
 
 
@@ -251,6 +251,14 @@ def _records(session: Session, study: Study) -> tuple[ExclusionRecord, ...]:
     )
 
 
-def _comments(session: Session, readers: Mapping[str, Reader]) -> int:
-    counted = Counter(session.scalars(select(Comment.reader_id)))
-    return sum(count for reader_id, count in counted.items() if reader_id in readers)
+def _comments(session: Session, readers: Mapping[str, Reader]) -> Iterator[CommentRecord]:
+    rows = session.execute(
+        select(Comment, Presentation.position, ReadingSession.number)
+        .join(Presentation, Presentation.id == Comment.presentation_id)
+        .join(ReadingSession, ReadingSession.id == Presentation.session_id)
+        .where(Comment.reader_id.in_(list(readers)))
+        .order_by(Comment.at)
+    )
+    for comment, position, number in rows:
+        code = readers[comment.reader_id].code
+        yield CommentRecord(code, label(code, number, position), comment.text, comment.at)

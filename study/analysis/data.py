@@ -12,11 +12,20 @@ from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from functools import cached_property
 
+from study.analysis.records import (
+    INCLUDED,
+    CaseRecord,
+    CommentRecord,
+    ExclusionRecord,
+    Guess,
+    MethodRecord,
+    ReaderRecord,
+    StudyRecord,
+)
 from study.protocol import (
     CANNOT_JUDGE,
     LEFT,
     PAIR,
-    MethodKind,
     Protocol,
     Question,
     QuestionKind,
@@ -28,9 +37,6 @@ from study.stats.table import Row
 NOT_READ = "not read"
 """Why a value is missing where the reader never reached the pair."""
 MISSING = (CANNOT_JUDGE, NOT_READ)
-DO_NOT_KNOW = "do not know"
-INCLUDED, WITHDRAWN, EXCLUDED, NEVER_JOINED = "included", "withdrawn", "excluded", "never joined"
-"""States of a reader's place."""
 
 
 @dataclass(frozen=True)
@@ -99,108 +105,6 @@ class Observation:
 
 
 @dataclass(frozen=True)
-class MethodRecord:
-    """A method; all but its mask and kind are empty before unblinding."""
-
-    mask: str
-    kind: MethodKind = MethodKind.TEST
-    name: str = ""
-    group: str = ""
-    parameters: tuple[tuple[str, str], ...] = ()
-
-    @property
-    def label(self) -> str:
-        """What tables call it."""
-        return f"{self.mask} {self.name}" if self.name else self.mask
-
-
-@dataclass(frozen=True)
-class ReaderRecord:
-    """A reader's place.
-
-    Parameters
-    ----------
-    code : str
-    state : str
-        `INCLUDED`, `WITHDRAWN`, `EXCLUDED` or `NEVER_JOINED`.
-    specialty, experience_years
-        As the reader answered; empty or None if not.
-    simulated : bool
-        A program that answers, not a person.
-    display_check : str
-        passed, failed or not done.
-    planned, read : int
-        Main pairs.
-    corrections : int
-        Answers given again with a reason.
-    started_at, finished_at : str
-        First and last session; empty if not.
-    """
-
-    code: str
-    state: str = INCLUDED
-    specialty: str = ""
-    experience_years: int | None = None
-    simulated: bool = False
-    display_check: str = "not done"
-    planned: int = 0
-    read: int = 0
-    corrections: int = 0
-    started_at: str = ""
-    finished_at: str = ""
-
-
-@dataclass(frozen=True)
-class CaseRecord:
-    """A case by its random labels."""
-
-    case: str
-    patient: str
-    modality: str = ""
-    training: bool = False
-
-
-@dataclass(frozen=True)
-class Guess:
-    """What a reader believed an image of a method was made by; `DO_NOT_KNOW` is an answer."""
-
-    reader: str
-    method: str
-    guess: str
-
-
-@dataclass(frozen=True)
-class ExclusionRecord:
-    """A logged decision to leave a reader or a case out."""
-
-    kind: str
-    target: str
-    rule: str
-    prespecified: bool
-    reason: str
-    decided_by: str
-    decided_at: str
-
-
-@dataclass(frozen=True)
-class StudyRecord:
-    """The study itself: identity, status, hashes and recorded times."""
-
-    code: str = "STUDY"
-    status: str = "closed"
-    protocol_sha256: str = ""
-    seed_sha256: str = ""
-    plan_sha256: str = ""
-    key_sha256: str = ""
-    created_at: str = ""
-    frozen_at: str = ""
-    opened_at: str = ""
-    closed_at: str = ""
-    unblinded_at: str = ""
-    app_version: str = ""
-
-
-@dataclass(frozen=True)
 class Dataset:
     """All that is analysed.
 
@@ -217,8 +121,7 @@ class Dataset:
         Of readers who take part; those of withdrawn readers are not here.
     guesses : tuple of Guess
     exclusions : tuple of ExclusionRecord
-    comments : int
-        How many comments readers wrote.
+    comments : tuple of CommentRecord
     """
 
     study: StudyRecord
@@ -229,7 +132,7 @@ class Dataset:
     observations: tuple[Observation, ...]
     guesses: tuple[Guess, ...] = ()
     exclusions: tuple[ExclusionRecord, ...] = ()
-    comments: int = 0
+    comments: tuple[CommentRecord, ...] = ()
 
     @property
     def unblinded(self) -> bool:
@@ -279,14 +182,15 @@ class Dataset:
         content = {
             "methods": [asdict(method) for method in masked],
             "cases": [asdict(case) for case in self.cases],
-            "observations": [asdict(seen) for seen in self._sorted()],
+            "observations": [asdict(seen) for seen in self.ordered()],
             "guesses": sorted((g.reader, g.method, g.guess) for g in self.guesses),
             "exclusions": [asdict(one) for one in self.exclusions],
         }
         text = json.dumps(content, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
         return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
 
-    def _sorted(self) -> list[Observation]:
+    def ordered(self) -> list[Observation]:
+        """All observations, by reader and in the order shown: it tells nothing of methods."""
         codes = [question.code for question in self.protocol.questions]
         return sorted(
             self.observations, key=lambda s: (s.reader, s.when, codes.index(s.question), s.side)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from study.analysis.data import DO_NOT_KNOW, Dataset
+from study.analysis.data import Dataset
+from study.analysis.records import DO_NOT_KNOW
 from study.stats.blinding import BlindingIndex, Guess, blinding_index
 from study.stats.intervals import proportion
 from study.stats.values import LEVEL, Estimate

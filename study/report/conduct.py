@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from study.analysis.data import EXCLUDED, NEVER_JOINED, WITHDRAWN
+from study.analysis.records import EXCLUDED, NEVER_JOINED, WITHDRAWN
 from study.report.markup import Content, Html, Notes, paragraph, section, table, tag
 from study.report.numbers import (
     NONE,
@@ -173,7 +173,9 @@ def left_out(sheet: Sheet) -> Html:
     ]
     corrected = sum(one.corrections for one in data.readers)
     lines.append(f"{plural(corrected, 'pair')} corrected by readers, each with a reason.")
-    lines.append(f"{plural(data.comments, 'comment')} written by readers; they are in the export.")
+    lines.append(
+        f"{plural(len(data.comments), 'comment')} written by readers; they are in the export."
+    )
     rows: list[list[Content]] = [
         [
             one.target,

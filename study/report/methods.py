@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from enhancers import __version__
-from study.analysis.data import INCLUDED
 from study.analysis.log import libraries
+from study.analysis.records import INCLUDED
 from study.protocol import Role
 from study.report.markup import (
     Content,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 
-from study.analysis.data import EXCLUDED, INCLUDED, NEVER_JOINED, WITHDRAWN, MethodRecord
+from study.analysis.records import EXCLUDED, INCLUDED, NEVER_JOINED, WITHDRAWN, MethodRecord
 from study.protocol import MethodKind, QuestionKind, Role
 from study.report.markup import (
     Content,

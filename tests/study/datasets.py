@@ -6,13 +6,12 @@ import hashlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 
-from study.analysis.data import (
-    NOT_READ,
+from study.analysis.data import NOT_READ, Dataset, Observation
+from study.analysis.records import (
     CaseRecord,
-    Dataset,
+    CommentRecord,
     Guess,
     MethodRecord,
-    Observation,
     ReaderRecord,
     StudyRecord,
 )
@@ -72,7 +71,7 @@ def dataset(
         tuple(readers),
         tuple(CaseRecord(case.id, case.patient, "MR") for case in listed),
         tuple(found),
-        comments=2,
+        comments=(CommentRecord("R01", "R01-1-003", "Left is blurred.", _minute(3)),),
     )
 
 

@@ -1,0 +1,123 @@
+"""The facts around the answers of a study: methods, readers, cases, decisions, times."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from study.protocol import MethodKind
+
+DO_NOT_KNOW = "do not know"
+INCLUDED, WITHDRAWN, EXCLUDED, NEVER_JOINED = "included", "withdrawn", "excluded", "never joined"
+"""States of a reader's place."""
+
+
+@dataclass(frozen=True)
+class MethodRecord:
+    """A method; all but its mask and kind are empty before unblinding."""
+
+    mask: str
+    kind: MethodKind = MethodKind.TEST
+    name: str = ""
+    group: str = ""
+    parameters: tuple[tuple[str, str], ...] = ()
+
+    @property
+    def label(self) -> str:
+        """What tables call it."""
+        return f"{self.mask} {self.name}" if self.name else self.mask
+
+
+@dataclass(frozen=True)
+class ReaderRecord:
+    """A reader's place.
+
+    Parameters
+    ----------
+    code : str
+    state : str
+        `INCLUDED`, `WITHDRAWN`, `EXCLUDED` or `NEVER_JOINED`.
+    specialty, experience_years
+        As the reader answered; empty or None if not.
+    simulated : bool
+        A program that answers, not a person.
+    display_check : str
+        passed, failed or not done.
+    planned, read : int
+        Main pairs.
+    corrections : int
+        Answers given again with a reason.
+    started_at, finished_at : str
+        First and last session; empty if not.
+    """
+
+    code: str
+    state: str = INCLUDED
+    specialty: str = ""
+    experience_years: int | None = None
+    simulated: bool = False
+    display_check: str = "not done"
+    planned: int = 0
+    read: int = 0
+    corrections: int = 0
+    started_at: str = ""
+    finished_at: str = ""
+
+
+@dataclass(frozen=True)
+class CaseRecord:
+    """A case by its random labels."""
+
+    case: str
+    patient: str
+    modality: str = ""
+    training: bool = False
+
+
+@dataclass(frozen=True)
+class Guess:
+    """What a reader believed an image of a method was made by; `DO_NOT_KNOW` is an answer."""
+
+    reader: str
+    method: str
+    guess: str
+
+
+@dataclass(frozen=True)
+class ExclusionRecord:
+    """A logged decision to leave a reader or a case out."""
+
+    kind: str
+    target: str
+    rule: str
+    prespecified: bool
+    reason: str
+    decided_by: str
+    decided_at: str
+
+
+@dataclass(frozen=True)
+class CommentRecord:
+    """What a reader wrote about a pair."""
+
+    reader: str
+    pair: str
+    text: str
+    at: str
+
+
+@dataclass(frozen=True)
+class StudyRecord:
+    """The study itself: identity, status, hashes and recorded times."""
+
+    code: str = "STUDY"
+    status: str = "closed"
+    protocol_sha256: str = ""
+    seed_sha256: str = ""
+    plan_sha256: str = ""
+    key_sha256: str = ""
+    created_at: str = ""
+    frozen_at: str = ""
+    opened_at: str = ""
+    closed_at: str = ""
+    unblinded_at: str = ""
+    app_version: str = ""
