@@ -25,16 +25,16 @@ def make_folder(folder: Path, database: Path | None) -> None:
     StoreError
         There is a database already, or the folder cannot be written.
     """
+    if database is not None and database.exists():
+        raise StoreError(
+            f"There is a study in {folder} already: choose another folder, or go on with it."
+        )
     try:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         folder.chmod(0o700)
         (folder / STIMULI).mkdir(mode=0o700, exist_ok=True)
         if database is not None:
             os.close(os.open(database, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
-    except FileExistsError:
-        raise StoreError(
-            f"There is a study in {folder} already: choose another folder, or go on with it."
-        ) from None
     except OSError as error:
         raise StoreError(f"No study can be made in {folder}: {error.strerror}.") from None
 

@@ -98,8 +98,6 @@ class Store:
         where = url_of(folder, url)
         file = sqlite_path(where)
         log = mirror_of(folder, mirror)
-        if log.exists():
-            raise StoreError(f"{log} exists: it may be the mirror of another study. Move it away.")
         make_folder(folder, file)
         study = Study(
             code=code,
@@ -109,6 +107,8 @@ class Store:
             app_version=__version__,
         )
         try:
+            if log.exists():
+                raise StoreError(f"{log} exists, perhaps of another study: move it away.")
             engine = engine_for(where)
             with translated(), engine.execution_options(**{WRITING: True}).begin() as connection:
                 _make_tables(connection, study)
@@ -179,7 +179,7 @@ class Store:
             The database refuses, is busy or fails, or the second log tells another history.
         """
         if self._conflict:
-            raise StoreError(self._conflict)
+            raise MirrorConflict(self._conflict)
         with translated(), self._turn, Session(self._writer, expire_on_commit=False) as session:
             session.info[chain.STUDY_ID] = self.study_id
             with session.begin():

@@ -81,12 +81,12 @@ def new_chain(store: Store) -> None:
         rows = [
             dict(row) for row in session.execute(select(table).order_by(table.c.seq)).mappings()
         ]
-    before = "0" * 64
+    before, statements = "0" * 64, []
     for row in rows:
         row["prev_hash"] = before
         before = row_hash(row)
-        tamper(
-            store,
-            "UPDATE rating_event SET prev_hash = :previous, row_hash = :hash WHERE seq = :seq",
-            previous=row["prev_hash"], hash=before, seq=row["seq"],
-        )  # fmt: skip
+        statements.append(
+            f"UPDATE rating_event SET prev_hash = '{row['prev_hash']}', row_hash = '{before}' "
+            f"WHERE seq = {row['seq']}"
+        )
+    tamper(store, *statements)

@@ -75,8 +75,8 @@ STATEMENTS: tuple[tuple[str, str, str, str], ...] = (
 
 
 @pytest.fixture(scope="module")
-def store(module_path: Path, module_url: str | None) -> Iterator[Store]:
-    store = toy_study(module_path / "open", readers=3, pairs=3, protocol=PROTOCOL, url=module_url)
+def store(module_path: Path, backend: str, module_url: str | None) -> Iterator[Store]:
+    store = toy_study(module_path / backend, readers=3, pairs=3, protocol=PROTOCOL, url=module_url)
     with store.read() as session:
         one, two, three = reader_ids(session)
         token = tokens(session, one)[0]
