@@ -1,0 +1,236 @@
+// The desk of a reader: the bar on top, one screen below it. The server says which one.
+
+const root = element.querySelector(".desk");
+const life = new AbortController();
+
+class Desk {
+  constructor() {
+    this.root = root;
+    this.screen = null;
+    this.shown = new AbortController();
+    this.breakAt = 0;
+    this.sitting = 0;
+    this.title = make("span", { class: "dk-title" });
+    this.phase = make("span", { class: "dk-phase" });
+    this.count = make("span", { class: "dk-count" });
+    this.line = make("i", {});
+    this.status = make("div", { class: "dk-status", role: "status" });
+    this.preset = make("select", { "aria-label": "Window preset", title: "Window preset (V)" });
+    this.preset.addEventListener("change", () => this.choosePreset());
+    this.zoomed = make("span", { class: "dk-zoom", title: "Screen pixels per pixel of the image" });
+    this.body = make("main", { class: "dk-body" });
+    this.reading = new Reading(this);
+    this.reading.light.changed = () => this.showTools();
+    new Pointers(this.reading.light, life);
+    this.makeBar();
+    root.replaceChildren(this.bar, this.status, this.body);
+  }
+
+  makeBar() {
+    const { light } = this.reading;
+    const tool = (text, title, action) => {
+      const node = make("button", { type: "button", class: "dk-tool", title }, text);
+      node.addEventListener("click", () => {
+        // The keys belong to the images again.
+        node.blur();
+        action();
+      });
+      return node;
+    };
+    this.smooth = tool("Smooth", "Smooth enlarged pixels (S)", () => this.toggleSmooth());
+    this.previous = tool("Previous", "Correct the previous pair (Backspace)", () =>
+      this.reading.correcting ? this.reading.stopCorrecting() : this.reading.correct(),
+    );
+    const bar = make("span", { class: "dk-line" }, this.line);
+    this.progress = make("div", { class: "dk-progress" }, this.phase, this.count, bar);
+    const reset = tool("Reset", "Reset zoom and window (R)", () => light.reset());
+    this.tools = make("div", { class: "dk-tools" });
+    this.tools.append(this.zoomed, this.preset, reset, this.smooth, this.previous);
+    this.tools.append(
+      tool("Pause", "Hide the images and stop the clock (P)", () => pauseDialog(this)),
+      tool("Keys", "Keys and mouse (?)", () => this.showKeys()),
+    );
+    const menu = tool("Menu", "Sign out, withdraw", () => this.screen && menuDialog(this));
+    this.bar = make("header", { class: "dk-bar" });
+    const space = make("span", { class: "dk-space" });
+    this.bar.append(this.title, this.progress, space, this.tools, menu);
+  }
+
+  // Listeners that end with the page, and those that end with the screen.
+  forLife(target, type, action) {
+    target.addEventListener(type, action, { signal: life.signal });
+  }
+
+  whileShown(target, type, action) {
+    target.addEventListener(type, action, { signal: this.shown.signal });
+  }
+
+  say(text) {
+    putText(this.status, text);
+    this.status.title = text;
+  }
+
+  showKeys() {
+    keysDialog(this);
+  }
+
+  toggleSmooth() {
+    this.reading.light.smooth = !this.reading.light.smooth;
+    this.reading.light.redraw();
+  }
+
+  choosePreset() {
+    this.reading.light.usePreset(Number(this.preset.value));
+    this.preset.blur();
+  }
+
+  // What went wrong is said in one place; a page that is behind shows what the server holds.
+  async attempt(action) {
+    try {
+      await action();
+    } catch (problem) {
+      const known = problem instanceof Refusal;
+      const text = known ? problem.message : "Something went wrong on this page. Reload it.";
+      if (known && problem.stale) await this.refresh();
+      this.say(text);
+    }
+  }
+
+  async step(name, body) {
+    await this.attempt(async () => {
+      const { screen, message } = await api(name, body);
+      await this.enter(screen, null);
+      if (message) this.say(message);
+    });
+  }
+
+  async refresh() {
+    try {
+      const { screen } = await api("state");
+      await this.enter(screen, null);
+    } catch (problem) {
+      this.trouble(problem instanceof Refusal ? problem.message : LOST);
+    }
+  }
+
+  trouble(text) {
+    this.reading.close();
+    this.swap(
+      card(
+        "Not connected",
+        make("p", {}, text),
+        actions(pressable("Try again", () => this.refresh(), "dk-main")),
+      ),
+      false,
+    );
+  }
+
+  async enter(screen, pair) {
+    const before = this.screen;
+    this.screen = screen;
+    this.showHead();
+    if (screen.kind !== "pair" && screen.kind !== "guess") return this.showCard();
+    await this.suggestBreak(before);
+    if (screen.kind === "guess" && before && before.kind !== "guess") return this.showCard();
+    return this.openPair(screen, pair);
+  }
+
+  async openPair(screen, pair) {
+    try {
+      const found = pair ? { screen, pair } : await api("pair", { which: "current" });
+      this.screen = found.screen;
+      this.showHead();
+      if (this.body.firstChild !== this.reading.root) this.swap(this.reading.root, true);
+      await this.reading.open(found.screen, found.pair);
+    } catch (problem) {
+      if (!(problem instanceof Refusal) || problem.stale) throw problem;
+      this.trouble(problem.message);
+    }
+  }
+
+  async correctLast() {
+    await this.attempt(async () => {
+      const { screen, pair } = await api("pair", { which: "previous" });
+      await this.openPair(screen, pair);
+      this.say("The pair before. Change what was wrong and say why.");
+    });
+  }
+
+  async suggestBreak(before) {
+    const { break_minutes: every, sitting_minutes: sitting } = this.screen.body;
+    if (!every) return;
+    if (sitting < this.sitting) this.breakAt = 0;
+    this.sitting = sitting;
+    if (sitting < this.breakAt + every) return;
+    this.breakAt = sitting;
+    if (before) await breakDialog(this, Math.round(sitting));
+  }
+
+  showCard() {
+    this.reading.close();
+    const cards = {
+      consent: consentScreen,
+      profile: profileScreen,
+      display: displayScreen,
+      ready: readyScreen,
+      wait: waitScreen,
+      guess: guessScreen,
+    };
+    this.shown.abort();
+    this.shown = new AbortController();
+    const draw = cards[this.screen.kind] || noticeScreen;
+    this.swap(draw(this, this.screen.body, this.screen), false);
+    const first = this.body.querySelector("input, .dk-main");
+    if (first) first.focus({ preventScroll: true });
+  }
+
+  swap(node, reading) {
+    this.say("");
+    root.classList.toggle("dk-reads", reading);
+    this.body.replaceChildren(node);
+    this.body.scrollTop = 0;
+  }
+
+  showHead() {
+    const { title, demo, progress, kind } = this.screen;
+    putText(this.title, demo ? `${title} (demo)` : title);
+    this.title.title = title;
+    this.progress.hidden = !progress || kind === "wait";
+    if (!progress) return;
+    const { phase, done, total } = progress;
+    putText(this.phase, kind === "guess" ? "Last question" : PHASES[phase]);
+    const now = Math.min(done + 1, total);
+    putText(this.count, kind === "pair" || kind === "guess" ? `${now} of ${total}` : `0 of ${total}`);
+    this.line.style.width = `${total ? (100 * done) / total : 0}%`;
+  }
+
+  showTools() {
+    const { light, pair, correcting } = this.reading;
+    const presets = light.plate ? light.plate.presets : [];
+    const names = presets.map(({ label }) => label);
+    const old = Array.from(this.preset.options, (option) => option.textContent).slice(1);
+    if (names.join("\n") !== old.join("\n") || !this.preset.options.length) {
+      const custom = make("option", { value: "-1", disabled: "" }, "Custom");
+      const options = names.map((name, i) => make("option", { value: String(i) }, name));
+      this.preset.replaceChildren(custom, ...options);
+    }
+    this.preset.value = String(light.preset);
+    putText(this.zoomed, light.plate ? `${Math.round(light.scale() * 100)} %` : "");
+    this.smooth.setAttribute("aria-pressed", String(light.smooth));
+    putText(this.previous, correcting ? "Cancel" : "Previous");
+    this.previous.disabled = !pair || !(correcting || this.screen.can_correct);
+  }
+
+  async signOut() {
+    await this.attempt(async () => {
+      await send("logout", { method: "POST", headers: { "X-Reading-Room": "1" } });
+      await leave();
+    });
+  }
+}
+
+const desk = new Desk();
+listenToKeys(desk);
+// A page that comes back from the browser's memory may be behind.
+desk.forLife(window, "pageshow", (event) => event.persisted && desk.refresh());
+desk.refresh();

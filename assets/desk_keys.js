@@ -1,0 +1,89 @@
+// The keyboard while reading. Nothing here is heard from text fields or while a dialog is open.
+
+const FIELDS = "input, textarea, select, [contenteditable]";
+const STEP = 0.05;
+const NUDGE = 40;
+
+function shiftArrow(light, key) {
+  const ways = { ArrowLeft: [1, 0], ArrowRight: [-1, 0], ArrowUp: [0, 1], ArrowDown: [0, -1] };
+  const [dx, dy] = ways[key];
+  light.pan(dx * NUDGE, dy * NUDGE);
+}
+
+function actionsOf(desk) {
+  const { reading } = desk;
+  const { light, sheet } = reading;
+  return {
+    ArrowLeft: () => sheet.prefer(-1),
+    ArrowDown: () => sheet.prefer(0),
+    ArrowRight: () => sheet.prefer(1),
+    ArrowUp: () => sheet.back(),
+    x: () => sheet.cannotJudge(),
+    c: () => reading.words.focus(),
+    v: () => light.nextPreset(),
+    r: () => light.reset(),
+    s: () => desk.toggleSmooth(),
+    p: () => pauseDialog(desk),
+    "+": () => light.zoom(1.25),
+    "=": () => light.zoom(1.25),
+    "-": () => light.zoom(1 / 1.25),
+    "[": () => light.shape(-STEP, 1),
+    "]": () => light.shape(STEP, 1),
+    ",": () => light.shape(0, 1 / 1.1),
+    ".": () => light.shape(0, 1.1),
+    "?": () => desk.showKeys(),
+    Backspace: () => reading.correct(),
+    Escape: () => reading.stopCorrecting(),
+  };
+}
+
+const ONCE = new Set(["x", "c", "v", "r", "s", "p", "?", "Backspace", "Escape", "ArrowUp"]);
+
+function keyDown(desk, table, event) {
+  const { reading } = desk;
+  const focus = document.activeElement;
+  if (!reading.pair || root.querySelector("dialog")) return;
+  if (event.ctrlKey || event.metaKey || event.altKey || event.isComposing) return;
+  if (focus && focus.matches(FIELDS)) {
+    if (focus === reading.words && ["Escape", "Enter"].includes(event.key)) {
+      event.preventDefault();
+      focus.blur();
+    }
+    return;
+  }
+  // Buttons of the bar keep their own keys.
+  const pressed = focus && focus.matches("button") && !reading.sheet.cells.some((cell) =>
+    cell.node.contains(focus));
+  if (pressed && ["Enter", " "].includes(event.key)) return;
+  const name = event.key.length === 1 ? event.key.toLowerCase() : event.key;
+  const digit = /^[0-9]$/.test(name);
+  const shifted = event.shiftKey && name.startsWith("Arrow");
+  if (![" ", "Enter"].includes(name) && !digit && !table[name]) return;
+  event.preventDefault();
+  if (name === " ") {
+    if (!event.repeat) reading.light.swap(true);
+  } else if (name === "Enter") {
+    if (!event.repeat) reading.submit();
+  } else if (shifted) {
+    shiftArrow(reading.light, event.key);
+  } else if (digit) {
+    if (!event.repeat) reading.sheet.digit(Number(name));
+  } else if (!(event.repeat && ONCE.has(name))) {
+    table[name]();
+  }
+}
+
+function listenToKeys(desk) {
+  const table = actionsOf(desk);
+  desk.forLife(document, "keydown", (event) => {
+    if (root.isConnected) keyDown(desk, table, event);
+    else life.abort();
+  });
+  desk.forLife(document, "keyup", (event) => {
+    if (event.key !== " ") return;
+    desk.reading.light.swap(false);
+    // Releasing Space would press the answer that has the focus.
+    if (event.target.closest && event.target.closest(".dk-cell")) event.preventDefault();
+  });
+  desk.forLife(window, "blur", () => desk.reading.light.swap(false));
+}

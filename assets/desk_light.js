@@ -1,0 +1,214 @@
+// The light box: two images on black with one window, one zoom and one position for both.
+
+const DRAG_SPAN = 420;
+const SWAP_EVERY = 500;
+
+class LightBox {
+  // `noted(kind, payload)` hears what the reader does with the images.
+  constructor(noted) {
+    this.noted = noted;
+    this.plate = null;
+    this.shown = false;
+    this.smooth = false;
+    this.swapped = false;
+    this.ratio = 1;
+    this.stage = { width: 1, height: 1 };
+    this.pointer = null;
+    this.frame = 0;
+    this.panels = ["Left image", "Right image"].map((name) => this.makePanel(name));
+    this.grid = make("div", { class: "dk-images", role: "group", "aria-label": "Images" });
+    this.grid.append(...this.panels.map((panel) => panel.root));
+    this.view = { ...HOME };
+    this.levels = [0, U16_MAX];
+    this.table = windowTable(0, U16_MAX);
+    this.preset = 0;
+    this.changed = () => {};
+    new ResizeObserver(() => this.arrange()).observe(this.grid);
+  }
+
+  makePanel(name) {
+    const panel = new PanelView(() => this.redraw());
+    panel.name = name;
+    panel.root.removeAttribute("tabindex");
+    panel.root.setAttribute("aria-label", name);
+    panel.canvas.setAttribute("aria-label", name);
+    putText(panel.label, name);
+    for (const unused of [panel.note, panel.badge, panel.bar]) unused.remove();
+    return panel;
+  }
+
+  // Both images become visible in the same frame, with the window and position of the case.
+  show(plate, [left, right]) {
+    const { width, height, channels } = plate;
+    [left, right].forEach((values, i) => {
+      const panel = this.panels[i];
+      panel.image = panel.decode(values, { token: "", width, height, channels });
+    });
+    this.plate = plate;
+    this.shown = true;
+    this.swapped = false;
+    this.reset(false);
+    return new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)));
+  }
+
+  clear() {
+    this.plate = null;
+    this.shown = false;
+    this.swap(false);
+    for (const panel of this.panels) panel.image = null;
+    this.redraw();
+  }
+
+  // Pause: nothing is seen, nothing is lost.
+  cover(covered) {
+    this.shown = !covered && this.plate !== null;
+    this.redraw();
+  }
+
+  box() {
+    const { width, height, spacing } = this.plate || { width: 1, height: 1 };
+    const [down, across] = spacing || [1, 1];
+    return { width, height: (height * down) / across };
+  }
+
+  scale() {
+    return fitScale(this.stage, this.box()) * this.view.zoom;
+  }
+
+  setView(view) {
+    this.view = clampView(view, this.stage, this.box());
+    this.redraw();
+  }
+
+  zoom(factor, x = this.stage.width / 2, y = this.stage.height / 2) {
+    this.setView(zoomAbout(this.view, this.stage, this.box(), factor, x, y));
+    this.note("zoom", () => this.scale().toFixed(3));
+  }
+
+  pan(dx, dy) {
+    const [across, down] = [dx * this.ratio, dy * this.ratio];
+    this.setView(panBy(this.view, this.stage, this.box(), across, down));
+    this.note("pan", () => `${this.view.cx.toFixed(3)} ${this.view.cy.toFixed(3)}`);
+  }
+
+  setLevels(low, high, preset = -1) {
+    const first = Math.round(Math.min(Math.max(low, -4 * U16_MAX), 5 * U16_MAX));
+    const last = Math.round(Math.min(Math.max(high, -4 * U16_MAX), 5 * U16_MAX));
+    this.levels = [first, Math.max(first + 1, last)];
+    this.table = windowTable(...this.levels);
+    this.preset = preset;
+    this.redraw();
+  }
+
+  shape(shift, stretch) {
+    if (!this.plate) return;
+    const [low, high] = this.levels;
+    const width = Math.max((high - low) * stretch, 8);
+    const centre = (low + high) / 2 + shift * (high - low);
+    this.setLevels(centre - width / 2, centre + width / 2);
+    this.note("window", () => this.levels.join(" "));
+  }
+
+  usePreset(index) {
+    const preset = this.plate && this.plate.presets[index];
+    if (!preset) return;
+    this.setLevels(...preset.levels, index);
+    this.note("window", () => this.levels.join(" "));
+  }
+
+  nextPreset() {
+    if (this.plate) this.usePreset((this.preset + 1) % this.plate.presets.length);
+  }
+
+  reset(told = true) {
+    if (!this.plate) return;
+    this.view = { ...HOME };
+    this.setLevels(...this.plate.presets[0].levels, 0);
+    this.arrange();
+    if (told) this.noted("reset", "");
+  }
+
+  // Each place shows the other image; while it is held they take turns.
+  swap(on) {
+    clearInterval(this.turns);
+    if (on && !this.shown) return;
+    if (on && !this.swapped) this.noted("flicker", "");
+    this.swapped = on;
+    const still = matchMedia("(prefers-reduced-motion: reduce)").matches;
+    if (on && !still) {
+      this.turns = setInterval(() => {
+        this.swapped = !this.swapped;
+        this.redraw();
+      }, SWAP_EVERY);
+    }
+    this.redraw();
+  }
+
+  // Movements come in hundreds: only where they end is noted.
+  note(kind, payload) {
+    clearTimeout(this.noting);
+    this.noting = setTimeout(() => this.plate && this.noted(kind, payload()), 400);
+  }
+
+  arrange() {
+    const { clientWidth: width, clientHeight: height } = this.panels[0].stage;
+    if (!width || !height) return;
+    this.ratio = window.devicePixelRatio || 1;
+    this.stage = {
+      width: Math.max(1, Math.round(width * this.ratio)),
+      height: Math.max(1, Math.round(height * this.ratio)),
+    };
+    this.setView(this.view);
+  }
+
+  redraw() {
+    if (!this.frame) this.frame = requestAnimationFrame(() => this.render());
+  }
+
+  render() {
+    this.frame = 0;
+    const place = placement(this.view, this.stage, this.box());
+    this.panels.forEach((panel, i) => {
+      const source = this.swapped ? this.panels[1 - i] : panel;
+      const image = this.shown ? source.image : null;
+      if (image) source.paint(this.table);
+      panel.draw(image, this.stage, place, this.smooth);
+      putText(panel.label, source.name);
+      panel.root.classList.toggle("dk-swapped", this.swapped);
+      this.showScaleBar(panel, image);
+      this.showReading(panel, source, image, place);
+    });
+    this.changed();
+  }
+
+  showScaleBar(panel, image) {
+    const spacing = image && this.plate.spacing;
+    panel.scale.hidden = !spacing;
+    if (!spacing) return;
+    const perPixel = spacing[1] / (this.scale() / this.ratio);
+    const length = niceLength(110 * perPixel);
+    panel.scaleLine.style.width = `${length / perPixel}px`;
+    putText(panel.scaleText, length >= 10 ? `${length / 10} cm` : `${+length.toPrecision(1)} mm`);
+  }
+
+  showReading(panel, source, image, place) {
+    const at = image && this.pointer;
+    const found =
+      at && source.sample(image, (at.x - place.x) / place.width, (at.y - place.y) / place.height);
+    putText(panel.read, found ? this.readingText(found) : "");
+    panel.cross.hidden = !found || at.panel === panel;
+    if (!panel.cross.hidden) {
+      const [x, y] = [at.x / this.ratio, at.y / this.ratio];
+      panel.cross.style.transform = `translate(${x}px, ${y}px)`;
+    }
+  }
+
+  readingText({ levels, column, row }) {
+    const [low, high] = this.plate.window;
+    const digits = digitsFor(high - low, this.plate.units);
+    const number = (level) => formatNumber(low + (level / U16_MAX) * (high - low), digits);
+    const where = `(${column}, ${row})`;
+    if (levels.length === 1) return `${number(levels[0])} ${this.plate.units}\u2002${where}`;
+    return `R ${number(levels[0])}  G ${number(levels[1])}  B ${number(levels[2])}\u2002${where}`;
+  }
+}

@@ -1,0 +1,73 @@
+// Talking to the server: JSON with a header that other sites cannot send; nothing is kept.
+
+const PAGE = new URL(location.pathname.replace(/\/?$/, "/"), location.origin);
+const LOST = "The server cannot be reached. Nothing is lost: your answers are kept on this page.";
+
+class Refusal extends Error {
+  constructor(code, message) {
+    super(message);
+    this.code = code;
+  }
+
+  // This page is behind: what the server holds is to be shown instead.
+  get stale() {
+    return ["already_answered", "not_yours", "wrong_screen", "not_open"].includes(this.code);
+  }
+}
+
+async function send(path, options) {
+  try {
+    return await fetch(new URL(path, PAGE), { cache: "no-store", ...options });
+  } catch {
+    throw new Refusal("offline", LOST);
+  }
+}
+
+// Without a body it asks, with one it tells.
+async function api(name, body) {
+  const headers = { "X-Reading-Room": "1", "Content-Type": "application/json" };
+  const options = body ? { method: "POST", body: JSON.stringify(body) } : {};
+  const answer = await send(`api/${name}`, { headers, ...options });
+  if (answer.status === 401) return leave();
+  const found = await answer.json().catch(() => ({}));
+  if (answer.ok) return found;
+  const { code = "internal", message = LOST } = found.error || {};
+  throw new Refusal(code, message);
+}
+
+// Never settles: the page is about to go.
+function leave() {
+  location.replace(new URL("login", PAGE));
+  return new Promise(() => {});
+}
+
+// Both images come in one answer, so that neither can be earlier than the other.
+async function takePixels(ticket) {
+  const answer = await send(`pixels/${ticket}`, {});
+  if (!answer.ok) throw new Refusal("ticket", "The images could not be fetched.");
+  return answer.arrayBuffer().catch(() => {
+    throw new Refusal("offline", LOST);
+  });
+}
+
+// At most one pair is fetched ahead of its turn.
+const ahead = { ticket: "", buffer: null };
+
+function prefetch(ticket) {
+  ahead.ticket = ticket;
+  ahead.buffer = ticket ? takePixels(ticket) : null;
+  // Whoever needs the pixels meets the failure then.
+  if (ticket) ahead.buffer.catch(() => {});
+}
+
+async function pixelsOf({ ticket, plate: { width, height, channels } }) {
+  const buffer = await (ticket === ahead.ticket ? ahead.buffer : takePixels(ticket));
+  const length = width * height * channels;
+  if (buffer.byteLength !== 4 * length) throw new Refusal("offline", LOST);
+  return [new Uint16Array(buffer, 0, length), new Uint16Array(buffer, 2 * length, length)];
+}
+
+function randomKey() {
+  const bytes = crypto.getRandomValues(new Uint8Array(16));
+  return Array.from(bytes, (byte) => byte.toString(16).padStart(2, "0")).join("");
+}

@@ -1,0 +1,266 @@
+// Reading: a pair on the light box, the answers below it, one step to the next pair.
+
+const BLANK = 200;
+const MOST_EVENTS = 200;
+
+// Time that counts: only while the images can be seen.
+class Stopwatch {
+  constructor() {
+    this.blockers = new Set(["start"]);
+    this.total = 0;
+    this.since = 0;
+  }
+
+  block(why, on) {
+    if (!this.blockers.size) this.total += performance.now() - this.since;
+    if (on) this.blockers.add(why);
+    else this.blockers.delete(why);
+    this.since = performance.now();
+  }
+
+  restart() {
+    this.total = 0;
+    this.since = performance.now();
+  }
+
+  read() {
+    return Math.round(this.total + (this.blockers.size ? 0 : performance.now() - this.since));
+  }
+}
+
+class Reading {
+  constructor(desk) {
+    this.desk = desk;
+    this.pair = null;
+    this.outcome = null;
+    this.busy = false;
+    this.events = [];
+    this.watch = new Stopwatch();
+    this.light = new LightBox((kind, payload) => this.noted(kind, payload));
+    this.light.grid.rrLight = this.light;
+    this.sheet = new Sheet(() => this.answered());
+    this.words = make("input", { type: "text", class: "dk-words-in", autocomplete: "off" });
+    this.words.maxLength = 500;
+    this.go = pressable("", () => this.submit(), "dk-main dk-go");
+    this.told = make("div", { class: "dk-told", hidden: "" });
+    this.small = make("div", { class: "dk-small", hidden: "" });
+    const last = make("div", { class: "dk-last" }, this.words, this.sheet.preferences, this.go);
+    const dock = make("div", { class: "dk-dock" }, this.sheet.root, last, this.told);
+    const images = make("div", { class: "dk-stage" }, this.light.grid, this.small);
+    this.root = make("div", { class: "dk-reading" }, images, dock);
+    desk.forLife(document, "visibilitychange", () => this.watch.block("hidden", document.hidden));
+    desk.forLife(window, "resize", () => this.checkSize());
+  }
+
+  get guessing() {
+    return this.screen.kind === "guess";
+  }
+
+  get correcting() {
+    return Boolean(this.pair && this.pair.correcting);
+  }
+
+  // Black for a moment between two pairs, so that they are not compared with each other; then both
+  // images appear together.
+  async open(screen, pair) {
+    this.screen = screen;
+    this.pair = pair;
+    this.outcome = null;
+    this.key = randomKey();
+    this.first = null;
+    this.events = [];
+    this.watch.block("start", true);
+    this.watch.restart();
+    this.light.clear();
+    this.told.hidden = true;
+    this.sheet.prepare(this.questions(), pair.answers);
+    this.words.value = "";
+    this.showWords();
+    this.setBusy(true);
+    const token = pair.token;
+    const [pixels] = await Promise.all([this.fetch(pair), pause(BLANK)]);
+    if (this.pair !== pair || this.pair.token !== token) return;
+    await this.light.show(pair.plate, pixels);
+    this.setBusy(false);
+    this.checkSize();
+    this.watch.restart();
+    this.watch.block("start", false);
+    this.desk.showTools();
+    prefetch(pair.next_ticket);
+  }
+
+  // A ticket that was used in vain is replaced once.
+  async fetch(pair) {
+    try {
+      return await pixelsOf(pair);
+    } catch (refusal) {
+      if (refusal.code !== "ticket") throw refusal;
+      const which = pair.correcting ? "previous" : "current";
+      const { pair: again } = await api("pair", { which });
+      Object.assign(pair, { ticket: again.ticket, next_ticket: again.next_ticket });
+      if (again.token !== pair.token) throw new Refusal("already_answered", "This pair is over.");
+      return pixelsOf(pair);
+    }
+  }
+
+  questions() {
+    const { body } = this.screen;
+    if (!this.guessing) return body.questions;
+    const text = "How do you think this image was made?";
+    const ends = { minimum: 1, maximum: body.groups.length, anchors: body.groups };
+    return [{ code: "made", text, kind: "likert", cannot_judge: true, cannot: "do not know", ...ends }];
+  }
+
+  showWords() {
+    this.words.hidden = this.guessing;
+    this.words.placeholder = this.correcting ? "Why do you correct it? (needed)" : "Comment (C)";
+    this.words.setAttribute("aria-label", this.correcting ? "Reason" : "Comment");
+    this.root.classList.toggle("dk-correcting", this.correcting);
+    this.showGo();
+  }
+
+  showGo() {
+    const next = this.correcting ? "Store the correction" : this.guessing ? "Next" : "Next pair";
+    putText(this.go, next);
+    const complete = !this.sheet.missing().length;
+    this.go.classList.toggle("dk-waiting", !complete);
+  }
+
+  answered() {
+    if (this.first === null) this.first = this.watch.read();
+    this.desk.say("");
+    this.showGo();
+  }
+
+  noted(kind, payload) {
+    if (this.pair && this.events.length < MOST_EVENTS) {
+      this.events.push({ kind, payload, at_ms: this.watch.read() });
+    }
+  }
+
+  setBusy(busy) {
+    this.busy = busy;
+    this.root.setAttribute("aria-busy", String(busy));
+    this.go.disabled = busy;
+    this.lock();
+  }
+
+  lock() {
+    this.sheet.locked = this.busy || Boolean(this.outcome) || !this.small.hidden;
+  }
+
+  cover(why, covered) {
+    this.watch.block(why, covered);
+    this.light.cover(this.watch.blockers.has("pause") || this.watch.blockers.has("small"));
+    this.lock();
+  }
+
+  checkSize() {
+    if (!this.screen || !this.pair) return;
+    const { least_width: width, least_height: height } = this.screen.body;
+    const [wide, high] = [window.innerWidth, window.innerHeight];
+    const small = wide < width || high < height;
+    this.small.hidden = !small;
+    putText(
+      this.small,
+      `This window has ${wide} \u00d7 ${high} pixels; reading needs at least ` +
+        `${width} \u00d7 ${height}. Enlarge it to go on.`,
+    );
+    this.cover("small", small);
+  }
+
+  async submit() {
+    if (this.outcome) return this.goOn();
+    if (this.busy || !this.pair || this.sheet.locked) return undefined;
+    const missing = this.sheet.missing();
+    if (missing.length) {
+      this.sheet.mark(missing[0]);
+      const many = missing.length > 1 ? `${missing.length} answers are` : "One answer is";
+      return this.desk.say(`${many} missing: ${missing[0].name}.`);
+    }
+    if (this.correcting && !this.words.value.trim()) {
+      this.words.focus();
+      return this.desk.say("Say in a few words why you correct the answer.");
+    }
+    this.setBusy(true);
+    return this.desk.attempt(() => this.store()).finally(() => this.setBusy(false));
+  }
+
+  async store() {
+    const [path, body] = this.message();
+    this.tellEvents();
+    const outcome = await api(path, body);
+    this.desk.say(outcome.repeated ? "This answer was stored before; it counts once." : "");
+    if (outcome.feedback) this.showFeedback(outcome);
+    else await this.desk.enter(outcome.screen, outcome.pair);
+  }
+
+  message() {
+    const { token } = this.pair;
+    if (this.guessing) {
+      const guesses = this.sheet.answers().map(({ value }) => (value === null ? null : value - 1));
+      return ["guess", { token, guesses }];
+    }
+    const common = {
+      token,
+      answers: this.sheet.answers(),
+      key: this.key,
+      visible_ms: this.watch.read(),
+      first_ms: this.first,
+      held: ahead.ticket,
+    };
+    const text = this.words.value.trim();
+    return this.correcting
+      ? ["correct", { ...common, reason: text }]
+      : ["rate", { ...common, comment: text }];
+  }
+
+  tellEvents() {
+    if (!this.events.length || this.guessing) return;
+    const events = this.events.splice(0);
+    api("interaction", { token: this.pair.token, events }).catch(() => {});
+  }
+
+  showFeedback(outcome) {
+    this.outcome = outcome;
+    this.lock();
+    const [left, right] = outcome.feedback;
+    const next = pressable("Next pair", () => this.goOn(), "dk-main");
+    this.told.replaceChildren(
+      make("p", { class: "dk-made" }, make("b", {}, "Left image"), left),
+      make("div", { class: "dk-stored" }, make("p", {}, "Your answers are stored."), next),
+      make("p", { class: "dk-made" }, make("b", {}, "Right image"), right),
+    );
+    this.told.hidden = false;
+    next.focus();
+  }
+
+  async goOn() {
+    const { screen, pair } = this.outcome;
+    this.outcome = null;
+    await this.desk.attempt(() => this.desk.enter(screen, pair));
+  }
+
+  async correct() {
+    if (this.busy || this.correcting || this.outcome || !this.screen.can_correct) return;
+    prefetch("");
+    await this.desk.correctLast();
+  }
+
+  async stopCorrecting() {
+    if (!this.correcting || this.busy) return;
+    await this.desk.refresh();
+    this.desk.say("Nothing was changed.");
+  }
+
+  close() {
+    this.pair = null;
+    this.light.clear();
+    this.watch.block("start", true);
+    prefetch("");
+  }
+}
+
+function pause(milliseconds) {
+  return new Promise((done) => setTimeout(done, milliseconds));
+}

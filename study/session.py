@@ -1,0 +1,270 @@
+"""Where a reader stands, from the database alone: what is to be shown next.
+
+Consent, profile, display check, then the sessions of the plan one after the other, then the
+question about the blinding. Nothing is kept in memory: after a crash, on another machine or in a
+second window the reader is where the stored answers end.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+
+from sqlalchemy import ColumnElement, func, select
+from sqlalchemy.orm import Session
+
+from study.errors import WrongScreen
+from study.guessing import guesses, open_guesses
+from study.models import (
+    BlindingGuess,
+    Consent,
+    DisplayCheck,
+    Presentation,
+    RatingEvent,
+    Reader,
+    ReadingSession,
+    stamp,
+)
+from study.protocol import Phase, Protocol, Status
+from study.screens import (
+    PATCHES,
+    Body,
+    ConsentText,
+    DisplayForm,
+    Guessing,
+    Kind,
+    Notice,
+    ProfileForm,
+    Progress,
+    Reading,
+    Ready,
+    Screen,
+    Wait,
+)
+from study.store import Store
+from study.turns import previous, upcoming
+
+CHECK_HOURS = 12.0
+"""How long a display check holds: on a new day it is likely another room or another screen."""
+SITTING_GAP_MINUTES = 10.0
+"""A pause of this length ends a sitting, and the time to the next break starts anew."""
+CORRECTION_MINUTES = 30.0
+"""How long the answers given last may be corrected."""
+TRAINING, READING = "training", "reading"
+
+_CLOSED = {
+    Status.DRAFT: "This study is being prepared. You will be told when it opens.",
+    Status.FROZEN: "This study has not opened yet. You will be told when it does.",
+    Status.CLOSED: "This study is closed. Thank you for reading.",
+    Status.UNBLINDED: "This study is closed. Thank you for reading.",
+}
+_WITHDRAWN = "Your answers are left out of every analysis. Thank you for the time you gave."
+_DONE = "You have read everything. All your answers are stored; you may close this page."
+
+
+@dataclass(frozen=True)
+class _Found:
+    kind: Kind
+    body: Body
+    progress: Progress | None = None
+
+
+def state(store: Store, reader_id: str, *, at: datetime | None = None) -> Screen:
+    """The reader's screen.
+
+    Parameters
+    ----------
+    store : Store
+    reader_id : str
+    at : datetime, optional
+        Instead of the time now.
+    """
+    at = at or datetime.now(UTC)
+    protocol, status = store.protocol(), store.status()
+    with store.read() as session:
+        reader = session.get_one(Reader, reader_id)
+        found = _find(session, protocol, status, reader, at)
+        can_correct = correctable(session, found.kind, reader_id, at) is not None
+        return _screen(protocol, reader, found, can_correct)
+
+
+def require(store: Store, reader_id: str, *kinds: Kind) -> Screen:
+    """The reader's screen, which must be one of these.
+
+    Raises
+    ------
+    WrongScreen
+        It is another one: an old tab, the back button, or a replay.
+    """
+    screen = state(store, reader_id)
+    if screen.kind not in kinds:
+        raise WrongScreen("This step is not the next one. Nothing was changed.")
+    return screen
+
+
+def correction(store: Store, reader_id: str) -> tuple[Screen, str]:
+    """The screen on which the answers given last are corrected, and their presentation.
+
+    Raises
+    ------
+    WrongScreen
+        There are none, or their time is over.
+    """
+    at = datetime.now(UTC)
+    protocol = store.protocol()
+    now_at = state(store, reader_id, at=at)
+    with store.read() as session:
+        pair = correctable(session, now_at.kind, reader_id, at)
+        if pair is None:
+            raise WrongScreen("There is no answer to correct now. Nothing was changed.")
+        sitting = session.get_one(ReadingSession, pair.session_id)
+        found = _Found(Kind.PAIR, _reading(protocol, 0.0), _progress(session, sitting))
+        return _screen(protocol, session.get_one(Reader, reader_id), found, False), pair.id
+
+
+def correctable(session: Session, kind: Kind, reader_id: str, at: datetime) -> Presentation | None:
+    """The pair answered last, while its answers may be corrected.
+
+    Not for long, and no more once the question about the blinding has an answer.
+    """
+    if kind not in {Kind.PAIR, Kind.READY, Kind.WAIT, Kind.GUESS, Kind.DONE}:
+        return None
+    guessed = select(BlindingGuess.id).where(BlindingGuess.reader_id == reader_id).limit(1)
+    pair = previous(session, reader_id)
+    if pair is None or session.scalar(guessed) is not None:
+        return None
+    mine = RatingEvent.presentation_id == pair.id
+    answered = session.scalar(select(func.min(RatingEvent.server_at)).where(mine))
+    oldest = stamp(at - timedelta(minutes=CORRECTION_MINUTES))
+    return pair if answered is not None and answered > oldest else None
+
+
+def consent_digest(protocol: Protocol) -> str:
+    """SHA-256 of the consent text, as hex."""
+    return hashlib.sha256(protocol.consent.encode()).hexdigest()
+
+
+def last_consent(session: Session, reader_id: str) -> Consent | None:
+    """The reader's latest consent or withdrawal; a withdrawal is final."""
+    wanted = select(Consent).where(Consent.reader_id == reader_id)
+    final = Consent.action == "withdrawn"
+    return session.scalar(wanted.order_by(final.desc(), Consent.at.desc()).limit(1))
+
+
+def sitting_minutes(session: Session, reader_id: str, at: datetime) -> float:
+    """Minutes since the reader began to answer without a long gap; 0 after a long one."""
+    answered = session.scalars(
+        select(func.min(RatingEvent.server_at))
+        .where(RatingEvent.actor_id == reader_id)
+        .group_by(RatingEvent.presentation_id)
+        .order_by(func.min(RatingEvent.server_at).desc())
+        .limit(500)
+    )
+    begun = at
+    for text in answered:
+        before = datetime.fromisoformat(text)
+        if begun - before > timedelta(minutes=SITTING_GAP_MINUTES):
+            break
+        begun = before
+    return round((at - begun).total_seconds() / 60, 1)
+
+
+def _screen(protocol: Protocol, reader: Reader, found: _Found, can_correct: bool) -> Screen:
+    return Screen(
+        found.kind,
+        protocol.title,
+        reader.code,
+        protocol.demo,
+        found.progress,
+        can_correct,
+        found.body,
+    )
+
+
+def _find(
+    session: Session, protocol: Protocol, status: Status, reader: Reader, at: datetime
+) -> _Found:
+    consent = last_consent(session, reader.id)
+    if consent is not None and consent.action == "withdrawn":
+        return _Found(Kind.WITHDRAWN, Notice(_WITHDRAWN))
+    if status in _CLOSED:
+        return _Found(Kind.CLOSED, Notice(_CLOSED[status]))
+    digest = consent_digest(protocol)
+    if consent is None or consent.text_sha256 != digest:
+        return _Found(Kind.CONSENT, ConsentText(protocol.consent, digest))
+    if reader.specialty is None:
+        return _Found(Kind.PROFILE, ProfileForm())
+    following = upcoming(session, reader.id)
+    if following is None:
+        return _after_reading(session, protocol, reader.id)
+    return _at_session(session, protocol, following[1], at)
+
+
+def _at_session(
+    session: Session, protocol: Protocol, sitting: ReadingSession, at: datetime
+) -> _Found:
+    progress = _progress(session, sitting)
+    if sitting.not_before is not None and sitting.not_before > stamp(at):
+        return _Found(Kind.WAIT, Wait(sitting.not_before), progress)
+    holds, failed = _display(session, sitting.reader_id, at)
+    if not holds:
+        least = (protocol.least_width, protocol.least_height)
+        return _Found(Kind.DISPLAY, DisplayForm(*least, PATCHES, failed))
+    if sitting.started_at is None:
+        pairs = _count(session, Presentation.session_id == sitting.id)
+        return _Found(Kind.READY, _ready(protocol, pairs), progress)
+    minutes = sitting_minutes(session, sitting.reader_id, at)
+    return _Found(Kind.PAIR, _reading(protocol, minutes), progress)
+
+
+def _after_reading(session: Session, protocol: Protocol, reader_id: str) -> _Found:
+    left = len(open_guesses(session, reader_id)) if protocol.ask_blinding else 0
+    if not left:
+        return _Found(Kind.DONE, Notice(_DONE))
+    total = len(guesses(session, reader_id))
+    asking = Guessing(protocol.blinding_groups, protocol.least_width, protocol.least_height)
+    return _Found(Kind.GUESS, asking, Progress(READING, total - left, total))
+
+
+def _ready(protocol: Protocol, pairs: int) -> Ready:
+    minutes = round(pairs * protocol.seconds_per_pair / 60)
+    return Ready(protocol.instructions, pairs, minutes, protocol.feedback, protocol.questions)
+
+
+def _reading(protocol: Protocol, minutes: float) -> Reading:
+    return Reading(
+        protocol.questions,
+        protocol.least_width,
+        protocol.least_height,
+        protocol.break_minutes,
+        minutes,
+    )
+
+
+def _progress(session: Session, sitting: ReadingSession) -> Progress:
+    training = sitting.phase == Phase.TRAINING
+    alike = (ReadingSession.phase == Phase.TRAINING) == training
+    mine = (ReadingSession.reader_id == sitting.reader_id) & alike
+    answered = select(RatingEvent.presentation_id).where(RatingEvent.actor_id == sitting.reader_id)
+    done = _count(session, mine & Presentation.id.in_(answered))
+    return Progress(TRAINING if training else READING, done, _count(session, mine))
+
+
+def _count(session: Session, condition: ColumnElement[bool]) -> int:
+    pairs = select(func.count()).select_from(Presentation)
+    joined = pairs.join(ReadingSession, ReadingSession.id == Presentation.session_id)
+    return session.scalar(joined.where(condition)) or 0
+
+
+def _display(session: Session, reader_id: str, at: datetime) -> tuple[bool, bool]:
+    """Whether there is a check that holds, and whether the last of the day was not passed."""
+    oldest = stamp(at - timedelta(hours=CHECK_HOURS))
+    checks = session.scalars(
+        select(DisplayCheck)
+        .where(DisplayCheck.reader_id == reader_id, DisplayCheck.at > oldest)
+        .order_by(DisplayCheck.at.desc())
+    ).all()
+    holds = any(check.passed or json.loads(check.detail_json)["carry_on"] for check in checks)
+    return holds, bool(checks) and not checks[0].passed
