@@ -17,6 +17,8 @@ PATIENT_SHARE = 0.5
 """Chance that a case of a patient is truly as good as the patient's other cases."""
 LONG_HOURS = 8.0
 FEW_REPEATS = 10
+WIDEST = 0.5
+"""A half width beyond this says nothing about agreement."""
 _POINTS = 5
 _ENTRIES = 2_000_000
 
@@ -38,7 +40,9 @@ class Estimate:
     hours : float
         Reading time of each reader.
     sittings : int
-        Stretches of at most the break time that this takes.
+        Stretches that this takes.
+    stretch : float
+        Minutes of the longest of them, after which a break is suggested.
     kappa_half_width : float, optional
         Expected half of the 95% interval of Fleiss' kappa of one method on a 5-point scale, where
         kappa is 0.6 and cases of a patient are alike every other time; None with one reader.
@@ -53,6 +57,7 @@ class Estimate:
     ratings: int
     hours: float
     sittings: int
+    stretch: float
     kappa_half_width: float | None
     warnings: tuple[str, ...] = ()
 
@@ -69,10 +74,12 @@ class Estimate:
             ("main pairs each", f"{self.main} ({self.cases} cases x {self.pairs} method pairs)"),
             ("all pairs each", f"{self.trials}"),
             ("answers", f"{self.ratings} each, {self.ratings_total} in all"),
-            ("time each", f"{self.hours:.1f} h in {self.sittings} sittings"),
-            ("kappa of a method", "needs 2 readers" if width is None
-             else f"within +-{width:.2f} (95%), if it is {ASSUMED_KAPPA:g}"),
-        ]  # fmt: skip
+            (
+                "time each",
+                f"{self.hours:.1f} h, {self.sittings} times at most {self.stretch:g} min",
+            ),
+            ("kappa of a method", _sharpness(width)),
+        ]
         lines = [f"{name:20}{value}" for name, value in rows]
         return "\n".join([*lines, *(f"Note: {warning}" for warning in self.warnings)])
 
@@ -115,9 +122,18 @@ def estimate(protocol: Protocol, cases: int, patients: int | None, methods: int)
         ratings=read * answers,
         hours=hours,
         sittings=max(1, ceil(hours * 60 / protocol.break_minutes)),
+        stretch=protocol.break_minutes,
         kappa_half_width=_half_width(cases, patients, protocol.readers),
         warnings=_warnings(protocol, patients, hours),
     )
+
+
+def _sharpness(width: float | None) -> str:
+    if width is None:
+        return "needs 2 readers"
+    if width > WIDEST:
+        return f"needs more cases: +-{width:.1f} says nothing"
+    return f"within +-{width:.2f} (95%), if it is {ASSUMED_KAPPA:g}"
 
 
 def _pairs(protocol: Protocol, methods: int) -> int:

@@ -37,7 +37,7 @@ def test_a_study_of_the_usual_size() -> None:
     assert found.sittings == 9
     assert found.warnings == ()
     text = found.as_text()
-    for part in ("600 (100 cases x 6 method pairs)", "4.3 h in 9 sittings", "+-0.07"):
+    for part in ("600 (100 cases x 6 method pairs)", "4.3 h, 9 times at most 30 min", "+-0.07"):
         assert part in text
 
 
@@ -54,6 +54,13 @@ def test_more_cases_readers_and_patients_sharpen_kappa() -> None:
     clustered = estimate(Protocol(), 40, 4, 3).kappa_half_width
     assert clustered is not None
     assert clustered > width
+
+
+def test_a_width_that_says_nothing_is_not_printed_as_one() -> None:
+    found = estimate(Protocol(readers=2, repeats=2), 2, 2, 3)
+    assert found.kappa_half_width is not None
+    assert found.kappa_half_width > 0.5
+    assert "needs more cases" in found.as_text()
 
 
 def test_it_is_the_same_at_every_call() -> None:
