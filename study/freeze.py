@@ -31,7 +31,7 @@ from study.models import (
 )
 from study.protocol import Protocol, Role, Status
 from study.readiness import Built, lost_groups, telling_texts, unbuilt
-from study.store import Store
+from study.store import Store, parsed
 from study.unblind import MethodName, close_study, method_names, open_study, unblind
 
 __all__ = [
@@ -42,6 +42,7 @@ __all__ = [
     "freeze",
     "method_names",
     "open_study",
+    "problems",
     "unblind",
 ]
 
@@ -129,24 +130,15 @@ def freeze(store: Store, key: Key, *, actor: str) -> FreezeReport:
     KeyFileError
         The key is not that of the study.
     """
-    key, protocol = _fresh(store, key), store.protocol()
+    key = _fresh(store, key)
     with store.write() as session:
         study = session.get_one(Study, store.study_id)
         if study.status != Status.DRAFT:
             raise FreezeError(f"The study is {study.status}: it was frozen at {study.frozen_at}.")
-        built = Built(
-            session.scalars(select(Item).order_by(Item.case_key)).all(),
-            session.scalars(select(Method).order_by(Method.id)).all(),
-            session.scalars(select(Stimulus)).all(),
-        )
-        problems = [*unbuilt(store, key, built), *telling_texts(study.code, protocol, key),
-                    *lost_groups(protocol, key)]  # fmt: skip
-        plans: list[tuple[Trial, ...]] = []
-        if not problems:
-            plans = _plans(store, key, protocol, built)
-            problems = randomisation_problems(protocol, plans)
-        if problems:
-            raise FreezeError("\n".join(problems))
+        protocol, built = parsed(study.protocol_json), _built(session)
+        found, plans = _judged(store, key, study, built)
+        if found:
+            raise FreezeError("\n".join(found))
         _write_questions(session, study.id, protocol)
         _write_plans(session, study.id, built, plans)
         _write_masks(built.methods)
@@ -164,6 +156,45 @@ def freeze(store: Store, key: Key, *, actor: str) -> FreezeReport:
             plan_sha256=study.plan_sha256,
             notes=tuple(plan_notes(protocol, built.cases, plans)),
         )
+
+
+def problems(store: Store, key: Key) -> tuple[str, ...]:
+    """All that `freeze` would refuse a draft for, one sentence each; nothing is written.
+
+    Raises
+    ------
+    KeyFileError
+        The key is not that of the study.
+    """
+    key = _fresh(store, key)
+    with store.read() as session:
+        study = session.get_one(Study, store.study_id)
+        try:
+            found, _ = _judged(store, key, study, _built(session))
+        except FreezeError as error:
+            return (str(error),)
+    return tuple(found)
+
+
+def _built(session: Session) -> Built:
+    return Built(
+        session.scalars(select(Item).order_by(Item.case_key)).all(),
+        session.scalars(select(Method).order_by(Method.id)).all(),
+        session.scalars(select(Stimulus)).all(),
+    )
+
+
+def _judged(
+    store: Store, key: Key, study: Study, built: Built
+) -> tuple[list[str], list[tuple[Trial, ...]]]:
+    """What forbids the freeze, and the plans where nothing is missing before them."""
+    protocol = parsed(study.protocol_json)
+    found = [*unbuilt(store, key, built), *telling_texts(study.code, protocol, key),
+             *lost_groups(protocol, key)]  # fmt: skip
+    if found:
+        return found, []
+    plans = _plans(store, key, protocol, built)
+    return randomisation_problems(protocol, plans), plans
 
 
 def _fresh(store: Store, key: Key) -> Key:
