@@ -1,0 +1,1 @@
+"""The commands of ``python -m study``, which `study.cli` puts together."""

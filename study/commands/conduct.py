@@ -1,0 +1,89 @@
+"""While readers read: open, invite, serve, close."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from study.commands.common import (
+    Actor,
+    Database,
+    Folder,
+    Mirror,
+    opened,
+)
+from study.errors import StudyError
+
+HOST, PORT = "127.0.0.1", 7861
+
+
+def open_(folder: Folder, actor: Actor = "", database: Database = None) -> None:
+    """Let readers read a frozen study."""
+    from study.freeze import open_study
+
+    with opened(folder, database) as store:
+        open_study(store, actor=actor)
+    typer.echo("The study is open.")
+
+
+def invite(
+    folder: Folder,
+    reader: Annotated[list[str] | None, typer.Argument(metavar="[READER]...")] = None,
+    everyone: Annotated[bool, typer.Option("--all", help="All who were not invited yet.")] = False,
+    staff: Annotated[
+        str, typer.Option(metavar="NAME", help="An account for the coordinator's pages instead.")
+    ] = "",
+    monitor: Annotated[
+        bool, typer.Option(help="With --staff: may watch progress, nothing else.")
+    ] = False,
+    url: Annotated[
+        str, typer.Option(help="Address of the server as readers see it.")
+    ] = f"http://{HOST}:{PORT}",
+    actor: Actor = "",
+    database: Database = None,
+) -> None:
+    """Make a one-time link and a secret for a reader; they are shown once."""
+    if bool(staff) == bool(reader or everyone):
+        raise StudyError("Say who is invited: readers such as R01, or --all, or --staff NAME.")
+    with opened(folder, database) as store:
+        if staff:
+            from study.staff import StaffRole, add
+
+            made = add(store, staff, StaffRole.MONITOR if monitor else StaffRole.ADMIN, actor=actor)
+            typer.echo(f"{made.code}\tsecret {made.secret}\t{url.rstrip('/')}/coordinator/")
+            return
+        from study.entrance import invite as let_in
+        from study.monitoring import overview
+
+        waiting = [one.code for one in overview(store).readers if one.state == "not invited"]
+        for code in dict.fromkeys([*(reader or []), *(waiting if everyone else [])]):
+            one = let_in(store, code, actor=actor)
+            typer.echo(f"{one.code}\tsecret {one.secret}\t{url.rstrip('/')}{one.path}")
+
+
+def serve(
+    folder: Folder,
+    host: Annotated[str, typer.Option(help="0.0.0.0 answers other machines too.")] = HOST,
+    port: Annotated[int, typer.Option(min=0, max=65535, help="0 takes a free one.")] = PORT,
+    database: Database = None,
+    mirror: Mirror = None,
+) -> None:
+    """Serve the readers' pages and the coordinator's until interrupted."""
+    from study.serve import address, bind, build_app, run
+
+    with opened(folder, database, mirror) as store:
+        app = build_app(store)
+        with bind(host, port) as server:
+            typer.echo(f"Readers: {address(server)}/reader/")
+            typer.echo(f"Status:  {store.status()}")
+            run(app, server)
+
+
+def close(folder: Folder, actor: Actor = "", database: Database = None) -> None:
+    """End the reading: nothing more is rated."""
+    from study.freeze import close_study
+
+    with opened(folder, database) as store:
+        close_study(store, actor=actor)
+    typer.echo("The study is closed.")

@@ -1,0 +1,138 @@
+"""Serves a study: the readers' pages and the coordinator's, without the compare half.
+
+Nothing here imports torch, and no method has a name in this process unless a coordinator gives the
+key file.
+"""
+
+from __future__ import annotations
+
+import atexit
+import os
+import shutil
+import socket
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from fastapi import FastAPI
+from starlette.datastructures import MutableHeaders
+from starlette.responses import RedirectResponse
+
+from study.errors import StudyError
+
+if TYPE_CHECKING:
+    from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+    from study.store import Store
+
+_HEADERS = {
+    "X-Content-Type-Options": "nosniff",
+    # An invitation is an address: no other site may learn it from a link.
+    "Referrer-Policy": "no-referrer",
+    "X-Frame-Options": "DENY",
+    # Gradio evaluates its components' scripts; nothing may come from or go to another machine.
+    "Content-Security-Policy": (
+        "default-src 'self' 'unsafe-inline' 'unsafe-eval' data: blob:; "
+        "form-action 'self'; base-uri 'self'; frame-ancestors 'none'"
+    ),
+}
+_STATIC = ("/assets/", "/static/", "/svelte/")
+
+
+class _Neutral:
+    """The same headers on every answer; nothing but the program's own files may be kept."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        async def sent(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                headers = MutableHeaders(scope=message)
+                for name, value in _HEADERS.items():
+                    headers.setdefault(name, value)
+                if not any(part in scope["path"] for part in _STATIC):
+                    headers.setdefault("Cache-Control", "no-store")
+            await send(message)
+
+        await self._app(scope, receive, sent if scope["type"] == "http" else send)
+
+
+def build_app(store: Store) -> FastAPI:
+    """The server of one study.
+
+    Parameters
+    ----------
+    store : Store
+
+    Returns
+    -------
+    fastapi.FastAPI
+        Readers below ``/reader``; the root leads there.
+
+    Raises
+    ------
+    StudyError
+        The environment switches on a mode of Gradio that lets visitors change the program.
+    """
+    _prepare()
+    from study import ui
+
+    app = FastAPI(title="Reading", docs_url=None, redoc_url=None, openapi_url=None)
+    app.add_middleware(_Neutral)
+
+    @app.get("/")
+    def root() -> RedirectResponse:
+        return RedirectResponse("reader/", 303)
+
+    return ui.attach(app, store)
+
+
+def run(app: FastAPI, server: socket.socket) -> None:
+    """Serve an app on a socket that is bound, until interrupted."""
+    import uvicorn
+
+    config = uvicorn.Config(
+        app, access_log=False, server_header=False, log_level="warning", timeout_keep_alive=30
+    )
+    uvicorn.Server(config).run(sockets=[server])
+
+
+def bind(host: str, port: int) -> socket.socket:
+    """A socket for `run`; port 0 takes a free one.
+
+    Raises
+    ------
+    StudyError
+        The address cannot be had.
+    """
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    try:
+        return socket.create_server((host, port), family=family, backlog=2048)
+    except (OSError, OverflowError) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise StudyError(
+            f"Nothing can be served at {host}:{port}: {reason}. Choose another --host or --port."
+        ) from None
+
+
+def address(server: socket.socket) -> str:
+    """The root of what a socket serves, as a browser on this machine would write it."""
+    host, port = server.getsockname()[:2]
+    local = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}
+    return f"http://{local.get(host, f'[{host}]' if ':' in host else host)}:{port}"
+
+
+def _prepare() -> None:
+    """Set up the environment before Gradio is imported."""
+    if os.environ.get("GRADIO_VIBE_MODE"):
+        raise StudyError(
+            "GRADIO_VIBE_MODE is set: visitors could change the program. Unset it to serve a study."
+        )
+    os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"
+    if "GRADIO_TEMP_DIR" in os.environ:
+        return
+    # A folder of this process alone, since Gradio serves what lies in it.
+    folder = Path(tempfile.mkdtemp(prefix="reading-room-study-"))
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    os.environ["GRADIO_TEMP_DIR"] = str(folder)
