@@ -94,7 +94,11 @@ def _begin_sqlite(connection: Connection) -> None:
 
 
 def _begin_postgresql(connection: Connection) -> None:
-    if not connection.get_execution_options().get(WRITING):
+    if connection.get_execution_options().get(WRITING):
+        # As SQLite here: on the disk at commit whatever the server's default, 5 s for a lock.
+        connection.exec_driver_sql("SET LOCAL synchronous_commit = on")
+        connection.exec_driver_sql("SET LOCAL lock_timeout = '5s'")
+    else:
         connection.exec_driver_sql("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
 
 
@@ -141,7 +145,7 @@ def _sentence(error: DBAPIError | sqlite3.Error) -> str:
     text = (str(origin).strip().splitlines() or [type(origin).__name__])[0].rstrip(".")
     if isinstance(error, (IntegrityError, sqlite3.IntegrityError)):
         return f"The study refuses this: {text}."
-    if "locked" in text:
+    if "locked" in text or "lock timeout" in text:
         return "The study is busy: another program has been writing for 5 seconds. Try again."
     if "not a database" in text or "malformed" in text:
         return f"The study database is damaged ({text}). Restore it from a backup."

@@ -11,12 +11,14 @@ from pathlib import Path
 import pytest
 from sqlalchemy import func, select, text
 
+from study import database
 from study.chain import audit
 from study.errors import StoreError
 from study.models import SCHEMA_VERSION, AuditEvent, Consent, Reader, Study
 from study.protocol import Protocol, Status
 from study.store import Store
 from study.toy import SEED_SHA256, toy_study
+from study.verify import verify
 from tests.study.outside import is_sqlite, run, tamper
 
 
@@ -212,6 +214,22 @@ def test_writers_take_turns(tmp_path: Path, url: str | None) -> None:
         assert session.scalars(wanted).one() == 40
     for store in stores:
         store.close()
+
+
+def test_a_lock_held_by_another_program_is_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(database, "_PRAGMAS", (*database._PRAGMAS[:3], "busy_timeout=10"))
+    store = toy_study(tmp_path / "s", pairs=1)
+    other = sqlite3.connect(tmp_path / "s" / "study.sqlite", isolation_level=None)
+    other.execute("BEGIN IMMEDIATE")
+    with pytest.raises(StoreError, match="busy"), store.write() as session:
+        audit(session, "me", "test")
+    assert store.status() is Status.OPEN
+    other.close()
+    with store.write() as session:
+        audit(session, "me", "test")
+    assert verify(store).ok
 
 
 def test_a_study_lives_step_by_step(tmp_path: Path, url: str | None) -> None:
