@@ -13,10 +13,12 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from study.analysis.collect import collect
 from study.analysis.data import MISSING, Dataset, Observation
 from study.analysis.scores import first_ratings
 from study.chain import audit
 from study.errors import StatisticsError
+from study.keyfile import Key
 from study.protocol import LEFT, RIGHT, Role
 from study.stats.values import to_json
 from study.store import Store
@@ -50,6 +52,34 @@ class ExportFile:
 
     name: str
     text: str
+
+
+def make(store: Store, folder: Path, *, actor: str, key: Key | None = None) -> tuple[Path, ...]:
+    """Export a closed study into a new folder and log it.
+
+    Parameters
+    ----------
+    store : Store
+    folder : Path
+        New or empty.
+    actor : str
+        Who asks for it.
+    key : Key, optional
+        Names of the methods, for a study that is unblinded.
+
+    Raises
+    ------
+    BlindingError
+        The study is not closed, or names are asked for before it is unblinded.
+    KeyFileError
+        The key is of another study.
+    StatisticsError
+        The folder holds something already, or cannot be written.
+    """
+    data = collect(store, key)
+    written = write(data, folder)
+    log(store, data, actor)
+    return written
 
 
 def files(data: Dataset) -> tuple[ExportFile, ...]:

@@ -160,15 +160,12 @@ def _cases(session: Session, study_id: str) -> tuple[CaseRecord, ...]:
 
 def _study(session: Session, study: Study) -> StudyRecord:
     statuses = [status.value for status in Status]
-    times = dict(
-        session.execute(
-            select(AuditEvent.action, func.min(AuditEvent.server_at))
-            .where(AuditEvent.study_id == study.id, AuditEvent.action.in_(statuses))
-            .group_by(AuditEvent.action)
-        )
-        .tuples()
-        .all()
+    rows = session.execute(
+        select(AuditEvent.action, func.min(AuditEvent.server_at))
+        .where(AuditEvent.study_id == study.id, AuditEvent.action.in_(statuses))
+        .group_by(AuditEvent.action)
     )
+    times = {action: at for action, at in rows}
     return StudyRecord(
         code=study.code,
         status=study.status,
@@ -232,8 +229,9 @@ def _guesses(
 
 
 def _records(session: Session, study: Study) -> tuple[ExclusionRecord, ...]:
-    names = dict(session.execute(select(Reader.id, Reader.code)).tuples().all())
-    names |= dict(session.execute(select(Item.id, Item.case_key)).tuples().all())
+    readers = session.execute(select(Reader.id, Reader.code))
+    cases = session.execute(select(Item.id, Item.case_key))
+    names = {identifier: code for rows in (readers, cases) for identifier, code in rows}
     found = session.scalars(
         select(Exclusion).where(Exclusion.study_id == study.id).order_by(Exclusion.decided_at)
     )

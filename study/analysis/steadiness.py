@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, replace
 
 import numpy as np
-from scipy import stats
 
 from study.analysis.data import Dataset, Observation, row_of, scale_of
 from study.analysis.scores import Options
 from study.protocol import PAIR, Question, Role
-from study.stats.intervals import mean_estimate
+from study.stats.intervals import mean_estimate, t_interval
 from study.stats.repeats import RepeatReliability, all_repeats
 from study.stats.scale import Scale
 from study.stats.table import Row
@@ -93,18 +93,21 @@ def residuals(data: Dataset, question: Question, reader: str) -> tuple[Floats, F
 
 
 def _slope(reader: str, when: Floats, apart: Floats, level: float) -> Estimate:
-    method = "least squares; its interval takes ratings as independent"
-    base = Estimate(
-        reader, None, method, when.size, level=level, reason=f"fewer than {LEAST} ratings"
-    )
-    if when.size < LEAST:
+    method, n = "least squares; its interval takes ratings as independent", when.size
+    base = Estimate(reader, None, method, n, level=level, reason=f"fewer than {LEAST} ratings")
+    if n < LEAST:
         return base
-    if not np.ptp(when):
-        return Estimate(reader, None, method, when.size, level=level, reason="all in one pair")
-    line = stats.linregress(when, apart)
-    value, se = SPAN * float(line.slope), SPAN * float(line.stderr)
-    half = float(stats.t.ppf((1 + level) / 2, when.size - 2)) * se
-    return Estimate(reader, value, method, when.size, se, value - half, value + half, level)
+    x, y = when - when.mean(), apart - apart.mean()
+    spread = float((x**2).sum())
+    if not spread:
+        return replace(base, reason="all ratings are of one pair")
+    slope = float((x * y).sum()) / spread
+    left = float(((y - slope * x) ** 2).sum())
+    se = SPAN * math.sqrt(left / (n - 2) / spread)
+    ends = t_interval(SPAN * slope, se, n - 2, level)
+    return replace(
+        base, value=SPAN * slope, se=se, low=ends.low, high=ends.high, reason=ends.reason
+    )
 
 
 def _subject(seen: Observation) -> str:

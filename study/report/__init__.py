@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from study.report.page import render
+from study.report.page import make, render
 
-__all__ = ["render"]
+__all__ = ["make", "render"]

@@ -5,6 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 from study.analysis import Analysis, Dataset
+from study.analysis.log import run
+from study.keyfile import Key
 from study.report.conduct import balance, blinding, left_out
 from study.report.criteria import criterion
 from study.report.markup import Html, join, tag
@@ -12,8 +14,23 @@ from study.report.methods import reproducibility, statistics
 from study.report.overview import design, masthead, readers, summary
 from study.report.readings import preferences, steadiness
 from study.report.sheet import Sheet, heading
+from study.stats.intervals import RESAMPLES
+from study.store import Store
 
 STYLE = Path(__file__).resolve().parents[2] / "assets" / "report.css"
+
+
+def make(
+    store: Store,
+    *,
+    actor: str,
+    key: Key | None = None,
+    seed: int | None = None,
+    resamples: int = RESAMPLES,
+) -> str:
+    """Analyse a closed study, log that, and write its report; see `study.analysis.log.run`."""
+    done = run(store, actor=actor, key=key, seed=seed, resamples=resamples)
+    return render(done.data, done.analysis)
 
 
 def render(data: Dataset, analysis: Analysis) -> str:
