@@ -96,8 +96,10 @@ def _begin_sqlite(connection: Connection) -> None:
 def _begin_postgresql(connection: Connection) -> None:
     if connection.get_execution_options().get(WRITING):
         # As SQLite here: on the disk at commit whatever the server's default, 5 s for a lock.
-        connection.exec_driver_sql("SET LOCAL synchronous_commit = on")
-        connection.exec_driver_sql("SET LOCAL lock_timeout = '5s'")
+        connection.exec_driver_sql(
+            "SELECT set_config('synchronous_commit', 'on', true), "
+            "set_config('lock_timeout', '5s', true)"
+        )
     else:
         connection.exec_driver_sql("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
 

@@ -10,6 +10,11 @@ from pathlib import Path
 import pytest
 from sqlalchemy import create_engine, make_url
 
+from study.store import Store
+from study.toy import toy_study
+from tests.study.desk import PROTOCOL, Desk
+from tests.study.ruled import ruled_study
+
 POSTGRES = os.environ.get("READINGROOM_TEST_POSTGRES_URL", "")
 
 
@@ -39,11 +44,17 @@ def url(backend: str) -> Iterator[str | None]:
     yield from fresh_url(backend)
 
 
-@pytest.fixture(scope="module")
-def module_url(backend: str) -> Iterator[str | None]:
-    yield from fresh_url(backend)
+@pytest.fixture
+def desk(tmp_path: Path, url: str | None) -> Iterator[Desk]:
+    store = toy_study(tmp_path / "s", readers=2, pairs=3, protocol=PROTOCOL, url=url)
+    yield Desk(store)
+    store.close()
 
 
 @pytest.fixture(scope="module")
-def module_path(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tmp_path_factory.mktemp("study")
+def ruled(tmp_path_factory: pytest.TempPathFactory, backend: str) -> Iterator[Store]:
+    """One study for all the statements that are refused: none of them changes it."""
+    for url in fresh_url(backend):
+        store = ruled_study(tmp_path_factory.mktemp("study") / "s", url)
+        yield store
+        store.close()

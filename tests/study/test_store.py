@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 import sqlite3
 import stat
+import sys
 import threading
 from pathlib import Path
 
@@ -152,6 +153,13 @@ def test_an_address_that_cannot_hold_a_study_is_refused(
 ) -> None:
     with pytest.raises(StoreError, match=message):
         Store.create(tmp_path / "s", protocol=Protocol(), code="S", seed_sha256="x", url=url)
+
+
+def test_a_missing_driver_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "psycopg", None)
+    address = "postgresql+psycopg://host/name"
+    with pytest.raises(StoreError, match=r"pip install 'psycopg\[binary\]'"):
+        Store.create(tmp_path / "s", protocol=Protocol(), code="S", seed_sha256="x", url=address)
 
 
 def test_a_view_cannot_write(tmp_path: Path, url: str | None) -> None:
