@@ -58,17 +58,19 @@ class _Neutral:
         await self._app(scope, receive, sent if scope["type"] == "http" else send)
 
 
-def build_app(store: Store) -> FastAPI:
+def build_app(store: Store, *, key: Path | None = None) -> FastAPI:
     """The server of one study.
 
     Parameters
     ----------
     store : Store
+    key : Path, optional
+        The key file, where coordinators may build, freeze and unblind on their pages.
 
     Returns
     -------
     fastapi.FastAPI
-        Readers below ``/reader``; the root leads there.
+        Readers below ``/reader``, coordinators below ``/coordinator``; the root leads to readers.
 
     Raises
     ------
@@ -76,8 +78,6 @@ def build_app(store: Store) -> FastAPI:
         The environment switches on a mode of Gradio that lets visitors change the program.
     """
     _prepare()
-    from study import ui
-
     app = FastAPI(title="Reading", docs_url=None, redoc_url=None, openapi_url=None)
     app.add_middleware(_Neutral)
 
@@ -85,7 +85,14 @@ def build_app(store: Store) -> FastAPI:
     def root() -> RedirectResponse:
         return RedirectResponse("reader/", 303)
 
-    return ui.attach(app, store)
+    return attach(app, store, key=key)
+
+
+def attach(app: FastAPI, store: Store, *, key: Path | None = None) -> FastAPI:
+    """Serve a study's pages from an app, each half with its own authentication."""
+    from study import admin, ui
+
+    return admin.attach(ui.attach(app, store), store, key_path=key)
 
 
 def run(app: FastAPI, server: socket.socket) -> None:

@@ -10,8 +10,10 @@ from study.commands.common import (
     Actor,
     Database,
     Folder,
+    MaybeKey,
     Mirror,
     opened,
+    read_key,
 )
 from study.errors import StudyError
 
@@ -64,6 +66,7 @@ def invite(
 
 def serve(
     folder: Folder,
+    key: MaybeKey = None,
     host: Annotated[str, typer.Option(help="0.0.0.0 answers other machines too.")] = HOST,
     port: Annotated[int, typer.Option(min=0, max=65535, help="0 takes a free one.")] = PORT,
     database: Database = None,
@@ -73,10 +76,13 @@ def serve(
     from study.serve import address, bind, build_app, run
 
     with opened(folder, database, mirror) as store:
-        app = build_app(store)
+        if key is not None:
+            read_key(key, store)
+        app = build_app(store, key=key)
         with bind(host, port) as server:
+            typer.echo(f"The study is {store.status()}.")
             typer.echo(f"Readers: {address(server)}/reader/")
-            typer.echo(f"Status:  {store.status()}")
+            typer.echo(f"Coordinators: {address(server)}/coordinator/")
             run(app, server)
 
 

@@ -9,6 +9,12 @@ from typing import Annotated
 import typer
 
 from study.commands.common import Actor, AsJson, Database, Folder, KeyPath, opened, read_key
+from study.errors import StudyError
+
+NamesKey = Annotated[
+    Path | None,
+    typer.Option("--key", help="Name the methods: the key file of an unblinded study."),
+]
 
 
 def unblind(
@@ -26,6 +32,58 @@ def unblind(
     for one in names:
         values = ", ".join(f"{name}={value}" for name, value in one.parameters)
         typer.echo("\t".join(part for part in (one.mask, one.name, one.kind, values) if part))
+
+
+def export(
+    folder: Folder,
+    out: Annotated[Path, typer.Option(help="A new folder for the tables.")],
+    key: NamesKey = None,
+    actor: Actor = "",
+    database: Database = None,
+) -> None:
+    """Write all ratings as CSV and JSON with a codebook; methods are M1, M2, ... without a key."""
+    from study.export import make
+
+    with opened(folder, database) as store:
+        names = None if key is None else read_key(key, store)
+        for path in make(store, out, actor=actor, key=names):
+            typer.echo(path)
+
+
+def report(
+    folder: Folder,
+    out: Annotated[Path | None, typer.Option(help="An HTML file.")] = None,
+    again: Annotated[
+        str, typer.Option(metavar="RUN", help="Compute a logged analysis again and compare.")
+    ] = "",
+    key: NamesKey = None,
+    seed: Annotated[int | None, typer.Option(min=0, help="Of the bootstrap.")] = None,
+    actor: Actor = "",
+    database: Database = None,
+) -> None:
+    """Analyse a closed study and write its report; the analysis is logged."""
+    if (out is None) == (not again):
+        raise StudyError("Give --out FILE.html to write a report, or --again RUN to check one.")
+    with opened(folder, database) as store:
+        names = None if key is None else read_key(key, store)
+        if out is None:
+            from study.analysis.log import repeat
+
+            verdict = repeat(store, again, names)
+            typer.echo(
+                "The same, byte for byte." if verdict.same else f"Not the same: {verdict.reason}."
+            )
+            if not verdict.same:
+                raise typer.Exit(1)
+            return
+        from study.analysis.log import run
+        from study.report import render
+
+        if out.exists():
+            raise StudyError(f"There is a file at {out} already: give another path.")
+        made = run(store, actor=actor, key=names, seed=seed)
+        out.write_text(render(made.data, made.analysis), encoding="utf-8")
+    typer.echo(f"{out} (analysis {made.run_id})")
 
 
 def stats(

@@ -44,7 +44,8 @@ def reader(root: str, small: Small):
 
 
 PAGES = ("/", "/reader/", "/reader/login", "/reader/config", "/reader/api/state", "/nothing",
-         "/reader/theme.css", "/reader/gradio_api/info")  # fmt: skip
+         "/reader/theme.css", "/reader/gradio_api/info", "/coordinator/", "/coordinator/login",
+         "/coordinator/config")  # fmt: skip
 
 
 @pytest.mark.parametrize("path", PAGES)
@@ -170,11 +171,12 @@ def test_serving_from_the_command_line_until_it_is_told_to_stop(tmp_path: Path) 
     )  # fmt: skip
     try:
         assert process.stdout
-        told = [process.stdout.readline(), process.stdout.readline()]
-        assert told[0].startswith("Readers: http://127.0.0.1:")
-        assert told[1] == "Status:  open\n"
-        answer = httpx.get(told[0].split()[1] + "login", timeout=60)
-        assert answer.status_code == 200
+        told = [process.stdout.readline() for _ in range(3)]
+        assert told[0] == "The study is open.\n"
+        for line, page in zip(told[1:], ("reader", "coordinator"), strict=True):
+            address_ = line.split()[1]
+            assert re.fullmatch(rf"http://127\.0\.0\.1:\d+/{page}/", address_)
+            assert httpx.get(address_ + "login", timeout=60).status_code == 200
     finally:
         process.send_signal(signal.SIGINT)
         out, err = process.communicate(timeout=30)
