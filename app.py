@@ -1,4 +1,7 @@
-"""Reading Room: ``python app.py`` serves the compare page (settings: READINGROOM_... variables)."""
+"""Reading Room: ``python app.py`` serves the compare page, and a study beside it.
+
+Settings are READINGROOM_... variables (see `enhancers.settings`).
+"""
 
 from __future__ import annotations
 
@@ -8,7 +11,12 @@ import shutil
 import sys
 import tempfile
 import threading
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from enhancers.settings import Settings
+    from enhancers.ui import Doors
+    from study.beside import Beside
 
 # Gradio and the hub client read these when they are imported.
 os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"
@@ -26,7 +34,8 @@ def serve() -> Any:
     os.environ["GRADIO_TEMP_DIR"] = folder
     from enhancers.ui import build
 
-    page = build(settings)
+    study = open_study(settings)
+    page = build(settings, doors(study))
     app, _, _ = page.blocks.launch(
         server_name=settings.host,
         server_port=settings.port,
@@ -38,11 +47,32 @@ def serve() -> Any:
         ssr_mode=False,
         footer_links=[],
         max_file_size=settings.max_file_bytes,
+        app_kwargs={"middleware": list(study.middleware)} if study else {},
         **page.launch_options,
     )
     for router in page.routers:
         app.include_router(router)
+    if study:
+        study.attach(app)
     return page.blocks
+
+
+def open_study(settings: Settings) -> Beside | None:
+    """The study of the settings, or None."""
+    if settings.study_dir is None:
+        return None
+    from study.beside import Beside
+    from study.store import Store
+
+    store = Store.open(settings.study_dir, url=settings.study_database)
+    return Beside(store, settings.study_key)
+
+
+def doors(study: Beside | None) -> Doors:
+    """What the Study tab leads to."""
+    from enhancers.ui import Doors
+
+    return Doors(reader="reader/", coordinator="coordinator/") if study else Doors()
 
 
 def warm_up() -> None:
@@ -55,10 +85,11 @@ def warm_up() -> None:
 def main() -> int:
     """Serve until interrupted."""
     from enhancers.errors import ReadingRoomError
+    from study.errors import StudyError
 
     try:
         blocks = serve()
-    except (ReadingRoomError, OSError) as error:
+    except (ReadingRoomError, StudyError, OSError) as error:
         print(f"error: {error}", file=sys.stderr)  # noqa: T201
         return 2
     print(f"Reading Room is at {blocks.local_url}", flush=True)  # noqa: T201

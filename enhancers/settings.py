@@ -50,6 +50,14 @@ class Settings(BaseSettings):
         CPU threads of the networks; None leaves it to torch.
     priors_dir : Path
         Folder of the embedded networks.
+    study_dir : Path or None
+        Folder of the reader study that is served beside the compare page.
+    study_key : Path or None
+        Its key file, for what coordinators do before the freeze and after the close.
+    study_database : str or None
+        SQLAlchemy address of its database; None is SQLite in the folder.
+    study_demo : bool
+        Whether the Study tab offers a demo while no study is served.
     """
 
     model_config = SettingsConfigDict(
@@ -66,11 +74,15 @@ class Settings(BaseSettings):
     device: Annotated[str, Field(pattern=r"^(auto|cpu|mps|cuda(:\d+)?)$")] = "auto"
     threads: Annotated[int | None, Field(ge=1)] = None
     priors_dir: Path = _PROJECT / "assets" / "priors"
+    study_dir: Path | None = None
+    study_key: Path | None = None
+    study_database: str | None = None
+    study_demo: bool = True
 
-    @field_validator("cache_dir", "priors_dir")
+    @field_validator("cache_dir", "priors_dir", "study_dir", "study_key")
     @classmethod
-    def _absolute(cls, path: Path) -> Path:
-        return path.expanduser().absolute()
+    def _absolute(cls, path: Path | None) -> Path | None:
+        return path and path.expanduser().absolute()
 
     @property
     def max_file_bytes(self) -> int:

@@ -32,6 +32,7 @@ input { width: 100%; height: 40px; padding: 0 11px; box-sizing: border-box; font
 button { height: 40px; padding: 0 22px; font: inherit; font-weight: 600; color: #111;
   background: #d0d0d0; border: 1px solid #d0d0d0; border-radius: 4px; cursor: pointer; }
 button:hover { background: #e4e4e4; }
+a { color: #ececec; }
 :focus-visible { outline: 2px solid #e6e6e6; outline-offset: 1px; }
 """
 
@@ -68,6 +69,22 @@ def join_page(token: str) -> str:
 code and secret.</p>
 <form method="post" action="../join"><input type="hidden" name="token" value="{escape(token)}">
 <button type="submit" autofocus>Open the study</button></form>""",
+    )
+
+
+def closed_page(reading: str) -> str:
+    """What a signed-in reader sees in place of pages that show methods by name.
+
+    Parameters
+    ----------
+    reading : str
+        Address of the reader's page.
+    """
+    return _page(
+        "You are signed in as a reader",
+        f"""<p>This part of the program shows methods by name, so it stays closed while you take part
+in a blinded study. Sign out on your reading page if you are not reading any more.</p>
+<p><a href="{escape(reading)}/">Go on reading</a></p>""",
     )
 
 

@@ -26,6 +26,17 @@ LEVELS: tuple[frozenset[str], ...] = (
 )  # fmt: skip
 """Rooms from the ground up; a room imports from its own level and those below."""
 
+STUDY = ROOT / "study"
+FOR_THE_STUDY = {"image", "display"}
+STUDY_MAY_ALSO_IMPORT = {
+    "build": {"compare", "registry", "load", "degrade", "settings", "errors", "method"},
+    "ui": {"viewer"},
+    "admin": {"viewer"},
+}
+"""What rooms of the study import from ``enhancers``: only `build` may know methods by name."""
+STUDY_SHOWS = {"ui", "admin", "theme"}
+"""The rooms of the study that may import gradio."""
+
 TORCH_FREE = ("image", "display", "registry", "method", "errors", "settings", "viewer")
 """Rooms that may be used on a machine without torch."""
 
@@ -77,6 +88,47 @@ def test_no_compare_code_imports_the_study() -> None:
     for path in _modules():
         assert "import study" not in path.read_text(encoding="utf-8")
         assert "from study" not in path.read_text(encoding="utf-8")
+
+
+def _study_modules() -> list[Path]:
+    return sorted(STUDY.rglob("*.py"))
+
+
+def _study_room(path: Path) -> str:
+    return path.relative_to(STUDY).parts[0].removesuffix(".py")
+
+
+def _imported_packages(path: Path) -> set[str]:
+    """Packages that a file imports, inside functions as well."""
+    found: set[str] = set()
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.ImportFrom):
+            found.add((node.module or "").split(".")[0])
+        elif isinstance(node, ast.Import):
+            found.update(alias.name.split(".")[0] for alias in node.names)
+    return found
+
+
+@pytest.mark.parametrize("path", _study_modules(), ids=lambda p: str(p.relative_to(ROOT)))
+def test_only_the_build_of_a_study_knows_methods(path: Path) -> None:
+    room = _study_room(path)
+    allowed = FOR_THE_STUDY | STUDY_MAY_ALSO_IMPORT.get(room, set())
+    assert _imported_rooms(path) <= allowed
+    heavy = _imported_packages(path) & {"torch", "diffusers", "pyiqa", "torchvision"}
+    assert not heavy, f"the study runs without {heavy}"
+    assert room in STUDY_SHOWS or "gradio" not in _imported_packages(path)
+
+
+def test_a_study_server_does_not_pull_in_torch_or_methods() -> None:
+    code = (
+        "import sys, study.serve, study.ui, study.admin, study.analysis, study.report\n"
+        "print([name for name in ('torch', 'enhancers.registry', 'enhancers.compare', "
+        "'enhancers.ui') if name in sys.modules])"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True
+    )
+    assert done.stdout.strip() == "[]"
 
 
 def test_light_rooms_do_not_pull_in_torch() -> None:
