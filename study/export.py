@@ -10,7 +10,7 @@ import csv
 import io
 import zipfile
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from study.analysis.collect import collect
@@ -84,11 +84,12 @@ def make(store: Store, folder: Path, *, actor: str, key: Key | None = None) -> t
 
 def files(data: Dataset) -> tuple[ExportFile, ...]:
     """All files of an export; the same data give the same bytes."""
+    ordered = replace(data, observations=tuple(data.ordered()))
     sheets = (_ratings(data), _methods(data), _readers(data), _cases(data), _comments(data))
     return (
         *(ExportFile(sheet.file, _csv(sheet)) for sheet in sheets),
         ExportFile("codebook.csv", _codebook(sheets)),
-        ExportFile("study.json", to_json(data) + "\n"),
+        ExportFile("study.json", to_json(ordered) + "\n"),
     )
 
 

@@ -165,7 +165,7 @@ def _study(session: Session, study: Study) -> StudyRecord:
         .where(AuditEvent.study_id == study.id, AuditEvent.action.in_(statuses))
         .group_by(AuditEvent.action)
     )
-    times = {action: at for action, at in rows}
+    times = dict(rows.all())
     return StudyRecord(
         code=study.code,
         status=study.status,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -72,6 +73,13 @@ def play(folder: Path, protocol: Protocol = PROTOCOL, *, close: bool = True) -> 
     if close:
         close_study(draft.store, actor="coordinator")
     return played
+
+
+def copy(played: Played, folder: Path) -> Played:
+    """The same study once more, to be changed by one test; its store must be closed."""
+    shutil.copytree(played.store.folder, folder / "study")
+    key_path = shutil.copy2(played.key_path, folder / "key.json")
+    return Played(Store.open(folder / "study"), Path(key_path))
 
 
 def correct_last(played: Played, code: str) -> None:

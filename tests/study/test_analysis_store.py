@@ -23,12 +23,21 @@ from study.protocol import CANNOT_JUDGE, Role
 from study.simulate import Tasting, read
 from study.store import Store
 from study.tastes import Taste
-from tests.study.played import PROTOCOL, Played, play, withdraw
+from tests.study.played import PROTOCOL, Played, copy, play, withdraw
 
 
 @pytest.fixture(scope="module")
-def closed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Played]:
-    played = play(tmp_path_factory.mktemp("closed"))
+def opened(tmp_path_factory: pytest.TempPathFactory) -> Played:
+    """An open study, to be copied."""
+    played = play(tmp_path_factory.mktemp("opened"), close=False)
+    played.store.close()
+    return played
+
+
+@pytest.fixture(scope="module")
+def closed(opened: Played, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Played]:
+    played = copy(opened, tmp_path_factory.mktemp("closed"))
+    close_study(played.store, actor="coordinator")
     yield played
     played.store.close()
 
@@ -39,8 +48,9 @@ def data(closed: Played) -> Dataset:
 
 
 @pytest.fixture
-def reading(tmp_path: Path) -> Iterator[Played]:
-    played = play(tmp_path, close=False)
+def reading(opened: Played, tmp_path: Path) -> Iterator[Played]:
+    """An open study of one's own."""
+    played = copy(opened, tmp_path)
     yield played
     played.store.close()
 
