@@ -236,7 +236,7 @@ def _train_autoencoder(
 def _read(kind: Any, folder: Path) -> Any:
     """A network of a trained prior, in float32."""
     try:
-        return kind.from_pretrained(
+        network = kind.from_pretrained(
             folder, torch_dtype=torch.float32, local_files_only=True, low_cpu_mem_usage=False
         )
     except (OSError, ValueError) as error:
@@ -244,6 +244,9 @@ def _read(kind: Any, folder: Path) -> Any:
             f"{folder} holds no trained network to start from; give the folder of a prior, "
             "such as assets/priors/latent."
         ) from error
+    # Where it lay on this machine would be saved with it.
+    network.register_to_config(_name_or_path="")
+    return network
 
 
 def _earlier(start: Path | None) -> dict[str, Report]:
