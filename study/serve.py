@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 
 from fastapi import FastAPI
 from starlette.datastructures import MutableHeaders
-from starlette.responses import RedirectResponse
+from starlette.responses import RedirectResponse, Response
 
 from study.errors import StudyError
 
@@ -84,6 +84,10 @@ def build_app(store: Store, *, key: Path | None = None) -> FastAPI:
     @app.get("/")
     def root() -> RedirectResponse:
         return RedirectResponse("reader/", 303)
+
+    @app.get("/favicon.ico")
+    def icon() -> Response:
+        return Response(status_code=204)
 
     return attach(app, store, key=key)
 

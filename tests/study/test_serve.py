@@ -43,7 +43,7 @@ def reader(root: str, small: Small):
         yield client
 
 
-PAGES = ("/", "/reader/", "/reader/login", "/reader/config", "/reader/api/state", "/nothing",
+PAGES = ("/", "/favicon.ico", "/reader/", "/reader/login", "/reader/config", "/reader/api/state", "/nothing",
          "/reader/theme.css", "/reader/gradio_api/info", "/coordinator/", "/coordinator/login",
          "/coordinator/config")  # fmt: skip
 
