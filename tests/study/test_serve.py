@@ -43,9 +43,9 @@ def reader(root: str, small: Small):
         yield client
 
 
-PAGES = ("/", "/favicon.ico", "/reader/", "/reader/login", "/reader/config", "/reader/api/state", "/nothing",
-         "/reader/theme.css", "/reader/gradio_api/info", "/coordinator/", "/coordinator/login",
-         "/coordinator/config")  # fmt: skip
+PAGES = ("/", "/favicon.ico", "/nothing", "/reader/", "/reader/login", "/reader/config",
+         "/reader/api/state", "/reader/theme.css", "/reader/gradio_api/info", "/coordinator/",
+         "/coordinator/login", "/coordinator/config")  # fmt: skip
 
 
 @pytest.mark.parametrize("path", PAGES)
