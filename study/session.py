@@ -12,7 +12,7 @@ import json
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
-from sqlalchemy import ColumnElement, func, select
+from sqlalchemy import bindparam, func, select
 from sqlalchemy.orm import Session
 
 from study.errors import WrongScreen
@@ -25,9 +25,11 @@ from study.models import (
     RatingEvent,
     Reader,
     ReadingSession,
+    Study,
     stamp,
 )
-from study.protocol import Phase, Protocol, Status
+from study.pace import READING, progress, sitting_minutes
+from study.protocol import Protocol, Status
 from study.screens import (
     PATCHES,
     Body,
@@ -43,16 +45,13 @@ from study.screens import (
     Screen,
     Wait,
 )
-from study.store import Store
+from study.store import Store, parsed
 from study.turns import previous, upcoming
 
 CHECK_HOURS = 12.0
 """How long a display check holds: on a new day it is likely another room or another screen."""
-SITTING_GAP_MINUTES = 10.0
-"""A pause of this length ends a sitting, and the time to the next break starts anew."""
 CORRECTION_MINUTES = 30.0
 """How long the answers given last may be corrected."""
-TRAINING, READING = "training", "reading"
 
 _CLOSED = {
     Status.DRAFT: "This study is being prepared. You will be told when it opens.",
@@ -62,6 +61,25 @@ _CLOSED = {
 }
 _WITHDRAWN = "Your answers are left out of every analysis. Thank you for the time you gave."
 _DONE = "You have read everything. All your answers are stored; you may close this page."
+
+# Asked at every answer, so they are made once.
+_CONSENT = (
+    select(Consent)
+    .where(Consent.reader_id == bindparam("reader_id"))
+    .order_by((Consent.action == "withdrawn").desc(), Consent.at.desc())
+    .limit(1)
+)
+_CHECKS = (
+    select(DisplayCheck)
+    .where(DisplayCheck.reader_id == bindparam("reader_id"), DisplayCheck.at > bindparam("oldest"))
+    .order_by(DisplayCheck.at.desc())
+)
+_GUESSED = (
+    select(BlindingGuess.id).where(BlindingGuess.reader_id == bindparam("reader_id")).limit(1)
+)
+_ANSWERED_AT = select(func.min(RatingEvent.server_at)).where(
+    RatingEvent.presentation_id == bindparam("pair_id")
+)
 
 
 @dataclass(frozen=True)
@@ -82,8 +100,9 @@ def state(store: Store, reader_id: str, *, at: datetime | None = None) -> Screen
         Instead of the time now.
     """
     at = at or datetime.now(UTC)
-    protocol, status = store.protocol(), store.status()
     with store.read() as session:
+        study = session.get_one(Study, store.study_id)
+        protocol, status = parsed(study.protocol_json), Status(study.status)
         reader = session.get_one(Reader, reader_id)
         found = _find(session, protocol, status, reader, at)
         can_correct = correctable(session, found.kind, reader_id, at) is not None
@@ -120,7 +139,7 @@ def correction(store: Store, reader_id: str) -> tuple[Screen, str]:
         if pair is None:
             raise WrongScreen("There is no answer to correct now. Nothing was changed.")
         sitting = session.get_one(ReadingSession, pair.session_id)
-        found = _Found(Kind.PAIR, _reading(protocol, 0.0), _progress(session, sitting))
+        found = _Found(Kind.PAIR, _reading(protocol, 0.0), progress(session, sitting))
         return _screen(protocol, session.get_one(Reader, reader_id), found, False), pair.id
 
 
@@ -131,12 +150,10 @@ def correctable(session: Session, kind: Kind, reader_id: str, at: datetime) -> P
     """
     if kind not in {Kind.PAIR, Kind.READY, Kind.WAIT, Kind.GUESS, Kind.DONE}:
         return None
-    guessed = select(BlindingGuess.id).where(BlindingGuess.reader_id == reader_id).limit(1)
     pair = previous(session, reader_id)
-    if pair is None or session.scalar(guessed) is not None:
+    if pair is None or session.scalar(_GUESSED, {"reader_id": reader_id}) is not None:
         return None
-    mine = RatingEvent.presentation_id == pair.id
-    answered = session.scalar(select(func.min(RatingEvent.server_at)).where(mine))
+    answered = session.scalar(_ANSWERED_AT, {"pair_id": pair.id})
     oldest = stamp(at - timedelta(minutes=CORRECTION_MINUTES))
     return pair if answered is not None and answered > oldest else None
 
@@ -148,27 +165,7 @@ def consent_digest(protocol: Protocol) -> str:
 
 def last_consent(session: Session, reader_id: str) -> Consent | None:
     """The reader's latest consent or withdrawal; a withdrawal is final."""
-    wanted = select(Consent).where(Consent.reader_id == reader_id)
-    final = Consent.action == "withdrawn"
-    return session.scalar(wanted.order_by(final.desc(), Consent.at.desc()).limit(1))
-
-
-def sitting_minutes(session: Session, reader_id: str, at: datetime) -> float:
-    """Minutes since the reader began to answer without a long gap; 0 after a long one."""
-    answered = session.scalars(
-        select(func.min(RatingEvent.server_at))
-        .where(RatingEvent.actor_id == reader_id)
-        .group_by(RatingEvent.presentation_id)
-        .order_by(func.min(RatingEvent.server_at).desc())
-        .limit(500)
-    )
-    begun = at
-    for text in answered:
-        before = datetime.fromisoformat(text)
-        if begun - before > timedelta(minutes=SITTING_GAP_MINUTES):
-            break
-        begun = before
-    return round((at - begun).total_seconds() / 60, 1)
+    return session.scalar(_CONSENT, {"reader_id": reader_id})
 
 
 def _screen(protocol: Protocol, reader: Reader, found: _Found, can_correct: bool) -> Screen:
@@ -205,18 +202,18 @@ def _find(
 def _at_session(
     session: Session, protocol: Protocol, sitting: ReadingSession, at: datetime
 ) -> _Found:
-    progress = _progress(session, sitting)
+    counts = progress(session, sitting)
     if sitting.not_before is not None and sitting.not_before > stamp(at):
-        return _Found(Kind.WAIT, Wait(sitting.not_before), progress)
+        return _Found(Kind.WAIT, Wait(sitting.not_before), counts)
     holds, failed = _display(session, sitting.reader_id, at)
     if not holds:
         least = (protocol.least_width, protocol.least_height)
         return _Found(Kind.DISPLAY, DisplayForm(*least, PATCHES, failed))
     if sitting.started_at is None:
-        pairs = _count(session, Presentation.session_id == sitting.id)
-        return _Found(Kind.READY, _ready(protocol, pairs), progress)
+        here = select(func.count()).where(Presentation.session_id == sitting.id)
+        return _Found(Kind.READY, _ready(protocol, session.scalar(here) or 0), counts)
     minutes = sitting_minutes(session, sitting.reader_id, at)
-    return _Found(Kind.PAIR, _reading(protocol, minutes), progress)
+    return _Found(Kind.PAIR, _reading(protocol, minutes), counts)
 
 
 def _after_reading(session: Session, protocol: Protocol, reader_id: str) -> _Found:
@@ -243,28 +240,9 @@ def _reading(protocol: Protocol, minutes: float) -> Reading:
     )
 
 
-def _progress(session: Session, sitting: ReadingSession) -> Progress:
-    training = sitting.phase == Phase.TRAINING
-    alike = (ReadingSession.phase == Phase.TRAINING) == training
-    mine = (ReadingSession.reader_id == sitting.reader_id) & alike
-    answered = select(RatingEvent.presentation_id).where(RatingEvent.actor_id == sitting.reader_id)
-    done = _count(session, mine & Presentation.id.in_(answered))
-    return Progress(TRAINING if training else READING, done, _count(session, mine))
-
-
-def _count(session: Session, condition: ColumnElement[bool]) -> int:
-    pairs = select(func.count()).select_from(Presentation)
-    joined = pairs.join(ReadingSession, ReadingSession.id == Presentation.session_id)
-    return session.scalar(joined.where(condition)) or 0
-
-
 def _display(session: Session, reader_id: str, at: datetime) -> tuple[bool, bool]:
     """Whether there is a check that holds, and whether the last of the day was not passed."""
     oldest = stamp(at - timedelta(hours=CHECK_HOURS))
-    checks = session.scalars(
-        select(DisplayCheck)
-        .where(DisplayCheck.reader_id == reader_id, DisplayCheck.at > oldest)
-        .order_by(DisplayCheck.at.desc())
-    ).all()
+    checks = session.scalars(_CHECKS, {"reader_id": reader_id, "oldest": oldest}).all()
     holds = any(check.passed or json.loads(check.detail_json)["carry_on"] for check in checks)
     return holds, bool(checks) and not checks[0].passed

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from sqlalchemy import select
+from sqlalchemy import bindparam, select
 from sqlalchemy.orm import Session
 
 from study import ratings
@@ -41,6 +41,16 @@ _SHOWED = {
     MethodKind.ANCHOR: "an image made worse on purpose",
     MethodKind.TEST: "a processed image",
 }
+
+_PHASE = (
+    select(ReadingSession.phase)
+    .join(Presentation, Presentation.session_id == ReadingSession.id)
+    .where(Presentation.id == bindparam("pair_id"))
+)
+_NEXT = select(Presentation).where(
+    Presentation.session_id == bindparam("session_id"),
+    Presentation.position == bindparam("position"),
+)
 
 
 @dataclass(frozen=True)
@@ -82,7 +92,7 @@ class Submission:
     reason: str | None = None
 
 
-def show(store: Store, reader_id: str, *, held: str = "") -> Showing:
+def show(store: Store, reader_id: str, *, held: str = "", screen: Screen | None = None) -> Showing:
     """The pair the reader has to answer now, with fresh tickets.
 
     Parameters
@@ -91,13 +101,15 @@ def show(store: Store, reader_id: str, *, held: str = "") -> Showing:
     reader_id : str
     held : str
         A ticket that the browser has used ahead; kept if it was for this pair.
+    screen : Screen, optional
+        Where the reader is, if it has just been asked.
 
     Raises
     ------
     WrongScreen
         The reader is not at a pair.
     """
-    screen = require(store, reader_id, Kind.PAIR, Kind.GUESS)
+    screen = screen or require(store, reader_id, Kind.PAIR, Kind.GUESS)
     with store.write() as session:
         if screen.kind is Kind.GUESS:
             return _guess_showing(session, reader_id)
@@ -145,11 +157,15 @@ def submit(store: Store, reader_id: str, given: Submission) -> Receipt:
     NotYourPresentation, AlreadyAnswered, AnswerError
         See `study.ratings.record`.
     """
-    if not _is_stored(store, given.key):
+    try:
         if given.reason is None:
             require(store, reader_id, Kind.PAIR)
         else:
             correction(store, reader_id)
+    except WrongScreen:
+        # Sent again after the last pair of a session, it is answered as it was before.
+        if not _is_stored(store, given.key):
+            raise
     return ratings.record(
         store,
         reader_id=reader_id,
@@ -166,9 +182,8 @@ def submit(store: Store, reader_id: str, given: Submission) -> Receipt:
 def feedback(store: Store, presentation_id: str) -> tuple[str, str] | None:
     """What a training pair showed, left and right; None for any other pair."""
     with store.read() as session:
-        pair = session.get_one(Presentation, presentation_id)
-        sitting = session.get_one(ReadingSession, pair.session_id)
-        if sitting.phase != Phase.TRAINING or not store.protocol().feedback:
+        phase = session.scalar(_PHASE, {"pair_id": presentation_id})
+        if phase != Phase.TRAINING or not store.protocol().feedback:
             return None
         kinds = session.scalars(
             select(Method.kind)
@@ -231,11 +246,8 @@ def _guess_showing(session: Session, reader_id: str) -> Showing:
 
 def _following(session: Session, pair: Presentation) -> Presentation | None:
     """The next pair of the same session: one of a later session is not fetched ahead."""
-    return session.scalar(
-        select(Presentation).where(
-            Presentation.session_id == pair.session_id, Presentation.position == pair.position + 1
-        )
-    )
+    place = {"session_id": pair.session_id, "position": pair.position + 1}
+    return session.scalar(_NEXT, place)
 
 
 def _answers(session: Session, presentation_id: str) -> tuple[Answer, ...]:

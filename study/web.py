@@ -212,7 +212,7 @@ def _following(store: Store, reader: str, held: str) -> dict[str, Any]:
     screen = state(store, reader)
     shown = None
     if screen.kind in {Kind.PAIR, Kind.GUESS}:
-        shown = _pair_json(showing.show(store, reader, held=held))
+        shown = _pair_json(showing.show(store, reader, held=held, screen=screen))
     return {"screen": _screen_json(screen), "pair": shown}
 
 
