@@ -37,6 +37,13 @@ function actionsOf(desk) {
   };
 }
 
+// On some keyboards the digits of the upper row need Shift: the key counts, not its sign.
+function digitOf({ key, code, shiftKey }) {
+  if (/^[0-9]$/.test(key)) return Number(key);
+  const row = !shiftKey && /^Digit([0-9])$/.exec(code);
+  return row ? Number(row[1]) : null;
+}
+
 const ONCE = new Set(["x", "c", "v", "r", "s", "p", "?", "Backspace", "Escape", "ArrowUp"]);
 
 function keyDown(desk, table, event) {
@@ -56,9 +63,9 @@ function keyDown(desk, table, event) {
     cell.node.contains(focus));
   if (pressed && ["Enter", " "].includes(event.key)) return;
   const name = event.key.length === 1 ? event.key.toLowerCase() : event.key;
-  const digit = /^[0-9]$/.test(name);
+  const digit = digitOf(event);
   const shifted = event.shiftKey && name.startsWith("Arrow");
-  if (![" ", "Enter"].includes(name) && !digit && !table[name]) return;
+  if (![" ", "Enter"].includes(name) && digit === null && !table[name]) return;
   event.preventDefault();
   if (name === " ") {
     if (!event.repeat) reading.light.swap(true);
@@ -66,9 +73,9 @@ function keyDown(desk, table, event) {
     if (!event.repeat) reading.submit();
   } else if (shifted) {
     shiftArrow(reading.light, event.key);
-  } else if (digit) {
-    if (!event.repeat) reading.sheet.digit(Number(name));
-  } else if (!(event.repeat && ONCE.has(name))) {
+  } else if (digit !== null && (event.repeat || reading.sheet.digit(digit))) {
+    return;
+  } else if (table[name] && !(event.repeat && ONCE.has(name))) {
     table[name]();
   }
 }

@@ -41,7 +41,7 @@ class Reading {
     this.sheet = new Sheet(() => this.answered());
     this.words = make("input", { type: "text", class: "dk-words-in", autocomplete: "off" });
     this.words.maxLength = 500;
-    this.go = pressable("", () => this.submit(), "dk-main dk-go");
+    this.go = pressable("", () => this.press(), "dk-main dk-go");
     this.told = make("div", { class: "dk-told", hidden: "" });
     this.small = make("div", { class: "dk-small", hidden: "" });
     const last = make("div", { class: "dk-last" }, this.words, this.sheet.preferences, this.go);
@@ -167,6 +167,12 @@ class Reading {
         `${width} \u00d7 ${height}. Enlarge it to go on.`,
     );
     this.cover("small", small);
+  }
+
+  // Without the focus, so that Space means the images again.
+  press() {
+    this.go.blur();
+    return this.submit();
   }
 
   async submit() {

@@ -16,7 +16,8 @@ from sqlalchemy import CursorResult, select, update
 from sqlalchemy.orm import Session
 
 from study.errors import StoreError, TicketGone
-from study.models import Item, Presentation, PresentationSlot, Stimulus, Ticket, now, stamp
+from study.models import Consent, Item, Presentation, PresentationSlot, Stimulus, Ticket, now, stamp
+from study.protocol import Status
 from study.store import Store
 
 TICKET_HOURS = 12.0
@@ -89,7 +90,8 @@ def redeem(store: Store, token: str, reader_id: str) -> bytes:
     Raises
     ------
     TicketGone
-        It was used before, has expired, or was issued to somebody else.
+        It was used before, has expired, or was issued to somebody else; or the study is not open,
+        or the reader has withdrawn.
     StoreError
         A file is missing or is not the one that was frozen.
     """
@@ -105,12 +107,17 @@ def redeem(store: Store, token: str, reader_id: str) -> bytes:
             )
             .values(used_at=now())
         )
-        if cast(CursorResult[Any], used).rowcount != 1:
+        if cast(CursorResult[Any], used).rowcount != 1 or not _may_look(store, session, reader_id):
             raise TicketGone("These images have been fetched before, or are not yours to fetch.")
         presentation_id = session.get_one(Ticket, token).presentation_id
         stimuli = _stimuli(session, presentation_id)
         files = [(one.file, one.pixel_sha256, _length(one)) for one in stimuli]
     return b"".join(_read(store.stimuli / name, digest, size) for name, digest, size in files)
+
+
+def _may_look(store: Store, session: Session, reader_id: str) -> bool:
+    gone = select(Consent.id).where(Consent.reader_id == reader_id, Consent.action == "withdrawn")
+    return store.status_in(session) is Status.OPEN and session.scalar(gone.limit(1)) is None
 
 
 def _stimuli(session: Session, presentation_id: str) -> list[Stimulus]:

@@ -201,6 +201,8 @@ class Entrance:
             reader_id, generation = self._serializer().loads(cookie, max_age=COOKIE_SECONDS)
         except (BadSignature, ValueError, TypeError):
             return None
+        if not isinstance(reader_id, str):
+            return None
         with self.store.read() as session:
             reader = session.get(Reader, reader_id)
             if reader is None or not reader.active or reader.generation != generation:
