@@ -59,3 +59,21 @@ def durability(
     typer.echo(found.as_text())
     if not found.ok:
         raise typer.Exit(1)
+
+
+@bench_app.command()
+def load(
+    rate: Annotated[float, typer.Option(min=0.1, help="Submissions a second, all readers.")] = 25.0,
+    seconds: Annotated[float, typer.Option(min=1.0)] = 60.0,
+    disk: Annotated[
+        Path | None, typer.Option(exists=True, file_okay=False, help="Folder on the disk to use.")
+    ] = None,
+) -> None:
+    """Let simulated readers submit at a steady rate, and print how long they wait."""
+    from study.bench_load import load as press
+
+    with progress_bar() as tell:
+        found = press(rate, seconds, folder=disk, progress=tell)
+    typer.echo(found.as_text())
+    if not found.ok:
+        raise typer.Exit(1)
