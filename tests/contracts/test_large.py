@@ -10,7 +10,7 @@ from enhancers.phantoms import phantom
 from enhancers.registry import METHODS, resolve
 
 CLASSICAL_SIDE, GENERATIVE_SIDE = 4096, 1024
-FEWEST = {"steps": 5, "iterations": 5}
+FEWEST = {"steps": 5, "iterations": 10}
 
 
 def _large(side: int) -> np.ndarray:
