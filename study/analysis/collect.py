@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 
@@ -43,6 +44,9 @@ from study.models import (
 )
 from study.protocol import MethodKind, Protocol, Role, Status
 from study.store import Store, parsed
+
+SKIPPED = "skipped"
+"""In the detail of a display check that was not made, as in a demonstration."""
 
 
 def collect(store: Store, key: Key | None = None) -> Dataset:
@@ -195,9 +199,11 @@ def _reader(session: Session, reader: Reader, state: str, answers: Answers) -> R
         select(ReadingSession).where(ReadingSession.reader_id == reader.id)
     ).all()
     own = select(Presentation.id).join(ReadingSession).where(ReadingSession.reader_id == reader.id)
-    checks = session.scalars(
-        select(DisplayCheck.passed).where(DisplayCheck.reader_id == reader.id)
-    ).all()
+    checks = [
+        one.passed
+        for one in session.scalars(select(DisplayCheck).where(DisplayCheck.reader_id == reader.id))
+        if SKIPPED not in json.loads(one.detail_json)
+    ]
     return replace(
         record,
         specialty=reader.specialty or "",

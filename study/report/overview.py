@@ -24,9 +24,9 @@ from study.stats.summary import Summary
 from study.stats.values import Estimate
 
 KINDS = {
-    MethodKind.TEST: "under test",
-    MethodKind.REFERENCE: "hidden reference",
-    MethodKind.ANCHOR: "degraded anchor",
+    MethodKind.TEST: "under\u00a0test",
+    MethodKind.REFERENCE: "hidden\u00a0reference",
+    MethodKind.ANCHOR: "degraded\u00a0anchor",
 }
 STATES = {
     INCLUDED: "included",
