@@ -35,14 +35,15 @@ from study.store import Store, parsed
 from study.unblind import MethodName, close_study, method_names, open_study, unblind
 
 __all__ = [
+    "Check",
     "FreezeReport",
     "MethodName",
+    "check",
     "close_study",
     "compare_only",
     "freeze",
     "method_names",
     "open_study",
-    "problems",
     "unblind",
 ]
 
@@ -86,6 +87,14 @@ class FreezeReport:
             f"plan     {self.plan_sha256}",
         ]
         return "\n".join([*lines, *self.notes])
+
+
+@dataclass(frozen=True)
+class Check:
+    """What forbids a freeze, and how far the spacing of the plan could be kept, in sentences."""
+
+    problems: tuple[str, ...]
+    notes: tuple[str, ...] = ()
 
 
 def compare_only(
@@ -158,8 +167,8 @@ def freeze(store: Store, key: Key, *, actor: str) -> FreezeReport:
         )
 
 
-def problems(store: Store, key: Key) -> tuple[str, ...]:
-    """All that `freeze` would refuse a draft for, one sentence each; nothing is written.
+def check(store: Store, key: Key) -> Check:
+    """What a freeze would say of a draft; nothing is written.
 
     Raises
     ------
@@ -168,12 +177,13 @@ def problems(store: Store, key: Key) -> tuple[str, ...]:
     """
     key = _fresh(store, key)
     with store.read() as session:
-        study = session.get_one(Study, store.study_id)
+        study, built = session.get_one(Study, store.study_id), _built(session)
         try:
-            found, _ = _judged(store, key, study, _built(session))
+            found, plans = _judged(store, key, study, built)
         except FreezeError as error:
-            return (str(error),)
-    return tuple(found)
+            found, plans = [str(error)], []
+        notes = plan_notes(parsed(study.protocol_json), built.cases, plans) if plans else []
+    return Check(tuple(found), tuple(notes))
 
 
 def _built(session: Session) -> Built:

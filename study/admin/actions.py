@@ -13,7 +13,7 @@ from study.admin.screen import Screen, Updates
 from study.chain import audit
 from study.entrance import invite
 from study.errors import BlindingError, ProtocolError, StudyError
-from study.freeze import freeze, problems
+from study.freeze import check, freeze
 from study.monitoring import overview
 from study.protocol import Status
 from study.staff import Member, StaffRole
@@ -40,7 +40,7 @@ class Actions:
         if member.role is StaffRole.ADMIN:
             shown |= self.screen.fields(self.office.store.protocol())
             shown |= {self.page.audit.target: f"{self.office.store.folder}-backup"}
-            shown |= self._cost(form.values_of(self.office.store.protocol()))
+            shown |= self._cost(form.PLANNED | form.values_of(self.office.store.protocol()))
         return shown
 
     def look(self, member: Member) -> Updates:
@@ -64,11 +64,12 @@ class Actions:
             if store.status_in(session) is not Status.DRAFT:
                 raise ProtocolError("The design was fixed at the freeze and cannot be changed.")
             store.set_protocol(session, protocol, member.code)
-        return self.screen.done(member, "The design is saved.") | self.screen.fields(protocol)
+        shown = self.screen.done(member, "The design is saved.") | self.screen.fields(protocol)
+        return shown | self._cost(values)
 
     def check(self, member: Member) -> Updates:
         """Everything that a freeze would refuse, without freezing."""
-        found = problems(self.office.store, self.office.key())
+        found = check(self.office.store, self.office.key())
         return self.screen.done(member) | {self.page.freeze.found: sheets.checks(found)}
 
     def freeze(self, member: Member, confirm: str) -> Updates:
@@ -165,7 +166,7 @@ class Actions:
             protocol = form.protocol_of(values, seen.protocol)
             methods = self.office.methods() if seen.images.cases else ()
             sizes = form.planned(seen.images, values)
-            told = sheets.cost(form.cost(protocol, sizes, methods))
+            told = sheets.cost(form.cost(protocol, sizes, methods), saved=protocol == seen.protocol)
         except ProtocolError as error:
             told = sheets.problem(str(error))
         return {page.cost: told}

@@ -72,9 +72,10 @@ def draw_design() -> Design:
         with gr.Column(scale=2, min_width=320, elem_classes="co-aside"):
             heading("What it costs")
             with gr.Row(visible=False) as parts["planner"]:
-                for name, value in (("cases", 40), ("patients", 40), ("methods", 4)):
-                    fields_[f"planned_{name}"] = gr.Number(
-                        value, precision=0, minimum=1, label=name.capitalize(), min_width=80
+                for name, value in form.PLANNED.items():
+                    label = name.removeprefix("planned_").capitalize()
+                    fields_[name] = gr.Number(
+                        value, precision=0, minimum=1, label=label, min_width=80
                     )
             parts["cost"] = gr.HTML("", elem_id="cost")
             parts["save"] = gr.Button("Save the design", variant="primary", elem_id="save")

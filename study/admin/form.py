@@ -33,6 +33,8 @@ DECIMAL = {
 }
 NUMBERS = WHOLE | DECIMAL
 FLAGS = ("feedback", "ask_blinding")
+PLANNED = {"planned_cases": 40, "planned_patients": 40, "planned_methods": 4}
+"""What the planner reckons with until images are built."""
 
 
 @dataclass(frozen=True)
@@ -114,10 +116,7 @@ def planned(images: Images, values: Mapping[str, Any]) -> Planned:
     """Built images where there are some, else what the fields of the planner say."""
     if images.cases:
         return Planned(images.cases, images.patients, images.methods)
-    return Planned(
-        *(int(_number(name, values[f"planned_{name}"], whole=True)) for name in
-          ("cases", "patients", "methods"))
-    )  # fmt: skip
+    return Planned(*(int(_number(name, values[name], whole=True)) for name in PLANNED))
 
 
 def cost(protocol: Protocol, sizes: Planned, methods: Sequence[MethodRow] = ()) -> Estimate:
@@ -163,7 +162,7 @@ def _questions(values: Mapping[str, Any], base: Protocol) -> tuple[Question, ...
 
 
 def _number(name: str, value: Any, *, whole: bool = False) -> float:
-    label = NUMBERS.get(name, name)
+    label = NUMBERS.get(name) or f"Number of {name.removeprefix('planned_')}"
     if isinstance(value, bool) or not isinstance(value, int | float):
         raise ProtocolError(f"{label} is empty: give a number.")
     if whole and value != int(value):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -68,8 +69,7 @@ class _Wiring:
         self._on(self.blocks.load, do.enter, roles=EVERYBODY)
         self._on(page.go.click, do.go)
         self._on(page.timer.tick, self.work.tick)
-        for tab in page.tab.values():
-            self._on(tab.select, do.look, roles=EVERYBODY)
+        self._on(_any([tab.select for tab in page.tab.values()]), do.look, roles=EVERYBODY)
         self._design()
         self._images()
         self._life()
@@ -91,10 +91,9 @@ class _Wiring:
 
     def _design(self) -> None:
         page = self.page.design
-        for field in page.fields.values():
-            # Not `change`: what the server fills in needs no answer.
-            event = field.input
-            self._on(event, self.actions.reckon, page.fields, trigger_mode="always_last")
+        # Not `change`: what the server fills in needs no answer.
+        typed = _any([field.input for field in page.fields.values()])
+        self._on(typed, self.actions.reckon, page.fields, trigger_mode="always_last")
         self._on(page.save.click, self.actions.save, page.fields)
 
     def _images(self) -> None:
@@ -134,6 +133,11 @@ class _Wiring:
         self._on(page.add.click, do.add_account, {"name": page.name, "role": page.role})
         self._on(page.renew.click, do.renew, {"account": page.account})
         self._on(page.switch.click, do.switch, {"account": page.account})
+
+
+def _any(events: Sequence[Any]) -> Callable[..., Any]:
+    """Several events with one handler."""
+    return partial(gr.on, list(events))
 
 
 def attach(app: FastAPI, store: Store, *, key_path: Path | None = None) -> FastAPI:

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 
 from study.admin.files import Download
 from study.admin.views import code, empty, facts, moment, remark, table
+from study.freeze import Check
 from study.gates import GateReport
 from study.monitoring import Images, Overview
 from study.planner import ASSUMED_KAPPA, Estimate
@@ -18,8 +19,8 @@ _PLACES = {"protocol": "protocol_sha256", "seed": "seed_sha256", "names": "key_s
            "plan": "plan_sha256"}  # fmt: skip
 
 
-def cost(estimate: Estimate) -> Html:
-    """What a design costs its readers."""
+def cost(estimate: Estimate, *, saved: bool) -> Html:
+    """What a design costs its readers, and whether it is the one that is stored."""
     width = estimate.kappa_half_width
     kappa = "needs 2 readers" if width is None else f"± {width:.2f}"
     main = f"{estimate.main} = {estimate.cases} cases × {estimate.pairs} method pairs"
@@ -34,8 +35,10 @@ def cost(estimate: Estimate) -> Html:
             ("Kappa of a method", f"{kappa} (95%, if it is {ASSUMED_KAPPA:g})"),
         ]
     )
-    return join((whole, *(tag("p", f"Note: {words}", class_="co-warn")
-                          for words in estimate.warnings)))  # fmt: skip
+    notes = [f"Note: {words}" for words in estimate.warnings]
+    if not saved:
+        notes.append("This design is not saved yet.")
+    return join((whole, *(tag("p", words, class_="co-warn") for words in notes)))
 
 
 def problem(words: str) -> Html:
@@ -187,17 +190,18 @@ def findings(words: Sequence[str], longest: int = 12) -> Html:
     return tag("ul", *(tag("li", one) for one in [*words[:longest], *more]), class_="co-list")
 
 
-def checks(problems: Sequence[str]) -> Html:
+def checks(found: Check) -> Html:
     """What forbids the freeze, or that nothing does."""
-    if not problems:
-        return tag(
-            "p",
+    if not found.problems:
+        words = (
             "Nothing forbids the freeze: all images are there, no text names a method, a case or a "
-            "patient, and the plan of every reader is balanced and random.",
-            class_="co-good",
+            "patient, and the plan of every reader is balanced and random."
         )
-    count = "One thing forbids" if len(problems) == 1 else f"{len(problems)} things forbid"
-    return join((tag("p", f"{count} the freeze:", class_="co-problem"), findings(problems, 30)))
+        return join((tag("p", words, class_="co-good"), findings(found.notes)))
+    number = len(found.problems)
+    count = "One thing forbids" if number == 1 else f"{number} things forbid"
+    told = findings(found.problems, 30)
+    return join((tag("p", f"{count} the freeze:", class_="co-problem"), told))
 
 
 def unblinding(seen: Overview, asked_by: str, me: str) -> Html:
