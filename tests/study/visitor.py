@@ -6,15 +6,30 @@ from collections.abc import Callable
 from typing import Any
 
 from fastapi import FastAPI
+from sqlalchemy import func, select
 from starlette.testclient import TestClient
 
 from study.entrance import Entrance, invite
 from study.guarded import HEADER
+from study.models import (
+    BlindingGuess,
+    Comment,
+    Consent,
+    DisplayCheck,
+    InteractionEvent,
+    RatingEvent,
+    Reader,
+    ReadingSession,
+)
 from study.protocol import PAIR
 from study.screens import PATCHES
 from study.web import router
 from tests.study.fixtures import Small
 
+TABLES = (
+    RatingEvent, Comment, Consent, DisplayCheck, BlindingGuess, InteractionEvent, Reader,
+    ReadingSession,
+)  # fmt: skip
 PROFILE = {"specialty": "radiology", "experience_years": 9, "frequency": "daily"}
 DISPLAY: dict[str, Any] = {
     "seen": [True] * PATCHES, "ends_seen": True, "dim_room": True, "width": 1280, "height": 720,
@@ -36,6 +51,29 @@ def answers_to(screen: dict[str, Any], value: int = 3) -> list[dict[str, Any]]:
         for each in screen["body"]["questions"]
         for slot in ((PAIR,) if each["kind"] == "preference" else (0, 1))
     ]
+
+
+def contents(small: Small) -> dict[str, list[Any]]:
+    """Everything readers can change, but for tickets."""
+    with small.store.read() as session:
+        return {
+            table.__tablename__: session.execute(select(table.__table__)).all() for table in TABLES
+        }
+
+
+def count(small: Small, table: Any) -> int:
+    """Rows of a table."""
+    with small.store.read() as session:
+        return session.scalar(select(func.count()).select_from(table)) or 0
+
+
+def error(answer: Any) -> str:
+    """The code of an error, which is one sentence and a number, and nothing else."""
+    found = answer.json()
+    assert set(found) == {"error"}
+    assert set(found["error"]) == {"code", "message", "event"}
+    assert answer.headers["cache-control"].startswith("no-store")
+    return str(found["error"]["code"])
 
 
 class Visitor:
