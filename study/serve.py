@@ -9,6 +9,7 @@ from __future__ import annotations
 import atexit
 import os
 import shutil
+import signal
 import socket
 import tempfile
 from pathlib import Path
@@ -23,33 +24,41 @@ from study.errors import StudyError
 if TYPE_CHECKING:
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+    from study.demo_web import Demonstration
     from study.store import Store
 
 _HEADERS = {
     "X-Content-Type-Options": "nosniff",
     # An invitation is an address: no other site may learn it from a link.
     "Referrer-Policy": "no-referrer",
-    "X-Frame-Options": "DENY",
     # Gradio evaluates its components' scripts; nothing may come from or go to another machine.
     "Content-Security-Policy": (
         "default-src 'self' 'unsafe-inline' 'unsafe-eval' data: blob:; "
-        "form-action 'self'; base-uri 'self'; frame-ancestors 'none'"
+        "form-action 'self'; base-uri 'self'; frame-ancestors {framed}"
     ),
 }
 _STATIC = ("/assets/", "/static/", "/svelte/")
 
 
 class _Neutral:
-    """The same headers on every answer; nothing but the program's own files may be kept."""
+    """The same headers on every answer; nothing but the program's own files may be kept.
 
-    def __init__(self, app: ASGIApp) -> None:
+    Parameters
+    ----------
+    app : ASGIApp
+    framed : str
+        Who may show the pages in a frame, as a source of a Content-Security-Policy.
+    """
+
+    def __init__(self, app: ASGIApp, framed: str = "'none'") -> None:
         self._app = app
+        self._headers = {name: value.format(framed=framed) for name, value in _HEADERS.items()}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         async def sent(message: Message) -> None:
             if message["type"] == "http.response.start":
                 headers = MutableHeaders(scope=message)
-                for name, value in _HEADERS.items():
+                for name, value in self._headers.items():
                     headers.setdefault(name, value)
                 if not any(part in scope["path"] for part in _STATIC):
                     headers.setdefault("Cache-Control", "no-store")
@@ -77,19 +86,34 @@ def build_app(store: Store, *, key: Path | None = None) -> FastAPI:
     StudyError
         The environment switches on a mode of Gradio that lets visitors change the program.
     """
+    return attach(_app("reader/"), store, key=key)
+
+
+def build_demo(demonstration: Demonstration) -> FastAPI:
+    """The server of the demonstration, below ``/demo``; raises as `build_app`.
+
+    Its page shows the reader's page in a frame.
+    """
+    app = _app("demo/", framed="'self'")
+    app.mount("/demo", demonstration)
+    return app
+
+
+def _app(first: str, framed: str = "'none'") -> FastAPI:
+    """A server without pages, whose root leads to the first of them."""
     _prepare()
     app = FastAPI(title="Reading", docs_url=None, redoc_url=None, openapi_url=None)
-    app.add_middleware(_Neutral)
+    app.add_middleware(_Neutral, framed=framed)
 
     @app.get("/")
     def root() -> RedirectResponse:
-        return RedirectResponse("reader/", 303)
+        return RedirectResponse(first, 303)
 
     @app.get("/favicon.ico")
     def icon() -> Response:
         return Response(status_code=204)
 
-    return attach(app, store, key=key)
+    return app
 
 
 def attach(app: FastAPI, store: Store, *, key: Path | None = None) -> FastAPI:
@@ -100,9 +124,11 @@ def attach(app: FastAPI, store: Store, *, key: Path | None = None) -> FastAPI:
 
 
 def run(app: FastAPI, server: socket.socket) -> None:
-    """Serve an app on a socket that is bound, until interrupted."""
+    """Serve an app on a socket that is bound, until interrupted; from the main thread only."""
     import uvicorn
 
+    # A stop by the system ends like one by the keyboard, so that everything is closed.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     config = uvicorn.Config(
         app, access_log=False, server_header=False, log_level="warning", timeout_keep_alive=30
     )

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Annotated
 
 import typer
@@ -93,3 +95,23 @@ def close(folder: Folder, actor: Actor = "", database: Database = None) -> None:
     with opened(folder, database) as store:
         close_study(store, actor=actor)
     typer.echo("The study is closed.")
+
+
+def demo(
+    host: Annotated[str, typer.Option(help="0.0.0.0 answers other machines too.")] = HOST,
+    port: Annotated[int, typer.Option(min=0, max=65535, help="0 takes a free one.")] = PORT,
+) -> None:
+    """Serve a demonstration: six pairs, simulated co-readers, the report at the end."""
+    from study.demo_web import Demonstration
+    from study.serve import address, bind, build_demo, run
+
+    with TemporaryDirectory(prefix="reading-room-demo-") as folder, bind(host, port) as server:
+        shown = Demonstration(Path(folder) / "studies")
+        app = build_demo(shown)
+        typer.echo("Preparing the images ...")
+        try:
+            shown.prepare()
+            typer.echo(f"Demonstration: {address(server)}/demo/")
+            run(app, server)
+        finally:
+            shown.close()

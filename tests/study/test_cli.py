@@ -281,10 +281,16 @@ def test_statistics_as_text(terminal: Terminal, tmp_path: Path) -> None:
     assert "2 items, 2 raters, 4 ratings" in terminal.capture.readouterr().out
 
 
+def test_the_bench_of_durability(terminal: Terminal) -> None:
+    told = terminal.done("bench", "durability", "--kills", 1)
+    assert "1 kill -9" in told
+    assert "0 lost, 0 doubled" in told
+
+
 def test_the_module_runs() -> None:
     done = subprocess.run(
         [sys.executable, "-m", "study", "--help"], capture_output=True, text=True, check=True
     )
     for command in ("plan", "init", "build", "freeze", "open", "invite", "serve", "close",
-                    "unblind", "export", "report", "stats", "backup", "verify"):  # fmt: skip
+                    "demo", "unblind", "export", "report", "stats", "backup", "verify"):  # fmt: skip
         assert f"\n  {command} " in done.stdout

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import signal
 import socket
@@ -185,3 +186,29 @@ def test_serving_from_the_command_line_until_it_is_told_to_stop(tmp_path: Path) 
     assert "login" not in out + err
     store = Store.open(folder)
     store.close()
+
+
+def test_the_demonstration_from_the_command_line(tmp_path: Path) -> None:
+    process = subprocess.Popen(
+        [sys.executable, "-m", "study", "demo", "--port", "0"], text=True,
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE, env={**os.environ, "TMPDIR": str(tmp_path)},
+    )  # fmt: skip
+    try:
+        assert process.stdout
+        told = [process.stdout.readline() for _ in range(2)]
+        root = told[1].removeprefix("Demonstration: ").strip().removesuffix("/demo/")
+        with httpx.Client(base_url=root, follow_redirects=True, timeout=60) as client:
+            assert "demonstration" in client.get("/").text
+            frame = client.post("/demo/start")
+            assert '<iframe src="reader/"' in frame.text
+            page = client.get(f"{frame.url.path}reader/")
+            assert "frame-ancestors 'self'" in page.headers["content-security-policy"]
+            assert "x-frame-options" not in page.headers
+            state = client.get(f"{frame.url.path}reader/api/state").json()
+            assert state["screen"]["demo"] is True
+            assert state["screen"]["progress"]["total"] == 6
+    finally:
+        process.send_signal(signal.SIGTERM)
+        _, err = process.communicate(timeout=30)
+    assert "Traceback" not in err
+    assert list(tmp_path.iterdir()) == []
