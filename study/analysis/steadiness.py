@@ -16,8 +16,6 @@ from study.stats.scale import Scale
 from study.stats.table import Row
 from study.stats.values import Estimate, Floats
 
-SPAN = 10
-"""Drift is told for so many pairs."""
 LEAST = 3
 """Ratings that a reader's slope needs."""
 
@@ -31,7 +29,8 @@ class Drift:
     question : str
         Code of the criterion.
     by_reader : tuple of Estimate
-        Change of each reader's scores in `SPAN` pairs, the methods' own means taken out.
+        Change of each reader's scores from the first to the last main pair along the fitted line,
+        the methods' own means taken out.
     mean : Estimate
         Their mean, with readers as the sample.
     """
@@ -69,7 +68,7 @@ def drift(data: Dataset, question: Question, level: float) -> Drift:
         when, apart = residuals(data, question, reader)
         slopes.append(_slope(reader, when, apart, level))
     known = np.array([one.value for one in slopes if one.value is not None], np.float64)
-    name = f"Mean change in {SPAN} pairs"
+    name = "Mean change"
     return Drift(
         question.code, tuple(slopes), mean_estimate(name, known, "readers as the sample", level)
     )
@@ -103,11 +102,10 @@ def _slope(reader: str, when: Floats, apart: Floats, level: float) -> Estimate:
         return replace(base, reason="all ratings are of one pair")
     slope = float((x * y).sum()) / spread
     left = float(((y - slope * x) ** 2).sum())
-    se = SPAN * math.sqrt(left / (n - 2) / spread)
-    ends = t_interval(SPAN * slope, se, n - 2, level)
-    return replace(
-        base, value=SPAN * slope, se=se, low=ends.low, high=ends.high, reason=ends.reason
-    )
+    whole = float(np.ptp(when))
+    change, se = whole * slope, whole * math.sqrt(left / (n - 2) / spread)
+    ends = t_interval(change, se, n - 2, level)
+    return replace(base, value=change, se=se, low=ends.low, high=ends.high, reason=ends.reason)
 
 
 def _subject(seen: Observation) -> str:

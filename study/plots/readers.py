@@ -171,7 +171,7 @@ def _track(axes: Axes, track: Track, limit: float, number: int, first: bool) -> 
     axes.set_ylim(-limit, limit)
     axes.set_xlim(0, max(float(track.places.max(initial=0)) + 2, 4))
     axes.set_title(shorten(track.title, 22), pad=3)
-    axes.locator_params(axis="x", nbins=4, integer=True)
+    axes.locator_params(axis="x", nbins=4, integer=True, prune="upper")
     axes.locator_params(axis="y", nbins=5, integer=True)
     if first:
         axes.set_ylabel("Score less mean")

@@ -9,10 +9,10 @@ from study.analysis.comparing import Preferences
 from study.analysis.data import Dataset
 from study.analysis.results import CriterionResult
 from study.analysis.scores import MethodAgreement, first_ratings
-from study.analysis.steadiness import SPAN, Drift, residuals
+from study.analysis.steadiness import Drift, residuals
 from study.protocol import Question
 from study.report.markup import Html, picture
-from study.report.numbers import number
+from study.report.numbers import MINUS, number
 from study.report.sheet import Sheet, heading
 
 
@@ -73,7 +73,8 @@ def drift(sheet: Sheet, found: Drift) -> Html:
     tracks = []
     for slope in found.by_reader:
         places, apart = residuals(sheet.data, question, slope.name)
-        each = None if slope.value is None else slope.value / SPAN
+        whole = float(np.ptp(places)) if places.size else 0.0
+        each = slope.value / whole if slope.value is not None and whole else None
         tracks.append(plots.Track(_slope_title(slope.name, slope.value), places, apart, each))
     if not tracks:
         return Html("")
@@ -81,8 +82,7 @@ def drift(sheet: Sheet, found: Drift) -> Html:
     svg = plots.drift(tracks, max(1.25, widest + 0.25), f"drift-{found.question}")
     caption = sheet.figure(
         f"Drift of {heading(question)}: each reader’s main ratings less the reader’s mean of the "
-        f"same method, in the order read, and the fitted line. In the titles: change in {SPAN} "
-        "pairs."
+        f"same method, in the order read, and the fitted line. In the titles: change along it."
     )
     return picture(svg, caption, f"Ratings of {heading(question)} over time, one plot a reader")
 
@@ -131,5 +131,5 @@ def _square(sheet: Sheet, one: MethodAgreement) -> plots.Square:
 def _slope_title(reader: str, change: float | None) -> str:
     if change is None:
         return f"{reader}: no slope"
-    sign = "+" if change > 0 else ""
-    return f"{reader}: {sign}{number(change)}"
+    written = number(change)
+    return f"{reader}: {'+' if written[0] != MINUS and float(written) else ''}{written}"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from study.analysis.comparing import Preferences
-from study.analysis.steadiness import SPAN, Drift
+from study.analysis.steadiness import Drift
 from study.report import figures
 from study.report.criteria import asked
 from study.report.markup import Content, Html, Notes, join, paragraph, section, table, tag
@@ -21,6 +21,7 @@ from study.report.numbers import (
     with_interval,
 )
 from study.report.sheet import Sheet, heading
+from study.stats.reliability import FLAG_BELOW
 from study.stats.repeats import POOLED, RepeatReliability
 from study.stats.values import Estimate, Interval
 
@@ -196,7 +197,7 @@ def _repeats(sheet: Sheet, found: Sequence[RepeatReliability], title: str) -> Ht
 def _preference_repeats(sheet: Sheet, found: Sequence[RepeatReliability], title: str) -> Html:
     notes = Notes()
     rows: list[list[Content]] = [
-        [_who(one), str(one.pairs), share_with_interval(one.exact, notes),
+        [_name(one), str(one.pairs), share_with_interval(one.exact, notes),
          with_interval(one.kappa, notes)]
         for one in found
     ]  # fmt: skip
@@ -244,12 +245,17 @@ def _drift(sheet: Sheet) -> Html:
     rows.append(["Mean of the readers", *(with_interval(one.mean, notes) for one in found)])
     head = ["Reader", *(heading(sheet.question(one.question)) for one in found)]
     caption = sheet.table(
-        f"Change of the score in {SPAN} pairs, with {sheet.level} intervals; the mean has the "
-        "readers as its sample."
+        "Change of the score from a reader’s first main pair to the last, along the fitted line, "
+        f"with {sheet.level} intervals; the mean has the readers as its sample."
     )
     return table(caption, head, rows, notes=notes)
 
 
+def _name(one: RepeatReliability) -> str:
+    return "All readers" if one.rater == POOLED else one.rater
+
+
 def _who(one: RepeatReliability) -> Content:
-    name = "All readers" if one.rater == POOLED else one.rater
-    return join((name, " ", tag("span", "ICC < 0.8", class_="flag"))) if one.flagged else name
+    if not one.flagged:
+        return _name(one)
+    return join((_name(one), " ", tag("span", f"ICC < {FLAG_BELOW:g}", class_="flag")))

@@ -23,7 +23,7 @@ from study.analysis.scores import (
     ratings_table,
     summaries,
 )
-from study.analysis.steadiness import SPAN, drift, repeats
+from study.analysis.steadiness import drift, repeats
 from study.protocol import CANNOT_JUDGE, PAIR, MethodKind, Protocol, Role
 from study.stats.agreement import fleiss_kappa
 from study.stats.scale import Scale
@@ -280,29 +280,28 @@ def test_sides_of_the_design_are_balanced_within_every_reader(data: Dataset) -> 
     assert sum(one.left + one.right for one in conduct(data, 0.95).sides) == read
 
 
-def drifting(change: float) -> Dataset:
-    """Scores of two methods that rise by so much in `SPAN` pairs, and nothing else."""
+def drifting(change: int) -> Dataset:
+    """Scores of two methods that rise by so much from one pair to the next, and nothing else."""
     protocol = SMALL.with_(questions=(SMALL.questions[0],))
     found = []
     for reader in ("R01", "R02"):
         for place in range(40):
             for side, base in enumerate((20, 50)):
-                value = base + round(change * place / SPAN)
                 found.append(
                     Observation(
                         reader, f"C{place:03d}", f"P{place:03d}", "M1", "M2", "quality", side,
-                        value, position=place, pair=f"{reader}-1-{place:03d}",
+                        base + change * place, position=place, pair=f"{reader}-1-{place:03d}",
                     )
                 )  # fmt: skip
     small = single([[1, 1]])
     return replace(small, protocol=protocol, observations=tuple(found))
 
 
-def test_drift_is_the_slope_that_was_put_in() -> None:
-    rising = drifting(10.0)
+def test_drift_is_the_change_that_was_put_in() -> None:
+    rising = drifting(2)
     found = drift(rising, rising.criteria[0], 0.95)
-    assert [one.value for one in found.by_reader] == pytest.approx([10.0, 10.0])
-    assert drift(drifting(0.0), rising.criteria[0], 0.95).mean.value == pytest.approx(0)
+    assert [one.value for one in found.by_reader] == pytest.approx([78.0, 78.0])
+    assert drift(drifting(0), rising.criteria[0], 0.95).mean.value == pytest.approx(0)
 
 
 def test_drift_of_too_few_ratings_is_undefined_with_a_reason() -> None:

@@ -142,7 +142,7 @@ def test_masks_before_unblinding_and_names_after(masked: str, page: str) -> None
         "Family: all 3 pairs of 3 methods; divisor 3; α = 0.05",
         "Bonferroni’s limit for one p is 0.0167", "Friedman: χ²(2)", "hidden reference",
         "Missing: cannot judge", "Missing: not read", "Median (quartiles)",
-        "Hidden repeats", "Identical pairs", "Change of the score in 10 pairs",
+        "Hidden repeats", "Identical pairs", "Change of the score from a reader’s first main pair",
         "Sides in the main pairs that were read", "The patient moved.", "motion",
         "Withdrew consent: R05", "in no analysis and in no export", "1 comment written",
         "Bradley and Terry", "The patient", "seed", "Not a medical device", "GRRAS",
