@@ -291,6 +291,8 @@ def test_the_module_runs() -> None:
     done = subprocess.run(
         [sys.executable, "-m", "study", "--help"], capture_output=True, text=True, check=True
     )
-    for command in ("plan", "init", "build", "freeze", "open", "invite", "serve", "close",
-                    "demo", "unblind", "export", "report", "stats", "backup", "verify"):  # fmt: skip
+    for command in (
+        "plan", "init", "build", "freeze", "open", "invite", "serve", "close", "unblind",
+        "export", "report", "stats", "demo", "backup", "verify", "bench",
+    ):  # fmt: skip
         assert f"\n  {command} " in done.stdout
