@@ -166,15 +166,8 @@ def overview(store: Store) -> Overview:
 
 def _images(session: Session, study_id: str) -> Images:
     of_study = Item.study_id == study_id
-    kinds = dict(
-        session.execute(
-            select(Method.kind, func.count())
-            .where(Method.study_id == study_id)
-            .group_by(Method.kind)
-        )
-        .tuples()
-        .all()
-    )
+    counted = select(Method.kind, func.count()).where(Method.study_id == study_id)
+    kinds = {row.kind: row[1] for row in session.execute(counted.group_by(Method.kind))}
     stimuli, pending = session.execute(
         select(func.count(), func.sum(case((Stimulus.deid_check == PENDING, 1), else_=0)))
         .select_from(Stimulus)
@@ -313,4 +306,4 @@ def _opens(session: Session) -> Mapping[str, str]:
         .where(ReadingSession.finished_at.is_(None), ReadingSession.not_before > now())
         .group_by(ReadingSession.reader_id)
     )
-    return {reader: opens or "" for reader, opens in rows.tuples()}
+    return {reader: opens or "" for reader, opens in rows}

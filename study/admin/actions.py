@@ -137,9 +137,9 @@ class Actions:
         unblind(self.office.store, self.office.key(), actor=asked, second=member.code)
         return self.screen.done(member, "The study is unblinded.")
 
-    def add_account(self, member: Member, name: str, role: str) -> Updates:
+    def add_account(self, member: Member, name: str | None, role: str) -> Updates:
         """Make an account."""
-        made = staff.add(self.office.store, name, StaffRole(role), actor=member.code)
+        made = staff.add(self.office.store, name or "", StaffRole(role), actor=member.code)
         page = self.page.accounts
         return self.screen.done(member) | {page.given: sheets.secret(made), page.name: ""}
 

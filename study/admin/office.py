@@ -64,7 +64,7 @@ class Office:
     def methods(self) -> tuple[MethodRow, ...]:
         """Identifiers and kinds of the methods that are built."""
         with self.store.read() as session:
-            rows = session.execute(select(Method.id, Method.kind).order_by(Method.id)).tuples()
+            rows = session.execute(select(Method.id, Method.kind).order_by(Method.id))
             return tuple((name, MethodKind(kind)) for name, kind in rows)
 
     def names(self) -> tuple[NamedMethod, ...]:

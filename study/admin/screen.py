@@ -99,7 +99,7 @@ class Screen:
             value=values["criteria"],
         )
         shown[page.fields["primary"]] = gr.update(choices=list(known), value=values["primary"])
-        return shown | self.choices(values) | self.pairing(values["pairing"])
+        return together(shown, self.choices(values), self.pairing(values["pairing"]))
 
     def choices(self, values: Mapping[str, Any] | None = None) -> Updates:
         """The methods that may be chosen, by name, and what is chosen where that is given."""
@@ -154,15 +154,10 @@ class Screen:
                     AuditEvent.seq, AuditEvent.server_at, AuditEvent.actor, AuditEvent.action,
                     AuditEvent.target, AuditEvent.detail,
                 ).order_by(AuditEvent.seq.desc())
-            ).tuples()  # fmt: skip
+            )  # fmt: skip
             wanted = word.strip().casefold()
-            kept: list[tuple[int, str, str, str, str, str]] = []
-            for row in rows:
-                if wanted in " ".join(str(cell) for cell in row).casefold():
-                    kept.append(row)
-                if len(kept) == _EVENTS:
-                    break
-        return {self.layout.audit.events: sheets.audit(kept)}
+            kept = [row for row in rows if wanted in " ".join(map(str, row)).casefold()]
+        return {self.layout.audit.events: sheets.audit(kept[:_EVENTS])}
 
     def _draft(self, seen: Overview) -> Updates:
         page = self.layout
@@ -245,6 +240,19 @@ class Screen:
         page, found = self.layout.accounts, members(self.office.store)
         codes = [one.code for one in found]
         return {page.table: sheets.accounts(found), page.account: gr.update(choices=codes)}
+
+
+def together(*parts: Updates) -> Updates:
+    """Updates one after the other; two of one component become one."""
+    whole: Updates = {}
+    for part in parts:
+        for component, update in part.items():
+            before = whole.get(component)
+            if isinstance(before, dict) and isinstance(update, dict):
+                whole[component] = {**before, **update}
+            else:
+                whole[component] = update
+    return whole
 
 
 def _may_be_invited(seen: Overview) -> list[str]:

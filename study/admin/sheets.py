@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from typing import Any
+
+from sqlalchemy import Row
 
 from study.admin.files import Download
 from study.admin.views import code, empty, facts, moment, remark, table
@@ -255,8 +258,8 @@ def downloads(files: Sequence[tuple[str, Download]]) -> Html:
     return table(("File", "Methods", "Size", "Made at (UTC)"), rows)
 
 
-def audit(rows: Sequence[tuple[int, str, str, str, str, str]]) -> Html:
-    """Events, the newest first."""
+def audit(rows: Sequence[Row[*tuple[Any, ...]]]) -> Html:
+    """Events, the newest first: number, time, actor, action, target and detail."""
     if not rows:
         return empty("No event of this kind.")
     told: list[list[Content]] = [

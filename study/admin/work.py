@@ -60,7 +60,7 @@ class Work:
         """Unpack a zip file and fill in where it lies."""
         page = self.page.images
         if not archive:
-            return {}
+            raise BuildError("No file came: choose a zip file.")
         self._free()
         found = self._uploads.take(Path(archive))
         kind = MANIFEST if found.table else FOLDERS
