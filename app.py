@@ -11,23 +11,24 @@ import shutil
 import sys
 import tempfile
 import threading
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from enhancers.settings import Settings
     from enhancers.ui import Doors
     from study.beside import Beside
+    from study.demo_web import Demonstration
+
+DEMO = "/demo"
 
 # Gradio and the hub client read these when they are imported.
 os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"
 os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
 
 
-def serve() -> Any:
+def serve(settings: Settings, demo: Demonstration | None) -> Any:
     """Build the page, start its server in the background and return the running Blocks."""
-    from enhancers.settings import get_settings
-
-    settings = get_settings()
     # A folder of this process alone, since Gradio serves what lies in it.
     folder = tempfile.mkdtemp(prefix="reading-room-")
     atexit.register(shutil.rmtree, folder, ignore_errors=True)
@@ -35,7 +36,7 @@ def serve() -> Any:
     from enhancers.ui import build
 
     study = open_study(settings)
-    page = build(settings, doors(study))
+    page = build(settings, doors(study, demo))
     app, _, _ = page.blocks.launch(
         server_name=settings.host,
         server_port=settings.port,
@@ -54,6 +55,8 @@ def serve() -> Any:
         app.include_router(router)
     if study:
         study.attach(app)
+    if demo:
+        app.mount(DEMO, demo)
     return page.blocks
 
 
@@ -68,32 +71,52 @@ def open_study(settings: Settings) -> Beside | None:
     return Beside(store, settings.study_key)
 
 
-def doors(study: Beside | None) -> Doors:
+def open_demo(settings: Settings) -> Demonstration | None:
+    """The demo study, in a folder of its own that ends with the process, or None."""
+    if not settings.study_demo:
+        return None
+    from study.demo_web import Demonstration
+
+    demo = Demonstration(Path(tempfile.mkdtemp(prefix="reading-room-demo-")))
+    atexit.register(demo.close)
+    return demo
+
+
+def doors(study: Beside | None, demo: Demonstration | None) -> Doors:
     """What the Study tab leads to."""
     from enhancers.ui import Doors
 
-    return Doors(reader="reader/", coordinator="coordinator/") if study else Doors()
+    return Doors(
+        reader="reader/" if study else None,
+        coordinator="coordinator/" if study else None,
+        demo=f"{DEMO[1:]}/" if demo else None,
+    )
 
 
-def warm_up() -> None:
-    """Import what the first run needs, so that nobody waits for it; errors show up there."""
+def warm_up(demo: Demonstration | None) -> None:
+    """Make ready what the first visitors need, so that nobody waits; errors show up there."""
     from enhancers.ui.warm_up import import_heavy
 
     import_heavy()
+    if demo:
+        demo.prepare()
 
 
 def main() -> int:
     """Serve until interrupted."""
     from enhancers.errors import ReadingRoomError
+    from enhancers.settings import get_settings
     from study.errors import StudyError
 
     try:
-        blocks = serve()
+        settings = get_settings()
+        demo = open_demo(settings)
+        blocks = serve(settings, demo)
     except (ReadingRoomError, StudyError, OSError) as error:
         print(f"error: {error}", file=sys.stderr)  # noqa: T201
         return 2
     print(f"Reading Room is at {blocks.local_url}", flush=True)  # noqa: T201
-    threading.Thread(target=warm_up, daemon=True).start()
+    threading.Thread(target=warm_up, args=(demo,), daemon=True).start()
     blocks.block_thread()
     return 0
 

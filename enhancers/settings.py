@@ -65,7 +65,7 @@ class Settings(BaseSettings):
     )
 
     host: str = "127.0.0.1"
-    port: Annotated[int, Field(ge=0, le=65535)] = 7860
+    port: Annotated[int, Field(ge=1, le=65535)] = 7860
     max_file_mb: Annotated[float, Field(gt=0, allow_inf_nan=False)] = 200.0
     max_megapixels: Annotated[float, Field(gt=0, allow_inf_nan=False)] = 64.0
     cache_dir: Path = Field(default_factory=default_cache_dir)

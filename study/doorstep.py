@@ -82,8 +82,8 @@ def closed_page(reading: str) -> str:
     """
     return _page(
         "You are signed in as a reader",
-        f"""<p>This part of the program shows methods by name, so it stays closed while you take part
-in a blinded study. Sign out on your reading page if you are not reading any more.</p>
+        f"""<p>This part of the program shows methods by name, so it stays closed while you take
+part in a blinded study. Sign out on your reading page if you are not reading any more.</p>
 <p><a href="{escape(reading)}/">Go on reading</a></p>""",
     )
 

@@ -22,7 +22,7 @@ from enhancers.metrics import METRICS, Score, ScoreRow
 from enhancers.registry import METHODS, get, resolve
 from enhancers.save import read_png16, to_png16
 from enhancers.settings import get_settings, read_settings
-from enhancers.ui import build, gallery, render, running
+from enhancers.ui import Doors, build, gallery, render, running
 from enhancers.ui import exports as exports_room
 from enhancers.ui import parameters as fields
 from enhancers.ui.layout import METRICS_TAB
@@ -55,7 +55,7 @@ def handlers(page):
 
     sessions = Sessions()
     with gr.Blocks():
-        drawn = layout.draw({}, gallery.tiles(), [])
+        drawn = layout.draw({}, gallery.tiles(), [], Doors())
     screen = Screen(drawn, PixelStore())
     return SimpleNamespace(
         layout=drawn,

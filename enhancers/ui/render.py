@@ -111,6 +111,11 @@ def seconds_text(seconds: float) -> str:
     return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
 
 
+def measured_text(seconds: float) -> str:
+    """A duration that was measured: two digits where it is short."""
+    return f"{seconds:.2g} s" if seconds < 9.95 else seconds_text(seconds)
+
+
 def number_text(value: float) -> str:
     """A number to three or four digits, never with an exponent where it can be read without."""
     return f"{value:.0f}" if abs(value) >= 1000 else f"{value:.4g}"
@@ -127,7 +132,7 @@ def slot_caption(slot: Slot) -> str:
         left = "" if slot.seconds_left is None else f" · {seconds_text(slot.seconds_left)} left"
         return f"{slot.note or 'starting'}{left}"
     if slot.state == "done":
-        return "from the cache" if slot.cached else f"{slot.seconds:.2g} s"
+        return "from the cache" if slot.cached else measured_text(slot.seconds)
     return _STATES[slot.state]
 
 

@@ -171,8 +171,24 @@ def _wilcoxon(apart: Floats) -> PValue:
     if n < 2 or zeros == n:
         reason = FEW if n < 2 else "all differences are zero"
         return PValue(name, None, method, n, reason=reason)
+    if n <= PERMUTED_UP_TO:
+        p, statistic = _every_sign(apart)
+        return PValue(name, p, method, n, statistic)
     found = stats.wilcoxon(apart, zero_method="pratt", correction=False, method="auto")
     return PValue(name, float(found.pvalue), method, n, float(found.statistic))
+
+
+def _every_sign(apart: Floats) -> tuple[float, float]:
+    """Exact two-sided p of the signed ranks and the smaller rank sum, over all 2^n signs.
+
+    The same as scipy's permutation test, which takes a second where this takes a millisecond.
+    """
+    ranks = stats.rankdata(np.abs(apart))[apart != 0]
+    above = float(ranks[apart[apart != 0] > 0].sum())
+    signs = (np.arange(2**ranks.size)[:, None] >> np.arange(ranks.size)) & 1
+    sums = signs @ ranks
+    tail = min(float((sums >= above).mean()), float((sums <= above).mean()))
+    return min(1.0, 2 * tail), min(above, float(ranks.sum()) - above)
 
 
 def _sign_test(higher: int, lower: int, n: int) -> PValue:

@@ -1,0 +1,104 @@
+"""The whole program as a user starts it: Compare, the demo, and a study beside them."""
+
+import os
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import httpx
+import pytest
+
+from study.entrance import invite
+from study.store import Store
+from study.toy import toy_study
+
+ROOT = Path(__file__).parents[1]
+CLOSED = "signed in as a reader"
+SHOWS_METHODS = ("/", "/config", "/gradio_api/info", "/gradio_api/startup-events", "/demo/")
+
+
+def free_port() -> str:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        return str(server.getsockname()[1])
+
+
+@contextmanager
+def program(**settings: str) -> Iterator[str]:
+    """``python app.py`` with these settings; yields its address."""
+    named = {f"READINGROOM_{name.upper()}": value for name, value in settings.items()}
+    process = subprocess.Popen(
+        [sys.executable, "app.py"], cwd=ROOT, text=True, stdout=subprocess.PIPE,
+        env={**os.environ, "HF_HUB_OFFLINE": "1", "READINGROOM_PORT": free_port(), **named},
+    )  # fmt: skip
+    try:
+        assert process.stdout is not None
+        line = process.stdout.readline()
+        assert "is at" in line, "the program did not start"
+        yield line.split()[-1].rstrip("/")
+    finally:
+        process.terminate()
+        process.wait(30)
+
+
+@pytest.fixture(scope="module")
+def study(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Store]:
+    store = toy_study(tmp_path_factory.mktemp("beside") / "study")
+    yield store
+    store.close()
+
+
+@pytest.fixture(scope="module")
+def address(study: Store) -> Iterator[str]:
+    with program(study_dir=str(study.folder)) as found:
+        yield found
+
+
+def test_visitors_get_compare_and_the_doors(address: str) -> None:
+    page = httpx.get(address + "/", timeout=60)
+    assert page.status_code == 200
+    config = httpx.get(address + "/config", timeout=60).text
+    for door in ("reader/", "coordinator/", "demo/"):
+        assert f'href=\\"{door}\\"' in config
+    assert httpx.get(address + "/coordinator/login", timeout=60).status_code == 200
+    assert "demonstration, not a study" in httpx.get(address + "/demo/", timeout=60).text
+
+
+def test_a_reader_who_is_signed_in_cannot_open_compare(address: str, study: Store) -> None:
+    link = invite(study, "R01", actor="coordinator")
+    with httpx.Client(base_url=address, timeout=60, follow_redirects=True) as reader:
+        assert reader.post("/reader/join", data={"token": link.token}).status_code == 200
+        assert reader.get("/reader/api/state").status_code == 200
+        for path in SHOWS_METHODS:
+            answer = reader.get(path)
+            assert answer.status_code == 403, path
+            assert CLOSED in answer.text
+        refused = reader.post("/gradio_api/queue/join", json={"fn_index": 0, "data": []})
+        assert refused.status_code == 403
+        assert reader.get("/coordinator/login").status_code == 200
+        reader.post("/reader/logout", headers={"X-Reading-Room": "1"})
+        assert CLOSED not in reader.get("/").text
+
+
+def test_a_forged_cookie_closes_nothing(address: str) -> None:
+    cookies = {"readingroom_reader": "forged"}
+    assert httpx.get(address + "/", cookies=cookies, timeout=60).status_code == 200
+
+
+def test_without_a_study_there_is_no_reader_page() -> None:
+    with program(study_demo="false") as alone:
+        assert httpx.get(alone + "/reader/", timeout=60).status_code == 404
+        assert httpx.get(alone + "/demo/", timeout=60).status_code == 404
+        assert "No study is served here" in httpx.get(alone + "/config", timeout=60).text
+
+
+def test_a_folder_without_a_study_is_one_line(tmp_path: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, "app.py"], cwd=ROOT, text=True, capture_output=True, check=False,
+        env={**os.environ, "READINGROOM_STUDY_DIR": str(tmp_path)},
+    )  # fmt: skip
+    assert done.returncode == 2
+    assert done.stderr.startswith("error: ")
+    assert done.stderr.count("\n") == 1
