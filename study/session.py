@@ -89,7 +89,9 @@ class _Found:
     progress: Progress | None = None
 
 
-def state(store: Store, reader_id: str, *, at: datetime | None = None) -> Screen:
+def state(
+    store: Store, reader_id: str, *, at: datetime | None = None, brief: bool = False
+) -> Screen:
     """The reader's screen.
 
     Parameters
@@ -98,26 +100,28 @@ def state(store: Store, reader_id: str, *, at: datetime | None = None) -> Screen
     reader_id : str
     at : datetime, optional
         Instead of the time now.
+    brief : bool
+        Leave out counts, times and corrections while reading: which screen it is, is enough.
     """
     at = at or datetime.now(UTC)
     with store.read() as session:
         study = session.get_one(Study, store.study_id)
         protocol, status = parsed(study.protocol_json), Status(study.status)
         reader = session.get_one(Reader, reader_id)
-        found = _find(session, protocol, status, reader, at)
-        can_correct = correctable(session, found.kind, reader_id, at) is not None
+        found = _find(session, protocol, status, reader, at, brief)
+        can_correct = not brief and correctable(session, found.kind, reader_id, at) is not None
         return _screen(protocol, reader, found, can_correct)
 
 
-def require(store: Store, reader_id: str, *kinds: Kind) -> Screen:
-    """The reader's screen, which must be one of these.
+def require(store: Store, reader_id: str, *kinds: Kind, brief: bool = False) -> Screen:
+    """The reader's screen, which must be one of these; `brief` as in `state`.
 
     Raises
     ------
     WrongScreen
         It is another one: an old tab, the back button, or a replay.
     """
-    screen = state(store, reader_id)
+    screen = state(store, reader_id, brief=brief)
     if screen.kind not in kinds:
         raise WrongScreen("This step is not the next one. Nothing was changed.")
     return screen
@@ -181,7 +185,7 @@ def _screen(protocol: Protocol, reader: Reader, found: _Found, can_correct: bool
 
 
 def _find(
-    session: Session, protocol: Protocol, status: Status, reader: Reader, at: datetime
+    session: Session, protocol: Protocol, status: Status, reader: Reader, at: datetime, brief: bool
 ) -> _Found:
     consent = last_consent(session, reader.id)
     if consent is not None and consent.action == "withdrawn":
@@ -196,13 +200,13 @@ def _find(
     following = upcoming(session, reader.id)
     if following is None:
         return _after_reading(session, protocol, reader.id)
-    return _at_session(session, protocol, following[1], at)
+    return _at_session(session, protocol, following[1], at, brief)
 
 
 def _at_session(
-    session: Session, protocol: Protocol, sitting: ReadingSession, at: datetime
+    session: Session, protocol: Protocol, sitting: ReadingSession, at: datetime, brief: bool
 ) -> _Found:
-    counts = progress(session, sitting)
+    counts = None if brief else progress(session, sitting)
     if sitting.not_before is not None and sitting.not_before > stamp(at):
         return _Found(Kind.WAIT, Wait(sitting.not_before), counts)
     holds, failed = _display(session, sitting.reader_id, at)
@@ -212,7 +216,7 @@ def _at_session(
     if sitting.started_at is None:
         here = select(func.count()).where(Presentation.session_id == sitting.id)
         return _Found(Kind.READY, _ready(protocol, session.scalar(here) or 0), counts)
-    minutes = sitting_minutes(session, sitting.reader_id, at)
+    minutes = 0.0 if brief else sitting_minutes(session, sitting.reader_id, at)
     return _Found(Kind.PAIR, _reading(protocol, minutes), counts)
 
 

@@ -159,7 +159,7 @@ def submit(store: Store, reader_id: str, given: Submission) -> Receipt:
     """
     try:
         if given.reason is None:
-            require(store, reader_id, Kind.PAIR)
+            require(store, reader_id, Kind.PAIR, brief=True)
         else:
             correction(store, reader_id)
     except WrongScreen:
