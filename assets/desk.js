@@ -163,7 +163,9 @@ class Desk {
     this.sitting = sitting;
     if (sitting < this.breakAt + every) return;
     this.breakAt = sitting;
-    if (before) await breakDialog(this, Math.round(sitting));
+    if (!before) return;
+    this.reading.light.clear();
+    await breakDialog(this, Math.round(sitting));
   }
 
   showCard() {

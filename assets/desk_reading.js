@@ -182,7 +182,7 @@ class Reading {
     if (missing.length) {
       this.sheet.mark(missing[0]);
       const many = missing.length > 1 ? `${missing.length} answers are` : "One answer is";
-      return this.desk.say(`${many} missing: ${missing[0].name}.`);
+      return this.desk.say(`${many} missing. Next: ${missing[0].name}.`);
     }
     if (this.correcting && !this.words.value.trim()) {
       this.words.focus();

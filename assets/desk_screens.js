@@ -49,11 +49,9 @@ function consentScreen(desk, { text, digest }) {
     agree.disabled = !read.box.checked;
   });
   agree.disabled = true;
-  const body = form(read.node, actions(agree, pressable("I do not take part", () => leaveStudy())));
+  const decline = pressable("I do not take part", () => desk.signOut());
+  const body = form(read.node, actions(agree, decline));
   body.addEventListener("submit", () => read.box.checked && desk.step("consent", { digest }));
-  async function leaveStudy() {
-    await desk.signOut();
-  }
   const reading = make("div", { class: "dk-text", tabindex: "0" }, ...paragraphs(text));
   return card("Taking part", reading, body);
 }
