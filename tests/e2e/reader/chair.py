@@ -8,10 +8,14 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from sqlalchemy import select
 
 from enhancers.display import window_u8
+from study import turns
 from study.entrance import invite
+from study.models import RatingEvent
 from tests.study.fixtures import SIZE, Small, methods_of
+from tests.study.recording import two_images
 from tests.study.visitor import Visitor
 
 READY = ".dk-reading[aria-busy=false]"
@@ -151,8 +155,6 @@ class Chair:
 
     def frozen(self, token: str) -> list[NDArray[np.uint16]]:
         """The frozen images of a pair, left and right."""
-        from tests.study.recording import two_images
-
         both = [self.small.pixels[one] for one in two_images(self.small.store, token)]
         return [np.frombuffer(data, "<u2").reshape(SIZE, SIZE) for data in both]
 
@@ -166,3 +168,20 @@ class Chair:
         text = str(self.page.evaluate("document.querySelector('.desk').outerHTML"))
         text = re.sub(r'class="dk-count">[^<]*<', 'class="dk-count"><', text)
         return re.sub(r'<i style="width: [\d.]+%;">', "<i>", text)
+
+
+def ratings(small: Small, code: str) -> list[tuple[int, float | None, int]]:
+    """(slot, value, revision) of a reader's answers, in their order."""
+    with small.store.read() as rows_:
+        mine = select(RatingEvent).where(RatingEvent.actor_id == small.reader(code))
+        return [
+            (one.slot, one.value_num, one.revision)
+            for one in rows_.scalars(mine.order_by(RatingEvent.seq))
+        ]
+
+
+def current(small: Small, code: str) -> str:
+    """The token of the pair a reader is at."""
+    with small.store.read() as rows_:
+        found = turns.current(rows_, small.reader(code))
+        return found.token if found else ""
