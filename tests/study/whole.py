@@ -34,7 +34,8 @@ WORTH = {"clean": 4.5, "restormer": 3.9, "wavelet": 3.0, "bilateral": 2.1}
 """What the simulated readers think of the methods."""
 CONTROL = "restormer"
 GROUPS = {
-    "clean": "not processed", "restormer": "neural network", "wavelet": "filter", "bilateral": "filter"
+    "clean": "not processed", "restormer": "neural network",
+    "wavelet": "filter", "bilateral": "filter",
 }  # fmt: skip
 NOISE = {"clean": 0.5, "restormer": 2.0, "wavelet": 4.0, "bilateral": 6.0}
 PROTOCOL = {
