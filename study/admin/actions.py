@@ -43,9 +43,10 @@ class Actions:
             shown |= self._cost(form.PLANNED | form.values_of(self.office.store.protocol()))
         return shown
 
-    def look(self, member: Member) -> Updates:
-        """Show how things are now."""
-        return self.screen.show(member)
+    def look(self, member: Member, word: str | None = None) -> Updates:
+        """Show how things are now, and the events with the word that is looked for."""
+        shown = self.screen.show(member)
+        return shown | self.screen.events(word or "") if member.role is StaffRole.ADMIN else shown
 
     def go(self, member: Member) -> Updates:
         """Turn to the page where the next step is."""

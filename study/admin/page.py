@@ -69,7 +69,8 @@ class _Wiring:
         self._on(self.blocks.load, do.enter, roles=EVERYBODY)
         self._on(page.go.click, do.go)
         self._on(page.timer.tick, self.work.tick)
-        self._on(_any([tab.select for tab in page.tab.values()]), do.look, roles=EVERYBODY)
+        turned = _any([tab.select for tab in page.tab.values()])
+        self._on(turned, do.look, {"word": page.audit.filter}, roles=EVERYBODY)
         self._design()
         self._images()
         self._life()
@@ -91,9 +92,9 @@ class _Wiring:
 
     def _design(self) -> None:
         page = self.page.design
-        # Not `change`: what the server fills in needs no answer.
-        typed = _any([field.input for field in page.fields.values()])
-        self._on(typed, self.actions.reckon, page.fields, trigger_mode="always_last")
+        # Not `input`, which a text that is pasted does not cause.
+        changed = _any([field.change for field in page.fields.values()])
+        self._on(changed, self.actions.reckon, page.fields, trigger_mode="always_last")
         self._on(page.save.click, self.actions.save, page.fields)
 
     def _images(self) -> None:
@@ -125,7 +126,7 @@ class _Wiring:
         self._on(audit.verify.click, work.verify, {"images": audit.with_images})
         copied = {"target": audit.target, "images": audit.copy_images}
         self._on(audit.backup.click, work.backup, copied)
-        self._on(audit.filter.input, work.events, {"word": audit.filter},
+        self._on(audit.filter.change, work.events, {"word": audit.filter},
                  trigger_mode="always_last")  # fmt: skip
 
     def _accounts(self) -> None:

@@ -61,7 +61,6 @@ class Screen:
             | self._close(seen, member, asked)
             | self._results(seen)
             | self._accounts()
-            | self.events("")
             | self.progress()
         )
 
@@ -84,7 +83,8 @@ class Screen:
             (page.accounts.account, accounts[0]),
         ):
             shown[field] |= {"value": value}
-        return shown | {page.readers.given: "", page.accounts.given: ""}
+        gone = {page.readers.given: "", page.accounts.given: "", page.audit.filter: ""}
+        return shown | gone | self.events("")
 
     def fields(self, protocol: Protocol) -> Updates:
         """The fields of the design as a protocol fills them."""
@@ -165,7 +165,7 @@ class Screen:
         state = sheets.images(seen.images)
         if draft and not key:
             state = join((state, views.remark(NO_KEY)))
-        return {
+        shown: Updates = {
             page.design.draft: gr.update(visible=draft),
             page.design.sheet: gr.update(
                 visible=not draft, value="" if draft else sheets.protocol(seen)
@@ -175,6 +175,14 @@ class Screen:
             page.images.buttons: gr.update(visible=draft and key),
             page.images.state: state,
         }
+        if draft:
+            return shown
+        # What a draft says of methods by name goes from pages that are still open.
+        for name in ("control", "pairs"):
+            shown[page.design.fields[name]] = gr.update(choices=[], value=None)
+        for name in ("path", "methods", "reference", "anchors", "degraded", "answers"):
+            shown[page.images.fields[name]] = ""
+        return shown | {page.images.gates: ""}
 
     def _freeze(self, seen: Overview) -> Updates:
         page = self.layout.freeze
