@@ -7,12 +7,13 @@ from typing import Any
 import gradio as gr
 
 from study import staff
-from study.admin import form, sheets
+from study.admin import form, lists, sheets
 from study.admin.office import ASKED, TAKEN_BACK, Office, next_step
 from study.admin.screen import Screen, Updates
 from study.chain import audit
 from study.entrance import invite
 from study.errors import BlindingError, ProtocolError, StudyError
+from study.exclusions import exclude
 from study.freeze import check, freeze
 from study.monitoring import overview
 from study.protocol import Status
@@ -98,8 +99,25 @@ class Actions:
         if not reader:
             raise StudyError("Choose a reader first: they get their codes at the freeze.")
         made = invite(self.office.store, reader, actor=member.code)
-        given = sheets.invitation(made.code, f"{origin}{made.path}", made.secret)
+        given = lists.invitation(made.code, f"{origin}{made.path}", made.secret)
         return self.screen.done(member) | {self.page.readers.given: given}
+
+    def exclude(
+        self, member: Member, code: str, rule: str, reason: str, prespecified: bool
+    ) -> Updates:
+        """Leave a reader or a case out of the analyses."""
+        with self.office.store.write() as session:
+            exclude(
+                session,
+                (code or "").strip().upper(),
+                rule=rule or "",
+                reason=reason or "",
+                actor=member.code,
+                prespecified=bool(prespecified),
+            )
+        fields = self.page.readers.out
+        emptied = {fields[name]: "" for name in ("code", "rule", "reason")}
+        return self.screen.done(member, "The decision is logged; the ratings stay.") | emptied
 
     def close(self, member: Member, confirm: str) -> Updates:
         """End the reading."""
@@ -142,12 +160,12 @@ class Actions:
         """Make an account."""
         made = staff.add(self.office.store, name or "", StaffRole(role), actor=member.code)
         page = self.page.accounts
-        return self.screen.done(member) | {page.given: sheets.secret(made), page.name: ""}
+        return self.screen.done(member) | {page.given: lists.secret(made), page.name: ""}
 
     def renew(self, member: Member, account: str | None) -> Updates:
         """Give an account a new secret."""
         made = staff.renew(self.office.store, account or "", actor=member.code)
-        return self.screen.done(member) | {self.page.accounts.given: sheets.secret(made)}
+        return self.screen.done(member) | {self.page.accounts.given: lists.secret(made)}
 
     def switch(self, member: Member, account: str | None) -> Updates:
         """Switch an account off, or on again."""

@@ -47,6 +47,9 @@ class Readers:
     reader: Any
     invite: Any
     given: Any
+    out: dict[str, Any]
+    exclude: Any
+    excluded: Any
 
 
 @dataclass(frozen=True, eq=False)
@@ -193,6 +196,19 @@ def _readers() -> Readers:
         parts["reader"] = gr.Dropdown([], label="Reader", filterable=False, elem_id="reader")
         parts["invite"] = gr.Button("New invitation", variant="primary", elem_id="invite")
     parts["given"] = gr.HTML("", elem_id="invitation")
+    heading(
+        "Left out of the analysis <small>A reader or a case, by a decision that is logged and "
+        "printed in the report; the ratings stay.</small>"
+    )
+    with gr.Row(elem_classes="co-act co-wide"):
+        parts["out"] = {
+            "code": gr.Textbox(label="Reader or case", max_lines=1, elem_id="out-code"),
+            "rule": gr.Textbox(label="Rule, in a word", max_lines=1, elem_id="out-rule"),
+            "reason": gr.Textbox(label="Reason", max_lines=1, elem_id="out-reason", scale=2),
+            "prespecified": gr.Checkbox(label="Rule set before the first rating"),
+        }
+        parts["exclude"] = gr.Button("Leave out", elem_id="exclude")
+    parts["excluded"] = gr.HTML("", elem_id="excluded")
     return Readers(**parts)
 
 

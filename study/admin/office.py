@@ -11,9 +11,10 @@ from study import keyfile
 from study.admin.files import Files
 from study.admin.form import NamedMethod
 from study.admin.jobs import Jobs
+from study.analysis.records import ExclusionRecord
 from study.errors import KeyFileError
 from study.keyfile import Key
-from study.models import AuditEvent, Method, Study
+from study.models import AuditEvent, Exclusion, Item, Method, Reader, Study
 from study.monitoring import Overview
 from study.plan import MethodRow
 from study.protocol import MethodKind, Status
@@ -77,6 +78,21 @@ class Office:
             return ()
         found = (NamedMethod(name, known[name].name) for name, _ in self.methods() if name in known)
         return tuple(sorted(found, key=lambda one: one.name.casefold()))
+
+    def left_out(self) -> tuple[ExclusionRecord, ...]:
+        """Decisions to leave readers or cases out, in the order they were made."""
+        with self.store.read() as session:
+            names = {row.id: row.code for row in session.execute(select(Reader.id, Reader.code))}
+            cases = session.execute(select(Item.id, Item.case_key))
+            names |= {row.id: row.case_key for row in cases}
+            rows = session.scalars(select(Exclusion).order_by(Exclusion.decided_at))
+            return tuple(
+                ExclusionRecord(
+                    one.target_kind, names[one.target_id], one.rule_code, one.prespecified,
+                    one.reason, one.decided_by, one.decided_at,
+                )
+                for one in rows
+            )  # fmt: skip
 
     def asked_by(self) -> str:
         """Who asks to unblind; empty when nobody does."""

@@ -114,6 +114,7 @@ class _Wiring:
         self._on(
             readers.invite.click, do.invite, {"reader": readers.reader}, guard=guarded_with_request
         )
+        self._on(readers.exclude.click, do.exclude, readers.out)
         self._on(close.close.click, do.close, {"confirm": close.confirm})
         self._on(close.ask.click, do.ask, {"confirm": close.confirm})
         self._on(close.second.click, do.second, {"confirm": close.confirm})

@@ -8,7 +8,7 @@ from typing import Any
 import gradio as gr
 from sqlalchemy import select
 
-from study.admin import form, sheets, views
+from study.admin import form, lists, sheets, views
 from study.admin.layout import Layout
 from study.admin.office import NO_KEY, Office, next_step
 from study.errors import StudyError
@@ -157,7 +157,7 @@ class Screen:
             )  # fmt: skip
             wanted = word.strip().casefold()
             kept = [row for row in rows if wanted in " ".join(map(str, row)).casefold()]
-        return {self.layout.audit.events: sheets.audit(kept[:_EVENTS])}
+        return {self.layout.audit.events: lists.audit(kept[:_EVENTS])}
 
     def _draft(self, seen: Overview) -> Updates:
         page = self.layout
@@ -205,6 +205,8 @@ class Screen:
             page.table: views.readers(seen),
             page.reader: gr.update(choices=codes, interactive=bool(codes)),
             page.invite: gr.update(interactive=bool(codes)),
+            page.exclude: gr.update(interactive=bool(seen.readers)),
+            page.excluded: sheets.excluded(self.office.left_out()),
         }
 
     def _close(self, seen: Overview, member: Member, asked: str) -> Updates:
@@ -228,7 +230,7 @@ class Screen:
         if seen.status is not Status.UNBLINDED or self.office.key_path is None:
             return ""
         try:
-            return sheets.methods(method_names(self.office.store, self.office.key()))
+            return lists.methods(method_names(self.office.store, self.office.key()))
         except StudyError as error:
             return sheets.problem(str(error))
 
@@ -241,13 +243,13 @@ class Screen:
             page.state: state,
             page.report: gr.update(visible=may, interactive=idle),
             page.tables: gr.update(visible=may, interactive=idle),
-            page.files: sheets.downloads(self.office.files.listing()) if may else "",
+            page.files: lists.downloads(self.office.files.listing()) if may else "",
         }
 
     def _accounts(self) -> Updates:
         page, found = self.layout.accounts, members(self.office.store)
         codes = [one.code for one in found]
-        return {page.table: sheets.accounts(found), page.account: gr.update(choices=codes)}
+        return {page.table: lists.accounts(found), page.account: gr.update(choices=codes)}
 
 
 def together(*parts: Updates) -> Updates:

@@ -324,6 +324,20 @@ def test_an_invitation_is_shown_once_and_kept_as_a_hash(desk):
     assert states == ["invited", "not invited"]
 
 
+def test_a_reader_and_a_case_are_left_out_by_a_logged_decision(desk):
+    desk.opened()
+    shown = desk.do.exclude(desk.anna, " r01 ", "screen", "Read on a phone.", True)
+    assert "Read on a phone." in desk.text(shown, desk.page.readers.excluded)
+    desk.do.exclude(desk.bert, "C002", "blurred", "Moved.", False)
+    assert [(one.target, one.prespecified, one.decided_by) for one in desk.office.left_out()] == [
+        ("R01", True, "anna"), ("C002", False, "bert")
+    ]  # fmt: skip
+    for given, words in ((("R09", "x", "y", False), "no reader"), (("R02", "", "y", False), "rule"),
+                         (("R01", "x", "y", False), "already")):  # fmt: skip
+        with pytest.raises(StudyError, match=words):
+            desk.do.exclude(desk.anna, *given)
+
+
 def test_looking_keeps_what_is_typed_and_shown(desk):
     desk.opened()
     shown = desk.do.look(desk.anna)
