@@ -158,6 +158,7 @@ def attach(app: FastAPI, store: Store, *, key_path: Path | None = None) -> FastA
         The same app.
     """
     door, office = StaffDoor(store), Office(store, key_path)
+    blocks = build_admin(store, office=office, door=door)
 
     async def signed_in(request: Request) -> str | None:
         """Let the staff in; send those who open the page without a cookie to the sign-in page."""
@@ -168,12 +169,13 @@ def attach(app: FastAPI, store: Store, *, key_path: Path | None = None) -> FastA
             return None
         if member.role is not StaffRole.ADMIN and request.url.path.endswith("/upload"):
             return None
+        await _wake(blocks)
         return "staff"
 
     app.include_router(router(store, office.files, door))
     gr.mount_gradio_app(
         app,
-        build_admin(store, office=office, door=door),
+        blocks,
         path=PREFIX,
         auth_dependency=signed_in,
         show_error=False,
@@ -189,3 +191,10 @@ def attach(app: FastAPI, store: Store, *, key_path: Path | None = None) -> FastA
         head=theme.HEAD,
     )
     return app
+
+
+async def _wake(blocks: Any) -> None:
+    """Start the queue of events: an app that runs already does not start what is mounted later."""
+    if not blocks.is_running:
+        blocks.run_startup_events()
+        await blocks.run_extra_startup_events()

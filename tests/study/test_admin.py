@@ -270,6 +270,17 @@ def test_the_door_tells_how_to_make_the_first_account(tmp_path):
         assert "--staff" not in httpx.get(f"{root}/coordinator/login").text
 
 
+def test_pages_work_in_an_app_that_runs_already(tmp_path):
+    store, key, given = house(tmp_path, Status.DRAFT)
+    app, door = FastAPI(), StaffDoor(store)
+    cookie = door.cookie(door.sign_in("anna", given["anna"], address=ADDRESS))
+    with served(store, app) as root:
+        attach(app, store, key_path=key.path)
+        with client(**{COOKIE: cookie}) as asking:
+            assert call(asking, f"{root}/coordinator", 0, []).success
+    store.close()
+
+
 def test_downloads_are_for_administrators(tmp_path):
     from study.admin.files import Files
 
