@@ -241,7 +241,7 @@ METHODS: tuple[Method, ...] = (
             Parameter("variant", "Variant", "choice", "paper", choices=("paper", "reference"),
                       help="paper: guidance on the clean estimate; reference: what the published "
                            "code computes."),
-            Parameter("steps", "Steps", "int", 50, 5, 250, 1),
+            Parameter("steps", "Steps", "int", 50, 2, 250, 1),
             Parameter("guidance", "Guidance κ", "float", None, 0.0, 2.0, 0.001, automatic=True,
                       advanced=True, help="Automatic: 1 for paper, 0.509 for reference."),
             # Tuned on under-exposed images of four modalities: 0.01 flattens the anatomy itself
