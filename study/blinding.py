@@ -10,17 +10,53 @@ import hashlib
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any, cast
 
-from sqlalchemy import CursorResult, select, update
+from sqlalchemy import bindparam, exists, insert, select, update
 from sqlalchemy.orm import Session
 
 from study.errors import StoreError, TicketGone
-from study.models import Consent, Item, Presentation, PresentationSlot, Stimulus, Ticket, now, stamp
+from study.models import (
+    Consent,
+    Item,
+    PresentationSlot,
+    Stimulus,
+    Study,
+    Ticket,
+    new_token,
+    now,
+    stamp,
+)
 from study.protocol import Status
 from study.store import Store
 
 TICKET_HOURS = 12.0
+
+# Asked for at every pair, so they are made once.
+_IMAGES = (
+    select(
+        Stimulus.file, Stimulus.pixel_sha256, Stimulus.width, Stimulus.height, Stimulus.channels,
+        Item.window_json,
+    )
+    .join(PresentationSlot, PresentationSlot.stimulus_id == Stimulus.id)
+    .join(Item, Item.id == Stimulus.item_id)
+    .where(PresentationSlot.presentation_id == bindparam("pair_id"))
+    .order_by(PresentationSlot.slot)
+)  # fmt: skip
+_TICKET = select(Ticket.presentation_id, Ticket.reader_id).where(Ticket.token == bindparam("name"))
+_USE = (
+    update(Ticket)
+    .where(
+        Ticket.token == bindparam("name"),
+        Ticket.reader_id == bindparam("reader"),
+        Ticket.used_at.is_(None),
+        Ticket.issued_at > bindparam("oldest"),
+        exists().where(Study.id == bindparam("study"), Study.status == Status.OPEN),
+        ~exists().where(Consent.reader_id == Ticket.reader_id, Consent.action == "withdrawn"),
+    )
+    .values(used_at=bindparam("at"))
+    .returning(Ticket.presentation_id)
+    .execution_options(synchronize_session=False)
+)
 
 
 @dataclass(frozen=True)
@@ -49,33 +85,28 @@ def plate(session: Session, presentation_id: str) -> Plate:
     StoreError
         The two images differ in size, or there are not two.
     """
-    stimuli = _stimuli(session, presentation_id)
-    shapes = {(one.width, one.height, one.channels) for one in stimuli}
-    if len(stimuli) != 2 or len(shapes) != 1:
+    images = _images(session, presentation_id)
+    shapes = {(one.width, one.height, one.channels) for one in images}
+    if len(images) != 2 or len(shapes) != 1:
         raise StoreError(
-            f"Presentation {presentation_id} has {len(stimuli)} images of {len(shapes)} sizes; "
+            f"Presentation {presentation_id} has {len(images)} images of {len(shapes)} sizes; "
             "two of one size are needed. Restore the study from a backup."
         )
-    item = session.get_one(Item, session.get_one(Presentation, presentation_id).item_id)
-    return Plate(*shapes.pop(), display=item.window_json)
+    return Plate(*shapes.pop(), display=images[0].window_json)
 
 
 def issue(session: Session, presentation_id: str, reader_id: str) -> str:
     """Give a reader a new right to fetch a pair once."""
-    ticket = Ticket(presentation_id=presentation_id, reader_id=reader_id)
-    session.add(ticket)
-    session.flush()
-    return ticket.token
+    token = new_token()
+    values = {"token": token, "presentation_id": presentation_id, "reader_id": reader_id}
+    session.execute(insert(Ticket), [values])
+    return token
 
 
 def holds(session: Session, token: str, presentation_id: str, reader_id: str) -> bool:
     """Whether a ticket, used or not, was issued to this reader for this pair."""
-    ticket = session.get(Ticket, token)
-    return (
-        ticket is not None
-        and ticket.presentation_id == presentation_id
-        and ticket.reader_id == reader_id
-    )
+    found = session.execute(_TICKET, {"name": token}).first()
+    return found is not None and tuple(found) == (presentation_id, reader_id)
 
 
 def redeem(store: Store, token: str, reader_id: str) -> bytes:
@@ -95,53 +126,43 @@ def redeem(store: Store, token: str, reader_id: str) -> bytes:
     StoreError
         A file is missing or is not the one that was frozen.
     """
-    with store.write() as session:
-        oldest = datetime.now(UTC) - timedelta(hours=TICKET_HOURS)
-        used = session.execute(
-            update(Ticket)
-            .where(
-                Ticket.token == token,
-                Ticket.reader_id == reader_id,
-                Ticket.used_at.is_(None),
-                Ticket.issued_at > stamp(oldest),
-            )
-            .values(used_at=now())
-        )
-        if cast(CursorResult[Any], used).rowcount != 1 or not _may_look(store, session, reader_id):
+    oldest = stamp(datetime.now(UTC) - timedelta(hours=TICKET_HOURS))
+    values = {
+        "name": token, "reader": reader_id, "oldest": oldest, "study": store.study_id, "at": now()
+    }  # fmt: skip
+    with store.write(synced=False) as session:
+        presentation_id = session.scalar(_USE, values)
+        if presentation_id is None:
             raise TicketGone("These images have been fetched before, or are not yours to fetch.")
-        presentation_id = session.get_one(Ticket, token).presentation_id
-        stimuli = _stimuli(session, presentation_id)
-        files = [(one.file, one.pixel_sha256, _length(one)) for one in stimuli]
-    return b"".join(_read(store.stimuli / name, digest, size) for name, digest, size in files)
+        images = _images(session, presentation_id)
+    return b"".join(_read(store.stimuli, one) for one in images)
 
 
-def _may_look(store: Store, session: Session, reader_id: str) -> bool:
-    gone = select(Consent.id).where(Consent.reader_id == reader_id, Consent.action == "withdrawn")
-    return store.status_in(session) is Status.OPEN and session.scalar(gone.limit(1)) is None
+@dataclass(frozen=True)
+class _Image:
+    """A stimulus as it is sent."""
+
+    file: str
+    sha256: str
+    width: int
+    height: int
+    channels: int
+    window_json: str
 
 
-def _stimuli(session: Session, presentation_id: str) -> list[Stimulus]:
-    return list(
-        session.scalars(
-            select(Stimulus)
-            .join(PresentationSlot, PresentationSlot.stimulus_id == Stimulus.id)
-            .where(PresentationSlot.presentation_id == presentation_id)
-            .order_by(PresentationSlot.slot)
-        )
-    )
+def _images(session: Session, presentation_id: str) -> list[_Image]:
+    """Left, then right."""
+    return [_Image(*row) for row in session.execute(_IMAGES, {"pair_id": presentation_id})]
 
 
-def _length(stimulus: Stimulus) -> int:
-    return stimulus.width * stimulus.height * stimulus.channels * 2
-
-
-def _read(path: Path, digest: str, size: int) -> bytes:
+def _read(folder: Path, image: _Image) -> bytes:
     try:
-        data = path.read_bytes()
+        data = (folder / image.file).read_bytes()
     except OSError as error:
-        raise StoreError(f"The stimulus {path.name} cannot be read: {error.strerror}.") from error
-    if len(data) != size or hashlib.sha256(data).hexdigest() != digest:
+        raise StoreError(f"The stimulus {image.file} cannot be read: {error.strerror}.") from error
+    size = image.width * image.height * image.channels * 2
+    if len(data) != size or hashlib.sha256(data).hexdigest() != image.sha256:
         raise StoreError(
-            f"The stimulus {path.name} is not the one that was frozen. Restore it from a backup."
+            f"The stimulus {image.file} is not the one that was frozen. Restore it from a backup."
         )
     return data

@@ -22,6 +22,8 @@ _MAGIC = b"SQLite format 3\x00"
 _DIALECTS = ("sqlite", "postgresql")
 WRITING = "study_writing"
 """Execution option of an engine whose transactions may write."""
+UNSYNCED = "study_unsynced"
+"""Execution option beside `WRITING`: the last commits may be lost with the power, never torn."""
 
 
 def parse_url(url: str) -> URL:
@@ -86,18 +88,23 @@ def _connect_sqlite(connection: sqlite3.Connection, _record: object) -> None:
 
 
 def _begin_sqlite(connection: Connection) -> None:
-    writing = bool(connection.get_execution_options().get(WRITING))
+    options = connection.get_execution_options()
+    writing = bool(options.get(WRITING))
     driver: Any = connection.connection.dbapi_connection
+    if writing:
+        driver.execute(f"PRAGMA synchronous={'NORMAL' if options.get(UNSYNCED) else 'FULL'}")
     driver.execute(f"PRAGMA query_only={'OFF' if writing else 'ON'}")
     # A transaction that writes takes the lock first: none fails half-way because of another.
     driver.execute("BEGIN IMMEDIATE" if writing else "BEGIN")
 
 
 def _begin_postgresql(connection: Connection) -> None:
-    if connection.get_execution_options().get(WRITING):
+    options = connection.get_execution_options()
+    if options.get(WRITING):
         # As SQLite here: on the disk at commit whatever the server's default, 5 s for a lock.
+        synced = "off" if options.get(UNSYNCED) else "on"
         connection.exec_driver_sql(
-            "SELECT set_config('synchronous_commit', 'on', true), "
+            f"SELECT set_config('synchronous_commit', '{synced}', true), "
             "set_config('lock_timeout', '5s', true)"
         )
     else:

@@ -110,7 +110,7 @@ def show(store: Store, reader_id: str, *, held: str = "", screen: Screen | None 
         The reader is not at a pair.
     """
     screen = screen or require(store, reader_id, Kind.PAIR, Kind.GUESS)
-    with store.write() as session:
+    with store.write(synced=False) as session:
         if screen.kind is Kind.GUESS:
             return _guess_showing(session, reader_id)
         pair = ratings.current(session, reader_id)
@@ -135,7 +135,7 @@ def show_previous(store: Store, reader_id: str) -> tuple[Screen, Showing]:
         There is none, or its time is over.
     """
     screen, presentation_id = correction(store, reader_id)
-    with store.write() as session:
+    with store.write(synced=False) as session:
         showing = Showing(
             token=session.get_one(Presentation, presentation_id).token,
             ticket=issue(session, presentation_id, reader_id),
@@ -210,7 +210,7 @@ def note(store: Store, reader_id: str, token: str, events: Sequence[tuple[str, s
     NotYourPresentation
         The token is another reader's or nobody's.
     """
-    with store.write() as session:
+    with store.write(synced=False) as session:
         pair = session.scalar(
             select(Presentation)
             .join(ReadingSession, ReadingSession.id == Presentation.session_id)

@@ -19,7 +19,7 @@ from sqlalchemy.orm import Session
 
 from enhancers import __version__
 from study import chain, triggers
-from study.database import WRITING, check_file, engine_for, sqlite_path, translated
+from study.database import UNSYNCED, WRITING, check_file, engine_for, sqlite_path, translated
 from study.errors import MirrorConflict, StoreError
 from study.folder import STIMULI, make_folder, mirror_of, remember_mirror, url_of
 from study.mirror import Head, Line, Mirror
@@ -56,6 +56,7 @@ class Store:
         self.mirror_problem = ""
         self.engine = engine
         self._writer = engine.execution_options(**{WRITING: True})
+        self._unsynced = self._writer.execution_options(**{UNSYNCED: True})
         # Waiting here is fair; SQLite itself would let waiters sleep for up to 100 ms.
         self._turn = threading.RLock()
         self.log = Mirror(mirror)
@@ -170,8 +171,13 @@ class Store:
             yield session
 
     @contextmanager
-    def write(self) -> Iterator[Session]:
+    def write(self, *, synced: bool = True) -> Iterator[Session]:
         """One transaction that writes, one at a time; committed and synced at the end.
+
+        Parameters
+        ----------
+        synced : bool
+            False for what may be lost when the machine loses its power, such as tickets.
 
         Raises
         ------
@@ -180,7 +186,8 @@ class Store:
         """
         if self._conflict:
             raise MirrorConflict(self._conflict)
-        with translated(), self._turn, Session(self._writer, expire_on_commit=False) as session:
+        engine = self._writer if synced else self._unsynced
+        with translated(), self._turn, Session(engine, expire_on_commit=False) as session:
             session.info[chain.STUDY_ID] = self.study_id
             with session.begin():
                 if self.engine.dialect.name == "postgresql":

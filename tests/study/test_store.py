@@ -286,3 +286,11 @@ def test_the_mirror_is_kept_where_it_was_put(tmp_path: Path) -> None:
     assert moved.read_bytes() == log.read_bytes()
     shutil.move(tmp_path / "s", tmp_path / "t")
     assert Store.open(tmp_path / "t").mirror == moved
+
+
+def test_only_what_may_be_lost_is_not_synced(tmp_path: Path) -> None:
+    """On one connection, so that a ticket leaves the next rating as safe as before."""
+    store = toy_study(tmp_path / "study")
+    for synced, expected in ((True, 2), (False, 1), (True, 2)):
+        with store.write(synced=synced) as session:
+            assert session.connection().exec_driver_sql("PRAGMA synchronous").scalar() == expected
