@@ -43,6 +43,7 @@ class Person:
         self.page.get_by_role("button", name="Continue").click()
 
     def check_screen(self) -> None:
+        self.page.get_by_role("heading", name="Your screen").wait_for()
         for box in self.page.get_by_role("checkbox").all():
             box.check()
         self.page.get_by_role("button", name="Continue").click()
