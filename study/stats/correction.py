@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import numpy as np
+from numpy.typing import NDArray
+from scipy import stats
+
 from study.errors import StatisticsError
 
 ALPHA = 0.05
-PROCEDURES = {"bonferroni": "bonferroni", "holm": "holm", "benjamini_hochberg": "fdr_bh"}
-"""Each procedure with statsmodels' name."""
 
 
 @dataclass(frozen=True)
@@ -64,15 +66,24 @@ def correct(p_values: Sequence[float | None]) -> tuple[Corrected, ...]:
 
     An undefined one (None) counts in the family, as if it were 1, and stays undefined.
     """
-    from statsmodels.stats.multitest import multipletests  # type: ignore[import-untyped]
-
     if not p_values:
         return ()
-    planned = [1.0 if p is None else p for p in p_values]
-    by_procedure = [
-        multipletests(planned, method=method)[1].tolist() for method in PROCEDURES.values()
-    ]
-    return tuple(
-        Corrected(None, None, None, None) if p is None else Corrected(p, *adjusted)
-        for p, *adjusted in zip(p_values, *by_procedure, strict=True)
+    planned = np.array([1.0 if p is None else p for p in p_values])
+    adjusted = (
+        np.minimum(planned * planned.size, 1.0),
+        _holm(planned),
+        stats.false_discovery_control(planned),
     )
+    return tuple(
+        Corrected(None, None, None, None) if p is None else Corrected(p, *map(float, values))
+        for p, *values in zip(p_values, *adjusted, strict=True)
+    )
+
+
+def _holm(planned: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Holm (Scand. J. Stat. 1979): the k-th smallest times what is left, never falling."""
+    order = np.argsort(planned, kind="stable")
+    left = np.arange(planned.size, 0, -1)
+    adjusted = np.empty_like(planned)
+    adjusted[order] = np.minimum(np.maximum.accumulate(planned[order] * left), 1.0)
+    return adjusted
