@@ -7,6 +7,7 @@ key file.
 from __future__ import annotations
 
 import atexit
+import gc
 import os
 import shutil
 import signal
@@ -132,6 +133,9 @@ def run(app: FastAPI, server: socket.socket) -> None:
     config = uvicorn.Config(
         app, access_log=False, server_header=False, log_level="warning", timeout_keep_alive=30
     )
+    # What is loaded now stays: no collection of garbage has to look through it while readers wait.
+    gc.collect()
+    gc.freeze()
     uvicorn.Server(config).run(sockets=[server])
 
 

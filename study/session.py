@@ -12,7 +12,7 @@ import json
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
-from sqlalchemy import bindparam, func, select
+from sqlalchemy import bindparam, exists, func, select
 from sqlalchemy.orm import Session
 
 from study.errors import WrongScreen
@@ -74,12 +74,37 @@ _CHECKS = (
     .where(DisplayCheck.reader_id == bindparam("reader_id"), DisplayCheck.at > bindparam("oldest"))
     .order_by(DisplayCheck.at.desc())
 )
-_GUESSED = (
-    select(BlindingGuess.id).where(BlindingGuess.reader_id == bindparam("reader_id")).limit(1)
-)
 _ANSWERED_AT = select(func.min(RatingEvent.server_at)).where(
-    RatingEvent.presentation_id == bindparam("pair_id")
+    RatingEvent.presentation_id == bindparam("pair_id"),
+    ~exists().where(BlindingGuess.reader_id == bindparam("reader_id")),
 )
+_WITHDRAWALS = exists().where(Consent.reader_id == Reader.id, Consent.action == "withdrawn")
+_AGREED = (
+    select(Consent.text_sha256)
+    .where(Consent.reader_id == Reader.id, Consent.action == "accepted")
+    .order_by(Consent.at.desc())
+    .limit(1)
+    .scalar_subquery()
+)
+_STANDING = (
+    select(Reader.id, Reader.code, Reader.specialty, Study.status, Study.protocol_json,
+           _WITHDRAWALS, _AGREED)
+    .join(Study, Study.id == Reader.study_id)
+    .where(Reader.id == bindparam("reader_id"))
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class _Standing:
+    """What is known of a reader before the plan is looked at; `agreed` is the digest of a text."""
+
+    reader_id: str
+    code: str
+    specialty: str | None
+    status: str
+    protocol_json: str
+    withdrawn: bool
+    agreed: str | None
 
 
 @dataclass(frozen=True)
@@ -105,12 +130,11 @@ def state(
     """
     at = at or datetime.now(UTC)
     with store.read() as session:
-        study = session.get_one(Study, store.study_id)
-        protocol, status = parsed(study.protocol_json), Status(study.status)
-        reader = session.get_one(Reader, reader_id)
-        found = _find(session, protocol, status, reader, at, brief)
+        standing = _Standing(*session.execute(_STANDING, {"reader_id": reader_id}).one())
+        protocol = parsed(standing.protocol_json)
+        found = _find(session, protocol, standing, at, brief)
         can_correct = not brief and correctable(session, found.kind, reader_id, at) is not None
-        return _screen(protocol, reader, found, can_correct)
+        return _screen(protocol, standing.code, found, can_correct)
 
 
 def require(store: Store, reader_id: str, *kinds: Kind, brief: bool = False) -> Screen:
@@ -144,7 +168,7 @@ def correction(store: Store, reader_id: str) -> tuple[Screen, str]:
             raise WrongScreen("There is no answer to correct now. Nothing was changed.")
         sitting = session.get_one(ReadingSession, pair.session_id)
         found = _Found(Kind.PAIR, _reading(protocol, 0.0), progress(session, sitting))
-        return _screen(protocol, session.get_one(Reader, reader_id), found, False), pair.id
+        return _screen(protocol, now_at.reader, found, False), pair.id
 
 
 def correctable(session: Session, kind: Kind, reader_id: str, at: datetime) -> Presentation | None:
@@ -155,9 +179,9 @@ def correctable(session: Session, kind: Kind, reader_id: str, at: datetime) -> P
     if kind not in {Kind.PAIR, Kind.READY, Kind.WAIT, Kind.GUESS, Kind.DONE}:
         return None
     pair = previous(session, reader_id)
-    if pair is None or session.scalar(_GUESSED, {"reader_id": reader_id}) is not None:
+    if pair is None:
         return None
-    answered = session.scalar(_ANSWERED_AT, {"pair_id": pair.id})
+    answered = session.scalar(_ANSWERED_AT, {"pair_id": pair.id, "reader_id": reader_id})
     oldest = stamp(at - timedelta(minutes=CORRECTION_MINUTES))
     return pair if answered is not None and answered > oldest else None
 
@@ -172,11 +196,11 @@ def last_consent(session: Session, reader_id: str) -> Consent | None:
     return session.scalar(_CONSENT, {"reader_id": reader_id})
 
 
-def _screen(protocol: Protocol, reader: Reader, found: _Found, can_correct: bool) -> Screen:
+def _screen(protocol: Protocol, code: str, found: _Found, can_correct: bool) -> Screen:
     return Screen(
         found.kind,
         protocol.title,
-        reader.code,
+        code,
         protocol.demo,
         found.progress,
         can_correct,
@@ -185,21 +209,21 @@ def _screen(protocol: Protocol, reader: Reader, found: _Found, can_correct: bool
 
 
 def _find(
-    session: Session, protocol: Protocol, status: Status, reader: Reader, at: datetime, brief: bool
+    session: Session, protocol: Protocol, standing: _Standing, at: datetime, brief: bool
 ) -> _Found:
-    consent = last_consent(session, reader.id)
-    if consent is not None and consent.action == "withdrawn":
+    status = Status(standing.status)
+    if standing.withdrawn:
         return _Found(Kind.WITHDRAWN, Notice(_WITHDRAWN))
     if status in _CLOSED:
         return _Found(Kind.CLOSED, Notice(_CLOSED[status]))
     digest = consent_digest(protocol)
-    if consent is None or consent.text_sha256 != digest:
+    if standing.agreed != digest:
         return _Found(Kind.CONSENT, ConsentText(protocol.consent, digest))
-    if reader.specialty is None:
+    if standing.specialty is None:
         return _Found(Kind.PROFILE, ProfileForm())
-    following = upcoming(session, reader.id)
+    following = upcoming(session, standing.reader_id)
     if following is None:
-        return _after_reading(session, protocol, reader.id)
+        return _after_reading(session, protocol, standing.reader_id)
     return _at_session(session, protocol, following[1], at, brief)
 
 
