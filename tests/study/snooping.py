@@ -79,18 +79,22 @@ class Finding:
     Parameters
     ----------
     p : float
-        Share of permutations in which the best family and side does as well.
+        Share of permutations in which the best family, side and way does as well.
     family : str
     side : str
         "left", "right", or "both" for the two methods whatever their sides.
-    accuracy : float
-        Of that family, cross-validated.
+    way : str
+        "all": accuracy of the whole family, cross-validated. "one": share of the spread of its
+        best single feature that the methods explain.
+    score : float
+        That accuracy or share.
     """
 
     p: float
     family: str
     side: str
-    accuracy: float
+    way: str
+    score: float
 
 
 def classify(seen: Sequence[Trial]) -> Finding:
@@ -108,9 +112,9 @@ def classify(seen: Sequence[Trial]) -> Finding:
     for family, features in families(seen).items():
         predictor = _predictor(features, folds)
         for side, methods in sides.items():
-            labels = np.unique(methods, return_inverse=True)[1]
-            scores.append(_accuracies(predictor, labels[np.array(orders)]))
-            names.append((family, side))
+            labels = np.unique(methods, return_inverse=True)[1][np.array(orders)]
+            scores += [_accuracies(predictor, labels), _explained(features, labels)]
+            names += [(family, side, "all"), (family, side, "one")]
     table = np.array(scores)
     # One scale for all, so that the best of many tries is compared with the best of as many.
     spread = table.std(axis=1, keepdims=True)
@@ -118,7 +122,7 @@ def classify(seen: Sequence[Trial]) -> Finding:
     best = scaled.max(axis=0)
     winner = int(scaled[:, 0].argmax())
     p = float(np.mean(best >= best[0] - 1e-12))
-    return Finding(p, *names[winner], accuracy=float(table[winner, 0]))
+    return Finding(p, *names[winner], score=float(table[winner, 0]))
 
 
 def _tokens(store: Store, code: str) -> list[str]:
@@ -246,3 +250,12 @@ def _accuracies(predictor: Matrix, labels: NDArray[np.int64]) -> NDArray[np.floa
         wanted = np.eye(labels.max() + 1)[some]
         found.append(np.mean((predictor @ wanted).argmax(axis=2) == some, axis=1))
     return np.concatenate(found)
+
+
+def _explained(features: Matrix, labels: NDArray[np.int64]) -> NDArray[np.float64]:
+    """Largest correlation ratio of one feature and the methods, for each row of labels."""
+    found = np.zeros((len(labels), features.shape[1]))
+    for method in range(labels.max() + 1):
+        mine = (labels == method).astype(float)
+        found += (mine @ features) ** 2 / mine.sum(axis=1, keepdims=True)
+    return np.asarray(found.max(axis=1) / len(features))
