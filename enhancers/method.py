@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import math
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -13,6 +14,9 @@ from enhancers.errors import ParameterError
 
 ParameterValue = float | int | bool | str | None
 """A parameter's value; None stands for "automatic" where the parameter allows it."""
+
+PRIOR_KEY = re.compile(r"[a-z0-9][a-z0-9-]{0,39}")
+"""What the key of a network looks like: it is also the name of its folder."""
 
 
 class Modality(StrEnum):
@@ -49,14 +53,14 @@ _MODALITY_LABELS = {
 class Parameter:
     """One setting of a method.
 
-    ``kind`` is "float", "int", "bool" or "choice". Numbers lie in [low, high]. Where ``automatic``
-    is true the value may be None: the method then derives it from the image. ``advanced`` ones are
-    folded away on the page.
+    ``kind`` is "float", "int", "bool", "choice" or "prior" (the key of a network, which is looked
+    up when it is loaded). Numbers lie in [low, high]. Where ``automatic`` is true the value may be
+    None: the method then derives it from the image. ``advanced`` ones are folded away on the page.
     """
 
     name: str
     label: str
-    kind: Literal["float", "int", "bool", "choice"]
+    kind: Literal["float", "int", "bool", "choice", "prior"]
     default: ParameterValue
     low: float = 0.0
     high: float = 1.0
@@ -75,6 +79,9 @@ class Parameter:
             raise ParameterError(f"{self.name} has no automatic value; give {self.expects()}.")
         if self.kind == "choice":
             if value in self.choices:
+                return value
+        elif self.kind == "prior":
+            if PRIOR_KEY.fullmatch(str(value)):
                 return value
         elif self.kind == "bool":
             known = {"true": True, "1": True, "yes": True, "false": False, "0": False, "no": False}
@@ -101,6 +108,8 @@ class Parameter:
         """What the parameter accepts, in words."""
         if self.kind == "choice":
             wanted = "one of " + ", ".join(self.choices)
+        elif self.kind == "prior":
+            wanted = "the key of a network, such as " + str(self.default)
         elif self.kind == "bool":
             wanted = "true or false"
         else:
@@ -127,9 +136,10 @@ class Citation:
 class Method:
     """One enhancement method.
 
-    ``modalities`` are those it was made for (it runs on all). ``prior`` names the network it
-    samples from ("pixel" or "latent"; None: classical). ``colour`` says how RGB is handled.
-    ``presets`` holds, per modality, the values that differ from the defaults.
+    ``modalities`` are those it was made for (it runs on all). ``prior`` is the kind of network it
+    samples from ("pixel" or "latent"; None: classical); which one is its parameter ``prior``.
+    ``colour`` says how RGB is handled. ``presets`` holds, per modality, the values that differ from
+    the defaults.
     """
 
     key: str

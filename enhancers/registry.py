@@ -33,6 +33,14 @@ CONTRAST = Parameter(
     "contrast", "Contrast step", "bool", True,
     help="End with CLAHE. Off keeps gray values comparable with the input.",
 )
+PIXEL_PRIOR = Parameter(
+    "prior", "Network", "prior", "pixel",
+    help="The network that is sampled from; Networks lists those that are here.",
+)
+LATENT_PRIOR = Parameter(
+    "prior", "Network", "prior", "latent",
+    help="The autoencoder and network that are sampled from; Networks lists those that are here.",
+)
 
 METHODS: tuple[Method, ...] = (
     Method(
@@ -157,6 +165,7 @@ METHODS: tuple[Method, ...] = (
         implementation="enhancers.diffusion.pseudo_label",
         prior="latent",
         parameters=(
+            LATENT_PRIOR,
             Parameter("guidance", "Guidance w", "float", 0.5, 0.0, 1.0, 0.001,
                       help="Share of the pseudo-label in each clean estimate; "
                            "w = 2λ/4096 in the paper's λ (1200: 0.586, 1000: 0.488)."),
@@ -193,6 +202,7 @@ METHODS: tuple[Method, ...] = (
         implementation="enhancers.diffusion.null_space",
         prior="pixel",
         parameters=(
+            PIXEL_PRIOR,
             Parameter("task", "Task", "choice", "denoise",
                       choices=("denoise", "sr2", "sr4", "sr8"),
                       help="denoise, or enlarge a truly small image 2, 4 or 8 times."),
@@ -235,6 +245,7 @@ METHODS: tuple[Method, ...] = (
         implementation="enhancers.diffusion.unimie",
         prior="pixel",
         parameters=(
+            PIXEL_PRIOR,
             Parameter("exposure", "Exposure", "float", None, 0.1, 0.9, 0.01, automatic=True,
                       help="Mean brightness wanted in the foreground. Automatic: 0.4, or less "
                            "where highlights would saturate."),

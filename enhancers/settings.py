@@ -19,10 +19,18 @@ _PROJECT = Path(__file__).resolve().parents[1]
 
 def default_cache_dir() -> Path:
     """``reading-room`` in the user's cache folder ($XDG_CACHE_HOME, else ~/.cache)."""
-    named = os.environ.get("XDG_CACHE_HOME", "")
-    # The XDG specification says that a relative path is to be ignored.
-    base = Path(named) if named and Path(named).is_absolute() else Path.home() / ".cache"
-    return base / "reading-room"
+    return _xdg("XDG_CACHE_HOME", Path(".cache")) / "reading-room"
+
+
+def default_models_dir() -> Path:
+    """``reading-room/networks`` in the user's data folder ($XDG_DATA_HOME, else ~/.local/share)."""
+    return _xdg("XDG_DATA_HOME", Path(".local") / "share") / "reading-room" / "networks"
+
+
+def _xdg(variable: str, otherwise: Path) -> Path:
+    """A base folder of the XDG specification, which says that a relative one is to be ignored."""
+    named = os.environ.get(variable, "")
+    return Path(named) if named and Path(named).is_absolute() else Path.home() / otherwise
 
 
 class Settings(BaseSettings):
@@ -50,6 +58,8 @@ class Settings(BaseSettings):
         CPU threads of the networks; None leaves it to torch.
     priors_dir : Path
         Folder of the embedded networks.
+    models_dir : Path
+        Folder of the networks that were fetched or added.
     study_dir : Path or None
         Folder of the reader study that is served beside the compare page.
     study_key : Path or None
@@ -74,12 +84,13 @@ class Settings(BaseSettings):
     device: Annotated[str, Field(pattern=r"^(auto|cpu|mps|cuda(:\d+)?)$")] = "auto"
     threads: Annotated[int | None, Field(ge=1)] = None
     priors_dir: Path = _PROJECT / "assets" / "priors"
+    models_dir: Path = Field(default_factory=default_models_dir)
     study_dir: Path | None = None
     study_key: Path | None = None
     study_database: str | None = None
     study_demo: bool = True
 
-    @field_validator("cache_dir", "priors_dir", "study_dir", "study_key")
+    @field_validator("cache_dir", "priors_dir", "models_dir", "study_dir", "study_key")
     @classmethod
     def _absolute(cls, path: Path | None) -> Path | None:
         return path and path.expanduser().absolute()

@@ -76,7 +76,7 @@ def fakes(monkeypatch) -> dict[str, Fake]:
     monkeypatch.setattr(runs, "load_method", methods.__getitem__)
     monkeypatch.setattr("enhancers.compare.estimate.load_method", methods.__getitem__)
     monkeypatch.setattr(
-        runs, "_prior_facts", lambda method: PriorFacts(method.prior, "a" * 64)
+        runs, "_prior_facts", lambda method, _: PriorFacts(method.prior, "a" * 64)
         if method.prior
         else None,
     )  # fmt: skip

@@ -54,7 +54,7 @@ def estimate_seconds(
     if method.prior is None:
         return None
     try:
-        cost = _patch_cost(method.prior, device)
+        cost = _patch_cost(method.prior, str(resolved["prior"]), device)
     except PriorMissing:
         return None
     planned = cast(_Planned, load_method(key)).work(image, resolved)
@@ -81,17 +81,17 @@ class _Cost:
 
 
 @functools.cache
-def _patch_cost(prior: str, device: str) -> _Cost:
+def _patch_cost(kind: str, prior: str, device: str) -> _Cost:
     import torch
 
     from enhancers.priors.load import latent_prior, pixel_prior
 
     patch = torch.zeros(1, 1, PATCH, PATCH, device=device)
     # Reading a number back waits until the device has computed it.
-    if prior == "pixel":
-        pixel = pixel_prior(device)
+    if kind == "pixel":
+        pixel = pixel_prior(device, prior)
         return _Cost(_timed(lambda: pixel.predict(patch, 500).sum().item()))
-    latent = latent_prior(device)
+    latent = latent_prior(device, prior)
     encoded = latent.encode(patch)
     encode = _timed(lambda: latent.encode(patch).sum().item())
     decode = _timed(lambda: latent.decode(encoded).sum().item())

@@ -153,7 +153,7 @@ def _plan(image: MedicalImage, request: Request, seed: int, device: str) -> _Pla
     if method.family == "classical":
         device = "cpu"
     facts = provenance.describe_input(image)
-    prior = _prior_facts(method)
+    prior = _prior_facts(method, params)
     key = provenance.cache_key(
         facts,
         method.key,
@@ -166,12 +166,12 @@ def _plan(image: MedicalImage, request: Request, seed: int, device: str) -> _Pla
     return _Plan(image, facts, method, params, seed, device, prior, key)
 
 
-def _prior_facts(method: Method) -> PriorFacts | None:
+def _prior_facts(method: Method, params: Mapping[str, ParameterValue]) -> PriorFacts | None:
     if method.prior is None:
         return None
     from enhancers.priors.load import identity
 
-    name, _, digest = identity(method.prior).partition(":")
+    name, _, digest = identity(str(params["prior"])).partition(":")
     return PriorFacts(name, digest)
 
 

@@ -231,7 +231,7 @@ def run(
         enlarged = np.kron(gray, np.ones((scale, scale), np.float32))
         yield unchanged(with_luminance(image.pixels, enlarged), scale=scale)
         return
-    prior = pixel_prior(device)
+    prior = pixel_prior(device, str(params["prior"]))
     low, padding = _measurement(gray, task, prior)
     if task.factor == 1 and task.unclip:
         low = unclip(low, task.sigma, seed=seed)

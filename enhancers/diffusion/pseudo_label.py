@@ -115,7 +115,7 @@ def run(
     if is_constant(gray):
         yield unchanged(label)
         return
-    prior = latent_prior(device)
+    prior = latent_prior(device, str(params["prior"]))
     target_gray, padding = pad(luminance(label), multiple=prior.multiple)
     target = _encode(prior, target_gray)
     start = target

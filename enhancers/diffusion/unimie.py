@@ -261,7 +261,7 @@ def run(
         yield unchanged(image.pixels)
         return
     light = Lighting.read(params)
-    prior = pixel_prior(device)
+    prior = pixel_prior(device, str(params["prior"]))
     padded, padding = pad(gray, multiple=MULTIPLE, least=TILE)
     y = torch.from_numpy(padded)[None, None].to(device)
     body = torch.from_numpy(foreground(padded))[None, None].to(device)

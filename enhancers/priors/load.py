@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from enhancers.errors import PriorMissing
-from enhancers.priors.catalog import Prior, prior
+from enhancers.priors.catalog import Kind, Prior, prior
 
 REFINEMENTS = 3
 REFINED_PIXELS = 512 * 512
@@ -112,26 +112,30 @@ class LatentPrior:
         return noise
 
 
-def pixel_prior(device: str) -> PixelPrior:
-    """The embedded pixel prior on ``device``.
+def pixel_prior(device: str, key: str = "pixel") -> PixelPrior:
+    """A network on images, on ``device``.
 
     Raises
     ------
+    ParameterError
+        No network on images has this key.
     PriorMissing
         Its weights are not on this machine.
     """
-    return _pixel(_present("pixel").folder, device, identity("pixel"))
+    return _pixel(_present(key, "pixel").folder, device, identity(key))
 
 
-def latent_prior(device: str) -> LatentPrior:
-    """The embedded latent prior on ``device``.
+def latent_prior(device: str, key: str = "latent") -> LatentPrior:
+    """An autoencoder and the network on its latents, on ``device``.
 
     Raises
     ------
+    ParameterError
+        No network on latents has this key.
     PriorMissing
         Its weights are not on this machine.
     """
-    return _latent(_present("latent").folder, device, identity("latent"))
+    return _latent(_present(key, "latent").folder, device, identity(key))
 
 
 def identity(key: str) -> str:
@@ -139,8 +143,8 @@ def identity(key: str) -> str:
     return _identity(_present(key))
 
 
-def _present(key: str) -> Prior:
-    entry = prior(key)
+def _present(key: str, kind: Kind | None = None) -> Prior:
+    entry = prior(key, kind)
     if not entry.present:
         raise PriorMissing(
             f"The {entry.label.lower()} is not among the assets; restore assets/priors/{key}, or "

@@ -11,7 +11,7 @@ from fastapi import APIRouter
 
 from enhancers import devices
 from enhancers.load import Caps
-from enhancers.priors.catalog import PRIORS
+from enhancers.priors.catalog import PRIORS, Embedded
 from enhancers.registry import METHODS
 from enhancers.settings import Settings
 from enhancers.ui import exports, gallery, layout, render
@@ -59,7 +59,8 @@ def build(settings: Settings, doors: Doors = NO_DOORS) -> ComparePage:
     """Build the page; imports no torch."""
     sessions = Sessions()
     store = PixelStore(round(settings.pixel_store_mb * 1e6))
-    present = [(prior.key, prior.present) for prior in PRIORS]
+    embedded = [prior for prior in PRIORS if isinstance(prior.source, Embedded)]
+    present = [(prior.key, prior.present) for prior in embedded]
     with gr.Blocks(
         title=TITLE, analytics_enabled=False, fill_width=True, delete_cache=(3600, 86400)
     ) as blocks:

@@ -79,6 +79,11 @@ def field(method: Method, parameter: Parameter, value: ParameterValue) -> Any:
     }
     if parameter.kind == "bool":
         return gr.Checkbox(value, **common)
+    if parameter.kind == "prior":
+        from enhancers.priors.catalog import PRIORS
+
+        choices = [(each.label, each.key) for each in PRIORS if each.kind == method.prior]
+        return gr.Dropdown(choices, value=value, filterable=False, **common)
     if parameter.kind == "choice":
         return gr.Dropdown(list(parameter.choices), value=value, filterable=False, **common)
     if parameter.automatic:

@@ -11,7 +11,7 @@ from enhancers.errors import PriorMissing
 from enhancers.phantoms import phantom
 from enhancers.priors import load
 from enhancers.priors.card import render
-from enhancers.priors.catalog import PRIORS, Prior, prior
+from enhancers.priors.catalog import PRIORS, Embedded, Prior, prior
 from enhancers.registry import METHODS
 from enhancers.settings import get_settings
 
@@ -25,13 +25,16 @@ def empty_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Pa
     get_settings.cache_clear()
 
 
-@pytest.mark.parametrize("entry", PRIORS, ids=lambda entry: entry.key)
+EMBEDDED = [entry for entry in PRIORS if isinstance(entry.source, Embedded)]
+
+
+@pytest.mark.parametrize("entry", EMBEDDED, ids=lambda entry: entry.key)
 def test_the_embedded_priors_ship(entry: Prior) -> None:
     assert entry.present
     assert all(path.stat().st_size <= 16 * 2**20 for path in entry.files)
 
 
-@pytest.mark.parametrize("entry", PRIORS, ids=lambda entry: entry.key)
+@pytest.mark.parametrize("entry", EMBEDDED, ids=lambda entry: entry.key)
 def test_the_cards_say_what_the_training_recorded(entry: Prior) -> None:
     facts = json.loads((entry.folder / "training.json").read_text(encoding="utf-8"))
     attribution = (entry.folder.parent / "ATTRIBUTION.md").read_text(encoding="utf-8")
@@ -41,8 +44,10 @@ def test_the_cards_say_what_the_training_recorded(entry: Prior) -> None:
         assert group == "phantom" or group in attribution
 
 
-def test_every_prior_of_the_registry_is_catalogued() -> None:
-    assert {m.prior for m in METHODS if m.prior} == {entry.key for entry in PRIORS}
+def test_every_network_of_the_registry_is_catalogued_and_of_its_kind() -> None:
+    for method in METHODS:
+        if method.prior:
+            assert prior(str(method.parameter("prior").default), method.prior).present
 
 
 def test_the_pixel_prior_knows_noise_when_it_sees_it() -> None:
