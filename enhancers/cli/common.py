@@ -1,0 +1,57 @@
+"""What the commands share: options, reading an image, ``name=value`` pairs, progress."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from enhancers.errors import ParameterError
+
+if TYPE_CHECKING:
+    from enhancers.image import MedicalImage
+
+Seed = Annotated[int, typer.Option(min=0, help="All randomness comes from it.")]
+Device = Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1 or mps.")]
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+
+
+def read_image(
+    path: Path, slice_index: int | None = None, modality: str | None = None
+) -> MedicalImage:
+    """The image of a file within the caps of the settings; its warnings go to stderr."""
+    from enhancers.load import Caps, load
+    from enhancers.method import Modality
+    from enhancers.settings import get_settings
+
+    settings = get_settings()
+    caps = Caps(max_bytes=settings.max_file_bytes, max_pixels=settings.max_pixels)
+    image = load(path, slice_index=slice_index, caps=caps)
+    for warning in image.warnings:
+        print(f"Note: {warning}", file=sys.stderr)
+    if modality is None:
+        return image
+    known = {entry.value: entry for entry in Modality}
+    if modality.upper() not in known:
+        raise ParameterError(f"--modality {modality} is unknown; use one of {', '.join(known)}.")
+    return image.with_modality(known[modality.upper()])
+
+
+def assignments(pairs: list[str]) -> dict[str, Any]:
+    """What ``name=value`` pairs say."""
+    values: dict[str, Any] = {}
+    for pair in pairs:
+        name, equals, value = pair.partition("=")
+        if not equals:
+            raise ParameterError(f"--set {pair} is not name=value.")
+        values[name.strip()] = value.strip()
+    return values
+
+
+def report(fraction: float, note: str) -> None:
+    """One line of progress, where somebody watches."""
+    if sys.stderr.isatty():
+        end = "\n" if fraction >= 1 else ""
+        print(f"\r{fraction:5.0%} {note:50.50}", end=end, file=sys.stderr, flush=True)

@@ -1,0 +1,119 @@
+"""The commands for one image: enhance it, measure it, degrade it, write the samples."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from enhancers.cli.common import AsJson, Device, Seed, assignments, read_image, report
+from enhancers.errors import ParameterError, ReadingRoomError
+
+if TYPE_CHECKING:
+    from enhancers.image import MedicalImage
+
+
+def run(
+    source: Annotated[Path, typer.Argument(metavar="INPUT", help="DICOM, NIfTI, PNG, TIFF, JPEG.")],
+    method: Annotated[str, typer.Option(help="Key of the method.")],
+    out: Annotated[Path, typer.Option(help=".png (16 bit) or .tif (float, source units).")],
+    settings: Annotated[
+        list[str] | None, typer.Option("--set", metavar="NAME=VALUE", help="A parameter.")
+    ] = None,
+    seed: Seed = 0,
+    device: Device = "auto",
+    modality: Annotated[str | None, typer.Option(help="CT, MR, US, XR, ...")] = None,
+    slice_index: Annotated[int | None, typer.Option("--slice", help="Of a volume.")] = None,
+    record: Annotated[Path | None, typer.Option("--json", help="Provenance record.")] = None,
+) -> None:
+    """Enhance one image."""
+    from enhancers.compare import Request, compare
+    from enhancers.save import save_png16, to_tiff_source
+
+    if out.suffix.lower() not in (".png", ".tif", ".tiff"):
+        raise ParameterError(f"--out {out.name} has no known ending; use .png or .tif.")
+    image = read_image(source, slice_index, modality)
+    request = Request(method, assignments(settings or []))
+    for event in compare(image, [request], seed=seed, device=device):
+        report(event.step.fraction, event.step.note)
+        if event.error:
+            raise ReadingRoomError(event.error)
+        if event.outcome is None:
+            continue
+        pixels = event.outcome.result.pixels
+        if out.suffix.lower() == ".png":
+            save_png16(out, pixels)
+        else:
+            out.write_bytes(to_tiff_source(image, pixels))
+        if record is not None:
+            record.write_text(event.outcome.record.to_json() + "\n", encoding="utf-8")
+        for figure in event.outcome.result.figures:
+            print(f"{figure.label}: {figure.value:.4g} {figure.unit}".rstrip())
+
+
+def metrics(
+    image: Annotated[Path, typer.Argument(metavar="A")],
+    reference: Annotated[Path | None, typer.Option(help="The truth.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Measure an image, against a reference if there is one."""
+    from enhancers import metrics as room
+
+    first = read_image(image)
+    second = None
+    if reference is not None:
+        second = read_image(reference)
+        first, second = _same_window((image, first), (reference, second))
+    scores = room.score(first.pixels, reference=second.pixels if second else None)
+    if as_json:
+        found = {
+            score.key: {
+                "value": score.plain_value(),
+                "direction": score.metric.direction,
+                "implementation": score.metric.implementation,
+                "data_range": score.metric.data_range,
+                "reason": score.reason,
+            }
+            for score in scores
+        }
+        print(json.dumps({"metrics": found}, indent=2, ensure_ascii=False))
+        return
+    for score in scores:
+        print(f"{score.metric.label:12}{score.metric.arrow} {score.text}")
+
+
+def degrade(
+    source: Annotated[Path, typer.Argument(metavar="INPUT")],
+    kind: Annotated[str, typer.Option(help="gaussian, speckle, rician, low_dose, ...")],
+    level: Annotated[float, typer.Option(help="In the kind's own units.")],
+    out: Annotated[Path, typer.Option(help="A 16-bit PNG.")],
+    seed: Seed = 0,
+) -> None:
+    """Degrade an image, to have one with a known truth."""
+    from enhancers.degrade import degrade as degraded
+    from enhancers.save import save_png16
+
+    save_png16(out, degraded(read_image(source).pixels, kind, level, seed=seed))
+
+
+def samples(out: Annotated[Path, typer.Option(help="A folder.")]) -> None:
+    """Write the synthetic samples with their truths."""
+    from enhancers.samples import write_samples
+
+    for path in write_samples(out):
+        print(path)
+
+
+def _same_window(
+    first: tuple[Path, MedicalImage], second: tuple[Path, MedicalImage]
+) -> tuple[MedicalImage, MedicalImage]:
+    """Both images in the wider of their windows, where they count in the same units."""
+    from enhancers.load import load
+
+    a, b = first[1], second[1]
+    if a.window == b.window or a.units != b.units or (a.bits <= 8) != (b.bits <= 8):
+        return a, b
+    shared = (min(a.window.low, b.window.low), max(a.window.high, b.window.high))
+    return load(first[0], window=shared), load(second[0], window=shared)
