@@ -37,3 +37,7 @@ class OutOfDeviceMemory(ReadingRoomError):
 
 class MetricUnavailable(ReadingRoomError):
     """The metric cannot be computed here: it needs a file, a reference, or a larger image."""
+
+
+class CheckpointError(ReadingRoomError):
+    """A file of weights cannot be used: damaged, of another network, or with code in it."""

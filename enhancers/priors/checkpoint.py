@@ -1,0 +1,233 @@
+"""Weights from a file that a user brings: tensors only, never code, with a sentence for each fault.
+
+Two formats are read, told apart by content and not by the file's name: safetensors, and what
+``torch.save`` writes (a zip archive, or the older plain pickle).
+"""
+
+from __future__ import annotations
+
+import pickle
+import zipfile
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from enhancers.errors import CheckpointError
+
+NESTS = ("ema", "model_ema", "ema_state_dict", "state_dict", "model_state_dict", "model")
+"""Keys under which trainers keep the weights; the averaged ones are those to sample from."""
+WRAPPERS = ("module.", "model.", "diffusion_model.")
+"""What trainers put before every name."""
+PICKLE_BYTES = 64 * 2**20
+"""Largest table of contents that is read; that of a network with thousands of tensors has 1 MB."""
+NAMED = 3
+"""How many names an account of differences gives of each sort."""
+
+_ZIP, _PICKLE = b"PK", b"\x80"
+_FOREIGN = (
+    (b"version https://git-lfs", "the pointer of Git LFS and not the weights: run git lfs pull"),
+    (b"<", "a page of the web and not the weights: download the file itself"),
+    (b"\x89HDF", "an HDF5 file, which is not read: save the weights as safetensors"),
+    (b"\x1f\x8b", "compressed by gzip: unpack it"),
+)
+
+
+def read_tensors(path: Path) -> Mapping[str, Tensor]:
+    """The named tensors of a checkpoint, on the CPU; those of a zip archive are memory-mapped.
+
+    A trainer's envelope (``{"state_dict": ...}``, ``module.`` before each name) is taken off.
+
+    Raises
+    ------
+    CheckpointError
+        The file is absent, empty, truncated, of another format, would run code, pretends to be
+        larger than it is, or holds no tensors.
+    """
+    head = _head(path)
+    if head[8:9] == b"{":
+        found: object = _safetensors(path)
+    elif head.startswith(_ZIP):
+        _check_archive(path)
+        found = _torch(path, mmap=True)
+    elif head.startswith(_PICKLE):
+        found = _torch(path, mmap=False)
+    else:
+        kind = next((what for start, what in _FOREIGN if head.lstrip().startswith(start)), None)
+        raise CheckpointError(
+            f"{path.name} is {kind}."
+            if kind
+            else f"{path.name} is not a checkpoint: it is neither a safetensors file nor one that "
+            "torch.save wrote."
+        )
+    tensors = _unwrapped(found)
+    if not tensors:
+        raise CheckpointError(f"{path.name} holds no named tensors, so it is no network's weights.")
+    for name, tensor in tensors.items():
+        _check_stored(path, name, tensor)
+    return tensors
+
+
+def differences(expected: Mapping[str, Tensor], found: Mapping[str, Tensor]) -> str:
+    """What keeps ``found`` from being the weights that are ``expected``; empty where nothing does.
+
+    Counts and the first few names: "2 missing (a, b); 1 of another shape (c: 3x3, not 6x3)".
+    """
+    missing = [name for name in expected if name not in found]
+    unexpected = [name for name in found if name not in expected]
+    misshapen = [
+        f"{name}: {_shape(found[name])}, not {_shape(tensor)}"
+        for name, tensor in expected.items()
+        if name in found and found[name].shape != tensor.shape
+    ]
+    accounts = [
+        f"{len(names)} {what} ({listed(names)})"
+        for names, what in (
+            (missing, "missing"),
+            (unexpected, "unexpected"),
+            (misshapen, "of another shape"),
+        )
+        if names
+    ]
+    return "; ".join(accounts)
+
+
+def listed(names: Iterable[str]) -> str:
+    """The first `NAMED` names and an ellipsis for the rest."""
+    every = [name if len(name) <= 120 else f"{name[:117]}..." for name in names]
+    return ", ".join(every[:NAMED]) + (", ..." if len(every) > NAMED else "")
+
+
+def _shape(tensor: Tensor) -> str:
+    return "x".join(str(side) for side in tensor.shape) or "a single number"
+
+
+def _head(path: Path) -> bytes:
+    if path.is_dir():
+        raise CheckpointError(f"{path} is a folder and not a checkpoint file.")
+    try:
+        with path.open("rb") as file:
+            head = file.read(64)
+    except FileNotFoundError:
+        raise CheckpointError(f"There is no file {path}.") from None
+    except OSError as error:
+        raise CheckpointError(f"{path} cannot be read: {error.strerror}.") from error
+    if not head:
+        raise CheckpointError(f"{path.name} is empty; download it again.")
+    return head
+
+
+def _safetensors(path: Path) -> object:
+    from safetensors import SafetensorError
+    from safetensors.torch import load_file
+
+    try:
+        return load_file(path)
+    except (SafetensorError, OSError, ValueError) as error:
+        raise CheckpointError(
+            f"{path.name} is a truncated or damaged safetensors file ({_first_line(error)}); "
+            "download it again."
+        ) from error
+
+
+def _check_archive(path: Path) -> None:
+    """Before torch opens an archive: its entries are stored as they are and fit into the file."""
+    try:
+        with zipfile.ZipFile(path) as archive:
+            entries = archive.infolist()
+    except (zipfile.BadZipFile, OSError, ValueError) as error:
+        raise CheckpointError(
+            f"{path.name} is truncated: the end of the file is missing; download it again."
+        ) from error
+    packed = any(entry.compress_type != zipfile.ZIP_STORED for entry in entries)
+    if packed or sum(entry.file_size for entry in entries) > path.stat().st_size:
+        raise CheckpointError(
+            f"{path.name} is an archive that unpacks to more than its size, which torch.save never "
+            "writes; it was not opened. If the checkpoint lies inside, unpack it."
+        )
+    tables = [entry for entry in entries if entry.filename.endswith("data.pkl")]
+    if not tables:
+        raise CheckpointError(
+            f"{path.name} is a zip archive and not a checkpoint: torch.save would have put a "
+            "data.pkl into it."
+        )
+    if any(entry.file_size > PICKLE_BYTES for entry in tables):
+        raise CheckpointError(
+            f"{path.name} has a table of contents above {PICKLE_BYTES // 2**20} MB; no network's "
+            "weights need one, and it was not opened."
+        )
+
+
+def _torch(path: Path, *, mmap: bool) -> object:
+    try:
+        return torch.load(path, map_location="cpu", weights_only=True, mmap=mmap)
+    except pickle.UnpicklingError as error:
+        raise _with_code(path, error) from error
+    except Exception as error:
+        # A damaged archive or pickle ends in whichever error the first wrong byte leads to.
+        raise CheckpointError(
+            f"{path.name} is truncated or damaged ({_first_line(error)}); download it again."
+        ) from error
+
+
+def _with_code(path: Path, error: Exception) -> CheckpointError:
+    """The sentence for a pickle that asks for more than tensors."""
+    try:
+        names = sorted(torch.serialization.get_unsafe_globals_in_checkpoint(path))
+    except Exception:
+        # The list is read from the same damaged or hostile bytes.
+        names = _named_in(str(error))
+    if not names:
+        return CheckpointError(f"{path.name} is damaged, or no checkpoint: its pickle cannot be "
+                               "read.")  # fmt: skip
+    return CheckpointError(
+        f"{path.name} was refused: loading it would import {listed(names)}, which can run code. "
+        "Save its tensors alone (torch.save of the state_dict, or safetensors) where you trust it."
+    )
+
+
+def _named_in(message: str) -> list[str]:
+    """The import that torch's message names, where it names one."""
+    _, _, rest = message.partition("GLOBAL ")
+    return rest.split()[:1]
+
+
+def _first_line(error: Exception) -> str:
+    lines = str(error).splitlines()
+    return lines[0][:160].rstrip(". ") if lines else type(error).__name__
+
+
+def _unwrapped(found: object) -> dict[str, Tensor]:
+    """The named tensors below at most a few envelopes, without a prefix common to all."""
+    for _ in range(3):
+        if not isinstance(found, Mapping):
+            return {}
+        inner = next((found[key] for key in NESTS if isinstance(found.get(key), Mapping)), None)
+        if inner is None:
+            break
+        found = inner
+    assert isinstance(found, Mapping)
+    tensors = {
+        name: tensor
+        for name, tensor in found.items()
+        if isinstance(name, str) and isinstance(tensor, Tensor)
+    }
+    for wrapper in WRAPPERS:
+        if tensors and all(name.startswith(wrapper) for name in tensors):
+            tensors = {name.removeprefix(wrapper): tensor for name, tensor in tensors.items()}
+    return tensors
+
+
+def _check_stored(path: Path, name: str, tensor: Tensor) -> None:
+    """A tensor must not be larger than its data: strides of zero stand for any size."""
+    if tensor.layout is not torch.strided or tensor.is_quantized or tensor.is_meta:
+        raise CheckpointError(
+            f"{path.name}: the tensor {name[:120]} is not stored as plain numbers; save the "
+            "network's weights as dense tensors."
+        )
+    if tensor.nbytes > tensor.untyped_storage().nbytes():
+        raise CheckpointError(
+            f"{path.name}: the tensor {name[:120]} says {_shape(tensor)} and has data for less; "
+            "the file is damaged, or made to fill the memory."
+        )
