@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import os
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import Field, ValidationError, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
@@ -56,6 +56,12 @@ class Settings(BaseSettings):
         "auto", "cpu", "cuda", "cuda:1" or "mps"; auto takes the fastest there is.
     threads : int or None
         CPU threads of the networks; None leaves it to torch.
+    precision : {"auto", "full", "half"}
+        How networks compute: float32, 16 bits, or 16 bits on a GPU alone (auto).
+    compile : bool
+        Whether networks on an NVIDIA GPU are compiled: minutes once for every size of image.
+    model_memory_gb : float or None
+        Memory for networks that wait on a device, in GB (10^9 bytes); None is a share of it.
     priors_dir : Path
         Folder of the embedded networks.
     models_dir : Path
@@ -83,6 +89,9 @@ class Settings(BaseSettings):
     pixel_store_mb: Annotated[float, Field(gt=0, allow_inf_nan=False)] = 1024.0
     device: Annotated[str, Field(pattern=r"^(auto|cpu|mps|cuda(:\d+)?)$")] = "auto"
     threads: Annotated[int | None, Field(ge=1)] = None
+    precision: Literal["auto", "full", "half"] = "auto"
+    compile: bool = False
+    model_memory_gb: Annotated[float | None, Field(gt=0, allow_inf_nan=False)] = None
     priors_dir: Path = _PROJECT / "assets" / "priors"
     models_dir: Path = Field(default_factory=default_models_dir)
     study_dir: Path | None = None

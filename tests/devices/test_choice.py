@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import functools
 import subprocess
 import sys
 from types import SimpleNamespace
@@ -7,22 +8,14 @@ from types import SimpleNamespace
 import pytest
 
 from enhancers import devices
+from enhancers.devices import choice
 from enhancers.errors import ParameterError, ReadingRoomError
+from tests.devices.machine import configure, pretend
 
 
 @pytest.fixture
 def machine(monkeypatch):
-    """Pretend to a machine with so many NVIDIA GPUs and, or not, an Apple one."""
-    import torch
-
-    def pretend(cuda: int = 0, mps: bool = False) -> None:
-        facts = SimpleNamespace(name="NVIDIA H200", total_memory=140 * 2**30)
-        monkeypatch.setattr(torch.cuda, "is_available", lambda: cuda > 0)
-        monkeypatch.setattr(torch.cuda, "device_count", lambda: cuda)
-        monkeypatch.setattr(torch.cuda, "get_device_properties", lambda _: facts)
-        monkeypatch.setattr(torch.backends.mps, "is_available", lambda: mps)
-
-    return pretend
+    return functools.partial(pretend, monkeypatch)
 
 
 @pytest.mark.parametrize(
@@ -68,9 +61,9 @@ def test_what_is_no_device_is_refused(name):
 
 def test_descriptions(machine, monkeypatch):
     machine(cuda=1)
-    assert devices.describe("cuda") == "NVIDIA H200, 140 GiB"
-    assert devices.model_name("cuda:0") == "NVIDIA H200"
-    assert devices.describe("mps") == "Apple GPU"
+    assert devices.describe("cuda") == "NVIDIA H200, 140 GiB, bfloat16"
+    assert devices.model_name("cuda:0") == "NVIDIA H200, bfloat16"
+    assert devices.describe("mps") == "Apple GPU, float16"
     monkeypatch.setenv("OMP_NUM_THREADS", "2")
     assert devices.describe("cpu") == "CPU, 2 threads"
     monkeypatch.setenv("OMP_NUM_THREADS", "1")
@@ -80,10 +73,22 @@ def test_descriptions(machine, monkeypatch):
     assert devices.describe("cpu").startswith("CPU, ")
 
 
+def test_the_precision_is_part_of_what_the_bytes_depend_on(machine, monkeypatch):
+    machine(cuda=1, capability=(7, 5))
+    assert devices.model_name("cuda") == "NVIDIA H200, float16"
+    configure(monkeypatch, "full")
+    assert devices.model_name("cuda") == "NVIDIA H200, float32"
+    assert devices.model_name("mps") == "mps"
+    assert devices.model_name("cpu") == "cpu"
+    configure(monkeypatch, "half")
+    assert devices.model_name("cpu") == "cpu, bfloat16"
+    assert devices.describe("cpu").endswith(", bfloat16")
+
+
 def test_the_threads_of_the_settings_are_described_and_applied(monkeypatch):
     import torch
 
-    monkeypatch.setattr(devices, "get_settings", lambda: SimpleNamespace(threads=3))
+    monkeypatch.setattr(choice, "get_settings", lambda: SimpleNamespace(threads=3))
     assert devices.describe("cpu") == "CPU, 3 threads"
     before = torch.get_num_threads()
     devices.limit_threads(None)

@@ -5,8 +5,13 @@ from __future__ import annotations
 import os
 import re
 
+from enhancers.devices.kinds import device_type
+from enhancers.devices.precision import FULL, precision_name
 from enhancers.errors import ParameterError, ReadingRoomError
 from enhancers.settings import get_settings
+
+UNKNOWN_MEMORY = 4 * 2**30
+"""Taken for the machine's memory where the system does not say."""
 
 
 class DeviceError(ReadingRoomError):
@@ -54,28 +59,36 @@ def choose(name: str = "auto") -> str:
     )
 
 
-def device_type(device: str) -> str:
-    """The kind of device without its index: "cpu", "cuda" or "mps"."""
-    return device.partition(":")[0]
-
-
 def describe(device: str) -> str:
-    """The device in words: "CPU, 2 threads", "NVIDIA H200, 140 GiB", "Apple GPU"."""
+    """The device in words: "CPU, 2 threads", "NVIDIA H200, 140 GiB, bfloat16"."""
     kind = device_type(device)
     if kind == "cuda":
-        import torch
-
-        facts = torch.cuda.get_device_properties(torch.device(device))
-        return f"{facts.name}, {facts.total_memory / 2**30:.0f} GiB"
+        return f"{_gpu_name(device)}, {memory(device) / 2**30:.0f} GiB, {precision_name(device)}"
     if kind == "mps":
-        return "Apple GPU"
+        return f"Apple GPU, {precision_name(device)}"
     threads = _cpu_threads()
-    return f"CPU, {threads} thread{'' if threads == 1 else 's'}"
+    words = f"CPU, {threads} thread{'' if threads == 1 else 's'}"
+    return words if precision_name(device) == FULL else f"{words}, {precision_name(device)}"
 
 
 def model_name(device: str) -> str:
-    """What the bytes of a result may depend on: the GPU's model, or "cpu"."""
-    return describe(device).partition(",")[0] if device_type(device) == "cuda" else device
+    """What the bytes of a result may depend on: the GPU's model and its precision, or "cpu"."""
+    precision = precision_name(device)
+    if device_type(device) == "cuda":
+        return f"{_gpu_name(device)}, {precision}"
+    return device if precision == FULL else f"{device}, {precision}"
+
+
+def memory(device: str) -> int:
+    """Bytes of the device's memory, all of it; the machine's own for "cpu" and "mps"."""
+    if device_type(device) == "cuda":
+        import torch
+
+        return int(torch.cuda.get_device_properties(torch.device(device)).total_memory)
+    try:
+        return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    except (ValueError, OSError, AttributeError):
+        return UNKNOWN_MEMORY
 
 
 def limit_threads(threads: int | None) -> None:
@@ -84,6 +97,12 @@ def limit_threads(threads: int | None) -> None:
         import torch
 
         torch.set_num_threads(threads)
+
+
+def _gpu_name(device: str) -> str:
+    import torch
+
+    return str(torch.cuda.get_device_properties(torch.device(device)).name)
 
 
 def _cuda_count() -> int:

@@ -1,0 +1,13 @@
+"""The names of devices, taken apart."""
+
+from __future__ import annotations
+
+
+def device_type(device: str) -> str:
+    """The kind of device without its index: "cpu", "cuda" or "mps"."""
+    return device.partition(":")[0]
+
+
+def numbered(device: str) -> str:
+    """The one name of a device: "cuda" is "cuda:0"."""
+    return "cuda:0" if device == "cuda" else device

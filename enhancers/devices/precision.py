@@ -1,0 +1,76 @@
+"""How exactly the networks compute on a device.
+
+Only the noise prediction may run in 16 bits. The sampler's state, its noise, the clean estimates
+and the autoencoder stay in float32: a clean estimate is divided by a small signal share, and an
+image decoded in bfloat16 has 128 gray levels at most.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from typing import TYPE_CHECKING
+
+from enhancers.devices.kinds import device_type
+from enhancers.settings import get_settings
+
+if TYPE_CHECKING:
+    import torch
+
+FULL = "float32"
+AMPERE = (8, 0)
+"""Compute capability from which an NVIDIA GPU multiplies in bfloat16."""
+
+_halved: ContextVar[bool] = ContextVar("halved", default=False)
+
+
+def precision_name(device: str) -> str:
+    """The type of a network's weights on ``device``: "float32", "bfloat16" or "float16".
+
+    The setting `precision` decides: "full" is float32 everywhere, "half" 16 bits everywhere, and
+    "auto" 16 bits on a GPU, float32 on a CPU, which gains nothing from less.
+    """
+    wanted = "half" if _halved.get() else get_settings().precision
+    kind = device_type(device)
+    if wanted == "full" or (wanted == "auto" and kind == "cpu"):
+        return FULL
+    if kind == "cuda":
+        import torch
+
+        capability = torch.cuda.get_device_capability(torch.device(device))
+        return "bfloat16" if capability >= AMPERE else "float16"
+    return "float16" if kind == "mps" else "bfloat16"
+
+
+def network_dtype(device: str) -> torch.dtype:
+    """`precision_name` as torch's type."""
+    import torch
+
+    dtype: torch.dtype = getattr(torch, precision_name(device))
+    return dtype
+
+
+@contextmanager
+def halved() -> Iterator[None]:
+    """Networks used inside are in 16 bits, whatever the setting says."""
+    token = _halved.set(True)
+    try:
+        yield
+    finally:
+        _halved.reset(token)
+
+
+def prepare(device: str) -> None:
+    """Set what torch keeps for the whole process, before networks run on ``device``.
+
+    float32 products on an NVIDIA GPU are rounded to TF32, which has the mantissa of float16,
+    unless the setting `precision` is "full".
+    """
+    if device_type(device) != "cuda":
+        return
+    import torch
+
+    rounded = get_settings().precision != "full"
+    torch.backends.cuda.matmul.allow_tf32 = rounded
+    torch.backends.cudnn.allow_tf32 = rounded
