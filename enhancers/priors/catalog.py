@@ -1,150 +1,92 @@
-"""Which priors there are, as pure data, and where their files lie.
+"""Which priors there are, as pure data, and how to get those that are not here.
 
 Besides those listed here a user may have added others: see `enhancers.priors.added`.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from pathlib import Path
-from typing import Literal
-
 from enhancers.errors import ParameterError
 from enhancers.method import nearest
+from enhancers.priors.entry import (
+    Checkpoint,
+    Download,
+    Embedded,
+    FromUser,
+    Hub,
+    Kind,
+    KnownFile,
+    Origin,
+    Part,
+    Prior,
+    QkvOrder,
+    Schedule,
+    ScheduleName,
+    bytes_text,
+)
 
-Kind = Literal["pixel", "latent"]
+__all__ = [
+    "PRIORS", "Checkpoint", "Download", "Embedded", "FromUser", "Hub", "Kind", "KnownFile",
+    "Origin", "Part", "Prior", "QkvOrder", "Schedule", "ScheduleName", "bytes_text", "entries",
+    "missing", "prior",
+]  # fmt: skip
 
+_STABLE_DIFFUSION = Hub(
+    repository="stable-diffusion-v1-5/stable-diffusion-v1-5",
+    revision="451f4fe16113bff5a5d2269ed5ad43b0592e9a14",
+    variant="fp16",
+    files=(
+        KnownFile(
+            "scheduler/scheduler_config.json", 308,
+            "699cce92eb7c122e2eb7dfdea78e6187fda76a5ed4a8e42319b85610e620e091",
+        ),
+        KnownFile(
+            "text_encoder/config.json", 617,
+            "845df614cb9327ae7bbea027316246fae917827407da6df13572e41b5f93b4cc",
+        ),
+        KnownFile(
+            "text_encoder/model.fp16.safetensors", 246_144_864,
+            "77795e2023adcf39bc29a884661950380bd093cf0750a966d473d1718dc9ef4e",
+        ),
+        KnownFile(
+            "tokenizer/merges.txt", 524_619,
+            "9fd691f7c8039210e0fced15865466c65820d09b63988b0174bfe25de299051a",
+        ),
+        KnownFile(
+            "tokenizer/special_tokens_map.json", 472,
+            "c4864a9376a8401918425bed71fc14fc0e81f9b59ec45c1cf96cccb2df508eac",
+        ),
+        KnownFile(
+            "tokenizer/tokenizer_config.json", 806,
+            "00439066fcba73de57644cf41e4e3b9f2dbb09d7f3fc2005898ba52399045882",
+        ),
+        KnownFile(
+            "tokenizer/vocab.json", 1_059_962,
+            "e089ad92ba36837a0d31433e555c8f45fe601ab5c221d4f607ded32d9f7a4349",
+        ),
+        KnownFile(
+            "unet/config.json", 743,
+            "78f474de6bab3d893868f37be97b636ae65c0df3073ed3256ca458ff599b5f96",
+        ),
+        KnownFile(
+            "unet/diffusion_pytorch_model.fp16.safetensors", 1_719_125_304,
+            "c83908253f9a64d08c25fc90874c9c8aef9a329ce1ca5fb909d73b0c83d1ea21",
+        ),
+        KnownFile(
+            "vae/config.json", 547,
+            "786a7d21647ddea6a04b9675c03d3cb45e90a2f3c6da5fbda2c54ade040036de",
+        ),
+        KnownFile(
+            "vae/diffusion_pytorch_model.fp16.safetensors", 167_335_342,
+            "4fbcf0ebe55a0984f5a5e00d8c4521d52359af7229bb4d81890039d2aa16dd7c",
+        ),
+    ),
+)  # fmt: skip
 
-@dataclass(frozen=True)
-class Schedule:
-    """The betas a network was trained with, in diffusers' terms."""
-
-    name: Literal["linear", "scaled_linear", "squaredcos_cap_v2"] = "linear"
-    start: float = 1e-4
-    end: float = 0.02
-    steps: int = 1000
-
-
-@dataclass(frozen=True)
-class Checkpoint:
-    """What the tensors of a guided-diffusion checkpoint do not say.
-
-    ``head_channels`` is the width of an attention head (None: one head). ``qkv_order`` is how the
-    rows of its qkv convolution are sorted: "legacy" is [head][q, k, v][channel], "new" is
-    [q, k, v][head][channel].
-    """
-
-    head_channels: int | None
-    qkv_order: Literal["legacy", "new"] = "legacy"
-
-
-@dataclass(frozen=True)
-class Embedded:
-    """Comes with the project, below `Settings.priors_dir`."""
-
-
-@dataclass(frozen=True)
-class Hub:
-    """Files of a repository on the Hugging Face hub at a pinned revision, with their sizes."""
-
-    repository: str
-    revision: str
-    variant: str
-    files: tuple[tuple[str, int], ...]
-
-    @property
-    def size(self) -> int:
-        """Bytes of all files."""
-        return sum(size for _, size in self.files)
-
-
-@dataclass(frozen=True)
-class Download:
-    """One file at an address, with its size in bytes and its SHA-256."""
-
-    address: str
-    size: int
-    sha256: str
-
-
-@dataclass(frozen=True)
-class FromUser:
-    """Not to be had from here: the user supplies the file named ``file``; ``where`` tells more."""
-
-    file: str
-    where: str
-
-
-@dataclass(frozen=True)
-class Prior:
-    """One network, or the set of autoencoder, network and text encoder, to sample from.
-
-    Parameters
-    ----------
-    key : str
-        Also the name of its folder, and the value of a method's parameter ``prior``.
-    kind : str
-        "pixel" networks work on images, "latent" ones on an autoencoder's latents.
-    parts : tuple of str
-        The diffusers folders below `folder`.
-    channels : int
-        Of the images it takes: 1 or 3 (gray images are then replicated).
-    tiles : bool
-        Whether it was trained on crops, so that it may see an image in tiles of ``native``; one
-        trained on whole images sees whole images.
-    native : int
-        Side in pixels of the images or crops it was trained on.
-    values : (low, high)
-        Range of the pixels it takes.
-    checkpoint : Checkpoint or None
-        For those published in guided-diffusion's format.
-    place : Path or None
-        Its folder, where that is not the usual one.
-    """
-
-    key: str
-    label: str
-    summary: str
-    kind: Kind
-    parts: tuple[str, ...]
-    licence: str
-    source: Embedded | Hub | Download | FromUser
-    channels: int = 1
-    tiles: bool = True
-    native: int = 64
-    values: tuple[float, float] = (-1.0, 1.0)
-    schedule: Schedule = Schedule()
-    checkpoint: Checkpoint | None = None
-    parameters: int = 0
-    place: Path | None = None
-
-    @property
-    def folder(self) -> Path:
-        """Where its files lie, or would lie."""
-        from enhancers.settings import get_settings
-
-        if self.place is not None:
-            return self.place
-        settings = get_settings()
-        embedded = isinstance(self.source, Embedded)
-        return (settings.priors_dir if embedded else settings.models_dir) / self.key
-
-    @property
-    def files(self) -> tuple[Path, ...]:
-        """The weight files."""
-        name = "diffusion_pytorch_model.safetensors"
-        return tuple(self.folder / part / name for part in self.parts)
-
-    @property
-    def present(self) -> bool:
-        """Whether all its weights are on this machine."""
-        return all(path.is_file() for path in self.files)
-
-    @property
-    def megabytes(self) -> float:
-        """Size of the weights in MB; 0 where they are absent."""
-        return sum(path.stat().st_size for path in self.files) / 1e6 if self.present else 0.0
-
+_UNLICENSED = "none was published; whether you may use it is for you to settle"
+_PLUG_AND_PLAY = (
+    "published without a licence by the authors of plug-and-play medical image enhancement "
+    "(github.com/bowang-lab/DPM-MedImgEnhance); you supply the file"
+)
 
 PRIORS: tuple[Prior, ...] = (
     Prior(
@@ -166,12 +108,26 @@ PRIORS: tuple[Prior, ...] = (
         source=Embedded(),
     ),
     Prior(
+        key="sd15",
+        label="Stable Diffusion 1.5",
+        summary="Autoencoder (factor 8), network and text encoder on photographs: the prior of the "
+        "hybrid's paper; half precision.",
+        kind="latent",
+        parts=("vae", "unet", "text_encoder"),
+        licence="CreativeML OpenRAIL-M (use-based restrictions)",
+        source=_STABLE_DIFFUSION,
+        channels=3,
+        native=512,
+        schedule=Schedule("scaled_linear", 0.00085, 0.012),
+        parameters=1_066_235_307,
+    ),
+    Prior(
         key="adm256",
         label="ADM ImageNet-256, unconditional",
         summary="OpenAI's guided-diffusion network on photographs: the prior of the UniMIE paper.",
         kind="pixel",
         parts=("unet",),
-        licence="MIT",
+        licence="MIT for its code; for the weights none is stated apart",
         source=Download(
             "https://openaipublic.blob.core.windows.net/diffusion/jul-2021/256x256_diffusion_uncond.pt",
             2_211_383_297,
@@ -182,22 +138,89 @@ PRIORS: tuple[Prior, ...] = (
         checkpoint=Checkpoint(head_channels=64),
         parameters=552_814_086,
     ),
+    Prior(
+        key="ct-abdomen",
+        label="Abdomen CT DDPM",
+        summary="Guided-diffusion network on whole abdomen CT slices: a prior of the DDNM paper.",
+        kind="pixel",
+        parts=("unet",),
+        licence=_UNLICENSED,
+        source=FromUser("CT.pt", _PLUG_AND_PLAY),
+        channels=3,
+        tiles=False,
+        native=256,
+        checkpoint=Checkpoint(head_channels=None),
+        parameters=41_123_331,
+    ),
+    Prior(
+        key="mr-heart",
+        label="Heart MR DDPM",
+        summary="Guided-diffusion network on whole heart MR slices: a prior of the DDNM paper.",
+        kind="pixel",
+        parts=("unet",),
+        licence=_UNLICENSED,
+        source=FromUser("MR.pt", _PLUG_AND_PLAY),
+        channels=3,
+        tiles=False,
+        native=256,
+        checkpoint=Checkpoint(head_channels=None),
+        parameters=41_123_331,
+    ),
 )
 
 
+def entries() -> tuple[Prior, ...]:
+    """Every prior: those of the catalogue, as they lie on this machine, then the user's own."""
+    from enhancers.priors.added import read_all
+
+    added = {entry.key: entry for entry in read_all().priors}
+    shipped = [added.pop(entry.key, entry) for entry in PRIORS]
+    return (*shipped, *added.values())
+
+
 def prior(key: str, kind: Kind | None = None) -> Prior:
-    """The prior with this key.
+    """The prior with this key, of the catalogue or added by the user.
 
     Raises
     ------
     ParameterError
         There is none, or it is of another kind than ``kind``.
     """
-    found = next((entry for entry in PRIORS if entry.key == key), None)
+    every = entries()
+    found = next((entry for entry in every if entry.key == key), None)
     if found is None:
-        raise ParameterError(f"No network {key}; {nearest(key, [each.key for each in PRIORS])}.")
+        keys = [each.key for each in every if kind is None or each.kind == kind]
+        raise ParameterError(f"No network {key}; {nearest(key, keys)}.")
     if kind is not None and found.kind != kind:
         raise ParameterError(
             f"The network {key} is a {found.kind} prior and this method samples from {kind} ones."
         )
     return found
+
+
+def missing(entry: Prior) -> str:
+    """The sentence for a prior that is not on this machine: what is missing and how to get it."""
+    source = entry.source
+    if isinstance(source, Embedded):
+        return (
+            f"The {entry.label.lower()} is not among the assets; restore assets/priors/{entry.key},"
+            f" or train one: python -m enhancers priors train --which {entry.key}."
+        )
+    instead = f"Until then prior={entry.kind} takes the embedded one."
+    if entry.origin is not None:
+        return (
+            f"The weights of {entry.label} are no longer in {entry.folder}; put them back, or run "
+            f"python -m enhancers priors remove {entry.key} and add them again. {instead}"
+        )
+    if isinstance(source, FromUser):
+        return (
+            f"{entry.label} is not on this machine, and it cannot be fetched from here: it was "
+            f"{source.where}: python -m enhancers priors add {source.file} --like {entry.key}. "
+            f"{instead}"
+        )
+    what = "FOLDER" if isinstance(source, Hub) else "FILE"
+    return (
+        f"{entry.label} is not on this machine: fetch it ({bytes_text(entry.cost)}) with "
+        f"python -m enhancers priors fetch {entry.key}, or add a copy you have with "
+        f"python -m enhancers priors add {what} --like {entry.key}. {instead}"
+    )
