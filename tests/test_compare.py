@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from enhancers import lanes
 from enhancers.base import Figure, Result, Step
 from enhancers.compare import (
     Event,
@@ -23,6 +24,7 @@ from enhancers.compare import (
     enhance,
     estimate,
     estimate_seconds,
+    expected,
     is_large,
     runs,
 )
@@ -30,6 +32,7 @@ from enhancers.errors import ParameterError, PriorMissing, ReadingRoomError, Unk
 from enhancers.image import MedicalImage, from_array, pixels_digest
 from enhancers.method import Modality, ParameterValue
 from enhancers.provenance import PriorFacts
+from enhancers.registry import get
 from enhancers.settings import get_settings
 
 
@@ -48,6 +51,9 @@ class Fake:
     params: list[Mapping[str, ParameterValue]] = field(default_factory=list)
     fail: Exception | None = None
     bad: float | None = None
+
+    def work(self, image: MedicalImage, params: Mapping[str, ParameterValue]) -> float:
+        return 3.0
 
     def run(
         self, image: MedicalImage, params: Mapping[str, ParameterValue], *, seed: int, device: str
@@ -74,7 +80,7 @@ class Fake:
 def fakes(monkeypatch) -> dict[str, Fake]:
     methods: dict[str, Fake] = {key: Fake() for key in ("tv", "nlm", "srad", "null_space")}
     monkeypatch.setattr(runs, "load_method", methods.__getitem__)
-    monkeypatch.setattr("enhancers.compare.estimate.load_method", methods.__getitem__)
+    monkeypatch.setattr(expected, "load_method", methods.__getitem__)
     monkeypatch.setattr(
         runs, "_prior_facts", lambda method, _: PriorFacts(method.prior, "a" * 64)
         if method.prior
@@ -416,11 +422,10 @@ def untrained_priors(tmp_path, monkeypatch) -> Iterator[Path]:
     monkeypatch.setenv("READINGROOM_PRIORS_DIR", str(folder))
     get_settings.cache_clear()
     monkeypatch.setattr(estimate, "PATCH", 32)
-    estimate._patch_cost.cache_clear()
+    monkeypatch.setattr(estimate, "_costs", {})
     yield folder
     monkeypatch.undo()
     get_settings.cache_clear()
-    estimate._patch_cost.cache_clear()
 
 
 def test_a_sampled_result_records_its_prior_and_other_weights_make_it_anew(untrained_priors, cache):
@@ -442,14 +447,41 @@ def test_a_sampled_result_records_its_prior_and_other_weights_make_it_anew(untra
 
 @pytest.mark.parametrize("prior", ["pixel", "latent"])
 def test_the_cost_of_a_patch_is_measured_once(untrained_priors, prior):
-    cost = estimate._patch_cost(prior, "cpu")
+    cost = estimate._patch_cost(prior, prior, "cpu")
+    assert cost is not None
     assert cost.call > 0
     assert (cost.once > 0) == (prior == "latent")
-    assert estimate._patch_cost(prior, "cpu") is cost
+    assert estimate._patch_cost(prior, prior, "cpu") is cost
+
+
+def test_a_cost_is_not_measured_while_others_use_the_device(untrained_priors):
+    with lanes.lane("cpu").join():
+        assert estimate_seconds(image(), "null_space") is None
+    alone = estimate_seconds(image(), "null_space")
+    assert alone is not None
+    with lanes.lane("cpu").join():
+        assert estimate_seconds(image(), "null_space") == alone
+
+
+def test_networks_of_one_kind_have_each_a_cost(monkeypatch):
+    measured = []
+
+    def measure(kind: str, prior: str, device: str) -> estimate._Cost:
+        measured.append((kind, prior, device))
+        return estimate._Cost(float(len(measured)))
+
+    monkeypatch.setattr(estimate, "_costs", {})
+    monkeypatch.setattr(estimate, "_measured", measure)
+    mine = estimate._patch_cost("pixel", "mine", "cpu")
+    assert estimate._patch_cost("pixel", "pixel", "cpu") != mine
+    assert estimate._patch_cost("pixel", "mine", "cpu") is mine
+    assert estimate._patch_cost("pixel", "mine", "cuda:1") != mine
+    assert measured == [("pixel", key, on) for key, on in
+                        (("mine", "cpu"), ("pixel", "cpu"), ("mine", "cuda:1"))]  # fmt: skip
 
 
 def test_a_missing_prior_is_an_event(fakes, monkeypatch):
-    def missing(method: object) -> None:
+    def missing(*_: object) -> None:
         raise PriorMissing("The pixel prior is not here.")
 
     monkeypatch.setattr(runs, "_prior_facts", missing)
@@ -457,8 +489,13 @@ def test_a_missing_prior_is_an_event(fakes, monkeypatch):
     assert last(events).error == "The pixel prior is not here."
 
 
+def cost(monkeypatch, call: float, once: float = 0.0) -> None:
+    """Let every network take so many seconds a patch."""
+    monkeypatch.setattr(estimate, "_patch_cost", lambda *_: estimate._Cost(call, once))
+
+
 def test_classical_methods_have_no_estimate_and_a_missing_prior_gives_none(monkeypatch):
-    def missing(prior: str, device: str) -> None:
+    def missing(*_: str) -> None:
         raise PriorMissing("not here")
 
     assert estimate_seconds(image(), "tv") is None
@@ -469,7 +506,7 @@ def test_classical_methods_have_no_estimate_and_a_missing_prior_gives_none(monke
 
 
 def test_the_estimate_grows_with_area_steps_and_enlargement(monkeypatch):
-    monkeypatch.setattr(estimate, "_patch_cost", lambda prior, device: estimate._Cost(0.5))
+    cost(monkeypatch, 0.5)
     given = {"steps": 10, "task": "sr2", "degrade_first": True}
     one = estimate_seconds(image(256), "null_space", given)
     assert one == pytest.approx(10 * 0.5)
@@ -481,9 +518,28 @@ def test_the_estimate_grows_with_area_steps_and_enlargement(monkeypatch):
 
 
 def test_a_latent_run_adds_its_passes_through_the_autoencoder(monkeypatch):
-    monkeypatch.setattr(estimate, "_patch_cost", lambda prior, device: estimate._Cost(0.5, 2.0))
+    cost(monkeypatch, 0.5, 2.0)
     one = estimate_seconds(image(256), "pseudo_label", {"steps": 10})
     assert one == pytest.approx(10 * 0.5 + 2.0)
+
+
+def test_what_is_expected_is_timed_at_first_and_learned_from_runs_after(monkeypatch):
+    known = expected.Experience()
+    monkeypatch.setattr(estimate, "EXPERIENCE", known)
+    monkeypatch.setattr(estimate, "_costs", {})
+    method, params = get("null_space"), {"prior": "pixel"}
+
+    def seconds(work: float, prior: str = "pixel") -> float | None:
+        return estimate.expected_seconds(image(256), method, {"prior": prior}, "cpu", work)
+
+    assert seconds(4) is None
+    estimate._costs["pixel", "cpu"] = estimate._Cost(0.5)
+    assert seconds(4) == pytest.approx(2.0)
+    known.note(method, params, "cpu", 10.0, 10.0)
+    assert seconds(4) == pytest.approx(4.0)
+    known.note(method, params, "cpu", 10.0, 30.0)
+    assert seconds(4) == pytest.approx(8.0)
+    assert seconds(4, "mine") is None
 
 
 def test_large_is_judged_by_the_enlarged_image():

@@ -18,7 +18,7 @@ LEVELS: tuple[frozenset[str], ...] = (
         {"load", "save", "display", "degrade", "low_dose", "noise", "colour", "phantoms", "samples",
          "operators", "metrics", "provenance"}
     ),
-    frozenset({"base", "devices", "classical", "diffusion", "priors"}),
+    frozenset({"base", "devices", "lanes", "classical", "diffusion", "priors"}),
     frozenset({"compare"}),
     frozenset({"viewer", "bench", "ui"}),
     frozenset({"cli"}),

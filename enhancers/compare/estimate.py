@@ -2,26 +2,21 @@
 
 from __future__ import annotations
 
-import functools
+import threading
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Protocol, cast
 
-from enhancers.base import PATCH, load_method, patches
+from enhancers import lanes
+from enhancers.base import PATCH, patches
+from enhancers.compare.expected import EXPERIENCE, planned_work
 from enhancers.errors import PriorMissing
 from enhancers.image import MedicalImage
-from enhancers.method import ParameterValue
+from enhancers.method import Method, ParameterValue
 from enhancers.registry import get, resolve
 
 ESTIMATE_ABOVE = 1024 * 1024
 """Pixels above which the page shows the estimate before it starts a diffusion method."""
-
-
-class _Planned(Protocol):
-    def work(self, image: MedicalImage, params: Mapping[str, ParameterValue]) -> float:
-        """Network evaluations a run will take, in patches."""
-        ...
 
 
 def estimate_seconds(
@@ -34,7 +29,8 @@ def estimate_seconds(
 
     The time of one network call on a patch, times the planned calls counted in patches, and for a
     latent prior the passes through the autoencoder. The classical part of a hybrid comes on top.
-    Classical methods and those whose network is missing give None.
+    Classical methods and those whose network is missing give None, and so does a network that was
+    not timed before while others use the device: the timing would stand in their way.
 
     Parameters
     ----------
@@ -57,8 +53,37 @@ def estimate_seconds(
         cost = _patch_cost(method.prior, str(resolved["prior"]), device)
     except PriorMissing:
         return None
-    planned = cast(_Planned, load_method(key)).work(image, resolved)
-    return planned * cost.call + patches(*image.shape) * cost.once
+    if cost is None:
+        return None
+    return _sum(cost, image, planned_work(image, method, resolved))
+
+
+def expected_seconds(
+    image: MedicalImage,
+    method: Method,
+    params: Mapping[str, ParameterValue],
+    device: str,
+    work: float,
+) -> float | None:
+    """Seconds a run will take by what is known already; nothing is timed for it.
+
+    Runs that have ended tell best; before them the timed call does. Otherwise None.
+
+    Parameters
+    ----------
+    image : MedicalImage
+    method : Method
+    params : mapping
+        Complete: the outcome of `registry.resolve`.
+    device : str
+    work : float
+        Of `planned_work`.
+    """
+    learned = EXPERIENCE.expect(method, params, device, work)
+    cost = _costs.get((str(params.get("prior", "")), device))
+    if learned is not None or cost is None:
+        return learned
+    return _sum(cost, image, work)
 
 
 def is_large(
@@ -80,18 +105,41 @@ class _Cost:
     once: float = 0.0
 
 
-@functools.cache
-def _patch_cost(kind: str, prior: str, device: str) -> _Cost:
+_costs: dict[tuple[str, str], _Cost] = {}
+_timing = threading.Lock()
+
+
+def _patch_cost(kind: str, prior: str, device: str) -> _Cost | None:
+    """What a patch costs, timed once in a place of its own; None while the device is taken."""
+    key = prior, device
+    if key in _costs:
+        return _costs[key]
+    with _timing:
+        if key not in _costs:
+            ticket = lanes.lane(device).join_if_free()
+            if ticket is None:
+                return None
+            with ticket:
+                _costs[key] = _measured(kind, prior, device)
+        return _costs[key]
+
+
+def _sum(cost: _Cost, image: MedicalImage, work: float) -> float:
+    return work * cost.call + patches(*image.shape) * cost.once
+
+
+def _measured(kind: str, prior: str, device: str) -> _Cost:
     import torch
 
     from enhancers.priors.load import latent_prior, pixel_prior
 
-    patch = torch.zeros(1, 1, PATCH, PATCH, device=device)
     # Reading a number back waits until the device has computed it.
     if kind == "pixel":
         pixel = pixel_prior(device, prior)
+        patch = torch.zeros(1, getattr(pixel, "channels", 1), PATCH, PATCH, device=device)
         return _Cost(_timed(lambda: pixel.predict(patch, 500).sum().item()))
     latent = latent_prior(device, prior)
+    patch = torch.zeros(1, getattr(latent, "channels", 1), PATCH, PATCH, device=device)
     encoded = latent.encode(patch)
     encode = _timed(lambda: latent.encode(patch).sum().item())
     decode = _timed(lambda: latent.decode(encoded).sum().item())

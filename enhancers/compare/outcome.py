@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from enhancers.base import Result, Step
+from enhancers.lanes import Wait
 from enhancers.method import ParameterValue
 from enhancers.provenance import Record
 
@@ -44,11 +45,13 @@ class Event:
     cached : bool
         The result was read from the cache: it is this method's only event.
     seconds : float
-        Since this method began.
+        Since this method began, or since it got in line while it waits.
     outcome : Outcome or None
         With the last event of a method that succeeded.
     error : str
         With the last event of a method that failed: a sentence for the user.
+    wait : Wait or None
+        While the method is in line for its device: how long still.
     """
 
     index: int
@@ -58,6 +61,7 @@ class Event:
     seconds: float = 0.0
     outcome: Outcome | None = None
     error: str = ""
+    wait: Wait | None = None
 
     @property
     def finished(self) -> bool:

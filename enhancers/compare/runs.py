@@ -9,9 +9,11 @@ from contextlib import closing
 from dataclasses import dataclass
 from typing import cast
 
-from enhancers import devices, provenance
+from enhancers import devices, lanes, provenance
 from enhancers.base import Result, Step, load_method
 from enhancers.compare.cache import ResultCache
+from enhancers.compare.estimate import expected_seconds
+from enhancers.compare.expected import EXPERIENCE, planned_work
 from enhancers.compare.outcome import Event, Outcome, Request
 from enhancers.errors import OutOfDeviceMemory, ReadingRoomError
 from enhancers.image import MedicalImage, check_pixels, pixels_digest
@@ -19,6 +21,9 @@ from enhancers.method import Method, ParameterValue
 from enhancers.provenance import PriorFacts, Record, RecordedFigure
 from enhancers.registry import get, resolve
 from enhancers.settings import get_settings
+
+WAIT_TICK = 0.25
+"""Seconds between two events of a method in line; a stop is noticed so late at most."""
 
 _log = logging.getLogger(__name__)
 
@@ -53,7 +58,7 @@ def enhance(
     seed: int = 0,
     device: str = "cpu",
 ) -> Result:
-    """Enhance an image by one method and wait for the result.
+    """Enhance an image by one method and wait for the result; it stands in no line.
 
     Parameters
     ----------
@@ -88,8 +93,10 @@ def compare(
 ) -> Generator[Event, None, None]:
     """Run methods on an image in order, streaming every step.
 
-    A method that fails ends with an event that has an `error`, and the next one begins. Closing
-    the iterator stops the running method within one of its steps.
+    A method that fails ends with an event that has an `error`, and the next one begins. Each
+    method gets in line for its device (see `enhancers.lanes`); while it waits, its events have a
+    `wait`. Closing the iterator stops the running method within one of its steps and leaves the
+    line.
 
     Parameters
     ----------
@@ -98,7 +105,8 @@ def compare(
     seed : int
         Of every method.
     device : str
-        "auto", "cpu", "cuda", "cuda:1" or "mps"; classical methods always run on the CPU.
+        "auto", "cpu", "cuda", "cuda:1" or "mps"; classical methods always run on the CPU. Among
+        several GPUs, auto takes for each method the one with the shortest line.
     cache : ResultCache, optional
         Where finished results are kept and looked for; a result found is one event.
 
@@ -107,9 +115,18 @@ def compare(
     DeviceError, ParameterError
         The device is not there.
     """
-    chosen = devices.choose(device)
+    present = _candidates(device)
     for index, request in enumerate(requests):
-        yield from _events(image, index, request, seed, chosen, cache)
+        yield from _events(image, index, request, seed, present, cache)
+
+
+def _candidates(device: str) -> list[str]:
+    """The devices a request may go to: one, except for auto on a machine with several GPUs."""
+    if device.strip().lower() == "auto":
+        several = [name for name in devices.devices() if devices.device_type(name) == "cuda"]
+        if len(several) > 1:
+            return several
+    return [devices.choose(device)]
 
 
 def _events(
@@ -117,34 +134,70 @@ def _events(
     index: int,
     request: Request,
     seed: int,
-    device: str,
+    present: Sequence[str],
     cache: ResultCache | None,
 ) -> Generator[Event, None, None]:
     started = time.perf_counter()
     try:
-        plan = _plan(image, request, seed, device)
+        plan = _plan(image, request, seed, lanes.least_waiting(present))
         found = cache.get(plan.key) if cache else None
         if found is not None:
-            step = Step(1.0, None, 0.0, "from the cache", found.result)
-            elapsed = time.perf_counter() - started
-            yield Event(index, request.method, step, True, elapsed, found)
+            yield _cached(index, found, time.perf_counter() - started)
             return
-        with closing(plan.steps()) as steps:
-            for step in steps:
-                elapsed = time.perf_counter() - started
-                if step.result is None:
-                    yield Event(index, request.method, step, False, elapsed)
-                    continue
-                outcome = _outcome(plan, step.result, elapsed)
-                if cache:
-                    cache.put(plan.key, outcome)
-                yield Event(index, request.method, step, False, elapsed, outcome)
-                return
-        raise RuntimeError(f"{request.method} ended without a result")
+        yield (yield from _run(index, plan, cache))
     except Exception as error:
         elapsed = time.perf_counter() - started
         step = Step(1.0, None, 0.0, "failed")
         yield Event(index, request.method, step, False, elapsed, None, _sentence(request, error))
+
+
+def _run(index: int, plan: _Plan, cache: ResultCache | None) -> Generator[Event, None, Event]:
+    """Get in line, then run; the last event is returned, once the place is free again."""
+    work = planned_work(plan.image, plan.method, plan.params)
+    expected = expected_seconds(plan.image, plan.method, plan.params, plan.device, work)
+    with lanes.lane_of(plan.method, plan.device).join(expected) as ticket:
+        waited = yield from _wait(index, plan, ticket)
+        # Whoever was ahead may have asked for the very same.
+        found = cache.get(plan.key) if cache and waited else None
+        if found is not None:
+            return _cached(index, found, 0.0)
+        started = time.perf_counter()
+        with closing(plan.steps()) as steps:
+            for step in steps:
+                elapsed = time.perf_counter() - started
+                if step.result is not None:
+                    break
+                ticket.report(step.seconds_left)
+                yield Event(index, plan.method.key, step, False, elapsed)
+            else:
+                raise RuntimeError(f"{plan.method.key} ended without a result")
+    outcome = _outcome(plan, step.result, elapsed)
+    # A constant image is returned as it is, which teaches nothing.
+    if step.result.calls or plan.prior is None:
+        EXPERIENCE.note(plan.method, plan.params, plan.device, work, elapsed)
+    if cache:
+        cache.put(plan.key, outcome)
+    return Event(index, plan.method.key, step, False, elapsed, outcome)
+
+
+def _wait(index: int, plan: _Plan, ticket: lanes.Ticket) -> Generator[Event, None, bool]:
+    """Stand in line, saying where; returns whether that was needed."""
+    started = time.perf_counter()
+    waited = False
+    while not ticket.wait(WAIT_TICK if waited else 0.0):
+        wait = ticket.ahead
+        if wait is None:
+            continue
+        waited = True
+        step = Step(0.0, None, wait.seconds, wait.text)
+        elapsed = time.perf_counter() - started
+        yield Event(index, plan.method.key, step, False, elapsed, wait=wait)
+    return waited
+
+
+def _cached(index: int, found: Outcome, seconds: float) -> Event:
+    step = Step(1.0, None, 0.0, "from the cache", found.result)
+    return Event(index, found.method, step, True, seconds, found)
 
 
 def _plan(image: MedicalImage, request: Request, seed: int, device: str) -> _Plan:
