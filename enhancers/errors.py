@@ -41,3 +41,7 @@ class MetricUnavailable(ReadingRoomError):
 
 class CheckpointError(ReadingRoomError):
     """A file of weights cannot be used: damaged, of another network, or with code in it."""
+
+
+class FetchFailed(ReadingRoomError):
+    """A network could not be fetched: no connection, no room on the disk, or another file."""
