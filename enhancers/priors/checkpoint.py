@@ -6,9 +6,13 @@ Two formats are read, told apart by content and not by the file's name: safetens
 
 from __future__ import annotations
 
+import contextlib
+import io
 import pickle
+import pickletools
+import warnings
 import zipfile
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
 import torch
@@ -146,6 +150,11 @@ def _check_archive(path: Path) -> None:
             f"{path.name} is an archive that unpacks to more than its size, which torch.save never "
             "writes; it was not opened. If the checkpoint lies inside, unpack it."
         )
+    if any("/code/" in entry.filename for entry in entries):
+        raise CheckpointError(
+            f"{path.name} was refused: it is a program (TorchScript) and not a table of tensors. "
+            "Save the state_dict of its network instead."
+        )
     tables = [entry for entry in entries if entry.filename.endswith("data.pkl")]
     if not tables:
         raise CheckpointError(
@@ -161,9 +170,12 @@ def _check_archive(path: Path) -> None:
 
 def _torch(path: Path, *, mmap: bool) -> object:
     try:
-        return torch.load(path, map_location="cpu", weights_only=True, mmap=mmap)
+        with warnings.catch_warnings():
+            # Of old protocols and sparse tensors: both end in a sentence of ours.
+            warnings.simplefilter("ignore")
+            return torch.load(path, map_location="cpu", weights_only=True, mmap=mmap)
     except pickle.UnpicklingError as error:
-        raise _with_code(path, error) from error
+        raise _with_code(path) from error
     except Exception as error:
         # A damaged archive or pickle ends in whichever error the first wrong byte leads to.
         raise CheckpointError(
@@ -171,26 +183,47 @@ def _torch(path: Path, *, mmap: bool) -> object:
         ) from error
 
 
-def _with_code(path: Path, error: Exception) -> CheckpointError:
+def _with_code(path: Path) -> CheckpointError:
     """The sentence for a pickle that asks for more than tensors."""
-    try:
-        names = sorted(torch.serialization.get_unsafe_globals_in_checkpoint(path))
-    except Exception:
-        # The list is read from the same damaged or hostile bytes.
-        names = _named_in(str(error))
+    names: list[str] = []
+    # What was readable before the first wrong byte of a damaged or hostile file is told.
+    with contextlib.suppress(Exception):
+        for name in _imports(_pickle_of(path)):
+            if name.partition(".")[0] not in {"torch", "collections"} and name not in names:
+                names.append(name)
     if not names:
-        return CheckpointError(f"{path.name} is damaged, or no checkpoint: its pickle cannot be "
-                               "read.")  # fmt: skip
+        return CheckpointError(
+            f"{path.name} is damaged, or no checkpoint: its pickle holds more than tensors, or "
+            "cannot be read."
+        )
     return CheckpointError(
         f"{path.name} was refused: loading it would import {listed(names)}, which can run code. "
         "Save its tensors alone (torch.save of the state_dict, or safetensors) where you trust it."
     )
 
 
-def _named_in(message: str) -> list[str]:
-    """The import that torch's message names, where it names one."""
-    _, _, rest = message.partition("GLOBAL ")
-    return rest.split()[:1]
+def _pickle_of(path: Path) -> io.BytesIO:
+    """The table of contents of a checkpoint, or the beginning of an older one."""
+    if zipfile.is_zipfile(path):
+        with zipfile.ZipFile(path) as archive:
+            name = next(name for name in archive.namelist() if name.endswith("data.pkl"))
+            return io.BytesIO(archive.read(name))
+    with path.open("rb") as file:
+        return io.BytesIO(file.read(PICKLE_BYTES))
+
+
+def _imports(stream: io.BytesIO) -> Iterator[str]:
+    """What the pickles of a stream would import, read without running them."""
+    while stream.read(1):
+        stream.seek(-1, io.SEEK_CUR)
+        words: list[str] = []
+        for operation, argument, _ in pickletools.genops(stream):
+            if operation.name in {"GLOBAL", "INST"}:
+                yield str(argument).replace(" ", ".")
+            elif operation.name == "STACK_GLOBAL":
+                yield ".".join(words[-2:])
+            elif isinstance(argument, str):
+                words.append(argument)
 
 
 def _first_line(error: Exception) -> str:
