@@ -4,16 +4,28 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from study.commands.common import Actor, AsJson, Database, Folder, KeyPath, opened, read_key
 from study.errors import StudyError
+from study.protocol import Status
+
+if TYPE_CHECKING:
+    from study.keyfile import Key
+    from study.store import Store
 
 NamesKey = Annotated[
     Path | None,
-    typer.Option("--key", help="Name the methods: the key file of an unblinded study."),
+    typer.Option(
+        "--key",
+        envvar="READINGROOM_STUDY_KEY",
+        help="The key file: methods are named once the study is unblinded.",
+    ),
+]
+Masked = Annotated[
+    bool, typer.Option("--masked", help="Call the methods M1, M2, ... after unblinding as well.")
 ]
 
 
@@ -34,29 +46,48 @@ def unblind(
         typer.echo("\t".join(part for part in (one.mask, one.name, one.kind, values) if part))
 
 
+def _names(context: typer.Context, store: Store, key: Path | None, masked: bool) -> Key | None:
+    """The names of the methods, where they may be told.
+
+    A key that the environment names serves once the study is unblinded and is no error before; one
+    given by hand before that is.
+    """
+    if key is None or masked:
+        return None
+    source = context.get_parameter_source("key")
+    by_hand = source is not None and source.name == "COMMANDLINE"
+    if not by_hand and store.status() is not Status.UNBLINDED:
+        return None
+    return read_key(key, store)
+
+
 def export(
+    context: typer.Context,
     folder: Folder,
     out: Annotated[Path, typer.Option(help="A new folder for the tables.")],
     key: NamesKey = None,
+    masked: Masked = False,
     actor: Actor = "",
     database: Database = None,
 ) -> None:
-    """Write all ratings as CSV and JSON with a codebook; methods are M1, M2, ... without a key."""
+    """Write all ratings as CSV and JSON with a codebook; methods are M1, M2 until unblinded."""
     from study.export import make
 
     with opened(folder, database) as store:
-        names = None if key is None else read_key(key, store)
+        names = _names(context, store, key, masked)
         for path in make(store, out, actor=actor, key=names):
             typer.echo(path)
 
 
 def report(
+    context: typer.Context,
     folder: Folder,
     out: Annotated[Path | None, typer.Option(help="An HTML file.")] = None,
     again: Annotated[
         str, typer.Option(metavar="RUN", help="Compute a logged analysis again and compare.")
     ] = "",
     key: NamesKey = None,
+    masked: Masked = False,
     seed: Annotated[int | None, typer.Option(min=0, help="Of the bootstrap.")] = None,
     actor: Actor = "",
     database: Database = None,
@@ -65,7 +96,7 @@ def report(
     if (out is None) == (not again):
         raise StudyError("Give --out FILE.html to write a report, or --again RUN to check one.")
     with opened(folder, database) as store:
-        names = None if key is None else read_key(key, store)
+        names = _names(context, store, key, masked)
         if out is None:
             from study.analysis.log import repeat
 

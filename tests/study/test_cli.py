@@ -152,13 +152,20 @@ def test_from_ratings_to_the_report_with_names(
     assert "--out FILE.html" in fails("report", built)
     assert "There is a file at" in fails("report", built, "--out", page)
 
+    # The environment's key names nothing before the unblinding; asking for names by hand fails.
+    assert "unblind" in fails("export", built, "--out", tmp_path / "early", "--key", key)
+
     two = ("unblind", built, "--actor", "anna", "--second")
     assert "cannot confirm alone" in fails(*two, "Anna")
     names = [line.split("\t") for line in done(*two, "bert").splitlines()]
     assert [name[0] for name in names] == ["M1", "M2", "M3"]
     assert sorted(name[1] for name in names) == sorted(METHODS)
-    tables = done("export", built, "--out", tmp_path / "n", "--key", key).split()
-    assert any("strong" in Path(path).read_text() for path in tables)
+    for options, named in (((), True), (("--key", key), True), (("--masked",), False)):
+        folder = tmp_path / f"tables{len(options)}{named}"
+        tables = done("export", built, "--out", folder, *options).split()
+        assert any("strong" in Path(path).read_text() for path in tables) is named
+    done("report", built, "--out", tmp_path / "named.html")
+    assert "strong" in (tmp_path / "named.html").read_text()
     with sqlite3.connect(built / "study.sqlite") as database:
         rows = list(database.execute("SELECT actor, action FROM audit_event"))
     assert {("anna", "build"), ("anna", "unblind")} <= set(rows)
