@@ -34,7 +34,7 @@ PACKAGES: dict[str, tuple[str, ...]] = {
 
 NOT_METHODS = frozenset(
     (
-        "ui", "viewer", "__main__", "cli", "listing", "bench", "evaluation", "metrics",
+        "ui", "viewer", "__main__", "cli", "listing", "bench", "batch", "evaluation", "metrics",
         "load", "save", "settings",
         "provenance", "compare",
     )

@@ -12,6 +12,7 @@ from enhancers.errors import ParameterError
 
 if TYPE_CHECKING:
     from enhancers.image import MedicalImage
+    from enhancers.method import Modality
 
 Seed = Annotated[int, typer.Option(min=0, help="All randomness comes from it.")]
 Device = Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1 or mps.")]
@@ -23,7 +24,6 @@ def read_image(
 ) -> MedicalImage:
     """The image of a file within the caps of the settings; its warnings go to stderr."""
     from enhancers.load import Caps, load
-    from enhancers.method import Modality
     from enhancers.settings import get_settings
 
     settings = get_settings()
@@ -31,12 +31,17 @@ def read_image(
     image = load(path, slice_index=slice_index, caps=caps)
     for warning in image.warnings:
         print(f"Note: {warning}", file=sys.stderr)
-    if modality is None:
-        return image
+    return image if modality is None else image.with_modality(named_modality(modality))
+
+
+def named_modality(text: str) -> Modality:
+    """The modality that ``--modality`` names."""
+    from enhancers.method import Modality
+
     known = {entry.value: entry for entry in Modality}
-    if modality.upper() not in known:
-        raise ParameterError(f"--modality {modality} is unknown; use one of {', '.join(known)}.")
-    return image.with_modality(known[modality.upper()])
+    if text.upper() not in known:
+        raise ParameterError(f"--modality {text} is unknown; use one of {', '.join(known)}.")
+    return known[text.upper()]
 
 
 def assignments(pairs: list[str]) -> dict[str, Any]:

@@ -1,0 +1,168 @@
+"""The places of this machine: this process, or several processes, one or more to a device."""
+
+from __future__ import annotations
+
+import contextlib
+import multiprocessing
+import signal
+import threading
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future
+from multiprocessing.connection import Connection
+from multiprocessing.context import SpawnProcess
+from pathlib import Path
+from typing import Any, TypeVar
+
+from enhancers import devices
+from enhancers.batch.dispatch import Place
+from enhancers.batch.plan import Plan, Task, is_classical
+from enhancers.batch.worker import Answer, Facts, Worker
+from enhancers.compare import Request
+
+T = TypeVar("T")
+
+_spawn = multiprocessing.get_context("spawn")
+
+
+class Local:
+    """The backend of this machine.
+
+    Parameters
+    ----------
+    plan : Plan
+    device : str
+        "auto" takes every GPU there is, else the CPU; or a device of `devices.choose`.
+    jobs : int or None
+        Workers; None is one a device. A single one works in this process.
+
+    Raises
+    ------
+    ParameterError, DeviceError
+        The device is no device, or is not here.
+    """
+
+    def __init__(self, plan: Plan, device: str = "auto", jobs: int | None = None) -> None:
+        self.names = _names(device, is_classical(plan.requests))
+        self.jobs = jobs or len(self.names)
+        self.asked = plan.requests
+        # A single worker that fails would fail again: nothing else differs.
+        self.retries = 0 if self.jobs == 1 else 2
+
+    @property
+    def device_type(self) -> str:
+        """The kind of device the networks run on."""
+        return devices.device_type(self.names[0])
+
+    def places(self) -> Sequence[Place]:
+        """The places, not yet started."""
+        threads = network_threads(self.asked)
+        workers = [(self.names[i % len(self.names)], threads) for i in range(self.jobs)]
+        if self.jobs == 1:
+            return [Here(Worker(*workers[0]), self.asked)]
+        return [Apart(device, threads, self.asked) for device, threads in workers]
+
+
+def network_threads(asked: tuple[Request, ...]) -> int | None:
+    """CPU threads for the networks of every worker: those this process would use."""
+    if is_classical(asked):
+        return None
+    import torch
+
+    from enhancers.settings import get_settings
+
+    return get_settings().threads or torch.get_num_threads()
+
+
+def _names(device: str, classical: bool) -> list[str]:
+    if classical and device == "auto":
+        return ["cpu"]
+    if device == "auto":
+        return [name for name in devices.devices() if name.startswith("cuda")] or [
+            devices.choose(device)
+        ]
+    chosen = devices.choose(device)
+    return ["cpu"] if classical else [chosen]
+
+
+class Here:
+    """A worker in this process: a task is done when `submit` returns."""
+
+    def __init__(self, worker: Worker, asked: tuple[Request, ...]) -> None:
+        self.worker = worker
+        self.asked = asked
+
+    def start(self) -> Future[Facts]:
+        """Answer at once."""
+        return _settled(lambda: self.worker.facts(self.asked))
+
+    def submit(self, task: Task, path: Path) -> Future[Answer]:
+        """Run the task."""
+        return _settled(lambda: self.worker.work(task, path))
+
+    def stop(self) -> None:
+        """There is nothing to end."""
+
+
+def _settled(call: Callable[[], T]) -> Future[T]:
+    future: Future[T] = Future()
+    try:
+        future.set_result(call())
+    except Exception as error:
+        future.set_exception(error)
+    return future
+
+
+class Apart:
+    """A worker in a process of its own."""
+
+    def __init__(self, device: str, threads: int | None, asked: tuple[Request, ...]) -> None:
+        self.worker = Worker(device, threads)
+        self.asked = asked
+        self.process: SpawnProcess | None = None
+        self._pipe: Connection[Any, Any] | None = None
+
+    def start(self) -> Future[Facts]:
+        """Start the process; the future is of its first answer."""
+        self._pipe, theirs = _spawn.Pipe()
+        self.process = _spawn.Process(target=_serve, args=(self.worker, theirs), daemon=True)
+        self.process.start()
+        # Only the child may hold its end, or its death would not close the pipe.
+        theirs.close()
+        return self._ask(("facts", (self.asked,)))
+
+    def submit(self, task: Task, path: Path) -> Future[Answer]:
+        """Send the task."""
+        return self._ask(("work", (task, path)))
+
+    def stop(self) -> None:
+        """Kill the process."""
+        if self.process is not None:
+            self.process.kill()
+            self.process.join()
+        self.process = None
+
+    def _ask(self, message: tuple[str, tuple[object, ...]]) -> Future[Any]:
+        future: Future[Any] = Future()
+        threading.Thread(target=_exchange, args=(self._pipe, message, future), daemon=True).start()
+        return future
+
+
+def _exchange(pipe: Connection[Any, Any], message: object, future: Future[Any]) -> None:
+    """Send, wait for the answer, and settle the future; a closed pipe is a dead process."""
+    try:
+        pipe.send(message)
+        answer = pipe.recv()
+    except Exception as error:
+        future.set_exception(error)
+        return
+    future.set_result(answer)
+
+
+def _serve(worker: Worker, pipe: Connection[Any, Any]) -> None:
+    """Answer until the other end is closed."""
+    # Ctrl-C reaches every process of the terminal; the first one decides what becomes of the rest.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    with contextlib.suppress(EOFError, OSError):
+        while True:
+            name, arguments = pipe.recv()
+            pipe.send(getattr(worker, name)(*arguments))

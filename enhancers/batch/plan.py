@@ -1,0 +1,174 @@
+"""What a batch is asked for, checked before anything runs, and the digest of one result."""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+import importlib.metadata
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Literal
+
+from enhancers import load, provenance, save
+from enhancers.compare import Request
+from enhancers.errors import ParameterError
+from enhancers.load import Caps
+from enhancers.method import Modality, ParameterValue
+from enhancers.registry import get, resolve
+from enhancers.settings import get_settings
+
+Slices = int | Literal["page", "middle", "all"]
+"""Which slices of a volume: one by number, the one the page opens with, the middle one, or all."""
+
+Form = Literal["png", "tif"]
+"""A 16-bit PNG, or a float TIFF in source units."""
+
+READERS = ("pydicom", "tifffile", "pillow")
+"""Packages that decode files, beside those the methods compute with."""
+
+
+@dataclass(frozen=True)
+class Plan:
+    """A folder of images, methods, and where the results go.
+
+    Parameters
+    ----------
+    folder, out : Path
+        ``out`` may lie inside ``folder``: nothing in it is taken for an image.
+    requests : tuple of Request
+        Of `requests`; every method once.
+    seed : int
+        Of every run.
+    slices : Slices
+    modality : Modality or None
+        What every image is said to be; None leaves it to the file.
+    form : {"png", "tif"}
+    """
+
+    folder: Path
+    out: Path
+    requests: tuple[Request, ...]
+    seed: int = 0
+    slices: Slices = "page"
+    modality: Modality | None = None
+    form: Form = "png"
+
+    def __post_init__(self) -> None:
+        if not self.folder.is_dir():
+            raise ParameterError(f"{self.folder} is not a folder; give the folder of the images.")
+        if self.out.exists() and not self.out.is_dir():
+            raise ParameterError(f"{self.out} is a file; give a folder for the results.")
+        if self.folder.resolve() == self.out.resolve():
+            raise ParameterError("The results need a folder of their own, not that of the images.")
+        if not self.requests:
+            raise ParameterError("There is no method to run; give at least one.")
+
+
+@dataclass(frozen=True)
+class Task:
+    """What a worker is asked: one method on one slice of one file.
+
+    ``digest`` is the SHA-256 of the file; ``slice_index`` is None where the file has one slice.
+    """
+
+    digest: str
+    slice_index: int | None
+    method: str
+    params: tuple[tuple[str, ParameterValue], ...]
+    seed: int
+    modality: Modality | None
+    form: Form
+    caps: Caps = field(default_factory=Caps)
+
+
+def caps() -> Caps:
+    """The caps of the settings."""
+    settings = get_settings()
+    return Caps(max_bytes=settings.max_file_bytes, max_pixels=settings.max_pixels)
+
+
+def requests(
+    methods: Sequence[str], assignments: Mapping[str, ParameterValue] | None = None
+) -> tuple[Request, ...]:
+    """One request a method, with the parameters that ``method.name`` assignments give it.
+
+    Raises
+    ------
+    UnknownMethod, ParameterError
+        A method is unknown or named twice, an assignment is to none of them or not possible.
+    """
+    given: dict[str, dict[str, ParameterValue]] = {get(key).key: {} for key in methods}
+    if len(given) < len(methods):
+        twice = next(key for key in methods if list(methods).count(key) > 1)
+        raise ParameterError(f"{twice} is asked for twice; name every method once.")
+    for target, value in (assignments or {}).items():
+        key, dot, name = target.partition(".")
+        if not dot or key not in given:
+            raise ParameterError(
+                f"{target}={value} is for none of the methods {', '.join(given)}; "
+                "write method.name=value."
+            )
+        given[key][name] = get(key).parameter(name).check(value)
+    return tuple(Request(key, params) for key, params in given.items())
+
+
+def is_classical(asked: Iterable[Request]) -> bool:
+    """Whether no network is needed."""
+    return all(get(request.method).family == "classical" for request in asked)
+
+
+@functools.cache
+def _fingerprint(asked: tuple[tuple[str, str], ...]) -> tuple[tuple[str, str], ...]:
+    family: Literal["classical", "diffusion"] = "classical"
+    facts: dict[str, str] = {}
+    for method, prior in asked:
+        if prior:
+            from enhancers.priors.load import identity
+
+            family = "diffusion"
+            facts[f"network {prior} of {method}"] = identity(prior)
+    facts.update(provenance.software(family))
+    facts.update({name: importlib.metadata.version(name) for name in READERS})
+    facts["code of the methods"] = provenance.code_digest()
+    facts["code of the readers"] = provenance.code_digest(Path(load.__file__).parent)
+    facts["code of the writers"] = hashlib.sha256(Path(save.__file__).read_bytes()).hexdigest()
+    return tuple(sorted(facts.items()))
+
+
+def fingerprint(asked: Iterable[Request]) -> tuple[tuple[str, str], ...]:
+    """Versions, code and networks that the bytes of these requests' results depend on.
+
+    Raises
+    ------
+    PriorMissing
+        A network is not on this machine.
+    """
+    pairs = set()
+    for request in asked:
+        if get(request.method).family == "classical":
+            pairs.add((request.method, ""))
+            continue
+        for modality in Modality:
+            prior = resolve(request.method, modality, request.params).get("prior")
+            pairs.add((request.method, str(prior)))
+    return _fingerprint(tuple(sorted(pairs)))
+
+
+def request_digest(task: Task, device_type: str) -> str:
+    """SHA-256, as hex, over all that a result's bytes follow from, the pixels not yet read.
+
+    Parameters
+    ----------
+    task : Task
+    device_type : str
+        "cpu", "cuda" or "mps"; classical methods run on the CPU whatever it is.
+    """
+    request = Request(task.method, dict(task.params))
+    determining = {
+        "task": {name: value for name, value in asdict(task).items() if name != "caps"},
+        "device": "cpu" if is_classical([request]) else device_type,
+        "made with": fingerprint([request]),
+    }
+    return hashlib.sha256(json.dumps(determining, sort_keys=True).encode()).hexdigest()

@@ -1,0 +1,145 @@
+"""A whole batch: what is kept, what is run, and the table of both."""
+
+from __future__ import annotations
+
+import errno
+from collections.abc import Generator, Iterable, Sequence
+from typing import Protocol
+
+from enhancers.batch.dispatch import Job, Place, dispatch
+from enhancers.batch.plan import Plan, Task, fingerprint, request_digest
+from enhancers.batch.rows import Row, Status, as_csv
+from enhancers.batch.sources import Source
+from enhancers.batch.store import Entry, Store
+from enhancers.batch.worker import Answer, Failure
+
+_DISK = {errno.ENOSPC, errno.EDQUOT, errno.EROFS}
+"""No later result could be written either."""
+
+
+class Backend(Protocol):
+    """Where a batch runs: this machine or a cluster."""
+
+    retries: int
+
+    @property
+    def device_type(self) -> str:
+        """The kind of device the networks run on: "cpu", "cuda" or "mps"."""
+        ...
+
+    def places(self) -> Sequence[Place]:
+        """The places of the workers, not yet started."""
+        ...
+
+
+def run(plan: Plan, sources: Iterable[Source], backend: Backend) -> Generator[Row, None, None]:
+    """Run a batch and yield a row for every result, and for every file that gave none.
+
+    What is there already comes first. However the batch ends, ``summary.csv`` is written.
+
+    Parameters
+    ----------
+    plan : Plan
+    sources : iterable of Source
+        Of `sources.listed`.
+    backend : Backend
+
+    Raises
+    ------
+    PriorMissing
+        A network is not on this machine.
+    ReadingRoomError
+        A node of a cluster computes with other versions.
+    OSError
+        The disk is full or cannot be written to.
+    """
+    expected = fingerprint(plan.requests)
+    batch = _Batch(plan, tuple(sources), backend)
+    batch.store.out.mkdir(parents=True, exist_ok=True)
+    batch.store.clear_leftovers()
+    try:
+        yield from batch.known()
+        if batch.jobs:
+            yield from batch.fresh(dispatch(
+                batch.jobs, backend.places(), expected, retries=backend.retries
+            ))  # fmt: skip
+    finally:
+        batch.store.summarise(as_csv(batch.rows()))
+
+
+class _Batch:
+    """The state of a run: the tasks in order, and the row of each that has one."""
+
+    def __init__(self, plan: Plan, sources: tuple[Source, ...], backend: Backend) -> None:
+        self.store = Store(plan.out)
+        self.sources = sources
+        self.tasks = [(source, task) for source in sources for task in source.tasks]
+        self.digests = [request_digest(task, backend.device_type) for _, task in self.tasks]
+        self.found: dict[int, Row] = {}
+        self.jobs: list[Job] = []
+
+    def known(self) -> Generator[Row, None, None]:
+        """Files without a task, and results that are there; the rest become jobs."""
+        yield from (_unused(source) for source in self.sources if not source.tasks)
+        for number, (source, task) in enumerate(self.tasks):
+            entry = self.store.find(source.name, task, self.digests[number])
+            if entry is None:
+                self.jobs.append(Job(number, task, source.path))
+            else:
+                self.found[number] = self._row(source, task, Status.KEPT, entry)
+                yield self.found[number]
+
+    def fresh(
+        self, answers: Generator[tuple[Job, Answer], None, None]
+    ) -> Generator[Row, None, None]:
+        """Write what the workers answer."""
+        try:
+            for job, answer in answers:
+                source, task = self.tasks[job.number]
+                self.found[job.number] = self._written(source, task, job.number, answer)
+                yield self.found[job.number]
+        finally:
+            answers.close()
+
+    def rows(self) -> list[Row]:
+        """All rows in the order of the files; what was not run says so."""
+        rows = {source.name: [_unused(source)] for source in self.sources if not source.tasks}
+        for number, (source, task) in enumerate(self.tasks):
+            not_run = _row(source, task, Status.NOT_RUN)
+            rows.setdefault(source.name, []).append(self.found.get(number, not_run))
+        return [row for source in self.sources for row in rows[source.name]]
+
+    def _written(self, source: Source, task: Task, number: int, answer: Answer) -> Row:
+        if isinstance(answer, Failure):
+            return _row(source, task, Status.FAILED, answer.sentence)
+        try:
+            entry = self.store.put(source.name, task, self.digests[number], answer)
+        except (OSError, ValueError) as error:
+            if isinstance(error, OSError) and error.errno in _DISK:
+                raise
+            reason = getattr(error, "strerror", None) or "its name is not possible"
+            return _row(source, task, Status.FAILED, f"The result cannot be written: {reason}.")
+        return self._row(source, task, Status.DONE, entry)
+
+    def _row(self, source: Source, task: Task, status: Status, entry: Entry) -> Row:
+        return Row(
+            file=source.name,
+            slice=task.slice_index,
+            method=task.method,
+            status=status,
+            seconds=entry.record.seconds,
+            calls=entry.record.calls,
+            device=entry.record.device,
+            result=self.store.image(source.name, task).as_posix(),
+            sha256=entry.sha256,
+            message=entry.message,
+        )
+
+
+def _row(source: Source, task: Task, status: Status, message: str = "") -> Row:
+    return Row(source.name, task.slice_index, task.method, status, message=message)
+
+
+def _unused(source: Source) -> Row:
+    status = Status.FAILED if source.bad else Status.SKIPPED
+    return Row(source.name, None, "", status, message=source.reason)

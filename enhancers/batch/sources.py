@@ -1,0 +1,119 @@
+"""Which files of a folder are images, and which slices of them are wanted."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from enhancers.batch.plan import Plan, Slices, Task, caps
+from enhancers.errors import ImageReadError, ReadingRoomError
+from enhancers.load import Caps, probe
+from enhancers.load.content import sniff
+
+ENDINGS = (".dcm", ".dicom", ".nii", ".gz", ".png", ".tif", ".tiff", ".jpg", ".jpeg")
+"""A file of this name that is no image is reported as bad; any other is no business of a batch."""
+
+# The index of a DICOM medium has the form of an image file and lies in every folder from a CD.
+_NEVER = ("DICOMDIR",)
+
+
+@dataclass(frozen=True)
+class Source:
+    """One file: its name below the folder, and its tasks, or why it has none.
+
+    ``bad`` tells a file that should have been an image from one that nobody takes for one.
+    """
+
+    name: str
+    path: Path
+    tasks: tuple[Task, ...] = ()
+    reason: str = ""
+    bad: bool = False
+
+
+def listed(plan: Plan) -> Iterator[Source]:
+    """Every file below the plan's folder but hidden ones and the results, sorted by name.
+
+    The content decides what is an image. Links to folders are not followed.
+    """
+    limits = caps()
+    for path in _files(plan.folder, plan.out):
+        yield _source(plan, path, limits)
+
+
+def _files(folder: Path, out: Path) -> list[Path]:
+    results = out.resolve()
+    found = []
+    for where, folders, names in os.walk(folder):
+        here = Path(where)
+        folders[:] = [
+            name for name in folders
+            if not name.startswith(".") and (here / name).resolve() != results
+        ]  # fmt: skip
+        found += [here / n for n in names if not n.startswith(".") and n.upper() not in _NEVER]
+    return sorted(found, key=lambda path: path.relative_to(folder).as_posix())
+
+
+def _source(plan: Plan, path: Path, limits: Caps) -> Source:
+    name = path.relative_to(plan.folder).as_posix()
+    try:
+        _check_format(path, limits)
+    except (ImageReadError, OSError) as error:
+        reason = error.strerror or "it cannot be read" if isinstance(error, OSError) else str(error)
+        looks = path.name.lower().endswith(ENDINGS) or isinstance(error, OSError)
+        return Source(name, path, reason=reason, bad=looks)
+    try:
+        digest = _digest(path)
+        facts = probe(path, limits)
+        chosen = _slices(plan.slices, facts.slice_count, facts.default_slice)
+    except (ReadingRoomError, OSError) as error:
+        return Source(name, path, reason=str(error), bad=True)
+    tasks = tuple(
+        Task(
+            digest=digest,
+            slice_index=index,
+            method=request.method,
+            params=tuple(sorted(request.params.items())),
+            seed=plan.seed,
+            modality=plan.modality,
+            form=plan.form,
+            caps=limits,
+        )
+        for index in chosen
+        for request in plan.requests
+    )
+    return Source(name, path, tasks)
+
+
+def _check_format(path: Path, limits: Caps) -> None:
+    """Whether the first bytes are an image's, read without taking in the whole file."""
+    if not path.is_file():
+        raise ImageReadError("This is not a regular file.")
+    with path.open("rb") as file:
+        sniff(file.read(64 * 1024))
+    limits.check_bytes(path.stat().st_size)
+
+
+def _digest(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _slices(wanted: Slices, count: int, default: int) -> list[int | None]:
+    """Slices to read; None for the only one, whatever is wanted of volumes."""
+    if count == 1:
+        return [None]
+    if wanted == "all":
+        return list(range(count))
+    if wanted == "middle":
+        return [count // 2]
+    if wanted == "page":
+        return [default]
+    if wanted >= count:
+        raise ImageReadError(
+            f"There is no slice {wanted}; the file has {count} slices, 0 to {count - 1}."
+        )
+    return [wanted]

@@ -1,0 +1,112 @@
+"""Where results lie, whether one is there already, and how one gets there whole.
+
+``images/<method>/<file>.png`` is a result and ``records/<method>/<file>.png.json`` its record; a
+slice of a volume is ``<file>/slice-012.png``. The record has the shape of a provenance record, with
+one more entry, ``batch``, from which a later run sees that there is nothing to do.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import itertools
+import json
+import os
+import time
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+
+from enhancers import provenance
+from enhancers.batch.plan import Task
+from enhancers.batch.worker import Product
+from enhancers.provenance import Record
+
+LEFTOVER_SECONDS = 3600
+"""Temporary files older than this were left by a process that died."""
+
+SUMMARY = "summary.csv"
+
+_counter = itertools.count()
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A result in its place: the record, the SHA-256 of the file, and the reader's warnings."""
+
+    record: Record
+    sha256: str
+    warnings: tuple[str, ...] = ()
+
+    @property
+    def message(self) -> str:
+        """What is to be known about the result, in one line."""
+        return " ".join((*self.warnings, *self.record.notes))
+
+
+class Store:
+    """The folder of the results."""
+
+    def __init__(self, out: Path) -> None:
+        self.out = out
+
+    def image(self, name: str, task: Task) -> PurePosixPath:
+        """The path of a result below the folder."""
+        return _place("images", name, task, task.form)
+
+    def find(self, name: str, task: Task, digest: str) -> Entry | None:
+        """The result that was asked for by this `request_digest`, if it is there and unharmed."""
+        try:
+            text = (self.out / _place("records", name, task, f"{task.form}.json")).read_text(
+                encoding="utf-8"
+            )
+            facts = json.loads(text)
+            batch = facts.pop("batch")
+            record = provenance.from_json(json.dumps(facts))
+            if batch["request"] != digest:
+                return None
+            found = hashlib.sha256((self.out / self.image(name, task)).read_bytes()).hexdigest()
+            warnings = tuple(str(line) for line in batch["warnings"])
+            return Entry(record, found, warnings) if found == batch["sha256"] else None
+        except (OSError, ValueError, TypeError, KeyError, AttributeError):
+            return None
+
+    def put(self, name: str, task: Task, digest: str, product: Product) -> Entry:
+        """Write a result and then its record: a record in place means a whole result."""
+        sha256 = hashlib.sha256(product.data).hexdigest()
+        entry = Entry(product.record, sha256, product.warnings)
+        facts = product.record.as_dict()
+        facts["batch"] = {"request": digest, "sha256": sha256, "warnings": list(product.warnings)}
+        text = json.dumps(facts, sort_keys=True, indent=2, ensure_ascii=False, allow_nan=False)
+        self._write(self.image(name, task), product.data)
+        self._write(_place("records", name, task, f"{task.form}.json"), f"{text}\n".encode())
+        return entry
+
+    def summarise(self, csv: str) -> None:
+        """Write the table of the batch."""
+        self._write(PurePosixPath(SUMMARY), csv.encode())
+
+    def clear_leftovers(self) -> None:
+        """Remove what processes that died had begun to write."""
+        for folder in ("images", "records"):
+            for path in (self.out / folder).rglob(".*.part"):
+                with contextlib.suppress(OSError):
+                    if time.time() - path.stat().st_mtime > LEFTOVER_SECONDS:
+                        path.unlink()
+
+    def _write(self, below: PurePosixPath, data: bytes) -> None:
+        path = self.out / below
+        path.parent.mkdir(parents=True, exist_ok=True)
+        part = path.with_name(f".{os.getpid()}-{next(_counter)}.part")
+        try:
+            part.write_bytes(data)
+            part.replace(path)
+        finally:
+            part.unlink(missing_ok=True)
+
+
+def _place(room: str, name: str, task: Task, ending: str) -> PurePosixPath:
+    # The whole name of the file stays, ending included: no two files share a result.
+    base = PurePosixPath(room, task.method, name)
+    if task.slice_index is None:
+        return base.with_name(f"{base.name}.{ending}")
+    return base / f"slice-{task.slice_index:03d}.{ending}"

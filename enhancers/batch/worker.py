@@ -1,0 +1,133 @@
+"""What runs in every place where a batch runs: one method on one slice, from bytes to bytes."""
+
+from __future__ import annotations
+
+import logging
+import os
+import tempfile
+from contextlib import closing
+from dataclasses import dataclass
+from pathlib import Path
+
+from enhancers.batch.plan import Task, fingerprint
+from enhancers.compare import Request, compare
+from enhancers.errors import ImageReadError, ReadingRoomError
+from enhancers.image import MedicalImage
+from enhancers.load import load
+from enhancers.provenance import Record
+from enhancers.save import to_png16, to_tiff_source
+
+
+@dataclass(frozen=True)
+class Product:
+    """A result: the bytes of its file, its record, and the warnings of the image's reader."""
+
+    data: bytes
+    record: Record
+    warnings: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Failure:
+    """Why there is no result; ``again`` where another try or another device may give one."""
+
+    sentence: str
+    again: bool = False
+
+
+Answer = Product | Failure
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Facts:
+    """What a worker tells when it is ready: its process, and its `plan.fingerprint`.
+
+    ``trouble`` says why it can do nothing, such as a network that is not there.
+    """
+
+    pid: int
+    fingerprint: tuple[tuple[str, str], ...]
+    trouble: str = ""
+
+
+class Worker:
+    """Runs tasks on one device, and keeps the last image for the next method.
+
+    Parameters
+    ----------
+    device : str
+        "cpu", "cuda", "cuda:1" or "mps".
+    threads : int or None
+        CPU threads of the networks. On a CPU their number changes the last bits of a result:
+        all workers of a batch get the same.
+    """
+
+    def __init__(self, device: str, threads: int | None = None) -> None:
+        self.device = device
+        self.threads = threads
+        self._kept: tuple[tuple[object, ...], MedicalImage] | None = None
+
+    def facts(self, asked: tuple[Request, ...]) -> Facts:
+        """Say what this worker computes these requests with."""
+        try:
+            return Facts(os.getpid(), fingerprint(asked))
+        except ReadingRoomError as error:
+            return Facts(os.getpid(), (), str(error))
+
+    def work(self, task: Task, source: Path | bytes) -> Answer:
+        """Run a task on a file, given by its path or its content; every failure is an answer."""
+        try:
+            image = self._image(task, source)
+        except ReadingRoomError as error:
+            return Failure(str(error))
+        except OSError as error:
+            return Failure(f"The file cannot be read: {error.strerror or 'an error'}.", again=True)
+        try:
+            return self._product(task, image)
+        except ReadingRoomError as error:
+            return Failure(str(error), again=True)
+        except Exception as error:
+            _log.error("%s failed", task.method, exc_info=error)
+            kind = type(error).__name__
+            return Failure(f"{task.method} stopped with an internal error ({kind}).", again=True)
+
+    def _product(self, task: Task, image: MedicalImage) -> Answer:
+        request = Request(task.method, dict(task.params))
+        self._limit_threads()
+        with closing(compare(image, [request], seed=task.seed, device=self.device)) as events:
+            for event in events:
+                if event.error:
+                    return Failure(event.error, again=True)
+                if event.outcome is None:
+                    continue
+                pixels = event.outcome.result.pixels
+                data = to_png16(pixels) if task.form == "png" else to_tiff_source(image, pixels)
+                return Product(data, event.outcome.record, image.warnings)
+        raise RuntimeError(f"{task.method} ended without a result")
+
+    def _limit_threads(self) -> None:
+        if self.threads is not None:
+            import torch
+
+            torch.set_num_threads(self.threads)
+
+    def _image(self, task: Task, source: Path | bytes) -> MedicalImage:
+        asked = (task.digest, task.slice_index, task.modality)
+        if self._kept is not None and self._kept[0] == asked:
+            return self._kept[1]
+        self._kept = None
+        if isinstance(source, bytes):
+            with tempfile.TemporaryDirectory() as folder:
+                path = Path(folder) / "image"
+                path.write_bytes(source)
+                image = load(path, slice_index=task.slice_index, caps=task.caps)
+        else:
+            image = load(source, slice_index=task.slice_index, caps=task.caps)
+        if image.digest != task.digest:
+            raise ImageReadError("The file changed while the batch ran; run it again.")
+        if task.modality is not None:
+            image = image.with_modality(task.modality)
+        self._kept = (asked, image)
+        return image

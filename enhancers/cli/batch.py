@@ -1,0 +1,143 @@
+"""``enhancers batch``: a folder of images through several methods."""
+
+from __future__ import annotations
+
+import re
+import sys
+from contextlib import AbstractContextManager, closing, nullcontext
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from typer.core import TyperCommand
+
+from enhancers.cli.common import Device, Seed, assignments, named_modality
+from enhancers.errors import ParameterError, ReadingRoomError
+
+if TYPE_CHECKING:
+    from typer._click.core import Context
+
+    from enhancers.batch import Plan, Row, Slices, Source
+    from enhancers.batch.plan import Form
+    from enhancers.batch.runs import Backend
+
+SHOWN = 10
+"""Failures that are told one by one; the summary has them all."""
+
+_ADDRESS = re.compile(r"auto|local|ray://\S+|[\w.-]+:\d+|\[[0-9a-fA-F:]+\]:\d+")
+
+
+class WithAddress(TyperCommand):
+    """A command whose ``--ray`` may stand alone."""
+
+    def parse_args(self, ctx: Context, args: list[str]) -> list[str]:
+        """Parse, with "local" after a ``--ray`` that no address follows."""
+        return super().parse_args(ctx, with_address(args))
+
+
+def with_address(args: list[str]) -> list[str]:
+    """The arguments with an address after every ``--ray``."""
+    found = []
+    for index, word in enumerate(args):
+        found.append(word)
+        if word == "--ray" and not _ADDRESS.fullmatch("".join(args[index + 1 : index + 2])):
+            found.append("local")
+    return found
+
+
+def batch(
+    folder: Annotated[Path, typer.Argument(metavar="DIR", help="Every image below it is taken.")],
+    methods: Annotated[str, typer.Option(metavar="A,B", help="Keys of the methods.")],
+    out: Annotated[Path, typer.Option(metavar="DIR", help="Folder of the results.")],
+    settings: Annotated[
+        list[str] | None, typer.Option("--set", metavar="METHOD.NAME=VALUE", help="A parameter.")
+    ] = None,
+    seed: Seed = 0,
+    device: Device = "auto",
+    slices: Annotated[
+        str | None, typer.Option("--slice", metavar="N|middle|all",
+                                 help="Of volumes; the one the page opens with by default.")
+    ] = None,
+    modality: Annotated[str | None, typer.Option(help="Of all images: CT, MR, US, ...")] = None,
+    form: Annotated[
+        str, typer.Option("--format", help="png (16 bit) or tif (float, source units).")
+    ] = "png",
+    jobs: Annotated[int | None, typer.Option(min=1, help="Workers; default one a device.")] = None,
+    ray: Annotated[
+        str | None, typer.Option(metavar="[ADDRESS]", help="Run on a Ray cluster, or on a local "
+                                 "one; see requirements-cluster.txt.")
+    ] = None,
+) -> None:  # fmt: skip
+    """Enhance every image below a folder; what is there already is kept."""
+    from enhancers.batch import Plan, listed, requests
+    from enhancers.batch.store import SUMMARY
+
+    asked = requests([key.strip() for key in methods.split(",")], assignments(settings or []))
+    said = None if modality is None else named_modality(modality)
+    plan = Plan(folder, out, asked, seed, _slices(slices), said, _form(form))
+    from tqdm.auto import tqdm
+
+    with _backend(plan, device, jobs, ray) as backend:
+        bar = tqdm(listed(plan), desc="reading", unit="file", file=sys.stderr, leave=False)
+        sources = list(bar)
+        if not any(source.tasks or source.bad for source in sources):
+            raise ReadingRoomError(f"There is no image below {folder}.")
+        rows = _run(plan, sources, backend)
+    counts = [f"{sum(row.status == s for row in rows)} {s}" for s in {r.status: 0 for r in rows}]
+    print(f"{', '.join(counts)}; see {out / SUMMARY}")
+    if any(row.status == "failed" for row in rows):
+        raise typer.Exit(1)
+
+
+def _run(plan: Plan, sources: list[Source], backend: Backend) -> list[Row]:
+    """Run with a bar, and tell the first failures at the end."""
+    from tqdm.auto import tqdm
+
+    from enhancers.batch import run
+
+    rows = []
+    total = sum(len(source.tasks) or 1 for source in sources)
+    with closing(run(plan, sources, backend)) as found, tqdm(
+        total=total, unit="result", file=sys.stderr
+    ) as bar:  # fmt: skip
+        for row in found:
+            rows.append(row)
+            bar.update()
+    failed = [row for row in rows if row.status == "failed"]
+    for row in failed[:SHOWN]:
+        where = "" if row.slice is None else f", slice {row.slice}"
+        how = f", {row.method}" if row.method else ""
+        # A name may hold bytes that are no text, or line breaks.
+        name = row.file.encode("utf-8", "backslashreplace").decode().replace("\n", "\\n")
+        print(f"failed: {name}{where}{how}: {row.message}", file=sys.stderr)
+    if len(failed) > SHOWN:
+        print(f"failed: and {len(failed) - SHOWN} more", file=sys.stderr)
+    return rows
+
+
+def _backend(
+    plan: Plan, device: str, jobs: int | None, address: str | None
+) -> AbstractContextManager[Backend]:
+    if address is None:
+        from enhancers.batch import Local
+
+        return nullcontext(Local(plan, device, jobs))
+    from enhancers.batch.cluster import connected
+
+    return connected(plan, address, device, jobs)
+
+
+def _slices(text: str | None) -> Slices:
+    named: dict[str | None, Slices] = {None: "page", "middle": "middle", "all": "all"}
+    if text is None or text in named:
+        return named[text]
+    if not text.isdecimal():
+        raise ParameterError(f"--slice {text} is not possible; give a number, middle or all.")
+    return int(text)
+
+
+def _form(text: str) -> Form:
+    known: dict[str, Form] = {"png": "png", "tif": "tif"}
+    if text not in known:
+        raise ParameterError(f"--format {text} is unknown; use png or tif.")
+    return known[text]
