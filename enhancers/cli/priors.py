@@ -3,15 +3,29 @@
 from __future__ import annotations
 
 import json
+import sys
+from collections.abc import Generator
+from dataclasses import asdict
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
 import typer
 
 from enhancers.cli.common import AsJson, Device, Seed
+from enhancers.errors import ParameterError
+from enhancers.priors.entry import QkvOrder, ScheduleName, bytes_text
+
+if TYPE_CHECKING:
+    from enhancers.priors.digests import Progress
+    from enhancers.priors.shelf import State
+
+T = TypeVar("T")
 
 app = typer.Typer(help="The networks of the diffusion methods.", no_args_is_help=True)
+
+Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]
+Key = Annotated[str, typer.Argument(metavar="KEY", help="As priors list shows it.")]
 
 
 class Which(StrEnum):
@@ -23,20 +37,147 @@ class Which(StrEnum):
 
 @app.command("list")
 def list_priors(as_json: AsJson = False) -> None:
-    """List the priors and whether they are here."""
-    from enhancers.priors.catalog import PRIORS
+    """List the priors, which are here, and what a fetch costs."""
+    from enhancers.priors.shelf import states
 
+    found = states()
     if as_json:
-        facts = [
-            {"key": p.key, "label": p.label, "present": p.present, "megabytes": p.megabytes,
-             "licence": p.licence}
-            for p in PRIORS
-        ]  # fmt: skip
-        print(json.dumps({"priors": facts}, indent=2))
+        print(json.dumps({"priors": [_facts(each) for each in found]}, indent=2))
         return
-    for prior in PRIORS:
-        state = f"present, {prior.megabytes:.1f} MB" if prior.present else "not here"
-        print(f"{prior.key:10}{state:20}{prior.summary}")
+    width = max(len(each.key) for each in found) + 2
+    for each in found:
+        told = f"{each.status}, {bytes_text(each.size)}" if each.size else each.status
+        if each.cost:
+            told += f", fetch {bytes_text(each.cost)}"
+        print(f"{each.key:{width}}{told:32}{each.entry.summary if each.entry else ''}".rstrip())
+        if each.note and each.status in ("damaged", "incomplete"):
+            print(f"{'':{width}}{each.note}")
+
+
+def _facts(state: State) -> dict[str, Any]:
+    from enhancers.priors.entry import Download, Hub
+    from enhancers.priors.shelf import describe_source
+
+    facts: dict[str, Any] = {
+        "key": state.key, "status": state.status, "present": state.status == "present",
+        "megabytes": state.size / 1e6, "fetch_bytes": state.cost, "note": state.note,
+    }  # fmt: skip
+    entry = state.entry
+    if entry is None:
+        return facts
+    source = entry.source
+    files = entry.stored or (source.files if isinstance(source, Hub) else ())
+    return facts | {
+        "label": entry.label,
+        "summary": entry.summary,
+        "kind": entry.kind,
+        "parts": entry.parts,
+        "licence": entry.licence,
+        "source": describe_source(entry),
+        "sha256": source.sha256 if isinstance(source, Download) else None,
+        "files": [asdict(file) for file in files],
+        "origin": asdict(entry.origin) if entry.origin else None,
+        "folder": str(entry.folder),
+        "channels": entry.channels,
+        "tiles": entry.tiles,
+        "native": entry.native,
+        "values": entry.values,
+        "schedule": asdict(entry.schedule),
+        "checkpoint": asdict(entry.checkpoint) if entry.checkpoint else None,
+        "parameters": entry.parameters,
+    }
+
+
+@app.command("fetch")
+def fetch_prior(key: Key, yes: Yes = False) -> None:
+    """Download a network of the catalogue; it goes on where an earlier try left off."""
+    from enhancers.priors import shelf
+    from enhancers.priors.catalog import prior
+
+    entry = prior(key)
+    now = shelf.state(entry)
+    if now.status == "present":
+        print(f"{entry.label} is here already: {entry.folder}")
+        return
+    # Without a cost it cannot be fetched, and fetch says why.
+    if now.cost and not yes:
+        print(f"{entry.label}: {bytes_text(now.cost)} from {shelf.describe_source(entry)}")
+        print(f"Licence: {entry.licence}")
+        if not sys.stdin.isatty():
+            raise ParameterError(f"Nobody is here to ask: give --yes to download {key}.")
+        if not typer.confirm("Download it?"):
+            print("Nothing was downloaded.")
+            return
+    _shown(shelf.fetch(key))
+    print(f"{entry.label} is here: {prior(key).folder}")
+
+
+@app.command("verify")
+def verify_priors(
+    keys: Annotated[list[str] | None, typer.Argument(metavar="[KEY]...")] = None,
+) -> None:
+    """Check networks byte by byte (all that are here, without KEY); exit status 1 on a fault."""
+    from enhancers.priors import shelf
+
+    chosen = keys or [each.key for each in shelf.states() if each.status != "not here"]
+    faults = 0
+    for key in chosen:
+        print(key)
+        for finding in shelf.verify(key):
+            faults += not finding.good
+            print(f"  {'good ' if finding.good else 'WRONG'}  {finding.what}: {finding.says}")
+    if faults:
+        raise typer.Exit(1)
+
+
+@app.command("add")
+def add_prior(
+    path: Annotated[Path, typer.Argument(help="A checkpoint, or a folder of diffusers.")],
+    key: Annotated[str | None, typer.Option(help="Its name here; else that of the file.")] = None,
+    label: Annotated[str | None, typer.Option(help="What the page calls it.")] = None,
+    like: Annotated[
+        str | None, typer.Option(help="adm256, ct-abdomen, ...: the catalogue's facts hold.")
+    ] = None,
+    head_channels: Annotated[
+        int | None, typer.Option(min=0, help="Width of an attention head; 0 for one head.")
+    ] = None,
+    qkv_order: Annotated[QkvOrder | None, typer.Option(help="Rows of its attention.")] = None,
+    schedule: Annotated[ScheduleName | None, typer.Option(help="Betas; linear without it.")] = None,
+    native: Annotated[
+        int | None, typer.Option(help="Side of the images it was trained on, in pixels.")
+    ] = None,
+    tiles: Annotated[
+        bool | None,
+        typer.Option("--tiles/--whole", help="Trained on crops, or on whole images (default)."),
+    ] = None,
+    licence: Annotated[str | None, typer.Option(help="Under which you have it.")] = None,
+) -> None:
+    """Add a network of your own; a checkpoint is converted once, a pipeline stays in place."""
+    from enhancers.priors.adding import adding
+    from enhancers.priors.recognise import Addition
+
+    wanted = Addition(
+        path=path, key=key, label=label, like=like, head_channels=head_channels,
+        qkv_order=qkv_order, schedule=schedule,
+        native=native, tiles=tiles, licence=licence,
+    )  # fmt: skip
+    entry = _shown(adding(wanted))
+    print(f"{entry.key}: {entry.label}, {entry.parameters / 1e6:.1f} M parameters, {entry.kind}")
+    print(f"It lies in {entry.folder}; use it with --set prior={entry.key}.")
+
+
+@app.command("remove")
+def remove_prior(key: Key, yes: Yes = False) -> None:
+    """Delete a network that was added or fetched; a folder added in place stays where it is."""
+    from enhancers.priors import shelf
+
+    if not yes:
+        if not sys.stdin.isatty():
+            raise ParameterError(f"Nobody is here to ask: give --yes to remove {key}.")
+        if not typer.confirm(f"Remove {key}?"):
+            print("Nothing was removed.")
+            return
+    print(f"{key} is removed, {bytes_text(shelf.remove(key))} are free.")
 
 
 @app.command()
@@ -68,3 +209,20 @@ def train(
               f"loss {report.loss:.4f}")  # fmt: skip
         for name, value in report.validation.items():
             print(f"  {name}: {value:g}")
+
+
+def _shown(steps: Generator[Progress, None, T]) -> T:
+    """What a generator returns; its progress goes to a bar on standard error."""
+    from tqdm.auto import tqdm
+
+    with tqdm(unit="B", unit_scale=True, file=sys.stderr, disable=None) as bar:
+        while True:
+            try:
+                step = next(steps)
+            except StopIteration as end:
+                result: T = end.value
+                return result
+            bar.set_description(step.note, refresh=False)
+            bar.total = step.total
+            bar.n = step.done
+            bar.refresh()

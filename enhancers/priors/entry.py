@@ -171,15 +171,11 @@ class Prior:
         return usual
 
     def weights(self, part: Part) -> Path:
-        """The weight file of a part: the plain one, else a half-precision variant."""
-        plain, *variants = self._weight_names(part)
-        there = (self.folder / part / name for name in (plain, *variants))
-        return next((path for path in there if path.is_file()), self.folder / part / plain)
-
-    def _weight_names(self, part: Part) -> list[str]:
-        stem = "model" if part == "text_encoder" else "diffusion_pytorch_model"
-        names = [f"{stem}.safetensors", f"{stem}.fp16.safetensors"]
-        return names[::-1] if isinstance(self.source, Hub) else names
+        """The weight file of a part: the plain one, else the half-precision variant."""
+        places = [self.folder / part / name for name in weight_names(part)]
+        if isinstance(self.source, Hub):
+            places.reverse()
+        return next((path for path in places if path.is_file()), places[0])
 
     @property
     def files(self) -> tuple[Path, ...]:
@@ -205,6 +201,12 @@ class Prior:
     def cost(self) -> int:
         """Bytes a fetch of it downloads; 0 for those that cannot be fetched."""
         return self.source.size if isinstance(self.source, Hub | Download) else 0
+
+
+def weight_names(part: Part) -> tuple[str, str]:
+    """What diffusers calls a part's weights: in full precision, and in half."""
+    stem = "model" if part == "text_encoder" else "diffusion_pytorch_model"
+    return f"{stem}.safetensors", f"{stem}.fp16.safetensors"
 
 
 def bytes_text(size: float) -> str:
