@@ -242,16 +242,20 @@ def _is_answered() -> Any:
     return Presentation.id.in_(select(RatingEvent.presentation_id))
 
 
-def _pairs() -> Select[Any]:
+def _pairs() -> Select[str, str, int]:
     return (
-        select(ReadingSession.reader_id, _is_training(), func.count())
+        select(ReadingSession.reader_id, ReadingSession.phase, func.count())
         .join(Presentation, Presentation.session_id == ReadingSession.id)
-        .group_by(ReadingSession.reader_id, _is_training())
+        .group_by(ReadingSession.reader_id, ReadingSession.phase)
     )
 
 
-def _counted(session: Session, wanted: Select[Any]) -> Mapping[tuple[str, bool], int]:
-    return {(reader, bool(training)): n for reader, training, n in session.execute(wanted)}
+def _counted(session: Session, wanted: Select[str, str, int]) -> Mapping[tuple[str, bool], int]:
+    """Pairs by reader and whether they are of the training."""
+    found: dict[tuple[str, bool], int] = defaultdict(int)
+    for reader, phase, count in session.execute(wanted):
+        found[reader, phase == Phase.TRAINING] += count
+    return found
 
 
 def _values(session: Session) -> Mapping[str, tuple[int, int, int, str]]:

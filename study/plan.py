@@ -133,7 +133,8 @@ def repeat_distance(protocol: Protocol, mains: int) -> int:
     """
     if protocol.repeats > mains:
         raise ProtocolError(
-            f"repeats={protocol.repeats}, but there are only {mains} main pairs to repeat."
+            f"repeats={protocol.repeats}, but there are only {mains} main pairs to repeat: set at "
+            f"most {mains} in the design (its page, or plan --write, edit, plan --protocol --save)."
         )
     if not protocol.repeats or protocol.washout_days:
         return 0
