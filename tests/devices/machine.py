@@ -6,7 +6,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from enhancers.devices import precision, residency
+from enhancers.devices import graphs, precision, residency
 
 
 def pretend(
@@ -27,9 +27,12 @@ def pretend(
 
 
 def configure(
-    monkeypatch: pytest.MonkeyPatch, wanted: str = "auto", memory_gb: float | None = None
+    monkeypatch: pytest.MonkeyPatch,
+    wanted: str = "auto",
+    memory_gb: float | None = None,
+    compile: bool = False,
 ) -> None:
     """The settings that the backend reads."""
-    settings = SimpleNamespace(precision=wanted, model_memory_gb=memory_gb, compile=False)
-    for module in (precision, residency):
+    settings = SimpleNamespace(precision=wanted, model_memory_gb=memory_gb, compile=compile)
+    for module in (graphs, precision, residency):
         monkeypatch.setattr(module, "get_settings", lambda: settings)
