@@ -98,6 +98,10 @@ METHODS: tuple[Method, ...] = (
                       help="Bandwidth h = β σ sqrt(max(1, I/σ)) for Rician noise, else β σ."),
             Parameter("noise", "Noise model", "choice", "gaussian", choices=("gaussian", "rician"),
                       help="rician: magnitude MR, with its bias removed."),
+            Parameter("distance", "Patch distance", "choice", "corrected",
+                      choices=("corrected", "plain"), advanced=True,
+                      help="Rician noise only. corrected: less what noise alone gives, so that "
+                           "dark regions are smoothed as well; plain: the sum as it is."),
             Parameter("patch", "Patch side", "int", 5, 3, 11, 2, unit="px", advanced=True),
             Parameter("search", "Search window side", "int", 11, 5, 31, 2, unit="px",
                       advanced=True),
