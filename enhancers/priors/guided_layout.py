@@ -22,6 +22,8 @@ GROUPS = 32
 _NEEDED = ("time_embed.0.weight", "input_blocks.0.0.weight", "middle_block.0.in_layers.2.weight",
            "out.2.weight")  # fmt: skip
 
+_IN_ATTENTION = {"norm", "qkv", "proj_out"}
+
 
 @dataclass(frozen=True)
 class Architecture:
@@ -145,7 +147,7 @@ def _walk(blocks: Mapping[int, Mapping[int, str]]) -> tuple[int, int]:
     ends = [
         index
         for index, children in sorted(blocks.items())
-        if any(place > 0 and kind in {"conv", "in_layers"} for place, kind in children.items())
+        if any(place > 0 and kind not in _IN_ATTENTION for place, kind in children.items())
     ]
     each = len(blocks) // (len(ends) + 1)
     regular = [each * (turn + 1) - 1 for turn in range(len(ends))]

@@ -3,78 +3,114 @@
 from __future__ import annotations
 
 import hashlib
+import math
+from collections.abc import Callable
 from dataclasses import dataclass
-from functools import lru_cache
-from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import torch
 from torch import Tensor
 
+from enhancers.base import PATCH
+from enhancers.devices import network_dtype, prepare, resident
+from enhancers.devices.graphs import Runner, compiled
 from enhancers.errors import PriorMissing
-from enhancers.priors.catalog import Kind, Prior, prior
+from enhancers.priors import parts, stable_diffusion
+from enhancers.priors.catalog import Embedded, Kind, Prior, missing, prior
 
 REFINEMENTS = 3
 REFINED_PIXELS = 512 * 512
+REFINED_WEIGHTS = 10_000_000
+"""Largest autoencoder, in parameters, whose latents are refined by gradient steps."""
+
+Noise = Callable[[Tensor, int], Tensor]
 
 
 @dataclass(frozen=True, eq=False)
 class PixelPrior:
-    """ε-prediction on gray images in [-1, 1].
+    """ε-prediction on images in [-1, 1].
 
     Parameters
     ----------
     unet : UNet2DModel
-    signal : Tensor, shape (T,)
-        ābar of the schedule it was trained with.
+    run : callable
+        The network's whole output for a state and a timestep.
+    betas : Betas
+        The schedule it was trained with.
     identity : str
         Name and SHA-256 of the weights.
     multiple : int
         The sides of an image must be divisible by this.
+    channels : int
+        Of the images: 1 or 3.
+    tile : int or None
+        Side of the tiles in which it may see an image; None if it must see whole images.
+    native : int
+        Side of the images or crops it was trained on.
     """
 
     unet: Any
-    signal: Tensor
+    run: Noise
+    betas: parts.Betas
     identity: str
     device: str
     multiple: int
+    channels: int
+    tile: int | None
+    native: int
+
+    @property
+    def signal(self) -> Tensor:
+        """ābar of the schedule, shape (T,), on the CPU."""
+        return self.betas.signal
 
     @torch.inference_mode()
     def predict(self, x: Tensor, t: int) -> Tensor:
-        """The noise in ``x``, (B, 1, H, W), at timestep ``t``."""
-        laid_out = x.contiguous(memory_format=torch.channels_last)
-        noise: Tensor = self.unet(laid_out, t).sample
-        return noise.contiguous()
+        """The noise in ``x``, (B, C, H, W) with C = `channels`, at timestep ``t``; float32."""
+        # A learned variance, which the samplers here have no use for, comes after the noise.
+        told = self.run(x, t)[:, : self.channels]
+        return as_noise(told, x, t, self.betas).contiguous()
 
 
 @dataclass(frozen=True, eq=False)
 class LatentPrior:
-    """Autoencoder and ε-prediction on its scaled latents; images are gray, in [-1, 1].
+    """Autoencoder and ε-prediction on its scaled latents; images are in [-1, 1].
 
     ``factor`` is the spatial reduction, ``scale`` the number latents are multiplied by,
-    ``multiple`` what the sides of an image must be divisible by.
+    ``multiple`` what the sides of an image must be divisible by, ``channels`` those of the
+    image (1 or 3), ``refines`` whether `encode` improves on the autoencoder's own latents.
     """
 
     vae: Any
     unet: Any
-    signal: Tensor
+    run: Noise
+    betas: parts.Betas
     identity: str
     device: str
     factor: int
     multiple: int
     scale: float
+    channels: int
+    native: int
+    refines: bool
+
+    @property
+    def signal(self) -> Tensor:
+        """ābar of the schedule, shape (T,), on the CPU."""
+        return self.betas.signal
 
     def encode(self, images: Tensor) -> Tensor:
-        """(B, 1, H, W) to scaled latents (B, D, H/factor, W/factor).
+        """(B, C, H, W) to scaled latents (B, D, H/factor, W/factor); float32.
 
-        The posterior's mode, moved by a few gradient steps toward the latent that decodes to the
-        image (semi-amortised inference; Kim et al., ICML 2018), which adds about 1 dB to the round
-        trip. Images above `REFINED_PIXELS` get the mode alone: the gradient needs much memory.
+        The posterior's mode. For a small autoencoder it is moved by a few gradient steps toward
+        the latent that decodes to the image (semi-amortised inference; Kim et al., ICML 2018),
+        which adds about 1 dB to the round trip. Images above `REFINED_PIXELS` get the mode alone:
+        the gradient needs much memory.
         """
         with torch.inference_mode():
             modes = self.vae.encode(images).latent_dist.mode()
         latents: Tensor = modes.clone()
-        if images.shape[-2] * images.shape[-1] <= REFINED_PIXELS:
+        if self.refines and images.shape[-2] * images.shape[-1] <= REFINED_PIXELS:
             pairs = zip(torch.split(images, 1), torch.split(latents, 1), strict=True)
             latents = torch.cat([self._refined(image, latent) for image, latent in pairs])
         return latents * self.scale
@@ -107,9 +143,16 @@ class LatentPrior:
 
     @torch.inference_mode()
     def predict(self, z: Tensor, t: int) -> Tensor:
-        """The noise in latents ``z`` at timestep ``t``."""
-        noise: Tensor = self.unet(z, t).sample
-        return noise
+        """The noise in latents ``z`` at timestep ``t``; float32."""
+        return as_noise(self.run(z, t), z, t, self.betas)
+
+
+def as_noise(told: Tensor, x: Tensor, t: int, betas: parts.Betas) -> Tensor:
+    """The noise that a network's answer stands for: v = sqrt(ābar) ε - sqrt(1 - ābar) x0."""
+    if betas.predicts == "epsilon":
+        return told
+    signal = float(betas.signal[t])
+    return math.sqrt(signal) * told + math.sqrt(1 - signal) * x
 
 
 def pixel_prior(device: str, key: str = "pixel") -> PixelPrior:
@@ -122,7 +165,10 @@ def pixel_prior(device: str, key: str = "pixel") -> PixelPrior:
     PriorMissing
         Its weights are not on this machine.
     """
-    return _pixel(_present(key, "pixel").folder, device, identity(key))
+    entry = _present(key, "pixel")
+    return resident(
+        _identity(entry), device, lambda: _pixel(entry, device), lambda p: parts.bytes_of(p.unet)
+    )
 
 
 def latent_prior(device: str, key: str = "latent") -> LatentPrior:
@@ -135,7 +181,13 @@ def latent_prior(device: str, key: str = "latent") -> LatentPrior:
     PriorMissing
         Its weights are not on this machine.
     """
-    return _latent(_present(key, "latent").folder, device, identity(key))
+    entry = _present(key, "latent")
+    return resident(
+        _identity(entry),
+        device,
+        lambda: _latent(entry, device),
+        lambda p: parts.bytes_of(p.vae, p.unet),
+    )
 
 
 def identity(key: str) -> str:
@@ -146,71 +198,88 @@ def identity(key: str) -> str:
 def _present(key: str, kind: Kind | None = None) -> Prior:
     entry = prior(key, kind)
     if not entry.present:
-        raise PriorMissing(
-            f"The {entry.label.lower()} is not among the assets; restore assets/priors/{key}, or "
-            f"train one: python -m enhancers priors train --which {key}."
-        )
+        raise PriorMissing(missing(entry))
     return entry
 
 
-@lru_cache(maxsize=8)
-def _digest(path: Path, _changed: float) -> str:
-    return hashlib.sha256(path.read_bytes()).hexdigest()
-
-
 def _identity(entry: Prior) -> str:
-    digests = [_digest(path, path.stat().st_mtime) for path in entry.files]
+    files = list(entry.files)
+    if not isinstance(entry.source, Embedded):
+        # Of a user's folder the schedule or the tokenizer may change as well as the weights.
+        files += [path for path in sorted(entry.folder.glob("*/*.json")) if path.is_file()]
+    digests = [parts.digest(path) for path in files]
     return f"{entry.key}:" + hashlib.sha256("".join(digests).encode()).hexdigest()
 
 
-# The identity is part of the key, so that a prior trained anew is loaded anew.
-@lru_cache(maxsize=2)
-def _pixel(folder: Path, device: str, name: str) -> PixelPrior:
-    from diffusers import UNet2DModel
-
-    unet = _network(UNet2DModel, folder / "unet", device)
+def _pixel(entry: Prior, device: str) -> PixelPrior:
+    prepare(device)
+    betas = parts.betas(entry)
+    dtype = network_dtype(device)
+    unet = parts.network(entry, "unet", ("UNet2DModel",), device=device, dtype=dtype)
+    stable_diffusion.check_unet(entry, unet.config, int(unet.config.in_channels))
     depth = 2 ** (len(unet.config.block_out_channels) - 1)
-    return PixelPrior(unet, _signal(folder), name, device, depth)
+    side = PATCH if isinstance(entry.source, Embedded) else -(-entry.native // depth) * depth
+    return PixelPrior(
+        unet=unet,
+        run=_runner(unet, device, layout="channels last"),
+        betas=betas,
+        identity=_identity(entry),
+        device=device,
+        multiple=depth,
+        channels=int(unet.config.in_channels),
+        tile=side if entry.tiles else None,
+        native=entry.native,
+    )
 
 
-@lru_cache(maxsize=2)
-def _latent(folder: Path, device: str, name: str) -> LatentPrior:
-    from diffusers import AutoencoderKL, UNet2DModel
-
-    vae = _network(AutoencoderKL, folder / "vae", device)
-    unet = _network(UNet2DModel, folder / "unet", device)
+def _latent(entry: Prior, device: str) -> LatentPrior:
+    prepare(device)
+    betas = parts.betas(entry)
+    # The autoencoder bounds the fidelity of every result, so it stays in float32 everywhere.
+    vae = parts.network(entry, "vae", ("AutoencoderKL",), device=device, dtype=torch.float32)
+    stable_diffusion.check_vae(entry, vae.config)
+    kinds = ("UNet2DModel", "UNet2DConditionModel")
+    unet = parts.network(entry, "unet", kinds, device=device, dtype=network_dtype(device))
+    stable_diffusion.check_unet(entry, unet.config, int(vae.config.latent_channels))
+    prompt = None
+    if "cross_attention_dim" in unet.config:
+        prompt = stable_diffusion.empty_prompt(entry, int(unet.config.cross_attention_dim))
     factor = 2 ** (len(vae.config.block_out_channels) - 1)
     depth = 2 ** (len(unet.config.block_out_channels) - 1)
     return LatentPrior(
         vae=vae,
         unet=unet,
-        signal=_signal(folder),
-        identity=name,
+        run=_runner(unet, device, layout="as it comes", prompt=prompt),
+        betas=betas,
+        identity=_identity(entry),
         device=device,
         factor=factor,
         multiple=factor * depth,
         scale=float(vae.config.scaling_factor),
+        channels=int(vae.config.in_channels),
+        native=entry.native,
+        refines=sum(weights.numel() for weights in vae.parameters()) <= REFINED_WEIGHTS,
     )
 
 
-def _network(kind: Any, folder: Path, device: str) -> Any:
-    try:
-        network = kind.from_pretrained(
-            folder, local_files_only=True, use_safetensors=True, low_cpu_mem_usage=False
-        )
-    except Exception as error:
-        # The libraries below raise their own kinds for a truncated, foreign or misshapen file.
-        raise PriorMissing(
-            f"The weights in assets/priors/{folder.parent.name}/{folder.name} cannot be read: they "
-            "are damaged or of another network. Restore the folder, or train the prior again."
-        ) from error
-    network = network.float().eval().requires_grad_(False)
-    return network.to(device=device, memory_format=torch.channels_last)
+def _runner(
+    unet: Any,
+    device: str,
+    *,
+    layout: Literal["channels last", "as it comes"],
+    prompt: Tensor | None = None,
+) -> Runner:
+    """The network as a function of a float32 state and a timestep, float32 again."""
+    dtype = next(unet.parameters()).dtype
+    given = None if prompt is None else prompt.to(device=device, dtype=dtype)
+    network = compiled(unet, device)
 
+    def forward(x: Tensor, t: Tensor) -> Tensor:
+        state = x.to(dtype)
+        if layout == "channels last":
+            state = state.contiguous(memory_format=torch.channels_last)
+        more = {} if given is None else {"encoder_hidden_states": given.expand(len(x), -1, -1)}
+        noise: Tensor = network(state, t, **more).sample
+        return noise.float()
 
-def _signal(folder: Path) -> Tensor:
-    from diffusers import DDIMScheduler
-
-    scheduler = DDIMScheduler.from_pretrained(folder / "scheduler", local_files_only=True)
-    signal: Tensor = scheduler.alphas_cumprod
-    return signal
+    return Runner(forward, device)

@@ -134,6 +134,15 @@ def test_the_configuration_is_that_of_section_7() -> None:
     assert (slices.layers_per_block, slices.downsample_type) == (3, "conv")
 
 
+@pytest.mark.parametrize("backwards", [False, True])
+def test_the_order_of_the_names_does_not_matter(backwards: bool) -> None:
+    """safetensors sorts them."""
+    plain = random_unet(SHAPES["attention in the middle level"])
+    tensors = plain.state_dict()
+    converted = convert({k: tensors[k] for k in sorted(tensors, reverse=backwards)}, Checkpoint(16))
+    assert _apart(plain, converted) <= 1e-5
+
+
 def test_half_precision_weights_become_single() -> None:
     plain = random_unet(Shape())
     converted = convert({k: v.half() for k, v in plain.state_dict().items()}, Checkpoint(16))
