@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from enhancers.errors import CheckpointError, ParameterError
 from enhancers.priors import added
+from enhancers.priors.catalog import prior
 from enhancers.priors.digests import Progress, files_below, known_files, sha256_of
 from enhancers.priors.download import check_space
 from enhancers.priors.entry import Origin, Prior, weight_names
@@ -58,10 +59,12 @@ def adding(wanted: Addition) -> Generator[Progress, None, Prior]:
     if wanted.native is not None and not 8 <= wanted.native <= 8192:
         raise ParameterError(f"--native {wanted.native} is no side in pixels; give 8 to 8192.")
     if not path.is_dir():
-        return (yield from _checkpoint(wanted))
-    if (path / "unet").is_dir():
-        return (yield from _by_reference(wanted, folders.pipeline(path)))
-    return (yield from _by_copy(wanted, folders.network(path)))
+        made = yield from _checkpoint(wanted)
+    elif (path / "unet").is_dir():
+        made = yield from _by_reference(wanted, folders.pipeline(path))
+    else:
+        made = yield from _by_copy(wanted, folders.network(path))
+    return prior(made.key)
 
 
 def _checkpoint(wanted: Addition) -> Generator[Progress, None, Prior]:

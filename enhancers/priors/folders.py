@@ -132,6 +132,7 @@ def _latent(folder: Path, config: Config, scheduler: Path) -> Found:
         raise CheckpointError(f"{folder} has no tokenizer, which its text encoder needs.")
     parts: tuple[Part, ...] = ("vae", "unet", "text_encoder") if texts else ("vae", "unet")
     autoencoder = part_config(folder / "vae", "vae")
+    channels = _channels(folder / "vae", autoencoder.get("in_channels"))
     check_unet(config, int(autoencoder.get("latent_channels") or 0))
     weights = tuple(weight_file(folder / part, part) for part in parts)
     sizes = [
@@ -142,7 +143,7 @@ def _latent(folder: Path, config: Config, scheduler: Path) -> Found:
     return Found(
         kind="latent",
         parts=parts,
-        channels=_channels(folder / "vae", autoencoder.get("in_channels")),
+        channels=channels,
         native=_side(config.get("sample_size")) * factor,
         parameters=sum(sizes),
         weights=weights,

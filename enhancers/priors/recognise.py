@@ -73,7 +73,7 @@ def catalogued(key: str) -> Prior:
         if entry.key == key:
             return entry
     keys = [entry.key for entry in known]
-    raise ParameterError(f"--like {key} is none of {', '.join(keys)}; {nearest(key, keys)}")
+    raise ParameterError(f"The catalogue has no --like {key}; {nearest(key, keys)}.")
 
 
 def recognised(

@@ -269,9 +269,12 @@ def remove(key: str) -> int:
         raise ParameterError(f"{key} comes with the project and is not removed.")
     if not entry.folder.is_dir():
         raise ParameterError(f"{entry.label} is not on this machine; there is nothing to remove.")
-    whose = "the hub's cache, which other programs share" if isinstance(entry.source, Hub) else (
-        "a folder that was put there by hand"
-    )  # fmt: skip
+    shared = isinstance(entry.source, Hub) and entry.folder == entry.source.folder
+    whose = (
+        "the hub's cache, which other programs share"
+        if shared
+        else "a folder that was put there by hand"
+    )
     raise ParameterError(f"{entry.label} lies in {whose}: delete {entry.folder} yourself.")
 
 
