@@ -7,7 +7,7 @@ and Algorithm 1, with the guidance as the convex weight w that its Algorithm 1 c
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -18,23 +18,20 @@ from torch.nn import functional as F
 from enhancers.base import Figure, Step, Stopwatch, finished, is_constant, patches, unchanged
 from enhancers.classical import pipelines
 from enhancers.colour import luminance, with_luminance
-from enhancers.diffusion.schedule import Moment, keyed_noise, timeline
-from enhancers.diffusion.tiles import Padding, Tiling, pad
+from enhancers.devices import Pace
+from enhancers.diffusion.network import LatentNetwork, channel_spread, gray_of
+from enhancers.diffusion.schedule import START, Moment, keyed_noise, timeline
+from enhancers.diffusion.tiles import Padding, Predict, pad
 from enhancers.image import MedicalImage, Pixels
 from enhancers.method import ParameterValue
-from enhancers.priors.load import LatentPrior, latent_prior
 from enhancers.values import number, whole
 
-START = 1000
-"""Key of the initial noise: no timestep has it."""
 CLASSICAL_SHARE = 0.2
 """Part of the progress bar that the pseudo-label takes."""
 PAPER_LATENTS = 4 * 32 * 32
 """Elements of the latent over which the paper's loss is a mean: w = 2 λ / 4096."""
 FINE_SIGMA = 2.0
 """Gaussian σ in pixels that separates fine detail from the rest."""
-TILE, OVERLAP = 1024, 128
-"""Largest piece that the autoencoder sees at once, and what neighbours share."""
 
 
 @dataclass(frozen=True)
@@ -78,24 +75,38 @@ def guided_step(
 
 
 def sample(
-    prior: LatentPrior, guidance: Guidance, start: Tensor, target: Tensor, *, seed: int
+    predict: Predict,
+    line: Sequence[Moment],
+    weight: float,
+    target: Tensor,
+    *,
+    seed: int,
+    start: Tensor | None = None,
 ) -> Iterator[tuple[int, Tensor]]:
     """Guided sampling; yields (calls made, clean latent estimate) after each.
 
     Parameters
     ----------
-    start, target : Tensor, shape (1, D, h, w)
-        Scaled latents of the input (used when ``strength`` < 1) and of the pseudo-label.
+    predict : callable
+        The noise in a latent.
+    line : sequence of Moment
+        The steps that are made.
+    weight : float
+        Share w of the target in each clean estimate.
+    target : Tensor, shape (B, D, h, w)
+        Scaled latent of the pseudo-label.
+    seed : int
+    start : Tensor, optional
+        Scaled latent that is noised to begin with; pure noise without it.
     """
-    moments = timeline(prior.signal, guidance.steps)[-guidance.calls :]
-    z = keyed_noise(tuple(target.shape), seed, START).to(target.device)
-    if guidance.calls < guidance.steps:
-        signal = moments[0].signal
+    z = keyed_noise((1, *target.shape[1:]), seed, START).to(target.device).expand_as(target)
+    if start is not None:
+        signal = line[0].signal
         z = math.sqrt(signal) * start + math.sqrt(1 - signal) * z
-    for call, moment in enumerate(moments, start=1):
-        noise = prior.predict(z, moment.t)
-        z, guided = guided_step(moment, z, noise, target, guidance.weight)
-        yield call, z if moment.next_signal == 1.0 else guided
+    for call, moment in enumerate(line, start=1):
+        noise = predict(z, moment.t)
+        z, guided = guided_step(moment, z, noise, target, weight)
+        yield call, z if call == len(line) else guided
 
 
 def run(
@@ -115,28 +126,40 @@ def run(
     if is_constant(gray):
         yield unchanged(label)
         return
-    prior = latent_prior(device, str(params["prior"]))
+    network = LatentNetwork(str(params["prior"]), device)
+    prior = network.prior
     target_gray, padding = pad(luminance(label), multiple=prior.multiple)
-    target = _encode(prior, target_gray)
-    start = target
+    reference = _tensor(target_gray, device)
+    target = network.encode(reference)
+    start = None
     if guidance.calls < guidance.steps:
-        start = _encode(prior, pad(gray, multiple=prior.multiple)[0])
-    watch = Stopwatch(guidance.calls, "network call")
+        start = network.encode(_tensor(pad(gray, multiple=prior.multiple)[0], device))
+    betas = prior.betas
+    line = timeline(betas.signal, guidance.steps, offset=betas.offset, final=betas.final)
+    line = line[-guidance.calls :]
+    watch, pace = Stopwatch(guidance.calls, "network call"), Pace(device)
     made, z = 0, target
-    for made, z in sample(prior, guidance, start, target, seed=seed):
+    steps = sample(network.predict, line, guidance.weight, target, seed=seed, start=start)
+    for made, z in steps:
+        pace.tick()
         preview = None
         if made % guidance.preview_every == 0 and made < guidance.calls:
-            preview = _merged(label, _decode(prior, z), padding)
+            preview = _merged(label, gray_of(network.decode(z)), padding)
         step = watch.step(made, preview)
         yield replace(step, fraction=CLASSICAL_SHARE + (1 - CLASSICAL_SHARE) * step.fraction)
-    round_trip = _decode(prior, target)
-    decoded = _decode(prior, z)
-    reference = torch.from_numpy(target_gray)[None, None].to(decoded.device)
+    round_trip = gray_of(network.decode(target))
+    decoded = network.decode(z)
+    composed = compose(gray_of(decoded), round_trip, reference, guidance.output)
     yield finished(
-        _merged(label, compose(decoded, round_trip, reference, guidance.output), padding),
-        figures=_figures(guidance, round_trip, reference),
+        _merged(label, composed, padding),
+        figures=(*_figures(guidance, round_trip, reference), *channel_spread(decoded)),
         calls=made,
+        notes=network.notes,
     )
+
+
+def _tensor(gray: Pixels, device: str) -> Tensor:
+    return torch.from_numpy(np.ascontiguousarray(gray))[None, None].to(device)
 
 
 def compose(decoded: Tensor, round_trip: Tensor, label: Tensor, output: str) -> Tensor:
@@ -168,27 +191,6 @@ def _pseudo_label(
 ) -> Iterator[Step]:
     shared = {name: params[name] for name in ("contrast", "sigma", "clip_limit")}
     return pipelines.run(image, shared, seed=seed, device=device)
-
-
-def _encode(prior: LatentPrior, gray: Pixels) -> Tensor:
-    """Scaled latent of a gray image in [0, 1], in pieces where it is large."""
-    x = torch.from_numpy(np.ascontiguousarray(gray))[None, None].to(prior.device) * 2 - 1
-    if max(gray.shape) <= TILE:
-        return prior.encode(x)
-    height, width = gray.shape
-    tiling = Tiling(height, width, TILE, TILE - OVERLAP)
-    return tiling.apply(prior.encode, x, 1 / prior.factor)
-
-
-def _decode(prior: LatentPrior, z: Tensor) -> Tensor:
-    """Gray image in [0, 1] of a scaled latent, (1, 1, H, W), in pieces where it is large."""
-    if max(z.shape[-2:]) * prior.factor <= TILE:
-        decoded = prior.decode(z)
-    else:
-        small = TILE // prior.factor
-        tiling = Tiling(z.shape[-2], z.shape[-1], small, small - OVERLAP // prior.factor)
-        decoded = tiling.apply(prior.decode, z, prior.factor)
-    return ((decoded + 1) / 2).clamp(0, 1)
 
 
 def _merged(label: Pixels, gray: Tensor, padding: Padding) -> Pixels:

@@ -4,10 +4,22 @@ from __future__ import annotations
 
 import hashlib
 import math
+from collections import deque
+from collections.abc import Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
+from types import TracebackType
+from typing import Any
 
 import torch
 from torch import Tensor
+
+from enhancers.priors.entry import Schedule
+
+START = 1000
+"""Key of the initial noise: no timestep has it."""
+DRAWN_AHEAD, DRAWERS = 4, 2
+"""Noises that wait for their step beside a GPU, and the threads that draw them."""
 
 
 @dataclass(frozen=True)
@@ -36,8 +48,10 @@ class Moment:
         return (x - math.sqrt(1.0 - self.signal) * noise) / math.sqrt(self.signal)
 
 
-def timeline(signal: Tensor, steps: int) -> tuple[Moment, ...]:
-    """``steps`` evenly strided moments from high noise to none ("leading" spacing, offset 0).
+def timeline(
+    signal: Tensor, steps: int, *, offset: int = 0, final: float = 1.0
+) -> tuple[Moment, ...]:
+    """``steps`` evenly strided moments from high noise to none ("leading" spacing).
 
     Parameters
     ----------
@@ -45,17 +59,38 @@ def timeline(signal: Tensor, steps: int) -> tuple[Moment, ...]:
         ābar of the prior's own schedule.
     steps : int
         At most T. 100 of 1000 gives t = 990, 980, ..., 0.
+    offset : int
+        Added to every timestep (`steps_offset` of the prior's scheduler).
+    final : float
+        ābar after the last step: 1, or that of timestep 0 (`set_alpha_to_one` False).
     """
-    stride = len(signal) // steps
-    return moments(signal, [stride * index for index in range(steps)])
+    stride, last = len(signal) // steps, len(signal) - 1
+    return moments(signal, [min(stride * i + offset, last) for i in range(steps)], final)
 
 
-def moments(signal: Tensor, ascending: list[int]) -> tuple[Moment, ...]:
+def moments(signal: Tensor, ascending: list[int], final: float = 1.0) -> tuple[Moment, ...]:
     """The moments that visit these timesteps, given in ascending order, from the highest down."""
     shares = signal.double().tolist()
-    previous = [1.0] + [shares[t] for t in ascending[:-1]]
+    previous = [final] + [shares[t] for t in ascending[:-1]]
     pairs = zip(ascending, previous, strict=True)
     return tuple(Moment(t, shares[t], below) for t, below in pairs)[::-1]
+
+
+def signal_of(schedule: Schedule) -> Tensor:
+    """The signal shares ābar of a schedule, shape (T,), without loading the network.
+
+    The cosine schedule is that of Nichol and Dhariwal (2021), equation 17, with β at most 0.999.
+    """
+    if schedule.name == "linear":
+        betas = torch.linspace(schedule.start, schedule.end, schedule.steps)
+    elif schedule.name == "scaled_linear":
+        ends = schedule.start**0.5, schedule.end**0.5
+        betas = torch.linspace(*ends, schedule.steps) ** 2
+    else:
+        times = torch.linspace(0, 1, schedule.steps + 1, dtype=torch.float64)
+        share = torch.cos((times + 0.008) / 1.008 * math.pi / 2) ** 2
+        betas = (1 - share[1:] / share[:-1]).clamp(max=0.999).float()
+    return torch.cumprod(1.0 - betas, dim=0)
 
 
 def noise_level_step(signal: Tensor, sigma: float) -> int:
@@ -67,11 +102,92 @@ def noise_level_step(signal: Tensor, sigma: float) -> int:
     return int((ratio - sigma).abs().argmin())
 
 
-def keyed_noise(shape: tuple[int, ...], seed: int, t: int, sample: int = 0) -> Tensor:
+def keyed_noise(
+    shape: tuple[int, ...], seed: int, t: int, sample: int = 0, *, pinned: bool = False
+) -> Tensor:
     """Standard normal noise that depends on (seed, sample, t) alone, drawn on the CPU.
 
     Schedules that share a timestep share its noise, so leaving steps out changes nothing else.
+    ``pinned`` memory is that from which a GPU copies without waiting.
     """
     text = f"{seed}/{sample}/{t}".encode()
     key = int.from_bytes(hashlib.sha256(text).digest()[:8], "big") >> 1
-    return torch.randn(shape, generator=torch.Generator().manual_seed(key))
+    return torch.randn(shape, generator=torch.Generator().manual_seed(key), pin_memory=pinned)
+
+
+class NoiseAhead:
+    """`keyed_noise` on the device that needs it, drawn and copied before its step.
+
+    Beside a GPU threads draw a few steps ahead into pinned memory and copy on a stream of their
+    own; elsewhere drawing competes with the network, and is done when it is asked for. Leaving the
+    context stops the threads.
+
+    Parameters
+    ----------
+    shape : tuple of int
+    seed : int
+    times : sequence of int
+        The timesteps in the order in which they will be taken.
+    device : torch.device
+    sample : int
+    threads : int, optional
+        By default `DRAWERS` for an NVIDIA GPU, else none.
+    """
+
+    def __init__(
+        self,
+        shape: tuple[int, ...],
+        seed: int,
+        times: Sequence[int],
+        device: torch.device,
+        sample: int = 0,
+        threads: int | None = None,
+    ) -> None:
+        self.shape, self.seed, self.sample, self.device = shape, seed, sample, device
+        self._stream: Any = None
+        if device.type == "cuda":
+            self._stream = torch.cuda.Stream(device)  # type: ignore[no-untyped-call]
+            threads = DRAWERS if threads is None else threads
+        self._pool = ThreadPoolExecutor(threads, "noise") if threads else None
+        self._planned = deque(times)
+        self._drawn: deque[tuple[int, Future[tuple[Tensor, Any]]]] = deque()
+        self._plan()
+
+    def __enter__(self) -> NoiseAhead:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        if self._pool is not None:
+            self._pool.shutdown(wait=False, cancel_futures=True)
+
+    def take(self, t: int) -> Tensor:
+        """The noise of timestep ``t``."""
+        if self._drawn and self._drawn[0][0] == t:
+            noise, copied = self._drawn.popleft()[1].result()
+            self._plan()
+            if copied is not None:
+                current = torch.cuda.current_stream(self.device)
+                current.wait_event(copied)
+                noise.record_stream(current)
+            return noise
+        return keyed_noise(self.shape, self.seed, t, self.sample).to(self.device)
+
+    def _plan(self) -> None:
+        while self._pool is not None and self._planned and len(self._drawn) < DRAWN_AHEAD:
+            t = self._planned.popleft()
+            self._drawn.append((t, self._pool.submit(self._draw, t)))
+
+    def _draw(self, t: int) -> tuple[Tensor, Any]:
+        if self._stream is None:
+            return keyed_noise(self.shape, self.seed, t, self.sample).to(self.device), None
+        noise = keyed_noise(self.shape, self.seed, t, self.sample, pinned=True)
+        with torch.cuda.stream(self._stream):
+            there = noise.to(self.device, non_blocking=True)
+            copied = torch.cuda.Event()  # type: ignore[no-untyped-call]
+            copied.record(self._stream)
+        return there, copied

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 
 import numpy as np
 import torch
@@ -15,7 +15,8 @@ from enhancers.image import Pixels
 Predict = Callable[[Tensor, int], Tensor]
 """A noise prediction: (B, C, H, W) and a timestep to (B, C, H, W)."""
 
-TILES_AT_ONCE = 8
+TILES_AT_ONCE = 16
+"""A 512 x 512 image has 9 tiles of 256 at a stride of 128."""
 
 
 @dataclass(frozen=True)
@@ -74,34 +75,56 @@ class Tiling:
         """Height and width of a tile."""
         return min(self.tile, self.height), min(self.tile, self.width)
 
-    def predict(self, predict: Predict, x: Tensor, t: int) -> Tensor:
-        """``predict`` on every tile of one image (1, C, H, W), batched, averaged with feathers."""
+    def predict(self, predict: Predict, x: Tensor, t: int, at_once: int = TILES_AT_ONCE) -> Tensor:
+        """``predict`` on every tile of images (B, C, H, W), batched, averaged with feathers."""
         if len(self.corners) == 1:
-            return predict(x, t)
-        return self.apply(lambda tiles: predict(tiles, t), x)
+            parts = batches(x, at_once)
+            return predict(x, t) if len(parts) == 1 else torch.cat([predict(p, t) for p in parts])
+        return self.apply(lambda tiles: predict(tiles, t), x, at_once=at_once)
 
-    def apply(self, function: Callable[[Tensor], Tensor], x: Tensor, ratio: float = 1.0) -> Tensor:
+    def apply(
+        self,
+        function: Callable[[Tensor], Tensor],
+        x: Tensor,
+        ratio: float = 1.0,
+        at_once: int = TILES_AT_ONCE,
+    ) -> Tensor:
         """``function`` on every tile, averaged with feathers; its output is ``ratio`` as large.
 
-        Corners and extents times ``ratio`` must be whole.
+        Corners and extents times ``ratio`` must be whole. ``at_once`` tiles go through together.
         """
         height, width = self.extent
-        weight = feather(int(height * ratio), int(width * ratio)).to(x.device)
-        total: Tensor | None = None
-        weights = torch.zeros((1, 1, int(self.height * ratio), int(self.width * ratio)))
-        weights = weights.to(x.device)
-        for first in range(0, len(self.corners), TILES_AT_ONCE):
-            corners = self.corners[first : first + TILES_AT_ONCE]
-            tiles = torch.cat([x[..., y : y + height, c : c + width] for y, c in corners])
-            for (y, c), tile in zip(corners, function(tiles), strict=True):
-                if total is None:
-                    total = tile.new_zeros((1, tile.shape[0], *weights.shape[-2:]))
-                rows = slice(int(y * ratio), int((y + height) * ratio))
-                columns = slice(int(c * ratio), int((c + width) * ratio))
-                total[..., rows, columns] += tile * weight
-                weights[..., rows, columns] += weight
-        assert total is not None
+        weight, weights = _weights(self, ratio, x.device)
+        cut = [x[..., y : y + height, c : c + width] for y, c in self.corners]
+        parts = batches(torch.cat(cut), at_once)
+        done = torch.split(torch.cat([function(part) for part in parts]), x.shape[0])
+        total = done[0].new_zeros((*done[0].shape[:2], *weights.shape[-2:]))
+        for (y, c), tile in zip(self.corners, done, strict=True):
+            _window(total, y, c, tile.shape[-2:], ratio).add_(tile * weight)
         return total / weights
+
+
+def batches(x: Tensor, at_once: int) -> tuple[Tensor, ...]:
+    """``x`` in as few parts of at most ``at_once`` as there need be, all about equally large."""
+    parts: tuple[Tensor, ...] = torch.tensor_split(x, -(-x.shape[0] // at_once))
+    return parts
+
+
+def _window(total: Tensor, y: int, x: int, extent: tuple[int, ...], ratio: float) -> Tensor:
+    top, left = int(y * ratio), int(x * ratio)
+    window: Tensor = total[..., top : top + extent[0], left : left + extent[1]]
+    return window
+
+
+@lru_cache(maxsize=8)
+def _weights(tiling: Tiling, ratio: float, device: torch.device) -> tuple[Tensor, Tensor]:
+    """The feathers of one tile, and their sum over all tiles."""
+    extent = tuple(int(side * ratio) for side in tiling.extent)
+    weight = feather(*extent)
+    total = torch.zeros((1, 1, int(tiling.height * ratio), int(tiling.width * ratio)))
+    for y, x in tiling.corners:
+        _window(total, y, x, extent, ratio).add_(weight)
+    return weight.to(device), total.to(device)
 
 
 def feather(height: int, width: int) -> Tensor:

@@ -25,6 +25,7 @@ from enhancers.image import from_array
 from enhancers.method import Modality
 from enhancers.operators import BlockMean
 from enhancers.phantoms import phantom
+from enhancers.priors.load import pixel_prior
 from enhancers.priors.networks import scheduler
 from enhancers.registry import resolve
 
@@ -64,6 +65,41 @@ def test_skipping_the_dead_calls_changes_no_bit() -> None:
     moments, dead = plan(wanted, SIGNAL)
     assert len(moments) - dead <= 20
     assert torch.equal(drawn(wanted, y, seed=5), x)
+
+
+def test_the_embedded_network_needs_19_calls_for_what_the_schedule_does_in_100() -> None:
+    """σ = 0.30 of [0, 1] (the paper's CT setting): the 81 calls above t* cannot change anything."""
+    prior = pixel_prior("cpu")
+    clean = torch.from_numpy(phantom("ct", size=32, seed=3).pixels)[None, None] * 2 - 1
+    y = clean + 0.6 * keyed_noise((1, 1, 32, 32), 1, 0)
+    steps = list(sample(prior.predict, task(sigma=0.3), prior.signal, y, seed=5))
+    x = keyed_noise((1, 1, 32, 32), 5, START)
+    for moment in timeline(prior.signal, 100):
+        x0 = moment.clean(x, prior.predict(x, moment.t)).clamp(-1, 1)
+        z = keyed_noise((1, 1, 32, 32), 5, moment.t)
+        x = denoise_step(moment, x0, y, z, sigma=0.6, eta=0.85)
+    assert steps[-1][0] == 19
+    torch.testing.assert_close(steps[-1][1], x, rtol=0, atol=1e-5)
+
+
+@pytest.mark.parametrize("name", ["denoise", "sr2"])
+def test_slices_together_are_each_what_they_are_alone(name: str) -> None:
+    wanted = task(task=name, sigma=0.1 if name == "denoise" else None, steps=10)
+    side = 32 if name == "denoise" else 16
+    slices = torch.cat([prior_image(seed, side) for seed in range(3)])
+    together = list(sample(predict, wanted, SIGNAL, slices, seed=4, channels=3))[-1][1]
+    assert together.shape == (3, 3, 32, 32)
+    for one, alone in zip(together, slices, strict=True):
+        expected = list(sample(predict, wanted, SIGNAL, alone[None], seed=4, channels=3))[-1][1]
+        torch.testing.assert_close(one[None], expected)
+
+
+@pytest.mark.parametrize("given", [{"sigma": 0.2}, {"task": "sr2"}, {"task": "sr4", "sigma": 0.1}])
+def test_no_step_waits_for_the_device(given: dict[str, object]) -> None:
+    """On the meta device reading any value back is an error."""
+    y = torch.zeros((1, 1, 32, 32), device="meta")
+    steps = list(sample(lambda x, t: x, task(steps=20, **given), SIGNAL, y, seed=0))
+    assert steps[-1][1].device.type == "meta"
 
 
 def test_samples_average_to_the_posterior_mean() -> None:

@@ -6,7 +6,7 @@ import torch
 
 from enhancers.base import Result, load_method
 from enhancers.degrade import degrade
-from enhancers.diffusion.pseudo_label import compose, guided_step
+from enhancers.diffusion.pseudo_label import compose, guided_step, sample
 from enhancers.diffusion.schedule import timeline
 from enhancers.image import Pixels, from_array
 from enhancers.method import Modality
@@ -75,3 +75,10 @@ def test_strength_saves_calls() -> None:
 def test_another_seed_gives_another_sample() -> None:
     first, second = (run("pseudo_label", steps=4, seed=seed).pixels for seed in (0, 1))
     assert not np.array_equal(first, second)
+
+
+def test_no_step_waits_for_the_device() -> None:
+    """On the meta device reading any value back is an error."""
+    target = torch.zeros((1, 4, 8, 8), device="meta")
+    steps = list(sample(lambda z, t: z, timeline(SIGNAL, 5), 0.5, target, seed=0, start=target))
+    assert [call for call, _ in steps] == [1, 2, 3, 4, 5]

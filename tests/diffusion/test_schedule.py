@@ -1,12 +1,24 @@
 from __future__ import annotations
 
 import math
+import threading
+import time
 from itertools import pairwise
 
 import pytest
 import torch
+from diffusers import DDIMScheduler
 
-from enhancers.diffusion.schedule import keyed_noise, moments, noise_level_step, timeline
+from enhancers.diffusion.schedule import (
+    START,
+    NoiseAhead,
+    keyed_noise,
+    moments,
+    noise_level_step,
+    signal_of,
+    timeline,
+)
+from enhancers.priors.entry import Schedule
 from enhancers.priors.networks import scheduler
 
 SIGNAL = scheduler().alphas_cumprod
@@ -66,3 +78,76 @@ def test_noise_belongs_to_seed_sample_and_timestep() -> None:
         keyed_noise(shape, 7, 500, 1),
     ):
         assert not torch.equal(base, other)
+
+
+def test_a_schedule_of_its_own_is_diffusers_ddim() -> None:
+    """Timesteps moved by one, and the last step ends at the signal of timestep 0, as in SD 1.5."""
+    reference = DDIMScheduler(
+        beta_start=0.00085,
+        beta_end=0.012,
+        beta_schedule="scaled_linear",
+        clip_sample=False,
+        set_alpha_to_one=False,
+        steps_offset=1,
+    )
+    reference.set_timesteps(10)
+    signal = reference.alphas_cumprod
+    line = timeline(signal, 10, offset=1, final=float(reference.final_alpha_cumprod))
+    assert [moment.t for moment in line] == reference.timesteps.tolist()
+    generator = torch.Generator().manual_seed(0)
+    x, noise = (torch.randn((1, 4, 8, 8), generator=generator) for _ in range(2))
+    for moment in line:
+        ours = moment.a * moment.clean(x, noise) + moment.s * noise
+        theirs = reference.step(noise, moment.t, x, eta=0.0).prev_sample
+        torch.testing.assert_close(ours, theirs, rtol=1e-4, atol=1e-4)
+
+
+def test_an_offset_never_leaves_the_schedule() -> None:
+    assert [moment.t for moment in timeline(SIGNAL, 1000, offset=1)][:2] == [999, 999]
+
+
+@pytest.mark.parametrize(
+    "schedule",
+    [
+        Schedule(),
+        Schedule("scaled_linear", 0.00085, 0.012),
+        Schedule("squaredcos_cap_v2"),
+        Schedule("linear", 1e-3, 0.1, 200),
+    ],
+)
+def test_a_schedule_is_known_without_its_network(schedule: Schedule) -> None:
+    reference = DDIMScheduler(
+        num_train_timesteps=schedule.steps,
+        beta_start=schedule.start,
+        beta_end=schedule.end,
+        beta_schedule=schedule.name,
+    )
+    torch.testing.assert_close(signal_of(schedule), reference.alphas_cumprod, rtol=1e-4, atol=1e-7)
+
+
+def test_the_embedded_schedule_is_known_to_the_bit() -> None:
+    assert torch.equal(signal_of(Schedule()), SIGNAL)
+
+
+@pytest.mark.parametrize("threads", [None, 1, 3])
+def test_noise_drawn_ahead_is_the_keyed_noise(threads: int | None) -> None:
+    shape, times = (1, 3, 16, 16), [START, *range(990, -1, -90)]
+    with NoiseAhead(shape, 7, times, torch.device("cpu"), 2, threads=threads) as noises:
+        for t in times:
+            assert torch.equal(noises.take(t), keyed_noise(shape, 7, t, 2))
+
+
+def test_noise_that_was_not_planned_is_drawn_as_well() -> None:
+    with NoiseAhead((1, 1, 4, 4), 7, [900, 800], torch.device("cpu"), threads=1) as noises:
+        for t in (50, 900, 3, 800, 800):
+            assert torch.equal(noises.take(t), keyed_noise((1, 1, 4, 4), 7, t))
+
+
+def test_a_run_that_is_stopped_leaves_no_thread_drawing() -> None:
+    before = threading.active_count()
+    with NoiseAhead((1, 1, 64, 64), 7, list(range(500)), torch.device("cpu"), threads=2) as noises:
+        noises.take(0)
+    until = time.monotonic() + 5
+    while threading.active_count() > before and time.monotonic() < until:
+        time.sleep(0.01)
+    assert threading.active_count() == before

@@ -6,7 +6,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from enhancers.diffusion.tiles import Tiling, pad
+from enhancers.diffusion.tiles import Tiling, batches, pad
 
 SIDES = st.integers(16, 700)
 
@@ -54,3 +54,45 @@ def test_padding_fits_the_network_and_crops_back(height: int, width: int) -> Non
     padded, padding = pad(pixels, multiple=16, least=64)
     assert all(side % 16 == 0 and side >= 64 for side in padded.shape)
     assert np.array_equal(padding.crop(padded), pixels)
+
+
+@pytest.mark.parametrize("at_once", [1, 2, 4, 100])
+def test_how_many_tiles_go_together_changes_nothing(at_once: int) -> None:
+    seen = []
+
+    def predict(tiles: torch.Tensor, t: int) -> torch.Tensor:
+        seen.append(len(tiles))
+        return tiles.sin()
+
+    x = torch.randn((1, 2, 512, 512), generator=torch.Generator().manual_seed(0))
+    tiled = Tiling(512, 512, 256, 128).predict(predict, x, 0, at_once)
+    torch.testing.assert_close(tiled, x.sin())
+    assert sum(seen) == 9
+    assert max(seen) <= at_once
+    assert max(seen) - min(seen) <= 1
+
+
+def test_several_images_are_tiled_as_each_alone() -> None:
+    x = torch.randn((3, 1, 96, 128), generator=torch.Generator().manual_seed(0))
+    tiling = Tiling(96, 128, 64, 48)
+
+    def predict(tiles: torch.Tensor, t: int) -> torch.Tensor:
+        return tiles * tiles.shape[-1] + torch.linspace(0, 1, 64)
+
+    alone = torch.cat([tiling.predict(predict, image[None], 0) for image in x])
+    torch.testing.assert_close(tiling.predict(predict, x, 0, 2), alone)
+
+
+def test_the_feathers_are_made_once() -> None:
+    from enhancers.diffusion.tiles import _weights
+
+    x = torch.zeros((1, 1, 96, 112))
+    before = _weights.cache_info().misses
+    for _ in range(3):
+        Tiling(96, 112, 64, 48).predict(lambda tiles, t: tiles, x, 0)
+    assert _weights.cache_info().misses == before + 1
+
+
+def test_parts_are_as_few_and_as_equal_as_can_be() -> None:
+    assert [len(part) for part in batches(torch.zeros(9, 1), 8)] == [5, 4]
+    assert [len(part) for part in batches(torch.zeros(9, 1), 9)] == [9]

@@ -6,10 +6,13 @@ import torch
 
 from enhancers.base import load_method
 from enhancers.degrade import degrade
-from enhancers.diffusion.unimie import Degradation, cell_means, foreground
+from enhancers.diffusion.degradation import Degradation, foreground
+from enhancers.diffusion.schedule import timeline
+from enhancers.diffusion.unimie import Lighting, cell_means, paper_step
 from enhancers.image import Pixels, from_array
 from enhancers.method import Modality
 from enhancers.phantoms import phantom
+from enhancers.priors.networks import scheduler
 from enhancers.registry import resolve
 
 CLEAN = phantom("cardiac_mr", size=128, seed=5).pixels
@@ -67,3 +70,13 @@ def test_512_takes_nine_patches_a_step() -> None:
     module = load_method("unimie")
     image = from_array(np.zeros((512, 512), np.float32), Modality.CT)
     assert module.work(image, resolve("unimie", Modality.CT, {"steps": 10})) == 90  # type: ignore[attr-defined]
+
+
+def test_no_step_waits_for_the_device() -> None:
+    """On the meta device reading any value back is an error."""
+    y, x = (torch.zeros((1, channels, 64, 64), device="meta") for channels in (1, 3))
+    light = Lighting.read(resolve("unimie", Modality.CT))
+    model = Degradation(y, 0.5, 0.01)
+    for moment in timeline(scheduler().alphas_cumprod, 3):
+        x, u = paper_step(moment, x, x, model, y, 0.4, light)
+    assert u.shape == (1, 3, 64, 64)

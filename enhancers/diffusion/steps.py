@@ -1,0 +1,72 @@
+"""DDNM's updates in closed form, on images and noise levels in network space, [-1, 1]."""
+
+from __future__ import annotations
+
+import math
+
+from torch import Tensor
+
+from enhancers.diffusion.schedule import Moment
+from enhancers.operators import Operator
+
+CONSISTENCY = 5e-4
+"""Most |H x - y| left after the final projections, in [0, 1] units."""
+ROUNDS = 200
+
+
+def denoise_step(
+    moment: Moment, x0: Tensor, y: Tensor, z: Tensor, *, sigma: float, eta: float
+) -> Tensor:
+    """x_next of a denoiser (H = I) from the clean estimate ``x0`` and the measurement ``y``."""
+    a, s = moment.a, moment.s
+    if s >= a * sigma:
+        return a * y + math.sqrt(s * s - a * a * sigma * sigma) * z
+    pull = s * math.sqrt(1 - eta * eta) / (a * sigma)
+    return a * (x0 - pull * (x0 - y)) + s * eta * z
+
+
+def null_space_step(
+    moment: Moment,
+    x0: Tensor,
+    noise: Tensor,
+    y: Tensor,
+    z: Tensor,
+    operator: Operator,
+    *,
+    sigma: float,
+    eta: float,
+) -> Tensor:
+    """x_next of an enlargement: the range space follows the measurement, the rest the network.
+
+    ``sigma`` = 0 is the noise-free form; otherwise the range space is treated as a denoiser of
+    noise σ / singular value, in closed form by block means.
+    """
+    a, s = moment.a, moment.s
+    if sigma == 0.0:
+        consistent = x0 - operator.pinv(operator.forward(x0) - y)
+        return a * consistent + s * (eta * z + math.sqrt(1 - eta * eta) * noise)
+
+    def in_range(x: Tensor) -> Tensor:
+        return operator.pinv(operator.forward(x))
+
+    level = sigma / operator.singular_value
+    z_range, x0_range = in_range(z), in_range(x0)
+    if s >= a * level:
+        kept = a * operator.pinv(y) + math.sqrt(s * s - a * a * level * level) * z_range
+    else:
+        pull = s * math.sqrt(1 - eta * eta) / (a * level)
+        kept = a * (x0_range - pull * (x0_range - operator.pinv(y))) + s * eta * z_range
+    free = a * (x0 - x0_range)
+    free = free + s * (eta * (z - z_range) + math.sqrt(1 - eta * eta) * (noise - in_range(noise)))
+    return kept + free
+
+
+def make_consistent(x: Tensor, y: Tensor, operator: Operator) -> Tensor:
+    """Alternate clipping to [-1, 1] with H x = y until both hold to `CONSISTENCY`."""
+    for _ in range(ROUNDS):
+        x = x.clamp(-1, 1)
+        residual = operator.forward(x) - y
+        if float(residual.abs().max()) / 2 <= CONSISTENCY:
+            break
+        x = x - operator.pinv(residual)
+    return x.clamp(-1, 1)
