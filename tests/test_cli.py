@@ -107,13 +107,6 @@ def test_samples_are_written(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) ->
     assert len(list((tmp_path / "s").glob("*.png"))) == 12
 
 
-def test_priors_are_listed(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    assert call(monkeypatch, "priors", "list", "--json") == 0
-    assert {p["key"] for p in json.loads(capsys.readouterr().out)["priors"]} == {"pixel", "latent"}
-
-
 @pytest.mark.parametrize(
     ("arguments", "says"),
     [

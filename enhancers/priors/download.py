@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import re
 import shutil
+import textwrap
 import threading
 import time
 from collections.abc import Callable, Generator, Iterator
@@ -23,6 +24,7 @@ PAUSE_SECONDS = 1.0
 """Before the second try; doubled for each further one."""
 TIMEOUT = httpx.Timeout(30.0, connect=15.0)
 PIECE = 2**20
+"""Bytes between two reports of progress."""
 SPARE = 256 * 2**20
 """Bytes that stay free on the disk."""
 
@@ -95,13 +97,16 @@ def _transfer(source: Download, path: Path, have: int) -> Iterator[int]:
         start = _start(source, response, have)
         with path.open("r+b" if start else "wb") as file:
             file.seek(start)
-            done = start
-            for piece in response.iter_raw(PIECE):
+            done = told = start
+            # As they come: what gathers to a larger piece is lost where the connection ends.
+            for piece in response.iter_raw():
                 if done + len(piece) > source.size:
                     raise _another(source, f"more than {source.size} bytes")
                 file.write(piece)
                 done += len(piece)
-                yield done
+                if done - told >= PIECE or done == source.size:
+                    told = done
+                    yield done
     if done < source.size:
         raise httpx.ReadError(f"the connection ended after {done} of {source.size} bytes")
 
@@ -135,7 +140,7 @@ def _size(path: Path) -> int:
 
 
 def _reason(error: Exception) -> str:
-    return " ".join(str(error).split())[:160] or type(error).__name__
+    return textwrap.shorten(str(error), 160, placeholder=" ...").rstrip(".") or type(error).__name__
 
 
 class _Stopped(Exception):
