@@ -108,6 +108,24 @@ def test_velocity_becomes_noise(tmp_path: Path) -> None:
     assert torch.allclose(prior.predict(x, 400), wanted, atol=1e-5)
 
 
+def test_half_precision_is_inside_the_network_only(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    network = _unet(tmp_path)
+    monkeypatch.setenv("READINGROOM_PRECISION", "half")
+    get_settings.cache_clear()
+    prior = load._pixel(_entry(tmp_path), "cpu")
+    x = _state()
+    predicted, wanted = prior.predict(x, 400), network(x, 400).sample
+    assert prior.unet.dtype == torch.bfloat16
+    assert predicted.dtype == torch.float32
+    assert 0 < float((predicted - wanted).abs().max()) < 0.05 * float(wanted.abs().max())
+    tiny.write(tmp_path / "pipeline")
+    latent = load._latent(tiny.latent_entry(tmp_path / "pipeline"), "cpu")
+    assert (latent.unet.dtype, latent.vae.dtype) == (torch.bfloat16, torch.float32)
+    assert latent.predict(torch.ones(1, 4, 8, 8), 400).dtype == torch.float32
+
+
 def test_a_network_for_whole_images_has_no_tiles(tmp_path: Path) -> None:
     _unet(tmp_path)
     assert load._pixel(_entry(tmp_path, tiles=False), "cpu").tile is None

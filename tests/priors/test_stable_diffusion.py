@@ -146,6 +146,16 @@ def test_the_autoencoder_may_have_the_names_of_old(
     assert torch.allclose(_load(folder, monkeypatch).decode(z), wanted, atol=1e-5)
 
 
+def test_the_text_encoder_may_have_the_names_of_old(folder: Path) -> None:
+    pipeline = tiny.write(folder)
+    path = folder / "text_encoder" / "model.safetensors"
+    published = {f"text_model.{name}": tensor for name, tensor in load_file(path).items()}
+    published["text_model.embeddings.position_ids"] = torch.arange(tiny.TOKENS)[None]
+    save_file(published, path, metadata={"format": "pt"})
+    kept = stable_diffusion.empty_prompt(tiny.latent_entry(folder), tiny.WIDTH)
+    assert torch.allclose(kept, _prompt(pipeline), atol=1e-6)
+
+
 def _cut(path: Path) -> None:
     path.write_bytes(path.read_bytes()[:-1000])
 

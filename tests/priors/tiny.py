@@ -73,16 +73,34 @@ def text_encoder(**changes: Any) -> CLIPTextModel:
 
 
 def write_tokenizer(folder: Path, pad: str = "<|endoftext|>") -> None:
+    """In the form of 2022, in which Stable Diffusion's was published."""
     folder.mkdir(parents=True)
     (folder / "vocab.json").write_text(json.dumps(VOCABULARY), encoding="utf-8")
     (folder / "merges.txt").write_text("#version: 0.2\na b</w>\n", encoding="utf-8")
+    begin, end = (
+        {
+            "content": word,
+            "lstrip": False,
+            "normalized": True,
+            "rstrip": False,
+            "single_word": False,
+        }
+        for word in ("<|startoftext|>", "<|endoftext|>")
+    )
+    special = {"bos_token": begin, "eos_token": end, "pad_token": pad, "unk_token": end}
+    (folder / "special_tokens_map.json").write_text(json.dumps(special), encoding="utf-8")
     settings = {
-        "tokenizer_class": "CLIPTokenizer",
+        "add_prefix_space": False,
+        "bos_token": {"__type": "AddedToken", **begin},
+        "do_lower_case": True,
+        "eos_token": {"__type": "AddedToken", **end},
+        "errors": "replace",
         "model_max_length": TOKENS,
-        "bos_token": "<|startoftext|>",
-        "eos_token": "<|endoftext|>",
-        "unk_token": "<|endoftext|>",
+        "name_or_path": "openai/clip-vit-large-patch14",
         "pad_token": pad,
+        "special_tokens_map_file": "./special_tokens_map.json",
+        "tokenizer_class": "CLIPTokenizer",
+        "unk_token": {"__type": "AddedToken", **end},
     }
     (folder / "tokenizer_config.json").write_text(json.dumps(settings), encoding="utf-8")
 
