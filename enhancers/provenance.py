@@ -28,6 +28,7 @@ PACKAGES: dict[str, tuple[str, ...]] = {
     "classical": ("numpy", "scipy", "opencv-python", "scikit-image", "SimpleITK"),
     "diffusion": (
         "numpy", "scipy", "opencv-python", "scikit-image", "SimpleITK", "torch", "diffusers",
+        "llvmlite",
     ),
 }  # fmt: skip
 """The packages a family of methods computes with (a hybrid runs a classical method first)."""

@@ -15,7 +15,7 @@ from enhancers.base import PATCH
 from enhancers.devices import network_dtype, prepare, resident
 from enhancers.devices.graphs import Runner, compiled
 from enhancers.errors import PriorMissing
-from enhancers.priors import parts, stable_diffusion
+from enhancers.priors import parts, runtime, stable_diffusion
 from enhancers.priors.catalog import Embedded, Kind, Prior, missing, prior
 
 REFINEMENTS = 3
@@ -268,8 +268,11 @@ def _runner(
     *,
     layout: Literal["channels last", "as it comes"],
     prompt: Tensor | None = None,
-) -> Runner:
+) -> Noise:
     """The network as a function of a float32 state and a timestep, float32 again."""
+    quick = runtime.on_cpu(unet, device)
+    if quick is not None:
+        return quick
     dtype = next(unet.parameters()).dtype
     given = None if prompt is None else prompt.to(device=device, dtype=dtype)
     network = compiled(unet, device)
