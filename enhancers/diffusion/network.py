@@ -37,8 +37,8 @@ class Pieces:
     """The tiles in which an image goes through a network on images.
 
     ``sides`` has the preferred one first, and None where the network must see the whole image.
-    Neighbours share ``overlap`` pixels, or half a tile where that is None. Images with sides below
-    ``least`` are reflected up to it.
+    Neighbours share ``overlap`` pixels, and half a tile where that is None or more than half.
+    Images with sides below ``least`` are reflected up to it.
     """
 
     sides: tuple[int | None, ...]
@@ -49,7 +49,7 @@ class Pieces:
         """The tiles of this side on an image."""
         if side is None:
             side = max(height, width)
-        shared = side // 2 if self.overlap is None else self.overlap
+        shared = side // 2 if self.overlap is None else min(self.overlap, side // 2)
         return Tiling(height, width, side, side - shared)
 
 

@@ -71,8 +71,8 @@ def test_an_added_network_is_sampled_from(
     assert call(monkeypatch, "priors", "add", tmp_path / "tiny") == 0
     save_png16(tmp_path / "in.png", phantom("ct", size=64, seed=1).pixels)
     out, record = tmp_path / "out.png", tmp_path / "out.json"
-    assert call(monkeypatch, "run", tmp_path / "in.png", "--method", "null_space", "--set",
-                "prior=tiny", "--set", "sigma=0.05", "--out", out, "--json", record) == 0  # fmt: skip
+    arguments = ["--set", "prior=tiny", "--set", "sigma=0.05", "--out", out, "--json", record]
+    assert call(monkeypatch, "run", tmp_path / "in.png", "--method", "null_space", *arguments) == 0
     assert np.isfinite(read_png16(out.read_bytes())).all()
     assert json.loads(record.read_text())["prior"]["name"] == "tiny"
 
