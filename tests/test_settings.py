@@ -56,6 +56,9 @@ def test_an_empty_variable_counts_as_unset(monkeypatch):
         ("CACHE_GB", "inf"),
         ("DEVICE", "toaster"),
         ("THREADS", "0"),
+        ("PRECISION", "double"),
+        ("MODEL_MEMORY_GB", "0"),
+        ("COMPILE", "perhaps"),
         ("THREADS", "two\nlines"),
     ],
 )

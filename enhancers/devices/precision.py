@@ -64,13 +64,12 @@ def halved() -> Iterator[None]:
 def prepare(device: str) -> None:
     """Set what torch keeps for the whole process, before networks run on ``device``.
 
-    float32 products on an NVIDIA GPU are rounded to TF32, which has the mantissa of float16,
-    unless the setting `precision` is "full".
+    Convolutions in float32 on an NVIDIA GPU are rounded to TF32, which has the mantissa of
+    float16, unless the setting `precision` is "full". Products of matrices are not: the samplers
+    use them.
     """
     if device_type(device) != "cuda":
         return
     import torch
 
-    rounded = get_settings().precision != "full"
-    torch.backends.cuda.matmul.allow_tf32 = rounded
-    torch.backends.cudnn.allow_tf32 = rounded
+    torch.backends.cudnn.allow_tf32 = get_settings().precision != "full"

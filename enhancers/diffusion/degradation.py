@@ -39,16 +39,16 @@ class Degradation:
     def __init__(self, y: Tensor, gain: float, smoothness: float, rate: float = 0.01) -> None:
         self.y = y
         self.smoothness = smoothness
-        height, width = y.shape[-2:]
-        cells = (1, 1, math.ceil(height / MASK_CELL) + 1, math.ceil(width / MASK_CELL) + 1)
+        self.rows, self.columns = (_enlarging(side).to(y.device) for side in y.shape[-2:])
+        cells = (1, 1, self.rows.shape[1], self.columns.shape[1])
         self.gain = torch.tensor(gain, device=y.device, requires_grad=True)
         self.grid = torch.zeros(cells, device=y.device, requires_grad=True)
-        self.optimizer = torch.optim.Adam([self.gain, self.grid], lr=rate)
+        on_gpu = y.device.type == "cuda"
+        self.optimizer = torch.optim.Adam([self.gain, self.grid], lr=rate, fused=on_gpu)
 
     def mask(self) -> Tensor:
         """M at full size."""
-        size = tuple(self.y.shape[-2:])
-        return F.interpolate(self.grid, size=size, mode="bicubic", align_corners=True)
+        return self.rows @ self.grid @ self.columns.T
 
     def residual(self, u: Tensor) -> Tensor:
         """The residual f u + M - y of an estimate ``u`` in [0, 1]."""
@@ -65,6 +65,18 @@ class Degradation:
             self.optimizer.step()
         with torch.no_grad():
             self.gain.clamp_(min=LEAST_GAIN)
+
+
+def _enlarging(side: int) -> Tensor:
+    """Bicubic enlargement of a row of cells to ``side`` pixels, shape (side, cells).
+
+    As a matrix, because the gradient of torch's own enlargement adds up in any order on a GPU.
+    """
+    cells = math.ceil(side / MASK_CELL) + 1
+    size = (side, cells)
+    return F.interpolate(torch.eye(cells)[None, None], size, mode="bicubic", align_corners=True)[
+        0, 0
+    ]
 
 
 @dataclass(eq=False)

@@ -33,15 +33,13 @@ def test_inside_halved_networks_are_small_also_where_full_was_asked_for(monkeypa
 @pytest.mark.parametrize(("wanted", "rounded"), [("auto", True), ("full", False)])
 def test_float32_on_a_gpu_is_rounded_unless_full_is_asked_for(monkeypatch, wanted, rounded):
     configure(monkeypatch, wanted)
-    backends = (torch.backends.cuda.matmul, torch.backends.cudnn)
-    before = [backend.allow_tf32 for backend in backends]
+    before = torch.backends.cudnn.allow_tf32
     try:
-        for backend in backends:
-            backend.allow_tf32 = not rounded
+        torch.backends.cudnn.allow_tf32 = not rounded
         prepare("cpu")
-        assert [backend.allow_tf32 for backend in backends] == [not rounded] * 2
+        assert torch.backends.cudnn.allow_tf32 is not rounded
         prepare("cuda")
-        assert [backend.allow_tf32 for backend in backends] == [rounded] * 2
+        assert torch.backends.cudnn.allow_tf32 is rounded
+        assert torch.backends.cuda.matmul.allow_tf32 is False
     finally:
-        for backend, value in zip(backends, before, strict=True):
-            backend.allow_tf32 = value
+        torch.backends.cudnn.allow_tf32 = before

@@ -7,6 +7,7 @@ import pytest
 
 from enhancers.base import Result, load_method
 from enhancers.devices import ladder
+from enhancers.devices.precision import halved
 from enhancers.diffusion.network import Pieces, pieces
 from enhancers.errors import OutOfDeviceMemory
 from enhancers.image import from_array
@@ -161,6 +162,17 @@ def test_an_autoencoder_without_memory_gets_smaller_pieces(monkeypatch):
     result = run("pseudo_label", large, prior="sd15", steps=2)
     assert set(prior.encoded) == {(1, 3, 512, 512)}
     assert "tiles of 512 pixels instead of 1024" in result.notes[0]
+
+
+def test_a_network_in_16_bits_changes_a_result_by_less_than_a_gray_level():
+    noisy = np.clip(
+        CT[96:160, 96:160] + 0.1 * np.random.default_rng(0).standard_normal((64, 64)), 0, 1
+    )
+    exact = run("null_space", noisy.astype(np.float32), sigma=0.1).pixels
+    with halved():
+        coarse = run("null_space", noisy.astype(np.float32), sigma=0.1).pixels
+    assert coarse.dtype == np.float32
+    assert 0 < np.sqrt(np.mean((coarse - exact) ** 2)) < 1 / 255
 
 
 def test_how_images_are_divided_follows_the_catalogue():

@@ -59,6 +59,16 @@ def test_gain_and_mask_are_found_when_the_image_is_known() -> None:
     assert float((model.mask() - ramp).abs().mean().detach()) < 0.01
 
 
+@pytest.mark.parametrize("size", [(128, 128), (500, 304), (20, 33)])
+def test_the_mask_is_its_grid_enlarged_bicubically(size: tuple[int, int]) -> None:
+    model = Degradation(torch.zeros((1, 1, *size)), 0.5, 0.01)
+    model.grid.data.normal_(generator=torch.Generator().manual_seed(0))
+    expected = torch.nn.functional.interpolate(
+        model.grid, size=size, mode="bicubic", align_corners=True
+    )
+    torch.testing.assert_close(model.mask(), expected, rtol=1e-4, atol=1e-5)
+
+
 def test_cell_means_keep_the_size_and_the_mean() -> None:
     u = torch.rand((1, 1, 48, 40), generator=torch.Generator().manual_seed(0))
     means = cell_means(u, 16)
