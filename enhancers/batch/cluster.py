@@ -11,6 +11,7 @@ from __future__ import annotations
 import contextlib
 import logging
 import os
+import socket
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import Future
 from pathlib import Path
@@ -26,6 +27,9 @@ from enhancers.settings import PREFIX, get_settings
 
 THIS_MACHINE = "local"
 """The address that starts a cluster of this machine alone, which ends with the batch."""
+
+ANSWER_SECONDS = 10.0
+"""How long the head of a cluster may take to answer."""
 
 
 class Cluster:
@@ -114,6 +118,7 @@ def connected(
         here = {"include_dashboard": False, "num_cpus": jobs} if jobs else {
             "include_dashboard": False
         }  # fmt: skip
+    _check_answers(address)
     try:
         ray.init(address=address, log_to_driver=False, logging_level=logging.ERROR, **here)
     except (ConnectionError, RuntimeError, ValueError, ImportError, TimeoutError) as error:
@@ -123,6 +128,19 @@ def connected(
         yield Cluster(ray, plan, device, jobs)
     finally:
         ray.shutdown()
+
+
+def _check_answers(address: str) -> None:
+    """Raise where nothing listens at host:port; Ray itself would try for many minutes."""
+    host, colon, port = address.removeprefix("ray://").rpartition(":")
+    if not colon or not port.isdecimal():
+        return
+    try:
+        socket.create_connection((host.strip("[]"), int(port)), ANSWER_SECONDS).close()
+    except (OSError, OverflowError):
+        raise ReadingRoomError(
+            f"Nothing answers at {address}; start the cluster there: ray start --head --port {port}"
+        ) from None
 
 
 class Actor:

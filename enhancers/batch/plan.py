@@ -11,7 +11,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Literal
 
-from enhancers import load, provenance, save
+from enhancers import devices, load, provenance, save
 from enhancers.compare import Request
 from enhancers.errors import ParameterError
 from enhancers.load import Caps
@@ -156,6 +156,14 @@ def fingerprint(asked: Iterable[Request]) -> tuple[tuple[str, str], ...]:
     return _fingerprint(tuple(sorted(pairs)))
 
 
+def _computing(device_type: str) -> str:
+    """The kind of device and how exactly the networks compute there."""
+    if device_type == "cuda":
+        # Which 16 bits "auto" means depends on the GPU, and this process may have none.
+        return f"cuda, {get_settings().precision}"
+    return f"{device_type}, {devices.precision_name(device_type)}"
+
+
 def request_digest(task: Task, device_type: str) -> str:
     """SHA-256, as hex, over all that a result's bytes follow from, the pixels not yet read.
 
@@ -168,7 +176,7 @@ def request_digest(task: Task, device_type: str) -> str:
     request = Request(task.method, dict(task.params))
     determining = {
         "task": {name: value for name, value in asdict(task).items() if name != "caps"},
-        "device": "cpu" if is_classical([request]) else device_type,
+        "device": "cpu" if is_classical([request]) else _computing(device_type),
         "made with": fingerprint([request]),
     }
     return hashlib.sha256(json.dumps(determining, sort_keys=True).encode()).hexdigest()

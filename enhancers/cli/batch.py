@@ -70,11 +70,14 @@ def batch(
 ) -> None:  # fmt: skip
     """Enhance every image below a folder; what is there already is kept."""
     from enhancers.batch import Plan, listed, requests
+    from enhancers.batch.plan import fingerprint
     from enhancers.batch.store import SUMMARY
 
     asked = requests([key.strip() for key in methods.split(",")], assignments(settings or []))
     said = None if modality is None else named_modality(modality)
     plan = Plan(folder, out, asked, seed, _slices(slices), said, _form(form))
+    # A network that is missing is told before thousands of files are read.
+    fingerprint(asked)
     from tqdm.auto import tqdm
 
     with _backend(plan, device, jobs, ray) as backend:
