@@ -122,8 +122,9 @@ def verify_priors(
     chosen = keys or [each.key for each in shelf.states() if each.status != "not here"]
     faults = 0
     for key in chosen:
+        findings = _shown(shelf.verifying(key))
         print(key)
-        for finding in shelf.verify(key):
+        for finding in findings:
             faults += not finding.good
             print(f"  {'good ' if finding.good else 'WRONG'}  {finding.what}: {finding.says}")
     if faults:
@@ -215,7 +216,7 @@ def _shown(steps: Generator[Progress, None, T]) -> T:
     """What a generator returns; its progress goes to a bar on standard error."""
     from tqdm.auto import tqdm
 
-    with tqdm(unit="B", unit_scale=True, file=sys.stderr, disable=None) as bar:
+    with tqdm(unit="B", unit_scale=True, file=sys.stderr, disable=None, leave=False) as bar:
         while True:
             try:
                 step = next(steps)

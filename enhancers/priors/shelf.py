@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable, Generator
+from collections.abc import Generator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -171,7 +171,7 @@ def _partial(source: Download) -> Path:
     return get_settings().models_dir / PARTIAL / source.sha256[:12] / name
 
 
-def verify(key: str, tick: Callable[[Progress], None] | None = None) -> list[Finding]:
+def verify(key: str) -> list[Finding]:
     """Check every byte that is known of a network, and that its weights fit its configuration.
 
     Raises
@@ -181,24 +181,23 @@ def verify(key: str, tick: Callable[[Progress], None] | None = None) -> list[Fin
     PriorMissing
         It is not on this machine.
     """
+    steps = verifying(key)
+    while True:
+        try:
+            next(steps)
+        except StopIteration as end:
+            findings: list[Finding] = end.value
+            return findings
+
+
+def verifying(key: str) -> Generator[Progress, None, list[Finding]]:
+    """`verify`, with progress on the way."""
     damage = next((each for each in added.read_all().damages if each.key == key), None)
     if damage is not None:
         return [Finding(str(damage.folder), False, damage.says)]
     entry = prior(key)
     if not entry.present and not entry.stored:
         raise PriorMissing(state(entry).note)
-    steps = _verifying(entry)
-    while True:
-        try:
-            step = next(steps)
-        except StopIteration as end:
-            findings: list[Finding] = end.value
-            return findings
-        if tick is not None:
-            tick(step)
-
-
-def _verifying(entry: Prior) -> Generator[Progress, None, list[Finding]]:
     findings = []
     for file in _known(entry):
         finding = yield from _compared(entry.folder, file)

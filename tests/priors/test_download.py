@@ -282,3 +282,12 @@ def test_a_hub_that_does_not_know_the_repository_is_said(hub: tuple[Shop, Prior]
     shop.files.clear()
     with pytest.raises(FetchFailed, match="could not be fetched from the hub"):
         list(shelf.fetch("sd15"))
+
+
+def test_the_hubs_threads_end_once_nobody_waits() -> None:
+    gone = False
+    bar = download._stopping_at(lambda: gone)(total=3)
+    bar.update(1)
+    gone = True
+    with pytest.raises(download._Stopped):
+        bar.update(1)
