@@ -9,16 +9,18 @@ from typing import Any
 import gradio as gr
 
 from enhancers.method import Modality
+from enhancers.priors.shelf import states
 from enhancers.registry import METHODS
-from enhancers.ui import render
+from enhancers.ui import networks_view, render
 from enhancers.ui.doors import Doors, doors_html
+from enhancers.ui.networks_view import NetworksTab
 from enhancers.ui.parameters import MethodCard, method_card
 from enhancers.ui.session import FILE_WINDOW, Session
 from enhancers.viewer import Viewer
 
 SIDE, SLIDER, DIFFERENCE = "Side by side", "Slider", "Difference"
 METRICS_TAB, PROVENANCE, CARDS = "Metrics", "Provenance", "Method cards"
-STUDY = "Study"
+NETWORKS, STUDY = "Networks", "Study"
 
 START_WITH = ("classical", "pseudo_label", "null_space", "unimie")
 """Ticked at first: a classical, a hybrid and two purely generative methods."""
@@ -68,11 +70,13 @@ class Layout:
     provenance: Any
     card_choice: Any
     card: Any
+    networks: NetworksTab
     cards: Sequence[MethodCard]
 
     def components(self) -> list[Any]:
-        """All of them except those on the method cards."""
-        return [getattr(self, item.name) for item in fields(self) if item.name != "cards"]
+        """All of them except those on the method cards and the Networks tab."""
+        apart = ("networks", "cards")
+        return [getattr(self, item.name) for item in fields(self) if item.name not in apart]
 
     def method_inputs(self) -> dict[str, Any]:
         """Keyword and component of everything that describes a run."""
@@ -90,7 +94,7 @@ class Layout:
 
 def draw(
     missing: dict[str, str], samples: dict[str, Any], priors: Sequence[tuple[str, bool]],
-    doors: Doors,
+    doors: Doors, *, changes: bool = True, cap: int = 200_000_000,
 ) -> Layout:  # fmt: skip
     """Draw the page inside an open `gr.Blocks`.
 
@@ -103,6 +107,10 @@ def draw(
     priors : sequence of (name, present)
     doors : Doors
         For the Study tab.
+    changes : bool
+        Whether networks may be fetched, added and removed on the page.
+    cap : int
+        Largest upload in bytes.
     """
     parts: dict[str, Any] = {
         "header": gr.HTML(render.header_html("", priors), elem_id="header"),
@@ -118,7 +126,7 @@ def draw(
         with gr.Column(elem_id="stage", scale=1, min_width=320):
             parts["notice"] = gr.HTML("", elem_id="notice")
             parts["progress"] = gr.HTML(render.progress_html(Session(), ""), elem_id="progress")
-            _draw_tabs(parts, doors)
+            _draw_tabs(parts, doors, changes, cap)
     return Layout(**parts, cards=cards)
 
 
@@ -208,7 +216,7 @@ def _draw_run(parts: dict[str, Any]) -> None:
             )
 
 
-def _draw_tabs(parts: dict[str, Any], doors: Doors) -> None:
+def _draw_tabs(parts: dict[str, Any], doors: Doors, changes: bool, cap: int) -> None:
     with gr.Tabs(elem_id="views") as parts["tabs"]:
         with gr.Tab(SIDE, id=SIDE):
             parts["viewer"] = Viewer(elem_id="viewer", height="var(--viewer-height)")
@@ -239,6 +247,8 @@ def _draw_tabs(parts: dict[str, Any], doors: Doors) -> None:
                 label="Method", filterable=False, elem_id="card-choice",
             )  # fmt: skip
             parts["card"] = gr.Markdown("", elem_id="card")
+        with gr.Tab(NETWORKS, id=NETWORKS) as tab:
+            parts["networks"] = networks_view.draw(tab, states(), changes=changes, cap=cap)
         with gr.Tab(STUDY, id=STUDY):
             gr.HTML(doors_html(doors), elem_id="study-doors")
 

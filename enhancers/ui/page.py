@@ -11,15 +11,16 @@ from fastapi import APIRouter
 
 from enhancers import devices
 from enhancers.load import Caps
-from enhancers.priors.catalog import PRIORS, Embedded
 from enhancers.registry import METHODS
 from enhancers.settings import Settings
-from enhancers.ui import exports, gallery, layout, render
+from enhancers.ui import exports, gallery, layout
+from enhancers.ui import networks as networks_room
 from enhancers.ui.doors import Doors
 from enhancers.ui.layout import Layout
+from enhancers.ui.networks import Networks
 from enhancers.ui.opening import Opening
 from enhancers.ui.running import Running
-from enhancers.ui.screen import Screen
+from enhancers.ui.screen import Screen, Updates
 from enhancers.ui.session import Sessions
 from enhancers.ui.theme import launch_options
 from enhancers.ui.views import Views, card_text
@@ -28,6 +29,11 @@ from enhancers.viewer import PixelStore
 from enhancers.viewer import router as pixel_router
 
 TITLE = "Reading Room"
+
+MOST_RUNS = 64
+"""Runs that are followed at a time, those in line included; each keeps a thread."""
+OTHER_THREADS = 64
+"""For the handlers that answer at once."""
 NO_DOORS = Doors()
 
 # No handler is an API of its own; scripts use the command line or the package.
@@ -46,7 +52,7 @@ class ComparePage:
         To be included in the app that `blocks` runs in.
     sessions : Sessions
     launch_options : dict
-        Look of the page, for `gradio.Blocks.launch`.
+        Look and threads of the page, for `gradio.Blocks.launch`.
     """
 
     blocks: Any
@@ -59,12 +65,14 @@ def build(settings: Settings, doors: Doors = NO_DOORS) -> ComparePage:
     """Build the page; imports no torch."""
     sessions = Sessions()
     store = PixelStore(round(settings.pixel_store_mb * 1e6))
-    embedded = [prior for prior in PRIORS if isinstance(prior.source, Embedded)]
-    present = [(prior.key, prior.present) for prior in embedded]
+    present = networks_room.present()
     with gr.Blocks(
         title=TITLE, analytics_enabled=False, fill_width=True, delete_cache=(3600, 86400)
     ) as blocks:
-        page = layout.draw(_missing(present), gallery.tiles(), present, doors)
+        page = layout.draw(
+            _missing(present), gallery.tiles(), present, doors,
+            changes=settings.network_changes, cap=settings.max_file_bytes,
+        )  # fmt: skip
         screen = Screen(page, store)
         caps = Caps(settings.max_file_bytes, settings.max_pixels)
         running = Running(screen, sessions)
@@ -72,9 +80,14 @@ def build(settings: Settings, doors: Doors = NO_DOORS) -> ComparePage:
         _wire_views(page, views)
         _wire_image(page, Opening(screen, sessions, caps), running, views)
         _wire_run(page, running, views)
-        _wire_page(blocks, page, sessions, settings, present)
+        networks = Networks(screen, settings)
+        networks_room.wire(networks, _LIGHT, _QUIET)
+        _wire_page(blocks, page, sessions, settings, networks)
     routers = (pixel_router(store), exports.router(sessions))
-    return ComparePage(blocks, routers, sessions, launch_options())
+    # Threads of its own: with Gradio's default number the page shares those of the whole server,
+    # and runs in line would keep a reader study waiting.
+    options = {**launch_options(), "max_threads": MOST_RUNS + OTHER_THREADS}
+    return ComparePage(blocks, routers, sessions, options)
 
 
 def _missing(present: Sequence[tuple[str, bool]]) -> dict[str, str]:
@@ -126,8 +139,9 @@ def _wire_run(page: Layout, running: Running, views: Views) -> None:
         None,
         outputs,
         inputs_kwargs=methods,
+        # The lanes decide who runs; this only keeps threads for everything else.
         concurrency_id="methods",
-        concurrency_limit=1,
+        concurrency_limit=MOST_RUNS,
         **_QUIET,
     )
     stopped = page.stop.click(running.stop, None, outputs, cancels=[started], **_LIGHT)
@@ -186,21 +200,24 @@ def _wire_page(
     page: Layout,
     sessions: Sessions,
     settings: Settings,
-    present: Sequence[tuple[str, bool]],
+    networks: Networks,
 ) -> None:
-    def opened() -> tuple[str, Any, str]:
-        """Fill in what takes torch to know, once the page stands."""
+    def opened() -> Updates:
+        """Fill in what takes torch to know, once the page stands, and what may have changed."""
         import_torch()
-        chosen = devices.choose(settings.device)
         choices = [("Automatic", "auto"), *((name, name) for name in devices.devices())]
-        return (
-            render.header_html(devices.describe(chosen), present),
-            gr.update(choices=choices, value=settings.device),
-            card_text(METHODS[0].key),
-        )
+        return {
+            **networks.show(),
+            page.device: gr.update(choices=choices, value=settings.device),
+            page.card: card_text(METHODS[0].key),
+        }
 
     def closed(request: gr.Request) -> None:
-        sessions.drop(request.session_hash)
+        session = sessions.drop(request.session_hash)
+        if session is not None and session.run is not None:
+            session.run.stop()
+        networks.stop(request)
 
-    blocks.load(opened, None, [page.header, page.device, page.card], **_LIGHT)
+    outputs = [page.device, page.card, page.header, page.networks.list, *networks.fields().values()]
+    blocks.load(opened, None, outputs, **_LIGHT)
     blocks.unload(closed)

@@ -9,6 +9,8 @@ from typing import Any
 import gradio as gr
 
 from enhancers.method import Method, Modality, Parameter, ParameterValue
+from enhancers.priors.entry import Kind
+from enhancers.priors.shelf import states
 from enhancers.registry import METHODS, resolve
 
 NAME = "{method}__{parameter}"
@@ -80,9 +82,7 @@ def field(method: Method, parameter: Parameter, value: ParameterValue) -> Any:
     if parameter.kind == "bool":
         return gr.Checkbox(value, **common)
     if parameter.kind == "prior":
-        from enhancers.priors.catalog import PRIORS
-
-        choices = [(each.label, each.key) for each in PRIORS if each.kind == method.prior]
+        choices = prior_choices(method.prior) if method.prior else []
         return gr.Dropdown(choices, value=value, filterable=False, **common)
     if parameter.kind == "choice":
         return gr.Dropdown(list(parameter.choices), value=value, filterable=False, **common)
@@ -100,6 +100,15 @@ def field(method: Method, parameter: Parameter, value: ParameterValue) -> Any:
         precision=precision,
         **common,
     )
+
+
+def prior_choices(kind: Kind) -> list[tuple[str, str]]:
+    """Label and key of every network of a kind; those that are not here say so."""
+    return [
+        (state.entry.label + ("" if state.status == "present" else " (not here)"), state.key)
+        for state in states()
+        if state.entry is not None and state.kind == kind
+    ]
 
 
 def shown(parameter: Parameter, value: ParameterValue) -> ParameterValue:

@@ -8,12 +8,17 @@ from html import escape
 from typing import Literal
 
 from enhancers.image import MedicalImage
+from enhancers.lanes import Wait, about, seconds_text
 from enhancers.ui.session import Session, Slot
 
 PURPOSE = "Compare enhancement methods on your own images."
 NOT_FOR_DIAGNOSIS = "Not a medical device. Not for diagnosis."
 
 OPEN_FIRST = "Open an image to begin."
+RUNNING = "Running."
+
+MOST_DOTS = 12
+"""Runs ahead that are drawn; more are only counted."""
 
 HOW_TO = (
     "Open an image, tick methods, press Run (Ctrl+Enter). In the grid: drag to set the window, "
@@ -22,6 +27,7 @@ HOW_TO = (
 
 _STATES = {
     "waiting": "waiting",
+    "queued": "in line",
     "running": "running",
     "done": "done",
     "failed": "failed",
@@ -51,7 +57,7 @@ def notice_html(notice: Notice | None) -> str:
     return f'<div class="notice {notice.level}" role="{role}">{lines}</div>'
 
 
-def header_html(device: str, priors: Sequence[tuple[str, bool]]) -> str:
+def header_html(device: str, priors: Sequence[tuple[str, bool]], further: int = 0) -> str:
     """Name, purpose, device, priors and the disclaimer.
 
     Parameters
@@ -59,11 +65,16 @@ def header_html(device: str, priors: Sequence[tuple[str, bool]]) -> str:
     device : str
         In words; empty while it is being found out.
     priors : sequence of (name, present)
+        Those that come with the program.
+    further : int
+        How many others are on this machine.
     """
     badges = [_badge("Device", device or "…", "ok" if device else "")]
     for name, present in priors:
         state = "present" if present else "missing"
         badges.append(_badge(f"{name.capitalize()} prior", state, "ok" if present else "missing"))
+    if further:
+        badges.append(_badge("Further networks", str(further), "ok"))
     return (
         '<div class="masthead">'
         f'<h1>Reading Room</h1><p class="purpose">{escape(PURPOSE)}</p>'
@@ -100,15 +111,6 @@ def facts_html(session: Session) -> str:
 def modality_info(image: MedicalImage | None) -> str:
     """Where the modality comes from."""
     return _ORIGINS[image.modality_origin] if image else "read from the file, or guessed"
-
-
-def seconds_text(seconds: float) -> str:
-    """A duration to the precision an estimate deserves."""
-    if seconds < 0.95:
-        return "under 1 s"
-    if seconds < 100:
-        return f"{seconds:.0f} s"
-    return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
 
 
 def measured_text(seconds: float) -> str:
@@ -167,9 +169,29 @@ def progress_html(session: Session, base: str) -> str:
             f'<a class="download all" href="{base}{session.token}/bundle.zip" download>'
             "Download all (zip)</a>"
         )
+    line = _line(run.wait) if run.wait else ""
     return (
         f'<div class="runs"><div class="runs-head"><span role="status">{summary}</span>'
-        f"{bundle}</div><ul>{rows}</ul></div>"
+        f"{line}{bundle}</div><ul>{rows}</ul></div>"
+    )
+
+
+def waiting_text(session: Session) -> str:
+    """The line above Run while a run waits."""
+    wait = session.run.wait if session.run else None
+    return f"Waiting for {wait.where}." if wait else RUNNING
+
+
+def _line(wait: Wait) -> str:
+    """The place in line: a dot for each run ahead, the number, and the time until the turn."""
+    dots = "<i></i>" * min(wait.ahead, MOST_DOTS)
+    place = f"{wait.ahead} run{'' if wait.ahead == 1 else 's'} ahead of yours"
+    time = "" if wait.seconds is None else f"begins in {about(wait.seconds)}"
+    return (
+        f'<span class="in-line" data-ahead="{wait.ahead}">'
+        f'<span class="line-dots" aria-hidden="true">{dots}<b></b></span>'
+        f'<span role="status">{place}</span>'
+        f'<span class="line-time">{time}</span></span>'
     )
 
 
@@ -213,9 +235,14 @@ def remark_html(text: str) -> str:
     return f'<p class="remark">{escape(text)}</p>'
 
 
-def estimate_text(methods: int, seconds: float) -> str:
-    """What will run and for how long; ``seconds`` is that of the diffusion methods."""
+def estimate_text(methods: int, seconds: float, *, unknown: bool = False) -> str:
+    """What will run and for how long; ``seconds`` is that of the diffusion methods.
+
+    ``unknown`` says that the time of one of these is not known.
+    """
     count = f"{methods} method{'' if methods == 1 else 's'}"
+    if unknown:
+        return f"{count} · diffusion: time not known yet"
     return f"{count} · diffusion about {seconds_text(seconds)}" if seconds else f"{count} · seconds"
 
 

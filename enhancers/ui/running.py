@@ -13,6 +13,7 @@ from enhancers import devices
 from enhancers.compare import Request, compare, default_cache, estimate_seconds, is_large
 from enhancers.errors import ParameterError, ReadingRoomError
 from enhancers.image import MedicalImage
+from enhancers.lanes import Wait
 from enhancers.method import Method
 from enhancers.ui import render
 from enhancers.ui.parameters import chosen_methods, given
@@ -39,12 +40,12 @@ class Running:
         self.sessions = sessions
 
     def queue(self, request: gr.Request) -> Updates:
-        """Answer the click at once: the run itself may have to wait for that of another tab."""
+        """Answer the click at once: the first method may have to import what it needs."""
         page = self.screen.layout
         if self.sessions.of(request.session_hash).image is None:
             return self.screen.unchanged()
         return {
-            page.estimate: render.estimate_html("Starting, or waiting for another run to end …"),
+            page.estimate: render.estimate_html("Starting …"),
             page.run: gr.update(interactive=False),
             page.stop: gr.update(interactive=True),
         }
@@ -59,8 +60,7 @@ class Running:
             yield {**buttons, **self.screen.error(error)}
             return
         session.start(run)
-        going = {self.screen.layout.estimate: render.estimate_html("Running.")}
-        yield {**self.screen.notice(None), **going, **self.screen.run(session)}
+        yield {**self.screen.notice(None), **self._going(session)}
         try:
             yield from self._follow(session, run, values)
         except ReadingRoomError as error:
@@ -69,6 +69,7 @@ class Running:
     def _follow(self, session: Session, run: Run, values: dict[str, Any]) -> Iterator[Updates]:
         requests = [slot.request for slot in run.slots]
         drawn = time.monotonic()
+        told: Wait | None = None
         try:
             device = _device(chosen_methods(values), values)
             events = compare(
@@ -77,8 +78,19 @@ class Running:
             with closing(events):
                 for event in events:
                     if session.run is not run or not run.active:
+                        # Gradio sends the last update again at the end; it must hold nothing old.
+                        yield self.screen.unchanged()
                         return
                     run.take(event)
+                    before, told = told, event.wait
+                    if told is not None and before is not None:
+                        if told.short != before.short:
+                            yield self.screen.waiting(session)
+                        continue
+                    if told is not before:
+                        yield self._going(session)
+                        drawn = time.monotonic()
+                        continue
                     picture = event.finished or event.step.preview is not None
                     if picture or time.monotonic() - drawn > REFRESH_SECONDS:
                         yield self.screen.run(session)
@@ -86,6 +98,10 @@ class Running:
         finally:
             run.stop()
         yield self.screen.run(session)
+
+    def _going(self, session: Session) -> Updates:
+        """All of a run, with the line above Run: it waits, or it runs."""
+        return {**self.screen.run(session), **self.screen.waiting(session)}
 
     def stop(self, request: gr.Request) -> Updates:
         """Draw what is finished; the event that ran is cancelled beside this."""
@@ -110,7 +126,10 @@ class Running:
         except ReadingRoomError as error:
             return {page.estimate: render.estimate_html(str(error), "problem")}
         if not _needs_confirmation(image, values):
-            text = render.estimate_text(len(methods), sum(seconds.values()))
+            sampled = sum(method.family == "diffusion" for method in methods)
+            text = render.estimate_text(
+                len(methods), sum(seconds.values()), unknown=len(seconds) < sampled
+            )
             return {page.estimate: render.estimate_html(text), page.confirm: hidden}
         text = render.large_text(image.shape, seconds)
         shown = gr.update(visible=True)
@@ -144,7 +163,7 @@ class Running:
     def _seconds(self, image: MedicalImage, values: dict[str, Any]) -> dict[str, float]:
         """Estimated seconds by the label of each diffusion method that is chosen."""
         methods = [method for method in chosen_methods(values) if method.family == "diffusion"]
-        device = _device(methods, values)
+        device = devices.choose(_device(methods, values))
         found = {
             method.label: estimate_seconds(image, method.key, _checked(method, values), device)
             for method in methods
@@ -153,11 +172,11 @@ class Running:
 
 
 def _device(methods: Sequence[Method], values: Mapping[str, Any]) -> str:
-    """The device of a run; classical methods need none, so nobody waits for torch."""
+    """The device that is asked for; classical methods need none, so nobody waits for torch."""
     if all(method.family == "classical" for method in methods):
         return "cpu"
     import_networks()
-    return devices.choose(values.get("device") or "auto")
+    return values.get("device") or "auto"
 
 
 def _checked(method: Method, values: Mapping[str, Any]) -> dict[str, Any]:

@@ -98,6 +98,15 @@ class Screen:
             **self._pairs(session),
         }
 
+    def waiting(self, session: Session) -> Updates:
+        """What changes while a run stands in line: its place and the time."""
+        page = self.layout
+        text = render.waiting_text(session)
+        return {
+            page.progress: render.progress_html(session, DOWNLOADS),
+            page.estimate: render.estimate_html(text),
+        }
+
     def _pairs(self, session: Session) -> Updates:
         """The two dropdowns that choose panels, with a sensible pair."""
         page = self.layout
@@ -139,13 +148,12 @@ class Screen:
 
 
 def _panel(slot: Slot) -> Panel:
-    active = slot.state in ("waiting", "running")
     return Panel(
         slot.key,
         slot.label,
         slot.pixels,
         caption=render.slot_caption(slot),
-        pending=active,
-        progress=slot.fraction if active else None,
+        pending=slot.active,
+        progress=slot.fraction if slot.active else None,
         error=slot.error or ("Stopped before it was finished." if slot.state == "stopped" else ""),
     )

@@ -12,9 +12,13 @@ from typing import Literal
 from enhancers.compare import Event, Outcome, Request
 from enhancers.display import PRESETS, Preset
 from enhancers.image import MedicalImage, Pixels
+from enhancers.lanes import Wait
 from enhancers.metrics import ScoreRow
 
-State = Literal["waiting", "running", "done", "failed", "stopped"]
+State = Literal["waiting", "queued", "running", "done", "failed", "stopped"]
+"""Waiting for the methods before it, in line for the device, running; and how it ended."""
+
+ACTIVE: tuple[State, ...] = ("waiting", "queued", "running")
 
 INPUT, TRUTH = "input", "truth"
 """Keys of the panels that are no method's."""
@@ -38,6 +42,12 @@ class Slot:
     cached: bool = False
     seconds: float = 0.0
     error: str = ""
+    wait: Wait | None = None
+
+    @property
+    def active(self) -> bool:
+        """Whether it may still bring a result."""
+        return self.state in ACTIVE
 
     @property
     def key(self) -> str:
@@ -51,18 +61,20 @@ class Slot:
 
     def after(self, event: Event) -> Slot:
         """The slot once the event has happened."""
+        if event.wait is not None:
+            return replace(self, state="queued", wait=event.wait)
         if event.error:
-            return replace(self, state="failed", error=event.error, preview=None)
+            return replace(self, state="failed", error=event.error, preview=None, wait=None)
         if event.outcome is not None:
             return replace(
                 self, state="done", fraction=1.0, seconds_left=0.0, note="", preview=None,
-                outcome=event.outcome, cached=event.cached, seconds=event.seconds,
+                outcome=event.outcome, cached=event.cached, seconds=event.seconds, wait=None,
             )  # fmt: skip
         step = event.step
         preview = self.preview if step.preview is None else step.preview
         return replace(
             self, state="running", fraction=step.fraction, seconds_left=step.seconds_left,
-            note=step.note, preview=preview,
+            note=step.note, preview=preview, wait=None,
         )  # fmt: skip
 
 
@@ -82,7 +94,12 @@ class Run:
     @property
     def active(self) -> bool:
         """Whether a method is running or waiting."""
-        return any(slot.state in ("waiting", "running") for slot in self.slots)
+        return any(slot.active for slot in self.slots)
+
+    @property
+    def wait(self) -> Wait | None:
+        """How long it waits in line; None while a method runs."""
+        return next((slot.wait for slot in self.slots if slot.wait is not None), None)
 
     def take(self, event: Event) -> None:
         """Note an event of `compare`, unless it comes after the method was stopped."""
@@ -102,8 +119,8 @@ class Run:
     def stop(self) -> None:
         """What has not finished will not; a preview is no result and is dropped."""
         self.slots = [
-            replace(slot, state="stopped", preview=None, seconds_left=None)
-            if slot.state in ("waiting", "running")
+            replace(slot, state="stopped", preview=None, seconds_left=None, wait=None)
+            if slot.active
             else slot
             for slot in self.slots
         ]
@@ -209,7 +226,7 @@ class Sessions:
                     return session
         return None
 
-    def drop(self, session_hash: str | None) -> None:
-        """Forget a tab that was closed."""
+    def drop(self, session_hash: str | None) -> Session | None:
+        """Forget a tab that was closed; returns what it worked on."""
         with self._lock:
-            self._by_hash.pop(session_hash or "", None)
+            return self._by_hash.pop(session_hash or "", None)

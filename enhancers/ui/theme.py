@@ -7,7 +7,8 @@ from typing import Any
 
 import gradio as gr
 
-_CSS = Path(__file__).resolve().parents[2] / "assets" / "theme.css"
+_ASSETS = Path(__file__).resolve().parents[2] / "assets"
+_SHEETS = ("theme.css", "networks.css")
 
 # Gradio may have followed the system's theme before this runs, so the class is set as well as the
 # address, which Gradio reads at the next start.
@@ -62,4 +63,5 @@ def theme() -> Any:
 
 def launch_options() -> dict[str, Any]:
     """What `gr.Blocks.launch` needs to look like this."""
-    return {"theme": theme(), "css": _CSS.read_text(encoding="utf-8"), "head": HEAD}
+    css = "\n".join((_ASSETS / name).read_text(encoding="utf-8") for name in _SHEETS)
+    return {"theme": theme(), "css": css, "head": HEAD}

@@ -1,0 +1,369 @@
+"""Handlers of the Networks tab: fetching, adding, checking and removing networks."""
+
+from __future__ import annotations
+
+import logging
+import re
+import threading
+import time
+from collections.abc import Callable, Generator, Iterator
+from contextlib import closing
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, TypeVar
+
+import gradio as gr
+
+from enhancers import devices
+from enhancers.errors import FactsUntold, ParameterError, ReadingRoomError
+from enhancers.priors import shelf
+from enhancers.priors.adding import adding
+from enhancers.priors.catalog import PRIORS, prior
+from enhancers.priors.digests import Progress
+from enhancers.priors.entry import Embedded, Prior, bytes_text
+from enhancers.priors.recognise import Addition
+from enhancers.registry import METHODS
+from enhancers.settings import Settings
+from enhancers.ui import networks_view as view
+from enhancers.ui import render
+from enhancers.ui.parameters import NAME, prior_choices
+from enhancers.ui.render import Notice, short
+from enhancers.ui.screen import Screen, Updates
+from enhancers.ui.warm_up import import_networks, import_torch
+
+REFRESH_SECONDS = 0.25
+ASK = (
+    "The file does not tell everything. Say below which network of the list it is, or how many "
+    "channels an attention head has and how its rows are sorted; then press Add."
+)
+
+# The page has fields where the command line has options.
+_FIELDS = {
+    "--head-channels": "'Channels of an attention head'",
+    "--qkv-order": "'Order of the attention's rows'",
+    "--schedule": "'Noise schedule'",
+    "--native": "'Side of its training images'",
+    "--tiles": "'Trained on'",
+    "--licence": "'Licence'",
+    "--label": "'Name on the page'",
+    "--key": "'Short name'",
+    "--like": "'It is'",
+}
+_log = logging.getLogger(__name__)
+T = TypeVar("T")
+
+
+@dataclass(eq=False)
+class Change:
+    """What one tab is having done; `stop` is set by its button, or when the tab is closed."""
+
+    stop: threading.Event = field(default_factory=threading.Event)
+
+
+class Networks:
+    """The handlers of the Networks tab.
+
+    Parameters
+    ----------
+    screen : Screen
+    settings : Settings
+    """
+
+    def __init__(self, screen: Screen, settings: Settings) -> None:
+        self.screen = screen
+        self.settings = settings
+        self._changes: dict[str, Change] = {}
+        self._lock = threading.Lock()
+
+    def header(self) -> str:
+        """The header as things stand."""
+        import_torch()
+        chosen = devices.choose(self.settings.device)
+        return render.header_html(devices.describe(chosen), present(), further())
+
+    def fields(self) -> dict[str, Any]:
+        """Keyword and component of the methods' network fields."""
+        return {
+            NAME.format(method=card.method.key, parameter="prior"): card.fields["prior"]
+            for card in self.screen.layout.cards
+            if "prior" in card.fields
+        }
+
+    def show(self, **values: Any) -> Updates:
+        """The list, the header, and what the methods may choose from, as things stand.
+
+        Parameters
+        ----------
+        values
+            What the methods' network fields hold; one that is gone falls back to the embedded.
+        """
+        page = self.screen.layout
+        allowed = self.settings.network_changes
+        updates: Updates = {
+            page.networks.list: view.list_html(shelf.states(), changes=allowed),
+            page.header: self.header(),
+        }
+        for card in page.cards:
+            component = card.fields.get("prior")
+            if component is None or card.method.prior is None:
+                continue
+            choices = prior_choices(card.method.prior)
+            held = values.get(NAME.format(method=card.method.key, parameter="prior"))
+            keys = [key for _, key in choices]
+            value = held if held in keys else card.method.parameter("prior").default
+            updates[component] = gr.update(choices=choices, value=value)
+        return updates
+
+    def chosen(self, key: str) -> Updates:
+        """A method's network was chosen: one that is not here is told at once."""
+        try:
+            now = shelf.state(prior(key))
+        except ReadingRoomError as error:
+            return self.screen.error(error)
+        if now.status == "present":
+            return self.screen.notice(None)
+        where = " The Networks tab does both." if self.settings.network_changes else ""
+        return self.screen.notice(Notice("warning", (now.note + where,)))
+
+    def act(self, event: gr.EventData, request: gr.Request, **values: Any) -> Iterator[Updates]:
+        """A button of the list."""
+        action, key = str(event.action), str(event.key)
+        if not self.settings.network_changes:
+            yield self.screen.error(ParameterError(view.CLOSED))
+            return
+        if action == "choose":
+            yield self._choose(key)
+            return
+        steps = _ACTIONS.get(action, _unknown)(key)
+        yield from self._follow(request, steps, self.screen.notice, values)
+
+    def add(self, request: gr.Request, **values: Any) -> Iterator[Updates]:
+        """Put the file or the folder of the form on the shelf."""
+        form = self.screen.layout.networks.form
+        if form is None or not self.settings.network_changes:
+            yield self.screen.error(ParameterError(view.CLOSED))
+            return
+        try:
+            wanted = addition(values)
+        except ReadingRoomError as error:
+            yield self.screen.error(error)
+            return
+
+        def added(entry: Prior) -> Updates:
+            if values.get("upload"):
+                # Gradio's copy of the file; the user has the original.
+                wanted.path.unlink(missing_ok=True)
+            users = [short(each.label) for each in METHODS if each.prior == entry.kind]
+            told = (
+                f"{entry.label} is here ({entry.parameters / 1e6:,.1f} M parameters). Choose it "
+                f"as Network under Parameters of {' or '.join(users)}."
+            )
+            return {**self._emptied(), **self.screen.notice(Notice("info", (told,)))}
+
+        yield from self._follow(request, _adding(wanted), added, values)
+
+    def stop(self, request: gr.Request) -> None:
+        """End what this tab is having done."""
+        change = self._changes.get(request.session_hash or "")
+        if change is not None:
+            change.stop.set()
+
+    def _choose(self, key: str) -> Updates:
+        """Fill in the form for a network of the catalogue."""
+        form = self.screen.layout.networks.form
+        known = [entry.key for entry in PRIORS if not isinstance(entry.source, Embedded)]
+        if form is None or key not in known:
+            return self.screen.unchanged()
+        return {form.like: key, form.facts: gr.update(open=True)}
+
+    def _follow(
+        self,
+        request: gr.Request,
+        steps: Generator[Progress, None, T],
+        done: Callable[[T], Updates],
+        values: dict[str, Any],
+    ) -> Iterator[Updates]:
+        """Do it, showing how far it is; one at a time for each tab."""
+        tab, change = request.session_hash or "", Change()
+        with self._lock:
+            if tab in self._changes:
+                yield self.screen.error(ParameterError("Something is under way; wait, or stop it."))
+                return
+            self._changes[tab] = change
+        page = self.screen.layout
+        try:
+            busy = view.list_html(shelf.states(), changes=True, busy=True)
+            yield {
+                **self.screen.notice(None),
+                **self._work(Progress("Starting", 0, 0)),
+                page.networks.list: busy,
+            }
+            ended = yield from self._watched(steps, change, done)
+        finally:
+            with self._lock:
+                self._changes.pop(tab, None)
+        yield {**self.show(**values), **self._idle(), **ended}
+
+    def _watched(
+        self, steps: Generator[Progress, None, T], change: Change, done: Callable[[T], Updates]
+    ) -> Generator[Updates, None, Updates]:
+        drawn, note = 0.0, ""
+        try:
+            with closing(steps):
+                while not change.stop.is_set():
+                    try:
+                        step = next(steps)
+                    except StopIteration as end:
+                        return done(end.value)
+                    if step.note != note or time.monotonic() - drawn > REFRESH_SECONDS:
+                        drawn, note = time.monotonic(), step.note
+                        yield self._work(step)
+        except FactsUntold:
+            return self._asked()
+        except ReadingRoomError as error:
+            return self.screen.error(ParameterError(on_page(str(error))))
+        except Exception as error:
+            _log.error("a change of the networks failed", exc_info=error)
+            return self.screen.error(
+                ParameterError(f"That failed ({type(error).__name__}); the log has more.")
+            )
+        return self.screen.notice(Notice("info", ("Stopped. What has arrived is kept.",)))
+
+    def _asked(self) -> Updates:
+        form = self.screen.layout.networks.form
+        opened = {} if form is None else {form.facts: gr.update(open=True)}
+        return {**opened, **self.screen.notice(Notice("warning", (ASK,)))}
+
+    def _emptied(self) -> Updates:
+        """The form as it was at first."""
+        form = self.screen.layout.networks.form
+        if form is None:
+            return {}
+        fields = dict.fromkeys(form.inputs().values(), "")
+        return {**fields, form.upload: None, form.facts: gr.update(open=False)}
+
+    def _work(self, step: Progress) -> Updates:
+        tab = self.screen.layout.networks
+        amount = f"{bytes_text(step.done)} of {bytes_text(step.total)}" if step.total else ""
+        return {
+            tab.work: gr.update(visible=True),
+            tab.told: view.work_html(step.note, step.fraction, amount),
+        }
+
+    def _idle(self) -> Updates:
+        return {self.screen.layout.networks.work: gr.update(visible=False)}
+
+
+def present() -> list[tuple[str, bool]]:
+    """Name of each embedded prior, and whether it is on this machine."""
+    return [(each.key, each.present) for each in PRIORS if isinstance(each.source, Embedded)]
+
+
+def further() -> int:
+    """How many other networks are on this machine."""
+    embedded = {key for key, _ in present()}
+    return sum(
+        each.status == "present" and each.key not in embedded for each in shelf.states()
+    )  # fmt: skip
+
+
+def addition(values: dict[str, Any]) -> Addition:
+    """What the form says.
+
+    Raises
+    ------
+    ParameterError
+        There is neither a file nor a path, or a number is none.
+    """
+    told = {name: str(values.get(name) or "").strip() for name in values}
+    place = told.get("upload") or told.get("path")
+    if not place:
+        raise ParameterError("There is nothing to add yet: drop a checkpoint, or give a path.")
+    tiles = {"tiles": True, "whole": False}.get(told["tiles"])
+    return Addition(
+        path=Path(place),
+        key=told["key"] or None,
+        label=told["label"] or None,
+        like=told["like"] or None,
+        head_channels=_whole("--head-channels", told["heads"]),
+        qkv_order=values["order"] or None,
+        schedule=values["schedule"] or None,
+        native=_whole("--native", told["native"]),
+        tiles=tiles,
+        licence=told["licence"] or None,
+    )
+
+
+def on_page(sentence: str) -> str:
+    """A sentence in which the command line's options are the page's fields."""
+    return re.sub(
+        r"--[a-z]+(-[a-z]+)*", lambda found: _FIELDS.get(found[0], found[0]), sentence
+    )  # fmt: skip
+
+
+def _whole(option: str, text: str) -> int | None:
+    if not text:
+        return None
+    if not text.isdecimal() or len(text) > 6:
+        raise ParameterError(f"{_FIELDS[option]} is {text[:40]!r}; give a whole number.")
+    return int(text)
+
+
+def _adding(wanted: Addition) -> Generator[Progress, None, Prior]:
+    yield Progress(f"Reading {wanted.path.name}", 0, 0)
+    import_networks()
+    return (yield from adding(wanted))
+
+
+def _fetching(key: str) -> Generator[Progress, None, Notice]:
+    import_networks()
+    yield from shelf.fetch(key)
+    entry = prior(key)
+    return Notice("info", (f"{entry.label} is here: {entry.folder}.",))
+
+
+def _verifying(key: str) -> Generator[Progress, None, Notice]:
+    yield Progress(f"Checking every byte of {key}", 0, 0)
+    findings = shelf.verify(key)
+    wrong = [f"{each.what}: {each.says}." for each in findings if not each.good]
+    if wrong:
+        return Notice("error", (f"{key} is damaged.", *wrong))
+    return Notice(
+        "info", (f"{key} is as it should be: {len(findings)} files and facts were checked.",)
+    )
+
+
+def _removing(key: str) -> Generator[Progress, None, Notice]:
+    yield Progress(f"Removing {key}", 0, 0)
+    return Notice("info", (f"{key} is removed, {bytes_text(shelf.remove(key))} are free.",))
+
+
+def _unknown(key: str) -> Generator[Progress, None, Notice]:
+    yield Progress("", 0, 0)
+    raise ParameterError(f"The page cannot do that with {key[:40]!r}; reload it.")
+
+
+_ACTIONS = {"fetch": _fetching, "verify": _verifying, "remove": _removing}
+
+
+def wire(networks: Networks, light: dict[str, Any], quiet: dict[str, Any]) -> None:
+    """Say which event of the page calls which handler."""
+    page = networks.screen.layout
+    tab, fields = page.networks, networks.fields()
+    shown = [page.notice, page.header, tab.list, *fields.values()]
+    tab.tab.select(networks.show, None, shown, inputs_kwargs=fields, **light)
+    for component in fields.values():
+        component.input(networks.chosen, [component], [page.notice], **light)
+    if tab.form is None:
+        return
+    form = tab.form
+    outputs = [*shown, tab.work, tab.told, form.facts, *form.inputs().values()]
+    # Downloads and conversions may take long: they have places of their own.
+    slow = {"outputs": outputs, "concurrency_id": "networks", "concurrency_limit": 8, **quiet}
+    tab.list.act(networks.act, None, inputs_kwargs=fields, **slow)
+    everything = {**fields, **form.inputs()}
+    gr.on(
+        [form.upload.upload, form.add.click, form.path.submit],
+        networks.add, None, inputs_kwargs=everything, **slow,
+    )  # fmt: skip
+    tab.stop.click(networks.stop, None, None, **light)
