@@ -17,14 +17,14 @@ from enhancers.errors import OutOfDeviceMemory
 T = TypeVar("T")
 
 BATCHES = (16, 8, 4, 2, 1)
-"""Tiles that go through a network together; a 512 x 512 image has 9 of 256."""
+"""Patches of 256 x 256 that go through a network together; a 512 x 512 image has 9."""
 
 _log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
 class Rung:
-    """How the work is done: on which device, ``batch`` tiles at once, tiles of which side.
+    """How the work is done: on which device, ``batch`` patches at once, in tiles of which side.
 
     ``tile`` None is the whole image. ``half`` asks for 16 bits whatever the setting says.
     """
@@ -136,5 +136,5 @@ class Ladder:
             before = first.tile or "the whole image"
             said.append(f"it was given tiles of {now.tile} pixels instead of {before}")
         if not said:
-            said.append(f"tiles went through the network {now.batch} at a time")
+            said.append("fewer tiles went through the network at a time")
         return (f"The memory of {first.device} ran out: {', and '.join(said)}.",)

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from enhancers import devices
-from enhancers.base import PATCH, Figure
+from enhancers.base import PATCH, Figure, patches
 from enhancers.devices import Ladder, Rung, rungs
 from enhancers.devices.ladder import BATCHES
 from enhancers.diffusion.tiles import Tiling
@@ -144,12 +144,13 @@ class PixelNetwork(_OnLadder[PixelPrior]):
 
         def work(rung: Rung) -> Tensor:
             prior = self._at(rung)
-            noise = tiling(rung).predict(prior.predict, _to(x, rung.device), t, rung.batch)
+            tiles = tiling(rung)
+            noise = tiles.predict(prior.predict, _to(x, rung.device), t, _at_once(rung, tiles))
             return _to(noise, x.device)
 
         def effect(rung: Rung) -> object:
             tiles = tiling(rung)
-            together = min(rung.batch, len(tiles.corners) * x.shape[0])
+            together = min(_at_once(rung, tiles), len(tiles.corners) * x.shape[0])
             return rung.device, rung.half, tiles.extent, together
 
         return self.ladder.run(work, effect)
@@ -207,6 +208,11 @@ class LatentNetwork(_OnLadder[LatentPrior]):
             return _to(self._at(rung).predict(_to(z, rung.device), t), z.device)
 
         return self.ladder.run(work, lambda rung: (rung.device, rung.half))
+
+
+def _at_once(rung: Rung, tiling: Tiling) -> int:
+    """How many tiles go together: a rung counts in patches, and larger tiles are more of them."""
+    return max(1, int(rung.batch / max(patches(*tiling.extent), 1.0)))
 
 
 def gray_of(image: Tensor) -> Tensor:

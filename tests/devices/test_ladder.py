@@ -39,8 +39,8 @@ def fits(limit: int):
     ("limit", "expected", "note"),
     [
         (16 * 512**2, Rung("cuda", 16, 512), None),
-        (4 * 512**2, Rung("cuda", 4, 512), "tiles went through the network 4 at a time"),
-        (512**2, Rung("cuda", 1, 512), "1 at a time"),
+        (4 * 512**2, Rung("cuda", 4, 512), "fewer tiles went through"),
+        (512**2, Rung("cuda", 1, 512), "fewer tiles went through"),
         (256**2, Rung("cuda", 1, 256), "tiles of 256 pixels instead of 512"),
         (128**2, Rung("cuda", 1, 256, half=True), "16 bits instead of 32, and"),
         (0, Rung("cpu", 1, 512), "ran on the CPU"),

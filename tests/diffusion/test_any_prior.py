@@ -113,6 +113,14 @@ def test_a_large_network_gets_one_patch_at_a_time_on_a_cpu(monkeypatch):
     assert prior.shapes == [(1, 3, 256, 256)] * 6
 
 
+def test_large_tiles_go_through_one_by_one(monkeypatch):
+    prior = FakePixel(channels=1, multiple=8)
+    put(monkeypatch, prior)
+    large = np.kron(CT, np.ones((5, 5), np.float32))[:, :1000]
+    run("null_space", large, output="one call", sigma=0.1)
+    assert prior.shapes == [(1, 1, 1024, 1000)] * 2
+
+
 def test_images_smaller_than_the_tiles_of_such_a_network_are_reflected(monkeypatch):
     prior = FakePixel()
     put(monkeypatch, prior)
@@ -133,7 +141,7 @@ def test_too_little_memory_makes_smaller_batches_and_a_note_and_the_same_result(
     np.testing.assert_allclose(results[0].pixels, results[1].pixels, atol=1e-6)
     assert results[0].notes == ()
     assert results[1].notes == (
-        "The memory of cpu ran out: tiles went through the network 4 at a time.",
+        "The memory of cpu ran out: fewer tiles went through the network at a time.",
     )
 
 
