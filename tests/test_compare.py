@@ -505,6 +505,18 @@ def test_classical_methods_have_no_estimate_and_a_missing_prior_gives_none(monke
         estimate_seconds(image(), "null_space", {"steps": -1})
 
 
+def test_a_network_too_large_to_time_gives_no_estimate_and_a_bug_is_not_hidden(monkeypatch):
+    def full(*_: str) -> None:
+        raise RuntimeError(said)
+
+    monkeypatch.setattr(estimate, "_patch_cost", full)
+    said = "CUDA out of memory."
+    assert estimate_seconds(image(), "null_space") is None
+    said = "shapes do not match"
+    with pytest.raises(RuntimeError, match="shapes"):
+        estimate_seconds(image(), "null_space")
+
+
 def test_the_estimate_grows_with_area_steps_and_enlargement(monkeypatch):
     cost(monkeypatch, 0.5)
     given = {"steps": 10, "task": "sr2", "degrade_first": True}

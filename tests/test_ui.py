@@ -17,6 +17,7 @@ from enhancers.base import Figure, Result, Step
 from enhancers.compare import Event, Request, compare
 from enhancers.errors import ParameterError
 from enhancers.image import from_array
+from enhancers.lanes import Wait
 from enhancers.method import Modality
 from enhancers.metrics import METRICS, Score, ScoreRow
 from enhancers.registry import METHODS, get, resolve
@@ -225,6 +226,83 @@ def test_stop_ends_the_stream_even_when_the_cancel_is_lost(handlers, monkeypatch
     next(events)
     handlers.running.stop(handlers.request)
     assert len(list(events)) <= 1
+
+
+def in_line(ahead, seconds):
+    wait = Wait(ahead, seconds, "the CPU")
+    return Event(0, "srad", Step(0.0, None, seconds, wait.text), wait=wait)
+
+
+def test_a_run_in_line_shows_its_place_and_time_and_draws_only_what_changes(handlers, monkeypatch):
+    told = [in_line(2, 35.2), in_line(2, 34.9), in_line(2, 33.0), in_line(1, None)]
+    finished = list(compare(IMAGE, [Request("srad")]))[-1]
+    monkeypatch.setattr(running, "compare", lambda *_, **__: (e for e in [*told, finished]))
+    session = handlers.sessions.of("tab")
+    session.replace_image(IMAGE)
+    page = handlers.layout
+    _, first, second, third, *rest = handlers.running.run(handlers.request, **values("srad"))
+    assert "2 runs ahead of yours" in first[page.progress]
+    assert "begins in about 35 s" in first[page.progress]
+    assert first[page.progress].count("<i></i>") == 2
+    assert "Waiting for the CPU." in first[page.estimate]
+    assert first[page.stop]["interactive"]
+    assert page.viewer in first
+    assert "about 33 s" in second[page.progress]
+    assert page.viewer not in second
+    assert "1 run ahead of yours" in third[page.progress]
+    assert "begins in" not in third[page.progress]
+    assert "Running." in rest[0][page.estimate]
+    assert "in-line" not in rest[0][page.progress]
+    assert rest[-1][page.run]["interactive"]
+    assert session.run.slots[0].state == "done"
+
+
+def test_stop_while_in_line_is_a_stopped_run():
+    session = run_of("srad", "clahe")
+    session.run.take(in_line(3, 10.0))
+    assert session.run.slots[0].state == "queued"
+    assert session.run.wait.ahead == 3
+    session.run.stop()
+    assert session.run.wait is None
+    assert [slot.state for slot in session.run.slots] == ["stopped", "stopped"]
+    assert "in-line" not in render.progress_html(session, "base/")
+
+
+def test_many_ahead_are_counted_and_not_all_drawn():
+    session = run_of("srad")
+    session.run.take(in_line(40, 4000.0))
+    html = render.progress_html(session, "base/")
+    assert html.count("<i></i>") == render.MOST_DOTS
+    assert "40 runs ahead" in html
+    assert "about 67 min" in html
+
+
+def test_an_image_that_replaces_the_running_one_is_not_drawn_over(handlers, monkeypatch):
+    session = handlers.sessions.of("tab")
+
+    def replaced(*_, **__):
+        yield in_line(1, 5.0)
+        session.replace_image(IMAGE)
+        yield in_line(1, 4.0)
+
+    monkeypatch.setattr(running, "compare", replaced)
+    session.replace_image(IMAGE)
+    last = list(handlers.running.run(handlers.request, **values("srad")))[-1]
+    assert last == handlers.running.screen.unchanged()
+
+
+def test_runs_in_line_leave_threads_for_everything_else(page):
+    threads = page.launch_options["max_threads"]
+    (limit,) = {
+        fn.concurrency_limit for fn in page.blocks.fns.values() if fn.concurrency_id == "methods"
+    }
+    assert threads > limit > 1
+    assert threads != 40, "Gradio then takes the threads of the whole server"
+
+
+def test_a_time_that_is_not_known_is_not_called_seconds():
+    assert render.estimate_text(2, 0.0) == "2 methods · seconds"
+    assert "not known" in render.estimate_text(2, 3.0, unknown=True)
 
 
 @pytest.mark.parametrize(

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from enhancers import lanes
 from enhancers.base import PATCH, patches
 from enhancers.compare.expected import EXPERIENCE, planned_work
+from enhancers.devices.oom import is_out_of_memory
 from enhancers.errors import PriorMissing
 from enhancers.image import MedicalImage
 from enhancers.method import Method, ParameterValue
@@ -29,8 +30,9 @@ def estimate_seconds(
 
     The time of one network call on a patch, times the planned calls counted in patches, and for a
     latent prior the passes through the autoencoder. The classical part of a hybrid comes on top.
-    Classical methods and those whose network is missing give None, and so does a network that was
-    not timed before while others use the device: the timing would stand in their way.
+    Classical methods and those whose network is missing or too large give None, and so does a
+    network that was not timed before while others use the device: the timing would stand in their
+    way.
 
     Parameters
     ----------
@@ -52,6 +54,11 @@ def estimate_seconds(
     try:
         cost = _patch_cost(method.prior, str(resolved["prior"]), device)
     except PriorMissing:
+        return None
+    except Exception as error:
+        # The run itself steps down to what fits; the timing of a single call does not.
+        if not is_out_of_memory(error):
+            raise
         return None
     if cost is None:
         return None
@@ -136,10 +143,10 @@ def _measured(kind: str, prior: str, device: str) -> _Cost:
     # Reading a number back waits until the device has computed it.
     if kind == "pixel":
         pixel = pixel_prior(device, prior)
-        patch = torch.zeros(1, getattr(pixel, "channels", 1), PATCH, PATCH, device=device)
+        patch = torch.zeros(1, pixel.channels, PATCH, PATCH, device=device)
         return _Cost(_timed(lambda: pixel.predict(patch, 500).sum().item()))
     latent = latent_prior(device, prior)
-    patch = torch.zeros(1, getattr(latent, "channels", 1), PATCH, PATCH, device=device)
+    patch = torch.zeros(1, latent.channels, PATCH, PATCH, device=device)
     encoded = latent.encode(patch)
     encode = _timed(lambda: latent.encode(patch).sum().item())
     decode = _timed(lambda: latent.decode(encoded).sum().item())

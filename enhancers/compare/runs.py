@@ -15,6 +15,7 @@ from enhancers.compare.cache import ResultCache
 from enhancers.compare.estimate import expected_seconds
 from enhancers.compare.expected import EXPERIENCE, planned_work
 from enhancers.compare.outcome import Event, Outcome, Request
+from enhancers.devices.oom import is_out_of_memory
 from enhancers.errors import OutOfDeviceMemory, ReadingRoomError
 from enhancers.image import MedicalImage, check_pixels, pixels_digest
 from enhancers.method import Method, ParameterValue
@@ -261,7 +262,7 @@ def _sentence(request: Request, error: Exception) -> str:
     """What the user is told; what is not meant for the user goes to the log."""
     if isinstance(error, ReadingRoomError):
         return str(error)
-    if isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError":
+    if is_out_of_memory(error):
         return str(
             OutOfDeviceMemory(
                 f"There is too little memory for {request.method} on an image of this size; "
