@@ -51,7 +51,9 @@ class Norm:
 def winograd(convolution: Any, machine: Machine) -> Layer:
     """A 3x3 convolution with stride 1: G g Gᵀ of each kernel, in double precision."""
     g, kernel = np.array(KERNEL), _array(convolution.weight)
-    points = np.einsum("iy,ocyx,jx->ijco", g, kernel, g).reshape(POINTS, *kernel.shape[1::-1])
+    points = np.einsum("iy,ocyx,jx->ijco", g, kernel, g, optimize=True).reshape(
+        POINTS, *kernel.shape[1::-1]
+    )
     return _layer(points, convolution.bias, machine)
 
 

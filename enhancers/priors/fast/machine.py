@@ -66,11 +66,11 @@ def machine(wide: bool | None = None) -> Machine:
     # LLVM avoids the widest vectors unless told not to; these kernels live on them.
     named = features.flatten() + (",-prefer-256-bit" if wide else "")
     target = llvm.Target.from_triple(module.triple).create_target_machine(
-        cpu=llvm.get_host_cpu_name(), features=named, opt=3, jit=True
+        cpu=llvm.get_host_cpu_name(), features=named, opt=2, jit=True
     )
     parsed = llvm.parse_assembly(str(module))
     parsed.verify()
-    tuning = llvm.create_pipeline_tuning_options(speed_level=3)
+    tuning = llvm.create_pipeline_tuning_options(speed_level=2)
     # The loops are written as vectors already.
     tuning.loop_vectorization = tuning.slp_vectorization = False
     builder = llvm.create_pass_builder(target, tuning)
