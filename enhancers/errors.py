@@ -23,6 +23,10 @@ class ParameterError(ReadingRoomError):
     """A parameter is unknown, of the wrong type or outside its range."""
 
 
+class FactsUntold(ParameterError):
+    """A file of weights does not say everything about its network, and nobody else did."""
+
+
 class UnknownMethod(ReadingRoomError):
     """No method has this key."""
 

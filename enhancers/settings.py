@@ -27,6 +27,16 @@ def default_models_dir() -> Path:
     return _xdg("XDG_DATA_HOME", Path(".local") / "share") / "reading-room" / "networks"
 
 
+def on_a_space() -> bool:
+    """Whether this process runs on Hugging Face Spaces, of whatever hardware."""
+    return bool(os.environ.get("SPACE_ID"))
+
+
+def default_host() -> str:
+    """Serve this machine only; on a Space, whose front is another machine, any address."""
+    return "0.0.0.0" if on_a_space() else "127.0.0.1"
+
+
 def _xdg(variable: str, otherwise: Path) -> Path:
     """A base folder of the XDG specification, which says that a relative one is to be ignored."""
     named = os.environ.get(variable, "")
@@ -39,7 +49,7 @@ class Settings(BaseSettings):
     Parameters
     ----------
     host : str
-        Address the page is served on; the default answers this machine only.
+        Address the page is served on; the default answers this machine only, except on a Space.
     port : int
         TCP port of the page.
     max_file_mb : float
@@ -66,6 +76,8 @@ class Settings(BaseSettings):
         Folder of the embedded networks.
     models_dir : Path
         Folder of the networks that were fetched or added.
+    network_changes : bool
+        Whether visitors of the page may fetch, add and remove networks; off on a Space.
     study_dir : Path or None
         Folder of the reader study that is served beside the compare page.
     study_key : Path or None
@@ -80,7 +92,7 @@ class Settings(BaseSettings):
         env_prefix=PREFIX, env_ignore_empty=True, extra="ignore", frozen=True
     )
 
-    host: str = "127.0.0.1"
+    host: str = Field(default_factory=default_host)
     port: Annotated[int, Field(ge=1, le=65535)] = 7860
     max_file_mb: Annotated[float, Field(gt=0, allow_inf_nan=False)] = 200.0
     max_megapixels: Annotated[float, Field(gt=0, allow_inf_nan=False)] = 64.0
@@ -94,6 +106,7 @@ class Settings(BaseSettings):
     model_memory_gb: Annotated[float | None, Field(gt=0, allow_inf_nan=False)] = None
     priors_dir: Path = _PROJECT / "assets" / "priors"
     models_dir: Path = Field(default_factory=default_models_dir)
+    network_changes: bool = Field(default_factory=lambda: not on_a_space())
     study_dir: Path | None = None
     study_key: Path | None = None
     study_database: str | None = None

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from enhancers.errors import CheckpointError, ParameterError
+from enhancers.errors import CheckpointError, FactsUntold, ParameterError
 from enhancers.method import PRIOR_KEY, nearest
 from enhancers.priors.catalog import PRIORS
 from enhancers.priors.entry import (
@@ -109,7 +109,7 @@ def unreadable(wanted: Addition, facts: Prior | None) -> Checkpoint:
     """What the tensors do not say, from the options, else from the entry it is like."""
     known = facts.checkpoint if facts else None
     if wanted.head_channels is None and known is None:
-        raise ParameterError(
+        raise FactsUntold(
             f"{wanted.path.name} does not tell the width of its attention heads: give "
             "--head-channels (0 for one head, 64 in OpenAI's networks), or --like KEY of the "
             "catalogue."
@@ -119,7 +119,7 @@ def unreadable(wanted: Addition, facts: Prior | None) -> Checkpoint:
         heads = wanted.head_channels or None
     order = wanted.qkv_order or (known.qkv_order if known else None)
     if order is None and heads is not None:
-        raise ParameterError(
+        raise FactsUntold(
             f"{wanted.path.name} does not tell how its attention's rows are sorted: give "
             "--qkv-order legacy (guided-diffusion's default) or new (use_new_attention_order)."
         )
