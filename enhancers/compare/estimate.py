@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 from enhancers import lanes
 from enhancers.base import PATCH, patches
+from enhancers.compare import lent
 from enhancers.compare.expected import EXPERIENCE, planned_work
 from enhancers.devices.oom import is_out_of_memory
 from enhancers.errors import PriorMissing
@@ -121,6 +122,9 @@ def _patch_cost(kind: str, prior: str, device: str) -> _Cost | None:
     key = prior, device
     if key in _costs:
         return _costs[key]
+    if lent.needed(device):
+        # A GPU that is lent is not borrowed for a look at the clock.
+        return None
     with _timing:
         if key not in _costs:
             ticket = lanes.lane(device).join_if_free()

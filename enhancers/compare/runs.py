@@ -11,6 +11,7 @@ from typing import cast
 
 from enhancers import devices, lanes, provenance
 from enhancers.base import Result, Step, load_method
+from enhancers.compare import lent
 from enhancers.compare.cache import ResultCache
 from enhancers.compare.estimate import expected_seconds
 from enhancers.compare.expected import EXPERIENCE, planned_work
@@ -46,6 +47,10 @@ class _Plan:
         """Begin the run; every method is a generator, so that it can be closed."""
         if self.method.family == "diffusion":
             devices.limit_threads(get_settings().threads)
+            if lent.needed(self.device):
+                return lent.steps(
+                    self.method.key, self.image, self.params, self.seed, self.device
+                )  # fmt: skip
         enhancer = load_method(self.method.key)
         steps = enhancer.run(self.image, self.params, seed=self.seed, device=self.device)
         return cast(Generator[Step, None, None], steps)
