@@ -174,8 +174,10 @@ METHODS: tuple[Method, ...] = (
                       help="Share of the pseudo-label in each clean estimate; "
                            "w = 2λ/4096 in the paper's λ (1200: 0.586, 1000: 0.488)."),
             Parameter("steps", "Steps", "int", 10, 2, 100, 1),
-            Parameter("strength", "Start strength", "float", 1.0, 0.05, 1.0, 0.05, advanced=True,
-                      help="1 starts from pure noise; less starts from the noised input."),
+            Parameter("strength", "Start strength", "float", None, 0.05, 1.0, 0.05,
+                      automatic=True,
+                      help="1 starts from pure noise, as in the paper; less from the noised input. "
+                           "Automatic: from the input at the noise that it has, in two calls."),
             CONTRAST,
             Parameter("output", "Return", "choice", "residual",
                       choices=("full", "residual", "fine residual"), advanced=True,

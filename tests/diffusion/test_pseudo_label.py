@@ -6,7 +6,7 @@ import torch
 
 from enhancers.base import Result, load_method
 from enhancers.degrade import degrade
-from enhancers.diffusion.pseudo_label import compose, guided_step, sample
+from enhancers.diffusion.pseudo_label import compose, guided_step, noise_level, sample
 from enhancers.diffusion.schedule import timeline
 from enhancers.image import Pixels, from_array
 from enhancers.method import Modality
@@ -19,12 +19,22 @@ CLEAN = phantom("echo", size=128, seed=5).pixels
 SPECKLED = degrade(CLEAN, "speckle", 0.2, seed=1)
 
 
-def run(key: str, pixels: Pixels = SPECKLED, seed: int = 0, **given: object) -> Result:
-    image = from_array(pixels, Modality.US)
-    params = resolve(key, Modality.US, given)  # type: ignore[arg-type]
+def run(
+    key: str,
+    pixels: Pixels = SPECKLED,
+    seed: int = 0,
+    modality: Modality = Modality.US,
+    **given: object,
+) -> Result:
+    image = from_array(pixels, modality)
+    params = resolve(key, modality, given)  # type: ignore[arg-type]
     result = list(load_method(key).run(image, params, seed=seed, device="cpu"))[-1].result
     assert result is not None
     return result
+
+
+def mse(first: Pixels, second: Pixels) -> float:
+    return float(np.mean((first - second) ** 2))
 
 
 def test_full_guidance_ends_at_the_pseudo_label() -> None:
@@ -60,8 +70,8 @@ def test_the_residual_leaves_out_the_autoencoder() -> None:
     )
 
 
-@pytest.mark.parametrize("strength", [1.0, 0.4])
-def test_it_stays_near_its_pseudo_label(strength: float) -> None:
+@pytest.mark.parametrize("strength", [None, 1.0, 0.4])
+def test_it_stays_near_its_pseudo_label(strength: float | None) -> None:
     label = run("classical", contrast=False).pixels
     result = run("pseudo_label", contrast=False, strength=strength).pixels
     assert np.sqrt(np.mean((result - label) ** 2)) < 0.06
@@ -73,8 +83,43 @@ def test_strength_saves_calls() -> None:
 
 
 def test_another_seed_gives_another_sample() -> None:
-    first, second = (run("pseudo_label", steps=4, seed=seed).pixels for seed in (0, 1))
+    given = {"steps": 4, "strength": 1.0}
+    first, second = (run("pseudo_label", seed=seed, **given).pixels for seed in (0, 1))
     assert not np.array_equal(first, second)
+
+
+@pytest.mark.parametrize(
+    ("modality", "kind", "level"), [(Modality.US, "speckle", 0.2), (Modality.MR, "rician", 0.03)]
+)
+def test_from_the_images_own_noise_it_is_better_than_its_pseudo_label(
+    modality: Modality, kind: str, level: float
+) -> None:
+    truth = phantom("echo" if modality is Modality.US else "cardiac_mr", size=128, seed=5).pixels
+    noisy = degrade(truth, kind, level, seed=1)
+    label = run("classical", noisy, modality=modality, contrast=False)
+    result = run("pseudo_label", noisy, modality=modality, contrast=False)
+    assert result.calls == 2
+    assert mse(result.pixels, truth) < mse(label.pixels, truth)
+    assert mse(result.pixels, truth) < mse(noisy, truth)
+
+
+@pytest.mark.parametrize(
+    ("modality", "kind", "level", "spread"),
+    [
+        (Modality.MR, "rician", 0.04, 0.04),
+        (Modality.CT, "gaussian", 0.05, 0.05),
+        (Modality.US, "speckle", 0.2, 0.05),
+    ],
+)
+def test_the_noise_that_the_start_is_matched_to(
+    modality: Modality, kind: str, level: float, spread: float
+) -> None:
+    flat = np.full((96, 96), 0.25, np.float32)
+    flat[:32] = 0.3
+    noisy = degrade(flat, kind, level, seed=0)
+    assert noise_level(noisy, modality, None) == pytest.approx(spread, rel=0.25)
+    assert noise_level(noisy, modality, level) == pytest.approx(spread, rel=0.1)
+    assert noise_level(np.zeros((64, 64), np.float32), Modality.US, None) == 0.0
 
 
 def test_no_step_waits_for_the_device() -> None:
