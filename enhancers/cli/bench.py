@@ -3,13 +3,22 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from enhancers.cli.common import Device
 from enhancers.errors import ParameterError
+
+if TYPE_CHECKING:
+    from enhancers.bench.evidence import Line
+
+Out = Annotated[
+    Path | None, typer.Option(help="Markdown file to put the figures into; JSON goes beside it.")
+]
+LEAST_RUNS = 5
 
 app = typer.Typer(help="The commands behind the figures.", no_args_is_help=True)
 
@@ -44,4 +53,61 @@ def bench_floors(
     if out is not None:
         out.write_text(text + "\n", encoding="utf-8")
     if not all(floor.met for _, _, floors in found for floor in floors):
+        raise typer.Exit(1)
+
+
+@app.command("speed")
+def bench_speed(
+    device: Device = "auto",
+    out: Out = None,
+    quick: Annotated[bool, typer.Option(help="Small images: to try the command.")] = False,
+) -> None:
+    """Measure sampling loops against their networks; exit status 1 where one is too slow."""
+    from enhancers import devices
+    from enhancers.bench.speed import speed
+
+    chosen = devices.choose(device)
+    kind = devices.device_type(chosen).upper()
+    lines = speed(chosen, quick=quick)
+    command = f"speed --device {chosen}{' --quick' if quick else ''}"
+    _conclude(f"Speed on the {kind}", command, chosen, lines, out)
+
+
+@app.command("memory")
+def bench_memory(
+    runs: Annotated[int, typer.Option(min=LEAST_RUNS, help="Of each method.")] = 50,
+    only: Annotated[list[str] | None, typer.Option(help="Key of a method.")] = None,
+    device: Device = "auto",
+    out: Out = None,
+) -> None:
+    """Measure memory over many runs of each method; exit status 1 where it grows."""
+    from enhancers import devices, registry
+    from enhancers.bench.memory import memory
+
+    chosen, keys = devices.choose(device), tuple(registry.get(key).key for key in only or ())
+    kind = devices.device_type(chosen).upper()
+    words = "".join(f" --only {key}" for key in keys)
+    command = f"memory --runs {runs}{words} --device {chosen}"
+    lines = memory(chosen, runs, keys)
+    _conclude(f"Memory on the {kind}", command, chosen, lines, out)
+
+
+def _conclude(
+    title: str, command: str, device: str, lines: Iterator[Line], out: Path | None
+) -> None:
+    """Print the figures as they come, then the table; keep it where ``out`` says."""
+    from tqdm.auto import tqdm
+
+    from enhancers.bench import evidence
+
+    found = []
+    with tqdm(lines, unit="figure", file=sys.stderr) as bar:
+        for line in bar:
+            bar.set_description(line.name[:40])
+            found.append(line)
+    report = evidence.report(title, f"python -m enhancers bench {command}", device, found)
+    print(evidence.section(report), end="")
+    if out is not None:
+        evidence.write(out, report)
+    if not report.met:
         raise typer.Exit(1)
