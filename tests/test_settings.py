@@ -88,6 +88,17 @@ def test_folders_are_absolute_and_the_tilde_is_the_home(monkeypatch, tmp_path):
     assert read_settings().cache_dir == Path.cwd() / "here"
 
 
+def test_on_a_space_the_page_is_for_everyone_and_the_disk_is_not(monkeypatch):
+    assert read_settings().network_changes
+    monkeypatch.setenv("SPACE_ID", "someone/reading-room")
+    on_space = read_settings()
+    assert (on_space.host, on_space.port, on_space.network_changes) == ("0.0.0.0", 7860, False)
+    monkeypatch.setenv("READINGROOM_HOST", "127.0.0.2")
+    monkeypatch.setenv("READINGROOM_NETWORK_CHANGES", "on")
+    chosen = read_settings()
+    assert (chosen.host, chosen.network_changes) == ("127.0.0.2", True)
+
+
 def test_settings_are_read_once_and_cannot_be_changed(monkeypatch):
     get_settings.cache_clear()
     first = get_settings()

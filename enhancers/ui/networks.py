@@ -186,10 +186,10 @@ class Networks:
         """Do it, showing how far it is; one at a time for each tab."""
         tab, change = request.session_hash or "", Change()
         with self._lock:
-            if tab in self._changes:
-                yield self.screen.error(ParameterError("Something is under way; wait, or stop it."))
-                return
-            self._changes[tab] = change
+            taken = self._changes.setdefault(tab, change) is not change
+        if taken:
+            yield self.screen.error(ParameterError("Something is under way; wait, or stop it."))
+            return
         page = self.screen.layout
         try:
             busy = view.list_html(shelf.states(), changes=True, busy=True)
