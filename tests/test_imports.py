@@ -20,7 +20,7 @@ LEVELS: tuple[frozenset[str], ...] = (
     ),
     frozenset({"base", "devices", "lanes", "classical", "diffusion", "priors"}),
     frozenset({"compare"}),
-    frozenset({"viewer", "bench", "ui", "batch"}),
+    frozenset({"viewer", "bench", "evaluation", "ui", "batch"}),
     frozenset({"cli"}),
     frozenset({"__main__"}),
 )  # fmt: skip
