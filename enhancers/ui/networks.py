@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import logging
-import re
 import threading
 import time
 from collections.abc import Callable, Generator, Iterator
 from contextlib import closing
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any, TypeVar
 
 import gradio as gr
@@ -17,19 +15,19 @@ import gradio as gr
 from enhancers import devices
 from enhancers.errors import FactsUntold, ParameterError, ReadingRoomError
 from enhancers.priors import shelf
-from enhancers.priors.adding import adding
 from enhancers.priors.catalog import PRIORS, prior
 from enhancers.priors.digests import Progress
 from enhancers.priors.entry import Embedded, Prior, bytes_text
-from enhancers.priors.recognise import Addition
 from enhancers.registry import METHODS
 from enhancers.settings import Settings
 from enhancers.ui import networks_view as view
+from enhancers.ui import networks_work as work
 from enhancers.ui import render
+from enhancers.ui.networks_form import addition, on_page
 from enhancers.ui.parameters import NAME, prior_choices
 from enhancers.ui.render import Notice, short
 from enhancers.ui.screen import Screen, Updates
-from enhancers.ui.warm_up import import_networks, import_torch
+from enhancers.ui.warm_up import import_torch
 
 REFRESH_SECONDS = 0.25
 ASK = (
@@ -37,18 +35,6 @@ ASK = (
     "channels an attention head has and how its rows are sorted; then press Add."
 )
 
-# The page has fields where the command line has options.
-_FIELDS = {
-    "--head-channels": "'Channels of an attention head'",
-    "--qkv-order": "'Order of the attention's rows'",
-    "--schedule": "'Noise schedule'",
-    "--native": "'Side of its training images'",
-    "--tiles": "'Trained on'",
-    "--licence": "'Licence'",
-    "--label": "'Name on the page'",
-    "--key": "'Short name'",
-    "--like": "'It is'",
-}
 _log = logging.getLogger(__name__)
 T = TypeVar("T")
 
@@ -134,7 +120,7 @@ class Networks:
         if action == "choose":
             yield self._choose(key)
             return
-        steps = _ACTIONS.get(action, _unknown)(key)
+        steps = _ACTIONS.get(action, work.unknown)(key)
         yield from self._follow(request, steps, self.screen.notice, values)
 
     def add(self, request: gr.Request, **values: Any) -> Iterator[Updates]:
@@ -160,7 +146,7 @@ class Networks:
             )
             return {**self._emptied(), **self.screen.notice(Notice("info", (told,)))}
 
-        yield from self._follow(request, _adding(wanted), added, values)
+        yield from self._follow(request, work.adding(wanted), added, values)
 
     def stop(self, request: gr.Request) -> None:
         """End what this tab is having done."""
@@ -267,83 +253,7 @@ def further() -> int:
     )  # fmt: skip
 
 
-def addition(values: dict[str, Any]) -> Addition:
-    """What the form says.
-
-    Raises
-    ------
-    ParameterError
-        There is neither a file nor a path, or a number is none.
-    """
-    told = {name: str(values.get(name) or "").strip() for name in values}
-    place = told.get("upload") or told.get("path")
-    if not place:
-        raise ParameterError("There is nothing to add yet: drop a checkpoint, or give a path.")
-    tiles = {"tiles": True, "whole": False}.get(told["tiles"])
-    return Addition(
-        path=Path(place),
-        key=told["key"] or None,
-        label=told["label"] or None,
-        like=told["like"] or None,
-        head_channels=_whole("--head-channels", told["heads"]),
-        qkv_order=values["order"] or None,
-        schedule=values["schedule"] or None,
-        native=_whole("--native", told["native"]),
-        tiles=tiles,
-        licence=told["licence"] or None,
-    )
-
-
-def on_page(sentence: str) -> str:
-    """A sentence in which the command line's options are the page's fields."""
-    return re.sub(
-        r"--[a-z]+(-[a-z]+)*", lambda found: _FIELDS.get(found[0], found[0]), sentence
-    )  # fmt: skip
-
-
-def _whole(option: str, text: str) -> int | None:
-    if not text:
-        return None
-    if not text.isdecimal() or len(text) > 6:
-        raise ParameterError(f"{_FIELDS[option]} is {text[:40]!r}; give a whole number.")
-    return int(text)
-
-
-def _adding(wanted: Addition) -> Generator[Progress, None, Prior]:
-    yield Progress(f"Reading {wanted.path.name}", 0, 0)
-    import_networks()
-    return (yield from adding(wanted))
-
-
-def _fetching(key: str) -> Generator[Progress, None, Notice]:
-    import_networks()
-    yield from shelf.fetch(key)
-    entry = prior(key)
-    return Notice("info", (f"{entry.label} is here: {entry.folder}.",))
-
-
-def _verifying(key: str) -> Generator[Progress, None, Notice]:
-    yield Progress(f"Checking every byte of {key}", 0, 0)
-    findings = shelf.verify(key)
-    wrong = [f"{each.what}: {each.says}." for each in findings if not each.good]
-    if wrong:
-        return Notice("error", (f"{key} is damaged.", *wrong))
-    return Notice(
-        "info", (f"{key} is as it should be: {len(findings)} files and facts were checked.",)
-    )
-
-
-def _removing(key: str) -> Generator[Progress, None, Notice]:
-    yield Progress(f"Removing {key}", 0, 0)
-    return Notice("info", (f"{key} is removed, {bytes_text(shelf.remove(key))} are free.",))
-
-
-def _unknown(key: str) -> Generator[Progress, None, Notice]:
-    yield Progress("", 0, 0)
-    raise ParameterError(f"The page cannot do that with {key[:40]!r}; reload it.")
-
-
-_ACTIONS = {"fetch": _fetching, "verify": _verifying, "remove": _removing}
+_ACTIONS = {"fetch": work.fetching, "verify": work.verifying, "remove": work.removing}
 
 
 def wire(networks: Networks, light: dict[str, Any], quiet: dict[str, Any]) -> None:

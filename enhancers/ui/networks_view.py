@@ -1,4 +1,4 @@
-"""The Networks tab as it looks: the list of networks, and the form that adds one."""
+"""The Networks tab as it looks: every network, and what can be done with it."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ import gradio as gr
 from enhancers.priors.catalog import PRIORS, Download, Embedded, FromUser, Prior, bytes_text
 from enhancers.priors.shelf import State, describe_source
 from enhancers.registry import METHODS
+from enhancers.ui.networks_form import Form, draw_form
 from enhancers.ui.render import short
 
 LEAD = (
@@ -23,9 +24,6 @@ CLOSED = (
     "Networks are added by whoever runs this server (python -m enhancers priors fetch or add); "
     "visitors cannot."
 )
-UNKNOWN = ""
-"""Value of the field that says which network of the catalogue a file is: none, or not known."""
-
 _KINDS = {"pixel": "works on images", "latent": "works on the latents of an autoencoder"}
 _STATES = {
     "present": "here",
@@ -34,33 +32,6 @@ _STATES = {
     "damaged": "damaged",
 }
 _GROUPS = ("With the program", "Published", "Your own")
-
-
-@dataclass(frozen=True, eq=False)
-class Form:
-    """The fields that describe a network to be added."""
-
-    upload: Any
-    path: Any
-    facts: Any
-    like: Any
-    heads: Any
-    order: Any
-    key: Any
-    label: Any
-    native: Any
-    tiles: Any
-    schedule: Any
-    licence: Any
-    add: Any
-
-    def inputs(self) -> dict[str, Any]:
-        """Keyword and component of everything that is typed."""
-        return {
-            "upload": self.upload, "path": self.path, "like": self.like, "heads": self.heads,
-            "order": self.order, "key": self.key, "label": self.label, "native": self.native,
-            "tiles": self.tiles, "schedule": self.schedule, "licence": self.licence,
-        }  # fmt: skip
 
 
 @dataclass(frozen=True, eq=False)
@@ -97,86 +68,8 @@ def draw(tab: Any, states: Sequence[State], *, changes: bool, cap: int) -> Netwo
         apply_default_css=False,
         elem_id="networks",
     )
-    form = _draw_form(cap) if changes else None
+    form = draw_form(cap) if changes else None
     return NetworksTab(tab, shown, work, told, stop, form)
-
-
-def _draw_form(cap: int) -> Form:
-    entries = [entry for entry in PRIORS if not isinstance(entry.source, Embedded)]
-    known = [("Another, or I do not know", UNKNOWN), *((each.label, each.key) for each in entries)]
-    with gr.Column(elem_id="network-add"):
-        gr.HTML(
-            "<h3>Add a network</h3><p>A checkpoint of guided-diffusion (.pt or .safetensors), "
-            "or a folder as diffusers writes it. A checkpoint is converted once, the original is "
-            "not touched, and a file with program code in it is refused.</p>"
-        )
-        with gr.Row(equal_height=True, elem_classes="network-sources"):
-            upload = gr.File(
-                label="A checkpoint", file_count="single", elem_id="network-upload", height=76,
-                show_label=False,
-            )  # fmt: skip
-            with gr.Column(min_width=260):
-                path = gr.Textbox(
-                    label="Or a path on the computer that runs this page",
-                    info=f"For a folder, or a file of more than {cap / 1e6:g} MB.",
-                    placeholder="/data/256x256_diffusion_uncond.pt", max_lines=1,
-                    elem_id="network-path",
-                )  # fmt: skip
-        with gr.Accordion(
-            "What the file does not tell (asked for when it is needed)", open=False,
-            elem_id="network-facts",
-        ) as facts:  # fmt: skip
-            fields = _draw_facts(known)
-        add = gr.Button("Add", variant="primary", elem_id="network-go", min_width=120)
-    return Form(upload=upload, path=path, facts=facts, add=add, **fields)
-
-
-def _draw_facts(known: Sequence[tuple[str, str]]) -> dict[str, Any]:
-    fields: dict[str, Any] = {}
-    with gr.Row():
-        fields["like"] = gr.Dropdown(
-            known, value=UNKNOWN, label="It is", filterable=False, elem_id="network-like",
-            info="Of these, nothing more has to be said.", min_width=200,
-        )  # fmt: skip
-        fields["heads"] = gr.Textbox(
-            label="Channels of an attention head", placeholder="64", max_lines=1,
-            info="0: one head. OpenAI's networks: 64.", elem_id="network-heads", min_width=160,
-        )  # fmt: skip
-        fields["order"] = gr.Dropdown(
-            [("Not told", ""), ("Legacy (the default there)", "legacy"),
-             ("New (use_new_attention_order)", "new")],
-            value="", label="Order of the attention's rows", filterable=False,
-            info="Of a checkpoint with several heads.", elem_id="network-order", min_width=200,
-        )  # fmt: skip
-    with gr.Row():
-        fields["label"] = gr.Textbox(
-            label="Name on the page", placeholder="as the file", max_lines=1,
-            elem_id="network-label", min_width=160,
-        )  # fmt: skip
-        fields["key"] = gr.Textbox(
-            label="Short name", placeholder="as the file: a-z, 0-9, -", max_lines=1,
-            elem_id="network-key", min_width=160,
-        )  # fmt: skip
-        fields["licence"] = gr.Textbox(
-            label="Licence", placeholder="under which you have it", max_lines=1,
-            elem_id="network-licence", min_width=160,
-        )  # fmt: skip
-    with gr.Row():
-        fields["native"] = gr.Textbox(
-            label="Side of its training images", placeholder="256", max_lines=1,
-            elem_id="network-native", min_width=160,
-        )  # fmt: skip
-        fields["tiles"] = gr.Dropdown(
-            [("Not told", ""), ("Whole images", "whole"), ("Crops: it may see tiles", "tiles")],
-            value="", label="Trained on", filterable=False, elem_id="network-tiles", min_width=160,
-        )  # fmt: skip
-        fields["schedule"] = gr.Dropdown(
-            [("Not told", ""), ("Linear", "linear"), ("Scaled linear", "scaled_linear"),
-             ("Cosine", "squaredcos_cap_v2")],
-            value="", label="Noise schedule", filterable=False, elem_id="network-schedule",
-            min_width=160,
-        )  # fmt: skip
-    return fields
 
 
 def list_html(states: Sequence[State], *, changes: bool, busy: bool = False) -> str:
