@@ -27,7 +27,7 @@ _FIELDS = {
     "--licence": "'Licence'",
     "--label": "'Name on the page'",
     "--key": "'Short name'",
-    "--like": "'It is'",
+    "--like": "'The file is'",
 }
 
 
@@ -93,7 +93,7 @@ def _draw_facts(known: Sequence[tuple[str, str]]) -> dict[str, Any]:
     fields: dict[str, Any] = {}
     with gr.Row():
         fields["like"] = gr.Dropdown(
-            known, value=UNKNOWN, label="It is", filterable=False, elem_id="network-like",
+            known, value=UNKNOWN, label="The file is", filterable=False, elem_id="network-like",
             info="Of these, nothing more has to be said.", min_width=200,
         )  # fmt: skip
         fields["heads"] = gr.Textbox(
