@@ -6,7 +6,7 @@ and Algorithm 1, with the guidance as the convex weight w that its Algorithm 1 c
 The paper starts from pure noise, and so can `strength` = 1: what the network then adds is mostly
 its own. By default the noisy image itself is taken as the latent of the timestep whose noise it
 has, so that the network denoises what was measured, drawn to the pseudo-label. On speckled
-ultrasound and Rician MR this is above the pseudo-label in PSNR and SSIM (by 0.3 and 1.2 dB on
+ultrasound and Rician MR this is above the pseudo-label in PSNR and SSIM (by 0.3 and 1.3 dB on
 average), which the published start is not.
 """
 
