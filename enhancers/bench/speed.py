@@ -13,7 +13,7 @@ import numpy as np
 from enhancers import devices
 from enhancers.base import load_method
 from enhancers.bench.evidence import Line, failed
-from enhancers.bench.loops import Loop, loaded, measure
+from enhancers.bench.loops import ROUNDS, Loop, loaded, measure
 from enhancers.bench.standins import WRITERS, Writer, stand_ins
 from enhancers.errors import ReadingRoomError
 from enhancers.image import MedicalImage, from_array
@@ -94,7 +94,7 @@ def _embedded_lines(device: str, quick: bool) -> Iterator[Line]:
     most = ON_CPU if devices.device_type(device) == "cpu" else None
     for case in embedded(quick):
         image = case.image()
-        loop = measure(case.key, image, case.given, device)
+        loop = measure(case.key, image, case.given, device, rounds=1 if quick else ROUNDS)
         yield _ratio_line(f"{case.name} {case.side}x{case.side}, embedded: loop / bare network",
                           loop, most)  # fmt: skip
         if case.key == "null_space":
@@ -164,7 +164,7 @@ def _published_lines(case: Case, device: str | None) -> Iterator[Line]:
         return
     try:
         image = case.image()
-        loop = measure(case.key, image, case.given, device)
+        loop = measure(case.key, image, case.given, device, rounds=ROUNDS)
         yield _ratio_line(ratio.name, loop, ratio.required)
         seconds, peak = _whole_runs(case, image, device)
         sampling = loop.seconds * loop.result.calls / loop.calls if within else seconds
@@ -178,10 +178,8 @@ def _published_lines(case: Case, device: str | None) -> Iterator[Line]:
 
 def _whole_runs(case: Case, image: MedicalImage, device: str) -> tuple[float, float]:
     """Median seconds of a run, everything included, and the peak of the GPU's memory in GiB."""
-    import torch
-
     params = resolve(case.key, image.modality, {**case.given, "preview_every": 100})
-    torch.cuda.reset_peak_memory_stats(device)
+    _forget_peak(device)
 
     def once() -> None:
         for _ in load_method(case.key).run(image, params, seed=0, device=device):
@@ -189,7 +187,20 @@ def _whole_runs(case: Case, image: MedicalImage, device: str) -> tuple[float, fl
         devices.synchronize(device)
 
     taken, _ = in_turns(once, lambda: None, REPEATS)
-    return median(taken), torch.cuda.max_memory_allocated(device) / 2**30
+    return median(taken), _peak(device)
+
+
+def _forget_peak(device: str) -> None:
+    import torch
+
+    torch.cuda.reset_peak_memory_stats(device)
+
+
+def _peak(device: str) -> float:
+    """Most memory of the GPU that tensors took, in GiB."""
+    import torch
+
+    return torch.cuda.max_memory_allocated(device) / 2**30
 
 
 def _slices(device: str | None) -> Line:
@@ -202,7 +213,7 @@ def _slices(device: str | None) -> Line:
     try:
         prior = loaded("null_space", "ct-abdomen", device)
         x = torch.randn(SLICES, 3, SLICE, SLICE, device=device)
-        torch.cuda.reset_peak_memory_stats(device)
+        _forget_peak(device)
 
         def once() -> None:
             prior.predict(x, 500)
@@ -211,6 +222,6 @@ def _slices(device: str | None) -> Line:
         taken, _ = in_turns(once, lambda: None, REPEATS)
     except (ReadingRoomError, torch.OutOfMemoryError) as error:
         return failed(line, error)
-    peak = torch.cuda.max_memory_allocated(device) / 2**30
-    detail = f"{SLICES / median(taken):.0f} slices a second; peak memory {peak:.1f} GiB"
+    rate = SLICES / median(taken)
+    detail = f"{rate:.0f} slices a second; peak memory {_peak(device):.1f} GiB"
     return Line(line.name, median(taken), None, "s", detail)

@@ -8,21 +8,23 @@ import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from enhancers.priors.catalog import prior
+from enhancers.priors.catalog import Part, prior
+
+if TYPE_CHECKING:
+    from enhancers.priors.guided_layout import Architecture
 
 VARIABLE = "READINGROOM_MODELS_DIR"
 TOKENS = ("<|startoftext|>", "<|endoftext|>")
 
 
-def write_guided(key: str, folder: Path) -> None:
-    """A guided-diffusion network of the catalogue's architecture, as a converted checkpoint."""
-    from enhancers.priors.guided_diffusion import save_folder
-    from enhancers.priors.guided_layout import Architecture, unet
+def guided(key: str) -> Architecture:
+    """What the checkpoint of a guided-diffusion network of the catalogue says of itself."""
+    from enhancers.priors.guided_layout import Architecture
 
     adm = key == "adm256"
-    arch = Architecture(
+    return Architecture(
         channels=3,
         outputs=6 if adm else 3,
         widths=(256, 256, 512, 512, 1024, 1024) if adm else (64, 64, 128, 128, 256, 256),
@@ -32,12 +34,19 @@ def write_guided(key: str, folder: Path) -> None:
         scale_shift=True,
         head_channels=64 if adm else None,
     )
-    save_folder(unet(arch), prior(key).schedule, folder)
 
 
-def write_stable_diffusion(key: str, folder: Path) -> None:
-    """Stable Diffusion 1.5's autoencoder, network and text encoder, in half precision."""
-    from diffusers import AutoencoderKL, DDIMScheduler, UNet2DConditionModel
+def write_guided(key: str, folder: Path) -> None:
+    """A guided-diffusion network of the catalogue, as a converted checkpoint."""
+    from enhancers.priors.guided_diffusion import save_folder
+    from enhancers.priors.guided_layout import unet
+
+    save_folder(unet(guided(key)), prior(key).schedule, folder)
+
+
+def stable_diffusion(vocabulary: int) -> dict[Part, Any]:
+    """Stable Diffusion 1.5's autoencoder, network, and text encoder for so many words."""
+    from diffusers import AutoencoderKL, UNet2DConditionModel
     from transformers import CLIPTextConfig, CLIPTextModel
 
     down, up = ("DownEncoderBlock2D",) * 4, ("UpDecoderBlock2D",) * 4
@@ -50,11 +59,18 @@ def write_stable_diffusion(key: str, folder: Path) -> None:
     unet = UNet2DConditionModel(sample_size=64, cross_attention_dim=768)
     text = CLIPTextModel(
         CLIPTextConfig(
-            vocab_size=len(TOKENS), hidden_size=768, intermediate_size=3072, num_hidden_layers=12,
+            vocab_size=vocabulary, hidden_size=768, intermediate_size=3072, num_hidden_layers=12,
             num_attention_heads=12, bos_token_id=0, eos_token_id=1, pad_token_id=1,
         )
     )  # fmt: skip
-    for part, module in (("vae", vae), ("unet", unet), ("text_encoder", text)):
+    return {"vae": vae, "unet": unet, "text_encoder": text}
+
+
+def write_stable_diffusion(key: str, folder: Path) -> None:
+    """Stable Diffusion 1.5 in half precision, with a tokenizer that knows the empty prompt."""
+    from diffusers import DDIMScheduler
+
+    for part, module in stable_diffusion(len(TOKENS)).items():
         module.half().save_pretrained(folder / part, variant="fp16")
     schedule = prior(key).schedule
     DDIMScheduler(
