@@ -1,0 +1,291 @@
+"""Every protocol as pure data: what is degraded how, who competes, what is measured.
+
+A candidate is written ``method``, ``method:variant`` (see `VARIANTS`), or with parameters,
+``method@name=value@name=value``; `enhancers.evaluation.candidates` reads it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+
+from enhancers.errors import ParameterError
+from enhancers.evaluation.problem import Task
+from enhancers.method import nearest
+
+FOUR = ("mr", "ct", "us", "xr")
+"""Groups that the project's own claims average over, unweighted."""
+
+
+@dataclass(frozen=True)
+class Condition:
+    """One way of making things worse: y = H D(x), D a degradation and H a block mean.
+
+    Parameters
+    ----------
+    key, label : str
+    task : Task
+    kind : str
+        A key of `enhancers.degrade.KINDS`, or "none".
+    low, high : float
+        The level is drawn evenly between them, by the seed of the case.
+    factor : int
+        Of the block mean; 1 for none.
+    told : bool
+        Whether every method is told the noise that there is.
+    groups : tuple of str
+        Where it differs from the protocol's.
+    """
+
+    key: str
+    label: str
+    task: Task
+    kind: str = "none"
+    low: float = 0.0
+    high: float = 0.0
+    factor: int = 1
+    told: bool = False
+    groups: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Protocol:
+    """A protocol.
+
+    Parameters
+    ----------
+    key, title, source : str
+        ``source`` names the paper, its table or section, and what differs here.
+    groups : tuple of str
+        Of images it is measured on, where a folder has several: "ct", "mr", ...
+    conditions : tuple of Condition
+    methods : tuple of str
+        Candidates that compete when nobody says which.
+    more : tuple of str
+        Further candidates, run when named or with "all": slow ones and ablations.
+    subject : str
+        The candidate that the others are compared with; empty where none is.
+    measures : tuple of str
+        Keys of `enhancers.evaluation.measures`; the first decides which strength of a filter is
+        its best.
+    needs_mask : bool
+        Whether images without a mask are of no use.
+    against_calls : bool
+        Whether quality is plotted against network calls.
+    """
+
+    key: str
+    title: str
+    source: str
+    groups: tuple[str, ...]
+    conditions: tuple[Condition, ...]
+    methods: tuple[str, ...]
+    more: tuple[str, ...]
+    subject: str
+    measures: tuple[str, ...]
+    needs_mask: bool = False
+    against_calls: bool = False
+
+
+@dataclass(frozen=True)
+class Variant:
+    """A candidate with a name of its own: ``method`` with the parameters in ``given``."""
+
+    method: str
+    label: str
+    given: Mapping[str, str]
+    once: bool = False
+    """Whether one seed is enough: a mean of samples is nearly the same for every seed."""
+
+
+VARIANTS: Mapping[str, Variant] = MappingProxyType(
+    {
+        "null_space:mean": Variant(
+            "null_space", "DDNM, mean of 4 samples", {"output": "mean of samples"}, once=True
+        ),
+        "null_space:one-call": Variant(
+            "null_space", "DDNM, one call", {"output": "one call"}, once=True
+        ),
+        "nlm:auto": Variant("nlm", "Non-local means, own choice", {}),
+        "tv:auto": Variant("tv", "Total variation, own choice", {}),
+        "classical:plain": Variant("classical", "Classical, no contrast step",
+                                   {"contrast": "false"}),
+        "pseudo_label:plain": Variant("pseudo_label", "Hybrid, no contrast step",
+                                      {"contrast": "false"}),
+        "pseudo_label:paper": Variant(
+            "pseudo_label", "Hybrid as published, no contrast step",
+            {"contrast": "false", "strength": "1", "output": "full"},
+        ),
+        "unimie:reference": Variant("unimie", "UniMIE, published code", {"variant": "reference"}),
+    }
+)  # fmt: skip
+
+SWEEPS: Mapping[str, tuple[str, tuple[float, ...]]] = MappingProxyType(
+    {
+        "nlm": ("beta", (0.4, 0.6, 0.8, 1.0, 1.2, 1.6, 2.0)),
+        "tv": ("weight", (0.02, 0.03, 0.04, 0.06, 0.08, 0.1, 0.12, 0.15, 0.2, 0.3)),
+    }
+)
+"""Filters that are given their best strength for the set: the parameter and what is tried."""
+
+_MA = "Ma et al., Pre-trained diffusion models for plug-and-play enhancement, MICCAI 2023"
+_SINGH = "Singh and Singh, Bridging classical and learned priors, 2026, section 2.4"
+_FEI = "Fei et al., Lightening anything in medical images (UniMIE), 2024"
+
+_QUARTER = ("a quarter-dose scan is simulated from the full-dose image, and every method is told "
+            "the noise")  # fmt: skip
+_RESTORERS = ("pinv", "bicubic", "dip", "ilvr", "dps", "null_space", "null_space:mean")
+_FIDELITY = ("psnr", "ssim", "vif")
+_DILATIONS = ("snr_1", "snr_3", "snr_5", "snr_7", "snr_9")
+
+
+def _noise(*sigmas: float) -> tuple[Condition, ...]:
+    return tuple(
+        Condition(f"gaussian-{s:g}", f"Gaussian noise σ {s:g}", "denoise", "gaussian", s, s,
+                  told=True)
+        for s in sigmas
+    )  # fmt: skip
+
+
+def _steps(method: str, counts: tuple[int, ...]) -> tuple[str, ...]:
+    return tuple(f"{method}@steps={count}" for count in counts)
+
+
+# fmt: off
+_ALL = (
+    Protocol(
+        key="lowdose-ct", title="Low-dose CT",
+        source=f"{_MA}, Table 1; {_QUARTER}",
+        groups=("ct",),
+        conditions=(Condition("quarter-dose", "Quarter dose", "denoise", "low_dose", 0.25, 0.25,
+                              told=True),),
+        methods=("pinv", "nlm", "tv", "dip", "ilvr", "dps", "null_space", "null_space:mean",
+                 "null_space:one-call"),
+        more=("nlm:auto", "tv:auto", "classical:plain"),
+        subject="null_space", measures=_FIDELITY,
+    ),
+    *(
+        Protocol(
+            key=f"ct-sr{r}", title=f"CT at a quarter of the dose, enlarged {r} times",
+            source=f"{_MA}, Table 2; {_QUARTER}",
+            groups=("ct",),
+            conditions=(Condition(f"quarter-dose-x{r}", f"Quarter dose, 1/{r} of the size",
+                                  "enlarge", "low_dose", 0.25, 0.25, factor=r, told=True),),
+            methods=("pinv", "bicubic", "nlm", "tv", *_RESTORERS[2:]),
+            more=(), subject="null_space", measures=_FIDELITY,
+        )
+        for r in (4, 8)
+    ),
+    *(
+        Protocol(
+            key=f"mr-sr{r}", title=f"MR enlarged {r} times",
+            source=f"{_MA}, Table 3",
+            groups=("mr",),
+            conditions=(Condition(f"x{r}", f"1/{r} of the size", "enlarge", factor=r, told=True),),
+            methods=_RESTORERS, more=(), subject="null_space", measures=_FIDELITY,
+        )
+        for r in (4, 8)
+    ),
+    Protocol(
+        key="us-speckle", title="Ultrasound with speckle",
+        source=f"{_SINGH}; PSNR and SSIM without the contrast step, which moves gray values",
+        groups=("us",),
+        conditions=(Condition("speckle", "Speckle σ 0.1 to 0.3", "despeckle", "speckle",
+                              0.1, 0.3),),
+        methods=("input", "srad", "classical:plain", "pseudo_label:plain", "classical",
+                 "pseudo_label"),
+        more=("pseudo_label:paper", "srad@preset=paper"),
+        subject="pseudo_label:plain", measures=("psnr", "ssim", "niqe", "piqe"),
+    ),
+    Protocol(
+        key="mr-rician", title="MR with Rician noise",
+        source=f"{_SINGH}; PSNR and SSIM without the contrast step, which moves gray values",
+        groups=("mr",),
+        conditions=(Condition("rician", "Rician noise σ 0.02 to 0.04", "despeckle", "rician",
+                              0.02, 0.04),),
+        methods=("input", "nlm:auto", "classical:plain", "pseudo_label:plain", "classical",
+                 "pseudo_label"),
+        more=("pseudo_label:paper",),
+        subject="pseudo_label:plain", measures=("psnr", "ssim", "niqe", "piqe"),
+    ),
+    Protocol(
+        key="illumination", title="Under-exposure",
+        source=f"{_FEI}, sections 2.2 to 2.6; against the truth after one least-squares gain and "
+               "offset, the same for every method",
+        groups=FOUR,
+        conditions=(Condition("under-exposure", "Exposure 0.2 to 0.6 with a smooth veil",
+                              "lighten", "under_exposure", 0.2, 0.6),),
+        methods=("input", "he", "clahe", "gamma", "retinex", "dark_channel", "unimie"),
+        more=("unimie:reference",
+              *(f"unimie@exposure={e:g}" for e in (0.2, 0.3, 0.4, 0.5, 0.6)),
+              *(f"unimie@exposure_weight={w:g}" for w in (0, 0.01, 0.1)),
+              *(f"unimie@smoothness={w:g}" for w in (0, 0.001, 0.1)),
+              "unimie@exposure_weight=0@smoothness=0",
+              *(f"unimie@guidance={k:g}" for k in (0.1, 0.3, 2))),
+        subject="unimie",
+        measures=("psnr_fitted", "ssim_fitted", "psnr", "ssim", "loe", "brisque", "piqe",
+                  "entropy", "niqe", *_DILATIONS),
+    ),
+    Protocol(
+        key="steps", title="Quality against network calls",
+        source="Diffusion-UNet with a reader study, Table 7, for every generative method here",
+        groups=FOUR,
+        conditions=(
+            *_noise(0.2),
+            Condition("x4", "1/4 of the size", "enlarge", factor=4, told=True),
+            Condition("speckle", "Speckle σ 0.2", "despeckle", "speckle", 0.2, 0.2, groups=("us",)),
+            Condition("rician", "Rician noise σ 0.04", "despeckle", "rician", 0.04, 0.04,
+                      groups=("mr",)),
+            Condition("under-exposure", "Exposure 0.3", "lighten", "under_exposure", 0.3, 0.3),
+        ),
+        methods=(*_steps("null_space", (5, 10, 20, 50, 100)),
+                 *_steps("pseudo_label:plain@strength=1", (2, 5, 10, 20, 50)),
+                 "pseudo_label:plain", *_steps("unimie", (5, 10, 25, 50, 100))),
+        more=("null_space@steps=250", "unimie@steps=250"),
+        subject="", measures=("psnr", "ssim", "psnr_fitted"), against_calls=True,
+    ),
+    Protocol(
+        key="spine", title="Ultrasound with a marked structure",
+        source="Morphology-consistent ultrasound enhancement, section IV, Tables II and III; the "
+               "mask is the hypoechoic structure",
+        groups=("us",),
+        conditions=(
+            Condition("as-it-is", "As it is", "improve"),
+            Condition("speckle", "Speckle σ 0.2", "despeckle", "speckle", 0.2, 0.2),
+        ),
+        methods=("input", "srad", "classical:plain", "pseudo_label:plain", "classical",
+                 "pseudo_label"),
+        more=("clahe", "pseudo_label:paper"),
+        subject="pseudo_label:plain", measures=("ms_ssim", "psnr", "snr", "cnr"), needs_mask=True,
+    ),
+    Protocol(
+        key="denoise", title="Gaussian noise, four modalities",
+        source="this project: each filter at its best strength for the set, σ told to all",
+        groups=FOUR, conditions=_noise(0.05, 0.1, 0.2),
+        methods=("pinv", "nlm", "tv", "null_space", "null_space:mean", "null_space:one-call"),
+        more=("dip", "ilvr", "dps", "nlm:auto", "tv:auto"),
+        subject="null_space:mean", measures=_FIDELITY,
+    ),
+    Protocol(
+        key="enlarge", title="Enlargement, four modalities",
+        source="this project: block means of 4 x 4 pixels, without noise",
+        groups=FOUR,
+        conditions=(Condition("x4", "1/4 of the size", "enlarge", factor=4, told=True),),
+        methods=("pinv", "bicubic", "null_space", "null_space:mean"),
+        more=("dip", "ilvr", "dps"), subject="null_space:mean", measures=_FIDELITY,
+    ),
+)
+# fmt: on
+
+PROTOCOLS: Mapping[str, Protocol] = MappingProxyType({one.key: one for one in _ALL})
+"""Every protocol by its key."""
+
+
+def protocol(key: str) -> Protocol:
+    """The protocol with this key, or ParameterError naming the nearest."""
+    try:
+        return PROTOCOLS[key]
+    except KeyError:
+        hint = nearest(key, list(PROTOCOLS))
+        raise ParameterError(f"No protocol {key}; {hint}") from None
