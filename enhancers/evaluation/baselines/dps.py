@@ -1,0 +1,93 @@
+"""DPS: ancestral sampling, each step pulled down the gradient of the measurement's error.
+
+Chung et al., "Diffusion posterior sampling for general noisy inverse problems", ICLR 2023,
+Algorithm 1: x <- x' - ζ ∇ ||y - H x̂0(x_t)||, the norm not squared, the gradient taken through the
+network.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+
+import torch
+from torch import Tensor
+
+from enhancers.base import Step, Stopwatch, finished
+from enhancers.devices.oom import is_out_of_memory
+from enhancers.diffusion.schedule import START, Moment, keyed_noise, timeline
+from enhancers.errors import OutOfDeviceMemory
+from enhancers.evaluation.baselines.chain import Problem, ancestral, problem
+from enhancers.evaluation.baselines.kinds import Work
+from enhancers.image import Pixels
+from enhancers.operators import Operator
+from enhancers.priors.load import PixelPrior, as_noise
+
+ZETA = 0.3
+"""ζ of the published super-resolution, for images of `ZETA_ELEMENTS` and `ZETA_STEPS` steps."""
+ZETA_ELEMENTS = 3 * 256 * 256
+ZETA_STEPS = 1000
+PREVIEW_EVERY = 20
+
+
+def strength(elements: int, steps: int) -> float:
+    """ζ for an image of so many elements, sampled in so many steps.
+
+    The gradient of a norm has about the same length whatever the image's size, so that its
+    elements shrink with the square root of their number; and fewer steps must each pull more.
+    """
+    return ZETA * math.sqrt(elements / ZETA_ELEMENTS) * ZETA_STEPS / steps
+
+
+def network_noise(prior: PixelPrior, x: Tensor, t: int) -> Tensor:
+    """The noise in ``x`` as a function that can be differentiated: torch's own forward pass."""
+    dtype = next(prior.unet.parameters()).dtype
+    told = prior.unet(x.to(dtype), torch.tensor([t], device=x.device)).sample
+    return as_noise(told[:, : prior.channels].float(), x, t, prior.betas)
+
+
+def guided_estimate(
+    prior: PixelPrior, moment: Moment, x: Tensor, y: Tensor, operator: Operator
+) -> tuple[Tensor, Tensor]:
+    """x̂0, clipped, and the gradient of ||y - H x̂0|| with respect to ``x``."""
+    # Repeatable on a GPU: cuDNN would otherwise choose sums of varying order.
+    with torch.enable_grad(), torch.backends.cudnn.flags(deterministic=True, benchmark=False):
+        state = x.detach().requires_grad_(True)
+        x0 = moment.clean(state, network_noise(prior, state, moment.t)).clamp(-1, 1)
+        error = torch.linalg.vector_norm(y - operator.forward(x0))
+        (slope,) = torch.autograd.grad(error, state)
+    # The norm of an exact fit has no gradient.
+    return x0.detach(), torch.nan_to_num(slope)
+
+
+def run(gray: Pixels, work: Work, *, seed: int, device: str) -> Iterator[Step]:
+    """Sample under the measurement's pull; one network call and its gradient a step.
+
+    Raises
+    ------
+    OutOfDeviceMemory
+        The gradient through the network on the whole image does not fit.
+    """
+    found = problem(gray, work, device)
+    moments = timeline(found.network.prior.signal, work.steps)
+    pull = strength(math.prod(found.shape), len(moments))
+    watch = Stopwatch(len(moments), "network call")
+    x = keyed_noise(found.shape, seed, START).to(found.y.device)
+    for call, moment in enumerate(moments, start=1):
+        x0, slope = _on_device(found, moment, x, device)
+        z = keyed_noise(found.shape, seed, moment.t).to(x.device)
+        x = ancestral(moment, x, x0, z) - pull * slope
+        yield watch.step(call, found.image(x0) if call % PREVIEW_EVERY == 0 else None)
+    yield finished(found.image(x), calls=len(moments), scale=work.factor, notes=found.network.notes)
+
+
+def _on_device(found: Problem, moment: Moment, x: Tensor, device: str) -> tuple[Tensor, Tensor]:
+    try:
+        return guided_estimate(found.network.prior, moment, x, found.y, found.operator)
+    except Exception as error:
+        if not is_out_of_memory(error):
+            raise
+    raise OutOfDeviceMemory(
+        f"DPS keeps the whole network's activations, and {device} has too little memory for "
+        f"{x.shape[-1]} x {x.shape[-2]} pixels; use a smaller image or another device."
+    )
