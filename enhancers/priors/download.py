@@ -20,6 +20,8 @@ from enhancers.priors.entry import Download, Hub, bytes_text
 
 ATTEMPTS = 5
 """Tries in a row that bring nothing before a download is given up."""
+FIRST_ATTEMPTS = 2
+"""The same while no server was ever reached: most likely there is no net, and the user waits."""
 PAUSE_SECONDS = 1.0
 """Before the second try; doubled for each further one."""
 TIMEOUT = httpx.Timeout(30.0, connect=15.0)
@@ -59,7 +61,7 @@ def download(source: Download, path: Path) -> Iterator[Progress]:
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     note = f"Downloading {httpx.URL(source.address).path.rpartition('/')[2]}"
-    idle = 0
+    idle, reached = 0, False
     while (have := _size(path)) != source.size:
         if have > source.size:
             path.unlink()
@@ -69,11 +71,13 @@ def download(source: Download, path: Path) -> Iterator[Progress]:
                 yield Progress(note, done, source.size)
         except httpx.TransportError as error:
             idle = 0 if _size(path) > have else idle + 1
-            if idle >= ATTEMPTS:
+            reached = reached or not isinstance(error, httpx.ConnectError | httpx.ConnectTimeout)
+            if idle >= (ATTEMPTS if reached else FIRST_ATTEMPTS):
                 raise FetchFailed(
                     f"{source.address} cannot be reached ({_reason(error)}). What has arrived is "
                     "kept: try again later to go on."
                 ) from error
+            yield Progress(f"{note}: the connection failed, trying again", _size(path), source.size)
             time.sleep(PAUSE_SECONDS * 2**idle)
         except httpx.HTTPError as error:
             raise FetchFailed(f"{source.address} cannot be read ({_reason(error)}).") from error

@@ -9,6 +9,7 @@ from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
+import httpx
 import pytest
 
 from enhancers.errors import FetchFailed, PriorMissing, ReadingRoomError
@@ -101,6 +102,21 @@ def test_a_server_that_stays_busy_is_given_up(address: str, shop: Shop, tmp_path
     with pytest.raises(FetchFailed, match=r"503.*is kept"):
         bring(address, tmp_path / "net.pt")
     assert len(shop.asked) == download.ATTEMPTS
+
+
+def test_a_server_that_is_not_there_is_given_up_soon(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tries = []
+
+    def refused(*_: object, **__: object) -> None:
+        tries.append(1)
+        raise httpx.ConnectError("refused")
+
+    monkeypatch.setattr(httpx, "stream", refused)
+    with pytest.raises(FetchFailed, match="cannot be reached"):
+        bring("http://127.0.0.1:1", tmp_path / "net.pt")
+    assert len(tries) == download.FIRST_ATTEMPTS
 
 
 def test_a_file_that_is_gone_is_said_at_once(address: str, shop: Shop, tmp_path: Path) -> None:
