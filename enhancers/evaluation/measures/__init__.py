@@ -1,0 +1,87 @@
+"""Scores of a candidate's result, by the definitions of the protocols' papers."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from enhancers import metrics
+from enhancers.colour import luminance
+from enhancers.errors import MetricUnavailable
+from enhancers.evaluation.measures import regions
+from enhancers.evaluation.measures.catalog import MEASURES, Measure, measure
+from enhancers.evaluation.measures.fit import Fit, fit
+from enhancers.evaluation.problem import Case
+from enhancers.image import Pixels, check_pixels
+
+__all__ = ["MEASURES", "Fit", "Measure", "Score", "available", "fit", "measure", "score"]
+
+
+@dataclass(frozen=True)
+class Score:
+    """The value of one measure, or None and the reason why there is none.
+
+    PSNR of a result that equals its truth is inf.
+    """
+
+    key: str
+    value: float | None
+    reason: str = ""
+
+
+def available(key: str) -> str:
+    """Empty where the measure can be computed on this machine, else the reason; imports nothing."""
+    found = measure(key)
+    return metrics.available(found.base) if found.base else ""
+
+
+def score(
+    pixels: Pixels, case: Case, keys: Sequence[str], *, degraded: Pixels | None = None
+) -> tuple[Score, ...]:
+    """Measure one result, in the order of ``keys``.
+
+    Parameters
+    ----------
+    pixels : ndarray, float32, shape (H, W) or (H, W, 3), in [0, 1]
+        The result.
+    case : Case
+        With the truth and, for ratios of signal to noise, the mask.
+    keys : sequence of str
+        Of `MEASURES`.
+    degraded : ndarray, float32, in [0, 1], optional
+        What the candidate was given, for LOE; its size may differ.
+
+    Raises
+    ------
+    MetricUnavailable
+        A key is unknown. A measure that cannot be computed is no error but a `Score` with a reason.
+    """
+    wanted = [measure(key) for key in keys]
+    check_pixels(pixels)
+    moved: Fit | None = None
+    if pixels.shape == case.truth.shape and any(one.fitted for one in wanted):
+        moved = fit(pixels, case.truth)
+    return tuple(_score(one, pixels, case, degraded, moved) for one in wanted)
+
+
+def _score(
+    one: Measure, pixels: Pixels, case: Case, degraded: Pixels | None, moved: Fit | None
+) -> Score:
+    if one.base:
+        shown = moved.pixels if one.fitted and moved is not None else pixels
+        [found] = metrics.score(shown, reference=case.truth, source=degraded, keys=[one.base])
+        return Score(one.key, found.value, found.reason)
+    if case.mask is None:
+        return Score(one.key, None, "needs a mask")
+    gray = luminance(pixels)
+    try:
+        if one.key == "cnr":
+            value = regions.cnr(gray, case.mask)
+        elif one.key == "snr":
+            value = regions.snr(gray, case.mask)
+        else:
+            value = regions.snr_around(gray, case.mask, one.radius)
+    except MetricUnavailable as error:
+        return Score(one.key, None, str(error))
+    return Score(one.key, value) if math.isfinite(value) else Score(one.key, None, "not finite")
