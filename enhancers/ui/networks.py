@@ -260,14 +260,16 @@ def wire(networks: Networks, light: dict[str, Any], quiet: dict[str, Any]) -> No
     """Say which event of the page calls which handler."""
     page = networks.screen.layout
     tab, fields = page.networks, networks.fields()
-    shown = [page.notice, page.header, tab.list, *fields.values()]
+    shown = [page.header, tab.list, *fields.values()]
     tab.tab.select(networks.show, None, shown, inputs_kwargs=fields, **light)
     for component in fields.values():
         component.input(networks.chosen, [component], [page.notice], **light)
     if tab.form is None:
         return
     form = tab.form
-    outputs = [*shown, tab.work, tab.told, form.facts, *form.inputs().values()]
+    outputs = [
+        page.notice, *shown, tab.work, tab.told, form.facts, *form.inputs().values()
+    ]  # fmt: skip
     # Downloads and conversions may take long: they have places of their own.
     slow = {"outputs": outputs, "concurrency_id": "networks", "concurrency_limit": 8, **quiet}
     tab.list.act(networks.act, None, inputs_kwargs=fields, **slow)
