@@ -10,7 +10,7 @@ import sys
 
 import typer
 
-from enhancers.cli import batch, bench, images, priors
+from enhancers.cli import batch, bench, images, priors, quality
 from enhancers.cli.common import AsJson
 from enhancers.errors import ReadingRoomError
 
@@ -32,6 +32,7 @@ def list_methods(as_json: AsJson = False) -> None:
 for command in (images.run, images.metrics, images.degrade, images.samples):
     app.command()(command)
 app.command(cls=batch.WithAddress)(batch.batch)
+bench.app.command()(quality.quality)
 app.add_typer(priors.app, name="priors")
 app.add_typer(bench.app, name="bench")
 

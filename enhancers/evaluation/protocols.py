@@ -123,8 +123,11 @@ VARIANTS: Mapping[str, Variant] = MappingProxyType(
 
 SWEEPS: Mapping[str, tuple[str, tuple[float, ...]]] = MappingProxyType(
     {
-        "nlm": ("beta", (0.4, 0.6, 0.8, 1.0, 1.2, 1.6, 2.0)),
-        "tv": ("weight", (0.02, 0.03, 0.04, 0.06, 0.08, 0.1, 0.12, 0.15, 0.2, 0.3)),
+        "nlm": ("beta", (0.6, 0.8, 0.9, 1.0, 1.1, 1.2, 1.4, 1.6, 2.0, 2.5, 3.0)),
+        "tv": (
+            "weight",
+            (0.005, 0.01, 0.015, 0.02, 0.03, 0.04, 0.06, 0.08, 0.1, 0.12, 0.15, 0.2, 0.3),
+        ),
     }
 )
 """Filters that are given their best strength for the set: the parameter and what is tried."""

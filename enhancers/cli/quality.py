@@ -1,0 +1,89 @@
+"""``enhancers bench quality``: is a method better, by how much, on what."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from enhancers.cli.common import Device, named_modality
+from enhancers.errors import ParameterError
+
+if TYPE_CHECKING:
+    from enhancers.evaluation.runs import Plan, Row
+
+SHOWN = 5
+"""Failures that are told one by one; the page has them all."""
+
+
+def quality(
+    protocol: Annotated[str, typer.Option(help="lowdose-ct, ct-sr4, mr-sr4, us-speckle, ...")],
+    data: Annotated[
+        str, typer.Option(metavar="DIR|phantoms", help="Images, .npz archives, or drawn ones.")
+    ],
+    out: Annotated[Path, typer.Option(metavar="DIR", help="Its folder PROTOCOL is written.")],
+    methods: Annotated[
+        str, typer.Option(metavar="A,B", help="Or 'all'; METHOD:VARIANT, METHOD@NAME=VALUE.")
+    ] = "",
+    seeds: Annotated[int, typer.Option(min=1, help="Of each method that samples.")] = 1,
+    limit: Annotated[int | None, typer.Option(min=1, help="Images of each group.")] = None,
+    groups: Annotated[str, typer.Option(metavar="A,B", help="Of images: mr, ct, us, xr.")] = "",
+    modality: Annotated[str | None, typer.Option(help="Of all images of a folder.")] = None,
+    against: Annotated[str, typer.Option(help="Whom the others are compared with.")] = "",
+    pictures: Annotated[bool, typer.Option(help="Keep what is computed, as PNG.")] = False,
+    device: Device = "auto",
+) -> None:
+    """Degrade, enhance, measure and compare; what was computed before is not computed again."""
+    from enhancers import devices
+    from enhancers.evaluation.candidates import candidate, chosen
+    from enhancers.evaluation.cases import read_cases
+    from enhancers.evaluation.protocols import protocol as named
+    from enhancers.evaluation.report import write
+    from enhancers.evaluation.runs import Plan
+
+    asked = named(protocol)
+    competing = chosen(asked, _words(methods))
+    if against and candidate(against).key not in [one.key for one in competing]:
+        raise ParameterError(f"--against {against} is not among the methods; add it to --methods.")
+    said = None if modality is None else named_modality(modality)
+    where = devices.choose(device)
+    cases = read_cases(
+        data, _words(groups) or asked.groups, limit=limit, modality=said,
+        needs_mask=asked.needs_mask, tell=lambda line: print(f"Note: {line}", file=sys.stderr),
+    )  # fmt: skip
+    plan = Plan(asked, tuple(cases), tuple(competing), seeds, where)
+    folder = out / asked.key
+    rows = _measure(plan, folder, folder / "pictures" if pictures else None)
+    write(folder, plan, rows, against)
+    print((folder / "summary.md").read_text(encoding="utf-8"))
+    print((folder / "times.md").read_text(encoding="utf-8"))
+    failed = [row for row in rows if row.error]
+    print(
+        f"{sum(row.fresh for row in rows)} rows computed, "
+        f"{sum(not row.fresh and not row.error for row in rows)} kept; see {folder}",
+        file=sys.stderr,
+    )
+    for row in failed[:SHOWN]:
+        print(f"failed: {row.condition}, {row.case}, {row.candidate}: {row.error}", file=sys.stderr)
+    if failed:
+        raise typer.Exit(1)
+
+
+def _measure(plan: Plan, folder: Path, pictures: Path | None) -> list[Row]:
+    """Run with a bar."""
+    from tqdm.auto import tqdm
+
+    from enhancers.evaluation.runs import count, run
+
+    rows = []
+    with tqdm(run(plan, folder, pictures), total=count(plan), unit="row", file=sys.stderr) as bar:
+        for row in bar:
+            bar.set_description(row.candidate[:24], refresh=False)
+            rows.append(row)
+    return rows
+
+
+def _words(text: str) -> tuple[str, ...]:
+    return tuple(word.strip() for word in text.split(",") if word.strip())

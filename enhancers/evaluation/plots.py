@@ -1,0 +1,164 @@
+"""Plots of a run, PNG and SVG: what each image scored, paired differences, quality by calls.
+
+The same figures give the same bytes: no dates, and identifiers from a fixed salt.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from enhancers.evaluation.measures import measure
+from enhancers.evaluation.protocols import Condition
+from enhancers.evaluation.runs import Row
+from enhancers.evaluation.summary import Comparison, Line, Summary
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+PANELS = 3
+"""Measures a figure shows side by side."""
+OURS, OTHERS, FAINT = "#0b6e99", "#5f6b73", "#b8c1c7"
+STYLE: Any = {
+    "font.size": 9.0,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "svg.hashsalt": "reading-room",
+    "svg.fonttype": "path",
+}
+DPI = 150
+
+
+def write(folder: Path, rows: Sequence[Row], summary: Summary) -> list[Path]:
+    """Draw every condition into ``folder``; returns the PNG files."""
+    import matplotlib as mpl
+
+    folder.mkdir(parents=True, exist_ok=True)
+    found = []
+    with mpl.rc_context(STYLE):
+        for name, figure in _figures(rows, summary):
+            figure.savefig(folder / f"{name}.png", dpi=DPI, metadata={"Software": None})
+            figure.savefig(folder / f"{name}.svg", metadata={"Date": None, "Creator": None})
+            found.append(folder / f"{name}.png")
+    return found
+
+
+def _figures(rows: Sequence[Row], summary: Summary) -> Iterator[tuple[str, Figure]]:
+    for condition in summary.protocol.conditions:
+        shown = summary.of(condition.key)
+        if not shown:
+            continue
+        yield f"{condition.key}-scores", scores(condition, rows, shown, summary)
+        compared = [one for one in summary.comparisons if one.condition == condition.key]
+        if compared:
+            yield f"{condition.key}-differences", differences(condition, compared, summary)
+        if summary.protocol.against_calls:
+            yield f"{condition.key}-calls", against_calls(condition, shown, summary)
+
+
+def scores(
+    condition: Condition, rows: Sequence[Row], shown: Sequence[Line], summary: Summary
+) -> Figure:
+    """Every image a dot, the mean a line, candidate under candidate."""
+    keys = _first(shown, summary)
+    names = list(dict.fromkeys(line.candidate for line in shown))
+    labels = {line.candidate: line.label for line in shown}
+    figure, panels = _panels(len(keys), len(names), condition.label)
+    for panel, key in zip(panels, keys, strict=True):
+        for place, name in enumerate(names):
+            values = _by_image(rows, condition.key, name, key)
+            colour = OURS if name == summary.subject else OTHERS
+            # Spread in a fixed order, so that equal values stay apart.
+            offsets = np.resize([0.0, 0.14, -0.14, 0.22, -0.22], len(values))
+            panel.plot(values, place + offsets, "o", color=FAINT, markersize=3, zorder=1)
+            mean = [line.mean for line in shown if line.candidate == name and line.measure == key]
+            panel.plot(mean, [place] * len(mean), "|", color=colour, markersize=17,
+                       markeredgewidth=2.4, zorder=2)  # fmt: skip
+        _rows_of(panel, [labels[name] for name in names], first=panel is panels[0])
+        panel.set_xlabel(f"{measure(key).label} {measure(key).arrow}")
+    return figure
+
+
+def differences(condition: Condition, compared: Sequence[Comparison], summary: Summary) -> Figure:
+    """Subject minus rival with 95 % intervals: thick over images, thin over subjects."""
+    keys = [key for key in summary.protocol.measures if any(o.measure == key for o in compared)]
+    keys = keys[:PANELS]
+    rivals = list(dict.fromkeys(one.rival for one in compared))
+    labels = {one.rival: one.label for one in compared}
+    subject = next(line.label for line in summary.lines if line.candidate == compared[0].subject)
+    figure, panels = _panels(len(keys), len(rivals), f"{condition.label}: {subject} minus")
+    for panel, key in zip(panels, keys, strict=True):
+        panel.axvline(0.0, color=FAINT, linewidth=1, zorder=0)
+        for one in (one for one in compared if one.measure == key):
+            place = rivals.index(one.rival)
+            by_subject, by_image = one.paired.by_subject, one.paired.by_image
+            for found, width in ((by_subject, 1.0), (by_image, 3.0)):
+                if found.low is not None and found.high is not None:
+                    panel.plot([found.low, found.high], [place, place], color=OURS,
+                               linewidth=width, solid_capstyle="butt")  # fmt: skip
+            panel.plot([by_image.mean], [place], "o", color=OURS, markersize=5)
+        _rows_of(panel, [labels[name] for name in rivals], first=panel is panels[0])
+        better = "right" if measure(key).direction == "up" else "left"
+        panel.set_xlabel(f"difference in {measure(key).label}\n(better to the {better})")
+    return figure
+
+
+def against_calls(condition: Condition, shown: Sequence[Line], summary: Summary) -> Figure:
+    """Mean quality against network calls, one line a method."""
+    keys = _first(shown, summary)
+    figure, panels = _panels(len(keys), 6, condition.label)
+    for panel, key in zip(panels, keys, strict=True):
+        lines = [line for line in shown if line.measure == key and line.calls > 0]
+        methods = list(dict.fromkeys(_method(line) for line in lines))
+        for method, colour in zip(methods, np.resize([OURS, "#b3541e", "#4d7c3a"], len(methods)),
+                                  strict=True):  # fmt: skip
+            own = sorted((line.calls, line.mean) for line in lines if _method(line) == method)
+            label = next(line.label.split(" (")[0] for line in lines if _method(line) == method)
+            panel.plot(*zip(*own, strict=True), "o-", color=str(colour), label=label, markersize=4)
+        panel.set_xscale("log")
+        panel.set_xlabel("network calls")
+        panel.set_ylabel(f"{measure(key).label} {measure(key).arrow}")
+    if panels:
+        panels[0].legend(frameon=False, fontsize=8)
+    return figure
+
+
+def _method(line: Line) -> str:
+    return line.candidate.split("@steps=")[0]
+
+
+def _first(shown: Sequence[Line], summary: Summary) -> list[str]:
+    """The first measures of the protocol that this condition has values of."""
+    found = {line.measure for line in shown if np.isfinite(line.mean)}
+    return [key for key in summary.protocol.measures if key in found][:PANELS]
+
+
+def _by_image(rows: Sequence[Row], condition: str, candidate: str, key: str) -> list[float]:
+    """The mean over seeds on every image, in the order of the images."""
+    values: dict[str, list[float]] = {}
+    for row in rows:
+        if row.condition == condition and row.candidate == candidate:
+            value = row.measured.scores.get(key)
+            if value is not None and np.isfinite(value):
+                values.setdefault(row.case, []).append(value)
+    return [float(np.mean(found)) for found in values.values()]
+
+
+def _panels(columns: int, rows: int, title: str) -> tuple[Figure, list[Axes]]:
+    from matplotlib.figure import Figure
+
+    size = (2.2 + 2.7 * max(columns, 1), 1.3 + 0.34 * max(rows, 2))
+    figure = Figure(figsize=size, layout="constrained")
+    figure.suptitle(title, fontsize=10)
+    axes = figure.subplots(1, max(columns, 1), squeeze=False)[0]
+    return figure, list(axes)[:columns]
+
+
+def _rows_of(panel: Axes, labels: Sequence[str], *, first: bool) -> None:
+    panel.set_ylim(len(labels) - 0.5, -0.5)
+    panel.set_yticks(range(len(labels)), labels if first else [""] * len(labels))
+    panel.tick_params(axis="y", length=0)

@@ -1,0 +1,194 @@
+"""A protocol run: every image, candidate and seed becomes a row, computed once and then kept."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from enhancers import devices, provenance
+from enhancers.errors import ParameterError, ReadingRoomError
+from enhancers.evaluation import measures
+from enhancers.evaluation.candidates import Candidate
+from enhancers.evaluation.code import code_digest
+from enhancers.evaluation.posing import pose
+from enhancers.evaluation.problem import Case, Degraded
+from enhancers.evaluation.protocols import Condition, Protocol
+from enhancers.evaluation.store import Measured, RowStore
+from enhancers.image import Pixels, pixels_digest
+from enhancers.registry import get
+
+
+@dataclass(frozen=True, eq=False)
+class Plan:
+    """All that is to be measured.
+
+    ``seeds`` is how many each sampling method gets; the others run once.
+    """
+
+    protocol: Protocol
+    cases: tuple[Case, ...]
+    candidates: tuple[Candidate, ...]
+    seeds: int = 1
+    device: str = "cpu"
+
+    def __post_init__(self) -> None:
+        if self.seeds < 1:
+            raise ParameterError(f"seeds={self.seeds} is not possible; give 1 or more.")
+
+
+@dataclass(frozen=True)
+class Row:
+    """One row of the table: who, on what, and what came of it; `error` where nothing did."""
+
+    condition: str
+    case: str
+    group: str
+    subject: str
+    level: float
+    candidate: str
+    family: str
+    label: str
+    seed: int
+    measured: Measured = field(default_factory=lambda: Measured({}))
+    error: str = ""
+    fresh: bool = False
+
+
+@dataclass(frozen=True, eq=False)
+class _Job:
+    condition: Condition
+    case: Case
+    candidate: Candidate
+    seed: int
+
+
+def jobs(plan: Plan) -> Iterator[_Job]:
+    """Every run of the plan, image after image, so that an interrupted one has whole images."""
+    for condition in plan.protocol.conditions:
+        wanted = condition.groups or tuple({case.group: None for case in plan.cases})
+        for case in plan.cases:
+            if case.group not in wanted:
+                continue
+            for candidate in plan.candidates:
+                # A clean small image has no noise that a filter could take away.
+                if candidate.suits(condition.task, noisy=condition.kind != "none"):
+                    for seed in range(plan.seeds if candidate.sampled else 1):
+                        yield _Job(condition, case, candidate, seed)
+
+
+def count(plan: Plan) -> int:
+    """How many rows there will be."""
+    return sum(1 for _ in jobs(plan))
+
+
+def run(plan: Plan, folder: Path, pictures: Path | None = None) -> Iterator[Row]:
+    """Measure what is not in ``folder`` yet; rows come in the order of the plan.
+
+    Parameters
+    ----------
+    plan : Plan
+    folder : Path
+        Of the `RowStore`.
+    pictures : Path, optional
+        Where results of the first seed are kept as PNG, as far as they are computed now.
+
+    Raises
+    ------
+    PriorMissing, DeviceError
+        What a candidate needs is not here. What a single image makes fail is a row with `error`.
+    """
+    store = RowStore(folder)
+    posed: tuple[Condition, Case, Case, Degraded] | None = None
+    for job in jobs(plan):
+        if posed is None or posed[0] is not job.condition or posed[1] is not job.case:
+            posed = (job.condition, job.case, *pose(job.case, job.condition))
+        yield _row(plan, job, posed[2], posed[3], store, pictures)
+
+
+def _row(
+    plan: Plan,
+    job: _Job,
+    case: Case,
+    degraded: Degraded,
+    store: RowStore,
+    pictures: Path | None,
+) -> Row:
+    candidate, task = job.candidate, job.condition.task
+    keys = _keys(plan.protocol, job, degraded)
+    digest = _digest(plan, job, case, degraded, keys)
+    row = Row(
+        job.condition.key, case.key, case.group, case.subject, round(degraded.level, 6),
+        candidate.key, candidate.family, candidate.label, job.seed,
+    )  # fmt: skip
+    known = store.get(digest)
+    if known is not None:
+        return _with(row, known)
+    try:
+        outcome = candidate.enhance(degraded, task, seed=job.seed, device=plan.device)
+        found = measures.score(outcome.pixels, case, keys, degraded=degraded.pixels)
+    except ReadingRoomError as error:
+        return _with(row, Measured({}), error=str(error))
+    scores = {score.key: score.value for score in found}
+    measured = Measured(scores, (), outcome.calls, outcome.seconds, outcome.notes)
+    store.put(digest, measured)
+    if pictures is not None and job.seed == 0:
+        _keep(pictures, row, case, degraded, outcome.pixels)
+    # What was read back is what a second run will see.
+    return _with(row, store.get(digest) or measured, fresh=True)
+
+
+def _with(row: Row, measured: Measured, *, error: str = "", fresh: bool = False) -> Row:
+    return Row(
+        row.condition, row.case, row.group, row.subject, row.level, row.candidate, row.family,
+        row.label, row.seed, measured, error, fresh,
+    )  # fmt: skip
+
+
+def _keys(protocol: Protocol, job: _Job, degraded: Degraded) -> tuple[str, ...]:
+    """The measures that mean something: a contrast step moves the image away from any truth."""
+    blind = job.condition.kind == "none" and job.condition.factor == 1
+    if blind or job.candidate.contrasted(degraded, job.condition.task):
+        return tuple(key for key in protocol.measures if measures.measure(key).needs != "truth")
+    return protocol.measures
+
+
+def _digest(plan: Plan, job: _Job, case: Case, degraded: Degraded, keys: Sequence[str]) -> str:
+    """Over everything that determines the row, the time it takes aside."""
+    candidate, task = job.candidate, job.condition.task
+    diffusion = candidate.kind == "baseline" or (
+        candidate.kind == "method" and get(candidate.method).family == "diffusion"
+    )
+    family = "diffusion" if diffusion else "classical"
+    determining = {
+        "truth": pixels_digest(case.truth),
+        "mask": "" if case.mask is None else hashlib.sha256(case.mask.tobytes()).hexdigest(),
+        "degraded": pixels_digest(degraded.pixels),
+        "sigma": degraded.sigma,
+        "modality": str(case.modality),
+        "task": task,
+        "method": candidate.method,
+        "params": candidate.parameters(degraded, task),
+        "seed": job.seed,
+        "prior": candidate.prior(degraded, task),
+        "code": candidate.code(),
+        "device": devices.model_name(plan.device) if diffusion else "cpu",
+        "software": dict(provenance.software(family)),
+        "measures": {key: measures.available(key) for key in keys},
+        "measuring": code_digest(measures.__name__),
+    }
+    return hashlib.sha256(json.dumps(determining, sort_keys=True).encode()).hexdigest()
+
+
+def _keep(folder: Path, row: Row, case: Case, degraded: Degraded, pixels: Pixels) -> None:
+    """Keep the result beside the truth and what was given, as 16-bit PNG."""
+    from enhancers.save import save_png16
+
+    place = folder / row.condition / row.case.replace("/", "_")
+    place.mkdir(parents=True, exist_ok=True)
+    for name, image in (("truth", case.truth), ("degraded", degraded.pixels)):
+        if not (place / f"{name}.png").is_file():
+            save_png16(place / f"{name}.png", image)
+    save_png16(place / f"{row.candidate.replace(':', '-').replace('/', '_')}.png", pixels)

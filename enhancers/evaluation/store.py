@@ -1,0 +1,105 @@
+"""The rows of a run on the disk, one JSON line each, found again by all that determines them."""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+ROWS = "rows.jsonl"
+
+
+@dataclass(frozen=True)
+class Measured:
+    """What one candidate reached on one image with one seed.
+
+    Parameters
+    ----------
+    scores : mapping of measure to value
+        None where it is not defined.
+    responses : tuple of float
+        Outputs of the observer's channels, empty unless the protocol has an observer.
+    calls : int
+        Network evaluations.
+    seconds : float
+    notes : tuple of str
+        What the method told.
+    """
+
+    scores: Mapping[str, float | None]
+    responses: tuple[float, ...] = ()
+    calls: int = 0
+    seconds: float = 0.0
+    notes: tuple[str, ...] = ()
+
+
+class RowStore:
+    """Rows by the digest of all that determines them; they are only ever added.
+
+    A line that an interruption cut short is passed over, and its row is computed again.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.path = folder / ROWS
+        self._rows: dict[str, Measured] = {}
+        self._whole = True
+        if self.path.is_file():
+            text = self.path.read_text(encoding="utf-8", errors="replace")
+            self._whole = not text or text.endswith("\n")
+            for line in text.splitlines():
+                self._read(line)
+
+    def __len__(self) -> int:
+        return len(self._rows)
+
+    def get(self, digest: str) -> Measured | None:
+        """The row with this digest, if there is one."""
+        return self._rows.get(digest)
+
+    def put(self, digest: str, measured: Measured) -> None:
+        """Keep a row; it is on the disk when this returns."""
+        scores = {key: _plain(value) for key, value in measured.scores.items()}
+        line = {
+            "digest": digest,
+            "scores": scores,
+            "responses": list(measured.responses),
+            "calls": measured.calls,
+            "seconds": round(measured.seconds, 4),
+            "notes": list(measured.notes),
+        }
+        text = json.dumps(line, ensure_ascii=False, allow_nan=False) + "\n"
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        with self.path.open("a", encoding="utf-8") as file:
+            file.write(text if self._whole else f"\n{text}")
+            file.flush()
+            os.fsync(file.fileno())
+        self._whole = True
+        self._read(text)
+
+    def _read(self, line: str) -> None:
+        try:
+            plain = json.loads(line)
+            scores = {str(key): _value(value) for key, value in plain["scores"].items()}
+            self._rows[str(plain["digest"])] = Measured(
+                scores,
+                tuple(float(value) for value in plain["responses"]),
+                int(plain["calls"]),
+                float(plain["seconds"]),
+                tuple(str(note) for note in plain["notes"]),
+            )
+        except (ValueError, TypeError, KeyError, AttributeError):
+            return
+
+
+def _plain(value: float | None) -> float | str | None:
+    """JSON has no number for infinity, which the PSNR of equal images is."""
+    if value is None or math.isnan(value):
+        return None
+    return float(value) if math.isfinite(value) else str(float(value))
+
+
+def _value(value: float | str | None) -> float | None:
+    return None if value is None else float(value)
