@@ -168,6 +168,17 @@ def test_sessions_are_few_and_found_by_token_only():
     assert len({session.token for session in made}) == 5
 
 
+def test_what_still_runs_when_a_tab_is_closed_leaves_no_session_behind(monkeypatch):
+    sessions = Sessions()
+    sessions.of("tab")
+    sessions.drop("tab")
+    late = sessions.of("tab")
+    assert len(sessions) == 0
+    assert sessions.by_token(late.token) is None
+    monkeypatch.setattr("enhancers.ui.session.AFTERMATH_SECONDS", 0.0)
+    assert sessions.of("tab") is sessions.of("tab")
+
+
 def test_another_image_clears_results_and_measures():
     session = run_of("srad")
     session.set_truth(IMAGE.pixels, None, "uploaded")

@@ -97,7 +97,9 @@ class Running:
                         drawn = time.monotonic()
         finally:
             run.stop()
-        yield self.screen.run(session)
+        # The estimate of another run follows, and may take a while.
+        done = render.estimate_html("Finished.")
+        yield {**self.screen.run(session), self.screen.layout.estimate: done}
 
     def _going(self, session: Session) -> Updates:
         """All of a run, with the line above Run: it waits, or it runs."""

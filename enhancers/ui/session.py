@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import math
 import secrets
 import threading
+import time
 from collections import OrderedDict
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -197,6 +199,10 @@ class Session:
         return found
 
 
+AFTERMATH_SECONDS = 10.0
+"""How long after a tab was closed its last events may still come in."""
+
+
 class Sessions:
     """The sessions of all tabs, by Gradio's session hash; the oldest make room for new ones."""
 
@@ -204,14 +210,20 @@ class Sessions:
         self.capacity = capacity
         self._lock = threading.Lock()
         self._by_hash: OrderedDict[str, Session] = OrderedDict()
+        self._dropped: dict[str, float] = {}
 
     def __len__(self) -> int:
         return len(self._by_hash)
 
     def of(self, session_hash: str | None) -> Session:
-        """The session of a tab, made at its first request."""
+        """The session of a tab, made at its first request.
+
+        What still ran when a tab was closed gets one that nobody keeps.
+        """
         key = session_hash or ""
         with self._lock:
+            if time.monotonic() - self._dropped.get(key, -math.inf) < AFTERMATH_SECONDS:
+                return Session()
             session = self._by_hash.setdefault(key, Session())
             self._by_hash.move_to_end(key)
             while len(self._by_hash) > self.capacity:
@@ -228,5 +240,8 @@ class Sessions:
 
     def drop(self, session_hash: str | None) -> Session | None:
         """Forget a tab that was closed; returns what it worked on."""
+        key, now = session_hash or "", time.monotonic()
         with self._lock:
-            return self._by_hash.pop(session_hash or "", None)
+            recent = self._dropped.items()
+            self._dropped = {k: at for k, at in recent if now - at < AFTERMATH_SECONDS} | {key: now}
+            return self._by_hash.pop(key, None)
