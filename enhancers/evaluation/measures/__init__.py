@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from enhancers import metrics
 from enhancers.colour import luminance
 from enhancers.errors import MetricUnavailable
+from enhancers.evaluation import texture
 from enhancers.evaluation.measures import regions
 from enhancers.evaluation.measures.catalog import MEASURES, Measure, measure
 from enhancers.evaluation.measures.fit import Fit, fit
@@ -72,16 +73,31 @@ def _score(
         shown = moved.pixels if one.fitted and moved is not None else pixels
         [found] = metrics.score(shown, reference=case.truth, source=degraded, keys=[one.base])
         return Score(one.key, found.value, found.reason)
-    if case.mask is None:
-        return Score(one.key, None, "needs a mask")
-    gray = luminance(pixels)
     try:
-        if one.key == "cnr":
-            value = regions.cnr(gray, case.mask)
-        elif one.key == "snr":
-            value = regions.snr(gray, case.mask)
-        else:
-            value = regions.snr_around(gray, case.mask, one.radius)
+        value = _own(one, luminance(pixels), case)
     except MetricUnavailable as error:
         return Score(one.key, None, str(error))
     return Score(one.key, value) if math.isfinite(value) else Score(one.key, None, "not finite")
+
+
+def _own(one: Measure, gray: Pixels, case: Case) -> float:
+    """The value of a measure that is the project's own."""
+    if case.mask is None:
+        raise MetricUnavailable("needs a mask")
+    if one.needs == "discs":
+        return _of_discs(one, gray, case)
+    if one.key == "cnr":
+        return regions.cnr(gray, case.mask)
+    if one.key == "snr":
+        return regions.snr(gray, case.mask)
+    return regions.snr_around(gray, case.mask, one.radius)
+
+
+def _of_discs(one: Measure, gray: Pixels, case: Case) -> float:
+    if case.group != texture.GROUP or case.mask is None or case.mask.shape != gray.shape:
+        raise MetricUnavailable("needs the phantom with faint discs, at its own size")
+    seen = [texture.cells(gray, case.mask)]
+    if one.key == "detectability":
+        return texture.detectability(seen).value
+    noise = texture.noise_of(seen)
+    return noise.deviation if one.key == "noise_left" else noise.mean_frequency

@@ -11,7 +11,7 @@ from enhancers import metrics
 from enhancers.errors import MetricUnavailable
 from enhancers.method import nearest
 
-Needs = Literal["truth", "mask", "input", "nothing"]
+Needs = Literal["truth", "mask", "discs", "input", "nothing"]
 DILATIONS = (1, 3, 5, 7, 9)
 """Radii of the dilations in UniMIE's figure 3, in pixels."""
 
@@ -25,8 +25,9 @@ class Measure:
     key, label : str
     direction : {"up", "down"}
         Whether a larger or a smaller value is better.
-    needs : {"truth", "mask", "input", "nothing"}
-        What it compares with besides the result; "input" is the degraded image.
+    needs : {"truth", "mask", "discs", "input", "nothing"}
+        What it compares with besides the result; "input" is the degraded image, "discs" the
+        phantom of `enhancers.evaluation.texture`.
     definition : str
         What is computed, by whom and on which values.
     note : str
@@ -99,6 +100,22 @@ _ALL = (
         "cnr", "CNR (dB)", "up", "mask",
         "20 log10(difference of the means / root of the sum of the variances), structure and rest",
         "A contrast step raises it as well as less noise does.",
+    ),
+    Measure(
+        "detectability", "d' of faint discs", "up", "discs",
+        "channelised Hotelling observer: 4 Laguerre-Gauss channels, internal noise, learnt on one "
+        "half of the discs and tried on the other",
+        "Below 1 a disc is all but lost. Of one image it varies by about 0.2.",
+    ),
+    Measure(
+        "noise_left", "Noise left", "down", "discs",
+        "standard deviation in even regions, in gray levels of 0 to 1",
+        "A filter that leaves none may have left no detail either.",
+    ),
+    Measure(
+        "noise_frequency", "Mean noise frequency (1/px)", "up", "discs",
+        "mean frequency of the noise power spectrum in even regions, weighted by power",
+        "White noise has 0.38; lower is blotchier, which readers call artificial.",
     ),
 )  # fmt: skip
 
