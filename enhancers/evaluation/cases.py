@@ -15,6 +15,8 @@ from enhancers.bench.cases import HELD_OUT_SEED
 from enhancers.colour import luminance
 from enhancers.errors import ImageReadError, ParameterError, ReadingRoomError
 from enhancers.evaluation.problem import Case
+from enhancers.evaluation.texture import GROUP as DISCS
+from enhancers.evaluation.texture import disc_case
 from enhancers.image import MedicalImage, Pixels, from_array
 from enhancers.method import Modality, nearest
 
@@ -70,8 +72,9 @@ def read_cases(
         of any readable kind, where the parent folder names the subject, and ``NAME.mask.png``
         beside NAME marks the structure of interest. Colour counts as its luminance.
     groups : sequence of str
-        Keys of `MODALITIES`. A folder of images is read as a whole: its groups are what the
-        files say, and the first of ``groups`` where a file does not say.
+        Keys of `MODALITIES`, or that of the faint discs, which are always drawn. A folder of images
+        is read as a whole: its groups are what the files say, and the first of ``groups`` where a
+        file does not say.
     limit : int, optional
     modality : Modality, optional
         What all images of a folder are, whatever they say.
@@ -90,8 +93,12 @@ def read_cases(
         The folder is absent, holds no image, or lacks a group or every mask.
     """
     for group in groups:
-        if group not in MODALITIES:
+        if group not in (*MODALITIES, DISCS):
             raise ParameterError(f"No group {group}; {nearest(group, list(MODALITIES))}.")
+        if group == DISCS and str(data) != PHANTOMS:
+            raise ParameterError(
+                f"Faint discs are always drawn; give {PHANTOMS} instead of {data}."
+            )
     if limit is not None and limit < 1:
         raise ParameterError(f"limit={limit} is not possible; give 1 or more.")
     if str(data) == PHANTOMS:
@@ -123,23 +130,26 @@ def _spread(cases: Sequence[Case], limit: int | None) -> Iterable[Case]:
 
 
 def _phantoms(groups: Sequence[str], each: int, side: int) -> list[Case]:
-    from enhancers.phantoms import phantom
-
-    cases = []
     for group in groups:
-        if group not in DRAWN:
+        if group not in (*DRAWN, DISCS):
             raise ReadingRoomError(
                 f"There is no phantom of {group}; choose among {', '.join(DRAWN)}."
             )
-        for number in range(HELD_OUT_SEED, HELD_OUT_SEED + each):
-            drawn = phantom(DRAWN[group], size=side, seed=number)
-            key = f"{DRAWN[group]}-{number}"
-            mask = None if drawn.labels is None else drawn.labels == STRUCTURE
-            if mask is not None and not _usable(mask):
-                mask = None
-            truth = luminance(drawn.pixels)
-            cases.append(Case(key, drawn.modality, truth, mask, seed_of(key), group, key))
-    return cases
+    numbers = range(HELD_OUT_SEED, HELD_OUT_SEED + each)
+    return [_phantom(group, number, side) for group in groups for number in numbers]
+
+
+def _phantom(group: str, number: int, side: int) -> Case:
+    from enhancers.phantoms import phantom
+
+    if group == DISCS:
+        return disc_case(number, side=side)
+    drawn = phantom(DRAWN[group], size=side, seed=number)
+    key = f"{DRAWN[group]}-{number}"
+    mask = None if drawn.labels is None else drawn.labels == STRUCTURE
+    if mask is not None and not _usable(mask):
+        mask = None
+    return Case(key, drawn.modality, luminance(drawn.pixels), mask, seed_of(key), group, key)
 
 
 def _folder(

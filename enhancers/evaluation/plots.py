@@ -31,6 +31,8 @@ STYLE: Any = {
     "svg.fonttype": "path",
 }
 DPI = 150
+NYQUIST = 0.5
+"""Highest frequency of a spectrum, in cycles per pixel."""
 
 
 def write(folder: Path, rows: Sequence[Row], summary: Summary) -> list[Path]:
@@ -58,6 +60,8 @@ def _figures(rows: Sequence[Row], summary: Summary) -> Iterator[tuple[str, Figur
             yield f"{condition.key}-differences", differences(condition, compared, summary)
         if summary.protocol.against_calls:
             yield f"{condition.key}-calls", against_calls(condition, shown, summary)
+        if summary.protocol.spectra:
+            yield f"{condition.key}-spectra", spectra(condition, rows, shown)
 
 
 def scores(
@@ -124,6 +128,31 @@ def against_calls(condition: Condition, shown: Sequence[Line], summary: Summary)
         panel.set_ylabel(f"{measure(key).label} {measure(key).arrow}")
     if panels:
         panels[0].legend(frameon=False, fontsize=8)
+    return figure
+
+
+def spectra(condition: Condition, rows: Sequence[Row], shown: Sequence[Line]) -> Figure:
+    """The mean noise power of every candidate by frequency: what is left, and how coarse it is."""
+    figure, [panel] = _panels(1, 8, condition.label)
+    figure.set_size_inches(6.4, 4.0)
+    labels = {line.candidate: line.label for line in shown}
+    styles = ("-", "--", ":", "-.")
+    for place, (candidate, label) in enumerate(labels.items()):
+        found = [
+            row.measured.spectrum
+            for row in rows
+            if row.condition == condition.key and row.candidate == candidate
+        ]
+        powers = [power for power in found if power]
+        if powers:
+            power = np.mean(powers, axis=0)
+            frequencies = (np.arange(power.size) + 0.5) * NYQUIST / power.size
+            panel.plot(frequencies, power, label=label, color=f"C{place}",
+                       linestyle=styles[place % len(styles)], linewidth=1.4)  # fmt: skip
+    panel.set_yscale("log")
+    panel.set_xlabel("frequency (cycles per pixel)")
+    panel.set_ylabel("noise power (gray levels² pixel²)")
+    panel.legend(frameon=False, fontsize=8)
     return figure
 
 

@@ -73,6 +73,8 @@ class Protocol:
         Whether images without a mask are of no use.
     against_calls : bool
         Whether quality is plotted against network calls.
+    spectra : bool
+        Whether the noise power spectrum of every result is kept and plotted.
     """
 
     key: str
@@ -86,6 +88,7 @@ class Protocol:
     measures: tuple[str, ...]
     needs_mask: bool = False
     against_calls: bool = False
+    spectra: bool = False
 
 
 @dataclass(frozen=True)
@@ -247,6 +250,17 @@ _ALL = (
                  "pseudo_label:plain", *_steps("unimie", (5, 10, 25, 50, 100))),
         more=("null_space@steps=250", "unimie@steps=250"),
         subject="", measures=("psnr", "ssim", "psnr_fitted"), against_calls=True,
+    ),
+    Protocol(
+        key="texture", title="Faint discs in noise",
+        source="this project: a phantom of faint discs at known places, a channelised Hotelling "
+               "observer and the noise power spectrum; what PSNR hides and readers reject",
+        groups=("discs",),
+        conditions=_noise(0.1),
+        methods=("pinv", "nlm", "tv", "null_space", "null_space:mean", "null_space:one-call"),
+        more=("dip", "ilvr", "dps", "nlm:auto", "tv:auto"),
+        subject="null_space",
+        measures=("detectability", "psnr", "noise_left", "noise_frequency", "ssim"), spectra=True,
     ),
     Protocol(
         key="spine", title="Ultrasound with a marked structure",

@@ -132,12 +132,23 @@ def _row(
     except ReadingRoomError as error:
         return _with(row, Measured({}), error=str(error))
     scores = {score.key: score.value for score in found}
-    measured = Measured(scores, (), outcome.calls, outcome.seconds, outcome.notes)
+    spectrum = _spectrum(outcome.pixels, case) if plan.protocol.spectra else ()
+    measured = Measured(scores, spectrum, outcome.calls, outcome.seconds, outcome.notes)
     store.put(digest, measured)
     if pictures is not None and job.seed == 0:
         _keep(pictures, row, case, degraded, outcome.pixels)
     # What was read back is what a second run will see.
     return _with(row, store.get(digest) or measured, fresh=True)
+
+
+def _spectrum(pixels: Pixels, case: Case) -> tuple[float, ...]:
+    """The noise power in the cells that hold nothing, by frequency."""
+    from enhancers.evaluation import texture
+
+    if case.mask is None:
+        return ()
+    found = texture.noise_of([texture.cells(pixels, case.mask)])
+    return tuple(float(power) for power in found.power)
 
 
 def _with(row: Row, measured: Measured, *, error: str = "", fresh: bool = False) -> Row:

@@ -20,8 +20,8 @@ class Measured:
     ----------
     scores : mapping of measure to value
         None where it is not defined.
-    responses : tuple of float
-        Outputs of the observer's channels, empty unless the protocol has an observer.
+    spectrum : tuple of float
+        Noise power by frequency, empty unless the protocol has spectra.
     calls : int
         Network evaluations.
     seconds : float
@@ -30,7 +30,7 @@ class Measured:
     """
 
     scores: Mapping[str, float | None]
-    responses: tuple[float, ...] = ()
+    spectrum: tuple[float, ...] = ()
     calls: int = 0
     seconds: float = 0.0
     notes: tuple[str, ...] = ()
@@ -65,7 +65,7 @@ class RowStore:
         line = {
             "digest": digest,
             "scores": scores,
-            "responses": list(measured.responses),
+            "spectrum": list(measured.spectrum),
             "calls": measured.calls,
             "seconds": round(measured.seconds, 4),
             "notes": list(measured.notes),
@@ -85,7 +85,7 @@ class RowStore:
             scores = {str(key): _value(value) for key, value in plain["scores"].items()}
             self._rows[str(plain["digest"])] = Measured(
                 scores,
-                tuple(float(value) for value in plain["responses"]),
+                tuple(float(value) for value in plain["spectrum"]),
                 int(plain["calls"]),
                 float(plain["seconds"]),
                 tuple(str(note) for note in plain["notes"]),

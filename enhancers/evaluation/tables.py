@@ -252,7 +252,7 @@ def signed(value: float, key: str) -> str:
 
 def _digits(key: str) -> int:
     base = key.removesuffix("_fitted")
-    if base in ("ssim", "ms_ssim", "vif", "nmse"):
+    if base in ("ssim", "ms_ssim", "vif", "nmse", "noise_left", "noise_frequency"):
         return 4
     return 1 if base in ("loe", "piqe", "brisque") else 2
 

@@ -1,0 +1,215 @@
+"""Protocols, the poses they put images into, and the candidates they name."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from enhancers.degrade import KINDS, degrade
+from enhancers.errors import ParameterError, UnknownMethod
+from enhancers.evaluation import code
+from enhancers.evaluation.candidates import candidate, chosen, expand
+from enhancers.evaluation.cases import MODALITIES, seed_of
+from enhancers.evaluation.measures import MEASURES
+from enhancers.evaluation.posing import pose
+from enhancers.evaluation.problem import Case, Degraded
+from enhancers.evaluation.protocols import PROTOCOLS, SWEEPS, VARIANTS, Condition, protocol
+from enhancers.image import MedicalImage, Window
+from enhancers.method import Modality
+from enhancers.phantoms import phantom
+from enhancers.registry import METHODS
+
+ISSUE = ("lowdose-ct", "ct-sr4", "ct-sr8", "mr-sr4", "mr-sr8", "us-speckle", "mr-rician",
+         "illumination", "steps", "texture", "spine")  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def case() -> Case:
+    drawn = phantom("ct", size=66, seed=5)
+    return Case("ct-5", Modality.CT, drawn.pixels, seed=seed_of("ct-5"), group="ct", subject="a")
+
+
+def test_every_protocol_that_is_promised_is_there() -> None:
+    assert set(ISSUE) <= set(PROTOCOLS)
+
+
+@pytest.mark.parametrize("key", list(PROTOCOLS))
+def test_a_protocol_names_only_what_exists(key: str, case: Case) -> None:
+    asked = protocol(key)
+    assert set(asked.measures) <= set(MEASURES)
+    assert len({condition.key for condition in asked.conditions}) == len(asked.conditions)
+    everyone = [one.key for one in chosen(asked, ["all"])]
+    assert len(set(everyone)) == len(everyone)
+    if asked.subject:
+        assert asked.subject in [one.key for one in chosen(asked, [])]
+    for condition in asked.conditions:
+        assert condition.kind == "none" or condition.kind in KINDS
+        assert set(condition.groups) <= set(MODALITIES)
+        _, degraded = pose(case, condition)
+        able = [one for one in chosen(asked, ["all"]) if one.suits(condition.task)]
+        assert len(able) > 2, condition.key
+        for one in able:
+            assert one.parameters(degraded, condition.task), one.key
+
+
+def test_a_pose_is_the_same_every_time_and_differs_between_cases(case: Case) -> None:
+    condition = Condition("c", "c", "despeckle", "speckle", 0.1, 0.3)
+    _, first = pose(case, condition)
+    _, again = pose(case, condition)
+    assert np.array_equal(first.pixels, again.pixels)
+    assert 0.1 <= first.level <= 0.3
+    assert first.sigma is None
+    _, other = pose(Case("x", case.modality, case.truth, seed=seed_of("x")), condition)
+    assert other.level != first.level
+
+
+def test_the_told_noise_is_the_noise(case: Case) -> None:
+    gaussian = Condition("g", "g", "denoise", "gaussian", 0.1, 0.1, told=True)
+    assert pose(case, gaussian)[1].sigma == 0.1
+    dose = Condition("d", "d", "denoise", "low_dose", 0.1, 0.1, told=True)
+    cropped, degraded = pose(case, dose)
+    inside = (degraded.pixels > 0) & (degraded.pixels < 1)
+    error = (degraded.pixels - cropped.truth)[inside]
+    assert degraded.sigma == pytest.approx(np.sqrt(np.mean(error**2)), abs=1e-4)
+
+
+def test_enlargement_is_posed_on_whole_blocks_of_the_degraded_image(case: Case) -> None:
+    noisy = Condition("n", "n", "enlarge", "low_dose", 0.1, 0.1, factor=4, told=True)
+    cropped, degraded = pose(case, noisy)
+    assert cropped.truth.shape == (64, 64)
+    assert degraded.pixels.shape == (16, 16)
+    assert degraded.sigma is not None
+    assert 0 < degraded.sigma < 0.5
+    clean = Condition("c", "c", "enlarge", factor=4, told=True)
+    _, small = pose(case, clean)
+    assert small.sigma == 0.0
+    assert np.array_equal(small.pixels, degrade(cropped.truth, "downsample", 4, seed=0))
+
+
+def test_ct_in_hounsfield_units_is_degraded_in_them(case: Case) -> None:
+    """A bone window shows less of the same noise than the soft-tissue one of a bare array."""
+    window = Window(-450.0, 1050.0)
+    image = MedicalImage(case.truth, window, window.to_source(case.truth).astype(np.float32),
+                         "HU", Modality.CT, spacing=(1.0, 1.0))  # fmt: skip
+    known = Case("k", Modality.CT, case.truth, seed=3, image=image)
+    bare = Case("k", Modality.CT, case.truth, seed=3)
+    dose = Condition("d", "d", "denoise", "low_dose", 0.1, 0.1, told=True)
+    in_hu, guessed = pose(known, dose)[1].sigma, pose(bare, dose)[1].sigma
+    assert in_hu is not None
+    assert guessed is not None
+    assert in_hu < guessed / 2
+
+
+def test_candidates_are_read_with_variant_and_parameters() -> None:
+    one = candidate("null_space:mean@samples=8@prior=adm256")
+    assert one.method == "null_space"
+    assert dict(one.given) == {"output": "mean of samples", "samples": "8", "prior": "adm256"}
+    assert not one.sampled
+    assert candidate("null_space").sampled
+    assert candidate("dps@steps=20@prior=mine").sampled
+    assert not candidate("nlm").sampled
+    assert "samples 8" in one.label
+
+
+def test_a_filter_is_tried_at_every_strength_unless_one_is_given() -> None:
+    found = expand(["nlm", "nlm@beta=0.8", "tv:auto", "nlm@search=21"])
+    of = {one.key: one.family for one in found}
+    assert sum(family == "nlm" for family in of.values()) == len(SWEEPS["nlm"][1])
+    assert of["tv:auto"] == "tv:auto"
+    assert of["nlm@search=21@beta=0.8"] == "nlm@search=21"
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [("nlmm", "did you mean nlm"), ("nlm@beta", "beta has no value"), ("nlm@gamma=1", "gamma"),
+     ("nlm@beta=99", "0.1 to 5"), ("dip@rate=1", "no parameter rate"), ("dps@steps=0", "steps=0"),
+     ("null_space:meen", "null_space:mean"), ("", "No method"), ("dps@prior=../x", "prior=../x"),
+     ("pinv@steps=3", "no parameter steps")],
+)  # fmt: skip
+def test_what_cannot_be_is_one_sentence(text: str, words: str) -> None:
+    with pytest.raises((ParameterError, UnknownMethod), match=words) as caught:
+        candidate(text)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_candidate_that_can_do_nothing_here_is_refused() -> None:
+    with pytest.raises(ParameterError, match="unimie cannot denoise, which lowdose-ct asks"):
+        chosen(protocol("lowdose-ct"), ["nlm", "unimie"])
+    with pytest.raises(ParameterError, match="beta=1 cannot enlarge, which mr-sr4"):
+        chosen(protocol("mr-sr4"), ["nlm@beta=1"])
+    with pytest.raises(ParameterError, match="did you mean ct-sr8"):
+        protocol("ct-sr5")
+
+
+def test_the_noise_that_is_told_reaches_the_methods() -> None:
+    pixels = np.zeros((8, 8), np.float32)
+    told = Degraded(pixels, Modality.MR, sigma=0.07, kind="gaussian")
+    assert candidate("null_space").parameters(told, "denoise")["sigma"] == 0.07
+    assert candidate("dip").parameters(told, "denoise")["sigma"] == 0.07
+    nlm = candidate("nlm@beta=1").parameters(told, "denoise")
+    assert (nlm["sigma"], nlm["noise"]) == (0.07, "gaussian")
+    rician = Degraded(pixels, Modality.MR, kind="rician")
+    assert candidate("nlm:auto").parameters(rician, "despeckle")["noise"] == "rician"
+    small = Degraded(pixels, Modality.CT, sigma=0.0, factor=4)
+    assert candidate("null_space").parameters(small, "enlarge")["task"] == "sr4"
+
+
+def test_a_contrast_step_is_known_as_one() -> None:
+    given = Degraded(np.zeros((8, 8), np.float32), Modality.US)
+    assert candidate("classical").contrasted(given, "despeckle")
+    assert candidate("clahe").contrasted(given, "improve")
+    assert not candidate("classical:plain").contrasted(given, "despeckle")
+    assert not candidate("clahe").contrasted(given, "lighten")
+
+
+def test_classical_filters_enlarge_by_interpolation_after_filtering(case: Case) -> None:
+    noisy = Condition("n", "n", "enlarge", "low_dose", 0.1, 0.1, factor=2, told=True)
+    cropped, degraded = pose(case, noisy)
+    filtered = candidate("nlm@beta=1").enhance(degraded, "enlarge", seed=0, device="cpu")
+    assert filtered.pixels.shape == cropped.truth.shape
+    assert filtered.pixels.dtype == np.float32
+    plain = candidate("input").enhance(degraded, "enlarge", seed=0, device="cpu")
+    blocks = degraded.pixels.repeat(2, 0).repeat(2, 1)
+    assert np.array_equal(plain.pixels, blocks)
+
+
+def test_variants_and_sweeps_are_of_methods_that_have_the_parameters() -> None:
+    methods = {method.key: method for method in METHODS}
+    for variant in VARIANTS.values():
+        for name, value in variant.given.items():
+            methods[variant.method].parameter(name).check(value)
+    for key, (name, values) in SWEEPS.items():
+        for value in values:
+            methods[key].parameter(name).check(value)
+
+
+def test_the_digest_of_code_follows_what_a_module_imports(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "a.py").write_text("def f():\n    from enhancers.b import g\n")
+    (tmp_path / "b.py").write_text("X = 1\n")
+    (tmp_path / "c.py").write_text("Y = 1\n")
+    monkeypatch.setattr(code, "PACKAGE", tmp_path)
+
+    def digest() -> str:
+        code.code_digest.cache_clear()
+        code._imports.cache_clear()
+        return code.code_digest("enhancers.a")
+
+    try:
+        first = digest()
+        (tmp_path / "c.py").write_text("Y = 2\n")
+        assert digest() == first
+        (tmp_path / "b.py").write_text("X = 2\n")
+        assert digest() != first
+    finally:
+        code.code_digest.cache_clear()
+        code._imports.cache_clear()
+
+
+def test_a_pipeline_rests_on_the_filters_it_runs() -> None:
+    names = {path.name for path in code._closure("enhancers.classical.pipelines")}
+    assert {"srad.py", "n4.py", "nlm.py", "clahe.py"} <= names
+    assert "unimie.py" not in {path.name for path in code._closure("enhancers.classical.nlm")}
