@@ -31,7 +31,7 @@ WIDTH, SKIP_WIDTH, MOST_LEVELS = 32, 4, 5
 SMALLEST = 4
 """Side of the image at the lowest level."""
 MEMORY = 0.99
-PREVIEW_EVERY = 50
+PREVIEW_EVERY, CHECK_EVERY = 50, 10
 
 
 class Hourglass(nn.Module):
@@ -143,7 +143,7 @@ def run(gray: Pixels, work: Work, *, seed: int, device: str) -> Iterator[Step]:
     for made in range(1, steps + 1):
         mean = fit.step()
         show = made % PREVIEW_EVERY == 0
-        if show and fit.error() <= work.sigma:
+        if made % CHECK_EVERY == 0 and fit.error() <= work.sigma:
             break
         yield watch.step(made, _image(mean, padding, factor) if show else None)
     if mean is None:

@@ -1,0 +1,416 @@
+from __future__ import annotations
+
+import math
+import subprocess
+import sys
+from collections.abc import Generator
+from itertools import pairwise
+
+import numpy as np
+import pytest
+import torch
+from scipy.ndimage import gaussian_filter
+
+from enhancers import registry
+from enhancers.base import Result, Step
+from enhancers.colour import luminance
+from enhancers.diffusion.schedule import timeline
+from enhancers.errors import OutOfDeviceMemory, ParameterError, PriorMissing
+from enhancers.evaluation.baselines import (
+    BASELINES,
+    Baseline,
+    Work,
+    baseline,
+    chain,
+    dark_channel,
+    dip,
+    dps,
+    histogram,
+    ilvr,
+    retinex,
+)
+from enhancers.evaluation.problem import Degraded, Task
+from enhancers.image import Pixels
+from enhancers.method import Modality
+from enhancers.operators import BlockMean, Identity
+from enhancers.priors.load import pixel_prior
+from enhancers.priors.networks import scheduler
+
+STEPS = 2
+"""Enough for what every baseline promises, and quick."""
+
+everyone = pytest.mark.parametrize("one", BASELINES.values(), ids=lambda one: one.key)
+iterating = pytest.mark.parametrize(
+    "one", [one for one in BASELINES.values() if one.steps], ids=lambda one: one.key
+)
+
+
+def picture(height: int, width: int, *, colour: bool = False, noise: float = 0.05) -> Pixels:
+    y, x = np.mgrid[:height, :width] / max(height, width)
+    gray = 0.45 + 0.3 * np.sin(9 * x) * np.cos(7 * y) + 0.15 * (x > 0.5)
+    pixels = gray[..., None] * [1.0, 0.8, 0.6] if colour else gray
+    rng = np.random.default_rng(height * 1000 + width)
+    return np.clip(pixels + rng.normal(0, noise, pixels.shape), 0, 1).astype(np.float32)
+
+
+def given(pixels: Pixels, task: Task, sigma: float | None = 0.05) -> Degraded:
+    return Degraded(pixels, Modality.MR, sigma, 2 if task == "enlarge" else 1)
+
+
+def run(one: Baseline, degraded: Degraded, task: Task, *, seed: int = 3) -> list[Step]:
+    steps = STEPS if one.steps else None
+    return list(one.run(degraded, task, seed=seed, device="cpu", steps=steps))
+
+
+def result(one: Baseline, pixels: Pixels, task: Task, *, seed: int = 3) -> Result:
+    last = run(one, given(pixels, task), task, seed=seed)[-1].result
+    assert last is not None
+    return last
+
+
+def test_the_table_is_complete_and_shares_no_key_with_the_methods():
+    for key, one in BASELINES.items():
+        assert key == one.key
+        assert one.label
+        assert one.summary
+        assert one.citation.url.startswith("https://")
+    assert not set(BASELINES) & {method.key for method in registry.METHODS}
+    wanted = {"pinv", "bicubic", "dip", "ilvr", "dps", "he", "gamma", "retinex", "dark_channel"}
+    assert wanted == set(BASELINES)
+
+
+def test_an_unknown_baseline_names_the_nearest():
+    with pytest.raises(ParameterError, match="retinex"):
+        baseline("retinx")
+
+
+def test_listing_the_baselines_imports_nothing_heavy():
+    code = (
+        "import sys, enhancers.evaluation.baselines\n"
+        "print([name for name in ('torch', 'cv2', 'skimage', 'scipy') if name in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
+
+
+@everyone
+@pytest.mark.parametrize(
+    ("height", "width", "colour"), [(16, 16, False), (17, 33, False), (40, 24, True)]
+)
+def test_shape_type_and_range(one: Baseline, height: int, width: int, colour: bool):
+    pixels = picture(height, width, colour=colour)
+    before = pixels.copy()
+    for task in one.tasks:
+        found = result(one, pixels, task)
+        factor = 2 if task == "enlarge" else 1
+        assert found.pixels.shape == (height * factor, width * factor, *pixels.shape[2:])
+        assert found.scale == factor
+        assert found.pixels.dtype == np.float32
+        assert np.isfinite(found.pixels).all()
+        assert 0.0 <= found.pixels.min() <= found.pixels.max() <= 1.0
+    assert np.array_equal(pixels, before), "the input was changed"
+
+
+@everyone
+def test_progress_rises_and_only_the_last_step_has_the_result(one: Baseline):
+    task = one.tasks[0]
+    taken = run(one, given(picture(24, 32), task), task)
+    assert len(taken) >= 2
+    assert all(a.fraction <= b.fraction for a, b in pairwise(taken))
+    assert [step.result is not None for step in taken] == [False] * (len(taken) - 1) + [True]
+    assert taken[-1].fraction == 1.0
+
+
+@everyone
+def test_the_same_seed_gives_the_same_bytes(one: Baseline):
+    pixels, task = picture(24, 32), one.tasks[-1]
+    first, second = result(one, pixels, task), result(one, pixels, task)
+    assert first.pixels.tobytes() == second.pixels.tobytes()
+    assert (first.figures, first.calls) == (second.figures, second.calls)
+    other = result(one, pixels, task, seed=4)
+    assert np.array_equal(first.pixels, other.pixels) == (not one.steps)
+
+
+@everyone
+def test_what_torch_has_drawn_before_does_not_matter(one: Baseline):
+    pixels, task = picture(16, 16), one.tasks[0]
+    torch.manual_seed(1)
+    first = result(one, pixels, task)
+    state = torch.random.get_rng_state()
+    torch.manual_seed(2)
+    assert result(one, pixels, task).pixels.tobytes() == first.pixels.tobytes()
+    torch.manual_seed(1)
+    assert torch.equal(torch.random.get_rng_state(), state), "the global generator was used"
+
+
+@everyone
+def test_closing_stops_mid_way(one: Baseline):
+    task = one.tasks[0]
+    running = one.run(given(picture(24, 32), task), task, seed=0, device="cpu")
+    assert isinstance(running, Generator)
+    assert next(running).result is None
+    running.close()
+    assert list(running) == []
+
+
+@everyone
+@pytest.mark.parametrize("level", [0.0, 0.37, 1.0])
+def test_a_constant_image_stays_constant(one: Baseline, level: float):
+    for task in one.tasks:
+        found = result(one, np.full((16, 24), level, np.float32), task)
+        assert np.ptp(found.pixels) == 0.0
+        assert found.pixels[0, 0] == np.float32(level)
+        assert found.pixels.shape == ((32, 48) if task == "enlarge" else (16, 24))
+
+
+@iterating
+def test_network_calls_are_counted_and_steps_are_obeyed(one: Baseline):
+    found = result(one, picture(16, 16), "denoise")
+    assert found.calls == (STEPS if one.sampled else 0)
+    with pytest.raises(ParameterError, match="steps=0"):
+        one.run(given(picture(16, 16), "denoise"), "denoise", seed=0, device="cpu", steps=0)
+
+
+@everyone
+def test_a_task_it_cannot_do_and_a_wrong_factor_are_refused(one: Baseline):
+    every: tuple[Task, ...] = ("denoise", "enlarge", "despeckle", "lighten", "improve")
+    for task in every:
+        if task not in one.tasks:
+            with pytest.raises(ParameterError, match=f"cannot {task}"):
+                one.run(given(picture(16, 16), task), task, seed=0, device="cpu")
+        elif task != "enlarge":
+            double = Degraded(picture(16, 16), Modality.MR, 0.0, 2)
+            with pytest.raises(ParameterError, match="factor=2"):
+                one.run(double, task, seed=0, device="cpu")
+
+
+@pytest.mark.parametrize("wrong", [{"factor": 0}, {"sigma": -0.1}, {"sigma": 2.0}, {"steps": -1}])
+def test_impossible_work_is_refused(wrong: dict):
+    with pytest.raises(ParameterError, match="not possible"):
+        Work(**wrong)
+
+
+@pytest.mark.parametrize("key", ["ilvr", "dps"])
+def test_an_unknown_network_is_named(key: str):
+    with pytest.raises((ParameterError, PriorMissing), match="nothing-like-it"):
+        list(
+            BASELINES[key].run(
+                given(picture(16, 16), "denoise"), "denoise", seed=0, device="cpu",
+                prior="nothing-like-it", steps=STEPS,
+            )
+        )  # fmt: skip
+
+
+def test_noise_that_nobody_told_is_estimated(monkeypatch):
+    told: list[float] = []
+
+    def remember(gray: Pixels, work: Work, *, seed: int, device: str):
+        told.append(work.sigma)
+        yield Step(1.0, result=Result(gray))
+
+    monkeypatch.setattr(dip, "run", remember)
+    smooth = gaussian_filter(picture(128, 128, noise=0), 4)
+    noisy = smooth + np.random.default_rng(0).normal(0, 0.1, smooth.shape).astype(np.float32)
+    pixels = noisy.clip(0, 1).astype(np.float32)
+    for sigma in (None, 0.03):
+        list(BASELINES["dip"].run(given(pixels, "denoise", sigma), "denoise", seed=0, device="cpu"))
+    assert told[0] == pytest.approx(0.1, rel=0.1)
+    assert told[1] == 0.03
+
+
+def test_the_pseudo_inverse_is_that_of_the_block_mean():
+    low = torch.rand((1, 1, 6, 5), generator=torch.Generator().manual_seed(0))
+    found = result(BASELINES["pinv"], low[0, 0].numpy(), "enlarge").pixels
+    operator = BlockMean(2)
+    assert np.array_equal(found, operator.pinv(low)[0, 0].numpy())
+    assert torch.allclose(operator.forward(torch.from_numpy(found)[None, None]), low)
+
+
+def test_bicubic_keeps_a_ramp_where_it_is():
+    y, x = np.mgrid[:12, :16].astype(np.float32)
+    low = (0.2 + 0.03 * x + 0.01 * y).astype(np.float32)
+    found = result(BASELINES["bicubic"], low, "enlarge").pixels
+    fine_y, fine_x = np.mgrid[:24, :32]
+    expected = 0.2 + 0.03 * (fine_x - 0.5) / 2 + 0.01 * (fine_y - 0.5) / 2
+    inside = np.s_[6:-6, 6:-6]
+    assert np.allclose(found[inside], expected[inside], atol=2e-3)
+
+
+def test_equalised_gray_levels_are_even_and_in_order():
+    pixels = (picture(96, 96) ** 3).astype(np.float32)
+    found = histogram.equalised(pixels)
+    counts, _ = np.histogram(found, bins=10, range=(0, 1))
+    assert counts.max() < 1.15 * counts.min()
+    order = np.argsort(pixels.ravel())
+    assert (np.diff(found.ravel()[order]) >= 0).all()
+    background = np.where(np.arange(96) < 48, np.float32(0), pixels)
+    assert (histogram.equalised(background)[:, :48] == 0).all()
+
+
+@pytest.mark.parametrize("exposure", [0.1, 0.3, 1.0])
+def test_gamma_exposes_the_tissue_and_leaves_the_background(exposure: float):
+    pixels = (exposure * picture(64, 64)).astype(np.float32)
+    pixels[:, :20] = 0.0
+    found = result(BASELINES["gamma"], pixels, "lighten").pixels
+    assert found[:, 20:].mean() == pytest.approx(histogram.WELL_EXPOSED, abs=0.01)
+    assert (found[:, :20] == 0).all()
+
+
+def test_retinex_takes_shading_away():
+    truth = picture(96, 96, noise=0)
+    shade = np.linspace(0.15, 1.0, 96, dtype=np.float32)[None, :]
+    dark = (truth * shade).astype(np.float32)
+    found = result(BASELINES["retinex"], dark, "lighten").pixels
+    assert np.corrcoef(found.ravel(), truth.ravel())[0, 1] > (
+        np.corrcoef(dark.ravel(), truth.ravel())[0, 1] + 0.1
+    )
+    assert retinex.stretched(found).max() == 1.0
+
+
+def test_the_dark_channel_brightens_and_keeps_white():
+    pixels = (0.3 * picture(96, 96, noise=0)).astype(np.float32)
+    pixels[40:56, 40:56] = 1.0
+    found = result(BASELINES["dark_channel"], pixels, "lighten").pixels
+    assert found.mean() > 1.5 * pixels.mean()
+    assert found[46:50, 46:50].min() > 0.9
+    assert np.array_equal(
+        dark_channel.dark_channel(np.eye(5, dtype=np.float32) + 1, 3), np.ones((5, 5))
+    )
+
+
+def test_relighting_keeps_the_hue():
+    pixels = (0.3 * picture(48, 48, colour=True, noise=0)).astype(np.float32)
+    found = result(BASELINES["gamma"], pixels, "lighten").pixels
+    chroma, before = found - luminance(found)[..., None], pixels - luminance(pixels)[..., None]
+    lengths = np.linalg.norm(chroma, axis=2) * np.linalg.norm(before, axis=2)
+    assert ((chroma * before).sum(axis=2) > 0.99 * lengths - 1e-6).all()
+
+
+@pytest.mark.parametrize("t", [1, 40, 700])
+def test_the_ancestral_step_is_that_of_ddpm(t: int):
+    from diffusers import DDPMScheduler
+
+    theirs = DDPMScheduler.from_config(
+        scheduler().config, variance_type="fixed_small", clip_sample=True
+    )
+    signal = theirs.alphas_cumprod
+    generator = torch.Generator().manual_seed(0)
+    x, noise = (torch.randn((1, 1, 8, 8), generator=generator) for _ in range(2))
+    z = torch.randn(x.shape, generator=torch.Generator().manual_seed(5))
+    moment = timeline(signal, 1000)[999 - t]
+    assert moment.t == t
+    found = chain.ancestral(moment, x, moment.clean(x, noise).clamp(-1, 1), z)
+    expected = theirs.step(noise, t, x, generator=torch.Generator().manual_seed(5)).prev_sample
+    assert torch.allclose(found, expected, atol=5e-4)
+
+
+def test_the_last_ancestral_step_is_the_clean_estimate():
+    moment = timeline(scheduler().alphas_cumprod, 10)[-1]
+    x, x0, z = torch.randn((3, 1, 1, 4, 4))
+    assert torch.allclose(chain.ancestral(moment, x, x0, z), x0)
+
+
+def test_the_low_pass_keeps_what_is_smooth_and_drops_what_is_not():
+    flat = torch.full((1, 1, 16, 16), 0.3)
+    assert torch.allclose(ilvr.low_pass(flat, 4), flat, atol=1e-6)
+    checks = (torch.arange(16)[:, None] + torch.arange(16)[None]) % 2 * 2.0 - 1
+    assert ilvr.low_pass(checks[None, None], 4)[..., 4:-4, 4:-4].abs().max() < 0.05
+
+
+def test_ilvr_has_the_low_frequencies_of_the_measurement():
+    truth = picture(64, 64, noise=0)
+    low = truth.reshape(32, 2, 32, 2).mean((1, 3))
+    run = BASELINES["ilvr"].run(
+        given(low, "enlarge", 0.0), "enlarge", seed=0, device="cpu", steps=20
+    )
+    found = list(run)[-1].result
+    assert found is not None
+    means = found.pixels.reshape(16, 4, 16, 4).mean((1, 3))
+    assert np.abs(means - truth.reshape(16, 4, 16, 4).mean((1, 3))).mean() < 0.03
+
+
+def test_the_pull_of_dps_is_a_gradient_through_the_network():
+    prior = pixel_prior("cpu")
+    generator = torch.Generator().manual_seed(0)
+    x, direction = (torch.randn((1, 1, 16, 16), generator=generator) for _ in range(2))
+    y = 0.5 * torch.randn((1, 1, 8, 8), generator=generator)
+    moment = timeline(prior.signal, 10)[6]
+
+    def error(state: torch.Tensor) -> float:
+        x0 = moment.clean(state, prior.predict(state, moment.t)).clamp(-1, 1)
+        return float(torch.linalg.vector_norm((y - BlockMean(2).forward(x0)).double()))
+
+    x0, slope = dps.guided_estimate(prior, moment, x, y, BlockMean(2))
+    assert x0.abs().max() <= 1
+    step = 1e-2
+    numeric = (error(x + step * direction) - error(x - step * direction)) / (2 * step)
+    assert float((slope * direction).sum()) == pytest.approx(numeric, rel=0.05)
+    assert not slope.requires_grad
+
+
+def test_an_exact_fit_pulls_nowhere():
+    prior = pixel_prior("cpu")
+    x = torch.zeros((1, 1, 16, 16))
+    moment = timeline(prior.signal, 10)[5]
+    x0, _ = dps.guided_estimate(prior, moment, x, torch.zeros((1, 1, 8, 8)), BlockMean(2))
+    _, slope = dps.guided_estimate(prior, moment, x, BlockMean(2).forward(x0), BlockMean(2))
+    assert torch.isfinite(slope).all()
+
+
+def test_dps_comes_nearer_to_the_measurement(monkeypatch):
+    low = picture(16, 16, noise=0)
+    degraded = given(low, "enlarge", 0.0)
+
+    def misfit() -> float:
+        steps = BASELINES["dps"].run(degraded, "enlarge", seed=0, device="cpu", steps=12)
+        found = list(steps)[-1].result
+        assert found is not None
+        return float(np.abs(found.pixels.reshape(16, 2, 16, 2).mean((1, 3)) - low).mean())
+
+    pulled = misfit()
+    monkeypatch.setattr(dps, "ZETA", 0.0)
+    assert pulled < 0.5 * misfit()
+
+
+def test_the_strength_of_dps_makes_up_for_a_weak_gradient_and_few_steps():
+    assert dps.strength(Identity(), dps.ZETA_STEPS) == dps.ZETA
+    assert dps.strength(BlockMean(4), dps.ZETA_STEPS) == pytest.approx(4 * dps.ZETA)
+    assert dps.strength(Identity(), 100) == pytest.approx(10 * dps.ZETA)
+
+
+def test_dps_says_when_memory_is_short(monkeypatch):
+    def full(*args: object) -> None:
+        raise torch.OutOfMemoryError("CUDA out of memory.")
+
+    monkeypatch.setattr(dps, "guided_estimate", full)
+    with pytest.raises(OutOfDeviceMemory, match="16 x 16 pixels"):
+        result(BASELINES["dps"], picture(16, 16), "denoise")
+
+
+def test_the_deep_image_prior_finds_the_image_before_the_noise():
+    truth = picture(32, 32, noise=0)
+    noisy = picture(32, 32, noise=0.15)
+    degraded = given(noisy, "denoise", 0.15)
+    steps = BASELINES["dip"].run(degraded, "denoise", seed=0, device="cpu", steps=120)
+    found = list(steps)[-1].result
+    assert found is not None
+    assert np.mean((found.pixels - truth) ** 2) < 0.5 * np.mean((noisy - truth) ** 2)
+
+
+def test_the_deep_image_prior_stops_at_the_noise():
+    degraded = given(picture(16, 16), "denoise", 0.9)
+    steps = list(BASELINES["dip"].run(degraded, "denoise", seed=0, device="cpu", steps=200))
+    found = steps[-1].result
+    assert found is not None
+    figures = {figure.name: figure.value for figure in found.figures}
+    assert figures["iterations"] == dip.CHECK_EVERY
+    assert figures["misfit"] <= 0.9
+
+
+@pytest.mark.parametrize(
+    ("side", "levels"), [(1, 1), (8, 1), (16, 2), (64, 4), (256, 5), (2048, 5)]
+)
+def test_the_depth_leaves_a_few_pixels(side: int, levels: int):
+    assert dip.depth_for(side, 4096) == levels
+    assert levels == 1 or side / 2**levels >= dip.SMALLEST
+    assert math.isinf(dip.Fit(torch.zeros((1, 1, 4, 4)), BlockMean(1), 1, 1, 0).error())
