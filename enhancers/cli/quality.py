@@ -40,7 +40,7 @@ def quality(
     from enhancers.evaluation.candidates import candidate, chosen
     from enhancers.evaluation.cases import read_cases
     from enhancers.evaluation.protocols import protocol as named
-    from enhancers.evaluation.report import write
+    from enhancers.evaluation.report import PICTURES, write
     from enhancers.evaluation.runs import Plan
 
     asked = named(protocol)
@@ -55,7 +55,7 @@ def quality(
     )  # fmt: skip
     plan = Plan(asked, tuple(cases), tuple(competing), seeds, where)
     folder = out / asked.key
-    rows = _measure(plan, folder, folder / "pictures" if pictures else None)
+    rows = _measure(plan, folder, folder / PICTURES if pictures else None)
     write(folder, plan, rows, against)
     print((folder / "summary.md").read_text(encoding="utf-8"))
     print((folder / "times.md").read_text(encoding="utf-8"))

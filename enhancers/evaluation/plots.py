@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from enhancers.evaluation.measures import measure
+from enhancers.evaluation.pictures import failures
 from enhancers.evaluation.protocols import Condition
 from enhancers.evaluation.runs import Row
 from enhancers.evaluation.summary import Comparison, Line, Summary
@@ -35,21 +36,25 @@ NYQUIST = 0.5
 """Highest frequency of a spectrum, in cycles per pixel."""
 
 
-def write(folder: Path, rows: Sequence[Row], summary: Summary) -> list[Path]:
+def write(
+    folder: Path, rows: Sequence[Row], summary: Summary, pictures: Path | None = None
+) -> list[Path]:
     """Draw every condition into ``folder``; returns the PNG files."""
     import matplotlib as mpl
 
     folder.mkdir(parents=True, exist_ok=True)
     found = []
     with mpl.rc_context(STYLE):
-        for name, figure in _figures(rows, summary):
+        for name, figure in _figures(rows, summary, pictures):
             figure.savefig(folder / f"{name}.png", dpi=DPI, metadata={"Software": None})
             figure.savefig(folder / f"{name}.svg", metadata={"Date": None, "Creator": None})
             found.append(folder / f"{name}.png")
     return found
 
 
-def _figures(rows: Sequence[Row], summary: Summary) -> Iterator[tuple[str, Figure]]:
+def _figures(
+    rows: Sequence[Row], summary: Summary, pictures: Path | None
+) -> Iterator[tuple[str, Figure]]:
     for condition in summary.protocol.conditions:
         shown = summary.of(condition.key)
         if not shown:
@@ -62,6 +67,9 @@ def _figures(rows: Sequence[Row], summary: Summary) -> Iterator[tuple[str, Figur
             yield f"{condition.key}-calls", against_calls(condition, shown, summary)
         if summary.protocol.spectra:
             yield f"{condition.key}-spectra", spectra(condition, rows, shown)
+        sheet = None if pictures is None else failures(pictures, condition.key, rows, summary)
+        if sheet is not None:
+            yield f"{condition.key}-worst", sheet
 
 
 def scores(
@@ -127,14 +135,15 @@ def against_calls(condition: Condition, shown: Sequence[Line], summary: Summary)
         panel.set_xlabel("network calls")
         panel.set_ylabel(f"{measure(key).label} {measure(key).arrow}")
     if panels:
-        panels[0].legend(frameon=False, fontsize=8)
+        figure.legend(*panels[0].get_legend_handles_labels(), loc="outside lower center",
+                      ncols=3, frameon=False, fontsize=8)  # fmt: skip
     return figure
 
 
 def spectra(condition: Condition, rows: Sequence[Row], shown: Sequence[Line]) -> Figure:
     """The mean noise power of every candidate by frequency: what is left, and how coarse it is."""
     figure, [panel] = _panels(1, 8, condition.label)
-    figure.set_size_inches(6.4, 4.0)
+    figure.set_size_inches(8.0, 4.0)
     labels = {line.candidate: line.label for line in shown}
     styles = ("-", "--", ":", "-.")
     for place, (candidate, label) in enumerate(labels.items()):
@@ -152,7 +161,7 @@ def spectra(condition: Condition, rows: Sequence[Row], shown: Sequence[Line]) ->
     panel.set_yscale("log")
     panel.set_xlabel("frequency (cycles per pixel)")
     panel.set_ylabel("noise power (gray levels² pixel²)")
-    panel.legend(frameon=False, fontsize=8)
+    figure.legend(loc="outside right center", frameon=False, fontsize=8)
     return figure
 
 

@@ -11,14 +11,14 @@ from enhancers.evaluation import plots, tables
 from enhancers.evaluation.runs import Plan, Row
 from enhancers.evaluation.summary import Summary, summarise
 
-ABOUT = "about.json"
+ABOUT, PICTURES = "about.json", "pictures"
 
 
 def write(folder: Path, plan: Plan, rows: Sequence[Row], against: str = "") -> Summary:
     """Write tables, plots and ``about.json`` into ``folder``."""
     summary = summarise(plan.protocol, rows, against)
     tables.write(folder, rows, summary, plan.cases)
-    plots.write(folder / "plots", rows, summary)
+    plots.write(folder / "plots", rows, summary, folder / PICTURES)
     about = {
         "protocol": plan.protocol.key,
         "title": plan.protocol.title,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from enhancers import devices, provenance
@@ -13,6 +13,7 @@ from enhancers.errors import ParameterError, ReadingRoomError
 from enhancers.evaluation import measures
 from enhancers.evaluation.candidates import Candidate
 from enhancers.evaluation.code import code_digest
+from enhancers.evaluation.pictures import keep, kept
 from enhancers.evaluation.posing import pose
 from enhancers.evaluation.problem import Case, Degraded
 from enhancers.evaluation.protocols import Condition, Protocol
@@ -124,21 +125,23 @@ def _row(
         candidate.key, candidate.family, candidate.label, job.seed,
     )  # fmt: skip
     known = store.get(digest)
-    if known is not None:
-        return _with(row, known)
+    wanted = pictures is not None and job.seed == 0
+    if known is not None and not (wanted and not kept(pictures, row)):
+        return replace(row, measured=known)
     try:
         outcome = candidate.enhance(degraded, task, seed=job.seed, device=plan.device)
         found = measures.score(outcome.pixels, case, keys, degraded=degraded.pixels)
     except ReadingRoomError as error:
-        return _with(row, Measured({}), error=str(error))
+        return replace(row, error=str(error))
     scores = {score.key: score.value for score in found}
     spectrum = _spectrum(outcome.pixels, case) if plan.protocol.spectra else ()
     measured = Measured(scores, spectrum, outcome.calls, outcome.seconds, outcome.notes)
-    store.put(digest, measured)
+    if known is None:
+        store.put(digest, measured)
     if pictures is not None and job.seed == 0:
-        _keep(pictures, row, case, degraded, outcome.pixels)
+        keep(pictures, row, case, degraded, outcome.pixels)
     # What was read back is what a second run will see.
-    return _with(row, store.get(digest) or measured, fresh=True)
+    return replace(row, measured=store.get(digest) or measured, fresh=True)
 
 
 def _spectrum(pixels: Pixels, case: Case) -> tuple[float, ...]:
@@ -149,13 +152,6 @@ def _spectrum(pixels: Pixels, case: Case) -> tuple[float, ...]:
         return ()
     found = texture.noise_of([texture.cells(pixels, case.mask)])
     return tuple(float(power) for power in found.power)
-
-
-def _with(row: Row, measured: Measured, *, error: str = "", fresh: bool = False) -> Row:
-    return Row(
-        row.condition, row.case, row.group, row.subject, row.level, row.candidate, row.family,
-        row.label, row.seed, measured, error, fresh,
-    )  # fmt: skip
 
 
 def _keys(protocol: Protocol, job: _Job, degraded: Degraded) -> tuple[str, ...]:
@@ -191,15 +187,3 @@ def _digest(plan: Plan, job: _Job, case: Case, degraded: Degraded, keys: Sequenc
         "measuring": code_digest(measures.__name__),
     }
     return hashlib.sha256(json.dumps(determining, sort_keys=True).encode()).hexdigest()
-
-
-def _keep(folder: Path, row: Row, case: Case, degraded: Degraded, pixels: Pixels) -> None:
-    """Keep the result beside the truth and what was given, as 16-bit PNG."""
-    from enhancers.save import save_png16
-
-    place = folder / row.condition / row.case.replace("/", "_")
-    place.mkdir(parents=True, exist_ok=True)
-    for name, image in (("truth", case.truth), ("degraded", degraded.pixels)):
-        if not (place / f"{name}.png").is_file():
-            save_png16(place / f"{name}.png", image)
-    save_png16(place / f"{row.candidate.replace(':', '-').replace('/', '_')}.png", pixels)

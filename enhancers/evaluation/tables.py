@@ -16,6 +16,7 @@ from enhancers.evaluation.measures import measure
 from enhancers.evaluation.problem import Case
 from enhancers.evaluation.protocols import Condition, Protocol
 from enhancers.evaluation.runs import Row
+from enhancers.evaluation.statistics import Interval
 from enhancers.evaluation.summary import ALL, Comparison, Line, Summary
 
 if TYPE_CHECKING:
@@ -193,19 +194,18 @@ def _compared(summary: Summary, condition: Condition) -> list[str]:
     if not found:
         return []
     subject = next(line.label for line in summary.lines if line.candidate == found[0].subject)
-    lines = [
-        f"| {subject} minus | measure | difference | 95 % over images | 95 % over subjects "
-        "| Wilcoxon | t test | better, worse |",
-        "|---" * 8 + "|",
-    ]
+    # Where every image is of a subject of its own, the two intervals are the same.
+    twice = any(one.paired.subjects < one.paired.images for one in found)
+    heads = [f"{subject} minus", "measure", "difference", "95 % over images"]
+    heads += ["95 % over subjects"] * twice + ["Wilcoxon", "t test", "better, worse"]
+    lines = [f"| {' | '.join(heads)} |", "|---" * len(heads) + "|"]
     for one in found:
         paired, key = one.paired, one.measure
-        lines.append(
-            f"| {one.label} | {measure(key).label} | {signed(paired.by_image.mean, key)} "
-            f"| {_range(paired.by_image.low, paired.by_image.high, key)} "
-            f"| {_range(paired.by_subject.low, paired.by_subject.high, key)} "
-            f"| {_p(one.wilcoxon)} | {_p(one.t_test)} | {one.wins}, {one.losses} |"
-        )
+        cells = [one.label, measure(key).label, signed(paired.by_image.mean, key)]
+        cells.append(_range(paired.by_image, key))
+        cells += [_range(paired.by_subject, key)] * twice
+        cells += [_p(one.wilcoxon), _p(one.t_test), f"{one.wins}, {one.losses}"]
+        lines.append(f"| {' | '.join(cells)} |")
     return [*lines, ""]
 
 
@@ -213,7 +213,7 @@ def _legend(protocol: Protocol) -> list[str]:
     lines = [
         "Means ± standard deviation over images; a method with several seeds counts with its mean "
         "over them. p values are Holm's, for all comparisons of one measure in one condition. "
-        "Images of one subject are not independent: the interval over subjects heeds that, the "
+        "Images of one subject are not independent: an interval over subjects heeds that, the "
         "tests and the interval over images do not. Filters stand at their best strengths for the "
         "set.",
         "",
@@ -257,10 +257,10 @@ def _digits(key: str) -> int:
     return 1 if base in ("loe", "piqe", "brisque") else 2
 
 
-def _range(low: float | None, high: float | None, key: str) -> str:
-    if low is None or high is None:
+def _range(found: Interval, key: str) -> str:
+    if found.low is None or found.high is None:
         return "too few"
-    return f"{signed(low, key)} to {signed(high, key)}"
+    return f"{signed(found.low, key)} to {signed(found.high, key)}"
 
 
 def _p(value: float | None) -> str:

@@ -15,6 +15,7 @@ from enhancers.errors import ParameterError, PriorMissing, ReadingRoomError
 from enhancers.evaluation import runs
 from enhancers.evaluation.candidates import Candidate, chosen
 from enhancers.evaluation.cases import read_cases
+from enhancers.evaluation.pictures import place
 from enhancers.evaluation.protocols import protocol
 from enhancers.evaluation.report import write
 from enhancers.evaluation.runs import Plan, Row, count, run
@@ -204,6 +205,27 @@ def test_a_damaged_store_is_computed_anew_where_it_is_damaged(tmp_path: Path) ->
     assert len(RowStore(tmp_path)) == 1
 
 
+def test_a_picture_that_is_missing_is_made_and_the_row_stays(tmp_path: Path) -> None:
+    asked = plan("lowdose-ct", "pinv", limit=1)
+    [first] = run(asked, tmp_path)
+    [again] = run(asked, tmp_path, tmp_path / "pictures")
+    assert again.fresh
+    assert again.measured == first.measured
+    assert [row.fresh for row in run(asked, tmp_path, tmp_path / "pictures")] == [False]
+    names = {path.name for path in (tmp_path / "pictures").rglob("*.png")}
+    assert names == {"truth.png", "degraded.png", "pinv.png"}
+
+
+def test_names_that_no_path_can_hold_have_pictures_of_their_own(tmp_path: Path) -> None:
+    def named(case: str) -> Path:
+        return place(tmp_path, Row("c", case, "ct", "s", 0.0, "nlm@beta=1", "nlm", "", 0))
+
+    assert named("../../a").is_relative_to(tmp_path)
+    assert ".." not in named("../../a").parts
+    assert named("a/b") != named("a_b")
+    assert named("x" * 300).parent.name.startswith("xxx")
+
+
 def call(monkeypatch: pytest.MonkeyPatch, *arguments: object) -> int:
     words = ["enhancers", "bench", "quality", *map(str, arguments)]
     monkeypatch.setattr(sys, "argv", words)
@@ -240,8 +262,9 @@ def test_the_command_measures_a_users_folder_with_masks(
     assert set(frame["subject"]) == {"anna", "bert"}
     assert frame["cnr"].notna().all()
     assert frame.loc[frame["condition"] == "as-it-is", "psnr"].isna().all()
-    picture = out / "spine" / "pictures" / "speckle" / "anna_one.png" / "srad.png"
+    [picture, *_] = sorted((out / "spine" / "pictures" / "speckle").glob("anna*/srad.png"))
     assert read_png16(picture.read_bytes()).shape == (SIDE, SIDE)
+    assert (out / "spine" / "plots" / "speckle-worst.png").is_file()
     assert call(monkeypatch, *words) == 0
     assert "0 rows computed, 8 kept" in capsys.readouterr().err
 
