@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from enhancers.evaluation.measures import measure
+from enhancers.evaluation.measures import available, measure
 from enhancers.evaluation.problem import Case
 from enhancers.evaluation.protocols import Condition, Protocol
 from enhancers.evaluation.runs import Row
@@ -219,8 +219,9 @@ def _legend(protocol: Protocol) -> list[str]:
         "",
     ]
     for key in protocol.measures:
-        one = measure(key)
-        lines.append(f"- {one.label} {one.arrow}: {one.definition}. {one.note}".rstrip())
+        one, reason = measure(key), available(key)
+        missing = f" Not measured here: {reason}." if reason else ""
+        lines.append(f"- {one.label} {one.arrow}: {one.definition}. {one.note}{missing}".rstrip())
     return [*lines, ""]
 
 
