@@ -252,7 +252,7 @@ def test_gamma_exposes_the_tissue_and_leaves_the_background(exposure: float):
     pixels = (exposure * picture(64, 64)).astype(np.float32)
     pixels[:, :20] = 0.0
     found = result(BASELINES["gamma"], pixels, "lighten").pixels
-    assert found[:, 20:].mean() == pytest.approx(histogram.WELL_EXPOSED, abs=0.01)
+    assert found[:, 20:].mean() == pytest.approx(histogram.WELL_EXPOSED, abs=0.03)
     assert (found[:, :20] == 0).all()
 
 

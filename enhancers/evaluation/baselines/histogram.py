@@ -15,8 +15,6 @@ BINS = 4096
 """More than 256, so that the result of a 16-bit image has no steps."""
 WELL_EXPOSED = 0.4
 """Mean gray level that the gamma curve aims at, as UniMIE's exposure level."""
-BACKGROUND = 0.02
-"""Gray levels below this share of the brightest are no tissue and do not count in that mean."""
 GAMMAS = 0.1, 10.0
 
 
@@ -31,8 +29,14 @@ def equalised(gray: Pixels) -> Pixels:
 
 
 def gamma_for(gray: Pixels) -> float:
-    """The exponent that brings the mean of the foreground to `WELL_EXPOSED`, by bisection."""
-    tissue = gray[gray > BACKGROUND * gray.max()].astype(np.float64)
+    """The exponent that brings the mean of the body to `WELL_EXPOSED`, by bisection.
+
+    The body is what UniMIE's exposure is measured on, so that both aim at the same.
+    """
+    from enhancers.diffusion.degradation import foreground
+
+    body = foreground(gray) > 0.5
+    tissue = (gray[body] if body.any() else gray).astype(np.float64)
     low, high = (math.log(gamma) for gamma in GAMMAS)
     for _ in range(40):
         middle = (low + high) / 2
