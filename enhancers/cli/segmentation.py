@@ -53,19 +53,20 @@ def segmentation(
 
     from enhancers import devices
     from enhancers.evaluation.segmentation import runs, tables, variants
-    from enhancers.evaluation.segmentation.networks import NETWORKS, check_size
+    from enhancers.evaluation.segmentation.networks import NETWORKS, check_size, find
     from enhancers.settings import get_settings
 
     keys = tuple(NETWORKS) if networks == "all" else tuple(dict.fromkeys(_words(networks)))
-    chosen = devices.choose(device)
+    competing = variants.methods(_words(methods))
     plan = runs.Plan(
-        cohorts=_cohorts(data, check_size(size), train, test, modality),
-        networks=keys,
-        methods=variants.methods(_words(methods)),
+        networks=tuple(find(key).key for key in keys),
+        methods=competing,
         seeds=tuple(range(seeds)),
         recipe=_recipe(recipe, epochs),
         degradations=tuple(dict.fromkeys(_words(degradation))),
-        device=chosen,
+        device=devices.choose(device),
+        # Last: whatever else is wrong is told before anything is drawn or read.
+        cohorts=_cohorts(data, check_size(size), train, test, modality),
     )
     asked = {
         "data": data if data == HEARTS else "FOLDER", "networks": networks, "methods": methods,

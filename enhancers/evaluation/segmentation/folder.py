@@ -186,7 +186,9 @@ def _read_mask(path: Path, shape: tuple[int, int]) -> NDArray[np.int64]:
             if file.mode in ("1", "L", "P", "I", "I;16"):
                 return np.asarray(file).astype(np.int64)
             values = np.asarray(file.convert("RGB")).astype(np.int64)
-    except (UnidentifiedImageError, OSError, SyntaxError, ValueError) as error:
+    except (
+        UnidentifiedImageError, Image.DecompressionBombError, OSError, SyntaxError, ValueError,
+    ) as error:  # fmt: skip
         raise ImageReadError("The mask is not a PNG file that can be read.") from error
     if (values != values[..., :1]).any():
         raise ImageReadError("The mask is a colour image; give one gray value to each structure.")
