@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.metadata
 import sys
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -52,8 +53,9 @@ def segmentation(
     from tqdm.auto import tqdm
 
     from enhancers import devices
-    from enhancers.evaluation.segmentation import runs, tables, variants
+    from enhancers.evaluation.segmentation import pictures, runs, tables, variants
     from enhancers.evaluation.segmentation.networks import NETWORKS, check_size, find
+    from enhancers.evaluation.segmentation.tables import Labelled
     from enhancers.settings import get_settings
 
     keys = tuple(NETWORKS) if networks == "all" else tuple(dict.fromkeys(_words(networks)))
@@ -82,6 +84,13 @@ def segmentation(
             bar.update(pieces)
 
         rows = runs.run(plan, work or out / "work", tick)
+    drawn = {path.name for path in pictures.draw(plan, work or out / "work", out)}
+    shown = tuple(
+        Labelled(pictures.file_name(name), f"Degradation {name}")
+        for name in plan.degradations
+        if pictures.file_name(name) in drawn
+    )
+    facts = replace(facts, pictures=shown)
     print(tables.write(out, rows, facts), end="")
 
 

@@ -63,7 +63,7 @@ class Plan:
 
 
 @dataclass(frozen=True, eq=False)
-class _Test:
+class Images:
     """The test images of a cohort as one variant has them, with the levels of the degradation."""
 
     degradation: str
@@ -75,7 +75,11 @@ class _Test:
 Tick = Callable[[str, int], None]
 
 
-def run(plan: Plan, folder: Path, tick: Tick = lambda _note, _pieces: None) -> list[Row]:
+def _untold(note: str, pieces: int) -> None:
+    """Progress that nobody asked for."""
+
+
+def run(plan: Plan, folder: Path, tick: Tick = _untold) -> list[Row]:
     """Do what of the plan is not done yet, and return all of its rows.
 
     Parameters
@@ -95,29 +99,33 @@ def run(plan: Plan, folder: Path, tick: Tick = lambda _note, _pieces: None) -> l
     rows: list[Row] = []
     with Store(folder) as store:
         for cohort in plan.cohorts:
-            tests = list(_tests(plan, cohort, folder, tick))
+            tests = list(images_of(plan, cohort, folder, tick))
             for key in plan.networks:
                 for seed in plan.seeds:
                     rows += _trial(plan, cohort, key, seed, tests, store, tick)
     return rows
 
 
-def _tests(plan: Plan, cohort: Cohort, folder: Path, tick: Tick) -> Iterator[_Test]:
+def images_of(plan: Plan, cohort: Cohort, folder: Path, tick: Tick = _untold) -> Iterator[Images]:
+    """The test images of a cohort: clean, then as each variant has them under each degradation.
+
+    Results of methods are kept below ``folder``, and are not computed twice.
+    """
     clean = [_picture(each.pixels) for each in cohort.test]
-    yield _Test(NONE, CLEAN, tuple(clean), (0.0,) * len(clean))
+    yield Images(NONE, CLEAN, tuple(clean), (0.0,) * len(clean))
     kept = Enhanced(folder / "enhanced", seed=SAMPLING_SEED, device=plan.device)
     for name in plan.degradations:
         how = damage(name, cohort.modality)
         degraded = [damaged(cohort, each, how) for each in cohort.test]
         levels = tuple(round(each.level, DECIMALS) for each in degraded)
         pictures = [_picture(each.pixels) for each in degraded]
-        yield _Test(name, DEGRADED, tuple(pictures), levels)
+        yield Images(name, DEGRADED, tuple(pictures), levels)
         for one in plan.methods:
             found = []
             for each in degraded:
                 found.append(kept.picture(each, how.task, one))
                 tick(f"{cohort.key}, {name}: {one.key}", 1)
-            yield _Test(name, one.key, tuple(found), levels)
+            yield Images(name, one.key, tuple(found), levels)
 
 
 def _picture(pixels: Pixels) -> Picture:
@@ -129,7 +137,7 @@ def _trial(
     cohort: Cohort,
     key: str,
     seed: int,
-    tests: Sequence[_Test],
+    tests: Sequence[Images],
     store: Store,
     tick: Tick,
 ) -> list[Row]:
@@ -181,7 +189,7 @@ def _network(
 
 
 def _measured(
-    cohort: Cohort, key: str, seed: int, test: _Test, predicted: Sequence[Labels]
+    cohort: Cohort, key: str, seed: int, test: Images, predicted: Sequence[Labels]
 ) -> Iterator[Row]:
     for subject, level, found in zip(cohort.test, test.levels, predicted, strict=True):
         for number, structure in enumerate(cohort.structures, 1):
@@ -218,7 +226,7 @@ def training_digest(plan: Plan, cohort: Cohort, key: str, seed: int) -> str:
     )
 
 
-def _rows_digest(weights: str, cohort: Cohort, test: _Test) -> str:
+def _rows_digest(weights: str, cohort: Cohort, test: Images) -> str:
     return _digest(
         {
             "weights": weights,

@@ -21,6 +21,10 @@ if TYPE_CHECKING:
 
 NAME = "segmentation"
 COLUMNS = tuple(field.name for field in fields(Row))
+PICTURED = (
+    "The true outlines are blue, those found by the first network with the first seed are orange; "
+    "of each cohort the test image whose degraded version it segments worst."
+)
 LABELS = {"dice": "Dice", "iou": "IoU", "hd95": "HD95, px", "asd": "ASD, px"}
 
 
@@ -49,6 +53,8 @@ class Facts:
     recipe : str
         In words.
     versions : tuple of (package, version)
+    pictures : tuple of Labelled
+        File names beside the tables, with what they show.
     """
 
     command: str
@@ -59,6 +65,7 @@ class Facts:
     seeds: int
     recipe: str
     versions: tuple[tuple[str, str], ...]
+    pictures: tuple[Labelled, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -164,6 +171,9 @@ def as_markdown(table: pd.DataFrame, facts: Facts) -> str:
                 lines += _scores(here, facts)
                 lines += ["Dice by structure, all networks and seeds together:", ""]
                 lines += _structures(here, facts)
+    if facts.pictures:
+        lines += ["## Pictures", "", PICTURED, ""]
+        lines += [f"![{each.label}]({each.key})\n\n{each.label}.\n" for each in facts.pictures]
     return "\n".join(lines).rstrip() + "\n"
 
 
