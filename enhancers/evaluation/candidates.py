@@ -236,8 +236,7 @@ def candidate(text: str) -> Candidate:
         return Candidate(INPUT, "Degraded input", INPUT, "input", INPUT)
     variant = VARIANTS.get(name)
     method = variant.method if variant else name
-    words = ", ".join(f"{parameter} {value}" for parameter, value in given.items())
-    ending = f" ({words})" if words else ""
+    ending = "".join(f", {parameter} {value}" for parameter, value in given.items())
     if method in BASELINES:
         _check_baseline(method, given)
         label = BASELINES[method].label + ending

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from enhancers.evaluation.measures import measure
+from enhancers.evaluation.measures import fit, measure
 from enhancers.evaluation.problem import Case, Degraded
 from enhancers.image import Pixels
 
@@ -99,9 +99,11 @@ def _sheet(folder: Path, worst: Sequence[tuple[str, str, Row]]) -> Figure:
             _read(path) for path in (own.with_name("truth.png"), own.with_name("degraded.png"), own)
         )
         score = row.measured.scores[key]
+        # The error that the score is about: what a fit mends is not held against the result.
+        judged = fit(result, truth).pixels if measure(key).fitted else result
         for panel, pixels, high in zip(
             line,
-            (truth, given, result, np.abs(result - truth)),
+            (truth, given, result, np.abs(judged - truth)),
             (1.0, 1.0, 1.0, ERROR),
             strict=True,
         ):

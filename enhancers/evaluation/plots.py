@@ -5,6 +5,7 @@ The same figures give the same bytes: no dates, and identifiers from a fixed sal
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -129,9 +130,13 @@ def against_calls(condition: Condition, shown: Sequence[Line], summary: Summary)
         for method, colour in zip(methods, np.resize([OURS, "#b3541e", "#4d7c3a"], len(methods)),
                                   strict=True):  # fmt: skip
             own = sorted((line.calls, line.mean) for line in lines if _method(line) == method)
-            label = next(line.label.split(" (")[0] for line in lines if _method(line) == method)
+            label = next(re.sub(r", steps \d+", "", line.label) for line in lines
+                         if _method(line) == method)  # fmt: skip
             panel.plot(*zip(*own, strict=True), "o-", color=str(colour), label=label, markersize=4)
         panel.set_xscale("log")
+        counts = sorted({line.calls for line in lines})
+        panel.set_xticks(counts, [f"{calls:.3g}" for calls in counts])
+        panel.minorticks_off()
         panel.set_xlabel("network calls")
         panel.set_ylabel(f"{measure(key).label} {measure(key).arrow}")
     if panels:
