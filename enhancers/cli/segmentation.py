@@ -50,22 +50,21 @@ def segmentation(
     device: Device = "auto",
 ) -> None:  # fmt: skip
     """Train segmentation networks on clean images; test them on degraded and enhanced ones."""
-    from tqdm.auto import tqdm
-
     from enhancers import devices
-    from enhancers.evaluation.segmentation import pictures, runs, tables, variants
+    from enhancers.evaluation.segmentation import runs, variants
     from enhancers.evaluation.segmentation.networks import NETWORKS, check_size, find
-    from enhancers.evaluation.segmentation.tables import Labelled
-    from enhancers.settings import get_settings
+    from enhancers.method import Modality
 
     keys = tuple(NETWORKS) if networks == "all" else tuple(dict.fromkeys(_words(networks)))
-    competing = variants.methods(_words(methods))
+    degradations = tuple(dict.fromkeys(_words(degradation)))
+    for name in degradations:
+        variants.damage(name, Modality.OTHER)
     plan = runs.Plan(
         networks=tuple(find(key).key for key in keys),
-        methods=competing,
+        methods=variants.methods(_words(methods)),
         seeds=tuple(range(seeds)),
         recipe=_recipe(recipe, epochs),
-        degradations=tuple(dict.fromkeys(_words(degradation))),
+        degradations=degradations,
         device=devices.choose(device),
         # Last: whatever else is wrong is told before anything is drawn or read.
         cohorts=_cohorts(data, check_size(size), train, test, modality),
@@ -75,7 +74,18 @@ def segmentation(
         "degradation": degradation, "seeds": seeds, "size": size, "train": train, "test": test,
         "recipe": recipe, "epochs": plan.recipe.epochs,
     }  # fmt: skip
-    facts = _facts(plan, _command(asked))
+    _measure(plan, _facts(plan, _command(asked)), out, work or out / "work")
+
+
+def _measure(plan: Plan, facts: Facts, out: Path, work: Path) -> None:
+    """Run with a bar, draw, write the tables and print their summary."""
+    from tqdm.auto import tqdm
+
+    from enhancers import devices
+    from enhancers.evaluation.segmentation import pictures, runs, tables
+    from enhancers.evaluation.segmentation.tables import Labelled
+    from enhancers.settings import get_settings
+
     devices.limit_threads(get_settings().threads)
     with tqdm(total=plan.pieces, unit="piece", file=sys.stderr) as bar:
 
@@ -83,15 +93,14 @@ def segmentation(
             bar.set_description(note[:48], refresh=False)
             bar.update(pieces)
 
-        rows = runs.run(plan, work or out / "work", tick)
-    drawn = {path.name for path in pictures.draw(plan, work or out / "work", out)}
+        rows = runs.run(plan, work, tick)
+    drawn = {path.name for path in pictures.draw(plan, work, out)}
     shown = tuple(
         Labelled(pictures.file_name(name), f"Degradation {name}")
         for name in plan.degradations
         if pictures.file_name(name) in drawn
     )
-    facts = replace(facts, pictures=shown)
-    print(tables.write(out, rows, facts), end="")
+    print(tables.write(out, rows, replace(facts, pictures=shown)), end="")
 
 
 def _command(asked: Mapping[str, object]) -> str:

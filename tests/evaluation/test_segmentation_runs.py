@@ -321,6 +321,7 @@ def test_the_command_takes_images_and_masks_of_the_user(
         (("--size", "50"), "multiple of 16"),
         (("--networks", "vnet"), "No segmentation network vnet"),
         (("--methods", ","), "A list is empty"),
+        (("--degradation", "fog"), "No degradation fog"),
         (("--data", "/nowhere/at/all"), "no folder /nowhere/at/all"),
     ],
 )
