@@ -32,7 +32,7 @@ from enhancers.evaluation.baselines import (
 from enhancers.evaluation.problem import Degraded, Task
 from enhancers.image import Pixels
 from enhancers.method import Modality
-from enhancers.operators import BlockMean, Identity
+from enhancers.operators import BlockMean
 from enhancers.priors.load import pixel_prior
 from enhancers.priors.networks import scheduler
 
@@ -372,10 +372,12 @@ def test_dps_comes_nearer_to_the_measurement(monkeypatch):
     assert pulled < 0.5 * misfit()
 
 
-def test_the_strength_of_dps_makes_up_for_a_weak_gradient_and_few_steps():
-    assert dps.strength(Identity(), dps.ZETA_STEPS) == dps.ZETA
-    assert dps.strength(BlockMean(4), dps.ZETA_STEPS) == pytest.approx(4 * dps.ZETA)
-    assert dps.strength(Identity(), 100) == pytest.approx(10 * dps.ZETA)
+def test_the_strength_of_dps_follows_size_and_steps():
+    usual = dps.strength(dps.ZETA_ELEMENTS, dps.ZETA_STEPS, noisy=True)
+    assert usual == dps.ZETA
+    assert dps.strength(4 * dps.ZETA_ELEMENTS, 1000, noisy=True) == pytest.approx(2 * usual)
+    assert dps.strength(dps.ZETA_ELEMENTS, 100, noisy=True) == pytest.approx(10 * usual)
+    assert dps.strength(dps.ZETA_ELEMENTS, 1000, noisy=False) == 2 * usual
 
 
 def test_dps_says_when_memory_is_short(monkeypatch):
