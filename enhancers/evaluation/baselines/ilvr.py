@@ -21,7 +21,7 @@ from enhancers.evaluation.baselines.kinds import Work
 from enhancers.image import Pixels
 
 DENOISING_SCALE = 2
-"""N where nothing is enlarged."""
+"""N where nothing is enlarged: better than 1 and 4 at σ 0.1 on validation images."""
 PREVIEW_EVERY = 10
 SAMPLE, REFERENCE = 0, 1
 """Keys of the noise of the chain and of the reference, which are independent."""
