@@ -66,11 +66,13 @@ def report(title: str, command: str, device: str, lines: list[Line]) -> Report:
 
 
 def machine(device: str) -> str:
-    """The processor and, where it is another device, that one."""
+    """The processor, how busy it is, and, where it is another device, that one."""
     from enhancers import devices
 
     cores = os.cpu_count() or 1
     text = f"{_processor()}, {cores} core{'' if cores == 1 else 's'}"
+    if hasattr(os, "getloadavg"):
+        text += f", load {os.getloadavg()[0]:.1f}"
     if devices.device_type(device) == "cpu":
         return f"{text}; {devices.describe(device)}"
     return f"{devices.describe(device)}; {text}"

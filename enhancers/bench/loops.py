@@ -8,6 +8,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+import numpy as np
+from numpy.typing import NDArray
+
 from enhancers import devices
 from enhancers.base import Result, load_method
 from enhancers.image import MedicalImage
@@ -46,6 +49,8 @@ class Loop:
     largest : int
         Most of them in one call.
     result : Result
+    work : float or None
+        On a CPU the ratio in processor time, which other programs do not lengthen.
     """
 
     seconds: float
@@ -54,6 +59,7 @@ class Loop:
     images: float
     largest: int
     result: Result
+    work: float | None = None
 
     @property
     def ratio(self) -> float:
@@ -132,25 +138,30 @@ def _side_by_side(
     rounds: int,
 ) -> Loop:
     counted: list[list[Call]] = []
-    taken: list[list[tuple[float, float]]] = []
+    taken = []
     result = None
     for _ in range(rounds):
-        counted, pairs, warm, before = [], [], False, time.perf_counter()
+        counted, found, warm, before = [], [], False, _clocks()
         for calls, ended in steps():
-            elapsed = time.perf_counter() - before
+            elapsed = _clocks() - before
             result = ended
             if calls and warm:
-                pairs.append((elapsed, bare_seconds(calls, run, "cpu")))
+                before = _clocks()
+                bare_seconds(calls, run, "cpu")
+                found.append((elapsed, _clocks() - before))
                 counted.append(calls)
             warm = warm or bool(calls)
-            before = time.perf_counter()
-        taken.append(pairs)
+            before = _clocks()
+        taken.append(found)
     assert result is not None
     # The same step of all rounds: what took longer once was the machine's, not the step's.
-    seconds, bare = (sum(min(times) for times in zip(*found, strict=True))
-                     for found in ([[pair[side] for pair in pairs] for pairs in taken]
-                                   for side in (0, 1)))  # fmt: skip
-    return _loop(seconds, bare, counted, result)
+    (seconds, work), (bare, bare_work) = np.array(taken).min(axis=0).sum(axis=0).tolist()
+    return _loop(seconds, bare, counted, result, work / bare_work)
+
+
+def _clocks() -> NDArray[np.float64]:
+    """Seconds of the wall's clock and of all processors for this process."""
+    return np.array([time.perf_counter(), time.process_time()])
 
 
 def _in_turns(
@@ -181,10 +192,16 @@ def _in_turns(
     return _loop(min(loops), min(alone), counted, result)
 
 
-def _loop(seconds: float, bare: float, counted: list[list[Call]], result: Result) -> Loop:
+def _loop(
+    seconds: float,
+    bare: float,
+    counted: list[list[Call]],
+    result: Result,
+    work: float | None = None,
+) -> Loop:
     sizes = [call.shape[0] for calls in counted for call in calls]
     images = sum(sizes) / max(len(counted), 1)
-    return Loop(seconds, bare, len(sizes), images, max(sizes, default=0), result)
+    return Loop(seconds, bare, len(sizes), images, max(sizes, default=0), result, work)
 
 
 def bare_seconds(calls: list[Call], run: Callable[[Tensor, int], Tensor], device: str) -> float:

@@ -90,8 +90,9 @@ def test_a_network_that_is_missing_is_told() -> None:
 def test_the_command_measures_everything_of_the_cpu() -> None:
     lines: list[Line] = list(speed.speed("cpu", quick=True))
     measured = {line.name: line for line in lines if line.measured is not None}
-    assert len(measured) == 5
+    assert len(measured) == 9
     (calls,) = (line for name, line in measured.items() if "schedule makes 100" in name)
     assert calls.measured == 19
     ratios = [line.measured for line in measured.values() if "bare" in line.name]
+    assert len(ratios) == 6
     assert all(ratio is not None and 0.3 < ratio < 30 for ratio in ratios)
