@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import textwrap
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
 TRUE, FOUND = "#7fd6f2", "#ff8c42"
 """Colours of the outlines, told apart on gray and by readers who do not see red or green."""
 INCHES, DPI = 1.7, 110
+TITLE = 26
+"""Letters a line."""
 
 
 def file_name(degradation: str) -> str:
@@ -107,7 +110,8 @@ def _sheet(rows: list[_Row], plan: Plan, degradation: str, path: Path) -> Path:
         subject = row.worst(degradation)
         for axis, column in zip(axes, row.columns(degradation), strict=True):
             dice = row.dice(column, subject)
-            axis.set_title(f"{labels[row.images[column].variant]}\nDice {dice:.2f}", fontsize=7)
+            label = textwrap.fill(labels[row.images[column].variant], TITLE)
+            axis.set_title(f"{label}\nDice {dice:.2f}", fontsize=7)
             _panel(axis, row, column, subject)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)

@@ -161,7 +161,12 @@ def as_markdown(table: pd.DataFrame, facts: Facts) -> str:
     ]  # fmt: skip
     for cohort in facts.cohorts:
         part = table[table["cohort"] == cohort.key]
-        lines += [f"## {cohort.label}", "", f"{cohort.detail}.", ""]
+        count = part["subject"].nunique()
+        lines += [
+            f"## {cohort.label}", "",
+            f"{cohort.detail}. Of {count} images no p below {2 / 2**count:.2g} can come, before "
+            "the adjustment.", "",
+        ]  # fmt: skip
         for damage in facts.degradations:
             owner, _, name = damage.key.partition("/")
             if owner == cohort.key:
