@@ -531,8 +531,9 @@ def test_the_estimate_grows_with_area_steps_and_enlargement(monkeypatch):
 
 def test_a_latent_run_adds_its_passes_through_the_autoencoder(monkeypatch):
     cost(monkeypatch, 0.5, 2.0)
-    one = estimate_seconds(image(256), "pseudo_label", {"steps": 10})
-    assert one == pytest.approx(10 * 0.5 + 2.0)
+    from_noise = estimate_seconds(image(256), "pseudo_label", {"steps": 10, "strength": 1.0})
+    assert from_noise == pytest.approx(10 * 0.5 + 2.0)
+    assert estimate_seconds(image(256), "pseudo_label") == pytest.approx(2 * 0.5 + 2.0)
 
 
 def test_what_is_expected_is_timed_at_first_and_learned_from_runs_after(monkeypatch):

@@ -42,7 +42,8 @@ def test_a_method_is_run_again_and_again(monkeypatch: pytest.MonkeyPatch) -> Non
 
     def run(image: Any, params: Any, *, seed: int, device: str) -> Iterator[Step]:
         seeds.append(seed)
-        kept.append(np.ones(2**20, np.float32))
+        # So large that it never comes from memory that was freed before.
+        kept.append(np.ones(10**7, np.float32))
         yield from load_method("clahe").run(image, params, seed=seed, device=device)
 
     monkeypatch.setattr(memory, "load_method", lambda key: SimpleNamespace(run=run))

@@ -156,7 +156,7 @@ def test_too_little_memory_for_the_whole_image_makes_tiles_where_the_network_all
 def test_a_latent_prior_in_colour_with_its_own_timesteps(monkeypatch):
     prior = FakeLatent()
     put(monkeypatch, prior)
-    result = run("pseudo_label", CT[:128, :120], prior="sd15", steps=5, output="full")
+    result = run("pseudo_label", CT[:128, :120], prior="sd15", steps=5, strength=1.0, output="full")
     assert prior.encoded == [(1, 3, 128, 128)]
     assert prior.times == [801, 601, 401, 201, 1]
     assert result.pixels.shape == (128, 120)
@@ -167,7 +167,7 @@ def test_an_autoencoder_without_memory_gets_smaller_pieces(monkeypatch):
     prior = FakeLatent(most=3 * 512**2)
     put(monkeypatch, prior)
     large = np.kron(CT, np.ones((3, 3), np.float32))
-    result = run("pseudo_label", large, prior="sd15", steps=2)
+    result = run("pseudo_label", large, prior="sd15", steps=2, strength=1.0)
     assert set(prior.encoded) == {(1, 3, 512, 512)}
     assert "tiles of 512 pixels instead of 1024" in result.notes[0]
 
