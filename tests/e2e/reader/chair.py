@@ -59,6 +59,14 @@ class Chair:
         self.page.wait_for_selector(READY)
         return self
 
+    def sees(self, anything: bool) -> Chair:
+        """Wait, a second at most, until both images are drawn, or both are black."""
+        for _ in range(20):
+            if all(bool(self.canvas(side)[0].any()) is anything for side in (0, 1)):
+                return self
+            self.page.wait_for_timeout(50)
+        raise AssertionError(f"the images are {'' if anything else 'not '}black")
+
     def press(self, *keys: str) -> Chair:
         """Press keys one after the other."""
         for key in keys:

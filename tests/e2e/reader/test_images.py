@@ -190,23 +190,23 @@ def test_images_are_not_handed_out_by_the_mouse(chair, small, code):
 def test_paused_or_in_a_small_window_nothing_is_seen_and_no_time_passes(chair, small, code):
     chair.come_in(code, until="pair").sees_pair()
     chair.press("4", "p")
-    assert chair.page.locator("dialog").is_visible()
-    assert all(not chair.canvas(side)[0].any() for side in (0, 1))
+    chair.page.wait_for_selector("dialog")
+    chair.sees(False)
     clock = "document.querySelector('.dk-images').rrLight.noted"
     assert chair.page.evaluate(f"typeof {clock}") == "function"
     chair.press("3")
     chair.press("Enter")
     chair.page.wait_for_selector("dialog", state="detached")
-    assert chair.canvas(0)[0].any()
+    chair.sees(True)
     assert chair.chosen == ["4"]
     chair.page.set_viewport_size({"width": 990, "height": 720})
-    assert chair.page.locator(".dk-small").is_visible()
-    assert not chair.canvas(0)[0].any()
+    chair.page.locator(".dk-small").wait_for(state="visible")
+    chair.sees(False)
     chair.press("3")
     assert chair.chosen == ["4"]
     chair.page.set_viewport_size({"width": 1280, "height": 720})
     chair.page.locator(".dk-small").wait_for(state="hidden")
-    assert chair.canvas(0)[0].any()
+    chair.sees(True)
     chair.answer("3", "5", "2", "ArrowRight")
     with small.store.read() as rows_:
         kinds = rows_.scalars(
