@@ -301,15 +301,28 @@ def test_stop_keeps_what_is_finished(opened, served):
     opened.fill("#set-srad-steps :is(input, textarea)", "")
 
 
+def refused(page, bad):
+    """Upload a bad file and wait for its sentence."""
+    for last in (False, False, True):
+        upload(page, bad.name, bad.data)
+        try:
+            page.wait_for_function(
+                "says => document.querySelector('#notice').innerText.includes(says)",
+                arg=bad.says, timeout=60_000 if last else 10_000,
+            )  # fmt: skip
+            return
+        except TimeoutError:
+            # Faster than a hand: Gradio drops a file that comes while the one before is cleared.
+            if last:
+                raise
+
+
 def test_each_bad_file_says_what_is_wrong_and_the_result_stays(opened):
     choose_sample(opened, "real_mr_small")
     run(opened, "clahe")
     before = readback(opened, "clahe")
     for name, bad in bad_files().items():
-        upload(opened, bad.name, bad.data)
-        opened.wait_for_function(
-            "says => document.querySelector('#notice').innerText.includes(says)", arg=bad.says
-        )
+        refused(opened, bad)
         assert panels(opened) == ["input", "clahe"], name
     np.testing.assert_array_equal(readback(opened, "clahe"), before)
     choose_sample(opened, "ultrasound")
