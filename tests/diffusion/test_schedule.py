@@ -150,4 +150,5 @@ def test_a_run_that_is_stopped_leaves_no_thread_drawing() -> None:
     until = time.monotonic() + 5
     while threading.active_count() > before and time.monotonic() < until:
         time.sleep(0.01)
-    assert threading.active_count() == before
+    # Threads of tests before may end meanwhile.
+    assert threading.active_count() <= before

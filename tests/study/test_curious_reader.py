@@ -35,7 +35,7 @@ PROTOCOL = Protocol(
     readers=8, training=1, dummies=2, repeats=10, nulls=4, feedback=False, ask_blinding=False
 )
 PAIRS = 2 + CASES * 6 + 10 + 4
-SOME = 40
+SOME = 90
 """Pairs that are enough to find what was put in."""
 CAUGHT = 0.05
 
