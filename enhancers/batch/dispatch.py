@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections import deque
 from collections.abc import Generator, Iterable, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, wait
@@ -12,6 +13,8 @@ from typing import Any, Protocol
 from enhancers.batch.plan import Task
 from enhancers.batch.worker import Answer, Facts, Failure
 from enhancers.errors import ReadingRoomError
+
+_log = logging.getLogger(__name__)
 
 RETRIES = 2
 """How often a task that failed, or whose worker died, is tried again."""
@@ -94,7 +97,9 @@ class _Floor:
         tried = job.attempts + 1
         try:
             answer = future.result()
-        except Exception:
+        except Exception as error:
+            # Ray and a pool each have their own errors for it, and the log says which.
+            _log.warning("a worker died: %s: %s", type(error).__name__, error)
             place.stop()
             self.start(place)
             answer = Failure(

@@ -188,6 +188,5 @@ class NoiseAhead:
         noise = keyed_noise(self.shape, self.seed, t, self.sample, pinned=True)
         with torch.cuda.stream(self._stream):
             there = noise.to(self.device, non_blocking=True)
-            copied = torch.cuda.Event()  # type: ignore[no-untyped-call]
-            copied.record(self._stream)
+            copied = self._stream.record_event()
         return there, copied

@@ -116,7 +116,7 @@ class Fit:
         with torch.enable_grad(), torch.backends.cudnn.flags(deterministic=True, benchmark=False):
             self.optimiser.zero_grad()
             out = self.network((self.z + shift).to(self.y.device))
-            F.mse_loss(self.operator.forward(out), self.y).backward()  # type: ignore[no-untyped-call]
+            torch.autograd.backward(F.mse_loss(self.operator.forward(out), self.y))
             self.optimiser.step()
         out = out.detach()
         self.mean = out if self.mean is None else torch.lerp(out, self.mean, MEMORY)

@@ -140,7 +140,7 @@ def _fit(
             x, y = augment(images[chosen], labels[chosen], recipe, rng)
             adam.zero_grad(set_to_none=True)
             loss = segmentation_loss(logits(network, x.to(device)), y.to(device))
-            loss.backward()  # type: ignore[no-untyped-call]
+            torch.autograd.backward(loss)
             adam.step()
         pace.step()
         found = _validate(network, held, held_labels)
