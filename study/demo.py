@@ -16,14 +16,10 @@ from pathlib import Path
 from sqlalchemy import func, select
 
 from study import keyfile, ratings, simulate
-from study.analysis.collect import SKIPPED
-from study.analysis.log import run
 from study.entrance import Entrance, Identity
 from study.errors import WrongScreen
-from study.export import bundle
 from study.models import DisplayCheck, Presentation, RatingEvent, Reader, ReadingSession
 from study.protocol import CATALOG, PREFERENCE, Protocol, Status
-from study.report import render
 from study.session import consent_digest
 from study.store import Store
 from study.tastes import Taste
@@ -127,6 +123,11 @@ class Demo:
             return self._results
 
     def _finish(self) -> Results:
+        # Statistics and plots take a second to import; the first page does not wait for them.
+        from study.analysis.log import run
+        from study.export import bundle
+        from study.report import render
+
         reading = self.reading()
         if not reading.finished:
             raise WrongScreen(f"{reading.total - reading.done} of {reading.total} pairs are left.")
@@ -203,7 +204,7 @@ def start(template: Path, folder: Path) -> Demo:
     """
     shutil.copytree(template, folder)
     demo = Demo(folder)
-    skipped = {SKIPPED: "demonstration", "carry_on": True}
+    skipped = {DisplayCheck.SKIPPED: "demonstration", "carry_on": True}
     with demo.store.write() as session:
         reader = session.get_one(Reader, demo.visitor.reader_id)
         reader.specialty, reader.experience_years = "Visitor", None

@@ -8,6 +8,7 @@ from __future__ import annotations
 import secrets
 import uuid
 from datetime import UTC, datetime
+from typing import ClassVar
 
 from sqlalchemy import CheckConstraint, ForeignKey, LargeBinary, MetaData, UniqueConstraint
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
@@ -230,6 +231,8 @@ class ReadingSession(Base):
 class DisplayCheck(Base):
     """What a reader's screen showed before reading; append-only."""
 
+    SKIPPED: ClassVar = "skipped"
+    """In the detail of a check that was not made, as in a demonstration."""
     __tablename__ = "display_check"
     id: Mapped[str] = mapped_column(primary_key=True, default=new_id)
     reader_id: Mapped[str] = mapped_column(ForeignKey("reader.id"), index=True)

@@ -45,9 +45,6 @@ from study.models import (
 from study.protocol import MethodKind, Protocol, Role, Status
 from study.store import Store, parsed
 
-SKIPPED = "skipped"
-"""In the detail of a display check that was not made, as in a demonstration."""
-
 
 def collect(store: Store, key: Key | None = None) -> Dataset:
     """All that a closed study knows, without the readers who withdrew.
@@ -202,7 +199,7 @@ def _reader(session: Session, reader: Reader, state: str, answers: Answers) -> R
     checks = [
         one.passed
         for one in session.scalars(select(DisplayCheck).where(DisplayCheck.reader_id == reader.id))
-        if SKIPPED not in json.loads(one.detail_json)
+        if DisplayCheck.SKIPPED not in json.loads(one.detail_json)
     ]
     return replace(
         record,
