@@ -59,10 +59,15 @@ class Report:
 
 def report(title: str, command: str, device: str, lines: list[Line]) -> Report:
     """The figures with the facts of this machine and moment."""
-    versions = [("Python", platform.python_version())]
-    versions += [(name, importlib.metadata.version(name)) for name in PACKAGES if _installed(name)]
     now = datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC")
-    return Report(title, machine(device), tuple(versions), command, now, tuple(lines))
+    return Report(title, machine(device), software(), command, now, tuple(lines))
+
+
+def software() -> tuple[tuple[str, str], ...]:
+    """Python and the packages that figures depend on, with their versions."""
+    found = [("Python", platform.python_version())]
+    found += [(name, importlib.metadata.version(name)) for name in PACKAGES if _installed(name)]
+    return tuple(found)
 
 
 def machine(device: str) -> str:

@@ -29,9 +29,9 @@ def _unet(image_channels: int, widths: tuple[int, ...], sample_size: int) -> UNe
     )
 
 
-def pixel_unet() -> UNet2DModel:
+def pixel_unet(widths: tuple[int, ...] = PIXEL_CHANNELS) -> UNet2DModel:
     """ε-prediction network on gray images in [-1, 1], (B, 1, H, W) with sides divisible by 8."""
-    return _unet(1, PIXEL_CHANNELS, 64)
+    return _unet(1, widths, 64)
 
 
 def latent_unet() -> UNet2DModel:

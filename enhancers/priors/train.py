@@ -25,6 +25,7 @@ from enhancers.errors import PriorMissing
 from enhancers.priors import networks
 from enhancers.priors.card import render
 from enhancers.priors.corpus import Corpus, Crops
+from enhancers.priors.targets import EPSILON, Target
 from enhancers.priors.validation import as_tensor, denoising_psnr, latent_errors, round_trip_psnr
 
 PIXEL_SIDE = 64
@@ -55,13 +56,18 @@ class Report:
 
 
 class Stage:
-    """One network under training: weights, moving average, optimiser, clock, checkpoint."""
+    """One network under training: weights, moving average, optimiser, clock, checkpoint.
+
+    Its budget is ``minutes``, or ``most`` steps where that is given.
+    """
 
     def __init__(
-        self, name: str, model: Any, minutes: float, out: Path, device: str, rate: float = RATE
-    ) -> None:
+        self, name: str, model: Any, minutes: float, out: Path, device: str, rate: float = RATE,
+        *, most: int | None = None,
+    ) -> None:  # fmt: skip
         self.name = name
         self.minutes = minutes
+        self.most = most
         self.rate = rate
         out.mkdir(parents=True, exist_ok=True)
         self.path = out / f"{name}.pt"
@@ -97,20 +103,25 @@ class Stage:
         torch.save(state, partial)
         partial.replace(self.path)
 
+    def progress(self) -> float:
+        """Share of the budget that is used up."""
+        if self.most is not None:
+            return self.steps / self.most
+        return self.elapsed / (self.minutes * 60)
+
     def fit(self, loss_of: Callable[[], Tensor]) -> None:
-        """Minimise ``loss_of()`` until the minutes are used up."""
-        budget = self.minutes * 60
+        """Minimise ``loss_of()`` until the budget is used up."""
         saved = last = time.monotonic()
-        with tqdm(total=round(budget), initial=min(round(self.elapsed), round(budget)),
-                  unit="s", desc=self.name) as bar:  # fmt: skip
-            while self.elapsed < budget:
-                loss = self._step(loss_of, self.elapsed / budget)
+        with tqdm(total=100, initial=min(round(100 * self.progress()), 100), unit="%",
+                  desc=self.name) as bar:  # fmt: skip
+            while (progress := self.progress()) < 1:
+                loss = self._step(loss_of, progress)
                 now = time.monotonic()
                 self.elapsed += now - last
                 last = now
                 self.loss = loss if math.isnan(self.loss) else 0.99 * self.loss + 0.01 * loss
                 bar.set_postfix(step=self.steps, loss=f"{self.loss:.4f}", refresh=False)
-                bar.update(min(round(self.elapsed), round(budget)) - bar.n)
+                bar.update(min(round(100 * self.progress()), 100) - bar.n)
                 if now - saved > CHECKPOINT_SECONDS:
                     self.save()
                     saved = now
@@ -139,14 +150,34 @@ class Stage:
         return self.model.eval()
 
 
-def diffusion_loss(model: Any, clean: Tensor, signal: Tensor) -> Tensor:
-    """ε-prediction error on ``clean`` noised to random timesteps; ``signal`` is ābar, (T,)."""
+def diffusion_loss(
+    model: Any,
+    clean: Tensor,
+    signal: Tensor,
+    *,
+    target: Target = EPSILON,
+    bias: float = LOW_NOISE_BIAS,
+) -> Tensor:
+    """Prediction error on ``clean`` noised to random timesteps.
+
+    Parameters
+    ----------
+    model : UNet2DModel
+    clean : Tensor, shape (B, C, H, W)
+    signal : Tensor, shape (T,)
+        ābar.
+    target : Target
+    bias : float
+        Timesteps are drawn as T u^bias.
+    """
     share = torch.rand(len(clean), device=clean.device)
-    steps = (share**LOW_NOISE_BIAS * len(signal)).long()
+    steps = (share**bias * len(signal)).long()
     kept = signal[steps].view(-1, 1, 1, 1)
     noise = torch.randn_like(clean)
     noisy = kept.sqrt() * clean + (1 - kept).sqrt() * noise
-    return F.mse_loss(model(noisy, steps).sample, noise)
+    error = (model(noisy, steps).sample - target.of(clean, noise, kept)).square()
+    loss: Tensor = (target.weight(kept) * error).mean()
+    return loss
 
 
 def train_pixel(

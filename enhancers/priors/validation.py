@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from enhancers.priors.corpus import Corpus
+from enhancers.priors.targets import EPSILON, Target
 
 LATENT_TIMES = (50, 200, 500)
 """Timesteps at which the latent network is validated."""
@@ -22,22 +23,36 @@ def as_tensor(images: NDArray[np.float32], device: str) -> Tensor:
     return torch.from_numpy(images).to(device).contiguous(memory_format=torch.channels_last)
 
 
-@torch.no_grad()
 def denoising_psnr(model: Any, corpus: Corpus, signal: Tensor, device: str) -> dict[str, float]:
-    """PSNR in dB of the one-call estimate at σ = 0.1 of [0, 1], by group."""
+    """PSNR in dB of the one-call estimate at σ = 0.1 of [0, 1], for the card of a prior."""
+    found = one_call_psnr(model, corpus, signal, device, sigma=0.1)
+    return {f"{name} denoised, dB": value for name, value in found.items()}
+
+
+@torch.no_grad()
+def one_call_psnr(
+    model: Any,
+    corpus: Corpus,
+    signal: Tensor,
+    device: str,
+    *,
+    sigma: float,
+    target: Target = EPSILON,
+) -> dict[str, float]:
+    """PSNR in dB of the estimate that one call gives at noise σ of [0, 1], by group."""
     generator = torch.Generator().manual_seed(0)
-    step = int(((1 - signal).sqrt() / signal.sqrt() - 0.2).abs().argmin())
-    kept = float(signal[step])
+    step = int(((1 - signal).sqrt() / signal.sqrt() - 2 * sigma).abs().argmin())
+    kept = signal[step]
     figures = {}
     for name, images in _validation_images(corpus):
         errors = []
         for image in torch.split(as_tensor(images, device), 1):
             noise = torch.randn(image.shape, generator=generator).to(device)
-            noisy = math.sqrt(kept) * image + math.sqrt(1 - kept) * noise
-            predicted = model(noisy, step).sample
-            clean = (noisy - math.sqrt(1 - kept) * predicted) / math.sqrt(kept)
+            noisy = kept.sqrt() * image + (1 - kept).sqrt() * noise
+            predicted = target.noise(model(noisy, step).sample, noisy, kept)
+            clean = (noisy - (1 - kept).sqrt() * predicted) / kept.sqrt()
             errors.append(float(((clean.clamp(-1, 1) - image) / 2).square().mean()))
-        figures[f"{name} denoised, dB"] = _mean_psnr(errors)
+        figures[name] = _mean_psnr(errors)
     return figures
 
 
