@@ -10,7 +10,7 @@ import sys
 
 import typer
 
-from enhancers.cli import batch, bench, images, ingredients, priors, quality, segmentation
+from enhancers.cli import batch, bench, evidence, images, ingredients, priors, quality, segmentation
 from enhancers.cli.common import AsJson
 from enhancers.errors import ReadingRoomError
 
@@ -34,6 +34,7 @@ for command in (images.run, images.metrics, images.degrade, images.samples):
 app.command(cls=batch.WithAddress)(batch.batch)
 bench.app.command()(quality.quality)
 bench.app.command()(segmentation.segmentation)
+bench.app.command()(evidence.evidence)
 bench.app.command()(ingredients.ingredients)
 app.add_typer(priors.app, name="priors")
 app.add_typer(bench.app, name="bench")

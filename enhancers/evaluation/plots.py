@@ -46,16 +46,17 @@ def write(
     folder.mkdir(parents=True, exist_ok=True)
     found = []
     with mpl.rc_context(STYLE):
-        for name, figure in _figures(rows, summary, pictures):
+        for name, figure in figures(rows, summary, pictures):
             figure.savefig(folder / f"{name}.png", dpi=DPI, metadata={"Software": None})
             figure.savefig(folder / f"{name}.svg", metadata={"Date": None, "Creator": None})
             found.append(folder / f"{name}.png")
     return found
 
 
-def _figures(
-    rows: Sequence[Row], summary: Summary, pictures: Path | None
+def figures(
+    rows: Sequence[Row], summary: Summary, pictures: Path | None = None
 ) -> Iterator[tuple[str, Figure]]:
+    """Every figure of a run by its name, ``condition-kind``; draw and save them under `STYLE`."""
     for condition in summary.protocol.conditions:
         shown = summary.of(condition.key)
         if not shown:

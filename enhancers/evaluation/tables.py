@@ -6,7 +6,7 @@ Times are in files of their own: everything else is the same, byte for byte, on 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -24,6 +24,14 @@ if TYPE_CHECKING:
 
 TOLD = 5
 """Measures whose comparisons stand on the page; ``paired.csv`` has them all."""
+READING = (
+    "Means ± standard deviation over images; a method with several seeds counts with its mean "
+    "over them. p values are Holm's, for all comparisons of one measure in one condition. "
+    "Images of one subject are not independent: an interval over subjects heeds that, the "
+    "tests and the interval over images do not. Filters stand at their best strengths for the "
+    "set."
+)
+"""How to read the tables."""
 
 
 def write(folder: Path, rows: Sequence[Row], summary: Summary, cases: Sequence[Case]) -> None:
@@ -112,9 +120,9 @@ def as_markdown(summary: Summary, cases: Sequence[Case], rows: Sequence[Row]) ->
     for condition in protocol.conditions:
         shown = summary.of(condition.key)
         if shown:
-            lines += [f"## {condition.label}", "", *_means(shown, protocol), ""]
-            lines += _by_group(summary, condition)
-            lines += _compared(summary, condition)
+            lines += [f"## {condition.label}", "", *means_table(shown, protocol), ""]
+            lines += group_table(summary, condition)
+            lines += comparison_table(summary, condition, protocol.measures[:TOLD])
     failed = [row for row in rows if row.error]
     if failed:
         lines += ["## Not measured", ""]
@@ -136,16 +144,26 @@ def _material(cases: Sequence[Case]) -> str:
     return f"Images (of so many subjects): {', '.join(parts)}.{ending}"
 
 
-def _means(shown: Sequence[Line], protocol: Protocol) -> list[str]:
+def means_table(
+    shown: Sequence[Line], protocol: Protocol, seconds: Mapping[str, float] | None = None
+) -> list[str]:
+    """Mean ± SD of every candidate and measure, the best bold; with ``seconds`` a column of them.
+
+    ``seconds`` is by candidate.
+    """
     keys = [key for key in protocol.measures if any(line.measure == key for line in shown)]
     heads = [f"{measure(key).label} {measure(key).arrow}" for key in keys]
-    lines = ["| | " + " | ".join(heads) + " | calls |", "|---" * (len(keys) + 2) + "|"]
+    heads += ["calls"] + ["seconds"] * (seconds is not None)
+    lines = ["| | " + " | ".join(heads) + " |", "|---" * (len(heads) + 1) + "|"]
     best = {key: _best(shown, key) for key in keys}
     for candidate in dict.fromkeys(line.candidate for line in shown):
         own = {line.measure: line for line in shown if line.candidate == candidate}
         cells = [_cell(own.get(key), best[key]) for key in keys]
         first = next(iter(own.values()))
-        lines.append(f"| {first.label} | " + " | ".join(cells) + f" | {first.calls:g} |")
+        cells.append(f"{first.calls:.4g}")
+        if seconds is not None:
+            cells.append(f"{seconds[candidate]:.2g}" if candidate in seconds else "")
+        lines.append(f"| {first.label} | " + " | ".join(cells) + " |")
     return lines
 
 
@@ -165,7 +183,7 @@ def _cell(line: Line | None, best: float | None) -> str:
     return mean if line.sd is None else f"{mean} ± {number(line.sd, line.measure)}"
 
 
-def _by_group(summary: Summary, condition: Condition) -> list[str]:
+def group_table(summary: Summary, condition: Condition) -> list[str]:
     """The means of the first two measures, group by group; nothing where there is one group."""
     here = [line for line in summary.lines if line.condition == condition.key and line.shown]
     groups = [group for group in dict.fromkeys(line.group for line in here) if group != ALL]
@@ -186,8 +204,8 @@ def _by_group(summary: Summary, condition: Condition) -> list[str]:
     return [*lines, ""]
 
 
-def _compared(summary: Summary, condition: Condition) -> list[str]:
-    told = summary.protocol.measures[:TOLD]
+def comparison_table(summary: Summary, condition: Condition, told: Sequence[str]) -> list[str]:
+    """The subject against every rival in the measures ``told``; nothing where nobody competes."""
     found = [
         one for one in summary.comparisons if one.condition == condition.key and one.measure in told
     ]
@@ -210,19 +228,18 @@ def _compared(summary: Summary, condition: Condition) -> list[str]:
 
 
 def _legend(protocol: Protocol) -> list[str]:
-    lines = [
-        "Means ± standard deviation over images; a method with several seeds counts with its mean "
-        "over them. p values are Holm's, for all comparisons of one measure in one condition. "
-        "Images of one subject are not independent: an interval over subjects heeds that, the "
-        "tests and the interval over images do not. Filters stand at their best strengths for the "
-        "set.",
-        "",
-    ]
+    lines = [READING, ""]
     for key in protocol.measures:
-        one, reason = measure(key), available(key)
+        reason = available(key)
         missing = f" Not measured here: {reason}." if reason else ""
-        lines.append(f"- {one.label} {one.arrow}: {one.definition}. {one.note}{missing}".rstrip())
+        lines.append(f"- {definition(key)}{missing}")
     return [*lines, ""]
+
+
+def definition(key: str) -> str:
+    """What a measure is, in a line."""
+    one = measure(key)
+    return f"{one.label} {one.arrow}: {one.definition}. {one.note}".rstrip()
 
 
 def times_markdown(rows: Sequence[Row], summary: Summary) -> str:

@@ -1,0 +1,100 @@
+"""``enhancers bench evidence``: every claim measured again, and the page about it written."""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from enhancers.cli.common import Device
+
+if TYPE_CHECKING:
+    from enhancers.evaluation.evidence.measuring import Prepared
+    from enhancers.evaluation.evidence.stored import Evidence
+    from enhancers.evaluation.runs import Row
+
+SHOWN = 5
+"""Failures that are told one by one; the page has them all."""
+
+
+def evidence(
+    work: Annotated[Path, typer.Option(metavar="DIR", help="Keeps what is computed, to go on.")],
+    data: Annotated[
+        str, typer.Option(metavar="DIR|phantoms", help="Images; without it what is drawn is run.")
+    ] = "",
+    out: Annotated[
+        Path | None, typer.Option(metavar="DIR", help="Of the page; assets/evidence without it.")
+    ] = None,
+    only: Annotated[str, typer.Option(metavar="A,B", help="Chapters; the others stay.")] = "",
+    limit: Annotated[int | None, typer.Option(min=1, help="Images of each group.")] = None,
+    readme: Annotated[
+        Path | None, typer.Option(help="Its table of claims is rewritten; the project's own.")
+    ] = None,
+    device: Device = "auto",
+) -> None:
+    """Measure what the project claims, and write the page with tables, plots and pictures."""
+    from enhancers import devices
+    from enhancers.evaluation.evidence import page, places, plan, writing
+    from enhancers.evaluation.evidence.measuring import networks, prepare
+    from enhancers.evaluation.evidence.stored import read
+
+    keys = tuple(dict.fromkeys(word.strip() for word in only.split(",") if word.strip()))
+    chapters = plan.chosen(keys, data)
+    where = devices.choose(device)
+    folder = places.ASSETS if out is None else out
+    text = readme or (places.README if out is None and places.README.is_file() else None)
+    read(folder)
+    if text is not None:
+        writing.check(text)
+    # All images are read before the first is enhanced: what is lacking is told at once.
+    prepared = [
+        prepare(chapter, data, limit=limit, device=where, tell=_note) for chapter in chapters
+    ]
+    failed, now = 0, networks()
+    for place, one in enumerate(prepared, 1):
+        rows = _rows(one, work, f"{place}/{len(prepared)} {one.chapter.key}")
+        found = writing.add(folder, one, rows, one.folder(work))
+        writing.write(folder, text, replace(found, networks=now))
+        failed += _tell(rows)
+    found = replace(read(folder), networks=now)
+    writing.write(folder, text, found)
+    print(page.claims_block(found))
+    print(f"see {folder / writing.PAGE}", file=sys.stderr)
+    if failed or not _met(found):
+        raise typer.Exit(1)
+
+
+def _met(found: Evidence) -> bool:
+    from enhancers.evaluation.evidence import claims
+
+    return all(one.verdict != claims.MISSED for one in claims.findings(found))
+
+
+def _rows(prepared: Prepared, work: Path, title: str) -> list[Row]:
+    """Run with a bar."""
+    from tqdm.auto import tqdm
+
+    from enhancers.evaluation.runs import count, run
+
+    plan, rows = prepared.plan, []
+    found = run(plan, prepared.folder(work))
+    with tqdm(found, total=count(plan), unit="row", file=sys.stderr) as bar:
+        for row in bar:
+            bar.set_description(f"{title}: {row.candidate[:24]}", refresh=False)
+            rows.append(row)
+    return rows
+
+
+def _tell(rows: list[Row]) -> int:
+    """Tell what could not be measured; returns how many rows that are."""
+    failed = [row for row in rows if row.error]
+    for row in failed[:SHOWN]:
+        print(f"failed: {row.condition}, {row.case}, {row.candidate}: {row.error}", file=sys.stderr)
+    return len(failed)
+
+
+def _note(line: str) -> None:
+    print(f"Note: {line}", file=sys.stderr)

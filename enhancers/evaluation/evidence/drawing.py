@@ -1,0 +1,47 @@
+"""The plots of a chapter: numbers only, so that nothing of a user's images leaves their machine."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from enhancers.evaluation import plots
+from enhancers.evaluation.evidence.stored import Plot
+from enhancers.evaluation.protocols import Condition, Protocol
+from enhancers.evaluation.runs import Row
+from enhancers.evaluation.summary import Summary
+
+TEXTS = {
+    "scores": "the score of every image, and the means",
+    "differences": "paired differences with 95 % intervals",
+    "calls": "mean quality against network calls",
+    "spectra": "noise power by frequency",
+}
+"""What the figures of `enhancers.evaluation.plots` show, by the last word of their names."""
+
+
+def draw(folder: Path, prefix: str, rows: Sequence[Row], summary: Summary) -> tuple[Plot, ...]:
+    """Draw the figures of a chapter as ``prefix-condition-kind.svg``."""
+    import matplotlib as mpl
+
+    wanted = _wanted(summary.protocol)
+    conditions = {one.key: one for one in summary.protocol.conditions}
+    found = []
+    with mpl.rc_context(plots.STYLE):
+        for name, figure in plots.figures(rows, summary):
+            condition, _, kind = name.rpartition("-")
+            if kind in wanted:
+                file = f"{prefix}-{name}.svg"
+                figure.savefig(folder / file, metadata={"Date": None, "Creator": None})
+                found.append(Plot(file, _text(conditions[condition], kind), condition))
+    return tuple(found)
+
+
+def _wanted(protocol: Protocol) -> tuple[str, ...]:
+    if protocol.against_calls:
+        return ("calls",)
+    return ("scores", "differences", *(("spectra",) if protocol.spectra else ()))
+
+
+def _text(condition: Condition, kind: str) -> str:
+    return f"{condition.label}: {TEXTS[kind]}"

@@ -1,0 +1,260 @@
+"""The page ``evidence.md``, from the stored results alone: the same figures give the same bytes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from enhancers.evaluation.evidence import claims
+from enhancers.evaluation.evidence.claims import Finding
+from enhancers.evaluation.evidence.measuring import PROGRAM, command
+from enhancers.evaluation.evidence.plan import CHAPTERS, Chapter
+from enhancers.evaluation.evidence.stored import Evidence, Images, Measured, Network
+from enhancers.evaluation.measures import measure
+from enhancers.evaluation.plots import PANELS
+from enhancers.evaluation.protocols import Condition, protocol
+from enhancers.evaluation.summary import Summary
+from enhancers.evaluation.tables import (
+    READING,
+    comparison_table,
+    definition,
+    group_table,
+    means_table,
+    number,
+    signed,
+)
+
+HEAD = """\
+# How good is it?
+
+Is a method better, by how much, and on what: measured by commands, on images with a known truth \
+that are degraded, enhanced and compared. The figures are in `evidence.json`; this page is written \
+from them, and a test fails when the two differ. Where a claim is missed, the page says so. \
+A better score is not a better diagnosis: nothing here is for clinical use.
+"""
+GROUPS = {"mr": "MR", "ct": "CT", "us": "ultrasound", "xr": "X-ray", "discs": "faint discs"}
+"""Groups of images as a sentence names them."""
+USED_BY = {"pixel": "`null_space`, `unimie`", "latent": "`pseudo_label`"}
+ALL_OF_IT = f"{PROGRAM} --data DIR --work DIR"
+
+
+def as_markdown(evidence: Evidence) -> str:
+    """The whole page."""
+    lines = [HEAD, *_claims(evidence), *_networks(evidence)]
+    for chapter in CHAPTERS.values():
+        lines += _chapter(chapter, evidence)
+    lines += _reading(evidence)
+    return "\n".join(lines).rstrip() + "\n"
+
+
+def _code(text: str) -> list[str]:
+    return ["```", text, "```", ""]
+
+
+def _claims(evidence: Evidence) -> Iterator[str]:
+    yield from ("## What is claimed, and what was measured", "")
+    yield from _code(ALL_OF_IT)
+    found = claims.findings(evidence)
+    yield "| claim | measure | required | measured | verdict | images |"
+    yield "|---|---|---|---|---|---|"
+    for one in found:
+        key = one.claim.measure
+        chapter = evidence.chapter(one.claim.chapter)
+        images = "" if chapter is None else _images(chapter)
+        cells = [one.claim.sentence, measure(key).label, _required(one), _measured(one),
+                 _verdict(one), images]  # fmt: skip
+        yield f"| {' | '.join(cells)} |"
+    yield ""
+    yield (
+        "A claim is measured against the best of its rivals in that measure: the difference, then "
+        "the two means, unweighted over the kinds of images."
+    )
+    yield ""
+    yield from _missed(found)
+
+
+def _missed(found: tuple[Finding, ...]) -> Iterator[str]:
+    """What is not borne out, in sentences."""
+    missed = [one for one in found if one.verdict == claims.MISSED]
+    for one in missed:
+        key = one.claim.measure
+        yield (
+            f"- **Missed:** {one.claim.sentence}: in {short(key)} it is {_gap(one)} {one.rival}."
+        )
+    if missed:
+        yield ""
+
+
+def _gap(one: Finding) -> str:
+    """How a missed claim stands, such as "0.31 below" or "only 0.52 above"."""
+    assert one.ahead is not None
+    size = number(abs(one.ahead), one.claim.measure)
+    if one.ahead == 0:
+        return "level with"
+    up = measure(one.claim.measure).direction == "up"
+    side = "above" if (one.ahead > 0) == up else "below"
+    return f"only {size} {side}" if one.ahead > 0 else f"{size} {side}, so worse than,"
+
+
+def _required(one: Finding) -> str:
+    least = one.claim.at_least
+    if least is None:
+        return "better"
+    return "not worse" if least == 0 else f"{signed(least, one.claim.measure)} or more"
+
+
+def _measured(one: Finding) -> str:
+    if one.ahead is None or one.own is None or one.best is None:
+        return ""
+    key = one.claim.measure
+    return (
+        f"{signed(one.own - one.best, key)} ({number(one.own, key)} against "
+        f"{number(one.best, key)}, {one.rival})"
+    )
+
+
+def _verdict(one: Finding) -> str:
+    return f"**{one.verdict}**" if one.verdict == claims.MISSED else one.verdict
+
+
+def short(key: str) -> str:
+    """The name of a measure without its unit."""
+    return measure(key).label.partition(" (")[0]
+
+
+def _images(chapter: Measured) -> str:
+    told = [_group(one) for one in chapter.images]
+    return ("phantoms: " if chapter.source == "phantoms" else "") + ", ".join(told)
+
+
+def _group(one: Images) -> str:
+    return f"{one.images} {GROUPS.get(one.group, one.group)}"
+
+
+def claims_block(evidence: Evidence) -> str:
+    """The short table of the README: a line a claim, its measures together."""
+    sentences: dict[str, list[Finding]] = {}
+    for one in claims.findings(evidence):
+        sentences.setdefault(one.claim.sentence, []).append(one)
+    lines = ["| claim | measured | |", "|---|---|---|"]
+    for sentence, found in sentences.items():
+        told = ", ".join(
+            f"{short(one.claim.measure)} {signed(one.own - one.best, one.claim.measure)}"
+            for one in found
+            if one.own is not None and one.best is not None
+        )
+        lines.append(f"| {sentence} | {told} | {_worst(found)} |")
+    return "\n".join(lines)
+
+
+def _worst(found: list[Finding]) -> str:
+    verdicts = [one.verdict for one in found]
+    for verdict in (claims.MISSED, claims.NOT_RUN):
+        if verdict in verdicts:
+            return f"**{verdict}**" if verdict == claims.MISSED else verdict
+    return claims.MET
+
+
+def _networks(evidence: Evidence) -> Iterator[str]:
+    yield from ("## What the embedded networks were trained on", "")
+    yield from _code("python -m enhancers priors train --which pixel --data DIR")
+    if not evidence.networks:
+        yield from ("Not written yet.", "")
+        return
+    yield (
+        "Two small networks ship with the project. They were trained on open images of 256 x 256 "
+        "pixels and on the project's own phantoms; no subject is on both sides, and every image "
+        "of `DIR` above is of a subject that was held out. Sources and licences are in "
+        "`assets/priors/ATTRIBUTION.md`."
+    )
+    yield ""
+    for network in evidence.networks:
+        yield from _network(network)
+
+
+def _network(network: Network) -> Iterator[str]:
+    yield from (f"### `{network.key}`, for {USED_BY.get(network.key, 'no method')}", "")
+    stages = "; ".join(
+        f"{one.stage}: {one.steps} steps in {one.minutes:.0f} minutes" for one in network.stages
+    )
+    yield from (f"Batches of {network.batch}. {stages}. Weights `{network.digest[:12]}`.", "")
+    yield "| group | images trained on | of subjects | images held out | of subjects |"
+    yield "|---|---|---|---|---|"
+    for one in network.material:
+        yield (
+            f"| {GROUPS.get(one.group, one.group)} | {one.images} | {one.subjects} "
+            f"| {one.held_images} | {one.held_subjects} |"
+        )
+    yield ""
+
+
+def _chapter(chapter: Chapter, evidence: Evidence) -> Iterator[str]:
+    yield from (f"## {chapter.title}", "", chapter.question, "")
+    found = evidence.chapter(chapter.key)
+    if found is None:
+        yield from _code(command(chapter, "DIR", None))
+        yield from ("Not run yet.", "")
+        return
+    yield from _code(found.command)
+    yield from (_circumstances(found), "")
+    yield from _outdated(found, evidence)
+    for one in claims.findings(evidence):
+        if one.claim.chapter == chapter.key:
+            told = f"{short(one.claim.measure)} {_measured(one)}".rstrip()
+            yield f"- {_verdict(one)}: {one.claim.sentence}: {told}"
+    yield ""
+    asked = protocol(found.protocol)
+    summary = Summary(asked, found.subject, found.lines, found.comparisons)
+    for condition in asked.conditions:
+        yield from _condition(condition, found, summary, chapter)
+    if found.failed:
+        yield from ("### Not measured", "", *(f"- {line}" for line in found.failed), "")
+
+
+def _circumstances(found: Measured) -> str:
+    of = ", ".join(f"{_group(one)} of {_count(one.subjects, 'subject')}" for one in found.images)
+    drawn = "Phantoms" if found.source == "phantoms" else "Images"
+    versions = ", ".join(f"{name} {version}" for name, version in found.versions)
+    return (
+        f"{drawn}: {of}; {_count(found.seeds, 'seed')} of every method that samples. Protocol "
+        f"`{found.protocol}`: {protocol(found.protocol).source}. {found.when}; {found.machine}. "
+        f"{versions}."
+    )
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number} {noun}{'' if number == 1 else 's'}"
+
+
+def _outdated(found: Measured, evidence: Evidence) -> Iterator[str]:
+    """Whether the networks have been trained anew since."""
+    now = {network.key: network.digest for network in evidence.networks}
+    if any(now.get(key, digest) != digest for key, digest in found.weights):
+        yield from ("**Measured with earlier weights than those that ship now.**", "")
+
+
+def _condition(
+    condition: Condition, found: Measured, summary: Summary, chapter: Chapter
+) -> Iterator[str]:
+    shown = summary.of(condition.key)
+    if not shown:
+        return
+    seconds = {cost.candidate: cost.median for cost in found.costs}
+    yield from (f"### {condition.label}", "")
+    yield from (*means_table(shown, summary.protocol, seconds), "")
+    yield from group_table(summary, condition)
+    told = chapter.compared or summary.protocol.measures[:PANELS]
+    yield from comparison_table(summary, condition, told)
+    for plot in found.plots:
+        if plot.condition == condition.key:
+            yield from (f"![{plot.text}]({plot.file})", "")
+
+
+def _reading(evidence: Evidence) -> Iterator[str]:
+    keys = dict.fromkeys(line.measure for one in evidence.chapters for line in one.lines)
+    if keys:
+        yield from ("## How to read the tables", "", READING, "")
+        yield (
+            "Seconds are the median wall time of one image on the machine named, with whatever "
+            "else it was doing; calls are those of the network."
+        )
+        yield from ("", *(f"- {definition(key)}" for key in keys), "")

@@ -1,0 +1,164 @@
+"""The chapters of the evidence as pure data: which protocol, on how many images, with whom."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Literal
+
+from enhancers.errors import ParameterError
+from enhancers.method import nearest
+
+Source = Literal["images", "phantoms"]
+"""The user's folder, or images that the project draws."""
+
+
+@dataclass(frozen=True)
+class Chapter:
+    """One chapter: a protocol run on so many images.
+
+    Parameters
+    ----------
+    key : str
+        As ``--only`` names it.
+    title, question : str
+        The question in words, answered by the tables below it.
+    protocol : str
+        A key of `enhancers.evaluation.protocols.PROTOCOLS`.
+    source : {"images", "phantoms"}
+    limit : int
+        Images of each group.
+    seeds : int
+        Of each method that samples.
+    methods, groups : tuple of str
+        Where they differ from the protocol's.
+    compared : tuple of str
+        Measures whose paired differences stand on the page; the protocol's first three for none.
+    """
+
+    key: str
+    title: str
+    question: str
+    protocol: str
+    source: Source = "images"
+    limit: int = 8
+    seeds: int = 1
+    methods: tuple[str, ...] = ()
+    groups: tuple[str, ...] = ()
+    compared: tuple[str, ...] = ()
+
+
+# fmt: off
+_ALL = (
+    Chapter(
+        "denoise", "Gaussian noise on four modalities",
+        "Does DDNM with the embedded network take noise away better than the best classical "
+        "filter, where everyone is told how much noise there is?",
+        "denoise",
+    ),
+    Chapter(
+        "enlarge", "Enlargement by four on four modalities",
+        "Is an image that DDNM enlarges closer to the truth than a bicubic one, for one sample "
+        "and for the mean of several?",
+        "enlarge",
+    ),
+    Chapter(
+        "illumination", "Under-exposed images",
+        "Does UniMIE restore dark, unevenly lit images better than histogram and Retinex "
+        "methods, once one gain and one offset are forgiven to everyone?",
+        "illumination", compared=("psnr_fitted", "ssim_fitted", "loe"),
+    ),
+    Chapter(
+        "us-speckle", "Ultrasound with speckle",
+        "Does the hybrid improve on the classical pipeline that guides it, and on the image "
+        "as it was given?",
+        "us-speckle",
+    ),
+    Chapter(
+        "mr-rician", "MR with Rician noise",
+        "Does the hybrid improve on the classical pipeline that guides it, and on the image "
+        "as it was given?",
+        "mr-rician",
+    ),
+    Chapter(
+        "lowdose-ct", "Low-dose CT",
+        "At a quarter of the dose, who comes closest to the full-dose slice?",
+        "lowdose-ct", limit=4,
+    ),
+    Chapter(
+        "ct-sr4", "Low-dose CT, enlarged four times",
+        "At a quarter of the dose and of the side length, who comes closest to the full slice?",
+        "ct-sr4", limit=4,
+    ),
+    Chapter(
+        "ct-sr8", "Low-dose CT, enlarged eight times",
+        "At a quarter of the dose and an eighth of the side length, what can still be restored?",
+        "ct-sr8", limit=4,
+    ),
+    Chapter(
+        "mr-sr4", "MR, enlarged four times",
+        "Who comes closest to an MR slice of which every fourth pixel is left?",
+        "mr-sr4", limit=4,
+    ),
+    Chapter(
+        "mr-sr8", "MR, enlarged eight times",
+        "Who comes closest to an MR slice of which every eighth pixel is left?",
+        "mr-sr8", limit=4,
+    ),
+    Chapter(
+        "steps", "Quality against network calls",
+        "How many network calls does each generative method need before more of them stop "
+        "helping?",
+        "steps", limit=2,
+    ),
+    Chapter(
+        "texture", "Faint discs in noise",
+        "Does a result with a better PSNR also show faint discs better, and does what is left of "
+        "the noise still look like noise?",
+        "texture", source="phantoms", compared=("detectability", "psnr", "noise_left"),
+    ),
+    Chapter(
+        "spine", "Ultrasound with a marked structure",
+        "Does a marked dark structure stand out more afterwards, and is its form kept?",
+        "spine", source="phantoms",
+    ),
+)
+# fmt: on
+
+CHAPTERS: Mapping[str, Chapter] = MappingProxyType({one.key: one for one in _ALL})
+"""Every chapter by its key, in the order of the page."""
+
+FAILURES = "failures"
+"""What ``--only`` calls the pictures of where each method fails."""
+
+
+def chosen(only: tuple[str, ...], data: str) -> tuple[Chapter, ...]:
+    """The chapters to run: those of ``only``, or all that ``data`` has images for.
+
+    Parameters
+    ----------
+    only : tuple of str
+        Keys of chapters or `FAILURES`; empty for all.
+    data : str
+        Where the images are, empty for nowhere.
+
+    Raises
+    ------
+    ParameterError
+        A key is unknown, or its chapter needs images and there are none.
+    """
+    for key in only:
+        if key not in (*CHAPTERS, FAILURES):
+            hint = nearest(key, [*CHAPTERS, FAILURES]).rstrip(".")
+            raise ParameterError(f"--only {key} is no chapter; {hint}.")
+        if not data and key in CHAPTERS and CHAPTERS[key].source == "images":
+            raise ParameterError(
+                f"The chapter {key} needs images; give --data DIR, or --data phantoms to try it on "
+                "drawn ones."
+            )
+    return tuple(
+        chapter
+        for chapter in CHAPTERS.values()
+        if (chapter.key in only if only else data or chapter.source == "phantoms")
+    )
