@@ -11,8 +11,10 @@ import gradio as gr
 from enhancers.method import Modality
 from enhancers.priors.shelf import states
 from enhancers.registry import METHODS
+from enhancers.ui import evidence as evidence_room
 from enhancers.ui import networks_view, render
 from enhancers.ui.doors import Doors, doors_html
+from enhancers.ui.evidence import EvidenceTab
 from enhancers.ui.networks_view import NetworksTab
 from enhancers.ui.parameters import MethodCard, method_card
 from enhancers.ui.session import FILE_WINDOW, Session
@@ -20,7 +22,7 @@ from enhancers.viewer import Viewer
 
 SIDE, SLIDER, DIFFERENCE = "Side by side", "Slider", "Difference"
 METRICS_TAB, PROVENANCE, CARDS = "Metrics", "Provenance", "Method cards"
-NETWORKS, STUDY = "Networks", "Study"
+EVIDENCE, NETWORKS, STUDY = "How good is it?", "Networks", "Study"
 
 START_WITH = ("classical", "pseudo_label", "null_space", "unimie")
 """Ticked at first: a classical, a hybrid and two purely generative methods."""
@@ -70,12 +72,13 @@ class Layout:
     provenance: Any
     card_choice: Any
     card: Any
+    evidence: EvidenceTab
     networks: NetworksTab
     cards: Sequence[MethodCard]
 
     def components(self) -> list[Any]:
-        """All of them except those on the method cards and the Networks tab."""
-        apart = ("networks", "cards")
+        """All of them except those on the method cards and of the tabs with rooms of their own."""
+        apart = ("evidence", "networks", "cards")
         return [getattr(self, item.name) for item in fields(self) if item.name not in apart]
 
     def method_inputs(self) -> dict[str, Any]:
@@ -247,6 +250,8 @@ def _draw_tabs(parts: dict[str, Any], doors: Doors, changes: bool, cap: int) -> 
                 label="Method", filterable=False, elem_id="card-choice",
             )  # fmt: skip
             parts["card"] = gr.Markdown("", elem_id="card")
+        with gr.Tab(EVIDENCE, id=EVIDENCE) as tab:
+            parts["evidence"] = evidence_room.draw(tab)
         with gr.Tab(NETWORKS, id=NETWORKS) as tab:
             parts["networks"] = networks_view.draw(tab, states(), changes=changes, cap=cap)
         with gr.Tab(STUDY, id=STUDY):

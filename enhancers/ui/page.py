@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import gradio as gr
@@ -13,9 +14,12 @@ from enhancers import devices
 from enhancers.load import Caps
 from enhancers.registry import METHODS
 from enhancers.settings import Settings
+from enhancers.ui import evidence as evidence_room
 from enhancers.ui import exports, gallery, layout
 from enhancers.ui import networks as networks_room
 from enhancers.ui.doors import Doors
+from enhancers.ui.evidence import Evidence
+from enhancers.ui.evidence_files import FOLDER
 from enhancers.ui.layout import Layout
 from enhancers.ui.networks import Networks
 from enhancers.ui.opening import Opening
@@ -61,8 +65,17 @@ class ComparePage:
     launch_options: dict[str, Any]
 
 
-def build(settings: Settings, doors: Doors = NO_DOORS) -> ComparePage:
-    """Build the page; imports no torch."""
+def build(settings: Settings, doors: Doors = NO_DOORS, evidence: Path = FOLDER) -> ComparePage:
+    """Build the page; imports no torch.
+
+    Parameters
+    ----------
+    settings : Settings
+    doors : Doors
+        What the Study tab leads to.
+    evidence : Path
+        Folder of what was measured.
+    """
     sessions = Sessions()
     store = PixelStore(round(settings.pixel_store_mb * 1e6))
     present = networks_room.present()
@@ -82,8 +95,9 @@ def build(settings: Settings, doors: Doors = NO_DOORS) -> ComparePage:
         _wire_run(page, running, views)
         networks = Networks(screen, settings)
         networks_room.wire(networks, _LIGHT, _QUIET)
+        evidence_room.wire(Evidence(evidence), page.evidence, _LIGHT)
         _wire_page(blocks, page, sessions, settings, networks)
-    routers = (pixel_router(store), exports.router(sessions))
+    routers = (pixel_router(store), exports.router(sessions), evidence_room.router(evidence))
     # Threads of its own: with Gradio's default number the page shares those of the whole server,
     # and runs in line would keep a reader study waiting.
     options = {**launch_options(), "max_threads": MOST_RUNS + OTHER_THREADS}

@@ -8,7 +8,7 @@ from typing import Any
 import gradio as gr
 
 _ASSETS = Path(__file__).resolve().parents[2] / "assets"
-_SHEETS = ("theme.css", "networks.css")
+_SHEETS = ("theme.css", "networks.css", "evidence.css")
 
 # Gradio may have followed the system's theme before this runs, so the class is set as well as the
 # address, which Gradio reads at the next start.
