@@ -13,7 +13,7 @@ from enhancers.cli.common import Device
 
 if TYPE_CHECKING:
     from enhancers.evaluation.evidence.measuring import Prepared
-    from enhancers.evaluation.evidence.stored import Evidence
+    from enhancers.evaluation.evidence.stored import Evidence, Failure
     from enhancers.evaluation.runs import Row
 
 SHOWN = 5
@@ -60,6 +60,8 @@ def evidence(
         writing.write(folder, text, replace(found, networks=now))
         failed += _tell(rows)
     found = replace(read(folder), networks=now)
+    if not keys or plan.FAILURES in keys:
+        found = replace(found, failures=_failures(folder, where))
     writing.write(folder, text, found)
     print(page.claims_block(found))
     print(f"see {folder / writing.PAGE}", file=sys.stderr)
@@ -86,6 +88,17 @@ def _rows(prepared: Prepared, work: Path, title: str) -> list[Row]:
             bar.set_description(f"{title}: {row.candidate[:24]}", refresh=False)
             rows.append(row)
     return rows
+
+
+def _failures(folder: Path, device: str) -> tuple[Failure, ...]:
+    """Draw the pictures of where each method fails, with a bar."""
+    from tqdm.auto import tqdm
+
+    from enhancers.evaluation.evidence.failures import draw
+    from enhancers.evaluation.evidence.scenes import SCENES
+
+    bar = tqdm(SCENES, unit="picture", file=sys.stderr, desc="where methods fail")
+    return tuple(draw(folder, scene, device) for scene in bar)
 
 
 def _tell(rows: list[Row]) -> int:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from enhancers.evaluation.evidence import claims
+from enhancers.evaluation.evidence import claims, failing
 from enhancers.evaluation.evidence.claims import Finding
 from enhancers.evaluation.evidence.measuring import PROGRAM, command
 from enhancers.evaluation.evidence.plan import CHAPTERS, Chapter
-from enhancers.evaluation.evidence.stored import Evidence, Images, Measured, Network
+from enhancers.evaluation.evidence.stored import Evidence, Images, Material, Measured
 from enhancers.evaluation.measures import measure
 from enhancers.evaluation.plots import PANELS
 from enhancers.evaluation.protocols import Condition, protocol
@@ -31,7 +31,10 @@ that are degraded, enhanced and compared. The figures are in `evidence.json`; th
 from them, and a test fails when the two differ. Where a claim is missed, the page says so. \
 A better score is not a better diagnosis: nothing here is for clinical use.
 """
-GROUPS = {"mr": "MR", "ct": "CT", "us": "ultrasound", "xr": "X-ray", "discs": "faint discs"}
+GROUPS = {
+    "mr": "MR", "ct": "CT", "us": "ultrasound", "xr": "X-ray", "discs": "disc phantoms",
+    "micro": "microscopy", "color": "colour images", "phantom": "phantoms",
+}  # fmt: skip
 """Groups of images as a sentence names them."""
 USED_BY = {"pixel": "`null_space`, `unimie`", "latent": "`pseudo_label`"}
 ALL_OF_IT = f"{PROGRAM} --data DIR --work DIR"
@@ -42,7 +45,7 @@ def as_markdown(evidence: Evidence) -> str:
     lines = [HEAD, *_claims(evidence), *_networks(evidence)]
     for chapter in CHAPTERS.values():
         lines += _chapter(chapter, evidence)
-    lines += _reading(evidence)
+    lines += [*failing.as_lines(evidence), *_reading(evidence)]
     return "\n".join(lines).rstrip() + "\n"
 
 
@@ -53,14 +56,17 @@ def _code(text: str) -> list[str]:
 def _claims(evidence: Evidence) -> Iterator[str]:
     yield from ("## What is claimed, and what was measured", "")
     yield from _code(ALL_OF_IT)
-    found = claims.findings(evidence)
+    found, before = claims.findings(evidence), ""
     yield "| claim | measure | required | measured | verdict | images |"
     yield "|---|---|---|---|---|---|"
     for one in found:
         key = one.claim.measure
         chapter = evidence.chapter(one.claim.chapter)
         images = "" if chapter is None else _images(chapter)
-        cells = [one.claim.sentence, measure(key).label, _required(one), _measured(one),
+        # As in print, what several rows share stands in the first of them.
+        sentence = "" if one.claim.sentence == before else one.claim.sentence
+        before = one.claim.sentence
+        cells = [sentence, measure(key).label, _required(one), _measured(one),
                  _verdict(one), images]  # fmt: skip
         yield f"| {' | '.join(cells)} |"
     yield ""
@@ -135,14 +141,19 @@ def claims_block(evidence: Evidence) -> str:
     sentences: dict[str, list[Finding]] = {}
     for one in claims.findings(evidence):
         sentences.setdefault(one.claim.sentence, []).append(one)
-    lines = ["| claim | measured | |", "|---|---|---|"]
+    lines = [
+        f"What is claimed, as `{ALL_OF_IT}` measured it last:", "",
+        "| claim | ahead by | | images |", "|---|---|---|---|",
+    ]  # fmt: skip
     for sentence, found in sentences.items():
         told = ", ".join(
             f"{short(one.claim.measure)} {signed(one.own - one.best, one.claim.measure)}"
             for one in found
             if one.own is not None and one.best is not None
         )
-        lines.append(f"| {sentence} | {told} | {_worst(found)} |")
+        chapter = evidence.chapter(found[0].claim.chapter)
+        images = "" if chapter is None else _images(chapter)
+        lines.append(f"| {sentence} | {told} | {_worst(found)} | {images} |")
     return "\n".join(lines)
 
 
@@ -162,24 +173,31 @@ def _networks(evidence: Evidence) -> Iterator[str]:
         return
     yield (
         "Two small networks ship with the project. They were trained on open images of 256 x 256 "
-        "pixels and on the project's own phantoms; no subject is on both sides, and every image "
-        "of `DIR` above is of a subject that was held out. Sources and licences are in "
+        "pixels and on the project's own phantoms; no subject is on both sides. Of the archives "
+        "in `DIR` only the subjects that training held out are measured on, and phantoms only "
+        "with seeds that training never drew. Sources and licences of the images are in "
         "`assets/priors/ATTRIBUTION.md`."
     )
     yield ""
-    for network in evidence.networks:
-        yield from _network(network)
+    for one in evidence.networks:
+        stages = "; ".join(
+            f"{stage.stage}, {stage.steps} steps in {stage.minutes:.0f} minutes"
+            for stage in one.stages
+        )
+        yield (
+            f"- `{one.key}`, for {USED_BY.get(one.key, 'no method')}: {stages}; batches of "
+            f"{one.batch}; weights `{one.digest[:12]}`."
+        )
+    yield ""
+    for material in dict.fromkeys(one.material for one in evidence.networks):
+        own = [f"`{one.key}`" for one in evidence.networks if one.material == material]
+        yield from _material(material, " and ".join(own))
 
 
-def _network(network: Network) -> Iterator[str]:
-    yield from (f"### `{network.key}`, for {USED_BY.get(network.key, 'no method')}", "")
-    stages = "; ".join(
-        f"{one.stage}: {one.steps} steps in {one.minutes:.0f} minutes" for one in network.stages
-    )
-    yield from (f"Batches of {network.batch}. {stages}. Weights `{network.digest[:12]}`.", "")
-    yield "| group | images trained on | of subjects | images held out | of subjects |"
+def _material(material: tuple[Material, ...], networks: str) -> Iterator[str]:
+    yield f"| {networks} | images trained on | of subjects | images held out | of subjects |"
     yield "|---|---|---|---|---|"
-    for one in network.material:
+    for one in material:
         yield (
             f"| {GROUPS.get(one.group, one.group)} | {one.images} | {one.subjects} "
             f"| {one.held_images} | {one.held_subjects} |"
@@ -195,13 +213,9 @@ def _chapter(chapter: Chapter, evidence: Evidence) -> Iterator[str]:
         yield from ("Not run yet.", "")
         return
     yield from _code(found.command)
-    yield from (_circumstances(found), "")
+    yield from _circumstances(found)
     yield from _outdated(found, evidence)
-    for one in claims.findings(evidence):
-        if one.claim.chapter == chapter.key:
-            told = f"{short(one.claim.measure)} {_measured(one)}".rstrip()
-            yield f"- {_verdict(one)}: {one.claim.sentence}: {told}"
-    yield ""
+    yield from _claimed(chapter, evidence)
     asked = protocol(found.protocol)
     summary = Summary(asked, found.subject, found.lines, found.comparisons)
     for condition in asked.conditions:
@@ -210,15 +224,28 @@ def _chapter(chapter: Chapter, evidence: Evidence) -> Iterator[str]:
         yield from ("### Not measured", "", *(f"- {line}" for line in found.failed), "")
 
 
-def _circumstances(found: Measured) -> str:
-    of = ", ".join(f"{_group(one)} of {_count(one.subjects, 'subject')}" for one in found.images)
-    drawn = "Phantoms" if found.source == "phantoms" else "Images"
-    versions = ", ".join(f"{name} {version}" for name, version in found.versions)
-    return (
-        f"{drawn}: {of}; {_count(found.seeds, 'seed')} of every method that samples. Protocol "
-        f"`{found.protocol}`: {protocol(found.protocol).source}. {found.when}; {found.machine}. "
-        f"{versions}."
+def _claimed(chapter: Chapter, evidence: Evidence) -> Iterator[str]:
+    own = [one for one in claims.findings(evidence) if one.claim.chapter == chapter.key]
+    for one in own:
+        told = f"{short(one.claim.measure)} {_measured(one)}".rstrip()
+        yield f"- {_verdict(one)}: {one.claim.sentence}: {told}"
+    if own:
+        yield ""
+
+
+def _circumstances(found: Measured) -> Iterator[str]:
+    drawn = found.source == "phantoms"
+    told = [
+        _group(one) + ("" if drawn else f" of {_count(one.subjects, 'subject')}")
+        for one in found.images
+    ]
+    yield (
+        f"{'Phantoms' if drawn else 'Images'}: {', '.join(told)}; "
+        f"{_count(found.seeds, 'seed')} of every method that samples."
     )
+    yield from ("", f"Protocol `{found.protocol}`: {protocol(found.protocol).source}.", "")
+    versions = ", ".join(f"{name} {version}" for name, version in found.versions)
+    yield from (f"Run {found.when}: {found.machine}. {versions}.", "")
 
 
 def _count(number: int, noun: str) -> str:
@@ -241,12 +268,24 @@ def _condition(
     seconds = {cost.candidate: cost.median for cost in found.costs}
     yield from (f"### {condition.label}", "")
     yield from (*means_table(shown, summary.protocol, seconds), "")
+    yield from _over_seeds(summary, condition)
     yield from group_table(summary, condition)
     told = chapter.compared or summary.protocol.measures[:PANELS]
     yield from comparison_table(summary, condition, told)
     for plot in found.plots:
         if plot.condition == condition.key:
             yield from (f"![{plot.text}]({plot.file})", "")
+
+
+def _over_seeds(summary: Summary, condition: Condition) -> Iterator[str]:
+    """How much the seed alone changes, where there were several."""
+    told = [
+        f"{line.label} {short(line.measure)} {number(line.seed_sd, line.measure)}"
+        for line in summary.of(condition.key)
+        if line.seed_sd is not None
+    ]
+    if told:
+        yield from (f"Standard deviation over seeds: {'; '.join(told)}.", "")
 
 
 def _reading(evidence: Evidence) -> Iterator[str]:

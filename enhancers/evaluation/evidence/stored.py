@@ -125,12 +125,20 @@ class Network:
 
 
 @dataclass(frozen=True)
+class Judged:
+    """A measure before and after; ``before`` is None where nothing was damaged."""
+
+    measure: str
+    before: float | None
+    after: float
+
+
+@dataclass(frozen=True)
 class Failure:
-    """A method on an image that does not suit it: PSNR in dB before and after, and the picture."""
+    """A method on an image that does not suit it, and the picture."""
 
     method: str
-    before: float
-    after: float
+    judged: tuple[Judged, ...]
     plot: Plot
 
 

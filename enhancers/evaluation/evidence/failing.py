@@ -1,0 +1,88 @@
+"""The chapter of the page on where each method fails, from the stored results."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from enhancers import registry
+from enhancers.evaluation.evidence.plan import CHAPTERS, FAILURES
+from enhancers.evaluation.evidence.scenes import SCENES, Scene
+from enhancers.evaluation.evidence.stored import Evidence, Judged, Measured
+from enhancers.evaluation.measures import measure
+from enhancers.evaluation.protocols import protocol
+from enhancers.evaluation.summary import ALL, Line
+from enhancers.evaluation.tables import number
+
+KEYS = frozenset(method.key for method in registry.METHODS)
+COMMAND = f"python -m enhancers bench evidence --only {FAILURES} --work DIR"
+UNTOUCHED = ("input", "pinv")
+"""Candidates that leave the image as it is; the first that took part is compared with."""
+
+
+def as_lines(evidence: Evidence) -> Iterator[str]:
+    """The chapter: what was below the untouched image, then a picture for every method."""
+    yield from ("## Where each method fails", "", "```", COMMAND, "```", "")
+    yield from _below(evidence)
+    stored = {one.method: one for one in evidence.failures}
+    for scene in SCENES:
+        yield from (f"### {registry.get(scene.method).label}", "", scene.sentence, "")
+        found = stored.get(scene.method)
+        if found is None:
+            yield from ("Not run yet.", "")
+            continue
+        told = " ".join(_told(one, scene) for one in found.judged)
+        yield from (f"{scene.caption} {told}", "", f"![{found.plot.text}]({found.plot.file})", "")
+
+
+def _told(one: Judged, scene: Scene) -> str:
+    name, _, unit = measure(one.measure).label.partition(" (")
+    unit = f" {unit.rstrip(')')}" if unit else ""
+    after = f"{number(one.after, one.measure)}{unit}"
+    if one.before is None:
+        return f"{name} of the result to what was given: {after}."
+    return f"{name}: {number(one.before, one.measure)}{unit} before, {after} after."
+
+
+def _below(evidence: Evidence) -> Iterator[str]:
+    """Where the tables above have a method below the image as it was given."""
+    known = [(one.title, evidence.chapter(one.key)) for one in CHAPTERS.values()]
+    rows = [row for title, chapter in known if chapter for row in _rows(title, chapter)]
+    if not rows:
+        return
+    yield (
+        "Below the image as it was given, by the first measure of the chapter that both have (the "
+        "means of the tables above, for each kind of images):"
+    )
+    yield from ("", "| method | chapter | images | measure | method | as given |")
+    yield from ("|---|---|---|---|---|---|", *rows, "")
+
+
+def _rows(title: str, chapter: Measured) -> Iterator[str]:
+    several = any(line.group != ALL for line in chapter.lines)
+    places: dict[tuple[str, str], dict[str, list[Line]]] = {}
+    for line in chapter.lines:
+        if not several or line.group != ALL:
+            own = places.setdefault((line.condition, line.group), {})
+            own.setdefault(line.candidate, []).append(line)
+    conditions = {one.key: one.label for one in protocol(chapter.protocol).conditions}
+    for (condition, group), candidates in places.items():
+        given = next((candidates[key] for key in UNTOUCHED if key in candidates), [])
+        for key, lines in candidates.items():
+            if key.partition(":")[0].partition("@")[0] in KEYS:
+                where = group if several else chapter.images[0].group
+                yield from _row(lines, given, f"{title}: {conditions[condition]}", where)
+
+
+def _row(lines: list[Line], given: list[Line], place: str, group: str) -> Iterator[str]:
+    """The first measure that both have, where the method is the worse one in it."""
+    untouched = {line.measure: line.mean for line in given}
+    for line in lines:
+        if line.measure in untouched:
+            least, key = untouched[line.measure], line.measure
+            up = measure(key).direction == "up"
+            if line.mean < least if up else line.mean > least:
+                yield (
+                    f"| {line.label} | {place} | {group} | {measure(key).label} "
+                    f"| {number(line.mean, key)} | {number(least, key)} |"
+                )
+            return

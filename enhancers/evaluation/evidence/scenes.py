@@ -1,0 +1,128 @@
+"""Where each method fails, as pure data: a sentence, and a drawn image on which it shows."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from enhancers.method import Modality, ParameterValue
+
+DISCS, SHADED = "discs", "shaded_mr"
+"""Truths that are no phantom of their own: faint discs, and an MR slice whose left is darker."""
+NONE, GRAIN = "none", "grain"
+"""Damages that are no degradation of their own: nothing, and noise with a grain."""
+
+
+@dataclass(frozen=True)
+class Scene:
+    """An image that does not suit a method.
+
+    Parameters
+    ----------
+    method : str
+        Key in the registry.
+    sentence : str
+        When it fails, and why.
+    caption : str
+        What the picture shows.
+    truth : str
+        A kind of `enhancers.phantoms`, `DISCS` or `SHADED`.
+    said : Modality
+        What the method is told that the image is.
+    damage : str
+        A key of `enhancers.degrade.KINDS`, `NONE` or `GRAIN`.
+    level : float
+        Of the damage; of `GRAIN` its standard deviation.
+    given : tuple of (name, value)
+        Parameters of the method.
+    crop : tuple (row, column, side), optional
+        The part that is shown.
+    white : float
+        Gray levels of error that the picture shows as white.
+    measures : tuple of str
+    """
+
+    method: str
+    sentence: str
+    caption: str
+    truth: str
+    said: Modality
+    damage: str = NONE
+    level: float = 0.0
+    given: tuple[tuple[str, ParameterValue], ...] = ()
+    crop: tuple[int, int, int] | None = None
+    white: float = 0.25
+    measures: tuple[str, ...] = ("psnr",)
+
+
+_PLAIN = (("contrast", False),)
+
+# fmt: off
+SCENES: tuple[Scene, ...] = (
+    Scene(
+        "srad",
+        "Echo texture is taken for speckle and smoothed away, although it may carry the diagnosis. "
+        "In black regions bright isolated dots survive as edges.",
+        "A clean echocardiogram, enlarged: nothing was to be removed.",
+        "echo", Modality.US, crop=(40, 96, 112),
+    ),
+    Scene(
+        "n4",
+        "A structure that really is brighter on one side is taken for the drift of a coil. Images "
+        "of few tissues give it nothing to go by.",
+        "The left of this drawn body is darker by nature: what is taken for drift is removed.",
+        SHADED, Modality.MR, white=0.1,
+    ),
+    Scene(
+        "nlm",
+        "Noise with a grain of its own, as smooth CT kernels leave it, looks like structure: the "
+        "measured σ is too low, and almost nothing is removed. A structure that occurs only once "
+        "has no partners and fades.",
+        "CT with noise of σ 0.08 that is correlated over a few pixels.",
+        "ct", Modality.CT, GRAIN, 0.08,
+    ),
+    Scene(
+        "tv",
+        "Smooth shading turns into steps, which may pass for borders, and thin lines of low "
+        "contrast lose it in proportion to their thinness.",
+        "A fundus with noise of σ 0.1, enlarged: the fine vessels go with the noise.",
+        "fundus", Modality.OTHER, "gaussian", 0.1, crop=(40, 40, 112),
+    ),
+    Scene(
+        "clahe",
+        "Noise and speckle are amplified with everything else, equal tissue differs afterwards, "
+        "and gray values mean nothing any more: denoise first, and do not measure afterwards.",
+        "An echocardiogram with speckle of σ 0.2.",
+        "echo", Modality.US, "speckle", 0.2,
+    ),
+    Scene(
+        "classical",
+        "The steps follow the modality: where that is wrong, they fit a noise that is not there. "
+        "What the single steps cannot do, the pipeline cannot either.",
+        "An MR slice with Rician noise of σ 0.06 that is said to be ultrasound.",
+        "cardiac_mr", Modality.US, "rician", 0.06, _PLAIN,
+    ),
+    Scene(
+        "pseudo_label",
+        "The guidance copies the errors of the pseudo-label: where the classical pipeline takes "
+        "noise for structure, the network is told to keep it.",
+        "MR with noise of σ 0.06 that is correlated over a few pixels.",
+        "cardiac_mr", Modality.MR, GRAIN, 0.06, _PLAIN,
+    ),
+    Scene(
+        "null_space",
+        "The likeliest image is a smooth one: what is fainter than the noise goes with it, while "
+        "PSNR rises. On speckle, streaks or a blur that is no block mean the model is wrong; and "
+        "anatomy unlike the training images may be replaced by what is plausible.",
+        "Discs of contrast 0.04 in noise of σ 0.1, which an ideal observer would see.",
+        DISCS, Modality.OTHER, "gaussian", 0.1, (("sigma", 0.1),), white=0.1,
+        measures=("psnr", "detectability"),
+    ),
+    Scene(
+        "unimie",
+        "An image that is dark because the anatomy is gets brightened all the same, and gray "
+        "values such as Hounsfield units lose their meaning.",
+        "A clean echocardiogram, which is dark by nature.",
+        "echo", Modality.US,
+    ),
+)
+# fmt: on
