@@ -175,10 +175,10 @@ def test_columns_of_numbers_names_of_rows_and_verdicts_are_marked():
         "| one | **1.5** ± 0.1 | met |\n| two | | **MISSED** |\n| 3 | n/a | not run |\n"
     )
     assert cells(table) == [
-        ("th", None), ("th", "number"), ("th", None),
-        ("th", None), ("td", "number"), ("td", "verdict met"),
-        ("th", None), ("td", "number"), ("td", "verdict missed"),
-        ("th", None), ("td", "number"), ("td", "verdict not-run"),
+        ("th", "short"), ("th", "number"), ("th", "short"),
+        ("th", "short"), ("td", "number"), ("td", "short verdict met"),
+        ("th", "short"), ("td", "number"), ("td", "short verdict missed"),
+        ("th", "short"), ("td", "number"), ("td", "short verdict not-run"),
     ]  # fmt: skip
 
 
@@ -189,6 +189,11 @@ def test_one_word_makes_a_column_of_words():
 def test_a_column_of_long_texts_gets_room():
     table = "| method | n |\n|---|---|\n| Hybrid (pseudo-label guided) | 8 |\n"
     assert cells(table)[0] == ("th", "words")
+
+
+def test_an_arrow_stays_with_its_measure():
+    html = one("| | PSNR (dB) ↑ |\n|---|---|\n| a | 1 |\n").html
+    assert "PSNR (dB)\N{NO-BREAK SPACE}↑</th>" in html
 
 
 def test_a_table_is_named_by_its_heading_and_can_be_scrolled_by_keyboard():

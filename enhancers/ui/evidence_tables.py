@@ -76,8 +76,9 @@ def _dress(rows: Sequence[Sequence[Cell]]) -> None:
             for cell in (title, *cells):
                 _put_class(cell.opening, "number")
             continue
-        if any(len(text) >= _LONG for text in known):
-            _put_class(title.opening, "words")
+        kind = "words" if any(len(text) >= _LONG for text in known) else "short"
+        for cell in (title, *cells):
+            _put_class(cell.opening, kind)
         if column == 0:
             for cell in cells:
                 cell.opening.tag = cell.closing.tag = "th"

@@ -65,7 +65,8 @@ def chapters(
         what is above it; else the file is one.
     """
     parser = _parser()
-    tokens = parser.parse(text)
+    # An arrow that says which way is better stays with its measure.
+    tokens = parser.parse(re.sub(" (?=[↑↓])", "\N{NO-BREAK SPACE}", text))
     keys = _key_headings(tokens, stem)
     dress_tables(tokens)
     _mark_pictures(tokens)
