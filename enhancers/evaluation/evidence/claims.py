@@ -114,9 +114,9 @@ CLAIMS: tuple[Claim, ...] = (
 # fmt: on
 
 
-def findings(evidence: Evidence, claims: tuple[Claim, ...] = CLAIMS) -> tuple[Finding, ...]:
+def findings(evidence: Evidence) -> tuple[Finding, ...]:
     """What the stored figures say of every claim."""
-    return tuple(_finding(claim, evidence) for claim in claims)
+    return tuple(_finding(claim, evidence) for claim in CLAIMS)
 
 
 def _finding(claim: Claim, evidence: Evidence) -> Finding:

@@ -82,30 +82,28 @@ def _missed(found: tuple[Finding, ...]) -> Iterator[str]:
     """What is not borne out, in sentences."""
     missed = [one for one in found if one.verdict == claims.MISSED]
     for one in missed:
-        key = one.claim.measure
-        yield (
-            f"- **Missed:** {one.claim.sentence}: in {short(key)} it is {_gap(one)} {one.rival}."
-        )
+        told = f"in {short(one.claim.measure)} it is {_gap(one)} {one.rival}"
+        yield f"- **Missed:** {one.claim.sentence}: {told}."
     if missed:
         yield ""
 
 
 def _gap(one: Finding) -> str:
-    """How a missed claim stands, such as "0.31 below" or "only 0.52 above"."""
-    assert one.ahead is not None
-    size = number(abs(one.ahead), one.claim.measure)
-    if one.ahead == 0:
+    """How a missed claim stands, such as "0.31 worse than" or "only 0.52 better than"."""
+    if not one.ahead:
         return "level with"
-    up = measure(one.claim.measure).direction == "up"
-    side = "above" if (one.ahead > 0) == up else "below"
-    return f"only {size} {side}" if one.ahead > 0 else f"{size} {side}, so worse than,"
+    size = number(abs(one.ahead), one.claim.measure)
+    return f"only {size} better than" if one.ahead > 0 else f"{size} worse than"
 
 
 def _required(one: Finding) -> str:
-    least = one.claim.at_least
+    least, key = one.claim.at_least, one.claim.measure
+    up = measure(key).direction == "up"
     if least is None:
-        return "better"
-    return "not worse" if least == 0 else f"{signed(least, one.claim.measure)} or more"
+        return "higher" if up else "lower"
+    if least == 0:
+        return "not lower" if up else "not higher"
+    return f"{signed(least, key)} or more" if up else f"{signed(-least, key)} or less"
 
 
 def _measured(one: Finding) -> str:
@@ -147,9 +145,9 @@ def claims_block(evidence: Evidence) -> str:
     ]  # fmt: skip
     for sentence, found in sentences.items():
         told = ", ".join(
-            f"{short(one.claim.measure)} {signed(one.own - one.best, one.claim.measure)}"
+            f"{short(one.claim.measure)} {signed(one.ahead, one.claim.measure)}"
             for one in found
-            if one.own is not None and one.best is not None
+            if one.ahead is not None
         )
         chapter = evidence.chapter(found[0].claim.chapter)
         images = "" if chapter is None else _images(chapter)

@@ -113,6 +113,11 @@ _ALL = (
         "steps", limit=2,
     ),
     Chapter(
+        "sampler", "What each choice of the sampler gives",
+        "What does one sample of DDNM win or lose when one choice is made differently?",
+        "sampler", limit=4,
+    ),
+    Chapter(
         "texture", "Faint discs in noise",
         "Does a result with a better PSNR also show faint discs better, and does what is left of "
         "the noise still look like noise?",
@@ -131,6 +136,8 @@ CHAPTERS: Mapping[str, Chapter] = MappingProxyType({one.key: one for one in _ALL
 
 FAILURES = "failures"
 """What ``--only`` calls the pictures of where each method fails."""
+PAGE = "page"
+"""What ``--only`` calls nothing at all: the page is written anew from what is stored."""
 
 
 def chosen(only: tuple[str, ...], data: str) -> tuple[Chapter, ...]:
@@ -139,7 +146,7 @@ def chosen(only: tuple[str, ...], data: str) -> tuple[Chapter, ...]:
     Parameters
     ----------
     only : tuple of str
-        Keys of chapters or `FAILURES`; empty for all.
+        Keys of chapters, `FAILURES` or `PAGE`; empty for all.
     data : str
         Where the images are, empty for nowhere.
 
@@ -149,8 +156,9 @@ def chosen(only: tuple[str, ...], data: str) -> tuple[Chapter, ...]:
         A key is unknown, or its chapter needs images and there are none.
     """
     for key in only:
-        if key not in (*CHAPTERS, FAILURES):
-            hint = nearest(key, [*CHAPTERS, FAILURES]).rstrip(".")
+        known = [*CHAPTERS, FAILURES, PAGE]
+        if key not in known:
+            hint = nearest(key, known).rstrip(".")
             raise ParameterError(f"--only {key} is no chapter; {hint}.")
         if not data and key in CHAPTERS and CHAPTERS[key].source == "images":
             raise ParameterError(
