@@ -295,7 +295,7 @@ _ALL = (
         source="this project: one sample with the defaults against other choices of the sampler",
         groups=FOUR, conditions=_noise(0.1),
         methods=("null_space", "null_space@unclip=false", "null_space@eta=0", "null_space@eta=1",
-                 "null_space@steps=50", "null_space@respace=true", "null_space:mean",
+                 "null_space@respace=true", "null_space@sigma=auto", "null_space:mean",
                  "null_space:mean@samples=8", "null_space:one-call",
                  "null_space:one-call@unclip=false"),
         more=(), subject="null_space", measures=_FIDELITY,
