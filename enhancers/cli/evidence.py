@@ -42,7 +42,7 @@ def evidence(
 ) -> None:
     """Measure what the project claims and write the page; exit status 1 where a claim is missed."""
     from enhancers import devices
-    from enhancers.evaluation.evidence import page, places, plan, writing
+    from enhancers.evaluation.evidence import places, plan, telling, writing
     from enhancers.evaluation.evidence.measuring import networks, prepare
     from enhancers.evaluation.evidence.stored import read
 
@@ -68,7 +68,7 @@ def evidence(
     if not keys or plan.FAILURES in keys:
         found = replace(found, failures=_failures(folder, where))
     writing.write(folder, text, found)
-    print(page.claims_block(found))
+    print(telling.claims_block(found))
     print(f"see {folder / writing.PAGE}", file=sys.stderr)
     if failed or _missed(found, {chapter.key for chapter in chapters}):
         raise typer.Exit(1)

@@ -14,7 +14,7 @@ from enhancers import registry
 from enhancers.errors import ParameterError, ReadingRoomError
 from enhancers.evaluation.candidates import candidate, chosen, expand
 from enhancers.evaluation.cases import DRAWN
-from enhancers.evaluation.evidence import claims, page, places, plan, stored, writing
+from enhancers.evaluation.evidence import claims, page, places, plan, stored, telling, writing
 from enhancers.evaluation.evidence.claims import CLAIMS, Claim
 from enhancers.evaluation.evidence.measuring import networks
 from enhancers.evaluation.evidence.plan import CHAPTERS
@@ -78,7 +78,7 @@ def test_the_networks_told_of_are_those_that_ship_and_that_were_measured(shipped
 
 def test_the_claims_of_the_page_are_computed_from_the_figures(shipped: Evidence) -> None:
     text = page.as_markdown(shipped)
-    block = page.claims_block(shipped)
+    block = telling.claims_block(shipped)
     assert len(block.splitlines()) <= 15
     for found in claims.findings(shipped):
         assert f"| {found.claim.sentence} |" in text
@@ -227,7 +227,7 @@ def test_a_missed_claim_is_said_plainly() -> None:
     text = page.as_markdown(found)
     assert "- **Missed:** Enlarged four times" in text
     assert "in PSNR it is 1.00 worse than The bicubic." in text
-    assert "| **MISSED** |" in page.claims_block(found)
+    assert "| **MISSED** |" in telling.claims_block(found)
     near = page.as_markdown(evidence(line("null_space:mean", 29.5), line("bicubic", 29.0)))
     assert "it is only 0.50 better than The bicubic." in near
 
@@ -246,11 +246,20 @@ def test_earlier_weights_are_told(shipped: Evidence) -> None:
     assert "**Measured with earlier weights" not in page.as_markdown(shipped)
 
 
+def test_several_seeds_are_told_with_their_spread() -> None:
+    several = replace(line("null_space", 29.0), seed_sd=0.25)
+    [chapter] = evidence(several, line("bicubic", 28.0)).chapters
+    text = page.as_markdown(Evidence((replace(chapter, seeds=3),)))
+    assert "; 3 seeds of every method that samples." in text
+    assert "\nStandard deviation over seeds: The null_space PSNR 0.25.\n" in text
+    assert "over seeds:" not in page.as_markdown(evidence(line("null_space", 29.0)))
+
+
 def test_phantoms_are_told_from_images() -> None:
     drawn = evidence(line("bicubic", 29.0), source="phantoms")
     assert "\nPhantoms: 8 MR; 1 seed of" in page.as_markdown(drawn)
-    assert "| phantoms: 8 MR |" in page.claims_block(drawn)
-    assert "\nImages: 8 MR of 3 subjects; 1 seed" in page.as_markdown(evidence(line("bicubic", 2)))
+    assert "| phantoms: 8 MR |" in telling.claims_block(drawn)
+    assert "\nImages: 8 MR, of 3 subjects; 1 seed" in page.as_markdown(evidence(line("bicubic", 2)))
 
 
 def test_a_method_below_the_untouched_image_is_listed() -> None:

@@ -102,7 +102,7 @@ def test_the_whole_of_it_on_phantoms(run: Run, tmp_path: Path) -> None:
     assert "second-quarter-dose-scores.png" in linked
     readme = (tmp_path / "README.md").read_text(encoding="utf-8")
     assert readme == writing.with_table(MARKS, found)
-    assert "| met | phantoms: 1 MR, 1 CT |" in readme
+    assert "| met | phantoms: 1 each of MR and CT |" in readme
     assert (tmp_path / "work" / "phantoms" / "lowdose-ct" / "summary.md").is_file()
     assert {path.suffix for path in out.iterdir()} == {".json", ".md", ".png"}
 

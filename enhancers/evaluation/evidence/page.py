@@ -4,12 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from enhancers.evaluation.evidence import claims, failing
-from enhancers.evaluation.evidence.claims import Finding
-from enhancers.evaluation.evidence.measuring import PROGRAM, command
+from enhancers.evaluation.evidence import failing
+from enhancers.evaluation.evidence.measuring import command
 from enhancers.evaluation.evidence.plan import CHAPTERS, Chapter
-from enhancers.evaluation.evidence.stored import Evidence, Images, Material, Measured
-from enhancers.evaluation.measures import measure
+from enhancers.evaluation.evidence.stored import Evidence, Material, Measured
+from enhancers.evaluation.evidence.telling import (
+    ALL_OF_IT,
+    claims_of,
+    claims_table,
+    group_name,
+    images,
+    short,
+    subjects,
+)
 from enhancers.evaluation.plots import PANELS
 from enhancers.evaluation.protocols import Condition, protocol
 from enhancers.evaluation.summary import Summary
@@ -20,7 +27,6 @@ from enhancers.evaluation.tables import (
     group_table,
     means_table,
     number,
-    signed,
 )
 
 HEAD = """\
@@ -29,15 +35,10 @@ HEAD = """\
 Is a method better, by how much, and on what: measured by commands, on images with a known truth \
 that are degraded, enhanced and compared. The figures are in `evidence.json`; this page is written \
 from them, and a test fails when the two differ. Where a claim is missed, the page says so. \
-A better score is not a better diagnosis: nothing here is for clinical use.
+A better score is not a better diagnosis: nothing here is for clinical use. Segmentation of \
+enhanced images is in `segmentation.md`, speed and memory are in `benchmarks.md`.
 """
-GROUPS = {
-    "mr": "MR", "ct": "CT", "us": "ultrasound", "xr": "X-ray", "discs": "disc phantoms",
-    "micro": "microscopy", "color": "colour images", "phantom": "phantoms",
-}  # fmt: skip
-"""Groups of images as a sentence names them."""
 USED_BY = {"pixel": "`null_space`, `unimie`", "latent": "`pseudo_label`"}
-ALL_OF_IT = f"{PROGRAM} --data DIR --work DIR"
 
 
 def as_markdown(evidence: Evidence) -> str:
@@ -56,111 +57,7 @@ def _code(text: str) -> list[str]:
 def _claims(evidence: Evidence) -> Iterator[str]:
     yield from ("## What is claimed, and what was measured", "")
     yield from _code(ALL_OF_IT)
-    found, before = claims.findings(evidence), ""
-    yield "| claim | measure | required | measured | verdict | images |"
-    yield "|---|---|---|---|---|---|"
-    for one in found:
-        key = one.claim.measure
-        chapter = evidence.chapter(one.claim.chapter)
-        images = "" if chapter is None else _images(chapter)
-        # As in print, what several rows share stands in the first of them.
-        sentence = "" if one.claim.sentence == before else one.claim.sentence
-        before = one.claim.sentence
-        cells = [sentence, measure(key).label, _required(one), _measured(one),
-                 _verdict(one), images]  # fmt: skip
-        yield f"| {' | '.join(cells)} |"
-    yield ""
-    yield (
-        "A claim is measured against the best of its rivals in that measure: the difference, then "
-        "the two means, unweighted over the kinds of images."
-    )
-    yield ""
-    yield from _missed(found)
-
-
-def _missed(found: tuple[Finding, ...]) -> Iterator[str]:
-    """What is not borne out, in sentences."""
-    missed = [one for one in found if one.verdict == claims.MISSED]
-    for one in missed:
-        told = f"in {short(one.claim.measure)} it is {_gap(one)} {one.rival}"
-        yield f"- **Missed:** {one.claim.sentence}: {told}."
-    if missed:
-        yield ""
-
-
-def _gap(one: Finding) -> str:
-    """How a missed claim stands, such as "0.31 worse than" or "only 0.52 better than"."""
-    if not one.ahead:
-        return "level with"
-    size = number(abs(one.ahead), one.claim.measure)
-    return f"only {size} better than" if one.ahead > 0 else f"{size} worse than"
-
-
-def _required(one: Finding) -> str:
-    least, key = one.claim.at_least, one.claim.measure
-    up = measure(key).direction == "up"
-    if least is None:
-        return "higher" if up else "lower"
-    if least == 0:
-        return "not lower" if up else "not higher"
-    return f"{signed(least, key)} or more" if up else f"{signed(-least, key)} or less"
-
-
-def _measured(one: Finding) -> str:
-    if one.ahead is None or one.own is None or one.best is None:
-        return ""
-    key = one.claim.measure
-    return (
-        f"{signed(one.own - one.best, key)} ({number(one.own, key)} against "
-        f"{number(one.best, key)}, {one.rival})"
-    )
-
-
-def _verdict(one: Finding) -> str:
-    return f"**{one.verdict}**" if one.verdict == claims.MISSED else one.verdict
-
-
-def short(key: str) -> str:
-    """The name of a measure without its unit."""
-    return measure(key).label.partition(" (")[0]
-
-
-def _images(chapter: Measured) -> str:
-    told = [_group(one) for one in chapter.images]
-    return ("phantoms: " if chapter.source == "phantoms" else "") + ", ".join(told)
-
-
-def _group(one: Images) -> str:
-    return f"{one.images} {GROUPS.get(one.group, one.group)}"
-
-
-def claims_block(evidence: Evidence) -> str:
-    """The short table of the README: a line a claim, its measures together."""
-    sentences: dict[str, list[Finding]] = {}
-    for one in claims.findings(evidence):
-        sentences.setdefault(one.claim.sentence, []).append(one)
-    lines = [
-        f"What is claimed, as `{ALL_OF_IT}` measured it last:", "",
-        "| claim | ahead by | | images |", "|---|---|---|---|",
-    ]  # fmt: skip
-    for sentence, found in sentences.items():
-        told = ", ".join(
-            f"{short(one.claim.measure)} {signed(one.ahead, one.claim.measure)}"
-            for one in found
-            if one.ahead is not None
-        )
-        chapter = evidence.chapter(found[0].claim.chapter)
-        images = "" if chapter is None else _images(chapter)
-        lines.append(f"| {sentence} | {told} | {_worst(found)} | {images} |")
-    return "\n".join(lines)
-
-
-def _worst(found: list[Finding]) -> str:
-    verdicts = [one.verdict for one in found]
-    for verdict in (claims.MISSED, claims.NOT_RUN):
-        if verdict in verdicts:
-            return f"**{verdict}**" if verdict == claims.MISSED else verdict
-    return claims.MET
+    yield from claims_table(evidence)
 
 
 def _networks(evidence: Evidence) -> Iterator[str]:
@@ -197,7 +94,7 @@ def _material(material: tuple[Material, ...], networks: str) -> Iterator[str]:
     yield "|---|---|---|---|---|"
     for one in material:
         yield (
-            f"| {GROUPS.get(one.group, one.group)} | {one.images} | {one.subjects} "
+            f"| {group_name(one.group)} | {one.images} | {one.subjects} "
             f"| {one.held_images} | {one.held_subjects} |"
         )
     yield ""
@@ -213,7 +110,7 @@ def _chapter(chapter: Chapter, evidence: Evidence) -> Iterator[str]:
     yield from _code(found.command)
     yield from _circumstances(found)
     yield from _outdated(found, evidence)
-    yield from _claimed(chapter, evidence)
+    yield from claims_of(chapter.key, evidence)
     asked = protocol(found.protocol)
     summary = Summary(asked, found.subject, found.lines, found.comparisons)
     for condition in asked.conditions:
@@ -222,32 +119,14 @@ def _chapter(chapter: Chapter, evidence: Evidence) -> Iterator[str]:
         yield from ("### Not measured", "", *(f"- {line}" for line in found.failed), "")
 
 
-def _claimed(chapter: Chapter, evidence: Evidence) -> Iterator[str]:
-    own = [one for one in claims.findings(evidence) if one.claim.chapter == chapter.key]
-    for one in own:
-        told = f"{short(one.claim.measure)} {_measured(one)}".rstrip()
-        yield f"- {_verdict(one)}: {one.claim.sentence}: {told}"
-    if own:
-        yield ""
-
-
 def _circumstances(found: Measured) -> Iterator[str]:
     drawn = found.source == "phantoms"
-    told = [
-        _group(one) + ("" if drawn else f" of {_count(one.subjects, 'subject')}")
-        for one in found.images
-    ]
-    yield (
-        f"{'Phantoms' if drawn else 'Images'}: {', '.join(told)}; "
-        f"{_count(found.seeds, 'seed')} of every method that samples."
-    )
+    told = images(found) if drawn else f"images: {images(found)}, of {subjects(found)}"
+    seeds = f"{found.seeds} seed{'' if found.seeds == 1 else 's'}"
+    yield f"{told[0].upper()}{told[1:]}; {seeds} of every method that samples."
     yield from ("", f"Protocol `{found.protocol}`: {protocol(found.protocol).source}.", "")
     versions = ", ".join(f"{name} {version}" for name, version in found.versions)
     yield from (f"Run {found.when}: {found.machine}. {versions}.", "")
-
-
-def _count(number: int, noun: str) -> str:
-    return f"{number} {noun}{'' if number == 1 else 's'}"
 
 
 def _outdated(found: Measured, evidence: Evidence) -> Iterator[str]:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from enhancers.errors import ReadingRoomError
 from enhancers.evaluation import report
-from enhancers.evaluation.evidence import drawing, page, stored
+from enhancers.evaluation.evidence import drawing, page, stored, telling
 from enhancers.evaluation.evidence.measuring import Prepared, measured
 from enhancers.evaluation.evidence.plan import CHAPTERS
 from enhancers.evaluation.evidence.stored import Evidence
@@ -62,7 +62,7 @@ def check(readme: Path) -> str:
 
 def with_table(text: str, evidence: Evidence) -> str:
     """The README with what stands between its marks written anew."""
-    block = f"{BEGIN}\n{page.claims_block(evidence)}\n{END}"
+    block = f"{BEGIN}\n{telling.claims_block(evidence)}\n{END}"
     return re.sub(f"{BEGIN}.*?{END}", lambda _: block, text, flags=re.DOTALL)
 
 
