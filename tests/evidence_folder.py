@@ -54,7 +54,7 @@ BENCHMARKS = "# Benchmarks\n\n## Memory\n\n| figure | measured |\n|---|---|\n| g
 
 
 def write_folder(folder: Path) -> Path:
-    """Write the folder; segmentation was not measured there."""
+    """Write the folder; segmentation and ingredients were not measured there."""
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "evidence.md").write_text(EVIDENCE, encoding="utf-8")
     (folder / "benchmarks.md").write_text(BENCHMARKS, encoding="utf-8")

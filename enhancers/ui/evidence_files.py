@@ -54,6 +54,10 @@ SOURCES = (
         "python -m enhancers bench segmentation --out assets/evidence",
     ),
     Source(
+        "ingredients.md", "What each ingredient gave",
+        "python -m enhancers bench ingredients --data DIR --out assets/evidence",
+    ),
+    Source(
         "benchmarks.md", "Speed and memory",
         "python -m enhancers bench speed --out assets/evidence/benchmarks.md",
     ),

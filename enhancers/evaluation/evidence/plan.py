@@ -89,22 +89,22 @@ _ALL = (
     Chapter(
         "ct-sr4", "Low-dose CT, enlarged four times",
         "At a quarter of the dose and of the side length, who comes closest to the full slice?",
-        "ct-sr4", limit=4,
+        "ct-sr4", limit=3,
     ),
     Chapter(
         "ct-sr8", "Low-dose CT, enlarged eight times",
         "At a quarter of the dose and an eighth of the side length, what can still be restored?",
-        "ct-sr8", limit=4,
+        "ct-sr8", limit=3,
     ),
     Chapter(
         "mr-sr4", "MR, enlarged four times",
         "Who comes closest to an MR slice of which every fourth pixel is left?",
-        "mr-sr4", limit=4,
+        "mr-sr4", limit=3,
     ),
     Chapter(
         "mr-sr8", "MR, enlarged eight times",
         "Who comes closest to an MR slice of which every eighth pixel is left?",
-        "mr-sr8", limit=4,
+        "mr-sr8", limit=3,
     ),
     Chapter(
         "steps", "Quality against network calls",
