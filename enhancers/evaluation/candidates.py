@@ -85,7 +85,7 @@ class Candidate:
         if self.once or self.kind == "input":
             return False
         if self.kind == "baseline":
-            return BASELINES[self.method].sampled
+            return BASELINES[self.method].sampled or BASELINES[self.method].seeded
         return get(self.method).family == "diffusion"
 
     @property

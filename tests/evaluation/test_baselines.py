@@ -14,7 +14,7 @@ from scipy.ndimage import gaussian_filter
 from enhancers import registry
 from enhancers.base import Result, Step
 from enhancers.colour import luminance
-from enhancers.diffusion.schedule import timeline
+from enhancers.diffusion.schedule import signal_of, timeline
 from enhancers.errors import OutOfDeviceMemory, ParameterError, PriorMissing
 from enhancers.evaluation.baselines import (
     BASELINES,
@@ -28,11 +28,14 @@ from enhancers.evaluation.baselines import (
     histogram,
     ilvr,
     retinex,
+    second_order,
+    turned,
 )
 from enhancers.evaluation.problem import Degraded, Task
 from enhancers.image import Pixels
 from enhancers.method import Modality
 from enhancers.operators import BlockMean
+from enhancers.priors.entry import Schedule
 from enhancers.priors.load import pixel_prior
 from enhancers.priors.networks import scheduler
 
@@ -75,8 +78,8 @@ def test_the_table_is_complete_and_shares_no_key_with_the_methods():
         assert one.summary
         assert one.citation.url.startswith("https://")
     assert not set(BASELINES) & {method.key for method in registry.METHODS}
-    wanted = {"pinv", "bicubic", "dip", "ilvr", "dps", "he", "gamma", "retinex", "dark_channel"}
-    assert wanted == set(BASELINES)
+    papers = {"pinv", "bicubic", "dip", "ilvr", "dps", "he", "gamma", "retinex", "dark_channel"}
+    assert papers | {"turned", "second_order"} == set(BASELINES)
 
 
 def test_an_unknown_baseline_names_the_nearest():
@@ -165,10 +168,10 @@ def test_a_constant_image_stays_constant(one: Baseline, level: float):
 
 @iterating
 def test_network_calls_are_counted_and_steps_are_obeyed(one: Baseline):
-    found = result(one, picture(16, 16), "denoise")
+    found = result(one, picture(16, 16), one.tasks[0])
     assert found.calls == (STEPS if one.sampled else 0)
     with pytest.raises(ParameterError, match="steps=0"):
-        one.run(given(picture(16, 16), "denoise"), "denoise", seed=0, device="cpu", steps=0)
+        one.run(given(picture(16, 16), one.tasks[0]), one.tasks[0], seed=0, device="cpu", steps=0)
 
 
 @everyone
@@ -416,3 +419,66 @@ def test_the_depth_leaves_a_few_pixels(side: int, levels: int):
     assert dip.depth_for(side, 4096) == levels
     assert levels == 1 or side / 2**levels >= dip.SMALLEST
     assert math.isinf(dip.Fit(torch.zeros((1, 1, 4, 4)), BlockMean(1), 1, 1, 0).error())
+
+
+def test_every_turn_is_undone_and_none_is_another():
+    x = torch.arange(12.0).reshape(1, 1, 3, 4)
+    lying = [turned.turned(x, turn) for turn in range(turned.TURNS)]
+    for turn, one in enumerate(lying):
+        assert torch.equal(turned.back(one, turn), x)
+    assert len({(one.shape, tuple(one.flatten().tolist())) for one in lying}) == turned.TURNS
+
+
+def test_the_mean_over_the_turns_turns_with_the_image():
+    pixels = picture(32, 32)
+    sigma = 0.0  # Nothing is drawn, so that only the network's own asymmetry is left.
+    straight = result_of("turned", pixels, "denoise", sigma)
+    across = result_of("turned", np.ascontiguousarray(np.rot90(pixels)), "denoise", sigma)
+    assert np.allclose(np.rot90(straight), across, atol=2e-4)
+
+
+def test_the_solver_is_exact_where_the_estimate_does_not_change():
+    signal = signal_of(Schedule("linear", 1e-4, 0.02))
+    clean, noise = torch.full((1, 1, 2, 2), 0.3), torch.full((1, 1, 2, 2), -1.2)
+    line = timeline(signal, 7)
+    x = math.sqrt(line[0].signal) * clean + math.sqrt(1 - line[0].signal) * noise
+    before = None
+    for moment in line:
+        x = second_order.step(moment, x, clean, before)
+        assert torch.allclose(x, moment.a * clean + moment.s * noise, atol=1e-5)
+        before = clean, second_order.log_ratio(moment.signal)
+
+
+def test_the_solver_is_of_second_order_where_the_estimate_is_linear_in_log_ratio():
+    # x0(λ) = λ has the solution x(λ) / s(λ) = C + the integral of e^λ λ = C + e^λ (λ - 1).
+    signal = signal_of(Schedule("linear", 1e-4, 0.02))
+
+    def error(steps: int) -> float:
+        line = [moment for moment in timeline(signal, steps) if moment.t > 200]
+        first, last = second_order.log_ratio(line[0].signal), line[-1]
+        end = second_order.log_ratio(last.next_signal)
+        x = torch.zeros(1)
+        before = None
+        for moment in line:
+            here = second_order.log_ratio(moment.signal)
+            estimate = torch.tensor([here])
+            x = second_order.step(moment, x, estimate, before)
+            before = estimate, here
+        exact = last.s * (math.exp(end) * (end - 1) - math.exp(first) * (first - 1))
+        return abs(float(x) - exact)
+
+    # A solver of first order would gain a factor of two.
+    assert error(50) < error(25) / 3
+
+
+def test_the_solver_agrees_with_the_measurement():
+    low = picture(16, 16)
+    found = result_of("second_order", low, "enlarge", 0.0)
+    assert found.shape == (32, 32)
+    assert np.abs(found.reshape(16, 2, 16, 2).mean((1, 3)) - low).max() < 1e-3
+
+
+def result_of(key: str, pixels: Pixels, task: Task, sigma: float) -> Pixels:
+    last = run(BASELINES[key], given(pixels, task, sigma), task)[-1].result
+    assert last is not None
+    return last.pixels

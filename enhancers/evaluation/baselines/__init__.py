@@ -1,4 +1,7 @@
-"""What the methods are compared with: reference methods of the papers, one small file each."""
+"""What the methods are compared with, one small file each.
+
+The reference methods of the papers, and two variations of DDNM that were tried.
+"""
 
 from __future__ import annotations
 
@@ -33,7 +36,7 @@ _ALL = (
         ("denoise", "enlarge"), _HERE + "dip",
         Citation("D. Ulyanov, A. Vedaldi, V. Lempitsky", "Deep image prior", "CVPR", 2018,
                  "https://doi.org/10.1109/CVPR.2018.00984"),
-        steps=2000,
+        steps=2000, seeded=True,
     ),
     Baseline(
         "ilvr", "ILVR", "Samples whose low frequencies are those of the measurement.",
@@ -48,6 +51,20 @@ _ALL = (
         Citation("H. Chung et al.", "Diffusion posterior sampling for general noisy inverse "
                  "problems", "ICLR", 2023, "https://arxiv.org/abs/2209.14687"),
         steps=1000, sampled=True,
+    ),
+    Baseline(
+        "turned", "DDNM, one call, eight turns", "One call for each way the image can lie.",
+        ("denoise",), _HERE + "turned",
+        Citation("R. Timofte, R. Rothe, L. Van Gool", "Seven ways to improve example-based single "
+                 "image super resolution", "CVPR", 2016, "https://arxiv.org/abs/1511.02228"),
+        sampled=True,
+    ),
+    Baseline(
+        "second_order", "DDNM, second order", "DDNM's projections under DPM-Solver++ (2M).",
+        ("enlarge",), _HERE + "second_order",
+        Citation("C. Lu et al.", "DPM-Solver++: fast solver for guided sampling of diffusion "
+                 "probabilistic models", "arXiv", 2022, "https://arxiv.org/abs/2211.01095"),
+        steps=20, sampled=True,
     ),
     Baseline(
         "he", "Histogram equalisation", "Gray levels spread evenly over the whole image.",

@@ -26,7 +26,7 @@ class Work:
     sigma : float
         Standard deviation of the measurement's noise, in [0, 1] units; 0 for none.
     prior : str
-        Key of the network on images that ILVR and DPS sample from.
+        Key of the network on images, where the baseline takes one.
     steps : int
         Network calls or iterations; 0 for a baseline that does not iterate.
 
@@ -72,7 +72,9 @@ class Baseline:
     steps : int
         Network calls or iterations unless told otherwise; 0 where it does not iterate.
     sampled : bool
-        Whether it samples from a prior, so that another seed gives another result.
+        Whether it takes a network as prior, so that another seed gives another result.
+    seeded : bool
+        Whether another seed gives another result without that.
     function : str
         Name of the `Run` in its module.
     """
@@ -85,6 +87,7 @@ class Baseline:
     citation: Citation
     steps: int = 0
     sampled: bool = False
+    seeded: bool = False
     function: str = "run"
 
     def run(

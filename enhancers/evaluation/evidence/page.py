@@ -36,7 +36,8 @@ Is a method better, by how much, and on what: measured by commands, on images wi
 that are degraded, enhanced and compared. The figures are in `evidence.json`; this page is written \
 from them, and a test fails when the two differ. Where a claim is missed, the page says so. \
 A better score is not a better diagnosis: nothing here is for clinical use. Segmentation of \
-enhanced images is in `segmentation.md`, speed and memory are in `benchmarks.md`.
+enhanced images is in `segmentation.md`, what each ingredient of the training gave in \
+`ingredients.md`, speed and memory are in `benchmarks.md`.
 """
 USED_BY = {"pixel": "`null_space`, `unimie`", "latent": "`pseudo_label`"}
 

@@ -1,0 +1,51 @@
+"""DDNM's one call, averaged over the eight turns and mirrorings of the image.
+
+Self-ensemble: Timofte, Rothe, Van Gool, "Seven ways to improve example-based single image super
+resolution", CVPR 2016, section 3.3. What the network finds only where the image lies one way
+cancels.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+
+import torch
+from torch import Tensor
+
+from enhancers.base import Step, Stopwatch, finished
+from enhancers.devices import Pace
+from enhancers.diffusion.clipping import unclip
+from enhancers.diffusion.schedule import moments, noise_level_step
+from enhancers.evaluation.baselines.chain import problem
+from enhancers.evaluation.baselines.kinds import Work
+from enhancers.image import Pixels
+
+TURNS = 8
+
+
+def turned(x: Tensor, turn: int) -> Tensor:
+    """One of the eight ways in which an image can lie; 0 leaves it."""
+    x = torch.rot90(x, turn % 4, (-2, -1))
+    return x.flip(-1) if turn >= 4 else x
+
+
+def back(x: Tensor, turn: int) -> Tensor:
+    """The inverse of `turned`."""
+    x = x.flip(-1) if turn >= 4 else x
+    return torch.rot90(x, -(turn % 4), (-2, -1))
+
+
+def run(gray: Pixels, work: Work, *, seed: int, device: str) -> Iterator[Step]:
+    """Denoise with one network call for each way the image can lie (see `Run`)."""
+    found = problem(unclip(gray, work.sigma, seed=seed), work, device)
+    signal = found.network.prior.signal
+    (moment,) = moments(signal, [noise_level_step(signal, 2 * work.sigma)])
+    watch, pace = Stopwatch(TURNS, "network call"), Pace(device)
+    total = torch.zeros_like(found.y)
+    for turn in range(TURNS):
+        x = math.sqrt(moment.signal) * turned(found.y, turn).contiguous()
+        total = total + back(moment.clean(x, found.network.predict(x, moment.t)), turn)
+        pace.tick()
+        yield watch.step(turn + 1, found.image(total / (turn + 1)))
+    yield finished(found.image(total / TURNS), calls=TURNS, notes=found.network.notes)
