@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from enhancers.cli.common import Device
+from enhancers.errors import ParameterError
 
 if TYPE_CHECKING:
     from enhancers.evaluation.evidence.measuring import Prepared
@@ -42,10 +43,16 @@ def evidence(
 ) -> None:
     """Measure what the project claims and write the page; exit status 1 where a claim is missed."""
     from enhancers import devices
+    from enhancers.evaluation.cases import PHANTOMS
     from enhancers.evaluation.evidence import places, plan, telling, writing
     from enhancers.evaluation.evidence.measuring import networks, prepare
     from enhancers.evaluation.evidence.stored import read
 
+    if out is None and (limit is not None or data == PHANTOMS):
+        raise ParameterError(
+            "--limit and --data phantoms are for trying; give --out DIR, so that the figures that "
+            "are shipped stay."
+        )
     keys = tuple(dict.fromkeys(word.strip() for word in only.split(",") if word.strip()))
     chapters = plan.chosen(keys, data)
     where = devices.choose(device)

@@ -20,7 +20,7 @@ def ingredients(
         Path | None, typer.Option(help="Training images; phantoms alone without it.")
     ] = None,
     work: Annotated[
-        Path | None, typer.Option(help="Keeps what was trained; OUT/work without it.")
+        Path | None, typer.Option(help="Keeps what was trained; .runs/ingredients without it.")
     ] = None,
     steps: Annotated[int, typer.Option(min=2, help="Of each training.")] = 600,
     only: Annotated[list[str] | None, typer.Option(help="base, narrow, ...")] = None,
@@ -41,7 +41,7 @@ def ingredients(
     where = devices.choose(device)
     devices.limit_threads(get_settings().threads)
     corpus = read_corpus(data)
-    kept = work or out / "work"
+    kept = work or Path(".runs") / "ingredients"
     found = [
         trainings.train(recipe, corpus, steps, kept, where)
         for recipe in recipes.RECIPES

@@ -46,7 +46,7 @@ def segmentation(
         help="quick (30 epochs at 0.003), or paper (500 at 0.0001).")] = "quick",
     modality: Annotated[str | None, typer.Option(help="Of a folder: CT, MR, US, XR, ...")] = None,
     work: Annotated[Path | None, typer.Option(
-        help="Keeps networks and enhanced images, to go on; OUT/work without it.")] = None,
+        help="Keeps networks and images, to go on; .runs/segmentation without it.")] = None,
     device: Device = "auto",
 ) -> None:  # fmt: skip
     """Train segmentation networks on clean images; test them on degraded and enhanced ones."""
@@ -74,7 +74,7 @@ def segmentation(
         "degradation": degradation, "seeds": seeds, "size": size, "train": train, "test": test,
         "recipe": recipe, "epochs": plan.recipe.epochs,
     }  # fmt: skip
-    _measure(plan, _facts(plan, _command(asked)), out, work or out / "work")
+    _measure(plan, _facts(plan, _command(asked)), out, work or Path(".runs") / "segmentation")
 
 
 def _measure(plan: Plan, facts: Facts, out: Path, work: Path) -> None:

@@ -89,6 +89,13 @@ class Candidate:
         return get(self.method).family == "diffusion"
 
     @property
+    def by_device(self) -> bool:
+        """Whether torch computes it, so that the last bits depend on the device."""
+        if self.kind == "baseline":
+            return True
+        return self.kind == "method" and get(self.method).family == "diffusion"
+
+    @property
     def module(self) -> str:
         """The module whose code makes the result."""
         if self.kind == "input":

@@ -58,6 +58,7 @@ def read_cases(
     *,
     limit: int | None = None,
     modality: Modality | None = None,
+    strict: bool = False,
     needs_mask: bool = False,
     side: int = SIDE,
     tell: Callable[[str], None] = lambda _: None,
@@ -72,12 +73,13 @@ def read_cases(
         of any readable kind, where the parent folder names the subject, and ``NAME.mask.png``
         beside NAME marks the structure of interest. Colour counts as its luminance.
     groups : sequence of str
-        Keys of `MODALITIES`, or that of the faint discs, which are always drawn. A folder of images
-        is read as a whole: its groups are what the files say, and the first of ``groups`` where a
-        file does not say.
+        Keys of `MODALITIES`, or that of the faint discs, which are always drawn. Of a folder of
+        images those are taken that say to be of one; a file that does not say counts as the first.
     limit : int, optional
     modality : Modality, optional
         What all images of a folder are, whatever they say.
+    strict : bool
+        Leave out files that do not say what they are, and refuse where a group has no image.
     needs_mask : bool
         Leave out images without a mask.
     side : int
@@ -104,7 +106,13 @@ def read_cases(
     if str(data) == PHANTOMS:
         found = _phantoms(groups, limit or FEW, side)
     else:
-        found = _folder(Path(data), groups, modality, tell)
+        found = _folder(Path(data), groups, modality, strict, tell)
+        absent = [group for group in groups if group not in {case.group for case in found}]
+        if strict and absent:
+            raise ReadingRoomError(
+                f"{data} has no {absent[0]} image, which this protocol needs; files must say what "
+                "they are, as DICOM does, or come as .npz archives."
+            )
     if needs_mask:
         found = [case for case in found if case.mask is not None]
         if not found:
@@ -153,7 +161,11 @@ def _phantom(group: str, number: int, side: int) -> Case:
 
 
 def _folder(
-    folder: Path, groups: Sequence[str], modality: Modality | None, tell: Callable[[str], None]
+    folder: Path,
+    groups: Sequence[str],
+    modality: Modality | None,
+    strict: bool,
+    tell: Callable[[str], None],
 ) -> list[Case]:
     if not folder.is_dir():
         raise ReadingRoomError(
@@ -168,7 +180,7 @@ def _folder(
                 "groups."
             )
         return [case for group in groups for case in _archive(archives[group], group)]
-    return _files(folder, groups, modality, tell)
+    return _files(folder, groups, modality, strict, tell)
 
 
 def _archive(path: Path, group: str) -> list[Case]:
@@ -209,7 +221,11 @@ def _archive(path: Path, group: str) -> list[Case]:
 
 
 def _files(
-    folder: Path, groups: Sequence[str], modality: Modality | None, tell: Callable[[str], None]
+    folder: Path,
+    groups: Sequence[str],
+    modality: Modality | None,
+    strict: bool,
+    tell: Callable[[str], None],
 ) -> list[Case]:
     from enhancers.load import load
 
@@ -222,15 +238,22 @@ def _files(
         except ImageReadError as error:
             tell(f"{path.relative_to(folder)} is left out: {error}")
             continue
+        said = image.modality_origin == "file"
         if modality is not None:
             image = image.with_modality(modality)
-        elif image.modality_origin != "file":
+        elif (said and _group(image.modality) not in groups) or (strict and not said):
+            is_other = f"is {_group(image.modality)}, not {' or '.join(groups)}"
+            what = is_other if said else "does not say what it is"
+            tell(f"{path.relative_to(folder)} is left out: it {what}.")
+            continue
+        elif not said:
             guessed = image.modality if _group(image.modality) in groups else MODALITIES[groups[0]]
             image = image.with_modality(guessed)
         cases.append(_of_file(folder, path, image))
     if not cases:
         raise ReadingRoomError(
-            f"There is no readable image below {folder}; give DICOM, NIfTI, PNG, TIFF or JPEG."
+            f"There is no readable {' or '.join(groups)} image below {folder}; give DICOM, NIfTI, "
+            "PNG, TIFF or JPEG, and --modality where the files say something else."
         )
     return cases
 

@@ -19,7 +19,6 @@ from enhancers.evaluation.problem import Case, Degraded
 from enhancers.evaluation.protocols import Condition, Protocol
 from enhancers.evaluation.store import Measured, RowStore
 from enhancers.image import Pixels, pixels_digest
-from enhancers.registry import get
 
 
 @dataclass(frozen=True, eq=False)
@@ -165,10 +164,7 @@ def _keys(protocol: Protocol, job: _Job, degraded: Degraded) -> tuple[str, ...]:
 def _digest(plan: Plan, job: _Job, case: Case, degraded: Degraded, keys: Sequence[str]) -> str:
     """Over everything that determines the row, the time it takes aside."""
     candidate, task = job.candidate, job.condition.task
-    diffusion = candidate.kind == "baseline" or (
-        candidate.kind == "method" and get(candidate.method).family == "diffusion"
-    )
-    family = "diffusion" if diffusion else "classical"
+    family = "diffusion" if candidate.by_device else "classical"
     determining = {
         "truth": pixels_digest(case.truth),
         "mask": "" if case.mask is None else hashlib.sha256(case.mask.tobytes()).hexdigest(),
@@ -181,7 +177,7 @@ def _digest(plan: Plan, job: _Job, case: Case, degraded: Degraded, keys: Sequenc
         "seed": job.seed,
         "prior": candidate.prior(degraded, task),
         "code": candidate.code(),
-        "device": devices.model_name(plan.device) if diffusion else "cpu",
+        "device": devices.model_name(plan.device) if candidate.by_device else "cpu",
         "software": dict(provenance.software(family)),
         "measures": {key: measures.available(key) for key in keys},
         "measuring": code_digest(measures.__name__),

@@ -40,14 +40,19 @@ def offline() -> bool:
     return constants.is_offline_mode()
 
 
-def check_space(folder: Path, needed: int, what: str) -> None:
-    """Raise FetchFailed where ``folder``'s disk has no room for ``needed`` bytes."""
+def check_space(
+    folder: Path, needed: int, what: str, *, setting: str = "READINGROOM_MODELS_DIR"
+) -> None:
+    """Raise FetchFailed where ``folder``'s disk has no room for ``needed`` bytes.
+
+    ``setting`` is the variable that puts it elsewhere.
+    """
     there = next(each for each in (folder, *folder.parents) if each.exists())
     free = shutil.disk_usage(there).free
     if free < needed + SPARE:
         raise FetchFailed(
             f"{what} needs {bytes_text(needed)} below {folder} and its disk has "
-            f"{bytes_text(free)} free; make room, or set READINGROOM_MODELS_DIR to another disk."
+            f"{bytes_text(free)} free; make room, or set {setting} to another disk."
         )
 
 

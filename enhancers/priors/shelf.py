@@ -153,7 +153,7 @@ def fetch(key: str) -> Generator[Progress, None, None]:
             f"add a copy you have with python -m enhancers priors add PATH --like {key}."
         )
     if isinstance(source, Hub):
-        download.check_space(source.folder, now.cost, entry.label)
+        download.check_space(source.folder, now.cost, entry.label, setting="HF_HOME")
         yield from download.snapshot(source)
         return
     # The converted network is as large as the download and lies beside it for a moment.

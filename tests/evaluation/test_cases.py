@@ -13,6 +13,7 @@ from enhancers.method import Modality
 from enhancers.phantoms import phantom
 from enhancers.priors.corpus import held_out
 from enhancers.save import save_png16
+from tests.files import dicom, ramp
 
 
 def archive(path: Path, *, images: int = 30, subjects: int = 10, masks: bool = False) -> list[str]:
@@ -153,7 +154,7 @@ def test_an_archive_of_the_wrong_kind_is_told(tmp_path: Path) -> None:
 
 
 def test_what_is_missing_is_told(tmp_path: Path) -> None:
-    with pytest.raises(ReadingRoomError, match="no readable image"):
+    with pytest.raises(ReadingRoomError, match="no readable ct image"):
         read_cases(tmp_path, ["ct"])
     with pytest.raises(ReadingRoomError, match="is not a folder"):
         read_cases(tmp_path / "absent", ["ct"])
@@ -179,3 +180,24 @@ def test_cropping_keeps_image_and_mask_together(tmp_path: Path) -> None:
     assert smaller.truth.shape == smaller.mask.shape == smaller.medical.pixels.shape == (64, 64)
     with pytest.raises(ReadingRoomError, match="too few"):
         cropped(case, 128)
+
+
+def test_files_of_other_groups_are_left_out_and_told(tmp_path: Path) -> None:
+    (tmp_path / "chest.dcm").write_bytes(dicom(ramp(32, 32), Modality="CT"))
+    (tmp_path / "heart.dcm").write_bytes(dicom(ramp(32, 32), Modality="US"))
+    told: list[str] = []
+    [case] = read_cases(tmp_path, ["us"], tell=told.append)
+    assert (case.key, case.group) == ("heart.dcm", "us")
+    assert told == ["chest.dcm is left out: it is ct, not us."]
+
+
+def test_strictly_a_file_must_say_what_it_is_and_no_group_may_lack(tmp_path: Path) -> None:
+    (tmp_path / "heart.dcm").write_bytes(dicom(ramp(32, 32), Modality="US"))
+    picture(tmp_path / "photo.png")
+    told: list[str] = []
+    assert len(read_cases(tmp_path, ["us"])) == 2
+    [case] = read_cases(tmp_path, ["us"], strict=True, tell=told.append)
+    assert case.key == "heart.dcm"
+    assert told == ["photo.png is left out: it does not say what it is."]
+    with pytest.raises(ReadingRoomError, match="has no mr image"):
+        read_cases(tmp_path, ["us", "mr"], strict=True)

@@ -186,6 +186,17 @@ def test_pictures_that_nothing_shows_any_more_are_removed(run: Run, tmp_path: Pa
     assert left == {plot.file for plot in chapter.plots[1:]} | {"of-somebody-else.png"}
 
 
+@pytest.mark.parametrize("words", [("--limit", "1"), ("--data", "phantoms")])
+def test_a_trial_does_not_overwrite_what_is_shipped(
+    words: tuple[str, ...], capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = (places.ASSETS / "evidence.json").read_bytes()
+    monkeypatch.setattr(sys, "argv", ["enhancers", "bench", "evidence", *words])
+    assert main() == 2
+    assert "give --out DIR" in capsys.readouterr().err
+    assert (places.ASSETS / "evidence.json").read_bytes() == before
+
+
 @pytest.mark.parametrize(
     ("words", "told"),
     [

@@ -281,7 +281,8 @@ def test_the_command_writes_what_it_prints(
     out = tmp_path / "out"
     status = _command(
         monkeypatch,
-        "--out", str(out), "--size", "32", "--train", "4", "--test", "2", "--epochs", "1",
+        "--out", str(out), "--work", str(tmp_path / "work"), "--size", "32", "--train", "4",
+        "--test", "2", "--epochs", "1",
         "--seeds", "1", "--networks", "unet", "--methods", "clahe", "--device", "cpu",
     )  # fmt: skip
     told = capsys.readouterr()
@@ -304,7 +305,8 @@ def test_the_command_takes_images_and_masks_of_the_user(
         Image.fromarray(subject.labels * 40).save(data / f"{name}.mask.png")
     status = _command(
         monkeypatch,
-        "--data", str(data), "--modality", "us", "--out", str(out), "--size", "32", "--epochs", "1",
+        "--data", str(data), "--modality", "us", "--out", str(out), "--size", "32",
+        "--work", str(tmp_path / "work"), "--epochs", "1",
         "--seeds", "1", "--networks", "unet", "--methods", "clahe", "--device", "cpu",
     )  # fmt: skip
     told = capsys.readouterr()

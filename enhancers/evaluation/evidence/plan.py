@@ -8,6 +8,7 @@ from types import MappingProxyType
 from typing import Literal
 
 from enhancers.errors import ParameterError
+from enhancers.evaluation.protocols import PROTOCOLS
 from enhancers.method import nearest
 
 Source = Literal["images", "phantoms"]
@@ -49,6 +50,16 @@ class Chapter:
     compared: tuple[str, ...] = ()
 
 
+_HYBRIDS = (
+    "input", "classical:plain", "pseudo_label:plain", "pseudo_label:paper", "classical",
+    "pseudo_label",
+)  # fmt: skip
+_NOISE_FREE = ("pinv", "bicubic", "ilvr", "null_space", "null_space:mean")
+_FAST = ("pinv", "nlm", "tv", "ilvr", "null_space", "null_space:mean")
+_SLOW = ("dip@steps=200", "dps@steps=50", "ilvr", "null_space")
+"""Thousands of iterations an image as published: cut short, and on few images."""
+_ABLATIONS = PROTOCOLS["illumination"].more
+
 # fmt: off
 _ALL = (
     Chapter(
@@ -73,38 +84,54 @@ _ALL = (
         "us-speckle", "Ultrasound with speckle",
         "Does the hybrid improve on the classical pipeline that guides it, and on the image "
         "as it was given?",
-        "us-speckle",
+        "us-speckle", methods=_HYBRIDS,
     ),
     Chapter(
         "mr-rician", "MR with Rician noise",
         "Does the hybrid improve on the classical pipeline that guides it, and on the image "
         "as it was given?",
-        "mr-rician",
+        "mr-rician", methods=_HYBRIDS,
     ),
     Chapter(
         "lowdose-ct", "Low-dose CT",
         "At a quarter of the dose, who comes closest to the full-dose slice?",
-        "lowdose-ct", limit=4,
+        "lowdose-ct", limit=4, methods=_FAST,
     ),
     Chapter(
         "ct-sr4", "Low-dose CT, enlarged four times",
         "At a quarter of the dose and of the side length, who comes closest to the full slice?",
-        "ct-sr4", limit=3,
+        "ct-sr4", limit=4, methods=("bicubic", *_FAST),
     ),
     Chapter(
         "ct-sr8", "Low-dose CT, enlarged eight times",
         "At a quarter of the dose and an eighth of the side length, what can still be restored?",
-        "ct-sr8", limit=3,
+        "ct-sr8", limit=4, methods=("bicubic", *_FAST),
     ),
     Chapter(
         "mr-sr4", "MR, enlarged four times",
         "Who comes closest to an MR slice of which every fourth pixel is left?",
-        "mr-sr4", limit=3,
+        "mr-sr4", limit=4, methods=_NOISE_FREE,
     ),
     Chapter(
         "mr-sr8", "MR, enlarged eight times",
         "Who comes closest to an MR slice of which every eighth pixel is left?",
-        "mr-sr8", limit=3,
+        "mr-sr8", limit=4, methods=_NOISE_FREE,
+    ),
+    Chapter(
+        "lowdose-ct-slow", "Low-dose CT, with the slow baselines",
+        "Do the deep image prior and DPS, cut short to minutes an image, come closer than DDNM?",
+        "lowdose-ct", limit=2, methods=_SLOW,
+    ),
+    Chapter(
+        "mr-sr4-slow", "MR, enlarged four times, with the slow baselines",
+        "Do the deep image prior and DPS, cut short to minutes an image, come closer than DDNM?",
+        "mr-sr4", limit=2, methods=_SLOW,
+    ),
+    Chapter(
+        "ablations", "What each part of UniMIE gives",
+        "What do exposure level, loss weights, guidance and the published code change?",
+        "illumination", limit=1, methods=("input", "unimie", *_ABLATIONS),
+        compared=("psnr_fitted", "ssim_fitted", "loe"),
     ),
     Chapter(
         "steps", "Quality against network calls",
@@ -116,6 +143,11 @@ _ALL = (
         "sampler", "What each choice of the sampler gives",
         "What does one sample of DDNM win or lose when one choice is made differently?",
         "sampler", limit=4,
+    ),
+    Chapter(
+        "sampler-sr", "What each choice of the sampler gives an enlargement",
+        "What does one enlarged sample of DDNM win or lose when one choice is made differently?",
+        "sampler-sr", limit=4,
     ),
     Chapter(
         "texture", "Faint discs in noise",
@@ -162,8 +194,8 @@ def chosen(only: tuple[str, ...], data: str) -> tuple[Chapter, ...]:
             raise ParameterError(f"--only {key} is no chapter; {hint}.")
         if not data and key in CHAPTERS and CHAPTERS[key].source == "images":
             raise ParameterError(
-                f"The chapter {key} needs images; give --data DIR, or --data phantoms to try it on "
-                "drawn ones."
+                f"The chapter {key} needs images; give --data DIR, or --data phantoms --out OUT to "
+                "try it on drawn ones."
             )
     return tuple(
         chapter

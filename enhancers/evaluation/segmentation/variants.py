@@ -184,8 +184,8 @@ class Enhanced:
             "method": one.method,
             "params": one.parameters(degraded, task),
             "prior": one.prior(degraded, task),
-            "seed": self.seed if one.sampled else 0,
-            "device": devices.model_name(self.device) if one.sampled else "cpu",
+            "seed": self.seed if one.by_device else 0,
+            "device": devices.model_name(self.device) if one.by_device else "cpu",
             "software": provenance.software("diffusion"),
             "code": one.code(),
         }
