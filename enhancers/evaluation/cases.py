@@ -251,10 +251,13 @@ def _files(
             image = image.with_modality(guessed)
         cases.append(_of_file(folder, path, image))
     if not cases:
-        raise ReadingRoomError(
-            f"There is no readable {' or '.join(groups)} image below {folder}; give DICOM, NIfTI, "
-            "PNG, TIFF or JPEG, and --modality where the files say something else."
+        way = (
+            "files must say what they are, as DICOM does, or come as .npz archives"
+            if strict
+            else "give DICOM, NIfTI, PNG, TIFF or JPEG, and say --modality where the files do not"
         )
+        named = " or ".join(groups)
+        raise ReadingRoomError(f"There is no readable {named} image below {folder}; {way}.")
     return cases
 
 

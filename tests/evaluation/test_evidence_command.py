@@ -10,6 +10,7 @@ from functools import partial
 from pathlib import Path
 from types import MappingProxyType
 
+import numpy as np
 import pytest
 from PIL import Image
 
@@ -32,7 +33,7 @@ from enhancers.evaluation.evidence.claims import Claim
 from enhancers.evaluation.evidence.failures import draw
 from enhancers.evaluation.evidence.plan import Chapter
 from enhancers.phantoms import phantom
-from enhancers.save import save_png16
+from tests.files import dicom
 
 TINY = (
     Chapter("first", "The first", "Is it?", "enlarge", limit=1, methods=("pinv", "bicubic"),
@@ -150,13 +151,14 @@ def test_without_images_only_what_is_drawn_is_run(run: Run, tmp_path: Path) -> N
 def test_images_of_the_user_stay_where_they_are(run: Run, tmp_path: Path) -> None:
     folder = tmp_path / "secret-name"
     folder.mkdir()
-    for seed in (1, 2):
-        save_png16(folder / f"patient-{seed}.png", phantom("ct", size=SIDE, seed=seed).pixels)
+    for seed, modality in ((1, "MR"), (2, "MR"), (3, "CT")):
+        pixels = (4095 * phantom("ct", size=SIDE, seed=seed).pixels).astype(np.int64)
+        (folder / f"patient-{seed}").write_bytes(dicom(pixels, Modality=modality))
     assert run("--only", "first", "--data", str(folder)) == 0
     out = tmp_path / "out"
     found = stored.read(out).chapter("first")
     assert found is not None
-    assert (found.source, sum(one.images for one in found.images)) == ("images", 1)
+    assert (found.source, sum(one.images for one in found.images)) == ("images", 2)
     assert {path.name for path in out.glob("*.png")} == {"first-x4-scores.png"}
     for path in (*out.glob("*.md"), *out.glob("*.json")):
         text = path.read_text(encoding="utf-8")
