@@ -37,7 +37,7 @@ Measured; see [denoising](#denoising) and [the figures](benchmarks.md). {{{{valu
 Does it help against noise?
 
 ```
-python -m enhancers bench evidence --data DIR --work DIR --only denoise
+python -m enhancers bench evidence --data DIR --only denoise
 ```
 
 ### σ = 0.1

@@ -10,11 +10,12 @@ from pathlib import Path
 from statistics import median
 
 from enhancers import devices
-from enhancers.base import load_method
-from enhancers.bench.evidence import Line
+from enhancers.bench.figures import Line
+from enhancers.compare import Request, compare
+from enhancers.errors import ReadingRoomError
 from enhancers.image import MedicalImage
 from enhancers.method import Method, Modality, ParameterValue
-from enhancers.registry import METHODS, resolve
+from enhancers.registry import METHODS
 
 SIDE = 128
 WARM_SHARE, COMPARED_SHARE = 0.2, 0.2
@@ -47,13 +48,14 @@ def memory(device: str, runs: int, only: tuple[str, ...] = ()) -> Iterator[Line]
 
 
 def measured(method: Method, device: str, runs: int) -> Line:
-    """Run one method again and again and compare the memory after the first runs and the last."""
-    image, modality = small(method)
-    params = resolve(method.key, modality, SHORT.get(method.key, {}))
+    """Run one method again and again, as the page does, and compare the first runs and the last."""
+    image = small(method)
+    request = Request(method.key, SHORT.get(method.key, {}))
     sizes = []
     for seed in range(runs):
-        for _ in load_method(method.key).run(image, params, seed=seed, device=device):
-            pass
+        for event in compare(image, [request], seed=seed, device=device):
+            if event.error:
+                raise ReadingRoomError(f"{method.label} cannot be measured: {event.error}")
         gc.collect()
         sizes.append(held(device))
     return judged(method.label, sizes)
@@ -68,12 +70,12 @@ def judged(name: str, sizes: list[float]) -> Line:
     return Line(f"{name}: growth", late - early, allowed, "MB", detail)
 
 
-def small(method: Method) -> tuple[MedicalImage, Modality]:
+def small(method: Method) -> MedicalImage:
     """An image the method is made for."""
     from enhancers.bench.speed import noisy
 
     modality = next((m for m in (Modality.MR, Modality.CT) if m in method.modalities), Modality.US)
-    return noisy(modality, SIDE), modality
+    return noisy(modality, SIDE)
 
 
 def held(device: str) -> float:

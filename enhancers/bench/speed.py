@@ -12,7 +12,7 @@ import numpy as np
 
 from enhancers import devices
 from enhancers.base import load_method
-from enhancers.bench.evidence import Line, failed
+from enhancers.bench.figures import Line, failed
 from enhancers.bench.loops import ROUNDS, Loop, loaded, measure
 from enhancers.bench.standins import WRITERS, Writer, stand_ins
 from enhancers.errors import ReadingRoomError

@@ -13,7 +13,7 @@ from enhancers.cli.common import Device
 from enhancers.errors import ParameterError
 
 if TYPE_CHECKING:
-    from enhancers.bench.evidence import Line
+    from enhancers.bench.figures import Line
 
 Out = Annotated[
     Path | None, typer.Option(help="Markdown file to put the figures into; JSON goes beside it.")
@@ -98,16 +98,16 @@ def _conclude(
     """Print the figures as they come, then the table; keep it where ``out`` says."""
     from tqdm.auto import tqdm
 
-    from enhancers.bench import evidence
+    from enhancers.bench import figures
 
     found = []
     with tqdm(lines, unit="figure", file=sys.stderr) as bar:
         for line in bar:
             bar.set_description(line.name[:40])
             found.append(line)
-    report = evidence.report(title, f"python -m enhancers bench {command}", device, found)
-    print(evidence.section(report), end="")
+    report = figures.report(title, f"python -m enhancers bench {command}", device, found)
+    print(figures.section(report), end="")
     if out is not None:
-        evidence.write(out, report)
+        figures.write(out, report)
     if not report.met:
         raise typer.Exit(1)

@@ -28,7 +28,7 @@ def ingredients(
 ) -> None:
     """Train small variants of the pixel network, each for so many steps, and compare them."""
     from enhancers import devices
-    from enhancers.bench.evidence import machine, software
+    from enhancers.bench.figures import machine, software
     from enhancers.evaluation.ingredients import recipes, report, trainings
     from enhancers.method import nearest
     from enhancers.priors.corpus import read_corpus

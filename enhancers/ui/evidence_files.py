@@ -47,7 +47,7 @@ class Source:
 SOURCES = (
     Source(
         "evidence.md", "How good is it?",
-        "python -m enhancers bench evidence --data DIR --work DIR", split=True,
+        "python -m enhancers bench evidence --data DIR", split=True,
     ),
     Source(
         "segmentation.md", "Segmentation of enhanced images",

@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from enhancers import cli
-from enhancers.bench import evidence, memory, speed
-from enhancers.bench.evidence import Line
+from enhancers.bench import figures, memory, speed
+from enhancers.bench.figures import Line
 
 
 def call(monkeypatch: pytest.MonkeyPatch, *arguments: str) -> int:
@@ -30,7 +30,7 @@ def test_figures_are_printed_and_kept(
     out = tmp_path / "table.md"
     assert call(monkeypatch, "speed", "--device", "cpu", "--quick", "--out", str(out)) == 0
     assert "| loop | 1 | 1.15 | met |  |" in capsys.readouterr().out
-    (kept,) = evidence.read(tmp_path / "table.json")
+    (kept,) = figures.read(tmp_path / "table.json")
     assert kept.title == "Speed on the CPU"
     assert kept.command == "python -m enhancers bench speed --device cpu --quick"
 

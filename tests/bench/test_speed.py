@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from enhancers.bench import speed
-from enhancers.bench.evidence import Line
+from enhancers.bench.figures import Line
 from enhancers.bench.standins import stand_ins
 from enhancers.priors.catalog import prior
 from enhancers.priors.guided_diffusion import save_folder

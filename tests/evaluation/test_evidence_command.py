@@ -135,7 +135,7 @@ def test_only_one_chapter_leaves_the_others_as_they_are(run: Run, tmp_path: Path
     assert found.chapter("second") == before.chapter("second")
     first = found.chapter("first")
     assert first is not None
-    assert first.command.endswith("--only first --data phantoms --work DIR --limit 1")
+    assert first.command.endswith("--only first --data phantoms --limit 1")
     assert run("--only", "page") == 0
     assert stored.read(out) == found
 

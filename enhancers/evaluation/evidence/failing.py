@@ -8,13 +8,14 @@ from enhancers import registry
 from enhancers.evaluation.evidence.plan import CHAPTERS, FAILURES
 from enhancers.evaluation.evidence.scenes import SCENES, Scene
 from enhancers.evaluation.evidence.stored import Evidence, Judged, Measured
+from enhancers.evaluation.evidence.telling import group_name
 from enhancers.evaluation.measures import measure
 from enhancers.evaluation.protocols import protocol
 from enhancers.evaluation.summary import ALL, Line
 from enhancers.evaluation.tables import number
 
 KEYS = frozenset(method.key for method in registry.METHODS)
-COMMAND = f"python -m enhancers bench evidence --only {FAILURES} --work DIR"
+COMMAND = f"python -m enhancers bench evidence --only {FAILURES}"
 UNTOUCHED = ("input", "pinv")
 """Candidates that leave the image as it is; the first that took part is compared with."""
 
@@ -80,9 +81,11 @@ def _row(lines: list[Line], given: list[Line], place: str, group: str) -> Iterat
         if line.measure in untouched:
             least, key = untouched[line.measure], line.measure
             up = measure(key).direction == "up"
-            if line.mean < least if up else line.mean > least:
+            below = line.mean < least if up else line.mean > least
+            own, theirs = number(line.mean, key), number(least, key)
+            if below and own != theirs:
                 yield (
-                    f"| {line.label} | {place} | {group} | {measure(key).label} "
-                    f"| {number(line.mean, key)} | {number(least, key)} |"
+                    f"| {line.label} | {place} | {group_name(group)} | {measure(key).label} "
+                    f"| {own} | {theirs} |"
                 )
             return

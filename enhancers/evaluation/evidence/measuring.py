@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from enhancers.bench import evidence as bench
+from enhancers.bench import figures
 from enhancers.evaluation.candidates import chosen
 from enhancers.evaluation.cases import PHANTOMS, read_cases
 from enhancers.evaluation.evidence.plan import Chapter
@@ -54,7 +54,6 @@ def command(chapter: Chapter, data: str, limit: int | None) -> str:
     words = [PROGRAM, "--only", chapter.key]
     if chapter.source == "images":
         words += ["--data", PHANTOMS if data == PHANTOMS else "DIR"]
-    words += ["--work", "DIR"]
     return " ".join([*words, "--limit", str(limit)] if limit else words)
 
 
@@ -87,7 +86,7 @@ def prepare(
 def measured(prepared: Prepared, rows: Sequence[Row], summary: Summary) -> Measured:
     """A chapter's rows as they are stored."""
     plan = prepared.plan
-    facts = bench.report(prepared.chapter.title, prepared.command, plan.device, [])
+    facts = figures.report(prepared.chapter.title, prepared.command, plan.device, [])
     return Measured(
         key=prepared.chapter.key,
         protocol=plan.protocol.key,

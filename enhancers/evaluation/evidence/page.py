@@ -63,15 +63,19 @@ def _claims(evidence: Evidence) -> Iterator[str]:
 
 def _networks(evidence: Evidence) -> Iterator[str]:
     yield from ("## What the embedded networks were trained on", "")
-    yield from _code("python -m enhancers priors train --which pixel --data DIR")
+    yield from _code(
+        "python -m enhancers priors train --which pixel --data DIR\n"
+        "python -m enhancers priors train --which latent --data DIR"
+    )
     if not evidence.networks:
         yield from ("Not written yet.", "")
         return
     yield (
         "Two small networks ship with the project. They were trained on open images of 256 x 256 "
         "pixels and on the project's own phantoms; no subject is on both sides. Of the archives "
-        "in `DIR` only the subjects that training held out are measured on, and phantoms only "
-        "with seeds that training never drew. Sources and licences of the images are in "
+        "in `DIR` only the subjects that training held out are measured on, of a folder of other "
+        "images all, and phantoms only with seeds that training never drew. Sources and licences "
+        "of the images are in "
         "`assets/priors/ATTRIBUTION.md`."
     )
     yield ""

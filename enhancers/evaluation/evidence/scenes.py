@@ -60,8 +60,7 @@ _PLAIN = (("contrast", False),)
 SCENES: tuple[Scene, ...] = (
     Scene(
         "srad",
-        "Echo texture is taken for speckle and smoothed away, although it may carry the diagnosis. "
-        "In black regions bright isolated dots survive as edges.",
+        "Echo texture is taken for speckle and smoothed away, although it may carry the diagnosis.",
         "A clean echocardiogram, enlarged: nothing was to be removed.",
         "echo", Modality.US, crop=(40, 96, 112),
     ),

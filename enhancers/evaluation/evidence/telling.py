@@ -15,7 +15,7 @@ GROUPS = {
     "micro": "microscopy", "color": "colour images", "phantom": "phantoms",
 }  # fmt: skip
 """Groups of images as a sentence names them."""
-ALL_OF_IT = f"{PROGRAM} --data DIR --work DIR"
+ALL_OF_IT = f"{PROGRAM} --data DIR"
 
 
 def claims_table(evidence: Evidence) -> Iterator[str]:

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from enhancers.bench import evidence
-from enhancers.bench.evidence import Line, Report
+from enhancers.bench import figures
+from enhancers.bench.figures import Line, Report
 from enhancers.errors import ReadingRoomError
 
 EVIDENCE = Path(__file__).resolve().parents[2] / "assets" / "evidence"
@@ -29,7 +29,7 @@ def test_a_figure_is_met_missed_not_run_or_just_a_figure() -> None:
 
 
 def test_a_table_says_machine_versions_command_and_every_figure() -> None:
-    text = evidence.section(made("Speed", *LINES))
+    text = figures.section(made("Speed", *LINES))
     assert "## Speed" in text
     assert "`bench x`, today." in text
     assert "a machine. torch 2." in text
@@ -40,13 +40,13 @@ def test_a_table_says_machine_versions_command_and_every_figure() -> None:
 
 def test_a_report_takes_the_place_of_an_older_one_and_leaves_the_others(tmp_path: Path) -> None:
     path = tmp_path / "deep" / "table.md"
-    evidence.write(path, made("Speed", LINES[1]))
-    evidence.write(path, made("Memory", LINES[3]))
-    evidence.write(path, made("Speed", LINES[0]))
-    reports = evidence.read(path.with_suffix(".json"))
+    figures.write(path, made("Speed", LINES[1]))
+    figures.write(path, made("Memory", LINES[3]))
+    figures.write(path, made("Speed", LINES[0]))
+    reports = figures.read(path.with_suffix(".json"))
     assert [found.title for found in reports] == ["Memory", "Speed"]
     assert reports[1].lines == (LINES[0],)
-    assert path.read_text(encoding="utf-8") == evidence.as_markdown(reports, "table.json")
+    assert path.read_text(encoding="utf-8") == figures.as_markdown(reports, "table.json")
 
 
 @pytest.mark.parametrize("content", [b"", b"[]x", b'{"a": 1}', b'[{"title": 3}]', b"\xff"])
@@ -54,12 +54,12 @@ def test_another_file_is_not_overwritten(content: bytes, tmp_path: Path) -> None
     stored = tmp_path / "table.json"
     stored.write_bytes(content)
     with pytest.raises(ReadingRoomError, match=r"table\.json"):
-        evidence.write(tmp_path / "table.md", made("Speed", *LINES))
+        figures.write(tmp_path / "table.md", made("Speed", *LINES))
     assert stored.read_bytes() == content
 
 
 def test_this_machine_is_described() -> None:
-    found = evidence.report("Speed", "x", "cpu", [LINES[0]])
+    found = figures.report("Speed", "x", "cpu", [LINES[0]])
     assert "CPU" in found.machine
     assert dict(found.versions)["torch"]
     assert replace(found, lines=()).met
@@ -67,7 +67,7 @@ def test_this_machine_is_described() -> None:
 
 def test_the_table_in_the_project_is_made_of_the_stored_figures() -> None:
     stored = EVIDENCE / "benchmarks.json"
-    reports = evidence.read(stored)
+    reports = figures.read(stored)
     assert reports
     shown = (EVIDENCE / "benchmarks.md").read_text(encoding="utf-8")
-    assert shown == evidence.as_markdown(reports, stored.name)
+    assert shown == figures.as_markdown(reports, stored.name)
