@@ -125,8 +125,11 @@ def verify_priors(
         findings = _shown(shelf.verifying(key))
         print(key)
         for finding in findings:
-            faults += not finding.good
             print(f"  {'good ' if finding.good else 'WRONG'}  {finding.what}: {finding.says}")
+        wrong = sum(not finding.good for finding in findings)
+        faults += wrong
+        if wrong:
+            print(f"  To mend it: {shelf.mending(key)}.")
     if faults:
         raise typer.Exit(1)
 

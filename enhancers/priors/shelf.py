@@ -277,6 +277,17 @@ def remove(key: str) -> int:
     raise ParameterError(f"{entry.label} lies in {whose}: delete {entry.folder} yourself.")
 
 
+def mending(key: str) -> str:
+    """What to do about a network with a fault."""
+    folder = get_settings().models_dir / key
+    if (folder / added.NAME).is_file():
+        return f"remove it (python -m enhancers priors remove {key}) and add or fetch it again"
+    entry = prior(key)
+    if isinstance(entry.source, Embedded):
+        return f"take {entry.folder} from the project again"
+    return f"delete {entry.folder}, then python -m enhancers priors fetch {key}"
+
+
 def describe_source(entry: Prior) -> str:
     """Where a network comes from, in words."""
     source = entry.source

@@ -57,7 +57,9 @@ def test_a_checkpoint_is_added_used_verified_and_removed(
     weights = prior("mine").weights("unet")
     weights.write_bytes(weights.read_bytes()[:-1])
     assert call(monkeypatch, "priors", "verify", "mine") == 1
-    assert "WRONG" in capsys.readouterr().out
+    out = capsys.readouterr().out
+    assert "WRONG" in out
+    assert "To mend it: remove it (python -m enhancers priors remove mine)" in out
     assert call(monkeypatch, "priors", "list") == 0
     assert "damaged" in capsys.readouterr().out
     assert call(monkeypatch, "priors", "remove", "mine", "--yes") == 0

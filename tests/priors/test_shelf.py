@@ -399,3 +399,10 @@ def test_what_a_user_must_supply_is_not_fetched(shelf_folder: Path) -> None:
     assert isinstance(entry.source, FromUser)
     with pytest.raises(PriorMissing, match=r"priors add MR\.pt --like mr-heart"):
         next(shelf.fetch("mr-heart"))
+
+
+def test_every_network_with_a_fault_has_a_way_to_mend_it() -> None:
+    assert "from the project again" in shelf.mending("pixel")
+    way = shelf.mending("sd15")
+    assert str(prior("sd15").folder) in way
+    assert way.endswith("priors fetch sd15")
