@@ -160,3 +160,11 @@ def test_the_package_is_imported_in_one_place():
             if any(name.split(".")[0] == "spaces" for name in names):
                 found.append(path.relative_to(ROOT).as_posix())
     assert found == ["enhancers/devices/spaces.py"]
+
+
+def test_work_that_would_be_cut_off_is_not_begun(spaces, lent_gpu, monkeypatch):
+    monkeypatch.setattr(lent, "seconds", lambda *_: LONGEST + 30.0)
+    ended = outcome("null_space", sigma=0.1)
+    assert ended.outcome is None
+    assert f"for {LONGEST + 30} s, and it is lent for {LONGEST} s at most" in ended.error
+    assert spaces.asked == []

@@ -9,6 +9,7 @@ from contextlib import closing
 from enhancers import devices
 from enhancers.base import Step, load_method
 from enhancers.compare.expected import planned_work
+from enhancers.devices.spaces import LONGEST
 from enhancers.errors import ReadingRoomError
 from enhancers.image import MedicalImage
 from enhancers.method import ParameterValue
@@ -47,6 +48,13 @@ def steps(
     ReadingRoomError
         As the method does; and where no GPU is lent, or not for long enough.
     """
+    expected = seconds(key, image, params, seed, device)
+    if expected > LONGEST:
+        # Begun all the same it would be cut off, and the visitor's quota be spent.
+        raise ReadingRoomError(
+            f"This may need a GPU for {expected:.0f} s, and it is lent for {LONGEST} s at most: "
+            "choose fewer steps, a smaller image or an embedded network."
+        )
     with closing(_lent(key, image, dict(params), seed, device)) as arriving:
         try:
             for step in arriving:
