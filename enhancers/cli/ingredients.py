@@ -11,8 +11,6 @@ import typer
 from enhancers.cli.common import Device
 from enhancers.errors import ParameterError
 
-FOUR = ("mr", "ct", "us", "xr")
-
 
 def ingredients(
     out: Annotated[Path, typer.Option(help="Folder for the table.")],
@@ -30,8 +28,10 @@ def ingredients(
     from enhancers import devices
     from enhancers.bench.figures import machine, software
     from enhancers.evaluation.ingredients import recipes, report, trainings
+    from enhancers.evaluation.protocols import FOUR
     from enhancers.method import nearest
     from enhancers.priors.corpus import read_corpus
+    from enhancers.priors.validation import EACH
     from enhancers.settings import get_settings
 
     known = [recipe.key for recipe in recipes.RECIPES]
@@ -57,7 +57,7 @@ def ingredients(
         machine=machine(where),
         versions=software(),
         groups=groups,
-        images=8,
+        images=EACH,
         trained=tuple(found),
     )
     print(report.write(out, result), end="")

@@ -14,6 +14,8 @@ from torch import Tensor
 from enhancers.priors.corpus import Corpus
 from enhancers.priors.targets import EPSILON, Target
 
+EACH = 8
+"""Images of a group that are looked at, at most."""
 LATENT_TIMES = (50, 200, 500)
 """Timesteps at which the latent network is validated."""
 
@@ -94,8 +96,8 @@ def _mean_psnr(errors: list[float]) -> float:
     return round(float(np.mean([-10 * math.log10(max(e, 1e-10)) for e in errors])), 2)
 
 
-def _validation_images(corpus: Corpus, each: int = 8) -> Iterator[tuple[str, NDArray[np.float32]]]:
+def _validation_images(corpus: Corpus) -> Iterator[tuple[str, NDArray[np.float32]]]:
     """A few whole held-out images of each group, in [-1, 1], shape (n, 1, H, W)."""
     for name, images in corpus.validation.items():
-        picked = images[np.unique(np.linspace(0, len(images) - 1, each).round().astype(int))]
+        picked = images[np.unique(np.linspace(0, len(images) - 1, EACH).round().astype(int))]
         yield name, (picked[:, None].astype(np.float32) / 127.5) - 1

@@ -9,7 +9,7 @@ import pytest
 from enhancers import cli
 from enhancers.errors import ReadingRoomError
 from enhancers.evaluation.ingredients import report
-from enhancers.evaluation.ingredients.recipes import BASE, RECIPES, Recipe
+from enhancers.evaluation.ingredients.recipes import BASE, RECIPES, SHIPPED, Recipe
 from enhancers.evaluation.ingredients.trainings import SIGMAS, Trained, share, shipped, train
 from enhancers.priors.corpus import Corpus, read_corpus
 from enhancers.priors.targets import Target
@@ -80,7 +80,7 @@ def test_the_shipped_prior_is_far_better_than_a_few_steps(corpus: Corpus, tmp_pa
 
 
 def test_the_page_tells_every_training_and_its_change(tmp_path: Path) -> None:
-    rows = (trained(BASE, 30.0), trained("narrow", 29.5), trained(report.SHIPPED, 33.0))
+    rows = (trained(BASE, 30.0), trained("narrow", 29.5), trained(SHIPPED, 33.0))
     made = report.Report("command", "today", "machine", (("torch", "2"),), ("mr", "ct"), 8, rows)
     page = report.write(tmp_path, made)
     assert report.read(tmp_path / "ingredients.json") == made
@@ -93,7 +93,7 @@ def test_what_is_shipped_was_written_from_the_stored_figures() -> None:
     stored = report.read(STORED / "ingredients.json")
     page = (STORED / "ingredients.md").read_text(encoding="utf-8")
     assert page == report.as_markdown(stored)
-    assert [one.key for one in stored.trained] == [*(r.key for r in RECIPES), report.SHIPPED]
+    assert [one.key for one in stored.trained] == [*(r.key for r in RECIPES), SHIPPED]
 
 
 def test_figures_that_are_none_are_refused(tmp_path: Path) -> None:

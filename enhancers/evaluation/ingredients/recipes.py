@@ -42,7 +42,7 @@ class Recipe:
     bias: float = LOW_NOISE_BIAS
 
 
-BASE = "base"
+BASE, SHIPPED = "base", "shipped"
 RECIPES = (
     Recipe(BASE, "as the shipped prior: all data, noise prediction"),
     Recipe("half-steps", "half as many steps", length=0.5),

@@ -8,11 +8,10 @@ from pathlib import Path
 from pydantic import TypeAdapter, ValidationError
 
 from enhancers.errors import ReadingRoomError
-from enhancers.evaluation.ingredients.recipes import BASE
+from enhancers.evaluation.ingredients.recipes import BASE, SHIPPED
 from enhancers.evaluation.ingredients.trainings import SIGMAS, Trained
 
 NAME = "ingredients"
-SHIPPED = "shipped"
 
 
 @dataclass(frozen=True)

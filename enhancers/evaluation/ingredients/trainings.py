@@ -13,7 +13,7 @@ import numpy as np
 from pydantic import TypeAdapter, ValidationError
 
 from enhancers.evaluation.code import code_digest
-from enhancers.evaluation.ingredients.recipes import Recipe
+from enhancers.evaluation.ingredients.recipes import SHIPPED, Recipe
 from enhancers.priors.corpus import PHANTOM, Corpus
 
 SIGMAS = (0.05, 0.1, 0.2)
@@ -114,10 +114,10 @@ def shipped(corpus: Corpus, device: str) -> Trained:
     )
     signal = networks.scheduler().alphas_cumprod.to(device)
     return Trained(
-        "shipped", "the prior that is shipped", sum(p.numel() for p in network.parameters()),
+        SHIPPED, "the prior that is shipped", sum(p.numel() for p in network.parameters()),
         int(stage["steps"]), sum(counts[0] for counts in facts["images"].values()),
         60.0 * float(stage["minutes"]),
-        _judge(network.to(device).eval(), corpus, signal, device, Recipe("shipped", "")),
+        _judge(network.to(device).eval(), corpus, signal, device, Recipe(SHIPPED, "")),
     )  # fmt: skip
 
 
