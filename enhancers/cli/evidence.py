@@ -10,16 +10,13 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from enhancers.cli.common import Device
+from enhancers.cli.rows import tell_failures, with_bar
 from enhancers.errors import ParameterError
 
 if TYPE_CHECKING:
-    from enhancers.evaluation.evidence.measuring import Prepared
     from enhancers.evaluation.evidence.stored import Evidence, Failure
-    from enhancers.evaluation.runs import Row
 
 WORK = Path(".runs/evidence")
-SHOWN = 5
-"""Failures that are told one by one; the page has them all."""
 
 
 def evidence(
@@ -67,10 +64,11 @@ def evidence(
     ]
     failed, now = 0, networks()
     for place, one in enumerate(prepared, 1):
-        rows = _rows(one, work, f"{place}/{len(prepared)} {one.chapter.key}")
+        title = f"{place}/{len(prepared)} {one.chapter.key}: "
+        rows = with_bar(one.plan, one.folder(work), title=title)
         found = writing.add(folder, one, rows, one.folder(work))
         writing.write(folder, text, replace(found, networks=now))
-        failed += _tell(rows)
+        failed += tell_failures(rows)
     found = replace(read(folder), networks=now)
     if not keys or plan.FAILURES in keys:
         found = replace(found, failures=_failures(folder, where))
@@ -90,21 +88,6 @@ def _missed(found: Evidence, keys: set[str]) -> bool:
     )
 
 
-def _rows(prepared: Prepared, work: Path, title: str) -> list[Row]:
-    """Run with a bar."""
-    from tqdm.auto import tqdm
-
-    from enhancers.evaluation.runs import count, run
-
-    plan, rows = prepared.plan, []
-    found = run(plan, prepared.folder(work))
-    with tqdm(found, total=count(plan), unit="row", file=sys.stderr) as bar:
-        for row in bar:
-            bar.set_description(f"{title}: {row.candidate[:24]}", refresh=False)
-            rows.append(row)
-    return rows
-
-
 def _failures(folder: Path, device: str) -> tuple[Failure, ...]:
     """Draw the pictures of where each method fails, with a bar."""
     from tqdm.auto import tqdm
@@ -114,14 +97,6 @@ def _failures(folder: Path, device: str) -> tuple[Failure, ...]:
 
     bar = tqdm(SCENES, unit="picture", file=sys.stderr, desc="where methods fail")
     return tuple(draw(folder, scene, device) for scene in bar)
-
-
-def _tell(rows: list[Row]) -> int:
-    """Tell what could not be measured; returns how many rows that are."""
-    failed = [row for row in rows if row.error]
-    for row in failed[:SHOWN]:
-        print(f"failed: {row.condition}, {row.case}, {row.candidate}: {row.error}", file=sys.stderr)
-    return len(failed)
 
 
 def _note(line: str) -> None:

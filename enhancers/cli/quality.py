@@ -4,18 +4,13 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
 from enhancers.cli.common import Device, named_modality
+from enhancers.cli.rows import tell_failures, with_bar
 from enhancers.errors import ParameterError
-
-if TYPE_CHECKING:
-    from enhancers.evaluation.runs import Plan, Row
-
-SHOWN = 5
-"""Failures that are told one by one; the page has them all."""
 
 
 def quality(
@@ -55,34 +50,17 @@ def quality(
     )  # fmt: skip
     plan = Plan(asked, tuple(cases), tuple(competing), seeds, where)
     folder = out / asked.key
-    rows = _measure(plan, folder, folder / PICTURES if pictures else None)
+    rows = with_bar(plan, folder, pictures=folder / PICTURES if pictures else None)
     write(folder, plan, rows, against)
     print((folder / "summary.md").read_text(encoding="utf-8"))
     print((folder / "times.md").read_text(encoding="utf-8"))
-    failed = [row for row in rows if row.error]
     print(
         f"{sum(row.fresh for row in rows)} rows computed, "
         f"{sum(not row.fresh and not row.error for row in rows)} kept; see {folder}",
         file=sys.stderr,
     )
-    for row in failed[:SHOWN]:
-        print(f"failed: {row.condition}, {row.case}, {row.candidate}: {row.error}", file=sys.stderr)
-    if failed:
+    if tell_failures(rows):
         raise typer.Exit(1)
-
-
-def _measure(plan: Plan, folder: Path, pictures: Path | None) -> list[Row]:
-    """Run with a bar."""
-    from tqdm.auto import tqdm
-
-    from enhancers.evaluation.runs import count, run
-
-    rows = []
-    with tqdm(run(plan, folder, pictures), total=count(plan), unit="row", file=sys.stderr) as bar:
-        for row in bar:
-            bar.set_description(row.candidate[:24], refresh=False)
-            rows.append(row)
-    return rows
 
 
 def _words(text: str) -> tuple[str, ...]:
