@@ -96,7 +96,12 @@ class _OnLadder(Generic[P]):
         self.ladder = ladder
         self._loaded: tuple[tuple[str, bool], P] | None = None
         devices.prepare(ladder.rung.device)
-        self.prior: P = ladder.run(self._at, lambda rung: (rung.device, rung.half))
+        ladder.run(self._at, lambda rung: (rung.device, rung.half))
+
+    @property
+    def prior(self) -> P:
+        """The prior where it is now. Who keeps it keeps its memory: take its facts alone."""
+        return self._at(self.ladder.rung)
 
     def _at(self, rung: Rung) -> P:
         where = rung.device, rung.half
@@ -104,8 +109,7 @@ class _OnLadder(Generic[P]):
             # The one in hand must go before the next comes: memory is short.
             self._loaded = None
             self._loaded = where, self._load(rung.device, self._key)
-        self.prior = self._loaded[1]
-        return self.prior
+        return self._loaded[1]
 
     @property
     def notes(self) -> tuple[str, ...]:

@@ -218,10 +218,10 @@ def run(
 def _sampled(
     network: PixelNetwork, task: Task, y: Tensor, seed: int, index: int
 ) -> Iterator[tuple[int, Tensor]]:
-    prior = network.prior
     return sample(
-        network.predict, task, prior.signal, y, seed=seed, index=index, channels=prior.channels
-    )
+        network.predict, task, network.prior.signal, y, seed=seed, index=index,
+        channels=network.prior.channels,
+    )  # fmt: skip
 
 
 def _measurement(gray: Pixels, task: Task, network: PixelNetwork) -> tuple[Pixels, Padding]:

@@ -176,15 +176,15 @@ def run(
         yield unchanged(label)
         return
     network = LatentNetwork(str(params["prior"]), device)
-    prior = network.prior
-    target_gray, padding = pad(luminance(label), multiple=prior.multiple)
+    multiple = network.prior.multiple
+    target_gray, padding = pad(luminance(label), multiple=multiple)
     reference = _tensor(target_gray, device)
     target = network.encode(reference)
     start, matched = None, guidance.strength is None
     if matched or guidance.calls < guidance.steps:
-        start = network.encode(_tensor(pad(gray, multiple=prior.multiple)[0], device))
+        start = network.encode(_tensor(pad(gray, multiple=multiple)[0], device))
     level = noise_level(gray, image.modality, optional(params, "sigma")) if matched else 0.0
-    line = guidance.line(prior.betas, level)
+    line = guidance.line(network.prior.betas, level)
     watch, pace = Stopwatch(guidance.calls, "network call"), Pace(device)
     made, z = 0, target
     steps = sample(

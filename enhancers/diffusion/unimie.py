@@ -206,15 +206,20 @@ def run(
     light = Lighting.read(params)
     entry = entry_of(str(params["prior"]), "pixel")
     network = PixelNetwork(entry.key, device, pieces(entry))
-    prior = network.prior
-    multiple = math.lcm(MULTIPLE, prior.multiple)
+    multiple = math.lcm(MULTIPLE, network.prior.multiple)
     padded, padding = pad(gray, multiple=multiple, least=network.pieces.least)
     y = torch.from_numpy(padded)[None, None].to(device)
     body = torch.from_numpy(foreground(padded))[None, None].to(device)
     watch, pace = Stopwatch(light.steps), Pace(device)
     u, gain = y, torch.ones(())
     steps = sample(
-        network.predict, prior.signal, y, body, light, seed=seed, channels=prior.channels
+        network.predict,
+        network.prior.signal,
+        y,
+        body,
+        light,
+        seed=seed,
+        channels=network.prior.channels,
     )
     for state in steps:
         done, u, gain = state

@@ -127,7 +127,7 @@ def _by_copy(wanted: Addition, found: Found) -> Generator[Progress, None, Prior]
         if scheduler is not None and wanted.schedule is None:
             (stage / "scheduler").mkdir()
             shutil.copyfile(scheduler, stage / "scheduler" / SCHEDULER)
-            check_schedule(stage, "pixel")
+            check_schedule(stage)
         else:
             save_schedule(entry.schedule, stage)
         entry = replace(entry, stored=(yield from known_files(stage, files_below(stage))))

@@ -78,9 +78,9 @@ def pipeline(folder: Path) -> Found:
             raise CheckpointError(
                 f"{folder} has a unet that works on latents and no vae; add the whole pipeline."
             )
-        check_schedule(folder, "pixel")
+        check_schedule(folder)
         return _pixel(folder / "unet", config, (scheduler,))
-    check_schedule(folder, "latent")
+    check_schedule(folder)
     return _latent(folder, config, scheduler)
 
 

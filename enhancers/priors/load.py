@@ -119,13 +119,17 @@ class LatentPrior:
         """The best of `REFINEMENTS` descent steps of Barzilai and Borwein from ``latent``."""
         best, least = latent, float("inf")
         before: tuple[Tensor, Tensor] | None = None
-        for _ in range(REFINEMENTS + 1):
-            latent = latent.detach().requires_grad_(True)
+        for step in range(REFINEMENTS + 1):
+            last = step == REFINEMENTS
+            latent = latent.detach().requires_grad_(not last)
             error = (self.vae.decode(latent).sample - image).square().sum()
-            (slope,) = torch.autograd.grad(error, latent)
-            latent, value = latent.detach(), float(error.detach())
+            value = float(error.detach())
             if value < least:
-                best, least = latent, value
+                best, least = latent.detach(), value
+            if last:
+                break
+            (slope,) = torch.autograd.grad(error, latent)
+            latent = latent.detach()
             rate = 0.5 * value / float(slope.square().sum().clamp_min(1e-12))
             if before is not None:
                 moved, turned = latent - before[0], slope - before[1]

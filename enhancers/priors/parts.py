@@ -17,9 +17,9 @@ from torch import Tensor
 from enhancers.errors import CheckpointError, PriorMissing, ReadingRoomError
 from enhancers.priors.catalog import Embedded, Part, Prior
 from enhancers.priors.checkpoint import listed
+from enhancers.priors.structure import PREDICTIONS
 from enhancers.settings import get_settings
 
-PREDICTIONS = ("epsilon", "v_prediction")
 NOTES = ".cache"
 """Folder below `Settings.models_dir` for what was computed once from the networks there."""
 _BETAS = ("num_train_timesteps", "beta_start", "beta_end", "beta_schedule", "trained_betas",
@@ -132,8 +132,8 @@ def betas(entry: Prior) -> Betas:
     if predicts not in PREDICTIONS:
         raise unusable(
             entry, "scheduler",
-            f"the network predicts {str(predicts)[:40]!r}, and the methods here need noise "
-            f"({' or '.join(PREDICTIONS)})",
+            f"the network predicts {str(predicts)[:40]!r}, and the methods here need "
+            f"{' or '.join(PREDICTIONS)}",
         )  # fmt: skip
     if "beta_schedule" not in told and told.get("trained_betas") is None:
         raise unusable(entry, "scheduler", f"{told.get('_class_name')} has no betas of a diffusion")

@@ -18,7 +18,8 @@ Config = Mapping[str, Any]
 LARGEST_CONFIG = 2**20
 WIDEST, LONGEST = 2**16, 64
 """Largest number and longest list of a configuration; a hostile one asks for a giant."""
-PREDICTIONS = {"pixel": ("epsilon",), "latent": ("epsilon", "v_prediction")}
+PREDICTIONS = ("epsilon", "v_prediction")
+"""What a network may have been trained to answer."""
 _EARLY_NAMES = {"query": "to_q", "key": "to_k", "value": "to_v", "proj_attn": "to_out.0"}
 CLASSES: Mapping[Part, tuple[str, ...]] = {
     "vae": ("AutoencoderKL",),
@@ -91,7 +92,7 @@ def check_unet(config: Config, channels: int) -> None:
         )
 
 
-def check_schedule(folder: Path, kind: str) -> None:
+def check_schedule(folder: Path) -> None:
     """Raise CheckpointError unless the scheduler's betas and prediction can be used."""
     config = read_config(folder / "scheduler" / "scheduler_config.json")
     if not config.get("num_train_timesteps") or not (
@@ -101,10 +102,10 @@ def check_schedule(folder: Path, kind: str) -> None:
             f"The scheduler of {folder} has no betas; give the ones of training with --schedule."
         )
     told = config.get("prediction_type", "epsilon")
-    if told not in PREDICTIONS[kind]:
+    if told not in PREDICTIONS:
         raise CheckpointError(
-            f"The network predicts {str(told)[:40]!r}; {kind} networks here must predict "
-            f"{' or '.join(PREDICTIONS[kind])}."
+            f"The network predicts {str(told)[:40]!r}; networks here must predict "
+            f"{' or '.join(PREDICTIONS)}."
         )
 
 

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import weakref
+
 import numpy as np
 import pytest
 
 from enhancers.base import Result, load_method
 from enhancers.devices import ladder
+from enhancers.devices.ladder import Rung
 from enhancers.devices.precision import halved
+from enhancers.diffusion import network
 from enhancers.diffusion.network import Pieces, pieces
 from enhancers.errors import OutOfDeviceMemory
 from enhancers.image import from_array
@@ -200,3 +204,28 @@ def test_the_devices_memory_is_not_asked_for_more_than_once_by_size(monkeypatch)
     with pytest.raises(OutOfDeviceMemory, match="too little memory"):
         run("null_space", CT, sigma=0.2, output="one call")
     assert tries == [(1, 1, 256, 256), (1, 1, 128, 128)]
+
+
+@pytest.mark.parametrize(
+    ("method", "given"),
+    [("null_space", {"sigma": 0.2, "output": "one call"}), ("unimie", {"steps": 2}),
+     ("pseudo_label", {"prior": "sd15", "steps": 2, "strength": 1.0})],
+)  # fmt: skip
+def test_a_network_is_let_go_before_it_comes_back_in_16_bits(monkeypatch, method, given):
+    networks, still_there = [], []
+
+    def load(device, key):
+        still_there.append(sum(one() is not None for one in networks))
+        kind = FakeLatent if method == "pseudo_label" else FakePixel
+        fresh = kind(most=10**9 if networks else 0)
+        networks.append(weakref.ref(fresh))
+        return fresh
+
+    steps = Rung("cpu", 1, None), Rung("cpu", 1, None, half=True)
+    monkeypatch.setattr(network, "rungs", lambda *_, **__: steps)
+    monkeypatch.setattr(network, "pixel_prior", load)
+    monkeypatch.setattr(network, "latent_prior", load)
+    monkeypatch.setattr(ladder, "release", lambda device: 0)
+    result = run(method, CT[:128, :128], **given)
+    assert "16 bits" in result.notes[0]
+    assert still_there == [0, 0]
