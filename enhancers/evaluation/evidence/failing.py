@@ -10,7 +10,7 @@ from enhancers.evaluation.evidence.scenes import SCENES, Scene
 from enhancers.evaluation.evidence.stored import Evidence, Judged, Measured
 from enhancers.evaluation.evidence.telling import group_name
 from enhancers.evaluation.measures import measure
-from enhancers.evaluation.protocols import protocol
+from enhancers.evaluation.protocols import SWEEPS, protocol
 from enhancers.evaluation.summary import ALL, Line
 from enhancers.evaluation.tables import number
 
@@ -21,9 +21,8 @@ UNTOUCHED = ("input", "pinv")
 
 
 def as_lines(evidence: Evidence) -> Iterator[str]:
-    """The chapter: what was below the untouched image, then a picture for every method."""
+    """The chapter: a picture for every method, then what was below the untouched image."""
     yield from ("## Where each method fails", "", "```", COMMAND, "```", "")
-    yield from _below(evidence)
     stored = {one.method: one for one in evidence.failures}
     for scene in SCENES:
         yield from (f"### {registry.get(scene.method).label}", "", scene.sentence, "")
@@ -33,6 +32,7 @@ def as_lines(evidence: Evidence) -> Iterator[str]:
             continue
         told = " ".join(_told(one, scene) for one in found.judged)
         yield from (f"{scene.caption} {told}", "", f"![{found.plot.text}]({found.plot.file})", "")
+    yield from _below(evidence)
 
 
 def _told(one: Judged, scene: Scene) -> str:
@@ -50,6 +50,7 @@ def _below(evidence: Evidence) -> Iterator[str]:
     rows = [row for title, chapter in known if chapter for row in _rows(title, chapter)]
     if not rows:
         return
+    yield from ("### In the tables above", "")
     yield (
         "Below the image as it was given, by the first measure of the chapter that both have (the "
         "means of the tables above, for each kind of images):"
@@ -69,9 +70,18 @@ def _rows(title: str, chapter: Measured) -> Iterator[str]:
     for (condition, group), candidates in places.items():
         given = next((candidates[key] for key in UNTOUCHED if key in candidates), [])
         for key, lines in candidates.items():
-            if key.partition(":")[0].partition("@")[0] in KEYS:
+            if _as_it_is(key):
                 where = group if several else chapter.images[0].group
                 yield from _row(lines, given, f"{title}: {conditions[condition]}", where)
+
+
+def _as_it_is(candidate: str) -> bool:
+    """Whether it is a method with its own choices, or a filter at one of its strengths.
+
+    What a method does with a parameter turned is told by its chapter.
+    """
+    name, _, given = candidate.partition("@")
+    return name.partition(":")[0] in KEYS and (not given or name in SWEEPS)
 
 
 def _row(lines: list[Line], given: list[Line], place: str, group: str) -> Iterator[str]:
