@@ -114,6 +114,8 @@ def measure(
 ) -> Loop:
     """Run a method and time its loop against its own network calls, previews switched off.
 
+    An autoencoder's work comes before the first call and after the last: it is on neither side.
+
     On a CPU each step is followed by its bare calls, so that both see the same moments of a busy
     machine, and of each step the shortest of all rounds counts. A GPU works on its own and must
     not be waited for within the loop: whole loops and whole sequences of calls alternate there,

@@ -33,13 +33,17 @@ WHOLE_HYBRID: Mapping[str, ParameterValue] = {"steps": 10, "strength": 1.0}
 
 @dataclass(frozen=True)
 class Case:
-    """A method on an image of a side and modality, with parameters."""
+    """A method on an image of a side and modality, with parameters.
+
+    ``most`` is how many seconds it may take on an H200; None where nothing is required.
+    """
 
     name: str
     key: str
     modality: Modality
     side: int
     given: Mapping[str, ParameterValue]
+    most: float | None = None
 
     def image(self) -> MedicalImage:
         """A noisy phantom."""
@@ -57,13 +61,15 @@ def embedded(quick: bool) -> tuple[Case, ...]:
 
 
 PUBLISHED = (
-    Case("Hybrid on SD 1.5", "pseudo_label", Modality.US, 256, {"prior": "sd15", **WHOLE_HYBRID}),
+    Case("Hybrid on SD 1.5", "pseudo_label", Modality.US, 256, {"prior": "sd15", **WHOLE_HYBRID},
+         0.3),
     Case("DDNM on the CT DDPM", "null_space", Modality.CT, 512,
-         {"prior": "ct-abdomen", "sigma": 0.3}),
-    Case("UniMIE on ADM-256", "unimie", Modality.MR, 512, {"prior": "adm256", "steps": 100}),
+         {"prior": "ct-abdomen", "sigma": 0.3}, 0.12),
+    Case("UniMIE on ADM-256", "unimie", Modality.MR, 512, {"prior": "adm256", "steps": 100}, 12.0),
+    Case("DDNM on ADM-256", "null_space", Modality.MR, 256, {"prior": "adm256", "sigma": 0.3}),
+    Case("UniMIE on the CT DDPM", "unimie", Modality.CT, 512, {"prior": "ct-abdomen", "steps": 20}),
 )  # fmt: skip
-BUDGETS = {"sd15": 0.3, "ct-abdomen": 0.12, "adm256": 12.0}
-"""Most seconds on an H200: the whole hybrid, DDNM's 19 calls, the whole of UniMIE."""
+"""Every method on every network it can sample from; that for heart MR is built as that for CT."""
 
 
 def noisy(modality: Modality, side: int) -> MedicalImage:
@@ -168,10 +174,10 @@ def _published_lines(case: Case, device: str | None) -> Iterator[Line]:
     """The loop against the network, and the seconds it takes; None: there is no GPU."""
     title = f"{case.name} {case.side}x{case.side}"
     ratio = Line(f"{title}: loop / bare network", None, ON_GPU)
-    key = str(case.given["prior"])
-    within = key == "ct-abdomen"
+    # Of DDNM the calls are what the requirement is about; estimating the noise stands before them.
+    within = case.key == "null_space"
     what = "sampling loop" if within else "whole run"
-    whole = Line(f"{title}: {what}", None, BUDGETS[key], "s")
+    whole = Line(f"{title}: {what}", None, case.most, "s")
     if device is None:
         yield failed(ratio, NEEDS_GPU)
         yield failed(whole, NEEDS_GPU)
