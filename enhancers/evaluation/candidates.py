@@ -71,12 +71,10 @@ class Candidate:
     given: Given = ()
     once: bool = False
 
-    def suits(self, task: Task, *, noisy: bool = True) -> bool:
-        """Whether it can do the task; a noise filter enlarges only what is ``noisy``."""
+    def suits(self, task: Task) -> bool:
+        """Whether it can do the task."""
         if self.kind == "baseline":
             return task in BASELINES[self.method].tasks
-        if task == "enlarge" and self.method in SWEEPS and not noisy:
-            return False
         return self.kind == "input" or task in SUITED.get(self.method, (task,))
 
     @property
@@ -306,8 +304,7 @@ def chosen(protocol: Protocol, methods: Sequence[str]) -> list[Candidate]:
         methods = (*protocol.methods, *protocol.more)
     found = expand(methods or protocol.methods)
     for one in found:
-        if not any(one.suits(condition.task, noisy=condition.kind != "none")
-                   for condition in protocol.conditions):  # fmt: skip
+        if not any(one.suits(condition.task) for condition in protocol.conditions):
             tasks = " or ".join(dict.fromkeys(condition.task for condition in protocol.conditions))
             raise ParameterError(
                 f"{one.key} cannot {tasks}, which {protocol.key} asks; leave it out."

@@ -73,8 +73,7 @@ def jobs(plan: Plan) -> Iterator[_Job]:
             if case.group not in wanted:
                 continue
             for candidate in plan.candidates:
-                # A clean small image has no noise that a filter could take away.
-                if candidate.suits(condition.task, noisy=condition.kind != "none"):
+                if candidate.suits(condition.task):
                     for seed in range(plan.seeds if candidate.sampled else 1):
                         yield _Job(condition, case, candidate, seed)
 

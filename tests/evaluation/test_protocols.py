@@ -137,8 +137,8 @@ def test_what_cannot_be_is_one_sentence(text: str, words: str) -> None:
 def test_a_candidate_that_can_do_nothing_here_is_refused() -> None:
     with pytest.raises(ParameterError, match="unimie cannot denoise, which lowdose-ct asks"):
         chosen(protocol("lowdose-ct"), ["nlm", "unimie"])
-    with pytest.raises(ParameterError, match="beta=1 cannot enlarge, which mr-sr4"):
-        chosen(protocol("mr-sr4"), ["nlm@beta=1"])
+    with pytest.raises(ParameterError, match="he cannot enlarge, which mr-sr4"):
+        chosen(protocol("mr-sr4"), ["nlm", "he"])
     with pytest.raises(ParameterError, match="did you mean ct-sr8"):
         protocol("ct-sr5")
 

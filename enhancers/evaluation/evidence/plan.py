@@ -54,7 +54,7 @@ _HYBRIDS = (
     "input", "classical:plain", "pseudo_label:plain", "pseudo_label:paper", "classical",
     "pseudo_label",
 )  # fmt: skip
-_NOISE_FREE = ("pinv", "bicubic", "ilvr", "null_space", "null_space:mean")
+_NOISE_FREE = ("pinv", "bicubic", "nlm@sigma=auto", "tv", "ilvr", "null_space", "null_space:mean")
 _FAST = ("pinv", "nlm", "tv", "ilvr", "null_space", "null_space:mean")
 _SLOW = ("dip@steps=200", "dps@steps=50", "ilvr", "null_space")
 """Thousands of iterations an image as published: cut short, and on few images."""
