@@ -16,7 +16,7 @@ from PIL import Image
 
 from enhancers.__main__ import main
 from enhancers.errors import ReadingRoomError
-from enhancers.evaluation.candidates import Candidate
+from enhancers.evaluation.candidates import Candidate, Outcome
 from enhancers.evaluation.cases import read_cases
 from enhancers.evaluation.evidence import (
     claims,
@@ -32,6 +32,7 @@ from enhancers.evaluation.evidence import (
 from enhancers.evaluation.evidence.claims import Claim
 from enhancers.evaluation.evidence.failures import draw
 from enhancers.evaluation.evidence.plan import Chapter
+from enhancers.evaluation.problem import Degraded, Task
 from enhancers.phantoms import phantom
 from tests.files import dicom
 
@@ -74,18 +75,27 @@ def claim(candidate: str, rival: str) -> Claim:
     return Claim("one", "The one is above the other", "first", "x4", candidate, (rival,), "psnr")
 
 
+def before_each(monkeypatch: pytest.MonkeyPatch, look: Callable[[str], None]) -> None:
+    """Let ``look`` see the key of every candidate just before it is run; it may raise."""
+    enhance = Candidate.enhance
+
+    def seen(self: Candidate, degraded: Degraded, task: Task, *, seed: int, device: str) -> Outcome:
+        look(self.key)
+        return enhance(self, degraded, task, seed=seed, device=device)
+
+    monkeypatch.setattr(Candidate, "enhance", seen)
+
+
 def counted(monkeypatch: pytest.MonkeyPatch, stop_after: int = 1000) -> list[str]:
     """The candidates that are run from now on; Ctrl-C comes after so many."""
     calls: list[str] = []
-    enhance = Candidate.enhance
 
-    def counting(self: Candidate, *given: object, **named: object) -> object:
+    def count(key: str) -> None:
         if len(calls) == stop_after:
             raise KeyboardInterrupt
-        calls.append(self.key)
-        return enhance(self, *given, **named)  # type: ignore[arg-type]
+        calls.append(key)
 
-    monkeypatch.setattr(Candidate, "enhance", counting)
+    before_each(monkeypatch, count)
     return calls
 
 
@@ -244,14 +254,11 @@ def test_a_readme_without_the_marks_is_told_before_anything_is_run(
 def test_what_fails_on_one_image_is_listed(
     run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    enhance = Candidate.enhance
-
-    def refusing(self: Candidate, *given: object, **named: object) -> object:
-        if self.key == "nlm@beta=1":
+    def refuse(key: str) -> None:
+        if key == "nlm@beta=1":
             raise ReadingRoomError("No room for it.")
-        return enhance(self, *given, **named)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(Candidate, "enhance", refusing)
+    before_each(monkeypatch, refuse)
     assert run("--only", "second") == 1
     assert "failed: quarter-dose" in capsys.readouterr().err
     text = (tmp_path / "out" / writing.PAGE).read_text(encoding="utf-8")
