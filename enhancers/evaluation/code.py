@@ -8,6 +8,8 @@ from __future__ import annotations
 import ast
 import functools
 import hashlib
+import io
+import tokenize
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -26,12 +28,37 @@ LOADED_BY_NAME = {
 
 @functools.cache
 def code_digest(module: str) -> str:
-    """SHA-256 over the sources of ``module`` and of all it imports from this package."""
+    """SHA-256 over the sources of ``module`` and of all it imports from this package.
+
+    Comments, docstrings and blank lines change no result and do not count.
+    """
     digest = hashlib.sha256()
     for path in sorted(_closure(module)):
         digest.update(f"{path.relative_to(PACKAGE).as_posix()}\0".encode())
-        digest.update(hashlib.sha256(path.read_bytes()).digest())
+        digest.update(_file_digest(path))
     return digest.hexdigest()
+
+
+@functools.cache
+def _file_digest(path: Path) -> bytes:
+    return hashlib.sha256(statements(path.read_text(encoding="utf-8")).encode()).digest()
+
+
+def statements(source: str) -> str:
+    """What is left of a module without its comments, docstrings and blank lines."""
+    lines = source.splitlines()
+    for token in tokenize.generate_tokens(io.StringIO(source).readline):
+        if token.type == tokenize.COMMENT:
+            row, column = token.start
+            lines[row - 1] = lines[row - 1][:column]
+    for node in ast.walk(ast.parse(source)):
+        if not (isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant)):
+            continue
+        # A bare text does nothing, wherever it stands; a line it shares with code stays.
+        first, last = node.lineno - 1, node.end_lineno or node.lineno
+        if isinstance(node.value.value, str) and not lines[first][: node.col_offset].strip():
+            lines[first:last] = [""] * (last - first)
+    return "\n".join(line.rstrip() for line in lines if line.strip())
 
 
 def _closure(module: str) -> set[Path]:

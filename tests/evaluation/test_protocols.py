@@ -193,20 +193,36 @@ def test_the_digest_of_code_follows_what_a_module_imports(
     (tmp_path / "c.py").write_text("Y = 1\n")
     monkeypatch.setattr(code, "PACKAGE", tmp_path)
 
+    def forget() -> None:
+        for cached in (code.code_digest, code._file_digest, code._imports):
+            cached.cache_clear()
+
     def digest() -> str:
-        code.code_digest.cache_clear()
-        code._imports.cache_clear()
+        forget()
         return code.code_digest("enhancers.a")
 
     try:
         first = digest()
         (tmp_path / "c.py").write_text("Y = 2\n")
         assert digest() == first
+        (tmp_path / "b.py").write_text('"""What it is for."""\n\nX = 1  # Said so.\n')
+        assert digest() == first
         (tmp_path / "b.py").write_text("X = 2\n")
         assert digest() != first
     finally:
-        code.code_digest.cache_clear()
-        code._imports.cache_clear()
+        forget()
+
+
+def test_only_what_can_change_a_result_counts_as_code() -> None:
+    bare = 'def f(x):\n    if x:\n        return "# x"\n    return 2\n'
+    told = (
+        '"""A room."""\n# Why.\ndef f(x):\n    """What.\n\n    More.\n    """\n'
+        '    if x:\n\n        return "# x"  # Because.\n    return 2\n'
+    )
+    assert code.statements(told) == code.statements(bare)
+    moved = 'def f(x):\n    if x:\n        return "# x"\n        return 2\n'
+    assert code.statements(moved) != code.statements(bare)
+    assert code.statements('X = 1; "a"') != code.statements("X = 2")
 
 
 def test_a_pipeline_rests_on_the_filters_it_runs() -> None:
