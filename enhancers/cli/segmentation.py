@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.metadata
 import sys
 from collections.abc import Mapping
 from dataclasses import replace
@@ -23,7 +22,8 @@ if TYPE_CHECKING:
 HEARTS = "hearts"
 METHODS = "classical,classical:plain,pseudo_label,pseudo_label:plain,null_space,unimie"
 PAPER = "paper"
-QUICK_EPOCHS, QUICK_RATE = 30, 3e-3
+QUICK_EPOCHS, QUICK_RATE, QUICK_BATCH = 30, 3e-3, 4
+"""Of a recipe for a processor: many small steps find more than few large ones in the same time."""
 
 
 def segmentation(
@@ -43,18 +43,25 @@ def segmentation(
     test: Annotated[int, typer.Option(min=1, help="Simulated hearts to test on.")] = 12,
     epochs: Annotated[int | None, typer.Option(min=1, help="At most; 500 in the paper.")] = None,
     recipe: Annotated[str, typer.Option(
-        help="quick (30 epochs at 0.003), or paper (500 at 0.0001).")] = "quick",
+        help="quick (30 epochs at 0.003, batches of 4), or paper (500 at 0.0001, of 16).")]
+        = "quick",
     modality: Annotated[str | None, typer.Option(help="Of a folder: CT, MR, US, XR, ...")] = None,
+    page: Annotated[bool, typer.Option(
+        "--page", help="Write the page of what --out holds anew; nothing is run.")] = False,
     work: Annotated[Path | None, typer.Option(
         help="Keeps networks and images, to go on; .runs/segmentation without it.")] = None,
     device: Device = "auto",
 ) -> None:  # fmt: skip
     """Train segmentation networks on clean images; test them on degraded and enhanced ones."""
     from enhancers import devices
-    from enhancers.evaluation.segmentation import runs, variants
+    from enhancers.evaluation.segmentation import runs, tables, variants
     from enhancers.evaluation.segmentation.networks import NETWORKS, check_size, find
     from enhancers.method import Modality
+    from enhancers.settings import get_settings
 
+    if page:
+        print(tables.write_page(out), end="")
+        return
     keys = tuple(NETWORKS) if networks == "all" else tuple(dict.fromkeys(_words(networks)))
     degradations = tuple(dict.fromkeys(_words(degradation)))
     for name in degradations:
@@ -74,6 +81,7 @@ def segmentation(
         "degradation": degradation, "seeds": seeds, "size": size, "train": train, "test": test,
         "recipe": recipe, "epochs": plan.recipe.epochs,
     }  # fmt: skip
+    devices.limit_threads(get_settings().threads)
     _measure(plan, _facts(plan, _command(asked)), out, work or Path(".runs") / "segmentation")
 
 
@@ -81,12 +89,9 @@ def _measure(plan: Plan, facts: Facts, out: Path, work: Path) -> None:
     """Run with a bar, draw, write the tables and print their summary."""
     from tqdm.auto import tqdm
 
-    from enhancers import devices
     from enhancers.evaluation.segmentation import pictures, runs, tables
     from enhancers.evaluation.segmentation.tables import Labelled
-    from enhancers.settings import get_settings
 
-    devices.limit_threads(get_settings().threads)
     with tqdm(total=plan.pieces, unit="piece", file=sys.stderr) as bar:
 
         def tick(note: str, pieces: int) -> None:
@@ -143,15 +148,17 @@ def _recipe(name: str, epochs: int | None) -> Recipe:
         raise ParameterError(f"--recipe {name} is unknown; use quick or paper.")
     if name == PAPER:
         return Recipe() if epochs is None else Recipe(epochs=epochs)
-    return Recipe(epochs=epochs or QUICK_EPOCHS, learning_rate=QUICK_RATE)
+    return Recipe(epochs=epochs or QUICK_EPOCHS, learning_rate=QUICK_RATE, batch=QUICK_BATCH)
 
 
 def _facts(plan: Plan, command: str) -> Facts:
-    from enhancers.evaluation.segmentation import variants
-    from enhancers.evaluation.segmentation.networks import NETWORKS, find
+    from enhancers.bench import figures
+    from enhancers.evaluation.segmentation import origin, variants
+    from enhancers.evaluation.segmentation.networks import NETWORKS, version
     from enhancers.evaluation.segmentation.tables import Facts, Labelled
 
-    packages = dict.fromkeys(("torch", *(find(key).package for key in plan.networks)))
+    about = figures.report("Segmentation of enhanced images", command, plan.device, [])
+    packages = {NETWORKS[key].package: version(NETWORKS[key]) for key in plan.networks}
     damages = [
         Labelled(f"{cohort.key}/{name}", variants.damage(name, cohort.modality).text)
         for cohort in plan.cohorts
@@ -159,6 +166,8 @@ def _facts(plan: Plan, command: str) -> Facts:
     ]
     return Facts(
         command=command,
+        when=about.when,
+        machine=about.machine,
         cohorts=tuple(Labelled(c.key, c.label, c.account) for c in plan.cohorts),
         networks=tuple(
             Labelled(key, NETWORKS[key].label, NETWORKS[key].citation) for key in plan.networks
@@ -167,5 +176,7 @@ def _facts(plan: Plan, command: str) -> Facts:
         variants=tuple(Labelled(one.key, one.label) for one in plan.methods),
         seeds=len(plan.seeds),
         recipe=plan.recipe.text,
-        versions=tuple((name, importlib.metadata.version(name)) for name in packages),
+        versions=(*about.versions, *packages.items()),
+        weights=origin.weights(plan),
+        codes=origin.codes(plan.methods),
     )

@@ -1,4 +1,5 @@
 import json
+import re
 import sys
 from dataclasses import replace
 from pathlib import Path
@@ -8,8 +9,8 @@ import pytest
 from PIL import Image
 
 from enhancers.errors import ParameterError, ReadingRoomError
-from enhancers.evaluation.candidates import Candidate
-from enhancers.evaluation.segmentation import pictures, runs, tables, training
+from enhancers.evaluation.candidates import Candidate, candidate
+from enhancers.evaluation.segmentation import origin, pictures, runs, tables, training
 from enhancers.evaluation.segmentation.runs import Plan, run
 from enhancers.evaluation.segmentation.store import Row, Store
 from enhancers.evaluation.segmentation.subjects import hearts
@@ -17,12 +18,14 @@ from enhancers.evaluation.segmentation.tables import Facts, Labelled
 from enhancers.evaluation.segmentation.training import Recipe
 from enhancers.evaluation.segmentation.variants import damage, damaged, methods
 from enhancers.method import Modality
+from enhancers.priors.load import identity
 from enhancers.save import save_png16
 
 pytest.importorskip("monai")
 
 ROOT = Path(__file__).resolve().parents[2]
 EVIDENCE = ROOT / "assets" / "evidence"
+REWRITE = "run: python -m enhancers bench segmentation --page --out assets/evidence"
 
 
 @pytest.fixture(scope="module")
@@ -44,9 +47,11 @@ def done(plan: Plan, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, li
 
 
 @pytest.fixture
-def facts() -> Facts:
+def facts(plan: Plan) -> Facts:
     return Facts(
         command="python -m enhancers bench segmentation",
+        when="2026-01-02 03:04 UTC",
+        machine="An old one, 2 cores",
         cohorts=(Labelled("cardiac_mr", "MR", "Simulated"),),
         networks=(Labelled("unet", "U-Net"),),
         degradations=(Labelled("cardiac_mr/paper", "rician"), Labelled("cardiac_mr/dark", "dark")),
@@ -54,6 +59,8 @@ def facts() -> Facts:
         seeds=2,
         recipe="two epochs",
         versions=(("torch", "2"),),
+        weights=origin.weights(replace(plan, methods=methods(["null_space"]))),
+        codes=origin.codes(methods(["nlm:auto", "clahe"])),
     )
 
 
@@ -268,6 +275,72 @@ def test_results_that_are_none_are_told(tmp_path: Path, content: str) -> None:
         tables.read(tmp_path)
 
 
+@pytest.mark.parametrize("field", ["when", "machine", "weights", "codes"])
+def test_results_that_do_not_say_what_they_were_made_with_are_refused(
+    facts: Facts, field: str, tmp_path: Path
+) -> None:
+    tables.write(tmp_path, [_row("clean", "s0", 0.9)], facts)
+    stored = tmp_path / "segmentation.json"
+    kept = json.loads(stored.read_bytes())
+    del kept[field]
+    stored.write_text(json.dumps(kept), encoding="utf-8")
+    with pytest.raises(ReadingRoomError, match=rf"bench segmentation .*{field}: .* run it again"):
+        tables.read(tmp_path)
+
+
+def test_the_page_says_when_where_and_from_which_networks(facts: Facts) -> None:
+    [(key, digest)] = facts.weights
+    assert digest == identity("pixel").removeprefix("pixel:")
+    text = tables.as_markdown(tables.frame([]), facts)
+    line = next(line for line in text.splitlines() if line.startswith("Run "))
+    assert line == (
+        "Run 2026-01-02 03:04 UTC: An old one, 2 cores. torch 2. "
+        f"Networks that the methods sampled from: {key} `{digest[:12]}`."
+    )
+    assert "sampled from" not in tables.as_markdown(tables.frame([]), replace(facts, weights=()))
+    assert "**Measured" not in text
+
+
+def _with_code(facts: Facts, key: str) -> Facts:
+    codes = [(name, "0" * 12 if name == key else digest) for name, digest in facts.codes]
+    return replace(facts, codes=tuple(codes))
+
+
+@pytest.mark.parametrize(
+    ("key", "label"),
+    [
+        ("clahe", "CLAHE"),
+        ("degradations", "the degradations"),
+        ("training", "the networks, their training and its images"),
+        ("measures", "the measures"),
+    ],
+)
+def test_code_that_has_changed_since_is_told(facts: Facts, key: str, label: str) -> None:
+    text = tables.as_markdown(tables.frame([]), _with_code(facts, key))
+    assert f"**Measured before the last change of: {label}.**\n" in text
+
+
+def test_what_is_gone_or_was_trained_anew_is_told(facts: Facts) -> None:
+    codes = (*facts.codes, ("sharpen", "0" * 12))
+    before = replace(facts, codes=codes, weights=(("pixel", "0" * 64), ("mine", "1" * 64)))
+    text = tables.as_markdown(tables.frame([]), before)
+    assert "**Measured before the last change of: sharpen.**" in text
+    assert "**Measured with other weights than those of now: pixel, mine.**" in text
+
+
+def test_the_code_of_all_that_makes_the_scores_is_told_apart(plan: Plan) -> None:
+    found = origin.codes(methods(["classical", "classical:plain", "null_space", "retinex"]))
+    keys = [key for key, _ in found]
+    assert keys == [
+        "classical", "null_space", "retinex", "degradations", "training", "measures"
+    ]  # fmt: skip
+    assert len({digest for _, digest in found}) == len(found)
+    assert {len(digest) for _, digest in found} == {12}
+    hybrid = replace(plan, methods=methods(["nlm", "pseudo_label", "null_space", "unimie"]))
+    assert [key for key, _ in origin.weights(hybrid)] == ["latent", "pixel"]
+    assert origin.weights(plan) == ()
+
+
 def _command(monkeypatch: pytest.MonkeyPatch, *words: str) -> int:
     from enhancers import cli
 
@@ -289,9 +362,30 @@ def test_the_command_writes_what_it_prints(
     assert status == 0, told.err
     assert told.out == (out / "segmentation.md").read_text(encoding="utf-8")
     assert "Cardiac MR" in told.out
-    command = json.loads((out / "segmentation.json").read_text(encoding="utf-8"))["command"]
-    assert "--size 32" in command
-    assert str(tmp_path) not in command
+    _, found = tables.read(out)
+    assert "--size 32" in found.command
+    assert str(tmp_path) not in found.command
+    assert found.machine in told.out
+    assert {"Python", "torch", "monai"} <= dict(found.versions).keys()
+    assert found.codes == origin.codes(methods(["clahe"]))
+
+
+def test_the_page_alone_is_written_anew(
+    facts: Facts, tmp_path: Path, capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    tables.write(tmp_path, [_row("clean", "s0", 0.9)], _with_code(facts, "clahe"))
+    page = tmp_path / "segmentation.md"
+    before = {path: path.read_bytes() for path in tmp_path.iterdir()}
+    page.write_text("words of before", encoding="utf-8")
+    _forbid(monkeypatch)
+    assert _command(monkeypatch, "--page", "--out", str(tmp_path)) == 0
+    assert {path: path.read_bytes() for path in tmp_path.iterdir()} == before
+    assert capsys.readouterr().out == page.read_text(encoding="utf-8")
+    assert "before the last change of: CLAHE" in page.read_text(encoding="utf-8")
+    assert _command(monkeypatch, "--page", "--out", str(tmp_path / "nothing")) == 2
+    assert "holds no results of bench segmentation" in capsys.readouterr().err
+    assert not (tmp_path / "nothing").exists()
 
 
 def test_the_command_takes_images_and_masks_of_the_user(
@@ -341,7 +435,22 @@ def test_wrong_options_are_one_line(
 def test_the_evidence_says_what_its_rows_say() -> None:
     table, facts = tables.read(EVIDENCE)
     text = (EVIDENCE / "segmentation.md").read_text(encoding="utf-8")
-    assert text == tables.as_markdown(table, facts)
+    assert text == tables.as_markdown(table, facts), REWRITE
     assert len(set(table["network"])) >= 2
     assert table.groupby(["cohort", "network"])["seed"].nunique().min() >= 3
     assert all((EVIDENCE / picture.key).is_file() for picture in facts.pictures)
+
+
+def test_the_evidence_says_what_it_was_made_with() -> None:
+    _, facts = tables.read(EVIDENCE)
+    made = [candidate(variant.key) for variant in facts.variants]
+    assert [key for key, _ in facts.codes] == [key for key, _ in origin.codes(made)]
+    assert [key for key, _ in facts.weights] == ["latent", "pixel"]
+    # Other weights are a reason to measure again: no page can make up for that.
+    assert facts.weights == tuple(
+        (key, identity(key).partition(":")[2]) for key, _ in facts.weights
+    )
+    text = (EVIDENCE / "segmentation.md").read_text(encoding="utf-8")
+    changed = origin.changed_code(facts.codes)
+    told = re.findall(r"\*\*Measured before the last change of: (.*)\.\*\*", text)
+    assert told == ([", ".join(changed)] if changed else []), REWRITE

@@ -36,6 +36,8 @@ SAMPLING_SEED = 0
 DECIMALS = 4
 
 _HERE = "enhancers.evaluation.segmentation"
+TRAINING_CODE, MEASURES_CODE = f"{_HERE}.training", f"{_HERE}.measures"
+"""Modules whose code, with all that they import, makes networks and scores."""
 
 
 @dataclass(frozen=True)
@@ -221,7 +223,7 @@ def training_digest(plan: Plan, cohort: Cohort, key: str, seed: int) -> str:
             "train": digests(cohort.train),
             "validation": digests(cohort.validation),
             "device": devices.model_name(plan.device),
-            "code": code_digest(f"{_HERE}.training"),
+            "code": code_digest(TRAINING_CODE),
         }
     )
 
@@ -234,7 +236,7 @@ def _rows_digest(weights: str, cohort: Cohort, test: Images) -> str:
             "variant": [test.degradation, test.variant, *test.levels],
             "pictures": [picture.digest for picture in test.pictures],
             "subjects": [[subject.key, subject.digest] for subject in cohort.test],
-            "code": code_digest(f"{_HERE}.measures"),
+            "code": code_digest(MEASURES_CODE),
         }
     )
 

@@ -1,9 +1,12 @@
-"""Rows as CSV and Parquet, and a summary as Markdown that is made of stored results alone."""
+"""Rows as CSV and Parquet, and a summary as Markdown that is made of what is stored.
+
+Only whether it is out of date the summary has from the code and the weights of now.
+"""
 
 from __future__ import annotations
 
 import itertools
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -11,6 +14,7 @@ from typing import TYPE_CHECKING
 from pydantic import TypeAdapter, ValidationError
 
 from enhancers.errors import ReadingRoomError
+from enhancers.evaluation.segmentation import origin
 from enhancers.evaluation.segmentation.measures import MEASURES
 from enhancers.evaluation.segmentation.store import Row
 from enhancers.evaluation.segmentation.variants import CLEAN, DEGRADED, NONE
@@ -20,6 +24,8 @@ if TYPE_CHECKING:
     import pandas as pd
 
 NAME = "segmentation"
+SHOWN_DIGITS = 12
+"""Of the digest of a network, in the summary."""
 COLUMNS = tuple(field.name for field in fields(Row))
 PICTURED = (
     "The true outlines are blue, those found by the first network with the first seed are orange; "
@@ -46,18 +52,24 @@ class Facts:
 
     Parameters
     ----------
-    command : str
+    command, when, machine : str
     cohorts, networks, degradations, variants : tuple of Labelled
         Degradations with the cohort's key before a slash; variants without clean and degraded.
     seeds : int
     recipe : str
         In words.
     versions : tuple of (package, version)
+    weights : tuple of (network, SHA-256)
+        Of the networks that the methods sampled from, in the order of their names.
+    codes : tuple of (method, digest)
+        Of the code that made the results, see `origin.codes`.
     pictures : tuple of Labelled
         File names beside the tables, with what they show.
     """
 
     command: str
+    when: str
+    machine: str
     cohorts: tuple[Labelled, ...]
     networks: tuple[Labelled, ...]
     degradations: tuple[Labelled, ...]
@@ -65,6 +77,8 @@ class Facts:
     seeds: int
     recipe: str
     versions: tuple[tuple[str, str], ...]
+    weights: tuple[tuple[str, str], ...]
+    codes: tuple[tuple[str, str], ...]
     pictures: tuple[Labelled, ...] = ()
 
 
@@ -98,7 +112,7 @@ def frame(rows: Sequence[Row]) -> pd.DataFrame:
 def write(folder: Path, rows: Sequence[Row], facts: Facts) -> str:
     """Write ``segmentation.csv``, ``.parquet``, ``.json`` and ``.md``; returns the Markdown.
 
-    The same rows and facts give the same bytes.
+    The same rows and facts give the same bytes, until the code they were made with changes.
 
     Raises
     ------
@@ -112,13 +126,29 @@ def write(folder: Path, rows: Sequence[Row], facts: Facts) -> str:
         table.to_parquet(folder / f"{NAME}.parquet", index=False)
         stored = TypeAdapter(Facts).dump_json(facts, indent=2).decode("utf-8")
         (folder / f"{NAME}.json").write_text(f"{stored}\n", encoding="utf-8")
-        text = as_markdown(*read(folder))
+    except OSError as error:
+        raise _unwritable(folder, error) from error
+    return write_page(folder)
+
+
+def write_page(folder: Path) -> str:
+    """Write ``segmentation.md`` anew from what else `write` wrote; returns it.
+
+    Raises
+    ------
+    ReadingRoomError
+        There is nothing stored, or the folder cannot be written.
+    """
+    text = as_markdown(*read(folder))
+    try:
         (folder / f"{NAME}.md").write_text(text, encoding="utf-8")
     except OSError as error:
-        raise ReadingRoomError(
-            f"{folder} cannot be written: {error.strerror}; name another folder."
-        ) from error
+        raise _unwritable(folder, error) from error
     return text
+
+
+def _unwritable(folder: Path, error: OSError) -> ReadingRoomError:
+    return ReadingRoomError(f"{folder} cannot be written: {error.strerror}; name another folder.")
 
 
 def read(folder: Path) -> tuple[pd.DataFrame, Facts]:
@@ -134,7 +164,14 @@ def read(folder: Path) -> tuple[pd.DataFrame, Facts]:
     try:
         facts = TypeAdapter(Facts).validate_json((folder / f"{NAME}.json").read_bytes())
         table = pd.read_csv(folder / f"{NAME}.csv", keep_default_na=False, na_values=[""])
-    except (OSError, ValidationError, ValueError) as error:
+    except ValidationError as error:
+        first = error.errors()[0]
+        place = ".".join(str(part) for part in first["loc"])
+        raise ReadingRoomError(
+            f"{folder / NAME}.json holds no results of bench segmentation as it is now "
+            f"({place or 'the file'}: {first['msg']}); run it again with --out {folder}."
+        ) from error
+    except (OSError, ValueError) as error:
         raise ReadingRoomError(
             f"{folder} holds no results of bench segmentation; run it with --out {folder}."
         ) from error
@@ -145,10 +182,11 @@ def read(folder: Path) -> tuple[pd.DataFrame, Facts]:
 
 def as_markdown(table: pd.DataFrame, facts: Facts) -> str:
     """The summary: circumstances, a table for each cohort, and Dice by structure."""
-    versions = ", ".join(f"{name} {version}" for name, version in facts.versions)
     lines = [
         "# Segmentation of enhanced images", "",
-        f"Written by `{facts.command}`; one row an image in `{NAME}.csv`. {versions}.", "",
+        f"Written by `{facts.command}`; one row an image in `{NAME}.csv`.", "",
+        _circumstances(facts), "",
+        *_outdated(facts),
         f"Trained on clean images, {facts.seeds} seeds each: {facts.recipe}. "
         "Scores are means over structures and seeds, ± the standard deviation over the test "
         "images. Change is that of Dice against the degraded images, with its 95 % interval over "
@@ -180,6 +218,22 @@ def as_markdown(table: pd.DataFrame, facts: Facts) -> str:
         lines += ["## Pictures", "", PICTURED, ""]
         lines += [f"![{each.label}]({each.key})\n\n{each.label}.\n" for each in facts.pictures]
     return "\n".join(lines).rstrip() + "\n"
+
+
+def _circumstances(facts: Facts) -> str:
+    """When, on what, and with which networks, in a line."""
+    versions = ", ".join(f"{name} {version}" for name, version in facts.versions)
+    networks = ", ".join(f"{key} `{digest[:SHOWN_DIGITS]}`" for key, digest in facts.weights)
+    told = f" Networks that the methods sampled from: {networks}." if networks else ""
+    return f"Run {facts.when}: {facts.machine}. {versions}.{told}"
+
+
+def _outdated(facts: Facts) -> Iterator[str]:
+    """What has changed since it was measured, if anything has."""
+    if code := origin.changed_code(facts.codes):
+        yield from (f"**Measured before the last change of: {', '.join(code)}.**", "")
+    if weights := origin.changed_weights(facts.weights):
+        yield from (f"**Measured with other weights than those of now: {', '.join(weights)}.**", "")
 
 
 def by_image(table: pd.DataFrame, measure: str) -> pd.Series[float]:

@@ -1,0 +1,104 @@
+"""What a result was made with, the code and the weights, and which of it has changed since."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from enhancers.errors import ReadingRoomError
+from enhancers.evaluation.candidates import Candidate, candidate
+from enhancers.evaluation.code import code_digest
+from enhancers.evaluation.segmentation.runs import MEASURES_CODE, TRAINING_CODE
+from enhancers.evaluation.segmentation.variants import damage, damaged
+
+if TYPE_CHECKING:
+    from enhancers.evaluation.segmentation.runs import Plan
+
+Pairs = tuple[tuple[str, str], ...]
+"""Keys with digests, as hex."""
+
+DIGITS = 12
+"""Of a digest of code that is stored."""
+
+
+@dataclass(frozen=True)
+class Part:
+    """Code that every result rests on, whatever the methods."""
+
+    key: str
+    label: str
+    module: str
+
+
+PARTS = (
+    Part("degradations", "the degradations", "enhancers.degrade"),
+    Part("training", "the networks, their training and its images", TRAINING_CODE),
+    Part("measures", "the measures", MEASURES_CODE),
+)
+
+
+def codes(methods: Iterable[Candidate]) -> Pairs:
+    """Every method, once, and each of `PARTS`, with the start of the digest of its code."""
+    keys = [*(one.method for one in methods), *(part.key for part in PARTS)]
+    return tuple((key, _code(key)) for key in dict.fromkeys(keys))
+
+
+def changed_code(before: Pairs) -> tuple[str, ...]:
+    """Labels of those whose code is not what it was, or is gone; ``before`` is of `codes`."""
+    return tuple(_label(key) for key, digest in before if _code(key) != digest)
+
+
+def weights(plan: Plan) -> Pairs:
+    """Key and SHA-256 of every network that a method of the plan samples from, by key.
+
+    Raises
+    ------
+    PriorMissing
+    """
+    found: dict[str, str] = {}
+    for cohort in plan.cohorts:
+        for name in plan.degradations:
+            how = damage(name, cohort.modality)
+            degraded = damaged(cohort, cohort.test[0], how)
+            for one in plan.methods:
+                key, _, digest = one.prior(degraded, how.task).partition(":")
+                if key:
+                    found[key] = digest
+    return tuple(sorted(found.items()))
+
+
+def changed_weights(before: Pairs) -> tuple[str, ...]:
+    """Keys of the networks that are other ones now, or are gone; ``before`` is of `weights`."""
+    return tuple(key for key, digest in before if _weights(key) != digest)
+
+
+def _part(key: str) -> Part | None:
+    return next((part for part in PARTS if part.key == key), None)
+
+
+def _code(key: str) -> str:
+    """The start of the digest of the code of now; empty where there is no such method."""
+    part = _part(key)
+    try:
+        digest = candidate(key).code() if part is None else code_digest(part.module)
+    except ReadingRoomError:
+        return ""
+    return digest[:DIGITS]
+
+
+def _label(key: str) -> str:
+    part = _part(key)
+    try:
+        return candidate(key).label if part is None else part.label
+    except ReadingRoomError:
+        return key
+
+
+def _weights(key: str) -> str:
+    from enhancers.priors.load import identity
+
+    try:
+        return identity(key).partition(":")[2]
+    except ReadingRoomError:
+        return ""
