@@ -46,7 +46,8 @@ def quality(
     where = devices.choose(device)
     cases = read_cases(
         data, _words(groups) or asked.groups, limit=limit, modality=said,
-        needs_mask=asked.needs_mask, tell=lambda line: print(f"Note: {line}", file=sys.stderr),
+        needs_mask=asked.needs_mask, needs_neighbours=asked.needs_neighbours,
+        tell=lambda line: print(f"Note: {line}", file=sys.stderr),
     )  # fmt: skip
     plan = Plan(asked, tuple(cases), tuple(competing), seeds, where)
     folder = out / asked.key

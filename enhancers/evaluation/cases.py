@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -14,7 +13,9 @@ from numpy.typing import NDArray
 from enhancers.bench.cases import HELD_OUT_SEED
 from enhancers.colour import luminance
 from enhancers.errors import ImageReadError, ParameterError, ReadingRoomError
+from enhancers.evaluation.neighbours import with_drawn_neighbours, with_neighbours
 from enhancers.evaluation.problem import Case
+from enhancers.evaluation.stack import beside
 from enhancers.evaluation.texture import GROUP as DISCS
 from enhancers.evaluation.texture import disc_case
 from enhancers.image import MedicalImage, Pixels, from_array
@@ -60,6 +61,7 @@ def read_cases(
     modality: Modality | None = None,
     strict: bool = False,
     needs_mask: bool = False,
+    needs_neighbours: bool = False,
     side: int = SIDE,
     tell: Callable[[str], None] = lambda _: None,
 ) -> list[Case]:
@@ -71,7 +73,9 @@ def read_cases(
         A folder with ``<group>.npz`` archives (``images``, ``subject_id`` and, if there are any,
         ``masks``), of which the subjects are taken that training holds out; or a folder of images
         of any readable kind, where the parent folder names the subject, and ``NAME.mask.png``
-        beside NAME marks the structure of interest. Colour counts as its luminance.
+        beside NAME marks the structure of interest. Colour counts as its luminance. Slices lie
+        side by side where names differ only in a trailing number, by one: those of the files, or
+        of ``source_id`` in an archive.
     groups : sequence of str
         Keys of `MODALITIES`, or that of the faint discs, which are always drawn. Of a folder of
         images those are taken that say to be of one; a file that does not say counts as the first.
@@ -82,6 +86,8 @@ def read_cases(
         Leave out files that do not say what they are, and refuse where a group has no image.
     needs_mask : bool
         Leave out images without a mask.
+    needs_neighbours : bool
+        Leave out images without a slice on either side; those of phantoms are drawn.
     side : int
         Of the phantoms, in pixels.
     tell : callable
@@ -92,7 +98,7 @@ def read_cases(
     ParameterError
         A group is unknown, or the limit is not possible.
     ReadingRoomError
-        The folder is absent, holds no image, or lacks a group or every mask.
+        The folder is absent, holds no image, or lacks a group, every mask or every neighbour.
     """
     for group in groups:
         if group not in (*MODALITIES, DISCS):
@@ -105,8 +111,10 @@ def read_cases(
         raise ParameterError(f"limit={limit} is not possible; give 1 or more.")
     if str(data) == PHANTOMS:
         found = _phantoms(groups, limit or FEW, side)
+        if needs_neighbours:
+            found = [with_drawn_neighbours(case) for case in found]
     else:
-        found = _folder(Path(data), groups, modality, strict, tell)
+        found = _folder(Path(data), groups, modality, strict, needs_neighbours, tell)
         absent = [group for group in groups if group not in {case.group for case in found}]
         if strict and absent:
             raise ReadingRoomError(
@@ -119,6 +127,14 @@ def read_cases(
             raise ReadingRoomError(
                 f"No image of {data} has a mask, which this protocol needs; "
                 f"put NAME{MASK_ENDING} beside each image."
+            )
+    if needs_neighbours:
+        found = [case for case in found if beside(case)]
+        if not found:
+            raise ReadingRoomError(
+                f"No image of {data} has a slice before and one after it, which this protocol "
+                "needs; number the files of a series one after the other, as slice_001.png, or the "
+                "source_id of an archive."
             )
     return list(_spread(found, limit))
 
@@ -165,6 +181,7 @@ def _folder(
     groups: Sequence[str],
     modality: Modality | None,
     strict: bool,
+    needs_neighbours: bool,
     tell: Callable[[str], None],
 ) -> list[Case]:
     if not folder.is_dir():
@@ -179,11 +196,14 @@ def _folder(
                 f"{folder} has no {absent[0]}, which this protocol needs; add it or choose other "
                 "groups."
             )
-        return [case for group in groups for case in _archive(archives[group], group)]
-    return _files(folder, groups, modality, strict, tell)
+        return [
+            case for group in groups for case in _archive(archives[group], group, needs_neighbours)
+        ]
+    cases = _files(folder, groups, modality, strict, tell)
+    return with_neighbours(cases, [case.key for case in cases]) if needs_neighbours else cases
 
 
-def _archive(path: Path, group: str) -> list[Case]:
+def _archive(path: Path, group: str, needs_neighbours: bool) -> list[Case]:
     """The images of the subjects that `enhancers.priors.corpus` holds out."""
     from enhancers.priors.corpus import held_out
 
@@ -192,6 +212,8 @@ def _archive(path: Path, group: str) -> list[Case]:
             images = archive["images"]
             subjects = [str(subject) for subject in archive["subject_id"]]
             masks = archive["masks"] if "masks" in archive.files else None
+            asked = needs_neighbours and "source_id" in archive.files
+            sources = [str(source) for source in archive["source_id"]] if asked else None
     except Exception as error:
         raise ImageReadError(
             f"{path.name} cannot be read ({type(error).__name__}); it needs images and subject_id."
@@ -206,8 +228,13 @@ def _archive(path: Path, group: str) -> list[Case]:
         raise ImageReadError(
             f"{path.name} holds masks of shape {masks.shape} for images of {images.shape[:3]}."
         )
+    if sources is not None and len(sources) != len(images):
+        raise ImageReadError(
+            f"{path.name} holds {len(sources)} source_id for {len(images)} images; it needs one "
+            "for each."
+        )
     held = held_out(subjects)
-    cases = []
+    cases, names = [], []
     for index in (index for index, subject in enumerate(subjects) if subject in held):
         key = f"{group}-{index:04d}"
         truth = luminance(images[index].astype(np.float32) / np.float32(255))
@@ -217,7 +244,9 @@ def _archive(path: Path, group: str) -> list[Case]:
         cases.append(
             Case(key, MODALITIES[group], truth, mask, seed_of(key), group, subjects[index])
         )
-    return cases
+        if sources is not None:
+            names.append(f"{subjects[index]}\0{sources[index]}")
+    return with_neighbours(cases, names) if names else cases
 
 
 def _files(
@@ -310,21 +339,3 @@ def _mask(path: Path, truth: Pixels) -> NDArray[np.bool_] | None:
 
 def _usable(mask: NDArray[np.bool_]) -> bool:
     return bool(mask.any() and not mask.all())
-
-
-def cropped(case: Case, multiple: int) -> Case:
-    """The case with the rows and columns dropped that ``multiple`` leaves over."""
-    height, width = (side - side % multiple for side in case.truth.shape)
-    if (height, width) == case.truth.shape:
-        return case
-    if not height or not width:
-        raise ReadingRoomError(
-            f"{case.key} has {case.truth.shape[1]}x{case.truth.shape[0]} pixels, too few to be "
-            f"shrunk {multiple} times; leave it out."
-        )
-    kept = (slice(height), slice(width))
-    image = case.image
-    if image is not None:
-        image = replace(image, pixels=image.pixels[kept], source=image.source[kept])
-    mask = None if case.mask is None else case.mask[kept]
-    return replace(case, truth=np.ascontiguousarray(case.truth[kept]), mask=mask, image=image)

@@ -71,6 +71,8 @@ class Protocol:
         its best.
     needs_mask : bool
         Whether images without a mask are of no use.
+    needs_neighbours : bool
+        Whether images without a slice on either side are of no use.
     against_calls : bool
         Whether quality is plotted against network calls.
     spectra : bool
@@ -87,6 +89,7 @@ class Protocol:
     subject: str
     measures: tuple[str, ...]
     needs_mask: bool = False
+    needs_neighbours: bool = False
     against_calls: bool = False
     spectra: bool = False
 
@@ -328,6 +331,15 @@ _ALL = (
                  "null_space@steps=10", "second_order", "second_order@steps=10",
                  "null_space:mean"),
         more=(), subject="null_space", measures=_FIDELITY,
+    ),
+    Protocol(
+        key="slices", title="Noise, with the slices on either side known",
+        source="this project: both slices are as noisy as the image, each with noise of its own; "
+               "drawn ones are the image bent by a pixel or two; mixing the three at every step of "
+               "a joint sample was tried, did worse than the slice alone, and is dropped",
+        groups=("mr",), conditions=_noise(0.1),
+        methods=("null_space", "null_space:one-call", "slices"),
+        more=(), subject="slices", measures=_FIDELITY, needs_neighbours=True,
     ),
 )
 # fmt: on

@@ -17,6 +17,7 @@ from enhancers.evaluation.pictures import keep, kept
 from enhancers.evaluation.posing import pose
 from enhancers.evaluation.problem import Case, Degraded
 from enhancers.evaluation.protocols import Condition, Protocol
+from enhancers.evaluation.stack import beside
 from enhancers.evaluation.store import Measured, RowStore
 from enhancers.image import Pixels, pixels_digest
 
@@ -164,7 +165,7 @@ def _digest(plan: Plan, job: _Job, case: Case, degraded: Degraded, keys: Sequenc
     """Over everything that determines the row, the time it takes aside."""
     candidate, task = job.candidate, job.condition.task
     family = "diffusion" if candidate.by_device else "classical"
-    determining = {
+    determining: dict[str, object] = {
         "truth": pixels_digest(case.truth),
         "mask": "" if case.mask is None else hashlib.sha256(case.mask.tobytes()).hexdigest(),
         "degraded": pixels_digest(degraded.pixels),
@@ -181,4 +182,6 @@ def _digest(plan: Plan, job: _Job, case: Case, degraded: Degraded, keys: Sequenc
         "measures": {key: measures.available(key) for key in keys},
         "measuring": code_digest(measures.__name__),
     }
+    if neighbours := beside(degraded):
+        determining["neighbours"] = [pixels_digest(pixels) for pixels in neighbours]
     return hashlib.sha256(json.dumps(determining, sort_keys=True).encode()).hexdigest()

@@ -79,7 +79,7 @@ def test_the_table_is_complete_and_shares_no_key_with_the_methods():
         assert one.citation.url.startswith("https://")
     assert not set(BASELINES) & {method.key for method in registry.METHODS}
     papers = {"pinv", "bicubic", "dip", "ilvr", "dps", "he", "gamma", "retinex", "dark_channel"}
-    assert papers | {"turned", "second_order"} == set(BASELINES)
+    assert papers | {"turned", "slices", "second_order"} == set(BASELINES)
 
 
 def test_an_unknown_baseline_names_the_nearest():

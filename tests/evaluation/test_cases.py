@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 
 from enhancers.errors import ImageReadError, ParameterError, ReadingRoomError
-from enhancers.evaluation.cases import MASK_ENDING, cropped, read_cases
+from enhancers.evaluation.cases import MASK_ENDING, read_cases
+from enhancers.evaluation.posing import cropped
 from enhancers.method import Modality
 from enhancers.phantoms import phantom
 from enhancers.priors.corpus import held_out

@@ -1,6 +1,6 @@
 """What the methods are compared with, one small file each.
 
-The reference methods of the papers, and two variations of DDNM that were tried.
+The reference methods of the papers, and variations of DDNM that were tried.
 """
 
 from __future__ import annotations
@@ -57,6 +57,14 @@ _ALL = (
         ("denoise",), _HERE + "turned",
         Citation("R. Timofte, R. Rothe, L. Van Gool", "Seven ways to improve example-based single "
                  "image super resolution", "CVPR", 2016, "https://arxiv.org/abs/1511.02228"),
+        sampled=True,
+    ),
+    Baseline(
+        "slices", "DDNM, one call, three slices", "One call a slice, mixed where they agree.",
+        ("denoise",), _HERE + "slices",
+        Citation("A. Buades, B. Coll, J.-M. Morel", "Nonlocal image and movie denoising",
+                 "International Journal of Computer Vision 76", 2008,
+                 "https://doi.org/10.1007/s11263-007-0052-1"),
         sampled=True,
     ),
     Baseline(

@@ -10,6 +10,7 @@ from enhancers.base import Step, is_constant, unchanged
 from enhancers.colour import luminance, with_luminance
 from enhancers.errors import ParameterError
 from enhancers.evaluation.problem import Degraded, Task
+from enhancers.evaluation.stack import beside
 from enhancers.image import Pixels, check_pixels
 from enhancers.method import Citation
 from enhancers.noise import estimate_sigma
@@ -29,6 +30,8 @@ class Work:
         Key of the network on images, where the baseline takes one.
     steps : int
         Network calls or iterations; 0 for a baseline that does not iterate.
+    neighbours : tuple of ndarray, shape (H, W)
+        The slices before and after, as noisy as the image; empty where there are none.
 
     Raises
     ------
@@ -40,6 +43,7 @@ class Work:
     sigma: float = 0.0
     prior: str = "pixel"
     steps: int = 0
+    neighbours: tuple[Pixels, ...] = ()
 
     def __post_init__(self) -> None:
         if self.factor < 1:
@@ -119,7 +123,8 @@ class Baseline:
         Raises
         ------
         ParameterError
-            The baseline cannot do this task, or the steps are out of range.
+            The baseline cannot do this task, the steps are out of range, or a neighbour has
+            another size than the image.
         """
         if task not in self.tasks:
             raise ParameterError(f"{self.label} cannot {task}; it can {' or '.join(self.tasks)}.")
@@ -134,7 +139,8 @@ class Baseline:
             sigma = estimate_sigma(luminance(pixels)) if self.steps and factor == 1 else 0.0
         if steps is not None and steps < 1:
             raise ParameterError(f"steps={steps} is not possible; give 1 or more.")
-        work = Work(factor, sigma, prior, (steps or self.steps) if self.steps else 0)
+        wanted = (steps or self.steps) if self.steps else 0
+        work = Work(factor, sigma, prior, wanted, _gray_neighbours(degraded))
         keep = "saturation" if task == "lighten" else "chroma"
         return self._steps(pixels, work, keep, seed, device)
 
@@ -150,3 +156,16 @@ class Baseline:
                 merged = with_luminance(pixels, result.pixels, keep=keep)
                 result = replace(result, pixels=merged)
             yield replace(step, preview=preview, result=result)
+
+
+def _gray_neighbours(degraded: Degraded) -> tuple[Pixels, ...]:
+    neighbours = beside(degraded)
+    height, width = degraded.pixels.shape[:2]
+    for pixels in neighbours:
+        check_pixels(pixels)
+        if pixels.shape[:2] != (height, width):
+            raise ParameterError(
+                f"A neighbour has {pixels.shape[1]}x{pixels.shape[0]} pixels but the image "
+                f"{width}x{height}; they must have the same size."
+            )
+    return tuple(luminance(pixels) for pixels in neighbours)

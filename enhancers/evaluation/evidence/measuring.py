@@ -76,7 +76,8 @@ def prepare(
     where = data if chapter.source == "images" else PHANTOMS
     cases = read_cases(
         where, chapter.groups or asked.groups, limit=limit or chapter.limit,
-        strict=True, needs_mask=asked.needs_mask, tell=tell,
+        strict=True, needs_mask=asked.needs_mask, needs_neighbours=asked.needs_neighbours,
+        tell=tell,
     )  # fmt: skip
     plan = Plan(asked, tuple(cases), tuple(chosen(asked, chapter.methods)), chapter.seeds, device)
     source = "phantoms" if where == PHANTOMS else "images"

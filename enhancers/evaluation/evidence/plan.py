@@ -150,6 +150,12 @@ _ALL = (
         "sampler-sr", limit=4,
     ),
     Chapter(
+        "slices", "With the slices on either side",
+        "Is a slice closer to the truth if DDNM also knows the slices before and after it, as "
+        "noisy as the slice itself?",
+        "slices",
+    ),
+    Chapter(
         "texture", "Faint discs in noise",
         "Does a result with a better PSNR also show faint discs better, and does what is left of "
         "the noise still look like noise?",

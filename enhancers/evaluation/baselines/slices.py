@@ -1,0 +1,77 @@
+"""DDNM's one call on an image and on the slices beside it, mixed where they agree.
+
+Non-local means along a stack, on estimates instead of noisy values: Buades, Coll, Morel, "Nonlocal
+image and movie denoising", International Journal of Computer Vision 76, 2008. Mixing at every step
+of three samples that share their noise was tried as well and dropped: what the slices do not share
+is lost at every step, and the result is worse than a sample of the slice alone.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+
+from enhancers.base import Step, Stopwatch, finished
+from enhancers.devices import Pace
+from enhancers.diffusion.clipping import unclip
+from enhancers.diffusion.schedule import moments, noise_level_step
+from enhancers.evaluation.baselines.chain import problem
+from enhancers.evaluation.baselines.kinds import Work
+from enhancers.image import Pixels
+
+WINDOW = 1.5
+"""Gaussian σ in pixels of the neighbourhood in which two slices are compared."""
+OWN_ERROR = 0.2
+"""Difference between estimates of the same anatomy, as a share of σ; it counts as agreement."""
+BANDWIDTH = 0.3
+"""Difference beyond that at which a neighbour's weight is 0.6, as a share of σ.
+
+Both chosen on one subject of the training's and on phantoms.
+"""
+
+
+def agreement(middle: Pixels, other: Pixels, sigma: float) -> Pixels:
+    """The weight of ``other`` at every pixel, 0 to 1, where ``middle`` has 1.
+
+    w = exp(-d² / 2h²), d² the local mean square difference less what the estimates' own error
+    explains, and h in proportion to the noise.
+    """
+    from scipy.ndimage import gaussian_filter
+
+    apart = gaussian_filter((other - middle) ** 2, WINDOW)
+    excess = np.maximum(apart - (OWN_ERROR * sigma) ** 2, 0.0)
+    weight: Pixels = np.exp(-excess / (2 * (BANDWIDTH * sigma) ** 2)).astype(np.float32)
+    return weight
+
+
+def mixed(middle: Pixels, others: Sequence[Pixels], sigma: float) -> Pixels:
+    """The mean of estimates (H, W), the others weighted by `agreement`."""
+    total, weights = middle.copy(), np.ones_like(middle)
+    for other in others:
+        weight = agreement(middle, other, sigma)
+        total += weight * other
+        weights += weight
+    return total / weights
+
+
+def run(gray: Pixels, work: Work, *, seed: int, device: str) -> Iterator[Step]:
+    """Denoise with one network call a slice (see `Run`); without neighbours, as if alone."""
+    # Without noise there is nothing that a neighbour could know better.
+    slices = (gray, *work.neighbours) if work.sigma > 0 else (gray,)
+    watch, pace = Stopwatch(len(slices), "network call"), Pace(device)
+    estimates: list[Pixels] = []
+    notes: dict[str, None] = {}
+    for place, pixels in enumerate(slices):
+        # Each its own draws: what is the same in all would not cancel.
+        found = problem(unclip(pixels, work.sigma, seed=seed + place), work, device)
+        signal = found.network.prior.signal
+        (moment,) = moments(signal, [noise_level_step(signal, 2 * work.sigma)])
+        x = math.sqrt(moment.signal) * found.y
+        estimates.append(found.image(moment.clean(x, found.network.predict(x, moment.t))))
+        notes |= dict.fromkeys(found.network.notes)
+        pace.tick()
+        yield watch.step(place + 1, estimates[0])
+    result = mixed(estimates[0], estimates[1:], work.sigma)
+    yield finished(result, calls=len(slices), notes=tuple(notes))
