@@ -1,11 +1,11 @@
 """DDNM's one call on an image and on the slices beside it, mixed where they agree.
 
 Non-local means along a stack, on estimates instead of noisy values: Buades, Coll, Morel, "Nonlocal
-image and movie denoising", International Journal of Computer Vision 76, 2008. Two things were tried as well
-and dropped. Mixing at every step of three samples that share their noise takes seven times the
-calls, is no better where slices are alike and worse where they are not: what they do not share is
-lost at every step. Mixing the noisy values by the same weights before a second call is worse than
-the slice alone: the weights follow the noise.
+image and movie denoising", International Journal of Computer Vision 76, 2008. Two things were tried
+as well and dropped. Mixing at every step of three samples that share their noise takes seven times
+the calls, is no better where slices are alike and worse where they are not: what they do not share
+is lost at every step. Mixing the noisy values by the same weights before a second call is worse
+than the slice alone: the weights follow the noise.
 """
 
 from __future__ import annotations
