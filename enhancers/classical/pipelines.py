@@ -8,7 +8,7 @@ it is closer to the truth in all but one case, by 0.1 to 0.4 dB.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from enhancers.base import Figure, Result, Step, finished, is_constant, load_method, unchanged
@@ -71,6 +71,13 @@ def run(
         sigma=None if sigma is None else float(sigma),
         clip_limit=float(clip_limit or 0.0),
     )
+    yield from chain(image, chosen, seed=seed, device=device)
+
+
+def chain(
+    image: MedicalImage, chosen: Sequence[Stage], *, seed: int, device: str
+) -> Iterator[Step]:
+    """Stages one after the other, as one run; the image itself for none."""
     whole = sum(stage.share for stage in chosen)
     before = 0.0
     current, figures, notes = image, list[Figure](), list[str]()

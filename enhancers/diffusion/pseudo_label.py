@@ -5,16 +5,18 @@ and Algorithm 1, with the guidance as the convex weight w that its Algorithm 1 c
 
 The paper starts from pure noise, and so can `strength` = 1: what the network then adds is mostly
 its own. By default the noisy image itself is taken as the latent of the timestep whose noise it
-has, so that the network denoises what was measured, drawn to the pseudo-label. On speckled
-ultrasound and Rician MR this is above the pseudo-label in PSNR and SSIM (by 0.3 and 1.3 dB on
-average), which the published start is not.
+has, so that the network denoises what was measured, drawn to the pseudo-label. Measurement and
+pseudo-label must then differ by nothing but what the filters took away: the bias field is corrected
+in both, and the contrast step comes last. How strongly it is drawn may differ from region to
+region, the paper's future work: in MR the pseudo-label is trusted most where the image holds only
+noise, and least where it has structure, which the filters blur.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Generator, Iterator, Mapping, Sequence
+from dataclasses import replace
 
 import numpy as np
 import torch
@@ -23,97 +25,38 @@ from torch.nn import functional as F
 
 from enhancers.base import Figure, Step, Stopwatch, finished, is_constant, patches, unchanged
 from enhancers.classical import pipelines
+from enhancers.classical.pipelines import Stage
 from enhancers.colour import luminance, with_luminance
 from enhancers.devices import Pace
+from enhancers.diffusion.guidance import Guidance, blurred, noise_level, regional_weight
 from enhancers.diffusion.network import LatentNetwork, channel_spread, gray_of
 from enhancers.diffusion.schedule import (
     START,
     Moment,
     keyed_noise,
-    moments,
-    noise_level_step,
-    timeline,
 )
 from enhancers.diffusion.tiles import Padding, Predict, pad
 from enhancers.image import MedicalImage, Pixels
 from enhancers.method import Modality, ParameterValue
-from enhancers.noise import estimate_rician_sigma, estimate_sigma, estimate_speckle
-from enhancers.priors.parts import Betas
-from enhancers.values import number, optional, whole
+from enhancers.values import number, optional
 
-CLASSICAL_SHARE = 0.2
-"""Part of the progress bar that the pseudo-label takes."""
+CLASSICAL_SHARE, LAST = 0.2, 0.999
+"""Where on the progress bar the pseudo-label is done, and the network."""
 PAPER_LATENTS = 4 * 32 * 32
 """Elements of the latent over which the paper's loss is a mean: w = 2 λ / 4096."""
-MATCHED_CALLS = 2
-"""Calls from the image's own noise level down: more of them only add weight to the pseudo-label."""
-DARK = 0.02
-"""Below this no speckle is measured."""
 FINE_SIGMA = 2.0
 """Gaussian σ in pixels that separates fine detail from the rest."""
-
-
-@dataclass(frozen=True)
-class Guidance:
-    """The parameters, typed."""
-
-    weight: float
-    steps: int
-    strength: float | None
-    output: str
-    preview_every: int
-
-    @classmethod
-    def read(cls, params: Mapping[str, ParameterValue]) -> Guidance:
-        """From resolved parameters."""
-        return cls(
-            weight=number(params, "guidance"),
-            steps=whole(params, "steps"),
-            strength=optional(params, "strength"),
-            output=str(params["output"]),
-            preview_every=whole(params, "preview_every"),
-        )
-
-    @property
-    def calls(self) -> int:
-        """Network calls: the last ``strength`` share of the steps."""
-        if self.strength is None:
-            return MATCHED_CALLS
-        return max(1, round(self.steps * self.strength))
-
-    def line(self, betas: Betas, level: float) -> tuple[Moment, ...]:
-        """The steps that are made on an image with noise of ``level`` in [0, 1] units."""
-        if self.strength is None:
-            highest = max(noise_level_step(betas.signal, 2 * level), 1)
-            return moments(betas.signal, [betas.offset, highest + betas.offset], betas.final)
-        steps = timeline(betas.signal, self.steps, offset=betas.offset, final=betas.final)
-        return steps[-self.calls :]
+FIELD, CONTRAST = "n4", "clahe"
+"""Stages of the classical pipeline that are no filters."""
 
 
 def work(image: MedicalImage, params: Mapping[str, ParameterValue]) -> float:
     """Planned network evaluations, in patches."""
-    return Guidance.read(params).calls * patches(*image.shape)
-
-
-def noise_level(gray: Pixels, modality: Modality, sigma: float | None) -> float:
-    """Standard deviation of the noise in [0, 1] units, that of speckle at the mean brightness.
-
-    ``sigma`` is the classical pipeline's parameter: for ultrasound a coefficient of variation.
-    """
-    if modality is not Modality.US:
-        rician = modality is Modality.MR
-        return (
-            (estimate_rician_sigma if rician else estimate_sigma)(gray) if sigma is None else sigma
-        )
-    bright = gray[gray > DARK]
-    if bright.size == 0:
-        return 0.0
-    variation = estimate_speckle(gray) if sigma is None else sigma
-    return variation * float(np.sqrt(np.mean(bright.astype(np.float64) ** 2)))
+    return Guidance.read(params, image.modality).calls * patches(*image.shape)
 
 
 def guided_step(
-    moment: Moment, z: Tensor, noise: Tensor, target: Tensor, weight: float
+    moment: Moment, z: Tensor, noise: Tensor, target: Tensor, weight: float | Tensor
 ) -> tuple[Tensor, Tensor]:
     """One deterministic DDIM step toward ``target``: the next latent and the guided estimate."""
     guided = (1 - weight) * moment.clean(z, noise) + weight * target
@@ -123,7 +66,7 @@ def guided_step(
 def sample(
     predict: Predict,
     line: Sequence[Moment],
-    weight: float,
+    weight: float | Tensor,
     target: Tensor,
     *,
     seed: int,
@@ -138,7 +81,7 @@ def sample(
         The noise in a latent.
     line : sequence of Moment
         The steps that are made.
-    weight : float
+    weight : float or Tensor, shape (1, 1, h, w)
         Share w of the target in each clean estimate.
     target : Tensor, shape (B, D, h, w)
         Scaled latent of the pseudo-label.
@@ -162,34 +105,33 @@ def run(
     image: MedicalImage, params: Mapping[str, ParameterValue], *, seed: int, device: str
 ) -> Iterator[Step]:
     """Enhance; see `enhancers.base.Enhancer`."""
-    gray = luminance(image.pixels)
-    guidance = Guidance.read(params)
-    label = image.pixels
-    for step in _pseudo_label(image, params, seed, device):
-        if step.result is not None:
-            label = step.result.pixels
-        yield replace(
-            step, fraction=step.fraction * CLASSICAL_SHARE, result=None, seconds_left=None,
-            note=f"pseudo-label: {step.note}",
-        )  # fmt: skip
-    if is_constant(gray):
-        yield unchanged(label)
+    if is_constant(luminance(image.pixels)):
+        yield unchanged(image.pixels)
         return
+    guidance = Guidance.read(params, image.modality)
+    matched = guidance.strength is None
+    field, filters, contrast = _stages(image.modality, params, matched)
+    told = "pseudo-label: "
+    given = yield from _through(image, field, seed, device, (0.0, CLASSICAL_SHARE / 2), told)
+    classical = yield from _through(
+        given, filters, seed, device, (CLASSICAL_SHARE / 2, CLASSICAL_SHARE), told
+    )
+    label, gray = classical.pixels, luminance(given.pixels)
     network = LatentNetwork(str(params["prior"]), device)
     multiple = network.prior.multiple
     target_gray, padding = pad(luminance(label), multiple=multiple)
     reference = _tensor(target_gray, device)
     target = network.encode(reference)
-    start, matched = None, guidance.strength is None
+    measured = _tensor(pad(gray, multiple=multiple)[0], device)
+    start = None
     if matched or guidance.calls < guidance.steps:
-        start = network.encode(_tensor(pad(gray, multiple=multiple)[0], device))
+        start = network.encode(measured)
     level = noise_level(gray, image.modality, optional(params, "sigma")) if matched else 0.0
+    weight = F.avg_pool2d(regional_weight(measured, level, guidance.weights), network.prior.factor)
     line = guidance.line(network.prior.betas, level)
     watch, pace = Stopwatch(guidance.calls, "network call"), Pace(device)
     made, z = 0, target
-    steps = sample(
-        network.predict, line, guidance.weight, target, seed=seed, start=start, noisy=matched
-    )
+    steps = sample(network.predict, line, weight, target, seed=seed, start=start, noisy=matched)
     for made, z in steps:
         pace.tick()
         preview = None
@@ -200,9 +142,11 @@ def run(
     round_trip = gray_of(network.decode(target))
     decoded = network.decode(z)
     composed = compose(gray_of(decoded), round_trip, reference, guidance.output)
+    merged = image.with_pixels(_merged(label, composed, padding))
+    result = yield from _through(merged, contrast, seed, device, (LAST, LAST))
     yield finished(
-        _merged(label, composed, padding),
-        figures=(*_figures(guidance, round_trip, reference), *channel_spread(decoded)),
+        result.pixels,
+        figures=(*_figures(float(weight.mean()), round_trip, reference), *channel_spread(decoded)),
         calls=made,
         notes=network.notes,
     )
@@ -223,24 +167,46 @@ def compose(decoded: Tensor, round_trip: Tensor, label: Tensor, output: str) -> 
         return decoded
     change = decoded - round_trip
     if output == "fine residual":
-        change = change - _blur(change)
+        change = change - blurred(change, FINE_SIGMA)
     return label + change
 
 
-def _blur(x: Tensor) -> Tensor:
-    radius = math.ceil(3 * FINE_SIGMA)
-    grid = torch.arange(-radius, radius + 1, dtype=x.dtype, device=x.device)
-    kernel = torch.exp(-0.5 * (grid / FINE_SIGMA) ** 2)
-    kernel = kernel / kernel.sum()
-    padded = F.pad(x, (radius,) * 4, mode="replicate")
-    return F.conv2d(F.conv2d(padded, kernel[None, None, :, None]), kernel[None, None, None, :])
+def _stages(
+    modality: Modality, params: Mapping[str, ParameterValue], matched: bool
+) -> tuple[tuple[Stage, ...], tuple[Stage, ...], tuple[Stage, ...]]:
+    """The pipeline in three: before the measurement, to the pseudo-label, and after the network."""
+    every = pipelines.stages(
+        modality,
+        contrast=bool(params["contrast"]),
+        sigma=optional(params, "sigma"),
+        clip_limit=number(params, "clip_limit"),
+    )
+    if not matched:
+        return (), every, ()
+    field = tuple(stage for stage in every if stage.key == FIELD)
+    contrast = tuple(stage for stage in every if stage.key == CONTRAST)
+    return field, tuple(stage for stage in every if stage not in (*field, *contrast)), contrast
 
 
-def _pseudo_label(
-    image: MedicalImage, params: Mapping[str, ParameterValue], seed: int, device: str
-) -> Iterator[Step]:
-    shared = {name: params[name] for name in ("contrast", "sigma", "clip_limit")}
-    return pipelines.run(image, shared, seed=seed, device=device)
+def _through(
+    image: MedicalImage,
+    chosen: Sequence[Stage],
+    seed: int,
+    device: str,
+    span: tuple[float, float],
+    told: str = "",
+) -> Generator[Step, None, MedicalImage]:
+    """Run classical stages within ``span`` of the progress bar; returns the image after them."""
+    if not chosen:
+        return image
+    for step in pipelines.chain(image, chosen, seed=seed, device=device):
+        if step.result is not None:
+            image = image.with_pixels(step.result.pixels)
+        fraction = span[0] + (span[1] - span[0]) * step.fraction
+        yield replace(
+            step, fraction=fraction, result=None, seconds_left=None, note=f"{told}{step.note}"
+        )
+    return image
 
 
 def _merged(label: Pixels, gray: Tensor, padding: Padding) -> Pixels:
@@ -248,10 +214,11 @@ def _merged(label: Pixels, gray: Tensor, padding: Padding) -> Pixels:
     return with_luminance(label, padding.crop(pixels))
 
 
-def _figures(guidance: Guidance, round_trip: Tensor, label: Tensor) -> tuple[Figure, ...]:
+def _figures(weight: float, round_trip: Tensor, label: Tensor) -> tuple[Figure, ...]:
     error = float((round_trip - label).square().mean())
     psnr = -10 * math.log10(max(error, 1e-10))
     return (
-        Figure("lambda", "Guidance as the paper's λ", guidance.weight * PAPER_LATENTS / 2),
+        Figure("guidance", "Mean share w of the pseudo-label", weight),
+        Figure("lambda", "Guidance as the paper's λ", weight * PAPER_LATENTS / 2),
         Figure("round_trip", "Autoencoder round trip of the pseudo-label", psnr, "dB"),
     )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
@@ -19,8 +19,6 @@ from enhancers.registry import METHODS, get, resolve
 
 INPUT = "input"
 """Key of the degraded image, with its pixels replicated where it is smaller."""
-CODE_DIGITS = 12
-"""Of a digest that stands in a file for people."""
 
 SUITED: Mapping[str, tuple[Task, ...]] = {
     "null_space": ("denoise", "enlarge"),
@@ -205,12 +203,6 @@ class Candidate:
     def code(self) -> str:
         """Digest of the code that makes the result."""
         return code_digest(self.module)
-
-
-def codes(candidates: Iterable[Candidate]) -> tuple[tuple[str, str], ...]:
-    """Every method among the candidates, once and in order, with the start of its `code` digest."""
-    found = {one.method: one.code()[:CODE_DIGITS] for one in candidates if one.kind != "input"}
-    return tuple(sorted(found.items()))
 
 
 def _replicated(degraded: Degraded) -> Pixels:

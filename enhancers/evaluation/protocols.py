@@ -117,6 +117,9 @@ VARIANTS: Mapping[str, Variant] = MappingProxyType(
         "tv:auto": Variant("tv", "Total variation, own choice", {}),
         "classical:plain": Variant("classical", "Classical, no contrast step",
                                    {"contrast": "false"}),
+        "classical:tuned": Variant("classical", "Classical, no contrast step",
+                                   {"contrast": "false"}),
+        "srad:tuned": Variant("srad", "SRAD", {}),
         "pseudo_label:plain": Variant("pseudo_label", "Hybrid, no contrast step",
                                       {"contrast": "false"}),
         "pseudo_label:paper": Variant(
@@ -148,8 +151,11 @@ SWEEPS: Mapping[str, tuple[str, tuple[float, ...]]] = MappingProxyType(
                 0.3,
                 0.45,
                 0.7,
+                1.0,
             ),
         ),
+        "srad:tuned": ("steps", (2, 5, 10, 20, 40, 80, 160, 320)),
+        "classical:tuned": ("sigma", (0.01, 0.02, 0.05, 0.08, 0.1, 0.15, 0.2, 0.3, 0.5)),
     }
 )
 """Filters that are given their best strength for the set: the parameter and what is tried."""
@@ -299,9 +305,10 @@ _ALL = (
         key="denoise", title="Gaussian noise, four modalities",
         source="this project: each filter at its best strength for the set, σ told to all",
         groups=FOUR, conditions=_noise(0.05, 0.1, 0.2),
-        methods=("pinv", "nlm", "tv", "null_space", "null_space:mean", "null_space:one-call"),
+        methods=("pinv", "nlm", "tv", "srad:tuned", "classical:tuned", "null_space",
+                 "null_space:mean", "null_space:one-call"),
         more=("dip", "ilvr", "dps", "nlm:auto", "tv:auto"),
-        subject="null_space:mean", measures=_FIDELITY,
+        subject="null_space", measures=_FIDELITY,
     ),
     Protocol(
         key="enlarge", title="Enlargement, four modalities",
@@ -312,14 +319,28 @@ _ALL = (
         more=("dip", "ilvr", "dps"), subject="null_space:mean", measures=_FIDELITY,
     ),
     Protocol(
+        key="guidance", title="How strongly the hybrid is drawn to its pseudo-label",
+        source="this project: the automatic weight, by region for MR, against the same weight "
+               "everywhere",
+        groups=("us", "mr"),
+        conditions=(
+            Condition("speckle", "Speckle σ 0.1 to 0.3", "despeckle", "speckle", 0.1, 0.3,
+                      groups=("us",)),
+            Condition("rician", "Rician noise σ 0.02 to 0.04", "despeckle", "rician", 0.02, 0.04,
+                      groups=("mr",)),
+        ),
+        methods=("classical:plain", "pseudo_label:plain",
+                 *(f"pseudo_label:plain@guidance={w:g}" for w in (0.2, 0.35, 0.5, 0.6, 0.7, 0.9))),
+        more=(), subject="pseudo_label:plain", measures=_FIDELITY,
+    ),
+    Protocol(
         key="sampler", title="DDNM with one thing changed",
         source="this project: one sample with the defaults against other choices of the sampler",
         groups=FOUR, conditions=_noise(0.1),
-        methods=("null_space", "null_space@unclip=false", "null_space@eta=0", "null_space@eta=1",
-                 "null_space@respace=true", "null_space@sigma=auto", "null_space:mean",
-                 "null_space:mean@samples=8", "null_space:one-call",
-                 "null_space:one-call@unclip=false",
-                 "turned"),
+        methods=("null_space", "null_space@unclip=false", "null_space@eta=0",
+                 "null_space@eta=0.85", "null_space@eta=1", "null_space@respace=true",
+                 "null_space@sigma=auto", "null_space:mean", "null_space:mean@samples=8",
+                 "null_space:one-call", "null_space:one-call@unclip=false", "turned"),
         more=(), subject="null_space", measures=_FIDELITY,
     ),
     Protocol(
@@ -327,7 +348,7 @@ _ALL = (
         source="this project: one sample with the defaults against other choices of the sampler",
         groups=FOUR,
         conditions=(Condition("x4", "1/4 of the size", "enlarge", factor=4, told=True),),
-        methods=("bicubic", "null_space", "null_space@eta=0", "null_space@eta=1",
+        methods=("bicubic", "null_space", "null_space@eta=0", "null_space@eta=0.85",
                  "null_space@steps=10", "second_order", "second_order@steps=10",
                  "null_space:mean"),
         more=(), subject="null_space", measures=_FIDELITY,

@@ -53,6 +53,12 @@ def drawn(wanted: Task, y: Tensor, seed: int = 0) -> Tensor:
     return list(sample(predict, wanted, SIGNAL, y, seed=seed))[-1][1]
 
 
+def test_automatic_eta_is_that_of_the_task() -> None:
+    assert task(sigma=0.1).eta == 0.3
+    assert task(task="sr4").eta == 1.0
+    assert task(task="sr4", eta=0.85).eta == 0.85
+
+
 def test_skipping_the_dead_calls_changes_no_bit() -> None:
     wanted = task(sigma=0.3)
     y = prior_image(0) + 0.6 * keyed_noise((1, 1, 64, 64), 1, 0)
@@ -60,7 +66,7 @@ def test_skipping_the_dead_calls_changes_no_bit() -> None:
     for moment in timeline(SIGNAL, 100):
         x0 = moment.clean(x, predict(x, moment.t)).clamp(-1, 1)
         x = denoise_step(
-            moment, x0, y, keyed_noise((1, 1, 64, 64), 5, moment.t), sigma=0.6, eta=0.85
+            moment, x0, y, keyed_noise((1, 1, 64, 64), 5, moment.t), sigma=0.6, eta=wanted.eta
         )
     moments, dead = plan(wanted, SIGNAL)
     assert len(moments) - dead <= 20
@@ -72,12 +78,13 @@ def test_the_embedded_network_needs_19_calls_for_what_the_schedule_does_in_100()
     prior = pixel_prior("cpu")
     clean = torch.from_numpy(phantom("ct", size=32, seed=3).pixels)[None, None] * 2 - 1
     y = clean + 0.6 * keyed_noise((1, 1, 32, 32), 1, 0)
-    steps = list(sample(prior.predict, task(sigma=0.3), prior.signal, y, seed=5))
+    wanted = task(sigma=0.3)
+    steps = list(sample(prior.predict, wanted, prior.signal, y, seed=5))
     x = keyed_noise((1, 1, 32, 32), 5, START)
     for moment in timeline(prior.signal, 100):
         x0 = moment.clean(x, prior.predict(x, moment.t)).clamp(-1, 1)
         z = keyed_noise((1, 1, 32, 32), 5, moment.t)
-        x = denoise_step(moment, x0, y, z, sigma=0.6, eta=0.85)
+        x = denoise_step(moment, x0, y, z, sigma=0.6, eta=wanted.eta)
     assert steps[-1][0] == 19
     torch.testing.assert_close(steps[-1][1], x, rtol=0, atol=1e-5)
 

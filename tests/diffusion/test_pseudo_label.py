@@ -6,7 +6,8 @@ import torch
 
 from enhancers.base import Result, load_method
 from enhancers.degrade import degrade
-from enhancers.diffusion.pseudo_label import compose, guided_step, noise_level, sample
+from enhancers.diffusion.guidance import noise_level, regional_weight
+from enhancers.diffusion.pseudo_label import compose, guided_step, sample
 from enhancers.diffusion.schedule import timeline
 from enhancers.image import Pixels, from_array
 from enhancers.method import Modality
@@ -55,7 +56,9 @@ def test_the_noise_is_kept_through_a_step() -> None:
 
 
 def test_the_papers_lambda_is_shown() -> None:
-    figures = {figure.name: figure.value for figure in run("pseudo_label", steps=2).figures}
+    found = run("pseudo_label", steps=2, strength=1.0).figures
+    figures = {figure.name: figure.value for figure in found}
+    assert figures["guidance"] == pytest.approx(0.586)
     assert figures["lambda"] == pytest.approx(1200, abs=1)
     assert figures["round_trip"] > 15
 
@@ -67,6 +70,42 @@ def test_the_residual_leaves_out_the_autoencoder() -> None:
     smooth = torch.full((1, 1, 16, 16), 0.2)
     torch.testing.assert_close(
         compose(round_trip + smooth, round_trip, label, "fine residual"), label
+    )
+
+
+def test_the_pseudo_label_is_trusted_where_there_is_only_noise() -> None:
+    rng = np.random.default_rng(0)
+    gray = np.full((96, 96), 0.3, np.float32)
+    gray[:, 48:] = np.where(np.arange(48) // 4 % 2, 0.7, 0.2)
+    gray += 0.05 * rng.standard_normal(gray.shape).astype(np.float32)
+    image = torch.from_numpy(gray)[None, None]
+    weight = regional_weight(image, 0.05, (0.4, 0.9))[0, 0]
+    assert weight[:, :36].mean() > 0.8
+    assert weight[:, 60:].mean() < 0.45
+    assert weight.min() >= 0.4
+    assert weight.max() <= 0.9
+    torch.testing.assert_close(
+        regional_weight(image, 0.05, (0.2, 0.2)), torch.full_like(image, 0.2)
+    )
+    exact = regional_weight(image, 0.0, (0.4, 0.9))
+    torch.testing.assert_close(exact, torch.full_like(image, 0.4))
+
+
+def test_what_is_not_noise_is_left_as_the_pipeline_has_it() -> None:
+    """The bias field stays corrected, and the contrast step comes after everything else."""
+    truth = phantom("cardiac_mr", size=128, seed=5).pixels
+    field = np.linspace(0.5, 1.0, 128, dtype=np.float32)[None, :]
+    noisy = degrade(truth * field, "rician", 0.02, seed=1)
+    label = run("classical", noisy, modality=Modality.MR, contrast=False).pixels
+    plain = run("pseudo_label", noisy, modality=Modality.MR, contrast=False).pixels
+
+    def tilt(pixels: Pixels) -> float:
+        return float(pixels[:, 96:].mean() / pixels[:, :32].mean())
+
+    assert abs(tilt(plain) - tilt(label)) < 0.1 * abs(tilt(noisy) - tilt(label))
+    final = run("pseudo_label", noisy, modality=Modality.MR).pixels
+    np.testing.assert_array_equal(
+        final, run("clahe", plain, modality=Modality.MR, clip_limit=2.0).pixels
     )
 
 

@@ -21,6 +21,7 @@ from enhancers.evaluation.evidence.plan import CHAPTERS
 from enhancers.evaluation.evidence.scenes import SCENES
 from enhancers.evaluation.evidence.stored import Evidence, Images, Measured
 from enhancers.evaluation.protocols import PROTOCOLS, protocol
+from enhancers.evaluation.since import Pairs, code_of
 from enhancers.evaluation.summary import ALL, Line
 
 PICTURE = re.compile(r"!\[[^\]]+\]\(([^)]+)\)")
@@ -41,7 +42,7 @@ def line(candidate: str, mean: float, measure: str = "psnr", condition: str = "x
 def evidence(*lines: Line, chapter: str = "enlarge", source: str = "images") -> Evidence:
     found = Measured(
         chapter, CHAPTERS[chapter].protocol, "null_space:mean", source, "python -m x", "today",
-        "a machine", (("Python", "3"),), (("pixel", "a" * 64),), 1, (Images("mr", 8, 3),),
+        "a machine", (("Python", "3"),), (("pixel", "a" * 64),), (), 1, (Images("mr", 8, 3),),
         lines=lines,
     )  # fmt: skip
     return Evidence((found,))
@@ -74,6 +75,26 @@ def test_the_networks_told_of_are_those_that_ship_and_that_were_measured(shipped
     for chapter in shipped.chapters:
         for key, digest in chapter.weights:
             assert now[key] == digest, f"{chapter.key}: run bench evidence --only {chapter.key}"
+
+
+def test_the_page_says_which_code_is_not_what_was_measured(shipped: Evidence) -> None:
+    assert all(chapter.code for chapter in shipped.chapters)
+    own = evidence(line("null_space:mean", 30.0))
+    [found] = own.chapters
+    now = code_of(
+        [candidate("bicubic"), candidate("null_space:mean"), candidate("input")], stored.PARTS
+    )
+    assert [key for key, _ in now] == ["bicubic", "null_space", "measures"]
+    told = "Measured before the last change of the code of"
+
+    def texts(code: Pairs) -> tuple[str, str]:
+        aged = Evidence((replace(found, code=code),))
+        return page.as_markdown(aged), telling.claims_block(aged)
+
+    assert all(told not in text for text in texts(now))
+    older = tuple((key, "0" * 12 if key != "bicubic" else digest) for key, digest in now)
+    for text in texts((*older, ("forgotten", "1" * 12))):
+        assert f"{told} DDNM (null-space diffusion), the measures and forgotten." in text
 
 
 def test_the_claims_of_the_page_are_computed_from_the_figures(shipped: Evidence) -> None:

@@ -64,7 +64,7 @@ class Finding:
 
 
 _MEAN, _SAMPLE, _HYBRID = "null_space:mean", "null_space", "pseudo_label:plain"
-_FILTERS = ("nlm", "tv")
+_FILTERS = ("nlm", "tv", "srad:tuned", "classical:tuned")
 _GUIDE = ("classical:plain", "input")
 
 # fmt: off
@@ -72,9 +72,9 @@ CLAIMS: tuple[Claim, ...] = (
     *(
         Claim(
             f"denoise-{sigma}-{key}",
-            f"At noise σ {sigma}, DDNM (mean of samples) is above NLM and TV at their best, "
+            f"At noise σ {sigma}, one sample of DDNM is above every classical filter at its best, "
             "by 1 dB of PSNR and in SSIM",
-            "denoise", f"gaussian-{sigma}", _MEAN, _FILTERS, key, least,
+            "denoise", f"gaussian-{sigma}", _SAMPLE, _FILTERS, key, least,
         )
         for sigma in ("0.05", "0.1", "0.2")
         for key, least in (("psnr", 1.0), ("ssim", None))

@@ -14,6 +14,7 @@ from enhancers.evaluation.candidates import chosen
 from enhancers.evaluation.cases import PHANTOMS, read_cases
 from enhancers.evaluation.evidence.plan import Chapter
 from enhancers.evaluation.evidence.stored import (
+    PARTS,
     Cost,
     Images,
     Material,
@@ -28,6 +29,7 @@ from enhancers.evaluation.posing import pose
 from enhancers.evaluation.problem import Case
 from enhancers.evaluation.protocols import protocol
 from enhancers.evaluation.runs import Plan, Row
+from enhancers.evaluation.since import code_of
 from enhancers.evaluation.summary import Summary
 
 EMBEDDED = ("pixel", "latent")
@@ -98,6 +100,7 @@ def measured(prepared: Prepared, rows: Sequence[Row], summary: Summary) -> Measu
         machine=facts.machine,
         versions=facts.versions,
         weights=_weights(plan),
+        code=code_of(plan.candidates, PARTS),
         seeds=plan.seeds,
         images=_images(plan.cases),
         failed=tuple(

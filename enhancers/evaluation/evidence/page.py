@@ -7,18 +7,20 @@ from collections.abc import Iterator
 from enhancers.evaluation.evidence import failing
 from enhancers.evaluation.evidence.measuring import command
 from enhancers.evaluation.evidence.plan import CHAPTERS, Chapter
-from enhancers.evaluation.evidence.stored import Evidence, Material, Measured
+from enhancers.evaluation.evidence.stored import PARTS, Evidence, Material, Measured
 from enhancers.evaluation.evidence.telling import (
     ALL_OF_IT,
     claims_of,
     claims_table,
     group_name,
     images,
+    listed,
     short,
     subjects,
 )
 from enhancers.evaluation.plots import PANELS
 from enhancers.evaluation.protocols import Condition, protocol
+from enhancers.evaluation.since import changed
 from enhancers.evaluation.summary import Summary
 from enhancers.evaluation.tables import (
     READING,
@@ -135,10 +137,12 @@ def _circumstances(found: Measured) -> Iterator[str]:
 
 
 def _outdated(found: Measured, evidence: Evidence) -> Iterator[str]:
-    """Whether the networks have been trained anew since."""
+    """Whether networks or code are other ones since."""
     now = {network.key: network.digest for network in evidence.networks}
     if any(now.get(key, digest) != digest for key, digest in found.weights):
         yield from ("**Measured with earlier weights than those that ship now.**", "")
+    if what := changed(found.code, PARTS):
+        yield from (f"**Measured before the last change of the code of {listed(what)}.**", "")
 
 
 def _condition(

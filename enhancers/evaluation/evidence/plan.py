@@ -90,7 +90,7 @@ _ALL = (
         "mr-rician", "MR with Rician noise",
         "Does the hybrid improve on the classical pipeline that guides it, and on the image "
         "as it was given?",
-        "mr-rician", methods=_HYBRIDS,
+        "mr-rician", methods=("nlm:auto", *_HYBRIDS),
     ),
     Chapter(
         "lowdose-ct", "Low-dose CT",
@@ -138,6 +138,11 @@ _ALL = (
         "How many network calls does each generative method need before more of them stop "
         "helping?",
         "steps", limit=2,
+    ),
+    Chapter(
+        "guidance", "How strongly the hybrid is drawn to its pseudo-label",
+        "Is a weight that follows the region better than any weight that is the same everywhere?",
+        "guidance",
     ),
     Chapter(
         "sampler", "What each choice of the sampler gives",

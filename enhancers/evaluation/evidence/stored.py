@@ -11,10 +11,13 @@ from typing import Any
 from pydantic import TypeAdapter, ValidationError
 
 from enhancers.errors import ReadingRoomError
+from enhancers.evaluation.since import Pairs, Part
 from enhancers.evaluation.statistics import Interval
 from enhancers.evaluation.summary import Comparison, Line
 
 NAME = "evidence.json"
+PARTS = (Part("measures", "the measures", "enhancers.evaluation.measures"),)
+"""Code that every figure rests on, whatever the methods."""
 DIGITS = 6
 """Significant digits that are kept of a figure."""
 WIDTH = 600
@@ -64,6 +67,8 @@ class Measured:
     versions : tuple of (package, version)
     weights : tuple of (network, SHA-256)
         Of the networks that the candidates sampled from.
+    code : tuple of (method, digest)
+        What made the figures: see `enhancers.evaluation.since`, with `PARTS`.
     seeds : int
     images : tuple of Images
     failed : tuple of str
@@ -84,6 +89,7 @@ class Measured:
     machine: str
     versions: tuple[tuple[str, str], ...]
     weights: tuple[tuple[str, str], ...]
+    code: Pairs
     seeds: int
     images: tuple[Images, ...]
     failed: tuple[str, ...] = ()

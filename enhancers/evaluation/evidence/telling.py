@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 
-from enhancers.evaluation.evidence.claims import MET, MISSED, NOT_RUN, Finding, findings
+from enhancers.evaluation.evidence.claims import CLAIMS, MET, MISSED, NOT_RUN, Finding, findings
 from enhancers.evaluation.evidence.measuring import PROGRAM
-from enhancers.evaluation.evidence.stored import Evidence, Measured
+from enhancers.evaluation.evidence.stored import PARTS, Evidence, Measured
 from enhancers.evaluation.measures import measure
+from enhancers.evaluation.since import changed
 from enhancers.evaluation.tables import number, signed
 
 GROUPS = {
@@ -36,6 +37,8 @@ def claims_table(evidence: Evidence) -> Iterator[str]:
         "the two means, unweighted over the kinds of images."
     )
     yield ""
+    if told := _since(evidence):
+        yield from (told, "")
     missed = _by_sentence(one for one in found if one.verdict == MISSED)
     for sentence, own in missed.items():
         told = "; ".join(f"in {short(one.claim.measure)} it is {_gap(one)}" for one in own)
@@ -58,7 +61,18 @@ def claims_block(evidence: Evidence) -> str:
         )
         images = _images(found[0], evidence)
         lines.append(f"| {sentence} | {ahead} | {_bold(_worst(found))} | {images} |")
+    if told := _since(evidence):
+        lines += ["", told]
     return "\n".join(lines)
+
+
+def _since(evidence: Evidence) -> str:
+    """Which code behind a claim is not what was measured; empty where all is."""
+    claimed = [evidence.chapter(key) for key in dict.fromkeys(one.chapter for one in CLAIMS)]
+    what = [label for one in claimed if one is not None for label in changed(one.code, PARTS)]
+    if not what:
+        return ""
+    return f"Measured before the last change of the code of {listed([*dict.fromkeys(what)])}."
 
 
 def claims_of(chapter: str, evidence: Evidence) -> Iterator[str]:
@@ -86,7 +100,7 @@ def images(found: Measured) -> str:
     drawn = found.source == "phantoms"
     counts = {one.images for one in found.images}
     if len(found.images) > 1 and len(counts) == 1:
-        told = f"{counts.pop()} each of {_listed([group_name(one.group) for one in found.images])}"
+        told = f"{counts.pop()} each of {listed([group_name(one.group) for one in found.images])}"
     else:
         told = ", ".join(f"{one.images} {group_name(one.group)}" for one in found.images)
     return f"phantoms: {told}" if drawn else told
@@ -95,10 +109,11 @@ def images(found: Measured) -> str:
 def subjects(found: Measured) -> str:
     """Of how many subjects the images are, group by group."""
     counts = [str(one.subjects) for one in found.images]
-    return f"{_listed(counts)} subject{'' if counts == ['1'] else 's'}"
+    return f"{listed(counts)} subject{'' if counts == ['1'] else 's'}"
 
 
-def _listed(words: list[str]) -> str:
+def listed(words: Sequence[str]) -> str:
+    """Words as a sentence has them: "a, b and c"."""
     return " and ".join(part for part in (", ".join(words[:-1]), words[-1]) if part)
 
 

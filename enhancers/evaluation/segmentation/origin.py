@@ -3,33 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from enhancers.errors import ReadingRoomError
-from enhancers.evaluation.candidates import Candidate, candidate
-from enhancers.evaluation.code import code_digest
+from enhancers.evaluation.candidates import Candidate
 from enhancers.evaluation.segmentation.runs import MEASURES_CODE, TRAINING_CODE
 from enhancers.evaluation.segmentation.variants import damage, damaged
+from enhancers.evaluation.since import Pairs, Part, changed, code_of
 
 if TYPE_CHECKING:
     from enhancers.evaluation.segmentation.runs import Plan
-
-Pairs = tuple[tuple[str, str], ...]
-"""Keys with digests, as hex."""
-
-DIGITS = 12
-"""Of a digest of code that is stored."""
-
-
-@dataclass(frozen=True)
-class Part:
-    """Code that every result rests on, whatever the methods."""
-
-    key: str
-    label: str
-    module: str
-
 
 PARTS = (
     Part("degradations", "the degradations", "enhancers.degrade"),
@@ -40,13 +23,12 @@ PARTS = (
 
 def codes(methods: Iterable[Candidate]) -> Pairs:
     """Every method, once, and each of `PARTS`, with the start of the digest of its code."""
-    keys = [*(one.method for one in methods), *(part.key for part in PARTS)]
-    return tuple((key, _code(key)) for key in dict.fromkeys(keys))
+    return code_of(methods, PARTS)
 
 
 def changed_code(before: Pairs) -> tuple[str, ...]:
     """Labels of those whose code is not what it was, or is gone; ``before`` is of `codes`."""
-    return tuple(_label(key) for key, digest in before if _code(key) != digest)
+    return changed(before, PARTS)
 
 
 def weights(plan: Plan) -> Pairs:
@@ -71,28 +53,6 @@ def weights(plan: Plan) -> Pairs:
 def changed_weights(before: Pairs) -> tuple[str, ...]:
     """Keys of the networks that are other ones now, or are gone; ``before`` is of `weights`."""
     return tuple(key for key, digest in before if _weights(key) != digest)
-
-
-def _part(key: str) -> Part | None:
-    return next((part for part in PARTS if part.key == key), None)
-
-
-def _code(key: str) -> str:
-    """The start of the digest of the code of now; empty where there is no such method."""
-    part = _part(key)
-    try:
-        digest = candidate(key).code() if part is None else code_digest(part.module)
-    except ReadingRoomError:
-        return ""
-    return digest[:DIGITS]
-
-
-def _label(key: str) -> str:
-    part = _part(key)
-    try:
-        return candidate(key).label if part is None else part.label
-    except ReadingRoomError:
-        return key
 
 
 def _weights(key: str) -> str:

@@ -1,0 +1,130 @@
+"""How the hybrid is drawn to its pseudo-label: from which noise level, how strongly, where."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from enhancers.diffusion.schedule import Moment, moments, noise_level_step, timeline
+from enhancers.image import Pixels
+from enhancers.method import Modality, ParameterValue
+from enhancers.noise import estimate_rician_sigma, estimate_sigma, estimate_speckle
+from enhancers.priors.parts import Betas
+from enhancers.values import optional, whole
+
+MATCHED_CALLS = 2
+"""Calls from the image's own noise level down: more of them only add weight to the pseudo-label."""
+DARK = 0.02
+"""Below this no speckle is measured."""
+PAPER_WEIGHTS = {Modality.US: 0.586, Modality.MR: 0.488}
+"""The paper's λ = 1200 and 1000, as w."""
+OWN_WEIGHTS = {Modality.US: (0.2, 0.2), Modality.MR: (0.4, 0.9)}
+"""From the image's own noise: where there is structure, and where there is nothing but noise.
+
+Chosen on subjects that the networks were trained on.
+"""
+OTHERWISE = 0.5
+REGION_SIGMA = 3.0
+"""Gaussian σ in pixels of the window in which structure is told from noise."""
+LEAST_POWER = 1e-12
+
+
+@dataclass(frozen=True)
+class Guidance:
+    """The parameters, typed; the weights are those of structure and of nothing but noise."""
+
+    weights: tuple[float, float]
+    steps: int
+    strength: float | None
+    output: str
+    preview_every: int
+
+    @classmethod
+    def read(cls, params: Mapping[str, ParameterValue], modality: Modality) -> Guidance:
+        """From resolved parameters."""
+        weight, strength = optional(params, "guidance"), optional(params, "strength")
+        paper = PAPER_WEIGHTS.get(modality, OTHERWISE)
+        weights = (weight, weight) if weight is not None else (paper, paper)
+        # From pure noise nothing but the pseudo-label tells what the image shows.
+        if weight is None and strength is None:
+            weights = OWN_WEIGHTS.get(modality, weights)
+        return cls(
+            weights=weights,
+            steps=whole(params, "steps"),
+            strength=strength,
+            output=str(params["output"]),
+            preview_every=whole(params, "preview_every"),
+        )
+
+    @property
+    def calls(self) -> int:
+        """Network calls: the last ``strength`` share of the steps."""
+        if self.strength is None:
+            return MATCHED_CALLS
+        return max(1, round(self.steps * self.strength))
+
+    def line(self, betas: Betas, level: float) -> tuple[Moment, ...]:
+        """The steps that are made on an image with noise of ``level`` in [0, 1] units."""
+        if self.strength is None:
+            highest = max(noise_level_step(betas.signal, 2 * level), 1)
+            return moments(betas.signal, [betas.offset, highest + betas.offset], betas.final)
+        steps = timeline(betas.signal, self.steps, offset=betas.offset, final=betas.final)
+        return steps[-self.calls :]
+
+
+def noise_level(gray: Pixels, modality: Modality, sigma: float | None) -> float:
+    """Standard deviation of the noise in [0, 1] units, that of speckle at the mean brightness.
+
+    ``sigma`` is the classical pipeline's parameter: for ultrasound a coefficient of variation.
+    """
+    if modality is not Modality.US:
+        rician = modality is Modality.MR
+        return (
+            (estimate_rician_sigma if rician else estimate_sigma)(gray) if sigma is None else sigma
+        )
+    bright = gray[gray > DARK]
+    if bright.size == 0:
+        return 0.0
+    variation = estimate_speckle(gray) if sigma is None else sigma
+    return variation * float(np.sqrt(np.mean(bright.astype(np.float64) ** 2)))
+
+
+def regional_weight(gray: Tensor, noise: float, weights: tuple[float, float]) -> Tensor:
+    """Weight of the pseudo-label at each pixel, between the two ``weights``.
+
+    Parameters
+    ----------
+    gray : Tensor, shape (1, 1, H, W), in [0, 1]
+        The image as it was measured.
+    noise : float
+        Its standard deviation σ, the same everywhere.
+    weights : tuple of float
+        Where there is structure, and where there is nothing but noise. Between them the share is
+        σ² / (σ² + v), v what the local variance has above σ²: what Wiener's filter takes away.
+
+    Returns
+    -------
+    Tensor, shape (1, 1, H, W)
+    """
+    variance = blurred(gray.square(), REGION_SIGMA) - blurred(gray, REGION_SIGMA).square()
+    power = noise * noise
+    structure = (variance - power).clamp(min=0)
+    # Without any noise there is nothing that the pseudo-label could do better.
+    share = power / (power + structure).clamp(min=LEAST_POWER)
+    return weights[0] + (weights[1] - weights[0]) * share
+
+
+def blurred(x: Tensor, sigma: float) -> Tensor:
+    """An image (B, 1, H, W) under a Gaussian window of ``sigma`` pixels."""
+    radius = math.ceil(3 * sigma)
+    grid = torch.arange(-radius, radius + 1, dtype=x.dtype, device=x.device)
+    kernel = torch.exp(-0.5 * (grid / sigma) ** 2)
+    kernel = kernel / kernel.sum()
+    padded = F.pad(x, (radius,) * 4, mode="replicate")
+    return F.conv2d(F.conv2d(padded, kernel[None, None, :, None]), kernel[None, None, None, :])

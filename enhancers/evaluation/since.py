@@ -1,0 +1,59 @@
+"""Whether the code that made stored figures is still that of now."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from enhancers.errors import ReadingRoomError
+from enhancers.evaluation.candidates import Candidate, candidate
+from enhancers.evaluation.code import code_digest
+
+DIGITS = 12
+"""Of a digest that stands in a file for people."""
+
+Pairs = tuple[tuple[str, str], ...]
+"""Keys with digests, as hex."""
+
+
+@dataclass(frozen=True)
+class Part:
+    """Code besides that of the methods: its key, its name in a sentence, its module."""
+
+    key: str
+    label: str
+    module: str
+
+
+def code_of(candidates: Iterable[Candidate], parts: Sequence[Part]) -> Pairs:
+    """Every method among the candidates, once, and each part, with the start of a digest."""
+    methods = [one.method for one in candidates if one.kind != "input"]
+    keys = dict.fromkeys([*methods, *(part.key for part in parts)])
+    return tuple((key, _digest(key, parts)) for key in keys)
+
+
+def changed(before: Pairs, parts: Sequence[Part]) -> tuple[str, ...]:
+    """Labels of what `code_of` knew and is not what it was, or is gone."""
+    return tuple(_label(key, parts) for key, digest in before if _digest(key, parts) != digest)
+
+
+def _digest(key: str, parts: Sequence[Part]) -> str:
+    """The start of the digest of now; empty where there is no such method."""
+    part = _part(key, parts)
+    try:
+        digest = candidate(key).code() if part is None else code_digest(part.module)
+    except ReadingRoomError:
+        return ""
+    return digest[:DIGITS]
+
+
+def _label(key: str, parts: Sequence[Part]) -> str:
+    part = _part(key, parts)
+    try:
+        return candidate(key).label if part is None else part.label
+    except ReadingRoomError:
+        return key
+
+
+def _part(key: str, parts: Sequence[Part]) -> Part | None:
+    return next((part for part in parts if part.key == key), None)
