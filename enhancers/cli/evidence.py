@@ -11,9 +11,11 @@ import typer
 
 from enhancers.cli.common import Device
 from enhancers.cli.rows import tell_failures, with_bar
-from enhancers.errors import ParameterError
+from enhancers.errors import ParameterError, ReadingRoomError
 
 if TYPE_CHECKING:
+    from enhancers.evaluation.evidence.measuring import Prepared
+    from enhancers.evaluation.evidence.plan import Chapter
     from enhancers.evaluation.evidence.stored import Evidence, Failure
 
 WORK = Path(".runs/evidence")
@@ -42,7 +44,7 @@ def evidence(
     from enhancers import devices
     from enhancers.evaluation.cases import PHANTOMS
     from enhancers.evaluation.evidence import places, plan, telling, writing
-    from enhancers.evaluation.evidence.measuring import networks, prepare
+    from enhancers.evaluation.evidence.measuring import networks
     from enhancers.evaluation.evidence.stored import read
 
     if out is None and (limit is not None or data == PHANTOMS):
@@ -59,9 +61,7 @@ def evidence(
     if text is not None:
         writing.check(text)
     # All images are read before the first is enhanced: what is lacking is told at once.
-    prepared = [
-        prepare(chapter, data, limit=limit, device=where, tell=_note) for chapter in chapters
-    ]
+    prepared = _prepared(chapters, data, limit=limit, device=where, strict=bool(keys))
     failed, now = 0, networks()
     for place, one in enumerate(prepared, 1):
         title = f"{place}/{len(prepared)} {one.chapter.key}: "
@@ -77,6 +77,28 @@ def evidence(
     print(f"see {folder / writing.PAGE}", file=sys.stderr)
     if failed or _missed(found, {chapter.key for chapter in chapters}):
         raise typer.Exit(1)
+
+
+def _prepared(
+    chapters: tuple[Chapter, ...], data: str, *, limit: int | None, device: str, strict: bool
+) -> list[Prepared]:
+    """The chapters that there are images for; all of them, or an error, if ``strict``."""
+    from enhancers.evaluation.evidence.measuring import prepare
+
+    found: list[Prepared] = []
+    lacking: dict[str, ReadingRoomError] = {}
+    for chapter in chapters:
+        try:
+            found.append(prepare(chapter, data, limit=limit, device=device, tell=_note))
+        except ReadingRoomError as error:
+            if strict:
+                raise
+            lacking[chapter.key] = error
+    if lacking and all(one.chapter.source == "phantoms" for one in found):
+        raise next(iter(lacking.values()))
+    for key, reason in lacking.items():
+        _note(f"the chapter {key} is left out: {reason}")
+    return found
 
 
 def _missed(found: Evidence, keys: set[str]) -> bool:

@@ -321,7 +321,8 @@ _ALL = (
     Protocol(
         key="guidance", title="How strongly the hybrid is drawn to its pseudo-label",
         source="this project: the automatic weight, by region for MR, against the same weight "
-               "everywhere",
+               "everywhere. It was chosen on 18 slices of 9 subjects that the networks were trained "
+               "on, where it alone was above the pseudo-label in PSNR and in SSIM",
         groups=("us", "mr"),
         conditions=(
             Condition("speckle", "Speckle σ 0.1 to 0.3", "despeckle", "speckle", 0.1, 0.3,
@@ -330,7 +331,7 @@ _ALL = (
                       groups=("mr",)),
         ),
         methods=("classical:plain", "pseudo_label:plain",
-                 *(f"pseudo_label:plain@guidance={w:g}" for w in (0.2, 0.35, 0.5, 0.6, 0.7, 0.9))),
+                 *(f"pseudo_label:plain@guidance={w:g}" for w in (0.2, 0.35, 0.5, 0.7, 0.9))),
         more=(), subject="pseudo_label:plain", measures=_FIDELITY,
     ),
     Protocol(

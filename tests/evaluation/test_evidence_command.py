@@ -176,6 +176,26 @@ def test_images_of_the_user_stay_where_they_are(run: Run, tmp_path: Path) -> Non
         assert "patient" not in text
 
 
+def test_chapters_without_images_of_theirs_are_left_out(
+    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    third = Chapter("third", "The third", "Is it?", "lowdose-ct", limit=1, methods=("pinv",))
+    more = MappingProxyType({one.key: one for one in (*TINY, third)})
+    for module in (plan, page, writing, failing):
+        monkeypatch.setattr(module, "CHAPTERS", more)
+    folder = tmp_path / "scans"
+    folder.mkdir()
+    pixels = (4095 * phantom("ct", size=SIDE, seed=3).pixels).astype(np.int64)
+    (folder / "scan").write_bytes(dicom(pixels, Modality="CT"))
+    assert run("--data", str(folder)) == 0
+    found = stored.read(tmp_path / "out")
+    assert [(one.key, one.source) for one in found.chapters] == [
+        ("second", "phantoms"), ("third", "images"),
+    ]  # fmt: skip
+    assert "the chapter first is left out: " in capsys.readouterr().err
+    assert run("--only", "first,third", "--data", str(folder)) == 2
+
+
 def test_a_missed_claim_ends_with_status_1(
     run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 
-from enhancers.evaluation.evidence.claims import CLAIMS, MET, MISSED, NOT_RUN, Finding, findings
+from enhancers.evaluation.evidence.claims import MET, MISSED, NOT_RUN, Finding, findings
 from enhancers.evaluation.evidence.measuring import PROGRAM
 from enhancers.evaluation.evidence.stored import PARTS, Evidence, Measured
 from enhancers.evaluation.measures import measure
@@ -68,7 +68,8 @@ def claims_block(evidence: Evidence) -> str:
 
 def _since(evidence: Evidence) -> str:
     """Which code behind a claim is not what was measured; empty where all is."""
-    claimed = [evidence.chapter(key) for key in dict.fromkeys(one.chapter for one in CLAIMS)]
+    keys = dict.fromkeys(one.claim.chapter for one in findings(evidence))
+    claimed = [evidence.chapter(key) for key in keys]
     what = [label for one in claimed if one is not None for label in changed(one.code, PARTS)]
     if not what:
         return ""
