@@ -321,8 +321,8 @@ _ALL = (
     Protocol(
         key="guidance", title="How strongly the hybrid is drawn to its pseudo-label",
         source="this project: the automatic weight, by region for MR, against the same weight "
-               "everywhere. It was chosen on 18 slices of 9 subjects that the networks were trained "
-               "on, where it alone was above the pseudo-label in PSNR and in SSIM",
+               "everywhere. It was chosen on 18 MR slices that the networks were trained on, where "
+               "it alone was above the pseudo-label in PSNR and in SSIM",
         groups=("us", "mr"),
         conditions=(
             Condition("speckle", "Speckle σ 0.1 to 0.3", "despeckle", "speckle", 0.1, 0.3,
