@@ -138,7 +138,7 @@ def run(
         if made % guidance.preview_every == 0 and made < guidance.calls:
             preview = _merged(label, gray_of(network.decode(z)), padding)
         step = watch.step(made, preview)
-        yield replace(step, fraction=CLASSICAL_SHARE + (1 - CLASSICAL_SHARE) * step.fraction)
+        yield replace(step, fraction=CLASSICAL_SHARE + (LAST - CLASSICAL_SHARE) * step.fraction)
     round_trip = gray_of(network.decode(target))
     decoded = network.decode(z)
     composed = compose(gray_of(decoded), round_trip, reference, guidance.output)
