@@ -110,9 +110,10 @@ def test_presets_follow_the_modality_but_not_into_edited_fields():
     changes = fields.follow_preset(Modality.OTHER, Modality.MR, values())
     assert changes["nlm__noise"] == "rician"
     assert all(value != values()[keyword] for keyword, value in changes.items())
-    edited = values(pseudo_label__guidance=0.9)
-    assert "pseudo_label__guidance" in changes
-    assert "pseudo_label__guidance" not in fields.follow_preset(Modality.OTHER, Modality.MR, edited)
+    edited = values(clahe__clip_limit=5.0)
+    lighter = fields.follow_preset(Modality.OTHER, Modality.CT, values())
+    assert lighter["clahe__clip_limit"] == 1.0
+    assert "clahe__clip_limit" not in fields.follow_preset(Modality.OTHER, Modality.CT, edited)
 
 
 def test_presets_there_and_back_leave_what_was():
