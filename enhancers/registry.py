@@ -172,9 +172,10 @@ METHODS: tuple[Method, ...] = (
             LATENT_PRIOR,
             Parameter("guidance", "Guidance w", "float", None, 0.0, 1.0, 0.001, automatic=True,
                       help="Share of the pseudo-label in each clean estimate; w = 2λ/4096 in the "
-                           "paper's λ (1200: 0.586, 1000: 0.488). Automatic: the paper's; with an "
-                           "automatic start 0.2 for ultrasound, and for MR 0.4 where the image has "
-                           "structure to 0.9 where it has only noise."),
+                           "paper's λ (1200: 0.586, 1000: 0.488). Automatic: the paper's, and 0.5 "
+                           "for what it does not treat; with an automatic start 0.2 for "
+                           "ultrasound, for MR 0.4 where there is structure to 0.9 where there is "
+                           "only noise."),
             Parameter("steps", "Steps", "int", 10, 2, 100, 1),
             Parameter("strength", "Start strength", "float", None, 0.05, 1.0, 0.05,
                       automatic=True,
@@ -224,11 +225,9 @@ METHODS: tuple[Method, ...] = (
                            "truth; one call is the network's direct estimate (denoising only)."),
             Parameter("samples", "Samples to average", "int", 4, 2, 16, 1, advanced=True,
                       help="Used by 'mean of samples'."),
-            # Measured on four modalities: denoising, 0.3 is 0.7 dB above the published 0.85, and
-            # above 0 where there is much noise; enlarging, 1 is 0.2 to 0.3 dB above it.
             Parameter("eta", "η", "float", None, 0.0, 1.0, 0.05, automatic=True, advanced=True,
-                      help="Share of fresh noise in each step; 0.85 as published. Automatic: 0.3 "
-                           "when denoising, 1 when enlarging."),
+                      help="Share of fresh noise in each step; 0.85 as published. Automatic: 0.3, "
+                           "or 1 when enlarging without noise."),
             Parameter("respace", "Respace below the noise level", "bool", False, advanced=True,
                       help="Denoising only: spread all the steps below the noise level instead of "
                            "keeping the published ones. A different distribution, more calls."),

@@ -63,6 +63,11 @@ class Guidance:
         )
 
     @property
+    def regional(self) -> bool:
+        """Whether the weight differs from region to region."""
+        return self.weights[0] != self.weights[1]
+
+    @property
     def calls(self) -> int:
         """Network calls: the last ``strength`` share of the steps."""
         if self.strength is None:

@@ -49,8 +49,11 @@ WHOLE = 1024
 OVERLAP = 64
 DENOISING_STEPS, ENLARGING_STEPS = 100, 20
 """The published schedule, and one that serves enlargement as well on a CPU."""
-DENOISING_ETA, ENLARGING_ETA = 0.3, 1.0
-"""Shares of fresh noise with the best PSNR, SSIM and VIF; published is 0.85 for both."""
+DENOISING_ETA, ENLARGING_ETA, NOISY_ENLARGING_ETA = 0.3, 1.0, 0.3
+"""Shares of fresh noise; published is 0.85 for all.
+
+With 1 a noisy measurement would be forgotten once the noise of a step is below its own.
+"""
 
 
 @dataclass(frozen=True)
@@ -91,7 +94,8 @@ def read_task(params: Mapping[str, ParameterValue], gray: Pixels) -> Task:
         steps = DENOISING_STEPS if factor == 1 else ENLARGING_STEPS
     eta = optional(params, "eta")
     if eta is None:
-        eta = DENOISING_ETA if factor == 1 else ENLARGING_ETA
+        enlarging = ENLARGING_ETA if sigma == 0.0 else NOISY_ENLARGING_ETA
+        eta = DENOISING_ETA if factor == 1 else enlarging
     return Task(
         factor=factor,
         sigma=sigma,

@@ -112,10 +112,9 @@ def run(
     matched = guidance.strength is None
     field, filters, contrast = _stages(image.modality, params, matched)
     told = "pseudo-label: "
-    given = yield from _through(image, field, seed, device, (0.0, CLASSICAL_SHARE / 2), told)
-    classical = yield from _through(
-        given, filters, seed, device, (CLASSICAL_SHARE / 2, CLASSICAL_SHARE), told
-    )
+    half = CLASSICAL_SHARE / 2 if field else 0.0
+    given = yield from _through(image, field, seed, device, (0.0, half), told)
+    classical = yield from _through(given, filters, seed, device, (half, CLASSICAL_SHARE), told)
     label, gray = classical.pixels, luminance(given.pixels)
     network = LatentNetwork(str(params["prior"]), device)
     multiple = network.prior.multiple
@@ -127,7 +126,10 @@ def run(
     if matched or guidance.calls < guidance.steps:
         start = network.encode(measured)
     level = noise_level(gray, image.modality, optional(params, "sigma")) if matched else 0.0
-    weight = F.avg_pool2d(regional_weight(measured, level, guidance.weights), network.prior.factor)
+    weight: float | Tensor = guidance.weights[0]
+    if guidance.regional:
+        fine = regional_weight(measured, level, guidance.weights)
+        weight = F.avg_pool2d(fine, network.prior.factor)
     line = guidance.line(network.prior.betas, level)
     watch, pace = Stopwatch(guidance.calls, "network call"), Pace(device)
     made, z = 0, target
@@ -146,7 +148,7 @@ def run(
     result = yield from _through(merged, contrast, seed, device, (LAST, LAST))
     yield finished(
         result.pixels,
-        figures=(*_figures(float(weight.mean()), round_trip, reference), *channel_spread(decoded)),
+        figures=(*_figures(weight, round_trip, reference), *channel_spread(decoded)),
         calls=made,
         notes=network.notes,
     )
@@ -214,11 +216,15 @@ def _merged(label: Pixels, gray: Tensor, padding: Padding) -> Pixels:
     return with_luminance(label, padding.crop(pixels))
 
 
-def _figures(weight: float, round_trip: Tensor, label: Tensor) -> tuple[Figure, ...]:
+def _figures(weight: float | Tensor, round_trip: Tensor, label: Tensor) -> tuple[Figure, ...]:
     error = float((round_trip - label).square().mean())
     psnr = -10 * math.log10(max(error, 1e-10))
+    trip = Figure("round_trip", "Autoencoder round trip of the pseudo-label", psnr, "dB")
+    if isinstance(weight, Tensor):
+        mean = float(weight.mean())
+        return Figure("guidance", "Share w of the pseudo-label, mean over the regions", mean), trip
     return (
-        Figure("guidance", "Mean share w of the pseudo-label", weight),
+        Figure("guidance", "Share w of the pseudo-label", weight),
         Figure("lambda", "Guidance as the paper's λ", weight * PAPER_LATENTS / 2),
-        Figure("round_trip", "Autoencoder round trip of the pseudo-label", psnr, "dB"),
+        trip,
     )

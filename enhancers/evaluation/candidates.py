@@ -9,13 +9,14 @@ from typing import Literal
 
 from enhancers.base import Result
 from enhancers.errors import ParameterError, ReadingRoomError
-from enhancers.evaluation.baselines import BASELINES
+from enhancers.evaluation.baselines.catalog import BASELINES
 from enhancers.evaluation.code import code_digest
 from enhancers.evaluation.problem import Degraded, Task
 from enhancers.evaluation.protocols import SWEEPS, VARIANTS, Protocol
 from enhancers.image import Pixels, from_array
 from enhancers.method import PRIOR_KEY, ParameterValue, nearest
 from enhancers.registry import METHODS, get, resolve
+from enhancers.values import number, optional
 
 INPUT = "input"
 """Key of the degraded image, with its pixels replicated where it is smaller."""
@@ -28,6 +29,9 @@ SUITED: Mapping[str, tuple[Task, ...]] = {
     "tv": ("denoise", "enlarge", "despeckle", "improve"),
 }
 """What methods were made for, where that is not everything."""
+
+PIPELINES = ("classical", "pseudo_label")
+"""Methods that run others, with parameters of theirs."""
 
 Given = tuple[tuple[str, str], ...]
 
@@ -123,6 +127,21 @@ class Candidate:
             "modality": degraded.modality.value,
             "factor": degraded.factor,
         }
+
+    def stages(self, degraded: Degraded, task: Task) -> dict[str, dict[str, ParameterValue]]:
+        """What the filters of a pipeline are given; nothing for what is no pipeline."""
+        if self.method not in PIPELINES:
+            return {}
+        from enhancers.classical.pipelines import stages
+
+        params = self.parameters(degraded, task)
+        chosen = stages(
+            degraded.modality,
+            contrast=bool(params["contrast"]),
+            sigma=optional(params, "sigma"),
+            clip_limit=number(params, "clip_limit"),
+        )
+        return {one.key: resolve(one.key, degraded.modality, one.given) for one in chosen}
 
     def prior(self, degraded: Degraded, task: Task) -> str:
         """Name and SHA-256 of the weights it samples from, empty for none.

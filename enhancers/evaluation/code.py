@@ -47,18 +47,31 @@ def _file_digest(path: Path) -> bytes:
 def statements(source: str) -> str:
     """What is left of a module without its comments, docstrings and blank lines."""
     lines = source.splitlines()
+    idle, quoted = set[int](), set[int]()
     for token in tokenize.generate_tokens(io.StringIO(source).readline):
+        row, column = token.start
         if token.type == tokenize.COMMENT:
-            row, column = token.start
-            lines[row - 1] = lines[row - 1][:column]
+            lines[row - 1] = lines[row - 1][:column].rstrip()
+        elif token.type == tokenize.STRING:
+            quoted.update(range(row, token.end[0] - 1))
     for node in ast.walk(ast.parse(source)):
         if not (isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant)):
             continue
         # A bare text does nothing, wherever it stands; a line it shares with code stays.
-        first, last = node.lineno - 1, node.end_lineno or node.lineno
-        if isinstance(node.value.value, str) and not lines[first][: node.col_offset].strip():
-            lines[first:last] = [""] * (last - first)
-    return "\n".join(line.rstrip() for line in lines if line.strip())
+        first, last = node.lineno - 1, (node.end_lineno or node.lineno) - 1
+        own = f"{lines[first][: node.col_offset]}{_after(lines[last], node.end_col_offset)}"
+        if isinstance(node.value.value, str) and not own.strip():
+            idle.update(range(first, last + 1))
+    return "\n".join(
+        line
+        for row, line in enumerate(lines)
+        if row not in idle and (row in quoted or line.strip())
+    )
+
+
+def _after(line: str, column: int | None) -> str:
+    """What follows on a line; the syntax tree counts its columns in bytes."""
+    return line.encode()[column:].decode()
 
 
 def _closure(module: str) -> set[Path]:

@@ -174,6 +174,7 @@ def _digest(plan: Plan, job: _Job, case: Case, degraded: Degraded, keys: Sequenc
         "task": task,
         "method": candidate.method,
         "params": candidate.parameters(degraded, task),
+        "stages": candidate.stages(degraded, task),
         "seed": job.seed,
         "prior": candidate.prior(degraded, task),
         "code": candidate.code(),

@@ -17,10 +17,6 @@ from enhancers.colour import luminance
 from enhancers.diffusion.schedule import signal_of, timeline
 from enhancers.errors import OutOfDeviceMemory, ParameterError, PriorMissing
 from enhancers.evaluation.baselines import (
-    BASELINES,
-    Baseline,
-    Work,
-    baseline,
     chain,
     dark_channel,
     dip,
@@ -31,6 +27,8 @@ from enhancers.evaluation.baselines import (
     second_order,
     turned,
 )
+from enhancers.evaluation.baselines.catalog import BASELINES, baseline
+from enhancers.evaluation.baselines.kinds import Baseline, Work
 from enhancers.evaluation.problem import Degraded, Task
 from enhancers.image import Pixels
 from enhancers.method import Modality

@@ -11,7 +11,8 @@ import pytest
 from enhancers.degrade import degrade
 from enhancers.errors import ImageReadError, ParameterError, ReadingRoomError
 from enhancers.evaluation import runs
-from enhancers.evaluation.baselines import BASELINES, slices
+from enhancers.evaluation.baselines import slices
+from enhancers.evaluation.baselines.catalog import BASELINES
 from enhancers.evaluation.candidates import candidate, chosen
 from enhancers.evaluation.cases import read_cases
 from enhancers.evaluation.neighbours import LEAST, MOST, with_neighbours

@@ -56,7 +56,7 @@ _HYBRIDS = (
 )  # fmt: skip
 _NOISE_FREE = ("pinv", "bicubic", "nlm@sigma=auto", "tv", "ilvr", "null_space", "null_space:mean")
 _FAST = ("pinv", "nlm", "tv", "ilvr", "null_space", "null_space:mean")
-_SLOW = ("dip@steps=1000", "dps@steps=100", "ilvr", "null_space")
+_SLOW = ("dip@steps=500", "dps@steps=50", "ilvr", "null_space")
 """Thousands of iterations an image as published: cut short, and on few images."""
 _ABLATIONS = PROTOCOLS["illumination"].more
 
@@ -141,7 +141,8 @@ _ALL = (
     ),
     Chapter(
         "guidance", "How strongly the hybrid is drawn to its pseudo-label",
-        "Is a weight that follows the region better than any weight that is the same everywhere?",
+        "Is the automatic weight of the pseudo-label better than others, and one that follows the "
+        "region, as in MR, better than any that is the same everywhere?",
         "guidance",
     ),
     Chapter(
@@ -152,7 +153,7 @@ _ALL = (
     Chapter(
         "sampler-sr", "What each choice of the sampler gives an enlargement",
         "What does one enlarged sample of DDNM win or lose when one choice is made differently?",
-        "sampler-sr", limit=4,
+        "sampler-sr", limit=2,
     ),
     Chapter(
         "slices", "With the slices on either side",
