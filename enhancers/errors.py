@@ -19,6 +19,10 @@ class ImageTooLarge(ImageReadError):
     """The file or the image exceeds a configured cap."""
 
 
+class ImagesAbsent(ReadingRoomError):
+    """What was read holds no image of the kind that is needed."""
+
+
 class ParameterError(ReadingRoomError):
     """A parameter is unknown, of the wrong type or outside its range."""
 

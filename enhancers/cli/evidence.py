@@ -11,7 +11,7 @@ import typer
 
 from enhancers.cli.common import Device
 from enhancers.cli.rows import tell_failures, with_bar
-from enhancers.errors import ParameterError, ReadingRoomError
+from enhancers.errors import ImagesAbsent, ParameterError
 
 if TYPE_CHECKING:
     from enhancers.evaluation.evidence.measuring import Prepared
@@ -75,7 +75,7 @@ def evidence(
     writing.write(folder, text, found)
     print(telling.claims_block(found))
     print(f"see {folder / writing.PAGE}", file=sys.stderr)
-    if failed or _missed(found, {chapter.key for chapter in chapters}):
+    if failed or _missed(found, {one.chapter.key for one in prepared}):
         raise typer.Exit(1)
 
 
@@ -86,11 +86,11 @@ def _prepared(
     from enhancers.evaluation.evidence.measuring import prepare
 
     found: list[Prepared] = []
-    lacking: dict[str, ReadingRoomError] = {}
+    lacking: dict[str, ImagesAbsent] = {}
     for chapter in chapters:
         try:
             found.append(prepare(chapter, data, limit=limit, device=device, tell=_note))
-        except ReadingRoomError as error:
+        except ImagesAbsent as error:
             if strict:
                 raise
             lacking[chapter.key] = error

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from enhancers.bench.cases import HELD_OUT_SEED
 from enhancers.colour import luminance
-from enhancers.errors import ImageReadError, ParameterError, ReadingRoomError
+from enhancers.errors import ImageReadError, ImagesAbsent, ParameterError, ReadingRoomError
 from enhancers.evaluation.neighbours import with_drawn_neighbours, with_neighbours
 from enhancers.evaluation.problem import Case
 from enhancers.evaluation.stack import beside
@@ -97,8 +97,10 @@ def read_cases(
     ------
     ParameterError
         A group is unknown, or the limit is not possible.
+    ImagesAbsent
+        The folder holds no image, or lacks a group, every mask or every neighbour.
     ReadingRoomError
-        The folder is absent, holds no image, or lacks a group, every mask or every neighbour.
+        The folder is absent, or an archive cannot be read.
     """
     for group in groups:
         if group not in (*MODALITIES, DISCS):
@@ -117,21 +119,21 @@ def read_cases(
         found = _folder(Path(data), groups, modality, strict, needs_neighbours, tell)
         absent = [group for group in groups if group not in {case.group for case in found}]
         if strict and absent:
-            raise ReadingRoomError(
+            raise ImagesAbsent(
                 f"{data} has no {absent[0]} image, which this protocol needs; files must say what "
                 "they are, as DICOM does, or come as .npz archives."
             )
     if needs_mask:
         found = [case for case in found if case.mask is not None]
         if not found:
-            raise ReadingRoomError(
+            raise ImagesAbsent(
                 f"No image of {data} has a mask, which this protocol needs; "
                 f"put NAME{MASK_ENDING} beside each image."
             )
     if needs_neighbours:
         found = [case for case in found if beside(case)]
         if not found:
-            raise ReadingRoomError(
+            raise ImagesAbsent(
                 f"No image of {data} has a slice before and one after it, which this protocol "
                 "needs; number the files of a series one after the other, as slice_001.png, or the "
                 "source_id of an archive."
@@ -192,7 +194,7 @@ def _folder(
     if any(folder.glob("*.npz")):
         absent = [path.name for path in archives.values() if not path.is_file()]
         if absent:
-            raise ReadingRoomError(
+            raise ImagesAbsent(
                 f"{folder} has no {absent[0]}, which this protocol needs; add it or choose other "
                 "groups."
             )
@@ -286,7 +288,7 @@ def _files(
             else "give DICOM, NIfTI, PNG, TIFF or JPEG, and say --modality where the files do not"
         )
         named = " or ".join(groups)
-        raise ReadingRoomError(f"There is no readable {named} image below {folder}; {way}.")
+        raise ImagesAbsent(f"There is no readable {named} image below {folder}; {way}.")
     return cases
 
 

@@ -38,9 +38,16 @@ def with_neighbours(cases: Sequence[Case], names: Sequence[str]) -> list[Case]:
     complete: list[Case] = []
     for place, case in zip(numbered, cases, strict=True):
         near = [] if place is None else [found.get((place[0], place[1] + by)) for by in (-1, 1)]
-        truths = tuple(one.truth for one in near if one is not None)
+        truths = tuple(_in_window_of(case, one) for one in near if one is not None)
         complete.append(Slice(**vars(case), neighbours=truths) if len(truths) == 2 else case)
     return complete
+
+
+def _in_window_of(case: Case, near: Case) -> Pixels:
+    """The pixels of ``near`` as ``case`` would show them: files have windows of their own."""
+    if case.image is None or near.image is None:
+        return near.truth
+    return case.image.window.to_unit(near.image.source)
 
 
 def _numbered(case: Case, name: str) -> tuple[object, int] | None:

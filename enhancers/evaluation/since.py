@@ -1,13 +1,17 @@
-"""Whether the code that made stored figures is still that of now."""
+"""Whether the code that made stored figures, and its defaults, are still those of now."""
 
 from __future__ import annotations
 
+import hashlib
+import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from enhancers.errors import ReadingRoomError
-from enhancers.evaluation.candidates import Candidate, candidate
+from enhancers.evaluation.baselines.catalog import BASELINES
+from enhancers.evaluation.candidates import PIPELINES, Candidate, candidate
 from enhancers.evaluation.code import code_digest
+from enhancers.registry import METHODS
 
 DIGITS = 12
 """Of a digest that stands in a file for people."""
@@ -26,7 +30,10 @@ class Part:
 
 
 def code_of(candidates: Iterable[Candidate], parts: Sequence[Part]) -> Pairs:
-    """Every method among the candidates, once, and each part, with the start of a digest."""
+    """Every method among the candidates, once, and each part, with the start of a digest.
+
+    It covers the code of the method and what it does when nothing is said.
+    """
     methods = [one.method for one in candidates if one.kind != "input"]
     keys = dict.fromkeys([*methods, *(part.key for part in parts)])
     return tuple((key, _digest(key, parts)) for key in keys)
@@ -41,10 +48,30 @@ def _digest(key: str, parts: Sequence[Part]) -> str:
     """The start of the digest of now; empty where there is no such method."""
     part = _part(key, parts)
     try:
-        digest = candidate(key).code() if part is None else code_digest(part.module)
+        code = candidate(key).code() if part is None else code_digest(part.module)
     except ReadingRoomError:
         return ""
-    return digest[:DIGITS]
+    told = json.dumps([code, _defaults(key)], sort_keys=True)
+    return hashlib.sha256(told.encode()).hexdigest()[:DIGITS]
+
+
+def _defaults(key: str) -> list[object]:
+    """What a method does when nothing is said: defaults and presets; of a pipeline, of its stages.
+
+    A stage may be any of the classical methods, so all of them count.
+    """
+    if key in BASELINES:
+        return [BASELINES[key].steps]
+    family = "classical" if key in PIPELINES else ""
+    return [
+        [
+            one.key,
+            {each.name: each.default for each in one.parameters},
+            {modality.value: dict(preset) for modality, preset in one.presets.items()},
+        ]
+        for one in METHODS
+        if one.key == key or one.family == family
+    ]
 
 
 def _label(key: str, parts: Sequence[Part]) -> str:

@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 from contextlib import closing
 from dataclasses import dataclass
 
-from enhancers import __version__
+from enhancers import __version__, provenance
 from enhancers.compare import Request, compare
 from enhancers.degrade import KINDS, degrade_image
 from enhancers.errors import ParameterError, ReadingRoomError
@@ -58,16 +58,19 @@ class Maker:
             raise BuildError(f"Case {shelf.case.name}, {method.name}: {error}") from None
 
     def digest(self, shelf: Shelf, method: SourceMethod) -> str:
-        """SHA-256 of all that determines a stimulus: the file, the window, the recipe, seeds."""
+        """SHA-256 of all that determines a stimulus: file, window, recipe, seeds, and the code."""
         image = shelf.image(method)
         params: Mapping[str, object] = dict(method.values)
-        seed = 0
+        seed, code = 0, ""
         if method.making is Making.ENHANCE:
             params, seed = resolve(method.recipe, image.modality, dict(method.values)), self.seed
+            # What an upgrade changed is not shown beside what was made before it.
+            code = provenance.code_digest()
         elif method.making is Making.DEGRADE:
             seed = self._noise_seed(shelf, method)
         facts = [__version__, image.digest, image.slice_index, image.window.low, image.window.high,
-                 shelf.levels, str(method.making), method.recipe, params, seed]  # fmt: skip
+                 shelf.levels, str(method.making), method.recipe, params, seed,
+                 code]  # fmt: skip
         text = json.dumps(facts, sort_keys=True, ensure_ascii=False)
         return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
 

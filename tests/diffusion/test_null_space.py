@@ -56,6 +56,7 @@ def drawn(wanted: Task, y: Tensor, seed: int = 0) -> Tensor:
 def test_automatic_eta_is_that_of_the_task() -> None:
     assert task(sigma=0.1).eta == 0.3
     assert task(task="sr4").eta == 1.0
+    assert task(task="sr4", sigma=0.05).eta == 0.3
     assert task(task="sr4", eta=0.85).eta == 0.85
 
 

@@ -12,6 +12,7 @@ from PIL import Image
 
 from enhancers import registry
 from enhancers.errors import ParameterError, ReadingRoomError
+from enhancers.evaluation import since
 from enhancers.evaluation.candidates import candidate, chosen, expand
 from enhancers.evaluation.cases import DRAWN
 from enhancers.evaluation.evidence import claims, page, places, plan, stored, telling, writing
@@ -84,17 +85,36 @@ def test_the_page_says_which_code_is_not_what_was_measured(shipped: Evidence) ->
     now = code_of(
         [candidate("bicubic"), candidate("null_space:mean"), candidate("input")], stored.PARTS
     )
-    assert [key for key, _ in now] == ["bicubic", "null_space", "measures"]
-    told = "Measured before the last change of the code of"
+    assert [key for key, _ in now] == [
+        "bicubic",
+        "null_space",
+        "degradations",
+        "phantoms",
+        "measures",
+    ]
+    told = "Measured before the last change of"
 
     def texts(code: Pairs) -> tuple[str, str]:
         aged = Evidence((replace(found, code=code),))
         return page.as_markdown(aged), telling.claims_block(aged)
 
     assert all(told not in text for text in texts(now))
-    older = tuple((key, "0" * 12 if key != "bicubic" else digest) for key, digest in now)
+    old = {"null_space", "measures"}
+    older = tuple((key, "0" * 12 if key in old else digest) for key, digest in now)
     for text in texts((*older, ("forgotten", "1" * 12))):
         assert f"{told} DDNM (null-space diffusion), the measures and forgotten." in text
+    assert "It is not known which code made this." in texts(())[0]
+
+
+def test_another_default_counts_as_a_change(monkeypatch: pytest.MonkeyPatch) -> None:
+    methods = [candidate(key) for key in ("classical", "nlm", "unimie", "bicubic")]
+    before = code_of(methods, stored.PARTS)
+    nlm = registry.get("nlm")
+    softer = replace(nlm.parameter("beta"), default=1.0)
+    own = tuple(softer if one.name == "beta" else one for one in nlm.parameters)
+    others = tuple(one for one in registry.METHODS if one.key != "nlm")
+    monkeypatch.setattr(since, "METHODS", (*others, replace(nlm, parameters=own)))
+    assert since.changed(before, stored.PARTS) == ("Classical pipeline", "Non-local means")
 
 
 def test_the_claims_of_the_page_are_computed_from_the_figures(shipped: Evidence) -> None:
@@ -226,8 +246,9 @@ def test_not_below_allows_a_tie_and_above_does_not() -> None:
 def test_the_best_strength_of_every_rival_counts() -> None:
     lines = [
         line(key, mean, condition="gaussian-0.1")
-        for key, mean in (("null_space:mean", 32.0), ("nlm@beta=1", 29.0), ("nlm@beta=2", 30.5),
-                          ("tv@weight=0.1", 30.0), ("nlm:auto", 40.0))
+        for key, mean in (("null_space", 32.0), ("nlm@beta=1", 29.0), ("nlm@beta=2", 30.5),
+                          ("tv@weight=0.1", 30.0), ("srad:tuned@steps=5", 20.0),
+                          ("classical:tuned@sigma=0.1", 29.5), ("nlm:auto", 40.0))
     ]  # fmt: skip
     found = of("denoise-0.1-psnr", evidence(*lines, chapter="denoise"))
     assert found.rival == "The nlm@beta=2"

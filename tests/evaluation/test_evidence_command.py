@@ -194,6 +194,21 @@ def test_chapters_without_images_of_theirs_are_left_out(
     ]  # fmt: skip
     assert "the chapter first is left out: " in capsys.readouterr().err
     assert run("--only", "first,third", "--data", str(folder)) == 2
+    # A claim of what was left out, missed before, is not this run's fault.
+    monkeypatch.setattr(claims, "CLAIMS", (claim("pinv", "bicubic"),))
+    assert run("--only", "first", "--data", "phantoms") == 1
+    assert run("--data", str(folder)) == 0
+
+
+def test_a_damaged_archive_is_an_error_and_no_chapter_left_out(
+    run: Run, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = tmp_path / "scans"
+    folder.mkdir()
+    for group in ("mr", "ct"):
+        (folder / f"{group}.npz").write_bytes(b"PK\x03\x04 torn")
+    assert run("--data", str(folder)) == 2
+    assert "cannot be read" in capsys.readouterr().err
 
 
 def test_a_missed_claim_ends_with_status_1(

@@ -22,8 +22,10 @@ from enhancers.evaluation.protocols import Condition, protocol
 from enhancers.evaluation.stack import DegradedSlice, Slice, beside
 from enhancers.image import MedicalImage, Pixels, Window
 from enhancers.method import Modality
+from enhancers.phantoms import phantom
 from enhancers.priors.corpus import held_out
 from enhancers.save import save_png16
+from tests.files import dicom
 
 NOISE = Condition("g", "g", "denoise", "gaussian", 0.1, 0.1, told=True)
 
@@ -127,6 +129,19 @@ def test_files_of_a_folder_are_neighbours_by_their_numbers(tmp_path: Path) -> No
     assert [one.key for one in cases] == ["anna/slice_002.png", "anna/slice_003.png"]
     assert np.array_equal(beside(cases[0])[1], cases[1].truth)
     assert len(read_cases(tmp_path, ["mr"])) == 4
+
+
+def test_a_neighbour_is_seen_in_the_window_of_the_slice_between(tmp_path: Path) -> None:
+    """Every file of a series may state a window of its own; the anatomy is the same."""
+    pixels = (1000 * phantom("cardiac_mr", size=64, seed=3).pixels).astype(np.int64)
+    for number, width in ((1, 1000), (2, 800), (3, 1300)):
+        window = {"WindowCenter": width / 2, "WindowWidth": width}
+        (tmp_path / f"IM-{number:03d}.dcm").write_bytes(dicom(pixels, Modality="MR", **window))
+    [middle] = read_cases(tmp_path, ["mr"], needs_neighbours=True)
+    for one in beside(middle):
+        np.testing.assert_allclose(one, middle.truth, atol=1e-6)
+    plain = read_cases(tmp_path, ["mr"])
+    assert not np.allclose(plain[0].truth, plain[1].truth, atol=0.02)
 
 
 def test_drawn_neighbours_are_the_same_every_time_and_near() -> None:

@@ -142,7 +142,9 @@ def _outdated(found: Measured, evidence: Evidence) -> Iterator[str]:
     if any(now.get(key, digest) != digest for key, digest in found.weights):
         yield from ("**Measured with earlier weights than those that ship now.**", "")
     if what := changed(found.code, PARTS):
-        yield from (f"**Measured before the last change of the code of {listed(what)}.**", "")
+        yield from (f"**Measured before the last change of {listed(what)}.**", "")
+    elif not found.code:
+        yield from ("**It is not known which code made this.**", "")
 
 
 def _condition(

@@ -16,7 +16,11 @@ from enhancers.evaluation.statistics import Interval
 from enhancers.evaluation.summary import Comparison, Line
 
 NAME = "evidence.json"
-PARTS = (Part("measures", "the measures", "enhancers.evaluation.measures"),)
+PARTS = (
+    Part("degradations", "the degradations", "enhancers.degrade"),
+    Part("phantoms", "the phantoms", "enhancers.phantoms"),
+    Part("measures", "the measures", "enhancers.evaluation.measures"),
+)
 """Code that every figure rests on, whatever the methods."""
 DIGITS = 6
 """Significant digits that are kept of a figure."""

@@ -73,7 +73,7 @@ def _since(evidence: Evidence) -> str:
     what = [label for one in claimed if one is not None for label in changed(one.code, PARTS)]
     if not what:
         return ""
-    return f"Measured before the last change of the code of {listed([*dict.fromkeys(what)])}."
+    return f"Measured before the last change of {listed([*dict.fromkeys(what)])}."
 
 
 def claims_of(chapter: str, evidence: Evidence) -> Iterator[str]:
