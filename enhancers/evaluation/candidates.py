@@ -11,8 +11,9 @@ from enhancers.base import Result
 from enhancers.errors import ParameterError, ReadingRoomError
 from enhancers.evaluation.baselines.catalog import BASELINES
 from enhancers.evaluation.code import code_digest
+from enhancers.evaluation.contenders import SWEEPS, VARIANTS
 from enhancers.evaluation.problem import Degraded, Task
-from enhancers.evaluation.protocols import SWEEPS, VARIANTS, Protocol
+from enhancers.evaluation.protocols import Protocol
 from enhancers.image import Pixels, from_array
 from enhancers.method import PRIOR_KEY, ParameterValue, nearest
 from enhancers.registry import METHODS, get, resolve

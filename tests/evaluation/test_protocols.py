@@ -12,10 +12,11 @@ from enhancers.errors import ParameterError, UnknownMethod
 from enhancers.evaluation import code
 from enhancers.evaluation.candidates import candidate, chosen, expand
 from enhancers.evaluation.cases import MODALITIES, seed_of
+from enhancers.evaluation.contenders import SWEEPS, VARIANTS
 from enhancers.evaluation.measures import MEASURES
 from enhancers.evaluation.posing import pose
 from enhancers.evaluation.problem import Case, Degraded
-from enhancers.evaluation.protocols import PROTOCOLS, SWEEPS, VARIANTS, Condition, protocol
+from enhancers.evaluation.protocols import PROTOCOLS, Condition, protocol
 from enhancers.image import MedicalImage, Window
 from enhancers.method import Modality
 from enhancers.phantoms import phantom

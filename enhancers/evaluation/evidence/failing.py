@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from enhancers import registry
+from enhancers.evaluation.contenders import SWEEPS
 from enhancers.evaluation.evidence.plan import CHAPTERS, FAILURES
 from enhancers.evaluation.evidence.scenes import SCENES, Scene
 from enhancers.evaluation.evidence.stored import Evidence, Judged, Measured
 from enhancers.evaluation.evidence.telling import group_name
 from enhancers.evaluation.measures import measure
-from enhancers.evaluation.protocols import SWEEPS, protocol
+from enhancers.evaluation.protocols import protocol
 from enhancers.evaluation.summary import ALL, Line
 from enhancers.evaluation.tables import number
 

@@ -1,0 +1,55 @@
+"""Candidates with a name of their own, and filters that get their best strength, as pure data."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+
+
+@dataclass(frozen=True)
+class Variant:
+    """A candidate with a name of its own: ``method`` with the parameters in ``given``."""
+
+    method: str
+    label: str
+    given: Mapping[str, str]
+    once: bool = False
+    """Whether one seed is enough: a mean of samples is nearly the same for every seed."""
+
+
+VARIANTS: Mapping[str, Variant] = MappingProxyType(
+    {
+        "null_space:mean": Variant(
+            "null_space", "DDNM, mean of 4 samples", {"output": "mean of samples"}, once=True
+        ),
+        "null_space:one-call": Variant(
+            "null_space", "DDNM, one call", {"output": "one call"}, once=True
+        ),
+        "nlm:auto": Variant("nlm", "Non-local means, own choice", {}),
+        "tv:auto": Variant("tv", "Total variation, own choice", {}),
+        "classical:plain": Variant("classical", "Classical, no contrast step",
+                                   {"contrast": "false"}),
+        "classical:tuned": Variant("classical", "Classical, no contrast step, at its best",
+                                   {"contrast": "false"}),
+        "srad:tuned": Variant("srad", "SRAD, at its best", {}),
+        "pseudo_label:plain": Variant("pseudo_label", "Hybrid, no contrast step",
+                                      {"contrast": "false"}),
+        "pseudo_label:paper": Variant(
+            "pseudo_label", "Hybrid as published, no contrast step",
+            {"contrast": "false", "strength": "1", "output": "full"},
+        ),
+        "unimie:reference": Variant("unimie", "UniMIE, published code", {"variant": "reference"}),
+    }
+)  # fmt: skip
+
+# fmt: off
+SWEEPS: Mapping[str, tuple[str, tuple[float, ...]]] = MappingProxyType({
+    "nlm": ("beta", (0.6, 0.8, 0.9, 1.0, 1.1, 1.2, 1.4, 1.6, 2.0, 2.5, 3.0, 4.0, 5.0)),
+    "tv": ("weight", (0.005, 0.01, 0.015, 0.02, 0.03, 0.04, 0.06, 0.08, 0.1, 0.12, 0.15, 0.2, 0.3,
+                      0.45, 0.7, 1.0)),
+    "srad:tuned": ("steps", (2, 5, 10, 20, 40, 80, 160, 320)),
+    "classical:tuned": ("sigma", (0.01, 0.02, 0.05, 0.08, 0.1, 0.15, 0.2, 0.3, 0.5)),
+})
+# fmt: on
+"""Filters that are given their best strength for the set: the parameter and what is tried."""
