@@ -221,8 +221,9 @@ METHODS: tuple[Method, ...] = (
                            "those that cannot change the result are skipped, 20 when enlarging."),
             Parameter("output", "Return", "choice", "sample",
                       choices=("sample", "mean of samples", "one call"),
-                      help="One sample has natural texture; the mean of several is closest to the "
-                           "truth; one call is the network's direct estimate (denoising only)."),
+                      help="One sample has natural texture; the mean of several is closer to the "
+                           "truth when enlarging; one call is the network's direct estimate, for "
+                           "denoising alone."),
             Parameter("samples", "Samples to average", "int", 4, 2, 16, 1, advanced=True,
                       help="Used by 'mean of samples'."),
             Parameter("eta", "η", "float", None, 0.0, 1.0, 0.05, automatic=True, advanced=True,
