@@ -29,7 +29,16 @@ LEVELS: tuple[frozenset[str], ...] = (
 STUDY = ROOT / "study"
 FOR_THE_STUDY = {"image", "display"}
 STUDY_MAY_ALSO_IMPORT = {
-    "build": {"compare", "registry", "load", "degrade", "settings", "errors", "method"},
+    "build": {
+        "compare",
+        "registry",
+        "load",
+        "degrade",
+        "provenance",
+        "settings",
+        "errors",
+        "method",
+    },
     "ui": {"viewer"},
     "admin": {"viewer"},
 }

@@ -15,6 +15,7 @@ import numpy as np
 import pytest
 from sqlalchemy import select
 
+from enhancers import provenance
 from enhancers.compare import enhance
 from enhancers.display import raw_buffer
 from enhancers.load import load
@@ -337,6 +338,16 @@ def test_what_changed_is_rendered_again_and_the_rest_is_kept(tmp_path: Path, dra
     with draft.store.read() as session:
         labels = [row.case_key for row in session.scalars(select(Item))]
     assert sorted(labels) == ["C001", "C002", "C003"]
+
+
+def test_what_older_code_made_is_rendered_again(
+    tmp_path: Path, draft: Draft, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    found = compared(tmp_path, "input", "tv:weight=0.1")
+    build(draft.store, draft.key, found)
+    monkeypatch.setattr(provenance, "code_digest", lambda: "that of the next version")
+    report = build(draft.store, draft.key, found)
+    assert (report.rendered, report.kept) == (3, 3)
 
 
 def test_a_case_that_goes_to_another_patient_gets_their_label(tmp_path: Path, draft: Draft) -> None:
