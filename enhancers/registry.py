@@ -172,10 +172,12 @@ METHODS: tuple[Method, ...] = (
             LATENT_PRIOR,
             Parameter("guidance", "Guidance w", "float", None, 0.0, 1.0, 0.001, automatic=True,
                       help="Share of the pseudo-label in each clean estimate; w = 2λ/4096 in the "
-                           "paper's λ (1200: 0.586, 1000: 0.488). Automatic: the paper's, and 0.5 "
-                           "for what it does not treat; with an automatic start 0.2 for "
-                           "ultrasound, for MR 0.4 where there is structure to 0.9 where there is "
-                           "only noise."),
+                           "paper's λ (1200: 0.586, 1000: 0.488). Automatic: the paper's, 0.5 for "
+                           "what it does not treat, and 0.2 for ultrasound with an automatic "
+                           "start."),
+            Parameter("regions", "Guidance by region", "bool", False, advanced=True,
+                      help="Where guidance and start are automatic: w is 0.4 where the image has "
+                           "structure, and up to 0.9 where it has only noise."),
             Parameter("steps", "Steps", "int", 10, 2, 100, 1),
             Parameter("strength", "Start strength", "float", None, 0.05, 1.0, 0.05,
                       automatic=True,

@@ -24,12 +24,11 @@ DARK = 0.02
 """Below this no speckle is measured."""
 PAPER_WEIGHTS = {Modality.US: 0.586, Modality.MR: 0.488}
 """The paper's λ = 1200 and 1000, as w."""
-OWN_WEIGHTS = {Modality.US: (0.2, 0.2), Modality.MR: (0.4, 0.9)}
-"""From the image's own noise: where there is structure, and where there is nothing but noise.
-
-Chosen on subjects that the networks were trained on.
-"""
 OTHERWISE = 0.5
+OWN_WEIGHTS = {Modality.US: 0.2}
+"""Where another weight than the paper's is better, from the image's own noise."""
+REGION_WEIGHTS = (0.4, 0.9)
+"""Where there is structure, and where there is nothing but noise."""
 REGION_SIGMA = 3.0
 """Gaussian σ in pixels of the window in which structure is told from noise."""
 LEAST_POWER = 1e-12
@@ -49,11 +48,13 @@ class Guidance:
     def read(cls, params: Mapping[str, ParameterValue], modality: Modality) -> Guidance:
         """From resolved parameters."""
         weight, strength = optional(params, "guidance"), optional(params, "strength")
-        paper = PAPER_WEIGHTS.get(modality, OTHERWISE)
-        weights = (weight, weight) if weight is not None else (paper, paper)
         # From pure noise nothing but the pseudo-label tells what the image shows.
-        if weight is None and strength is None:
-            weights = OWN_WEIGHTS.get(modality, weights)
+        own = weight is None and strength is None
+        if weight is None:
+            weight = PAPER_WEIGHTS.get(modality, OTHERWISE)
+        if own:
+            weight = OWN_WEIGHTS.get(modality, weight)
+        weights = REGION_WEIGHTS if own and params["regions"] else (weight, weight)
         return cls(
             weights=weights,
             steps=whole(params, "steps"),

@@ -8,8 +8,8 @@ its own. By default the noisy image itself is taken as the latent of the timeste
 has, so that the network denoises what was measured, drawn to the pseudo-label. Measurement and
 pseudo-label must then differ by nothing but what the filters took away: the bias field is corrected
 in both, and the contrast step comes last. How strongly it is drawn may differ from region to
-region, the paper's future work: in MR the pseudo-label is trusted most where the image holds only
-noise, and least where it has structure, which the filters blur.
+region (`regions`), the paper's future work: the pseudo-label is trusted most where the image holds
+only noise, and least where it has structure, which the filters blur.
 """
 
 from __future__ import annotations

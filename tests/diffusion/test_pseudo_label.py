@@ -95,7 +95,10 @@ def test_the_pseudo_label_is_trusted_where_there_is_only_noise() -> None:
     ("modality", "given", "weights"),
     [
         (Modality.US, {}, (0.2, 0.2)),
-        (Modality.MR, {}, (0.4, 0.9)),
+        (Modality.MR, {}, (0.488, 0.488)),
+        (Modality.MR, {"regions": True}, (0.4, 0.9)),
+        (Modality.MR, {"regions": True, "strength": 1.0}, (0.488, 0.488)),
+        (Modality.US, {"regions": True, "guidance": 0.3}, (0.3, 0.3)),
         (Modality.CT, {}, (0.5, 0.5)),
         (Modality.OTHER, {"strength": 1.0}, (0.5, 0.5)),
         (Modality.US, {"strength": 1.0}, (0.586, 0.586)),
@@ -112,7 +115,8 @@ def test_the_weights_that_are_taken(
 
 
 def test_by_region_no_lambda_of_the_paper_is_claimed() -> None:
-    figures = {one.name: one.value for one in run("pseudo_label", modality=Modality.MR).figures}
+    found = run("pseudo_label", modality=Modality.MR, regions=True).figures
+    figures = {one.name: one.value for one in found}
     assert 0.4 < figures["guidance"] < 0.9
     assert "lambda" not in figures
 

@@ -141,8 +141,8 @@ _ALL = (
     ),
     Chapter(
         "guidance", "How strongly the hybrid is drawn to its pseudo-label",
-        "Is the automatic weight of the pseudo-label better than others, and one that follows the "
-        "region, as in MR, better than any that is the same everywhere?",
+        "Is the automatic weight of the pseudo-label better than others, and does it help if the "
+        "weight follows the region?",
         "guidance",
     ),
     Chapter(
