@@ -26,7 +26,7 @@ from enhancers.evaluation.since import Pairs, code_of
 from enhancers.evaluation.summary import ALL, Line
 
 PICTURE = re.compile(r"!\[[^\]]+\]\(([^)]+)\)")
-MOST, ALTOGETHER = 300_000, 4_500_000
+MOST, ALTOGETHER = 300_000, 5_500_000
 """Bytes of one picture of the evidence, and of the whole folder."""
 
 
