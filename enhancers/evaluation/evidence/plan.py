@@ -56,7 +56,7 @@ _HYBRIDS = (
 )  # fmt: skip
 _NOISE_FREE = ("pinv", "bicubic", "nlm@sigma=auto", "tv", "ilvr", "null_space", "null_space:mean")
 _FAST = ("pinv", "nlm", "tv", "ilvr", "null_space", "null_space:mean")
-_SLOW = ("dip@steps=500", "dps@steps=50", "ilvr", "null_space")
+_SLOW = ("dip@steps=200", "dps@steps=50", "ilvr", "null_space")
 """Thousands of iterations an image as published: cut short, and on few images."""
 _ABLATIONS = PROTOCOLS["illumination"].more
 
