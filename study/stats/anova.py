@@ -117,6 +117,8 @@ def mean_squares(scores: Floats, resampling: Floats | None = None) -> MeanSquare
 def f_limits(squares: MeanSquares, form: str, level: float) -> tuple[float | None, float | None]:
     """Ends of an intraclass correlation's interval; None where a mean square is zero.
 
+    None also where they do not hold the estimate, as few raters that contradict each other give.
+
     References
     ----------
     K. O. McGraw, S. P. Wong, "Forming inferences about some intraclass correlation coefficients",
@@ -140,7 +142,12 @@ def f_limits(squares: MeanSquares, form: str, level: float) -> tuple[float | Non
         single = ((lower - 1) / (lower + k - 1), (upper - 1) / (upper + k - 1))
     ends = [_stepped_up(end, k) if form.endswith("k") else end for end in single]
     low, high = (None if end is None else finite(end) for end in ends)
-    return (low, high) if low is not None and high is not None and low <= high else (None, None)
+    if low is None or high is None:
+        return None, None
+    # Of a negative agreement Satterthwaite's combination has negative parts, and its ends may pass
+    # by the estimate: then they say nothing.
+    value = float(squares.icc(form)[0])
+    return (low, high) if low - ROUNDING <= value <= high + ROUNDING else (None, None)
 
 
 def _agreement_limits(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
@@ -118,6 +118,7 @@ def test_reversing_the_scale_changes_nothing_but_the_ratio(table):
 
 @FEW
 @given(tables(gaps=False))
+@example(np.array([[1.0, 1, 5, 5], [1, 5, 2, 5]]))
 def test_icc_ignores_shift_and_unit_and_averages_are_higher(table):
     found = reliability(from_matrix(table), resamples=0)
     moved = reliability(from_matrix(table * 4 - 3), resamples=0)
