@@ -9,13 +9,14 @@ from pathlib import Path
 
 import numpy as np
 
+from enhancers.asset_files import ASSETS
 from enhancers.degrade import KINDS, degrade
 from enhancers.errors import ImageReadError, ParameterError
 from enhancers.image import Pixels
 from enhancers.method import Modality, nearest
 from enhancers.phantoms import phantom
 
-SAMPLES_DIR = Path(__file__).resolve().parent.parent / "assets" / "samples"
+SAMPLES_DIR = ASSETS / "samples"
 """Where the synthetic samples that come with the program are."""
 
 INDEX = "samples.json"

@@ -10,11 +10,10 @@ from typing import Annotated, Literal
 from pydantic import Field, ValidationError, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from enhancers.asset_files import ASSETS
 from enhancers.errors import ParameterError
 
 PREFIX = "READINGROOM_"
-
-_PROJECT = Path(__file__).resolve().parents[1]
 
 
 def default_cache_dir() -> Path:
@@ -104,7 +103,7 @@ class Settings(BaseSettings):
     precision: Literal["auto", "full", "half"] = "auto"
     compile: bool = False
     model_memory_gb: Annotated[float | None, Field(gt=0, allow_inf_nan=False)] = None
-    priors_dir: Path = _PROJECT / "assets" / "priors"
+    priors_dir: Path = ASSETS / "priors"
     models_dir: Path = Field(default_factory=default_models_dir)
     network_changes: bool = Field(default_factory=lambda: not on_a_space())
     study_dir: Path | None = None

@@ -13,14 +13,13 @@ import threading
 from collections import OrderedDict
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cache
-from pathlib import Path
 from typing import Any
 
 import gradio as gr
 from fastapi import APIRouter
 from fastapi.responses import Response
 
+from enhancers.asset_files import asset_text
 from enhancers.display import Preset, raw_buffer, window_levels
 from enhancers.image import Pixels, Window, pixels_digest
 
@@ -29,7 +28,6 @@ ROUTE = "readingroom/pixels/"
 
 MAX_PANELS = 12
 
-_ASSETS = Path(__file__).resolve().parent.parent / "assets"
 _SCRIPTS = ("viewer_core.js", "viewer_panel.js", "viewer.js", "viewer_input.js")
 
 
@@ -238,11 +236,6 @@ def _panel_payload(panel: Panel, store: PixelStore) -> dict[str, Any]:
     return described
 
 
-@cache
-def _asset(*names: str) -> str:
-    return "\n".join((_ASSETS / name).read_text(encoding="utf-8") for name in names)
-
-
 def Viewer(  # noqa: N802
     value: dict[str, Any] | None = None,
     *,
@@ -271,8 +264,8 @@ def Viewer(  # noqa: N802
     return gr.HTML(
         value,
         html_template=f'<div class="rr" style="--rr-height: {height}"></div>',
-        css_template=_asset("viewer.css"),
-        js_on_load=_asset(*_SCRIPTS),
+        css_template=asset_text("viewer.css"),
+        js_on_load=asset_text(*_SCRIPTS),
         apply_default_css=False,
         **options,
     )

@@ -11,7 +11,9 @@ from PIL import Image
 from pydicom.dataset import FileDataset, FileMetaDataset
 from pydicom.uid import ExplicitVRLittleEndian, SecondaryCaptureImageStorage, generate_uid
 
-SAMPLES = Path(__file__).resolve().parents[1] / "assets" / "samples"
+from enhancers.asset_files import ASSETS
+
+SAMPLES = ASSETS / "samples"
 CODES = {"US": "US", "MR": "MR", "CT": "CT", "XR": "DX", "FUNDUS": "OP", "ENDOSCOPY": "ES"}
 """DICOM codes of the samples' modalities."""
 HOUNSFIELD = (-160.0, 240.0)

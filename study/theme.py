@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
-_ASSETS = Path(__file__).resolve().parents[1] / "assets"
+from enhancers.asset_files import asset_text
+
 _SHEETS = ("theme.css", "coordinator.css")
 
 # Gradio may have followed the system's theme before this runs, so the class is set as well as the
@@ -46,7 +46,7 @@ HEAD = """
 
 def style() -> str:
     """The style sheets of the pages, one after the other."""
-    return "\n".join((_ASSETS / name).read_text(encoding="utf-8") for name in _SHEETS)
+    return asset_text(*_SHEETS)
 
 
 def theme() -> Any:

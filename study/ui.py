@@ -6,8 +6,6 @@ its script are the same for every study and every reader.
 
 from __future__ import annotations
 
-from functools import cache
-from pathlib import Path
 from typing import Any
 
 import gradio as gr
@@ -15,11 +13,11 @@ from fastapi import FastAPI, HTTPException
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 
+from enhancers.asset_files import asset_text
 from study.entrance import Entrance
 from study.store import Store
 from study.web import PREFIX, router
 
-_ASSETS = Path(__file__).resolve().parents[1] / "assets"
 _SCRIPTS = (
     "viewer_core.js", "viewer_panel.js", "desk_net.js", "desk_sheet.js", "desk_light.js",
     "desk_pointer.js", "desk_screens.js", "desk_display.js", "desk_dialogs.js", "desk_reading.js",
@@ -43,8 +41,8 @@ def build_reader() -> Any:
         gr.HTML(
             "",
             html_template='<div class="desk"></div>',
-            css_template=_assets("viewer.css", "desk.css"),
-            js_on_load=_assets(*_SCRIPTS),
+            css_template=asset_text("viewer.css", "desk.css"),
+            js_on_load=asset_text(*_SCRIPTS),
             apply_default_css=False,
             elem_id="desk",
         )
@@ -100,8 +98,3 @@ def attach(app: FastAPI, store: Store) -> FastAPI:
         head=_HEAD,
     )
     return app
-
-
-@cache
-def _assets(*names: str) -> str:
-    return "\n".join((_ASSETS / name).read_text(encoding="utf-8") for name in names)

@@ -11,10 +11,10 @@ import gradio as gr
 from fastapi import APIRouter
 from fastapi.responses import Response
 
+from enhancers.asset_files import asset_text
 from enhancers.ui.evidence_files import FOLDER, ROUTE, TYPES, listing, picture_path, stamp
 from enhancers.ui.evidence_page import page_html
 
-_SCRIPT = Path(__file__).resolve().parents[2] / "assets" / "evidence.js"
 _OPENING = '<p class="evidence-opening">Reading what was measured …</p>'
 _NOSNIFF = {"X-Content-Type-Options": "nosniff"}
 # An SVG that is opened by itself is a document: it may draw, and nothing else.
@@ -67,7 +67,7 @@ def draw(tab: Any) -> EvidenceTab:
     """Draw the tab inside the open `gr.Tab`; the content comes when it is opened."""
     content = gr.HTML(
         _OPENING,
-        js_on_load=_SCRIPT.read_text(encoding="utf-8"),
+        js_on_load=asset_text("evidence.js"),
         apply_default_css=False,
         elem_id="how-good",
     )

@@ -7,7 +7,9 @@ import struct
 from dataclasses import dataclass
 from pathlib import Path
 
-FOLDER = Path(__file__).resolve().parents[2] / "assets" / "evidence"
+from enhancers.asset_files import ASSETS
+
+FOLDER = ASSETS / "evidence"
 
 ROUTE = "readingroom/evidence/"
 """Where the pictures are served, below the root of the app."""

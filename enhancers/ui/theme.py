@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 import gradio as gr
 
-_ASSETS = Path(__file__).resolve().parents[2] / "assets"
+from enhancers.asset_files import asset_text
+
 _SHEETS = ("theme.css", "networks.css", "evidence.css")
 
 # Gradio may have followed the system's theme before this runs, so the class is set as well as the
@@ -63,5 +63,5 @@ def theme() -> Any:
 
 def launch_options() -> dict[str, Any]:
     """What `gr.Blocks.launch` needs to look like this."""
-    css = "\n".join((_ASSETS / name).read_text(encoding="utf-8") for name in _SHEETS)
+    css = asset_text(*_SHEETS)
     return {"theme": theme(), "css": css, "head": HEAD}

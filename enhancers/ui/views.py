@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Sequence
-from pathlib import Path
 from typing import Any
 
 import gradio as gr
 import numpy as np
 from numpy.typing import NDArray
 
+from enhancers.asset_files import ASSETS
 from enhancers.display import (
     difference_legend,
     difference_map,
@@ -29,7 +29,7 @@ from enhancers.ui.session import INPUT, TRUTH, Run, Session, Sessions
 from enhancers.ui.tables import metrics_html
 from enhancers.viewer import Panel, payload
 
-_CARDS = Path(__file__).resolve().parents[2] / "assets" / "cards"
+_CARDS = ASSETS / "cards"
 
 
 class Views:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from html import escape
-from pathlib import Path
 from typing import Annotated
 
 from fastapi import APIRouter, Form
@@ -11,6 +10,7 @@ from fastapi.responses import HTMLResponse, RedirectResponse, Response
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 
+from enhancers.asset_files import asset_text
 from study.admin.files import Files
 from study.errors import NotAllowed, SignInError
 from study.staff import COOKIE, COOKIE_SECONDS, StaffDoor, StaffRole, members
@@ -19,7 +19,6 @@ from study.store import Store
 PREFIX = "/coordinator"
 Short = Annotated[str, Form(max_length=100)]
 
-_ASSETS = Path(__file__).resolve().parents[2] / "assets"
 _HEADERS = {
     "Cache-Control": "no-store",
     "Referrer-Policy": "no-referrer",
@@ -115,7 +114,7 @@ def _same_site(request: Request) -> None:
 
 
 def _door_page(problem: str = "", name: str = "", status: int = 200) -> Response:
-    style = (_ASSETS / "coordinator_door.css").read_text(encoding="utf-8")
+    style = asset_text("coordinator_door.css")
     words = f'<p class="problem" role="alert">{escape(problem)}</p>' if problem else ""
     page = f"""<!doctype html><html lang="en"><head><meta charset="utf-8">
 <meta name="viewport" content="width=device-width, initial-scale=1">

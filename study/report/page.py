@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
+from enhancers.asset_files import asset_text
 from study.analysis import Analysis, Dataset
 from study.analysis.log import run
 from study.keyfile import Key
@@ -16,8 +15,6 @@ from study.report.readings import preferences, steadiness
 from study.report.sheet import Sheet, heading
 from study.stats.intervals import RESAMPLES
 from study.store import Store
-
-STYLE = Path(__file__).resolve().parents[2] / "assets" / "report.css"
 
 
 def make(
@@ -89,7 +86,7 @@ def _document(sheet: Sheet, contents: Html, body: Html) -> str:
             Html('<meta name="color-scheme" content="light dark">'),
             Html('<meta name="robots" content="noindex">'),
             tag("title", f"{sheet.data.protocol.title}: report"),
-            tag("style", Html(f"\n{STYLE.read_text('utf-8')}")),
+            tag("style", Html(f"\n{asset_text('report.css')}")),
         ),
         "\n",
     )
