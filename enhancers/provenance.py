@@ -15,12 +15,12 @@ import platform
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any, Literal
 
 from enhancers import __version__
 from enhancers.image import MedicalImage, pixels_digest
 from enhancers.method import ParameterValue
+from enhancers.source_digest import method_digest
 
 NOTICE = "Not for diagnosis."
 
@@ -32,15 +32,6 @@ PACKAGES: dict[str, tuple[str, ...]] = {
     ),
 }  # fmt: skip
 """The packages a family of methods computes with (a hybrid runs a classical method first)."""
-
-NOT_METHODS = frozenset(
-    (
-        "ui", "viewer", "__main__", "cli", "listing", "bench", "batch", "evaluation", "metrics",
-        "load", "save", "settings",
-        "provenance", "compare",
-    )
-)  # fmt: skip
-"""Rooms whose code cannot change a method's bytes; all other code of the package may."""
 
 
 @dataclass(frozen=True)
@@ -223,6 +214,10 @@ def cache_key(
     software : tuple of (name, version)
         Of `software`.
     prior : PriorFacts, optional
+
+    Raises
+    ------
+    UnknownMethod
     """
     determining = {
         "input": asdict(facts),
@@ -232,7 +227,7 @@ def cache_key(
         "device": device,
         "software": dict(software),
         "prior": None if prior is None else asdict(prior),
-        "code": code_digest(),
+        "code": method_digest(method),
     }
     text = json.dumps(determining, sort_keys=True, allow_nan=False)
     return hashlib.sha256(text.encode()).hexdigest()
@@ -258,19 +253,6 @@ def _version(package: str) -> str:
         except importlib.metadata.PackageNotFoundError:
             continue
     return ""
-
-
-@functools.cache
-def code_digest(package: Path = Path(__file__).parent) -> str:
-    """SHA-256 over the sources that may change a method's result (see `NOT_METHODS`)."""
-    digest = hashlib.sha256()
-    for path in sorted(package.rglob("*.py")):
-        relative = path.relative_to(package)
-        if relative.parts[0].removesuffix(".py") in NOT_METHODS:
-            continue
-        digest.update(f"{relative.as_posix()}\0".encode())
-        digest.update(hashlib.sha256(path.read_bytes()).digest())
-    return digest.hexdigest()
 
 
 def now() -> str:

@@ -11,13 +11,14 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Literal
 
-from enhancers import devices, load, provenance, save
+from enhancers import devices, provenance
 from enhancers.compare import Request
 from enhancers.errors import ParameterError
 from enhancers.load import Caps
 from enhancers.method import Modality, ParameterValue
 from enhancers.registry import get, resolve
 from enhancers.settings import get_settings
+from enhancers.source_digest import method_digest, source_digest
 
 Slices = int | Literal["page", "middle", "all"]
 """Which slices of a volume: one by number, the one the page opens with, the middle one, or all."""
@@ -131,9 +132,9 @@ def _fingerprint(asked: tuple[tuple[str, str], ...]) -> tuple[tuple[str, str], .
             facts[f"network {prior} of {method}"] = identity(prior)
     facts.update(provenance.software(family))
     facts.update({name: importlib.metadata.version(name) for name in READERS})
-    facts["code of the methods"] = provenance.code_digest()
-    facts["code of the readers"] = provenance.code_digest(Path(load.__file__).parent)
-    facts["code of the writers"] = hashlib.sha256(Path(save.__file__).read_bytes()).hexdigest()
+    facts.update({f"code of {method}": method_digest(method) for method, _ in asked})
+    facts["code of the readers"] = source_digest("enhancers.load")
+    facts["code of the writers"] = source_digest("enhancers.save")
     return tuple(sorted(facts.items()))
 
 

@@ -10,13 +10,13 @@ from typing import Literal
 from enhancers.base import Result
 from enhancers.errors import ParameterError, ReadingRoomError
 from enhancers.evaluation.baselines.catalog import BASELINES
-from enhancers.evaluation.code import code_digest
 from enhancers.evaluation.contenders import SWEEPS, VARIANTS
 from enhancers.evaluation.problem import Degraded, Task
 from enhancers.evaluation.protocols import Protocol
 from enhancers.image import Pixels, from_array
 from enhancers.method import PRIOR_KEY, ParameterValue, nearest
 from enhancers.registry import METHODS, get, resolve
+from enhancers.source_digest import source_digest
 from enhancers.values import number, optional
 
 INPUT = "input"
@@ -222,7 +222,7 @@ class Candidate:
 
     def code(self) -> str:
         """Digest of the code that makes the result."""
-        return code_digest(self.module)
+        return source_digest(self.module)
 
 
 def _replicated(degraded: Degraded) -> Pixels:

@@ -12,7 +12,6 @@ from enhancers import devices, provenance
 from enhancers.errors import ParameterError, ReadingRoomError
 from enhancers.evaluation import measures
 from enhancers.evaluation.candidates import Candidate
-from enhancers.evaluation.code import code_digest
 from enhancers.evaluation.pictures import keep, kept
 from enhancers.evaluation.posing import pose
 from enhancers.evaluation.problem import Case, Degraded
@@ -20,6 +19,7 @@ from enhancers.evaluation.protocols import Condition, Protocol
 from enhancers.evaluation.stack import beside
 from enhancers.evaluation.store import Measured, RowStore
 from enhancers.image import Pixels, pixels_digest
+from enhancers.source_digest import source_digest
 
 
 @dataclass(frozen=True, eq=False)
@@ -181,7 +181,7 @@ def _digest(plan: Plan, job: _Job, case: Case, degraded: Degraded, keys: Sequenc
         "device": devices.model_name(plan.device) if candidate.by_device else "cpu",
         "software": dict(provenance.software(family)),
         "measures": {key: measures.available(key) for key in keys},
-        "measuring": code_digest(measures.__name__),
+        "measuring": source_digest(measures.__name__),
     }
     if neighbours := beside(degraded):
         determining["neighbours"] = [pixels_digest(pixels) for pixels in neighbours]

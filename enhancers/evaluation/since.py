@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from enhancers.errors import ReadingRoomError
 from enhancers.evaluation.baselines.catalog import BASELINES
 from enhancers.evaluation.candidates import PIPELINES, Candidate, candidate
-from enhancers.evaluation.code import code_digest
 from enhancers.registry import METHODS
+from enhancers.source_digest import source_digest
 
 DIGITS = 12
 """Of a digest that stands in a file for people."""
@@ -48,7 +48,7 @@ def _digest(key: str, parts: Sequence[Part]) -> str:
     """The start of the digest of now; empty where there is no such method."""
     part = _part(key, parts)
     try:
-        code = candidate(key).code() if part is None else code_digest(part.module)
+        code = candidate(key).code() if part is None else source_digest(part.module)
     except ReadingRoomError:
         return ""
     told = json.dumps([code, _defaults(key)], sort_keys=True)

@@ -9,13 +9,14 @@ from collections.abc import Callable, Mapping
 from contextlib import closing
 from dataclasses import dataclass
 
-from enhancers import __version__, provenance
+from enhancers import __version__
 from enhancers.compare import Request, compare
 from enhancers.degrade import KINDS, degrade_image
 from enhancers.errors import ParameterError, ReadingRoomError
 from enhancers.image import MedicalImage, Pixels
 from enhancers.method import Method, Modality, nearest
 from enhancers.registry import METHODS, get, resolve
+from enhancers.source_digest import method_digest
 from study.build.shelf import Shelf
 from study.errors import BuildError
 from study.keyfile import KeyMethod
@@ -65,7 +66,7 @@ class Maker:
         if method.making is Making.ENHANCE:
             params, seed = resolve(method.recipe, image.modality, dict(method.values)), self.seed
             # What an upgrade changed is not shown beside what was made before it.
-            code = provenance.code_digest()
+            code = method_digest(method.recipe)
         elif method.making is Making.DEGRADE:
             seed = self._noise_seed(shelf, method)
         facts = [__version__, image.digest, image.slice_index, image.window.low, image.window.high,

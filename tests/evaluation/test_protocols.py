@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import numpy as np
 import pytest
 
 from enhancers.degrade import KINDS, degrade
 from enhancers.errors import ParameterError, UnknownMethod
-from enhancers.evaluation import code
 from enhancers.evaluation.candidates import candidate, chosen, expand
 from enhancers.evaluation.cases import MODALITIES, seed_of
 from enhancers.evaluation.contenders import SWEEPS, VARIANTS
@@ -185,51 +182,3 @@ def test_variants_and_sweeps_are_of_methods_that_have_the_parameters() -> None:
         swept = methods[VARIANTS[key].method if key in VARIANTS else key]
         for value in values:
             swept.parameter(name).check(value)
-
-
-def test_the_digest_of_code_follows_what_a_module_imports(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    (tmp_path / "a.py").write_text("def f():\n    from enhancers.b import g\n")
-    (tmp_path / "b.py").write_text("X = 1\n")
-    (tmp_path / "c.py").write_text("Y = 1\n")
-    monkeypatch.setattr(code, "PACKAGE", tmp_path)
-
-    def forget() -> None:
-        for cached in (code.code_digest, code._file_digest, code._imports):
-            cached.cache_clear()
-
-    def digest() -> str:
-        forget()
-        return code.code_digest("enhancers.a")
-
-    try:
-        first = digest()
-        (tmp_path / "c.py").write_text("Y = 2\n")
-        assert digest() == first
-        (tmp_path / "b.py").write_text('"""What it is for."""\n\nX = 1  # Said so.\n')
-        assert digest() == first
-        (tmp_path / "b.py").write_text("X = 2\n")
-        assert digest() != first
-    finally:
-        forget()
-
-
-def test_only_what_can_change_a_result_counts_as_code() -> None:
-    bare = 'def f(x):\n    if x:\n        return "# x"\n    return 2\n'
-    told = (
-        '"""A room."""\n# Why.\ndef f(x):\n    """What.\n\n    More.\n    """\n'
-        '    if x:\n\n        return "# x"  # Because.\n    return 2\n'
-    )
-    assert code.statements(told) == code.statements(bare)
-    moved = 'def f(x):\n    if x:\n        return "# x"\n        return 2\n'
-    assert code.statements(moved) != code.statements(bare)
-    apart, together = ('X = """a\n\nb"""', 'X = """a\nb"""')
-    assert code.statements(apart) != code.statements(together)
-    assert code.statements("X = 1") in code.statements('"""a"""; X = 1')
-
-
-def test_a_pipeline_rests_on_the_filters_it_runs() -> None:
-    names = {path.name for path in code._closure("enhancers.classical.pipelines")}
-    assert {"srad.py", "n4.py", "nlm.py", "clahe.py"} <= names
-    assert "unimie.py" not in {path.name for path in code._closure("enhancers.classical.nlm")}

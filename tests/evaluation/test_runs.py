@@ -133,9 +133,9 @@ def test_what_changes_is_computed_again_and_nothing_else(
     more = plan("lowdose-ct", "pinv", "nlm@beta=1.1", "null_space", limit=2, seeds=2)
     changed = [row.candidate for row in run(more, folder) if row.fresh]
     assert changed == ["nlm@beta=1.1"] * 2
-    digest = runs.code_digest
+    digest = runs.source_digest
     monkeypatch.setattr(
-        runs, "code_digest", lambda module: digest(module) + "x" * ("measures" in module)
+        runs, "source_digest", lambda module: digest(module) + "x" * ("measures" in module)
     )
     assert all(row.fresh for row in run(plan("lowdose-ct", "pinv", limit=1), folder))
 

@@ -15,12 +15,11 @@ import numpy as np
 import pytest
 from sqlalchemy import select
 
-from enhancers import provenance
 from enhancers.compare import enhance
 from enhancers.display import raw_buffer
 from enhancers.load import load
 from study import keyfile, sources, stimuli
-from study.build import Options, build
+from study.build import Options, build, making
 from study.errors import BuildError, KeyFileError
 from study.models import AuditEvent, Item, Method, Stimulus
 from study.protocol import MethodKind, Protocol
@@ -345,7 +344,7 @@ def test_what_older_code_made_is_rendered_again(
 ) -> None:
     found = compared(tmp_path, "input", "tv:weight=0.1")
     build(draft.store, draft.key, found)
-    monkeypatch.setattr(provenance, "code_digest", lambda: "that of the next version")
+    monkeypatch.setattr(making, "method_digest", lambda method: "that of the next version")
     report = build(draft.store, draft.key, found)
     assert (report.rendered, report.kept) == (3, 3)
 

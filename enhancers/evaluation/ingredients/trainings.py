@@ -12,9 +12,9 @@ from typing import Any
 import numpy as np
 from pydantic import TypeAdapter, ValidationError
 
-from enhancers.evaluation.code import code_digest
 from enhancers.evaluation.ingredients.recipes import SHIPPED, Recipe
 from enhancers.priors.corpus import PHANTOM, Corpus
+from enhancers.source_digest import source_digest
 
 SIGMAS = (0.05, 0.1, 0.2)
 """Noise levels of [0, 1] at which one call of the network is judged."""
@@ -152,7 +152,7 @@ def _digest(recipe: Recipe, corpus: Corpus, most: int, device: str) -> str:
         "steps": most,
         "seed": SEED,
         "device": device,
-        "code": [code_digest(f"enhancers.priors.{name}") for name in ("train", "validation")],
+        "code": [source_digest(f"enhancers.priors.{name}") for name in ("train", "validation")],
     }
     text = json.dumps(determining, sort_keys=True)
     return f"{recipe.key}-{hashlib.sha256(text.encode()).hexdigest()[:16]}"

@@ -14,7 +14,6 @@ from torch import nn
 
 from enhancers import devices
 from enhancers.evaluation.candidates import Candidate
-from enhancers.evaluation.code import code_digest
 from enhancers.evaluation.segmentation import networks, training
 from enhancers.evaluation.segmentation.measures import agreement
 from enhancers.evaluation.segmentation.store import Row, Store
@@ -30,6 +29,7 @@ from enhancers.evaluation.segmentation.variants import (
     damaged,
 )
 from enhancers.image import Pixels, pixels_digest
+from enhancers.source_digest import source_digest
 
 SAMPLING_SEED = 0
 """Of methods that sample: each test image is enhanced once, the same for all networks."""
@@ -223,7 +223,7 @@ def training_digest(plan: Plan, cohort: Cohort, key: str, seed: int) -> str:
             "train": digests(cohort.train),
             "validation": digests(cohort.validation),
             "device": devices.model_name(plan.device),
-            "code": code_digest(TRAINING_CODE),
+            "code": source_digest(TRAINING_CODE),
         }
     )
 
@@ -236,7 +236,7 @@ def _rows_digest(weights: str, cohort: Cohort, test: Images) -> str:
             "variant": [test.degradation, test.variant, *test.levels],
             "pictures": [picture.digest for picture in test.pictures],
             "subjects": [[subject.key, subject.digest] for subject in cohort.test],
-            "code": code_digest(MEASURES_CODE),
+            "code": source_digest(MEASURES_CODE),
         }
     )
 
