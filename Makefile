@@ -1,5 +1,5 @@
 # make run    set up and serve the app      make test   the whole suite, with a real browser
-# make check  ruff, mypy, import rule       make clean  remove the environment
+# make check  ruff, mypy, import contracts       make clean  remove the environment
 
 # The first Python that runs and fits: a name on the PATH may be a shim of a version not installed.
 FITS := import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))
@@ -24,7 +24,7 @@ check: .venv/installed-dev
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
-	$(BIN)/python -m pytest -q tests/test_imports.py
+	$(BIN)/lint-imports --no-logo
 
 .venv/bin/python:
 	@$(or $(PYTHON),false) -c '$(FITS)' || { echo "Python 3.11, 3.12 or 3.13 is needed: install one, or run: make PYTHON=/path/to/python run"; exit 1; }
@@ -33,7 +33,7 @@ check: .venv/installed-dev
 .venv/installed: requirements.txt | .venv/bin/python
 	$(PIP) -r requirements.txt
 	@# What the first page imports is compiled now, and the rest when it is first used.
-	$(BIN)/python -c "import enhancers.ui, gradio.http_server, study.demo_web"
+	$(BIN)/python -c "import enhancers.ui, gradio.http_server, study.demo.site"
 	@touch $@
 
 .venv/installed-dev: requirements-dev.txt .venv/installed

@@ -17,8 +17,8 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from enhancers.settings import Settings
     from enhancers.ui import Doors
-    from study.beside import Beside
-    from study.demo_web import Demonstration
+    from study.demo.site import Demonstration
+    from study.server.alongside import Beside
 
 DEMO = "/demo"
 
@@ -64,8 +64,8 @@ def open_study(settings: Settings) -> Beside | None:
     """The study of the settings, or None."""
     if settings.study_dir is None:
         return None
-    from study.beside import Beside
-    from study.store import Store
+    from study.server.alongside import Beside
+    from study.storage.store import Store
 
     store = Store.open(settings.study_dir, url=settings.study_database)
     return Beside(store, settings.study_key)
@@ -75,7 +75,7 @@ def open_demo(settings: Settings) -> Demonstration | None:
     """The demo study, in a folder of its own that ends with the process, or None."""
     if not settings.study_demo:
         return None
-    from study.demo_web import Demonstration
+    from study.demo.site import Demonstration
 
     demo = Demonstration(Path(tempfile.mkdtemp(prefix="reading-room-demo-")))
     atexit.register(demo.close)
@@ -106,7 +106,7 @@ def main() -> int:
     """Serve until interrupted."""
     from enhancers.errors import ReadingRoomError
     from enhancers.settings import get_settings
-    from study.errors import StudyError
+    from study.domain.errors import StudyError
 
     try:
         settings = get_settings()

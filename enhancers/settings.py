@@ -103,7 +103,7 @@ class Settings(BaseSettings):
     precision: Literal["auto", "full", "half"] = "auto"
     compile: bool = False
     model_memory_gb: Annotated[float | None, Field(gt=0, allow_inf_nan=False)] = None
-    priors_dir: Path = ASSETS / "priors"
+    priors_dir: Path = ASSETS / "networks"
     models_dir: Path = Field(default_factory=default_models_dir)
     network_changes: bool = Field(default_factory=lambda: not on_a_space())
     study_dir: Path | None = None

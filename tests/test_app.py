@@ -11,9 +11,9 @@ from pathlib import Path
 import httpx
 import pytest
 
-from study.entrance import invite
-from study.store import Store
-from study.toy import toy_study
+from study.accounts.readers import invite
+from study.storage.store import Store
+from tests.support.tiny_study import toy_study
 
 ROOT = Path(__file__).parents[1]
 CLOSED = "signed in as a reader"

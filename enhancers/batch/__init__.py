@@ -13,9 +13,9 @@ from __future__ import annotations
 
 from enhancers.batch.local import Local
 from enhancers.batch.plan import Plan, Slices, requests
-from enhancers.batch.rows import Row, Status
 from enhancers.batch.runs import run
 from enhancers.batch.sources import Source, listed
+from enhancers.batch.summary_table import Row, Status
 from enhancers.compare import Request
 
 __all__ = [

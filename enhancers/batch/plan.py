@@ -126,7 +126,7 @@ def _fingerprint(asked: tuple[tuple[str, str], ...]) -> tuple[tuple[str, str], .
     facts: dict[str, str] = {}
     for method, prior in asked:
         if prior:
-            from enhancers.priors.load import identity
+            from enhancers.networks.load import identity
 
             family = "diffusion"
             facts[f"network {prior} of {method}"] = identity(prior)

@@ -8,9 +8,9 @@ from typing import Protocol
 
 from enhancers.batch.dispatch import Job, Place, dispatch
 from enhancers.batch.plan import Plan, Task, fingerprint, request_digest
-from enhancers.batch.rows import Row, Status, as_csv
 from enhancers.batch.sources import Source
 from enhancers.batch.store import Entry, Store
+from enhancers.batch.summary_table import Row, Status, as_csv
 from enhancers.batch.worker import Answer, Failure
 
 _DISK = {errno.ENOSPC, errno.EDQUOT, errno.EROFS}

@@ -19,7 +19,7 @@ from skimage import color
 from enhancers.base import Step, Stopwatch, finished, is_constant, unchanged
 from enhancers.image import MedicalImage, Pixels
 from enhancers.method import ParameterValue
-from enhancers.values import number, whole
+from enhancers.parameter_values import number, whole
 
 BINS = 256
 LEAST_TILE = 8

@@ -18,7 +18,7 @@ from enhancers.base import Figure, Step, Stopwatch, finished, is_constant, uncha
 from enhancers.colour import luminance, with_luminance
 from enhancers.image import MedicalImage, Pixels
 from enhancers.method import ParameterValue
-from enhancers.values import whole
+from enhancers.parameter_values import whole
 
 if TYPE_CHECKING:
     import SimpleITK

@@ -23,7 +23,7 @@ from enhancers.colour import luminance, with_luminance
 from enhancers.image import MedicalImage, Pixels
 from enhancers.method import ParameterValue
 from enhancers.noise import estimate_rician_sigma, estimate_sigma
-from enhancers.values import number, optional, whole
+from enhancers.parameter_values import number, optional, whole
 
 NoiseModel = Literal["gaussian", "rician"]
 Distance = Literal["corrected", "plain"]

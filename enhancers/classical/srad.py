@@ -18,7 +18,7 @@ from enhancers.colour import luminance, with_luminance
 from enhancers.image import MedicalImage, Pixels
 from enhancers.method import ParameterValue
 from enhancers.noise import estimate_speckle
-from enhancers.values import optional, whole
+from enhancers.parameter_values import optional, whole
 
 FLOOR = np.float32(1e-3)
 """Intensities are raised to this: q divides by them."""

@@ -18,7 +18,7 @@ from enhancers.colour import luminance, with_luminance
 from enhancers.image import MedicalImage, Pixels
 from enhancers.method import ParameterValue
 from enhancers.noise import estimate_sigma
-from enhancers.values import optional, whole
+from enhancers.parameter_values import optional, whole
 
 TILE = 512
 OVERLAP = 32

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from enhancers.errors import ParameterError
+from enhancers.errors import ParameterError, ReadingRoomError
 
 if TYPE_CHECKING:
     from enhancers.image import MedicalImage
@@ -17,6 +17,31 @@ if TYPE_CHECKING:
 Seed = Annotated[int, typer.Option(min=0, help="All randomness comes from it.")]
 Device = Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1 or mps.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+
+
+def run_app(app: typer.Typer, errors: tuple[type[Exception], ...] = (ReadingRoomError,)) -> int:
+    """Run the command that the arguments of the process name, and return its exit status.
+
+    Every error that a user can mend (``errors``, and those of the operating system) is one line on
+    standard error and status 2.
+    """
+    try:
+        status = app(standalone_mode=False)
+    except KeyboardInterrupt:
+        return 130
+    except Exception as error:
+        if isinstance(error, (*errors, OSError)):
+            return _refused(error)
+        # Typer carries its own copy of click: a usage error is known by its two attributes.
+        if hasattr(error, "format_message") and hasattr(error, "exit_code"):
+            return _refused(error.format_message())
+        raise
+    return status if isinstance(status, int) else 0
+
+
+def _refused(why: object) -> int:
+    print(f"error: {' '.join(str(why).split())}", file=sys.stderr)
+    return 2
 
 
 def read_image(

@@ -7,10 +7,10 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-from enhancers import lanes
+from enhancers import job_queue
 from enhancers.base import PATCH, patches
-from enhancers.compare import lent
-from enhancers.compare.expected import EXPERIENCE, planned_work
+from enhancers.compare import zerogpu
+from enhancers.compare.runtime_model import EXPERIENCE, planned_work
 from enhancers.devices.oom import is_out_of_memory
 from enhancers.errors import PriorMissing
 from enhancers.image import MedicalImage
@@ -122,12 +122,12 @@ def _patch_cost(kind: str, prior: str, device: str) -> _Cost | None:
     key = prior, device
     if key in _costs:
         return _costs[key]
-    if lent.needed(device):
+    if zerogpu.needed(device):
         # A GPU that is lent is not borrowed for a look at the clock.
         return None
     with _timing:
         if key not in _costs:
-            ticket = lanes.lane(device).join_if_free()
+            ticket = job_queue.lane(device).join_if_free()
             if ticket is None:
                 return None
             with ticket:
@@ -142,7 +142,7 @@ def _sum(cost: _Cost, image: MedicalImage, work: float) -> float:
 def _measured(kind: str, prior: str, device: str) -> _Cost:
     import torch
 
-    from enhancers.priors.load import latent_prior, pixel_prior
+    from enhancers.networks.load import latent_prior, pixel_prior
 
     # Reading a number back waits until the device has computed it.
     if kind == "pixel":

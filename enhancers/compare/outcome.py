@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from enhancers.base import Result, Step
-from enhancers.lanes import Wait
+from enhancers.job_queue import Wait
 from enhancers.method import ParameterValue
 from enhancers.provenance import Record
 

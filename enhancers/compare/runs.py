@@ -9,13 +9,13 @@ from contextlib import closing
 from dataclasses import dataclass
 from typing import cast
 
-from enhancers import devices, lanes, provenance
+from enhancers import devices, job_queue, provenance
 from enhancers.base import Result, Step, load_method
-from enhancers.compare import lent
+from enhancers.compare import zerogpu
 from enhancers.compare.cache import ResultCache
 from enhancers.compare.estimate import expected_seconds
-from enhancers.compare.expected import EXPERIENCE, planned_work
 from enhancers.compare.outcome import Event, Outcome, Request
+from enhancers.compare.runtime_model import EXPERIENCE, planned_work
 from enhancers.devices.oom import is_out_of_memory
 from enhancers.errors import OutOfDeviceMemory, ReadingRoomError
 from enhancers.image import MedicalImage, check_pixels, pixels_digest
@@ -47,8 +47,8 @@ class _Plan:
         """Begin the run; every method is a generator, so that it can be closed."""
         if self.method.family == "diffusion":
             devices.limit_threads(get_settings().threads)
-            if lent.needed(self.device):
-                return lent.steps(
+            if zerogpu.needed(self.device):
+                return zerogpu.steps(
                     self.method.key, self.image, self.params, self.seed, self.device
                 )  # fmt: skip
         enhancer = load_method(self.method.key)
@@ -100,8 +100,8 @@ def compare(
     """Run methods on an image in order, streaming every step.
 
     A method that fails ends with an event that has an `error`, and the next one begins. Each
-    method gets in line for its device (see `enhancers.lanes`); while it waits, its events have a
-    `wait`. Closing the iterator stops the running method within one of its steps and leaves the
+    method gets in line for its device (see `enhancers.job_queue`); while it waits, its events have
+    a `wait`. Closing the iterator stops the running method within one of its steps and leaves the
     line.
 
     Parameters
@@ -145,7 +145,7 @@ def _events(
 ) -> Generator[Event, None, None]:
     started = time.perf_counter()
     try:
-        plan = _plan(image, request, seed, lanes.least_waiting(present))
+        plan = _plan(image, request, seed, job_queue.least_waiting(present))
         found = cache.get(plan.key) if cache else None
         if found is not None:
             yield _cached(index, found, time.perf_counter() - started)
@@ -161,7 +161,7 @@ def _run(index: int, plan: _Plan, cache: ResultCache | None) -> Generator[Event,
     """Get in line, then run; the last event is returned, once the place is free again."""
     work = planned_work(plan.image, plan.method, plan.params)
     expected = expected_seconds(plan.image, plan.method, plan.params, plan.device, work)
-    with lanes.lane_of(plan.method, plan.device).join(expected) as ticket:
+    with job_queue.lane_of(plan.method, plan.device).join(expected) as ticket:
         waited = yield from _wait(index, plan, ticket)
         # Whoever was ahead may have asked for the very same.
         found = cache.get(plan.key) if cache and waited else None
@@ -186,7 +186,7 @@ def _run(index: int, plan: _Plan, cache: ResultCache | None) -> Generator[Event,
     return Event(index, plan.method.key, step, False, elapsed, outcome)
 
 
-def _wait(index: int, plan: _Plan, ticket: lanes.Ticket) -> Generator[Event, None, bool]:
+def _wait(index: int, plan: _Plan, ticket: job_queue.Ticket) -> Generator[Event, None, bool]:
     """Stand in line, saying where; returns whether that was needed."""
     started = time.perf_counter()
     waited = False
@@ -228,7 +228,7 @@ def _plan(image: MedicalImage, request: Request, seed: int, device: str) -> _Pla
 def _prior_facts(method: Method, params: Mapping[str, ParameterValue]) -> PriorFacts | None:
     if method.prior is None:
         return None
-    from enhancers.priors.load import identity
+    from enhancers.networks.load import identity
 
     name, _, digest = identity(str(params["prior"])).partition(":")
     return PriorFacts(name, digest)

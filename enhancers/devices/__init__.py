@@ -11,12 +11,12 @@ from enhancers.devices.choice import (
     memory,
     model_name,
 )
-from enhancers.devices.graphs import Runner, compiled, synchronize
-from enhancers.devices.kinds import device_type
-from enhancers.devices.ladder import Ladder, Rung, rungs
-from enhancers.devices.pace import Pace
+from enhancers.devices.cuda_graphs import Runner, compiled, synchronize
+from enhancers.devices.device_names import device_type
+from enhancers.devices.model_cache import resident
+from enhancers.devices.oom_fallback import Ladder, Rung, rungs
+from enhancers.devices.pacing import Pace
 from enhancers.devices.precision import network_dtype, precision_name, prepare
-from enhancers.devices.residency import resident
 from enhancers.devices.spaces import gpu, gpu_seconds, on_spaces
 
 __all__ = [

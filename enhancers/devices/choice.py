@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 
-from enhancers.devices.kinds import device_type
+from enhancers.devices.device_names import device_type
 from enhancers.devices.precision import FULL, precision_name
 from enhancers.errors import ParameterError, ReadingRoomError
 from enhancers.settings import get_settings

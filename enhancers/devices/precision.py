@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import TYPE_CHECKING
 
-from enhancers.devices.kinds import device_type
+from enhancers.devices.device_names import device_type
 from enhancers.settings import get_settings
 
 if TYPE_CHECKING:

@@ -14,9 +14,9 @@ from torch.nn import functional as F
 from enhancers.diffusion.schedule import Moment, moments, noise_level_step, timeline
 from enhancers.image import Pixels
 from enhancers.method import Modality, ParameterValue
+from enhancers.networks.parts import Betas
 from enhancers.noise import estimate_rician_sigma, estimate_sigma, estimate_speckle
-from enhancers.priors.parts import Betas
-from enhancers.values import optional, whole
+from enhancers.parameter_values import optional, whole
 
 MATCHED_CALLS = 2
 """Calls from the image's own noise level down: more of them only add weight to the pseudo-label."""

@@ -12,11 +12,11 @@ from torch import Tensor
 from enhancers import devices
 from enhancers.base import PATCH, Figure, patches
 from enhancers.devices import Ladder, Rung, rungs
-from enhancers.devices.ladder import BATCHES
+from enhancers.devices.oom_fallback import BATCHES
 from enhancers.diffusion.tiles import Tiling
-from enhancers.priors.catalog import prior as entry_of
-from enhancers.priors.entry import Embedded, Prior
-from enhancers.priors.load import LatentPrior, PixelPrior, latent_prior, pixel_prior
+from enhancers.networks.entry import Embedded, Prior
+from enhancers.networks.load import LatentPrior, PixelPrior, latent_prior, pixel_prior
+from enhancers.networks.lookup import prior as entry_of
 
 P = TypeVar("P", PixelPrior, LatentPrior)
 T = TypeVar("T")

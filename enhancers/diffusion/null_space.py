@@ -18,7 +18,6 @@ from torch import Tensor
 from enhancers.base import Figure, Step, Stopwatch, finished, is_constant, patches, unchanged
 from enhancers.colour import luminance, with_luminance
 from enhancers.devices import Pace
-from enhancers.diffusion.clipping import unclip
 from enhancers.diffusion.network import (
     PixelNetwork,
     channel_spread,
@@ -26,6 +25,8 @@ from enhancers.diffusion.network import (
     pieces,
     size_notes,
 )
+from enhancers.diffusion.null_space_steps import denoise_step, make_consistent, null_space_step
+from enhancers.diffusion.restore_clipped import unclip
 from enhancers.diffusion.schedule import (
     START,
     Moment,
@@ -35,14 +36,13 @@ from enhancers.diffusion.schedule import (
     timeline,
 )
 from enhancers.diffusion.schedule import moments as moments_at
-from enhancers.diffusion.steps import denoise_step, make_consistent, null_space_step
 from enhancers.diffusion.tiles import Padding, Predict, pad
 from enhancers.image import MedicalImage, Pixels
 from enhancers.method import ParameterValue
+from enhancers.networks.lookup import prior as entry_of
 from enhancers.noise import estimate_sigma
 from enhancers.operators import BlockMean, Identity, Operator
-from enhancers.priors.catalog import prior as entry_of
-from enhancers.values import optional, whole
+from enhancers.parameter_values import optional, whole
 
 WHOLE = 1024
 """Longest side that goes through the network in one piece."""

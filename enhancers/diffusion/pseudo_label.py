@@ -38,7 +38,7 @@ from enhancers.diffusion.schedule import (
 from enhancers.diffusion.tiles import Padding, Predict, pad
 from enhancers.image import MedicalImage, Pixels
 from enhancers.method import Modality, ParameterValue
-from enhancers.values import number, optional
+from enhancers.parameter_values import number, optional
 
 CLASSICAL_SHARE, LAST = 0.2, 0.999
 """Where on the progress bar the pseudo-label is done, and the network."""

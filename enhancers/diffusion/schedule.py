@@ -14,7 +14,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from enhancers.priors.entry import Schedule
+from enhancers.networks.entry import Schedule
 
 START = 1000
 """Key of the initial noise: no timestep has it."""

@@ -35,8 +35,8 @@ from enhancers.diffusion.schedule import START, Moment, NoiseAhead, timeline
 from enhancers.diffusion.tiles import Padding, Predict, pad
 from enhancers.image import MedicalImage, Pixels
 from enhancers.method import ParameterValue
-from enhancers.priors.catalog import prior as entry_of
-from enhancers.values import number, optional, whole
+from enhancers.networks.lookup import prior as entry_of
+from enhancers.parameter_values import number, optional, whole
 
 MULTIPLE = 16
 EXPOSURE_CELL, REFERENCE_CELL = 16, 8

@@ -10,16 +10,18 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from enhancers.bench.cases import HELD_OUT_SEED
 from enhancers.colour import luminance
 from enhancers.errors import ImageReadError, ImagesAbsent, ParameterError, ReadingRoomError
-from enhancers.evaluation.neighbours import with_drawn_neighbours, with_neighbours
+from enhancers.evaluation.neighbour_slices import with_drawn_neighbours, with_neighbours
 from enhancers.evaluation.problem import Case
-from enhancers.evaluation.stack import beside
+from enhancers.evaluation.slice_stack import beside
 from enhancers.evaluation.texture import GROUP as DISCS
 from enhancers.evaluation.texture import disc_case
 from enhancers.image import MedicalImage, Pixels, from_array
 from enhancers.method import Modality, nearest
+
+HELD_OUT_SEED = 10_000
+"""Phantoms with seeds from here on are never trained on."""
 
 PHANTOMS = "phantoms"
 """What is given for a folder to have drawn images."""
@@ -206,8 +208,8 @@ def _folder(
 
 
 def _archive(path: Path, group: str, needs_neighbours: bool) -> list[Case]:
-    """The images of the subjects that `enhancers.priors.corpus` holds out."""
-    from enhancers.priors.corpus import held_out
+    """The images of the subjects that `enhancers.networks.training.corpus` holds out."""
+    from enhancers.networks.training.corpus import held_out
 
     try:
         with np.load(path, allow_pickle=False) as archive:

@@ -17,7 +17,7 @@ from enhancers.image import Pixels
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-    from enhancers.evaluation.runs import Row
+    from enhancers.evaluation.store import Row
     from enhancers.evaluation.summary import Summary
 
 SHEET = 7

@@ -15,7 +15,7 @@ import numpy as np
 from enhancers.evaluation.measures import measure
 from enhancers.evaluation.pictures import failures
 from enhancers.evaluation.protocols import Condition
-from enhancers.evaluation.runs import Row
+from enhancers.evaluation.store import Row
 from enhancers.evaluation.summary import Comparison, Line, Summary
 
 if TYPE_CHECKING:

@@ -1,8 +1,8 @@
 """Every protocol as pure data: what is degraded how, who competes, what is measured.
 
 A candidate is written ``method``, ``method:variant``, or with parameters,
-``method@name=value@name=value``: see `enhancers.evaluation.candidates`, which reads it, and
-`enhancers.evaluation.contenders`, which has the variants.
+``method@name=value@name=value``: see `enhancers.evaluation.methods_under_test`, which reads it, and
+`enhancers.evaluation.variants`, which has the variants.
 """
 
 from __future__ import annotations

@@ -8,7 +8,8 @@ from pathlib import Path
 
 from enhancers import devices, provenance
 from enhancers.evaluation import plots, tables
-from enhancers.evaluation.runs import Plan, Row
+from enhancers.evaluation.runs import Plan
+from enhancers.evaluation.store import Row
 from enhancers.evaluation.summary import Summary, summarise
 
 ABOUT, PICTURES = "about.json", "pictures"

@@ -5,19 +5,19 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from enhancers import devices, provenance
 from enhancers.errors import ParameterError, ReadingRoomError
 from enhancers.evaluation import measures
-from enhancers.evaluation.candidates import Candidate
+from enhancers.evaluation.conditions import pose
+from enhancers.evaluation.methods_under_test import Candidate
 from enhancers.evaluation.pictures import keep, kept
-from enhancers.evaluation.posing import pose
 from enhancers.evaluation.problem import Case, Degraded
 from enhancers.evaluation.protocols import Condition, Protocol
-from enhancers.evaluation.stack import beside
-from enhancers.evaluation.store import Measured, RowStore
+from enhancers.evaluation.slice_stack import beside
+from enhancers.evaluation.store import Measured, Row, RowStore
 from enhancers.image import Pixels, pixels_digest
 from enhancers.source_digest import source_digest
 
@@ -38,24 +38,6 @@ class Plan:
     def __post_init__(self) -> None:
         if self.seeds < 1:
             raise ParameterError(f"seeds={self.seeds} is not possible; give 1 or more.")
-
-
-@dataclass(frozen=True)
-class Row:
-    """One row of the table: who, on what, and what came of it; `error` where nothing did."""
-
-    condition: str
-    case: str
-    group: str
-    subject: str
-    level: float
-    candidate: str
-    family: str
-    label: str
-    seed: int
-    measured: Measured = field(default_factory=lambda: Measured({}))
-    error: str = ""
-    fresh: bool = False
 
 
 @dataclass(frozen=True, eq=False)

@@ -6,7 +6,7 @@ import json
 import math
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 ROWS = "rows.jsonl"
@@ -34,6 +34,24 @@ class Measured:
     calls: int = 0
     seconds: float = 0.0
     notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Row:
+    """One row of the table: who, on what, and what came of it; `error` where nothing did."""
+
+    condition: str
+    case: str
+    group: str
+    subject: str
+    level: float
+    candidate: str
+    family: str
+    label: str
+    seed: int
+    measured: Measured = field(default_factory=lambda: Measured({}))
+    error: str = ""
+    fresh: bool = False
 
 
 class RowStore:

@@ -9,8 +9,8 @@ import numpy as np
 
 from enhancers.evaluation.measures import measure
 from enhancers.evaluation.protocols import Condition, Protocol
-from enhancers.evaluation.runs import Row
 from enhancers.evaluation.statistics import Pair, Paired, compare, holm
+from enhancers.evaluation.store import Row
 
 ALL = "all"
 """The group that is the unweighted mean of the others."""

@@ -15,8 +15,8 @@ import numpy as np
 from enhancers.evaluation.measures import available, measure
 from enhancers.evaluation.problem import Case
 from enhancers.evaluation.protocols import Condition, Protocol
-from enhancers.evaluation.runs import Row
 from enhancers.evaluation.statistics import Interval
+from enhancers.evaluation.store import Row
 from enhancers.evaluation.summary import ALL, Comparison, Line, Summary
 
 if TYPE_CHECKING:

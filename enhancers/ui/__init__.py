@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from enhancers.ui import quick_start  # noqa: F401  (must precede the first import of gradio)
-from enhancers.ui.doors import Doors
 from enhancers.ui.page import ComparePage, build
+from enhancers.ui.study_tab import Doors
 
 __all__ = ["ComparePage", "Doors", "build"]

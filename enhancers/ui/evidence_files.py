@@ -49,19 +49,19 @@ class Source:
 SOURCES = (
     Source(
         "evidence.md", "How good is it?",
-        "python -m enhancers bench evidence --data DIR", split=True,
+        "python -m benchmarks evidence --data DIR", split=True,
     ),
     Source(
         "segmentation.md", "Segmentation of enhanced images",
-        "python -m enhancers bench segmentation --out assets/evidence",
+        "python -m benchmarks segmentation --out assets/evidence",
     ),
     Source(
         "ingredients.md", "What each ingredient gave",
-        "python -m enhancers bench ingredients --data DIR --out assets/evidence",
+        "python -m benchmarks ablations --data DIR --out assets/evidence",
     ),
     Source(
         "benchmarks.md", "Speed and memory",
-        "python -m enhancers bench speed --out assets/evidence/benchmarks.md",
+        "python -m benchmarks speed --out assets/evidence/benchmarks.md",
     ),
 )  # fmt: skip
 

@@ -9,16 +9,16 @@ from typing import Any
 import gradio as gr
 
 from enhancers.method import Modality
-from enhancers.priors.shelf import states
+from enhancers.networks.installed import states
 from enhancers.registry import METHODS
 from enhancers.ui import evidence as evidence_room
 from enhancers.ui import networks_view, render
-from enhancers.ui.doors import Doors, doors_html
 from enhancers.ui.evidence import EvidenceTab
 from enhancers.ui.networks_view import NetworksTab
 from enhancers.ui.parameters import MethodCard, method_card
 from enhancers.ui.session import FILE_WINDOW, Session
-from enhancers.viewer import Viewer
+from enhancers.ui.study_tab import Doors, doors_html
+from enhancers.ui.viewer import Viewer
 
 SIDE, SLIDER, DIFFERENCE = "Side by side", "Slider", "Difference"
 METRICS_TAB, PROVENANCE, CARDS = "Metrics", "Provenance", "Method cards"

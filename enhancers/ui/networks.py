@@ -14,19 +14,20 @@ import gradio as gr
 
 from enhancers import devices
 from enhancers.errors import FactsUntold, ParameterError, ReadingRoomError
-from enhancers.priors import shelf
-from enhancers.priors.catalog import PRIORS, prior
-from enhancers.priors.digests import Progress
-from enhancers.priors.entry import Embedded, Prior, bytes_text
+from enhancers.networks import installed
+from enhancers.networks.catalog import PRIORS
+from enhancers.networks.digests import Progress
+from enhancers.networks.entry import Embedded, Prior, bytes_text
+from enhancers.networks.lookup import prior
 from enhancers.registry import METHODS
 from enhancers.settings import Settings
+from enhancers.ui import networks_jobs as work
 from enhancers.ui import networks_view as view
-from enhancers.ui import networks_work as work
 from enhancers.ui import render
 from enhancers.ui.networks_form import addition, on_page
+from enhancers.ui.page_updates import Screen, Updates
 from enhancers.ui.parameters import NAME, prior_choices
 from enhancers.ui.render import Notice, short
-from enhancers.ui.screen import Screen, Updates
 from enhancers.ui.warm_up import import_torch
 
 REFRESH_SECONDS = 0.25
@@ -86,7 +87,7 @@ class Networks:
         page = self.screen.layout
         allowed = self.settings.network_changes
         updates: Updates = {
-            page.networks.list: view.list_html(shelf.states(), changes=allowed),
+            page.networks.list: view.list_html(installed.states(), changes=allowed),
             page.header: self.header(),
         }
         for card in page.cards:
@@ -103,7 +104,7 @@ class Networks:
     def chosen(self, key: str) -> Updates:
         """A method's network was chosen: one that is not here is told at once."""
         try:
-            now = shelf.state(prior(key))
+            now = installed.state(prior(key))
         except ReadingRoomError as error:
             return self.screen.error(error)
         if now.status == "present":
@@ -178,7 +179,7 @@ class Networks:
             return
         page = self.screen.layout
         try:
-            busy = view.list_html(shelf.states(), changes=True, busy=True)
+            busy = view.list_html(installed.states(), changes=True, busy=True)
             yield {
                 **self.screen.notice(None),
                 **self._work(Progress("Starting", 0, 0)),
@@ -249,7 +250,7 @@ def further() -> int:
     """How many other networks are on this machine."""
     embedded = {key for key, _ in present()}
     return sum(
-        each.status == "present" and each.key not in embedded for each in shelf.states()
+        each.status == "present" and each.key not in embedded for each in installed.states()
     )  # fmt: skip
 
 

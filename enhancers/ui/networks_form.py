@@ -11,8 +11,8 @@ from typing import Any
 import gradio as gr
 
 from enhancers.errors import ParameterError
-from enhancers.priors.catalog import PRIORS, Embedded
-from enhancers.priors.recognise import Addition
+from enhancers.networks.catalog import PRIORS, Embedded
+from enhancers.networks.identify import Addition
 
 UNKNOWN = ""
 """Value of the field that says which network of the catalogue a file is: none, or not known."""

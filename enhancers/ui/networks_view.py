@@ -9,8 +9,8 @@ from typing import Any
 
 import gradio as gr
 
-from enhancers.priors.catalog import PRIORS, Download, Embedded, FromUser, Prior, bytes_text
-from enhancers.priors.shelf import State, describe_source
+from enhancers.networks.catalog import PRIORS, Download, Embedded, FromUser, Prior, bytes_text
+from enhancers.networks.installed import State, describe_source
 from enhancers.registry import METHODS
 from enhancers.ui.networks_form import Form, draw_form
 from enhancers.ui.render import short
@@ -21,7 +21,7 @@ LEAD = (
     "press a button that says how much."
 )
 CLOSED = (
-    "Networks are added by whoever runs this server (python -m enhancers priors fetch or add); "
+    "Networks are added by whoever runs this server (python -m enhancers networks fetch or add); "
     "visitors cannot."
 )
 _KINDS = {"pixel": "works on images", "latent": "works on the latents of an autoencoder"}

@@ -14,23 +14,23 @@ from enhancers import devices
 from enhancers.load import Caps
 from enhancers.registry import METHODS
 from enhancers.settings import Settings
+from enhancers.ui import download_routes, gallery, layout
 from enhancers.ui import evidence as evidence_room
-from enhancers.ui import exports, gallery, layout
 from enhancers.ui import networks as networks_room
-from enhancers.ui.doors import Doors
 from enhancers.ui.evidence import Evidence
 from enhancers.ui.evidence_files import FOLDER
+from enhancers.ui.image_handlers import Opening
 from enhancers.ui.layout import Layout
 from enhancers.ui.networks import Networks
-from enhancers.ui.opening import Opening
-from enhancers.ui.running import Running
-from enhancers.ui.screen import Screen, Updates
+from enhancers.ui.page_updates import Screen, Updates
+from enhancers.ui.run_handlers import Running
 from enhancers.ui.session import Sessions
+from enhancers.ui.study_tab import Doors
+from enhancers.ui.tab_handlers import Views, card_text
 from enhancers.ui.theme import launch_options
-from enhancers.ui.views import Views, card_text
+from enhancers.ui.viewer import PixelStore
+from enhancers.ui.viewer import router as pixel_router
 from enhancers.ui.warm_up import import_torch
-from enhancers.viewer import PixelStore
-from enhancers.viewer import router as pixel_router
 
 TITLE = "Reading Room"
 
@@ -97,7 +97,11 @@ def build(settings: Settings, doors: Doors = NO_DOORS, evidence: Path = FOLDER) 
         networks_room.wire(networks, _LIGHT, _QUIET)
         evidence_room.wire(Evidence(evidence), page.evidence, _LIGHT)
         _wire_page(blocks, page, sessions, settings, networks)
-    routers = (pixel_router(store), exports.router(sessions), evidence_room.router(evidence))
+    routers = (
+        pixel_router(store),
+        download_routes.router(sessions),
+        evidence_room.router(evidence),
+    )
     # Threads of its own: with Gradio's default number the page shares those of the whole server,
     # and runs in line would keep a reader study waiting.
     options = {**launch_options(), "max_threads": MOST_RUNS + OTHER_THREADS}
@@ -109,7 +113,7 @@ def _missing(present: Sequence[tuple[str, bool]]) -> dict[str, str]:
     absent = {key for key, there in present if not there}
     return {
         method.key: f"Needs the {method.prior} prior, which is not on this machine: "
-        f"python -m enhancers priors train --which {method.prior}"
+        f"python -m enhancers networks train --which {method.prior}"
         for method in METHODS
         if method.prior in absent
     }

@@ -9,8 +9,8 @@ from typing import Any
 import gradio as gr
 
 from enhancers.method import Method, Modality, Parameter, ParameterValue
-from enhancers.priors.entry import Kind
-from enhancers.priors.shelf import states
+from enhancers.networks.entry import Kind
+from enhancers.networks.installed import states
 from enhancers.registry import METHODS, resolve
 
 NAME = "{method}__{parameter}"

@@ -8,7 +8,7 @@ from html import escape
 from typing import Literal
 
 from enhancers.image import MedicalImage
-from enhancers.lanes import Wait, about, seconds_text
+from enhancers.job_queue import Wait, about, seconds_text
 from enhancers.ui.session import Session, Slot
 
 PURPOSE = "Compare enhancement methods on your own images."

@@ -14,7 +14,7 @@ from typing import Literal
 from enhancers.compare import Event, Outcome, Request
 from enhancers.display import PRESETS, Preset
 from enhancers.image import MedicalImage, Pixels
-from enhancers.lanes import Wait
+from enhancers.job_queue import Wait
 from enhancers.metrics import ScoreRow
 
 State = Literal["waiting", "queued", "running", "done", "failed", "stopped"]

@@ -6,7 +6,7 @@ dataclasses that name methods by their masks only; names are added where results
 
 from __future__ import annotations
 
-from study.analysis.data import Dataset
+from study.analysis.dataset import Dataset
 from study.analysis.results import Analysis, CriterionResult, analyse
 from study.analysis.scores import Options
 

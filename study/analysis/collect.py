@@ -9,8 +9,8 @@ from dataclasses import replace
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
-from study.analysis.answers import Answers, LeftOut, label, observations
-from study.analysis.data import Dataset
+from study.analysis.dataset import Dataset
+from study.analysis.observations import Answers, LeftOut, label, observations
 from study.analysis.records import (
     DO_NOT_KNOW,
     EXCLUDED,
@@ -25,9 +25,10 @@ from study.analysis.records import (
     ReaderRecord,
     StudyRecord,
 )
-from study.errors import BlindingError, KeyFileError
-from study.keyfile import Key
-from study.models import (
+from study.domain.errors import BlindingError, KeyFileError
+from study.domain.protocol import MethodKind, Protocol, Role, Status
+from study.storage.key_file import Key
+from study.storage.models import (
     AuditEvent,
     BlindingGuess,
     Comment,
@@ -42,8 +43,7 @@ from study.models import (
     Stimulus,
     Study,
 )
-from study.protocol import MethodKind, Protocol, Role, Status
-from study.store import Store, parsed
+from study.storage.store import Store, parsed
 
 
 def collect(store: Store, key: Key | None = None) -> Dataset:

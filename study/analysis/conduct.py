@@ -7,15 +7,15 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from study.analysis.comparing import choice_of, main_choices
-from study.analysis.data import Dataset, Observation
+from study.analysis.comparison import choice_of, main_choices
+from study.analysis.dataset import Dataset, Observation
+from study.analysis.reader_consistency import Drift, drift
 from study.analysis.scores import Missing, missing_by_reason
-from study.analysis.steadiness import Drift, drift
-from study.protocol import LEFT, Question, Role
+from study.domain.protocol import LEFT, Question, Role
 from study.stats.balance import OrderBalance, Place, SideBalance, order_balance, side_balance
+from study.stats.estimate import Estimate, Floats
 from study.stats.intervals import mean_estimate, proportion
 from study.stats.preference import SideCheck, null_pairs, side_check
-from study.stats.values import Estimate, Floats
 
 
 @dataclass(frozen=True)

@@ -9,15 +9,15 @@ from importlib.metadata import version
 
 from enhancers import __version__
 from study.analysis.collect import collect
-from study.analysis.data import Dataset
+from study.analysis.dataset import Dataset
 from study.analysis.results import Analysis, analyse
-from study.chain import audit
-from study.errors import StatisticsError
-from study.keyfile import Key
-from study.models import AnalysisRun
+from study.domain.errors import StatisticsError
+from study.stats.estimate import LEVEL, to_json
 from study.stats.intervals import RESAMPLES
-from study.stats.values import LEVEL, to_json
-from study.store import Store
+from study.storage.hash_chain import audit
+from study.storage.key_file import Key
+from study.storage.models import AnalysisRun
+from study.storage.store import Store
 
 PACKAGES = ("matplotlib", "numpy", "scipy", "sqlalchemy", "statsmodels")
 

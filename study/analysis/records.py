@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from study.protocol import MethodKind
+from study.domain.protocol import MethodKind
 
 DO_NOT_KNOW = "do not know"
 INCLUDED, WITHDRAWN, EXCLUDED, NEVER_JOINED = "included", "withdrawn", "excluded", "never joined"

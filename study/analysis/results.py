@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from study.analysis.comparing import Preferences, ScoreComparison, compare_scores, preferences
+from study.analysis.blinding import Blinding, blinding
+from study.analysis.comparison import Preferences, ScoreComparison, compare_scores, preferences
 from study.analysis.conduct import Conduct, conduct
-from study.analysis.data import Dataset
-from study.analysis.masking import Blinding, blinding
+from study.analysis.dataset import Dataset
+from study.analysis.reader_consistency import repeats
 from study.analysis.scores import (
     ALL_METHODS,
     MethodAgreement,
@@ -17,11 +18,10 @@ from study.analysis.scores import (
     context_repeats,
     summaries,
 )
-from study.analysis.steadiness import repeats
-from study.protocol import Question
+from study.domain.protocol import Question
+from study.stats.estimate import LEVEL
 from study.stats.intervals import RESAMPLES
-from study.stats.repeats import RepeatReliability
-from study.stats.values import LEVEL
+from study.stats.intra_reader import RepeatReliability
 
 
 @dataclass(frozen=True)

@@ -14,13 +14,13 @@ from typing import TypedDict
 
 import numpy as np
 
-from study.analysis.data import MISSING, Dataset, Observation, row_of, scale_of
-from study.protocol import Question, Role
+from study.analysis.dataset import MISSING, Dataset, Observation, row_of, scale_of
+from study.domain.protocol import Question, Role
 from study.stats.agreement import Agreement, fleiss_kappa, gwet_ac, raw_agreement
 from study.stats.cohen import PairwiseKappas, pairwise_kappas
+from study.stats.intra_reader import RepeatReliability, all_repeats
 from study.stats.krippendorff import krippendorff_alpha
 from study.stats.reliability import Reliability, reliability
-from study.stats.repeats import RepeatReliability, all_repeats
 from study.stats.summary import Summary, summarise
 from study.stats.table import Ratings, Row, from_matrix, tabulate
 

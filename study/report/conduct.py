@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from study.analysis.records import EXCLUDED, NEVER_JOINED, WITHDRAWN
-from study.report.markup import Content, Html, Notes, paragraph, section, table, tag
-from study.report.numbers import (
+from study.report.context import Sheet, heading, moment, plural
+from study.report.formatting import (
     NONE,
     equals,
     number,
@@ -13,7 +13,7 @@ from study.report.numbers import (
     tested,
     with_interval,
 )
-from study.report.sheet import Sheet, heading, moment, plural
+from study.report.markup import Content, Html, Notes, paragraph, section, table, tag
 from study.stats.preference import SideCheck
 
 

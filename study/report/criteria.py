@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from study.analysis.comparing import ScoreComparison
+from study.analysis.comparison import ScoreComparison
 from study.analysis.results import CriterionResult
-from study.protocol import Question
+from study.domain.protocol import Question
 from study.report import figures
-from study.report.markup import Content, Html, Notes, join, paragraph, section, table, tag
-from study.report.numbers import (
+from study.report.context import Sheet, heading
+from study.report.formatting import (
     NONE,
     bootstrap,
     corrected,
@@ -19,12 +19,12 @@ from study.report.numbers import (
     value,
     with_interval,
 )
+from study.report.markup import Content, Html, Notes, join, paragraph, section, table, tag
 from study.report.overview import mean_sd
-from study.report.sheet import Sheet, heading
 from study.stats.comparison import Comparisons, Friedman
+from study.stats.estimate import Estimate
 from study.stats.reliability import FORMS
 from study.stats.summary import Summary
-from study.stats.values import Estimate
 
 
 def criterion(sheet: Sheet, result: CriterionResult) -> Html:

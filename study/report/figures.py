@@ -1,19 +1,19 @@
-"""The figures of a report: from results to what `study.plots` draws."""
+"""The figures of a report: from results to what `study.report.plots` draws."""
 
 from __future__ import annotations
 
 import numpy as np
 
-from study import plots
-from study.analysis.comparing import Preferences
-from study.analysis.data import Dataset
+from study.analysis.comparison import Preferences
+from study.analysis.dataset import Dataset
+from study.analysis.reader_consistency import Drift, residuals
 from study.analysis.results import CriterionResult
 from study.analysis.scores import MethodAgreement, first_ratings
-from study.analysis.steadiness import Drift, residuals
-from study.protocol import Question
+from study.domain.protocol import Question
+from study.report import plots
+from study.report.context import Sheet, heading
+from study.report.formatting import MINUS, number
 from study.report.markup import Html, picture
-from study.report.numbers import MINUS, number
-from study.report.sheet import Sheet, heading
 
 
 def likert(sheet: Sheet, result: CriterionResult) -> Html:

@@ -5,7 +5,8 @@ from __future__ import annotations
 from enhancers import __version__
 from study.analysis.log import libraries
 from study.analysis.records import INCLUDED
-from study.protocol import Role
+from study.domain.protocol import Role
+from study.report.context import Sheet, plural
 from study.report.markup import (
     Content,
     Html,
@@ -16,7 +17,6 @@ from study.report.markup import (
     table,
     tag,
 )
-from study.report.sheet import Sheet, plural
 
 REFERENCES = (
     "Bang H, Ni L, Davis CE. Assessment of blinding in clinical trials. Control Clin Trials "

@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections import Counter
 
 from study.analysis.records import EXCLUDED, INCLUDED, NEVER_JOINED, WITHDRAWN, MethodRecord
-from study.protocol import MethodKind, QuestionKind, Role
+from study.domain.protocol import MethodKind, QuestionKind, Role
+from study.report.context import Sheet, heading, moment, plural
+from study.report.formatting import NONE, number, share_with_interval, whole, with_interval
 from study.report.markup import (
     Content,
     Html,
@@ -18,10 +20,8 @@ from study.report.markup import (
     table,
     tag,
 )
-from study.report.numbers import NONE, number, share_with_interval, whole, with_interval
-from study.report.sheet import Sheet, heading, moment, plural
+from study.stats.estimate import Estimate
 from study.stats.summary import Summary
-from study.stats.values import Estimate
 
 KINDS = {
     MethodKind.TEST: "under\u00a0test",

@@ -5,16 +5,16 @@ from __future__ import annotations
 from enhancers.asset_files import asset_text
 from study.analysis import Analysis, Dataset
 from study.analysis.log import run
-from study.keyfile import Key
 from study.report.conduct import balance, blinding, left_out
+from study.report.context import Sheet, heading
 from study.report.criteria import criterion
 from study.report.markup import Html, join, tag
 from study.report.methods import reproducibility, statistics
 from study.report.overview import design, masthead, readers, summary
 from study.report.readings import preferences, steadiness
-from study.report.sheet import Sheet, heading
 from study.stats.intervals import RESAMPLES
-from study.store import Store
+from study.storage.key_file import Key
+from study.storage.store import Store
 
 
 def make(

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from study.analysis.comparing import Preferences
-from study.analysis.steadiness import Drift
+from study.analysis.comparison import Preferences
+from study.analysis.reader_consistency import Drift
 from study.report import figures
+from study.report.context import Sheet, heading
 from study.report.criteria import asked
-from study.report.markup import Content, Html, Notes, join, paragraph, section, table, tag
-from study.report.numbers import (
+from study.report.formatting import (
     NONE,
     bootstrap,
     number,
@@ -20,10 +20,10 @@ from study.report.numbers import (
     value,
     with_interval,
 )
-from study.report.sheet import Sheet, heading
+from study.report.markup import Content, Html, Notes, join, paragraph, section, table, tag
+from study.stats.estimate import Estimate, Interval
+from study.stats.intra_reader import POOLED, RepeatReliability
 from study.stats.reliability import FLAG_BELOW
-from study.stats.repeats import POOLED, RepeatReliability
-from study.stats.values import Estimate, Interval
 
 NO_REPEATS = "No hidden repeat was read."
 

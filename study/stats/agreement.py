@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from study.stats.chance import (
+from study.stats.chance_agreement import (
     CONGER,
     FLEISS,
     GWET,
@@ -22,10 +22,10 @@ from study.stats.chance import (
     Sample,
     agreement_weights,
 )
+from study.stats.estimate import LEVEL, Estimate, Floats, Interval, PValue
 from study.stats.intervals import RESAMPLES, cluster_weights, percentile, t_interval
 from study.stats.scale import Scale
 from study.stats.table import Ratings
-from study.stats.values import LEVEL, Estimate, Floats, Interval, PValue
 
 CERTAIN = 1e-12
 """Chance agreement this close to 1 leaves no room for a coefficient."""

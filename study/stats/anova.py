@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import stats
 
-from study.stats.values import Floats, finite
+from study.stats.estimate import Floats, finite
 
 ROUNDING = 1e-12
 """A mean square this small beside the mean squared score is a rounding error."""

@@ -9,9 +9,9 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import stats
 
-from study.errors import StatisticsError
+from study.domain.errors import StatisticsError
+from study.stats.estimate import PValue
 from study.stats.preference import Choice, even_test
-from study.stats.values import PValue
 
 BLOCKS = 4
 """Parts of a session that positions are counted in."""

@@ -15,10 +15,10 @@ from dataclasses import dataclass, replace
 import numpy as np
 from scipy.sparse.csgraph import connected_components
 
-from study.errors import StatisticsError
+from study.domain.errors import StatisticsError
+from study.stats.estimate import LEVEL, Estimate, Floats
 from study.stats.intervals import cluster_weights, percentile, z_interval
 from study.stats.preference import Choice, Preference
-from study.stats.values import LEVEL, Estimate, Floats
 
 STEPS = 50
 CLOSE = 1e-10

@@ -9,12 +9,12 @@ from itertools import combinations
 
 import numpy as np
 
-from study.errors import StatisticsError
+from study.domain.errors import StatisticsError
 from study.stats.agreement import CERTAIN
-from study.stats.chance import agreement_weights
+from study.stats.chance_agreement import agreement_weights
+from study.stats.estimate import LEVEL, Estimate, Floats, finite
 from study.stats.intervals import z_interval
 from study.stats.table import Ratings
-from study.stats.values import LEVEL, Estimate, Floats, finite
 
 TITLES = {
     "identity": "Cohen's kappa",

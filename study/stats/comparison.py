@@ -8,12 +8,12 @@ from itertools import combinations
 import numpy as np
 from scipy import stats
 
-from study.errors import StatisticsError
-from study.stats.correction import ALPHA, Corrected, Family, correct, family
+from study.domain.errors import StatisticsError
+from study.stats.estimate import LEVEL, Estimate, PValue
 from study.stats.intervals import RESAMPLES
+from study.stats.multiple_testing import ALPHA, Corrected, Family, correct, family
 from study.stats.paired import FEW, PairedComparison, ReaderDifference, compare_pair
 from study.stats.panel import Panel
-from study.stats.values import LEVEL, Estimate, PValue
 
 
 @dataclass(frozen=True)

@@ -8,8 +8,8 @@ from collections.abc import Sequence
 import numpy as np
 from scipy import stats
 
-from study.errors import StatisticsError
-from study.stats.values import LEVEL, Estimate, Floats, Interval
+from study.domain.errors import StatisticsError
+from study.stats.estimate import LEVEL, Estimate, Floats, Interval
 
 RESAMPLES = 2000
 """Bootstrap resamples unless another number is asked for."""

@@ -13,11 +13,11 @@ from dataclasses import replace
 
 import numpy as np
 
-from study.errors import StatisticsError
+from study.domain.errors import StatisticsError
 from study.stats.agreement import CERTAIN, NO_PAIRS, NO_VARIATION, Agreement
+from study.stats.estimate import LEVEL, Floats, Interval
 from study.stats.intervals import RESAMPLES, cluster_weights, percentile, t_interval
 from study.stats.table import Ratings
-from study.stats.values import LEVEL, Floats, Interval
 
 METRICS = ("nominal", "ordinal", "interval", "ratio")
 CHUNK = 4_000_000

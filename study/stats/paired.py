@@ -9,8 +9,8 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import stats
 
+from study.stats.estimate import LEVEL, Estimate, Floats, PValue, tidy
 from study.stats.intervals import RESAMPLES, cluster_weights, percentile, t_interval, wilson
-from study.stats.values import LEVEL, Estimate, Floats, PValue, tidy
 
 EXACT_UP_TO = 50
 """Most differences for which scipy uses Wilcoxon's exact distribution, without ties and zeros."""

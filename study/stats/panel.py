@@ -7,9 +7,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from study.errors import StatisticsError
+from study.domain.errors import StatisticsError
+from study.stats.estimate import Floats, tidy
 from study.stats.table import Row, clusters_of
-from study.stats.values import Floats, tidy
 
 
 @dataclass(frozen=True, eq=False)

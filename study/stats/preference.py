@@ -9,8 +9,8 @@ from enum import StrEnum
 import numpy as np
 from scipy import stats
 
+from study.stats.estimate import LEVEL, Estimate, PValue
 from study.stats.intervals import RESAMPLES, cluster_weights, percentile, proportion
-from study.stats.values import LEVEL, Estimate, PValue
 
 
 class Preference(StrEnum):

@@ -19,9 +19,9 @@ import numpy as np
 from scipy import stats
 
 from study.stats.anova import MeanSquares, f_limits, mean_squares
+from study.stats.estimate import LEVEL, Estimate, Floats, Interval, finite
 from study.stats.intervals import RESAMPLES, cluster_weights, percentile
 from study.stats.table import Ratings
-from study.stats.values import LEVEL, Estimate, Floats, Interval, finite
 
 FORMS = ("1,1", "A,1", "C,1", "1,k", "A,k", "C,k")
 ELSEWHERE = dict(

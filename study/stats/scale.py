@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from study.errors import StatisticsError
-from study.stats.values import Floats
+from study.domain.errors import StatisticsError
+from study.stats.estimate import Floats
 
 LARGEST = 1001
 """Categories a declared range may have."""

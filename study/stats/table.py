@@ -10,9 +10,9 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from study.errors import StatisticsError
+from study.domain.errors import StatisticsError
+from study.stats.estimate import Floats
 from study.stats.scale import Scale
-from study.stats.values import Floats
 
 Codes = NDArray[np.int64]
 

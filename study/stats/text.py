@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import fields, is_dataclass
 
-from study.stats.correction import Corrected
-from study.stats.values import Estimate, Interval, PValue
+from study.stats.estimate import Estimate, Interval, PValue
+from study.stats.multiple_testing import Corrected
 
 STEP = "  "
 MANY = 12

@@ -14,8 +14,8 @@ import pytest
 from enhancers.batch import Local, Plan, Row, Status, listed, requests, run
 from enhancers.batch.cluster import Cluster, connected
 from enhancers.errors import ParameterError, ReadingRoomError
-from tests import files
-from tests.batch.folders import fill, results
+from tests.support import image_files
+from tests.support.batch_folders import fill, results
 
 
 class Fake:
@@ -100,8 +100,8 @@ def test_an_actor_is_killed_and_the_bytes_are_those_of_one_machine(tmp_path: Pat
     rng = np.random.default_rng(0)
     for index in range(2):
         noise = rng.integers(0, 4096, (320, 320)).astype(np.uint16)
-        (folder / f"noise{index}.png").write_bytes(files.png(noise))
-    broken = files.bad_files()["truncated_png"]
+        (folder / f"noise{index}.png").write_bytes(image_files.png(noise))
+    broken = image_files.bad_files()["truncated_png"]
     (folder / "z.png").write_bytes(broken.data)
     far = plan(folder, "srad,clahe", "far", srad__steps="300")
     here = plan(folder, "srad,clahe", "here", srad__steps="300")

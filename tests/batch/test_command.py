@@ -9,8 +9,8 @@ import pytest
 
 from enhancers.__main__ import main
 from enhancers.cli.batch import with_address
-from tests import files
-from tests.batch.folders import fill, results
+from tests.support import image_files
+from tests.support.batch_folders import fill, results
 
 
 @pytest.fixture
@@ -134,4 +134,4 @@ def test_an_interrupted_batch_says_130_and_writes_its_table(
     text = (tmp_path / "out" / "summary.csv").read_text()
     assert text.count(",done,") == 1
     assert text.count(",not run,") == 2
-    assert not any(name in text for name in files.PATIENT)
+    assert not any(name in text for name in image_files.PATIENT)

@@ -16,7 +16,7 @@ from enhancers.batch.local import Apart
 from enhancers.batch.plan import Task
 from enhancers.batch.worker import Answer, Facts, Failure
 from enhancers.errors import ReadingRoomError
-from tests.batch.folders import fill, results
+from tests.support.batch_folders import fill, results
 
 TASK = Task("0" * 64, None, "clahe", (), 0, None, "png")
 SAME = (("numpy", "2.0"),)

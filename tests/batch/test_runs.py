@@ -19,8 +19,8 @@ from enhancers.compare import enhance
 from enhancers.load import load
 from enhancers.save import read_png16, to_png16, to_tiff_source
 from enhancers.settings import get_settings
-from tests import files
-from tests.batch.folders import fill, results
+from tests.support import image_files
+from tests.support.batch_folders import fill, results
 
 
 @pytest.fixture
@@ -84,7 +84,7 @@ def test_what_changed_is_done_again(folder: Path, options: dict[str, object]) ->
 def test_a_changed_seed_or_file_is_done_again(folder: Path) -> None:
     go(plan(folder))
     assert statuses(go(plan(folder, seed=1)))["a.png", "clahe"] == "done"
-    (folder / "a.png").write_bytes(files.png(files.ramp(40, 60).astype(np.uint16)))
+    (folder / "a.png").write_bytes(image_files.png(image_files.ramp(40, 60).astype(np.uint16)))
     again = statuses(go(plan(folder, seed=1)))
     assert again["a.png", "clahe"] == "done"
     assert again["sub/IM0001", "clahe"] == "kept"
@@ -136,7 +136,7 @@ def test_all_slices_reuse_the_one_that_is_there(folder: Path) -> None:
 
 def test_bad_files_are_reported_and_stop_nothing(tmp_path: Path) -> None:
     folder = fill(tmp_path / "in")
-    bad = files.bad_files()
+    bad = image_files.bad_files()
     for key, file in bad.items():
         (folder / f"bad-{key}-{file.name}").write_bytes(file.data)
     os.mkfifo(folder / "pipe.png")
@@ -188,7 +188,7 @@ def test_leftovers_of_dead_processes_are_removed(folder: Path) -> None:
 def test_nothing_of_the_patient_is_written(folder: Path) -> None:
     go(plan(folder, slices="all"))
     written = b"".join(p.read_bytes() for p in (folder.parent / "out").rglob("*") if p.is_file())
-    for secret in files.PATIENT:
+    for secret in image_files.PATIENT:
         assert secret.encode() not in written
     assert str(folder.parent).encode() not in written
 
@@ -203,7 +203,7 @@ def test_tiffs_are_in_source_units(folder: Path) -> None:
 def test_strange_names_stay_one_row_and_run_no_formula(tmp_path: Path) -> None:
     folder = tmp_path / "in"
     folder.mkdir()
-    data = files.png(files.ramp().astype(np.uint16))
+    data = image_files.png(image_files.ramp().astype(np.uint16))
     names = ["=1+1.png", "two\nlines.png", os.fsdecode(b"\xff\xfe.png"), "x" * 252 + "y", "a,b"]
     for name in names:
         (folder / name).write_bytes(data)

@@ -10,8 +10,7 @@ from enhancers.classical.clahe import clahe, lightness
 from enhancers.image import Pixels, from_array
 from enhancers.method import Modality
 from enhancers.phantoms import phantom
-
-from .images import colour_photograph, last, noisy, photograph, psnr
+from tests.support.classical_images import colour_photograph, last, noisy, photograph, psnr
 
 
 def eight_bit(pixels: Pixels, clip_limit: float, tiles: int = 8) -> Pixels:

@@ -8,8 +8,7 @@ from enhancers.classical.n4 import CONVERGENCE, divide, effective_shrink, foregr
 from enhancers.image import Pixels, from_array
 from enhancers.method import Modality
 from enhancers.phantoms import phantom
-
-from .images import last
+from tests.support.classical_images import last
 
 
 def drift(height: int, width: int) -> Pixels:

@@ -7,8 +7,7 @@ from enhancers.classical.nlm import nlm
 from enhancers.image import Pixels, from_array
 from enhancers.method import Modality
 from enhancers.phantoms import phantom
-
-from .images import colour_photograph, last, noisy, photograph, psnr, rician
+from tests.support.classical_images import colour_photograph, last, noisy, photograph, psnr, rician
 
 SETTINGS = {"beta": 1.2, "patch": 5, "search": 11}
 

@@ -7,8 +7,7 @@ from enhancers.classical.pipelines import run, stages
 from enhancers.image import Pixels, from_array
 from enhancers.method import Modality
 from enhancers.phantoms import phantom
-
-from .images import colour_photograph, last, noisy, psnr, rician, speckled
+from tests.support.classical_images import colour_photograph, last, noisy, psnr, rician, speckled
 
 
 def steps(pixels: Pixels, modality: Modality, **given: object) -> list[Step]:

@@ -8,8 +8,7 @@ from enhancers.classical.srad import FLOOR, canonical_settings, settings, srad
 from enhancers.image import Pixels, from_array
 from enhancers.method import Modality
 from enhancers.phantoms import phantom
-
-from .images import last, photograph, psnr, speckled
+from tests.support.classical_images import last, photograph, psnr, speckled
 
 
 def run(pixels: Pixels, **given: object) -> Pixels:

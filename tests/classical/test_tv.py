@@ -7,8 +7,7 @@ from enhancers.base import load_method
 from enhancers.classical.tv import tv
 from enhancers.image import from_array
 from enhancers.method import Modality
-
-from .images import last, noisy, photograph, psnr
+from tests.support.classical_images import last, noisy, photograph, psnr
 
 
 def variation(pixels: np.ndarray) -> float:

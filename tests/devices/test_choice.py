@@ -10,7 +10,7 @@ import pytest
 from enhancers import devices
 from enhancers.devices import choice
 from enhancers.errors import ParameterError, ReadingRoomError
-from tests.devices.machine import configure, pretend
+from tests.support.pretended_devices import configure, pretend
 
 
 @pytest.fixture

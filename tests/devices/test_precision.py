@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from enhancers.devices.precision import halved, network_dtype, precision_name, prepare
-from tests.devices.machine import configure, pretend
+from tests.support.pretended_devices import configure, pretend
 
 
 @pytest.mark.parametrize(

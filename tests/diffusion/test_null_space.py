@@ -23,10 +23,10 @@ from enhancers.diffusion.null_space import (
 from enhancers.diffusion.schedule import keyed_noise, timeline
 from enhancers.image import from_array
 from enhancers.method import Modality
+from enhancers.networks.load import pixel_prior
+from enhancers.networks.training.architectures import scheduler
 from enhancers.operators import BlockMean
 from enhancers.phantoms import phantom
-from enhancers.priors.load import pixel_prior
-from enhancers.priors.networks import scheduler
 from enhancers.registry import resolve
 
 SIGNAL = scheduler().alphas_cumprod

@@ -12,8 +12,8 @@ from enhancers.diffusion.pseudo_label import compose, guided_step, sample
 from enhancers.diffusion.schedule import timeline
 from enhancers.image import Pixels, from_array
 from enhancers.method import Modality, ParameterValue
+from enhancers.networks.training.architectures import scheduler
 from enhancers.phantoms import phantom
-from enhancers.priors.networks import scheduler
 from enhancers.registry import resolve
 
 SIGNAL = scheduler().alphas_cumprod

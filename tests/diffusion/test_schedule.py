@@ -18,8 +18,8 @@ from enhancers.diffusion.schedule import (
     signal_of,
     timeline,
 )
-from enhancers.priors.entry import Schedule
-from enhancers.priors.networks import scheduler
+from enhancers.networks.entry import Schedule
+from enhancers.networks.training.architectures import scheduler
 
 SIGNAL = scheduler().alphas_cumprod
 

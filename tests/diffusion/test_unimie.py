@@ -11,8 +11,8 @@ from enhancers.diffusion.schedule import timeline
 from enhancers.diffusion.unimie import Lighting, cell_means, paper_step
 from enhancers.image import Pixels, from_array
 from enhancers.method import Modality
+from enhancers.networks.training.architectures import scheduler
 from enhancers.phantoms import phantom
-from enhancers.priors.networks import scheduler
 from enhancers.registry import resolve
 
 CLEAN = phantom("cardiac_mr", size=128, seed=5).pixels

@@ -4,13 +4,13 @@ import zipfile
 
 import pytest
 
-from study import staff
-from study.protocol import Protocol, Status
-from study.serve import build_app
-from study.staff import StaffRole
-from study.tastes import Taste
-from tests.study import small
-from tests.study.serving import served
+from study.accounts import staff
+from study.accounts.staff import StaffRole
+from study.demo.reader_model import Taste
+from study.domain.protocol import Protocol, Status
+from study.server.standalone import build_app
+from tests.support import small_studies
+from tests.support.served_study import served
 
 pytestmark = pytest.mark.e2e
 
@@ -23,7 +23,7 @@ class Study:
     """A served study and its accounts."""
 
     def __init__(self, folder):
-        made = small.draft(folder, PROTOCOL)
+        made = small_studies.draft(folder, PROTOCOL)
         self.store, self.folder, self.key_path = made.store, folder, made.key_path
         self.secrets = {
             name: staff.add(self.store, name, role, actor="setup").secret
@@ -88,7 +88,7 @@ def test_a_study_is_planned_built_frozen_and_opened(as_anna, study):
     assert study.store.protocol().readers == 3
     assert [q.code for q in study.store.protocol().questions][2] == "noise"
 
-    folder = small.write_methods(study.folder / "images", NAMES)
+    folder = small_studies.write_methods(study.folder / "images", NAMES)
     archive = study.folder / "images.zip"
     with zipfile.ZipFile(archive, "w") as made:
         for file in folder.rglob("*.png"):
@@ -154,14 +154,18 @@ def test_a_monitor_sees_progress_and_no_other_page(page, study):
 def test_a_study_is_closed_and_unblinded_by_two_persons(as_anna, study, browser):
     from sqlalchemy import select
 
-    from study.models import Method
-    from study.simulate import read
+    from study.demo.simulated_readers import read
+    from study.storage.models import Method
 
     page = as_anna
     with study.store.read() as session:
         methods = session.scalars(select(Method.id)).all()
     for code in ("R02", "R03"):
-        read(study.store, code, Taste(code, {m: 2.0 + n for n, m in enumerate(methods)}, seed=1))
+        read(
+            study.store,
+            code,
+            Taste(code, {m: 2.0 + n for n, m in enumerate(methods)}, seed=1),
+        )
     turn(page, "Close and unblind")
     confirm(page, "#confirm-close", "#close")
     page.wait_for_selector("#notice >> text=The study is closed")

@@ -10,8 +10,8 @@ import pytest
 import uvicorn
 from fastapi import FastAPI
 
-from study.demo_web import Demonstration
-from study.serve import address, bind
+from study.demo.site import Demonstration
+from study.server.standalone import address, bind
 from tests.e2e.conftest import open_page
 
 pytestmark = pytest.mark.e2e

@@ -9,7 +9,7 @@ from enhancers.ui import build
 from enhancers.ui.evidence_files import ROUTE
 from tests.e2e.conftest import open_page
 from tests.e2e.test_compare_page import tab, visit
-from tests.evidence_folder import write_folder
+from tests.support.evidence_folder import write_folder
 
 pytestmark = pytest.mark.e2e
 
@@ -117,7 +117,7 @@ def test_links_lead_to_chapters_and_commands_are_copied(opened):
     page.locator("#evidence--denoising [data-copy]").click()
     page.wait_for_selector("#evidence--denoising [data-copy]:text('Copied')")
     copied = page.evaluate("navigator.clipboard.readText()")
-    assert copied == "python -m enhancers bench evidence --data DIR --only denoise"
+    assert copied == "python -m benchmarks evidence --data DIR --only denoise"
     go(page, "Segmentation of enhanced images")
     assert "This was not measured here yet" in page.inner_text("#segmentation")
 

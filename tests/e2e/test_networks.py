@@ -7,14 +7,14 @@ import shutil
 import pytest
 
 from enhancers import settings as settings_room
-from enhancers.priors import added
+from enhancers.networks import user_networks
 from enhancers.ui import build
 from enhancers.ui.warm_up import import_networks
 from tests.e2e.conftest import open_page
 from tests.e2e.test_compare_page import panels, run, set_fold, tab, tick, upload, visit
 from tests.e2e.test_queue import noise
-from tests.files import png
-from tests.priors.shelf_files import guided_file
+from tests.support.image_files import png
+from tests.support.network_files import guided_file
 
 pytestmark = pytest.mark.e2e
 
@@ -127,7 +127,7 @@ def test_a_dropped_checkpoint_is_converted_and_sampled_from(networks, tmp_path):
     page.wait_for_selector("#provenance :text('liver-ct')")
     text = page.inner_text("#provenance")
     assert text.count("liver-ct") >= 2
-    (entry,) = added.read_all().priors
+    (entry,) = user_networks.read_all().priors
     assert entry.origin.file == "liver-ct.pt"
 
 
@@ -142,7 +142,7 @@ def test_a_damaged_file_is_told_and_nothing_is_lost(networks, models, tmp_path):
     assert row(page, "liver-ct").get_attribute("data-status") == "present"
     assert [path.name for path in models.iterdir() if not path.name.startswith(".")] == ["liver-ct"]
 
-    record = models / "liver-ct" / added.NAME
+    record = models / "liver-ct" / user_networks.NAME
     facts = json.loads(record.read_text())
     record.write_text(json.dumps({**facts, "channels": 7}))
     tab(page, "Study")

@@ -7,7 +7,7 @@ from contextlib import ExitStack
 import numpy as np
 import pytest
 
-from enhancers import lanes
+from enhancers import job_queue
 from enhancers import settings as settings_room
 from enhancers.base import load_method
 from enhancers.compare import Request, compare, estimate_seconds, runs
@@ -16,7 +16,7 @@ from enhancers.ui import build
 from enhancers.ui.warm_up import import_networks
 from tests.e2e.conftest import open_page
 from tests.e2e.test_compare_page import choose_sample, set_fold, tab, tick, upload, visit
-from tests.files import png
+from tests.support.image_files import png
 
 pytestmark = pytest.mark.e2e
 
@@ -65,7 +65,7 @@ def address(serve, tmp_path_factory):
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("READINGROOM_CACHE_DIR", str(tmp_path_factory.mktemp("cache")))
         patch.setattr(runs, "load_method", Slowed)
-        patch.setattr(lanes, "_lanes", {})
+        patch.setattr(job_queue, "_lanes", {})
         settings_room.get_settings.cache_clear()
         import_networks()
         image = from_array(noise().astype(np.float32) / 255)
@@ -106,7 +106,7 @@ def people(visitors):
 @pytest.fixture
 def device():
     """A run of nobody's that holds the device until it leaves."""
-    with lanes.lane("cpu").join() as ticket:
+    with job_queue.lane("cpu").join() as ticket:
         assert ticket.wait(60)
         yield ticket
 
@@ -190,7 +190,7 @@ def test_stop_and_a_closed_tab_leave_the_line_and_filters_pass_it(people, device
 def free():
     """Wait until nobody uses the device or stands in line."""
     for _ in range(100):
-        if lanes.lane("cpu").newcomer() is None:
+        if job_queue.lane("cpu").newcomer() is None:
             return
         time.sleep(0.1)
     pytest.fail("somebody still holds the device")

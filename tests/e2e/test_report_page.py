@@ -9,7 +9,7 @@ import pytest
 from study.analysis import analyse
 from study.report import render
 from tests.e2e.conftest import open_page
-from tests.study.datasets import dataset
+from tests.support.simulated_datasets import dataset
 
 pytestmark = pytest.mark.e2e
 STRENGTHS = {"M1": 2.6, "M2": 3.2, "M3": 4.1, "M4": 3.6}

@@ -15,7 +15,7 @@ from fastapi import FastAPI
 from enhancers.display import difference_map, presets_for, to_u16, window_u8
 from enhancers.image import Window
 from enhancers.method import Modality
-from enhancers.viewer import Panel, PixelStore, Viewer, payload, router
+from enhancers.ui.viewer import Panel, PixelStore, Viewer, payload, router
 
 pytestmark = pytest.mark.e2e
 

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from study.protocol import CATALOG, PAIR, PREFERENCE
+from study.domain.protocol import CATALOG, PAIR, PREFERENCE
 from tests.e2e.conftest import open_page
-from tests.study import outcome, whole
+from tests.support import complete_study, expected_outcome
 
 pytestmark = [pytest.mark.e2e, pytest.mark.slow]
 
@@ -23,7 +23,7 @@ COUNTS = re.compile(r"\d+ of \d+|width: [\d.]+%|aria-posinset=\"\d+\"")
 class Person:
     """A reader at a screen, who answers by the keyboard."""
 
-    def __init__(self, page, judge: whole.Logged) -> None:
+    def __init__(self, page, judge: complete_study.Logged) -> None:
         self.page, self.judge = page, judge
         self.said: list[str] = []
         self.pages: dict[str, str] = {}
@@ -88,17 +88,21 @@ class Person:
 
 
 def test_a_whole_study_with_a_person_at_a_screen(browser, tmp_path: Path) -> None:
-    study = whole.make(tmp_path)
-    others = [code for code in outcome.CODES if code != READER]
-    with whole.server(study) as root, open_page(browser) as page, ThreadPoolExecutor(1) as pool:
-        reading = pool.submit(whole.read, study, root, others)
+    study = complete_study.make(tmp_path)
+    others = [code for code in expected_outcome.CODES if code != READER]
+    with (
+        complete_study.server(study) as root,
+        open_page(browser) as page,
+        ThreadPoolExecutor(1) as pool,
+    ):
+        reading = pool.submit(complete_study.read, study, root, others)
         person = Person(page, study.judge(READER))
         person.come_in(f"{root}/reader/join/{study.links[READER].rsplit('/', 1)[-1]}")
         person.agree()
         person.check_screen()
         person.read(person.start("Start the training"), 1)
         page.get_by_role("button", name="Next pair", exact=True).last.click()
-        left = person.read(person.start("Start reading"), whole.PAIRS - 1)
+        left = person.read(person.start("Start reading"), complete_study.PAIRS - 1)
         with page.expect_response("**/reader/api/pair") as answer:
             page.get_by_role("button", name="Go on").click()
         assert left["screen"]["kind"] == "guess"
@@ -107,12 +111,12 @@ def test_a_whole_study_with_a_person_at_a_screen(browser, tmp_path: Path) -> Non
         reading.result()
         check_nothing_is_kept(person)
         check_pages(person, study.secrets)
-        whole.study("close", study.folder)
+        complete_study.study("close", study.folder)
         page.reload()
         page.get_by_text("This study is closed.").wait_for()
-    outcome.check_masked(study, tmp_path)
-    outcome.check_named(study, tmp_path)
-    outcome.check_complete(study)
+    expected_outcome.check_masked(study, tmp_path)
+    expected_outcome.check_named(study, tmp_path)
+    expected_outcome.check_complete(study)
     look_at(browser, tmp_path / "report.html")
 
 
@@ -132,7 +136,7 @@ def check_nothing_is_kept(person: Person) -> None:
 def check_pages(person: Person, secrets: frozenset[str]) -> None:
     """The page is the same at every pair but for the count, and names nothing."""
     tokens = list(person.pages)
-    assert len(tokens) == whole.PAIRS
+    assert len(tokens) == complete_study.PAIRS
     plain = {COUNTS.sub("", person.pages[token]) for token in tokens[1:]}
     assert len(plain) == 1, sorted(plain, key=len)[:2]
     text = "\n".join([*plain, *person.page.asked]).lower()

@@ -17,8 +17,8 @@ from enhancers.colour import luminance
 from enhancers.diffusion.schedule import signal_of, timeline
 from enhancers.errors import OutOfDeviceMemory, ParameterError, PriorMissing
 from enhancers.evaluation.baselines import (
-    chain,
     dark_channel,
+    ddpm_chain,
     dip,
     dps,
     histogram,
@@ -27,15 +27,15 @@ from enhancers.evaluation.baselines import (
     second_order,
     turned,
 )
+from enhancers.evaluation.baselines.baseline import Baseline, Work
 from enhancers.evaluation.baselines.catalog import BASELINES, baseline
-from enhancers.evaluation.baselines.kinds import Baseline, Work
 from enhancers.evaluation.problem import Degraded, Task
 from enhancers.image import Pixels
 from enhancers.method import Modality
+from enhancers.networks.entry import Schedule
+from enhancers.networks.load import pixel_prior
+from enhancers.networks.training.architectures import scheduler
 from enhancers.operators import BlockMean
-from enhancers.priors.entry import Schedule
-from enhancers.priors.load import pixel_prior
-from enhancers.priors.networks import scheduler
 
 STEPS = 2
 """Enough for what every baseline promises, and quick."""
@@ -300,7 +300,7 @@ def test_the_ancestral_step_is_that_of_ddpm(t: int):
     z = torch.randn(x.shape, generator=torch.Generator().manual_seed(5))
     moment = timeline(signal, 1000)[999 - t]
     assert moment.t == t
-    found = chain.ancestral(moment, x, moment.clean(x, noise).clamp(-1, 1), z)
+    found = ddpm_chain.ancestral(moment, x, moment.clean(x, noise).clamp(-1, 1), z)
     expected = theirs.step(noise, t, x, generator=torch.Generator().manual_seed(5)).prev_sample
     assert torch.allclose(found, expected, atol=5e-4)
 
@@ -308,7 +308,7 @@ def test_the_ancestral_step_is_that_of_ddpm(t: int):
 def test_the_last_ancestral_step_is_the_clean_estimate():
     moment = timeline(scheduler().alphas_cumprod, 10)[-1]
     x, x0, z = torch.randn((3, 1, 1, 4, 4))
-    assert torch.allclose(chain.ancestral(moment, x, x0, z), x0)
+    assert torch.allclose(ddpm_chain.ancestral(moment, x, x0, z), x0)
 
 
 def test_the_low_pass_keeps_what_is_smooth_and_drops_what_is_not():

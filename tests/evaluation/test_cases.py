@@ -9,12 +9,12 @@ import pytest
 
 from enhancers.errors import ImageReadError, ParameterError, ReadingRoomError
 from enhancers.evaluation.cases import MASK_ENDING, read_cases
-from enhancers.evaluation.posing import cropped
+from enhancers.evaluation.conditions import cropped
 from enhancers.method import Modality
+from enhancers.networks.training.corpus import held_out
 from enhancers.phantoms import phantom
-from enhancers.priors.corpus import held_out
 from enhancers.save import save_png16
-from tests.files import dicom, ramp
+from tests.support.image_files import dicom, ramp
 
 
 def archive(path: Path, *, images: int = 30, subjects: int = 10, masks: bool = False) -> list[str]:

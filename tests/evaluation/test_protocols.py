@@ -7,13 +7,13 @@ import pytest
 
 from enhancers.degrade import KINDS, degrade
 from enhancers.errors import ParameterError, UnknownMethod
-from enhancers.evaluation.candidates import candidate, chosen, expand
 from enhancers.evaluation.cases import MODALITIES, seed_of
-from enhancers.evaluation.contenders import SWEEPS, VARIANTS
+from enhancers.evaluation.conditions import pose
 from enhancers.evaluation.measures import MEASURES
-from enhancers.evaluation.posing import pose
+from enhancers.evaluation.methods_under_test import candidate, chosen, expand
 from enhancers.evaluation.problem import Case, Degraded
 from enhancers.evaluation.protocols import PROTOCOLS, Condition, protocol
+from enhancers.evaluation.variants import SWEEPS, VARIANTS
 from enhancers.image import MedicalImage, Window
 from enhancers.method import Modality
 from enhancers.phantoms import phantom

@@ -13,13 +13,13 @@ import pytest
 from enhancers.__main__ import main
 from enhancers.errors import ParameterError, PriorMissing, ReadingRoomError
 from enhancers.evaluation import runs
-from enhancers.evaluation.candidates import Candidate, chosen
 from enhancers.evaluation.cases import read_cases
+from enhancers.evaluation.methods_under_test import Candidate, chosen
 from enhancers.evaluation.pictures import place
 from enhancers.evaluation.protocols import protocol
 from enhancers.evaluation.report import write
-from enhancers.evaluation.runs import Plan, Row, count, run
-from enhancers.evaluation.store import ROWS, Measured, RowStore
+from enhancers.evaluation.runs import Plan, count, run
+from enhancers.evaluation.store import ROWS, Measured, Row, RowStore
 from enhancers.phantoms import phantom
 from enhancers.save import read_png16, save_png16
 

@@ -10,9 +10,8 @@ from scipy import stats
 
 from enhancers.evaluation.problem import Case
 from enhancers.evaluation.protocols import protocol
-from enhancers.evaluation.runs import Row
 from enhancers.evaluation.statistics import Pair, compare, holm, interval, signed_rank
-from enhancers.evaluation.store import Measured
+from enhancers.evaluation.store import Measured, Row
 from enhancers.evaluation.summary import ALL, summarise
 from enhancers.evaluation.tables import as_markdown, number, row_frame
 from enhancers.method import Modality

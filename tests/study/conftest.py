@@ -10,10 +10,10 @@ from pathlib import Path
 import pytest
 from sqlalchemy import create_engine, make_url
 
-from study.store import Store
-from study.toy import toy_study
-from tests.study.desk import PROTOCOL, Desk
-from tests.study.ruled import ruled_study
+from study.storage.store import Store
+from tests.support.constrained_study import ruled_study
+from tests.support.submissions import PROTOCOL, Desk
+from tests.support.tiny_study import toy_study
 
 POSTGRES = os.environ.get("READINGROOM_TEST_POSTGRES_URL", "")
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from enhancers.base import Step, finished
-from enhancers.evaluation.baselines.kinds import Work
+from enhancers.evaluation.baselines.baseline import Work
 from enhancers.image import Pixels
 
 

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from types import MappingProxyType
 
 from enhancers.errors import ParameterError
-from enhancers.evaluation.baselines.kinds import Baseline
+from enhancers.evaluation.baselines.baseline import Baseline
 from enhancers.method import Citation, nearest
 
 _HERE = "enhancers.evaluation.baselines."

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 import numpy as np
 
 from enhancers.base import Step, Stopwatch, finished
-from enhancers.evaluation.baselines.kinds import Work
+from enhancers.evaluation.baselines.baseline import Work
 from enhancers.image import Pixels
 
 PATCH_SHARE = 15 / 512

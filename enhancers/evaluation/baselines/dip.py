@@ -17,7 +17,7 @@ from torch.nn import functional as F
 
 from enhancers.base import Figure, Step, Stopwatch, finished
 from enhancers.diffusion.tiles import Padding, pad
-from enhancers.evaluation.baselines.kinds import Work
+from enhancers.evaluation.baselines.baseline import Work
 from enhancers.image import Pixels
 from enhancers.operators import BlockMean, Identity, Operator
 

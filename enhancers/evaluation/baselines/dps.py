@@ -17,11 +17,11 @@ from enhancers.base import Step, Stopwatch, finished
 from enhancers.devices.oom import is_out_of_memory
 from enhancers.diffusion.schedule import START, Moment, keyed_noise, timeline
 from enhancers.errors import OutOfDeviceMemory
-from enhancers.evaluation.baselines.chain import Problem, ancestral, problem
-from enhancers.evaluation.baselines.kinds import Work
+from enhancers.evaluation.baselines.baseline import Work
+from enhancers.evaluation.baselines.ddpm_chain import Problem, ancestral, problem
 from enhancers.image import Pixels
+from enhancers.networks.load import PixelPrior, as_noise
 from enhancers.operators import Operator
-from enhancers.priors.load import PixelPrior, as_noise
 
 ZETA, NOISE_FREE = 0.8, 2.0
 """ζ for `ZETA_ELEMENTS` and `ZETA_STEPS`, and how much more where the measurement has no noise.

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 import numpy as np
 
 from enhancers.base import Figure, Step, finished
-from enhancers.evaluation.baselines.kinds import Work
+from enhancers.evaluation.baselines.baseline import Work
 from enhancers.image import Pixels
 
 BINS = 4096

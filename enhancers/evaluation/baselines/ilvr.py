@@ -15,9 +15,9 @@ from torch.nn import functional as F
 from enhancers.base import Step, Stopwatch, finished
 from enhancers.devices import Pace
 from enhancers.diffusion.schedule import START, keyed_noise, noise_level_step, timeline
+from enhancers.evaluation.baselines.baseline import Work
 from enhancers.evaluation.baselines.bicubic import enlarged
-from enhancers.evaluation.baselines.chain import Problem, ancestral, problem
-from enhancers.evaluation.baselines.kinds import Work
+from enhancers.evaluation.baselines.ddpm_chain import Problem, ancestral, problem
 from enhancers.image import Pixels
 
 DENOISING_SCALE = 2

@@ -13,10 +13,10 @@ from torch import Tensor
 
 from enhancers.base import Step, Stopwatch, finished
 from enhancers.devices import Pace
+from enhancers.diffusion.null_space_steps import make_consistent
 from enhancers.diffusion.schedule import START, Moment, keyed_noise, timeline
-from enhancers.diffusion.steps import make_consistent
-from enhancers.evaluation.baselines.chain import problem
-from enhancers.evaluation.baselines.kinds import Work
+from enhancers.evaluation.baselines.baseline import Work
+from enhancers.evaluation.baselines.ddpm_chain import problem
 from enhancers.image import Pixels
 
 PREVIEW_EVERY = 5

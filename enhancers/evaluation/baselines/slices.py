@@ -17,10 +17,10 @@ import numpy as np
 
 from enhancers.base import Step, Stopwatch, finished
 from enhancers.devices import Pace
-from enhancers.diffusion.clipping import unclip
+from enhancers.diffusion.restore_clipped import unclip
 from enhancers.diffusion.schedule import moments, noise_level_step
-from enhancers.evaluation.baselines.chain import problem
-from enhancers.evaluation.baselines.kinds import Work
+from enhancers.evaluation.baselines.baseline import Work
+from enhancers.evaluation.baselines.ddpm_chain import problem
 from enhancers.image import Pixels
 
 WINDOW = 1.5

@@ -7,9 +7,9 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.e2e.reader.chair import Chair
-from tests.study.fixtures import QUICK, small_study
-from tests.study.serving import served
+from tests.support.keyboard_reader import Chair
+from tests.support.open_study import QUICK, small_study
+from tests.support.served_study import served
 
 if os.environ.get("READINGROOM_NO_BROWSER") == "1":
     collect_ignore_glob = ["test_*.py"]

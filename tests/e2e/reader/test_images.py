@@ -6,15 +6,11 @@ import numpy as np
 import pytest
 from sqlalchemy import select
 
-from study.models import (
-    InteractionEvent,
-    Presentation,
-    ReadingSession,
-)
+from study.storage.models import InteractionEvent, Presentation, ReadingSession
 from tests.e2e.conftest import open_page
-from tests.e2e.reader.chair import LIGHT, READY, Chair, current
-from tests.study.fixtures import QUICK, SIZE, small_study
-from tests.study.serving import served
+from tests.support.keyboard_reader import LIGHT, READY, Chair, current
+from tests.support.open_study import QUICK, SIZE, small_study
+from tests.support.served_study import served
 
 pytestmark = pytest.mark.e2e
 
@@ -221,7 +217,7 @@ def test_paused_or_in_a_small_window_nothing_is_seen_and_no_time_passes(chair, s
 @pytest.mark.parametrize("size", [(1000, 600), (1280, 720), (2560, 1440)])
 def test_everything_fits_and_nothing_moves_while_answering(browser, tmp_path, size):
     """All criteria of the catalogue, on the smallest and on a large screen."""
-    from study.protocol import CATALOG, PREFERENCE
+    from study.domain.protocol import CATALOG, PREFERENCE
 
     protocol = QUICK.with_(questions=(*CATALOG, PREFERENCE))
     small = small_study(tmp_path / "s", protocol, cases=1)

@@ -7,8 +7,8 @@ import json
 import pytest
 from sqlalchemy import func, select
 
-from study import session
-from study.models import (
+from study.reading import reader_state
+from study.storage.models import (
     BlindingGuess,
     Comment,
     Presentation,
@@ -16,8 +16,8 @@ from study.models import (
     Reader,
     ReadingSession,
 )
-from tests.e2e.reader.chair import READY, ratings
-from tests.study.fixtures import QUICK
+from tests.support.keyboard_reader import READY, ratings
+from tests.support.open_study import QUICK
 
 pytestmark = pytest.mark.e2e
 
@@ -116,7 +116,7 @@ def test_all_answers_are_needed_and_the_first_missing_one_is_marked(chair, small
 
 def test_after_a_long_sitting_a_break_is_suggested(chair, small, code, monkeypatch):
     chair.come_in(code, until="pair").sees_pair()
-    monkeypatch.setattr(session, "sitting_minutes", lambda *given: 31.0)
+    monkeypatch.setattr(reader_state, "sitting_minutes", lambda *given: 31.0)
     chair.press("4", "3", "5", "2", "ArrowRight", "Enter")
     chair.page.wait_for_selector(".dk-told:not([hidden])")
     chair.press("Enter")

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from study.entrance import COOKIE
-from tests.e2e.reader.chair import Chair, current, ratings
+from study.accounts.readers import COOKIE
+from tests.support.keyboard_reader import Chair, current, ratings
 
 pytestmark = pytest.mark.e2e
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from statsmodels.stats.inter_rater import fleiss_kappa as statsmodels_fleiss
 
-from study.errors import StatisticsError
+from study.domain.errors import StatisticsError
 from study.stats.agreement import (
     NO_PAIRS,
     NO_VARIATION,

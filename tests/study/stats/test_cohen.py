@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from statsmodels.stats.inter_rater import cohens_kappa
 
-from study.errors import StatisticsError
+from study.domain.errors import StatisticsError
 from study.stats.cohen import cohen_kappa, pairwise_kappas
 from study.stats.scale import Scale
 from study.stats.table import from_matrix

@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from study.errors import StatisticsError
+from study.domain.errors import StatisticsError
 from study.stats.comparison import compare_methods, friedman
-from study.stats.correction import correct, family
+from study.stats.multiple_testing import correct, family
 from study.stats.paired import compare_pair
 from study.stats.panel import panel_of
 from study.stats.table import Row

@@ -8,11 +8,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from study.errors import StatisticsError
-from study.stats.kinds import KINDS, compute, run_kind
+from study.domain.errors import StatisticsError
+from study.stats.catalog import KINDS, compute, run_kind
+from study.stats.estimate import to_json
 from study.stats.scale import Scale
 from study.stats.table import Row, from_matrix
-from study.stats.values import to_json
 from tests.study.stats.published import (
     ANXIETY,
     FIVE,
@@ -195,7 +195,7 @@ def test_the_same_seed_gives_the_same_bytes(tmp_path: Path):
 
 def test_statistics_need_neither_torch_nor_gradio():
     code = (
-        "import sys, study.stats.kinds, study.stats.bradley_terry, study.stats.blinding;"
+        "import sys, study.stats.catalog, study.stats.bradley_terry, study.stats.blinding_index;"
         "heavy = {'torch', 'gradio', 'statsmodels', 'pandas', 'enhancers'} & set(sys.modules);"
         "print(sorted(heavy))"
     )

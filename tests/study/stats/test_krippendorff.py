@@ -5,7 +5,7 @@ import math
 import numpy as np
 import pytest
 
-from study.errors import StatisticsError
+from study.domain.errors import StatisticsError
 from study.stats import krippendorff
 from study.stats.agreement import NO_PAIRS, NO_VARIATION
 from study.stats.intervals import cluster_weights

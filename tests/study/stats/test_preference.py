@@ -5,9 +5,9 @@ import math
 import numpy as np
 import pytest
 
-from study.errors import StatisticsError
+from study.domain.errors import StatisticsError
 from study.stats.balance import Place, order_balance, side_balance
-from study.stats.blinding import Guess, blinding_index
+from study.stats.blinding_index import Guess, blinding_index
 from study.stats.bradley_terry import bradley_terry
 from study.stats.preference import Choice, Preference, null_pairs, side_check, win_rates
 from tests.study.stats.published import HOME_WINS, TEAMS

@@ -16,9 +16,9 @@ from study.stats.agreement import (
     raw_agreement,
 )
 from study.stats.cohen import cohen_kappa
-from study.stats.correction import correct
 from study.stats.intervals import wilson
 from study.stats.krippendorff import krippendorff_alpha
+from study.stats.multiple_testing import correct
 from study.stats.paired import compare_pair
 from study.stats.reliability import reliability
 from study.stats.scale import Scale

@@ -6,10 +6,10 @@ from itertools import combinations
 import numpy as np
 import pytest
 
-from study.errors import StatisticsError
+from study.domain.errors import StatisticsError
 from study.stats.intervals import cluster_weights
+from study.stats.intra_reader import NO_REPEATS, POOLED, all_repeats, repeat_tables
 from study.stats.reliability import FORMS, reliability
-from study.stats.repeats import NO_REPEATS, POOLED, all_repeats, repeat_tables
 from study.stats.scale import Scale
 from study.stats.table import Row, from_matrix
 from tests.study.stats.published import ANXIETY, FIVE, NAN, SHROUT_FLEISS, digits

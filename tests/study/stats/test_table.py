@@ -5,8 +5,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from study.errors import StatisticsError
-from study.stats.reading import read_rows
+from study.domain.errors import StatisticsError
+from study.stats.csv_input import read_rows
 from study.stats.scale import Scale
 from study.stats.summary import summarise
 from study.stats.table import Row, from_matrix, tabulate

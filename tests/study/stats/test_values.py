@@ -6,7 +6,8 @@ import math
 import numpy as np
 import pytest
 
-from study.errors import StatisticsError, StudyError
+from study.domain.errors import StatisticsError, StudyError
+from study.stats.estimate import Estimate, Interval, PValue, finite, plain, tidy, to_json
 from study.stats.intervals import (
     cluster_weights,
     mean_estimate,
@@ -16,7 +17,6 @@ from study.stats.intervals import (
     wilson,
     z_interval,
 )
-from study.stats.values import Estimate, Interval, PValue, finite, plain, tidy, to_json
 
 
 def test_an_undefined_value_needs_a_reason():

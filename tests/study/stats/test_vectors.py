@@ -16,8 +16,8 @@ from pathlib import Path
 import pytest
 
 from study.stats.bradley_terry import bradley_terry
-from study.stats.correction import correct
-from study.stats.kinds import run_kind
+from study.stats.catalog import run_kind
+from study.stats.multiple_testing import correct
 from study.stats.preference import Choice, Preference
 from tests.study.stats.published import write_long
 

@@ -1,0 +1,29 @@
+"""The commands of ``python -m benchmarks --help``: what is behind every figure of the project."""
+
+from __future__ import annotations
+
+import typer
+
+from benchmarks.cli import ablations, evidence, performance, segmentation, study_load
+from enhancers.cli.common import run_app
+from enhancers.errors import ReadingRoomError
+from study.domain.errors import StudyError
+
+app = typer.Typer(
+    name="benchmarks", help="Measure the claims of this project again.",
+    add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)  # fmt: skip
+app.command()(evidence.evidence)
+app.command()(ablations.ablations)
+app.command()(segmentation.segmentation)
+app.command()(performance.floors)
+app.command()(performance.speed)
+app.command()(performance.memory)
+app.command()(study_load.durability)
+app.command("study-load")(study_load.load)
+
+
+def main() -> int:
+    """Run a command; every error a user can mend is one line and status 2."""
+    return run_app(app, (ReadingRoomError, StudyError))

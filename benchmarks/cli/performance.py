@@ -1,0 +1,111 @@
+"""``benchmarks floors``, ``speed`` and ``memory``: what the networks reach and cost."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from enhancers.cli.common import Device
+from enhancers.errors import ParameterError
+
+if TYPE_CHECKING:
+    from benchmarks.performance.figures import Line
+
+Out = Annotated[
+    Path | None, typer.Option(help="Markdown file to put the figures into; JSON goes beside it.")
+]
+LEAST_RUNS = 5
+
+
+def floors(
+    data: Annotated[Path | None, typer.Option(help="Folder of .npz; phantoms without it.")] = None,
+    images: Annotated[int, typer.Option(min=1, help="Of each modality.")] = 8,
+    only: Annotated[list[str] | None, typer.Option(help="autoencoder, hybrid, ...")] = None,
+    device: Device = "auto",
+    out: Annotated[Path | None, typer.Option(help="Write the table as Markdown.")] = None,
+) -> None:
+    """Measure the floors of the embedded priors; exit status 1 where one is missed."""
+    from tqdm.auto import tqdm
+
+    from benchmarks import performance
+    from enhancers import devices
+
+    chosen = tuple(only or performance.STAGES)
+    unknown = [name for name in chosen if name not in performance.STAGES]
+    if unknown:
+        raise ParameterError(
+            f"--only {unknown[0]} is unknown; use {', '.join(performance.STAGES)}."
+        )
+    cases = performance.validation_cases(data, images)
+    with tqdm(unit="image", file=sys.stderr) as bar:
+
+        def tick(stage: str) -> None:
+            bar.set_description(stage, refresh=False)
+            bar.update()
+
+        found = list(performance.floors(cases, devices.choose(device), chosen, tick))
+    text = performance.as_markdown(found, len(cases))
+    print(text)
+    if out is not None:
+        out.write_text(text + "\n", encoding="utf-8")
+    if not all(floor.met for _, _, floors in found for floor in floors):
+        raise typer.Exit(1)
+
+
+def speed(
+    device: Device = "auto",
+    out: Out = None,
+    quick: Annotated[bool, typer.Option(help="Small images: to try the command.")] = False,
+) -> None:
+    """Measure sampling loops against their networks; exit status 1 where one is too slow."""
+    from benchmarks.performance.speed import speed as measure
+    from enhancers import devices
+
+    chosen = devices.choose(device)
+    kind = devices.device_type(chosen).upper()
+    lines = measure(chosen, quick=quick)
+    command = f"speed --device {chosen}{' --quick' if quick else ''}"
+    _conclude(f"Speed on the {kind}", command, chosen, lines, out)
+
+
+def memory(
+    runs: Annotated[int, typer.Option(min=LEAST_RUNS, help="Of each method.")] = 50,
+    only: Annotated[list[str] | None, typer.Option(help="Key of a method.")] = None,
+    device: Device = "auto",
+    out: Out = None,
+) -> None:
+    """Measure memory over many runs of each method; exit status 1 where it grows."""
+    from benchmarks.performance.memory import memory as measure
+    from enhancers import devices, registry
+
+    chosen, keys = devices.choose(device), tuple(registry.get(key).key for key in only or ())
+    kind = devices.device_type(chosen).upper()
+    words = "".join(f" --only {key}" for key in keys)
+    command = f"memory --runs {runs}{words} --device {chosen}"
+    lines = measure(chosen, runs, keys)
+    _conclude(f"Memory on the {kind}", command, chosen, lines, out)
+
+
+def _conclude(
+    title: str, command: str, device: str, lines: Iterator[Line], out: Path | None
+) -> None:
+    """Print the figures as they come, then the table; keep it where ``out`` says."""
+    from tqdm.auto import tqdm
+
+    from benchmarks.performance import figures
+
+    found = []
+    with tqdm(lines, unit="figure", file=sys.stderr) as bar:
+        for line in bar:
+            bar.set_description(line.name[:40])
+            found.append(line)
+    report = figures.report(title, f"python -m benchmarks {command}", device, found)
+    print(figures.section(report), end="")
+    if out is not None:
+        figures.write(out, report)
+    if not report.met:
+        raise typer.Exit(1)

@@ -1,0 +1,43 @@
+"""``benchmarks durability`` and ``benchmarks study-load``: what a study server withstands."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from study.cli.options import progress_bar
+
+
+def durability(
+    kills: Annotated[int, typer.Option(min=1, help="Processes that are killed.")] = 200,
+    seed: Annotated[int, typer.Option(min=0)] = 0,
+) -> None:
+    """Kill submitting processes: no acknowledged rating may be lost, and none doubled."""
+    from benchmarks.study_load.durability import durability as kill
+
+    with progress_bar() as tell:
+        found = kill(
+            kills, seed=seed, progress=lambda done, all_: tell(done / all_, f"{done} kills")
+        )
+    typer.echo(found.as_text())
+    if not found.ok:
+        raise typer.Exit(1)
+
+
+def load(
+    rate: Annotated[float, typer.Option(min=0.1, help="Submissions a second, all readers.")] = 25.0,
+    seconds: Annotated[float, typer.Option(min=1.0)] = 60.0,
+    disk: Annotated[
+        Path | None, typer.Option(exists=True, file_okay=False, help="Folder on the disk to use.")
+    ] = None,
+) -> None:
+    """Let simulated readers submit at a steady rate, and print how long they wait."""
+    from benchmarks.study_load.load import load as press
+
+    with progress_bar() as tell:
+        found = press(rate, seconds, folder=disk, progress=tell)
+    typer.echo(found.as_text())
+    if not found.ok:
+        raise typer.Exit(1)

@@ -1,0 +1,86 @@
+"""Whether the code that made stored figures, and its defaults, are still those of now."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from enhancers.errors import ReadingRoomError
+from enhancers.evaluation.baselines.catalog import BASELINES
+from enhancers.evaluation.methods_under_test import PIPELINES, Candidate, candidate
+from enhancers.registry import METHODS
+from enhancers.source_digest import source_digest
+
+DIGITS = 12
+"""Of a digest that stands in a file for people."""
+
+Pairs = tuple[tuple[str, str], ...]
+"""Keys with digests, as hex."""
+
+
+@dataclass(frozen=True)
+class Part:
+    """Code besides that of the methods: its key, its name in a sentence, its module."""
+
+    key: str
+    label: str
+    module: str
+
+
+def code_of(candidates: Iterable[Candidate], parts: Sequence[Part]) -> Pairs:
+    """Every method among the candidates, once, and each part, with the start of a digest.
+
+    It covers the code of the method and what it does when nothing is said.
+    """
+    methods = [one.method for one in candidates if one.kind != "input"]
+    keys = dict.fromkeys([*methods, *(part.key for part in parts)])
+    return tuple((key, _digest(key, parts)) for key in keys)
+
+
+def changed(before: Pairs, parts: Sequence[Part]) -> tuple[str, ...]:
+    """Labels of what `code_of` knew and is not what it was, or is gone."""
+    return tuple(_label(key, parts) for key, digest in before if _digest(key, parts) != digest)
+
+
+def _digest(key: str, parts: Sequence[Part]) -> str:
+    """The start of the digest of now; empty where there is no such method."""
+    part = _part(key, parts)
+    try:
+        code = candidate(key).code() if part is None else source_digest(part.module)
+    except ReadingRoomError:
+        return ""
+    told = json.dumps([code, _defaults(key)], sort_keys=True)
+    return hashlib.sha256(told.encode()).hexdigest()[:DIGITS]
+
+
+def _defaults(key: str) -> list[object]:
+    """What a method does when nothing is said: defaults and presets; of a pipeline, of its stages.
+
+    A stage may be any of the classical methods, so all of them count.
+    """
+    if key in BASELINES:
+        return [BASELINES[key].steps]
+    family = "classical" if key in PIPELINES else ""
+    return [
+        [
+            one.key,
+            {each.name: each.default for each in one.parameters},
+            {modality.value: dict(preset) for modality, preset in one.presets.items()},
+        ]
+        for one in METHODS
+        if one.key == key or one.family == family
+    ]
+
+
+def _label(key: str, parts: Sequence[Part]) -> str:
+    part = _part(key, parts)
+    try:
+        return candidate(key).label if part is None else part.label
+    except ReadingRoomError:
+        return key
+
+
+def _part(key: str, parts: Sequence[Part]) -> Part | None:
+    return next((part for part in parts if part.key == key), None)

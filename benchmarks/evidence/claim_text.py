@@ -1,0 +1,168 @@
+"""How the claims are told: the table of the page, the short one of the README, sentences."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+
+from benchmarks.code_changes import changed
+from benchmarks.evidence.claims import MET, MISSED, NOT_RUN, Finding, findings
+from benchmarks.evidence.measure import PROGRAM
+from benchmarks.evidence.results import PARTS, Evidence, Measured
+from enhancers.evaluation.measures import measure
+from enhancers.evaluation.tables import number, signed
+
+GROUPS = {
+    "mr": "MR", "ct": "CT", "us": "ultrasound", "xr": "X-ray", "discs": "with faint discs",
+    "micro": "microscopy", "color": "colour images", "phantom": "phantoms",
+}  # fmt: skip
+"""Groups of images as a sentence names them."""
+ALL_OF_IT = f"{PROGRAM} --data DIR"
+
+
+def claims_table(evidence: Evidence) -> Iterator[str]:
+    """Every claim and measure on a line, then the missed ones in sentences."""
+    found, before = findings(evidence), ""
+    yield "| claim | measure | required | measured | verdict | images |"
+    yield "|---|---|---|---|---|---|"
+    for one in found:
+        # As in print, what several rows share stands in the first of them.
+        sentence = "" if one.claim.sentence == before else one.claim.sentence
+        before = one.claim.sentence
+        cells = [sentence, measure(one.claim.measure).label, _required(one), _measured(one),
+                 _bold(one.verdict), _images(one, evidence)]  # fmt: skip
+        yield f"| {' | '.join(cells)} |"
+    yield ""
+    yield (
+        "A claim is measured against the best of its rivals in that measure: the difference, then "
+        "the two means, unweighted over the kinds of images."
+    )
+    yield ""
+    if told := _since(evidence):
+        yield from (told, "")
+    missed = _by_sentence(one for one in found if one.verdict == MISSED)
+    for sentence, own in missed.items():
+        told = "; ".join(f"in {short(one.claim.measure)} it is {_gap(one)}" for one in own)
+        yield f"- **Missed:** {sentence}: {told}."
+    if missed:
+        yield ""
+
+
+def claims_block(evidence: Evidence) -> str:
+    """The short table of the README: a line a claim, its measures together."""
+    lines = [
+        f"What is claimed, as `{ALL_OF_IT}` measured it last:", "",
+        "| claim | ahead by | | images |", "|---|---|---|---|",
+    ]  # fmt: skip
+    for sentence, found in _by_sentence(findings(evidence)).items():
+        ahead = ", ".join(
+            f"{short(one.claim.measure)} {signed(one.ahead, one.claim.measure)}"
+            for one in found
+            if one.ahead is not None
+        )
+        images = _images(found[0], evidence)
+        lines.append(f"| {sentence} | {ahead} | {_bold(_worst(found))} | {images} |")
+    if told := _since(evidence):
+        lines += ["", told]
+    return "\n".join(lines)
+
+
+def _since(evidence: Evidence) -> str:
+    """Which code behind a claim is not what was measured; empty where all is."""
+    keys = dict.fromkeys(one.claim.chapter for one in findings(evidence))
+    claimed = [evidence.chapter(key) for key in keys]
+    what = [label for one in claimed if one is not None for label in changed(one.code, PARTS)]
+    if not what:
+        return ""
+    return f"Measured before the last change of {listed([*dict.fromkeys(what)])}."
+
+
+def claims_of(chapter: str, evidence: Evidence) -> Iterator[str]:
+    """What is claimed of a chapter, as a list; nothing where nothing is."""
+    own = [one for one in findings(evidence) if one.claim.chapter == chapter]
+    for sentence, found in _by_sentence(own).items():
+        told = "; ".join(f"{short(one.claim.measure)} {_measured(one)}".rstrip() for one in found)
+        yield f"- {_bold(_worst(found))}: {sentence}: {told}."
+    if own:
+        yield ""
+
+
+def short(key: str) -> str:
+    """The name of a measure without its unit."""
+    return measure(key).label.partition(" (")[0]
+
+
+def group_name(group: str) -> str:
+    """A group of images as a sentence names it."""
+    return GROUPS.get(group, group)
+
+
+def images(found: Measured) -> str:
+    """How many images a chapter was measured on, and of whom where they are somebody's."""
+    drawn = found.source == "phantoms"
+    counts = {one.images for one in found.images}
+    if len(found.images) > 1 and len(counts) == 1:
+        told = f"{counts.pop()} each of {listed([group_name(one.group) for one in found.images])}"
+    else:
+        told = ", ".join(f"{one.images} {group_name(one.group)}" for one in found.images)
+    return f"phantoms: {told}" if drawn else told
+
+
+def subjects(found: Measured) -> str:
+    """Of how many subjects the images are, group by group."""
+    counts = [str(one.subjects) for one in found.images]
+    return f"{listed(counts)} subject{'' if counts == ['1'] else 's'}"
+
+
+def listed(words: Sequence[str]) -> str:
+    """Words as a sentence has them: "a, b and c"."""
+    return " and ".join(part for part in (", ".join(words[:-1]), words[-1]) if part)
+
+
+def _by_sentence(found: Iterable[Finding]) -> dict[str, list[Finding]]:
+    sentences: dict[str, list[Finding]] = {}
+    for one in found:
+        sentences.setdefault(one.claim.sentence, []).append(one)
+    return sentences
+
+
+def _images(one: Finding, evidence: Evidence) -> str:
+    chapter = evidence.chapter(one.claim.chapter)
+    return "" if chapter is None else images(chapter)
+
+
+def _gap(one: Finding) -> str:
+    """How a missed claim stands, such as "0.31 worse than" or "only 0.52 better than" a rival."""
+    if not one.ahead:
+        return f"level with {one.rival}"
+    size = number(abs(one.ahead), one.claim.measure)
+    way = f"only {size} better" if one.ahead > 0 else f"{size} worse"
+    return f"{way} than {one.rival}"
+
+
+def _required(one: Finding) -> str:
+    least, key = one.claim.at_least, one.claim.measure
+    up = measure(key).direction == "up"
+    if least is None:
+        return "higher" if up else "lower"
+    if least == 0:
+        return "not lower" if up else "not higher"
+    return f"{signed(least, key)} or more" if up else f"{signed(-least, key)} or less"
+
+
+def _measured(one: Finding) -> str:
+    if one.own is None or one.best is None:
+        return ""
+    key = one.claim.measure
+    return (
+        f"{signed(one.own - one.best, key)} ({number(one.own, key)} against "
+        f"{number(one.best, key)}, {one.rival})"
+    )
+
+
+def _worst(found: list[Finding]) -> str:
+    verdicts = [one.verdict for one in found]
+    return next(verdict for verdict in (MISSED, NOT_RUN, MET) if verdict in verdicts)
+
+
+def _bold(verdict: str) -> str:
+    return f"**{verdict}**" if verdict == MISSED else verdict

@@ -1,0 +1,173 @@
+"""Running a chapter: the rows of ``evaluate``, summarised into what is stored."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from benchmarks.code_changes import code_of
+from benchmarks.evidence.chapters import Chapter
+from benchmarks.evidence.results import (
+    PARTS,
+    Cost,
+    Images,
+    Material,
+    Measured,
+    Network,
+    Training,
+    kept,
+    kept_comparisons,
+    rounded,
+)
+from benchmarks.performance import figures
+from enhancers.evaluation.cases import PHANTOMS, read_cases
+from enhancers.evaluation.conditions import pose
+from enhancers.evaluation.methods_under_test import chosen
+from enhancers.evaluation.problem import Case
+from enhancers.evaluation.protocols import protocol
+from enhancers.evaluation.runs import Plan
+from enhancers.evaluation.store import Row
+from enhancers.evaluation.summary import Summary
+
+EMBEDDED = ("pixel", "latent")
+"""The networks that ship with the project."""
+PROGRAM = "python -m benchmarks evidence"
+
+
+@dataclass(frozen=True, eq=False)
+class Prepared:
+    """A chapter with its images read: what can be refused has been refused."""
+
+    chapter: Chapter
+    plan: Plan
+    source: str
+    command: str
+
+    def folder(self, work: Path) -> Path:
+        """Where its rows are; ``evaluate --out`` with the parent shares them."""
+        return work / self.source / self.plan.protocol.key
+
+
+def command(chapter: Chapter, data: str, limit: int | None) -> str:
+    """What measures a chapter again; the name of a folder is the user's own business."""
+    words = [PROGRAM, "--only", chapter.key]
+    if chapter.source == "images":
+        words += ["--data", PHANTOMS if data == PHANTOMS else "DIR"]
+    return " ".join([*words, "--limit", str(limit)] if limit else words)
+
+
+def prepare(
+    chapter: Chapter,
+    data: str,
+    *,
+    limit: int | None = None,
+    device: str = "cpu",
+    tell: Callable[[str], None] = lambda _: None,
+) -> Prepared:
+    """Read the images of a chapter.
+
+    Raises
+    ------
+    ReadingRoomError
+        ``data`` lacks what the protocol needs.
+    """
+    asked = protocol(chapter.protocol)
+    where = data if chapter.source == "images" else PHANTOMS
+    cases = read_cases(
+        where, chapter.groups or asked.groups, limit=limit or chapter.limit,
+        strict=True, needs_mask=asked.needs_mask, needs_neighbours=asked.needs_neighbours,
+        tell=tell,
+    )  # fmt: skip
+    plan = Plan(asked, tuple(cases), tuple(chosen(asked, chapter.methods)), chapter.seeds, device)
+    source = "phantoms" if where == PHANTOMS else "images"
+    return Prepared(chapter, plan, source, command(chapter, data, limit))
+
+
+def measured(prepared: Prepared, rows: Sequence[Row], summary: Summary) -> Measured:
+    """A chapter's rows as they are stored."""
+    plan = prepared.plan
+    facts = figures.report(prepared.chapter.title, prepared.command, plan.device, [])
+    return Measured(
+        key=prepared.chapter.key,
+        protocol=plan.protocol.key,
+        subject=summary.subject,
+        source=prepared.source,
+        command=prepared.command,
+        when=facts.when,
+        machine=facts.machine,
+        versions=facts.versions,
+        weights=_weights(plan),
+        code=code_of(plan.candidates, PARTS),
+        seeds=plan.seeds,
+        images=_images(plan.cases),
+        failed=tuple(
+            f"{row.condition}, {row.case}, {row.label}: {' '.join(row.error.split())}"
+            for row in rows
+            if row.error
+        ),
+        lines=kept(summary.lines),
+        comparisons=kept_comparisons(summary.comparisons),
+        costs=_costs(rows, summary),
+    )
+
+
+def _images(cases: Sequence[Case]) -> tuple[Images, ...]:
+    return tuple(
+        Images(group, len(own), len({case.subject for case in own}))
+        for group in dict.fromkeys(case.group for case in cases)
+        for own in [[case for case in cases if case.group == group]]
+    )
+
+
+def _weights(plan: Plan) -> tuple[tuple[str, str], ...]:
+    """The networks that the candidates sample from, by the first image of every condition."""
+    found: dict[str, str] = {}
+    for condition in plan.protocol.conditions:
+        _, degraded = pose(plan.cases[0], condition)
+        for one in plan.candidates:
+            if one.suits(condition.task) and (identity := one.prior(degraded, condition.task)):
+                key, _, digest = identity.partition(":")
+                found[key] = digest
+    return tuple(sorted(found.items()))
+
+
+def _costs(rows: Sequence[Row], summary: Summary) -> tuple[Cost, ...]:
+    shown = dict.fromkeys((line.candidate, line.label) for line in summary.lines if line.shown)
+    found = []
+    for candidate, label in shown:
+        seconds = [r.measured.seconds for r in rows if r.candidate == candidate and not r.error]
+        found.append(
+            Cost(candidate, label, len(seconds), rounded(float(np.median(seconds))),
+                 rounded(max(seconds)))
+        )  # fmt: skip
+    return tuple(found)
+
+
+def networks() -> tuple[Network, ...]:
+    """The embedded networks as they are now, from their training records."""
+    return tuple(_network(key) for key in EMBEDDED)
+
+
+def _network(key: str) -> Network:
+    from enhancers.networks.load import identity
+    from enhancers.networks.lookup import prior
+
+    record = json.loads((prior(key).folder / "training.json").read_text(encoding="utf-8"))
+    return Network(
+        key=key,
+        digest=identity(key).partition(":")[2],
+        batch=int(record["batch"]),
+        stages=tuple(
+            Training(str(one["stage"]), int(one["steps"]), rounded(float(one["minutes"])))
+            for one in record["stages"]
+        ),
+        material=tuple(
+            Material(group, images, record["subjects"][group][0], held,
+                     record["subjects"][group][1])
+            for group, (images, held) in record["images"].items()
+        ),
+    )  # fmt: skip

@@ -1,0 +1,63 @@
+"""The plots of a chapter: numbers only, so that nothing of a user's images leaves their machine."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from benchmarks.evidence.results import Plot
+from enhancers.evaluation import plots
+from enhancers.evaluation.protocols import Condition, Protocol
+from enhancers.evaluation.store import Row
+from enhancers.evaluation.summary import Summary
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+COLOURS = 32
+"""Of the pictures: few suffice for lines and letters, and make a third of the bytes."""
+TEXTS = {
+    "scores": "the score of every image, and the means",
+    "differences": "paired differences with 95 % intervals",
+    "calls": "mean quality against network calls",
+    "spectra": "noise power by frequency",
+}
+"""What the figures of `enhancers.evaluation.plots` show, by the last word of their names."""
+
+
+def draw(folder: Path, prefix: str, rows: Sequence[Row], summary: Summary) -> tuple[Plot, ...]:
+    """Draw the figures of a chapter as ``prefix-condition-kind.png``."""
+    import matplotlib as mpl
+
+    wanted = _wanted(summary.protocol)
+    conditions = {one.key: one for one in summary.protocol.conditions}
+    found = []
+    with mpl.rc_context(plots.STYLE):
+        for name, figure in plots.figures(rows, summary):
+            condition, _, kind = name.rpartition("-")
+            if kind in wanted:
+                file = f"{prefix}-{name}.png"
+                (folder / file).write_bytes(_png(figure))
+                found.append(Plot(file, _text(conditions[condition], kind), condition))
+    return tuple(found)
+
+
+def _png(figure: Figure) -> bytes:
+    from PIL import Image
+
+    drawn, written = io.BytesIO(), io.BytesIO()
+    figure.savefig(drawn, dpi=plots.DPI, facecolor="white")
+    Image.open(drawn).convert("RGB").quantize(COLOURS).save(written, "PNG", optimize=True)
+    return written.getvalue()
+
+
+def _wanted(protocol: Protocol) -> tuple[str, ...]:
+    if protocol.against_calls:
+        return ("calls",)
+    return ("scores", "differences", *(("spectra",) if protocol.spectra else ()))
+
+
+def _text(condition: Condition, kind: str) -> str:
+    return f"{condition.label}: {TEXTS[kind]}"

@@ -1,0 +1,263 @@
+"""The measured results as ``evidence.json`` keeps them; the page and the claims come from these."""
+
+from __future__ import annotations
+
+import json
+import math
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from pydantic import TypeAdapter, ValidationError
+
+from benchmarks.code_changes import Pairs, Part
+from enhancers.errors import ReadingRoomError
+from enhancers.evaluation.statistics import Interval
+from enhancers.evaluation.summary import Comparison, Line
+
+NAME = "evidence.json"
+PARTS = (
+    Part("degradations", "the degradations", "enhancers.degrade"),
+    Part("phantoms", "the phantoms", "enhancers.phantoms"),
+    Part("measures", "the measures", "enhancers.evaluation.measures"),
+)
+"""Code that every figure rests on, whatever the methods."""
+DIGITS = 6
+"""Significant digits that are kept of a figure."""
+WIDTH = 600
+"""Characters of the file's lines: a figure or a comparison fits."""
+
+
+@dataclass(frozen=True)
+class Images:
+    """So many images of so many subjects."""
+
+    group: str
+    images: int
+    subjects: int
+
+
+@dataclass(frozen=True)
+class Cost:
+    """Wall time of one run of a candidate, as it was when it was measured."""
+
+    candidate: str
+    label: str
+    runs: int
+    median: float
+    longest: float
+
+
+@dataclass(frozen=True)
+class Plot:
+    """A picture in the same folder and what it shows, for those who cannot see it."""
+
+    file: str
+    text: str
+    condition: str = ""
+
+
+@dataclass(frozen=True)
+class Measured:
+    """A chapter that was run.
+
+    Parameters
+    ----------
+    key, protocol, subject : str
+        ``subject`` is the candidate that the others are compared with.
+    source : str
+        "images" or "phantoms": what it was measured on, whatever the plan says.
+    command, when, machine : str
+    versions : tuple of (package, version)
+    weights : tuple of (network, SHA-256)
+        Of the networks that the candidates sampled from.
+    code : tuple of (method, digest)
+        What made the figures: see `benchmarks.code_changes`, with `PARTS`.
+    seeds : int
+    images : tuple of Images
+    failed : tuple of str
+        What could not be measured, and why.
+    lines : tuple of Line
+        The figures of the candidates that the summary shows, for all groups and for each.
+    comparisons : tuple of Comparison
+    costs : tuple of Cost
+    plots : tuple of Plot
+    """
+
+    key: str
+    protocol: str
+    subject: str
+    source: str
+    command: str
+    when: str
+    machine: str
+    versions: tuple[tuple[str, str], ...]
+    weights: tuple[tuple[str, str], ...]
+    code: Pairs
+    seeds: int
+    images: tuple[Images, ...]
+    failed: tuple[str, ...] = ()
+    lines: tuple[Line, ...] = ()
+    comparisons: tuple[Comparison, ...] = ()
+    costs: tuple[Cost, ...] = ()
+    plots: tuple[Plot, ...] = ()
+
+
+@dataclass(frozen=True)
+class Training:
+    """One stage of a network's training, from its ``training.json``."""
+
+    stage: str
+    steps: int
+    minutes: float
+
+
+@dataclass(frozen=True)
+class Material:
+    """What a network was trained on, and what was held out, of one group of images."""
+
+    group: str
+    images: int
+    subjects: int
+    held_images: int
+    held_subjects: int
+
+
+@dataclass(frozen=True)
+class Network:
+    """An embedded network as it ships now: whose weights, made how, of what."""
+
+    key: str
+    digest: str
+    batch: int
+    stages: tuple[Training, ...]
+    material: tuple[Material, ...]
+
+
+@dataclass(frozen=True)
+class Judged:
+    """A measure before and after; ``before`` is None where nothing was damaged."""
+
+    measure: str
+    before: float | None
+    after: float
+
+
+@dataclass(frozen=True)
+class Failure:
+    """A method on an image that does not suit it, and the picture."""
+
+    method: str
+    judged: tuple[Judged, ...]
+    plot: Plot
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """All that is known."""
+
+    chapters: tuple[Measured, ...] = ()
+    networks: tuple[Network, ...] = ()
+    failures: tuple[Failure, ...] = ()
+
+    def chapter(self, key: str) -> Measured | None:
+        """The chapter with this key, None where it was not run."""
+        return next((one for one in self.chapters if one.key == key), None)
+
+    def with_chapter(self, fresh: Measured, order: tuple[str, ...]) -> Evidence:
+        """With a chapter put in its place; those that ``order`` does not name are dropped."""
+        own = {one.key: one for one in self.chapters} | {fresh.key: fresh}
+        return replace(self, chapters=tuple(own[key] for key in order if key in own))
+
+    @property
+    def files(self) -> frozenset[str]:
+        """Names of all pictures that belong to it."""
+        plots = [plot for chapter in self.chapters for plot in chapter.plots]
+        return frozenset(plot.file for plot in [*plots, *(one.plot for one in self.failures)])
+
+
+def read(folder: Path) -> Evidence:
+    """What ``folder`` holds; nothing where there is no file.
+
+    Raises
+    ------
+    ReadingRoomError
+        The file holds something else.
+    """
+    path = folder / NAME
+    if not path.exists():
+        return Evidence()
+    try:
+        return TypeAdapter(Evidence).validate_json(path.read_bytes())
+    except ValidationError as error:
+        first = error.errors()[0]
+        place = ".".join(str(part) for part in first["loc"])
+        raise ReadingRoomError(
+            f"{path} does not hold evidence ({place or 'the file'}: {first['msg']}); move it away, "
+            "or name another folder to --out."
+        ) from error
+
+
+def as_json(evidence: Evidence) -> str:
+    """The text of the file, a figure a line, so that a changed one is a changed line."""
+    plain = TypeAdapter(Evidence).dump_python(evidence, mode="json")
+    return _text(plain, "") + "\n"
+
+
+def _text(value: Any, indent: str) -> str:
+    flat = json.dumps(value, ensure_ascii=False, allow_nan=False)
+    if len(flat) <= WIDTH or not isinstance(value, (dict, list)):
+        return flat
+    deeper = f"{indent} "
+    if isinstance(value, list):
+        opened, closed = "[]"
+        parts = [_text(one, deeper) for one in value]
+    else:
+        opened, closed = "{}"
+        parts = [f"{json.dumps(key)}: {_text(one, deeper)}" for key, one in value.items()]
+    inner = f",\n{deeper}".join(parts)
+    return f"{opened}\n{deeper}{inner}\n{indent}{closed}"
+
+
+def kept(lines: tuple[Line, ...]) -> tuple[Line, ...]:
+    """The figures that the summary shows, to so many digits; an infinite one is none."""
+    return tuple(
+        replace(
+            line, mean=rounded(line.mean), calls=rounded(line.calls),
+            sd=_or_none(line.sd), seed_sd=_or_none(line.seed_sd),
+        )
+        for line in lines
+        if line.shown and math.isfinite(line.mean)
+    )  # fmt: skip
+
+
+def kept_comparisons(found: tuple[Comparison, ...]) -> tuple[Comparison, ...]:
+    """The comparisons to so many digits."""
+    return tuple(
+        replace(
+            one,
+            paired=replace(
+                one.paired,
+                by_image=_interval(one.paired.by_image),
+                by_subject=_interval(one.paired.by_subject),
+                wilcoxon=_or_none(one.paired.wilcoxon),
+            ),
+            wilcoxon=_or_none(one.wilcoxon), t_test=_or_none(one.t_test),
+        )
+        for one in found
+    )  # fmt: skip
+
+
+def _interval(found: Interval) -> Interval:
+    return Interval(
+        rounded(found.mean), _or_none(found.low), _or_none(found.high), _or_none(found.p)
+    )
+
+
+def rounded(value: float) -> float:
+    """A figure to `DIGITS` significant digits."""
+    return float(f"{value:.{DIGITS}g}")
+
+
+def _or_none(value: float | None) -> float | None:
+    return None if value is None else rounded(value)

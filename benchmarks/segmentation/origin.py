@@ -1,0 +1,64 @@
+"""What a result was made with, the code and the weights, and which of it has changed since."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
+
+from benchmarks.code_changes import Pairs, Part, changed, code_of
+from benchmarks.segmentation.runs import MEASURES_CODE, TRAINING_CODE
+from benchmarks.segmentation.variants import damage, damaged
+from enhancers.errors import ReadingRoomError
+from enhancers.evaluation.methods_under_test import Candidate
+
+if TYPE_CHECKING:
+    from benchmarks.segmentation.runs import Plan
+
+PARTS = (
+    Part("degradations", "the degradations", "enhancers.degrade"),
+    Part("training", "the networks, their training and its images", TRAINING_CODE),
+    Part("measures", "the measures", MEASURES_CODE),
+)
+
+
+def codes(methods: Iterable[Candidate]) -> Pairs:
+    """Every method, once, and each of `PARTS`, with the start of the digest of its code."""
+    return code_of(methods, PARTS)
+
+
+def changed_code(before: Pairs) -> tuple[str, ...]:
+    """Labels of those whose code is not what it was, or is gone; ``before`` is of `codes`."""
+    return changed(before, PARTS)
+
+
+def weights(plan: Plan) -> Pairs:
+    """Key and SHA-256 of every network that a method of the plan samples from, by key.
+
+    Raises
+    ------
+    PriorMissing
+    """
+    found: dict[str, str] = {}
+    for cohort in plan.cohorts:
+        for name in plan.degradations:
+            how = damage(name, cohort.modality)
+            degraded = damaged(cohort, cohort.test[0], how)
+            for one in plan.methods:
+                key, _, digest = one.prior(degraded, how.task).partition(":")
+                if key:
+                    found[key] = digest
+    return tuple(sorted(found.items()))
+
+
+def changed_weights(before: Pairs) -> tuple[str, ...]:
+    """Keys of the networks that are other ones now, or are gone; ``before`` is of `weights`."""
+    return tuple(key for key, digest in before if _weights(key) != digest)
+
+
+def _weights(key: str) -> str:
+    from enhancers.networks.load import identity
+
+    try:
+        return identity(key).partition(":")[2]
+    except ReadingRoomError:
+        return ""

@@ -1,0 +1,245 @@
+"""The experiment: train on clean images, segment every variant of the test images, measure."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import platform
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import asdict, astuple, dataclass
+from importlib.metadata import version as installed
+from pathlib import Path
+
+from torch import nn
+
+from benchmarks.segmentation import networks, training
+from benchmarks.segmentation.measures import agreement
+from benchmarks.segmentation.store import Row, Store
+from benchmarks.segmentation.subjects import Cohort, Labels, Subject
+from benchmarks.segmentation.training import Progress, Recipe
+from benchmarks.segmentation.variants import (
+    CLEAN,
+    DEGRADED,
+    NONE,
+    Enhanced,
+    Picture,
+    damage,
+    damaged,
+)
+from enhancers import devices
+from enhancers.evaluation.methods_under_test import Candidate
+from enhancers.image import Pixels, pixels_digest
+from enhancers.source_digest import source_digest
+
+SAMPLING_SEED = 0
+"""Of methods that sample: each test image is enhanced once, the same for all networks."""
+DECIMALS = 4
+
+_HERE = "benchmarks.segmentation"
+TRAINING_CODE, MEASURES_CODE = f"{_HERE}.training", f"{_HERE}.measures"
+"""Modules whose code, with all that they import, makes networks and scores."""
+
+
+@dataclass(frozen=True)
+class Plan:
+    """An experiment: every network is trained once for each seed on each cohort.
+
+    ``degradations`` are as `variants.damage` reads them.
+    """
+
+    cohorts: tuple[Cohort, ...]
+    networks: tuple[str, ...]
+    methods: tuple[Candidate, ...]
+    seeds: tuple[int, ...]
+    recipe: Recipe
+    degradations: tuple[str, ...] = ("paper",)
+    device: str = "cpu"
+
+    @property
+    def pieces(self) -> int:
+        """Images to enhance and epochs to train, at most."""
+        images = sum(len(cohort.test) for cohort in self.cohorts)
+        images *= len(self.methods) * len(self.degradations)
+        runs = len(self.cohorts) * len(self.networks) * len(self.seeds)
+        return images + runs * self.recipe.epochs
+
+
+@dataclass(frozen=True, eq=False)
+class Images:
+    """The test images of a cohort as one variant has them, with the levels of the degradation."""
+
+    degradation: str
+    variant: str
+    pictures: tuple[Picture, ...]
+    levels: tuple[float, ...]
+
+
+Tick = Callable[[str, int], None]
+
+
+def _untold(note: str, pieces: int) -> None:
+    """Progress that nobody asked for."""
+
+
+def run(plan: Plan, folder: Path, tick: Tick = _untold) -> list[Row]:
+    """Do what of the plan is not done yet, and return all of its rows.
+
+    Parameters
+    ----------
+    plan : Plan
+    folder : Path
+        Keeps enhanced images, trained networks and rows; the next run goes on from there.
+    tick : callable
+        Told what was done, and how many of `Plan.pieces` that was.
+
+    Raises
+    ------
+    ReadingRoomError
+    """
+    for key in plan.networks:
+        networks.find(key)
+    rows: list[Row] = []
+    with Store(folder) as store:
+        for cohort in plan.cohorts:
+            tests = list(images_of(plan, cohort, folder, tick))
+            for key in plan.networks:
+                for seed in plan.seeds:
+                    rows += _trial(plan, cohort, key, seed, tests, store, tick)
+    return rows
+
+
+def images_of(plan: Plan, cohort: Cohort, folder: Path, tick: Tick = _untold) -> Iterator[Images]:
+    """The test images of a cohort: clean, then as each variant has them under each degradation.
+
+    Results of methods are kept below ``folder``, and are not computed twice.
+    """
+    clean = [_picture(each.pixels) for each in cohort.test]
+    yield Images(NONE, CLEAN, tuple(clean), (0.0,) * len(clean))
+    kept = Enhanced(folder / "enhanced", seed=SAMPLING_SEED, device=plan.device)
+    for name in plan.degradations:
+        how = damage(name, cohort.modality)
+        degraded = [damaged(cohort, each, how) for each in cohort.test]
+        levels = tuple(round(each.level, DECIMALS) for each in degraded)
+        pictures = [_picture(each.pixels) for each in degraded]
+        yield Images(name, DEGRADED, tuple(pictures), levels)
+        for one in plan.methods:
+            found = []
+            for each in degraded:
+                found.append(kept.picture(each, how.task, one))
+                tick(f"{cohort.key}, {name}: {one.key}", 1)
+            yield Images(name, one.key, tuple(found), levels)
+
+
+def _picture(pixels: Pixels) -> Picture:
+    return Picture(pixels, pixels_digest(pixels))
+
+
+def _trial(
+    plan: Plan,
+    cohort: Cohort,
+    key: str,
+    seed: int,
+    tests: Sequence[Images],
+    store: Store,
+    tick: Tick,
+) -> list[Row]:
+    """All rows of one network with one seed; it is trained only where some are not there yet."""
+    weights = training_digest(plan, cohort, key, seed)
+    label = f"{cohort.key}: {key}, seed {seed}"
+    rows: list[Row] = []
+    network: nn.Module | None = None
+    for test in tests:
+        done = _rows_digest(weights, cohort, test)
+        found = store.get(done)
+        if found is None:
+            network = network or _network(plan, cohort, key, seed, weights, label, store, tick)
+            images = [picture.pixels for picture in test.pictures]
+            predicted = training.predict(network, images, plan.device)
+            found = tuple(_measured(cohort, key, seed, test, predicted))
+            store.put(done, found)
+        rows += found
+    if network is None:
+        tick(label, plan.recipe.epochs)
+    return rows
+
+
+def _network(
+    plan: Plan,
+    cohort: Cohort,
+    key: str,
+    seed: int,
+    weights: str,
+    label: str,
+    store: Store,
+    tick: Tick,
+) -> nn.Module:
+    kept = store.network(weights, key, cohort.classes, cohort.size)
+    if kept is not None:
+        tick(label, plan.recipe.epochs)
+        return kept.to(plan.device)
+    last = 0
+
+    def epoch(progress: Progress) -> None:
+        nonlocal last
+        last = progress.epoch
+        tick(f"{label}, loss {progress.loss:.3f}", 1)
+
+    made = training.train(cohort, key, plan.recipe, seed=seed, device=plan.device, tick=epoch)
+    tick(label, plan.recipe.epochs - last)
+    store.keep_network(weights, made)
+    return made
+
+
+def _measured(
+    cohort: Cohort, key: str, seed: int, test: Images, predicted: Sequence[Labels]
+) -> Iterator[Row]:
+    for subject, level, found in zip(cohort.test, test.levels, predicted, strict=True):
+        for number, structure in enumerate(cohort.structures, 1):
+            same = agreement(found == number, subject.labels == number)
+            values: tuple[float | None, ...] = (None,) * 4
+            if same is not None:
+                values = tuple(round(value, DECIMALS) for value in astuple(same))
+            yield Row(
+                cohort.key, key, seed, test.degradation, test.variant, subject.key, level,
+                structure, *values,
+            )  # fmt: skip
+
+
+def training_digest(plan: Plan, cohort: Cohort, key: str, seed: int) -> str:
+    """SHA-256, as hex, over all that determines a trained network."""
+
+    def digests(subjects: Sequence[Subject]) -> list[str]:
+        return [subject.digest for subject in subjects]
+
+    return _digest(
+        {
+            "network": key,
+            "package": networks.version(networks.find(key)),
+            "torch": installed("torch"),
+            "python": platform.python_version(),
+            "recipe": asdict(plan.recipe),
+            "seed": seed,
+            "classes": cohort.classes,
+            "train": digests(cohort.train),
+            "validation": digests(cohort.validation),
+            "device": devices.model_name(plan.device),
+            "code": source_digest(TRAINING_CODE),
+        }
+    )
+
+
+def _rows_digest(weights: str, cohort: Cohort, test: Images) -> str:
+    return _digest(
+        {
+            "weights": weights,
+            "cohort": [cohort.key, *cohort.structures],
+            "variant": [test.degradation, test.variant, *test.levels],
+            "pictures": [picture.digest for picture in test.pictures],
+            "subjects": [[subject.key, subject.digest] for subject in cohort.test],
+            "code": source_digest(MEASURES_CODE),
+        }
+    )
+
+
+def _digest(facts: dict[str, object]) -> str:
+    return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()

@@ -1,0 +1,1 @@
+"""Load and durability of the study server, by simulated readers and killed processes."""

@@ -1,0 +1,221 @@
+"""Whether ratings outlive the program: readers' processes killed while they submit."""
+
+from __future__ import annotations
+
+import multiprocessing
+import random
+import tempfile
+import time
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from multiprocessing.connection import Connection
+from pathlib import Path
+
+from sqlalchemy import select
+
+from study.domain.errors import StudyError
+from study.reading.ratings import Answer, current, record
+from study.storage.integrity import verify
+from study.storage.models import Presentation, RatingEvent, new_token
+from study.storage.store import Store
+from tests.support.tiny_study import reader_ids, toy_answers, toy_study
+
+LONGEST_LIFE = 0.25
+"""Seconds that a process submits before it is killed, at most: some ten submissions."""
+_KILLS_PER_READER = 10
+_PAIRS = 200
+_START_SECONDS = 60.0
+
+
+@dataclass(frozen=True)
+class Durability:
+    """What was found after the kills.
+
+    Parameters
+    ----------
+    kills : int
+    acknowledged : int
+        Submissions that a process was told are stored.
+    lost : int
+        Of these, those that are not there whole.
+    doubled : int
+        Pairs with more than one set of answers.
+    partial : int
+        Pairs with some of their answers.
+    resent : int
+        Submissions in flight at a kill, sent again with their key.
+    resent_known : int
+        Of these, those that had been stored.
+    whole : bool
+        Whether chains and mirror are.
+    """
+
+    kills: int
+    acknowledged: int
+    lost: int
+    doubled: int
+    partial: int
+    resent: int
+    resent_known: int
+    whole: bool
+
+    @property
+    def ok(self) -> bool:
+        """Nothing was lost or doubled, and the study is whole."""
+        return self.whole and not (self.lost or self.doubled or self.partial)
+
+    def as_text(self) -> str:
+        """The result for a person, on one line."""
+        return (
+            f"{self.kills} kill -9, {self.acknowledged} submissions acknowledged: "
+            f"{self.lost} lost, {self.doubled} doubled, {self.partial} partial; "
+            f"{self.resent} sent again, {self.resent_known} of them known; chains and mirror "
+            f"{'whole' if self.whole else 'broken'}"
+        )
+
+
+@dataclass(frozen=True)
+class _Submission:
+    reader_id: str
+    token: str
+    key: str
+
+
+@dataclass
+class _Heard:
+    """What the processes told before they were killed."""
+
+    acknowledged: list[_Submission] = field(default_factory=list)
+    in_flight: _Submission | None = None
+    resent: int = 0
+    resent_known: int = 0
+
+
+def durability(
+    kills: int = 200,
+    *,
+    folder: Path | None = None,
+    seed: int = 0,
+    progress: Callable[[int, int], None] | None = None,
+) -> Durability:
+    """Kill a submitting process many times, and count what was lost or doubled.
+
+    Parameters
+    ----------
+    kills : int
+    folder : Path, optional
+        Where the study is made; a temporary folder by default.
+    seed : int
+        Of the moments of the kills.
+    progress : callable, optional
+        Called with kills so far and kills in all.
+    """
+    with tempfile.TemporaryDirectory() as temporary:
+        place = (folder or Path(temporary)) / "durability"
+        store = toy_study(place, readers=1 + kills // _KILLS_PER_READER, pairs=_PAIRS)
+        with store.read() as session:
+            readers = reader_ids(session)
+        # As after a crash: nobody holds the database open while a process is killed.
+        store.close()
+        heard, moments = _Heard(), random.Random(seed)
+        for number in range(kills):
+            reader = readers[number // _KILLS_PER_READER]
+            _kill_one(place, reader, moments.uniform(0, LONGEST_LIFE), heard)
+            if progress:
+                progress(number + 1, kills)
+        if heard.in_flight is not None:
+            _resend(store, heard)
+        return _count(Store.open(place), kills, heard)
+
+
+def _kill_one(folder: Path, reader_id: str, life: float, heard: _Heard) -> None:
+    # A fork server has the modules in memory: a process starts in milliseconds.
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(["benchmarks.study_load.durability"])
+    ours, theirs = context.Pipe(duplex=False)
+    process = context.Process(target=_submit, args=(folder, reader_id, heard.in_flight, theirs))
+    process.start()
+    theirs.close()
+    if not ours.poll(_START_SECONDS):
+        raise StudyError("A submitting process did not start.")
+    time.sleep(life)
+    process.kill()
+    process.join()
+    try:
+        while True:
+            _hear(heard, *ours.recv())
+    except EOFError:
+        ours.close()
+
+
+def _submit(folder: Path, reader_id: str, in_flight: _Submission | None, told: Connection) -> None:
+    """Submit until killed; say what is sent before, and what is acknowledged after."""
+    store = Store.open(folder)
+    answers = toy_answers(store.protocol())
+    told.send(("ready", None))
+    if in_flight is not None:
+        known = _send(store, in_flight, answers)
+        told.send(("known" if known else "stored", in_flight))
+    while True:
+        with store.read() as session:
+            pair = current(session, reader_id)
+        if pair is None:
+            time.sleep(LONGEST_LIFE)
+            continue
+        submission = _Submission(reader_id, pair.token, new_token())
+        told.send(("sends", submission))
+        _send(store, submission, answers)
+        told.send(("acknowledged", submission))
+
+
+def _send(store: Store, submission: _Submission, answers: Sequence[Answer]) -> bool:
+    receipt = record(
+        store,
+        reader_id=submission.reader_id,
+        token=submission.token,
+        answers=answers,
+        idempotency_key=submission.key,
+    )
+    return receipt.repeated
+
+
+def _hear(heard: _Heard, word: str, submission: _Submission | None) -> None:
+    if submission is None:
+        return
+    heard.in_flight = submission if word == "sends" else None
+    if word != "sends":
+        heard.acknowledged.append(submission)
+    if word in {"known", "stored"}:
+        heard.resent += 1
+        heard.resent_known += word == "known"
+
+
+def _resend(store: Store, heard: _Heard) -> None:
+    assert heard.in_flight is not None
+    known = _send(store, heard.in_flight, toy_answers(store.protocol()))
+    _hear(heard, "known" if known else "stored", heard.in_flight)
+
+
+def _count(store: Store, kills: int, heard: _Heard) -> Durability:
+    each = len(toy_answers(store.protocol()))
+    with store.read() as session:
+        events = session.execute(
+            select(Presentation.token, RatingEvent.idempotency_key).join(
+                Presentation, Presentation.id == RatingEvent.presentation_id
+            )
+        )
+        by_key = Counter((token, key) for token, key in events)
+    by_pair = Counter(token for token, _ in by_key)
+    whole = verify(store).ok
+    store.close()
+    return Durability(
+        kills=kills,
+        acknowledged=len(heard.acknowledged),
+        lost=sum(by_key[one.token, one.key] != each for one in heard.acknowledged),
+        doubled=sum(count > 1 for count in by_pair.values()),
+        partial=sum(count != each for count in by_key.values()),
+        resent=heard.resent,
+        resent_known=heard.resent_known,
+        whole=whole,
+    )

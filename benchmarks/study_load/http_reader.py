@@ -1,0 +1,270 @@
+"""A reader made of requests: it sends and gets what a browser does, and looks at nothing.
+
+Benches and tests of whole studies read with it. How it answers is up to its `Judge`.
+"""
+
+from __future__ import annotations
+
+import secrets
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any, Protocol
+from urllib.parse import urlsplit
+
+import httpx
+
+from study.domain.answers import Answer
+from study.domain.errors import StudyError
+from study.domain.protocol import PAIR, Question, QuestionKind
+from study.domain.screens import FREQUENCIES, PATCHES, Kind
+from study.web.error_route import HEADER
+from study.web.reader_api import PREFIX
+
+
+class Judge(Protocol):
+    """Gives the answers of a robot."""
+
+    def answers(self, token: str, questions: Sequence[Question]) -> Sequence[Answer]:
+        """To every question about a pair."""
+
+    def guesses(self, token: str, groups: Sequence[str]) -> tuple[int | None, int | None]:
+        """Places of the groups that the left and the right image are believed to be of."""
+
+
+class Indifferent:
+    """The middle of every scale, no preference, no belief."""
+
+    def answers(self, token: str, questions: Sequence[Question]) -> Sequence[Answer]:
+        """One answer for each slot of each question."""
+        return tuple(
+            Answer(one.code, slot, 0 if slot == PAIR else (one.minimum + one.maximum) // 2)
+            for one in questions
+            for slot in one.slots
+        )
+
+    def guesses(self, token: str, groups: Sequence[str]) -> tuple[int | None, int | None]:
+        """Do not know."""
+        return None, None
+
+
+@dataclass(frozen=True)
+class Exchange:
+    """A request and what came back.
+
+    Parameters
+    ----------
+    name : str
+        "pixels", or the name of the step.
+    path : str
+    headers : tuple of (str, str)
+        Of the answer, in their order.
+    body : bytes
+        Of the answer, decoded.
+    size : int
+        Bytes of the body as they came over the network.
+    seconds : float
+    """
+
+    name: str
+    path: str
+    headers: tuple[tuple[str, str], ...]
+    body: bytes
+    size: int
+    seconds: float
+
+
+@dataclass(frozen=True)
+class Handed:
+    """A pair as the browser gets it: its token, and the tickets of its pixels and the next."""
+
+    token: str
+    ticket: str
+    next_ticket: str
+    length: int
+
+
+@dataclass(frozen=True)
+class Page:
+    """What the server wants next."""
+
+    kind: Kind
+    questions: tuple[Question, ...]
+    groups: tuple[str, ...]
+    digest: str
+    pair: Handed | None
+
+
+class Robot:
+    """One reader.
+
+    Parameters
+    ----------
+    client : httpx.Client
+        With the root of the server as its base; it keeps the cookie.
+    judge : Judge, optional
+        Indifferent by default.
+    heard : callable, optional
+        Told every exchange.
+    """
+
+    def __init__(
+        self,
+        client: httpx.Client,
+        judge: Judge | None = None,
+        heard: Callable[[Exchange], None] | None = None,
+    ) -> None:
+        self._client = client
+        self._judge = judge or Indifferent()
+        self._heard = heard
+        self._page: Page | None = None
+        self._held = ""
+
+    def join(self, link: str) -> None:
+        """Use up an invitation, given as a link or its path."""
+        token = urlsplit(link).path.rsplit("/", 1)[-1]
+        answer = self._client.post(f"{PREFIX}/join", data={"token": token})
+        if answer.status_code != 303:
+            raise StudyError(f"The invitation was answered with {answer.status_code}.")
+
+    def read(self, most: int | None = None) -> Kind:
+        """Go through every step until nothing is left to do, or so many pairs are answered.
+
+        Returns
+        -------
+        Kind
+            Of the screen that is left.
+        """
+        page = self.page()
+        while page.kind not in {Kind.DONE, Kind.CLOSED, Kind.WITHDRAWN, Kind.WAIT}:
+            if page.kind is Kind.PAIR:
+                if most == 0:
+                    break
+                most = None if most is None else most - 1
+            page = self.step()
+        return page.kind
+
+    def page(self) -> Page:
+        """Where this reader stands."""
+        if self._page is None:
+            self._page = self._ask("state")
+        return self._page
+
+    def step(self) -> Page:
+        """Do what the page asks for; images are fetched before they are judged."""
+        page = self.page()
+        if page.kind in {Kind.PAIR, Kind.GUESS}:
+            self.look()
+            self._page = self.answer()
+        else:
+            name, body = _between(page)
+            self._page = self._ask(name, body)
+        return self._page
+
+    def look(self) -> None:
+        """Have the images of the pair, and those of the next one ahead of its turn."""
+        page = self.page()
+        if page.pair is None:
+            page = self._page = self._ask("pair", {"which": "current"})
+        pair = page.pair
+        if pair is None:
+            raise StudyError(f"There is no pair on the page {page.kind}.")
+        if pair.ticket != self._held:
+            self._fetch(pair.ticket, pair.length)
+        if pair.next_ticket:
+            self._fetch(pair.next_ticket)
+        self._held = pair.next_ticket
+
+    def answer(self) -> Page:
+        """Send the answers to the pair that was looked at; the next pair comes back."""
+        page = self.page()
+        if page.pair is None:
+            raise StudyError(f"There is no pair to answer on the page {page.kind}.")
+        token = page.pair.token
+        if page.kind is Kind.GUESS:
+            body: dict[str, Any] = {
+                "token": token, "guesses": list(self._judge.guesses(token, page.groups)),
+            }  # fmt: skip
+            self._page = self._ask("guess", body)
+            return self._page
+        answers = self._judge.answers(token, page.questions)
+        self._page = self._ask(
+            "rate",
+            {
+                "token": token,
+                "answers": [asdict(one) for one in answers],
+                "key": secrets.token_hex(16),
+                "visible_ms": 5000,
+                "first_ms": 1000,
+                "held": self._held,
+            },
+        )
+        return self._page
+
+    def _ask(self, name: str, body: dict[str, Any] | None = None) -> Page:
+        path, headers = f"{PREFIX}/api/{name}", {HEADER: "1"}
+        if body is None:
+            request = self._client.build_request("GET", path, headers=headers)
+        else:
+            request = self._client.build_request("POST", path, json=body, headers=headers)
+        return _page(self._exchange(name, request).json())
+
+    def _fetch(self, ticket: str, length: int | None = None) -> None:
+        answer = self._exchange(
+            "pixels", self._client.build_request("GET", f"{PREFIX}/pixels/{ticket}")
+        )
+        if length is not None and len(answer.content) != length:
+            raise StudyError(f"The images have {len(answer.content)} bytes instead of {length}.")
+
+    def _exchange(self, name: str, request: httpx.Request) -> httpx.Response:
+        begun = time.perf_counter()
+        answer = self._client.send(request)
+        seconds = time.perf_counter() - begun
+        if self._heard is not None:
+            headers = tuple(answer.headers.multi_items())
+            size = answer.num_bytes_downloaded
+            self._heard(Exchange(name, request.url.path, headers, answer.content, size, seconds))
+        if answer.status_code != 200:
+            raise StudyError(f"{name} was answered with {answer.status_code}: {answer.text[:200]}")
+        return answer
+
+
+def _between(page: Page) -> tuple[str, dict[str, Any]]:
+    """The step that a screen without images asks for."""
+    if page.kind is Kind.CONSENT:
+        return "consent", {"digest": page.digest}
+    if page.kind is Kind.PROFILE:
+        profile = {"specialty": "Simulated reader", "experience_years": 7}
+        return "profile", {**profile, "frequency": FREQUENCIES[0]}
+    if page.kind is Kind.READY:
+        return "start", {}
+    if page.kind is Kind.DISPLAY:
+        size = {"width": 1600, "height": 900, "screen_width": 1920, "screen_height": 1080}
+        seen = {"seen": [True] * PATCHES, "ends_seen": True, "dim_room": True, "carry_on": False}
+        return "display", {**seen, **size, "colour_depth": 24, "ratio": 1}
+    raise StudyError(f"There is nothing to do on the page {page.kind}.")
+
+
+def _page(found: dict[str, Any]) -> Page:
+    screen = found["screen"]
+    body = screen["body"]
+    return Page(
+        kind=Kind(screen["kind"]),
+        questions=tuple(_question(one) for one in body.get("questions", ())),
+        groups=tuple(body.get("groups", ())),
+        digest=str(body.get("digest", "")),
+        pair=_handed(found.get("pair")),
+    )
+
+
+def _handed(pair: dict[str, Any] | None) -> Handed | None:
+    if pair is None:
+        return None
+    plate = pair["plate"]
+    length = 2 * 2 * int(plate["width"] * plate["height"] * plate["channels"])
+    return Handed(pair["token"], pair["ticket"], pair["next_ticket"], length)
+
+
+def _question(entry: dict[str, Any]) -> Question:
+    anchors = tuple(entry["anchors"])
+    return Question(**{**entry, "kind": QuestionKind(entry["kind"]), "anchors": anchors})

@@ -1,0 +1,318 @@
+"""How many ratings a minute a server bears: simulated readers who submit at a steady rate.
+
+The server runs in a process of its own as ``python -m study serve`` starts it, and the readers send
+what browsers do. A submission is timed from the moment it was due, so that a server which falls
+behind is not asked less often. Beside it stands what the same machine needs at least: a bare commit
+to the disk and a bare request.
+"""
+
+from __future__ import annotations
+
+import math
+import os
+import queue
+import sqlite3
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import httpx
+import numpy as np
+from sqlalchemy import func, select
+
+from benchmarks.study_load.http_reader import Exchange, Robot
+from study.accounts.readers import invite
+from study.domain.errors import StudyError
+from study.domain.protocol import Protocol, Role
+from study.storage import key_file
+from study.storage.models import Presentation, RatingEvent, Reader, ReadingSession
+from study.storage.store import Store
+
+SIDE = 512
+"""Rows and columns of the images."""
+_CASES, _METHODS = 8, 4
+_PAIRS = _CASES * _METHODS * (_METHODS - 1) // 2
+_LEAST_READERS = 40
+_START_SECONDS = 120.0
+_PROBES = 200
+
+
+@dataclass(frozen=True)
+class Latency:
+    """How long something took, in milliseconds."""
+
+    count: int
+    p50: float
+    p95: float
+    worst: float
+
+    def as_text(self) -> str:
+        """For a person, without the name of what was timed."""
+        return f"p50 {self.p50:.1f} ms, p95 {self.p95:.1f} ms, worst {self.worst:.0f} ms"
+
+
+@dataclass(frozen=True)
+class Load:
+    """What a load of submissions found.
+
+    Parameters
+    ----------
+    rate, seconds : float
+        As asked for.
+    readers, cores : int
+        Who submitted, and the processor cores there were for them and the server.
+    submit : Latency
+        From the moment it was due until the answer, which tells the next pair.
+    pixels : Latency
+        Fetching both images of a pair.
+    reference : Latency
+        A bare commit and a bare request, before the load.
+    stored : int
+        Submissions in the database that are whole.
+    failed : tuple of str
+        What went wrong, once for each reader who had to stop.
+    """
+
+    rate: float
+    seconds: float
+    readers: int
+    cores: int
+    submit: Latency
+    pixels: Latency
+    reference: Latency
+    stored: int
+    failed: tuple[str, ...]
+
+    @property
+    def ok(self) -> bool:
+        """Every submission was taken and is stored."""
+        wanted = math.floor(self.rate * self.seconds)
+        return not self.failed and self.submit.count == wanted <= self.stored
+
+    def as_text(self) -> str:
+        """The result for a person, in a few lines."""
+        times = self.submit.p50 / self.reference.p50, self.submit.p95 / self.reference.p95
+        lines = [
+            f"{self.rate:g} submissions a second for {self.seconds:g} s by {self.readers} readers, "
+            f"images of {SIDE} x {SIDE}, {self.cores} cores for server and readers",
+            f"submit and next pair: {self.submit.as_text()} ({self.submit.count})",
+            f"pixels of a pair: {self.pixels.as_text()} ({self.pixels.count})",
+            f"a bare commit and request: {self.reference.as_text()}; a submission takes "
+            f"{times[0]:.1f} times as long at p50 and {times[1]:.1f} times at p95",
+            f"{self.stored} submissions stored, {len(self.failed)} readers failed",
+            *self.failed[:3],
+        ]
+        return "\n".join(lines)
+
+
+@dataclass
+class _Clock:
+    """Times of what was heard; lists may grow from several threads."""
+
+    submit: list[float] = field(default_factory=list)
+    pixels: list[float] = field(default_factory=list)
+
+    def heard(self, exchange: Exchange) -> None:
+        if exchange.name == "pixels":
+            self.pixels.append(exchange.seconds)
+
+
+def load(
+    rate: float = 25.0,
+    seconds: float = 60.0,
+    *,
+    folder: Path | None = None,
+    progress: Callable[[float, str], None] | None = None,
+) -> Load:
+    """Let simulated readers submit at a steady rate, and time the answers.
+
+    Parameters
+    ----------
+    rate : float
+        Submissions a second, all readers together.
+    seconds : float
+    folder : Path, optional
+        Where the study is made; a temporary folder by default. Its disk is what is measured.
+    progress : callable, optional
+        Told the share that is done and what is being done.
+
+    Raises
+    ------
+    StudyError
+        The study would need more readers than there can be, or the server does not start.
+    """
+    tell = progress or (lambda share, what: None)
+    total = math.floor(rate * seconds)
+    # One pair in ten is left, and a reader who is first pauses at least a second between pairs.
+    readers = max(_LEAST_READERS, math.ceil(rate), math.ceil(total / (0.9 * _PAIRS)))
+    if readers > 200 or not total:
+        raise StudyError(f"{rate:g} a second for {seconds:g} s cannot be read by 1 to 200 readers.")
+    with tempfile.TemporaryDirectory(dir=folder) as temporary:
+        place = Path(temporary)
+        tell(0.0, "making a study")
+        store = _study(place, readers)
+        with store.read() as session:
+            codes = list(session.scalars(select(Reader.code).order_by(Reader.code)))
+        links = [invite(store, code, actor="bench").path for code in codes]
+        tell(0.2, "starting the server")
+        clock = _Clock()
+        with _server(store.folder) as root:
+            tell(0.3, "readers come in")
+            with ThreadPoolExecutor(8) as pool:
+                robots = list(pool.map(lambda link: _ready(root, link, clock), links))
+            reference = _reference(place, root)
+            clock.pixels.clear()
+            tell(0.4, "reading")
+            failed = _run(robots, rate, total, clock)
+        stored = _stored(store)
+        store.close()
+    return Load(
+        rate, seconds, readers, _cores(), _latency(clock.submit),
+        _latency(clock.pixels), reference, stored, tuple(failed),
+    )  # fmt: skip
+
+
+def _study(folder: Path, readers: int) -> Store:
+    """An open study of ready-made images, each pair of which is read once by each reader."""
+    from study.planning.freeze import freeze, open_study
+    from study.stimuli.rendering import Options, build
+    from study.stimuli.sources import from_folders
+
+    protocol = Protocol(
+        title="Load", readers=readers, training=0, dummies=0, repeats=0, nulls=0, ask_blinding=False
+    )
+    _images(folder / "images")
+    key = key_file.create(folder / "key.json", folder / "study")
+    store = Store.create(
+        folder / "study", protocol=protocol, code="LOAD", seed_sha256=key.seed_sha256
+    )
+    key = key.bind(store.study_id)
+    key_file.save(key)
+    build(store, key, from_folders(folder / "images"), options=Options(accept_differences=True))
+    freeze(store, key, actor="bench")
+    open_study(store, actor="bench")
+    return store
+
+
+def _images(folder: Path) -> None:
+    """Smooth cases with more or less noise by method."""
+    from PIL import Image
+
+    y, x = np.mgrid[:SIDE, :SIDE] / SIDE
+    for case in range(_CASES):
+        clean = 128 + 60 * np.sin((9 + case) * x) * np.cos((7 + 2 * case) * y)
+        for method in range(_METHODS):
+            noise = np.random.default_rng([case, method]).normal(0, 2 * method + 1, clean.shape)
+            path = folder / f"step{method}" / f"case{case}.png"
+            path.parent.mkdir(parents=True, exist_ok=True)
+            Image.fromarray(np.rint(clean + noise).clip(0, 255).astype(np.uint8)).save(path)
+
+
+@contextmanager
+def _server(folder: Path) -> Iterator[str]:
+    """A server of the study as a process; its root."""
+    command = [sys.executable, "-m", "study", "serve", str(folder), "--port", "0"]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+    lines: queue.Queue[str] = queue.Queue()
+
+    def listen() -> None:
+        assert process.stdout is not None
+        for line in process.stdout:
+            lines.put(line)
+
+    threading.Thread(target=listen, daemon=True).start()
+    try:
+        while True:
+            try:
+                name, _, link = lines.get(timeout=_START_SECONDS).partition(": ")
+            except queue.Empty:
+                raise StudyError("The server did not start.") from None
+            if name == "Readers":
+                break
+        yield link.strip().removesuffix("/reader/")
+    finally:
+        process.terminate()
+        process.wait(30)
+
+
+def _ready(root: str, link: str, clock: _Clock) -> Robot:
+    """A reader who has the first pair on the screen."""
+    robot = Robot(httpx.Client(base_url=root, timeout=30), heard=clock.heard)
+    robot.join(link)
+    robot.read(0)
+    robot.look()
+    return robot
+
+
+def _run(robots: Sequence[Robot], rate: float, total: int, clock: _Clock) -> list[str]:
+    """Submissions spread evenly: every reader has every n-th."""
+    begin = time.perf_counter() + 1.0
+    failed: list[str] = []
+
+    def read(place: int) -> None:
+        robot = robots[place]
+        try:
+            for number in range(place, total, len(robots)):
+                due = begin + number / rate
+                time.sleep(max(0.0, due - time.perf_counter()))
+                page = robot.answer()
+                clock.submit.append(time.perf_counter() - due)
+                if page.pair is not None:
+                    robot.look()
+        except (StudyError, httpx.HTTPError) as error:
+            failed.append(f"{type(error).__name__}: {error}")
+
+    threads = [threading.Thread(target=read, args=(place,)) for place in range(len(robots))]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    return failed
+
+
+def _reference(folder: Path, root: str) -> Latency:
+    """The least that a submission can be: one row synced to the disk, and one empty answer."""
+    connection = sqlite3.connect(folder / "reference.sqlite", isolation_level=None)
+    connection.execute("PRAGMA journal_mode=WAL")
+    connection.execute("PRAGMA synchronous=FULL")
+    connection.execute("CREATE TABLE row (value TEXT)")
+    found = []
+    with httpx.Client(base_url=root) as client:
+        client.get("/")
+        for number in range(_PROBES):
+            begun = time.perf_counter()
+            connection.execute("INSERT INTO row VALUES (?)", (str(number),))
+            client.get("/")
+            found.append(time.perf_counter() - begun)
+    connection.close()
+    return _latency(found)
+
+
+def _stored(store: Store) -> int:
+    each = sum(len(question.slots) for question in store.protocol().questions)
+    with store.read() as session:
+        answers = session.scalar(
+            select(func.count(RatingEvent.seq))
+            .join(Presentation, Presentation.id == RatingEvent.presentation_id)
+            .join(ReadingSession, ReadingSession.id == Presentation.session_id)
+            .where(Presentation.role == Role.MAIN)
+        )
+    return (answers or 0) // each
+
+
+def _cores() -> int:
+    """Cores that this process may use; not every system tells."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def _latency(seconds: Sequence[float]) -> Latency:
+    times = 1000 * np.array(seconds or [math.nan])
+    p50, p95 = np.percentile(times, (50, 95))
+    return Latency(len(seconds), float(p50), float(p95), float(times.max()))

@@ -1,0 +1,68 @@
+"""``enhancers evaluate``: is a method better, by how much, on what."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from enhancers.cli.common import Device, named_modality
+from enhancers.cli.progress import tell_failures, with_bar
+from enhancers.errors import ParameterError
+
+
+def evaluate(
+    protocol: Annotated[str, typer.Option(help="lowdose-ct, ct-sr4, mr-sr4, us-speckle, ...")],
+    data: Annotated[
+        str, typer.Option(metavar="DIR|phantoms", help="Images, .npz archives, or drawn ones.")
+    ],
+    out: Annotated[Path, typer.Option(metavar="DIR", help="Its folder PROTOCOL is written.")],
+    methods: Annotated[
+        str, typer.Option(metavar="A,B", help="Or 'all'; METHOD:VARIANT, METHOD@NAME=VALUE.")
+    ] = "",
+    seeds: Annotated[int, typer.Option(min=1, help="Of each method that samples.")] = 1,
+    limit: Annotated[int | None, typer.Option(min=1, help="Images of each group.")] = None,
+    groups: Annotated[str, typer.Option(metavar="A,B", help="Of images: mr, ct, us, xr.")] = "",
+    modality: Annotated[str | None, typer.Option(help="Of all images of a folder.")] = None,
+    against: Annotated[str, typer.Option(help="Whom the others are compared with.")] = "",
+    pictures: Annotated[bool, typer.Option(help="Keep what is computed, as PNG.")] = False,
+    device: Device = "auto",
+) -> None:
+    """Degrade, enhance, measure and compare; what was computed before is not computed again."""
+    from enhancers import devices
+    from enhancers.evaluation.cases import read_cases
+    from enhancers.evaluation.methods_under_test import candidate, chosen
+    from enhancers.evaluation.protocols import protocol as named
+    from enhancers.evaluation.report import PICTURES, write
+    from enhancers.evaluation.runs import Plan
+
+    asked = named(protocol)
+    competing = chosen(asked, _words(methods))
+    if against and candidate(against).key not in [one.key for one in competing]:
+        raise ParameterError(f"--against {against} is not among the methods; add it to --methods.")
+    said = None if modality is None else named_modality(modality)
+    where = devices.choose(device)
+    cases = read_cases(
+        data, _words(groups) or asked.groups, limit=limit, modality=said,
+        needs_mask=asked.needs_mask, needs_neighbours=asked.needs_neighbours,
+        tell=lambda line: print(f"Note: {line}", file=sys.stderr),
+    )  # fmt: skip
+    plan = Plan(asked, tuple(cases), tuple(competing), seeds, where)
+    folder = out / asked.key
+    rows = with_bar(plan, folder, pictures=folder / PICTURES if pictures else None)
+    write(folder, plan, rows, against)
+    print((folder / "summary.md").read_text(encoding="utf-8"))
+    print((folder / "times.md").read_text(encoding="utf-8"))
+    print(
+        f"{sum(row.fresh for row in rows)} rows computed, "
+        f"{sum(not row.fresh and not row.error for row in rows)} kept; see {folder}",
+        file=sys.stderr,
+    )
+    if tell_failures(rows):
+        raise typer.Exit(1)
+
+
+def _words(text: str) -> tuple[str, ...]:
+    return tuple(word.strip() for word in text.split(",") if word.strip())

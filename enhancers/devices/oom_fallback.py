@@ -1,0 +1,140 @@
+"""What to try when a device's memory runs out, from the mildest step to the last."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Sequence
+from contextlib import nullcontext
+from dataclasses import dataclass, replace
+from typing import TypeVar
+
+from enhancers.devices.device_names import device_type
+from enhancers.devices.model_cache import give_back, release
+from enhancers.devices.oom import is_out_of_memory
+from enhancers.devices.precision import FULL, halved, precision_name
+from enhancers.errors import OutOfDeviceMemory
+
+T = TypeVar("T")
+
+BATCHES = (16, 8, 4, 2, 1)
+"""Patches of 256 x 256 that go through a network together; a 512 x 512 image has 9."""
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Rung:
+    """How the work is done: on which device, ``batch`` patches at once, in tiles of which side.
+
+    ``tile`` None is the whole image. ``half`` asks for 16 bits whatever the setting says.
+    """
+
+    device: str
+    batch: int
+    tile: int | None
+    half: bool = False
+
+
+def rungs(
+    device: str, tiles: Sequence[int | None] = (None,), *, batches: Sequence[int] = BATCHES
+) -> tuple[Rung, ...]:
+    """Fewer tiles at once, smaller tiles, 16 bits, the CPU: in this order.
+
+    Parameters
+    ----------
+    device : str
+    tiles : sequence
+        Sides that the network may be given, the preferred one first; None is the whole image.
+    batches : sequence of int
+        Descending.
+    """
+    found = [Rung(device, batch, tiles[0]) for batch in batches]
+    found += [Rung(device, batches[-1], tile) for tile in tiles[1:]]
+    if device_type(device) != "cpu":
+        if precision_name(device) == FULL:
+            found.append(replace(found[-1], half=True))
+        found.append(Rung("cpu", batches[-1], tiles[0]))
+        found += [Rung("cpu", batches[-1], tile) for tile in tiles[1:]]
+    return tuple(found)
+
+
+class Ladder:
+    """Does work on the highest rung that has the memory for it, and remembers which that was.
+
+    Parameters
+    ----------
+    steps : sequence of Rung
+        Of `rungs`.
+    """
+
+    def __init__(self, steps: Sequence[Rung]) -> None:
+        self.steps = tuple(steps)
+        self.index = 0
+        self._emptied = False
+
+    @property
+    def rung(self) -> Rung:
+        """Where the work is done now."""
+        return self.steps[self.index]
+
+    def run(self, work: Callable[[Rung], T], effect: Callable[[Rung], object] | None = None) -> T:
+        """What ``work`` returns on the highest rung, from the present one down, that does it.
+
+        Before the first step down the device's other networks are let go.
+
+        Parameters
+        ----------
+        work : callable
+            Called again from its beginning on every rung.
+        effect : callable, optional
+            What of a rung matters to this work: rungs of equal effect are not tried twice.
+
+        Raises
+        ------
+        OutOfDeviceMemory
+            The memory does not suffice on the lowest rung either.
+        """
+        while True:
+            try:
+                with halved() if self.rung.half else nullcontext():
+                    return work(self.rung)
+            except Exception as error:
+                if not is_out_of_memory(error):
+                    raise
+                _log.info("out of memory on %s", self.rung)
+            # Outside the handler: the traceback holds the tensors that are to be freed.
+            self._step_down(effect or (lambda rung: rung))
+
+    def _step_down(self, effect: Callable[[Rung], object]) -> None:
+        failed = self.rung
+        if not self._emptied:
+            self._emptied = True
+            if release(failed.device):
+                return
+        give_back(failed.device)
+        below = range(self.index + 1, len(self.steps))
+        different = [i for i in below if effect(self.steps[i]) != effect(failed)]
+        if not different:
+            raise OutOfDeviceMemory(
+                f"There is too little memory on {self.steps[0].device} for an image of this size, "
+                "also after every step down; use a smaller one or another device."
+            )
+        self.index = different[0]
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """Sentences for the user about what was given up; none on the first rung."""
+        first, now = self.steps[0], self.rung
+        if now == first:
+            return ()
+        said = []
+        if now.device != first.device:
+            said.append(f"the network ran on the {now.device.upper()} from there on")
+        if now.half:
+            said.append("it computed in 16 bits instead of 32")
+        if now.tile != first.tile:
+            before = first.tile or "the whole image"
+            said.append(f"it was given tiles of {now.tile} pixels instead of {before}")
+        if not said:
+            said.append("fewer tiles went through the network at a time")
+        return (f"The memory of {first.device} ran out: {', and '.join(said)}.",)

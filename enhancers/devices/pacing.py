@@ -1,0 +1,36 @@
+"""A GPU is given work ahead of time, but not so far that progress and stopping lose meaning."""
+
+from __future__ import annotations
+
+from collections import deque
+from typing import Any
+
+from enhancers.devices.device_names import device_type
+
+AHEAD = 2
+"""Steps that wait on the GPU while it computes one."""
+
+
+class Pace:
+    """Keeps the host `AHEAD` steps before the device.
+
+    The host never waits for the step it has just launched, so the device is never idle; on a CPU
+    there is nothing to wait for.
+    """
+
+    def __init__(self, device: str, ahead: int = AHEAD) -> None:
+        self.device = device
+        self.ahead = ahead
+        self._marks: deque[Any] = deque()
+
+    def tick(self) -> None:
+        """A step has been launched; wait for the one that was launched ``ahead`` steps before."""
+        if device_type(self.device) != "cuda":
+            return
+        import torch
+
+        mark = torch.cuda.Event()  # type: ignore[no-untyped-call]
+        mark.record(torch.cuda.current_stream(torch.device(self.device)))
+        self._marks.append(mark)
+        if len(self._marks) > self.ahead:
+            self._marks.popleft().synchronize()

@@ -1,0 +1,53 @@
+"""What a kernel is told: a job is an array of 64-bit integers."""
+
+from __future__ import annotations
+
+from enum import IntEnum, auto
+
+from enhancers.networks.cpu_kernels.llvm_builder import LONG, POINTER, Code, Value
+
+
+class Field(IntEnum):
+    """Places in a job; addresses are of floats."""
+
+    SOURCE_1 = 0
+    CHANNELS_1 = auto()
+    SOURCE_2 = auto()
+    CHANNELS_2 = auto()
+    SCALE = auto()
+    SHIFT = auto()
+    ACTIVATE = auto()
+    ENLARGE = auto()  # 1: the source has half the height and width
+    HEIGHT = auto()
+    WIDTH = auto()
+    WEIGHTS = auto()
+    CHANNELS_OUT = auto()
+    BIAS = auto()
+    RESIDUAL = auto()  # address, or 0
+    SHORT_1 = auto()  # sources of the 1x1 shortcut, or 0
+    SHORT_CHANNELS_1 = auto()
+    SHORT_2 = auto()
+    SHORT_CHANNELS_2 = auto()
+    SHORT_WEIGHTS_1 = auto()
+    SHORT_WEIGHTS_2 = auto()
+    TARGET = auto()
+    SUMS = auto()  # (strips, 2, channels out): sums and sums of squares
+    TILE_ROWS = auto()  # of a strip
+    TILE_COLUMNS = auto()
+    GROUP = auto()  # tile columns that are transformed at once
+    STRIP_AT = auto()  # places in a thread's scratch memory, in floats
+    POINTS_AT = auto()
+    PRODUCTS_AT = auto()
+    SHORT_AT = auto()
+    STRIDE = auto()  # of a direct convolution
+
+
+def number(code: Code, job: Value, field: Field) -> Value:
+    """What a job says."""
+    place = code.build.gep(job, [code.whole(int(field))], source_etype=LONG)
+    return code.build.load(place, typ=LONG)
+
+
+def address(code: Code, job: Value, field: Field) -> Value:
+    """An address that a job gives."""
+    return code.build.inttoptr(number(code, job, field), POINTER)

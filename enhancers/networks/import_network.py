@@ -1,0 +1,180 @@
+"""Putting a user's own network on the shelf: a checkpoint is converted, a folder is checked."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Generator
+from dataclasses import replace
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+from enhancers.errors import CheckpointError, ParameterError
+from enhancers.networks import user_networks
+from enhancers.networks.digests import Progress, files_below, known_files, sha256_of
+from enhancers.networks.download import check_space
+from enhancers.networks.entry import Origin, Prior, weight_names
+from enhancers.networks.identify import (
+    Addition,
+    catalogued,
+    check_size,
+    named,
+    recognised,
+    unreadable,
+)
+from enhancers.networks.lookup import prior
+from enhancers.networks.staging import staged
+from enhancers.settings import get_settings
+
+if TYPE_CHECKING:
+    from enhancers.networks.diffusers_folders import Found
+
+
+def add(wanted: Addition) -> Prior:
+    """Put a network on the shelf and return its entry.
+
+    Raises
+    ------
+    CheckpointError
+        The file or folder is no network that can be used, and why.
+    ParameterError
+        Something has to be said that the file does not tell, or the key is taken.
+    """
+    steps = adding(wanted)
+    while True:
+        try:
+            next(steps)
+        except StopIteration as end:
+            entry: Prior = end.value
+            return entry
+
+
+def adding(wanted: Addition) -> Generator[Progress, None, Prior]:
+    """`add`, with progress on the way; closing it early leaves nothing behind."""
+    from enhancers.networks import diffusers_folders
+
+    path = wanted.path.expanduser().absolute()
+    wanted = replace(wanted, path=path)
+    if wanted.like is not None:
+        catalogued(wanted.like)
+    if wanted.native is not None and not 8 <= wanted.native <= 8192:
+        raise ParameterError(f"--native {wanted.native} is no side in pixels; give 8 to 8192.")
+    if not path.is_dir():
+        made = yield from _checkpoint(wanted)
+    elif (path / "unet").is_dir():
+        made = yield from _by_reference(wanted, diffusers_folders.pipeline(path))
+    else:
+        made = yield from _by_copy(wanted, diffusers_folders.network(path))
+    return prior(made.key)
+
+
+def _checkpoint(wanted: Addition) -> Generator[Progress, None, Prior]:
+    from enhancers.networks.checkpoint import read_tensors
+    from enhancers.networks.folder_structure import check_unet
+    from enhancers.networks.guided_diffusion import convert, save_folder
+
+    path = wanted.path
+    tensors = read_tensors(path)
+    if "conv_in.weight" in tensors:
+        raise CheckpointError(
+            f"{path.name} holds the weights of a diffusers network; add the folder with its "
+            "config.json instead."
+        )
+    digest = wanted.digest or (yield from sha256_of(path))
+    facts, same = recognised(wanted, digest, tensors)
+    checkpoint = unreadable(wanted, facts)
+    entry = named(wanted, facts, same, checkpoint)
+    size = sum(4 * tensor.numel() for tensor in tensors.values())
+    check_space(get_settings().models_dir, size, f"The conversion of {path.name}")
+    yield Progress(f"Converting {path.name}", 0, size)
+    network = convert(tensors, checkpoint)
+    channels = int(network.config.in_channels)
+    if channels not in (1, 3):
+        raise CheckpointError(f"{path.name} takes images of {channels} channels, not 1 or 3.")
+    check_unet(network.config, channels)
+    parameters = sum(weight.numel() for weight in network.parameters())
+    entry = replace(
+        entry, channels=channels, parameters=parameters, origin=_origin(path.name, digest)
+    )
+    if same is not None:
+        check_size(same, parameters)
+    else:
+        entry = replace(
+            entry, summary=f"Guided-diffusion network, {parameters / 1e6:.1f} M parameters."
+        )
+    with staged(entry.key) as stage:
+        save_folder(network, entry.schedule, stage)
+        entry = replace(entry, stored=(yield from known_files(stage, files_below(stage))))
+        user_networks.write(entry, stage)
+    return entry
+
+
+def _by_copy(wanted: Addition, found: Found) -> Generator[Progress, None, Prior]:
+    """A folder of one network: its few files are copied."""
+    from enhancers.networks.diffusers_folders import SCHEDULER, scheduler_beside
+    from enhancers.networks.folder_structure import check_schedule
+    from enhancers.networks.guided_diffusion import save_schedule
+
+    entry = _of_folder(wanted, found)
+    (weights,) = found.weights
+    size = weights.stat().st_size
+    check_space(get_settings().models_dir, size, f"The copy of {wanted.path}")
+    with staged(entry.key) as stage:
+        (stage / "unet").mkdir()
+        shutil.copyfile(wanted.path / "config.json", stage / "unet" / "config.json")
+        yield Progress(f"Copying {weights.name}", 0, size)
+        shutil.copyfile(weights, stage / "unet" / weight_names("unet")[0])
+        scheduler = scheduler_beside(wanted.path)
+        if scheduler is not None and wanted.schedule is None:
+            (stage / "scheduler").mkdir()
+            shutil.copyfile(scheduler, stage / "scheduler" / SCHEDULER)
+            check_schedule(stage)
+        else:
+            save_schedule(entry.schedule, stage)
+        entry = replace(entry, stored=(yield from known_files(stage, files_below(stage))))
+        user_networks.write(entry, stage)
+    return entry
+
+
+def _by_reference(wanted: Addition, found: Found) -> Generator[Progress, None, Prior]:
+    """A folder of a pipeline: it stays where it is."""
+    if wanted.schedule is not None:
+        raise ParameterError(
+            f"--schedule does not apply: {wanted.path} has a scheduler of its own."
+        )
+    entry = _of_folder(wanted, found)
+    stored = yield from known_files(wanted.path, (*found.weights, *found.others))
+    entry = replace(entry, place=wanted.path, stored=stored)
+    with staged(entry.key) as stage:
+        user_networks.write(entry, stage)
+    return entry
+
+
+def _of_folder(wanted: Addition, found: Found) -> Prior:
+    if wanted.head_channels is not None or wanted.qkv_order is not None:
+        raise ParameterError(
+            "--head-channels and --qkv-order are for a checkpoint; a folder's config.json tells."
+        )
+    facts = catalogued(wanted.like) if wanted.like else None
+    if facts is not None and facts.kind != found.kind:
+        raise ParameterError(
+            f"{wanted.path} is a {found.kind} network and --like {facts.key} a {facts.kind} one."
+        )
+    same = facts if facts and wanted.key in (None, facts.key) else None
+    entry = named(wanted, facts, same, None)
+    if same is not None:
+        check_size(same, found.parameters)
+    else:
+        native = wanted.native or found.native or entry.native
+        summary = f"A {found.kind} network of diffusers, {found.parameters / 1e6:.1f} M parameters."
+        entry = replace(entry, kind=found.kind, native=native, summary=summary)
+    return replace(
+        entry,
+        parts=found.parts,
+        channels=found.channels,
+        parameters=found.parameters,
+        origin=_origin(wanted.path.name, ""),
+    )
+
+
+def _origin(name: str, digest: str) -> Origin:
+    return Origin(name, digest, datetime.now(UTC).isoformat(timespec="seconds"))

@@ -1,0 +1,1 @@
+"""Training of the embedded networks: images, architectures, loop, validation and card."""

@@ -1,0 +1,200 @@
+"""The networks a user has added: one folder each below `Settings.models_dir`, with a prior.json.
+
+The file holds everything the catalogue would say, so that it is the only thing to read. A damaged
+one is told and never stops the others.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from pydantic import ConfigDict, TypeAdapter, ValidationError
+
+from enhancers.method import PRIOR_KEY
+from enhancers.networks.catalog import PRIORS
+from enhancers.networks.entry import (
+    Checkpoint,
+    Embedded,
+    FromUser,
+    Kind,
+    KnownFile,
+    Origin,
+    Part,
+    Prior,
+    Schedule,
+)
+
+NAME = "prior.json"
+FORMAT = 1
+LARGEST = 2**20
+"""Bytes of a prior.json that are read; one of ours has a few thousand."""
+
+
+@dataclass(frozen=True)
+class Record:
+    """The content of a prior.json; the fields are those of `Prior`.
+
+    ``catalogued`` says that the network stands for the catalogue's entry of this key, whose label,
+    source and licence then hold.
+    """
+
+    __pydantic_config__ = ConfigDict(extra="forbid")
+
+    format: int
+    key: str
+    catalogued: bool
+    label: str
+    summary: str
+    kind: Kind
+    parts: tuple[Part, ...]
+    licence: str
+    channels: int
+    tiles: bool
+    native: int
+    schedule: Schedule
+    checkpoint: Checkpoint | None
+    parameters: int
+    place: Path | None
+    origin: Origin
+    stored: tuple[KnownFile, ...]
+
+
+@dataclass(frozen=True)
+class Damage:
+    """A folder below `Settings.models_dir` that cannot be used, and why."""
+
+    key: str
+    folder: Path
+    says: str
+
+
+@dataclass(frozen=True)
+class Shelf:
+    """What lies below `Settings.models_dir`."""
+
+    priors: tuple[Prior, ...]
+    damages: tuple[Damage, ...]
+
+
+def write(entry: Prior, folder: Path) -> None:
+    """Write the prior.json of an added entry into ``folder``."""
+    if entry.origin is None:
+        raise ValueError("only an added network has a prior.json")
+    record = Record(
+        format=FORMAT,
+        key=entry.key,
+        catalogued=any(entry.key == each.key for each in PRIORS),
+        label=entry.label,
+        summary=entry.summary,
+        kind=entry.kind,
+        parts=entry.parts,
+        licence=entry.licence,
+        channels=entry.channels,
+        tiles=entry.tiles,
+        native=entry.native,
+        schedule=entry.schedule,
+        checkpoint=entry.checkpoint,
+        parameters=entry.parameters,
+        place=entry.place,
+        origin=entry.origin,
+        stored=entry.stored,
+    )
+    (folder / NAME).write_bytes(TypeAdapter(Record).dump_json(record, indent=2) + b"\n")
+
+
+def read_all() -> Shelf:
+    """Every network below `Settings.models_dir`, sorted by key."""
+    from enhancers.settings import get_settings
+
+    priors: list[Prior] = []
+    damages: list[Damage] = []
+    try:
+        folders = sorted(get_settings().models_dir.iterdir())
+    except OSError:
+        # There is no such folder before the first network is added.
+        return Shelf((), ())
+    for folder in folders:
+        if folder.name.startswith(".") or not folder.is_dir():
+            continue
+        found = _read(folder)
+        if isinstance(found, Prior):
+            priors.append(found)
+        elif found is not None:
+            damages.append(found)
+    return Shelf(tuple(priors), tuple(damages))
+
+
+def _read(folder: Path) -> Prior | Damage | None:
+    """The entry of a folder; None where the folder itself is all there is to a catalogued one."""
+    shipped = next((entry for entry in PRIORS if entry.key == folder.name), None)
+    path = folder / NAME
+    if shipped is not None and isinstance(shipped.source, Embedded):
+        return _damage(folder, "an embedded network has this key, and comes before it")
+    if not path.is_file():
+        # A plain folder that somebody copied there stands for the catalogue's entry.
+        return None if shipped is not None else _damage(folder, f"it has no {NAME}")
+    try:
+        with path.open("rb") as file:
+            text = file.read(LARGEST + 1)
+        if len(text) > LARGEST:
+            return _damage(folder, f"its {NAME} is larger than {LARGEST // 2**20} MB")
+        record = TypeAdapter(Record).validate_json(text)
+    except ValidationError as error:
+        first = error.errors()[0]
+        at = ".".join(str(step) for step in first["loc"]) or "it"
+        return _damage(folder, f"its {NAME} cannot be read ({at}: {first['msg']})")
+    except OSError as error:
+        return _damage(folder, f"its {NAME} cannot be read ({error.strerror})")
+    wrong = _wrong(record, folder, shipped)
+    return _damage(folder, f"its {NAME} {wrong}") if wrong else _entry(record, shipped)
+
+
+def _wrong(record: Record, folder: Path, shipped: Prior | None) -> str:
+    if record.format != FORMAT:
+        return f"has format {record.format}; this version reads {FORMAT}"
+    if record.key != folder.name or not PRIOR_KEY.fullmatch(record.key):
+        return f"names the key {record.key[:40]!r} and not its folder's"
+    if record.catalogued != (shipped is not None) or (shipped and shipped.kind != record.kind):
+        return "does not agree with the catalogue"
+    if not record.parts or record.channels not in (1, 3) or not 8 <= record.native <= 8192:
+        return "has impossible values (parts, channels or native)"
+    inside = (Path(file.path) for file in record.stored)
+    if any(path.is_absolute() or ".." in path.parts for path in inside):
+        return "names files outside its folder"
+    return ""
+
+
+def _entry(record: Record, shipped: Prior | None) -> Prior:
+    if shipped is not None:
+        return replace(
+            shipped, parts=record.parts, channels=record.channels, place=record.place,
+            origin=record.origin, stored=record.stored, parameters=record.parameters,
+        )  # fmt: skip
+    day = record.origin.when[:10]
+    return Prior(
+        key=record.key,
+        label=record.label,
+        summary=record.summary,
+        kind=record.kind,
+        parts=record.parts,
+        licence=record.licence,
+        source=FromUser(record.origin.file, f"added by you on {day}"),
+        channels=record.channels,
+        tiles=record.tiles,
+        native=record.native,
+        schedule=record.schedule,
+        checkpoint=record.checkpoint,
+        parameters=record.parameters,
+        place=record.place,
+        origin=record.origin,
+        stored=record.stored,
+    )
+
+
+def _damage(folder: Path, why: str) -> Damage:
+    return Damage(
+        folder.name, folder,
+        f"The folder {folder} is no network that can be used: {why}. "
+        f"python -m enhancers networks remove {folder.name}, and add it again.",
+    )  # fmt: skip

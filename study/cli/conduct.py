@@ -1,0 +1,109 @@
+"""While readers read: open, invite, serve, close."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Annotated
+
+import typer
+
+from study.cli.options import Actor, Database, Folder, MaybeKey, Mirror, opened, read_key
+from study.domain.errors import StudyError
+
+HOST, PORT = "127.0.0.1", 7861
+
+
+def open_(folder: Folder, actor: Actor = "", database: Database = None) -> None:
+    """Let readers read a frozen study."""
+    from study.planning.freeze import open_study
+
+    with opened(folder, database) as store:
+        open_study(store, actor=actor)
+    typer.echo("The study is open.")
+
+
+def invite(
+    folder: Folder,
+    reader: Annotated[list[str] | None, typer.Argument(metavar="[READER]...")] = None,
+    everyone: Annotated[bool, typer.Option("--all", help="All who were not invited yet.")] = False,
+    staff: Annotated[
+        str, typer.Option(metavar="NAME", help="An account for the coordinator's pages instead.")
+    ] = "",
+    monitor: Annotated[
+        bool, typer.Option(help="With --staff: may watch progress, nothing else.")
+    ] = False,
+    url: Annotated[
+        str, typer.Option(help="Address of the server as readers see it.")
+    ] = f"http://{HOST}:{PORT}",
+    actor: Actor = "",
+    database: Database = None,
+) -> None:
+    """Make a one-time link and a secret for a reader; they are shown once."""
+    if bool(staff) == bool(reader or everyone):
+        raise StudyError("Say who is invited: readers such as R01, or --all, or --staff NAME.")
+    with opened(folder, database) as store:
+        if staff:
+            from study.accounts.staff import StaffRole, add
+
+            made = add(store, staff, StaffRole.MONITOR if monitor else StaffRole.ADMIN, actor=actor)
+            typer.echo(f"{made.code}\tsecret {made.secret}\t{url.rstrip('/')}/coordinator/")
+            return
+        from study.accounts.readers import invite as let_in
+        from study.planning.progress_report import overview
+
+        waiting = [one.code for one in overview(store).readers if one.state == "not invited"]
+        for code in dict.fromkeys([*(reader or []), *(waiting if everyone else [])]):
+            one = let_in(store, code, actor=actor)
+            typer.echo(f"{one.code}\tsecret {one.secret}\t{url.rstrip('/')}{one.path}")
+
+
+def serve(
+    folder: Folder,
+    key: MaybeKey = None,
+    host: Annotated[str, typer.Option(help="0.0.0.0 answers other machines too.")] = HOST,
+    port: Annotated[int, typer.Option(min=0, max=65535, help="0 takes a free one.")] = PORT,
+    database: Database = None,
+    mirror: Mirror = None,
+) -> None:
+    """Serve the readers' pages and the coordinator's until interrupted."""
+    from study.server.standalone import address, bind, build_app, run
+
+    with opened(folder, database, mirror) as store:
+        if key is not None:
+            read_key(key, store)
+        app = build_app(store, key=key)
+        with bind(host, port) as server:
+            typer.echo(f"The study is {store.status()}.")
+            typer.echo(f"Readers: {address(server)}/reader/")
+            typer.echo(f"Coordinators: {address(server)}/coordinator/")
+            run(app, server)
+
+
+def close(folder: Folder, actor: Actor = "", database: Database = None) -> None:
+    """End the reading: nothing more is rated."""
+    from study.planning.freeze import close_study
+
+    with opened(folder, database) as store:
+        close_study(store, actor=actor)
+    typer.echo("The study is closed.")
+
+
+def demo(
+    host: Annotated[str, typer.Option(help="0.0.0.0 answers other machines too.")] = HOST,
+    port: Annotated[int, typer.Option(min=0, max=65535, help="0 takes a free one.")] = PORT,
+) -> None:
+    """Serve a demonstration: six pairs, simulated co-readers, the report at the end."""
+    from study.demo.site import Demonstration
+    from study.server.standalone import address, bind, build_demo, run
+
+    with TemporaryDirectory(prefix="reading-room-demo-") as folder, bind(host, port) as server:
+        shown = Demonstration(Path(folder) / "studies")
+        app = build_demo(shown)
+        typer.echo("Preparing the images ...")
+        try:
+            shown.prepare()
+            typer.echo(f"Demonstration: {address(server)}/demo/")
+            run(app, server)
+        finally:
+            shown.close()

@@ -1,0 +1,113 @@
+"""Options that commands share, and what they open."""
+
+from __future__ import annotations
+
+import getpass
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from study.domain.errors import ProtocolError
+
+if TYPE_CHECKING:
+    from study.domain.protocol import Protocol
+    from study.storage.key_file import Key
+    from study.storage.store import Store
+
+Folder = Annotated[Path, typer.Argument(metavar="DIR", help="The folder of the study.")]
+KeyPath = Annotated[
+    Path,
+    typer.Option(
+        "--key", envvar="READINGROOM_STUDY_KEY", help="The key file, outside DIR: names and seed."
+    ),
+]
+MaybeKey = Annotated[
+    Path | None,
+    typer.Option(
+        "--key", envvar="READINGROOM_STUDY_KEY", help="The key file, outside DIR: names and seed."
+    ),
+]
+Database = Annotated[
+    str | None,
+    typer.Option(
+        envvar="READINGROOM_STUDY_DATABASE", help="SQLAlchemy address; SQLite in DIR by default."
+    ),
+]
+Mirror = Annotated[
+    Path | None, typer.Option("--mirror", help="The second log; best on another disk.")
+]
+ProtocolPath = Annotated[
+    Path | None, typer.Option("--protocol", help="JSON, as plan --write makes it.")
+]
+Readers = Annotated[int | None, typer.Option(min=1, help="Reader places.")]
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+
+
+def _or_login(name: str) -> str:
+    """The name that was given, or the one this person is signed in with on the machine."""
+    try:
+        return name.strip() or getpass.getuser()
+    except (KeyError, OSError, ImportError):
+        return "coordinator"
+
+
+Actor = Annotated[
+    str,
+    typer.Option(
+        callback=_or_login, show_default=False, help="Who does this, for the audit; your login."
+    ),
+]
+
+
+def read_protocol(path: Path | None) -> Protocol:
+    """The protocol in a file, or the usual one."""
+    from study.domain.protocol import Protocol, from_json
+
+    if path is None:
+        return Protocol()
+    try:
+        return from_json(path.read_text(encoding="utf-8"))
+    except UnicodeDecodeError:
+        raise ProtocolError(f"{path} is not a text in UTF-8: give a protocol as JSON.") from None
+
+
+@contextmanager
+def opened(folder: Path, database: str | None, mirror: Path | None = None) -> Iterator[Store]:
+    """A study that is closed again at the end; a second log that is behind is told."""
+    from study.storage.store import Store
+
+    store = Store.open(folder, url=database, mirror=mirror)
+    try:
+        yield store
+    finally:
+        if store.mirror_problem:
+            typer.echo(f"Note: {store.mirror_problem}", err=True)
+        store.close()
+
+
+def read_key(path: Path, store: Store) -> Key:
+    """The key of a study."""
+    from study.storage import key_file
+    from study.storage.models import Study
+
+    with store.read() as session:
+        seed = session.get_one(Study, store.study_id).seed_sha256
+    return key_file.load(path, store.folder, study_id=store.study_id, seed_sha256=seed)
+
+
+@contextmanager
+def progress_bar() -> Iterator[Callable[[float, str], None]]:
+    """A bar on standard error, where that is a terminal, told the share done and what is done."""
+    from tqdm.auto import tqdm
+
+    layout = "{percentage:3.0f}%|{bar:30}| {elapsed}<{remaining} {desc}"
+    with tqdm(total=1.0, bar_format=layout, disable=None, leave=False) as bar:
+
+        def tell(share: float, what: str) -> None:
+            bar.set_description_str(what, refresh=False)
+            bar.update(share - bar.n)
+
+        yield tell

@@ -1,0 +1,134 @@
+"""After the reading: unblind, export, report, and statistics of any table."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from study.cli.options import Actor, AsJson, Database, Folder, KeyPath, opened, read_key
+from study.domain.errors import StudyError
+from study.domain.protocol import Status
+
+if TYPE_CHECKING:
+    from study.storage.key_file import Key
+    from study.storage.store import Store
+
+NamesKey = Annotated[
+    Path | None,
+    typer.Option(
+        "--key",
+        envvar="READINGROOM_STUDY_KEY",
+        help="The key file: methods are named once the study is unblinded.",
+    ),
+]
+Masked = Annotated[
+    bool, typer.Option("--masked", help="Call the methods M1, M2, ... after unblinding as well.")
+]
+
+
+def unblind(
+    folder: Folder,
+    key: KeyPath,
+    second: Annotated[str, typer.Option(help="Another person, who agrees.")],
+    actor: Actor = "",
+    database: Database = None,
+) -> None:
+    """Tell which method is which, once the study is closed; this is logged for good."""
+    from study.planning.lifecycle import unblind as lift
+
+    with opened(folder, database) as store:
+        names = lift(store, read_key(key, store), actor=actor, second=second)
+    for one in names:
+        values = ", ".join(f"{name}={value}" for name, value in one.parameters)
+        typer.echo("\t".join(part for part in (one.mask, one.name, one.kind, values) if part))
+
+
+def _names(context: typer.Context, store: Store, key: Path | None, masked: bool) -> Key | None:
+    """The names of the methods, where they may be told.
+
+    A key that the environment names serves once the study is unblinded and is no error before; one
+    given by hand before that is.
+    """
+    if key is None or masked:
+        return None
+    source = context.get_parameter_source("key")
+    by_hand = source is not None and source.name == "COMMANDLINE"
+    if not by_hand and store.status() is not Status.UNBLINDED:
+        return None
+    return read_key(key, store)
+
+
+def export(
+    context: typer.Context,
+    folder: Folder,
+    out: Annotated[Path, typer.Option(help="A new folder for the tables.")],
+    key: NamesKey = None,
+    masked: Masked = False,
+    actor: Actor = "",
+    database: Database = None,
+) -> None:
+    """Write all ratings as CSV and JSON with a codebook; methods are M1, M2 until unblinded."""
+    from study.report.export import make
+
+    with opened(folder, database) as store:
+        names = _names(context, store, key, masked)
+        for path in make(store, out, actor=actor, key=names):
+            typer.echo(path)
+
+
+def report(
+    context: typer.Context,
+    folder: Folder,
+    out: Annotated[Path | None, typer.Option(help="An HTML file.")] = None,
+    again: Annotated[
+        str, typer.Option(metavar="RUN", help="Compute a logged analysis again and compare.")
+    ] = "",
+    key: NamesKey = None,
+    masked: Masked = False,
+    seed: Annotated[int | None, typer.Option(min=0, help="Of the bootstrap.")] = None,
+    actor: Actor = "",
+    database: Database = None,
+) -> None:
+    """Analyse a closed study and write its report; the analysis is logged."""
+    if (out is None) == (not again):
+        raise StudyError("Give --out FILE.html to write a report, or --again RUN to check one.")
+    with opened(folder, database) as store:
+        names = _names(context, store, key, masked)
+        if out is None:
+            from study.analysis.log import repeat
+
+            verdict = repeat(store, again, names)
+            typer.echo(
+                "The same, byte for byte." if verdict.same else f"Not the same: {verdict.reason}."
+            )
+            if not verdict.same:
+                raise typer.Exit(1)
+            return
+        from study.analysis.log import run
+        from study.report import render
+
+        if out.exists():
+            raise StudyError(f"There is a file at {out} already: give another path.")
+        made = run(store, actor=actor, key=names, seed=seed)
+        out.write_text(render(made.data, made.analysis), encoding="utf-8")
+    typer.echo(f"{out} (analysis {made.run_id})")
+
+
+def stats(
+    kind: Annotated[str, typer.Argument(help="fleiss, gwet, alpha, icc, cohen, reliability, ...")],
+    ratings: Annotated[Path, typer.Option(help="CSV with the columns item,rater,value.")],
+    scale: Annotated[str | None, typer.Option(help="1:5, or poor,fair,good.")] = None,
+    seed: Annotated[int, typer.Option(min=0, help="Of the bootstrap.")] = 0,
+    as_json: AsJson = False,
+) -> None:
+    """Compute statistics of any table of ratings; no study is needed."""
+    from study.stats.catalog import run_kind
+
+    found = run_kind(kind, ratings, scale, seed)
+    if as_json:
+        typer.echo(json.dumps(found.to_dict(), indent=2, ensure_ascii=False, allow_nan=False))
+    else:
+        typer.echo(found.as_text())

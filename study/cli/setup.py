@@ -1,0 +1,245 @@
+"""From a design to a frozen study: plan, init, build, freeze."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from study.cli.options import (
+    Actor,
+    Database,
+    Folder,
+    KeyPath,
+    Mirror,
+    ProtocolPath,
+    Readers,
+    opened,
+    progress_bar,
+    read_key,
+    read_protocol,
+)
+from study.domain.errors import BuildError, StudyError
+
+if TYPE_CHECKING:
+    from study.domain.protocol import Protocol
+    from study.stimuli.sources import Sources
+
+
+def plan(
+    folder: Annotated[Path | None, typer.Argument(metavar="[DIR]", help="A draft.")] = None,
+    cases: Annotated[int | None, typer.Option(min=1, help="Cases to read.")] = None,
+    methods: Annotated[int | None, typer.Option(min=2, help="References and anchors too.")] = None,
+    patients: Annotated[int | None, typer.Option(min=1, help="One a case by default.")] = None,
+    protocol: ProtocolPath = None,
+    readers: Readers = None,
+    write: Annotated[Path | None, typer.Option(help="Write the protocol here, to edit.")] = None,
+    save: Annotated[bool, typer.Option(help="Make it the protocol of the draft.")] = False,
+    actor: Actor = "",
+    database: Database = None,
+) -> None:
+    """Tell what a design costs each reader, and how sharp kappa will be."""
+    from study.planning.workload import estimate
+
+    chosen = read_protocol(protocol)
+    if folder is not None:
+        with opened(folder, database) as store:
+            from study.planning.progress_report import overview
+
+            images = overview(store).images
+            if protocol is None:
+                chosen = store.protocol()
+            chosen = _changed(chosen, readers=readers)
+            if save:
+                with store.write() as session:
+                    store.set_protocol(session, chosen, actor)
+        # What is built counts, where there is nothing else said.
+        cases, patients = (cases, patients) if cases else (images.cases, images.patients)
+        methods = methods or images.methods
+    elif save:
+        raise StudyError("--save needs the folder of a draft: python -m study plan DIR --save.")
+    chosen = _changed(chosen, readers=readers)
+    if write is not None:
+        _write(chosen, write)
+    if not cases or not methods:
+        raise StudyError("Give --cases and --methods: nothing is built that could be counted.")
+    typer.echo(estimate(chosen, cases, patients, methods).as_text())
+
+
+def init(
+    folder: Folder,
+    key: KeyPath,
+    protocol: ProtocolPath = None,
+    title: Annotated[str | None, typer.Option(help="Readers see it.")] = None,
+    readers: Readers = None,
+    code: Annotated[str, typer.Option(help="Short name of the study.")] = "S1",
+    database: Database = None,
+    mirror: Mirror = None,
+) -> None:
+    """Make a study: its folder, its database and its key file."""
+    from study.storage import key_file
+    from study.storage.store import Store
+
+    chosen = _changed(read_protocol(protocol), title=title, readers=readers)
+    made = key_file.create(key, folder)
+    try:
+        store = Store.create(
+            folder, protocol=chosen, code=code, seed_sha256=made.seed_sha256, url=database,
+            mirror=mirror,
+        )  # fmt: skip
+    except BaseException:
+        # A key without a study would only stop the next attempt.
+        key.unlink()
+        raise
+    key_file.save(made.bind(store.study_id))
+    store.close()
+    typer.echo(
+        f"The study {code} is in {folder}. Keep copies of {key} in a safe place: without it the "
+        "study can be neither frozen nor unblinded."
+    )
+
+
+def build(
+    folder: Folder,
+    key: KeyPath,
+    manifest: Annotated[
+        Path | None, typer.Option(help="Ready-made images: CSV with case,patient,method,file.")
+    ] = None,
+    folders: Annotated[
+        Path | None, typer.Option(help="Ready-made images: a folder with one folder a method.")
+    ] = None,
+    images: Annotated[
+        list[Path] | None, typer.Option(help="Files or folders that --method is run on.")
+    ] = None,
+    method: Annotated[
+        list[str] | None, typer.Option(help="nlm, tv:weight=0.1, or input for none.")
+    ] = None,
+    truth: Annotated[Path | None, typer.Option(help="Folder of clean images: reference.")] = None,
+    reference: Annotated[str, typer.Option(help="Method that is the hidden reference.")] = "",
+    anchor: Annotated[
+        list[str] | None,
+        typer.Option(help="With --images a degradation, blur:3; else a method's name."),
+    ] = None,
+    group: Annotated[
+        list[str] | None, typer.Option(metavar="METHOD=GROUP", help="For the blinding question.")
+    ] = None,
+    training: Annotated[
+        list[str] | None, typer.Option(metavar="CASE", help="For training and dummies only.")
+    ] = None,
+    patients: Annotated[Path | None, typer.Option(help="CSV with case,patient.")] = None,
+    separator: Annotated[str, typer.Option(help="The patient stands before it in a name.")] = "",
+    root: Annotated[Path | None, typer.Option(help="What the manifest's files lie in.")] = None,
+    modality: Annotated[str, typer.Option(help="CT, MR, US, XR, ... where files do not say.")] = "",
+    attest_deidentified: Annotated[
+        bool, typer.Option(help="Somebody has looked: no name is written in the images.")
+    ] = False,
+    accept_differences: Annotated[
+        bool, typer.Option(help="Sharp differences at the edge are no marks.")
+    ] = False,
+    seed: Annotated[int, typer.Option(min=0, help="Of the methods.")] = 0,
+    device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1 or mps.")] = "auto",
+    actor: Actor = "",
+    database: Database = None,
+) -> None:
+    """Render all images of a draft; run again, it goes on where it stopped."""
+    from study.stimuli.sources import (
+        from_folders,
+        from_images,
+        from_manifest,
+        with_roles,
+        with_training,
+    )
+
+    given = [name for name, value in (("--manifest", manifest), ("--folders", folders),
+                                      ("--images", images)) if value]  # fmt: skip
+    if len(given) != 1:
+        raise BuildError(f"Give one of --manifest, --folders and --images; {len(given)} are given.")
+    if images is None and (method or truth):
+        raise BuildError(f"--method and --truth go with --images, not with {given[0]}.")
+    ready: list[str] = list(anchor or [])
+    sources: Sources
+    if manifest is not None:
+        sources = from_manifest(manifest, root=root, modality=modality.upper())
+    elif folders is not None:
+        sources = from_folders(
+            folders, patients=patients, separator=separator, modality=modality.upper()
+        )
+    else:
+        sources = from_images(
+            images or [], method or [], truth=truth, anchors=ready, patients=patients,
+            separator=separator, modality=modality.upper(),
+        )  # fmt: skip
+        ready = []
+    sources = with_roles(sources, reference=reference, anchors=ready, groups=_groups(group or []))
+    sources = with_training(sources, training or [])
+
+    from study.stimuli.rendering import Options
+    from study.stimuli.rendering import build as render
+
+    options = Options(seed, device, attest_deidentified, accept_differences)
+    with opened(folder, database) as store, progress_bar() as tell:
+        report = render(
+            store, read_key(key, store), sources, options=options, progress=tell, actor=actor
+        )
+    typer.echo(report.as_text())
+
+
+def freeze(
+    folder: Folder,
+    key: KeyPath,
+    pair: Annotated[
+        list[str] | None,
+        typer.Option(metavar='"A vs B"', help="Compare these two; give all pairs that count."),
+    ] = None,
+    control: Annotated[str, typer.Option(help="Compare all methods with this one only.")] = "",
+    actor: Actor = "",
+    database: Database = None,
+) -> None:
+    """Fix protocol, plan, seed and names; nothing of them changes afterwards."""
+    from study.planning.freeze import compare_only
+    from study.planning.freeze import freeze as fix
+
+    pairs = [_pair(text) for text in pair or []]
+    with opened(folder, database) as store:
+        names = read_key(key, store)
+        if pair or control:
+            compare_only(store, names, pairs=pairs, control=control, actor=actor)
+        typer.echo(fix(store, names, actor=actor).as_text())
+
+
+def _changed(
+    protocol: Protocol, *, title: str | None = None, readers: int | None = None
+) -> Protocol:
+    if title is not None:
+        protocol = protocol.with_(title=title)
+    return protocol if readers is None else protocol.with_(readers=readers)
+
+
+def _write(protocol: Protocol, path: Path) -> None:
+    text = json.dumps(json.loads(protocol.to_json()), indent=2, ensure_ascii=False)
+    try:
+        with path.open("x", encoding="utf-8") as file:
+            file.write(text + "\n")
+    except FileExistsError:
+        raise StudyError(f"There is a file at {path} already: give another path.") from None
+
+
+def _groups(texts: list[str]) -> dict[str, str]:
+    """METHOD=GROUP, where the name of the method may hold an equals sign itself."""
+    found = {}
+    for text in texts:
+        name, equals, group = text.rpartition("=")
+        if not equals:
+            raise BuildError(f"--group {text} is not METHOD=GROUP.")
+        found[name.strip()] = group.strip()
+    return found
+
+
+def _pair(text: str) -> tuple[str, str]:
+    """Two names, which may hold commas, colons and spaces themselves."""
+    first, versus, second = text.partition(" vs ")
+    if not versus:
+        raise StudyError(f'--pair {text} is not "A vs B".')
+    return first.strip(), second.strip()

@@ -1,1 +1,0 @@
-"""The commands of ``python -m study``, which `study.cli` puts together."""

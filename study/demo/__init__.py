@@ -1,0 +1,1 @@
+"""A demonstration study for visitors, read by simulated readers."""

@@ -1,0 +1,152 @@
+"""Simulated readers: they read a study as people would, with tastes that are drawn from a seed.
+
+`read` takes a reader's place and answers in this process; a `Tasting` answers for a robot that
+reads over HTTP. Either looks up which method is on which side, as nobody else in the study can.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from study.demo.reader_model import Shown, Taste
+from study.domain.answers import Answer
+from study.domain.errors import StoreError
+from study.domain.protocol import PAIR, Question
+from study.reading import ratings
+from study.reading.blinding_questionnaire import open_guesses, save_guess
+from study.reading.reader_state import consent_digest, last_consent
+from study.storage.models import (
+    Presentation,
+    PresentationSlot,
+    Reader,
+    ReadingSession,
+    Stimulus,
+    new_token,
+)
+from study.storage.store import Store
+
+SPECIALTY = "Simulated reader"
+
+
+class Tasting:
+    """Answers of one simulated reader, by the tokens of presentations.
+
+    Parameters
+    ----------
+    store : Store
+    taste : Taste
+        Its strengths are by the identifiers of the methods.
+    """
+
+    def __init__(self, store: Store, taste: Taste) -> None:
+        self.store = store
+        self.taste = taste
+
+    def answers(self, token: str, questions: Sequence[Question]) -> tuple[Answer, ...]:
+        """To every question about a pair."""
+        shown = self.shown(token)
+        return tuple(
+            Answer(
+                question.code,
+                slot,
+                self.taste.prefer(question, shown)
+                if slot == PAIR
+                else self.taste.score(question, shown, slot),
+            )
+            for question in questions
+            for slot in question.slots
+        )
+
+    def guesses(self, token: str, groups: Sequence[str]) -> tuple[int | None, int | None]:
+        """Two different groups, which follow from the place of the pair in the plan."""
+        place = int(self.shown(token).showing.rpartition("-")[2])
+        return place % len(groups), (place + 1) % len(groups)
+
+    def shown(self, token: str) -> Shown:
+        """What a presentation shows."""
+        with self.store.read() as session:
+            pair, sitting = session.execute(
+                select(Presentation, ReadingSession)
+                .join(ReadingSession, ReadingSession.id == Presentation.session_id)
+                .where(Presentation.token == token)
+            ).one()
+            left, right = session.scalars(
+                select(Stimulus.method_id)
+                .join(PresentationSlot, PresentationSlot.stimulus_id == Stimulus.id)
+                .where(PresentationSlot.presentation_id == pair.id)
+                .order_by(PresentationSlot.slot)
+            ).all()
+        return Shown(pair.item_id, left, right, f"{sitting.number}-{pair.position}")
+
+
+def read(store: Store, code: str, taste: Taste, *, most: int | None = None) -> int:
+    """Let a simulated reader take a place and read, and return the pairs that were answered.
+
+    The place is marked as simulated for good. The reader agrees to the consent text, reads what may
+    be read now, and answers the blinding question.
+
+    Parameters
+    ----------
+    store : Store
+        Of an open study.
+    code : str
+        Of the reader's place, such as R02.
+    taste : Taste
+        Its strengths are by the identifiers of the methods.
+    most : int, optional
+        Pairs to read; all by default.
+
+    Raises
+    ------
+    StoreError
+        There is no such place, or a person has taken it.
+    """
+    protocol, tasting = store.protocol(), Tasting(store, taste)
+    with store.write() as session:
+        reader_id = _take_place(session, code, consent_digest(protocol))
+    done = 0
+    while (pair := _current(store, reader_id)) is not None and done != most:
+        ratings.record(
+            store,
+            reader_id=reader_id,
+            token=pair.token,
+            answers=tasting.answers(pair.token, protocol.questions),
+            idempotency_key=new_token(),
+            visible_ms=round(1000 * taste.seconds(tasting.shown(pair.token))),
+        )
+        done += 1
+    if pair is None and protocol.ask_blinding:
+        _guess(tasting, reader_id, protocol.blinding_groups)
+    return done
+
+
+def _current(store: Store, reader_id: str) -> Presentation | None:
+    with store.read() as session:
+        return ratings.current(session, reader_id)
+
+
+def _take_place(session: Session, code: str, digest: str) -> str:
+    reader = session.scalar(select(Reader).where(Reader.code == code))
+    if reader is None:
+        raise StoreError(f"This study has no reader {code!r}.")
+    consent = last_consent(session, reader.id)
+    if not reader.simulated and (consent is not None or reader.specialty is not None):
+        raise StoreError(f"{code} is a person's place: choose one that nobody has taken.")
+    reader.simulated = True
+    reader.specialty, reader.experience_years = SPECIALTY, 0
+    if consent is None:
+        ratings.accept(session, reader.id, digest)
+    return reader.id
+
+
+def _guess(tasting: Tasting, reader_id: str, groups: Sequence[str]) -> None:
+    while True:
+        with tasting.store.read() as session:
+            waiting = open_guesses(session, reader_id)
+        if not waiting:
+            return
+        answers = tasting.guesses(waiting[0].token, groups)
+        save_guess(tasting.store, reader_id, waiting[0].token, answers, len(groups))

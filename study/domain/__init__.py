@@ -1,0 +1,1 @@
+"""What a study is, as pure data: protocol, plan, answers, screens, recipes and errors."""

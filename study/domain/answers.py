@@ -1,0 +1,96 @@
+"""What a submission must look like before anything is stored."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from study.domain.errors import AnswerError
+from study.domain.protocol import LEFT, PAIR, RIGHT, Protocol
+
+LONGEST_TEXT = 2000
+"""Characters of a comment or a reason."""
+_LONGEST_KEY = 100
+_LONGEST_MS = 2**31 - 1
+_SLOT_NAMES = {LEFT: "the left image", RIGHT: "the right image", PAIR: "the pair"}
+
+
+@dataclass(frozen=True)
+class Answer:
+    """One answer.
+
+    Parameters
+    ----------
+    question : str
+        Code of the question.
+    slot : int
+        `LEFT`, `RIGHT` or `PAIR`.
+    value : int or None
+        A point of the scale; None says "cannot judge".
+    """
+
+    question: str
+    slot: int
+    value: int | None
+
+
+def check_submission(
+    key: str, visible_ms: int | None, first_ms: int | None, comment: str, reason: str | None
+) -> None:
+    """Refuse what surrounds the answers where it is not possible.
+
+    Raises
+    ------
+    AnswerError
+        A key, a time or a text is.
+    """
+    if not 8 <= len(key) <= _LONGEST_KEY or not _is_text(key):
+        raise AnswerError(f"A submission needs a random key of 8 to {_LONGEST_KEY} characters.")
+    for ms in (visible_ms, first_ms):
+        if ms is not None and not (_is_whole(ms) and 0 <= ms <= _LONGEST_MS):
+            raise AnswerError(f"A time of {ms} ms is not possible.")
+    if reason is not None and not reason.strip():
+        raise AnswerError("Say why you correct your answers.")
+    for name, text in (("comment", comment), ("reason", reason or "")):
+        if len(text) > LONGEST_TEXT:
+            raise AnswerError(
+                f"The {name} has {len(text)} characters: shorten it to {LONGEST_TEXT}."
+            )
+        if not _is_text(text):
+            raise AnswerError(f"The {name} has characters that cannot be stored.")
+
+
+def check_answers(protocol: Protocol, answers: Sequence[Answer]) -> None:
+    """Refuse answers that are not exactly one for each question and slot.
+
+    Raises
+    ------
+    AnswerError
+        One is missing, double, of an unknown question, or outside its scale.
+    """
+    wanted = {(question.code, slot) for question in protocol.questions for slot in question.slots}
+    given = [(answer.question, answer.slot) for answer in answers]
+    if missing := sorted(wanted - set(given)):
+        code, slot = missing[0]
+        raise AnswerError(f"No answer to {code} for {_SLOT_NAMES[slot]}. Answer every question.")
+    if len(given) != len(wanted) or set(given) != wanted:
+        raise AnswerError("There are answers that were not asked for. Reload the page.")
+    for answer in answers:
+        question = protocol.question(answer.question)
+        if answer.value is None:
+            if not question.cannot_judge:
+                raise AnswerError(f"{question.code} must be judged: choose a point of the scale.")
+        elif not _is_whole(answer.value) or answer.value not in question.scale:
+            raise AnswerError(
+                f"{answer.value!r} is not on the scale of {question.code}: "
+                f"{question.minimum} to {question.maximum}."
+            )
+
+
+def _is_whole(value: object) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool)
+
+
+def _is_text(text: str) -> bool:
+    """Whether every database can keep it: no NUL, no half of a surrogate pair."""
+    return "\x00" not in text and not any("\ud800" <= letter <= "\udfff" for letter in text)

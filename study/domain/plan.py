@@ -1,0 +1,148 @@
+"""What a reader will see, pair by pair, and what follows from a protocol alone."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, dataclass
+from itertools import combinations
+
+from study.domain.errors import ProtocolError
+from study.domain.protocol import MethodKind, Phase, Protocol, Role
+
+MethodRow = tuple[str, MethodKind]
+"""Identifier and kind of a method."""
+Pair = tuple[str, str]
+"""Two different methods, sorted."""
+TRAINING_SESSION, MAIN_SESSION, REPEAT_SESSION = 0, 1, 2
+LEAST_DISTANCE = 20
+"""Pairs between a pair and its repeat where nothing else is said."""
+
+
+@dataclass(frozen=True)
+class Case:
+    """A case as the design sees it.
+
+    Parameters
+    ----------
+    id : str
+    patient : str
+        Cases of one patient are kept apart.
+    training : bool
+        Whether it is for training and dummies only.
+    """
+
+    id: str
+    patient: str
+    training: bool = False
+
+
+@dataclass(frozen=True)
+class Trial:
+    """One pair of a reader's plan.
+
+    Parameters
+    ----------
+    position : int
+        Place in its session, from 0.
+    session : int
+        0 training, 1 main, 2 repeats after a washout.
+    phase : Phase
+    case, left, right : str
+        Identifiers of the case and of the methods on either side.
+    role : Role
+    repeat_of : int, optional
+        For a repeat: position in session 1 of the main pair that is shown again.
+    """
+
+    position: int
+    session: int
+    phase: Phase
+    case: str
+    left: str
+    right: str
+    role: Role
+    repeat_of: int | None = None
+
+    @property
+    def pair(self) -> Pair:
+        """The two methods, whichever side they are on."""
+        return (min(self.left, self.right), max(self.left, self.right))
+
+
+Plan = Sequence[Trial]
+"""The trials of one reader, in the order they are shown."""
+
+
+def plan_digest(trials: Iterable[Trial]) -> str:
+    """SHA-256 of a plan as hex; for a whole study, of all readers' trials in order of places."""
+    rows = [asdict(trial) for trial in trials]
+    text = json.dumps(rows, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def method_pairs(protocol: Protocol, methods: Sequence[MethodRow]) -> tuple[Pair, ...]:
+    """The pairs of methods that are compared: those listed, all with the control, or all.
+
+    Raises
+    ------
+    ProtocolError
+        Fewer than two methods, none under test, or a pair or control that is not possible.
+    """
+    names = sorted(name for name, _ in methods)
+    if len(set(names)) != len(names):
+        raise ProtocolError("A method is listed twice: give each an identifier of its own.")
+    if len(names) < 2:
+        raise ProtocolError(f"A comparison needs at least 2 methods, this study has {len(names)}.")
+    if all(kind is not MethodKind.TEST for _, kind in methods):
+        raise ProtocolError("No method is under test: references and anchors alone are no study.")
+    if protocol.control and protocol.control not in names:
+        raise ProtocolError(f"The control {protocol.control!r} is not a method of this study.")
+    if protocol.pairs:
+        return _listed(protocol.pairs, set(names))
+    pairs = combinations(names, 2)
+    return tuple(p for p in pairs if not protocol.control or protocol.control in p)
+
+
+def _listed(pairs: Iterable[tuple[str, str]], names: set[str]) -> tuple[Pair, ...]:
+    found: set[Pair] = set()
+    for a, b in pairs:
+        for name in (a, b):
+            if name not in names:
+                raise ProtocolError(f"The pair {a}, {b} names {name!r}, which is not a method.")
+        if a == b:
+            raise ProtocolError(f"The pair {a}, {b} has one method twice: use nulls for that.")
+        pair = (min(a, b), max(a, b))
+        if pair in found:
+            raise ProtocolError(f"The pair {a}, {b} is listed twice.")
+        found.add(pair)
+    return tuple(sorted(found))
+
+
+def repeat_distance(protocol: Protocol, mains: int) -> int:
+    """Least difference of positions between a main pair and its repeat in the same session.
+
+    Without a distance in the protocol it is 20 or a quarter of the main pairs, whichever is more,
+    and at most half of them, so that repeats do not all come at the end.
+
+    Raises
+    ------
+    ProtocolError
+        More repeats than main pairs, or no room for the distance that the protocol asks for.
+    """
+    if protocol.repeats > mains:
+        raise ProtocolError(
+            f"repeats={protocol.repeats}, but there are only {mains} main pairs to repeat: set at "
+            f"most {mains} in the design (its page, or plan --write, edit, plan --protocol --save)."
+        )
+    if not protocol.repeats or protocol.washout_days:
+        return 0
+    room = mains - protocol.repeats + 1
+    wanted = protocol.repeat_distance
+    if wanted > room:
+        raise ProtocolError(
+            f"repeat_distance={wanted} leaves no room for {protocol.repeats} repeats of {mains} "
+            f"main pairs: use at most {room}, fewer repeats, or a second session (washout_days)."
+        )
+    return wanted or max(1, min(max(LEAST_DISTANCE, mains // 4), mains // 2, room))

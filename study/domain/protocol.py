@@ -1,0 +1,340 @@
+"""What a coordinator decides before the first rating: questions, design, texts, rules of analysis.
+
+A protocol is pure data. It never holds the name of a method: methods are opaque identifiers here,
+and their names live in the key file.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import asdict, dataclass, field, fields, replace
+from enum import StrEnum
+from typing import Any
+
+from study.domain.errors import ProtocolError
+
+SCHEMA = 1
+LEFT, RIGHT, PAIR = 0, 1, 2
+"""Slots of an answer: about the left image, the right one, or the two together."""
+CANNOT_JUDGE = "cannot judge"
+"""Stored in place of a number where the reader could not tell: a missing value with a reason."""
+NO_PREFERENCE, PREFERS_LEFT, PREFERS_RIGHT = 0, -1, 1
+
+
+class QuestionKind(StrEnum):
+    """How a question is answered."""
+
+    LIKERT = "likert"
+    """A whole number for each image."""
+    PREFERENCE = "preference"
+    """Left, right or no preference, for the pair."""
+
+
+class Status(StrEnum):
+    """Life of a study, in this order."""
+
+    DRAFT = "draft"
+    FROZEN = "frozen"
+    OPEN = "open"
+    CLOSED = "closed"
+    UNBLINDED = "unblinded"
+
+
+class MethodKind(StrEnum):
+    """What the images of a method are for."""
+
+    TEST = "test"
+    REFERENCE = "reference"
+    """The clean or original image, hidden among the others."""
+    ANCHOR = "anchor"
+    """An image degraded on purpose, which should be rated low."""
+
+
+class Role(StrEnum):
+    """Why a pair is shown."""
+
+    TRAINING = "training"
+    DUMMY = "dummy"
+    """The first pairs of a session, discarded while the reader settles (ITU-R BT.500)."""
+    MAIN = "main"
+    REPEAT = "repeat"
+    """A main pair again with sides exchanged at random, for the reader's own consistency."""
+    NULL = "null"
+    """The same image twice: there is nothing to prefer."""
+
+
+class Phase(StrEnum):
+    """What a session is for."""
+
+    TRAINING = "training"
+    MAIN = "main"
+    REPEAT = "repeat"
+    """Repeats only, after a washout."""
+
+
+_TYPES: dict[str, type | tuple[type, ...]] = {
+    "str": str, "int": int, "float": (int, float), "bool": bool,
+}  # fmt: skip
+
+
+def _check_types(thing: Any) -> None:
+    """Refuse a text, a fraction or a word where the field is of another type."""
+    for entry in fields(thing):
+        value = getattr(thing, entry.name)
+        wanted = _TYPES.get(str(entry.type), object)
+        plain = wanted is object or wanted is bool or not isinstance(value, bool)
+        if not isinstance(value, wanted) or not plain:
+            raise ProtocolError(f"{entry.name}={value!r} must be of type {entry.type}.")
+
+
+@dataclass(frozen=True)
+class Question:
+    """One thing that is asked about each pair.
+
+    Parameters
+    ----------
+    code : str
+        Short lower-case name used in exports, such as "quality".
+    text : str
+        What the reader reads.
+    kind : QuestionKind
+    minimum, maximum : int
+        Ends of the scale, inclusive; -1 and 1 for a preference.
+    anchors : tuple of str
+        What each point of the scale means, from minimum to maximum.
+    cannot_judge : bool
+        Whether the reader may say so instead.
+    primary : bool
+        Whether the primary analysis is about this question.
+    """
+
+    code: str
+    text: str
+    kind: QuestionKind = QuestionKind.LIKERT
+    minimum: int = 1
+    maximum: int = 5
+    anchors: tuple[str, ...] = ()
+    cannot_judge: bool = True
+    primary: bool = False
+
+    def __post_init__(self) -> None:
+        _check_types(self)
+        if not self.code.isidentifier() or self.code != self.code.lower():
+            raise ProtocolError(f"The question code {self.code!r} must be a lower-case word.")
+        if not self.text.strip():
+            raise ProtocolError(f"The question {self.code} has no text.")
+        if self.minimum >= self.maximum or self.maximum - self.minimum > 8:
+            raise ProtocolError(
+                f"The scale {self.minimum} to {self.maximum} of {self.code} is not possible: "
+                "use 2 to 9 points, such as 1 to 5."
+            )
+        if self.kind is QuestionKind.PREFERENCE and self.scale != (-1, 0, 1):
+            raise ProtocolError(f"A preference goes from -1 to 1, {self.code} from {self.minimum}.")
+        if self.anchors and len(self.anchors) != self.maximum - self.minimum + 1:
+            raise ProtocolError(
+                f"{self.code} has {len(self.anchors)} anchor texts for "
+                f"{self.maximum - self.minimum + 1} points: give one for each."
+            )
+
+    @property
+    def slots(self) -> tuple[int, ...]:
+        """The slots an answer is needed for."""
+        return (PAIR,) if self.kind is QuestionKind.PREFERENCE else (LEFT, RIGHT)
+
+    @property
+    def scale(self) -> tuple[int, ...]:
+        """The points of the scale, in order."""
+        return tuple(range(self.minimum, self.maximum + 1))
+
+
+_QUALITY = ("unacceptable", "poor", "fair", "good", "excellent")
+CATALOG: tuple[Question, ...] = (
+    Question("quality", "Overall image quality", anchors=_QUALITY, primary=True),
+    Question(
+        "fidelity", "Anatomical fidelity: are structures shown as they are?",
+        anchors=("not at all", "hardly", "partly", "largely", "fully"),
+    ),
+    Question(
+        "noise", "Noise",
+        anchors=("unacceptable", "disturbing", "moderate", "slight", "none visible"),
+    ),
+    Question("sharpness", "Sharpness of edges and small structures", anchors=_QUALITY),
+    Question(
+        "artefacts", "Artefacts or invented structure",
+        anchors=("unacceptable", "disturbing", "moderate", "slight", "none visible"),
+    ),
+    Question(
+        "confidence", "Diagnostic confidence with this image",
+        anchors=("none", "low", "moderate", "high", "full"),
+    ),
+)  # fmt: skip
+"""Criteria ready to pick; the first two are the default."""
+PREFERENCE = Question(
+    "preference", "Which image do you prefer?", QuestionKind.PREFERENCE, -1, 1,
+    ("left", "no preference", "right"), cannot_judge=True,
+)  # fmt: skip
+
+INSTRUCTIONS = (
+    "You will see pairs of images of the same anatomy. Rate each image on its own, then say which "
+    "one you prefer. Images may be windowed, enlarged and moved; both move together."
+)
+CONSENT = (
+    "Your ratings are stored under your reader code, without your name, for the purpose of this "
+    "study. You may stop at any time and withdraw; after a withdrawal your ratings are left out of "
+    "every analysis."
+)
+
+
+@dataclass(frozen=True)
+class Protocol:
+    """Everything that is fixed at freeze.
+
+    Parameters
+    ----------
+    title, instructions, consent : str
+        Texts that readers see; they must not name a method.
+    questions : tuple of Question
+        Criteria, then at most one preference.
+    pairs : tuple of (str, str)
+        Method identifiers that are compared; empty means every pair of methods.
+    control : str
+        Method identifier that all others are paired and compared with, where `pairs` is empty;
+        empty means all pairs.
+    readers : int
+        Reader places, each with a plan of its own.
+    training, dummies, repeats, nulls : int
+        Number of pairs of each role for each reader.
+    repeat_distance : int
+        Least number of pairs between a pair and its repeat; 0 takes max(20, quarter of the main
+        pairs) where there is room.
+    washout_days : float
+        0 keeps repeats in the same session; more puts them in a second one that opens so many days
+        after the first has ended.
+    feedback : bool
+        Whether training pairs say afterwards what they showed.
+    ask_blinding : bool
+        Whether readers are asked at the end how they think some images were made.
+    blinding_groups : tuple of str
+        The answers to that; which group a method belongs to is in the key file.
+    break_minutes : float
+        After so long a break is suggested.
+    seconds_per_pair : float
+        For the planner's estimate.
+    least_width, least_height : int
+        Window size in CSS pixels that reading needs.
+    kappa_rule : str
+        "first": the first main rating of reader x case x method counts, others are context repeats.
+    alpha : float
+        Significance level of the family of comparisons.
+    """
+
+    title: str = "Reader study"
+    instructions: str = INSTRUCTIONS
+    consent: str = CONSENT
+    questions: tuple[Question, ...] = (*CATALOG[:2], PREFERENCE)
+    pairs: tuple[tuple[str, str], ...] = ()
+    control: str = ""
+    readers: int = 5
+    training: int = 3
+    dummies: int = 5
+    repeats: int = 10
+    nulls: int = 3
+    repeat_distance: int = 0
+    washout_days: float = 0.0
+    feedback: bool = True
+    ask_blinding: bool = True
+    blinding_groups: tuple[str, ...] = ("not processed", "filter", "neural network")
+    break_minutes: float = 30.0
+    seconds_per_pair: float = 25.0
+    least_width: int = 1000
+    least_height: int = 600
+    kappa_rule: str = "first"
+    alpha: float = 0.05
+    randomise_sides: bool = True
+    randomise_order: bool = True
+    demo: bool = False
+    notes: str = field(default="")
+
+    def __post_init__(self) -> None:
+        _check_types(self)
+        for name in ("title", "instructions", "consent"):
+            if not getattr(self, name).strip():
+                raise ProtocolError(f"The {name} is empty: readers need it.")
+        codes = [question.code for question in self.questions]
+        if not codes or len(set(codes)) != len(codes):
+            raise ProtocolError(f"Questions need different codes and at least one: {codes}.")
+        if sum(q.kind is QuestionKind.PREFERENCE for q in self.questions) > 1:
+            raise ProtocolError("One preference question is enough: remove the others.")
+        for name, low, high in _RANGES:
+            value = getattr(self, name)
+            if not low <= value <= high:
+                raise ProtocolError(f"{name}={value} is outside {low:g} to {high:g}.")
+        if self.ask_blinding and len(set(self.blinding_groups)) < 2:
+            raise ProtocolError("Asking how images were made needs at least 2 blinding_groups.")
+        if self.kappa_rule != "first":
+            raise ProtocolError(f"kappa_rule={self.kappa_rule!r} is unknown; use first.")
+
+    def question(self, code: str) -> Question:
+        """The question with this code, or ProtocolError."""
+        for question in self.questions:
+            if question.code == code:
+                return question
+        raise ProtocolError(f"No question {code!r} in this study.")
+
+    def to_json(self) -> str:
+        """Canonical JSON: the same protocol gives the same bytes."""
+        return json.dumps(asdict(self), sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 of `to_json`, as hex."""
+        return hashlib.sha256(self.to_json().encode()).hexdigest()
+
+    def with_(self, **changes: Any) -> Protocol:
+        """A copy with some fields changed."""
+        return replace(self, **changes)
+
+
+_RANGES = (
+    ("readers", 1, 200), ("training", 0, 50), ("dummies", 0, 50), ("repeats", 0, 500),
+    ("nulls", 0, 200), ("repeat_distance", 0, 1000), ("washout_days", 0, 365),
+    ("break_minutes", 1, 240), ("seconds_per_pair", 1, 3600), ("least_width", 320, 10000),
+    ("least_height", 240, 10000), ("alpha", 0.0001, 0.5),
+)  # fmt: skip
+
+
+def from_json(text: str) -> Protocol:
+    """Read a protocol back.
+
+    Raises
+    ------
+    ProtocolError
+        It is not JSON, has an unknown field, or a value that is not possible.
+    """
+    try:
+        raw = json.loads(text)
+    except ValueError as error:
+        raise ProtocolError(f"The protocol is not JSON: {error}.") from None
+    if not isinstance(raw, dict):
+        raise ProtocolError("The protocol must be a JSON object.")
+    known = {f.name for f in fields(Protocol)}
+    unknown = sorted(set(raw) - known)
+    if unknown:
+        raise ProtocolError(f"The protocol has unknown fields: {', '.join(unknown)}.")
+    try:
+        if "questions" in raw:
+            raw["questions"] = tuple(_question(entry) for entry in raw["questions"])
+        if "blinding_groups" in raw:
+            raw["blinding_groups"] = tuple(str(name) for name in raw["blinding_groups"])
+        if "pairs" in raw:
+            raw["pairs"] = tuple((str(a), str(b)) for a, b in raw["pairs"])
+        return Protocol(**raw)
+    except (TypeError, ValueError, KeyError) as error:
+        raise ProtocolError(f"The protocol cannot be used: {error}.") from None
+
+
+def _question(entry: dict[str, Any]) -> Question:
+    entry = {**entry, "kind": QuestionKind(entry.get("kind", "likert"))}
+    entry["anchors"] = tuple(entry.get("anchors", ()))
+    return Question(**entry)

@@ -1,0 +1,78 @@
+"""How the images of a method come about, and how a coordinator writes that: ``tv:weight=0.1``."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from study.domain.errors import BuildError
+from study.domain.protocol import MethodKind
+
+INPUT = "input"
+"""The method that leaves the image as it is."""
+
+
+class Making(StrEnum):
+    """How the images of a method come about."""
+
+    FILE = "file"
+    """They are there."""
+    INPUT = "input"
+    """The image of the case as it is."""
+    ENHANCE = "enhance"
+    """A method of the compare half."""
+    DEGRADE = "degrade"
+    """A degradation of the compare half."""
+
+
+@dataclass(frozen=True)
+class SourceMethod:
+    """One method as the coordinator names it.
+
+    Parameters
+    ----------
+    name : str
+    kind : MethodKind
+    group : str
+        Answer to the blinding question that is right for it; empty: the usual one for what it is,
+        and none for ready-made images.
+    making : Making
+    recipe : str
+        Key of the method or degradation.
+    values : tuple of (name, value)
+        Its parameters as text; of a degradation the one named "level".
+    """
+
+    name: str
+    kind: MethodKind = MethodKind.TEST
+    group: str = ""
+    making: Making = Making.FILE
+    recipe: str = ""
+    values: tuple[tuple[str, str], ...] = ()
+
+
+def parse_method(text: str) -> SourceMethod:
+    """A method and its parameters from ``key`` or ``key:name=value,name=value``."""
+    key, _, rest = text.strip().partition(":")
+    key = key.strip()
+    if key == INPUT and not rest:
+        return SourceMethod(INPUT, making=Making.INPUT)
+    values: list[tuple[str, str]] = []
+    for pair in filter(None, (part.strip() for part in rest.split(","))):
+        name, equals, value = (part.strip() for part in pair.partition("="))
+        if not (name and equals and value):
+            raise BuildError(f"{pair!r} in {text!r} is not name=value, as in tv:weight=0.1.")
+        values.append((name, value))
+    if not key:
+        raise BuildError(f"{text!r} names no method; give one such as nlm or tv:weight=0.1.")
+    return SourceMethod(text.strip(), making=Making.ENHANCE, recipe=key, values=tuple(values))
+
+
+def parse_anchor(text: str) -> SourceMethod:
+    """A degradation and its level from ``kind:level``."""
+    kind, colon, level = (part.strip() for part in text.partition(":"))
+    if not (kind and colon and level):
+        raise BuildError(f"{text!r} is not a degradation with its level, as in blur:3.")
+    values = (("level", level),)
+    name = text.strip()
+    return SourceMethod(name, MethodKind.ANCHOR, "", Making.DEGRADE, kind, values)

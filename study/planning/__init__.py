@@ -1,0 +1,1 @@
+"""From a protocol to a frozen plan, and the life of the study after that."""

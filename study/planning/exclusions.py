@@ -1,0 +1,73 @@
+"""Leaving a reader or a case out of the analyses: a logged decision; the ratings stay."""
+
+from __future__ import annotations
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from study.domain.errors import StatisticsError
+from study.storage.hash_chain import STUDY_ID, audit
+from study.storage.models import Exclusion, Item, Reader
+
+
+def exclude(
+    session: Session,
+    code: str,
+    *,
+    rule: str,
+    reason: str,
+    actor: str,
+    prespecified: bool = False,
+) -> None:
+    """Leave a reader (R01) or a case (C001) out.
+
+    Parameters
+    ----------
+    session : Session
+        Of `Store.write`.
+    code : str
+        Of the reader or the case.
+    rule : str
+        Short name of the rule that is applied, such as "wrong_display".
+    reason : str
+        The decision in a sentence; the report prints it.
+    actor : str
+        Who decides.
+    prespecified : bool
+        Whether the rule was written down before the first rating.
+
+    Raises
+    ------
+    StatisticsError
+        There is no such reader or case, it is excluded already, or a text is missing.
+    """
+    for name, text in (("rule", rule), ("reason", reason), ("name", actor)):
+        if not text.strip():
+            raise StatisticsError(f"An exclusion of {code} needs a {name}: say why, and who.")
+    study_id = session.info[STUDY_ID]
+    kind, target = (
+        "reader",
+        session.scalar(select(Reader.id).where(Reader.study_id == study_id, Reader.code == code)),
+    )
+    if target is None:
+        kind, target = (
+            "item",
+            session.scalar(select(Item.id).where(Item.study_id == study_id, Item.case_key == code)),
+        )
+    if target is None:
+        raise StatisticsError(f"This study has no reader and no case {code!r}.")
+    if session.scalar(select(Exclusion.id).where(Exclusion.target_id == target)) is not None:
+        raise StatisticsError(f"{code} is excluded already.")
+    session.add(
+        Exclusion(
+            study_id=study_id,
+            target_kind=kind,
+            target_id=target,
+            rule_code=rule.strip(),
+            prespecified=prespecified,
+            reason=reason.strip(),
+            decided_by=actor.strip(),
+        )
+    )
+    session.flush()
+    audit(session, actor, "exclude", target=code, detail=f"{rule}: {reason}")

@@ -1,0 +1,144 @@
+"""The life of a frozen study: opened, closed, and unblinded by two persons."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from sqlalchemy import select
+
+from study.domain.disguised_names import squeezed
+from study.domain.errors import BlindingError, KeyFileError
+from study.domain.protocol import MethodKind, Status
+from study.storage import hash_chain, key_file
+from study.storage.key_file import Key
+from study.storage.models import Method, Study
+from study.storage.store import Store
+
+
+@dataclass(frozen=True)
+class MethodName:
+    """What a masked method turned out to be.
+
+    Parameters
+    ----------
+    mask : str
+        M1, M2, ... as in the exports before.
+    id : str
+        In the database.
+    name : str
+    kind : MethodKind
+    group : str
+        Right answer to the blinding question; empty where there is none.
+    parameters : tuple of (name, value)
+    """
+
+    mask: str
+    id: str
+    name: str
+    kind: MethodKind
+    group: str
+    parameters: tuple[tuple[str, str], ...]
+
+
+def open_study(store: Store, *, actor: str) -> None:
+    """Let readers rate a frozen study.
+
+    Raises
+    ------
+    StoreError
+        It is not frozen, or is open already.
+    """
+    with store.write() as session:
+        store.set_status(session, Status.OPEN, actor)
+
+
+def close_study(store: Store, *, actor: str) -> None:
+    """End an open study: nothing more is rated.
+
+    Raises
+    ------
+    StoreError
+        It is not open.
+    """
+    with store.write() as session:
+        store.set_status(session, Status.CLOSED, actor)
+
+
+def unblind(store: Store, key: Key, *, actor: str, second: str) -> tuple[MethodName, ...]:
+    """Lift the blinding of a closed study, for good.
+
+    Parameters
+    ----------
+    store : Store
+    key : Key
+        As the study was frozen with; read again from its file.
+    actor, second : str
+        Two different persons, who are both logged.
+
+    Returns
+    -------
+    tuple of MethodName
+        In the order of the masks.
+
+    Raises
+    ------
+    BlindingError
+        The study is not closed, or one person is named twice or not at all.
+    KeyFileError
+        The key is of another study, or was changed after the freeze.
+    """
+    if not squeezed(actor) or not squeezed(second):
+        raise BlindingError("Unblinding takes two persons: give both names.")
+    if squeezed(actor) == squeezed(second):
+        raise BlindingError(
+            f"{actor.strip()} cannot confirm alone: unblinding takes two different persons."
+        )
+    with store.write() as session:
+        study = session.get_one(Study, store.study_id)
+        if study.status == Status.UNBLINDED:
+            raise BlindingError("The study is unblinded already.")
+        if study.status != Status.CLOSED:
+            raise BlindingError(f"The study is {study.status}: close it before unblinding.")
+        names = _names(store, key, study, session.scalars(select(Method)).all())
+        hash_chain.audit(
+            session, actor, "unblind", target=study.code, detail=f"confirmed by {second}"
+        )
+        store.set_status(session, Status.UNBLINDED, actor)
+    return names
+
+
+def method_names(store: Store, key: Key) -> tuple[MethodName, ...]:
+    """The names again, of a study that is unblinded.
+
+    Raises
+    ------
+    BlindingError
+        It is not.
+    KeyFileError
+        As `unblind`.
+    """
+    with store.read() as session:
+        study = session.get_one(Study, store.study_id)
+        if study.status != Status.UNBLINDED:
+            raise BlindingError(
+                f"The study is {study.status}: names are shown after it is closed and unblinded."
+            )
+        return _names(store, key, study, session.scalars(select(Method)).all())
+
+
+def _names(
+    store: Store, key: Key, study: Study, methods: Sequence[Method]
+) -> tuple[MethodName, ...]:
+    key = key_file.load(key.path, store.folder, study_id=study.id, seed_sha256=study.seed_sha256)
+    if key.digest != study.key_sha256:
+        raise KeyFileError(
+            f"The names in {key.path} are not those the study was frozen with: restore the key "
+            "file from a copy."
+        )
+    found = [
+        MethodName(row.mask or "", row.id, one.name, one.kind, one.group, one.parameters)
+        for row in methods
+        for one in [key.methods[row.id]]
+    ]
+    return tuple(sorted(found, key=lambda one: (len(one.mask), one.mask)))

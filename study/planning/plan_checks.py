@@ -1,0 +1,209 @@
+"""Whether plans are as random, balanced and complete as a protocol promises."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from itertools import combinations
+from math import comb, lgamma, log
+
+from study.domain.errors import ProtocolError
+from study.domain.plan import (
+    LEAST_DISTANCE,
+    MAIN_SESSION,
+    REPEAT_SESSION,
+    Case,
+    Pair,
+    Plan,
+    Trial,
+    repeat_distance,
+)
+from study.domain.protocol import Protocol, Role
+from study.planning.ordering import PATIENT_GAP
+
+_BELIEVABLE = log(1e-6)
+"""Coincidences less likely than this (natural logarithm) are no coincidence."""
+_READ = (Role.MAIN, Role.REPEAT, Role.NULL)
+
+
+def randomisation_problems(protocol: Protocol, plans: Sequence[Plan]) -> list[str]:
+    """What forbids freezing these plans; nothing where they are sound.
+
+    Parameters
+    ----------
+    protocol : Protocol
+    plans : sequence of plans
+        One for each reader, in order of their places.
+
+    Returns
+    -------
+    list of str
+        One sentence for each problem.
+    """
+    problems = []
+    if not protocol.randomise_sides:
+        problems.append("Sides are not randomised: set randomise_sides.")
+    if not protocol.randomise_order:
+        problems.append("The order is not randomised: set randomise_order.")
+    if len(plans) != protocol.readers:
+        problems.append(f"There are {len(plans)} plans for {protocol.readers} readers.")
+    for number, plan in enumerate(plans, 1):
+        found = [*_counts(protocol, plan), *_sides(plan), *_repeats(protocol, plan), *_nulls(plan)]
+        problems += [f"Reader {number}: {problem}" for problem in found]
+    return [*problems, *_between(plans)]
+
+
+def _mains(plan: Plan) -> list[Trial]:
+    return [trial for trial in plan if trial.role is Role.MAIN]
+
+
+def _counts(protocol: Protocol, plan: Plan) -> list[str]:
+    roles = Counter(trial.role for trial in plan)
+    wanted = {
+        Role.TRAINING: protocol.training,
+        Role.DUMMY: protocol.dummies,
+        Role.REPEAT: protocol.repeats,
+        Role.NULL: protocol.nulls,
+    }
+    problems = [
+        f"{roles[role]} {role} pairs instead of {number}."
+        for role, number in wanted.items()
+        if roles[role] != number
+    ]
+    if not roles[Role.MAIN]:
+        problems.append("no main pair.")
+    twice = [key for key, n in Counter((t.case, t.pair) for t in _mains(plan)).items() if n > 1]
+    if twice:
+        problems.append(f"{len(twice)} main pairs are shown more than once.")
+    session = [trial for trial in plan if trial.session == MAIN_SESSION]
+    if any(trial.role is Role.DUMMY for trial in session[protocol.dummies :]):
+        problems.append("dummies are not the first pairs of the main session.")
+    return problems
+
+
+def _sides(plan: Plan) -> list[str]:
+    left: dict[Pair, int] = {}
+    number: dict[Pair, int] = {}
+    for trial in _mains(plan):
+        number[trial.pair] = number.get(trial.pair, 0) + 1
+        left[trial.pair] = left.get(trial.pair, 0) + (trial.left == trial.pair[0])
+    return [
+        f"sides of a method pair are out of balance: {count} of {number[pair]} one way."
+        for pair, count in left.items()
+        if abs(2 * count - number[pair]) > 1
+    ]
+
+
+def _repeats(protocol: Protocol, plan: Plan) -> list[str]:
+    main = {trial.position: trial for trial in _mains(plan)}
+    least = repeat_distance(protocol, len(main)) if protocol.repeats <= len(main) else 0
+    problems = []
+    for trial in plan:
+        if trial.role is not Role.REPEAT:
+            continue
+        first = main.get(-1 if trial.repeat_of is None else trial.repeat_of)
+        if first is None or (first.case, first.pair) != (trial.case, trial.pair):
+            problems.append(f"the repeat at {trial.position} does not repeat a main pair.")
+        elif bool(protocol.washout_days) != (trial.session == REPEAT_SESSION):
+            problems.append(f"the repeat at {trial.position} is in the wrong session.")
+        elif trial.session == MAIN_SESSION and trial.position - first.position < least:
+            problems.append(
+                f"the repeat at {trial.position} is {trial.position - first.position} pairs after "
+                f"its main pair, {least} are needed."
+            )
+    return problems
+
+
+def _nulls(plan: Plan) -> list[str]:
+    same = [trial for trial in plan if trial.left == trial.right]
+    wrong = [trial for trial in same if trial.role is not Role.NULL]
+    wrong += [trial for trial in plan if trial.role is Role.NULL and trial.left != trial.right]
+    return [f"the {trial.role} pair at {trial.position} has wrong methods." for trial in wrong]
+
+
+def _between(plans: Sequence[Plan]) -> list[str]:
+    """Orders that are alike, couples that do not mirror each other, readers with other pairs."""
+    orders = [[(trial.case, trial.pair) for trial in _mains(plan)] for plan in plans]
+    if not orders:
+        return []
+    problems = []
+    if any(sorted(order) != sorted(orders[0]) for order in orders):
+        problems.append("Readers do not all see the same main pairs.")
+    size = len(orders[0])
+    # log of 1/n!: the chance of one given order.
+    chance = -lgamma(size + 1)
+    if any(order == sorted(order) for order in orders) and chance < _BELIEVABLE:
+        problems.append("A reader has the main pairs in the order of the list.")
+    alike = sum(a == b for a, b in combinations(orders, 2))
+    everyone = alike == comb(len(orders), 2) > 0
+    if alike and log(comb(len(orders), 2)) + chance < _BELIEVABLE:
+        problems.append(f"{alike} couples of readers have the same order.")
+    elif everyone and (len(orders) - 1) * chance < _BELIEVABLE:
+        problems.append("All readers have the same order.")
+    problems += [
+        f"Reader {first + 2} does not mirror the sides of reader {first + 1}."
+        for first in range(0, len(plans) - 1, 2)
+        if not _mirrored(plans[first], plans[first + 1])
+    ]
+    return problems
+
+
+def _mirrored(plan: Plan, other: Plan) -> bool:
+    sides = {(trial.case, trial.pair): trial.left for trial in _mains(plan)}
+    return all(sides.get((trial.case, trial.pair)) == trial.right for trial in _mains(other))
+
+
+def plan_notes(protocol: Protocol, cases: Sequence[Case], plans: Sequence[Plan]) -> list[str]:
+    """What the coordinator should know about sound plans: how far the spacing could be kept.
+
+    Parameters
+    ----------
+    protocol : Protocol
+    cases : sequence of Case
+    plans : sequence of plans
+
+    Returns
+    -------
+    list of str
+        One sentence for each.
+    """
+    notes = []
+    warm_up = protocol.training + protocol.dummies
+    if warm_up and not any(case.training for case in cases):
+        notes.append(
+            f"No case is kept for training: the {warm_up} training and dummy pairs of each reader "
+            "show cases that are also rated."
+        )
+    patients = {case.id: case.patient for case in cases}
+    gap = min((_patient_gap(plan, patients) for plan in plans), default=PATIENT_GAP)
+    if gap < PATIENT_GAP:
+        notes.append(
+            f"The same patient comes back after {gap} other pairs in places; {PATIENT_GAP} are "
+            "wanted: there are too few patients."
+        )
+    mains = max((len(_mains(plan)) for plan in plans), default=0)
+    distance = _distance(protocol, mains)
+    wanted = max(LEAST_DISTANCE, mains // 4)
+    if distance and not protocol.repeat_distance and distance < wanted:
+        notes.append(f"Repeats come at least {distance} pairs after their main pair, not {wanted}.")
+    return notes
+
+
+def _distance(protocol: Protocol, mains: int) -> int:
+    try:
+        return repeat_distance(protocol, mains)
+    except ProtocolError:
+        return 0
+
+
+def _patient_gap(plan: Plan, patients: dict[str, str]) -> int:
+    """Least number of other pairs between two rated pairs of one patient in a session."""
+    last: dict[tuple[int, str], int] = {}
+    gap = PATIENT_GAP
+    for trial in plan:
+        if trial.role in _READ:
+            key = (trial.session, patients[trial.case])
+            if key in last:
+                gap = min(gap, trial.position - last[key] - 1)
+            last[key] = trial.position
+    return gap

@@ -1,0 +1,85 @@
+"""Whether a draft may be frozen: all stimuli are there, and no text tells what they are."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from study.domain.protocol import MethodKind, Protocol
+from study.planning.assignment import Case
+from study.stimuli import buffers, deidentification
+from study.storage.key_file import Key
+from study.storage.models import Item, Method, Stimulus
+from study.storage.store import Store
+
+
+@dataclass(frozen=True, eq=False)
+class Built:
+    """The rows that a build left."""
+
+    items: Sequence[Item]
+    methods: Sequence[Method]
+    stimuli: Sequence[Stimulus]
+
+    @property
+    def cases(self) -> tuple[Case, ...]:
+        """What the design needs of the cases."""
+        return tuple(Case(item.id, item.patient_key, item.training) for item in self.items)
+
+    @property
+    def kinds(self) -> tuple[tuple[str, MethodKind], ...]:
+        """What the design needs of the methods."""
+        return tuple((method.id, MethodKind(method.kind)) for method in self.methods)
+
+
+def unbuilt(store: Store, key: Key, built: Built) -> Iterator[str]:
+    """What is missing of cases, methods and stimuli, one sentence each."""
+    if not built.items or not built.methods:
+        yield "There are no stimuli yet: run build first."
+        return
+    same_cases = {item.id for item in built.items} == set(key.cases)
+    if not same_cases or {method.id for method in built.methods} != set(key.methods):
+        yield "The build was not finished: run it again, it goes on where it stopped."
+        return
+    passed = (deidentification.CHECKED, deidentification.ATTESTED)
+    missing = len(built.items) * len(built.methods) - len(built.stimuli)
+    pending = sum(one.deid_check not in passed for one in built.stimuli)
+    if missing or pending:
+        yield (
+            f"{missing} stimuli are missing and {pending} have not passed the gates: run build "
+            "again until it ends without complaint."
+        )
+        return
+    damaged = sum(buffers.read(store.stimuli, one) is None for one in built.stimuli)
+    if damaged:
+        yield f"{damaged} stimuli are missing or were changed on the disk: run build again."
+
+
+def telling_texts(code: str, protocol: Protocol, key: Key) -> Iterator[str]:
+    """Texts for readers that name a method, a case or a patient."""
+    texts = [("code of the study", code), ("title", protocol.title),
+             ("instructions", protocol.instructions), ("consent", protocol.consent),
+             ("notes", protocol.notes)]  # fmt: skip
+    texts += [("answers to the blinding question", group) for group in protocol.blinding_groups]
+    for question in protocol.questions:
+        whole = " | ".join((question.code, question.text, *question.anchors))
+        texts.append((f"question {question.code}", whole))
+    for where, text in texts:
+        found = key.named_in(text)
+        if found:
+            names = ", ".join(repr(name) for name in found)
+            yield (
+                f"The {where} would tell readers of {names}: write it without the name, or build "
+                "with another name."
+            )
+
+
+def lost_groups(protocol: Protocol, key: Key) -> Iterator[str]:
+    """Methods whose right answer to the blinding question is no answer any more."""
+    for method in key.methods.values():
+        if protocol.ask_blinding and method.group not in ("", *protocol.blinding_groups):
+            yield (
+                f"{method.name} is in the group {method.group!r}, which is no longer among the "
+                f"answers to the blinding question ({', '.join(protocol.blinding_groups)}): build "
+                "again."
+            )

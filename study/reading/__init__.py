@@ -1,0 +1,1 @@
+"""What a reader does: state, presentation of pairs, ratings, progress."""

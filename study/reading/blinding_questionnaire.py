@@ -1,0 +1,121 @@
+"""The question at the end: how the reader believes some of the images were made.
+
+Pairs the reader has rated are shown once more, so chosen that every method is asked about and no
+image twice. The choice follows from the tokens of the plan, which are random.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from sqlalchemy import exists, select
+from sqlalchemy.orm import Session
+
+from study.domain.errors import ProtocolError, WrongScreen
+from study.domain.protocol import Role
+from study.storage.models import (
+    BlindingGuess,
+    Presentation,
+    PresentationSlot,
+    RatingEvent,
+    ReadingSession,
+    Stimulus,
+)
+from study.storage.store import Store
+
+IMAGES_PER_METHOD = 2
+DO_NOT_KNOW = "do not know"
+
+
+@dataclass(frozen=True)
+class Guess:
+    """A pair to be asked about.
+
+    Parameters
+    ----------
+    presentation_id, token : str
+    stimuli : tuple of str
+        Left and right.
+    """
+
+    presentation_id: str
+    token: str
+    stimuli: tuple[str, ...]
+
+
+def guesses(session: Session, reader_id: str) -> tuple[Guess, ...]:
+    """All pairs a reader is asked about, in their order: the same at every call."""
+    shown = _rated_pairs(session, reader_id)
+    asked: Counter[str] = Counter()
+    used: set[str] = set()
+    chosen = []
+    for pair, methods in shown:
+        fresh = not used.intersection(pair.stimuli)
+        if fresh and any(asked[method] < IMAGES_PER_METHOD for method in methods):
+            chosen.append(pair)
+            asked.update(methods)
+            used.update(pair.stimuli)
+    return tuple(chosen)
+
+
+def open_guesses(session: Session, reader_id: str) -> tuple[Guess, ...]:
+    """Those of `guesses` that have not been answered."""
+    wanted = select(BlindingGuess.stimulus_id).where(BlindingGuess.reader_id == reader_id)
+    known = set(session.scalars(wanted))
+    return tuple(pair for pair in guesses(session, reader_id) if not known >= set(pair.stimuli))
+
+
+def save_guess(
+    store: Store, reader_id: str, token: str, answers: Sequence[int | None], groups: int
+) -> None:
+    """Store what a reader believes of the two images of a pair.
+
+    Parameters
+    ----------
+    store : Store
+    reader_id, token : str
+    answers : sequence of int or None
+        Place of the group for the left and the right image; None for "do not know".
+    groups : int
+        Number of groups there are.
+
+    Raises
+    ------
+    ProtocolError
+        There are not two answers, or one is no group.
+    WrongScreen
+        This pair is not the next one to be asked about.
+    """
+    if len(answers) != 2 or any(one is not None and not 0 <= one < groups for one in answers):
+        raise ProtocolError(f"Choose one of the {groups} answers for each image.")
+    with store.write() as session:
+        waiting = open_guesses(session, reader_id)
+        if not waiting or waiting[0].token != token:
+            raise WrongScreen("This question has been answered. Nothing was changed.")
+        for stimulus, answer in zip(waiting[0].stimuli, answers, strict=True):
+            guess = DO_NOT_KNOW if answer is None else str(answer)
+            session.add(BlindingGuess(reader_id=reader_id, stimulus_id=stimulus, guess=guess))
+
+
+def _rated_pairs(session: Session, reader_id: str) -> list[tuple[Guess, tuple[str, ...]]]:
+    rated = exists().where(RatingEvent.presentation_id == Presentation.id)
+    rows = session.execute(
+        select(Presentation.id, Presentation.token, Stimulus.id, Stimulus.method_id)
+        .join(ReadingSession, ReadingSession.id == Presentation.session_id)
+        .join(PresentationSlot, PresentationSlot.presentation_id == Presentation.id)
+        .join(Stimulus, Stimulus.id == PresentationSlot.stimulus_id)
+        .where(ReadingSession.reader_id == reader_id, Presentation.role == Role.MAIN, rated)
+        .order_by(Presentation.id, PresentationSlot.slot)
+    ).all()
+    halves: dict[tuple[str, str], list[tuple[str, str]]] = {}
+    for presentation_id, token, stimulus_id, method_id in rows:
+        halves.setdefault((presentation_id, token), []).append((stimulus_id, method_id))
+    pairs = [
+        (Guess(key[0], key[1], tuple(s for s, _ in both)), tuple(m for _, m in both))
+        for key, both in halves.items()
+    ]
+    # Any fixed order will do that has nothing to do with the methods.
+    return sorted(pairs, key=lambda pair: hashlib.sha256(pair[0].token.encode()).digest())

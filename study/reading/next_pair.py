@@ -1,0 +1,45 @@
+"""Whose turn it is: the order of the plan against the answers that are stored."""
+
+from __future__ import annotations
+
+from sqlalchemy import bindparam, exists, select
+from sqlalchemy.orm import Session
+
+from study.storage.models import Presentation, RatingEvent, ReadingSession, now
+
+_ANSWERED = exists().where(RatingEvent.presentation_id == Presentation.id)
+_PLAN = (
+    select(Presentation, ReadingSession)
+    .join(ReadingSession, ReadingSession.id == Presentation.session_id)
+    .where(ReadingSession.reader_id == bindparam("reader_id"))
+    .limit(1)
+)
+_UPCOMING = _PLAN.where(~_ANSWERED).order_by(ReadingSession.number, Presentation.position)
+_PREVIOUS = _PLAN.where(_ANSWERED).order_by(
+    ReadingSession.number.desc(), Presentation.position.desc()
+)
+
+
+def current(session: Session, reader_id: str) -> Presentation | None:
+    """The pair that the reader is to answer now; None at the end, or before a session opens."""
+    following = upcoming(session, reader_id)
+    if following is None or not is_due(following[1]):
+        return None
+    return following[0]
+
+
+def upcoming(session: Session, reader_id: str) -> tuple[Presentation, ReadingSession] | None:
+    """The first pair without answers in the order of the plan, open or not, and its session."""
+    found = session.execute(_UPCOMING, {"reader_id": reader_id}).first()
+    return (found[0], found[1]) if found else None
+
+
+def previous(session: Session, reader_id: str) -> Presentation | None:
+    """The last pair with answers in the order of the plan: the one that may be corrected."""
+    found = session.execute(_PREVIOUS, {"reader_id": reader_id}).first()
+    return found[0] if found else None
+
+
+def is_due(reading: ReadingSession) -> bool:
+    """Whether a session may be read now."""
+    return reading.not_before is None or reading.not_before <= now()

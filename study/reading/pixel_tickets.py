@@ -1,0 +1,168 @@
+"""Tickets and pixels: all that a browser gets of a pair is two raw buffers in one answer.
+
+A ticket is 128 random bits, issued at every showing, bound to a reader and good for one fetch. The
+answer has the same length whatever the images show, and nothing else in it depends on them.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+from sqlalchemy import bindparam, exists, insert, select, update
+from sqlalchemy.orm import Session
+
+from study.domain.errors import StoreError, TicketGone
+from study.domain.protocol import Status
+from study.storage.models import (
+    Consent,
+    Item,
+    PresentationSlot,
+    Stimulus,
+    Study,
+    Ticket,
+    new_token,
+    now,
+    stamp,
+)
+from study.storage.store import Store
+
+TICKET_HOURS = 12.0
+
+# Asked for at every pair, so they are made once.
+_IMAGES = (
+    select(
+        Stimulus.file, Stimulus.pixel_sha256, Stimulus.width, Stimulus.height, Stimulus.channels,
+        Item.window_json,
+    )
+    .join(PresentationSlot, PresentationSlot.stimulus_id == Stimulus.id)
+    .join(Item, Item.id == Stimulus.item_id)
+    .where(PresentationSlot.presentation_id == bindparam("pair_id"))
+    .order_by(PresentationSlot.slot)
+)  # fmt: skip
+_TICKET = select(Ticket.presentation_id, Ticket.reader_id).where(Ticket.token == bindparam("name"))
+_USE = (
+    update(Ticket)
+    .where(
+        Ticket.token == bindparam("name"),
+        Ticket.reader_id == bindparam("reader"),
+        Ticket.used_at.is_(None),
+        Ticket.issued_at > bindparam("oldest"),
+        exists().where(Study.id == bindparam("study"), Study.status == Status.OPEN),
+        ~exists().where(Consent.reader_id == Ticket.reader_id, Consent.action == "withdrawn"),
+    )
+    .values(used_at=bindparam("at"))
+    .returning(Ticket.presentation_id)
+    .execution_options(synchronize_session=False)
+)
+
+
+@dataclass(frozen=True)
+class Plate:
+    """What the browser must know to draw a pair; the same for all methods of the case.
+
+    Parameters
+    ----------
+    width, height, channels : int
+        Of each of the two images; 16 bits a channel.
+    display : str
+        The case's windows and units as JSON (`Item.window_json`).
+    """
+
+    width: int
+    height: int
+    channels: int
+    display: str
+
+
+def plate(session: Session, presentation_id: str) -> Plate:
+    """Size and windows of a pair.
+
+    Raises
+    ------
+    StoreError
+        The two images differ in size, or there are not two.
+    """
+    images = _images(session, presentation_id)
+    shapes = {(one.width, one.height, one.channels) for one in images}
+    if len(images) != 2 or len(shapes) != 1:
+        raise StoreError(
+            f"Presentation {presentation_id} has {len(images)} images of {len(shapes)} sizes; "
+            "two of one size are needed. Restore the study from a backup."
+        )
+    return Plate(*shapes.pop(), display=images[0].window_json)
+
+
+def issue(session: Session, presentation_id: str, reader_id: str) -> str:
+    """Give a reader a new right to fetch a pair once."""
+    token = new_token()
+    values = {"token": token, "presentation_id": presentation_id, "reader_id": reader_id}
+    session.execute(insert(Ticket), [values])
+    return token
+
+
+def holds(session: Session, token: str, presentation_id: str, reader_id: str) -> bool:
+    """Whether a ticket, used or not, was issued to this reader for this pair."""
+    found = session.execute(_TICKET, {"name": token}).first()
+    return found is not None and tuple(found) == (presentation_id, reader_id)
+
+
+def redeem(store: Store, token: str, reader_id: str) -> bytes:
+    """Use up a ticket.
+
+    Returns
+    -------
+    bytes
+        The left image, then the right one: little-endian uint16, row by row, RGB interleaved.
+        The length is ``2 * height * width * channels * 2``.
+
+    Raises
+    ------
+    TicketGone
+        It was used before, has expired, or was issued to somebody else; or the study is not open,
+        or the reader has withdrawn.
+    StoreError
+        A file is missing or is not the one that was frozen.
+    """
+    oldest = stamp(datetime.now(UTC) - timedelta(hours=TICKET_HOURS))
+    values = {
+        "name": token, "reader": reader_id, "oldest": oldest, "study": store.study_id, "at": now()
+    }  # fmt: skip
+    with store.write(synced=False) as session:
+        presentation_id = session.scalar(_USE, values)
+        if presentation_id is None:
+            raise TicketGone("These images have been fetched before, or are not yours to fetch.")
+        images = _images(session, presentation_id)
+    return b"".join(_read(store.stimuli, one) for one in images)
+
+
+@dataclass(frozen=True)
+class _Image:
+    """A stimulus as it is sent."""
+
+    file: str
+    sha256: str
+    width: int
+    height: int
+    channels: int
+    window_json: str
+
+
+def _images(session: Session, presentation_id: str) -> list[_Image]:
+    """Left, then right."""
+    return [_Image(*row) for row in session.execute(_IMAGES, {"pair_id": presentation_id})]
+
+
+def _read(folder: Path, image: _Image) -> bytes:
+    try:
+        data = (folder / image.file).read_bytes()
+    except OSError as error:
+        raise StoreError(f"The stimulus {image.file} cannot be read: {error.strerror}.") from error
+    size = image.width * image.height * image.channels * 2
+    if len(data) != size or hashlib.sha256(data).hexdigest() != image.sha256:
+        raise StoreError(
+            f"The stimulus {image.file} is not the one that was frozen. Restore it from a backup."
+        )
+    return data

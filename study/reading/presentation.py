@@ -1,0 +1,265 @@
+"""Handing out pairs and taking answers in.
+
+The next pair is given only after the answers to this one are committed; its pixels may be fetched
+ahead with a ticket of their own.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from sqlalchemy import bindparam, select
+from sqlalchemy.orm import Session
+
+from study.domain.errors import NotYourPresentation, WrongScreen
+from study.domain.protocol import MethodKind, Phase
+from study.domain.screens import Kind, Screen
+from study.reading import ratings
+from study.reading.blinding_questionnaire import open_guesses
+from study.reading.pixel_tickets import Plate, holds, issue, plate
+from study.reading.ratings import Answer, Receipt
+from study.reading.reader_state import correction, require
+from study.storage.models import (
+    InteractionEvent,
+    Method,
+    Presentation,
+    PresentationSlot,
+    Question,
+    RatingEvent,
+    ReadingSession,
+    Stimulus,
+)
+from study.storage.store import Store
+
+EVENT_KINDS = ("window", "zoom", "pan", "reset", "flicker", "pause")
+MOST_EVENTS = 500
+"""Interaction events that are kept of a pair."""
+
+_SHOWED = {
+    MethodKind.REFERENCE: "the original image",
+    MethodKind.ANCHOR: "an image made worse on purpose",
+    MethodKind.TEST: "a processed image",
+}
+
+_PHASE = (
+    select(ReadingSession.phase)
+    .join(Presentation, Presentation.session_id == ReadingSession.id)
+    .where(Presentation.id == bindparam("pair_id"))
+)
+_NEXT = select(Presentation).where(
+    Presentation.session_id == bindparam("session_id"),
+    Presentation.position == bindparam("position"),
+)
+
+
+@dataclass(frozen=True)
+class Showing:
+    """A pair as the browser gets it.
+
+    Parameters
+    ----------
+    token : str
+        Of the presentation.
+    ticket : str
+        For the pixels of this pair.
+    next_ticket : str
+        For those of the next pair, to be fetched ahead; empty where there is none.
+    plate : Plate
+    answers : tuple of Answer
+        What was answered, where it is to be corrected.
+    correcting : bool
+    """
+
+    token: str
+    ticket: str
+    next_ticket: str
+    plate: Plate
+    answers: tuple[Answer, ...] = ()
+    correcting: bool = False
+
+
+@dataclass(frozen=True)
+class Submission:
+    """Answers to a pair as they came in; see `study.reading.ratings.record`."""
+
+    token: str
+    answers: tuple[Answer, ...]
+    key: str
+    visible_ms: int | None = None
+    first_ms: int | None = None
+    comment: str = ""
+    reason: str | None = None
+
+
+def show(store: Store, reader_id: str, *, held: str = "", screen: Screen | None = None) -> Showing:
+    """The pair the reader has to answer now, with fresh tickets.
+
+    Parameters
+    ----------
+    store : Store
+    reader_id : str
+    held : str
+        A ticket that the browser has used ahead; kept if it was for this pair.
+    screen : Screen, optional
+        Where the reader is, if it has just been asked.
+
+    Raises
+    ------
+    WrongScreen
+        The reader is not at a pair.
+    """
+    screen = screen or require(store, reader_id, Kind.PAIR, Kind.GUESS)
+    with store.write(synced=False) as session:
+        if screen.kind is Kind.GUESS:
+            return _guess_showing(session, reader_id)
+        pair = ratings.current(session, reader_id)
+        if pair is None:
+            raise WrongScreen("There is no pair to show now.")
+        kept = held if held and holds(session, held, pair.id, reader_id) else ""
+        following = _following(session, pair)
+        return Showing(
+            token=pair.token,
+            ticket=kept or issue(session, pair.id, reader_id),
+            next_ticket=issue(session, following.id, reader_id) if following else "",
+            plate=plate(session, pair.id),
+        )
+
+
+def show_previous(store: Store, reader_id: str) -> tuple[Screen, Showing]:
+    """The pair answered last with its answers, and the screen to correct them on.
+
+    Raises
+    ------
+    WrongScreen
+        There is none, or its time is over.
+    """
+    screen, presentation_id = correction(store, reader_id)
+    with store.write(synced=False) as session:
+        showing = Showing(
+            token=session.get_one(Presentation, presentation_id).token,
+            ticket=issue(session, presentation_id, reader_id),
+            next_ticket="",
+            plate=plate(session, presentation_id),
+            answers=_answers(session, presentation_id),
+            correcting=True,
+        )
+    return screen, showing
+
+
+def submit(store: Store, reader_id: str, given: Submission) -> Receipt:
+    """Store answers; when this returns they are committed.
+
+    Raises
+    ------
+    WrongScreen
+        The reader is at no pair, or there is nothing to correct.
+    NotYourPresentation, AlreadyAnswered, AnswerError
+        See `study.reading.ratings.record`.
+    """
+    try:
+        if given.reason is None:
+            require(store, reader_id, Kind.PAIR, brief=True)
+        else:
+            correction(store, reader_id)
+    except WrongScreen:
+        # Sent again after the last pair of a session, it is answered as it was before.
+        if not _is_stored(store, given.key):
+            raise
+    return ratings.record(
+        store,
+        reader_id=reader_id,
+        token=given.token,
+        answers=given.answers,
+        idempotency_key=given.key,
+        visible_ms=given.visible_ms,
+        first_ms=given.first_ms,
+        comment=given.comment,
+        reason=given.reason,
+    )
+
+
+def feedback(store: Store, presentation_id: str) -> tuple[str, str] | None:
+    """What a training pair showed, left and right; None for any other pair."""
+    with store.read() as session:
+        phase = session.scalar(_PHASE, {"pair_id": presentation_id})
+        if phase != Phase.TRAINING or not store.protocol().feedback:
+            return None
+        kinds = session.scalars(
+            select(Method.kind)
+            .join(Stimulus, Stimulus.method_id == Method.id)
+            .join(PresentationSlot, PresentationSlot.stimulus_id == Stimulus.id)
+            .where(PresentationSlot.presentation_id == presentation_id)
+            .order_by(PresentationSlot.slot)
+        ).all()
+        left, right = (_SHOWED[MethodKind(kind)] for kind in kinds)
+        return left, right
+
+
+def note(store: Store, reader_id: str, token: str, events: Sequence[tuple[str, str, int]]) -> int:
+    """Keep what a reader did with the images of a pair, up to a limit, and return how much.
+
+    Parameters
+    ----------
+    store : Store
+    reader_id, token : str
+    events : sequence of (kind, payload, milliseconds the pair had been visible)
+
+    Raises
+    ------
+    NotYourPresentation
+        The token is another reader's or nobody's.
+    """
+    with store.write(synced=False) as session:
+        pair = session.scalar(
+            select(Presentation)
+            .join(ReadingSession, ReadingSession.id == Presentation.session_id)
+            .where(Presentation.token == token, ReadingSession.reader_id == reader_id)
+        )
+        if pair is None:
+            raise NotYourPresentation("This pair is not one of yours. Nothing was stored.")
+        kept = select(InteractionEvent.id).where(InteractionEvent.presentation_id == pair.id)
+        room = MOST_EVENTS - len(session.scalars(kept).all())
+        fitting = [event for event in events if event[0] in EVENT_KINDS][: max(0, room)]
+        session.add_all(
+            InteractionEvent(presentation_id=pair.id, kind=kind, payload=payload[:80], at_ms=at)
+            for kind, payload, at in fitting
+        )
+        return len(fitting)
+
+
+def _is_stored(store: Store, key: str) -> bool:
+    with store.read() as session:
+        known = select(RatingEvent.id).where(RatingEvent.idempotency_key == key).limit(1)
+        return session.scalar(known) is not None
+
+
+def _guess_showing(session: Session, reader_id: str) -> Showing:
+    pair, *later = open_guesses(session, reader_id)
+    return Showing(
+        token=pair.token,
+        ticket=issue(session, pair.presentation_id, reader_id),
+        next_ticket=issue(session, later[0].presentation_id, reader_id) if later else "",
+        plate=plate(session, pair.presentation_id),
+    )
+
+
+def _following(session: Session, pair: Presentation) -> Presentation | None:
+    """The next pair of the same session: one of a later session is not fetched ahead."""
+    place = {"session_id": pair.session_id, "position": pair.position + 1}
+    return session.scalar(_NEXT, place)
+
+
+def _answers(session: Session, presentation_id: str) -> tuple[Answer, ...]:
+    rows = session.execute(
+        select(Question.code, RatingEvent.slot, RatingEvent.value_num)
+        .join(Question, Question.id == RatingEvent.question_id)
+        .where(RatingEvent.presentation_id == presentation_id)
+        .order_by(RatingEvent.revision)
+    )
+    # The latest revision is what counts.
+    latest = {(code, slot): value for code, slot, value in rows}
+    return tuple(
+        Answer(code, slot, None if value is None else int(value))
+        for (code, slot), value in latest.items()
+    )

@@ -1,0 +1,56 @@
+"""How far a reader has come and how long they have been at it; asked again at every answer."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+
+from sqlalchemy import bindparam, exists, func, select
+from sqlalchemy.orm import Session
+
+from study.domain.protocol import Phase
+from study.domain.screens import Progress
+from study.storage.models import Presentation, RatingEvent, ReadingSession
+
+SITTING_GAP_MINUTES = 10.0
+"""A pause of this length ends a sitting, and the time to the next break starts anew."""
+TRAINING, READING = "training", "reading"
+
+# Answers are found by the reader's presentations: rating events have an index of those.
+_MINE = ReadingSession.reader_id == bindparam("reader_id")
+_ANSWERED = exists().where(RatingEvent.presentation_id == Presentation.id)
+_COUNTS = (
+    select(
+        func.count(Presentation.id),
+        func.count(Presentation.id).filter(_ANSWERED),
+    )
+    .join(ReadingSession, ReadingSession.id == Presentation.session_id)
+    .where(_MINE, (ReadingSession.phase == Phase.TRAINING) == bindparam("training"))
+)
+_FIRST_ANSWERS = (
+    select(func.min(RatingEvent.server_at))
+    .join(Presentation, Presentation.id == RatingEvent.presentation_id)
+    .join(ReadingSession, ReadingSession.id == Presentation.session_id)
+    .where(_MINE)
+    .group_by(RatingEvent.presentation_id)
+    .order_by(func.min(RatingEvent.server_at).desc())
+    .limit(500)
+)
+
+
+def progress(session: Session, sitting: ReadingSession) -> Progress:
+    """Pairs done and in all, of the training or of all other sessions together."""
+    training = sitting.phase == Phase.TRAINING
+    values = {"reader_id": sitting.reader_id, "training": training}
+    total, done = session.execute(_COUNTS, values).one()
+    return Progress(TRAINING if training else READING, done, total)
+
+
+def sitting_minutes(session: Session, reader_id: str, at: datetime) -> float:
+    """Minutes since the reader began to answer without a long gap; 0 after a long one."""
+    begun = at
+    for text in session.scalars(_FIRST_ANSWERS, {"reader_id": reader_id}):
+        before = datetime.fromisoformat(text)
+        if begun - before > timedelta(minutes=SITTING_GAP_MINUTES):
+            break
+        begun = before
+    return round((at - begun).total_seconds() / 60, 1)

@@ -1,0 +1,289 @@
+"""Answers of readers: checked, stored in one transaction, and never stored twice."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from sqlalchemy import Select, and_, bindparam, exists, func, select, update
+from sqlalchemy.orm import Session, aliased
+
+from study.domain.answers import Answer, check_answers, check_submission
+from study.domain.errors import (
+    AlreadyAnswered,
+    AnswerError,
+    ConsentError,
+    NotOpen,
+    NotYourPresentation,
+)
+from study.domain.protocol import CANNOT_JUDGE, Protocol, Status
+from study.reading.next_pair import current, is_due, previous, upcoming
+from study.storage.hash_chain import append, audit
+from study.storage.models import (
+    Comment,
+    Consent,
+    Presentation,
+    Question,
+    RatingEvent,
+    Reader,
+    ReadingSession,
+    Study,
+    now,
+    stamp,
+)
+from study.storage.store import Store, parsed
+
+__all__ = [
+    "Answer",
+    "Receipt",
+    "accept",
+    "audit",
+    "current",
+    "previous",
+    "record",
+    "upcoming",
+    "withdraw",
+]
+
+
+@dataclass(frozen=True)
+class Receipt:
+    """What was stored.
+
+    Parameters
+    ----------
+    presentation_id : str
+    revision : int
+        1 for the first answers, more for corrections.
+    repeated : bool
+        The same submission had been stored before: nothing was written now.
+    """
+
+    presentation_id: str
+    revision: int
+    repeated: bool
+
+
+@dataclass(frozen=True)
+class _Place:
+    """A presentation with all that decides whether it may be answered."""
+
+    id: str
+    position: int
+    session_id: str
+    number: int
+    started_at: str | None
+    reader_id: str
+    active: bool
+    study_id: str
+    status: str
+    protocol_json: str
+    last_position: int
+    revision: int | None
+    consents: bool
+
+
+def _wanted_place() -> Select[*tuple[Any, ...]]:
+    other = aliased(Presentation)
+    last = select(func.max(other.position)).where(other.session_id == Presentation.session_id)
+    revision = select(func.max(RatingEvent.revision)).where(
+        RatingEvent.presentation_id == Presentation.id
+    )
+    agreed = exists().where(Consent.reader_id == Reader.id, Consent.action == "accepted")
+    gone = exists().where(Consent.reader_id == Reader.id, Consent.action == "withdrawn")
+    return (
+        select(
+            Presentation.id,
+            Presentation.position,
+            Presentation.session_id,
+            ReadingSession.number,
+            ReadingSession.started_at,
+            Reader.id,
+            Reader.active,
+            Study.id,
+            Study.status,
+            Study.protocol_json,
+            last.scalar_subquery(),
+            revision.scalar_subquery(),
+            and_(agreed, ~gone),
+        )
+        .join(ReadingSession, ReadingSession.id == Presentation.session_id)
+        .join(Reader, Reader.id == ReadingSession.reader_id)
+        .join(Study, Study.id == Reader.study_id)
+        .where(Presentation.token == bindparam("token"))
+    )
+
+
+_PLACE = _wanted_place()
+_STORED = (
+    select(RatingEvent.presentation_id, RatingEvent.revision)
+    .where(RatingEvent.idempotency_key == bindparam("key"))
+    .limit(1)
+)
+_QUESTIONS = select(Question.code, Question.id).where(Question.study_id == bindparam("study_id"))
+
+
+def record(
+    store: Store,
+    *,
+    reader_id: str,
+    token: str,
+    answers: Sequence[Answer],
+    idempotency_key: str,
+    visible_ms: int | None = None,
+    first_ms: int | None = None,
+    comment: str = "",
+    reason: str | None = None,
+) -> Receipt:
+    """Store the answers about a pair; they are on the disk when this returns.
+
+    Without a reason the pair must be the reader's current one; with a reason it must be the one
+    answered last, and all its answers are given anew.
+
+    Parameters
+    ----------
+    store : Store
+    reader_id, token : str
+        Who answers, and the token of the presentation.
+    answers : sequence of Answer
+        One for each question and slot of the protocol.
+    idempotency_key : str
+        Random, made by the browser for this submission; sent again, it changes nothing.
+    visible_ms, first_ms : int, optional
+        How long the pair was visible, and until the first answer, in milliseconds.
+    comment : str
+        At most 2000 characters.
+    reason : str, optional
+        Why the answers are corrected.
+
+    Raises
+    ------
+    NotYourPresentation
+        The token is unknown, another reader's, or its turn has not come.
+    AlreadyAnswered
+        The pair has answers, and no reason is given or another pair was answered since.
+    NotOpen
+        The study is not open, or the session not yet.
+    ConsentError
+        The reader has not agreed, or has withdrawn.
+    AnswerError
+        An answer is missing, double, outside the scale, or a text is too long.
+    """
+    check_submission(idempotency_key, visible_ms, first_ms, comment, reason)
+    with store.write() as session:
+        place = _place(session, reader_id, token)
+        if (done := _repeated(session, place, idempotency_key)) is not None:
+            return done
+        _may_rate(place)
+        protocol = parsed(place.protocol_json)
+        check_answers(protocol, answers)
+        revision = _revision(session, place, reason)
+        questions = session.execute(_QUESTIONS, {"study_id": place.study_id})
+        ids = dict(questions.all())
+        common = {
+            "presentation_id": place.id,
+            "revision": revision,
+            "reason": reason.strip() if reason else None,
+            "idempotency_key": idempotency_key,
+            "client_visible_ms": visible_ms,
+            "client_first_ms": first_ms,
+            "actor_id": reader_id,
+        }
+        rows = [
+            common
+            | {
+                "question_id": ids[answer.question],
+                "slot": answer.slot,
+                "value_num": None if answer.value is None else float(answer.value),
+                "value_text": CANNOT_JUDGE if answer.value is None else None,
+            }
+            for answer in answers
+        ]
+        append(session, RatingEvent, rows)
+        if comment.strip():
+            session.add(
+                Comment(presentation_id=place.id, reader_id=reader_id, text=comment.strip())
+            )
+        if revision == 1:
+            _keep_times(session, place, protocol)
+    return Receipt(place.id, revision, repeated=False)
+
+
+def accept(session: Session, reader_id: str, text_sha256: str) -> None:
+    """Store a reader's consent to the text with this hash."""
+    session.add(Consent(reader_id=reader_id, action="accepted", text_sha256=text_sha256))
+    session.flush()
+
+
+def withdraw(session: Session, reader_id: str, text_sha256: str) -> None:
+    """Store the withdrawal of a consent: the reader can rate no more, and analyses leave it out."""
+    session.add(Consent(reader_id=reader_id, action="withdrawn", text_sha256=text_sha256))
+    session.flush()
+
+
+def _place(session: Session, reader_id: str, token: str) -> _Place:
+    """The reader's presentation with this token, in one query."""
+    found: Any = session.execute(_PLACE, {"token": token}).first()
+    place = _Place(*found) if found else None
+    if place is None or place.reader_id != reader_id:
+        raise NotYourPresentation("This pair is not yours to answer. Nothing was stored.")
+    return place
+
+
+def _repeated(session: Session, place: _Place, key: str) -> Receipt | None:
+    stored = session.execute(_STORED, {"key": key}).first()
+    if stored is None:
+        return None
+    if stored.presentation_id != place.id:
+        raise AlreadyAnswered("This submission was stored for another pair. Reload the page.")
+    return Receipt(place.id, stored.revision, repeated=True)
+
+
+def _may_rate(place: _Place) -> None:
+    if place.status != Status.OPEN or not place.active:
+        raise NotOpen("The study does not take ratings from you now. Nothing was stored.")
+    if not place.consents:
+        raise ConsentError("Ratings need your consent, and it is missing or was withdrawn.")
+
+
+def _revision(session: Session, place: _Place, reason: str | None) -> int:
+    """1 for the current pair, one more for a correction of the one before."""
+    if place.revision is None:
+        if reason is not None:
+            raise AnswerError("This pair has no answers yet: there is nothing to correct.")
+        following = upcoming(session, place.reader_id)
+        if following is None or following[0].id != place.id:
+            raise NotYourPresentation("The turn of this pair has not come. Nothing was stored.")
+        if not is_due(following[1]):
+            raise NotOpen(f"This session opens at {following[1].not_before}. Nothing was stored.")
+        return 1
+    if reason is None:
+        raise AlreadyAnswered("This pair has been answered already. Nothing was changed.")
+    before = previous(session, place.reader_id)
+    if before is None or before.id != place.id:
+        raise AlreadyAnswered("Only the pair answered last can be corrected. Nothing was changed.")
+    return place.revision + 1
+
+
+def _keep_times(session: Session, place: _Place, protocol: Protocol) -> None:
+    """Note the start of a session, its end, and from when the repeats after it may be read."""
+    this = ReadingSession.id == place.session_id
+    if place.started_at is None:
+        session.execute(update(ReadingSession).where(this).values(started_at=now()))
+    if place.position != place.last_position:
+        return
+    end = datetime.now(UTC)
+    session.execute(update(ReadingSession).where(this).values(finished_at=stamp(end)))
+    if protocol.washout_days > 0:
+        session.execute(
+            update(ReadingSession)
+            .where(
+                ReadingSession.reader_id == place.reader_id,
+                ReadingSession.number == place.number + 1,
+                ReadingSession.phase == "repeat",
+                ReadingSession.not_before.is_(None),
+            )
+            .values(not_before=stamp(end + timedelta(days=protocol.washout_days)))
+        )

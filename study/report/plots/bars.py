@@ -1,0 +1,117 @@
+"""Stacked bars: ratings at each point of a scale, and preferences."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from study.report.plots.canvas import (
+    HIGH,
+    LINE,
+    LOW,
+    MIDDLE,
+    QUIET,
+    canvas,
+    scale_colours,
+    settle,
+    shorten,
+    text_on,
+)
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+
+@dataclass(frozen=True)
+class Bar:
+    """One line of stacked bars: how many ratings at each point of the scale."""
+
+    label: str
+    counts: tuple[int, ...]
+    missing: int
+
+
+@dataclass(frozen=True)
+class Split:
+    """What was preferred in one pair of methods: answers for the first, neither, the second."""
+
+    first: str
+    second: str
+    counts: tuple[int, int, int]
+
+
+def likert(bars: Sequence[Bar], anchors: Sequence[str], name: str) -> str:
+    """Stacked bars of shares, one a method, with counts in them and a legend of the scale."""
+    with canvas(0.34 * len(bars) + 0.85, name) as (figure, finished):
+        axes = figure.add_axes((0.0, 0.0, 1.0, 1.0))
+        colours = scale_colours(len(anchors))
+        for row, bar in enumerate(bars):
+            _stack(axes, len(bars) - 1 - row, bar, colours)
+        axes.set_yticks(range(len(bars)), [shorten(bar.label) for bar in reversed(bars)])
+        axes.set_xlim(0, 100)
+        axes.set_ylim(-0.6, len(bars) - 0.4)
+        axes.set_xticks(range(0, 101, 25), [f"{share}%" for share in range(0, 101, 25)])
+        axes.tick_params(axis="y", length=0)
+        axes.spines["left"].set_visible(False)
+        _legend(axes, colours, anchors)
+        settle(figure, axes, top=0.36)
+    return finished()
+
+
+def splits(rows: Sequence[Split], name: str) -> str:
+    """Stacked bars of the preferences, the two methods' names at either end."""
+    with canvas(0.34 * max(len(rows), 1) + 0.4, name) as (figure, finished):
+        axes = figure.add_axes((0.0, 0.0, 1.0, 1.0))
+        other = axes.twinx()
+        places = range(len(rows) - 1, -1, -1)
+        for place, row in zip(places, rows, strict=True):
+            _shares(axes, place, row.counts, (HIGH, MIDDLE, LOW))
+        for side, labels in (
+            (axes, [shorten(row.first) for row in rows]),
+            (other, [shorten(row.second) for row in rows]),
+        ):
+            side.set_yticks(list(places), labels)
+            side.set_ylim(-0.6, len(rows) - 0.4)
+            side.tick_params(axis="y", length=0)
+            side.spines[["left", "bottom"]].set_visible(False)
+        axes.set_xlim(0, 100)
+        axes.axvline(50, color=LINE, lw=0.8, zorder=0)
+        axes.set_xticks([0, 50, 100], ["0%", "50%", "100%"])
+        longest = max((len(shorten(row.second)) for row in rows), default=0)
+        settle(figure, axes, right=max(0.55, 0.085 * longest + 0.15))
+        other.set_position(axes.get_position())
+    return finished()
+
+
+def _stack(axes: Axes, row: int, bar: Bar, colours: Sequence[Any]) -> None:
+    _shares(axes, row, bar.counts, colours)
+    note = f"n = {sum(bar.counts)}" + (f", {bar.missing} missing" if bar.missing else "")
+    axes.text(101, row, note, va="center_baseline", color=QUIET, fontsize=8)
+
+
+def _shares(axes: Axes, row: int, counts: Sequence[int], colours: Sequence[Any]) -> None:
+    """One bar of 100 %, with the counts in it where there is room."""
+    start = 0.0
+    for count, colour in zip(counts, colours, strict=True):
+        if not count:
+            continue
+        share = 100 * count / sum(counts)
+        axes.barh(row, share, left=start, height=0.72, color=colour, edgecolor="none")
+        if share >= 3.5:
+            axes.text(
+                start + share / 2, row, str(count), ha="center", va="center_baseline",
+                color=text_on(colour), fontsize=8,
+            )  # fmt: skip
+        start += share
+
+
+def _legend(axes: Axes, colours: Sequence[Any], anchors: Sequence[str]) -> None:
+    from matplotlib.patches import Patch
+
+    handles = [Patch(color=colour) for colour in colours]
+    axes.legend(
+        handles, [shorten(text, 18) for text in anchors], loc="lower left",
+        bbox_to_anchor=(0.0, 1.0), ncols=len(anchors), frameon=False, handlelength=1.1,
+        handleheight=1.1, handletextpad=0.5, columnspacing=1.4, borderaxespad=0.2,
+    )  # fmt: skip

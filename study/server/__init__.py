@@ -1,0 +1,1 @@
+"""The study as a server by itself, or alongside the compare page."""

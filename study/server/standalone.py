@@ -1,0 +1,179 @@
+"""Serves a study: the readers' pages and the coordinator's, without the compare half.
+
+Nothing here imports torch, and no method has a name in this process unless a coordinator gives the
+key file.
+"""
+
+from __future__ import annotations
+
+import atexit
+import gc
+import os
+import shutil
+import signal
+import socket
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from fastapi import FastAPI
+from starlette.datastructures import MutableHeaders
+from starlette.responses import RedirectResponse, Response
+
+from study.domain.errors import StudyError
+
+if TYPE_CHECKING:
+    from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+    from study.demo.site import Demonstration
+    from study.storage.store import Store
+
+_HEADERS = {
+    "X-Content-Type-Options": "nosniff",
+    # An invitation is an address: no other site may learn it from a link.
+    "Referrer-Policy": "no-referrer",
+    # Gradio evaluates its components' scripts; nothing may come from or go to another machine.
+    "Content-Security-Policy": (
+        "default-src 'self' 'unsafe-inline' 'unsafe-eval' data: blob:; "
+        "form-action 'self'; base-uri 'self'; frame-ancestors {framed}"
+    ),
+}
+_STATIC = ("/assets/", "/static/", "/svelte/")
+
+
+class _Neutral:
+    """The same headers on every answer; nothing but the program's own files may be kept.
+
+    Parameters
+    ----------
+    app : ASGIApp
+    framed : str
+        Who may show the pages in a frame, as a source of a Content-Security-Policy.
+    """
+
+    def __init__(self, app: ASGIApp, framed: str = "'none'") -> None:
+        self._app = app
+        self._headers = {name: value.format(framed=framed) for name, value in _HEADERS.items()}
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        async def sent(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                headers = MutableHeaders(scope=message)
+                for name, value in self._headers.items():
+                    headers.setdefault(name, value)
+                if not any(part in scope["path"] for part in _STATIC):
+                    headers.setdefault("Cache-Control", "no-store")
+            await send(message)
+
+        await self._app(scope, receive, sent if scope["type"] == "http" else send)
+
+
+def build_app(store: Store, *, key: Path | None = None) -> FastAPI:
+    """The server of one study.
+
+    Parameters
+    ----------
+    store : Store
+    key : Path, optional
+        The key file, where coordinators may build, freeze and unblind on their pages.
+
+    Returns
+    -------
+    fastapi.FastAPI
+        Readers below ``/reader``, coordinators below ``/coordinator``; the root leads to readers.
+
+    Raises
+    ------
+    StudyError
+        The environment switches on a mode of Gradio that lets visitors change the program.
+    """
+    return attach(_app("reader/"), store, key=key)
+
+
+def build_demo(demonstration: Demonstration) -> FastAPI:
+    """The server of the demonstration, below ``/demo``; raises as `build_app`.
+
+    Its page shows the reader's page in a frame.
+    """
+    app = _app("demo/", framed="'self'")
+    app.mount("/demo", demonstration)
+    return app
+
+
+def _app(first: str, framed: str = "'none'") -> FastAPI:
+    """A server without pages, whose root leads to the first of them."""
+    _prepare()
+    app = FastAPI(title="Reading", docs_url=None, redoc_url=None, openapi_url=None)
+    app.add_middleware(_Neutral, framed=framed)
+
+    @app.get("/")
+    def root() -> RedirectResponse:
+        return RedirectResponse(first, 303)
+
+    @app.get("/favicon.ico")
+    def icon() -> Response:
+        return Response(status_code=204)
+
+    return app
+
+
+def attach(app: FastAPI, store: Store, *, key: Path | None = None) -> FastAPI:
+    """Serve a study's pages from an app, each half with its own authentication."""
+    from study.web import coordinator, reader_page
+
+    return coordinator.attach(reader_page.attach(app, store), store, key_path=key)
+
+
+def run(app: FastAPI, server: socket.socket) -> None:
+    """Serve an app on a socket that is bound, until interrupted; from the main thread only."""
+    import uvicorn
+
+    # A stop by the system ends like one by the keyboard, so that everything is closed.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    config = uvicorn.Config(
+        app, access_log=False, server_header=False, log_level="warning", timeout_keep_alive=30
+    )
+    # What is loaded now stays: no collection of garbage has to look through it while readers wait.
+    gc.collect()
+    gc.freeze()
+    uvicorn.Server(config).run(sockets=[server])
+
+
+def bind(host: str, port: int) -> socket.socket:
+    """A socket for `run`; port 0 takes a free one.
+
+    Raises
+    ------
+    StudyError
+        The address cannot be had.
+    """
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    try:
+        return socket.create_server((host, port), family=family, backlog=2048)
+    except (OSError, OverflowError) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise StudyError(
+            f"Nothing can be served at {host}:{port}: {reason}. Choose another --host or --port."
+        ) from None
+
+
+def address(server: socket.socket) -> str:
+    """The root of what a socket serves, as a browser on this machine would write it."""
+    host, port = server.getsockname()[:2]
+    local = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}
+    return f"http://{local.get(host, f'[{host}]' if ':' in host else host)}:{port}"
+
+
+def _prepare() -> None:
+    """Set up the environment before Gradio is imported."""
+    if os.environ.get("GRADIO_VIBE_MODE"):
+        raise StudyError(
+            "GRADIO_VIBE_MODE is set: visitors could change the program. Unset it to serve a study."
+        )
+    os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"
+    if "GRADIO_TEMP_DIR" in os.environ:
+        return
+    # A folder of this process alone, since Gradio serves what lies in it.
+    folder = Path(tempfile.mkdtemp(prefix="reading-room-study-"))
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    os.environ["GRADIO_TEMP_DIR"] = str(folder)

@@ -1,0 +1,200 @@
+"""What a statistic is handed on as: a number with its interval, or the reason why there is none."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, fields, is_dataclass
+from enum import Enum
+
+import numpy as np
+from numpy.typing import NDArray
+
+from study.domain.errors import StatisticsError
+
+Floats = NDArray[np.float64]
+Json = None | bool | int | float | str | list["Json"] | dict[str, "Json"]
+
+LEVEL = 0.95
+"""Confidence level of every interval unless another is asked for."""
+DIGITS = 12
+"""Significant digits in which two computed numbers must differ to count as different."""
+
+
+@dataclass(frozen=True)
+class Interval:
+    """A confidence interval, or the reason why there is none.
+
+    Parameters
+    ----------
+    low, high : float or None
+        Its ends; both or neither.
+    method : str
+        How it was computed.
+    reason : str or None
+        Why it is undefined.
+    level : float
+        Confidence level.
+    """
+
+    low: float | None
+    high: float | None
+    method: str
+    reason: str | None = None
+    level: float = LEVEL
+
+    def __post_init__(self) -> None:
+        _check_interval(self.low, self.high, self.method)
+        if self.low is None and not self.reason:
+            raise StatisticsError(f"{self.method}: an undefined interval needs a reason")
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """A statistic with its standard error and interval.
+
+    Parameters
+    ----------
+    name : str
+        What it is called.
+    value : float or None
+        None if the data leave it undefined: then `reason` says why.
+    method : str
+        Formula, kind of the interval, and options in words.
+    n : int
+        Items (or pairs, or trials) it rests on.
+    se : float or None
+        Standard error.
+    low, high : float or None
+        Ends of the interval; both or neither.
+    level : float
+        Confidence level.
+    reason : str or None
+        Why the value, or only its interval, is undefined.
+    bootstrap : Interval or None
+        A second interval, from resampling whole clusters of items.
+    """
+
+    name: str
+    value: float | None
+    method: str
+    n: int
+    se: float | None = None
+    low: float | None = None
+    high: float | None = None
+    level: float = LEVEL
+    reason: str | None = None
+    bootstrap: Interval | None = None
+
+    def __post_init__(self) -> None:
+        _check_finite(self.name, self.value, self.se)
+        _check_interval(self.low, self.high, self.name)
+        if self.value is None and not self.reason:
+            raise StatisticsError(f"{self.name}: an undefined value needs a reason")
+
+    @property
+    def defined(self) -> bool:
+        """Whether there is a value."""
+        return self.value is not None
+
+
+@dataclass(frozen=True)
+class PValue:
+    """The outcome of a significance test.
+
+    Parameters
+    ----------
+    name : str
+        Name of the test.
+    p : float or None
+        Two-sided p value; None if the data leave it undefined: then `reason` says why.
+    method : str
+        Options and approximations in words.
+    n : int
+        Items it rests on.
+    statistic : float or None
+        The test's statistic.
+    df : float or None
+        Its degrees of freedom.
+    reason : str or None
+        Why it is undefined.
+    """
+
+    name: str
+    p: float | None
+    method: str
+    n: int
+    statistic: float | None = None
+    df: float | None = None
+    reason: str | None = None
+
+    def __post_init__(self) -> None:
+        _check_finite(self.name, self.p, self.statistic, self.df)
+        if self.p is None and not self.reason:
+            raise StatisticsError(f"{self.name}: an undefined p value needs a reason")
+
+
+def finite(number: float) -> float | None:
+    """The number as a Python float, or None if it is NaN or infinite."""
+    return float(number) if math.isfinite(number) else None
+
+
+def tidy(numbers: Floats) -> Floats:
+    """Numbers rounded to `DIGITS` digits of the largest, so that equal results tie exactly.
+
+    Means and differences of ratings carry rounding errors that would break ties in ranks.
+    """
+    largest = float(np.nanmax(np.abs(numbers))) if np.isfinite(numbers).any() else 0.0
+    if largest == 0.0:
+        return numbers
+    rounded: Floats = np.round(numbers, DIGITS - 1 - math.floor(math.log10(largest)))
+    return rounded
+
+
+def plain(thing: object) -> Json:
+    """A result as JSON values: dataclasses become objects, numpy numbers become Python's.
+
+    Raises
+    ------
+    StatisticsError
+        It holds NaN, an infinity, or something that is not a result.
+    """
+    if isinstance(thing, Enum):
+        return plain(thing.value)
+    if thing is None or isinstance(thing, bool | int | str):
+        return thing
+    if isinstance(thing, float | np.floating):
+        if not math.isfinite(thing):
+            raise StatisticsError(f"{thing} is not a value that JSON can hold")
+        return float(thing)
+    if isinstance(thing, np.integer | np.bool_):
+        return plain(thing.item())
+    if isinstance(thing, np.ndarray):
+        return plain(thing.tolist())
+    if is_dataclass(thing) and not isinstance(thing, type):
+        return {field.name: plain(getattr(thing, field.name)) for field in fields(thing)}
+    if isinstance(thing, Mapping):
+        return {str(key): plain(value) for key, value in thing.items()}
+    if isinstance(thing, Sequence):
+        return [plain(value) for value in thing]
+    raise StatisticsError(f"{type(thing).__name__} cannot be written as JSON")
+
+
+def to_json(thing: object, *, indent: int | None = 2) -> str:
+    """A result as JSON text without NaN and Infinity."""
+    return json.dumps(plain(thing), indent=indent, ensure_ascii=False, allow_nan=False)
+
+
+def _check_finite(name: str, *numbers: float | None) -> None:
+    for number in numbers:
+        if number is not None and not math.isfinite(number):
+            raise StatisticsError(f"{name} is {number}: an undefined value is None with a reason")
+
+
+def _check_interval(low: float | None, high: float | None, name: str) -> None:
+    _check_finite(name, low, high)
+    if (low is None) != (high is None):
+        raise StatisticsError(f"{name}: an interval has two ends or none, got {low} and {high}")
+    if low is not None and high is not None and low > high:
+        raise StatisticsError(f"{name}: the interval's low end {low} is above its high end {high}")

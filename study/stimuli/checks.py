@@ -1,0 +1,196 @@
+"""What every image of a study has to pass, and what could tell a reader which method made it.
+
+An image that differs from the others of its case in size, channels or depth, that is empty under
+the window of the case, or that carries a mark at its edge, is refused. Differences of position,
+brightness, contrast and frame are measured by `study.stimuli.image_similarity` and reported: some are the very work
+of a method.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from study.domain.errors import (BuildError)
+from study.stimuli.image_similarity import (FLAT, Array, Candidate, Measured, Pixels, gray)
+
+_SATURATED = 0.97
+"""Share of pixels at the ends of the window above which an image is on another scale."""
+_MARK = 0.25
+"""Sharp difference, as a share of the window, that text or a logo makes."""
+_MARK_SHARE = 0.01
+"""Share of a tile that must differ so."""
+_TILES = 8
+"""Tiles a side, of which the outermost are searched for marks."""
+
+
+@dataclass(frozen=True)
+class GateReport:
+    """What `build` did, and what its gates measured. For the coordinator: it names methods.
+
+    Parameters
+    ----------
+    cases, training : int
+        All cases, and those of them that are for training.
+    methods : tuple of str
+    rendered, kept : int
+        Stimuli that were made now, and those that were there from an earlier build.
+    measured : tuple of Measured
+        One for each stimulus that is not the base of its case.
+    notes : tuple of str
+        Sentences about files and windows.
+    """
+
+    cases: int
+    training: int
+    methods: tuple[str, ...]
+    rendered: int
+    kept: int
+    measured: tuple[Measured, ...]
+    notes: tuple[str, ...] = ()
+
+    def as_text(self, longest: int = 20) -> str:
+        """A table of the methods, then the differences that could unblind, one a line."""
+        lines = [
+            f"{self.cases} cases ({self.training} for training) x {len(self.methods)} methods: "
+            f"{self.rendered} stimuli rendered, {self.kept} kept from before.",
+            "",
+            f"{'method':32}{'shift':>8}{'brightness':>12}{'contrast':>10}{'frame':>7}{'beyond':>8}",
+        ]
+        lines += [self._method_line(method) for method in self.methods]
+        told = [f"Case {m.case}, {m.method}: {', '.join(m.findings)}."
+                for m in self.measured if m.findings]  # fmt: skip
+        if told:
+            lines += ["", f"{len(told)} images could be told apart by more than their content:"]
+            lines += told[:longest]
+            if len(told) > longest:
+                lines.append(f"... and {len(told) - longest} more.")
+        return "\n".join([*lines, *(["", *self.notes] if self.notes else [])])
+
+    def _method_line(self, method: str) -> str:
+        found = [one for one in self.measured if one.method == method]
+        if not found:
+            return f"{method[:31]:32}{'the base of comparison':>45}"
+        brightness = sum(one.brightness for one in found) / len(found)
+        contrast = float(np.exp(np.mean([np.log(max(one.contrast, 1e-6)) for one in found])))
+        return (
+            f"{method[:31]:32}{max(one.shift for one in found):>5.1f} px"
+            f"{brightness:>+12.1%}{contrast:>10.2f}"
+            f"{max((one.frame for one in found), key=abs):>+7d}"
+            f"{sum(bool(one.findings) for one in found):>8d}"
+        )
+
+
+def check_alike(case: str, images: Sequence[Candidate]) -> None:
+    """Refuse a case whose images differ in size, channels or depth.
+
+    Raises
+    ------
+    BuildError
+    """
+    first = images[0]
+    for other in images[1:]:
+        if other.pixels.shape[:2] != first.pixels.shape[:2]:
+            raise BuildError(
+                f"Case {case}: {first.method} is {_size(first.pixels)} and {other.method} "
+                f"{_size(other.pixels)} pixels; the size would betray the method. Resample them to "
+                "one grid."
+            )
+        if other.pixels.ndim != first.pixels.ndim:
+            colour, gray = (first, other) if first.pixels.ndim == 3 else (other, first)
+            raise BuildError(
+                f"Case {case}: {colour.method} is in colour and {gray.method} is gray; make all of "
+                "them the same."
+            )
+        if (other.bits <= 8) != (first.bits <= 8):
+            low, high = (first, other) if first.bits <= 8 else (other, first)
+            raise BuildError(
+                f"Case {case}: {low.method} has {low.bits} bits and {high.method} {high.bits}; "
+                "coarser gray levels would betray the method. Export all in the same depth."
+            )
+
+
+def check_content(case: str, image: Candidate) -> None:
+    """Refuse an image with undefined pixels, or one that shows nothing under the window.
+
+    Raises
+    ------
+    BuildError
+    """
+    pixels = image.pixels
+    bad = int(pixels.size - np.isfinite(pixels).sum())
+    if bad:
+        raise BuildError(
+            f"Case {case}: the image of {image.method} has {bad} undefined pixels (NaN or "
+            "infinite); export it again."
+        )
+    low, high = float(pixels.min()), float(pixels.max())
+    if low < 0.0 or high > 1.0:
+        raise BuildError(
+            f"Case {case}: the image of {image.method} reaches from {low:g} to {high:g} instead of "
+            "0 to 1 of the window."
+        )
+    if high - low < FLAT:
+        raise BuildError(
+            f"Case {case}: the image of {image.method} is constant under the window of the case; "
+            "its values are on another scale, or it is empty."
+        )
+    ends = float(((pixels <= 0.0) | (pixels >= 1.0)).mean())
+    if ends > _SATURATED:
+        raise BuildError(
+            f"Case {case}: {ends:.1%} of the image of {image.method} is black or white under the "
+            "window of the case; its values are on another scale. Export all images of a case in "
+            "the same units."
+        )
+
+
+def check_marks(case: str, image: Candidate, base: Candidate) -> None:
+    """Refuse an image that differs sharply from the base at its edge, and only there.
+
+    That is how text, a logo or a colour bar that one program draws looks.
+
+    Raises
+    ------
+    BuildError
+    """
+    from scipy.ndimage import gaussian_filter
+
+    one, other = gray(base.pixels), gray(image.pixels)
+    # Another brightness, contrast or lighting is no mark: those are measured elsewhere.
+    spread = one - one.mean()
+    gain = float((spread * other).sum() / max(float((spread * spread).sum()), 1e-12))
+    difference = other - gain * spread
+    share = _tile_shares(np.abs(difference - gaussian_filter(difference, 4.0)) > _MARK)
+    inner = share[1:-1, 1:-1]
+    edge = share.copy()
+    edge[1:-1, 1:-1] = 0.0
+    worst = float(edge.max())
+    if worst >= _MARK_SHARE and worst > 4 * float(np.quantile(inner, 0.9)):
+        row, column = (int(i) for i in np.unravel_index(int(edge.argmax()), edge.shape))
+        raise BuildError(
+            f"Case {case}: {image.method} and {base.method} differ at the {_place(row, column)} as "
+            "if text or a mark were burned into one of them; remove it, or accept differences if "
+            "it is none."
+        )
+
+
+def _tile_shares(mask: NDArray[np.bool_]) -> Array:
+    rows, columns = (np.arange(_TILES) * side // _TILES for side in mask.shape)
+    sums = np.add.reduceat(np.add.reduceat(mask.astype(np.float64), rows, 0), columns, 1)
+    height, width = mask.shape
+    area = np.outer(np.diff(rows, append=height), np.diff(columns, append=width))
+    return np.asarray(sums / area)
+
+
+def _place(row: int, column: int) -> str:
+    last = _TILES - 1
+    vertical = {0: "top", last: "bottom"}.get(row, "")
+    horizontal = {0: "left", last: "right"}.get(column, "")
+    return " ".join(word for word in (vertical, horizontal) if word) + " edge"
+
+
+def _size(pixels: Pixels) -> str:
+    return f"{pixels.shape[1]} x {pixels.shape[0]}"

@@ -1,0 +1,232 @@
+"""Tables of cases as CSV: the manifest of ready-made images, and the list of patients.
+
+Every problem is told with its line number, the first `SHOWN` of them at once.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+
+from study.domain.errors import (BuildError)
+
+SHOWN = 8
+"""Problems that one error message lists."""
+
+_YES = frozenset(("yes", "true", "1", "y"))
+_NO = frozenset(("no", "false", "0", "n", ""))
+
+
+@dataclass(frozen=True)
+class Row:
+    """One line of a table; what the table has no column for is empty."""
+
+    line: int
+    case: str
+    patient: str = ""
+    method: str = ""
+    file: Path = Path()
+    training: bool = False
+    slice_index: int | None = None
+
+
+@dataclass
+class _Problems:
+    """Collects what is wrong with a table, to say it all at once."""
+
+    name: str
+    found: list[str] = field(default_factory=list)
+
+    def add(self, line: int, text: str) -> None:
+        self.found.append(f"{self.name}, line {line}: {text}")
+
+    def stop(self) -> None:
+        if not self.found:
+            return
+        more = len(self.found) - SHOWN
+        rest = [f"... and {more} more problems."] if more > 0 else []
+        raise BuildError("\n".join([*self.found[:SHOWN], *rest]))
+
+
+def read_manifest(path: Path, root: Path | None = None) -> tuple[Row, ...]:
+    """Read a manifest with the columns ``case,patient,method,file``.
+
+    Two more columns are optional: ``training`` (yes or no; kept for training and dummies) and
+    ``slice`` (of a volume, from 0).
+
+    Parameters
+    ----------
+    path : Path
+    root : Path, optional
+        The folder that files are given relative to and must lie in; by default the manifest's own.
+
+    Raises
+    ------
+    BuildError
+        A column, a value or a file is missing, a line has too many values, an image is listed
+        twice, a case has two patients, or a file lies outside ``root``.
+    """
+    problems = _Problems(path.name)
+    base = (root or path.parent).resolve()
+    rows: list[Row] = []
+    for line, cells in _lines(path, ("case", "patient", "method", "file"), problems):
+        empty = [name for name in ("case", "patient", "method", "file") if not cells[name]]
+        if empty:
+            problems.add(line, f"{empty[0]} is empty.")
+            continue
+        file = _file(base, cells["file"], partial(problems.add, line))
+        row = _row(line, cells, problems)
+        if file is not None and row is not None:
+            rows.append(Row(line, row.case, row.patient, cells["method"], file, row.training,
+                            row.slice_index))  # fmt: skip
+    _check_twice(rows, problems)
+    _check_agree(rows, problems)
+    problems.stop()
+    if not rows:
+        raise BuildError(f"{path.name} lists no image; give one line for each.")
+    return tuple(rows)
+
+
+def read_patients(path: Path) -> Mapping[str, Row]:
+    """Read a list of cases with the columns ``case,patient``, by case.
+
+    ``training`` and ``slice`` are optional, as in a manifest.
+
+    Raises
+    ------
+    BuildError
+        As `read_manifest`; also for a case that is listed twice.
+    """
+    problems = _Problems(path.name)
+    rows: dict[str, Row] = {}
+    for line, cells in _lines(path, ("case", "patient"), problems):
+        empty = [name for name in ("case", "patient") if not cells[name]]
+        if empty:
+            problems.add(line, f"{empty[0]} is empty.")
+            continue
+        row = _row(line, cells, problems)
+        if row is not None and row.case in rows:
+            problems.add(line, f"case {row.case!r} is in line {rows[row.case].line} already.")
+        elif row is not None:
+            rows[row.case] = row
+    problems.stop()
+    return rows
+
+
+def _lines(
+    path: Path, needed: tuple[str, ...], problems: _Problems
+) -> list[tuple[int, dict[str, str]]]:
+    """Line number and stripped cells by column; blank lines are passed over."""
+    reader = csv.reader(io.StringIO(_text(path), newline=""), strict=True)
+    found: list[tuple[int, dict[str, str]]] = []
+    header: list[str] = []
+    try:
+        for cells in reader:
+            values = [cell.strip() for cell in cells]
+            if not any(values):
+                continue
+            if not header:
+                header = _header(path, values, needed)
+            elif len(values) > len(header) and any(values[len(header) :]):
+                problems.add(
+                    reader.line_num,
+                    f"{len(values)} values for {len(header)} columns; quote a value that holds a "
+                    "comma.",
+                )
+            else:
+                values += [""] * (len(header) - len(values))
+                found.append((reader.line_num, dict(zip(header, values, strict=False))))
+    except csv.Error as error:
+        raise BuildError(f"{path.name}, line {reader.line_num}: {error}.") from None
+    if not header:
+        raise BuildError(f"{path.name} is empty; its first line must be {','.join(needed)}.")
+    return found
+
+
+def _text(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8-sig")
+    except UnicodeDecodeError:
+        raise BuildError(f"{path.name} is not a text in UTF-8; save it as CSV (UTF-8).") from None
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or "the path is not valid"
+        raise BuildError(f"{path} cannot be read: {reason}.") from None
+
+
+def _header(path: Path, values: list[str], needed: tuple[str, ...]) -> list[str]:
+    header = [value.lower() for value in values]
+    missing = [name for name in needed if name not in header]
+    if missing:
+        raise BuildError(
+            f"{path.name}, line 1: the column {missing[0]} is missing; the first line must be "
+            f"{','.join(needed)} (found: {','.join(values)})."
+        )
+    twice = [name for name in header if header.count(name) > 1]
+    if twice:
+        raise BuildError(f"{path.name}, line 1: the column {twice[0]!r} is there twice.")
+    return header
+
+
+def _row(line: int, cells: Mapping[str, str], problems: _Problems) -> Row | None:
+    """The columns that both tables share."""
+    training, number = cells.get("training", "").lower(), cells.get("slice", "")
+    if training not in _YES | _NO:
+        problems.add(line, f"training is {training!r}; give yes or no.")
+        return None
+    if number and not number.isdecimal():
+        problems.add(line, f"slice is {number!r}; give a whole number from 0.")
+        return None
+    index = int(number) if number else None
+    return Row(line, cells["case"], cells["patient"], training=training in _YES, slice_index=index)
+
+
+def _file(base: Path, name: str, complain: Callable[[str], None]) -> Path | None:
+    """The file below ``base``, or None after a complaint."""
+    try:
+        path = (base / name).resolve()
+        exists = path.is_file()
+    except (OSError, ValueError):
+        complain(f"the file name {name!r} is not valid.")
+        return None
+    if base not in path.parents:
+        complain(f"{name} lies outside {base}; put all images below that folder.")
+        return None
+    if not exists:
+        complain(f"there is no file {name} in {base}.")
+        return None
+    return path
+
+
+def _check_twice(rows: list[Row], problems: _Problems) -> None:
+    images: dict[tuple[str, str], int] = {}
+    files: dict[tuple[Path, int | None], int] = {}
+    for row in rows:
+        before = images.setdefault((row.case, row.method), row.line)
+        if before != row.line:
+            text = f"case {row.case!r} has an image of {row.method!r} in line {before} already."
+            problems.add(row.line, text)
+            continue
+        before = files.setdefault((row.file, row.slice_index), row.line)
+        if before != row.line:
+            problems.add(row.line, f"the file {row.file.name} is in line {before} already.")
+
+
+def _check_agree(rows: list[Row], problems: _Problems) -> None:
+    """A case has one patient, one role and one slice, whichever line states them."""
+    first: dict[str, Row] = {}
+    for row in rows:
+        other = first.setdefault(row.case, row)
+        for what, here, there in (
+            ("patient", row.patient, other.patient),
+            ("training", row.training, other.training),
+            ("slice", row.slice_index, other.slice_index),
+        ):
+            if here != there:
+                problems.add(
+                    row.line,
+                    f"{what} of case {row.case!r} is {here!r}, but {there!r} in line {other.line}.",
+                )

@@ -1,0 +1,12 @@
+"""Rendering of all stimuli before the first reader comes; the only room that runs methods.
+
+>>> from study.stimuli.rendering import Options, build
+>>> report = build(store, key, sources, options=Options())  # doctest: +SKIP
+>>> print(report.as_text())  # doctest: +SKIP
+"""
+
+from __future__ import annotations
+
+from study.stimuli.rendering.build import (Options, Progress, build)
+
+__all__ = ["Options", "Progress", "build"]

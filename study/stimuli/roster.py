@@ -1,0 +1,157 @@
+"""Methods, cases and stimuli as rows: the database and the key file kept in step while a draft.
+
+Rows and labels come in random order, so that neither a number nor the place of a row in a table
+tells a method or where a case stood in its folder.
+"""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Collection, Sequence
+from dataclasses import replace
+from typing import TypeVar
+
+from sqlalchemy import delete, select
+from sqlalchemy.orm import Session
+
+from study.storage.key_file import (Key, KeyCase, KeyMethod)
+from study.storage.models import (Item, Method, Stimulus, new_id)
+from study.stimuli.sources import (SourceCase)
+from study.stimuli.buffers import (Written)
+
+PENDING = "pending"
+"""`Stimulus.deid_check` until all gates of the case are passed."""
+
+T = TypeVar("T")
+_random = secrets.SystemRandom()
+
+
+def shuffled(values: Collection[T]) -> list[T]:
+    """The values in an order that nobody can predict."""
+    return _random.sample(list(values), len(values))
+
+
+def enrolled(key: Key, methods: Sequence[KeyMethod], cases: Sequence[SourceCase]) -> Key:
+    """The key with exactly these methods and cases; what was there before keeps its identifier."""
+    method_ids = {one.name: name for name, one in key.methods.items()}
+    case_ids = {one.name: name for name, one in key.cases.items()}
+    return replace(
+        key,
+        methods={method_ids.get(one.name) or new_id(): one for one in shuffled(methods)},
+        cases={
+            case_ids.get(one.name) or new_id(): KeyCase(
+                one.name, one.patient, tuple(dict.fromkeys(str(file) for file in one.files))
+            )
+            for one in shuffled(cases)
+        },
+    )
+
+
+def sync(session: Session, study_id: str, key: Key) -> None:
+    """Remove rows of methods and cases that the key no longer has, and add those of new methods."""
+    session.execute(
+        delete(Stimulus).where(
+            Stimulus.item_id.not_in(key.cases) | Stimulus.method_id.not_in(key.methods)
+        )
+    )
+    session.execute(delete(Item).where(Item.id.not_in(key.cases)))
+    session.execute(delete(Method).where(Method.id.not_in(key.methods)))
+    _relabel(session, key)
+    for name, one in key.methods.items():
+        row = session.get(Method, name)
+        if row is None:
+            session.add(Method(id=name, study_id=study_id, kind=str(one.kind)))
+            session.flush()
+        else:
+            row.kind = str(one.kind)
+
+
+def _relabel(session: Session, key: Key) -> None:
+    """One label for each patient, also where a case has been given to another patient."""
+    labels = _patient_labels(session, key)
+    for row in session.scalars(select(Item)):
+        patient = key.cases[row.id].patient
+        if patient not in labels:
+            labels[patient] = _new_patient_label(key, labels.values())
+        row.patient_key = labels[patient]
+    session.flush()
+
+
+def put_item(
+    session: Session,
+    study_id: str,
+    key: Key,
+    item_id: str,
+    *,
+    training: bool,
+    modality: str,
+    window_json: str,
+) -> None:
+    """Add a case under a random label, or bring its row up to date."""
+    labels = _patient_labels(session, key)
+    patient = labels.get(key.cases[item_id].patient) or _new_patient_label(key, labels.values())
+    row = session.get(Item, item_id)
+    if row is None:
+        label = _free("C", len(key.cases), session.scalars(select(Item.case_key)).all())
+        row = Item(id=item_id, study_id=study_id, case_key=label, patient_key=patient,
+                   modality=modality, window_json=window_json)  # fmt: skip
+        session.add(row)
+    row.patient_key, row.training = patient, training
+    row.modality, row.window_json = modality, window_json
+
+
+def stimulus_of(session: Session, item_id: str, method_id: str) -> Stimulus | None:
+    """The stimulus of a case and method, if there is one."""
+    return session.scalars(
+        select(Stimulus).where(Stimulus.item_id == item_id, Stimulus.method_id == method_id)
+    ).one_or_none()
+
+
+def put_stimulus(
+    session: Session, stimulus_id: str, item_id: str, method_id: str, written: Written
+) -> None:
+    """Add a stimulus, in place of the one there was, as one whose gates are not passed yet."""
+    session.execute(
+        delete(Stimulus).where(Stimulus.item_id == item_id, Stimulus.method_id == method_id)
+    )
+    session.add(
+        Stimulus(
+            id=stimulus_id,
+            item_id=item_id,
+            method_id=method_id,
+            file=written.file,
+            pixel_sha256=written.sha256,
+            width=written.width,
+            height=written.height,
+            channels=written.channels,
+            deid_check=PENDING,
+        )
+    )
+
+
+def mark(session: Session, item_id: str, check: str) -> None:
+    """Note for all stimuli of a case which check they have passed, `PENDING` for none."""
+    for row in session.scalars(select(Stimulus).where(Stimulus.item_id == item_id)):
+        row.deid_check = check
+
+
+def _patient_labels(session: Session, key: Key) -> dict[str, str]:
+    """The label of each patient who has one: that of the first of their cases, if it is theirs."""
+    labels: dict[str, str] = {}
+    for row in session.scalars(select(Item)):
+        patient = key.cases[row.id].patient
+        if row.patient_key not in labels.values():
+            labels.setdefault(patient, row.patient_key)
+    return labels
+
+
+def _new_patient_label(key: Key, used: Collection[str]) -> str:
+    return _free("P", len({case.patient for case in key.cases.values()}), used)
+
+
+def _free(letter: str, number: int, used: Collection[str]) -> str:
+    """A label that is not in use, drawn from as many as are needed."""
+    top = max(number, len(used) + 1)
+    width = max(3, len(str(top)))
+    labels = (f"{letter}{place:0{width}d}" for place in range(1, top + 1))
+    return _random.choice([label for label in labels if label not in used])

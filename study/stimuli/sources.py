@@ -1,0 +1,321 @@
+"""Where the images of a study come from: ready-made ones, or methods that make them.
+
+Pure data: nothing is read here but tables and the names of files.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from study.domain.errors import (BuildError)
+from study.storage.key_file import (stem)
+from study.stimuli.manifest import (Row, read_manifest, read_patients)
+from study.domain.protocol import (MethodKind)
+from study.domain.recipes import (INPUT, Making, SourceMethod, parse_anchor, parse_method)
+
+TRUTH = "truth"
+"""The method whose images are the clean ones in a folder of their own."""
+
+PATIENTS = "patients.csv"
+"""Looked for in a folder of images: which case is of which patient."""
+
+LEAST_METHODS = 2
+
+_MARKS = re.compile(r"[\s_-]+")
+
+
+@dataclass(frozen=True)
+class SourceCase:
+    """One case: its patient and its files, one for each method in the order of the methods.
+
+    ``slice_index`` is of a volume, from 0; None takes the usual one.
+    """
+
+    name: str
+    patient: str
+    files: tuple[Path, ...]
+    training: bool = False
+    slice_index: int | None = None
+
+
+@dataclass(frozen=True)
+class Sources:
+    """Cases and methods; every case has an image of every method.
+
+    ``modality`` is that of all cases where the files do not say, such as "US"; it chooses the
+    presets of the methods.
+    """
+
+    cases: tuple[SourceCase, ...]
+    methods: tuple[SourceMethod, ...]
+    modality: str = ""
+
+    def __post_init__(self) -> None:
+        if not self.cases:
+            raise BuildError("There is no case; give at least one.")
+        if len(self.methods) < LEAST_METHODS:
+            raise BuildError(
+                f"There is {len(self.methods)} method; a comparison needs at least "
+                f"{LEAST_METHODS}, of which {INPUT} may be one."
+            )
+        _check_names("cases", [case.name for case in self.cases])
+        _check_names("methods", [method.name for method in self.methods])
+        if sum(method.kind is MethodKind.REFERENCE for method in self.methods) > 1:
+            raise BuildError("There are several references; a study has one at most.")
+
+    @property
+    def reference(self) -> SourceMethod | None:
+        """The method that shows the clean or original image, if there is one."""
+        found = (method for method in self.methods if method.kind is MethodKind.REFERENCE)
+        return next(found, None)
+
+
+def from_manifest(path: Path, *, root: Path | None = None, modality: str = "") -> Sources:
+    """Ready-made images as a table lists them, see `manifest.read_manifest`.
+
+    Raises
+    ------
+    BuildError
+        With line numbers; also where a case lacks the image of a method.
+    """
+    rows = read_manifest(path, root)
+    names = tuple(dict.fromkeys(row.method for row in rows))
+    by_case: dict[str, dict[str, Row]] = {}
+    for row in rows:
+        by_case.setdefault(row.case, {})[row.method] = row
+    cases: list[SourceCase] = []
+    for case, images in by_case.items():
+        missing = [name for name in names if name not in images]
+        if missing:
+            line = next(iter(images.values())).line
+            raise BuildError(
+                f"{path.name}: case {case!r} (line {line}) has no image of {', '.join(missing)}; "
+                "every case needs one of every method."
+            )
+        first = images[names[0]]
+        files = tuple(images[name].file for name in names)
+        cases.append(SourceCase(case, first.patient, files, first.training, first.slice_index))
+    return Sources(tuple(cases), tuple(SourceMethod(name) for name in names), modality)
+
+
+def from_folders(
+    folder: Path, *, patients: Path | None = None, separator: str = "", modality: str = ""
+) -> Sources:
+    """Ready-made images in one folder a method; files of the same name are of the same case.
+
+    Parameters
+    ----------
+    folder : Path
+        Holds the folders; their names are the names of the methods.
+    patients : Path, optional
+        Table ``case,patient``; by default ``patients.csv`` in ``folder`` where there is one.
+        Without it every case is a patient of its own.
+    separator : str
+        The patient is what stands before it in the name of a file, such as "_" for ``p01_03.png``.
+    modality : str
+
+    Raises
+    ------
+    BuildError
+        A name is there twice in a folder, or is missing in one; no image or too few methods.
+    """
+    found = {path.name: _images(path) for path in _listing(folder) if path.is_dir()}
+    if not found:
+        raise BuildError(f"{folder} holds no folder; make one for each method, with its images.")
+    everything = tuple(sorted(set().union(*found.values())))
+    for method, images in found.items():
+        missing = [name for name in everything if name not in images]
+        if missing:
+            shown = ", ".join(missing[:5]) + (", ..." if len(missing) > 5 else "")
+            raise BuildError(
+                f"The folder {method} lacks {len(missing)} of {len(everything)} cases ({shown}); "
+                "every method needs an image of every case, with the same name."
+            )
+    table = _patients(folder, patients)
+    cases = tuple(
+        _case(name, tuple(images[name] for images in found.values()), table, separator)
+        for name in everything
+    )
+    _check_table(table, everything)
+    return Sources(cases, tuple(SourceMethod(name) for name in found), modality)
+
+
+def from_images(
+    inputs: Sequence[Path],
+    methods: Sequence[str],
+    *,
+    truth: Path | None = None,
+    anchors: Sequence[str] = (),
+    patients: Path | None = None,
+    separator: str = "",
+    modality: str = "",
+) -> Sources:
+    """Images that methods of the compare half will be run on.
+
+    Parameters
+    ----------
+    inputs : sequence of Path
+        Files, or folders of files.
+    methods : sequence of str
+        Such as ``nlm``, ``tv:weight=0.1,iterations=50`` or ``input`` (the image as it is).
+    truth : Path, optional
+        Folder with a clean image of each case under the same name: the hidden reference.
+    anchors : sequence of str
+        Degradations with their level, such as ``blur:3``.
+    patients, separator, modality
+        As in `from_folders`; ``patients.csv`` is looked for in a single folder.
+
+    Raises
+    ------
+    BuildError
+    """
+    named = _named(inputs)
+    whole = [parse_method(text) for text in methods] + [parse_anchor(text) for text in anchors]
+    clean = _images(truth) if truth is not None else {}
+    if truth is not None:
+        whole.append(SourceMethod(TRUTH, MethodKind.REFERENCE))
+        missing = [name for name in named if name not in clean]
+        if missing:
+            raise BuildError(f"{truth} has no clean image of {', '.join(missing[:5])}.")
+    single = inputs[0] if len(inputs) == 1 and inputs[0].is_dir() else None
+    table = _patients(single, patients)
+    cases = tuple(
+        _case(
+            name,
+            tuple(clean[name] if one.making is Making.FILE else path for one in whole),
+            table,
+            separator,
+        )
+        for name, path in named.items()
+    )
+    _check_table(table, tuple(named))
+    return Sources(cases, tuple(whole), modality)
+
+
+def with_roles(
+    sources: Sources,
+    *,
+    reference: str = "",
+    anchors: Collection[str] = (),
+    groups: Mapping[str, str] | None = None,
+) -> Sources:
+    """The same with a reference, anchors, and groups for the blinding question, by method name."""
+    given = dict(groups or {})
+    known = [method.name for method in sources.methods]
+    for name in (*([reference] if reference else []), *anchors, *given):
+        if name not in known:
+            raise BuildError(f"No method {name!r}; there are {', '.join(known)}.")
+    if reference in anchors:
+        raise BuildError(f"{reference!r} cannot be the reference and an anchor.")
+
+    def changed(method: SourceMethod) -> SourceMethod:
+        kind = method.kind
+        if reference and kind is MethodKind.REFERENCE:
+            kind = MethodKind.TEST
+        if method.name == reference:
+            kind = MethodKind.REFERENCE
+        if method.name in anchors:
+            kind = MethodKind.ANCHOR
+        return replace(method, kind=kind, group=given.get(method.name, method.group))
+
+    return replace(sources, methods=tuple(changed(method) for method in sources.methods))
+
+
+def with_training(sources: Sources, names: Collection[str]) -> Sources:
+    """The same with these cases kept for training and dummies, which are never analysed."""
+    known = {case.name for case in sources.cases}
+    missing = [name for name in names if name not in known]
+    if missing:
+        raise BuildError(f"No case {missing[0]!r} to train on.")
+    cases = tuple(replace(c, training=c.training or c.name in names) for c in sources.cases)
+    return replace(sources, cases=cases)
+
+
+def _listing(folder: Path) -> list[Path]:
+    """What a folder shows, sorted; hidden files are left by systems, not by people."""
+    try:
+        return sorted(path for path in folder.iterdir() if not path.name.startswith("."))
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or "the path is not valid"
+        raise BuildError(f"The folder {folder} cannot be read: {reason}.") from None
+
+
+def _images(folder: Path) -> dict[str, Path]:
+    """The files of a folder by their names without ending, but for its table of patients."""
+    return _by_stem([path for path in _listing(folder) if path.name != PATIENTS], folder)
+
+
+def _by_stem(paths: Sequence[Path], where: Path | str) -> dict[str, Path]:
+    found: dict[str, Path] = {}
+    for path in paths:
+        if not path.is_file():
+            raise BuildError(f"{path} is not a file; {where} may hold images only.")
+        name = stem(str(path))
+        if name in found:
+            raise BuildError(
+                f"{found[name].name} and {path.name} in {where} are both of case {name!r}; "
+                "rename or remove one."
+            )
+        found[name] = path.resolve()
+    if not found:
+        raise BuildError(f"{where} holds no image.")
+    return found
+
+
+def _named(inputs: Sequence[Path]) -> dict[str, Path]:
+    paths: list[Path] = []
+    for path in inputs:
+        if path.is_dir():
+            paths += [one for one in _listing(path) if one.name != PATIENTS]
+        elif path.is_file():
+            paths.append(path)
+        else:
+            raise BuildError(f"There is no file or folder {path}.")
+    return _by_stem(paths, "the input")
+
+
+def _patients(folder: Path | None, given: Path | None) -> Mapping[str, Row]:
+    if given is None and folder is not None and (folder / PATIENTS).is_file():
+        given = folder / PATIENTS
+    return read_patients(given) if given is not None else {}
+
+
+def _case(
+    name: str, files: tuple[Path, ...], table: Mapping[str, Row], separator: str
+) -> SourceCase:
+    row = table.get(name)
+    if row is not None:
+        return SourceCase(name, row.patient, files, row.training, row.slice_index)
+    if table:
+        raise BuildError(f"The table of patients has no case {name!r}; add a line for it.")
+    before = name.split(separator, 1)[0] if separator else name
+    return SourceCase(name, before or name, files)
+
+
+def _check_table(table: Mapping[str, Row], cases: Collection[str]) -> None:
+    for name, row in table.items():
+        if name not in cases:
+            raise BuildError(
+                f"The table of patients names case {name!r} in line {row.line}, of which there is "
+                "no image."
+            )
+
+
+def _check_names(what: str, names: Sequence[str]) -> None:
+    """Names differ in more than case and punctuation, or a slip of the pen makes two of one."""
+    seen: dict[str, str] = {}
+    for name in names:
+        if not name.strip():
+            raise BuildError(f"One of the {what} has no name.")
+        if name in seen.values():
+            raise BuildError(f"Two {what} are called {name!r}; give each its own name.")
+        plain = _MARKS.sub(" ", name.casefold())
+        if plain in seen:
+            raise BuildError(
+                f"The {what} {seen[plain]!r} and {name!r} differ in case, spaces or hyphens only; "
+                "use one spelling, or names that are clearly different."
+            )
+        seen[plain] = name

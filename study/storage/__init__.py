@@ -1,0 +1,1 @@
+"""What must never be lost: database, append-only log, hash chains, key file, backup."""

@@ -1,0 +1,109 @@
+"""A copy of a study that is consistent although readers go on rating."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sqlite3
+from dataclasses import dataclass
+from pathlib import Path
+
+from sqlalchemy import func, select
+
+from study.domain.errors import StoreError
+from study.storage.engine import translated
+from study.storage.folder import DATABASE, STIMULI, make_folder
+from study.storage.integrity import require_whole
+from study.storage.models import RatingEvent
+from study.storage.store import Store
+
+
+@dataclass(frozen=True)
+class Backup:
+    """A backup that was verified.
+
+    Parameters
+    ----------
+    path : Path
+        A folder that opens like the study's own.
+    ratings : int
+        Rows of ratings in it.
+    images : int
+        Stimuli in it.
+    """
+
+    path: Path
+    ratings: int
+    images: int
+
+
+def backup(store: Store, target: Path, *, stimuli: bool = False) -> Backup:
+    """Copy a study into a new folder and verify the copy.
+
+    Parameters
+    ----------
+    store : Store
+        In use or not.
+    target : Path
+        A folder that does not exist yet.
+    stimuli : bool
+        Whether to copy the images too; they do not change after the build.
+
+    Raises
+    ------
+    StoreError
+        The target exists or cannot be written, the copy is not whole, or the database is
+        PostgreSQL, which has its own tools.
+    """
+    source = store.engine.url.database
+    if store.engine.dialect.name != "sqlite" or source is None:
+        raise StoreError(
+            "This study is in PostgreSQL: back it up with pg_dump --format=custom DATABASE, "
+            "and copy the folder of images."
+        )
+    if target.exists():
+        raise StoreError(f"{target} exists: a backup overwrites nothing. Give a new name.")
+    partial = target.with_name(f"{target.name}.partial")
+    shutil.rmtree(partial, ignore_errors=True)
+    make_folder(partial, None)
+    try:
+        copied = _copy(store, Path(source), partial, stimuli=stimuli)
+        partial.rename(target)
+    except OSError as error:
+        raise StoreError(f"The backup {target} cannot be written: {error.strerror}.") from error
+    finally:
+        shutil.rmtree(partial, ignore_errors=True)
+    return Backup(target, *copied)
+
+
+def _copy(store: Store, source: Path, folder: Path, *, stimuli: bool) -> tuple[int, int]:
+    file = folder / DATABASE
+    with translated():
+        connection = sqlite3.connect(source, isolation_level=None)
+        try:
+            # One view of the database, also while others write.
+            connection.execute("VACUUM INTO ?", (str(file),))
+        finally:
+            connection.close()
+    file.chmod(0o600)
+    _sync(file)
+    images = sorted(store.stimuli.iterdir()) if stimuli else []
+    for image in images:
+        copy = Path(shutil.copy2(image, folder / STIMULI / image.name))
+        _sync(copy)
+    copied = Store.open(folder)
+    try:
+        require_whole(copied)
+        with copied.read() as session:
+            ratings = session.scalar(select(func.count()).select_from(RatingEvent)) or 0
+    finally:
+        copied.close()
+    return ratings, len(images)
+
+
+def _sync(path: Path) -> None:
+    number = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(number)
+    finally:
+        os.close(number)

@@ -1,0 +1,233 @@
+"""What must hold in a study's database whatever a program does, as data.
+
+A rule says when a row is refused. Its condition is SQL that SQLite and PostgreSQL both read;
+`NEW` and `OLD` are the row after and before. `study.storage.triggers` makes triggers of the rules.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from sqlalchemy import Table, UniqueConstraint
+
+from study.domain.protocol import CANNOT_JUDGE
+from study.storage.models import Base
+
+APPEND_ONLY = (
+    "rating_event", "audit_event", "consent", "display_check", "comment", "blinding_guess",
+    "interaction_event", "exclusion", "analysis_run", "schema_version",
+)  # fmt: skip
+"""Tables whose rows stay as they were written."""
+_READER = "SELECT study_id FROM reader WHERE id ="
+_SESSION = "SELECT reader_id FROM reading_session WHERE id ="
+_STUDY_OF = {
+    "question": "{row}.study_id",
+    "method": "{row}.study_id",
+    "item": "{row}.study_id",
+    "stimulus": "(SELECT study_id FROM item WHERE id = {row}.item_id)",
+    "presentation": f"({_READER} ({_SESSION} {{row}}.session_id))",
+    "presentation_slot": (
+        f"({_READER} ({_SESSION} (SELECT session_id FROM presentation "
+        "WHERE id = {row}.presentation_id)))"
+    ),
+    "reader": "{row}.study_id",
+    "reading_session": f"({_READER} {{row}}.reader_id)",
+}
+"""Tables of the plan, with the study that a row belongs to."""
+_STILL_WRITTEN = {
+    "reader": (
+        "secret_hash", "invite_hash", "generation", "specialty", "experience_years",
+        "profile_json", "active", "simulated",
+    ),
+    "reading_session": ("not_before", "started_at", "finished_at"),
+}  # fmt: skip
+"""Columns of the plan that change while readers read."""
+_STUDY_CHANGES = ("status",)
+_QUESTION = "FROM question q WHERE q.id = NEW.question_id"
+
+
+@dataclass(frozen=True)
+class Rule:
+    """A row that is refused.
+
+    Parameters
+    ----------
+    table : str
+    event : str
+        "INSERT", "UPDATE" or "DELETE".
+    when : str
+        SQL condition under which it is refused.
+    message : str
+        Why, after the name of the table.
+    """
+
+    table: str
+    event: str
+    when: str
+    message: str
+
+
+def rules() -> tuple[Rule, ...]:
+    """All rules, in the order in which they are looked at."""
+    return (
+        *_kept_rows(),
+        *_frozen_plan(),
+        *_life_of_study(),
+        *_ratings(),
+        *_chained(),
+        *_readers(),
+        *_not_replaced(),
+    )
+
+
+def _kept_rows() -> list[Rule]:
+    message = "its rows are never changed or deleted"
+    return [
+        Rule(name, event, "TRUE", message) for name in APPEND_ONLY for event in ("UPDATE", "DELETE")
+    ]
+
+
+def _not_replaced() -> list[Rule]:
+    # INSERT OR REPLACE of SQLite would delete a row without any trigger for it.
+    message = "this row exists already"
+    return [Rule(name, "INSERT", _exists_already(name), message) for name in APPEND_ONLY]
+
+
+def _exists_already(name: str) -> str:
+    table = Base.metadata.tables[name]
+    keys = [tuple(table.primary_key.columns.keys()), *_unique_keys(table)]
+    match = [" AND ".join(f"x.{column} = NEW.{column}" for column in key) for key in keys]
+    return f"EXISTS (SELECT 1 FROM {name} x WHERE {' OR '.join(f'({one})' for one in match)})"
+
+
+def _unique_keys(table: Table) -> list[tuple[str, ...]]:
+    constraints = [one for one in table.constraints if isinstance(one, UniqueConstraint)]
+    return sorted(tuple(one.columns.keys()) for one in constraints)
+
+
+def _frozen_plan() -> list[Rule]:
+    found = []
+    for name, study in _STUDY_OF.items():
+        old, new = (_is_frozen(study.format(row=row)) for row in ("OLD", "NEW"))
+        message = "it is part of the plan, which is fixed when the study is frozen"
+        found += [Rule(name, "INSERT", new, message), Rule(name, "DELETE", old, message)]
+        changed = _changed(name, _STILL_WRITTEN.get(name, ()))
+        found.append(Rule(name, "UPDATE", f"({old} OR {new}) AND ({changed})", message))
+    return found
+
+
+def _is_frozen(study: str) -> str:
+    return f"COALESCE((SELECT status FROM study WHERE id = {study}), 'none') <> 'draft'"
+
+
+def _changed(name: str, but: tuple[str, ...]) -> str:
+    columns = [one.name for one in Base.metadata.tables[name].c if one.name not in but]
+    return " OR ".join(f"NEW.{column} IS DISTINCT FROM OLD.{column}" for column in columns)
+
+
+def _life_of_study() -> list[Rule]:
+    rank = (
+        "CASE {row}.status WHEN 'draft' THEN 0 WHEN 'frozen' THEN 1 WHEN 'open' THEN 2 "
+        "WHEN 'closed' THEN 3 ELSE 4 END"
+    )
+    step = f"({rank.format(row='NEW')}) - ({rank.format(row='OLD')})"
+    fixed = _changed("study", _STUDY_CHANGES)
+    return [
+        Rule("study", "INSERT", "NEW.status <> 'draft'", "a study begins as a draft"),
+        Rule("study", "INSERT", "EXISTS (SELECT 1 FROM study)", "a database holds one study"),
+        Rule("study", "DELETE", "TRUE", "a study is never deleted"),
+        Rule("study", "UPDATE", f"{step} NOT IN (0, 1)", "its status goes on step by step"),
+        Rule(
+            "study", "UPDATE", f"OLD.status <> 'draft' AND ({fixed})",
+            "protocol, seed and plan are fixed when the study is frozen",
+        ),
+    ]  # fmt: skip
+
+
+def _ratings() -> list[Rule]:
+    place = (
+        "presentation p JOIN reading_session r ON r.id = p.session_id "
+        "JOIN reader d ON d.id = r.reader_id JOIN study s ON s.id = d.study_id"
+    )
+    of_event = f"FROM {place} WHERE p.id = NEW.presentation_id"
+    consent = (
+        "EXISTS (SELECT 1 FROM consent c WHERE c.reader_id = NEW.actor_id AND c.action = '{}')"
+    )
+    # Not as text: SQLite compares any text as greater than any number.
+    refused = [
+        (f"COALESCE((SELECT s.status {of_event}), '') <> 'open'", "the study is not open"),
+        (
+            f"NOT EXISTS (SELECT 1 {of_event} AND d.id = NEW.actor_id AND d.active)",
+            "this pair is not the reader's",
+        ),
+        (
+            f"NOT {consent.format('accepted')} OR {consent.format('withdrawn')}",
+            "consent is missing or was withdrawn",
+        ),
+        (
+            f"NOT EXISTS (SELECT 1 FROM question q JOIN study s ON s.id = q.study_id "
+            f"WHERE q.id = NEW.question_id AND s.id = (SELECT d.study_id {of_event}))",
+            "the question is not of this study",
+        ),
+        (
+            f"(NEW.slot = 2) <> ((SELECT q.kind {_QUESTION}) = 'preference')",
+            "the slot does not fit the question",
+        ),
+        (
+            f"NEW.value_num IS NOT NULL AND (NEW.value_num < (SELECT q.minimum {_QUESTION}) "
+            f"OR NEW.value_num > (SELECT q.maximum {_QUESTION}))",
+            "the value is outside the scale",
+        ),
+        ("NEW.value_num <> CAST(NEW.value_num AS INTEGER)", "the value is not a whole number"),
+        (
+            f"NEW.value_text IS NOT NULL AND (NEW.value_text <> '{CANNOT_JUDGE}' "
+            f"OR NOT (SELECT q.cannot_judge {_QUESTION}))",
+            "the question wants a point of the scale",
+        ),
+        (
+            "NEW.revision <> 1 + (SELECT COALESCE(MAX(e.revision), 0) FROM rating_event e "
+            "WHERE e.presentation_id = NEW.presentation_id AND e.question_id = NEW.question_id "
+            "AND e.slot = NEW.slot)",
+            "a correction is the next revision",
+        ),
+    ]
+    return [Rule("rating_event", "INSERT", when, message) for when, message in refused]
+
+
+def _chained() -> list[Rule]:
+    found = []
+    for name in ("rating_event", "audit_event"):
+        last = f"FROM {name} x ORDER BY x.seq DESC LIMIT 1"
+        found += [
+            Rule(
+                name, "INSERT", f"NEW.seq <> 1 + COALESCE((SELECT x.seq {last}), 0)",
+                "rows are numbered without a gap",
+            ),
+            Rule(
+                name, "INSERT",
+                f"NEW.prev_hash <> COALESCE((SELECT x.row_hash {last}), '{'0' * 64}')",
+                "a row continues the chain",
+            ),
+        ]  # fmt: skip
+    return found
+
+
+def _readers() -> list[Rule]:
+    return [
+        Rule(
+            "consent", "INSERT",
+            "NEW.action = 'accepted' AND EXISTS (SELECT 1 FROM consent c "
+            "WHERE c.reader_id = NEW.reader_id AND c.action = 'withdrawn')",
+            "a withdrawal is final",
+        ),
+        Rule(
+            "comment", "INSERT",
+            f"NOT EXISTS (SELECT 1 FROM presentation p WHERE p.id = NEW.presentation_id "
+            f"AND ({_SESSION} p.session_id) = NEW.reader_id)",
+            "this pair is not the reader's",
+        ),
+        Rule(
+            "reader", "UPDATE", "OLD.simulated AND NOT NEW.simulated",
+            "a simulated reader stays one",
+        ),
+    ]  # fmt: skip

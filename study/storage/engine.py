@@ -1,0 +1,161 @@
+"""Connections to a study's database: SQLite in the study's folder, or PostgreSQL by its address.
+
+SQLite runs with a write-ahead log that is synced at every commit, so that what was committed
+outlives a crash of the program or of the machine.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url
+from sqlalchemy.exc import ArgumentError, DBAPIError, IntegrityError, NoSuchModuleError
+
+from study.domain.errors import StoreError
+
+_PRAGMAS = ("foreign_keys=ON", "journal_mode=WAL", "synchronous=FULL", "busy_timeout=5000")
+_MAGIC = b"SQLite format 3\x00"
+_DIALECTS = ("sqlite", "postgresql")
+WRITING = "study_writing"
+"""Execution option of an engine whose transactions may write."""
+UNSYNCED = "study_unsynced"
+"""Execution option beside `WRITING`: the last commits may be lost with the power, never torn."""
+
+
+def parse_url(url: str) -> URL:
+    """Read a database address.
+
+    Raises
+    ------
+    StoreError
+        It is no address, of another kind of database, or of one in memory.
+    """
+    try:
+        parsed = make_url(url)
+    except ArgumentError:
+        raise StoreError(
+            "The database address cannot be read: give one such as sqlite:////data/study.sqlite "
+            "or postgresql+psycopg://user:password@host/name."
+        ) from None
+    if parsed.get_backend_name() not in _DIALECTS:
+        raise StoreError(
+            f"A {parsed.get_backend_name()} database cannot hold a study: use SQLite or PostgreSQL."
+        )
+    if sqlite_path(parsed) == Path():
+        raise StoreError("A study needs a file: a SQLite database in memory ends with the program.")
+    return parsed
+
+
+def sqlite_path(url: URL) -> Path | None:
+    """The file of a SQLite database (`Path()` for one in memory), None for another kind."""
+    if url.get_backend_name() != "sqlite":
+        return None
+    name = url.database or ""
+    return Path() if name in {"", ":memory:"} or name.startswith("file:") else Path(name)
+
+
+def engine_for(url: URL) -> Engine:
+    """An engine whose transactions read only, unless it has the execution option `WRITING`.
+
+    Raises
+    ------
+    StoreError
+        The driver is not installed.
+    """
+    sqlite = url.get_backend_name() == "sqlite"
+    try:
+        engine = create_engine(url, pool_size=20, max_overflow=30, pool_pre_ping=not sqlite)
+    except (ModuleNotFoundError, NoSuchModuleError) as error:
+        raise StoreError(
+            f"The driver for {url.drivername} is missing ({error}): "
+            "pip install 'psycopg[binary]', and use postgresql+psycopg:// in the address."
+        ) from None
+    if sqlite:
+        event.listen(engine, "connect", _connect_sqlite)
+    event.listen(engine, "begin", _begin_sqlite if sqlite else _begin_postgresql)
+    return engine
+
+
+def _connect_sqlite(connection: sqlite3.Connection, _record: object) -> None:
+    # The driver would begin a transaction late and never for a SELECT; `_begin_sqlite` does it.
+    connection.isolation_level = None
+    for pragma in _PRAGMAS:
+        connection.execute(f"PRAGMA {pragma}")
+
+
+def _begin_sqlite(connection: Connection) -> None:
+    options = connection.get_execution_options()
+    writing = bool(options.get(WRITING))
+    driver: Any = connection.connection.dbapi_connection
+    if writing:
+        driver.execute(f"PRAGMA synchronous={'NORMAL' if options.get(UNSYNCED) else 'FULL'}")
+    driver.execute(f"PRAGMA query_only={'OFF' if writing else 'ON'}")
+    # A transaction that writes takes the lock first: none fails half-way because of another.
+    driver.execute("BEGIN IMMEDIATE" if writing else "BEGIN")
+
+
+def _begin_postgresql(connection: Connection) -> None:
+    options = connection.get_execution_options()
+    if options.get(WRITING):
+        # As SQLite here: on the disk at commit whatever the server's default, 5 s for a lock.
+        synced = "off" if options.get(UNSYNCED) else "on"
+        connection.exec_driver_sql(
+            f"SELECT set_config('synchronous_commit', '{synced}', true), "
+            "set_config('lock_timeout', '5s', true)"
+        )
+    else:
+        connection.exec_driver_sql("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
+
+
+def check_file(path: Path) -> None:
+    """Refuse what is not a SQLite database.
+
+    Raises
+    ------
+    StoreError
+        The file is missing, empty, unreadable or something else.
+    """
+    try:
+        with path.open("rb") as file:
+            head = file.read(len(_MAGIC))
+    except OSError as error:
+        reason = "there is none" if isinstance(error, FileNotFoundError) else error.strerror
+        raise StoreError(
+            f"No study database at {path}: {reason}. Give the folder of a study, "
+            "or make one: python -m study init DIR --key PATH."
+        ) from None
+    if not head:
+        raise StoreError(f"{path} is empty: it is no study database. Restore it from a backup.")
+    if head != _MAGIC:
+        raise StoreError(f"{path} is not a SQLite database. Restore the study from a backup.")
+
+
+@contextmanager
+def translated() -> Iterator[None]:
+    """Turn errors of the database into sentences.
+
+    Raises
+    ------
+    StoreError
+        In place of an error of the driver.
+    """
+    try:
+        yield
+    except (DBAPIError, sqlite3.Error) as error:
+        raise StoreError(_sentence(error)) from error
+
+
+def _sentence(error: DBAPIError | sqlite3.Error) -> str:
+    origin: Any = error.orig if isinstance(error, DBAPIError) else error
+    text = (str(origin).strip().splitlines() or [type(origin).__name__])[0].rstrip(".")
+    if isinstance(error, (IntegrityError, sqlite3.IntegrityError)):
+        return f"The study refuses this: {text}."
+    if "locked" in text or "lock timeout" in text:
+        return "The study is busy: another program has been writing for 5 seconds. Try again."
+    if "not a database" in text or "malformed" in text:
+        return f"The study database is damaged ({text}). Restore it from a backup."
+    return f"The study database failed: {text}."

@@ -1,0 +1,201 @@
+"""Whether a study is as it was written: chains, second log, rules, protocol, images."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+from sqlalchemy import RowMapping, Table, select
+from sqlalchemy.orm import Session
+
+from study.domain.errors import StoreError
+from study.storage import triggers
+from study.storage.hash_chain import GENESIS, TABLES, line, row_hash, rows
+from study.storage.models import Stimulus, Study
+from study.storage.store import Store, parsed
+
+_MOST = 20
+"""Problems that are told; more of them say nothing new."""
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What was found.
+
+    Parameters
+    ----------
+    ok : bool
+    checked : int
+        Rows of ratings and audit events that were checked.
+    first_broken : str or None
+        The first row that is not as it was written, such as "rating_event row 17".
+    problems : tuple of str
+        Sentences, the most telling first; at most 20.
+    """
+
+    ok: bool
+    checked: int
+    first_broken: str | None
+    problems: tuple[str, ...]
+
+    def as_text(self) -> str:
+        """The verdict for a person, over several lines."""
+        if self.ok:
+            return f"{self.checked} rows checked: ratings, audit events and mirror are whole."
+        first = f" First broken: {self.first_broken}." if self.first_broken else ""
+        return "\n".join([f"{self.checked} rows checked, the study is not whole.{first}"]
+                         + [f"- {problem}" for problem in self.problems])  # fmt: skip
+
+
+@dataclass
+class _Findings:
+    """Rows as they are, and what is wrong with them by table and number."""
+
+    digests: dict[tuple[str, int], bytes] = field(default_factory=dict)
+    last: dict[str, int] = field(default_factory=dict)
+    broken: dict[tuple[int, int], str] = field(default_factory=dict)
+    other: list[str] = field(default_factory=list)
+
+    def breaks(self, table: str, seq: int, what: str) -> None:
+        """Note a broken row; the first word about a row stays."""
+        place = [one.name for one in TABLES].index(table)
+        self.broken.setdefault((place, seq), f"{table} row {seq} {what}.")
+
+    def verdict(self) -> Verdict:
+        """What they come to."""
+        ordered = sorted(self.broken)
+        problems = [self.broken[key] for key in ordered] + self.other
+        place = f"{TABLES[ordered[0][0]].name} row {ordered[0][1]}" if ordered else None
+        return Verdict(not problems, len(self.digests), place, tuple(problems[:_MOST]))
+
+
+def verify(store: Store, *, images: bool = False) -> Verdict:
+    """Check a study; it may be in use.
+
+    Parameters
+    ----------
+    store : Store
+    images : bool
+        Also compare every image with its digest, which reads all of them.
+
+    Returns
+    -------
+    Verdict
+        Rows changed, deleted or put in between break their chain. A chain that was computed anew,
+        and a missing end, show against the mirror.
+    """
+    found = _Findings()
+    with store.read() as session:
+        for table in TABLES:
+            _check_chain(session, table, found)
+        found.other += _check_rest(session, store)
+        if images:
+            found.other += _check_images(session, store)
+    store.catch_up()
+    _check_mirror(store, found)
+    if store.mirror_problem:
+        found.other.append(store.mirror_problem)
+    return found.verdict()
+
+
+def _check_chain(session: Session, table: Table, found: _Findings) -> None:
+    before, expected = GENESIS, 1
+    for row in rows(session, table):
+        seq = row["seq"]
+        if seq != expected:
+            found.breaks(table.name, expected, "is missing")
+        elif row["prev_hash"] != before:
+            found.breaks(table.name, seq, "does not continue the row before it")
+        if not _is_whole(row):
+            found.breaks(table.name, seq, "was changed: its hash is another one")
+        before, expected = row["row_hash"], seq + 1
+        found.digests[table.name, seq] = _digest_of(table, row)
+    found.last[table.name] = expected - 1
+
+
+def _is_whole(row: RowMapping) -> bool:
+    try:
+        return bool(row_hash(dict(row)) == row["row_hash"])
+    except TypeError:  # A column holds what no program of ours writes.
+        return False
+
+
+def _digest_of(table: Table, row: RowMapping) -> bytes:
+    try:
+        return hashlib.sha256(line(table, row).encode()).digest()
+    except TypeError:
+        return b""
+
+
+def _check_mirror(store: Store, found: _Findings) -> None:
+    unseen, later = dict(found.digests), {}
+    for number, entry in enumerate(store.log.entries(), start=1):
+        key = (entry.table, entry.seq)
+        if entry.table not in found.last:
+            found.other.append(f"Line {number} of the mirror {store.mirror} cannot be read.")
+        elif entry.seq > found.last[entry.table]:
+            later[key] = hashlib.sha256(entry.raw).digest()
+        elif unseen.pop(key, found.digests.get(key)) != hashlib.sha256(entry.raw).digest():
+            found.breaks(*key, "differs from the mirror")
+    # Lines after the view that was checked are of ratings given since, or of rows deleted.
+    stored = _stored_later(store, later, found) if later else {}
+    for key, digest in later.items():
+        if stored.get(key) != digest:
+            found.breaks(*key, "is in the mirror and no longer in the database")
+    if not store.mirror_problem:
+        for key in unseen:
+            found.breaks(*key, "is missing from the mirror")
+
+
+def _stored_later(
+    store: Store, later: dict[tuple[str, int], bytes], found: _Findings
+) -> dict[tuple[str, int], bytes]:
+    with store.read() as session:
+        return {
+            (table.name, row["seq"]): _digest_of(table, row)
+            for table in TABLES
+            if any(name == table.name for name, _ in later)
+            for row in rows(session, table, found.last[table.name] + 1)
+        }
+
+
+def _check_rest(session: Session, store: Store) -> Iterator[str]:
+    connection = session.connection()
+    if gone := triggers.missing(connection):
+        yield f"Rules of the database were dropped or changed: {', '.join(gone[:5])}."
+    study = session.get_one(Study, store.study_id)
+    if parsed(study.protocol_json).digest != study.protocol_sha256:
+        yield "The protocol was changed: its hash is another one."
+    if connection.dialect.name == "sqlite":
+        for (text,) in connection.exec_driver_sql("PRAGMA quick_check"):
+            if text != "ok":
+                yield f"The database file is damaged: {text}."
+        for table, _, parent, _ in connection.exec_driver_sql("PRAGMA foreign_key_check"):
+            yield f"A row of {table} belongs to a row of {parent} that is not there."
+
+
+def _check_images(session: Session, store: Store) -> Iterator[str]:
+    wanted = select(Stimulus.file, Stimulus.pixel_sha256).order_by(Stimulus.file)
+    for file, digest in session.execute(wanted):
+        try:
+            pixels = (store.stimuli / file).read_bytes()
+        except OSError as error:
+            yield f"The image {file} cannot be read: {error.strerror}."
+            continue
+        if hashlib.sha256(pixels).hexdigest() != digest:
+            yield f"The image {file} is not the one that was built."
+
+
+def require_whole(store: Store) -> Verdict:
+    """Check a study, and refuse one that is not whole.
+
+    Raises
+    ------
+    StoreError
+        With the problems.
+    """
+    verdict = verify(store)
+    if not verdict.ok:
+        raise StoreError(verdict.as_text())
+    return verdict

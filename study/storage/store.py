@@ -1,0 +1,306 @@
+"""A study on the disk: its database, its folder of images and its second log.
+
+>>> store = Store.open(Path("study-1"))  # doctest: +SKIP
+>>> with store.write() as session:  # doctest: +SKIP
+...     session.add(Method(study_id=store.study_id))
+"""
+
+from __future__ import annotations
+
+import itertools
+import threading
+from collections.abc import Collection, Iterator, Mapping
+from contextlib import contextmanager
+from functools import lru_cache
+from pathlib import Path
+
+from sqlalchemy import Connection, Engine, inspect, select
+from sqlalchemy.orm import Session
+
+from enhancers import __version__
+from study.domain.errors import MirrorConflict, StoreError
+from study.domain.protocol import Protocol, Status, from_json
+from study.storage import hash_chain, triggers
+from study.storage.append_log import Head, Line, Mirror
+from study.storage.engine import UNSYNCED, WRITING, check_file, engine_for, sqlite_path, translated
+from study.storage.folder import STIMULI, make_folder, mirror_of, remember_mirror, url_of
+from study.storage.models import SCHEMA_VERSION, Base, RatingEvent, SchemaVersion, Study, now
+
+_LIFE = tuple(Status)
+_CHAINED = tuple(table.name for table in hash_chain.TABLES)
+
+
+class Store:
+    """A study that is open for use; made by `create` or `open`.
+
+    Parameters
+    ----------
+    engine : Engine
+    folder : Path
+    mirror : Path
+        Of the second log.
+
+    Attributes
+    ----------
+    study_id : str
+    folder, stimuli : Path
+    mirror : Path
+    mirror_problem : str
+        Why the second log is behind, as a sentence; empty when it is complete.
+    """
+
+    def __init__(self, engine: Engine, folder: Path, mirror: Path) -> None:
+        self.folder = folder
+        self.stimuli = folder / STIMULI
+        self.mirror = mirror
+        self.mirror_problem = ""
+        self.engine = engine
+        self._writer = engine.execution_options(**{WRITING: True})
+        self._unsynced = self._writer.execution_options(**{UNSYNCED: True})
+        # Waiting here is fair; SQLite itself would let waiters sleep for up to 100 ms.
+        self._turn = threading.RLock()
+        self.log = Mirror(mirror)
+        self._conflict = ""
+        with translated(), Session(engine) as session:
+            self.study_id = _only_study(session)
+
+    @classmethod
+    def create(
+        cls,
+        folder: Path,
+        *,
+        protocol: Protocol,
+        code: str,
+        seed_sha256: str,
+        url: str | None = None,
+        mirror: Path | None = None,
+    ) -> Store:
+        """Make a new study, a draft.
+
+        Parameters
+        ----------
+        folder : Path
+            Made with mode 0700 if need be.
+        protocol : Protocol
+        code : str
+            Short name of the study.
+        seed_sha256 : str
+            Of the master seed, as hex.
+        url : str, optional
+            SQLAlchemy address; SQLite in the folder by default.
+        mirror : Path, optional
+            Of the second log, best on another disk; in the folder by default.
+
+        Raises
+        ------
+        StoreError
+            There is a study already, or it cannot be made here.
+        """
+        where = url_of(folder, url)
+        file = sqlite_path(where)
+        log = mirror_of(folder, mirror)
+        make_folder(folder, file)
+        study = Study(
+            code=code,
+            protocol_json=protocol.to_json(),
+            protocol_sha256=protocol.digest,
+            seed_sha256=seed_sha256,
+            app_version=__version__,
+        )
+        try:
+            if log.exists():
+                raise StoreError(f"{log} exists, perhaps of another study: move it away.")
+            engine = engine_for(where)
+            with translated(), engine.execution_options(**{WRITING: True}).begin() as connection:
+                _make_tables(connection, study)
+        except BaseException:
+            if file is not None:  # A next try finds the place free.
+                file.unlink(missing_ok=True)
+            raise
+        remember_mirror(folder, mirror)
+        store = cls(engine, folder, log)
+        store.catch_up()
+        return store
+
+    @classmethod
+    def open(cls, folder: Path, *, url: str | None = None, mirror: Path | None = None) -> Store:
+        """Open a study and bring its second log up to date.
+
+        Parameters
+        ----------
+        folder : Path
+        url : str, optional
+            SQLAlchemy address; SQLite in the folder by default.
+        mirror : Path, optional
+            Of the second log; by default where it was the last time.
+
+        Raises
+        ------
+        StoreError
+            There is no study, it is damaged, or of another version of the program.
+        """
+        where = url_of(folder, url)
+        file = sqlite_path(where)
+        if file is not None:
+            check_file(file)
+        elif not folder.is_dir():
+            raise StoreError(f"There is no folder {folder}: give the folder of the study.")
+        engine = engine_for(where)
+        with translated():
+            _check_version(engine)
+        remember_mirror(folder, mirror)
+        store = cls(engine, folder, mirror_of(folder, mirror))
+        store.catch_up()
+        return store
+
+    def close(self) -> None:
+        """Close the connections."""
+        self.engine.dispose()
+
+    @contextmanager
+    def read(self) -> Iterator[Session]:
+        """One consistent view of the study; nothing can be written.
+
+        Raises
+        ------
+        StoreError
+            The database fails or something is to be written.
+        """
+        with translated(), Session(self.engine, expire_on_commit=False) as session:
+            session.info[hash_chain.STUDY_ID] = self.study_id
+            yield session
+
+    @contextmanager
+    def write(self, *, synced: bool = True) -> Iterator[Session]:
+        """One transaction that writes, one at a time; committed and synced at the end.
+
+        Parameters
+        ----------
+        synced : bool
+            False for what may be lost when the machine loses its power, such as tickets.
+
+        Raises
+        ------
+        StoreError
+            The database refuses, is busy or fails, or the second log tells another history.
+        """
+        if self._conflict:
+            raise MirrorConflict(self._conflict)
+        engine = self._writer if synced else self._unsynced
+        with translated(), self._turn, Session(engine, expire_on_commit=False) as session:
+            session.info[hash_chain.STUDY_ID] = self.study_id
+            with session.begin():
+                if self.engine.dialect.name == "postgresql":
+                    session.execute(
+                        select(Study.id).where(Study.id == self.study_id).with_for_update()
+                    )
+                yield session
+        if changed := session.info.get(hash_chain.CHANGED):
+            self.catch_up(changed)
+
+    def catch_up(self, tables: Collection[str] = _CHAINED) -> None:
+        """Write to the second log what is missing there; a failure is kept in `mirror_problem`."""
+
+        def missing(heads: Mapping[str, Head]) -> list[Line]:
+            with self.read() as session:
+                found = (
+                    hash_chain.lines_after(session, table, heads.get(table.name))
+                    for table in hash_chain.TABLES
+                    if table.name in tables
+                )
+                return list(itertools.chain.from_iterable(found))
+
+        try:
+            self.log.add(missing)
+            self.mirror_problem = ""
+        except MirrorConflict as error:
+            self.mirror_problem = self._conflict = str(error)
+        except OSError as error:
+            self.mirror_problem = (
+                f"The mirror {self.mirror} cannot be written ({error.strerror}): "
+                "ratings are safe in the database. Repair it; what is missing is added then."
+            )
+
+    def protocol(self) -> Protocol:
+        """The protocol as it is stored."""
+        with self.read() as session:
+            return parsed(session.get_one(Study, self.study_id).protocol_json)
+
+    def status(self) -> Status:
+        """Where the study is in its life."""
+        with self.read() as session:
+            return self.status_in(session)
+
+    def status_in(self, session: Session) -> Status:
+        """The same, as a transaction sees it."""
+        return Status(session.get_one(Study, self.study_id).status)
+
+    def set_protocol(self, session: Session, protocol: Protocol, actor: str) -> None:
+        """Change the protocol of a draft; the database refuses it later."""
+        study = session.get_one(Study, self.study_id)
+        study.protocol_json, study.protocol_sha256 = protocol.to_json(), protocol.digest
+        session.flush()
+        hash_chain.audit(session, actor, "protocol", target=study.code, detail=protocol.digest)
+
+    def set_status(self, session: Session, status: Status, actor: str) -> None:
+        """Go on to the next status, and log it with the end of the chain of ratings.
+
+        Raises
+        ------
+        StoreError
+            It is not the next one.
+        """
+        study = session.get_one(Study, self.study_id)
+        old = Status(study.status)
+        if _LIFE.index(status) != _LIFE.index(old) + 1:
+            following = _LIFE[_LIFE.index(old) + 1 :]
+            then = f"the next status is {following[0]}" if following else "it is the last status"
+            raise StoreError(f"The study is {old} and cannot become {status}: {then}.")
+        session.flush()  # The plan of a draft goes in before the study is frozen.
+        study.status = status.value
+        if status is Status.FROZEN:
+            study.frozen_at = now()
+        session.flush()
+        end = hash_chain.head(session, RatingEvent)
+        detail = f"{end.seq} ratings, chain {end.row_hash}"
+        hash_chain.audit(session, actor, status.value, target=study.code, detail=detail)
+
+
+@lru_cache(maxsize=16)
+def parsed(text: str) -> Protocol:
+    """A protocol from its JSON, kept: it is read at every answer."""
+    return from_json(text)
+
+
+def _make_tables(connection: Connection, study: Study) -> None:
+    if inspect(connection).has_table(Study.__tablename__):
+        raise StoreError("This database holds a study already: open it, or give another database.")
+    Base.metadata.create_all(connection)
+    triggers.install(connection)
+    with Session(connection, join_transaction_mode="rollback_only") as session:
+        session.add(SchemaVersion(version=SCHEMA_VERSION, app_version=__version__))
+        session.add(study)
+        session.flush()
+        session.info[hash_chain.STUDY_ID] = study.id
+        hash_chain.audit(session, "coordinator", "create", target=study.code)
+        session.commit()
+
+
+def _check_version(engine: Engine) -> None:
+    if not inspect(engine).has_table(SchemaVersion.__tablename__):
+        raise StoreError("This database holds no study. Make one: python -m study init DIR.")
+    with Session(engine) as session:
+        version = session.execute(select(SchemaVersion.version, SchemaVersion.app_version)).first()
+    if version is None or version[0] != SCHEMA_VERSION:
+        found, made_by = version or ("unknown", "unknown")
+        raise StoreError(
+            f"This study has tables of version {found}, made by Reading Room {made_by}; this is "
+            f"{__version__} with version {SCHEMA_VERSION}. Use the program that made the study."
+        )
+
+
+def _only_study(session: Session) -> str:
+    found = session.scalars(select(Study.id)).all()
+    if len(found) != 1:
+        raise StoreError(f"This database holds {len(found)} studies instead of one.")
+    return found[0]

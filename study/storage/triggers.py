@@ -1,0 +1,142 @@
+"""The rules of a study as triggers of SQLite or PostgreSQL, and two views for looking on.
+
+The triggers hold against any program that writes to the database, not only against this one.
+`missing` tells when one was dropped or changed.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from itertools import groupby
+
+from sqlalchemy import Connection
+
+from study.storage.constraints import APPEND_ONLY, Rule, rules
+
+VIEWS = {
+    "rating_current": (
+        "SELECT e.* FROM rating_event e WHERE e.revision = (SELECT MAX(f.revision) "
+        "FROM rating_event f WHERE f.presentation_id = e.presentation_id "
+        "AND f.question_id = e.question_id AND f.slot = e.slot)"
+    ),
+    "rating_blind": (
+        "SELECT e.seq, d.code AS reader, r.number AS session, p.position, p.role, "
+        "q.code AS question, e.revision, e.value_num IS NULL AS missing, "
+        "e.client_visible_ms, e.server_at FROM rating_event e "
+        "JOIN presentation p ON p.id = e.presentation_id "
+        "JOIN reading_session r ON r.id = p.session_id JOIN reader d ON d.id = r.reader_id "
+        "JOIN question q ON q.id = e.question_id"
+    ),
+}
+"""The latest answers; and who answered when, without values, sides, cases or images."""
+
+
+def install(connection: Connection) -> None:
+    """Make the triggers and views in a database that has the tables.
+
+    Parameters
+    ----------
+    connection : Connection
+        In a transaction that writes.
+    """
+    for statement in _statements(connection).values():
+        for part in statement:
+            # As it is: a colon or a percent sign is no parameter here.
+            connection.exec_driver_sql(part.replace("%", "%%") if _is_pg(connection) else part)
+    for name, query in VIEWS.items():
+        connection.exec_driver_sql(f"CREATE VIEW {name} AS {query}")
+
+
+def missing(connection: Connection) -> list[str]:
+    """Names of triggers that are not there, switched off, or not as they were made."""
+    found = dict(_found_postgresql(connection) if _is_pg(connection) else _found_sqlite(connection))
+    expected = _statements(connection)
+    return [name for name, parts in expected.items() if found.get(name) != _body(parts[0])]
+
+
+def _is_pg(connection: Connection) -> bool:
+    return connection.dialect.name == "postgresql"
+
+
+def _statements(connection: Connection) -> dict[str, tuple[str, ...]]:
+    """For each trigger the statements that make it; the first holds its conditions."""
+    return dict(_postgresql() if _is_pg(connection) else _sqlite())
+
+
+def _sqlite() -> Iterator[tuple[str, tuple[str, ...]]]:
+    for (table, event), group in _grouped():
+        name = f"keep_{table}_{event.lower()}"
+        tests = [f"SELECT RAISE(ABORT, {_message(one)}) WHERE {one.when};" for one in group]
+        if event == "INSERT" and table in APPEND_ONLY:
+            same = f"EXISTS (SELECT 1 FROM {table} x WHERE x.rowid = NEW.rowid)"
+            message = _quoted(f"{table}: a row of this number exists already")
+            tests.append(f"SELECT RAISE(ABORT, {message}) WHERE {same};")
+        # IS DISTINCT FROM came with SQLite 3.39; IS NOT is the same there.
+        body = " ".join(tests).replace("IS DISTINCT FROM", "IS NOT")
+        yield (
+            name,
+            (f"CREATE TRIGGER {name} BEFORE {event} ON {table} FOR EACH ROW BEGIN {body} END",),
+        )
+
+
+def _postgresql() -> Iterator[tuple[str, tuple[str, ...]]]:
+    for (table, event), group in _grouped():
+        name = f"keep_{table}_{event.lower()}"
+        tests = " ".join(f"IF {one.when} THEN {_raise(_message(one))} END IF;" for one in group)
+        row = "OLD" if event == "DELETE" else "NEW"
+        body = f"BEGIN {tests} RETURN {row}; END"
+        yield name, _function(name, body, f"BEFORE {event} ON {table} FOR EACH ROW")
+    for table in APPEND_ONLY:
+        name = f"keep_{table}_truncate"
+        body = f"BEGIN {_raise(_quoted(f'{table}: it is never emptied'))} END"
+        yield name, _function(name, body, f"BEFORE TRUNCATE ON {table} FOR EACH STATEMENT")
+
+
+def _function(name: str, body: str, when: str) -> tuple[str, str]:
+    return (
+        f"CREATE FUNCTION {name}() RETURNS trigger LANGUAGE plpgsql AS $$ {body} $$",
+        f"CREATE TRIGGER {name} {when} EXECUTE FUNCTION {name}()",
+    )
+
+
+def _raise(message: str) -> str:
+    return f"RAISE EXCEPTION {message} USING ERRCODE = 'integrity_constraint_violation';"
+
+
+def _message(rule: Rule) -> str:
+    return _quoted(f"{rule.table}: {rule.message}")
+
+
+def _quoted(text: str) -> str:
+    return "'" + text.replace("'", "''") + "'"
+
+
+def _grouped() -> Iterator[tuple[tuple[str, str], list[Rule]]]:
+    def key(rule: Rule) -> tuple[str, str]:
+        return rule.table, rule.event
+
+    for place, group in groupby(sorted(rules(), key=key), key=key):
+        yield place, list(group)
+
+
+def _body(statement: str) -> str:
+    """What decides: the whole trigger of SQLite, the function of PostgreSQL; spaces put aside."""
+    inner = re.search(r"\$\$(.*)\$\$", statement, re.DOTALL)
+    return " ".join((inner[1] if inner else statement).split())
+
+
+def _found_sqlite(connection: Connection) -> Iterator[tuple[str, str]]:
+    wanted = "SELECT name, sql FROM sqlite_master WHERE type = 'trigger'"
+    for name, statement in connection.exec_driver_sql(wanted):
+        yield name, _body(statement)
+
+
+def _found_postgresql(connection: Connection) -> Iterator[tuple[str, str]]:
+    wanted = (
+        "SELECT t.tgname, f.prosrc FROM pg_trigger t JOIN pg_proc f ON f.oid = t.tgfoid "
+        "JOIN pg_class c ON c.oid = t.tgrelid JOIN pg_namespace n ON n.oid = c.relnamespace "
+        "WHERE t.tgenabled = 'O' AND n.nspname = current_schema()"
+    )
+    for name, source in connection.exec_driver_sql(wanted):
+        yield name, " ".join(source.split())

@@ -1,0 +1,170 @@
+"""The fields of the design page, and the protocol that they describe."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from study.domain.errors import ProtocolError
+from study.domain.plan import MethodRow, method_pairs
+from study.domain.protocol import CATALOG, PREFERENCE, Protocol, Question, QuestionKind
+from study.planning.progress_report import Images
+from study.planning.workload import Estimate, estimate
+
+EVERY, CONTROL, LISTED = "every pair", "all against one", "chosen pairs"
+PAIRINGS = (EVERY, CONTROL, LISTED)
+TEXTS = ("title", "instructions", "consent", "notes")
+WHOLE = {
+    "readers": "Readers",
+    "training": "Training pairs",
+    "dummies": "Dummies",
+    "repeats": "Hidden repeats",
+    "nulls": "Null pairs",
+    "repeat_distance": "Pairs before a repeat",
+    "least_width": "Least window width",
+    "least_height": "Least window height",
+}
+DECIMAL = {
+    "washout_days": "Washout in days",
+    "break_minutes": "Break after minutes",
+    "seconds_per_pair": "Seconds for a pair",
+    "alpha": "Significance level",
+}
+NUMBERS = WHOLE | DECIMAL
+FLAGS = ("feedback", "ask_blinding")
+PLANNED = {"planned_cases": 40, "planned_patients": 40, "planned_methods": 4}
+"""What the planner reckons with until images are built."""
+
+
+@dataclass(frozen=True)
+class Planned:
+    """How many cases, patients and methods the planner reckons with."""
+
+    cases: int
+    patients: int
+    methods: int
+
+
+@dataclass(frozen=True)
+class NamedMethod:
+    """A method as the coordinator of a draft knows it."""
+
+    id: str
+    name: str
+
+
+def criteria(protocol: Protocol) -> dict[str, Question]:
+    """The criteria that may be picked: those of the catalog, and the study's own."""
+    own = {q.code: q for q in protocol.questions if q.kind is QuestionKind.LIKERT}
+    return {question.code: question for question in CATALOG} | own
+
+
+def values_of(protocol: Protocol) -> dict[str, Any]:
+    """What the fields show for a protocol, by name."""
+    rated = [q for q in protocol.questions if q.kind is QuestionKind.LIKERT]
+    primary = next((q.code for q in rated if q.primary), "")
+    pairing = CONTROL if protocol.control else LISTED if protocol.pairs else EVERY
+    return {
+        **{name: getattr(protocol, name) for name in (*TEXTS, *NUMBERS, *FLAGS)},
+        "criteria": [question.code for question in rated],
+        "primary": primary or None,
+        "preference": len(rated) < len(protocol.questions),
+        "cannot_judge": all(question.cannot_judge for question in protocol.questions),
+        "groups": ", ".join(protocol.blinding_groups),
+        "pairing": pairing,
+        "control": protocol.control or None,
+        "pairs": [pair_value(pair) for pair in protocol.pairs],
+    }
+
+
+def protocol_of(values: Mapping[str, Any], base: Protocol) -> Protocol:
+    """The protocol that the fields describe.
+
+    Parameters
+    ----------
+    values : mapping
+        As `values_of` gives them.
+    base : Protocol
+        As it is stored: what has no field stays.
+
+    Raises
+    ------
+    ProtocolError
+        A number is missing, or something is not possible.
+    """
+    pairing = values["pairing"]
+    if pairing == CONTROL and not values["control"]:
+        raise ProtocolError("Choose the method that all others are compared with.")
+    if pairing == LISTED and not values["pairs"]:
+        raise ProtocolError("Choose at least one pair of methods.")
+    return base.with_(
+        **{name: str(values[name] or "").strip() for name in TEXTS},
+        **{name: int(_number(name, values[name], whole=True)) for name in WHOLE},
+        **{name: _number(name, values[name]) for name in DECIMAL},
+        **{name: bool(values[name]) for name in FLAGS},
+        questions=_questions(values, base),
+        blinding_groups=tuple(g.strip() for g in str(values["groups"]).split(",") if g.strip()),
+        control=str(values["control"]) if pairing == CONTROL else "",
+        pairs=tuple(_pair(text) for text in values["pairs"]) if pairing == LISTED else (),
+        randomise_sides=True,
+        randomise_order=True,
+    )
+
+
+def planned(images: Images, values: Mapping[str, Any]) -> Planned:
+    """Built images where there are some, else what the fields of the planner say."""
+    if images.cases:
+        return Planned(images.cases, images.patients, images.methods)
+    return Planned(*(int(_number(name, values[name], whole=True)) for name in PLANNED))
+
+
+def cost(protocol: Protocol, sizes: Planned, methods: Sequence[MethodRow] = ()) -> Estimate:
+    """What a design costs; with the methods that are built its pairs are checked as well.
+
+    Raises
+    ------
+    ProtocolError
+        It is not possible.
+    """
+    if methods:
+        method_pairs(protocol, methods)
+    return estimate(protocol, sizes.cases, sizes.patients, sizes.methods)
+
+
+def pair_value(pair: tuple[str, str]) -> str:
+    """A pair as the value of its box."""
+    return " ".join(sorted(pair))
+
+
+def _pair(value: str) -> tuple[str, str]:
+    first, _, second = str(value).partition(" ")
+    return first, second
+
+
+def _questions(values: Mapping[str, Any], base: Protocol) -> tuple[Question, ...]:
+    known = criteria(base)
+    chosen = [question for code, question in known.items() if code in values["criteria"]]
+    if values["primary"] and values["primary"] not in values["criteria"]:
+        raise ProtocolError(f"The primary criterion {values['primary']} is not among the chosen.")
+    stored = next((q for q in base.questions if q.kind is QuestionKind.PREFERENCE), PREFERENCE)
+    if values["preference"]:
+        chosen.append(stored)
+    may, might = bool(values["cannot_judge"]), all(q.cannot_judge for q in base.questions)
+    return tuple(
+        replace(
+            question,
+            cannot_judge=question.cannot_judge if may == might else may,
+            primary=question.code == values["primary"],
+        )
+        for question in chosen
+    )
+
+
+def _number(name: str, value: Any, *, whole: bool = False) -> float:
+    label = NUMBERS.get(name) or f"Number of {name.removeprefix('planned_')}"
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise ProtocolError(f"{label} is empty: give a number.")
+    if whole and value != int(value):
+        raise ProtocolError(f"{label} is {value:g}: give a whole number.")
+    return float(value)

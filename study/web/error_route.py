@@ -1,0 +1,91 @@
+"""Endpoints that answer every failure with one sentence and a number, and leave nothing behind."""
+
+from __future__ import annotations
+
+import logging
+import secrets
+from collections.abc import Callable, Coroutine
+from typing import Any
+
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse
+from fastapi.routing import APIRoute
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import Response
+
+from study.domain.errors import (
+    AlreadyAnswered,
+    AnswerError,
+    ConsentError,
+    NotOpen,
+    NotYourPresentation,
+    ProtocolError,
+    SignInError,
+    TicketGone,
+    WrongScreen,
+)
+
+HEADER = "X-Reading-Room"
+"""Other sites cannot make a browser send it, so a POST that has it comes from our page."""
+HEADERS = {"Cache-Control": "no-store, no-transform", "X-Content-Type-Options": "nosniff"}
+"""`no-transform` keeps proxies from compressing: the size would depend on the image."""
+
+_log = logging.getLogger("study.web.reader_api")
+_WORDS: dict[type[Exception], tuple[int, str, str]] = {
+    SignInError: (401, "signed_out", "You are signed out. Sign in again to go on."),
+    AlreadyAnswered: (
+        409, "already_answered",
+        "This pair has been answered before, perhaps in another window. Nothing was changed.",
+    ),
+    NotYourPresentation: (
+        409, "not_yours", "This pair is not yours to answer now. Nothing was changed.",
+    ),
+    WrongScreen: (
+        409, "wrong_screen", "This page was behind. Nothing was changed; here is where you are.",
+    ),
+    NotOpen: (409, "not_open", "The study does not take answers now. Nothing was changed."),
+    ConsentError: (409, "not_open", "Without your consent nothing is stored."),
+    TicketGone: (404, "ticket", "These images cannot be fetched again."),
+    AnswerError: (422, "answers", "These answers are not complete. Nothing was stored."),
+    ProtocolError: (422, "answers", "These answers are not possible. Nothing was stored."),
+    RequestValidationError: (422, "request", "The server could not read this request."),
+}  # fmt: skip
+_INTERNAL = (
+    "Something went wrong on the server. What was stored before is safe. Try again; if it stays, "
+    "tell the coordinator this number: {event}."
+)
+
+
+class Guarded(APIRoute):
+    """A route whose errors never show a path, a name or a trace."""
+
+    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
+        """Wrap the endpoint."""
+        inner = super().get_route_handler()
+
+        async def handle(request: Request) -> Response:
+            try:
+                answer = await inner(request)
+            except Exception as error:
+                return refusal(error)
+            for name, value in HEADERS.items():
+                answer.headers.setdefault(name, value)
+            return answer
+
+        return handle
+
+
+def refusal(error: Exception) -> JSONResponse:
+    """The answer to a failure; what really happened is in the server's log under the number."""
+    event = secrets.token_hex(4)
+    status, code, message = 500, "internal", _INTERNAL.format(event=event)
+    if type(error) in _WORDS:
+        status, code, message = _WORDS[type(error)]
+        _log.info("%s %s", event, type(error).__name__)
+    elif isinstance(error, HTTPException) and error.status_code < 500:
+        status, code, message = error.status_code, "request", "This request is not possible."
+    else:
+        _log.error("event %s", event, exc_info=error)
+    body = {"error": {"code": code, "message": message, "event": event}}
+    return JSONResponse(body, status, headers=HEADERS)

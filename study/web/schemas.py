@@ -1,0 +1,111 @@
+"""What a reader's page may send: every field has one type and a limit, and nothing is guessed."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from pydantic import BaseModel, ConfigDict, Field, StrictBool, StrictFloat, StrictInt
+
+Short = Annotated[str, Field(max_length=100)]
+Long = Annotated[str, Field(max_length=2000)]
+Count = Annotated[StrictInt, Field(ge=0, le=10**9)]
+
+
+class _Message(BaseModel):
+    """Nothing is guessed: other fields and other types are refused."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class NothingMessage(_Message):
+    """An empty object."""
+
+
+class ConsentMessage(_Message):
+    """Agreement to the text with this digest."""
+
+    digest: Short
+
+
+class ProfileMessage(_Message):
+    """What readers say about themselves."""
+
+    specialty: Short
+    experience_years: Count
+    frequency: Short
+
+
+class DisplayMessage(_Message):
+    """A display check; see `study.domain.screens.Display`."""
+
+    seen: Annotated[tuple[StrictBool, ...], Field(max_length=100)]
+    ends_seen: StrictBool
+    dim_room: StrictBool
+    width: Count
+    height: Count
+    screen_width: Count
+    screen_height: Count
+    colour_depth: Count
+    ratio: Annotated[StrictFloat | StrictInt, Field(gt=0, le=100)]
+    carry_on: StrictBool
+
+
+class WhichMessage(_Message):
+    """Which pair to show."""
+
+    which: Annotated[str, Field(pattern="^(current|previous)$")] = "current"
+
+
+class AnswerMessage(_Message):
+    """One answer; see `study.domain.answers.Answer`."""
+
+    question: Short
+    slot: StrictInt
+    value: StrictInt | None
+
+
+class RatingMessage(_Message):
+    """Answers to a pair; `held` is the ticket used ahead for the next one."""
+
+    token: Short
+    answers: Annotated[tuple[AnswerMessage, ...], Field(max_length=200)]
+    key: Short
+    visible_ms: Count | None = None
+    first_ms: Count | None = None
+    comment: Long = ""
+    held: Short = ""
+
+
+class CorrectionMessage(RatingMessage):
+    """New answers to the pair before, and why."""
+
+    reason: Long
+
+
+class GuessesMessage(_Message):
+    """How the two images of a pair were made, in the belief of the reader."""
+
+    token: Short
+    guesses: Annotated[tuple[StrictInt | None, ...], Field(max_length=2)]
+
+
+class PauseMessage(_Message):
+    """The reader pauses at a pair."""
+
+    token: Short
+    at_ms: Count
+
+
+class EventMessage(_Message):
+    """One thing done with the images."""
+
+    kind: Short
+    payload: Short
+    at_ms: Count
+
+
+class EventsMessage(_Message):
+    """What was done with the images of a pair."""
+
+    token: Short
+    events: Annotated[tuple[EventMessage, ...], Field(max_length=200)]

@@ -1,0 +1,338 @@
+"""What is told about the methods is what was measured: page, README, claims, pictures."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from benchmarks import code_changes
+from benchmarks.code_changes import Pairs, code_of
+from benchmarks.evidence import chapters, claim_text, claims, page, paths, results, write
+from benchmarks.evidence.chapters import CHAPTERS
+from benchmarks.evidence.claims import CLAIMS, Claim
+from benchmarks.evidence.failure_cases import SCENES
+from benchmarks.evidence.measure import networks
+from benchmarks.evidence.results import Evidence, Images, Measured
+from enhancers import registry
+from enhancers.errors import ParameterError, ReadingRoomError
+from enhancers.evaluation.cases import DRAWN
+from enhancers.evaluation.methods_under_test import candidate, chosen, expand
+from enhancers.evaluation.protocols import PROTOCOLS, protocol
+from enhancers.evaluation.summary import ALL, Line
+
+PICTURE = re.compile(r"!\[[^\]]+\]\(([^)]+)\)")
+MOST, ALTOGETHER = 300_000, 5_500_000
+"""Bytes of one picture of the evidence, and of the whole folder."""
+
+
+@pytest.fixture(scope="module")
+def shipped() -> Evidence:
+    return results.read(paths.EVIDENCE)
+
+
+def line(candidate: str, mean: float, measure: str = "psnr", condition: str = "x4") -> Line:
+    return Line(condition, ALL, candidate, f"The {candidate}", measure, mean, 0.5, None, 8, 8, 0.0,
+                True)  # fmt: skip
+
+
+def evidence(*lines: Line, chapter: str = "enlarge", source: str = "images") -> Evidence:
+    found = Measured(
+        chapter, CHAPTERS[chapter].protocol, "null_space:mean", source, "python -m x", "today",
+        "a machine", (("Python", "3"),), (("pixel", "a" * 64),), (), 1, (Images("mr", 8, 3),),
+        lines=lines,
+    )  # fmt: skip
+    return Evidence((found,))
+
+
+def test_the_page_and_the_readme_are_what_is_stored(shipped: Evidence) -> None:
+    text = (paths.EVIDENCE / write.PAGE).read_text(encoding="utf-8")
+    assert text == page.as_markdown(shipped)
+    readme = paths.README.read_text(encoding="utf-8")
+    assert readme == write.with_table(readme, shipped)
+    assert (paths.EVIDENCE / results.NAME).read_text(encoding="utf-8") == results.as_json(shipped)
+
+
+def test_every_picture_is_there_and_none_is_left_over(shipped: Evidence) -> None:
+    pages = [path.read_text(encoding="utf-8") for path in paths.EVIDENCE.glob("*.md")]
+    linked = {name for text in pages for name in PICTURE.findall(text)}
+    there = {path.name for path in paths.EVIDENCE.iterdir() if path.suffix in (".png", ".svg")}
+    assert linked == there
+    assert shipped.files <= linked
+    assert all((paths.EVIDENCE / name).stat().st_size <= MOST for name in shipped.files)
+    assert sum(path.stat().st_size for path in paths.EVIDENCE.iterdir()) <= ALTOGETHER
+    for name in shipped.files:
+        with Image.open(paths.EVIDENCE / name) as picture:
+            picture.verify()
+
+
+def test_the_networks_told_of_are_those_that_ship_and_that_were_measured(shipped: Evidence) -> None:
+    assert shipped.networks == networks()
+    now = {network.key: network.digest for network in shipped.networks}
+    for chapter in shipped.chapters:
+        for key, digest in chapter.weights:
+            assert now[key] == digest, (
+                f"{chapter.key}: run benchmarks evidence --only {chapter.key}"
+            )
+
+
+def test_the_page_says_which_code_is_not_what_was_measured(shipped: Evidence) -> None:
+    for one in claims.CLAIMS:
+        chapter = shipped.chapter(one.chapter)
+        assert chapter is not None
+        assert chapter.code, f"run benchmarks evidence --only {one.chapter}"
+    own = evidence(line("null_space:mean", 30.0))
+    [found] = own.chapters
+    now = code_of(
+        [candidate("bicubic"), candidate("null_space:mean"), candidate("input")], results.PARTS
+    )
+    assert [key for key, _ in now] == [
+        "bicubic",
+        "null_space",
+        "degradations",
+        "phantoms",
+        "measures",
+    ]
+    told = "Measured before the last change of"
+
+    def texts(code: Pairs) -> tuple[str, str]:
+        aged = Evidence((replace(found, code=code),))
+        return page.as_markdown(aged), claim_text.claims_block(aged)
+
+    assert all(told not in text for text in texts(now))
+    old = {"null_space", "measures"}
+    older = tuple((key, "0" * 12 if key in old else digest) for key, digest in now)
+    for text in texts((*older, ("forgotten", "1" * 12))):
+        assert f"{told} DDNM (null-space diffusion), the measures and forgotten." in text
+    assert "It is not known which code made this." in texts(())[0]
+
+
+def test_another_default_counts_as_a_change(monkeypatch: pytest.MonkeyPatch) -> None:
+    methods = [candidate(key) for key in ("classical", "nlm", "unimie", "bicubic")]
+    before = code_of(methods, results.PARTS)
+    nlm = registry.get("nlm")
+    softer = replace(nlm.parameter("beta"), default=1.0)
+    own = tuple(softer if one.name == "beta" else one for one in nlm.parameters)
+    others = tuple(one for one in registry.METHODS if one.key != "nlm")
+    monkeypatch.setattr(code_changes, "METHODS", (*others, replace(nlm, parameters=own)))
+    assert code_changes.changed(before, results.PARTS) == ("Classical pipeline", "Non-local means")
+
+
+def test_the_claims_of_the_page_are_computed_from_the_figures(shipped: Evidence) -> None:
+    text = page.as_markdown(shipped)
+    block = claim_text.claims_block(shipped)
+    assert len(block.splitlines()) <= 15
+    for found in claims.findings(shipped):
+        assert f"| {found.claim.sentence} |" in text
+        assert f"| {found.claim.sentence} |" in block
+        chapter = shipped.chapter(found.claim.chapter)
+        assert (chapter is None) == (found.verdict == claims.NOT_RUN), found.claim.key
+
+
+@pytest.mark.parametrize("place", range(len(SCENES)))
+def test_a_changed_picture_figure_changes_the_page(shipped: Evidence, place: int) -> None:
+    one = shipped.failures[place]
+    judged = replace(one.judged[0], after=one.judged[0].after + 0.01)
+    failures = list(shipped.failures)
+    failures[place] = replace(one, judged=(judged, *one.judged[1:]))
+    changed = replace(shipped, failures=tuple(failures))
+    assert page.as_markdown(changed) != page.as_markdown(shipped)
+
+
+CHANGES: dict[str, Callable[[Measured], Measured]] = {
+    "a mean": lambda one: replace(
+        one, lines=(replace(one.lines[0], mean=one.lines[0].mean + 0.01), *one.lines[1:])
+    ),
+    "a spread": lambda one: replace(
+        one, lines=(replace(one.lines[0], sd=(one.lines[0].sd or 0) + 0.01), *one.lines[1:])
+    ),
+    "a p value": lambda one: replace(
+        one, comparisons=(replace(one.comparisons[0], t_test=0.876), *one.comparisons[1:])
+    ),
+    "a time": lambda one: replace(
+        one, costs=(replace(one.costs[0], median=one.costs[0].median + 1), *one.costs[1:])
+    ),
+    "a command": lambda one: replace(one, command=one.command + " --limit 3"),
+    "the images": lambda one: replace(one, images=(*one.images, Images("ct", 1, 1))),
+    "a plot": lambda one: replace(one, plots=one.plots[1:]),
+    "what failed": lambda one: replace(one, failed=(*one.failed, "x4, a, b: no")),
+}
+
+
+@pytest.mark.parametrize("change", CHANGES)
+def test_whatever_changes_in_a_chapter_changes_the_page(shipped: Evidence, change: str) -> None:
+    chapter = next(one for one in shipped.chapters if one.comparisons)
+    changed = shipped.with_chapter(CHANGES[change](chapter), tuple(CHAPTERS))
+    assert changed != shipped
+    assert page.as_markdown(changed) != page.as_markdown(shipped)
+
+
+def test_a_changed_figure_of_a_claim_changes_the_readme() -> None:
+    text = f"Before\n{write.BEGIN}\n{write.END}\nAfter\n"
+    first = evidence(line("null_space:mean", 30.0), line("bicubic", 28.5))
+    written = write.with_table(text, first)
+    assert "PSNR +1.50 | met | 8 MR |" in written
+    assert written.startswith("Before\n")
+    assert written.endswith("After\n")
+    assert write.with_table(written, first) == written
+    changed = evidence(line("null_space:mean", 30.0), line("bicubic", 28.49))
+    assert write.with_table(written, changed) != written
+
+
+def test_what_is_stored_is_read_back(shipped: Evidence, tmp_path: Path) -> None:
+    (tmp_path / results.NAME).write_text(results.as_json(shipped), encoding="utf-8")
+    assert results.read(tmp_path) == shipped
+    assert results.read(tmp_path / "nowhere") == Evidence()
+
+
+@pytest.mark.parametrize(
+    "text", ["", "{", "[]", '{"chapters": [{"key": "denoise"}]}', '{"chapters": 3}']
+)
+def test_something_else_in_its_place_is_refused_in_a_sentence(text: str, tmp_path: Path) -> None:
+    (tmp_path / results.NAME).write_text(text, encoding="utf-8")
+    with pytest.raises(ReadingRoomError, match=r"does not hold evidence .*; move it away"):
+        results.read(tmp_path)
+
+
+def test_every_protocol_is_a_chapter_and_every_chapter_can_be_run() -> None:
+    assert {chapter.protocol for chapter in CHAPTERS.values()} == set(PROTOCOLS)
+    for chapter in CHAPTERS.values():
+        asked = protocol(chapter.protocol)
+        assert chosen(asked, chapter.methods)
+        assert set(chapter.compared) <= set(asked.measures)
+        assert set(chapter.groups) <= set(asked.groups)
+        if chapter.source == "phantoms":
+            assert set(chapter.groups or asked.groups) <= {*DRAWN, "discs"}
+
+
+@pytest.mark.parametrize("claim", CLAIMS, ids=lambda claim: claim.key)
+def test_a_claim_is_about_what_its_chapter_measures(claim: Claim) -> None:
+    chapter = CHAPTERS[claim.chapter]
+    asked = protocol(chapter.protocol)
+    condition = next(one for one in asked.conditions if one.key == claim.condition)
+    competing = {one.key for one in chosen(asked, chapter.methods)}
+    named = [one.key for one in expand((claim.candidate, *claim.rivals))]
+    assert set(named) <= competing
+    assert all(candidate(key).suits(condition.task) for key in named)
+    assert claim.measure in asked.measures
+
+
+def test_claims_have_keys_of_their_own() -> None:
+    assert len({claim.key for claim in CLAIMS}) == len(CLAIMS)
+
+
+@pytest.mark.parametrize(
+    ("own", "rival", "verdict"),
+    [(30.0, 28.9, "met"), (30.0, 29.0, "met"), (30.0, 29.01, "MISSED"), (28.0, 29.0, "MISSED")],
+)
+def test_a_claim_of_a_margin(own: float, rival: float, verdict: str) -> None:
+    found = of("enlarge-mean", evidence(line("null_space:mean", own), line("bicubic", rival)))
+    assert found.verdict == verdict
+    assert found.ahead == pytest.approx(own - rival)
+
+
+def of(key: str, found: Evidence) -> claims.Finding:
+    return next(one for one in claims.findings(found) if one.claim.key == key)
+
+
+def test_not_below_allows_a_tie_and_above_does_not() -> None:
+    level = evidence(
+        line("null_space", 30.0), line("bicubic", 30.0), line("null_space", 0.5, "vif"),
+        line("bicubic", 0.5, "vif"),
+    )  # fmt: skip
+    assert of("enlarge-one-psnr", level).verdict == claims.MET
+    assert of("enlarge-one-vif", level).verdict == claims.MISSED
+
+
+def test_the_best_strength_of_every_rival_counts() -> None:
+    lines = [
+        line(key, mean, condition="gaussian-0.1")
+        for key, mean in (("null_space", 32.0), ("nlm@beta=1", 29.0), ("nlm@beta=2", 30.5),
+                          ("tv@weight=0.1", 30.0), ("srad:tuned@steps=5", 20.0),
+                          ("classical:tuned@sigma=0.1", 29.5), ("nlm:auto", 40.0))
+    ]  # fmt: skip
+    found = of("denoise-0.1-psnr", evidence(*lines, chapter="denoise"))
+    assert found.rival == "The nlm@beta=2"
+    assert found.ahead == pytest.approx(1.5)
+    lacking = [one for one in lines if not one.candidate.startswith("tv@")]
+    assert of("denoise-0.1-psnr", evidence(*lacking, chapter="denoise")).verdict == claims.NOT_RUN
+
+
+def test_where_less_is_better_less_is_ahead() -> None:
+    names = (("unimie", 90.0), ("clahe", 100.0), ("retinex", 95.0))
+    lines = [line(name, mean, "loe", "under-exposure") for name, mean in names]
+    found = of("illumination-loe", evidence(*lines, chapter="illumination"))
+    assert (found.ahead, found.verdict, found.rival) == (5.0, claims.MET, "The retinex")
+
+
+def test_a_missed_claim_is_said_plainly() -> None:
+    found = evidence(line("null_space:mean", 28.0), line("bicubic", 29.0))
+    text = page.as_markdown(found)
+    assert "- **Missed:** Enlarged four times" in text
+    assert "in PSNR it is 1.00 worse than The bicubic." in text
+    assert "| **MISSED** |" in claim_text.claims_block(found)
+    near = page.as_markdown(evidence(line("null_space:mean", 29.5), line("bicubic", 29.0)))
+    assert "it is only 0.50 better than The bicubic." in near
+
+
+def test_what_was_not_run_is_there_with_its_command() -> None:
+    text = page.as_markdown(Evidence())
+    for chapter in CHAPTERS.values():
+        start = text.index(f"## {chapter.title}\n")
+        assert "```\npython -m benchmarks evidence --only " + chapter.key in text[start:]
+    assert text.count("Not run yet.") == len(CHAPTERS) + len(SCENES)
+
+
+def test_earlier_weights_are_told(shipped: Evidence) -> None:
+    found = replace(evidence(line("bicubic", 29.0)), networks=shipped.networks)
+    assert "**Measured with earlier weights" in page.as_markdown(found)
+    assert "**Measured with earlier weights" not in page.as_markdown(shipped)
+
+
+def test_several_seeds_are_told_with_their_spread() -> None:
+    several = replace(line("null_space", 29.0), seed_sd=0.25)
+    [chapter] = evidence(several, line("bicubic", 28.0)).chapters
+    text = page.as_markdown(Evidence((replace(chapter, seeds=3),)))
+    assert "; 3 seeds of every method that samples." in text
+    assert "\nStandard deviation over seeds: The null_space PSNR 0.25.\n" in text
+    assert "over seeds:" not in page.as_markdown(evidence(line("null_space", 29.0)))
+
+
+def test_phantoms_are_told_from_images() -> None:
+    drawn = evidence(line("bicubic", 29.0), source="phantoms")
+    assert "\nPhantoms: 8 MR; 1 seed of" in page.as_markdown(drawn)
+    assert "| phantoms: 8 MR |" in claim_text.claims_block(drawn)
+    assert "\nImages: 8 MR, of 3 subjects; 1 seed" in page.as_markdown(evidence(line("bicubic", 2)))
+
+
+def test_a_method_below_the_untouched_image_is_listed() -> None:
+    means = {"pinv": 29.0, "null_space": 28.0, "null_space:mean": 30.0, "bicubic": 20.0}
+    lines = [line(name, mean) for name, mean in means.items()]
+    text = page.as_markdown(evidence(*lines))
+    listed = text[text.index("## Where each method fails") :]
+    assert "| The null_space | " in listed
+    assert "| 28.00 | 29.00 |" in listed
+    assert "| The null_space:mean | " not in listed
+    assert "| The bicubic | " not in listed
+
+
+def test_every_method_has_its_failure(shipped: Evidence) -> None:
+    keys = [method.key for method in registry.METHODS]
+    assert sorted(scene.method for scene in SCENES) == sorted(keys)
+    assert {one.method for one in shipped.failures} == set(keys)
+
+
+def test_chapters_are_chosen_by_what_there_is() -> None:
+    drawn = chapters.chosen((), "")
+    assert {chapter.key for chapter in drawn} == {"texture", "spine"}
+    assert chapters.chosen((), "somewhere") == tuple(CHAPTERS.values())
+    assert [one.key for one in chapters.chosen(("spine", "denoise"), "x")] == ["denoise", "spine"]
+    assert chapters.chosen((chapters.FAILURES,), "") == ()
+    with pytest.raises(ParameterError, match=r"--only dnoise is no chapter; .*denoise"):
+        chapters.chosen(("dnoise",), "x")
+    with pytest.raises(ParameterError, match="denoise needs images; give --data"):
+        chapters.chosen(("denoise",), "")

@@ -1,0 +1,456 @@
+"""DICOM: every encoding gives the same values; LUTs, windows, geometry by the standard."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pydicom
+import pytest
+from pydicom.data import get_testdata_file
+from pydicom.dataset import Dataset
+from pydicom.uid import (
+    DeflatedExplicitVRLittleEndian,
+    ExplicitVRBigEndian,
+    ExplicitVRLittleEndian,
+    ImplicitVRLittleEndian,
+    JPEG2000Lossless,
+    JPEGBaseline8Bit,
+    JPEGLosslessSV1,
+    RLELossless,
+)
+
+from enhancers.errors import ImageReadError, ImageTooLarge
+from enhancers.image import MedicalImage
+from enhancers.load import Caps, load, probe
+from enhancers.method import Modality
+from tests.support import image_files
+
+GRAY8 = image_files.ramp(top=255).astype(np.uint8)
+GRAY16 = image_files.ramp().astype(np.uint16)
+SIGNED = (image_files.ramp() - 1500).astype(np.int16)
+COLOUR = image_files.colour_ramp().astype(np.uint8)
+
+
+def shipped(name: str) -> Path:
+    """A file inside the pydicom package."""
+    path = get_testdata_file(name, download=False)
+    assert isinstance(path, str)
+    return Path(path)
+
+
+@pytest.fixture
+def read(tmp_path: Path):
+    def write_and_load(data: bytes, **options: Any) -> MedicalImage:
+        path = tmp_path / "IM0001"
+        path.write_bytes(data)
+        return load(path, **options)
+
+    return write_and_load
+
+
+NATIVE = [
+    ExplicitVRLittleEndian, ImplicitVRLittleEndian, ExplicitVRBigEndian,
+    DeflatedExplicitVRLittleEndian,
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("pixels", [GRAY8, GRAY16, SIGNED, COLOUR], ids=["8", "16", "s16", "rgb"])
+@pytest.mark.parametrize(
+    "syntax", [*NATIVE, RLELossless, JPEGLosslessSV1], ids=lambda uid: uid.name
+)
+def test_lossless_encodings_keep_every_value(read, syntax, pixels) -> None:
+    assert np.array_equal(read(image_files.dicom(pixels, syntax)).source, pixels)
+
+
+@pytest.mark.parametrize("pixels", [GRAY8, GRAY16, COLOUR], ids=["8", "16", "rgb"])
+def test_jpeg_2000_keeps_every_value(read, pixels) -> None:
+    assert np.array_equal(read(image_files.dicom(pixels, JPEG2000Lossless)).source, pixels)
+
+
+def test_jpeg_baseline_is_what_pillow_decodes(read) -> None:
+    import io
+
+    from PIL import Image
+
+    stored = np.array(Image.open(io.BytesIO(image_files.jpeg(GRAY8))))
+    assert np.array_equal(read(image_files.dicom(GRAY8, JPEGBaseline8Bit)).source, stored)
+
+
+@pytest.mark.parametrize("syntax", [JPEGLosslessSV1, RLELossless, JPEG2000Lossless])
+@pytest.mark.parametrize("fake", [GRAY16])
+def test_the_two_decoders_agree(read, monkeypatch, syntax, fake) -> None:
+    from enhancers.load import dicom_pixels
+
+    def refuse(*_: object, **__: object) -> None:
+        raise RuntimeError("no plugin")
+
+    expected = read(image_files.dicom(fake, syntax)).source
+    monkeypatch.setattr(dicom_pixels, "pixel_array", refuse)
+    monkeypatch.setattr(dicom_pixels, "RLELossless", None)
+    assert np.array_equal(read(image_files.dicom(fake, syntax)).source, expected)
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["MR_small_RLE.dcm", "MR_small_jp2klossless.dcm", "MR_small_jpeg_ls_lossless.dcm",
+     "MR_small_bigendian.dcm", "MR_small_implicit.dcm", "MR_small_expb.dcm",
+     "MR_small_padded.dcm"],
+)  # fmt: skip
+def test_shipped_encodings_of_one_image(name: str) -> None:
+    plain, other = load(shipped("MR_small.dcm")), load(shipped(name))
+    assert np.array_equal(other.source, plain.source)
+    assert np.array_equal(other.pixels, plain.pixels)
+    assert other.window == plain.window
+
+
+@pytest.mark.parametrize(
+    ("name", "limit"),
+    [("SC_rgb_rle.dcm", 0), ("SC_rgb_jpeg_gdcm.dcm", 0), ("SC_rgb_gdcm_KY.dcm", 1),
+     ("SC_rgb_jls_lossy_line.dcm", 8), ("SC_rgb_jls_lossy_sample.dcm", 8),
+     ("SC_rgb_jpeg_dcmtk.dcm", 5), ("SC_rgb_dcmtk_+eb+cr.dcm", 3),
+     ("SC_ybr_full_422_uncompressed.dcm", 5)],
+)  # fmt: skip
+def test_shipped_colours(name: str, limit: int) -> None:
+    """All show the same bars; the lossy ones are compared inside a bar, away from its edges."""
+    image = load(shipped(name))
+    assert image.is_colour
+    bars = load(shipped("SC_rgb_rle_2frame.dcm"))
+    rows = [5, 15, 25, 35, 45, 55, 65, 75, 85, 95]
+    assert np.abs(image.source[rows, 50] - bars.source[rows, 50]).max() <= limit
+
+
+@pytest.mark.parametrize("name", ["JPGExtended.dcm", "JPEG-lossy.dcm"])
+def test_twelve_bit_jpeg(name: str) -> None:
+    image = load(shipped(name))
+    lossless = load(shipped("JPEG2000.dcm"))
+    assert image.bits == 12
+    # The same acquisition, compressed twice with loss.
+    assert np.corrcoef(image.source.ravel(), lossless.source.ravel())[0, 1] > 0.95
+
+
+def test_without_preamble_and_header(read) -> None:
+    data = image_files.to_bytes(image_files.dicom_dataset(SIGNED), bare=True)
+    assert data[:2] == b"\x08\x00"
+    assert np.array_equal(read(data).source, SIGNED)
+
+
+def test_ct_rescale_and_units(read) -> None:
+    image = read(
+        image_files.dicom(GRAY16, Modality="CT", RescaleSlope="2", RescaleIntercept="-1024.5")
+    )
+    assert image.units == "HU"
+    assert image.modality is Modality.CT
+    assert image.modality_origin == "file"
+    assert np.array_equal(image.source, GRAY16 * 2.0 - 1024.5)
+    assert (image.window.low, image.window.high) == (-160.0, 240.0)
+    inside = (image.source > -160) & (image.source < 240)
+    assert inside.any()
+    back = image.window.to_source(image.pixels)
+    assert np.abs(back[inside] - image.source[inside]).max() < 1e-3
+
+
+def test_ct_without_rescale_is_not_hounsfield(read) -> None:
+    assert read(image_files.dicom(GRAY16, Modality="CT")).units == "gray level"
+
+
+def test_compressed_ct_is_rescaled_once(read) -> None:
+    elements = {"Modality": "CT", "RescaleSlope": "3", "RescaleIntercept": "-1024"}
+    plain = read(image_files.dicom(GRAY16, **elements))
+    packed = read(image_files.dicom(GRAY16, JPEGLosslessSV1, **elements))
+    assert np.array_equal(plain.source, packed.source)
+
+
+@pytest.mark.parametrize(
+    ("function", "low", "high"),
+    [(None, 40 - 0.5 - 199.5, 40 - 0.5 + 199.5), ("LINEAR", -160.0, 239.0),
+     ("LINEAR_EXACT", -160.0, 240.0), ("SIGMOID", -160.0, 240.0)],
+)  # fmt: skip
+def test_window_functions(read, function: str | None, low: float, high: float) -> None:
+    elements = {} if function is None else {"VOILUTFunction": function}
+    image = read(image_files.dicom(GRAY16, WindowCenter="40", WindowWidth="400", **elements))
+    assert (image.window.low, image.window.high) == (low, high)
+    assert any("sigmoid" in text for text in image.warnings) == (function == "SIGMOID")
+
+
+@pytest.mark.parametrize("function", ["LINEAR", "LINEAR_EXACT"])
+def test_window_is_what_pydicom_applies(read, function: str) -> None:
+    from pydicom.pixels import apply_windowing
+
+    data = image_files.dicom(
+        GRAY16, WindowCenter="1800", WindowWidth="1500", VOILUTFunction=function
+    )
+    reference = apply_windowing(GRAY16, image_files.dicom_dataset(GRAY16, {
+        "WindowCenter": "1800", "WindowWidth": "1500", "VOILUTFunction": function}))  # fmt: skip
+    assert np.abs(read(data).pixels - reference / 65535).max() < 1e-6
+
+
+def test_first_of_several_windows(read) -> None:
+    image = read(image_files.dicom(GRAY16, WindowCenter=["1000", "50"], WindowWidth=["501", "9"]))
+    assert (image.window.low, image.window.high) == (749.5, 1249.5)
+
+
+@pytest.mark.parametrize(("centre", "width"), [("90000", "10"), ("5", "0"), ("5", "-3")])
+def test_useless_window_is_replaced(read, centre: str, width: str) -> None:
+    image = read(image_files.dicom(GRAY16, WindowCenter=centre, WindowWidth=width))
+    assert image.pixels.max() - image.pixels.min() > 0.9
+    assert any("taken from the image" in text for text in image.warnings)
+
+
+def lut(entries: np.ndarray, first: int = 0) -> Dataset:
+    item = Dataset()
+    item.add_new("LUTDescriptor", "US", [entries.size % 65536, first, 16])
+    item.add_new("LUTData", "OW", entries.astype("<u2").tobytes())
+    return item
+
+
+@pytest.mark.parametrize("syntax", [ExplicitVRLittleEndian, ImplicitVRLittleEndian])
+def test_modality_lut(read, syntax) -> None:
+    table = (np.arange(4096) ** 2 // 300).astype(np.uint16)
+    data = image_files.dicom(GRAY16, syntax, ModalityLUTSequence=[lut(table)])
+    assert np.array_equal(read(data).source, table[GRAY16])
+
+
+def test_voi_lut_gives_its_output(read) -> None:
+    table = (65535 * np.sqrt(np.arange(4096) / 4095)).astype(np.uint16)
+    image = read(image_files.dicom(GRAY16, VOILUTSequence=[lut(table)]))
+    assert np.array_equal(image.source, table[GRAY16])
+    assert (image.window.low, image.window.high) == (0.0, 65535.0)
+    assert any("VOI LUT" in text for text in image.warnings)
+
+
+def test_window_is_preferred_to_voi_lut(read) -> None:
+    table = np.arange(4096)[::-1].astype(np.uint16)
+    image = read(
+        image_files.dicom(
+            GRAY16, VOILUTSequence=[lut(table)], WindowCenter="2000", WindowWidth="1000"
+        )
+    )
+    assert np.array_equal(image.source, GRAY16)
+
+
+def test_monochrome1_is_inverted_last(read) -> None:
+    elements = {"BitsStored": 12, "HighBit": 11, "WindowCenter": "1000", "WindowWidth": "1001"}
+    two = read(image_files.dicom(GRAY16, **elements))
+    one = read(image_files.dicom(GRAY16, PhotometricInterpretation="MONOCHROME1", **elements))
+    assert np.abs(one.pixels - (1.0 - two.pixels)).max() < 1e-6
+    assert np.array_equal(one.source, 4095.0 - GRAY16)
+    assert np.array_equal(one.pixels, one.window.to_unit(one.source))
+
+
+@pytest.mark.parametrize("syntax", [RLELossless, JPEGLosslessSV1])
+def test_monochrome1_compressed(read, syntax) -> None:
+    elements = {"PhotometricInterpretation": "MONOCHROME1"}
+    plain, packed = (
+        read(image_files.dicom(GRAY16, **elements)),
+        read(image_files.dicom(GRAY16, syntax, **elements)),
+    )
+    assert np.array_equal(plain.source, packed.source)
+
+
+@pytest.mark.parametrize("stored", [9, 10, 12, 14])
+@pytest.mark.parametrize("offset", [0, 2])
+@pytest.mark.parametrize("signed", [False, True])
+def test_unused_bits_are_ignored(read, stored: int, offset: int, signed: bool) -> None:
+    top = 2**stored - 1
+    levels = image_files.ramp(top=top) - (2 ** (stored - 1) if signed else 0)
+    field = (levels & top) << offset
+    noise = np.random.default_rng(3).integers(0, 65536, levels.shape)
+    mask = top << offset
+    words = ((noise & ~mask & 0xFFFF) | field).astype(np.uint16)
+    data = image_files.dicom(
+        words, BitsStored=stored, HighBit=stored - 1 + offset, PixelRepresentation=int(signed)
+    )
+    image = read(data)
+    assert np.array_equal(image.source, levels)
+    assert image.bits == stored
+
+
+def test_overlay_bits_of_a_shipped_file() -> None:
+    assert load(shipped("examples_overlay.dcm")).source.max() < 4096
+
+
+def test_planar_colour(read) -> None:
+    data = image_files.dicom(np.ascontiguousarray(COLOUR), PlanarConfiguration=1)
+    start = data.index(COLOUR.tobytes())
+    planes = np.moveaxis(COLOUR, -1, 0).tobytes()
+    image = read(data[:start] + planes + data[start + len(planes) :])
+    assert np.array_equal(image.source, COLOUR)
+    assert (image.window.low, image.window.high) == (0.0, 255.0)
+
+
+def test_ybr_full(read) -> None:
+    from pydicom.pixels import convert_color_space
+
+    ybr = convert_color_space(COLOUR, "RGB", "YBR_FULL")
+    image = read(image_files.dicom(ybr, PhotometricInterpretation="YBR_FULL"))
+    assert np.abs(image.source - COLOUR).max() <= 2
+
+
+def test_gray_stored_as_rgb_is_gray(read) -> None:
+    image = read(image_files.dicom(np.dstack([GRAY8] * 3)))
+    assert not image.is_colour
+    assert np.array_equal(image.source, GRAY8)
+
+
+@pytest.mark.parametrize("bits", [8, 16])
+@pytest.mark.parametrize(
+    "syntax", [ExplicitVRLittleEndian, ImplicitVRLittleEndian, RLELossless, JPEGLosslessSV1]
+)
+def test_palette(read, bits: int, syntax) -> None:
+    channels = ("Red", "Green", "Blue")
+    levels = np.arange(256)
+    tables = [levels * (256 if bits == 16 else 1) * scale // 4 for scale in (4, 3, 2)]
+    elements: dict[str, Any] = {"PhotometricInterpretation": "PALETTE COLOR"}
+    for channel, table in zip(channels, tables, strict=True):
+        elements[f"{channel}PaletteColorLookupTableDescriptor"] = [256, 0, bits]
+        words = table.astype("<u2" if bits == 16 else "u1").tobytes()
+        elements[f"{channel}PaletteColorLookupTableData"] = words
+    image = read(image_files.dicom(GRAY8, syntax, **elements))
+    expected = np.stack(tables, axis=-1)[GRAY8]
+    assert np.array_equal(image.source, expected)
+
+
+def test_one_bit(read) -> None:
+    image = load(shipped("liver_1frame.dcm"))
+    assert set(np.unique(image.pixels)) == {0.0, 1.0}
+
+
+def test_frames(read, tmp_path: Path) -> None:
+    frames = np.stack([GRAY16, GRAY16[::-1], GRAY16[:, ::-1]])
+    for syntax in (ExplicitVRLittleEndian, RLELossless, JPEGLosslessSV1):
+        data = image_files.dicom(frames, syntax)
+        # The last syntax starts a process for each frame: one tells enough.
+        for index, frame in list(enumerate(frames))[2 if syntax == JPEGLosslessSV1 else 0 :]:
+            image = read(data, slice_index=index)
+            assert np.array_equal(image.source, frame)
+            assert (image.slice_index, image.slice_count) == (index, 3)
+    assert read(data).slice_index == 0
+    assert probe(tmp_path / "IM0001").slice_count == 3
+
+
+def test_functional_groups_of_a_frame(read) -> None:
+    def group(slope: str, centre: str, row: str) -> Dataset:
+        transform, voi, measures, item = Dataset(), Dataset(), Dataset(), Dataset()
+        transform.RescaleSlope, transform.RescaleIntercept = slope, "5"
+        voi.WindowCenter, voi.WindowWidth, voi.VOILUTFunction = centre, "100", "LINEAR_EXACT"
+        measures.PixelSpacing = [row, "0.5"]
+        item.PixelValueTransformationSequence = [transform]
+        item.FrameVOILUTSequence = [voi]
+        item.PixelMeasuresSequence = [measures]
+        return item
+
+    frames = np.stack([GRAY16, GRAY16])
+    data = image_files.dicom(
+        frames, Modality="MR",
+        PerFrameFunctionalGroupsSequence=[group("1", "300", "0.25"), group("2", "800", "0.75")],
+    )  # fmt: skip
+    first, second = read(data, slice_index=0), read(data, slice_index=1)
+    assert np.array_equal(first.source, GRAY16 + 5.0)
+    assert np.array_equal(second.source, GRAY16 * 2.0 + 5.0)
+    assert (first.window.low, second.window.low) == (250.0, 750.0)
+    assert (first.spacing, second.spacing) == ((0.25, 0.5), (0.75, 0.5))
+
+
+def test_spacing(read) -> None:
+    at_detector = {"ImagerPixelSpacing": ["0.2", "0.3"]}
+    image = read(image_files.dicom(GRAY16, PixelSpacing=["0.5", "0.25"], **at_detector))
+    assert image.spacing == (0.5, 0.25)
+    assert not any("detector" in text for text in image.warnings)
+    image = read(image_files.dicom(GRAY16, **at_detector))
+    assert image.spacing == (0.2, 0.3)
+    assert any("detector" in text for text in image.warnings)
+    assert read(image_files.dicom(GRAY16)).spacing is None
+    assert read(image_files.dicom(GRAY16, PixelSpacing=["0", "1"])).spacing is None
+
+
+@pytest.mark.parametrize(
+    ("code", "modality"),
+    [("CT", "CT"), ("MR", "MR"), ("US", "US"), ("CR", "XR"), ("DX", "XR"), ("DR", "XR"),
+     ("MG", "XR"), ("RF", "XR"), ("XA", "XR"), ("OP", "FUNDUS"), ("ES", "ENDOSCOPY"),
+     ("GM", "MICROSCOPY"), ("SM", "MICROSCOPY"), ("NM", "OTHER"), ("QQ", "OTHER")],
+)  # fmt: skip
+def test_modality(read, code: str, modality: str) -> None:
+    image = read(image_files.dicom(GRAY16, Modality=code))
+    assert image.modality == Modality(modality)
+    assert image.modality_origin == "file"
+
+
+def test_no_modality_is_guessed(read) -> None:
+    assert read(image_files.dicom(GRAY16, Modality=None)).modality_origin == "guessed"
+
+
+def test_mr_without_window(read) -> None:
+    image = read(image_files.dicom(GRAY16, Modality="MR"))
+    assert image.window.low == 0.0
+    assert image.window.high == pytest.approx(np.percentile(GRAY16, 99.8))
+    assert image.units == "a.u."
+
+
+def test_padding_does_not_set_the_window(read) -> None:
+    padded = GRAY16 + np.uint16(10_000)
+    padded[:10] = 60_000
+    image = read(image_files.dicom(padded, Modality="DX", PixelPaddingValue=60_000))
+    assert image.window.high < 15_000
+
+
+def test_deflate_bomb(read) -> None:
+    import struct
+    import zlib
+
+    good = image_files.dicom(GRAY16, DeflatedExplicitVRLittleEndian)
+    (length,) = struct.unpack_from("<I", good, 140)
+    deflater = zlib.compressobj(9, zlib.DEFLATED, -15)
+    bomb = deflater.compress(bytes(4_000_000)) + deflater.flush()
+    with pytest.raises(ImageTooLarge, match="unpacks"):
+        read(good[: 144 + length] + bomb, caps=Caps(max_bytes=100_000))
+
+
+@pytest.mark.parametrize(
+    ("elements", "says"),
+    [({"SamplesPerPixel": 4}, "4 samples"), ({"BitsStored": 12, "HighBit": 3}, "HighBit 3"),
+     ({"Rows": 0}, "56 x 0"), ({"Columns": 17}, "do not match|another size|constant")],
+)  # fmt: skip
+def test_contradicting_headers(read, elements: dict[str, Any], says: str) -> None:
+    if "Columns" in elements:
+        elements = {**elements, "NumberOfFrames": 40}
+    with pytest.raises(ImageReadError, match=says):
+        read(image_files.dicom(GRAY16, **elements))
+
+
+@pytest.mark.parametrize(
+    ("uid", "name"),
+    [("1.2.840.10008.1.2.4.201", "High-Throughput JPEG 2000"), ("1.2.840.10008.1.2.4.102", "MPEG"),
+     ("1.2.3.4.5.6", "1.2.3.4.5.6")],
+)  # fmt: skip
+def test_unsupported_transfer_syntax(read, uid: str, name: str) -> None:
+    data = image_files.dicom(GRAY8, JPEGBaseline8Bit)
+    dataset = pydicom.dcmread(__import__("io").BytesIO(data))
+    dataset.file_meta.TransferSyntaxUID = pydicom.uid.UID(uid)
+    with pytest.raises(ImageReadError, match="not supported") as error:
+        read(image_files.to_bytes(dataset))
+    assert name in str(error.value)
+    assert uid in str(error.value)
+
+
+@pytest.mark.parametrize("name", ["test-SR.dcm", "rtplan.dcm", "rtstruct.dcm", "waveform_ecg.dcm"])
+def test_shipped_objects_without_image(name: str) -> None:
+    with pytest.raises(ImageReadError, match="holds no image"):
+        load(shipped(name))
+
+
+def test_shipped_truncated_file() -> None:
+    with pytest.raises(ImageReadError, match="truncated"):
+        load(shipped("MR_truncated.dcm"))
+
+
+@pytest.mark.parametrize("factor", [256, 257])
+def test_eight_bit_colours_in_a_sixteen_bit_palette(read, factor: int) -> None:
+    elements: dict[str, Any] = {"PhotometricInterpretation": "PALETTE COLOR"}
+    tables = [np.arange(256), np.arange(256)[::-1], np.arange(256) // 2]
+    for channel, table in zip(("Red", "Green", "Blue"), tables, strict=True):
+        elements[f"{channel}PaletteColorLookupTableDescriptor"] = [256, 0, 16]
+        words = (table * factor).astype("<u2").tobytes()
+        elements[f"{channel}PaletteColorLookupTableData"] = words
+    image = read(image_files.dicom(GRAY8, **elements))
+    assert np.array_equal(image.source, np.stack(tables, axis=-1)[GRAY8])
+    assert (image.bits, image.window.high) == (8, 255.0)

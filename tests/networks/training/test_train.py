@@ -1,0 +1,104 @@
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+import torch
+from torch import nn
+
+from enhancers.errors import PriorMissing
+from enhancers.networks.training import train
+from enhancers.networks.training.architectures import scheduler
+from enhancers.networks.training.corpus import Corpus, read_corpus
+from enhancers.networks.training.train import Stage, diffusion_loss, train_latent, train_pixel
+
+WEIGHTS = "diffusion_pytorch_model.safetensors"
+
+
+@pytest.fixture(scope="module")
+def corpus() -> Corpus:
+    return read_corpus(None, phantoms=2)
+
+
+def test_the_loss_of_a_perfect_prediction_is_zero() -> None:
+    signal = scheduler().alphas_cumprod
+    clean = torch.zeros((4, 1, 8, 8))
+
+    class Oracle(nn.Module):
+        def forward(self, noisy: torch.Tensor, steps: torch.Tensor) -> object:
+            level = (1 - signal[steps]).sqrt().view(-1, 1, 1, 1)
+            return type("Output", (), {"sample": noisy / level})
+
+    assert float(diffusion_loss(Oracle(), clean, signal)) < 1e-9
+
+
+def test_a_stage_learns_and_its_average_follows(tmp_path: Path) -> None:
+    torch.manual_seed(0)
+    stage = Stage("line", nn.Linear(1, 1), 0.02, tmp_path, "cpu")
+    x = torch.linspace(-1, 1, 32)[:, None]
+    stage.fit(lambda: (stage.model(x) - 3 * x).square().mean())
+    assert stage.steps > 50
+    assert stage.loss < float((3 * x).square().mean())
+    assert stage.path.exists()
+
+
+def test_resuming_goes_on_where_it_stopped(tmp_path: Path) -> None:
+    first = Stage("line", nn.Linear(1, 1), 0.005, tmp_path, "cpu")
+    first.fit(lambda: first.model(torch.ones((1, 1))).square().mean())
+    second = Stage("line", nn.Linear(1, 1), 0.005, tmp_path, "cpu")
+    second.resume()
+    assert second.steps == first.steps
+    for key, value in first.average.items():
+        assert torch.equal(second.average[key], value)
+    second.fit(lambda: pytest.fail("the minutes were used up"))
+
+
+@pytest.mark.timeout(300)
+def test_training_writes_folders_that_load(
+    corpus: Corpus, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from diffusers import AutoencoderKL, UNet2DModel
+
+    monkeypatch.setattr(train, "BATCH", 2)
+    (pixel,) = train_pixel(corpus, 0.02, tmp_path / "pixel", "cpu")
+    coder, latent = train_latent(corpus, 0.05, tmp_path / "latent", "cpu")
+    assert min(pixel.steps, coder.steps, latent.steps) >= 1
+    facts = json.loads((tmp_path / "latent" / "training.json").read_text())
+    assert [stage["stage"] for stage in facts["stages"]] == ["autoencoder", "latent-unet"]
+    for kind, folder in (
+        (UNet2DModel, "pixel/unet"),
+        (AutoencoderKL, "latent/vae"),
+        (UNet2DModel, "latent/unet"),
+    ):
+        kind.from_pretrained(tmp_path / folder, local_files_only=True, low_cpu_mem_usage=False)
+        weights = tmp_path / folder / WEIGHTS
+        assert weights.stat().st_size <= 16 * 2**20
+    (resumed,) = train_pixel(corpus, 0.03, tmp_path / "pixel", "cpu", resume=True)
+    assert resumed.steps > pixel.steps
+
+
+@pytest.mark.timeout(300)
+def test_training_goes_on_from_the_folder_of_a_prior(
+    corpus: Corpus, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(train, "BATCH", 2)
+    first, second = tmp_path / "first", tmp_path / "second"
+    coder, latent = train_latent(corpus, 0.03, first, "cpu")
+    same_coder, further = train_latent(corpus, 0.03, second, "cpu", start=first)
+    assert same_coder == coder
+    assert further.steps > latent.steps
+    assert further.minutes > latent.minutes
+    assert set(further.validation) == {f"{name} noise error" for name in corpus.groups}
+    kept = [(folder / "vae" / WEIGHTS).read_bytes() for folder in (first, second)]
+    trained = [(folder / "unet" / WEIGHTS).read_bytes() for folder in (first, second)]
+    assert kept[0] == kept[1]
+    assert trained[0] != trained[1]
+
+
+def test_a_folder_without_a_prior_cannot_be_trained_further(corpus: Corpus, tmp_path: Path) -> None:
+    with pytest.raises(PriorMissing, match=r"training\.json"):
+        train_pixel(corpus, 0.01, tmp_path / "out", "cpu", start=tmp_path)
+    (tmp_path / "training.json").write_text('{"stages": []}')
+    with pytest.raises(PriorMissing, match="no trained network"):
+        train_pixel(corpus, 0.01, tmp_path / "out", "cpu", start=tmp_path)

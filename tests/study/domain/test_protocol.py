@@ -1,0 +1,118 @@
+"""A protocol is checked when it is made, and its JSON is canonical."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from study.domain.errors import ProtocolError
+from study.domain.protocol import CATALOG, PREFERENCE, Protocol, Question, QuestionKind, from_json
+
+
+def test_the_default_asks_two_criteria_and_a_preference() -> None:
+    codes = [question.code for question in Protocol().questions]
+    assert codes == ["quality", "fidelity", "preference"]
+    assert [question.slots for question in Protocol().questions] == [(0, 1), (0, 1), (2,)]
+    assert all(question.cannot_judge for question in Protocol().questions)
+    assert [question.code for question in CATALOG[2:]] == [
+        "noise", "sharpness", "artefacts", "confidence",
+    ]  # fmt: skip
+    assert all(question.scale == (1, 2, 3, 4, 5) for question in CATALOG)
+    assert PREFERENCE.scale == (-1, 0, 1)
+
+
+@given(
+    st.builds(
+        Protocol,
+        title=st.text(min_size=1).filter(str.strip),
+        readers=st.integers(1, 200),
+        washout_days=st.floats(0, 365),
+        pairs=st.lists(st.tuples(st.text(), st.text())).map(tuple),
+        notes=st.text(),
+    )
+)
+def test_json_reads_back_to_the_same_bytes(protocol: Protocol) -> None:
+    text = protocol.to_json()
+    assert from_json(text) == protocol
+    assert from_json(text).digest == protocol.digest
+    reordered = json.dumps(dict(reversed(json.loads(text).items())), indent=3)
+    assert from_json(reordered).to_json() == text
+
+
+def test_the_digest_changes_with_any_field() -> None:
+    base = Protocol()
+    changed = [base.with_(notes="x"), base.with_(alpha=0.01), base.with_(questions=CATALOG[:2])]
+    assert len({base.digest, *(protocol.digest for protocol in changed)}) == 4
+
+
+def test_a_question_is_found_by_its_code() -> None:
+    assert Protocol().question("fidelity").text.startswith("Anatomical")
+    with pytest.raises(ProtocolError, match="No question 'noise'"):
+        Protocol().question("noise")
+
+
+@pytest.mark.parametrize(
+    ("changes", "says"),
+    [
+        ({"readers": 0}, "readers=0 is outside 1 to 200"),
+        ({"readers": 2.5}, "readers=2.5 must be of type int"),
+        ({"readers": True}, "readers=True must be of type int"),
+        ({"washout_days": "28"}, "washout_days='28' must be of type float"),
+        ({"washout_days": float("nan")}, "washout_days=nan is outside"),
+        ({"randomise_sides": "no"}, "randomise_sides='no' must be of type bool"),
+        ({"title": "  "}, "title is empty"),
+        ({"consent": ""}, "consent is empty"),
+        ({"questions": ()}, "at least one"),
+        ({"questions": (CATALOG[0], CATALOG[0])}, "different codes"),
+        (
+            {"questions": (PREFERENCE, Question("other", "?", QuestionKind.PREFERENCE, -1, 1))},
+            "One preference question is enough",
+        ),
+        ({"blinding_groups": ("filter",)}, "at least 2 blinding_groups"),
+        ({"kappa_rule": "mean"}, "kappa_rule='mean' is unknown"),
+        ({"alpha": 0.9}, "alpha=0.9 is outside"),
+    ],
+)
+def test_values_that_are_not_possible(changes: dict[str, Any], says: str) -> None:
+    with pytest.raises(ProtocolError, match=says):
+        Protocol(**changes)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        ({"code": "Quality", "text": "?"}, "lower-case word"),
+        ({"code": "over all", "text": "?"}, "lower-case word"),
+        ({"code": "quality", "text": " "}, "has no text"),
+        ({"code": "q", "text": "?", "minimum": 5, "maximum": 5}, "scale 5 to 5"),
+        ({"code": "q", "text": "?", "minimum": 0, "maximum": 100}, "2 to 9 points"),
+        ({"code": "q", "text": "?", "anchors": ("bad", "good")}, "2 anchor texts for 5 points"),
+        ({"code": "q", "text": "?", "kind": QuestionKind.PREFERENCE}, "goes from -1 to 1"),
+        ({"code": "q", "text": "?", "cannot_judge": 1}, "cannot_judge=1 must be of type bool"),
+    ],
+)
+def test_questions_that_are_not_possible(arguments: dict[str, Any], says: str) -> None:
+    with pytest.raises(ProtocolError, match=says):
+        Question(**arguments)
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("{", "is not JSON"),
+        ("[]", "must be a JSON object"),
+        ('{"reader": 3}', "unknown fields: reader"),
+        ('{"readers": "three"}', "readers='three' must be of type int"),
+        ('{"questions": 5}', "cannot be used"),
+        ('{"questions": [{"code": "q", "text": "?", "colour": 1}]}', "cannot be used"),
+        ('{"questions": [{"code": "q", "text": "?", "kind": "essay"}]}', "'essay'"),
+        ('{"pairs": [["a", "b", "c"]]}', "cannot be used"),
+    ],
+)
+def test_json_that_is_no_protocol(text: str, says: str) -> None:
+    with pytest.raises(ProtocolError, match=says):
+        from_json(text)

@@ -1,0 +1,288 @@
+"""The report: everything is in it, nothing leaks into it, and it is the same file every time."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from dataclasses import replace
+from html.parser import HTMLParser
+
+import pytest
+
+from study.analysis import Analysis, Dataset, analyse
+from study.analysis.records import CommentRecord, ExclusionRecord
+from study.domain.protocol import MethodKind, Protocol
+from study.report import render
+from study.report.formatting import number, p_value, percent
+from study.report.markup import Html, Notes, table, tag, text
+from tests.support.simulated_datasets import SMALL, dataset, single, unblind
+
+NAMES = {"M1": "Median filter", "M2": "Restormer", "M3": "Guided diffusion"}
+GROUPS = {"M1": "filter", "M2": "neural network", "M3": "neural network"}
+EVIL = '<script>alert("x")</script>&lt;"\'><img src=x onerror=alert(1)>'
+
+
+@pytest.fixture(scope="module")
+def data() -> Dataset:
+    plain = dataset(
+        cases=5, kinds={"M3": MethodKind.REFERENCE}, read={"R04": 8}, strengths={
+            "M1": 2.6, "M2": 3.2, "M3": 4.1}
+    )  # fmt: skip
+    left_out = ExclusionRecord(
+        "case", "C002", "motion", True, "The patient moved.", "ana", "2026-03-08T09:00:00.000000Z"
+    )
+    withdrawn = replace(plain.readers[3], code="R05", state="withdrawn", read=0, planned=0)
+    return replace(plain, exclusions=(left_out,), readers=(*plain.readers, withdrawn))
+
+
+@pytest.fixture(scope="module")
+def analysis(data: Dataset) -> Analysis:
+    return analyse(data, resamples=40)
+
+
+@pytest.fixture(scope="module")
+def masked(data: Dataset, analysis: Analysis) -> str:
+    return render(data, analysis)
+
+
+@pytest.fixture(scope="module")
+def page(data: Dataset) -> str:
+    """After unblinding."""
+    known = unblind(data, NAMES, GROUPS)
+    return render(known, analyse(known, resamples=40))
+
+
+class Outline(HTMLParser):
+    """Checks that elements are closed in order, and collects what tests look for."""
+
+    def __init__(self, html: str) -> None:
+        super().__init__()
+        self.open: list[str] = []
+        self.ids: Counter[str] = Counter()
+        self.addresses: list[str] = []
+        self.tags: Counter[str] = Counter()
+        self.words: list[str] = []
+        self.feed(html)
+        assert self.open == []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags[tag] += 1
+        for name, value in attrs:
+            assert not name.startswith("on"), name
+            if name == "id":
+                self.ids[str(value)] += 1
+            if name in ("href", "src", "xlink:href"):
+                self.addresses.append(str(value))
+        if tag not in {"meta", "br"}:
+            self.open.append(tag)
+
+    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.handle_starttag(tag, attrs)
+        self.open.pop()
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self.open.pop() == tag
+
+    def handle_data(self, data: str) -> None:
+        if not self.open or self.open[-1] != "style":
+            self.words.append(data)
+
+
+def words(html: str) -> str:
+    return " ".join(" ".join(Outline(html).words).split())
+
+
+def test_the_file_is_well_formed_with_unique_ids(page: str) -> None:
+    outline = Outline(page)
+    assert [name for name, count in outline.ids.items() if count > 1] == []
+    assert outline.tags["svg"] == 2 * 3 + 2
+    assert outline.tags["script"] == 0
+
+
+def test_the_file_needs_nothing_else(page: str) -> None:
+    outline = Outline(page)
+    ids = set(outline.ids)
+    assert outline.addresses
+    for address in outline.addresses:
+        assert address.startswith("#")
+        assert address[1:] in ids
+    assert all(target in ids for target in re.findall(r"url\(#([^)]+)\)", page))
+    assert "@import" not in page
+    assert not re.search(r"url\((?!#)", page)
+
+
+def test_the_same_data_give_the_same_bytes(data: Dataset, analysis: Analysis, masked: str) -> None:
+    assert render(data, analysis) == masked
+    again = replace(data, observations=tuple(reversed(data.observations)))
+    assert render(again, analyse(again, resamples=40)) == masked
+
+
+def test_no_time_is_in_it_but_the_recorded_ones(masked: str) -> None:
+    recorded = {"2026-02-27 16:30", "2026-03-01 07:00", "2026-03-08 18:00", "2026-03-08 09:00"}
+    found = set(re.findall(r"\d{4}-\d\d-\d\d \d\d:\d\d", masked))
+    assert found <= recorded
+    assert "2026-02-27 16:30" in found
+
+
+def test_masks_before_unblinding_and_names_after(masked: str, page: str) -> None:
+    assert not any(name in masked for name in (*NAMES.values(), "neural network of"))
+    assert "Methods masked" in masked
+    shown = words(page)
+    assert all(f"{mask} {name}" in shown for mask, name in NAMES.items())
+    assert "Unblinded: methods named" in shown
+    assert "Bang’s index" in shown
+    assert "computed after unblinding" in words(masked)
+
+
+@pytest.mark.parametrize(
+    "expected",
+    [
+        "4 readers", "5 cases of 3 patients", "Fleiss’ κ", "SE (Gwet)", "Gwet’s AC1",
+        "Krippendorff’s α, ordinal", "ICC(A,1)", "MDC95", "Bonferroni", "Holm",
+        "Family: all 3 pairs of 3 methods; divisor 3; α = 0.05",
+        "Bonferroni’s limit for one p is 0.0167", "Friedman: χ²(2)", "hidden reference",
+        "Missing: cannot judge", "Missing: not read", "Median (quartiles)",
+        "Hidden repeats", "Identical pairs", "Change of the score from a reader’s first main pair",
+        "Sides in the main pairs that were read", "The patient moved.", "motion",
+        "Withdrew consent: R05", "in no analysis and in no export", "1 comment written",
+        "Bradley and Terry", "The patient", "seed", "Not a medical device", "GRRAS",
+    ],
+)  # fmt: skip
+def test_everything_that_belongs_in_a_supplement_is_there(masked: str, expected: str) -> None:
+    assert expected in words(masked)
+
+
+def test_hashes_seed_and_versions_are_printed(
+    data: Dataset, analysis: Analysis, masked: str
+) -> None:
+    study = data.study
+    for value in (
+        study.protocol_sha256, study.plan_sha256, study.seed_sha256, study.key_sha256,
+        analysis.data_sha256, f"seed {analysis.options.seed}, 40 samples", "numpy",
+    ):  # fmt: skip
+        assert value in masked
+
+
+def test_numbers_of_the_analysis_are_in_the_tables(analysis: Analysis, masked: str) -> None:
+    shown = words(masked)
+    for result in analysis.criteria:
+        for one in result.agreement:
+            assert one.fleiss.value is not None
+            assert one.fleiss.low is not None
+            assert one.fleiss.high is not None
+            ends = f"({number(one.fleiss.low)} to {number(one.fleiss.high)})"
+            assert f"{number(one.fleiss.value)} {ends} {number(one.fleiss.se, 3)}" in shown
+
+
+def test_readers_and_coordinators_text_is_text(data: Dataset) -> None:
+    protocol = data.protocol.with_(
+        title=EVIL, instructions=EVIL, consent=EVIL, notes=EVIL,
+        questions=tuple(
+            replace(question, text=EVIL, anchors=(EVIL, "b", "c", "d", "e"))
+            if question.code == "quality" else question
+            for question in data.protocol.questions
+        ),
+    )  # fmt: skip
+    evil = replace(
+        data,
+        protocol=protocol,
+        study=replace(data.study, code=EVIL),
+        readers=tuple(replace(one, specialty=EVIL) for one in data.readers),
+        comments=(CommentRecord("R01", "R01-1-001", EVIL, ""),),
+        exclusions=(replace(data.exclusions[0], reason=EVIL, rule=EVIL, decided_by=EVIL),),
+    )
+    known = unblind(evil, dict.fromkeys(NAMES, EVIL), GROUPS)
+    html = render(known, analyse(known, resamples=20))
+    outline = Outline(html)
+    assert outline.tags["script"] == outline.tags["img"] == 0
+    assert EVIL in "".join(outline.words)
+
+
+def test_control_characters_and_broken_text_do_not_break_the_file(data: Dataset) -> None:
+    odd = replace(
+        data, protocol=data.protocol.with_(title="a\x00b\x1b[31m\ud800 $x^2$ \u202e אב 图像")
+    )
+    known = unblind(odd, {**NAMES, "M1": "$\\frac{$ \x07 _"}, GROUPS)
+    html = render(known, analyse(known, resamples=20))
+    html.encode("utf-8")
+    assert "\x00" not in html
+    assert "\x1b" not in html
+    assert "$x^2$" in html
+
+
+def test_undefined_values_say_why() -> None:
+    constant = single([[4, 4, 4]] * 4)
+    shown = words(render(constant, analyse(constant, resamples=20)))
+    assert "undefined a" in shown
+    assert "No variation: all ratings are in one category." in shown
+    assert not re.search(r"\bnan\b", shown.lower())
+    assert "None" not in shown
+
+
+def test_a_study_nobody_read_has_a_report() -> None:
+    empty = dataset(cases=3, read={f"R{n:02d}": 0 for n in range(1, 5)})
+    shown = words(render(empty, analyse(empty, resamples=20)))
+    assert "Undefined: there are no ratings." in shown
+    assert "No identical pair was read." in shown
+
+
+def test_a_bare_study_has_a_report() -> None:
+    bare = dataset(
+        Protocol(
+            readers=1, training=0, dummies=0, repeats=0, nulls=0, ask_blinding=False,
+            questions=SMALL.questions[:1],
+        ),
+        cases=2,
+        strengths={"M1": 2.0, "M2": 4.0},
+    )  # fmt: skip
+    shown = words(render(bare, analyse(bare, resamples=20)))
+    assert "Readers were not asked how the images were made." in shown
+    assert "No hidden repeat was read." in shown
+    assert "Which image do you prefer?" not in shown
+
+
+def test_demonstrations_and_simulated_readers_are_labelled(data: Dataset) -> None:
+    demo = replace(
+        data,
+        protocol=data.protocol.with_(demo=True),
+        readers=tuple(replace(one, simulated=place > 0) for place, one in enumerate(data.readers)),
+    )
+    shown = words(render(demo, analyse(demo, resamples=20)))
+    assert "Demonstration, not a study" in shown
+    assert "4 of 5 readers simulated" in shown
+    assert "R02 (simulated)" in shown
+
+
+def test_text_is_escaped_and_markup_is_not() -> None:
+    assert text("<b>") == "&lt;b&gt;"
+    assert text(Html("<b>")) == "<b>"
+    assert tag("a", "x", href='"><b>') == '<a href="&quot;&gt;&lt;b&gt;">x</a>'
+    assert tag("br") == "<br>"
+    assert text(None) == ""
+
+
+def test_equal_reasons_share_a_footnote() -> None:
+    notes = Notes()
+    assert notes.mark("one") == notes.mark("one") != notes.mark("other")
+    shown = words(table("t", ("a", "b"), [("x", notes.mark("one"))], notes=notes))
+    assert "a One." in shown
+    assert "b Other." in shown
+
+
+@pytest.mark.parametrize(
+    ("value", "digits", "written"),
+    [(-0.054, 2, "−0.05"), (-0.001, 2, "0.00"), (None, 2, "–"), (3, 0, "3"), (2.345, 1, "2.3")],
+)
+def test_numbers_are_written_as_in_a_journal(
+    value: float | None, digits: int, written: str
+) -> None:
+    assert number(value, digits) == written
+
+
+def test_p_values_are_never_zero_and_shares_are_per_cent() -> None:
+    assert p_value(1e-9) == "<0.001"
+    assert p_value(0.0456) == "0.046"
+    assert p_value(1.0000000002) == "1.000"
+    assert p_value(None) == "–"
+    assert percent(0.005) == "0%"
+    assert percent(0.5) == "50%"

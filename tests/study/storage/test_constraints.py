@@ -1,0 +1,192 @@
+"""The database itself refuses what must not be, whatever program asks."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from sqlalchemy import select
+
+from study.domain.protocol import Status
+from study.reading.ratings import record
+from study.storage import triggers
+from study.storage.constraints import APPEND_ONLY, rules
+from study.storage.models import Comment
+from study.storage.store import Store
+from tests.study.storage.test_rating_constraints import RATINGS
+from tests.support.tampering import copy_sql, insert_sql, is_sqlite, refusal, run
+from tests.support.tiny_study import reader_ids, tokens, toy_answers, toy_study
+
+PLAN = "fixed when the study is frozen"
+NEW = "'new'"
+
+STATEMENTS: tuple[tuple[str, str, str, str], ...] = (
+    *((name, "UPDATE", f"UPDATE {name} SET {column} = {column}", "never changed")
+      for name, column in (("schema_version", "version"), ("rating_event", "value_num"),
+                           ("audit_event", "actor"), ("consent", "action"), ("comment", "text"),
+                           ("display_check", "passed"), ("blinding_guess", "guess"),
+                           ("interaction_event", "kind"), ("exclusion", "reason"),
+                           ("analysis_run", "kind"))),
+    *((name, "DELETE", f"DELETE FROM {name}", "never changed") for name in APPEND_ONLY),
+    *((name, "INSERT", copy_sql(name), "exists already")
+      for name in APPEND_ONLY if name not in {"rating_event", "audit_event"}),
+    *((name, "DELETE", f"DELETE FROM {name}", PLAN)
+      for name in ("question", "method", "item", "stimulus", "presentation", "presentation_slot",
+                   "reader", "reading_session")),
+    *((name, "INSERT", copy_sql(name, id=NEW), PLAN)
+      for name in ("question", "method", "item", "stimulus", "presentation", "reader",
+                   "reading_session")),
+    ("presentation_slot", "INSERT", copy_sql("presentation_slot", slot="1"), PLAN),
+    ("question", "UPDATE", "UPDATE question SET text = 'other'", PLAN),
+    ("method", "UPDATE", "UPDATE method SET mask = 'M9' WHERE mask = 'M1'", PLAN),
+    ("item", "UPDATE", "UPDATE item SET patient_key = 'P999'", PLAN),
+    ("stimulus", "UPDATE", "UPDATE stimulus SET pixel_sha256 = 'other'", PLAN),
+    ("presentation", "UPDATE", "UPDATE presentation SET position = position + 100", PLAN),
+    ("presentation_slot", "UPDATE", "UPDATE presentation_slot SET slot = 1 - slot", PLAN),
+    ("reader", "UPDATE", "UPDATE reader SET code = 'R99' WHERE code = 'R01'", PLAN),
+    ("reading_session", "UPDATE", "UPDATE reading_session SET number = number + 10", PLAN),
+    ("reader", "UPDATE", "UPDATE reader SET simulated = FALSE WHERE code = 'R03'", "stays one"),
+    ("study", "INSERT", copy_sql("study", id=NEW, code=NEW, status="'frozen'"), "as a draft"),
+    ("study", "INSERT",
+     copy_sql("study", id=NEW, code=NEW, status="'draft'", frozen_at="NULL"), "one study"),
+    ("study", "DELETE", "DELETE FROM study", "never deleted"),
+    ("study", "UPDATE", "UPDATE study SET status = 'frozen'", "step by step"),
+    ("study", "UPDATE", "UPDATE study SET status = 'unblinded'", "step by step"),
+    ("study", "UPDATE", "UPDATE study SET status = 'draft', frozen_at = NULL", "step by step"),
+    *(("study", "UPDATE", f"UPDATE study SET {column} = 'other'", "protocol, seed and plan")
+      for column in ("protocol_json", "protocol_sha256", "seed_sha256", "key_sha256",
+                     "plan_sha256", "frozen_at", "code")),
+)  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("table", "event", "statement", "message"),
+    STATEMENTS,
+    ids=[f"{place}-{one[0]}-{one[1].lower()}" for place, one in enumerate(STATEMENTS)],
+)
+def test_a_statement_is_refused(
+    ruled: Store, table: str, event: str, statement: str, message: str
+) -> None:
+    said = refusal(ruled, statement)
+    assert said.startswith(f"{table}: "), said
+    assert message in said
+
+
+def test_an_audit_event_continues_its_chain(ruled: Store) -> None:
+    copied = {"id": NEW, "row_hash": "'other'"}
+    after = {"seq": "(SELECT MAX(seq) + 1 FROM audit_event)"}
+    last = {"prev_hash": "(SELECT row_hash FROM audit_event ORDER BY seq DESC LIMIT 1)"}
+    assert refusal(ruled, copy_sql("audit_event", **copied, **after, **last)) == ""
+    assert "without a gap" in refusal(ruled, copy_sql("audit_event", **copied, **last))
+    assert "continues" in refusal(ruled, copy_sql("audit_event", **copied, **after))
+    same = {"id": "id", "row_hash": "'other'"}
+    assert "exists already" in refusal(ruled, copy_sql("audit_event", **same, **after, **last))
+
+
+def test_a_withdrawal_is_final_and_comments_are_on_own_pairs(ruled: Store) -> None:
+    with ruled.read() as session:
+        one, two, _ = reader_ids(session)
+        shown = session.scalars(select(Comment.presentation_id)).one()
+    again = {"id": "c1", "reader_id": two, "action": "accepted", "text_sha256": "c", "at": "x"}
+    assert "withdrawal is final" in refusal(ruled, insert_sql("consent", again), **again)
+    comment = {"id": "c2", "presentation_id": shown, "reader_id": one, "text": "x", "at": "x"}
+    assert refusal(ruled, insert_sql("comment", comment), **comment) == ""
+    comment |= {"reader_id": two}
+    assert "not the reader's" in refusal(ruled, insert_sql("comment", comment), **comment)
+
+
+def test_what_changes_while_readers_read_may_change(ruled: Store) -> None:
+    for statement in (
+        "UPDATE reading_session SET not_before = 'a', started_at = 'b', finished_at = 'c'",
+        "UPDATE reader SET secret_hash = 'a', invite_hash = NULL, generation = 3, active = FALSE",
+        "UPDATE reader SET specialty = 'a', experience_years = 3, profile_json = '{}'",
+        "UPDATE study SET status = 'closed'",
+        "DELETE FROM ticket",
+    ):
+        assert refusal(ruled, statement) == "", statement
+
+
+def test_rows_cannot_be_replaced_by_any_way_around(ruled: Store) -> None:
+    if not is_sqlite(ruled):
+        for table in APPEND_ONLY:
+            assert f"{table}: it is never emptied" in refusal(ruled, f"TRUNCATE {table} CASCADE")
+        return
+    for how in ("REPLACE", "IGNORE", "FAIL", "ROLLBACK"):
+        statement = f"UPDATE OR {how} rating_event SET value_num = 1"
+        assert "never changed" in refusal(ruled, statement), how
+    by_rowid = (
+        "INSERT OR REPLACE INTO comment (rowid, id, presentation_id, reader_id, text, at) "
+        "SELECT rowid, 'new', presentation_id, reader_id, 'other', at FROM comment"
+    )
+    assert "exists already" in refusal(ruled, by_rowid)
+
+
+def test_every_rule_is_provoked_by_a_test() -> None:
+    provoked = [(table, event, message) for table, event, _, message in STATEMENTS]
+    provoked += [("rating_event", "INSERT", message) for _, _, message in RATINGS]
+    provoked += [
+        ("audit_event", "INSERT", "without a gap"),
+        ("audit_event", "INSERT", "continues the chain"),
+        ("audit_event", "INSERT", "exists already"),
+        ("consent", "INSERT", "withdrawal is final"),
+        ("comment", "INSERT", "not the reader's"),
+    ]
+    for rule in rules():
+        assert any(
+            (table, event) == (rule.table, rule.event) and message in rule.message
+            for table, event, message in provoked
+        ), rule
+
+
+def test_a_draft_may_change(tmp_path: Path, url: str | None) -> None:
+    store = toy_study(tmp_path / "s", pairs=2, status=Status.DRAFT, url=url)
+    for statement in (
+        "UPDATE question SET text = 'other'",
+        "UPDATE presentation SET position = position + 100",
+        "DELETE FROM presentation_slot",
+        "UPDATE study SET protocol_json = '{}', plan_sha256 = 'x', key_sha256 = 'y'",
+        "UPDATE study SET status = 'frozen', frozen_at = 'now', plan_sha256 = 'x'",
+    ):
+        assert refusal(store, statement) == "", statement
+    store.close()
+
+
+def test_views_show_the_last_answers_and_nothing_that_unblinds(
+    tmp_path: Path, url: str | None
+) -> None:
+    store = toy_study(tmp_path / "s", readers=1, pairs=2, url=url)
+    protocol = store.protocol()
+    with store.read() as session:
+        one = reader_ids(session)[0]
+        token = tokens(session, one)[0]
+    for number, (value, reason) in enumerate(((2, None), (None, "slipped"))):
+        record(store, reader_id=one, token=token, answers=toy_answers(protocol, value),
+               idempotency_key=f"answers {number}", reason=reason)  # fmt: skip
+    with store.read() as session:
+        connection = session.connection()
+        current = connection.exec_driver_sql("SELECT * FROM rating_current").mappings().all()
+        blind = connection.exec_driver_sql("SELECT * FROM rating_blind").mappings().all()
+    assert len(current) == 5
+    assert {row["revision"] for row in current} == {2}
+    assert len(blind) == 10
+    assert sum(bool(row["missing"]) for row in blind) == 4
+    assert not {"value_num", "value_text", "slot", "item_id", "stimulus_id"} & set(blind[0])
+    store.close()
+
+
+def test_a_rule_that_was_dropped_or_changed_is_missed(tmp_path: Path, url: str | None) -> None:
+    store = toy_study(tmp_path / "s", pairs=1, url=url)
+    name = "keep_rating_event_update"
+    with store.read() as session:
+        assert triggers.missing(session.connection()) == []
+    if is_sqlite(store):
+        softer = (
+            f"CREATE TRIGGER {name} BEFORE UPDATE ON rating_event WHEN FALSE "
+            "BEGIN SELECT RAISE(ABORT, 'x'); END"
+        )
+        run(store, f"DROP TRIGGER {name}", softer)
+    else:
+        run(store, f"ALTER TABLE rating_event DISABLE TRIGGER {name}")
+    with store.read() as session:
+        assert triggers.missing(session.connection()) == [name]
+    store.close()

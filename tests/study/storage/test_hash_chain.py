@@ -1,0 +1,249 @@
+"""A change of what was written shows, and the first broken row is named."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+from sqlalchemy import select, update
+
+from study.domain.errors import MirrorConflict, StoreError
+from study.reading.ratings import record
+from study.storage.hash_chain import GENESIS, TABLES, audit, canonical, row_hash
+from study.storage.integrity import require_whole, verify
+from study.storage.models import RatingEvent, Stimulus
+from study.storage.store import Store
+from tests.support.tampering import new_chain, run, tamper
+from tests.support.tiny_study import reader_ids, tokens, toy_answers, toy_study
+
+ROWS_A_PAIR = 5
+
+
+def rated(
+    folder: Path, url: str | None = None, pairs: int = 4, mirror: Path | None = None
+) -> Store:
+    """A study in which the first reader has answered all but the last pair."""
+    store = toy_study(folder, readers=2, pairs=pairs, url=url, mirror=mirror)
+    rate(store, pairs - 1)
+    return store
+
+
+def rate(store: Store, count: int) -> None:
+    """Let the first reader answer so many pairs."""
+    with store.read() as session:
+        one = reader_ids(session)[0]
+        every = tokens(session, one)
+        done = len(set(session.scalars(select(RatingEvent.presentation_id))))
+    answers = toy_answers(store.protocol())
+    for token in every[done : done + count]:
+        record(store, reader_id=one, token=token, answers=answers, idempotency_key=f"key {token}")
+
+
+def test_a_row_hash_depends_on_every_column_and_the_row_before() -> None:
+    row = {"prev_hash": GENESIS, "seq": 1, "value_num": 3.0, "text": "µ"}
+    changes = ({"prev_hash": "1" * 64}, {"seq": 2}, {"value_num": 3.5}, {"text": "u"}, {"x": None})
+    assert len({row_hash(row), *(row_hash(row | change) for change in changes)}) == 6
+    assert canonical(row | {"row_hash": "x"}) == canonical(dict(reversed(row.items())))
+
+
+def test_an_untouched_study_is_whole(tmp_path: Path, url: str | None) -> None:
+    store = rated(tmp_path / "s", url)
+    verdict = verify(store)
+    assert verdict.ok, verdict
+    assert verdict.first_broken is None
+    assert verdict.checked == 3 * ROWS_A_PAIR + 3
+    assert verdict == require_whole(store)
+    assert "whole" in verdict.as_text()
+    store.close()
+    again = Store.open(tmp_path / "s", url=url)
+    assert verify(again) == verdict
+    again.close()
+
+
+TAMPERED = {
+    "a value": (("UPDATE rating_event SET value_num = 5 WHERE seq = 7",), "rating_event row 7"),
+    "a side": (("UPDATE rating_event SET slot = 2 WHERE seq = 6",), "rating_event row 6"),
+    "a time": (("UPDATE rating_event SET server_at = 'x' WHERE seq = 9",), "rating_event row 9"),
+    "a row less": (("DELETE FROM rating_event WHERE seq = 8",), "rating_event row 8"),
+    "the end": (("DELETE FROM rating_event WHERE seq > 10",), "rating_event row 11"),
+    "an exchange": (
+        ("UPDATE rating_event SET seq = 99 WHERE seq = 3",
+         "UPDATE rating_event SET seq = 3 WHERE seq = 4",
+         "UPDATE rating_event SET seq = 4 WHERE seq = 99"),
+        "rating_event row 3",
+    ),
+    "an event": (("UPDATE audit_event SET actor = 'you' WHERE seq = 2",), "audit_event row 2"),
+    "the last event": (("DELETE FROM audit_event WHERE seq = 3",), "audit_event row 3"),
+    "a hash": (("UPDATE rating_event SET row_hash = 'x' WHERE seq = 5",), "rating_event row 5"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", TAMPERED)
+def test_what_was_changed_is_named(tmp_path: Path, url: str | None, name: str) -> None:
+    store = rated(tmp_path / "s", url)
+    statements, place = TAMPERED[name]
+    tamper(store, *statements)
+    verdict = verify(store)
+    assert not verdict.ok
+    assert verdict.first_broken == place, verdict
+    assert verdict.problems[0].startswith(place)
+    assert place in verdict.as_text()
+    with pytest.raises(StoreError, match=place):
+        require_whole(store)
+    store.close()
+
+
+def test_a_chain_computed_anew_shows_against_the_mirror(tmp_path: Path, url: str | None) -> None:
+    store = rated(tmp_path / "s", url)
+    tamper(store, "UPDATE rating_event SET value_num = 5 WHERE seq = 7")
+    new_chain(store)
+    verdict = verify(store)
+    assert verdict.first_broken == "rating_event row 7"
+    assert "mirror" in verdict.problems[0]
+    # Without its mirror the study would look whole.
+    store.close()
+    fresh = Store.open(tmp_path / "s", url=url, mirror=tmp_path / "fresh.jsonl")
+    assert verify(fresh).ok
+    fresh.close()
+
+
+def test_a_changed_mirror_shows(tmp_path: Path) -> None:
+    store = rated(tmp_path / "s")
+    lines = store.mirror.read_text().splitlines(keepends=True)
+    place = next(n for n, text in enumerate(lines) if '"seq":4,' in text and "rating" in text)
+    lines[place] = lines[place].replace('"value_num":3.0', '"value_num":1.0')
+    store.mirror.write_text("".join(["not a line\n", *lines]))
+    verdict = verify(Store.open(tmp_path / "s"))
+    assert verdict.first_broken == "rating_event row 4"
+    assert any("Line 1 of the mirror" in problem for problem in verdict.problems)
+
+
+def test_a_gap_in_the_mirror_shows(tmp_path: Path) -> None:
+    store = rated(tmp_path / "s")
+    lines = store.mirror.read_text().splitlines(keepends=True)
+    store.mirror.write_text("".join(line for line in lines if '"seq":4,' not in line[:60]))
+    assert verify(Store.open(tmp_path / "s")).first_broken == "rating_event row 4"
+
+
+def test_rules_protocol_and_images_are_checked_too(tmp_path: Path) -> None:
+    store = rated(tmp_path / "s")
+    run(store, "DROP TRIGGER keep_comment_delete")
+    tamper(store, "UPDATE study SET protocol_json = replace(protocol_json, 'Reader', 'Other')")
+    tamper(store, "INSERT INTO consent VALUES ('c', 'nobody', 'accepted', 'x', 'now')")
+    with store.read() as session:
+        files = session.scalars(select(Stimulus.file)).all()
+    (store.stimuli / files[0]).write_bytes(b"other pixels")
+    verdict = verify(store, images=True)
+    told = "\n".join(verdict.problems)
+    assert verdict.first_broken is None
+    assert "keep_comment_delete" in told
+    assert "The protocol was changed" in told
+    assert "consent belongs to a row of reader that is not there" in told
+    assert f"{files[0]} is not the one" in told
+    assert f"{files[1]} cannot be read" in told
+
+
+def test_the_mirror_has_every_row_and_is_read_without_this_program(tmp_path: Path) -> None:
+    store = rated(tmp_path / "s")
+    lines = [json.loads(line) for line in store.mirror.read_text().splitlines()]
+    with store.read() as session:
+        for table in TABLES:
+            rows = session.execute(select(table).order_by(table.c.seq)).mappings().all()
+            mine = [line for line in lines if line["table"] == table.name]
+            assert [line["row"] | {"row_hash": line["row_hash"]} for line in mine] == [
+                dict(row) for row in rows
+            ]
+
+
+@pytest.mark.parametrize("kept", [0, 1, 1000, -1, -30])
+def test_a_mirror_cut_off_anywhere_is_completed(tmp_path: Path, kept: int) -> None:
+    store = rated(tmp_path / "s")
+    store.close()
+    whole = store.mirror.read_bytes()
+    store.mirror.write_bytes(whole[:kept])
+    again = Store.open(tmp_path / "s")
+    assert again.mirror_problem == ""
+    assert sorted(again.mirror.read_bytes().splitlines()) == sorted(whole.splitlines())
+    assert verify(again).ok
+
+
+def test_two_programs_write_one_mirror(tmp_path: Path, url: str | None) -> None:
+    one = rated(tmp_path / "s", url)
+    two = Store.open(tmp_path / "s", url=url)
+    for store in (one, two, two, one, two):
+        with store.write() as session:
+            audit(session, "me", "turn")
+    assert verify(one).ok
+    assert verify(two).ok
+    assert sum("turn" in line for line in one.mirror.read_text().splitlines()) == 5
+    one.close()
+    two.close()
+
+
+def test_ratings_go_on_while_the_disk_of_the_mirror_is_away(tmp_path: Path) -> None:
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    store = rated(tmp_path / "s", pairs=6, mirror=disk / "log.jsonl")
+    shutil.move(disk, tmp_path / "away")
+    with store.write() as session:
+        audit(session, "me", "while away")
+    assert "cannot be written" in store.mirror_problem
+    assert not verify(store).ok
+    shutil.move(tmp_path / "away", disk)
+    rate(store, 1)
+    assert store.mirror_problem == ""
+    assert "while away" not in store.mirror.read_text()
+    assert Store.open(tmp_path / "s").mirror_problem == ""
+    assert "while away" in store.mirror.read_text()
+    assert verify(store).ok
+
+
+def test_an_older_state_put_back_is_noticed_and_nothing_more_is_written(tmp_path: Path) -> None:
+    store = rated(tmp_path / "s", pairs=6)
+    store.close()
+    shutil.copy(tmp_path / "s" / "study.sqlite", tmp_path / "old.sqlite")
+    rate(store, 1)
+    store.close()
+    shutil.copy(tmp_path / "old.sqlite", tmp_path / "s" / "study.sqlite")
+    put_back = Store.open(tmp_path / "s")
+    assert "an older state was put back" in put_back.mirror_problem
+    with pytest.raises(MirrorConflict):
+        rate(put_back, 1)
+    verdict = verify(put_back)
+    assert verdict.first_broken == f"rating_event row {5 * ROWS_A_PAIR + 1}"
+    put_back.close()
+    # With a mirror of its own the older state goes on.
+    rate(Store.open(tmp_path / "s", mirror=tmp_path / "new.jsonl"), 1)
+
+
+def test_verify_agrees_while_rows_are_added(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = rated(tmp_path / "s", pairs=8)
+    catch_up = Store.catch_up
+
+    def rate_meanwhile(self: Store, *tables: tuple[str, ...]) -> None:
+        monkeypatch.setattr(Store, "catch_up", catch_up)
+        rate(self, 1)
+        catch_up(self, *tables)
+
+    monkeypatch.setattr(Store, "catch_up", rate_meanwhile)
+    verdict = verify(store)
+    assert verdict.ok, verdict
+    assert verdict.checked == 7 * ROWS_A_PAIR + 3
+    assert verify(store).checked == 8 * ROWS_A_PAIR + 3
+
+
+def test_a_row_of_another_kind_breaks_the_chain_and_not_the_check(tmp_path: Path) -> None:
+    store = rated(tmp_path / "s")
+    tamper(store, "UPDATE rating_event SET reason = x'00ff' WHERE seq = 2")
+    assert verify(store).first_broken == "rating_event row 2"
+
+
+def test_the_orm_cannot_change_a_rating_either(tmp_path: Path, url: str | None) -> None:
+    store = rated(tmp_path / "s", url)
+    with pytest.raises(StoreError, match="never changed or deleted"), store.write() as session:
+        session.execute(update(RatingEvent).values(value_num=1.0))
+    store.close()

@@ -1,0 +1,220 @@
+"""A small study that is frozen and open, written straight into a store."""
+
+from __future__ import annotations
+
+import json
+import random
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from sqlalchemy import select
+
+from study.domain.protocol import MethodKind, Protocol, Status
+from study.planning import assignment
+from study.planning.assignment import Case, Trial
+from study.stimuli import buffers
+from study.storage.models import (
+    Item,
+    Method,
+    Presentation,
+    PresentationSlot,
+    Question,
+    Reader,
+    ReadingSession,
+    Stimulus,
+    Study,
+    new_id,
+)
+from study.storage.store import Store
+
+SEED = bytes(range(32))
+SIZE = 64
+QUICK = Protocol(
+    title="Noise in phantoms", readers=2, training=2, dummies=1, repeats=2, nulls=1,
+    repeat_distance=2, least_width=1000, least_height=600,
+)  # fmt: skip
+"""Short sessions of every role."""
+KINDS = (MethodKind.REFERENCE, MethodKind.TEST, MethodKind.TEST, MethodKind.ANCHOR)
+WINDOW = {
+    "window": [-1024.0, 3071.0],
+    "units": "HU",
+    "presets": [
+        {"label": "Full range", "levels": [0, 65535]},
+        {"label": "Middle", "levels": [16384, 49152]},
+    ],
+    "spacing": [0.7, 0.7],
+}
+
+
+@dataclass(frozen=True)
+class Small:
+    """A study and what only its coordinator would know.
+
+    Parameters
+    ----------
+    store : Store
+    methods : tuple of str
+        Identifiers, in the order of `KINDS`.
+    readers : dict
+        Identifiers by code.
+    pixels : dict
+        Buffers by stimulus.
+    """
+
+    store: Store
+    methods: tuple[str, ...]
+    readers: dict[str, str]
+    pixels: dict[str, bytes] = field(default_factory=dict)
+
+    def reader(self, code: str = "R01") -> str:
+        """The identifier of a reader."""
+        return self.readers[code]
+
+
+def texture(seed: int, method: int, size: int = SIZE) -> NDArray[np.float32]:
+    """A case under a method: the same disc, with more or less noise."""
+    rng = np.random.default_rng(seed)
+    y, x = np.mgrid[:size, :size] / size - 0.5
+    disc = 0.25 + 0.5 * (np.hypot(x - 0.02 * rng.normal(), y) < 0.3)
+    noise = rng.normal(size=(size, size)) * (0.0, 0.03, 0.08, 0.2)[method]
+    return np.clip(disc + noise, 0, 1).astype(np.float32)
+
+
+def small_study(
+    folder: Path,
+    protocol: Protocol = QUICK,
+    *,
+    cases: int = 4,
+    training: int = 1,
+    status: Status = Status.OPEN,
+    pixels: Callable[[int, int], NDArray[np.float32]] = texture,
+    mirror: Path | None = None,
+) -> Small:
+    """Write a study with four methods.
+
+    Parameters
+    ----------
+    folder : Path
+        Empty or not there.
+    protocol : Protocol
+    cases, training : int
+        Cases to read, and cases kept for training.
+    status : Status
+        At most OPEN.
+    pixels : callable
+        Image of a case and a method, both by number.
+    mirror : Path, optional
+    """
+    store = Store.create(
+        folder, protocol=protocol, code="SMALL", seed_sha256="0" * 64, mirror=mirror
+    )
+    methods = tuple(new_id() for _ in KINDS)
+    small = Small(store, methods, {}, {})
+    with store.write() as session:
+        masks = random.Random(1).sample(range(1, 5), 4)
+        for method, kind, mask in zip(methods, KINDS, masks, strict=True):
+            session.add(Method(id=method, study_id=store.study_id, kind=kind, mask=f"M{mask}"))
+        session.flush()
+        images, listed = {}, []
+        for number in range(cases + training):
+            item = Item(
+                id=new_id(), study_id=store.study_id, case_key=f"C{number + 1:03d}",
+                patient_key=f"P{number + 1:03d}", modality="CT", training=number >= cases,
+                window_json=json.dumps(WINDOW),
+            )  # fmt: skip
+            session.add(item)
+            session.flush()
+            listed.append(Case(item.id, item.patient_key, item.training))
+            for i, method in enumerate(methods):
+                stimulus = _stimulus(store, item.id, method, pixels(number, i))
+                session.add(stimulus)
+                session.flush()
+                images[item.id, method] = stimulus.id
+                small.pixels[stimulus.id] = (store.stimuli / stimulus.file).read_bytes()
+        _questions(session, store.study_id, protocol)
+        for place in range(protocol.readers):
+            reader = Reader(study_id=store.study_id, code=f"R{place + 1:02d}")
+            session.add(reader)
+            session.flush()
+            small.readers[reader.code] = reader.id
+            trials = assignment.assign(
+                protocol, listed, list(zip(methods, KINDS, strict=True)),
+                seed=SEED, study_id=store.study_id, reader=place,
+            )  # fmt: skip
+            _plan(session, reader.id, trials, images)
+        study = session.get_one(Study, store.study_id)
+        study.plan_sha256 = study.key_sha256 = "1" * 64
+    for step in (Status.FROZEN, Status.OPEN):
+        if list(Status).index(step) <= list(Status).index(status):
+            with store.write() as session:
+                store.set_status(session, step, "coordinator")
+    return small
+
+
+def _stimulus(store: Store, item: str, method: str, image: NDArray[np.float32]) -> Stimulus:
+    written = buffers.write(store.stimuli, image)
+    return Stimulus(
+        item_id=item, method_id=method, file=written.file, pixel_sha256=written.sha256,
+        width=written.width, height=written.height, channels=written.channels, deid_check="checked",
+    )  # fmt: skip
+
+
+def _questions(session, study_id: str, protocol: Protocol) -> None:
+    for order, one in enumerate(protocol.questions):
+        session.add(
+            Question(
+                study_id=study_id,
+                code=one.code,
+                text=one.text,
+                kind=one.kind,
+                minimum=one.minimum,
+                maximum=one.maximum,
+                anchors_json=json.dumps(one.anchors),
+                cannot_judge=one.cannot_judge,
+                is_primary=one.primary,
+                display_order=order,
+            )
+        )
+
+
+def _plan(session, reader_id: str, trials: tuple[Trial, ...], images: dict) -> None:
+    sessions: dict[int, str] = {}
+    mains: dict[int, str] = {}
+    for trial in trials:
+        if trial.session not in sessions:
+            sitting = ReadingSession(
+                reader_id=reader_id, number=trial.session, phase=trial.phase, not_before=None,
+            )  # fmt: skip
+            session.add(sitting)
+            session.flush()
+            sessions[trial.session] = sitting.id
+        pair = Presentation(
+            session_id=sessions[trial.session], item_id=trial.case, position=trial.position,
+            role=trial.role, repeat_of=None if trial.repeat_of is None else mains[trial.repeat_of],
+        )  # fmt: skip
+        session.add(pair)
+        session.flush()
+        if trial.session == 1:
+            mains[trial.position] = pair.id
+        for slot, method in enumerate((trial.left, trial.right)):
+            session.add(
+                PresentationSlot(
+                    presentation_id=pair.id, slot=slot, stimulus_id=images[trial.case, method]
+                )
+            )
+
+
+def methods_of(store: Store, token: str) -> tuple[str, str]:
+    """The methods on the left and on the right of a presentation."""
+    with store.read() as session:
+        rows = session.scalars(
+            select(Stimulus.method_id)
+            .join(PresentationSlot, PresentationSlot.stimulus_id == Stimulus.id)
+            .join(Presentation, Presentation.id == PresentationSlot.presentation_id)
+            .where(Presentation.token == token)
+            .order_by(PresentationSlot.slot)
+        ).all()
+    return rows[0], rows[1]
