@@ -16,9 +16,9 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from enhancers.settings import Settings
-    from enhancers.ui import Doors
-    from study.demo.site import Demonstration
-    from study.server.alongside import Beside
+    from enhancers.ui import StudyLinks
+    from study.demo.site import DemoSite
+    from study.server.alongside import StudyAlongside
 
 DEMO = "/demo"
 
@@ -27,7 +27,7 @@ os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"
 os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
 
 
-def serve(settings: Settings, demo: Demonstration | None) -> Any:
+def serve(settings: Settings, demo: DemoSite | None) -> Any:
     """Build the page, start its server in the background and return the running Blocks."""
     # A folder of this process alone, since Gradio serves what lies in it.
     folder = tempfile.mkdtemp(prefix="reading-room-")
@@ -60,40 +60,40 @@ def serve(settings: Settings, demo: Demonstration | None) -> Any:
     return page.blocks
 
 
-def open_study(settings: Settings) -> Beside | None:
+def open_study(settings: Settings) -> StudyAlongside | None:
     """The study of the settings, or None."""
     if settings.study_dir is None:
         return None
-    from study.server.alongside import Beside
+    from study.server.alongside import StudyAlongside
     from study.storage.store import Store
 
     store = Store.open(settings.study_dir, url=settings.study_database)
-    return Beside(store, settings.study_key)
+    return StudyAlongside(store, settings.study_key)
 
 
-def open_demo(settings: Settings) -> Demonstration | None:
+def open_demo(settings: Settings) -> DemoSite | None:
     """The demo study, in a folder of its own that ends with the process, or None."""
     if not settings.study_demo:
         return None
-    from study.demo.site import Demonstration
+    from study.demo.site import DemoSite
 
-    demo = Demonstration(Path(tempfile.mkdtemp(prefix="reading-room-demo-")))
+    demo = DemoSite(Path(tempfile.mkdtemp(prefix="reading-room-demo-")))
     atexit.register(demo.close)
     return demo
 
 
-def doors(study: Beside | None, demo: Demonstration | None) -> Doors:
+def doors(study: StudyAlongside | None, demo: DemoSite | None) -> StudyLinks:
     """What the Study tab leads to."""
-    from enhancers.ui import Doors
+    from enhancers.ui import StudyLinks
 
-    return Doors(
+    return StudyLinks(
         reader="reader/" if study else None,
         coordinator="coordinator/" if study else None,
         demo=f"{DEMO[1:]}/" if demo else None,
     )
 
 
-def warm_up(demo: Demonstration | None) -> None:
+def warm_up(demo: DemoSite | None) -> None:
     """Make ready what the first visitors need, so that nobody waits; errors show up there."""
     from enhancers.ui.warm_up import import_heavy
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from enhancers.errors import ReadingRoomError
 from enhancers.evaluation.baselines.catalog import BASELINES
-from enhancers.evaluation.methods_under_test import PIPELINES, Candidate, candidate
+from enhancers.evaluation.methods_under_test import PIPELINES, MethodUnderTest, method_under_test
 from enhancers.registry import METHODS
 from enhancers.source_digest import source_digest
 
@@ -29,7 +29,7 @@ class Part:
     module: str
 
 
-def code_of(candidates: Iterable[Candidate], parts: Sequence[Part]) -> Pairs:
+def code_of(candidates: Iterable[MethodUnderTest], parts: Sequence[Part]) -> Pairs:
     """Every method among the candidates, once, and each part, with the start of a digest.
 
     It covers the code of the method and what it does when nothing is said.
@@ -48,7 +48,7 @@ def _digest(key: str, parts: Sequence[Part]) -> str:
     """The start of the digest of now; empty where there is no such method."""
     part = _part(key, parts)
     try:
-        code = candidate(key).code() if part is None else source_digest(part.module)
+        code = method_under_test(key).code() if part is None else source_digest(part.module)
     except ReadingRoomError:
         return ""
     told = json.dumps([code, _defaults(key)], sort_keys=True)
@@ -77,7 +77,7 @@ def _defaults(key: str) -> list[object]:
 def _label(key: str, parts: Sequence[Part]) -> str:
     part = _part(key, parts)
     try:
-        return candidate(key).label if part is None else part.label
+        return method_under_test(key).label if part is None else part.label
     except ReadingRoomError:
         return key
 

@@ -27,7 +27,7 @@ class ParameterError(ReadingRoomError):
     """A parameter is unknown, of the wrong type or outside its range."""
 
 
-class FactsUntold(ParameterError):
+class NetworkFactsMissing(ParameterError):
     """A file of weights does not say everything about its network, and nobody else did."""
 
 
@@ -35,7 +35,7 @@ class UnknownMethod(ReadingRoomError):
     """No method has this key."""
 
 
-class PriorMissing(ReadingRoomError):
+class NetworkMissing(ReadingRoomError):
     """The network weights a method needs are not on this machine."""
 
 

@@ -25,7 +25,7 @@ FILTERS = "filters"
 
 
 @dataclass(frozen=True)
-class Wait:
+class QueueStatus:
     """What a run that waits is told.
 
     Parameters
@@ -70,7 +70,7 @@ def about(seconds: float) -> str:
     return text if text.startswith("under") else f"about {text}"
 
 
-class Lane:
+class DeviceQueue:
     """First come, first served, with a number of places.
 
     Parameters
@@ -95,10 +95,10 @@ class Lane:
         self.where = where
         self._clock = clock
         self._lock = threading.Lock()
-        self._running: list[Ticket] = []
-        self._waiting: deque[Ticket] = deque()
+        self._running: list[QueueSlot] = []
+        self._waiting: deque[QueueSlot] = deque()
 
-    def join(self, planned: float | None = None) -> Ticket:
+    def join(self, planned: float | None = None) -> QueueSlot:
         """Take a place, or stand in line; use it as a context, which ends with leaving.
 
         Parameters
@@ -106,23 +106,23 @@ class Lane:
         planned : float, optional
             Seconds the run will take, for those who come after.
         """
-        ticket = Ticket(self, planned)
+        ticket = QueueSlot(self, planned)
         with self._lock:
             self._waiting.append(ticket)
             self._fill()
         return ticket
 
-    def join_if_free(self) -> Ticket | None:
+    def join_if_free(self) -> QueueSlot | None:
         """Take a place if nobody has to wait for it, else None."""
         with self._lock:
             if not self._free():
                 return None
-            ticket = Ticket(self, None)
+            ticket = QueueSlot(self, None)
             self._waiting.append(ticket)
             self._fill()
         return ticket
 
-    def newcomer(self) -> Wait | None:
+    def newcomer(self) -> QueueStatus | None:
         """What a run that came now would be told; None where it could begin."""
         with self._lock:
             if self._free():
@@ -138,7 +138,7 @@ class Lane:
             ticket._begin(self._clock())
             self._running.append(ticket)
 
-    def _wait(self, before: Sequence[Ticket]) -> Wait:
+    def _wait(self, before: Sequence[QueueSlot]) -> QueueStatus:
         """Play the line forward: each that waits takes the place that is free first."""
         now = self._clock()
         ends = [ticket._left(now) for ticket in self._running]
@@ -147,19 +147,19 @@ class Lane:
             planned = math.inf if ticket._planned is None else ticket._planned
             heapq.heapreplace(ends, ends[0] + planned)
         seconds = None if math.isinf(ends[0]) else ends[0]
-        return Wait(len(before) + 1, seconds, self.where)
+        return QueueStatus(len(before) + 1, seconds, self.where)
 
 
-class Ticket:
-    """One run's place in a `Lane`: in line first, then at work, then gone."""
+class QueueSlot:
+    """One run's place in a `DeviceQueue`: in line first, then at work, then gone."""
 
-    def __init__(self, lane: Lane, planned: float | None) -> None:
+    def __init__(self, lane: DeviceQueue, planned: float | None) -> None:
         self._lane = lane
         self._planned = planned
         self._end: float | None = None
         self._turn = threading.Event()
 
-    def __enter__(self) -> Ticket:
+    def __enter__(self) -> QueueSlot:
         return self
 
     def __exit__(
@@ -175,7 +175,7 @@ class Ticket:
         return self._turn.wait(timeout)
 
     @property
-    def ahead(self) -> Wait | None:
+    def ahead(self) -> QueueStatus | None:
         """How long this run still waits; None once it may begin or has left."""
         with self._lane._lock:
             if self not in self._lane._waiting:
@@ -208,31 +208,31 @@ class Ticket:
         return math.inf if self._end is None else max(self._end - now, 0.0)
 
 
-_lanes: dict[str, Lane] = {}
+_lanes: dict[str, DeviceQueue] = {}
 _guard = threading.Lock()
 
 
-def lane(name: str) -> Lane:
+def device_queue(name: str) -> DeviceQueue:
     """The lane of a device ("cpu", "cuda:1", "mps") or of the `FILTERS`."""
     name = "cuda:0" if name == "cuda" else name
     with _guard:
         if name not in _lanes:
-            _lanes[name] = Lane(_cores() if name == FILTERS else 1, _in_words(name))
+            _lanes[name] = DeviceQueue(_cores() if name == FILTERS else 1, _in_words(name))
         return _lanes[name]
 
 
-def lane_of(method: Method, device: str) -> Lane:
+def queue_of(method: Method, device: str) -> DeviceQueue:
     """The lane in which a method runs on a device."""
-    return lane(FILTERS if method.family == "classical" else device)
+    return device_queue(FILTERS if method.family == "classical" else device)
 
 
-def least_waiting(devices: Sequence[str]) -> str:
+def shortest_queue(devices: Sequence[str]) -> str:
     """The device on which a run that comes now begins first; the first of equals."""
     if len(devices) == 1:
         return devices[0]
 
     def burden(device: str) -> tuple[float, int]:
-        wait = lane(device).newcomer()
+        wait = device_queue(device).newcomer()
         if wait is None:
             return 0.0, 0
         return math.inf if wait.seconds is None else wait.seconds, wait.ahead

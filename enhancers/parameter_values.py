@@ -7,15 +7,15 @@ from collections.abc import Mapping
 from enhancers.method import ParameterValue
 
 
-def number(params: Mapping[str, ParameterValue], name: str) -> float:
+def as_float(params: Mapping[str, ParameterValue], name: str) -> float:
     """The value of a parameter that is always given, as float."""
-    value = optional(params, name)
+    value = as_float_or_none(params, name)
     if value is None:
         raise TypeError(f"{name} needs a value")
     return value
 
 
-def optional(params: Mapping[str, ParameterValue], name: str) -> float | None:
+def as_float_or_none(params: Mapping[str, ParameterValue], name: str) -> float | None:
     """The value of a parameter that may be automatic (None)."""
     value = params[name]
     if value is None:
@@ -25,6 +25,6 @@ def optional(params: Mapping[str, ParameterValue], name: str) -> float | None:
     return float(value)
 
 
-def whole(params: Mapping[str, ParameterValue], name: str) -> int:
+def as_int(params: Mapping[str, ParameterValue], name: str) -> int:
     """The value of a whole-number parameter that is always given."""
-    return int(number(params, name))
+    return int(as_float(params, name))

@@ -13,7 +13,7 @@ import pytest
 
 from study.accounts.readers import invite
 from study.storage.store import Store
-from tests.support.tiny_study import toy_study
+from tests.support.tiny_study import tiny_study
 
 ROOT = Path(__file__).parents[1]
 CLOSED = "signed in as a reader"
@@ -45,7 +45,7 @@ def program(**settings: str) -> Iterator[str]:
 
 @pytest.fixture(scope="module")
 def study(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Store]:
-    store = toy_study(tmp_path_factory.mktemp("beside") / "study")
+    store = tiny_study(tmp_path_factory.mktemp("beside") / "study")
     yield store
     store.close()
 

@@ -14,7 +14,7 @@ from enhancers import job_queue
 from enhancers.base import Result, Step
 from enhancers.compare import Event, Request, ResultCache, compare, runs, runtime_model
 from enhancers.image import MedicalImage, from_array
-from enhancers.job_queue import Lane, Wait
+from enhancers.job_queue import DeviceQueue, QueueStatus
 from enhancers.method import Modality, ParameterValue
 from enhancers.provenance import PriorFacts
 from enhancers.registry import get
@@ -42,7 +42,7 @@ def fresh_lanes(monkeypatch) -> None:
 
 
 def test_first_come_first_served():
-    lane = Lane()
+    lane = DeviceQueue()
     a, b, c = lane.join(), lane.join(), lane.join()
     assert [ticket.wait(0) for ticket in (a, b, c)] == [True, False, False]
     a.leave()
@@ -52,71 +52,75 @@ def test_first_come_first_served():
 
 
 def test_the_place_and_the_time_follow_what_those_ahead_say(clock):
-    lane = Lane(clock=clock, where="the GPU")
+    lane = DeviceQueue(clock=clock, where="the GPU")
     a, b, c = lane.join(10), lane.join(20), lane.join(30)
     assert a.ahead is None
-    assert b.ahead == Wait(1, 10, "the GPU")
-    assert c.ahead == Wait(2, 30, "the GPU")
-    assert lane.newcomer() == Wait(3, 60, "the GPU")
+    assert b.ahead == QueueStatus(1, 10, "the GPU")
+    assert c.ahead == QueueStatus(2, 30, "the GPU")
+    assert lane.newcomer() == QueueStatus(3, 60, "the GPU")
     clock.now += 4
-    assert c.ahead == Wait(2, 26, "the GPU")
+    assert c.ahead == QueueStatus(2, 26, "the GPU")
     a.report(15)
-    assert c.ahead == Wait(2, 35, "the GPU")
+    assert c.ahead == QueueStatus(2, 35, "the GPU")
     a.report(None)
     clock.now += 5
-    assert c.ahead == Wait(2, 30, "the GPU")
+    assert c.ahead == QueueStatus(2, 30, "the GPU")
     a.leave()
     assert b.ahead is None
-    assert c.ahead == Wait(1, 20, "the GPU")
+    assert c.ahead == QueueStatus(1, 20, "the GPU")
     clock.now += 50
-    assert c.ahead == Wait(1, 0, "the GPU")
+    assert c.ahead == QueueStatus(1, 0, "the GPU")
 
 
 def test_no_time_is_told_where_one_ahead_has_given_none(clock):
-    lane = Lane(clock=clock)
+    lane = DeviceQueue(clock=clock)
     a, b, c = lane.join(), lane.join(5), lane.join(5)
-    assert b.ahead == Wait(1, None)
+    assert b.ahead == QueueStatus(1, None)
     a.report(3)
-    assert c.ahead == Wait(2, 8)
+    assert c.ahead == QueueStatus(2, 8)
     d, e = lane.join(), lane.join()
-    assert d.ahead == Wait(3, 13)
-    assert e.ahead == Wait(4, None)
+    assert d.ahead == QueueStatus(3, 13)
+    assert e.ahead == QueueStatus(4, None)
 
 
 def test_several_places_are_filled_as_they_become_free(clock):
-    lane = Lane(2, clock=clock)
+    lane = DeviceQueue(2, clock=clock)
     a, b = lane.join(10), lane.join(4)
     assert a.wait(0)
     assert b.wait(0)
     c, d, e = lane.join(3), lane.join(9), lane.join(1)
-    assert [ticket.ahead for ticket in (c, d, e)] == [Wait(1, 4), Wait(2, 7), Wait(3, 10)]
+    assert [ticket.ahead for ticket in (c, d, e)] == [
+        QueueStatus(1, 4),
+        QueueStatus(2, 7),
+        QueueStatus(3, 10),
+    ]
     b.leave()
     assert c.wait(0)
-    assert d.ahead == Wait(1, 3)
+    assert d.ahead == QueueStatus(1, 3)
 
 
 def test_whoever_leaves_the_line_is_no_longer_counted(clock):
-    lane = Lane(clock=clock)
+    lane = DeviceQueue(clock=clock)
     a, b, c = lane.join(10), lane.join(20), lane.join(30)
     b.leave()
     b.leave()
     assert not b.wait(0)
     assert b.ahead is None
-    assert c.ahead == Wait(1, 10)
+    assert c.ahead == QueueStatus(1, 10)
     c.leave()
     a.leave()
     assert lane.newcomer() is None
 
 
 def test_an_error_in_a_run_frees_its_place():
-    lane = Lane()
+    lane = DeviceQueue()
     with pytest.raises(ZeroDivisionError), lane.join():
         raise ZeroDivisionError
     assert lane.newcomer() is None
 
 
 def test_joining_only_if_free():
-    lane = Lane()
+    lane = DeviceQueue()
     first = lane.join_if_free()
     assert first is not None
     assert lane.join_if_free() is None
@@ -129,11 +133,11 @@ def test_joining_only_if_free():
 
 def test_a_lane_without_a_place_is_refused():
     with pytest.raises(ValueError, match="not 0"):
-        Lane(0)
+        DeviceQueue(0)
 
 
 def test_many_threads_never_exceed_the_places_and_all_get_their_turn():
-    lane = Lane(3)
+    lane = DeviceQueue(3)
     inside, most, served = 0, 0, 0
     guard = threading.Lock()
 
@@ -167,10 +171,10 @@ def test_many_threads_never_exceed_the_places_and_all_get_their_turn():
 @pytest.mark.parametrize(
     ("wait", "text"),
     [
-        (Wait(2, 35.2), "waiting: 2 ahead, about 35 s"),
-        (Wait(1, 0.2), "waiting: 1 ahead, under 1 s"),
-        (Wait(3, 240), "waiting: 3 ahead, about 4 min"),
-        (Wait(3, None), "waiting: 3 ahead"),
+        (QueueStatus(2, 35.2), "waiting: 2 ahead, about 35 s"),
+        (QueueStatus(1, 0.2), "waiting: 1 ahead, under 1 s"),
+        (QueueStatus(3, 240), "waiting: 3 ahead, about 4 min"),
+        (QueueStatus(3, None), "waiting: 3 ahead"),
     ],
 )
 def test_what_a_waiting_run_is_told(wait, text):
@@ -178,28 +182,28 @@ def test_what_a_waiting_run_is_told(wait, text):
 
 
 def test_each_gpu_and_the_filters_have_a_lane_of_their_own():
-    filters = job_queue.lane_of(get("nlm"), "cuda")
+    filters = job_queue.queue_of(get("nlm"), "cuda")
     assert filters.places >= 2
-    assert job_queue.lane_of(get("tv"), "cpu") is filters
-    assert job_queue.lane_of(get("null_space"), "cuda") is job_queue.lane("cuda:0")
-    assert job_queue.lane_of(get("unimie"), "cuda:1") is job_queue.lane("cuda:1")
-    network = [job_queue.lane(name) for name in ("cpu", "mps", "cuda:0", "cuda:1")]
+    assert job_queue.queue_of(get("tv"), "cpu") is filters
+    assert job_queue.queue_of(get("null_space"), "cuda") is job_queue.device_queue("cuda:0")
+    assert job_queue.queue_of(get("unimie"), "cuda:1") is job_queue.device_queue("cuda:1")
+    network = [job_queue.device_queue(name) for name in ("cpu", "mps", "cuda:0", "cuda:1")]
     assert len({id(lane) for lane in [filters, *network]}) == 5
     assert {lane.places for lane in network} == {1}
-    assert job_queue.lane("cuda:1").where == "GPU 1"
+    assert job_queue.device_queue("cuda:1").where == "GPU 1"
 
 
 def test_a_newcomer_goes_where_it_begins_first():
     gpus = ["cuda:0", "cuda:1", "cuda:2"]
-    assert job_queue.least_waiting(gpus) == "cuda:0"
-    job_queue.lane("cuda:0").join(5)
-    job_queue.lane("cuda:1").join(3)
-    assert job_queue.least_waiting(gpus) == "cuda:2"
-    job_queue.lane("cuda:2").join()
-    assert job_queue.least_waiting(gpus) == "cuda:1"
-    job_queue.lane("cuda:1").join(3)
-    assert job_queue.least_waiting(gpus) == "cuda:0"
-    assert job_queue.least_waiting(["cuda:2"]) == "cuda:2"
+    assert job_queue.shortest_queue(gpus) == "cuda:0"
+    job_queue.device_queue("cuda:0").join(5)
+    job_queue.device_queue("cuda:1").join(3)
+    assert job_queue.shortest_queue(gpus) == "cuda:2"
+    job_queue.device_queue("cuda:2").join()
+    assert job_queue.shortest_queue(gpus) == "cuda:1"
+    job_queue.device_queue("cuda:1").join(3)
+    assert job_queue.shortest_queue(gpus) == "cuda:0"
+    assert job_queue.shortest_queue(["cuda:2"]) == "cuda:2"
 
 
 class Fake:
@@ -246,7 +250,7 @@ def finish(events: Iterator[Event]) -> list[Event]:
 def test_a_run_in_line_says_its_place_and_begins_when_the_one_ahead_ends(fake):
     first, second, third = (asked(seed, "null_space") for seed in range(3))
     assert next(first).wait is None
-    assert next(second).wait == Wait(1, pytest.approx(2.0, abs=0.5), "the CPU")
+    assert next(second).wait == QueueStatus(1, pytest.approx(2.0, abs=0.5), "the CPU")
     event = next(third)
     assert event.wait is not None
     assert event.wait.ahead == 2
@@ -285,7 +289,7 @@ def test_closing_a_waiting_run_leaves_the_line_at_once(fake):
     first.close()
     assert next(event for event in third if event.wait is None).step.note == "step 0"
     third.close()
-    assert job_queue.lane("cpu").newcomer() is None
+    assert job_queue.device_queue("cpu").newcomer() is None
     assert [seed for seed, _ in fake.started] == [0, 2]
 
 
@@ -304,14 +308,14 @@ def test_a_failed_run_gives_its_place_back(fake, monkeypatch):
 
     monkeypatch.setattr(fake, "run", broken)
     assert list(asked(0, "null_space"))[-1].error
-    assert job_queue.lane("cpu").newcomer() is None
+    assert job_queue.device_queue("cpu").newcomer() is None
 
 
 def test_the_place_is_free_before_the_result_is_looked_at(fake):
     events = asked(0, "null_space")
     while not next(events).finished:
         pass
-    assert job_queue.lane("cpu").newcomer() is None
+    assert job_queue.device_queue("cpu").newcomer() is None
     events.close()
 
 

@@ -24,7 +24,7 @@ def test_the_defaults():
     assert settings.max_pixels == 64_000_000
     assert settings.cache_bytes == 2_000_000_000
     assert settings.pixel_store_mb == 1024
-    assert settings.priors_dir == Path(__file__).parents[1] / "assets" / "priors"
+    assert settings.priors_dir == Path(__file__).parents[1] / "assets" / "networks"
 
 
 def test_the_environment_sets_every_kind_of_value(monkeypatch, tmp_path):

@@ -114,10 +114,10 @@ def _failures(folder: Path, device: str) -> tuple[Failure, ...]:
     """Draw the pictures of where each method fails, with a bar."""
     from tqdm.auto import tqdm
 
-    from benchmarks.evidence.failure_cases import SCENES
+    from benchmarks.evidence.failure_cases import FAILURE_CASES
     from benchmarks.evidence.failure_pictures import draw
 
-    bar = tqdm(SCENES, unit="picture", file=sys.stderr, desc="where methods fail")
+    bar = tqdm(FAILURE_CASES, unit="picture", file=sys.stderr, desc="where methods fail")
     return tuple(draw(folder, scene, device) for scene in bar)
 
 

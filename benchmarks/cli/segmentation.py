@@ -14,7 +14,7 @@ from enhancers.cli.common import Device, named_modality
 from enhancers.errors import ParameterError
 
 if TYPE_CHECKING:
-    from benchmarks.segmentation.runs import Plan
+    from benchmarks.segmentation.runs import Experiment
     from benchmarks.segmentation.subjects import Cohort
     from benchmarks.segmentation.tables import Facts
     from benchmarks.segmentation.training import Recipe
@@ -66,7 +66,7 @@ def segmentation(
     degradations = tuple(dict.fromkeys(_words(degradation)))
     for name in degradations:
         variants.damage(name, Modality.OTHER)
-    plan = runs.Plan(
+    plan = runs.Experiment(
         networks=tuple(find(key).key for key in keys),
         methods=variants.methods(_words(methods)),
         seeds=tuple(range(seeds)),
@@ -85,7 +85,7 @@ def segmentation(
     _measure(plan, _facts(plan, _command(asked)), out, work or Path(".runs") / "segmentation")
 
 
-def _measure(plan: Plan, facts: Facts, out: Path, work: Path) -> None:
+def _measure(plan: Experiment, facts: Facts, out: Path, work: Path) -> None:
     """Run with a bar, draw, write the tables and print their summary."""
     from tqdm.auto import tqdm
 
@@ -151,7 +151,7 @@ def _recipe(name: str, epochs: int | None) -> Recipe:
     return Recipe(epochs=epochs or QUICK_EPOCHS, learning_rate=QUICK_RATE, batch=QUICK_BATCH)
 
 
-def _facts(plan: Plan, command: str) -> Facts:
+def _facts(plan: Experiment, command: str) -> Facts:
     from benchmarks.performance import figures
     from benchmarks.segmentation import origin, variants
     from benchmarks.segmentation.networks import NETWORKS, version

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from benchmarks.code_changes import changed
 from benchmarks.evidence.claims import MET, MISSED, NOT_RUN, Finding, findings
 from benchmarks.evidence.measure import PROGRAM
-from benchmarks.evidence.results import PARTS, Evidence, Measured
+from benchmarks.evidence.results import PARTS, Evidence, MeasuredChapter
 from enhancers.evaluation.measures import measure
 from enhancers.evaluation.tables import number, signed
 
@@ -96,7 +96,7 @@ def group_name(group: str) -> str:
     return GROUPS.get(group, group)
 
 
-def images(found: Measured) -> str:
+def images(found: MeasuredChapter) -> str:
     """How many images a chapter was measured on, and of whom where they are somebody's."""
     drawn = found.source == "phantoms"
     counts = {one.images for one in found.images}
@@ -107,7 +107,7 @@ def images(found: Measured) -> str:
     return f"phantoms: {told}" if drawn else told
 
 
-def subjects(found: Measured) -> str:
+def subjects(found: MeasuredChapter) -> str:
     """Of how many subjects the images are, group by group."""
     counts = [str(one.subjects) for one in found.images]
     return f"{listed(counts)} subject{'' if counts == ['1'] else 's'}"

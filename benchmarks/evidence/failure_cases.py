@@ -13,7 +13,7 @@ NONE, GRAIN = "none", "grain"
 
 
 @dataclass(frozen=True)
-class Scene:
+class FailureCase:
     """An image that does not suit a method.
 
     Parameters
@@ -57,21 +57,21 @@ class Scene:
 _PLAIN = (("contrast", False),)
 
 # fmt: off
-SCENES: tuple[Scene, ...] = (
-    Scene(
+FAILURE_CASES: tuple[FailureCase, ...] = (
+    FailureCase(
         "srad",
         "Echo texture is taken for speckle and smoothed away, although it may carry the diagnosis.",
         "A clean echocardiogram, enlarged: nothing was to be removed.",
         "echo", Modality.US, crop=(40, 96, 112),
     ),
-    Scene(
+    FailureCase(
         "n4",
         "A structure that really is brighter on one side is taken for the drift of a coil. Images "
         "of few tissues give it nothing to go by.",
         "The left of this drawn body is darker by nature: what is taken for drift is removed.",
         SHADED, Modality.MR, white=0.1,
     ),
-    Scene(
+    FailureCase(
         "nlm",
         "Noise with a grain of its own, as smooth CT kernels leave it, looks like structure: the "
         "measured σ is too low, and almost nothing is removed. A structure that occurs only once "
@@ -79,35 +79,35 @@ SCENES: tuple[Scene, ...] = (
         "CT with noise of σ 0.08 that is correlated over a few pixels.",
         "ct", Modality.CT, GRAIN, 0.08,
     ),
-    Scene(
+    FailureCase(
         "tv",
         "Smooth shading turns into steps, which may pass for borders, and thin lines of low "
         "contrast lose it in proportion to their thinness.",
         "A fundus with noise of σ 0.1, enlarged: the fine vessels go with the noise.",
         "fundus", Modality.OTHER, "gaussian", 0.1, crop=(40, 40, 112),
     ),
-    Scene(
+    FailureCase(
         "clahe",
         "Noise and speckle are amplified with everything else, equal tissue differs afterwards, "
         "and gray values mean nothing any more: denoise first, and do not measure afterwards.",
         "An echocardiogram with speckle of σ 0.2.",
         "echo", Modality.US, "speckle", 0.2,
     ),
-    Scene(
+    FailureCase(
         "classical",
         "The steps follow the modality: where that is wrong, they fit a noise that is not there. "
         "What the single steps cannot do, the pipeline cannot either.",
         "An MR slice with Rician noise of σ 0.06 that is said to be ultrasound.",
         "cardiac_mr", Modality.US, "rician", 0.06, _PLAIN,
     ),
-    Scene(
+    FailureCase(
         "pseudo_label",
         "The guidance copies the errors of the pseudo-label: where the classical pipeline takes "
         "noise for structure, the network is told to keep it.",
         "MR with noise of σ 0.06 that is correlated over a few pixels.",
         "cardiac_mr", Modality.MR, GRAIN, 0.06, _PLAIN,
     ),
-    Scene(
+    FailureCase(
         "null_space",
         "The likeliest image is a smooth one: what is fainter than the noise goes with it, while "
         "PSNR rises. On speckle, streaks or a blur that is no block mean the model is wrong; and "
@@ -116,7 +116,7 @@ SCENES: tuple[Scene, ...] = (
         DISCS, Modality.OTHER, "gaussian", 0.1, (("sigma", 0.1),), white=0.1,
         measures=("psnr", "detectability"),
     ),
-    Scene(
+    FailureCase(
         "unimie",
         "An image that is dark because the anatomy is gets brightened all the same, and gray "
         "values such as Hounsfield units lose their meaning.",

@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from benchmarks.evidence.failure_cases import DISCS, GRAIN, NONE, SHADED, Scene
+from benchmarks.evidence.failure_cases import DISCS, GRAIN, NONE, SHADED, FailureCase
 from benchmarks.evidence.results import Failure, Judged, Plot, rounded
 from enhancers import compare, registry
 from enhancers.colour import luminance
 from enhancers.degrade import degrade
 from enhancers.evaluation import measures, texture
 from enhancers.evaluation.cases import HELD_OUT_SEED
-from enhancers.evaluation.problem import Case
+from enhancers.evaluation.problem import TestImage
 from enhancers.image import Pixels, from_array
 from enhancers.phantoms import phantom
 
@@ -33,7 +33,7 @@ DARKER, BORDER = 0.55, 20.0
 """Of the shaded MR slice: the left against the right, and the width of the border in pixels."""
 
 
-def draw(folder: Path, scene: Scene, device: str) -> Failure:
+def draw(folder: Path, scene: FailureCase, device: str) -> Failure:
     """Run a scene and draw it as ``fails-METHOD.png``: truth, given, result, error."""
     case = _truth(scene)
     given = _damaged(scene, case.truth)
@@ -52,14 +52,14 @@ def draw(folder: Path, scene: Scene, device: str) -> Failure:
     )  # fmt: skip
 
 
-def _truth(scene: Scene) -> Case:
+def _truth(scene: FailureCase) -> TestImage:
     if scene.truth == DISCS:
         return texture.disc_case(SEED, side=SIDE)
     kind = "cardiac_mr" if scene.truth == SHADED else scene.truth
     pixels = luminance(phantom(kind, size=SIDE, seed=SEED).pixels)
     if scene.truth == SHADED:
         pixels = pixels * _shade()
-    return Case(scene.truth, scene.said, pixels)
+    return TestImage(scene.truth, scene.said, pixels)
 
 
 def _shade() -> Pixels:
@@ -69,7 +69,7 @@ def _shade() -> Pixels:
     return np.asarray(shade, np.float32)[None, :]
 
 
-def _damaged(scene: Scene, truth: Pixels) -> Pixels:
+def _damaged(scene: FailureCase, truth: Pixels) -> Pixels:
     if scene.damage == NONE:
         return truth
     if scene.damage == GRAIN:
@@ -87,7 +87,7 @@ def _grained(truth: Pixels, level: float) -> Pixels:
     return np.asarray(noisy.clip(0, 1), np.float32)
 
 
-def _judged(key: str, case: Case, given: Pixels, result: Pixels) -> Judged:
+def _judged(key: str, case: TestImage, given: Pixels, result: Pixels) -> Judged:
     """A measure before and after; none before where nothing was damaged."""
     before, after = (measures.score(one, case, [key])[0].value for one in (given, result))
     assert after is not None, key
@@ -95,14 +95,14 @@ def _judged(key: str, case: Case, given: Pixels, result: Pixels) -> Judged:
     return Judged(key, None if untouched or before is None else rounded(before), rounded(after))
 
 
-def _cropped(scene: Scene, pixels: Pixels) -> Pixels:
+def _cropped(scene: FailureCase, pixels: Pixels) -> Pixels:
     if scene.crop is None:
         return pixels
     row, column, side = scene.crop
     return pixels[row : row + side, column : column + side]
 
 
-def _figure(scene: Scene, panels: tuple[Pixels, ...]) -> Figure:
+def _figure(scene: FailureCase, panels: tuple[Pixels, ...]) -> Figure:
     from matplotlib.figure import Figure
 
     truth, _, result = panels

@@ -6,12 +6,12 @@ from collections.abc import Iterator
 
 from benchmarks.evidence.chapters import CHAPTERS, FAILURES
 from benchmarks.evidence.claim_text import group_name
-from benchmarks.evidence.failure_cases import SCENES, Scene
-from benchmarks.evidence.results import Evidence, Judged, Measured
+from benchmarks.evidence.failure_cases import FAILURE_CASES, FailureCase
+from benchmarks.evidence.results import Evidence, Judged, MeasuredChapter
 from enhancers import registry
 from enhancers.evaluation.measures import measure
 from enhancers.evaluation.protocols import protocol
-from enhancers.evaluation.summary import ALL, Line
+from enhancers.evaluation.summary import ALL, FigureLine
 from enhancers.evaluation.tables import number
 from enhancers.evaluation.variants import SWEEPS
 
@@ -25,7 +25,7 @@ def as_lines(evidence: Evidence) -> Iterator[str]:
     """The chapter: a picture for every method, then what was below the untouched image."""
     yield from ("## Where each method fails", "", "```", COMMAND, "```", "")
     stored = {one.method: one for one in evidence.failures}
-    for scene in SCENES:
+    for scene in FAILURE_CASES:
         yield from (f"### {registry.get(scene.method).label}", "", scene.sentence, "")
         found = stored.get(scene.method)
         if found is None:
@@ -36,7 +36,7 @@ def as_lines(evidence: Evidence) -> Iterator[str]:
     yield from _below(evidence)
 
 
-def _told(one: Judged, scene: Scene) -> str:
+def _told(one: Judged, scene: FailureCase) -> str:
     name, _, unit = measure(one.measure).label.partition(" (")
     unit = f" {unit.rstrip(')')}" if unit else ""
     after = f"{number(one.after, one.measure)}{unit}"
@@ -60,9 +60,9 @@ def _below(evidence: Evidence) -> Iterator[str]:
     yield from ("|---|---|---|---|---|---|", *rows, "")
 
 
-def _rows(title: str, chapter: Measured) -> Iterator[str]:
+def _rows(title: str, chapter: MeasuredChapter) -> Iterator[str]:
     several = any(line.group != ALL for line in chapter.lines)
-    places: dict[tuple[str, str], dict[str, list[Line]]] = {}
+    places: dict[tuple[str, str], dict[str, list[FigureLine]]] = {}
     for line in chapter.lines:
         if not several or line.group != ALL:
             own = places.setdefault((line.condition, line.group), {})
@@ -85,7 +85,7 @@ def _as_it_is(candidate: str) -> bool:
     return name.partition(":")[0] in KEYS and (not given or name in SWEEPS)
 
 
-def _row(lines: list[Line], given: list[Line], place: str, group: str) -> Iterator[str]:
+def _row(lines: list[FigureLine], given: list[FigureLine], place: str, group: str) -> Iterator[str]:
     """The first measure that both have, where the method is the worse one in it."""
     untouched = {line.measure: line.mean for line in given}
     for line in lines:

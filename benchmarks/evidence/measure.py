@@ -14,10 +14,10 @@ from benchmarks.evidence.chapters import Chapter
 from benchmarks.evidence.results import (
     PARTS,
     Cost,
-    Images,
+    ImageCount,
     Material,
-    Measured,
-    Network,
+    MeasuredChapter,
+    TrainedNetwork,
     Training,
     kept,
     kept_comparisons,
@@ -25,12 +25,12 @@ from benchmarks.evidence.results import (
 )
 from benchmarks.performance import figures
 from enhancers.evaluation.cases import PHANTOMS, read_cases
-from enhancers.evaluation.conditions import pose
+from enhancers.evaluation.conditions import degraded_case
 from enhancers.evaluation.methods_under_test import chosen
-from enhancers.evaluation.problem import Case
+from enhancers.evaluation.problem import TestImage
 from enhancers.evaluation.protocols import protocol
-from enhancers.evaluation.runs import Plan
-from enhancers.evaluation.store import Row
+from enhancers.evaluation.runs import RunPlan
+from enhancers.evaluation.store import ResultRow
 from enhancers.evaluation.summary import Summary
 
 EMBEDDED = ("pixel", "latent")
@@ -43,7 +43,7 @@ class Prepared:
     """A chapter with its images read: what can be refused has been refused."""
 
     chapter: Chapter
-    plan: Plan
+    plan: RunPlan
     source: str
     command: str
 
@@ -82,16 +82,18 @@ def prepare(
         strict=True, needs_mask=asked.needs_mask, needs_neighbours=asked.needs_neighbours,
         tell=tell,
     )  # fmt: skip
-    plan = Plan(asked, tuple(cases), tuple(chosen(asked, chapter.methods)), chapter.seeds, device)
+    plan = RunPlan(
+        asked, tuple(cases), tuple(chosen(asked, chapter.methods)), chapter.seeds, device
+    )
     source = "phantoms" if where == PHANTOMS else "images"
     return Prepared(chapter, plan, source, command(chapter, data, limit))
 
 
-def measured(prepared: Prepared, rows: Sequence[Row], summary: Summary) -> Measured:
+def measured(prepared: Prepared, rows: Sequence[ResultRow], summary: Summary) -> MeasuredChapter:
     """A chapter's rows as they are stored."""
     plan = prepared.plan
     facts = figures.report(prepared.chapter.title, prepared.command, plan.device, [])
-    return Measured(
+    return MeasuredChapter(
         key=prepared.chapter.key,
         protocol=plan.protocol.key,
         subject=summary.subject,
@@ -115,19 +117,19 @@ def measured(prepared: Prepared, rows: Sequence[Row], summary: Summary) -> Measu
     )
 
 
-def _images(cases: Sequence[Case]) -> tuple[Images, ...]:
+def _images(cases: Sequence[TestImage]) -> tuple[ImageCount, ...]:
     return tuple(
-        Images(group, len(own), len({case.subject for case in own}))
+        ImageCount(group, len(own), len({case.subject for case in own}))
         for group in dict.fromkeys(case.group for case in cases)
         for own in [[case for case in cases if case.group == group]]
     )
 
 
-def _weights(plan: Plan) -> tuple[tuple[str, str], ...]:
+def _weights(plan: RunPlan) -> tuple[tuple[str, str], ...]:
     """The networks that the candidates sample from, by the first image of every condition."""
     found: dict[str, str] = {}
     for condition in plan.protocol.conditions:
-        _, degraded = pose(plan.cases[0], condition)
+        _, degraded = degraded_case(plan.cases[0], condition)
         for one in plan.candidates:
             if one.suits(condition.task) and (identity := one.prior(degraded, condition.task)):
                 key, _, digest = identity.partition(":")
@@ -135,7 +137,7 @@ def _weights(plan: Plan) -> tuple[tuple[str, str], ...]:
     return tuple(sorted(found.items()))
 
 
-def _costs(rows: Sequence[Row], summary: Summary) -> tuple[Cost, ...]:
+def _costs(rows: Sequence[ResultRow], summary: Summary) -> tuple[Cost, ...]:
     shown = dict.fromkeys((line.candidate, line.label) for line in summary.lines if line.shown)
     found = []
     for candidate, label in shown:
@@ -147,17 +149,17 @@ def _costs(rows: Sequence[Row], summary: Summary) -> tuple[Cost, ...]:
     return tuple(found)
 
 
-def networks() -> tuple[Network, ...]:
+def networks() -> tuple[TrainedNetwork, ...]:
     """The embedded networks as they are now, from their training records."""
     return tuple(_network(key) for key in EMBEDDED)
 
 
-def _network(key: str) -> Network:
+def _network(key: str) -> TrainedNetwork:
     from enhancers.networks.load import identity
-    from enhancers.networks.lookup import prior
+    from enhancers.networks.lookup import network_entry
 
-    record = json.loads((prior(key).folder / "training.json").read_text(encoding="utf-8"))
-    return Network(
+    record = json.loads((network_entry(key).folder / "training.json").read_text(encoding="utf-8"))
+    return TrainedNetwork(
         key=key,
         digest=identity(key).partition(":")[2],
         batch=int(record["batch"]),

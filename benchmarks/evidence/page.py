@@ -18,7 +18,7 @@ from benchmarks.evidence.claim_text import (
     subjects,
 )
 from benchmarks.evidence.measure import command
-from benchmarks.evidence.results import PARTS, Evidence, Material, Measured
+from benchmarks.evidence.results import PARTS, Evidence, Material, MeasuredChapter
 from enhancers.evaluation.plots import PANELS
 from enhancers.evaluation.protocols import Condition, protocol
 from enhancers.evaluation.summary import Summary
@@ -126,7 +126,7 @@ def _chapter(chapter: Chapter, evidence: Evidence) -> Iterator[str]:
         yield from ("### Not measured", "", *(f"- {line}" for line in found.failed), "")
 
 
-def _circumstances(found: Measured) -> Iterator[str]:
+def _circumstances(found: MeasuredChapter) -> Iterator[str]:
     drawn = found.source == "phantoms"
     told = images(found) if drawn else f"images: {images(found)}, of {subjects(found)}"
     seeds = f"{found.seeds} seed{'' if found.seeds == 1 else 's'}"
@@ -136,7 +136,7 @@ def _circumstances(found: Measured) -> Iterator[str]:
     yield from (f"Run {found.when}: {found.machine}. {versions}.", "")
 
 
-def _outdated(found: Measured, evidence: Evidence) -> Iterator[str]:
+def _outdated(found: MeasuredChapter, evidence: Evidence) -> Iterator[str]:
     """Whether networks or code are other ones since."""
     now = {network.key: network.digest for network in evidence.networks}
     if any(now.get(key, digest) != digest for key, digest in found.weights):
@@ -148,7 +148,7 @@ def _outdated(found: Measured, evidence: Evidence) -> Iterator[str]:
 
 
 def _condition(
-    condition: Condition, found: Measured, summary: Summary, chapter: Chapter
+    condition: Condition, found: MeasuredChapter, summary: Summary, chapter: Chapter
 ) -> Iterator[str]:
     shown = summary.of(condition.key)
     if not shown:

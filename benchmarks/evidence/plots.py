@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from benchmarks.evidence.results import Plot
 from enhancers.evaluation import plots
 from enhancers.evaluation.protocols import Condition, Protocol
-from enhancers.evaluation.store import Row
+from enhancers.evaluation.store import ResultRow
 from enhancers.evaluation.summary import Summary
 
 if TYPE_CHECKING:
@@ -27,7 +27,9 @@ TEXTS = {
 """What the figures of `enhancers.evaluation.plots` show, by the last word of their names."""
 
 
-def draw(folder: Path, prefix: str, rows: Sequence[Row], summary: Summary) -> tuple[Plot, ...]:
+def draw(
+    folder: Path, prefix: str, rows: Sequence[ResultRow], summary: Summary
+) -> tuple[Plot, ...]:
     """Draw the figures of a chapter as ``prefix-condition-kind.png``."""
     import matplotlib as mpl
 

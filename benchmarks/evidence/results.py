@@ -13,7 +13,7 @@ from pydantic import TypeAdapter, ValidationError
 from benchmarks.code_changes import Pairs, Part
 from enhancers.errors import ReadingRoomError
 from enhancers.evaluation.statistics import Interval
-from enhancers.evaluation.summary import Comparison, Line
+from enhancers.evaluation.summary import Comparison, FigureLine
 
 NAME = "evidence.json"
 PARTS = (
@@ -29,7 +29,7 @@ WIDTH = 600
 
 
 @dataclass(frozen=True)
-class Images:
+class ImageCount:
     """So many images of so many subjects."""
 
     group: str
@@ -58,7 +58,7 @@ class Plot:
 
 
 @dataclass(frozen=True)
-class Measured:
+class MeasuredChapter:
     """A chapter that was run.
 
     Parameters
@@ -74,10 +74,10 @@ class Measured:
     code : tuple of (method, digest)
         What made the figures: see `benchmarks.code_changes`, with `PARTS`.
     seeds : int
-    images : tuple of Images
+    images : tuple of ImageCount
     failed : tuple of str
         What could not be measured, and why.
-    lines : tuple of Line
+    lines : tuple of FigureLine
         The figures of the candidates that the summary shows, for all groups and for each.
     comparisons : tuple of Comparison
     costs : tuple of Cost
@@ -95,9 +95,9 @@ class Measured:
     weights: tuple[tuple[str, str], ...]
     code: Pairs
     seeds: int
-    images: tuple[Images, ...]
+    images: tuple[ImageCount, ...]
     failed: tuple[str, ...] = ()
-    lines: tuple[Line, ...] = ()
+    lines: tuple[FigureLine, ...] = ()
     comparisons: tuple[Comparison, ...] = ()
     costs: tuple[Cost, ...] = ()
     plots: tuple[Plot, ...] = ()
@@ -124,7 +124,7 @@ class Material:
 
 
 @dataclass(frozen=True)
-class Network:
+class TrainedNetwork:
     """An embedded network as it ships now: whose weights, made how, of what."""
 
     key: str
@@ -156,15 +156,15 @@ class Failure:
 class Evidence:
     """All that is known."""
 
-    chapters: tuple[Measured, ...] = ()
-    networks: tuple[Network, ...] = ()
+    chapters: tuple[MeasuredChapter, ...] = ()
+    networks: tuple[TrainedNetwork, ...] = ()
     failures: tuple[Failure, ...] = ()
 
-    def chapter(self, key: str) -> Measured | None:
+    def chapter(self, key: str) -> MeasuredChapter | None:
         """The chapter with this key, None where it was not run."""
         return next((one for one in self.chapters if one.key == key), None)
 
-    def with_chapter(self, fresh: Measured, order: tuple[str, ...]) -> Evidence:
+    def with_chapter(self, fresh: MeasuredChapter, order: tuple[str, ...]) -> Evidence:
         """With a chapter put in its place; those that ``order`` does not name are dropped."""
         own = {one.key: one for one in self.chapters} | {fresh.key: fresh}
         return replace(self, chapters=tuple(own[key] for key in order if key in own))
@@ -219,7 +219,7 @@ def _text(value: Any, indent: str) -> str:
     return f"{opened}\n{deeper}{inner}\n{indent}{closed}"
 
 
-def kept(lines: tuple[Line, ...]) -> tuple[Line, ...]:
+def kept(lines: tuple[FigureLine, ...]) -> tuple[FigureLine, ...]:
     """The figures that the summary shows, to so many digits; an infinite one is none."""
     return tuple(
         replace(

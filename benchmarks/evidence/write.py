@@ -13,13 +13,13 @@ from benchmarks.evidence.measure import Prepared, measured
 from benchmarks.evidence.results import Evidence
 from enhancers.errors import ReadingRoomError
 from enhancers.evaluation import report
-from enhancers.evaluation.store import Row
+from enhancers.evaluation.store import ResultRow
 
 PAGE = "evidence.md"
 BEGIN, END = "<!-- evidence:begin -->", "<!-- evidence:end -->"
 
 
-def add(folder: Path, prepared: Prepared, rows: Sequence[Row], work: Path) -> Evidence:
+def add(folder: Path, prepared: Prepared, rows: Sequence[ResultRow], work: Path) -> Evidence:
     """Add a chapter to the evidence of ``folder``; ``work`` gets all that `quality` writes."""
     summary = report.write(work, prepared.plan, rows)
     folder.mkdir(parents=True, exist_ok=True)

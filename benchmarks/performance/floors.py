@@ -8,7 +8,7 @@ from functools import partial
 
 import numpy as np
 
-from benchmarks.performance.held_out import Case, Table, enhance, fitted
+from benchmarks.performance.held_out import HeldOutImage, Table, enhance, fitted
 from enhancers.degrade import degrade
 
 SEEDS = 4
@@ -36,7 +36,7 @@ class Floor:
 Progress = Callable[[str], None]
 
 
-def denoising(cases: list[Case], device: str, tick: Progress) -> tuple[Table, list[Floor]]:
+def denoising(cases: list[HeldOutImage], device: str, tick: Progress) -> tuple[Table, list[Floor]]:
     """Gaussian noise of σ = 0.1, clipped, σ given: DDNM against NLM and TV at their best."""
     from skimage.restoration import denoise_nl_means, denoise_tv_chambolle
 
@@ -67,7 +67,9 @@ def denoising(cases: list[Case], device: str, tick: Progress) -> tuple[Table, li
     return table, floors
 
 
-def enlargement(cases: list[Case], device: str, tick: Progress) -> tuple[Table, list[Floor]]:
+def enlargement(
+    cases: list[HeldOutImage], device: str, tick: Progress
+) -> tuple[Table, list[Floor]]:
     """Block-mean downsampling by 4: DDNM against bicubic and Lanczos."""
     import cv2
 
@@ -93,7 +95,7 @@ def enlargement(cases: list[Case], device: str, tick: Progress) -> tuple[Table, 
     return table, floors
 
 
-def round_trip(cases: list[Case], device: str, tick: Progress) -> tuple[Table, list[Floor]]:
+def round_trip(cases: list[HeldOutImage], device: str, tick: Progress) -> tuple[Table, list[Floor]]:
     """Decode(encode(x)) of the latent prior."""
     import torch
 
@@ -114,7 +116,7 @@ def round_trip(cases: list[Case], device: str, tick: Progress) -> tuple[Table, l
     ]
 
 
-def hybrid(cases: list[Case], device: str, tick: Progress) -> tuple[Table, list[Floor]]:
+def hybrid(cases: list[HeldOutImage], device: str, tick: Progress) -> tuple[Table, list[Floor]]:
     """The hybrid without its contrast step against its own pseudo-label."""
     kinds = {"us": ("speckle", (0.1, 0.3)), "mr": ("rician", (0.02, 0.04))}
     table = Table()
@@ -138,7 +140,7 @@ def hybrid(cases: list[Case], device: str, tick: Progress) -> tuple[Table, list[
     ]  # fmt: skip
 
 
-def exposure(cases: list[Case], device: str, tick: Progress) -> tuple[Table, list[Floor]]:
+def exposure(cases: list[HeldOutImage], device: str, tick: Progress) -> tuple[Table, list[Floor]]:
     """Under-exposure by 0.3 with a smooth mask: UniMIE against the input, both fitted."""
     table = Table()
     for case in cases:
@@ -155,7 +157,7 @@ def exposure(cases: list[Case], device: str, tick: Progress) -> tuple[Table, lis
     ]  # fmt: skip
 
 
-STAGES: Mapping[str, Callable[[list[Case], str, Progress], tuple[Table, list[Floor]]]] = {
+STAGES: Mapping[str, Callable[[list[HeldOutImage], str, Progress], tuple[Table, list[Floor]]]] = {
     "autoencoder": round_trip,
     "hybrid": hybrid,
     "denoise": denoising,
@@ -165,7 +167,10 @@ STAGES: Mapping[str, Callable[[list[Case], str, Progress], tuple[Table, list[Flo
 
 
 def floors(
-    cases: list[Case], device: str, only: tuple[str, ...] = (), tick: Progress = lambda _: None
+    cases: list[HeldOutImage],
+    device: str,
+    only: tuple[str, ...] = (),
+    tick: Progress = lambda _: None,
 ) -> Iterator[tuple[str, Table, list[Floor]]]:
     """Measure stage after stage: (name, table of scores, floors)."""
     for name, stage in STAGES.items():

@@ -28,7 +28,7 @@ Score = tuple[float, float]
 
 
 @dataclass(frozen=True, eq=False)
-class Case:
+class HeldOutImage:
     """A clean image and where it belongs."""
 
     group: str
@@ -45,7 +45,7 @@ class Case:
         return from_array(pixels, self.modality)
 
 
-def validation_cases(folder: Path | None, each: int) -> list[Case]:
+def validation_cases(folder: Path | None, each: int) -> list[HeldOutImage]:
     """``each`` evenly spread held-out images of every group, or phantoms without a folder.
 
     Raises
@@ -61,7 +61,7 @@ def validation_cases(folder: Path | None, each: int) -> list[Case]:
     return [case for group in GROUPS for case in _group_cases(corpus, group, each)]
 
 
-def _group_cases(corpus: Corpus, group: str, each: int) -> list[Case]:
+def _group_cases(corpus: Corpus, group: str, each: int) -> list[HeldOutImage]:
     images = corpus.validation.get(group)
     if images is None or len(images) < each:
         found = 0 if images is None else len(images)
@@ -71,17 +71,17 @@ def _group_cases(corpus: Corpus, group: str, each: int) -> list[Case]:
         )
     picked = np.linspace(0, len(images) - 1, each).round().astype(int)
     return [
-        Case(group, images[index].astype(np.float32) / np.float32(255), number)
+        HeldOutImage(group, images[index].astype(np.float32) / np.float32(255), number)
         for number, index in enumerate(picked)
     ]
 
 
-def _phantom_cases(each: int) -> list[Case]:
+def _phantom_cases(each: int) -> list[HeldOutImage]:
     from enhancers.colour import luminance
     from enhancers.phantoms import phantom
 
     return [
-        Case(group, luminance(phantom(kind, size=256, seed=HELD_OUT_SEED + n).pixels), n)
+        HeldOutImage(group, luminance(phantom(kind, size=256, seed=HELD_OUT_SEED + n).pixels), n)
         for group, kind in PHANTOMS.items()
         for n in range(each)
     ]
@@ -100,7 +100,7 @@ def score(pixels: Pixels, truth: Pixels) -> Score:
 
 
 def enhance(
-    case: Case, pixels: Pixels, key: str, device: str, seed: int, **given: ParameterValue
+    case: HeldOutImage, pixels: Pixels, key: str, device: str, seed: int, **given: ParameterValue
 ) -> Pixels:
     """The result of a method on degraded pixels."""
     image = case.image(pixels)
@@ -117,7 +117,7 @@ class Table:
     def __init__(self) -> None:
         self.scores: dict[str, dict[str, list[Score]]] = defaultdict(lambda: defaultdict(list))
 
-    def add(self, name: str, case: Case, pixels: Pixels) -> None:
+    def add(self, name: str, case: HeldOutImage, pixels: Pixels) -> None:
         """Score one result."""
         self.scores[name][case.group].append(score(np.clip(pixels, 0, 1), case.truth))
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from enhancers.networks.catalog import Part
-from enhancers.networks.lookup import prior
+from enhancers.networks.lookup import network_entry
 
 if TYPE_CHECKING:
     from enhancers.networks.guided_diffusion_layout import Architecture
@@ -42,7 +42,7 @@ def write_guided(key: str, folder: Path) -> None:
     from enhancers.networks.guided_diffusion import save_folder
     from enhancers.networks.guided_diffusion_layout import unet
 
-    save_folder(unet(guided(key)), prior(key).schedule, folder)
+    save_folder(unet(guided(key)), network_entry(key).schedule, folder)
 
 
 def stable_diffusion(vocabulary: int) -> dict[Part, Any]:
@@ -73,7 +73,7 @@ def write_stable_diffusion(key: str, folder: Path) -> None:
 
     for part, module in stable_diffusion(len(TOKENS)).items():
         module.half().save_pretrained(folder / part, variant="fp16")
-    schedule = prior(key).schedule
+    schedule = network_entry(key).schedule
     DDIMScheduler(
         beta_start=schedule.start, beta_end=schedule.end, beta_schedule=schedule.name,
         clip_sample=False, set_alpha_to_one=False, steps_offset=1,

@@ -10,7 +10,7 @@ from statistics import median
 
 import numpy as np
 
-from benchmarks.performance.figures import Line, failed
+from benchmarks.performance.figures import FigureLine, failed
 from benchmarks.performance.loops import ROUNDS, Loop, loaded, measure
 from benchmarks.performance.random_networks import WRITERS, Writer, stand_ins
 from enhancers import devices
@@ -32,7 +32,7 @@ WHOLE_HYBRID: Mapping[str, ParameterValue] = {"steps": 10, "strength": 1.0}
 
 
 @dataclass(frozen=True)
-class Case:
+class SpeedCase:
     """A method on an image of a side and modality, with parameters.
 
     ``most`` is how many seconds it may take on an H200; None where nothing is required.
@@ -50,25 +50,36 @@ class Case:
         return noisy(self.modality, self.side)
 
 
-def embedded(quick: bool) -> tuple[Case, ...]:
+def embedded(quick: bool) -> tuple[SpeedCase, ...]:
     """The embedded priors; ``quick`` shrinks images and steps, for a test of the command."""
     side, large, steps = (64, 256, 3) if quick else (256, 512, 6)
     return (
-        Case("DDNM", "null_space", Modality.CT, side, {"sigma": 0.3}),
-        Case("UniMIE", "unimie", Modality.CT, large, {"steps": steps}),
-        Case("Hybrid", "pseudo_label", Modality.US, side, WHOLE_HYBRID),
+        SpeedCase("DDNM", "null_space", Modality.CT, side, {"sigma": 0.3}),
+        SpeedCase("UniMIE", "unimie", Modality.CT, large, {"steps": steps}),
+        SpeedCase("Hybrid", "pseudo_label", Modality.US, side, WHOLE_HYBRID),
     )
 
 
 PUBLISHED = (
-    Case("Hybrid on SD 1.5", "pseudo_label", Modality.US, 256, {"prior": "sd15", **WHOLE_HYBRID},
-         0.3),
-    Case("DDNM on the CT DDPM", "null_space", Modality.CT, 512,
-         {"prior": "ct-abdomen", "sigma": 0.3}, 0.12),
-    Case("UniMIE on ADM-256", "unimie", Modality.MR, 512, {"prior": "adm256", "steps": 100}, 12.0),
-    Case("DDNM on ADM-256", "null_space", Modality.MR, 256, {"prior": "adm256", "sigma": 0.3}),
-    Case("UniMIE on the CT DDPM", "unimie", Modality.CT, 512, {"prior": "ct-abdomen", "steps": 20}),
-)  # fmt: skip
+    SpeedCase(
+        "Hybrid on SD 1.5", "pseudo_label", Modality.US, 256, {"prior": "sd15", **WHOLE_HYBRID}, 0.3
+    ),
+    SpeedCase(
+        "DDNM on the CT DDPM",
+        "null_space",
+        Modality.CT,
+        512,
+        {"prior": "ct-abdomen", "sigma": 0.3},
+        0.12,
+    ),
+    SpeedCase(
+        "UniMIE on ADM-256", "unimie", Modality.MR, 512, {"prior": "adm256", "steps": 100}, 12.0
+    ),
+    SpeedCase("DDNM on ADM-256", "null_space", Modality.MR, 256, {"prior": "adm256", "sigma": 0.3}),
+    SpeedCase(
+        "UniMIE on the CT DDPM", "unimie", Modality.CT, 512, {"prior": "ct-abdomen", "steps": 20}
+    ),
+)
 """Every method on every network it can sample from; that for heart MR is built as that for CT."""
 
 
@@ -85,7 +96,7 @@ def noisy(modality: Modality, side: int) -> MedicalImage:
 
 def speed(
     device: str, *, quick: bool = False, writers: Mapping[str, Writer] = WRITERS
-) -> Iterator[Line]:
+) -> Iterator[FigureLine]:
     """Every figure as soon as it is measured."""
     yield from _embedded_lines(device, quick)
     yield from _kernels(device, quick)
@@ -96,7 +107,7 @@ def speed(
         yield _slices(device if on_gpu else None)
 
 
-def _embedded_lines(device: str, quick: bool) -> Iterator[Line]:
+def _embedded_lines(device: str, quick: bool) -> Iterator[FigureLine]:
     most = ON_CPU if devices.device_type(device) == "cpu" else None
     for case in embedded(quick):
         image = case.image()
@@ -104,28 +115,28 @@ def _embedded_lines(device: str, quick: bool) -> Iterator[Line]:
         name = f"{case.name} {case.side}x{case.side}, embedded: loop / bare network"
         yield _ratio_line(name, loop, most)
         if loop.work is not None:
-            yield Line(f"{name}, in processor time", loop.work, most)
+            yield FigureLine(f"{name}, in processor time", loop.work, most)
         if case.key == "null_space":
-            yield Line(
+            yield FigureLine(
                 "DDNM σ = 0.30: network calls, where the published schedule makes 100",
                 loop.result.calls, 20,
             )  # fmt: skip
         if case.key == "unimie" and not quick:
-            yield Line(
+            yield FigureLine(
                 "UniMIE 512x512: patches a step, where the published code evaluates 16",
                 loop.images, 9, detail=f"{loop.largest} in one call",
             )  # fmt: skip
 
 
-def _ratio_line(name: str, loop: Loop, most: float | None) -> Line:
+def _ratio_line(name: str, loop: Loop, most: float | None) -> FigureLine:
     detail = f"{loop.calls} calls: {loop.seconds:.3g} s against {loop.bare:.3g} s"
-    return Line(name, loop.ratio, most, detail=detail)
+    return FigureLine(name, loop.ratio, most, detail=detail)
 
 
-def _kernels(device: str, quick: bool) -> Iterator[Line]:
+def _kernels(device: str, quick: bool) -> Iterator[FigureLine]:
     """The embedded network on kernels of our own against torch, in turns in the same moments."""
     side = 64 if quick else 256
-    line = Line(f"Embedded pixel network {side}x{side}: one forward / torch's", None, 0.5)
+    line = FigureLine(f"Embedded pixel network {side}x{side}: one forward / torch's", None, 0.5)
     if devices.device_type(device) != "cpu":
         yield failed(line, "concerns the CPU: --device cpu")
         return
@@ -151,7 +162,7 @@ def _kernels(device: str, quick: bool) -> Iterator[Line]:
         (f"{line.name}, in processor time on one thread", works),
     ):
         detail = f"at best {min(ours):.3g} s against {min(theirs):.3g} s"
-        yield Line(name, min(ours) / min(theirs), line.required, detail=detail)
+        yield FigureLine(name, min(ours) / min(theirs), line.required, detail=detail)
 
 
 def in_turns(
@@ -170,14 +181,14 @@ def in_turns(
     return taken[0][1:], taken[1][1:]
 
 
-def _published_lines(case: Case, device: str | None) -> Iterator[Line]:
+def _published_lines(case: SpeedCase, device: str | None) -> Iterator[FigureLine]:
     """The loop against the network, and the seconds it takes; None: there is no GPU."""
     title = f"{case.name} {case.side}x{case.side}"
-    ratio = Line(f"{title}: loop / bare network", None, ON_GPU)
+    ratio = FigureLine(f"{title}: loop / bare network", None, ON_GPU)
     # Of DDNM the calls are what the requirement is about; estimating the noise stands before them.
     within = case.key == "null_space"
     what = "sampling loop" if within else "whole run"
-    whole = Line(f"{title}: {what}", None, case.most, "s")
+    whole = FigureLine(f"{title}: {what}", None, case.most, "s")
     if device is None:
         yield failed(ratio, NEEDS_GPU)
         yield failed(whole, NEEDS_GPU)
@@ -191,12 +202,12 @@ def _published_lines(case: Case, device: str | None) -> Iterator[Line]:
         detail = f"{loop.result.calls} calls; peak memory {peak:.1f} GiB"
         if within:
             detail += f"; whole run {seconds:.3g} s"
-        yield Line(whole.name, sampling, whole.required, whole.unit, detail)
+        yield FigureLine(whole.name, sampling, whole.required, whole.unit, detail)
     except ReadingRoomError as error:
         yield failed(whole, error)
 
 
-def _whole_runs(case: Case, image: MedicalImage, device: str) -> tuple[float, float]:
+def _whole_runs(case: SpeedCase, image: MedicalImage, device: str) -> tuple[float, float]:
     """Median seconds of a run, everything included, and the peak of the GPU's memory in GiB."""
     params = resolve(case.key, image.modality, {**case.given, "preview_every": 100})
     _forget_peak(device)
@@ -223,9 +234,9 @@ def _peak(device: str) -> float:
     return torch.cuda.max_memory_allocated(device) / 2**30
 
 
-def _slices(device: str | None) -> Line:
+def _slices(device: str | None) -> FigureLine:
     """One call on a batch of slices."""
-    line = Line(f"CT DDPM: one call on {SLICES} slices of {SLICE}x{SLICE}", None, None, "s")
+    line = FigureLine(f"CT DDPM: one call on {SLICES} slices of {SLICE}x{SLICE}", None, None, "s")
     if device is None:
         return failed(line, NEEDS_GPU)
     import torch
@@ -244,4 +255,4 @@ def _slices(device: str | None) -> Line:
         return failed(line, error)
     rate = SLICES / median(taken)
     detail = f"{rate:.0f} slices a second; peak memory {_peak(device):.1f} GiB"
-    return Line(line.name, median(taken), None, "s", detail)
+    return FigureLine(line.name, median(taken), None, "s", detail)

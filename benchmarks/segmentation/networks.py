@@ -24,7 +24,7 @@ LEAST_SIDE, MOST_SIDE = 32, 512
 
 
 @dataclass(frozen=True)
-class Network:
+class SegmentationNetwork:
     """A segmentation network: ``make(classes, size)`` builds it for one gray channel."""
 
     key: str
@@ -76,20 +76,28 @@ def _unetr(classes: int, size: int) -> nn.Module:
 
 
 _ALL = (
-    Network("unet", "U-Net", "monai", "Ronneberger et al., MICCAI 2015", _unet),
-    Network("attention_unet", "Attention U-Net", "monai", "Oktay et al., MIDL 2018",
-            _attention_unet),
-    Network("unet_plus_plus", "U-Net++", "monai", "Zhou et al., DLMIA 2018", _unet_plus_plus),
-    Network("deeplab_v3_plus", "DeepLabV3+", "segmentation-models-pytorch",
-            "Chen et al., ECCV 2018", _deeplab),
-    Network("unetr", "UNETR", "monai", "Hatamizadeh et al., WACV 2022", _unetr),
-)  # fmt: skip
+    SegmentationNetwork("unet", "U-Net", "monai", "Ronneberger et al., MICCAI 2015", _unet),
+    SegmentationNetwork(
+        "attention_unet", "Attention U-Net", "monai", "Oktay et al., MIDL 2018", _attention_unet
+    ),
+    SegmentationNetwork(
+        "unet_plus_plus", "U-Net++", "monai", "Zhou et al., DLMIA 2018", _unet_plus_plus
+    ),
+    SegmentationNetwork(
+        "deeplab_v3_plus",
+        "DeepLabV3+",
+        "segmentation-models-pytorch",
+        "Chen et al., ECCV 2018",
+        _deeplab,
+    ),
+    SegmentationNetwork("unetr", "UNETR", "monai", "Hatamizadeh et al., WACV 2022", _unetr),
+)
 
-NETWORKS: dict[str, Network] = {network.key: network for network in _ALL}
+NETWORKS: dict[str, SegmentationNetwork] = {network.key: network for network in _ALL}
 """Every network by its key."""
 
 
-def find(key: str) -> Network:
+def find(key: str) -> SegmentationNetwork:
     """The network with this key.
 
     Raises
@@ -106,7 +114,7 @@ def find(key: str) -> Network:
     return network
 
 
-def version(network: Network) -> str:
+def version(network: SegmentationNetwork) -> str:
     """The version of the package that a network comes from, or ReadingRoomError."""
     try:
         return importlib.metadata.version(network.package)

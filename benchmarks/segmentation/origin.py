@@ -9,10 +9,10 @@ from benchmarks.code_changes import Pairs, Part, changed, code_of
 from benchmarks.segmentation.runs import MEASURES_CODE, TRAINING_CODE
 from benchmarks.segmentation.variants import damage, damaged
 from enhancers.errors import ReadingRoomError
-from enhancers.evaluation.methods_under_test import Candidate
+from enhancers.evaluation.methods_under_test import MethodUnderTest
 
 if TYPE_CHECKING:
-    from benchmarks.segmentation.runs import Plan
+    from benchmarks.segmentation.runs import Experiment
 
 PARTS = (
     Part("degradations", "the degradations", "enhancers.degrade"),
@@ -21,7 +21,7 @@ PARTS = (
 )
 
 
-def codes(methods: Iterable[Candidate]) -> Pairs:
+def codes(methods: Iterable[MethodUnderTest]) -> Pairs:
     """Every method, once, and each of `PARTS`, with the start of the digest of its code."""
     return code_of(methods, PARTS)
 
@@ -31,7 +31,7 @@ def changed_code(before: Pairs) -> tuple[str, ...]:
     return changed(before, PARTS)
 
 
-def weights(plan: Plan) -> Pairs:
+def weights(plan: Experiment) -> Pairs:
     """Key and SHA-256 of every network that a method of the plan samples from, by key.
 
     Raises

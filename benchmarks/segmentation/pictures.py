@@ -11,8 +11,8 @@ import numpy as np
 
 from benchmarks.segmentation import training
 from benchmarks.segmentation.measures import agreement
-from benchmarks.segmentation.runs import Images, Plan, images_of, training_digest
-from benchmarks.segmentation.store import Store
+from benchmarks.segmentation.runs import Experiment, VariantImages, images_of, training_digest
+from benchmarks.segmentation.store import RunStore
 from benchmarks.segmentation.subjects import Cohort, Labels
 from benchmarks.segmentation.variants import CLEAN, DEGRADED, NONE
 from enhancers.errors import ReadingRoomError
@@ -32,7 +32,7 @@ def file_name(degradation: str) -> str:
     return f"segmentation-{re.sub(r'[^a-z0-9_.-]+', '-', degradation)}.png"
 
 
-def draw(plan: Plan, work: Path, out: Path) -> list[Path]:
+def draw(plan: Experiment, work: Path, out: Path) -> list[Path]:
     """Draw a picture for each degradation: a row a cohort, a column a variant.
 
     Shown is what the first network made of it with the first seed, on the test image whose
@@ -40,7 +40,7 @@ def draw(plan: Plan, work: Path, out: Path) -> list[Path]:
 
     Parameters
     ----------
-    plan : Plan
+    plan : Experiment
         Done before, by `runs.run`.
     work : Path
         Its folder.
@@ -56,7 +56,9 @@ def draw(plan: Plan, work: Path, out: Path) -> list[Path]:
 class _Row:
     """A cohort with its images and what a network found in them."""
 
-    def __init__(self, cohort: Cohort, images: list[Images], found: list[list[Labels]]) -> None:
+    def __init__(
+        self, cohort: Cohort, images: list[VariantImages], found: list[list[Labels]]
+    ) -> None:
         self.cohort, self.images, self.found = cohort, images, found
 
     def columns(self, degradation: str) -> list[int]:
@@ -83,9 +85,9 @@ class _Row:
         return min(range(len(self.cohort.test)), key=lambda each: self.dice(column, each))
 
 
-def _predicted(plan: Plan, cohort: Cohort, work: Path) -> _Row | None:
+def _predicted(plan: Experiment, cohort: Cohort, work: Path) -> _Row | None:
     key, seed = plan.networks[0], plan.seeds[0]
-    with Store(work) as store:
+    with RunStore(work) as store:
         weights = training_digest(plan, cohort, key, seed)
         network = store.network(weights, key, cohort.classes, cohort.size)
     if network is None:
@@ -99,7 +101,7 @@ def _predicted(plan: Plan, cohort: Cohort, work: Path) -> _Row | None:
     return _Row(cohort, images, found)
 
 
-def _sheet(rows: list[_Row], plan: Plan, degradation: str, path: Path) -> Path:
+def _sheet(rows: list[_Row], plan: Experiment, degradation: str, path: Path) -> Path:
     from matplotlib.figure import Figure
 
     labels = {CLEAN: "clean", DEGRADED: "degraded"} | {one.key: one.label for one in plan.methods}

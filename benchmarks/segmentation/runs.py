@@ -14,7 +14,7 @@ from torch import nn
 
 from benchmarks.segmentation import networks, training
 from benchmarks.segmentation.measures import agreement
-from benchmarks.segmentation.store import Row, Store
+from benchmarks.segmentation.store import RunStore, SegmentationRow
 from benchmarks.segmentation.subjects import Cohort, Labels, Subject
 from benchmarks.segmentation.training import Progress, Recipe
 from benchmarks.segmentation.variants import (
@@ -27,7 +27,7 @@ from benchmarks.segmentation.variants import (
     damaged,
 )
 from enhancers import devices
-from enhancers.evaluation.methods_under_test import Candidate
+from enhancers.evaluation.methods_under_test import MethodUnderTest
 from enhancers.image import Pixels, pixels_digest
 from enhancers.source_digest import source_digest
 
@@ -41,7 +41,7 @@ TRAINING_CODE, MEASURES_CODE = f"{_HERE}.training", f"{_HERE}.measures"
 
 
 @dataclass(frozen=True)
-class Plan:
+class Experiment:
     """An experiment: every network is trained once for each seed on each cohort.
 
     ``degradations`` are as `variants.damage` reads them.
@@ -49,7 +49,7 @@ class Plan:
 
     cohorts: tuple[Cohort, ...]
     networks: tuple[str, ...]
-    methods: tuple[Candidate, ...]
+    methods: tuple[MethodUnderTest, ...]
     seeds: tuple[int, ...]
     recipe: Recipe
     degradations: tuple[str, ...] = ("paper",)
@@ -65,7 +65,7 @@ class Plan:
 
 
 @dataclass(frozen=True, eq=False)
-class Images:
+class VariantImages:
     """The test images of a cohort as one variant has them, with the levels of the degradation."""
 
     degradation: str
@@ -81,16 +81,16 @@ def _untold(note: str, pieces: int) -> None:
     """Progress that nobody asked for."""
 
 
-def run(plan: Plan, folder: Path, tick: Tick = _untold) -> list[Row]:
+def run(plan: Experiment, folder: Path, tick: Tick = _untold) -> list[SegmentationRow]:
     """Do what of the plan is not done yet, and return all of its rows.
 
     Parameters
     ----------
-    plan : Plan
+    plan : Experiment
     folder : Path
         Keeps enhanced images, trained networks and rows; the next run goes on from there.
     tick : callable
-        Told what was done, and how many of `Plan.pieces` that was.
+        Told what was done, and how many of `Experiment.pieces` that was.
 
     Raises
     ------
@@ -98,8 +98,8 @@ def run(plan: Plan, folder: Path, tick: Tick = _untold) -> list[Row]:
     """
     for key in plan.networks:
         networks.find(key)
-    rows: list[Row] = []
-    with Store(folder) as store:
+    rows: list[SegmentationRow] = []
+    with RunStore(folder) as store:
         for cohort in plan.cohorts:
             tests = list(images_of(plan, cohort, folder, tick))
             for key in plan.networks:
@@ -108,26 +108,28 @@ def run(plan: Plan, folder: Path, tick: Tick = _untold) -> list[Row]:
     return rows
 
 
-def images_of(plan: Plan, cohort: Cohort, folder: Path, tick: Tick = _untold) -> Iterator[Images]:
+def images_of(
+    plan: Experiment, cohort: Cohort, folder: Path, tick: Tick = _untold
+) -> Iterator[VariantImages]:
     """The test images of a cohort: clean, then as each variant has them under each degradation.
 
     Results of methods are kept below ``folder``, and are not computed twice.
     """
     clean = [_picture(each.pixels) for each in cohort.test]
-    yield Images(NONE, CLEAN, tuple(clean), (0.0,) * len(clean))
+    yield VariantImages(NONE, CLEAN, tuple(clean), (0.0,) * len(clean))
     kept = Enhanced(folder / "enhanced", seed=SAMPLING_SEED, device=plan.device)
     for name in plan.degradations:
         how = damage(name, cohort.modality)
         degraded = [damaged(cohort, each, how) for each in cohort.test]
         levels = tuple(round(each.level, DECIMALS) for each in degraded)
         pictures = [_picture(each.pixels) for each in degraded]
-        yield Images(name, DEGRADED, tuple(pictures), levels)
+        yield VariantImages(name, DEGRADED, tuple(pictures), levels)
         for one in plan.methods:
             found = []
             for each in degraded:
                 found.append(kept.picture(each, how.task, one))
                 tick(f"{cohort.key}, {name}: {one.key}", 1)
-            yield Images(name, one.key, tuple(found), levels)
+            yield VariantImages(name, one.key, tuple(found), levels)
 
 
 def _picture(pixels: Pixels) -> Picture:
@@ -135,18 +137,18 @@ def _picture(pixels: Pixels) -> Picture:
 
 
 def _trial(
-    plan: Plan,
+    plan: Experiment,
     cohort: Cohort,
     key: str,
     seed: int,
-    tests: Sequence[Images],
-    store: Store,
+    tests: Sequence[VariantImages],
+    store: RunStore,
     tick: Tick,
-) -> list[Row]:
+) -> list[SegmentationRow]:
     """All rows of one network with one seed; it is trained only where some are not there yet."""
     weights = training_digest(plan, cohort, key, seed)
     label = f"{cohort.key}: {key}, seed {seed}"
-    rows: list[Row] = []
+    rows: list[SegmentationRow] = []
     network: nn.Module | None = None
     for test in tests:
         done = _rows_digest(weights, cohort, test)
@@ -164,13 +166,13 @@ def _trial(
 
 
 def _network(
-    plan: Plan,
+    plan: Experiment,
     cohort: Cohort,
     key: str,
     seed: int,
     weights: str,
     label: str,
-    store: Store,
+    store: RunStore,
     tick: Tick,
 ) -> nn.Module:
     kept = store.network(weights, key, cohort.classes, cohort.size)
@@ -191,21 +193,21 @@ def _network(
 
 
 def _measured(
-    cohort: Cohort, key: str, seed: int, test: Images, predicted: Sequence[Labels]
-) -> Iterator[Row]:
+    cohort: Cohort, key: str, seed: int, test: VariantImages, predicted: Sequence[Labels]
+) -> Iterator[SegmentationRow]:
     for subject, level, found in zip(cohort.test, test.levels, predicted, strict=True):
         for number, structure in enumerate(cohort.structures, 1):
             same = agreement(found == number, subject.labels == number)
             values: tuple[float | None, ...] = (None,) * 4
             if same is not None:
                 values = tuple(round(value, DECIMALS) for value in astuple(same))
-            yield Row(
+            yield SegmentationRow(
                 cohort.key, key, seed, test.degradation, test.variant, subject.key, level,
                 structure, *values,
             )  # fmt: skip
 
 
-def training_digest(plan: Plan, cohort: Cohort, key: str, seed: int) -> str:
+def training_digest(plan: Experiment, cohort: Cohort, key: str, seed: int) -> str:
     """SHA-256, as hex, over all that determines a trained network."""
 
     def digests(subjects: Sequence[Subject]) -> list[str]:
@@ -228,7 +230,7 @@ def training_digest(plan: Plan, cohort: Cohort, key: str, seed: int) -> str:
     )
 
 
-def _rows_digest(weights: str, cohort: Cohort, test: Images) -> str:
+def _rows_digest(weights: str, cohort: Cohort, test: VariantImages) -> str:
     return _digest(
         {
             "weights": weights,

@@ -21,7 +21,7 @@ from enhancers.errors import ReadingRoomError
 
 
 @dataclass(frozen=True)
-class Row:
+class SegmentationRow:
     """One structure of one test image, segmented by one network; distances are in pixels.
 
     ``level`` is that of the degradation, 0 for a clean image. The four measures are None where
@@ -42,7 +42,7 @@ class Row:
     asd: float | None
 
 
-class Store:
+class RunStore:
     """A folder with what is done; one process at a time may work in it.
 
     Raises
@@ -54,10 +54,10 @@ class Store:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self._path = folder / "rows.jsonl"
-        self._found: dict[str, tuple[Row, ...]] = {}
+        self._found: dict[str, tuple[SegmentationRow, ...]] = {}
         self._lock: FileLock | None = None
 
-    def __enter__(self) -> Store:
+    def __enter__(self) -> RunStore:
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
             self._lock = FileLock(self.folder / ".lock", timeout=0)
@@ -77,11 +77,11 @@ class Store:
         if self._lock is not None:
             self._lock.release()
 
-    def get(self, key: str) -> tuple[Row, ...] | None:
+    def get(self, key: str) -> tuple[SegmentationRow, ...] | None:
         """The rows under a key, if they are done."""
         return self._found.get(key)
 
-    def put(self, key: str, rows: Sequence[Row]) -> None:
+    def put(self, key: str, rows: Sequence[SegmentationRow]) -> None:
         """Keep the rows of a key."""
         line = {"key": key, "rows": [asdict(row) for row in rows]}
         with self._path.open("a", encoding="utf-8") as file:
@@ -121,7 +121,7 @@ class Store:
     def _weights(self, key: str) -> Path:
         return self.folder / "networks" / f"{key}.safetensors"
 
-    def _read(self) -> dict[str, tuple[Row, ...]]:
+    def _read(self) -> dict[str, tuple[SegmentationRow, ...]]:
         if not self._path.exists():
             return {}
         text = self._path.read_bytes()
@@ -129,11 +129,11 @@ class Store:
             # The next line must not continue the torn one.
             with self._path.open("ab") as file:
                 file.write(b"\n")
-        found: dict[str, tuple[Row, ...]] = {}
+        found: dict[str, tuple[SegmentationRow, ...]] = {}
         for line in text.splitlines():
             try:
                 plain = json.loads(line)
-                found[str(plain["key"])] = tuple(Row(**row) for row in plain["rows"])
+                found[str(plain["key"])] = tuple(SegmentationRow(**row) for row in plain["rows"])
             except (ValueError, TypeError, KeyError):
                 continue
         return found

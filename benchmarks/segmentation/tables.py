@@ -15,7 +15,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from benchmarks.segmentation import origin
 from benchmarks.segmentation.measures import MEASURES
-from benchmarks.segmentation.store import Row
+from benchmarks.segmentation.store import SegmentationRow
 from benchmarks.segmentation.variants import CLEAN, DEGRADED, NONE
 from enhancers.errors import ReadingRoomError
 from enhancers.evaluation.statistics import Pair, Paired, compare, holm
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 NAME = "segmentation"
 SHOWN_DIGITS = 12
 """Of the digest of a network, in the summary."""
-COLUMNS = tuple(field.name for field in fields(Row))
+COLUMNS = tuple(field.name for field in fields(SegmentationRow))
 PICTURED = (
     "The true outlines are blue, those found by the first network with the first seed are orange; "
     "of each cohort the test image whose degraded version it segments worst."
@@ -99,7 +99,7 @@ class Spread:
         return f"{self.mean:.{digits}f}{ending}"
 
 
-def frame(rows: Sequence[Row]) -> pd.DataFrame:
+def frame(rows: Sequence[SegmentationRow]) -> pd.DataFrame:
     """The rows as a table, in one order whatever order they came in."""
     import pandas as pd
 
@@ -109,7 +109,7 @@ def frame(rows: Sequence[Row]) -> pd.DataFrame:
     return table.sort_values(order, kind="stable").reset_index(drop=True)
 
 
-def write(folder: Path, rows: Sequence[Row], facts: Facts) -> str:
+def write(folder: Path, rows: Sequence[SegmentationRow], facts: Facts) -> str:
     """Write ``segmentation.csv``, ``.parquet``, ``.json`` and ``.md``; returns the Markdown.
 
     The same rows and facts give the same bytes, until the code they were made with changes.

@@ -15,7 +15,7 @@ from benchmarks.segmentation.subjects import Cohort, Subject
 from enhancers import devices, provenance
 from enhancers.degrade import KINDS, degrade
 from enhancers.errors import ParameterError, ReadingRoomError
-from enhancers.evaluation.methods_under_test import INPUT, Candidate, candidate
+from enhancers.evaluation.methods_under_test import INPUT, MethodUnderTest, method_under_test
 from enhancers.evaluation.problem import Degraded, Task
 from enhancers.image import Pixels, check_pixels, pixels_digest
 from enhancers.method import Modality
@@ -116,7 +116,7 @@ def damage(text: str, modality: Modality) -> Damage:
         ) from None
 
 
-def methods(texts: list[str]) -> tuple[Candidate, ...]:
+def methods(texts: list[str]) -> tuple[MethodUnderTest, ...]:
     """The candidates that ``texts`` name, each once.
 
     Raises
@@ -124,7 +124,7 @@ def methods(texts: list[str]) -> tuple[Candidate, ...]:
     ParameterError
         One is unknown, or is always there.
     """
-    found = {text: candidate(text) for text in texts}
+    found = {text: method_under_test(text) for text in texts}
     taken = next((text for text in found if text in (INPUT, CLEAN, DEGRADED)), None)
     if taken:
         raise ParameterError(f"{taken} is no method to choose: it is always part of the table.")
@@ -155,7 +155,7 @@ class Enhanced:
     def __init__(self, folder: Path, *, seed: int, device: str) -> None:
         self.folder, self.seed, self.device = folder, seed, device
 
-    def picture(self, degraded: Degraded, task: Task, one: Candidate) -> Picture:
+    def picture(self, degraded: Degraded, task: Task, one: MethodUnderTest) -> Picture:
         """What a method makes of a degraded image.
 
         Raises
@@ -175,7 +175,7 @@ class Enhanced:
             _write(path, pixels)
         return Picture(pixels, pixels_digest(pixels))
 
-    def _key(self, degraded: Degraded, task: Task, one: Candidate) -> str:
+    def _key(self, degraded: Degraded, task: Task, one: MethodUnderTest) -> str:
         if one.kind == "baseline" and not one.suits(task):
             raise ParameterError(f"{one.key} cannot {task}; leave it out.")
         determining = {

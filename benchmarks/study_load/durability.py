@@ -19,7 +19,7 @@ from study.reading.ratings import Answer, current, record
 from study.storage.integrity import verify
 from study.storage.models import Presentation, RatingEvent, new_token
 from study.storage.store import Store
-from tests.support.tiny_study import reader_ids, toy_answers, toy_study
+from tests.support.tiny_study import reader_ids, tiny_answers, tiny_study
 
 LONGEST_LIFE = 0.25
 """Seconds that a process submits before it is killed, at most: some ten submissions."""
@@ -113,7 +113,7 @@ def durability(
     """
     with tempfile.TemporaryDirectory() as temporary:
         place = (folder or Path(temporary)) / "durability"
-        store = toy_study(place, readers=1 + kills // _KILLS_PER_READER, pairs=_PAIRS)
+        store = tiny_study(place, readers=1 + kills // _KILLS_PER_READER, pairs=_PAIRS)
         with store.read() as session:
             readers = reader_ids(session)
         # As after a crash: nobody holds the database open while a process is killed.
@@ -152,7 +152,7 @@ def _kill_one(folder: Path, reader_id: str, life: float, heard: _Heard) -> None:
 def _submit(folder: Path, reader_id: str, in_flight: _Submission | None, told: Connection) -> None:
     """Submit until killed; say what is sent before, and what is acknowledged after."""
     store = Store.open(folder)
-    answers = toy_answers(store.protocol())
+    answers = tiny_answers(store.protocol())
     told.send(("ready", None))
     if in_flight is not None:
         known = _send(store, in_flight, answers)
@@ -193,12 +193,12 @@ def _hear(heard: _Heard, word: str, submission: _Submission | None) -> None:
 
 def _resend(store: Store, heard: _Heard) -> None:
     assert heard.in_flight is not None
-    known = _send(store, heard.in_flight, toy_answers(store.protocol()))
+    known = _send(store, heard.in_flight, tiny_answers(store.protocol()))
     _hear(heard, "known" if known else "stored", heard.in_flight)
 
 
 def _count(store: Store, kills: int, heard: _Heard) -> Durability:
-    each = len(toy_answers(store.protocol()))
+    each = len(tiny_answers(store.protocol()))
     with store.read() as session:
         events = session.execute(
             select(Presentation.token, RatingEvent.idempotency_key).join(

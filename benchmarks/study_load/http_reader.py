@@ -95,7 +95,7 @@ class Page:
     pair: Handed | None
 
 
-class Robot:
+class HttpReader:
     """One reader.
 
     Parameters

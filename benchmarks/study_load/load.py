@@ -27,7 +27,7 @@ import httpx
 import numpy as np
 from sqlalchemy import func, select
 
-from benchmarks.study_load.http_reader import Exchange, Robot
+from benchmarks.study_load.http_reader import Exchange, HttpReader
 from study.accounts.readers import invite
 from study.domain.errors import StudyError
 from study.domain.protocol import Protocol, Role
@@ -242,16 +242,16 @@ def _server(folder: Path) -> Iterator[str]:
         process.wait(30)
 
 
-def _ready(root: str, link: str, clock: _Clock) -> Robot:
+def _ready(root: str, link: str, clock: _Clock) -> HttpReader:
     """A reader who has the first pair on the screen."""
-    robot = Robot(httpx.Client(base_url=root, timeout=30), heard=clock.heard)
+    robot = HttpReader(httpx.Client(base_url=root, timeout=30), heard=clock.heard)
     robot.join(link)
     robot.read(0)
     robot.look()
     return robot
 
 
-def _run(robots: Sequence[Robot], rate: float, total: int, clock: _Clock) -> list[str]:
+def _run(robots: Sequence[HttpReader], rate: float, total: int, clock: _Clock) -> list[str]:
     """Submissions spread evenly: every reader has every n-th."""
     begin = time.perf_counter() + 1.0
     failed: list[str] = []

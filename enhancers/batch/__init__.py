@@ -12,20 +12,20 @@ a batch leaves whole files behind: the same call goes on where it stopped.
 from __future__ import annotations
 
 from enhancers.batch.local import Local
-from enhancers.batch.plan import Plan, Slices, requests
+from enhancers.batch.plan import BatchPlan, Slices, requests
 from enhancers.batch.runs import run
 from enhancers.batch.sources import Source, listed
-from enhancers.batch.summary_table import Row, Status
+from enhancers.batch.summary_table import Status, SummaryRow
 from enhancers.compare import Request
 
 __all__ = [
+    "BatchPlan",
     "Local",
-    "Plan",
     "Request",
-    "Row",
     "Slices",
     "Source",
     "Status",
+    "SummaryRow",
     "listed",
     "requests",
     "run",

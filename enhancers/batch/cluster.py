@@ -19,7 +19,7 @@ from typing import Any
 
 from enhancers.batch.dispatch import RETRIES, Place
 from enhancers.batch.local import network_threads
-from enhancers.batch.plan import Plan, Task, is_classical
+from enhancers.batch.plan import BatchPlan, BatchTask, is_classical
 from enhancers.batch.worker import Answer, Facts, Failure, Worker
 from enhancers.compare import Request
 from enhancers.errors import ParameterError, ReadingRoomError
@@ -38,7 +38,7 @@ class Cluster:
     Parameters
     ----------
     ray : module
-    plan : Plan
+    plan : BatchPlan
     device : str
         "auto", "cpu" or "cuda"; which GPU an actor gets is Ray's choice.
     jobs : int or None
@@ -47,7 +47,9 @@ class Cluster:
 
     retries = RETRIES
 
-    def __init__(self, ray: Any, plan: Plan, device: str = "auto", jobs: int | None = None) -> None:
+    def __init__(
+        self, ray: Any, plan: BatchPlan, device: str = "auto", jobs: int | None = None
+    ) -> None:
         self._ray = ray
         self.asked = plan.requests
         self.jobs = jobs
@@ -85,13 +87,13 @@ class Cluster:
 
 @contextlib.contextmanager
 def connected(
-    plan: Plan, address: str = THIS_MACHINE, device: str = "auto", jobs: int | None = None
+    plan: BatchPlan, address: str = THIS_MACHINE, device: str = "auto", jobs: int | None = None
 ) -> Iterator[Cluster]:
     """A cluster for the length of a batch.
 
     Parameters
     ----------
-    plan : Plan
+    plan : BatchPlan
     address : str
         "local" starts one on this machine; "auto" and "host:port" find one that runs.
     device : str
@@ -172,7 +174,7 @@ class Actor:
         self.facts = self._actor.facts.remote(self._asked).future()
         return self.facts
 
-    def submit(self, task: Task, path: Path) -> Future[Answer]:
+    def submit(self, task: BatchTask, path: Path) -> Future[Answer]:
         """Send the task and its file."""
         try:
             content = self._files.get(task, path)
@@ -198,7 +200,7 @@ class _Files:
         self._ray = ray
         self._last: tuple[str, Any] = ("", None)
 
-    def get(self, task: Task, path: Path) -> Any:
+    def get(self, task: BatchTask, path: Path) -> Any:
         if self._last[0] != task.digest:
             self._last = (task.digest, self._ray.put(path.read_bytes()))
         return self._last[1]

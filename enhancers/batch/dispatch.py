@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Protocol
 
-from enhancers.batch.plan import Task
+from enhancers.batch.plan import BatchTask
 from enhancers.batch.worker import Answer, Facts, Failure
 from enhancers.errors import ReadingRoomError
 
@@ -33,7 +33,7 @@ class Place(Protocol):
         """Begin a new worker in this place."""
         ...
 
-    def submit(self, task: Task, path: Path) -> Future[Answer]:
+    def submit(self, task: BatchTask, path: Path) -> Future[Answer]:
         """Give the worker, which must be free, a task on the file at ``path``."""
         ...
 
@@ -47,7 +47,7 @@ class Job:
     """A task on a file; ``attempts`` counts those that failed."""
 
     number: int
-    task: Task
+    task: BatchTask
     path: Path
     attempts: int = 0
 

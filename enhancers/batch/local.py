@@ -15,7 +15,7 @@ from typing import Any, TypeVar
 
 from enhancers import devices
 from enhancers.batch.dispatch import Place
-from enhancers.batch.plan import Plan, Task, is_classical
+from enhancers.batch.plan import BatchPlan, BatchTask, is_classical
 from enhancers.batch.worker import Answer, Facts, Worker
 from enhancers.compare import Request
 
@@ -29,7 +29,7 @@ class Local:
 
     Parameters
     ----------
-    plan : Plan
+    plan : BatchPlan
     device : str
         "auto" takes every GPU there is, else the CPU; or a device of `devices.choose`.
     jobs : int or None
@@ -41,7 +41,7 @@ class Local:
         The device is no device, or is not here.
     """
 
-    def __init__(self, plan: Plan, device: str = "auto", jobs: int | None = None) -> None:
+    def __init__(self, plan: BatchPlan, device: str = "auto", jobs: int | None = None) -> None:
         self.names = _names(device, is_classical(plan.requests))
         self.jobs = jobs or len(self.names)
         self.asked = plan.requests
@@ -95,7 +95,7 @@ class Here:
         """Answer at once."""
         return _settled(lambda: self.worker.facts(self.asked))
 
-    def submit(self, task: Task, path: Path) -> Future[Answer]:
+    def submit(self, task: BatchTask, path: Path) -> Future[Answer]:
         """Run the task."""
         return _settled(lambda: self.worker.work(task, path))
 
@@ -130,7 +130,7 @@ class Apart:
         theirs.close()
         return self._ask(("facts", (self.asked,)))
 
-    def submit(self, task: Task, path: Path) -> Future[Answer]:
+    def submit(self, task: BatchTask, path: Path) -> Future[Answer]:
         """Send the task."""
         return self._ask(("work", (task, path)))
 

@@ -31,7 +31,7 @@ READERS = ("pydicom", "tifffile", "pillow")
 
 
 @dataclass(frozen=True)
-class Plan:
+class BatchPlan:
     """A folder of images, methods, and where the results go.
 
     Parameters
@@ -68,7 +68,7 @@ class Plan:
 
 
 @dataclass(frozen=True)
-class Task:
+class BatchTask:
     """What a worker is asked: one method on one slice of one file.
 
     ``digest`` is the SHA-256 of the file; ``slice_index`` is None where the file has one slice.
@@ -165,12 +165,12 @@ def _computing(device_type: str) -> str:
     return f"{device_type}, {devices.precision_name(device_type)}"
 
 
-def request_digest(task: Task, device_type: str) -> str:
+def request_digest(task: BatchTask, device_type: str) -> str:
     """SHA-256, as hex, over all that a result's bytes follow from, the pixels not yet read.
 
     Parameters
     ----------
-    task : Task
+    task : BatchTask
     device_type : str
         "cpu", "cuda" or "mps"; classical methods run on the CPU whatever it is.
     """

@@ -7,10 +7,10 @@ from collections.abc import Generator, Iterable, Sequence
 from typing import Protocol
 
 from enhancers.batch.dispatch import Job, Place, dispatch
-from enhancers.batch.plan import Plan, Task, fingerprint, request_digest
+from enhancers.batch.plan import BatchPlan, BatchTask, fingerprint, request_digest
 from enhancers.batch.sources import Source
-from enhancers.batch.store import Entry, Store
-from enhancers.batch.summary_table import Row, Status, as_csv
+from enhancers.batch.store import Entry, ResultStore
+from enhancers.batch.summary_table import Status, SummaryRow, as_csv
 from enhancers.batch.worker import Answer, Failure
 
 _DISK = {errno.ENOSPC, errno.EDQUOT, errno.EROFS}
@@ -32,14 +32,16 @@ class Backend(Protocol):
         ...
 
 
-def run(plan: Plan, sources: Iterable[Source], backend: Backend) -> Generator[Row, None, None]:
+def run(
+    plan: BatchPlan, sources: Iterable[Source], backend: Backend
+) -> Generator[SummaryRow, None, None]:
     """Run a batch and yield a row for every result, and for every file that gave none.
 
     What is there already comes first. However the batch ends, ``summary.csv`` is written.
 
     Parameters
     ----------
-    plan : Plan
+    plan : BatchPlan
     sources : iterable of Source
         Of `sources.listed`.
     backend : Backend
@@ -70,15 +72,15 @@ def run(plan: Plan, sources: Iterable[Source], backend: Backend) -> Generator[Ro
 class _Batch:
     """The state of a run: the tasks in order, and the row of each that has one."""
 
-    def __init__(self, plan: Plan, sources: tuple[Source, ...], backend: Backend) -> None:
-        self.store = Store(plan.out)
+    def __init__(self, plan: BatchPlan, sources: tuple[Source, ...], backend: Backend) -> None:
+        self.store = ResultStore(plan.out)
         self.sources = sources
         self.tasks = [(source, task) for source in sources for task in source.tasks]
         self.digests = [request_digest(task, backend.device_type) for _, task in self.tasks]
-        self.found: dict[int, Row] = {}
+        self.found: dict[int, SummaryRow] = {}
         self.jobs: list[Job] = []
 
-    def known(self) -> Generator[Row, None, None]:
+    def known(self) -> Generator[SummaryRow, None, None]:
         """Files without a task, and results that are there; the rest become jobs."""
         yield from (_unused(source) for source in self.sources if not source.tasks)
         for number, (source, task) in enumerate(self.tasks):
@@ -91,7 +93,7 @@ class _Batch:
 
     def fresh(
         self, answers: Generator[tuple[Job, Answer], None, None]
-    ) -> Generator[Row, None, None]:
+    ) -> Generator[SummaryRow, None, None]:
         """Write what the workers answer."""
         try:
             for job, answer in answers:
@@ -101,7 +103,7 @@ class _Batch:
         finally:
             answers.close()
 
-    def rows(self) -> list[Row]:
+    def rows(self) -> list[SummaryRow]:
         """All rows in the order of the files; what was not run says so."""
         rows = {source.name: [_unused(source)] for source in self.sources if not source.tasks}
         for number, (source, task) in enumerate(self.tasks):
@@ -109,7 +111,7 @@ class _Batch:
             rows.setdefault(source.name, []).append(self.found.get(number, not_run))
         return [row for source in self.sources for row in rows[source.name]]
 
-    def _written(self, source: Source, task: Task, number: int, answer: Answer) -> Row:
+    def _written(self, source: Source, task: BatchTask, number: int, answer: Answer) -> SummaryRow:
         if isinstance(answer, Failure):
             return _row(source, task, Status.FAILED, answer.sentence)
         try:
@@ -121,8 +123,8 @@ class _Batch:
             return _row(source, task, Status.FAILED, f"The result cannot be written: {reason}.")
         return self._row(source, task, Status.DONE, entry)
 
-    def _row(self, source: Source, task: Task, status: Status, entry: Entry) -> Row:
-        return Row(
+    def _row(self, source: Source, task: BatchTask, status: Status, entry: Entry) -> SummaryRow:
+        return SummaryRow(
             file=source.name,
             slice=task.slice_index,
             method=task.method,
@@ -136,10 +138,10 @@ class _Batch:
         )
 
 
-def _row(source: Source, task: Task, status: Status, message: str = "") -> Row:
-    return Row(source.name, task.slice_index, task.method, status, message=message)
+def _row(source: Source, task: BatchTask, status: Status, message: str = "") -> SummaryRow:
+    return SummaryRow(source.name, task.slice_index, task.method, status, message=message)
 
 
-def _unused(source: Source) -> Row:
+def _unused(source: Source) -> SummaryRow:
     status = Status.FAILED if source.bad else Status.SKIPPED
-    return Row(source.name, None, "", status, message=source.reason)
+    return SummaryRow(source.name, None, "", status, message=source.reason)

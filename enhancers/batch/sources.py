@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from enhancers.batch.plan import Plan, Slices, Task, caps
+from enhancers.batch.plan import BatchPlan, BatchTask, Slices, caps
 from enhancers.errors import ImageReadError, ReadingRoomError
 from enhancers.load import Caps, probe
 from enhancers.load.content import sniff
@@ -29,12 +29,12 @@ class Source:
 
     name: str
     path: Path
-    tasks: tuple[Task, ...] = ()
+    tasks: tuple[BatchTask, ...] = ()
     reason: str = ""
     bad: bool = False
 
 
-def listed(plan: Plan) -> Iterator[Source]:
+def listed(plan: BatchPlan) -> Iterator[Source]:
     """Every file below the plan's folder but hidden ones and the results, sorted by name.
 
     The content decides what is an image. Links to folders are not followed.
@@ -57,7 +57,7 @@ def _files(folder: Path, out: Path) -> list[Path]:
     return sorted(found, key=lambda path: path.relative_to(folder).as_posix())
 
 
-def _source(plan: Plan, path: Path, limits: Caps) -> Source:
+def _source(plan: BatchPlan, path: Path, limits: Caps) -> Source:
     name = path.relative_to(plan.folder).as_posix()
     try:
         _check_format(path, limits)
@@ -72,7 +72,7 @@ def _source(plan: Plan, path: Path, limits: Caps) -> Source:
     except (ReadingRoomError, OSError) as error:
         return Source(name, path, reason=str(error), bad=True)
     tasks = tuple(
-        Task(
+        BatchTask(
             digest=digest,
             slice_index=index,
             method=request.method,

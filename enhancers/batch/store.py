@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 from enhancers import provenance
-from enhancers.batch.plan import Task
+from enhancers.batch.plan import BatchTask
 from enhancers.batch.worker import Product
 from enhancers.provenance import Record
 
@@ -43,17 +43,17 @@ class Entry:
         return " ".join((*self.warnings, *self.record.notes))
 
 
-class Store:
+class ResultStore:
     """The folder of the results."""
 
     def __init__(self, out: Path) -> None:
         self.out = out
 
-    def image(self, name: str, task: Task) -> PurePosixPath:
+    def image(self, name: str, task: BatchTask) -> PurePosixPath:
         """The path of a result below the folder."""
         return _place("images", name, task, task.form)
 
-    def find(self, name: str, task: Task, digest: str) -> Entry | None:
+    def find(self, name: str, task: BatchTask, digest: str) -> Entry | None:
         """The result that was asked for by this `request_digest`, if it is there and unharmed."""
         try:
             text = (self.out / _place("records", name, task, f"{task.form}.json")).read_text(
@@ -70,7 +70,7 @@ class Store:
         except (OSError, ValueError, TypeError, KeyError, AttributeError):
             return None
 
-    def put(self, name: str, task: Task, digest: str, product: Product) -> Entry:
+    def put(self, name: str, task: BatchTask, digest: str, product: Product) -> Entry:
         """Write a result and then its record: a record in place means a whole result."""
         sha256 = hashlib.sha256(product.data).hexdigest()
         entry = Entry(product.record, sha256, product.warnings)
@@ -104,7 +104,7 @@ class Store:
             part.unlink(missing_ok=True)
 
 
-def _place(room: str, name: str, task: Task, ending: str) -> PurePosixPath:
+def _place(room: str, name: str, task: BatchTask, ending: str) -> PurePosixPath:
     # The whole name of the file stays, ending included: no two files share a result.
     base = PurePosixPath(room, task.method, name)
     if task.slice_index is None:

@@ -20,7 +20,7 @@ class Status(StrEnum):
 
 
 @dataclass(frozen=True)
-class Row:
+class SummaryRow:
     """One line of the summary.
 
     Parameters
@@ -58,11 +58,11 @@ class Row:
     message: str = ""
 
 
-def as_csv(rows: Iterable[Row]) -> str:
+def as_csv(rows: Iterable[SummaryRow]) -> str:
     """The rows as CSV; a text that a spreadsheet would run as a formula gets an apostrophe."""
     buffer = io.StringIO()
     writer = csv.writer(buffer, lineterminator="\n")
-    names = [field.name for field in fields(Row)]
+    names = [field.name for field in fields(SummaryRow)]
     writer.writerow(names)
     for row in rows:
         writer.writerow([_cell(getattr(row, name)) for name in names])

@@ -9,7 +9,7 @@ from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
-from enhancers.batch.plan import Task, fingerprint
+from enhancers.batch.plan import BatchTask, fingerprint
 from enhancers.compare import Request, compare
 from enhancers.errors import ImageReadError, ReadingRoomError
 from enhancers.image import MedicalImage
@@ -76,7 +76,7 @@ class Worker:
         except ReadingRoomError as error:
             return Facts(os.getpid(), (), str(error))
 
-    def work(self, task: Task, source: Path | bytes) -> Answer:
+    def work(self, task: BatchTask, source: Path | bytes) -> Answer:
         """Run a task on a file, given by its path or its content; every failure is an answer."""
         try:
             image = self._image(task, source)
@@ -93,7 +93,7 @@ class Worker:
             kind = type(error).__name__
             return Failure(f"{task.method} stopped with an internal error ({kind}).", again=True)
 
-    def _product(self, task: Task, image: MedicalImage) -> Answer:
+    def _product(self, task: BatchTask, image: MedicalImage) -> Answer:
         request = Request(task.method, dict(task.params))
         self._limit_threads()
         with closing(compare(image, [request], seed=task.seed, device=self.device)) as events:
@@ -113,7 +113,7 @@ class Worker:
 
             torch.set_num_threads(self.threads)
 
-    def _image(self, task: Task, source: Path | bytes) -> MedicalImage:
+    def _image(self, task: BatchTask, source: Path | bytes) -> MedicalImage:
         asked = (task.digest, task.slice_index, task.modality)
         if self._kept is not None and self._kept[0] == asked:
             return self._kept[1]

@@ -19,7 +19,7 @@ from skimage import color
 from enhancers.base import Step, Stopwatch, finished, is_constant, unchanged
 from enhancers.image import MedicalImage, Pixels
 from enhancers.method import ParameterValue
-from enhancers.parameter_values import number, whole
+from enhancers.parameter_values import as_float, as_int
 
 BINS = 256
 LEAST_TILE = 8
@@ -174,7 +174,9 @@ def run(
     watch = Stopwatch(image.shape[0], "row")
     yield watch.step(0)
     result = np.empty_like(gray)
-    bands = clahe_bands(gray, clip_limit=number(params, "clip_limit"), tiles=whole(params, "tiles"))
+    bands = clahe_bands(
+        gray, clip_limit=as_float(params, "clip_limit"), tiles=as_int(params, "tiles")
+    )
     for rows, band in bands:
         result[rows] = band
         yield watch.step(rows.stop)

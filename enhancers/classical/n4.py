@@ -18,7 +18,7 @@ from enhancers.base import Figure, Step, Stopwatch, finished, is_constant, uncha
 from enhancers.colour import luminance, with_luminance
 from enhancers.image import MedicalImage, Pixels
 from enhancers.method import ParameterValue
-from enhancers.parameter_values import whole
+from enhancers.parameter_values import as_int
 
 if TYPE_CHECKING:
     import SimpleITK
@@ -42,7 +42,7 @@ LEAST_MASK = 64
 
 
 @dataclass(frozen=True, eq=False)
-class Field:
+class BiasField:
     """The bias field so far: its logarithm at full resolution, and the rounds done."""
 
     log_field: NDArray[np.float32]
@@ -65,7 +65,7 @@ def effective_shrink(shape: tuple[int, int], shrink: int) -> int:
 
 def n4(
     pixels: Pixels, mask: NDArray[np.bool_], *, shrink: int, levels: int, iterations: int
-) -> Iterator[Field]:
+) -> Iterator[BiasField]:
     """Fit the bias field and yield it after every few iterations.
 
     Parameters
@@ -100,7 +100,7 @@ def n4(
     rounds = -(-iterations // ROUND)
     log_field = np.zeros(grid.GetSize()[::-1], np.float32)
     if SimpleITK.GetArrayFromImage(small_mask).sum() < LEAST_MASK:
-        yield Field(_enlarged(log_field, pixels.shape[:2]), levels * rounds)
+        yield BiasField(_enlarged(log_field, pixels.shape[:2]), levels * rounds)
         return
     corrected = small
     for level in range(levels):
@@ -113,7 +113,7 @@ def n4(
             log_field += SimpleITK.GetArrayFromImage(fit.GetLogBiasFieldAsImage(grid))
             converged = turn + 1 == rounds or fit.GetElapsedIterations() < most
             done = (level + 1) * rounds if converged else level * rounds + turn + 1
-            yield Field(_enlarged(log_field, pixels.shape[:2]), done)
+            yield BiasField(_enlarged(log_field, pixels.shape[:2]), done)
             if converged:
                 break
 
@@ -177,12 +177,12 @@ def run(
         return
     gray = luminance(image.pixels)
     mask = foreground_mask(gray)
-    levels, iterations = whole(params, "levels"), whole(params, "iterations")
+    levels, iterations = as_int(params, "levels"), as_int(params, "iterations")
     watch = Stopwatch(levels * -(-iterations // ROUND), "round")
     yield watch.step(0)
     log_field = np.zeros_like(gray)
     for field in n4(
-        gray, mask, shrink=whole(params, "shrink"), levels=levels, iterations=iterations
+        gray, mask, shrink=as_int(params, "shrink"), levels=levels, iterations=iterations
     ):
         log_field = field.log_field
         preview = with_luminance(image.pixels, divide(gray, log_field, mask))

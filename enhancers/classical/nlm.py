@@ -23,7 +23,7 @@ from enhancers.colour import luminance, with_luminance
 from enhancers.image import MedicalImage, Pixels
 from enhancers.method import ParameterValue
 from enhancers.noise import estimate_rician_sigma, estimate_sigma
-from enhancers.parameter_values import number, optional, whole
+from enhancers.parameter_values import as_float, as_float_or_none, as_int
 
 NoiseModel = Literal["gaussian", "rician"]
 Distance = Literal["corrected", "plain"]
@@ -200,16 +200,16 @@ def run(
     yield Step(0.0, note="measuring the noise")
     gray = luminance(image.pixels)
     noise: NoiseModel = "rician" if params["noise"] == "rician" else "gaussian"
-    sigma = optional(params, "sigma")
+    sigma = as_float_or_none(params, "sigma")
     if sigma is None:
         sigma = estimate_rician_sigma(gray) if noise == "rician" else estimate_sigma(gray)
     tiles = nlm_tiles(
         gray,
         sigma=sigma,
-        beta=number(params, "beta"),
+        beta=as_float(params, "beta"),
         noise=noise,
-        patch=whole(params, "patch"),
-        search=whole(params, "search"),
+        patch=as_int(params, "patch"),
+        search=as_int(params, "search"),
         distance="plain" if params["distance"] == "plain" else "corrected",
     )
     watch = Stopwatch(-(-gray.shape[0] // TILE) * -(-gray.shape[1] // TILE), "tile")

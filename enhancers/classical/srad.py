@@ -18,7 +18,7 @@ from enhancers.colour import luminance, with_luminance
 from enhancers.image import MedicalImage, Pixels
 from enhancers.method import ParameterValue
 from enhancers.noise import estimate_speckle
-from enhancers.parameter_values import optional, whole
+from enhancers.parameter_values import as_float_or_none, as_int
 
 FLOOR = np.float32(1e-3)
 """Intensities are raised to this: q divides by them."""
@@ -149,7 +149,7 @@ def settings(pixels: Pixels, params: Mapping[str, ParameterValue]) -> Settings:
     params : mapping
         Resolved parameters `preset`, `steps`, `time_step`, `q0`.
     """
-    q0, time_step = optional(params, "q0"), optional(params, "time_step")
+    q0, time_step = as_float_or_none(params, "q0"), as_float_or_none(params, "time_step")
     if params["preset"] == "paper":
         base = Settings(PAPER_STEPS, PAPER_TIME_STEP, q0 or PAPER_Q0)
     else:
@@ -159,7 +159,7 @@ def settings(pixels: Pixels, params: Mapping[str, ParameterValue]) -> Settings:
         # The same time in steps of the given length.
         steps = max(1, round(base.steps * base.time_step / time_step))
         base = replace(base, time_step=time_step, steps=steps)
-    steps_given = optional(params, "steps")
+    steps_given = as_float_or_none(params, "steps")
     return base if steps_given is None else replace(base, steps=int(steps_given))
 
 
@@ -173,7 +173,7 @@ def run(
     yield Step(0.0, note="measuring the speckle")
     gray = luminance(image.pixels)
     chosen = settings(gray, params)
-    every = whole(params, "preview_every")
+    every = as_int(params, "preview_every")
     watch = Stopwatch(chosen.steps)
     current = gray
     # What the floor added is taken off again, so that black stays black.

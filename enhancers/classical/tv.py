@@ -18,7 +18,7 @@ from enhancers.colour import luminance, with_luminance
 from enhancers.image import MedicalImage, Pixels
 from enhancers.method import ParameterValue
 from enhancers.noise import estimate_sigma
-from enhancers.parameter_values import optional, whole
+from enhancers.parameter_values import as_float_or_none, as_int
 
 TILE = 512
 OVERLAP = 32
@@ -112,7 +112,7 @@ def run(
         return
     yield Step(0.0, note="measuring the noise")
     gray = luminance(image.pixels)
-    weight = optional(params, "weight")
+    weight = as_float_or_none(params, "weight")
     figures: tuple[Figure, ...] = ()
     if weight is None:
         sigma = estimate_sigma(gray)
@@ -120,7 +120,7 @@ def run(
         figures = (Figure("sigma", "Noise σ", sigma),)
     watch = Stopwatch(len(_spans(gray.shape[0])) * len(_spans(gray.shape[1])), "tile")
     result = np.zeros_like(gray)
-    tiles = tv_tiles(gray, weight=weight, iterations=whole(params, "iterations"))
+    tiles = tv_tiles(gray, weight=weight, iterations=as_int(params, "iterations"))
     for done, (where, tile) in enumerate(tiles, start=1):
         result[where] += tile
         yield watch.step(done)

@@ -17,7 +17,7 @@ from enhancers.errors import ParameterError, ReadingRoomError
 if TYPE_CHECKING:
     from typer._click.core import Context
 
-    from enhancers.batch import Plan, Row, Slices, Source
+    from enhancers.batch import BatchPlan, Slices, Source, SummaryRow
     from enhancers.batch.plan import Form
     from enhancers.batch.runs import Backend
 
@@ -69,13 +69,13 @@ def batch(
     ] = None,
 ) -> None:  # fmt: skip
     """Enhance every image below a folder; what is there already is kept."""
-    from enhancers.batch import Plan, listed, requests
+    from enhancers.batch import BatchPlan, listed, requests
     from enhancers.batch.plan import fingerprint
     from enhancers.batch.store import SUMMARY
 
     asked = requests([key.strip() for key in methods.split(",")], assignments(settings or []))
     said = None if modality is None else named_modality(modality)
-    plan = Plan(folder, out, asked, seed, _slices(slices), said, _form(form))
+    plan = BatchPlan(folder, out, asked, seed, _slices(slices), said, _form(form))
     # A network that is missing is told before thousands of files are read.
     fingerprint(asked)
     from tqdm.auto import tqdm
@@ -92,7 +92,7 @@ def batch(
         raise typer.Exit(1)
 
 
-def _run(plan: Plan, sources: list[Source], backend: Backend) -> list[Row]:
+def _run(plan: BatchPlan, sources: list[Source], backend: Backend) -> list[SummaryRow]:
     """Run with a bar, and tell the first failures at the end."""
     from tqdm.auto import tqdm
 
@@ -119,7 +119,7 @@ def _run(plan: Plan, sources: list[Source], backend: Backend) -> list[Row]:
 
 
 def _backend(
-    plan: Plan, device: str, jobs: int | None, address: str | None
+    plan: BatchPlan, device: str, jobs: int | None, address: str | None
 ) -> AbstractContextManager[Backend]:
     if address is None:
         from enhancers.batch import Local

@@ -33,14 +33,14 @@ def evaluate(
     """Degrade, enhance, measure and compare; what was computed before is not computed again."""
     from enhancers import devices
     from enhancers.evaluation.cases import read_cases
-    from enhancers.evaluation.methods_under_test import candidate, chosen
+    from enhancers.evaluation.methods_under_test import chosen, method_under_test
     from enhancers.evaluation.protocols import protocol as named
     from enhancers.evaluation.report import PICTURES, write
-    from enhancers.evaluation.runs import Plan
+    from enhancers.evaluation.runs import RunPlan
 
     asked = named(protocol)
     competing = chosen(asked, _words(methods))
-    if against and candidate(against).key not in [one.key for one in competing]:
+    if against and method_under_test(against).key not in [one.key for one in competing]:
         raise ParameterError(f"--against {against} is not among the methods; add it to --methods.")
     said = None if modality is None else named_modality(modality)
     where = devices.choose(device)
@@ -49,7 +49,7 @@ def evaluate(
         needs_mask=asked.needs_mask, needs_neighbours=asked.needs_neighbours,
         tell=lambda line: print(f"Note: {line}", file=sys.stderr),
     )  # fmt: skip
-    plan = Plan(asked, tuple(cases), tuple(competing), seeds, where)
+    plan = RunPlan(asked, tuple(cases), tuple(competing), seeds, where)
     folder = out / asked.key
     rows = with_bar(plan, folder, pictures=folder / PICTURES if pictures else None)
     write(folder, plan, rows, against)

@@ -92,9 +92,9 @@ def _facts(state: State) -> dict[str, Any]:
 def fetch_prior(key: Key, yes: Yes = False) -> None:
     """Download a network of the catalogue; it goes on where an earlier try left off."""
     from enhancers.networks import installed
-    from enhancers.networks.lookup import prior
+    from enhancers.networks.lookup import network_entry
 
-    entry = prior(key)
+    entry = network_entry(key)
     now = installed.state(entry)
     if now.status == "present":
         print(f"{entry.label} is here already: {entry.folder}")
@@ -109,7 +109,7 @@ def fetch_prior(key: Key, yes: Yes = False) -> None:
             print("Nothing was downloaded.")
             return
     _shown(installed.fetch(key))
-    print(f"{entry.label} is here: {prior(key).folder}")
+    print(f"{entry.label} is here: {network_entry(key).folder}")
 
 
 @app.command("verify")
@@ -129,7 +129,7 @@ def verify_priors(
         wrong = sum(not finding.good for finding in findings)
         faults += wrong
         if wrong:
-            print(f"  To mend it: {installed.mending(key)}.")
+            print(f"  To mend it: {installed.how_to_mend(key)}.")
     if faults:
         raise typer.Exit(1)
 
@@ -157,10 +157,10 @@ def add_prior(
     licence: Annotated[str | None, typer.Option(help="Under which you have it.")] = None,
 ) -> None:
     """Add a network of your own; a checkpoint is converted once, a pipeline stays in place."""
-    from enhancers.networks.identify import Addition
+    from enhancers.networks.identify import NetworkImport
     from enhancers.networks.import_network import adding
 
-    wanted = Addition(
+    wanted = NetworkImport(
         path=path, key=key, label=label, like=like, head_channels=head_channels,
         qkv_order=qkv_order, schedule=schedule,
         native=native, tiles=tiles, licence=licence,

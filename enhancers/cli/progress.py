@@ -8,16 +8,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from enhancers.evaluation.runs import Plan
-    from enhancers.evaluation.store import Row
+    from enhancers.evaluation.runs import RunPlan
+    from enhancers.evaluation.store import ResultRow
 
 SHOWN = 5
 """Failures that are told one by one; the page has them all."""
 
 
 def with_bar(
-    plan: Plan, folder: Path, *, pictures: Path | None = None, title: str = ""
-) -> list[Row]:
+    plan: RunPlan, folder: Path, *, pictures: Path | None = None, title: str = ""
+) -> list[ResultRow]:
     """All rows of a plan, kept in ``folder``, with a bar on standard error."""
     from tqdm.auto import tqdm
 
@@ -31,7 +31,7 @@ def with_bar(
     return rows
 
 
-def tell_failures(rows: Sequence[Row]) -> int:
+def tell_failures(rows: Sequence[ResultRow]) -> int:
     """Tell what could not be measured; returns how many rows that are."""
     failed = [row for row in rows if row.error]
     for row in failed[:SHOWN]:

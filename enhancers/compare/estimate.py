@@ -12,7 +12,7 @@ from enhancers.base import PATCH, patches
 from enhancers.compare import zerogpu
 from enhancers.compare.runtime_model import EXPERIENCE, planned_work
 from enhancers.devices.oom import is_out_of_memory
-from enhancers.errors import PriorMissing
+from enhancers.errors import NetworkMissing
 from enhancers.image import MedicalImage
 from enhancers.method import Method, ParameterValue
 from enhancers.registry import get, resolve
@@ -54,7 +54,7 @@ def estimate_seconds(
         return None
     try:
         cost = _patch_cost(method.prior, str(resolved["prior"]), device)
-    except PriorMissing:
+    except NetworkMissing:
         return None
     except Exception as error:
         # The run itself steps down to what fits; the timing of a single call does not.
@@ -127,7 +127,7 @@ def _patch_cost(kind: str, prior: str, device: str) -> _Cost | None:
         return None
     with _timing:
         if key not in _costs:
-            ticket = job_queue.lane(device).join_if_free()
+            ticket = job_queue.device_queue(device).join_if_free()
             if ticket is None:
                 return None
             with ticket:

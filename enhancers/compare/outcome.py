@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from enhancers.base import Result, Step
-from enhancers.job_queue import Wait
+from enhancers.job_queue import QueueStatus
 from enhancers.method import ParameterValue
 from enhancers.provenance import Record
 
@@ -50,7 +50,7 @@ class Event:
         With the last event of a method that succeeded.
     error : str
         With the last event of a method that failed: a sentence for the user.
-    wait : Wait or None
+    wait : QueueStatus or None
         While the method is in line for its device: how long still.
     """
 
@@ -61,7 +61,7 @@ class Event:
     seconds: float = 0.0
     outcome: Outcome | None = None
     error: str = ""
-    wait: Wait | None = None
+    wait: QueueStatus | None = None
 
     @property
     def finished(self) -> bool:

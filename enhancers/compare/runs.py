@@ -145,7 +145,7 @@ def _events(
 ) -> Generator[Event, None, None]:
     started = time.perf_counter()
     try:
-        plan = _plan(image, request, seed, job_queue.least_waiting(present))
+        plan = _plan(image, request, seed, job_queue.shortest_queue(present))
         found = cache.get(plan.key) if cache else None
         if found is not None:
             yield _cached(index, found, time.perf_counter() - started)
@@ -161,7 +161,7 @@ def _run(index: int, plan: _Plan, cache: ResultCache | None) -> Generator[Event,
     """Get in line, then run; the last event is returned, once the place is free again."""
     work = planned_work(plan.image, plan.method, plan.params)
     expected = expected_seconds(plan.image, plan.method, plan.params, plan.device, work)
-    with job_queue.lane_of(plan.method, plan.device).join(expected) as ticket:
+    with job_queue.queue_of(plan.method, plan.device).join(expected) as ticket:
         waited = yield from _wait(index, plan, ticket)
         # Whoever was ahead may have asked for the very same.
         found = cache.get(plan.key) if cache and waited else None
@@ -186,7 +186,7 @@ def _run(index: int, plan: _Plan, cache: ResultCache | None) -> Generator[Event,
     return Event(index, plan.method.key, step, False, elapsed, outcome)
 
 
-def _wait(index: int, plan: _Plan, ticket: job_queue.Ticket) -> Generator[Event, None, bool]:
+def _wait(index: int, plan: _Plan, ticket: job_queue.QueueSlot) -> Generator[Event, None, bool]:
     """Stand in line, saying where; returns whether that was needed."""
     started = time.perf_counter()
     waited = False

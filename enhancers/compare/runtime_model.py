@@ -37,7 +37,7 @@ def planned_work(
     return cast(_Planned, load_method(method.key)).work(image, params)
 
 
-class Experience:
+class RuntimeModel:
     """Seconds per unit of work, by method, network and device."""
 
     def __init__(self) -> None:
@@ -73,7 +73,7 @@ class Experience:
             self._pace.clear()
 
 
-EXPERIENCE = Experience()
+EXPERIENCE = RuntimeModel()
 """That of this process."""
 
 

@@ -72,9 +72,9 @@ def seconds(
     key: str, image: MedicalImage, params: Mapping[str, ParameterValue], seed: int, device: str
 ) -> float:
     """How long a GPU is asked for, from the arguments of `steps`."""
-    from enhancers.networks.lookup import prior
+    from enhancers.networks.lookup import network_entry
 
-    entry = prior(str(params["prior"]))
+    entry = network_entry(str(params["prior"]))
     parameters = entry.parameters or entry.size // PARAMETER_BYTES
     return devices.gpu_seconds(planned_work(image, get(key), params), parameters)
 

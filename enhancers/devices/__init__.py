@@ -13,23 +13,25 @@ from enhancers.devices.choice import (
 )
 from enhancers.devices.cuda_graphs import Runner, compiled, synchronize
 from enhancers.devices.device_names import device_type
-from enhancers.devices.model_cache import resident
-from enhancers.devices.oom_fallback import Ladder, Rung, rungs
-from enhancers.devices.pacing import Pace
+from enhancers.devices.model_cache import cached_model
+from enhancers.devices.oom_fallback import FallbackStep, OomFallback, fallback_steps
+from enhancers.devices.pacing import GpuPacing
 from enhancers.devices.precision import network_dtype, precision_name, prepare
 from enhancers.devices.spaces import gpu, gpu_seconds, on_spaces
 
 __all__ = [
     "DeviceError",
-    "Ladder",
-    "Pace",
-    "Rung",
+    "FallbackStep",
+    "GpuPacing",
+    "OomFallback",
     "Runner",
+    "cached_model",
     "choose",
     "compiled",
     "describe",
     "device_type",
     "devices",
+    "fallback_steps",
     "gpu",
     "gpu_seconds",
     "limit_threads",
@@ -39,7 +41,5 @@ __all__ = [
     "on_spaces",
     "precision_name",
     "prepare",
-    "resident",
-    "rungs",
     "synchronize",
 ]

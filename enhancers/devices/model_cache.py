@@ -25,7 +25,7 @@ Key = tuple[str, str, str]
 
 
 @dataclass(frozen=True, eq=False)
-class Held:
+class CachedModel:
     """A network in memory: its identity, device, precision and size in bytes."""
 
     identity: str
@@ -35,12 +35,12 @@ class Held:
     value: Any = field(repr=False)
 
 
-_table: OrderedDict[Key, Held] = OrderedDict()
+_table: OrderedDict[Key, CachedModel] = OrderedDict()
 _making: dict[Key, threading.Lock] = {}
 _guard = threading.RLock()
 
 
-def resident(identity: str, device: str, make: Callable[[], T], size: Callable[[T], int]) -> T:
+def cached_model(identity: str, device: str, make: Callable[[], T], size: Callable[[T], int]) -> T:
     """What ``make`` returns, kept on ``device`` as long as there is room.
 
     Made anew for another precision (see `precision_name`). Two threads that ask for the same at
@@ -68,12 +68,12 @@ def resident(identity: str, device: str, make: Callable[[], T], size: Callable[[
                 return found
         value = _made(make, device)
         with _guard:
-            _table[key] = Held(*key, size(value), value)
+            _table[key] = CachedModel(*key, size(value), value)
             _shrink(numbered(device), budget(device), keep=key)
     return value
 
 
-def held(device: str | None = None) -> tuple[Held, ...]:
+def held(device: str | None = None) -> tuple[CachedModel, ...]:
     """What is in memory, the least recently used first; on one device, or on all."""
     with _guard:
         entries = tuple(_table.values())

@@ -23,7 +23,7 @@ _log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
-class Rung:
+class FallbackStep:
     """How the work is done: on which device, ``batch`` patches at once, in tiles of which side.
 
     ``tile`` None is the whole image. ``half`` asks for 16 bits whatever the setting says.
@@ -35,9 +35,9 @@ class Rung:
     half: bool = False
 
 
-def rungs(
+def fallback_steps(
     device: str, tiles: Sequence[int | None] = (None,), *, batches: Sequence[int] = BATCHES
-) -> tuple[Rung, ...]:
+) -> tuple[FallbackStep, ...]:
     """Fewer tiles at once, smaller tiles, 16 bits, the CPU: in this order.
 
     Parameters
@@ -48,36 +48,40 @@ def rungs(
     batches : sequence of int
         Descending.
     """
-    found = [Rung(device, batch, tiles[0]) for batch in batches]
-    found += [Rung(device, batches[-1], tile) for tile in tiles[1:]]
+    found = [FallbackStep(device, batch, tiles[0]) for batch in batches]
+    found += [FallbackStep(device, batches[-1], tile) for tile in tiles[1:]]
     if device_type(device) != "cpu":
         if precision_name(device) == FULL:
             found.append(replace(found[-1], half=True))
-        found.append(Rung("cpu", batches[-1], tiles[0]))
-        found += [Rung("cpu", batches[-1], tile) for tile in tiles[1:]]
+        found.append(FallbackStep("cpu", batches[-1], tiles[0]))
+        found += [FallbackStep("cpu", batches[-1], tile) for tile in tiles[1:]]
     return tuple(found)
 
 
-class Ladder:
+class OomFallback:
     """Does work on the highest rung that has the memory for it, and remembers which that was.
 
     Parameters
     ----------
-    steps : sequence of Rung
-        Of `rungs`.
+    steps : sequence of FallbackStep
+        Of `fallback_steps`.
     """
 
-    def __init__(self, steps: Sequence[Rung]) -> None:
+    def __init__(self, steps: Sequence[FallbackStep]) -> None:
         self.steps = tuple(steps)
         self.index = 0
         self._emptied = False
 
     @property
-    def rung(self) -> Rung:
+    def rung(self) -> FallbackStep:
         """Where the work is done now."""
         return self.steps[self.index]
 
-    def run(self, work: Callable[[Rung], T], effect: Callable[[Rung], object] | None = None) -> T:
+    def run(
+        self,
+        work: Callable[[FallbackStep], T],
+        effect: Callable[[FallbackStep], object] | None = None,
+    ) -> T:
         """What ``work`` returns on the highest rung, from the present one down, that does it.
 
         Before the first step down the device's other networks are let go.
@@ -105,7 +109,7 @@ class Ladder:
             # Outside the handler: the traceback holds the tensors that are to be freed.
             self._step_down(effect or (lambda rung: rung))
 
-    def _step_down(self, effect: Callable[[Rung], object]) -> None:
+    def _step_down(self, effect: Callable[[FallbackStep], object]) -> None:
         failed = self.rung
         if not self._emptied:
             self._emptied = True

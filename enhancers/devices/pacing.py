@@ -11,7 +11,7 @@ AHEAD = 2
 """Steps that wait on the GPU while it computes one."""
 
 
-class Pace:
+class GpuPacing:
     """Keeps the host `AHEAD` steps before the device.
 
     The host never waits for the step it has just launched, so the device is never idle; on a CPU

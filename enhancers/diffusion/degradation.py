@@ -22,7 +22,7 @@ FOREGROUND = 0.5
 """Share of Otsu's threshold above which a pixel belongs to the body: dark tissue counts as well."""
 
 
-class Degradation:
+class DegradationFit:
     """The unknown y = f x + M: a scalar gain and a mask on a coarse grid.
 
     Parameters
@@ -80,7 +80,7 @@ def _enlarging(side: int) -> Tensor:
 
 
 @dataclass(eq=False)
-class PixelDegradation:
+class PixelDegradationFit:
     """The published code's y = f x + M: a mask of every pixel, plain gradient steps of rate 1."""
 
     y: Tensor

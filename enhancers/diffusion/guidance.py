@@ -11,12 +11,12 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from enhancers.diffusion.schedule import Moment, moments, noise_level_step, timeline
+from enhancers.diffusion.schedule import TimestepPair, noise_level_step, timestep_pairs, timesteps
 from enhancers.image import Pixels
 from enhancers.method import Modality, ParameterValue
-from enhancers.networks.parts import Betas
+from enhancers.networks.parts import BetaSchedule
 from enhancers.noise import estimate_rician_sigma, estimate_sigma, estimate_speckle
-from enhancers.parameter_values import optional, whole
+from enhancers.parameter_values import as_float_or_none, as_int
 
 MATCHED_CALLS = 2
 """Calls from the image's own noise level down: more of them only add weight to the pseudo-label."""
@@ -47,7 +47,10 @@ class Guidance:
     @classmethod
     def read(cls, params: Mapping[str, ParameterValue], modality: Modality) -> Guidance:
         """From resolved parameters."""
-        weight, strength = optional(params, "guidance"), optional(params, "strength")
+        weight, strength = (
+            as_float_or_none(params, "guidance"),
+            as_float_or_none(params, "strength"),
+        )
         # From pure noise nothing but the pseudo-label tells what the image shows.
         own = weight is None and strength is None
         if weight is None:
@@ -57,10 +60,10 @@ class Guidance:
         weights = REGION_WEIGHTS if own and params["regions"] else (weight, weight)
         return cls(
             weights=weights,
-            steps=whole(params, "steps"),
+            steps=as_int(params, "steps"),
             strength=strength,
             output=str(params["output"]),
-            preview_every=whole(params, "preview_every"),
+            preview_every=as_int(params, "preview_every"),
         )
 
     @property
@@ -75,12 +78,12 @@ class Guidance:
             return MATCHED_CALLS
         return max(1, round(self.steps * self.strength))
 
-    def line(self, betas: Betas, level: float) -> tuple[Moment, ...]:
+    def line(self, betas: BetaSchedule, level: float) -> tuple[TimestepPair, ...]:
         """The steps that are made on an image with noise of ``level`` in [0, 1] units."""
         if self.strength is None:
             highest = max(noise_level_step(betas.signal, 2 * level), 1)
-            return moments(betas.signal, [betas.offset, highest + betas.offset], betas.final)
-        steps = timeline(betas.signal, self.steps, offset=betas.offset, final=betas.final)
+            return timestep_pairs(betas.signal, [betas.offset, highest + betas.offset], betas.final)
+        steps = timesteps(betas.signal, self.steps, offset=betas.offset, final=betas.final)
         return steps[-self.calls :]
 
 

@@ -11,12 +11,12 @@ from torch import Tensor
 
 from enhancers import devices
 from enhancers.base import PATCH, Figure, patches
-from enhancers.devices import Ladder, Rung, rungs
+from enhancers.devices import FallbackStep, OomFallback, fallback_steps
 from enhancers.devices.oom_fallback import BATCHES
 from enhancers.diffusion.tiles import Tiling
-from enhancers.networks.entry import Embedded, Prior
+from enhancers.networks.entry import Embedded, NetworkEntry
 from enhancers.networks.load import LatentPrior, PixelPrior, latent_prior, pixel_prior
-from enhancers.networks.lookup import prior as entry_of
+from enhancers.networks.lookup import network_entry as entry_of
 
 P = TypeVar("P", PixelPrior, LatentPrior)
 T = TypeVar("T")
@@ -53,12 +53,12 @@ class Pieces:
         return Tiling(height, width, side, side - shared)
 
 
-def pieces(entry: Prior, largest: int | None = None, overlap: int | None = None) -> Pieces:
+def pieces(entry: NetworkEntry, largest: int | None = None, overlap: int | None = None) -> Pieces:
     """How an image is divided for this prior.
 
     Parameters
     ----------
-    entry : Prior
+    entry : NetworkEntry
     largest : int, optional
         Side of the tiles of a network that takes any size, as the embedded, convolutional ones do.
         By default `PATCH`. Others get what they were trained on.
@@ -77,7 +77,7 @@ def pieces(entry: Prior, largest: int | None = None, overlap: int | None = None)
     return Pieces(tuple(sides), overlap, 1 if largest else PATCH)
 
 
-def size_notes(entry: Prior, height: int, width: int) -> tuple[str, ...]:
+def size_notes(entry: NetworkEntry, height: int, width: int) -> tuple[str, ...]:
     """A sentence where a network that sees whole images meets another size than it knows."""
     if entry.tiles or (height, width) == (entry.native, entry.native):
         return ()
@@ -90,7 +90,7 @@ def size_notes(entry: Prior, height: int, width: int) -> tuple[str, ...]:
 class _OnLadder(Generic[P]):
     """A prior that is fetched where the ladder says."""
 
-    def __init__(self, load: Callable[[str, str], P], key: str, ladder: Ladder) -> None:
+    def __init__(self, load: Callable[[str, str], P], key: str, ladder: OomFallback) -> None:
         self._load: Callable[[str, str], P] = load
         self._key = key
         self.ladder = ladder
@@ -103,7 +103,7 @@ class _OnLadder(Generic[P]):
         """The prior where it is now. Who keeps it keeps its memory: take its facts alone."""
         return self._at(self.ladder.rung)
 
-    def _at(self, rung: Rung) -> P:
+    def _at(self, rung: FallbackStep) -> P:
         where = rung.device, rung.half
         if self._loaded is None or self._loaded[0] != where:
             # The one in hand must go before the next comes: memory is short.
@@ -136,23 +136,23 @@ class PixelNetwork(_OnLadder[PixelPrior]):
         self.pieces = pieces
         self.entry = entry_of(key, "pixel")
         slow = devices.device_type(device) == "cpu" and self.entry.parameters > LARGE
-        steps = rungs(device, pieces.sides, batches=BATCHES[-1:] if slow else BATCHES)
-        super().__init__(pixel_prior, key, Ladder(steps))
+        steps = fallback_steps(device, pieces.sides, batches=BATCHES[-1:] if slow else BATCHES)
+        super().__init__(pixel_prior, key, OomFallback(steps))
 
     def predict(self, x: Tensor, t: int) -> Tensor:
         """The noise in ``x``, (B, C, H, W), at timestep ``t``, on the device of ``x``."""
         height, width = x.shape[-2:]
 
-        def tiling(rung: Rung) -> Tiling:
+        def tiling(rung: FallbackStep) -> Tiling:
             return self.pieces.tiling(height, width, rung.tile)
 
-        def work(rung: Rung) -> Tensor:
+        def work(rung: FallbackStep) -> Tensor:
             prior = self._at(rung)
             tiles = tiling(rung)
             noise = tiles.predict(prior.predict, _to(x, rung.device), t, _at_once(rung, tiles))
             return _to(noise, x.device)
 
-        def effect(rung: Rung) -> object:
+        def effect(rung: FallbackStep) -> object:
             tiles = tiling(rung)
             together = min(_at_once(rung, tiles), len(tiles.corners) * x.shape[0])
             return rung.device, rung.half, tiles.extent, together
@@ -175,12 +175,14 @@ class LatentNetwork(_OnLadder[LatentPrior]):
     """
 
     def __init__(self, key: str, device: str) -> None:
-        super().__init__(latent_prior, key, Ladder(rungs(device, CODER_TILES, batches=(1,))))
+        super().__init__(
+            latent_prior, key, OomFallback(fallback_steps(device, CODER_TILES, batches=(1,)))
+        )
 
     def encode(self, gray: Tensor) -> Tensor:
         """Scaled latents (1, D, h, w) of a gray image (1, 1, H, W) in [0, 1]."""
 
-        def work(rung: Rung) -> Tensor:
+        def work(rung: FallbackStep) -> Tensor:
             prior = self._at(rung)
             x = _to(gray, rung.device).expand(-1, prior.channels, -1, -1) * 2 - 1
             if rung.tile is None or max(x.shape[-2:]) <= rung.tile:
@@ -194,7 +196,7 @@ class LatentNetwork(_OnLadder[LatentPrior]):
     def decode(self, z: Tensor) -> Tensor:
         """The image (1, C, H, W) in [0, 1] of a scaled latent."""
 
-        def work(rung: Rung) -> Tensor:
+        def work(rung: FallbackStep) -> Tensor:
             prior = self._at(rung)
             latent, small = _to(z, rung.device), (rung.tile or 0) // prior.factor
             if rung.tile is None or max(z.shape[-2:]) <= small:
@@ -208,13 +210,13 @@ class LatentNetwork(_OnLadder[LatentPrior]):
     def predict(self, z: Tensor, t: int) -> Tensor:
         """The noise in latents ``z`` at timestep ``t``."""
 
-        def work(rung: Rung) -> Tensor:
+        def work(rung: FallbackStep) -> Tensor:
             return _to(self._at(rung).predict(_to(z, rung.device), t), z.device)
 
         return self.ladder.run(work, lambda rung: (rung.device, rung.half))
 
 
-def _at_once(rung: Rung, tiling: Tiling) -> int:
+def _at_once(rung: FallbackStep, tiling: Tiling) -> int:
     """How many tiles go together: a rung counts in patches, and larger tiles are more of them."""
     return max(1, int(rung.batch / max(patches(*tiling.extent), 1.0)))
 

@@ -17,7 +17,7 @@ from torch import Tensor
 
 from enhancers.base import Figure, Step, Stopwatch, finished, is_constant, patches, unchanged
 from enhancers.colour import luminance, with_luminance
-from enhancers.devices import Pace
+from enhancers.devices import GpuPacing
 from enhancers.diffusion.network import (
     PixelNetwork,
     channel_spread,
@@ -26,23 +26,23 @@ from enhancers.diffusion.network import (
     size_notes,
 )
 from enhancers.diffusion.null_space_steps import denoise_step, make_consistent, null_space_step
-from enhancers.diffusion.restore_clipped import unclip
+from enhancers.diffusion.restore_clipped import restore_clipped
 from enhancers.diffusion.schedule import (
     START,
-    Moment,
-    NoiseAhead,
+    NoisePrefetcher,
+    TimestepPair,
     noise_level_step,
     signal_of,
-    timeline,
+    timesteps,
 )
-from enhancers.diffusion.schedule import moments as moments_at
+from enhancers.diffusion.schedule import timestep_pairs as moments_at
 from enhancers.diffusion.tiles import Padding, Predict, pad
 from enhancers.image import MedicalImage, Pixels
 from enhancers.method import ParameterValue
-from enhancers.networks.lookup import prior as entry_of
+from enhancers.networks.lookup import network_entry as entry_of
 from enhancers.noise import estimate_sigma
 from enhancers.operators import BlockMean, Identity, Operator
-from enhancers.parameter_values import optional, whole
+from enhancers.parameter_values import as_float_or_none, as_int
 
 WHOLE = 1024
 """Longest side that goes through the network in one piece."""
@@ -86,13 +86,13 @@ def read_task(params: Mapping[str, ParameterValue], gray: Pixels) -> Task:
     """The task that resolved parameters describe; automatic σ is estimated on ``gray``."""
     name = str(params["task"])
     factor = 1 if name == "denoise" else int(name.removeprefix("sr"))
-    sigma = optional(params, "sigma")
+    sigma = as_float_or_none(params, "sigma")
     if sigma is None:
         sigma = estimate_sigma(gray) if factor == 1 else 0.0
-    steps = optional(params, "steps")
+    steps = as_float_or_none(params, "steps")
     if steps is None:
         steps = DENOISING_STEPS if factor == 1 else ENLARGING_STEPS
-    eta = optional(params, "eta")
+    eta = as_float_or_none(params, "eta")
     if eta is None:
         enlarging = ENLARGING_ETA if sigma == 0.0 else NOISY_ENLARGING_ETA
         eta = DENOISING_ETA if factor == 1 else enlarging
@@ -101,16 +101,16 @@ def read_task(params: Mapping[str, ParameterValue], gray: Pixels) -> Task:
         sigma=sigma,
         steps=int(steps),
         output=str(params["output"]),
-        samples=whole(params, "samples"),
+        samples=as_int(params, "samples"),
         eta=eta,
         respace=bool(params["respace"]),
         unclip=bool(params["unclip"]),
         degrade_first=bool(params["degrade_first"]) and factor > 1,
-        preview_every=whole(params, "preview_every"),
+        preview_every=as_int(params, "preview_every"),
     )
 
 
-def plan(task: Task, signal: Tensor) -> tuple[tuple[Moment, ...], int]:
+def plan(task: Task, signal: Tensor) -> tuple[tuple[TimestepPair, ...], int]:
     """The moments of a run and how many of the first need no network call.
 
     While s >= a σ a denoiser replaces the estimate by the measurement, whatever the network says,
@@ -118,10 +118,10 @@ def plan(task: Task, signal: Tensor) -> tuple[tuple[Moment, ...], int]:
     """
     sigma = 2 * task.sigma
     if task.factor > 1:
-        return timeline(signal, task.steps), 0
+        return timesteps(signal, task.steps), 0
     if task.output == "one call":
         return moments_at(signal, [noise_level_step(signal, sigma)]), 0
-    moments = timeline(signal, task.steps)
+    moments = timesteps(signal, task.steps)
     if task.respace:
         highest = noise_level_step(signal, sigma)
         wanted = np.unique(np.linspace(0, highest, task.steps).round().astype(int))
@@ -164,7 +164,7 @@ def sample(
         return
     live = moments[dead:]
     times = [START, *(moment.t for moment in moments[max(dead - 1, 0) :])]
-    with NoiseAhead(shape, seed, times, y.device, index) as noises:
+    with NoisePrefetcher(shape, seed, times, y.device, index) as noises:
         x = noises.take(START).expand(y.shape[0], -1, -1, -1)
         if dead:
             before = moments[dead - 1]
@@ -198,9 +198,9 @@ def run(
     network = PixelNetwork(entry.key, device, pieces(entry, WHOLE, OVERLAP))
     low, padding = _measurement(gray, task, network)
     if task.factor == 1 and task.unclip:
-        low = unclip(low, task.sigma, seed=seed)
+        low = restore_clipped(low, task.sigma, seed=seed)
     y = torch.from_numpy(low)[None, None].to(device) * 2 - 1
-    watch, pace = Stopwatch(_total_calls(task, network), "network call"), Pace(device)
+    watch, pace = Stopwatch(_total_calls(task, network), "network call"), GpuPacing(device)
     total, made = torch.zeros(()), 0
     for index in range(task.count):
         estimate, call = y, 0

@@ -6,7 +6,7 @@ import math
 
 from torch import Tensor
 
-from enhancers.diffusion.schedule import Moment
+from enhancers.diffusion.schedule import TimestepPair
 from enhancers.operators import Operator
 
 CONSISTENCY = 5e-4
@@ -15,7 +15,7 @@ ROUNDS = 200
 
 
 def denoise_step(
-    moment: Moment, x0: Tensor, y: Tensor, z: Tensor, *, sigma: float, eta: float
+    moment: TimestepPair, x0: Tensor, y: Tensor, z: Tensor, *, sigma: float, eta: float
 ) -> Tensor:
     """x_next of a denoiser (H = I) from the clean estimate ``x0`` and the measurement ``y``."""
     a, s = moment.a, moment.s
@@ -26,7 +26,7 @@ def denoise_step(
 
 
 def null_space_step(
-    moment: Moment,
+    moment: TimestepPair,
     x0: Tensor,
     noise: Tensor,
     y: Tensor,

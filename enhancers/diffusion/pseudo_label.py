@@ -27,18 +27,18 @@ from enhancers.base import Figure, Step, Stopwatch, finished, is_constant, patch
 from enhancers.classical import pipelines
 from enhancers.classical.pipelines import Stage
 from enhancers.colour import luminance, with_luminance
-from enhancers.devices import Pace
+from enhancers.devices import GpuPacing
 from enhancers.diffusion.guidance import Guidance, blurred, noise_level, regional_weight
 from enhancers.diffusion.network import LatentNetwork, channel_spread, gray_of
 from enhancers.diffusion.schedule import (
     START,
-    Moment,
-    keyed_noise,
+    TimestepPair,
+    noise_for_timestep,
 )
 from enhancers.diffusion.tiles import Padding, Predict, pad
 from enhancers.image import MedicalImage, Pixels
 from enhancers.method import Modality, ParameterValue
-from enhancers.parameter_values import number, optional
+from enhancers.parameter_values import as_float, as_float_or_none
 
 CLASSICAL_SHARE, LAST = 0.2, 0.999
 """Where on the progress bar the pseudo-label is done, and the network."""
@@ -56,7 +56,7 @@ def work(image: MedicalImage, params: Mapping[str, ParameterValue]) -> float:
 
 
 def guided_step(
-    moment: Moment, z: Tensor, noise: Tensor, target: Tensor, weight: float | Tensor
+    moment: TimestepPair, z: Tensor, noise: Tensor, target: Tensor, weight: float | Tensor
 ) -> tuple[Tensor, Tensor]:
     """One deterministic DDIM step toward ``target``: the next latent and the guided estimate."""
     guided = (1 - weight) * moment.clean(z, noise) + weight * target
@@ -65,7 +65,7 @@ def guided_step(
 
 def sample(
     predict: Predict,
-    line: Sequence[Moment],
+    line: Sequence[TimestepPair],
     weight: float | Tensor,
     target: Tensor,
     *,
@@ -79,7 +79,7 @@ def sample(
     ----------
     predict : callable
         The noise in a latent.
-    line : sequence of Moment
+    line : sequence of TimestepPair
         The steps that are made.
     weight : float or Tensor, shape (1, 1, h, w)
         Share w of the target in each clean estimate.
@@ -91,7 +91,7 @@ def sample(
     noisy : bool
         Whether ``start`` has the noise of the first step; otherwise it is added.
     """
-    z = keyed_noise((1, *target.shape[1:]), seed, START).to(target.device).expand_as(target)
+    z = noise_for_timestep((1, *target.shape[1:]), seed, START).to(target.device).expand_as(target)
     if start is not None:
         signal = line[0].signal
         z = math.sqrt(signal) * start + (0.0 if noisy else math.sqrt(1 - signal)) * z
@@ -125,13 +125,13 @@ def run(
     start = None
     if matched or guidance.calls < guidance.steps:
         start = network.encode(measured)
-    level = noise_level(gray, image.modality, optional(params, "sigma")) if matched else 0.0
+    level = noise_level(gray, image.modality, as_float_or_none(params, "sigma")) if matched else 0.0
     weight: float | Tensor = guidance.weights[0]
     if guidance.regional:
         fine = regional_weight(measured, level, guidance.weights)
         weight = F.avg_pool2d(fine, network.prior.factor)
     line = guidance.line(network.prior.betas, level)
-    watch, pace = Stopwatch(guidance.calls, "network call"), Pace(device)
+    watch, pace = Stopwatch(guidance.calls, "network call"), GpuPacing(device)
     made, z = 0, target
     steps = sample(network.predict, line, weight, target, seed=seed, start=start, noisy=matched)
     for made, z in steps:
@@ -180,8 +180,8 @@ def _stages(
     every = pipelines.stages(
         modality,
         contrast=bool(params["contrast"]),
-        sigma=optional(params, "sigma"),
-        clip_limit=number(params, "clip_limit"),
+        sigma=as_float_or_none(params, "sigma"),
+        clip_limit=as_float(params, "clip_limit"),
     )
     if not matched:
         return (), every, ()

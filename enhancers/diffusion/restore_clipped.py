@@ -18,7 +18,7 @@ WINDOW_SIGMA = 2.0
 """Gaussian σ in pixels of the neighbourhood that tells what a saturated pixel should have been."""
 
 
-def unclip(pixels: Pixels, sigma: float, *, seed: int) -> Pixels:
+def restore_clipped(pixels: Pixels, sigma: float, *, seed: int) -> Pixels:
     """Replace saturated values by draws from the Gaussian tail they were cut from.
 
     Parameters

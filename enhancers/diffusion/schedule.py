@@ -23,7 +23,7 @@ DRAWN_AHEAD, DRAWERS = 4, 2
 
 
 @dataclass(frozen=True)
-class Moment:
+class TimestepPair:
     """One sampling step, from timestep ``t`` to the next lower one.
 
     ``signal`` and ``next_signal`` are ābar at both; after the last step ābar is 1.
@@ -48,9 +48,9 @@ class Moment:
         return (x - math.sqrt(1.0 - self.signal) * noise) / math.sqrt(self.signal)
 
 
-def timeline(
+def timesteps(
     signal: Tensor, steps: int, *, offset: int = 0, final: float = 1.0
-) -> tuple[Moment, ...]:
+) -> tuple[TimestepPair, ...]:
     """``steps`` evenly strided moments from high noise to none ("leading" spacing).
 
     Parameters
@@ -65,15 +65,17 @@ def timeline(
         ābar after the last step: 1, or that of timestep 0 (`set_alpha_to_one` False).
     """
     stride, last = len(signal) // steps, len(signal) - 1
-    return moments(signal, [min(stride * i + offset, last) for i in range(steps)], final)
+    return timestep_pairs(signal, [min(stride * i + offset, last) for i in range(steps)], final)
 
 
-def moments(signal: Tensor, ascending: list[int], final: float = 1.0) -> tuple[Moment, ...]:
+def timestep_pairs(
+    signal: Tensor, ascending: list[int], final: float = 1.0
+) -> tuple[TimestepPair, ...]:
     """The moments that visit these timesteps, given in ascending order, from the highest down."""
     shares = signal.double().tolist()
     previous = [final] + [shares[t] for t in ascending[:-1]]
     pairs = zip(ascending, previous, strict=True)
-    return tuple(Moment(t, shares[t], below) for t, below in pairs)[::-1]
+    return tuple(TimestepPair(t, shares[t], below) for t, below in pairs)[::-1]
 
 
 def signal_of(schedule: Schedule) -> Tensor:
@@ -102,7 +104,7 @@ def noise_level_step(signal: Tensor, sigma: float) -> int:
     return int((ratio - sigma).abs().argmin())
 
 
-def keyed_noise(
+def noise_for_timestep(
     shape: tuple[int, ...], seed: int, t: int, sample: int = 0, *, pinned: bool = False
 ) -> Tensor:
     """Standard normal noise that depends on (seed, sample, t) alone, drawn on the CPU.
@@ -115,8 +117,8 @@ def keyed_noise(
     return torch.randn(shape, generator=torch.Generator().manual_seed(key), pin_memory=pinned)
 
 
-class NoiseAhead:
-    """`keyed_noise` on the device that needs it, drawn and copied before its step.
+class NoisePrefetcher:
+    """`noise_for_timestep` on the device that needs it, drawn and copied before its step.
 
     Beside a GPU threads draw a few steps ahead into pinned memory and copy on a stream of their
     own; elsewhere drawing competes with the network, and is done when it is asked for. Leaving the
@@ -153,7 +155,7 @@ class NoiseAhead:
         self._drawn: deque[tuple[int, Future[tuple[Tensor, Any]]]] = deque()
         self._plan()
 
-    def __enter__(self) -> NoiseAhead:
+    def __enter__(self) -> NoisePrefetcher:
         return self
 
     def __exit__(
@@ -175,7 +177,7 @@ class NoiseAhead:
                 current.wait_event(copied)
                 noise.record_stream(current)
             return noise
-        return keyed_noise(self.shape, self.seed, t, self.sample).to(self.device)
+        return noise_for_timestep(self.shape, self.seed, t, self.sample).to(self.device)
 
     def _plan(self) -> None:
         while self._pool is not None and self._planned and len(self._drawn) < DRAWN_AHEAD:
@@ -184,8 +186,8 @@ class NoiseAhead:
 
     def _draw(self, t: int) -> tuple[Tensor, Any]:
         if self._stream is None:
-            return keyed_noise(self.shape, self.seed, t, self.sample).to(self.device), None
-        noise = keyed_noise(self.shape, self.seed, t, self.sample, pinned=True)
+            return noise_for_timestep(self.shape, self.seed, t, self.sample).to(self.device), None
+        noise = noise_for_timestep(self.shape, self.seed, t, self.sample, pinned=True)
         with torch.cuda.stream(self._stream):
             there = noise.to(self.device, non_blocking=True)
             copied = self._stream.record_event()

@@ -17,11 +17,11 @@ from torch.nn import functional as F
 
 from enhancers.base import Figure, Step, Stopwatch, finished, is_constant, patches, unchanged
 from enhancers.colour import luminance, with_luminance
-from enhancers.devices import Pace
+from enhancers.devices import GpuPacing
 from enhancers.diffusion.degradation import (
     LEAST_GAIN,
-    Degradation,
-    PixelDegradation,
+    DegradationFit,
+    PixelDegradationFit,
     foreground,
 )
 from enhancers.diffusion.network import (
@@ -31,12 +31,12 @@ from enhancers.diffusion.network import (
     pieces,
     size_notes,
 )
-from enhancers.diffusion.schedule import START, Moment, NoiseAhead, timeline
+from enhancers.diffusion.schedule import START, NoisePrefetcher, TimestepPair, timesteps
 from enhancers.diffusion.tiles import Padding, Predict, pad
 from enhancers.image import MedicalImage, Pixels
 from enhancers.method import ParameterValue
-from enhancers.networks.lookup import prior as entry_of
-from enhancers.parameter_values import number, optional, whole
+from enhancers.networks.lookup import network_entry as entry_of
+from enhancers.parameter_values import as_float, as_float_or_none, as_int
 
 MULTIPLE = 16
 EXPOSURE_CELL, REFERENCE_CELL = 16, 8
@@ -69,17 +69,17 @@ class Lighting:
     @classmethod
     def read(cls, params: Mapping[str, ParameterValue]) -> Lighting:
         """From resolved parameters."""
-        variant, guidance = str(params["variant"]), optional(params, "guidance")
+        variant, guidance = str(params["variant"]), as_float_or_none(params, "guidance")
         if guidance is None:
             guidance = REFERENCE_GUIDANCE if variant == "reference" else 1.0
         return cls(
-            exposure=optional(params, "exposure"),
+            exposure=as_float_or_none(params, "exposure"),
             variant=variant,
-            steps=whole(params, "steps"),
+            steps=as_int(params, "steps"),
             guidance=guidance,
-            exposure_weight=number(params, "exposure_weight"),
-            smoothness=number(params, "smoothness"),
-            preview_every=whole(params, "preview_every"),
+            exposure_weight=as_float(params, "exposure_weight"),
+            smoothness=as_float(params, "smoothness"),
+            preview_every=as_int(params, "preview_every"),
         )
 
 
@@ -111,10 +111,10 @@ def cell_means(u: Tensor, side: int) -> Tensor:
 
 
 def paper_step(
-    moment: Moment,
+    moment: TimestepPair,
     x: Tensor,
     noise: Tensor,
-    model: Degradation,
+    model: DegradationFit,
     body: Tensor,
     exposure: float,
     light: Lighting,
@@ -131,11 +131,11 @@ def paper_step(
 
 
 def reference_step(
-    moment: Moment,
+    moment: TimestepPair,
     x: Tensor,
     noise: Tensor,
     z: Tensor,
-    model: PixelDegradation,
+    model: PixelDegradationFit,
     exposure: float,
     light: Lighting,
 ) -> tuple[Tensor, Tensor]:
@@ -178,11 +178,11 @@ def sample(
     exposure = light.exposure or exposure_that_fits(y, body)
     share = float((y * body).sum() / body.sum().clamp_min(1.0))
     gain = max(share / exposure, LEAST_GAIN)
-    fitted = Degradation(y, gain, light.smoothness, FIT_TRAVEL / light.steps)
-    plain = PixelDegradation(y, torch.tensor(1.0, device=y.device), torch.zeros_like(y))
-    line = timeline(signal, light.steps)
+    fitted = DegradationFit(y, gain, light.smoothness, FIT_TRAVEL / light.steps)
+    plain = PixelDegradationFit(y, torch.tensor(1.0, device=y.device), torch.zeros_like(y))
+    line = timesteps(signal, light.steps)
     drawn = [moment.t for moment in line] if light.variant == "reference" else []
-    with NoiseAhead(shape, seed, [START, *drawn], y.device) as noises:
+    with NoisePrefetcher(shape, seed, [START, *drawn], y.device) as noises:
         x = noises.take(START)
         for done, moment in enumerate(line, start=1):
             noise = predict(x, moment.t).clone()
@@ -210,7 +210,7 @@ def run(
     padded, padding = pad(gray, multiple=multiple, least=network.pieces.least)
     y = torch.from_numpy(padded)[None, None].to(device)
     body = torch.from_numpy(foreground(padded))[None, None].to(device)
-    watch, pace = Stopwatch(light.steps), Pace(device)
+    watch, pace = Stopwatch(light.steps), GpuPacing(device)
     u, gain = y, torch.ones(())
     steps = sample(
         network.predict,

@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 from enhancers.colour import luminance
 from enhancers.errors import ImageReadError, ImagesAbsent, ParameterError, ReadingRoomError
 from enhancers.evaluation.neighbour_slices import with_drawn_neighbours, with_neighbours
-from enhancers.evaluation.problem import Case
-from enhancers.evaluation.slice_stack import beside
+from enhancers.evaluation.problem import TestImage
+from enhancers.evaluation.slice_stack import neighbours_of
 from enhancers.evaluation.texture import GROUP as DISCS
 from enhancers.evaluation.texture import disc_case
 from enhancers.image import MedicalImage, Pixels, from_array
@@ -66,7 +66,7 @@ def read_cases(
     needs_neighbours: bool = False,
     side: int = SIDE,
     tell: Callable[[str], None] = lambda _: None,
-) -> list[Case]:
+) -> list[TestImage]:
     """The test images of ``groups``, at most ``limit`` of each, evenly spread.
 
     Parameters
@@ -133,7 +133,7 @@ def read_cases(
                 f"put NAME{MASK_ENDING} beside each image."
             )
     if needs_neighbours:
-        found = [case for case in found if beside(case)]
+        found = [case for case in found if neighbours_of(case)]
         if not found:
             raise ImagesAbsent(
                 f"No image of {data} has a slice before and one after it, which this protocol "
@@ -148,7 +148,7 @@ def seed_of(key: str) -> int:
     return int.from_bytes(hashlib.sha256(key.encode("utf-8", "surrogatepass")).digest()[:4], "big")
 
 
-def _spread(cases: Sequence[Case], limit: int | None) -> Iterable[Case]:
+def _spread(cases: Sequence[TestImage], limit: int | None) -> Iterable[TestImage]:
     """At most ``limit`` of each group, evenly spread over what there is."""
     for group, count in Counter(case.group for case in cases).items():
         members = [case for case in cases if case.group == group]
@@ -157,7 +157,7 @@ def _spread(cases: Sequence[Case], limit: int | None) -> Iterable[Case]:
         yield from (members[index] for index in picked)
 
 
-def _phantoms(groups: Sequence[str], each: int, side: int) -> list[Case]:
+def _phantoms(groups: Sequence[str], each: int, side: int) -> list[TestImage]:
     for group in groups:
         if group not in (*DRAWN, DISCS):
             raise ReadingRoomError(
@@ -167,7 +167,7 @@ def _phantoms(groups: Sequence[str], each: int, side: int) -> list[Case]:
     return [_phantom(group, number, side) for group in groups for number in numbers]
 
 
-def _phantom(group: str, number: int, side: int) -> Case:
+def _phantom(group: str, number: int, side: int) -> TestImage:
     from enhancers.phantoms import phantom
 
     if group == DISCS:
@@ -177,7 +177,7 @@ def _phantom(group: str, number: int, side: int) -> Case:
     mask = None if drawn.labels is None else drawn.labels == STRUCTURE
     if mask is not None and not _usable(mask):
         mask = None
-    return Case(key, drawn.modality, luminance(drawn.pixels), mask, seed_of(key), group, key)
+    return TestImage(key, drawn.modality, luminance(drawn.pixels), mask, seed_of(key), group, key)
 
 
 def _folder(
@@ -187,7 +187,7 @@ def _folder(
     strict: bool,
     needs_neighbours: bool,
     tell: Callable[[str], None],
-) -> list[Case]:
+) -> list[TestImage]:
     if not folder.is_dir():
         raise ReadingRoomError(
             f"{folder} is not a folder; give one with images or .npz archives, or {PHANTOMS}."
@@ -207,7 +207,7 @@ def _folder(
     return with_neighbours(cases, [case.key for case in cases]) if needs_neighbours else cases
 
 
-def _archive(path: Path, group: str, needs_neighbours: bool) -> list[Case]:
+def _archive(path: Path, group: str, needs_neighbours: bool) -> list[TestImage]:
     """The images of the subjects that `enhancers.networks.training.corpus` holds out."""
     from enhancers.networks.training.corpus import held_out
 
@@ -246,7 +246,7 @@ def _archive(path: Path, group: str, needs_neighbours: bool) -> list[Case]:
         if mask is not None and not _usable(mask):
             mask = None
         cases.append(
-            Case(key, MODALITIES[group], truth, mask, seed_of(key), group, subjects[index])
+            TestImage(key, MODALITIES[group], truth, mask, seed_of(key), group, subjects[index])
         )
         if sources is not None:
             names.append(f"{subjects[index]}\0{sources[index]}")
@@ -259,7 +259,7 @@ def _files(
     modality: Modality | None,
     strict: bool,
     tell: Callable[[str], None],
-) -> list[Case]:
+) -> list[TestImage]:
     from enhancers.load import load
 
     cases = []
@@ -294,12 +294,12 @@ def _files(
     return cases
 
 
-def _of_file(folder: Path, path: Path, image: MedicalImage) -> Case:
+def _of_file(folder: Path, path: Path, image: MedicalImage) -> TestImage:
     below = path.relative_to(folder)
     truth = luminance(image.pixels)
     if image.is_colour:
         image = from_array(truth, image.modality)
-    return Case(
+    return TestImage(
         key=below.as_posix(),
         modality=image.modality,
         truth=truth,

@@ -8,13 +8,13 @@ import numpy as np
 
 from enhancers.degrade import degrade, degrade_image
 from enhancers.errors import ReadingRoomError
-from enhancers.evaluation.problem import Case, Degraded
+from enhancers.evaluation.problem import Degraded, TestImage
 from enhancers.evaluation.protocols import Condition
 from enhancers.evaluation.slice_stack import DegradedSlice, Slice
 from enhancers.image import MedicalImage, Pixels
 
 
-def pose(case: Case, condition: Condition) -> tuple[Case, Degraded]:
+def degraded_case(case: TestImage, condition: Condition) -> tuple[TestImage, Degraded]:
     """The case, cropped to whole blocks, and its degraded version; the same bytes every time.
 
     The level is drawn by the seed of the case, and so is the noise. CT that comes with its units
@@ -65,7 +65,7 @@ def _noise(pixels: Pixels, clean: Pixels) -> float:
     return round(min(float(np.sqrt(np.mean(error**2))), 0.5), 4)
 
 
-def cropped(case: Case, multiple: int) -> Case:
+def cropped(case: TestImage, multiple: int) -> TestImage:
     """The case with the rows and columns dropped that ``multiple`` leaves over."""
     height, width = (side - side % multiple for side in case.truth.shape)
     if (height, width) == case.truth.shape:

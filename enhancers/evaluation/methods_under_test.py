@@ -15,7 +15,7 @@ from enhancers.evaluation.protocols import Protocol
 from enhancers.evaluation.variants import SWEEPS, VARIANTS
 from enhancers.image import Pixels, from_array
 from enhancers.method import PRIOR_KEY, ParameterValue, nearest
-from enhancers.parameter_values import number, optional
+from enhancers.parameter_values import as_float, as_float_or_none
 from enhancers.registry import METHODS, get, resolve
 from enhancers.source_digest import source_digest
 
@@ -48,7 +48,7 @@ class Outcome:
 
 
 @dataclass(frozen=True)
-class Candidate:
+class MethodUnderTest:
     """One competitor.
 
     Parameters
@@ -139,8 +139,8 @@ class Candidate:
         chosen = stages(
             degraded.modality,
             contrast=bool(params["contrast"]),
-            sigma=optional(params, "sigma"),
-            clip_limit=number(params, "clip_limit"),
+            sigma=as_float_or_none(params, "sigma"),
+            clip_limit=as_float(params, "clip_limit"),
         )
         return {one.key: resolve(one.key, degraded.modality, one.given) for one in chosen}
 
@@ -242,7 +242,7 @@ def _told(method: str, degraded: Degraded, task: Task) -> dict[str, ParameterVal
     return {}
 
 
-def candidate(text: str) -> Candidate:
+def method_under_test(text: str) -> MethodUnderTest:
     """Read ``method``, ``method:variant`` or ``method@name=value``.
 
     Raises
@@ -258,14 +258,14 @@ def candidate(text: str) -> Candidate:
             raise ParameterError(f"{text} is not method@name=value; {pair} has no value.")
         given[parameter.strip()] = value.strip()
     if name == INPUT:
-        return Candidate(INPUT, "Degraded input", INPUT, "input", INPUT)
+        return MethodUnderTest(INPUT, "Degraded input", INPUT, "input", INPUT)
     variant = VARIANTS.get(name)
     method = variant.method if variant else name
     ending = "".join(f", {parameter} {value}" for parameter, value in given.items())
     if method in BASELINES:
         _check_baseline(method, given)
         label = BASELINES[method].label + ending
-        return Candidate(text, label, text, "baseline", method, tuple(given.items()))
+        return MethodUnderTest(text, label, text, "baseline", method, tuple(given.items()))
     known = [method.key for method in METHODS]
     if method not in known:
         hint = nearest(name, [*known, *VARIANTS, *BASELINES, INPUT])
@@ -274,7 +274,7 @@ def candidate(text: str) -> Candidate:
     merged = {**(variant.given if variant else {}), **given}
     for parameter, value in merged.items():
         get(method).parameter(parameter).check(value)
-    return Candidate(
+    return MethodUnderTest(
         text, label, text, "method", method, tuple(merged.items()), bool(variant and variant.once)
     )
 
@@ -292,27 +292,27 @@ def _check_baseline(key: str, given: Mapping[str, str]) -> None:
             raise ParameterError(f"prior={value} is not possible; give the key of a network.")
 
 
-def expand(texts: Sequence[str]) -> list[Candidate]:
+def expand(texts: Sequence[str]) -> list[MethodUnderTest]:
     """The candidates that ``texts`` name, each once, a filter at every strength of its sweep."""
-    found: dict[str, Candidate] = {}
+    found: dict[str, MethodUnderTest] = {}
     for text in texts:
-        for one in _strengths(candidate(text)):
+        for one in _strengths(method_under_test(text)):
             found.setdefault(one.key, one)
     return list(found.values())
 
 
-def _strengths(one: Candidate) -> Iterator[Candidate]:
+def _strengths(one: MethodUnderTest) -> Iterator[MethodUnderTest]:
     name = one.key.split("@")[0]
     parameter, values = SWEEPS.get(name, ("", ()))
     if not values or parameter in dict(one.given):
         yield one
         return
     for value in values:
-        strength = candidate(f"{one.key}@{parameter}={value:g}")
+        strength = method_under_test(f"{one.key}@{parameter}={value:g}")
         yield replace(strength, family=one.key)
 
 
-def chosen(protocol: Protocol, methods: Sequence[str]) -> list[Candidate]:
+def chosen(protocol: Protocol, methods: Sequence[str]) -> list[MethodUnderTest]:
     """The candidates of a protocol: its own for none, all there are for "all".
 
     Raises

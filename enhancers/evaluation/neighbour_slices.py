@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from enhancers.evaluation.problem import Case
+from enhancers.evaluation.problem import TestImage
 from enhancers.evaluation.slice_stack import Slice
 from enhancers.image import Pixels
 
@@ -19,23 +19,23 @@ SMOOTH = 24.0
 """Gaussian σ in pixels of the displacement: anatomy bends, it does not crumble."""
 
 
-def with_neighbours(cases: Sequence[Case], names: Sequence[str]) -> list[Case]:
+def with_neighbours(cases: Sequence[TestImage], names: Sequence[str]) -> list[TestImage]:
     """The same cases; those that have a neighbour on either side are `Slice`s with both.
 
     Parameters
     ----------
-    cases : sequence of Case
+    cases : sequence of TestImage
     names : sequence of str
         Of each case, such as "anna/IM-0003.dcm": neighbours are those whose names differ only in
         a trailing number, by one, and that are of the same group and size.
     """
     numbered = [_numbered(case, name) for case, name in zip(cases, names, strict=True)]
-    found: dict[tuple[object, int], Case] = {}
+    found: dict[tuple[object, int], TestImage] = {}
     for place, case in zip(numbered, cases, strict=True):
         if place is not None:
             # Of two spellings of one number, 3 and 03, the first counts.
             found.setdefault(place, case)
-    complete: list[Case] = []
+    complete: list[TestImage] = []
     for place, case in zip(numbered, cases, strict=True):
         near = [] if place is None else [found.get((place[0], place[1] + by)) for by in (-1, 1)]
         truths = tuple(_in_window_of(case, one) for one in near if one is not None)
@@ -43,14 +43,14 @@ def with_neighbours(cases: Sequence[Case], names: Sequence[str]) -> list[Case]:
     return complete
 
 
-def _in_window_of(case: Case, near: Case) -> Pixels:
+def _in_window_of(case: TestImage, near: TestImage) -> Pixels:
     """The pixels of ``near`` as ``case`` would show them: files have windows of their own."""
     if case.image is None or near.image is None:
         return near.truth
     return case.image.window.to_unit(near.image.source)
 
 
-def _numbered(case: Case, name: str) -> tuple[object, int] | None:
+def _numbered(case: TestImage, name: str) -> tuple[object, int] | None:
     """The series that a name belongs to, and its number there; None for a name without one."""
     match = NUMBERED.fullmatch(name)
     if match is None:
@@ -59,7 +59,7 @@ def _numbered(case: Case, name: str) -> tuple[object, int] | None:
     return (case.group, case.modality, case.truth.shape, before, ending), int(number)
 
 
-def with_drawn_neighbours(case: Case) -> Slice:
+def with_drawn_neighbours(case: TestImage) -> Slice:
     """A drawn case with neighbours: the image itself, bent twice by a smooth random displacement.
 
     The seed of the case determines both. Structures move and change their width, but none comes or

@@ -11,13 +11,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from enhancers.evaluation.measures import fit, measure
-from enhancers.evaluation.problem import Case, Degraded
+from enhancers.evaluation.problem import Degraded, TestImage
 from enhancers.image import Pixels
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-    from enhancers.evaluation.store import Row
+    from enhancers.evaluation.store import ResultRow
     from enhancers.evaluation.summary import Summary
 
 SHEET = 7
@@ -26,7 +26,7 @@ ERROR = 0.25
 """Gray levels of error that a sheet shows as white."""
 
 
-def place(folder: Path, row: Row) -> Path:
+def place(folder: Path, row: ResultRow) -> Path:
     """Where the picture of a row is; it names the image and the candidate as far as a path may."""
     return folder / row.condition / _name(row.case) / f"{_name(row.candidate)}.png"
 
@@ -40,12 +40,12 @@ def _name(text: str) -> str:
     return f"{plain}-{digest[:8]}"
 
 
-def kept(folder: Path | None, row: Row) -> bool:
+def kept(folder: Path | None, row: ResultRow) -> bool:
     """Whether the picture of a row is there."""
     return folder is not None and place(folder, row).is_file()
 
 
-def keep(folder: Path, row: Row, case: Case, degraded: Degraded, pixels: Pixels) -> None:
+def keep(folder: Path, row: ResultRow, case: TestImage, degraded: Degraded, pixels: Pixels) -> None:
     """Keep a result beside the truth and what was given, as 16-bit PNG."""
     from enhancers.save import save_png16
 
@@ -56,7 +56,9 @@ def keep(folder: Path, row: Row, case: Case, degraded: Degraded, pixels: Pixels)
     save_png16(own, pixels)
 
 
-def failures(folder: Path, condition: str, rows: Sequence[Row], summary: Summary) -> Figure | None:
+def failures(
+    folder: Path, condition: str, rows: Sequence[ResultRow], summary: Summary
+) -> Figure | None:
     """For every candidate the image on which it did worst: truth, given, result, error.
 
     Worst is by the first measure of the protocol that the candidate has; None where no picture is
@@ -72,8 +74,8 @@ def failures(folder: Path, condition: str, rows: Sequence[Row], summary: Summary
 
 
 def _worst(
-    folder: Path, condition: str, candidate: str, rows: Sequence[Row], summary: Summary
-) -> tuple[str, Row | None]:
+    folder: Path, condition: str, candidate: str, rows: Sequence[ResultRow], summary: Summary
+) -> tuple[str, ResultRow | None]:
     own = [
         row
         for row in rows
@@ -88,7 +90,7 @@ def _worst(
     return "", None
 
 
-def _sheet(folder: Path, worst: Sequence[tuple[str, str, Row]]) -> Figure:
+def _sheet(folder: Path, worst: Sequence[tuple[str, str, ResultRow]]) -> Figure:
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(7.6, 0.5 + 2.0 * len(worst)), layout="constrained")

@@ -15,8 +15,8 @@ import numpy as np
 from enhancers.evaluation.measures import measure
 from enhancers.evaluation.pictures import failures
 from enhancers.evaluation.protocols import Condition
-from enhancers.evaluation.store import Row
-from enhancers.evaluation.summary import Comparison, Line, Summary
+from enhancers.evaluation.store import ResultRow
+from enhancers.evaluation.summary import Comparison, FigureLine, Summary
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -38,7 +38,7 @@ NYQUIST = 0.5
 
 
 def write(
-    folder: Path, rows: Sequence[Row], summary: Summary, pictures: Path | None = None
+    folder: Path, rows: Sequence[ResultRow], summary: Summary, pictures: Path | None = None
 ) -> list[Path]:
     """Draw every condition into ``folder``; returns the PNG files."""
     import matplotlib as mpl
@@ -54,7 +54,7 @@ def write(
 
 
 def figures(
-    rows: Sequence[Row], summary: Summary, pictures: Path | None = None
+    rows: Sequence[ResultRow], summary: Summary, pictures: Path | None = None
 ) -> Iterator[tuple[str, Figure]]:
     """Every figure of a run by its name, ``condition-kind``; draw and save them under `STYLE`."""
     for condition in summary.protocol.conditions:
@@ -75,7 +75,7 @@ def figures(
 
 
 def scores(
-    condition: Condition, rows: Sequence[Row], shown: Sequence[Line], summary: Summary
+    condition: Condition, rows: Sequence[ResultRow], shown: Sequence[FigureLine], summary: Summary
 ) -> Figure:
     """Every image a dot, the mean a line, candidate under candidate."""
     keys = _first(shown, summary)
@@ -121,7 +121,7 @@ def differences(condition: Condition, compared: Sequence[Comparison], summary: S
     return figure
 
 
-def against_calls(condition: Condition, shown: Sequence[Line], summary: Summary) -> Figure:
+def against_calls(condition: Condition, shown: Sequence[FigureLine], summary: Summary) -> Figure:
     """Mean quality against network calls, one line a method."""
     keys = _first(shown, summary)
     figure, panels = _panels(len(keys), 6, condition.label)
@@ -146,7 +146,7 @@ def against_calls(condition: Condition, shown: Sequence[Line], summary: Summary)
     return figure
 
 
-def spectra(condition: Condition, rows: Sequence[Row], shown: Sequence[Line]) -> Figure:
+def spectra(condition: Condition, rows: Sequence[ResultRow], shown: Sequence[FigureLine]) -> Figure:
     """The mean noise power of every candidate by frequency: what is left, and how coarse it is."""
     figure, [panel] = _panels(1, 8, condition.label)
     figure.set_size_inches(8.0, 4.0)
@@ -171,17 +171,17 @@ def spectra(condition: Condition, rows: Sequence[Row], shown: Sequence[Line]) ->
     return figure
 
 
-def _method(line: Line) -> str:
+def _method(line: FigureLine) -> str:
     return line.candidate.split("@steps=")[0]
 
 
-def _first(shown: Sequence[Line], summary: Summary) -> list[str]:
+def _first(shown: Sequence[FigureLine], summary: Summary) -> list[str]:
     """The first measures of the protocol that this condition has values of."""
     found = {line.measure for line in shown if np.isfinite(line.mean)}
     return [key for key in summary.protocol.measures if key in found][:PANELS]
 
 
-def _by_image(rows: Sequence[Row], condition: str, candidate: str, key: str) -> list[float]:
+def _by_image(rows: Sequence[ResultRow], condition: str, candidate: str, key: str) -> list[float]:
     """The mean over seeds on every image, in the order of the images."""
     values: dict[str, list[float]] = {}
     for row in rows:

@@ -16,7 +16,7 @@ Task = Literal["denoise", "enlarge", "despeckle", "lighten", "improve"]
 
 
 @dataclass(frozen=True, eq=False)
-class Case:
+class TestImage:
     """An image with a known truth.
 
     Parameters

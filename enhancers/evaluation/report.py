@@ -8,14 +8,14 @@ from pathlib import Path
 
 from enhancers import devices, provenance
 from enhancers.evaluation import plots, tables
-from enhancers.evaluation.runs import Plan
-from enhancers.evaluation.store import Row
+from enhancers.evaluation.runs import RunPlan
+from enhancers.evaluation.store import ResultRow
 from enhancers.evaluation.summary import Summary, summarise
 
 ABOUT, PICTURES = "about.json", "pictures"
 
 
-def write(folder: Path, plan: Plan, rows: Sequence[Row], against: str = "") -> Summary:
+def write(folder: Path, plan: RunPlan, rows: Sequence[ResultRow], against: str = "") -> Summary:
     """Write tables, plots and ``about.json`` into ``folder``."""
     summary = summarise(plan.protocol, rows, against)
     tables.write(folder, rows, summary, plan.cases)

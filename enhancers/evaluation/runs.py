@@ -11,27 +11,27 @@ from pathlib import Path
 from enhancers import devices, provenance
 from enhancers.errors import ParameterError, ReadingRoomError
 from enhancers.evaluation import measures
-from enhancers.evaluation.conditions import pose
-from enhancers.evaluation.methods_under_test import Candidate
+from enhancers.evaluation.conditions import degraded_case
+from enhancers.evaluation.methods_under_test import MethodUnderTest
 from enhancers.evaluation.pictures import keep, kept
-from enhancers.evaluation.problem import Case, Degraded
+from enhancers.evaluation.problem import Degraded, TestImage
 from enhancers.evaluation.protocols import Condition, Protocol
-from enhancers.evaluation.slice_stack import beside
-from enhancers.evaluation.store import Measured, Row, RowStore
+from enhancers.evaluation.slice_stack import neighbours_of
+from enhancers.evaluation.store import Measured, ResultRow, RowStore
 from enhancers.image import Pixels, pixels_digest
 from enhancers.source_digest import source_digest
 
 
 @dataclass(frozen=True, eq=False)
-class Plan:
+class RunPlan:
     """All that is to be measured.
 
     ``seeds`` is how many each sampling method gets; the others run once.
     """
 
     protocol: Protocol
-    cases: tuple[Case, ...]
-    candidates: tuple[Candidate, ...]
+    cases: tuple[TestImage, ...]
+    candidates: tuple[MethodUnderTest, ...]
     seeds: int = 1
     device: str = "cpu"
 
@@ -43,12 +43,12 @@ class Plan:
 @dataclass(frozen=True, eq=False)
 class _Job:
     condition: Condition
-    case: Case
-    candidate: Candidate
+    case: TestImage
+    candidate: MethodUnderTest
     seed: int
 
 
-def jobs(plan: Plan) -> Iterator[_Job]:
+def jobs(plan: RunPlan) -> Iterator[_Job]:
     """Every run of the plan, image after image, so that an interrupted one has whole images."""
     for condition in plan.protocol.conditions:
         wanted = condition.groups or tuple({case.group: None for case in plan.cases})
@@ -61,17 +61,17 @@ def jobs(plan: Plan) -> Iterator[_Job]:
                         yield _Job(condition, case, candidate, seed)
 
 
-def count(plan: Plan) -> int:
+def count(plan: RunPlan) -> int:
     """How many rows there will be."""
     return sum(1 for _ in jobs(plan))
 
 
-def run(plan: Plan, folder: Path, pictures: Path | None = None) -> Iterator[Row]:
+def run(plan: RunPlan, folder: Path, pictures: Path | None = None) -> Iterator[ResultRow]:
     """Measure what is not in ``folder`` yet; rows come in the order of the plan.
 
     Parameters
     ----------
-    plan : Plan
+    plan : RunPlan
     folder : Path
         Of the `RowStore`.
     pictures : Path, optional
@@ -83,25 +83,25 @@ def run(plan: Plan, folder: Path, pictures: Path | None = None) -> Iterator[Row]
         What a candidate needs is not here. What a single image makes fail is a row with `error`.
     """
     store = RowStore(folder)
-    posed: tuple[Condition, Case, Case, Degraded] | None = None
+    posed: tuple[Condition, TestImage, TestImage, Degraded] | None = None
     for job in jobs(plan):
         if posed is None or posed[0] is not job.condition or posed[1] is not job.case:
-            posed = (job.condition, job.case, *pose(job.case, job.condition))
+            posed = (job.condition, job.case, *degraded_case(job.case, job.condition))
         yield _row(plan, job, posed[2], posed[3], store, pictures)
 
 
 def _row(
-    plan: Plan,
+    plan: RunPlan,
     job: _Job,
-    case: Case,
+    case: TestImage,
     degraded: Degraded,
     store: RowStore,
     pictures: Path | None,
-) -> Row:
+) -> ResultRow:
     candidate, task = job.candidate, job.condition.task
     keys = _keys(plan.protocol, job, degraded)
     digest = _digest(plan, job, case, degraded, keys)
-    row = Row(
+    row = ResultRow(
         job.condition.key, case.key, case.group, case.subject, round(degraded.level, 6),
         candidate.key, candidate.family, candidate.label, job.seed,
     )  # fmt: skip
@@ -125,7 +125,7 @@ def _row(
     return replace(row, measured=store.get(digest) or measured, fresh=True)
 
 
-def _spectrum(pixels: Pixels, case: Case) -> tuple[float, ...]:
+def _spectrum(pixels: Pixels, case: TestImage) -> tuple[float, ...]:
     """The noise power in the cells that hold nothing, by frequency."""
     from enhancers.evaluation import texture
 
@@ -143,7 +143,9 @@ def _keys(protocol: Protocol, job: _Job, degraded: Degraded) -> tuple[str, ...]:
     return protocol.measures
 
 
-def _digest(plan: Plan, job: _Job, case: Case, degraded: Degraded, keys: Sequence[str]) -> str:
+def _digest(
+    plan: RunPlan, job: _Job, case: TestImage, degraded: Degraded, keys: Sequence[str]
+) -> str:
     """Over everything that determines the row, the time it takes aside."""
     candidate, task = job.candidate, job.condition.task
     family = "diffusion" if candidate.by_device else "classical"
@@ -165,6 +167,6 @@ def _digest(plan: Plan, job: _Job, case: Case, degraded: Degraded, keys: Sequenc
         "measures": {key: measures.available(key) for key in keys},
         "measuring": source_digest(measures.__name__),
     }
-    if neighbours := beside(degraded):
+    if neighbours := neighbours_of(degraded):
         determining["neighbours"] = [pixels_digest(pixels) for pixels in neighbours]
     return hashlib.sha256(json.dumps(determining, sort_keys=True).encode()).hexdigest()

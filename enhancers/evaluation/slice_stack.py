@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from enhancers.evaluation.problem import Case, Degraded
+from enhancers.evaluation.problem import Degraded, TestImage
 from enhancers.image import Pixels
 
 
 @dataclass(frozen=True, eq=False)
-class Slice(Case):
+class Slice(TestImage):
     """A case of a stack.
 
     Parameters
@@ -34,6 +34,6 @@ class DegradedSlice(Degraded):
     neighbours: tuple[Pixels, ...] = ()
 
 
-def beside(given: Case | Degraded) -> tuple[Pixels, ...]:
+def neighbours_of(given: TestImage | Degraded) -> tuple[Pixels, ...]:
     """The slices before and after; none of what is no slice of a stack."""
     return given.neighbours if isinstance(given, Slice | DegradedSlice) else ()

@@ -37,7 +37,7 @@ class Measured:
 
 
 @dataclass(frozen=True)
-class Row:
+class ResultRow:
     """One row of the table: who, on what, and what came of it; `error` where nothing did."""
 
     condition: str

@@ -10,7 +10,7 @@ import numpy as np
 from enhancers.evaluation.measures import measure
 from enhancers.evaluation.protocols import Condition, Protocol
 from enhancers.evaluation.statistics import Pair, Paired, compare, holm
-from enhancers.evaluation.store import Row
+from enhancers.evaluation.store import ResultRow
 
 ALL = "all"
 """The group that is the unweighted mean of the others."""
@@ -19,7 +19,7 @@ DECIDING = 2
 
 
 @dataclass(frozen=True)
-class Score:
+class ScoreColumn:
     """A candidate on one image: the mean over its seeds, and their standard deviation."""
 
     case: str
@@ -30,7 +30,7 @@ class Score:
 
 
 @dataclass(frozen=True)
-class Line:
+class FigureLine:
     """A candidate's figure for one measure on one group of images.
 
     ``sd`` is over images, ``seed_sd`` the mean over images of that over seeds. ``shown`` says
@@ -82,10 +82,10 @@ class Summary:
 
     protocol: Protocol
     subject: str
-    lines: tuple[Line, ...]
+    lines: tuple[FigureLine, ...]
     comparisons: tuple[Comparison, ...]
 
-    def of(self, condition: str, group: str = ALL) -> tuple[Line, ...]:
+    def of(self, condition: str, group: str = ALL) -> tuple[FigureLine, ...]:
         """What the summary shows of a condition."""
         return tuple(
             line
@@ -94,23 +94,23 @@ class Summary:
         )
 
 
-Scores = Mapping[str, Mapping[str, tuple[Score, ...]]]
+Scores = Mapping[str, Mapping[str, tuple[ScoreColumn, ...]]]
 """By candidate and measure."""
 
 
-def summarise(protocol: Protocol, rows: Sequence[Row], subject: str = "") -> Summary:
+def summarise(protocol: Protocol, rows: Sequence[ResultRow], subject: str = "") -> Summary:
     """The figures of ``rows``.
 
     Parameters
     ----------
     protocol : Protocol
-    rows : sequence of Row
+    rows : sequence of ResultRow
     subject : str
         Key of the candidate that the others are compared with: the protocol's own where it is
         empty, and none where that did not compete.
     """
     subject = subject or protocol.subject
-    lines: list[Line] = []
+    lines: list[FigureLine] = []
     comparisons: list[Comparison] = []
     for condition in protocol.conditions:
         found = [row for row in rows if row.condition == condition.key and not row.error]
@@ -127,7 +127,7 @@ def summarise(protocol: Protocol, rows: Sequence[Row], subject: str = "") -> Sum
     return Summary(protocol, subject, tuple(lines), tuple(comparisons))
 
 
-def _scores(rows: Sequence[Row], keys: Sequence[str]) -> Scores:
+def _scores(rows: Sequence[ResultRow], keys: Sequence[str]) -> Scores:
     values: dict[str, dict[str, dict[str, list[float]]]] = {}
     where: dict[str, tuple[str, str]] = {}
     for row in rows:
@@ -140,7 +140,7 @@ def _scores(rows: Sequence[Row], keys: Sequence[str]) -> Scores:
     return {
         candidate: {
             key: tuple(
-                Score(case, *where[case], float(np.mean(found)),
+                ScoreColumn(case, *where[case], float(np.mean(found)),
                       float(np.std(found, ddof=1)) if len(found) > 1 else None)
                 for case, found in cases.items()
             )
@@ -150,7 +150,7 @@ def _scores(rows: Sequence[Row], keys: Sequence[str]) -> Scores:
     }  # fmt: skip
 
 
-def over_groups(scores: Iterable[Score]) -> float:
+def over_groups(scores: Iterable[ScoreColumn]) -> float:
     """The unweighted mean over groups of the means over images."""
     groups: dict[str, list[float]] = {}
     for score in scores:
@@ -158,7 +158,7 @@ def over_groups(scores: Iterable[Score]) -> float:
     return float(np.mean([np.mean(values) for values in groups.values()]))
 
 
-def _shown(rows: Sequence[Row], scores: Scores, deciding: Sequence[str]) -> set[str]:
+def _shown(rows: Sequence[ResultRow], scores: Scores, deciding: Sequence[str]) -> set[str]:
     """The candidates, of a family of strengths only those best in a deciding measure."""
     families: dict[str, list[str]] = {}
     for row in rows:
@@ -182,11 +182,11 @@ def _shown(rows: Sequence[Row], scores: Scores, deciding: Sequence[str]) -> set[
 
 def _lines(
     condition: Condition,
-    rows: Sequence[Row],
+    rows: Sequence[ResultRow],
     scores: Scores,
     shown: set[str],
     keys: Sequence[str],
-) -> list[Line]:
+) -> list[FigureLine]:
     groups = list(dict.fromkeys(row.group for row in rows))
     lines = []
     for candidate, label in {row.candidate: row.label for row in rows}.items():
@@ -200,7 +200,7 @@ def _lines(
                     values = [score.value for score in own]
                     finite = len(own) > 1 and bool(np.isfinite(values).all())
                     lines.append(
-                        Line(
+                        FigureLine(
                             condition.key, group, candidate, label, key, over_groups(own),
                             float(np.std(values, ddof=1)) if finite else None,
                             float(np.mean(spread)) if spread else None,

@@ -13,11 +13,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from enhancers.evaluation.measures import available, measure
-from enhancers.evaluation.problem import Case
+from enhancers.evaluation.problem import TestImage
 from enhancers.evaluation.protocols import Condition, Protocol
 from enhancers.evaluation.statistics import Interval
-from enhancers.evaluation.store import Row
-from enhancers.evaluation.summary import ALL, Comparison, Line, Summary
+from enhancers.evaluation.store import ResultRow
+from enhancers.evaluation.summary import ALL, Comparison, FigureLine, Summary
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -34,7 +34,9 @@ READING = (
 """How to read the tables."""
 
 
-def write(folder: Path, rows: Sequence[Row], summary: Summary, cases: Sequence[Case]) -> None:
+def write(
+    folder: Path, rows: Sequence[ResultRow], summary: Summary, cases: Sequence[TestImage]
+) -> None:
     """Write all tables of a run into ``folder``."""
     folder.mkdir(parents=True, exist_ok=True)
     frame = row_frame(rows, summary.protocol)
@@ -52,7 +54,7 @@ def _csv(frame: pd.DataFrame, path: Path) -> None:
     frame.to_csv(path, index=False, lineterminator="\n")
 
 
-def row_frame(rows: Sequence[Row], protocol: Protocol) -> pd.DataFrame:
+def row_frame(rows: Sequence[ResultRow], protocol: Protocol) -> pd.DataFrame:
     """One line a row: who, on what, every measure, network calls; times are elsewhere."""
     import pandas as pd
 
@@ -68,7 +70,7 @@ def row_frame(rows: Sequence[Row], protocol: Protocol) -> pd.DataFrame:
     return frame.astype(dict.fromkeys(protocol.measures, "float64"))
 
 
-def line_frame(lines: Sequence[Line]) -> pd.DataFrame:
+def line_frame(lines: Sequence[FigureLine]) -> pd.DataFrame:
     """One line a figure."""
     import pandas as pd
 
@@ -103,7 +105,7 @@ def comparison_frame(comparisons: Sequence[Comparison]) -> pd.DataFrame:
     return pd.DataFrame({name: [of(one) for one in comparisons] for name, of in columns.items()})
 
 
-def time_frame(rows: Sequence[Row]) -> pd.DataFrame:
+def time_frame(rows: Sequence[ResultRow]) -> pd.DataFrame:
     """Wall time of every row in seconds, as it was when the row was computed."""
     import pandas as pd
 
@@ -112,7 +114,7 @@ def time_frame(rows: Sequence[Row]) -> pd.DataFrame:
     return pd.DataFrame({**columns, "seconds": [row.measured.seconds for row in rows]})
 
 
-def as_markdown(summary: Summary, cases: Sequence[Case], rows: Sequence[Row]) -> str:
+def as_markdown(summary: Summary, cases: Sequence[TestImage], rows: Sequence[ResultRow]) -> str:
     """The page: for every condition the means, the means by group, and the comparisons."""
     protocol = summary.protocol
     lines = [f"# {protocol.title} (`{protocol.key}`)", "", f"Source: {protocol.source}.", ""]
@@ -132,8 +134,8 @@ def as_markdown(summary: Summary, cases: Sequence[Case], rows: Sequence[Row]) ->
     return "\n".join(lines)
 
 
-def _material(cases: Sequence[Case]) -> str:
-    groups: dict[str, list[Case]] = {}
+def _material(cases: Sequence[TestImage]) -> str:
+    groups: dict[str, list[TestImage]] = {}
     for case in cases:
         groups.setdefault(case.group, []).append(case)
     parts = [
@@ -145,7 +147,7 @@ def _material(cases: Sequence[Case]) -> str:
 
 
 def means_table(
-    shown: Sequence[Line], protocol: Protocol, seconds: Mapping[str, float] | None = None
+    shown: Sequence[FigureLine], protocol: Protocol, seconds: Mapping[str, float] | None = None
 ) -> list[str]:
     """Mean ± SD of every candidate and measure, the best bold; with ``seconds`` a column of them.
 
@@ -167,14 +169,14 @@ def means_table(
     return lines
 
 
-def _best(shown: Sequence[Line], key: str) -> float | None:
+def _best(shown: Sequence[FigureLine], key: str) -> float | None:
     values = [line.mean for line in shown if line.measure == key]
     if len(values) < 2:
         return None
     return max(values) if measure(key).direction == "up" else min(values)
 
 
-def _cell(line: Line | None, best: float | None) -> str:
+def _cell(line: FigureLine | None, best: float | None) -> str:
     if line is None:
         return ""
     mean = number(line.mean, line.measure)
@@ -242,7 +244,7 @@ def definition(key: str) -> str:
     return f"{one.label} {one.arrow}: {one.definition}. {one.note}".rstrip()
 
 
-def times_markdown(rows: Sequence[Row], summary: Summary) -> str:
+def times_markdown(rows: Sequence[ResultRow], summary: Summary) -> str:
     """Median wall time of each candidate that the summary shows."""
     lines = ["| | runs | median, s | longest, s | calls |", "|---|---|---|---|---|"]
     for candidate in dict.fromkeys(line.candidate for line in summary.lines if line.shown):

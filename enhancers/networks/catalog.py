@@ -13,9 +13,9 @@ from enhancers.networks.entry import (
     Hub,
     Kind,
     KnownFile,
+    NetworkEntry,
     Origin,
     Part,
-    Prior,
     QkvOrder,
     Schedule,
     ScheduleName,
@@ -23,8 +23,21 @@ from enhancers.networks.entry import (
 )
 
 __all__ = [
-    "PRIORS", "Checkpoint", "Download", "Embedded", "FromUser", "Hub", "Kind", "KnownFile",
-    "Origin", "Part", "Prior", "QkvOrder", "Schedule", "ScheduleName", "bytes_text",
+    "NETWORKS",
+    "Checkpoint",
+    "Download",
+    "Embedded",
+    "FromUser",
+    "Hub",
+    "Kind",
+    "KnownFile",
+    "NetworkEntry",
+    "Origin",
+    "Part",
+    "QkvOrder",
+    "Schedule",
+    "ScheduleName",
+    "bytes_text",
 ]  # fmt: skip
 
 _STABLE_DIFFUSION = Hub(
@@ -85,8 +98,8 @@ _PLUG_AND_PLAY = (
     "(github.com/bowang-lab/DPM-MedImgEnhance); you supply the file"
 )
 
-PRIORS: tuple[Prior, ...] = (
-    Prior(
+NETWORKS: tuple[NetworkEntry, ...] = (
+    NetworkEntry(
         key="pixel",
         label="Embedded pixel prior",
         summary="Small denoising network on gray images, trained on crops of open medical images.",
@@ -95,7 +108,7 @@ PRIORS: tuple[Prior, ...] = (
         licence="Apache-2.0; training data under the licences in its card",
         source=Embedded(),
     ),
-    Prior(
+    NetworkEntry(
         key="latent",
         label="Embedded latent prior",
         summary="Small autoencoder (factor 4) and a denoising network on its latents.",
@@ -104,7 +117,7 @@ PRIORS: tuple[Prior, ...] = (
         licence="Apache-2.0; training data under the licences in its card",
         source=Embedded(),
     ),
-    Prior(
+    NetworkEntry(
         key="sd15",
         label="Stable Diffusion 1.5",
         summary="Autoencoder (factor 8), network and text encoder on photographs: the prior of the "
@@ -118,7 +131,7 @@ PRIORS: tuple[Prior, ...] = (
         schedule=Schedule("scaled_linear", 0.00085, 0.012),
         parameters=1_066_235_307,
     ),
-    Prior(
+    NetworkEntry(
         key="adm256",
         label="ADM ImageNet-256, unconditional",
         summary="OpenAI's guided-diffusion network on photographs: the prior of the UniMIE paper.",
@@ -135,7 +148,7 @@ PRIORS: tuple[Prior, ...] = (
         checkpoint=Checkpoint(head_channels=64),
         parameters=552_814_086,
     ),
-    Prior(
+    NetworkEntry(
         key="ct-abdomen",
         label="Abdomen CT DDPM",
         summary="Guided-diffusion network on whole abdomen CT slices: a prior of the DDNM paper.",
@@ -149,7 +162,7 @@ PRIORS: tuple[Prior, ...] = (
         checkpoint=Checkpoint(head_channels=None),
         parameters=41_123_331,
     ),
-    Prior(
+    NetworkEntry(
         key="mr-heart",
         label="Heart MR DDPM",
         summary="Guided-diffusion network on whole heart MR slices: a prior of the DDNM paper.",

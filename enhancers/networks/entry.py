@@ -104,7 +104,7 @@ class Origin:
 
 
 @dataclass(frozen=True)
-class Prior:
+class NetworkEntry:
     """One network, or the set of autoencoder, network and text encoder, to sample from.
 
     Parameters

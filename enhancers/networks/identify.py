@@ -8,15 +8,15 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from enhancers.errors import CheckpointError, FactsUntold, ParameterError
+from enhancers.errors import CheckpointError, NetworkFactsMissing, ParameterError
 from enhancers.method import PRIOR_KEY, nearest
-from enhancers.networks.catalog import PRIORS
+from enhancers.networks import catalog
 from enhancers.networks.entry import (
     Checkpoint,
     Download,
     Embedded,
     FromUser,
-    Prior,
+    NetworkEntry,
     QkvOrder,
     Schedule,
     ScheduleName,
@@ -36,7 +36,7 @@ NATIVE = 256
 
 
 @dataclass(frozen=True)
-class Addition:
+class NetworkImport:
     """What to add, and what its files do not tell.
 
     Parameters
@@ -66,9 +66,9 @@ class Addition:
     digest: str | None = None
 
 
-def catalogued(key: str) -> Prior:
+def catalogued(key: str) -> NetworkEntry:
     """The catalogue's entry to take after; ParameterError where none can be."""
-    known = [entry for entry in PRIORS if not isinstance(entry.source, Embedded)]
+    known = [entry for entry in catalog.NETWORKS if not isinstance(entry.source, Embedded)]
     for entry in known:
         if entry.key == key:
             return entry
@@ -76,9 +76,9 @@ def catalogued(key: str) -> Prior:
     raise ParameterError(f"The catalogue has no --like {key}; {nearest(key, keys)}.")
 
 
-def recognised(
-    wanted: Addition, digest: str, tensors: Mapping[str, Tensor]
-) -> tuple[Prior | None, Prior | None]:
+def identified(
+    wanted: NetworkImport, digest: str, tensors: Mapping[str, Tensor]
+) -> tuple[NetworkEntry | None, NetworkEntry | None]:
     """The entry whose facts hold, and the entry that this is; None where neither is known."""
     if wanted.like:
         facts = catalogued(wanted.like)
@@ -88,11 +88,11 @@ def recognised(
                 "give the folder."
             )
         return facts, facts if wanted.key in (None, facts.key) else None
-    for entry in PRIORS:
+    for entry in catalog.NETWORKS:
         if isinstance(entry.source, Download) and entry.source.sha256 == digest:
             return entry, entry if wanted.key in (None, entry.key) else None
     total = sum(tensor.numel() for tensor in tensors.values())
-    alike = [entry for entry in PRIORS if entry.checkpoint and entry.parameters == total]
+    alike = [entry for entry in catalog.NETWORKS if entry.checkpoint and entry.parameters == total]
     by_name = [
         entry
         for entry in alike
@@ -105,11 +105,11 @@ def recognised(
     return (alike[0] if len(facts_of) == 1 else None), None
 
 
-def unreadable(wanted: Addition, facts: Prior | None) -> Checkpoint:
+def unreadable(wanted: NetworkImport, facts: NetworkEntry | None) -> Checkpoint:
     """What the tensors do not say, from the options, else from the entry it is like."""
     known = facts.checkpoint if facts else None
     if wanted.head_channels is None and known is None:
-        raise FactsUntold(
+        raise NetworkFactsMissing(
             f"{wanted.path.name} does not tell the width of its attention heads: give "
             "--head-channels (0 for one head, 64 in OpenAI's networks), or --like KEY of the "
             "catalogue."
@@ -119,7 +119,7 @@ def unreadable(wanted: Addition, facts: Prior | None) -> Checkpoint:
         heads = wanted.head_channels or None
     order = wanted.qkv_order or (known.qkv_order if known else None)
     if order is None and heads is not None:
-        raise FactsUntold(
+        raise NetworkFactsMissing(
             f"{wanted.path.name} does not tell how its attention's rows are sorted: give "
             "--qkv-order legacy (guided-diffusion's default) or new (use_new_attention_order)."
         )
@@ -127,15 +127,18 @@ def unreadable(wanted: Addition, facts: Prior | None) -> Checkpoint:
 
 
 def named(
-    wanted: Addition, facts: Prior | None, same: Prior | None, checkpoint: Checkpoint | None
-) -> Prior:
+    wanted: NetworkImport,
+    facts: NetworkEntry | None,
+    same: NetworkEntry | None,
+    checkpoint: Checkpoint | None,
+) -> NetworkEntry:
     """The entry as far as it is known before the network is built; the key is free."""
     key = wanted.key or (same.key if same else _slug(wanted.path))
     if not PRIOR_KEY.fullmatch(key):
         raise ParameterError(
             f"--key {key[:60]!r} is not possible; up to 40 small letters, digits and hyphens."
         )
-    shipped = next((entry for entry in PRIORS if entry.key == key), None)
+    shipped = next((entry for entry in catalog.NETWORKS if entry.key == key), None)
     if shipped is not None and shipped is not same:
         hint = "" if isinstance(shipped.source, Embedded) else f" or, if it is that, --like {key}"
         raise ParameterError(f"{key} is a network of the catalogue; give another --key{hint}.")
@@ -145,7 +148,7 @@ def named(
         return replace(same, checkpoint=checkpoint or same.checkpoint)
     label = " ".join((wanted.label or wanted.path.stem).split())[:80]
     schedule = facts.schedule if facts else Schedule()
-    return Prior(
+    return NetworkEntry(
         key=key,
         label=label or key,
         summary="",
@@ -160,7 +163,7 @@ def named(
     )
 
 
-def check_size(same: Prior, parameters: int) -> None:
+def check_size(same: NetworkEntry, parameters: int) -> None:
     """Raise CheckpointError where a network is not of the size of the entry it is to become."""
     if same.parameters != parameters:
         raise CheckpointError(
@@ -169,7 +172,7 @@ def check_size(same: Prior, parameters: int) -> None:
         )
 
 
-def _check_catalogued(wanted: Addition, same: Prior) -> None:
+def _check_catalogued(wanted: NetworkImport, same: NetworkEntry) -> None:
     """Of a network of the catalogue, the catalogue's facts hold."""
     options = {
         "--label": wanted.label, "--schedule": wanted.schedule, "--native": wanted.native,

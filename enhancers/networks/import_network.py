@@ -12,16 +12,16 @@ from enhancers.errors import CheckpointError, ParameterError
 from enhancers.networks import user_networks
 from enhancers.networks.digests import Progress, files_below, known_files, sha256_of
 from enhancers.networks.download import check_space
-from enhancers.networks.entry import Origin, Prior, weight_names
+from enhancers.networks.entry import NetworkEntry, Origin, weight_names
 from enhancers.networks.identify import (
-    Addition,
+    NetworkImport,
     catalogued,
     check_size,
+    identified,
     named,
-    recognised,
     unreadable,
 )
-from enhancers.networks.lookup import prior
+from enhancers.networks.lookup import network_entry
 from enhancers.networks.staging import staged
 from enhancers.settings import get_settings
 
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from enhancers.networks.diffusers_folders import Found
 
 
-def add(wanted: Addition) -> Prior:
+def add(wanted: NetworkImport) -> NetworkEntry:
     """Put a network on the shelf and return its entry.
 
     Raises
@@ -44,11 +44,11 @@ def add(wanted: Addition) -> Prior:
         try:
             next(steps)
         except StopIteration as end:
-            entry: Prior = end.value
+            entry: NetworkEntry = end.value
             return entry
 
 
-def adding(wanted: Addition) -> Generator[Progress, None, Prior]:
+def adding(wanted: NetworkImport) -> Generator[Progress, None, NetworkEntry]:
     """`add`, with progress on the way; closing it early leaves nothing behind."""
     from enhancers.networks import diffusers_folders
 
@@ -64,10 +64,10 @@ def adding(wanted: Addition) -> Generator[Progress, None, Prior]:
         made = yield from _by_reference(wanted, diffusers_folders.pipeline(path))
     else:
         made = yield from _by_copy(wanted, diffusers_folders.network(path))
-    return prior(made.key)
+    return network_entry(made.key)
 
 
-def _checkpoint(wanted: Addition) -> Generator[Progress, None, Prior]:
+def _checkpoint(wanted: NetworkImport) -> Generator[Progress, None, NetworkEntry]:
     from enhancers.networks.checkpoint import read_tensors
     from enhancers.networks.folder_structure import check_unet
     from enhancers.networks.guided_diffusion import convert, save_folder
@@ -80,7 +80,7 @@ def _checkpoint(wanted: Addition) -> Generator[Progress, None, Prior]:
             "config.json instead."
         )
     digest = wanted.digest or (yield from sha256_of(path))
-    facts, same = recognised(wanted, digest, tensors)
+    facts, same = identified(wanted, digest, tensors)
     checkpoint = unreadable(wanted, facts)
     entry = named(wanted, facts, same, checkpoint)
     size = sum(4 * tensor.numel() for tensor in tensors.values())
@@ -108,7 +108,7 @@ def _checkpoint(wanted: Addition) -> Generator[Progress, None, Prior]:
     return entry
 
 
-def _by_copy(wanted: Addition, found: Found) -> Generator[Progress, None, Prior]:
+def _by_copy(wanted: NetworkImport, found: Found) -> Generator[Progress, None, NetworkEntry]:
     """A folder of one network: its few files are copied."""
     from enhancers.networks.diffusers_folders import SCHEDULER, scheduler_beside
     from enhancers.networks.folder_structure import check_schedule
@@ -135,7 +135,7 @@ def _by_copy(wanted: Addition, found: Found) -> Generator[Progress, None, Prior]
     return entry
 
 
-def _by_reference(wanted: Addition, found: Found) -> Generator[Progress, None, Prior]:
+def _by_reference(wanted: NetworkImport, found: Found) -> Generator[Progress, None, NetworkEntry]:
     """A folder of a pipeline: it stays where it is."""
     if wanted.schedule is not None:
         raise ParameterError(
@@ -149,7 +149,7 @@ def _by_reference(wanted: Addition, found: Found) -> Generator[Progress, None, P
     return entry
 
 
-def _of_folder(wanted: Addition, found: Found) -> Prior:
+def _of_folder(wanted: NetworkImport, found: Found) -> NetworkEntry:
     if wanted.head_channels is not None or wanted.qkv_order is not None:
         raise ParameterError(
             "--head-channels and --qkv-order are for a checkpoint; a folder's config.json tells."

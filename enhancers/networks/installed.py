@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from enhancers.errors import CheckpointError, ParameterError, PriorMissing
+from enhancers.errors import CheckpointError, NetworkMissing, ParameterError
 from enhancers.method import PRIOR_KEY
 from enhancers.networks import download, user_networks
 from enhancers.networks.digests import Progress, sha256_of
@@ -19,12 +19,12 @@ from enhancers.networks.entry import (
     Hub,
     Kind,
     KnownFile,
-    Prior,
+    NetworkEntry,
     bytes_text,
 )
-from enhancers.networks.identify import Addition
+from enhancers.networks.identify import NetworkImport
 from enhancers.networks.import_network import adding
-from enhancers.networks.lookup import entries, missing, prior
+from enhancers.networks.lookup import entries, missing, network_entry
 from enhancers.networks.staging import discard, locked
 from enhancers.settings import get_settings
 
@@ -39,7 +39,7 @@ class State:
 
     Parameters
     ----------
-    entry : Prior or None
+    entry : NetworkEntry or None
         None for a folder that is no network.
     size : int
         Bytes of its weights here.
@@ -50,7 +50,7 @@ class State:
     """
 
     key: str
-    entry: Prior | None
+    entry: NetworkEntry | None
     status: Status
     size: int
     cost: int
@@ -78,7 +78,7 @@ def states() -> tuple[State, ...]:
     return (*(state(entry) for entry in entries()), *damaged)
 
 
-def state(entry: Prior) -> State:
+def state(entry: NetworkEntry) -> State:
     """Where one network stands, from the names and sizes of its files."""
     wrong = _misfits(entry)
     if not wrong:
@@ -103,7 +103,7 @@ def state(entry: Prior) -> State:
     return State(entry.key, entry, "incomplete" if begun else "not here", arrived, cost, note)
 
 
-def _misfits(entry: Prior) -> list[str]:
+def _misfits(entry: NetworkEntry) -> list[str]:
     """What is missing of a network, or not of the size it was written with."""
     files = entry.stored
     if not files and isinstance(entry.source, Hub) and entry.folder == entry.source.folder:
@@ -115,7 +115,7 @@ def _misfits(entry: Prior) -> list[str]:
     return wrong or [f"{path.parent.name}/{path.name} is missing" for path in gone]
 
 
-def _known(entry: Prior) -> tuple[KnownFile, ...]:
+def _known(entry: NetworkEntry) -> tuple[KnownFile, ...]:
     """The files whose digests are known: as added, or as the hub has them."""
     if entry.stored or not isinstance(entry.source, Hub):
         return entry.stored
@@ -140,15 +140,15 @@ def fetch(key: str) -> Generator[Progress, None, None]:
     FetchFailed
         No connection, no room on the disk, or another file than was published.
     """
-    entry = prior(key)
+    entry = network_entry(key)
     source = entry.source
     now = state(entry)
     if now.status == "present":
         return
     if not isinstance(source, Hub | Download) or entry.origin is not None:
-        raise PriorMissing(now.note)
+        raise NetworkMissing(now.note)
     if download.offline():
-        raise PriorMissing(
+        raise NetworkMissing(
             f"{entry.label} is not fetched, because HF_HUB_OFFLINE forbids the net: unset it, or "
             f"add a copy you have with python -m enhancers networks add PATH --like {key}."
         )
@@ -162,7 +162,7 @@ def fetch(key: str) -> Generator[Progress, None, None]:
     partial = _partial(source)
     with locked(f"{key}.download"):
         yield from download.download(source, partial)
-        yield from adding(Addition(partial, like=key, digest=source.sha256))
+        yield from adding(NetworkImport(partial, like=key, digest=source.sha256))
         shutil.rmtree(partial.parent)
 
 
@@ -195,9 +195,9 @@ def verifying(key: str) -> Generator[Progress, None, list[Finding]]:
     damage = next((each for each in user_networks.read_all().damages if each.key == key), None)
     if damage is not None:
         return [Finding(str(damage.folder), False, damage.says)]
-    entry = prior(key)
+    entry = network_entry(key)
     if not entry.present and not entry.stored:
-        raise PriorMissing(state(entry).note)
+        raise NetworkMissing(state(entry).note)
     findings = []
     for file in _known(entry):
         finding = yield from _compared(entry.folder, file)
@@ -220,7 +220,7 @@ def _compared(folder: Path, file: KnownFile) -> Generator[Progress, None, Findin
     return Finding(file.path, True, f"SHA-256 {digest}")
 
 
-def _structure(entry: Prior, index: int) -> Finding:
+def _structure(entry: NetworkEntry, index: int) -> Finding:
     from enhancers.networks.folder_structure import check_weights
 
     part = entry.parts[index]
@@ -231,7 +231,7 @@ def _structure(entry: Prior, index: int) -> Finding:
     return Finding(part, True, f"{count:,} parameters, as its config.json tells")
 
 
-def _as_published(entry: Prior) -> Finding | None:
+def _as_published(entry: NetworkEntry) -> Finding | None:
     """Whether what was added is the file that was published, where its digest is known."""
     if entry.origin is None or not isinstance(entry.source, Download):
         return None
@@ -258,7 +258,7 @@ def remove(key: str) -> int:
         freed = sum(p.stat().st_size for p in folder.rglob("*") if p.is_file())
         discard(key)
         return freed
-    entry = prior(key)
+    entry = network_entry(key)
     if isinstance(entry.source, Download) and (partial := _partial(entry.source)).is_file():
         freed = partial.stat().st_size
         with locked(f"{key}.download"):
@@ -277,18 +277,18 @@ def remove(key: str) -> int:
     raise ParameterError(f"{entry.label} lies in {whose}: delete {entry.folder} yourself.")
 
 
-def mending(key: str) -> str:
+def how_to_mend(key: str) -> str:
     """What to do about a network with a fault."""
     folder = get_settings().models_dir / key
     if (folder / user_networks.NAME).is_file():
         return f"remove it (python -m enhancers networks remove {key}) and add or fetch it again"
-    entry = prior(key)
+    entry = network_entry(key)
     if isinstance(entry.source, Embedded):
         return f"take {entry.folder} from the project again"
     return f"delete {entry.folder}, then python -m enhancers networks fetch {key}"
 
 
-def describe_source(entry: Prior) -> str:
+def describe_source(entry: NetworkEntry) -> str:
     """Where a network comes from, in words."""
     source = entry.source
     if isinstance(source, Embedded):

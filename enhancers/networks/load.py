@@ -12,12 +12,12 @@ import torch
 from torch import Tensor
 
 from enhancers.base import PATCH
-from enhancers.devices import network_dtype, prepare, resident
+from enhancers.devices import cached_model, network_dtype, prepare
 from enhancers.devices.cuda_graphs import Runner, compiled
-from enhancers.errors import PriorMissing
+from enhancers.errors import NetworkMissing
 from enhancers.networks import parts, runtime, stable_diffusion
-from enhancers.networks.catalog import Embedded, Kind, Prior
-from enhancers.networks.lookup import missing, prior
+from enhancers.networks.catalog import Embedded, Kind, NetworkEntry
+from enhancers.networks.lookup import missing, network_entry
 
 REFINEMENTS = 3
 REFINED_PIXELS = 512 * 512
@@ -36,7 +36,7 @@ class PixelPrior:
     unet : UNet2DModel
     run : callable
         The network's whole output for a state and a timestep.
-    betas : Betas
+    betas : BetaSchedule
         The schedule it was trained with.
     identity : str
         Name and SHA-256 of the weights.
@@ -52,7 +52,7 @@ class PixelPrior:
 
     unet: Any
     run: Noise
-    betas: parts.Betas
+    betas: parts.BetaSchedule
     identity: str
     device: str
     multiple: int
@@ -85,7 +85,7 @@ class LatentPrior:
     vae: Any
     unet: Any
     run: Noise
-    betas: parts.Betas
+    betas: parts.BetaSchedule
     identity: str
     device: str
     factor: int
@@ -152,7 +152,7 @@ class LatentPrior:
         return as_noise(self.run(z, t), z, t, self.betas)
 
 
-def as_noise(told: Tensor, x: Tensor, t: int, betas: parts.Betas) -> Tensor:
+def as_noise(told: Tensor, x: Tensor, t: int, betas: parts.BetaSchedule) -> Tensor:
     """The noise that a network's answer stands for: v = sqrt(ābar) ε - sqrt(1 - ābar) x0."""
     if betas.predicts == "epsilon":
         return told
@@ -171,7 +171,7 @@ def pixel_prior(device: str, key: str = "pixel") -> PixelPrior:
         Its weights are not on this machine.
     """
     entry = _present(key, "pixel")
-    return resident(
+    return cached_model(
         _identity(entry), device, lambda: _pixel(entry, device), lambda p: parts.bytes_of(p.unet)
     )
 
@@ -187,7 +187,7 @@ def latent_prior(device: str, key: str = "latent") -> LatentPrior:
         Its weights are not on this machine.
     """
     entry = _present(key, "latent")
-    return resident(
+    return cached_model(
         _identity(entry),
         device,
         lambda: _latent(entry, device),
@@ -200,14 +200,14 @@ def identity(key: str) -> str:
     return _identity(_present(key))
 
 
-def _present(key: str, kind: Kind | None = None) -> Prior:
-    entry = prior(key, kind)
+def _present(key: str, kind: Kind | None = None) -> NetworkEntry:
+    entry = network_entry(key, kind)
     if not entry.present:
-        raise PriorMissing(missing(entry))
+        raise NetworkMissing(missing(entry))
     return entry
 
 
-def _identity(entry: Prior) -> str:
+def _identity(entry: NetworkEntry) -> str:
     files = list(entry.files)
     if not isinstance(entry.source, Embedded):
         # Of a user's folder the schedule or the tokenizer may change as well as the weights.
@@ -216,7 +216,7 @@ def _identity(entry: Prior) -> str:
     return f"{entry.key}:" + hashlib.sha256("".join(digests).encode()).hexdigest()
 
 
-def _pixel(entry: Prior, device: str) -> PixelPrior:
+def _pixel(entry: NetworkEntry, device: str) -> PixelPrior:
     prepare(device)
     betas = parts.betas(entry)
     dtype = network_dtype(device)
@@ -237,7 +237,7 @@ def _pixel(entry: Prior, device: str) -> PixelPrior:
     )
 
 
-def _latent(entry: Prior, device: str) -> LatentPrior:
+def _latent(entry: NetworkEntry, device: str) -> LatentPrior:
     prepare(device)
     betas = parts.betas(entry)
     # The autoencoder bounds the fidelity of every result, so it stays in float32 everywhere.

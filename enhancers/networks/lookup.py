@@ -4,18 +4,26 @@ from __future__ import annotations
 
 from enhancers.errors import ParameterError
 from enhancers.method import nearest
-from enhancers.networks.catalog import PRIORS, Embedded, FromUser, Hub, Kind, Prior, bytes_text
+from enhancers.networks import catalog
+from enhancers.networks.catalog import (
+    Embedded,
+    FromUser,
+    Hub,
+    Kind,
+    NetworkEntry,
+    bytes_text,
+)
 from enhancers.networks.user_networks import read_all
 
 
-def entries() -> tuple[Prior, ...]:
+def entries() -> tuple[NetworkEntry, ...]:
     """Every prior: those of the catalogue, as they lie on this machine, then the user's own."""
     added = {entry.key: entry for entry in read_all().priors}
-    shipped = [added.pop(entry.key, entry) for entry in PRIORS]
+    shipped = [added.pop(entry.key, entry) for entry in catalog.NETWORKS]
     return (*shipped, *added.values())
 
 
-def prior(key: str, kind: Kind | None = None) -> Prior:
+def network_entry(key: str, kind: Kind | None = None) -> NetworkEntry:
     """The prior with this key, of the catalogue or added by the user.
 
     Raises
@@ -35,7 +43,7 @@ def prior(key: str, kind: Kind | None = None) -> Prior:
     return found
 
 
-def missing(entry: Prior) -> str:
+def missing(entry: NetworkEntry) -> str:
     """The sentence for a prior that is not on this machine: what is missing and how to get it."""
     source = entry.source
     if isinstance(source, Embedded):

@@ -14,8 +14,8 @@ from typing import Any, Literal, cast
 import torch
 from torch import Tensor
 
-from enhancers.errors import CheckpointError, PriorMissing, ReadingRoomError
-from enhancers.networks.catalog import Embedded, Part, Prior
+from enhancers.errors import CheckpointError, NetworkMissing, ReadingRoomError
+from enhancers.networks.catalog import Embedded, NetworkEntry, Part
 from enhancers.networks.checkpoint import listed
 from enhancers.networks.folder_structure import PREDICTIONS
 from enhancers.settings import get_settings
@@ -27,7 +27,7 @@ _BETAS = ("num_train_timesteps", "beta_start", "beta_end", "beta_schedule", "tra
 
 
 @dataclass(frozen=True, eq=False)
-class Betas:
+class BetaSchedule:
     """The schedule a network was trained with: ābar, shape (T,), and what it predicts.
 
     Its own sampler adds ``offset`` to every timestep and ends at an ābar of ``final``.
@@ -40,7 +40,7 @@ class Betas:
 
 
 def network(
-    entry: Prior, part: Part, kinds: tuple[str, ...], *, device: str, dtype: torch.dtype
+    entry: NetworkEntry, part: Part, kinds: tuple[str, ...], *, device: str, dtype: torch.dtype
 ) -> Any:
     """A part of ``entry`` as the diffusers class its configuration names, ready for inference.
 
@@ -79,7 +79,7 @@ def network(
     return found.eval().requires_grad_(False).to(device=device, memory_format=torch.channels_last)
 
 
-def config(entry: Prior, part: str) -> Mapping[str, Any]:
+def config(entry: NetworkEntry, part: str) -> Mapping[str, Any]:
     """The configuration of a part, as diffusers and transformers write it.
 
     Raises
@@ -97,18 +97,18 @@ def config(entry: Prior, part: str) -> Mapping[str, Any]:
     return cast(Mapping[str, Any], found)
 
 
-def unusable(entry: Prior, part: str, why: str) -> PriorMissing:
+def unusable(entry: NetworkEntry, part: str, why: str) -> NetworkMissing:
     """The sentence for a part whose files are there and are of no use."""
     if isinstance(entry.source, Embedded):
         what = "Restore the folder, or train the prior again."
     else:
         what = f"python -m enhancers networks verify {entry.key} tells what is damaged."
-    return PriorMissing(
+    return NetworkMissing(
         f"The weights in {entry.folder.name}/{part} of {entry.label} cannot be read: {why}. {what}"
     )
 
 
-def betas(entry: Prior) -> Betas:
+def betas(entry: NetworkEntry) -> BetaSchedule:
     """The schedule of the prior's own scheduler; without one, what the catalogue says.
 
     Raises
@@ -150,7 +150,7 @@ def betas(entry: Prior) -> Betas:
     if not isinstance(offset, int) or not 0 <= offset < len(signal):
         raise unusable(entry, "scheduler", f"its timesteps are moved by {str(offset)[:40]!r}")
     final = 1.0 if told.get("set_alpha_to_one", True) else float(signal[0])
-    return Betas(signal, predicts, offset, final)
+    return BetaSchedule(signal, predicts, offset, final)
 
 
 def digest(path: Path) -> str:

@@ -36,9 +36,9 @@ def on_cpu(unet: Any, device: str) -> Callable[[Tensor, int], Tensor] | None:
     if device != "cpu" or not fits(unet):
         return None
     try:
-        from enhancers.networks.cpu_kernels.network import FastUNet
+        from enhancers.networks.cpu_kernels.network import KernelUNet
 
-        network = FastUNet(unet)
+        network = KernelUNet(unet)
         difference = _difference(unet, network.predict)
     except Exception as error:
         # Whatever keeps the kernels from being made, torch computes the same.

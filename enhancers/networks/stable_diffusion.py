@@ -14,7 +14,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from enhancers.networks.catalog import Prior
+from enhancers.networks.catalog import NetworkEntry
 from enhancers.networks.parts import config, digest, note_path, unusable, write_note
 
 LONGEST_PROMPT = 1024
@@ -23,7 +23,7 @@ _CONDITIONS = ("class_embed_type", "num_class_embeds", "addition_embed_type",
 _TOKENIZERS = ("tokenizer.json", "vocab.json")
 
 
-def check_unet(entry: Prior, unet: Mapping[str, Any], channels: int) -> None:
+def check_unet(entry: NetworkEntry, unet: Mapping[str, Any], channels: int) -> None:
     """Raise PriorMissing unless the network answers to ``channels`` and a timestep alone."""
     wanted = [name for name in _CONDITIONS if unet.get(name) is not None]
     if wanted:
@@ -43,7 +43,7 @@ def check_unet(entry: Prior, unet: Mapping[str, Any], channels: int) -> None:
         raise unusable(entry, "unet", f"it works on {channels} channels; images have 1 or 3")
 
 
-def check_vae(entry: Prior, vae: Mapping[str, Any]) -> None:
+def check_vae(entry: NetworkEntry, vae: Mapping[str, Any]) -> None:
     """Raise PriorMissing unless images and latents relate by one scale."""
     if vae.get("shift_factor") or vae.get("latents_mean") is not None:
         raise unusable(entry, "vae", "its latents are shifted, as no network here expects")
@@ -51,7 +51,7 @@ def check_vae(entry: Prior, vae: Mapping[str, Any]) -> None:
         raise unusable(entry, "vae", f"it works on {vae['in_channels']} channels, not 1 or 3")
 
 
-def empty_prompt(entry: Prior, width: int) -> Tensor:
+def empty_prompt(entry: NetworkEntry, width: int) -> Tensor:
     """The text encoder's last hidden state for the empty prompt, float32, (1, tokens, width).
 
     Computed on the CPU, so that it is the same on all devices, and kept below
@@ -76,7 +76,7 @@ def empty_prompt(entry: Prior, width: int) -> Tensor:
     return kept
 
 
-def _name(entry: Prior) -> str:
+def _name(entry: NetworkEntry) -> str:
     """Of everything that the embedding depends on."""
     folder = entry.folder / "tokenizer"
     files = [path for path in sorted(folder.glob("*")) if path.is_file()]
@@ -102,7 +102,7 @@ def _kept(path: Path) -> Tensor | None:
 
 
 @torch.no_grad()
-def _encoded(entry: Prior) -> Tensor:
+def _encoded(entry: NetworkEntry) -> Tensor:
     from transformers import CLIPTextModel
     from transformers.utils import logging
 
@@ -131,7 +131,7 @@ def _encoded(entry: Prior) -> Tensor:
     return hidden.clone().contiguous()
 
 
-def _tokens(entry: Prior, text: Any) -> Tensor:
+def _tokens(entry: NetworkEntry, text: Any) -> Tensor:
     """The empty prompt as the tokenizer pads it: beginning, end, and padding."""
     from transformers import CLIPTokenizer
 

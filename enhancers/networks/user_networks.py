@@ -12,16 +12,16 @@ from pathlib import Path
 from pydantic import ConfigDict, TypeAdapter, ValidationError
 
 from enhancers.method import PRIOR_KEY
-from enhancers.networks.catalog import PRIORS
+from enhancers.networks import catalog
 from enhancers.networks.entry import (
     Checkpoint,
     Embedded,
     FromUser,
     Kind,
     KnownFile,
+    NetworkEntry,
     Origin,
     Part,
-    Prior,
     Schedule,
 )
 
@@ -33,7 +33,7 @@ LARGEST = 2**20
 
 @dataclass(frozen=True)
 class Record:
-    """The content of a prior.json; the fields are those of `Prior`.
+    """The content of a prior.json; the fields are those of `NetworkEntry`.
 
     ``catalogued`` says that the network stands for the catalogue's entry of this key, whose label,
     source and licence then hold.
@@ -61,7 +61,7 @@ class Record:
 
 
 @dataclass(frozen=True)
-class Damage:
+class DamagedFolder:
     """A folder below `Settings.models_dir` that cannot be used, and why."""
 
     key: str
@@ -70,21 +70,21 @@ class Damage:
 
 
 @dataclass(frozen=True)
-class Shelf:
+class UserNetworks:
     """What lies below `Settings.models_dir`."""
 
-    priors: tuple[Prior, ...]
-    damages: tuple[Damage, ...]
+    priors: tuple[NetworkEntry, ...]
+    damages: tuple[DamagedFolder, ...]
 
 
-def write(entry: Prior, folder: Path) -> None:
+def write(entry: NetworkEntry, folder: Path) -> None:
     """Write the prior.json of an added entry into ``folder``."""
     if entry.origin is None:
         raise ValueError("only an added network has a prior.json")
     record = Record(
         format=FORMAT,
         key=entry.key,
-        catalogued=any(entry.key == each.key for each in PRIORS),
+        catalogued=any(entry.key == each.key for each in catalog.NETWORKS),
         label=entry.label,
         summary=entry.summary,
         kind=entry.kind,
@@ -103,31 +103,31 @@ def write(entry: Prior, folder: Path) -> None:
     (folder / NAME).write_bytes(TypeAdapter(Record).dump_json(record, indent=2) + b"\n")
 
 
-def read_all() -> Shelf:
+def read_all() -> UserNetworks:
     """Every network below `Settings.models_dir`, sorted by key."""
     from enhancers.settings import get_settings
 
-    priors: list[Prior] = []
-    damages: list[Damage] = []
+    priors: list[NetworkEntry] = []
+    damages: list[DamagedFolder] = []
     try:
         folders = sorted(get_settings().models_dir.iterdir())
     except OSError:
         # There is no such folder before the first network is added.
-        return Shelf((), ())
+        return UserNetworks((), ())
     for folder in folders:
         if folder.name.startswith(".") or not folder.is_dir():
             continue
         found = _read(folder)
-        if isinstance(found, Prior):
+        if isinstance(found, NetworkEntry):
             priors.append(found)
         elif found is not None:
             damages.append(found)
-    return Shelf(tuple(priors), tuple(damages))
+    return UserNetworks(tuple(priors), tuple(damages))
 
 
-def _read(folder: Path) -> Prior | Damage | None:
+def _read(folder: Path) -> NetworkEntry | DamagedFolder | None:
     """The entry of a folder; None where the folder itself is all there is to a catalogued one."""
-    shipped = next((entry for entry in PRIORS if entry.key == folder.name), None)
+    shipped = next((entry for entry in catalog.NETWORKS if entry.key == folder.name), None)
     path = folder / NAME
     if shipped is not None and isinstance(shipped.source, Embedded):
         return _damage(folder, "an embedded network has this key, and comes before it")
@@ -150,7 +150,7 @@ def _read(folder: Path) -> Prior | Damage | None:
     return _damage(folder, f"its {NAME} {wrong}") if wrong else _entry(record, shipped)
 
 
-def _wrong(record: Record, folder: Path, shipped: Prior | None) -> str:
+def _wrong(record: Record, folder: Path, shipped: NetworkEntry | None) -> str:
     if record.format != FORMAT:
         return f"has format {record.format}; this version reads {FORMAT}"
     if record.key != folder.name or not PRIOR_KEY.fullmatch(record.key):
@@ -165,14 +165,14 @@ def _wrong(record: Record, folder: Path, shipped: Prior | None) -> str:
     return ""
 
 
-def _entry(record: Record, shipped: Prior | None) -> Prior:
+def _entry(record: Record, shipped: NetworkEntry | None) -> NetworkEntry:
     if shipped is not None:
         return replace(
             shipped, parts=record.parts, channels=record.channels, place=record.place,
             origin=record.origin, stored=record.stored, parameters=record.parameters,
         )  # fmt: skip
     day = record.origin.when[:10]
-    return Prior(
+    return NetworkEntry(
         key=record.key,
         label=record.label,
         summary=record.summary,
@@ -192,8 +192,8 @@ def _entry(record: Record, shipped: Prior | None) -> Prior:
     )
 
 
-def _damage(folder: Path, why: str) -> Damage:
-    return Damage(
+def _damage(folder: Path, why: str) -> DamagedFolder:
+    return DamagedFolder(
         folder.name, folder,
         f"The folder {folder} is no network that can be used: {why}. "
         f"python -m enhancers networks remove {folder.name}, and add it again.",

@@ -4,6 +4,6 @@ from __future__ import annotations
 
 from enhancers.ui import quick_start  # noqa: F401  (must precede the first import of gradio)
 from enhancers.ui.page import ComparePage, build
-from enhancers.ui.study_tab import Doors
+from enhancers.ui.study_tab import StudyLinks
 
-__all__ = ["ComparePage", "Doors", "build"]
+__all__ = ["ComparePage", "StudyLinks", "build"]

@@ -13,24 +13,24 @@ from enhancers.image import MedicalImage, Pixels
 from enhancers.load import Caps, load
 from enhancers.method import Modality
 from enhancers.ui import gallery
-from enhancers.ui.page_updates import Screen, Updates
+from enhancers.ui.page_updates import PageUpdates, Updates
 from enhancers.ui.parameters import follow_preset
 from enhancers.ui.render import Notice
 from enhancers.ui.session import FILE_WINDOW, MANUAL, Session, Sessions
 
 
-class Opening:
+class ImageHandlers:
     """The handlers of the sidebar's upper half.
 
     Parameters
     ----------
-    screen : Screen
+    screen : PageUpdates
     sessions : Sessions
     caps : Caps
         What may be read.
     """
 
-    def __init__(self, screen: Screen, sessions: Sessions, caps: Caps) -> None:
+    def __init__(self, screen: PageUpdates, sessions: Sessions, caps: Caps) -> None:
         self.screen = screen
         self.sessions = sessions
         self.caps = caps

@@ -17,7 +17,7 @@ from enhancers.ui.evidence import EvidenceTab
 from enhancers.ui.networks_view import NetworksTab
 from enhancers.ui.parameters import MethodCard, method_card
 from enhancers.ui.session import FILE_WINDOW, Session
-from enhancers.ui.study_tab import Doors, doors_html
+from enhancers.ui.study_tab import StudyLinks, study_tab_html
 from enhancers.ui.viewer import Viewer
 
 SIDE, SLIDER, DIFFERENCE = "Side by side", "Slider", "Difference"
@@ -97,7 +97,7 @@ class Layout:
 
 def draw(
     missing: dict[str, str], samples: dict[str, Any], priors: Sequence[tuple[str, bool]],
-    doors: Doors, *, changes: bool = True, cap: int = 200_000_000,
+    doors: StudyLinks, *, changes: bool = True, cap: int = 200_000_000,
 ) -> Layout:  # fmt: skip
     """Draw the page inside an open `gr.Blocks`.
 
@@ -108,7 +108,7 @@ def draw(
     samples : dict
         Value of the sample gallery.
     priors : sequence of (name, present)
-    doors : Doors
+    doors : StudyLinks
         For the Study tab.
     changes : bool
         Whether networks may be fetched, added and removed on the page.
@@ -219,7 +219,7 @@ def _draw_run(parts: dict[str, Any]) -> None:
             )
 
 
-def _draw_tabs(parts: dict[str, Any], doors: Doors, changes: bool, cap: int) -> None:
+def _draw_tabs(parts: dict[str, Any], doors: StudyLinks, changes: bool, cap: int) -> None:
     with gr.Tabs(elem_id="views") as parts["tabs"]:
         with gr.Tab(SIDE, id=SIDE):
             parts["viewer"] = Viewer(elem_id="viewer", height="var(--viewer-height)")
@@ -255,7 +255,7 @@ def _draw_tabs(parts: dict[str, Any], doors: Doors, changes: bool, cap: int) -> 
         with gr.Tab(NETWORKS, id=NETWORKS) as tab:
             parts["networks"] = networks_view.draw(tab, states(), changes=changes, cap=cap)
         with gr.Tab(STUDY, id=STUDY):
-            gr.HTML(doors_html(doors), elem_id="study-doors")
+            gr.HTML(study_tab_html(doors), elem_id="study-doors")
 
 
 def _draw_pair(parts: dict[str, Any], name: str) -> None:

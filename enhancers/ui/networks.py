@@ -13,19 +13,19 @@ from typing import Any, TypeVar
 import gradio as gr
 
 from enhancers import devices
-from enhancers.errors import FactsUntold, ParameterError, ReadingRoomError
+from enhancers.errors import NetworkFactsMissing, ParameterError, ReadingRoomError
 from enhancers.networks import installed
-from enhancers.networks.catalog import PRIORS
+from enhancers.networks.catalog import NETWORKS
 from enhancers.networks.digests import Progress
-from enhancers.networks.entry import Embedded, Prior, bytes_text
-from enhancers.networks.lookup import prior
+from enhancers.networks.entry import Embedded, NetworkEntry, bytes_text
+from enhancers.networks.lookup import network_entry
 from enhancers.registry import METHODS
 from enhancers.settings import Settings
 from enhancers.ui import networks_jobs as work
 from enhancers.ui import networks_view as view
 from enhancers.ui import render
 from enhancers.ui.networks_form import addition, on_page
-from enhancers.ui.page_updates import Screen, Updates
+from enhancers.ui.page_updates import PageUpdates, Updates
 from enhancers.ui.parameters import NAME, prior_choices
 from enhancers.ui.render import Notice, short
 from enhancers.ui.warm_up import import_torch
@@ -41,7 +41,7 @@ T = TypeVar("T")
 
 
 @dataclass(eq=False)
-class Change:
+class NetworkChange:
     """What one tab is having done; `stop` is set by its button, or when the tab is closed."""
 
     stop: threading.Event = field(default_factory=threading.Event)
@@ -52,14 +52,14 @@ class Networks:
 
     Parameters
     ----------
-    screen : Screen
+    screen : PageUpdates
     settings : Settings
     """
 
-    def __init__(self, screen: Screen, settings: Settings) -> None:
+    def __init__(self, screen: PageUpdates, settings: Settings) -> None:
         self.screen = screen
         self.settings = settings
-        self._changes: dict[str, Change] = {}
+        self._changes: dict[str, NetworkChange] = {}
         self._lock = threading.Lock()
 
     def header(self) -> str:
@@ -104,7 +104,7 @@ class Networks:
     def chosen(self, key: str) -> Updates:
         """A method's network was chosen: one that is not here is told at once."""
         try:
-            now = installed.state(prior(key))
+            now = installed.state(network_entry(key))
         except ReadingRoomError as error:
             return self.screen.error(error)
         if now.status == "present":
@@ -136,7 +136,7 @@ class Networks:
             yield self.screen.error(error)
             return
 
-        def added(entry: Prior) -> Updates:
+        def added(entry: NetworkEntry) -> Updates:
             if values.get("upload"):
                 # Gradio's copy of the file; the user has the original.
                 wanted.path.unlink(missing_ok=True)
@@ -158,7 +158,7 @@ class Networks:
     def _choose(self, key: str) -> Updates:
         """Fill in the form for a network of the catalogue."""
         form = self.screen.layout.networks.form
-        known = [entry.key for entry in PRIORS if not isinstance(entry.source, Embedded)]
+        known = [entry.key for entry in NETWORKS if not isinstance(entry.source, Embedded)]
         if form is None or key not in known:
             return self.screen.unchanged()
         return {form.like: key, form.facts: gr.update(open=True)}
@@ -171,7 +171,7 @@ class Networks:
         values: dict[str, Any],
     ) -> Iterator[Updates]:
         """Do it, showing how far it is; one at a time for each tab."""
-        tab, change = request.session_hash or "", Change()
+        tab, change = request.session_hash or "", NetworkChange()
         with self._lock:
             taken = self._changes.setdefault(tab, change) is not change
         if taken:
@@ -192,7 +192,10 @@ class Networks:
         yield {**self.show(**values), **self._idle(), **ended}
 
     def _watched(
-        self, steps: Generator[Progress, None, T], change: Change, done: Callable[[T], Updates]
+        self,
+        steps: Generator[Progress, None, T],
+        change: NetworkChange,
+        done: Callable[[T], Updates],
     ) -> Generator[Updates, None, Updates]:
         drawn, note = 0.0, ""
         try:
@@ -205,7 +208,7 @@ class Networks:
                     if step.note != note or time.monotonic() - drawn > REFRESH_SECONDS:
                         drawn, note = time.monotonic(), step.note
                         yield self._work(step)
-        except FactsUntold:
+        except NetworkFactsMissing:
             return self._asked()
         except ReadingRoomError as error:
             return self.screen.error(ParameterError(on_page(str(error))))
@@ -243,7 +246,7 @@ class Networks:
 
 def present() -> list[tuple[str, bool]]:
     """Name of each embedded prior, and whether it is on this machine."""
-    return [(each.key, each.present) for each in PRIORS if isinstance(each.source, Embedded)]
+    return [(each.key, each.present) for each in NETWORKS if isinstance(each.source, Embedded)]
 
 
 def further() -> int:

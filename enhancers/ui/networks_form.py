@@ -11,8 +11,8 @@ from typing import Any
 import gradio as gr
 
 from enhancers.errors import ParameterError
-from enhancers.networks.catalog import PRIORS, Embedded
-from enhancers.networks.identify import Addition
+from enhancers.networks.catalog import NETWORKS, Embedded
+from enhancers.networks.identify import NetworkImport
 
 UNKNOWN = ""
 """Value of the field that says which network of the catalogue a file is: none, or not known."""
@@ -60,7 +60,7 @@ class Form:
 
 def draw_form(cap: int) -> Form:
     """Draw the form; ``cap`` is the largest upload in bytes."""
-    entries = [entry for entry in PRIORS if not isinstance(entry.source, Embedded)]
+    entries = [entry for entry in NETWORKS if not isinstance(entry.source, Embedded)]
     known = [("Another, or I do not know", UNKNOWN), *((each.label, each.key) for each in entries)]
     with gr.Column(elem_id="network-add"):
         gr.HTML(
@@ -137,7 +137,7 @@ def _draw_facts(known: Sequence[tuple[str, str]]) -> dict[str, Any]:
     return fields
 
 
-def addition(values: dict[str, Any]) -> Addition:
+def addition(values: dict[str, Any]) -> NetworkImport:
     """What the form says.
 
     Raises
@@ -150,7 +150,7 @@ def addition(values: dict[str, Any]) -> Addition:
     if not place:
         raise ParameterError("There is nothing to add yet: drop a checkpoint, or give a path.")
     tiles = {"tiles": True, "whole": False}.get(told["tiles"])
-    return Addition(
+    return NetworkImport(
         path=Path(place),
         key=told["key"] or None,
         label=told["label"] or None,

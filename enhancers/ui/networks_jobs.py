@@ -6,16 +6,16 @@ from collections.abc import Generator
 
 from enhancers.errors import ParameterError
 from enhancers.networks import installed
-from enhancers.networks.catalog import Prior, bytes_text
+from enhancers.networks.catalog import NetworkEntry, bytes_text
 from enhancers.networks.digests import Progress
-from enhancers.networks.identify import Addition
+from enhancers.networks.identify import NetworkImport
 from enhancers.networks.import_network import adding as put_on_shelf
-from enhancers.networks.lookup import prior
+from enhancers.networks.lookup import network_entry
 from enhancers.ui.render import Notice
 from enhancers.ui.warm_up import import_networks
 
 
-def adding(wanted: Addition) -> Generator[Progress, None, Prior]:
+def adding(wanted: NetworkImport) -> Generator[Progress, None, NetworkEntry]:
     """Put a file or a folder on the shelf."""
     yield Progress(f"Reading {wanted.path.name}", 0, 0)
     import_networks()
@@ -26,7 +26,7 @@ def fetching(key: str) -> Generator[Progress, None, Notice]:
     """Download a network of the catalogue."""
     import_networks()
     yield from installed.fetch(key)
-    entry = prior(key)
+    entry = network_entry(key)
     return Notice("info", (f"{entry.label} is here: {entry.folder}.",))
 
 

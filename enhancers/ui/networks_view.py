@@ -9,7 +9,14 @@ from typing import Any
 
 import gradio as gr
 
-from enhancers.networks.catalog import PRIORS, Download, Embedded, FromUser, Prior, bytes_text
+from enhancers.networks.catalog import (
+    NETWORKS,
+    Download,
+    Embedded,
+    FromUser,
+    NetworkEntry,
+    bytes_text,
+)
 from enhancers.networks.installed import State, describe_source
 from enhancers.registry import METHODS
 from enhancers.ui.networks_form import Form, draw_form
@@ -96,7 +103,7 @@ def list_html(states: Sequence[State], *, changes: bool, busy: bool = False) -> 
 
 
 def _group(state: State) -> str:
-    shipped = next((entry for entry in PRIORS if entry.key == state.key), None)
+    shipped = next((entry for entry in NETWORKS if entry.key == state.key), None)
     if shipped is None or state.entry is None:
         return "Your own"
     return "With the program" if isinstance(shipped.source, Embedded) else "Published"
@@ -126,7 +133,7 @@ def _status(state: State) -> str:
     return f'<span class="network-state {state.status.replace(" ", "-")}">{word}</span>'
 
 
-def _facts(entry: Prior) -> str:
+def _facts(entry: NetworkEntry) -> str:
     facts = [_KINDS[entry.kind], "gray" if entry.channels == 1 else "colour"]
     seen = "crops" if entry.tiles else "whole images"
     facts.append(f"trained on {seen} of {entry.native} × {entry.native}")

@@ -19,14 +19,14 @@ from enhancers.ui import evidence as evidence_room
 from enhancers.ui import networks as networks_room
 from enhancers.ui.evidence import Evidence
 from enhancers.ui.evidence_files import FOLDER
-from enhancers.ui.image_handlers import Opening
+from enhancers.ui.image_handlers import ImageHandlers
 from enhancers.ui.layout import Layout
 from enhancers.ui.networks import Networks
-from enhancers.ui.page_updates import Screen, Updates
-from enhancers.ui.run_handlers import Running
+from enhancers.ui.page_updates import PageUpdates, Updates
+from enhancers.ui.run_handlers import RunHandlers
 from enhancers.ui.session import Sessions
-from enhancers.ui.study_tab import Doors
-from enhancers.ui.tab_handlers import Views, card_text
+from enhancers.ui.study_tab import StudyLinks
+from enhancers.ui.tab_handlers import TabHandlers, card_text
 from enhancers.ui.theme import launch_options
 from enhancers.ui.viewer import PixelStore
 from enhancers.ui.viewer import router as pixel_router
@@ -38,7 +38,7 @@ MOST_RUNS = 64
 """Runs that are followed at a time, those in line included; each keeps a thread."""
 OTHER_THREADS = 64
 """For the handlers that answer at once."""
-NO_DOORS = Doors()
+NO_DOORS = StudyLinks()
 
 # No handler is an API of its own; scripts use the command line or the package.
 _QUIET: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden"}
@@ -65,13 +65,13 @@ class ComparePage:
     launch_options: dict[str, Any]
 
 
-def build(settings: Settings, doors: Doors = NO_DOORS, evidence: Path = FOLDER) -> ComparePage:
+def build(settings: Settings, doors: StudyLinks = NO_DOORS, evidence: Path = FOLDER) -> ComparePage:
     """Build the page; imports no torch.
 
     Parameters
     ----------
     settings : Settings
-    doors : Doors
+    doors : StudyLinks
         What the Study tab leads to.
     evidence : Path
         Folder of what was measured.
@@ -86,12 +86,12 @@ def build(settings: Settings, doors: Doors = NO_DOORS, evidence: Path = FOLDER) 
             _missing(present), gallery.tiles(), present, doors,
             changes=settings.network_changes, cap=settings.max_file_bytes,
         )  # fmt: skip
-        screen = Screen(page, store)
+        screen = PageUpdates(page, store)
         caps = Caps(settings.max_file_bytes, settings.max_pixels)
-        running = Running(screen, sessions)
-        views = Views(screen, sessions)
+        running = RunHandlers(screen, sessions)
+        views = TabHandlers(screen, sessions)
         _wire_views(page, views)
-        _wire_image(page, Opening(screen, sessions, caps), running, views)
+        _wire_image(page, ImageHandlers(screen, sessions, caps), running, views)
         _wire_run(page, running, views)
         networks = Networks(screen, settings)
         networks_room.wire(networks, _LIGHT, _QUIET)
@@ -123,7 +123,9 @@ def _outputs(page: Layout) -> list[Any]:
     return [*page.components(), *page.method_components()]
 
 
-def _wire_image(page: Layout, opening: Opening, running: Running, views: Views) -> None:
+def _wire_image(
+    page: Layout, opening: ImageHandlers, running: RunHandlers, views: TabHandlers
+) -> None:
     everything: dict[str, Any] = {"outputs": _outputs(page), **_LIGHT}
     methods = page.method_inputs()
     events = [
@@ -145,7 +147,7 @@ def _wire_image(page: Layout, opening: Opening, running: Running, views: Views) 
         _then_estimate(event, page, running)
 
 
-def _wire_run(page: Layout, running: Running, views: Views) -> None:
+def _wire_run(page: Layout, running: RunHandlers, views: TabHandlers) -> None:
     methods = page.method_inputs()
     outputs = [
         page.notice, page.estimate, page.viewer, page.progress, page.run, page.stop,
@@ -179,12 +181,12 @@ def _wire_run(page: Layout, running: Running, views: Views) -> None:
     )
 
 
-def _then_estimate(event: Any, page: Layout, running: Running) -> None:
+def _then_estimate(event: Any, page: Layout, running: RunHandlers) -> None:
     outputs, methods = [page.estimate, page.confirm], page.method_inputs()
     event.then(running.estimate, None, outputs, inputs_kwargs=methods, **_LIGHT)
 
 
-def _then_refresh(event: Any, page: Layout, views: Views) -> None:
+def _then_refresh(event: Any, page: Layout, views: TabHandlers) -> None:
     event.then(views.refresh, [page.active, page.gain], _view_outputs(page), **_LIGHT)
 
 
@@ -196,7 +198,7 @@ def _view_outputs(page: Layout) -> list[Any]:
     ]  # fmt: skip
 
 
-def _wire_views(page: Layout, views: Views) -> None:
+def _wire_views(page: Layout, views: TabHandlers) -> None:
     selected = page.tabs.select(views.select, None, [page.active], **_LIGHT)
     _then_refresh(selected, page, views)
     page.viewer.window_change(views.remember_window, None, None, **_LIGHT)

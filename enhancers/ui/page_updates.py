@@ -20,7 +20,7 @@ DOWNLOADS = "readingroom/results/"
 Updates = dict[Any, Any]
 
 
-class Screen:
+class PageUpdates:
     """Draws sessions on the components of a page.
 
     Parameters

@@ -8,7 +8,7 @@ from html import escape
 from typing import Literal
 
 from enhancers.image import MedicalImage
-from enhancers.job_queue import Wait, about, seconds_text
+from enhancers.job_queue import QueueStatus, about, seconds_text
 from enhancers.ui.session import Session, Slot
 
 PURPOSE = "Compare enhancement methods on your own images."
@@ -182,7 +182,7 @@ def waiting_text(session: Session) -> str:
     return f"Waiting for {wait.where}." if wait else RUNNING
 
 
-def _line(wait: Wait) -> str:
+def _line(wait: QueueStatus) -> str:
     """The place in line: a dot for each run ahead, the number, and the time until the turn."""
     dots = "<i></i>" * min(wait.ahead, MOST_DOTS)
     place = f"{wait.ahead} run{'' if wait.ahead == 1 else 's'} ahead of yours"

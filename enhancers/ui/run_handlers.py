@@ -13,10 +13,10 @@ from enhancers import devices
 from enhancers.compare import Request, compare, default_cache, estimate_seconds, is_large
 from enhancers.errors import ParameterError, ReadingRoomError
 from enhancers.image import MedicalImage
-from enhancers.job_queue import Wait
+from enhancers.job_queue import QueueStatus
 from enhancers.method import Method
 from enhancers.ui import render
-from enhancers.ui.page_updates import Screen, Updates
+from enhancers.ui.page_updates import PageUpdates, Updates
 from enhancers.ui.parameters import chosen_methods, given
 from enhancers.ui.session import Run, Session, Sessions, Slot
 from enhancers.ui.viewer import MAX_PANELS
@@ -26,16 +26,16 @@ REFRESH_SECONDS = 0.25
 """Progress without a new picture is drawn this often at most."""
 
 
-class Running:
+class RunHandlers:
     """The handlers of Run and Stop.
 
     Parameters
     ----------
-    screen : Screen
+    screen : PageUpdates
     sessions : Sessions
     """
 
-    def __init__(self, screen: Screen, sessions: Sessions) -> None:
+    def __init__(self, screen: PageUpdates, sessions: Sessions) -> None:
         self.screen = screen
         self.sessions = sessions
 
@@ -69,7 +69,7 @@ class Running:
     def _follow(self, session: Session, run: Run, values: dict[str, Any]) -> Iterator[Updates]:
         requests = [slot.request for slot in run.slots]
         drawn = time.monotonic()
-        told: Wait | None = None
+        told: QueueStatus | None = None
         try:
             device = _device(chosen_methods(values), values)
             events = compare(

@@ -14,7 +14,7 @@ from typing import Literal
 from enhancers.compare import Event, Outcome, Request
 from enhancers.display import PRESETS, Preset
 from enhancers.image import MedicalImage, Pixels
-from enhancers.job_queue import Wait
+from enhancers.job_queue import QueueStatus
 from enhancers.metrics import ScoreRow
 
 State = Literal["waiting", "queued", "running", "done", "failed", "stopped"]
@@ -44,7 +44,7 @@ class Slot:
     cached: bool = False
     seconds: float = 0.0
     error: str = ""
-    wait: Wait | None = None
+    wait: QueueStatus | None = None
 
     @property
     def active(self) -> bool:
@@ -99,7 +99,7 @@ class Run:
         return any(slot.active for slot in self.slots)
 
     @property
-    def wait(self) -> Wait | None:
+    def wait(self) -> QueueStatus | None:
         """How long it waits in line; None while a method runs."""
         return next((slot.wait for slot in self.slots if slot.wait is not None), None)
 

@@ -7,7 +7,7 @@ from html import escape
 
 
 @dataclass(frozen=True)
-class Doors:
+class StudyLinks:
     """Addresses of the study half as the compare page's browser sees them; None: not served here.
 
     Parameters
@@ -27,7 +27,7 @@ _START = (
 )
 
 
-def doors_html(doors: Doors) -> str:
+def study_tab_html(doors: StudyLinks) -> str:
     """The content of the tab."""
     cards = [
         _door(

@@ -25,23 +25,23 @@ from enhancers.registry import get
 from enhancers.ui import layout as names
 from enhancers.ui import render
 from enhancers.ui.metrics_table import metrics_html
-from enhancers.ui.page_updates import Screen, Updates
+from enhancers.ui.page_updates import PageUpdates, Updates
 from enhancers.ui.session import INPUT, TRUTH, Run, Session, Sessions
 from enhancers.ui.viewer import Panel, payload
 
 _CARDS = ASSETS / "cards"
 
 
-class Views:
+class TabHandlers:
     """The handlers of the tabs; only the open one is computed.
 
     Parameters
     ----------
-    screen : Screen
+    screen : PageUpdates
     sessions : Sessions
     """
 
-    def __init__(self, screen: Screen, sessions: Sessions) -> None:
+    def __init__(self, screen: PageUpdates, sessions: Sessions) -> None:
         self.screen = screen
         self.sessions = sessions
 

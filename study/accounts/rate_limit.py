@@ -14,7 +14,7 @@ TRIES_OF_ADDRESS = 30
 WAIT_SECONDS = 300.0
 
 
-class Throttle:
+class RateLimit:
     """Counts failures in memory and makes an address wait after too many.
 
     Parameters

@@ -13,7 +13,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 from starlette.requests import Request
 
-from study.accounts.rate_limit import Throttle
+from study.accounts.rate_limit import RateLimit
 from study.domain.errors import SignInError, StudyError
 from study.reading.ratings import audit
 from study.storage.models import Reader, ServerSecret, new_token
@@ -119,18 +119,18 @@ def secret_matches(secret: str, stored: str) -> bool:
     return hmac.compare_digest(found, base64.b64decode(expected))
 
 
-class Entrance:
+class ReaderSignIn:
     """The door of one study.
 
     Parameters
     ----------
     store : Store
-    throttle : Throttle, optional
+    throttle : RateLimit, optional
     """
 
-    def __init__(self, store: Store, throttle: Throttle | None = None) -> None:
+    def __init__(self, store: Store, throttle: RateLimit | None = None) -> None:
         self.store = store
-        self._throttle = throttle or Throttle()
+        self._throttle = throttle or RateLimit()
         self._signer: URLSafeTimedSerializer | None = None
         self._nobody = hash_secret(_new_secret())
 

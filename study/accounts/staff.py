@@ -16,7 +16,7 @@ from itsdangerous import BadSignature, URLSafeTimedSerializer
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from study.accounts.rate_limit import Throttle
+from study.accounts.rate_limit import RateLimit
 from study.accounts.readers import hash_secret, secret_matches
 from study.domain.errors import NotAllowed, SignInError, StudyError
 from study.storage.hash_chain import audit
@@ -40,7 +40,7 @@ class StaffRole(StrEnum):
 
 
 @dataclass(frozen=True)
-class Member:
+class StaffAccount:
     """An account.
 
     Parameters
@@ -157,29 +157,29 @@ def set_active(store: Store, code: str, active: bool, *, actor: str) -> None:
             audit(session, actor, "switch on" if active else "switch off", target=row.code)
 
 
-def members(store: Store) -> tuple[Member, ...]:
+def members(store: Store) -> tuple[StaffAccount, ...]:
     """All accounts, by name."""
     with store.read() as session:
         rows = select(Staff).where(Staff.study_id == store.study_id).order_by(Staff.code)
         return tuple(_member(row) for row in session.scalars(rows))
 
 
-class StaffDoor:
+class StaffSignIn:
     """Signing in and out, and who sends a request.
 
     Parameters
     ----------
     store : Store
-    throttle : Throttle, optional
+    throttle : RateLimit, optional
     """
 
-    def __init__(self, store: Store, throttle: Throttle | None = None) -> None:
+    def __init__(self, store: Store, throttle: RateLimit | None = None) -> None:
         self.store = store
-        self._throttle = throttle or Throttle()
+        self._throttle = throttle or RateLimit()
         self._signer: URLSafeTimedSerializer | None = None
         self._nobody = hash_secret(_new_secret())
 
-    def sign_in(self, code: str, secret: str, *, address: str) -> Member:
+    def sign_in(self, code: str, secret: str, *, address: str) -> StaffAccount:
         """Check name and secret.
 
         Parameters
@@ -212,7 +212,7 @@ class StaffDoor:
             audit(session, code, "sign in", target=code)
             return _member(again)
 
-    def sign_out(self, member: Member) -> None:
+    def sign_out(self, member: StaffAccount) -> None:
         """End all sessions of an account."""
         with self.store.write() as session:
             row = session.get_one(Staff, member.id)
@@ -220,11 +220,11 @@ class StaffDoor:
                 row.generation += 1
                 audit(session, row.code, "sign out", target=row.code)
 
-    def cookie(self, member: Member) -> str:
+    def cookie(self, member: StaffAccount) -> str:
         """The signed value of an account's cookie."""
         return str(self._serializer().dumps([member.id, member.generation]))
 
-    def member_of(self, request: WithCookies) -> Member | None:
+    def member_of(self, request: WithCookies) -> StaffAccount | None:
         """Who sends a request, by the cookie alone; None for anyone who is not signed in."""
         cookie = request.cookies.get(COOKIE)
         if not cookie:
@@ -239,7 +239,7 @@ class StaffDoor:
                 return None
             return _member(row)
 
-    def require(self, request: WithCookies, *roles: StaffRole) -> Member:
+    def require(self, request: WithCookies, *roles: StaffRole) -> StaffAccount:
         """Who sends a request, if it is somebody of one of these roles.
 
         Raises
@@ -285,8 +285,10 @@ def _by_code(session: Session, study_id: str, code: str) -> Staff | None:
     return session.scalar(select(Staff).where(Staff.study_id == study_id, Staff.code == code))
 
 
-def _member(row: Staff) -> Member:
-    return Member(row.id, row.code, StaffRole(row.role), row.active, row.created_at, row.generation)
+def _member(row: Staff) -> StaffAccount:
+    return StaffAccount(
+        row.id, row.code, StaffRole(row.role), row.active, row.created_at, row.generation
+    )
 
 
 def _new_secret() -> str:

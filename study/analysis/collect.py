@@ -10,7 +10,7 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from study.analysis.dataset import Dataset
-from study.analysis.observations import Answers, LeftOut, label, observations
+from study.analysis.observations import Answers, Exclusions, label, observations
 from study.analysis.records import (
     DO_NOT_KNOW,
     EXCLUDED,
@@ -20,7 +20,7 @@ from study.analysis.records import (
     CaseRecord,
     CommentRecord,
     ExclusionRecord,
-    Guess,
+    GuessRecord,
     MethodRecord,
     ReaderRecord,
     StudyRecord,
@@ -109,14 +109,14 @@ def _check(study: Study, key: Key | None) -> None:
         )
 
 
-def _exclusions(session: Session, study: Study) -> LeftOut:
+def _exclusions(session: Session, study: Study) -> Exclusions:
     rules: dict[str, dict[str, str]] = {"reader": {}, "item": {}}
     for one in session.scalars(select(Exclusion).where(Exclusion.study_id == study.id)):
         rules[one.target_kind][one.target_id] = one.rule_code
-    return LeftOut(rules["reader"], rules["item"])
+    return Exclusions(rules["reader"], rules["item"])
 
 
-def _state(session: Session, reader: Reader, left_out: LeftOut) -> str:
+def _state(session: Session, reader: Reader, left_out: Exclusions) -> str:
     actions = set(session.scalars(select(Consent.action).where(Consent.reader_id == reader.id)))
     if "withdrawn" in actions:
         return WITHDRAWN
@@ -216,7 +216,7 @@ def _reader(session: Session, reader: Reader, state: str, answers: Answers) -> R
 
 def _guesses(
     session: Session, states: Mapping[str, str], masks: Mapping[str, str], protocol: Protocol
-) -> tuple[Guess, ...]:
+) -> tuple[GuessRecord, ...]:
     groups = protocol.blinding_groups
     rows = session.execute(
         select(Reader.id, Reader.code, Stimulus.method_id, BlindingGuess.guess)
@@ -224,7 +224,7 @@ def _guesses(
         .join(Stimulus, Stimulus.id == BlindingGuess.stimulus_id)
     )
     found = [
-        Guess(code, masks[method], groups[int(guess)] if guess.isdecimal() else DO_NOT_KNOW)
+        GuessRecord(code, masks[method], groups[int(guess)] if guess.isdecimal() else DO_NOT_KNOW)
         for reader_id, code, method, guess in rows
         if states[reader_id] == INCLUDED
     ]

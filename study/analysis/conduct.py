@@ -9,7 +9,7 @@ import numpy as np
 
 from study.analysis.comparison import choice_of, main_choices
 from study.analysis.dataset import Dataset, Observation
-from study.analysis.reader_consistency import Drift, drift
+from study.analysis.reader_consistency import ReaderDrift, drift
 from study.analysis.scores import Missing, missing_by_reason
 from study.domain.protocol import LEFT, Question, Role
 from study.stats.balance import OrderBalance, Place, SideBalance, order_balance, side_balance
@@ -70,7 +70,7 @@ class Conduct:
     null_preferences : SideCheck or None
         Preferences in identical pairs.
     null_scores : tuple of NullScores
-    drift : tuple of Drift
+    drift : tuple of ReaderDrift
     """
 
     readers: tuple[ReaderConduct, ...]
@@ -80,7 +80,7 @@ class Conduct:
     side_scores: tuple[tuple[str, Estimate], ...]
     null_preferences: SideCheck | None
     null_scores: tuple[NullScores, ...]
-    drift: tuple[Drift, ...]
+    drift: tuple[ReaderDrift, ...]
 
 
 def conduct(data: Dataset, level: float) -> Conduct:

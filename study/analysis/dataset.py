@@ -17,14 +17,14 @@ from study.analysis.records import (
     CaseRecord,
     CommentRecord,
     ExclusionRecord,
-    Guess,
+    GuessRecord,
     MethodRecord,
     ReaderRecord,
     StudyRecord,
 )
 from study.domain.protocol import CANNOT_JUDGE, LEFT, PAIR, Protocol, Question, QuestionKind, Role
 from study.stats.scale import Scale
-from study.stats.table import Row
+from study.stats.table import RatingRow
 
 NOT_READ = "not read"
 """Why a value is missing where the reader never reached the pair."""
@@ -111,7 +111,7 @@ class Dataset:
     cases : tuple of CaseRecord
     observations : tuple of Observation
         Of readers who take part; those of withdrawn readers are not here.
-    guesses : tuple of Guess
+    guesses : tuple of GuessRecord
     exclusions : tuple of ExclusionRecord
     comments : tuple of CommentRecord
     """
@@ -122,7 +122,7 @@ class Dataset:
     readers: tuple[ReaderRecord, ...]
     cases: tuple[CaseRecord, ...]
     observations: tuple[Observation, ...]
-    guesses: tuple[Guess, ...] = ()
+    guesses: tuple[GuessRecord, ...] = ()
     exclusions: tuple[ExclusionRecord, ...] = ()
     comments: tuple[CommentRecord, ...] = ()
 
@@ -194,7 +194,7 @@ def scale_of(question: Question) -> Scale:
     return Scale.span(question.minimum, question.maximum)
 
 
-def row_of(seen: Observation, item: str, *, method: str = "", replicate: int = 1) -> Row:
+def row_of(seen: Observation, item: str, *, method: str = "", replicate: int = 1) -> RatingRow:
     """An observation as the statistics take it, clustered by patient."""
     value = None if seen.value is None else float(seen.value)
-    return Row(item, seen.reader, value, seen.patient, method, replicate)
+    return RatingRow(item, seen.reader, value, seen.patient, method, replicate)

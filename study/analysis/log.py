@@ -23,7 +23,7 @@ PACKAGES = ("matplotlib", "numpy", "scipy", "sqlalchemy", "statsmodels")
 
 
 @dataclass(frozen=True)
-class Logged:
+class LoggedAnalysis:
     """An analysis with its entry in the log.
 
     Parameters
@@ -40,7 +40,7 @@ class Logged:
 
 
 @dataclass(frozen=True)
-class Verdict:
+class RepeatVerdict:
     """Whether an analysis gives the same bytes again; `reason` says why not."""
 
     same: bool
@@ -56,7 +56,7 @@ def run(
     seed: int | None = None,
     resamples: int = RESAMPLES,
     level: float = LEVEL,
-) -> Logged:
+) -> LoggedAnalysis:
     """Analyse a closed study and log it.
 
     Parameters
@@ -95,10 +95,10 @@ def run(
         session.add(entry)
         session.flush()
         audit(session, actor, "analysis", target=entry.id, detail=f"{kind}, {_by(data)}")
-        return Logged(entry.id, data, analysis)
+        return LoggedAnalysis(entry.id, data, analysis)
 
 
-def repeat(store: Store, run_id: str, key: Key | None = None) -> Verdict:
+def repeat(store: Store, run_id: str, key: Key | None = None) -> RepeatVerdict:
     """Compute a logged analysis again and compare it byte for byte.
 
     Raises
@@ -112,19 +112,21 @@ def repeat(store: Store, run_id: str, key: Key | None = None) -> Verdict:
         raise StatisticsError(f"The log has no analysis {run_id!r}.")
     data = collect(store, key if entry.unblinded else None)
     if data.unblinded != entry.unblinded:
-        return Verdict(False, "it was made with the names of the methods: give the key file")
+        return RepeatVerdict(False, "it was made with the names of the methods: give the key file")
     if data.digest != entry.data_sha256:
-        return Verdict(False, "the data are not the same: ratings or exclusions were added since")
+        return RepeatVerdict(
+            False, "the data are not the same: ratings or exclusions were added since"
+        )
     options = json.loads(entry.result_json)["options"]
     again = analyse(data, **options)
     if to_json(again, indent=None) == entry.result_json:
-        return Verdict(True)
+        return RepeatVerdict(True)
     then = json.loads(entry.libraries_json)
     changed = [name for name, number in libraries().items() if then.get(name) != number]
     if entry.code_version != __version__:
         changed.insert(0, "Reading Room")
     because = f"{', '.join(changed)} changed since" if changed else "with the same libraries"
-    return Verdict(False, f"the numbers differ, {because}")
+    return RepeatVerdict(False, f"the numbers differ, {because}")
 
 
 def libraries() -> dict[str, str]:

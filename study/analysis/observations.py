@@ -50,7 +50,7 @@ class Answers:
 
 
 @dataclass(frozen=True)
-class LeftOut:
+class Exclusions:
     """Rules by which readers and cases are left out, by their identifiers."""
 
     readers: Mapping[str, str]
@@ -83,7 +83,7 @@ def observations(
     readers: Mapping[str, Reader],
     answers: Answers,
     masks: Mapping[str, str],
-    left_out: LeftOut,
+    left_out: Exclusions,
 ) -> Iterator[Observation]:
     """Every question and side of the readers' plans, answered or not.
 
@@ -96,7 +96,7 @@ def observations(
     answers : Answers
     masks : mapping
         Mask of each method, by identifier.
-    left_out : LeftOut
+    left_out : Exclusions
     """
     for showing in _showings(session, readers, masks, left_out):
         for question in protocol.questions:
@@ -109,7 +109,7 @@ def _showings(
     session: Session,
     readers: Mapping[str, Reader],
     masks: Mapping[str, str],
-    left_out: LeftOut,
+    left_out: Exclusions,
 ) -> Iterator[_Showing]:
     sides = _sides(session)
     rows = session.execute(

@@ -14,14 +14,14 @@ from study.stats.estimate import Estimate, Floats
 from study.stats.intervals import mean_estimate, t_interval
 from study.stats.intra_reader import RepeatReliability, all_repeats
 from study.stats.scale import Scale
-from study.stats.table import Row
+from study.stats.table import RatingRow
 
 LEAST = 3
 """Ratings that a reader's slope needs."""
 
 
 @dataclass(frozen=True)
-class Drift:
+class ReaderDrift:
     """Whether scores changed with the place of the pair in the reader's main pairs.
 
     Parameters
@@ -61,7 +61,7 @@ def repeats(data: Dataset, question: Question, options: Options) -> tuple[Repeat
     return all_repeats(rows, scale, **options.keywords)
 
 
-def drift(data: Dataset, question: Question, level: float) -> Drift:
+def drift(data: Dataset, question: Question, level: float) -> ReaderDrift:
     """Slopes of the scores over the main pairs, one reader at a time."""
     slopes = []
     for reader in data.included_readers:
@@ -69,7 +69,7 @@ def drift(data: Dataset, question: Question, level: float) -> Drift:
         slopes.append(_slope(reader, when, apart, level))
     known = np.array([one.value for one in slopes if one.value is not None], np.float64)
     name = "Mean change"
-    return Drift(
+    return ReaderDrift(
         question.code, tuple(slopes), mean_estimate(name, known, "readers as the sample", level)
     )
 
@@ -113,7 +113,7 @@ def _subject(seen: Observation) -> str:
     return seen.method or " ".join(sorted((seen.left, seen.right)))
 
 
-def _about_methods(seen: Observation, item: str, replicate: int) -> Row:
+def _about_methods(seen: Observation, item: str, replicate: int) -> RatingRow:
     row = row_of(seen, item, replicate=replicate)
     turned = seen.side == PAIR and seen.left > seen.right and row.value is not None
     return replace(row, value=-(row.value or 0.0)) if turned else row

@@ -74,7 +74,7 @@ class CaseRecord:
 
 
 @dataclass(frozen=True)
-class Guess:
+class GuessRecord:
     """What a reader believed an image of a method was made by; `DO_NOT_KNOW` is an answer."""
 
     reader: str

@@ -22,7 +22,7 @@ from study.stats.intra_reader import RepeatReliability, all_repeats
 from study.stats.krippendorff import krippendorff_alpha
 from study.stats.reliability import Reliability, reliability
 from study.stats.summary import Summary, summarise
-from study.stats.table import Ratings, Row, from_matrix, tabulate
+from study.stats.table import RatingRow, Ratings, from_matrix, tabulate
 
 ALL_METHODS = "all methods"
 """Stands for the mask where every image of every method is an item."""
@@ -132,7 +132,7 @@ def first_ratings(data: Dataset, question: Question) -> tuple[Observation, ...]:
     return tuple(first.values())
 
 
-def score_rows(data: Dataset, question: Question) -> list[Row]:
+def score_rows(data: Dataset, question: Question) -> list[RatingRow]:
     """First ratings with the case as item, for comparisons of methods; in the order of masks."""
     place = {mask: number for number, mask in enumerate(data.masks)}
     found = sorted(first_ratings(data, question), key=lambda seen: place[seen.method])

@@ -50,9 +50,9 @@ def invite(
             typer.echo(f"{made.code}\tsecret {made.secret}\t{url.rstrip('/')}/coordinator/")
             return
         from study.accounts.readers import invite as let_in
-        from study.planning.progress_report import overview
+        from study.planning.progress_report import progress_report
 
-        waiting = [one.code for one in overview(store).readers if one.state == "not invited"]
+        waiting = [one.code for one in progress_report(store).readers if one.state == "not invited"]
         for code in dict.fromkeys([*(reader or []), *(waiting if everyone else [])]):
             one = let_in(store, code, actor=actor)
             typer.echo(f"{one.code}\tsecret {one.secret}\t{url.rstrip('/')}{one.path}")
@@ -94,11 +94,11 @@ def demo(
     port: Annotated[int, typer.Option(min=0, max=65535, help="0 takes a free one.")] = PORT,
 ) -> None:
     """Serve a demonstration: six pairs, simulated co-readers, the report at the end."""
-    from study.demo.site import Demonstration
+    from study.demo.site import DemoSite
     from study.server.standalone import address, bind, build_demo, run
 
     with TemporaryDirectory(prefix="reading-room-demo-") as folder, bind(host, port) as server:
-        shown = Demonstration(Path(folder) / "studies")
+        shown = DemoSite(Path(folder) / "studies")
         app = build_demo(shown)
         typer.echo("Preparing the images ...")
         try:

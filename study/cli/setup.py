@@ -46,9 +46,9 @@ def plan(
     chosen = read_protocol(protocol)
     if folder is not None:
         with opened(folder, database) as store:
-            from study.planning.progress_report import overview
+            from study.planning.progress_report import progress_report
 
-            images = overview(store).images
+            images = progress_report(store).images
             if protocol is None:
                 chosen = store.protocol()
             chosen = _changed(chosen, readers=readers)

@@ -15,9 +15,9 @@ from pathlib import Path
 
 from sqlalchemy import func, select
 
-from study.accounts.readers import Entrance, Identity
+from study.accounts.readers import Identity, ReaderSignIn
 from study.demo import simulated_readers
-from study.demo.reader_model import Taste
+from study.demo.reader_model import ReaderModel
 from study.domain.errors import WrongScreen
 from study.domain.protocol import CATALOG, PREFERENCE, Protocol, Status
 from study.planning.lifecycle import close_study, open_study, unblind
@@ -79,7 +79,7 @@ class Results:
     export: bytes
 
 
-class Demo:
+class DemoStudy:
     """One visitor's study.
 
     Parameters
@@ -91,7 +91,7 @@ class Demo:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.store = Store.open(folder / "study")
-        self.entrance = Entrance(self.store)
+        self.entrance = ReaderSignIn(self.store)
         self._results: Results | None = None
         self._turn = threading.Lock()
         with self.store.read() as session:
@@ -186,7 +186,7 @@ def prepare(folder: Path, progress: Callable[[float, str], None] | None = None) 
     open_study(store, actor=ACTOR)
     strengths = {name: WORTH[one.name] for name, one in key.methods.items()}
     for place in range(2, PROTOCOL.readers + 1):
-        taste = Taste(
+        taste = ReaderModel(
             f"R{place:02d}", strengths, seed=11, bias=0.2 * (place % 3 - 1), noise=0.35, spread=0.8
         )
         simulated_readers.read(store, taste.reader, taste)
@@ -194,7 +194,7 @@ def prepare(folder: Path, progress: Callable[[float, str], None] | None = None) 
     return folder
 
 
-def start(template: Path, folder: Path) -> Demo:
+def start(template: Path, folder: Path) -> DemoStudy:
     """A copy of the template for a visitor, who has agreed to the text of `PROTOCOL`.
 
     Parameters
@@ -205,7 +205,7 @@ def start(template: Path, folder: Path) -> Demo:
         New.
     """
     shutil.copytree(template, folder)
-    demo = Demo(folder)
+    demo = DemoStudy(folder)
     skipped = {DisplayCheck.SKIPPED: "demonstration", "carry_on": True}
     with demo.store.write() as session:
         reader = session.get_one(Reader, demo.visitor.reader_id)

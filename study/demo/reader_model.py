@@ -18,7 +18,7 @@ from study.domain.protocol import LEFT, NO_PREFERENCE, PREFERS_LEFT, PREFERS_RIG
 
 
 @dataclass(frozen=True)
-class Shown:
+class ShownPair:
     """A pair as it lies before the reader.
 
     Parameters
@@ -37,7 +37,7 @@ class Shown:
 
 
 @dataclass(frozen=True)
-class Taste:
+class ReaderModel:
     """One simulated reader.
 
     Parameters
@@ -72,7 +72,7 @@ class Taste:
     indifference: float = 0.3
     cannot_judge: float = 0.0
 
-    def score(self, question: Question, shown: Shown, side: int) -> int | None:
+    def score(self, question: Question, shown: ShownPair, side: int) -> int | None:
         """A point of the question's scale, or None for "cannot judge"."""
         draw = self._draws(self.reader, question.code, shown.showing, str(side))
         if question.cannot_judge and draw.random() < self.cannot_judge:
@@ -80,7 +80,7 @@ class Taste:
         latent = self._latent(shown, side) + self.bias
         return int(np.clip(round(latent + draw.normal(0, self.noise)), *_ends(question)))
 
-    def prefer(self, question: Question, shown: Shown) -> int | None:
+    def prefer(self, question: Question, shown: ShownPair) -> int | None:
         """Which side, neither, or None for "cannot judge"."""
         draw = self._draws(self.reader, question.code, shown.showing)
         if question.cannot_judge and draw.random() < self.cannot_judge:
@@ -91,11 +91,11 @@ class Taste:
             return NO_PREFERENCE
         return PREFERS_LEFT if apart > 0 else PREFERS_RIGHT
 
-    def seconds(self, shown: Shown) -> float:
+    def seconds(self, shown: ShownPair) -> float:
         """How long the reader looks."""
         return float(self._draws(self.reader, "seconds", shown.showing).lognormal(3.0, 0.35))
 
-    def _latent(self, shown: Shown, side: int) -> float:
+    def _latent(self, shown: ShownPair, side: int) -> float:
         method = shown.left if side == LEFT else shown.right
         shared = self._draws("all readers", shown.case, method).normal(0, self.spread)
         return self.strengths.get(method, 3.0) + float(shared)

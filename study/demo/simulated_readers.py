@@ -1,7 +1,7 @@
 """Simulated readers: they read a study as people would, with tastes that are drawn from a seed.
 
-`read` takes a reader's place and answers in this process; a `Tasting` answers for a robot that
-reads over HTTP. Either looks up which method is on which side, as nobody else in the study can.
+`read` takes a reader's place and answers in this process; a `SimulatedReader` answers for a client
+that reads over HTTP. Either knows which method is on which side, as nobody else in the study does.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from study.demo.reader_model import Shown, Taste
+from study.demo.reader_model import ReaderModel, ShownPair
 from study.domain.answers import Answer
 from study.domain.errors import StoreError
 from study.domain.protocol import PAIR, Question
@@ -31,17 +31,17 @@ from study.storage.store import Store
 SPECIALTY = "Simulated reader"
 
 
-class Tasting:
+class SimulatedReader:
     """Answers of one simulated reader, by the tokens of presentations.
 
     Parameters
     ----------
     store : Store
-    taste : Taste
+    taste : ReaderModel
         Its strengths are by the identifiers of the methods.
     """
 
-    def __init__(self, store: Store, taste: Taste) -> None:
+    def __init__(self, store: Store, taste: ReaderModel) -> None:
         self.store = store
         self.taste = taste
 
@@ -65,7 +65,7 @@ class Tasting:
         place = int(self.shown(token).showing.rpartition("-")[2])
         return place % len(groups), (place + 1) % len(groups)
 
-    def shown(self, token: str) -> Shown:
+    def shown(self, token: str) -> ShownPair:
         """What a presentation shows."""
         with self.store.read() as session:
             pair, sitting = session.execute(
@@ -79,10 +79,10 @@ class Tasting:
                 .where(PresentationSlot.presentation_id == pair.id)
                 .order_by(PresentationSlot.slot)
             ).all()
-        return Shown(pair.item_id, left, right, f"{sitting.number}-{pair.position}")
+        return ShownPair(pair.item_id, left, right, f"{sitting.number}-{pair.position}")
 
 
-def read(store: Store, code: str, taste: Taste, *, most: int | None = None) -> int:
+def read(store: Store, code: str, taste: ReaderModel, *, most: int | None = None) -> int:
     """Let a simulated reader take a place and read, and return the pairs that were answered.
 
     The place is marked as simulated for good. The reader agrees to the consent text, reads what may
@@ -94,7 +94,7 @@ def read(store: Store, code: str, taste: Taste, *, most: int | None = None) -> i
         Of an open study.
     code : str
         Of the reader's place, such as R02.
-    taste : Taste
+    taste : ReaderModel
         Its strengths are by the identifiers of the methods.
     most : int, optional
         Pairs to read; all by default.
@@ -104,7 +104,7 @@ def read(store: Store, code: str, taste: Taste, *, most: int | None = None) -> i
     StoreError
         There is no such place, or a person has taken it.
     """
-    protocol, tasting = store.protocol(), Tasting(store, taste)
+    protocol, tasting = store.protocol(), SimulatedReader(store, taste)
     with store.write() as session:
         reader_id = _take_place(session, code, consent_digest(protocol))
     done = 0
@@ -142,7 +142,7 @@ def _take_place(session: Session, code: str, digest: str) -> str:
     return reader.id
 
 
-def _guess(tasting: Tasting, reader_id: str, groups: Sequence[str]) -> None:
+def _guess(tasting: SimulatedReader, reader_id: str, groups: Sequence[str]) -> None:
     while True:
         with tasting.store.read() as session:
             waiting = open_guesses(session, reader_id)

@@ -49,12 +49,12 @@ _API = (f"{PREFIX}/api/", f"{PREFIX}/pixels/")
 class _Visit:
     """A visitor's study, its endpoints, and when it was last asked for."""
 
-    demo: demo_study.Demo
+    demo: demo_study.DemoStudy
     api: ASGIApp
     seen: float
 
 
-class Demonstration:
+class DemoSite:
     """An app to be mounted below some path, such as ``/demo``.
 
     Parameters
@@ -167,7 +167,7 @@ class Demonstration:
         await target.api(handed, receive, send)
 
 
-def _results(made: demo_study.Demo, *, export: bool) -> Response:
+def _results(made: demo_study.DemoStudy, *, export: bool) -> Response:
     try:
         results = made.results()
     except WrongScreen:

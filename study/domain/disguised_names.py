@@ -25,7 +25,7 @@ def words(text: str) -> list[str]:
     return _WORD.findall(plain.casefold())
 
 
-def squeezed(name: str) -> str:
+def normalised(name: str) -> str:
     """A name as one word: "Non-local means" and "NonLocal_Means" are both "nonlocalmeans"."""
     return "".join(words(name))
 
@@ -41,7 +41,7 @@ def names_in(text: str, names: Iterable[str]) -> tuple[str, ...]:
     (`INSIDE`).
     """
     parts = words(text)
-    return tuple(name for name in names if _occurs(squeezed(name), parts))
+    return tuple(name for name in names if _occurs(normalised(name), parts))
 
 
 def case_names_in(text: str, names: Iterable[str]) -> tuple[str, ...]:
@@ -52,11 +52,11 @@ def case_names_in(text: str, names: Iterable[str]) -> tuple[str, ...]:
     """
     parts = words(text)
     whole = {"".join(run) for run in _runs(parts, longest=8)}
-    return tuple(name for name in names if _telling(name) and squeezed(name) in whole)
+    return tuple(name for name in names if _telling(name) and normalised(name) in whole)
 
 
 def _telling(name: str) -> bool:
-    plain = squeezed(name)
+    plain = normalised(name)
     return len(plain) >= (5 if plain.isdigit() else 4) and not set(words(name)) <= _HARMLESS
 
 

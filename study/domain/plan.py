@@ -21,7 +21,7 @@ LEAST_DISTANCE = 20
 
 
 @dataclass(frozen=True)
-class Case:
+class PlannedCase:
     """A case as the design sees it.
 
     Parameters

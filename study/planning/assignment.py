@@ -18,10 +18,10 @@ from study.domain.plan import (
     MAIN_SESSION,
     REPEAT_SESSION,
     TRAINING_SESSION,
-    Case,
     MethodRow,
     Pair,
     Plan,
+    PlannedCase,
     Trial,
     method_pairs,
     plan_digest,
@@ -30,11 +30,11 @@ from study.domain.plan import (
 from study.domain.protocol import MethodKind, Phase, Protocol, Role
 from study.planning.ordering import place_for, spaced, williams
 from study.planning.plan_checks import plan_notes, randomisation_problems
-from study.planning.seeds import SHARED, Draws, generator
+from study.planning.seeds import SHARED, SeedStreams, generator
 
 __all__ = [
-    "Case",
     "Plan",
+    "PlannedCase",
     "Trial",
     "assign",
     "generator",
@@ -49,7 +49,7 @@ __all__ = [
 class _Shown:
     """A pair before it has a position; told apart by identity."""
 
-    case: Case
+    case: PlannedCase
     left: str
     right: str
     role: Role
@@ -62,7 +62,7 @@ class _Shown:
 
 def assign(
     protocol: Protocol,
-    cases: Sequence[Case],
+    cases: Sequence[PlannedCase],
     methods: Sequence[MethodRow],
     *,
     seed: bytes,
@@ -78,7 +78,7 @@ def assign(
     Parameters
     ----------
     protocol : Protocol
-    cases : sequence of Case
+    cases : sequence of PlannedCase
     methods : sequence of (str, MethodKind)
         Identifiers and kinds; nulls are taken from those under test.
     seed : bytes
@@ -107,7 +107,7 @@ def assign(
     if not main_cases:
         raise ProtocolError("There is no case to read beside those for training.")
     pairs = method_pairs(protocol, methods)
-    draws = Draws(seed, study_id, reader)
+    draws = SeedStreams(seed, study_id, reader)
 
     warm_up = _warm_up(protocol, listed, pairs, draws)
     training, dummies = warm_up[: protocol.training], warm_up[protocol.training :]
@@ -123,7 +123,7 @@ def assign(
 
 
 def _warm_up(
-    protocol: Protocol, cases: Sequence[Case], pairs: Sequence[Pair], draws: Draws
+    protocol: Protocol, cases: Sequence[PlannedCase], pairs: Sequence[Pair], draws: SeedStreams
 ) -> list[_Shown]:
     """Training and dummy pairs, as different from each other as the cases allow."""
     rng = draws.of(TRAINING_SESSION, "warm-up")
@@ -146,9 +146,9 @@ def _warm_up(
 
 def _mains(
     protocol: Protocol,
-    cases: Sequence[Case],
+    cases: Sequence[PlannedCase],
     pairs: Sequence[Pair],
-    draws: Draws,
+    draws: SeedStreams,
     dummies: Sequence[_Shown],
 ) -> list[_Shown]:
     """Every case with every pair, in the reader's order and on the reader's sides."""
@@ -171,7 +171,9 @@ def _mains(
     return mains
 
 
-def _turns(cases: Sequence[Case], pairs: int, draws: Draws) -> dict[str, Iterator[int]]:
+def _turns(
+    cases: Sequence[PlannedCase], pairs: int, draws: SeedStreams
+) -> dict[str, Iterator[int]]:
     """For each case the order of its pairs: a row of a Williams square, another for each reader.
 
     Over as many readers as the square has rows, each pair of a case comes first, second, ...
@@ -188,7 +190,7 @@ def _turns(cases: Sequence[Case], pairs: int, draws: Draws) -> dict[str, Iterato
 
 
 def _sides(
-    cases: Sequence[Case], pairs: Sequence[Pair], draws: Draws
+    cases: Sequence[PlannedCase], pairs: Sequence[Pair], draws: SeedStreams
 ) -> dict[tuple[str, Pair], bool]:
     """Whether the sides of a case and pair are exchanged: for half of the cases of each pair."""
     mirrored = bool(draws.reader % 2)
@@ -207,7 +209,7 @@ def _halves(number: int, rng: np.random.Generator) -> list[bool]:
 
 
 def _with_repeats(
-    protocol: Protocol, mains: list[_Shown], draws: Draws
+    protocol: Protocol, mains: list[_Shown], draws: SeedStreams
 ) -> tuple[list[_Shown], list[_Shown]]:
     """The main session with repeats put in, and the pairs of a later session."""
     distance = repeat_distance(protocol, len(mains))
@@ -250,9 +252,9 @@ def _spread_choice(mains: Sequence[_Shown], number: int, rng: np.random.Generato
 def _with_nulls(
     number: int,
     reading: Sequence[_Shown],
-    cases: Sequence[Case],
+    cases: Sequence[PlannedCase],
     methods: Sequence[str],
-    draws: Draws,
+    draws: SeedStreams,
 ) -> list[_Shown]:
     """Nulls, one in each of as many equal stretches of the session."""
     rng = draws.of(MAIN_SESSION, "nulls")

@@ -17,7 +17,7 @@ from study.domain.errors import FreezeError, ProtocolError
 from study.domain.protocol import Protocol, Role, Status
 from study.planning.assignment import Trial, assign, plan_digest, plan_notes, randomisation_problems
 from study.planning.lifecycle import MethodName, close_study, method_names, open_study, unblind
-from study.planning.readiness import Built, lost_groups, telling_texts, unbuilt
+from study.planning.readiness import BuiltStudy, lost_groups, revealing_texts, unbuilt
 from study.stimuli import roster
 from study.storage import key_file
 from study.storage.key_file import Key
@@ -36,7 +36,7 @@ from study.storage.models import (
 from study.storage.store import Store, parsed
 
 __all__ = [
-    "Check",
+    "FreezeCheck",
     "FreezeReport",
     "MethodName",
     "check",
@@ -91,7 +91,7 @@ class FreezeReport:
 
 
 @dataclass(frozen=True)
-class Check:
+class FreezeCheck:
     """What forbids a freeze, and how far the spacing of the plan could be kept, in sentences."""
 
     problems: tuple[str, ...]
@@ -168,7 +168,7 @@ def freeze(store: Store, key: Key, *, actor: str) -> FreezeReport:
         )
 
 
-def check(store: Store, key: Key) -> Check:
+def check(store: Store, key: Key) -> FreezeCheck:
     """What a freeze would say of a draft; nothing is written.
 
     Raises
@@ -184,11 +184,11 @@ def check(store: Store, key: Key) -> Check:
         except FreezeError as error:
             found, plans = [str(error)], []
         notes = plan_notes(parsed(study.protocol_json), built.cases, plans) if plans else []
-    return Check(tuple(found), tuple(notes))
+    return FreezeCheck(tuple(found), tuple(notes))
 
 
-def _built(session: Session) -> Built:
-    return Built(
+def _built(session: Session) -> BuiltStudy:
+    return BuiltStudy(
         session.scalars(select(Item).order_by(Item.case_key)).all(),
         session.scalars(select(Method).order_by(Method.id)).all(),
         session.scalars(select(Stimulus)).all(),
@@ -196,11 +196,11 @@ def _built(session: Session) -> Built:
 
 
 def _judged(
-    store: Store, key: Key, study: Study, built: Built
+    store: Store, key: Key, study: Study, built: BuiltStudy
 ) -> tuple[list[str], list[tuple[Trial, ...]]]:
     """What forbids the freeze, and the plans where nothing is missing before them."""
     protocol = parsed(study.protocol_json)
-    found = [*unbuilt(store, key, built), *telling_texts(study.code, protocol, key),
+    found = [*unbuilt(store, key, built), *revealing_texts(study.code, protocol, key),
              *lost_groups(protocol, key)]  # fmt: skip
     if found:
         return found, []
@@ -215,7 +215,9 @@ def _fresh(store: Store, key: Key) -> Key:
     return key_file.load(key.path, store.folder, study_id=study.id, seed_sha256=study.seed_sha256)
 
 
-def _plans(store: Store, key: Key, protocol: Protocol, built: Built) -> list[tuple[Trial, ...]]:
+def _plans(
+    store: Store, key: Key, protocol: Protocol, built: BuiltStudy
+) -> list[tuple[Trial, ...]]:
     try:
         return [
             assign(
@@ -246,7 +248,7 @@ def _write_questions(session: Session, study_id: str, protocol: Protocol) -> Non
         )
 
 
-def _write_plans(session: Session, study_id: str, built: Built, plans: Plans) -> None:
+def _write_plans(session: Session, study_id: str, built: BuiltStudy, plans: Plans) -> None:
     """Readers R01, R02, ... with their sessions, presentations and slots."""
     width = max(2, len(str(len(plans))))
     stimulus = {(one.item_id, one.method_id): one.id for one in built.stimuli}

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from sqlalchemy import select
 
-from study.domain.disguised_names import squeezed
+from study.domain.disguised_names import normalised
 from study.domain.errors import BlindingError, KeyFileError
 from study.domain.protocol import MethodKind, Status
 from study.storage import hash_chain, key_file
@@ -88,9 +88,9 @@ def unblind(store: Store, key: Key, *, actor: str, second: str) -> tuple[MethodN
     KeyFileError
         The key is of another study, or was changed after the freeze.
     """
-    if not squeezed(actor) or not squeezed(second):
+    if not normalised(actor) or not normalised(second):
         raise BlindingError("Unblinding takes two persons: give both names.")
-    if squeezed(actor) == squeezed(second):
+    if normalised(actor) == normalised(second):
         raise BlindingError(
             f"{actor.strip()} cannot confirm alone: unblinding takes two different persons."
         )

@@ -12,9 +12,9 @@ from study.domain.plan import (
     LEAST_DISTANCE,
     MAIN_SESSION,
     REPEAT_SESSION,
-    Case,
     Pair,
     Plan,
+    PlannedCase,
     Trial,
     repeat_distance,
 )
@@ -153,13 +153,15 @@ def _mirrored(plan: Plan, other: Plan) -> bool:
     return all(sides.get((trial.case, trial.pair)) == trial.right for trial in _mains(other))
 
 
-def plan_notes(protocol: Protocol, cases: Sequence[Case], plans: Sequence[Plan]) -> list[str]:
+def plan_notes(
+    protocol: Protocol, cases: Sequence[PlannedCase], plans: Sequence[Plan]
+) -> list[str]:
     """What the coordinator should know about sound plans: how far the spacing could be kept.
 
     Parameters
     ----------
     protocol : Protocol
-    cases : sequence of Case
+    cases : sequence of PlannedCase
     plans : sequence of plans
 
     Returns

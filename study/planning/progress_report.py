@@ -70,7 +70,7 @@ class ReaderProgress:
 
 
 @dataclass(frozen=True)
-class Images:
+class ImageCounts:
     """What is built, without names.
 
     Parameters
@@ -103,7 +103,7 @@ class Images:
 
 
 @dataclass(frozen=True)
-class Overview:
+class ProgressReport:
     """A study from outside.
 
     Parameters
@@ -114,7 +114,7 @@ class Overview:
     created_at, frozen_at : str
     protocol_sha256, seed_sha256, plan_sha256, key_sha256 : str
         The latter two are empty before the freeze.
-    images : Images
+    images : ImageCounts
     readers : tuple of ReaderProgress
     """
 
@@ -127,7 +127,7 @@ class Overview:
     seed_sha256: str
     plan_sha256: str
     key_sha256: str
-    images: Images
+    images: ImageCounts
     readers: tuple[ReaderProgress, ...]
 
     @property
@@ -145,11 +145,11 @@ class Overview:
         return tuple(r for r in self.readers if r.state not in ("withdrawn", "switched off"))
 
 
-def overview(store: Store) -> Overview:
+def progress_report(store: Store) -> ProgressReport:
     """Read how far a study is."""
     with store.read() as session:
         study = session.get_one(Study, store.study_id)
-        return Overview(
+        return ProgressReport(
             code=study.code,
             status=Status(study.status),
             protocol=parsed(study.protocol_json),
@@ -164,7 +164,7 @@ def overview(store: Store) -> Overview:
         )
 
 
-def _images(session: Session, study_id: str) -> Images:
+def _images(session: Session, study_id: str) -> ImageCounts:
     of_study = Item.study_id == study_id
     counted = select(Method.kind, func.count()).where(Method.study_id == study_id)
     kinds = {row.kind: row[1] for row in session.execute(counted.group_by(Method.kind))}
@@ -179,7 +179,7 @@ def _images(session: Session, study_id: str) -> Images:
     )
     cases, patients = session.execute(main).one()
     training = session.scalar(select(func.count()).where(of_study, Item.training)) or 0
-    return Images(
+    return ImageCounts(
         cases, training, patients,
         tuple((kind, kinds[kind]) for kind in MethodKind if kind in kinds),
         stimuli, pending or 0,

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from study.domain.protocol import MethodKind, Protocol
-from study.planning.assignment import Case
+from study.planning.assignment import PlannedCase
 from study.stimuli import buffers, deidentification
 from study.storage.key_file import Key
 from study.storage.models import Item, Method, Stimulus
@@ -14,7 +14,7 @@ from study.storage.store import Store
 
 
 @dataclass(frozen=True, eq=False)
-class Built:
+class BuiltStudy:
     """The rows that a build left."""
 
     items: Sequence[Item]
@@ -22,9 +22,9 @@ class Built:
     stimuli: Sequence[Stimulus]
 
     @property
-    def cases(self) -> tuple[Case, ...]:
+    def cases(self) -> tuple[PlannedCase, ...]:
         """What the design needs of the cases."""
-        return tuple(Case(item.id, item.patient_key, item.training) for item in self.items)
+        return tuple(PlannedCase(item.id, item.patient_key, item.training) for item in self.items)
 
     @property
     def kinds(self) -> tuple[tuple[str, MethodKind], ...]:
@@ -32,7 +32,7 @@ class Built:
         return tuple((method.id, MethodKind(method.kind)) for method in self.methods)
 
 
-def unbuilt(store: Store, key: Key, built: Built) -> Iterator[str]:
+def unbuilt(store: Store, key: Key, built: BuiltStudy) -> Iterator[str]:
     """What is missing of cases, methods and stimuli, one sentence each."""
     if not built.items or not built.methods:
         yield "There are no stimuli yet: run build first."
@@ -55,7 +55,7 @@ def unbuilt(store: Store, key: Key, built: Built) -> Iterator[str]:
         yield f"{damaged} stimuli are missing or were changed on the disk: run build again."
 
 
-def telling_texts(code: str, protocol: Protocol, key: Key) -> Iterator[str]:
+def revealing_texts(code: str, protocol: Protocol, key: Key) -> Iterator[str]:
     """Texts for readers that name a method, a case or a patient."""
     texts = [("code of the study", code), ("title", protocol.title),
              ("instructions", protocol.instructions), ("consent", protocol.consent),

@@ -44,7 +44,7 @@ def generator(
 
 
 @dataclass(frozen=True)
-class Draws:
+class SeedStreams:
     """The streams of one reader."""
 
     seed: bytes

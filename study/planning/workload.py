@@ -24,7 +24,7 @@ _ENTRIES = 2_000_000
 
 
 @dataclass(frozen=True)
-class Estimate:
+class WorkloadEstimate:
     """Size of a study.
 
     Parameters
@@ -84,7 +84,9 @@ class Estimate:
         return "\n".join([*lines, *(f"Note: {warning}" for warning in self.warnings)])
 
 
-def estimate(protocol: Protocol, cases: int, patients: int | None, methods: int) -> Estimate:
+def estimate(
+    protocol: Protocol, cases: int, patients: int | None, methods: int
+) -> WorkloadEstimate:
     """Size a study before its stimuli are built.
 
     Parameters
@@ -113,7 +115,7 @@ def estimate(protocol: Protocol, cases: int, patients: int | None, methods: int)
     trials = read + protocol.training + protocol.dummies
     hours = trials * protocol.seconds_per_pair / 3600
     answers = sum(len(question.slots) for question in protocol.questions)
-    return Estimate(
+    return WorkloadEstimate(
         readers=protocol.readers,
         cases=cases,
         pairs=pairs,

@@ -31,7 +31,7 @@ DO_NOT_KNOW = "do not know"
 
 
 @dataclass(frozen=True)
-class Guess:
+class OpenGuess:
     """A pair to be asked about.
 
     Parameters
@@ -46,7 +46,7 @@ class Guess:
     stimuli: tuple[str, ...]
 
 
-def guesses(session: Session, reader_id: str) -> tuple[Guess, ...]:
+def guesses(session: Session, reader_id: str) -> tuple[OpenGuess, ...]:
     """All pairs a reader is asked about, in their order: the same at every call."""
     shown = _rated_pairs(session, reader_id)
     asked: Counter[str] = Counter()
@@ -61,7 +61,7 @@ def guesses(session: Session, reader_id: str) -> tuple[Guess, ...]:
     return tuple(chosen)
 
 
-def open_guesses(session: Session, reader_id: str) -> tuple[Guess, ...]:
+def open_guesses(session: Session, reader_id: str) -> tuple[OpenGuess, ...]:
     """Those of `guesses` that have not been answered."""
     wanted = select(BlindingGuess.stimulus_id).where(BlindingGuess.reader_id == reader_id)
     known = set(session.scalars(wanted))
@@ -100,7 +100,7 @@ def save_guess(
             session.add(BlindingGuess(reader_id=reader_id, stimulus_id=stimulus, guess=guess))
 
 
-def _rated_pairs(session: Session, reader_id: str) -> list[tuple[Guess, tuple[str, ...]]]:
+def _rated_pairs(session: Session, reader_id: str) -> list[tuple[OpenGuess, tuple[str, ...]]]:
     rated = exists().where(RatingEvent.presentation_id == Presentation.id)
     rows = session.execute(
         select(Presentation.id, Presentation.token, Stimulus.id, Stimulus.method_id)
@@ -114,7 +114,7 @@ def _rated_pairs(session: Session, reader_id: str) -> list[tuple[Guess, tuple[st
     for presentation_id, token, stimulus_id, method_id in rows:
         halves.setdefault((presentation_id, token), []).append((stimulus_id, method_id))
     pairs = [
-        (Guess(key[0], key[1], tuple(s for s, _ in both)), tuple(m for _, m in both))
+        (OpenGuess(key[0], key[1], tuple(s for s, _ in both)), tuple(m for _, m in both))
         for key, both in halves.items()
     ]
     # Any fixed order will do that has nothing to do with the methods.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from study.analysis.records import EXCLUDED, NEVER_JOINED, WITHDRAWN
-from study.report.context import Sheet, heading, moment, plural
+from study.report.context import ReportContext, heading, moment, plural
 from study.report.formatting import (
     NONE,
     equals,
@@ -17,7 +17,7 @@ from study.report.markup import Content, Html, Notes, paragraph, section, table,
 from study.stats.preference import SideCheck
 
 
-def balance(sheet: Sheet) -> Html:
+def balance(sheet: ReportContext) -> Html:
     """Where the methods were shown, and whether the side mattered."""
     return section(
         "balance",
@@ -31,7 +31,7 @@ def balance(sheet: Sheet) -> Html:
     )
 
 
-def _sides(sheet: Sheet) -> Html:
+def _sides(sheet: ReportContext) -> Html:
     rows: list[list[Content]] = [
         [
             f"{sheet.method(one.first)} / {sheet.method(one.second)}",
@@ -46,7 +46,7 @@ def _sides(sheet: Sheet) -> Html:
     return table(sheet.table("Sides in the main pairs that were read."), head, rows)
 
 
-def _order(sheet: Sheet) -> Html:
+def _order(sheet: ReportContext) -> Html:
     found = sheet.analysis.conduct.order
     if not found.counts:
         return paragraph("No main pair was read.")
@@ -67,7 +67,7 @@ def _order(sheet: Sheet) -> Html:
     return table(caption, head, rows)
 
 
-def _side_effect(sheet: Sheet) -> Html:
+def _side_effect(sheet: ReportContext) -> Html:
     notes, found = Notes(), sheet.analysis.conduct
     rows: list[list[Content]] = []
     if found.left_preferred is not None:
@@ -83,7 +83,7 @@ def _side_effect(sheet: Sheet) -> Html:
     return table(caption, head, rows, notes=notes)
 
 
-def _nulls(sheet: Sheet) -> Html:
+def _nulls(sheet: ReportContext) -> Html:
     notes, found = Notes(), sheet.analysis.conduct
     if not any(one.pairs for one in found.null_scores):
         return paragraph("No identical pair was read.")
@@ -110,7 +110,7 @@ def _check(found: SideCheck, notes: Notes) -> list[Content]:
     ]
 
 
-def blinding(sheet: Sheet) -> Html:
+def blinding(sheet: ReportContext) -> Html:
     """Whether readers could tell how the images were made."""
     found, protocol = sheet.analysis.blinding, sheet.data.protocol
     if found is None:
@@ -158,7 +158,7 @@ def blinding(sheet: Sheet) -> Html:
     )
 
 
-def left_out(sheet: Sheet) -> Html:
+def left_out(sheet: ReportContext) -> Html:
     """Withdrawals, exclusions, and what else readers left."""
     data = sheet.data
     counted = {

@@ -11,7 +11,7 @@ from study.report.markup import Content, Html, join, tag
 
 
 @dataclass
-class Sheet:
+class ReportContext:
     """The report while it is written; tables and figures are numbered in their order."""
 
     data: Dataset

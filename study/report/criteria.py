@@ -8,7 +8,7 @@ from study.analysis.comparison import ScoreComparison
 from study.analysis.results import CriterionResult
 from study.domain.protocol import Question
 from study.report import figures
-from study.report.context import Sheet, heading
+from study.report.context import ReportContext, heading
 from study.report.formatting import (
     NONE,
     bootstrap,
@@ -27,7 +27,7 @@ from study.stats.reliability import FORMS
 from study.stats.summary import Summary
 
 
-def criterion(sheet: Sheet, result: CriterionResult) -> Html:
+def criterion(sheet: ReportContext, result: CriterionResult) -> Html:
     """Everything about one criterion."""
     question = sheet.question(result.question)
     title: Content = heading(question)
@@ -58,7 +58,7 @@ def asked(question: Question) -> Content:
     return paragraph(f"The question was: “{question.text}”", class_="question")
 
 
-def _scores(sheet: Sheet, result: CriterionResult, question: Question) -> Html:
+def _scores(sheet: ReportContext, result: CriterionResult, question: Question) -> Html:
     rows: list[list[Content]] = []
     for one in result.summaries:
         scores = one.scores
@@ -94,12 +94,12 @@ def _median(scores: Summary) -> Content:
     return join((number(scores.median, 1), " ", tag("span", spread, class_="interval")))
 
 
-def _agreement(sheet: Sheet, result: CriterionResult) -> Html:
+def _agreement(sheet: ReportContext, result: CriterionResult) -> Html:
     name = heading(sheet.question(result.question))
     return Html(_kappas(sheet, result, name) + _coefficients(sheet, result, name))
 
 
-def _kappas(sheet: Sheet, result: CriterionResult, name: str) -> Html:
+def _kappas(sheet: ReportContext, result: CriterionResult, name: str) -> Html:
     notes = Notes()
     rows: list[list[Content]] = [
         [
@@ -130,7 +130,7 @@ def _kappas(sheet: Sheet, result: CriterionResult, name: str) -> Html:
     return table(caption, head, rows, notes=notes, remark=remark)
 
 
-def _coefficients(sheet: Sheet, result: CriterionResult, name: str) -> Html:
+def _coefficients(sheet: ReportContext, result: CriterionResult, name: str) -> Html:
     notes = Notes()
     rows: list[list[Content]] = [
         [
@@ -156,12 +156,12 @@ def _coefficients(sheet: Sheet, result: CriterionResult, name: str) -> Html:
     return table(caption, head, rows, notes=notes, remark=remark)
 
 
-def _reliability(sheet: Sheet, result: CriterionResult) -> Html:
+def _reliability(sheet: ReportContext, result: CriterionResult) -> Html:
     name = heading(sheet.question(result.question))
     return Html(_correlations(sheet, result, name) + _errors(sheet, result, name))
 
 
-def _correlations(sheet: Sheet, result: CriterionResult, name: str) -> Html:
+def _correlations(sheet: ReportContext, result: CriterionResult, name: str) -> Html:
     notes = Notes()
     rows: list[list[Content]] = [
         [
@@ -182,7 +182,7 @@ def _correlations(sheet: Sheet, result: CriterionResult, name: str) -> Html:
     return table(caption, head, rows, notes=notes, remark=remark)
 
 
-def _errors(sheet: Sheet, result: CriterionResult, name: str) -> Html:
+def _errors(sheet: ReportContext, result: CriterionResult, name: str) -> Html:
     notes = Notes()
     rows: list[list[Content]] = [
         [
@@ -212,7 +212,7 @@ def _bootstrapped(estimate: Estimate, notes: Notes) -> Content:
     return with_interval(replace(estimate, low=ends.low, high=ends.high, reason=ends.reason), notes)
 
 
-def _comparison(sheet: Sheet, found: ScoreComparison, question: Question) -> Html:
+def _comparison(sheet: ReportContext, found: ScoreComparison, question: Question) -> Html:
     if found.comparisons is None:
         return paragraph(f"Undefined: {found.reason}.", class_="undefined")
     return Html(
@@ -223,7 +223,7 @@ def _comparison(sheet: Sheet, found: ScoreComparison, question: Question) -> Htm
 
 
 def _differences(
-    sheet: Sheet, found: ScoreComparison, compared: Comparisons, question: Question
+    sheet: ReportContext, found: ScoreComparison, compared: Comparisons, question: Question
 ) -> Html:
     notes = Notes()
     rows: list[list[Content]] = []
@@ -250,7 +250,7 @@ def _differences(
     return table(caption, head, rows, notes=notes)
 
 
-def _tests(sheet: Sheet, compared: Comparisons, question: Question) -> Html:
+def _tests(sheet: ReportContext, compared: Comparisons, question: Question) -> Html:
     notes = Notes()
     procedures: tuple[str, ...] = ("bonferroni", "holm")
     rows: list[list[Content]] = []
@@ -280,7 +280,7 @@ def _tests(sheet: Sheet, compared: Comparisons, question: Question) -> Html:
     return table(caption, head, rows, notes=notes, remark=remark)
 
 
-def _friedman(sheet: Sheet, found: Friedman) -> Html:
+def _friedman(sheet: ReportContext, found: Friedman) -> Html:
     test = found.test
     if test.p is None:
         return paragraph(f"Friedman’s test: undefined: {test.reason}.")

@@ -38,7 +38,7 @@ class Column:
 
 
 @dataclass(frozen=True)
-class Sheet:
+class ExportTable:
     """A table with its columns."""
 
     file: str
@@ -135,7 +135,7 @@ def log(store: Store, data: Dataset, actor: str) -> None:
         audit(session, actor, "export", target=data.study.code, detail=f"{words}, {data.digest}")
 
 
-def _ratings(data: Dataset) -> Sheet:
+def _ratings(data: Dataset) -> ExportTable:
     codes = ", ".join(question.code for question in data.protocol.questions)
     columns = (
         Column("reader", "text", "Code of the reader."),
@@ -172,7 +172,7 @@ def _ratings(data: Dataset) -> Sheet:
         key = (seen.pair, seen.question, seen.side)
         extra = (names.get(seen.method, ""),) if data.unblinded else ()
         rows.append((*_rating(seen, key in first), *extra))
-    return Sheet("ratings.csv", columns, tuple(rows))
+    return ExportTable("ratings.csv", columns, tuple(rows))
 
 
 def _rating(seen: Observation, first: bool) -> tuple[Cell, ...]:
@@ -195,7 +195,7 @@ def _scales(data: Dataset) -> str:
     return "; ".join(found)
 
 
-def _methods(data: Dataset) -> Sheet:
+def _methods(data: Dataset) -> ExportTable:
     columns: tuple[Column, ...] = (
         Column("method", "text", "The code in the other tables."),
         Column("kind", "text", "What its images are for.", "test, reference, anchor"),
@@ -216,10 +216,10 @@ def _methods(data: Dataset) -> Sheet:
             )
             for row, one in zip(rows, data.methods, strict=True)
         ]
-    return Sheet("methods.csv", columns, tuple(rows))
+    return ExportTable("methods.csv", columns, tuple(rows))
 
 
-def _readers(data: Dataset) -> Sheet:
+def _readers(data: Dataset) -> ExportTable:
     columns = (
         Column("reader", "text", "Code of the reader."),
         Column("state", "text", "Whether the reader is analysed.",
@@ -242,10 +242,10 @@ def _readers(data: Dataset) -> Sheet:
         )
         for one in data.readers
     )  # fmt: skip
-    return Sheet("readers.csv", columns, rows)
+    return ExportTable("readers.csv", columns, rows)
 
 
-def _cases(data: Dataset) -> Sheet:
+def _cases(data: Dataset) -> ExportTable:
     columns = (
         Column("case", "text", "Random label of the case; its name is in the key file."),
         Column("patient", "text", "Random label of the patient."),
@@ -253,10 +253,10 @@ def _cases(data: Dataset) -> Sheet:
         Column("training", "integer", "1: for training and warm-up only.", "0, 1"),
     )
     rows = tuple((one.case, one.patient, one.modality, one.training) for one in data.cases)
-    return Sheet("cases.csv", columns, rows)
+    return ExportTable("cases.csv", columns, rows)
 
 
-def _comments(data: Dataset) -> Sheet:
+def _comments(data: Dataset) -> ExportTable:
     columns = (
         Column("reader", "text", "Code of the reader."),
         Column("pair", "text", "Label of the pair in the reader's plan."),
@@ -264,10 +264,10 @@ def _comments(data: Dataset) -> Sheet:
         Column("written_at", "time", "When it was stored, UTC."),
     )
     rows = tuple((one.reader, one.pair, one.text, one.at) for one in data.comments)
-    return Sheet("comments.csv", columns, rows)
+    return ExportTable("comments.csv", columns, rows)
 
 
-def _codebook(sheets: Iterable[Sheet]) -> str:
+def _codebook(sheets: Iterable[ExportTable]) -> str:
     columns = tuple(
         Column(name, "text", "") for name in ("file", "column", "type", "meaning", "values")
     )
@@ -276,10 +276,10 @@ def _codebook(sheets: Iterable[Sheet]) -> str:
         for sheet in sheets
         for column in sheet.columns
     )
-    return _csv(Sheet("codebook.csv", columns, rows))
+    return _csv(ExportTable("codebook.csv", columns, rows))
 
 
-def _csv(sheet: Sheet) -> str:
+def _csv(sheet: ExportTable) -> str:
     target = io.StringIO()
     writer = csv.writer(target, lineterminator="\n")
     writer.writerow([column.name for column in sheet.columns])

@@ -6,17 +6,17 @@ import numpy as np
 
 from study.analysis.comparison import Preferences
 from study.analysis.dataset import Dataset
-from study.analysis.reader_consistency import Drift, residuals
+from study.analysis.reader_consistency import ReaderDrift, residuals
 from study.analysis.results import CriterionResult
 from study.analysis.scores import MethodAgreement, first_ratings
 from study.domain.protocol import Question
 from study.report import plots
-from study.report.context import Sheet, heading
+from study.report.context import ReportContext, heading
 from study.report.formatting import MINUS, number
 from study.report.markup import Html, picture
 
 
-def likert(sheet: Sheet, result: CriterionResult) -> Html:
+def likert(sheet: ReportContext, result: CriterionResult) -> Html:
     """How often each point of the scale was given."""
     question = sheet.question(result.question)
     bars = [
@@ -33,7 +33,7 @@ def likert(sheet: Sheet, result: CriterionResult) -> Html:
     return picture(svg, caption, f"Stacked bars of the ratings of {name} for each method")
 
 
-def slopes(sheet: Sheet, result: CriterionResult) -> Html:
+def slopes(sheet: ReportContext, result: CriterionResult) -> Html:
     """Every reader's mean of each method."""
     data, question = sheet.data, sheet.question(result.question)
     lines = [
@@ -53,7 +53,7 @@ def slopes(sheet: Sheet, result: CriterionResult) -> Html:
     return picture(svg, caption, f"Mean {name} of each method, a line for each reader")
 
 
-def heat_maps(sheet: Sheet, result: CriterionResult) -> Html:
+def heat_maps(sheet: ReportContext, result: CriterionResult) -> Html:
     """Quadratic kappa of every pair of readers."""
     squares = [_square(sheet, one) for one in result.agreement if one.pairwise is not None]
     if not squares:
@@ -67,7 +67,7 @@ def heat_maps(sheet: Sheet, result: CriterionResult) -> Html:
     return picture(svg, caption, f"Agreement of each pair of readers about {name}")
 
 
-def drift(sheet: Sheet, found: Drift) -> Html:
+def drift(sheet: ReportContext, found: ReaderDrift) -> Html:
     """Scores of each reader over the reading."""
     question = sheet.question(found.question)
     tracks = []
@@ -87,7 +87,7 @@ def drift(sheet: Sheet, found: Drift) -> Html:
     return picture(svg, caption, f"Ratings of {heading(question)} over time, one plot a reader")
 
 
-def preferences(sheet: Sheet, found: Preferences) -> Html:
+def preferences(sheet: ReportContext, found: Preferences) -> Html:
     """What was preferred in every pair of methods."""
     rows = [
         plots.Split(
@@ -117,7 +117,7 @@ def _mean(data: Dataset, question: Question, reader: str, mask: str) -> float | 
     return float(np.mean(values)) if values else None
 
 
-def _square(sheet: Sheet, one: MethodAgreement) -> plots.Square:
+def _square(sheet: ReportContext, one: MethodAgreement) -> plots.Square:
     assert one.pairwise is not None
     readers = one.pairwise.raters
     values = np.full((len(readers), len(readers)), np.nan)

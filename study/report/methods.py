@@ -6,7 +6,7 @@ from enhancers import __version__
 from study.analysis.log import libraries
 from study.analysis.records import INCLUDED
 from study.domain.protocol import Role
-from study.report.context import Sheet, plural
+from study.report.context import ReportContext, plural
 from study.report.markup import (
     Content,
     Html,
@@ -72,7 +72,7 @@ CHECKLIST = (
 """The items of GRRAS, and where this report answers them."""
 
 
-def statistics(sheet: Sheet) -> Html:
+def statistics(sheet: ReportContext) -> Html:
     """The methods paragraph, the references and the checklist."""
     rows: list[list[Content]] = [
         [item, what, where or tag("span", "to be written by the authors", class_="undefined")]
@@ -95,7 +95,7 @@ def statistics(sheet: Sheet) -> Html:
     )
 
 
-def _words(sheet: Sheet) -> str:
+def _words(sheet: ReportContext) -> str:
     data, options = sheet.data, sheet.analysis.options
     mains = [seen for seen in data.observations if seen.role is Role.MAIN and not seen.excluded]
     readers = sum(one.state == INCLUDED for one in data.readers)
@@ -134,7 +134,7 @@ def _words(sheet: Sheet) -> str:
     )
 
 
-def reproducibility(sheet: Sheet) -> Html:
+def reproducibility(sheet: ReportContext) -> Html:
     """All that is needed to compute this report again."""
     analysis = sheet.analysis
     versions = libraries()

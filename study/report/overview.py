@@ -6,7 +6,7 @@ from collections import Counter
 
 from study.analysis.records import EXCLUDED, INCLUDED, NEVER_JOINED, WITHDRAWN, MethodRecord
 from study.domain.protocol import MethodKind, QuestionKind, Role
-from study.report.context import Sheet, heading, moment, plural
+from study.report.context import ReportContext, heading, moment, plural
 from study.report.formatting import NONE, number, share_with_interval, whole, with_interval
 from study.report.markup import (
     Content,
@@ -43,7 +43,7 @@ ROLES = {
 }
 
 
-def masthead(sheet: Sheet) -> Html:
+def masthead(sheet: ReportContext) -> Html:
     """Title, status and recorded dates."""
     data = sheet.data
     simulated = sum(one.simulated for one in data.readers)
@@ -71,7 +71,7 @@ def masthead(sheet: Sheet) -> Html:
     )
 
 
-def summary(sheet: Sheet) -> Html:
+def summary(sheet: ReportContext) -> Html:
     """The study in one line of figures and one table."""
     data = sheet.data
     readers = [one for one in data.readers if one.state == INCLUDED]
@@ -90,7 +90,7 @@ def summary(sheet: Sheet) -> Html:
     return section("summary", "Summary", tag("dl", *figures, class_="facts"), _main_results(sheet))
 
 
-def _main_results(sheet: Sheet) -> Html:
+def _main_results(sheet: ReportContext) -> Html:
     analysis, notes = sheet.analysis, Notes()
     head: list[Content] = ["Method", "Role"]
     for result in analysis.criteria:
@@ -130,7 +130,7 @@ def mean_sd(scores: Summary) -> str:
     return NONE if scores.mean is None else f"{number(scores.mean)} ({number(scores.sd)})"
 
 
-def design(sheet: Sheet) -> Html:
+def design(sheet: ReportContext) -> Html:
     """The protocol as it was frozen, with the hashes that prove it."""
     data, protocol, study = sheet.data, sheet.data.protocol, sheet.data.study
     hashes = (
@@ -167,7 +167,7 @@ def design(sheet: Sheet) -> Html:
     )
 
 
-def _questions(sheet: Sheet) -> list[Content]:
+def _questions(sheet: ReportContext) -> list[Content]:
     found: list[Content] = []
     for question in sheet.data.protocol.questions:
         words = [question.text]
@@ -189,7 +189,7 @@ def _questions(sheet: Sheet) -> list[Content]:
     return found
 
 
-def _pairs(sheet: Sheet) -> str:
+def _pairs(sheet: ReportContext) -> str:
     """How many pairs of each role a reader had, by the largest plan."""
     counted: Counter[tuple[str, Role]] = Counter(
         (reader, role) for reader, role, _ in _showings(sheet)
@@ -207,11 +207,11 @@ def _pairs(sheet: Sheet) -> str:
     )
 
 
-def _showings(sheet: Sheet) -> set[tuple[str, Role, str]]:
+def _showings(sheet: ReportContext) -> set[tuple[str, Role, str]]:
     return {(seen.reader, seen.role, seen.pair) for seen in sheet.data.observations}
 
 
-def _randomisation(sheet: Sheet) -> str:
+def _randomisation(sheet: ReportContext) -> str:
     protocol = sheet.data.protocol
     repeats = (
         f"Repeats came in a second session at least {protocol.washout_days:g} days later."
@@ -226,7 +226,7 @@ def _randomisation(sheet: Sheet) -> str:
     )
 
 
-def _blinding(sheet: Sheet) -> str:
+def _blinding(sheet: ReportContext) -> str:
     asked = (
         " Readers were asked at the end how some images were made."
         if sheet.data.protocol.ask_blinding
@@ -239,7 +239,7 @@ def _blinding(sheet: Sheet) -> str:
     )
 
 
-def _methods_table(sheet: Sheet) -> Html:
+def _methods_table(sheet: ReportContext) -> Html:
     rows = [
         (method.label, KINDS[method.kind], method.group or NONE, _parameters(method))
         for method in sheet.data.methods
@@ -253,7 +253,7 @@ def _parameters(method: MethodRecord) -> str:
     return ", ".join(f"{name} {value}" for name, value in method.parameters) or NONE
 
 
-def readers(sheet: Sheet) -> Html:
+def readers(sheet: ReportContext) -> Html:
     """Who read, and how."""
     data = sheet.data
     ways = {one.reader: one for one in sheet.analysis.conduct.readers}

@@ -6,7 +6,7 @@ from enhancers.asset_files import asset_text
 from study.analysis import Analysis, Dataset
 from study.analysis.log import run
 from study.report.conduct import balance, blinding, left_out
-from study.report.context import Sheet, heading
+from study.report.context import ReportContext, heading
 from study.report.criteria import criterion
 from study.report.markup import Html, join, tag
 from study.report.methods import reproducibility, statistics
@@ -45,7 +45,7 @@ def render(data: Dataset, analysis: Analysis) -> str:
         A whole document without references to other files. The same arguments give the same
         text.
     """
-    sheet = Sheet(data, analysis)
+    sheet = ReportContext(data, analysis)
     top = masthead(sheet)
     parts = [
         ("summary", "Summary", summary(sheet)),
@@ -78,7 +78,7 @@ def render(data: Dataset, analysis: Analysis) -> str:
     )
 
 
-def _document(sheet: Sheet, contents: Html, body: Html) -> str:
+def _document(sheet: ReportContext, contents: Html, body: Html) -> str:
     head = join(
         (
             Html('<meta charset="utf-8">'),

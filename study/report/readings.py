@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from study.analysis.comparison import Preferences
-from study.analysis.reader_consistency import Drift
+from study.analysis.reader_consistency import ReaderDrift
 from study.report import figures
-from study.report.context import Sheet, heading
+from study.report.context import ReportContext, heading
 from study.report.criteria import asked
 from study.report.formatting import (
     NONE,
@@ -28,7 +28,7 @@ from study.stats.reliability import FLAG_BELOW
 NO_REPEATS = "No hidden repeat was read."
 
 
-def preferences(sheet: Sheet, found: Preferences) -> Html:
+def preferences(sheet: ReportContext, found: Preferences) -> Html:
     """Which method of a pair was preferred."""
     question = sheet.data.preference
     assert question is not None
@@ -47,7 +47,7 @@ def preferences(sheet: Sheet, found: Preferences) -> Html:
     )
 
 
-def _pairs(sheet: Sheet, found: Preferences) -> Html:
+def _pairs(sheet: ReportContext, found: Preferences) -> Html:
     notes = Notes()
     rows: list[list[Content]] = [
         [
@@ -82,7 +82,7 @@ def _share_ends(ends: Interval | None, notes: Notes) -> Content:
     return tag("span", f"{percent(ends.low)} to {percent(ends.high)}", class_="interval")
 
 
-def _methods(sheet: Sheet, found: Preferences) -> Html:
+def _methods(sheet: ReportContext, found: Preferences) -> Html:
     notes = Notes()
     strengths = {one.name: one for one in found.strengths.strengths} if found.strengths else {}
     rows: list[list[Content]] = []
@@ -121,7 +121,7 @@ def _strength(strength: Estimate | None, found: Preferences, notes: Notes) -> Co
     return with_interval(strength, notes)
 
 
-def _strengths(sheet: Sheet, found: Preferences) -> Html:
+def _strengths(sheet: ReportContext, found: Preferences) -> Html:
     side = found.strengths.side if found.strengths else None
     if side is None or side.value is None:
         return Html("")
@@ -131,7 +131,7 @@ def _strengths(sheet: Sheet, found: Preferences) -> Html:
     )
 
 
-def steadiness(sheet: Sheet) -> Html:
+def steadiness(sheet: ReportContext) -> Html:
     """Hidden repeats, context repeats and drift."""
     analysis = sheet.analysis
     tables: list[Content] = []
@@ -154,20 +154,20 @@ def steadiness(sheet: Sheet) -> Html:
         *repeated,
         tag("h3", "The same image beside another method"),
         _contexts(sheet),
-        tag("h3", "Drift"),
+        tag("h3", "ReaderDrift"),
         *(figures.drift(sheet, one) for one in _primary_drift(sheet)),
         _drift(sheet),
     )
 
 
-def _primary_drift(sheet: Sheet) -> list[Drift]:
+def _primary_drift(sheet: ReportContext) -> list[ReaderDrift]:
     """Of the primary criteria; of the first where none is."""
     primary = {one.question for one in sheet.analysis.criteria if one.primary}
     found = list(sheet.analysis.conduct.drift)
     return [one for one in found if one.question in primary] or found[:1]
 
 
-def _repeats(sheet: Sheet, found: Sequence[RepeatReliability], title: str) -> Html:
+def _repeats(sheet: ReportContext, found: Sequence[RepeatReliability], title: str) -> Html:
     notes = Notes()
     rows: list[list[Content]] = [
         [
@@ -194,7 +194,9 @@ def _repeats(sheet: Sheet, found: Sequence[RepeatReliability], title: str) -> Ht
     return table(sheet.table(title), head, rows, notes=notes, remark=remark)
 
 
-def _preference_repeats(sheet: Sheet, found: Sequence[RepeatReliability], title: str) -> Html:
+def _preference_repeats(
+    sheet: ReportContext, found: Sequence[RepeatReliability], title: str
+) -> Html:
     notes = Notes()
     rows: list[list[Content]] = [
         [_name(one), str(one.pairs), share_with_interval(one.exact, notes),
@@ -205,7 +207,7 @@ def _preference_repeats(sheet: Sheet, found: Sequence[RepeatReliability], title:
     return table(sheet.table(title), head, rows, notes=notes)
 
 
-def _contexts(sheet: Sheet) -> Html:
+def _contexts(sheet: ReportContext) -> Html:
     notes = Notes()
     rows: list[list[Content]] = []
     for result in sheet.analysis.criteria:
@@ -236,7 +238,7 @@ def _contexts(sheet: Sheet) -> Html:
     return table(caption, head, rows, notes=notes)
 
 
-def _drift(sheet: Sheet) -> Html:
+def _drift(sheet: ReportContext) -> Html:
     notes = Notes()
     found = sheet.analysis.conduct.drift
     rows: list[list[Content]] = []

@@ -14,7 +14,7 @@ from starlette.middleware import Middleware
 from starlette.requests import Request
 from starlette.responses import HTMLResponse
 
-from study.accounts.readers import COOKIE, Entrance
+from study.accounts.readers import COOKIE, ReaderSignIn
 from study.storage.store import Store
 from study.web.login_pages import DOOR_HEADERS, closed_page
 from study.web.reader_api import PREFIX
@@ -28,7 +28,7 @@ _STUDY = (PREFIX, COORDINATOR)
 
 
 @dataclass(frozen=True, eq=False)
-class Beside:
+class StudyAlongside:
     """A study that is served by another app.
 
     Parameters
@@ -44,7 +44,7 @@ class Beside:
     @property
     def middleware(self) -> tuple[Middleware, ...]:
         """What the app must be made with."""
-        return (Middleware(ReadersStayInside, entrance=Entrance(self.store)),)
+        return (Middleware(ReadersStayInside, entrance=ReaderSignIn(self.store)),)
 
     def attach(self, app: FastAPI) -> None:
         """Mount the pages of readers and coordinators."""
@@ -61,11 +61,11 @@ class ReadersStayInside:
     Parameters
     ----------
     app : ASGIApp
-    entrance : Entrance
+    entrance : ReaderSignIn
         Knows whose cookie is valid.
     """
 
-    def __init__(self, app: ASGIApp, entrance: Entrance) -> None:
+    def __init__(self, app: ASGIApp, entrance: ReaderSignIn) -> None:
         self._app = app
         self._entrance = entrance
 

@@ -25,7 +25,7 @@ from study.domain.errors import StudyError
 if TYPE_CHECKING:
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-    from study.demo.site import Demonstration
+    from study.demo.site import DemoSite
     from study.storage.store import Store
 
 _HEADERS = {
@@ -90,7 +90,7 @@ def build_app(store: Store, *, key: Path | None = None) -> FastAPI:
     return attach(_app("reader/"), store, key=key)
 
 
-def build_demo(demonstration: Demonstration) -> FastAPI:
+def build_demo(demonstration: DemoSite) -> FastAPI:
     """The server of the demonstration, below ``/demo``; raises as `build_app`.
 
     Its page shows the reader's page in a frame.

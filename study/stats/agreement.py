@@ -19,7 +19,7 @@ from study.stats.chance_agreement import (
     GWET,
     UNIFORM,
     Chance,
-    Sample,
+    RatedItems,
     agreement_weights,
 )
 from study.stats.estimate import LEVEL, Estimate, Floats, Interval, PValue
@@ -231,7 +231,7 @@ def _coefficient(
 
 
 def _gwet_error(
-    sample: Sample, chance: Chance, value: float, observed: float, expected: float
+    sample: RatedItems, chance: Chance, value: float, observed: float, expected: float
 ) -> float | None:
     count = len(sample.totals)
     if count < 2:
@@ -244,7 +244,7 @@ def _gwet_error(
 
 def _with_intervals(
     found: Agreement,
-    sample: Sample,
+    sample: RatedItems,
     bounds: tuple[float, float],
     resampled: Callable[[Floats], Floats],
     resamples: int,
@@ -267,11 +267,11 @@ def _with_intervals(
     )
 
 
-def _sample(ratings: Ratings, weighting: str) -> Sample:
-    return Sample(ratings.present(), agreement_weights(ratings.scale, weighting))
+def _sample(ratings: Ratings, weighting: str) -> RatedItems:
+    return RatedItems(ratings.present(), agreement_weights(ratings.scale, weighting))
 
 
-def _empty(name: str, method: str, sample: Sample, weighting: str, level: float) -> Agreement:
+def _empty(name: str, method: str, sample: RatedItems, weighting: str, level: float) -> Agreement:
     each, items = np.unique(sample.ratings.raters_per_item, return_counts=True)
     return Agreement(
         name,
@@ -285,13 +285,13 @@ def _empty(name: str, method: str, sample: Sample, weighting: str, level: float)
     )
 
 
-def _without_room(sample: Sample) -> str:
+def _without_room(sample: RatedItems) -> str:
     if sample.weights.shape[0] == 1 and not sample.ratings.scale.declared:
         return f"{NO_VARIATION}, and no scale was declared"
     return NO_VARIATION
 
 
-def _name(chance: Chance, sample: Sample, weighting: str) -> str:
+def _name(chance: Chance, sample: RatedItems, weighting: str) -> str:
     name = chance.name
     if chance is GWET and weighting != "identity":
         name = "AC2"

@@ -20,7 +20,7 @@ from study.stats.panel import panel_of
 from study.stats.reliability import FORMS, reliability
 from study.stats.scale import Scale
 from study.stats.summary import summarise
-from study.stats.table import Ratings, Row, tabulate
+from study.stats.table import RatingRow, Ratings, tabulate
 from study.stats.text import lines
 
 Entries = dict[str, object]
@@ -109,7 +109,7 @@ class _Options:
 
 def compute(
     kind: str,
-    rows: Sequence[Row],
+    rows: Sequence[RatingRow],
     scale: Scale | None = None,
     *,
     seed: int = 0,
@@ -142,7 +142,7 @@ def compute(
     if kind in COMPARING:
         results = COMPARING[kind](first, options)
         return StatsResult(kind, (_part("", first, results),), shown, seed, tuple(notes))
-    groups: dict[str, list[Row]] = {}
+    groups: dict[str, list[RatingRow]] = {}
     for row in rows if kind == "reliability" else first:
         groups.setdefault(row.method, []).append(row)
     parts = []
@@ -191,7 +191,7 @@ def check_kind(kind: str) -> None:
         raise StatisticsError(f"no statistics called {kind!r}: choose from {', '.join(KINDS)}")
 
 
-def _part(method: str, rows: Sequence[Row], results: Entries) -> Part:
+def _part(method: str, rows: Sequence[RatingRow], results: Entries) -> Part:
     given = [row for row in rows if row.value is not None]
     items, raters = {row.item for row in given}, {row.rater for row in given}
     return Part(method, len(items), len(raters), len(given), results)
@@ -254,7 +254,7 @@ def _icc(ratings: Ratings, options: _Options) -> Entries:
     }
 
 
-def _reliability(rows: Sequence[Row], scale: Scale, options: _Options) -> Entries:
+def _reliability(rows: Sequence[RatingRow], scale: Scale, options: _Options) -> Entries:
     first = [row for row in rows if row.replicate == 1]
     found: Entries = {}
     if len({row.rater for row in first}) > 1 or len(first) == len(rows):
@@ -264,11 +264,11 @@ def _reliability(rows: Sequence[Row], scale: Scale, options: _Options) -> Entrie
     return found
 
 
-def _paired(rows: Sequence[Row], options: _Options) -> Entries:
+def _paired(rows: Sequence[RatingRow], options: _Options) -> Entries:
     return vars(compare_methods(panel_of(rows), **vars(options)))
 
 
-def _friedman(rows: Sequence[Row], _: _Options) -> Entries:
+def _friedman(rows: Sequence[RatingRow], _: _Options) -> Entries:
     return vars(friedman(panel_of(rows)))
 
 
@@ -280,7 +280,7 @@ DESCRIBING: Mapping[str, Callable[[Ratings, _Options], Entries]] = {
     "cohen": _cohen,
 }
 """Kinds that describe one table of ratings."""
-COMPARING: Mapping[str, Callable[[Sequence[Row], _Options], Entries]] = {
+COMPARING: Mapping[str, Callable[[Sequence[RatingRow], _Options], Entries]] = {
     "paired": _paired,
     "friedman": _friedman,
 }

@@ -45,7 +45,7 @@ def agreement_weights(scale: Scale, weighting: str) -> Floats:
 
 
 @dataclass(frozen=True, eq=False)
-class Sample:
+class RatedItems:
     """The rated items with what every coefficient needs of them.
 
     Parameters
@@ -122,56 +122,56 @@ class Chance:
 
     name: str
     source: str
-    expected: Callable[[Sample, Floats], Floats]
-    by_item: Callable[[Sample, float], Floats]
+    expected: Callable[[RatedItems, Floats], Floats]
+    by_item: Callable[[RatedItems, float], Floats]
 
 
-def _fleiss(sample: Sample, resampling: Floats) -> Floats:
+def _fleiss(sample: RatedItems, resampling: Floats) -> Floats:
     prevalence = sample.prevalence(resampling)
     expected: Floats = ((prevalence @ sample.weights) * prevalence).sum(axis=1)
     return expected
 
 
-def _fleiss_items(sample: Sample, _: float) -> Floats:
+def _fleiss_items(sample: RatedItems, _: float) -> Floats:
     prevalence = sample.prevalence(np.ones((1, len(sample.totals))))[0]
     items: Floats = sample.shares @ (sample.weights @ prevalence)
     return items
 
 
-def _gwet_factor(sample: Sample) -> float:
+def _gwet_factor(sample: RatedItems) -> float:
     size = sample.weights.shape[0]
     # With one category the factor is 0/0; chance agreement is 0 for every larger scale.
     return float(sample.weights.sum()) / (size * (size - 1)) if size > 1 else 0.0
 
 
-def _gwet(sample: Sample, resampling: Floats) -> Floats:
+def _gwet(sample: RatedItems, resampling: Floats) -> Floats:
     prevalence = sample.prevalence(resampling)
     expected: Floats = _gwet_factor(sample) * (prevalence * (1 - prevalence)).sum(axis=1)
     return expected
 
 
-def _gwet_items(sample: Sample, _: float) -> Floats:
+def _gwet_items(sample: RatedItems, _: float) -> Floats:
     prevalence = sample.prevalence(np.ones((1, len(sample.totals))))[0]
     items: Floats = _gwet_factor(sample) * (sample.shares @ (1 - prevalence))
     return items
 
 
-def _uniform(sample: Sample, resampling: Floats) -> Floats:
+def _uniform(sample: RatedItems, resampling: Floats) -> Floats:
     return np.full(resampling.shape[0], sample.weights.mean())
 
 
-def _uniform_items(sample: Sample, expected: float) -> Floats:
+def _uniform_items(sample: RatedItems, expected: float) -> Floats:
     return np.full(len(sample.totals), expected)
 
 
-def _rater_profiles(sample: Sample, resampling: Floats) -> Floats:
+def _rater_profiles(sample: RatedItems, resampling: Floats) -> Floats:
     rated = resampling @ (sample.ratings.codes >= 0)
     with np.errstate(invalid="ignore", divide="ignore"):
         profiles: Floats = np.tensordot(resampling, sample.chosen, axes=1) / rated[:, :, None]
     return profiles
 
 
-def _conger(sample: Sample, resampling: Floats) -> Floats:
+def _conger(sample: RatedItems, resampling: Floats) -> Floats:
     profiles = _rater_profiles(sample, resampling)
     raters = profiles.shape[1]
     together = profiles.sum(axis=1)
@@ -181,7 +181,7 @@ def _conger(sample: Sample, resampling: Floats) -> Floats:
     return expected
 
 
-def _conger_items(sample: Sample, _: float) -> Floats:
+def _conger_items(sample: RatedItems, _: float) -> Floats:
     items, raters, _size = sample.chosen.shape
     rated = (sample.ratings.codes >= 0).astype(np.float64)
     share = rated.mean(axis=0)

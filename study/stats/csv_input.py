@@ -10,13 +10,13 @@ from typing import TextIO
 
 from study.domain.errors import StatisticsError
 from study.stats.scale import MISSING_WORDS, Scale
-from study.stats.table import Row
+from study.stats.table import RatingRow
 
 REQUIRED = ("item", "rater", "value")
 CLUSTER_COLUMNS = ("cluster", "patient")
 
 
-def read_rows(path: Path, scale: Scale | None = None) -> tuple[Row, ...]:
+def read_rows(path: Path, scale: Scale | None = None) -> tuple[RatingRow, ...]:
     """The ratings of a file with the columns item, rater and value.
 
     Optional columns: ``cluster`` or ``patient``; ``method``; ``replicate`` (1, 2, ...). Empty
@@ -52,7 +52,7 @@ def _filled_lines(file: TextIO) -> Iterator[tuple[int, list[str]]]:
 
 def _parse(
     lines: Iterator[tuple[int, list[str]]], path: Path, scale: Scale | None
-) -> tuple[Row, ...]:
+) -> tuple[RatingRow, ...]:
     _, header = next(lines, (0, []))
     if not header:
         raise StatisticsError(f"{path} is empty: it needs the columns {', '.join(REQUIRED)}")
@@ -79,11 +79,11 @@ def _parse(
     return tuple(rows)
 
 
-def _row(cell: dict[str, str], line: int, scale: Scale | None) -> Row:
+def _row(cell: dict[str, str], line: int, scale: Scale | None) -> RatingRow:
     for name in ("item", "rater"):
         if not cell[name]:
             raise StatisticsError(f"the {name} is empty")
-    return Row(
+    return RatingRow(
         item=cell["item"],
         rater=cell["rater"],
         value=_score(cell["value"], scale),

@@ -19,7 +19,7 @@ from study.stats.estimate import LEVEL, Estimate, Floats
 from study.stats.intervals import RESAMPLES, mean_estimate, proportion
 from study.stats.reliability import FLAG_BELOW, deviation_interval, mdc95, reliability
 from study.stats.scale import Scale
-from study.stats.table import Ratings, Row, clusters_of
+from study.stats.table import RatingRow, Ratings, clusters_of
 
 READINGS = ("first reading", "second reading")
 POOLED = "all readers"
@@ -67,7 +67,7 @@ class RepeatReliability:
     flagged: bool | None
 
 
-def repeat_tables(rows: Sequence[Row], scale: Scale | None = None) -> dict[str, Ratings]:
+def repeat_tables(rows: Sequence[RatingRow], scale: Scale | None = None) -> dict[str, Ratings]:
     """For each rater the items read twice, first and second reading as columns.
 
     Items with one reading are left out, and so are pairs with a missing reading.
@@ -79,7 +79,7 @@ def repeat_tables(rows: Sequence[Row], scale: Scale | None = None) -> dict[str, 
     """
     if scale is None:
         scale = Scale.derived(row.value for row in rows if row.value is not None)
-    readings: dict[str, dict[str, dict[int, Row]]] = {}
+    readings: dict[str, dict[str, dict[int, RatingRow]]] = {}
     for row in rows:
         of_item = readings.setdefault(row.rater, {}).setdefault(row.item, {})
         if row.replicate in of_item or row.replicate > 2:
@@ -127,7 +127,7 @@ def repeat_reliability(
 
 
 def all_repeats(
-    rows: Sequence[Row],
+    rows: Sequence[RatingRow],
     scale: Scale | None = None,
     *,
     resamples: int = RESAMPLES,
@@ -145,7 +145,7 @@ def all_repeats(
     return tuple(found)
 
 
-def _pairs(of_rater: dict[str, dict[int, Row]], scale: Scale) -> Ratings:
+def _pairs(of_rater: dict[str, dict[int, RatingRow]], scale: Scale) -> Ratings:
     twice = {
         item: (of_item[1], of_item[2]) for item, of_item in of_rater.items() if len(of_item) == 2
     }
@@ -153,7 +153,7 @@ def _pairs(of_rater: dict[str, dict[int, Row]], scale: Scale) -> Ratings:
         item: both for item, both in twice.items() if all(row.value is not None for row in both)
     }
     scores = np.array([[row.value for row in both] for both in kept.values()], dtype=np.float64)
-    rows: Iterable[Row] = (row for both in kept.values() for row in both)
+    rows: Iterable[RatingRow] = (row for both in kept.values() for row in both)
     return Ratings(
         tuple(kept), READINGS, scores.reshape(len(kept), 2), scale, clusters_of(rows, kept)
     )

@@ -9,7 +9,7 @@ import numpy as np
 
 from study.domain.errors import StatisticsError
 from study.stats.estimate import Floats, tidy
-from study.stats.table import Row, clusters_of
+from study.stats.table import RatingRow, clusters_of
 
 
 @dataclass(frozen=True, eq=False)
@@ -68,7 +68,7 @@ class Panel:
         return tidy(means)
 
 
-def panel_of(rows: Iterable[Row]) -> Panel:
+def panel_of(rows: Iterable[RatingRow]) -> Panel:
     """The panel of long ratings with a method each.
 
     Where no row names a method, the raters are what is compared (two drugs, three techniques).
@@ -86,7 +86,7 @@ def panel_of(rows: Iterable[Row]) -> Panel:
     items: dict[str, int] = {}
     readers: dict[str, int] = {}
     methods: dict[str, int] = {}
-    seen: dict[tuple[int, int, int], Row] = {}
+    seen: dict[tuple[int, int, int], RatingRow] = {}
     for row in rows:
         reader, method = (row.rater, row.method) if row.method else ("", row.rater)
         cell = (

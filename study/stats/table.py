@@ -18,7 +18,7 @@ Codes = NDArray[np.int64]
 
 
 @dataclass(frozen=True)
-class Row:
+class RatingRow:
     """One rating.
 
     Parameters
@@ -173,7 +173,7 @@ def from_matrix(
     return Ratings(names, _names(raters, "rater", matrix.shape[1]), matrix, scale, groups)
 
 
-def tabulate(rows: Iterable[Row], scale: Scale | None = None) -> Ratings:
+def tabulate(rows: Iterable[RatingRow], scale: Scale | None = None) -> Ratings:
     """The table of long ratings, items and raters in the order in which they come.
 
     Raises
@@ -184,7 +184,7 @@ def tabulate(rows: Iterable[Row], scale: Scale | None = None) -> Ratings:
     """
     items: dict[str, int] = {}
     raters: dict[str, int] = {}
-    seen: dict[tuple[int, int], Row] = {}
+    seen: dict[tuple[int, int], RatingRow] = {}
     for row in rows:
         cell = (
             items.setdefault(row.item, len(items)),
@@ -209,7 +209,7 @@ def tabulate(rows: Iterable[Row], scale: Scale | None = None) -> Ratings:
     )
 
 
-def clusters_of(rows: Iterable[Row], items: Iterable[str]) -> tuple[str, ...]:
+def clusters_of(rows: Iterable[RatingRow], items: Iterable[str]) -> tuple[str, ...]:
     """The cluster of each item; an item without one is its own.
 
     Raises

@@ -26,7 +26,7 @@ _OURS = re.compile(r"\.?[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}\.(raw|tmp)")
 
 
 @dataclass(frozen=True)
-class Written:
+class WrittenStimulus:
     """A stimulus file: its name, the SHA-256 of its bytes, and the shape of the image."""
 
     file: str
@@ -42,7 +42,7 @@ def quantised(pixels: Pixels, levels: int = FINEST) -> Pixels:
     return (np.rint(steps * U16_MAX) / U16_MAX).astype(np.float32)
 
 
-def write(folder: Path, pixels: Pixels) -> Written:
+def write(folder: Path, pixels: Pixels) -> WrittenStimulus:
     """Write an image as little-endian uint16, row by row, RGB interleaved, without any header.
 
     Parameters
@@ -69,7 +69,7 @@ def write(folder: Path, pixels: Pixels) -> Written:
         raise BuildError(f"A stimulus cannot be written to {folder}: {error.strerror}.") from None
     height, width = pixels.shape[:2]
     channels = 3 if pixels.ndim == 3 else 1
-    return Written(path.name, hashlib.sha256(buffer).hexdigest(), width, height, channels)
+    return WrittenStimulus(path.name, hashlib.sha256(buffer).hexdigest(), width, height, channels)
 
 
 def read(folder: Path, stimulus: Stimulus) -> Pixels | None:

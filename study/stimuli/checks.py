@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from study.domain.errors import (BuildError)
-from study.stimuli.image_similarity import (FLAT, Array, Candidate, Measured, Pixels, gray)
+from study.stimuli.image_similarity import (FLAT, Array, ComparedImage, Similarity, Pixels, gray)
 
 _SATURATED = 0.97
 """Share of pixels at the ends of the window above which an image is on another scale."""
@@ -38,7 +38,7 @@ class GateReport:
     methods : tuple of str
     rendered, kept : int
         Stimuli that were made now, and those that were there from an earlier build.
-    measured : tuple of Measured
+    measured : tuple of Similarity
         One for each stimulus that is not the base of its case.
     notes : tuple of str
         Sentences about files and windows.
@@ -49,7 +49,7 @@ class GateReport:
     methods: tuple[str, ...]
     rendered: int
     kept: int
-    measured: tuple[Measured, ...]
+    measured: tuple[Similarity, ...]
     notes: tuple[str, ...] = ()
 
     def as_text(self, longest: int = 20) -> str:
@@ -84,7 +84,7 @@ class GateReport:
         )
 
 
-def check_alike(case: str, images: Sequence[Candidate]) -> None:
+def check_alike(case: str, images: Sequence[ComparedImage]) -> None:
     """Refuse a case whose images differ in size, channels or depth.
 
     Raises
@@ -113,7 +113,7 @@ def check_alike(case: str, images: Sequence[Candidate]) -> None:
             )
 
 
-def check_content(case: str, image: Candidate) -> None:
+def check_content(case: str, image: ComparedImage) -> None:
     """Refuse an image with undefined pixels, or one that shows nothing under the window.
 
     Raises
@@ -147,7 +147,7 @@ def check_content(case: str, image: Candidate) -> None:
         )
 
 
-def check_marks(case: str, image: Candidate, base: Candidate) -> None:
+def check_marks(case: str, image: ComparedImage, base: ComparedImage) -> None:
     """Refuse an image that differs sharply from the base at its edge, and only there.
 
     That is how text, a logo or a colour bar that one program draws looks.

@@ -24,7 +24,7 @@ FLAT = 2e-3
 
 
 @dataclass(frozen=True, eq=False)
-class Candidate:
+class ComparedImage:
     """The image of a method for one case, under the window of the case.
 
     Parameters
@@ -41,7 +41,7 @@ class Candidate:
 
 
 @dataclass(frozen=True)
-class Measured:
+class Similarity:
     """How an image differs from the base of its case, the reference where there is one.
 
     Parameters
@@ -90,11 +90,11 @@ class Measured:
         return tuple(found)
 
 
-def measure(case: str, image: Candidate, base: Candidate) -> Measured:
+def measure(case: str, image: ComparedImage, base: ComparedImage) -> Similarity:
     """Measure what could betray the method, against the base of the case."""
     one, other = gray(base.pixels), gray(image.pixels)
     frames = (np.array(_frame(other)) - np.array(_frame(one))).tolist()
-    return Measured(
+    return Similarity(
         case,
         image.method,
         shift=shift(one, other),

@@ -22,7 +22,7 @@ _NO = frozenset(("no", "false", "0", "n", ""))
 
 
 @dataclass(frozen=True)
-class Row:
+class ManifestRow:
     """One line of a table; what the table has no column for is empty."""
 
     line: int
@@ -52,7 +52,7 @@ class _Problems:
         raise BuildError("\n".join([*self.found[:SHOWN], *rest]))
 
 
-def read_manifest(path: Path, root: Path | None = None) -> tuple[Row, ...]:
+def read_manifest(path: Path, root: Path | None = None) -> tuple[ManifestRow, ...]:
     """Read a manifest with the columns ``case,patient,method,file``.
 
     Two more columns are optional: ``training`` (yes or no; kept for training and dummies) and
@@ -72,7 +72,7 @@ def read_manifest(path: Path, root: Path | None = None) -> tuple[Row, ...]:
     """
     problems = _Problems(path.name)
     base = (root or path.parent).resolve()
-    rows: list[Row] = []
+    rows: list[ManifestRow] = []
     for line, cells in _lines(path, ("case", "patient", "method", "file"), problems):
         empty = [name for name in ("case", "patient", "method", "file") if not cells[name]]
         if empty:
@@ -81,7 +81,7 @@ def read_manifest(path: Path, root: Path | None = None) -> tuple[Row, ...]:
         file = _file(base, cells["file"], partial(problems.add, line))
         row = _row(line, cells, problems)
         if file is not None and row is not None:
-            rows.append(Row(line, row.case, row.patient, cells["method"], file, row.training,
+            rows.append(ManifestRow(line, row.case, row.patient, cells["method"], file, row.training,
                             row.slice_index))  # fmt: skip
     _check_twice(rows, problems)
     _check_agree(rows, problems)
@@ -91,7 +91,7 @@ def read_manifest(path: Path, root: Path | None = None) -> tuple[Row, ...]:
     return tuple(rows)
 
 
-def read_patients(path: Path) -> Mapping[str, Row]:
+def read_patients(path: Path) -> Mapping[str, ManifestRow]:
     """Read a list of cases with the columns ``case,patient``, by case.
 
     ``training`` and ``slice`` are optional, as in a manifest.
@@ -102,7 +102,7 @@ def read_patients(path: Path) -> Mapping[str, Row]:
         As `read_manifest`; also for a case that is listed twice.
     """
     problems = _Problems(path.name)
-    rows: dict[str, Row] = {}
+    rows: dict[str, ManifestRow] = {}
     for line, cells in _lines(path, ("case", "patient"), problems):
         empty = [name for name in ("case", "patient") if not cells[name]]
         if empty:
@@ -171,7 +171,7 @@ def _header(path: Path, values: list[str], needed: tuple[str, ...]) -> list[str]
     return header
 
 
-def _row(line: int, cells: Mapping[str, str], problems: _Problems) -> Row | None:
+def _row(line: int, cells: Mapping[str, str], problems: _Problems) -> ManifestRow | None:
     """The columns that both tables share."""
     training, number = cells.get("training", "").lower(), cells.get("slice", "")
     if training not in _YES | _NO:
@@ -181,7 +181,7 @@ def _row(line: int, cells: Mapping[str, str], problems: _Problems) -> Row | None
         problems.add(line, f"slice is {number!r}; give a whole number from 0.")
         return None
     index = int(number) if number else None
-    return Row(line, cells["case"], cells["patient"], training=training in _YES, slice_index=index)
+    return ManifestRow(line, cells["case"], cells["patient"], training=training in _YES, slice_index=index)
 
 
 def _file(base: Path, name: str, complain: Callable[[str], None]) -> Path | None:
@@ -201,7 +201,7 @@ def _file(base: Path, name: str, complain: Callable[[str], None]) -> Path | None
     return path
 
 
-def _check_twice(rows: list[Row], problems: _Problems) -> None:
+def _check_twice(rows: list[ManifestRow], problems: _Problems) -> None:
     images: dict[tuple[str, str], int] = {}
     files: dict[tuple[Path, int | None], int] = {}
     for row in rows:
@@ -215,9 +215,9 @@ def _check_twice(rows: list[Row], problems: _Problems) -> None:
             problems.add(row.line, f"the file {row.file.name} is in line {before} already.")
 
 
-def _check_agree(rows: list[Row], problems: _Problems) -> None:
+def _check_agree(rows: list[ManifestRow], problems: _Problems) -> None:
     """A case has one patient, one role and one slice, whichever line states them."""
-    first: dict[str, Row] = {}
+    first: dict[str, ManifestRow] = {}
     for row in rows:
         other = first.setdefault(row.case, row)
         for what, here, there in (

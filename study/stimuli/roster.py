@@ -17,7 +17,7 @@ from sqlalchemy.orm import Session
 from study.storage.key_file import (Key, KeyCase, KeyMethod)
 from study.storage.models import (Item, Method, Stimulus, new_id)
 from study.stimuli.sources import (SourceCase)
-from study.stimuli.buffers import (Written)
+from study.stimuli.buffers import (WrittenStimulus)
 
 PENDING = "pending"
 """`Stimulus.deid_check` until all gates of the case are passed."""
@@ -108,7 +108,7 @@ def stimulus_of(session: Session, item_id: str, method_id: str) -> Stimulus | No
 
 
 def put_stimulus(
-    session: Session, stimulus_id: str, item_id: str, method_id: str, written: Written
+    session: Session, stimulus_id: str, item_id: str, method_id: str, written: WrittenStimulus
 ) -> None:
     """Add a stimulus, in place of the one there was, as one whose gates are not passed yet."""
     session.execute(

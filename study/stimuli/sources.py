@@ -12,7 +12,7 @@ from pathlib import Path
 
 from study.domain.errors import (BuildError)
 from study.storage.key_file import (stem)
-from study.stimuli.manifest import (Row, read_manifest, read_patients)
+from study.stimuli.manifest import (ManifestRow, read_manifest, read_patients)
 from study.domain.protocol import (MethodKind)
 from study.domain.recipes import (INPUT, Making, SourceMethod, parse_anchor, parse_method)
 
@@ -83,7 +83,7 @@ def from_manifest(path: Path, *, root: Path | None = None, modality: str = "") -
     """
     rows = read_manifest(path, root)
     names = tuple(dict.fromkeys(row.method for row in rows))
-    by_case: dict[str, dict[str, Row]] = {}
+    by_case: dict[str, dict[str, ManifestRow]] = {}
     for row in rows:
         by_case.setdefault(row.case, {})[row.method] = row
     cases: list[SourceCase] = []
@@ -277,14 +277,14 @@ def _named(inputs: Sequence[Path]) -> dict[str, Path]:
     return _by_stem(paths, "the input")
 
 
-def _patients(folder: Path | None, given: Path | None) -> Mapping[str, Row]:
+def _patients(folder: Path | None, given: Path | None) -> Mapping[str, ManifestRow]:
     if given is None and folder is not None and (folder / PATIENTS).is_file():
         given = folder / PATIENTS
     return read_patients(given) if given is not None else {}
 
 
 def _case(
-    name: str, files: tuple[Path, ...], table: Mapping[str, Row], separator: str
+    name: str, files: tuple[Path, ...], table: Mapping[str, ManifestRow], separator: str
 ) -> SourceCase:
     row = table.get(name)
     if row is not None:
@@ -295,7 +295,7 @@ def _case(
     return SourceCase(name, before or name, files)
 
 
-def _check_table(table: Mapping[str, Row], cases: Collection[str]) -> None:
+def _check_table(table: Mapping[str, ManifestRow], cases: Collection[str]) -> None:
     for name, row in table.items():
         if name not in cases:
             raise BuildError(

@@ -67,7 +67,7 @@ class Entry:
     raw: bytes
 
 
-class Mirror:
+class AppendLog:
     """The file of a study's second log.
 
     Parameters

@@ -47,7 +47,7 @@ _QUESTION = "FROM question q WHERE q.id = NEW.question_id"
 
 
 @dataclass(frozen=True)
-class Rule:
+class Constraint:
     """A row that is refused.
 
     Parameters
@@ -67,7 +67,7 @@ class Rule:
     message: str
 
 
-def rules() -> tuple[Rule, ...]:
+def constraints() -> tuple[Constraint, ...]:
     """All rules, in the order in which they are looked at."""
     return (
         *_kept_rows(),
@@ -80,17 +80,19 @@ def rules() -> tuple[Rule, ...]:
     )
 
 
-def _kept_rows() -> list[Rule]:
+def _kept_rows() -> list[Constraint]:
     message = "its rows are never changed or deleted"
     return [
-        Rule(name, event, "TRUE", message) for name in APPEND_ONLY for event in ("UPDATE", "DELETE")
+        Constraint(name, event, "TRUE", message)
+        for name in APPEND_ONLY
+        for event in ("UPDATE", "DELETE")
     ]
 
 
-def _not_replaced() -> list[Rule]:
+def _not_replaced() -> list[Constraint]:
     # INSERT OR REPLACE of SQLite would delete a row without any trigger for it.
     message = "this row exists already"
-    return [Rule(name, "INSERT", _exists_already(name), message) for name in APPEND_ONLY]
+    return [Constraint(name, "INSERT", _exists_already(name), message) for name in APPEND_ONLY]
 
 
 def _exists_already(name: str) -> str:
@@ -105,14 +107,17 @@ def _unique_keys(table: Table) -> list[tuple[str, ...]]:
     return sorted(tuple(one.columns.keys()) for one in constraints)
 
 
-def _frozen_plan() -> list[Rule]:
+def _frozen_plan() -> list[Constraint]:
     found = []
     for name, study in _STUDY_OF.items():
         old, new = (_is_frozen(study.format(row=row)) for row in ("OLD", "NEW"))
         message = "it is part of the plan, which is fixed when the study is frozen"
-        found += [Rule(name, "INSERT", new, message), Rule(name, "DELETE", old, message)]
+        found += [
+            Constraint(name, "INSERT", new, message),
+            Constraint(name, "DELETE", old, message),
+        ]
         changed = _changed(name, _STILL_WRITTEN.get(name, ()))
-        found.append(Rule(name, "UPDATE", f"({old} OR {new}) AND ({changed})", message))
+        found.append(Constraint(name, "UPDATE", f"({old} OR {new}) AND ({changed})", message))
     return found
 
 
@@ -125,7 +130,7 @@ def _changed(name: str, but: tuple[str, ...]) -> str:
     return " OR ".join(f"NEW.{column} IS DISTINCT FROM OLD.{column}" for column in columns)
 
 
-def _life_of_study() -> list[Rule]:
+def _life_of_study() -> list[Constraint]:
     rank = (
         "CASE {row}.status WHEN 'draft' THEN 0 WHEN 'frozen' THEN 1 WHEN 'open' THEN 2 "
         "WHEN 'closed' THEN 3 ELSE 4 END"
@@ -133,18 +138,18 @@ def _life_of_study() -> list[Rule]:
     step = f"({rank.format(row='NEW')}) - ({rank.format(row='OLD')})"
     fixed = _changed("study", _STUDY_CHANGES)
     return [
-        Rule("study", "INSERT", "NEW.status <> 'draft'", "a study begins as a draft"),
-        Rule("study", "INSERT", "EXISTS (SELECT 1 FROM study)", "a database holds one study"),
-        Rule("study", "DELETE", "TRUE", "a study is never deleted"),
-        Rule("study", "UPDATE", f"{step} NOT IN (0, 1)", "its status goes on step by step"),
-        Rule(
+        Constraint("study", "INSERT", "NEW.status <> 'draft'", "a study begins as a draft"),
+        Constraint("study", "INSERT", "EXISTS (SELECT 1 FROM study)", "a database holds one study"),
+        Constraint("study", "DELETE", "TRUE", "a study is never deleted"),
+        Constraint("study", "UPDATE", f"{step} NOT IN (0, 1)", "its status goes on step by step"),
+        Constraint(
             "study", "UPDATE", f"OLD.status <> 'draft' AND ({fixed})",
             "protocol, seed and plan are fixed when the study is frozen",
         ),
     ]  # fmt: skip
 
 
-def _ratings() -> list[Rule]:
+def _ratings() -> list[Constraint]:
     place = (
         "presentation p JOIN reading_session r ON r.id = p.session_id "
         "JOIN reader d ON d.id = r.reader_id JOIN study s ON s.id = d.study_id"
@@ -191,19 +196,19 @@ def _ratings() -> list[Rule]:
             "a correction is the next revision",
         ),
     ]
-    return [Rule("rating_event", "INSERT", when, message) for when, message in refused]
+    return [Constraint("rating_event", "INSERT", when, message) for when, message in refused]
 
 
-def _chained() -> list[Rule]:
+def _chained() -> list[Constraint]:
     found = []
     for name in ("rating_event", "audit_event"):
         last = f"FROM {name} x ORDER BY x.seq DESC LIMIT 1"
         found += [
-            Rule(
+            Constraint(
                 name, "INSERT", f"NEW.seq <> 1 + COALESCE((SELECT x.seq {last}), 0)",
                 "rows are numbered without a gap",
             ),
-            Rule(
+            Constraint(
                 name, "INSERT",
                 f"NEW.prev_hash <> COALESCE((SELECT x.row_hash {last}), '{'0' * 64}')",
                 "a row continues the chain",
@@ -212,21 +217,21 @@ def _chained() -> list[Rule]:
     return found
 
 
-def _readers() -> list[Rule]:
+def _readers() -> list[Constraint]:
     return [
-        Rule(
+        Constraint(
             "consent", "INSERT",
             "NEW.action = 'accepted' AND EXISTS (SELECT 1 FROM consent c "
             "WHERE c.reader_id = NEW.reader_id AND c.action = 'withdrawn')",
             "a withdrawal is final",
         ),
-        Rule(
+        Constraint(
             "comment", "INSERT",
             f"NOT EXISTS (SELECT 1 FROM presentation p WHERE p.id = NEW.presentation_id "
             f"AND ({_SESSION} p.session_id) = NEW.reader_id)",
             "this pair is not the reader's",
         ),
-        Rule(
+        Constraint(
             "reader", "UPDATE", "OLD.simulated AND NOT NEW.simulated",
             "a simulated reader stays one",
         ),

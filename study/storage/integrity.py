@@ -20,7 +20,7 @@ _MOST = 20
 
 
 @dataclass(frozen=True)
-class Verdict:
+class IntegrityReport:
     """What was found.
 
     Parameters
@@ -62,15 +62,15 @@ class _Findings:
         place = [one.name for one in TABLES].index(table)
         self.broken.setdefault((place, seq), f"{table} row {seq} {what}.")
 
-    def verdict(self) -> Verdict:
+    def verdict(self) -> IntegrityReport:
         """What they come to."""
         ordered = sorted(self.broken)
         problems = [self.broken[key] for key in ordered] + self.other
         place = f"{TABLES[ordered[0][0]].name} row {ordered[0][1]}" if ordered else None
-        return Verdict(not problems, len(self.digests), place, tuple(problems[:_MOST]))
+        return IntegrityReport(not problems, len(self.digests), place, tuple(problems[:_MOST]))
 
 
-def verify(store: Store, *, images: bool = False) -> Verdict:
+def verify(store: Store, *, images: bool = False) -> IntegrityReport:
     """Check a study; it may be in use.
 
     Parameters
@@ -187,7 +187,7 @@ def _check_images(session: Session, store: Store) -> Iterator[str]:
             yield f"The image {file} is not the one that was built."
 
 
-def require_whole(store: Store) -> Verdict:
+def require_whole(store: Store) -> IntegrityReport:
     """Check a study, and refuse one that is not whole.
 
     Raises

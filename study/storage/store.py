@@ -21,7 +21,7 @@ from enhancers import __version__
 from study.domain.errors import MirrorConflict, StoreError
 from study.domain.protocol import Protocol, Status, from_json
 from study.storage import hash_chain, triggers
-from study.storage.append_log import Head, Line, Mirror
+from study.storage.append_log import AppendLog, Head, Line
 from study.storage.engine import UNSYNCED, WRITING, check_file, engine_for, sqlite_path, translated
 from study.storage.folder import STIMULI, make_folder, mirror_of, remember_mirror, url_of
 from study.storage.models import SCHEMA_VERSION, Base, RatingEvent, SchemaVersion, Study, now
@@ -59,7 +59,7 @@ class Store:
         self._unsynced = self._writer.execution_options(**{UNSYNCED: True})
         # Waiting here is fair; SQLite itself would let waiters sleep for up to 100 ms.
         self._turn = threading.RLock()
-        self.log = Mirror(mirror)
+        self.log = AppendLog(mirror)
         self._conflict = ""
         with translated(), Session(engine) as session:
             self.study_id = _only_study(session)

@@ -12,7 +12,7 @@ from itertools import groupby
 
 from sqlalchemy import Connection
 
-from study.storage.constraints import APPEND_ONLY, Rule, rules
+from study.storage.constraints import APPEND_ONLY, Constraint, constraints
 
 VIEWS = {
     "rating_current": (
@@ -104,7 +104,7 @@ def _raise(message: str) -> str:
     return f"RAISE EXCEPTION {message} USING ERRCODE = 'integrity_constraint_violation';"
 
 
-def _message(rule: Rule) -> str:
+def _message(rule: Constraint) -> str:
     return _quoted(f"{rule.table}: {rule.message}")
 
 
@@ -112,11 +112,11 @@ def _quoted(text: str) -> str:
     return "'" + text.replace("'", "''") + "'"
 
 
-def _grouped() -> Iterator[tuple[tuple[str, str], list[Rule]]]:
-    def key(rule: Rule) -> tuple[str, str]:
+def _grouped() -> Iterator[tuple[tuple[str, str], list[Constraint]]]:
+    def key(rule: Constraint) -> tuple[str, str]:
         return rule.table, rule.event
 
-    for place, group in groupby(sorted(rules(), key=key), key=key):
+    for place, group in groupby(sorted(constraints(), key=key), key=key):
         yield place, list(group)
 
 

@@ -57,7 +57,7 @@ _INTERNAL = (
 )
 
 
-class Guarded(APIRoute):
+class ErrorRoute(APIRoute):
     """A route whose errors never show a path, a name or a trace."""
 
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:

@@ -37,7 +37,7 @@ a { color: #ececec; }
 """
 
 
-def door_page(problem: str = "", code: str = "") -> str:
+def login_page(problem: str = "", code: str = "") -> str:
     """The sign-in page.
 
     Parameters

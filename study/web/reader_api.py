@@ -20,7 +20,7 @@ from fastapi import APIRouter, Depends, Form, HTTPException
 from fastapi.responses import HTMLResponse, JSONResponse, RedirectResponse, Response
 from starlette.requests import Request
 
-from study.accounts.readers import COOKIE, COOKIE_SECONDS, Entrance, Identity
+from study.accounts.readers import COOKIE, COOKIE_SECONDS, Identity, ReaderSignIn
 from study.domain.answers import Answer
 from study.domain.errors import SignInError
 from study.domain.screens import Display, Guessing, Kind, Screen
@@ -28,8 +28,8 @@ from study.reading import blinding_questionnaire, presentation, steps
 from study.reading.pixel_tickets import redeem
 from study.reading.reader_state import require, state
 from study.storage.store import Store
-from study.web.error_route import HEADER, Guarded
-from study.web.login_pages import DOOR_HEADERS, door_page, join_page
+from study.web.error_route import HEADER, ErrorRoute
+from study.web.login_pages import DOOR_HEADERS, join_page, login_page
 from study.web.schemas import (
     ConsentMessage,
     CorrectionMessage,
@@ -48,15 +48,15 @@ PREFIX = "/reader"
 _DISPLAY = ("window", "units", "presets", "spacing")
 
 
-def router(store: Store, entrance: Entrance) -> APIRouter:
+def router(store: Store, entrance: ReaderSignIn) -> APIRouter:
     """All endpoints of a study's readers, to be included before the page is mounted.
 
     Parameters
     ----------
     store : Store
-    entrance : Entrance
+    entrance : ReaderSignIn
     """
-    routes = APIRouter(prefix=PREFIX, route_class=Guarded, include_in_schema=False)
+    routes = APIRouter(prefix=PREFIX, route_class=ErrorRoute, include_in_schema=False)
     _door(routes, entrance)
 
     def signed_in(request: Request) -> str:
@@ -80,14 +80,14 @@ def router(store: Store, entrance: Entrance) -> APIRouter:
     return routes
 
 
-def _door(routes: APIRouter, entrance: Entrance) -> None:
+def _door(routes: APIRouter, entrance: ReaderSignIn) -> None:
     """Pages and forms of signing in and out."""
 
     @routes.get("/login")
     def login(request: Request) -> Response:
         if entrance.reader_of(request) is not None:
             return RedirectResponse("./", 303, DOOR_HEADERS)
-        return HTMLResponse(door_page(), headers=DOOR_HEADERS)
+        return HTMLResponse(login_page(), headers=DOOR_HEADERS)
 
     @routes.post("/login")
     def sign_in(
@@ -229,14 +229,14 @@ def _pair_json(shown: presentation.Showing) -> dict[str, Any]:
 
 
 def _let_in(
-    request: Request, entrance: Entrance, enter: Callable[[], Identity], code: str = ""
+    request: Request, entrance: ReaderSignIn, enter: Callable[[], Identity], code: str = ""
 ) -> Response:
     """Set the cookie and go to the page, or say what was wrong."""
     _same_site(request)
     try:
         identity = enter()
     except SignInError as error:
-        return HTMLResponse(door_page(str(error), code), 403, DOOR_HEADERS)
+        return HTMLResponse(login_page(str(error), code), 403, DOOR_HEADERS)
     answer = RedirectResponse("./", 303, DOOR_HEADERS)
     # For the whole server, so that the compare page beside the study can tell readers too.
     answer.set_cookie(

@@ -14,7 +14,7 @@ from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 
 from enhancers.asset_files import asset_text
-from study.accounts.readers import Entrance
+from study.accounts.readers import ReaderSignIn
 from study.storage.store import Store
 from study.web.reader_api import PREFIX, router
 
@@ -62,7 +62,7 @@ def attach(app: FastAPI, store: Store) -> FastAPI:
     fastapi.FastAPI
         The same app.
     """
-    entrance = Entrance(store)
+    entrance = ReaderSignIn(store)
 
     async def signed_in(request: Request) -> str | None:
         """Let readers in; send those who open the page without a cookie to the sign-in page."""

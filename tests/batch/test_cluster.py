@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from enhancers.batch import Local, Plan, Row, Status, listed, requests, run
+from enhancers.batch import BatchPlan, Local, Status, SummaryRow, listed, requests, run
 from enhancers.batch.cluster import Cluster, connected
 from enhancers.errors import ParameterError, ReadingRoomError
 from tests.support import image_files
@@ -32,9 +32,9 @@ class Fake:
         return [dead, *({"Alive": True, "Resources": machine} for machine in self.machines)]
 
 
-def plan(folder: Path, methods: str = "srad", out: str = "out", **given: str) -> Plan:
+def plan(folder: Path, methods: str = "srad", out: str = "out", **given: str) -> BatchPlan:
     asked = requests(methods.split(","), {key.replace("__", "."): v for key, v in given.items()})
-    return Plan(folder, folder.parent / out, asked, slices="all")
+    return BatchPlan(folder, folder.parent / out, asked, slices="all")
 
 
 @pytest.mark.parametrize(
@@ -108,7 +108,7 @@ def test_an_actor_is_killed_and_the_bytes_are_those_of_one_machine(tmp_path: Pat
 
     with connected(far, jobs=2) as cluster:
         watched = Watched(cluster)
-        rows: list[Row] = []
+        rows: list[SummaryRow] = []
         for row in run(far, listed(far), watched):
             if not any(found.status == Status.DONE for found in rows) and row.result:
                 watched.kill_soon()

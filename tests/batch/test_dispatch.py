@@ -10,15 +10,15 @@ from pathlib import Path
 
 import pytest
 
-from enhancers.batch import Local, Plan, Status, listed, requests, run
+from enhancers.batch import BatchPlan, Local, Status, listed, requests, run
 from enhancers.batch.dispatch import Job, dispatch
 from enhancers.batch.local import Apart
-from enhancers.batch.plan import Task
+from enhancers.batch.plan import BatchTask
 from enhancers.batch.worker import Answer, Facts, Failure
 from enhancers.errors import ReadingRoomError
 from tests.support.batch_folders import fill, results
 
-TASK = Task("0" * 64, None, "clahe", (), 0, None, "png")
+TASK = BatchTask("0" * 64, None, "clahe", (), 0, None, "png")
 SAME = (("numpy", "2.0"),)
 
 
@@ -43,7 +43,7 @@ class Played:
             future.set_result(Facts(1, said) if isinstance(said, tuple) else Facts(1, (), said))
         return future
 
-    def submit(self, task: Task, path: Path) -> Future[Answer]:
+    def submit(self, task: BatchTask, path: Path) -> Future[Answer]:
         future: Future[Answer] = Future()
         said = self.script.pop(0) if self.script else "good"
         if said == "die":
@@ -124,7 +124,9 @@ class Watched(Local):
 
 def test_a_killed_process_is_replaced_and_a_closed_batch_leaves_none(tmp_path: Path) -> None:
     folder = fill(tmp_path / "in")
-    asked = Plan(folder, tmp_path / "out", requests(["srad"], {"srad.steps": "500"}), slices="all")
+    asked = BatchPlan(
+        folder, tmp_path / "out", requests(["srad"], {"srad.steps": "500"}), slices="all"
+    )
     backend = Watched(asked, "cpu", jobs=2)
     rows = run(asked, listed(asked), backend)
     found = [next(rows), next(rows)]

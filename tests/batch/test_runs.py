@@ -13,8 +13,8 @@ import numpy as np
 import pytest
 
 from enhancers import provenance
-from enhancers.batch import Local, Plan, Row, Status, listed, requests, run
-from enhancers.batch.plan import Task, request_digest
+from enhancers.batch import BatchPlan, Local, Status, SummaryRow, listed, requests, run
+from enhancers.batch.plan import BatchTask, request_digest
 from enhancers.compare import enhance
 from enhancers.load import load
 from enhancers.save import read_png16, to_png16, to_tiff_source
@@ -28,17 +28,17 @@ def folder(tmp_path: Path) -> Path:
     return fill(tmp_path / "in")
 
 
-def plan(folder: Path, methods: str = "clahe,srad", **options: object) -> Plan:
+def plan(folder: Path, methods: str = "clahe,srad", **options: object) -> BatchPlan:
     given = options.pop("given", {})
     out = options.pop("out", folder.parent / "out")
-    return Plan(folder, out, requests(methods.split(","), given), **options)
+    return BatchPlan(folder, out, requests(methods.split(","), given), **options)
 
 
-def go(asked: Plan) -> list[Row]:
+def go(asked: BatchPlan) -> list[SummaryRow]:
     return list(run(asked, listed(asked), Local(asked, "cpu")))
 
 
-def statuses(rows: list[Row]) -> dict[tuple[str, str], str]:
+def statuses(rows: list[SummaryRow]) -> dict[tuple[str, str], str]:
     return {(row.file, row.method): str(row.status) for row in rows}
 
 
@@ -95,7 +95,9 @@ def test_what_networks_compute_with_counts_and_for_classical_methods_not(
 ) -> None:
     def digests() -> list[str]:
         get_settings.cache_clear()
-        tasks = [Task("0" * 64, None, name, (), 0, None, "png") for name in ("srad", "null_space")]
+        tasks = [
+            BatchTask("0" * 64, None, name, (), 0, None, "png") for name in ("srad", "null_space")
+        ]
         return [request_digest(task, kind) for task in tasks for kind in ("cpu", "cuda")]
 
     before = digests()

@@ -28,7 +28,7 @@ from enhancers.compare import (
     runs,
     runtime_model,
 )
-from enhancers.errors import ParameterError, PriorMissing, ReadingRoomError, UnknownMethod
+from enhancers.errors import NetworkMissing, ParameterError, ReadingRoomError, UnknownMethod
 from enhancers.image import MedicalImage, from_array, pixels_digest
 from enhancers.method import Modality, ParameterValue
 from enhancers.provenance import PriorFacts
@@ -361,7 +361,7 @@ assert hits > 60, hits
     started = [
         subprocess.Popen(
             [sys.executable, "-c", code, str(tmp_path)],
-            cwd=Path(__file__).parents[1],
+            cwd=Path(__file__).parents[2],
             stderr=subprocess.PIPE,
             text=True,
         )
@@ -455,11 +455,11 @@ def test_the_cost_of_a_patch_is_measured_once(untrained_priors, prior):
 
 
 def test_a_cost_is_not_measured_while_others_use_the_device(untrained_priors):
-    with job_queue.lane("cpu").join():
+    with job_queue.device_queue("cpu").join():
         assert estimate_seconds(image(), "null_space") is None
     alone = estimate_seconds(image(), "null_space")
     assert alone is not None
-    with job_queue.lane("cpu").join():
+    with job_queue.device_queue("cpu").join():
         assert estimate_seconds(image(), "null_space") == alone
 
 
@@ -482,7 +482,7 @@ def test_networks_of_one_kind_have_each_a_cost(monkeypatch):
 
 def test_a_missing_prior_is_an_event(fakes, monkeypatch):
     def missing(*_: object) -> None:
-        raise PriorMissing("The pixel prior is not here.")
+        raise NetworkMissing("The pixel prior is not here.")
 
     monkeypatch.setattr(runs, "_prior_facts", missing)
     events = list(compare(image(), [Request("null_space")]))
@@ -496,7 +496,7 @@ def cost(monkeypatch, call: float, once: float = 0.0) -> None:
 
 def test_classical_methods_have_no_estimate_and_a_missing_prior_gives_none(monkeypatch):
     def missing(*_: str) -> None:
-        raise PriorMissing("not here")
+        raise NetworkMissing("not here")
 
     assert estimate_seconds(image(), "tv") is None
     monkeypatch.setattr(estimate, "_patch_cost", missing)
@@ -537,7 +537,7 @@ def test_a_latent_run_adds_its_passes_through_the_autoencoder(monkeypatch):
 
 
 def test_what_is_expected_is_timed_at_first_and_learned_from_runs_after(monkeypatch):
-    known = runtime_model.Experience()
+    known = runtime_model.RuntimeModel()
     monkeypatch.setattr(estimate, "EXPERIENCE", known)
     monkeypatch.setattr(estimate, "_costs", {})
     method, params = get("null_space"), {"prior": "pixel"}

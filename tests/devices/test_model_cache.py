@@ -8,7 +8,7 @@ import weakref
 import pytest
 
 from enhancers.devices import model_cache
-from enhancers.devices.model_cache import budget, held, release, resident
+from enhancers.devices.model_cache import budget, cached_model, held, release
 from tests.support.pretended_devices import configure, pretend
 
 
@@ -23,7 +23,7 @@ def empty(monkeypatch):
 
 
 def load(name: str, size: int = 40, device: str = "cpu") -> Network:
-    return resident(name, device, Network, lambda _: size)
+    return cached_model(name, device, Network, lambda _: size)
 
 
 def names(device: str = "cpu") -> list[str]:
@@ -82,7 +82,7 @@ def test_when_memory_runs_out_while_loading_the_others_leave():
             raise RuntimeError("CUDA error: out of memory")
         return Network()
 
-    resident("b", "cpu", make, lambda _: 10)
+    cached_model("b", "cpu", make, lambda _: 10)
     assert tries == [["a"], []]
     assert names() == ["b"]
 
@@ -94,7 +94,7 @@ def test_another_error_is_passed_on_and_nothing_leaves():
         raise RuntimeError("the file is damaged")
 
     with pytest.raises(RuntimeError, match="damaged"):
-        resident("b", "cpu", make, lambda _: 10)
+        cached_model("b", "cpu", make, lambda _: 10)
     assert names() == ["a"]
 
 
@@ -109,7 +109,7 @@ def test_two_threads_that_ask_at_once_get_one_and_do_not_hold_up_others():
         return Network()
 
     def ask() -> None:
-        got.append(resident("slow", "cpu", slow, lambda _: 10))
+        got.append(cached_model("slow", "cpu", slow, lambda _: 10))
 
     threads = [threading.Thread(target=ask) for _ in range(2)]
     for thread in threads:

@@ -8,7 +8,7 @@ import torch
 
 from enhancers.devices import oom_fallback as room
 from enhancers.devices.oom import is_out_of_memory
-from enhancers.devices.oom_fallback import Ladder, Rung, rungs
+from enhancers.devices.oom_fallback import FallbackStep, OomFallback, fallback_steps
 from enhancers.devices.precision import precision_name
 from enhancers.errors import OutOfDeviceMemory
 from tests.support.pretended_devices import configure, pretend
@@ -26,7 +26,7 @@ def gpu(monkeypatch):
 def fits(limit: int):
     """Work that takes batch x tile² bytes (half in 16 bits) and has ``limit`` on the GPU."""
 
-    def work(rung: Rung) -> Rung:
+    def work(rung: FallbackStep) -> FallbackStep:
         need = rung.batch * (rung.tile or 1024) ** 2 // (1 + rung.half)
         if rung.device != "cpu" and need > limit:
             raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB")
@@ -38,19 +38,19 @@ def fits(limit: int):
 @pytest.mark.parametrize(
     ("limit", "expected", "note"),
     [
-        (16 * 512**2, Rung("cuda", 16, 512), None),
-        (4 * 512**2, Rung("cuda", 4, 512), "fewer tiles went through"),
-        (512**2, Rung("cuda", 1, 512), "fewer tiles went through"),
-        (256**2, Rung("cuda", 1, 256), "tiles of 256 pixels instead of 512"),
-        (128**2, Rung("cuda", 1, 256, half=True), "16 bits instead of 32, and"),
-        (0, Rung("cpu", 1, 512), "ran on the CPU"),
+        (16 * 512**2, FallbackStep("cuda", 16, 512), None),
+        (4 * 512**2, FallbackStep("cuda", 4, 512), "fewer tiles went through"),
+        (512**2, FallbackStep("cuda", 1, 512), "fewer tiles went through"),
+        (256**2, FallbackStep("cuda", 1, 256), "tiles of 256 pixels instead of 512"),
+        (128**2, FallbackStep("cuda", 1, 256, half=True), "16 bits instead of 32, and"),
+        (0, FallbackStep("cpu", 1, 512), "ran on the CPU"),
     ],
 )
 def test_the_mildest_step_that_fits_is_taken_and_told(gpu, limit, expected, note):
-    steps = rungs("cuda", (512, 256))
+    steps = fallback_steps("cuda", (512, 256))
     if expected.half:
         limit = 256**2 // 2
-    ladder = Ladder(steps)
+    ladder = OomFallback(steps)
     assert ladder.run(fits(limit)) == expected
     if note is None:
         assert ladder.notes == ()
@@ -61,7 +61,7 @@ def test_the_mildest_step_that_fits_is_taken_and_told(gpu, limit, expected, note
 
 
 def test_a_step_down_is_remembered(gpu):
-    ladder = Ladder(rungs("cuda"))
+    ladder = OomFallback(fallback_steps("cuda"))
     ladder.run(fits(2 * 1024**2))
     seen = []
     ladder.run(seen.append)
@@ -71,63 +71,63 @@ def test_a_step_down_is_remembered(gpu):
 def test_rungs_that_make_no_difference_are_not_tried(gpu):
     tried = []
 
-    def work(rung: Rung) -> Rung:
+    def work(rung: FallbackStep) -> FallbackStep:
         tried.append(rung)
         return fits(0)(rung)
 
-    Ladder(rungs("cuda")).run(work, lambda rung: (rung.device, rung.half))
+    OomFallback(fallback_steps("cuda")).run(work, lambda rung: (rung.device, rung.half))
     assert [(rung.device, rung.half) for rung in tried] == [
         ("cuda", False), ("cuda", True), ("cpu", False),
     ]  # fmt: skip
 
 
 def test_half_is_half_inside_the_work(gpu):
-    def work(rung: Rung) -> str:
+    def work(rung: FallbackStep) -> str:
         if rung.device == "cuda" and not rung.half:
             raise RuntimeError("cuBLAS: CUBLAS_STATUS_ALLOC_FAILED")
         return precision_name("cuda")
 
-    assert Ladder(rungs("cuda")).run(work) == "bfloat16"
+    assert OomFallback(fallback_steps("cuda")).run(work) == "bfloat16"
     assert precision_name("cuda") == "float32"
 
 
 def test_where_16_bits_are_usual_they_are_no_step(gpu, monkeypatch):
     configure(monkeypatch)
-    assert not any(rung.half for rung in rungs("cuda"))
+    assert not any(rung.half for rung in fallback_steps("cuda"))
 
 
 def test_other_networks_leave_before_anything_is_given_up(gpu, monkeypatch):
     monkeypatch.setattr(room, "release", lambda device: 2)
     calls = []
 
-    def work(rung: Rung) -> Rung:
+    def work(rung: FallbackStep) -> FallbackStep:
         calls.append(rung)
         if len(calls) == 1:
             raise RuntimeError("MPS backend out of memory")
         return rung
 
-    ladder = Ladder(rungs("cuda"))
-    assert ladder.run(work) == rungs("cuda")[0]
+    ladder = OomFallback(fallback_steps("cuda"))
+    assert ladder.run(work) == fallback_steps("cuda")[0]
     assert ladder.notes == ()
 
 
 def test_on_the_lowest_rung_it_is_an_error_for_the_user(gpu):
-    def work(rung: Rung) -> None:
+    def work(rung: FallbackStep) -> None:
         raise MemoryError
 
     with pytest.raises(OutOfDeviceMemory, match=r"too little memory on cuda .* use a smaller one"):
-        Ladder(rungs("cuda", (1024, 512))).run(work)
+        OomFallback(fallback_steps("cuda", (1024, 512))).run(work)
 
 
 def test_another_error_is_passed_on_at_once(gpu):
     calls = []
 
-    def work(rung: Rung) -> None:
+    def work(rung: FallbackStep) -> None:
         calls.append(rung)
         raise RuntimeError("sizes of tensors must match")
 
     with pytest.raises(RuntimeError, match="sizes of tensors"):
-        Ladder(rungs("cuda")).run(work)
+        OomFallback(fallback_steps("cuda")).run(work)
     assert len(calls) == 1
 
 
@@ -137,7 +137,7 @@ def test_what_the_failed_work_held_is_free_before_the_next_try(gpu):
 
     held = []
 
-    def work(rung: Rung) -> bool:
+    def work(rung: FallbackStep) -> bool:
         if held:
             gc.collect()
             return held[0]() is None
@@ -145,7 +145,7 @@ def test_what_the_failed_work_held_is_free_before_the_next_try(gpu):
         held.append(weakref.ref(big))
         raise torch.OutOfMemoryError("CUDA out of memory.")
 
-    assert Ladder(rungs("cuda")).run(work)
+    assert OomFallback(fallback_steps("cuda")).run(work)
 
 
 @pytest.mark.parametrize(

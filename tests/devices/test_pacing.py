@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from enhancers.devices.pacing import Pace
+from enhancers.devices.pacing import GpuPacing
 
 
 @pytest.fixture
@@ -24,12 +24,12 @@ def device(monkeypatch):
 
 
 def test_the_host_is_two_steps_before_the_device_and_waits_for_no_step_it_has_just_launched(device):
-    pace = Pace("cuda", ahead=2)
+    pace = GpuPacing("cuda", ahead=2)
     for _ in range(5):
         pace.tick()
     assert device["waited"] == [(3, 1), (4, 2), (5, 3)]
 
 
 def test_a_cpu_is_never_behind(device):
-    Pace("cpu").tick()
+    GpuPacing("cpu").tick()
     assert device["launched"] == 0

@@ -9,14 +9,14 @@ import pytest
 
 from enhancers.base import Result, load_method
 from enhancers.devices import oom_fallback
-from enhancers.devices.oom_fallback import Rung
+from enhancers.devices.oom_fallback import FallbackStep
 from enhancers.devices.precision import halved
 from enhancers.diffusion import network
 from enhancers.diffusion.network import Pieces, pieces
 from enhancers.errors import OutOfDeviceMemory
 from enhancers.image import from_array
 from enhancers.method import Modality
-from enhancers.networks.lookup import prior as entry_of
+from enhancers.networks.lookup import network_entry as entry_of
 from enhancers.phantoms import phantom
 from enhancers.registry import resolve
 from tests.support.exact_priors import FakeLatent, FakePixel, put
@@ -221,8 +221,8 @@ def test_a_network_is_let_go_before_it_comes_back_in_16_bits(monkeypatch, method
         networks.append(weakref.ref(fresh))
         return fresh
 
-    steps = Rung("cpu", 1, None), Rung("cpu", 1, None, half=True)
-    monkeypatch.setattr(network, "rungs", lambda *_, **__: steps)
+    steps = FallbackStep("cpu", 1, None), FallbackStep("cpu", 1, None, half=True)
+    monkeypatch.setattr(network, "fallback_steps", lambda *_, **__: steps)
     monkeypatch.setattr(network, "pixel_prior", load)
     monkeypatch.setattr(network, "latent_prior", load)
     monkeypatch.setattr(oom_fallback, "release", lambda device: 0)

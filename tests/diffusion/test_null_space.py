@@ -20,7 +20,7 @@ from enhancers.diffusion.null_space import (
     read_task,
     sample,
 )
-from enhancers.diffusion.schedule import keyed_noise, timeline
+from enhancers.diffusion.schedule import noise_for_timestep, timesteps
 from enhancers.image import from_array
 from enhancers.method import Modality
 from enhancers.networks.load import pixel_prior
@@ -62,12 +62,17 @@ def test_automatic_eta_is_that_of_the_task() -> None:
 
 def test_skipping_the_dead_calls_changes_no_bit() -> None:
     wanted = task(sigma=0.3)
-    y = prior_image(0) + 0.6 * keyed_noise((1, 1, 64, 64), 1, 0)
-    x = keyed_noise((1, 1, 64, 64), 5, START)
-    for moment in timeline(SIGNAL, 100):
+    y = prior_image(0) + 0.6 * noise_for_timestep((1, 1, 64, 64), 1, 0)
+    x = noise_for_timestep((1, 1, 64, 64), 5, START)
+    for moment in timesteps(SIGNAL, 100):
         x0 = moment.clean(x, predict(x, moment.t)).clamp(-1, 1)
         x = denoise_step(
-            moment, x0, y, keyed_noise((1, 1, 64, 64), 5, moment.t), sigma=0.6, eta=wanted.eta
+            moment,
+            x0,
+            y,
+            noise_for_timestep((1, 1, 64, 64), 5, moment.t),
+            sigma=0.6,
+            eta=wanted.eta,
         )
     moments, dead = plan(wanted, SIGNAL)
     assert len(moments) - dead <= 20
@@ -78,13 +83,13 @@ def test_the_embedded_network_needs_19_calls_for_what_the_schedule_does_in_100()
     """σ = 0.30 of [0, 1] (the paper's CT setting): the 81 calls above t* cannot change anything."""
     prior = pixel_prior("cpu")
     clean = torch.from_numpy(phantom("ct", size=32, seed=3).pixels)[None, None] * 2 - 1
-    y = clean + 0.6 * keyed_noise((1, 1, 32, 32), 1, 0)
+    y = clean + 0.6 * noise_for_timestep((1, 1, 32, 32), 1, 0)
     wanted = task(sigma=0.3)
     steps = list(sample(prior.predict, wanted, prior.signal, y, seed=5))
-    x = keyed_noise((1, 1, 32, 32), 5, START)
-    for moment in timeline(prior.signal, 100):
+    x = noise_for_timestep((1, 1, 32, 32), 5, START)
+    for moment in timesteps(prior.signal, 100):
         x0 = moment.clean(x, prior.predict(x, moment.t)).clamp(-1, 1)
-        z = keyed_noise((1, 1, 32, 32), 5, moment.t)
+        z = noise_for_timestep((1, 1, 32, 32), 5, moment.t)
         x = denoise_step(moment, x0, y, z, sigma=0.6, eta=wanted.eta)
     assert steps[-1][0] == 19
     torch.testing.assert_close(steps[-1][1], x, rtol=0, atol=1e-5)
@@ -113,7 +118,7 @@ def test_no_step_waits_for_the_device(given: dict[str, object]) -> None:
 def test_samples_average_to_the_posterior_mean() -> None:
     sigma = 0.2
     truth = prior_image(0)
-    y = truth + 2 * sigma * keyed_noise((1, 1, 64, 64), 1, 0)
+    y = truth + 2 * sigma * noise_for_timestep((1, 1, 64, 64), 1, 0)
     wanted = task(sigma=sigma)
     mean = torch.stack([drawn(wanted, y, seed) for seed in range(6)]).mean(dim=0)
     posterior = y * VARIANCE / (VARIANCE + 4 * sigma**2)
@@ -147,8 +152,8 @@ def test_enlargement_fills_the_null_space_with_the_priors_variance() -> None:
 
 def test_little_noise_in_the_measurement_is_nearly_none() -> None:
     operator = BlockMean(2)
-    moment = timeline(SIGNAL, 20)[5]
-    x0, noise, z = prior_image(1), prior_image(2) / 0.3, keyed_noise((1, 1, 64, 64), 0, 0)
+    moment = timesteps(SIGNAL, 20)[5]
+    x0, noise, z = prior_image(1), prior_image(2) / 0.3, noise_for_timestep((1, 1, 64, 64), 0, 0)
     y = operator.forward(prior_image(3))
     exact = null_space_step(moment, x0, noise, y, z, operator, sigma=0.0, eta=1.0)
     close = null_space_step(moment, x0, noise, y, z, operator, sigma=1e-6, eta=1.0)
@@ -158,7 +163,7 @@ def test_little_noise_in_the_measurement_is_nearly_none() -> None:
 def test_noisy_enlargement_leaves_less_error_than_trusting_the_noise() -> None:
     operator = BlockMean(4)
     truth = prior_image(3)
-    y = operator.forward(truth) + 0.4 * keyed_noise((1, 1, 16, 16), 9, 0)
+    y = operator.forward(truth) + 0.4 * noise_for_timestep((1, 1, 16, 16), 9, 0)
     clean = operator.forward(truth)
     trusting = operator.forward(drawn(task(task="sr4"), y))
     wary = operator.forward(drawn(task(task="sr4", sigma=0.2), y))

@@ -9,7 +9,7 @@ from enhancers.base import Result, load_method
 from enhancers.degrade import degrade
 from enhancers.diffusion.guidance import Guidance, noise_level, regional_weight
 from enhancers.diffusion.pseudo_label import compose, guided_step, sample
-from enhancers.diffusion.schedule import timeline
+from enhancers.diffusion.schedule import timesteps
 from enhancers.image import Pixels, from_array
 from enhancers.method import Modality, ParameterValue
 from enhancers.networks.training.architectures import scheduler
@@ -42,14 +42,14 @@ def mse(first: Pixels, second: Pixels) -> float:
 def test_full_guidance_ends_at_the_pseudo_label() -> None:
     target = torch.randn((1, 8, 8, 8), generator=torch.Generator().manual_seed(0))
     z = torch.randn((1, 8, 8, 8), generator=torch.Generator().manual_seed(1))
-    for moment in timeline(SIGNAL, 10):
+    for moment in timesteps(SIGNAL, 10):
         z, _ = guided_step(moment, z, torch.randn_like(z), target, 1.0)
     torch.testing.assert_close(z, target)
 
 
 def test_the_noise_is_kept_through_a_step() -> None:
     """The published update: the estimate is moved, ε is not computed again."""
-    moment = timeline(SIGNAL, 10)[3]
+    moment = timesteps(SIGNAL, 10)[3]
     z, noise, target = (torch.full((1, 1, 2, 2), v) for v in (0.7, -0.4, 0.1))
     after, guided = guided_step(moment, z, noise, target, 0.586)
     torch.testing.assert_close(guided, 0.414 * moment.clean(z, noise) + 0.586 * target)
@@ -204,5 +204,5 @@ def test_the_noise_that_the_start_is_matched_to(
 def test_no_step_waits_for_the_device() -> None:
     """On the meta device reading any value back is an error."""
     target = torch.zeros((1, 4, 8, 8), device="meta")
-    steps = list(sample(lambda z, t: z, timeline(SIGNAL, 5), 0.5, target, seed=0, start=target))
+    steps = list(sample(lambda z, t: z, timesteps(SIGNAL, 5), 0.5, target, seed=0, start=target))
     assert [call for call, _ in steps] == [1, 2, 3, 4, 5]

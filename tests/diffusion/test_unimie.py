@@ -6,8 +6,8 @@ import torch
 
 from enhancers.base import load_method
 from enhancers.degrade import degrade
-from enhancers.diffusion.degradation import Degradation, foreground
-from enhancers.diffusion.schedule import timeline
+from enhancers.diffusion.degradation import DegradationFit, foreground
+from enhancers.diffusion.schedule import timesteps
 from enhancers.diffusion.unimie import Lighting, cell_means, paper_step
 from enhancers.image import Pixels, from_array
 from enhancers.method import Modality
@@ -52,7 +52,7 @@ def test_a_black_background_stays_black() -> None:
 def test_gain_and_mask_are_found_when_the_image_is_known() -> None:
     u = torch.from_numpy(CLEAN)[None, None]
     ramp = torch.linspace(0.0, 0.06, 128).expand(1, 1, 128, 128)
-    model = Degradation(0.3 * u + ramp, gain=0.4, smoothness=0.001)
+    model = DegradationFit(0.3 * u + ramp, gain=0.4, smoothness=0.001)
     for _ in range(60):
         model.fit(u)
     assert float(model.gain.detach()) == pytest.approx(0.3, abs=0.02)
@@ -61,7 +61,7 @@ def test_gain_and_mask_are_found_when_the_image_is_known() -> None:
 
 @pytest.mark.parametrize("size", [(128, 128), (500, 304), (20, 33)])
 def test_the_mask_is_its_grid_enlarged_bicubically(size: tuple[int, int]) -> None:
-    model = Degradation(torch.zeros((1, 1, *size)), 0.5, 0.01)
+    model = DegradationFit(torch.zeros((1, 1, *size)), 0.5, 0.01)
     model.grid.data.normal_(generator=torch.Generator().manual_seed(0))
     expected = torch.nn.functional.interpolate(
         model.grid, size=size, mode="bicubic", align_corners=True
@@ -86,7 +86,7 @@ def test_no_step_waits_for_the_device() -> None:
     """On the meta device reading any value back is an error."""
     y, x = (torch.zeros((1, channels, 64, 64), device="meta") for channels in (1, 3))
     light = Lighting.read(resolve("unimie", Modality.CT))
-    model = Degradation(y, 0.5, 0.01)
-    for moment in timeline(scheduler().alphas_cumprod, 3):
+    model = DegradationFit(y, 0.5, 0.01)
+    for moment in timesteps(scheduler().alphas_cumprod, 3):
         x, u = paper_step(moment, x, x, model, y, 0.4, light)
     assert u.shape == (1, 3, 64, 64)

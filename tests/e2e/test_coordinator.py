@@ -6,7 +6,7 @@ import pytest
 
 from study.accounts import staff
 from study.accounts.staff import StaffRole
-from study.demo.reader_model import Taste
+from study.demo.reader_model import ReaderModel
 from study.domain.protocol import Protocol, Status
 from study.server.standalone import build_app
 from tests.support import small_studies
@@ -164,7 +164,7 @@ def test_a_study_is_closed_and_unblinded_by_two_persons(as_anna, study, browser)
         read(
             study.store,
             code,
-            Taste(code, {m: 2.0 + n for n, m in enumerate(methods)}, seed=1),
+            ReaderModel(code, {m: 2.0 + n for n, m in enumerate(methods)}, seed=1),
         )
     turn(page, "Close and unblind")
     confirm(page, "#confirm-close", "#close")

@@ -10,7 +10,7 @@ import pytest
 import uvicorn
 from fastapi import FastAPI
 
-from study.demo.site import Demonstration
+from study.demo.site import DemoSite
 from study.server.standalone import address, bind
 from tests.e2e.conftest import open_page
 
@@ -19,7 +19,7 @@ pytestmark = pytest.mark.e2e
 
 @pytest.fixture(scope="module")
 def root(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    demonstration = Demonstration(tmp_path_factory.mktemp("house") / "demo")
+    demonstration = DemoSite(tmp_path_factory.mktemp("house") / "demo")
     app = FastAPI()
     app.mount("/demo", demonstration)
     server = uvicorn.Server(uvicorn.Config(app, log_level="warning", access_log=False))

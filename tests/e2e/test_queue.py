@@ -106,7 +106,7 @@ def people(visitors):
 @pytest.fixture
 def device():
     """A run of nobody's that holds the device until it leaves."""
-    with job_queue.lane("cpu").join() as ticket:
+    with job_queue.device_queue("cpu").join() as ticket:
         assert ticket.wait(60)
         yield ticket
 
@@ -190,7 +190,7 @@ def test_stop_and_a_closed_tab_leave_the_line_and_filters_pass_it(people, device
 def free():
     """Wait until nobody uses the device or stands in line."""
     for _ in range(100):
-        if job_queue.lane("cpu").newcomer() is None:
+        if job_queue.device_queue("cpu").newcomer() is None:
             return
         time.sleep(0.1)
     pytest.fail("somebody still holds the device")

@@ -14,8 +14,8 @@ from scipy.ndimage import gaussian_filter
 from enhancers import registry
 from enhancers.base import Result, Step
 from enhancers.colour import luminance
-from enhancers.diffusion.schedule import signal_of, timeline
-from enhancers.errors import OutOfDeviceMemory, ParameterError, PriorMissing
+from enhancers.diffusion.schedule import signal_of, timesteps
+from enhancers.errors import NetworkMissing, OutOfDeviceMemory, ParameterError
 from enhancers.evaluation.baselines import (
     dark_channel,
     ddpm_chain,
@@ -193,7 +193,7 @@ def test_impossible_work_is_refused(wrong: dict):
 
 @pytest.mark.parametrize("key", ["ilvr", "dps"])
 def test_an_unknown_network_is_named(key: str):
-    with pytest.raises((ParameterError, PriorMissing), match="nothing-like-it"):
+    with pytest.raises((ParameterError, NetworkMissing), match="nothing-like-it"):
         list(
             BASELINES[key].run(
                 given(picture(16, 16), "denoise"), "denoise", seed=0, device="cpu",
@@ -298,7 +298,7 @@ def test_the_ancestral_step_is_that_of_ddpm(t: int):
     generator = torch.Generator().manual_seed(0)
     x, noise = (torch.randn((1, 1, 8, 8), generator=generator) for _ in range(2))
     z = torch.randn(x.shape, generator=torch.Generator().manual_seed(5))
-    moment = timeline(signal, 1000)[999 - t]
+    moment = timesteps(signal, 1000)[999 - t]
     assert moment.t == t
     found = ddpm_chain.ancestral(moment, x, moment.clean(x, noise).clamp(-1, 1), z)
     expected = theirs.step(noise, t, x, generator=torch.Generator().manual_seed(5)).prev_sample
@@ -306,7 +306,7 @@ def test_the_ancestral_step_is_that_of_ddpm(t: int):
 
 
 def test_the_last_ancestral_step_is_the_clean_estimate():
-    moment = timeline(scheduler().alphas_cumprod, 10)[-1]
+    moment = timesteps(scheduler().alphas_cumprod, 10)[-1]
     x, x0, z = torch.randn((3, 1, 1, 4, 4))
     assert torch.allclose(ddpm_chain.ancestral(moment, x, x0, z), x0)
 
@@ -335,7 +335,7 @@ def test_the_pull_of_dps_is_a_gradient_through_the_network():
     generator = torch.Generator().manual_seed(0)
     x, direction = (torch.randn((1, 1, 16, 16), generator=generator) for _ in range(2))
     y = 0.5 * torch.randn((1, 1, 8, 8), generator=generator)
-    moment = timeline(prior.signal, 10)[6]
+    moment = timesteps(prior.signal, 10)[6]
 
     def error(state: torch.Tensor) -> float:
         x0 = moment.clean(state, prior.predict(state, moment.t)).clamp(-1, 1)
@@ -352,7 +352,7 @@ def test_the_pull_of_dps_is_a_gradient_through_the_network():
 def test_an_exact_fit_pulls_nowhere():
     prior = pixel_prior("cpu")
     x = torch.zeros((1, 1, 16, 16))
-    moment = timeline(prior.signal, 10)[5]
+    moment = timesteps(prior.signal, 10)[5]
     x0, _ = dps.guided_estimate(prior, moment, x, torch.zeros((1, 1, 8, 8)), BlockMean(2))
     _, slope = dps.guided_estimate(prior, moment, x, BlockMean(2).forward(x0), BlockMean(2))
     assert torch.isfinite(slope).all()
@@ -416,7 +416,7 @@ def test_the_deep_image_prior_stops_at_the_noise():
 def test_the_depth_leaves_a_few_pixels(side: int, levels: int):
     assert dip.depth_for(side, 4096) == levels
     assert levels == 1 or side / 2**levels >= dip.SMALLEST
-    assert math.isinf(dip.Fit(torch.zeros((1, 1, 4, 4)), BlockMean(1), 1, 1, 0).error())
+    assert math.isinf(dip.PriorFit(torch.zeros((1, 1, 4, 4)), BlockMean(1), 1, 1, 0).error())
 
 
 def test_every_turn_is_undone_and_none_is_another():
@@ -438,7 +438,7 @@ def test_the_mean_over_the_turns_turns_with_the_image():
 def test_the_solver_is_exact_where_the_estimate_does_not_change():
     signal = signal_of(Schedule("linear", 1e-4, 0.02))
     clean, noise = torch.full((1, 1, 2, 2), 0.3), torch.full((1, 1, 2, 2), -1.2)
-    line = timeline(signal, 7)
+    line = timesteps(signal, 7)
     x = math.sqrt(line[0].signal) * clean + math.sqrt(1 - line[0].signal) * noise
     before = None
     for moment in line:
@@ -452,7 +452,7 @@ def test_the_solver_is_of_second_order_where_the_estimate_is_linear_in_log_ratio
     signal = signal_of(Schedule("linear", 1e-4, 0.02))
 
     def error(steps: int) -> float:
-        line = [moment for moment in timeline(signal, steps) if moment.t > 200]
+        line = [moment for moment in timesteps(signal, steps) if moment.t > 200]
         first, last = second_order.log_ratio(line[0].signal), line[-1]
         end = second_order.log_ratio(last.next_signal)
         x = torch.zeros(1)

@@ -11,7 +11,7 @@ from enhancers import metrics
 from enhancers.errors import MetricUnavailable
 from enhancers.evaluation import measures
 from enhancers.evaluation.measures import MEASURES, Score, fit, regions, score
-from enhancers.evaluation.problem import Case
+from enhancers.evaluation.problem import TestImage
 from enhancers.image import Pixels
 from enhancers.method import Modality
 
@@ -27,17 +27,17 @@ def block(side: int = 64, at: int = 24, size: int = 12) -> np.ndarray:
     return mask
 
 
-def case(truth: Pixels, mask: np.ndarray | None = None) -> Case:
-    return Case("one", Modality.US, truth, mask)
+def case(truth: Pixels, mask: np.ndarray | None = None) -> TestImage:
+    return TestImage("one", Modality.US, truth, mask)
 
 
-def value(pixels: Pixels, where: Case, key: str, **others: Pixels) -> float:
+def value(pixels: Pixels, where: TestImage, key: str, **others: Pixels) -> float:
     [found] = score(pixels, where, [key], **others)
     assert found.value is not None, found.reason
     return found.value
 
 
-def reason(pixels: Pixels, where: Case, key: str, **others: Pixels) -> str:
+def reason(pixels: Pixels, where: TestImage, key: str, **others: Pixels) -> str:
     [found] = score(pixels, where, [key], **others)
     assert found.value is None
     return found.reason

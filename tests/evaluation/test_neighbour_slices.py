@@ -14,12 +14,12 @@ from enhancers.evaluation import runs
 from enhancers.evaluation.baselines import slices
 from enhancers.evaluation.baselines.catalog import BASELINES
 from enhancers.evaluation.cases import read_cases
-from enhancers.evaluation.conditions import cropped, pose
-from enhancers.evaluation.methods_under_test import candidate, chosen
+from enhancers.evaluation.conditions import cropped, degraded_case
+from enhancers.evaluation.methods_under_test import chosen, method_under_test
 from enhancers.evaluation.neighbour_slices import LEAST, MOST, with_neighbours
-from enhancers.evaluation.problem import Case, Degraded
+from enhancers.evaluation.problem import Degraded, TestImage
 from enhancers.evaluation.protocols import Condition, protocol
-from enhancers.evaluation.slice_stack import DegradedSlice, Slice, beside
+from enhancers.evaluation.slice_stack import DegradedSlice, Slice, neighbours_of
 from enhancers.image import MedicalImage, Pixels, Window
 from enhancers.method import Modality
 from enhancers.networks.training.corpus import held_out
@@ -34,19 +34,19 @@ def gray(seed: int, *shape: int) -> Pixels:
     return np.random.default_rng(seed).uniform(0.3, 0.7, shape or (16, 16)).astype(np.float32)
 
 
-def case(seed: int = 0, *shape: int, group: str = "mr") -> Case:
-    return Case(f"c{seed}", Modality.MR, gray(seed, *shape), seed=seed, group=group)
+def case(seed: int = 0, *shape: int, group: str = "mr") -> TestImage:
+    return TestImage(f"c{seed}", Modality.MR, gray(seed, *shape), seed=seed, group=group)
 
 
 def middle(side: int = 16) -> Slice:
     return Slice(**vars(case(5, side, side)), neighbours=(gray(6, side, side), gray(7, side, side)))
 
 
-def found(names: list[str], cases: list[Case] | None = None) -> set[str]:
+def found(names: list[str], cases: list[TestImage] | None = None) -> set[str]:
     """The names of those that have neighbours."""
     cases = cases or [case(seed) for seed in range(len(names))]
     complete = with_neighbours(cases, names)
-    return {name for name, one in zip(names, complete, strict=True) if beside(one)}
+    return {name for name, one in zip(names, complete, strict=True) if neighbours_of(one)}
 
 
 def test_neighbours_are_those_with_the_numbers_before_and_after() -> None:
@@ -69,7 +69,7 @@ def test_other_names_and_gaps_have_none(names: list[str]) -> None:
 
 
 @pytest.mark.parametrize("other", [case(1, 16, 20), case(1, group="ct")])
-def test_a_slice_of_another_size_or_group_is_no_neighbour(other: Case) -> None:
+def test_a_slice_of_another_size_or_group_is_no_neighbour(other: TestImage) -> None:
     names = ["a1", "a2", "a3"]
     assert found(names) == {"a2"}
     assert not found(names, [other, case(2), case(3)])
@@ -102,9 +102,9 @@ def test_slices_of_an_archive_are_neighbours_by_their_source(tmp_path: Path) -> 
     for one in cases:
         index = int(one.key.removeprefix("mr-"))
         assert index % 4 == 1
-        for place, truth in zip((index - 1, index + 1), beside(one), strict=True):
+        for place, truth in zip((index - 1, index + 1), neighbours_of(one), strict=True):
             assert np.array_equal(truth, every[f"mr-{place:04d}"])
-    assert not any(beside(one) for one in read_cases(tmp_path, ["mr"]))
+    assert not any(neighbours_of(one) for one in read_cases(tmp_path, ["mr"]))
 
 
 def test_an_archive_without_sources_or_with_too_few_is_told(tmp_path: Path) -> None:
@@ -127,7 +127,7 @@ def test_files_of_a_folder_are_neighbours_by_their_numbers(tmp_path: Path) -> No
     save_png16(tmp_path / "anna/slice_003.png", gray(3, 32, 32))
     cases = read_cases(tmp_path, ["mr"], needs_neighbours=True)
     assert [one.key for one in cases] == ["anna/slice_002.png", "anna/slice_003.png"]
-    assert np.array_equal(beside(cases[0])[1], cases[1].truth)
+    assert np.array_equal(neighbours_of(cases[0])[1], cases[1].truth)
     assert len(read_cases(tmp_path, ["mr"])) == 4
 
 
@@ -138,7 +138,7 @@ def test_a_neighbour_is_seen_in_the_window_of_the_slice_between(tmp_path: Path) 
         window = {"WindowCenter": width / 2, "WindowWidth": width}
         (tmp_path / f"IM-{number:03d}.dcm").write_bytes(dicom(pixels, Modality="MR", **window))
     [middle] = read_cases(tmp_path, ["mr"], needs_neighbours=True)
-    for one in beside(middle):
+    for one in neighbours_of(middle):
         np.testing.assert_allclose(one, middle.truth, atol=1e-6)
     plain = read_cases(tmp_path, ["mr"])
     assert not np.allclose(plain[0].truth, plain[1].truth, atol=0.02)
@@ -149,15 +149,15 @@ def test_drawn_neighbours_are_the_same_every_time_and_near() -> None:
     [first], [again] = (
         read_cases("phantoms", ["mr"], limit=1, side=64, needs_neighbours=True) for _ in range(2)
     )
-    assert not beside(plain)
+    assert not neighbours_of(plain)
     assert np.array_equal(first.truth, plain.truth)
-    assert len(beside(first)) == 2
-    for one, same in zip(beside(first), beside(again), strict=True):
+    assert len(neighbours_of(first)) == 2
+    for one, same in zip(neighbours_of(first), neighbours_of(again), strict=True):
         assert one.tobytes() == same.tobytes()
         assert one.dtype == np.float32
         assert 0 <= one.min() <= one.max() <= 1
         assert not np.array_equal(one, first.truth)
-    before, after = beside(first)
+    before, after = neighbours_of(first)
     assert not np.array_equal(before, after)
 
 
@@ -176,24 +176,27 @@ def test_a_drawn_neighbour_is_displaced_by_one_to_two_pixels() -> None:
 def test_neighbours_are_degraded_alike_with_noise_of_their_own() -> None:
     one = middle()
     same = replace(one, neighbours=(one.truth, one.truth))
-    _, given = pose(same, NOISE)
-    noises = [pixels - one.truth for pixels in (given.pixels, *beside(given))]
+    _, given = degraded_case(same, NOISE)
+    noises = [pixels - one.truth for pixels in (given.pixels, *neighbours_of(given))]
     assert np.std(noises, axis=(1, 2)) == pytest.approx(0.1, abs=0.02)
     assert np.abs(np.corrcoef([noise.ravel() for noise in noises]) - np.eye(3)).max() < 0.25
-    _, again = pose(same, NOISE)
-    assert all(np.array_equal(a, b) for a, b in zip(beside(given), beside(again), strict=True))
-    _, alone = pose(case(5), NOISE)
+    _, again = degraded_case(same, NOISE)
+    assert all(
+        np.array_equal(a, b)
+        for a, b in zip(neighbours_of(given), neighbours_of(again), strict=True)
+    )
+    _, alone = degraded_case(case(5), NOISE)
     assert np.array_equal(alone.pixels, given.pixels)
-    assert (alone.sigma, beside(alone)) == (given.sigma, ())
+    assert (alone.sigma, neighbours_of(alone)) == (given.sigma, ())
 
 
 def test_neighbours_are_cropped_and_shrunk_with_the_image() -> None:
     one = middle(18)
     smaller = cropped(one, 4)
-    assert [pixels.shape for pixels in beside(smaller)] == [(16, 16)] * 2
-    _, given = pose(one, Condition("c", "c", "enlarge", factor=4, told=True))
+    assert [pixels.shape for pixels in neighbours_of(smaller)] == [(16, 16)] * 2
+    _, given = degraded_case(one, Condition("c", "c", "enlarge", factor=4, told=True))
     first = np.ascontiguousarray(one.neighbours[0][:16, :16])
-    assert np.array_equal(beside(given)[0], degrade(first, "downsample", 4, seed=0))
+    assert np.array_equal(neighbours_of(given)[0], degrade(first, "downsample", 4, seed=0))
 
 
 def test_neighbours_of_ct_are_degraded_in_the_units_of_the_image() -> None:
@@ -204,9 +207,9 @@ def test_neighbours_of_ct_are_degraded_in_the_units_of_the_image() -> None:
     dose = Condition("d", "d", "denoise", "low_dose", 0.1, 0.1, told=True)
 
     def noise(image: MedicalImage | None) -> tuple[float, float]:
-        posed, given = pose(replace(one, image=image), dose)
+        posed, given = degraded_case(replace(one, image=image), dose)
         return float(np.std(given.pixels - posed.truth)), float(
-            np.std(beside(given)[1] - beside(posed)[1])
+            np.std(neighbours_of(given)[1] - neighbours_of(posed)[1])
         )
 
     for own, other in (noise(image), noise(None)):
@@ -218,15 +221,15 @@ def test_only_where_there_are_neighbours_they_count_in_the_digest(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     asked = protocol("denoise")
-    competitor = candidate("pinv")
+    competitor = method_under_test("pinv")
 
-    def digest(one: Case, given: Degraded) -> str:
-        plan = runs.Plan(asked, (one,), (competitor,))
+    def digest(one: TestImage, given: Degraded) -> str:
+        plan = runs.RunPlan(asked, (one,), (competitor,))
         return runs._digest(plan, runs._Job(NOISE, one, competitor, 0), one, given, ("psnr",))
 
-    one, given = pose(middle(), NOISE)
+    one, given = degraded_case(middle(), NOISE)
     assert isinstance(given, DegradedSlice)
-    alone = pose(case(5), NOISE)
+    alone = degraded_case(case(5), NOISE)
     none = digest(one, replace(given, neighbours=()))
     assert digest(*alone) == none
     assert digest(one, given) != none
@@ -238,7 +241,9 @@ def test_the_protocol_runs_on_phantoms(tmp_path: Path) -> None:
     asked = protocol("slices")
     assert asked.needs_neighbours
     cases = read_cases("phantoms", asked.groups, limit=1, side=64, needs_neighbours=True)
-    plan = runs.Plan(asked, tuple(cases), tuple(chosen(asked, ["null_space:one-call", "slices"])))
+    plan = runs.RunPlan(
+        asked, tuple(cases), tuple(chosen(asked, ["null_space:one-call", "slices"]))
+    )
     alone, three = runs.run(plan, tmp_path)
     assert not alone.error + three.error
     assert (alone.measured.calls, three.measured.calls) == (1, 3)
@@ -249,13 +254,13 @@ def denoised(given: Degraded, seed: int = 0) -> Pixels:
     steps = list(BASELINES["slices"].run(given, "denoise", seed=seed, device="cpu"))
     last = steps[-1].result
     assert last is not None
-    assert last.calls == len(steps) - 1 == 1 + len(beside(given)) * (given.sigma != 0)
+    assert last.calls == len(steps) - 1 == 1 + len(neighbours_of(given)) * (given.sigma != 0)
     return last.pixels
 
 
 def test_without_neighbours_it_is_one_call_of_ddnm() -> None:
-    _, given = pose(case(5, 32, 32), NOISE)
-    own = candidate("null_space:one-call").enhance(given, "denoise", seed=0, device="cpu")
+    _, given = degraded_case(case(5, 32, 32), NOISE)
+    own = method_under_test("null_space:one-call").enhance(given, "denoise", seed=0, device="cpu")
     assert np.abs(denoised(given) - own.pixels).max() < 1e-5
 
 
@@ -263,11 +268,11 @@ def test_neighbours_that_show_the_same_help_and_others_do_not_count() -> None:
     y, x = np.mgrid[:48, :48] / 48
     truth = (0.5 + 0.2 * np.sin(6 * x) * np.cos(5 * y)).astype(np.float32)
     one = Slice(**{**vars(case(5)), "truth": truth}, neighbours=(truth, truth))
-    posed, given = pose(one, NOISE)
+    posed, given = degraded_case(one, NOISE)
     assert isinstance(given, DegradedSlice)
     alone = denoised(replace(given, neighbours=()))
     assert _error(denoised(given), posed.truth) < 0.8 * _error(alone, posed.truth)
-    _, strange = pose(replace(one, neighbours=(1 - truth + 0.3, truth[::-1] / 4)), NOISE)
+    _, strange = degraded_case(replace(one, neighbours=(1 - truth + 0.3, truth[::-1] / 4)), NOISE)
     assert isinstance(strange, DegradedSlice)
     away = np.abs(truth - truth[::-1] / 4).min()
     assert away > 0.1
@@ -280,7 +285,7 @@ def _error(pixels: Pixels, truth: Pixels) -> float:
 
 
 def test_without_noise_neighbours_change_nothing() -> None:
-    _, given = pose(middle(), Condition("c", "c", "denoise", told=True))
+    _, given = degraded_case(middle(), Condition("c", "c", "denoise", told=True))
     assert given.sigma == 0
     assert isinstance(given, DegradedSlice)
     assert np.array_equal(denoised(given), denoised(replace(given, neighbours=())))

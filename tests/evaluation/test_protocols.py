@@ -8,10 +8,10 @@ import pytest
 from enhancers.degrade import KINDS, degrade
 from enhancers.errors import ParameterError, UnknownMethod
 from enhancers.evaluation.cases import MODALITIES, seed_of
-from enhancers.evaluation.conditions import pose
+from enhancers.evaluation.conditions import degraded_case
 from enhancers.evaluation.measures import MEASURES
-from enhancers.evaluation.methods_under_test import candidate, chosen, expand
-from enhancers.evaluation.problem import Case, Degraded
+from enhancers.evaluation.methods_under_test import chosen, expand, method_under_test
+from enhancers.evaluation.problem import Degraded, TestImage
 from enhancers.evaluation.protocols import PROTOCOLS, Condition, protocol
 from enhancers.evaluation.variants import SWEEPS, VARIANTS
 from enhancers.image import MedicalImage, Window
@@ -24,9 +24,11 @@ ISSUE = ("lowdose-ct", "ct-sr4", "ct-sr8", "mr-sr4", "mr-sr8", "us-speckle", "mr
 
 
 @pytest.fixture(scope="module")
-def case() -> Case:
+def case() -> TestImage:
     drawn = phantom("ct", size=66, seed=5)
-    return Case("ct-5", Modality.CT, drawn.pixels, seed=seed_of("ct-5"), group="ct", subject="a")
+    return TestImage(
+        "ct-5", Modality.CT, drawn.pixels, seed=seed_of("ct-5"), group="ct", subject="a"
+    )
 
 
 def test_every_protocol_that_is_promised_is_there() -> None:
@@ -34,7 +36,7 @@ def test_every_protocol_that_is_promised_is_there() -> None:
 
 
 @pytest.mark.parametrize("key", list(PROTOCOLS))
-def test_a_protocol_names_only_what_exists(key: str, case: Case) -> None:
+def test_a_protocol_names_only_what_exists(key: str, case: TestImage) -> None:
     asked = protocol(key)
     assert set(asked.measures) <= set(MEASURES)
     assert len({condition.key for condition in asked.conditions}) == len(asked.conditions)
@@ -45,69 +47,71 @@ def test_a_protocol_names_only_what_exists(key: str, case: Case) -> None:
     for condition in asked.conditions:
         assert condition.kind == "none" or condition.kind in KINDS
         assert set(condition.groups) <= set(MODALITIES)
-        _, degraded = pose(case, condition)
+        _, degraded = degraded_case(case, condition)
         able = [one for one in chosen(asked, ["all"]) if one.suits(condition.task)]
         assert len(able) > 2, condition.key
         for one in able:
             assert one.parameters(degraded, condition.task), one.key
 
 
-def test_a_pose_is_the_same_every_time_and_differs_between_cases(case: Case) -> None:
+def test_a_pose_is_the_same_every_time_and_differs_between_cases(case: TestImage) -> None:
     condition = Condition("c", "c", "despeckle", "speckle", 0.1, 0.3)
-    _, first = pose(case, condition)
-    _, again = pose(case, condition)
+    _, first = degraded_case(case, condition)
+    _, again = degraded_case(case, condition)
     assert np.array_equal(first.pixels, again.pixels)
     assert 0.1 <= first.level <= 0.3
     assert first.sigma is None
-    _, other = pose(Case("x", case.modality, case.truth, seed=seed_of("x")), condition)
+    _, other = degraded_case(
+        TestImage("x", case.modality, case.truth, seed=seed_of("x")), condition
+    )
     assert other.level != first.level
 
 
-def test_the_told_noise_is_the_noise(case: Case) -> None:
+def test_the_told_noise_is_the_noise(case: TestImage) -> None:
     gaussian = Condition("g", "g", "denoise", "gaussian", 0.1, 0.1, told=True)
-    assert pose(case, gaussian)[1].sigma == 0.1
+    assert degraded_case(case, gaussian)[1].sigma == 0.1
     dose = Condition("d", "d", "denoise", "low_dose", 0.1, 0.1, told=True)
-    cropped, degraded = pose(case, dose)
+    cropped, degraded = degraded_case(case, dose)
     inside = (degraded.pixels > 0) & (degraded.pixels < 1)
     error = (degraded.pixels - cropped.truth)[inside]
     assert degraded.sigma == pytest.approx(np.sqrt(np.mean(error**2)), abs=1e-4)
 
 
-def test_enlargement_is_posed_on_whole_blocks_of_the_degraded_image(case: Case) -> None:
+def test_enlargement_is_posed_on_whole_blocks_of_the_degraded_image(case: TestImage) -> None:
     noisy = Condition("n", "n", "enlarge", "low_dose", 0.1, 0.1, factor=4, told=True)
-    cropped, degraded = pose(case, noisy)
+    cropped, degraded = degraded_case(case, noisy)
     assert cropped.truth.shape == (64, 64)
     assert degraded.pixels.shape == (16, 16)
     assert degraded.sigma is not None
     assert 0 < degraded.sigma < 0.5
     clean = Condition("c", "c", "enlarge", factor=4, told=True)
-    _, small = pose(case, clean)
+    _, small = degraded_case(case, clean)
     assert small.sigma == 0.0
     assert np.array_equal(small.pixels, degrade(cropped.truth, "downsample", 4, seed=0))
 
 
-def test_ct_in_hounsfield_units_is_degraded_in_them(case: Case) -> None:
+def test_ct_in_hounsfield_units_is_degraded_in_them(case: TestImage) -> None:
     """A bone window shows less of the same noise than the soft-tissue one of a bare array."""
     window = Window(-450.0, 1050.0)
     image = MedicalImage(case.truth, window, window.to_source(case.truth).astype(np.float32),
                          "HU", Modality.CT, spacing=(1.0, 1.0))  # fmt: skip
-    known = Case("k", Modality.CT, case.truth, seed=3, image=image)
-    bare = Case("k", Modality.CT, case.truth, seed=3)
+    known = TestImage("k", Modality.CT, case.truth, seed=3, image=image)
+    bare = TestImage("k", Modality.CT, case.truth, seed=3)
     dose = Condition("d", "d", "denoise", "low_dose", 0.1, 0.1, told=True)
-    in_hu, guessed = pose(known, dose)[1].sigma, pose(bare, dose)[1].sigma
+    in_hu, guessed = degraded_case(known, dose)[1].sigma, degraded_case(bare, dose)[1].sigma
     assert in_hu is not None
     assert guessed is not None
     assert in_hu < guessed / 2
 
 
 def test_candidates_are_read_with_variant_and_parameters() -> None:
-    one = candidate("null_space:mean@samples=8@prior=adm256")
+    one = method_under_test("null_space:mean@samples=8@prior=adm256")
     assert one.method == "null_space"
     assert dict(one.given) == {"output": "mean of samples", "samples": "8", "prior": "adm256"}
     assert not one.sampled
-    assert candidate("null_space").sampled
-    assert candidate("dps@steps=20@prior=mine").sampled
-    assert not candidate("nlm").sampled
+    assert method_under_test("null_space").sampled
+    assert method_under_test("dps@steps=20@prior=mine").sampled
+    assert not method_under_test("nlm").sampled
     assert "samples 8" in one.label
 
 
@@ -128,7 +132,7 @@ def test_a_filter_is_tried_at_every_strength_unless_one_is_given() -> None:
 )  # fmt: skip
 def test_what_cannot_be_is_one_sentence(text: str, words: str) -> None:
     with pytest.raises((ParameterError, UnknownMethod), match=words) as caught:
-        candidate(text)
+        method_under_test(text)
     assert "\n" not in str(caught.value)
 
 
@@ -144,31 +148,31 @@ def test_a_candidate_that_can_do_nothing_here_is_refused() -> None:
 def test_the_noise_that_is_told_reaches_the_methods() -> None:
     pixels = np.zeros((8, 8), np.float32)
     told = Degraded(pixels, Modality.MR, sigma=0.07, kind="gaussian")
-    assert candidate("null_space").parameters(told, "denoise")["sigma"] == 0.07
-    assert candidate("dip").parameters(told, "denoise")["sigma"] == 0.07
-    nlm = candidate("nlm@beta=1").parameters(told, "denoise")
+    assert method_under_test("null_space").parameters(told, "denoise")["sigma"] == 0.07
+    assert method_under_test("dip").parameters(told, "denoise")["sigma"] == 0.07
+    nlm = method_under_test("nlm@beta=1").parameters(told, "denoise")
     assert (nlm["sigma"], nlm["noise"]) == (0.07, "gaussian")
     rician = Degraded(pixels, Modality.MR, kind="rician")
-    assert candidate("nlm:auto").parameters(rician, "despeckle")["noise"] == "rician"
+    assert method_under_test("nlm:auto").parameters(rician, "despeckle")["noise"] == "rician"
     small = Degraded(pixels, Modality.CT, sigma=0.0, factor=4)
-    assert candidate("null_space").parameters(small, "enlarge")["task"] == "sr4"
+    assert method_under_test("null_space").parameters(small, "enlarge")["task"] == "sr4"
 
 
 def test_a_contrast_step_is_known_as_one() -> None:
     given = Degraded(np.zeros((8, 8), np.float32), Modality.US)
-    assert candidate("classical").contrasted(given, "despeckle")
-    assert candidate("clahe").contrasted(given, "improve")
-    assert not candidate("classical:plain").contrasted(given, "despeckle")
-    assert not candidate("clahe").contrasted(given, "lighten")
+    assert method_under_test("classical").contrasted(given, "despeckle")
+    assert method_under_test("clahe").contrasted(given, "improve")
+    assert not method_under_test("classical:plain").contrasted(given, "despeckle")
+    assert not method_under_test("clahe").contrasted(given, "lighten")
 
 
-def test_classical_filters_enlarge_by_interpolation_after_filtering(case: Case) -> None:
+def test_classical_filters_enlarge_by_interpolation_after_filtering(case: TestImage) -> None:
     noisy = Condition("n", "n", "enlarge", "low_dose", 0.1, 0.1, factor=2, told=True)
-    cropped, degraded = pose(case, noisy)
-    filtered = candidate("nlm@beta=1").enhance(degraded, "enlarge", seed=0, device="cpu")
+    cropped, degraded = degraded_case(case, noisy)
+    filtered = method_under_test("nlm@beta=1").enhance(degraded, "enlarge", seed=0, device="cpu")
     assert filtered.pixels.shape == cropped.truth.shape
     assert filtered.pixels.dtype == np.float32
-    plain = candidate("input").enhance(degraded, "enlarge", seed=0, device="cpu")
+    plain = method_under_test("input").enhance(degraded, "enlarge", seed=0, device="cpu")
     blocks = degraded.pixels.repeat(2, 0).repeat(2, 1)
     assert np.array_equal(plain.pixels, blocks)
 

@@ -11,15 +11,15 @@ import pandas as pd
 import pytest
 
 from enhancers.__main__ import main
-from enhancers.errors import ParameterError, PriorMissing, ReadingRoomError
+from enhancers.errors import NetworkMissing, ParameterError, ReadingRoomError
 from enhancers.evaluation import runs
 from enhancers.evaluation.cases import read_cases
-from enhancers.evaluation.methods_under_test import Candidate, chosen
+from enhancers.evaluation.methods_under_test import MethodUnderTest, chosen
 from enhancers.evaluation.pictures import place
 from enhancers.evaluation.protocols import protocol
 from enhancers.evaluation.report import write
-from enhancers.evaluation.runs import Plan, count, run
-from enhancers.evaluation.store import ROWS, Measured, Row, RowStore
+from enhancers.evaluation.runs import RunPlan, count, run
+from enhancers.evaluation.store import ROWS, Measured, ResultRow, RowStore
 from enhancers.phantoms import phantom
 from enhancers.save import read_png16, save_png16
 
@@ -27,13 +27,13 @@ SIDE = 64
 TIMELESS = ("rows.csv", "rows.parquet", "summary.csv", "paired.csv", "summary.md", "about.json")
 
 
-def plan(key: str, *methods: str, limit: int = 2, seeds: int = 1) -> Plan:
+def plan(key: str, *methods: str, limit: int = 2, seeds: int = 1) -> RunPlan:
     asked = protocol(key)
     cases = read_cases("phantoms", asked.groups, limit=limit, side=SIDE)
-    return Plan(asked, tuple(cases), tuple(chosen(asked, methods)), seeds)
+    return RunPlan(asked, tuple(cases), tuple(chosen(asked, methods)), seeds)
 
 
-def finish(asked: Plan, folder: Path) -> list[Row]:
+def finish(asked: RunPlan, folder: Path) -> list[ResultRow]:
     rows = list(run(asked, folder))
     write(folder, asked, rows)
     return rows
@@ -48,7 +48,7 @@ def files(folder: Path) -> dict[str, bytes]:
 
 
 @pytest.fixture(scope="module")
-def whole(tmp_path_factory: pytest.TempPathFactory) -> tuple[Plan, Path, list[Row]]:
+def whole(tmp_path_factory: pytest.TempPathFactory) -> tuple[RunPlan, Path, list[ResultRow]]:
     """Classical filters and DDNM on two low-dose CT phantoms, two seeds of what samples."""
     asked = plan("lowdose-ct", "pinv", "nlm@beta=1", "tv@weight=0.02", "tv@weight=0.1",
                  "null_space", seeds=2)  # fmt: skip
@@ -56,7 +56,7 @@ def whole(tmp_path_factory: pytest.TempPathFactory) -> tuple[Plan, Path, list[Ro
     return asked, folder, finish(asked, folder)
 
 
-def test_a_protocol_runs_from_end_to_end(whole: tuple[Plan, Path, list[Row]]) -> None:
+def test_a_protocol_runs_from_end_to_end(whole: tuple[RunPlan, Path, list[ResultRow]]) -> None:
     asked, folder, rows = whole
     assert len(rows) == count(asked) == 2 * (4 + 2)
     assert all(row.fresh and not row.error for row in rows)
@@ -74,7 +74,7 @@ def test_a_protocol_runs_from_end_to_end(whole: tuple[Plan, Path, list[Row]]) ->
 
 
 def test_all_candidates_of_an_image_get_the_same_and_are_measured_as_elsewhere(
-    whole: tuple[Plan, Path, list[Row]],
+    whole: tuple[RunPlan, Path, list[ResultRow]],
 ) -> None:
     from enhancers.degrade import degrade
     from enhancers.metrics import score
@@ -88,18 +88,18 @@ def test_all_candidates_of_an_image_get_the_same_and_are_measured_as_elsewhere(
 
 
 def test_a_second_run_computes_nothing_and_gives_the_same_files(
-    whole: tuple[Plan, Path, list[Row]], monkeypatch: pytest.MonkeyPatch
+    whole: tuple[RunPlan, Path, list[ResultRow]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     asked, folder, _ = whole
     before = files(folder)
-    monkeypatch.setattr(Candidate, "enhance", _never)
+    monkeypatch.setattr(MethodUnderTest, "enhance", _never)
     rows = finish(asked, folder)
     assert not any(row.fresh or row.error for row in rows)
     assert files(folder) == before
 
 
 def test_a_run_in_another_folder_gives_the_same_tables(
-    whole: tuple[Plan, Path, list[Row]], tmp_path: Path
+    whole: tuple[RunPlan, Path, list[ResultRow]], tmp_path: Path
 ) -> None:
     asked, folder, _ = whole
     finish(asked, tmp_path)
@@ -108,7 +108,7 @@ def test_a_run_in_another_folder_gives_the_same_tables(
 
 
 def test_an_interrupted_run_goes_on_where_it_stopped(
-    whole: tuple[Plan, Path, list[Row]], tmp_path: Path
+    whole: tuple[RunPlan, Path, list[ResultRow]], tmp_path: Path
 ) -> None:
     asked, folder, rows = whole
     begun = run(asked, tmp_path)
@@ -127,7 +127,7 @@ def test_an_interrupted_run_goes_on_where_it_stopped(
 
 
 def test_what_changes_is_computed_again_and_nothing_else(
-    whole: tuple[Plan, Path, list[Row]], monkeypatch: pytest.MonkeyPatch
+    whole: tuple[RunPlan, Path, list[ResultRow]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     folder = whole[1]
     more = plan("lowdose-ct", "pinv", "nlm@beta=1.1", "null_space", limit=2, seeds=2)
@@ -144,15 +144,15 @@ def test_an_image_that_fails_is_told_and_tried_again(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     asked = plan("lowdose-ct", "pinv", "nlm@beta=1")
-    honest = Candidate.enhance
+    honest = MethodUnderTest.enhance
 
-    def enhance(self: Candidate, *args: object, **kwargs: object) -> object:
+    def enhance(self: MethodUnderTest, *args: object, **kwargs: object) -> object:
         if self.method == "nlm":
             raise ReadingRoomError("There is too little memory for this.")
         return honest(self, *args, **kwargs)  # type: ignore[arg-type]
 
     with monkeypatch.context() as broken:
-        broken.setattr(Candidate, "enhance", enhance)
+        broken.setattr(MethodUnderTest, "enhance", enhance)
         rows = finish(asked, tmp_path)
     assert [row.error for row in rows] == ["", "There is too little memory for this."] * 2
     assert "too little memory" in (tmp_path / "summary.md").read_text()
@@ -161,7 +161,7 @@ def test_an_image_that_fails_is_told_and_tried_again(
 
 def test_a_missing_network_stops_the_run_before_it_begins(tmp_path: Path) -> None:
     asked = plan("lowdose-ct", "null_space@prior=adm256", limit=1)
-    with pytest.raises(PriorMissing):
+    with pytest.raises(NetworkMissing):
         next(run(asked, tmp_path))
 
 
@@ -218,7 +218,7 @@ def test_a_picture_that_is_missing_is_made_and_the_row_stays(tmp_path: Path) -> 
 
 def test_names_that_no_path_can_hold_have_pictures_of_their_own(tmp_path: Path) -> None:
     def named(case: str) -> Path:
-        return place(tmp_path, Row("c", case, "ct", "s", 0.0, "nlm@beta=1", "nlm", "", 0))
+        return place(tmp_path, ResultRow("c", case, "ct", "s", 0.0, "nlm@beta=1", "nlm", "", 0))
 
     assert named("../../a").is_relative_to(tmp_path)
     assert ".." not in named("../../a").parts
@@ -227,7 +227,7 @@ def test_names_that_no_path_can_hold_have_pictures_of_their_own(tmp_path: Path) 
 
 
 def call(monkeypatch: pytest.MonkeyPatch, *arguments: object) -> int:
-    words = ["enhancers", "bench", "quality", *map(str, arguments)]
+    words = ["enhancers", "evaluate", *map(str, arguments)]
     monkeypatch.setattr(sys, "argv", words)
     return main()
 

@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from enhancers.evaluation.problem import Case
+from enhancers.evaluation.problem import TestImage
 from enhancers.evaluation.protocols import protocol
 from enhancers.evaluation.statistics import Pair, compare, holm, interval, signed_rank
-from enhancers.evaluation.store import Measured, Row
+from enhancers.evaluation.store import Measured, ResultRow
 from enhancers.evaluation.summary import ALL, summarise
 from enhancers.evaluation.tables import as_markdown, number, row_frame
 from enhancers.method import Modality
@@ -87,12 +87,12 @@ def test_what_cannot_be_had_is_none() -> None:
     assert signed_rank(np.array([1.0, 2.0, 3.0, 4.0, 5.0, 6.0])) == pytest.approx(2 / 64)
 
 
-def row(candidate: str, case: str, value: float, **more: object) -> Row:
+def row(candidate: str, case: str, value: float, **more: object) -> ResultRow:
     facts = {"condition": "quarter-dose", "group": "ct", "subject": case, "level": 0.25,
              "family": candidate.partition("@")[0], "label": candidate.upper(), "seed": 0,
              **more}  # fmt: skip
     measured = Measured({"psnr": value, "ssim": value / 40, "vif": None}, calls=3)
-    return Row(case=case, candidate=candidate, measured=measured, **facts)  # type: ignore[arg-type]
+    return ResultRow(case=case, candidate=candidate, measured=measured, **facts)  # type: ignore[arg-type]
 
 
 def test_means_spreads_and_seeds() -> None:
@@ -133,7 +133,7 @@ def test_lower_is_better_where_it_is() -> None:
     for case, ours, theirs in (("a", 100.0, 200.0), ("b", 90.0, 120.0)):
         for name, value in (("unimie", ours), ("clahe", theirs)):
             made = row(name, case, 0.0, condition="under-exposure")
-            rows.append(Row(**{**vars(made), "measured": Measured({"loe": value})}))
+            rows.append(ResultRow(**{**vars(made), "measured": Measured({"loe": value})}))
     [loe] = summarise(protocol("illumination"), rows).comparisons
     assert loe.paired.by_image.mean < 0
     assert (loe.wins, loe.losses) == (2, 0)
@@ -144,7 +144,7 @@ def test_the_page_says_what_the_rows_say() -> None:
     for index, case in enumerate("abcdef"):
         rows += [row("null_space", case, 31.0 + index), row("pinv", case, 30.0 + index / 2)]
     summary = summarise(protocol("lowdose-ct"), rows)
-    cases = [Case(case, Modality.CT, np.zeros((8, 8), np.float32), group="ct", subject=case)
+    cases = [TestImage(case, Modality.CT, np.zeros((8, 8), np.float32), group="ct", subject=case)
              for case in "abcdef"]  # fmt: skip
     page = as_markdown(summary, cases, rows)
     assert "6 ct of 6" in page

@@ -8,7 +8,7 @@ from scipy.ndimage import gaussian_filter
 
 from enhancers.errors import MetricUnavailable, ParameterError
 from enhancers.evaluation.measures import score
-from enhancers.evaluation.problem import Case
+from enhancers.evaluation.problem import TestImage
 from enhancers.evaluation.texture import (
     Cells,
     cells,
@@ -165,8 +165,8 @@ def test_the_measures_of_a_protocol_come_from_the_case_alone():
 
 def test_other_images_have_no_discs():
     one = CASES[0]
-    foreign = Case("ct-1", Modality.CT, one.truth, one.mask, group="ct")
-    for case in (foreign, Case("ct-2", Modality.CT, one.truth)):
+    foreign = TestImage("ct-1", Modality.CT, one.truth, one.mask, group="ct")
+    for case in (foreign, TestImage("ct-2", Modality.CT, one.truth)):
         [found] = score(one.truth, case, ["detectability"])
         assert found.value is None
         assert "needs" in found.reason

@@ -10,16 +10,16 @@ import pytest
 from enhancers.errors import ParameterError
 from enhancers.method import PRIOR_KEY
 from enhancers.networks import installed, user_networks
-from enhancers.networks.catalog import PRIORS
-from enhancers.networks.entry import Download, FromUser, Hub, Prior, bytes_text
-from enhancers.networks.identify import Addition
+from enhancers.networks.catalog import NETWORKS
+from enhancers.networks.entry import Download, FromUser, Hub, NetworkEntry, bytes_text
+from enhancers.networks.identify import NetworkImport
 from enhancers.networks.import_network import add
-from enhancers.networks.lookup import entries, missing, prior
+from enhancers.networks.lookup import entries, missing, network_entry
 from tests.support.network_files import guided_file
 
 
-@pytest.mark.parametrize("entry", PRIORS, ids=lambda entry: entry.key)
-def test_an_entry_says_what_a_user_must_know(entry: Prior) -> None:
+@pytest.mark.parametrize("entry", NETWORKS, ids=lambda entry: entry.key)
+def test_an_entry_says_what_a_user_must_know(entry: NetworkEntry) -> None:
     assert PRIOR_KEY.fullmatch(entry.key)
     assert entry.label
     assert entry.summary.endswith(".")
@@ -36,15 +36,17 @@ def test_an_entry_says_what_a_user_must_know(entry: Prior) -> None:
 
 
 def test_the_published_networks_have_their_published_sizes() -> None:
-    assert prior("adm256").cost == 2_211_383_297
-    assert prior("adm256").parameters == 552_814_086
-    assert prior("ct-abdomen").parameters == prior("mr-heart").parameters == 41_123_331
-    assert bytes_text(prior("sd15").cost) == "2.1 GB"
-    assert prior("sd15").schedule.start == 0.00085
+    assert network_entry("adm256").cost == 2_211_383_297
+    assert network_entry("adm256").parameters == 552_814_086
+    assert (
+        network_entry("ct-abdomen").parameters == network_entry("mr-heart").parameters == 41_123_331
+    )
+    assert bytes_text(network_entry("sd15").cost) == "2.1 GB"
+    assert network_entry("sd15").schedule.start == 0.00085
 
 
 def test_every_part_of_a_hub_entry_is_among_its_files() -> None:
-    for entry in PRIORS:
+    for entry in NETWORKS:
         if isinstance(entry.source, Hub):
             files = {file.path for file in entry.source.files}
             for path in entry.files:
@@ -55,28 +57,30 @@ def test_every_part_of_a_hub_entry_is_among_its_files() -> None:
 
 def test_an_unknown_key_is_told_with_the_nearest(shelf_folder: Path) -> None:
     with pytest.raises(ParameterError, match="did you mean adm256"):
-        prior("adm265")
+        network_entry("adm265")
     with pytest.raises(ParameterError, match="is a latent prior"):
-        prior("sd15", "pixel")
+        network_entry("sd15", "pixel")
 
 
 def test_a_missing_network_is_a_sentence_with_the_two_ways(shelf_folder: Path) -> None:
-    told = missing(prior("adm256"))
-    assert "priors fetch adm256" in told
-    assert "priors add FILE --like adm256" in told
+    told = missing(network_entry("adm256"))
+    assert "networks fetch adm256" in told
+    assert "networks add FILE --like adm256" in told
     assert "2.2 GB" in told
     assert "prior=pixel" in told
-    told = missing(prior("ct-abdomen"))
+    told = missing(network_entry("ct-abdomen"))
     assert "cannot be fetched" in told
-    assert "priors add CT.pt --like ct-abdomen" in told
+    assert "networks add CT.pt --like ct-abdomen" in told
     assert "fetch ct" not in told
 
 
 def test_an_added_network_is_in_the_catalogue(shelf_folder: Path, tmp_path: Path) -> None:
-    assert [entry.key for entry in entries()] == [entry.key for entry in PRIORS]
-    made = add(Addition(guided_file(tmp_path / "mine.pt"), head_channels=32, qkv_order="legacy"))
+    assert [entry.key for entry in entries()] == [entry.key for entry in NETWORKS]
+    made = add(
+        NetworkImport(guided_file(tmp_path / "mine.pt"), head_channels=32, qkv_order="legacy")
+    )
     assert [entry.key for entry in entries()][-1] == "mine"
-    assert prior("mine", "pixel") == made == entries()[-1]
+    assert network_entry("mine", "pixel") == made == entries()[-1]
     assert made.present
     assert made.folder == shelf_folder / "mine"
 
@@ -116,7 +120,7 @@ def test_a_damaged_prior_json_is_told_and_stops_nothing(
     folder = shelf_folder / "broken"
     folder.mkdir(parents=True)
     (folder / "prior.json").write_text(text, encoding="latin-1")
-    assert [entry.key for entry in entries()] == [entry.key for entry in PRIORS]
+    assert [entry.key for entry in entries()] == [entry.key for entry in NETWORKS]
     (damage,) = user_networks.read_all().damages
     assert says in damage.says
     (state,) = [each for each in installed.states() if each.status == "damaged"]
@@ -136,5 +140,5 @@ def test_a_whole_record_is_read(shelf_folder: Path) -> None:
 def test_an_embedded_network_cannot_be_replaced_from_the_shelf(shelf_folder: Path) -> None:
     (shelf_folder / "pixel").mkdir(parents=True)
     (shelf_folder / "pixel" / "prior.json").write_text(json.dumps(WHOLE | {"key": "pixel"}))
-    assert prior("pixel") == PRIORS[0]
+    assert network_entry("pixel") == NETWORKS[0]
     assert "comes before it" in user_networks.read_all().damages[0].says

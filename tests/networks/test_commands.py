@@ -10,10 +10,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from enhancers.networks import catalog, identify
-from enhancers.networks.catalog import PRIORS
+from enhancers.networks import catalog
+from enhancers.networks.catalog import NETWORKS
 from enhancers.networks.entry import Download
-from enhancers.networks.lookup import prior
+from enhancers.networks.lookup import network_entry
 from enhancers.phantoms import phantom
 from enhancers.save import read_png16, save_png16
 from tests.support.file_server import Shop, serving
@@ -26,9 +26,9 @@ pytestmark = pytest.mark.usefixtures("shelf_folder")
 def test_the_networks_are_listed_with_what_is_known(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert call(monkeypatch, "priors", "list", "--json") == 0
+    assert call(monkeypatch, "networks", "list", "--json") == 0
     found = {each["key"]: each for each in json.loads(capsys.readouterr().out)["priors"]}
-    assert list(found) == [entry.key for entry in PRIORS]
+    assert list(found) == [entry.key for entry in NETWORKS]
     assert found["pixel"]["present"]
     adm = found["adm256"]
     assert adm["status"] == "not here"
@@ -38,9 +38,9 @@ def test_the_networks_are_listed_with_what_is_known(
     assert adm["values"] == [-1.0, 1.0]
     assert adm["schedule"]["name"] == "linear"
     assert "without a licence" in found["mr-heart"]["source"]
-    assert call(monkeypatch, "priors", "list") == 0
+    assert call(monkeypatch, "networks", "list") == 0
     lines = capsys.readouterr().out.splitlines()
-    assert len(lines) == len(PRIORS)
+    assert len(lines) == len(NETWORKS)
     assert any("fetch 2.1 GB" in line for line in lines)
 
 
@@ -48,22 +48,35 @@ def test_a_checkpoint_is_added_used_verified_and_removed(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
     file = guided_file(tmp_path / "mine.pt")
-    assert call(monkeypatch, "priors", "add", file, "--head-channels", 32, "--qkv-order", "legacy",
-                "--label", "My network") == 0  # fmt: skip
+    assert (
+        call(
+            monkeypatch,
+            "networks",
+            "add",
+            file,
+            "--head-channels",
+            32,
+            "--qkv-order",
+            "legacy",
+            "--label",
+            "My network",
+        )
+        == 0
+    )
     assert "--set prior=mine" in capsys.readouterr().out
-    assert call(monkeypatch, "priors", "verify") == 0
+    assert call(monkeypatch, "networks", "verify") == 0
     out = capsys.readouterr().out
     assert "WRONG" not in out
     assert "mine" in out
-    weights = prior("mine").weights("unet")
+    weights = network_entry("mine").weights("unet")
     weights.write_bytes(weights.read_bytes()[:-1])
-    assert call(monkeypatch, "priors", "verify", "mine") == 1
+    assert call(monkeypatch, "networks", "verify", "mine") == 1
     out = capsys.readouterr().out
     assert "WRONG" in out
     assert "To mend it: remove it (python -m enhancers networks remove mine)" in out
-    assert call(monkeypatch, "priors", "list") == 0
+    assert call(monkeypatch, "networks", "list") == 0
     assert "damaged" in capsys.readouterr().out
-    assert call(monkeypatch, "priors", "remove", "mine", "--yes") == 0
+    assert call(monkeypatch, "networks", "remove", "mine", "--yes") == 0
     assert "are free" in capsys.readouterr().out
 
 
@@ -71,7 +84,7 @@ def test_an_added_network_is_sampled_from(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     pixel_pipeline(tmp_path / "tiny")
-    assert call(monkeypatch, "priors", "add", tmp_path / "tiny") == 0
+    assert call(monkeypatch, "networks", "add", tmp_path / "tiny") == 0
     save_png16(tmp_path / "in.png", phantom("ct", size=64, seed=1).pixels)
     out, record = tmp_path / "out.png", tmp_path / "out.json"
     arguments = ["--set", "prior=tiny", "--set", "sigma=0.05", "--out", out, "--json", record]
@@ -88,25 +101,24 @@ def test_a_fetch_says_the_size_and_wants_a_yes(
     with serving(shop) as base:
         digest = hashlib.sha256(content).hexdigest()
         entry = replace(
-            prior("adm256"),
+            network_entry("adm256"),
             source=Download(f"{base}/net.pt", len(content), digest),
             parameters=sum(tensor.numel() for tensor in guided_tensors().values()),
         )
-        for module in (catalog, identify):
-            monkeypatch.setattr(module, "PRIORS", (entry,))
-        assert "--yes" in fails(monkeypatch, capsys, "priors", "fetch", "adm256")
+        monkeypatch.setattr(catalog, "NETWORKS", (entry,))
+        assert "--yes" in fails(monkeypatch, capsys, "networks", "fetch", "adm256")
         monkeypatch.setattr("sys.stdin.isatty", lambda: True, raising=False)
         monkeypatch.setattr("typer.confirm", lambda _: False)
-        assert call(monkeypatch, "priors", "fetch", "adm256") == 0
+        assert call(monkeypatch, "networks", "fetch", "adm256") == 0
         out = capsys.readouterr().out
         assert f"{len(content) / 1e6:.1f} MB" in out
         assert "Licence: MIT" in out
         assert "Nothing was downloaded" in out
         assert shop.asked == []
-        assert call(monkeypatch, "priors", "fetch", "adm256", "--yes") == 0
-        assert prior("adm256").present
+        assert call(monkeypatch, "networks", "fetch", "adm256", "--yes") == 0
+        assert network_entry("adm256").present
         asked = len(shop.asked)
-        assert call(monkeypatch, "priors", "fetch", "adm256") == 0
+        assert call(monkeypatch, "networks", "fetch", "adm256") == 0
         assert "is here already" in capsys.readouterr().out
         assert len(shop.asked) == asked
 
@@ -117,7 +129,7 @@ def test_a_fetch_says_the_size_and_wants_a_yes(
         (("fetch", "nothing"), "No network nothing"),
         (("fetch", "ct-abdomen"), "add CT.pt --like ct-abdomen"),
         (("fetch", "adm256"), "Nobody is here to ask"),
-        (("verify", "sd15"), "priors fetch sd15"),
+        (("verify", "sd15"), "networks fetch sd15"),
         (("verify", "nothing"), "No network nothing"),
         (("add", "{tmp}/none.pt"), "no file"),
         (("add", "{tmp}"), "holds no network"),
@@ -139,7 +151,7 @@ def test_every_error_is_one_line(
     (tmp_path / "text.pt").write_text("not a network")
     filled = [argument.format(tmp=tmp_path) for argument in arguments]
     monkeypatch.setattr("sys.stdin.isatty", lambda: False, raising=False)
-    assert says in fails(monkeypatch, capsys, "priors", *filled)
+    assert says in fails(monkeypatch, capsys, "networks", *filled)
 
 
 def test_a_method_with_a_missing_network_says_the_two_ways(
@@ -148,5 +160,5 @@ def test_a_method_with_a_missing_network_says_the_two_ways(
     save_png16(tmp_path / "in.png", phantom("ct", size=64, seed=1).pixels)
     told = fails(monkeypatch, capsys, "run", tmp_path / "in.png", "--method", "null_space",
                  "--set", "prior=adm256", "--out", tmp_path / "out.png")  # fmt: skip
-    assert "priors fetch adm256" in told
-    assert "priors add FILE --like adm256" in told
+    assert "networks fetch adm256" in told
+    assert "networks add FILE --like adm256" in told

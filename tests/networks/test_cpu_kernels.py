@@ -12,10 +12,10 @@ import pytest
 import torch
 
 from enhancers.networks import runtime
-from enhancers.networks.cpu_kernels.jit import machine
-from enhancers.networks.cpu_kernels.network import FastUNet
+from enhancers.networks.cpu_kernels.jit import jit_kernels
+from enhancers.networks.cpu_kernels.network import KernelUNet
 from enhancers.networks.load import pixel_prior
-from enhancers.networks.lookup import prior
+from enhancers.networks.lookup import network_entry
 
 AGREEMENT = 1e-4
 
@@ -24,7 +24,7 @@ AGREEMENT = 1e-4
 def network(key: str) -> Any:
     from diffusers import UNet2DModel
 
-    folder = prior(key).folder / "unet"
+    folder = network_entry(key).folder / "unet"
     return UNet2DModel.from_pretrained(folder, local_files_only=True, low_cpu_mem_usage=False)
 
 
@@ -68,7 +68,7 @@ def test_the_embedded_networks_are_those_of_torch(
     key: str, batch: int, height: int, width: int
 ) -> None:
     unet = network(key)
-    quick = FastUNet(unet)
+    quick = KernelUNet(unet)
     x = noise(batch, unet.config.in_channels, height, width)
     for t in (0, 500, 999):
         assert (quick.predict(x, t) - by_torch(unet, x, t)).abs().max() < AGREEMENT
@@ -76,7 +76,7 @@ def test_the_embedded_networks_are_those_of_torch(
 
 def test_zeros_and_large_values_are_those_of_torch() -> None:
     unet = network("pixel")
-    quick = FastUNet(unet)
+    quick = KernelUNet(unet)
     for x in (torch.zeros(1, 1, 32, 32), torch.full((1, 1, 32, 32), 0.9), 30 * noise(1, 1, 32, 32)):
         expected = by_torch(unet, x, 10)
         allowed = AGREEMENT * max(1.0, float(expected.abs().max()))
@@ -86,7 +86,7 @@ def test_zeros_and_large_values_are_those_of_torch() -> None:
 @pytest.mark.parametrize("wide", [False, True])
 @pytest.mark.parametrize("changes", [{}, {"block_out_channels": (32, 80, 16)}])
 def test_other_networks_of_the_kind_and_narrow_vectors(wide: bool, changes: dict[str, Any]) -> None:
-    if wide and machine().lanes < 16:
+    if wide and jit_kernels().lanes < 16:
         pytest.skip("this processor has no vectors of 16 floats")
     if changes:
         kinds = {"down_block_types": ("DownBlock2D",) * 3, "up_block_types": ("UpBlock2D",) * 3}
@@ -94,13 +94,13 @@ def test_other_networks_of_the_kind_and_narrow_vectors(wide: bool, changes: dict
     unet = made_up(**changes)
     assert runtime.fits(unet)
     x = noise(2, 2, 20, 36)
-    told = FastUNet(unet, machine(wide)).predict(x, 77)
+    told = KernelUNet(unet, jit_kernels(wide)).predict(x, 77)
     expected = by_torch(unet, x, 77)
     assert (told - expected).abs().max() < AGREEMENT * float(expected.abs().max())
 
 
 def test_threads_and_repeats_change_no_bit(threads: None) -> None:
-    quick, x = FastUNet(network("pixel")), noise(1, 1, 104, 72)
+    quick, x = KernelUNet(network("pixel")), noise(1, 1, 104, 72)
     torch.set_num_threads(1)
     alone = quick.predict(x, 300)
     for count in (1, 2, 3, 7):
@@ -109,7 +109,7 @@ def test_threads_and_repeats_change_no_bit(threads: None) -> None:
 
 
 def test_several_users_at_once_do_not_share_memory() -> None:
-    quick = FastUNet(network("pixel"))
+    quick = KernelUNet(network("pixel"))
     images = [noise(1, 1, 64, 64) * scale for scale in (0.2, 0.5, 1.0, 2.0)]
     alone = [quick.predict(x, 400) for x in images]
     with ThreadPoolExecutor(4) as pool:
@@ -120,7 +120,7 @@ def test_several_users_at_once_do_not_share_memory() -> None:
 
 
 def test_memory_between_runs_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
-    quick = FastUNet(network("pixel"))
+    quick = KernelUNet(network("pixel"))
     for side in (64, 72, 80, 88):
         quick.predict(noise(1, 1, side, side), 1)
     kept = [plan.bytes for plan, _, _ in quick.idle.values()]
@@ -133,12 +133,12 @@ def test_memory_between_runs_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None
 @pytest.mark.parametrize("shape", [(1, 1, 30, 32), (1, 3, 32, 32)])
 def test_images_it_does_not_take_are_refused(shape: tuple[int, ...]) -> None:
     with pytest.raises(ValueError, match="does not take"):
-        FastUNet(network("pixel")).predict(noise(*shape), 1)
+        KernelUNet(network("pixel")).predict(noise(*shape), 1)
 
 
 def test_the_prior_runs_on_the_kernels() -> None:
     run = pixel_prior("cpu").run
-    assert isinstance(getattr(run, "__self__", None), FastUNet)
+    assert isinstance(getattr(run, "__self__", None), KernelUNet)
 
 
 @pytest.mark.parametrize(
@@ -181,6 +181,6 @@ def test_without_llvmlite_torch_runs_it(
 def test_kernels_that_disagree_are_not_used(
     wrong: float, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr(FastUNet, "predict", lambda self, x, t: torch.full_like(x, wrong))
+    monkeypatch.setattr(KernelUNet, "predict", lambda self, x, t: torch.full_like(x, wrong))
     assert runtime.on_cpu(made_up(in_channels=3), "cpu") is None
     assert "differ" in caplog.text

@@ -12,10 +12,10 @@ from pathlib import Path
 import httpx
 import pytest
 
-from enhancers.errors import FetchFailed, PriorMissing, ReadingRoomError
-from enhancers.networks import catalog, download, identify, installed
-from enhancers.networks.entry import Checkpoint, Download, Hub, KnownFile, Prior
-from enhancers.networks.lookup import prior
+from enhancers.errors import FetchFailed, NetworkMissing, ReadingRoomError
+from enhancers.networks import catalog, download, installed
+from enhancers.networks.entry import Checkpoint, Download, Hub, KnownFile, NetworkEntry
+from enhancers.networks.lookup import network_entry
 from tests.support.file_server import Shop, hub_of, serving
 from tests.support.network_files import guided_file, guided_tensors, latent_pipeline
 
@@ -171,63 +171,62 @@ def test_nobody_listening_is_said(tmp_path: Path) -> None:
 @pytest.fixture
 def published(
     shelf_folder: Path, shop: Shop, address: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> Prior:
+) -> NetworkEntry:
     """A small network at a local address in the place of ADM-256."""
     content = guided_file(tmp_path / "net.pt").read_bytes()
     shop.files["/net.pt"] = content
     entry = replace(
-        prior("adm256"),
+        network_entry("adm256"),
         source=Download(address, len(content), hashlib.sha256(content).hexdigest()),
         parameters=sum(tensor.numel() for tensor in guided_tensors().values()),
         checkpoint=Checkpoint(head_channels=32),
     )
-    for module in (catalog, identify):
-        monkeypatch.setattr(module, "PRIORS", (entry,))
+    monkeypatch.setattr(catalog, "NETWORKS", (entry,))
     return entry
 
 
-def test_a_fetched_checkpoint_is_converted(published: Prior, shelf_folder: Path) -> None:
-    before = installed.state(prior("adm256"))
+def test_a_fetched_checkpoint_is_converted(published: NetworkEntry, shelf_folder: Path) -> None:
+    before = installed.state(network_entry("adm256"))
     assert (before.status, before.cost) == ("not here", published.cost)
     notes = {step.note for step in installed.fetch("adm256")}
     assert {"Downloading net.pt", "Checking the download", "Converting net.pt"} <= notes
-    assert installed.state(prior("adm256")).status == "present"
+    assert installed.state(network_entry("adm256")).status == "present"
     assert all(finding.good for finding in installed.verify("adm256"))
     assert not any((shelf_folder / installed.PARTIAL).iterdir())
     assert list(installed.fetch("adm256")) == []
 
 
-def test_half_a_fetch_is_shown_and_goes_on(published: Prior, shop: Shop) -> None:
+def test_half_a_fetch_is_shown_and_goes_on(published: NetworkEntry, shop: Shop) -> None:
     steps = installed.fetch("adm256")
     next(steps)
     steps.close()
-    half = installed.state(prior("adm256"))
+    half = installed.state(network_entry("adm256"))
     assert half.status == "incomplete"
     assert 0 < half.cost < published.cost
     list(installed.fetch("adm256"))
-    assert prior("adm256").present
+    assert network_entry("adm256").present
     assert "bytes=" in shop.asked[-1]
 
 
-def test_half_a_fetch_can_be_thrown_away(published: Prior) -> None:
+def test_half_a_fetch_can_be_thrown_away(published: NetworkEntry) -> None:
     steps = installed.fetch("adm256")
     next(steps)
     steps.close()
     assert installed.remove("adm256") > 0
-    assert installed.state(prior("adm256")).status == "not here"
+    assert installed.state(network_entry("adm256")).status == "not here"
 
 
 def test_nothing_is_fetched_offline(
-    published: Prior, shop: Shop, monkeypatch: pytest.MonkeyPatch
+    published: NetworkEntry, shop: Shop, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
-    with pytest.raises(PriorMissing, match=r"HF_HUB_OFFLINE.*--like adm256"):
+    with pytest.raises(NetworkMissing, match=r"HF_HUB_OFFLINE.*--like adm256"):
         next(installed.fetch("adm256"))
     assert shop.asked == []
 
 
 def test_no_room_is_said_before_the_download(
-    published: Prior, shop: Shop, monkeypatch: pytest.MonkeyPatch
+    published: NetworkEntry, shop: Shop, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(download, "SPARE", 10**18)
     with pytest.raises(ReadingRoomError, match="make room"):
@@ -238,7 +237,7 @@ def test_no_room_is_said_before_the_download(
 @pytest.fixture
 def hub(
     shelf_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> Iterator[tuple[Shop, Prior]]:
+) -> Iterator[tuple[Shop, NetworkEntry]]:
     """A small pipeline on a hub of our own in the place of Stable Diffusion."""
     folder = latent_pipeline(tmp_path / "tiny")
     files = {
@@ -251,20 +250,22 @@ def hub(
     )  # fmt: skip
     shop = hub_of("someone/tiny", REVISION, {**files, "unet/huge.bin": b"not wanted"})
     entry = replace(
-        prior("sd15"), source=Hub("someone/tiny", REVISION, "fp16", known), parameters=1
+        network_entry("sd15"), source=Hub("someone/tiny", REVISION, "fp16", known), parameters=1
     )
-    monkeypatch.setattr(catalog, "PRIORS", (entry,))
+    monkeypatch.setattr(catalog, "NETWORKS", (entry,))
     with serving(shop) as base:
         monkeypatch.setattr(download, "snapshot", partial(download.snapshot, endpoint=base))
         yield shop, entry
 
 
-def test_the_hubs_files_come_into_its_own_cache(hub: tuple[Shop, Prior], tmp_path: Path) -> None:
+def test_the_hubs_files_come_into_its_own_cache(
+    hub: tuple[Shop, NetworkEntry], tmp_path: Path
+) -> None:
     shop, _ = hub
-    assert installed.state(prior("sd15")).status == "not here"
+    assert installed.state(network_entry("sd15")).status == "not here"
     list(installed.fetch("sd15"))
-    assert prior("sd15").present
-    assert prior("sd15").folder.is_relative_to(tmp_path / "hub")
+    assert network_entry("sd15").present
+    assert network_entry("sd15").folder.is_relative_to(tmp_path / "hub")
     assert not any("huge.bin" in asked for asked in shop.asked)
     assert all(finding.good for finding in installed.verify("sd15"))
     asked = len(shop.asked)
@@ -272,28 +273,28 @@ def test_the_hubs_files_come_into_its_own_cache(hub: tuple[Shop, Prior], tmp_pat
     assert len(shop.asked) == asked
 
 
-def test_a_part_of_the_hubs_files_is_incomplete(hub: tuple[Shop, Prior]) -> None:
+def test_a_part_of_the_hubs_files_is_incomplete(hub: tuple[Shop, NetworkEntry]) -> None:
     _, entry = hub
     list(installed.fetch("sd15"))
     assert isinstance(entry.source, Hub)
     (entry.folder / "tokenizer" / "vocab.json").unlink()
-    state = installed.state(prior("sd15"))
+    state = installed.state(network_entry("sd15"))
     assert state.status == "incomplete"
     assert state.cost == len('{"a": 0}')
     list(installed.fetch("sd15"))
-    assert installed.state(prior("sd15")).status == "present"
+    assert installed.state(network_entry("sd15")).status == "present"
 
 
-def test_another_file_than_expected_from_the_hub_is_refused(hub: tuple[Shop, Prior]) -> None:
+def test_another_file_than_expected_from_the_hub_is_refused(hub: tuple[Shop, NetworkEntry]) -> None:
     shop, _ = hub
     at = f"/someone/tiny/resolve/{REVISION}/unet/diffusion_pytorch_model.safetensors"
     shop.files[at] = shop.files[at][:-1] + b"\x7f"
     with pytest.raises(FetchFailed, match="another or a damaged file"):
         list(installed.fetch("sd15"))
-    assert installed.state(prior("sd15")).status == "incomplete"
+    assert installed.state(network_entry("sd15")).status == "incomplete"
 
 
-def test_a_hub_that_does_not_know_the_repository_is_said(hub: tuple[Shop, Prior]) -> None:
+def test_a_hub_that_does_not_know_the_repository_is_said(hub: tuple[Shop, NetworkEntry]) -> None:
     shop, _ = hub
     shop.files.clear()
     with pytest.raises(FetchFailed, match="could not be fetched from the hub"):

@@ -13,13 +13,13 @@ import torch
 from diffusers import UNet2DModel
 from safetensors.torch import load_file, save_file
 
-from enhancers.errors import CheckpointError, ParameterError, PriorMissing, ReadingRoomError
-from enhancers.networks import catalog, identify, import_network, installed, staging
-from enhancers.networks.catalog import PRIORS
-from enhancers.networks.entry import Download, FromUser, Prior
-from enhancers.networks.identify import Addition
+from enhancers.errors import CheckpointError, NetworkMissing, ParameterError, ReadingRoomError
+from enhancers.networks import catalog, import_network, installed, staging
+from enhancers.networks.catalog import NETWORKS
+from enhancers.networks.entry import Download, FromUser, NetworkEntry
+from enhancers.networks.identify import NetworkImport
 from enhancers.networks.import_network import add
-from enhancers.networks.lookup import prior
+from enhancers.networks.lookup import network_entry
 from tests.support.network_files import (
     guided_file,
     guided_tensors,
@@ -32,8 +32,8 @@ OPTIONS = {"head_channels": 32, "qkv_order": "legacy"}
 PARAMETERS = sum(tensor.numel() for tensor in guided_tensors().values())
 
 
-def mine(path: Path, **facts: object) -> Prior:
-    return add(Addition(path, **{**OPTIONS, **facts}))  # type: ignore[arg-type]
+def mine(path: Path, **facts: object) -> NetworkEntry:
+    return add(NetworkImport(path, **{**OPTIONS, **facts}))  # type: ignore[arg-type]
 
 
 def left_over(folder: Path) -> list[str]:
@@ -45,13 +45,13 @@ def left_over(folder: Path) -> list[str]:
 
 
 @pytest.fixture
-def small_catalogue(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> tuple[Prior, ...]:
+def small_catalogue(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> tuple[NetworkEntry, ...]:
     """The catalogue with the published networks shrunk to the size of the tests' own."""
     from dataclasses import replace
 
     published = guided_file(tmp_path / "published" / "adm.pt").read_bytes()
     small = []
-    for entry in PRIORS:
+    for entry in NETWORKS:
         if entry.checkpoint:
             entry = replace(entry, parameters=PARAMETERS)  # noqa: PLW2901
         if isinstance(entry.source, Download):
@@ -59,8 +59,7 @@ def small_catalogue(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> tuple[Pr
             source = replace(entry.source, size=len(published), sha256=digest)
             entry = replace(entry, source=source)  # noqa: PLW2901
         small.append(entry)
-    for module in (catalog, identify):
-        monkeypatch.setattr(module, "PRIORS", tuple(small))
+    monkeypatch.setattr(catalog, "NETWORKS", tuple(small))
     return tuple(small)
 
 
@@ -86,10 +85,10 @@ def test_a_checkpoint_becomes_a_diffusers_folder(
 def test_what_the_tensors_do_not_tell_is_asked_for(shelf_folder: Path, tmp_path: Path) -> None:
     file = guided_file(tmp_path / "a.pt")
     with pytest.raises(ParameterError, match="--head-channels"):
-        add(Addition(file))
+        add(NetworkImport(file))
     with pytest.raises(ParameterError, match="--qkv-order"):
-        add(Addition(file, head_channels=32))
-    one_head = add(Addition(file, head_channels=0))
+        add(NetworkImport(file, head_channels=32))
+    one_head = add(NetworkImport(file, head_channels=0))
     assert one_head.checkpoint
     assert one_head.checkpoint.head_channels is None
 
@@ -106,14 +105,14 @@ def test_the_order_of_the_rows_changes_the_network(shelf_folder: Path, tmp_path:
 @pytest.mark.usefixtures("small_catalogue")
 def test_the_catalogues_facts_hold_with_like(shelf_folder: Path, tmp_path: Path) -> None:
     file = guided_file(tmp_path / "CT.pt", seed=1)
-    made = add(Addition(file, like="ct-abdomen"))
+    made = add(NetworkImport(file, like="ct-abdomen"))
     assert made.key == "ct-abdomen"
     assert made.label == "Abdomen CT DDPM"
-    assert prior("ct-abdomen", "pixel").present
+    assert network_entry("ct-abdomen", "pixel").present
     assert installed.state(made).status == "present"
     with pytest.raises(ParameterError, match="remove it first"):
-        add(Addition(file, like="ct-abdomen"))
-    own = add(Addition(file, like="ct-abdomen", key="ct-mine", tiles=True))
+        add(NetworkImport(file, like="ct-abdomen"))
+    own = add(NetworkImport(file, like="ct-abdomen", key="ct-mine", tiles=True))
     assert own.key == "ct-mine"
     assert own.checkpoint == made.checkpoint
     assert own.tiles
@@ -125,15 +124,15 @@ def test_a_network_is_recognised_by_digest_and_by_name_and_size(
     shelf_folder: Path, tmp_path: Path
 ) -> None:
     file = (tmp_path / "published" / "adm.pt").rename(tmp_path / "whatever.pt")
-    assert add(Addition(file)).key == "adm256"
+    assert add(NetworkImport(file)).key == "adm256"
     finding = installed.verify("adm256")[-1]
     assert "is the published file" in finding.says
-    assert add(Addition(guided_file(tmp_path / "MR.pt", seed=1))).key == "mr-heart"
+    assert add(NetworkImport(guided_file(tmp_path / "MR.pt", seed=1))).key == "mr-heart"
 
 
 @pytest.mark.usefixtures("small_catalogue")
 def test_another_file_than_the_published_is_said(shelf_folder: Path, tmp_path: Path) -> None:
-    add(Addition(guided_file(tmp_path / "x.pt", seed=1), like="adm256"))
+    add(NetworkImport(guided_file(tmp_path / "x.pt", seed=1), like="adm256"))
     assert "not the published file" in installed.verify("adm256")[-1].says
 
 
@@ -141,7 +140,7 @@ def test_a_network_of_another_size_does_not_become_the_catalogues(
     shelf_folder: Path, tmp_path: Path
 ) -> None:
     with pytest.raises(CheckpointError, match="552,814,086"):
-        add(Addition(guided_file(tmp_path / "x.pt"), like="adm256", head_channels=32))
+        add(NetworkImport(guided_file(tmp_path / "x.pt"), like="adm256", head_channels=32))
     assert left_over(shelf_folder) == []
 
 
@@ -184,14 +183,14 @@ def test_a_file_that_is_no_network_is_told_and_leaves_nothing(
     path = tmp_path / "bad.pt"
     make(path)  # type: ignore[operator]
     with pytest.raises(CheckpointError, match=says) as error:
-        add(Addition(path, head_channels=0))
+        add(NetworkImport(path, head_channels=0))
     assert "\n" not in str(error.value)
     assert left_over(shelf_folder) == []
 
 
 def test_an_absent_file_is_told(shelf_folder: Path, tmp_path: Path) -> None:
     with pytest.raises(CheckpointError, match="no file"):
-        add(Addition(tmp_path / "none.pt"))
+        add(NetworkImport(tmp_path / "none.pt"))
 
 
 @pytest.mark.parametrize(
@@ -217,7 +216,7 @@ def test_an_impossible_wish_is_told(
 
 
 def test_an_interrupted_addition_leaves_nothing(shelf_folder: Path, tmp_path: Path) -> None:
-    steps = import_network.adding(Addition(guided_file(tmp_path / "x.pt"), **OPTIONS))  # type: ignore[arg-type]
+    steps = import_network.adding(NetworkImport(guided_file(tmp_path / "x.pt"), **OPTIONS))  # type: ignore[arg-type]
     for step in steps:
         if step.note.startswith("Checking config"):
             break
@@ -257,12 +256,12 @@ def test_no_room_on_the_disk_is_said_beforehand(
 
 def test_a_folder_of_a_network_is_copied(shelf_folder: Path, tmp_path: Path) -> None:
     source = pixel_pipeline(tmp_path / "p") / "unet"
-    made = add(Addition(source, key="copied"))
+    made = add(NetworkImport(source, key="copied"))
     assert made.folder == shelf_folder / "copied"
     assert (made.channels, made.native, made.kind) == (1, 32, "pixel")
     scheduler = json.loads((made.folder / "scheduler" / "scheduler_config.json").read_text())
     assert scheduler["beta_schedule"] == "squaredcos_cap_v2"
-    other = add(Addition(source, key="other", schedule="linear", tiles=True))
+    other = add(NetworkImport(source, key="other", schedule="linear", tiles=True))
     scheduler = json.loads((other.folder / "scheduler" / "scheduler_config.json").read_text())
     assert scheduler["beta_schedule"] == "linear"
     assert all(finding.good for finding in installed.verify("copied"))
@@ -270,7 +269,7 @@ def test_a_folder_of_a_network_is_copied(shelf_folder: Path, tmp_path: Path) -> 
 
 def test_a_pipeline_stays_in_its_place(shelf_folder: Path, tmp_path: Path) -> None:
     folder = latent_pipeline(tmp_path / "tiny-sd")
-    made = add(Addition(folder))
+    made = add(NetworkImport(folder))
     assert (made.key, made.kind, made.channels, made.native) == ("tiny-sd", "latent", 3, 32)
     assert made.parts == ("vae", "unet", "text_encoder")
     assert made.folder == folder
@@ -279,7 +278,7 @@ def test_a_pipeline_stays_in_its_place(shelf_folder: Path, tmp_path: Path) -> No
     installed.remove("tiny-sd")
     assert (folder / "unet" / "config.json").is_file()
     with pytest.raises(ParameterError, match="No network tiny-sd"):
-        prior("tiny-sd")
+        network_entry("tiny-sd")
 
 
 def test_half_precision_and_early_names_are_read(shelf_folder: Path, tmp_path: Path) -> None:
@@ -295,7 +294,9 @@ def test_half_precision_and_early_names_are_read(shelf_folder: Path, tmp_path: P
         }  # fmt: skip
         assert part == "text_encoder" or early.keys() != tensors.keys()
         save_file(early, folder / part / f"{stem}.fp16.safetensors")
-    assert add(Addition(folder)).weights("vae").name == "diffusion_pytorch_model.fp16.safetensors"
+    assert (
+        add(NetworkImport(folder)).weights("vae").name == "diffusion_pytorch_model.fp16.safetensors"
+    )
 
 
 def _config(path: Path, **changes: object) -> None:
@@ -342,7 +343,7 @@ def test_a_pipeline_that_cannot_be_used_is_told(
     folder = latent_pipeline(tmp_path / "tiny")
     harm(folder)  # type: ignore[operator]
     with pytest.raises(CheckpointError, match=says):
-        add(Addition(folder))
+        add(NetworkImport(folder))
     assert left_over(shelf_folder) == []
 
 
@@ -359,7 +360,7 @@ def test_changed_files_are_found(shelf_folder: Path, tmp_path: Path) -> None:
     assert installed.state(made).status == "damaged"
     path.unlink()
     assert installed.state(made).status == "incomplete"
-    assert "priors remove x" in installed.state(made).note
+    assert "networks remove x" in installed.state(made).note
     assert any("is missing" in finding.says for finding in installed.verify("x"))
 
 
@@ -382,7 +383,7 @@ def test_removing_is_for_what_was_put_there(shelf_folder: Path, tmp_path: Path) 
 
 def test_a_plain_folder_put_there_by_hand_is_used(shelf_folder: Path, tmp_path: Path) -> None:
     latent_pipeline(shelf_folder / "sd15")
-    entry = prior("sd15")
+    entry = network_entry("sd15")
     assert entry.present
     assert entry.folder == shelf_folder / "sd15"
     assert installed.state(entry).status == "present"
@@ -391,19 +392,19 @@ def test_a_plain_folder_put_there_by_hand_is_used(shelf_folder: Path, tmp_path: 
 
 
 def test_what_is_not_here_is_not_verified(shelf_folder: Path) -> None:
-    with pytest.raises(PriorMissing, match="fetch adm256"):
+    with pytest.raises(NetworkMissing, match="fetch adm256"):
         installed.verify("adm256")
 
 
 def test_what_a_user_must_supply_is_not_fetched(shelf_folder: Path) -> None:
-    entry = prior("mr-heart")
+    entry = network_entry("mr-heart")
     assert isinstance(entry.source, FromUser)
-    with pytest.raises(PriorMissing, match=r"priors add MR\.pt --like mr-heart"):
+    with pytest.raises(NetworkMissing, match=r"networks add MR\.pt --like mr-heart"):
         next(installed.fetch("mr-heart"))
 
 
 def test_every_network_with_a_fault_has_a_way_to_mend_it() -> None:
-    assert "from the project again" in installed.mending("pixel")
-    way = installed.mending("sd15")
-    assert str(prior("sd15").folder) in way
-    assert way.endswith("priors fetch sd15")
+    assert "from the project again" in installed.how_to_mend("pixel")
+    way = installed.how_to_mend("sd15")
+    assert str(network_entry("sd15").folder) in way
+    assert way.endswith("networks fetch sd15")

@@ -7,10 +7,10 @@ from pathlib import Path
 import pytest
 import torch
 
-from enhancers.errors import PriorMissing
+from enhancers.errors import NetworkMissing
 from enhancers.networks import load
-from enhancers.networks.catalog import PRIORS, Embedded, Prior
-from enhancers.networks.lookup import prior
+from enhancers.networks.catalog import NETWORKS, Embedded, NetworkEntry
+from enhancers.networks.lookup import network_entry
 from enhancers.networks.training.card import render
 from enhancers.phantoms import phantom
 from enhancers.registry import METHODS
@@ -26,17 +26,17 @@ def empty_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Pa
     get_settings.cache_clear()
 
 
-EMBEDDED = [entry for entry in PRIORS if isinstance(entry.source, Embedded)]
+EMBEDDED = [entry for entry in NETWORKS if isinstance(entry.source, Embedded)]
 
 
 @pytest.mark.parametrize("entry", EMBEDDED, ids=lambda entry: entry.key)
-def test_the_embedded_priors_ship(entry: Prior) -> None:
+def test_the_embedded_priors_ship(entry: NetworkEntry) -> None:
     assert entry.present
     assert all(path.stat().st_size <= 16 * 2**20 for path in entry.files)
 
 
 @pytest.mark.parametrize("entry", EMBEDDED, ids=lambda entry: entry.key)
-def test_the_cards_say_what_the_training_recorded(entry: Prior) -> None:
+def test_the_cards_say_what_the_training_recorded(entry: NetworkEntry) -> None:
     facts = json.loads((entry.folder / "training.json").read_text(encoding="utf-8"))
     attribution = (entry.folder.parent / "ATTRIBUTION.md").read_text(encoding="utf-8")
     card = (entry.folder / "README.md").read_text(encoding="utf-8")
@@ -48,7 +48,7 @@ def test_the_cards_say_what_the_training_recorded(entry: Prior) -> None:
 def test_every_network_of_the_registry_is_catalogued_and_of_its_kind() -> None:
     for method in METHODS:
         if method.prior:
-            assert prior(str(method.parameter("prior").default), method.prior).present
+            assert network_entry(str(method.parameter("prior").default), method.prior).present
 
 
 def test_the_pixel_prior_knows_noise_when_it_sees_it() -> None:
@@ -78,16 +78,16 @@ def test_the_identity_names_the_weights() -> None:
 
 
 def test_a_missing_prior_says_how_to_get_it(empty_folder: Path) -> None:
-    assert not prior("pixel").present
-    with pytest.raises(PriorMissing, match="priors train --which pixel"):
+    assert not network_entry("pixel").present
+    with pytest.raises(NetworkMissing, match="networks train --which pixel"):
         load.pixel_prior("cpu")
 
 
 def test_a_truncated_prior_is_said(empty_folder: Path) -> None:
-    for path in prior("pixel").files:
+    for path in network_entry("pixel").files:
         path.parent.mkdir(parents=True)
         path.write_bytes(b"not a safetensors file")
-    with pytest.raises(PriorMissing, match="cannot be read"):
+    with pytest.raises(NetworkMissing, match="cannot be read"):
         load.pixel_prior("cpu")
 
 

@@ -13,9 +13,9 @@ from diffusers import DDPMScheduler, UNet2DModel
 from safetensors.torch import save_file
 from torch import Tensor
 
-from enhancers.errors import PriorMissing
+from enhancers.errors import NetworkMissing
 from enhancers.networks import load, parts
-from enhancers.networks.catalog import Checkpoint, FromUser, Prior, Schedule
+from enhancers.networks.catalog import Checkpoint, FromUser, NetworkEntry, Schedule
 from enhancers.networks.guided_diffusion import convert, save_folder
 from enhancers.settings import get_settings
 from tests.support import tiny_pipeline
@@ -31,7 +31,7 @@ def models(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     get_settings.cache_clear()
 
 
-def _entry(folder: Path, **changes: Any) -> Prior:
+def _entry(folder: Path, **changes: Any) -> NetworkEntry:
     facts: dict[str, Any] = {
         "key": "mine",
         "label": "My network",
@@ -44,7 +44,7 @@ def _entry(folder: Path, **changes: Any) -> Prior:
         "native": 250,
         "place": folder,
     }
-    return Prior(**{**facts, **changes})
+    return NetworkEntry(**{**facts, **changes})
 
 
 def _unet(folder: Path, **changes: Any) -> UNet2DModel:
@@ -150,7 +150,7 @@ def test_networks_of_another_kind_are_refused(
     changes: dict[str, Any], words: str, tmp_path: Path
 ) -> None:
     _unet(tmp_path, **changes)
-    with pytest.raises(PriorMissing, match=words):
+    with pytest.raises(NetworkMissing, match=words):
         load._pixel(_entry(tmp_path), "cpu")
 
 
@@ -159,15 +159,15 @@ def test_what_differs_is_said(tmp_path: Path) -> None:
     path = tmp_path / "unet" / "diffusion_pytorch_model.safetensors"
     whole = dict(network.state_dict())
     save_file({**whole, "surplus": torch.ones(1)}, path)
-    with pytest.raises(PriorMissing, match=r"1 tensors are unexpected \(surplus\)"):
+    with pytest.raises(NetworkMissing, match=r"1 tensors are unexpected \(surplus\)"):
         load._pixel(_entry(tmp_path), "cpu")
     whole.pop("conv_in.weight")
     save_file(whole, path)
-    with pytest.raises(PriorMissing, match=r"1 tensors are missing \(conv_in.weight\)"):
+    with pytest.raises(NetworkMissing, match=r"1 tensors are missing \(conv_in.weight\)"):
         load._pixel(_entry(tmp_path), "cpu")
     for content in (b"", b"junk", path.read_bytes()[:-50]):
         path.write_bytes(content)
-        with pytest.raises(PriorMissing, match="damaged or of another network") as caught:
+        with pytest.raises(NetworkMissing, match="damaged or of another network") as caught:
             load._pixel(_entry(tmp_path), "cpu")
         assert "\n" not in str(caught.value)
 
@@ -176,7 +176,7 @@ def test_what_differs_is_said(tmp_path: Path) -> None:
 def test_a_configuration_that_is_none(content: bytes, tmp_path: Path) -> None:
     _unet(tmp_path)
     (tmp_path / "unet" / "config.json").write_bytes(content)
-    with pytest.raises(PriorMissing, match=r"config\.json is"):
+    with pytest.raises(NetworkMissing, match=r"config\.json is"):
         load._pixel(_entry(tmp_path), "cpu")
 
 

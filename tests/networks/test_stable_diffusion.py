@@ -9,7 +9,7 @@ import torch
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
-from enhancers.errors import PriorMissing
+from enhancers.errors import NetworkMissing
 from enhancers.networks import load, parts, stable_diffusion
 from enhancers.settings import get_settings
 from tests.support import tiny_pipeline
@@ -30,7 +30,9 @@ def folder(tmp_path: Path) -> Path:
 
 
 def _load(folder: Path, monkeypatch: pytest.MonkeyPatch) -> load.LatentPrior:
-    monkeypatch.setattr(load, "prior", lambda _key, _kind=None: tiny_pipeline.latent_entry(folder))
+    monkeypatch.setattr(
+        load, "network_entry", lambda _key, _kind=None: tiny_pipeline.latent_entry(folder)
+    )
     return load.latent_prior("cpu", "tiny")
 
 
@@ -260,10 +262,10 @@ def test_what_cannot_be_used_is_said(
 ) -> None:
     tiny_pipeline.write(folder)
     damage(folder)
-    with pytest.raises(PriorMissing, match=words) as caught:
+    with pytest.raises(NetworkMissing, match=words) as caught:
         _load(folder, monkeypatch)
     assert len(str(caught.value)) < 450
-    assert "priors verify tiny" in str(caught.value)
+    assert "networks verify tiny" in str(caught.value)
 
 
 SD15_UNET = {

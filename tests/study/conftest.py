@@ -13,7 +13,7 @@ from sqlalchemy import create_engine, make_url
 from study.storage.store import Store
 from tests.support.constrained_study import ruled_study
 from tests.support.submissions import PROTOCOL, Desk
-from tests.support.tiny_study import toy_study
+from tests.support.tiny_study import tiny_study
 
 POSTGRES = os.environ.get("READINGROOM_TEST_POSTGRES_URL", "")
 
@@ -46,7 +46,7 @@ def url(backend: str) -> Iterator[str | None]:
 
 @pytest.fixture
 def desk(tmp_path: Path, url: str | None) -> Iterator[Desk]:
-    store = toy_study(tmp_path / "s", readers=2, pairs=3, protocol=PROTOCOL, url=url)
+    store = tiny_study(tmp_path / "s", readers=2, pairs=3, protocol=PROTOCOL, url=url)
     yield Desk(store)
     store.close()
 

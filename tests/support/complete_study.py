@@ -16,10 +16,10 @@ from unittest import mock
 
 import httpx
 
-from benchmarks.study_load.http_reader import Robot
+from benchmarks.study_load.http_reader import HttpReader
 from study.cli import main
-from study.demo.reader_model import Shown, Taste
-from study.demo.simulated_readers import Tasting
+from study.demo.reader_model import ReaderModel, ShownPair
+from study.demo.simulated_readers import SimulatedReader
 from study.domain.answers import Answer
 from study.domain.protocol import Question
 from study.domain.screens import Kind
@@ -57,22 +57,22 @@ def study(*arguments: object) -> str:
     return told.getvalue()
 
 
-class Logged(Tasting):
+class Logged(SimulatedReader):
     """A taste that goes by names, so that it is the same in every run, and remembers its answers.
 
     `given` has them by session and position, question, and slot.
     """
 
-    def __init__(self, store: Store, taste: Taste, key: Key) -> None:
+    def __init__(self, store: Store, taste: ReaderModel, key: Key) -> None:
         super().__init__(store, taste)
         self.given: dict[tuple[str, str, int], int | None] = {}
         self._cases = {name: one.name for name, one in key.cases.items()}
         self._methods = {name: one.name for name, one in key.methods.items()}
 
-    def shown(self, token: str) -> Shown:
+    def shown(self, token: str) -> ShownPair:
         found = super().shown(token)
         left, right = self._methods[found.left], self._methods[found.right]
-        return Shown(self._cases[found.case], left, right, found.showing)
+        return ShownPair(self._cases[found.case], left, right, found.showing)
 
     def answers(self, token: str, questions: Sequence[Question]) -> tuple[Answer, ...]:
         given = super().answers(token, questions)
@@ -103,10 +103,10 @@ class Whole:
         return self.judges[code]
 
 
-def taste(code: str) -> Taste:
+def taste(code: str) -> ReaderModel:
     """What a reader likes; R01 is severe and R05 is not."""
     bias = 0.1 * (int(code[1:]) - 3)
-    return Taste(code, WORTH, seed=SEED, bias=bias, noise=0.3, spread=0.6)
+    return ReaderModel(code, WORTH, seed=SEED, bias=bias, noise=0.3, spread=0.6)
 
 
 def make(folder: Path) -> Whole:
@@ -159,7 +159,7 @@ def read(whole: Whole, root: str, codes: Sequence[str]) -> None:
 
     def one(code: str) -> Kind:
         with httpx.Client(base_url=root, timeout=60) as client:
-            robot = Robot(client, whole.judge(code))
+            robot = HttpReader(client, whole.judge(code))
             robot.join(whole.links[code])
             return robot.read()
 

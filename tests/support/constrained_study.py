@@ -25,18 +25,18 @@ from study.storage.models import (
 )
 from study.storage.store import Store
 from tests.support.tampering import run
-from tests.support.tiny_study import reader_ids, tokens, toy_answers, toy_study
+from tests.support.tiny_study import reader_ids, tiny_answers, tiny_study, tokens
 
 PROTOCOL = Protocol(readers=3)
 
 
 def ruled_study(folder: Path, url: str | None) -> Store:
     """An open study with a row in every table; R02 has withdrawn, R03 is put aside."""
-    store = toy_study(folder, readers=3, pairs=3, protocol=PROTOCOL, url=url)
+    store = tiny_study(folder, readers=3, pairs=3, protocol=PROTOCOL, url=url)
     with store.read() as session:
         one, two, three = reader_ids(session)
         token = tokens(session, one)[0]
-    record(store, reader_id=one, token=token, answers=toy_answers(PROTOCOL),
+    record(store, reader_id=one, token=token, answers=tiny_answers(PROTOCOL),
            idempotency_key="first answers", comment="bright")  # fmt: skip
     with store.write() as session:
         ratings.withdraw(session, two, "c" * 64)

@@ -12,7 +12,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from enhancers.diffusion import network
-from enhancers.networks.parts import Betas
+from enhancers.networks.parts import BetaSchedule
 from enhancers.networks.training.architectures import scheduler
 
 SIGNAL = scheduler().alphas_cumprod
@@ -50,7 +50,7 @@ class FakeLatent:
     factor: int = 8
     multiple: int = 64
     most: int = 10**9
-    betas: Betas = Betas(SIGNAL, "epsilon", offset=1, final=float(SIGNAL[0]))  # noqa: RUF009
+    betas: BetaSchedule = BetaSchedule(SIGNAL, "epsilon", offset=1, final=float(SIGNAL[0]))  # noqa: RUF009
     encoded: list[tuple[int, ...]] = field(default_factory=list)
     times: list[int] = field(default_factory=list)
 

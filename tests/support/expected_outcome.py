@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from study.demo.reader_model import Shown
+from study.demo.reader_model import ShownPair
 from study.domain.protocol import CATALOG, LEFT, PAIR, RIGHT
 from tests.support.complete_study import (
     CASES,
@@ -208,7 +208,7 @@ def expected_kappa() -> tuple[float, float]:
     kappas = []
     for again in range(REPLICATES):
         images = [
-            Shown(f"pat{case // 2}_s{case}", method, method, f"{again} {case} {method}")
+            ShownPair(f"pat{case // 2}_s{case}", method, method, f"{again} {case} {method}")
             for case in range(CASES)
             for method in WORTH
         ]

@@ -9,7 +9,7 @@ from fastapi import FastAPI
 from sqlalchemy import func, select
 from starlette.testclient import TestClient
 
-from study.accounts.readers import Entrance, invite
+from study.accounts.readers import ReaderSignIn, invite
 from study.domain.protocol import PAIR
 from study.domain.screens import PATCHES
 from study.storage.models import (
@@ -40,7 +40,7 @@ DISPLAY: dict[str, Any] = {
 def app_of(small: Small) -> FastAPI:
     """The endpoints alone, without the page."""
     app = FastAPI()
-    app.include_router(router(small.store, Entrance(small.store)))
+    app.include_router(router(small.store, ReaderSignIn(small.store)))
     return app
 
 

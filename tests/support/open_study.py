@@ -14,7 +14,7 @@ from sqlalchemy import select
 
 from study.domain.protocol import MethodKind, Protocol, Status
 from study.planning import assignment
-from study.planning.assignment import Case, Trial
+from study.planning.assignment import PlannedCase, Trial
 from study.stimuli import buffers
 from study.storage.models import (
     Item,
@@ -127,7 +127,7 @@ def small_study(
             )  # fmt: skip
             session.add(item)
             session.flush()
-            listed.append(Case(item.id, item.patient_key, item.training))
+            listed.append(PlannedCase(item.id, item.patient_key, item.training))
             for i, method in enumerate(methods):
                 stimulus = _stimulus(store, item.id, method, pixels(number, i))
                 session.add(stimulus)

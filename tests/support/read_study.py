@@ -8,7 +8,7 @@ from pathlib import Path
 
 from sqlalchemy import select
 
-from study.demo.reader_model import Taste
+from study.demo.reader_model import ReaderModel
 from study.demo.simulated_readers import read
 from study.domain.answers import Answer
 from study.domain.protocol import PAIR, Protocol, Role
@@ -69,7 +69,12 @@ def play(folder: Path, protocol: Protocol = PROTOCOL, *, close: bool = True) -> 
     open_study(draft.store, actor="coordinator")
     played = Played(draft.store, draft.key_path)
     for code, most in (("R01", None), ("R02", None), ("R03", 4)):
-        read(draft.store, code, Taste(code, played.strengths, seed=5, cannot_judge=0.05), most=most)
+        read(
+            draft.store,
+            code,
+            ReaderModel(code, played.strengths, seed=5, cannot_judge=0.05),
+            most=most,
+        )
     correct_last(played, "R01")
     if close:
         close_study(draft.store, actor="coordinator")

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 import httpx
 import uvicorn
 
-from benchmarks.study_load.http_reader import Robot
+from benchmarks.study_load.http_reader import HttpReader
 from study.accounts.readers import invite
 from study.server.standalone import address, bind, build_app
 from study.storage.store import Store
@@ -34,9 +34,9 @@ def served(store: Store, app=None) -> Iterator[str]:
 
 
 @contextmanager
-def robot(store: Store, root: str, code: str, judge=None, heard=None) -> Iterator[Robot]:
+def robot(store: Store, root: str, code: str, judge=None, heard=None) -> Iterator[HttpReader]:
     """A robot that has just joined."""
     with httpx.Client(base_url=root, timeout=60) as client:
-        one = Robot(client, judge, heard)
+        one = HttpReader(client, judge, heard)
         one.join(invite(store, code, actor="coordinator").path)
         yield one

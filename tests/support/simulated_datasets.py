@@ -10,14 +10,14 @@ from study.analysis.dataset import NOT_READ, Dataset, Observation
 from study.analysis.records import (
     CaseRecord,
     CommentRecord,
-    Guess,
+    GuessRecord,
     MethodRecord,
     ReaderRecord,
     StudyRecord,
 )
-from study.demo.reader_model import Shown, Taste
+from study.demo.reader_model import ReaderModel, ShownPair
 from study.domain.protocol import CANNOT_JUDGE, LEFT, PAIR, MethodKind, Protocol, QuestionKind, Role
-from study.planning.assignment import Case, Trial, assign
+from study.planning.assignment import PlannedCase, Trial, assign
 
 SEED = bytes(range(32))
 STRENGTHS = {"M1": 2.6, "M2": 3.2, "M3": 4.1}
@@ -30,7 +30,7 @@ def dataset(
     cases: int = 8,
     strengths: Mapping[str, float] = STRENGTHS,
     kinds: Mapping[str, MethodKind] | None = None,
-    tastes: Sequence[Taste] | None = None,
+    tastes: Sequence[ReaderModel] | None = None,
     read: Mapping[str, int] | None = None,
 ) -> Dataset:
     """A study that has been read.
@@ -44,17 +44,17 @@ def dataset(
         Mean score of each method, by mask.
     kinds : mapping, optional
         Kind of each method; otherwise all are under test.
-    tastes : sequence of Taste, optional
+    tastes : sequence of ReaderModel, optional
         Of the readers.
     read : mapping, optional
         How many pairs of its session a reader has read, where it is not all.
     """
     methods = [(mask, (kinds or {}).get(mask, MethodKind.TEST)) for mask in strengths]
     people = tastes or [
-        Taste(f"R{n + 1:02d}", strengths, seed=3, bias=0.2 * (n % 3 - 1), cannot_judge=0.04)
+        ReaderModel(f"R{n + 1:02d}", strengths, seed=3, bias=0.2 * (n % 3 - 1), cannot_judge=0.04)
         for n in range(protocol.readers)
     ]
-    listed = [Case(f"C{n:03d}", f"P{n // 2:03d}") for n in range(1, cases + 1)]
+    listed = [PlannedCase(f"C{n:03d}", f"P{n // 2:03d}") for n in range(1, cases + 1)]
     found: list[Observation] = []
     readers = []
     for place, taste in enumerate(people):
@@ -82,7 +82,7 @@ def unblind(data: Dataset, names: Mapping[str, str], groups: Mapping[str, str]) 
     )
     answers = (*data.protocol.blinding_groups, "do not know")
     guesses = tuple(
-        Guess(reader, mask, answers[(place + number) % len(answers)])
+        GuessRecord(reader, mask, answers[(place + number) % len(answers)])
         for place, reader in enumerate(data.included_readers)
         for number, mask in enumerate(data.masks)
     )
@@ -91,11 +91,11 @@ def unblind(data: Dataset, names: Mapping[str, str], groups: Mapping[str, str]) 
 
 
 def _read(
-    protocol: Protocol, taste: Taste, plan: Sequence[Trial], limit: int
+    protocol: Protocol, taste: ReaderModel, plan: Sequence[Trial], limit: int
 ) -> Iterator[Observation]:
     for trial in plan:
         pair = f"{taste.reader}-{trial.session}-{trial.position:03d}"
-        shown = Shown(trial.case, trial.left, trial.right, pair)
+        shown = ShownPair(trial.case, trial.left, trial.right, pair)
         again = "" if trial.repeat_of is None else f"{taste.reader}-1-{trial.repeat_of:03d}"
         done = trial.position < limit
         for question in protocol.questions:

@@ -14,10 +14,10 @@ from study.reading import ratings
 from study.reading.ratings import Receipt, record
 from study.storage.models import RatingEvent, ReadingSession
 from study.storage.store import Store
-from tests.support.tiny_study import reader_ids, tokens, toy_answers
+from tests.support.tiny_study import reader_ids, tiny_answers, tokens
 
 PROTOCOL = Protocol(readers=2)
-ANSWERS = toy_answers(PROTOCOL)
+ANSWERS = tiny_answers(PROTOCOL)
 KEY = "a random key"
 
 

@@ -12,7 +12,7 @@ import torch
 from diffusers import AutoencoderKL, PNDMScheduler, UNet2DConditionModel
 from transformers import CLIPTextConfig, CLIPTextModel
 
-from enhancers.networks.catalog import FromUser, Prior
+from enhancers.networks.catalog import FromUser, NetworkEntry
 
 WIDTH, TOKENS = 32, 8
 BEGIN, END = 5, 6
@@ -135,8 +135,8 @@ def write(folder: Path, *, variant: str | None = None, pad: str = "<|endoftext|>
     return pipeline
 
 
-def latent_entry(folder: Path) -> Prior:
-    return Prior(
+def latent_entry(folder: Path) -> NetworkEntry:
+    return NetworkEntry(
         key="tiny",
         label="Tiny Diffusion",
         summary="",

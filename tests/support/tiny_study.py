@@ -26,7 +26,7 @@ from study.storage.store import Store
 SEED_SHA256 = "5" * 64
 
 
-def toy_study(
+def tiny_study(
     folder: Path,
     *,
     readers: int = 2,
@@ -79,7 +79,7 @@ def toy_study(
     return store
 
 
-def toy_answers(protocol: Protocol, value: int | None = 3) -> tuple[Answer, ...]:
+def tiny_answers(protocol: Protocol, value: int | None = 3) -> tuple[Answer, ...]:
     """The same value for every image, and no preference."""
     return tuple(
         Answer(question.code, slot, 0 if slot == PAIR else value)

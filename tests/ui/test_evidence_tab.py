@@ -12,7 +12,7 @@ from fastapi import FastAPI
 from fastapi.testclient import TestClient
 from typer.testing import CliRunner
 
-from enhancers.cli import app as command_line
+from benchmarks.cli import app as command_line
 from enhancers.settings import read_settings
 from enhancers.ui import build
 from enhancers.ui.evidence import Evidence, router
@@ -228,7 +228,7 @@ def test_what_is_missing_says_which_command_writes_it(tmp_path):
 
 @pytest.mark.parametrize("source", SOURCES, ids=lambda source: source.name)
 def test_the_commands_that_are_told_exist(source):
-    words = shlex.split(source.command.removeprefix("python -m enhancers "))
+    words = shlex.split(source.command.removeprefix("python -m benchmarks "))
     options = [word for word in words if word.startswith("--")]
     name = words[: words.index(options[0])]
     told = CliRunner().invoke(command_line, [*name, "--help"])

@@ -10,15 +10,15 @@ import gradio as gr
 import pytest
 
 from enhancers.networks import installed
-from enhancers.networks.catalog import FromUser, Prior
+from enhancers.networks.catalog import FromUser, NetworkEntry
 from enhancers.networks.digests import Progress
 from enhancers.networks.installed import State
-from enhancers.networks.lookup import prior
+from enhancers.networks.lookup import network_entry
 from enhancers.settings import get_settings, read_settings
-from enhancers.ui import Doors, gallery, layout, networks
+from enhancers.ui import StudyLinks, gallery, layout, networks
 from enhancers.ui import networks_view as view
 from enhancers.ui.networks import Networks, addition, on_page
-from enhancers.ui.page_updates import Screen
+from enhancers.ui.page_updates import PageUpdates
 from enhancers.ui.parameters import prior_choices
 from enhancers.ui.viewer import PixelStore
 from tests.support.network_files import guided_file
@@ -41,9 +41,9 @@ def models(tmp_path, monkeypatch) -> Iterator:
 
 def made(changes: bool = True) -> Networks:
     with gr.Blocks():
-        drawn = layout.draw({}, gallery.tiles(), [], Doors(), changes=changes)
+        drawn = layout.draw({}, gallery.tiles(), [], StudyLinks(), changes=changes)
     settings = read_settings().model_copy(update={"network_changes": changes})
-    return Networks(Screen(drawn, PixelStore()), settings)
+    return Networks(PageUpdates(drawn, PixelStore()), settings)
 
 
 @pytest.fixture
@@ -61,7 +61,9 @@ def notice(room: Networks, updates: dict) -> str:
 
 def test_every_network_says_what_it_is_and_what_a_fetch_costs(models):
     html = view.list_html(installed.states(), changes=True)
-    for entry in (prior(key) for key in ("pixel", "latent", "sd15", "adm256", "ct-abdomen")):
+    for entry in (
+        network_entry(key) for key in ("pixel", "latent", "sd15", "adm256", "ct-abdomen")
+    ):
         assert entry.label in html
         assert entry.summary.replace("'", "&#x27;") in html
         assert entry.licence in html
@@ -76,7 +78,7 @@ def test_every_network_says_what_it_is_and_what_a_fetch_costs(models):
 
 def test_what_others_wrote_is_shown_as_text():
     hostile = "<img src=x onerror=alert(1)>"
-    entry = Prior(
+    entry = NetworkEntry(
         key="mine", label=hostile, summary=hostile, kind="pixel", parts=("unet",),
         licence=hostile, source=FromUser(hostile, hostile),
     )  # fmt: skip

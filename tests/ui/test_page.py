@@ -17,24 +17,24 @@ from enhancers.base import Figure, Result, Step
 from enhancers.compare import Event, Request, compare
 from enhancers.errors import ParameterError
 from enhancers.image import from_array
-from enhancers.job_queue import Wait
+from enhancers.job_queue import QueueStatus
 from enhancers.method import Modality
 from enhancers.metrics import METRICS, Score, ScoreRow
 from enhancers.registry import METHODS, get, resolve
 from enhancers.save import read_png16, to_png16
 from enhancers.settings import get_settings, read_settings
-from enhancers.ui import Doors, build, gallery, render, run_handlers
+from enhancers.ui import StudyLinks, build, gallery, render, run_handlers
 from enhancers.ui import download_routes as exports_room
 from enhancers.ui import parameters as fields
-from enhancers.ui.image_handlers import Opening
+from enhancers.ui.image_handlers import ImageHandlers
 from enhancers.ui.layout import METRICS_TAB
 from enhancers.ui.metrics_table import metrics_html
-from enhancers.ui.page_updates import DOWNLOADS, Screen
+from enhancers.ui.page_updates import DOWNLOADS, PageUpdates
 from enhancers.ui.render import Notice
 from enhancers.ui.session import INPUT, Run, Session, Sessions, Slot
 from enhancers.ui.viewer import PixelStore
 
-ROOT = Path(__file__).resolve().parents[1]
+ROOT = Path(__file__).resolve().parents[2]
 IMAGE = from_array(np.random.default_rng(0).random((32, 40)).astype(np.float32), Modality.US)
 
 
@@ -56,13 +56,13 @@ def handlers(page):
 
     sessions = Sessions()
     with gr.Blocks():
-        drawn = layout.draw({}, gallery.tiles(), [], Doors())
-    screen = Screen(drawn, PixelStore())
+        drawn = layout.draw({}, gallery.tiles(), [], StudyLinks())
+    screen = PageUpdates(drawn, PixelStore())
     return SimpleNamespace(
         layout=drawn,
         sessions=sessions,
-        running=run_handlers.Running(screen, sessions),
-        opening=Opening(screen, sessions, DEFAULT_CAPS),
+        running=run_handlers.RunHandlers(screen, sessions),
+        opening=ImageHandlers(screen, sessions, DEFAULT_CAPS),
         request=SimpleNamespace(session_hash="tab"),
     )
 
@@ -241,7 +241,7 @@ def test_stop_ends_the_stream_even_when_the_cancel_is_lost(handlers, monkeypatch
 
 
 def in_line(ahead, seconds):
-    wait = Wait(ahead, seconds, "the CPU")
+    wait = QueueStatus(ahead, seconds, "the CPU")
     return Event(0, "srad", Step(0.0, None, seconds, wait.text), wait=wait)
 
 

@@ -10,7 +10,7 @@ from enhancers.base import Step, is_constant, unchanged
 from enhancers.colour import luminance, with_luminance
 from enhancers.errors import ParameterError
 from enhancers.evaluation.problem import Degraded, Task
-from enhancers.evaluation.slice_stack import beside
+from enhancers.evaluation.slice_stack import neighbours_of
 from enhancers.image import Pixels, check_pixels
 from enhancers.method import Citation
 from enhancers.noise import estimate_sigma
@@ -159,7 +159,7 @@ class Baseline:
 
 
 def _gray_neighbours(degraded: Degraded) -> tuple[Pixels, ...]:
-    neighbours = beside(degraded)
+    neighbours = neighbours_of(degraded)
     height, width = degraded.pixels.shape[:2]
     for pixels in neighbours:
         check_pixels(pixels)

@@ -11,11 +11,11 @@ from torch import Tensor
 
 from enhancers.diffusion.network import PixelNetwork, gray_of, pieces
 from enhancers.diffusion.null_space import OVERLAP, WHOLE
-from enhancers.diffusion.schedule import Moment
+from enhancers.diffusion.schedule import TimestepPair
 from enhancers.diffusion.tiles import Padding, pad
 from enhancers.evaluation.baselines.baseline import Work
 from enhancers.image import Pixels
-from enhancers.networks.lookup import prior as entry_of
+from enhancers.networks.lookup import network_entry as entry_of
 from enhancers.operators import BlockMean, Identity, Operator
 
 
@@ -62,7 +62,7 @@ def problem(gray: Pixels, work: Work, device: str) -> Problem:
     return Problem(network, operator, y, padding, work.factor)
 
 
-def ancestral(moment: Moment, x: Tensor, x0: Tensor, z: Tensor) -> Tensor:
+def ancestral(moment: TimestepPair, x: Tensor, x0: Tensor, z: Tensor) -> Tensor:
     """x_next of DDPM from x_t, the clean estimate and standard normal noise.
 
     The posterior q(x_next | x_t, x̂0) of Ho et al. (NeurIPS 2020), equations 6 and 7, between any

@@ -86,7 +86,7 @@ def depth_for(height: int, width: int) -> int:
     return max(1, min(MOST_LEVELS, int(math.log2(max(min(height, width) / SMALLEST, 2)))))
 
 
-class Fit:
+class PriorFit:
     """The network, its optimiser and the running mean of its outputs.
 
     Parameters
@@ -140,7 +140,7 @@ def run(gray: Pixels, work: Work, *, seed: int, device: str) -> Iterator[Step]:
     multiple = 2**levels // math.gcd(2**levels, factor)
     low, padding = pad(gray, multiple=multiple)
     operator = Identity() if factor == 1 else BlockMean(factor)
-    fit = Fit(torch.from_numpy(low)[None, None].to(device), operator, factor, levels, seed)
+    fit = PriorFit(torch.from_numpy(low)[None, None].to(device), operator, factor, levels, seed)
     watch, mean, made = Stopwatch(steps, "iteration"), None, 0
     yield watch.step(0)
     for made in range(1, steps + 1):

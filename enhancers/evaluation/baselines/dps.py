@@ -15,7 +15,7 @@ from torch import Tensor
 
 from enhancers.base import Step, Stopwatch, finished
 from enhancers.devices.oom import is_out_of_memory
-from enhancers.diffusion.schedule import START, Moment, keyed_noise, timeline
+from enhancers.diffusion.schedule import START, TimestepPair, noise_for_timestep, timesteps
 from enhancers.errors import OutOfDeviceMemory
 from enhancers.evaluation.baselines.baseline import Work
 from enhancers.evaluation.baselines.ddpm_chain import Problem, ancestral, problem
@@ -52,7 +52,7 @@ def network_noise(prior: PixelPrior, x: Tensor, t: int) -> Tensor:
 
 
 def guided_estimate(
-    prior: PixelPrior, moment: Moment, x: Tensor, y: Tensor, operator: Operator
+    prior: PixelPrior, moment: TimestepPair, x: Tensor, y: Tensor, operator: Operator
 ) -> tuple[Tensor, Tensor]:
     """x̂0, clipped, and the gradient of ||y - H x̂0|| with respect to ``x``."""
     # Repeatable on a GPU: cuDNN would otherwise choose sums of varying order.
@@ -74,19 +74,21 @@ def run(gray: Pixels, work: Work, *, seed: int, device: str) -> Iterator[Step]:
         The gradient through the network on the whole image does not fit.
     """
     found = problem(gray, work, device)
-    moments = timeline(found.network.prior.signal, work.steps)
+    moments = timesteps(found.network.prior.signal, work.steps)
     pull = strength(math.prod(found.shape), len(moments), noisy=work.sigma > 0)
     watch = Stopwatch(len(moments), "network call")
-    x = keyed_noise(found.shape, seed, START).to(found.y.device)
+    x = noise_for_timestep(found.shape, seed, START).to(found.y.device)
     for call, moment in enumerate(moments, start=1):
         x0, slope = _on_device(found, moment, x, device)
-        z = keyed_noise(found.shape, seed, moment.t).to(x.device)
+        z = noise_for_timestep(found.shape, seed, moment.t).to(x.device)
         x = ancestral(moment, x, x0, z) - pull * slope
         yield watch.step(call, found.image(x0) if call % PREVIEW_EVERY == 0 else None)
     yield finished(found.image(x), calls=len(moments), scale=work.factor, notes=found.network.notes)
 
 
-def _on_device(found: Problem, moment: Moment, x: Tensor, device: str) -> tuple[Tensor, Tensor]:
+def _on_device(
+    found: Problem, moment: TimestepPair, x: Tensor, device: str
+) -> tuple[Tensor, Tensor]:
     try:
         return guided_estimate(found.network.prior, moment, x, found.y, found.operator)
     except Exception as error:

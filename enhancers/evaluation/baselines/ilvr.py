@@ -13,8 +13,8 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from enhancers.base import Step, Stopwatch, finished
-from enhancers.devices import Pace
-from enhancers.diffusion.schedule import START, keyed_noise, noise_level_step, timeline
+from enhancers.devices import GpuPacing
+from enhancers.diffusion.schedule import START, noise_for_timestep, noise_level_step, timesteps
 from enhancers.evaluation.baselines.baseline import Work
 from enhancers.evaluation.baselines.bicubic import enlarged
 from enhancers.evaluation.baselines.ddpm_chain import Problem, ancestral, problem
@@ -45,16 +45,16 @@ def run(gray: Pixels, work: Work, *, seed: int, device: str) -> Iterator[Step]:
     """Sample with the reference's low frequencies; one network call a step (see `Run`)."""
     found = problem(gray, work, device)
     signal = found.network.prior.signal
-    moments = timeline(signal, work.steps)
+    moments = timesteps(signal, work.steps)
     scale = work.factor if work.factor > 1 else DENOISING_SCALE
     known = reference(found) if work.factor > 1 else found.y
     # Below the noise of the measurement its frequencies would put that noise into the image. A
     # pixel of a block mean is compared with the chain's noise in that block, factor times less.
     last = noise_level_step(signal, 2 * work.sigma * work.factor) if work.sigma > 0 else 0
-    watch, pace = Stopwatch(len(moments), "network call"), Pace(device)
+    watch, pace = Stopwatch(len(moments), "network call"), GpuPacing(device)
 
     def noise(t: int, which: int) -> Tensor:
-        return keyed_noise(found.shape, seed, t, which).to(known.device)
+        return noise_for_timestep(found.shape, seed, t, which).to(known.device)
 
     x = noise(START, SAMPLE)
     for call, moment in enumerate(moments, start=1):

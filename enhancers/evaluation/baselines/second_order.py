@@ -12,9 +12,9 @@ from collections.abc import Iterator
 from torch import Tensor
 
 from enhancers.base import Step, Stopwatch, finished
-from enhancers.devices import Pace
+from enhancers.devices import GpuPacing
 from enhancers.diffusion.null_space_steps import make_consistent
-from enhancers.diffusion.schedule import START, Moment, keyed_noise, timeline
+from enhancers.diffusion.schedule import START, TimestepPair, noise_for_timestep, timesteps
 from enhancers.evaluation.baselines.baseline import Work
 from enhancers.evaluation.baselines.ddpm_chain import problem
 from enhancers.image import Pixels
@@ -27,7 +27,9 @@ def log_ratio(signal: float) -> float:
     return 0.5 * math.log(signal / (1 - signal))
 
 
-def step(moment: Moment, x: Tensor, now: Tensor, before: tuple[Tensor, float] | None) -> Tensor:
+def step(
+    moment: TimestepPair, x: Tensor, now: Tensor, before: tuple[Tensor, float] | None
+) -> Tensor:
     """x_next from the estimate ``now`` and, where there is one, the estimate and λ before it."""
     if moment.next_signal == 1.0:
         return now
@@ -44,9 +46,9 @@ def step(moment: Moment, x: Tensor, now: Tensor, before: tuple[Tensor, float] | 
 def run(gray: Pixels, work: Work, *, seed: int, device: str) -> Iterator[Step]:
     """Enlarge with one network call a step (see `Run`)."""
     found = problem(gray, work, device)
-    line = timeline(found.network.prior.signal, work.steps)
-    watch, pace = Stopwatch(len(line), "network call"), Pace(device)
-    x = keyed_noise(found.shape, seed, START).to(found.y.device)
+    line = timesteps(found.network.prior.signal, work.steps)
+    watch, pace = Stopwatch(len(line), "network call"), GpuPacing(device)
+    x = noise_for_timestep(found.shape, seed, START).to(found.y.device)
     before: tuple[Tensor, float] | None = None
     for call, moment in enumerate(line, start=1):
         estimate = moment.clean(x, found.network.predict(x, moment.t)).clamp(-1, 1)

@@ -16,9 +16,9 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 
 from enhancers.base import Step, Stopwatch, finished
-from enhancers.devices import Pace
-from enhancers.diffusion.restore_clipped import unclip
-from enhancers.diffusion.schedule import moments, noise_level_step
+from enhancers.devices import GpuPacing
+from enhancers.diffusion.restore_clipped import restore_clipped
+from enhancers.diffusion.schedule import noise_level_step, timestep_pairs
 from enhancers.evaluation.baselines.baseline import Work
 from enhancers.evaluation.baselines.ddpm_chain import problem
 from enhancers.image import Pixels
@@ -62,14 +62,14 @@ def run(gray: Pixels, work: Work, *, seed: int, device: str) -> Iterator[Step]:
     """Denoise with one network call a slice (see `Run`); without neighbours, as if alone."""
     # Without noise there is nothing that a neighbour could know better.
     slices = (gray, *work.neighbours) if work.sigma > 0 else (gray,)
-    watch, pace = Stopwatch(len(slices), "network call"), Pace(device)
+    watch, pace = Stopwatch(len(slices), "network call"), GpuPacing(device)
     estimates: list[Pixels] = []
     notes: dict[str, None] = {}
     for place, pixels in enumerate(slices):
         # Each its own draws: what is the same in all would not cancel.
-        found = problem(unclip(pixels, work.sigma, seed=seed + place), work, device)
+        found = problem(restore_clipped(pixels, work.sigma, seed=seed + place), work, device)
         signal = found.network.prior.signal
-        (moment,) = moments(signal, [noise_level_step(signal, 2 * work.sigma)])
+        (moment,) = timestep_pairs(signal, [noise_level_step(signal, 2 * work.sigma)])
         x = math.sqrt(moment.signal) * found.y
         estimates.append(found.image(moment.clean(x, found.network.predict(x, moment.t))))
         notes |= dict.fromkeys(found.network.notes)

@@ -14,9 +14,9 @@ import torch
 from torch import Tensor
 
 from enhancers.base import Step, Stopwatch, finished
-from enhancers.devices import Pace
-from enhancers.diffusion.restore_clipped import unclip
-from enhancers.diffusion.schedule import moments, noise_level_step
+from enhancers.devices import GpuPacing
+from enhancers.diffusion.restore_clipped import restore_clipped
+from enhancers.diffusion.schedule import noise_level_step, timestep_pairs
 from enhancers.evaluation.baselines.baseline import Work
 from enhancers.evaluation.baselines.ddpm_chain import problem
 from enhancers.image import Pixels
@@ -38,10 +38,10 @@ def back(x: Tensor, turn: int) -> Tensor:
 
 def run(gray: Pixels, work: Work, *, seed: int, device: str) -> Iterator[Step]:
     """Denoise with one network call for each way the image can lie (see `Run`)."""
-    found = problem(unclip(gray, work.sigma, seed=seed), work, device)
+    found = problem(restore_clipped(gray, work.sigma, seed=seed), work, device)
     signal = found.network.prior.signal
-    (moment,) = moments(signal, [noise_level_step(signal, 2 * work.sigma)])
-    watch, pace = Stopwatch(TURNS, "network call"), Pace(device)
+    (moment,) = timestep_pairs(signal, [noise_level_step(signal, 2 * work.sigma)])
+    watch, pace = Stopwatch(TURNS, "network call"), GpuPacing(device)
     total = torch.zeros_like(found.y)
     for turn in range(TURNS):
         x = math.sqrt(moment.signal) * turned(found.y, turn).contiguous()

@@ -13,7 +13,7 @@ from enhancers.evaluation import texture
 from enhancers.evaluation.measures import regions
 from enhancers.evaluation.measures.catalog import MEASURES, Measure, measure
 from enhancers.evaluation.measures.fit import Fit, fit
-from enhancers.evaluation.problem import Case
+from enhancers.evaluation.problem import TestImage
 from enhancers.image import Pixels, check_pixels
 
 __all__ = ["MEASURES", "Fit", "Measure", "Score", "available", "fit", "measure", "score"]
@@ -38,7 +38,7 @@ def available(key: str) -> str:
 
 
 def score(
-    pixels: Pixels, case: Case, keys: Sequence[str], *, degraded: Pixels | None = None
+    pixels: Pixels, case: TestImage, keys: Sequence[str], *, degraded: Pixels | None = None
 ) -> tuple[Score, ...]:
     """Measure one result, in the order of ``keys``.
 
@@ -46,7 +46,7 @@ def score(
     ----------
     pixels : ndarray, float32, shape (H, W) or (H, W, 3), in [0, 1]
         The result.
-    case : Case
+    case : TestImage
         With the truth and, for ratios of signal to noise, the mask.
     keys : sequence of str
         Of `MEASURES`.
@@ -67,7 +67,7 @@ def score(
 
 
 def _score(
-    one: Measure, pixels: Pixels, case: Case, degraded: Pixels | None, moved: Fit | None
+    one: Measure, pixels: Pixels, case: TestImage, degraded: Pixels | None, moved: Fit | None
 ) -> Score:
     if one.base:
         shown = moved.pixels if one.fitted and moved is not None else pixels
@@ -80,7 +80,7 @@ def _score(
     return Score(one.key, value) if math.isfinite(value) else Score(one.key, None, "not finite")
 
 
-def _own(one: Measure, gray: Pixels, case: Case) -> float:
+def _own(one: Measure, gray: Pixels, case: TestImage) -> float:
     """The value of a measure that is the project's own."""
     if case.mask is None:
         raise MetricUnavailable("needs a mask")
@@ -93,7 +93,7 @@ def _own(one: Measure, gray: Pixels, case: Case) -> float:
     return regions.snr_around(gray, case.mask, one.radius)
 
 
-def _of_discs(one: Measure, gray: Pixels, case: Case) -> float:
+def _of_discs(one: Measure, gray: Pixels, case: TestImage) -> float:
     if case.group != texture.GROUP or case.mask is None or case.mask.shape != gray.shape:
         raise MetricUnavailable("needs the phantom with faint discs, at its own size")
     seen = [texture.cells(gray, case.mask)]

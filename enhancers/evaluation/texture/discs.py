@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from enhancers.degrade import smooth_field
 from enhancers.errors import ParameterError
-from enhancers.evaluation.problem import Case
+from enhancers.evaluation.problem import TestImage
 from enhancers.image import Pixels
 from enhancers.method import Modality
 
@@ -89,11 +89,11 @@ def places(height: int, width: int) -> list[tuple[int, int]]:
     return [(top, left) for top in rows for left in columns]
 
 
-def disc_case(number: int, *, side: int = 256, contrast: float = CONTRAST) -> Case:
+def disc_case(number: int, *, side: int = 256, contrast: float = CONTRAST) -> TestImage:
     """The phantom with this seed as a test image."""
     drawn = discs(side=side, seed=number, contrast=contrast)
     key = f"discs-{number}"
-    return Case(key, Modality.CT, drawn.pixels, drawn.mask, number, GROUP, key)
+    return TestImage(key, Modality.CT, drawn.pixels, drawn.mask, number, GROUP, key)
 
 
 @dataclass(frozen=True, eq=False)

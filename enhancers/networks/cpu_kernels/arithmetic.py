@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from llvmlite import ir
 
-from enhancers.networks.cpu_kernels.llvm_builder import INT, Code, Value
+from enhancers.networks.cpu_kernels.llvm_builder import INT, LlvmBuilder, Value
 
 TILE = 4
 """Side of the square of outputs that a Winograd tile gives; its input side is two more."""
@@ -32,7 +32,7 @@ KERNEL = (
 """G of the paper."""
 
 
-def combined(code: Code, factors: tuple[float, ...], values: list[Value]) -> Value:
+def combined(code: LlvmBuilder, factors: tuple[float, ...], values: list[Value]) -> Value:
     """A weighted sum of vectors."""
     total = None
     for factor, value in zip(factors, values, strict=True):
@@ -50,7 +50,7 @@ def combined(code: Code, factors: tuple[float, ...], values: list[Value]) -> Val
 
 
 def both_ways(
-    code: Code, matrix: tuple[tuple[float, ...], ...], values: list[list[Value]]
+    code: LlvmBuilder, matrix: tuple[tuple[float, ...], ...], values: list[list[Value]]
 ) -> list[list[Value]]:
     """``matrix`` @ values @ ``matrix``ᵀ."""
 
@@ -61,7 +61,7 @@ def both_ways(
     return one_way(one_way(values))
 
 
-def exponential(code: Code, x: Value) -> Value:
+def exponential(code: LlvmBuilder, x: Value) -> Value:
     """The exponential of a vector that lies in [-87, 88], to the last bits of float32."""
     magic = code.number(1.5 * 2**23)
     raised = code.build.fadd(code.build.fmul(x, code.number(1.44269504)), magic)
@@ -78,7 +78,7 @@ def exponential(code: Code, x: Value) -> Value:
     return code.build.fmul(value, code.build.bitcast(exponent, code.vector))
 
 
-def clamped(code: Code, x: Value, low: float, high: float) -> Value:
+def clamped(code: LlvmBuilder, x: Value, low: float, high: float) -> Value:
     """``x`` where it lies between two numbers, else the nearer one."""
     small, large = code.number(low), code.number(high)
     x = code.build.select(code.build.fcmp_ordered("<", x, small), small, x)

@@ -16,7 +16,7 @@ Kernel = Callable[[int, int, int, int], None]
 
 
 @dataclass(frozen=True, eq=False)
-class Machine:
+class JitKernels:
     """Compiled kernels.
 
     Parameters
@@ -45,7 +45,7 @@ class Machine:
 
 
 @functools.cache
-def machine(wide: bool | None = None) -> Machine:
+def jit_kernels(wide: bool | None = None) -> JitKernels:
     """The kernels for this processor.
 
     Parameters
@@ -83,4 +83,4 @@ def machine(wide: bool | None = None) -> Machine:
         kind = ctypes.CFUNCTYPE(None, *numbers)
         return {n: kind(engine.get_function_address(f"{name}_{n}")) for n in blocks}
 
-    return Machine(lanes, rows, functions("conv"), functions("direct"), engine)
+    return JitKernels(lanes, rows, functions("conv"), functions("direct"), engine)

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from enum import IntEnum, auto
 
-from enhancers.networks.cpu_kernels.llvm_builder import LONG, POINTER, Code, Value
+from enhancers.networks.cpu_kernels.llvm_builder import LONG, POINTER, LlvmBuilder, Value
 
 
-class Field(IntEnum):
+class Arg(IntEnum):
     """Places in a job; addresses are of floats."""
 
     SOURCE_1 = 0
@@ -42,12 +42,12 @@ class Field(IntEnum):
     STRIDE = auto()  # of a direct convolution
 
 
-def number(code: Code, job: Value, field: Field) -> Value:
+def number(code: LlvmBuilder, job: Value, field: Arg) -> Value:
     """What a job says."""
     place = code.build.gep(job, [code.whole(int(field))], source_etype=LONG)
     return code.build.load(place, typ=LONG)
 
 
-def address(code: Code, job: Value, field: Field) -> Value:
+def address(code: LlvmBuilder, job: Value, field: Arg) -> Value:
     """An address that a job gives."""
     return code.build.inttoptr(number(code, job, field), POINTER)

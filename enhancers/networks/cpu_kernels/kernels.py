@@ -11,8 +11,8 @@ from __future__ import annotations
 from llvmlite import ir
 
 from enhancers.networks.cpu_kernels.arithmetic import POINTS, TILE
-from enhancers.networks.cpu_kernels.kernel_args import Field, number
-from enhancers.networks.cpu_kernels.llvm_builder import LONG, POINTER, Code, Value
+from enhancers.networks.cpu_kernels.kernel_args import Arg, number
+from enhancers.networks.cpu_kernels.llvm_builder import LONG, POINTER, LlvmBuilder, Value
 from enhancers.networks.cpu_kernels.pixels import clear_floats, copy_pixels, fill_row, silu_pixels
 from enhancers.networks.cpu_kernels.winograd import from_points, product, to_points
 
@@ -35,25 +35,39 @@ def write_kernels(module: ir.Module, lanes: int, rows: int, blocks: tuple[int, .
 
 def _convolution(
     module: ir.Module, lanes: int, block: int, most: int,
-    row: Code, forward: Code, product: Code, back: Code,
+    row: LlvmBuilder, forward: LlvmBuilder, product: LlvmBuilder, back: LlvmBuilder,
 ) -> None:  # fmt: skip
     """Strips ``first`` to below ``last`` of a job, with scratch memory of one's own."""
-    code = Code(module, f"conv_{block}", "piip", lanes)
+    code = LlvmBuilder(module, f"conv_{block}", "piip", lanes)
     job, first, last, scratch = code.arguments
-    get = {field: number(code, job, field) for field in Field}
+    get = {field: number(code, job, field) for field in Arg}
     strip, points, products, short = (
         code.at(scratch, get[field])
-        for field in (Field.STRIP_AT, Field.POINTS_AT, Field.PRODUCTS_AT, Field.SHORT_AT)
+        for field in (
+            Arg.STRIP_AT,
+            Arg.POINTS_AT,
+            Arg.PRODUCTS_AT,
+            Arg.SHORT_AT,
+        )
     )
-    depth = code.add(get[Field.CHANNELS_1], get[Field.CHANNELS_2])
-    channels = get[Field.CHANNELS_OUT]
+    depth = code.add(get[Arg.CHANNELS_1], get[Arg.CHANNELS_2])
+    channels = get[Arg.CHANNELS_OUT]
     weights, bias, target, all_sums = (
         code.build.inttoptr(get[field], POINTER)
-        for field in (Field.WEIGHTS, Field.BIAS, Field.TARGET, Field.SUMS)
+        for field in (
+            Arg.WEIGHTS,
+            Arg.BIAS,
+            Arg.TARGET,
+            Arg.SUMS,
+        )
     )
-    rows, width, height = get[Field.TILE_ROWS], get[Field.WIDTH], get[Field.HEIGHT]
+    rows, width, height = (
+        get[Arg.TILE_ROWS],
+        get[Arg.WIDTH],
+        get[Arg.HEIGHT],
+    )
     lines = code.mul(rows, TILE)
-    pixels = code.add(code.mul(get[Field.TILE_COLUMNS], TILE), 2)
+    pixels = code.add(code.mul(get[Arg.TILE_COLUMNS], TILE), 2)
     line = code.mul(pixels, depth)
     blocks = code.build.sdiv(channels, code.whole(block * lanes))
     with code.loop(first, last) as strip_number:
@@ -67,8 +81,8 @@ def _convolution(
             code.call(row, job, code.at(strip, code.mul(r, line)), y, pixels)
         residual, above = _shortcut(code, get, product, short, top, lines, blocks)
         sums = code.at(all_sums, code.mul(strip_number, code.mul(channels, 2)))
-        with code.loop(0, get[Field.TILE_COLUMNS], get[Field.GROUP]) as begin:
-            columns = code.least(get[Field.GROUP], code.sub(get[Field.TILE_COLUMNS], begin))
+        with code.loop(0, get[Arg.TILE_COLUMNS], get[Arg.GROUP]) as begin:
+            columns = code.least(get[Arg.GROUP], code.sub(get[Arg.TILE_COLUMNS], begin))
             count = code.mul(rows, columns)
             padded = code.mul(code.build.sdiv(code.add(count, most - 1), code.whole(most)), most)
             apart_in = code.add(code.mul(padded, depth), SKEW)
@@ -90,19 +104,27 @@ def _convolution(
 
 
 def _shortcut(
-    code: Code, get: dict[Field, Value], product: Code, short: Value, top: Value, lines: Value,
-    blocks: Value,
+    code: LlvmBuilder, get: dict[Arg, Value], product: LlvmBuilder, short: Value, top: Value,
+    lines: Value, blocks: Value,
 ) -> tuple[Value, Value]:  # fmt: skip
     """Address of what is added to the strip's output, and the floats of the image above it."""
-    width, channels = get[Field.WIDTH], get[Field.CHANNELS_OUT]
-    count = code.mul(code.least(lines, code.sub(get[Field.HEIGHT], top)), width)
+    width, channels = get[Arg.WIDTH], get[Arg.CHANNELS_OUT]
+    count = code.mul(code.least(lines, code.sub(get[Arg.HEIGHT], top)), width)
     before = code.mul(top, width)
-    present = code.build.icmp_signed("!=", get[Field.SHORT_1], code.whole(0))
+    present = code.build.icmp_signed("!=", get[Arg.SHORT_1], code.whole(0))
     with code.build.if_then(present):
         for number, (source, depth, weights) in enumerate(
             (
-                (Field.SHORT_1, Field.SHORT_CHANNELS_1, Field.SHORT_WEIGHTS_1),
-                (Field.SHORT_2, Field.SHORT_CHANNELS_2, Field.SHORT_WEIGHTS_2),
+                (
+                    Arg.SHORT_1,
+                    Arg.SHORT_CHANNELS_1,
+                    Arg.SHORT_WEIGHTS_1,
+                ),
+                (
+                    Arg.SHORT_2,
+                    Arg.SHORT_CHANNELS_2,
+                    Arg.SHORT_WEIGHTS_2,
+                ),
             )
         ):
             begin = code.at(code.build.inttoptr(get[source], POINTER), code.mul(before, get[depth]))
@@ -110,24 +132,34 @@ def _shortcut(
                 code.call(product, begin, get[depth], code.build.inttoptr(get[weights], POINTER),
                           short, channels, count, get[depth], blocks, number)  # fmt: skip
     computed = code.build.ptrtoint(short, LONG)
-    address = code.build.select(present, computed, get[Field.RESIDUAL])
+    address = code.build.select(present, computed, get[Arg.RESIDUAL])
     above = code.build.select(present, code.mul(before, channels), code.whole(0))
     return address, above
 
 
-def _direct(module: ir.Module, lanes: int, block: int, product: Code) -> None:
+def _direct(module: ir.Module, lanes: int, block: int, product: LlvmBuilder) -> None:
     """Rows ``first`` to below ``last`` of a 3x3 convolution with a stride, nothing else fused.
 
     Each of the nine taps is a matrix product over the part of a row where it lies in the image.
     """
-    code = Code(module, f"direct_{block}", "piip", lanes)
+    code = LlvmBuilder(module, f"direct_{block}", "piip", lanes)
     job, first, last, _ = code.arguments
-    get = {field: number(code, job, field) for field in Field}
-    depth, channels, stride = get[Field.CHANNELS_1], get[Field.CHANNELS_OUT], get[Field.STRIDE]
-    height, width = get[Field.HEIGHT], get[Field.WIDTH]
+    get = {field: number(code, job, field) for field in Arg}
+    depth, channels, stride = (
+        get[Arg.CHANNELS_1],
+        get[Arg.CHANNELS_OUT],
+        get[Arg.STRIDE],
+    )
+    height, width = get[Arg.HEIGHT], get[Arg.WIDTH]
     source, weights, bias, target, sums = (
         code.build.inttoptr(get[field], POINTER)
-        for field in (Field.SOURCE_1, Field.WEIGHTS, Field.BIAS, Field.TARGET, Field.SUMS)
+        for field in (
+            Arg.SOURCE_1,
+            Arg.WEIGHTS,
+            Arg.BIAS,
+            Arg.TARGET,
+            Arg.SUMS,
+        )
     )
     blocks = code.build.sdiv(channels, code.whole(block * lanes))
     across = code.add(code.build.sdiv(code.sub(width, 1), stride), 1)
@@ -156,7 +188,9 @@ def _direct(module: ir.Module, lanes: int, block: int, product: Code) -> None:
     code.finish()
 
 
-def _sum_channels(code: Code, image: Value, pixels: Value, channels: Value, sums: Value) -> None:
+def _sum_channels(
+    code: LlvmBuilder, image: Value, pixels: Value, channels: Value, sums: Value
+) -> None:
     """Sums and sums of squares of the channels of so many pixels."""
     with code.loop(0, channels, code.lanes) as c:
         total, square = code.cell(), code.cell()

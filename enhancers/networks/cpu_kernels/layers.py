@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from enhancers.networks.cpu_kernels import CHANNELS
 from enhancers.networks.cpu_kernels.arithmetic import KERNEL, POINTS
-from enhancers.networks.cpu_kernels.jit import Machine
+from enhancers.networks.cpu_kernels.jit import JitKernels
 
 Floats = NDArray[np.float32]
 
@@ -48,7 +48,7 @@ class Norm:
     bias: NDArray[np.float64]
 
 
-def winograd(convolution: Any, machine: Machine) -> Layer:
+def winograd(convolution: Any, machine: JitKernels) -> Layer:
     """A 3x3 convolution with stride 1: G g Gᵀ of each kernel, in double precision."""
     g, kernel = np.array(KERNEL), _array(convolution.weight)
     points = np.einsum("iy,ocyx,jx->ijco", g, kernel, g, optimize=True).reshape(
@@ -57,14 +57,14 @@ def winograd(convolution: Any, machine: Machine) -> Layer:
     return _layer(points, convolution.bias, machine)
 
 
-def direct(convolution: Any, machine: Machine) -> Layer:
+def direct(convolution: Any, machine: JitKernels) -> Layer:
     """A 3x3 convolution with any stride."""
     kernel = _array(convolution.weight)
     return _layer(kernel.transpose(2, 3, 1, 0).reshape(9, *kernel.shape[1::-1]),
                   convolution.bias, machine)  # fmt: skip
 
 
-def shortcut(convolution: Any, split: tuple[int, ...], machine: Machine) -> list[Layer]:
+def shortcut(convolution: Any, split: tuple[int, ...], machine: JitKernels) -> list[Layer]:
     """A 1x1 convolution of several images' channels, one layer an image; the first has the bias."""
     kernel = _array(convolution.weight)[:, :, 0, 0].T[None]
     ends = np.cumsum(split)[:-1]
@@ -84,7 +84,7 @@ def _array(tensor: Any) -> NDArray[np.float64]:
     return found
 
 
-def _layer(matrices: NDArray[np.float64], bias: Any, machine: Machine) -> Layer:
+def _layer(matrices: NDArray[np.float64], bias: Any, machine: JitKernels) -> Layer:
     count, depth, channels = matrices.shape
     padded = -(-channels // CHANNELS) * CHANNELS
     matrices = np.pad(matrices, ((0, 0), (0, 0), (0, padded - channels)))

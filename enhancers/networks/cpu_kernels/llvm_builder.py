@@ -13,7 +13,7 @@ Value = Any
 """An LLVM value; where an integer is meant, a Python int will do."""
 
 
-class Code:
+class LlvmBuilder:
     """The body of one function being written.
 
     Parameters
@@ -119,11 +119,11 @@ class Code:
         build.branch(head)
         build.position_at_end(after)
 
-    def call(self, other: Code, *arguments: Value) -> None:
+    def call(self, other: LlvmBuilder, *arguments: Value) -> None:
         """Run another function."""
         self.build.call(other.function, [self.whole(argument) for argument in arguments])
 
-    def finish(self) -> Code:
+    def finish(self) -> LlvmBuilder:
         """End the function."""
         self.build.ret_void()
         return self

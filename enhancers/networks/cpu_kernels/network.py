@@ -18,9 +18,9 @@ import torch
 from torch import Tensor
 
 from enhancers.networks.cpu_kernels import layers
-from enhancers.networks.cpu_kernels.jit import Machine, machine
+from enhancers.networks.cpu_kernels.jit import JitKernels, jit_kernels
 from enhancers.networks.cpu_kernels.layers import Floats, Layer, Norm
-from enhancers.networks.cpu_kernels.plan import Picture, Plan
+from enhancers.networks.cpu_kernels.plan import ComputePlan, PlannedImage
 
 IDLE_BYTES = 256 * 2**20
 """Memory that plans may keep between runs."""
@@ -29,7 +29,7 @@ IDLE_BYTES = 256 * 2**20
 class Block:
     """The layers of a ResnetBlock2D whose input is one image or two side by side."""
 
-    def __init__(self, resnet: Any, split: tuple[int, ...], number: int, made: Machine) -> None:
+    def __init__(self, resnet: Any, split: tuple[int, ...], number: int, made: JitKernels) -> None:
         self.number = number
         self.norms: tuple[Norm, Norm] = (layers.norm(resnet.norm1), layers.norm(resnet.norm2))
         self.convolutions: tuple[Layer, Layer] = (
@@ -40,7 +40,7 @@ class Block:
         if resnet.conv_shortcut is not None:
             self.shortcut = layers.shortcut(resnet.conv_shortcut, split, made)
 
-    def plan(self, plan: Plan, sources: Sequence[Picture]) -> Picture:
+    def plan(self, plan: ComputePlan, sources: Sequence[PlannedImage]) -> PlannedImage:
         """conv2(silu(norm2(conv1(silu(norm1(x))) + time))) + x, or its shortcut."""
         hidden = plan.convolve(
             sources, self.convolutions[0], normalise=self.norms[0], embedding=self.number
@@ -53,7 +53,7 @@ class Block:
         return out
 
 
-class FastUNet:
+class KernelUNet:
     """The network of a prior, for images in float32 on the CPU.
 
     Results are those of torch up to rounding (about 1e-5), the same for any number of threads and
@@ -63,12 +63,12 @@ class FastUNet:
     ----------
     unet : UNet2DModel
         Of an architecture for which `enhancers.networks.runtime.fits`.
-    made : Machine, optional
+    made : JitKernels, optional
         Kernels; those for this processor unless given.
     """
 
-    def __init__(self, unet: Any, made: Machine | None = None) -> None:
-        made = self.machine = made or machine()
+    def __init__(self, unet: Any, made: JitKernels | None = None) -> None:
+        made = self.machine = made or jit_kernels()
         self.unet = unet
         self.channels_out = int(unet.config.out_channels)
         self.multiple = 2 ** (len(unet.config.block_out_channels) - 1)
@@ -100,7 +100,7 @@ class FastUNet:
             self.up.append((blocks, enlarge))
         self.embeddings = functools.lru_cache(maxsize=256)(self._embeddings)
         self.lock = threading.Lock()
-        self.idle: OrderedDict[int, tuple[Plan, Picture, Picture]] = OrderedDict()
+        self.idle: OrderedDict[int, tuple[ComputePlan, PlannedImage, PlannedImage]] = OrderedDict()
 
     def _block(self, resnet: Any, split: tuple[int, ...]) -> Block:
         self.resnets.append(resnet)
@@ -136,7 +136,7 @@ class FastUNet:
             for resnet in self.resnets
         ]
 
-    def _plan(self, height: int, width: int) -> tuple[Plan, Picture, Picture]:
+    def _plan(self, height: int, width: int) -> tuple[ComputePlan, PlannedImage, PlannedImage]:
         with self.lock:
             for key, found in reversed(self.idle.items()):
                 if (found[0].height, found[0].width) == (height, width):
@@ -144,14 +144,14 @@ class FastUNet:
                     return found
         return self._planned(height, width)
 
-    def _give_back(self, plan: Plan, source: Picture, target: Picture) -> None:
+    def _give_back(self, plan: ComputePlan, source: PlannedImage, target: PlannedImage) -> None:
         with self.lock:
             self.idle[id(plan)] = (plan, source, target)
             while sum(found[0].bytes for found in self.idle.values()) > IDLE_BYTES:
                 self.idle.popitem(last=False)
 
-    def _planned(self, height: int, width: int) -> tuple[Plan, Picture, Picture]:
-        plan = Plan(self.machine, height, width)
+    def _planned(self, height: int, width: int) -> tuple[ComputePlan, PlannedImage, PlannedImage]:
+        plan = ComputePlan(self.machine, height, width)
         source = plan.picture(height, width, self.first.channels_in, 1)
         image = plan.direct(source, self.first, 1)
         skips = [image]

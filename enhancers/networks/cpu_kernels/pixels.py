@@ -5,13 +5,13 @@ from __future__ import annotations
 from llvmlite import ir
 
 from enhancers.networks.cpu_kernels.arithmetic import clamped, exponential
-from enhancers.networks.cpu_kernels.kernel_args import Field, address, number
-from enhancers.networks.cpu_kernels.llvm_builder import Code
+from enhancers.networks.cpu_kernels.kernel_args import Arg, address, number
+from enhancers.networks.cpu_kernels.llvm_builder import LlvmBuilder
 
 
-def silu_pixels(module: ir.Module, lanes: int) -> Code:
+def silu_pixels(module: ir.Module, lanes: int) -> LlvmBuilder:
     """``target`` = silu(scale source + shift) for a row of pixels."""
-    code = Code(module, "silu_pixels", "ppppiiii", lanes)
+    code = LlvmBuilder(module, "silu_pixels", "ppppiiii", lanes)
     source, target, scale, shift, pixels, channels, pitch, halved = code.arguments
     with code.loop(0, pixels) as x:
         begin = code.at(source, code.mul(code.build.lshr(x, halved), channels))
@@ -25,9 +25,9 @@ def silu_pixels(module: ir.Module, lanes: int) -> Code:
     return code.finish()
 
 
-def copy_pixels(module: ir.Module, lanes: int) -> Code:
+def copy_pixels(module: ir.Module, lanes: int) -> LlvmBuilder:
     """``target`` = source for a row of pixels."""
-    code = Code(module, "copy_pixels", "ppiiii", lanes)
+    code = LlvmBuilder(module, "copy_pixels", "ppiiii", lanes)
     source, target, pixels, channels, pitch, halved = code.arguments
     with code.loop(0, pixels) as x:
         begin = code.at(source, code.mul(code.build.lshr(x, halved), channels))
@@ -37,24 +37,26 @@ def copy_pixels(module: ir.Module, lanes: int) -> Code:
     return code.finish()
 
 
-def clear_floats(module: ir.Module, lanes: int) -> Code:
+def clear_floats(module: ir.Module, lanes: int) -> LlvmBuilder:
     """``target`` = 0 for so many floats."""
-    code = Code(module, "clear", "pi", lanes)
+    code = LlvmBuilder(module, "clear", "pi", lanes)
     target, count = code.arguments
     with code.loop(0, count, lanes) as i:
         code.store(code.number(0.0), target, i)
     return code.finish()
 
 
-def fill_row(module: ir.Module, lanes: int, silu: Code, copy: Code, clear: Code) -> Code:
+def fill_row(
+    module: ir.Module, lanes: int, silu: LlvmBuilder, copy: LlvmBuilder, clear: LlvmBuilder
+) -> LlvmBuilder:
     """One row of a strip: activated pixels with a border of zeros, or only zeros outside."""
-    code = Code(module, "fill_row", "ppii", lanes)
+    code = LlvmBuilder(module, "fill_row", "ppii", lanes)
     job, target, y, pixels = code.arguments
-    width = number(code, job, Field.WIDTH)
-    halved = number(code, job, Field.ENLARGE)
-    first, second = (number(code, job, f) for f in (Field.CHANNELS_1, Field.CHANNELS_2))
+    width = number(code, job, Arg.WIDTH)
+    halved = number(code, job, Arg.ENLARGE)
+    first, second = (number(code, job, f) for f in (Arg.CHANNELS_1, Arg.CHANNELS_2))
     pitch = code.add(first, second)
-    inside = code.build.icmp_unsigned("<", y, number(code, job, Field.HEIGHT))
+    inside = code.build.icmp_unsigned("<", y, number(code, job, Arg.HEIGHT))
     with code.build.if_else(inside) as (then, otherwise):
         with otherwise:
             code.call(clear, target, code.mul(pixels, pitch))
@@ -65,11 +67,11 @@ def fill_row(module: ir.Module, lanes: int, silu: Code, copy: Code, clear: Code)
                 clear, code.at(target, code.mul(end, pitch)), code.mul(code.sub(pixels, end), pitch)
             )
             line = code.mul(code.build.lshr(y, halved), code.build.lshr(width, halved))
-            scale, shift = (address(code, job, f) for f in (Field.SCALE, Field.SHIFT))
-            active = code.build.trunc(number(code, job, Field.ACTIVATE), ir.IntType(1))
+            scale, shift = (address(code, job, f) for f in (Arg.SCALE, Arg.SHIFT))
+            active = code.build.trunc(number(code, job, Arg.ACTIVATE), ir.IntType(1))
             for source, channels, offset in (
-                (Field.SOURCE_1, first, code.whole(0)),
-                (Field.SOURCE_2, second, first),
+                (Arg.SOURCE_1, first, code.whole(0)),
+                (Arg.SOURCE_2, second, first),
             ):
                 begin = code.at(address(code, job, source), code.mul(line, channels))
                 place = code.at(target, code.add(pitch, offset))

@@ -10,8 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from enhancers.networks.cpu_kernels.arithmetic import POINTS, TILE
-from enhancers.networks.cpu_kernels.jit import Kernel, Machine
-from enhancers.networks.cpu_kernels.kernel_args import Field
+from enhancers.networks.cpu_kernels.jit import JitKernels, Kernel
+from enhancers.networks.cpu_kernels.kernel_args import Arg
 from enhancers.networks.cpu_kernels.kernels import SKEW
 from enhancers.networks.cpu_kernels.layers import Floats, Layer, Norm
 
@@ -24,7 +24,7 @@ LINE = 16
 
 
 @dataclass(frozen=True, eq=False)
-class Picture:
+class PlannedImage:
     """An image on its way through the network: (height, width, channels), and its sums.
 
     ``sums`` is (parts, 2, channels): sums and sums of squares of the channels over parts of it.
@@ -38,7 +38,7 @@ class Picture:
 
 
 @dataclass(frozen=True, eq=False)
-class Step:
+class KernelCall:
     """One call of a kernel: its job, in how many units it can be split, what to prepare."""
 
     kernel: Kernel
@@ -49,7 +49,7 @@ class Step:
     sums: Floats
     embedding: int | None = None
     norm: Norm | None = None
-    sources: tuple[Picture, ...] = ()
+    sources: tuple[PlannedImage, ...] = ()
     affine: tuple[Floats, Floats] | None = None
 
     def prepare(self, embeddings: Sequence[Floats]) -> None:
@@ -71,20 +71,20 @@ class Step:
 
 
 @dataclass(eq=False)
-class Plan:
+class ComputePlan:
     """The steps for one size of image, with memory that a run fills and the next one reuses."""
 
-    machine: Machine
+    machine: JitKernels
     height: int
     width: int
-    steps: list[Step] = field(default_factory=list)
+    steps: list[KernelCall] = field(default_factory=list)
     scratch_size: int = 0
     scratch: list[Floats] = field(default_factory=list)
     free: list[Floats] = field(default_factory=list)
     kept: list[object] = field(default_factory=list)
     bytes: int = 0
 
-    def picture(self, height: int, width: int, channels: int, parts: int) -> Picture:
+    def picture(self, height: int, width: int, channels: int, parts: int) -> PlannedImage:
         """Memory for an image: the smallest piece given back that is large enough, or new."""
         size = height * width * channels
         fitting = [piece for piece in self.free if size <= piece.size <= 2 * size]
@@ -94,53 +94,71 @@ class Plan:
         else:
             pixels = aligned(size)
             self.bytes += pixels.nbytes
-        return Picture(pixels, np.zeros((parts, 2, channels), np.float32), height, width, channels)
+        return PlannedImage(
+            pixels, np.zeros((parts, 2, channels), np.float32), height, width, channels
+        )
 
-    def release(self, picture: Picture) -> None:
+    def release(self, picture: PlannedImage) -> None:
         """No later step reads it."""
         self.free.append(picture.pixels)
 
-    def direct(self, source: Picture, layer: Layer, stride: int) -> Picture:
+    def direct(self, source: PlannedImage, layer: Layer, stride: int) -> PlannedImage:
         """A convolution with a stride."""
         height, width = ((side - 1) // stride + 1 for side in (source.height, source.width))
         target = self.picture(height, width, layer.channels_out, height)
         self._step(
-            self.machine.direct[layer.block], height, layer, target,
+            self.machine.direct[layer.block],
+            height,
+            layer,
+            target,
             {
-                Field.SOURCE_1: address(source.pixels), Field.CHANNELS_1: source.channels,
-                Field.HEIGHT: source.height, Field.WIDTH: source.width, Field.STRIDE: stride,
+                Arg.SOURCE_1: address(source.pixels),
+                Arg.CHANNELS_1: source.channels,
+                Arg.HEIGHT: source.height,
+                Arg.WIDTH: source.width,
+                Arg.STRIDE: stride,
             },
-        )  # fmt: skip
+        )
         return target
 
     def convolve(
         self,
-        sources: Sequence[Picture],
+        sources: Sequence[PlannedImage],
         layer: Layer,
         *,
         normalise: Norm | None = None,
         enlarge: bool = False,
         embedding: int | None = None,
-        residual: Picture | None = None,
-        shortcut: tuple[Sequence[Picture], Sequence[Layer]] | None = None,
-    ) -> Picture:
+        residual: PlannedImage | None = None,
+        shortcut: tuple[Sequence[PlannedImage], Sequence[Layer]] | None = None,
+    ) -> PlannedImage:
         """A 3x3 convolution of images side by side, with everything around it."""
         height, width = (side << enlarge for side in (sources[0].height, sources[0].width))
         shape = _Strips.of(height, width, layer, self.machine.rows)
         self.scratch_size = max(self.scratch_size, shape.end)
         target = self.picture(height, width, layer.channels_out, shape.count)
         values = dict(shape.fields)
-        values |= {Field.HEIGHT: height, Field.WIDTH: width, Field.ENLARGE: int(enlarge)}
-        places = ((Field.SOURCE_1, Field.CHANNELS_1), (Field.SOURCE_2, Field.CHANNELS_2))
+        values |= {
+            Arg.HEIGHT: height,
+            Arg.WIDTH: width,
+            Arg.ENLARGE: int(enlarge),
+        }
+        places = (
+            (Arg.SOURCE_1, Arg.CHANNELS_1),
+            (Arg.SOURCE_2, Arg.CHANNELS_2),
+        )
         for source, (place, channels) in zip(sources, places, strict=False):
             values |= {place: address(source.pixels), channels: source.channels}
         affine = None
         if normalise is not None:
             affine = (aligned(layer.channels_in), aligned(layer.channels_in))
-            values |= {Field.SCALE: address(affine[0]), Field.SHIFT: address(affine[1]),
-                       Field.ACTIVATE: 1}  # fmt: skip
+            values |= {
+                Arg.SCALE: address(affine[0]),
+                Arg.SHIFT: address(affine[1]),
+                Arg.ACTIVATE: 1,
+            }
         if residual is not None:
-            values[Field.RESIDUAL] = address(residual.pixels)
+            values[Arg.RESIDUAL] = address(residual.pixels)
         constant = layer.bias
         if shortcut is not None:
             values |= _short_fields(*shortcut)
@@ -152,22 +170,27 @@ class Plan:
         return target
 
     def _step(
-        self, kernel: Kernel, units: int, layer: Layer, target: Picture, values: dict[Field, int],
-        constant: Floats | None = None, *, embedding: int | None = None, norm: Norm | None = None,
-        sources: tuple[Picture, ...] = (), affine: tuple[Floats, Floats] | None = None,
+        self, kernel: Kernel, units: int, layer: Layer, target: PlannedImage,
+        values: dict[Arg, int], constant: Floats | None = None, *,
+        embedding: int | None = None, norm: Norm | None = None,
+        sources: tuple[PlannedImage, ...] = (), affine: tuple[Floats, Floats] | None = None,
     ) -> None:  # fmt: skip
         constant = layer.bias if constant is None else constant
         bias = constant.copy()
-        job = np.zeros(len(Field), np.int64)
+        job = np.zeros(len(Arg), np.int64)
         values |= {
-            Field.WEIGHTS: address(layer.weights), Field.CHANNELS_OUT: layer.channels_out,
-            Field.BIAS: address(bias), Field.TARGET: address(target.pixels),
-            Field.SUMS: address(target.sums),
-        }  # fmt: skip
+            Arg.WEIGHTS: address(layer.weights),
+            Arg.CHANNELS_OUT: layer.channels_out,
+            Arg.BIAS: address(bias),
+            Arg.TARGET: address(target.pixels),
+            Arg.SUMS: address(target.sums),
+        }
         for place, value in values.items():
             job[place] = value
         self.steps.append(
-            Step(kernel, job, units, bias, constant, target.sums, embedding, norm, sources, affine)
+            KernelCall(
+                kernel, job, units, bias, constant, target.sums, embedding, norm, sources, affine
+            )
         )
         self.kept.append((layer, target))
 
@@ -195,7 +218,7 @@ class _Strips:
     """How an image is cut: into strips of tile rows, and those into groups of tiles."""
 
     count: int
-    fields: dict[Field, int]
+    fields: dict[Arg, int]
     end: int
 
     @classmethod
@@ -214,19 +237,23 @@ class _Strips:
         )
         ends = np.cumsum([-(-size // LINE) * LINE for size in sizes]).tolist()
         fields = {
-            Field.TILE_ROWS: tile_rows, Field.TILE_COLUMNS: across, Field.GROUP: group,
-            Field.STRIP_AT: 0, Field.POINTS_AT: ends[0], Field.PRODUCTS_AT: ends[1],
-            Field.SHORT_AT: ends[2],
-        }  # fmt: skip
+            Arg.TILE_ROWS: tile_rows,
+            Arg.TILE_COLUMNS: across,
+            Arg.GROUP: group,
+            Arg.STRIP_AT: 0,
+            Arg.POINTS_AT: ends[0],
+            Arg.PRODUCTS_AT: ends[1],
+            Arg.SHORT_AT: ends[2],
+        }
         return cls(-(-down // tile_rows), fields, ends[3])
 
 
-def _short_fields(pictures: Sequence[Picture], layers: Sequence[Layer]) -> dict[Field, int]:
+def _short_fields(pictures: Sequence[PlannedImage], layers: Sequence[Layer]) -> dict[Arg, int]:
     places = (
-        (Field.SHORT_1, Field.SHORT_CHANNELS_1, Field.SHORT_WEIGHTS_1),
-        (Field.SHORT_2, Field.SHORT_CHANNELS_2, Field.SHORT_WEIGHTS_2),
+        (Arg.SHORT_1, Arg.SHORT_CHANNELS_1, Arg.SHORT_WEIGHTS_1),
+        (Arg.SHORT_2, Arg.SHORT_CHANNELS_2, Arg.SHORT_WEIGHTS_2),
     )
-    values: dict[Field, int] = {}
+    values: dict[Arg, int] = {}
     for picture, layer, (source, channels, weights) in zip(pictures, layers, places, strict=False):
         values |= {source: address(picture.pixels), channels: picture.channels,
                    weights: address(layer.weights)}  # fmt: skip

@@ -5,12 +5,12 @@ from __future__ import annotations
 from llvmlite import ir
 
 from enhancers.networks.cpu_kernels.arithmetic import INPUT, OUTPUT, SIDE, TILE, both_ways
-from enhancers.networks.cpu_kernels.llvm_builder import POINTER, Code
+from enhancers.networks.cpu_kernels.llvm_builder import POINTER, LlvmBuilder
 
 
-def to_points(module: ir.Module, lanes: int) -> Code:
+def to_points(module: ir.Module, lanes: int) -> LlvmBuilder:
     """Bᵀ d B of every tile of a group, one matrix (tiles, channels) a point."""
-    code = Code(module, "to_points", "ppiiiii", lanes)
+    code = LlvmBuilder(module, "to_points", "ppiiiii", lanes)
     strip, points, pixels, channels, rows, columns, apart = code.arguments
     pitch = code.mul(pixels, channels)
     with code.loop(0, rows) as row, code.loop(0, columns) as column:
@@ -30,9 +30,9 @@ def to_points(module: ir.Module, lanes: int) -> Code:
     return code.finish()
 
 
-def product(module: ir.Module, lanes: int, block: int, most: int) -> Code:
+def product(module: ir.Module, lanes: int, block: int, most: int) -> LlvmBuilder:
     """``c`` = a b, or += a b: a (rows, depth), b in blocks of columns (blocks, depth, width)."""
-    code = Code(module, f"product_{block}", "pippiiiii", lanes)
+    code = LlvmBuilder(module, f"product_{block}", "pippiiiii", lanes)
     a, a_pitch, b, c, c_pitch, rows, depth, blocks, onto = code.arguments
     width = block * lanes
     onto = code.build.trunc(onto, ir.IntType(1))
@@ -64,9 +64,9 @@ def product(module: ir.Module, lanes: int, block: int, most: int) -> Code:
     return code.finish()
 
 
-def from_points(module: ir.Module, lanes: int) -> Code:
+def from_points(module: ir.Module, lanes: int) -> LlvmBuilder:
     """Aᵀ m A of every tile of a group, with bias, residual and sums, into the image."""
-    code = Code(module, "from_points", "ppippiiiiiiiii", lanes)
+    code = LlvmBuilder(module, "from_points", "ppippiiiiiiiii", lanes)
     (products, bias, residual, target, sums, channels, rows, columns, apart, top, left, height,
      width, above) = code.arguments  # fmt: skip
     has_residual = code.build.icmp_signed("!=", residual, code.whole(0))

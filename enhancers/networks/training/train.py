@@ -21,7 +21,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from tqdm.auto import tqdm
 
-from enhancers.errors import PriorMissing
+from enhancers.errors import NetworkMissing
 from enhancers.networks.prediction_type import EPSILON, Target
 from enhancers.networks.training import architectures
 from enhancers.networks.training.card import render
@@ -276,7 +276,7 @@ def _read(kind: Any, folder: Path) -> Any:
             folder, torch_dtype=torch.float32, local_files_only=True, low_cpu_mem_usage=False
         )
     except (OSError, ValueError) as error:
-        raise PriorMissing(
+        raise NetworkMissing(
             f"{folder} holds no trained network to start from; give the folder of a prior, "
             "such as assets/networks/latent."
         ) from error
@@ -293,7 +293,7 @@ def _earlier(start: Path | None) -> dict[str, Report]:
         facts = json.loads((start / "training.json").read_text(encoding="utf-8"))
         return {stage["stage"]: Report(**stage) for stage in facts["stages"]}
     except (OSError, ValueError, KeyError, TypeError) as error:
-        raise PriorMissing(
+        raise NetworkMissing(
             f"{start} has no readable training.json; start from the folder of a trained prior."
         ) from error
 

@@ -14,12 +14,12 @@ from enhancers.method import Modality
 from enhancers.settings import get_settings
 from study.storage import (hash_chain, key_file)
 from study.stimuli import (deidentification, checks, roster, buffers)
-from study.stimuli.rendering.renderer import (Maker, key_method)
-from study.stimuli.rendering.case_images import (Shelf, check_files, read_case)
+from study.stimuli.rendering.renderer import (Renderer, key_method)
+from study.stimuli.rendering.case_images import (CaseImages, check_files, read_case)
 from study.domain.errors import (BuildError)
 from study.stimuli.checks import (GateReport)
 from study.storage.key_file import (Key)
-from study.stimuli.image_similarity import (Candidate, Measured, measure)
+from study.stimuli.image_similarity import (ComparedImage, Similarity, measure)
 from study.storage.models import (Stimulus, Study, new_id)
 from study.domain.protocol import (Status)
 from study.domain.recipes import (Making, SourceMethod)
@@ -147,12 +147,12 @@ class _Run:
     ) -> None:
         self.store, self.key, self.sources = store, key, sources
         self.options, self.progress = options, progress
-        self.maker = Maker(options.seed, options.device, key.seed)
+        self.maker = Renderer(options.seed, options.device, key.seed)
         settings = get_settings()
         self.caps = Caps(max_bytes=settings.max_file_bytes, max_pixels=settings.max_pixels)
         self.total = len(sources.cases) * len(sources.methods)
         self.rendered = self.kept = 0
-        self.measured: list[Measured] = []
+        self.measured: list[Similarity] = []
         self.remarks: dict[str, list[str]] = {}
         self.mute: Counter[str] = Counter()
 
@@ -190,7 +190,7 @@ class _Run:
             roster.mark(session, item_id, roster.PENDING)
         # The order in which files and rows are made would tell the method.
         images = {
-            method: Candidate(method.name, self._stimulus(shelf, item_id, method))
+            method: ComparedImage(method.name, self._stimulus(shelf, item_id, method))
             for method in roster.shuffled(self.sources.methods)
         }
         self._compare(shelf, images)
@@ -198,7 +198,7 @@ class _Run:
         with self.store.write() as session:
             roster.mark(session, item_id, check)
 
-    def _stimulus(self, shelf: Shelf, item_id: str, method: SourceMethod) -> Pixels:
+    def _stimulus(self, shelf: CaseImages, item_id: str, method: SourceMethod) -> Pixels:
         """The stimulus of an earlier build if it is the same, else a new one."""
         method_id = self.key.method_id(method.name)
         recipe = self.maker.digest(shelf, method)
@@ -211,7 +211,7 @@ class _Run:
                 return found
         self._tell(shelf.case, 0.0)
         made = self.maker.make(shelf, method, lambda part: self._tell(shelf.case, part))
-        checks.check_content(shelf.case.name, Candidate(method.name, made))
+        checks.check_content(shelf.case.name, ComparedImage(method.name, made))
         pixels = buffers.quantised(made, shelf.levels)
         written, stimulus_id = buffers.write(self.store.stimuli, pixels), new_id()
         self.key = self.key.with_stimulus(stimulus_id, recipe)
@@ -221,7 +221,7 @@ class _Run:
         self.rendered += 1
         return pixels
 
-    def _compare(self, shelf: Shelf, images: dict[SourceMethod, Candidate]) -> None:
+    def _compare(self, shelf: CaseImages, images: dict[SourceMethod, ComparedImage]) -> None:
         """The gates that compare the images of a case, with its reference where there is one."""
         base = self._base(shelf, images)
         checks.check_alike(shelf.case.name, [base, *images.values()])
@@ -232,7 +232,7 @@ class _Run:
                 checks.check_marks(shelf.case.name, image, base)
             self.measured.append(measure(shelf.case.name, image, base))
 
-    def _base(self, shelf: Shelf, images: dict[SourceMethod, Candidate]) -> Candidate:
+    def _base(self, shelf: CaseImages, images: dict[SourceMethod, ComparedImage]) -> ComparedImage:
         """What the others are compared with: the reference, the input, or the first image."""
         plain = [m for m in self.sources.methods if m.making in (Making.FILE, Making.INPUT)]
         ordered = [m for m in plain if m is self.sources.reference]
@@ -241,7 +241,7 @@ class _Run:
             return images[ordered[0]]
         if len(plain) == len(images):
             return images[plain[0]]
-        return Candidate("the input", buffers.quantised(shelf.lead.pixels, shelf.levels))
+        return ComparedImage("the input", buffers.quantised(shelf.lead.pixels, shelf.levels))
 
     def _tell(self, case: SourceCase, part: float) -> None:
         done = self.rendered + self.kept

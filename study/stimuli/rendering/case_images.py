@@ -14,14 +14,14 @@ from enhancers.load import Caps, load
 from enhancers.method import Modality
 from study.stimuli import (deidentification, checks)
 from study.domain.errors import (BuildError)
-from study.stimuli.image_similarity import (Candidate)
+from study.stimuli.image_similarity import (ComparedImage)
 from study.domain.recipes import (Making, SourceMethod)
 from study.stimuli.sources import (SourceCase, Sources)
 from study.stimuli.buffers import (FINEST)
 
 
 @dataclass(frozen=True, eq=False)
-class Shelf:
+class CaseImages:
     """A case with its files in memory.
 
     Parameters
@@ -63,7 +63,7 @@ class Shelf:
         return json.dumps(shown, separators=(",", ":"), ensure_ascii=False)
 
 
-def read_case(sources: Sources, case: SourceCase, caps: Caps) -> Shelf:
+def read_case(sources: Sources, case: SourceCase, caps: Caps) -> CaseImages:
     """Read every file of a case once.
 
     The window is that of the reference where there is one, else of the image that methods are run
@@ -92,15 +92,15 @@ def read_case(sources: Sources, case: SourceCase, caps: Caps) -> Shelf:
     # Results with finer steps than an 8-bit original would stand out from it.
     if min(image.bits for image in images.values()) <= 8:
         levels = max(2, min(round(window.high - window.low), FINEST))
-    return Shelf(case, files, images, images[files[leading]], levels)
+    return CaseImages(case, files, images, images[files[leading]], levels)
 
 
-def check_files(shelf: Shelf, *, attested: bool) -> tuple[str, ...]:
+def check_files(shelf: CaseImages, *, attested: bool) -> tuple[str, ...]:
     """The gates that need no rendering: text in the pixels, size, depth.
 
     Parameters
     ----------
-    shelf : Shelf
+    shelf : CaseImages
     attested : bool
         Somebody looked at the pixels.
 
@@ -124,7 +124,7 @@ def check_files(shelf: Shelf, *, attested: bool) -> tuple[str, ...]:
     checks.check_alike(
         shelf.case.name,
         [
-            Candidate(method.name, shelf.image(method).pixels, shelf.image(method).bits)
+            ComparedImage(method.name, shelf.image(method).pixels, shelf.image(method).bits)
             for method in shelf.files
         ],
     )

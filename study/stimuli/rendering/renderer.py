@@ -17,26 +17,26 @@ from enhancers.image import MedicalImage, Pixels
 from enhancers.method import Method, Modality, nearest
 from enhancers.registry import METHODS, get, resolve
 from enhancers.source_digest import method_digest
-from study.stimuli.rendering.case_images import (Shelf)
+from study.stimuli.rendering.case_images import (CaseImages)
 from study.domain.errors import (BuildError)
 from study.storage.key_file import (KeyMethod)
 from study.domain.protocol import (MethodKind)
 from study.domain.recipes import (Making, SourceMethod)
-from study.domain.disguised_names import (squeezed)
+from study.domain.disguised_names import (normalised)
 
 UNPROCESSED, FILTER, NETWORK = "not processed", "filter", "neural network"
 """The usual groups of the blinding question."""
 
 
 @dataclass(frozen=True)
-class Maker:
+class Renderer:
     """Makes stimuli: the seed of the methods, their device, and the study's own seed."""
 
     seed: int
     device: str
     master: bytes
 
-    def make(self, shelf: Shelf, method: SourceMethod, progress: Callable[[float], None]) -> Pixels:
+    def make(self, shelf: CaseImages, method: SourceMethod, progress: Callable[[float], None]) -> Pixels:
         """The image of a method for a case, in [0, 1] of the window of the case.
 
         Raises
@@ -58,7 +58,7 @@ class Maker:
         except ReadingRoomError as error:
             raise BuildError(f"Case {shelf.case.name}, {method.name}: {error}") from None
 
-    def digest(self, shelf: Shelf, method: SourceMethod) -> str:
+    def digest(self, shelf: CaseImages, method: SourceMethod) -> str:
         """SHA-256 of all that determines a stimulus: file, window, recipe, seeds, and the code."""
         image = shelf.image(method)
         params: Mapping[str, object] = dict(method.values)
@@ -88,7 +88,7 @@ class Maker:
                     return event.outcome.result.pixels
         raise ReadingRoomError("the method ended without a result.")
 
-    def _noise_seed(self, shelf: Shelf, method: SourceMethod) -> int:
+    def _noise_seed(self, shelf: CaseImages, method: SourceMethod) -> int:
         """A seed of its own for each case: the same noise in all of them would be seen."""
         text = json.dumps(["degrade", shelf.case.name, method.name])
         digest = hmac.new(self.master, text.encode(), hashlib.sha256).digest()
@@ -141,8 +141,8 @@ def _known(method: SourceMethod) -> Method | None:
     if method.making is Making.DEGRADE:
         _check_degradation(method)
         return None
-    name = squeezed(method.name)
-    return next((m for m in METHODS if name in (squeezed(m.key), squeezed(m.label))), None)
+    name = normalised(method.name)
+    return next((m for m in METHODS if name in (normalised(m.key), normalised(m.label))), None)
 
 
 def _check_degradation(method: SourceMethod) -> None:

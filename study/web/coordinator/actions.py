@@ -8,17 +8,17 @@ import gradio as gr
 
 from study.accounts import staff
 from study.accounts.readers import invite
-from study.accounts.staff import Member, StaffRole
+from study.accounts.staff import StaffAccount, StaffRole
 from study.domain.errors import BlindingError, ProtocolError, StudyError
 from study.domain.protocol import Status
 from study.planning.exclusions import exclude
 from study.planning.freeze import check, freeze
 from study.planning.lifecycle import close_study, open_study, unblind
-from study.planning.progress_report import overview
+from study.planning.progress_report import progress_report
 from study.storage.hash_chain import audit
 from study.web.coordinator import design_form, lists, sheets
-from study.web.coordinator.context import ASKED, TAKEN_BACK, Office, next_step
-from study.web.coordinator.page_updates import Screen, Updates
+from study.web.coordinator.context import ASKED, TAKEN_BACK, CoordinatorContext, next_step
+from study.web.coordinator.page_updates import PageUpdates, Updates
 
 
 class Actions:
@@ -26,16 +26,16 @@ class Actions:
 
     Parameters
     ----------
-    screen : Screen
-    office : Office
+    screen : PageUpdates
+    office : CoordinatorContext
     """
 
-    def __init__(self, screen: Screen, office: Office) -> None:
+    def __init__(self, screen: PageUpdates, office: CoordinatorContext) -> None:
         self.screen = screen
         self.office = office
         self.page = screen.layout
 
-    def enter(self, member: Member) -> Updates:
+    def enter(self, member: StaffAccount) -> Updates:
         """Fill a page that was just opened."""
         shown = self.screen.done(member)
         if member.role is StaffRole.ADMIN:
@@ -46,21 +46,21 @@ class Actions:
             )
         return shown
 
-    def look(self, member: Member, word: str | None = None) -> Updates:
+    def look(self, member: StaffAccount, word: str | None = None) -> Updates:
         """Show how things are now, and the events with the word that is looked for."""
         shown = self.screen.show(member)
         return shown | self.screen.events(word or "") if member.role is StaffRole.ADMIN else shown
 
-    def go(self, member: Member) -> Updates:
+    def go(self, member: StaffAccount) -> Updates:
         """Turn to the page where the next step is."""
-        _, tab = next_step(overview(self.office.store), self.office.asked_by())
+        _, tab = next_step(progress_report(self.office.store), self.office.asked_by())
         return {self.page.tabs: gr.Tabs(selected=tab)}
 
-    def reckon(self, member: Member, **values: Any) -> Updates:
+    def reckon(self, member: StaffAccount, **values: Any) -> Updates:
         """What the design in the fields costs, without saving it."""
         return self._cost(values) | self.screen.pairing(str(values["pairing"]))
 
-    def save(self, member: Member, **values: Any) -> Updates:
+    def save(self, member: StaffAccount, **values: Any) -> Updates:
         """Store the design."""
         store = self.office.store
         protocol = design_form.protocol_of(values, store.protocol())
@@ -71,12 +71,12 @@ class Actions:
         shown = self.screen.done(member, "The design is saved.") | self.screen.fields(protocol)
         return shown | self._cost(values)
 
-    def check(self, member: Member) -> Updates:
+    def check(self, member: StaffAccount) -> Updates:
         """Everything that a freeze would refuse, without freezing."""
         found = check(self.office.store, self.office.key())
         return self.screen.done(member) | {self.page.freeze.found: sheets.checks(found)}
 
-    def freeze(self, member: Member, confirm: str) -> Updates:
+    def freeze(self, member: StaffAccount, confirm: str) -> Updates:
         """Fix the plan for good."""
         self._confirmed(confirm)
         report = freeze(self.office.store, self.office.key(), actor=member.code)
@@ -91,12 +91,12 @@ class Actions:
         )
         return self.screen.done(member, words)
 
-    def open(self, member: Member) -> Updates:
+    def open(self, member: StaffAccount) -> Updates:
         """Let readers read."""
         open_study(self.office.store, actor=member.code)
         return self.screen.done(member, "The study is open: readers who are invited can read.")
 
-    def invite(self, member: Member, reader: str | None, origin: str) -> Updates:
+    def invite(self, member: StaffAccount, reader: str | None, origin: str) -> Updates:
         """Make a new invitation, which is shown once."""
         if not reader:
             raise StudyError("Choose a reader first: they get their codes at the freeze.")
@@ -105,7 +105,7 @@ class Actions:
         return self.screen.done(member) | {self.page.readers.given: given}
 
     def exclude(
-        self, member: Member, code: str, rule: str, reason: str, prespecified: bool
+        self, member: StaffAccount, code: str, rule: str, reason: str, prespecified: bool
     ) -> Updates:
         """Leave a reader or a case out of the analyses."""
         with self.office.store.write() as session:
@@ -121,13 +121,13 @@ class Actions:
         emptied = {fields[name]: "" for name in ("code", "rule", "reason")}
         return self.screen.done(member, "The decision is logged; the ratings stay.") | emptied
 
-    def close(self, member: Member, confirm: str) -> Updates:
+    def close(self, member: StaffAccount, confirm: str) -> Updates:
         """End the reading."""
         self._confirmed(confirm)
         close_study(self.office.store, actor=member.code)
         return self.screen.done(member, "The study is closed: nothing more is rated.")
 
-    def ask(self, member: Member, confirm: str) -> Updates:
+    def ask(self, member: StaffAccount, confirm: str) -> Updates:
         """Ask for the unblinding; somebody else has to confirm."""
         self._confirmed(confirm)
         store = self.office.store
@@ -138,7 +138,7 @@ class Actions:
             audit(session, member.code, ASKED)
         return self.screen.done(member, "You asked to unblind. Another administrator confirms.")
 
-    def take_back(self, member: Member) -> Updates:
+    def take_back(self, member: StaffAccount) -> Updates:
         """Withdraw the question whether to unblind."""
         if not self.office.asked_by():
             raise BlindingError("Nobody asks to unblind: there is nothing to take back.")
@@ -146,7 +146,7 @@ class Actions:
             audit(session, member.code, TAKEN_BACK)
         return self.screen.done(member, "Nobody asks to unblind any more.")
 
-    def second(self, member: Member, confirm: str) -> Updates:
+    def second(self, member: StaffAccount, confirm: str) -> Updates:
         """Confirm what somebody else asked for, and lift the blinding."""
         self._confirmed(confirm)
         asked = self.office.asked_by()
@@ -158,18 +158,18 @@ class Actions:
         unblind(self.office.store, self.office.key(), actor=asked, second=member.code)
         return self.screen.done(member, "The study is unblinded.")
 
-    def add_account(self, member: Member, name: str | None, role: str) -> Updates:
+    def add_account(self, member: StaffAccount, name: str | None, role: str) -> Updates:
         """Make an account."""
         made = staff.add(self.office.store, name or "", StaffRole(role), actor=member.code)
         page = self.page.accounts
         return self.screen.done(member) | {page.given: lists.secret(made), page.name: ""}
 
-    def renew(self, member: Member, account: str | None) -> Updates:
+    def renew(self, member: StaffAccount, account: str | None) -> Updates:
         """Give an account a new secret."""
         made = staff.renew(self.office.store, account or "", actor=member.code)
         return self.screen.done(member) | {self.page.accounts.given: lists.secret(made)}
 
-    def switch(self, member: Member, account: str | None) -> Updates:
+    def switch(self, member: StaffAccount, account: str | None) -> Updates:
         """Switch an account off, or on again."""
         found = {one.code: one.active for one in staff.members(self.office.store)}
         active = not found.get(account or "", False)
@@ -177,12 +177,12 @@ class Actions:
         return self.screen.done(member, f"{account} is switched {'on' if active else 'off'}.")
 
     def _confirmed(self, typed: str) -> None:
-        wanted = overview(self.office.store).code
+        wanted = progress_report(self.office.store).code
         if (typed or "").strip() != wanted:
             raise StudyError(f"Type the code of the study, {wanted}, to confirm. Nothing was done.")
 
     def _cost(self, values: dict[str, Any]) -> Updates:
-        page, seen = self.page.design, overview(self.office.store)
+        page, seen = self.page.design, progress_report(self.office.store)
         try:
             protocol = design_form.protocol_of(values, seen.protocol)
             methods = self.office.methods() if seen.images.cases else ()

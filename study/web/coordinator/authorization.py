@@ -9,9 +9,9 @@ from typing import Any
 
 import gradio as gr
 
-from study.accounts.staff import Member, StaffDoor, StaffRole
+from study.accounts.staff import StaffAccount, StaffRole, StaffSignIn
 from study.domain.errors import NotAllowed, SignInError, StudyError
-from study.web.coordinator.page_updates import Screen, Updates
+from study.web.coordinator.page_updates import PageUpdates, Updates
 
 Action = Callable[..., Updates]
 """Does something for a member, with the values of its fields by name."""
@@ -22,14 +22,14 @@ _log = logging.getLogger("study.web.coordinator")
 
 
 def guarded(
-    door: StaffDoor, screen: Screen, roles: Sequence[StaffRole], action: Action
+    door: StaffSignIn, screen: PageUpdates, roles: Sequence[StaffRole], action: Action
 ) -> Callable[..., Updates]:
     """An action as a handler of Gradio.
 
     Parameters
     ----------
-    door : StaffDoor
-    screen : Screen
+    door : StaffSignIn
+    screen : PageUpdates
         Shows what went wrong.
     roles : sequence of StaffRole
         Who may do it; nobody else gets past the first line.
@@ -52,12 +52,12 @@ def guarded(
 
 
 def guarded_with_request(
-    door: StaffDoor, screen: Screen, roles: Sequence[StaffRole], action: Action
+    door: StaffSignIn, screen: PageUpdates, roles: Sequence[StaffRole], action: Action
 ) -> Callable[..., Updates]:
     """The same for an action that needs the address it was asked from, as ``origin``."""
 
     def handler(request: gr.Request, **values: Any) -> Updates:
-        def addressed(member: Member, **given: Any) -> Updates:
+        def addressed(member: StaffAccount, **given: Any) -> Updates:
             return action(member, origin=origin_of(request), **given)
 
         return guarded(door, screen, roles, addressed)(request, **values)
@@ -70,7 +70,7 @@ def origin_of(request: Any) -> str:
     return str(request.headers.get("origin") or str(request.base_url)).rstrip("/")
 
 
-def _admitted(door: StaffDoor, request: Any, roles: Sequence[StaffRole]) -> Member:
+def _admitted(door: StaffSignIn, request: Any, roles: Sequence[StaffRole]) -> StaffAccount:
     try:
         return door.require(request, *roles)
     except (SignInError, NotAllowed) as error:

@@ -12,19 +12,19 @@ from dataclasses import dataclass, replace
 from study.domain.errors import StudyError
 
 Report = Callable[[float, str], None]
-"""Told the share that is done and what is being done; raises `Stopped` when it is to end."""
+"""Told the share that is done and what is being done; raises `JobStopped` when it is to end."""
 Work = Callable[[Report], str]
 """Gives the sentence that says what came out."""
 
 _log = logging.getLogger("study.web.coordinator")
 
 
-class Stopped(StudyError):
+class JobStopped(StudyError):
     """Somebody stopped the work."""
 
 
 @dataclass(frozen=True)
-class State:
+class JobState:
     """What is being done, or was done last.
 
     Parameters
@@ -52,17 +52,17 @@ class State:
     left: float | None = None
 
 
-class Jobs:
+class BackgroundJobs:
     """One piece of work at a time, in a thread."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._state = State()
+        self._state = JobState()
         self._stop = threading.Event()
         self._thread: threading.Thread | None = None
 
     @property
-    def state(self) -> State:
+    def state(self) -> JobState:
         """How far it is."""
         return self._state
 
@@ -81,7 +81,7 @@ class Jobs:
                     "for it, or stop it."
                 )
             self._stop.clear()
-            self._state = State(name, actor, running=True, what="starting")
+            self._state = JobState(name, actor, running=True, what="starting")
             self._thread = threading.Thread(target=self._run, args=(work,), daemon=True)
             self._thread.start()
 
@@ -93,9 +93,9 @@ class Jobs:
         """Drop what came out last."""
         with self._lock:
             if not self._state.running:
-                self._state = State()
+                self._state = JobState()
 
-    def wait(self, seconds: float) -> State:
+    def wait(self, seconds: float) -> JobState:
         """Wait for the end, at most so long."""
         if self._thread is not None:
             self._thread.join(seconds)
@@ -106,7 +106,7 @@ class Jobs:
 
         def report(share: float, what: str) -> None:
             if self._stop.is_set():
-                raise Stopped("Stopped; what was finished is kept.")
+                raise JobStopped("Stopped; what was finished is kept.")
             passed = time.monotonic() - begun
             left = passed / share * (1 - share) if share > 0.02 else None
             self._state = replace(self._state, share=share, what=what, left=left)

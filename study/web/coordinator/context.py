@@ -11,14 +11,14 @@ from study.analysis.records import ExclusionRecord
 from study.domain.errors import KeyFileError
 from study.domain.plan import MethodRow
 from study.domain.protocol import MethodKind, Status
-from study.planning.progress_report import Overview
+from study.planning.progress_report import ProgressReport
 from study.storage import key_file
 from study.storage.key_file import Key
 from study.storage.models import AuditEvent, Exclusion, Item, Method, Reader, Study
 from study.storage.store import Store
-from study.web.coordinator.background_jobs import Jobs
+from study.web.coordinator.background_jobs import BackgroundJobs
 from study.web.coordinator.design_form import NamedMethod
-from study.web.coordinator.downloads import Files
+from study.web.coordinator.downloads import Downloads
 
 ASKED, TAKEN_BACK = "ask to unblind", "take back"
 NO_KEY = (
@@ -28,7 +28,7 @@ NO_KEY = (
 
 
 @dataclass(frozen=True, eq=False)
-class Office:
+class CoordinatorContext:
     """What all handlers of one server share.
 
     Parameters
@@ -36,15 +36,15 @@ class Office:
     store : Store
     key_path : Path, optional
         The key file, where it was given to the server.
-    files : Files
+    files : Downloads
         What may be downloaded.
-    jobs : Jobs
+    jobs : BackgroundJobs
     """
 
     store: Store
     key_path: Path | None = None
-    files: Files = field(default_factory=Files)
-    jobs: Jobs = field(default_factory=Jobs)
+    files: Downloads = field(default_factory=Downloads)
+    jobs: BackgroundJobs = field(default_factory=BackgroundJobs)
 
     def key(self) -> Key:
         """The key of the study, read now.
@@ -106,7 +106,7 @@ class Office:
         return last.actor if last is not None and last.action == ASKED else ""
 
 
-def next_step(seen: Overview, asked_by: str) -> tuple[str, str]:
+def next_step(seen: ProgressReport, asked_by: str) -> tuple[str, str]:
     """What a coordinator does next, and on which page."""
     if seen.status is Status.DRAFT:
         if not seen.images.stimuli:

@@ -9,8 +9,8 @@ from typing import Any
 from study.domain.errors import ProtocolError
 from study.domain.plan import MethodRow, method_pairs
 from study.domain.protocol import CATALOG, PREFERENCE, Protocol, Question, QuestionKind
-from study.planning.progress_report import Images
-from study.planning.workload import Estimate, estimate
+from study.planning.progress_report import ImageCounts
+from study.planning.workload import WorkloadEstimate, estimate
 
 EVERY, CONTROL, LISTED = "every pair", "all against one", "chosen pairs"
 PAIRINGS = (EVERY, CONTROL, LISTED)
@@ -38,7 +38,7 @@ PLANNED = {"planned_cases": 40, "planned_patients": 40, "planned_methods": 4}
 
 
 @dataclass(frozen=True)
-class Planned:
+class DesignPlan:
     """How many cases, patients and methods the planner reckons with."""
 
     cases: int
@@ -112,14 +112,16 @@ def protocol_of(values: Mapping[str, Any], base: Protocol) -> Protocol:
     )
 
 
-def planned(images: Images, values: Mapping[str, Any]) -> Planned:
+def planned(images: ImageCounts, values: Mapping[str, Any]) -> DesignPlan:
     """Built images where there are some, else what the fields of the planner say."""
     if images.cases:
-        return Planned(images.cases, images.patients, images.methods)
-    return Planned(*(int(_number(name, values[name], whole=True)) for name in PLANNED))
+        return DesignPlan(images.cases, images.patients, images.methods)
+    return DesignPlan(*(int(_number(name, values[name], whole=True)) for name in PLANNED))
 
 
-def cost(protocol: Protocol, sizes: Planned, methods: Sequence[MethodRow] = ()) -> Estimate:
+def cost(
+    protocol: Protocol, sizes: DesignPlan, methods: Sequence[MethodRow] = ()
+) -> WorkloadEstimate:
     """What a design costs; with the methods that are built its pairs are checked as well.
 
     Raises

@@ -35,7 +35,7 @@ class Download:
     made_at: str = field(default_factory=now)
 
 
-class Files:
+class Downloads:
     """The last files that were made."""
 
     def __init__(self) -> None:

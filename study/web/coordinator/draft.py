@@ -19,7 +19,7 @@ _SOURCES = [
 
 
 @dataclass(frozen=True, eq=False)
-class Design:
+class DesignFields:
     """The page of the protocol."""
 
     fields: dict[str, Any]
@@ -31,7 +31,7 @@ class Design:
 
 
 @dataclass(frozen=True, eq=False)
-class Images:
+class ImageFields:
     """The page of cases and methods."""
 
     fields: dict[str, Any]
@@ -52,7 +52,7 @@ def heading(text: str) -> None:
     gr.HTML(f"<h2>{text}</h2>", elem_classes="heading")
 
 
-def draw_design() -> Design:
+def draw_design() -> DesignFields:
     """The page of the protocol: fields while it is a draft, a sheet later."""
     parts: dict[str, Any] = {"fields": {}}
     fields_ = parts["fields"]
@@ -79,7 +79,7 @@ def draw_design() -> Design:
                     )
             parts["cost"] = gr.HTML("", elem_id="cost")
             parts["save"] = gr.Button("Save the design", variant="primary", elem_id="save")
-    return Design(**parts)
+    return DesignFields(**parts)
 
 
 def _questions(fields_: dict[str, Any]) -> None:
@@ -141,7 +141,7 @@ def _numbers(fields_: dict[str, Any], hints: dict[str, str], in_row: int) -> Non
                 )  # fmt: skip
 
 
-def draw_images() -> Images:
+def draw_images() -> ImageFields:
     """The page of cases and methods."""
     parts: dict[str, Any] = {"fields": {}}
     fields_ = parts["fields"]
@@ -209,4 +209,4 @@ def draw_images() -> Images:
             parts["progress"] = gr.HTML("", elem_id="build-progress")
             parts["state"] = gr.HTML("", elem_id="built")
     parts["gates"] = gr.HTML("", elem_id="gates")
-    return Images(**parts)
+    return ImageFields(**parts)

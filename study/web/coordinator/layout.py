@@ -12,12 +12,12 @@ from typing import Any
 
 import gradio as gr
 
-from study.web.coordinator.draft import Design, Images, draw_design, draw_images, heading
+from study.web.coordinator.draft import DesignFields, ImageFields, draw_design, draw_images, heading
 
 TABS = {
     "overview": "Overview",
-    "design": "Design",
-    "images": "Images",
+    "design": "DesignFields",
+    "images": "ImageFields",
     "freeze": "Freeze and open",
     "readers": "Readers",
     "close": "Close and unblind",
@@ -118,8 +118,8 @@ class Layout:
     go: Any
     board: Any
     timer: Any
-    design: Design
-    images: Images
+    design: DesignFields
+    images: ImageFields
     freeze: Freeze
     readers: Readers
     close: Close

@@ -7,7 +7,7 @@ from typing import Any
 
 from sqlalchemy import Row
 
-from study.accounts.staff import Credential, Member
+from study.accounts.staff import Credential, StaffAccount
 from study.planning.lifecycle import MethodName
 from study.report.markup import Content, Html, join, tag
 from study.web.coordinator.downloads import Download
@@ -56,7 +56,7 @@ def audit(rows: Sequence[Row[*tuple[Any, ...]]]) -> Html:
     return table(("No.", "Time (UTC)", "Who", "What", "To what", "Detail"), told)
 
 
-def accounts(found: Sequence[Member]) -> Html:
+def accounts(found: Sequence[StaffAccount]) -> Html:
     """Who may come in."""
     rows: list[list[Content]] = [
         [one.code, one.role.value, "on" if one.active else "off", moment(one.created_at)]

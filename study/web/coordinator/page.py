@@ -12,7 +12,7 @@ from fastapi import FastAPI, HTTPException
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 
-from study.accounts.staff import StaffDoor, StaffRole
+from study.accounts.staff import StaffRole, StaffSignIn
 from study.storage.store import Store
 from study.web import theme
 from study.web.coordinator.actions import Actions
@@ -23,11 +23,11 @@ from study.web.coordinator.authorization import (
     guarded,
     guarded_with_request,
 )
-from study.web.coordinator.context import Office
+from study.web.coordinator.context import CoordinatorContext
 from study.web.coordinator.layout import Layout, draw
-from study.web.coordinator.page_updates import Screen
+from study.web.coordinator.page_updates import PageUpdates
 from study.web.coordinator.routes import PREFIX, router
-from study.web.coordinator.tasks import Work
+from study.web.coordinator.tasks import Tasks
 
 LARGEST_UPLOAD = "4gb"
 _QUIET: dict[str, Any] = {
@@ -39,8 +39,8 @@ def build_admin(
     store: Store,
     *,
     key_path: Path | None = None,
-    office: Office | None = None,
-    door: StaffDoor | None = None,
+    office: CoordinatorContext | None = None,
+    door: StaffSignIn | None = None,
 ) -> Any:
     """The Blocks of the coordinator's pages; its configuration knows nothing of the study.
 
@@ -52,10 +52,10 @@ def build_admin(
     office, door : optional
         Shared with `router`.
     """
-    office, door = office or Office(store, key_path), door or StaffDoor(store)
+    office, door = office or CoordinatorContext(store, key_path), door or StaffSignIn(store)
     with gr.Blocks(title="Coordinator", analytics_enabled=False, fill_width=True) as blocks:
         page = draw()
-        _Wiring(blocks, page, Screen(page, office), office, door).connect()
+        _Wiring(blocks, page, PageUpdates(page, office), office, door).connect()
     return blocks
 
 
@@ -63,10 +63,15 @@ class _Wiring:
     """Which event calls which handler, and who may cause it."""
 
     def __init__(
-        self, blocks: Any, page: Layout, screen: Screen, office: Office, door: StaffDoor
+        self,
+        blocks: Any,
+        page: Layout,
+        screen: PageUpdates,
+        office: CoordinatorContext,
+        door: StaffSignIn,
     ) -> None:
         self.blocks, self.page, self.screen, self.door = blocks, page, screen, door
-        self.actions, self.work = Actions(screen, office), Work(screen, office)
+        self.actions, self.work = Actions(screen, office), Tasks(screen, office)
         self.outputs = page.components()
 
     def connect(self) -> None:
@@ -163,7 +168,7 @@ def attach(app: FastAPI, store: Store, *, key_path: Path | None = None) -> FastA
     fastapi.FastAPI
         The same app.
     """
-    door, office = StaffDoor(store), Office(store, key_path)
+    door, office = StaffSignIn(store), CoordinatorContext(store, key_path)
     blocks = build_admin(store, office=office, door=door)
 
     async def signed_in(request: Request) -> str | None:

@@ -8,37 +8,37 @@ from typing import Any
 import gradio as gr
 from sqlalchemy import select
 
-from study.accounts.staff import Member, StaffRole, members
+from study.accounts.staff import StaffAccount, StaffRole, members
 from study.domain.errors import StudyError
 from study.domain.protocol import Protocol, Status
 from study.planning.lifecycle import method_names
-from study.planning.progress_report import Overview, overview
+from study.planning.progress_report import ProgressReport, progress_report
 from study.report.markup import join
 from study.storage.models import AuditEvent
 from study.web.coordinator import design_form, lists, sheets, views
-from study.web.coordinator.context import NO_KEY, Office, next_step
+from study.web.coordinator.context import NO_KEY, CoordinatorContext, next_step
 from study.web.coordinator.layout import Layout
 
 Updates = dict[Any, Any]
 _EVENTS = 200
 
 
-class Screen:
+class PageUpdates:
     """Draws the page.
 
     Parameters
     ----------
     layout : Layout
-    office : Office
+    office : CoordinatorContext
     """
 
-    def __init__(self, layout: Layout, office: Office) -> None:
+    def __init__(self, layout: Layout, office: CoordinatorContext) -> None:
         self.layout = layout
         self.office = office
 
-    def show(self, member: Member, words: str = "", kind: str = "") -> Updates:
+    def show(self, member: StaffAccount, words: str = "", kind: str = "") -> Updates:
         """Everything but the fields, and a message; a monitor gets progress only."""
-        page, seen = self.layout, overview(self.office.store)
+        page, seen = self.layout, progress_report(self.office.store)
         asked = self.office.asked_by()
         step, _ = next_step(seen, asked)
         shown: Updates = {
@@ -64,7 +64,7 @@ class Screen:
             | self.progress()
         )
 
-    def done(self, member: Member, words: str = "", kind: str = "") -> Updates:
+    def done(self, member: StaffAccount, words: str = "", kind: str = "") -> Updates:
         """The same after something was done: what was typed or shown once is gone.
 
         A page that is only looked at keeps it, or a slow answer would wipe what is being typed.
@@ -72,7 +72,7 @@ class Screen:
         shown, page = self.show(member, words, kind), self.layout
         if member.role is not StaffRole.ADMIN:
             return shown
-        seen = overview(self.office.store)
+        seen = progress_report(self.office.store)
         waiting = [one.code for one in seen.readers if one.state == "not invited"]
         first = next(iter([*waiting, *_may_be_invited(seen)]), None)
         accounts = [one.code for one in members(self.office.store)]
@@ -159,7 +159,7 @@ class Screen:
             kept = [row for row in rows if wanted in " ".join(map(str, row)).casefold()]
         return {self.layout.audit.events: lists.audit(kept[:_EVENTS])}
 
-    def _draft(self, seen: Overview) -> Updates:
+    def _draft(self, seen: ProgressReport) -> Updates:
         page = self.layout
         draft, key = seen.status is Status.DRAFT, self.office.key_path is not None
         state = sheets.images(seen.images)
@@ -184,7 +184,7 @@ class Screen:
             shown[page.images.fields[name]] = ""
         return shown | {page.images.gates: ""}
 
-    def _freeze(self, seen: Overview) -> Updates:
+    def _freeze(self, seen: ProgressReport) -> Updates:
         page = self.layout.freeze
         draft = seen.status is Status.DRAFT
         may = draft and self.office.key_path is not None
@@ -198,7 +198,7 @@ class Screen:
             page.hashes: sheets.hashes(seen),
         }
 
-    def _readers(self, seen: Overview) -> Updates:
+    def _readers(self, seen: ProgressReport) -> Updates:
         page = self.layout.readers
         codes = _may_be_invited(seen)
         return {
@@ -209,7 +209,7 @@ class Screen:
             page.excluded: sheets.excluded(self.office.left_out()),
         }
 
-    def _close(self, seen: Overview, member: Member, asked: str) -> Updates:
+    def _close(self, seen: ProgressReport, member: StaffAccount, asked: str) -> Updates:
         page, status = self.layout.close, seen.status
         closed, key = status is Status.CLOSED, self.office.key_path is not None
         mine = asked == member.code
@@ -226,7 +226,7 @@ class Screen:
             page.methods: self._methods(seen),
         }
 
-    def _methods(self, seen: Overview) -> str:
+    def _methods(self, seen: ProgressReport) -> str:
         if seen.status is not Status.UNBLINDED or self.office.key_path is None:
             return ""
         try:
@@ -234,7 +234,7 @@ class Screen:
         except StudyError as error:
             return sheets.problem(str(error))
 
-    def _results(self, seen: Overview) -> Updates:
+    def _results(self, seen: ProgressReport) -> Updates:
         page = self.layout.results
         may = seen.status in (Status.CLOSED, Status.UNBLINDED)
         idle = not self.office.jobs.state.running
@@ -265,5 +265,5 @@ def together(*parts: Updates) -> Updates:
     return whole
 
 
-def _may_be_invited(seen: Overview) -> list[str]:
+def _may_be_invited(seen: ProgressReport) -> list[str]:
     return [one.code for one in seen.readers if one.state not in ("withdrawn", "switched off")]

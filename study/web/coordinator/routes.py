@@ -11,10 +11,10 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 
 from enhancers.asset_files import asset_text
-from study.accounts.staff import COOKIE, COOKIE_SECONDS, StaffDoor, StaffRole, members
+from study.accounts.staff import COOKIE, COOKIE_SECONDS, StaffRole, StaffSignIn, members
 from study.domain.errors import NotAllowed, SignInError
 from study.storage.store import Store
-from study.web.coordinator.downloads import Files
+from study.web.coordinator.downloads import Downloads
 
 PREFIX = "/coordinator"
 Short = Annotated[str, Form(max_length=100)]
@@ -36,18 +36,20 @@ _NOBODY = (
 )
 
 
-def router(store: Store, files: Files | None = None, door: StaffDoor | None = None) -> APIRouter:
+def router(
+    store: Store, files: Downloads | None = None, door: StaffSignIn | None = None
+) -> APIRouter:
     """Signing in and out, and downloads; to be included before the page is mounted.
 
     Parameters
     ----------
     store : Store
-    files : Files, optional
+    files : Downloads, optional
         Those of the page.
-    door : StaffDoor, optional
+    door : StaffSignIn, optional
         The same for all routes, since it counts wrong tries.
     """
-    door, kept = door or StaffDoor(store), files or Files()
+    door, kept = door or StaffSignIn(store), files or Downloads()
     routes = APIRouter(prefix=PREFIX, include_in_schema=False)
 
     @routes.get("/login")

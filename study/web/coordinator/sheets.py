@@ -6,9 +6,9 @@ from collections.abc import Sequence
 
 from study.analysis.records import ExclusionRecord
 from study.domain.protocol import Protocol, QuestionKind, Status
-from study.planning.freeze import Check
-from study.planning.progress_report import Images, Overview
-from study.planning.workload import ASSUMED_KAPPA, Estimate
+from study.planning.freeze import FreezeCheck
+from study.planning.progress_report import ImageCounts, ProgressReport
+from study.planning.workload import ASSUMED_KAPPA, WorkloadEstimate
 from study.report.markup import Content, Html, join, tag
 from study.stimuli.checks import GateReport
 from study.web.coordinator.views import code, empty, facts, moment, remark, table
@@ -17,7 +17,7 @@ _PLACES = {"protocol": "protocol_sha256", "seed": "seed_sha256", "names": "key_s
            "plan": "plan_sha256"}  # fmt: skip
 
 
-def cost(estimate: Estimate, *, saved: bool) -> Html:
+def cost(estimate: WorkloadEstimate, *, saved: bool) -> Html:
     """What a design costs its readers, and whether it is the one that is stored."""
     width = estimate.kappa_half_width
     kappa = "needs 2 readers" if width is None else f"± {width:.2f}"
@@ -44,7 +44,7 @@ def problem(words: str) -> Html:
     return join(tag("p", line, class_="co-problem") for line in words.splitlines() if line.strip())
 
 
-def protocol(seen: Overview) -> Html:
+def protocol(seen: ProgressReport) -> Html:
     """The protocol of a frozen study, which nothing can change."""
     plan = seen.protocol
     return tag(
@@ -104,7 +104,7 @@ def _questions(plan: Protocol) -> Html:
     return table(("Code", "Text", "Scale", "Cannot judge", ""), rows)
 
 
-def hashes(seen: Overview) -> Html:
+def hashes(seen: ProgressReport) -> Html:
     """The SHA-256 values to note in a registration."""
     entries: list[tuple[str, Content]] = [
         ("Frozen", f"{moment(seen.frozen_at)} UTC" if seen.frozen_at else "not yet")
@@ -116,7 +116,7 @@ def hashes(seen: Overview) -> Html:
     return facts(entries)
 
 
-def images(built: Images) -> Html:
+def images(built: ImageCounts) -> Html:
     """What is built, by counts."""
     if not built.stimuli and not built.cases:
         return empty("No image has been rendered yet.")
@@ -133,7 +133,7 @@ def images(built: Images) -> Html:
     return facts(
         [
             ("State", state),
-            ("Images", built.stimuli),
+            ("ImageCounts", built.stimuli),
             ("Cases to be read", f"{built.cases}, of {built.patients} patients"),
             ("Cases for training", built.training),
             ("Methods under test", of_kind.get("test", 0)),
@@ -188,7 +188,7 @@ def findings(words: Sequence[str], longest: int = 12) -> Html:
     return tag("ul", *(tag("li", one) for one in [*words[:longest], *more]), class_="co-list")
 
 
-def checks(found: Check) -> Html:
+def checks(found: FreezeCheck) -> Html:
     """What forbids the freeze, or that nothing does."""
     if not found.problems:
         words = (
@@ -213,7 +213,7 @@ def excluded(found: Sequence[ExclusionRecord]) -> Html:
     return table(head, rows) if rows else Html("")
 
 
-def unblinding(seen: Overview, asked_by: str, me: str) -> Html:
+def unblinding(seen: ProgressReport, asked_by: str, me: str) -> Html:
     """Where closing and unblinding stand."""
     if seen.status in (Status.DRAFT, Status.FROZEN):
         return empty("There is nothing to close: the study is not open yet.")

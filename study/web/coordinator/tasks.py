@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from study.accounts.staff import Member
+from study.accounts.staff import StaffAccount
 from study.domain.errors import BuildError, StudyError
 from study.domain.protocol import Status
 from study.stimuli.checks import GateReport
@@ -22,30 +22,30 @@ from study.storage.integrity import verify
 from study.storage.key_file import Key
 from study.web.coordinator import sheets
 from study.web.coordinator.background_jobs import Report
-from study.web.coordinator.context import Office
+from study.web.coordinator.context import CoordinatorContext
 from study.web.coordinator.downloads import Download
 from study.web.coordinator.draft import FOLDERS, IMAGES, MANIFEST
-from study.web.coordinator.page_updates import Screen, Updates
+from study.web.coordinator.page_updates import PageUpdates, Updates
 from study.web.coordinator.uploads import Uploads
 
 
-class Work:
+class Tasks:
     """One method for each button; who may press it is checked before.
 
     Parameters
     ----------
-    screen : Screen
-    office : Office
+    screen : PageUpdates
+    office : CoordinatorContext
     """
 
-    def __init__(self, screen: Screen, office: Office) -> None:
+    def __init__(self, screen: PageUpdates, office: CoordinatorContext) -> None:
         self.screen = screen
         self.office = office
         self.page = screen.layout
         self._uploads = Uploads()
         self._measured: dict[str, GateReport] = {}
 
-    def kind(self, member: Member, kind: str) -> Updates:
+    def kind(self, member: StaffAccount, kind: str) -> Updates:
         """Show the fields that go with a kind of source."""
         import gradio as gr
 
@@ -56,7 +56,7 @@ class Work:
             page.upload: gr.update(visible=not making),
         }
 
-    def upload(self, member: Member, archive: str | None) -> Updates:
+    def upload(self, member: StaffAccount, archive: str | None) -> Updates:
         """Unpack a zip file and fill in where it lies."""
         page = self.page.images
         if not archive:
@@ -73,7 +73,7 @@ class Work:
             page.fields["path"]: str(found.table or found.folder),
         }  # fmt: skip
 
-    def build(self, member: Member, **values: Any) -> Updates:
+    def build(self, member: StaffAccount, **values: Any) -> Updates:
         """Begin to render all stimuli; it goes on when the page is closed."""
         store, key = self.office.store, self.office.key()
         if store.status() is not Status.DRAFT:
@@ -88,7 +88,12 @@ class Work:
         return self.screen.done(member) | {self.page.images.gates: ""}
 
     def _build(
-        self, key: Key, sources: Sources, values: dict[str, Any], member: Member, report: Report
+        self,
+        key: Key,
+        sources: Sources,
+        values: dict[str, Any],
+        member: StaffAccount,
+        report: Report,
     ) -> str:
         from study.stimuli.rendering import Options, build
 
@@ -104,12 +109,12 @@ class Work:
             f"{made.kept} kept from before."
         )
 
-    def stop(self, member: Member) -> Updates:
+    def stop(self, member: StaffAccount) -> Updates:
         """Stop what the server is doing."""
         self.office.jobs.stop()
         return self.screen.progress()
 
-    def tick(self, member: Member) -> Updates:
+    def tick(self, member: StaffAccount) -> Updates:
         """Follow what the server is doing; everything anew when it has ended.
 
         The report of the gates goes to whoever built, once, because it names methods.
@@ -120,21 +125,21 @@ class Work:
         found = self._measured.pop(member.id, None)
         return shown | ({self.page.images.gates: sheets.gates(found)} if found is not None else {})
 
-    def report(self, member: Member) -> Updates:
+    def report(self, member: StaffAccount) -> Updates:
         """Begin the analysis and its report."""
         return self._begin(member, "report", self._report)
 
-    def tables(self, member: Member) -> Updates:
+    def tables(self, member: StaffAccount) -> Updates:
         """Begin the export."""
         return self._begin(member, "export", self._export)
 
-    def _begin(self, member: Member, name: str, make: Any) -> Updates:
+    def _begin(self, member: StaffAccount, name: str, make: Any) -> Updates:
         if self.office.store.status() not in (Status.CLOSED, Status.UNBLINDED):
             raise StudyError("There are results after the study is closed, not before.")
         self.office.jobs.start(name, member.code, lambda report: str(make(member, report)))
         return self.screen.done(member)
 
-    def _report(self, member: Member, report: Report) -> str:
+    def _report(self, member: StaffAccount, report: Report) -> str:
         from study.analysis.log import run
         from study.report import render
 
@@ -147,7 +152,7 @@ class Work:
         self.office.files.put(Download(name, "text/html", text, shown=True, masked=masked))
         return f"The report is ready; the analysis is logged as {made.run_id}."
 
-    def _export(self, member: Member, report: Report) -> str:
+    def _export(self, member: StaffAccount, report: Report) -> str:
         from study.analysis.collect import collect
         from study.report import export
 
@@ -168,13 +173,13 @@ class Work:
         unblinded = self.office.store.status() is Status.UNBLINDED
         return self.office.key() if unblinded and self.office.key_path is not None else None
 
-    def verify(self, member: Member, images: bool) -> Updates:
+    def verify(self, member: StaffAccount, images: bool) -> Updates:
         """Check chains, mirror, rules, and images if asked."""
         verdict = verify(self.office.store, images=images)
         kind = "" if verdict.ok else "error"
         return self.screen.done(member, verdict.as_text(), kind)
 
-    def backup(self, member: Member, target: str, images: bool) -> Updates:
+    def backup(self, member: StaffAccount, target: str, images: bool) -> Updates:
         """Copy the study into a new folder of the server."""
         if not (target or "").strip():
             raise StudyError("Name a new folder for the backup.")
@@ -185,7 +190,7 @@ class Work:
         words = f"{made.path}: {made.ratings} answers, {made.images} images, verified."
         return self.screen.done(member, words)
 
-    def events(self, member: Member, word: str) -> Updates:
+    def events(self, member: StaffAccount, word: str) -> Updates:
         """The audit events with a word."""
         return self.screen.events(word or "")
 

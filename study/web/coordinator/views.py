@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from study.accounts.staff import Member
+from study.accounts.staff import StaffAccount
 from study.domain.protocol import Status
-from study.planning.progress_report import Overview, ReaderProgress
+from study.planning.progress_report import ProgressReport, ReaderProgress
 from study.report.markup import Content, Html, join, tag
-from study.web.coordinator.background_jobs import State
+from study.web.coordinator.background_jobs import JobState
 
 NOTHING = Html("")
 _STEPS = (
@@ -19,7 +19,7 @@ _STEPS = (
 _ORDER = tuple(Status)
 
 
-def header(member: Member | None, seen: Overview | None) -> Html:
+def header(member: StaffAccount | None, seen: ProgressReport | None) -> Html:
     """The line at the top: which study, where it stands, who is signed in."""
     study: list[Content] = []
     person: list[Content] = []
@@ -77,12 +77,12 @@ def advice(step: str) -> Html:
     return tag("p", tag("strong", "Next: "), step, class_="co-next")
 
 
-def board(seen: Overview) -> Html:
+def board(seen: ProgressReport) -> Html:
     """Counts, and the readers."""
     return tag("div", _tiles(seen), tag("h3", "Readers"), readers(seen), class_="co-board")
 
 
-def _tiles(seen: Overview) -> Html:
+def _tiles(seen: ProgressReport) -> Html:
     images = seen.images
     finished = sum(reader.state == "finished" for reader in seen.readers)
     begun = sum(reader.state in ("reading", "waiting") for reader in seen.readers)
@@ -105,7 +105,7 @@ def _tiles(seen: Overview) -> Html:
     )  # fmt: skip
 
 
-def _kinds(seen: Overview) -> str:
+def _kinds(seen: ProgressReport) -> str:
     words = {"test": "under test", "reference": "reference", "anchor": "degraded on purpose"}
     return ", ".join(f"{number} {words[kind]}" for kind, number in seen.images.kinds)
 
@@ -120,7 +120,7 @@ def _tile(name: str, value: Content, note: Content) -> Html:
     )
 
 
-def readers(seen: Overview) -> Html:
+def readers(seen: ProgressReport) -> Html:
     """How far each reader is: counts, times and missing answers, nothing by method."""
     if not seen.readers:
         return empty(
@@ -128,7 +128,7 @@ def readers(seen: Overview) -> Html:
             "freeze."
         )
     head = (
-        "Reader", "State", "Pairs read", "Training", "Time a pair", "Cannot judge", "Corrected",
+        "Reader", "JobState", "Pairs read", "Training", "Time a pair", "Cannot judge", "Corrected",
         "Last answer",
     )  # fmt: skip
     return table(head, [_reader(reader) for reader in seen.readers], numbers=(3, 4, 5, 6))
@@ -208,7 +208,7 @@ def bar(done: float, whole: float) -> Html:
     return Html(f'<span class="co-bar"><i style="width:{100 * share:.1f}%"></i></span>')
 
 
-def job(state: State) -> Html:
+def job(state: JobState) -> Html:
     """What the server is doing, or what came out of it last."""
     if not state.name:
         return NOTHING

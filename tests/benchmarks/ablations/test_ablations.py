@@ -6,16 +6,16 @@ from pathlib import Path
 
 import pytest
 
+from benchmarks import cli
 from benchmarks.ablations import report
 from benchmarks.ablations.recipes import BASE, RECIPES, SHIPPED, Recipe
 from benchmarks.ablations.trainings import SIGMAS, Trained, share, shipped, train
-from enhancers import cli
 from enhancers.errors import ReadingRoomError
 from enhancers.networks.prediction_type import Target
 from enhancers.networks.training.corpus import Corpus, read_corpus
 from enhancers.networks.training.train import Stage
 
-STORED = Path(__file__).resolve().parents[2] / "assets" / "evidence"
+STORED = Path(__file__).resolve().parents[3] / "assets" / "evidence"
 SMALL = Recipe("small", "small", widths=(8, 8, 8, 8), target=Target("v_prediction", 5.0))
 
 
@@ -106,7 +106,7 @@ def test_figures_that_are_none_are_refused(tmp_path: Path) -> None:
 def test_an_unknown_training_is_refused_by_name(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    arguments = ["enhancers", "bench", "ingredients", "--out", str(tmp_path), "--only", "narow"]
+    arguments = ["benchmarks", "ablations", "--out", str(tmp_path), "--only", "narow"]
     monkeypatch.setattr("sys.argv", arguments)
     assert cli.main() == 2
     assert "--only narow is unknown" in capsys.readouterr().err

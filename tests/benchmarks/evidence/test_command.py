@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from benchmarks.__main__ import main
 from benchmarks.evidence import (
     chapters,
     claims,
@@ -28,10 +29,9 @@ from benchmarks.evidence import (
 from benchmarks.evidence.chapters import Chapter
 from benchmarks.evidence.claims import Claim
 from benchmarks.evidence.failure_pictures import draw
-from enhancers.__main__ import main
 from enhancers.errors import ReadingRoomError
 from enhancers.evaluation.cases import read_cases
-from enhancers.evaluation.methods_under_test import Candidate, Outcome
+from enhancers.evaluation.methods_under_test import MethodUnderTest, Outcome
 from enhancers.evaluation.problem import Degraded, Task
 from enhancers.phantoms import phantom
 from tests.support.image_files import dicom
@@ -42,7 +42,7 @@ TINY = (
     Chapter("second", "The second", "Is it?", "lowdose-ct", source="phantoms", limit=1,
             methods=("pinv", "nlm@beta=1")),
 )  # fmt: skip
-CHEAP = tuple(one for one in failure_cases.SCENES if one.method == "clahe")
+CHEAP = tuple(one for one in failure_cases.FAILURE_CASES if one.method == "clahe")
 SIDE = 64
 MARKS = f"# A project\n\n{write.BEGIN}\n{write.END}\n"
 
@@ -57,15 +57,15 @@ def run(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Run:
         monkeypatch.setattr(module, "CHAPTERS", chapters.CHAPTERS)
     monkeypatch.setattr(measure, "read_cases", partial(read_cases, side=SIDE))
     monkeypatch.setattr(failure_text, "CHAPTERS", chapters.CHAPTERS)
-    monkeypatch.setattr(failure_text, "SCENES", CHEAP)
-    monkeypatch.setattr(failure_cases, "SCENES", CHEAP)
+    monkeypatch.setattr(failure_text, "FAILURE_CASES", CHEAP)
+    monkeypatch.setattr(failure_cases, "FAILURE_CASES", CHEAP)
     monkeypatch.setattr(claims, "CLAIMS", (claim("bicubic", "pinv"),))
     (tmp_path / "README.md").write_text(MARKS, encoding="utf-8")
 
     def call(*words: str) -> int:
         given = ["--work", str(tmp_path / "work"), "--out", str(tmp_path / "out"),
                  "--readme", str(tmp_path / "README.md"), "--device", "cpu"]  # fmt: skip
-        monkeypatch.setattr(sys, "argv", ["enhancers", "bench", "evidence", *given, *words])
+        monkeypatch.setattr(sys, "argv", ["benchmarks", "evidence", *given, *words])
         return main()
 
     return call
@@ -77,13 +77,15 @@ def claim(candidate: str, rival: str) -> Claim:
 
 def before_each(monkeypatch: pytest.MonkeyPatch, look: Callable[[str], None]) -> None:
     """Let ``look`` see the key of every candidate just before it is run; it may raise."""
-    enhance = Candidate.enhance
+    enhance = MethodUnderTest.enhance
 
-    def seen(self: Candidate, degraded: Degraded, task: Task, *, seed: int, device: str) -> Outcome:
+    def seen(
+        self: MethodUnderTest, degraded: Degraded, task: Task, *, seed: int, device: str
+    ) -> Outcome:
         look(self.key)
         return enhance(self, degraded, task, seed=seed, device=device)
 
-    monkeypatch.setattr(Candidate, "enhance", seen)
+    monkeypatch.setattr(MethodUnderTest, "enhance", seen)
 
 
 def counted(monkeypatch: pytest.MonkeyPatch, stop_after: int = 1000) -> list[str]:
@@ -238,7 +240,7 @@ def test_a_trial_does_not_overwrite_what_is_shipped(
     words: tuple[str, ...], capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     before = (paths.EVIDENCE / "evidence.json").read_bytes()
-    monkeypatch.setattr(sys, "argv", ["enhancers", "bench", "evidence", *words])
+    monkeypatch.setattr(sys, "argv", ["benchmarks", "evidence", *words])
     assert main() == 2
     assert "give --out DIR" in capsys.readouterr().err
     assert (paths.EVIDENCE / "evidence.json").read_bytes() == before

@@ -15,15 +15,15 @@ from benchmarks.code_changes import Pairs, code_of
 from benchmarks.evidence import chapters, claim_text, claims, page, paths, results, write
 from benchmarks.evidence.chapters import CHAPTERS
 from benchmarks.evidence.claims import CLAIMS, Claim
-from benchmarks.evidence.failure_cases import SCENES
+from benchmarks.evidence.failure_cases import FAILURE_CASES
 from benchmarks.evidence.measure import networks
-from benchmarks.evidence.results import Evidence, Images, Measured
+from benchmarks.evidence.results import Evidence, ImageCount, MeasuredChapter
 from enhancers import registry
 from enhancers.errors import ParameterError, ReadingRoomError
 from enhancers.evaluation.cases import DRAWN
-from enhancers.evaluation.methods_under_test import candidate, chosen, expand
+from enhancers.evaluation.methods_under_test import chosen, expand, method_under_test
 from enhancers.evaluation.protocols import PROTOCOLS, protocol
-from enhancers.evaluation.summary import ALL, Line
+from enhancers.evaluation.summary import ALL, FigureLine
 
 PICTURE = re.compile(r"!\[[^\]]+\]\(([^)]+)\)")
 MOST, ALTOGETHER = 300_000, 5_500_000
@@ -35,15 +35,16 @@ def shipped() -> Evidence:
     return results.read(paths.EVIDENCE)
 
 
-def line(candidate: str, mean: float, measure: str = "psnr", condition: str = "x4") -> Line:
-    return Line(condition, ALL, candidate, f"The {candidate}", measure, mean, 0.5, None, 8, 8, 0.0,
-                True)  # fmt: skip
+def line(candidate: str, mean: float, measure: str = "psnr", condition: str = "x4") -> FigureLine:
+    return FigureLine(
+        condition, ALL, candidate, f"The {candidate}", measure, mean, 0.5, None, 8, 8, 0.0, True
+    )
 
 
-def evidence(*lines: Line, chapter: str = "enlarge", source: str = "images") -> Evidence:
-    found = Measured(
+def evidence(*lines: FigureLine, chapter: str = "enlarge", source: str = "images") -> Evidence:
+    found = MeasuredChapter(
         chapter, CHAPTERS[chapter].protocol, "null_space:mean", source, "python -m x", "today",
-        "a machine", (("Python", "3"),), (("pixel", "a" * 64),), (), 1, (Images("mr", 8, 3),),
+        "a machine", (("Python", "3"),), (("pixel", "a" * 64),), (), 1, (ImageCount("mr", 8, 3),),
         lines=lines,
     )  # fmt: skip
     return Evidence((found,))
@@ -88,7 +89,12 @@ def test_the_page_says_which_code_is_not_what_was_measured(shipped: Evidence) ->
     own = evidence(line("null_space:mean", 30.0))
     [found] = own.chapters
     now = code_of(
-        [candidate("bicubic"), candidate("null_space:mean"), candidate("input")], results.PARTS
+        [
+            method_under_test("bicubic"),
+            method_under_test("null_space:mean"),
+            method_under_test("input"),
+        ],
+        results.PARTS,
     )
     assert [key for key, _ in now] == [
         "bicubic",
@@ -112,7 +118,7 @@ def test_the_page_says_which_code_is_not_what_was_measured(shipped: Evidence) ->
 
 
 def test_another_default_counts_as_a_change(monkeypatch: pytest.MonkeyPatch) -> None:
-    methods = [candidate(key) for key in ("classical", "nlm", "unimie", "bicubic")]
+    methods = [method_under_test(key) for key in ("classical", "nlm", "unimie", "bicubic")]
     before = code_of(methods, results.PARTS)
     nlm = registry.get("nlm")
     softer = replace(nlm.parameter("beta"), default=1.0)
@@ -133,7 +139,7 @@ def test_the_claims_of_the_page_are_computed_from_the_figures(shipped: Evidence)
         assert (chapter is None) == (found.verdict == claims.NOT_RUN), found.claim.key
 
 
-@pytest.mark.parametrize("place", range(len(SCENES)))
+@pytest.mark.parametrize("place", range(len(FAILURE_CASES)))
 def test_a_changed_picture_figure_changes_the_page(shipped: Evidence, place: int) -> None:
     one = shipped.failures[place]
     judged = replace(one.judged[0], after=one.judged[0].after + 0.01)
@@ -143,7 +149,7 @@ def test_a_changed_picture_figure_changes_the_page(shipped: Evidence, place: int
     assert page.as_markdown(changed) != page.as_markdown(shipped)
 
 
-CHANGES: dict[str, Callable[[Measured], Measured]] = {
+CHANGES: dict[str, Callable[[MeasuredChapter], MeasuredChapter]] = {
     "a mean": lambda one: replace(
         one, lines=(replace(one.lines[0], mean=one.lines[0].mean + 0.01), *one.lines[1:])
     ),
@@ -157,7 +163,7 @@ CHANGES: dict[str, Callable[[Measured], Measured]] = {
         one, costs=(replace(one.costs[0], median=one.costs[0].median + 1), *one.costs[1:])
     ),
     "a command": lambda one: replace(one, command=one.command + " --limit 3"),
-    "the images": lambda one: replace(one, images=(*one.images, Images("ct", 1, 1))),
+    "the images": lambda one: replace(one, images=(*one.images, ImageCount("ct", 1, 1))),
     "a plot": lambda one: replace(one, plots=one.plots[1:]),
     "what failed": lambda one: replace(one, failed=(*one.failed, "x4, a, b: no")),
 }
@@ -217,7 +223,7 @@ def test_a_claim_is_about_what_its_chapter_measures(claim: Claim) -> None:
     competing = {one.key for one in chosen(asked, chapter.methods)}
     named = [one.key for one in expand((claim.candidate, *claim.rivals))]
     assert set(named) <= competing
-    assert all(candidate(key).suits(condition.task) for key in named)
+    assert all(method_under_test(key).suits(condition.task) for key in named)
     assert claim.measure in asked.measures
 
 
@@ -284,7 +290,7 @@ def test_what_was_not_run_is_there_with_its_command() -> None:
     for chapter in CHAPTERS.values():
         start = text.index(f"## {chapter.title}\n")
         assert "```\npython -m benchmarks evidence --only " + chapter.key in text[start:]
-    assert text.count("Not run yet.") == len(CHAPTERS) + len(SCENES)
+    assert text.count("Not run yet.") == len(CHAPTERS) + len(FAILURE_CASES)
 
 
 def test_earlier_weights_are_told(shipped: Evidence) -> None:
@@ -322,7 +328,7 @@ def test_a_method_below_the_untouched_image_is_listed() -> None:
 
 def test_every_method_has_its_failure(shipped: Evidence) -> None:
     keys = [method.key for method in registry.METHODS]
-    assert sorted(scene.method for scene in SCENES) == sorted(keys)
+    assert sorted(scene.method for scene in FAILURE_CASES) == sorted(keys)
     assert {one.method for one in shipped.failures} == set(keys)
 
 

@@ -6,19 +6,19 @@ from pathlib import Path
 import pytest
 
 from benchmarks.performance import figures
-from benchmarks.performance.figures import Line, Report
+from benchmarks.performance.figures import FigureLine, Report
 from enhancers.errors import ReadingRoomError
 
-EVIDENCE = Path(__file__).resolve().parents[2] / "assets" / "evidence"
+EVIDENCE = Path(__file__).resolve().parents[3] / "assets" / "evidence"
 LINES = (
-    Line("loop", 1.0432, 1.15, detail="19 calls"),
-    Line("growth", 9.0, 4.0, "MB"),
-    Line("whole run", None, 0.3, "s", "needs a GPU"),
-    Line("slices", 2.0),
+    FigureLine("loop", 1.0432, 1.15, detail="19 calls"),
+    FigureLine("growth", 9.0, 4.0, "MB"),
+    FigureLine("whole run", None, 0.3, "s", "needs a GPU"),
+    FigureLine("slices", 2.0),
 )
 
 
-def made(title: str, *lines: Line) -> Report:
+def made(title: str, *lines: FigureLine) -> Report:
     return Report(title, "a machine", (("torch", "2"),), "bench x", "today", lines)
 
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from benchmarks.performance.floors import Floor, as_markdown
-from benchmarks.performance.held_out import Case, Table, fitted, score, validation_cases
+from benchmarks.performance.held_out import HeldOutImage, Table, fitted, score, validation_cases
 
 
 def test_phantoms_stand_for_a_corpus() -> None:
@@ -19,7 +19,7 @@ def test_a_table_weighs_groups_alike() -> None:
     truth = np.linspace(0, 1, 64 * 64, dtype=np.float32).reshape(64, 64)
     table = Table()
     for group, offset in (("mr", 0.1), ("mr", 0.1), ("ct", 0.01)):
-        table.add("x", Case(group, truth, 0), truth + offset * (1 - truth))
+        table.add("x", HeldOutImage(group, truth, 0), truth + offset * (1 - truth))
     psnr = {group: found[0] for group, found in table.by_group("x").items()}
     assert table.mean("x")[0] == pytest.approx((psnr["mr"] + psnr["ct"]) / 2)
     assert table.best("x")[0] == table.mean("x")[0]
@@ -35,7 +35,7 @@ def test_a_fit_undoes_gain_and_offset() -> None:
 def test_floors_that_are_missed_are_said() -> None:
     table = Table()
     truth = np.random.default_rng(0).random((32, 32)).astype(np.float32)
-    table.add("DDNM", Case("mr", truth, 0), truth * 0.9)
+    table.add("DDNM", HeldOutImage("mr", truth, 0), truth * 0.9)
     found = [("denoise", table, [Floor("a", 0.4, 0.5, "x"), Floor("b", 0.6, 0.5, "y")])]
     text = as_markdown(found, 1)
     assert "| a | 0.4 | 0.5 | MISSED | x |" in text

@@ -8,7 +8,7 @@ import torch
 
 from benchmarks.performance import random_networks
 from enhancers.networks.guided_diffusion_layout import unet
-from enhancers.networks.lookup import prior
+from enhancers.networks.lookup import network_entry
 
 WORDS = 49408
 """Of Stable Diffusion's tokenizer."""
@@ -18,15 +18,15 @@ WORDS = 49408
 def test_guided_diffusion_networks_have_the_published_size(key: str) -> None:
     with torch.device("meta"):
         network = unet(random_networks.guided(key))
-    assert sum(weights.numel() for weights in network.parameters()) == prior(key).parameters
+    assert sum(weights.numel() for weights in network.parameters()) == network_entry(key).parameters
 
 
 def test_stable_diffusion_has_the_published_size() -> None:
     with torch.device("meta"):
         parts = random_networks.stable_diffusion(WORDS)
-    assert tuple(parts) == prior("sd15").parts
+    assert tuple(parts) == network_entry("sd15").parts
     counted = sum(weights.numel() for part in parts.values() for weights in part.parameters())
-    assert counted == prior("sd15").parameters
+    assert counted == network_entry("sd15").parameters
 
 
 def test_stand_ins_are_there_for_a_while(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
@@ -39,13 +39,13 @@ def test_stand_ins_are_there_for_a_while(monkeypatch: pytest.MonkeyPatch, tmp_pa
         (folder / "unet").mkdir(parents=True)
         (folder / "unet" / "diffusion_pytorch_model.safetensors").touch()
 
-    assert not prior("adm256").present
+    assert not network_entry("adm256").present
 
     def fail() -> None:
         with random_networks.stand_ins({"adm256": write}) as folder:
             folders.append(folder)
-            assert prior("adm256").present
-            assert prior("adm256").folder == folder / "adm256"
+            assert network_entry("adm256").present
+            assert network_entry("adm256").folder == folder / "adm256"
             raise RuntimeError
 
     with pytest.raises(RuntimeError):
@@ -53,7 +53,7 @@ def test_stand_ins_are_there_for_a_while(monkeypatch: pytest.MonkeyPatch, tmp_pa
     assert asked == ["adm256"]
     assert not folders[0].exists()
     assert os.environ[random_networks.VARIABLE] == str(tmp_path)
-    assert not prior("adm256").present
+    assert not network_entry("adm256").present
 
 
 def test_the_tokenizer_of_a_stand_in_reads_the_empty_prompt(tmp_path: Path) -> None:

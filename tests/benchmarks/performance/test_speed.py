@@ -7,10 +7,10 @@ from pathlib import Path
 import pytest
 
 from benchmarks.performance import speed
-from benchmarks.performance.figures import Line
+from benchmarks.performance.figures import FigureLine
 from benchmarks.performance.random_networks import stand_ins
 from enhancers.networks.guided_diffusion import save_folder
-from enhancers.networks.lookup import prior
+from enhancers.networks.lookup import network_entry
 from tests.support import tiny_pipeline
 
 
@@ -24,7 +24,7 @@ def small_guided(key: str, folder: Path) -> None:
         up_block_types=("ResnetUpsampleBlock2D",) * 2, resnet_time_scale_shift="scale_shift",
         add_attention=False,
     )  # fmt: skip
-    save_folder(network, prior(key).schedule, folder)
+    save_folder(network, network_entry(key).schedule, folder)
 
 
 def small_stable_diffusion(key: str, folder: Path) -> None:
@@ -88,7 +88,7 @@ def test_a_network_that_is_missing_is_told() -> None:
 
 
 def test_the_command_measures_everything_of_the_cpu() -> None:
-    lines: list[Line] = list(speed.speed("cpu", quick=True))
+    lines: list[FigureLine] = list(speed.speed("cpu", quick=True))
     measured = {line.name: line for line in lines if line.measured is not None}
     assert len(measured) == 9
     (calls,) = (line for name, line in measured.items() if "schedule makes 100" in name)

@@ -9,28 +9,28 @@ import pytest
 from PIL import Image
 
 from benchmarks.segmentation import origin, pictures, runs, tables, training
-from benchmarks.segmentation.runs import Plan, run
-from benchmarks.segmentation.store import Row, Store
+from benchmarks.segmentation.runs import Experiment, run
+from benchmarks.segmentation.store import RunStore, SegmentationRow
 from benchmarks.segmentation.subjects import hearts
 from benchmarks.segmentation.tables import Facts, Labelled
 from benchmarks.segmentation.training import Recipe
 from benchmarks.segmentation.variants import damage, damaged, methods
 from enhancers.errors import ParameterError, ReadingRoomError
-from enhancers.evaluation.methods_under_test import Candidate, candidate
+from enhancers.evaluation.methods_under_test import MethodUnderTest, method_under_test
 from enhancers.method import Modality
 from enhancers.networks.load import identity
 from enhancers.save import save_png16
 
 pytest.importorskip("monai")
 
-ROOT = Path(__file__).resolve().parents[2]
+ROOT = Path(__file__).resolve().parents[3]
 EVIDENCE = ROOT / "assets" / "evidence"
 REWRITE = "run: python -m benchmarks segmentation --page --out assets/evidence"
 
 
 @pytest.fixture(scope="module")
-def plan() -> Plan:
-    return Plan(
+def plan() -> Experiment:
+    return Experiment(
         cohorts=(hearts("cardiac_mr", size=32, train=6, validation=2, test=3),),
         networks=("unet",),
         methods=methods(["nlm:auto", "clahe"]),
@@ -41,13 +41,15 @@ def plan() -> Plan:
 
 
 @pytest.fixture(scope="module")
-def done(plan: Plan, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, list[Row]]:
+def done(
+    plan: Experiment, tmp_path_factory: pytest.TempPathFactory
+) -> tuple[Path, list[SegmentationRow]]:
     folder = tmp_path_factory.mktemp("done")
     return folder, run(plan, folder)
 
 
 @pytest.fixture
-def facts(plan: Plan) -> Facts:
+def facts(plan: Experiment) -> Facts:
     return Facts(
         command="python -m benchmarks segmentation",
         when="2026-01-02 03:04 UTC",
@@ -69,11 +71,11 @@ def _forbid(monkeypatch: pytest.MonkeyPatch) -> None:
         raise AssertionError("this was computed before")
 
     monkeypatch.setattr(training, "train", forbidden)
-    monkeypatch.setattr(Candidate, "enhance", forbidden)
+    monkeypatch.setattr(MethodUnderTest, "enhance", forbidden)
 
 
 def test_there_is_a_row_for_every_structure_of_every_image(
-    plan: Plan, done: tuple[Path, list[Row]]
+    plan: Experiment, done: tuple[Path, list[SegmentationRow]]
 ) -> None:
     _, rows = done
     # Clean once; degraded and two methods under two degradations; 3 images, 3 structures, 2 seeds.
@@ -88,7 +90,7 @@ def test_there_is_a_row_for_every_structure_of_every_image(
 
 
 def test_a_second_run_computes_nothing_and_gives_the_same_table(
-    plan: Plan, done: tuple[Path, list[Row]], facts: Facts, tmp_path: Path,
+    plan: Experiment, done: tuple[Path, list[SegmentationRow]], facts: Facts, tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:  # fmt: skip
     folder, rows = done
@@ -106,13 +108,13 @@ def test_a_second_run_computes_nothing_and_gives_the_same_table(
 
 
 def test_a_run_of_its_own_gives_the_same_rows(
-    plan: Plan, done: tuple[Path, list[Row]], tmp_path: Path
+    plan: Experiment, done: tuple[Path, list[SegmentationRow]], tmp_path: Path
 ) -> None:
     assert run(replace(plan, seeds=(1,)), tmp_path) == [row for row in done[1] if row.seed == 1]
 
 
 def test_an_interrupted_run_goes_on_from_networks_and_images(
-    plan: Plan, done: tuple[Path, list[Row]], monkeypatch: pytest.MonkeyPatch
+    plan: Experiment, done: tuple[Path, list[SegmentationRow]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     folder, rows = done
     kept = (folder / "rows.jsonl").read_bytes()
@@ -126,7 +128,7 @@ def test_an_interrupted_run_goes_on_from_networks_and_images(
 
 
 def test_damaged_files_are_made_again(
-    plan: Plan, done: tuple[Path, list[Row]], tmp_path: Path
+    plan: Experiment, done: tuple[Path, list[SegmentationRow]], tmp_path: Path
 ) -> None:
     folder, rows = done
     image = next((folder / "enhanced").glob("*.npy"))
@@ -140,7 +142,10 @@ def test_damaged_files_are_made_again(
 
 
 def test_pictures_are_drawn_of_kept_networks_alone(
-    plan: Plan, done: tuple[Path, list[Row]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    plan: Experiment,
+    done: tuple[Path, list[SegmentationRow]],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     folder, _ = done
     run(plan, folder)
@@ -158,7 +163,7 @@ def test_pictures_are_drawn_of_kept_networks_alone(
     assert pictures.file_name("speckle:0.1-0.3") == "segmentation-speckle-0.1-0.3.png"
 
 
-def test_what_determines_the_rows_is_in_their_key(plan: Plan) -> None:
+def test_what_determines_the_rows_is_in_their_key(plan: Experiment) -> None:
     cohort = plan.cohorts[0]
     first = runs.training_digest(plan, cohort, "unet", 0)
     assert first == runs.training_digest(plan, cohort, "unet", 0)
@@ -174,16 +179,16 @@ def test_what_determines_the_rows_is_in_their_key(plan: Plan) -> None:
 
 
 def test_two_runs_do_not_work_in_one_folder(tmp_path: Path) -> None:
-    with Store(tmp_path), pytest.raises(ReadingRoomError, match="Another run is at work"):
-        Store(tmp_path).__enter__()
-    with Store(tmp_path):
+    with RunStore(tmp_path), pytest.raises(ReadingRoomError, match="Another run is at work"):
+        RunStore(tmp_path).__enter__()
+    with RunStore(tmp_path):
         pass
     (tmp_path / "file").write_text("")
     with pytest.raises(ReadingRoomError, match="cannot be written"):
-        Store(tmp_path / "file").__enter__()
+        RunStore(tmp_path / "file").__enter__()
 
 
-def test_noise_of_a_subject_does_not_depend_on_the_others(plan: Plan) -> None:
+def test_noise_of_a_subject_does_not_depend_on_the_others(plan: Experiment) -> None:
     cohort = plan.cohorts[0]
     how = damage("paper", Modality.MR)
     alone = replace(cohort, test=cohort.test[2:])
@@ -225,7 +230,7 @@ def test_impossible_degradations_are_refused(text: str, sentence: str) -> None:
         damage(text, Modality.US)
 
 
-def test_methods_that_do_not_fit_are_refused(plan: Plan, tmp_path: Path) -> None:
+def test_methods_that_do_not_fit_are_refused(plan: Experiment, tmp_path: Path) -> None:
     for always in ("clean", "degraded", "input"):
         with pytest.raises(ParameterError, match=always):
             methods([always])
@@ -236,9 +241,9 @@ def test_methods_that_do_not_fit_are_refused(plan: Plan, tmp_path: Path) -> None
         run(small, tmp_path)
 
 
-def _row(variant: str, subject: str, dice: float | None, structure: str = "a") -> Row:
+def _row(variant: str, subject: str, dice: float | None, structure: str = "a") -> SegmentationRow:
     degradation = "none" if variant == "clean" else "paper"
-    return Row("cardiac_mr", "unet", 0, degradation, variant, subject, 0.0, structure,
+    return SegmentationRow("cardiac_mr", "unet", 0, degradation, variant, subject, 0.0, structure,
                dice, dice, 1.0, 1.0)  # fmt: skip
 
 
@@ -330,7 +335,7 @@ def test_what_is_gone_or_was_trained_anew_is_told(facts: Facts) -> None:
     assert "**Measured with other weights than those of now: pixel, mine.**" in text
 
 
-def test_the_code_of_all_that_makes_the_scores_is_told_apart(plan: Plan) -> None:
+def test_the_code_of_all_that_makes_the_scores_is_told_apart(plan: Experiment) -> None:
     found = origin.codes(methods(["classical", "classical:plain", "null_space", "retinex"]))
     keys = [key for key, _ in found]
     assert keys == [
@@ -344,9 +349,9 @@ def test_the_code_of_all_that_makes_the_scores_is_told_apart(plan: Plan) -> None
 
 
 def _command(monkeypatch: pytest.MonkeyPatch, *words: str) -> int:
-    from enhancers import cli
+    from benchmarks import cli
 
-    monkeypatch.setattr(sys, "argv", ["enhancers", "bench", "segmentation", *words])
+    monkeypatch.setattr(sys, "argv", ["benchmarks", "segmentation", *words])
     return cli.main()
 
 
@@ -445,7 +450,7 @@ def test_the_evidence_says_what_its_rows_say() -> None:
 
 def test_the_evidence_says_what_it_was_made_with() -> None:
     _, facts = tables.read(EVIDENCE)
-    made = [candidate(variant.key) for variant in facts.variants]
+    made = [method_under_test(variant.key) for variant in facts.variants]
     assert [key for key, _ in facts.codes] == [key for key, _ in origin.codes(made)]
     assert [key for key, _ in facts.weights] == ["latent", "pixel"]
     # Other weights are a reason to measure again: no page can make up for that.

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from typer.testing import CliRunner
+
+from benchmarks.cli import app
 from benchmarks.study_load.durability import Durability, durability
 
 
@@ -24,3 +27,10 @@ def test_a_loss_would_be_told() -> None:
         told = Durability(**(vars(whole) | bad))
         assert not told.ok
         assert told.as_text() != whole.as_text()
+
+
+def test_the_command_kills_and_reports() -> None:
+    done = CliRunner().invoke(app, ["durability", "--kills", "1"])
+    assert done.exit_code == 0, done.output
+    assert "1 kill -9" in done.output
+    assert "0 lost, 0 doubled" in done.output

@@ -7,9 +7,9 @@ from dataclasses import replace
 import pytest
 from typer.testing import CliRunner
 
+from benchmarks.cli import app
 from benchmarks.study_load import load as load_module
 from benchmarks.study_load.load import Latency, Load, load
-from study.cli import app
 from study.domain.errors import StudyError
 
 
@@ -54,7 +54,7 @@ def test_the_command_prints_what_was_found_and_fails_with_it(
     monkeypatch: pytest.MonkeyPatch, found: Load, ok: bool
 ) -> None:
     monkeypatch.setattr(load_module, "load", lambda *arguments, **options: found)
-    result = CliRunner().invoke(app, ["bench", "load", "--rate", "10", "--seconds", "10"])
+    result = CliRunner().invoke(app, ["study-load", "--rate", "10", "--seconds", "10"])
     assert result.exit_code == (0 if ok else 1)
     assert "submit and next pair: p50 10.0 ms, p95 20.0 ms" in result.output
     assert "5.0 times as long at p50 and 5.0 times at p95" in result.output

@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch import nn
 
-from enhancers.errors import PriorMissing
+from enhancers.errors import NetworkMissing
 from enhancers.networks.training import train
 from enhancers.networks.training.architectures import scheduler
 from enhancers.networks.training.corpus import Corpus, read_corpus
@@ -97,8 +97,8 @@ def test_training_goes_on_from_the_folder_of_a_prior(
 
 
 def test_a_folder_without_a_prior_cannot_be_trained_further(corpus: Corpus, tmp_path: Path) -> None:
-    with pytest.raises(PriorMissing, match=r"training\.json"):
+    with pytest.raises(NetworkMissing, match=r"training\.json"):
         train_pixel(corpus, 0.01, tmp_path / "out", "cpu", start=tmp_path)
     (tmp_path / "training.json").write_text('{"stages": []}')
-    with pytest.raises(PriorMissing, match="no trained network"):
+    with pytest.raises(NetworkMissing, match="no trained network"):
         train_pixel(corpus, 0.01, tmp_path / "out", "cpu", start=tmp_path)

@@ -7,8 +7,8 @@ from itsdangerous import URLSafeTimedSerializer
 from sqlalchemy import select
 
 from study.accounts import readers
-from study.accounts.rate_limit import TRIES, TRIES_OF_ADDRESS, WAIT_SECONDS, Throttle
-from study.accounts.readers import COOKIE_SECONDS, Entrance, hash_secret, invite, secret_matches
+from study.accounts.rate_limit import TRIES, TRIES_OF_ADDRESS, WAIT_SECONDS, RateLimit
+from study.accounts.readers import COOKIE_SECONDS, ReaderSignIn, hash_secret, invite, secret_matches
 from study.domain.errors import SignInError, StudyError
 from study.storage.models import AuditEvent, Reader
 from tests.support.open_study import small_study
@@ -25,7 +25,7 @@ def small(tmp_path_factory):
 
 @pytest.fixture
 def door(small):
-    return Entrance(small.store)
+    return ReaderSignIn(small.store)
 
 
 class Clock:
@@ -128,15 +128,15 @@ def test_a_cookie_ends_by_itself(small, door, monkeypatch):
 
 
 def test_the_key_of_cookies_outlives_the_process(small):
-    cookie = Entrance(small.store).cookie(
-        Entrance(small.store).join(invite(small.store, "R01", actor="coordinator").token)
+    cookie = ReaderSignIn(small.store).cookie(
+        ReaderSignIn(small.store).join(invite(small.store, "R01", actor="coordinator").token)
     )
-    assert Entrance(small.store).identity(cookie).code == "R01"
+    assert ReaderSignIn(small.store).identity(cookie).code == "R01"
 
 
 def test_guessing_a_secret_has_to_wait(small):
     clock = Clock()
-    door = Entrance(small.store, Throttle(clock))
+    door = ReaderSignIn(small.store, RateLimit(clock))
     secret = invite(small.store, "R01", actor="coordinator").secret
     for _ in range(TRIES):
         with pytest.raises(SignInError, match="do not belong together"):
@@ -150,7 +150,7 @@ def test_guessing_a_secret_has_to_wait(small):
 
 def test_guessing_codes_from_one_address_has_to_wait():
     clock = Clock()
-    throttle = Throttle(clock)
+    throttle = RateLimit(clock)
     for number in range(TRIES_OF_ADDRESS):
         throttle.check(HERE, f"R{number}")
         throttle.failed(HERE, f"R{number}")
@@ -163,7 +163,7 @@ def test_guessing_codes_from_one_address_has_to_wait():
 
 def test_a_flood_of_failures_does_not_fill_the_memory():
     clock = Clock()
-    throttle = Throttle(clock)
+    throttle = RateLimit(clock)
     for number in range(12_000):
         clock.now += 1
         throttle.failed(f"a{number}", "R01")

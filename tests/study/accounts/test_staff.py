@@ -7,8 +7,8 @@ from itsdangerous import URLSafeTimedSerializer
 from sqlalchemy import select
 
 from study.accounts import staff
-from study.accounts.rate_limit import TRIES, WAIT_SECONDS, Throttle
-from study.accounts.staff import COOKIE, StaffDoor, StaffRole, add, members, renew, set_active
+from study.accounts.rate_limit import TRIES, WAIT_SECONDS, RateLimit
+from study.accounts.staff import COOKIE, StaffRole, StaffSignIn, add, members, renew, set_active
 from study.domain.errors import NotAllowed, SignInError, StudyError
 from study.domain.protocol import Protocol
 from study.storage.models import AuditEvent, ServerSecret, Staff
@@ -36,7 +36,7 @@ def store(tmp_path):
 
 @pytest.fixture
 def door(store):
-    return StaffDoor(store)
+    return StaffSignIn(store)
 
 
 def asking(cookie=None):
@@ -100,7 +100,7 @@ def test_a_wrong_secret_and_an_unknown_name_say_the_same(store, door, code, secr
 
 def test_guessing_has_to_wait(store):
     clock = Clock()
-    door = StaffDoor(store, Throttle(clock))
+    door = StaffSignIn(store, RateLimit(clock))
     given = add(store, "anna", StaffRole.ADMIN, actor="setup")
     for _ in range(TRIES):
         with pytest.raises(SignInError, match="belong together"):
@@ -115,7 +115,7 @@ def test_guessing_has_to_wait(store):
 def test_a_cookie_says_who_it_is(store, door):
     member, request = signed_in(store, door)
     assert door.member_of(request) == member
-    assert StaffDoor(store).member_of(request) == member
+    assert StaffSignIn(store).member_of(request) == member
     assert door.member_of(asking()) is None
     assert door.member_of(asking("")) is None
 
@@ -135,10 +135,10 @@ def test_forged_cookies_open_nothing(store, door):
 
 
 def test_the_cookie_of_a_reader_is_no_cookie_of_the_staff(store, door):
-    from study.accounts.readers import Entrance, Identity
+    from study.accounts.readers import Identity, ReaderSignIn
 
     member, _ = signed_in(store, door)
-    reader = Entrance(store).cookie(Identity(member.id, "R01", member.generation))
+    reader = ReaderSignIn(store).cookie(Identity(member.id, "R01", member.generation))
     assert door.member_of(asking(reader)) is None
 
 

@@ -15,8 +15,8 @@ from study.analysis.collect import collect
 from study.analysis.dataset import NOT_READ, Dataset
 from study.analysis.log import repeat, run
 from study.analysis.scores import first_ratings
-from study.demo.reader_model import Taste
-from study.demo.simulated_readers import Tasting, read
+from study.demo.reader_model import ReaderModel
+from study.demo.simulated_readers import SimulatedReader, read
 from study.domain.errors import BlindingError, KeyFileError, StatisticsError, StoreError
 from study.domain.protocol import CANNOT_JUDGE, Role
 from study.planning.exclusions import exclude
@@ -68,7 +68,9 @@ def test_every_cell_of_the_plan_of_readers_who_joined_is_there(data: Dataset) ->
 
 
 def test_values_are_what_the_readers_answered(closed: Played, data: Dataset) -> None:
-    tasting = Tasting(closed.store, Taste("R02", closed.strengths, seed=5, cannot_judge=0.05))
+    tasting = SimulatedReader(
+        closed.store, ReaderModel("R02", closed.strengths, seed=5, cannot_judge=0.05)
+    )
     with closed.store.read() as session:
         first = session.scalars(
             select(RatingEvent).where(RatingEvent.actor_id == closed.reader("R02"))
@@ -234,15 +236,15 @@ def test_a_simulated_reader_takes_no_persons_place(reading: Played) -> None:
     with reading.store.write() as session:
         session.get_one(Reader, reading.reader("R04")).specialty = "Radiology"
     with pytest.raises(StoreError, match="R04 is a person's place"):
-        read(reading.store, "R04", Taste("R04"))
+        read(reading.store, "R04", ReaderModel("R04"))
     with pytest.raises(StoreError, match="no reader 'R77'"):
-        read(reading.store, "R77", Taste("R77"))
+        read(reading.store, "R77", ReaderModel("R77"))
 
 
 def test_a_simulated_reader_goes_on_where_it_stopped(reading: Played) -> None:
-    left = read(reading.store, "R03", Taste("R03", reading.strengths, seed=5))
+    left = read(reading.store, "R03", ReaderModel("R03", reading.strengths, seed=5))
     assert left > 0
-    assert read(reading.store, "R03", Taste("R03", reading.strengths, seed=5)) == 0
+    assert read(reading.store, "R03", ReaderModel("R03", reading.strengths, seed=5)) == 0
     close_study(reading.store, actor="coordinator")
     record = next(one for one in collect(reading.store).readers if one.code == "R03")
     assert record.read == record.planned

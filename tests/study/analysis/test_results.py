@@ -24,7 +24,7 @@ from study.analysis.scores import (
     ratings_table,
     summaries,
 )
-from study.demo.reader_model import Taste
+from study.demo.reader_model import ReaderModel
 from study.domain.protocol import CANNOT_JUDGE, PAIR, MethodKind, Protocol, Role
 from study.stats.agreement import fleiss_kappa
 from study.stats.estimate import to_json
@@ -43,9 +43,9 @@ def data() -> Dataset:
     return dataset(read={"R04": 12})
 
 
-def steady(**changes: float) -> list[Taste]:
+def steady(**changes: float) -> list[ReaderModel]:
     """Readers without noise, who answer everything."""
-    return [Taste(f"R{n:02d}", STRENGTHS, seed=2, noise=0.0, **changes) for n in range(1, 5)]
+    return [ReaderModel(f"R{n:02d}", STRENGTHS, seed=2, noise=0.0, **changes) for n in range(1, 5)]
 
 
 def test_only_the_first_main_rating_of_reader_case_and_method_counts(data: Dataset) -> None:

@@ -14,7 +14,7 @@ import pytest
 
 from enhancers.save import save_png16
 from study.cli import main
-from study.demo.reader_model import Taste
+from study.demo.reader_model import ReaderModel
 from study.demo.simulated_readers import read
 from study.storage import key_file
 from study.storage.store import Store
@@ -179,7 +179,7 @@ def _read(folder: Path, key: Path) -> None:
     strengths = {name: worth[one.name] for name, one in methods.items()}
     try:
         for code in ("R01", "R02"):
-            assert read(store, code, Taste(code, strengths, seed=1)) == 17
+            assert read(store, code, ReaderModel(code, strengths, seed=1)) == 17
     finally:
         store.close()
 
@@ -288,18 +288,12 @@ def test_statistics_as_text(terminal: Terminal, tmp_path: Path) -> None:
     assert "2 items, 2 raters, 4 ratings" in terminal.capture.readouterr().out
 
 
-def test_the_bench_of_durability(terminal: Terminal) -> None:
-    told = terminal.done("bench", "durability", "--kills", 1)
-    assert "1 kill -9" in told
-    assert "0 lost, 0 doubled" in told
-
-
 def test_the_module_runs() -> None:
     done = subprocess.run(
         [sys.executable, "-m", "study", "--help"], capture_output=True, text=True, check=True
     )
     for command in (
         "plan", "init", "build", "freeze", "open", "invite", "serve", "close", "unblind",
-        "export", "report", "stats", "demo", "backup", "verify", "bench",
+        "export", "report", "stats", "demo", "backup", "verify",
     ):  # fmt: skip
         assert f"\n  {command} " in done.stdout

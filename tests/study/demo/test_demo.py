@@ -15,12 +15,12 @@ from fastapi import FastAPI
 from sqlalchemy import select
 from starlette.testclient import TestClient
 
-from benchmarks.study_load.http_reader import Robot
+from benchmarks.study_load.http_reader import HttpReader
 from study.demo import demo_study, images
-from study.demo.demo_study import PROTOCOL, VISITOR, Demo
-from study.demo.reader_model import Taste
-from study.demo.simulated_readers import Tasting
-from study.demo.site import Demonstration
+from study.demo.demo_study import PROTOCOL, VISITOR, DemoStudy
+from study.demo.reader_model import ReaderModel
+from study.demo.simulated_readers import SimulatedReader
+from study.demo.site import DemoSite
 from study.domain.errors import WrongScreen
 from study.domain.protocol import Status
 from study.domain.screens import Kind
@@ -36,7 +36,7 @@ def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def visit(template: Path, tmp_path: Path) -> Iterator[Demo]:
+def visit(template: Path, tmp_path: Path) -> Iterator[DemoStudy]:
     made = demo_study.start(template, tmp_path / "visit")
     yield made
     made.close()
@@ -46,7 +46,7 @@ def visit(template: Path, tmp_path: Path) -> Iterator[Demo]:
 def house(template: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[TestClient]:
     """The demonstration mounted below ``/demo`` of an app."""
     folder = tmp_path_factory.mktemp("house") / "demo"
-    demonstration = Demonstration(folder)
+    demonstration = DemoSite(folder)
     app = FastAPI()
     app.mount("/demo", demonstration)
     with TestClient(app, base_url="http://test") as client:
@@ -55,11 +55,11 @@ def house(template: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
     assert not folder.exists()
 
 
-def read_all(visit: Demo) -> None:
+def read_all(visit: DemoStudy) -> None:
     """Read as a visitor, straight into the store."""
     from study.reading import ratings
 
-    tasting = Tasting(visit.store, Taste("visitor", seed=1))
+    tasting = SimulatedReader(visit.store, ReaderModel("visitor", seed=1))
     while True:
         with visit.store.read() as session:
             pair = ratings.current(session, visit.visitor.reader_id)
@@ -75,7 +75,7 @@ def read_all(visit: Demo) -> None:
         )
 
 
-def test_a_visitor_has_six_pairs_and_the_others_have_read_them(visit: Demo) -> None:
+def test_a_visitor_has_six_pairs_and_the_others_have_read_them(visit: DemoStudy) -> None:
     assert visit.reading() == demo_study.Reading(0, PAIRS)
     assert not visit.reading().finished
     with visit.store.read() as session:
@@ -85,13 +85,13 @@ def test_a_visitor_has_six_pairs_and_the_others_have_read_them(visit: Demo) -> N
     assert visit.store.status() is Status.OPEN
 
 
-def test_every_sample_is_read_as_the_kind_of_image_it_is(visit: Demo) -> None:
+def test_every_sample_is_read_as_the_kind_of_image_it_is(visit: DemoStudy) -> None:
     with visit.store.read() as session:
         found = session.scalars(select(Item.modality)).all()
     assert sorted(found) == sorted(one.modality for one in images.samples())
 
 
-def test_results_come_after_the_last_pair_only(visit: Demo) -> None:
+def test_results_come_after_the_last_pair_only(visit: DemoStudy) -> None:
     with pytest.raises(WrongScreen, match="6 of 6 pairs are left"):
         visit.results()
     read_all(visit)
@@ -110,11 +110,11 @@ def test_results_come_after_the_last_pair_only(visit: Demo) -> None:
     assert found["readers"][0]["display_check"] == "not done"
 
 
-def test_the_report_of_a_visit_is_the_same_twice(visit: Demo, tmp_path: Path) -> None:
+def test_the_report_of_a_visit_is_the_same_twice(visit: DemoStudy, tmp_path: Path) -> None:
     read_all(visit)
     first = visit.results().report
     visit.store.close()
-    again = Demo(visit.folder)
+    again = DemoStudy(visit.folder)
     assert again.results().report == first
     again.store.close()
 
@@ -122,7 +122,7 @@ def test_the_report_of_a_visit_is_the_same_twice(visit: Demo, tmp_path: Path) ->
 def test_the_landing_page_says_what_it_is(house: TestClient) -> None:
     page = house.get("/demo/")
     assert page.status_code == 200
-    assert "This is a demonstration, not a demo_study." in page.text
+    assert "This is a demonstration, not a study." in page.text
     assert PROTOCOL.consent in page.text
     assert "Not a medical device" in page.text
     assert page.headers["cache-control"] == "no-store"
@@ -142,7 +142,7 @@ def test_a_visitor_reads_over_http_and_gets_the_report(house: TestClient) -> Non
     assert "reader/" in house.get(address).text
     assert house.get(address + "status").json() == {"done": 0, "total": PAIRS}
     assert house.get(address + "report", follow_redirects=False).status_code == 303
-    robot = Robot(house_at(house, address))
+    robot = HttpReader(house_at(house, address))
     assert robot.page().kind is Kind.READY
     assert robot.read() is Kind.DONE
     assert house.get(address + "status").json() == {"done": PAIRS, "total": PAIRS}
@@ -164,7 +164,7 @@ def test_the_readers_page_is_served_without_a_cookie(house: TestClient) -> None:
 
 def test_no_visitor_reaches_another_ones_study(house: TestClient) -> None:
     first, second = begin(house), begin(house)
-    assert Robot(house_at(house, first)).step().kind is Kind.PAIR
+    assert HttpReader(house_at(house, first)).step().kind is Kind.PAIR
     shown = house.post(
         first + "reader/api/pair", json={"which": "current"}, headers={HEADER: "1"}
     ).json()
@@ -194,7 +194,7 @@ def test_old_visits_make_room(
 ) -> None:
     monkeypatch.setattr("study.demo.site.MOST", 2)
     monkeypatch.setattr("study.demo.demo_study.prepare", copying(template))
-    demonstration = Demonstration(tmp_path / "demo")
+    demonstration = DemoSite(tmp_path / "demo")
     tokens = [demonstration.start() for _ in range(3)]
     left = {path.name for path in (tmp_path / "demo").iterdir()}
     assert left == {"template", "page", *tokens[1:]}
@@ -215,7 +215,7 @@ def test_visitors_who_come_at_once_share_one_template(
         return copying(template)(folder)
 
     monkeypatch.setattr("study.demo.demo_study.prepare", prepare)
-    demonstration = Demonstration(tmp_path / "demo")
+    demonstration = DemoSite(tmp_path / "demo")
     tokens: list[str] = []
     threads = [
         threading.Thread(target=lambda: tokens.append(demonstration.start())) for _ in range(4)
@@ -229,7 +229,7 @@ def test_visitors_who_come_at_once_share_one_template(
     demonstration.close()
 
 
-def test_the_place_of_the_visitor_is_a_persons(visit: Demo) -> None:
+def test_the_place_of_the_visitor_is_a_persons(visit: DemoStudy) -> None:
     with visit.store.read() as session:
         reader = session.scalars(select(Reader).where(Reader.code == VISITOR)).one()
         pairs = session.scalars(

@@ -16,16 +16,16 @@ from scipy.stats import chi2, chisquare
 from study.domain.errors import ProtocolError
 from study.domain.plan import MethodRow, method_pairs, repeat_distance
 from study.domain.protocol import MethodKind, Phase, Protocol, Role
-from study.planning.assignment import Case, Trial, assign, generator, plan_digest, plan_notes
+from study.planning.assignment import PlannedCase, Trial, assign, generator, plan_digest, plan_notes
 from study.planning.assignment import randomisation_problems as problems_of
 from study.planning.ordering import PATIENT_GAP, place_for, spaced, williams
 
 SEED = bytes(range(32))
 
 
-def cases_of(number: int, patients: int | None = None, training: int = 0) -> list[Case]:
-    main = [Case(f"c{i:03}", f"p{i % (patients or number):03}") for i in range(number)]
-    return main + [Case(f"t{i:03}", f"q{i:03}", training=True) for i in range(training)]
+def cases_of(number: int, patients: int | None = None, training: int = 0) -> list[PlannedCase]:
+    main = [PlannedCase(f"c{i:03}", f"p{i % (patients or number):03}") for i in range(number)]
+    return main + [PlannedCase(f"t{i:03}", f"q{i:03}", training=True) for i in range(training)]
 
 
 def methods_of(number: int) -> list[MethodRow]:
@@ -33,7 +33,12 @@ def methods_of(number: int) -> list[MethodRow]:
 
 
 def plan_of(
-    protocol: Protocol, cases: list[Case], methods: int, *, seed: bytes = SEED, reader: int = 0
+    protocol: Protocol,
+    cases: list[PlannedCase],
+    methods: int,
+    *,
+    seed: bytes = SEED,
+    reader: int = 0,
 ) -> tuple[Trial, ...]:
     return assign(
         protocol, cases, methods_of(methods), seed=seed, study_id="study", reader=reader
@@ -45,7 +50,7 @@ def of(plan: tuple[Trial, ...], *roles: Role) -> list[Trial]:
 
 
 @st.composite
-def studies(draw: st.DrawFn) -> tuple[Protocol, list[Case], int, bytes]:
+def studies(draw: st.DrawFn) -> tuple[Protocol, list[PlannedCase], int, bytes]:
     number, methods = draw(st.integers(1, 14)), draw(st.integers(2, 6))
     mains = number * methods * (methods - 1) // 2
     protocol = Protocol(
@@ -68,7 +73,7 @@ def studies(draw: st.DrawFn) -> tuple[Protocol, list[Case], int, bytes]:
 
 @settings(max_examples=60, deadline=None)
 @given(studies())
-def test_every_plan_is_sound(study: tuple[Protocol, list[Case], int, bytes]) -> None:
+def test_every_plan_is_sound(study: tuple[Protocol, list[PlannedCase], int, bytes]) -> None:
     protocol, cases, methods, seed = study
     plans = [plan_of(protocol, cases, methods, seed=seed, reader=r) for r in range(4)]
     assert problems_of(protocol, plans) == []
@@ -93,7 +98,9 @@ def test_every_plan_is_sound(study: tuple[Protocol, list[Case], int, bytes]) -> 
 
 @settings(max_examples=60, deadline=None)
 @given(studies())
-def test_repeats_come_at_their_distance(study: tuple[Protocol, list[Case], int, bytes]) -> None:
+def test_repeats_come_at_their_distance(
+    study: tuple[Protocol, list[PlannedCase], int, bytes],
+) -> None:
     protocol, cases, methods, seed = study
     plan = plan_of(protocol, cases, methods, seed=seed)
     mains = {t.position: t for t in of(plan, Role.MAIN)}
@@ -256,7 +263,7 @@ def test_without_training_cases_the_coordinator_is_told() -> None:
 def test_the_plan_depends_on_seed_study_and_reader_only() -> None:
     cases, protocol = cases_of(8, training=2), Protocol()
 
-    def digest(cases: list[Case], seed: bytes, study: str, reader: int) -> str:
+    def digest(cases: list[PlannedCase], seed: bytes, study: str, reader: int) -> str:
         methods = methods_of(3)[:: 1 if reader else -1]
         return plan_digest(
             assign(protocol, cases, methods, seed=seed, study_id=study, reader=reader)
@@ -345,7 +352,7 @@ def test_method_pairs_that_are_not_possible(
     ],
 )
 def test_designs_that_are_not_possible(
-    protocol: Protocol, cases: list[Case], reader: int, says: str
+    protocol: Protocol, cases: list[PlannedCase], reader: int, says: str
 ) -> None:
     with pytest.raises(ProtocolError, match=says):
         plan_of(protocol, cases, 3, reader=reader)

@@ -129,7 +129,8 @@ def test_the_stored_plan_is_the_one_that_was_drawn(tmp_path: Path, washout: floa
     key, protocol = draft.key, draft.store.protocol()
     with draft.store.read() as session:
         cases = [
-            assignment.Case(i.id, i.patient_key, i.training) for i in session.scalars(select(Item))
+            assignment.PlannedCase(i.id, i.patient_key, i.training)
+            for i in session.scalars(select(Item))
         ]
         kinds = [(m.id, MethodKind(m.kind)) for m in session.scalars(select(Method))]
         study = session.get_one(Study, draft.store.study_id)

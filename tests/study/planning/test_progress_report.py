@@ -9,13 +9,13 @@ from sqlalchemy import select
 
 from study.accounts import readers
 from study.domain.protocol import MethodKind, Protocol, Status
-from study.planning.progress_report import Images, overview
+from study.planning.progress_report import ImageCounts, progress_report
 from study.reading import ratings
 from study.storage.models import ReadingSession, new_token
 from study.storage.store import Store
 from tests.support import small_studies
 from tests.support.tampering import run
-from tests.support.tiny_study import reader_ids, tokens, toy_answers, toy_study
+from tests.support.tiny_study import reader_ids, tiny_answers, tiny_study, tokens
 
 
 def answer(store: Store, place: int, pairs: int, value: int | None = 3, ms: int | None = 4000):
@@ -31,24 +31,24 @@ def answer(store: Store, place: int, pairs: int, value: int | None = 3, ms: int 
 
 def submit(store, reader, token, value=3, ms=4000, reason=None):
     ratings.record(
-        store, reader_id=reader, token=token, answers=toy_answers(store.protocol(), value),
+        store, reader_id=reader, token=token, answers=tiny_answers(store.protocol(), value),
         idempotency_key=new_token(), visible_ms=ms, reason=reason,
     )  # fmt: skip
 
 
 def reader(store: Store, code: str):
-    return next(one for one in overview(store).readers if one.code == code)
+    return next(one for one in progress_report(store).readers if one.code == code)
 
 
 @pytest.fixture
 def store(tmp_path, url):
-    made = toy_study(tmp_path / "s", readers=3, pairs=4, training=2, url=url)
+    made = tiny_study(tmp_path / "s", readers=3, pairs=4, training=2, url=url)
     yield made
     made.close()
 
 
 def test_before_anything_is_read(store):
-    seen = overview(store)
+    seen = progress_report(store)
     assert (seen.code, seen.status) == ("TOY", Status.OPEN)
     assert (seen.done, seen.planned) == (0, 12)
     assert [(one.code, one.state, one.planned) for one in seen.readers] == [
@@ -69,8 +69,8 @@ def test_pairs_answers_and_missing_ones_are_counted_apart_from_the_training(stor
     # Two criteria for two images and a preference; the preference has a value.
     assert (one.done, one.answers, one.missing) == (3, 15, 4)
     assert one.seconds == 3.0
-    assert one.last_at > overview(store).created_at
-    assert (overview(store).done, overview(store).planned) == (3, 12)
+    assert one.last_at > progress_report(store).created_at
+    assert (progress_report(store).done, progress_report(store).planned) == (3, 12)
 
 
 def test_a_correction_replaces_an_answer_and_is_counted(store):
@@ -96,10 +96,10 @@ def test_states_follow_the_reader(store):
         ratings.withdraw(session, reader_ids(session)[1], "c" * 64)
     answer(store, 0, 6)
     run(store, "UPDATE reader SET active = false WHERE code = 'R03'")
-    states = [one.state for one in overview(store).readers]
+    states = [one.state for one in progress_report(store).readers]
     assert states == ["finished", "withdrawn", "switched off"]
     # Places of those who left do not count as pairs to come.
-    assert (overview(store).done, overview(store).planned) == (4, 4)
+    assert (progress_report(store).done, progress_report(store).planned) == (4, 4)
 
 
 def test_invitations_come_before_consent(tmp_path):
@@ -110,14 +110,14 @@ def test_invitations_come_before_consent(tmp_path):
     build(draft.store, draft.key, small_studies.ready_made(tmp_path / "images"))
     freeze(draft.store, draft.key, actor="anna")
     readers.invite(draft.store, "R02", actor="anna")
-    states = [one.state for one in overview(draft.store).readers]
+    states = [one.state for one in progress_report(draft.store).readers]
     assert states == ["not invited", "invited"]
     draft.store.close()
 
 
 def test_a_washout_is_waited_for(tmp_path):
     protocol = Protocol(readers=1, washout_days=7)
-    store = toy_study(tmp_path / "s", readers=1, pairs=2, repeats=1, protocol=protocol)
+    store = tiny_study(tmp_path / "s", readers=1, pairs=2, repeats=1, protocol=protocol)
     answer(store, 0, 2)
     one = reader(store, "R01")
     assert one.state == "waiting"
@@ -131,8 +131,8 @@ def test_a_washout_is_waited_for(tmp_path):
 
 def test_what_is_built_is_counted_without_names(tmp_path):
     draft = small_studies.draft(tmp_path)
-    assert overview(draft.store).images == Images(0, 0, 0, (), 0, 0)
-    assert not overview(draft.store).images.complete
+    assert progress_report(draft.store).images == ImageCounts(0, 0, 0, (), 0, 0)
+    assert not progress_report(draft.store).images.complete
     from study.stimuli import sources
     from study.stimuli.rendering import build
 
@@ -141,11 +141,11 @@ def test_what_is_built_is_counted_without_names(tmp_path):
         reference="clean",
     )
     build(draft.store, draft.key, made)
-    images = overview(draft.store).images
+    images = progress_report(draft.store).images
     assert images.kinds == ((MethodKind.TEST, 2), (MethodKind.REFERENCE, 1))
-    assert replace(images, kinds=()) == Images(2, 1, 1, (), 9, 0)
+    assert replace(images, kinds=()) == ImageCounts(2, 1, 1, (), 9, 0)
     assert images.complete
     run(draft.store, "UPDATE stimulus SET deid_check = 'pending' WHERE rowid = 1")
-    assert overview(draft.store).images.pending == 1
-    assert not overview(draft.store).images.complete
+    assert progress_report(draft.store).images.pending == 1
+    assert not progress_report(draft.store).images.complete
     draft.store.close()

@@ -6,7 +6,7 @@ import pytest
 
 from study.domain.errors import ProtocolError
 from study.domain.protocol import CATALOG, MethodKind, Protocol
-from study.planning.assignment import Case, assign
+from study.planning.assignment import PlannedCase, assign
 from study.planning.workload import estimate
 
 
@@ -19,7 +19,7 @@ from study.planning.workload import estimate
     ],
 )
 def test_the_estimate_counts_what_the_plan_holds(protocol: Protocol) -> None:
-    cases = [Case(f"c{i}", f"p{i % 6}") for i in range(12)]
+    cases = [PlannedCase(f"c{i}", f"p{i % 6}") for i in range(12)]
     methods = [(f"m{i}", MethodKind.TEST) for i in range(4)]
     plan = assign(protocol, cases, methods, seed=bytes(32), study_id="s", reader=0)
     found = estimate(protocol, 12, 6, 4)

@@ -18,12 +18,12 @@ from study.storage.models import Presentation, RatingEvent, stamp
 from study.storage.store import Store
 from tests.support.submissions import ANSWERS, KEY, PROTOCOL, Desk, together
 from tests.support.tampering import run
-from tests.support.tiny_study import toy_study
+from tests.support.tiny_study import tiny_study
 
 
 @pytest.mark.parametrize("status", [Status.FROZEN, Status.CLOSED, Status.UNBLINDED])
 def test_ratings_need_an_open_study(tmp_path: Path, status: Status) -> None:
-    desk = Desk(toy_study(tmp_path / "s", pairs=1, protocol=PROTOCOL, status=status))
+    desk = Desk(tiny_study(tmp_path / "s", pairs=1, protocol=PROTOCOL, status=status))
     desk.refuses(NotOpen, "does not take ratings")
 
 
@@ -34,7 +34,7 @@ def test_ratings_need_an_active_reader(desk: Desk) -> None:
 
 
 def test_ratings_need_consent(tmp_path: Path, url: str | None) -> None:
-    desk = Desk(toy_study(tmp_path / "s", pairs=2, consent=False, protocol=PROTOCOL, url=url))
+    desk = Desk(tiny_study(tmp_path / "s", pairs=2, consent=False, protocol=PROTOCOL, url=url))
     desk.refuses(ConsentError)
     with desk.store.write() as session:
         ratings.accept(session, desk.readers[0], "c" * 64)
@@ -48,7 +48,7 @@ def test_ratings_need_consent(tmp_path: Path, url: str | None) -> None:
 
 
 def test_sessions_follow_one_another(tmp_path: Path) -> None:
-    desk = Desk(toy_study(tmp_path / "s", pairs=2, training=1, repeats=1, protocol=PROTOCOL))
+    desk = Desk(tiny_study(tmp_path / "s", pairs=2, training=1, repeats=1, protocol=PROTOCOL))
     assert desk.session(0).started_at is None
     desk.submit(0)
     training, main = desk.session(0), desk.session(1)
@@ -69,7 +69,7 @@ def test_sessions_follow_one_another(tmp_path: Path) -> None:
 
 def test_repeats_wait_for_the_washout(tmp_path: Path) -> None:
     protocol = PROTOCOL.with_(washout_days=14)
-    desk = Desk(toy_study(tmp_path / "s", pairs=1, repeats=1, protocol=protocol))
+    desk = Desk(tiny_study(tmp_path / "s", pairs=1, repeats=1, protocol=protocol))
     before = datetime.now(UTC) + timedelta(days=14)
     desk.submit(0)
     opens = desk.session(2).not_before
@@ -99,7 +99,7 @@ def test_of_two_windows_one_wins(desk: Desk) -> None:
 
 
 def test_readers_rate_at_once_through_two_servers(tmp_path: Path, url: str | None) -> None:
-    store = toy_study(tmp_path / "s", readers=4, pairs=4, protocol=PROTOCOL, url=url)
+    store = tiny_study(tmp_path / "s", readers=4, pairs=4, protocol=PROTOCOL, url=url)
     desks = [Desk(store), Desk(Store.open(tmp_path / "s", url=url))]
 
     def read_all(reader: int) -> int:

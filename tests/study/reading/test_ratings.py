@@ -14,7 +14,7 @@ from study.reading.ratings import Answer, Receipt
 from study.storage.integrity import verify
 from study.storage.models import Comment
 from tests.support.submissions import ANSWERS, KEY, PROTOCOL, Desk
-from tests.support.tiny_study import toy_answers, toy_study
+from tests.support.tiny_study import tiny_answers, tiny_study
 
 
 def test_answers_are_stored_as_given(desk: Desk) -> None:
@@ -56,7 +56,7 @@ def test_the_same_submission_again_changes_nothing(desk: Desk) -> None:
     desk.submit(1)
     with desk.store.write() as session:
         desk.store.set_status(session, Status.CLOSED, "me")
-    assert desk.submit(answers=toy_answers(PROTOCOL, 5)).repeated
+    assert desk.submit(answers=tiny_answers(PROTOCOL, 5)).repeated
     assert len(desk.rows()) == 2 * rows
 
 
@@ -84,7 +84,7 @@ def test_the_token_of_another_reader_is_refused(desk: Desk) -> None:
 
 def test_the_last_answers_can_be_corrected_with_a_reason(desk: Desk) -> None:
     desk.submit()
-    better = toy_answers(PROTOCOL, 4)
+    better = tiny_answers(PROTOCOL, 4)
     receipt = desk.submit(answers=better, idempotency_key="once more 1", reason=" slipped ")
     assert receipt.revision == 2
     assert desk.submit(answers=better, idempotency_key="once more 2", reason="twice").revision == 3
@@ -111,10 +111,10 @@ BAD_ANSWERS = {
     "one is double": ((*ANSWERS, ANSWERS[0]), "not asked for"),
     "one is unknown": ((*ANSWERS, Answer("taste", LEFT, 1)), "not asked for"),
     "a slot is unknown": ((*ANSWERS, Answer("quality", 7, 1)), "not asked for"),
-    "too high": (toy_answers(PROTOCOL, 6), "6 is not on the scale of quality: 1 to 5"),
-    "too low": (toy_answers(PROTOCOL, 0), "0 is not on the scale"),
-    "a fraction": (toy_answers(PROTOCOL, 3.0), "3.0 is not on the scale"),  # type: ignore[arg-type]
-    "a truth": (toy_answers(PROTOCOL, True), "True is not on the scale"),
+    "too high": (tiny_answers(PROTOCOL, 6), "6 is not on the scale of quality: 1 to 5"),
+    "too low": (tiny_answers(PROTOCOL, 0), "0 is not on the scale"),
+    "a fraction": (tiny_answers(PROTOCOL, 3.0), "3.0 is not on the scale"),  # type: ignore[arg-type]
+    "a truth": (tiny_answers(PROTOCOL, True), "True is not on the scale"),
     "a preference of 2": ((*ANSWERS[:-1], Answer("preference", PAIR, 2)), "scale of preference"),
 }
 
@@ -157,5 +157,5 @@ def test_judging_may_be_asked_of_the_reader(tmp_path: Path) -> None:
     must = PROTOCOL.with_(
         questions=(type(first)("quality", "Quality", cannot_judge=False), *others)
     )
-    desk = Desk(toy_study(tmp_path / "s", readers=2, pairs=1, protocol=must))
-    desk.refuses(AnswerError, "quality must be judged", answers=toy_answers(must, None))
+    desk = Desk(tiny_study(tmp_path / "s", readers=2, pairs=1, protocol=must))
+    desk.refuses(AnswerError, "quality must be judged", answers=tiny_answers(must, None))

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from study.stats.scale import Scale
-from study.stats.table import Ratings, Row, from_matrix
+from study.stats.table import RatingRow, Ratings, from_matrix
 
 NAN = float("nan")
 FIVE = Scale.span(1, 5)
@@ -101,10 +101,10 @@ def counted(counts: Sequence[Sequence[int]], scale: Scale | None = None) -> Rati
     return from_matrix(rows, scale or Scale.span(1, len(counts[0])))
 
 
-def rows_of(columns: dict[str, list[float]]) -> list[Row]:
+def rows_of(columns: dict[str, list[float]]) -> list[RatingRow]:
     """Long rows, the columns as raters."""
     return [
-        Row(str(item), rater, value)
+        RatingRow(str(item), rater, value)
         for rater, values in columns.items()
         for item, value in enumerate(values)
     ]

@@ -9,16 +9,16 @@ from study.stats.comparison import compare_methods, friedman
 from study.stats.multiple_testing import correct, family
 from study.stats.paired import compare_pair
 from study.stats.panel import panel_of
-from study.stats.table import Row
+from study.stats.table import RatingRow
 from tests.study.stats.published import NAN, ROUNDING, SLEEP, rows_of
 
 SLEEP_DIFFERENCES = np.array(SLEEP["drug1"]) - np.array(SLEEP["drug2"])
 
 
-def scores(table: dict[str, dict[str, list[float | None]]]) -> list[Row]:
+def scores(table: dict[str, dict[str, list[float | None]]]) -> list[RatingRow]:
     """Rows of method -> reader -> scores by item."""
     return [
-        Row(str(item), reader, value, method=method)
+        RatingRow(str(item), reader, value, method=method)
         for method, readers in table.items()
         for reader, values in readers.items()
         for item, value in enumerate(values)
@@ -118,7 +118,7 @@ def test_friedman_needs_three_methods_two_items_and_variation():
     flat = friedman(panel_of(rows_of({name: [3.0, 4.0] for name in "abc"})))
     assert "no variation" in (flat.test.reason or "")
     assert flat.kendall_w.value is None
-    apart = [Row("x", "a", 1.0), Row("y", "b", 2.0), Row("z", "c", 3.0)]
+    apart = [RatingRow("x", "a", 1.0), RatingRow("y", "b", 2.0), RatingRow("z", "c", 3.0)]
     assert friedman(panel_of(apart)).test.reason == "fewer than two items"
 
 
@@ -173,12 +173,12 @@ def test_an_item_without_both_methods_is_left_out():
 
 def test_wrong_panels_are_refused():
     with pytest.raises(StatisticsError, match="needs two methods, got a"):
-        compare_methods(panel_of([Row("x", "a", 1.0)]))
+        compare_methods(panel_of([RatingRow("x", "a", 1.0)]))
     with pytest.raises(StatisticsError, match="no method 'c': choose from a, b"):
         compare_methods(panel_of(rows_of({"a": [1.0], "b": [2.0]})), "c")
     with pytest.raises(StatisticsError, match="line 3: the method is empty"):
-        panel_of([Row("x", "A", 1.0, method="m", line=2), Row("x", "B", 1.0, line=3)])
+        panel_of([RatingRow("x", "A", 1.0, method="m", line=2), RatingRow("x", "B", 1.0, line=3)])
     with pytest.raises(StatisticsError, match="repeat readings: line 3"):
-        panel_of([Row("x", "A", 1.0, method="m", line=n) for n in (2, 3)])
+        panel_of([RatingRow("x", "A", 1.0, method="m", line=n) for n in (2, 3)])
     with pytest.raises(StatisticsError, match="family of 0 tests"):
         family("none", 0)

@@ -12,7 +12,7 @@ from study.domain.errors import StatisticsError
 from study.stats.catalog import KINDS, compute, run_kind
 from study.stats.estimate import to_json
 from study.stats.scale import Scale
-from study.stats.table import Row, from_matrix
+from study.stats.table import RatingRow, from_matrix
 from tests.study.stats.published import (
     ANXIETY,
     FIVE,
@@ -106,8 +106,8 @@ def test_paired_and_friedman(tmp_path: Path):
 
 
 def test_every_kind_answers_for_constant_and_lonely_ratings():
-    constant = [Row(item, rater, 4.0) for item in "vwxyz" for rater in "ABC"]
-    lonely = [Row("x", "A", 4.0), Row("y", "B", None), Row("x", "B", None)]
+    constant = [RatingRow(item, rater, 4.0) for item in "vwxyz" for rater in "ABC"]
+    lonely = [RatingRow("x", "A", 4.0), RatingRow("y", "B", None), RatingRow("x", "B", None)]
     for kind in KINDS:
         for rows in (constant, lonely):
             for scale in (FIVE, None):
@@ -121,7 +121,9 @@ def test_every_kind_answers_for_constant_and_lonely_ratings():
 
 
 def test_an_undeclared_scale_is_stated():
-    rows = [Row(str(i), rater, float(v)) for rater in "AB" for i, v in enumerate((1, 2, 3, 5))]
+    rows = [
+        RatingRow(str(i), rater, float(v)) for rater in "AB" for i, v in enumerate((1, 2, 3, 5))
+    ]
     result = compute("gwet", rows)
     assert result.to_dict()["scale"]["declared"] is False
     assert "the categories are those that occur (1, 2, 3, 5)" in result.notes[0]
@@ -131,7 +133,7 @@ def test_an_undeclared_scale_is_stated():
 
 def test_several_methods_give_one_part_each():
     rows = [
-        Row(str(item), rater, float(1 + (item + shift * (rater == "B")) % 5), method=method)
+        RatingRow(str(item), rater, float(1 + (item + shift * (rater == "B")) % 5), method=method)
         for method, shift in (("m1", 0), ("m2", 1))
         for rater in "AB"
         for item in range(6)
@@ -178,7 +180,7 @@ def test_an_unknown_kind_is_refused_with_the_kinds(tmp_path: Path):
 
 def test_a_text_shows_each_value_with_its_interval():
     text = compute("fleiss", [
-        Row(item, rater, score)
+        RatingRow(item, rater, score)
         for item, row in zip(fleiss().items, fleiss().scores.tolist(), strict=True)
         for rater, score in zip(fleiss().raters, row, strict=True)
     ], FIVE).as_text()  # fmt: skip

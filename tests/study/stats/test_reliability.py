@@ -11,7 +11,7 @@ from study.stats.intervals import cluster_weights
 from study.stats.intra_reader import NO_REPEATS, POOLED, all_repeats, repeat_tables
 from study.stats.reliability import FORMS, reliability
 from study.stats.scale import Scale
-from study.stats.table import Row, from_matrix
+from study.stats.table import RatingRow, from_matrix
 from tests.study.stats.published import ANXIETY, FIVE, NAN, SHROUT_FLEISS, digits
 
 JUDGES = from_matrix(SHROUT_FLEISS)
@@ -130,16 +130,16 @@ def test_the_bootstrap_recomputes_every_resample():
         assert (ends.low, ends.high) == pytest.approx(tuple(np.quantile(values, [0.025, 0.975])))
 
 
-def twice(rater: str, first: list[float | None], second: list[float | None]) -> list[Row]:
+def twice(rater: str, first: list[float | None], second: list[float | None]) -> list[RatingRow]:
     return [
-        Row(str(item), rater, value, replicate=replicate)
+        RatingRow(str(item), rater, value, replicate=replicate)
         for replicate, values in ((1, first), (2, second))
         for item, value in enumerate(values)
     ]
 
 
 def test_repeats_of_a_reader():
-    rows = [*twice("A", [1, 2, 3, 4, 5, 3], [1, 3, 3, 4, 3, 3]), Row("once", "A", 2.0)]
+    rows = [*twice("A", [1, 2, 3, 4, 5, 3], [1, 3, 3, 4, 3, 3]), RatingRow("once", "A", 2.0)]
     found, pooled = all_repeats(rows, FIVE)
     assert (found.rater, found.pairs) == ("A", 6)
     assert found.exact.value == pytest.approx(4 / 6)
@@ -197,10 +197,10 @@ def test_identical_repeats_have_no_error_and_say_so():
 
 
 def test_a_third_reading_is_refused():
-    rows = [Row("x", "A", 1.0, replicate=n, line=n + 1) for n in (1, 2, 3)]
+    rows = [RatingRow("x", "A", 1.0, replicate=n, line=n + 1) for n in (1, 2, 3)]
     with pytest.raises(StatisticsError, match="line 4: replicate 3 of item 'x' by rater 'A'"):
         repeat_tables(rows, FIVE)
     with pytest.raises(StatisticsError, match="one too many"):
-        repeat_tables([Row("x", "A", 1.0), Row("x", "A", 2.0)], FIVE)
+        repeat_tables([RatingRow("x", "A", 1.0), RatingRow("x", "A", 2.0)], FIVE)
     with pytest.raises(StatisticsError, match="no ratings"):
         all_repeats([], FIVE)

@@ -9,7 +9,7 @@ from study.domain.errors import StatisticsError
 from study.stats.csv_input import read_rows
 from study.stats.scale import Scale
 from study.stats.summary import summarise
-from study.stats.table import Row, from_matrix, tabulate
+from study.stats.table import RatingRow, from_matrix, tabulate
 from tests.study.stats.published import FIVE, NAN
 
 
@@ -126,19 +126,19 @@ def test_repeat_readings_are_refused_not_averaged(tmp_path: Path):
 
 
 def test_an_item_belongs_to_one_cluster():
-    rows = [Row("x", "A", 1.0, "p1", line=2), Row("x", "B", 1.0, "p2", line=3)]
+    rows = [RatingRow("x", "A", 1.0, "p1", line=2), RatingRow("x", "B", 1.0, "p2", line=3)]
     with pytest.raises(StatisticsError, match="line 3: item 'x' is in cluster 'p2'"):
         tabulate(rows, FIVE)
 
 
 def test_an_item_named_like_a_cluster_stays_apart():
-    table = tabulate([Row("p1", "A", 1.0), Row("x", "A", 2.0, "p1")], FIVE)
+    table = tabulate([RatingRow("p1", "A", 1.0), RatingRow("x", "A", 2.0, "p1")], FIVE)
     assert len(set(table.clusters)) == 2
 
 
 def test_a_score_is_never_nan():
     with pytest.raises(StatisticsError, match="a missing rating is None"):
-        Row("x", "A", NAN)
+        RatingRow("x", "A", NAN)
     with pytest.raises(StatisticsError, match="infinite"):
         from_matrix([[1.0, float("inf")]])
 

@@ -12,7 +12,7 @@ from pydicom.uid import SecondaryCaptureImageStorage, UltrasoundImageStorage
 from study.stimuli import (deidentification, checks)
 from study.domain.errors import (BuildError)
 from study.stimuli.checks import (GateReport)
-from study.stimuli.image_similarity import (Candidate, Measured, measure)
+from study.stimuli.image_similarity import (ComparedImage, Similarity, measure)
 from tests.support import (image_files)
 
 Pixels = NDArray[np.float32]
@@ -32,24 +32,24 @@ def noisy(pixels: Pixels, sigma: float = 0.05) -> Pixels:
     return np.clip(pixels + sigma * noise, 0, 1).astype(np.float32)
 
 
-BASE = Candidate("original", picture())
+BASE = ComparedImage("original", picture())
 
 
 @pytest.mark.parametrize(
     ("other", "says"),
     [
-        (Candidate("x", picture(64, 60)), "original is 64 x 64 and x 60 x 64 pixels"),
-        (Candidate("x", np.dstack([picture()] * 3)), "x is in colour and original is gray"),
-        (Candidate("x", picture(), bits=8), "x has 8 bits and original 16"),
+        (ComparedImage("x", picture(64, 60)), "original is 64 x 64 and x 60 x 64 pixels"),
+        (ComparedImage("x", np.dstack([picture()] * 3)), "x is in colour and original is gray"),
+        (ComparedImage("x", picture(), bits=8), "x has 8 bits and original 16"),
     ],
 )
-def test_images_of_a_case_are_alike(other: Candidate, says: str) -> None:
+def test_images_of_a_case_are_alike(other: ComparedImage, says: str) -> None:
     for images in ([BASE, other], [other, BASE]):
         with pytest.raises(BuildError, match="Case c1: "):
             checks.check_alike("c1", images)
     with pytest.raises(BuildError, match=says):
-        checks.check_alike("c1", [BASE, Candidate("y", picture(), 12), other])
-    checks.check_alike("c1", [BASE, Candidate("y", picture(seed=1), 32)])
+        checks.check_alike("c1", [BASE, ComparedImage("y", picture(), 12), other])
+    checks.check_alike("c1", [BASE, ComparedImage("y", picture(seed=1), 32)])
 
 
 def with_value(value: float) -> Pixels:
@@ -71,7 +71,7 @@ def with_value(value: float) -> Pixels:
 )
 def test_images_that_show_nothing_are_refused(pixels: Pixels, says: str) -> None:
     with pytest.raises(BuildError, match=says):
-        checks.check_content("c1", Candidate("x", pixels))
+        checks.check_content("c1", ComparedImage("x", pixels))
     checks.check_content("c1", BASE)
 
 
@@ -79,7 +79,7 @@ def test_images_that_show_nothing_are_refused(pixels: Pixels, says: str) -> None
 def test_a_shift_is_measured(shift: tuple[int, int]) -> None:
     whole = picture(96, 96)
     moved = np.roll(whole, shift, (0, 1))[12:-12, 12:-12]
-    found = measure("c1", Candidate("x", noisy(moved)), Candidate("o", whole[12:-12, 12:-12]))
+    found = measure("c1", ComparedImage("x", noisy(moved)), ComparedImage("o", whole[12:-12, 12:-12]))
     assert found.shift == pytest.approx(np.hypot(*shift), rel=0.08)
     assert any(text.startswith("shifted by") for text in found.findings)
 
@@ -88,35 +88,35 @@ def test_half_a_pixel_of_resampling_is_measured() -> None:
     from scipy.ndimage import shift
 
     moved = np.clip(shift(picture(), (0.5, 0.5), order=3, mode="nearest"), 0, 1).astype(np.float32)
-    assert measure("c", Candidate("x", moved), BASE).shift == pytest.approx(0.71, abs=0.15)
+    assert measure("c", ComparedImage("x", moved), BASE).shift == pytest.approx(0.71, abs=0.15)
 
 
 @pytest.mark.parametrize("turn", ["ud", "lr", "both"])
 def test_a_mirrored_image_is_told(turn: str) -> None:
     pixels = picture()
     turned = {"ud": pixels[::-1], "lr": pixels[:, ::-1], "both": pixels[::-1, ::-1]}[turn]
-    found = measure("c1", Candidate("x", np.ascontiguousarray(turned)), BASE)
+    found = measure("c1", ComparedImage("x", np.ascontiguousarray(turned)), BASE)
     assert found.findings[0] == "mirrored or turned over"
 
 
 def test_brightness_contrast_and_frame_are_measured() -> None:
     pixels = picture()
-    brighter = measure("c", Candidate("x", pixels + np.float32(0.08)), BASE)
+    brighter = measure("c", ComparedImage("x", pixels + np.float32(0.08)), BASE)
     assert brighter.brightness == pytest.approx(0.08, abs=1e-6)
     assert brighter.findings == ("brighter by 8% of the window",)
     mean = float(pixels.mean())
-    flatter = measure("c", Candidate("x", mean + (pixels - mean) * np.float32(0.6)), BASE)
+    flatter = measure("c", ComparedImage("x", mean + (pixels - mean) * np.float32(0.6)), BASE)
     assert flatter.contrast == pytest.approx(0.6, abs=1e-5)
     assert flatter.findings == ("contrast 0.60 times",)
     framed = np.zeros_like(pixels)
     framed[:, 5:] = pixels[:, 5:]
-    assert measure("c", Candidate("x", framed), BASE).frame == 5
-    assert measure("c", BASE, Candidate("x", framed)).frame == -5
+    assert measure("c", ComparedImage("x", framed), BASE).frame == 5
+    assert measure("c", BASE, ComparedImage("x", framed)).frame == -5
 
 
 def test_an_ordinary_method_is_not_reported() -> None:
-    assert measure("c", Candidate("x", noisy(picture(), 0.03)), BASE).findings == ()
-    assert measure("c", Candidate("x", picture()), BASE).findings == ("the same pixels",)
+    assert measure("c", ComparedImage("x", noisy(picture(), 0.03)), BASE).findings == ()
+    assert measure("c", ComparedImage("x", picture()), BASE).findings == ("the same pixels",)
 
 
 @pytest.mark.parametrize("value", [0.0, 1.0])
@@ -125,8 +125,8 @@ def test_a_mark_at_the_edge_is_refused(corner: tuple[int, int], value: float) ->
     marked = picture()
     # Strokes two pixels apart, as letters have them.
     marked[corner[0] : corner[0] + 5, corner[1] : corner[1] + 10 : 2] = value
-    original = Candidate("original", np.full((64, 64), 0.5, np.float32) + 0.3 * (picture() - 0.5))
-    for image, base in ((Candidate("x", marked), BASE), (BASE, Candidate("x", marked))):
+    original = ComparedImage("original", np.full((64, 64), 0.5, np.float32) + 0.3 * (picture() - 0.5))
+    for image, base in ((ComparedImage("x", marked), BASE), (BASE, ComparedImage("x", marked))):
         with pytest.raises(BuildError, match=r"differ at the .*edge as if text"):
             checks.check_marks("c1", image, base)
     checks.check_marks("c1", original, BASE)
@@ -136,23 +136,23 @@ def test_noise_and_lighting_are_no_marks() -> None:
     pixels = picture()
     slope = np.linspace(0, 0.3, 64, dtype=np.float32)[:, None]
     for other in (noisy(pixels, 0.2), np.clip(pixels + slope, 0, 1), pixels**3, 1 - pixels):
-        checks.check_marks("c1", Candidate("x", np.asarray(other, np.float32)), BASE)
+        checks.check_marks("c1", ComparedImage("x", np.asarray(other, np.float32)), BASE)
 
 
 def test_a_mark_that_all_images_carry_is_no_difference() -> None:
     marked = picture()
     marked[58:62, 4:20:2] = 1.0
-    checks.check_marks("c1", Candidate("x", noisy(marked)), Candidate("o", marked))
+    checks.check_marks("c1", ComparedImage("x", noisy(marked)), ComparedImage("o", marked))
 
 
 def test_colour_is_measured_too() -> None:
     colour = np.dstack([picture(seed=n) for n in range(3)])
-    found = measure("c", Candidate("x", np.roll(colour, 3, 0)), Candidate("o", colour))
+    found = measure("c", ComparedImage("x", np.roll(colour, 3, 0)), ComparedImage("o", colour))
     assert found.shift == pytest.approx(3, abs=0.4)
 
 
 def test_the_report_is_a_table_with_the_findings() -> None:
-    measured = tuple(Measured(f"c{n}", "nlm", 0.1, 0.2, 1.0) for n in range(30))
+    measured = tuple(Similarity(f"c{n}", "nlm", 0.1, 0.2, 1.0) for n in range(30))
     report = GateReport(30, 2, ("nlm", "original"), 50, 10, measured, ("A note.",))
     text = report.as_text()
     assert "30 cases (2 for training) x 2 methods: 50 stimuli rendered, 10 kept" in text

@@ -14,11 +14,11 @@ from study.storage.backup import backup
 from study.storage.integrity import verify
 from study.storage.store import Store
 from tests.support.tampering import is_sqlite, tamper
-from tests.support.tiny_study import reader_ids, tokens, toy_answers, toy_study
+from tests.support.tiny_study import reader_ids, tiny_answers, tiny_study, tokens
 
 
 def rate(store: Store, reader: int, pairs: int) -> None:
-    answers = toy_answers(store.protocol())
+    answers = tiny_answers(store.protocol())
     with store.read() as session:
         reader_id = reader_ids(session)[reader]
         every = tokens(session, reader_id)
@@ -27,7 +27,7 @@ def rate(store: Store, reader: int, pairs: int) -> None:
 
 
 def test_a_backup_opens_like_the_study(tmp_path: Path) -> None:
-    store = toy_study(tmp_path / "s", pairs=3, mirror=tmp_path / "elsewhere.jsonl")
+    store = tiny_study(tmp_path / "s", pairs=3, mirror=tmp_path / "elsewhere.jsonl")
     rate(store, 0, 2)
     (store.stimuli / "a.raw").write_bytes(b"pixels")
     made = backup(store, tmp_path / "copy", stimuli=True)
@@ -48,7 +48,7 @@ def test_a_backup_opens_like_the_study(tmp_path: Path) -> None:
 
 
 def test_images_are_left_out_by_default(tmp_path: Path) -> None:
-    store = toy_study(tmp_path / "s", pairs=1)
+    store = tiny_study(tmp_path / "s", pairs=1)
     (store.stimuli / "a.raw").write_bytes(b"pixels")
     made = backup(store, tmp_path / "copy")
     assert made.images == 0
@@ -56,7 +56,7 @@ def test_images_are_left_out_by_default(tmp_path: Path) -> None:
 
 
 def test_a_backup_is_consistent_while_readers_rate(tmp_path: Path) -> None:
-    store = toy_study(tmp_path / "s", pairs=60)
+    store = tiny_study(tmp_path / "s", pairs=60)
     threads = [threading.Thread(target=rate, args=(store, reader, 60)) for reader in range(2)]
     for thread in threads:
         thread.start()
@@ -72,21 +72,21 @@ def test_a_backup_is_consistent_while_readers_rate(tmp_path: Path) -> None:
 
 
 def test_nothing_is_overwritten(tmp_path: Path) -> None:
-    store = toy_study(tmp_path / "s", pairs=1)
+    store = tiny_study(tmp_path / "s", pairs=1)
     (tmp_path / "copy").mkdir()
     with pytest.raises(StoreError, match="overwrites nothing"):
         backup(store, tmp_path / "copy")
 
 
 def test_a_place_that_cannot_be_written_is_refused(tmp_path: Path) -> None:
-    store = toy_study(tmp_path / "s", pairs=1)
+    store = tiny_study(tmp_path / "s", pairs=1)
     (tmp_path / "file").write_text("")
     with pytest.raises(StoreError):
         backup(store, tmp_path / "file" / "copy")
 
 
 def test_a_study_that_is_not_whole_gives_no_backup(tmp_path: Path) -> None:
-    store = toy_study(tmp_path / "s", pairs=2)
+    store = tiny_study(tmp_path / "s", pairs=2)
     rate(store, 0, 1)
     tamper(store, "UPDATE rating_event SET value_num = 5 WHERE seq = 2")
     with pytest.raises(StoreError, match="rating_event row 2"):
@@ -95,7 +95,7 @@ def test_a_study_that_is_not_whole_gives_no_backup(tmp_path: Path) -> None:
 
 
 def test_postgresql_has_its_own_tools(tmp_path: Path, url: str | None) -> None:
-    store = toy_study(tmp_path / "s", pairs=1, url=url)
+    store = tiny_study(tmp_path / "s", pairs=1, url=url)
     if is_sqlite(store):
         assert backup(store, tmp_path / "copy").ratings == 0
     else:

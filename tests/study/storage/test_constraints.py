@@ -10,12 +10,12 @@ from sqlalchemy import select
 from study.domain.protocol import Status
 from study.reading.ratings import record
 from study.storage import triggers
-from study.storage.constraints import APPEND_ONLY, rules
+from study.storage.constraints import APPEND_ONLY, constraints
 from study.storage.models import Comment
 from study.storage.store import Store
 from tests.study.storage.test_rating_constraints import RATINGS
 from tests.support.tampering import copy_sql, insert_sql, is_sqlite, refusal, run
-from tests.support.tiny_study import reader_ids, tokens, toy_answers, toy_study
+from tests.support.tiny_study import reader_ids, tiny_answers, tiny_study, tokens
 
 PLAN = "fixed when the study is frozen"
 NEW = "'new'"
@@ -131,7 +131,7 @@ def test_every_rule_is_provoked_by_a_test() -> None:
         ("consent", "INSERT", "withdrawal is final"),
         ("comment", "INSERT", "not the reader's"),
     ]
-    for rule in rules():
+    for rule in constraints():
         assert any(
             (table, event) == (rule.table, rule.event) and message in rule.message
             for table, event, message in provoked
@@ -139,7 +139,7 @@ def test_every_rule_is_provoked_by_a_test() -> None:
 
 
 def test_a_draft_may_change(tmp_path: Path, url: str | None) -> None:
-    store = toy_study(tmp_path / "s", pairs=2, status=Status.DRAFT, url=url)
+    store = tiny_study(tmp_path / "s", pairs=2, status=Status.DRAFT, url=url)
     for statement in (
         "UPDATE question SET text = 'other'",
         "UPDATE presentation SET position = position + 100",
@@ -154,13 +154,13 @@ def test_a_draft_may_change(tmp_path: Path, url: str | None) -> None:
 def test_views_show_the_last_answers_and_nothing_that_unblinds(
     tmp_path: Path, url: str | None
 ) -> None:
-    store = toy_study(tmp_path / "s", readers=1, pairs=2, url=url)
+    store = tiny_study(tmp_path / "s", readers=1, pairs=2, url=url)
     protocol = store.protocol()
     with store.read() as session:
         one = reader_ids(session)[0]
         token = tokens(session, one)[0]
     for number, (value, reason) in enumerate(((2, None), (None, "slipped"))):
-        record(store, reader_id=one, token=token, answers=toy_answers(protocol, value),
+        record(store, reader_id=one, token=token, answers=tiny_answers(protocol, value),
                idempotency_key=f"answers {number}", reason=reason)  # fmt: skip
     with store.read() as session:
         connection = session.connection()
@@ -175,7 +175,7 @@ def test_views_show_the_last_answers_and_nothing_that_unblinds(
 
 
 def test_a_rule_that_was_dropped_or_changed_is_missed(tmp_path: Path, url: str | None) -> None:
-    store = toy_study(tmp_path / "s", pairs=1, url=url)
+    store = tiny_study(tmp_path / "s", pairs=1, url=url)
     name = "keep_rating_event_update"
     with store.read() as session:
         assert triggers.missing(session.connection()) == []

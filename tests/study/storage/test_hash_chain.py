@@ -16,7 +16,7 @@ from study.storage.integrity import require_whole, verify
 from study.storage.models import RatingEvent, Stimulus
 from study.storage.store import Store
 from tests.support.tampering import new_chain, run, tamper
-from tests.support.tiny_study import reader_ids, tokens, toy_answers, toy_study
+from tests.support.tiny_study import reader_ids, tiny_answers, tiny_study, tokens
 
 ROWS_A_PAIR = 5
 
@@ -25,7 +25,7 @@ def rated(
     folder: Path, url: str | None = None, pairs: int = 4, mirror: Path | None = None
 ) -> Store:
     """A study in which the first reader has answered all but the last pair."""
-    store = toy_study(folder, readers=2, pairs=pairs, url=url, mirror=mirror)
+    store = tiny_study(folder, readers=2, pairs=pairs, url=url, mirror=mirror)
     rate(store, pairs - 1)
     return store
 
@@ -36,7 +36,7 @@ def rate(store: Store, count: int) -> None:
         one = reader_ids(session)[0]
         every = tokens(session, one)
         done = len(set(session.scalars(select(RatingEvent.presentation_id))))
-    answers = toy_answers(store.protocol())
+    answers = tiny_answers(store.protocol())
     for token in every[done : done + count]:
         record(store, reader_id=one, token=token, answers=answers, idempotency_key=f"key {token}")
 

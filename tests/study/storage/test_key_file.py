@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from study.domain.disguised_names import names_in, squeezed
+from study.domain.disguised_names import names_in, normalised
 from study.domain.errors import KeyFileError
 from study.domain.protocol import MethodKind, Protocol
 from study.storage import key_file
@@ -216,7 +216,7 @@ def test_any_name_is_found_with_marks_between_its_letters(
     spelled = "".join(letter + mark for letter, mark in zip(name, [*marks, ""], strict=False))
     text = f"Rate (1 to 5): {spelled.upper() if upper else spelled}, please."
     assert names_in(text, (name,)) == (name,)
-    assert squeezed(spelled) == name
+    assert normalised(spelled) == name
 
 
 def test_the_texts_of_every_study_name_nothing(tmp_path: Path, folder: Path) -> None:

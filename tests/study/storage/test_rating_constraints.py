@@ -12,7 +12,7 @@ from study.reading import ratings
 from study.storage.store import Store
 from tests.support.constrained_study import PROTOCOL, next_row, other_values
 from tests.support.tampering import insert_sql, is_sqlite, refusal
-from tests.support.tiny_study import toy_study
+from tests.support.tiny_study import tiny_study
 
 RATINGS: tuple[tuple[str, str | dict[str, Any], str], ...] = (
     ("another's pair", "R02", "not the reader's"),
@@ -72,7 +72,7 @@ def test_a_correction_needs_its_reason(ruled: Store) -> None:
 def test_no_rating_is_taken_unless_the_study_is_open(
     tmp_path: Path, url: str | None, status: Status
 ) -> None:
-    store = toy_study(tmp_path / "s", pairs=2, status=status, url=url)
+    store = tiny_study(tmp_path / "s", pairs=2, status=status, url=url)
     row = next_row(store)
     assert "the study is not open" in refusal(store, insert_sql("rating_event", row), **row)
     store.close()
@@ -88,7 +88,7 @@ def test_no_rating_is_taken_without_consent_or_without_cannot_judge(
         for one in PROTOCOL.questions
     )  # fmt: skip
     protocol = PROTOCOL.with_(questions=questions)
-    store = toy_study(tmp_path / "s", pairs=2, consent=False, protocol=protocol, url=url)
+    store = tiny_study(tmp_path / "s", pairs=2, consent=False, protocol=protocol, url=url)
     row = next_row(store)
     assert "consent is missing" in refusal(store, insert_sql("rating_event", row), **row)
     with store.write() as session:

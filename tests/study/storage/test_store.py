@@ -20,7 +20,7 @@ from study.storage.integrity import verify
 from study.storage.models import SCHEMA_VERSION, AuditEvent, Consent, Reader, Study
 from study.storage.store import Store
 from tests.support.tampering import is_sqlite, run, tamper
-from tests.support.tiny_study import SEED_SHA256, toy_study
+from tests.support.tiny_study import SEED_SHA256, tiny_study
 
 
 def mode(path: Path) -> int:
@@ -47,7 +47,7 @@ def test_a_new_study_is_a_draft_and_opens_again(tmp_path: Path, url: str | None)
 
 
 def test_files_are_for_their_owner_alone(tmp_path: Path) -> None:
-    store = toy_study(tmp_path / "s", pairs=1)
+    store = tiny_study(tmp_path / "s", pairs=1)
     assert mode(store.folder) == mode(store.stimuli) == 0o700
     files = [path for path in store.folder.iterdir() if path.is_file()]
     assert {"study.sqlite", "study.sqlite-wal", "mirror.jsonl"} <= {path.name for path in files}
@@ -55,7 +55,7 @@ def test_files_are_for_their_owner_alone(tmp_path: Path) -> None:
 
 
 def test_a_commit_is_synced_and_foreign_keys_hold(tmp_path: Path) -> None:
-    store = toy_study(tmp_path / "s", pairs=1)
+    store = tiny_study(tmp_path / "s", pairs=1)
     with store.write() as session:
         found = [session.scalar(text(f"PRAGMA {name}")) for name in (
             "journal_mode", "synchronous", "foreign_keys", "busy_timeout")]  # fmt: skip
@@ -65,10 +65,10 @@ def test_a_commit_is_synced_and_foreign_keys_hold(tmp_path: Path) -> None:
 
 
 def test_a_study_is_not_made_over_another(tmp_path: Path, url: str | None) -> None:
-    store = toy_study(tmp_path / "s", pairs=1, url=url)
+    store = tiny_study(tmp_path / "s", pairs=1, url=url)
     elsewhere = tmp_path / ("s" if url is None else "other")
     with pytest.raises(StoreError, match="already"):
-        toy_study(elsewhere, pairs=1, url=url)
+        tiny_study(elsewhere, pairs=1, url=url)
     assert Store.open(tmp_path / "s", url=url).study_id == store.study_id
 
 
@@ -76,15 +76,15 @@ def test_a_mirror_of_another_study_is_not_written_over(tmp_path: Path) -> None:
     log = tmp_path / "log.jsonl"
     log.write_text("kept\n")
     with pytest.raises(StoreError, match=r"log\.jsonl exists"):
-        toy_study(tmp_path / "s", mirror=log)
+        tiny_study(tmp_path / "s", mirror=log)
     assert log.read_text() == "kept\n"
-    toy_study(tmp_path / "s", pairs=1, mirror=tmp_path / "new.jsonl")
+    tiny_study(tmp_path / "s", pairs=1, mirror=tmp_path / "new.jsonl")
 
 
 def test_a_folder_that_is_a_file_is_refused(tmp_path: Path) -> None:
     (tmp_path / "s").write_text("")
     with pytest.raises(StoreError, match="No study can be made"):
-        toy_study(tmp_path / "s")
+        tiny_study(tmp_path / "s")
 
 
 @pytest.mark.parametrize(
@@ -113,7 +113,7 @@ def test_a_database_of_something_else_is_refused(tmp_path: Path) -> None:
 
 
 def test_a_file_damaged_inside_is_refused_with_a_sentence(tmp_path: Path) -> None:
-    store = toy_study(tmp_path / "s", pairs=20)
+    store = tiny_study(tmp_path / "s", pairs=20)
     store.close()
     file = tmp_path / "s" / "study.sqlite"
     data = bytearray(file.read_bytes())
@@ -124,7 +124,7 @@ def test_a_file_damaged_inside_is_refused_with_a_sentence(tmp_path: Path) -> Non
 
 
 def test_another_schema_version_is_refused(tmp_path: Path, url: str | None) -> None:
-    toy_study(tmp_path / "s", pairs=1, url=url).close()
+    tiny_study(tmp_path / "s", pairs=1, url=url).close()
     store = Store.open(tmp_path / "s", url=url)
     if is_sqlite(store):
         tamper(store, f"UPDATE schema_version SET version = {SCHEMA_VERSION + 1}")
@@ -163,7 +163,7 @@ def test_a_missing_driver_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
 
 
 def test_a_view_cannot_write(tmp_path: Path, url: str | None) -> None:
-    store = toy_study(tmp_path / "s", pairs=1, url=url)
+    store = tiny_study(tmp_path / "s", pairs=1, url=url)
     with pytest.raises(StoreError, match=r"read-?only"), store.read() as session:
         session.execute(text("UPDATE reader SET generation = 7"))
     with store.write() as session:
@@ -172,7 +172,7 @@ def test_a_view_cannot_write(tmp_path: Path, url: str | None) -> None:
 
 
 def test_a_view_does_not_change_while_others_write(tmp_path: Path, url: str | None) -> None:
-    store = toy_study(tmp_path / "s", pairs=1, url=url)
+    store = tiny_study(tmp_path / "s", pairs=1, url=url)
     count = select(func.count()).select_from(AuditEvent)
     with store.read() as session:
         before = session.scalar(count)
@@ -185,7 +185,7 @@ def test_a_view_does_not_change_while_others_write(tmp_path: Path, url: str | No
 
 
 def test_a_transaction_that_fails_leaves_nothing(tmp_path: Path, url: str | None) -> None:
-    store = toy_study(tmp_path / "s", pairs=1, url=url)
+    store = tiny_study(tmp_path / "s", pairs=1, url=url)
     lines = store.mirror.read_bytes()
 
     def fail() -> None:
@@ -202,7 +202,7 @@ def test_a_transaction_that_fails_leaves_nothing(tmp_path: Path, url: str | None
 
 
 def test_writers_take_turns(tmp_path: Path, url: str | None) -> None:
-    toy_study(tmp_path / "s", pairs=1, url=url).close()
+    tiny_study(tmp_path / "s", pairs=1, url=url).close()
     # Two stores are as two processes: what they share is the database alone.
     stores = [Store.open(tmp_path / "s", url=url) for _ in range(2)]
 
@@ -228,7 +228,7 @@ def test_a_lock_held_by_another_program_is_told(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(engine, "_PRAGMAS", (*engine._PRAGMAS[:3], "busy_timeout=10"))
-    store = toy_study(tmp_path / "s", pairs=1)
+    store = tiny_study(tmp_path / "s", pairs=1)
     other = sqlite3.connect(tmp_path / "s" / "study.sqlite", isolation_level=None)
     other.execute("BEGIN IMMEDIATE")
     with pytest.raises(StoreError, match="busy"), store.write() as session:
@@ -241,7 +241,7 @@ def test_a_lock_held_by_another_program_is_told(
 
 
 def test_a_study_lives_step_by_step(tmp_path: Path, url: str | None) -> None:
-    store = toy_study(tmp_path / "s", pairs=1, status=Status.DRAFT, url=url)
+    store = tiny_study(tmp_path / "s", pairs=1, status=Status.DRAFT, url=url)
     life = tuple(Status)
     for old, following in zip(life, (*life[1:], None), strict=True):
         assert store.status() is old
@@ -262,7 +262,7 @@ def test_a_study_lives_step_by_step(tmp_path: Path, url: str | None) -> None:
 
 
 def test_the_protocol_of_a_draft_may_change_and_no_other(tmp_path: Path, url: str | None) -> None:
-    store = toy_study(tmp_path / "s", pairs=1, status=Status.DRAFT, url=url)
+    store = tiny_study(tmp_path / "s", pairs=1, status=Status.DRAFT, url=url)
     other = Protocol(title="Other", readers=4)
     with store.write() as session:
         store.set_protocol(session, other, "me")
@@ -279,7 +279,7 @@ def test_the_protocol_of_a_draft_may_change_and_no_other(tmp_path: Path, url: st
 def test_the_mirror_is_kept_where_it_was_put(tmp_path: Path) -> None:
     log = tmp_path / "disk2" / "log.jsonl"
     log.parent.mkdir()
-    toy_study(tmp_path / "s", pairs=1, mirror=log).close()
+    tiny_study(tmp_path / "s", pairs=1, mirror=log).close()
     assert Store.open(tmp_path / "s").mirror == log
     moved = tmp_path / "log3.jsonl"
     assert Store.open(tmp_path / "s", mirror=moved).mirror == moved
@@ -290,7 +290,7 @@ def test_the_mirror_is_kept_where_it_was_put(tmp_path: Path) -> None:
 
 def test_only_what_may_be_lost_is_not_synced(tmp_path: Path) -> None:
     """On one connection, so that a ticket leaves the next rating as safe as before."""
-    store = toy_study(tmp_path / "study")
+    store = tiny_study(tmp_path / "study")
     for synced, expected in ((True, 2), (False, 1), (True, 2)):
         with store.write(synced=synced) as session:
             assert session.connection().exec_driver_sql("PRAGMA synchronous").scalar() == expected

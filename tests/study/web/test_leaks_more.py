@@ -23,7 +23,7 @@ from fastapi import FastAPI
 from starlette.staticfiles import StaticFiles
 
 from study.domain.protocol import MethodKind, Protocol, Role
-from study.planning.assignment import Case, Trial, assign
+from study.planning.assignment import PlannedCase, Trial, assign
 from study.server.standalone import build_app
 from study.storage import key_file
 from study.storage.backup import backup
@@ -34,7 +34,7 @@ from tests.support.http_visitor import Visitor
 from tests.support.open_study import Small
 from tests.support.read_study import Played
 
-ROOT = Path(__file__).resolve().parents[2]
+ROOT = Path(__file__).resolve().parents[3]
 SEED = bytes(range(100, 132))
 READERS, CASES, METHODS = 40, 12, 4
 
@@ -209,7 +209,7 @@ def test_a_seed_that_can_be_guessed_is_found(
 def plans() -> list[tuple[Trial, ...]]:
     """The main pairs of many readers, drawn from one seed."""
     protocol = Protocol(readers=READERS, training=0, dummies=0, repeats=0, nulls=0)
-    cases = [Case(f"C{number:03d}", f"P{number:03d}") for number in range(CASES)]
+    cases = [PlannedCase(f"C{number:03d}", f"P{number:03d}") for number in range(CASES)]
     methods = [(f"m{number}", MethodKind.TEST) for number in range(METHODS)]
     return [
         assign(protocol, cases, methods, seed=SEED, study_id="one", reader=place)

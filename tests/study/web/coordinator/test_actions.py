@@ -12,21 +12,21 @@ from sqlalchemy import select
 
 from study.accounts import staff
 from study.accounts.staff import StaffRole
-from study.demo.reader_model import Taste
+from study.demo.reader_model import ReaderModel
 from study.domain.errors import BlindingError, BuildError, KeyFileError, StoreError, StudyError
 from study.domain.protocol import Protocol, Status
-from study.planning.progress_report import overview
+from study.planning.progress_report import progress_report
 from study.report.markup import Html
 from study.stimuli.rendering import build
 from study.storage.models import AuditEvent, Method, Reader
 from study.web.coordinator import design_form, sheets, views
 from study.web.coordinator.actions import Actions
 from study.web.coordinator.authorization import ADMINS, guarded, origin_of
-from study.web.coordinator.context import Office
+from study.web.coordinator.context import CoordinatorContext
 from study.web.coordinator.draft import FOLDERS, IMAGES, MANIFEST
 from study.web.coordinator.layout import draw
-from study.web.coordinator.page_updates import Screen
-from study.web.coordinator.tasks import Work
+from study.web.coordinator.page_updates import PageUpdates
+from study.web.coordinator.tasks import Tasks
 from tests.support import image_files, small_studies
 
 NAMES = ("restormer", "dncnn", "swinir")
@@ -44,11 +44,11 @@ class Desk:
                            ("mona", StaffRole.MONITOR)):  # fmt: skip
             staff.add(self.store, code, role, actor="setup")
         self.anna, self.bert, self.mona = staff.members(self.store)
-        self.office = Office(self.store, self.key_path if key else None)
+        self.office = CoordinatorContext(self.store, self.key_path if key else None)
         with gr.Blocks():
             self.page = draw()
-        screen = Screen(self.page, self.office)
-        self.do, self.work = Actions(screen, self.office), Work(screen, self.office)
+        screen = PageUpdates(self.page, self.office)
+        self.do, self.work = Actions(screen, self.office), Tasks(screen, self.office)
 
     def built(self) -> Desk:
         build(
@@ -68,7 +68,7 @@ class Desk:
         with self.store.read() as session:
             methods = session.scalars(select(Method.id)).all()
         for code in ("R01", "R02"):
-            taste = Taste(code, {name: 2.0 + n for n, name in enumerate(methods)}, seed=3)
+            taste = ReaderModel(code, {name: 2.0 + n for n, name in enumerate(methods)}, seed=3)
             read(self.store, code, taste)
         self.do.close(self.anna, "S1")
         return self
@@ -183,7 +183,7 @@ def test_a_folder_is_built_and_its_gates_are_shown_once_to_whoever_built(desk):
                                         training_cases="pat1_s2"))  # fmt: skip
     ended, shown = finish(desk)
     assert not ended.failed, ended.what
-    images = overview(desk.store).images
+    images = progress_report(desk.store).images
     assert (images.cases, images.training, images.patients, images.methods) == (2, 1, 1, 3)
     assert images.complete
     gates = desk.text(shown, desk.page.images.gates)
@@ -203,7 +203,7 @@ def test_a_table_is_built(desk):
     table.write_text("\n".join(lines))
     desk.work.build(desk.anna, **source(kind=MANIFEST, path=str(table)))
     assert not finish(desk)[0].failed
-    assert overview(desk.store).images.patients == 1
+    assert progress_report(desk.store).images.patients == 1
 
 
 def test_methods_are_run_on_images(desk):
@@ -212,7 +212,7 @@ def test_methods_are_run_on_images(desk):
                                         degraded="blur:3"))  # fmt: skip
     ended, _ = finish(desk)
     assert not ended.failed, ended.what
-    kinds = dict(overview(desk.store).images.kinds)
+    kinds = dict(progress_report(desk.store).images.kinds)
     assert (kinds["test"], kinds["anchor"]) == (2, 1)
 
 
@@ -227,7 +227,7 @@ def test_a_zip_file_is_unpacked_and_the_fields_are_filled_in(desk):
     assert shown[fields["kind"]] == FOLDERS
     desk.work.build(desk.anna, **source(path=shown[fields["path"]]))
     assert not finish(desk)[0].failed
-    assert overview(desk.store).images.methods == 3
+    assert progress_report(desk.store).images.methods == 3
 
 
 @pytest.mark.parametrize(
@@ -326,7 +326,7 @@ def test_an_invitation_is_shown_once_and_kept_as_a_hash(desk):
         row = session.scalars(select(Reader).where(Reader.code == "R01")).one()
         assert row.invite_hash
         assert link not in row.invite_hash
-    states = [one.state for one in overview(desk.store).readers]
+    states = [one.state for one in progress_report(desk.store).readers]
     assert states == ["invited", "not invited"]
 
 
@@ -418,7 +418,7 @@ def test_a_monitor_sees_progress_only(read):
 
 
 def test_the_monitoring_knows_no_method(read):
-    seen = overview(read.store)
+    seen = progress_report(read.store)
     with read.store.read() as session:
         rows = session.execute(select(Method.id, Method.mask)).all()
     text = repr(seen.readers) + views.board(seen)
@@ -548,9 +548,9 @@ def test_links_begin_with_the_address_that_the_browser_wrote():
 
 def test_the_gates_tell_what_is_beyond_the_limits():
     from study.stimuli.checks import GateReport
-    from study.stimuli.image_similarity import Measured
+    from study.stimuli.image_similarity import Similarity
 
-    measured = (Measured("c1", "b", shift=2.0, brightness=0.2), Measured("c2", "b"))
+    measured = (Similarity("c1", "b", shift=2.0, brightness=0.2), Similarity("c2", "b"))
     told = sheets.gates(GateReport(2, 0, ("a", "b"), 4, 0, measured, ("Look at them.",)))
     for words in ("1 of 2", "2.0 px", "+10.0%", "Case c1, b: shifted by 2.0 px", "Look at them."):
         assert words in told

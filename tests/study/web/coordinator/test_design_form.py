@@ -11,14 +11,14 @@ import pytest
 
 from study.domain.errors import BuildError, ProtocolError, StudyError
 from study.domain.protocol import CATALOG, PREFERENCE, MethodKind, Protocol, Question, QuestionKind
-from study.planning.progress_report import Images
+from study.planning.progress_report import ImageCounts
 from study.web.coordinator import design_form, uploads
-from study.web.coordinator.background_jobs import Jobs
-from study.web.coordinator.design_form import Planned
-from study.web.coordinator.downloads import Download, Files
+from study.web.coordinator.background_jobs import BackgroundJobs
+from study.web.coordinator.design_form import DesignPlan
+from study.web.coordinator.downloads import Download, Downloads
 from study.web.coordinator.uploads import Uploads
 
-NOTHING_BUILT = Images(0, 0, 0, (), 0, 0)
+NOTHING_BUILT = ImageCounts(0, 0, 0, (), 0, 0)
 OWN = Question("glare", "Glare", minimum=1, maximum=4, cannot_judge=False)
 
 
@@ -90,20 +90,20 @@ def test_randomisation_cannot_be_switched_off_in_the_form():
 def test_the_planner_takes_what_is_built_before_what_is_planned():
     kinds = ((MethodKind.TEST, 2), (MethodKind.REFERENCE, 1))
     values = design_form.PLANNED | {"planned_cases": 7}
-    assert design_form.planned(NOTHING_BUILT, values) == Planned(7, 40, 4)
-    assert design_form.planned(Images(12, 2, 9, kinds, 42, 0), values) == Planned(12, 9, 3)
+    assert design_form.planned(NOTHING_BUILT, values) == DesignPlan(7, 40, 4)
+    assert design_form.planned(ImageCounts(12, 2, 9, kinds, 42, 0), values) == DesignPlan(12, 9, 3)
     with pytest.raises(ProtocolError, match="Number of cases"):
         design_form.planned(NOTHING_BUILT, values | {"planned_cases": None})
 
 
 def test_the_cost_follows_the_design():
     estimate = design_form.cost(
-        Protocol(training=0, dummies=0, repeats=0, nulls=0), Planned(10, 10, 3)
+        Protocol(training=0, dummies=0, repeats=0, nulls=0), DesignPlan(10, 10, 3)
     )
     assert (estimate.main, estimate.trials) == (30, 30)
     rows = [(name, MethodKind.TEST) for name in ("a", "b", "c")]
     with pytest.raises(ProtocolError, match="not a method"):
-        design_form.cost(Protocol(control="gone"), Planned(10, 10, 3), rows)
+        design_form.cost(Protocol(control="gone"), DesignPlan(10, 10, 3), rows)
 
 
 def test_a_preference_is_recognised_by_its_kind():
@@ -191,7 +191,7 @@ def test_an_empty_zip_is_told(tmp_path, inbox):
 
 
 def test_one_piece_of_work_at_a_time():
-    jobs, go = Jobs(), threading.Event()
+    jobs, go = BackgroundJobs(), threading.Event()
 
     def work(report):
         report(0.5, "half")
@@ -211,7 +211,7 @@ def test_one_piece_of_work_at_a_time():
 
 
 def test_work_stops_when_asked_and_says_so():
-    jobs, begun = Jobs(), threading.Event()
+    jobs, begun = BackgroundJobs(), threading.Event()
 
     def work(report):
         begun.set()
@@ -229,7 +229,7 @@ def test_work_stops_when_asked_and_says_so():
 
 
 def test_a_failure_is_a_number_unless_it_is_for_the_user():
-    jobs = Jobs()
+    jobs = BackgroundJobs()
 
     def refused(report):
         raise BuildError("The file is too dark.")
@@ -246,7 +246,7 @@ def test_a_failure_is_a_number_unless_it_is_for_the_user():
 
 
 def test_files_are_found_by_token_and_the_oldest_are_forgotten():
-    files = Files()
+    files = Downloads()
     for number in range(20):
         files.put(Download(f"{number}.csv", "text/csv", b""))
     listed = files.listing()

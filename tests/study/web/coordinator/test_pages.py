@@ -11,8 +11,8 @@ import pytest
 from fastapi import FastAPI
 
 from study.accounts import staff
-from study.accounts.readers import Entrance, Identity, invite
-from study.accounts.staff import COOKIE, Member, StaffDoor, StaffRole
+from study.accounts.readers import Identity, ReaderSignIn, invite
+from study.accounts.staff import COOKIE, StaffAccount, StaffRole, StaffSignIn
 from study.domain.protocol import Protocol, Status
 from study.planning.freeze import close_study, freeze, open_study
 from study.stimuli.rendering import build
@@ -44,7 +44,7 @@ class House:
 
     def cookie(self, code: str) -> str:
         """The cookie of somebody who has just signed in."""
-        door = StaffDoor(self.store)
+        door = StaffSignIn(self.store)
         return door.cookie(door.sign_in(code, self.secrets[code], address=ADDRESS))
 
     def reader_cookie(self) -> str:
@@ -52,7 +52,7 @@ class House:
         with self.store.read() as session:
             found = session.query(Reader).first()
             who = Identity(found.id, found.code, found.generation) if found else None
-        return Entrance(self.store).cookie(who or Identity("0" * 36, "R01", 0))
+        return ReaderSignIn(self.store).cookie(who or Identity("0" * 36, "R01", 0))
 
     def fingerprint(self) -> tuple[object, ...]:
         """Everything that a call could change."""
@@ -166,8 +166,8 @@ def test_no_dependency_is_reached_through_the_door(draft, who):
 
 
 def test_the_replay_would_notice_a_handler_without_its_first_line(tmp_path, monkeypatch):
-    anna = Member("x", "anna", StaffRole.ADMIN, True, "", 0)
-    monkeypatch.setattr(StaffDoor, "require", lambda *_: anna)
+    anna = StaffAccount("x", "anna", StaffRole.ADMIN, True, "", 0)
+    monkeypatch.setattr(StaffSignIn, "require", lambda *_: anna)
     for place in _served(tmp_path, Status.DRAFT):
         before = place.fingerprint()
         with client() as asking:
@@ -277,7 +277,7 @@ def test_the_door_tells_how_to_make_the_first_account(tmp_path):
 
 def test_pages_work_in_an_app_that_runs_already(tmp_path):
     store, key, given = house(tmp_path, Status.DRAFT)
-    app, door = FastAPI(), StaffDoor(store)
+    app, door = FastAPI(), StaffSignIn(store)
     cookie = door.cookie(door.sign_in("anna", given["anna"], address=ADDRESS))
     with served(store, app) as root:
         attach(app, store, key_path=key.path)
@@ -287,10 +287,10 @@ def test_pages_work_in_an_app_that_runs_already(tmp_path):
 
 
 def test_downloads_are_for_administrators(tmp_path):
-    from study.web.coordinator.downloads import Files
+    from study.web.coordinator.downloads import Downloads
 
     store, _, given = house(tmp_path, Status.DRAFT)
-    files, door, app = Files(), StaffDoor(store), FastAPI()
+    files, door, app = Downloads(), StaffSignIn(store), FastAPI()
     report = Download('S 1"\n-report.html', "text/html", b"<p>report</p>", shown=True)
     files.put(report, Download("S1-ratings.csv", "text/csv", b"reader\n"))
     (table, _), (page, _) = files.listing()
