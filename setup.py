@@ -7,5 +7,5 @@ setup(
     package_dir={"enhancers.assets": "assets"},
     py_modules=["app"],
     include_package_data=False,
-    package_data={"enhancers": ["py.typed"], "study": ["py.typed"], "enhancers.assets": ["**/*"]},
+    package_data={"": ["py.typed", "templates/*"], "enhancers.assets": ["**/*"]},
 )

@@ -13,7 +13,9 @@ import hashlib
 from collections.abc import Iterator
 from pathlib import Path
 
-PURE_DATA = frozenset({"registry", "settings", "errors", "asset_files", "source_digest"})
+PURE_DATA = frozenset(
+    {"registry", "settings", "errors", "asset_files", "source_digest", "html_templates"}
+)
 """Modules of the package that cannot change a result whose complete parameters are known."""
 
 _IMPORTS = (ast.Import, ast.ImportFrom)
