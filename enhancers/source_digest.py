@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 PURE_DATA = frozenset(
-    {"registry", "settings", "errors", "asset_files", "source_digest", "html_templates"}
+    {"registry", "settings", "errors", "asset_files", "source_digest", "html_templates", "files"}
 )
 """Modules of the package that cannot change a result whose complete parameters are known."""
 

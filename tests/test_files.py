@@ -23,9 +23,14 @@ def test_a_file_is_replaced_in_one_step(tmp_path: Path) -> None:
 def test_an_error_leaves_the_old_file_and_nothing_else(tmp_path: Path) -> None:
     path = tmp_path / "a.txt"
     path.write_bytes(b"old")
-    with pytest.raises(ZeroDivisionError), atomic_path(path) as part:
-        part.write_bytes(b"half")
-        raise ZeroDivisionError
+
+    def interrupted() -> None:
+        with atomic_path(path) as part:
+            part.write_bytes(b"half")
+            raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        interrupted()
     assert path.read_bytes() == b"old"
     assert list(tmp_path.iterdir()) == [path]
 
