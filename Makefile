@@ -36,8 +36,8 @@ check: .venv/installed-dev
 	$(BIN)/python -c "import enhancers.ui, gradio.http_server, study.demo.site"
 	@touch $@
 
-.venv/installed-dev: requirements-dev.txt .venv/installed
-	$(PIP) -r requirements-dev.txt
+.venv/installed-dev: requirements-dev.txt requirements-cluster.txt requirements-segmentation.txt .venv/installed
+	$(PIP) $(addprefix -r ,$(filter %.txt,$^))
 	@touch $@
 
 chromium:

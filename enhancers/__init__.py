@@ -10,4 +10,4 @@ The subpackage is the compare half of Reading Room and works without any interfa
 
 from __future__ import annotations
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"
