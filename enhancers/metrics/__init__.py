@@ -9,7 +9,7 @@ from __future__ import annotations
 import csv
 import io
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, MutableMapping, Sequence
 from dataclasses import dataclass
 
 from enhancers.errors import MetricUnavailable
@@ -17,7 +17,21 @@ from enhancers.image import Pixels, check_pixels
 from enhancers.metrics import perceptual, plain
 from enhancers.metrics.catalog import METRICS, Metric, get
 
-__all__ = ["METRICS", "Metric", "Score", "ScoreRow", "available", "get", "score", "to_csv"]
+__all__ = [
+    "INPUT_ROW",
+    "METRICS",
+    "Metric",
+    "Score",
+    "ScoreRow",
+    "available",
+    "get",
+    "score",
+    "score_rows",
+    "to_csv",
+]
+
+INPUT_ROW = "input"
+"""Name of the row that holds the scores of the image before enhancement."""
 
 
 @dataclass(frozen=True)
@@ -138,6 +152,50 @@ def _value(
 def _size(pixels: Pixels) -> str:
     kind = "colour" if pixels.ndim == 3 else "gray"
     return f"{pixels.shape[1]}x{pixels.shape[0]} {kind}"
+
+
+def score_rows(
+    source: Pixels,
+    results: Mapping[str, Pixels],
+    *,
+    truth: Pixels | None = None,
+    keys: Sequence[str] | None = None,
+    known: MutableMapping[str, ScoreRow] | None = None,
+) -> tuple[ScoreRow, ...]:
+    """Measure an image before enhancement and every result made of it.
+
+    Parameters
+    ----------
+    source : ndarray, float32, shape (H, W) or (H, W, 3), values in [0, 1]
+        The image before enhancement: the first row, named `INPUT_ROW`.
+    results : mapping of str to ndarray
+        The enhanced pixels by name, usually the method's key; one row each, in this order.
+    truth : ndarray, optional
+        The reference of the full-reference metrics.
+    keys : sequence of str, optional
+        The metrics to compute; all by default.
+    known : mutable mapping of str to ScoreRow, optional
+        Rows computed before, by name. They are not computed again, and new rows are added.
+
+    Raises
+    ------
+    MetricUnavailable
+        A key is unknown.
+
+    Examples
+    --------
+    >>> rows = score_rows(image.pixels, {"clahe": result.pixels}, truth=truth)
+    >>> print(to_csv(rows))
+    """
+    rows: MutableMapping[str, ScoreRow] = {} if known is None else known
+    images = {INPUT_ROW: source, **results}
+    for name, pixels in images.items():
+        if name not in rows:
+            # LOE compares with the input; the input itself has nothing to be compared with.
+            before = None if name == INPUT_ROW else source
+            found = score(pixels, reference=truth, source=before, keys=keys)
+            rows[name] = ScoreRow(name, found)
+    return tuple(rows[name] for name in images)
 
 
 def to_csv(rows: Iterable[ScoreRow]) -> str:

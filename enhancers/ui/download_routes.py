@@ -15,7 +15,7 @@ from enhancers.save import BundleItem, to_png16, write_bundle
 from enhancers.ui import gallery
 from enhancers.ui.page_updates import DOWNLOADS
 from enhancers.ui.session import INPUT, Session, Sessions
-from enhancers.ui.tab_handlers import score_rows
+from enhancers.ui.tab_handlers import session_scores
 
 _PRIVATE = {"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"}
 
@@ -79,7 +79,7 @@ def bundle_bytes(session: Session) -> bytes | None:
     records = [json.loads(outcome.record.to_json()) for outcome in outcomes.values()]
     provenance = json.dumps(records, indent=2, ensure_ascii=False, sort_keys=True)
     target = io.BytesIO()
-    write_bundle(target, image, items, to_csv(score_rows(session)), provenance, session.truth)
+    write_bundle(target, image, items, to_csv(session_scores(session)), provenance, session.truth)
     return target.getvalue()
 
 

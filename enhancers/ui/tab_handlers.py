@@ -20,7 +20,7 @@ from enhancers.display import (
 )
 from enhancers.errors import ReadingRoomError
 from enhancers.image import MedicalImage, Pixels, Window
-from enhancers.metrics import ScoreRow, score
+from enhancers.metrics import ScoreRow, score_rows
 from enhancers.registry import get
 from enhancers.ui import layout as names
 from enhancers.ui import render
@@ -130,27 +130,18 @@ class TabHandlers:
         return {page.difference: value, page.difference_note: render.remark_html(text)}
 
     def _metrics(self, session: Session, image: MedicalImage) -> str:
-        rows = score_rows(session)
+        rows = session_scores(session)
         labels = {key: label for key, label, _ in session.panels()}
         truth = session.truth_origin if session.truth is not None else ""
         return metrics_html(rows, [render.short(labels[row.name]) for row in rows], truth)
 
 
-def score_rows(session: Session) -> Sequence[ScoreRow]:
+def session_scores(session: Session) -> Sequence[ScoreRow]:
     """The scores of the input and of every finished result; each is computed once."""
-    image = session.image
-    if image is None:
-        return []
-    rows = []
-    for key, _, pixels in session.panels():
-        if key == TRUTH:
-            continue
-        if key not in session.scores:
-            source = None if key == INPUT else image.pixels
-            scores = score(pixels, reference=session.truth, source=source)
-            session.scores[key] = ScoreRow(key, scores)
-        rows.append(session.scores[key])
-    return rows
+    if session.image is None:
+        return ()
+    panels = {key: pixels for key, _, pixels in session.panels() if key not in (INPUT, TRUTH)}
+    return score_rows(session.image.pixels, panels, truth=session.truth, known=session.scores)
 
 
 def card_text(key: str) -> str:

@@ -316,6 +316,23 @@ def test_niqe_with_the_published_model_prefers_a_photograph_to_noise(torch_home)
     assert 0 < value(photograph, "niqe") < 10 < value(noise, "niqe")
 
 
+def test_score_rows_measure_the_input_and_each_result_once():
+    truth = picture(64)
+    noisy = (truth + np.random.default_rng(0).normal(0, 0.05, truth.shape)).clip(0, 1)
+    noisy = noisy.astype(np.float32)
+    known: dict[str, metrics.ScoreRow] = {}
+    keys = ["psnr", "loe"]
+    rows = metrics.score_rows(noisy, {"tv": truth}, truth=truth, keys=keys, known=known)
+    assert [row.name for row in rows] == [metrics.INPUT_ROW, "tv"]
+    assert rows[0].scores == metrics.score(noisy, reference=truth, keys=keys)
+    assert rows[1].scores == metrics.score(truth, reference=truth, source=noisy, keys=keys)
+    assert rows[0].scores[1].value is None
+    assert rows[1].scores[1].value is not None
+    again = metrics.score_rows(noisy, {"tv": truth, "nlm": noisy}, keys=keys, known=known)
+    assert again[:2] == rows
+    assert list(known) == [metrics.INPUT_ROW, "tv", "nlm"]
+
+
 def test_csv_has_a_line_a_number_with_everything_beside_it():
     image = picture(32)
     row = metrics.ScoreRow("clahe", metrics.score(image, reference=image, source=image))
