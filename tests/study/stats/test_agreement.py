@@ -21,7 +21,7 @@ from study.stats.agreement import (
 from study.stats.intervals import cluster_weights
 from study.stats.scale import Scale
 from study.stats.table import from_matrix
-from tests.study.stats.published import FIVE, NAN, counted, fleiss, gwet
+from tests.study.stats.published_tables import FIVE, NAN, counted, fleiss, gwet
 
 COEFFICIENTS = (fleiss_kappa, conger_kappa, gwet_ac, brennan_prediger)
 

@@ -8,7 +8,7 @@ from study.domain.errors import StatisticsError
 from study.stats.cohen import cohen_kappa, pairwise_kappas
 from study.stats.scale import Scale
 from study.stats.table import from_matrix
-from tests.study.stats.published import ANXIETY, FIVE, NAN, digits
+from tests.study.stats.published_tables import ANXIETY, FIVE, NAN, digits
 
 RATERS = ("A", "B", "C")
 ANXIOUS = from_matrix(digits(ANXIETY), Scale.span(1, 6), raters=RATERS)

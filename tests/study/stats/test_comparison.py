@@ -10,7 +10,7 @@ from study.stats.multiple_testing import correct, family
 from study.stats.paired import compare_pair
 from study.stats.panel import panel_of
 from study.stats.table import RatingRow
-from tests.study.stats.published import NAN, ROUNDING, SLEEP, rows_of
+from tests.study.stats.published_tables import NAN, ROUNDING, SLEEP, rows_of
 
 SLEEP_DIFFERENCES = np.array(SLEEP["drug1"]) - np.array(SLEEP["drug2"])
 

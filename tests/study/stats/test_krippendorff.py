@@ -12,7 +12,7 @@ from study.stats.intervals import cluster_weights
 from study.stats.krippendorff import METRICS, krippendorff_alpha
 from study.stats.scale import Scale
 from study.stats.table import from_matrix
-from tests.study.stats.published import FIVE, KRIPPENDORFF, NAN, gwet
+from tests.study.stats.published_tables import FIVE, KRIPPENDORFF, NAN, gwet
 
 EXAMPLE = from_matrix(np.array(KRIPPENDORFF).T, FIVE)
 

@@ -10,43 +10,9 @@ from study.stats.balance import Place, order_balance, side_balance
 from study.stats.blinding_index import Guess, blinding_index
 from study.stats.bradley_terry import bradley_terry
 from study.stats.preference import Choice, Preference, null_pairs, side_check, win_rates
-from tests.study.stats.published import HOME_WINS, TEAMS
+from tests.study.stats.published_tables import baseball, shown
 
 LEFT, RIGHT, TIE = Preference.LEFT, Preference.RIGHT, Preference.TIE
-
-
-def shown(
-    left: str, right: str, answers: dict[Preference | None, int], cluster: str = ""
-) -> list[Choice]:
-    return [
-        Choice(f"{left}{right}{answer}{i}", "A", left, right, answer, cluster)
-        for answer, count in answers.items()
-        for i in range(count)
-    ]
-
-
-def baseball() -> list[Choice]:
-    """Every game of the season, the home team at the left."""
-    games = []
-    for home, line in zip(TEAMS, HOME_WINS, strict=True):
-        for away, cell in zip(TEAMS, line.split(), strict=True):
-            if cell != "-":
-                won, lost = cell.split("-")
-                games += shown(home, away, {LEFT: int(won), RIGHT: int(lost)})
-    return games
-
-
-def test_baseball_1987():
-    found = bradley_terry(baseball(), "Baltimore", resamples=0)
-    names = ("Boston", "Cleveland", "Detroit", "Milwaukee", "New York", "Toronto")
-    assert [found.of(name).value for name in names] == pytest.approx(
-        [1.1077, 0.6839, 1.4364, 1.5814, 1.2476, 1.2945], abs=5e-5
-    )
-    assert [found.of(name).se for name in names] == pytest.approx(
-        [0.3339, 0.3319, 0.3396, 0.3433, 0.3359, 0.3367], abs=5e-5
-    )
-    assert found.of("Baltimore").value == 0.0
-    assert (found.ties, found.side, found.n) == (None, None, 273)
 
 
 def test_baseball_1987_at_home():

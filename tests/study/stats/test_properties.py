@@ -23,7 +23,7 @@ from study.stats.paired import compare_pair
 from study.stats.reliability import reliability
 from study.stats.scale import Scale
 from study.stats.table import Ratings, from_matrix
-from tests.study.stats.published import FIVE, NAN
+from tests.study.stats.published_tables import FIVE, NAN
 
 FEW = settings(max_examples=60, deadline=None)
 

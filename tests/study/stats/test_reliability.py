@@ -12,7 +12,7 @@ from study.stats.intra_reader import NO_REPEATS, POOLED, all_repeats, repeat_tab
 from study.stats.reliability import FORMS, reliability
 from study.stats.scale import Scale
 from study.stats.table import RatingRow, from_matrix
-from tests.study.stats.published import ANXIETY, FIVE, NAN, SHROUT_FLEISS, digits
+from tests.study.stats.published_tables import ANXIETY, FIVE, NAN, SHROUT_FLEISS, digits
 
 JUDGES = from_matrix(SHROUT_FLEISS)
 

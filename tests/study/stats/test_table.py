@@ -10,7 +10,7 @@ from study.stats.csv_input import read_rows
 from study.stats.scale import Scale
 from study.stats.summary import summarise
 from study.stats.table import RatingRow, from_matrix, tabulate
-from tests.study.stats.published import FIVE, NAN
+from tests.study.stats.published_tables import FIVE, NAN
 
 
 def csv_file(folder: Path, text: str) -> Path:

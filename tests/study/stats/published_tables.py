@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import csv
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
 
+from study.stats.preference import Choice, Preference
 from study.stats.scale import Scale
 from study.stats.table import RatingRow, Ratings, from_matrix
 
@@ -45,6 +46,29 @@ SHROUT_FLEISS = [
 ANXIETY = """
 332 361 344 464 523 542 221 346 531 231 221 632 133 533 221 221 113 233 432 342
 """
+# Van Dyke et al. 1993: 114 cases, five readers, one string a modality (as in R package MRMCaov).
+VAN_DYKE = {
+    1: """
+12213 23215 22211 12212 52311 12511 12131 12111 12212 13212 12412 12211 45412 12211 12211 12211
+13312 12212 12211 12211 12123 12212 32312 12211 34421 12111 12111 22312 12211 43221 12112 12111
+12211 12212 12213 32411 12112 22212 12111 22411 12111 12213 22113 32113 32212 12211 32211 12211
+12232 32231 32311 12211 12111 12111 12211 12111 12111 24213 23214 12111 12112 13513 12111 32432
+32211 22112 12211 12111 12213 55555 53452 55555 55552 45555 55555 55555 54555 42551 55555 55554
+55555 44554 34455 42252 22312 42553 55555 55555 55555 55555 55555 55555 55554 12251 54554 43244
+43253 55542 44542 55551 55555 32231 54555 52551 55555 12211 12221 55555 55555 55555 45553 43555
+55555 12252
+""",
+    2: """
+33222 32422 32213 22211 22212 22212 22332 22212 33221 22212 12112 32112 12111 22321 22221 21212
+22212 22212 22121 12212 11112 12112 12211 12112 43433 22122 12112 32523 12112 22221 22112 11111
+42212 32112 21222 32222 12211 22111 32222 12211 23212 21111 22111 32313 33222 12111 12122 12112
+32223 32313 32322 12121 12112 32312 43212 12212 22111 43222 22312 12222 22312 42413 12111 42232
+42423 22233 11121 12211 12111 55555 33242 55555 55554 55555 55555 55555 55555 42545 55554 55555
+55555 53343 44554 44453 32153 34453 55555 54555 55555 55555 55555 54555 55555 32242 55555 52351
+33343 55543 55552 55555 53453 42352 44555 52554 55555 55555 32333 55453 55555 55555 55555 55555
+55555 12153
+""",
+}
 # Student 1908: hours of sleep gained with two drugs.
 SLEEP = {
     "drug1": [0.7, -1.6, -0.2, -1.2, -0.1, 3.4, 3.7, 0.8, 0.0, 2.0],
@@ -99,6 +123,27 @@ def counted(counts: Sequence[Sequence[int]], scale: Scale | None = None) -> Rati
         cells = [float(k) for k, number in enumerate(row, start=1) for _ in range(number)]
         rows.append(cells + [NAN] * (raters - len(cells)))
     return from_matrix(rows, scale or Scale.span(1, len(counts[0])))
+
+
+def shown(
+    left: str, right: str, answers: Mapping[Preference | None, int], cluster: str = ""
+) -> list[Choice]:
+    return [
+        Choice(f"{left}{right}{answer}{i}", "A", left, right, answer, cluster)
+        for answer, count in answers.items()
+        for i in range(count)
+    ]
+
+
+def baseball() -> list[Choice]:
+    """Every game of the season, the home team at the left."""
+    games = []
+    for home, line in zip(TEAMS, HOME_WINS, strict=True):
+        for away, cell in zip(TEAMS, line.split(), strict=True):
+            if cell != "-":
+                won, lost = cell.split("-")
+                games += shown(home, away, {Preference.LEFT: int(won), Preference.RIGHT: int(lost)})
+    return games
 
 
 def rows_of(columns: dict[str, list[float]]) -> list[RatingRow]:
