@@ -95,7 +95,7 @@ def doors(study: StudyAlongside | None, demo: DemoSite | None) -> StudyLinks:
 
 def warm_up(demo: DemoSite | None) -> None:
     """Make ready what the first visitors need, so that nobody waits; errors show up there."""
-    from enhancers.ui.warm_up import import_heavy
+    from enhancers.warm_up import import_heavy
 
     import_heavy()
     if demo:

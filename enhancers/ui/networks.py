@@ -28,7 +28,7 @@ from enhancers.ui.networks_form import addition, on_page
 from enhancers.ui.page_updates import PageUpdates, Updates
 from enhancers.ui.parameters import NAME, prior_choices
 from enhancers.ui.render import Notice, short
-from enhancers.ui.warm_up import import_torch
+from enhancers.warm_up import import_torch
 
 REFRESH_SECONDS = 0.25
 ASK = (

@@ -12,7 +12,7 @@ from enhancers.networks.identify import NetworkImport
 from enhancers.networks.import_network import adding as put_on_shelf
 from enhancers.networks.lookup import network_entry
 from enhancers.ui.render import Notice
-from enhancers.ui.warm_up import import_networks
+from enhancers.warm_up import import_networks
 
 
 def adding(wanted: NetworkImport) -> Generator[Progress, None, NetworkEntry]:

@@ -30,7 +30,7 @@ from enhancers.ui.tab_handlers import TabHandlers, card_text
 from enhancers.ui.theme import launch_options
 from enhancers.ui.viewer import PixelStore
 from enhancers.ui.viewer import router as pixel_router
-from enhancers.ui.warm_up import import_torch
+from enhancers.warm_up import import_torch
 
 TITLE = "Reading Room"
 

@@ -20,7 +20,7 @@ from enhancers.ui.page_updates import PageUpdates, Updates
 from enhancers.ui.parameters import chosen_methods, given
 from enhancers.ui.session import Run, Session, Sessions, Slot
 from enhancers.ui.viewer import MAX_PANELS
-from enhancers.ui.warm_up import import_networks
+from enhancers.warm_up import import_networks
 
 REFRESH_SECONDS = 0.25
 """Progress without a new picture is drawn this often at most."""

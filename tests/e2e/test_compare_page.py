@@ -21,7 +21,7 @@ from enhancers.metrics import score
 from enhancers.samples import sample
 from enhancers.save import read_png16, to_png16
 from enhancers.ui import build
-from enhancers.ui.warm_up import import_networks
+from enhancers.warm_up import import_networks
 from tests.support.image_files import bad_files, nifti, png, ramp
 
 pytestmark = pytest.mark.e2e

@@ -9,7 +9,7 @@ import pytest
 from enhancers import settings as settings_room
 from enhancers.networks import user_networks
 from enhancers.ui import build
-from enhancers.ui.warm_up import import_networks
+from enhancers.warm_up import import_networks
 from tests.e2e.conftest import open_page
 from tests.e2e.test_compare_page import panels, run, set_fold, tab, tick, upload, visit
 from tests.e2e.test_queue import noise

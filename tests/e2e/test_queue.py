@@ -13,7 +13,7 @@ from enhancers.base import load_method
 from enhancers.compare import Request, compare, estimate_seconds, runs
 from enhancers.image import from_array
 from enhancers.ui import build
-from enhancers.ui.warm_up import import_networks
+from enhancers.warm_up import import_networks
 from tests.e2e.conftest import open_page
 from tests.e2e.test_compare_page import choose_sample, set_fold, tab, tick, upload, visit
 from tests.support.image_files import png
