@@ -1,0 +1,1 @@
+"""From image files to the stimuli of a study: sources, checks, rendering, buffers."""
