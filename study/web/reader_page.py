@@ -14,6 +14,7 @@ from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 
 from enhancers.asset_files import asset_text
+from enhancers.page_theme import page_theme
 from study.accounts.readers import ReaderSignIn
 from study.storage.store import Store
 from study.web.reader_api import PREFIX, router
@@ -88,12 +89,7 @@ def attach(app: FastAPI, store: Store) -> FastAPI:
         ssr_mode=False,
         footer_links=[],
         max_file_size=1,
-        theme=gr.themes.Base(
-            primary_hue=gr.themes.colors.neutral,
-            neutral_hue=gr.themes.colors.neutral,
-            font=["system-ui", "sans-serif"],
-            font_mono=["ui-monospace", "monospace"],
-        ).set(body_background_fill="#141414", body_background_fill_dark="#141414"),
+        theme=page_theme("#141414"),
         css=_PAGE_CSS,
         head=_HEAD,
     )

@@ -16,8 +16,8 @@ from study.web.coordinator.draft import DesignFields, ImageFields, draw_design, 
 
 TABS = {
     "overview": "Overview",
-    "design": "DesignFields",
-    "images": "ImageFields",
+    "design": "Design",
+    "images": "Images",
     "freeze": "Freeze and open",
     "readers": "Readers",
     "close": "Close and unblind",

@@ -12,9 +12,10 @@ from fastapi import FastAPI, HTTPException
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 
+from enhancers.asset_files import asset_text
+from enhancers.page_theme import page_head, page_theme
 from study.accounts.staff import StaffRole, StaffSignIn
 from study.storage.store import Store
-from study.web import theme
 from study.web.coordinator.actions import Actions
 from study.web.coordinator.authorization import (
     ADMINS,
@@ -30,6 +31,7 @@ from study.web.coordinator.routes import PREFIX, router
 from study.web.coordinator.tasks import Tasks
 
 LARGEST_UPLOAD = "4gb"
+_HEAD = '<meta name="referrer" content="no-referrer">\n<link rel="icon" href="data:,">'
 _QUIET: dict[str, Any] = {
     "api_visibility": "private", "show_progress": "hidden", "concurrency_limit": None,
 }  # fmt: skip
@@ -197,9 +199,9 @@ def attach(app: FastAPI, store: Store, *, key_path: Path | None = None) -> FastA
         ssr_mode=False,
         footer_links=[],
         max_file_size=LARGEST_UPLOAD,
-        theme=theme.theme(),
-        css=theme.style(),
-        head=theme.HEAD,
+        theme=page_theme(),
+        css=asset_text("theme.css", "coordinator.css"),
+        head=page_head("copy_button.js", markup=_HEAD),
     )
     return app
 

@@ -133,7 +133,7 @@ def images(built: ImageCounts) -> Html:
     return facts(
         [
             ("State", state),
-            ("ImageCounts", built.stimuli),
+            ("Images", built.stimuli),
             ("Cases to be read", f"{built.cases}, of {built.patients} patients"),
             ("Cases for training", built.training),
             ("Methods under test", of_kind.get("test", 0)),

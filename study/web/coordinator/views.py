@@ -128,7 +128,7 @@ def readers(seen: ProgressReport) -> Html:
             "freeze."
         )
     head = (
-        "Reader", "JobState", "Pairs read", "Training", "Time a pair", "Cannot judge", "Corrected",
+        "Reader", "State", "Pairs read", "Training", "Time a pair", "Cannot judge", "Corrected",
         "Last answer",
     )  # fmt: skip
     return table(head, [_reader(reader) for reader in seen.readers], numbers=(3, 4, 5, 6))
