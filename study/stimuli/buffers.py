@@ -13,8 +13,8 @@ import numpy as np
 
 from enhancers.display import U16_MAX, raw_buffer
 from enhancers.image import Pixels
-from study.domain.errors import (BuildError)
-from study.storage.models import (Stimulus, new_id)
+from study.domain.errors import BuildError
+from study.storage.models import Stimulus, new_id
 
 FINEST = U16_MAX
 """Steps from black to white of a 16-bit image."""

@@ -2,8 +2,8 @@
 
 An image that differs from the others of its case in size, channels or depth, that is empty under
 the window of the case, or that carries a mark at its edge, is refused. Differences of position,
-brightness, contrast and frame are measured by `study.stimuli.image_similarity` and reported: some are the very work
-of a method.
+brightness, contrast and frame are measured by `study.stimuli.image_similarity` and reported: some
+are the very work of a method.
 """
 
 from __future__ import annotations
@@ -14,8 +14,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from study.domain.errors import (BuildError)
-from study.stimuli.image_similarity import (FLAT, Array, ComparedImage, Similarity, Pixels, gray)
+from study.domain.errors import BuildError
+from study.stimuli.image_similarity import FLAT, Array, ComparedImage, Pixels, Similarity, gray
 
 _SATURATED = 0.97
 """Share of pixels at the ends of the window above which an image is on another scale."""

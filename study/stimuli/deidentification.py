@@ -10,7 +10,7 @@ import warnings
 from dataclasses import dataclass
 from pathlib import Path
 
-from study.domain.errors import (BuildError)
+from study.domain.errors import BuildError
 
 CHECKED = "checked"
 ATTESTED = "attested"

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 
-from study.domain.errors import (BuildError)
+from study.domain.errors import BuildError
 
 SHOWN = 8
 """Problems that one error message lists."""
@@ -81,8 +81,12 @@ def read_manifest(path: Path, root: Path | None = None) -> tuple[ManifestRow, ..
         file = _file(base, cells["file"], partial(problems.add, line))
         row = _row(line, cells, problems)
         if file is not None and row is not None:
-            rows.append(ManifestRow(line, row.case, row.patient, cells["method"], file, row.training,
-                            row.slice_index))  # fmt: skip
+            rows.append(
+                ManifestRow(
+                    line, row.case, row.patient, cells["method"], file, row.training,
+                    row.slice_index,
+                )
+            )  # fmt: skip
     _check_twice(rows, problems)
     _check_agree(rows, problems)
     problems.stop()
@@ -181,7 +185,9 @@ def _row(line: int, cells: Mapping[str, str], problems: _Problems) -> ManifestRo
         problems.add(line, f"slice is {number!r}; give a whole number from 0.")
         return None
     index = int(number) if number else None
-    return ManifestRow(line, cells["case"], cells["patient"], training=training in _YES, slice_index=index)
+    return ManifestRow(
+        line, cells["case"], cells["patient"], training=training in _YES, slice_index=index
+    )
 
 
 def _file(base: Path, name: str, complain: Callable[[str], None]) -> Path | None:

@@ -14,10 +14,10 @@ from typing import TypeVar
 from sqlalchemy import delete, select
 from sqlalchemy.orm import Session
 
-from study.storage.key_file import (Key, KeyCase, KeyMethod)
-from study.storage.models import (Item, Method, Stimulus, new_id)
-from study.stimuli.sources import (SourceCase)
-from study.stimuli.buffers import (WrittenStimulus)
+from study.stimuli.buffers import WrittenStimulus
+from study.stimuli.sources import SourceCase
+from study.storage.key_file import Key, KeyCase, KeyMethod
+from study.storage.models import Item, Method, Stimulus, new_id
 
 PENDING = "pending"
 """`Stimulus.deid_check` until all gates of the case are passed."""

@@ -10,11 +10,11 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from study.domain.errors import (BuildError)
-from study.storage.key_file import (stem)
-from study.stimuli.manifest import (ManifestRow, read_manifest, read_patients)
-from study.domain.protocol import (MethodKind)
-from study.domain.recipes import (INPUT, Making, SourceMethod, parse_anchor, parse_method)
+from study.domain.errors import BuildError
+from study.domain.protocol import MethodKind
+from study.domain.recipes import INPUT, Making, SourceMethod, parse_anchor, parse_method
+from study.stimuli.manifest import ManifestRow, read_manifest, read_patients
+from study.storage.key_file import stem
 
 TRUTH = "truth"
 """The method whose images are the clean ones in a folder of their own."""

@@ -7,6 +7,6 @@
 
 from __future__ import annotations
 
-from study.stimuli.rendering.build import (Options, Progress, build)
+from study.stimuli.rendering.build import Options, Progress, build
 
 __all__ = ["Options", "Progress", "build"]

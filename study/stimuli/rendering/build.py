@@ -12,19 +12,19 @@ from enhancers.image import Pixels
 from enhancers.load import Caps
 from enhancers.method import Modality
 from enhancers.settings import get_settings
-from study.storage import (hash_chain, key_file)
-from study.stimuli import (deidentification, checks, roster, buffers)
-from study.stimuli.rendering.renderer import (Renderer, key_method)
-from study.stimuli.rendering.case_images import (CaseImages, check_files, read_case)
-from study.domain.errors import (BuildError)
-from study.stimuli.checks import (GateReport)
-from study.storage.key_file import (Key)
-from study.stimuli.image_similarity import (ComparedImage, Similarity, measure)
-from study.storage.models import (Stimulus, Study, new_id)
-from study.domain.protocol import (Status)
-from study.domain.recipes import (Making, SourceMethod)
-from study.stimuli.sources import (SourceCase, Sources)
-from study.storage.store import (Store)
+from study.domain.errors import BuildError
+from study.domain.protocol import Status
+from study.domain.recipes import Making, SourceMethod
+from study.stimuli import buffers, checks, deidentification, roster
+from study.stimuli.checks import GateReport
+from study.stimuli.image_similarity import ComparedImage, Similarity, measure
+from study.stimuli.rendering.case_images import CaseImages, check_files, read_case
+from study.stimuli.rendering.renderer import Renderer, key_method
+from study.stimuli.sources import SourceCase, Sources
+from study.storage import hash_chain, key_file
+from study.storage.key_file import Key
+from study.storage.models import Stimulus, Study, new_id
+from study.storage.store import Store
 
 MOST_PROBLEMS = 8
 """A build stops after so many cases that are refused."""

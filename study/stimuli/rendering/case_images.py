@@ -12,12 +12,12 @@ from enhancers.errors import ReadingRoomError
 from enhancers.image import MedicalImage, Window
 from enhancers.load import Caps, load
 from enhancers.method import Modality
-from study.stimuli import (deidentification, checks)
-from study.domain.errors import (BuildError)
-from study.stimuli.image_similarity import (ComparedImage)
-from study.domain.recipes import (Making, SourceMethod)
-from study.stimuli.sources import (SourceCase, Sources)
-from study.stimuli.buffers import (FINEST)
+from study.domain.errors import BuildError
+from study.domain.recipes import Making, SourceMethod
+from study.stimuli import checks, deidentification
+from study.stimuli.buffers import FINEST
+from study.stimuli.image_similarity import ComparedImage
+from study.stimuli.sources import SourceCase, Sources
 
 
 @dataclass(frozen=True, eq=False)

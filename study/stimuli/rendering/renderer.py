@@ -17,12 +17,12 @@ from enhancers.image import MedicalImage, Pixels
 from enhancers.method import Method, Modality, nearest
 from enhancers.registry import METHODS, get, resolve
 from enhancers.source_digest import method_digest
-from study.stimuli.rendering.case_images import (CaseImages)
-from study.domain.errors import (BuildError)
-from study.storage.key_file import (KeyMethod)
-from study.domain.protocol import (MethodKind)
-from study.domain.recipes import (Making, SourceMethod)
-from study.domain.disguised_names import (normalised)
+from study.domain.disguised_names import normalised
+from study.domain.errors import BuildError
+from study.domain.protocol import MethodKind
+from study.domain.recipes import Making, SourceMethod
+from study.stimuli.rendering.case_images import CaseImages
+from study.storage.key_file import KeyMethod
 
 UNPROCESSED, FILTER, NETWORK = "not processed", "filter", "neural network"
 """The usual groups of the blinding question."""
@@ -36,7 +36,9 @@ class Renderer:
     device: str
     master: bytes
 
-    def make(self, shelf: CaseImages, method: SourceMethod, progress: Callable[[float], None]) -> Pixels:
+    def make(
+        self, shelf: CaseImages, method: SourceMethod, progress: Callable[[float], None]
+    ) -> Pixels:
         """The image of a method for a case, in [0, 1] of the window of the case.
 
         Raises

@@ -9,11 +9,11 @@ import pytest
 from numpy.typing import NDArray
 from pydicom.uid import SecondaryCaptureImageStorage, UltrasoundImageStorage
 
-from study.stimuli import (deidentification, checks)
-from study.domain.errors import (BuildError)
-from study.stimuli.checks import (GateReport)
-from study.stimuli.image_similarity import (ComparedImage, Similarity, measure)
-from tests.support import (image_files)
+from study.domain.errors import BuildError
+from study.stimuli import checks, deidentification
+from study.stimuli.checks import GateReport
+from study.stimuli.image_similarity import ComparedImage, Similarity, measure
+from tests.support import image_files
 
 Pixels = NDArray[np.float32]
 
@@ -79,7 +79,9 @@ def test_images_that_show_nothing_are_refused(pixels: Pixels, says: str) -> None
 def test_a_shift_is_measured(shift: tuple[int, int]) -> None:
     whole = picture(96, 96)
     moved = np.roll(whole, shift, (0, 1))[12:-12, 12:-12]
-    found = measure("c1", ComparedImage("x", noisy(moved)), ComparedImage("o", whole[12:-12, 12:-12]))
+    found = measure(
+        "c1", ComparedImage("x", noisy(moved)), ComparedImage("o", whole[12:-12, 12:-12])
+    )
     assert found.shift == pytest.approx(np.hypot(*shift), rel=0.08)
     assert any(text.startswith("shifted by") for text in found.findings)
 
@@ -125,7 +127,9 @@ def test_a_mark_at_the_edge_is_refused(corner: tuple[int, int], value: float) ->
     marked = picture()
     # Strokes two pixels apart, as letters have them.
     marked[corner[0] : corner[0] + 5, corner[1] : corner[1] + 10 : 2] = value
-    original = ComparedImage("original", np.full((64, 64), 0.5, np.float32) + 0.3 * (picture() - 0.5))
+    original = ComparedImage(
+        "original", np.full((64, 64), 0.5, np.float32) + 0.3 * (picture() - 0.5)
+    )
     for image, base in ((ComparedImage("x", marked), BASE), (BASE, ComparedImage("x", marked))):
         with pytest.raises(BuildError, match=r"differ at the .*edge as if text"):
             checks.check_marks("c1", image, base)
@@ -203,6 +207,7 @@ def test_other_files_pass_and_heads_are_noted(tmp_path: Path) -> None:
 
 def test_a_header_that_cannot_be_read_says_nothing(tmp_path: Path) -> None:
     path = tmp_path / "bare"
-    path.write_bytes(image_files.to_bytes(image_files.dicom_dataset(
-        image_files.ramp().astype(np.uint16), {"BurnedInAnnotation": "YES"}), bare=True))  # fmt: skip
+    pixels = image_files.ramp().astype(np.uint16)
+    made = image_files.dicom_dataset(pixels, {"BurnedInAnnotation": "YES"})
+    path.write_bytes(image_files.to_bytes(made, bare=True))
     assert deidentification.declared(path).burned_in == "YES"

@@ -18,15 +18,14 @@ from sqlalchemy import select
 from enhancers.compare import enhance
 from enhancers.display import raw_buffer
 from enhancers.load import load
-from study.storage import (key_file)
-from study.stimuli import (sources, buffers)
-from study.stimuli.rendering import (Options, build, renderer)
-from study.domain.errors import (BuildError, KeyFileError)
-from study.storage.models import (AuditEvent, Item, Method, Stimulus)
-from study.domain.protocol import (MethodKind, Protocol)
-from tests.support import (image_files)
-from tests.support import (small_studies)
-from tests.support.small_studies import (Draft)
+from study.domain.errors import BuildError, KeyFileError
+from study.domain.protocol import MethodKind, Protocol
+from study.stimuli import buffers, sources
+from study.stimuli.rendering import Options, build, renderer
+from study.storage import key_file
+from study.storage.models import AuditEvent, Item, Method, Stimulus
+from tests.support import image_files, small_studies
+from tests.support.small_studies import Draft
 
 UUID4 = r"[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}"
 
@@ -129,7 +128,9 @@ def test_text_in_a_png_and_exif_never_survive(tmp_path: Path, draft: Draft) -> N
     secret = b"method=restormer;patient=Zyxwvut"
     for number, method in enumerate(("a1", "b2")):
         (tmp_path / "in" / method).mkdir(parents=True)
-        chunk = image_files.png_chunk(b"tEXt", b"Comment\0" + secret) + image_files.png_chunk(b"eXIf", secret)
+        chunk = image_files.png_chunk(b"tEXt", b"Comment\0" + secret) + image_files.png_chunk(
+            b"eXIf", secret
+        )
         pixels = small_studies.noisy(small_studies.picture(0), number)
         (tmp_path / "in" / method / "c.png").write_bytes(image_files.png(pixels, extra=chunk))
     build(draft.store, draft.key, sources.from_folders(tmp_path / "in"))
@@ -365,7 +366,13 @@ def test_a_case_that_goes_to_another_patient_gets_their_label(tmp_path: Path, dr
 
 def test_the_build_is_logged_without_names(tmp_path: Path, draft: Draft) -> None:
     options = Options(attest_deidentified=True, accept_differences=True)
-    build(draft.store, draft.key, small_studies.ready_made(tmp_path / "in"), options=options, actor="anna")
+    build(
+        draft.store,
+        draft.key,
+        small_studies.ready_made(tmp_path / "in"),
+        options=options,
+        actor="anna",
+    )
     with draft.store.read() as session:
         event = session.scalars(select(AuditEvent).where(AuditEvent.action == "build")).one()
     assert event.actor == "anna"
@@ -525,7 +532,7 @@ def test_a_study_that_is_no_draft_or_a_foreign_key_is_refused(tmp_path: Path, dr
     with pytest.raises(KeyFileError, match="another study"):
         build(draft.store, other.key, found)
     with draft.store.write() as session:
-        from study.domain.protocol import (Status)
+        from study.domain.protocol import Status
 
         draft.store.set_status(session, Status.FROZEN, "anna")
     with pytest.raises(BuildError, match="is frozen; only a draft"):

@@ -6,11 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from study.stimuli import (sources)
-from study.domain.errors import (BuildError)
-from study.stimuli.manifest import (SHOWN)
-from study.domain.protocol import (MethodKind)
-from study.domain.recipes import (Making)
+from study.domain.errors import BuildError
+from study.domain.protocol import MethodKind
+from study.domain.recipes import Making
+from study.stimuli import sources
+from study.stimuli.manifest import SHOWN
 
 HEADER = "case,patient,method,file"
 GOOD = ("p1,A,nlm,1.png", "p1,A,tv,2.png", "p2,B,nlm,3.png", "p2,B,tv,4.png")
