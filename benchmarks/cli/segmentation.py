@@ -135,8 +135,7 @@ def _cohorts(
             subjects.hearts(kind, size=size, train=train, validation=held, test=test)
             for kind in subjects.HEARTS
         )
-    settings = get_settings()
-    caps = Caps(max_bytes=settings.max_file_bytes, max_pixels=settings.max_pixels)
+    caps = Caps.from_settings(get_settings())
     named = None if modality is None else named_modality(modality)
     return (read_folder(Path(data), size=size, modality=named, caps=caps),)
 

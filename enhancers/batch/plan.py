@@ -86,8 +86,7 @@ class BatchTask:
 
 def caps() -> Caps:
     """The caps of the settings."""
-    settings = get_settings()
-    return Caps(max_bytes=settings.max_file_bytes, max_pixels=settings.max_pixels)
+    return Caps.from_settings(get_settings())
 
 
 def requests(

@@ -51,9 +51,7 @@ def read_image(
     from enhancers.load import Caps, load
     from enhancers.settings import get_settings
 
-    settings = get_settings()
-    caps = Caps(max_bytes=settings.max_file_bytes, max_pixels=settings.max_pixels)
-    image = load(path, slice_index=slice_index, caps=caps)
+    image = load(path, slice_index=slice_index, caps=Caps.from_settings(get_settings()))
     for warning in image.warnings:
         print(f"Note: {warning}", file=sys.stderr)
     return image if modality is None else image.with_modality(named_modality(modality))

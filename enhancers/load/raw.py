@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,6 +11,9 @@ from numpy.typing import NDArray
 from enhancers.errors import ImageReadError, ImageTooLarge, ParameterError
 from enhancers.image import ModalityOrigin, Window
 from enhancers.method import Modality
+
+if TYPE_CHECKING:
+    from enhancers.settings import Settings
 
 MIN_SIDE = 16
 """Smallest height and width in pixels that the methods accept."""
@@ -28,10 +31,17 @@ class Caps:
         Size of the file. What a compressed volume or data set may unpack to is `max_unpacked`.
     max_pixels : int
         Height times width of one slice, read from the header before anything is decoded.
+
+    The defaults are those of the settings `max_file_mb` and `max_megapixels`.
     """
 
-    max_bytes: int = 200 * 2**20
+    max_bytes: int = 200_000_000
     max_pixels: int = 64_000_000
+
+    @classmethod
+    def from_settings(cls, settings: Settings) -> Caps:
+        """The limits that the user configured."""
+        return cls(settings.max_file_bytes, settings.max_pixels)
 
     @property
     def max_unpacked(self) -> int:
@@ -42,7 +52,8 @@ class Caps:
         """Raise ImageTooLarge where a file of ``count`` bytes exceeds the cap."""
         if count > self.max_bytes:
             raise ImageTooLarge(
-                f"The file has {_mib(count)} MiB; the limit is {_mib(self.max_bytes)} MiB. "
+                f"The file has {_megabytes(count)} MB; the limit is "
+                f"{_megabytes(self.max_bytes)} MB. "
                 "Export a single slice or crop it."
             )
 
@@ -50,7 +61,7 @@ class Caps:
         """Raise ImageTooLarge where a file unpacks to ``count`` bytes or more."""
         if count > self.max_unpacked:
             raise ImageTooLarge(
-                f"The file unpacks to more than {_mib(self.max_unpacked)} MiB, the limit. "
+                f"The file unpacks to more than {_megabytes(self.max_unpacked)} MB, the limit. "
                 "Export a single slice or a smaller volume."
             )
 
@@ -72,8 +83,8 @@ class Caps:
             )
 
 
-def _mib(count: int) -> str:
-    return f"{count / 2**20:.4g}"
+def _megabytes(count: int) -> str:
+    return f"{count / 1e6:.4g}"
 
 
 @dataclass(frozen=True)

@@ -87,7 +87,7 @@ def build(settings: Settings, doors: StudyLinks = NO_DOORS, evidence: Path = FOL
             changes=settings.network_changes, cap=settings.max_file_bytes,
         )  # fmt: skip
         screen = PageUpdates(page, store)
-        caps = Caps(settings.max_file_bytes, settings.max_pixels)
+        caps = Caps.from_settings(settings)
         running = RunHandlers(screen, sessions)
         views = TabHandlers(screen, sessions)
         _wire_views(page, views)

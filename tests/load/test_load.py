@@ -16,6 +16,7 @@ from enhancers.errors import ImageReadError, ImageTooLarge, ParameterError
 from enhancers.image import MedicalImage
 from enhancers.load import Caps, load, probe
 from enhancers.save import BundleItem, to_tiff_source, write_bundle
+from enhancers.settings import Settings
 from tests.support import image_files
 
 GRAY16 = image_files.ramp().astype(np.uint16)
@@ -115,12 +116,12 @@ def test_bombs_are_refused_from_their_headers(tmp_path: Path) -> None:
 def test_file_size_cap_is_checked_before_reading(put, monkeypatch) -> None:
     path = put(GOOD["PNG"])
     monkeypatch.setattr(Path, "read_bytes", lambda self: pytest.fail("was read"))
-    with pytest.raises(ImageTooLarge, match="MiB"):
+    with pytest.raises(ImageTooLarge, match=r"MB; the limit is 0\.0001 MB"):
         load(path, caps=Caps(max_bytes=100))
 
 
-def test_default_caps() -> None:
-    assert Caps() == Caps(200 * 2**20, 64_000_000)
+def test_default_caps_are_those_of_the_settings() -> None:
+    assert Caps() == Caps.from_settings(Settings.model_construct())
 
 
 def test_caps_can_be_raised_and_lowered(put) -> None:

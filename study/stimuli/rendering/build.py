@@ -148,8 +148,7 @@ class _Run:
         self.store, self.key, self.sources = store, key, sources
         self.options, self.progress = options, progress
         self.maker = Renderer(options.seed, options.device, key.seed)
-        settings = get_settings()
-        self.caps = Caps(max_bytes=settings.max_file_bytes, max_pixels=settings.max_pixels)
+        self.caps = Caps.from_settings(get_settings())
         self.total = len(sources.cases) * len(sources.methods)
         self.rendered = self.kept = 0
         self.measured: list[Similarity] = []
