@@ -1,4 +1,4 @@
-"""Tables of the evidence, dressed for the page: which columns hold numbers, and verdicts."""
+"""Tables of the evidence: their columns of numbers, row names and verdicts are marked."""
 
 from __future__ import annotations
 
@@ -17,37 +17,53 @@ _UNIT = r"%|×|x|dB|HU|[kMG]B|s|ms|min|h|px|mm"
 _NUMBER = rf"[+\-−<>≤≥≈]?\s*\d[\d.,]*(?:e[+\-]?\d+)?\s*(?:{_UNIT})?"
 _NUMBERS = re.compile(rf"(?:{_NUMBER}|±|to|of|inf|[()\[\],;/–]|\s)+")
 _LONG = 18
-"""Letters from which a text needs room: a narrow column would break it into many lines."""
+"""Characters from which a text needs a wide column: a narrow one breaks it into many lines."""
 
 _NOTHING = {"", "-", "–", "—", "n/a", "not run"}
 
 
 @dataclass(frozen=True, eq=False)
 class Cell:
-    """The opening of a cell and what stands in it."""
+    """The tokens around a cell, and its text."""
 
     opening: Token
     closing: Token
     text: str
 
 
-def dress_tables(tokens: Sequence[Token]) -> None:
-    """Mark columns of numbers, names of rows and verdicts, and name each table by its heading.
+def mark_tables(tokens: list[Token]) -> None:
+    """Mark columns of numbers, names of rows and verdicts; wrap each table in a box that scrolls.
 
     Parameters
     ----------
-    tokens : sequence of markdown_it Token
+    tokens : list of markdown_it Token
         Of a whole file; changed in place.
     """
     heading, start = "", 0
+    marked: list[Token] = []
     for index, token in enumerate(tokens):
         if token.type == "heading_open":
             heading = tokens[index + 1].content
         elif token.type == "table_open":
             start = index
-            token.meta["label"] = heading
+            marked.append(_box(f"Table: {heading}" if heading else "Table"))
         elif token.type == "table_close":
-            _dress(list(_rows(tokens[start:index])))
+            _mark(list(_rows(tokens[start:index])))
+        marked.append(token)
+        if token.type == "table_close":
+            marked.append(_box())
+    tokens[:] = marked
+
+
+def _box(label: str = "") -> Token:
+    """The opening of a box with a label, or the end of the box."""
+    from markdown_it.token import Token
+
+    if not label:
+        return Token("table_box_close", "div", -1, block=True)
+    box = Token("table_box_open", "div", 1, block=True)
+    box.attrs = {"class": "evidence-table", "tabindex": "0", "role": "group", "aria-label": label}
+    return box
 
 
 def is_number(text: str) -> bool:
@@ -66,7 +82,7 @@ def _rows(tokens: Sequence[Token]) -> Iterator[list[Cell]]:
             row = []
 
 
-def _dress(rows: Sequence[Sequence[Cell]]) -> None:
+def _mark(rows: Sequence[Sequence[Cell]]) -> None:
     head, body = rows[0], rows[1:]
     for column, title in enumerate(head):
         title.opening.attrSet("scope", "col")
@@ -74,11 +90,11 @@ def _dress(rows: Sequence[Sequence[Cell]]) -> None:
         known = [cell.text for cell in cells if cell.text.lower() not in _NOTHING]
         if known and all(is_number(text) for text in known):
             for cell in (title, *cells):
-                _put_class(cell.opening, "number")
+                _add_class(cell.opening, "number")
             continue
         kind = "words" if any(len(text) >= _LONG for text in known) else "short"
         for cell in (title, *cells):
-            _put_class(cell.opening, kind)
+            _add_class(cell.opening, kind)
         if column == 0:
             for cell in cells:
                 cell.opening.tag = cell.closing.tag = "th"
@@ -87,10 +103,10 @@ def _dress(rows: Sequence[Sequence[Cell]]) -> None:
         for cell in row:
             verdict = VERDICTS.get(cell.text.lower())
             if verdict:
-                _put_class(cell.opening, f"verdict {verdict}")
+                _add_class(cell.opening, f"verdict {verdict}")
 
 
-def _put_class(token: Token, name: str) -> None:
+def _add_class(token: Token, name: str) -> None:
     # The alignment that the file gives would come as a style, and before the sheet's.
     token.attrs.pop("style", None)
     token.attrJoin("class", name)

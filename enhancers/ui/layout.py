@@ -8,12 +8,14 @@ from typing import Any
 
 import gradio as gr
 
+from enhancers.asset_files import asset_text
 from enhancers.method import Modality
 from enhancers.networks.installed import states
 from enhancers.registry import METHODS
 from enhancers.ui import evidence as evidence_room
 from enhancers.ui import networks_view, render
 from enhancers.ui.evidence import EvidenceTab
+from enhancers.ui.html import piece
 from enhancers.ui.networks_view import NetworksTab
 from enhancers.ui.parameters import MethodCard, method_card
 from enhancers.ui.session import FILE_WINDOW, Session
@@ -133,12 +135,12 @@ def draw(
     return Layout(**parts, cards=cards)
 
 
-def _heading(text: str) -> None:
-    gr.HTML(f"<h2>{text}</h2>", elem_classes="heading")
+def _heading(title: str, remark: str = "") -> None:
+    gr.HTML(piece("heading", title, remark), elem_classes="heading")
 
 
 def _draw_image(parts: dict[str, Any], samples: dict[str, Any]) -> None:
-    _heading("Image <small>DICOM, NIfTI, PNG, TIFF or JPEG</small>")
+    _heading("Image", "DICOM, NIfTI, PNG, TIFF or JPEG")
     # No file_types: with them the browser refuses DICOM files without an extension.
     parts["upload"] = gr.File(
         label="Image file", show_label=False, file_count="single", elem_id="upload", height=64
@@ -146,8 +148,8 @@ def _draw_image(parts: dict[str, Any], samples: dict[str, Any]) -> None:
     with gr.Accordion("Samples", open=True, elem_id="samples-fold"):
         parts["samples"] = gr.HTML(
             samples,
-            html_template=_SAMPLES_HTML,
-            js_on_load=_SAMPLES_JS,
+            html_template=asset_text("samples.html"),
+            js_on_load=asset_text("samples.js"),
             apply_default_css=False,
             elem_id="samples",
         )
@@ -180,7 +182,7 @@ def _draw_image(parts: dict[str, Any], samples: dict[str, Any]) -> None:
 def _draw_methods(missing: dict[str, str]) -> list[MethodCard]:
     cards = []
     for family, (title, remark) in _FAMILIES.items():
-        _heading(f"{title} methods <small>{remark}</small>")
+        _heading(f"{title} methods", remark)
         cards += [
             method_card(
                 method, chosen=method.key in START_WITH, missing=missing.get(method.key, "")
@@ -265,28 +267,3 @@ def _draw_pair(parts: dict[str, Any], name: str) -> None:
             parts[f"{name}_{side}"] = gr.Dropdown(
                 [], label=title, filterable=False, elem_id=f"{name}-{side}", min_width=160
             )
-
-
-_SAMPLES_HTML = """
-<div class="sample-groups">
-{{#each value.groups}}
-  <h3>{{this.title}}</h3>
-  <div class="sample-grid" role="group" aria-label="{{this.title}}">
-  {{#each this.items}}
-    <button type="button" class="sample" data-sample="{{this.key}}" title="{{this.hint}}"
-      aria-pressed="{{this.pressed}}">
-      <img src="{{this.thumbnail}}" alt="" width="64" height="64" loading="lazy">
-      <span>{{this.label}}</span>
-    </button>
-  {{/each}}
-  </div>
-{{/each}}
-</div>
-"""
-
-_SAMPLES_JS = """
-element.addEventListener('click', (event) => {
-  const button = event.target.closest('[data-sample]');
-  if (button) trigger('pick', {key: button.dataset.sample});
-});
-"""

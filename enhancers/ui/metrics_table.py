@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from html import escape
+from typing import Any
 
-from enhancers.metrics import METRICS, Metric, ScoreRow
+from enhancers.metrics import METRICS, Metric, Score, ScoreRow
+from enhancers.ui.html import fill
 
 _TITLES = {
     "full": "Against the truth",
@@ -15,7 +16,7 @@ _TITLES = {
 
 
 def metrics_html(rows: Sequence[ScoreRow], labels: Sequence[str], truth: str) -> str:
-    """A line a metric and a column an image, the best of each line in bold.
+    """A line per metric and a column per image, the best of each line in bold.
 
     Parameters
     ----------
@@ -26,52 +27,30 @@ def metrics_html(rows: Sequence[ScoreRow], labels: Sequence[str], truth: str) ->
     truth : str
         What the truth is; empty when there is none.
     """
-    head = "".join(f'<th scope="col">{escape(label)}</th>' for label in labels)
-    body = []
-    for kind, title in _TITLES.items():
-        note = ""
-        if kind == "full":
-            note = f": {truth}" if truth else ": none given, so these are not computed"
-        body.append(
-            f'<tr class="group"><th colspan="{len(labels) + 3}" scope="colgroup">'
-            f"{title}{escape(note)}</th></tr>"
-        )
-        body += [
-            _line(metric, rows, index)
-            for index, metric in enumerate(METRICS)
-            if metric.reference == kind
-        ]
-    return (
-        '<div class="metrics"><table><thead><tr><th scope="col">Metric</th>'
-        f'{head}<th scope="col">Implementation</th><th scope="col">Data range</th></tr></thead>'
-        f"<tbody>{''.join(body)}</tbody></table>"
-        "<p>↑ larger is better, ↓ smaller is better; the best result of a line is bold. A number "
-        "is comparable only with one from the same implementation and data range. Metrics without "
-        "a truth were made for photographs and are not validated for diagnosis.</p></div>"
-    )
+    note = f": {truth}" if truth else ": none given, so these are not computed"
+    groups = [
+        {
+            "title": title + (note if kind == "full" else ""),
+            "lines": [
+                _line(metric, [row.scores[index] for row in rows])
+                for index, metric in enumerate(METRICS)
+                if metric.reference == kind
+            ],
+        }
+        for kind, title in _TITLES.items()
+    ]
+    return fill("metrics.html", labels=labels, groups=groups)
 
 
-def _line(metric: Metric, rows: Sequence[ScoreRow], index: int) -> str:
-    values = [row.scores[index].value for row in rows]
+def _line(metric: Metric, scores: Sequence[Score]) -> dict[str, Any]:
+    """Cells of a metric; where all images lack it for one reason, that reason."""
     # The input is shown for comparison; "best" is among the methods.
-    known = [value for value in values[1:] if value is not None]
+    known = [score.value for score in scores[1:] if score.value is not None]
     best = (max if metric.direction == "up" else min)(known) if len(known) > 1 else None
-    cells = []
-    reasons = {row.scores[index].reason for row in rows}
-    if len(reasons) == 1 and any(reasons):
-        cells.append(f'<td class="reason" colspan="{len(rows)}">{escape(reasons.pop())}</td>')
-    else:
-        for position, row in enumerate(rows):
-            score = row.scores[index]
-            strong = position > 0 and best is not None and score.value == best
-            if score.value is None:
-                cells.append(f'<td class="reason" title="{escape(score.reason)}">n/a</td>')
-            else:
-                cells.append(f'<td class="{"best" if strong else ""}">{escape(score.text)}</td>')
-    return (
-        f'<tr data-metric="{metric.key}"><th scope="row" title="{escape(metric.note)}">'
-        f'{escape(metric.label)} <span class="arrow" aria-label="'
-        f'{"larger" if metric.direction == "up" else "smaller"} is better">{metric.arrow}</span>'
-        f"</th>{''.join(cells)}<td class='small'>{escape(metric.implementation)}</td>"
-        f"<td class='small'>{escape(metric.data_range)}</td></tr>"
-    )
+    reasons = {score.reason for score in scores}
+    cells = [
+        {"score": score, "best": place > 0 and best is not None and score.value == best}
+        for place, score in enumerate(scores)
+    ]
+    reason = reasons.pop() if len(reasons) == 1 else ""
+    return {"metric": metric, "cells": cells, "reason": reason}

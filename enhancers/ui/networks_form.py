@@ -13,6 +13,7 @@ import gradio as gr
 from enhancers.errors import ParameterError
 from enhancers.networks.catalog import NETWORKS, Embedded
 from enhancers.networks.identify import NetworkImport
+from enhancers.ui.html import fill
 
 UNKNOWN = ""
 """Value of the field that says which network of the catalogue a file is: none, or not known."""
@@ -63,11 +64,7 @@ def draw_form(cap: int) -> Form:
     entries = [entry for entry in NETWORKS if not isinstance(entry.source, Embedded)]
     known = [("Another, or I do not know", UNKNOWN), *((each.label, each.key) for each in entries)]
     with gr.Column(elem_id="network-add"):
-        gr.HTML(
-            "<h3>Add a network</h3><p>A checkpoint of guided-diffusion (.pt or .safetensors), "
-            "or a folder as diffusers writes it. A checkpoint is converted once, the original is "
-            "not touched, and a file with program code in it is refused.</p>"
-        )
+        gr.HTML(fill("network_add.html"))
         with gr.Row(equal_height=True, elem_classes="network-sources"):
             upload = gr.File(
                 label="A checkpoint", file_count="single", elem_id="network-upload", height=76,

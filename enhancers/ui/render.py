@@ -1,18 +1,15 @@
-"""The page's texts and small pieces of HTML; every value that comes from outside is escaped."""
+"""The page's texts and small pieces of HTML."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from html import escape
 from typing import Literal
 
 from enhancers.image import MedicalImage
-from enhancers.job_queue import QueueStatus, about, seconds_text
+from enhancers.job_queue import about, seconds_text
+from enhancers.ui.html import fill, piece
 from enhancers.ui.session import Session, Slot
-
-PURPOSE = "Compare enhancement methods on your own images."
-NOT_FOR_DIAGNOSIS = "Not a medical device. Not for diagnosis."
 
 OPEN_FIRST = "Open an image to begin."
 RUNNING = "Running."
@@ -52,9 +49,7 @@ def notice_html(notice: Notice | None) -> str:
     """The notice, or nothing."""
     if notice is None or not notice.sentences:
         return ""
-    role = "alert" if notice.level == "error" else "status"
-    lines = "".join(f"<p>{escape(sentence)}</p>" for sentence in notice.sentences)
-    return f'<div class="notice {notice.level}" role="{role}">{lines}</div>'
+    return piece("notice", notice.level, notice.sentences)
 
 
 def header_html(device: str, priors: Sequence[tuple[str, bool]], further: int = 0) -> str:
@@ -69,43 +64,27 @@ def header_html(device: str, priors: Sequence[tuple[str, bool]], further: int = 
     further : int
         How many others are on this machine.
     """
-    badges = [_badge("Device", device or "…", "ok" if device else "")]
+    badges = [{"name": "Device", "value": device or "…", "state": "ok" if device else ""}]
     for name, present in priors:
-        state = "present" if present else "missing"
-        badges.append(_badge(f"{name.capitalize()} prior", state, "ok" if present else "missing"))
+        value, state = ("present", "ok") if present else ("missing", "missing")
+        badges.append({"name": f"{name.capitalize()} prior", "value": value, "state": state})
     if further:
-        badges.append(_badge("Further networks", str(further), "ok"))
-    return (
-        '<div class="masthead">'
-        f'<h1>Reading Room</h1><p class="purpose">{escape(PURPOSE)}</p>'
-        f'<div class="badges">{"".join(badges)}</div>'
-        f'<p class="disclaimer">{escape(NOT_FOR_DIAGNOSIS)}</p>'
-        '<button type="button" class="theme-toggle" data-theme-toggle '
-        'aria-label="Switch between dark and light">◐</button>'
-        "</div>"
-    )
-
-
-def _badge(name: str, value: str, state: str) -> str:
-    return (
-        f'<span class="badge {state}"><span class="badge-name">{escape(name)}</span>'
-        f"{escape(value)}</span>"
-    )
+        badges.append({"name": "Further networks", "value": str(further), "state": "ok"})
+    return fill("header.html", badges=badges)
 
 
 def facts_html(session: Session) -> str:
     """One line on the image: name, format, size, bits, spacing, window."""
     image = session.image
     if image is None:
-        return '<p class="facts empty">No image yet: drop a file above or choose a sample.</p>'
+        return piece("no_image")
     height, width = image.shape
     facts = [image.format, f"{width} × {height}", "colour" if image.is_colour else "gray"]
     facts.append("float" if image.bits == 32 else f"{image.bits} bit")
     if image.spacing:
         facts.append(f"{image.spacing[0]:.3g} × {image.spacing[1]:.3g} mm")
     facts.append(f"window {image.window.low:g} to {image.window.high:g} {image.units}")
-    line = " · ".join(escape(fact) for fact in facts)
-    return f'<p class="facts"><strong>{escape(session.name)}</strong><br>{line}</p>'
+    return piece("facts", session.name, " · ".join(facts))
 
 
 def modality_info(image: MedicalImage | None) -> str:
@@ -149,7 +128,7 @@ def figures_text(slot: Slot) -> str:
 
 
 def progress_html(session: Session, base: str) -> str:
-    """A row a method: name, bar, state, figures and the link to its 16-bit PNG.
+    """A row per method: name, bar, state, figures and the link to its 16-bit PNG.
 
     Parameters
     ----------
@@ -159,40 +138,23 @@ def progress_html(session: Session, base: str) -> str:
     run = session.run
     if run is None:
         return remark_html(HOW_TO)
-    rows = "".join(_progress_row(slot, f"{base}{session.token}/") for slot in run.slots)
     finished = len(run.done)
-    total = len(run.slots)
-    summary = f"{finished} of {total} finished" if run.active else _ended(run.slots)
-    bundle = ""
-    if finished and not run.active:
-        bundle = (
-            f'<a class="download all" href="{base}{session.token}/bundle.zip" download>'
-            "Download all (zip)</a>"
-        )
-    line = _line(run.wait) if run.wait else ""
-    return (
-        f'<div class="runs"><div class="runs-head"><span role="status">{summary}</span>'
-        f"{line}{bundle}</div><ul>{rows}</ul></div>"
-    )
+    return fill(
+        "progress.html",
+        methods=run.slots,
+        summary=f"{finished} of {len(run.slots)} finished" if run.active else _ended(run.slots),
+        wait=run.wait,
+        dots=min(run.wait.ahead, MOST_DOTS) if run.wait else 0,
+        complete=finished and not run.active,
+        base=f"{base}{session.token}/",
+        about=about, short=short, caption=slot_caption, details=_details,
+    )  # fmt: skip
 
 
 def waiting_text(session: Session) -> str:
     """The line above Run while a run waits."""
     wait = session.run.wait if session.run else None
     return f"Waiting for {wait.where}." if wait else RUNNING
-
-
-def _line(wait: QueueStatus) -> str:
-    """The place in line: a dot for each run ahead, the number, and the time until the turn."""
-    dots = "<i></i>" * min(wait.ahead, MOST_DOTS)
-    place = f"{wait.ahead} run{'' if wait.ahead == 1 else 's'} ahead of yours"
-    time = "" if wait.seconds is None else f"begins in {about(wait.seconds)}"
-    return (
-        f'<span class="in-line" data-ahead="{wait.ahead}">'
-        f'<span class="line-dots" aria-hidden="true">{dots}<b></b></span>'
-        f'<span role="status">{place}</span>'
-        f'<span class="line-time">{time}</span></span>'
-    )
 
 
 def _ended(slots: Sequence[Slot]) -> str:
@@ -203,36 +165,20 @@ def _ended(slots: Sequence[Slot]) -> str:
     return ", ".join(f"{count} {words[state]}" for state, count in counts.items() if count)
 
 
-def _progress_row(slot: Slot, base: str) -> str:
-    percent = round(100 * slot.fraction)
-    detail = escape(slot.error or slot_caption(slot))
-    figures = figures_text(slot)
-    notes = " ".join(slot.outcome.result.notes) if slot.outcome else ""
-    hint = escape(" ".join(filter(None, (figures, notes))))
-    link = ""
-    if slot.outcome is not None:
-        link = (
-            f'<a class="download" href="{base}{slot.key}.png" download '
-            f'aria-label="Download {escape(slot.label)} as 16-bit PNG" title="16-bit PNG">PNG</a>'
-        )
-    return (
-        f'<li class="{slot.state}" data-method="{slot.key}" title="{hint}">'
-        f'<span class="run-name">{escape(short(slot.label))}</span>'
-        f'<span class="run-bar" role="progressbar" aria-valuenow="{percent}" aria-valuemin="0" '
-        f'aria-valuemax="100" aria-label="{escape(slot.label)}">'
-        f'<i style="width:{percent}%"></i></span>'
-        f'<span class="run-state">{detail}</span>{link}</li>'
-    )
+def _details(slot: Slot) -> str:
+    """What the method reports about its run, and its notes."""
+    notes = slot.outcome.result.notes if slot.outcome else ()
+    return " ".join(filter(None, (figures_text(slot), *notes)))
 
 
 def estimate_html(text: str, level: str = "") -> str:
     """The line above Run; ``level`` "problem" makes it stand out."""
-    return f'<p class="estimate {level}" role="status">{escape(text)}</p>'
+    return piece("estimate", text, level)
 
 
 def remark_html(text: str) -> str:
     """A quiet line above a picture."""
-    return f'<p class="remark">{escape(text)}</p>'
+    return piece("remark", text)
 
 
 def estimate_text(methods: int, seconds: float, *, unknown: bool = False) -> str:

@@ -16,6 +16,7 @@ from benchmarks.cli import app as command_line
 from enhancers.settings import read_settings
 from enhancers.ui import build
 from enhancers.ui.evidence import Evidence, router
+from enhancers.ui.evidence_chapters import chapters
 from enhancers.ui.evidence_files import (
     FOLDER,
     ROUTE,
@@ -28,7 +29,6 @@ from enhancers.ui.evidence_files import (
 )
 from enhancers.ui.evidence_page import page_html
 from enhancers.ui.evidence_tables import is_number
-from enhancers.ui.evidence_text import chapters
 from tests.support.evidence_folder import EVIDENCE, SVG, write_folder
 
 KNOWN = {"plot.svg": Picture("route/plot.svg?v=1", 120, 80)}

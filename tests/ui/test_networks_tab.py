@@ -65,7 +65,7 @@ def test_every_network_says_what_it_is_and_what_a_fetch_costs(models):
         network_entry(key) for key in ("pixel", "latent", "sd15", "adm256", "ct-abdomen")
     ):
         assert entry.label in html
-        assert entry.summary.replace("'", "&#x27;") in html
+        assert entry.summary.replace("'", "&#39;") in html
         assert entry.licence in html
     assert "Download 2.2 GB" in html
     assert "Download 2.1 GB" in html
@@ -108,7 +108,7 @@ def test_the_form_is_read_into_an_addition():
 )
 def test_what_cannot_be_meant_is_told(room, fields, said):
     (updates,) = room.add(TAB, **{**BLANK, **fields})
-    assert said in notice(room, updates).replace("&#x27;", "'")
+    assert said in notice(room, updates).replace("&#39;", "'")
 
 
 def test_the_sentences_name_the_fields_of_the_page():
