@@ -1,58 +1,72 @@
-"""What every part of the report needs: data, results, and numbers for tables and figures."""
+"""What every section of the report needs, and a section as the page takes it."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from study.analysis import Analysis, Dataset
+from study.analysis.dataset import Observation
 from study.analysis.scores import ALL_METHODS
-from study.domain.protocol import Question
-from study.report.markup import Content, Html, join, tag
+from study.domain.protocol import Question, Role
 
 
-@dataclass
+@dataclass(frozen=True)
 class ReportContext:
-    """The report while it is written; tables and figures are numbered in their order."""
+    """A study's data with their analysis, and the names to print."""
 
     data: Dataset
     analysis: Analysis
-    tables: int = 0
-    figures: int = 0
-
-    def table(self, *title: Content) -> Html:
-        """Caption of the next table."""
-        self.tables += 1
-        return join((tag("b", f"Table {self.tables}. "), *title))
-
-    def figure(self, *title: Content) -> Html:
-        """Caption of the next figure."""
-        self.figures += 1
-        return join((tag("b", f"Figure {self.figures}. "), *title))
 
     def method(self, mask: str) -> str:
-        """What a method is called here."""
+        """The label of a method: its mask, and its name after unblinding."""
         return "All methods" if mask == ALL_METHODS else self.data.label(mask)
+
+    def pair(self, first: str, second: str, between: str = "/") -> str:
+        """The labels of two methods."""
+        return f"{self.method(first)} {between} {self.method(second)}"
 
     def question(self, code: str) -> Question:
         """A question of the protocol."""
         return self.data.protocol.question(code)
+
+    def question_name(self, code: str) -> str:
+        """The short name of a question: its text up to a colon."""
+        return short_name(self.question(code))
 
     @property
     def level(self) -> str:
         """The confidence level, such as "95%"."""
         return f"{100 * self.analysis.options.level:g}%"
 
+    @property
+    def main_observations(self) -> list[Observation]:
+        """Answers and missing answers of the main pairs, without excluded ones."""
+        return [o for o in self.data.observations if o.role is Role.MAIN and not o.excluded]
 
-def plural(count: int, one: str, many: str = "") -> str:
-    """A count with its noun."""
-    return f"{count:,}".replace(",", "\u202f") + " " + (one if count == 1 else many or f"{one}s")
+
+@dataclass(frozen=True)
+class Section:
+    """A section of the report.
+
+    Parameters
+    ----------
+    id : str
+        Target of the link in the contents.
+    link : str
+        Text of that link.
+    template : str
+        File in `study/report/templates`.
+    values : mapping
+        Variables of the template.
+    """
+
+    id: str
+    link: str
+    template: str
+    values: Mapping[str, object]
 
 
-def heading(question: Question) -> str:
-    """The short name of a question: what comes before a colon."""
+def short_name(question: Question) -> str:
+    """The text of a question up to a colon."""
     return question.text.partition(":")[0].strip()
-
-
-def moment(recorded: str) -> str:
-    """A recorded time to the minute, UTC."""
-    return f"{recorded[:10]} {recorded[11:16]} UTC" if len(recorded) >= 16 else "–"

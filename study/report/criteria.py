@@ -1,25 +1,24 @@
-"""One section for each criterion: scores, agreement, reliability and comparison."""
+"""The section of one criterion: scores, agreement, reliability and comparison of methods."""
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 
-from study.analysis.comparison import ScoreComparison
 from study.analysis.results import CriterionResult
-from study.domain.protocol import Question
+from study.analysis.scores import MethodAgreement
+from study.domain.formatting import DASH, decimal, p_equals, p_value
 from study.report import figures
-from study.report.context import ReportContext, heading
-from study.report.formatting import (
-    NONE,
-    bootstrap,
-    corrected,
-    equals,
-    number,
+from study.report.cells import (
+    Cell,
+    Content,
+    Table,
+    bootstrap_interval,
     tested,
     value,
     with_interval,
 )
-from study.report.markup import Content, Html, Notes, join, paragraph, section, table, tag
+from study.report.context import ReportContext, Section
 from study.report.overview import mean_sd
 from study.stats.comparison import Comparisons, Friedman
 from study.stats.estimate import Estimate
@@ -27,249 +26,212 @@ from study.stats.reliability import FORMS
 from study.stats.summary import Summary
 
 
-def criterion(sheet: ReportContext, result: CriterionResult) -> Html:
-    """Everything about one criterion."""
-    question = sheet.question(result.question)
-    title: Content = heading(question)
-    if result.primary:
-        title = join((title, " ", tag("span", "primary", class_="label")))
-    return section(
-        f"criterion-{question.code}",
-        title,
-        asked(question),
-        tag("h3", "Scores"),
-        figures.likert(sheet, result),
-        _scores(sheet, result, question),
-        tag("h3", "Agreement between readers"),
-        _agreement(sheet, result),
-        figures.heat_maps(sheet, result),
-        tag("h3", "Reliability between readers"),
-        _reliability(sheet, result),
-        tag("h3", "Comparison of methods"),
-        figures.slopes(sheet, result),
-        _comparison(sheet, result.comparison, question),
-    )
+def criterion(context: ReportContext, result: CriterionResult) -> Section:
+    """All tables and figures of one criterion."""
+    name = context.question_name(result.question)
+    comparison = result.comparison
+    values: dict[str, object] = {
+        "name": name,
+        "question": context.question(result.question),
+        "result": result,
+        "likert": figures.likert(context, result),
+        "scores": _scores(context, result, name),
+        "kappas": _kappas(context, result, name),
+        "coefficients": _coefficients(context, result, name),
+        "heat_maps": figures.heat_maps(context, result),
+        "correlations": _correlations(context, result, name),
+        "errors": _errors(context, result, name),
+        "slopes": figures.slopes(context, result),
+        "friedman": _friedman(context, comparison.friedman) if comparison.friedman else "",
+    }
+    if comparison.comparisons:
+        over_readers = comparison.over_readers
+        values["differences"] = _differences(context, comparison.comparisons, over_readers, name)
+        values["tests"] = _tests(context, comparison.comparisons, name)
+    return Section(f"criterion-{result.question}", name, "criterion.html", values)
 
 
-def asked(question: Question) -> Content:
-    """The question in full, where the heading does not say it all."""
-    if question.text.strip() == heading(question):
-        return None
-    return paragraph(f"The question was: “{question.text}”", class_="question")
-
-
-def _scores(sheet: ReportContext, result: CriterionResult, question: Question) -> Html:
-    rows: list[list[Content]] = []
-    for one in result.summaries:
-        scores = one.scores
-        rows.append(
-            [
-                sheet.method(one.method),
-                str(scores.n),
-                *(str(gap.count) for gap in one.missing),
-                *(str(count) for count in scores.counts),
-                mean_sd(scores),
-                _median(scores),
-                str(one.all_n),
-                number(one.all_mean),
-            ]
+def _scores(context: ReportContext, result: CriterionResult, name: str) -> Table:
+    question = context.question(result.question)
+    rows = [
+        (
+            context.method(one.method),
+            str(one.scores.n),
+            *(str(gap.count) for gap in one.missing),
+            *(str(number) for number in one.scores.counts),
+            mean_sd(one.scores),
+            _median(one.scores),
+            str(one.all_n),
+            decimal(one.all_mean),
         )
-    gaps = [f"Missing: {gap.reason}" for gap in result.summaries[0].missing]
-    head = [
-        "Method", "n", *gaps, *(str(point) for point in question.scale), "Mean (SD)",
-        "Median (quartiles)", "All main ratings, n", "their mean",
-    ]  # fmt: skip
-    caption = sheet.table(
-        f"{heading(question)}: first main rating of each reader, case and method. The columns "
+        for one in result.summaries
+    ]
+    head = (
+        "Method", "n", *(f"Missing: {gap.reason}" for gap in result.summaries[0].missing),
+        *(str(point) for point in question.scale), "Mean (SD)", "Median (quartiles)",
+        "All main ratings, n", "their mean",
+    )  # fmt: skip
+    caption = (
+        f"{name}: first main rating of each reader, case and method. The columns "
         f"{question.minimum} to {question.maximum} count the ratings at each point. The last two "
-        "columns also take the later ratings of the same image, beside other methods."
+        "columns also include the later ratings of the same image, shown with other methods."
     )
-    return table(caption, head, rows)
+    return Table(caption, head, rows)
 
 
 def _median(scores: Summary) -> Content:
     if scores.median is None:
-        return NONE
-    spread = f"({number(scores.lower_quartile, 1)} to {number(scores.upper_quartile, 1)})"
-    return join((number(scores.median, 1), " ", tag("span", spread, class_="interval")))
+        return DASH
+    quartiles = f"({decimal(scores.lower_quartile, 1)} to {decimal(scores.upper_quartile, 1)})"
+    return Cell(decimal(scores.median, 1), quartiles)
 
 
-def _agreement(sheet: ReportContext, result: CriterionResult) -> Html:
-    name = heading(sheet.question(result.question))
-    return Html(_kappas(sheet, result, name) + _coefficients(sheet, result, name))
-
-
-def _kappas(sheet: ReportContext, result: CriterionResult, name: str) -> Html:
-    notes = Notes()
-    rows: list[list[Content]] = [
-        [
-            sheet.method(one.method),
-            f"{one.items} × {one.readers}",
-            with_interval(one.raw, notes),
-            with_interval(one.fleiss, notes),
-            number(one.fleiss.se, 3),
-            bootstrap(one.fleiss, notes),
-            with_interval(one.quadratic, notes),
-            bootstrap(one.quadratic, notes),
-        ]
+def _by_method(
+    context: ReportContext,
+    result: CriterionResult,
+    caption: str,
+    columns: dict[str, Callable[[MethodAgreement], Content]],
+    remark: str,
+) -> Table:
+    """A row for each method and one for all of them; a column computes its cell."""
+    rows = [
+        (context.method(one.method), *(column(one) for column in columns.values()))
         for one in result.agreement
     ]
-    head = (
-        "Method", "Items × readers", "Raw agreement", "Fleiss’ κ", "SE (Gwet)", "κ, bootstrap",
-        "Fleiss’ κ, quadratic", "quadratic κ, bootstrap",
-    )  # fmt: skip
-    caption = sheet.table(
-        f"{name}: agreement and Fleiss’ κ, with {sheet.level} t intervals from Gwet’s standard "
-        f"error. Bootstrap: percentiles of {sheet.analysis.options.resamples} samples of whole "
-        "patients."
+    return Table(caption, ("Method", *columns), rows, remark=remark)
+
+
+def _kappas(context: ReportContext, result: CriterionResult, name: str) -> Table:
+    caption = (
+        f"{name}: agreement and Fleiss’ κ, with {context.level} t intervals from Gwet’s standard "
+        f"error. Bootstrap: percentiles of {context.analysis.options.resamples} samples clustered "
+        "by patient."
     )
+    columns: dict[str, Callable[[MethodAgreement], Content]] = {
+        "Items × readers": lambda one: f"{one.items} × {one.readers}",
+        "Raw agreement": lambda one: with_interval(one.raw),
+        "Fleiss’ κ": lambda one: with_interval(one.fleiss),
+        "SE (Gwet)": lambda one: decimal(one.fleiss.se, 3),
+        "κ, bootstrap": lambda one: bootstrap_interval(one.fleiss),
+        "Fleiss’ κ, quadratic": lambda one: with_interval(one.quadratic),
+        "quadratic κ, bootstrap": lambda one: bootstrap_interval(one.quadratic),
+    }
     remark = (
-        "The unweighted κ counts neighbouring scores as disagreement; the quadratic one allows for "
+        "The unweighted κ counts neighbouring scores as disagreement; the quadratic κ allows for "
         "the order of the scale. In the last row every image of every method is an item."
     )
-    return table(caption, head, rows, notes=notes, remark=remark)
+    return _by_method(context, result, caption, columns, remark)
 
 
-def _coefficients(sheet: ReportContext, result: CriterionResult, name: str) -> Html:
-    notes = Notes()
-    rows: list[list[Content]] = [
-        [
-            sheet.method(one.method),
-            with_interval(one.ac1, notes),
-            with_interval(one.ac2, notes),
-            with_interval(one.alpha, notes),
-            value(one.pairwise.mean, notes) if one.pairwise else NONE,
-        ]
-        for one in result.agreement
-    ]
-    head = ("Method", "Gwet’s AC1", "AC2, quadratic", "Krippendorff’s α, ordinal",
-            "Mean κ of pairs, quadratic")  # fmt: skip
-    caption = sheet.table(
-        f"{name}: coefficients beside κ, with {sheet.level} intervals: t with Gwet’s standard "
-        "error for AC1 and AC2, the bootstrap of patients for α. The last column is the mean over "
-        "the pairs of readers below (Light)."
+def _coefficients(context: ReportContext, result: CriterionResult, name: str) -> Table:
+    caption = (
+        f"{name}: further coefficients of agreement, with {context.level} intervals: t with Gwet’s "
+        "standard error for AC1 and AC2, the bootstrap by patient for α. The last column is the "
+        "mean over the pairs of readers below (Light)."
     )
+    columns: dict[str, Callable[[MethodAgreement], Content]] = {
+        "Gwet’s AC1": lambda one: with_interval(one.ac1),
+        "AC2, quadratic": lambda one: with_interval(one.ac2),
+        "Krippendorff’s α, ordinal": lambda one: with_interval(one.alpha),
+        "Mean κ of pairs, quadratic": lambda one: (
+            value(one.pairwise.mean) if one.pairwise else DASH
+        ),
+    }
     remark = (
-        "Where nearly all scores are equal, κ can be low although readers agree: AC1 and raw "
+        "Where nearly all scores are equal, κ can be low although readers agree; AC1 and raw "
         "agreement show it."
     )
-    return table(caption, head, rows, notes=notes, remark=remark)
+    return _by_method(context, result, caption, columns, remark)
 
 
-def _reliability(sheet: ReportContext, result: CriterionResult) -> Html:
-    name = heading(sheet.question(result.question))
-    return Html(_correlations(sheet, result, name) + _errors(sheet, result, name))
+def _correlations(context: ReportContext, result: CriterionResult, name: str) -> Table:
+    def complete_items(one: MethodAgreement) -> Content:
+        return f"{one.reliability.items} ({one.reliability.dropped})"
 
+    def column(form: str) -> Callable[[MethodAgreement], Content]:
+        return lambda one: with_interval(one.reliability.form(form))
 
-def _correlations(sheet: ReportContext, result: CriterionResult, name: str) -> Html:
-    notes = Notes()
-    rows: list[list[Content]] = [
-        [
-            sheet.method(one.method),
-            f"{one.reliability.items} ({one.reliability.dropped})",
-            *(with_interval(one.reliability.form(form), notes) for form in FORMS),
-        ]
-        for one in result.agreement
-    ]
-    head = ("Method", "Complete items (dropped)", *(f"ICC({form})" for form in FORMS))
-    caption = sheet.table(
-        f"{name}: intraclass correlations with {sheet.level} F intervals (McGraw and Wong)."
-    )
+    caption = f"{name}: intraclass correlations with {context.level} F intervals (McGraw and Wong)."
+    columns = {"Complete items (dropped)": complete_items} | {
+        f"ICC({form})": column(form) for form in FORMS
+    }
     remark = (
         "Items with a missing score are dropped. 1: one-way; A: two-way, absolute agreement; C: "
         "two-way, consistency; k: mean of all readers."
     )
-    return table(caption, head, rows, notes=notes, remark=remark)
+    return _by_method(context, result, caption, columns, remark)
 
 
-def _errors(sheet: ReportContext, result: CriterionResult, name: str) -> Html:
-    notes = Notes()
-    rows: list[list[Content]] = [
-        [
-            sheet.method(one.method),
-            _bootstrapped(one.reliability.sem_agreement, notes),
-            _bootstrapped(one.reliability.mdc95_agreement, notes),
-            _bootstrapped(one.reliability.mad, notes),
-        ]
-        for one in result.agreement
-    ]
-    caption = sheet.table(
-        f"{name}: errors of measurement between readers, in points of the scale, with "
-        f"{sheet.level} intervals from the bootstrap of patients."
+def _errors(context: ReportContext, result: CriterionResult, name: str) -> Table:
+    caption = (
+        f"{name}: measurement error between readers, in points of the scale, with "
+        f"{context.level} intervals from the bootstrap by patient."
     )
+    columns: dict[str, Callable[[MethodAgreement], Content]] = {
+        "SEM": lambda one: _with_bootstrap(one.reliability.sem_agreement),
+        "MDC95": lambda one: _with_bootstrap(one.reliability.mdc95_agreement),
+        "MAD": lambda one: _with_bootstrap(one.reliability.mad),
+    }
     remark = (
         "SEM = sqrt(variance of readers + error variance); MDC95 = 1.96 sqrt(2) SEM; MAD: mean "
         "absolute difference of two readers."
     )
-    return table(caption, ("Method", "SEM", "MDC95", "MAD"), rows, notes=notes, remark=remark)
+    return _by_method(context, result, caption, columns, remark)
 
 
-def _bootstrapped(estimate: Estimate, notes: Notes) -> Content:
-    """A value with the interval of its bootstrap."""
+def _with_bootstrap(estimate: Estimate) -> Content:
+    """A value with its bootstrap interval."""
     ends = estimate.bootstrap
     if ends is None:
-        return value(estimate, notes)
-    return with_interval(replace(estimate, low=ends.low, high=ends.high, reason=ends.reason), notes)
-
-
-def _comparison(sheet: ReportContext, found: ScoreComparison, question: Question) -> Html:
-    if found.comparisons is None:
-        return paragraph(f"Undefined: {found.reason}.", class_="undefined")
-    return Html(
-        _differences(sheet, found, found.comparisons, question)
-        + _tests(sheet, found.comparisons, question)
-        + (_friedman(sheet, found.friedman) if found.friedman else "")
-    )
+        return value(estimate)
+    return with_interval(replace(estimate, low=ends.low, high=ends.high, reason=ends.reason))
 
 
 def _differences(
-    sheet: ReportContext, found: ScoreComparison, compared: Comparisons, question: Question
-) -> Html:
-    notes = Notes()
-    rows: list[list[Content]] = []
-    for pair, over_readers in zip(compared.pairs, found.over_readers, strict=True):
-        rows.append(
-            [
-                f"{sheet.method(pair.first)} − {sheet.method(pair.second)}",
-                str(pair.n),
-                with_interval(pair.difference, notes),
-                bootstrap(pair.difference, notes),
-                with_interval(over_readers, notes),
-                value(pair.effect, notes),
-                f"{pair.higher} / {pair.equal} / {pair.lower}",
-            ]
+    context: ReportContext, compared: Comparisons, over_readers: Sequence[Estimate], name: str
+) -> Table:
+    rows = [
+        (
+            context.pair(pair.first, pair.second, "−"),
+            str(pair.n),
+            with_interval(pair.difference),
+            bootstrap_interval(pair.difference),
+            with_interval(of_readers),
+            value(pair.effect),
+            f"{pair.higher} / {pair.equal} / {pair.lower}",
         )
+        for pair, of_readers in zip(compared.pairs, over_readers, strict=True)
+    ]
     head = (
-        "Methods", "Cases", "Mean difference", "Bootstrap of patients", "Readers as the sample",
+        "Methods", "Cases", "Mean difference", "Bootstrap by patient", "Readers as the sample",
         "d (paired)", "Cases higher / equal / lower",
     )  # fmt: skip
-    caption = sheet.table(
-        f"{heading(question)}: differences of case means over the readers who rated both methods, "
-        f"with {sheet.level} intervals. Cases are the sample; in the fifth column, readers are."
+    caption = (
+        f"{name}: differences of case means over the readers who rated both methods, with "
+        f"{context.level} intervals. Cases are the sample; in the fifth column, readers are."
     )
-    return table(caption, head, rows, notes=notes)
+    return Table(caption, head, rows)
 
 
-def _tests(sheet: ReportContext, compared: Comparisons, question: Question) -> Html:
-    notes = Notes()
-    procedures: tuple[str, ...] = ("bonferroni", "holm")
-    rows: list[list[Content]] = []
-    for pair, by_t, by_rank in zip(compared.pairs, compared.t_test, compared.wilcoxon, strict=True):
-        rows.append(
-            [
-                f"{sheet.method(pair.first)} − {sheet.method(pair.second)}",
-                tested(pair.t_test, notes),
-                *(corrected(by_t, one) for one in procedures),
-                tested(pair.wilcoxon, notes),
-                *(corrected(by_rank, one) for one in procedures),
-            ]
+def _tests(context: ReportContext, compared: Comparisons, name: str) -> Table:
+    rows = [
+        (
+            context.pair(pair.first, pair.second, "−"),
+            tested(pair.t_test),
+            p_value(t_test.bonferroni),
+            p_value(t_test.holm),
+            tested(pair.wilcoxon),
+            p_value(wilcoxon.bonferroni),
+            p_value(wilcoxon.holm),
         )
-    head = (
-        "Methods", "Paired t, p", "Bonferroni", "Holm", "Wilcoxon, p", "Bonferroni", "Holm",
-    )  # fmt: skip
+        for pair, t_test, wilcoxon in zip(
+            compared.pairs, compared.t_test, compared.wilcoxon, strict=True
+        )
+    ]
+    head = ("Methods", "Paired t, p", "Bonferroni", "Holm", "Wilcoxon, p", "Bonferroni", "Holm")
     family = compared.family
-    caption = sheet.table(
-        f"{heading(question)}: two-sided tests of these differences. Family: {family.description}; "
+    caption = (
+        f"{name}: two-sided tests of these differences. Family: {family.description}; "
         f"α = {family.alpha:g}, so that Bonferroni’s limit for one p is {family.threshold:.4f}. "
         "Corrected p values are compared with α itself."
     )
@@ -277,19 +239,19 @@ def _tests(sheet: ReportContext, compared: Comparisons, question: Question) -> H
         "Wilcoxon: signed ranks; differences of zero are ranked, then dropped (Pratt). Degraded "
         "anchors are not in the family."
     )
-    return table(caption, head, rows, notes=notes, remark=remark)
+    return Table(caption, head, rows, remark=remark)
 
 
-def _friedman(sheet: ReportContext, found: Friedman) -> Html:
+def _friedman(context: ReportContext, found: Friedman) -> str:
     test = found.test
     if test.p is None:
-        return paragraph(f"Friedman’s test: undefined: {test.reason}.")
+        return f"Friedman’s test: undefined: {test.reason}."
     ranks = ", ".join(
-        f"{sheet.method(method)} {number(rank)}"
+        f"{context.method(method)} {decimal(rank)}"
         for method, rank in zip(found.methods, found.mean_ranks, strict=True)
     )
-    return paragraph(
-        f"All methods at once, Friedman: χ²({test.df:g}) = {number(test.statistic)}, p "
-        f"{equals(test.p)}, {test.n} cases with all methods; Kendall’s W = "
-        f"{number(found.kendall_w.value)}. Mean ranks, higher is better: {ranks}."
+    return (
+        f"All methods at once, Friedman: χ²({test.df:g}) = {decimal(test.statistic)}, p "
+        f"{p_equals(test.p)}, {test.n} cases with all methods; Kendall’s W = "
+        f"{decimal(found.kendall_w.value)}. Mean ranks, higher is better: {ranks}."
     )

@@ -1,22 +1,12 @@
-"""What a paper needs beside the tables: the statistics in words, references, checklist, hashes."""
+"""What a paper needs besides the tables: statistical methods, references, checklist, hashes."""
 
 from __future__ import annotations
 
 from enhancers import __version__
 from study.analysis.log import libraries
 from study.analysis.records import INCLUDED
-from study.domain.protocol import Role
-from study.report.context import ReportContext, plural
-from study.report.markup import (
-    Content,
-    Html,
-    definitions,
-    join,
-    paragraph,
-    section,
-    table,
-    tag,
-)
+from study.report.cells import Cell, Table
+from study.report.context import ReportContext, Section
 
 REFERENCES = (
     "Bang H, Ni L, Davis CE. Assessment of blinding in clinical trials. Control Clin Trials "
@@ -72,91 +62,47 @@ CHECKLIST = (
 """The items of GRRAS, and where this report answers them."""
 
 
-def statistics(sheet: ReportContext) -> Html:
+def statistics(context: ReportContext) -> Section:
     """The methods paragraph, the references and the checklist."""
-    rows: list[list[Content]] = [
-        [item, what, where or tag("span", "to be written by the authors", class_="undefined")]
+    data, analysis = context.data, context.analysis
+    mains = context.main_observations
+    compared = (one.comparison.comparisons for one in analysis.criteria)
+    rows = [
+        (item, what, where or Cell("to be written by the authors", undefined=True))
         for item, what, where in CHECKLIST
     ]
-    return section(
-        "statistics",
-        "Statistical methods and how to cite them",
-        paragraph("This text describes what was computed; it may be used in a paper as it is."),
-        tag("blockquote", paragraph(_words(sheet))),
-        tag("h3", "References"),
-        tag("ol", *(tag("li", one) for one in REFERENCES), class_="references"),
-        tag("h3", "Reporting checklist (GRRAS 2011)"),
-        table(
-            sheet.table("What this report answers, and what only the authors can."),
+    values = {
+        "readers": sum(one.state == INCLUDED for one in data.readers),
+        "methods": len(data.methods),
+        "cases": len({one.case for one in mains}),
+        "patients": len({one.patient for one in mains}),
+        "options": analysis.options,
+        "family": next((one.family for one in compared if one), None),
+        "preferences": analysis.preferences is not None,
+        "level": context.level,
+        "version": __version__,
+        "references": REFERENCES,
+        "checklist": Table(
+            "What this report answers, and what only the authors can.",
             ("Item", "What to report", "Where"),
             rows,
-            words=(0, 1, 2),
+            text_columns=(0, 1, 2),
         ),
-    )
+    }
+    return Section("statistics", "Statistical methods", "statistics.html", values)
 
 
-def _words(sheet: ReportContext) -> str:
-    data, options = sheet.data, sheet.analysis.options
-    mains = [seen for seen in data.observations if seen.role is Role.MAIN and not seen.excluded]
-    readers = sum(one.state == INCLUDED for one in data.readers)
-    cases = len({seen.case for seen in mains})
-    patients = len({seen.patient for seen in mains})
-    compared = next(
-        (one.comparison.comparisons for one in sheet.analysis.criteria
-         if one.comparison.comparisons), None
-    )  # fmt: skip
-    family = (
-        f" (family: {compared.family.description}; α = {compared.family.alpha:g})"
-        if compared
-        else ""
-    )
-    preferences = (
-        " Preferences are given with Wilson’s intervals and, over all methods, as strengths in the "
-        "model of Bradley and Terry with Davidson’s ties."
-        if sheet.analysis.preferences
-        else ""
-    )
-    return (
-        f"{plural(readers, 'reader')} compared {plural(len(data.methods), 'method')} on "
-        f"{plural(cases, 'case')} of {plural(patients, 'patient')}, in blinded pairs with "
-        "randomised sides and order. A method was shown once in each pair it belonged to; the "
-        "first main rating of each reader, case and method was analysed, and missing ratings were "
-        "not replaced. Agreement was quantified by Fleiss’ κ with Gwet’s standard error and t "
-        "intervals, by quadratic-weighted Fleiss’ κ, Gwet’s AC1 and AC2 and Krippendorff’s ordinal "
-        "α, and reliability by intraclass correlations with F intervals. A bootstrap of "
-        f"{options.resamples} samples of whole patients (seed {options.seed}) gave second "
-        "intervals. Methods were compared on case means over the readers who rated both, by paired "
-        "t and Wilcoxon signed-rank tests with p values corrected by Bonferroni and by Holm"
-        f"{family}, and by Friedman’s test.{preferences} Hidden repeats gave the readers’ own "
-        "consistency (quadratic κ, ICC(A,1), SEM, MDC95). Statistics that the data leave undefined "
-        f"are reported as such. Intervals are at {sheet.level}. Computed with Reading Room "
-        f"{__version__}."
-    )
-
-
-def reproducibility(sheet: ReportContext) -> Html:
-    """All that is needed to compute this report again."""
-    analysis = sheet.analysis
-    versions = libraries()
-    entries: list[tuple[Content, Content]] = [
-        ("Data, SHA-256", tag("code", analysis.data_sha256)),
-        ("Protocol, SHA-256", tag("code", analysis.protocol_sha256)),
-        ("Bootstrap", f"seed {analysis.options.seed}, {analysis.options.resamples} samples"),
-        ("Confidence level", sheet.level),
-        ("Study made with", f"Reading Room {sheet.data.study.app_version}"),
-        ("Analysed with", f"Reading Room {__version__}"),
-        ("Libraries", join((f"{name} {number}" for name, number in versions.items()), ", ")),
-    ]
-    return section(
-        "reproducibility",
-        "Reproducibility",
-        paragraph(
-            "The same ratings, seed and versions give this file again, byte for byte. It carries "
-            "no time but those that the study recorded."
+def reproducibility(context: ReportContext) -> Section:
+    """Everything needed to compute this report again."""
+    options = context.analysis.options
+    values = {
+        "analysis": context.analysis,
+        "entries": (
+            ("Bootstrap", f"seed {options.seed}, {options.resamples} samples"),
+            ("Confidence level", context.level),
+            ("Study made with", f"Reading Room {context.data.study.app_version}"),
+            ("Analysed with", f"Reading Room {__version__}"),
+            ("Libraries", ", ".join(f"{name} {number}" for name, number in libraries().items())),
         ),
-        definitions(entries),
-        paragraph(
-            "Made by software for research. Not a medical device, and not for diagnosis.",
-            class_="notes",
-        ),
-    )
+    }
+    return Section("reproducibility", "Reproducibility", "reproducibility.html", values)

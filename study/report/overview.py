@@ -1,26 +1,14 @@
-"""The first page of the report: what was done, the main results, the protocol and the readers."""
+"""The first sections: labels, dates, main results, the frozen protocol and the readers."""
 
 from __future__ import annotations
 
 from collections import Counter
 
-from study.analysis.records import EXCLUDED, INCLUDED, NEVER_JOINED, WITHDRAWN, MethodRecord
-from study.domain.protocol import MethodKind, QuestionKind, Role
-from study.report.context import ReportContext, heading, moment, plural
-from study.report.formatting import NONE, number, share_with_interval, whole, with_interval
-from study.report.markup import (
-    Content,
-    Html,
-    Notes,
-    definitions,
-    join,
-    listing,
-    paragraph,
-    section,
-    table,
-    tag,
-)
-from study.stats.estimate import Estimate
+from study.analysis.records import EXCLUDED, INCLUDED, NEVER_JOINED, WITHDRAWN
+from study.domain.formatting import DASH, date_time, decimal, plural
+from study.domain.protocol import MethodKind, Question, QuestionKind, Role
+from study.report.cells import Cell, Content, Row, Table, share_with_interval, with_interval
+from study.report.context import ReportContext, Section
 from study.stats.summary import Summary
 
 KINDS = {
@@ -43,252 +31,174 @@ ROLES = {
 }
 
 
-def masthead(sheet: ReportContext) -> Html:
-    """Title, status and recorded dates."""
-    data = sheet.data
-    simulated = sum(one.simulated for one in data.readers)
-    labels = ["Unblinded: methods named" if data.unblinded else "Methods masked"]
-    if data.protocol.demo:
-        labels.insert(0, "Demonstration, not a study")
+def labels(context: ReportContext) -> list[str]:
+    """Warnings next to the title: simulated readers, demonstration, masked or named methods."""
+    data = context.data
+    found = []
+    simulated = sum(reader.simulated for reader in data.readers)
     if simulated:
-        labels.insert(0, f"{simulated} of {plural(len(data.readers), 'reader')} simulated")
-    dates = (
-        ("Frozen", data.study.frozen_at),
-        ("Opened", data.study.opened_at),
-        ("Closed", data.study.closed_at),
-        ("Unblinded", data.study.unblinded_at),
-    )
-    return tag(
-        "header",
-        paragraph(f"Blinded reader study · {data.study.code}", class_="kicker"),
-        tag("h1", data.protocol.title),
-        tag("p", *(tag("span", label, class_="label") for label in labels), class_="labels"),
-        tag(
-            "p",
-            join((f"{name} {moment(when)}" for name, when in dates if when), " · "),
-            class_="dates",
-        ),
-    )
+        found.append(f"{simulated} of {plural(len(data.readers), 'reader')} simulated")
+    if data.protocol.demo:
+        found.append("Demonstration, not a study")
+    return [*found, "Unblinded: methods named" if data.unblinded else "Methods masked"]
 
 
-def summary(sheet: ReportContext) -> Html:
-    """The study in one line of figures and one table."""
-    data = sheet.data
-    readers = [one for one in data.readers if one.state == INCLUDED]
-    mains = [seen for seen in data.observations if seen.role is Role.MAIN and not seen.excluded]
-    answered = sum(seen.value is not None for seen in mains)
-    cases = {seen.case for seen in mains}
+def dates(context: ReportContext) -> list[str]:
+    """The recorded dates of the study's life cycle."""
+    study = context.data.study
+    recorded = {
+        "Frozen": study.frozen_at,
+        "Opened": study.opened_at,
+        "Closed": study.closed_at,
+        "Unblinded": study.unblinded_at,
+    }
+    return [f"{name} {date_time(when)}" for name, when in recorded.items() if when]
+
+
+def summary(context: ReportContext) -> Section:
+    """Counts, and the main results of every method."""
+    readers = [one for one in context.data.readers if one.state == INCLUDED]
+    mains = context.main_observations
+    answered = sum(one.value is not None for one in mains)
+    patients = len({one.patient for one in mains})
     facts = (
         (len(readers), "reader" if len(readers) == 1 else "readers"),
-        (len(cases), f"cases of {plural(len({seen.patient for seen in mains}), 'patient')}"),
-        (len(data.methods), "methods"),
+        (len({one.case for one in mains}), f"cases of {plural(patients, 'patient')}"),
+        (len(context.data.methods), "methods"),
         (sum(one.read for one in readers), f"of {sum(one.planned for one in readers)} pairs read"),
         (answered, "answers"),
         (len(mains) - answered, "answers missing"),
     )
-    figures = (tag("div", tag("dd", whole(count)), tag("dt", words)) for count, words in facts)
-    return section("summary", "Summary", tag("dl", *figures, class_="facts"), _main_results(sheet))
+    values = {"facts": facts, "main_results": _main_results(context)}
+    return Section("summary", "Summary", "summary.html", values)
 
 
-def _main_results(sheet: ReportContext) -> Html:
-    analysis, notes = sheet.analysis, Notes()
-    head: list[Content] = ["Method", "Role"]
+def _main_results(context: ReportContext) -> Table:
+    analysis = context.analysis
+    head: list[str | tuple[str, str]] = ["Method", "Role"]
     for result in analysis.criteria:
-        name = heading(sheet.question(result.question))
-        name += " (primary)" if result.primary else ""
-        head += [join((name, tag("br"), "mean (SD)")), join((name, tag("br"), "Fleiss’ κ"))]
+        name = context.question_name(result.question) + (" (primary)" if result.primary else "")
+        head += [(name, "mean (SD)"), (name, "Fleiss’ κ")]
+    rates = {}
     if analysis.preferences:
         head.append("Preferred, share of decided pairs")
-    rates = (
-        {one.method: one.rate for one in analysis.preferences.methods}
-        if (analysis.preferences)
-        else {}
-    )
-    rows = []
-    for method in sheet.data.methods:
+        rates = {one.method: one.rate for one in analysis.preferences.methods}
+    rows: list[Row] = []
+    for place, method in enumerate(context.data.methods):
         row: list[Content] = [method.label, KINDS[method.kind]]
         for result in analysis.criteria:
-            scores = next(one.scores for one in result.summaries if one.method == method.mask)
-            agreed = next(one for one in result.agreement if one.method == method.mask)
-            row += [mean_sd(scores), with_interval(agreed.fleiss, notes)]
+            scores, agreement = result.summaries[place].scores, result.agreement[place]
+            row += [mean_sd(scores), with_interval(agreement.fleiss)]
         if analysis.preferences:
-            row.append(_rate(rates.get(method.mask), notes))
+            rate = rates.get(method.mask)
+            row.append(share_with_interval(rate) if rate else DASH)
         rows.append(row)
-    caption = sheet.table(
-        f"Main results. Each κ with its {sheet.level} interval from Gwet’s standard error; "
-        "preferences with Wilson’s."
+    caption = (
+        f"Main results. Each κ with its {context.level} interval from Gwet’s standard error; "
+        "preferences with Wilson’s interval."
     )
-    return table(caption, head, rows, notes=notes, words=(0, 1))
-
-
-def _rate(rate: Estimate | None, notes: Notes) -> Content:
-    return NONE if rate is None else share_with_interval(rate, notes)
+    return Table(caption, head, rows, text_columns=(0, 1))
 
 
 def mean_sd(scores: Summary) -> str:
     """A mean with its standard deviation."""
-    return NONE if scores.mean is None else f"{number(scores.mean)} ({number(scores.sd)})"
+    return DASH if scores.mean is None else f"{decimal(scores.mean)} ({decimal(scores.sd)})"
 
 
-def design(sheet: ReportContext) -> Html:
-    """The protocol as it was frozen, with the hashes that prove it."""
-    data, protocol, study = sheet.data, sheet.data.protocol, sheet.data.study
-    hashes = (
-        ("Protocol", study.protocol_sha256),
-        ("Plan of all readers", study.plan_sha256),
-        ("Master seed", study.seed_sha256),
-        ("Names of the methods", study.key_sha256),
-    )
-    entries: list[tuple[Content, Content]] = [
-        ("Questions", listing(_questions(sheet))),
-        ("Pairs", _pairs(sheet)),
-        ("Randomisation", _randomisation(sheet)),
-        ("Blinding", _blinding(sheet)),
-        ("Instructions", tag("span", protocol.instructions, class_="quoted")),
-        ("Consent text", tag("span", protocol.consent, class_="quoted")),
-    ]
-    if protocol.notes.strip():
-        entries.append(("Notes", tag("span", protocol.notes, class_="quoted")))
-    entries.append(
-        (
-            "SHA-256",
-            definitions((name, tag("code", value)) for name, value in hashes if value),
-        )
-    )
-    return section(
-        "design",
-        "Design and protocol",
-        paragraph(
-            f"All of this was fixed when the study was frozen on {moment(study.frozen_at)}, "
-            "before the first rating; the database refuses a change afterwards."
-        ),
-        definitions(entries),
-        _methods_table(sheet) if data.unblinded else None,
-    )
+def design(context: ReportContext) -> Section:
+    """The protocol as it was frozen, with its hashes; after unblinding, the methods."""
+    data = context.data
+    values = {
+        "study": data.study,
+        "protocol": data.protocol,
+        "questions": [(one.code, _question_words(one)) for one in data.protocol.questions],
+        "pairs": _pairs_of_each_role(context),
+        "methods": _methods(context) if data.unblinded else None,
+    }
+    return Section("design", "Design and protocol", "design.html", values)
 
 
-def _questions(sheet: ReportContext) -> list[Content]:
-    found: list[Content] = []
-    for question in sheet.data.protocol.questions:
-        words = [question.text]
-        if question.kind is QuestionKind.LIKERT:
-            points = (
-                f"{point} {anchor}".strip()
-                for point, anchor in zip(
-                    question.scale, question.anchors or [""] * len(question.scale), strict=True
-                )
-            )
-            words.append(f"({', '.join(points)}; each image)")
-        else:
-            words.append("(left, no preference, right; each pair)")
-        if question.cannot_judge:
-            words.append("“Cannot judge” was allowed.")
-        if question.primary:
-            words.append("Primary.")
-        found.append(join((tag("b", question.code), ": ", " ".join(words))))
-    return found
+def scale_points(question: Question) -> list[str]:
+    """The points of a rating scale with their anchors, such as "1 poor"."""
+    anchors = question.anchors or ("",) * len(question.scale)
+    return [f"{point} {word}".strip() for point, word in zip(question.scale, anchors, strict=True)]
 
 
-def _pairs(sheet: ReportContext) -> str:
-    """How many pairs of each role a reader had, by the largest plan."""
-    counted: Counter[tuple[str, Role]] = Counter(
-        (reader, role) for reader, role, _ in _showings(sheet)
-    )
+def _question_words(question: Question) -> str:
+    words = [question.text]
+    if question.kind is QuestionKind.LIKERT:
+        words.append(f"({', '.join(scale_points(question))}; each image)")
+    else:
+        words.append("(left, no preference, right; each pair)")
+    if question.cannot_judge:
+        words.append("“Cannot judge” was allowed.")
+    if question.primary:
+        words.append("Primary.")
+    return " ".join(words)
+
+
+def _pairs_of_each_role(context: ReportContext) -> str:
+    """Planned pairs of a reader by role, with the range over the readers."""
+    planned = {(one.reader, one.role, one.pair) for one in context.data.observations}
+    by_reader = Counter((reader, role) for reader, role, _ in planned)
     words = []
     for role, name in ROLES.items():
-        numbers = {count for (_, of_role), count in counted.items() if of_role is role}
+        numbers = {number for (_, of_role), number in by_reader.items() if of_role is role}
         if numbers:
             least, most = min(numbers), max(numbers)
-            span = str(most) if least == most else f"{least} to {most}"
-            words.append(f"{span} {name}")
-    return (
-        f"For each reader: {', '.join(words)}. Only main pairs enter scores, agreement and "
-        "comparisons; repeats and identical pairs have sections of their own."
+            words.append(f"{least} {name}" if least == most else f"{least} to {most} {name}")
+    return ", ".join(words)
+
+
+def _methods(context: ReportContext) -> Table:
+    rows = []
+    for method in context.data.methods:
+        parameters = ", ".join(f"{name} {value}" for name, value in method.parameters)
+        rows.append((method.label, KINDS[method.kind], method.group or DASH, parameters or DASH))
+    return Table(
+        "The methods behind the codes, from the key file.",
+        ("Method", "Role", "Group in the blinding question", "How its images were made"),
+        rows,
+        text_columns=(0, 1, 2, 3),
     )
 
 
-def _showings(sheet: ReportContext) -> set[tuple[str, Role, str]]:
-    return {(seen.reader, seen.role, seen.pair) for seen in sheet.data.observations}
-
-
-def _randomisation(sheet: ReportContext) -> str:
-    protocol = sheet.data.protocol
-    repeats = (
-        f"Repeats came in a second session at least {protocol.washout_days:g} days later."
-        if protocol.washout_days
-        else "Repeats came in the same session, at a distance from the pair they repeat."
-    )
-    return (
-        "Sides in permuted blocks, balanced to one within each reader and pair of methods; "
-        "neighbouring readers mirrored. Order shuffled for each reader, cases of one patient kept "
-        "apart where possible. All drawn from a 256-bit master seed that was kept outside the "
-        f"database. {repeats}"
-    )
-
-
-def _blinding(sheet: ReportContext) -> str:
-    asked = (
-        " Readers were asked at the end how some images were made."
-        if sheet.data.protocol.ask_blinding
-        else ""
-    )
-    return (
-        "Images of a case had one size, depth and display window, were sent as raw pixels of equal "
-        "length under single-use random names, and were rendered before the study was frozen. "
-        f"Names of methods were in a key file outside the study.{asked}"
-    )
-
-
-def _methods_table(sheet: ReportContext) -> Html:
-    rows = [
-        (method.label, KINDS[method.kind], method.group or NONE, _parameters(method))
-        for method in sheet.data.methods
-    ]
-    caption = sheet.table("The methods behind the codes, from the key file.")
-    head = ("Method", "Role", "Group in the blinding question", "How its images were made")
-    return table(caption, head, rows, words=(0, 1, 2, 3))
-
-
-def _parameters(method: MethodRecord) -> str:
-    return ", ".join(f"{name} {value}" for name, value in method.parameters) or NONE
-
-
-def readers(sheet: ReportContext) -> Html:
-    """Who read, and how."""
-    data = sheet.data
-    ways = {one.reader: one for one in sheet.analysis.conduct.readers}
-    rows: list[list[Content]] = []
+def readers(context: ReportContext) -> Section:
+    """The readers by code, with what they read and how long it took."""
+    data = context.data
+    conduct = {one.reader: one for one in context.analysis.conduct.readers}
+    rows: list[Row] = []
     for one in data.readers:
-        way = ways.get(one.code)
-        years = NONE if one.experience_years is None else str(one.experience_years)
-        missing = {entry.reason: entry.count for entry in way.missing} if way else {}
-        time: Content = NONE
-        if way and way.seconds is not None:
-            spread = f"({number(way.q1, 0)} to {number(way.q3, 0)})"
-            time = join((number(way.seconds, 0), " ", tag("span", spread, class_="interval")))
+        own = conduct.get(one.code)
+        missing = {entry.reason: entry.count for entry in own.missing} if own else {}
+        time: Content = DASH
+        if own and own.seconds is not None:
+            time = Cell(decimal(own.seconds, 0), f"({decimal(own.q1, 0)} to {decimal(own.q3, 0)})")
         rows.append(
-            [
-                join((one.code, " (simulated)" if one.simulated else "")),
+            (
+                f"{one.code} (simulated)" if one.simulated else one.code,
                 STATES[one.state],
-                one.specialty or NONE,
-                years,
+                one.specialty or DASH,
+                DASH if one.experience_years is None else str(one.experience_years),
                 one.display_check,
-                f"{one.read} of {one.planned}" if one.planned else NONE,
-                str(missing.get("cannot judge", 0)) if way else NONE,
-                str(one.corrections) if way else NONE,
+                f"{one.read} of {one.planned}" if one.planned else DASH,
+                str(missing.get("cannot judge", 0)) if own else DASH,
+                str(one.corrections) if own else DASH,
                 time,
-            ]
+            )
         )
-    head = (
-        "Reader", "State", "Specialty", "Years of experience", "Display check", "Main pairs read",
-        "Cannot judge", "Corrected pairs", "Seconds a pair, median (quartiles)",
+    withdrawn = any(one.state == WITHDRAWN for one in data.readers)
+    table = Table(
+        "Readers, by their codes. Time is how long a pair was visible.",
+        (
+            "Reader", "State", "Specialty", "Years of experience", "Display check",
+            "Main pairs read", "Cannot judge", "Corrected pairs",
+            "Seconds per pair, median (quartiles)",
+        ),
+        rows,
+        text_columns=(0, 1, 2, 4),
+        remark="Ratings of readers who withdrew their consent are in no analysis and in no export."
+        if withdrawn
+        else "",
     )  # fmt: skip
-    caption = sheet.table("Readers, by their codes. Time is that in which a pair was visible.")
-    remark = (
-        "Ratings of readers who withdrew their consent are in no analysis and in no export."
-        if any(one.state == WITHDRAWN for one in data.readers)
-        else None
-    )
-    return section(
-        "readers", "Readers", table(caption, head, rows, words=(0, 1, 2, 4), remark=remark)
-    )
+    return Section("readers", "Readers", "readers.html", {"readers": table})

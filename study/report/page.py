@@ -1,20 +1,33 @@
-"""Puts the parts of the report together."""
+"""The HTML document: sections in their order, each rendered by its template."""
 
 from __future__ import annotations
 
+from functools import cache
+from itertools import count
+from pathlib import Path
+from typing import TYPE_CHECKING
+
 from enhancers.asset_files import asset_text
+from enhancers.html_templates import html_templates
 from study.analysis import Analysis, Dataset
 from study.analysis.log import run
+from study.domain import formatting
 from study.report.conduct import balance, blinding, left_out
-from study.report.context import ReportContext, heading
+from study.report.consistency import consistency
+from study.report.context import ReportContext
 from study.report.criteria import criterion
-from study.report.markup import Html, join, tag
 from study.report.methods import reproducibility, statistics
-from study.report.overview import design, masthead, readers, summary
-from study.report.readings import preferences, steadiness
+from study.report.overview import dates, design, labels, readers, summary
+from study.report.preferences import preferences
 from study.stats.intervals import RESAMPLES
 from study.storage.key_file import Key
 from study.storage.store import Store
+
+if TYPE_CHECKING:
+    from jinja2 import Environment
+
+_CONTROLS = dict.fromkeys(c for c in range(0x20) if chr(c) not in "\t\n") | {0x7F: None}
+"""Control characters that an HTML file may not contain."""
 
 
 def make(
@@ -25,7 +38,10 @@ def make(
     seed: int | None = None,
     resamples: int = RESAMPLES,
 ) -> str:
-    """Analyse a closed study, log that, and write its report; see `study.analysis.log.run`."""
+    """Analyse a closed study, log the analysis, and return its report as HTML.
+
+    The parameters and errors are those of `study.analysis.log.run`.
+    """
     done = run(store, actor=actor, key=key, seed=seed, resamples=resamples)
     return render(done.data, done.analysis)
 
@@ -42,53 +58,40 @@ def render(data: Dataset, analysis: Analysis) -> str:
     Returns
     -------
     str
-        A whole document without references to other files. The same arguments give the same
-        text.
+        A complete document that refers to no other file. The same arguments give the same text.
     """
-    sheet = ReportContext(data, analysis)
-    top = masthead(sheet)
-    parts = [
-        ("summary", "Summary", summary(sheet)),
-        ("design", "Design and protocol", design(sheet)),
-        ("readers", "Readers", readers(sheet)),
-        *(
-            (
-                f"criterion-{result.question}",
-                heading(sheet.question(result.question)),
-                criterion(sheet, result),
-            )
-            for result in analysis.criteria
-        ),
+    context = ReportContext(data, analysis)
+    sections = [
+        summary(context),
+        design(context),
+        readers(context),
+        *(criterion(context, result) for result in analysis.criteria),
+        *([preferences(context, analysis.preferences)] if analysis.preferences else []),
+        consistency(context),
+        balance(context),
+        blinding(context),
+        left_out(context),
+        statistics(context),
+        reproducibility(context),
     ]
-    if analysis.preferences is not None:
-        parts.append(("preferences", "Preferences", preferences(sheet, analysis.preferences)))
-    parts += [
-        ("steadiness", "Consistency of each reader", steadiness(sheet)),
-        ("balance", "Balance of sides and order", balance(sheet)),
-        ("blinding", "Blinding", blinding(sheet)),
-        ("left-out", "Withdrawals, exclusions", left_out(sheet)),
-        ("statistics", "Statistical methods", statistics(sheet)),
-        ("reproducibility", "Reproducibility", reproducibility(sheet)),
-    ]
-    links = (tag("li", tag("a", title, href=f"#{name}")) for name, title, _ in parts)
-    return _document(
-        sheet,
-        tag("nav", tag("ol", *links), aria_label="Contents"),
-        tag("main", top, join(part for _, _, part in parts)),
+    numbers = {"next_table": count(1).__next__, "next_figure": count(1).__next__}
+    templates = _templates()
+    html = templates.get_template("page.html").render(
+        title=data.protocol.title,
+        code=data.study.code,
+        style=asset_text("report.css"),
+        labels=labels(context),
+        dates=dates(context),
+        sections=sections,
+        bodies=(templates.get_template(s.template).render(numbers, **s.values) for s in sections),
     )
+    # Lone surrogates cannot be written as UTF-8.
+    return html.translate(_CONTROLS).encode("utf-8", "replace").decode("utf-8") + "\n"
 
 
-def _document(sheet: ReportContext, contents: Html, body: Html) -> str:
-    head = join(
-        (
-            Html('<meta charset="utf-8">'),
-            Html('<meta name="viewport" content="width=device-width, initial-scale=1">'),
-            Html('<meta name="color-scheme" content="light dark">'),
-            Html('<meta name="robots" content="noindex">'),
-            tag("title", f"{sheet.data.protocol.title}: report"),
-            tag("style", Html(f"\n{asset_text('report.css')}")),
-        ),
-        "\n",
-    )
-    whole = f"<head>\n{head}\n</head>\n<body>\n{contents}\n{body}\n</body>"
-    return f'<!doctype html>\n<html lang="en">\n{whole}\n</html>\n'
+@cache
+def _templates() -> Environment:
+    templates = html_templates(Path(__file__).parent / "templates")
+    for written in (formatting.count, formatting.date_time, formatting.plural):
+        templates.filters[written.__name__] = written
+    return templates

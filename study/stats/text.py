@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import fields, is_dataclass
 
+from study.domain.formatting import significant
 from study.stats.estimate import Estimate, Interval, PValue
 from study.stats.multiple_testing import Corrected
 
@@ -20,7 +21,7 @@ def lines(key: str, thing: object, indent: str = "") -> Iterator[str]:
     elif isinstance(thing, PValue):
         yield f"{indent}{_named(key, thing.name)}: {p_text(thing)}"
     elif isinstance(thing, Corrected):
-        shown = ", ".join(f"{f.name} {number(getattr(thing, f.name))}" for f in fields(thing))
+        shown = ", ".join(f"{f.name} {significant(getattr(thing, f.name))}" for f in fields(thing))
         yield f"{indent}{key}: {shown}"
     elif is_dataclass(thing) and not isinstance(thing, type):
         inside = {f.name: getattr(thing, f.name) for f in fields(thing)}
@@ -33,7 +34,7 @@ def lines(key: str, thing: object, indent: str = "") -> Iterator[str]:
             yield from lines(str(name), value, indent + STEP)
     elif isinstance(thing, list | tuple):
         if all(value is None or isinstance(value, int | float | str) for value in thing):
-            words = [number(value) for value in thing]
+            words = [significant(value) for value in thing]
             if len(words) > MANY:
                 words = [*words[: MANY - 1], f"... {len(words)} in all"]
             yield f"{indent}{key}: {', '.join(words) or 'none'}"
@@ -42,16 +43,16 @@ def lines(key: str, thing: object, indent: str = "") -> Iterator[str]:
         for place, value in enumerate(thing, start=1):
             yield from lines(str(place), value, indent + STEP)
     else:
-        yield f"{indent}{key}: {number(thing)}"
+        yield f"{indent}{key}: {significant(thing)}"
 
 
 def estimate_text(estimate: Estimate) -> str:
     """Value, interval, standard error, size, and the reason for what is missing."""
-    parts = ["undefined" if estimate.value is None else number(estimate.value)]
+    parts = ["undefined" if estimate.value is None else significant(estimate.value)]
     if estimate.low is not None:
         parts.append(_ends(estimate.low, estimate.high, estimate.level))
     if estimate.se is not None:
-        parts.append(f"se {number(estimate.se)}")
+        parts.append(f"se {significant(estimate.se)}")
     parts.append(f"n {estimate.n}")
     if estimate.bootstrap is not None:
         parts.append(f"bootstrap {_interval(estimate.bootstrap)}")
@@ -63,21 +64,12 @@ def p_text(test: PValue) -> str:
     """P value, statistic, size, and the reason if there is none."""
     if test.p is None:
         return f"undefined, n {test.n} ({test.reason})"
-    parts = [f"p {number(test.p)}"]
+    parts = [f"p {significant(test.p)}"]
     if test.statistic is not None:
-        parts.append(f"statistic {number(test.statistic)}")
+        parts.append(f"statistic {significant(test.statistic)}")
     if test.df is not None:
-        parts.append(f"df {number(test.df)}")
+        parts.append(f"df {significant(test.df)}")
     return ", ".join([*parts, f"n {test.n}"]) + f" ({test.method})"
-
-
-def number(value: object) -> str:
-    """Six significant digits of a number; anything else as it is."""
-    if value is None:
-        return "undefined"
-    if isinstance(value, float) and not isinstance(value, bool):
-        return f"{value:.6g}"
-    return str(value)
 
 
 def _interval(interval: Interval) -> str:
@@ -87,7 +79,7 @@ def _interval(interval: Interval) -> str:
 
 
 def _ends(low: float | None, high: float | None, level: float) -> str:
-    return f"{100 * level:g} % CI {number(low)} to {number(high)}"
+    return f"{100 * level:g} % CI {significant(low)} to {significant(high)}"
 
 
 def _named(key: str, name: str) -> str:

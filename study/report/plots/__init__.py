@@ -2,18 +2,25 @@
 
 from __future__ import annotations
 
-from study.report.plots.bars import Bar, Split, likert, splits
-from study.report.plots.readers import Line, Square, Track, drift, heat_maps, slopes
+from study.report.plots.bars import LikertRow, PreferenceRow, likert, preferences
+from study.report.plots.readers import (
+    KappaMatrix,
+    ReaderMeans,
+    ScoreDrift,
+    drift,
+    heat_maps,
+    slopes,
+)
 
 __all__ = [
-    "Bar",
-    "Line",
-    "Split",
-    "Square",
-    "Track",
+    "KappaMatrix",
+    "LikertRow",
+    "PreferenceRow",
+    "ReaderMeans",
+    "ScoreDrift",
     "drift",
     "heat_maps",
     "likert",
+    "preferences",
     "slopes",
-    "splits",
 ]

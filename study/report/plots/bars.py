@@ -13,8 +13,8 @@ from study.report.plots.canvas import (
     MIDDLE,
     QUIET,
     canvas,
+    fit_axes,
     scale_colours,
-    settle,
     shorten,
     text_on,
 )
@@ -24,8 +24,8 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Bar:
-    """One line of stacked bars: how many ratings at each point of the scale."""
+class LikertRow:
+    """A method's number of ratings at each point of the scale, and of missing ones."""
 
     label: str
     counts: tuple[int, ...]
@@ -33,40 +33,40 @@ class Bar:
 
 
 @dataclass(frozen=True)
-class Split:
-    """What was preferred in one pair of methods: answers for the first, neither, the second."""
+class PreferenceRow:
+    """Preferences in one pair of methods: counts for the first, neither, the second."""
 
     first: str
     second: str
     counts: tuple[int, int, int]
 
 
-def likert(bars: Sequence[Bar], anchors: Sequence[str], name: str) -> str:
-    """Stacked bars of shares, one a method, with counts in them and a legend of the scale."""
-    with canvas(0.34 * len(bars) + 0.85, name) as (figure, finished):
+def likert(rows: Sequence[LikertRow], anchors: Sequence[str], name: str) -> str:
+    """Stacked bars of shares, one per method, with counts and a legend of the scale, as SVG."""
+    with canvas(0.34 * len(rows) + 0.85, name) as (figure, finished):
         axes = figure.add_axes((0.0, 0.0, 1.0, 1.0))
         colours = scale_colours(len(anchors))
-        for row, bar in enumerate(bars):
-            _stack(axes, len(bars) - 1 - row, bar, colours)
-        axes.set_yticks(range(len(bars)), [shorten(bar.label) for bar in reversed(bars)])
+        for place, row in enumerate(rows):
+            _likert_bar(axes, len(rows) - 1 - place, row, colours)
+        axes.set_yticks(range(len(rows)), [shorten(row.label) for row in reversed(rows)])
         axes.set_xlim(0, 100)
-        axes.set_ylim(-0.6, len(bars) - 0.4)
+        axes.set_ylim(-0.6, len(rows) - 0.4)
         axes.set_xticks(range(0, 101, 25), [f"{share}%" for share in range(0, 101, 25)])
         axes.tick_params(axis="y", length=0)
         axes.spines["left"].set_visible(False)
         _legend(axes, colours, anchors)
-        settle(figure, axes, top=0.36)
+        fit_axes(figure, axes, top=0.36)
     return finished()
 
 
-def splits(rows: Sequence[Split], name: str) -> str:
-    """Stacked bars of the preferences, the two methods' names at either end."""
+def preferences(rows: Sequence[PreferenceRow], name: str) -> str:
+    """Stacked bars of the preferences between the names of the two methods, as SVG."""
     with canvas(0.34 * max(len(rows), 1) + 0.4, name) as (figure, finished):
         axes = figure.add_axes((0.0, 0.0, 1.0, 1.0))
         other = axes.twinx()
         places = range(len(rows) - 1, -1, -1)
         for place, row in zip(places, rows, strict=True):
-            _shares(axes, place, row.counts, (HIGH, MIDDLE, LOW))
+            _stacked_bar(axes, place, row.counts, (HIGH, MIDDLE, LOW))
         for side, labels in (
             (axes, [shorten(row.first) for row in rows]),
             (other, [shorten(row.second) for row in rows]),
@@ -79,19 +79,19 @@ def splits(rows: Sequence[Split], name: str) -> str:
         axes.axvline(50, color=LINE, lw=0.8, zorder=0)
         axes.set_xticks([0, 50, 100], ["0%", "50%", "100%"])
         longest = max((len(shorten(row.second)) for row in rows), default=0)
-        settle(figure, axes, right=max(0.55, 0.085 * longest + 0.15))
+        fit_axes(figure, axes, right=max(0.55, 0.085 * longest + 0.15))
         other.set_position(axes.get_position())
     return finished()
 
 
-def _stack(axes: Axes, row: int, bar: Bar, colours: Sequence[Any]) -> None:
-    _shares(axes, row, bar.counts, colours)
-    note = f"n = {sum(bar.counts)}" + (f", {bar.missing} missing" if bar.missing else "")
-    axes.text(101, row, note, va="center_baseline", color=QUIET, fontsize=8)
+def _likert_bar(axes: Axes, place: int, row: LikertRow, colours: Sequence[Any]) -> None:
+    _stacked_bar(axes, place, row.counts, colours)
+    note = f"n = {sum(row.counts)}" + (f", {row.missing} missing" if row.missing else "")
+    axes.text(101, place, note, va="center_baseline", color=QUIET, fontsize=8)
 
 
-def _shares(axes: Axes, row: int, counts: Sequence[int], colours: Sequence[Any]) -> None:
-    """One bar of 100 %, with the counts in it where there is room."""
+def _stacked_bar(axes: Axes, row: int, counts: Sequence[int], colours: Sequence[Any]) -> None:
+    """Draw one bar of 100 %, with the counts in it where there is room."""
     start = 0.0
     for count, colour in zip(counts, colours, strict=True):
         if not count:

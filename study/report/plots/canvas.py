@@ -1,7 +1,7 @@
-"""The canvas of all figures: one size and type, themed inks, and SVG that is the same every time.
+"""The canvas of all figures: one size and font, theme colours, reproducible SVG.
 
-Inks are written as CSS variables (`--ink`, `--quiet`, `--line`), which the page sets for light,
-dark and print; colours that carry meaning are fixed and readable on both grounds.
+Theme colours are written as CSS variables (`--ink`, `--quiet`, `--line`), which the page sets for
+light, dark and print; colours that carry meaning are fixed and readable on both backgrounds.
 """
 
 from __future__ import annotations
@@ -20,10 +20,10 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 INK, QUIET, LINE = "#010203", "#010204", "#010205"
-"""Stand-ins that become CSS variables in the finished SVG."""
+"""Placeholders that become CSS variables in the finished SVG."""
 _VARIABLES = {INK: "--ink", QUIET: "--quiet", LINE: "--line"}
 LOW, MIDDLE, HIGH = (0.72, 0.36, 0.16), (0.86, 0.85, 0.83), (0.12, 0.42, 0.62)
-"""Ends and middle of a rating scale, told apart by all kinds of colour vision."""
+"""Ends and middle of a rating scale, distinguishable with any colour vision."""
 READERS = ("#2f7fb8", "#d0722c", "#3c9a6b", "#b65f9c", "#8a7a1f", "#7c6fd0", "#c8494f", "#5f8f98")
 DASHES: tuple[Any, ...] = ("-", (0, (4, 1.6)), (0, (1.2, 1.4)))
 WIDTH = 8.6
@@ -36,11 +36,11 @@ _SETTINGS = {
     "axes.titlesize": 8.5, "axes.titlelocation": "left", "axes.unicode_minus": True,
     "path.simplify": False,
 }  # fmt: skip
-_ONE_AT_A_TIME = threading.Lock()
+_MATPLOTLIB_LOCK = threading.Lock()
 
 
 def scale_colours(points: int) -> tuple[tuple[float, float, float], ...]:
-    """Colours of a rating scale, from low to high."""
+    """RGB colours of the points of a rating scale, from low to high."""
     ends = np.array([LOW, MIDDLE, HIGH])
     at = np.linspace(0, 2, points)
     return tuple(
@@ -50,21 +50,29 @@ def scale_colours(points: int) -> tuple[tuple[float, float, float], ...]:
 
 
 def shorten(text: str, longest: int = 24) -> str:
-    """A label that leaves room for its figure."""
+    """A label of at most `longest` printable characters."""
     flat = "".join(c for c in " ".join(text.split()) if c.isprintable())
     return flat if len(flat) <= longest else flat[: longest - 1] + "…"
 
 
 @contextmanager
 def canvas(height: float, name: str) -> Iterator[tuple[Figure, Callable[[], str]]]:
-    """A figure in the house's settings, and a function that gives its SVG afterwards."""
+    """A matplotlib figure, and a function that returns its SVG after the block.
+
+    Parameters
+    ----------
+    height : float
+        Inches.
+    name : str
+        Prefix of all ids in the SVG.
+    """
     import matplotlib
     from matplotlib.figure import Figure
 
     done: list[str] = []
     # Settings belong to the process, and two reports may be drawn at once.
     settings: Any = {**_SETTINGS, "svg.hashsalt": name}
-    with _ONE_AT_A_TIME, matplotlib.rc_context(settings):
+    with _MATPLOTLIB_LOCK, matplotlib.rc_context(settings):
         figure = Figure(figsize=(WIDTH, height))
         yield figure, lambda: done[0]
         target = io.StringIO()
@@ -76,7 +84,7 @@ _METADATA = ("Date", "Creator", "Format", "Type")
 
 
 def _inline(svg: str, name: str) -> str:
-    """Only the element, with ids of its own, themed inks, and its size left to the page."""
+    """The svg element alone, with prefixed ids, theme colours, and no fixed size."""
     svg = svg[svg.index("<svg") :]
     svg = re.sub(r'\b(id="|href="#|url\(#)', rf"\g<1>{name}-", svg)
     for colour, variable in _VARIABLES.items():
@@ -87,7 +95,7 @@ def _inline(svg: str, name: str) -> str:
 
 
 def reader_style(number: int) -> dict[str, Any]:
-    """Colour and dashes of a reader's line."""
+    """Colour, dashes and marker of a reader's line."""
     return {
         "color": READERS[number % len(READERS)],
         "ls": DASHES[number // len(READERS) % len(DASHES)],
@@ -96,10 +104,10 @@ def reader_style(number: int) -> dict[str, Any]:
     }
 
 
-def settle(
+def fit_axes(
     figure: Figure, axes: Axes, *, top: float = 0.1, right: float = 1.25, bottom: float = 0.3
 ) -> None:
-    """Give the axes what their labels leave, in inches."""
+    """Place the axes so that their labels fit; margins in inches."""
     width, height = figure.get_size_inches()
     longest = max((len(label.get_text()) for label in axes.get_yticklabels()), default=0)
     left = max(0.55, 0.085 * longest + 0.15)
@@ -114,6 +122,6 @@ def settle(
 
 
 def text_on(colour: Any) -> str:
-    """Black or white, whichever is easier to read on a colour."""
+    """Black or white, whichever contrasts more with a colour."""
     red, green, blue = colour
     return "#ffffff" if 0.30 * red + 0.59 * green + 0.11 * blue < 0.55 else "#161616"

@@ -1,4 +1,4 @@
-"""One line, map or dot a reader: means, agreement of pairs, drift."""
+"""Plots of the readers: their means, pairwise agreement, and drift."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ from study.report.plots.canvas import (
     READERS,
     WIDTH,
     canvas,
+    fit_axes,
     reader_style,
-    settle,
     shorten,
     text_on,
 )
@@ -29,16 +29,16 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Line:
-    """One reader's mean of each method; None where there is none."""
+class ReaderMeans:
+    """One reader's mean score of each method; None without ratings."""
 
     label: str
     values: tuple[float | None, ...]
 
 
 @dataclass(frozen=True, eq=False)
-class Square:
-    """A symmetric matrix of readers by readers; NaN where undefined."""
+class KappaMatrix:
+    """Kappa of every pair of readers, a symmetric matrix; NaN where undefined."""
 
     title: str
     labels: tuple[str, ...]
@@ -46,18 +46,20 @@ class Square:
 
 
 @dataclass(frozen=True, eq=False)
-class Track:
-    """One reader's scores over the study, less the reader's mean of each method."""
+class ScoreDrift:
+    """One reader's scores in the order read, less the reader's mean of each method."""
 
     title: str
     places: Floats
-    apart: Floats
+    scores: Floats
     slope: float | None
-    """Change in one pair."""
+    """Change of the score per pair."""
 
 
-def slopes(lines: Sequence[Line], methods: Sequence[str], ends: tuple[int, int], name: str) -> str:
-    """Every reader's means joined across the methods, and the mean of the readers."""
+def slopes(
+    lines: Sequence[ReaderMeans], methods: Sequence[str], ends: tuple[int, int], name: str
+) -> str:
+    """Each reader's means joined by a line across the methods, and their overall mean, as SVG."""
     with canvas(3.1, name) as (figure, finished):
         axes = figure.add_axes((0.0, 0.0, 1.0, 1.0))
         at = np.arange(len(methods))
@@ -81,17 +83,17 @@ def slopes(lines: Sequence[Line], methods: Sequence[str], ends: tuple[int, int],
         axes.legend(
             loc="center left", bbox_to_anchor=(1.0, 0.5), frameon=False, ncols=1 + len(lines) // 16
         )
-        settle(figure, axes, right=0.95 * (1 + len(lines) // 16), bottom=0.45)
+        fit_axes(figure, axes, right=0.95 * (1 + len(lines) // 16), bottom=0.45)
     return finished()
 
 
-def heat_maps(squares: Sequence[Square], name: str) -> str:
-    """Pairwise agreement of the readers, one map a method; the colour runs from 0 to 1."""
-    rows = -(-len(squares) // 4)
-    columns = -(-len(squares) // rows)
+def heat_maps(matrices: Sequence[KappaMatrix], name: str) -> str:
+    """Pairwise kappa of the readers, one map per method, as SVG; colours run from 0 to 1."""
+    rows = -(-len(matrices) // 4)
+    columns = -(-len(matrices) // rows)
     side = min(WIDTH / columns, 2.4)
     with canvas(rows * side - 0.1, name) as (figure, finished):
-        for number, square in enumerate(squares):
+        for number, matrix in enumerate(matrices):
             row, column = divmod(number, columns)
             box = (
                 (column * side + 0.45) / WIDTH,
@@ -99,17 +101,17 @@ def heat_maps(squares: Sequence[Square], name: str) -> str:
                 (side - 0.65) / WIDTH,
                 (side - 0.65) / (rows * side - 0.1),
             )
-            _heat_map(figure.add_axes(box), square, side - 0.65)
+            _heat_map(figure.add_axes(box), matrix, side - 0.65)
     return finished()
 
 
-def drift(tracks: Sequence[Track], limit: float, name: str) -> str:
-    """Each reader's scores over the study: dots, and the fitted line."""
-    columns = min(max(len(tracks), 1), 5)
-    rows = -(-len(tracks) // columns)
+def drift(drifts: Sequence[ScoreDrift], limit: float, name: str) -> str:
+    """Each reader's scores over the study as dots with the fitted line, as SVG."""
+    columns = min(max(len(drifts), 1), 5)
+    rows = -(-len(drifts) // columns)
     height = rows * 1.5 + 0.22
     with canvas(height, name) as (figure, finished):
-        for number, track in enumerate(tracks):
+        for number, one in enumerate(drifts):
             row, column = divmod(number, columns)
             width = (WIDTH - 0.55) / columns
             axes = figure.add_axes(
@@ -120,16 +122,16 @@ def drift(tracks: Sequence[Track], limit: float, name: str) -> str:
                     1.08 / height,
                 )
             )
-            _track(axes, track, limit, number, column == 0)
+            _drift_axes(axes, one, limit, number, column == 0)
         figure.text(0.5, 0.02, "Main pair of the reader, in the order read", ha="center")
     return finished()
 
 
-def _heat_map(axes: Axes, square: Square, inches: float) -> None:
-    count = len(square.labels)
+def _heat_map(axes: Axes, matrix: KappaMatrix, inches: float) -> None:
+    count = len(matrix.labels)
     # A value takes 3 times its size, in points of 1/72 inch, and a label as much.
     size = min(8.0, 20 * inches / max(count, 1))
-    shown = np.clip(square.values, 0, 1)
+    shown = np.clip(matrix.values, 0, 1)
     pale, deep = np.array(MIDDLE), np.array(HIGH) * 0.8
     for i in range(count):
         for j in range(count):
@@ -140,12 +142,12 @@ def _heat_map(axes: Axes, square: Square, inches: float) -> None:
             colour = tuple(pale + (deep - pale) * float(value)) if known else "none"
             axes.fill([j, j + 1, j + 1, j], [i, i, i + 1, i + 1], color=colour, lw=0)
             if size >= 5:
-                text = f"{square.values[i, j]:.2f}".replace("-", "−") if known else "–"
+                text = f"{matrix.values[i, j]:.2f}".replace("-", "−") if known else "–"
                 axes.text(
                     j + 0.5, i + 0.5, text, ha="center", va="center_baseline",
                     color=text_on(colour) if known else QUIET, fontsize=size,
                 )  # fmt: skip
-    labels = [shorten(label, 8) for label in square.labels]
+    labels = [shorten(label, 8) for label in matrix.labels]
     axes.set_xticks(
         np.arange(count) + 0.5, labels, fontsize=max(size, 5), rotation=90 if count > 6 else 0
     )
@@ -153,24 +155,22 @@ def _heat_map(axes: Axes, square: Square, inches: float) -> None:
     axes.set_xlim(0, count)
     axes.set_ylim(count, 0)
     axes.tick_params(length=0)
-    axes.set_title(shorten(square.title, 26), pad=4)
+    axes.set_title(shorten(matrix.title, 26), pad=4)
     for spine in axes.spines.values():
         spine.set_visible(False)
 
 
-def _track(axes: Axes, track: Track, limit: float, number: int, first: bool) -> None:
+def _drift_axes(axes: Axes, one: ScoreDrift, limit: float, number: int, first: bool) -> None:
     colour = READERS[number % len(READERS)]
     axes.axhline(0, color=LINE, lw=0.8)
-    axes.plot(
-        track.places + 1, track.apart, ls="", marker="o", ms=2.6, mew=0, color=colour, alpha=0.5
-    )
-    if track.slope is not None and track.places.size:
-        ends = np.array([track.places.min(), track.places.max()])
-        fitted = float(track.apart.mean()) + track.slope * (ends - float(track.places.mean()))
+    axes.plot(one.places + 1, one.scores, ls="", marker="o", ms=2.6, mew=0, color=colour, alpha=0.5)
+    if one.slope is not None and one.places.size:
+        ends = np.array([one.places.min(), one.places.max()])
+        fitted = float(one.scores.mean()) + one.slope * (ends - float(one.places.mean()))
         axes.plot(ends + 1, fitted, color=INK, lw=1.6)
     axes.set_ylim(-limit, limit)
-    axes.set_xlim(0, max(float(track.places.max(initial=0)) + 2, 4))
-    axes.set_title(shorten(track.title, 22), pad=3)
+    axes.set_xlim(0, max(float(one.places.max(initial=0)) + 2, 4))
+    axes.set_title(shorten(one.title, 22), pad=3)
     axes.locator_params(axis="x", nbins=4, integer=True, prune="upper")
     axes.locator_params(axis="y", nbins=5, integer=True)
     if first:

@@ -1,0 +1,65 @@
+"""How numbers, p values, intervals, times and counts are written in tables and sentences."""
+
+from __future__ import annotations
+
+DASH = "–"
+"""Stands for a value that does not exist."""
+MINUS = "−"
+THIN_SPACE = "\u202f"
+
+
+def decimal(value: float | None, digits: int = 2) -> str:
+    """A number with a fixed number of decimals and a typographic minus; a dash for None."""
+    if value is None:
+        return DASH
+    written = f"{value:.{digits}f}"
+    if not float(written):
+        written = written.lstrip("-")
+    return written.replace("-", MINUS)
+
+
+def significant(value: object) -> str:
+    """A float with six significant digits; "undefined" for None, other values as they are."""
+    if value is None:
+        return "undefined"
+    return f"{value:.6g}" if isinstance(value, float) else str(value)
+
+
+def percent(share: float | None, digits: int = 0) -> str:
+    """A share between 0 and 1 as a percentage."""
+    return DASH if share is None else f"{decimal(100 * share, digits)}%"
+
+
+def count(number: int) -> str:
+    """An integer with its thousands separated by thin spaces."""
+    return f"{number:,}".replace(",", THIN_SPACE)
+
+
+def plural(number: int, one: str, many: str = "") -> str:
+    """A count with its noun; `many` defaults to `one` with an s."""
+    return f"{count(number)} {one if number == 1 else many or one + 's'}"
+
+
+def p_value(p: float | None) -> str:
+    """A p value with three decimals, "<0.001" below that, never 0."""
+    if p is None:
+        return DASH
+    return "<0.001" if p < 0.001 else f"{min(p, 1.0):.3f}"
+
+
+def p_equals(p: float) -> str:
+    """A p value with its relation, to follow the letter p: "= 0.042" or "< 0.001"."""
+    return "< 0.001" if p < 0.001 else f"= {p_value(p)}"
+
+
+def date_time(recorded: str) -> str:
+    """A recorded ISO 8601 time to the minute, UTC; a dash for an empty one."""
+    return f"{recorded[:10]} {recorded[11:16]} UTC" if len(recorded) >= 16 else DASH
+
+
+def capitalised(words: str) -> str:
+    """A sentence with a capital at its start and a full stop at its end; empty stays empty."""
+    words = words.strip()
+    if not words:
+        return ""
+    return words[0].upper() + words[1:] + ("" if words.endswith((".", "?", "!")) else ".")

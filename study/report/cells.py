@@ -1,0 +1,134 @@
+"""Tables, their cells and figures, as data for the templates."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from study.domain.formatting import DASH, capitalised, decimal, p_value, percent
+from study.stats.estimate import Estimate, Interval, PValue
+
+
+@dataclass(frozen=True)
+class Cell:
+    """The content of a table cell.
+
+    Parameters
+    ----------
+    text : str
+    detail : str
+        Shown smaller, on a second line: an interval or quartiles.
+    note : str
+        A reason, printed as a footnote of the table.
+    undefined : bool
+        Whether the text is set apart as the lack of a value.
+    flag : str
+        A warning about the value.
+    """
+
+    text: str = ""
+    detail: str = ""
+    note: str = ""
+    undefined: bool = False
+    flag: str = ""
+
+
+Content = str | Cell
+Row = Sequence[Content]
+
+
+@dataclass(frozen=True)
+class Table:
+    """A table; its number is assigned when it is rendered.
+
+    Parameters
+    ----------
+    caption : str
+    head : sequence of (str or sequence of str)
+        Column headings; several strings are lines of one heading.
+    rows : sequence of sequence of (str or Cell)
+        The first cell of a row is its heading.
+    text_columns : tuple of int
+        Columns of text, aligned left; the others hold numbers, aligned right.
+    remark : str
+        A paragraph below the table.
+    """
+
+    caption: str
+    head: Sequence[str | Sequence[str]]
+    rows: Sequence[Row]
+    text_columns: tuple[int, ...] = (0,)
+    remark: str = ""
+
+    @property
+    def notes(self) -> list[tuple[str, str]]:
+        """The footnotes as (letter, sentence); equal reasons share one."""
+        return [(self.letter(note), capitalised(note)) for note in self._reasons()]
+
+    def letter(self, note: str) -> str:
+        """The letter of a footnote: a to z, then a26, a27, ..."""
+        place = self._reasons().index(note)
+        return chr(ord("a") + place) if place < 26 else f"a{place}"
+
+    def _reasons(self) -> list[str]:
+        cells = (cell for row in self.rows for cell in row if isinstance(cell, Cell))
+        return list(dict.fromkeys(cell.note for cell in cells if cell.note))
+
+
+@dataclass(frozen=True)
+class Figure:
+    """An inline SVG figure; `alternative` describes it to a screen reader."""
+
+    svg: str
+    caption: str
+    alternative: str
+
+
+def undefined(reason: str | None) -> Cell:
+    """The word "undefined", with the reason as a footnote."""
+    return Cell("undefined", note=reason or "", undefined=True)
+
+
+def value(estimate: Estimate, digits: int = 2) -> Content:
+    """The value of an estimate, without its interval."""
+    if estimate.value is None:
+        return undefined(estimate.reason)
+    return decimal(estimate.value, digits)
+
+
+def limits(interval: Interval | Estimate, *, share: bool = False) -> str:
+    """The ends of an interval, such as "0.32 to 0.54"; empty where it is undefined."""
+    if interval.low is None or interval.high is None:
+        return ""
+    if share:
+        return f"{percent(interval.low)} to {percent(interval.high)}"
+    return f"{decimal(interval.low)} to {decimal(interval.high)}"
+
+
+def with_interval(estimate: Estimate, *, share: bool = False) -> Content:
+    """Value and interval, such as 0.43 (0.32 to 0.54); a footnote says why either is missing."""
+    if estimate.value is None:
+        return undefined(estimate.reason)
+    text = percent(estimate.value) if share else decimal(estimate.value)
+    ends = limits(estimate, share=share)
+    if not ends:
+        return Cell(text, note=estimate.reason or "no interval is computed")
+    return Cell(text, detail=f"({ends})")
+
+
+def share_with_interval(estimate: Estimate) -> Content:
+    """A proportion and its interval as percentages."""
+    return with_interval(estimate, share=True)
+
+
+def bootstrap_interval(estimate: Estimate, *, share: bool = False) -> Content:
+    """The bootstrap interval alone; a dash where there is no value or no bootstrap."""
+    if estimate.value is None or estimate.bootstrap is None:
+        return DASH
+    ends = limits(estimate.bootstrap, share=share)
+    return Cell(detail=ends) if ends else undefined(estimate.bootstrap.reason)
+
+
+def tested(test: PValue) -> Content:
+    """The p value of a test."""
+    return undefined(test.reason) if test.p is None else p_value(test.p)
