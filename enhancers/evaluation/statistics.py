@@ -1,8 +1,8 @@
-"""Paired comparison of two candidates on the same images.
+"""Paired comparison of two methods on the same images.
 
-Means are unweighted over the groups (modalities), so that the group with most images does not
-decide. Intervals of a mean over groups use Welch and Satterthwaite's degrees of freedom; with one
-group they are the ordinary ones of a paired t test.
+Means are unweighted over the groups (modalities), so that the group with the most images does not
+dominate. Intervals of a mean over groups use the degrees of freedom of Welch and Satterthwaite;
+with one group they are those of a paired t test.
 """
 
 from __future__ import annotations
@@ -19,9 +19,9 @@ LEVEL = 0.95
 
 @dataclass(frozen=True)
 class Interval:
-    """A mean with its interval; ``low`` and ``high`` are None where it cannot be had.
+    """A mean with its 95 % interval, and the p value of the t test that the mean is zero.
 
-    ``p`` is of the t test that the mean is zero.
+    ``low``, ``high`` and ``p`` are None where a group has a single value.
     """
 
     mean: float
@@ -32,19 +32,19 @@ class Interval:
 
 @dataclass(frozen=True)
 class Paired:
-    """How much the first candidate is above the second, on the images both have a value for.
+    """Differences, first minus second, on the images for which both methods have a value.
 
     Parameters
     ----------
     images, subjects : int
     by_image : Interval
-        Images taken as independent, as papers do.
+        Mean over images, taken as independent, as papers do.
     by_subject : Interval
-        Of the means of the subjects, who are independent where images of one person are not.
+        Mean over the means of the subjects: images of one subject are not independent.
     wilcoxon : float or None
         p value of the signed-rank test on the images.
     above, below : int
-        Images on which the first is higher, and lower; equal ones are in neither.
+        Number of images on which the first is higher, and lower; ties count in neither.
     """
 
     images: int
@@ -58,7 +58,7 @@ class Paired:
 
 @dataclass(frozen=True)
 class Pair:
-    """The values of two candidates on one image."""
+    """The values of two methods on one image."""
 
     group: str
     subject: str
@@ -72,22 +72,22 @@ class Pair:
 
 
 def compare(pairs: Sequence[Pair]) -> Paired | None:
-    """Compare on ``pairs``, of which those that are not finite are left out; None for no pair."""
+    """Compare two methods on the pairs with a finite difference; None where there is none."""
     usable = [pair for pair in pairs if math.isfinite(pair.difference)]
     if not usable:
         return None
     images: dict[str, list[float]] = {}
-    persons: dict[tuple[str, str], list[float]] = {}
+    of_subject: dict[tuple[str, str], list[float]] = {}
     for pair in usable:
         images.setdefault(pair.group, []).append(pair.difference)
-        persons.setdefault((pair.group, pair.subject), []).append(pair.difference)
+        of_subject.setdefault((pair.group, pair.subject), []).append(pair.difference)
     subjects: dict[str, list[float]] = {}
-    for (group, _), own in persons.items():
+    for (group, _), own in of_subject.items():
         subjects.setdefault(group, []).append(float(np.mean(own)))
     differences = np.array([pair.difference for pair in usable])
     return Paired(
         images=len(usable),
-        subjects=len(persons),
+        subjects=len(of_subject),
         by_image=interval(images),
         by_subject=interval(subjects),
         wilcoxon=signed_rank(differences),
@@ -99,9 +99,8 @@ def compare(pairs: Sequence[Pair]) -> Paired | None:
 def interval(groups: Mapping[str, Sequence[float]], level: float = LEVEL) -> Interval:
     """The unweighted mean over groups of their means, with its t interval.
 
-    The variance of the mean over G groups is Σ s²/n / G², its degrees of freedom those of
-    Satterthwaite (1946) and Welch (1947). A group with one value has no variance, and then there
-    is no interval.
+    The variance of the mean over G groups is Σ s²/n / G², with the degrees of freedom of
+    Satterthwaite (1946) and Welch (1947). There is no interval where a group has a single value.
     """
     from scipy import stats
 
@@ -123,22 +122,23 @@ def interval(groups: Mapping[str, Sequence[float]], level: float = LEVEL) -> Int
 
 
 def signed_rank(differences: NDArray[np.float64]) -> float | None:
-    """Wilcoxon's signed-rank test: p, exact where scipy can; None for less than two."""
+    """Two-sided p value of Wilcoxon's signed-rank test with Pratt's treatment of zeros.
+
+    None for fewer than two differences.
+    """
     from scipy import stats
 
     if differences.size < 2:
         return None
     if not differences.any():
         return 1.0
-    return float(stats.wilcoxon(differences).pvalue)
+    return float(stats.wilcoxon(differences, zero_method="pratt").pvalue)
 
 
 def holm(values: Sequence[float | None]) -> list[float | None]:
-    """Adjust p values of one family by Holm's step-down (1979); None stays and does not count."""
-    known = [(value, index) for index, value in enumerate(values) if value is not None]
-    adjusted: list[float | None] = [None] * len(values)
-    highest = 0.0
-    for rank, (value, index) in enumerate(sorted(known)):
-        highest = max(highest, min(1.0, (len(known) - rank) * value))
-        adjusted[index] = highest
-    return adjusted
+    """The p values of one family, adjusted by Holm (1979); None stays None and does not count."""
+    from statsmodels.stats.multitest import multipletests
+
+    known = [value for value in values if value is not None]
+    adjusted = iter(multipletests(known, method="holm")[1] if known else ())
+    return [None if value is None else float(next(adjusted)) for value in values]

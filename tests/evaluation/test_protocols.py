@@ -181,8 +181,8 @@ def test_variants_and_sweeps_are_of_methods_that_have_the_parameters() -> None:
     methods = {method.key: method for method in METHODS}
     for variant in VARIANTS.values():
         for name, value in variant.given.items():
-            methods[variant.method].parameter(name).check(value)
+            checked = methods[variant.method].parameter(name).check(value)
+            assert str(checked).lower().removesuffix(".0") == value, variant
     for key, (name, values) in SWEEPS.items():
         swept = methods[VARIANTS[key].method if key in VARIANTS else key]
-        for value in values:
-            swept.parameter(name).check(value)
+        assert [swept.parameter(name).check(value) for value in values] == list(values), key

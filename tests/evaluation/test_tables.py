@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 
 import numpy as np
@@ -85,6 +86,17 @@ def test_what_cannot_be_had_is_none() -> None:
     assert same is not None
     assert (same.by_image.p, same.wilcoxon, same.above, same.below) == (1.0, 1.0, 0, 0)
     assert signed_rank(np.array([1.0, 2.0, 3.0, 4.0, 5.0, 6.0])) == pytest.approx(2 / 64)
+
+
+def test_zero_differences_take_their_ranks_as_pratt_has_it() -> None:
+    """The zero has rank 1, so the only negative difference has rank 2 of 2 to 6: 2 to 20."""
+    differences = np.array([0.0, -1.0, 2.0, 3.0, 4.0, 5.0])
+    sums = [
+        sum(rank for rank, sign in zip(range(2, 7), signs, strict=True) if sign)
+        for signs in itertools.product((0, 1), repeat=5)
+    ]
+    expected = 2 * np.mean(np.array(sums) <= 2)
+    assert signed_rank(differences) == pytest.approx(expected)
 
 
 def row(candidate: str, case: str, value: float, **more: object) -> ResultRow:
