@@ -1,5 +1,5 @@
-"""What each ingredient of the pixel prior gave: short trainings that differ in one thing.
+"""Ablations of the pixel network's training: short trainings that differ in one choice each.
 
-All trainings have the same number of steps, seed and crops, so that a difference is due to the one
-thing; the prior that is shipped, trained longer, stands below them.
+All trainings share steps, seed and crops, so that a difference is due to that choice. The shipped
+network, which was trained longer, is listed below them.
 """

@@ -5,20 +5,20 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from enhancers.networks.prediction_type import EPSILON, Target
+from benchmarks.ablations.prediction_type import EPSILON, Target
 from enhancers.networks.training.architectures import PIXEL_CHANNELS
 from enhancers.networks.training.train import LOW_NOISE_BIAS
 
 GAMMA = 5.0
-"""Of min-SNR weighting, as its authors recommend."""
+"""γ of min-SNR weighting, as its authors recommend."""
 
 Share = Literal["all", "tenth", "phantoms"]
-"""Which of the training images: all, the first tenth of each group, or the phantoms alone."""
+"""Training images: all, the first tenth of each group, or the phantoms alone."""
 
 
 @dataclass(frozen=True)
 class Recipe:
-    """A training.
+    """One training.
 
     Parameters
     ----------
@@ -27,7 +27,7 @@ class Recipe:
     widths : tuple of int
         Channels of the network, from the finest level to the coarsest.
     length : float
-        Steps relative to the others'.
+        Number of steps relative to the other trainings.
     target : Target
     bias : float
         Timesteps are drawn as T u^bias.
@@ -54,4 +54,4 @@ RECIPES = (
     Recipe("v-min-snr", "v prediction, min-SNR weights", target=Target("v_prediction", GAMMA)),
     Recipe("x0", "prediction of the clean image", target=Target("sample")),
 )
-"""Each differs from the first in one thing."""
+"""Each recipe differs from the first in one choice."""

@@ -1,4 +1,4 @@
-"""The trainings side by side: figures as JSON, and the page that is written from them alone."""
+"""Comparison of the trainings: results as JSON, and the page written from them alone."""
 
 from __future__ import annotations
 
@@ -12,13 +12,14 @@ from benchmarks.ablations.trainings import SIGMAS, Trained
 from enhancers.errors import ReadingRoomError
 
 NAME = "ingredients"
+"""Stem of the files in ``assets/evidence``."""
 
 
 @dataclass(frozen=True)
-class Report:
-    """Trainings, and how they were made.
+class AblationReport:
+    """The trainings and the circumstances of the run.
 
-    ``groups`` are those that the means are over, unweighted.
+    ``groups`` are those over which the unweighted means are taken, ``images`` how many of each.
     """
 
     command: str
@@ -30,32 +31,34 @@ class Report:
     trained: tuple[Trained, ...]
 
 
-def read(path: Path) -> Report:
-    """The report in a file.
+def read(path: Path) -> AblationReport:
+    """Read a stored report.
 
     Raises
     ------
     ReadingRoomError
-        It holds something else.
+        The file holds something else.
     """
     try:
-        return TypeAdapter(Report).validate_json(path.read_bytes())
+        return TypeAdapter(AblationReport).validate_json(path.read_bytes())
     except ValidationError as error:
-        raise ReadingRoomError(f"{path} does not hold trainings; write it again.") from error
+        raise ReadingRoomError(
+            f"{path} does not hold trainings; run benchmarks ablations again."
+        ) from error
 
 
-def write(folder: Path, report: Report) -> str:
-    """Write ``ingredients.json`` and ``ingredients.md``; returns the page."""
+def write(folder: Path, report: AblationReport) -> str:
+    """Write ``ingredients.json`` and ``ingredients.md`` into ``folder``; return the page."""
     folder.mkdir(parents=True, exist_ok=True)
-    text = TypeAdapter(Report).dump_json(report, indent=2).decode("utf-8")
+    text = TypeAdapter(AblationReport).dump_json(report, indent=2).decode("utf-8")
     (folder / f"{NAME}.json").write_text(f"{text}\n", encoding="utf-8")
     page = as_markdown(report)
     (folder / f"{NAME}.md").write_text(page, encoding="utf-8")
     return page
 
 
-def as_markdown(report: Report) -> str:
-    """The page: a table over the noise levels, one by group, and how it was made."""
+def as_markdown(report: AblationReport) -> str:
+    """The page: a table by noise level, one by group, and the circumstances of the run."""
     trained = [one for one in report.trained if one.key != SHIPPED]
     versions = ", ".join(f"{name} {version}" for name, version in report.versions)
     groups = ", ".join(report.groups)
@@ -71,7 +74,7 @@ def as_markdown(report: Report) -> str:
     return "\n".join([*lines, *_by_noise(report), "", *_by_group(report), ""])
 
 
-def _by_noise(report: Report) -> list[str]:
+def _by_noise(report: AblationReport) -> list[str]:
     base = next((one for one in report.trained if one.key == BASE), None)
     heads = [f"σ {sigma:g}" for sigma in SIGMAS]
     lines = [
@@ -95,7 +98,7 @@ def _by_noise(report: Report) -> list[str]:
     return lines
 
 
-def _by_group(report: Report) -> list[str]:
+def _by_group(report: AblationReport) -> list[str]:
     sigma = SIGMAS[len(SIGMAS) // 2]
     names = list(report.trained[0].psnr[f"{sigma:g}"]) if report.trained else []
     lines = [f"| σ {sigma:g}, by group | {' | '.join(names)} |", "|---" * (len(names) + 1) + "|"]

@@ -1,4 +1,4 @@
-"""Trains a recipe and measures it; what was measured before is read back."""
+"""Trains the network of a recipe and measures it; stored results are reused."""
 
 from __future__ import annotations
 
@@ -7,34 +7,41 @@ import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from pydantic import TypeAdapter, ValidationError
 
+from benchmarks.ablations.prediction_type import EPSILON, Target
 from benchmarks.ablations.recipes import SHIPPED, Recipe
+from enhancers.files import write_atomic
 from enhancers.networks.training.corpus import PHANTOM, Corpus
 from enhancers.source_digest import source_digest
 
+if TYPE_CHECKING:
+    from torch import Tensor
+
 SIGMAS = (0.05, 0.1, 0.2)
-"""Noise levels of [0, 1] at which one call of the network is judged."""
+"""Noise levels σ of [0, 1] at which one call of the network is measured."""
+CODE = tuple(f"enhancers.networks.training.{name}" for name in ("train", "validation"))
+"""Modules that a result depends on, with all that they import."""
 SEED = 0
 
 
 @dataclass(frozen=True)
 class Trained:
-    """What a training reached.
+    """The result of a training.
 
     Parameters
     ----------
     key, label : str
-        Of the recipe.
+        From the recipe.
     parameters, steps, images : int
-        Of the network, made, trained on.
+        Size of the network, number of training steps and of training images.
     seconds : float
-        Of the training.
+        Duration of the training.
     psnr : mapping of σ to group to dB
-        Of one call on held-out subjects.
+        Of the image that one network call estimates, on held-out subjects.
     """
 
     key: str
@@ -46,60 +53,80 @@ class Trained:
     psnr: Mapping[str, Mapping[str, float]]
 
     def mean(self, sigma: float, groups: tuple[str, ...]) -> float:
-        """Unweighted over the groups, in dB."""
+        """Unweighted mean over the groups, in dB."""
         return float(np.mean([self.psnr[f"{sigma:g}"][group] for group in groups]))
 
 
 def train(recipe: Recipe, corpus: Corpus, steps: int, work: Path, device: str) -> Trained:
-    """Train for ``steps`` times the length of the recipe, or read what was measured before.
+    """Train for ``steps`` times the length of the recipe, or return the stored result.
 
     Parameters
     ----------
     recipe : Recipe
     corpus : Corpus
-        Its validation images judge, whatever is trained on.
+        Its validation images are used for every recipe, whatever part is trained on.
     steps : int
     work : Path
-        Keeps checkpoints and figures, by all that determines them.
+        Folder of checkpoints and results, by a digest of everything that determines them.
     device : str
     """
     import torch
 
     from enhancers.networks.training import architectures
     from enhancers.networks.training.corpus import Crops
-    from enhancers.networks.training.train import BATCH, PIXEL_SIDE, Stage, diffusion_loss
+    from enhancers.networks.training.stage import Stage
+    from enhancers.networks.training.train import BATCH, PIXEL_SIDE
     from enhancers.networks.training.validation import as_tensor
 
-    most = round(steps * recipe.length)
-    folder = work / _digest(recipe, corpus, most, device)
-    known = _read(folder / "trained.json")
-    if known is not None:
-        return replace(known, label=recipe.label)
+    total = round(steps * recipe.length)
+    folder = work / _digest(recipe, corpus, total, device)
+    stored = _read(folder / "trained.json")
+    if stored is not None:
+        return replace(stored, label=recipe.label)
     torch.manual_seed(SEED)
-    taken = share(corpus, recipe)
+    seen = share(corpus, recipe)
     network = architectures.pixel_unet(recipe.widths)
-    stage = Stage(recipe.key, network, 0.0, folder, device, most=most)
+    stage = Stage(recipe.key, network, 0.0, folder, device, max_steps=total)
     stage.resume()
-    crops = Crops(taken, PIXEL_SIDE, SEED + stage.steps)
+    crops = Crops(seen, PIXEL_SIDE, SEED + stage.steps)
     signal = architectures.scheduler().alphas_cumprod.to(device)
     stage.fit(
-        lambda: diffusion_loss(
-            stage.model, as_tensor(crops.batch(BATCH), device), signal,
-            target=recipe.target, bias=recipe.bias,
+        lambda: prediction_loss(
+            stage.model, as_tensor(crops.batch(BATCH), device), signal, recipe
         )
     )  # fmt: skip
     found = Trained(
-        recipe.key, recipe.label, sum(p.numel() for p in network.parameters()), most,
-        sum(len(images) for images in taken.train.values()), round(stage.elapsed, 1),
-        _judge(stage.averaged(), corpus, signal, device, recipe),
+        recipe.key, recipe.label, sum(p.numel() for p in network.parameters()), total,
+        sum(len(images) for images in seen.train.values()), round(stage.elapsed, 1),
+        _psnr(stage.averaged(), corpus, signal, device, recipe.target),
     )  # fmt: skip
-    (folder / "trained.json").write_text(json.dumps(asdict(found), indent=2), encoding="utf-8")
+    write_atomic(folder / "trained.json", TypeAdapter(Trained).dump_json(found, indent=2))
     stage.path.unlink(missing_ok=True)
     return found
 
 
+def prediction_loss(model: Any, clean: Tensor, signal: Tensor, recipe: Recipe) -> Tensor:
+    """The loss of a recipe: its prediction type, weights and distribution of timesteps.
+
+    Parameters
+    ----------
+    model : UNet2DModel
+    clean : Tensor, shape (B, C, H, W)
+    signal : Tensor, shape (T,)
+        ābar.
+    recipe : Recipe
+    """
+    from enhancers.networks.training.train import noised
+
+    batch, target = noised(clean, signal, recipe.bias), recipe.target
+    wanted = target.of(clean, batch.noise, batch.abar)
+    error = (model(batch.noisy, batch.steps).sample - wanted).square()
+    loss: Tensor = (target.weight(batch.abar) * error).mean()
+    return loss
+
+
 def shipped(corpus: Corpus, device: str) -> Trained:
-    """The embedded pixel prior, judged alike."""
+    """The embedded pixel network, measured in the same way."""
     import torch
     from diffusers import UNet2DModel
 
@@ -117,42 +144,43 @@ def shipped(corpus: Corpus, device: str) -> Trained:
         SHIPPED, "the prior that is shipped", sum(p.numel() for p in network.parameters()),
         int(stage["steps"]), sum(counts[0] for counts in facts["images"].values()),
         60.0 * float(stage["minutes"]),
-        _judge(network.to(device).eval(), corpus, signal, device, Recipe(SHIPPED, "")),
+        _psnr(network.to(device).eval(), corpus, signal, device, EPSILON),
     )  # fmt: skip
 
 
 def share(corpus: Corpus, recipe: Recipe) -> Corpus:
-    """The corpus with the part of the training images that a recipe sees."""
+    """The corpus reduced to the training images of a recipe; the validation images stay."""
     if recipe.share == "all":
         return corpus
     if recipe.share == "phantoms":
         return replace(corpus, train={PHANTOM: corpus.train[PHANTOM]})
-    # Images of a subject lie together, so that few images are of few subjects.
+    # Images of one subject are adjacent, so that fewer images also come from fewer subjects.
     part = {name: images[: max(1, len(images) // 10)] for name, images in corpus.train.items()}
     return replace(corpus, train=part)
 
 
-def _judge(
-    model: Any, corpus: Corpus, signal: Any, device: str, recipe: Recipe
+def _psnr(
+    model: Any, corpus: Corpus, signal: Tensor, device: str, target: Target
 ) -> dict[str, dict[str, float]]:
     from enhancers.networks.training.validation import one_call_psnr
 
+    def predict(noisy: Tensor, step: int) -> Tensor:
+        return target.noise(model(noisy, step).sample, noisy, signal[step])
+
     return {
-        f"{sigma:g}": one_call_psnr(
-            model, corpus, signal, device, sigma=sigma, target=recipe.target
-        )
+        f"{sigma:g}": one_call_psnr(predict, corpus, signal, device, sigma=sigma)
         for sigma in SIGMAS
     }
 
 
-def _digest(recipe: Recipe, corpus: Corpus, most: int, device: str) -> str:
+def _digest(recipe: Recipe, corpus: Corpus, steps: int, device: str) -> str:
     determining = {
         "recipe": {**asdict(recipe), "label": ""},
         "corpus": corpus.digest,
-        "steps": most,
+        "steps": steps,
         "seed": SEED,
         "device": device,
-        "code": [source_digest(f"enhancers.networks.{name}") for name in ("train", "validation")],
+        "code": source_digest(*CODE),
     }
     text = json.dumps(determining, sort_keys=True)
     return f"{recipe.key}-{hashlib.sha256(text.encode()).hexdigest()[:16]}"

@@ -1,4 +1,4 @@
-"""``benchmarks ablations``: what data, size, steps and objective of a training give."""
+"""``benchmarks ablations``: the effect of data, size, steps and objective of a training."""
 
 from __future__ import annotations
 
@@ -13,18 +13,20 @@ from enhancers.errors import ParameterError
 
 
 def ablations(
-    out: Annotated[Path, typer.Option(help="Folder for the table.")],
+    out: Annotated[Path, typer.Option(help="Folder into which the table is written.")],
     data: Annotated[
-        Path | None, typer.Option(help="Training images; phantoms alone without it.")
+        Path | None, typer.Option(help="Training images. Without it, phantoms are used.")
     ] = None,
     work: Annotated[
-        Path | None, typer.Option(help="Keeps what was trained; .runs/ingredients without it.")
+        Path | None, typer.Option(help="Folder of finished trainings. Default: .runs/ingredients.")
     ] = None,
-    steps: Annotated[int, typer.Option(min=2, help="Of each training.")] = 600,
-    only: Annotated[list[str] | None, typer.Option(help="base, narrow, ...")] = None,
+    steps: Annotated[int, typer.Option(min=2, help="Number of steps of each training.")] = 600,
+    only: Annotated[
+        list[str] | None, typer.Option(help="Trainings to run: base, narrow, ...")
+    ] = None,
     device: Device = "auto",
 ) -> None:
-    """Train small variants of the pixel network, each for so many steps, and compare them."""
+    """Train variants of the pixel network for the same number of steps and compare them."""
     from benchmarks.ablations import recipes, report, trainings
     from benchmarks.performance.figures import machine, software
     from enhancers import devices
@@ -41,9 +43,9 @@ def ablations(
     where = devices.choose(device)
     devices.limit_threads(get_settings().threads)
     corpus = read_corpus(data)
-    kept = work or Path(".runs") / "ingredients"
+    stored = work or Path(".runs") / "ingredients"
     found = [
-        trainings.train(recipe, corpus, steps, kept, where)
+        trainings.train(recipe, corpus, steps, stored, where)
         for recipe in recipes.RECIPES
         if not only or recipe.key in only
     ]
@@ -51,7 +53,7 @@ def ablations(
     groups = tuple(name for name in FOUR if name in corpus.groups) or corpus.groups
     words = "".join(f" --only {key}" for key in only or ())
     given = " --data DIR" if data else ""
-    result = report.Report(
+    result = report.AblationReport(
         command=f"python -m benchmarks ablations{given} --steps {steps}{words} --out DIR",
         when=datetime.now(UTC).strftime("%Y-%m-%d"),
         machine=machine(where),

@@ -137,7 +137,7 @@ def signed_rank(differences: NDArray[np.float64]) -> float | None:
 
 def holm(values: Sequence[float | None]) -> list[float | None]:
     """The p values of one family, adjusted by Holm (1979); None stays None and does not count."""
-    from statsmodels.stats.multitest import multipletests
+    from statsmodels.stats.multitest import multipletests  # type: ignore[import-untyped]
 
     known = [value for value in values if value is not None]
     adjusted = iter(multipletests(known, method="holm")[1] if known else ())

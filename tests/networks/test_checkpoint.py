@@ -102,22 +102,20 @@ def test_any_damaged_byte_is_a_sentence_or_a_readable_file(
     write: Callable[[Any], bytes], tmp_path: Path
 ) -> None:
     path, whole = tmp_path / "w.pt", write({"a": torch.ones(2)})
-    refused = loaded = 0
+    refused, loaded = [], 0
     for place in range(0, len(whole), max(1, len(whole) // 150)):
         path.write_bytes(whole[:place] + bytes([whole[place] ^ 0x55]) + whole[place + 1 :])
         try:
             tensors = read_tensors(path)
         except CheckpointError as error:
-            refused += 1
-            assert str(error).startswith("w.pt ")
-            assert "\n" not in str(error)
+            refused.append(str(error))
         else:
             loaded += 1
             assert tensors
             assert all(isinstance(tensor, Tensor) for tensor in tensors.values())
     # Damage to the table of contents is noticed; a changed number is a number all the same.
-    assert refused > 5
-    assert loaded > 5
+    assert min(len(refused), loaded) > 5
+    assert all(said.startswith("w.pt ") and "\n" not in said for said in refused)
 
 
 @pytest.mark.parametrize(

@@ -1,31 +1,29 @@
-"""Training of the embedded priors, within a number of minutes, resumable, on CPU or GPU.
+"""Training of the embedded networks for a number of minutes; resumable, on CPU or GPU.
 
-Pixel prior: a denoising diffusion network (ε-prediction; Ho et al. 2020) on crops. Latent prior: an
-autoencoder first, then the same kind of network on its latents (Rombach et al. 2022).
+"pixel" is a denoising diffusion network on crops of images (ε-prediction; Ho et al. 2020), "latent"
+an autoencoder and the same kind of network on its latents (Rombach et al. 2022).
 """
 
 from __future__ import annotations
 
 import json
-import math
 import time
-from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping
+from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
 from diffusers import AutoencoderKL, UNet2DModel
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn import functional as F
-from tqdm.auto import tqdm
 
 from enhancers.errors import NetworkMissing
-from enhancers.networks.prediction_type import EPSILON, Target
 from enhancers.networks.training import architectures
 from enhancers.networks.training.card import render
 from enhancers.networks.training.corpus import Corpus, Crops
+from enhancers.networks.training.stage import Stage, StageResult
 from enhancers.networks.training.validation import (
     as_tensor,
     denoising_psnr,
@@ -37,168 +35,58 @@ PIXEL_SIDE = 64
 LATENT_SIDE = 32
 FACTOR = 4
 BATCH = 8
-RATE, AUTOENCODER_RATE = 5e-4, 1e-3
-EMA = 0.999
+AUTOENCODER_RATE = 1e-3
 SQUARED_WEIGHT = 10.0
-"""Of the squared error beside the absolute one: at a round trip of 30 dB they weigh the same."""
-WARM_UP_STEPS = 200
-CHECKPOINT_SECONDS = 120.0
+"""Weight of the squared error in the autoencoder's loss; the absolute error has 1. Both contribute
+equally at a round trip of 30 dB."""
 AUTOENCODER_SHARE = 0.85
 ENCODING_SHARE = 0.03
 LOW_NOISE_BIAS = 1.6
-"""Timesteps are drawn as T u^1.6: restoration lives at low noise, where uniform draws are few."""
+"""Timesteps are drawn as T u^1.6, u uniform: restoration depends on the low noise levels."""
 
 
-@dataclass(frozen=True)
-class Report:
-    """What a training did, for the card: steps, minutes, losses, validation figures."""
+class NoisedBatch(NamedTuple):
+    """Images (B, C, H, W) noised to random timesteps: x_t = sqrt(ābar) x_0 + sqrt(1 - ābar) ε.
 
-    stage: str
-    steps: int
-    minutes: float
-    loss: float
-    validation: dict[str, float]
-
-
-class Stage:
-    """One network under training: weights, moving average, optimiser, clock, checkpoint.
-
-    Its budget is ``minutes``, or ``most`` steps where that is given.
+    ``steps`` has shape (B,), ``abar`` (B, 1, 1, 1).
     """
 
-    def __init__(
-        self, name: str, model: Any, minutes: float, out: Path, device: str, rate: float = RATE,
-        *, most: int | None = None,
-    ) -> None:  # fmt: skip
-        self.name = name
-        self.minutes = minutes
-        self.most = most
-        self.rate = rate
-        out.mkdir(parents=True, exist_ok=True)
-        self.path = out / f"{name}.pt"
-        self.device = device
-        self.model = model.to(device=device, memory_format=torch.channels_last)
-        self.average = {k: v.detach().clone() for k, v in model.state_dict().items()}
-        self.optimizer = torch.optim.AdamW(model.parameters(), lr=rate, weight_decay=1e-4)
-        self.steps = 0
-        self.elapsed = 0.0
-        self.loss = math.nan
-
-    def resume(self) -> None:
-        """Take up the checkpoint, if there is one."""
-        if not self.path.exists():
-            return
-        state = torch.load(self.path, map_location=self.device, weights_only=True)
-        self.model.load_state_dict(state["model"])
-        self.average = state["average"]
-        self.optimizer.load_state_dict(state["optimizer"])
-        self.steps, self.elapsed, self.loss = state["steps"], state["elapsed"], state["loss"]
-
-    def save(self) -> None:
-        """Write the checkpoint, whole or not at all."""
-        state = {
-            "model": self.model.state_dict(),
-            "average": self.average,
-            "optimizer": self.optimizer.state_dict(),
-            "steps": self.steps,
-            "elapsed": self.elapsed,
-            "loss": self.loss,
-        }
-        partial = self.path.with_suffix(".partial")
-        torch.save(state, partial)
-        partial.replace(self.path)
-
-    def progress(self) -> float:
-        """Share of the budget that is used up."""
-        if self.most is not None:
-            return self.steps / self.most
-        return self.elapsed / (self.minutes * 60)
-
-    def fit(self, loss_of: Callable[[], Tensor]) -> None:
-        """Minimise ``loss_of()`` until the budget is used up."""
-        saved = last = time.monotonic()
-        with tqdm(total=100, initial=min(round(100 * self.progress()), 100), unit="%",
-                  desc=self.name) as bar:  # fmt: skip
-            while (progress := self.progress()) < 1:
-                loss = self._step(loss_of, progress)
-                now = time.monotonic()
-                self.elapsed += now - last
-                last = now
-                self.loss = loss if math.isnan(self.loss) else 0.99 * self.loss + 0.01 * loss
-                bar.set_postfix(step=self.steps, loss=f"{self.loss:.4f}", refresh=False)
-                bar.update(min(round(100 * self.progress()), 100) - bar.n)
-                if now - saved > CHECKPOINT_SECONDS:
-                    self.save()
-                    saved = now
-        self.save()
-
-    def _step(self, loss_of: Callable[[], Tensor], progress: float) -> float:
-        warm = min(1.0, (self.steps + 1) / WARM_UP_STEPS)
-        rate = self.rate * warm * (0.02 + 0.98 * 0.5 * (1 + math.cos(math.pi * progress)))
-        for group in self.optimizer.param_groups:
-            group["lr"] = rate
-        loss = loss_of()
-        self.optimizer.zero_grad(set_to_none=True)
-        torch.autograd.backward(loss)
-        nn.utils.clip_grad_norm_(self.model.parameters(), 1.0)
-        self.optimizer.step()
-        self.steps += 1
-        decay = min(EMA, (1 + self.steps) / (10 + self.steps))
-        with torch.no_grad():
-            for key, value in self.model.state_dict().items():
-                self.average[key].lerp_(value, 1 - decay)
-        return float(loss.detach())
-
-    def averaged(self) -> Any:
-        """The network with its moving-average weights, ready to use."""
-        self.model.load_state_dict(self.average)
-        return self.model.eval()
+    noisy: Tensor
+    noise: Tensor
+    steps: Tensor
+    abar: Tensor
 
 
-def diffusion_loss(
-    model: Any,
-    clean: Tensor,
-    signal: Tensor,
-    *,
-    target: Target = EPSILON,
-    bias: float = LOW_NOISE_BIAS,
-) -> Tensor:
-    """Prediction error on ``clean`` noised to random timesteps.
-
-    Parameters
-    ----------
-    model : UNet2DModel
-    clean : Tensor, shape (B, C, H, W)
-    signal : Tensor, shape (T,)
-        ābar.
-    target : Target
-    bias : float
-        Timesteps are drawn as T u^bias.
-    """
+def noised(clean: Tensor, signal: Tensor, bias: float = LOW_NOISE_BIAS) -> NoisedBatch:
+    """Add noise to ``clean`` at timesteps drawn as T u^bias; ``signal`` is ābar, shape (T,)."""
     share = torch.rand(len(clean), device=clean.device)
     steps = (share**bias * len(signal)).long()
-    kept = signal[steps].view(-1, 1, 1, 1)
+    abar = signal[steps].view(-1, 1, 1, 1)
     noise = torch.randn_like(clean)
-    noisy = kept.sqrt() * clean + (1 - kept).sqrt() * noise
-    error = (model(noisy, steps).sample - target.of(clean, noise, kept)).square()
-    loss: Tensor = (target.weight(kept) * error).mean()
+    return NoisedBatch(abar.sqrt() * clean + (1 - abar).sqrt() * noise, noise, steps, abar)
+
+
+def diffusion_loss(model: Any, clean: Tensor, signal: Tensor) -> Tensor:
+    """Mean squared error of the noise that ``model`` predicts (see `noised`)."""
+    batch = noised(clean, signal)
+    loss: Tensor = (model(batch.noisy, batch.steps).sample - batch.noise).square().mean()
     return loss
 
 
 def train_pixel(
     corpus: Corpus, minutes: float, out: Path, device: str, *,
     seed: int = 0, resume: bool = False, start: Path | None = None,
-) -> tuple[Report, ...]:  # fmt: skip
-    """Train the pixel prior and write it as a diffusers folder below ``out``.
+) -> tuple[StageResult, ...]:  # fmt: skip
+    """Train the pixel network and write it as a diffusers folder below ``out``.
 
     Parameters
     ----------
     start : Path, optional
-        Folder of a trained prior whose network is trained further.
+        Folder of a trained pixel network, whose training is continued.
     """
     torch.manual_seed(seed)
-    earlier = _earlier(start)
-    network = architectures.pixel_unet() if start is None else _read(UNet2DModel, start / "unet")
+    earlier = _earlier_stages(start)
+    network = architectures.pixel_unet() if start is None else _load(UNet2DModel, start / "unet")
     stage = Stage("pixel-unet", network, minutes, out, device)
     if resume:
         stage.resume()
@@ -206,33 +94,33 @@ def train_pixel(
     signal = architectures.scheduler().alphas_cumprod.to(device)
     stage.fit(lambda: diffusion_loss(stage.model, as_tensor(crops.batch(BATCH), device), signal))
     model = stage.averaged()
-    report = _report(stage, denoising_psnr(model, corpus, signal, device), earlier)
+    result = _result(stage, denoising_psnr(model, corpus, signal, device), earlier)
     model.half().save_pretrained(out / "unet")
     architectures.scheduler().save_pretrained(out / "scheduler")
-    _write_reports("pixel", out, corpus, (report,))
-    return (report,)
+    _write_card("pixel", out, corpus, (result,))
+    return (result,)
 
 
 def train_latent(
     corpus: Corpus, minutes: float, out: Path, device: str, *,
     seed: int = 0, resume: bool = False, start: Path | None = None,
-) -> tuple[Report, ...]:  # fmt: skip
+) -> tuple[StageResult, ...]:  # fmt: skip
     """Train the autoencoder, then the latent network, and write both below ``out``.
 
     Parameters
     ----------
     start : Path, optional
-        Folder of a trained prior. Its autoencoder is kept as it is, since the network knows no
-        other latents, and the whole time goes to the network.
+        Folder of a trained latent prior. Its autoencoder stays unchanged, since the network depends
+        on its latents, and all the time goes to the network.
     """
     torch.manual_seed(seed)
-    earlier = _earlier(start)
+    earlier = _earlier_stages(start)
     if start is None:
         vae, first = _train_autoencoder(corpus, minutes, out, device, seed=seed, resume=resume)
         network, share = architectures.latent_unet(), 1 - AUTOENCODER_SHARE - ENCODING_SHARE
     else:
-        vae, first = _read(AutoencoderKL, start / "vae").to(device).eval(), earlier["autoencoder"]
-        network, share = _read(UNet2DModel, start / "unet"), 1 - ENCODING_SHARE
+        vae, first = _load(AutoencoderKL, start / "vae").to(device).eval(), earlier["autoencoder"]
+        network, share = _load(UNet2DModel, start / "unet"), 1 - ENCODING_SHARE
     latents = _encode(vae, corpus, minutes * ENCODING_SHARE, device, seed)
     if start is None:
         vae.register_to_config(scaling_factor=1.0 / float(latents.std()))
@@ -246,17 +134,17 @@ def train_latent(
         lambda: diffusion_loss(stage.model, _latent_crops(latents, random, device), signal)
     )  # fmt: skip
     model = stage.averaged()
-    second = _report(stage, latent_errors(model, vae, corpus, signal, device), earlier)
+    second = _result(stage, latent_errors(model, vae, corpus, signal, device), earlier)
     vae.half().save_pretrained(out / "vae")
     model.half().save_pretrained(out / "unet")
     architectures.scheduler().save_pretrained(out / "scheduler")
-    _write_reports("latent", out, corpus, (first, second))
+    _write_card("latent", out, corpus, (first, second))
     return first, second
 
 
 def _train_autoencoder(
     corpus: Corpus, minutes: float, out: Path, device: str, *, seed: int, resume: bool
-) -> tuple[Any, Report]:
+) -> tuple[Any, StageResult]:
     coder = Stage(
         "autoencoder", architectures.autoencoder(), minutes * AUTOENCODER_SHARE, out, device,
         rate=AUTOENCODER_RATE,
@@ -266,47 +154,49 @@ def _train_autoencoder(
     crops = Crops(corpus, PIXEL_SIDE, seed + coder.steps)
     coder.fit(lambda: _autoencoder_loss(coder.model, as_tensor(crops.batch(BATCH), device)))
     vae = coder.averaged()
-    return vae, _report(coder, round_trip_psnr(vae, corpus, device), {})
+    return vae, _result(coder, round_trip_psnr(vae, corpus, device), {})
 
 
-def _read(kind: Any, folder: Path) -> Any:
-    """A network of a trained prior, in float32."""
+def _load(kind: Any, folder: Path) -> Any:
+    """A trained network in float32."""
     try:
         network = kind.from_pretrained(
             folder, torch_dtype=torch.float32, local_files_only=True, low_cpu_mem_usage=False
         )
     except (OSError, ValueError) as error:
         raise NetworkMissing(
-            f"{folder} holds no trained network to start from; give the folder of a prior, "
+            f"{folder} holds no trained network to start from; give a folder "
             "such as assets/networks/latent."
         ) from error
-    # Where it lay on this machine would be saved with it.
+    # Otherwise the path on this machine would be saved with it.
     network.register_to_config(_name_or_path="")
     return network
 
 
-def _earlier(start: Path | None) -> dict[str, Report]:
-    """What the prior in ``start`` says of its own training, by stage."""
+def _earlier_stages(start: Path | None) -> dict[str, StageResult]:
+    """The stages of the training that made the network in ``start``, by name."""
     if start is None:
         return {}
     try:
         facts = json.loads((start / "training.json").read_text(encoding="utf-8"))
-        return {stage["stage"]: Report(**stage) for stage in facts["stages"]}
+        return {stage["stage"]: StageResult(**stage) for stage in facts["stages"]}
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise NetworkMissing(
-            f"{start} has no readable training.json; start from the folder of a trained prior."
+            f"{start} has no readable training.json; start from the folder of a trained network."
         ) from error
 
 
-def _steps(earlier: Mapping[str, Report], stage: Stage) -> int:
+def _steps(earlier: Mapping[str, StageResult], stage: Stage) -> int:
     return earlier[stage.name].steps if stage.name in earlier else 0
 
 
-def _report(stage: Stage, validation: dict[str, float], earlier: Mapping[str, Report]) -> Report:
-    """Of a stage, with the steps and minutes that its weights had before."""
+def _result(
+    stage: Stage, validation: dict[str, float], earlier: Mapping[str, StageResult]
+) -> StageResult:
+    """The result of a stage, including the steps and minutes of an earlier training."""
     before = earlier.get(stage.name)
     minutes = stage.elapsed / 60 + (before.minutes if before else 0.0)
-    return Report(
+    return StageResult(
         stage.name, stage.steps + _steps(earlier, stage), minutes, stage.loss, validation
     )  # fmt: skip
 
@@ -337,7 +227,7 @@ def _latent_crops(latents: Tensor, random: np.random.Generator, device: str) -> 
     return latents[picked].to(device)
 
 
-def _write_reports(which: str, out: Path, corpus: Corpus, reports: tuple[Report, ...]) -> None:
+def _write_card(which: str, out: Path, corpus: Corpus, stages: tuple[StageResult, ...]) -> None:
     facts = {
         "batch": BATCH,
         "corpus_sha256": corpus.digest,
@@ -345,7 +235,7 @@ def _write_reports(which: str, out: Path, corpus: Corpus, reports: tuple[Report,
             name: [len(corpus.train[name]), len(corpus.validation[name])] for name in corpus.groups
         },
         "subjects": {name: list(counts) for name, counts in corpus.subjects.items()},
-        "stages": [asdict(report) for report in reports],
+        "stages": [asdict(stage) for stage in stages],
     }
     (out / "training.json").write_text(json.dumps(facts, indent=2) + "\n", encoding="utf-8")
     (out / "README.md").write_text(render(which, facts, corpus.attribution), encoding="utf-8")

@@ -8,12 +8,12 @@ import pytest
 
 from benchmarks import cli
 from benchmarks.ablations import report
+from benchmarks.ablations.prediction_type import Target
 from benchmarks.ablations.recipes import BASE, RECIPES, SHIPPED, Recipe
 from benchmarks.ablations.trainings import SIGMAS, Trained, share, shipped, train
 from enhancers.errors import ReadingRoomError
-from enhancers.networks.prediction_type import Target
 from enhancers.networks.training.corpus import Corpus, read_corpus
-from enhancers.networks.training.train import Stage
+from enhancers.networks.training.stage import Stage
 
 STORED = Path(__file__).resolve().parents[3] / "assets" / "evidence"
 SMALL = Recipe("small", "small", widths=(8, 8, 8, 8), target=Target("v_prediction", 5.0))
@@ -81,7 +81,9 @@ def test_the_shipped_prior_is_far_better_than_a_few_steps(corpus: Corpus, tmp_pa
 
 def test_the_page_tells_every_training_and_its_change(tmp_path: Path) -> None:
     rows = (trained(BASE, 30.0), trained("narrow", 29.5), trained(SHIPPED, 33.0))
-    made = report.Report("command", "today", "machine", (("torch", "2"),), ("mr", "ct"), 8, rows)
+    made = report.AblationReport(
+        "command", "today", "machine", (("torch", "2"),), ("mr", "ct"), 8, rows
+    )
     page = report.write(tmp_path, made)
     assert report.read(tmp_path / "ingredients.json") == made
     assert "2 short trainings" in page

@@ -11,7 +11,8 @@ from enhancers.errors import NetworkMissing
 from enhancers.networks.training import train
 from enhancers.networks.training.architectures import scheduler
 from enhancers.networks.training.corpus import Corpus, read_corpus
-from enhancers.networks.training.train import Stage, diffusion_loss, train_latent, train_pixel
+from enhancers.networks.training.stage import Stage
+from enhancers.networks.training.train import diffusion_loss, train_latent, train_pixel
 
 WEIGHTS = "diffusion_pytorch_model.safetensors"
 

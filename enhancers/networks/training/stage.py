@@ -1,0 +1,136 @@
+"""One network under training: optimiser, moving average of the weights, budget and checkpoint."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from tqdm.auto import tqdm
+
+from enhancers.files import atomic_path
+
+RATE = 5e-4
+EMA = 0.999
+WARM_UP_STEPS = 200
+CHECKPOINT_SECONDS = 120.0
+
+
+@dataclass(frozen=True)
+class StageResult:
+    """What one stage of a training reached, as ``training.json`` and the card state it."""
+
+    stage: str
+    steps: int
+    minutes: float
+    loss: float
+    validation: dict[str, float]
+
+
+class Stage:
+    """Trains one network until its budget is used up: ``minutes``, or ``max_steps`` where given.
+
+    Parameters
+    ----------
+    name : str
+        Of the stage and, with ``.pt``, of its checkpoint in ``out``.
+    model : torch module
+    minutes : float
+    out : Path
+    device : str
+    rate : float
+        Peak learning rate of AdamW; it warms up linearly and decays along a cosine to 2 %.
+    max_steps : int, optional
+    """
+
+    def __init__(
+        self, name: str, model: Any, minutes: float, out: Path, device: str, rate: float = RATE,
+        *, max_steps: int | None = None,
+    ) -> None:  # fmt: skip
+        self.name = name
+        self.minutes = minutes
+        self.max_steps = max_steps
+        self.rate = rate
+        out.mkdir(parents=True, exist_ok=True)
+        self.path = out / f"{name}.pt"
+        self.device = device
+        self.model = model.to(device=device, memory_format=torch.channels_last)
+        self.average = {k: v.detach().clone() for k, v in model.state_dict().items()}
+        self.optimizer = torch.optim.AdamW(model.parameters(), lr=rate, weight_decay=1e-4)
+        self.steps = 0
+        self.elapsed = 0.0
+        self.loss = math.nan
+
+    def resume(self) -> None:
+        """Continue from the checkpoint, if there is one."""
+        if not self.path.exists():
+            return
+        state = torch.load(self.path, map_location=self.device, weights_only=True)
+        self.model.load_state_dict(state["model"])
+        self.average = state["average"]
+        self.optimizer.load_state_dict(state["optimizer"])
+        self.steps, self.elapsed, self.loss = state["steps"], state["elapsed"], state["loss"]
+
+    def save(self) -> None:
+        """Write the checkpoint; an interruption leaves the previous one."""
+        state = {
+            "model": self.model.state_dict(),
+            "average": self.average,
+            "optimizer": self.optimizer.state_dict(),
+            "steps": self.steps,
+            "elapsed": self.elapsed,
+            "loss": self.loss,
+        }
+        with atomic_path(self.path) as part:
+            torch.save(state, part)
+
+    def progress(self) -> float:
+        """The share of the budget that is used up."""
+        if self.max_steps is not None:
+            return self.steps / self.max_steps
+        return self.elapsed / (self.minutes * 60)
+
+    def fit(self, loss_of: Callable[[], Tensor]) -> None:
+        """Minimise ``loss_of()`` until the budget is used up, with a progress bar."""
+        saved = last = time.monotonic()
+        with tqdm(total=100, initial=min(round(100 * self.progress()), 100), unit="%",
+                  desc=self.name) as bar:  # fmt: skip
+            while (progress := self.progress()) < 1:
+                loss = self._step(loss_of, progress)
+                now = time.monotonic()
+                self.elapsed += now - last
+                last = now
+                self.loss = loss if math.isnan(self.loss) else 0.99 * self.loss + 0.01 * loss
+                bar.set_postfix(step=self.steps, loss=f"{self.loss:.4f}", refresh=False)
+                bar.update(min(round(100 * self.progress()), 100) - bar.n)
+                if now - saved > CHECKPOINT_SECONDS:
+                    self.save()
+                    saved = now
+        self.save()
+
+    def _step(self, loss_of: Callable[[], Tensor], progress: float) -> float:
+        warm_up = min(1.0, (self.steps + 1) / WARM_UP_STEPS)
+        rate = self.rate * warm_up * (0.02 + 0.98 * 0.5 * (1 + math.cos(math.pi * progress)))
+        for group in self.optimizer.param_groups:
+            group["lr"] = rate
+        loss = loss_of()
+        self.optimizer.zero_grad(set_to_none=True)
+        torch.autograd.backward(loss)
+        nn.utils.clip_grad_norm_(self.model.parameters(), 1.0)
+        self.optimizer.step()
+        self.steps += 1
+        decay = min(EMA, (1 + self.steps) / (10 + self.steps))
+        with torch.no_grad():
+            for key, value in self.model.state_dict().items():
+                self.average[key].lerp_(value, 1 - decay)
+        return float(loss.detach())
+
+    def averaged(self) -> Any:
+        """The network with the moving average of its weights, in evaluation mode."""
+        self.model.load_state_dict(self.average)
+        return self.model.eval()
