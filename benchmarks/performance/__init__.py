@@ -1,8 +1,8 @@
-"""The commands behind the figures: floors of quality, speed, and memory over many runs."""
+"""Quality floors of the embedded networks, speed, and memory over many runs."""
 
 from __future__ import annotations
 
 from benchmarks.performance.floors import STAGES, as_markdown, floors
-from benchmarks.performance.held_out import validation_cases
+from benchmarks.performance.scores import validation_cases
 
 __all__ = ["STAGES", "as_markdown", "floors", "validation_cases"]

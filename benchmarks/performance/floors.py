@@ -1,15 +1,20 @@
-"""`floors` measures what the embedded priors must reach, in decibels and structural similarity."""
+"""``benchmarks floors``: the least PSNR and SSIM that the embedded networks must reach."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 
 import numpy as np
 
-from benchmarks.performance.held_out import HeldOutImage, Table, enhance, fitted
+from benchmarks.performance.scores import ScoreTable
+from enhancers import compare
 from enhancers.degrade import degrade
+from enhancers.evaluation.measures import fit
+from enhancers.evaluation.problem import TestImage
+from enhancers.image import Pixels, from_array
+from enhancers.method import ParameterValue
 
 SEEDS = 4
 SIGMA = 0.1
@@ -33,14 +38,25 @@ class Floor:
         return self.measured >= self.required
 
 
+Cases = Sequence[TestImage]
+Measured = tuple[ScoreTable, list[Floor]]
 Progress = Callable[[str], None]
+"""Called with the name of the stage after every image."""
 
 
-def denoising(cases: list[HeldOutImage], device: str, tick: Progress) -> tuple[Table, list[Floor]]:
-    """Gaussian noise of σ = 0.1, clipped, σ given: DDNM against NLM and TV at their best."""
+def enhance(
+    case: TestImage, pixels: Pixels, key: str, device: str, seed: int, **given: ParameterValue
+) -> Pixels:
+    """The result of a method on the degraded pixels of a case."""
+    image = from_array(pixels, case.modality)
+    return compare.enhance(image, key, params=given, seed=seed, device=device).pixels
+
+
+def denoising(cases: Cases, device: str, tick: Progress) -> Measured:
+    """Gaussian noise of known σ = 0.1, clipped: DDNM against NLM and TV at their best strengths."""
     from skimage.restoration import denoise_nl_means, denoise_tv_chambolle
 
-    table = Table()
+    table = ScoreTable()
     for case in cases:
         noisy = degrade(case.truth, "gaussian", SIGMA, seed=case.seed)
         for h in NLM_STRENGTHS:
@@ -67,13 +83,11 @@ def denoising(cases: list[HeldOutImage], device: str, tick: Progress) -> tuple[T
     return table, floors
 
 
-def enlargement(
-    cases: list[HeldOutImage], device: str, tick: Progress
-) -> tuple[Table, list[Floor]]:
+def enlargement(cases: Cases, device: str, tick: Progress) -> Measured:
     """Block-mean downsampling by 4: DDNM against bicubic and Lanczos."""
     import cv2
 
-    table = Table()
+    table = ScoreTable()
     for case in cases:
         small = degrade(case.truth, "downsample", 4, seed=case.seed)
         size = case.truth.shape[::-1]
@@ -95,13 +109,13 @@ def enlargement(
     return table, floors
 
 
-def round_trip(cases: list[HeldOutImage], device: str, tick: Progress) -> tuple[Table, list[Floor]]:
-    """Decode(encode(x)) of the latent prior."""
+def round_trip(cases: Cases, device: str, tick: Progress) -> Measured:
+    """The round trip decode(encode(x)) of the latent prior's autoencoder."""
     import torch
 
     from enhancers.networks.load import latent_prior
 
-    prior, table = latent_prior(device), Table()
+    prior, table = latent_prior(device), ScoreTable()
     for case in cases:
         x = torch.from_numpy(case.truth)[None, None].to(device) * 2 - 1
         decoded = (prior.decode(prior.encode(x)) + 1) / 2
@@ -116,10 +130,10 @@ def round_trip(cases: list[HeldOutImage], device: str, tick: Progress) -> tuple[
     ]
 
 
-def hybrid(cases: list[HeldOutImage], device: str, tick: Progress) -> tuple[Table, list[Floor]]:
+def hybrid(cases: Cases, device: str, tick: Progress) -> Measured:
     """The hybrid without its contrast step against its own pseudo-label."""
     kinds = {"us": ("speckle", (0.1, 0.3)), "mr": ("rician", (0.02, 0.04))}
-    table = Table()
+    table = ScoreTable()
     for case in (case for case in cases if case.group in kinds):
         kind, (low, high) = kinds[case.group]
         level = float(np.random.default_rng(case.seed).uniform(low, high))
@@ -140,14 +154,14 @@ def hybrid(cases: list[HeldOutImage], device: str, tick: Progress) -> tuple[Tabl
     ]  # fmt: skip
 
 
-def exposure(cases: list[HeldOutImage], device: str, tick: Progress) -> tuple[Table, list[Floor]]:
-    """Under-exposure by 0.3 with a smooth mask: UniMIE against the input, both fitted."""
-    table = Table()
+def exposure(cases: Cases, device: str, tick: Progress) -> Measured:
+    """Under-exposure by 0.3 with a smooth mask: UniMIE against the input, both after a fit."""
+    table = ScoreTable()
     for case in cases:
         dark = degrade(case.truth, "under_exposure", EXPOSURE, seed=case.seed)
-        table.add("input, fitted", case, fitted(dark, case.truth))
+        table.add("input, fitted", case, fit(dark, case.truth).pixels)
         result = enhance(case, dark, "unimie", device, 0)
-        table.add("UniMIE, fitted", case, fitted(result, case.truth))
+        table.add("UniMIE, fitted", case, fit(result, case.truth).pixels)
         table.add("UniMIE, as it is", case, result)
         tick("exposure")
     ours, theirs = table.mean("UniMIE, fitted")[1], table.mean("input, fitted")[1]
@@ -157,7 +171,7 @@ def exposure(cases: list[HeldOutImage], device: str, tick: Progress) -> tuple[Ta
     ]  # fmt: skip
 
 
-STAGES: Mapping[str, Callable[[list[HeldOutImage], str, Progress], tuple[Table, list[Floor]]]] = {
+STAGES: Mapping[str, Callable[[Cases, str, Progress], Measured]] = {
     "autoencoder": round_trip,
     "hybrid": hybrid,
     "denoise": denoising,
@@ -167,20 +181,20 @@ STAGES: Mapping[str, Callable[[list[HeldOutImage], str, Progress], tuple[Table, 
 
 
 def floors(
-    cases: list[HeldOutImage],
+    cases: Cases,
     device: str,
     only: tuple[str, ...] = (),
     tick: Progress = lambda _: None,
-) -> Iterator[tuple[str, Table, list[Floor]]]:
-    """Measure stage after stage: (name, table of scores, floors)."""
+) -> Iterator[tuple[str, ScoreTable, list[Floor]]]:
+    """Measure the stages in order: (name, table of scores, floors)."""
     for name, stage in STAGES.items():
         if not only or name in only:
             table, found = stage(cases, device, tick)
             yield name, table, found
 
 
-def as_markdown(found: list[tuple[str, Table, list[Floor]]], images: int) -> str:
-    """The floors and, below, every candidate's mean PSNR and SSIM, as Markdown tables."""
+def as_markdown(found: list[tuple[str, ScoreTable, list[Floor]]], images: int) -> str:
+    """Markdown tables of the floors and of every candidate's mean PSNR and SSIM."""
     lines = [f"{images} images, unweighted mean over the modalities.", ""]
     lines += ["| floor | measured | required | | detail |", "|---|---|---|---|---|"]
     for _, _, floors_ in found:

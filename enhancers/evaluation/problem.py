@@ -1,7 +1,8 @@
-"""A clean image, what became of it, and what is to be done about it."""
+"""A test image with a known truth, its degraded version, and the task to solve on it."""
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass
 from typing import Literal
 
@@ -12,7 +13,7 @@ from enhancers.image import MedicalImage, Pixels, from_array
 from enhancers.method import Modality
 
 Task = Literal["denoise", "enlarge", "despeckle", "lighten", "improve"]
-"""What a method is asked for; "despeckle" is speckle and Rician noise, whose level nobody tells."""
+"""What a method has to do; "despeckle" is speckle or Rician noise of an unknown level."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -22,20 +23,24 @@ class TestImage:
     Parameters
     ----------
     key : str
-        Unique among the cases of a run, such as "ct-0031".
+        Unique among the images of a run, such as "ct-0031".
     modality : Modality
     truth : ndarray, float32, shape (H, W), in [0, 1]
     mask : ndarray, bool, shape (H, W), or None
-        The structure that signal-to-noise ratios are about.
+        The structure of which signal-to-noise ratios are measured.
     seed : int
-        Of the degradation; it comes from the key, so that a case does not depend on the others.
+        Of the degradation. It depends on the key alone, so that an image is degraded in the same
+        way whatever other images a run has.
     group : str
-        What means are taken over before the mean of all, such as "ct".
+        Means are taken over each group and then over the groups, such as "ct".
     subject : str
         Whose image it is: images of one subject are not independent.
     image : MedicalImage or None
-        The truth as it was read, where it came from a file: with its units and spacing.
+        The truth as it was read, with units and spacing, where it came from a file.
     """
+
+    # Keeps pytest from collecting it.
+    __test__ = False
 
     key: str
     modality: Modality
@@ -54,21 +59,21 @@ class TestImage:
 
 @dataclass(frozen=True, eq=False)
 class Degraded:
-    """What every method is given: the same pixels and the same knowledge of them.
+    """The input of every method: the same pixels and the same knowledge about them.
 
     Parameters
     ----------
     pixels : ndarray, float32, shape (H / factor, W / factor), in [0, 1]
     modality : Modality
     sigma : float or None
-        Standard deviation of the noise in [0, 1] units as told to every method: 0 for noise-free,
-        None where each has to find out.
+        Standard deviation of the noise in [0, 1] units, known to every method: 0 for no noise,
+        None where each method has to estimate it.
     factor : int
         Enlargement that is asked for.
     kind : str
-        How it was degraded, for tables.
+        The degradation, for tables.
     level : float
-        How much, in the units of ``kind``.
+        Its level, in the units of ``kind``.
     """
 
     pixels: Pixels
@@ -77,3 +82,13 @@ class Degraded:
     factor: int = 1
     kind: str = "none"
     level: float = 0.0
+
+
+def seed_of(key: str) -> int:
+    """The seed of the test image with this key."""
+    return int.from_bytes(hashlib.sha256(key.encode("utf-8", "surrogatepass")).digest()[:4], "big")
+
+
+def usable_mask(mask: NDArray[np.bool_]) -> bool:
+    """Whether a mask marks something, and not everything."""
+    return bool(mask.any() and not mask.all())

@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 
 from enhancers.errors import ImageReadError, ParameterError, ReadingRoomError
-from enhancers.evaluation.cases import MASK_ENDING, read_cases
+from enhancers.evaluation.cases import read_cases
 from enhancers.evaluation.conditions import cropped
+from enhancers.image_folders import MASK_ENDING, held_out
 from enhancers.method import Modality
-from enhancers.networks.training.corpus import held_out
 from enhancers.phantoms import phantom
 from enhancers.save import save_png16
 from tests.support.image_files import dicom, ramp
@@ -199,6 +199,6 @@ def test_strictly_a_file_must_say_what_it_is_and_no_group_may_lack(tmp_path: Pat
     assert len(read_cases(tmp_path, ["us"])) == 2
     [case] = read_cases(tmp_path, ["us"], strict=True, tell=told.append)
     assert case.key == "heart.dcm"
-    assert told == ["photo.png is left out: it does not say what it is."]
+    assert told == ["photo.png is left out: it does not state its modality."]
     with pytest.raises(ReadingRoomError, match="has no mr image"):
         read_cases(tmp_path, ["us", "mr"], strict=True)

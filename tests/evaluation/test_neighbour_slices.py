@@ -21,8 +21,8 @@ from enhancers.evaluation.problem import Degraded, TestImage
 from enhancers.evaluation.protocols import Condition, protocol
 from enhancers.evaluation.slice_stack import DegradedSlice, Slice, neighbours_of
 from enhancers.image import MedicalImage, Pixels, Window
+from enhancers.image_folders import held_out
 from enhancers.method import Modality
-from enhancers.networks.training.corpus import held_out
 from enhancers.phantoms import phantom
 from enhancers.save import save_png16
 from tests.support.image_files import dicom

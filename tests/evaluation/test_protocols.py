@@ -7,11 +7,11 @@ import pytest
 
 from enhancers.degrade import KINDS, degrade
 from enhancers.errors import ParameterError, UnknownMethod
-from enhancers.evaluation.cases import MODALITIES, seed_of
+from enhancers.evaluation.case_folders import MODALITIES
 from enhancers.evaluation.conditions import degraded_case
 from enhancers.evaluation.measures import MEASURES
 from enhancers.evaluation.methods_under_test import chosen, expand, method_under_test
-from enhancers.evaluation.problem import Degraded, TestImage
+from enhancers.evaluation.problem import Degraded, TestImage, seed_of
 from enhancers.evaluation.protocols import PROTOCOLS, Condition, protocol
 from enhancers.evaluation.variants import SWEEPS, VARIANTS
 from enhancers.image import MedicalImage, Window

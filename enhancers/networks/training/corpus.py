@@ -1,9 +1,9 @@
-"""Training images: anyone's folder, the project's phantoms, the split by subject, the crops."""
+"""Training images: a folder and phantoms, split by subject, and random crops of them."""
 
 from __future__ import annotations
 
 import hashlib
-from collections import Counter
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -11,7 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from enhancers.colour import luminance
-from enhancers.errors import ImageReadError, ReadingRoomError
+from enhancers.errors import ReadingRoomError
+from enhancers.image_folders import archives, held_out, read_archive, read_images
 from enhancers.networks.training.card import UNATTRIBUTED
 from enhancers.phantoms import KINDS, phantom
 
@@ -19,23 +20,29 @@ Images = NDArray[np.uint8]
 """Gray images, shape (N, H, W)."""
 
 PHANTOM = "phantom"
-VALIDATION_SHARE = 0.1
-VALIDATION_LEAST = 8
 WEIGHTS = {"fundus": 0.4, "micro": 0.3, "color": 0.4, PHANTOM: 0.6}
-"""How often a group is drawn from, relative to 1 for the others."""
+"""Sampling weights of groups; the others have 1."""
 
 
 @dataclass(frozen=True, eq=False)
 class Corpus:
     """Images by group (a modality, or the phantoms), split by subject.
 
-    ``train`` and ``validation`` map a group's name to its images; no subject is in both.
-    ``subjects`` counts (train, validation) subjects by group.
+    Parameters
+    ----------
+    train, validation : mapping of group to Images
+        No subject is in both.
+    subjects : mapping of group to (int, int)
+        Number of training and validation subjects.
+    digest : str
+        SHA-256 of the images.
+    attribution : str
+        Markdown for the card: sources and licences of the images.
     """
 
-    train: dict[str, Images]
-    validation: dict[str, Images]
-    subjects: dict[str, tuple[int, int]]
+    train: Mapping[str, Images]
+    validation: Mapping[str, Images]
+    subjects: Mapping[str, tuple[int, int]]
     digest: str
     attribution: str = UNATTRIBUTED
 
@@ -46,23 +53,21 @@ class Corpus:
 
 
 def read_corpus(folder: Path | None, *, phantoms: int = 20, seed: int = 0) -> Corpus:
-    """Read the training images below ``folder`` and draw ``phantoms`` of each kind beside them.
+    """Read the training images below ``folder`` and draw ``phantoms`` of each kind.
 
-    A folder holds ``<group>.npz`` archives with ``images`` (uint8, (N, H, W) or (N, H, W, 3)) and
-    ``subject_id``, or image files of any readable kind, where the parent folder names the subject;
-    its ``ATTRIBUTION.md``, where there is one, goes into the card.
+    The folder is read as `enhancers.image_folders` describes. Its ``ATTRIBUTION.md``, where there
+    is one, becomes part of the network's card.
 
     Raises
     ------
     ReadingRoomError
-        The folder is absent or holds no image.
+        The folder does not exist or holds no image.
     """
-    groups: dict[str, tuple[Images, list[str]]] = {}
+    groups: dict[str, tuple[Images, Sequence[str]]] = {}
     if folder is not None:
-        if not folder.is_dir():
-            raise ReadingRoomError(f"{folder} is not a folder; give one with images or .npz files.")
-        for archive in sorted(folder.glob("*.npz")):
-            groups[archive.stem] = _read_archive(archive)
+        for group, path in archives(folder).items():
+            archive = read_archive(path)
+            groups[group] = _gray(archive.images), archive.subjects
         if not groups:
             groups["images"] = _read_files(folder)
     if phantoms:
@@ -74,28 +79,17 @@ def read_corpus(folder: Path | None, *, phantoms: int = 20, seed: int = 0) -> Co
     return corpus
 
 
-def _read_archive(path: Path) -> tuple[Images, list[str]]:
-    with np.load(path, allow_pickle=False) as archive:
-        images, subjects = archive["images"], [str(s) for s in archive["subject_id"]]
-    return _gray(images), subjects
-
-
 def _read_files(folder: Path) -> tuple[Images, list[str]]:
     from skimage.transform import resize
 
-    from enhancers.load import load
-
     images, subjects = [], []
-    for path in sorted(p for p in folder.rglob("*") if p.is_file()):
-        try:
-            pixels = luminance(load(path).pixels)
-        except ImageReadError:
-            continue
+    for file in read_images(folder):
+        pixels = luminance(file.image.pixels)
         scale = 256 / min(pixels.shape)
         shape = [round(side * scale) for side in pixels.shape]
         side = resize(pixels, shape, anti_aliasing=scale < 1)[:256, :256]
         images.append(np.round(side * 255).astype(np.uint8))
-        subjects.append(str(path.parent.relative_to(folder)))
+        subjects.append(file.subject)
     if not images:
         raise ReadingRoomError(f"No readable image below {folder}; give DICOM, PNG, TIFF or NIfTI.")
     return np.stack(images), subjects
@@ -118,7 +112,7 @@ def _gray(images: NDArray[np.uint8]) -> Images:
     return np.stack([np.round(luminance(one) * 255).astype(np.uint8) for one in unit])
 
 
-def _split(groups: dict[str, tuple[Images, list[str]]]) -> Corpus:
+def _split(groups: Mapping[str, tuple[Images, Sequence[str]]]) -> Corpus:
     train, validation, counts = {}, {}, {}
     digest = hashlib.sha256()
     for name, (images, subjects) in groups.items():
@@ -130,32 +124,11 @@ def _split(groups: dict[str, tuple[Images, list[str]]]) -> Corpus:
     return Corpus(train, validation, counts, digest.hexdigest())
 
 
-def held_out(subjects: list[str]) -> set[str]:
-    """The validation subjects: by the hash of their names, until a tenth of the images is reached.
-
-    At least eight images where there are so many, never all the subjects, and those with many
-    images last, so that the validation is not one person's.
-    """
-    wanted = max(VALIDATION_LEAST, round(VALIDATION_SHARE * len(subjects)))
-    images_of = Counter(subjects)
-    order = sorted(
-        images_of,
-        key=lambda s: (images_of[s] > wanted / 2, hashlib.sha256(s.encode()).hexdigest()),
-    )
-    held: set[str] = set()
-    taken = 0
-    for subject in order[:-1]:
-        if taken >= wanted:
-            break
-        held.add(subject)
-        taken += images_of[subject]
-    return held
-
-
 class Crops:
-    """Endless random crops of the training images, augmented; values in [-1, 1].
+    """Random augmented crops of the training images, with values in [-1, 1].
 
-    Flips, quarter turns, a scale between 0.75 and 1.5, and a mild change of gamma and gain.
+    Augmentations are flips, quarter turns, scales from 0.75 to 1.5, and mild changes of gamma and
+    gain.
     """
 
     def __init__(self, corpus: Corpus, side: int, seed: int) -> None:
@@ -166,11 +139,11 @@ class Crops:
         self.weights = weights / weights.sum()
 
     def batch(self, count: int) -> NDArray[np.float32]:
-        """``count`` crops, shape (count, 1, side, side)."""
+        """``count`` crops, float32, shape (count, 1, side, side)."""
         return np.stack([self.one() for _ in range(count)])[:, None]
 
     def one(self) -> NDArray[np.float32]:
-        """One crop, shape (side, side)."""
+        """One crop, float32, shape (side, side)."""
         import cv2
 
         group = self.corpus.groups[self.random.choice(len(self.weights), p=self.weights)]

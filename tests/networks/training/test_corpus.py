@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from enhancers.errors import ReadingRoomError
-from enhancers.networks.training.corpus import Crops, held_out, read_corpus
+from enhancers.image_folders import held_out
+from enhancers.networks.training.corpus import Crops, read_corpus
 from enhancers.save import save_png16
 
 
