@@ -1,4 +1,4 @@
-"""Whoever guesses secrets has to wait."""
+"""Rate limit of sign-in: an address has to wait after too many wrong secrets."""
 
 from __future__ import annotations
 
@@ -9,18 +9,19 @@ from collections.abc import Callable
 from study.domain.errors import SignInError
 
 TRIES = 5
-"""Wrong secrets for one code from one address before it has to wait."""
+"""Wrong secrets for one code from one address within `WAIT_SECONDS`."""
 TRIES_OF_ADDRESS = 30
+"""Wrong secrets from one address, for whatever codes."""
 WAIT_SECONDS = 300.0
 
 
 class RateLimit:
-    """Counts failures in memory and makes an address wait after too many.
+    """Counts wrong secrets in memory.
 
     Parameters
     ----------
     clock : callable
-        Seconds; for tests.
+        Gives seconds; tests replace it.
     """
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
@@ -29,7 +30,7 @@ class RateLimit:
         self._failures: dict[tuple[str, ...], list[float]] = {}
 
     def check(self, address: str, code: str) -> None:
-        """Raise SignInError while this address, or it with this code, has to wait."""
+        """Raise SignInError while this address has to wait, for this code or for all."""
         limits = {(address,): TRIES_OF_ADDRESS, (address, code): TRIES}
         with self._lock:
             waits = [self._wait(key, limit) for key, limit in limits.items()]
@@ -40,17 +41,22 @@ class RateLimit:
             )
 
     def failed(self, address: str, code: str) -> None:
-        """Note a wrong try."""
+        """Count a wrong secret."""
         with self._lock:
             for key in ((address,), (address, code)):
                 self._failures.setdefault(key, []).append(self._clock())
             if len(self._failures) > 10_000:
-                self._forget()
+                self._forget_old()
 
     def succeeded(self, address: str, code: str) -> None:
-        """Forget the tries of this address with this code."""
+        """Forget the wrong secrets for this code from this address."""
         with self._lock:
             self._failures.pop((address, code), None)
+
+    @property
+    def remembered(self) -> int:
+        """Number of addresses, and of addresses with a code, that are remembered."""
+        return len(self._failures)
 
     def _wait(self, key: tuple[str, ...], limit: int) -> float:
         recent = [at for at in self._failures.get(key, ()) if at > self._clock() - WAIT_SECONDS]
@@ -60,6 +66,6 @@ class RateLimit:
             self._failures.pop(key, None)
         return recent[-limit] + WAIT_SECONDS - self._clock() if len(recent) >= limit else 0.0
 
-    def _forget(self) -> None:
+    def _forget_old(self) -> None:
         for key in list(self._failures):
             self._wait(key, 1)

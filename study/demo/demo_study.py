@@ -15,7 +15,7 @@ from pathlib import Path
 
 from sqlalchemy import func, select
 
-from study.accounts.readers import Identity, ReaderSignIn
+from study.accounts.readers import ReaderAccount, ReaderSignIn
 from study.demo import simulated_readers
 from study.demo.reader_model import ReaderModel
 from study.domain.errors import WrongScreen
@@ -91,12 +91,12 @@ class DemoStudy:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.store = Store.open(folder / "study")
-        self.entrance = ReaderSignIn(self.store)
+        self.accounts = ReaderSignIn(self.store)
         self._results: Results | None = None
         self._turn = threading.Lock()
         with self.store.read() as session:
             reader = session.scalars(select(Reader).where(Reader.code == VISITOR)).one()
-        self.visitor = Identity(reader.id, reader.code, reader.generation)
+        self.visitor = ReaderAccount(reader.id, reader.code, reader.generation)
 
     def reading(self) -> Reading:
         """How many pairs the visitor has answered."""
@@ -104,7 +104,7 @@ class DemoStudy:
             mine = (
                 select(func.count(Presentation.id.distinct()))
                 .join(ReadingSession, ReadingSession.id == Presentation.session_id)
-                .where(ReadingSession.reader_id == self.visitor.reader_id)
+                .where(ReadingSession.reader_id == self.visitor.id)
             )
             answered = select(RatingEvent.presentation_id)
             total = session.scalar(mine) or 0
@@ -208,7 +208,7 @@ def start(template: Path, folder: Path) -> DemoStudy:
     demo = DemoStudy(folder)
     skipped = {DisplayCheck.SKIPPED: "demonstration", "carry_on": True}
     with demo.store.write() as session:
-        reader = session.get_one(Reader, demo.visitor.reader_id)
+        reader = session.get_one(Reader, demo.visitor.id)
         reader.specialty, reader.experience_years = "Visitor", None
         ratings.accept(session, reader.id, consent_digest(PROTOCOL))
         session.add(

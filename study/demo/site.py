@@ -20,7 +20,6 @@ from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, JSONResponse, RedirectResponse, Response
 
-from study.accounts.readers import COOKIE
 from study.demo import demo_study
 from study.domain.errors import WrongScreen
 from study.storage.models import new_token
@@ -86,7 +85,7 @@ class DemoSite:
         token = new_token()
         made = demo_study.start(self._folder / "template", self._folder / token)
         api = FastAPI(docs_url=None, redoc_url=None, openapi_url=None)
-        api.include_router(router(made.store, made.entrance))
+        api.include_router(router(made.store, made.accounts))
         with self._turn:
             self._make_room()
             self._visits[token] = _Visit(made, api, time.monotonic())
@@ -159,9 +158,10 @@ class DemoSite:
         page = self._page
         assert page is not None
         target = visit if path.startswith(_API) else page
-        cookie = target.demo.entrance.cookie(target.demo.visitor)
+        accounts = target.demo.accounts
+        cookie = f"{accounts.cookie_name}={accounts.cookie(target.demo.visitor)}"
         headers = [(name, value) for name, value in scope["headers"] if name != b"cookie"]
-        headers.append((b"cookie", f"{COOKIE}={cookie}".encode()))
+        headers.append((b"cookie", cookie.encode()))
         root = f"{scope.get('root_path', '')}/{token}"
         handed = {**scope, "headers": headers, "root_path": root, "path": root + path}
         await target.api(handed, receive, send)

@@ -1,6 +1,6 @@
-"""The study beside the compare page, in one process: a reader who is signed in sees only the study.
+"""The study next to the compare page, in one process; a signed-in reader sees only the study.
 
-The compare page shows methods by name; a reader who could open it would learn to recognise them.
+The compare page shows methods by name: a reader who could open it would learn to recognise them.
 """
 
 from __future__ import annotations
@@ -12,11 +12,10 @@ from typing import TYPE_CHECKING
 from starlette.concurrency import run_in_threadpool
 from starlette.middleware import Middleware
 from starlette.requests import Request
-from starlette.responses import HTMLResponse
 
-from study.accounts.readers import COOKIE, ReaderSignIn
+from study.accounts.readers import ReaderSignIn
 from study.storage.store import Store
-from study.web.login_pages import DOOR_HEADERS, closed_page
+from study.web.login_pages import closed_page
 from study.web.reader_api import PREFIX
 
 if TYPE_CHECKING:
@@ -35,7 +34,7 @@ class StudyAlongside:
     ----------
     store : Store
     key : Path, optional
-        Of the key file, for the coordinator's pages.
+        The key file, for the coordinator's pages.
     """
 
     store: Store
@@ -43,8 +42,8 @@ class StudyAlongside:
 
     @property
     def middleware(self) -> tuple[Middleware, ...]:
-        """What the app must be made with."""
-        return (Middleware(ReadersStayInside, entrance=ReaderSignIn(self.store)),)
+        """Middleware that the app must be created with."""
+        return (Middleware(ReadersStayInside, accounts=ReaderSignIn(self.store)),)
 
     def attach(self, app: FastAPI) -> None:
         """Mount the pages of readers and coordinators."""
@@ -56,28 +55,27 @@ class StudyAlongside:
 class ReadersStayInside:
     """Middleware: requests with a reader's valid cookie get the study's pages and nothing else.
 
-    The coordinator's pages have a sign-in of their own, and name no method before the unblinding.
+    The coordinator's pages have another sign-in, and name no method before the unblinding.
 
     Parameters
     ----------
     app : ASGIApp
-    entrance : ReaderSignIn
-        Knows whose cookie is valid.
+    accounts : ReaderSignIn
+        Says whose cookie is valid.
     """
 
-    def __init__(self, app: ASGIApp, entrance: ReaderSignIn) -> None:
+    def __init__(self, app: ASGIApp, accounts: ReaderSignIn) -> None:
         self._app = app
-        self._entrance = entrance
+        self._accounts = accounts
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer, or let the app answer."""
+        """Answer the request, or pass it to the app."""
         if scope["type"] == "http" and not _inside(scope):
             request = Request(scope, receive)
-            if COOKIE in request.cookies:
-                reader = await run_in_threadpool(self._entrance.reader_of, request)
+            if self._accounts.cookie_name in request.cookies:
+                reader = await run_in_threadpool(self._accounts.account_of, request)
                 if reader is not None:
-                    page = HTMLResponse(closed_page(PREFIX), 403, DOOR_HEADERS)
-                    await page(scope, receive, send)
+                    await closed_page(PREFIX)(scope, receive, send)
                     return
         await self._app(scope, receive, send)
 

@@ -1,12 +1,12 @@
-"""The reader's endpoints below ``/reader``: signing in, one JSON call a step, and the pixels.
+"""The reader's endpoints below ``/reader``: sign-in, one JSON call for each step, and the pixels.
 
-- ``GET join/{token}`` shows a button, ``POST join`` uses the invitation up: a preview of the link
-  by a mail program opens nothing.
-- ``GET api/state`` says what to show; ``POST api/{step}`` does a step and answers with what comes
-  next. Every POST needs the header ``X-Reading-Room``, which other sites cannot send.
+- ``GET join/{token}`` shows a button and ``POST join`` uses the invitation up, so a mail program
+  that previews the link does not sign in.
+- ``GET api/state`` says what to show; ``POST api/{step}`` does a step and answers with the next
+  screen. Every POST needs the header ``X-Reading-Room``, which other sites cannot send.
 - ``GET pixels/{ticket}`` gives both images of a pair, once.
 
-Nothing is cached, and an error is a sentence with a number, whatever went wrong.
+Nothing is cached, and every error is a sentence with a number.
 """
 
 from __future__ import annotations
@@ -17,10 +17,10 @@ from dataclasses import asdict
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Form, HTTPException
-from fastapi.responses import HTMLResponse, JSONResponse, RedirectResponse, Response
+from fastapi.responses import JSONResponse, Response
 from starlette.requests import Request
 
-from study.accounts.readers import COOKIE, COOKIE_SECONDS, Identity, ReaderSignIn
+from study.accounts.readers import ReaderAccount, ReaderSignIn
 from study.domain.answers import Answer
 from study.domain.errors import SignInError
 from study.domain.screens import Display, Guessing, Kind, Screen
@@ -29,7 +29,8 @@ from study.reading.pixel_tickets import redeem
 from study.reading.reader_state import require, state
 from study.storage.store import Store
 from study.web.error_route import HEADER, ErrorRoute
-from study.web.login_pages import DOOR_HEADERS, join_page, login_page
+from study.web.login_forms import client_address, refuse_other_sites, signed_in, to_page
+from study.web.login_pages import join_page, reader_login_page
 from study.web.schemas import (
     ConsentMessage,
     CorrectionMessage,
@@ -48,70 +49,73 @@ PREFIX = "/reader"
 _DISPLAY = ("window", "units", "presets", "spacing")
 
 
-def router(store: Store, entrance: ReaderSignIn) -> APIRouter:
+def router(store: Store, accounts: ReaderSignIn) -> APIRouter:
     """All endpoints of a study's readers, to be included before the page is mounted.
 
     Parameters
     ----------
     store : Store
-    entrance : ReaderSignIn
+    accounts : ReaderSignIn
     """
     routes = APIRouter(prefix=PREFIX, route_class=ErrorRoute, include_in_schema=False)
-    _door(routes, entrance)
+    _sign_in(routes, accounts)
 
-    def signed_in(request: Request) -> str:
-        identity = entrance.reader_of(request)
-        if identity is None:
+    def reader_of(request: Request) -> str:
+        account = accounts.account_of(request)
+        if account is None:
             raise SignInError("Nobody is signed in.")
-        return identity.reader_id
+        return account.id
 
     def from_our_page(request: Request) -> str:
         if HEADER not in request.headers:
             raise HTTPException(403)
-        return signed_in(request)
+        return reader_of(request)
 
-    _steps(routes, store, Depends(signed_in), Depends(from_our_page))
+    _steps(routes, store, Depends(reader_of), Depends(from_our_page))
     _pairs(routes, store, Depends(from_our_page))
 
     @routes.get("/pixels/{ticket}")
-    def pixels(ticket: str, reader: str = Depends(signed_in)) -> Response:
+    def pixels(ticket: str, reader: str = Depends(reader_of)) -> Response:
         return Response(redeem(store, ticket, reader), media_type="application/octet-stream")
 
     return routes
 
 
-def _door(routes: APIRouter, entrance: ReaderSignIn) -> None:
+def _sign_in(routes: APIRouter, accounts: ReaderSignIn) -> None:
     """Pages and forms of signing in and out."""
 
+    def enter(request: Request, check: Callable[[], ReaderAccount], code: str = "") -> Response:
+        refuse_other_sites(request)
+        try:
+            return signed_in(request, accounts, check())
+        except SignInError as error:
+            return reader_login_page(str(error), code)
+
     @routes.get("/login")
-    def login(request: Request) -> Response:
-        if entrance.reader_of(request) is not None:
-            return RedirectResponse("./", 303, DOOR_HEADERS)
-        return HTMLResponse(login_page(), headers=DOOR_HEADERS)
+    def login_page(request: Request) -> Response:
+        return reader_login_page() if accounts.account_of(request) is None else to_page()
 
     @routes.post("/login")
-    def sign_in(
+    def login(
         request: Request, code: Annotated[Short, Form()], secret: Annotated[Short, Form()]
     ) -> Response:
-        return _let_in(
-            request, entrance, lambda: entrance.sign_in(code, secret, address=_address(request)),
-            code,
-        )  # fmt: skip
+        address = client_address(request)
+        return enter(request, lambda: accounts.sign_in(code, secret, address=address), code)
 
     @routes.get("/join/{token}")
     def invitation(token: str) -> Response:
-        return HTMLResponse(join_page(token), headers=DOOR_HEADERS)
+        return join_page(token)
 
     @routes.post("/join")
     def join(request: Request, token: Annotated[Short, Form()]) -> Response:
-        return _let_in(request, entrance, lambda: entrance.join(token))
+        return enter(request, lambda: accounts.join(token))
 
     @routes.post("/logout")
-    def sign_out(request: Request) -> Response:
+    def logout(request: Request) -> Response:
         if HEADER not in request.headers:
-            _same_site(request)
+            refuse_other_sites(request)
         answer = JSONResponse({})
-        answer.delete_cookie(COOKIE, path="/")
+        answer.delete_cookie(accounts.cookie_name, path=accounts.cookie_path)
         return answer
 
 
@@ -198,9 +202,9 @@ def _submit(store: Store, reader: str, given: RatingMessage, reason: str | None)
             reason=reason,
         ),
     )
-    told = None if reason else presentation.feedback(store, receipt.presentation_id)
+    feedback = None if reason else presentation.feedback(store, receipt.presentation_id)
     following = _following(store, reader, given.held)
-    return {"repeated": receipt.repeated, "feedback": told, **following}
+    return {"repeated": receipt.repeated, "feedback": feedback, **following}
 
 
 def _next(store: Store, reader: str) -> dict[str, Any]:
@@ -208,7 +212,7 @@ def _next(store: Store, reader: str) -> dict[str, Any]:
 
 
 def _following(store: Store, reader: str, held: str) -> dict[str, Any]:
-    """The next screen, with its pair if it has one: the answers before it are committed."""
+    """The next screen, with its pair if it has one; answers given before are committed."""
     screen = state(store, reader)
     shown = None
     if screen.kind in {Kind.PAIR, Kind.GUESS}:
@@ -224,33 +228,5 @@ def _pair_json(shown: presentation.Showing) -> dict[str, Any]:
     plain = asdict(shown)
     plate = plain["plate"]
     display = json.loads(plate.pop("display"))
-    # Only what the page draws with, whatever else may be noted beside the windows of a case.
+    # Only what the page draws with, whatever else may be noted with the windows of a case.
     return {**plain, "plate": {**{name: display.get(name) for name in _DISPLAY}, **plate}}
-
-
-def _let_in(
-    request: Request, entrance: ReaderSignIn, enter: Callable[[], Identity], code: str = ""
-) -> Response:
-    """Set the cookie and go to the page, or say what was wrong."""
-    _same_site(request)
-    try:
-        identity = enter()
-    except SignInError as error:
-        return HTMLResponse(login_page(str(error), code), 403, DOOR_HEADERS)
-    answer = RedirectResponse("./", 303, DOOR_HEADERS)
-    # For the whole server, so that the compare page beside the study can tell readers too.
-    answer.set_cookie(
-        COOKIE, entrance.cookie(identity), max_age=COOKIE_SECONDS, path="/", httponly=True,
-        samesite="lax", secure=request.url.scheme == "https",
-    )  # fmt: skip
-    return answer
-
-
-def _same_site(request: Request) -> None:
-    """Refuse a form that another site makes the browser send."""
-    if request.headers.get("Sec-Fetch-Site", "same-origin") not in {"same-origin", "none"}:
-        raise HTTPException(403)
-
-
-def _address(request: Request) -> str:
-    return request.client.host if request.client else ""

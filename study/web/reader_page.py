@@ -1,7 +1,7 @@
 """The reader's page: Blocks with one component, which knows nothing about the study.
 
-What the page shows comes from `study.web.reader_api` after signing in; the page itself, its
-configuration and its script are the same for every study and every reader.
+What the page shows comes from `study.web.reader_api` after signing in; the page, its configuration
+and its script are the same for every study and every reader.
 """
 
 from __future__ import annotations
@@ -63,19 +63,18 @@ def attach(app: FastAPI, store: Store) -> FastAPI:
     fastapi.FastAPI
         The same app.
     """
-    entrance = ReaderSignIn(store)
+    accounts = ReaderSignIn(store)
 
     async def signed_in(request: Request) -> str | None:
         """Let readers in; send those who open the page without a cookie to the sign-in page."""
-        identity = await run_in_threadpool(entrance.reader_of, request)
-        if identity is not None:
+        if await run_in_threadpool(accounts.account_of, request) is not None:
             # The same word for everybody: Gradio writes it into the page.
             return "reader"
         if request.url.path.rstrip("/").endswith(PREFIX):
             raise HTTPException(303, headers={"Location": "login", "Cache-Control": "no-store"})
         return None
 
-    app.include_router(router(store, entrance))
+    app.include_router(router(store, accounts))
     gr.mount_gradio_app(
         app,
         build_reader(),

@@ -153,7 +153,7 @@ class Actions:
         if not asked:
             raise BlindingError("Nobody asks to unblind: ask first, then somebody else confirms.")
         if not any(one.code == asked and one.active and one.role is StaffRole.ADMIN
-                   for one in staff.members(self.office.store)):  # fmt: skip
+                   for one in staff.accounts_of(self.office.store)):  # fmt: skip
             raise BlindingError(f"The account {asked}, which asked, is switched off: ask again.")
         unblind(self.office.store, self.office.key(), actor=asked, second=member.code)
         return self.screen.done(member, "The study is unblinded.")
@@ -171,7 +171,7 @@ class Actions:
 
     def switch(self, member: StaffAccount, account: str | None) -> Updates:
         """Switch an account off, or on again."""
-        found = {one.code: one.active for one in staff.members(self.office.store)}
+        found = {one.code: one.active for one in staff.accounts_of(self.office.store)}
         active = not found.get(account or "", False)
         staff.set_active(self.office.store, account or "", active, actor=member.code)
         return self.screen.done(member, f"{account} is switched {'on' if active else 'off'}.")

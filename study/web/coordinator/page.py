@@ -175,7 +175,7 @@ def attach(app: FastAPI, store: Store, *, key_path: Path | None = None) -> FastA
 
     async def signed_in(request: Request) -> str | None:
         """Let the staff in; send those who open the page without a cookie to the sign-in page."""
-        member = await run_in_threadpool(door.member_of, request)
+        member = await run_in_threadpool(door.account_of, request)
         if member is None:
             if request.url.path.rstrip("/").endswith(PREFIX):
                 raise HTTPException(303, headers={"Location": "login"})

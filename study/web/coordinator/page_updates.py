@@ -8,7 +8,7 @@ from typing import Any
 import gradio as gr
 from sqlalchemy import select
 
-from study.accounts.staff import StaffAccount, StaffRole, members
+from study.accounts.staff import StaffAccount, StaffRole, accounts_of
 from study.domain.errors import StudyError
 from study.domain.protocol import Protocol, Status
 from study.planning.lifecycle import method_names
@@ -75,7 +75,7 @@ class PageUpdates:
         seen = progress_report(self.office.store)
         waiting = [one.code for one in seen.readers if one.state == "not invited"]
         first = next(iter([*waiting, *_may_be_invited(seen)]), None)
-        accounts = [one.code for one in members(self.office.store)]
+        accounts = [one.code for one in accounts_of(self.office.store)]
         for field, value in (
             (page.readers.reader, first),
             (page.freeze.confirm, ""),
@@ -247,7 +247,7 @@ class PageUpdates:
         }
 
     def _accounts(self) -> Updates:
-        page, found = self.layout.accounts, members(self.office.store)
+        page, found = self.layout.accounts, accounts_of(self.office.store)
         codes = [one.code for one in found]
         return {page.table: lists.accounts(found), page.account: gr.update(choices=codes)}
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from study.accounts.readers import COOKIE
+from study.accounts.readers import ReaderSignIn
 from tests.support.keyboard_reader import Chair, current, ratings
 
 pytestmark = pytest.mark.e2e
@@ -125,7 +125,8 @@ def test_signed_out_the_page_leads_to_the_door(chair, small, root, code):
     chair.page.wait_for_url("**/reader/login")
     chair.page.goto(root + "/reader/")
     assert chair.page.url.endswith("/reader/login")
-    assert COOKIE not in {cookie["name"] for cookie in chair.page.context.cookies()}
+    kept = {cookie["name"] for cookie in chair.page.context.cookies()}
+    assert ReaderSignIn.cookie_name not in kept
 
 
 def test_withdrawing_takes_two_steps_and_is_final(chair, small, root, code):

@@ -6,9 +6,8 @@ import pytest
 from itsdangerous import URLSafeTimedSerializer
 from sqlalchemy import select
 
-from study.accounts import staff
 from study.accounts.rate_limit import TRIES, WAIT_SECONDS, RateLimit
-from study.accounts.staff import COOKIE, StaffRole, StaffSignIn, add, members, renew, set_active
+from study.accounts.staff import StaffRole, StaffSignIn, accounts_of, add, renew, set_active
 from study.domain.errors import NotAllowed, SignInError, StudyError
 from study.domain.protocol import Protocol
 from study.storage.models import AuditEvent, ServerSecret, Staff
@@ -35,13 +34,13 @@ def store(tmp_path):
 
 
 @pytest.fixture
-def door(store):
+def accounts(store):
     return StaffSignIn(store)
 
 
 def asking(cookie=None):
     """A request with this cookie."""
-    return SimpleNamespace(cookies={} if cookie is None else {COOKIE: cookie})
+    return SimpleNamespace(cookies={} if cookie is None else {StaffSignIn.cookie_name: cookie})
 
 
 def audited(store):
@@ -50,18 +49,18 @@ def audited(store):
         return [tuple(row) for row in session.execute(rows.order_by(AuditEvent.seq))]
 
 
-def signed_in(store, door, code="anna", role=StaffRole.ADMIN):
+def signed_in(store, accounts, code="anna", role=StaffRole.ADMIN):
     given = add(store, code, role, actor="setup")
-    member = door.sign_in(code, given.secret, address=ADDRESS)
-    return member, asking(door.cookie(member))
+    account = accounts.sign_in(code, given.secret, address=ADDRESS)
+    return account, asking(accounts.cookie(account))
 
 
-def test_an_account_signs_in_with_its_secret_and_is_logged(store, door):
+def test_an_account_signs_in_with_its_secret_and_is_logged(store, accounts):
     given = add(store, " Anna ", StaffRole.ADMIN, actor="setup")
     assert given.code == "anna"
     typed = given.secret.lower().replace("-", " ")
-    member = door.sign_in("ANNA", typed, address=ADDRESS)
-    assert (member.code, member.role) == ("anna", StaffRole.ADMIN)
+    account = accounts.sign_in("ANNA", typed, address=ADDRESS)
+    assert (account.code, account.role) == ("anna", StaffRole.ADMIN)
     assert audited(store)[-2:] == [("setup", "add account", "anna"), ("anna", "sign in", "anna")]
 
 
@@ -82,7 +81,7 @@ def test_the_database_keeps_no_secret(store):
 def test_impossible_names_are_refused(store, code):
     with pytest.raises(StudyError, match="is not possible"):
         add(store, code, StaffRole.ADMIN, actor="setup")
-    assert members(store) == ()
+    assert accounts_of(store) == ()
 
 
 def test_a_name_is_given_once(store):
@@ -92,90 +91,90 @@ def test_a_name_is_given_once(store):
 
 
 @pytest.mark.parametrize(("code", "secret"), [("anna", "WRONG"), ("nobody", "WRONG"), ("", "")])
-def test_a_wrong_secret_and_an_unknown_name_say_the_same(store, door, code, secret):
+def test_a_wrong_secret_and_an_unknown_name_say_the_same(store, accounts, code, secret):
     add(store, "anna", StaffRole.ADMIN, actor="setup")
     with pytest.raises(SignInError, match="do not belong together"):
-        door.sign_in(code, secret, address=ADDRESS)
+        accounts.sign_in(code, secret, address=ADDRESS)
 
 
 def test_guessing_has_to_wait(store):
     clock = Clock()
-    door = StaffSignIn(store, RateLimit(clock))
+    accounts = StaffSignIn(store, RateLimit(clock))
     given = add(store, "anna", StaffRole.ADMIN, actor="setup")
     for _ in range(TRIES):
         with pytest.raises(SignInError, match="belong together"):
-            door.sign_in("anna", "0000", address=ADDRESS)
+            accounts.sign_in("anna", "0000", address=ADDRESS)
     with pytest.raises(SignInError, match="Too many"):
-        door.sign_in("anna", given.secret, address=ADDRESS)
-    assert door.sign_in("anna", given.secret, address="203.0.113.9").code == "anna"
+        accounts.sign_in("anna", given.secret, address=ADDRESS)
+    assert accounts.sign_in("anna", given.secret, address="203.0.113.9").code == "anna"
     clock.now += WAIT_SECONDS + 1
-    assert door.sign_in("anna", given.secret, address=ADDRESS).code == "anna"
+    assert accounts.sign_in("anna", given.secret, address=ADDRESS).code == "anna"
 
 
-def test_a_cookie_says_who_it_is(store, door):
-    member, request = signed_in(store, door)
-    assert door.member_of(request) == member
-    assert StaffSignIn(store).member_of(request) == member
-    assert door.member_of(asking()) is None
-    assert door.member_of(asking("")) is None
+def test_a_cookie_says_who_it_is(store, accounts):
+    account, request = signed_in(store, accounts)
+    assert accounts.account_of(request) == account
+    assert StaffSignIn(store).account_of(request) == account
+    assert accounts.account_of(asking()) is None
+    assert accounts.account_of(asking("")) is None
 
 
-def test_forged_cookies_open_nothing(store, door):
-    member, request = signed_in(store, door)
-    cookie = request.cookies[COOKIE]
+def test_forged_cookies_open_nothing(store, accounts):
+    account, request = signed_in(store, accounts)
+    cookie = request.cookies[StaffSignIn.cookie_name]
     head, _, signature = cookie.rpartition(".")
-    assert door.member_of(asking(f"{head}.{signature[::-1]}")) is None
-    other = URLSafeTimedSerializer(b"guess", salt="staff").dumps([member.id, member.generation])
-    assert door.member_of(asking(str(other))) is None
+    assert accounts.account_of(asking(f"{head}.{signature[::-1]}")) is None
+    other = URLSafeTimedSerializer(b"guess", salt="staff").dumps([account.id, account.generation])
+    assert accounts.account_of(asking(str(other))) is None
     with store.read() as session:
         key = session.get_one(ServerSecret, "staff cookie").value
     signer = URLSafeTimedSerializer(key, salt="staff")
-    for content in ([member.id], "text", [1, 2], {"a": 1}, [member.id, member.generation + 1]):
-        assert door.member_of(asking(str(signer.dumps(content)))) is None
+    for content in ([account.id], "text", [1, 2], {"a": 1}, [account.id, account.generation + 1]):
+        assert accounts.account_of(asking(str(signer.dumps(content)))) is None
 
 
-def test_the_cookie_of_a_reader_is_no_cookie_of_the_staff(store, door):
-    from study.accounts.readers import Identity, ReaderSignIn
+def test_the_cookie_of_a_reader_is_no_cookie_of_the_staff(store, accounts):
+    from study.accounts.readers import ReaderAccount, ReaderSignIn
 
-    member, _ = signed_in(store, door)
-    reader = ReaderSignIn(store).cookie(Identity(member.id, "R01", member.generation))
-    assert door.member_of(asking(reader)) is None
-
-
-def test_an_old_cookie_ends(store, door, monkeypatch):
-    _, request = signed_in(store, door)
-    monkeypatch.setattr(staff, "COOKIE_SECONDS", -1)
-    assert door.member_of(request) is None
+    account, _ = signed_in(store, accounts)
+    reader = ReaderSignIn(store).cookie(ReaderAccount(account.id, "R01", account.generation))
+    assert accounts.account_of(asking(reader)) is None
 
 
-def test_signing_out_ends_every_session_of_the_account_once(store, door):
-    member, request = signed_in(store, door)
-    door.sign_out(member)
-    assert door.member_of(request) is None
+def test_an_old_cookie_ends(store, accounts, monkeypatch):
+    _, request = signed_in(store, accounts)
+    monkeypatch.setattr(StaffSignIn, "cookie_seconds", -1)
+    assert accounts.account_of(request) is None
+
+
+def test_signing_out_ends_every_session_of_the_account_once(store, accounts):
+    account, request = signed_in(store, accounts)
+    accounts.sign_out(account)
+    assert accounts.account_of(request) is None
     before = audited(store)
-    door.sign_out(member)
+    accounts.sign_out(account)
     assert audited(store) == before
 
 
-def test_a_new_secret_ends_the_old_one_and_its_sessions(store, door):
+def test_a_new_secret_ends_the_old_one_and_its_sessions(store, accounts):
     old = add(store, "anna", StaffRole.ADMIN, actor="setup")
-    request = asking(door.cookie(door.sign_in("anna", old.secret, address=ADDRESS)))
+    request = asking(accounts.cookie(accounts.sign_in("anna", old.secret, address=ADDRESS)))
     new = renew(store, "anna", actor="bert")
-    assert door.member_of(request) is None
+    assert accounts.account_of(request) is None
     with pytest.raises(SignInError):
-        door.sign_in("anna", old.secret, address=ADDRESS)
-    assert door.sign_in("anna", new.secret, address=ADDRESS).code == "anna"
+        accounts.sign_in("anna", old.secret, address=ADDRESS)
+    assert accounts.sign_in("anna", new.secret, address=ADDRESS).code == "anna"
 
 
-def test_switching_off_ends_a_session_and_on_again_needs_a_new_sign_in(store, door):
+def test_switching_off_ends_a_session_and_on_again_needs_a_new_sign_in(store, accounts):
     add(store, "bert", StaffRole.ADMIN, actor="setup")
-    _, request = signed_in(store, door)
+    _, request = signed_in(store, accounts)
     set_active(store, "anna", False, actor="bert")
-    assert door.member_of(request) is None
+    assert accounts.account_of(request) is None
     with pytest.raises(StudyError, match="switched off"):
         renew(store, "anna", actor="bert")
     set_active(store, "anna", True, actor="bert")
-    assert door.member_of(request) is None
+    assert accounts.account_of(request) is None
     assert [row[1] for row in audited(store)[-2:]] == ["switch off", "switch on"]
 
 
@@ -185,7 +184,7 @@ def test_the_last_administrator_stays(store):
     with pytest.raises(StudyError, match="only administrator"):
         set_active(store, "anna", False, actor="anna")
     set_active(store, "mona", False, actor="anna")
-    assert [(m.code, m.active) for m in members(store)] == [("anna", True), ("mona", False)]
+    assert [(m.code, m.active) for m in accounts_of(store)] == [("anna", True), ("mona", False)]
 
 
 def test_nothing_is_done_to_unknown_accounts(store):
@@ -195,12 +194,12 @@ def test_nothing_is_done_to_unknown_accounts(store):
         set_active(store, "ghost", False, actor="anna")
 
 
-def test_roles_are_required(store, door):
-    _, admin = signed_in(store, door)
-    _, monitor = signed_in(store, door, "mona", StaffRole.MONITOR)
-    assert door.require(admin, StaffRole.ADMIN).code == "anna"
-    assert door.require(monitor, StaffRole.ADMIN, StaffRole.MONITOR).code == "mona"
+def test_roles_are_required(store, accounts):
+    _, admin = signed_in(store, accounts)
+    _, monitor = signed_in(store, accounts, "mona", StaffRole.MONITOR)
+    assert accounts.require(admin, StaffRole.ADMIN).code == "anna"
+    assert accounts.require(monitor, StaffRole.ADMIN, StaffRole.MONITOR).code == "mona"
     with pytest.raises(NotAllowed, match="mona is a monitor"):
-        door.require(monitor, StaffRole.ADMIN)
+        accounts.require(monitor, StaffRole.ADMIN)
     with pytest.raises(SignInError, match="signed out"):
-        door.require(asking(), StaffRole.ADMIN, StaffRole.MONITOR)
+        accounts.require(asking(), StaffRole.ADMIN, StaffRole.MONITOR)

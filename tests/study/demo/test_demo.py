@@ -62,12 +62,12 @@ def read_all(visit: DemoStudy) -> None:
     tasting = SimulatedReader(visit.store, ReaderModel("visitor", seed=1))
     while True:
         with visit.store.read() as session:
-            pair = ratings.current(session, visit.visitor.reader_id)
+            pair = ratings.current(session, visit.visitor.id)
         if pair is None:
             return
         ratings.record(
             visit.store,
-            reader_id=visit.visitor.reader_id,
+            reader_id=visit.visitor.id,
             token=pair.token,
             answers=tasting.answers(pair.token, PROTOCOL.questions),
             idempotency_key=f"visitor-{pair.position:04d}",

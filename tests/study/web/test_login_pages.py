@@ -6,7 +6,7 @@ import logging
 
 import pytest
 
-from study.accounts.readers import COOKIE, invite
+from study.accounts.readers import ReaderSignIn, invite
 from study.reading import presentation
 from study.web import reader_api
 from study.web.error_route import HEADER
@@ -33,7 +33,7 @@ def test_the_door(small):
         page = visitor.get(f"join/{link.token}")
         assert page.status_code == 200
         assert "Open the study" in page.text
-        assert COOKIE not in visitor.client.cookies
+        assert ReaderSignIn.cookie_name not in visitor.client.cookies
     entered = visitor.client.post(
         "/reader/join", data={"token": link.token}, follow_redirects=False
     )

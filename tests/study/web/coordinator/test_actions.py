@@ -43,7 +43,7 @@ class Desk:
         for code, role in (("anna", StaffRole.ADMIN), ("bert", StaffRole.ADMIN),
                            ("mona", StaffRole.MONITOR)):  # fmt: skip
             staff.add(self.store, code, role, actor="setup")
-        self.anna, self.bert, self.mona = staff.members(self.store)
+        self.anna, self.bert, self.mona = staff.accounts_of(self.store)
         self.office = CoordinatorContext(self.store, self.key_path if key else None)
         with gr.Blocks():
             self.page = draw()
@@ -464,7 +464,7 @@ def test_accounts_are_made_renewed_and_switched(desk):
     assert secret
     desk.do.renew(desk.anna, "carl")
     desk.do.switch(desk.anna, "carl")
-    assert [m.active for m in staff.members(desk.store) if m.code == "carl"] == [False]
+    assert [m.active for m in staff.accounts_of(desk.store) if m.code == "carl"] == [False]
     desk.do.switch(desk.anna, "carl")
     with pytest.raises(StudyError, match="no account"):
         desk.do.renew(desk.anna, None)

@@ -11,8 +11,8 @@ import pytest
 from fastapi import FastAPI
 
 from study.accounts import staff
-from study.accounts.readers import Identity, ReaderSignIn, invite
-from study.accounts.staff import COOKIE, StaffAccount, StaffRole, StaffSignIn
+from study.accounts.readers import ReaderAccount, ReaderSignIn, invite
+from study.accounts.staff import StaffAccount, StaffRole, StaffSignIn
 from study.domain.protocol import Protocol, Status
 from study.planning.freeze import close_study, freeze, open_study
 from study.stimuli.rendering import build
@@ -27,6 +27,7 @@ from tests.support.gradio_client import Answer, call, dependencies, replay
 from tests.support.served_study import served
 from tests.support.tampering import run
 
+COOKIE = StaffSignIn.cookie_name
 TITLE = "Noise in phantoms"
 NAMES = ("restormer", "dncnn", "swinir")
 ADDRESS = "198.51.100.7"
@@ -51,8 +52,8 @@ class House:
         """The cookie of a reader, or of one who might be there."""
         with self.store.read() as session:
             found = session.query(Reader).first()
-            who = Identity(found.id, found.code, found.generation) if found else None
-        return ReaderSignIn(self.store).cookie(who or Identity("0" * 36, "R01", 0))
+            who = ReaderAccount(found.id, found.code, found.generation) if found else None
+        return ReaderSignIn(self.store).cookie(who or ReaderAccount("0" * 36, "R01", 0))
 
     def fingerprint(self) -> tuple[object, ...]:
         """Everything that a call could change."""
@@ -122,7 +123,11 @@ def config_of(place: House) -> dict:
 
 
 def test_nobody_gets_in_without_an_account(draft):
-    for cookies in ({}, {"readingroom_reader": draft.reader_cookie()}, {COOKIE: "forged"}):
+    for cookies in (
+        {},
+        {"readingroom_reader": draft.reader_cookie()},
+        {COOKIE: "forged"},
+    ):
         with client(**cookies) as asking:
             assert asking.get(f"{draft.root}/").headers["location"] == "login"
             for path in ("config", "gradio_api/info", "gradio_api/openapi.json", "nothing"):
@@ -223,7 +228,12 @@ def test_signing_in_sets_a_strict_cookie_and_signing_out_ends_it(closed):
         answer = asking.post(f"{closed.root}/login", data=form)
         assert answer.status_code == 303
         cookie = answer.headers["set-cookie"]
-        for part in (f"{COOKIE}=", "HttpOnly", "SameSite=strict", "Path=/coordinator"):
+        for part in (
+            f"{COOKIE}=",
+            "HttpOnly",
+            "SameSite=strict",
+            "Path=/coordinator",
+        ):
             assert part in cookie
         assert asking.get(f"{closed.root}/").status_code == 200
         assert asking.get(f"{closed.root}/login").status_code == 303
