@@ -1,21 +1,33 @@
-"""Files that are complete or absent: written under another name and put in place in one step."""
+"""Files that survive interruptions: replaced in one step, or extended by whole lines."""
 
 from __future__ import annotations
 
+import contextlib
+import errno
 import os
 import secrets
-from collections.abc import Iterator
+import time
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import BinaryIO
+
+try:
+    import fcntl
+except ImportError:  # Windows has no flock.
+    fcntl = None  # type: ignore[assignment]
+
+LEFTOVER_SECONDS = 3600
+"""Temporary files older than this were left by a process that died."""
 
 
 @contextmanager
 def atomic_path(path: Path) -> Iterator[Path]:
-    """A temporary path beside ``path`` that replaces it when the block ends without an error.
+    """A temporary path in the same folder that replaces ``path`` when the block ends.
 
-    An error removes what was written there and leaves ``path`` as it was.
+    After an error the temporary file is removed and ``path`` is as it was.
     """
-    part = path.with_name(f".{path.name[:80]}.{secrets.token_hex(8)}.part")
+    part = path.with_name(f".{secrets.token_hex(8)}.part")
     try:
         yield part
         part.replace(path)
@@ -23,23 +35,23 @@ def atomic_path(path: Path) -> Iterator[Path]:
         part.unlink(missing_ok=True)
 
 
-def write_atomic(path: Path, data: bytes, *, mode: int = 0o666, sync: bool = False) -> None:
-    """Write a file so that readers see all of it or what was there before.
+@contextmanager
+def atomic_file(path: Path, *, mode: int = 0o666, sync: bool = False) -> Iterator[BinaryIO]:
+    """A new binary file that replaces ``path`` when the block ends without an error.
 
     Parameters
     ----------
     path : Path
-    data : bytes
     mode : int
         Permissions of the file, less the process's umask.
     sync : bool
-        Whether the file and its name are on the disk when this returns.
+        Whether the file and its name are on the disk when the block has ended.
     """
     with (
         atomic_path(path) as part,
         os.fdopen(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode), "wb") as file,
     ):
-        file.write(data)
+        yield file
         if sync:
             file.flush()
             os.fsync(file.fileno())
@@ -47,11 +59,83 @@ def write_atomic(path: Path, data: bytes, *, mode: int = 0o666, sync: bool = Fal
         sync_folder(path.parent)
 
 
+def write_atomic(path: Path, data: bytes, *, mode: int = 0o666, sync: bool = False) -> None:
+    """Write a file so that readers see all of it or what was there before (`atomic_file`)."""
+    with atomic_file(path, mode=mode, sync=sync) as file:
+        file.write(data)
+
+
+def remove_leftovers(folder: Path) -> None:
+    """Remove temporary files of `atomic_path`, here and below, that a dead process left."""
+    for path in folder.rglob(".*.part"):
+        with contextlib.suppress(OSError):
+            if time.time() - path.stat().st_mtime > LEFTOVER_SECONDS:
+                path.unlink()
+
+
+def sync_file(path: Path) -> None:
+    """Force what was written to a file onto the disk."""
+    number = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(number)
+    finally:
+        os.close(number)
+
+
 def sync_folder(folder: Path) -> None:
-    """Make the names in a folder survive a crash of the machine (POSIX only)."""
+    """Make the names in a folder survive a crash of the machine, where the system can."""
     if os.name == "posix":
-        number = os.open(folder, os.O_RDONLY)
+        with contextlib.suppress(OSError):
+            sync_file(folder)
+
+
+def complete_lines(path: Path) -> Iterator[bytes]:
+    """The lines of a file, each with its line feed; no file has no lines.
+
+    A last line without a line feed was cut short by a crash and is left out.
+    """
+    with contextlib.suppress(FileNotFoundError), path.open("rb") as file:
+        yield from (line for line in file if line.endswith(b"\n"))
+
+
+@contextmanager
+def open_to_append(path: Path, *, mode: int = 0o666) -> Iterator[BinaryIO]:
+    """A file of lines, open for reading and `append_lines`; made if it is missing.
+
+    A last line that a crash cut short is removed first. Other processes wait for their turn; where
+    the system has no file locks, one process at a time may write.
+    """
+    new = not path.exists()
+    with os.fdopen(os.open(path, os.O_RDWR | os.O_CREAT, mode), "r+b") as file:
+        if new:
+            sync_folder(path.parent)
+        _lock(file)
+        _cut_torn_line(file)
+        yield file
+
+
+def append_lines(file: BinaryIO, lines: Iterable[bytes]) -> None:
+    """Write lines at the end of a file of `open_to_append`, and sync them."""
+    file.seek(0, os.SEEK_END)
+    file.write(b"".join(lines))
+    file.flush()
+    os.fsync(file.fileno())
+
+
+def _lock(file: BinaryIO) -> None:
+    """Lock a file until it is closed."""
+    if fcntl:
         try:
-            os.fsync(number)
-        finally:
-            os.close(number)
+            fcntl.flock(file, fcntl.LOCK_EX)
+        except OSError as error:
+            if error.errno not in (errno.ENOSYS, errno.ENOLCK, errno.EOPNOTSUPP):
+                raise
+
+
+def _cut_torn_line(file: BinaryIO) -> None:
+    if size := file.seek(0, os.SEEK_END):
+        file.seek(size - 1)
+        if file.read(1) != b"\n":
+            file.seek(0)
+            file.truncate(file.read().rfind(b"\n") + 1)
+    file.seek(0)

@@ -17,6 +17,7 @@ from typing import IO
 import numpy as np
 from numpy.typing import NDArray
 
+from enhancers.files import write_atomic
 from enhancers.image import MedicalImage, Pixels, check_pixels
 
 WHITE = 65535
@@ -72,7 +73,7 @@ def read_png16(data: bytes) -> NDArray[np.uint16]:
 
 def save_png16(path: Path, pixels: Pixels) -> None:
     """Write `to_png16` of the pixels; the file appears whole or not at all."""
-    _write_whole(Path(path), to_png16(pixels))
+    write_atomic(Path(path), to_png16(pixels))
 
 
 def in_source_units(image: MedicalImage, pixels: Pixels) -> Pixels:
@@ -147,7 +148,7 @@ def write_bundle(
         _add(archive, "metrics.csv", metrics_csv.encode())
         _add(archive, "provenance.json", provenance.encode())
     if isinstance(target, str | os.PathLike):
-        _write_whole(Path(target), buffer.getvalue())
+        write_atomic(Path(target), buffer.getvalue())
     else:
         target.write(buffer.getvalue())
 
@@ -211,12 +212,3 @@ def _spacing(image: MedicalImage) -> str:
 
 def _value(number: float, units: str) -> str:
     return f"{number:g} ({units})"
-
-
-def _write_whole(path: Path, data: bytes) -> None:
-    part = path.with_name(f".{path.name}.part")
-    try:
-        part.write_bytes(data)
-        part.replace(path)
-    finally:
-        part.unlink(missing_ok=True)

@@ -1,14 +1,26 @@
-"""Files are complete or absent, and templates escape what they are given."""
+"""Files are complete or absent, lines too, and templates escape what they are given."""
 
 from __future__ import annotations
 
+import os
 import stat
+import subprocess
+import sys
+import time
 from pathlib import Path
 
 import pytest
 from jinja2 import UndefinedError
 
-from enhancers.files import atomic_path, write_atomic
+from enhancers.files import (
+    LEFTOVER_SECONDS,
+    append_lines,
+    atomic_path,
+    complete_lines,
+    open_to_append,
+    remove_leftovers,
+    write_atomic,
+)
 from enhancers.html_templates import html_templates
 
 
@@ -38,6 +50,48 @@ def test_an_error_leaves_the_old_file_and_nothing_else(tmp_path: Path) -> None:
 def test_a_private_file_is_private_from_the_first_byte(tmp_path: Path) -> None:
     write_atomic(tmp_path / "key", b"secret", mode=0o600)
     assert stat.S_IMODE((tmp_path / "key").stat().st_mode) == 0o600
+
+
+def test_leftovers_of_dead_processes_are_removed(tmp_path: Path) -> None:
+    with atomic_path(tmp_path / "a.txt") as part:
+        part.write_bytes(b"")
+        old = part.with_name(f".old{part.name}")
+        old.write_bytes(b"")
+        os.utime(old, (time.time() - LEFTOVER_SECONDS - 60,) * 2)
+        remove_leftovers(tmp_path)
+        assert list(tmp_path.iterdir()) == [part]
+
+
+def append(path: Path, *lines: bytes) -> None:
+    with open_to_append(path) as file:
+        append_lines(file, lines)
+
+
+def test_a_line_that_was_cut_short_is_ignored_and_then_removed(tmp_path: Path) -> None:
+    path = tmp_path / "rows"
+    assert list(complete_lines(path)) == []
+    append(path, b"one\n", b"two\n")
+    for torn in (b"", b"th", b"th" * 10_000):
+        path.write_bytes(b"one\ntwo\n" + torn)
+        assert list(complete_lines(path)) == [b"one\n", b"two\n"]
+        append(path, b"three\n")
+        assert path.read_bytes() == b"one\ntwo\nthree\n"
+    path.write_bytes(b"o")
+    append(path, b"one\n")
+    assert path.read_bytes() == b"one\n"
+
+
+def test_processes_append_in_turn(tmp_path: Path) -> None:
+    code = f"""
+from pathlib import Path
+from enhancers.files import append_lines, open_to_append
+for _ in range(50):
+    with open_to_append(Path({str(tmp_path / "rows")!r})) as file:
+        append_lines(file, [b"x" * 20_000 + b"\\n"])
+"""
+    started = [subprocess.Popen([sys.executable, "-c", code]) for _ in range(2)]
+    assert [process.wait(timeout=60) for process in started] == [0, 0]
+    assert list(complete_lines(tmp_path / "rows")) == [b"x" * 20_000 + b"\n"] * 100
 
 
 def test_templates_escape_values_and_refuse_missing_ones(tmp_path: Path) -> None:

@@ -14,6 +14,7 @@ from benchmarks.evidence.results import Evidence
 from enhancers.errors import ReadingRoomError
 from enhancers.evaluation import report
 from enhancers.evaluation.store import ResultRow
+from enhancers.files import write_atomic
 
 PAGE = "evidence.md"
 BEGIN, END = "<!-- evidence:begin -->", "<!-- evidence:end -->"
@@ -36,12 +37,12 @@ def write(folder: Path, readme: Path | None, evidence: Evidence) -> None:
     """
     folder.mkdir(parents=True, exist_ok=True)
     before = results.read(folder).files
-    _whole(folder / results.NAME, results.as_json(evidence))
-    _whole(folder / PAGE, page.as_markdown(evidence))
+    write_atomic(folder / results.NAME, results.as_json(evidence).encode())
+    write_atomic(folder / PAGE, page.as_markdown(evidence).encode())
     for name in before - evidence.files:
         (folder / Path(name).name).unlink(missing_ok=True)
     if readme is not None:
-        _whole(readme, with_table(check(readme), evidence))
+        write_atomic(readme, with_table(check(readme), evidence).encode())
 
 
 def check(readme: Path) -> str:
@@ -64,12 +65,3 @@ def with_table(text: str, evidence: Evidence) -> str:
     """The README with what stands between its marks written anew."""
     block = f"{BEGIN}\n{claim_text.claims_block(evidence)}\n{END}"
     return re.sub(f"{BEGIN}.*?{END}", lambda _: block, text, flags=re.DOTALL)
-
-
-def _whole(path: Path, text: str) -> None:
-    part = path.with_name(f".{path.name}.part")
-    try:
-        part.write_text(text, encoding="utf-8")
-        part.replace(path)
-    finally:
-        part.unlink(missing_ok=True)

@@ -1,14 +1,12 @@
 """What a run keeps so that it can go on where it stopped: rows, and trained networks.
 
 Rows are lines of JSON, added and never changed, each under a key made of all that determines it;
-a second run finds them and computes nothing. A line that was being written when the process died
-is passed over.
+a second run finds them and computes nothing.
 """
 
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -18,6 +16,7 @@ from torch import nn
 
 from benchmarks.segmentation.networks import build
 from enhancers.errors import ReadingRoomError
+from enhancers.files import append_lines, atomic_path, complete_lines, open_to_append
 
 
 @dataclass(frozen=True)
@@ -84,10 +83,9 @@ class RunStore:
     def put(self, key: str, rows: Sequence[SegmentationRow]) -> None:
         """Keep the rows of a key."""
         line = {"key": key, "rows": [asdict(row) for row in rows]}
-        with self._path.open("a", encoding="utf-8") as file:
-            file.write(json.dumps(line, sort_keys=True, allow_nan=False) + "\n")
-            file.flush()
-            os.fsync(file.fileno())
+        text = f"{json.dumps(line, sort_keys=True, allow_nan=False)}\n"
+        with open_to_append(self._path) as file:
+            append_lines(file, [text.encode()])
         self._found[key] = tuple(rows)
 
     def network(self, key: str, name: str, classes: int, size: int) -> nn.Module | None:
@@ -112,25 +110,17 @@ class RunStore:
 
         path = self._weights(key)
         path.parent.mkdir(parents=True, exist_ok=True)
-        part = path.with_name(f".{key}.part")
         weights = {name: each.detach().cpu().contiguous().clone()
                    for name, each in network.state_dict().items()}  # fmt: skip
-        save_file(weights, part)
-        part.replace(path)
+        with atomic_path(path) as part:
+            save_file(weights, part)
 
     def _weights(self, key: str) -> Path:
         return self.folder / "networks" / f"{key}.safetensors"
 
     def _read(self) -> dict[str, tuple[SegmentationRow, ...]]:
-        if not self._path.exists():
-            return {}
-        text = self._path.read_bytes()
-        if text and not text.endswith(b"\n"):
-            # The next line must not continue the torn one.
-            with self._path.open("ab") as file:
-                file.write(b"\n")
         found: dict[str, tuple[SegmentationRow, ...]] = {}
-        for line in text.splitlines():
+        for line in complete_lines(self._path):
             try:
                 plain = json.loads(line)
                 found[str(plain["key"])] = tuple(SegmentationRow(**row) for row in plain["rows"])

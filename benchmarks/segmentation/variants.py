@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,6 +16,7 @@ from enhancers.degrade import KINDS, degrade
 from enhancers.errors import ParameterError, ReadingRoomError
 from enhancers.evaluation.methods_under_test import INPUT, MethodUnderTest, method_under_test
 from enhancers.evaluation.problem import Degraded, Task
+from enhancers.files import atomic_file
 from enhancers.image import Pixels, check_pixels, pixels_digest
 from enhancers.method import Modality
 
@@ -205,13 +205,10 @@ def _read(path: Path, shape: tuple[int, ...]) -> Pixels | None:
 
 def _write(path: Path, pixels: Pixels) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_name(f".{path.stem}-{os.getpid()}.npy")
     try:
-        np.save(part, pixels)
-        part.replace(path)
+        with atomic_file(path) as file:
+            np.save(file, pixels)
     except OSError as error:
         raise ReadingRoomError(
             f"{path.parent} cannot be written: {error.strerror}; name another folder."
         ) from error
-    finally:
-        part.unlink(missing_ok=True)

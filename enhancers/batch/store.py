@@ -7,26 +7,18 @@ one more entry, ``batch``, from which a later run sees that there is nothing to 
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
-import itertools
 import json
-import os
-import time
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 from enhancers import provenance
 from enhancers.batch.plan import BatchTask
 from enhancers.batch.worker import Product
+from enhancers.files import remove_leftovers, write_atomic
 from enhancers.provenance import Record
 
-LEFTOVER_SECONDS = 3600
-"""Temporary files older than this were left by a process that died."""
-
 SUMMARY = "summary.csv"
-
-_counter = itertools.count()
 
 
 @dataclass(frozen=True)
@@ -88,20 +80,12 @@ class ResultStore:
     def clear_leftovers(self) -> None:
         """Remove what processes that died had begun to write."""
         for folder in ("images", "records"):
-            for path in (self.out / folder).rglob(".*.part"):
-                with contextlib.suppress(OSError):
-                    if time.time() - path.stat().st_mtime > LEFTOVER_SECONDS:
-                        path.unlink()
+            remove_leftovers(self.out / folder)
 
     def _write(self, below: PurePosixPath, data: bytes) -> None:
         path = self.out / below
         path.parent.mkdir(parents=True, exist_ok=True)
-        part = path.with_name(f".{os.getpid()}-{next(_counter)}.part")
-        try:
-            part.write_bytes(data)
-            part.replace(path)
-        finally:
-            part.unlink(missing_ok=True)
+        write_atomic(path, data)
 
 
 def _place(room: str, name: str, task: BatchTask, ending: str) -> PurePosixPath:

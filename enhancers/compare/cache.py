@@ -5,8 +5,6 @@ from __future__ import annotations
 import contextlib
 import logging
 import os
-import tempfile
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO
@@ -16,11 +14,9 @@ import numpy as np
 from enhancers import provenance
 from enhancers.base import Figure, Result
 from enhancers.compare.outcome import Outcome
+from enhancers.files import atomic_file, remove_leftovers
 from enhancers.image import check_pixels, pixels_digest
 from enhancers.settings import get_settings
-
-LEFTOVER_SECONDS = 3600
-"""Temporary files older than this were left by a process that died."""
 
 _log = logging.getLogger(__name__)
 
@@ -79,29 +75,21 @@ class ResultCache:
 
     def _write(self, key: str, outcome: Outcome) -> None:
         text = np.frombuffer(outcome.record.to_json().encode(), np.uint8)
-        handle, name = tempfile.mkstemp(dir=self.folder, prefix=".", suffix=".tmp")
-        try:
-            with os.fdopen(handle, "wb") as file:
-                np.savez(file, pixels=outcome.result.pixels, record=text)
-            os.replace(name, self._path(key))
-        except BaseException:
-            _remove(Path(name))
-            raise
+        with atomic_file(self._path(key), mode=0o600) as file:
+            np.savez(file, pixels=outcome.result.pixels, record=text)
 
     def _evict(self) -> None:
-        entries = sorted(self._entries("*.npz"))
+        entries = sorted(self._entries())
         total = sum(size for _, size, _ in entries)
         for _, size, path in entries:
             if total <= self.max_bytes:
                 break
             _remove(path)
             total -= size
-        for modified, _, path in self._entries(".*.tmp"):
-            if time.time() - modified > LEFTOVER_SECONDS:
-                _remove(path)
+        remove_leftovers(self.folder)
 
-    def _entries(self, pattern: str) -> Iterator[tuple[float, int, Path]]:
-        for path in self.folder.glob(pattern):
+    def _entries(self) -> Iterator[tuple[float, int, Path]]:
+        for path in self.folder.glob("*.npz"):
             # Another process may evict between the listing and the look.
             with contextlib.suppress(OSError):
                 facts = path.stat()

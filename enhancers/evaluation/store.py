@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import json
 import math
-import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+
+from enhancers.files import append_lines, complete_lines, open_to_append
 
 ROWS = "rows.jsonl"
 
@@ -57,18 +58,14 @@ class ResultRow:
 class RowStore:
     """Rows by the digest of all that determines them; they are only ever added.
 
-    A line that an interruption cut short is passed over, and its row is computed again.
+    A line that an interruption cut short is ignored, and its row is computed again.
     """
 
     def __init__(self, folder: Path) -> None:
         self.path = folder / ROWS
         self._rows: dict[str, Measured] = {}
-        self._whole = True
-        if self.path.is_file():
-            text = self.path.read_text(encoding="utf-8", errors="replace")
-            self._whole = not text or text.endswith("\n")
-            for line in text.splitlines():
-                self._read(line)
+        for line in complete_lines(self.path):
+            self._read(line)
 
     def __len__(self) -> int:
         return len(self._rows)
@@ -88,16 +85,13 @@ class RowStore:
             "seconds": round(measured.seconds, 4),
             "notes": list(measured.notes),
         }
-        text = json.dumps(line, ensure_ascii=False, allow_nan=False) + "\n"
+        text = f"{json.dumps(line, ensure_ascii=False, allow_nan=False)}\n".encode()
         self.path.parent.mkdir(parents=True, exist_ok=True)
-        with self.path.open("a", encoding="utf-8") as file:
-            file.write(text if self._whole else f"\n{text}")
-            file.flush()
-            os.fsync(file.fileno())
-        self._whole = True
+        with open_to_append(self.path) as file:
+            append_lines(file, [text])
         self._read(text)
 
-    def _read(self, line: str) -> None:
+    def _read(self, line: bytes) -> None:
         try:
             plain = json.loads(line)
             scores = {str(key): _value(value) for key, value in plain["scores"].items()}

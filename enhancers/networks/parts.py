@@ -15,6 +15,7 @@ import torch
 from torch import Tensor
 
 from enhancers.errors import CheckpointError, NetworkMissing, ReadingRoomError
+from enhancers.files import write_atomic
 from enhancers.networks.catalog import Embedded, NetworkEntry, Part
 from enhancers.networks.checkpoint import listed
 from enhancers.networks.folder_structure import PREDICTIONS
@@ -189,12 +190,10 @@ def note_path(name: str) -> Path:
 
 
 def write_note(path: Path, content: bytes) -> None:
-    """Keep it, written aside first; where the folder cannot be written it is computed again."""
+    """Keep a note; where the folder cannot be written, it is computed again."""
     with contextlib.suppress(OSError):
         path.parent.mkdir(parents=True, exist_ok=True)
-        aside = path.with_name(f"{path.name}.{hashlib.sha256(content).hexdigest()[:8]}.part")
-        aside.write_bytes(content)
-        aside.replace(path)
+        write_atomic(path, content)
 
 
 def bytes_of(*modules: Any) -> int:

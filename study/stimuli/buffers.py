@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from enhancers.display import U16_MAX, raw_buffer
+from enhancers.files import write_atomic
 from enhancers.image import Pixels
 from study.domain.errors import BuildError
 from study.storage.models import Stimulus, new_id
@@ -22,7 +23,7 @@ FINEST = U16_MAX
 SAME_TIME = 946684800
 """2000-01-01 UTC: what every file was last modified at, so that no time tells their order."""
 
-_OURS = re.compile(r"\.?[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}\.(raw|tmp)")
+_OURS = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}\.raw|\.[0-9a-f]{16}\.part")
 
 
 @dataclass(frozen=True)
@@ -56,15 +57,10 @@ def write(folder: Path, pixels: Pixels) -> WrittenStimulus:
         The disk is full or the folder may not be written to.
     """
     buffer, name = raw_buffer(pixels), new_id()
-    path, temporary = folder / f"{name}.raw", folder / f".{name}.tmp"
+    path = folder / f"{name}.raw"
     try:
-        handle = os.open(temporary, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600)
-        with os.fdopen(handle, "wb") as file:
-            file.write(buffer)
-            file.flush()
-            os.fsync(file.fileno())
-        os.utime(temporary, (SAME_TIME, SAME_TIME))
-        os.replace(temporary, path)
+        write_atomic(path, buffer, mode=0o600, sync=True)
+        os.utime(path, (SAME_TIME, SAME_TIME))
     except OSError as error:
         raise BuildError(f"A stimulus cannot be written to {folder}: {error.strerror}.") from None
     height, width = pixels.shape[:2]

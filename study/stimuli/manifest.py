@@ -8,7 +8,7 @@ from __future__ import annotations
 import csv
 import io
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 
@@ -81,12 +81,7 @@ def read_manifest(path: Path, root: Path | None = None) -> tuple[ManifestRow, ..
         file = _file(base, cells["file"], partial(problems.add, line))
         row = _row(line, cells, problems)
         if file is not None and row is not None:
-            rows.append(
-                ManifestRow(
-                    line, row.case, row.patient, cells["method"], file, row.training,
-                    row.slice_index,
-                )
-            )  # fmt: skip
+            rows.append(replace(row, method=cells["method"], file=file))
     _check_twice(rows, problems)
     _check_agree(rows, problems)
     problems.stop()

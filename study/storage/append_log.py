@@ -11,15 +11,11 @@ import os
 import re
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
-try:
-    import fcntl
-except ImportError:  # Windows: there one process at a time writes a mirror.
-    fcntl = None  # type: ignore[assignment]
+from enhancers.files import append_lines, complete_lines, open_to_append
 
 _START = re.compile(rb'\{"table":"([a-z_]+)","seq":(\d+),"row_hash":"([0-9a-f]{64})",')
 
@@ -84,7 +80,7 @@ class AppendLog:
 
     def heads(self) -> Mapping[str, Head]:
         """The last line of each table in the file now; a torn last line does not count."""
-        with self._lock, self._opened() as file:
+        with self._lock, open_to_append(self.path, mode=0o600) as file:
             self._refresh(file)
             return dict(self._heads)
 
@@ -101,61 +97,27 @@ class AppendLog:
         OSError
             The file cannot be written.
         """
-        with self._lock, self._opened() as file:
+        with self._lock, open_to_append(self.path, mode=0o600) as file:
             self._refresh(file)
             lines = list(missing(self._heads))
             if not lines:
                 return
-            file.seek(self._read_to)
-            file.write(b"".join(line.encode() for line in lines))
-            file.flush()
-            os.fsync(file.fileno())
+            append_lines(file, [line.encode() for line in lines])
             self._read_to = file.tell()
             self._heads.update((one.table, Head(one.seq, one.row_hash)) for one in lines)
 
     def entries(self) -> Iterator[Entry]:
-        """Every whole line of the file."""
-        if not self.path.exists():
-            return
-        with self.path.open("rb") as file:
-            for raw in file:
-                if raw.endswith(b"\n"):
-                    found = _START.match(raw)
-                    yield (
-                        Entry(found[1].decode(), int(found[2]), raw) if found else Entry("", 0, raw)
-                    )
-
-    @contextmanager
-    def _opened(self) -> Iterator[BinaryIO]:
-        new = not self.path.exists()
-        number = os.open(self.path, os.O_RDWR | os.O_CREAT, 0o600)
-        with os.fdopen(number, "r+b") as file:
-            if new:
-                _sync_folder(self.path.parent)
-            if fcntl:  # Released when the file is closed.
-                fcntl.flock(file, fcntl.LOCK_EX)
-            yield file
+        """The complete lines of the file."""
+        for raw in complete_lines(self.path):
+            found = _START.match(raw)
+            yield Entry(found[1].decode(), int(found[2]), raw) if found else Entry("", 0, raw)
 
     def _refresh(self, file: BinaryIO) -> None:
-        """Read what other processes appended; cut off a line that was torn by a crash."""
-        size = file.seek(0, os.SEEK_END)
-        if size < self._read_to:
+        """Read what other processes appended."""
+        if file.seek(0, os.SEEK_END) < self._read_to:
             self._heads, self._read_to = {}, 0
         file.seek(self._read_to)
         for raw in file:
-            if not raw.endswith(b"\n"):
-                file.truncate(self._read_to)
-                return
             if found := _START.match(raw):
                 self._heads[found[1].decode()] = Head(int(found[2]), found[3].decode())
             self._read_to += len(raw)
-
-
-def _sync_folder(folder: Path) -> None:
-    """Make a new name in a folder outlive a crash of the machine."""
-    if os.name == "posix":
-        number = os.open(folder, os.O_RDONLY)
-        try:
-            os.fsync(number)
-        finally:
-            os.close(number)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 import sqlite3
 from dataclasses import dataclass
@@ -10,6 +9,7 @@ from pathlib import Path
 
 from sqlalchemy import func, select
 
+from enhancers.files import sync_file
 from study.domain.errors import StoreError
 from study.storage.engine import translated
 from study.storage.folder import DATABASE, STIMULI, make_folder
@@ -86,11 +86,11 @@ def _copy(store: Store, source: Path, folder: Path, *, stimuli: bool) -> tuple[i
         finally:
             connection.close()
     file.chmod(0o600)
-    _sync(file)
+    sync_file(file)
     images = sorted(store.stimuli.iterdir()) if stimuli else []
     for image in images:
         copy = Path(shutil.copy2(image, folder / STIMULI / image.name))
-        _sync(copy)
+        sync_file(copy)
     copied = Store.open(folder)
     try:
         require_whole(copied)
@@ -99,11 +99,3 @@ def _copy(store: Store, source: Path, folder: Path, *, stimuli: bool) -> tuple[i
     finally:
         copied.close()
     return ratings, len(images)
-
-
-def _sync(path: Path) -> None:
-    number = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(number)
-    finally:
-        os.close(number)

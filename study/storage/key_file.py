@@ -6,18 +6,17 @@ folder, readable by its owner alone; a server that only shows images to readers 
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
 import hmac
 import json
 import os
 import secrets
-import tempfile
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from enhancers.files import write_atomic
 from study.domain.disguised_names import case_names_in, names_in
 from study.domain.errors import KeyFileError
 from study.domain.protocol import MethodKind
@@ -194,29 +193,10 @@ def save(key: Key) -> None:
     # In ASCII: the name of a file need not be valid UTF-8.
     text = json.dumps({**content, "check": key.digest}, indent=1) + "\n"
     path = key.path.resolve()
-    temporary = ""
     try:
-        handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=".key-", suffix=".tmp")
-        with os.fdopen(handle, "w", encoding="utf-8") as file:
-            file.write(text)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(temporary, path)
-        _sync(path.parent)
+        write_atomic(path, text.encode(), mode=0o600, sync=True)
     except OSError as error:
-        with contextlib.suppress(OSError):
-            os.unlink(temporary)
         raise KeyFileError(f"The key file {path} cannot be written: {error.strerror}.") from None
-
-
-def _sync(folder: Path) -> None:
-    """Make a rename last through a power cut, where the system can."""
-    with contextlib.suppress(OSError):
-        handle = os.open(folder, os.O_RDONLY)
-        try:
-            os.fsync(handle)
-        finally:
-            os.close(handle)
 
 
 def load(path: Path, folder: Path, *, study_id: str = "", seed_sha256: str = "") -> Key:

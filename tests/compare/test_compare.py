@@ -320,7 +320,7 @@ def test_the_cache_never_exceeds_its_size_and_takes_nothing_larger(cache):
 
 def test_leftovers_of_a_dead_process_are_removed_and_a_living_ones_kept(cache):
     cache.put("a", entry("a"))
-    old, new = cache.folder / ".old.tmp", cache.folder / ".new.tmp"
+    old, new = cache.folder / ".old.part", cache.folder / ".new.part"
     old.touch()
     new.touch()
     os.utime(old, (1000, 1000))
@@ -371,7 +371,7 @@ assert hits > 60, hits
         _, errors = process.communicate(timeout=120)
         assert process.returncode == 0, errors
         assert "damaged" not in errors
-    assert not list(tmp_path.glob(".*.tmp"))
+    assert not list(tmp_path.glob(".*"))
 
 
 def test_the_settings_say_where_the_cache_is_and_can_switch_it_off(monkeypatch, tmp_path):

@@ -207,7 +207,7 @@ def test_other_files_pass_and_heads_are_noted(tmp_path: Path) -> None:
 
 def test_a_header_that_cannot_be_read_says_nothing(tmp_path: Path) -> None:
     path = tmp_path / "bare"
-    pixels = image_files.ramp().astype(np.uint16)
-    made = image_files.dicom_dataset(pixels, {"BurnedInAnnotation": "YES"})
-    path.write_bytes(image_files.to_bytes(made, bare=True))
+    levels = image_files.ramp().astype(np.uint16)
+    dataset = image_files.dicom_dataset(levels, {"BurnedInAnnotation": "YES"})
+    path.write_bytes(image_files.to_bytes(dataset, bare=True))
     assert deidentification.declared(path).burned_in == "YES"

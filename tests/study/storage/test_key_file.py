@@ -169,7 +169,7 @@ def test_a_failed_save_keeps_the_old_key(
     with pytest.raises(KeyFileError, match="No space left"):
         key_file.save(replace(key, cases={}))
     assert key_file.load(key.path, folder) == key
-    assert not list(tmp_path.glob(".key-*"))
+    assert not list(tmp_path.glob(".*"))
 
 
 def test_secret_strings_are_all_names_and_files_and_the_seed(tmp_path: Path, folder: Path) -> None:
