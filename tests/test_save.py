@@ -93,13 +93,14 @@ def test_failed_write_leaves_the_old_file(tmp_path: Path, monkeypatch) -> None:
     path = tmp_path / "result.png"
     path.write_bytes(b"old")
 
-    def fail(self: Path, data: bytes) -> None:
+    def fail(*_: object) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(Path, "write_bytes", fail)
+    monkeypatch.setattr("os.replace", fail)
     with pytest.raises(OSError, match="space"):
         save_png16(path, GRAY)
     assert path.read_bytes() == b"old"
+    assert list(tmp_path.iterdir()) == [path]
 
 
 def test_unchanged_pixels_give_the_source_back() -> None:

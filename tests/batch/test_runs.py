@@ -223,11 +223,11 @@ def test_a_full_disk_ends_the_batch(folder: Path, monkeypatch: pytest.MonkeyPatc
     asked = plan(folder, "clahe")
     written = []
 
-    def full(path: Path, data: bytes) -> int:
+    def full(part: Path, path: Path) -> None:
         written.append(path)
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(Path, "write_bytes", full)
+    monkeypatch.setattr("os.replace", full)
     with pytest.raises(OSError, match="No space left"):
         go(asked)
     assert len(written) == 2
