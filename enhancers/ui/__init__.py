@@ -1,8 +1,8 @@
-"""The compare page: an image in, several methods beside each other, measured and exported."""
+"""The compare page: several methods on one image, side by side, measured and exported."""
 
 from __future__ import annotations
 
-from enhancers.ui import quick_start  # noqa: F401  (must precede the first import of gradio)
+from enhancers.ui import gradio_import  # noqa: F401  (must precede the first import of gradio)
 from enhancers.ui.page import ComparePage, build
 from enhancers.ui.study_tab import StudyLinks
 

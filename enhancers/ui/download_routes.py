@@ -1,4 +1,4 @@
-"""The routes of the page beside Gradio's: downloads of a session and the samples' thumbnails."""
+"""Routes of the page next to Gradio's: downloads of a session and the samples' thumbnails."""
 
 from __future__ import annotations
 
@@ -8,20 +8,18 @@ import json
 from fastapi import APIRouter
 from fastapi.responses import Response
 
-from enhancers.compare import Outcome
 from enhancers.errors import ReadingRoomError
 from enhancers.metrics import to_csv
 from enhancers.save import BundleItem, to_png16, write_bundle
 from enhancers.ui import gallery
 from enhancers.ui.page_updates import DOWNLOADS
-from enhancers.ui.session import INPUT, Session, Sessions
-from enhancers.ui.tab_handlers import session_scores
+from enhancers.ui.session import Session, Sessions
 
 _PRIVATE = {"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"}
 
 
 def router(sessions: Sessions) -> APIRouter:
-    """The routes; a session's are reached only through its random token."""
+    """The routes; a session's downloads are reached only through its random token."""
     routes = APIRouter()
 
     @routes.get("/" + DOWNLOADS + "{token}/bundle.zip", include_in_schema=False)
@@ -51,7 +49,8 @@ def router(sessions: Sessions) -> APIRouter:
 def _file(data: bytes | None, media_type: str, name: str) -> Response:
     if data is None:
         return Response(
-            "This result is gone: the page was closed or another image opened. Run it again.",
+            "This result is no longer available, because the page was closed or another image "
+            "was opened. Run the method again.",
             status_code=404, media_type="text/plain", headers=_PRIVATE,
         )  # fmt: skip
     headers = {**_PRIVATE, "Content-Disposition": f'attachment; filename="{name}"'}
@@ -59,7 +58,7 @@ def _file(data: bytes | None, media_type: str, name: str) -> Response:
 
 
 def png_bytes(session: Session, key: str) -> bytes | None:
-    """A result (or the input) as 16-bit PNG; None when there is none of this name."""
+    """A panel's pixels as 16-bit PNG; None where there is no such panel."""
     for found, _, pixels in session.panels():
         if found == key:
             return to_png16(pixels)
@@ -67,22 +66,15 @@ def png_bytes(session: Session, key: str) -> bytes | None:
 
 
 def bundle_bytes(session: Session) -> bytes | None:
-    """The zip of all finished results; None when there is none."""
-    image, outcomes = session.image, _outcomes(session)
-    if image is None or not outcomes:
+    """The zip of all finished results; None where there is none."""
+    methods = session.run.done if session.run else []
+    results = {method.key: method.outcome for method in methods if method.outcome is not None}
+    if session.image is None or not results:
         return None
-    items = [
-        BundleItem(key, pixels)
-        for key, _, pixels in session.panels()
-        if key in outcomes and key != INPUT
-    ]
-    records = [json.loads(outcome.record.to_json()) for outcome in outcomes.values()]
+    items = [BundleItem(key, outcome.result.pixels) for key, outcome in results.items()]
+    records = [json.loads(outcome.record.to_json()) for outcome in results.values()]
     provenance = json.dumps(records, indent=2, ensure_ascii=False, sort_keys=True)
+    scores = to_csv(session.compute_scores())
     target = io.BytesIO()
-    write_bundle(target, image, items, to_csv(session_scores(session)), provenance, session.truth)
+    write_bundle(target, session.image, items, scores, provenance, session.truth)
     return target.getvalue()
-
-
-def _outcomes(session: Session) -> dict[str, Outcome]:
-    slots = session.run.done if session.run else []
-    return {slot.key: slot.outcome for slot in slots if slot.outcome is not None}

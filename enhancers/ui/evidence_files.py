@@ -1,4 +1,4 @@
-"""The folder of the evidence: its texts, and the pictures that may be shown."""
+"""The folder of the evidence: its texts and the pictures that they show."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from enhancers.asset_files import ASSETS
 FOLDER = ASSETS / "evidence"
 
 ROUTE = "readingroom/evidence/"
-"""Where the pictures are served, below the root of the app."""
+"""Address of the pictures, relative to the root of the app."""
 
 TYPES = {".png": "image/png", ".svg": "image/svg+xml"}
 
@@ -26,13 +26,13 @@ class Source:
     Parameters
     ----------
     name : str
-        Of the file.
+        File name.
     title : str
-        Where the file is missing.
+        Shown where the file is missing.
     command : str
-        Writes the file.
+        The command that writes the file.
     split : bool
-        Whether its headings of the second level are chapters; else it is one.
+        Whether its headings of the second level are chapters; else the file is one.
     """
 
     name: str
@@ -42,7 +42,7 @@ class Source:
 
     @property
     def stem(self) -> str:
-        """The name without its ending."""
+        """The name without its extension."""
         return self.name.removesuffix(".md")
 
 
@@ -56,7 +56,7 @@ SOURCES = (
         "python -m benchmarks segmentation --out assets/evidence",
     ),
     Source(
-        "ingredients.md", "What each ingredient gave",
+        "ingredients.md", "What each component contributes",
         "python -m benchmarks ablations --data DIR --out assets/evidence",
     ),
     Source(
@@ -83,8 +83,8 @@ class Picture:
     height: int = 0
 
 
-def listing(folder: Path) -> list[Path]:
-    """The texts and pictures of a folder; none where there is no folder."""
+def evidence_files(folder: Path) -> list[Path]:
+    """The texts and pictures of a folder; empty where the folder does not exist."""
     names = {source.name for source in SOURCES}
     try:
         paths = sorted(folder.iterdir())
@@ -96,31 +96,31 @@ def listing(folder: Path) -> list[Path]:
 def pictures(folder: Path) -> dict[str, Picture]:
     """The pictures of a folder by name; an address changes when its file does."""
     return {
-        path.name: Picture(f"{ROUTE}{path.name}?v={stamp(path)}", *size(path))
-        for path in listing(folder)
+        path.name: Picture(f"{ROUTE}{path.name}?v={file_state(path)}", *picture_size(path))
+        for path in evidence_files(folder)
         if path.suffix in TYPES
     }
 
 
 def picture_path(folder: Path, name: str) -> Path | None:
-    """The picture of this name, or None: names with other characters and links lead nowhere."""
+    """The picture of this name; None for other characters, other files and symbolic links."""
     if not _NAME.fullmatch(name):
         return None
     path = folder / name
     return path if path.is_file() and not path.is_symlink() else None
 
 
-def stamp(path: Path) -> str:
-    """The state of a file: when it was written, and its size."""
+def file_state(path: Path) -> str:
+    """The state of a file: modification time and size."""
     try:
-        facts = path.stat()
+        status = path.stat()
     except OSError:
         return "gone"
-    return f"{facts.st_mtime_ns:x}-{facts.st_size:x}"
+    return f"{status.st_mtime_ns:x}-{status.st_size:x}"
 
 
-def size(path: Path) -> tuple[int, int]:
-    """Width and height of a picture in CSS pixels; zeros where its head does not tell."""
+def picture_size(path: Path) -> tuple[int, int]:
+    """Width and height of a picture in CSS pixels; zeros where they are not in its header."""
     try:
         with path.open("rb") as file:
             head = file.read(4096)
@@ -136,6 +136,6 @@ def size(path: Path) -> tuple[int, int]:
     ]
     if not all(lengths):
         return 0, 0
-    # A point of matplotlib's is 4/3 of a CSS pixel.
+    # Matplotlib's sizes are in points of 4/3 CSS pixels.
     width, height = (round(float(f[1]) * (4 / 3 if f[2] == b"pt" else 1)) for f in lengths if f)
     return width, height

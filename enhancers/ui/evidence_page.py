@@ -27,7 +27,7 @@ def _read(folder: Path, source: Source, known: Mapping[str, Picture]) -> Sequenc
     try:
         text = (folder / source.name).read_text(encoding="utf-8")
     except FileNotFoundError:
-        return [_missing(source, "This was not measured here yet.")]
+        return [_missing(source, "This has not been measured on this machine yet.")]
     except (OSError, UnicodeDecodeError) as error:
         return [_missing(source, f"{source.name} cannot be read ({type(error).__name__}).")]
     found = list(chapters(text, source.stem, pictures=known, split=source.split))

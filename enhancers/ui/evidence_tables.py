@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from markdown_it.token import Token
 
 VERDICTS = {"met": "met", "missed": "missed", "not run": "not-run"}
-"""Cells that say whether a claim holds, and their class."""
+"""CSS class of the cells that say whether a claim holds."""
 
 _UNIT = r"%|×|x|dB|HU|[kMG]B|s|ms|min|h|px|mm"
 _NUMBER = rf"[+\-−<>≤≥≈]?\s*\d[\d.,]*(?:e[+\-]?\d+)?\s*(?:{_UNIT})?"

@@ -1,9 +1,10 @@
-"""The sample gallery: what is offered, its thumbnails, and opening one."""
+"""The sample gallery: its entries, their thumbnails and opening a sample."""
 
 from __future__ import annotations
 
 import functools
 import io
+import re
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -16,7 +17,7 @@ from enhancers.method import nearest
 from enhancers.samples import REAL_SAMPLES, SAMPLES, RealSample, Sample, sample
 
 THUMBNAILS = "readingroom/samples/"
-"""Where the thumbnails are, below the root of the app."""
+"""Address of the thumbnails, relative to the root of the app."""
 
 THUMBNAIL_SIDE = 144
 
@@ -25,8 +26,8 @@ _BY_KEY = {entry.key: entry for entry in _ENTRIES}
 
 
 @dataclass(frozen=True, eq=False)
-class Opened:
-    """A sample on the table, with its file and that of its clean truth (synthetic ones only)."""
+class OpenedSample:
+    """A sample that was read, its file, and the file of its ground truth (synthetic ones only)."""
 
     label: str
     image: MedicalImage
@@ -35,7 +36,7 @@ class Opened:
 
 
 def tiles(chosen: str = "") -> dict[str, Any]:
-    """The gallery's value: groups of buttons; draws nothing yet.
+    """The gallery's value: groups of buttons, without thumbnails.
 
     Parameters
     ----------
@@ -43,7 +44,7 @@ def tiles(chosen: str = "") -> dict[str, Any]:
         Key of the sample that is open.
     """
     real = [entry for entry in REAL_SAMPLES if entry.available]
-    groups = (("Synthetic, with a clean truth", SAMPLES), ("Real, without a truth", real))
+    groups = (("Synthetic, with ground truth", SAMPLES), ("Real, without ground truth", real))
     return {
         "groups": [
             {"title": title, "items": [_tile(entry, chosen) for entry in entries]}
@@ -56,16 +57,15 @@ def tiles(chosen: str = "") -> dict[str, Any]:
 def _tile(entry: Sample | RealSample, chosen: str) -> dict[str, str]:
     return {
         "key": entry.key,
-        "label": entry.label.partition("," if isinstance(entry, Sample) else " (")[0].partition(
-            " ("
-        )[0],
+        # The label up to the first comma or bracket.
+        "label": re.split(r",| \(" if isinstance(entry, Sample) else r" \(", entry.label)[0],
         "hint": entry.description,
         "thumbnail": f"{THUMBNAILS}{entry.key}.png",
         "pressed": "true" if entry.key == chosen else "false",
     }
 
 
-def open_sample(key: str, caps: Caps) -> Opened:
+def open_sample(key: str, caps: Caps) -> OpenedSample:
     """Read a sample.
 
     Raises
@@ -79,14 +79,14 @@ def open_sample(key: str, caps: Caps) -> Opened:
     path, truth = _files(entry)
     image = load(path, caps=caps)
     if image.modality_origin != "file":
-        # The gallery knows what it shows; there is nothing to guess or to warn of.
+        # The modality of a sample is known: no guess and no warning.
         image = replace(image, modality=entry.modality, modality_origin="file", warnings=())
-    return Opened(entry.label, image, path, truth)
+    return OpenedSample(entry.label, image, path, truth)
 
 
 @functools.cache
 def thumbnail_png(key: str) -> bytes:
-    """A sample's small 8-bit PNG (errors as `open_sample`)."""
+    """A sample's thumbnail as 8-bit PNG (errors as `open_sample`)."""
     from PIL import Image
 
     path, _ = _files(_entry(key))
@@ -99,7 +99,7 @@ def _entry(key: str) -> Sample | RealSample:
     try:
         return _BY_KEY[key]
     except KeyError:
-        raise ParameterError(f"No sample {key}; {nearest(key, list(_BY_KEY))}.") from None
+        raise ParameterError(f"There is no sample {key}; {nearest(key, list(_BY_KEY))}.") from None
 
 
 def _files(entry: Sample | RealSample) -> tuple[Path, Path | None]:

@@ -13,11 +13,11 @@ _FOLDER = Path(__file__).parent / "templates"
 
 
 def fill(template: str, **values: Any) -> str:
-    """A template of this page with its values."""
+    """The HTML of a template for these values."""
     return html_templates(_FOLDER).get_template(template).render(values)
 
 
 def piece(name: str, *values: Any, template: str = "pieces.html") -> Markup:
-    """What a macro of a template gives for these values."""
+    """The HTML of a macro for these values."""
     macro = getattr(html_templates(_FOLDER).get_template(template).module, name)
     return Markup(macro(*values).strip())

@@ -9,14 +9,14 @@ from enhancers.metrics import METRICS, Metric, Score, ScoreRow
 from enhancers.ui.html import fill
 
 _TITLES = {
-    "full": "Against the truth",
+    "full": "Full reference, against the ground truth",
     "input": "Against the input",
-    "none": "Without a reference",
+    "none": "No reference",
 }
 
 
 def metrics_html(rows: Sequence[ScoreRow], labels: Sequence[str], truth: str) -> str:
-    """A line per metric and a column per image, the best of each line in bold.
+    """A row per metric and a column per image, the best result of each row in bold.
 
     Parameters
     ----------
@@ -25,14 +25,14 @@ def metrics_html(rows: Sequence[ScoreRow], labels: Sequence[str], truth: str) ->
     labels : sequence of str
         The columns' titles.
     truth : str
-        What the truth is; empty when there is none.
+        Where the ground truth comes from; empty where there is none.
     """
-    note = f": {truth}" if truth else ": none given, so these are not computed"
+    note = f" ({truth})" if truth else " (none given, so these are not computed)"
     groups = [
         {
             "title": title + (note if kind == "full" else ""),
-            "lines": [
-                _line(metric, [row.scores[index] for row in rows])
+            "rows": [
+                _row(metric, [row.scores[index] for row in rows])
                 for index, metric in enumerate(METRICS)
                 if metric.reference == kind
             ],
@@ -42,8 +42,8 @@ def metrics_html(rows: Sequence[ScoreRow], labels: Sequence[str], truth: str) ->
     return fill("metrics.html", labels=labels, groups=groups)
 
 
-def _line(metric: Metric, scores: Sequence[Score]) -> dict[str, Any]:
-    """Cells of a metric; where all images lack it for one reason, that reason."""
+def _row(metric: Metric, scores: Sequence[Score]) -> dict[str, Any]:
+    """The cells of a metric, or the reason where no image has it and the reason is the same."""
     # The input is shown for comparison; "best" is among the methods.
     known = [score.value for score in scores[1:] if score.value is not None]
     best = (max if metric.direction == "up" else min)(known) if len(known) > 1 else None

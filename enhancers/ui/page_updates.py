@@ -1,4 +1,4 @@
-"""From a session to what is on the screen: the one place where handlers' outcomes are drawn."""
+"""Updates of the page's components from a session; handlers return these."""
 
 from __future__ import annotations
 
@@ -11,17 +11,17 @@ from enhancers.image import MedicalImage
 from enhancers.ui import gallery, render
 from enhancers.ui.layout import Layout
 from enhancers.ui.render import Notice
-from enhancers.ui.session import FILE_WINDOW, INPUT, MANUAL, TRUTH, Session, Slot
+from enhancers.ui.session import FILE_WINDOW, INPUT, MANUAL, TRUTH, MethodRun, Session
 from enhancers.ui.viewer import MAX_PANELS, Panel, PixelStore, payload
 
 DOWNLOADS = "readingroom/results/"
-"""Where the downloads are, below the root of the app."""
+"""Address of the downloads, relative to the root of the app."""
 
 Updates = dict[Any, Any]
 
 
 class PageUpdates:
-    """Draws sessions on the components of a page.
+    """Makes the updates of the page's components.
 
     Parameters
     ----------
@@ -35,31 +35,31 @@ class PageUpdates:
         self.store = store
 
     def unchanged(self) -> Updates:
-        """Leave everything as it is (Gradio takes an empty dictionary for a mistake)."""
+        """No change (Gradio treats an empty dictionary as an error)."""
         return {self.layout.notice: gr.skip()}
 
     def notice(self, notice: Notice | None) -> Updates:
-        """Only the notice; all else stays as it is."""
+        """Show a notice; None removes it."""
         return {self.layout.notice: render.notice_html(notice)}
 
     def error(self, error: Exception) -> Updates:
-        """An error as a notice."""
+        """Show an error as a notice."""
         return self.notice(Notice("error", (str(error),)))
 
     def image(self, session: Session, notice: Notice | None = None) -> Updates:
-        """Everything that depends on the image that is open."""
+        """Everything that depends on the open image; without a notice, the image's warnings."""
         image = session.image
         if image is None:
             return self.notice(notice)
         if notice is None and image.warnings:
             notice = Notice("warning", image.warnings)
         page = self.layout
-        windows, chosen = self._windows(session, image)
+        chosen = session.window_choice
         return {
             **self.notice(notice),
             **self.run(session),
             page.samples: gallery.tiles(session.sample),
-            page.estimate: render.estimate_html("Working out the time …"),
+            page.estimate: render.estimate_html("Estimating the time …"),
             page.facts: render.facts_html(session),
             page.modality: gr.update(
                 value=image.modality.value, info=render.modality_info(image), interactive=True
@@ -71,23 +71,16 @@ class PageUpdates:
                 label=f"Slice (of {image.slice_count})",
             ),
             page.window: gr.update(
-                choices=windows, value=chosen, interactive=session.path is not None
+                choices=_window_choices(session, image), value=chosen,
+                interactive=session.path is not None,
             ),
             page.manual: gr.update(visible=chosen == MANUAL),
-            page.low: gr.update(value=image.window.low, label=f"Black at ({image.units})"),
-            page.high: gr.update(value=image.window.high, label=f"White at ({image.units})"),
-        }
-
-    def _windows(self, session: Session, image: MedicalImage) -> tuple[list[tuple[str, str]], str]:
-        presets = [
-            (f"{preset.label}: {preset.low:g} to {preset.high:g} {image.units}", preset.key)
-            for preset in session.windows
-        ]
-        choices = [("As in the file", FILE_WINDOW), *presets, ("By hand", MANUAL)]
-        return choices, session.window_choice
+            page.low: gr.update(value=image.window.low, label=f"Minimum ({image.units})"),
+            page.high: gr.update(value=image.window.high, label=f"Maximum ({image.units})"),
+        }  # fmt: skip
 
     def run(self, session: Session) -> Updates:
-        """The viewer, the progress and the buttons; what changes while methods run."""
+        """Viewer, progress and buttons: everything that changes while methods run."""
         page = self.layout
         active = session.run is not None and session.run.active
         return {
@@ -95,46 +88,47 @@ class PageUpdates:
             page.progress: render.progress_html(session, DOWNLOADS),
             page.run: gr.update(interactive=session.image is not None and not active),
             page.stop: gr.update(interactive=active),
-            **self._pairs(session),
+            **self._pair_choices(session),
         }
 
     def waiting(self, session: Session) -> Updates:
-        """What changes while a run stands in line: its place and the time."""
+        """Place and waiting time of a queued run."""
         page = self.layout
-        text = render.waiting_text(session)
         return {
             page.progress: render.progress_html(session, DOWNLOADS),
-            page.estimate: render.estimate_html(text),
+            page.estimate: render.estimate_html(render.waiting_text(session)),
         }
 
-    def _pairs(self, session: Session) -> Updates:
-        """The two dropdowns that choose panels, with a sensible pair."""
-        page = self.layout
+    def pair(self, session: Session, choices: list[tuple[str, str]] | None = None) -> Updates:
+        """The dropdowns of the two compared panels; with their choices where these are given."""
+        page, (left, right) = self.layout, session.pair
+        offered: dict[str, Any] = {} if choices is None else {"choices": choices}
+        return {
+            page.slider_left: gr.update(value=left, **offered),
+            page.slider_right: gr.update(value=right, **offered),
+            page.difference_left: gr.update(value=left, **offered),
+            page.difference_right: gr.update(value=right, **offered),
+        }
+
+    def _pair_choices(self, session: Session) -> Updates:
+        """The dropdowns with all panels; the input and the first result unless the user chose."""
         choices = [(label, key) for key, label, _ in session.panels()]
         keys = [key for _, key in choices]
-        first = keys[0] if keys else None
-        second = keys[1] if len(keys) > 1 else first
-        if not session.picked or not set(session.pair) <= set(keys):
-            session.pair, session.picked = (first, second), False
-        update_left, update_right = (
-            gr.update(choices=choices, value=value) for value in session.pair
-        )
-        return {
-            page.slider_left: update_left,
-            page.slider_right: update_right,
-            page.difference_left: update_left,
-            page.difference_right: update_right,
-        }
+        if not session.pair_chosen or not set(session.pair) <= set(keys):
+            first = keys[0] if keys else None
+            session.pair = (first, keys[1] if len(keys) > 1 else first)
+            session.pair_chosen = False
+        return self.pair(session, choices)
 
     def viewer(self, session: Session) -> dict[str, Any]:
-        """The grid: the input, a panel a method, and the truth where there is room."""
+        """The grid's value: the input, a panel per method, the ground truth where it fits."""
         image = session.image
         if image is None:
-            raise ValueError("there is no image to draw")
+            raise ValueError("there is no image to show")
         panels = [Panel(INPUT, "Input", image.pixels)]
-        panels += [_panel(slot) for slot in (session.run.slots if session.run else [])]
+        panels += [_panel(method) for method in (session.run.methods if session.run else [])]
         if session.truth is not None and len(panels) < MAX_PANELS:
-            panels.append(Panel(TRUTH, "Truth", session.truth, caption=session.truth_origin))
+            panels.append(Panel(TRUTH, "Ground truth", session.truth, session.truth_origin))
         return payload(
             panels,
             self.store,
@@ -147,13 +141,22 @@ class PageUpdates:
         )
 
 
-def _panel(slot: Slot) -> Panel:
+def _window_choices(session: Session, image: MedicalImage) -> list[tuple[str, str]]:
+    presets = [
+        (f"{preset.label}: {preset.low:g} to {preset.high:g} {image.units}", preset.key)
+        for preset in session.windows
+    ]
+    return [("As in the file", FILE_WINDOW), *presets, ("Custom", MANUAL)]
+
+
+def _panel(method: MethodRun) -> Panel:
+    stopped = "Stopped before it was finished." if method.state == "stopped" else ""
     return Panel(
-        slot.key,
-        slot.label,
-        slot.pixels,
-        caption=render.slot_caption(slot),
-        pending=slot.active,
-        progress=slot.fraction if slot.active else None,
-        error=slot.error or ("Stopped before it was finished." if slot.state == "stopped" else ""),
+        method.key,
+        method.label,
+        method.pixels,
+        caption=render.method_caption(method),
+        pending=method.active,
+        progress=method.fraction if method.active else None,
+        error=method.error or stopped,
     )

@@ -1,4 +1,4 @@
-"""A method's settings as components, generated from the registry."""
+"""The parameters of the methods as components, generated from the registry."""
 
 from __future__ import annotations
 
@@ -13,37 +13,37 @@ from enhancers.networks.entry import Kind
 from enhancers.networks.installed import states
 from enhancers.registry import METHODS, resolve
 
-NAME = "{method}__{parameter}"
-"""The keyword under which a field's value reaches a handler."""
+FIELD_KEY = "{method}__{parameter}"
+"""Keyword under which handlers get the value of a field."""
 
 
 @dataclass(frozen=True)
 class MethodCard:
-    """The components of one method: the box that chooses it and a field a parameter."""
+    """The components of one method: its checkbox and a field per parameter."""
 
     method: Method
     chosen: Any
     fields: Mapping[str, Any]
 
     def inputs(self) -> dict[str, Any]:
-        """Keyword and component of everything on the card."""
+        """The components of the card by their keyword."""
         named = {
-            NAME.format(method=self.method.key, parameter=name): field
+            FIELD_KEY.format(method=self.method.key, parameter=name): field
             for name, field in self.fields.items()
         }
         return {self.method.key: self.chosen, **named}
 
 
 def method_card(method: Method, *, chosen: bool, missing: str = "") -> MethodCard:
-    """Draw a method: checkbox, and its parameters folded below.
+    """Create the card of a method: checkbox and collapsed parameters.
 
     Parameters
     ----------
     method : Method
     chosen : bool
-        Whether it starts ticked.
+        Whether it is selected at first.
     missing : str
-        Why it cannot run on this machine; empty when it can.
+        Why it cannot run on this machine; empty where it can.
     """
     defaults = resolve(method.key, Modality.OTHER)
     plain = [parameter for parameter in method.parameters if not parameter.advanced]
@@ -60,18 +60,22 @@ def method_card(method: Method, *, chosen: bool, missing: str = "") -> MethodCar
         )
         with gr.Accordion("Parameters", open=False, elem_classes="method-parameters"):
             for parameter in plain:
-                fields[parameter.name] = field(method, parameter, defaults[parameter.name])
+                fields[parameter.name] = parameter_field(
+                    method, parameter, defaults[parameter.name]
+                )
             if advanced:
                 with gr.Accordion("Advanced", open=False, elem_classes="method-advanced"):
                     for parameter in advanced:
-                        fields[parameter.name] = field(method, parameter, defaults[parameter.name])
+                        fields[parameter.name] = parameter_field(
+                            method, parameter, defaults[parameter.name]
+                        )
     return MethodCard(method, box, fields)
 
 
-def field(method: Method, parameter: Parameter, value: ParameterValue) -> Any:
-    """The component of one parameter; an automatic one is empty and says "auto".
+def parameter_field(method: Method, parameter: Parameter, value: ParameterValue) -> Any:
+    """The component of one parameter; an automatic parameter is an empty text field.
 
-    Ranges are checked by the registry when the value is used, so that its message is shown.
+    The registry checks ranges when the value is used, so that its message is shown.
     """
     label = f"{parameter.label} ({parameter.unit})" if parameter.unit else parameter.label
     common = {
@@ -87,10 +91,10 @@ def field(method: Method, parameter: Parameter, value: ParameterValue) -> Any:
     if parameter.kind == "choice":
         return gr.Dropdown(list(parameter.choices), value=value, filterable=False, **common)
     if parameter.automatic:
-        common["info"] = f"{parameter.help} Empty: automatic.".strip()
-        # A text field, because a number field has no way to show that it is empty.
+        common["info"] = f"{parameter.help} Leave empty for automatic.".strip()
+        # A text field, because a number field cannot be empty.
         hint = f"auto ({parameter.low:g} to {parameter.high:g})"
-        return gr.Textbox(shown(parameter, value), placeholder=hint, max_lines=1, **common)
+        return gr.Textbox(field_value(parameter, value), placeholder=hint, max_lines=1, **common)
     precision = 0 if parameter.kind == "int" else None
     return gr.Slider(
         parameter.low,
@@ -103,64 +107,60 @@ def field(method: Method, parameter: Parameter, value: ParameterValue) -> Any:
 
 
 def prior_choices(kind: Kind) -> list[tuple[str, str]]:
-    """Label and key of every network of a kind; those that are not here say so."""
+    """Label and key of every network of a kind, marked where it is not installed."""
     return [
-        (state.entry.label + ("" if state.status == "present" else " (not here)"), state.key)
+        (state.entry.label + ("" if state.status == "present" else " (not installed)"), state.key)
         for state in states()
         if state.entry is not None and state.kind == kind
     ]
 
 
-def shown(parameter: Parameter, value: ParameterValue) -> ParameterValue:
-    """A value as its field holds it: automatic is an empty text."""
+def field_value(parameter: Parameter, value: ParameterValue) -> ParameterValue:
+    """The content of a field for a value: an empty text for automatic."""
     if not parameter.automatic:
         return value
     return "" if value is None else f"{value:g}"
 
 
-def _entered(parameter: Parameter, raw: Any) -> ParameterValue:
-    """What a field holds as the registry takes it."""
+def _parsed(parameter: Parameter, raw: Any) -> ParameterValue:
+    """The value of a field's content: None for an empty automatic parameter."""
     blank = raw is None or (isinstance(raw, str) and not raw.strip())
     return None if blank and parameter.automatic else raw
 
 
 def chosen_methods(values: Mapping[str, Any]) -> list[Method]:
-    """The ticked methods, in the registry's order."""
+    """The selected methods, in the order of the registry."""
     return [method for method in METHODS if values.get(method.key)]
 
 
-def given(method: Method, values: Mapping[str, Any]) -> dict[str, ParameterValue]:
-    """A method's settings out of a handler's keywords, checked.
+def parameter_values(method: Method, values: Mapping[str, Any]) -> dict[str, ParameterValue]:
+    """The checked parameters of a method from a handler's keywords.
 
     Raises
     ------
     ParameterError
-        With the method's label in front, since several methods are on the page.
+        A value is out of range or of the wrong type.
     """
     found = {
-        parameter.name: _entered(parameter, values[name])
+        parameter.name: _parsed(parameter, values[name])
         for parameter in method.parameters
-        if (name := NAME.format(method=method.key, parameter=parameter.name)) in values
+        if (name := FIELD_KEY.format(method=method.key, parameter=parameter.name)) in values
     }
     return resolve(method.key, Modality.OTHER, found)
 
 
-def follow_preset(
+def preset_changes(
     old: Modality, new: Modality, values: Mapping[str, Any]
 ) -> dict[str, ParameterValue]:
-    """The fields that change when the modality does: those still at the old modality's preset.
-
-    Returns
-    -------
-    dict
-        New value by keyword. What a user has edited is not among them.
-    """
+    """New values by keyword for a change of modality; fields that the user edited are left out."""
     changes: dict[str, ParameterValue] = {}
     for method in METHODS:
         before, after = resolve(method.key, old), resolve(method.key, new)
         for parameter in method.parameters:
-            keyword = NAME.format(method=method.key, parameter=parameter.name)
-            former, value = (shown(parameter, found[parameter.name]) for found in (before, after))
+            keyword = FIELD_KEY.format(method=method.key, parameter=parameter.name)
+            former, value = (
+                field_value(parameter, found[parameter.name]) for found in (before, after)
+            )
             if former != value and values.get(keyword) == former:
                 changes[keyword] = value
     return changes

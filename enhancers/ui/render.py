@@ -1,4 +1,4 @@
-"""The page's texts and small pieces of HTML."""
+"""Texts and small pieces of HTML of the page."""
 
 from __future__ import annotations
 
@@ -9,28 +9,18 @@ from typing import Literal
 from enhancers.image import MedicalImage
 from enhancers.job_queue import about, seconds_text
 from enhancers.ui.html import fill, piece
-from enhancers.ui.session import Session, Slot
+from enhancers.ui.session import MethodRun, Run, Session
 
 OPEN_FIRST = "Open an image to begin."
-RUNNING = "Running."
-
-MOST_DOTS = 12
-"""Runs ahead that are drawn; more are only counted."""
-
 HOW_TO = (
-    "Open an image, tick methods, press Run (Ctrl+Enter). In the grid: drag to set the window, "
-    "wheel to zoom, hold I to see the input everywhere."
+    "Open an image, select methods and press Run (Ctrl+Enter). In the grid, drag to set the "
+    "window, scroll to zoom, and hold I to show the input in every panel."
 )
 
-_STATES = {
-    "waiting": "waiting",
-    "queued": "in line",
-    "running": "running",
-    "done": "done",
-    "failed": "failed",
-    "stopped": "stopped",
-}
-_ORIGINS = {
+MAX_QUEUE_DOTS = 12
+"""Runs ahead that are drawn as dots; the number next to them counts all."""
+
+_MODALITY_ORIGINS = {
     "file": "read from the file",
     "guessed": "guessed from the content; change it if it is wrong",
     "user": "chosen by you",
@@ -39,42 +29,52 @@ _ORIGINS = {
 
 @dataclass(frozen=True)
 class Notice:
-    """The one place where the page says what went wrong or what to know."""
+    """A message at the top of the page."""
 
     level: Literal["error", "warning", "info"]
     sentences: tuple[str, ...]
 
 
 def notice_html(notice: Notice | None) -> str:
-    """The notice, or nothing."""
+    """The notice; empty for None."""
     if notice is None or not notice.sentences:
         return ""
     return piece("notice", notice.level, notice.sentences)
 
 
-def header_html(device: str, priors: Sequence[tuple[str, bool]], further: int = 0) -> str:
-    """Name, purpose, device, priors and the disclaimer.
+def header_html(device: str, priors: Sequence[tuple[str, bool]], other_networks: int = 0) -> str:
+    """Name, purpose, device, priors and disclaimer.
 
     Parameters
     ----------
     device : str
-        In words; empty while it is being found out.
+        Its description; empty while it is not known yet.
     priors : sequence of (name, present)
-        Those that come with the program.
-    further : int
-        How many others are on this machine.
+        The embedded ones.
+    other_networks : int
+        Number of other networks on this machine.
     """
     badges = [{"name": "Device", "value": device or "…", "state": "ok" if device else ""}]
     for name, present in priors:
         value, state = ("present", "ok") if present else ("missing", "missing")
         badges.append({"name": f"{name.capitalize()} prior", "value": value, "state": state})
-    if further:
-        badges.append({"name": "Further networks", "value": str(further), "state": "ok"})
+    if other_networks:
+        badges.append({"name": "Further networks", "value": str(other_networks), "state": "ok"})
     return fill("header.html", badges=badges)
 
 
+def upload_remark(*, on_a_space: bool) -> str:
+    """The formats that are read, and where an image goes that is opened."""
+    where = (
+        "This page runs on Hugging Face: what you open is uploaded there. Do not open patient data."
+        if on_a_space
+        else "Images stay on the machine that runs this page."
+    )
+    return f"DICOM, NIfTI, PNG, TIFF or JPEG. {where}"
+
+
 def facts_html(session: Session) -> str:
-    """One line on the image: name, format, size, bits, spacing, window."""
+    """The image's name, format, size, bit depth, pixel spacing and window."""
     image = session.image
     if image is None:
         return piece("no_image")
@@ -89,41 +89,42 @@ def facts_html(session: Session) -> str:
 
 def modality_info(image: MedicalImage | None) -> str:
     """Where the modality comes from."""
-    return _ORIGINS[image.modality_origin] if image else "read from the file, or guessed"
+    return _MODALITY_ORIGINS[image.modality_origin] if image else "read from the file, or guessed"
 
 
 def measured_text(seconds: float) -> str:
-    """A duration that was measured: two digits where it is short."""
+    """A measured duration: two significant digits below 10 s."""
     return f"{seconds:.2g} s" if seconds < 9.95 else seconds_text(seconds)
 
 
 def number_text(value: float) -> str:
-    """A number to three or four digits, never with an exponent where it can be read without."""
+    """A number with four significant digits; without an exponent where it is large."""
     return f"{value:.0f}" if abs(value) >= 1000 else f"{value:.4g}"
 
 
-def short(label: str) -> str:
-    """A method's label without what is in brackets, where there is little room."""
+def short_label(label: str) -> str:
+    """A method's label without its part in brackets."""
     return label.partition(" (")[0]
 
 
-def slot_caption(slot: Slot) -> str:
-    """How far a method is, in a few words."""
-    if slot.state == "running":
-        left = "" if slot.seconds_left is None else f" · {seconds_text(slot.seconds_left)} left"
-        return f"{slot.note or 'starting'}{left}"
-    if slot.state == "done":
-        return "from the cache" if slot.cached else measured_text(slot.seconds)
-    return _STATES[slot.state]
+def method_caption(method: MethodRun) -> str:
+    """State and progress of a method in a few words."""
+    if method.state == "running":
+        left = method.seconds_left
+        note = method.note or "starting"
+        return note if left is None else f"{note} · {seconds_text(left)} left"
+    if method.state == "done":
+        return "from the cache" if method.cached else measured_text(method.seconds)
+    return method.state
 
 
-def figures_text(slot: Slot) -> str:
-    """What the method reports about its run."""
-    if slot.outcome is None:
+def figures_text(method: MethodRun) -> str:
+    """The figures a method reports about its run."""
+    if method.outcome is None:
         return ""
     return " · ".join(
         f"{figure.label} {figure.value:.3g}{' ' + figure.unit if figure.unit else ''}"
-        for figure in slot.outcome.result.figures
+        for figure in method.outcome.result.figures
     )
 
 
@@ -132,68 +133,77 @@ def progress_html(session: Session, base: str) -> str:
 
     Parameters
     ----------
+    session : Session
     base : str
         Address of the downloads, ending in a slash.
     """
     run = session.run
     if run is None:
         return remark_html(HOW_TO)
-    finished = len(run.done)
     return fill(
         "progress.html",
-        methods=run.slots,
-        summary=f"{finished} of {len(run.slots)} finished" if run.active else _ended(run.slots),
+        methods=run.methods,
+        summary=_summary(run),
         wait=run.wait,
-        dots=min(run.wait.ahead, MOST_DOTS) if run.wait else 0,
-        complete=finished and not run.active,
+        dots=min(run.wait.ahead, MAX_QUEUE_DOTS) if run.wait else 0,
+        complete=bool(run.done) and not run.active,
         base=f"{base}{session.token}/",
-        about=about, short=short, caption=slot_caption, details=_details,
+        about=about, short_label=short_label, caption=method_caption, details=_details,
     )  # fmt: skip
 
 
 def waiting_text(session: Session) -> str:
-    """The line above Run while a run waits."""
+    """The line above Run during a run."""
     wait = session.run.wait if session.run else None
-    return f"Waiting for {wait.where}." if wait else RUNNING
+    return f"Waiting for {wait.where}." if wait else "Running."
 
 
-def _ended(slots: Sequence[Slot]) -> str:
-    counts = {
-        state: sum(slot.state == state for slot in slots) for state in ("done", "failed", "stopped")
-    }
+def _summary(run: Run) -> str:
+    """How far a run is, or how it ended: "3 finished, 1 failed"."""
+    if run.active:
+        return f"{len(run.done)} of {len(run.methods)} finished"
     words = {"done": "finished", "failed": "failed", "stopped": "stopped"}
-    return ", ".join(f"{count} {words[state]}" for state, count in counts.items() if count)
+    counts = {word: sum(one.state == state for one in run.methods) for state, word in words.items()}
+    return ", ".join(f"{count} {word}" for word, count in counts.items() if count)
 
 
-def _details(slot: Slot) -> str:
-    """What the method reports about its run, and its notes."""
-    notes = slot.outcome.result.notes if slot.outcome else ()
-    return " ".join(filter(None, (figures_text(slot), *notes)))
+def _details(method: MethodRun) -> str:
+    """Figures and notes of a finished method."""
+    notes = method.outcome.result.notes if method.outcome else ()
+    return " ".join(filter(None, (figures_text(method), *notes)))
 
 
 def estimate_html(text: str, level: str = "") -> str:
-    """The line above Run; ``level`` "problem" makes it stand out."""
+    """The line above Run; ``level`` "problem" highlights it."""
     return piece("estimate", text, level)
 
 
 def remark_html(text: str) -> str:
-    """A quiet line above a picture."""
+    """A subdued line of text."""
     return piece("remark", text)
 
 
 def estimate_text(methods: int, seconds: float, *, unknown: bool = False) -> str:
-    """What will run and for how long; ``seconds`` is that of the diffusion methods.
+    """The number of methods and the expected time.
 
-    ``unknown`` says that the time of one of these is not known.
+    Parameters
+    ----------
+    methods : int
+    seconds : float
+        Of the diffusion methods together.
+    unknown : bool
+        Whether the time of one of these is not known.
     """
     count = f"{methods} method{'' if methods == 1 else 's'}"
     if unknown:
         return f"{count} · diffusion: time not known yet"
-    return f"{count} · diffusion about {seconds_text(seconds)}" if seconds else f"{count} · seconds"
+    if seconds:
+        return f"{count} · diffusion about {seconds_text(seconds)}"
+    return f"{count} · a few seconds"
 
 
 def large_text(shape: tuple[int, int], seconds: Mapping[str, float]) -> str:
-    """The warning above Run for a large image, with the time of each diffusion method."""
-    slow = ", ".join(f"{label} {seconds_text(value)}" for label, value in seconds.items())
-    time = f"about {slow}" if slow else "the time is not known"
-    return f"{shape[1]} × {shape[0]} pixels is large for diffusion: {time}."
+    """The warning for a large image, with the seconds by label of each diffusion method."""
+    times = ", ".join(f"{label} {seconds_text(value)}" for label, value in seconds.items())
+    time = f"about {times}" if times else "the time is not known"
+    return f"{shape[1]} × {shape[0]} pixels is large for diffusion methods: {time}."

@@ -1,49 +1,40 @@
-"""Handlers that start, follow and stop the methods."""
+"""Handlers that start, follow and stop a run, and estimate its time."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Generator, Iterator, Mapping, Sequence
 from contextlib import closing
 from typing import Any
 
 import gradio as gr
 
 from enhancers import devices
-from enhancers.compare import Request, compare, default_cache, estimate_seconds, is_large
+from enhancers.compare import Event, Request, compare, default_cache, estimate_seconds, is_large
 from enhancers.errors import ParameterError, ReadingRoomError
 from enhancers.image import MedicalImage
 from enhancers.job_queue import QueueStatus
 from enhancers.method import Method
 from enhancers.ui import render
-from enhancers.ui.page_updates import PageUpdates, Updates
-from enhancers.ui.parameters import chosen_methods, given
-from enhancers.ui.session import Run, Session, Sessions, Slot
+from enhancers.ui.handlers import Handlers
+from enhancers.ui.page_updates import Updates
+from enhancers.ui.parameters import chosen_methods, parameter_values
+from enhancers.ui.session import MethodRun, Run, Session
 from enhancers.ui.viewer import MAX_PANELS
 from enhancers.warm_up import import_networks
 
 REFRESH_SECONDS = 0.25
-"""Progress without a new picture is drawn this often at most."""
+"""Shortest time between two updates of the progress alone."""
 
 
-class RunHandlers:
-    """The handlers of Run and Stop.
-
-    Parameters
-    ----------
-    screen : PageUpdates
-    sessions : Sessions
-    """
-
-    def __init__(self, screen: PageUpdates, sessions: Sessions) -> None:
-        self.screen = screen
-        self.sessions = sessions
+class RunHandlers(Handlers):
+    """Handlers of Run and Stop."""
 
     def queue(self, request: gr.Request) -> Updates:
-        """Answer the click at once: the first method may have to import what it needs."""
-        page = self.screen.layout
-        if self.sessions.of(request.session_hash).image is None:
-            return self.screen.unchanged()
+        """Answer the click at once: importing what the first method needs may take seconds."""
+        page = self.updates.layout
+        if self.session(request).image is None:
+            return self.updates.unchanged()
         return {
             page.estimate: render.estimate_html("Starting …"),
             page.run: gr.update(interactive=False),
@@ -51,130 +42,150 @@ class RunHandlers:
         }
 
     def run(self, request: gr.Request, **values: Any) -> Iterator[Updates]:
-        """Run the chosen methods; yields what the screen shows, closes them when it is closed."""
-        session = self.sessions.of(request.session_hash)
+        """Run the chosen methods and yield updates; closing the iterator stops the methods."""
+        session = self.session(request)
         try:
-            run = self._plan(session, values)
+            run = _plan(session, values)
         except ReadingRoomError as error:
-            buttons = self.screen.run(session) if session.image else {}
-            yield {**buttons, **self.screen.error(error)}
+            buttons = self.updates.run(session) if session.image else {}
+            yield {**buttons, **self.updates.error(error)}
             return
         session.start(run)
-        yield {**self.screen.notice(None), **self._going(session)}
+        yield {**self.updates.notice(None), **self._run_and_status(session)}
         try:
             yield from self._follow(session, run, values)
         except ReadingRoomError as error:
-            yield {**self.screen.run(session), **self.screen.error(error)}
+            yield {**self.updates.run(session), **self.updates.error(error)}
 
     def _follow(self, session: Session, run: Run, values: dict[str, Any]) -> Iterator[Updates]:
-        requests = [slot.request for slot in run.slots]
-        drawn = time.monotonic()
-        told: QueueStatus | None = None
         try:
-            device = _device(chosen_methods(values), values)
             events = compare(
-                run.image, requests, seed=run.seed, device=device, cache=default_cache()
+                run.image,
+                [method.request for method in run.methods],
+                seed=run.seed,
+                device=_device(chosen_methods(values), values),
+                cache=default_cache(),
             )
             with closing(events):
-                for event in events:
-                    if session.run is not run or not run.active:
-                        # Gradio sends the last update again at the end; it must hold nothing old.
-                        yield self.screen.unchanged()
-                        return
-                    run.take(event)
-                    before, told = told, event.wait
-                    if told is not None and before is not None:
-                        if told.short != before.short:
-                            yield self.screen.waiting(session)
-                        continue
-                    if told is not before:
-                        yield self._going(session)
-                        drawn = time.monotonic()
-                        continue
-                    picture = event.finished or event.step.preview is not None
-                    if picture or time.monotonic() - drawn > REFRESH_SECONDS:
-                        yield self.screen.run(session)
-                        drawn = time.monotonic()
+                completed = yield from self._updates(session, run, events)
         finally:
             run.stop()
-        # The estimate of another run follows, and may take a while.
-        done = render.estimate_html("Finished.")
-        yield {**self.screen.run(session), self.screen.layout.estimate: done}
+        if completed:
+            # The estimate of the next run follows and may take a while.
+            finished = render.estimate_html("Finished.")
+            yield {**self.updates.run(session), self.updates.layout.estimate: finished}
 
-    def _going(self, session: Session) -> Updates:
-        """All of a run, with the line above Run: it waits, or it runs."""
-        return {**self.screen.run(session), **self.screen.waiting(session)}
+    def _updates(
+        self, session: Session, run: Run, events: Iterator[Event]
+    ) -> Generator[Updates, None, bool]:
+        """Yield updates for pictures, the queue and progress; return whether the run completed."""
+        drawn = time.monotonic()
+        wait: QueueStatus | None = None
+        for event in events:
+            if session.run is not run or not run.active:
+                # Gradio sends the last update again at the end; it must not hold old results.
+                yield self.updates.unchanged()
+                return False
+            run.apply(event)
+            before, wait = wait, event.wait
+            if wait is not None and before is not None:
+                if wait.short != before.short:
+                    yield self.updates.waiting(session)
+                continue
+            picture = event.finished or event.step.preview is not None
+            if wait is not before:
+                yield self._run_and_status(session)
+            elif picture or time.monotonic() - drawn > REFRESH_SECONDS:
+                yield self.updates.run(session)
+            else:
+                continue
+            drawn = time.monotonic()
+        return True
+
+    def _run_and_status(self, session: Session) -> Updates:
+        """Everything of a run, and whether it waits or runs."""
+        return {**self.updates.run(session), **self.updates.waiting(session)}
 
     def stop(self, request: gr.Request) -> Updates:
-        """Draw what is finished; the event that ran is cancelled beside this."""
-        session = self.sessions.of(request.session_hash)
+        """Stop the run and show what is finished; Gradio cancels the running event as well."""
+        session = self.session(request)
         if session.image is None:
-            return self.screen.unchanged()
+            return self.updates.unchanged()
         if session.run is not None:
             session.run.stop()
-        return self.screen.run(session)
+        return self.updates.run(session)
 
     def estimate(self, request: gr.Request, **values: Any) -> Updates:
-        """How long the chosen methods will take, and whether that needs a confirmation."""
-        session = self.sessions.of(request.session_hash)
-        page = self.screen.layout
+        """The expected time of the chosen methods, and whether they need a confirmation."""
+        image = self.session(request).image
+        page = self.updates.layout
         hidden = gr.update(visible=False, value=False)
-        image, methods = session.image, chosen_methods(values)
+        methods = chosen_methods(values)
         if image is None or not methods:
-            text = render.OPEN_FIRST if image is None else "Choose a method."
+            text = render.OPEN_FIRST if image is None else "Select a method."
             return {page.estimate: render.estimate_html(text), page.confirm: hidden}
         try:
-            seconds = self._seconds(image, values)
+            seconds = _seconds(image, values)
+            large = _needs_confirmation(image, values)
         except ReadingRoomError as error:
             return {page.estimate: render.estimate_html(str(error), "problem")}
-        if not _needs_confirmation(image, values):
-            sampled = sum(method.family == "diffusion" for method in methods)
-            text = render.estimate_text(
-                len(methods), sum(seconds.values()), unknown=len(seconds) < sampled
-            )
-            return {page.estimate: render.estimate_html(text), page.confirm: hidden}
-        text = render.large_text(image.shape, seconds)
-        shown = gr.update(visible=True)
-        return {page.estimate: render.estimate_html(text, "problem"), page.confirm: shown}
+        if large:
+            text = render.large_text(image.shape, seconds)
+            shown = gr.update(visible=True)
+            return {page.estimate: render.estimate_html(text, "problem"), page.confirm: shown}
+        diffusion = sum(method.family == "diffusion" for method in methods)
+        text = render.estimate_text(
+            len(methods), sum(seconds.values()), unknown=len(seconds) < diffusion
+        )
+        return {page.estimate: render.estimate_html(text), page.confirm: hidden}
 
-    def _plan(self, session: Session, values: dict[str, Any]) -> Run:
-        """Check everything before a method is started."""
-        methods = chosen_methods(values)
-        if session.image is None:
-            raise ParameterError("There is no image yet; drop a file or choose a sample.")
-        if not methods:
-            raise ParameterError("No method is chosen; tick at least one.")
-        if len(methods) >= MAX_PANELS:
-            raise ParameterError(
-                f"{len(methods)} methods are chosen; the grid holds {MAX_PANELS - 1} beside the "
-                "input. Untick one."
-            )
-        if _needs_confirmation(session.image, values) and not values.get("confirm"):
-            raise ParameterError(
-                "The image is above 1024 x 1024 pixels and a diffusion method is chosen; see the "
-                "estimate above Run and tick 'Run it all the same'."
-            )
-        seed = values.get("seed")
-        if seed is None or seed < 0:
-            raise ParameterError(f"The seed is {seed}; give a whole number from 0.")
-        slots = [
-            Slot(Request(method.key, _checked(method, values)), method.label) for method in methods
-        ]
-        return Run(session.image, slots, int(seed))
 
-    def _seconds(self, image: MedicalImage, values: dict[str, Any]) -> dict[str, float]:
-        """Estimated seconds by the label of each diffusion method that is chosen."""
-        methods = [method for method in chosen_methods(values) if method.family == "diffusion"]
-        device = devices.choose(_device(methods, values))
-        found = {
-            method.label: estimate_seconds(image, method.key, _checked(method, values), device)
-            for method in methods
-        }
-        return {label: seconds for label, seconds in found.items() if seconds is not None}
+def _plan(session: Session, values: dict[str, Any]) -> Run:
+    """The run that the page asks for.
+
+    Raises
+    ------
+    ParameterError
+        There is no image, no method or too many, a parameter is out of range, or a large image
+        needs a confirmation.
+    """
+    methods = chosen_methods(values)
+    if session.image is None:
+        raise ParameterError("There is no image yet; drop a file or choose a sample.")
+    if not methods:
+        raise ParameterError("No method is selected; select at least one.")
+    if len(methods) >= MAX_PANELS:
+        raise ParameterError(
+            f"{len(methods)} methods are selected; the grid holds {MAX_PANELS - 1} and the input. "
+            "Select fewer."
+        )
+    if _needs_confirmation(session.image, values) and not values.get("confirm"):
+        raise ParameterError(
+            "The image is larger than 1024 x 1024 pixels and a diffusion method is selected; read "
+            "the estimate above Run and select 'Run anyway'."
+        )
+    seed = values.get("seed")
+    if seed is None or seed < 0:
+        raise ParameterError(f"The seed is {seed}; give an integer of 0 or more.")
+    requests = [Request(method.key, _checked(method, values)) for method in methods]
+    labelled = zip(requests, methods, strict=True)
+    runs = [MethodRun(request, method.label) for request, method in labelled]
+    return Run(session.image, runs, int(seed))
+
+
+def _seconds(image: MedicalImage, values: dict[str, Any]) -> dict[str, float]:
+    """Estimated seconds by the label of each chosen diffusion method."""
+    methods = [method for method in chosen_methods(values) if method.family == "diffusion"]
+    device = devices.choose(_device(methods, values))
+    found = {
+        method.label: estimate_seconds(image, method.key, _checked(method, values), device)
+        for method in methods
+    }
+    return {label: seconds for label, seconds in found.items() if seconds is not None}
 
 
 def _device(methods: Sequence[Method], values: Mapping[str, Any]) -> str:
-    """The device that is asked for; classical methods need none, so nobody waits for torch."""
+    """The requested device; the CPU for classical methods, which need not wait for torch."""
     if all(method.family == "classical" for method in methods):
         return "cpu"
     import_networks()
@@ -182,8 +193,9 @@ def _device(methods: Sequence[Method], values: Mapping[str, Any]) -> str:
 
 
 def _checked(method: Method, values: Mapping[str, Any]) -> dict[str, Any]:
+    """Parameters of a method; an error begins with the method's label."""
     try:
-        return given(method, values)
+        return parameter_values(method, values)
     except ParameterError as error:
         raise ParameterError(f"{method.label}: {error}") from None
 

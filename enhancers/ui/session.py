@@ -1,4 +1,4 @@
-"""What one browser tab is working on, kept on the server: the image, its truth and the last run."""
+"""State of one browser tab on the server: its image, ground truth and last run."""
 
 from __future__ import annotations
 
@@ -15,23 +15,23 @@ from enhancers.compare import Event, Outcome, Request
 from enhancers.display import PRESETS, Preset
 from enhancers.image import MedicalImage, Pixels
 from enhancers.job_queue import QueueStatus
-from enhancers.metrics import ScoreRow
+from enhancers.metrics import ScoreRow, score_rows
 
 State = Literal["waiting", "queued", "running", "done", "failed", "stopped"]
-"""Waiting for the methods before it, in line for the device, running; and how it ended."""
+"""Waiting for the methods before it, queued for the device, running; and how it ended."""
 
 ACTIVE: tuple[State, ...] = ("waiting", "queued", "running")
 
 INPUT, TRUTH = "input", "truth"
-"""Keys of the panels that are no method's."""
+"""Keys of the panels that show no method's result."""
 
 FILE_WINDOW, MANUAL = "as-in-the-file", "by-hand"
-"""Processing windows that are no preset."""
+"""Keys of the processing windows that are not presets."""
 
 
 @dataclass(frozen=True, eq=False)
-class Slot:
-    """One method of a run and how far it is."""
+class MethodRun:
+    """One method of a run: its request, state, progress and outcome."""
 
     request: Request
     label: str
@@ -48,12 +48,12 @@ class Slot:
 
     @property
     def active(self) -> bool:
-        """Whether it may still bring a result."""
+        """Whether a result may still come."""
         return self.state in ACTIVE
 
     @property
     def key(self) -> str:
-        """The method's key, which is the panel's too."""
+        """The method's key, which is also the key of its panel."""
         return self.request.method
 
     @property
@@ -61,8 +61,8 @@ class Slot:
         """The result, or the latest preview."""
         return self.outcome.result.pixels if self.outcome else self.preview
 
-    def after(self, event: Event) -> Slot:
-        """The slot once the event has happened."""
+    def updated(self, event: Event) -> MethodRun:
+        """The state after an event."""
         if event.wait is not None:
             return replace(self, state="queued", wait=event.wait)
         if event.error:
@@ -82,61 +82,85 @@ class Slot:
 
 @dataclass(eq=False)
 class Run:
-    """The methods that were started on one image, with what came of them."""
+    """The methods that were started on one image, and their results."""
 
     image: MedicalImage
-    slots: list[Slot]
+    methods: list[MethodRun]
     seed: int
 
     @property
-    def done(self) -> list[Slot]:
-        """The finished ones."""
-        return [slot for slot in self.slots if slot.outcome is not None]
+    def done(self) -> list[MethodRun]:
+        """The finished methods."""
+        return [method for method in self.methods if method.outcome is not None]
 
     @property
     def active(self) -> bool:
         """Whether a method is running or waiting."""
-        return any(slot.active for slot in self.slots)
+        return any(method.active for method in self.methods)
 
     @property
     def wait(self) -> QueueStatus | None:
-        """How long it waits in line; None while a method runs."""
-        return next((slot.wait for slot in self.slots if slot.wait is not None), None)
+        """The run's place in the queue; None while a method runs."""
+        return next((method.wait for method in self.methods if method.wait is not None), None)
 
-    def take(self, event: Event) -> None:
-        """Note an event of `compare`, unless it comes after the method was stopped."""
-        if self.slots[event.index].state == "stopped":
+    def apply(self, event: Event) -> None:
+        """Apply an event of `compare`; ignored for a method that was stopped."""
+        if self.methods[event.index].state == "stopped":
             return
-        self.slots[event.index] = self.slots[event.index].after(event)
+        self.methods[event.index] = self.methods[event.index].updated(event)
         if event.finished:
             self.advance()
 
     def advance(self) -> None:
-        """The next waiting method begins (they run in order)."""
-        for index, slot in enumerate(self.slots):
-            if slot.state == "waiting":
-                self.slots[index] = replace(slot, state="running")
+        """Mark the next waiting method as running (they run in order)."""
+        for index, method in enumerate(self.methods):
+            if method.state == "waiting":
+                self.methods[index] = replace(method, state="running")
                 return
 
     def stop(self) -> None:
-        """What has not finished will not; a preview is no result and is dropped."""
-        self.slots = [
-            replace(slot, state="stopped", preview=None, seconds_left=None, wait=None)
-            if slot.active
-            else slot
-            for slot in self.slots
+        """Mark the unfinished methods as stopped and drop their previews, which are no results."""
+        self.methods = [
+            replace(method, state="stopped", preview=None, seconds_left=None, wait=None)
+            if method.active
+            else method
+            for method in self.methods
         ]
 
 
 @dataclass(eq=False)
 class Session:
-    """One browser tab.
+    """State of one browser tab.
 
-    ``token`` is random and names the session in download links. ``path`` is the file that was
-    opened and ``sample`` the gallery's key of it, if it is one. ``windows`` are the processing
-    windows on offer and ``window_choice`` the key of the one in use. ``shown`` is the display
-    window the viewer last reported, in source units. ``pair`` is what the slider and the
-    difference map compare, ``picked`` whether the user chose it.
+    Parameters
+    ----------
+    token : str
+        Random; names the session in download links.
+    image : MedicalImage, optional
+    name : str
+        File name or sample label, for display.
+    path : Path, optional
+        The file that was opened.
+    sample : str
+        Key of the gallery's sample, if it is one.
+    windows : tuple of Preset
+        The processing windows on offer.
+    window_choice : str
+        Key of the processing window in use.
+    truth : ndarray, optional
+        Ground truth, as `image`.
+    truth_path : Path, optional
+    truth_origin : str
+        Where the ground truth comes from, in words.
+    run : Run, optional
+    scores : dict
+        Metrics by panel key.
+    display_window : (low, high), optional
+        The display window the viewer last reported, in source units.
+    pair : tuple of str
+        Keys of the panels that the slider and the difference map compare.
+    pair_chosen : bool
+        Whether the user chose the pair.
     """
 
     token: str = field(default_factory=lambda: secrets.token_hex(16))
@@ -151,78 +175,85 @@ class Session:
     truth_origin: str = ""
     run: Run | None = None
     scores: dict[str, ScoreRow] = field(default_factory=dict)
-    shown: tuple[float, float] | None = None
+    display_window: tuple[float, float] | None = None
     pair: tuple[str | None, str | None] = (None, None)
-    picked: bool = False
+    pair_chosen: bool = False
 
     def open(self, image: MedicalImage, name: str, path: Path, sample: str = "") -> None:
-        """Put another image on the table; results of the former one go."""
+        """Replace the image by another file; the previous results are dropped."""
         self.name, self.path, self.sample = name, path, sample
         self.window_choice = FILE_WINDOW
-        self.pair, self.picked = (None, None), False
-        # Those that reach beyond the file's own window count too: the file is read again.
+        self.pair, self.pair_chosen = (None, None), False
+        # Presets beyond the file's own window are offered too, since the file is read again.
         self.windows = PRESETS.get(image.modality, ()) if image.units == "HU" else ()
         self.replace_image(image)
 
     def replace_image(self, image: MedicalImage) -> None:
-        """Another slice or window of the same file: results and truth no longer belong to it."""
-        self.image, self.run, self.shown = image, None, None
+        """Take another slice or window of the same file; results and ground truth are dropped."""
+        self.image, self.run, self.display_window = image, None, None
         self.set_truth(None, None, "")
 
     def set_truth(self, pixels: Pixels | None, path: Path | None, origin: str) -> None:
-        """Take another truth, or none; what was measured against the former is void."""
+        """Set or remove the ground truth; the scores are dropped."""
         self.truth, self.truth_path, self.truth_origin = pixels, path, origin
         self.scores = {}
 
     def start(self, run: Run) -> None:
-        """Begin a run in place of the former."""
+        """Replace the previous run and mark its first method as running."""
         self.run, self.scores = run, {}
         run.advance()
 
     @property
-    def measured(self) -> bool:
-        """Whether all images that are measured have their scores."""
+    def scored(self) -> bool:
+        """Whether the input and every result have their scores."""
         return all(key in self.scores for key, _, _ in self.panels() if key != TRUTH)
 
+    def compute_scores(self) -> tuple[ScoreRow, ...]:
+        """The metrics of the input and of every result; computed once for each image."""
+        if self.image is None:
+            return ()
+        found = {key: pixels for key, _, pixels in self.panels() if key not in (INPUT, TRUTH)}
+        return score_rows(self.image.pixels, found, truth=self.truth, known=self.scores)
+
     def panels(self) -> list[tuple[str, str, Pixels]]:
-        """Key, label and pixels of all that can be compared: input, results, truth."""
+        """Key, label and pixels of the input, the results and the ground truth."""
         if self.image is None:
             return []
         found = [(INPUT, "Input", self.image.pixels)]
         found += [
-            (slot.key, slot.label, slot.outcome.result.pixels)
-            for slot in (self.run.slots if self.run else [])
-            if slot.outcome is not None
+            (method.key, method.label, method.outcome.result.pixels)
+            for method in (self.run.methods if self.run else [])
+            if method.outcome is not None
         ]
         if self.truth is not None:
-            found.append((TRUTH, "Truth", self.truth))
+            found.append((TRUTH, "Ground truth", self.truth))
         return found
 
 
-AFTERMATH_SECONDS = 10.0
-"""How long after a tab was closed its last events may still come in."""
+LATE_EVENT_SECONDS = 10.0
+"""Seconds after a tab was closed in which its last events may still arrive."""
 
 
 class Sessions:
-    """The sessions of all tabs, by Gradio's session hash; the oldest make room for new ones."""
+    """The sessions of all tabs by Gradio's session hash; the least recently used are dropped."""
 
     def __init__(self, capacity: int = 64) -> None:
         self.capacity = capacity
         self._lock = threading.Lock()
         self._by_hash: OrderedDict[str, Session] = OrderedDict()
-        self._dropped: dict[str, float] = {}
+        self._removed: dict[str, float] = {}
 
     def __len__(self) -> int:
         return len(self._by_hash)
 
-    def of(self, session_hash: str | None) -> Session:
-        """The session of a tab, made at its first request.
+    def get(self, session_hash: str | None) -> Session:
+        """The session of a tab, created at its first request.
 
-        What still ran when a tab was closed gets one that nobody keeps.
+        A late event of a closed tab gets a session that is not stored.
         """
         key = session_hash or ""
         with self._lock:
-            if time.monotonic() - self._dropped.get(key, -math.inf) < AFTERMATH_SECONDS:
+            if time.monotonic() - self._removed.get(key, -math.inf) < LATE_EVENT_SECONDS:
                 return Session()
             session = self._by_hash.setdefault(key, Session())
             self._by_hash.move_to_end(key)
@@ -231,17 +262,18 @@ class Sessions:
             return session
 
     def by_token(self, token: str) -> Session | None:
-        """The session a download link names, or None."""
+        """The session that a download link names, or None."""
         with self._lock:
             for session in self._by_hash.values():
                 if secrets.compare_digest(session.token, token):
                     return session
         return None
 
-    def drop(self, session_hash: str | None) -> Session | None:
-        """Forget a tab that was closed; returns what it worked on."""
+    def remove(self, session_hash: str | None) -> Session | None:
+        """Remove and return the session of a tab that was closed."""
         key, now = session_hash or "", time.monotonic()
         with self._lock:
-            recent = self._dropped.items()
-            self._dropped = {k: at for k, at in recent if now - at < AFTERMATH_SECONDS} | {key: now}
+            recent = self._removed.items()
+            self._removed = {k: at for k, at in recent if now - at < LATE_EVENT_SECONDS}
+            self._removed[key] = now
             return self._by_hash.pop(key, None)

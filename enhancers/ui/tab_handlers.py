@@ -1,9 +1,9 @@
-"""Handlers of the tabs beside the grid: slider, difference map, metrics, provenance, cards."""
+"""Handlers of the tabs: slider, difference map, metrics, provenance and method cards."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from typing import Any
 
 import gradio as gr
@@ -11,111 +11,81 @@ import numpy as np
 from numpy.typing import NDArray
 
 from enhancers.asset_files import ASSETS
-from enhancers.display import (
-    difference_legend,
-    difference_map,
-    to_u16,
-    window_levels,
-    window_u8,
-)
+from enhancers.display import difference_legend, difference_map, to_u16, window_levels, window_u8
 from enhancers.errors import ReadingRoomError
 from enhancers.image import MedicalImage, Pixels, Window
-from enhancers.metrics import ScoreRow, score_rows
 from enhancers.registry import get
-from enhancers.ui import layout as names
-from enhancers.ui import render
+from enhancers.ui import layout, render
+from enhancers.ui.handlers import Handlers
 from enhancers.ui.metrics_table import metrics_html
-from enhancers.ui.page_updates import PageUpdates, Updates
-from enhancers.ui.session import INPUT, TRUTH, Run, Session, Sessions
+from enhancers.ui.page_updates import Updates
+from enhancers.ui.session import INPUT, Run, Session
 from enhancers.ui.viewer import Panel, payload
 
-_CARDS = ASSETS / "cards"
 
-
-class TabHandlers:
-    """The handlers of the tabs; only the open one is computed.
-
-    Parameters
-    ----------
-    screen : PageUpdates
-    sessions : Sessions
-    """
-
-    def __init__(self, screen: PageUpdates, sessions: Sessions) -> None:
-        self.screen = screen
-        self.sessions = sessions
+class TabHandlers(Handlers):
+    """Handlers of the tabs; only the open tab is computed."""
 
     def select(self, event: gr.SelectData) -> str:
-        """Remember which tab is open."""
+        """The name of the tab that was opened."""
         return str(event.value)
 
     def remember_window(self, event: gr.EventData, request: gr.Request) -> None:
-        """Remember the grid's display window, for the slider."""
-        session = self.sessions.of(request.session_hash)
-        session.shown = (float(event.low), float(event.high))
+        """Keep the grid's display window for the slider."""
+        self.session(request).display_window = (float(event.low), float(event.high))
 
     def pick(self, left: str | None, right: str | None, request: gr.Request) -> None:
-        """Remember which two panels are compared."""
-        session = self.sessions.of(request.session_hash)
-        session.pair, session.picked = (left, right), True
+        """Keep which two panels are compared."""
+        session = self.session(request)
+        session.pair, session.pair_chosen = (left, right), True
 
     def refresh(self, active: str, gain: float, request: gr.Request) -> Iterator[Updates]:
-        """Draw the open tab; what takes long says so first."""
-        session = self.sessions.of(request.session_hash)
-        if active == names.METRICS_TAB and session.image is not None and not session.measured:
-            yield {self.screen.layout.metrics: render.remark_html("Measuring …")}
+        """Update the open tab; announce metrics that still have to be computed."""
+        session = self.session(request)
+        if active == layout.METRICS_TAB and session.image is not None and not session.scored:
+            yield {self.updates.layout.metrics: render.remark_html("Computing the metrics …")}
         yield self._tab(session, active, gain)
 
     def _tab(self, session: Session, active: str, gain: float) -> Updates:
         image = session.image
         if image is None:
-            return self.screen.unchanged()
+            return self.updates.unchanged()
         try:
-            if active == names.SLIDER:
-                return {**self._pair_fields(session), **self._slider(session, image)}
-            if active == names.DIFFERENCE:
-                return {**self._pair_fields(session), **self._difference(session, image, gain)}
-            if active == names.METRICS_TAB:
-                return {self.screen.layout.metrics: self._metrics(session, image)}
-            if active == names.PROVENANCE:
-                return {self.screen.layout.provenance: _records(session.run)}
+            if active == layout.SLIDER:
+                return {**self.updates.pair(session), **self._slider(session, image)}
+            if active == layout.DIFFERENCE:
+                return {**self.updates.pair(session), **self._difference(session, image, gain)}
+            if active == layout.METRICS_TAB:
+                return {self.updates.layout.metrics: _metrics(session)}
+            if active == layout.PROVENANCE:
+                return {self.updates.layout.provenance: _records(session.run)}
         except ReadingRoomError as error:
-            return self.screen.error(error)
-        return self.screen.unchanged()
+            return self.updates.error(error)
+        return self.updates.unchanged()
 
     def card(self, key: str) -> str:
-        """The card of a method, as Markdown."""
+        """The card of a method as Markdown."""
         return card_text(key)
 
-    def _pair_fields(self, session: Session) -> Updates:
-        page, (left, right) = self.screen.layout, session.pair
-        return {
-            page.slider_left: gr.update(value=left),
-            page.slider_right: gr.update(value=right),
-            page.difference_left: gr.update(value=left),
-            page.difference_right: gr.update(value=right),
-        }
-
     def _slider(self, session: Session, image: MedicalImage) -> Updates:
-        pair = _pair(session)
-        low, high = session.shown or (image.window.low, image.window.high)
+        (left, a), (right, b) = _pair(session)
+        low, high = session.display_window or (image.window.low, image.window.high)
         levels = window_levels(low, high, image.window)
-        shown = tuple(_rgb(window_u8(to_u16(pixels), *levels)) for _, pixels in pair)
+        shown = tuple(_rgb(window_u8(to_u16(pixels), *levels)) for pixels in (a, b))
         text = (
-            f"{pair[0][0]} on the left, {pair[1][0]} on the right; shown from "
-            f"{render.number_text(low)} to {render.number_text(high)} {image.units}, as in the "
-            "grid."
+            f"Left: {left}. Right: {right}. Display window {render.number_text(low)} to "
+            f"{render.number_text(high)} {image.units}, as in the grid."
         )
-        page = self.screen.layout
+        page = self.updates.layout
         return {page.slider: shown, page.slider_note: render.remark_html(text)}
 
     def _difference(self, session: Session, image: MedicalImage, gain: float) -> Updates:
         (left, a), (right, b) = _pair(session)
-        pixels = difference_map(a, b, gain=max(gain, 1.0))
+        gain = max(gain, 1.0)
         label = f"{right} minus {left}"
         value = payload(
-            [Panel("difference", label, pixels, fixed=True)],
-            self.screen.store,
+            [Panel("difference", label, difference_map(a, b, gain=gain), fixed=True)],
+            self.updates.store,
             window=Window(0.0, 1.0),
             spacing=image.spacing if a.shape[:2] == image.shape else None,
             image_id=f"{image.digest}/{image.slice_index}/difference",
@@ -123,45 +93,37 @@ class TabHandlers:
         change = float(np.abs(b.astype(np.float64) - a).mean()) if a.shape == b.shape else 0.0
         unit_range = image.window.high - image.window.low
         text = (
-            f"{label}. {difference_legend(max(gain, 1.0), image.window, image.units)} "
-            f"Mean absolute difference {render.number_text(change * unit_range)} {image.units}."
+            f"{label}. {difference_legend(gain, image.window, image.units)} Mean absolute "
+            f"difference {render.number_text(change * unit_range)} {image.units}."
         )
-        page = self.screen.layout
+        page = self.updates.layout
         return {page.difference: value, page.difference_note: render.remark_html(text)}
-
-    def _metrics(self, session: Session, image: MedicalImage) -> str:
-        rows = session_scores(session)
-        labels = {key: label for key, label, _ in session.panels()}
-        truth = session.truth_origin if session.truth is not None else ""
-        return metrics_html(rows, [render.short(labels[row.name]) for row in rows], truth)
-
-
-def session_scores(session: Session) -> Sequence[ScoreRow]:
-    """The scores of the input and of every finished result; each is computed once."""
-    if session.image is None:
-        return ()
-    panels = {key: pixels for key, _, pixels in session.panels() if key not in (INPUT, TRUTH)}
-    return score_rows(session.image.pixels, panels, truth=session.truth, known=session.scores)
 
 
 def card_text(key: str) -> str:
-    """The card of a method: its file, or what the registry knows."""
-    path = _CARDS / f"{key}.md"
+    """The card of a method as Markdown: its file, or a summary from the registry."""
+    path = ASSETS / "cards" / f"{key}.md"
     if path.is_file():
         return path.read_text(encoding="utf-8")
     method = get(key)
     return f"# {method.label}\n\n{method.summary}\n\n{method.citation}"
 
 
+def _metrics(session: Session) -> str:
+    labels = {key: render.short_label(label) for key, label, _ in session.panels()}
+    rows = session.compute_scores()
+    return metrics_html(rows, [labels[row.name] for row in rows], session.truth_origin)
+
+
 def _records(run: Run | None) -> list[Any] | None:
     if run is None:
         return None
-    outcomes = [slot.outcome for slot in run.done]
+    outcomes = [method.outcome for method in run.done]
     return [json.loads(outcome.record.to_json()) for outcome in outcomes if outcome] or None
 
 
 def _pair(session: Session) -> list[tuple[str, Pixels]]:
-    """Labels and pixels of the two chosen panels, at the size of the larger."""
+    """Labels and pixels of the two chosen panels, at the size of the larger one."""
     panels = {key: (label, pixels) for key, label, pixels in session.panels()}
     chosen = [panels.get(key or INPUT, panels[INPUT]) for key in session.pair]
     height = max(pixels.shape[0] for _, pixels in chosen)
@@ -169,7 +131,7 @@ def _pair(session: Session) -> list[tuple[str, Pixels]]:
 
 
 def _enlarged(pixels: Pixels, height: int) -> Pixels:
-    """Repeat pixels so that an image lies on its enlarged version."""
+    """Repeat pixels so that an image has the size of its enlarged version."""
     factor = height // pixels.shape[0]
     return pixels if factor == 1 else pixels.repeat(factor, axis=0).repeat(factor, axis=1)
 

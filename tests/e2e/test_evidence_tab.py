@@ -119,7 +119,7 @@ def test_links_lead_to_chapters_and_commands_are_copied(opened):
     copied = page.evaluate("navigator.clipboard.readText()")
     assert copied == "python -m benchmarks evidence --data DIR --only denoise"
     go(page, "Segmentation of enhanced images")
-    assert "This was not measured here yet" in page.inner_text("#segmentation")
+    assert "This has not been measured on this machine yet" in page.inner_text("#segmentation")
 
 
 def test_the_browsers_search_opens_the_chapter_it_finds(opened):

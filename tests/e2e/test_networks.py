@@ -62,7 +62,7 @@ def row(page, key):
     return page.locator(f'.network[data-network="{key}"]')
 
 
-def told(page, text):
+def notice(page, text):
     """Wait for the notice that says so; what it says."""
     page.locator("#notice .notice", has_text=re.compile(text)).wait_for()
     return page.inner_text("#notice")
@@ -90,12 +90,12 @@ def checkpoint(tmp_path, name="liver-ct.pt", seed=0):
 def add(page, data, name="liver-ct.pt"):
     """Drop a checkpoint and say what it does not tell."""
     drop(page, name, data)
-    told(page, "does not tell everything")
+    notice(page, "does not specify everything")
     page.fill("#network-heads input, #network-heads textarea", "32")
     page.click("#network-order input")
     page.locator("#network-order [role=option]", has_text="Legacy").click()
     page.click("#network-go")
-    told(page, "is here")
+    notice(page, "was added")
 
 
 def test_a_dropped_checkpoint_is_converted_and_sampled_from(networks, tmp_path):
@@ -107,8 +107,8 @@ def test_a_dropped_checkpoint_is_converted_and_sampled_from(networks, tmp_path):
     assert page.locator("#header .badge", has_text="Further networks").inner_text().endswith("1")
     for method in ("null_space", "unimie"):
         assert choices(page, method) == [
-            "Embedded pixel prior", "ADM ImageNet-256, unconditional (not here)",
-            "Abdomen CT DDPM (not here)", "Heart MR DDPM (not here)", "liver-ct",
+            "Embedded pixel prior", "ADM ImageNet-256, unconditional (not installed)",
+            "Abdomen CT DDPM (not installed)", "Heart MR DDPM (not installed)", "liver-ct",
         ]  # fmt: skip
     assert "liver-ct" not in choices(page, "pseudo_label")
 
@@ -136,7 +136,7 @@ def test_a_damaged_file_is_told_and_nothing_is_lost(networks, models, tmp_path):
     add(page, checkpoint(tmp_path))
     whole = checkpoint(tmp_path, "second.pt", seed=1)
     drop(page, "half.pt", whole[: len(whole) // 2])
-    assert "half.pt" in told(page, "half.pt")
+    assert "half.pt" in notice(page, "half.pt")
     assert page.locator("#notice .notice.error").count() == 1
     assert row(page, "half").count() == 0
     assert row(page, "liver-ct").get_attribute("data-status") == "present"
@@ -156,12 +156,12 @@ def test_what_is_here_is_verified_and_removed(networks, models, tmp_path):
     add(page, checkpoint(tmp_path))
     choose(page, "null_space", "liver-ct")
     row(page, "liver-ct").get_by_role("button", name="Verify").click()
-    told(page, "liver-ct is as it should be")
+    notice(page, "liver-ct is intact")
     remove = row(page, "liver-ct").locator("[data-action=remove]")
     remove.click()
     assert remove.inner_text().startswith("Really remove 3.")
     remove.click()
-    told(page, "liver-ct is removed")
+    notice(page, "liver-ct was removed")
     assert not (models / "liver-ct").exists()
     assert row(page, "liver-ct").count() == 0
     assert page.input_value("#set-null_space-prior input") == "Embedded pixel prior"
@@ -171,11 +171,11 @@ def test_what_is_here_is_verified_and_removed(networks, models, tmp_path):
 def test_without_the_net_a_fetch_says_the_two_ways(networks):
     page = networks
     row(page, "adm256").get_by_role("button", name="Download 2.2 GB").click()
-    said = told(page, "not fetched")
+    said = notice(page, "not fetched")
     assert "HF_HUB_OFFLINE" in said
     assert "add a copy" in said
     choose(page, "unimie", "ADM ImageNet-256")
-    assert "not on this machine" in told(page, "not on this machine")
+    assert "not on this machine" in notice(page, "not on this machine")
     row(page, "ct-abdomen").get_by_role("button", name="Add CT.pt").click()
     page.wait_for_selector("#network-heads")
     page.wait_for_function(

@@ -128,7 +128,7 @@ def ahead(page, count):
 
 
 def seconds(text):
-    """The seconds in "begins in about 35 s"."""
+    """The seconds in "starts in about 35 s"."""
     if "under" in text:
         return 0.5
     number, unit = text.split()[-2:]

@@ -15,19 +15,19 @@ from typer.testing import CliRunner
 from benchmarks.cli import app as command_line
 from enhancers.settings import read_settings
 from enhancers.ui import build
-from enhancers.ui.evidence import Evidence, router
 from enhancers.ui.evidence_chapters import chapters
 from enhancers.ui.evidence_files import (
     FOLDER,
     ROUTE,
     SOURCES,
     Picture,
+    file_state,
     picture_path,
+    picture_size,
     pictures,
-    size,
-    stamp,
 )
 from enhancers.ui.evidence_page import page_html
+from enhancers.ui.evidence_tab import EvidencePage, router
 from enhancers.ui.evidence_tables import is_number
 from tests.support.evidence_folder import EVIDENCE, SVG, write_folder
 
@@ -223,7 +223,7 @@ def test_what_is_missing_says_which_command_writes_it(tmp_path):
     text = Elements(page_html(tmp_path / "nowhere")).text
     for source in SOURCES:
         assert source.command in text
-    assert text.count("This was not measured here yet.") == len(SOURCES)
+    assert text.count("This has not been measured on this machine yet.") == len(SOURCES)
 
 
 @pytest.mark.parametrize("source", SOURCES, ids=lambda source: source.name)
@@ -255,7 +255,7 @@ def test_the_projects_own_evidence_is_whole():
 
 
 def test_the_content_comes_when_the_tab_is_opened_and_again_when_files_change(folder):
-    evidence = Evidence(folder)
+    evidence = EvidencePage(folder)
     html, state = evidence.show("")
     assert "Does it help against noise?" in html
     assert evidence.show(state) == (gr.skip(), gr.skip())
@@ -267,7 +267,7 @@ def test_the_content_comes_when_the_tab_is_opened_and_again_when_files_change(fo
 
 
 def test_an_empty_folder_is_shown_too(tmp_path):
-    html, state = Evidence(tmp_path).show("")
+    html, state = EvidencePage(tmp_path).show("")
     assert "benchmarks evidence" in Elements(html).text
     assert state != ""
 
@@ -276,7 +276,7 @@ def test_the_first_page_carries_none_of_it(folder, tmp_path, monkeypatch):
     monkeypatch.setenv("READINGROOM_CACHE_DIR", str(tmp_path))
     page = build(read_settings(), evidence=folder)
     config = json.dumps(page.blocks.get_config_file(), default=str)
-    assert "Reading what was measured" in config
+    assert "Loading the evidence" in config
     assert "Does it help against noise?" not in config
     assert isinstance(page.blocks, gr.Blocks)
 
@@ -333,12 +333,12 @@ def test_no_other_file_is_served(client, folder, name):
 
 
 def test_sizes_are_read_from_the_heads_of_pictures(folder, tmp_path):
-    assert size(folder / "worst.png") == (56, 40)
-    assert size(folder / "differences.svg") == (120, 80)
+    assert picture_size(folder / "worst.png") == (56, 40)
+    assert picture_size(folder / "differences.svg") == (120, 80)
     bare = tmp_path / "bare.svg"
     bare.write_text(SVG.replace('width="90pt" height="60pt" ', ""))
-    assert size(bare) == (0, 0)
+    assert picture_size(bare) == (0, 0)
     bare.write_bytes(b"\x89PNG")
-    assert size(bare) == (0, 0)
-    assert size(tmp_path / "absent.png") == (0, 0)
-    assert stamp(tmp_path / "absent.png") == "gone"
+    assert picture_size(bare) == (0, 0)
+    assert picture_size(tmp_path / "absent.png") == (0, 0)
+    assert file_state(tmp_path / "absent.png") == "gone"

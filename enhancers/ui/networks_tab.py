@@ -1,4 +1,4 @@
-"""The Networks tab as it looks: every network, and what can be done with it."""
+"""The Networks tab: every network, its state, and what can be done with it."""
 
 from __future__ import annotations
 
@@ -20,49 +20,44 @@ from enhancers.networks.catalog import (
 from enhancers.networks.installed import State, describe_source
 from enhancers.registry import METHODS
 from enhancers.ui.html import fill, piece
-from enhancers.ui.networks_form import Form, draw_form
-from enhancers.ui.render import short
+from enhancers.ui.network_form import NetworkForm, build_form
+from enhancers.ui.render import short_label
 
-LEAD = (
-    "The diffusion methods sample from these networks; choose one under Parameters, Network. Those "
-    "that come with the program are enough to run everything. Nothing is downloaded before you "
-    "press a button that says how much."
+CHANGES_OFF = (
+    "Visitors cannot change networks; the operator of this server can, with python -m enhancers "
+    "networks fetch or add."
 )
-CLOSED = (
-    "Networks are added by whoever runs this server (python -m enhancers networks fetch or add); "
-    "visitors cannot."
-)
-_KINDS = {"pixel": "works on images", "latent": "works on the latents of an autoencoder"}
-_GROUPS = ("With the program", "Published", "Your own")
+_KINDS = {"pixel": "operates on images", "latent": "operates on the latents of an autoencoder"}
+_GROUPS = ("Embedded", "Published", "Your own")
 
 
 @dataclass(frozen=True, eq=False)
 class NetworksTab:
-    """The components of the tab; ``form`` is None where visitors may not change anything."""
+    """The components of the tab; ``form`` is None where networks cannot be changed."""
 
     tab: Any
     list: Any
     work: Any
-    told: Any
+    progress: Any
     stop: Any
-    form: Form | None
+    form: NetworkForm | None
 
 
-def draw(tab: Any, states: Sequence[State], *, changes: bool, cap: int) -> NetworksTab:
-    """Draw the tab's content inside the open tab.
+def build_tab(tab: Any, states: Sequence[State], *, changes: bool, max_bytes: int) -> NetworksTab:
+    """Create the components inside the open tab.
 
     Parameters
     ----------
     tab : gradio.Tab
     states : sequence of State
     changes : bool
-        Whether networks may be fetched, added and removed here.
-    cap : int
-        Largest upload in bytes.
+        Whether networks can be downloaded, added and removed here.
+    max_bytes : int
+        Largest upload.
     """
-    gr.HTML(piece("paragraph", "networks-lead", LEAD), elem_classes="networks-head")
+    gr.HTML(piece("networks_lead"), elem_classes="networks-head")
     with gr.Row(visible=False, elem_id="network-work", equal_height=True) as work:
-        told = gr.HTML("", elem_id="network-told")
+        progress = gr.HTML("", elem_id="network-told")
         stop = gr.Button("Stop", size="sm", elem_id="network-stop", scale=0, min_width=90)
     shown = gr.HTML(
         list_html(states, changes=changes),
@@ -70,12 +65,12 @@ def draw(tab: Any, states: Sequence[State], *, changes: bool, cap: int) -> Netwo
         apply_default_css=False,
         elem_id="networks",
     )
-    form = draw_form(cap) if changes else None
-    return NetworksTab(tab, shown, work, told, stop, form)
+    form = build_form(max_bytes) if changes else None
+    return NetworksTab(tab, shown, work, progress, stop, form)
 
 
 def list_html(states: Sequence[State], *, changes: bool, busy: bool = False) -> str:
-    """Every network: what it is for, its facts, whether it is here, and what can be done.
+    """Every network: its purpose, facts, state and buttons.
 
     Parameters
     ----------
@@ -83,12 +78,12 @@ def list_html(states: Sequence[State], *, changes: bool, busy: bool = False) -> 
     changes : bool
         Whether there are buttons.
     busy : bool
-        Whether something is under way, so that the buttons wait.
+        Whether a job is running, so that the buttons are disabled.
     """
     groups: dict[str, list[dict[str, Any]]] = {title: [] for title in _GROUPS}
     for state in states:
         groups[_group(state)].append(_network(state, changes=changes))
-    closed = "" if changes else CLOSED
+    closed = "" if changes else CHANGES_OFF
     return fill("networks.html", groups=groups.items(), busy=busy, closed=closed)
 
 
@@ -96,11 +91,11 @@ def _group(state: State) -> str:
     shipped = next((entry for entry in NETWORKS if entry.key == state.key), None)
     if shipped is None or state.entry is None:
         return "Your own"
-    return "With the program" if isinstance(shipped.source, Embedded) else "Published"
+    return "Embedded" if isinstance(shipped.source, Embedded) else "Published"
 
 
 def _network(state: State, *, changes: bool) -> dict[str, Any]:
-    """A network as the template shows it."""
+    """The values of a network in the template."""
     entry = state.entry
     fault = state.status == "damaged" or (state.status == "incomplete" and not state.cost)
     return {
@@ -117,23 +112,23 @@ def _network(state: State, *, changes: bool) -> dict[str, Any]:
 
 def _status_text(state: State) -> str:
     if state.status == "present":
-        return f"here · {bytes_text(state.size)}"
+        return f"installed · {bytes_text(state.size)}"
     if state.status == "incomplete" and state.cost:
-        return f"{bytes_text(state.size)} of {bytes_text(state.size + state.cost)} here"
-    return state.status
+        return f"{bytes_text(state.size)} of {bytes_text(state.size + state.cost)} downloaded"
+    return "not installed" if state.status == "not here" else state.status
 
 
 def _facts(entry: NetworkEntry) -> list[tuple[str, str]]:
     facts = [_KINDS[entry.kind], "gray" if entry.channels == 1 else "colour"]
-    seen = "crops" if entry.tiles else "whole images"
+    seen = "crops" if entry.tiles else "entire images"
     facts.append(f"trained on {seen} of {entry.native} × {entry.native}")
     if entry.parameters:
         facts.append(f"{entry.parameters / 1e6:,.1f} M parameters")
-    users = ", ".join(short(method.label) for method in METHODS if method.prior == entry.kind)
+    users = ", ".join(short_label(method.label) for method in METHODS if method.prior == entry.kind)
     return [
-        ("For", users),
-        ("Is", " · ".join(facts)),
-        ("From", describe_source(entry)),
+        ("Used by", users),
+        ("Type", " · ".join(facts)),
+        ("Source", describe_source(entry)),
         ("Licence", entry.licence),
     ]
 
@@ -152,7 +147,7 @@ def _buttons(state: State) -> list[Button]:
     entry, found = state.entry, []
     present = state.status == "present"
     if state.cost and not present:
-        verb = "Go on: download" if state.status == "incomplete" else "Download"
+        verb = "Continue: download" if state.status == "incomplete" else "Download"
         found.append(Button("fetch", f"{verb} {bytes_text(state.cost)}", primary=True))
     if entry and entry.origin is None and not present and not isinstance(entry.source, Embedded):
         file = entry.source.file if isinstance(entry.source, FromUser) else "a copy"
@@ -166,7 +161,7 @@ def _buttons(state: State) -> list[Button]:
 
 
 def _removable(state: State) -> bool:
-    """Whether it was put here by this program: added, damaged, or a download that began."""
+    """Whether it was added, is damaged, or is an unfinished download: all else stays."""
     entry = state.entry
     if entry is None or entry.origin is not None:
         return True
@@ -174,7 +169,7 @@ def _removable(state: State) -> bool:
 
 
 def work_html(note: str, done: float, amount: str) -> str:
-    """What is under way: in words, as a bar, and how much.
+    """Progress of a job: description, bar and amount.
 
     Parameters
     ----------
@@ -182,6 +177,6 @@ def work_html(note: str, done: float, amount: str) -> str:
     done : float
         In [0, 1].
     amount : str
-        ``1.2 of 2.2 GB``, or empty.
+        Such as "1.2 GB of 2.2 GB", or empty.
     """
     return fill("network_work.html", note=note, done=done, amount=amount)

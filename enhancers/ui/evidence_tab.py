@@ -1,4 +1,4 @@
-"""The tab "How good is it?": what was measured, as the commands wrote it."""
+"""The tab "How good is it?": the evidence that the benchmark commands wrote."""
 
 from __future__ import annotations
 
@@ -12,26 +12,33 @@ from fastapi import APIRouter
 from fastapi.responses import Response
 
 from enhancers.asset_files import asset_text
-from enhancers.ui.evidence_files import FOLDER, ROUTE, TYPES, listing, picture_path, stamp
+from enhancers.ui.evidence_files import (
+    FOLDER,
+    ROUTE,
+    TYPES,
+    evidence_files,
+    file_state,
+    picture_path,
+)
 from enhancers.ui.evidence_page import page_html
+from enhancers.ui.html import piece
 
-_OPENING = '<p class="evidence-opening">Reading what was measured …</p>'
 _NOSNIFF = {"X-Content-Type-Options": "nosniff"}
-# An SVG that is opened by itself is a document: it may draw, and nothing else.
+# An SVG that is opened in a tab is a document: it must not run scripts or load files.
 _POLICY = "default-src 'none'; style-src 'unsafe-inline'; img-src data:; sandbox"
 
 
 @dataclass(frozen=True, eq=False)
 class EvidenceTab:
-    """The components of the tab; ``seen`` is the state of the files that it shows."""
+    """The components of the tab; ``seen`` holds the state of the files that it shows."""
 
     tab: Any
     content: Any
     seen: Any
 
 
-class Evidence:
-    """The stored evidence as a page, made when it is first asked for.
+class EvidencePage:
+    """The evidence as HTML, rendered when it is first requested.
 
     Parameters
     ----------
@@ -41,18 +48,18 @@ class Evidence:
     def __init__(self, folder: Path = FOLDER) -> None:
         self.folder = folder
         self._lock = threading.Lock()
-        self._made = ("", "")
+        self._rendered = ("", "")
 
     def html(self) -> tuple[str, str]:
-        """State of the files, and the page of them; it is kept until they change."""
+        """State of the files and their HTML, which is kept until they change."""
         with self._lock:
-            state = repr([(path.name, stamp(path)) for path in listing(self.folder)])
-            if state != self._made[0]:
-                self._made = (state, page_html(self.folder))
-            return self._made
+            state = repr([(path.name, file_state(path)) for path in evidence_files(self.folder)])
+            if state != self._rendered[0]:
+                self._rendered = (state, page_html(self.folder))
+            return self._rendered
 
     def show(self, seen: str) -> tuple[Any, Any]:
-        """Content and state for a tab that was opened; what it shows already is left alone.
+        """Content and state for a tab that was opened; skipped if it shows them already.
 
         Parameters
         ----------
@@ -63,10 +70,10 @@ class Evidence:
         return (gr.skip(), gr.skip()) if state == seen else (html, state)
 
 
-def draw(tab: Any) -> EvidenceTab:
-    """Draw the tab inside the open `gr.Tab`; the content comes when it is opened."""
+def build_tab(tab: Any) -> EvidenceTab:
+    """Create the components inside the open `gr.Tab`; the content comes when it is opened."""
     content = gr.HTML(
-        _OPENING,
+        piece("evidence_loading"),
         js_on_load=asset_text("evidence.js"),
         apply_default_css=False,
         elem_id="how-good",
@@ -74,13 +81,13 @@ def draw(tab: Any) -> EvidenceTab:
     return EvidenceTab(tab, content, gr.State(""))
 
 
-def wire(evidence: Evidence, drawn: EvidenceTab, light: dict[str, Any]) -> None:
-    """Say which event of the page calls which handler."""
+def wire(evidence: EvidencePage, drawn: EvidenceTab, light: dict[str, Any]) -> None:
+    """Connect the opening of the tab to its handler."""
     drawn.tab.select(evidence.show, [drawn.seen], [drawn.content, drawn.seen], **light)
 
 
 def router(folder: Path = FOLDER) -> APIRouter:
-    """The route of the pictures: a PNG or SVG of the folder by its name, and no other file."""
+    """The route of the pictures: PNG and SVG files of the folder, no other files."""
     routes = APIRouter()
 
     @routes.get("/" + ROUTE + "{name}", include_in_schema=False)
@@ -88,8 +95,8 @@ def router(folder: Path = FOLDER) -> APIRouter:
         path = picture_path(folder, name)
         if path is None:
             return Response(status_code=404, headers=_NOSNIFF)
-        # The page names the state of the file, so that a browser may keep what it has.
-        keep = "public, max-age=31536000, immutable" if v == stamp(path) else "no-cache"
+        # The address holds the state of the file, so that a browser may cache it for good.
+        keep = "public, max-age=31536000, immutable" if v == file_state(path) else "no-cache"
         headers = {**_NOSNIFF, "Content-Security-Policy": _POLICY, "Cache-Control": keep}
         return Response(path.read_bytes(), media_type=TYPES[path.suffix], headers=headers)
 

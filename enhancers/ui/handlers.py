@@ -1,0 +1,26 @@
+"""What the handlers of the page share."""
+
+from __future__ import annotations
+
+import gradio as gr
+
+from enhancers.ui.page_updates import PageUpdates
+from enhancers.ui.session import Session, Sessions
+
+
+class Handlers:
+    """Handlers that change a session and return updates of the page.
+
+    Parameters
+    ----------
+    updates : PageUpdates
+    sessions : Sessions
+    """
+
+    def __init__(self, updates: PageUpdates, sessions: Sessions) -> None:
+        self.updates = updates
+        self.sessions = sessions
+
+    def session(self, request: gr.Request) -> Session:
+        """The session of the browser tab that sent the request."""
+        return self.sessions.get(request.session_hash)

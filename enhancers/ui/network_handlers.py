@@ -1,0 +1,287 @@
+"""Handlers of the Networks tab: download, add, verify and remove networks."""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Callable, Generator, Iterator
+from contextlib import closing
+from typing import Any, TypeVar
+
+import gradio as gr
+
+from enhancers import devices
+from enhancers.errors import NetworkFactsMissing, ParameterError, ReadingRoomError
+from enhancers.networks import installed
+from enhancers.networks.catalog import NETWORKS
+from enhancers.networks.digests import Progress
+from enhancers.networks.entry import Embedded, NetworkEntry, bytes_text
+from enhancers.networks.lookup import network_entry
+from enhancers.registry import METHODS
+from enhancers.settings import Settings
+from enhancers.ui import network_jobs, networks_tab, render
+from enhancers.ui.network_form import network_import, with_field_names
+from enhancers.ui.page_updates import PageUpdates, Updates
+from enhancers.ui.parameters import FIELD_KEY, prior_choices
+from enhancers.ui.render import Notice, short_label
+from enhancers.warm_up import import_torch
+
+REFRESH_SECONDS = 0.25
+FACTS_MISSING = (
+    "The file does not specify everything. Under 'What the file does not specify', select the "
+    "network it is, or enter the channels per attention head and the order of the attention rows; "
+    "then press Add."
+)
+
+_log = logging.getLogger(__name__)
+T = TypeVar("T")
+
+
+class NetworkHandlers:
+    """The handlers of the Networks tab.
+
+    Parameters
+    ----------
+    updates : PageUpdates
+    settings : Settings
+    """
+
+    def __init__(self, updates: PageUpdates, settings: Settings) -> None:
+        self.updates = updates
+        self.settings = settings
+        self._stops: dict[str, threading.Event] = {}
+        self._lock = threading.Lock()
+
+    def header(self) -> str:
+        """The header with the device and the installed networks of now."""
+        import_torch()
+        chosen = devices.choose(self.settings.device)
+        return render.header_html(
+            devices.describe(chosen), embedded_networks(), other_network_count()
+        )
+
+    def fields(self) -> dict[str, Any]:
+        """The methods' network fields by their keyword."""
+        return {
+            FIELD_KEY.format(method=card.method.key, parameter="prior"): card.fields["prior"]
+            for card in self.updates.layout.cards
+            if "prior" in card.fields
+        }
+
+    def show(self, **values: Any) -> Updates:
+        """Refresh the list, the header and the choices of the methods' network fields.
+
+        Parameters
+        ----------
+        values
+            Of the methods' network fields; a network that was removed is replaced by the default.
+        """
+        page = self.updates.layout
+        allowed = self.settings.network_changes
+        updates: Updates = {
+            page.networks.list: networks_tab.list_html(installed.states(), changes=allowed),
+            page.header: self.header(),
+        }
+        for card in page.cards:
+            component = card.fields.get("prior")
+            if component is None or card.method.prior is None:
+                continue
+            choices = prior_choices(card.method.prior)
+            held = values.get(FIELD_KEY.format(method=card.method.key, parameter="prior"))
+            keys = [key for _, key in choices]
+            value = held if held in keys else card.method.parameter("prior").default
+            updates[component] = gr.update(choices=choices, value=value)
+        return updates
+
+    def chosen(self, key: str) -> Updates:
+        """Warn if the network that was chosen for a method is not installed."""
+        try:
+            now = installed.state(network_entry(key))
+        except ReadingRoomError as error:
+            return self.updates.error(error)
+        if now.status == "present":
+            return self.updates.notice(None)
+        where = " Both can be done in the Networks tab." if self.settings.network_changes else ""
+        return self.updates.notice(Notice("warning", (now.note + where,)))
+
+    def act(self, event: gr.EventData, request: gr.Request, **values: Any) -> Iterator[Updates]:
+        """Handle a button of the list."""
+        action, key = str(event.action), str(event.key)
+        if not self.settings.network_changes:
+            yield self.updates.error(ParameterError(networks_tab.CHANGES_OFF))
+            return
+        if action == "choose":
+            yield self._choose(key)
+            return
+        steps = ACTIONS.get(action, network_jobs.reject)(key)
+        yield from self._follow(request, steps, self.updates.notice, values)
+
+    def add(self, request: gr.Request, **values: Any) -> Iterator[Updates]:
+        """Add the file or folder of the form to the installed networks."""
+        form = self.updates.layout.networks.form
+        if form is None or not self.settings.network_changes:
+            yield self.updates.error(ParameterError(networks_tab.CHANGES_OFF))
+            return
+        try:
+            wanted = network_import(values)
+        except ReadingRoomError as error:
+            yield self.updates.error(error)
+            return
+
+        def added(entry: NetworkEntry) -> Updates:
+            if values.get("upload"):
+                # Gradio's copy of the file; the user has the original.
+                wanted.path.unlink(missing_ok=True)
+            users = [short_label(each.label) for each in METHODS if each.prior == entry.kind]
+            sentence = (
+                f"{entry.label} was added ({entry.parameters / 1e6:,.1f} M parameters). To use it, "
+                f"select it as Network in the parameters of {' or '.join(users)}."
+            )
+            return {**self._empty_form(), **self.updates.notice(Notice("info", (sentence,)))}
+
+        yield from self._follow(request, network_jobs.add(wanted), added, values)
+
+    def stop(self, request: gr.Request) -> None:
+        """Stop the job of this browser tab."""
+        stop = self._stops.get(request.session_hash or "")
+        if stop is not None:
+            stop.set()
+
+    def _choose(self, key: str) -> Updates:
+        """Select a network of the catalogue in the form."""
+        form = self.updates.layout.networks.form
+        known = [entry.key for entry in NETWORKS if not isinstance(entry.source, Embedded)]
+        if form is None or key not in known:
+            return self.updates.unchanged()
+        return {form.like: key, form.facts: gr.update(open=True)}
+
+    def _follow(
+        self,
+        request: gr.Request,
+        steps: Generator[Progress, None, T],
+        done: Callable[[T], Updates],
+        values: dict[str, Any],
+    ) -> Iterator[Updates]:
+        """Run a job and yield its progress; one job at a time for each browser tab."""
+        tab, stop = request.session_hash or "", threading.Event()
+        with self._lock:
+            busy = self._stops.setdefault(tab, stop) is not stop
+        if busy:
+            yield self.updates.error(
+                ParameterError("Another job is running; wait for it or stop it.")
+            )
+            return
+        page = self.updates.layout
+        try:
+            yield {
+                **self.updates.notice(None),
+                **self._progress(Progress("Starting", 0, 0)),
+                page.networks.list: networks_tab.list_html(
+                    installed.states(), changes=True, busy=True
+                ),
+            }
+            ended = yield from self._watched(steps, stop, done)
+        finally:
+            with self._lock:
+                self._stops.pop(tab, None)
+        yield {**self.show(**values), **self._idle(), **ended}
+
+    def _watched(
+        self,
+        steps: Generator[Progress, None, T],
+        stop: threading.Event,
+        done: Callable[[T], Updates],
+    ) -> Generator[Updates, None, Updates]:
+        drawn, note = 0.0, ""
+        try:
+            with closing(steps):
+                while not stop.is_set():
+                    try:
+                        step = next(steps)
+                    except StopIteration as end:
+                        return done(end.value)
+                    if step.note != note or time.monotonic() - drawn > REFRESH_SECONDS:
+                        drawn, note = time.monotonic(), step.note
+                        yield self._progress(step)
+        except NetworkFactsMissing:
+            return self._ask_for_facts()
+        except ReadingRoomError as error:
+            return self.updates.error(ParameterError(with_field_names(str(error))))
+        except Exception as error:
+            _log.error("a job of the Networks tab failed", exc_info=error)
+            return self.updates.error(
+                ParameterError(f"The job failed ({type(error).__name__}); the log has the details.")
+            )
+        return self.updates.notice(
+            Notice("info", ("Stopped. What was downloaded so far is kept.",))
+        )
+
+    def _ask_for_facts(self) -> Updates:
+        form = self.updates.layout.networks.form
+        opened = {} if form is None else {form.facts: gr.update(open=True)}
+        return {**opened, **self.updates.notice(Notice("warning", (FACTS_MISSING,)))}
+
+    def _empty_form(self) -> Updates:
+        """The empty form."""
+        form = self.updates.layout.networks.form
+        if form is None:
+            return {}
+        fields = dict.fromkeys(form.inputs().values(), "")
+        return {**fields, form.upload: None, form.facts: gr.update(open=False)}
+
+    def _progress(self, step: Progress) -> Updates:
+        tab = self.updates.layout.networks
+        amount = f"{bytes_text(step.done)} of {bytes_text(step.total)}" if step.total else ""
+        return {
+            tab.work: gr.update(visible=True),
+            tab.progress: networks_tab.work_html(step.note, step.fraction, amount),
+        }
+
+    def _idle(self) -> Updates:
+        return {self.updates.layout.networks.work: gr.update(visible=False)}
+
+
+def embedded_networks() -> list[tuple[str, bool]]:
+    """Name of each embedded prior, and whether it is present."""
+    return [(each.key, each.present) for each in NETWORKS if isinstance(each.source, Embedded)]
+
+
+def other_network_count() -> int:
+    """Number of installed networks that are not embedded."""
+    embedded = {key for key, _ in embedded_networks()}
+    return sum(
+        each.status == "present" and each.key not in embedded for each in installed.states()
+    )  # fmt: skip
+
+
+ACTIONS = {
+    "fetch": network_jobs.fetch,
+    "verify": network_jobs.verify,
+    "remove": network_jobs.remove,
+}
+
+
+def wire(networks: NetworkHandlers, light: dict[str, Any], quiet: dict[str, Any]) -> None:
+    """Connect the events of the tab to the handlers."""
+    page = networks.updates.layout
+    tab, fields = page.networks, networks.fields()
+    shown = [page.header, tab.list, *fields.values()]
+    tab.tab.select(networks.show, None, shown, inputs_kwargs=fields, **light)
+    for component in fields.values():
+        component.input(networks.chosen, [component], [page.notice], **light)
+    if tab.form is None:
+        return
+    form = tab.form
+    outputs = [
+        page.notice, *shown, tab.work, tab.progress, form.facts, *form.inputs().values()
+    ]  # fmt: skip
+    # Downloads and conversions may take long: they have a queue of their own.
+    slow = {"outputs": outputs, "concurrency_id": "networks", "concurrency_limit": 8, **quiet}
+    tab.list.act(networks.act, None, inputs_kwargs=fields, **slow)
+    everything = {**fields, **form.inputs()}
+    gr.on(
+        [form.upload.upload, form.add.click, form.path.submit],
+        networks.add, None, inputs_kwargs=everything, **slow,
+    )  # fmt: skip
+    tab.stop.click(networks.stop, None, None, **light)
