@@ -8,6 +8,6 @@ from __future__ import annotations
 
 from study.analysis.dataset import Dataset
 from study.analysis.results import Analysis, CriterionResult, analyse
-from study.analysis.scores import Options
+from study.analysis.scores import AnalysisOptions
 
-__all__ = ["Analysis", "CriterionResult", "Dataset", "Options", "analyse"]
+__all__ = ["Analysis", "AnalysisOptions", "CriterionResult", "Dataset", "analyse"]

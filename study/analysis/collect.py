@@ -10,7 +10,7 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from study.analysis.dataset import Dataset
-from study.analysis.observations import Answers, Exclusions, label, observations
+from study.analysis.observations import CurrentAnswers, ExclusionRules, observations, pair_label
 from study.analysis.records import (
     DO_NOT_KNOW,
     EXCLUDED,
@@ -70,7 +70,7 @@ def collect(store: Store, key: Key | None = None) -> Dataset:
         ).all()
         left_out = _exclusions(session, study)
         states = {one.id: _state(session, one, left_out) for one in readers}
-        collected = Answers(session, study.id)
+        collected = CurrentAnswers(session, study.id)
         masks = _masks(session, study.id)
         protocol = parsed(study.protocol_json)
         taking_part = {one.id: one for one in readers if states[one.id] in (INCLUDED, EXCLUDED)}
@@ -109,14 +109,14 @@ def _check(study: Study, key: Key | None) -> None:
         )
 
 
-def _exclusions(session: Session, study: Study) -> Exclusions:
+def _exclusions(session: Session, study: Study) -> ExclusionRules:
     rules: dict[str, dict[str, str]] = {"reader": {}, "item": {}}
     for one in session.scalars(select(Exclusion).where(Exclusion.study_id == study.id)):
         rules[one.target_kind][one.target_id] = one.rule_code
-    return Exclusions(rules["reader"], rules["item"])
+    return ExclusionRules(rules["reader"], rules["item"])
 
 
-def _state(session: Session, reader: Reader, left_out: Exclusions) -> str:
+def _state(session: Session, reader: Reader, left_out: ExclusionRules) -> str:
     actions = set(session.scalars(select(Consent.action).where(Consent.reader_id == reader.id)))
     if "withdrawn" in actions:
         return WITHDRAWN
@@ -183,7 +183,7 @@ def _study(session: Session, study: Study) -> StudyRecord:
     )
 
 
-def _reader(session: Session, reader: Reader, state: str, answers: Answers) -> ReaderRecord:
+def _reader(session: Session, reader: Reader, state: str, answers: CurrentAnswers) -> ReaderRecord:
     record = ReaderRecord(reader.code, state, simulated=reader.simulated)
     if state in (WITHDRAWN, NEVER_JOINED):
         return record
@@ -262,4 +262,4 @@ def _comments(session: Session, readers: Mapping[str, Reader]) -> Iterator[Comme
     )
     for comment, position, number in rows:
         code = readers[comment.reader_id].code
-        yield CommentRecord(code, label(code, number, position), comment.text, comment.at)
+        yield CommentRecord(code, pair_label(code, number, position), comment.text, comment.at)

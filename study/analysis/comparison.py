@@ -12,10 +12,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from study.analysis.dataset import Dataset, Observation
-from study.analysis.scores import Missing, Options, missing_by_reason, score_rows
+from study.analysis.scores import AnalysisOptions, MissingCount, missing_by_reason, score_rows
 from study.domain.errors import StatisticsError
 from study.domain.protocol import NO_PREFERENCE, PREFERS_LEFT, MethodKind, Question, Role
-from study.stats.bradley_terry import Strengths, bradley_terry
+from study.stats.bradley_terry import BradleyTerryFit, bradley_terry
 from study.stats.comparison import Comparisons, Friedman, compare_methods, friedman
 from study.stats.estimate import Estimate
 from study.stats.intervals import mean_estimate, proportion
@@ -55,7 +55,7 @@ class MethodWins:
         Its mask.
     wins, losses, ties : int
         Answers.
-    missing : tuple of Missing
+    missing : tuple of MissingCount
         Pairs without an answer, by reason.
     rate : Estimate
         Wins over wins and losses.
@@ -65,37 +65,37 @@ class MethodWins:
     wins: int
     losses: int
     ties: int
-    missing: tuple[Missing, ...]
+    missing: tuple[MissingCount, ...]
     rate: Estimate
 
 
 @dataclass(frozen=True)
-class Preferences:
+class PreferenceResults:
     """What readers preferred.
 
     Parameters
     ----------
     n : int
         Answers in main pairs.
-    missing : tuple of Missing
+    missing : tuple of MissingCount
         Main pairs without an answer, by reason.
     pairs : tuple of WinRate
         Every pair of methods that was shown.
     methods : tuple of MethodWins
         Each method against all others.
-    strengths : Strengths or None
+    strengths : BradleyTerryFit or None
         Bradley and Terry's model with ties and an advantage of the left side; None without two
         methods.
     """
 
     n: int
-    missing: tuple[Missing, ...]
+    missing: tuple[MissingCount, ...]
     pairs: tuple[WinRate, ...]
     methods: tuple[MethodWins, ...]
-    strengths: Strengths | None
+    strengths: BradleyTerryFit | None
 
 
-def compare_scores(data: Dataset, question: Question, options: Options) -> ScoreComparison:
+def compare_scores(data: Dataset, question: Question, options: AnalysisOptions) -> ScoreComparison:
     """Paired tests of the first ratings, corrected within the family, and Friedman's test."""
     anchors = {one.mask for one in data.methods if one.kind is MethodKind.ANCHOR}
     rows = [row for row in score_rows(data, question) if row.method not in anchors]
@@ -139,7 +139,7 @@ def main_choices(data: Dataset, question: Question) -> tuple[Choice, ...]:
     return tuple(choice_of(seen) for seen in data.counted(question.code, Role.MAIN))
 
 
-def preferences(data: Dataset, question: Question, options: Options) -> Preferences:
+def preferences(data: Dataset, question: Question, options: AnalysisOptions) -> PreferenceResults:
     """Win rates of the main pairs, with intervals, and strengths by maximum likelihood."""
     seen = tuple(data.counted(question.code, Role.MAIN))
     choices = main_choices(data, question)
@@ -148,7 +148,7 @@ def preferences(data: Dataset, question: Question, options: Options) -> Preferen
         strengths = bradley_terry(choices, side=True, **options.keywords)
     except StatisticsError:
         strengths = None
-    return Preferences(
+    return PreferenceResults(
         n=sum(one.value is not None for one in seen),
         missing=missing_by_reason(seen),
         pairs=win_rates(choices, **options.keywords),

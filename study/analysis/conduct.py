@@ -10,9 +10,15 @@ import numpy as np
 from study.analysis.comparison import choice_of, main_choices
 from study.analysis.dataset import Dataset, Observation
 from study.analysis.reader_consistency import ReaderDrift, drift
-from study.analysis.scores import Missing, missing_by_reason
+from study.analysis.scores import MissingCount, missing_by_reason
 from study.domain.protocol import LEFT, Question, Role
-from study.stats.balance import OrderBalance, Place, SideBalance, order_balance, side_balance
+from study.stats.balance import (
+    MethodPosition,
+    OrderBalance,
+    SideBalance,
+    order_balance,
+    side_balance,
+)
 from study.stats.estimate import Estimate, Floats
 from study.stats.intervals import mean_estimate, proportion
 from study.stats.preference import SideCheck, null_pairs, side_check
@@ -38,7 +44,7 @@ class ReaderConduct:
         Code.
     seconds, q1, q3 : float or None
         Median visible time of a pair, and its quartiles.
-    missing : tuple of Missing
+    missing : tuple of MissingCount
         Answers without a value, all questions, by reason.
     means : tuple of (str, float or None)
         Mean score on each criterion.
@@ -48,12 +54,12 @@ class ReaderConduct:
     seconds: float | None
     q1: float | None
     q3: float | None
-    missing: tuple[Missing, ...]
+    missing: tuple[MissingCount, ...]
     means: tuple[tuple[str, float | None], ...]
 
 
 @dataclass(frozen=True)
-class Conduct:
+class StudyConduct:
     """All of it.
 
     Parameters
@@ -83,14 +89,14 @@ class Conduct:
     drift: tuple[ReaderDrift, ...]
 
 
-def conduct(data: Dataset, level: float) -> Conduct:
+def conduct(data: Dataset, level: float) -> StudyConduct:
     """Everything about how the study went, from the pairs that were read."""
     shown = _pairs_shown(data)
     question = data.preference
     null_choices = (
         [choice_of(seen) for seen in data.counted(question.code, Role.NULL)] if question else []
     )
-    return Conduct(
+    return StudyConduct(
         readers=tuple(_reader(data, code, shown) for code in data.included_readers),
         sides=side_balance([choice_of(seen) for seen in shown]),
         order=order_balance(list(_places(shown))),
@@ -112,13 +118,13 @@ def _pairs_shown(data: Dataset) -> list[Observation]:
     return list(first.values())
 
 
-def _places(shown: Sequence[Observation]) -> Iterator[Place]:
+def _places(shown: Sequence[Observation]) -> Iterator[MethodPosition]:
     """The methods of each reader's pairs, numbered in the order read."""
     for reader in sorted({seen.reader for seen in shown}):
         own = sorted((seen for seen in shown if seen.reader == reader), key=lambda s: s.when)
         for number, seen in enumerate(own):
-            yield Place(reader, number, seen.left)
-            yield Place(reader, number, seen.right)
+            yield MethodPosition(reader, number, seen.left)
+            yield MethodPosition(reader, number, seen.right)
 
 
 def _side_scores(data: Dataset, question: Question, level: float) -> Estimate:

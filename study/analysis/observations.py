@@ -26,7 +26,7 @@ Cell = tuple[str, str, int]
 """Presentation, code of a question, slot."""
 
 
-class Answers:
+class CurrentAnswers:
     """The current answer of every cell.
 
     Attributes
@@ -50,7 +50,7 @@ class Answers:
 
 
 @dataclass(frozen=True)
-class Exclusions:
+class ExclusionRules:
     """Rules by which readers and cases are left out, by their identifiers."""
 
     readers: Mapping[str, str]
@@ -72,7 +72,7 @@ class _Showing:
     excluded: str
 
 
-def label(reader: str, session: int, position: int) -> str:
+def pair_label(reader: str, session: int, position: int) -> str:
     """What exports call a pair: its place in the reader's plan."""
     return f"{reader}-{session}-{position:03d}"
 
@@ -81,9 +81,9 @@ def observations(
     session: Session,
     protocol: Protocol,
     readers: Mapping[str, Reader],
-    answers: Answers,
+    answers: CurrentAnswers,
     masks: Mapping[str, str],
-    left_out: Exclusions,
+    left_out: ExclusionRules,
 ) -> Iterator[Observation]:
     """Every question and side of the readers' plans, answered or not.
 
@@ -93,10 +93,10 @@ def observations(
     protocol : Protocol
     readers : mapping
         Readers to include, by identifier.
-    answers : Answers
+    answers : CurrentAnswers
     masks : mapping
         Mask of each method, by identifier.
-    left_out : Exclusions
+    left_out : ExclusionRules
     """
     for showing in _showings(session, readers, masks, left_out):
         for question in protocol.questions:
@@ -109,7 +109,7 @@ def _showings(
     session: Session,
     readers: Mapping[str, Reader],
     masks: Mapping[str, str],
-    left_out: Exclusions,
+    left_out: ExclusionRules,
 ) -> Iterator[_Showing]:
     sides = _sides(session)
     rows = session.execute(
@@ -120,7 +120,7 @@ def _showings(
         .order_by(ReadingSession.number, Presentation.position)
     ).all()
     labels = {
-        presentation.id: label(readers[s.reader_id].code, s.number, presentation.position)
+        presentation.id: pair_label(readers[s.reader_id].code, s.number, presentation.position)
         for presentation, s, _ in rows
     }
     for presentation, sitting, item in rows:

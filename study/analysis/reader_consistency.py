@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from study.analysis.dataset import Dataset, Observation, row_of, scale_of
-from study.analysis.scores import Options
+from study.analysis.scores import AnalysisOptions
 from study.domain.protocol import PAIR, Question, Role
 from study.stats.estimate import Estimate, Floats
 from study.stats.intervals import mean_estimate, t_interval
@@ -40,7 +40,9 @@ class ReaderDrift:
     mean: Estimate
 
 
-def repeats(data: Dataset, question: Question, options: Options) -> tuple[RepeatReliability, ...]:
+def repeats(
+    data: Dataset, question: Question, options: AnalysisOptions
+) -> tuple[RepeatReliability, ...]:
     """Hidden repeats against the main pairs they repeat: every reader, then all together.
 
     For the preference, values are turned so that they are about methods, not sides.

@@ -5,14 +5,19 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from study.analysis.blinding import Blinding, blinding
-from study.analysis.comparison import Preferences, ScoreComparison, compare_scores, preferences
-from study.analysis.conduct import Conduct, conduct
+from study.analysis.comparison import (
+    PreferenceResults,
+    ScoreComparison,
+    compare_scores,
+    preferences,
+)
+from study.analysis.conduct import StudyConduct, conduct
 from study.analysis.dataset import Dataset
 from study.analysis.reader_consistency import repeats
 from study.analysis.scores import (
     ALL_METHODS,
+    AnalysisOptions,
     MethodAgreement,
-    Options,
     ScoreSummary,
     agreement,
     context_repeats,
@@ -62,28 +67,28 @@ class Analysis:
     ----------
     data_sha256, protocol_sha256 : str
         What was analysed, and by which rules.
-    options : Options
+    options : AnalysisOptions
         Bootstrap and confidence level.
     criteria : tuple of CriterionResult
-    preferences : Preferences or None
+    preferences : PreferenceResults or None
         None without that question.
     preference_repeats : tuple of RepeatReliability
-    conduct : Conduct
+    conduct : StudyConduct
     blinding : Blinding or None
         None before unblinding, or where it was not asked.
     """
 
     data_sha256: str
     protocol_sha256: str
-    options: Options
+    options: AnalysisOptions
     criteria: tuple[CriterionResult, ...]
-    preferences: Preferences | None
+    preferences: PreferenceResults | None
     preference_repeats: tuple[RepeatReliability, ...]
-    conduct: Conduct
+    conduct: StudyConduct
     blinding: Blinding | None
 
 
-def seed_of(protocol_sha256: str) -> int:
+def default_seed(protocol_sha256: str) -> int:
     """The bootstrap seed where none is asked for: fixed by the protocol, before any rating."""
     return int(protocol_sha256[:8] or "0", 16)
 
@@ -104,7 +109,7 @@ def analyse(
         Confidence level of every interval.
     """
     protocol = data.study.protocol_sha256 or data.protocol.digest
-    options = Options(resamples, seed_of(protocol) if seed is None else seed, level)
+    options = AnalysisOptions(resamples, default_seed(protocol) if seed is None else seed, level)
     question = data.preference
     return Analysis(
         data_sha256=data.digest,
@@ -118,7 +123,7 @@ def analyse(
     )
 
 
-def _criterion(data: Dataset, question: Question, options: Options) -> CriterionResult:
+def _criterion(data: Dataset, question: Question, options: AnalysisOptions) -> CriterionResult:
     return CriterionResult(
         question=question.code,
         primary=question.primary,

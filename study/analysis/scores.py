@@ -21,7 +21,7 @@ from study.stats.cohen import PairwiseKappas, pairwise_kappas
 from study.stats.intra_reader import RepeatReliability, all_repeats
 from study.stats.krippendorff import krippendorff_alpha
 from study.stats.reliability import Reliability, reliability
-from study.stats.summary import Summary, summarise
+from study.stats.summary import RatingSummary, summarise
 from study.stats.table import RatingRow, Ratings, from_matrix, tabulate
 
 ALL_METHODS = "all methods"
@@ -29,7 +29,7 @@ ALL_METHODS = "all methods"
 
 
 class Keywords(TypedDict):
-    """`Options` as arguments."""
+    """`AnalysisOptions` as arguments."""
 
     resamples: int
     seed: int
@@ -37,7 +37,7 @@ class Keywords(TypedDict):
 
 
 @dataclass(frozen=True)
-class Options:
+class AnalysisOptions:
     """What a re-run must repeat: the bootstrap's samples and seed, and the confidence level."""
 
     resamples: int
@@ -51,7 +51,7 @@ class Options:
 
 
 @dataclass(frozen=True)
-class Missing:
+class MissingCount:
     """How many values are missing for one reason."""
 
     reason: str
@@ -68,9 +68,9 @@ class ScoreSummary:
         Its mask.
     planned : int
         First ratings that were planned.
-    missing : tuple of Missing
+    missing : tuple of MissingCount
         Those without a value, by reason.
-    scores : Summary
+    scores : RatingSummary
         Of the others.
     all_n, all_mean
         Number and mean of all main ratings, context repeats included.
@@ -78,8 +78,8 @@ class ScoreSummary:
 
     method: str
     planned: int
-    missing: tuple[Missing, ...]
-    scores: Summary
+    missing: tuple[MissingCount, ...]
+    scores: RatingSummary
     all_n: int
     all_mean: float | None
 
@@ -180,13 +180,15 @@ def summaries(data: Dataset, question: Question) -> tuple[ScoreSummary, ...]:
     return tuple(found)
 
 
-def missing_by_reason(observations: Iterable[Observation]) -> tuple[Missing, ...]:
+def missing_by_reason(observations: Iterable[Observation]) -> tuple[MissingCount, ...]:
     """How many lack a value, for each reason there is, zeros included."""
     counted = Counter(seen.missing for seen in observations if seen.missing)
-    return tuple(Missing(reason, counted[reason]) for reason in MISSING)
+    return tuple(MissingCount(reason, counted[reason]) for reason in MISSING)
 
 
-def agreement(data: Dataset, question: Question, method: str, options: Options) -> MethodAgreement:
+def agreement(
+    data: Dataset, question: Question, method: str, options: AnalysisOptions
+) -> MethodAgreement:
     """All coefficients of one method (or `ALL_METHODS`), with intervals clustered by patient."""
     table = ratings_table(data, question, method)
     present = table.present()
@@ -207,7 +209,7 @@ def agreement(data: Dataset, question: Question, method: str, options: Options) 
 
 
 def context_repeats(
-    data: Dataset, question: Question, options: Options
+    data: Dataset, question: Question, options: AnalysisOptions
 ) -> tuple[RepeatReliability, ...]:
     """The second main rating of an image, beside another method, against the first one.
 

@@ -23,7 +23,7 @@ from study.report.overview import mean_sd
 from study.stats.comparison import Comparisons, Friedman
 from study.stats.estimate import Estimate
 from study.stats.reliability import FORMS
-from study.stats.summary import Summary
+from study.stats.summary import RatingSummary
 
 
 def criterion(context: ReportContext, result: CriterionResult) -> Section:
@@ -79,7 +79,7 @@ def _scores(context: ReportContext, result: CriterionResult, name: str) -> Table
     return Table(caption, head, rows)
 
 
-def _median(scores: Summary) -> Content:
+def _median(scores: RatingSummary) -> Content:
     if scores.median is None:
         return DASH
     quartiles = f"({decimal(scores.lower_quartile, 1)} to {decimal(scores.upper_quartile, 1)})"

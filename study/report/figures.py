@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from study.analysis.comparison import Preferences
+from study.analysis.comparison import PreferenceResults
 from study.analysis.dataset import Dataset
 from study.analysis.reader_consistency import ReaderDrift, residuals
 from study.analysis.results import CriterionResult
@@ -87,7 +87,7 @@ def drift(context: ReportContext, found: ReaderDrift) -> Figure | None:
     )
 
 
-def preferences(context: ReportContext, found: Preferences) -> Figure:
+def preferences(context: ReportContext, found: PreferenceResults) -> Figure:
     """Stacked bars of the preferences in every pair of methods."""
     rows = [
         plots.PreferenceRow(

@@ -9,7 +9,7 @@ from study.domain.formatting import DASH, date_time, decimal, plural
 from study.domain.protocol import MethodKind, Question, QuestionKind, Role
 from study.report.cells import Cell, Content, Row, Table, share_with_interval, with_interval
 from study.report.context import ReportContext, Section
-from study.stats.summary import Summary
+from study.stats.summary import RatingSummary
 
 KINDS = {
     MethodKind.TEST: "under\u00a0test",
@@ -70,7 +70,7 @@ def summary(context: ReportContext) -> Section:
         (len(mains) - answered, "answers missing"),
     )
     values = {"facts": facts, "main_results": _main_results(context)}
-    return Section("summary", "Summary", "summary.html", values)
+    return Section("summary", "RatingSummary", "summary.html", values)
 
 
 def _main_results(context: ReportContext) -> Table:
@@ -100,7 +100,7 @@ def _main_results(context: ReportContext) -> Table:
     return Table(caption, head, rows, text_columns=(0, 1))
 
 
-def mean_sd(scores: Summary) -> str:
+def mean_sd(scores: RatingSummary) -> str:
     """A mean with its standard deviation."""
     return DASH if scores.mean is None else f"{decimal(scores.mean)} ({decimal(scores.sd)})"
 

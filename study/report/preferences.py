@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from study.analysis.comparison import Preferences
+from study.analysis.comparison import PreferenceResults
 from study.domain.formatting import DASH, decimal
 from study.report import figures
 from study.report.cells import (
@@ -17,7 +17,7 @@ from study.report.cells import (
 from study.report.context import ReportContext, Section, short_name
 
 
-def preferences(context: ReportContext, found: Preferences) -> Section:
+def preferences(context: ReportContext, found: PreferenceResults) -> Section:
     """Preferences by pair of methods and by method."""
     question = context.data.preference
     assert question is not None
@@ -34,10 +34,10 @@ def preferences(context: ReportContext, found: Preferences) -> Section:
         "methods": _methods(context, found),
         "side": side_words,
     }
-    return Section("preferences", "Preferences", "preferences.html", values)
+    return Section("preferences", "PreferenceResults", "preferences.html", values)
 
 
-def _pairs(context: ReportContext, found: Preferences) -> Table:
+def _pairs(context: ReportContext, found: PreferenceResults) -> Table:
     rows = [
         (
             context.pair(one.first, one.second),
@@ -63,7 +63,7 @@ def _pairs(context: ReportContext, found: Preferences) -> Table:
     return Table(caption, head, rows)
 
 
-def _methods(context: ReportContext, found: Preferences) -> Table:
+def _methods(context: ReportContext, found: PreferenceResults) -> Table:
     fit = found.strengths
     strengths = {one.name: one for one in fit.strengths} if fit else {}
     reference = fit.reference if fit else ""

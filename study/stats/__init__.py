@@ -1,7 +1,7 @@
 """Statistics of a reader study: agreement, reliability, comparison of methods, preferences.
 
-Every result is a frozen dataclass. A statistic that the data leave undefined has the value None
-and says why; it is never NaN and never a convenient number.
+Every result is a frozen dataclass. A statistic that the data leave undefined has the value
+None and a reason; it is never NaN.
 
 >>> from study.stats.agreement import fleiss_kappa
 >>> from study.stats.scale import Scale

@@ -1,8 +1,8 @@
-"""Agreement of several raters: Fleiss, Conger, Brennan-Prediger, Gwet, and plain agreement.
+"""Agreement of several raters: Fleiss, Conger, Brennan-Prediger, Gwet, and raw agreement.
 
-Raters who skipped an item are left out of that item only. Standard errors are Gwet's: they hold
-whatever the true agreement is. The textbook standard error of Fleiss' kappa holds only if there
-is no agreement at all, and intervals from it are far too short; `null_test` has it, for parity.
+A rater who skipped an item is left out of that item only. Standard errors are Gwet's, which are
+valid for any true agreement. The textbook standard error of Fleiss' kappa is valid only without
+any agreement, and intervals from it are far too short; `null_test` reports it for comparison.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from typing import Unpack
 
 import numpy as np
 
@@ -18,17 +19,23 @@ from study.stats.chance_agreement import (
     FLEISS,
     GWET,
     UNIFORM,
-    Chance,
+    ChanceModel,
     RatedItems,
     agreement_weights,
 )
-from study.stats.estimate import LEVEL, Estimate, Floats, Interval, PValue
-from study.stats.intervals import RESAMPLES, cluster_weights, percentile, t_interval
+from study.stats.estimate import LEVEL, Estimate, Floats, PValue
+from study.stats.intervals import (
+    RESAMPLES,
+    IntervalOptions,
+    cluster_weights,
+    percentile_interval,
+    t_interval,
+)
 from study.stats.scale import Scale
 from study.stats.table import Ratings
 
 CERTAIN = 1e-12
-"""Chance agreement this close to 1 leaves no room for a coefficient."""
+"""Chance agreement this close to 1 leaves a coefficient undefined."""
 NO_VARIATION = "no variation: all ratings are in one category"
 NO_PAIRS = "no item has two ratings"
 
@@ -42,9 +49,9 @@ class Agreement(Estimate):
     weighting : str
         identity, linear or quadratic; or the metric of alpha.
     observed, chance : float or None
-        Observed agreement, and that expected by chance.
+        Observed agreement, and agreement expected by chance.
     raters_per_item : tuple of (int, int)
-        Numbers of ratings, each with how many items have it.
+        Pairs (number of ratings, number of items with so many).
     """
 
     weighting: str = "identity"
@@ -54,12 +61,7 @@ class Agreement(Estimate):
 
 
 def fleiss_kappa(
-    ratings: Ratings,
-    weighting: str = "identity",
-    *,
-    resamples: int = RESAMPLES,
-    seed: int = 0,
-    level: float = LEVEL,
+    ratings: Ratings, weighting: str = "identity", **options: Unpack[IntervalOptions]
 ) -> Agreement:
     """Fleiss' kappa; with two raters this is Scott's pi, not Cohen's kappa.
 
@@ -69,12 +71,8 @@ def fleiss_kappa(
         Missing ratings are left out.
     weighting : str
         identity, linear or quadratic, by the scores of the scale.
-    resamples : int
-        Bootstrap samples of whole clusters, 0 for none.
-    seed : int
-        Of the bootstrap.
-    level : float
-        Confidence level.
+    **options
+        See `IntervalOptions`.
 
     References
     ----------
@@ -82,52 +80,37 @@ def fleiss_kappa(
     76(5), 1971. Standard error: K. L. Gwet, "Large-sample variance of Fleiss generalized kappa",
     Educational and Psychological Measurement 81(4), 2021.
     """
-    return _coefficient(ratings, FLEISS, weighting, resamples, seed, level)
+    return _coefficient(ratings, FLEISS, weighting, **options)
 
 
 def conger_kappa(
-    ratings: Ratings,
-    weighting: str = "identity",
-    *,
-    resamples: int = RESAMPLES,
-    seed: int = 0,
-    level: float = LEVEL,
+    ratings: Ratings, weighting: str = "identity", **options: Unpack[IntervalOptions]
 ) -> Agreement:
-    """Conger's exact kappa: each rater has a profile of their own (two raters: Cohen's kappa).
+    """Conger's exact kappa, with separate marginals for each rater (two raters: Cohen's kappa).
 
     References
     ----------
     A. J. Conger, "Integration and generalization of kappas for multiple raters", Psychological
     Bulletin 88(2), 1980.
     """
-    return _coefficient(ratings, CONGER, weighting, resamples, seed, level)
+    return _coefficient(ratings, CONGER, weighting, **options)
 
 
 def gwet_ac(
-    ratings: Ratings,
-    weighting: str = "identity",
-    *,
-    resamples: int = RESAMPLES,
-    seed: int = 0,
-    level: float = LEVEL,
+    ratings: Ratings, weighting: str = "identity", **options: Unpack[IntervalOptions]
 ) -> Agreement:
-    """Gwet's AC1, or AC2 with weights: steady where one category prevails and kappa collapses.
+    """Gwet's AC1, or AC2 with weights; robust where one category prevails and kappa collapses.
 
-    It depends on the number of categories, so declare the scale.
+    It depends on the number of categories, so the scale should be declared.
     """
-    return _coefficient(ratings, GWET, weighting, resamples, seed, level)
+    return _coefficient(ratings, GWET, weighting, **options)
 
 
 def brennan_prediger(
-    ratings: Ratings,
-    weighting: str = "identity",
-    *,
-    resamples: int = RESAMPLES,
-    seed: int = 0,
-    level: float = LEVEL,
+    ratings: Ratings, weighting: str = "identity", **options: Unpack[IntervalOptions]
 ) -> Agreement:
-    """Brennan and Prediger's kappa: chance picks every category of the scale equally often."""
-    return _coefficient(ratings, UNIFORM, weighting, resamples, seed, level)
+    """Brennan and Prediger's kappa: by chance all categories are equally likely."""
+    return _coefficient(ratings, UNIFORM, weighting, **options)
 
 
 def raw_agreement(
@@ -138,9 +121,10 @@ def raw_agreement(
     seed: int = 0,
     level: float = LEVEL,
 ) -> Agreement:
-    """Share of the pairs of ratings of an item that agree, averaged over the items."""
-    sample = _sample(ratings, weighting)
-    base = _empty("Agreement", "mean over items with two ratings or more", sample, weighting, level)
+    """Share of agreeing pairs of ratings of an item, averaged over the items."""
+    sample = _rated_items(ratings, weighting)
+    method = "mean over items with two ratings or more"
+    base = undefined_agreement("Agreement", method, sample.ratings, weighting, level)
     shares = sample.agreeing[sample.paired > 0]
     if not shares.size:
         return base
@@ -151,7 +135,7 @@ def raw_agreement(
 
 
 def category_kappas(ratings: Ratings, *, level: float = LEVEL) -> tuple[Agreement, ...]:
-    """Fleiss' kappa of each category of the scale against all others, in the scale's order."""
+    """Fleiss' kappa of each category of the scale against all others, in the order of the scale."""
     found = []
     for place, label in enumerate(ratings.scale.labels):
         chosen = np.where(ratings.codes < 0, np.nan, (ratings.codes == place).astype(np.float64))
@@ -166,13 +150,13 @@ def category_kappas(ratings: Ratings, *, level: float = LEVEL) -> tuple[Agreemen
 
 @dataclass(frozen=True)
 class NullTest(PValue):
-    """The test of no agreement, with the standard error that holds only under it."""
+    """The test of no agreement, with the standard error valid under that hypothesis only."""
 
     se: float | None = None
 
 
 def null_test(ratings: Ratings) -> NullTest:
-    """The test that Fleiss' kappa is zero. Its standard error must not be used for an interval.
+    """The test that Fleiss' kappa is zero; its standard error must not be used for intervals.
 
     References
     ----------
@@ -201,11 +185,18 @@ def null_test(ratings: Ratings) -> NullTest:
 
 
 def _coefficient(
-    ratings: Ratings, chance: Chance, weighting: str, resamples: int, seed: int, level: float
+    ratings: Ratings,
+    chance: ChanceModel,
+    weighting: str,
+    *,
+    resamples: int = RESAMPLES,
+    seed: int = 0,
+    level: float = LEVEL,
 ) -> Agreement:
-    sample = _sample(ratings, weighting)
+    sample = _rated_items(ratings, weighting)
     method = f"{chance.source}, {weighting} weights, standard error of Gwet"
-    base = _empty(_name(chance, sample, weighting), method, sample, weighting, level)
+    name = _name(chance, sample, weighting)
+    base = undefined_agreement(name, method, sample.ratings, weighting, level)
     count = len(sample.totals)
     if not sample.paired.any():
         return base
@@ -214,7 +205,7 @@ def _coefficient(
     expected = float(chance.expected(sample, once)[0])
     base = replace(base, observed=observed, chance=expected)
     if 1 - expected < CERTAIN:
-        return replace(base, reason=_without_room(sample))
+        return replace(base, reason=_no_variation(sample))
     value = (observed - expected) / (1 - expected)
     found = replace(
         base, value=value, se=_gwet_error(sample, chance, value, observed, expected), reason=None
@@ -226,12 +217,12 @@ def _coefficient(
         coefficients: Floats = (sample.observed(weights) - by_chance) / room
         return coefficients
 
-    # Items with one rating shape chance agreement only, so that a coefficient may fall below -1.
+    # Items with one rating count for chance agreement only, so a coefficient may fall below -1.
     return _with_intervals(found, sample, (-math.inf, 1.0), resampled, resamples, seed)
 
 
 def _gwet_error(
-    sample: RatedItems, chance: Chance, value: float, observed: float, expected: float
+    sample: RatedItems, chance: ChanceModel, value: float, observed: float, expected: float
 ) -> float | None:
     count = len(sample.totals)
     if count < 2:
@@ -252,32 +243,28 @@ def _with_intervals(
 ) -> Agreement:
     assert found.value is not None
     ends = t_interval(found.value, found.se, found.n - 1, found.level, bounds)
-    bootstrap: Interval | None = None
-    if resamples:
-        clusters = sample.ratings.clusters
-        draws = resampled(cluster_weights(clusters, resamples, seed))
-        bootstrap = percentile(draws, clusters, seed, found.level)
-    return replace(
-        found,
-        low=ends.low,
-        high=ends.high,
-        method=f"{found.method}; {ends.method}",
-        reason=ends.reason,
-        bootstrap=bootstrap,
-    )
+    found = found.with_interval(ends)
+    if not resamples:
+        return found
+    clusters = sample.ratings.clusters
+    draws = resampled(cluster_weights(clusters, resamples, seed))
+    return replace(found, bootstrap=percentile_interval(draws, clusters, seed, found.level))
 
 
-def _sample(ratings: Ratings, weighting: str) -> RatedItems:
+def _rated_items(ratings: Ratings, weighting: str) -> RatedItems:
     return RatedItems(ratings.present(), agreement_weights(ratings.scale, weighting))
 
 
-def _empty(name: str, method: str, sample: RatedItems, weighting: str, level: float) -> Agreement:
-    each, items = np.unique(sample.ratings.raters_per_item, return_counts=True)
+def undefined_agreement(
+    name: str, method: str, ratings: Ratings, weighting: str, level: float
+) -> Agreement:
+    """A coefficient without a value, for want of an item with two ratings."""
+    each, items = np.unique(ratings.raters_per_item, return_counts=True)
     return Agreement(
         name,
         None,
         method,
-        len(sample.totals),
+        len(ratings.items),
         level=level,
         reason=NO_PAIRS,
         weighting=weighting,
@@ -285,13 +272,13 @@ def _empty(name: str, method: str, sample: RatedItems, weighting: str, level: fl
     )
 
 
-def _without_room(sample: RatedItems) -> str:
+def _no_variation(sample: RatedItems) -> str:
     if sample.weights.shape[0] == 1 and not sample.ratings.scale.declared:
         return f"{NO_VARIATION}, and no scale was declared"
     return NO_VARIATION
 
 
-def _name(chance: Chance, sample: RatedItems, weighting: str) -> str:
+def _name(chance: ChanceModel, sample: RatedItems, weighting: str) -> str:
     name = chance.name
     if chance is GWET and weighting != "identity":
         name = "AC2"

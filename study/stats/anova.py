@@ -11,20 +11,21 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import stats
 
-from study.stats.estimate import Floats, finite
+from study.stats.estimate import Floats, finite_or_none
 
 ROUNDING = 1e-12
-"""A mean square this small beside the mean squared score is a rounding error."""
+"""A mean square below this share of the mean squared score is a rounding error."""
 
 
 @dataclass(frozen=True, eq=False)
 class MeanSquares:
-    """Mean squares of each resample.
+    """Mean squares of items x raters for each resample.
 
     Parameters
     ----------
-    items, raters : int
-        Size of the table (an item drawn twice counts twice).
+    items : ndarray, shape (resamples,)
+        Number of items; an item drawn twice counts twice.
+    raters : int
     between, within, judges, error : ndarray, shape (resamples,)
         Between items (BMS), within items (WMS), between raters (JMS), residual (EMS).
     """
@@ -37,7 +38,7 @@ class MeanSquares:
     error: Floats
 
     def icc(self, form: str) -> Floats:
-        """An intraclass correlation, NaN where there is no variation.
+        """An intraclass correlation of each resample, NaN where there is no variation.
 
         Parameters
         ----------
@@ -63,7 +64,7 @@ class MeanSquares:
         return correlation
 
     def component(self, source: str) -> Floats:
-        """A variance component, cut at zero: items, raters or error."""
+        """A variance component, truncated at zero; `source` is items, raters or error."""
         if source == "error":
             return self.error
         own, over = (self.between, self.raters) if source == "items" else (self.judges, self.items)
@@ -71,7 +72,7 @@ class MeanSquares:
         return component
 
     def sem(self, kind: str) -> Floats:
-        """Standard error of measurement: agreement counts the raters' shifts, consistency not."""
+        """Standard error of measurement; agreement includes the variance of raters."""
         variance = self.error
         if kind == "agreement":
             variance = variance + self.component("raters")
@@ -88,7 +89,7 @@ def mean_squares(scores: Floats, resampling: Floats | None = None) -> MeanSquare
         resampling = np.ones((1, scores.shape[0]))
     raters = scores.shape[1]
     number = resampling.sum(axis=1)
-    # Scores about their mean lose fewer digits.
+    # Centring keeps digits that the sums of squares would lose.
     centred = scores - scores.mean()
     by_item = centred.mean(axis=1)
     grand = resampling @ by_item / number
@@ -115,9 +116,10 @@ def mean_squares(scores: Floats, resampling: Floats | None = None) -> MeanSquare
 
 
 def f_limits(squares: MeanSquares, form: str, level: float) -> tuple[float | None, float | None]:
-    """Ends of an intraclass correlation's interval; None where a mean square is zero.
+    """The F interval of an intraclass correlation as (low, high).
 
-    None also where they do not hold the estimate, as few raters that contradict each other give.
+    Both are None where a mean square is zero, and where the interval does not contain the
+    estimate, which happens with few raters who contradict each other.
 
     References
     ----------
@@ -141,11 +143,11 @@ def f_limits(squares: MeanSquares, form: str, level: float) -> tuple[float | Non
         upper = ratio * float(stats.f.ppf(quantile, df, n - 1))
         single = ((lower - 1) / (lower + k - 1), (upper - 1) / (upper + k - 1))
     ends = [_stepped_up(end, k) if form.endswith("k") else end for end in single]
-    low, high = (None if end is None else finite(end) for end in ends)
+    low, high = (None if end is None else finite_or_none(end) for end in ends)
     if low is None or high is None:
         return None, None
-    # Of a negative agreement Satterthwaite's combination has negative parts, and its ends may pass
-    # by the estimate: then they say nothing.
+    # For negative agreement Satterthwaite's combination has negative parts, and its interval may
+    # miss the estimate.
     value = float(squares.icc(form)[0])
     return (low, high) if low - ROUNDING <= value <= high + ROUNDING else (None, None)
 
@@ -153,7 +155,7 @@ def f_limits(squares: MeanSquares, form: str, level: float) -> tuple[float | Non
 def _agreement_limits(
     squares: MeanSquares, quantile: float
 ) -> tuple[float, float] | tuple[None, None]:
-    """Ends for ICC(A,1), with Satterthwaite's degrees of freedom."""
+    """The interval of ICC(A,1), with Satterthwaite's degrees of freedom."""
     n, k = float(squares.items[0]), squares.raters
     between, judges, error = (
         float(each[0]) for each in (squares.between, squares.judges, squares.error)
@@ -176,7 +178,7 @@ def _agreement_limits(
 
 
 def _stepped_up(single: float | None, raters: int) -> float | None:
-    """Spearman and Brown's formula: from one rater to the mean of several."""
+    """The Spearman-Brown formula: from one rater to the mean of several."""
     if single is None:
         return None
     below = 1 + (raters - 1) * single

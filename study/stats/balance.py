@@ -1,4 +1,4 @@
-"""Whether the plan was even: which side and which position each method was shown at."""
+"""Balance of the design: on which side and at which position each method was shown."""
 
 from __future__ import annotations
 
@@ -11,28 +11,28 @@ from scipy import stats
 
 from study.domain.errors import StatisticsError
 from study.stats.estimate import PValue
-from study.stats.preference import Choice, even_test
+from study.stats.preference import Choice, by_pair, even_test
 
 BLOCKS = 4
-"""Parts of a session that positions are counted in."""
+"""Number of equal parts of a session for the order test."""
 FEWEST = 5.0
 """Expected count below which the chi-square approximation is not trusted."""
 
 
 @dataclass(frozen=True)
 class SideBalance:
-    """How often the first of two methods was at each side, in all pairs shown.
+    """How often the first of two methods was shown on each side.
 
     Parameters
     ----------
     first, second : str
         The methods, in alphabetical order.
     left, right : int
-        How often the first was there.
+        Number of pairs with the first method on that side.
     worst : int
         Largest |left - right| of any reader.
     test : PValue
-        That the sides are equally likely.
+        Exact binomial test of equal probability.
     """
 
     first: str
@@ -44,8 +44,8 @@ class SideBalance:
 
 
 @dataclass(frozen=True)
-class Place:
-    """A method at a position of a reader's session; positions count from 0."""
+class MethodPosition:
+    """A method shown at a position of a reader's session; positions count from 0."""
 
     reader: str
     position: int
@@ -54,16 +54,15 @@ class Place:
 
 @dataclass(frozen=True)
 class OrderBalance:
-    """How often each method came in each part of the sessions.
+    """How often each method was shown in each part of the sessions.
 
     Parameters
     ----------
     methods : tuple of str
-        Rows.
     counts : tuple of tuple of int
-        One row a method, one column a part of the session, from the first to the last.
+        A row for each method, a column for each part of the session, in order.
     test : PValue
-        Chi-square that method and part are independent.
+        Chi-square test of independence of method and part.
     """
 
     methods: tuple[str, ...]
@@ -72,14 +71,9 @@ class OrderBalance:
 
 
 def side_balance(choices: Sequence[Choice]) -> tuple[SideBalance, ...]:
-    """The balance of every pair of different methods, answered or not."""
-    shown: dict[tuple[str, str], list[Choice]] = {}
-    for choice in choices:
-        if not choice.null:
-            first, second = sorted((choice.left, choice.right))
-            shown.setdefault((first, second), []).append(choice)
+    """The balance of every pair of different methods, whether answered or not."""
     found = []
-    for (first, second), of_pair in sorted(shown.items()):
+    for (first, second), of_pair in by_pair(choices).items():
         surplus: Counter[str] = Counter()
         for choice in of_pair:
             surplus[choice.reader] += 1 if choice.left == first else -1
@@ -91,10 +85,10 @@ def side_balance(choices: Sequence[Choice]) -> tuple[SideBalance, ...]:
     return tuple(found)
 
 
-def order_balance(places: Sequence[Place], blocks: int = BLOCKS) -> OrderBalance:
-    """Chi-square test that every method comes equally often in every part of a session.
+def order_balance(places: Sequence[MethodPosition], blocks: int = BLOCKS) -> OrderBalance:
+    """Chi-square test that every method was shown equally often in every part of a session.
 
-    Each reader's positions are cut into `blocks` parts of equal length.
+    Each reader's positions are divided into `blocks` parts of equal length.
 
     Raises
     ------

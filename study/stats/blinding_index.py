@@ -1,4 +1,4 @@
-"""Whether readers could tell the methods apart: Bang's and James's blinding indices.
+"""Blinding indices of Bang and of James: whether readers could tell the methods apart.
 
 References
 ----------
@@ -21,12 +21,12 @@ from study.stats.estimate import LEVEL, Estimate, Floats
 from study.stats.intervals import z_interval
 
 WRONG_WEIGHT = 0.5
-"""How far a wrong guess counts as blinded in James's index; not knowing counts fully."""
+"""Weight of a wrong guess as blinded in James's index; "do not know" has weight 1."""
 
 
 @dataclass(frozen=True)
 class Guess:
-    """What a reader took a method for; None: did not know."""
+    """The method of an image and the reader's guess; None if the reader did not know."""
 
     method: str
     guess: str | None
@@ -34,18 +34,18 @@ class Guess:
 
 @dataclass(frozen=True)
 class BlindingIndex:
-    """Both indices.
+    """Bang's index of each method and James's index of all guesses.
 
     Parameters
     ----------
     methods : tuple of str
-        In alphabetical order, with every method that was shown or guessed.
+        Every method that was shown or guessed, in alphabetical order.
     counts : tuple of tuple of int
-        One row a method shown: how often each method was guessed, and last "don't know".
+        A row for each method shown: counts of each guessed method, and last of "do not know".
     bang : tuple of Estimate
-        One a method: 0 for blind guessing, 1 if all guess right, below 0 if they guess wrong.
+        For each method: 0 for random guessing, 1 if all are correct, below 0 if mostly wrong.
     james : Estimate
-        1 for complete blinding, 0.5 for blind guessing, 0 if all guess right.
+        1 for complete blinding, 0.5 for random guessing, 0 if all are correct.
     """
 
     methods: tuple[str, ...]
@@ -57,8 +57,9 @@ class BlindingIndex:
 def blinding_index(guesses: Sequence[Guess], *, level: float = LEVEL) -> BlindingIndex:
     """Bang's index of each method and James's of all guesses.
 
-    With more than two methods Bang's index is the share of right guesses less the share of wrong
-    ones over (methods - 1), which is his for two methods and still 0 for blind guessing.
+    With more than two methods Bang's index is the share of correct guesses minus the share of
+    wrong ones over (methods - 1). For two methods this is the original index, and for random
+    guessing it is 0.
 
     Raises
     ------
@@ -93,16 +94,15 @@ def _bang(name: str, row: Floats, own: int, level: float) -> Estimate:
     variance = right * (1 - right) + wrong * (1 - wrong) / others**2 + 2 * right * wrong / others
     se = math.sqrt(variance / n)
     ends = z_interval(value, se, level, (-1.0, 1.0))
-    return Estimate(
-        name, value, f"{method}; {ends.method}", n, se, ends.low, ends.high, level, ends.reason
-    )
+    return Estimate(name, value, method, n, se, level=level).with_interval(ends)
 
 
 def _james(counts: Floats, level: float) -> Estimate:
-    """James's index, which in terms of shares is DK + A Q² / (2 E).
+    """James's index, in terms of shares DK + A Q² / (2 E).
 
-    DK is the share of "don't know", Q = 1 - DK, A the weighted share of guesses, and E what A
-    would be if guesses did not depend on the method. The standard error is the delta method's.
+    DK is the share of "do not know", Q = 1 - DK, A the weighted share of guesses, and E its
+    expectation if guesses are independent of the method. The standard error is by the delta
+    method.
     """
     name, method, n = "James", "James 1996, wrong guesses count half", int(counts.sum())
     shares = counts / n
@@ -130,6 +130,4 @@ def _james(counts: Floats, level: float) -> Estimate:
     variance = float((shares * slopes**2).sum()) - mean**2
     se = math.sqrt(max(variance, 0.0) / n)
     ends = z_interval(value, se, level, (0.0, 1.0))
-    return Estimate(
-        name, value, f"{method}; {ends.method}", n, se, ends.low, ends.high, level, ends.reason
-    )
+    return Estimate(name, value, method, n, se, level=level).with_interval(ends)

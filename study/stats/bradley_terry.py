@@ -1,4 +1,4 @@
-"""Strengths of methods from preferences: Bradley and Terry's model, with Davidson's ties.
+"""Strengths of methods from preferences: the Bradley-Terry model with Davidson's ties.
 
 References
 ----------
@@ -17,39 +17,38 @@ from scipy.sparse.csgraph import connected_components
 
 from study.domain.errors import StatisticsError
 from study.stats.estimate import LEVEL, Estimate, Floats
-from study.stats.intervals import cluster_weights, percentile, z_interval
+from study.stats.intervals import cluster_weights, percentile_interval, z_interval
 from study.stats.preference import Choice, Preference
 
 STEPS = 50
 CLOSE = 1e-10
 FAR = 15.0
-"""A log-strength beyond this has no maximum: the estimate runs off to infinity."""
+"""A log-strength beyond this is taken as infinite: the likelihood has no maximum."""
 RIDGE = 1e-12
-"""Keeps resamples without a maximum solvable until they are dropped."""
+"""Keeps the equations of resamples without a maximum solvable until they are dropped."""
 SINGULAR = 1e10
-"""A worse condition of the information means that a parameter is not determined."""
+"""Largest condition number of the information for which the parameters are determined."""
 RESAMPLES = 500
 
 
 @dataclass(frozen=True)
-class Strengths:
-    """Fitted strengths.
+class BradleyTerryFit:
+    """Strengths of the methods, fitted by maximum likelihood.
 
     Parameters
     ----------
     reference : str
         The method whose strength is 0.
     strengths : tuple of Estimate
-        Log-strength of each method, named by it, less the reference's. The odds that a is
-        preferred to b, given a choice, are exp(a - b).
+        Log-strength of each method minus that of the reference, under the method's name. The odds
+        that a is preferred to b, given a choice, are exp(a - b).
     side : Estimate or None
-        Log odds of left over right for equal methods, if asked for.
+        Log odds of left over right for equal methods, if requested.
     ties : Estimate or None
         Davidson's log nu; None if there are no ties.
     log_likelihood : float or None
-        Of the fit.
     n : int
-        Answers, without null pairs and missing ones.
+        Answers, without those to null pairs.
     reason : str or None
         Why there is no fit.
     """
@@ -78,7 +77,7 @@ def bradley_terry(
     resamples: int = RESAMPLES,
     seed: int = 0,
     level: float = LEVEL,
-) -> Strengths:
+) -> BradleyTerryFit:
     """Maximum-likelihood strengths with large-sample standard errors.
 
     Parameters
@@ -89,12 +88,8 @@ def bradley_terry(
         The method whose strength is 0; by default the first in alphabetical order.
     side : bool
         Also estimate an advantage of the left side.
-    resamples : int
-        Bootstrap samples of whole clusters, 0 for none.
-    seed : int
-        Of the bootstrap.
-    level : float
-        Confidence level.
+    resamples, seed, level
+        See `IntervalOptions`.
 
     Raises
     ------
@@ -108,8 +103,8 @@ def bradley_terry(
     reference = methods[0] if reference is None else reference
     if reference not in methods:
         raise StatisticsError(f"there is no method {reference!r}: choose from {', '.join(methods)}")
-    model = _Model(answered, methods, reference, side)
-    reason = model.unsettled()
+    model = _LogitModel(answered, methods, reference, side)
+    reason = model.undetermined()
     if reason is None:
         theta, covariance, likelihood = model.fit(np.ones((1, len(answered))))
         if np.isfinite(theta).all():
@@ -120,17 +115,20 @@ def bradley_terry(
             fitted = (theta[0], covariance[0])
             found = _estimates(model, answered, fitted, draws, seed, level)
             return _result(model, found, float(likelihood[0]), len(answered), None)
-        reason = "the likelihood has no single maximum: the side cannot be told from the strengths"
+        reason = (
+            "the likelihood has no single maximum: the effect of the side cannot be separated from "
+            "the strengths"
+        )
     missing = Estimate("", None, "maximum likelihood", len(answered), level=level, reason=reason)
     found = [replace(missing, name=name) for name in model.names]
     return _result(model, found, None, len(answered), reason)
 
 
-class _Model:
+class _LogitModel:
     """The outcomes of each choice as a multinomial logit, linear in the parameters.
 
-    The parameters are the log-strengths of all methods but the reference, then the side's
-    advantage if it is asked for, then the log of nu if there are ties.
+    The parameters are the log-strengths of all methods except the reference, then the advantage of
+    the left side if requested, then log nu if there are ties.
     """
 
     def __init__(
@@ -152,14 +150,14 @@ class _Model:
             self.chosen[i, place, outcomes.index(c.preferred)] = 1.0
 
     def _weights(self, pair: tuple[str, str], outcome: Preference) -> list[float]:
-        """Weights of the parameters in the logit of an outcome."""
+        """Coefficients of the parameters in the logit of an outcome."""
         left = {Preference.LEFT: 1.0, Preference.RIGHT: 0.0, Preference.TIE: 0.5}[outcome]
         weights = [left * (pair[0] == m) + (1 - left) * (pair[1] == m) for m in self.free]
         weights += [left - 0.5] * self.side
         return weights + [float(outcome == Preference.TIE)] * self.ties
 
-    def unsettled(self) -> str | None:
-        """Why no finite strengths fit (Ford's condition), or None."""
+    def undetermined(self) -> str | None:
+        """The reason why no finite strengths exist (Ford's condition), or None."""
         beats = np.zeros((len(self.methods), len(self.methods)))
         for pair, outcome in zip(self.shown, self.chosen.sum(axis=0), strict=True):
             left, right = (self.methods.index(method) for method in pair)
@@ -179,32 +177,33 @@ class _Model:
         )
 
     def fit(self, resampling: Floats) -> tuple[Floats, Floats, Floats]:
-        """Newton's method on all resamples at once: parameters, covariances, log-likelihoods.
+        """Newton's method on all resamples at once.
 
-        Parameters are NaN for resamples without a single finite maximum.
+        Returns the parameters, covariances and log-likelihoods of each resample. Parameters are
+        NaN for resamples without a single finite maximum.
         """
         counts = np.tensordot(resampling, self.chosen, axes=1)
         size = len(self.names)
         theta = np.zeros((len(counts), size))
         ridge = RIDGE * np.eye(size)
-        settled = np.zeros(len(counts), dtype=bool)
+        converged = np.zeros(len(counts), dtype=bool)
         for _ in range(STEPS):
-            gradient, information, _likelihood = self._slopes(theta, counts)
+            gradient, information, _likelihood = self._derivatives(theta, counts)
             step = np.linalg.solve(information + ridge, gradient[:, :, None])[:, :, 0]
             largest = np.abs(step).max(axis=1)
-            settled = largest < CLOSE
-            if settled.all():
+            converged = largest < CLOSE
+            if converged.all():
                 break
             theta = np.clip(theta + step / np.maximum(1.0, largest)[:, None], -2 * FAR, 2 * FAR)
-        _gradient, information, likelihood = self._slopes(theta, counts)
-        lost = ~settled | (np.abs(theta).max(axis=1) > FAR)
+        _gradient, information, likelihood = self._derivatives(theta, counts)
+        lost = ~converged | (np.abs(theta).max(axis=1) > FAR)
         lost |= np.linalg.cond(information + ridge) > SINGULAR
         information[lost] = np.eye(size)
         theta[lost] = np.nan
         covariance: Floats = np.linalg.inv(information).astype(np.float64)
         return theta, covariance, likelihood
 
-    def _slopes(self, theta: Floats, counts: Floats) -> tuple[Floats, Floats, Floats]:
+    def _derivatives(self, theta: Floats, counts: Floats) -> tuple[Floats, Floats, Floats]:
         """Gradient, information and log-likelihood of each resample."""
         logits = np.einsum("pok,bk->bpo", self.design, theta)
         logits -= logits.max(axis=2, keepdims=True)
@@ -222,7 +221,7 @@ class _Model:
 
 
 def _estimates(
-    model: _Model,
+    model: _LogitModel,
     choices: Sequence[Choice],
     fitted: tuple[Floats, Floats],
     draws: Floats | None,
@@ -235,32 +234,25 @@ def _estimates(
     for i, name in enumerate(model.names):
         value, se = float(theta[i]), float(np.sqrt(covariance[i, i]))
         ends = z_interval(value, se, level)
-        found.append(
-            Estimate(
-                name,
-                value,
-                f"maximum likelihood; {ends.method}",
-                len(choices),
-                se,
-                ends.low,
-                ends.high,
-                level,
-                ends.reason,
-                None if draws is None else percentile(draws[:, i], clusters, seed, level),
-            )
+        bootstrap = None
+        if draws is not None:
+            bootstrap = percentile_interval(draws[:, i], clusters, seed, level)
+        fit = Estimate(
+            name, value, "maximum likelihood", len(choices), se, level=level, bootstrap=bootstrap
         )
+        found.append(fit.with_interval(ends))
     return found
 
 
 def _result(
-    model: _Model, found: list[Estimate], likelihood: float | None, n: int, reason: str | None
-) -> Strengths:
+    model: _LogitModel, found: list[Estimate], likelihood: float | None, n: int, reason: str | None
+) -> BradleyTerryFit:
     base = Estimate(model.reference, 0.0, "the reference", n, reason="it is 0 by definition")
     if reason is not None:
         base = replace(base, value=None, reason=reason)
     strengths = dict(zip(model.free, found, strict=False))
     rest = found[len(model.free) :]
-    return Strengths(
+    return BradleyTerryFit(
         model.reference,
         tuple(strengths.get(method, base) for method in model.methods),
         rest[0] if model.side else None,

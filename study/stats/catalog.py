@@ -1,4 +1,4 @@
-"""One statistic, or family of statistics, by name: what ``python -m study stats KIND`` prints."""
+"""The kinds of statistics that ``python -m study stats KIND`` prints."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from study.stats.chance_agreement import WEIGHTINGS
 from study.stats.cohen import pairwise_kappas
 from study.stats.comparison import compare_methods, friedman
 from study.stats.csv_input import read_rows
-from study.stats.estimate import Json, plain
-from study.stats.intervals import RESAMPLES
+from study.stats.estimate import Json, to_plain
+from study.stats.intervals import RESAMPLES, IntervalOptions
 from study.stats.intra_reader import all_repeats
 from study.stats.krippendorff import METRICS, krippendorff_alpha
 from study.stats.panel import panel_of
@@ -21,24 +21,24 @@ from study.stats.reliability import FORMS, reliability
 from study.stats.scale import Scale
 from study.stats.summary import summarise
 from study.stats.table import RatingRow, Ratings, tabulate
-from study.stats.text import lines
+from study.stats.text import result_lines
 
 Entries = dict[str, object]
-"""Results by key, in the order in which they are shown."""
+"""Results by key, in the order of output."""
 
 
 @dataclass(frozen=True)
-class Part:
-    """The results of one method, or of all ratings where none is named.
+class MethodResults:
+    """The results of one method, or of all ratings if none names a method.
 
     Parameters
     ----------
     method : str
         Empty if the ratings name no method.
     items, raters, ratings : int
-        What they rest on; a missing rating is not counted.
+        Numbers of each, without missing ratings.
     results : mapping
-        Estimates, tests, and what holds them, by key.
+        Estimates, tests, and containers of them, by key.
     """
 
     method: str
@@ -50,30 +50,30 @@ class Part:
 
 @dataclass(frozen=True)
 class StatsResult:
-    """What one kind of statistics gives.
+    """The result of one kind of statistics.
 
     Parameters
     ----------
     kind : str
         One of `KINDS`.
-    parts : tuple of Part
+    parts : tuple of MethodResults
         One, or one for each method.
     scale : Scale or None
-        The categories counted with; None if no category matters and none was declared.
+        The categories; None if the kind uses none and none were declared.
     seed : int
-        Of the bootstrap.
+        Seed of the bootstrap.
     notes : tuple of str
-        What a reader of the numbers must know.
+        Remarks needed to interpret the numbers.
     """
 
     kind: str
-    parts: tuple[Part, ...]
+    parts: tuple[MethodResults, ...]
     scale: Scale | None
     seed: int
     notes: tuple[str, ...] = ()
 
     def to_dict(self) -> dict[str, Json]:
-        """JSON values: ``results`` by key, or ``methods``, each with its results."""
+        """JSON values, with ``results`` by key, or ``methods``, each with its results."""
         shown: Entries = {
             "kind": self.kind,
             "scale": self.scale
@@ -86,7 +86,7 @@ class StatsResult:
             del shown["method"]
         else:
             shown["methods"] = self.parts
-        found = plain(shown)
+        found = to_plain(shown)
         assert isinstance(found, dict)
         return found
 
@@ -97,14 +97,8 @@ class StatsResult:
             label = f"method {part.method}: " if part.method else ""
             shown.append(f"{label}{part.items} items, {part.raters} raters, {part.ratings} ratings")
             for key, result in part.results.items():
-                shown += lines(key, result)
+                shown += result_lines(key, result)
         return "\n".join([*shown, *(f"note: {note}" for note in self.notes)])
-
-
-@dataclass(frozen=True)
-class _Options:
-    resamples: int
-    seed: int
 
 
 def compute(
@@ -115,10 +109,10 @@ def compute(
     seed: int = 0,
     resamples: int = RESAMPLES,
 ) -> StatsResult:
-    """The statistics of a kind on long ratings.
+    """Compute a kind of statistics on ratings in long form.
 
-    Ratings that name methods give one part a method, except in paired and friedman, which
-    compare them. Second readings (replicate 2) serve reliability and are left out elsewhere.
+    Ratings that name methods give one result per method, except in paired and friedman, which
+    compare methods. Second readings (replicate 2) are used by reliability only.
 
     Raises
     ------
@@ -138,7 +132,7 @@ def compute(
     first = [row for row in rows if row.replicate == 1]
     if len(first) < len(rows) and kind != "reliability":
         notes.append(f"{len(rows) - len(first)} repeat readings are left out")
-    options = _Options(resamples, seed)
+    options = IntervalOptions(resamples=resamples, seed=seed)
     if kind in COMPARING:
         results = COMPARING[kind](first, options)
         return StatsResult(kind, (_part("", first, results),), shown, seed, tuple(notes))
@@ -156,18 +150,17 @@ def compute(
 
 
 def run_kind(kind: str, path: Path, scale: str | None = None, seed: int = 0) -> StatsResult:
-    """The statistics of a kind on a CSV file, see `read_rows` for its columns.
+    """Compute a kind of statistics on a CSV file; see `read_rows` for its columns.
 
     Parameters
     ----------
     kind : str
         One of `KINDS`.
     path : Path
-        The file.
     scale : str or None
-        As typed: ``1:5``, ``1,2,3,5`` or ``poor,fair,good``.
+        For example ``1:5``, ``1,2,3,5`` or ``poor,fair,good``.
     seed : int
-        Of the bootstrap.
+        Seed of the bootstrap.
 
     Raises
     ------
@@ -180,70 +173,70 @@ def run_kind(kind: str, path: Path, scale: str | None = None, seed: int = 0) -> 
 
 
 def check_kind(kind: str) -> None:
-    """Refuse a kind that is not one of `KINDS`.
+    """Raise an error for an unknown kind.
 
     Raises
     ------
     StatisticsError
-        It lists the kinds.
+        The kind is not one of `KINDS`; the message lists them.
     """
     if kind not in KINDS:
         raise StatisticsError(f"no statistics called {kind!r}: choose from {', '.join(KINDS)}")
 
 
-def _part(method: str, rows: Sequence[RatingRow], results: Entries) -> Part:
+def _part(method: str, rows: Sequence[RatingRow], results: Entries) -> MethodResults:
     given = [row for row in rows if row.value is not None]
     items, raters = {row.item for row in given}, {row.rater for row in given}
-    return Part(method, len(items), len(raters), len(given), results)
+    return MethodResults(method, len(items), len(raters), len(given), results)
 
 
-def _fleiss(ratings: Ratings, options: _Options) -> Entries:
-    seeded = vars(options)
+def _fleiss(ratings: Ratings, options: IntervalOptions) -> Entries:
     return {
-        "kappa": agreement.fleiss_kappa(ratings, **seeded),
-        "kappa_linear": agreement.fleiss_kappa(ratings, "linear", **seeded),
-        "kappa_quadratic": agreement.fleiss_kappa(ratings, "quadratic", **seeded),
+        "kappa": agreement.fleiss_kappa(ratings, **options),
+        "kappa_linear": agreement.fleiss_kappa(ratings, "linear", **options),
+        "kappa_quadratic": agreement.fleiss_kappa(ratings, "quadratic", **options),
         "kappa_per_category": agreement.category_kappas(ratings),
         "null_test": agreement.null_test(ratings),
-        "conger": agreement.conger_kappa(ratings, **seeded),
-        # Kappa collapses where one category prevails, so these always stand beside it.
-        "agreement": agreement.raw_agreement(ratings, **seeded),
-        "ac1": agreement.gwet_ac(ratings, **seeded),
+        "conger": agreement.conger_kappa(ratings, **options),
+        # Kappa collapses where one category prevails, so these are always reported with it.
+        "agreement": agreement.raw_agreement(ratings, **options),
+        "ac1": agreement.gwet_ac(ratings, **options),
         "summary": summarise(ratings),
     }
 
 
-def _gwet(ratings: Ratings, options: _Options) -> Entries:
-    seeded = vars(options)
+def _gwet(ratings: Ratings, options: IntervalOptions) -> Entries:
     found: Entries = {}
     metrics = {"identity": "nominal", "quadratic": "interval"}
     for weighting in WEIGHTINGS:
         ending = "" if weighting == "identity" else f"_{weighting}"
-        found[f"ac2{ending}" if ending else "ac1"] = agreement.gwet_ac(ratings, weighting, **seeded)
-        found[f"fleiss{ending}"] = agreement.fleiss_kappa(ratings, weighting, **seeded)
-        found[f"conger{ending}"] = agreement.conger_kappa(ratings, weighting, **seeded)
+        found[f"ac2{ending}" if ending else "ac1"] = agreement.gwet_ac(
+            ratings, weighting, **options
+        )
+        found[f"fleiss{ending}"] = agreement.fleiss_kappa(ratings, weighting, **options)
+        found[f"conger{ending}"] = agreement.conger_kappa(ratings, weighting, **options)
         found[f"brennan_prediger{ending}"] = agreement.brennan_prediger(
-            ratings, weighting, **seeded
+            ratings, weighting, **options
         )
         if weighting in metrics:
             found[f"krippendorff{ending}"] = krippendorff_alpha(
-                ratings, metrics[weighting], **seeded
+                ratings, metrics[weighting], **options
             )
-        found[f"agreement{ending}"] = agreement.raw_agreement(ratings, weighting, **seeded)
+        found[f"agreement{ending}"] = agreement.raw_agreement(ratings, weighting, **options)
     return found
 
 
-def _alpha(ratings: Ratings, options: _Options) -> Entries:
-    return {metric: krippendorff_alpha(ratings, metric, **vars(options)) for metric in METRICS}
+def _alpha(ratings: Ratings, options: IntervalOptions) -> Entries:
+    return {metric: krippendorff_alpha(ratings, metric, **options) for metric in METRICS}
 
 
-def _cohen(ratings: Ratings, _: _Options) -> Entries:
+def _cohen(ratings: Ratings, _: IntervalOptions) -> Entries:
     names = {"identity": "unweighted"}
     return {names.get(each, each): pairwise_kappas(ratings, each) for each in WEIGHTINGS}
 
 
-def _icc(ratings: Ratings, options: _Options) -> Entries:
-    found = reliability(ratings, **vars(options))
+def _icc(ratings: Ratings, options: IntervalOptions) -> Entries:
+    found = reliability(ratings, **options)
     forms = dict(zip((f"ICC({form})" for form in FORMS), found.icc, strict=True))
     return {
         **forms,
@@ -254,25 +247,25 @@ def _icc(ratings: Ratings, options: _Options) -> Entries:
     }
 
 
-def _reliability(rows: Sequence[RatingRow], scale: Scale, options: _Options) -> Entries:
+def _reliability(rows: Sequence[RatingRow], scale: Scale, options: IntervalOptions) -> Entries:
     first = [row for row in rows if row.replicate == 1]
     found: Entries = {}
     if len({row.rater for row in first}) > 1 or len(first) == len(rows):
-        found["between_readers"] = reliability(tabulate(first, scale), **vars(options))
+        found["between_readers"] = reliability(tabulate(first, scale), **options)
     if len(first) < len(rows):
-        found["within_reader"] = all_repeats(rows, scale, **vars(options))
+        found["within_reader"] = all_repeats(rows, scale, **options)
     return found
 
 
-def _paired(rows: Sequence[RatingRow], options: _Options) -> Entries:
-    return vars(compare_methods(panel_of(rows), **vars(options)))
+def _paired(rows: Sequence[RatingRow], options: IntervalOptions) -> Entries:
+    return vars(compare_methods(panel_of(rows), **options))
 
 
-def _friedman(rows: Sequence[RatingRow], _: _Options) -> Entries:
+def _friedman(rows: Sequence[RatingRow], _: IntervalOptions) -> Entries:
     return vars(friedman(panel_of(rows)))
 
 
-DESCRIBING: Mapping[str, Callable[[Ratings, _Options], Entries]] = {
+DESCRIBING: Mapping[str, Callable[[Ratings, IntervalOptions], Entries]] = {
     "fleiss": _fleiss,
     "gwet": _gwet,
     "alpha": _alpha,
@@ -280,11 +273,11 @@ DESCRIBING: Mapping[str, Callable[[Ratings, _Options], Entries]] = {
     "cohen": _cohen,
 }
 """Kinds that describe one table of ratings."""
-COMPARING: Mapping[str, Callable[[Sequence[RatingRow], _Options], Entries]] = {
+COMPARING: Mapping[str, Callable[[Sequence[RatingRow], IntervalOptions], Entries]] = {
     "paired": _paired,
     "friedman": _friedman,
 }
 """Kinds that compare methods."""
 KINDS = (*DESCRIBING, "reliability", *COMPARING)
 SCALED = frozenset({"fleiss", "gwet", "alpha", "cohen"})
-"""Kinds whose numbers depend on the categories that could have been used."""
+"""Kinds that depend on all categories of the scale, including unused ones."""

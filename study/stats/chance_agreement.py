@@ -1,7 +1,7 @@
-"""What agreement is expected by chance, by the five models in use, and how it varies by item.
+"""Agreement expected by chance, by four models, and the contribution of each item to it.
 
-Every function takes resampling weights of shape (resamples, items), so that the point estimate
-(all weights 1) and the bootstrap are one code path.
+Every function takes resampling weights of shape (resamples, items), so the point estimate (all
+weights 1) and the bootstrap share one code path.
 
 References
 ----------
@@ -27,7 +27,7 @@ WEIGHTINGS = ("identity", "linear", "quadratic")
 
 
 def agreement_weights(scale: Scale, weighting: str) -> Floats:
-    """How far each pair of categories counts as agreement, 1 on the diagonal, 0 at the ends.
+    """Agreement weight of each pair of categories: 1 on the diagonal, 0 for the two ends.
 
     Raises
     ------
@@ -46,7 +46,7 @@ def agreement_weights(scale: Scale, weighting: str) -> Floats:
 
 @dataclass(frozen=True, eq=False)
 class RatedItems:
-    """The rated items with what every coefficient needs of them.
+    """Rated items, with the quantities that every coefficient is computed from.
 
     Parameters
     ----------
@@ -61,7 +61,7 @@ class RatedItems:
 
     @cached_property
     def totals(self) -> Floats:
-        """Ratings of each item, at least 1."""
+        """Number of ratings of each item, at least 1."""
         totals: Floats = self.ratings.counts.sum(axis=1)
         return totals
 
@@ -78,7 +78,7 @@ class RatedItems:
 
     @cached_property
     def agreeing(self) -> Floats:
-        """Share of an item's pairs of ratings that agree, by the weights; 0 without a pair."""
+        """Weighted share of an item's pairs of ratings that agree; 0 without a pair."""
         counts = self.ratings.counts
         pairs = np.maximum(self.totals * (self.totals - 1), 1)
         agreeing = (counts * (counts @ self.weights - 1)).sum(axis=1) / pairs
@@ -93,7 +93,7 @@ class RatedItems:
         return chosen
 
     def observed(self, resampling: Floats) -> Floats:
-        """Observed agreement, the mean over items with a pair."""
+        """Observed agreement of each resample: the mean over items with a pair of ratings."""
         with np.errstate(invalid="ignore", divide="ignore"):
             observed: Floats = (resampling @ self.agreeing) / (resampling @ self.paired)
         return observed
@@ -105,19 +105,19 @@ class RatedItems:
 
 
 @dataclass(frozen=True)
-class Chance:
+class ChanceModel:
     """A model of chance agreement.
 
     Parameters
     ----------
     name : str
-        Of its coefficient.
+        Name of the coefficient that uses it.
     source : str
-        Who proposed it.
+        Author and year.
     expected : callable
         Chance agreement of each resample.
     by_item : callable
-        What each item contributes to the chance agreement of the whole sample, given that.
+        Contribution of each item to the chance agreement of the sample, given the latter.
     """
 
     name: str
@@ -186,7 +186,7 @@ def _conger_items(sample: RatedItems, _: float) -> Floats:
     rated = (sample.ratings.codes >= 0).astype(np.float64)
     share = rated.mean(axis=0)
     profiles = _rater_profiles(sample, np.ones((1, items)))[0]
-    # A rater who skipped an item still has a profile: the missing cell counts as average.
+    # A missing rating is replaced by the rater's profile, the distribution of their ratings.
     excess = sample.chosen - (rated - share)[:, :, None] * profiles[None, :, :]
     excess = excess @ sample.weights / share[None, :, None]
     others = profiles.sum(axis=0)[None, :] - profiles
@@ -194,7 +194,9 @@ def _conger_items(sample: RatedItems, _: float) -> Floats:
     return items_expected
 
 
-FLEISS = Chance("Fleiss' kappa", "Fleiss 1971", _fleiss, _fleiss_items)
-GWET = Chance("AC1", "Gwet 2008", _gwet, _gwet_items)
-UNIFORM = Chance("Brennan-Prediger kappa", "Brennan and Prediger 1981", _uniform, _uniform_items)
-CONGER = Chance("Conger's kappa", "Conger 1980", _conger, _conger_items)
+FLEISS = ChanceModel("Fleiss' kappa", "Fleiss 1971", _fleiss, _fleiss_items)
+GWET = ChanceModel("AC1", "Gwet 2008", _gwet, _gwet_items)
+UNIFORM = ChanceModel(
+    "Brennan-Prediger kappa", "Brennan and Prediger 1981", _uniform, _uniform_items
+)
+CONGER = ChanceModel("Conger's kappa", "Conger 1980", _conger, _conger_items)

@@ -1,10 +1,10 @@
-"""Cohen's kappa of two raters, and the matrix of all pairs of raters."""
+"""Cohen's kappa of two raters, and of all pairs of raters."""
 
 from __future__ import annotations
 
 import warnings
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import combinations
 
 import numpy as np
@@ -12,7 +12,7 @@ import numpy as np
 from study.domain.errors import StatisticsError
 from study.stats.agreement import CERTAIN
 from study.stats.chance_agreement import agreement_weights
-from study.stats.estimate import LEVEL, Estimate, Floats, finite
+from study.stats.estimate import LEVEL, Estimate, Floats, finite_or_none
 from study.stats.intervals import z_interval
 from study.stats.table import Ratings
 
@@ -25,7 +25,7 @@ TITLES = {
 
 @dataclass(frozen=True)
 class RaterPair:
-    """The kappa of two raters, with their plain agreement by the same weights."""
+    """The kappa of two raters, and their raw agreement with the same weights."""
 
     first: str
     second: str
@@ -42,11 +42,10 @@ class PairwiseKappas:
     weighting : str
         identity, linear or quadratic.
     raters : tuple of str
-        Their names.
     pairs : tuple of RaterPair
         Every pair once.
     mean : Estimate
-        Light's kappa: the mean of the defined ones. It has no interval.
+        Light's kappa: the mean of the defined kappas, without an interval.
     """
 
     weighting: str
@@ -70,12 +69,12 @@ def cohen_kappa(
     *,
     level: float = LEVEL,
 ) -> Estimate:
-    """Cohen's kappa on the items that both raters have rated.
+    """Cohen's kappa on the items rated by both raters.
 
     Parameters
     ----------
     ratings : Ratings
-        All categories of the scale count, also those nobody used.
+        All categories of the scale count, including unused ones.
     first, second : str
         Two raters.
     weighting : str
@@ -99,26 +98,15 @@ def cohen_kappa(
         return base
     chance = table.sum(axis=1) @ weights @ table.sum(axis=0) / number**2
     if 1 - chance < CERTAIN:
-        reason = "no variation: both raters put all items in one category"
-        return Estimate(base.name, None, method, number, level=level, reason=reason)
+        return replace(base, reason="no variation: both raters put all items in one category")
     with warnings.catch_warnings(), np.errstate(all="ignore"):
-        # The test against zero, which is not used, divides by zero in small tables.
+        # The unused test against zero divides by zero in small tables.
         warnings.simplefilter("ignore")
         result = cohens_kappa(table, weights=1 - weights)
-        se = finite(float(result.std_kappa)) or 0.0
+        se = finite_or_none(float(result.std_kappa)) or 0.0
     value = float(result.kappa)
     ends = z_interval(value, se, level, (-1.0, 1.0))
-    return Estimate(
-        base.name,
-        value,
-        f"{method}; {ends.method}",
-        number,
-        se,
-        ends.low,
-        ends.high,
-        level,
-        ends.reason,
-    )
+    return replace(base, value=value, se=se).with_interval(ends)
 
 
 def pairwise_kappas(
@@ -137,7 +125,9 @@ def pairwise_kappas(
     pairs = []
     for first, second in combinations(ratings.raters, 2):
         table = _cross_table(ratings, first, second)
-        agreement = finite(float((weights * table).sum() / table.sum())) if table.any() else None
+        agreement = (
+            finite_or_none(float((weights * table).sum() / table.sum())) if table.any() else None
+        )
         kappa = cohen_kappa(ratings, first, second, weighting, level=level)
         pairs.append(RaterPair(first, second, kappa, agreement))
     mean = _mean((pair.kappa for pair in pairs), weighting, level)

@@ -1,4 +1,4 @@
-"""Which method is rated higher: all pairs of methods as one family, and Friedman's test."""
+"""Comparison of methods: paired tests in one family, and Friedman's test."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from scipy import stats
 from study.domain.errors import StatisticsError
 from study.stats.estimate import LEVEL, Estimate, PValue
 from study.stats.intervals import RESAMPLES
-from study.stats.multiple_testing import ALPHA, Corrected, Family, correct, family
+from study.stats.multiple_testing import ALPHA, CorrectedPValue, TestFamily, correct, family
 from study.stats.paired import FEW, PairedComparison, ReaderDifference, compare_pair
 from study.stats.panel import Panel
 
@@ -22,18 +22,18 @@ class Comparisons:
 
     Parameters
     ----------
-    family : Family
-        Which pairs, and the divisor.
+    family : TestFamily
+        The planned pairs and the divisor.
     pairs : tuple of PairedComparison
-        In the order planned.
-    t_test, wilcoxon : tuple of Corrected
-        Corrected p values, one a pair.
+        In the planned order.
+    t_test, wilcoxon : tuple of CorrectedPValue
+        Corrected p values, one for each pair.
     """
 
-    family: Family
+    family: TestFamily
     pairs: tuple[PairedComparison, ...]
-    t_test: tuple[Corrected, ...]
-    wilcoxon: tuple[Corrected, ...]
+    t_test: tuple[CorrectedPValue, ...]
+    wilcoxon: tuple[CorrectedPValue, ...]
 
 
 @dataclass(frozen=True)
@@ -55,9 +55,9 @@ def compare_methods(
     seed: int = 0,
     level: float = LEVEL,
 ) -> Comparisons:
-    """All pairs of methods, or each against a control, on items averaged over readers.
+    """Paired tests of all pairs of methods, or of each against a control, on means over readers.
 
-    A pair's difference of an item is averaged over the readers who rated both methods on it.
+    The difference of an item is averaged over the readers who rated both methods on it.
 
     Raises
     ------
@@ -86,7 +86,7 @@ def compare_methods(
 
 
 def friedman(panel: Panel) -> Friedman:
-    """Friedman's test on the items that have all methods, averaged over readers.
+    """Friedman's test on the items with all methods, averaged over readers.
 
     References
     ----------

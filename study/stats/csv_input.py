@@ -1,4 +1,4 @@
-"""Reading long ratings from a CSV file, with errors that name the line."""
+"""Reads ratings in long form from a CSV file; errors name the line."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ CLUSTER_COLUMNS = ("cluster", "patient")
 
 
 def read_rows(path: Path, scale: Scale | None = None) -> tuple[RatingRow, ...]:
-    """The ratings of a file with the columns item, rater and value.
+    """Ratings from a CSV file with the columns item, rater and value.
 
     Optional columns: ``cluster`` or ``patient``; ``method``; ``replicate`` (1, 2, ...). Empty
-    cells and NA are missing ratings. Categories in words need a scale, which gives their order.
+    cells and NA are missing ratings. Named categories need a scale, which gives their order.
 
     Raises
     ------
@@ -103,8 +103,8 @@ def _score(text: str, scale: Scale | None) -> float | None:
         score = float(text)
     except ValueError as error:
         raise StatisticsError(
-            f"the value {text!r} is not a number. Words have no order of their own: "
-            "declare the categories with --scale, as poor,fair,good"
+            f"the value {text!r} is not a number. Named categories need "
+            "an order: declare them with --scale, as poor,fair,good"
         ) from error
     if not math.isfinite(score):
         raise StatisticsError(f"the value {text!r} is not finite")
@@ -113,5 +113,5 @@ def _score(text: str, scale: Scale | None) -> float | None:
 
 def _replicate(text: str) -> int:
     if not text.isdecimal() or int(text) < 1:
-        raise StatisticsError(f"the replicate {text!r} is not a whole number from 1")
+        raise StatisticsError(f"the replicate {text!r} is not a whole number of at least 1")
     return int(text)

@@ -1,12 +1,13 @@
-"""What a statistic is handed on as: a number with its interval, or the reason why there is none."""
+"""Results of statistics: estimates with intervals and p values, or the reason why undefined."""
 
 from __future__ import annotations
 
 import json
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields, is_dataclass
+from dataclasses import dataclass, fields, is_dataclass, replace
 from enum import Enum
+from typing import Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,7 +20,7 @@ Json = None | bool | int | float | str | list["Json"] | dict[str, "Json"]
 LEVEL = 0.95
 """Confidence level of every interval unless another is asked for."""
 DIGITS = 12
-"""Significant digits in which two computed numbers must differ to count as different."""
+"""Significant digits to which computed numbers are compared."""
 
 
 @dataclass(frozen=True)
@@ -31,7 +32,7 @@ class Interval:
     low, high : float or None
         Its ends; both or neither.
     method : str
-        How it was computed.
+        How it was computed, for example ``t(29) interval``.
     reason : str or None
         Why it is undefined.
     level : float
@@ -57,13 +58,13 @@ class Estimate:
     Parameters
     ----------
     name : str
-        What it is called.
+        Name of the statistic.
     value : float or None
-        None if the data leave it undefined: then `reason` says why.
+        None if the data leave it undefined; `reason` then says why.
     method : str
-        Formula, kind of the interval, and options in words.
+        Formula, kind of interval, and options.
     n : int
-        Items (or pairs, or trials) it rests on.
+        Number of items (or pairs, or trials).
     se : float or None
         Standard error.
     low, high : float or None
@@ -98,6 +99,16 @@ class Estimate:
         """Whether there is a value."""
         return self.value is not None
 
+    def with_interval(self, interval: Interval) -> Self:
+        """The same estimate with the ends and reason of an interval; its method is appended."""
+        return replace(
+            self,
+            low=interval.low,
+            high=interval.high,
+            reason=interval.reason,
+            method=f"{self.method}; {interval.method}",
+        )
+
 
 @dataclass(frozen=True)
 class PValue:
@@ -108,11 +119,11 @@ class PValue:
     name : str
         Name of the test.
     p : float or None
-        Two-sided p value; None if the data leave it undefined: then `reason` says why.
+        Two-sided p value; None if the data leave it undefined; `reason` then says why.
     method : str
-        Options and approximations in words.
+        Options and approximations.
     n : int
-        Items it rests on.
+        Number of items.
     statistic : float or None
         The test's statistic.
     df : float or None
@@ -135,15 +146,15 @@ class PValue:
             raise StatisticsError(f"{self.name}: an undefined p value needs a reason")
 
 
-def finite(number: float) -> float | None:
+def finite_or_none(number: float) -> float | None:
     """The number as a Python float, or None if it is NaN or infinite."""
     return float(number) if math.isfinite(number) else None
 
 
-def tidy(numbers: Floats) -> Floats:
-    """Numbers rounded to `DIGITS` digits of the largest, so that equal results tie exactly.
+def round_to_digits(numbers: Floats) -> Floats:
+    """Numbers rounded to `DIGITS` significant digits of the largest one.
 
-    Means and differences of ratings carry rounding errors that would break ties in ranks.
+    Means and differences of ratings carry rounding errors that would break ties between ranks.
     """
     largest = float(np.nanmax(np.abs(numbers))) if np.isfinite(numbers).any() else 0.0
     if largest == 0.0:
@@ -152,38 +163,38 @@ def tidy(numbers: Floats) -> Floats:
     return rounded
 
 
-def plain(thing: object) -> Json:
-    """A result as JSON values: dataclasses become objects, numpy numbers become Python's.
+def to_plain(thing: object) -> Json:
+    """A result as JSON values: dataclasses become objects, numpy numbers Python numbers.
 
     Raises
     ------
     StatisticsError
-        It holds NaN, an infinity, or something that is not a result.
+        It contains NaN, an infinity, or an unsupported type.
     """
     if isinstance(thing, Enum):
-        return plain(thing.value)
+        return to_plain(thing.value)
     if thing is None or isinstance(thing, bool | int | str):
         return thing
     if isinstance(thing, float | np.floating):
         if not math.isfinite(thing):
-            raise StatisticsError(f"{thing} is not a value that JSON can hold")
+            raise StatisticsError(f"{thing} is not a value that JSON can represent")
         return float(thing)
     if isinstance(thing, np.integer | np.bool_):
-        return plain(thing.item())
+        return to_plain(thing.item())
     if isinstance(thing, np.ndarray):
-        return plain(thing.tolist())
+        return to_plain(thing.tolist())
     if is_dataclass(thing) and not isinstance(thing, type):
-        return {field.name: plain(getattr(thing, field.name)) for field in fields(thing)}
+        return {field.name: to_plain(getattr(thing, field.name)) for field in fields(thing)}
     if isinstance(thing, Mapping):
-        return {str(key): plain(value) for key, value in thing.items()}
+        return {str(key): to_plain(value) for key, value in thing.items()}
     if isinstance(thing, Sequence):
-        return [plain(value) for value in thing]
+        return [to_plain(value) for value in thing]
     raise StatisticsError(f"{type(thing).__name__} cannot be written as JSON")
 
 
 def to_json(thing: object, *, indent: int | None = 2) -> str:
     """A result as JSON text without NaN and Infinity."""
-    return json.dumps(plain(thing), indent=indent, ensure_ascii=False, allow_nan=False)
+    return json.dumps(to_plain(thing), indent=indent, ensure_ascii=False, allow_nan=False)
 
 
 def _check_finite(name: str, *numbers: float | None) -> None:

@@ -1,9 +1,10 @@
-"""Confidence intervals: Wilson, t and normal, and the bootstrap that resamples whole clusters."""
+"""Confidence intervals: Wilson, t, normal, and the cluster bootstrap."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from typing import TypedDict
 
 import numpy as np
 from scipy import stats
@@ -12,11 +13,29 @@ from study.domain.errors import StatisticsError
 from study.stats.estimate import LEVEL, Estimate, Floats, Interval
 
 RESAMPLES = 2000
-"""Bootstrap resamples unless another number is asked for."""
-NO_ERROR = "the standard error is zero, which says nothing about the precision"
+"""Default number of bootstrap resamples."""
+ZERO_ERROR = "the standard error is zero, which says nothing about the precision"
 
 
-def wilson(successes: int, trials: int, level: float = LEVEL) -> Interval:
+class IntervalOptions(TypedDict, total=False):
+    """Options of every statistic with a confidence interval and a bootstrap.
+
+    Parameters
+    ----------
+    resamples : int
+        Bootstrap samples of whole clusters, 0 for none; `RESAMPLES` by default.
+    seed : int
+        Seed of the bootstrap, 0 by default.
+    level : float
+        Confidence level, 0.95 by default.
+    """
+
+    resamples: int
+    seed: int
+    level: float
+
+
+def wilson_interval(successes: int, trials: int, level: float = LEVEL) -> Interval:
     """Wilson's score interval of a proportion.
 
     References
@@ -32,8 +51,8 @@ def wilson(successes: int, trials: int, level: float = LEVEL) -> Interval:
 
 
 def proportion(name: str, successes: int, trials: int, level: float = LEVEL) -> Estimate:
-    """A proportion with Wilson's interval; undefined without trials."""
-    ends = wilson(successes, trials, level)
+    """A proportion with its Wilson interval; undefined without trials."""
+    ends = wilson_interval(successes, trials, level)
     value = successes / trials if trials else None
     return Estimate(
         name, value, ends.method, trials, None, ends.low, ends.high, level, reason=ends.reason
@@ -47,7 +66,10 @@ def t_interval(
     level: float = LEVEL,
     bounds: tuple[float, float] = (-math.inf, math.inf),
 ) -> Interval:
-    """``value ± t(df) se``, cut to the range the statistic can take."""
+    """``value ± t(df) se``, cut to the range of the statistic.
+
+    Undefined without a standard error, or if it is zero.
+    """
     if df < 1 or se is None:
         method = "t interval"
     else:
@@ -55,7 +77,7 @@ def t_interval(
     if se is None or df < 1:
         return Interval(None, None, method, "fewer than two items give no standard error", level)
     if se <= 1e-12 * max(1.0, abs(value)):
-        return Interval(None, None, method, NO_ERROR, level)
+        return Interval(None, None, method, ZERO_ERROR, level)
     quantile = float(stats.t.ppf((1 + level) / 2, df))
     low, high = value - quantile * se, value + quantile * se
     # A rounding error may put the value itself just outside its range.
@@ -69,7 +91,7 @@ def z_interval(
     level: float = LEVEL,
     bounds: tuple[float, float] = (-math.inf, math.inf),
 ) -> Interval:
-    """``value ± z se``, for standard errors that hold in large samples only."""
+    """``value ± z se``, for large-sample standard errors."""
     return t_interval(value, se, math.inf, level, bounds)
 
 
@@ -81,13 +103,11 @@ def mean_estimate(name: str, values: Floats, method: str, level: float = LEVEL) 
     mean = float(values.mean())
     se = float(values.std(ddof=1) / math.sqrt(n)) if n > 1 else None
     ends = t_interval(mean, se, n - 1, level)
-    return Estimate(
-        name, mean, f"{method}; {ends.method}", n, se, ends.low, ends.high, level, ends.reason
-    )
+    return Estimate(name, mean, method, n, se, level=level).with_interval(ends)
 
 
 def cluster_weights(clusters: Sequence[str], resamples: int = RESAMPLES, seed: int = 0) -> Floats:
-    """How often each item is in each bootstrap sample of whole clusters.
+    """The number of times each item is drawn in each bootstrap sample of whole clusters.
 
     Parameters
     ----------
@@ -96,12 +116,12 @@ def cluster_weights(clusters: Sequence[str], resamples: int = RESAMPLES, seed: i
     resamples : int
         Number of samples, at least 1.
     seed : int
-        Of PCG64; the same seed gives the same samples.
+        Seed of PCG64; the same seed gives the same samples.
 
     Returns
     -------
     ndarray, shape (resamples, items)
-        Whole numbers from 0; the items of one cluster always have the same.
+        Counts; items of one cluster always have the same count.
     """
     if resamples < 1:
         raise StatisticsError(f"a bootstrap needs at least one resample, got {resamples}")
@@ -114,11 +134,13 @@ def cluster_weights(clusters: Sequence[str], resamples: int = RESAMPLES, seed: i
     return weights
 
 
-def percentile(draws: Floats, clusters: Sequence[str], seed: int, level: float = LEVEL) -> Interval:
-    """The percentile interval of bootstrap draws, without the undefined ones (NaN).
+def percentile_interval(
+    draws: Floats, clusters: Sequence[str], seed: int, level: float = LEVEL
+) -> Interval:
+    """The percentile interval of bootstrap draws; undefined draws (NaN) are left out.
 
-    It is undefined with fewer than two clusters, when most resamples are undefined, and when all
-    agree: a sample without disagreement cannot tell how much there might be.
+    It is undefined with fewer than two clusters, if most draws are undefined, and if all draws
+    are equal: a sample without disagreement carries no information on its variability.
     """
     count = len(set(clusters))
     method = f"percentile bootstrap of {count} clusters, {draws.size} resamples, seed {seed}"

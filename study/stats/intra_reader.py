@@ -1,4 +1,4 @@
-"""Reliability within a reader: the same item read twice.
+"""Intra-reader reliability: the same item read twice.
 
 References
 ----------
@@ -10,13 +10,14 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
+from typing import Unpack
 
 import numpy as np
 
 from study.domain.errors import StatisticsError
 from study.stats.cohen import cohen_kappa
 from study.stats.estimate import LEVEL, Estimate, Floats
-from study.stats.intervals import RESAMPLES, mean_estimate, proportion
+from study.stats.intervals import RESAMPLES, IntervalOptions, mean_estimate, proportion
 from study.stats.reliability import FLAG_BELOW, deviation_interval, mdc95, reliability
 from study.stats.scale import Scale
 from study.stats.table import RatingRow, Ratings, clusters_of
@@ -28,12 +29,12 @@ NO_REPEATS = "no item was read twice"
 
 @dataclass(frozen=True)
 class RepeatReliability:
-    """How well one reader repeats themselves.
+    """Intra-reader reliability of one reader, or of all readers pooled.
 
     Parameters
     ----------
     rater : str
-        Who, or `POOLED`.
+        The reader's name, or `POOLED`.
     pairs : int
         Items read twice.
     kappa : Estimate
@@ -43,15 +44,15 @@ class RepeatReliability:
     exact, within_one : Estimate
         Share of equal readings, and of readings at most one category apart.
     shift : Estimate
-        Mean of the second reading less the first.
+        Mean of the second reading minus the first.
     mad : Estimate
         Mean absolute difference.
     sem : Estimate
         Standard error of measurement, sqrt(sum d² / 2n).
     mdc95 : Estimate
-        Smallest difference of two readings beyond error, 1.96 sqrt(2) SEM.
+        Minimal detectable change at 95 %, 1.96 sqrt(2) SEM.
     flagged : bool or None
-        The ICC is below 0.8; None if it is undefined.
+        Whether the ICC is below `FLAG_BELOW`; None if it is undefined.
     """
 
     rater: str
@@ -68,9 +69,9 @@ class RepeatReliability:
 
 
 def repeat_tables(rows: Sequence[RatingRow], scale: Scale | None = None) -> dict[str, Ratings]:
-    """For each rater the items read twice, first and second reading as columns.
+    """For each rater, the items read twice, with first and second reading as columns.
 
-    Items with one reading are left out, and so are pairs with a missing reading.
+    Items with a single or a missing reading are left out.
 
     Raises
     ------
@@ -99,7 +100,7 @@ def repeat_reliability(
     seed: int = 0,
     level: float = LEVEL,
 ) -> RepeatReliability:
-    """Reliability of the pairs of readings of one table of `repeat_tables`."""
+    """Intra-reader reliability from one of the `repeat_tables`."""
     scores = pairs.complete().scores if pairs.items else np.empty((0, 2))
     apart = scores[:, 1] - scores[:, 0]
     steps = np.abs(np.diff(pairs.complete().codes, axis=1)) if len(apart) else np.empty((0, 1))
@@ -129,20 +130,12 @@ def repeat_reliability(
 def all_repeats(
     rows: Sequence[RatingRow],
     scale: Scale | None = None,
-    *,
-    resamples: int = RESAMPLES,
-    seed: int = 0,
-    level: float = LEVEL,
+    **options: Unpack[IntervalOptions],
 ) -> tuple[RepeatReliability, ...]:
-    """Every rater's reliability, and that of all pairs of readings together as the last one."""
+    """The reliability of every rater, and last of all raters pooled."""
     tables = repeat_tables(rows, scale)
-    found = [
-        repeat_reliability(rater, table, resamples=resamples, seed=seed, level=level)
-        for rater, table in tables.items()
-    ]
-    together = _stack(tables)
-    found.append(repeat_reliability(POOLED, together, resamples=resamples, seed=seed, level=level))
-    return tuple(found)
+    named = [*tables.items(), (POOLED, _stack(tables))]
+    return tuple(repeat_reliability(rater, table, **options) for rater, table in named)
 
 
 def _pairs(of_rater: dict[str, dict[int, RatingRow]], scale: Scale) -> Ratings:
@@ -179,11 +172,4 @@ def _sem(apart: Floats, level: float) -> Estimate:
         return base
     value = math.sqrt(float((apart**2).sum()) / (2 * count))
     ends = deviation_interval(value, count, level)
-    return replace(
-        base,
-        value=value,
-        low=ends.low,
-        high=ends.high,
-        method=f"{method}; {ends.method}",
-        reason=ends.reason,
-    )
+    return replace(base, value=value).with_interval(ends)

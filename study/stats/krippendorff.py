@@ -14,14 +14,14 @@ from dataclasses import replace
 import numpy as np
 
 from study.domain.errors import StatisticsError
-from study.stats.agreement import CERTAIN, NO_PAIRS, NO_VARIATION, Agreement
+from study.stats.agreement import CERTAIN, NO_VARIATION, Agreement, undefined_agreement
 from study.stats.estimate import LEVEL, Floats, Interval
-from study.stats.intervals import RESAMPLES, cluster_weights, percentile, t_interval
+from study.stats.intervals import RESAMPLES, cluster_weights, percentile_interval, t_interval
 from study.stats.table import Ratings
 
 METRICS = ("nominal", "ordinal", "interval", "ratio")
 CHUNK = 4_000_000
-"""Numbers held at once while ordinal resamples are computed."""
+"""Array elements held at once while ordinal resamples are computed."""
 
 
 def krippendorff_alpha(
@@ -32,10 +32,10 @@ def krippendorff_alpha(
     seed: int = 0,
     level: float = LEVEL,
 ) -> Agreement:
-    """Alpha: 1 less the observed over the expected disagreement, by the metric of the scale.
+    """Alpha: 1 minus the ratio of observed to expected disagreement, by the metric of the scale.
 
-    Items with one rating are left out. The ordinal metric depends on the data, so that its
-    interval is the bootstrap's; the others have Gwet's standard error too.
+    Items with one rating are left out. The ordinal metric depends on the data, so its interval
+    is the bootstrap's; the other metrics also have Gwet's standard error.
 
     Parameters
     ----------
@@ -43,12 +43,8 @@ def krippendorff_alpha(
         Missing ratings are left out.
     metric : str
         nominal, ordinal, interval or ratio; the last two use the scores of the scale.
-    resamples : int
-        Bootstrap samples of whole clusters, 0 for none.
-    seed : int
-        Of the bootstrap.
-    level : float
-        Confidence level.
+    resamples, seed, level
+        See `IntervalOptions`.
 
     Raises
     ------
@@ -58,12 +54,15 @@ def krippendorff_alpha(
     if metric not in METRICS:
         raise StatisticsError(f"no metric {metric!r}: choose from {', '.join(METRICS)}")
     units = ratings.take(ratings.raters_per_item >= 2, np.full(len(ratings.raters), True))
-    base = _empty(units, metric, level)
+    name, method = f"Krippendorff's alpha, {metric}", f"Krippendorff 2011, {metric} metric"
+    base = undefined_agreement(name, method, units, metric, level)
     if not units.items:
         return base
     if metric == "ratio" and (units.scores < 0).any():
         return replace(base, reason="the ratio metric needs scores from 0 up")
-    disagreement = _Ordinal(units) if metric == "ordinal" else _Fixed(units, metric)
+    disagreement = (
+        _OrdinalDisagreement(units) if metric == "ordinal" else _MetricDisagreement(units, metric)
+    )
     observed, expected = disagreement.of(np.ones((1, len(units.items))))
     if expected[0] < CERTAIN:
         return replace(base, reason=NO_VARIATION)
@@ -72,15 +71,15 @@ def krippendorff_alpha(
     if resamples:
         above, below = disagreement.of(cluster_weights(units.clusters, resamples, seed))
         draws = 1 - above / np.where(below < CERTAIN, np.nan, below)
-        bootstrap = percentile(draws, units.clusters, seed, level)
+        bootstrap = percentile_interval(draws, units.clusters, seed, level)
     found = replace(base, value=value, bootstrap=bootstrap, reason=None)
-    if isinstance(disagreement, _Fixed):
+    if isinstance(disagreement, _MetricDisagreement):
         return _with_error(found, disagreement, value)
-    return _with_interval(found, bootstrap or Interval(None, None, "none", "no bootstrap"))
+    return found.with_interval(bootstrap or Interval(None, None, "none", "no bootstrap"))
 
 
-class _Fixed:
-    """Disagreement by a metric that the scores alone determine, at most 1."""
+class _MetricDisagreement:
+    """Disagreement by a metric of the scores alone, scaled to at most 1."""
 
     def __init__(self, units: Ratings, metric: str) -> None:
         self.counts = units.counts
@@ -111,8 +110,8 @@ class _Fixed:
         return (resampling @ self.within) / number, across / (number * (number - 1))
 
 
-class _Ordinal:
-    """Disagreement by ranks: how many ratings lie between two categories."""
+class _OrdinalDisagreement:
+    """Disagreement by ranks: the number of ratings between two categories."""
 
     def __init__(self, units: Ratings) -> None:
         self.counts = units.counts
@@ -145,22 +144,8 @@ class _Ordinal:
         return (resampling * within).sum(axis=1) / number, across / (number * (number - 1))
 
 
-def _empty(units: Ratings, metric: str, level: float) -> Agreement:
-    each, items = np.unique(units.raters_per_item, return_counts=True)
-    return Agreement(
-        f"Krippendorff's alpha, {metric}",
-        None,
-        f"Krippendorff 2011, {metric} metric",
-        len(units.items),
-        level=level,
-        reason=NO_PAIRS,
-        weighting=metric,
-        raters_per_item=tuple(zip(each.tolist(), items.tolist(), strict=True)),
-    )
-
-
-def _with_error(found: Agreement, disagreement: _Fixed, value: float) -> Agreement:
-    """With Gwet's standard error: that of alpha before its small-sample correction."""
+def _with_error(found: Agreement, disagreement: _MetricDisagreement, value: float) -> Agreement:
+    """Add Gwet's standard error, that of alpha before its small-sample correction."""
     counts, totals, weights = disagreement.counts, disagreement.totals, 1 - disagreement.squared
     units, mean = len(totals), float(totals.mean())
     prevalence = counts.mean(axis=0) / mean
@@ -171,7 +156,7 @@ def _with_error(found: Agreement, disagreement: _Fixed, value: float) -> Agreeme
     chance = float(prevalence @ weights @ prevalence)
     found = replace(found, observed=observed, chance=chance)
     if units < 2:
-        return _with_interval(found, t_interval(value, None, 0, found.level))
+        return found.with_interval(t_interval(value, None, 0, found.level))
     surplus = (totals - mean) / mean
     own = (pairs - observed * surplus - chance) / (1 - chance)
     by_chance = counts @ (weights @ prevalence) / mean - chance * surplus
@@ -180,14 +165,4 @@ def _with_error(found: Agreement, disagreement: _Fixed, value: float) -> Agreeme
     se = float(np.sqrt(((each - plain) ** 2).sum() / (units * (units - 1))))
     ends = t_interval(value, se, units - 1, found.level, (-math.inf, 1.0))
     method = f"{found.method}, standard error of Gwet"
-    return _with_interval(replace(found, se=se, method=method), ends)
-
-
-def _with_interval(found: Agreement, ends: Interval) -> Agreement:
-    return replace(
-        found,
-        low=ends.low,
-        high=ends.high,
-        method=f"{found.method}; {ends.method}",
-        reason=ends.reason,
-    )
+    return replace(found, se=se, method=method).with_interval(ends)

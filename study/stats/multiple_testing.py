@@ -1,4 +1,4 @@
-"""Several tests at once: the family they form, and p values corrected for it."""
+"""Multiple testing: families of tests, and p values corrected for their number."""
 
 from __future__ import annotations
 
@@ -6,26 +6,26 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
-from scipy import stats
 
 from study.domain.errors import StatisticsError
 
 ALPHA = 0.05
+PROCEDURES = ("bonferroni", "holm", "fdr_bh")
+"""Names in statsmodels, in the order of the fields of `CorrectedPValue`."""
 
 
 @dataclass(frozen=True)
-class Family:
+class TestFamily:
     """The tests that are corrected together.
 
     Parameters
     ----------
     description : str
-        Which ones, in words.
+        The tests in words.
     divisor : int
-        How many were planned, also those whose p value is undefined.
+        Number of planned tests, including those with an undefined p value.
     alpha : float
-        Error rate of the whole family.
+        Family-wise error rate.
     threshold : float
         Bonferroni's limit for one p value: alpha / divisor.
     """
@@ -37,8 +37,8 @@ class Family:
 
 
 @dataclass(frozen=True)
-class Corrected:
-    """A p value, and what each procedure makes of it; all None if it is undefined."""
+class CorrectedPValue:
+    """A p value and its corrections by three procedures; all None if it is undefined."""
 
     p: float | None
     bonferroni: float | None
@@ -46,7 +46,7 @@ class Corrected:
     benjamini_hochberg: float | None
 
 
-def family(description: str, size: int, alpha: float = ALPHA) -> Family:
+def family(description: str, size: int, alpha: float = ALPHA) -> TestFamily:
     """A family of `size` planned tests.
 
     Raises
@@ -58,32 +58,23 @@ def family(description: str, size: int, alpha: float = ALPHA) -> Family:
         raise StatisticsError(
             f"a family of {size} tests at alpha {alpha:g}: it needs one test, and 0 < alpha < 1"
         )
-    return Family(f"{description}; divisor {size}", size, alpha, alpha / size)
+    return TestFamily(f"{description}; divisor {size}", size, alpha, alpha / size)
 
 
-def correct(p_values: Sequence[float | None]) -> tuple[Corrected, ...]:
-    """Every p value corrected for the whole sequence.
+def correct(p_values: Sequence[float | None]) -> tuple[CorrectedPValue, ...]:
+    """Every p value, corrected for the number of all of them.
 
     An undefined one (None) counts in the family, as if it were 1, and stays undefined.
     """
+    from statsmodels.stats.multitest import multipletests  # type: ignore[import-untyped]
+
     if not p_values:
         return ()
     planned = np.array([1.0 if p is None else p for p in p_values])
-    adjusted = (
-        np.minimum(planned * planned.size, 1.0),
-        _holm(planned),
-        stats.false_discovery_control(planned),
-    )
+    adjusted = [multipletests(planned, method=method)[1] for method in PROCEDURES]
     return tuple(
-        Corrected(None, None, None, None) if p is None else Corrected(p, *map(float, values))
+        CorrectedPValue(None, None, None, None)
+        if p is None
+        else CorrectedPValue(p, *map(float, values))
         for p, *values in zip(p_values, *adjusted, strict=True)
     )
-
-
-def _holm(planned: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Holm (Scand. J. Stat. 1979): the k-th smallest times what is left, never falling."""
-    order = np.argsort(planned, kind="stable")
-    left = np.arange(planned.size, 0, -1)
-    adjusted = np.empty_like(planned)
-    adjusted[order] = np.minimum(np.maximum.accumulate(planned[order] * left), 1.0)
-    return adjusted

@@ -1,4 +1,4 @@
-"""Two methods on the same items: paired t, Wilcoxon, signs, and the mean difference."""
+"""Two methods on the same items: mean difference, paired t, Wilcoxon and sign test."""
 
 from __future__ import annotations
 
@@ -9,13 +9,19 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import stats
 
-from study.stats.estimate import LEVEL, Estimate, Floats, PValue, tidy
-from study.stats.intervals import RESAMPLES, cluster_weights, percentile, t_interval, wilson
+from study.stats.estimate import LEVEL, Estimate, Floats, PValue, round_to_digits
+from study.stats.intervals import (
+    RESAMPLES,
+    cluster_weights,
+    percentile_interval,
+    t_interval,
+    wilson_interval,
+)
 
 EXACT_UP_TO = 50
-"""Most differences for which scipy uses Wilcoxon's exact distribution, without ties and zeros."""
+"""Most differences for which scipy uses the exact distribution, without ties and zeros."""
 PERMUTED_UP_TO = 13
-"""Most differences with ties or zeros for which scipy goes through all permutations."""
+"""Most differences for which all sign permutations are enumerated, as scipy does."""
 CONSTANT = "all differences are equal"
 FEW = "fewer than two items"
 
@@ -36,21 +42,21 @@ class PairedComparison:
     Parameters
     ----------
     first, second : str
-        Differences are first less second.
+        Differences are first minus second.
     n : int
         Items with both.
     difference : Estimate
-        Mean difference with its t interval, and a bootstrap by cluster.
+        Mean difference with its t interval, and a cluster bootstrap.
     effect : Estimate
-        dz, the mean difference over its standard deviation.
+        dz, the mean difference divided by the standard deviation of the differences.
     t_test, wilcoxon, sign_test : PValue
-        Paired t, signed ranks, signs.
+        Paired t, Wilcoxon signed-rank (Pratt) and sign test.
     above : Estimate
-        Share of the unequal items in which the first is higher, with Wilson's interval.
+        Share of the unequal items with the first higher, with its Wilson interval.
     higher, lower, equal : int
-        Items in which the first is higher, lower, or equal.
+        Items with the first higher, lower, or equal.
     by_reader : tuple of ReaderDifference
-        The same mean for each reader.
+        Mean difference of each reader.
     """
 
     first: str
@@ -78,25 +84,25 @@ def compare_pair(
     seed: int = 0,
     level: float = LEVEL,
 ) -> PairedComparison:
-    """Paired tests of the items' differences, first less second.
+    """Paired tests of the differences between two methods.
 
     Parameters
     ----------
     first, second : str
         Names of the methods.
     differences : ndarray, shape (items,)
-        NaN where an item lacks one of the two.
+        First minus second; NaN where an item lacks one of the two.
     clusters : sequence of str, optional
-        Of each item, for the bootstrap; by default every item stands for itself.
+        Cluster of each item, for the bootstrap; by default every item is a cluster.
     resamples, seed, level
-        Of the bootstrap, and the confidence level.
+        See `IntervalOptions`.
     """
     groups = [str(i) for i in range(differences.size)] if clusters is None else list(clusters)
     present = ~np.isnan(differences)
-    apart = tidy(differences[present])
+    apart = round_to_digits(differences[present])
     kept = [group for group, there in zip(groups, present, strict=True) if there]
     higher, lower = int((apart > 0).sum()), int((apart < 0).sum())
-    ends = wilson(higher, higher + lower, level)
+    ends = wilson_interval(higher, higher + lower, level)
     return PairedComparison(
         first=first,
         second=second,
@@ -130,13 +136,15 @@ def _mean_difference(
     if not n:
         return Estimate(name, None, "t interval", 0, level=level, reason="no item has both methods")
     mean = float(apart.mean())
-    # Equal differences have a standard deviation of exactly zero, not of a rounding error.
+    # The standard deviation of equal differences is exactly zero, without a rounding error.
     se = (float(apart.std(ddof=1)) if np.ptp(apart) else 0.0) / math.sqrt(n) if n > 1 else None
     ends = t_interval(mean, se, n - 1, level)
     bootstrap = None
     if resamples:
         weights = cluster_weights(clusters, resamples, seed)
-        bootstrap = percentile(weights @ apart / weights.sum(axis=1), clusters, seed, level)
+        bootstrap = percentile_interval(
+            weights @ apart / weights.sum(axis=1), clusters, seed, level
+        )
     return Estimate(
         name, mean, ends.method, n, se, ends.low, ends.high, level, ends.reason, bootstrap
     )
@@ -172,16 +180,16 @@ def _wilcoxon(apart: Floats) -> PValue:
         reason = FEW if n < 2 else "all differences are zero"
         return PValue(name, None, method, n, reason=reason)
     if n <= PERMUTED_UP_TO:
-        p, statistic = _every_sign(apart)
+        p, statistic = _sign_permutations(apart)
         return PValue(name, p, method, n, statistic)
     found = stats.wilcoxon(apart, zero_method="pratt", correction=False, method="auto")
     return PValue(name, float(found.pvalue), method, n, float(found.statistic))
 
 
-def _every_sign(apart: Floats) -> tuple[float, float]:
-    """Exact two-sided p of the signed ranks and the smaller rank sum, over all 2^n signs.
+def _sign_permutations(apart: Floats) -> tuple[float, float]:
+    """Exact two-sided p value of the signed ranks, and the smaller rank sum, over all 2^n signs.
 
-    The same as scipy's permutation test, which takes a second where this takes a millisecond.
+    Equal to scipy's permutation test, which takes seconds where this takes milliseconds.
     """
     ranks = stats.rankdata(np.abs(apart))[apart != 0]
     above = float(ranks[apart[apart != 0] > 0].sum())

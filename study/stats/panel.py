@@ -8,18 +8,18 @@ from dataclasses import dataclass
 import numpy as np
 
 from study.domain.errors import StatisticsError
-from study.stats.estimate import Floats, tidy
-from study.stats.table import RatingRow, clusters_of
+from study.stats.estimate import Floats, round_to_digits
+from study.stats.table import RatingRow, clusters_of, cross_tabulate
 
 
 @dataclass(frozen=True, eq=False)
 class Panel:
-    """One score, or none, of each item by each reader for each method.
+    """Scores of items by readers for methods, as an array of three axes.
 
     Parameters
     ----------
     items, readers, methods, clusters : tuple of str
-        Names, and the cluster of each item.
+        Names along the axes, and the cluster of each item.
     scores : ndarray, shape (items, readers, methods)
         NaN where a rating is missing.
     """
@@ -39,7 +39,13 @@ class Panel:
             )
 
     def place(self, method: str) -> int:
-        """Place of a method."""
+        """Index of a method.
+
+        Raises
+        ------
+        StatisticsError
+            There is no such method.
+        """
         if method not in self.methods:
             raise StatisticsError(
                 f"there is no method {method!r}: choose from {', '.join(self.methods)}"
@@ -47,12 +53,12 @@ class Panel:
         return self.methods.index(method)
 
     def differences(self, first: str, second: str) -> Floats:
-        """First less second by item and reader, NaN where one of the two is missing."""
+        """First minus second, shape (items, readers); NaN where one of the two is missing."""
         apart: Floats = self.scores[:, :, self.place(first)] - self.scores[:, :, self.place(second)]
         return apart
 
     def average(self, by_reader: Floats) -> Floats:
-        """Mean over the readers that are not NaN, of shape (items,); NaN without any."""
+        """Mean over the readers with a value, shape (items,); NaN without any."""
         there = ~np.isnan(by_reader)
         count = there.sum(axis=1)
         total = np.where(there, by_reader, 0.0).sum(axis=1)
@@ -65,45 +71,31 @@ class Panel:
         count = full.sum(axis=1)
         total = np.where(full[:, :, None], self.scores, 0.0).sum(axis=1)
         means: Floats = total[count > 0] / count[count > 0][:, None]
-        return tidy(means)
+        return round_to_digits(means)
 
 
 def panel_of(rows: Iterable[RatingRow]) -> Panel:
-    """The panel of long ratings with a method each.
+    """The panel of ratings in long form, each with a method.
 
-    Where no row names a method, the raters are what is compared (two drugs, three techniques).
+    If no row names a method, the raters are compared as methods (two drugs, three techniques).
 
     Raises
     ------
     StatisticsError
-        A rating is repeated, or some rows lack the method.
+        A rating is repeated, or only some rows name a method.
     """
     rows = list(rows)
     named = [bool(row.method) for row in rows]
     if any(named) and not all(named):
         row = rows[named.index(False)]
         raise StatisticsError(f"{row.place}: the method is empty")
-    items: dict[str, int] = {}
-    readers: dict[str, int] = {}
-    methods: dict[str, int] = {}
-    seen: dict[tuple[int, int, int], RatingRow] = {}
-    for row in rows:
-        reader, method = (row.rater, row.method) if row.method else ("", row.rater)
-        cell = (
-            items.setdefault(row.item, len(items)),
-            readers.setdefault(reader, len(readers)),
-            methods.setdefault(method, len(methods)),
-        )
-        if cell in seen:
-            raise StatisticsError(
-                f"repeat readings: {row.place} is a second rating of item {row.item!r} with "
-                f"{method!r}, after {seen[cell].place}. Keep one of them, or number them in a "
-                "column named replicate"
-            )
-        seen[cell] = row
-    scores = np.full((len(items), len(readers), len(methods)), np.nan)
-    for cell, row in seen.items():
-        scores[cell] = np.nan if row.value is None else row.value
-    return Panel(
-        tuple(items), tuple(readers), tuple(methods), scores, clusters_of(seen.values(), items)
+
+    def method(row: RatingRow) -> str:
+        return row.method or row.rater
+
+    (items, readers, methods), scores = cross_tabulate(
+        rows,
+        (lambda row: row.item, lambda row: row.rater if row.method else "", method),
+        lambda row: f"with {method(row)!r}",
     )
+    return Panel(items, readers, methods, scores, clusters_of(rows, items))

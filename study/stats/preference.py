@@ -1,20 +1,27 @@
-"""Preferences in pairs: win rates, and what identical pairs tell about the readers' sides."""
+"""Preferences in pairs: win rates, and tests for a preference of one side."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
+from typing import Unpack
 
 import numpy as np
 from scipy import stats
 
 from study.stats.estimate import LEVEL, Estimate, PValue
-from study.stats.intervals import RESAMPLES, cluster_weights, percentile, proportion
+from study.stats.intervals import (
+    RESAMPLES,
+    IntervalOptions,
+    cluster_weights,
+    percentile_interval,
+    proportion,
+)
 
 
 class Preference(StrEnum):
-    """What a reader answered."""
+    """The answer of a reader to a pair."""
 
     LEFT = "left"
     RIGHT = "right"
@@ -23,18 +30,18 @@ class Preference(StrEnum):
 
 @dataclass(frozen=True)
 class Choice:
-    """One pair as it was shown, and what was preferred.
+    """A pair as it was shown, and the reader's preference.
 
     Parameters
     ----------
     item, reader : str
-        Which case, and who.
+        Case and reader.
     left, right : str
-        The methods at the two sides; the same one in a null pair.
+        The methods on the two sides; the same one in a null pair.
     preferred : Preference or None
         None if the answer is missing.
     cluster : str
-        Patient of the case; empty: the case stands for itself.
+        Patient of the case; if empty, the case is a cluster by itself.
     """
 
     item: str
@@ -51,7 +58,7 @@ class Choice:
 
     @property
     def group(self) -> str:
-        """Cluster for the bootstrap."""
+        """Cluster of the bootstrap."""
         return self.cluster or f"item {self.item}"
 
     @property
@@ -64,21 +71,21 @@ class Choice:
 
 @dataclass(frozen=True)
 class WinRate:
-    """How often one method was preferred to another.
+    """The share of pairs in which one method was preferred to another.
 
     Parameters
     ----------
     first, second : str
         The methods.
     wins, losses, ties, missing : int
-        Of the first.
+        Counts for the first method.
     rate : Estimate
-        Wins over wins and losses: ties are kept apart. Wilson's interval, and a bootstrap of
-        whole clusters, which allows for a patient who is judged several times.
+        Wins over wins and losses, without ties. With Wilson's interval, and a cluster bootstrap,
+        which allows for several judgements of one patient.
     tie_share : Estimate
         Ties over all answers.
     test : PValue
-        That both are preferred equally often; it ignores clusters.
+        Exact binomial test of equal preference; it ignores clusters.
     """
 
     first: str
@@ -94,16 +101,16 @@ class WinRate:
 
 @dataclass(frozen=True)
 class SideCheck:
-    """How often left was preferred: far from one half, the side mattered.
+    """The share of preferences for the left side; 1/2 if the side has no effect.
 
     Parameters
     ----------
     left, right, ties, missing : int
-        Answers.
+        Counts of answers.
     share : Estimate
         Left over left and right.
     test : PValue
-        That the share is one half.
+        Exact binomial test that the share is one half.
     """
 
     left: int
@@ -125,27 +132,27 @@ def even_test(name: str, first: int, second: int) -> PValue:
 
 def win_rates(
     choices: Sequence[Choice],
-    *,
-    resamples: int = RESAMPLES,
-    seed: int = 0,
-    level: float = LEVEL,
+    **options: Unpack[IntervalOptions],
 ) -> tuple[WinRate, ...]:
     """The win rate of every pair of methods that was shown, without null pairs.
 
-    The first of a pair is the method that comes first in alphabetical order.
+    The first method of a pair is the first in alphabetical order.
     """
-    shown: dict[tuple[str, str], list[Choice]] = {}
+    return tuple(_win_rate(*pair, shown, **options) for pair, shown in by_pair(choices).items())
+
+
+def by_pair(choices: Sequence[Choice]) -> dict[tuple[str, str], list[Choice]]:
+    """Choices by their two methods, both in alphabetical order, without null pairs."""
+    pairs: dict[tuple[str, str], list[Choice]] = {}
     for choice in choices:
         if not choice.null:
             first, second = sorted((choice.left, choice.right))
-            shown.setdefault((first, second), []).append(choice)
-    return tuple(
-        _win_rate(*pair, of_pair, resamples, seed, level) for pair, of_pair in sorted(shown.items())
-    )
+            pairs.setdefault((first, second), []).append(choice)
+    return dict(sorted(pairs.items()))
 
 
 def side_check(choices: Sequence[Choice], *, level: float = LEVEL) -> SideCheck:
-    """How often left was preferred, in the choices given."""
+    """The share of preferences for the left side among some choices."""
     left, right, ties, missing = _answers(choices)
     share = proportion("Share of left", left, left + right, level)
     return SideCheck(
@@ -154,7 +161,7 @@ def side_check(choices: Sequence[Choice], *, level: float = LEVEL) -> SideCheck:
 
 
 def null_pairs(choices: Sequence[Choice], *, level: float = LEVEL) -> SideCheck:
-    """The side check on null pairs: two identical images can differ in their side only."""
+    """The side check on null pairs, whose two identical images differ by their side only."""
     return side_check([choice for choice in choices if choice.null], level=level)
 
 
@@ -162,9 +169,10 @@ def _win_rate(
     first: str,
     second: str,
     choices: Sequence[Choice],
-    resamples: int,
-    seed: int,
-    level: float,
+    *,
+    resamples: int = RESAMPLES,
+    seed: int = 0,
+    level: float = LEVEL,
 ) -> WinRate:
     answered = [choice for choice in choices if choice.preferred is not None]
     won = np.array([choice.winner == first for choice in answered], dtype=np.float64)
@@ -177,7 +185,7 @@ def _win_rate(
         weights = cluster_weights(clusters, resamples, seed)
         decided = weights @ (won + lost)
         draws = weights @ won / np.where(decided > 0, decided, np.nan)
-        rate = replace(rate, bootstrap=percentile(draws, clusters, seed, level))
+        rate = replace(rate, bootstrap=percentile_interval(draws, clusters, seed, level))
     return WinRate(
         first,
         second,

@@ -1,4 +1,4 @@
-"""Reliability of scores between readers: intraclass correlations, SEM, MDC95 and MAD.
+"""Inter-reader reliability of scores: intraclass correlations, SEM, MDC95 and MAD.
 
 References
 ----------
@@ -19,17 +19,17 @@ import numpy as np
 from scipy import stats
 
 from study.stats.anova import MeanSquares, f_limits, mean_squares
-from study.stats.estimate import LEVEL, Estimate, Floats, Interval, finite
-from study.stats.intervals import RESAMPLES, cluster_weights, percentile
+from study.stats.estimate import LEVEL, Estimate, Floats, Interval, finite_or_none
+from study.stats.intervals import RESAMPLES, cluster_weights, percentile_interval
 from study.stats.table import Ratings
 
 FORMS = ("1,1", "A,1", "C,1", "1,k", "A,k", "C,k")
-ELSEWHERE = dict(
+SHROUT_FLEISS_NAMES = dict(
     zip(
         FORMS, ("ICC(1,1)", "ICC(2,1)", "ICC(3,1)", "ICC(1,k)", "ICC(2,k)", "ICC(3,k)"), strict=True
     )
 )
-"""Shrout and Fleiss's names."""
+"""Names by Shrout and Fleiss."""
 FLAG_BELOW = 0.8
 """An ICC(A,1) below this is flagged."""
 MDC_FACTOR = 1.96 * math.sqrt(2)
@@ -39,7 +39,7 @@ NO_SPREAD = "the items differ too little: the form's denominator is not positive
 
 @dataclass(frozen=True)
 class Anova:
-    """Mean squares of items x raters, and the variance components they give (cut at zero)."""
+    """Mean squares of items x raters, and their variance components, truncated at zero."""
 
     between_items: float
     within_items: float
@@ -52,26 +52,26 @@ class Anova:
 
 @dataclass(frozen=True)
 class Reliability:
-    """How far the readers' scores can be trusted.
+    """Inter-reader reliability and measurement error of scores.
 
     Parameters
     ----------
     items, raters : int
-        Complete items, and raters.
+        Numbers of complete items and of raters.
     dropped : int
-        Items left out for a missing score.
+        Items left out because of a missing score.
     anova : Anova or None
         None without two complete items and two raters.
     icc : tuple of Estimate
         In the order ICC(1,1), (A,1), (C,1), (1,k), (A,k), (C,k).
     sem_agreement, sem_consistency : Estimate
-        Standard error of measurement with and without the raters' shifts.
+        Standard error of measurement with and without the variance of raters.
     mdc95_agreement, mdc95_consistency : Estimate
-        Smallest difference of two measurements beyond error: 1.96 sqrt(2) SEM.
+        Minimal detectable change: 1.96 sqrt(2) SEM.
     mad : Estimate
         Mean absolute difference of two raters, over all pairs of raters.
     flagged : bool or None
-        ICC(A,1) is below `FLAG_BELOW`; None if it is undefined.
+        Whether ICC(A,1) is below `FLAG_BELOW`; None if it is undefined.
     """
 
     items: int
@@ -87,7 +87,7 @@ class Reliability:
     flagged: bool | None
 
     def form(self, form: str) -> Estimate:
-        """One of `FORMS`."""
+        """The intraclass correlation of one of the `FORMS`."""
         return self.icc[FORMS.index(form)]
 
 
@@ -100,15 +100,11 @@ def reliability(
     ----------
     ratings : Ratings
         Items with a missing score are dropped; the result counts them.
-    resamples : int
-        Bootstrap samples of whole clusters, 0 for none.
-    seed : int
-        Of the bootstrap.
-    level : float
-        Confidence level.
+    resamples, seed, level
+        See `IntervalOptions`.
     """
     complete = ratings.complete()
-    table = _Table(complete, resamples, seed, level)
+    table = _CompleteTable(complete, resamples, seed, level)
     forms = tuple(table.icc(form) for form in FORMS)
     agreement = table.sem("agreement", "sqrt(variance of raters + error variance)")
     consistency = table.sem("consistency", "sqrt(error mean square)")
@@ -129,7 +125,7 @@ def reliability(
 
 
 def mdc95(sem: Estimate) -> Estimate:
-    """The minimal detectable change at 95 %: 1.96 sqrt(2) times a standard error."""
+    """The minimal detectable change at 95 %: 1.96 sqrt(2) times the SEM."""
 
     def times(number: float | None) -> float | None:
         return None if number is None else MDC_FACTOR * number
@@ -146,8 +142,8 @@ def mdc95(sem: Estimate) -> Estimate:
     )
 
 
-class _Table:
-    """A complete table with its mean squares, also of the bootstrap samples."""
+class _CompleteTable:
+    """A table without missing scores, with its mean squares and those of bootstrap samples."""
 
     def __init__(self, ratings: Ratings, resamples: int, seed: int, level: float) -> None:
         self.ratings, self.seed, self.level = ratings, seed, level
@@ -166,7 +162,7 @@ class _Table:
             self.resampled = mean_squares(ratings.scores, weights)
 
     def anova(self) -> Anova | None:
-        """The mean squares and components."""
+        """Mean squares and variance components."""
         if self.squares is None:
             return None
         squares = self.squares
@@ -181,12 +177,12 @@ class _Table:
         )
 
     def icc(self, form: str) -> Estimate:
-        """One form with its F interval."""
-        method = f"also called {ELSEWHERE[form]}; F interval of McGraw and Wong"
+        """One form of the intraclass correlation with its F interval."""
+        method = f"also called {SHROUT_FLEISS_NAMES[form]}; F interval of McGraw and Wong"
         base = self._undefined(f"ICC({form})", method)
         if self.squares is None:
             return base
-        value = finite(float(self.squares.icc(form)[0]))
+        value = finite_or_none(float(self.squares.icc(form)[0]))
         if value is None:
             return replace(base, reason=NO_SPREAD if self.squares.within[0] > 0 else NO_VARIATION)
         low, high = f_limits(self.squares, form, self.level)
@@ -195,7 +191,7 @@ class _Table:
         return replace(base, value=value, low=low, high=high, reason=reason, bootstrap=bootstrap)
 
     def sem(self, kind: str, formula: str) -> Estimate:
-        """The standard error of measurement; for consistency with its chi-square interval."""
+        """The standard error of measurement; for consistency, with a chi-square interval."""
         base = self._undefined(f"SEM ({kind})", formula)
         if self.squares is None:
             return base
@@ -205,18 +201,10 @@ class _Table:
             reason = "no closed interval: see the bootstrap"
             return replace(base, value=value, reason=reason, bootstrap=bootstrap)
         ends = deviation_interval(value, (self.items - 1) * (self.raters - 1), self.level)
-        return replace(
-            base,
-            value=value,
-            low=ends.low,
-            high=ends.high,
-            method=f"{formula}; {ends.method}",
-            reason=ends.reason,
-            bootstrap=bootstrap,
-        )
+        return replace(base, value=value, bootstrap=bootstrap).with_interval(ends)
 
     def mad(self) -> Estimate:
-        """Mean absolute difference between raters."""
+        """Mean absolute difference between two raters, over all pairs of raters."""
         base = self._undefined("MAD", "mean absolute difference over all pairs of raters")
         if self.raters < 2 or not self.items:
             return base
@@ -229,7 +217,7 @@ class _Table:
         if self.resampled is not None:
             weights = cluster_weights(self.ratings.clusters, len(self.resampled.items), self.seed)
             draws = weights @ apart / weights.sum(axis=1)
-            bootstrap = percentile(draws, self.ratings.clusters, self.seed, self.level)
+            bootstrap = percentile_interval(draws, self.ratings.clusters, self.seed, self.level)
         value = float(apart.mean())
         reason = "no closed interval: see the bootstrap"
         return replace(base, value=value, reason=reason, bootstrap=bootstrap)
@@ -238,7 +226,7 @@ class _Table:
         if self.resampled is None:
             return None
         draws = statistic(self.resampled)
-        return percentile(draws, self.ratings.clusters, self.seed, self.level)
+        return percentile_interval(draws, self.ratings.clusters, self.seed, self.level)
 
     def _undefined(self, name: str, method: str) -> Estimate:
         reason = self.reason or NO_VARIATION

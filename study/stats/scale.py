@@ -1,4 +1,4 @@
-"""The ordered categories that a rating is one of."""
+"""Rating scales: ordered categories with scores."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from study.domain.errors import StatisticsError
 from study.stats.estimate import Floats
 
 LARGEST = 1001
-"""Categories a declared range may have."""
+"""Most categories of a declared range."""
 MISSING_WORDS = frozenset({"", "na", "n/a", "nan"})
-"""Cells that mean a missing rating, unless the scale declares a category of that name."""
+"""Cells that mean a missing rating, unless the scale has a category of that name."""
 
 
 @dataclass(frozen=True)
 class Scale:
-    """Categories in their order, each with the score that weights and means use.
+    """Ordered categories, each with a score for weights and means.
 
     Parameters
     ----------
@@ -27,7 +27,7 @@ class Scale:
     scores : tuple of float
         Strictly increasing or strictly decreasing.
     declared : bool
-        False if the categories are only those that occur in the data.
+        False if the categories are those that occur in the data.
 
     Raises
     ------
@@ -41,18 +41,19 @@ class Scale:
 
     def __post_init__(self) -> None:
         if not self.labels or len(self.labels) != len(self.scores):
-            raise StatisticsError("a scale needs categories, each with one score")
+            raise StatisticsError("a scale needs at least one category, and one score for each")
         if len(set(self.labels)) != len(self.labels):
             raise StatisticsError(f"the scale {', '.join(self.labels)} repeats a category")
         steps = np.diff(self.scores)
         if not np.isfinite(self.scores).all() or not ((steps > 0).all() or (steps < 0).all()):
             raise StatisticsError(
-                f"the scale {', '.join(self.labels)} is not in order: list it from one end up"
+                f"the scale {', '.join(self.labels)} is not in order: "
+                "list the categories from one end to the other"
             )
 
     @classmethod
     def span(cls, low: int, high: int) -> Scale:
-        """The whole numbers from `low` to `high`."""
+        """The integers from `low` to `high`."""
         if not low < high or high - low >= LARGEST:
             raise StatisticsError(
                 f"the scale {low}:{high} needs a low and a higher end, "
@@ -63,7 +64,7 @@ class Scale:
 
     @classmethod
     def parse(cls, text: str) -> Scale:
-        """A scale as typed: ``1:5``, ``1,2,3,5`` or ``poor,fair,good`` (scored 1, 2, 3).
+        """A scale from text: ``1:5``, ``1,2,3,5`` or ``poor,fair,good`` (scored 1, 2, 3).
 
         Raises
         ------
@@ -89,7 +90,7 @@ class Scale:
 
     @classmethod
     def derived(cls, scores: Iterable[float]) -> Scale:
-        """The categories that occur, for want of a declaration."""
+        """The categories that occur in the data, if no scale was declared."""
         distinct = tuple(sorted({float(score) for score in scores}))
         if not distinct:
             raise StatisticsError("there is no rating to derive a scale from: declare the scale")
@@ -102,7 +103,7 @@ class Scale:
         return len(self.labels)
 
     def score_of(self, text: str) -> float | None:
-        """The score of a cell; None if it is empty or says that the rating is missing.
+        """The score of a cell; None for a missing rating.
 
         Raises
         ------
@@ -120,7 +121,7 @@ class Scale:
         raise StatisticsError(f"{text!r} is not on the scale {self}")
 
     def codes(self, scores: Floats) -> np.ndarray[tuple[int, ...], np.dtype[np.int64]]:
-        """Place of each score on the scale, -1 where it is NaN.
+        """Index of each score on the scale, -1 for NaN.
 
         Raises
         ------

@@ -1,4 +1,4 @@
-"""Plain description of ratings: how many, how distributed."""
+"""Descriptive statistics of ratings."""
 
 from __future__ import annotations
 
@@ -10,19 +10,19 @@ from study.stats.table import Ratings
 
 
 @dataclass(frozen=True)
-class Summary:
-    """The ratings of one table.
+class RatingSummary:
+    """Descriptive statistics of a table of ratings.
 
     Parameters
     ----------
     n, missing : int
-        Ratings, and cells of items x raters without one.
+        Number of ratings, and of cells of items x raters without one.
     labels : tuple of str
         The categories of the scale.
     counts : tuple of int
-        How often each was given, also those never given.
+        Ratings in each category, including unused ones.
     mean, sd, median, lower_quartile, upper_quartile : float or None
-        Of the scores; None without ratings, the standard deviation also with one.
+        Of the scores; None without ratings. The standard deviation needs two.
     """
 
     n: int
@@ -36,16 +36,16 @@ class Summary:
     upper_quartile: float | None
 
 
-def summarise(ratings: Ratings) -> Summary:
-    """Numbers that describe a table of ratings."""
+def summarise(ratings: Ratings) -> RatingSummary:
+    """Compute the descriptive statistics of a table."""
     given = ratings.scores[ratings.codes >= 0]
     missing = ratings.scores.size - given.size
     counts = tuple(int(count) for count in ratings.counts.sum(axis=0))
     labels = ratings.scale.labels
     if not given.size:
-        return Summary(0, missing, labels, counts, None, None, None, None, None)
+        return RatingSummary(0, missing, labels, counts, None, None, None, None, None)
     lower, median, upper = (float(each) for each in np.quantile(given, [0.25, 0.5, 0.75]))
     sd = float(given.std(ddof=1)) if given.size > 1 else None
-    return Summary(
+    return RatingSummary(
         given.size, missing, labels, counts, float(given.mean()), sd, median, lower, upper
     )

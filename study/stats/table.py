@@ -1,9 +1,9 @@
-"""Ratings in long form, and as the table of items and raters that statistics work on."""
+"""Ratings in long form, and as a table of items x raters."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 
@@ -24,17 +24,17 @@ class RatingRow:
     Parameters
     ----------
     item, rater : str
-        What was rated and by whom.
+        Item rated, and rater.
     value : float or None
         The score; None if the rating is missing.
     cluster : str
-        What the item belongs to (its patient); empty: the item stands for itself.
+        Cluster of the item, such as the patient; if empty, the item is a cluster by itself.
     method : str
-        What made the item, where several are compared.
+        Method that made the item, where several are compared.
     replicate : int
         1 for the first reading, 2 for the repeat.
     line : int
-        Line of the file it came from, 0 if from none.
+        Line of the file, 0 if not from a file.
     """
 
     item: str
@@ -54,13 +54,13 @@ class RatingRow:
 
     @property
     def place(self) -> str:
-        """Where it came from, to be quoted in errors."""
+        """Where the row came from, for error messages."""
         return f"line {self.line}" if self.line else "a row"
 
 
 @dataclass(frozen=True, eq=False)
 class Ratings:
-    """One rating, or none, of each item by each rater.
+    """Ratings as a table of items x raters, with the scale and the cluster of each item.
 
     Parameters
     ----------
@@ -69,7 +69,7 @@ class Ratings:
     scores : ndarray, shape (items, raters)
         NaN where a rating is missing.
     scale : Scale
-        Every score is on it.
+        All scores are on it.
 
     Raises
     ------
@@ -95,12 +95,12 @@ class Ratings:
 
     @cached_property
     def codes(self) -> Codes:
-        """Place of each rating on the scale, -1 where it is missing."""
+        """Index of each rating on the scale, -1 where it is missing; shape (items, raters)."""
         return self.scale.codes(self.scores)
 
     @cached_property
     def counts(self) -> Floats:
-        """How many raters chose each category, shape (items, categories)."""
+        """Number of raters who chose each category, shape (items, categories)."""
         counts: Floats = (self.codes[:, :, None] == np.arange(self.scale.size)).sum(
             axis=1, dtype=np.float64
         )
@@ -108,23 +108,23 @@ class Ratings:
 
     @property
     def raters_per_item(self) -> Codes:
-        """How many ratings each item has."""
+        """Number of ratings of each item."""
         counted: Codes = (self.codes >= 0).sum(axis=1)
         return counted
 
     def present(self) -> Ratings:
-        """Without the items and raters that have no rating at all."""
+        """The table without items and raters that have no rating."""
         rated = self.codes >= 0
         return self.take(rated.sum(axis=1) > 0, rated.sum(axis=0) > 0)
 
     def complete(self) -> Ratings:
-        """The items that every rater with any rating has rated."""
+        """The items rated by every rater who rated any item."""
         present = self.present()
         raters = len(present.raters)
         return present.take(present.raters_per_item == raters, np.full(raters, True))
 
     def take(self, rows: NDArray[np.bool_], columns: NDArray[np.bool_]) -> Ratings:
-        """The part of the table in which `rows` and `columns` are True."""
+        """The rows and columns selected by boolean masks."""
         return Ratings(
             tuple(np.compress(rows, np.array(self.items, dtype=object))),
             tuple(np.compress(columns, np.array(self.raters, dtype=object))),
@@ -134,14 +134,20 @@ class Ratings:
         )
 
     def pair(self, first: str, second: str) -> Ratings:
-        """The items that both of two raters have rated."""
+        """The items rated by both of two raters, as a table with two columns."""
         columns = [self.column(first), self.column(second)]
         both = (self.codes[:, columns] >= 0).sum(axis=1) == 2
         part = self.take(both, np.full(len(self.raters), True))
         return replace(part, raters=(first, second), scores=part.scores[:, columns])
 
     def column(self, rater: str) -> int:
-        """Place of a rater."""
+        """Column index of a rater.
+
+        Raises
+        ------
+        StatisticsError
+            There is no such rater.
+        """
         if rater not in self.raters:
             raise StatisticsError(
                 f"there is no rater {rater!r}: choose from {', '.join(self.raters)}"
@@ -159,7 +165,7 @@ def from_matrix(
 ) -> Ratings:
     """A table from scores of shape (items, raters), NaN or None where a rating is missing.
 
-    Without a scale the categories are those that occur, and `Scale.declared` is False.
+    Without a scale, the categories are those that occur, and `Scale.declared` is False.
     """
     matrix = np.asarray(scores, dtype=np.float64)
     if matrix.ndim != 2:
@@ -174,7 +180,7 @@ def from_matrix(
 
 
 def tabulate(rows: Iterable[RatingRow], scale: Scale | None = None) -> Ratings:
-    """The table of long ratings, items and raters in the order in which they come.
+    """The table of ratings in long form, with items and raters in order of appearance.
 
     Raises
     ------
@@ -182,35 +188,55 @@ def tabulate(rows: Iterable[RatingRow], scale: Scale | None = None) -> Ratings:
         A rater has rated an item more than once, an item is in two clusters, there is no
         rating, or one is not on the scale.
     """
-    items: dict[str, int] = {}
-    raters: dict[str, int] = {}
-    seen: dict[tuple[int, int], RatingRow] = {}
-    for row in rows:
-        cell = (
-            items.setdefault(row.item, len(items)),
-            raters.setdefault(row.rater, len(raters)),
-        )
-        if cell in seen:
-            raise StatisticsError(
-                f"repeat readings: {row.place} is a second rating of item {row.item!r} by rater "
-                f"{row.rater!r}, after {seen[cell].place}. Keep one of them, or number them in a "
-                "column named replicate"
-            )
-        seen[cell] = row
-    matrix = np.full((len(items), len(raters)), np.nan)
-    for (item, rater), row in seen.items():
-        matrix[item, rater] = np.nan if row.value is None else row.value
-    return from_matrix(
-        matrix,
-        scale,
-        items=tuple(items),
-        raters=tuple(raters),
-        clusters=clusters_of(seen.values(), items),
+    rows = list(rows)
+    (items, raters), matrix = cross_tabulate(
+        rows, (lambda row: row.item, lambda row: row.rater), lambda row: f"by rater {row.rater!r}"
     )
+    return from_matrix(matrix, scale, items=items, raters=raters, clusters=clusters_of(rows, items))
+
+
+def cross_tabulate(
+    rows: Iterable[RatingRow],
+    axes: Sequence[Callable[[RatingRow], str]],
+    describe: Callable[[RatingRow], str],
+) -> tuple[list[tuple[str, ...]], Floats]:
+    """The names along each axis, in order of appearance, and the scores, NaN where missing.
+
+    Parameters
+    ----------
+    rows : iterable of RatingRow
+    axes : sequence of callable
+        Name of a row on each axis.
+    describe : callable
+        Completes "a second rating of item ..." in the error.
+
+    Raises
+    ------
+    StatisticsError
+        Two rows have the same names.
+    """
+    names: list[dict[str, int]] = [{} for _ in axes]
+    cells: dict[tuple[int, ...], RatingRow] = {}
+    for row in rows:
+        cell = tuple(
+            known.setdefault(axis(row), len(known)) for known, axis in zip(names, axes, strict=True)
+        )
+        if cell in cells:
+            raise StatisticsError(
+                f"repeat readings: {row.place} is a second rating of item {row.item!r} "
+                f"{describe(row)}, after {cells[cell].place}. Keep one of them, or number them in "
+                "a column named replicate"
+            )
+        cells[cell] = row
+    scores = np.full([len(known) for known in names], np.nan)
+    for cell, row in cells.items():
+        if row.value is not None:
+            scores[cell] = row.value
+    return [tuple(known) for known in names], scores
 
 
 def clusters_of(rows: Iterable[RatingRow], items: Iterable[str]) -> tuple[str, ...]:
-    """The cluster of each item; an item without one is its own.
+    """The cluster of each item; an item without one is a cluster by itself.
 
     Raises
     ------
@@ -224,7 +250,7 @@ def clusters_of(rows: Iterable[RatingRow], items: Iterable[str]) -> tuple[str, .
                 f"{row.place}: item {row.item!r} is in cluster {row.cluster!r}, "
                 f"but before it was in {known[row.item]!r}"
             )
-    # The mark keeps an item's own name apart from a cluster that is called the same.
+    # The prefix distinguishes an item from a cluster of the same name.
     return tuple(known.get(item, f"item {item}") for item in items)
 
 

@@ -1,4 +1,4 @@
-"""Results as lines of text for a terminal."""
+"""Results of statistics as lines of text for a terminal."""
 
 from __future__ import annotations
 
@@ -7,31 +7,31 @@ from dataclasses import fields, is_dataclass
 
 from study.domain.formatting import significant
 from study.stats.estimate import Estimate, Interval, PValue
-from study.stats.multiple_testing import Corrected
+from study.stats.multiple_testing import CorrectedPValue
 
 STEP = "  "
 MANY = 12
-"""Bare numbers that fit into one line."""
+"""Most numbers of a list that are printed on one line."""
 
 
-def lines(key: str, thing: object, indent: str = "") -> Iterator[str]:
-    """A result, with what it holds indented below it."""
+def result_lines(key: str, thing: object, indent: str = "") -> Iterator[str]:
+    """A result as lines of text, with its parts indented."""
     if isinstance(thing, Estimate):
         yield f"{indent}{_named(key, thing.name)}: {estimate_text(thing)}"
     elif isinstance(thing, PValue):
         yield f"{indent}{_named(key, thing.name)}: {p_text(thing)}"
-    elif isinstance(thing, Corrected):
+    elif isinstance(thing, CorrectedPValue):
         shown = ", ".join(f"{f.name} {significant(getattr(thing, f.name))}" for f in fields(thing))
         yield f"{indent}{key}: {shown}"
     elif is_dataclass(thing) and not isinstance(thing, type):
         inside = {f.name: getattr(thing, f.name) for f in fields(thing)}
         if "first" in inside and "second" in inside:
             key = f"{inside.pop('first')} and {inside.pop('second')}"
-        yield from lines(key, inside, indent)
+        yield from result_lines(key, inside, indent)
     elif isinstance(thing, Mapping):
         yield f"{indent}{key}"
         for name, value in thing.items():
-            yield from lines(str(name), value, indent + STEP)
+            yield from result_lines(str(name), value, indent + STEP)
     elif isinstance(thing, list | tuple):
         if all(value is None or isinstance(value, int | float | str) for value in thing):
             words = [significant(value) for value in thing]
@@ -41,13 +41,13 @@ def lines(key: str, thing: object, indent: str = "") -> Iterator[str]:
             return
         yield f"{indent}{key}"
         for place, value in enumerate(thing, start=1):
-            yield from lines(str(place), value, indent + STEP)
+            yield from result_lines(str(place), value, indent + STEP)
     else:
         yield f"{indent}{key}: {significant(thing)}"
 
 
 def estimate_text(estimate: Estimate) -> str:
-    """Value, interval, standard error, size, and the reason for what is missing."""
+    """Value, interval, standard error, n, and the reason for a missing value or interval."""
     parts = ["undefined" if estimate.value is None else significant(estimate.value)]
     if estimate.low is not None:
         parts.append(_ends(estimate.low, estimate.high, estimate.level))
@@ -61,7 +61,7 @@ def estimate_text(estimate: Estimate) -> str:
 
 
 def p_text(test: PValue) -> str:
-    """P value, statistic, size, and the reason if there is none."""
+    """P value, statistic, degrees of freedom and n, or the reason why it is undefined."""
     if test.p is None:
         return f"undefined, n {test.n} ({test.reason})"
     parts = [f"p {significant(test.p)}"]

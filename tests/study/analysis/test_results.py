@@ -14,10 +14,10 @@ from study.analysis.comparison import compare_scores, preferences
 from study.analysis.conduct import conduct
 from study.analysis.dataset import NOT_READ, Dataset, Observation
 from study.analysis.reader_consistency import drift, repeats
-from study.analysis.results import seed_of
+from study.analysis.results import default_seed
 from study.analysis.scores import (
     ALL_METHODS,
-    Options,
+    AnalysisOptions,
     agreement,
     context_repeats,
     first_ratings,
@@ -32,7 +32,7 @@ from study.stats.scale import Scale
 from study.stats.table import from_matrix
 from tests.support.simulated_datasets import SMALL, STRENGTHS, dataset, single, unblind
 
-QUICK = Options(resamples=50, seed=1, level=0.95)
+QUICK = AnalysisOptions(resamples=50, seed=1, level=0.95)
 NAMES = {"M1": "Median filter", "M2": "Restormer", "M3": "Guided diffusion"}
 GROUPS = {"M1": "filter", "M2": "neural network", "M3": "neural network"}
 
@@ -334,9 +334,9 @@ def test_the_same_data_and_seed_give_the_same_bytes(data: Dataset) -> None:
 
 
 def test_the_seed_comes_from_the_protocol(data: Dataset) -> None:
-    assert analyse(data, resamples=20).options.seed == seed_of(data.protocol.digest)
+    assert analyse(data, resamples=20).options.seed == default_seed(data.protocol.digest)
     other = data.protocol.with_(title="Another")
-    assert seed_of(other.digest) != seed_of(data.protocol.digest)
+    assert default_seed(other.digest) != default_seed(data.protocol.digest)
 
 
 def test_results_do_not_know_names_and_do_not_depend_on_them(data: Dataset) -> None:

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from study.domain.errors import StatisticsError
-from study.stats.balance import Place, order_balance, side_balance
+from study.stats.balance import MethodPosition, order_balance, side_balance
 from study.stats.blinding_index import Guess, blinding_index
 from study.stats.bradley_terry import bradley_terry
 from study.stats.preference import Choice, Preference, null_pairs, side_check, win_rates
@@ -66,7 +66,7 @@ def test_infinite_or_unknown_strengths_are_undefined(choices):
 
 def test_a_side_that_cannot_be_told_is_undefined():
     found = bradley_terry(shown("a", "b", {LEFT: 8, RIGHT: 2}), side=True)
-    assert "cannot be told" in (found.reason or "")
+    assert "cannot be separated" in (found.reason or "")
     assert found.side.value is None
 
 
@@ -132,9 +132,9 @@ def test_side_balance_counts_every_reader():
 
 
 def test_order_balance_sees_a_method_that_always_comes_first():
-    even = [Place("A", i, "abcd"[(i + i // 4) % 4]) for i in range(80)]
+    even = [MethodPosition("A", i, "abcd"[(i + i // 4) % 4]) for i in range(80)]
     assert order_balance(even).test.p > 0.9
-    sorted_by_method = [Place("A", i, "ab"[i // 40]) for i in range(80)]
+    sorted_by_method = [MethodPosition("A", i, "ab"[i // 40]) for i in range(80)]
     found = order_balance(sorted_by_method)
     assert found.test.p < 1e-6
     assert found.counts == ((20, 20, 0, 0), (0, 0, 20, 20))
@@ -142,11 +142,14 @@ def test_order_balance_sees_a_method_that_always_comes_first():
 
 
 def test_order_balance_of_too_little():
-    assert "below 5" in order_balance([Place("A", i, "ab"[i % 2]) for i in range(8)]).test.method
-    assert order_balance([Place("A", i, "a") for i in range(8)]).test.reason == (
+    assert (
+        "below 5"
+        in order_balance([MethodPosition("A", i, "ab"[i % 2]) for i in range(8)]).test.method
+    )
+    assert order_balance([MethodPosition("A", i, "a") for i in range(8)]).test.reason == (
         "it needs two methods"
     )
-    short = order_balance([Place("A", i, "ab"[i]) for i in range(2)])
+    short = order_balance([MethodPosition("A", i, "ab"[i]) for i in range(2)])
     assert short.test.reason == "the sessions are shorter than their parts"
     with pytest.raises(StatisticsError, match="at least two blocks"):
         order_balance([], 1)

@@ -16,7 +16,7 @@ from study.stats.agreement import (
     raw_agreement,
 )
 from study.stats.cohen import cohen_kappa
-from study.stats.intervals import wilson
+from study.stats.intervals import wilson_interval
 from study.stats.krippendorff import krippendorff_alpha
 from study.stats.multiple_testing import correct
 from study.stats.paired import compare_pair
@@ -165,7 +165,7 @@ def test_corrections_are_ordered(p_values):
 @FEW
 @given(st.integers(0, 40), st.integers(1, 40))
 def test_wilson_holds_the_share(successes, failures):
-    ends = wilson(successes, successes + failures)
+    ends = wilson_interval(successes, successes + failures)
     assert 0 <= ends.low <= successes / (successes + failures) <= ends.high <= 1
 
 

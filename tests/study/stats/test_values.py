@@ -7,14 +7,22 @@ import numpy as np
 import pytest
 
 from study.domain.errors import StatisticsError, StudyError
-from study.stats.estimate import Estimate, Interval, PValue, finite, plain, tidy, to_json
+from study.stats.estimate import (
+    Estimate,
+    Interval,
+    PValue,
+    finite_or_none,
+    round_to_digits,
+    to_json,
+    to_plain,
+)
 from study.stats.intervals import (
     cluster_weights,
     mean_estimate,
-    percentile,
+    percentile_interval,
     proportion,
     t_interval,
-    wilson,
+    wilson_interval,
     z_interval,
 )
 
@@ -37,9 +45,9 @@ def test_no_value_is_nan_or_infinite(number: float):
         Estimate("kappa", 1.0, "Fleiss", 3, se=number)
     with pytest.raises(StatisticsError, match="None with a reason"):
         PValue("t", 0.1, "two-sided", 3, statistic=number)
-    with pytest.raises(StatisticsError, match="not a value that JSON can hold"):
+    with pytest.raises(StatisticsError, match="not a value that JSON can represent"):
         to_json({"x": [number]})
-    assert finite(number) is None
+    assert finite_or_none(number) is None
 
 
 def test_an_interval_has_two_ends_in_order():
@@ -63,7 +71,7 @@ def test_json_holds_nested_results_and_numpy_numbers():
     assert read["table"] == [[1, 2], [3, 4]]
     assert (read["one"], read["yes"], read["pair"]) == (0.5, True, [1, None])
     with pytest.raises(StatisticsError, match="set cannot be written"):
-        plain({1, 2})
+        to_plain({1, 2})
 
 
 def test_statistics_errors_are_study_errors():
@@ -73,14 +81,14 @@ def test_statistics_errors_are_study_errors():
 def test_tidy_makes_computed_ties_equal():
     apart = np.array([5.3 - 5.2, 0.2 - 0.1, 1.1 - 1.0, np.nan])
     assert np.unique(apart[:3]).size == 3
-    assert np.unique(tidy(apart)[:3]).size == 1
+    assert np.unique(round_to_digits(apart)[:3]).size == 1
     small = np.array([1e-20, 2e-20])
-    assert tidy(small) == pytest.approx(small)
-    assert tidy(np.zeros(2)).tolist() == [0.0, 0.0]
+    assert round_to_digits(small) == pytest.approx(small)
+    assert round_to_digits(np.zeros(2)).tolist() == [0.0, 0.0]
 
 
 def test_wilson_of_15_in_20():
-    ends = wilson(15, 20)
+    ends = wilson_interval(15, 20)
     assert (ends.low, ends.high) == pytest.approx((0.531299, 0.888138), abs=5e-7)
     assert proportion("share", 15, 20).value == 0.75
     none = proportion("share", 0, 0)
@@ -127,11 +135,13 @@ def test_a_bootstrap_needs_items_and_resamples():
 
 def test_percentile_says_when_it_is_undefined():
     draws = np.arange(100.0)
-    ends = percentile(draws, ["a", "b"], 0)
+    ends = percentile_interval(draws, ["a", "b"], 0)
     assert (ends.low, ends.high) == pytest.approx((2.475, 96.525))
-    assert percentile(draws, ["a", "a"], 0).reason == "fewer than two clusters"
+    assert percentile_interval(draws, ["a", "a"], 0).reason == "fewer than two clusters"
     draws[:30] = np.nan
-    assert "30 of them undefined" in percentile(draws, ["a", "b"], 0).method
+    assert "30 of them undefined" in percentile_interval(draws, ["a", "b"], 0).method
     draws[:60] = np.nan
-    assert percentile(draws, ["a", "b"], 0).reason == "most resamples are undefined"
-    assert percentile(np.ones(9), ["a", "b"], 0).reason == "all resamples give the same value"
+    assert percentile_interval(draws, ["a", "b"], 0).reason == "most resamples are undefined"
+    assert (
+        percentile_interval(np.ones(9), ["a", "b"], 0).reason == "all resamples give the same value"
+    )
