@@ -1,7 +1,8 @@
-"""From the answers of a study to everything its report says.
+"""Analysis of a study: from its answers to every result in its report.
 
-`collect` reads a study's store, `analyse` computes, `run` does both and logs it. Results are frozen
-dataclasses that name methods by their masks only; names are added where results are shown.
+`collect` reads a study's store, `analyse` computes, `run` does both and logs the analysis. Results
+are frozen dataclasses that identify methods by their masks (M1, M2, ...) only; names are added
+where results are shown.
 """
 
 from __future__ import annotations

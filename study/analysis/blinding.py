@@ -1,4 +1,4 @@
-"""Whether readers could tell how the images were made."""
+"""Analysis of the blinding question: whether readers could tell how images were made."""
 
 from __future__ import annotations
 
@@ -13,16 +13,16 @@ from study.stats.intervals import proportion
 
 @dataclass(frozen=True)
 class Blinding:
-    """The blinding question; groups of methods stand for methods.
+    """Results of the blinding question, by group of methods.
 
     Parameters
     ----------
     index : BlindingIndex
         Guesses and indices by group.
     correct : tuple of Estimate
-        For each group, share of right answers among those that named a group.
+        For each group, the share of correct answers among those that named a group.
     readers : int
-        Who answered.
+        Number of readers who answered.
     """
 
     index: BlindingIndex
@@ -31,12 +31,12 @@ class Blinding:
 
     @property
     def chance(self) -> float:
-        """Share of right answers that guessing gives."""
+        """Expected share of correct answers by random guessing."""
         return 1 / len(self.index.methods)
 
 
 def blinding(data: Dataset, level: float = LEVEL) -> Blinding | None:
-    """The indices; None before unblinding, or where fewer than two groups were asked about."""
+    """Compute the indices; None before unblinding, or with answers about fewer than two groups."""
     truth = {one.mask: one.group for one in data.methods if one.group}
     asked = [guess for guess in data.guesses if guess.method in truth]
     guesses = [
@@ -46,7 +46,7 @@ def blinding(data: Dataset, level: float = LEVEL) -> Blinding | None:
         return None
     index = blinding_index(guesses, level=level)
     correct = tuple(
-        proportion(f"{group} told", row[place], sum(row[:-1]), level)
+        proportion(f"{group} guessed correctly", row[place], sum(row[:-1]), level)
         for place, (group, row) in enumerate(zip(index.methods, index.counts, strict=True))
     )
     return Blinding(index, correct, len({one.reader for one in asked}))

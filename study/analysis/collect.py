@@ -1,4 +1,4 @@
-"""Reads a study's store into a `Dataset`: current answers, by masks or, after unblinding, names."""
+"""Reads a study's store into a `Dataset`, with masks or, after unblinding, names of methods."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ from study.storage.store import Store, parsed
 
 
 def collect(store: Store, key: Key | None = None) -> Dataset:
-    """All that a closed study knows, without the readers who withdrew.
+    """Read all data of a closed study, without readers who withdrew.
 
     Parameters
     ----------
@@ -58,7 +58,7 @@ def collect(store: Store, key: Key | None = None) -> Dataset:
     Raises
     ------
     BlindingError
-        The study is not closed, or names are asked for before it is unblinded.
+        The study is not closed, or names are requested before it is unblinded.
     KeyFileError
         The key is of another study, or not the one it was frozen with.
     """
@@ -68,8 +68,8 @@ def collect(store: Store, key: Key | None = None) -> Dataset:
         readers = session.scalars(
             select(Reader).where(Reader.study_id == study.id).order_by(Reader.code)
         ).all()
-        left_out = _exclusions(session, study)
-        states = {one.id: _state(session, one, left_out) for one in readers}
+        excluded = _exclusions(session, study)
+        states = {one.id: _state(session, one, excluded) for one in readers}
         collected = CurrentAnswers(session, study.id)
         masks = _masks(session, study.id)
         protocol = parsed(study.protocol_json)
@@ -81,7 +81,7 @@ def collect(store: Store, key: Key | None = None) -> Dataset:
             readers=tuple(_reader(session, one, states[one.id], collected) for one in readers),
             cases=_cases(session, study.id),
             observations=tuple(
-                observations(session, protocol, taking_part, collected, masks, left_out)
+                observations(session, protocol, taking_part, collected, masks, excluded)
             ),
             guesses=_guesses(session, states, masks, protocol),
             exclusions=_records(session, study),
@@ -92,7 +92,7 @@ def collect(store: Store, key: Key | None = None) -> Dataset:
 def _check(study: Study, key: Key | None) -> None:
     if study.status not in (Status.CLOSED, Status.UNBLINDED):
         raise BlindingError(
-            f"The study {study.code} is {study.status}: results by method can be seen only after "
+            f"The study {study.code} is {study.status}: results by method can be obs only after "
             "it is closed. Close it first: python -m study close."
         )
     if key is None:
@@ -116,13 +116,13 @@ def _exclusions(session: Session, study: Study) -> ExclusionRules:
     return ExclusionRules(rules["reader"], rules["item"])
 
 
-def _state(session: Session, reader: Reader, left_out: ExclusionRules) -> str:
+def _state(session: Session, reader: Reader, excluded: ExclusionRules) -> str:
     actions = set(session.scalars(select(Consent.action).where(Consent.reader_id == reader.id)))
     if "withdrawn" in actions:
         return WITHDRAWN
     if "accepted" not in actions:
         return NEVER_JOINED
-    return EXCLUDED if reader.id in left_out.readers else INCLUDED
+    return EXCLUDED if reader.id in excluded.readers else INCLUDED
 
 
 def _masks(session: Session, study_id: str) -> dict[str, str]:

@@ -1,7 +1,7 @@
-"""Which method is better: scores of one criterion compared in a declared family, and preferences.
+"""Comparison of methods: scores in a prespecified family of tests, and preferences.
 
 The family is every pair of methods, or every method against the protocol's control. Degraded
-anchors are a check of the readers, so that they are described and never compared.
+anchors serve to check the readers: they are described, but never compared.
 """
 
 from __future__ import annotations
@@ -32,11 +32,11 @@ class ScoreComparison:
     comparisons : Comparisons or None
         Pairs of methods on case means; None with fewer than two methods.
     over_readers : tuple of Estimate
-        For each pair, the readers' own mean differences averaged, with readers as the sample.
+        For each pair, the mean of the readers' mean differences, with readers as the sample.
     friedman : Friedman or None
-        All methods at once.
+        Test of all methods at once.
     reason : str
-        Why there is none.
+        Why there is no comparison.
     """
 
     comparisons: Comparisons | None
@@ -47,14 +47,14 @@ class ScoreComparison:
 
 @dataclass(frozen=True)
 class MethodWins:
-    """One method against all others it was shown with.
+    """Preferences for one method against all others it was shown with.
 
     Parameters
     ----------
     method : str
         Its mask.
     wins, losses, ties : int
-        Answers.
+        Counts of answers.
     missing : tuple of MissingCount
         Pairs without an answer, by reason.
     rate : Estimate
@@ -71,12 +71,12 @@ class MethodWins:
 
 @dataclass(frozen=True)
 class PreferenceResults:
-    """What readers preferred.
+    """Results of the preference question.
 
     Parameters
     ----------
     n : int
-        Answers in main pairs.
+        Number of answers in main pairs.
     missing : tuple of MissingCount
         Main pairs without an answer, by reason.
     pairs : tuple of WinRate
@@ -84,7 +84,7 @@ class PreferenceResults:
     methods : tuple of MethodWins
         Each method against all others.
     strengths : BradleyTerryFit or None
-        Bradley and Terry's model with ties and an advantage of the left side; None without two
+        Bradley-Terry model with ties and an advantage of the left side; None with fewer than two
         methods.
     """
 
@@ -96,7 +96,7 @@ class PreferenceResults:
 
 
 def compare_scores(data: Dataset, question: Question, options: AnalysisOptions) -> ScoreComparison:
-    """Paired tests of the first ratings, corrected within the family, and Friedman's test."""
+    """Paired tests of the first ratings, corrected for the family, and Friedman's test."""
     anchors = {one.mask for one in data.methods if one.kind is MethodKind.ANCHOR}
     rows = [row for row in score_rows(data, question) if row.method not in anchors]
     if not any(row.value is not None for row in rows):
@@ -109,7 +109,7 @@ def compare_scores(data: Dataset, question: Question, options: AnalysisOptions) 
         panel,
         control if control in panel.methods else None,
         alpha=data.protocol.alpha,
-        **options.keywords,
+        **options.intervals,
     )
     over_readers = tuple(
         mean_estimate(
@@ -123,37 +123,37 @@ def compare_scores(data: Dataset, question: Question, options: AnalysisOptions) 
     return ScoreComparison(found, over_readers, friedman(panel))
 
 
-def choice_of(seen: Observation) -> Choice:
-    """A preference as the statistics take it."""
-    if seen.value is None:
+def choice_of(obs: Observation) -> Choice:
+    """A preference in the form used by the statistics."""
+    if obs.value is None:
         preferred = None
-    elif seen.value == NO_PREFERENCE:
+    elif obs.value == NO_PREFERENCE:
         preferred = Preference.TIE
     else:
-        preferred = Preference.LEFT if seen.value == PREFERS_LEFT else Preference.RIGHT
-    return Choice(seen.case, seen.reader, seen.left, seen.right, preferred, seen.patient)
+        preferred = Preference.LEFT if obs.value == PREFERS_LEFT else Preference.RIGHT
+    return Choice(obs.case, obs.reader, obs.left, obs.right, preferred, obs.patient)
 
 
 def main_choices(data: Dataset, question: Question) -> tuple[Choice, ...]:
-    """The preferences of all main pairs."""
-    return tuple(choice_of(seen) for seen in data.counted(question.code, Role.MAIN))
+    """The preferences in all main pairs."""
+    return tuple(choice_of(obs) for obs in data.counted(question.code, Role.MAIN))
 
 
 def preferences(data: Dataset, question: Question, options: AnalysisOptions) -> PreferenceResults:
-    """Win rates of the main pairs, with intervals, and strengths by maximum likelihood."""
-    seen = tuple(data.counted(question.code, Role.MAIN))
+    """Win rates with intervals in the main pairs, and Bradley-Terry strengths."""
+    obs = tuple(data.counted(question.code, Role.MAIN))
     choices = main_choices(data, question)
-    shown = {mask for one in seen for mask in (one.left, one.right)}
+    shown = {mask for one in obs for mask in (one.left, one.right)}
     try:
-        strengths = bradley_terry(choices, side=True, **options.keywords)
+        strengths = bradley_terry(choices, side=True, **options.intervals)
     except StatisticsError:
         strengths = None
     return PreferenceResults(
-        n=sum(one.value is not None for one in seen),
-        missing=missing_by_reason(seen),
-        pairs=win_rates(choices, **options.keywords),
+        n=sum(one.value is not None for one in obs),
+        missing=missing_by_reason(obs),
+        pairs=win_rates(choices, **options.intervals),
         methods=tuple(
-            _wins(mask, [one for one in seen if mask in (one.left, one.right)], options.level)
+            _wins(mask, [one for one in obs if mask in (one.left, one.right)], options.level)
             for mask in data.masks
             if mask in shown
         ),
@@ -161,11 +161,11 @@ def preferences(data: Dataset, question: Question, options: AnalysisOptions) -> 
     )
 
 
-def _wins(mask: str, seen: Iterable[Observation], level: float) -> MethodWins:
-    seen = list(seen)
-    answers = [choice_of(one) for one in seen]
+def _wins(mask: str, obs: Iterable[Observation], level: float) -> MethodWins:
+    obs = list(obs)
+    answers = [choice_of(one) for one in obs]
     wins = sum(one.winner == mask for one in answers)
     ties = sum(one.preferred is Preference.TIE for one in answers)
     losses = sum(one.winner not in (None, mask) for one in answers)
     rate = proportion(f"{mask} preferred", wins, wins + losses, level)
-    return MethodWins(mask, wins, losses, ties, missing_by_reason(seen), rate)
+    return MethodWins(mask, wins, losses, ties, missing_by_reason(obs), rate)

@@ -1,4 +1,4 @@
-"""How the study went: sides and order, identical pairs, times, missing answers, drift."""
+"""Conduct of the study: balance, identical pairs, times, missing answers and drift."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from study.stats.preference import SideCheck, null_pairs, side_check
 
 @dataclass(frozen=True)
 class NullScores:
-    """Scores of the two sides of identical pairs on one criterion."""
+    """Scores of one criterion in pairs of identical images: share equal, and left minus right."""
 
     question: str
     pairs: int
@@ -36,16 +36,16 @@ class NullScores:
 
 @dataclass(frozen=True)
 class ReaderConduct:
-    """One reader's way of answering in the main pairs.
+    """Times, missing answers and mean scores of one reader in the main pairs.
 
     Parameters
     ----------
     reader : str
-        Code.
+        Code of the reader.
     seconds, q1, q3 : float or None
-        Median visible time of a pair, and its quartiles.
+        Median time that a pair was visible, and its quartiles.
     missing : tuple of MissingCount
-        Answers without a value, all questions, by reason.
+        Missing answers to all questions, by reason.
     means : tuple of (str, float or None)
         Mean score on each criterion.
     """
@@ -60,7 +60,7 @@ class ReaderConduct:
 
 @dataclass(frozen=True)
 class StudyConduct:
-    """All of it.
+    """How the study was conducted.
 
     Parameters
     ----------
@@ -68,11 +68,11 @@ class StudyConduct:
     sides : tuple of SideBalance
         Every pair of methods, in the main pairs that were read.
     order : OrderBalance
-        When each method was shown.
+        Times at which each method was shown.
     left_preferred : SideCheck or None
         Preferences of the main pairs by side; None without that question.
     side_scores : tuple of (str, Estimate)
-        For each criterion, mean score on the left less right, with readers as the sample.
+        For each criterion, mean score on the left minus right, with readers as the sample.
     null_preferences : SideCheck or None
         Preferences in identical pairs.
     null_scores : tuple of NullScores
@@ -90,15 +90,15 @@ class StudyConduct:
 
 
 def conduct(data: Dataset, level: float) -> StudyConduct:
-    """Everything about how the study went, from the pairs that were read."""
+    """Summarise the conduct of the study from the pairs that were read."""
     shown = _pairs_shown(data)
     question = data.preference
     null_choices = (
-        [choice_of(seen) for seen in data.counted(question.code, Role.NULL)] if question else []
+        [choice_of(obs) for obs in data.counted(question.code, Role.NULL)] if question else []
     )
     return StudyConduct(
         readers=tuple(_reader(data, code, shown) for code in data.included_readers),
-        sides=side_balance([choice_of(seen) for seen in shown]),
+        sides=side_balance([choice_of(obs) for obs in shown]),
         order=order_balance(list(_places(shown))),
         left_preferred=side_check(main_choices(data, question), level=level) if question else None,
         side_scores=tuple((q.code, _side_scores(data, q, level)) for q in data.criteria),
@@ -112,47 +112,47 @@ def _pairs_shown(data: Dataset) -> list[Observation]:
     """One observation for each main pair that was answered."""
     first: dict[tuple[str, str], Observation] = {}
     for question in data.protocol.questions:
-        for seen in data.counted(question.code, Role.MAIN):
-            if seen.revision:
-                first.setdefault((seen.reader, seen.pair), seen)
+        for obs in data.counted(question.code, Role.MAIN):
+            if obs.revision:
+                first.setdefault((obs.reader, obs.pair), obs)
     return list(first.values())
 
 
 def _places(shown: Sequence[Observation]) -> Iterator[MethodPosition]:
     """The methods of each reader's pairs, numbered in the order read."""
-    for reader in sorted({seen.reader for seen in shown}):
-        own = sorted((seen for seen in shown if seen.reader == reader), key=lambda s: s.when)
-        for number, seen in enumerate(own):
-            yield MethodPosition(reader, number, seen.left)
-            yield MethodPosition(reader, number, seen.right)
+    for reader in sorted({obs.reader for obs in shown}):
+        own = sorted((obs for obs in shown if obs.reader == reader), key=lambda s: s.when)
+        for number, obs in enumerate(own):
+            yield MethodPosition(reader, number, obs.left)
+            yield MethodPosition(reader, number, obs.right)
 
 
 def _side_scores(data: Dataset, question: Question, level: float) -> Estimate:
     means = []
     for reader in data.included_readers:
-        own = [seen for seen in data.counted(question.code, Role.MAIN) if seen.reader == reader]
-        apart = _apart(own)
+        own = [obs for obs in data.counted(question.code, Role.MAIN) if obs.reader == reader]
+        apart = _side_differences(own)
         if apart.size:
             means.append(float(apart.mean()))
     return mean_estimate(
-        "Left less right", np.array(means, np.float64), "readers as the sample", level
+        "Left minus right", np.array(means, np.float64), "readers as the sample", level
     )
 
 
 def _null_scores(data: Dataset, question: Question, level: float) -> NullScores:
-    apart = _apart(list(data.counted(question.code, Role.NULL)))
+    apart = _side_differences(list(data.counted(question.code, Role.NULL)))
     return NullScores(
         question.code,
         apart.size,
         proportion("Equal scores", int((apart == 0).sum()), apart.size, level),
-        mean_estimate("Left less right", apart, "identical pairs as the sample", level),
+        mean_estimate("Left minus right", apart, "identical pairs as the sample", level),
     )
 
 
-def _apart(seen: Sequence[Observation]) -> Floats:
-    """Left less right of every pair with both scores."""
+def _side_differences(obs: Sequence[Observation]) -> Floats:
+    """Score on the left minus score on the right, for every pair with both."""
     sides: dict[tuple[str, str], dict[int, int]] = {}
-    for one in seen:
+    for one in obs:
         if one.value is not None:
             sides.setdefault((one.reader, one.pair), {})[one.side] = one.value
     apart = [both[LEFT] - both[1 - LEFT] for both in sides.values() if len(both) == 2]
@@ -163,10 +163,10 @@ def _reader(data: Dataset, code: str, shown: Sequence[Observation]) -> ReaderCon
     times = [one.seconds for one in shown if one.reader == code and one.seconds is not None]
     quartiles = np.percentile(times, [25, 50, 75]).tolist() if times else [None] * 3
     answers = [
-        seen
+        obs
         for question in data.protocol.questions
-        for seen in data.counted(question.code, Role.MAIN)
-        if seen.reader == code
+        for obs in data.counted(question.code, Role.MAIN)
+        if obs.reader == code
     ]
     means = []
     for question in data.criteria:

@@ -1,7 +1,7 @@
-"""What an analysis starts from: one observation for each answer, and the facts around them.
+"""The data of an analysis: one observation for each planned answer, and the records around them.
 
-It is built from a study's store by `study.analysis.collect`, or by hand in tests. Methods are
-masks (M1, M2, ...); their names are added only after unblinding.
+A dataset is read from a study's store by `study.analysis.collect`. Methods are identified by masks
+(M1, M2, ...); names are added only after unblinding.
 """
 
 from __future__ import annotations
@@ -27,13 +27,13 @@ from study.stats.scale import Scale
 from study.stats.table import RatingRow
 
 NOT_READ = "not read"
-"""Why a value is missing where the reader never reached the pair."""
+"""The reason for a missing value if the reader did not reach the pair."""
 MISSING = (CANNOT_JUDGE, NOT_READ)
 
 
 @dataclass(frozen=True)
 class Observation:
-    """One answer that a reader gave, or did not give, in a pair of the plan.
+    """A planned answer of a reader to a pair, given or missing.
 
     Parameters
     ----------
@@ -48,20 +48,20 @@ class Observation:
     value : int or None
         On the question's scale; -1, 0, 1 for left, none, right in a preference.
     missing : str
-        Why there is no value: one of `MISSING`; empty if there is one.
+        Why there is no value, one of `MISSING`; empty if there is one.
     role : Role
     session, position : int
-        When it was shown to this reader.
+        Session and position in it at which this reader was shown the pair.
     pair : str
-        Label of the pair in this reader's plan; `repeat_of` is that of the pair it repeats.
+        Label of the pair in this reader's plan; `repeat_of` is the label of the repeated pair.
     revision : int
-        1, or more after corrections; 0 where nothing was answered.
+        0 for no answer, 1 for a first answer, more after corrections.
     seconds : float or None
-        How long the pair was visible, hidden tabs not counted.
+        Time that the pair was visible, without hidden tabs.
     at : str
-        When it was stored.
+        Time of storage.
     excluded : str
-        Code of the rule by which a logged decision leaves it out; empty if it counts.
+        Code of the rule by which it was excluded; empty if it counts.
     """
 
     reader: str
@@ -92,25 +92,25 @@ class Observation:
 
     @property
     def when(self) -> tuple[int, int]:
-        """Sorts a reader's observations in the order in which the pairs were shown."""
+        """Sort key: the order in which the pairs were shown to a reader."""
         return (self.session, self.position)
 
 
 @dataclass(frozen=True)
 class Dataset:
-    """All that is analysed.
+    """All data of a study that are analysed.
 
     Parameters
     ----------
     study : StudyRecord
     protocol : Protocol
-        Its `control` is the mask of a method here, or empty.
+        Its `control` is replaced by the mask of the method; empty if there is none.
     methods : tuple of MethodRecord
         In the order of their masks.
     readers : tuple of ReaderRecord
     cases : tuple of CaseRecord
     observations : tuple of Observation
-        Of readers who take part; those of withdrawn readers are not here.
+        Of readers who take part, without those of withdrawn readers.
     guesses : tuple of GuessRecord
     exclusions : tuple of ExclusionRecord
     comments : tuple of CommentRecord
@@ -133,48 +133,48 @@ class Dataset:
 
     @property
     def masks(self) -> tuple[str, ...]:
-        """The methods."""
+        """The masks of the methods, in order."""
         return tuple(method.mask for method in self.methods)
 
     @property
     def criteria(self) -> tuple[Question, ...]:
-        """The questions that are rated for each image."""
+        """The questions that are rated on a scale for each image."""
         return tuple(q for q in self.protocol.questions if q.kind is QuestionKind.LIKERT)
 
     @property
     def preference(self) -> Question | None:
-        """The question about the pair, if there is one."""
+        """The question about the preferred image of a pair, if there is one."""
         found = (q for q in self.protocol.questions if q.kind is QuestionKind.PREFERENCE)
         return next(found, None)
 
     @property
     def included_readers(self) -> tuple[str, ...]:
-        """Codes of the readers that analyses are about."""
+        """Codes of the readers who are included in analyses."""
         return tuple(reader.code for reader in self.readers if reader.state == INCLUDED)
 
     def label(self, mask: str) -> str:
-        """What tables call a method."""
+        """The label of a method in tables: its mask, and its name after unblinding."""
         return next((one.label for one in self.methods if one.mask == mask), mask)
 
     def counted(self, question: str, *roles: Role) -> Iterator[Observation]:
-        """The observations of a question that count, by reader and in the order shown."""
-        for seen in self._counted:
-            if seen.question == question and seen.role in roles:
-                yield seen
+        """The observations of a question without excluded ones, by reader in the order shown."""
+        for obs in self._counted:
+            if obs.question == question and obs.role in roles:
+                yield obs
 
     @cached_property
     def _counted(self) -> tuple[Observation, ...]:
-        kept = (seen for seen in self.observations if not seen.excluded)
-        return tuple(sorted(kept, key=lambda seen: (seen.reader, seen.when, seen.side)))
+        kept = (obs for obs in self.observations if not obs.excluded)
+        return tuple(sorted(kept, key=lambda obs: (obs.reader, obs.when, obs.side)))
 
     @cached_property
     def digest(self) -> str:
-        """SHA-256 of everything that is analysed, without the names of methods."""
+        """SHA-256 of all analysed data, without the names of methods."""
         masked = tuple(MethodRecord(method.mask, method.kind) for method in self.methods)
         content = {
             "methods": [asdict(method) for method in masked],
             "cases": [asdict(case) for case in self.cases],
-            "observations": [asdict(seen) for seen in self.ordered()],
+            "observations": [asdict(obs) for obs in self.ordered()],
             "guesses": sorted((g.reader, g.method, g.guess) for g in self.guesses),
             "exclusions": [asdict(one) for one in self.exclusions],
         }
@@ -182,7 +182,7 @@ class Dataset:
         return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
 
     def ordered(self) -> list[Observation]:
-        """All observations, by reader and in the order shown: it tells nothing of methods."""
+        """All observations by reader in the order shown, which reveals nothing about methods."""
         codes = [question.code for question in self.protocol.questions]
         return sorted(
             self.observations, key=lambda s: (s.reader, s.when, codes.index(s.question), s.side)
@@ -190,11 +190,11 @@ class Dataset:
 
 
 def scale_of(question: Question) -> Scale:
-    """The declared scale of a question: unused points count as well."""
+    """The declared scale of a question, including unused points."""
     return Scale.span(question.minimum, question.maximum)
 
 
-def row_of(seen: Observation, item: str, *, method: str = "", replicate: int = 1) -> RatingRow:
-    """An observation as the statistics take it, clustered by patient."""
-    value = None if seen.value is None else float(seen.value)
-    return RatingRow(item, seen.reader, value, seen.patient, method, replicate)
+def row_of(obs: Observation, item: str, *, method: str = "", replicate: int = 1) -> RatingRow:
+    """An observation as a row for the statistics, clustered by patient."""
+    value = None if obs.value is None else float(obs.value)
+    return RatingRow(item, obs.reader, value, obs.patient, method, replicate)

@@ -1,4 +1,4 @@
-"""Analyses of a stored study: every one is logged, and can be computed again from the log."""
+"""Analyses of a stored study: each one is logged and can be repeated from the log."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ PACKAGES = ("matplotlib", "numpy", "scipy", "sqlalchemy", "statsmodels")
 
 @dataclass(frozen=True)
 class LoggedAnalysis:
-    """An analysis with its entry in the log.
+    """An analysis with the identifier of its log entry.
 
     Parameters
     ----------
@@ -41,7 +41,7 @@ class LoggedAnalysis:
 
 @dataclass(frozen=True)
 class RepeatVerdict:
-    """Whether an analysis gives the same bytes again; `reason` says why not."""
+    """Whether a repeated analysis gives the same bytes; `reason` says why not."""
 
     same: bool
     reason: str = ""
@@ -57,24 +57,24 @@ def run(
     resamples: int = RESAMPLES,
     level: float = LEVEL,
 ) -> LoggedAnalysis:
-    """Analyse a closed study and log it.
+    """Analyse a closed study and log the analysis.
 
     Parameters
     ----------
     store : Store
     actor : str
-        Who asks for it.
+        Account that requests it.
     key : Key, optional
         Names of the methods, for a study that is unblinded.
     kind : str
-        What it is for.
+        Purpose of the analysis.
     seed, resamples, level
         See `study.analysis.analyse`.
 
     Raises
     ------
     BlindingError
-        The study is not closed, or names are asked for before it is unblinded.
+        The study is not closed, or names are requested before it is unblinded.
     KeyFileError
         The key is of another study.
     """
@@ -99,12 +99,12 @@ def run(
 
 
 def repeat(store: Store, run_id: str, key: Key | None = None) -> RepeatVerdict:
-    """Compute a logged analysis again and compare it byte for byte.
+    """Repeat a logged analysis and compare the results byte for byte.
 
     Raises
     ------
     StatisticsError
-        The log has no such analysis.
+        There is no such analysis in the log.
     """
     with store.read() as session:
         entry = session.get(AnalysisRun, run_id)
@@ -130,7 +130,7 @@ def repeat(store: Store, run_id: str, key: Key | None = None) -> RepeatVerdict:
 
 
 def libraries() -> dict[str, str]:
-    """Versions of all that computes."""
+    """Versions of Python and of the packages that compute results."""
     return {"python": platform.python_version(), **{name: version(name) for name in PACKAGES}}
 
 

@@ -1,4 +1,4 @@
-"""The answers of a store as observations: one for each question and side of the whole plan."""
+"""Observations from a store: one for each question and side of every planned pair."""
 
 from __future__ import annotations
 
@@ -23,18 +23,18 @@ from study.storage.models import (
 from study.storage.models import Question as QuestionRow
 
 Cell = tuple[str, str, int]
-"""Presentation, code of a question, slot."""
+"""(presentation id, question code, slot)."""
 
 
 class CurrentAnswers:
-    """The current answer of every cell.
+    """The current answer to every question and side of every presentation.
 
     Attributes
     ----------
     current : dict
-        The last revision of each cell that has one.
+        The last revision of each answered `Cell`.
     revisions : dict
-        Number of the last revision of each presentation that was answered.
+        Number of the last revision of each answered presentation.
     """
 
     def __init__(self, session: Session, study_id: str) -> None:
@@ -51,15 +51,15 @@ class CurrentAnswers:
 
 @dataclass(frozen=True)
 class ExclusionRules:
-    """Rules by which readers and cases are left out, by their identifiers."""
+    """Codes of the rules by which readers and cases are excluded, by identifier."""
 
     readers: Mapping[str, str]
     items: Mapping[str, str]
 
 
 @dataclass(frozen=True)
-class _Showing:
-    """A presentation with all that its observations have in common."""
+class _PlannedPair:
+    """A presentation with the fields that its observations share."""
 
     presentation: Presentation
     sitting: ReadingSession
@@ -73,7 +73,7 @@ class _Showing:
 
 
 def pair_label(reader: str, session: int, position: int) -> str:
-    """What exports call a pair: its place in the reader's plan."""
+    """The label of a pair in exports: its position in the reader's plan."""
     return f"{reader}-{session}-{position:03d}"
 
 
@@ -83,9 +83,9 @@ def observations(
     readers: Mapping[str, Reader],
     answers: CurrentAnswers,
     masks: Mapping[str, str],
-    left_out: ExclusionRules,
+    exclusions: ExclusionRules,
 ) -> Iterator[Observation]:
-    """Every question and side of the readers' plans, answered or not.
+    """Observations for every question and side of the readers' plans, answered or not.
 
     Parameters
     ----------
@@ -96,21 +96,21 @@ def observations(
     answers : CurrentAnswers
     masks : mapping
         Mask of each method, by identifier.
-    left_out : ExclusionRules
+    exclusions : ExclusionRules
     """
-    for showing in _showings(session, readers, masks, left_out):
+    for planned in _planned_pairs(session, readers, masks, exclusions):
         for question in protocol.questions:
             for slot in question.slots:
-                event = answers.current.get((showing.presentation.id, question.code, slot))
-                yield _observation(showing, question.code, slot, event)
+                event = answers.current.get((planned.presentation.id, question.code, slot))
+                yield _observation(planned, question.code, slot, event)
 
 
-def _showings(
+def _planned_pairs(
     session: Session,
     readers: Mapping[str, Reader],
     masks: Mapping[str, str],
-    left_out: ExclusionRules,
-) -> Iterator[_Showing]:
+    exclusions: ExclusionRules,
+) -> Iterator[_PlannedPair]:
     sides = _sides(session)
     rows = session.execute(
         select(Presentation, ReadingSession, Item)
@@ -125,8 +125,8 @@ def _showings(
     }
     for presentation, sitting, item in rows:
         left, right = sides[presentation.id]
-        rule = left_out.readers.get(sitting.reader_id) or left_out.items.get(item.id)
-        yield _Showing(
+        rule = exclusions.readers.get(sitting.reader_id) or exclusions.items.get(item.id)
+        yield _PlannedPair(
             presentation,
             sitting,
             item,
@@ -140,7 +140,7 @@ def _showings(
 
 
 def _observation(
-    showing: _Showing, question: str, slot: int, event: RatingEvent | None
+    planned: _PlannedPair, question: str, slot: int, event: RatingEvent | None
 ) -> Observation:
     value, missing, seconds = None, NOT_READ, None
     if event is not None:
@@ -149,29 +149,29 @@ def _observation(
         ms = event.client_visible_ms
         seconds = None if ms is None else ms / 1000
     return Observation(
-        reader=showing.reader,
-        case=showing.item.case_key,
-        patient=showing.item.patient_key,
-        left=showing.left,
-        right=showing.right,
+        reader=planned.reader,
+        case=planned.item.case_key,
+        patient=planned.item.patient_key,
+        left=planned.left,
+        right=planned.right,
         question=question,
         side=slot,
         value=value,
         missing=missing,
-        role=Role(showing.presentation.role),
-        session=showing.sitting.number,
-        position=showing.presentation.position,
-        pair=showing.pair,
-        repeat_of=showing.repeat_of,
+        role=Role(planned.presentation.role),
+        session=planned.sitting.number,
+        position=planned.presentation.position,
+        pair=planned.pair,
+        repeat_of=planned.repeat_of,
         revision=0 if event is None else event.revision,
         seconds=seconds,
         at="" if event is None else event.server_at,
-        excluded=showing.excluded,
+        excluded=planned.excluded,
     )
 
 
 def _sides(session: Session) -> dict[str, list[str]]:
-    """The methods on the left and right of every presentation."""
+    """The method ids on the left and right of every presentation."""
     found: dict[str, list[str]] = defaultdict(list)
     rows = session.execute(
         select(PresentationSlot.presentation_id, Stimulus.method_id)

@@ -1,4 +1,4 @@
-"""How steady each reader was: hidden repeats, and drift over the reading."""
+"""Consistency of each reader: hidden repeats, and drift over the reading."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ from study.stats.scale import Scale
 from study.stats.table import RatingRow
 
 LEAST = 3
-"""Ratings that a reader's slope needs."""
+"""Fewest ratings for a reader's slope."""
 
 
 @dataclass(frozen=True)
 class ReaderDrift:
-    """Whether scores changed with the place of the pair in the reader's main pairs.
+    """Change of scores with the position of the pair among the reader's main pairs.
 
     Parameters
     ----------
@@ -30,9 +30,9 @@ class ReaderDrift:
         Code of the criterion.
     by_reader : tuple of Estimate
         Change of each reader's scores from the first to the last main pair along the fitted line,
-        the methods' own means taken out.
+        after subtracting the reader's mean of each method.
     mean : Estimate
-        Their mean, with readers as the sample.
+        Mean change, with readers as the sample.
     """
 
     question: str
@@ -43,28 +43,28 @@ class ReaderDrift:
 def repeats(
     data: Dataset, question: Question, options: AnalysisOptions
 ) -> tuple[RepeatReliability, ...]:
-    """Hidden repeats against the main pairs they repeat: every reader, then all together.
+    """Reliability of hidden repeats against the main pairs they repeat: each reader, then all.
 
-    For the preference, values are turned so that they are about methods, not sides.
+    Preferences are recoded by method instead of side.
     """
     again = {
-        (seen.reader, seen.repeat_of, _subject(seen)): seen
-        for seen in data.counted(question.code, Role.REPEAT)
+        (obs.reader, obs.repeat_of, _subject(obs)): obs
+        for obs in data.counted(question.code, Role.REPEAT)
     }
     rows = []
-    for seen in data.counted(question.code, Role.MAIN):
-        second = again.get((seen.reader, seen.pair, _subject(seen)))
+    for obs in data.counted(question.code, Role.MAIN):
+        second = again.get((obs.reader, obs.pair, _subject(obs)))
         if second is not None:
-            item = f"{seen.pair} {_subject(seen)}"
-            rows += [_about_methods(seen, item, 1), _about_methods(second, item, 2)]
+            item = f"{obs.pair} {_subject(obs)}"
+            rows += [_row_by_method(obs, item, 1), _row_by_method(second, item, 2)]
     if not rows:
         return ()
     scale = Scale.span(-1, 1) if question.slots == (PAIR,) else scale_of(question)
-    return all_repeats(rows, scale, **options.keywords)
+    return all_repeats(rows, scale, **options.intervals)
 
 
 def drift(data: Dataset, question: Question, level: float) -> ReaderDrift:
-    """Slopes of the scores over the main pairs, one reader at a time."""
+    """Slopes of the scores over the main pairs, by reader."""
     slopes = []
     for reader in data.included_readers:
         when, apart = residuals(data, question, reader)
@@ -77,19 +77,19 @@ def drift(data: Dataset, question: Question, level: float) -> ReaderDrift:
 
 
 def residuals(data: Dataset, question: Question, reader: str) -> tuple[Floats, Floats]:
-    """Place among the reader's main pairs, and score less the reader's mean of that method."""
-    seen = [
+    """Positions among the reader's main pairs, and scores minus the reader's method means."""
+    obs = [
         one
         for one in data.counted(question.code, Role.MAIN)
         if one.reader == reader and one.value is not None
     ]
-    order = {when: place for place, when in enumerate(sorted({one.when for one in seen}))}
+    order = {when: place for place, when in enumerate(sorted({one.when for one in obs}))}
     means: dict[str, float] = {}
-    for mask in {one.method for one in seen}:
-        values = [one.value for one in seen if one.method == mask and one.value is not None]
+    for mask in {one.method for one in obs}:
+        values = [one.value for one in obs if one.method == mask and one.value is not None]
         means[mask] = float(np.mean(values))
-    places = np.array([order[one.when] for one in seen], np.float64)
-    apart = np.array([(one.value or 0) - means[one.method] for one in seen], np.float64)
+    places = np.array([order[one.when] for one in obs], np.float64)
+    apart = np.array([(one.value or 0) - means[one.method] for one in obs], np.float64)
     return places, apart
 
 
@@ -104,18 +104,18 @@ def _slope(reader: str, when: Floats, apart: Floats, level: float) -> Estimate:
         return replace(base, reason="all ratings are of one pair")
     slope = float((x * y).sum()) / spread
     left = float(((y - slope * x) ** 2).sum())
-    whole = float(np.ptp(when))
-    change, se = whole * slope, whole * math.sqrt(left / (n - 2) / spread)
+    length = float(np.ptp(when))
+    change, se = length * slope, length * math.sqrt(left / (n - 2) / spread)
     ends = t_interval(change, se, n - 2, level)
     return replace(base, value=change, se=se, low=ends.low, high=ends.high, reason=ends.reason)
 
 
-def _subject(seen: Observation) -> str:
-    """What a value is about: a method, or the two methods whatever their sides."""
-    return seen.method or " ".join(sorted((seen.left, seen.right)))
+def _subject(obs: Observation) -> str:
+    """The method that a value rates, or the two methods of a preference in sorted order."""
+    return obs.method or " ".join(sorted((obs.left, obs.right)))
 
 
-def _about_methods(seen: Observation, item: str, replicate: int) -> RatingRow:
-    row = row_of(seen, item, replicate=replicate)
-    turned = seen.side == PAIR and seen.left > seen.right and row.value is not None
+def _row_by_method(obs: Observation, item: str, replicate: int) -> RatingRow:
+    row = row_of(obs, item, replicate=replicate)
+    turned = obs.side == PAIR and obs.left > obs.right and row.value is not None
     return replace(row, value=-(row.value or 0.0)) if turned else row

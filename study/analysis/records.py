@@ -1,4 +1,4 @@
-"""The facts around the answers of a study: methods, readers, cases, decisions, times."""
+"""Records around the answers of a study: methods, readers, cases, decisions, times."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from study.domain.protocol import MethodKind
 
 DO_NOT_KNOW = "do not know"
 INCLUDED, WITHDRAWN, EXCLUDED, NEVER_JOINED = "included", "withdrawn", "excluded", "never joined"
-"""States of a reader's place."""
+"""States of a reader in the analysis."""
 
 
 @dataclass(frozen=True)
 class MethodRecord:
-    """A method; all but its mask and kind are empty before unblinding."""
+    """A method; all fields except mask and kind are empty before unblinding."""
 
     mask: str
     kind: MethodKind = MethodKind.TEST
@@ -23,13 +23,13 @@ class MethodRecord:
 
     @property
     def label(self) -> str:
-        """What tables call it."""
+        """The label in tables: the mask, and the name after unblinding."""
         return f"{self.mask} {self.name}" if self.name else self.mask
 
 
 @dataclass(frozen=True)
 class ReaderRecord:
-    """A reader's place.
+    """A reader of the study.
 
     Parameters
     ----------
@@ -37,17 +37,17 @@ class ReaderRecord:
     state : str
         `INCLUDED`, `WITHDRAWN`, `EXCLUDED` or `NEVER_JOINED`.
     specialty, experience_years
-        As the reader answered; empty or None if not.
+        As answered by the reader; empty or None without an answer.
     simulated : bool
-        A program that answers, not a person.
+        Whether the reader is a program.
     display_check : str
         passed, failed or not done.
     planned, read : int
-        Main pairs.
+        Numbers of main pairs.
     corrections : int
-        Answers given again with a reason.
+        Number of pairs corrected with a reason.
     started_at, finished_at : str
-        First and last session; empty if not.
+        Start of the first and end of the last session; empty if there is none.
     """
 
     code: str
@@ -65,7 +65,7 @@ class ReaderRecord:
 
 @dataclass(frozen=True)
 class CaseRecord:
-    """A case by its random labels."""
+    """A case, identified by random labels."""
 
     case: str
     patient: str
@@ -75,7 +75,7 @@ class CaseRecord:
 
 @dataclass(frozen=True)
 class GuessRecord:
-    """What a reader believed an image of a method was made by; `DO_NOT_KNOW` is an answer."""
+    """A reader's guess of the group of a method; may be `DO_NOT_KNOW`."""
 
     reader: str
     method: str
@@ -84,7 +84,7 @@ class GuessRecord:
 
 @dataclass(frozen=True)
 class ExclusionRecord:
-    """A logged decision to leave a reader or a case out."""
+    """A logged decision to exclude a reader or a case."""
 
     kind: str
     target: str
@@ -97,7 +97,7 @@ class ExclusionRecord:
 
 @dataclass(frozen=True)
 class CommentRecord:
-    """What a reader wrote about a pair."""
+    """A reader's comment on a pair."""
 
     reader: str
     pair: str

@@ -1,4 +1,4 @@
-"""All analyses of a study in their declared order."""
+"""All analyses of a study."""
 
 from __future__ import annotations
 
@@ -31,23 +31,23 @@ from study.stats.intra_reader import RepeatReliability
 
 @dataclass(frozen=True)
 class CriterionResult:
-    """Everything about one criterion.
+    """All results of one criterion.
 
     Parameters
     ----------
     question : str
         Its code.
     primary : bool
-        Whether the primary analysis is about it.
+        Whether it is the criterion of the primary analysis.
     summaries : tuple of ScoreSummary
         Scores of every method.
     agreement : tuple of MethodAgreement
-        Of every method, then of all methods together.
+        For every method, then for all methods together.
     comparison : ScoreComparison
     context : tuple of RepeatReliability
-        The same image beside another method: every reader, then all.
+        Ratings of the same image shown with another method: each reader, then all.
     repeats : tuple of RepeatReliability
-        Hidden repeats: every reader, then all; empty where none were read.
+        Hidden repeats: each reader, then all; empty if none were read.
     """
 
     question: str
@@ -61,21 +61,21 @@ class CriterionResult:
 
 @dataclass(frozen=True)
 class Analysis:
-    """The results of a study. The same data, protocol and options give the same bytes.
+    """All results of a study; the same data, protocol and options give the same bytes.
 
     Parameters
     ----------
     data_sha256, protocol_sha256 : str
-        What was analysed, and by which rules.
+        Digests of the analysed data and of the protocol.
     options : AnalysisOptions
         Bootstrap and confidence level.
     criteria : tuple of CriterionResult
     preferences : PreferenceResults or None
-        None without that question.
+        None without a preference question.
     preference_repeats : tuple of RepeatReliability
     conduct : StudyConduct
     blinding : Blinding or None
-        None before unblinding, or where it was not asked.
+        None before unblinding, or if the question was not asked.
     """
 
     data_sha256: str
@@ -89,20 +89,20 @@ class Analysis:
 
 
 def default_seed(protocol_sha256: str) -> int:
-    """The bootstrap seed where none is asked for: fixed by the protocol, before any rating."""
+    """The default seed of the bootstrap, determined by the protocol before any rating."""
     return int(protocol_sha256[:8] or "0", 16)
 
 
 def analyse(
     data: Dataset, *, seed: int | None = None, resamples: int = RESAMPLES, level: float = LEVEL
 ) -> Analysis:
-    """Compute all results.
+    """Compute all results of a study.
 
     Parameters
     ----------
     data : Dataset
     seed : int, optional
-        Of the bootstrap; by default the first 32 bits of the protocol's hash.
+        Seed of the bootstrap; by default the first 32 bits of the protocol's hash.
     resamples : int
         Bootstrap samples of whole patients, 0 for none.
     level : float

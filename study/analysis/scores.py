@@ -1,8 +1,8 @@
-"""Scores of each method on one criterion, and how far the readers agree about them.
+"""Scores of each method on one criterion, and the agreement and reliability of the readers.
 
-In a design of pairs a reader meets an image once for each other method. The prespecified rule
-takes the first main rating of reader x case x method; the later ones are context repeats, which
-are reported beside it and never mixed in.
+In a paired design a reader rates an image once for each other method. The prespecified rule takes
+the first main rating of reader x case x method; later ones are context repeats, which are reported
+separately.
 """
 
 from __future__ import annotations
@@ -10,7 +10,6 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import TypedDict
 
 import numpy as np
 
@@ -18,6 +17,7 @@ from study.analysis.dataset import MISSING, Dataset, Observation, row_of, scale_
 from study.domain.protocol import Question, Role
 from study.stats.agreement import Agreement, fleiss_kappa, gwet_ac, raw_agreement
 from study.stats.cohen import PairwiseKappas, pairwise_kappas
+from study.stats.intervals import IntervalOptions
 from study.stats.intra_reader import RepeatReliability, all_repeats
 from study.stats.krippendorff import krippendorff_alpha
 from study.stats.reliability import Reliability, reliability
@@ -25,34 +25,26 @@ from study.stats.summary import RatingSummary, summarise
 from study.stats.table import RatingRow, Ratings, from_matrix, tabulate
 
 ALL_METHODS = "all methods"
-"""Stands for the mask where every image of every method is an item."""
-
-
-class Keywords(TypedDict):
-    """`AnalysisOptions` as arguments."""
-
-    resamples: int
-    seed: int
-    level: float
+"""Used instead of a mask where every image of every method is an item."""
 
 
 @dataclass(frozen=True)
 class AnalysisOptions:
-    """What a re-run must repeat: the bootstrap's samples and seed, and the confidence level."""
+    """Bootstrap samples, seed and confidence level, which determine the result with the data."""
 
     resamples: int
     seed: int
     level: float
 
     @property
-    def keywords(self) -> Keywords:
-        """Arguments that every statistic with a bootstrap takes."""
-        return Keywords(resamples=self.resamples, seed=self.seed, level=self.level)
+    def intervals(self) -> IntervalOptions:
+        """The options as keyword arguments of the statistics."""
+        return IntervalOptions(resamples=self.resamples, seed=self.seed, level=self.level)
 
 
 @dataclass(frozen=True)
 class MissingCount:
-    """How many values are missing for one reason."""
+    """Number of values missing for one reason."""
 
     reason: str
     count: int
@@ -67,13 +59,13 @@ class ScoreSummary:
     method : str
         Its mask.
     planned : int
-        First ratings that were planned.
+        Number of planned first ratings.
     missing : tuple of MissingCount
-        Those without a value, by reason.
+        Missing first ratings, by reason.
     scores : RatingSummary
-        Of the others.
+        Description of the given first ratings.
     all_n, all_mean
-        Number and mean of all main ratings, context repeats included.
+        Number and mean of all main ratings, including context repeats.
     """
 
     method: str
@@ -86,21 +78,21 @@ class ScoreSummary:
 
 @dataclass(frozen=True)
 class MethodAgreement:
-    """Agreement of the readers about one method, or about the images of all of them.
+    """Agreement between readers on the images of one method, or of all methods.
 
     Parameters
     ----------
     method : str
         Its mask, or `ALL_METHODS`.
     items, readers : int
-        Rated items and readers.
+        Numbers of rated items and of readers.
     raw, fleiss, quadratic, ac1, ac2, alpha : Agreement
-        Plain agreement; Fleiss' kappa, unweighted and quadratic; Gwet's AC1 and quadratic AC2;
+        Raw agreement; Fleiss' kappa, unweighted and quadratic; Gwet's AC1 and quadratic AC2;
         Krippendorff's alpha for ordinal data.
     pairwise : PairwiseKappas or None
         Quadratic Cohen's kappa of every pair of readers; None with one reader.
     reliability : Reliability
-        Intraclass correlations and errors of measurement between readers.
+        Intraclass correlations and measurement error between readers.
     """
 
     method: str
@@ -117,26 +109,26 @@ class MethodAgreement:
 
 
 def main_ratings(data: Dataset, question: Question) -> tuple[Observation, ...]:
-    """All main ratings that count, in the order in which each reader met them."""
+    """All main ratings without excluded ones, in the order shown to each reader."""
     return tuple(data.counted(question.code, Role.MAIN))
 
 
 def first_ratings(data: Dataset, question: Question) -> tuple[Observation, ...]:
-    """The first main rating of each reader x case x method, also where it is missing.
+    """The first main rating of each reader x case x method, including missing ones.
 
-    A missing first rating is not replaced by a later one: that would choose by the outcome.
+    A missing first rating is not replaced by a later one, which would select by outcome.
     """
     first: dict[tuple[str, str, str], Observation] = {}
-    for seen in main_ratings(data, question):
-        first.setdefault((seen.reader, seen.case, seen.method), seen)
+    for obs in main_ratings(data, question):
+        first.setdefault((obs.reader, obs.case, obs.method), obs)
     return tuple(first.values())
 
 
 def score_rows(data: Dataset, question: Question) -> list[RatingRow]:
-    """First ratings with the case as item, for comparisons of methods; in the order of masks."""
+    """First ratings with the case as item, in the order of masks, for comparing methods."""
     place = {mask: number for number, mask in enumerate(data.masks)}
-    found = sorted(first_ratings(data, question), key=lambda seen: place[seen.method])
-    return [row_of(seen, seen.case, method=seen.method) for seen in found]
+    found = sorted(first_ratings(data, question), key=lambda obs: place[obs.method])
+    return [row_of(obs, obs.case, method=obs.method) for obs in found]
 
 
 def ratings_table(data: Dataset, question: Question, method: str) -> Ratings:
@@ -144,29 +136,26 @@ def ratings_table(data: Dataset, question: Question, method: str) -> Ratings:
 
     Items are in the order of their labels, readers in that of their codes.
     """
-    chosen = [
-        seen for seen in first_ratings(data, question) if method in (ALL_METHODS, seen.method)
-    ]
+    chosen = [obs for obs in first_ratings(data, question) if method in (ALL_METHODS, obs.method)]
     scale = scale_of(question)
     readers = data.included_readers
     if not chosen:
         nothing = np.empty((0, len(readers)))
         return from_matrix(nothing, scale, items=(), raters=readers, clusters=())
-    chosen.sort(key=lambda seen: (seen.reader, seen.case, seen.method))
+    chosen.sort(key=lambda obs: (obs.reader, obs.case, obs.method))
     named = (
-        (seen, f"{seen.case} {seen.method}" if method == ALL_METHODS else seen.case)
-        for seen in chosen
+        (obs, f"{obs.case} {obs.method}" if method == ALL_METHODS else obs.case) for obs in chosen
     )
-    return tabulate((row_of(seen, item) for seen, item in named), scale)
+    return tabulate((row_of(obs, item) for obs, item in named), scale)
 
 
 def summaries(data: Dataset, question: Question) -> tuple[ScoreSummary, ...]:
-    """The scores of every method."""
+    """Describe the scores of every method."""
     first, every = first_ratings(data, question), main_ratings(data, question)
     found = []
     for mask in data.masks:
-        chosen = [seen for seen in first if seen.method == mask]
-        values = [seen.value for seen in every if seen.method == mask and seen.value is not None]
+        chosen = [obs for obs in first if obs.method == mask]
+        values = [obs.value for obs in every if obs.method == mask and obs.value is not None]
         found.append(
             ScoreSummary(
                 mask,
@@ -181,18 +170,18 @@ def summaries(data: Dataset, question: Question) -> tuple[ScoreSummary, ...]:
 
 
 def missing_by_reason(observations: Iterable[Observation]) -> tuple[MissingCount, ...]:
-    """How many lack a value, for each reason there is, zeros included."""
-    counted = Counter(seen.missing for seen in observations if seen.missing)
+    """Number of missing values for each reason, including zeros."""
+    counted = Counter(obs.missing for obs in observations if obs.missing)
     return tuple(MissingCount(reason, counted[reason]) for reason in MISSING)
 
 
 def agreement(
     data: Dataset, question: Question, method: str, options: AnalysisOptions
 ) -> MethodAgreement:
-    """All coefficients of one method (or `ALL_METHODS`), with intervals clustered by patient."""
+    """All coefficients for one method or `ALL_METHODS`, with the bootstrap by patient."""
     table = ratings_table(data, question, method)
     present = table.present()
-    how = options.keywords
+    how = options.intervals
     return MethodAgreement(
         method=method,
         items=len(present.items),
@@ -211,17 +200,17 @@ def agreement(
 def context_repeats(
     data: Dataset, question: Question, options: AnalysisOptions
 ) -> tuple[RepeatReliability, ...]:
-    """The second main rating of an image, beside another method, against the first one.
+    """The second main rating of an image, shown with another method, against the first one.
 
-    One entry for each reader, the last for all of them; empty where no image was met twice.
+    One entry for each reader, the last for all of them; empty if no image was rated twice.
     """
     met: dict[tuple[str, str, str], int] = {}
     rows = []
-    for seen in main_ratings(data, question):
-        key = (seen.reader, seen.case, seen.method)
+    for obs in main_ratings(data, question):
+        key = (obs.reader, obs.case, obs.method)
         met[key] = met.get(key, 0) + 1
         if met[key] <= 2:
-            rows.append(row_of(seen, f"{seen.case} {seen.method}", replicate=met[key]))
+            rows.append(row_of(obs, f"{obs.case} {obs.method}", replicate=met[key]))
     if not any(row.replicate == 2 for row in rows):
         return ()
-    return all_repeats(rows, scale_of(question), **options.keywords)
+    return all_repeats(rows, scale_of(question), **options.intervals)

@@ -1,0 +1,166 @@
+"""The tables of an export, with the description of every column."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from study.analysis.dataset import MISSING, Dataset, Observation
+from study.analysis.scores import first_ratings
+from study.domain.protocol import LEFT, RIGHT, Role
+from study.report.overview import scale_points
+
+SIDES = {LEFT: "left", RIGHT: "right"}
+Cell = str | int | float | bool | None
+
+
+@dataclass(frozen=True)
+class Column:
+    """A column of a table, with its description in the codebook.
+
+    `attribute` is the record's attribute of its values, if not called like the column.
+    """
+
+    name: str
+    type: str
+    meaning: str
+    values: str = ""
+    attribute: str = ""
+
+
+@dataclass(frozen=True)
+class ExportTable:
+    """A table of the export."""
+
+    file: str
+    columns: tuple[Column, ...]
+    rows: tuple[tuple[Cell, ...], ...]
+
+
+def tables(data: Dataset) -> tuple[ExportTable, ...]:
+    """All tables except the codebook."""
+    return (_ratings(data), _methods(data), _readers(data), _cases(data), _comments(data))
+
+
+def _ratings(data: Dataset) -> ExportTable:
+    codes = ", ".join(question.code for question in data.protocol.questions)
+    columns = (
+        Column("reader", "text", "Code of the reader."),
+        Column("case", "text", "Random label of the case."),
+        Column("patient", "text", "Random label of the patient, the cluster of the bootstrap."),
+        Column("session", "integer", "0 training, 1 main, 2 repeats after a washout."),
+        Column("position", "integer", "Position in the session."),
+        Column("pair", "text", "Label of the pair in the reader's plan."),
+        Column("role", "text", "Why the pair was shown.", ", ".join(Role)),
+        Column("repeat_of", "text", "For a repeat: the label of the repeated pair."),
+        Column("question", "text", "Code of the question.", codes),
+        Column("side", "text", "The rated image, or the pair.", "left, right, pair"),
+        Column("left", "text", "Method on the left."),
+        Column("right", "text", "Method on the right."),
+        Column("method", "text", "Method that was rated; empty for a preference."),
+        Column("value", "integer", "The answer.", _scales(data)),
+        Column("missing", "text", "Reason for a missing value.", ", ".join(MISSING)),
+        Column("counts_for_kappa", "integer",
+               "1: the first main rating of reader, case and method.", "0, 1"),
+        Column("revision", "integer", "0: no answer, 1: first answer, higher: corrected."),
+        Column("seconds", "number", "Time that the pair was visible."),
+        Column("answered_at", "time", "Time of storage, UTC, ISO 8601."),
+        Column("excluded", "text", "Code of the rule that excludes the row from all analyses."),
+        *([Column("method_name", "text", "Name of the method.")] if data.unblinded else []),
+    )  # fmt: skip
+    first = {
+        (obs.pair, obs.question, obs.side)
+        for question in data.criteria
+        for obs in first_ratings(data, question)
+    }
+    names = {one.mask: one.name for one in data.methods}
+    rows = []
+    for obs in data.ordered():
+        key = (obs.pair, obs.question, obs.side)
+        extra = (names.get(obs.method, ""),) if data.unblinded else ()
+        rows.append((*_rating(obs, key in first), *extra))
+    return ExportTable("ratings.csv", columns, tuple(rows))
+
+
+def _rating(obs: Observation, first: bool) -> tuple[Cell, ...]:
+    return (
+        obs.reader, obs.case, obs.patient, obs.session, obs.position, obs.pair,
+        obs.role.value, obs.repeat_of, obs.question, SIDES.get(obs.side, "pair"), obs.left,
+        obs.right, obs.method, obs.value, obs.missing, first, obs.revision, obs.seconds,
+        obs.at, obs.excluded,
+    )  # fmt: skip
+
+
+def _scales(data: Dataset) -> str:
+    return "; ".join(
+        f"{question.code}: {', '.join(scale_points(question))}"
+        for question in data.protocol.questions
+    )
+
+
+def _methods(data: Dataset) -> ExportTable:
+    columns: tuple[Column, ...] = (
+        Column("method", "text", "The code in the other tables."),
+        Column("kind", "text", "Role of its images.", "test, reference, anchor"),
+    )
+    rows: list[tuple[Cell, ...]] = [(one.mask, one.kind.value) for one in data.methods]
+    if data.unblinded:
+        columns += (
+            Column("name", "text", "From the key file."),
+            Column("group", "text", "Correct answer to the blinding question."),
+            Column("parameters", "text", "How its images were made."),
+        )
+        rows = [
+            (
+                *row,
+                one.name,
+                one.group,
+                "; ".join(f"{name}={value}" for name, value in one.parameters),
+            )
+            for row, one in zip(rows, data.methods, strict=True)
+        ]
+    return ExportTable("methods.csv", columns, tuple(rows))
+
+
+def _readers(data: Dataset) -> ExportTable:
+    columns = (
+        Column("reader", "text", "Code of the reader.", attribute="code"),
+        Column("state", "text", "Whether the reader is analysed.",
+               "included, withdrawn, excluded, never joined"),
+        Column("specialty", "text", "As answered by the reader."),
+        Column("experience_years", "integer", "As answered by the reader."),
+        Column("simulated", "integer", "1: a program, not a person.", "0, 1"),
+        Column("display_check", "text", "Check of the screen.", "passed, failed, not done"),
+        Column("planned", "integer", "Number of planned main pairs."),
+        Column("read", "integer", "Number of answered main pairs."),
+        Column("corrections", "integer", "Number of pairs corrected with a reason."),
+        Column("started_at", "time", "Start of the first session, UTC."),
+        Column("finished_at", "time", "End of the last finished session, UTC."),
+    )  # fmt: skip
+    return _of_records("readers.csv", columns, data.readers)
+
+
+def _cases(data: Dataset) -> ExportTable:
+    columns = (
+        Column("case", "text", "Random label of the case; its name is in the key file."),
+        Column("patient", "text", "Random label of the patient."),
+        Column("modality", "text", "DICOM code of the modality."),
+        Column("training", "integer", "1: for training and warm-up only.", "0, 1"),
+    )
+    return _of_records("cases.csv", columns, data.cases)
+
+
+def _comments(data: Dataset) -> ExportTable:
+    columns = (
+        Column("reader", "text", "Code of the reader."),
+        Column("pair", "text", "Label of the pair in the reader's plan."),
+        Column("comment", "text", "Free text of the reader.", attribute="text"),
+        Column("written_at", "time", "Time of storage, UTC.", attribute="at"),
+    )
+    return _of_records("comments.csv", columns, data.comments)
+
+
+def _of_records(file: str, columns: tuple[Column, ...], records: Iterable[object]) -> ExportTable:
+    names = [column.attribute or column.name for column in columns]
+    rows = tuple(tuple(getattr(record, name) for name in names) for record in records)
+    return ExportTable(file, columns, rows)
