@@ -20,7 +20,7 @@ from types import TracebackType
 
 from enhancers.method import Method
 
-FILTERS = "filters"
+CLASSICAL = "filters"
 """Name of the lane of the classical methods."""
 
 
@@ -208,22 +208,22 @@ class QueueSlot:
         return math.inf if self._end is None else max(self._end - now, 0.0)
 
 
-_lanes: dict[str, DeviceQueue] = {}
+_queues: dict[str, DeviceQueue] = {}
 _guard = threading.Lock()
 
 
 def device_queue(name: str) -> DeviceQueue:
-    """The lane of a device ("cpu", "cuda:1", "mps") or of the `FILTERS`."""
+    """The lane of a device ("cpu", "cuda:1", "mps") or of the `CLASSICAL`."""
     name = "cuda:0" if name == "cuda" else name
     with _guard:
-        if name not in _lanes:
-            _lanes[name] = DeviceQueue(_cores() if name == FILTERS else 1, _in_words(name))
-        return _lanes[name]
+        if name not in _queues:
+            _queues[name] = DeviceQueue(_cores() if name == CLASSICAL else 1, _in_words(name))
+        return _queues[name]
 
 
 def queue_of(method: Method, device: str) -> DeviceQueue:
     """The lane in which a method runs on a device."""
-    return device_queue(FILTERS if method.family == "classical" else device)
+    return device_queue(CLASSICAL if method.family == "classical" else device)
 
 
 def shortest_queue(devices: Sequence[str]) -> str:
@@ -242,7 +242,7 @@ def shortest_queue(devices: Sequence[str]) -> str:
 
 def _in_words(name: str) -> str:
     kind, _, index = name.partition(":")
-    words = {"cuda": f"GPU {index}", "mps": "the GPU", FILTERS: "a processor core"}
+    words = {"cuda": f"GPU {index}", "mps": "the GPU", CLASSICAL: "a processor core"}
     return words.get(kind, "the CPU")
 
 

@@ -11,11 +11,11 @@ import numpy as np
 import pytest
 
 from enhancers import job_queue
-from enhancers.base import Result, Step
 from enhancers.compare import Event, Request, ResultCache, compare, runs, runtime_model
 from enhancers.image import MedicalImage, from_array
 from enhancers.job_queue import DeviceQueue, QueueStatus
 from enhancers.method import Modality, ParameterValue
+from enhancers.method_interface import Result, Step
 from enhancers.provenance import PriorFacts
 from enhancers.registry import get
 
@@ -38,7 +38,7 @@ def clock() -> Clock:
 
 @pytest.fixture(autouse=True)
 def fresh_lanes(monkeypatch) -> None:
-    monkeypatch.setattr(job_queue, "_lanes", {})
+    monkeypatch.setattr(job_queue, "_queues", {})
 
 
 def test_first_come_first_served():

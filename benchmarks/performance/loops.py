@@ -12,9 +12,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from enhancers import devices
-from enhancers.base import Result, load_method
 from enhancers.image import MedicalImage
 from enhancers.method import ParameterValue
+from enhancers.method_interface import Result, load_method
 from enhancers.registry import get, resolve
 
 if TYPE_CHECKING:

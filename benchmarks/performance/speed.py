@@ -14,10 +14,10 @@ from benchmarks.performance.figures import FigureLine, failed
 from benchmarks.performance.loops import ROUNDS, Loop, loaded, measure
 from benchmarks.performance.random_networks import WRITERS, Writer, stand_ins
 from enhancers import devices
-from enhancers.base import load_method
 from enhancers.errors import ReadingRoomError
 from enhancers.image import MedicalImage, from_array
 from enhancers.method import Modality, ParameterValue
+from enhancers.method_interface import load_method
 from enhancers.registry import resolve
 
 ON_GPU, ON_CPU = 1.05, 1.15

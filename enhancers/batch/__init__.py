@@ -1,17 +1,17 @@
-"""Many files through the same methods: on this machine, or on a Ray cluster.
+"""The same methods on many files, on this machine or on a Ray cluster.
 
-A result that is there already is kept, one bad file does not stop the rest, and whatever interrupts
-a batch leaves whole files behind: the same call goes on where it stopped.
+Existing results are kept, and a bad file does not stop the others. An interrupted batch leaves only
+complete files behind; the same call continues it.
 
->>> from enhancers.batch import Local, Plan, Request, listed, run
->>> plan = Plan(folder, out, (Request("srad"),))  # doctest: +SKIP
->>> for row in run(plan, listed(plan), Local(plan)):  # doctest: +SKIP
+>>> from enhancers.batch import BatchPlan, LocalBackend, Request, listed, run
+>>> plan = BatchPlan(folder, out, (Request("srad"),))  # doctest: +SKIP
+>>> for row in run(plan, listed(plan), LocalBackend(plan)):  # doctest: +SKIP
 ...     print(row.file, row.method, row.status)
 """
 
 from __future__ import annotations
 
-from enhancers.batch.local import Local
+from enhancers.batch.local import LocalBackend
 from enhancers.batch.plan import BatchPlan, Slices, requests
 from enhancers.batch.runs import run
 from enhancers.batch.sources import Source, listed
@@ -20,7 +20,7 @@ from enhancers.compare import Request
 
 __all__ = [
     "BatchPlan",
-    "Local",
+    "LocalBackend",
     "Request",
     "Slices",
     "Source",

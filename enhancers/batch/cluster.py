@@ -1,9 +1,9 @@
-"""The places of a Ray cluster: one actor a device, which gets files as bytes and sends bytes back.
+"""Workers on a Ray cluster: one actor per device, which receives files and returns results.
 
-The nodes need this project at the same path with the same packages, and no common disk: this
-process alone reads the images and writes the results.
+The nodes need this project at the same path with the same packages, but no shared disk: only this
+process reads the images and writes the results.
 
-Source: Ray's actors and their failures, https://docs.ray.io/en/latest/ray-core/fault-tolerance.html
+Source: Ray, fault tolerance of actors, https://docs.ray.io/en/latest/ray-core/fault-tolerance.html
 """
 
 from __future__ import annotations
@@ -17,32 +17,32 @@ from concurrent.futures import Future
 from pathlib import Path
 from typing import Any
 
-from enhancers.batch.dispatch import RETRIES, Place
+from enhancers.batch.dispatch import RETRIES, WorkerHandle
 from enhancers.batch.local import network_threads
 from enhancers.batch.plan import BatchPlan, BatchTask, is_classical
-from enhancers.batch.worker import Answer, Facts, Failure, Worker
+from enhancers.batch.worker import TaskFailure, TaskOutcome, Worker, WorkerInfo
 from enhancers.compare import Request
 from enhancers.errors import ParameterError, ReadingRoomError
 from enhancers.settings import PREFIX, get_settings
 
 THIS_MACHINE = "local"
-"""The address that starts a cluster of this machine alone, which ends with the batch."""
+"""The address that starts a cluster on this machine, which ends with the batch."""
 
 ANSWER_SECONDS = 10.0
-"""How long the head of a cluster may take to answer."""
+"""Timeout for a connection to the head node."""
 
 
-class Cluster:
-    """The actors of a Ray cluster; `connected` makes one.
+class RayBackend:
+    """Backend with actors of a Ray cluster; created by `connected`.
 
     Parameters
     ----------
     ray : module
     plan : BatchPlan
     device : str
-        "auto", "cpu" or "cuda"; which GPU an actor gets is Ray's choice.
+        "auto", "cpu" or "cuda"; Ray assigns the GPUs.
     jobs : int or None
-        Actors; None is one a GPU, or one a machine where the CPU is used.
+        Number of actors; None is one per GPU, or one per machine where the CPU is used.
     """
 
     retries = RETRIES
@@ -65,17 +65,17 @@ class Cluster:
         self.device_type = "cuda" if on_gpu else "cpu"
         self._gpus = gpus
 
-    def places(self) -> Sequence[Place]:
-        """The places, not yet started."""
+    def workers(self) -> Sequence[WorkerHandle]:
+        """The workers, not yet started."""
         threads = network_threads(self.asked)
-        files = _Files(self._ray)
+        files = _FileSender(self._ray)
         return [
-            Actor(self._ray, options, self.device_type, threads, self.asked, files)
-            for options in self._options()
+            RayWorker(self._ray, options, self.device_type, threads, self.asked, files)
+            for options in self.actor_options()
         ]
 
-    def _options(self) -> list[dict[str, Any]]:
-        """What each actor asks of the cluster."""
+    def actor_options(self) -> list[dict[str, Any]]:
+        """The resources that each actor requests."""
         if self.device_type == "cuda":
             count = min(self.jobs or self._gpus, self._gpus)
             return [{"num_gpus": 1, "num_cpus": 1} for _ in range(count)]
@@ -88,14 +88,14 @@ class Cluster:
 @contextlib.contextmanager
 def connected(
     plan: BatchPlan, address: str = THIS_MACHINE, device: str = "auto", jobs: int | None = None
-) -> Iterator[Cluster]:
-    """A cluster for the length of a batch.
+) -> Iterator[RayBackend]:
+    """Connect to a Ray cluster, or start one, for the duration of a batch.
 
     Parameters
     ----------
     plan : BatchPlan
     address : str
-        "local" starts one on this machine; "auto" and "host:port" find one that runs.
+        "local" starts a cluster on this machine; "auto" and "host:port" use a running one.
     device : str
     jobs : int or None
 
@@ -104,9 +104,9 @@ def connected(
     ReadingRoomError
         Ray is not installed, or no cluster answers.
     ParameterError
-        The cluster has no such device.
+        The cluster does not have this device.
     """
-    # Ray would report its use to its makers; nothing leaves the machine unasked.
+    # Switch off Ray's usage statistics: nothing leaves the machine without being asked for.
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
     try:
         import ray
@@ -116,7 +116,7 @@ def connected(
         ) from None
     here: dict[str, Any] = {}
     if address == THIS_MACHINE:
-        # An actor per job has to fit, also on fewer cores.
+        # One actor per job has to fit, even on fewer cores.
         here = {"include_dashboard": False, "num_cpus": jobs} if jobs else {
             "include_dashboard": False
         }  # fmt: skip
@@ -127,13 +127,13 @@ def connected(
         reason = " ".join(str(error).split())[:200]
         raise ReadingRoomError(f"No Ray cluster could be used at {address}: {reason}") from None
     try:
-        yield Cluster(ray, plan, device, jobs)
+        yield RayBackend(ray, plan, device, jobs)
     finally:
         ray.shutdown()
 
 
 def _check_answers(address: str) -> None:
-    """Raise where nothing listens at host:port; Ray itself would try for many minutes."""
+    """Raise where nothing listens at host:port; Ray itself would retry for many minutes."""
     host, colon, port = address.removeprefix("ray://").rpartition(":")
     if not colon or not port.isdecimal():
         return
@@ -145,8 +145,8 @@ def _check_answers(address: str) -> None:
         ) from None
 
 
-class Actor:
-    """A worker on some node of the cluster."""
+class RayWorker:
+    """A worker on a node of the cluster."""
 
     def __init__(
         self,
@@ -155,34 +155,36 @@ class Actor:
         device: str,
         threads: int | None,
         asked: tuple[Request, ...],
-        files: _Files,
+        files: _FileSender,
     ) -> None:
-        self.facts: Future[Facts] | None = None
+        self.info: Future[WorkerInfo] | None = None
         self._ray = ray
-        self._options = options
+        self.options = options
         self._device = device
         self._threads = threads
         self._asked = asked
         self._files = files
         self._actor: Any = None
 
-    def start(self) -> Future[Facts]:
-        """Ask the cluster for an actor; it may have to wait for its device."""
+    def start(self) -> Future[WorkerInfo]:
+        """Request an actor, which may have to wait for its device."""
         variables = {k: v for k, v in os.environ.items() if k.startswith(PREFIX)}
-        remote = self._ray.remote(_RemoteWorker).options(**self._options)
+        remote = self._ray.remote(_RemoteWorker).options(**self.options)
         self._actor = remote.remote(self._device, self._threads, variables)
-        self.facts = self._actor.facts.remote(self._asked).future()
-        return self.facts
+        self.info = self._actor.info.remote(self._asked).future()
+        return self.info
 
-    def submit(self, task: BatchTask, path: Path) -> Future[Answer]:
+    def submit(self, task: BatchTask, path: Path) -> Future[TaskOutcome]:
         """Send the task and its file."""
         try:
             content = self._files.get(task, path)
         except OSError as error:
-            gone: Future[Answer] = Future()
-            gone.set_result(Failure(f"The file cannot be read: {error.strerror or 'an error'}."))
+            gone: Future[TaskOutcome] = Future()
+            gone.set_result(
+                TaskFailure(f"The file cannot be read: {error.strerror or 'an error'}.")
+            )
             return gone
-        answer: Future[Answer] = self._actor.work.remote(task, content).future()
+        answer: Future[TaskOutcome] = self._actor.work.remote(task, content).future()
         return answer
 
     def stop(self) -> None:
@@ -193,8 +195,8 @@ class Actor:
         self._actor = None
 
 
-class _Files:
-    """The file that was sent last: its next methods and slices do not send it again."""
+class _FileSender:
+    """Cache of the file sent last, so that further methods and slices do not send it again."""
 
     def __init__(self, ray: Any) -> None:
         self._ray = ray

@@ -1,4 +1,4 @@
-"""Handing tasks to workers that may die: retried, replaced, reported."""
+"""Dispatch of tasks to workers; dead workers are replaced and failed tasks retried."""
 
 from __future__ import annotations
 
@@ -11,40 +11,40 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from enhancers.batch.plan import BatchTask
-from enhancers.batch.worker import Answer, Facts, Failure
+from enhancers.batch.worker import TaskFailure, TaskOutcome, WorkerInfo
 from enhancers.errors import ReadingRoomError
 
 _log = logging.getLogger(__name__)
 
 RETRIES = 2
-"""How often a task that failed, or whose worker died, is tried again."""
+"""How often a task is retried after a failure or the death of its worker."""
 
 STARTS = 3
-"""How often in a row a worker may fail to start before its place is given up."""
+"""Consecutive failed starts after which a worker is given up."""
 
 START_SECONDS = 600.0
-"""How long to wait for a worker while none is ready and none runs."""
+"""Timeout while no worker is ready and none runs."""
 
 
-class Place(Protocol):
-    """Where one worker lives. A future that raises means that the worker died."""
+class WorkerHandle(Protocol):
+    """Control of one worker. A future that raises means that the worker died."""
 
-    def start(self) -> Future[Facts]:
-        """Begin a new worker in this place."""
+    def start(self) -> Future[WorkerInfo]:
+        """Start the worker, or a new one after it died."""
         ...
 
-    def submit(self, task: BatchTask, path: Path) -> Future[Answer]:
-        """Give the worker, which must be free, a task on the file at ``path``."""
+    def submit(self, task: BatchTask, path: Path) -> Future[TaskOutcome]:
+        """Send a task on the file at ``path`` to the worker, which must be free."""
         ...
 
     def stop(self) -> None:
-        """End the worker at once, whatever it does."""
+        """Kill the worker, whatever it is doing."""
         ...
 
 
 @dataclass(frozen=True)
 class Job:
-    """A task on a file; ``attempts`` counts those that failed."""
+    """A task on a file; ``attempts`` counts the failed ones."""
 
     number: int
     task: BatchTask
@@ -52,123 +52,123 @@ class Job:
     attempts: int = 0
 
 
-class _Floor:
-    """The places of a batch: which are free, which are starting, which work on what."""
+class _WorkerPool:
+    """The workers of a batch by state: free, starting, running a job."""
 
     def __init__(
-        self, places: Sequence[Place], expected: tuple[tuple[str, str], ...], retries: int
+        self, workers: Sequence[WorkerHandle], expected: tuple[tuple[str, str], ...], retries: int
     ) -> None:
         self.expected = expected
         self.retries = retries
-        self.free: deque[Place] = deque()
-        self.starting: dict[Future[Facts], Place] = {}
-        self.running: dict[Future[Answer], tuple[Place, Job]] = {}
+        self.free: deque[WorkerHandle] = deque()
+        self.starting: dict[Future[WorkerInfo], WorkerHandle] = {}
+        self.running: dict[Future[TaskOutcome], tuple[WorkerHandle, Job]] = {}
         self.failed_starts: dict[int, int] = {}
         self.reason = "the worker could not be started"
-        for place in places:
-            self.start(place)
+        for worker in workers:
+            self.start(worker)
 
-    def start(self, place: Place) -> None:
-        self.starting[place.start()] = place
+    def start(self, worker: WorkerHandle) -> None:
+        self.starting[worker.start()] = worker
 
-    def started(self, future: Future[Facts]) -> None:
-        """Let a place begin to work, or start again where its worker did not come up."""
-        place = self.starting.pop(future)
+    def finish_start(self, future: Future[WorkerInfo]) -> None:
+        """Add a started worker to the free ones, or restart one that failed to start."""
+        worker = self.starting.pop(future)
         try:
-            facts = future.result()
+            info = future.result()
         except Exception as error:
-            # Ray and a pipe each have their own errors for it; the answer is the same.
+            # Ray and a pipe raise different errors; the reaction is the same.
             self.reason = f"{type(error).__name__}: {' '.join(str(error).split())[:200]}"
-            failed = self.failed_starts.get(id(place), 0) + 1
-            self.failed_starts[id(place)] = failed
-            place.stop()
+            failed = self.failed_starts.get(id(worker), 0) + 1
+            self.failed_starts[id(worker)] = failed
+            worker.stop()
             if failed < STARTS:
-                self.start(place)
+                self.start(worker)
             return
-        self.failed_starts[id(place)] = 0
-        if facts.trouble:
-            raise ReadingRoomError(f"A worker cannot begin. {facts.trouble}")
-        check_same(self.expected, facts.fingerprint)
-        self.free.append(place)
+        self.failed_starts[id(worker)] = 0
+        if info.problem:
+            raise ReadingRoomError(f"A worker cannot begin. {info.problem}")
+        check_same(self.expected, info.fingerprint)
+        self.free.append(worker)
 
-    def answered(self, future: Future[Answer]) -> tuple[Job, Answer | None]:
-        """What a worker answered; None where the task is to be tried again."""
-        place, job = self.running.pop(future)
+    def finish(self, future: Future[TaskOutcome]) -> tuple[Job, TaskOutcome | None]:
+        """The job and its outcome; None where the job has to be retried."""
+        worker, job = self.running.pop(future)
         tried = job.attempts + 1
         try:
-            answer = future.result()
+            outcome = future.result()
         except Exception as error:
-            # Ray and a pool each have their own errors for it, and the log says which.
+            # Ray and a pipe raise different errors; the log names them.
             _log.warning("a worker died: %s: %s", type(error).__name__, error)
-            place.stop()
-            self.start(place)
-            answer = Failure(
+            worker.stop()
+            self.start(worker)
+            outcome = TaskFailure(
                 f"Its worker died {tried} times; the image may need more memory than there is.",
-                again=True,
+                retry=True,
             )
         else:
-            self.free.append(place)
-        if isinstance(answer, Failure) and answer.again and tried <= self.retries:
+            self.free.append(worker)
+        if isinstance(outcome, TaskFailure) and outcome.retry and tried <= self.retries:
             return replace(job, attempts=tried), None
-        return job, answer
+        return job, outcome
 
 
 def dispatch(
     jobs: Iterable[Job],
-    places: Sequence[Place],
+    workers: Sequence[WorkerHandle],
     expected: tuple[tuple[str, str], ...],
     *,
     retries: int = RETRIES,
     patience: float = START_SECONDS,
-) -> Generator[tuple[Job, Answer], None, None]:
-    """Run jobs in the places and yield each with its answer, in the order in which they finish.
+) -> Generator[tuple[Job, TaskOutcome], None, None]:
+    """Run jobs on the workers and yield each with its outcome, in the order of completion.
 
-    A worker that dies is replaced and its job tried again, elsewhere if another place is free
-    sooner; so is a job whose failure may pass. Closing the iterator ends all workers at once.
+    A worker that dies is replaced. Its job, and any job whose failure may be temporary, is retried
+    on whichever worker is free first. Closing the iterator kills all workers.
 
     Parameters
     ----------
     jobs : iterable of Job
-    places : sequence of Place
+    workers : sequence of WorkerHandle
     expected : tuple of (name, value)
-        The `plan.fingerprint` that every worker must have.
+        Result of `plan.fingerprint`; every worker must have the same.
     retries : int
     patience : float
-        Seconds to wait for a first worker before every job is reported as failed.
+        Timeout in seconds for the first worker; after it every job is reported as failed.
 
     Raises
     ------
     ReadingRoomError
-        A worker computes with other versions or networks, or lacks one.
+        A worker has other versions or networks than this process, or lacks one.
     """
     waiting = deque(jobs)
-    floor = _Floor(places, expected, retries)
+    pool = _WorkerPool(workers, expected, retries)
     try:
-        while waiting or floor.running:
-            while waiting and floor.free:
-                place, job = floor.free.popleft(), waiting.popleft()
-                floor.running[place.submit(job.task, job.path)] = (place, job)
-            futures: list[Future[Any]] = [*floor.starting, *floor.running]
-            done, _ = wait(futures, None if floor.running else patience, FIRST_COMPLETED)
+        while waiting or pool.running:
+            while waiting and pool.free:
+                worker, job = pool.free.popleft(), waiting.popleft()
+                pool.running[worker.submit(job.task, job.path)] = (worker, job)
+            futures: list[Future[Any]] = [*pool.starting, *pool.running]
+            done, _ = wait(futures, None if pool.running else patience, FIRST_COMPLETED)
             if not done:
-                sentence = f"No worker was ready ({floor.reason}); run the batch again."
-                yield from ((job, Failure(sentence)) for job in waiting)
+                sentence = f"No worker was ready ({pool.reason}); run the batch again."
+                yield from ((job, TaskFailure(sentence)) for job in waiting)
                 return
-            for started in [future for future in floor.starting if future in done]:
-                floor.started(started)
-            for finished in [future for future in floor.running if future in done]:
-                job, answer = floor.answered(finished)
-                if answer is None:
+            for started in [future for future in pool.starting if future in done]:
+                pool.finish_start(started)
+            for finished in [future for future in pool.running if future in done]:
+                job, outcome = pool.finish(finished)
+                if outcome is None:
                     waiting.append(job)
                 else:
-                    yield job, answer
+                    yield job, outcome
     finally:
-        for place in places:
-            place.stop()
+        for worker in workers:
+            worker.stop()
 
 
 def check_same(expected: tuple[tuple[str, str], ...], found: tuple[tuple[str, str], ...]) -> None:
-    """Raise ReadingRoomError where a worker would compute with something else than this process."""
+    """Raise ReadingRoomError where a worker has another fingerprint than this process."""
     here, there = dict(expected), dict(found)
     for name in sorted({*here, *there}):
         if here.get(name) != there.get(name):

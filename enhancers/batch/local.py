@@ -1,4 +1,4 @@
-"""The places of this machine: this process, or several processes, one or more to a device."""
+"""Workers on this machine: this process, or one or more processes per device."""
 
 from __future__ import annotations
 
@@ -14,38 +14,41 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from enhancers import devices
-from enhancers.batch.dispatch import Place
+from enhancers.batch.dispatch import WorkerHandle
 from enhancers.batch.plan import BatchPlan, BatchTask, is_classical
-from enhancers.batch.worker import Answer, Facts, Worker
+from enhancers.batch.worker import TaskOutcome, Worker, WorkerInfo
 from enhancers.compare import Request
 
 T = TypeVar("T")
 
+THREAD_NAME = "batch worker"
+"""Name of the threads that wait for the answer of a worker process."""
+
 _spawn = multiprocessing.get_context("spawn")
 
 
-class Local:
-    """The backend of this machine.
+class LocalBackend:
+    """Backend with workers on this machine.
 
     Parameters
     ----------
     plan : BatchPlan
     device : str
-        "auto" takes every GPU there is, else the CPU; or a device of `devices.choose`.
+        "auto" takes every GPU, else the CPU; or a device that `devices.choose` accepts.
     jobs : int or None
-        Workers; None is one a device. A single one works in this process.
+        Number of workers; None is one per device. A single worker runs in this process.
 
     Raises
     ------
     ParameterError, DeviceError
-        The device is no device, or is not here.
+        The device name is invalid, or the device is not on this machine.
     """
 
     def __init__(self, plan: BatchPlan, device: str = "auto", jobs: int | None = None) -> None:
         self.names = _names(device, is_classical(plan.requests))
         self.jobs = jobs or len(self.names)
         self.asked = plan.requests
-        # A single worker that fails would fail again: nothing else differs.
+        # Retrying in the same process would give the same failure.
         self.retries = 0 if self.jobs == 1 else 2
 
     @property
@@ -53,17 +56,17 @@ class Local:
         """The kind of device the networks run on."""
         return devices.device_type(self.names[0])
 
-    def places(self) -> Sequence[Place]:
-        """The places, not yet started."""
+    def workers(self) -> Sequence[WorkerHandle]:
+        """The workers, not yet started."""
         threads = network_threads(self.asked)
         workers = [(self.names[i % len(self.names)], threads) for i in range(self.jobs)]
         if self.jobs == 1:
-            return [Here(Worker(*workers[0]), self.asked)]
-        return [Apart(device, threads, self.asked) for device, threads in workers]
+            return [InProcessWorker(Worker(*workers[0]), self.asked)]
+        return [WorkerProcess(device, threads, self.asked) for device, threads in workers]
 
 
 def network_threads(asked: tuple[Request, ...]) -> int | None:
-    """CPU threads for the networks of every worker: those this process would use."""
+    """CPU threads for the networks of each worker: as many as this process would use."""
     if is_classical(asked):
         return None
     import torch
@@ -84,23 +87,23 @@ def _names(device: str, classical: bool) -> list[str]:
     return ["cpu"] if classical else [chosen]
 
 
-class Here:
-    """A worker in this process: a task is done when `submit` returns."""
+class InProcessWorker:
+    """A worker in this process: `submit` returns when the task is finished."""
 
     def __init__(self, worker: Worker, asked: tuple[Request, ...]) -> None:
         self.worker = worker
         self.asked = asked
 
-    def start(self) -> Future[Facts]:
-        """Answer at once."""
-        return _settled(lambda: self.worker.facts(self.asked))
+    def start(self) -> Future[WorkerInfo]:
+        """Return the worker's facts as a finished future."""
+        return _settled(lambda: self.worker.info(self.asked))
 
-    def submit(self, task: BatchTask, path: Path) -> Future[Answer]:
+    def submit(self, task: BatchTask, path: Path) -> Future[TaskOutcome]:
         """Run the task."""
         return _settled(lambda: self.worker.work(task, path))
 
     def stop(self) -> None:
-        """There is nothing to end."""
+        """Do nothing: no process was started."""
 
 
 def _settled(call: Callable[[], T]) -> Future[T]:
@@ -112,7 +115,7 @@ def _settled(call: Callable[[], T]) -> Future[T]:
     return future
 
 
-class Apart:
+class WorkerProcess:
     """A worker in a process of its own."""
 
     def __init__(self, device: str, threads: int | None, asked: tuple[Request, ...]) -> None:
@@ -121,16 +124,16 @@ class Apart:
         self.process: SpawnProcess | None = None
         self._pipe: Connection[Any, Any] | None = None
 
-    def start(self) -> Future[Facts]:
-        """Start the process; the future is of its first answer."""
+    def start(self) -> Future[WorkerInfo]:
+        """Start the process; the future resolves with its first answer."""
         self._pipe, theirs = _spawn.Pipe()
         self.process = _spawn.Process(target=_serve, args=(self.worker, theirs), daemon=True)
         self.process.start()
-        # Only the child may hold its end, or its death would not close the pipe.
+        # The pipe closes with the child only if this process does not hold the other end too.
         theirs.close()
-        return self._ask(("facts", (self.asked,)))
+        return self._ask(("info", (self.asked,)))
 
-    def submit(self, task: BatchTask, path: Path) -> Future[Answer]:
+    def submit(self, task: BatchTask, path: Path) -> Future[TaskOutcome]:
         """Send the task."""
         return self._ask(("work", (task, path)))
 
@@ -143,12 +146,14 @@ class Apart:
 
     def _ask(self, message: tuple[str, tuple[object, ...]]) -> Future[Any]:
         future: Future[Any] = Future()
-        threading.Thread(target=_exchange, args=(self._pipe, message, future), daemon=True).start()
+        threading.Thread(
+            target=_exchange, args=(self._pipe, message, future), name=THREAD_NAME, daemon=True
+        ).start()
         return future
 
 
 def _exchange(pipe: Connection[Any, Any], message: object, future: Future[Any]) -> None:
-    """Send, wait for the answer, and settle the future; a closed pipe is a dead process."""
+    """Send a message, wait for the answer and resolve the future; a closed pipe means death."""
     try:
         pipe.send(message)
         answer = pipe.recv()
@@ -159,8 +164,8 @@ def _exchange(pipe: Connection[Any, Any], message: object, future: Future[Any]) 
 
 
 def _serve(worker: Worker, pipe: Connection[Any, Any]) -> None:
-    """Answer until the other end is closed."""
-    # Ctrl-C reaches every process of the terminal; the first one decides what becomes of the rest.
+    """Answer messages until the other end is closed."""
+    # Ctrl-C reaches every process of the terminal; the parent decides when workers end.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     with contextlib.suppress(EOFError, OSError):
         while True:

@@ -1,4 +1,4 @@
-"""What a batch is asked for, checked before anything runs, and the digest of one result."""
+"""The request for a batch, checked before anything runs, and the digest of one result."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ from enhancers.settings import get_settings
 from enhancers.source_digest import method_digest, source_digest
 
 Slices = int | Literal["page", "middle", "all"]
-"""Which slices of a volume: one by number, the one the page opens with, the middle one, or all."""
+"""Slices of a volume: one by number, the one that the page opens with, the middle one, or all."""
 
 Form = Literal["png", "tif"]
 """A 16-bit PNG, or a float TIFF in source units."""
 
 READERS = ("pydicom", "tifffile", "pillow")
-"""Packages that decode files, beside those the methods compute with."""
+"""Packages that decode files, in addition to those that the methods use."""
 
 
 @dataclass(frozen=True)
@@ -37,14 +37,14 @@ class BatchPlan:
     Parameters
     ----------
     folder, out : Path
-        ``out`` may lie inside ``folder``: nothing in it is taken for an image.
+        ``out`` may lie inside ``folder``; its files are not taken for images.
     requests : tuple of Request
-        Of `requests`; every method once.
+        From `requests`; every method once.
     seed : int
-        Of every run.
+        Seed of every run.
     slices : Slices
     modality : Modality or None
-        What every image is said to be; None leaves it to the file.
+        Modality of every image; None takes that of the file.
     form : {"png", "tif"}
     """
 
@@ -69,7 +69,7 @@ class BatchPlan:
 
 @dataclass(frozen=True)
 class BatchTask:
-    """What a worker is asked: one method on one slice of one file.
+    """One method on one slice of one file.
 
     ``digest`` is the SHA-256 of the file; ``slice_index`` is None where the file has one slice.
     """
@@ -84,20 +84,15 @@ class BatchTask:
     caps: Caps = field(default_factory=Caps)
 
 
-def caps() -> Caps:
-    """The caps of the settings."""
-    return Caps.from_settings(get_settings())
-
-
 def requests(
     methods: Sequence[str], assignments: Mapping[str, ParameterValue] | None = None
 ) -> tuple[Request, ...]:
-    """One request a method, with the parameters that ``method.name`` assignments give it.
+    """One request per method, with the parameters that ``method.name`` assignments give it.
 
     Raises
     ------
     UnknownMethod, ParameterError
-        A method is unknown or named twice, an assignment is to none of them or not possible.
+        A method is unknown or named twice, or an assignment is invalid or names another method.
     """
     given: dict[str, dict[str, ParameterValue]] = {get(key).key: {} for key in methods}
     if len(given) < len(methods):
@@ -138,7 +133,7 @@ def _fingerprint(asked: tuple[tuple[str, str], ...]) -> tuple[tuple[str, str], .
 
 
 def fingerprint(asked: Iterable[Request]) -> tuple[tuple[str, str], ...]:
-    """Versions, code and networks that the bytes of these requests' results depend on.
+    """Versions, code and networks that the bytes of the results depend on.
 
     Raises
     ------
@@ -157,21 +152,21 @@ def fingerprint(asked: Iterable[Request]) -> tuple[tuple[str, str], ...]:
 
 
 def _computing(device_type: str) -> str:
-    """The kind of device and how exactly the networks compute there."""
+    """The kind of device and the numeric precision of the networks on it."""
     if device_type == "cuda":
-        # Which 16 bits "auto" means depends on the GPU, and this process may have none.
+        # The 16-bit type that "auto" means depends on the GPU, and this process may have none.
         return f"cuda, {get_settings().precision}"
     return f"{device_type}, {devices.precision_name(device_type)}"
 
 
 def request_digest(task: BatchTask, device_type: str) -> str:
-    """SHA-256, as hex, over all that a result's bytes follow from, the pixels not yet read.
+    """SHA-256, as hex, of everything that determines a result's bytes, without reading pixels.
 
     Parameters
     ----------
     task : BatchTask
     device_type : str
-        "cpu", "cuda" or "mps"; classical methods run on the CPU whatever it is.
+        "cpu", "cuda" or "mps"; classical methods always run on the CPU.
     """
     request = Request(task.method, dict(task.params))
     determining = {

@@ -1,4 +1,4 @@
-"""A whole batch: what is kept, what is run, and the table of both."""
+"""Running a batch: existing results are kept, missing ones computed, all summarised."""
 
 from __future__ import annotations
 
@@ -6,19 +6,19 @@ import errno
 from collections.abc import Generator, Iterable, Sequence
 from typing import Protocol
 
-from enhancers.batch.dispatch import Job, Place, dispatch
+from enhancers.batch.dispatch import Job, WorkerHandle, dispatch
 from enhancers.batch.plan import BatchPlan, BatchTask, fingerprint, request_digest
 from enhancers.batch.sources import Source
 from enhancers.batch.store import Entry, ResultStore
 from enhancers.batch.summary_table import Status, SummaryRow, as_csv
-from enhancers.batch.worker import Answer, Failure
+from enhancers.batch.worker import TaskFailure, TaskOutcome
 
 _DISK = {errno.ENOSPC, errno.EDQUOT, errno.EROFS}
-"""No later result could be written either."""
+"""Errors after which no further result could be written."""
 
 
 class Backend(Protocol):
-    """Where a batch runs: this machine or a cluster."""
+    """Provider of workers: this machine or a cluster."""
 
     retries: int
 
@@ -27,23 +27,23 @@ class Backend(Protocol):
         """The kind of device the networks run on: "cpu", "cuda" or "mps"."""
         ...
 
-    def places(self) -> Sequence[Place]:
-        """The places of the workers, not yet started."""
+    def workers(self) -> Sequence[WorkerHandle]:
+        """The workers, not yet started."""
         ...
 
 
 def run(
     plan: BatchPlan, sources: Iterable[Source], backend: Backend
 ) -> Generator[SummaryRow, None, None]:
-    """Run a batch and yield a row for every result, and for every file that gave none.
+    """Run a batch and yield a row for every result and for every file without one.
 
-    What is there already comes first. However the batch ends, ``summary.csv`` is written.
+    Existing results come first. ``summary.csv`` is written however the batch ends.
 
     Parameters
     ----------
     plan : BatchPlan
     sources : iterable of Source
-        Of `sources.listed`.
+        From `sources.listed`.
     backend : Backend
 
     Raises
@@ -51,7 +51,7 @@ def run(
     PriorMissing
         A network is not on this machine.
     ReadingRoomError
-        A node of a cluster computes with other versions.
+        A node of the cluster has other versions.
     OSError
         The disk is full or cannot be written to.
     """
@@ -63,14 +63,14 @@ def run(
         yield from batch.known()
         if batch.jobs:
             yield from batch.fresh(dispatch(
-                batch.jobs, backend.places(), expected, retries=backend.retries
+                batch.jobs, backend.workers(), expected, retries=backend.retries
             ))  # fmt: skip
     finally:
         batch.store.summarise(as_csv(batch.rows()))
 
 
 class _Batch:
-    """The state of a run: the tasks in order, and the row of each that has one."""
+    """The state of a run: the tasks in order, and the rows so far."""
 
     def __init__(self, plan: BatchPlan, sources: tuple[Source, ...], backend: Backend) -> None:
         self.store = ResultStore(plan.out)
@@ -81,7 +81,7 @@ class _Batch:
         self.jobs: list[Job] = []
 
     def known(self) -> Generator[SummaryRow, None, None]:
-        """Files without a task, and results that are there; the rest become jobs."""
+        """Rows of files without a task and of existing results; the rest become jobs."""
         yield from (_unused(source) for source in self.sources if not source.tasks)
         for number, (source, task) in enumerate(self.tasks):
             entry = self.store.find(source.name, task, self.digests[number])
@@ -92,9 +92,9 @@ class _Batch:
                 yield self.found[number]
 
     def fresh(
-        self, answers: Generator[tuple[Job, Answer], None, None]
+        self, answers: Generator[tuple[Job, TaskOutcome], None, None]
     ) -> Generator[SummaryRow, None, None]:
-        """Write what the workers answer."""
+        """Write the results of the workers."""
         try:
             for job, answer in answers:
                 source, task = self.tasks[job.number]
@@ -104,18 +104,20 @@ class _Batch:
             answers.close()
 
     def rows(self) -> list[SummaryRow]:
-        """All rows in the order of the files; what was not run says so."""
+        """All rows in the order of the files, including tasks that were not run."""
         rows = {source.name: [_unused(source)] for source in self.sources if not source.tasks}
         for number, (source, task) in enumerate(self.tasks):
             not_run = _row(source, task, Status.NOT_RUN)
             rows.setdefault(source.name, []).append(self.found.get(number, not_run))
         return [row for source in self.sources for row in rows[source.name]]
 
-    def _written(self, source: Source, task: BatchTask, number: int, answer: Answer) -> SummaryRow:
-        if isinstance(answer, Failure):
-            return _row(source, task, Status.FAILED, answer.sentence)
+    def _written(
+        self, source: Source, task: BatchTask, number: int, outcome: TaskOutcome
+    ) -> SummaryRow:
+        if isinstance(outcome, TaskFailure):
+            return _row(source, task, Status.FAILED, outcome.message)
         try:
-            entry = self.store.put(source.name, task, self.digests[number], answer)
+            entry = self.store.put(source.name, task, self.digests[number], outcome)
         except (OSError, ValueError) as error:
             if isinstance(error, OSError) and error.errno in _DISK:
                 raise

@@ -1,4 +1,4 @@
-"""Which files of a folder are images, and which slices of them are wanted."""
+"""The image files of a folder and the slices to read of each."""
 
 from __future__ import annotations
 
@@ -8,23 +8,24 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from enhancers.batch.plan import BatchPlan, BatchTask, Slices, caps
+from enhancers.batch.plan import BatchPlan, BatchTask, Slices
 from enhancers.errors import ImageReadError, ReadingRoomError
 from enhancers.load import Caps, probe
-from enhancers.load.content import sniff
+from enhancers.load.file_format import sniff
+from enhancers.settings import get_settings
 
 ENDINGS = (".dcm", ".dicom", ".nii", ".gz", ".png", ".tif", ".tiff", ".jpg", ".jpeg")
-"""A file of this name that is no image is reported as bad; any other is no business of a batch."""
+"""A file with such a name that is not an image is reported as bad; other files are ignored."""
 
-# The index of a DICOM medium has the form of an image file and lies in every folder from a CD.
+# The index of a DICOM medium, a DICOM file without pixels in every folder copied from a CD.
 _NEVER = ("DICOMDIR",)
 
 
 @dataclass(frozen=True)
 class Source:
-    """One file: its name below the folder, and its tasks, or why it has none.
+    """One file: its name relative to the folder, and its tasks or the reason why it has none.
 
-    ``bad`` tells a file that should have been an image from one that nobody takes for one.
+    ``bad`` is true for files that should have been images.
     """
 
     name: str
@@ -35,11 +36,11 @@ class Source:
 
 
 def listed(plan: BatchPlan) -> Iterator[Source]:
-    """Every file below the plan's folder but hidden ones and the results, sorted by name.
+    """Every file below the plan's folder except hidden ones and the results, sorted by name.
 
     The content decides what is an image. Links to folders are not followed.
     """
-    limits = caps()
+    limits = Caps.from_settings(get_settings())
     for path in _files(plan.folder, plan.out):
         yield _source(plan, path, limits)
 
@@ -89,7 +90,7 @@ def _source(plan: BatchPlan, path: Path, limits: Caps) -> Source:
 
 
 def _check_format(path: Path, limits: Caps) -> None:
-    """Whether the first bytes are an image's, read without taking in the whole file."""
+    """Raise ImageReadError unless the first 64 KiB begin an image and its size is allowed."""
     if not path.is_file():
         raise ImageReadError("This is not a regular file.")
     with path.open("rb") as file:
@@ -103,7 +104,7 @@ def _digest(path: Path) -> str:
 
 
 def _slices(wanted: Slices, count: int, default: int) -> list[int | None]:
-    """Slices to read; None for the only one, whatever is wanted of volumes."""
+    """Slices to read; None for a file with a single one."""
     if count == 1:
         return [None]
     if wanted == "all":

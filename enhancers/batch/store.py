@@ -1,8 +1,8 @@
-"""Where results lie, whether one is there already, and how one gets there whole.
+"""Storage of results: their paths, lookup of existing ones, and atomic writing.
 
 ``images/<method>/<file>.png`` is a result and ``records/<method>/<file>.png.json`` its record; a
-slice of a volume is ``<file>/slice-012.png``. The record has the shape of a provenance record, with
-one more entry, ``batch``, from which a later run sees that there is nothing to do.
+slice of a volume is ``<file>/slice-012.png``. The record is a provenance record with one more
+entry, ``batch``, by which a later run recognises existing results.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from pathlib import Path, PurePosixPath
 
 from enhancers import provenance
 from enhancers.batch.plan import BatchTask
-from enhancers.batch.worker import Product
+from enhancers.batch.worker import TaskResult
 from enhancers.files import remove_leftovers, write_atomic
 from enhancers.provenance import Record
 
@@ -23,7 +23,7 @@ SUMMARY = "summary.csv"
 
 @dataclass(frozen=True)
 class Entry:
-    """A result in its place: the record, the SHA-256 of the file, and the reader's warnings."""
+    """A stored result: its record, the SHA-256 of its file, and the reader's warnings."""
 
     record: Record
     sha256: str
@@ -31,7 +31,7 @@ class Entry:
 
     @property
     def message(self) -> str:
-        """What is to be known about the result, in one line."""
+        """Warnings and notes about the result, in one line."""
         return " ".join((*self.warnings, *self.record.notes))
 
 
@@ -42,11 +42,11 @@ class ResultStore:
         self.out = out
 
     def image(self, name: str, task: BatchTask) -> PurePosixPath:
-        """The path of a result below the folder."""
+        """The path of a result relative to the folder."""
         return _place("images", name, task, task.form)
 
     def find(self, name: str, task: BatchTask, digest: str) -> Entry | None:
-        """The result that was asked for by this `request_digest`, if it is there and unharmed."""
+        """The intact result with this `request_digest`, or None."""
         try:
             text = (self.out / _place("records", name, task, f"{task.form}.json")).read_text(
                 encoding="utf-8"
@@ -62,8 +62,8 @@ class ResultStore:
         except (OSError, ValueError, TypeError, KeyError, AttributeError):
             return None
 
-    def put(self, name: str, task: BatchTask, digest: str, product: Product) -> Entry:
-        """Write a result and then its record: a record in place means a whole result."""
+    def put(self, name: str, task: BatchTask, digest: str, product: TaskResult) -> Entry:
+        """Write a result, then its record, so that a record implies a complete result."""
         sha256 = hashlib.sha256(product.data).hexdigest()
         entry = Entry(product.record, sha256, product.warnings)
         facts = product.record.as_dict()
@@ -78,7 +78,7 @@ class ResultStore:
         self._write(PurePosixPath(SUMMARY), csv.encode())
 
     def clear_leftovers(self) -> None:
-        """Remove what processes that died had begun to write."""
+        """Remove temporary files of processes that died."""
         for folder in ("images", "records"):
             remove_leftovers(self.out / folder)
 
@@ -89,7 +89,7 @@ class ResultStore:
 
 
 def _place(room: str, name: str, task: BatchTask, ending: str) -> PurePosixPath:
-    # The whole name of the file stays, ending included: no two files share a result.
+    # The name keeps its extension, so that no two files share a result.
     base = PurePosixPath(room, task.method, name)
     if task.slice_index is None:
         return base.with_name(f"{base.name}.{ending}")

@@ -1,4 +1,4 @@
-"""The table of a batch: one row a result, as ``summary.csv``."""
+"""The summary table of a batch, ``summary.csv``: one row per result."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from enum import StrEnum
 
 
 class Status(StrEnum):
-    """What became of a result, or of a file that gave none."""
+    """Status of a result, or of a file without one."""
 
     DONE = "done"
     KEPT = "kept"
@@ -26,24 +26,24 @@ class SummaryRow:
     Parameters
     ----------
     file : str
-        Below the folder of the images, with forward slashes.
+        Path relative to the folder of the images, with forward slashes.
     slice : int or None
-        Of a file that has several.
+        None for a file with a single slice.
     method : str
-        Its key; empty where the file itself could not be used.
+        The method's key; empty where the file itself could not be used.
     status : Status
     seconds : float or None
         Wall time of the run.
     calls : int or None
         Evaluations of the network.
     device : str
-        In words.
+        Description of the device.
     result : str
-        The file of the result, below the folder of the results.
+        Path of the result, relative to the folder of the results.
     sha256 : str
-        Of that file.
+        SHA-256 of the result's file.
     message : str
-        What went wrong, or what is to be known about the result.
+        The error, or warnings and notes about the result.
     """
 
     file: str
@@ -59,7 +59,7 @@ class SummaryRow:
 
 
 def as_csv(rows: Iterable[SummaryRow]) -> str:
-    """The rows as CSV; a text that a spreadsheet would run as a formula gets an apostrophe."""
+    """The rows as CSV; an apostrophe precedes text that a spreadsheet would run as a formula."""
     buffer = io.StringIO()
     writer = csv.writer(buffer, lineterminator="\n")
     names = [field.name for field in fields(SummaryRow)]
@@ -71,7 +71,7 @@ def as_csv(rows: Iterable[SummaryRow]) -> str:
 
 def _cell(value: object) -> str:
     text = "" if value is None else str(value)
-    # A name may hold bytes that are no text, or line breaks that would look like another row.
+    # A file name may hold undecodable bytes, or line breaks that would look like another row.
     text = text.encode("utf-8", "backslashreplace").decode().replace("\n", "\\n")
     text = text.replace("\r", "\\r")
     return f"'{text}" if text.startswith(("=", "+", "-", "@", "\t")) else text

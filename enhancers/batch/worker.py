@@ -1,4 +1,4 @@
-"""What runs in every place where a batch runs: one method on one slice, from bytes to bytes."""
+"""What every worker of a batch runs: one method on one slice, from file to encoded result."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from enhancers.save import to_png16, to_tiff_source
 
 
 @dataclass(frozen=True)
-class Product:
+class TaskResult:
     """A result: the bytes of its file, its record, and the warnings of the image's reader."""
 
     data: bytes
@@ -28,40 +28,40 @@ class Product:
 
 
 @dataclass(frozen=True)
-class Failure:
-    """Why there is no result; ``again`` where another try or another device may give one."""
+class TaskFailure:
+    """Why there is no result; ``retry`` where another attempt or device may succeed."""
 
-    sentence: str
-    again: bool = False
+    message: str
+    retry: bool = False
 
 
-Answer = Product | Failure
+TaskOutcome = TaskResult | TaskFailure
 
 _log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
-class Facts:
-    """What a worker tells when it is ready: its process, and its `plan.fingerprint`.
+class WorkerInfo:
+    """What a worker reports when it is ready: its process id and its `plan.fingerprint`.
 
-    ``trouble`` says why it can do nothing, such as a network that is not there.
+    ``problem`` says why it cannot work, such as a missing network.
     """
 
     pid: int
     fingerprint: tuple[tuple[str, str], ...]
-    trouble: str = ""
+    problem: str = ""
 
 
 class Worker:
-    """Runs tasks on one device, and keeps the last image for the next method.
+    """Runs tasks on one device and keeps the last image for the next method.
 
     Parameters
     ----------
     device : str
         "cpu", "cuda", "cuda:1" or "mps".
     threads : int or None
-        CPU threads of the networks. On a CPU their number changes the last bits of a result:
-        all workers of a batch get the same.
+        CPU threads of the networks. On a CPU their number changes the last bits of a result, so
+        that all workers of a batch get the same.
     """
 
     def __init__(self, device: str, threads: int | None = None) -> None:
@@ -69,42 +69,46 @@ class Worker:
         self.threads = threads
         self._kept: tuple[tuple[object, ...], MedicalImage] | None = None
 
-    def facts(self, asked: tuple[Request, ...]) -> Facts:
-        """Say what this worker computes these requests with."""
+    def info(self, asked: tuple[Request, ...]) -> WorkerInfo:
+        """The process id of this worker and what it computes these requests with."""
         try:
-            return Facts(os.getpid(), fingerprint(asked))
+            return WorkerInfo(os.getpid(), fingerprint(asked))
         except ReadingRoomError as error:
-            return Facts(os.getpid(), (), str(error))
+            return WorkerInfo(os.getpid(), (), str(error))
 
-    def work(self, task: BatchTask, source: Path | bytes) -> Answer:
-        """Run a task on a file, given by its path or its content; every failure is an answer."""
+    def work(self, task: BatchTask, source: Path | bytes) -> TaskOutcome:
+        """Run a task on a file, given by path or content; failures are returned, not raised."""
         try:
             image = self._image(task, source)
         except ReadingRoomError as error:
-            return Failure(str(error))
+            return TaskFailure(str(error))
         except OSError as error:
-            return Failure(f"The file cannot be read: {error.strerror or 'an error'}.", again=True)
+            return TaskFailure(
+                f"The file cannot be read: {error.strerror or 'an error'}.", retry=True
+            )
         try:
             return self._product(task, image)
         except ReadingRoomError as error:
-            return Failure(str(error), again=True)
+            return TaskFailure(str(error), retry=True)
         except Exception as error:
             _log.error("%s failed", task.method, exc_info=error)
             kind = type(error).__name__
-            return Failure(f"{task.method} stopped with an internal error ({kind}).", again=True)
+            return TaskFailure(
+                f"{task.method} stopped with an internal error ({kind}).", retry=True
+            )
 
-    def _product(self, task: BatchTask, image: MedicalImage) -> Answer:
+    def _product(self, task: BatchTask, image: MedicalImage) -> TaskOutcome:
         request = Request(task.method, dict(task.params))
         self._limit_threads()
         with closing(compare(image, [request], seed=task.seed, device=self.device)) as events:
             for event in events:
                 if event.error:
-                    return Failure(event.error, again=True)
+                    return TaskFailure(event.error, retry=True)
                 if event.outcome is None:
                     continue
                 pixels = event.outcome.result.pixels
                 data = to_png16(pixels) if task.form == "png" else to_tiff_source(image, pixels)
-                return Product(data, event.outcome.record, image.warnings)
+                return TaskResult(data, event.outcome.record, image.warnings)
         raise RuntimeError(f"{task.method} ended without a result")
 
     def _limit_threads(self) -> None:

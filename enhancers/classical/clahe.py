@@ -16,9 +16,15 @@ from numpy.typing import NDArray
 from scipy import ndimage
 from skimage import color
 
-from enhancers.base import Step, Stopwatch, finished, is_constant, unchanged
 from enhancers.image import MedicalImage, Pixels
 from enhancers.method import ParameterValue
+from enhancers.method_interface import (
+    ProgressTracker,
+    Step,
+    final_step,
+    is_constant,
+    unchanged_step,
+)
 from enhancers.parameter_values import as_float, as_int
 
 BINS = 256
@@ -166,12 +172,12 @@ def _to_rgb(lab: Pixels) -> Pixels:
 def run(
     image: MedicalImage, params: Mapping[str, ParameterValue], *, seed: int, device: str
 ) -> Iterator[Step]:
-    """Run CLAHE, on L of Lab for colour (see `enhancers.base.Enhancer`)."""
+    """Run CLAHE, on L of Lab for colour (see `Enhancer`)."""
     if is_constant(image.pixels):
-        yield unchanged(image.pixels)
+        yield unchanged_step(image.pixels)
         return
     gray = lightness(image.pixels)
-    watch = Stopwatch(image.shape[0], "row")
+    watch = ProgressTracker(image.shape[0], "row")
     yield watch.step(0)
     result = np.empty_like(gray)
     bands = clahe_bands(
@@ -180,4 +186,4 @@ def run(
     for rows, band in bands:
         result[rows] = band
         yield watch.step(rows.stop)
-    yield finished(clahe_colour(image.pixels, result) if image.is_colour else result)
+    yield final_step(clahe_colour(image.pixels, result) if image.is_colour else result)

@@ -14,10 +14,17 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from enhancers.base import Figure, Step, Stopwatch, finished, is_constant, unchanged
 from enhancers.colour import luminance, with_luminance
 from enhancers.image import MedicalImage, Pixels
 from enhancers.method import ParameterValue
+from enhancers.method_interface import (
+    Figure,
+    ProgressTracker,
+    Step,
+    final_step,
+    is_constant,
+    unchanged_step,
+)
 from enhancers.parameter_values import as_int
 
 if TYPE_CHECKING:
@@ -173,12 +180,12 @@ def run(
 ) -> Iterator[Step]:
     """Run N4 on the luminance; one `Step` for every few iterations (see `Enhancer`)."""
     if is_constant(image.pixels):
-        yield unchanged(image.pixels)
+        yield unchanged_step(image.pixels)
         return
     gray = luminance(image.pixels)
     mask = foreground_mask(gray)
     levels, iterations = as_int(params, "levels"), as_int(params, "iterations")
-    watch = Stopwatch(levels * -(-iterations // ROUND), "round")
+    watch = ProgressTracker(levels * -(-iterations // ROUND), "round")
     yield watch.step(0)
     log_field = np.zeros_like(gray)
     for field in n4(
@@ -188,7 +195,7 @@ def run(
         preview = with_luminance(image.pixels, divide(gray, log_field, mask))
         yield watch.step(field.done, preview)
     corrected = divide(gray, log_field, mask)
-    yield finished(
+    yield final_step(
         with_luminance(image.pixels, corrected),
         figures=_figures(log_field, mask),
         notes=_notes(corrected),

@@ -18,10 +18,17 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from enhancers.base import Figure, Step, Stopwatch, finished, is_constant, unchanged
 from enhancers.colour import luminance, with_luminance
 from enhancers.image import MedicalImage, Pixels
 from enhancers.method import ParameterValue
+from enhancers.method_interface import (
+    Figure,
+    ProgressTracker,
+    Step,
+    final_step,
+    is_constant,
+    unchanged_step,
+)
 from enhancers.noise import estimate_rician_sigma, estimate_sigma
 from enhancers.parameter_values import as_float, as_float_or_none, as_int
 
@@ -193,9 +200,9 @@ def _patch_distance(
 def run(
     image: MedicalImage, params: Mapping[str, ParameterValue], *, seed: int, device: str
 ) -> Iterator[Step]:
-    """Run non-local means on the luminance (see `enhancers.base.Enhancer`)."""
+    """Run non-local means on the luminance (see `Enhancer`)."""
     if is_constant(image.pixels):
-        yield unchanged(image.pixels)
+        yield unchanged_step(image.pixels)
         return
     yield Step(0.0, note="measuring the noise")
     gray = luminance(image.pixels)
@@ -212,11 +219,11 @@ def run(
         search=as_int(params, "search"),
         distance="plain" if params["distance"] == "plain" else "corrected",
     )
-    watch = Stopwatch(-(-gray.shape[0] // TILE) * -(-gray.shape[1] // TILE), "tile")
+    watch = ProgressTracker(-(-gray.shape[0] // TILE) * -(-gray.shape[1] // TILE), "tile")
     result = np.empty_like(gray)
     for done, (where, tile) in enumerate(tiles, start=1):
         result[where] = tile
         yield watch.step(done)
-    yield finished(
+    yield final_step(
         with_luminance(image.pixels, result), figures=(Figure("sigma", "Noise σ", sigma),)
     )

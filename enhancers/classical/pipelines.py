@@ -11,9 +11,17 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from enhancers.base import Figure, Result, Step, finished, is_constant, load_method, unchanged
 from enhancers.image import MedicalImage
 from enhancers.method import Modality, ParameterValue
+from enhancers.method_interface import (
+    Figure,
+    Result,
+    Step,
+    final_step,
+    is_constant,
+    load_method,
+    unchanged_step,
+)
 from enhancers.registry import get, resolve
 
 
@@ -60,9 +68,9 @@ def stages(
 def run(
     image: MedicalImage, params: Mapping[str, ParameterValue], *, seed: int, device: str
 ) -> Iterator[Step]:
-    """Run the modality's pipeline; the steps of all its stages (see `enhancers.base.Enhancer`)."""
+    """Run the modality's pipeline; the steps of all its stages (see `Enhancer`)."""
     if is_constant(image.pixels):
-        yield unchanged(image.pixels)
+        yield unchanged_step(image.pixels)
         return
     sigma, clip_limit = params["sigma"], params["clip_limit"]
     chosen = stages(
@@ -92,7 +100,7 @@ def chain(
         notes += result.notes
         current = current.with_pixels(result.pixels)
         before += share
-    yield finished(current.pixels, figures=tuple(figures), notes=tuple(notes))
+    yield final_step(current.pixels, figures=tuple(figures), notes=tuple(notes))
 
 
 def _within(step: Step, label: str, before: float, share: float) -> Step:

@@ -13,10 +13,17 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from enhancers.base import Figure, Step, Stopwatch, finished, is_constant, unchanged
 from enhancers.colour import luminance, with_luminance
 from enhancers.image import MedicalImage, Pixels
 from enhancers.method import ParameterValue
+from enhancers.method_interface import (
+    Figure,
+    ProgressTracker,
+    Step,
+    final_step,
+    is_constant,
+    unchanged_step,
+)
 from enhancers.noise import estimate_speckle
 from enhancers.parameter_values import as_float_or_none, as_int
 
@@ -166,15 +173,15 @@ def settings(pixels: Pixels, params: Mapping[str, ParameterValue]) -> Settings:
 def run(
     image: MedicalImage, params: Mapping[str, ParameterValue], *, seed: int, device: str
 ) -> Iterator[Step]:
-    """Run SRAD on the luminance; one `Step` an iteration (see `enhancers.base.Enhancer`)."""
+    """Run SRAD on the luminance; one `Step` an iteration (see `Enhancer`)."""
     if is_constant(image.pixels):
-        yield unchanged(image.pixels)
+        yield unchanged_step(image.pixels)
         return
     yield Step(0.0, note="measuring the speckle")
     gray = luminance(image.pixels)
     chosen = settings(gray, params)
     every = as_int(params, "preview_every")
-    watch = Stopwatch(chosen.steps)
+    watch = ProgressTracker(chosen.steps)
     current = gray
     # What the floor added is taken off again, so that black stays black.
     lift = np.maximum(gray, FLOOR) - gray
@@ -182,7 +189,7 @@ def run(
     for done, current in enumerate(stages, start=1):
         preview = with_luminance(image.pixels, current - lift) if done % every == 0 else None
         yield watch.step(done, preview)
-    yield finished(
+    yield final_step(
         with_luminance(image.pixels, current - lift),
         figures=(
             Figure("q0", "Speckle scale q0", chosen.q0),

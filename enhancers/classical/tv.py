@@ -13,10 +13,17 @@ import numpy as np
 from numpy.typing import NDArray
 from skimage.restoration import denoise_tv_chambolle
 
-from enhancers.base import Figure, Step, Stopwatch, finished, is_constant, unchanged
 from enhancers.colour import luminance, with_luminance
 from enhancers.image import MedicalImage, Pixels
 from enhancers.method import ParameterValue
+from enhancers.method_interface import (
+    Figure,
+    ProgressTracker,
+    Step,
+    final_step,
+    is_constant,
+    unchanged_step,
+)
 from enhancers.noise import estimate_sigma
 from enhancers.parameter_values import as_float_or_none, as_int
 
@@ -108,7 +115,7 @@ def run(
 ) -> Iterator[Step]:
     """Run total variation on the luminance; one `Step` a tile (see `Enhancer`)."""
     if is_constant(image.pixels):
-        yield unchanged(image.pixels)
+        yield unchanged_step(image.pixels)
         return
     yield Step(0.0, note="measuring the noise")
     gray = luminance(image.pixels)
@@ -118,13 +125,13 @@ def run(
         sigma = estimate_sigma(gray)
         weight = automatic_weight(sigma)
         figures = (Figure("sigma", "Noise σ", sigma),)
-    watch = Stopwatch(len(_spans(gray.shape[0])) * len(_spans(gray.shape[1])), "tile")
+    watch = ProgressTracker(len(_spans(gray.shape[0])) * len(_spans(gray.shape[1])), "tile")
     result = np.zeros_like(gray)
     tiles = tv_tiles(gray, weight=weight, iterations=as_int(params, "iterations"))
     for done, (where, tile) in enumerate(tiles, start=1):
         result[where] += tile
         yield watch.step(done)
-    yield finished(
+    yield final_step(
         with_luminance(image.pixels, result),
         figures=(*figures, Figure("weight", "Weight", weight)),
     )

@@ -122,9 +122,9 @@ def _backend(
     plan: BatchPlan, device: str, jobs: int | None, address: str | None
 ) -> AbstractContextManager[Backend]:
     if address is None:
-        from enhancers.batch import Local
+        from enhancers.batch import LocalBackend
 
-        return nullcontext(Local(plan, device, jobs))
+        return nullcontext(LocalBackend(plan, device, jobs))
     from enhancers.batch.cluster import connected
 
     return connected(plan, address, device, jobs)

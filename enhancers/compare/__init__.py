@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from enhancers.compare.cache import ResultCache, default_cache
 from enhancers.compare.estimate import ESTIMATE_ABOVE, estimate_seconds, is_large
-from enhancers.compare.outcome import Event, Outcome, Request
+from enhancers.compare.events import Event, Outcome, Request
 from enhancers.compare.runs import compare, enhance
 
 __all__ = [

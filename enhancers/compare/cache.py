@@ -12,10 +12,10 @@ from typing import BinaryIO
 import numpy as np
 
 from enhancers import provenance
-from enhancers.base import Figure, Result
-from enhancers.compare.outcome import Outcome
+from enhancers.compare.events import Outcome
 from enhancers.files import atomic_file, remove_leftovers
 from enhancers.image import check_pixels, pixels_digest
+from enhancers.method_interface import Figure, Result
 from enhancers.settings import get_settings
 
 _log = logging.getLogger(__name__)

@@ -8,13 +8,13 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from enhancers import job_queue
-from enhancers.base import PATCH, patches
 from enhancers.compare import zerogpu
-from enhancers.compare.runtime_model import EXPERIENCE, planned_work
+from enhancers.compare.runtime_model import RUN_TIMES, planned_work
 from enhancers.devices.oom import is_out_of_memory
 from enhancers.errors import NetworkMissing
 from enhancers.image import MedicalImage
 from enhancers.method import Method, ParameterValue
+from enhancers.method_interface import PATCH, patches
 from enhancers.registry import get, resolve
 
 ESTIMATE_ABOVE = 1024 * 1024
@@ -87,7 +87,7 @@ def expected_seconds(
     work : float
         Of `planned_work`.
     """
-    learned = EXPERIENCE.expect(method, params, device, work)
+    learned = RUN_TIMES.expect(method, params, device, work)
     cost = _costs.get((str(params.get("prior", "")), device))
     if learned is not None or cost is None:
         return learned

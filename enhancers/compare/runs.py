@@ -10,16 +10,16 @@ from dataclasses import dataclass
 from typing import cast
 
 from enhancers import devices, job_queue, provenance
-from enhancers.base import Result, Step, load_method
 from enhancers.compare import zerogpu
 from enhancers.compare.cache import ResultCache
 from enhancers.compare.estimate import expected_seconds
-from enhancers.compare.outcome import Event, Outcome, Request
-from enhancers.compare.runtime_model import EXPERIENCE, planned_work
+from enhancers.compare.events import Event, Outcome, Request
+from enhancers.compare.runtime_model import RUN_TIMES, planned_work
 from enhancers.devices.oom import is_out_of_memory
 from enhancers.errors import OutOfDeviceMemory, ReadingRoomError
 from enhancers.image import MedicalImage, check_pixels, pixels_digest
 from enhancers.method import Method, ParameterValue
+from enhancers.method_interface import Result, Step, load_method
 from enhancers.provenance import PriorFacts, Record, RecordedFigure
 from enhancers.registry import get, resolve
 from enhancers.settings import get_settings
@@ -180,7 +180,7 @@ def _run(index: int, plan: _Plan, cache: ResultCache | None) -> Generator[Event,
     outcome = _outcome(plan, step.result, elapsed)
     # A constant image is returned as it is, which teaches nothing.
     if step.result.calls or plan.prior is None:
-        EXPERIENCE.note(plan.method, plan.params, plan.device, work, elapsed)
+        RUN_TIMES.note(plan.method, plan.params, plan.device, work, elapsed)
     if cache:
         cache.put(plan.key, outcome)
     return Event(index, plan.method.key, step, False, elapsed, outcome)

@@ -6,11 +6,11 @@ import threading
 from collections.abc import Mapping
 from typing import Protocol, cast
 
-from enhancers.base import load_method, patches
 from enhancers.image import MedicalImage
 from enhancers.method import Method, ParameterValue
+from enhancers.method_interface import load_method, patches
 
-LATEST = 0.5
+LATEST_WEIGHT = 0.5
 """Weight of the latest run against all before it: a machine's load changes."""
 
 
@@ -58,7 +58,7 @@ class RuntimeModel:
         key = _key(method, params, device)
         with self._lock:
             before = self._pace.get(key, seconds / work)
-            self._pace[key] = LATEST * seconds / work + (1 - LATEST) * before
+            self._pace[key] = LATEST_WEIGHT * seconds / work + (1 - LATEST_WEIGHT) * before
 
     def expect(
         self, method: Method, params: Mapping[str, ParameterValue], device: str, work: float
@@ -73,7 +73,7 @@ class RuntimeModel:
             self._pace.clear()
 
 
-EXPERIENCE = RuntimeModel()
+RUN_TIMES = RuntimeModel()
 """That of this process."""
 
 

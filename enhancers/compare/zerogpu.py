@@ -7,12 +7,12 @@ from collections.abc import Generator, Mapping
 from contextlib import closing
 
 from enhancers import devices
-from enhancers.base import Step, load_method
 from enhancers.compare.runtime_model import planned_work
 from enhancers.devices.spaces import LONGEST
 from enhancers.errors import ReadingRoomError
 from enhancers.image import MedicalImage
 from enhancers.method import ParameterValue
+from enhancers.method_interface import Step, load_method
 from enhancers.registry import get
 
 PARAMETER_BYTES = 4

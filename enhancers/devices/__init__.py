@@ -2,7 +2,13 @@
 
 from __future__ import annotations
 
-from enhancers.devices.choice import (
+from enhancers.devices.cuda_graphs import Runner, compiled, synchronize
+from enhancers.devices.device_names import device_type
+from enhancers.devices.model_cache import cached_model
+from enhancers.devices.oom_fallback import FallbackStep, OomFallback, fallback_steps
+from enhancers.devices.pacing import GpuPacing
+from enhancers.devices.precision import network_dtype, precision_name, prepare
+from enhancers.devices.selection import (
     DeviceError,
     choose,
     describe,
@@ -11,12 +17,6 @@ from enhancers.devices.choice import (
     memory,
     model_name,
 )
-from enhancers.devices.cuda_graphs import Runner, compiled, synchronize
-from enhancers.devices.device_names import device_type
-from enhancers.devices.model_cache import cached_model
-from enhancers.devices.oom_fallback import FallbackStep, OomFallback, fallback_steps
-from enhancers.devices.pacing import GpuPacing
-from enhancers.devices.precision import network_dtype, precision_name, prepare
 from enhancers.devices.spaces import gpu, gpu_seconds, on_spaces
 
 __all__ = [

@@ -9,10 +9,10 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
-from enhancers.devices.choice import memory
 from enhancers.devices.device_names import device_type, numbered
 from enhancers.devices.oom import is_out_of_memory
 from enhancers.devices.precision import precision_name
+from enhancers.devices.selection import memory
 from enhancers.settings import get_settings
 
 T = TypeVar("T")
@@ -73,7 +73,7 @@ def cached_model(identity: str, device: str, make: Callable[[], T], size: Callab
     return value
 
 
-def held(device: str | None = None) -> tuple[CachedModel, ...]:
+def cached_models(device: str | None = None) -> tuple[CachedModel, ...]:
     """What is in memory, the least recently used first; on one device, or on all."""
     with _guard:
         entries = tuple(_table.values())
@@ -94,7 +94,7 @@ def budget(device: str) -> int:
     return round(memory(device) * SHARES[device_type(device)])
 
 
-def give_back(device: str) -> None:
+def free_unused(device: str) -> None:
     """Return memory that nothing uses to the device."""
     gc.collect()
     kind = device_type(device)
@@ -117,7 +117,7 @@ def _made(make: Callable[[], T], device: str) -> T:
             raise
     # Outside the handler, whose traceback would keep the half-made network alive.
     release(device)
-    give_back(device)
+    free_unused(device)
     return make()
 
 
@@ -132,5 +132,5 @@ def _shrink(device: str, limit: int, keep: Key | None) -> int:
             total -= _table.pop(key).size
             dropped += 1
     if dropped:
-        give_back(device)
+        free_unused(device)
     return dropped

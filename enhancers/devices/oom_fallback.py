@@ -9,14 +9,14 @@ from dataclasses import dataclass, replace
 from typing import TypeVar
 
 from enhancers.devices.device_names import device_type
-from enhancers.devices.model_cache import give_back, release
+from enhancers.devices.model_cache import free_unused, release
 from enhancers.devices.oom import is_out_of_memory
 from enhancers.devices.precision import FULL, halved, precision_name
 from enhancers.errors import OutOfDeviceMemory
 
 T = TypeVar("T")
 
-BATCHES = (16, 8, 4, 2, 1)
+BATCH_SIZES = (16, 8, 4, 2, 1)
 """Patches of 256 x 256 that go through a network together; a 512 x 512 image has 9."""
 
 _log = logging.getLogger(__name__)
@@ -36,7 +36,7 @@ class FallbackStep:
 
 
 def fallback_steps(
-    device: str, tiles: Sequence[int | None] = (None,), *, batches: Sequence[int] = BATCHES
+    device: str, tiles: Sequence[int | None] = (None,), *, batches: Sequence[int] = BATCH_SIZES
 ) -> tuple[FallbackStep, ...]:
     """Fewer tiles at once, smaller tiles, 16 bits, the CPU: in this order.
 
@@ -59,7 +59,7 @@ def fallback_steps(
 
 
 class OomFallback:
-    """Does work on the highest rung that has the memory for it, and remembers which that was.
+    """Does work on the highest step that has the memory for it, and remembers which that was.
 
     Parameters
     ----------
@@ -73,7 +73,7 @@ class OomFallback:
         self._emptied = False
 
     @property
-    def rung(self) -> FallbackStep:
+    def current(self) -> FallbackStep:
         """Where the work is done now."""
         return self.steps[self.index]
 
@@ -82,40 +82,40 @@ class OomFallback:
         work: Callable[[FallbackStep], T],
         effect: Callable[[FallbackStep], object] | None = None,
     ) -> T:
-        """What ``work`` returns on the highest rung, from the present one down, that does it.
+        """What ``work`` returns on the highest step, from the present one down, that does it.
 
         Before the first step down the device's other networks are let go.
 
         Parameters
         ----------
         work : callable
-            Called again from its beginning on every rung.
+            Called again from its beginning on every step.
         effect : callable, optional
-            What of a rung matters to this work: rungs of equal effect are not tried twice.
+            What of a step matters to this work: steps of equal effect are not tried twice.
 
         Raises
         ------
         OutOfDeviceMemory
-            The memory does not suffice on the lowest rung either.
+            The memory does not suffice on the lowest step either.
         """
         while True:
             try:
-                with halved() if self.rung.half else nullcontext():
-                    return work(self.rung)
+                with halved() if self.current.half else nullcontext():
+                    return work(self.current)
             except Exception as error:
                 if not is_out_of_memory(error):
                     raise
-                _log.info("out of memory on %s", self.rung)
+                _log.info("out of memory on %s", self.current)
             # Outside the handler: the traceback holds the tensors that are to be freed.
-            self._step_down(effect or (lambda rung: rung))
+            self._step_down(effect or (lambda step: step))
 
     def _step_down(self, effect: Callable[[FallbackStep], object]) -> None:
-        failed = self.rung
+        failed = self.current
         if not self._emptied:
             self._emptied = True
             if release(failed.device):
                 return
-        give_back(failed.device)
+        free_unused(failed.device)
         below = range(self.index + 1, len(self.steps))
         different = [i for i in below if effect(self.steps[i]) != effect(failed)]
         if not different:
@@ -127,8 +127,8 @@ class OomFallback:
 
     @property
     def notes(self) -> tuple[str, ...]:
-        """Sentences for the user about what was given up; none on the first rung."""
-        first, now = self.steps[0], self.rung
+        """Sentences for the user about what was given up; none on the first step."""
+        first, now = self.steps[0], self.current
         if now == first:
             return ()
         said = []

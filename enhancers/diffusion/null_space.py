@@ -15,16 +15,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from enhancers.base import Figure, Step, Stopwatch, finished, is_constant, patches, unchanged
 from enhancers.colour import luminance, with_luminance
 from enhancers.devices import GpuPacing
-from enhancers.diffusion.network import (
-    PixelNetwork,
-    channel_spread,
-    gray_of,
-    pieces,
-    size_notes,
-)
 from enhancers.diffusion.null_space_steps import denoise_step, make_consistent, null_space_step
 from enhancers.diffusion.restore_clipped import restore_clipped
 from enhancers.diffusion.schedule import (
@@ -33,13 +25,29 @@ from enhancers.diffusion.schedule import (
     TimestepPair,
     noise_level_step,
     signal_of,
+    timestep_pairs,
     timesteps,
 )
-from enhancers.diffusion.schedule import timestep_pairs as moments_at
+from enhancers.diffusion.tiled_networks import (
+    PixelNetwork,
+    channel_spread,
+    gray_of,
+    size_notes,
+    tile_sizes,
+)
 from enhancers.diffusion.tiles import Padding, Predict, pad
 from enhancers.image import MedicalImage, Pixels
 from enhancers.method import ParameterValue
-from enhancers.networks.lookup import network_entry as entry_of
+from enhancers.method_interface import (
+    Figure,
+    ProgressTracker,
+    Step,
+    final_step,
+    is_constant,
+    patches,
+    unchanged_step,
+)
+from enhancers.networks.lookup import network_entry
 from enhancers.noise import estimate_sigma
 from enhancers.operators import BlockMean, Identity, Operator
 from enhancers.parameter_values import as_float_or_none, as_int
@@ -111,32 +119,32 @@ def read_task(params: Mapping[str, ParameterValue], gray: Pixels) -> Task:
 
 
 def plan(task: Task, signal: Tensor) -> tuple[tuple[TimestepPair, ...], int]:
-    """The moments of a run and how many of the first need no network call.
+    """The pairs of a run and how many of the first need no network call.
 
     While s >= a σ a denoiser replaces the estimate by the measurement, whatever the network says,
-    so those moments can be skipped without changing the result.
+    so those pairs can be skipped without changing the result.
     """
     sigma = 2 * task.sigma
     if task.factor > 1:
         return timesteps(signal, task.steps), 0
     if task.output == "one call":
-        return moments_at(signal, [noise_level_step(signal, sigma)]), 0
-    moments = timesteps(signal, task.steps)
+        return timestep_pairs(signal, [noise_level_step(signal, sigma)]), 0
+    pairs = timesteps(signal, task.steps)
     if task.respace:
         highest = noise_level_step(signal, sigma)
         wanted = np.unique(np.linspace(0, highest, task.steps).round().astype(int))
-        moments = moments_at(signal, [int(t) for t in wanted])
-    dead = sum(moment.s >= moment.a * sigma for moment in moments)
-    return moments, dead
+        pairs = timestep_pairs(signal, [int(t) for t in wanted])
+    skipped = sum(pair.s >= pair.a * sigma for pair in pairs)
+    return pairs, skipped
 
 
 def work(image: MedicalImage, params: Mapping[str, ParameterValue]) -> float:
     """Planned network evaluations, in patches, without loading the network."""
     task = read_task(params, luminance(image.pixels))
-    moments, dead = plan(task, signal_of(entry_of(str(params["prior"]), "pixel").schedule))
+    pairs, skipped = plan(task, signal_of(network_entry(str(params["prior"]), "pixel").schedule))
     scale = 1 if task.degrade_first else task.factor
     height, width = image.shape
-    return (len(moments) - dead) * task.count * patches(height * scale, width * scale)
+    return (len(pairs) - skipped) * task.count * patches(height * scale, width * scale)
 
 
 def sample(
@@ -154,53 +162,53 @@ def sample(
     All B share the keyed noise, so that each is the sample it would be alone. Yields (calls made,
     clean estimates) after every network call; the last estimates are the samples.
     """
-    moments, dead = plan(task, signal)
+    pairs, skipped = plan(task, signal)
     operator, sigma = task.operator, 2 * task.sigma
     shape = (1, channels, y.shape[-2] * task.factor, y.shape[-1] * task.factor)
     y = y.expand(-1, channels, -1, -1)
     if task.output == "one call":
-        x = math.sqrt(moments[0].signal) * y
-        yield 1, moments[0].clean(x, predict(x, moments[0].t))
+        x = math.sqrt(pairs[0].signal) * y
+        yield 1, pairs[0].clean(x, predict(x, pairs[0].t))
         return
-    live = moments[dead:]
-    times = [START, *(moment.t for moment in moments[max(dead - 1, 0) :])]
+    sampled = pairs[skipped:]
+    times = [START, *(pair.t for pair in pairs[max(skipped - 1, 0) :])]
     with NoisePrefetcher(shape, seed, times, y.device, index) as noises:
         x = noises.take(START).expand(y.shape[0], -1, -1, -1)
-        if dead:
-            before = moments[dead - 1]
+        if skipped:
+            before = pairs[skipped - 1]
             z = noises.take(before.t)
             x = denoise_step(before, y, y, z, sigma=sigma, eta=task.eta)
-        if not live:
+        if not sampled:
             yield 0, x
-        for call, moment in enumerate(live, start=1):
-            noise = predict(x, moment.t)
-            x0 = moment.clean(x, noise).clamp(-1, 1)
-            z = noises.take(moment.t)
+        for call, pair in enumerate(sampled, start=1):
+            noise = predict(x, pair.t)
+            x0 = pair.clean(x, noise).clamp(-1, 1)
+            z = noises.take(pair.t)
             if task.factor == 1:
-                x = denoise_step(moment, x0, y, z, sigma=sigma, eta=task.eta)
+                x = denoise_step(pair, x0, y, z, sigma=sigma, eta=task.eta)
             else:
-                x = null_space_step(moment, x0, noise, y, z, operator, sigma=sigma, eta=task.eta)
-            yield call, x if call == len(live) else x0
+                x = null_space_step(pair, x0, noise, y, z, operator, sigma=sigma, eta=task.eta)
+            yield call, x if call == len(sampled) else x0
 
 
 def run(
     image: MedicalImage, params: Mapping[str, ParameterValue], *, seed: int, device: str
 ) -> Iterator[Step]:
-    """Denoise or enlarge; see `enhancers.base.Enhancer`."""
+    """Denoise or enlarge; see `Enhancer`."""
     gray = luminance(image.pixels)
     task = read_task(params, gray)
     scale = 1 if task.degrade_first else task.factor
     if is_constant(gray):
         enlarged = np.kron(gray, np.ones((scale, scale), np.float32))
-        yield unchanged(with_luminance(image.pixels, enlarged), scale=scale)
+        yield unchanged_step(with_luminance(image.pixels, enlarged), scale=scale)
         return
-    entry = entry_of(str(params["prior"]), "pixel")
-    network = PixelNetwork(entry.key, device, pieces(entry, WHOLE, OVERLAP))
+    entry = network_entry(str(params["prior"]), "pixel")
+    network = PixelNetwork(entry.key, device, tile_sizes(entry, WHOLE, OVERLAP))
     low, padding = _measurement(gray, task, network)
     if task.factor == 1 and task.unclip:
         low = restore_clipped(low, task.sigma, seed=seed)
     y = torch.from_numpy(low)[None, None].to(device) * 2 - 1
-    watch, pace = Stopwatch(_total_calls(task, network), "network call"), GpuPacing(device)
+    watch, pace = ProgressTracker(_total_calls(task, network), "network call"), GpuPacing(device)
     total, made = torch.zeros(()), 0
     for index in range(task.count):
         estimate, call = y, 0
@@ -215,7 +223,7 @@ def run(
     x = gray_of(mean)
     if task.factor > 1 and task.sigma == 0.0:
         x = make_consistent(x, y.cpu(), task.operator)
-    yield finished(
+    yield final_step(
         _merged(image, x, padding, scale),
         figures=(*_figures(task, x, y.cpu()), *channel_spread((mean.clamp(-1, 1) + 1) / 2)),
         calls=made,
@@ -235,7 +243,7 @@ def _sampled(
 
 def _measurement(gray: Pixels, task: Task, network: PixelNetwork) -> tuple[Pixels, Padding]:
     """The measured image, padded so that the network takes its enlargement."""
-    multiple, least = network.prior.multiple, network.pieces.least
+    multiple, least = network.prior.multiple, network.sizes.least
     if task.degrade_first:
         padded, padding = pad(gray, multiple=math.lcm(multiple, task.factor), least=least)
         tensor = torch.from_numpy(padded)[None, None]
@@ -245,8 +253,8 @@ def _measurement(gray: Pixels, task: Task, network: PixelNetwork) -> tuple[Pixel
 
 
 def _total_calls(task: Task, network: PixelNetwork) -> int:
-    moments, dead = plan(task, network.prior.signal)
-    return (len(moments) - dead) * task.count
+    pairs, skipped = plan(task, network.prior.signal)
+    return (len(pairs) - skipped) * task.count
 
 
 def _merged(image: MedicalImage, estimate: Tensor, padding: Padding, scale: int) -> Pixels:

@@ -15,10 +15,10 @@ ROUNDS = 200
 
 
 def denoise_step(
-    moment: TimestepPair, x0: Tensor, y: Tensor, z: Tensor, *, sigma: float, eta: float
+    pair: TimestepPair, x0: Tensor, y: Tensor, z: Tensor, *, sigma: float, eta: float
 ) -> Tensor:
     """x_next of a denoiser (H = I) from the clean estimate ``x0`` and the measurement ``y``."""
-    a, s = moment.a, moment.s
+    a, s = pair.a, pair.s
     if s >= a * sigma:
         return a * y + math.sqrt(s * s - a * a * sigma * sigma) * z
     pull = s * math.sqrt(1 - eta * eta) / (a * sigma)
@@ -26,7 +26,7 @@ def denoise_step(
 
 
 def null_space_step(
-    moment: TimestepPair,
+    pair: TimestepPair,
     x0: Tensor,
     noise: Tensor,
     y: Tensor,
@@ -41,7 +41,7 @@ def null_space_step(
     ``sigma`` = 0 is the noise-free form; otherwise the range space is treated as a denoiser of
     noise σ / singular value, in closed form by block means.
     """
-    a, s = moment.a, moment.s
+    a, s = pair.a, pair.s
     if sigma == 0.0:
         consistent = x0 - operator.pinv(operator.forward(x0) - y)
         return a * consistent + s * (eta * z + math.sqrt(1 - eta * eta) * noise)

@@ -23,21 +23,29 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from enhancers.base import Figure, Step, Stopwatch, finished, is_constant, patches, unchanged
 from enhancers.classical import pipelines
 from enhancers.classical.pipelines import Stage
 from enhancers.colour import luminance, with_luminance
 from enhancers.devices import GpuPacing
 from enhancers.diffusion.guidance import Guidance, blurred, noise_level, regional_weight
-from enhancers.diffusion.network import LatentNetwork, channel_spread, gray_of
 from enhancers.diffusion.schedule import (
     START,
     TimestepPair,
     noise_for_timestep,
 )
+from enhancers.diffusion.tiled_networks import LatentNetwork, channel_spread, gray_of
 from enhancers.diffusion.tiles import Padding, Predict, pad
 from enhancers.image import MedicalImage, Pixels
 from enhancers.method import Modality, ParameterValue
+from enhancers.method_interface import (
+    Figure,
+    ProgressTracker,
+    Step,
+    final_step,
+    is_constant,
+    patches,
+    unchanged_step,
+)
 from enhancers.parameter_values import as_float, as_float_or_none
 
 CLASSICAL_SHARE, LAST = 0.2, 0.999
@@ -56,11 +64,11 @@ def work(image: MedicalImage, params: Mapping[str, ParameterValue]) -> float:
 
 
 def guided_step(
-    moment: TimestepPair, z: Tensor, noise: Tensor, target: Tensor, weight: float | Tensor
+    pair: TimestepPair, z: Tensor, noise: Tensor, target: Tensor, weight: float | Tensor
 ) -> tuple[Tensor, Tensor]:
     """One deterministic DDIM step toward ``target``: the next latent and the guided estimate."""
-    guided = (1 - weight) * moment.clean(z, noise) + weight * target
-    return moment.a * guided + moment.s * noise, guided
+    guided = (1 - weight) * pair.clean(z, noise) + weight * target
+    return pair.a * guided + pair.s * noise, guided
 
 
 def sample(
@@ -95,18 +103,18 @@ def sample(
     if start is not None:
         signal = line[0].signal
         z = math.sqrt(signal) * start + (0.0 if noisy else math.sqrt(1 - signal)) * z
-    for call, moment in enumerate(line, start=1):
-        noise = predict(z, moment.t)
-        z, guided = guided_step(moment, z, noise, target, weight)
+    for call, pair in enumerate(line, start=1):
+        noise = predict(z, pair.t)
+        z, guided = guided_step(pair, z, noise, target, weight)
         yield call, z if call == len(line) else guided
 
 
 def run(
     image: MedicalImage, params: Mapping[str, ParameterValue], *, seed: int, device: str
 ) -> Iterator[Step]:
-    """Enhance; see `enhancers.base.Enhancer`."""
+    """Enhance; see `Enhancer`."""
     if is_constant(luminance(image.pixels)):
-        yield unchanged(image.pixels)
+        yield unchanged_step(image.pixels)
         return
     guidance = Guidance.read(params, image.modality)
     matched = guidance.strength is None
@@ -131,7 +139,7 @@ def run(
         fine = regional_weight(measured, level, guidance.weights)
         weight = F.avg_pool2d(fine, network.prior.factor)
     line = guidance.line(network.prior.betas, level)
-    watch, pace = Stopwatch(guidance.calls, "network call"), GpuPacing(device)
+    watch, pace = ProgressTracker(guidance.calls, "network call"), GpuPacing(device)
     made, z = 0, target
     steps = sample(network.predict, line, weight, target, seed=seed, start=start, noisy=matched)
     for made, z in steps:
@@ -146,7 +154,7 @@ def run(
     composed = compose(gray_of(decoded), round_trip, reference, guidance.output)
     merged = image.with_pixels(_merged(label, composed, padding))
     result = yield from _through(merged, contrast, seed, device, (LAST, LAST))
-    yield finished(
+    yield final_step(
         result.pixels,
         figures=(*_figures(weight, round_trip, reference), *channel_spread(decoded)),
         calls=made,

@@ -15,27 +15,35 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from enhancers.base import Figure, Step, Stopwatch, finished, is_constant, patches, unchanged
 from enhancers.colour import luminance, with_luminance
 from enhancers.devices import GpuPacing
-from enhancers.diffusion.degradation import (
+from enhancers.diffusion.degradation_fit import (
     LEAST_GAIN,
     DegradationFit,
     PixelDegradationFit,
     foreground,
 )
-from enhancers.diffusion.network import (
+from enhancers.diffusion.schedule import START, NoisePrefetcher, TimestepPair, timesteps
+from enhancers.diffusion.tiled_networks import (
     PixelNetwork,
     channel_spread,
     gray_of,
-    pieces,
     size_notes,
+    tile_sizes,
 )
-from enhancers.diffusion.schedule import START, NoisePrefetcher, TimestepPair, timesteps
 from enhancers.diffusion.tiles import Padding, Predict, pad
 from enhancers.image import MedicalImage, Pixels
 from enhancers.method import ParameterValue
-from enhancers.networks.lookup import network_entry as entry_of
+from enhancers.method_interface import (
+    Figure,
+    ProgressTracker,
+    Step,
+    final_step,
+    is_constant,
+    patches,
+    unchanged_step,
+)
+from enhancers.networks.lookup import network_entry
 from enhancers.parameter_values import as_float, as_float_or_none, as_int
 
 MULTIPLE = 16
@@ -85,7 +93,7 @@ class Lighting:
 
 def work(image: MedicalImage, params: Mapping[str, ParameterValue]) -> float:
     """Planned network evaluations, in patches."""
-    divided = pieces(entry_of(str(params["prior"]), "pixel"))
+    divided = tile_sizes(network_entry(str(params["prior"]), "pixel"))
     height, width = (-(-max(side, divided.least) // MULTIPLE) * MULTIPLE for side in image.shape)
     tiling = divided.tiling(height, width, divided.sides[0])
     return Lighting.read(params).steps * len(tiling.corners) * patches(*tiling.extent)
@@ -111,7 +119,7 @@ def cell_means(u: Tensor, side: int) -> Tensor:
 
 
 def paper_step(
-    moment: TimestepPair,
+    pair: TimestepPair,
     x: Tensor,
     noise: Tensor,
     model: DegradationFit,
@@ -120,18 +128,18 @@ def paper_step(
     light: Lighting,
 ) -> tuple[Tensor, Tensor]:
     """Variant "paper": the clean estimate is corrected, then a deterministic step keeps ε."""
-    u = (moment.clean(x, noise).clamp(-1, 1) + 1) / 2
-    if moment.signal >= FIT_SIGNAL:
+    u = (pair.clean(x, noise).clamp(-1, 1) + 1) / 2
+    if pair.signal >= FIT_SIGNAL:
         model.fit(u)
     with torch.no_grad():
         pull = model.gain * model.residual(u) / (model.gain**2 + DAMPING)
         push = body * torch.sign(cell_means(u, EXPOSURE_CELL) - exposure)
         u = (u - light.guidance * pull - light.exposure_weight * push).clamp(0, 1)
-        return moment.a * (2 * u - 1) + moment.s * noise, u
+        return pair.a * (2 * u - 1) + pair.s * noise, u
 
 
 def reference_step(
-    moment: TimestepPair,
+    pair: TimestepPair,
     x: Tensor,
     noise: Tensor,
     z: Tensor,
@@ -144,19 +152,19 @@ def reference_step(
     The exposure target is applied to the [-1, 1] image, as published, hence its brightness of
     (E + 1)/2.
     """
-    x0 = moment.clean(x, noise).clamp(-1, 1)
+    x0 = pair.clean(x, noise).clamp(-1, 1)
     u = (x0 + 1) / 2
     over = cell_means(x0, REFERENCE_CELL) - exposure
     push = REFERENCE_EXPOSURE * light.exposure_weight * over
     guide = light.guidance * (2 * model.gain * model.residual(u) + push)
     model.fit(u)
-    if moment.next_signal == 1.0:
+    if pair.next_signal == 1.0:
         final = (x0 - guide).clamp(-1, 1)
         return final, (final + 1) / 2
-    ratio = (1 - moment.next_signal) / (1 - moment.signal)
-    fresh = math.sqrt(max(ratio * (1 - moment.signal / moment.next_signal), 0.0))
-    kept = math.sqrt(max(moment.s**2 - fresh**2, 0.0))
-    return moment.a * x0 + kept * noise + fresh * z - guide, u
+    ratio = (1 - pair.next_signal) / (1 - pair.signal)
+    fresh = math.sqrt(max(ratio * (1 - pair.signal / pair.next_signal), 0.0))
+    kept = math.sqrt(max(pair.s**2 - fresh**2, 0.0))
+    return pair.a * x0 + kept * noise + fresh * z - guide, u
 
 
 def sample(
@@ -181,36 +189,36 @@ def sample(
     fitted = DegradationFit(y, gain, light.smoothness, FIT_TRAVEL / light.steps)
     plain = PixelDegradationFit(y, torch.tensor(1.0, device=y.device), torch.zeros_like(y))
     line = timesteps(signal, light.steps)
-    drawn = [moment.t for moment in line] if light.variant == "reference" else []
+    drawn = [pair.t for pair in line] if light.variant == "reference" else []
     with NoisePrefetcher(shape, seed, [START, *drawn], y.device) as noises:
         x = noises.take(START)
-        for done, moment in enumerate(line, start=1):
-            noise = predict(x, moment.t).clone()
+        for done, pair in enumerate(line, start=1):
+            noise = predict(x, pair.t).clone()
             if light.variant == "paper":
-                x, u = paper_step(moment, x, noise, fitted, body, exposure, light)
+                x, u = paper_step(pair, x, noise, fitted, body, exposure, light)
                 yield done, u, fitted.gain.detach().clone()
             else:
-                z = noises.take(moment.t)
-                x, u = reference_step(moment, x, noise, z, plain, exposure, light)
+                z = noises.take(pair.t)
+                x, u = reference_step(pair, x, noise, z, plain, exposure, light)
                 yield done, u, plain.gain
 
 
 def run(
     image: MedicalImage, params: Mapping[str, ParameterValue], *, seed: int, device: str
 ) -> Iterator[Step]:
-    """Brighten; see `enhancers.base.Enhancer`."""
+    """Brighten; see `Enhancer`."""
     gray = luminance(image.pixels)
     if is_constant(gray):
-        yield unchanged(image.pixels)
+        yield unchanged_step(image.pixels)
         return
     light = Lighting.read(params)
-    entry = entry_of(str(params["prior"]), "pixel")
-    network = PixelNetwork(entry.key, device, pieces(entry))
+    entry = network_entry(str(params["prior"]), "pixel")
+    network = PixelNetwork(entry.key, device, tile_sizes(entry))
     multiple = math.lcm(MULTIPLE, network.prior.multiple)
-    padded, padding = pad(gray, multiple=multiple, least=network.pieces.least)
+    padded, padding = pad(gray, multiple=multiple, least=network.sizes.least)
     y = torch.from_numpy(padded)[None, None].to(device)
     body = torch.from_numpy(foreground(padded))[None, None].to(device)
-    watch, pace = Stopwatch(light.steps), GpuPacing(device)
+    watch, pace = ProgressTracker(light.steps), GpuPacing(device)
     u, gain = y, torch.ones(())
     steps = sample(
         network.predict,
@@ -227,8 +235,8 @@ def run(
         show = done % light.preview_every == 0 and done < light.steps
         yield watch.step(done, _merged(image, u, padding) if show else None)
     height, width = padded.shape
-    tiling = network.pieces.tiling(height, width, network.ladder.rung.tile)
-    yield finished(
+    tiling = network.sizes.tiling(height, width, network.fallback.current.tile)
+    yield final_step(
         _merged(image, u, padding),
         figures=(Figure("gain", "Exposure factor f", float(gain)), *channel_spread(u)),
         calls=light.steps * len(tiling.corners),

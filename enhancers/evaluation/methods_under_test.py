@@ -7,7 +7,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
-from enhancers.base import Result
 from enhancers.errors import ParameterError, ReadingRoomError
 from enhancers.evaluation.baselines.catalog import BASELINES
 from enhancers.evaluation.problem import Degraded, Task
@@ -15,6 +14,7 @@ from enhancers.evaluation.protocols import Protocol
 from enhancers.evaluation.variants import SWEEPS, VARIANTS
 from enhancers.image import Pixels, from_array
 from enhancers.method import PRIOR_KEY, ParameterValue, nearest
+from enhancers.method_interface import Result
 from enhancers.parameter_values import as_float, as_float_or_none
 from enhancers.registry import METHODS, get, resolve
 from enhancers.source_digest import source_digest

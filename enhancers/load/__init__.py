@@ -11,7 +11,7 @@ from pathlib import Path
 
 from enhancers.errors import ImageReadError, ReadingRoomError
 from enhancers.image import MedicalImage
-from enhancers.load.content import Format, sniff
+from enhancers.load.file_format import Format, sniff
 from enhancers.load.raw import MIN_SIDE, Caps, Probe, RawSlice
 from enhancers.load.window import finish
 

@@ -15,7 +15,7 @@ from PIL.JpegImagePlugin import JpegImageFile
 from PIL.PngImagePlugin import PngImageFile
 
 from enhancers.errors import ImageReadError
-from enhancers.load.content import Format
+from enhancers.load.file_format import Format
 from enhancers.load.raw import Caps, Probe, RawSlice, drop_alpha, orient, pick_slice, quiet_cv2
 
 # Pillow comments on odd files; the user reads of those that matter as errors.

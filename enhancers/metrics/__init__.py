@@ -14,7 +14,7 @@ from dataclasses import dataclass
 
 from enhancers.errors import MetricUnavailable
 from enhancers.image import Pixels, check_pixels
-from enhancers.metrics import perceptual, plain
+from enhancers.metrics import numpy_metrics, pyiqa_metrics
 from enhancers.metrics.catalog import METRICS, Metric, get
 
 __all__ = [
@@ -67,7 +67,7 @@ class ScoreRow:
 
 def available(key: str) -> str:
     """Empty where the metric can be computed on this machine, else the reason; imports nothing."""
-    return "" if perceptual.file_present(get(key)) else perceptual.MISSING
+    return "" if pyiqa_metrics.file_present(get(key)) else pyiqa_metrics.MISSING
 
 
 def score(
@@ -141,12 +141,12 @@ def _value(
     metric: Metric, pixels: Pixels, reference: Pixels | None, source: Pixels | None
 ) -> float:
     if metric.key == "entropy":
-        return plain.entropy(pixels)
+        return numpy_metrics.entropy(pixels)
     if metric.key == "loe" and source is not None:
-        return plain.loe(pixels, source)
+        return numpy_metrics.loe(pixels, source)
     if metric.key == "nmse" and reference is not None:
-        return plain.nmse(pixels, reference)
-    return perceptual.compute(metric, pixels, reference if metric.reference == "full" else None)
+        return numpy_metrics.nmse(pixels, reference)
+    return pyiqa_metrics.compute(metric, pixels, reference if metric.reference == "full" else None)
 
 
 def _size(pixels: Pixels) -> str:

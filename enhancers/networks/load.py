@@ -11,10 +11,10 @@ from typing import Any, Literal
 import torch
 from torch import Tensor
 
-from enhancers.base import PATCH
 from enhancers.devices import cached_model, network_dtype, prepare
 from enhancers.devices.cuda_graphs import Runner, compiled
 from enhancers.errors import NetworkMissing
+from enhancers.method_interface import PATCH
 from enhancers.networks import parts, runtime, stable_diffusion
 from enhancers.networks.catalog import Embedded, Kind, NetworkEntry
 from enhancers.networks.lookup import missing, network_entry

@@ -11,15 +11,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from enhancers.batch import BatchPlan, Local, Status, SummaryRow, listed, requests, run
-from enhancers.batch.cluster import Cluster, connected
+from enhancers.batch import BatchPlan, LocalBackend, Status, SummaryRow, listed, requests, run
+from enhancers.batch.cluster import RayBackend, connected
 from enhancers.errors import ParameterError, ReadingRoomError
 from tests.support import image_files
 from tests.support.batch_folders import fill, results
 
 
 class Fake:
-    """What `Cluster` asks Ray about: a cluster of these machines."""
+    """What `RayBackend` asks Ray about: a cluster of these machines."""
 
     def __init__(self, *machines: dict[str, float]) -> None:
         self.machines = machines
@@ -52,19 +52,19 @@ def test_one_actor_a_device(
     tmp_path: Path, device: str, jobs: int | None, methods: str, expected: tuple[str, int]
 ) -> None:
     fake = Fake({"CPU": 8.0, "GPU": 2.0}, {"CPU": 4.0, "GPU": 1.0})
-    cluster = Cluster(fake, plan(tmp_path, methods), device, jobs)
-    places = cluster.places()
-    assert (cluster.device_type, len(places)) == expected
-    needs = [place._options.get("num_gpus", 0) for place in places]
-    assert needs == [int(expected[0] == "cuda")] * len(places)
+    cluster = RayBackend(fake, plan(tmp_path, methods), device, jobs)
+    workers = cluster.workers()
+    assert (cluster.device_type, len(workers)) == expected
+    needs = [worker.options.get("num_gpus", 0) for worker in workers]
+    assert needs == [int(expected[0] == "cuda")] * len(workers)
 
 
 def test_devices_that_a_cluster_cannot_give_are_refused(tmp_path: Path) -> None:
     asked = plan(tmp_path, "null_space")
     with pytest.raises(ParameterError, match="cuda:1 is not possible"):
-        Cluster(Fake({"CPU": 2.0}), asked, "cuda:1")
+        RayBackend(Fake({"CPU": 2.0}), asked, "cuda:1")
     with pytest.raises(ParameterError, match="no GPU"):
-        Cluster(Fake({"CPU": 2.0}), asked, "cuda")
+        RayBackend(Fake({"CPU": 2.0}), asked, "cuda")
 
 
 @pytest.mark.parametrize("address", ["127.0.0.1:1", "ray://127.0.0.1:1", "[::1]:1"])
@@ -79,18 +79,18 @@ def test_a_cluster_that_does_not_answer_is_told_at_once(tmp_path: Path, address:
 class Watched:
     """The backend of a cluster whose first actor is killed a moment after the batch began."""
 
-    def __init__(self, cluster: Cluster) -> None:
+    def __init__(self, cluster: RayBackend) -> None:
         self.retries = cluster.retries
         self.device_type = cluster.device_type
         self._cluster = cluster
         self.first = 0
 
-    def places(self) -> Sequence[object]:
-        self.made = list(self._cluster.places())
+    def workers(self) -> Sequence[object]:
+        self.made = list(self._cluster.workers())
         return self.made
 
     def kill_soon(self) -> None:
-        self.first = self.made[0].facts.result(60).pid
+        self.first = self.made[0].info.result(60).pid
         threading.Timer(0.1, os.kill, (self.first, signal.SIGKILL)).start()
 
 
@@ -113,13 +113,13 @@ def test_an_actor_is_killed_and_the_bytes_are_those_of_one_machine(tmp_path: Pat
             if not any(found.status == Status.DONE for found in rows) and row.result:
                 watched.kill_soon()
             rows.append(row)
-        assert watched.made[0].facts.result(60).pid != watched.first
+        assert watched.made[0].info.result(60).pid != watched.first
     assert {row.message for row in rows if row.status == Status.FAILED} == {
         "The PNG file is truncated: its end is missing."
     }
-    again = [row.status for row in run(far, listed(far), Local(far, "cpu"))]
+    again = [row.status for row in run(far, listed(far), LocalBackend(far, "cpu"))]
     assert again.count(Status.KEPT) == 14
     assert Status.DONE not in again
-    list(run(here, listed(here), Local(here, "cpu")))
+    list(run(here, listed(here), LocalBackend(here, "cpu")))
     assert len(results(here.out)) == 14
     assert results(far.out) == results(here.out)

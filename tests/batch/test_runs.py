@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from enhancers import provenance
-from enhancers.batch import BatchPlan, Local, Status, SummaryRow, listed, requests, run
+from enhancers.batch import BatchPlan, LocalBackend, Status, SummaryRow, listed, requests, run
 from enhancers.batch.plan import BatchTask, request_digest
 from enhancers.compare import enhance
 from enhancers.load import load
@@ -35,7 +35,7 @@ def plan(folder: Path, methods: str = "clahe,srad", **options: object) -> BatchP
 
 
 def go(asked: BatchPlan) -> list[SummaryRow]:
-    return list(run(asked, listed(asked), Local(asked, "cpu")))
+    return list(run(asked, listed(asked), LocalBackend(asked, "cpu")))
 
 
 def statuses(rows: list[SummaryRow]) -> dict[tuple[str, str], str]:
@@ -165,7 +165,7 @@ def test_results_inside_the_folder_are_not_taken_for_images(folder: Path) -> Non
 
 def test_an_interruption_leaves_whole_files_and_a_table(folder: Path) -> None:
     asked = plan(folder)
-    with closing(run(asked, listed(asked), Local(asked, "cpu"))) as rows:
+    with closing(run(asked, listed(asked), LocalBackend(asked, "cpu"))) as rows:
         first = [next(rows) for _ in range(3)]
     done = [row for row in first if row.status == Status.DONE]
     text = (asked.out / "summary.csv").read_text()
@@ -247,7 +247,7 @@ def test_a_failing_method_is_reported(folder: Path, monkeypatch: pytest.MonkeyPa
 
 def test_several_processes_give_the_same_bytes(folder: Path, tmp_path: Path) -> None:
     asked = plan(folder, slices="all", out=tmp_path / "apart")
-    apart = list(run(asked, listed(asked), Local(asked, "cpu", jobs=2)))
+    apart = list(run(asked, listed(asked), LocalBackend(asked, "cpu", jobs=2)))
     here = plan(folder, slices="all")
     assert sorted(statuses(apart).items()) == sorted(statuses(go(here)).items())
     assert results(asked.out) == results(here.out)

@@ -5,10 +5,10 @@ from scipy.ndimage import gaussian_filter
 from skimage.color import rgb2lab
 
 from enhancers import registry
-from enhancers.base import load_method
 from enhancers.classical.clahe import clahe, lightness
 from enhancers.image import Pixels, from_array
 from enhancers.method import Modality
+from enhancers.method_interface import load_method
 from enhancers.phantoms import phantom
 from tests.support.classical_images import colour_photograph, last, noisy, photograph, psnr
 

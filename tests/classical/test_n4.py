@@ -3,10 +3,10 @@ import pytest
 import SimpleITK
 
 from enhancers import registry
-from enhancers.base import load_method
 from enhancers.classical.n4 import CONVERGENCE, divide, effective_shrink, foreground_mask, n4
 from enhancers.image import Pixels, from_array
 from enhancers.method import Modality
+from enhancers.method_interface import load_method
 from enhancers.phantoms import phantom
 from tests.support.classical_images import last
 

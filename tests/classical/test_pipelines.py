@@ -2,10 +2,10 @@ import numpy as np
 import pytest
 
 from enhancers import registry
-from enhancers.base import Result, Step, load_method
 from enhancers.classical.pipelines import run, stages
 from enhancers.image import Pixels, from_array
 from enhancers.method import Modality
+from enhancers.method_interface import Result, Step, load_method
 from enhancers.phantoms import phantom
 from tests.support.classical_images import colour_photograph, last, noisy, psnr, rician, speckled
 

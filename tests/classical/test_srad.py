@@ -3,10 +3,10 @@ import pytest
 from scipy.ndimage import gaussian_filter
 
 from enhancers import registry
-from enhancers.base import load_method
 from enhancers.classical.srad import FLOOR, canonical_settings, settings, srad
 from enhancers.image import Pixels, from_array
 from enhancers.method import Modality
+from enhancers.method_interface import load_method
 from enhancers.phantoms import phantom
 from tests.support.classical_images import last, photograph, psnr, speckled
 

@@ -3,10 +3,10 @@ import pytest
 from skimage.restoration import denoise_tv_chambolle
 
 from enhancers import registry
-from enhancers.base import load_method
 from enhancers.classical.tv import tv
 from enhancers.image import from_array
 from enhancers.method import Modality
+from enhancers.method_interface import load_method
 from tests.support.classical_images import last, noisy, photograph, psnr
 
 

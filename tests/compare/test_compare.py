@@ -13,7 +13,6 @@ import numpy as np
 import pytest
 
 from enhancers import job_queue
-from enhancers.base import Figure, Result, Step
 from enhancers.compare import (
     Event,
     Outcome,
@@ -31,6 +30,7 @@ from enhancers.compare import (
 from enhancers.errors import NetworkMissing, ParameterError, ReadingRoomError, UnknownMethod
 from enhancers.image import MedicalImage, from_array, pixels_digest
 from enhancers.method import Modality, ParameterValue
+from enhancers.method_interface import Figure, Result, Step
 from enhancers.provenance import PriorFacts
 from enhancers.registry import get
 from enhancers.settings import get_settings
@@ -538,7 +538,7 @@ def test_a_latent_run_adds_its_passes_through_the_autoencoder(monkeypatch):
 
 def test_what_is_expected_is_timed_at_first_and_learned_from_runs_after(monkeypatch):
     known = runtime_model.RuntimeModel()
-    monkeypatch.setattr(estimate, "EXPERIENCE", known)
+    monkeypatch.setattr(estimate, "RUN_TIMES", known)
     monkeypatch.setattr(estimate, "_costs", {})
     method, params = get("null_space"), {"prior": "pixel"}
 

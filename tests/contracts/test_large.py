@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
-from enhancers.base import load_method
 from enhancers.image import from_array
 from enhancers.method import Method, Modality
+from enhancers.method_interface import load_method
 from enhancers.phantoms import phantom
 from enhancers.registry import METHODS, resolve
 

@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 
 from enhancers import registry
-from enhancers.base import Result, Step, load_method
 from enhancers.image import MedicalImage, from_array
 from enhancers.method import Method, Modality
+from enhancers.method_interface import Result, Step, load_method
 
 CARDS = Path(__file__).parents[2] / "assets" / "cards"
 

@@ -8,7 +8,7 @@ import weakref
 import pytest
 
 from enhancers.devices import model_cache
-from enhancers.devices.model_cache import budget, cached_model, held, release
+from enhancers.devices.model_cache import budget, cached_model, cached_models, release
 from tests.support.pretended_devices import configure, pretend
 
 
@@ -27,7 +27,7 @@ def load(name: str, size: int = 40, device: str = "cpu") -> Network:
 
 
 def names(device: str = "cpu") -> list[str]:
-    return [entry.identity for entry in held(device)]
+    return [entry.identity for entry in cached_models(device)]
 
 
 def test_a_network_is_made_once():
@@ -57,7 +57,7 @@ def test_one_that_is_larger_than_the_budget_is_kept_alone():
 
 def test_devices_have_a_budget_each_and_cuda_is_cuda_0(monkeypatch):
     pretend(monkeypatch, cuda=2)
-    monkeypatch.setattr(model_cache, "give_back", lambda device: None)
+    monkeypatch.setattr(model_cache, "free_unused", lambda device: None)
     load("a", 80)
     network = load("a", 80, "cuda")
     assert load("a", 80, "cuda:0") is network
@@ -69,7 +69,7 @@ def test_another_precision_is_another_network(monkeypatch):
     network = load("a")
     configure(monkeypatch, "half", memory_gb=1e-7)
     assert load("a") is not network
-    assert {entry.precision for entry in held()} == {"float32", "bfloat16"}
+    assert {entry.precision for entry in cached_models()} == {"float32", "bfloat16"}
 
 
 def test_when_memory_runs_out_while_loading_the_others_leave():

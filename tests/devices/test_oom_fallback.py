@@ -19,18 +19,18 @@ def gpu(monkeypatch):
     """A GPU whose float32 is asked for, so that there is a precision to give up."""
     pretend(monkeypatch, cuda=1)
     configure(monkeypatch, "full")
-    monkeypatch.setattr(room, "give_back", lambda device: None)
+    monkeypatch.setattr(room, "free_unused", lambda device: None)
     monkeypatch.setattr(room, "release", lambda device: 0)
 
 
 def fits(limit: int):
     """Work that takes batch x tile² bytes (half in 16 bits) and has ``limit`` on the GPU."""
 
-    def work(rung: FallbackStep) -> FallbackStep:
-        need = rung.batch * (rung.tile or 1024) ** 2 // (1 + rung.half)
-        if rung.device != "cpu" and need > limit:
+    def work(step: FallbackStep) -> FallbackStep:
+        need = step.batch * (step.tile or 1024) ** 2 // (1 + step.half)
+        if step.device != "cpu" and need > limit:
             raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB")
-        return rung
+        return step
 
     return work
 
@@ -50,40 +50,40 @@ def test_the_mildest_step_that_fits_is_taken_and_told(gpu, limit, expected, note
     steps = fallback_steps("cuda", (512, 256))
     if expected.half:
         limit = 256**2 // 2
-    ladder = OomFallback(steps)
-    assert ladder.run(fits(limit)) == expected
+    fallback = OomFallback(steps)
+    assert fallback.run(fits(limit)) == expected
     if note is None:
-        assert ladder.notes == ()
+        assert fallback.notes == ()
     else:
-        (said,) = ladder.notes
+        (said,) = fallback.notes
         assert said.startswith("The memory of cuda ran out: ")
         assert note in said
 
 
 def test_a_step_down_is_remembered(gpu):
-    ladder = OomFallback(fallback_steps("cuda"))
-    ladder.run(fits(2 * 1024**2))
+    fallback = OomFallback(fallback_steps("cuda"))
+    fallback.run(fits(2 * 1024**2))
     seen = []
-    ladder.run(seen.append)
-    assert [rung.batch for rung in seen] == [2]
+    fallback.run(seen.append)
+    assert [step.batch for step in seen] == [2]
 
 
 def test_rungs_that_make_no_difference_are_not_tried(gpu):
     tried = []
 
-    def work(rung: FallbackStep) -> FallbackStep:
-        tried.append(rung)
-        return fits(0)(rung)
+    def work(step: FallbackStep) -> FallbackStep:
+        tried.append(step)
+        return fits(0)(step)
 
-    OomFallback(fallback_steps("cuda")).run(work, lambda rung: (rung.device, rung.half))
-    assert [(rung.device, rung.half) for rung in tried] == [
+    OomFallback(fallback_steps("cuda")).run(work, lambda step: (step.device, step.half))
+    assert [(step.device, step.half) for step in tried] == [
         ("cuda", False), ("cuda", True), ("cpu", False),
     ]  # fmt: skip
 
 
 def test_half_is_half_inside_the_work(gpu):
-    def work(rung: FallbackStep) -> str:
-        if rung.device == "cuda" and not rung.half:
+    def work(step: FallbackStep) -> str:
+        if step.device == "cuda" and not step.half:
             raise RuntimeError("cuBLAS: CUBLAS_STATUS_ALLOC_FAILED")
         return precision_name("cuda")
 
@@ -93,26 +93,26 @@ def test_half_is_half_inside_the_work(gpu):
 
 def test_where_16_bits_are_usual_they_are_no_step(gpu, monkeypatch):
     configure(monkeypatch)
-    assert not any(rung.half for rung in fallback_steps("cuda"))
+    assert not any(step.half for step in fallback_steps("cuda"))
 
 
 def test_other_networks_leave_before_anything_is_given_up(gpu, monkeypatch):
     monkeypatch.setattr(room, "release", lambda device: 2)
     calls = []
 
-    def work(rung: FallbackStep) -> FallbackStep:
-        calls.append(rung)
+    def work(step: FallbackStep) -> FallbackStep:
+        calls.append(step)
         if len(calls) == 1:
             raise RuntimeError("MPS backend out of memory")
-        return rung
+        return step
 
-    ladder = OomFallback(fallback_steps("cuda"))
-    assert ladder.run(work) == fallback_steps("cuda")[0]
-    assert ladder.notes == ()
+    fallback = OomFallback(fallback_steps("cuda"))
+    assert fallback.run(work) == fallback_steps("cuda")[0]
+    assert fallback.notes == ()
 
 
 def test_on_the_lowest_rung_it_is_an_error_for_the_user(gpu):
-    def work(rung: FallbackStep) -> None:
+    def work(step: FallbackStep) -> None:
         raise MemoryError
 
     with pytest.raises(OutOfDeviceMemory, match=r"too little memory on cuda .* use a smaller one"):
@@ -122,8 +122,8 @@ def test_on_the_lowest_rung_it_is_an_error_for_the_user(gpu):
 def test_another_error_is_passed_on_at_once(gpu):
     calls = []
 
-    def work(rung: FallbackStep) -> None:
-        calls.append(rung)
+    def work(step: FallbackStep) -> None:
+        calls.append(step)
         raise RuntimeError("sizes of tensors must match")
 
     with pytest.raises(RuntimeError, match="sizes of tensors"):
@@ -137,7 +137,7 @@ def test_what_the_failed_work_held_is_free_before_the_next_try(gpu):
 
     held = []
 
-    def work(rung: FallbackStep) -> bool:
+    def work(step: FallbackStep) -> bool:
         if held:
             gc.collect()
             return held[0]() is None

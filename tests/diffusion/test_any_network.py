@@ -7,15 +7,15 @@ import weakref
 import numpy as np
 import pytest
 
-from enhancers.base import Result, load_method
 from enhancers.devices import oom_fallback
 from enhancers.devices.oom_fallback import FallbackStep
 from enhancers.devices.precision import halved
-from enhancers.diffusion import network
-from enhancers.diffusion.network import Pieces, pieces
+from enhancers.diffusion import tiled_networks
+from enhancers.diffusion.tiled_networks import TileSizes, tile_sizes
 from enhancers.errors import OutOfDeviceMemory
 from enhancers.image import from_array
 from enhancers.method import Modality
+from enhancers.method_interface import Result, load_method
 from enhancers.networks.lookup import network_entry as entry_of
 from enhancers.phantoms import phantom
 from enhancers.registry import resolve
@@ -188,10 +188,10 @@ def test_a_network_in_16_bits_changes_a_result_by_less_than_a_gray_level():
 
 
 def test_how_images_are_divided_follows_the_catalogue():
-    assert pieces(entry_of("pixel"), 1024, 64) == Pieces((1024, 512, 256, 128), 64)
-    assert pieces(entry_of("pixel")) == Pieces((256, 128), least=256)
-    assert pieces(entry_of("adm256"), 1024, 64) == Pieces((256,), 64, 256)
-    assert pieces(entry_of("ct-abdomen"), 1024) == Pieces((None,))
+    assert tile_sizes(entry_of("pixel"), 1024, 64) == TileSizes((1024, 512, 256, 128), 64)
+    assert tile_sizes(entry_of("pixel")) == TileSizes((256, 128), least=256)
+    assert tile_sizes(entry_of("adm256"), 1024, 64) == TileSizes((256,), 64, 256)
+    assert tile_sizes(entry_of("ct-abdomen"), 1024) == TileSizes((None,))
 
 
 def test_the_devices_memory_is_not_asked_for_more_than_once_by_size(monkeypatch):
@@ -222,9 +222,9 @@ def test_a_network_is_let_go_before_it_comes_back_in_16_bits(monkeypatch, method
         return fresh
 
     steps = FallbackStep("cpu", 1, None), FallbackStep("cpu", 1, None, half=True)
-    monkeypatch.setattr(network, "fallback_steps", lambda *_, **__: steps)
-    monkeypatch.setattr(network, "pixel_prior", load)
-    monkeypatch.setattr(network, "latent_prior", load)
+    monkeypatch.setattr(tiled_networks, "fallback_steps", lambda *_, **__: steps)
+    monkeypatch.setattr(tiled_networks, "pixel_prior", load)
+    monkeypatch.setattr(tiled_networks, "latent_prior", load)
     monkeypatch.setattr(oom_fallback, "release", lambda device: 0)
     result = run(method, CT[:128, :128], **given)
     assert "16 bits" in result.notes[0]

@@ -9,7 +9,6 @@ import pytest
 import torch
 from torch import Tensor
 
-from enhancers.base import load_method
 from enhancers.diffusion.null_space import (
     START,
     Task,
@@ -23,6 +22,7 @@ from enhancers.diffusion.null_space import (
 from enhancers.diffusion.schedule import noise_for_timestep, timesteps
 from enhancers.image import from_array
 from enhancers.method import Modality
+from enhancers.method_interface import load_method
 from enhancers.networks.load import pixel_prior
 from enhancers.networks.training.architectures import scheduler
 from enhancers.operators import BlockMean

@@ -4,13 +4,13 @@ import numpy as np
 import pytest
 import torch
 
-from enhancers.base import load_method
 from enhancers.degrade import degrade
-from enhancers.diffusion.degradation import DegradationFit, foreground
+from enhancers.diffusion.degradation_fit import DegradationFit, foreground
 from enhancers.diffusion.schedule import timesteps
 from enhancers.diffusion.unimie import Lighting, cell_means, paper_step
 from enhancers.image import Pixels, from_array
 from enhancers.method import Modality
+from enhancers.method_interface import load_method
 from enhancers.networks.training.architectures import scheduler
 from enhancers.phantoms import phantom
 from enhancers.registry import resolve

@@ -9,9 +9,9 @@ import pytest
 
 from enhancers import job_queue
 from enhancers import settings as settings_room
-from enhancers.base import load_method
 from enhancers.compare import Request, compare, estimate_seconds, runs
 from enhancers.image import from_array
+from enhancers.method_interface import load_method
 from enhancers.ui import build
 from enhancers.warm_up import import_networks
 from tests.e2e.conftest import open_page
@@ -65,7 +65,7 @@ def address(serve, tmp_path_factory):
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("READINGROOM_CACHE_DIR", str(tmp_path_factory.mktemp("cache")))
         patch.setattr(runs, "load_method", Slowed)
-        patch.setattr(job_queue, "_lanes", {})
+        patch.setattr(job_queue, "_queues", {})
         settings_room.get_settings.cache_clear()
         import_networks()
         image = from_array(noise().astype(np.float32) / 255)

@@ -12,7 +12,6 @@ import torch
 from scipy.ndimage import gaussian_filter
 
 from enhancers import registry
-from enhancers.base import Result, Step
 from enhancers.colour import luminance
 from enhancers.diffusion.schedule import signal_of, timesteps
 from enhancers.errors import NetworkMissing, OutOfDeviceMemory, ParameterError
@@ -32,6 +31,7 @@ from enhancers.evaluation.baselines.catalog import BASELINES, baseline
 from enhancers.evaluation.problem import Degraded, Task
 from enhancers.image import Pixels
 from enhancers.method import Modality
+from enhancers.method_interface import Result, Step
 from enhancers.networks.entry import Schedule
 from enhancers.networks.load import pixel_prior
 from enhancers.networks.training.architectures import scheduler

@@ -16,9 +16,9 @@ import pytest
 from enhancers import metrics
 from enhancers.errors import MetricUnavailable
 from enhancers.image import Pixels
-from enhancers.metrics import METRICS, perceptual, plain
+from enhancers.metrics import METRICS, numpy_metrics, pyiqa_metrics
 
-NIQE_FILE = perceptual.files_folder() / "niqe_modelparameters.mat"
+NIQE_FILE = pyiqa_metrics.files_folder() / "niqe_modelparameters.mat"
 
 
 def picture(height: int, width: int | None = None, *, noise: float = 0.03, seed: int = 0) -> Pixels:
@@ -49,7 +49,7 @@ def reason(pixels: Pixels, key: str, **others: Pixels) -> str:
 def torch_home(tmp_path, monkeypatch) -> Path:
     """An empty torch home, and the folder in it where pyiqa's files belong."""
     monkeypatch.setenv("TORCH_HOME", str(tmp_path))
-    perceptual._create.cache_clear()
+    pyiqa_metrics._create.cache_clear()
     folder = tmp_path / "hub" / "pyiqa"
     folder.mkdir(parents=True)
     return folder
@@ -175,7 +175,7 @@ def test_loe_ignores_a_monotone_change_and_sees_an_inversion(shape):
     image = (np.rint(picture(*shape) * 20) / 40).astype(np.float32)
     assert value(np.sqrt(image), "loe", source=image) == 0.0
     inverted = value(1 - image, "loe", source=image)
-    samples = math.prod(plain._grid(*shape))
+    samples = math.prod(numpy_metrics._grid(*shape))
     assert samples <= 5000
     assert 0.8 * samples < inverted < samples
 
@@ -281,7 +281,7 @@ def test_the_file_names_are_those_pyiqa_asks_for(key):
 def test_the_folder_is_where_pyiqa_looks(torch_home):
     import torch.hub
 
-    assert str(perceptual.files_folder()) == str(Path(torch.hub.get_dir()) / "pyiqa")
+    assert str(pyiqa_metrics.files_folder()) == str(Path(torch.hub.get_dir()) / "pyiqa")
 
 
 def test_niqe_runs_with_a_file_of_its_format(torch_home):
@@ -299,7 +299,7 @@ def test_brisque_runs_with_a_safe_file_and_refuses_a_pickled_program(torch_home)
     path = torch_home / "brisque_svm_weights.pth"
     torch.save((torch.full((5,), 2.0), torch.zeros(5, 36)), path)
     assert math.isfinite(value(picture(64), "brisque"))
-    perceptual._create.cache_clear()
+    pyiqa_metrics._create.cache_clear()
     torch.save(Path("anything"), path)
     assert "not safe to load" in reason(picture(64), "brisque")
     path.write_bytes(b"no weights")

@@ -5,8 +5,8 @@ from collections.abc import Iterable
 import numpy as np
 import skimage.data
 
-from enhancers.base import Result, Step
 from enhancers.image import Pixels
+from enhancers.method_interface import Result, Step
 
 
 def photograph(side: int = 512) -> Pixels:

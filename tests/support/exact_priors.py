@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from enhancers.diffusion import network
+from enhancers.diffusion import tiled_networks
 from enhancers.networks.parts import BetaSchedule
 from enhancers.networks.training.architectures import scheduler
 
@@ -75,4 +75,4 @@ def put(monkeypatch: pytest.MonkeyPatch, prior: FakePixel | FakeLatent) -> None:
     """Let every method sample from this prior, on whatever device it asks for."""
     asked: Callable[[str, str], object] = lambda device, key: prior  # noqa: E731
     name = "pixel_prior" if isinstance(prior, FakePixel) else "latent_prior"
-    monkeypatch.setattr(network, name, asked)
+    monkeypatch.setattr(tiled_networks, name, asked)

@@ -13,12 +13,12 @@ import pytest
 from fastapi import FastAPI
 from fastapi.testclient import TestClient
 
-from enhancers.base import Figure, Result, Step
 from enhancers.compare import Event, Request, compare
 from enhancers.errors import ParameterError
 from enhancers.image import from_array
 from enhancers.job_queue import QueueStatus
 from enhancers.method import Modality
+from enhancers.method_interface import Figure, Result, Step
 from enhancers.metrics import METRICS, Score, ScoreRow
 from enhancers.registry import METHODS, get, resolve
 from enhancers.save import read_png16, to_png16

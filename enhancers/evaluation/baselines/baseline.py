@@ -6,13 +6,13 @@ import importlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 
-from enhancers.base import Step, is_constant, unchanged
 from enhancers.colour import luminance, with_luminance
 from enhancers.errors import ParameterError
 from enhancers.evaluation.problem import Degraded, Task
 from enhancers.evaluation.slice_stack import neighbours_of
 from enhancers.image import Pixels, check_pixels
 from enhancers.method import Citation
+from enhancers.method_interface import Step, is_constant, unchanged_step
 from enhancers.noise import estimate_sigma
 
 
@@ -133,7 +133,7 @@ class Baseline:
         if factor > 1 and task != "enlarge":
             raise ParameterError(f"factor={factor} is not possible for {task}; give 1.")
         if is_constant(pixels):
-            return iter((unchanged(pixels.repeat(factor, 0).repeat(factor, 1), scale=factor),))
+            return iter((unchanged_step(pixels.repeat(factor, 0).repeat(factor, 1), scale=factor),))
         sigma = degraded.sigma
         if sigma is None:
             sigma = estimate_sigma(luminance(pixels)) if self.steps and factor == 1 else 0.0

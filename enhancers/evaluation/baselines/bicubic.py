@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from enhancers.base import Step, finished
 from enhancers.evaluation.baselines.baseline import Work
 from enhancers.image import Pixels
+from enhancers.method_interface import Step, final_step
 
 
 def enlarged(pixels: Pixels, factor: int) -> Pixels:
@@ -25,4 +25,4 @@ def enlarged(pixels: Pixels, factor: int) -> Pixels:
 def run(gray: Pixels, work: Work, *, seed: int, device: str) -> Iterator[Step]:
     """Enlarge by interpolation (see `Run`)."""
     yield Step(0.0, note="interpolating")
-    yield finished(enlarged(gray, work.factor), scale=work.factor)
+    yield final_step(enlarged(gray, work.factor), scale=work.factor)

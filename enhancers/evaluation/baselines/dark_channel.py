@@ -10,9 +10,9 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from enhancers.base import Step, Stopwatch, finished
 from enhancers.evaluation.baselines.baseline import Work
 from enhancers.image import Pixels
+from enhancers.method_interface import ProgressTracker, Step, final_step
 
 PATCH_SHARE = 15 / 512
 """Side of the patch whose minimum is taken: 15 pixels of a 512-pixel image."""
@@ -56,7 +56,7 @@ def guided(guide: Pixels, image: Pixels, side: int) -> Pixels:
 
 def run(gray: Pixels, work: Work, *, seed: int, device: str) -> Iterator[Step]:
     """Invert, remove the haze, invert (see `Run`)."""
-    watch = Stopwatch(3, "part")
+    watch = ProgressTracker(3, "part")
     yield watch.step(0)
     haze = np.float32(1.0) - gray
     side = max(3, round(PATCH_SHARE * max(gray.shape)) | 1)
@@ -68,4 +68,4 @@ def run(gray: Pixels, work: Work, *, seed: int, device: str) -> Iterator[Step]:
     clear = np.where(clear < 0.5, 2 * clear**2, clear)
     clear = np.maximum(clear, np.float32(LEAST_TRANSMISSION))
     yield watch.step(2)
-    yield finished(1.0 - ((haze - light) / clear + light))
+    yield final_step(1.0 - ((haze - light) / clear + light))

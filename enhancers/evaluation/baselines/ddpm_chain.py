@@ -9,9 +9,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from enhancers.diffusion.network import PixelNetwork, gray_of, pieces
 from enhancers.diffusion.null_space import OVERLAP, WHOLE
 from enhancers.diffusion.schedule import TimestepPair
+from enhancers.diffusion.tiled_networks import PixelNetwork, gray_of, tile_sizes
 from enhancers.diffusion.tiles import Padding, pad
 from enhancers.evaluation.baselines.baseline import Work
 from enhancers.image import Pixels
@@ -52,10 +52,10 @@ def problem(gray: Pixels, work: Work, device: str) -> Problem:
     ParameterError, PriorMissing, OutOfDeviceMemory
     """
     entry = entry_of(work.prior, "pixel")
-    network = PixelNetwork(entry.key, device, pieces(entry, WHOLE, OVERLAP))
+    network = PixelNetwork(entry.key, device, tile_sizes(entry, WHOLE, OVERLAP))
     multiple = network.prior.multiple
     small = multiple // math.gcd(multiple, work.factor)
-    low, padding = pad(gray, multiple=small, least=-(-network.pieces.least // work.factor))
+    low, padding = pad(gray, multiple=small, least=-(-network.sizes.least // work.factor))
     y = (torch.from_numpy(low)[None, None] * 2 - 1).to(device)
     y = y.expand(-1, network.prior.channels, -1, -1)
     operator = Identity() if work.factor == 1 else BlockMean(work.factor)

@@ -15,10 +15,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from enhancers.base import Figure, Step, Stopwatch, finished
 from enhancers.diffusion.tiles import Padding, pad
 from enhancers.evaluation.baselines.baseline import Work
 from enhancers.image import Pixels
+from enhancers.method_interface import Figure, ProgressTracker, Step, final_step
 from enhancers.operators import BlockMean, Identity, Operator
 
 INPUT_CHANNELS = 32
@@ -141,7 +141,7 @@ def run(gray: Pixels, work: Work, *, seed: int, device: str) -> Iterator[Step]:
     low, padding = pad(gray, multiple=multiple)
     operator = Identity() if factor == 1 else BlockMean(factor)
     fit = PriorFit(torch.from_numpy(low)[None, None].to(device), operator, factor, levels, seed)
-    watch, mean, made = Stopwatch(steps, "iteration"), None, 0
+    watch, mean, made = ProgressTracker(steps, "iteration"), None, 0
     yield watch.step(0)
     for made in range(1, steps + 1):
         mean = fit.step()
@@ -155,7 +155,7 @@ def run(gray: Pixels, work: Work, *, seed: int, device: str) -> Iterator[Step]:
         Figure("iterations", "Iterations", float(made)),
         Figure("misfit", "RMS of H x̂ − y", fit.error()),
     )
-    yield finished(_image(mean, padding, factor), figures=figures, scale=factor)
+    yield final_step(_image(mean, padding, factor), figures=figures, scale=factor)
 
 
 def _image(mean: Tensor, padding: Padding, factor: int) -> Pixels:

@@ -13,13 +13,13 @@ from collections.abc import Iterator
 import torch
 from torch import Tensor
 
-from enhancers.base import Step, Stopwatch, finished
 from enhancers.devices.oom import is_out_of_memory
 from enhancers.diffusion.schedule import START, TimestepPair, noise_for_timestep, timesteps
 from enhancers.errors import OutOfDeviceMemory
 from enhancers.evaluation.baselines.baseline import Work
 from enhancers.evaluation.baselines.ddpm_chain import Problem, ancestral, problem
 from enhancers.image import Pixels
+from enhancers.method_interface import ProgressTracker, Step, final_step
 from enhancers.networks.load import PixelPrior, as_noise
 from enhancers.operators import Operator
 
@@ -76,14 +76,16 @@ def run(gray: Pixels, work: Work, *, seed: int, device: str) -> Iterator[Step]:
     found = problem(gray, work, device)
     moments = timesteps(found.network.prior.signal, work.steps)
     pull = strength(math.prod(found.shape), len(moments), noisy=work.sigma > 0)
-    watch = Stopwatch(len(moments), "network call")
+    watch = ProgressTracker(len(moments), "network call")
     x = noise_for_timestep(found.shape, seed, START).to(found.y.device)
     for call, moment in enumerate(moments, start=1):
         x0, slope = _on_device(found, moment, x, device)
         z = noise_for_timestep(found.shape, seed, moment.t).to(x.device)
         x = ancestral(moment, x, x0, z) - pull * slope
         yield watch.step(call, found.image(x0) if call % PREVIEW_EVERY == 0 else None)
-    yield finished(found.image(x), calls=len(moments), scale=work.factor, notes=found.network.notes)
+    yield final_step(
+        found.image(x), calls=len(moments), scale=work.factor, notes=found.network.notes
+    )
 
 
 def _on_device(

@@ -7,9 +7,9 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from enhancers.base import Figure, Step, finished
 from enhancers.evaluation.baselines.baseline import Work
 from enhancers.image import Pixels
+from enhancers.method_interface import Figure, Step, final_step
 
 BINS = 4096
 """More than 256, so that the result of a 16-bit image has no steps."""
@@ -33,7 +33,7 @@ def gamma_for(gray: Pixels) -> float:
 
     The body is what UniMIE's exposure is measured on, so that both aim at the same.
     """
-    from enhancers.diffusion.degradation import foreground
+    from enhancers.diffusion.degradation_fit import foreground
 
     body = foreground(gray) > 0.5
     tissue = (gray[body] if body.any() else gray).astype(np.float64)
@@ -51,13 +51,13 @@ def gamma_for(gray: Pixels) -> float:
 def equalise(gray: Pixels, work: Work, *, seed: int, device: str) -> Iterator[Step]:
     """Equalise the histogram (see `Run`)."""
     yield Step(0.0, note="equalising")
-    yield finished(equalised(gray))
+    yield final_step(equalised(gray))
 
 
 def gamma(gray: Pixels, work: Work, *, seed: int, device: str) -> Iterator[Step]:
     """Apply the gamma curve that exposes the foreground well (see `Run`)."""
     yield Step(0.0, note="choosing the curve")
     exponent = gamma_for(gray)
-    yield finished(
+    yield final_step(
         (gray ** np.float32(exponent)), figures=(Figure("gamma", "Exponent γ", exponent),)
     )

@@ -12,13 +12,13 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from enhancers.base import Step, Stopwatch, finished
 from enhancers.devices import GpuPacing
 from enhancers.diffusion.schedule import START, noise_for_timestep, noise_level_step, timesteps
 from enhancers.evaluation.baselines.baseline import Work
 from enhancers.evaluation.baselines.bicubic import enlarged
 from enhancers.evaluation.baselines.ddpm_chain import Problem, ancestral, problem
 from enhancers.image import Pixels
+from enhancers.method_interface import ProgressTracker, Step, final_step
 
 DENOISING_SCALE = 2
 """N where nothing is enlarged: better than 1 and 4 at σ 0.1 on validation images."""
@@ -51,7 +51,7 @@ def run(gray: Pixels, work: Work, *, seed: int, device: str) -> Iterator[Step]:
     # Below the noise of the measurement its frequencies would put that noise into the image. A
     # pixel of a block mean is compared with the chain's noise in that block, factor times less.
     last = noise_level_step(signal, 2 * work.sigma * work.factor) if work.sigma > 0 else 0
-    watch, pace = Stopwatch(len(moments), "network call"), GpuPacing(device)
+    watch, pace = ProgressTracker(len(moments), "network call"), GpuPacing(device)
 
     def noise(t: int, which: int) -> Tensor:
         return noise_for_timestep(found.shape, seed, t, which).to(known.device)
@@ -65,4 +65,6 @@ def run(gray: Pixels, work: Work, *, seed: int, device: str) -> Iterator[Step]:
             x = x + low_pass(at_noise - x, scale)
         pace.tick()
         yield watch.step(call, found.image(x0) if call % PREVIEW_EVERY == 0 else None)
-    yield finished(found.image(x), calls=len(moments), scale=work.factor, notes=found.network.notes)
+    yield final_step(
+        found.image(x), calls=len(moments), scale=work.factor, notes=found.network.notes
+    )

@@ -10,9 +10,9 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from enhancers.base import Step, Stopwatch, finished
 from enhancers.evaluation.baselines.baseline import Work
 from enhancers.image import Pixels
+from enhancers.method_interface import ProgressTracker, Step, final_step
 
 SCALES = (15.0, 80.0, 250.0)
 """σ of the surrounds in pixels, for a `USUAL_SIDE` image; they grow with the longer side."""
@@ -40,7 +40,7 @@ def stretched(values: Pixels) -> Pixels:
 
 def run(gray: Pixels, work: Work, *, seed: int, device: str) -> Iterator[Step]:
     """Even out the light; one `Step` a scale (see `Run`)."""
-    watch = Stopwatch(len(SCALES), "scale")
+    watch = ProgressTracker(len(SCALES), "scale")
     yield watch.step(0)
     # One gray level of 8 bits keeps the logarithm finite, as in the paper's own range.
     light = gray + np.float32(1 / 255)
@@ -49,4 +49,4 @@ def run(gray: Pixels, work: Work, *, seed: int, device: str) -> Iterator[Step]:
         wide = surround(light, sigma * max(gray.shape) / USUAL_SIDE)
         reflectance += (np.log(light) - np.log(wide)) / np.float32(len(SCALES))
         yield watch.step(done)
-    yield finished(stretched(reflectance))
+    yield final_step(stretched(reflectance))

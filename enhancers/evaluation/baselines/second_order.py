@@ -11,13 +11,13 @@ from collections.abc import Iterator
 
 from torch import Tensor
 
-from enhancers.base import Step, Stopwatch, finished
 from enhancers.devices import GpuPacing
 from enhancers.diffusion.null_space_steps import make_consistent
 from enhancers.diffusion.schedule import START, TimestepPair, noise_for_timestep, timesteps
 from enhancers.evaluation.baselines.baseline import Work
 from enhancers.evaluation.baselines.ddpm_chain import problem
 from enhancers.image import Pixels
+from enhancers.method_interface import ProgressTracker, Step, final_step
 
 PREVIEW_EVERY = 5
 
@@ -47,7 +47,7 @@ def run(gray: Pixels, work: Work, *, seed: int, device: str) -> Iterator[Step]:
     """Enlarge with one network call a step (see `Run`)."""
     found = problem(gray, work, device)
     line = timesteps(found.network.prior.signal, work.steps)
-    watch, pace = Stopwatch(len(line), "network call"), GpuPacing(device)
+    watch, pace = ProgressTracker(len(line), "network call"), GpuPacing(device)
     x = noise_for_timestep(found.shape, seed, START).to(found.y.device)
     before: tuple[Tensor, float] | None = None
     for call, moment in enumerate(line, start=1):
@@ -59,4 +59,4 @@ def run(gray: Pixels, work: Work, *, seed: int, device: str) -> Iterator[Step]:
         yield watch.step(call, found.image(estimate) if call % PREVIEW_EVERY == 0 else None)
     if work.sigma == 0.0:
         x = make_consistent(x, found.y, found.operator)
-    yield finished(found.image(x), calls=len(line), scale=work.factor, notes=found.network.notes)
+    yield final_step(found.image(x), calls=len(line), scale=work.factor, notes=found.network.notes)

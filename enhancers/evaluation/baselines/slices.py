@@ -15,13 +15,13 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
-from enhancers.base import Step, Stopwatch, finished
 from enhancers.devices import GpuPacing
 from enhancers.diffusion.restore_clipped import restore_clipped
 from enhancers.diffusion.schedule import noise_level_step, timestep_pairs
 from enhancers.evaluation.baselines.baseline import Work
 from enhancers.evaluation.baselines.ddpm_chain import problem
 from enhancers.image import Pixels
+from enhancers.method_interface import ProgressTracker, Step, final_step
 
 WINDOW = 1.5
 """Gaussian σ in pixels of the neighbourhood in which two slices are compared."""
@@ -62,7 +62,7 @@ def run(gray: Pixels, work: Work, *, seed: int, device: str) -> Iterator[Step]:
     """Denoise with one network call a slice (see `Run`); without neighbours, as if alone."""
     # Without noise there is nothing that a neighbour could know better.
     slices = (gray, *work.neighbours) if work.sigma > 0 else (gray,)
-    watch, pace = Stopwatch(len(slices), "network call"), GpuPacing(device)
+    watch, pace = ProgressTracker(len(slices), "network call"), GpuPacing(device)
     estimates: list[Pixels] = []
     notes: dict[str, None] = {}
     for place, pixels in enumerate(slices):
@@ -76,4 +76,4 @@ def run(gray: Pixels, work: Work, *, seed: int, device: str) -> Iterator[Step]:
         pace.tick()
         yield watch.step(place + 1, estimates[0])
     result = mixed(estimates[0], estimates[1:], work.sigma)
-    yield finished(result, calls=len(slices), notes=tuple(notes))
+    yield final_step(result, calls=len(slices), notes=tuple(notes))

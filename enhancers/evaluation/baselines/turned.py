@@ -13,13 +13,13 @@ from collections.abc import Iterator
 import torch
 from torch import Tensor
 
-from enhancers.base import Step, Stopwatch, finished
 from enhancers.devices import GpuPacing
 from enhancers.diffusion.restore_clipped import restore_clipped
 from enhancers.diffusion.schedule import noise_level_step, timestep_pairs
 from enhancers.evaluation.baselines.baseline import Work
 from enhancers.evaluation.baselines.ddpm_chain import problem
 from enhancers.image import Pixels
+from enhancers.method_interface import ProgressTracker, Step, final_step
 
 TURNS = 8
 
@@ -41,11 +41,11 @@ def run(gray: Pixels, work: Work, *, seed: int, device: str) -> Iterator[Step]:
     found = problem(restore_clipped(gray, work.sigma, seed=seed), work, device)
     signal = found.network.prior.signal
     (moment,) = timestep_pairs(signal, [noise_level_step(signal, 2 * work.sigma)])
-    watch, pace = Stopwatch(TURNS, "network call"), GpuPacing(device)
+    watch, pace = ProgressTracker(TURNS, "network call"), GpuPacing(device)
     total = torch.zeros_like(found.y)
     for turn in range(TURNS):
         x = math.sqrt(moment.signal) * turned(found.y, turn).contiguous()
         total = total + back(moment.clean(x, found.network.predict(x, moment.t)), turn)
         pace.tick()
         yield watch.step(turn + 1, found.image(total / (turn + 1)))
-    yield finished(found.image(total / TURNS), calls=TURNS, notes=found.network.notes)
+    yield final_step(found.image(total / TURNS), calls=TURNS, notes=found.network.notes)

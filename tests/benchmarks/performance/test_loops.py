@@ -9,8 +9,8 @@ import pytest
 from benchmarks.performance import loops
 from benchmarks.performance.loops import Call, Watch
 from benchmarks.performance.speed import noisy
-from enhancers.base import Step, load_method
 from enhancers.method import Modality
+from enhancers.method_interface import Step, load_method
 from enhancers.networks.load import pixel_prior
 from enhancers.registry import resolve
 

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from benchmarks.performance import memory
-from enhancers.base import Step, load_method
+from enhancers.method_interface import Step, load_method
 from enhancers.registry import METHODS, get
 
 

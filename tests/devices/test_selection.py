@@ -8,7 +8,7 @@ from types import SimpleNamespace
 import pytest
 
 from enhancers import devices
-from enhancers.devices import choice
+from enhancers.devices import selection
 from enhancers.errors import ParameterError, ReadingRoomError
 from tests.support.pretended_devices import configure, pretend
 
@@ -88,7 +88,7 @@ def test_the_precision_is_part_of_what_the_bytes_depend_on(machine, monkeypatch)
 def test_the_threads_of_the_settings_are_described_and_applied(monkeypatch):
     import torch
 
-    monkeypatch.setattr(choice, "get_settings", lambda: SimpleNamespace(threads=3))
+    monkeypatch.setattr(selection, "get_settings", lambda: SimpleNamespace(threads=3))
     assert devices.describe("cpu") == "CPU, 3 threads"
     before = torch.get_num_threads()
     devices.limit_threads(None)

@@ -10,13 +10,13 @@ import torch
 from torch import Tensor
 
 from enhancers import devices
-from enhancers.base import PATCH, Figure, patches
 from enhancers.devices import FallbackStep, OomFallback, fallback_steps
-from enhancers.devices.oom_fallback import BATCHES
+from enhancers.devices.oom_fallback import BATCH_SIZES
 from enhancers.diffusion.tiles import Tiling
+from enhancers.method_interface import PATCH, Figure, patches
 from enhancers.networks.entry import Embedded, NetworkEntry
 from enhancers.networks.load import LatentPrior, PixelPrior, latent_prior, pixel_prior
-from enhancers.networks.lookup import network_entry as entry_of
+from enhancers.networks.lookup import network_entry
 
 P = TypeVar("P", PixelPrior, LatentPrior)
 T = TypeVar("T")
@@ -33,7 +33,7 @@ CODER_OVERLAP = 128
 
 
 @dataclass(frozen=True)
-class Pieces:
+class TileSizes:
     """The tiles in which an image goes through a network on images.
 
     ``sides`` has the preferred one first, and None where the network must see the whole image.
@@ -53,7 +53,9 @@ class Pieces:
         return Tiling(height, width, side, side - shared)
 
 
-def pieces(entry: NetworkEntry, largest: int | None = None, overlap: int | None = None) -> Pieces:
+def tile_sizes(
+    entry: NetworkEntry, largest: int | None = None, overlap: int | None = None
+) -> TileSizes:
     """How an image is divided for this prior.
 
     Parameters
@@ -65,16 +67,16 @@ def pieces(entry: NetworkEntry, largest: int | None = None, overlap: int | None 
     overlap : int, optional
     """
     if not entry.tiles:
-        return Pieces((None,), overlap)
+        return TileSizes((None,), overlap)
     if not isinstance(entry.source, Embedded):
         usual = -(-entry.native // WHOLE_TILES) * WHOLE_TILES
-        return Pieces((usual,), overlap, usual)
+        return TileSizes((usual,), overlap, usual)
     sides: list[int | None] = []
     side = largest or PATCH
     while side >= LEAST_TILE:
         sides.append(side)
         side //= 2
-    return Pieces(tuple(sides), overlap, 1 if largest else PATCH)
+    return TileSizes(tuple(sides), overlap, 1 if largest else PATCH)
 
 
 def size_notes(entry: NetworkEntry, height: int, width: int) -> tuple[str, ...]:
@@ -87,37 +89,37 @@ def size_notes(entry: NetworkEntry, height: int, width: int) -> tuple[str, ...]:
     )
 
 
-class _OnLadder(Generic[P]):
-    """A prior that is fetched where the ladder says."""
+class _NetworkWithFallback(Generic[P]):
+    """A prior that is fetched where the fallback says."""
 
-    def __init__(self, load: Callable[[str, str], P], key: str, ladder: OomFallback) -> None:
+    def __init__(self, load: Callable[[str, str], P], key: str, fallback: OomFallback) -> None:
         self._load: Callable[[str, str], P] = load
         self._key = key
-        self.ladder = ladder
+        self.fallback = fallback
         self._loaded: tuple[tuple[str, bool], P] | None = None
-        devices.prepare(ladder.rung.device)
-        ladder.run(self._at, lambda rung: (rung.device, rung.half))
+        devices.prepare(fallback.current.device)
+        fallback.run(self._at, lambda step: (step.device, step.half))
 
     @property
     def prior(self) -> P:
         """The prior where it is now. Who keeps it keeps its memory: take its facts alone."""
-        return self._at(self.ladder.rung)
+        return self._at(self.fallback.current)
 
-    def _at(self, rung: FallbackStep) -> P:
-        where = rung.device, rung.half
+    def _at(self, step: FallbackStep) -> P:
+        where = step.device, step.half
         if self._loaded is None or self._loaded[0] != where:
             # The one in hand must go before the next comes: memory is short.
             self._loaded = None
-            self._loaded = where, self._load(rung.device, self._key)
+            self._loaded = where, self._load(step.device, self._key)
         return self._loaded[1]
 
     @property
     def notes(self) -> tuple[str, ...]:
         """What was given up for want of memory, in sentences."""
-        return self.ladder.notes
+        return self.fallback.notes
 
 
-class PixelNetwork(_OnLadder[PixelPrior]):
+class PixelNetwork(_NetworkWithFallback[PixelPrior]):
     """A prior on images, tiled where the image or the memory asks for it.
 
     Parameters
@@ -125,42 +127,44 @@ class PixelNetwork(_OnLadder[PixelPrior]):
     key : str
         Of the prior.
     device : str
-    pieces : Pieces
+    sizes : TileSizes
 
     Raises
     ------
     ParameterError, PriorMissing, OutOfDeviceMemory
     """
 
-    def __init__(self, key: str, device: str, pieces: Pieces) -> None:
-        self.pieces = pieces
-        self.entry = entry_of(key, "pixel")
+    def __init__(self, key: str, device: str, sizes: TileSizes) -> None:
+        self.sizes = sizes
+        self.entry = network_entry(key, "pixel")
         slow = devices.device_type(device) == "cpu" and self.entry.parameters > LARGE
-        steps = fallback_steps(device, pieces.sides, batches=BATCHES[-1:] if slow else BATCHES)
+        steps = fallback_steps(
+            device, sizes.sides, batches=BATCH_SIZES[-1:] if slow else BATCH_SIZES
+        )
         super().__init__(pixel_prior, key, OomFallback(steps))
 
     def predict(self, x: Tensor, t: int) -> Tensor:
         """The noise in ``x``, (B, C, H, W), at timestep ``t``, on the device of ``x``."""
         height, width = x.shape[-2:]
 
-        def tiling(rung: FallbackStep) -> Tiling:
-            return self.pieces.tiling(height, width, rung.tile)
+        def tiling(step: FallbackStep) -> Tiling:
+            return self.sizes.tiling(height, width, step.tile)
 
-        def work(rung: FallbackStep) -> Tensor:
-            prior = self._at(rung)
-            tiles = tiling(rung)
-            noise = tiles.predict(prior.predict, _to(x, rung.device), t, _at_once(rung, tiles))
+        def work(step: FallbackStep) -> Tensor:
+            prior = self._at(step)
+            tiles = tiling(step)
+            noise = tiles.predict(prior.predict, _to(x, step.device), t, _at_once(step, tiles))
             return _to(noise, x.device)
 
-        def effect(rung: FallbackStep) -> object:
-            tiles = tiling(rung)
-            together = min(_at_once(rung, tiles), len(tiles.corners) * x.shape[0])
-            return rung.device, rung.half, tiles.extent, together
+        def effect(step: FallbackStep) -> object:
+            tiles = tiling(step)
+            together = min(_at_once(step, tiles), len(tiles.corners) * x.shape[0])
+            return step.device, step.half, tiles.extent, together
 
-        return self.ladder.run(work, effect)
+        return self.fallback.run(work, effect)
 
 
-class LatentNetwork(_OnLadder[LatentPrior]):
+class LatentNetwork(_NetworkWithFallback[LatentPrior]):
     """An autoencoder and the prior on its latents; large images pass the autoencoder in tiles.
 
     Parameters
@@ -182,43 +186,43 @@ class LatentNetwork(_OnLadder[LatentPrior]):
     def encode(self, gray: Tensor) -> Tensor:
         """Scaled latents (1, D, h, w) of a gray image (1, 1, H, W) in [0, 1]."""
 
-        def work(rung: FallbackStep) -> Tensor:
-            prior = self._at(rung)
-            x = _to(gray, rung.device).expand(-1, prior.channels, -1, -1) * 2 - 1
-            if rung.tile is None or max(x.shape[-2:]) <= rung.tile:
+        def work(step: FallbackStep) -> Tensor:
+            prior = self._at(step)
+            x = _to(gray, step.device).expand(-1, prior.channels, -1, -1) * 2 - 1
+            if step.tile is None or max(x.shape[-2:]) <= step.tile:
                 return _to(prior.encode(x), gray.device)
             height, width = x.shape[-2:]
-            tiling = Tiling(height, width, rung.tile, rung.tile - CODER_OVERLAP)
+            tiling = Tiling(height, width, step.tile, step.tile - CODER_OVERLAP)
             return _to(tiling.apply(prior.encode, x, 1 / prior.factor, 1), gray.device)
 
-        return self.ladder.run(work)
+        return self.fallback.run(work)
 
     def decode(self, z: Tensor) -> Tensor:
         """The image (1, C, H, W) in [0, 1] of a scaled latent."""
 
-        def work(rung: FallbackStep) -> Tensor:
-            prior = self._at(rung)
-            latent, small = _to(z, rung.device), (rung.tile or 0) // prior.factor
-            if rung.tile is None or max(z.shape[-2:]) <= small:
+        def work(step: FallbackStep) -> Tensor:
+            prior = self._at(step)
+            latent, small = _to(z, step.device), (step.tile or 0) // prior.factor
+            if step.tile is None or max(z.shape[-2:]) <= small:
                 return _to(prior.decode(latent), z.device)
             height, width = z.shape[-2:]
             tiling = Tiling(height, width, small, small - CODER_OVERLAP // prior.factor)
             return _to(tiling.apply(prior.decode, latent, prior.factor, 1), z.device)
 
-        return ((self.ladder.run(work) + 1) / 2).clamp(0, 1)
+        return ((self.fallback.run(work) + 1) / 2).clamp(0, 1)
 
     def predict(self, z: Tensor, t: int) -> Tensor:
         """The noise in latents ``z`` at timestep ``t``."""
 
-        def work(rung: FallbackStep) -> Tensor:
-            return _to(self._at(rung).predict(_to(z, rung.device), t), z.device)
+        def work(step: FallbackStep) -> Tensor:
+            return _to(self._at(step).predict(_to(z, step.device), t), z.device)
 
-        return self.ladder.run(work, lambda rung: (rung.device, rung.half))
+        return self.fallback.run(work, lambda step: (step.device, step.half))
 
 
-def _at_once(rung: FallbackStep, tiling: Tiling) -> int:
-    """How many tiles go together: a rung counts in patches, and larger tiles are more of them."""
-    return max(1, int(rung.batch / max(patches(*tiling.extent), 1.0)))
+def _at_once(step: FallbackStep, tiling: Tiling) -> int:
+    """How many tiles go together: a step counts in patches, and larger tiles are more of them."""
+    return max(1, int(step.batch / max(patches(*tiling.extent), 1.0)))
 
 
 def gray_of(image: Tensor) -> Tensor:

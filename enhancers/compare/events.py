@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from enhancers.base import Result, Step
 from enhancers.job_queue import QueueStatus
 from enhancers.method import ParameterValue
+from enhancers.method_interface import Result, Step
 from enhancers.provenance import Record
 
 

@@ -112,7 +112,7 @@ def load_method(key: str) -> Enhancer:
     return cast(Enhancer, importlib.import_module(get(key).implementation))
 
 
-class Stopwatch:
+class ProgressTracker:
     """Turns the count of finished steps into fraction, seconds left and a note."""
 
     def __init__(self, total: int, what: str = "step") -> None:
@@ -129,7 +129,7 @@ class Stopwatch:
         return Step(fraction, preview, left, f"{self.what} {done} of {self.total}")
 
 
-def finished(
+def final_step(
     pixels: Pixels,
     *,
     figures: tuple[Figure, ...] = (),
@@ -147,7 +147,7 @@ def is_constant(pixels: Pixels) -> bool:
     return bool(pixels.max() - pixels.min() < CONSTANT_RANGE)
 
 
-def unchanged(pixels: Pixels, *, scale: int = 1) -> Step:
+def unchanged_step(pixels: Pixels, *, scale: int = 1) -> Step:
     """The only step of a run on a constant image, which a method must leave constant."""
     note = "The image is constant: there is nothing to enhance, and nothing was done."
-    return finished(pixels, scale=scale, notes=(note,))
+    return final_step(pixels, scale=scale, notes=(note,))
