@@ -11,7 +11,9 @@ from typing import Any
 
 import pytest
 import typer.main
+import yaml
 
+from enhancers import __version__
 from enhancers.phantoms import phantom
 from enhancers.save import save_png16
 from enhancers.settings import PREFIX, Settings
@@ -148,6 +150,16 @@ def test_the_python_of_the_documents_runs(
     assert (tmp_path / "out.png").is_file()
     assert '"srad"' in told
     assert "kappa (Fleiss' kappa" in told
+
+
+def test_the_files_beside_the_code_agree_with_it() -> None:
+    citation = yaml.safe_load(text_of(ROOT / "CITATION.cff"))
+    assert citation["version"] == __version__
+    assert f"\n## {__version__}" in text_of(ROOT / "CHANGELOG.md")
+    jobs = yaml.safe_load(text_of(ROOT / ".github" / "workflows" / "ci.yml"))["jobs"]
+    assert any(step.get("run") == ".ci/run" for job in jobs.values() for step in job["steps"])
+    hooks = yaml.safe_load(text_of(ROOT / ".pre-commit-config.yaml"))["repos"]
+    assert f"ruff=={hooks[0]['rev'].removeprefix('v')}\n" in text_of(ROOT / "constraints.txt")
 
 
 def test_a_wrong_command_line_is_found(tmp_path: Path) -> None:
