@@ -104,7 +104,7 @@ def test_a_study_is_planned_built_frozen_and_opened(as_anna, study):
 
     turn(page, "Design")
     page.get_by_label("all against one").check()
-    page.get_by_label("With this one").click()
+    page.get_by_label("Control method").click()
     page.get_by_role("option", name="dncnn").click()
     page.wait_for_selector("text=3 cases × 2 method pairs")
     page.click("#save")

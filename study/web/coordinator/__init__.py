@@ -6,7 +6,7 @@
 
 from __future__ import annotations
 
-from study.web.coordinator.page import attach, build_admin
+from study.web.coordinator.page import attach, build_page
 from study.web.coordinator.routes import router
 
-__all__ = ["attach", "build_admin", "router"]
+__all__ = ["attach", "build_page", "router"]

@@ -14,182 +14,190 @@ from study.domain.protocol import Status
 from study.planning.exclusions import exclude
 from study.planning.freeze import check, freeze
 from study.planning.lifecycle import close_study, open_study, unblind
-from study.planning.progress_report import progress_report
 from study.storage.hash_chain import audit
-from study.web.coordinator import design_form, lists, sheets
-from study.web.coordinator.context import ASKED, TAKEN_BACK, CoordinatorContext, next_step
+from study.web.coordinator import design_form, views
+from study.web.coordinator.context import (
+    ASKED,
+    TAKEN_BACK,
+    CoordinatorContext,
+    StudySnapshot,
+    next_step,
+)
 from study.web.coordinator.page_updates import PageUpdates, Updates
 
 
 class Actions:
-    """One method for each button; who may press it is checked before.
+    """One method for each button; `authorized` has checked who may press it.
 
     Parameters
     ----------
-    screen : PageUpdates
-    office : CoordinatorContext
+    updates : PageUpdates
+    context : CoordinatorContext
     """
 
-    def __init__(self, screen: PageUpdates, office: CoordinatorContext) -> None:
-        self.screen = screen
-        self.office = office
-        self.page = screen.layout
+    def __init__(self, updates: PageUpdates, context: CoordinatorContext) -> None:
+        self.updates = updates
+        self.context = context
+        self.page = updates.layout
 
-    def enter(self, member: StaffAccount) -> Updates:
+    def open_page(self, user: StaffAccount) -> Updates:
         """Fill a page that was just opened."""
-        shown = self.screen.done(member)
-        if member.role is StaffRole.ADMIN:
-            shown |= self.screen.fields(self.office.store.protocol())
-            shown |= {self.page.audit.target: f"{self.office.store.folder}-backup"}
-            shown |= self._cost(
-                design_form.PLANNED | design_form.values_of(self.office.store.protocol())
-            )
+        study = self.context.read(user)
+        shown = self.updates.done(user, study=study)
+        if user.role is StaffRole.ADMIN:
+            protocol = study.progress.protocol
+            shown |= self.updates.fields(study, protocol)
+            shown |= {self.page.audit.target: f"{self.context.store.folder}-backup"}
+            shown |= self._cost(study, design_form.PLANNED | design_form.values_of(protocol))
         return shown
 
-    def look(self, member: StaffAccount, word: str | None = None) -> Updates:
-        """Show how things are now, and the events with the word that is looked for."""
-        shown = self.screen.show(member)
-        return shown | self.screen.events(word or "") if member.role is StaffRole.ADMIN else shown
+    def refresh(self, user: StaffAccount, word: str | None = None) -> Updates:
+        """Show the current state, and the audit events with the word in the filter."""
+        shown = self.updates.show(user)
+        return shown | self.updates.events(word or "") if user.role is StaffRole.ADMIN else shown
 
-    def go(self, member: StaffAccount) -> Updates:
-        """Turn to the page where the next step is."""
-        _, tab = next_step(progress_report(self.office.store), self.office.asked_by())
+    def next_step(self, user: StaffAccount) -> Updates:
+        """Open the tab of the next step."""
+        _, tab = next_step(self.context.read(user))
         return {self.page.tabs: gr.Tabs(selected=tab)}
 
-    def reckon(self, member: StaffAccount, **values: Any) -> Updates:
+    def estimate(self, user: StaffAccount, **values: Any) -> Updates:
         """What the design in the fields costs, without saving it."""
-        return self._cost(values) | self.screen.pairing(str(values["pairing"]))
+        return self._cost(self.context.read(user), values) | self.updates.pairing(
+            str(values["pairing"])
+        )
 
-    def save(self, member: StaffAccount, **values: Any) -> Updates:
+    def save(self, user: StaffAccount, **values: Any) -> Updates:
         """Store the design."""
-        store = self.office.store
+        store = self.context.store
         protocol = design_form.protocol_of(values, store.protocol())
         with store.write() as session:
             if store.status_in(session) is not Status.DRAFT:
                 raise ProtocolError("The design was fixed at the freeze and cannot be changed.")
-            store.set_protocol(session, protocol, member.code)
-        shown = self.screen.done(member, "The design is saved.") | self.screen.fields(protocol)
-        return shown | self._cost(values)
+            store.set_protocol(session, protocol, user.code)
+        study = self.context.read(user)
+        shown = self.updates.done(user, "The design is saved.", study=study)
+        return shown | self.updates.fields(study, protocol) | self._cost(study, values)
 
-    def check(self, member: StaffAccount) -> Updates:
-        """Everything that a freeze would refuse, without freezing."""
-        found = check(self.office.store, self.office.key())
-        return self.screen.done(member) | {self.page.freeze.found: sheets.checks(found)}
+    def check(self, user: StaffAccount) -> Updates:
+        """Everything that forbids a freeze, without freezing."""
+        found = check(self.context.store, self.context.key())
+        return self.updates.done(user) | {self.page.freeze.found: views.freeze_check(found)}
 
-    def freeze(self, member: StaffAccount, confirm: str) -> Updates:
+    def freeze(self, user: StaffAccount, confirm: str) -> Updates:
         """Fix the plan for good."""
         self._confirmed(confirm)
-        report = freeze(self.office.store, self.office.key(), actor=member.code)
-        # What a build said may name methods; from now on nobody looks at those.
-        self.office.jobs.forget()
-        words = "\n".join(
+        report = freeze(self.context.store, self.context.key(), actor=user.code)
+        # The message of a build may name methods, which nobody sees from now on.
+        self.context.jobs.forget()
+        message = "\n".join(
             [
                 f"Frozen: {report.readers} readers, {report.cases} cases, {report.methods} "
                 f"methods, {report.pairs} pairs for each reader.",
                 *report.notes,
             ]
         )
-        return self.screen.done(member, words)
+        return self.updates.done(user, message)
 
-    def open(self, member: StaffAccount) -> Updates:
-        """Let readers read."""
-        open_study(self.office.store, actor=member.code)
-        return self.screen.done(member, "The study is open: readers who are invited can read.")
+    def open(self, user: StaffAccount) -> Updates:
+        """Open the study, so that readers can read."""
+        open_study(self.context.store, actor=user.code)
+        return self.updates.done(user, "The study is open: readers who are invited can read.")
 
-    def invite(self, member: StaffAccount, reader: str | None, origin: str) -> Updates:
+    def invite(self, user: StaffAccount, reader: str | None, origin: str) -> Updates:
         """Make a new invitation, which is shown once."""
         if not reader:
             raise StudyError("Choose a reader first: they get their codes at the freeze.")
-        made = invite(self.office.store, reader, actor=member.code)
-        given = lists.invitation(made.code, f"{origin}{made.path}", made.secret)
-        return self.screen.done(member) | {self.page.readers.given: given}
+        made = invite(self.context.store, reader, actor=user.code)
+        given = views.invitation(made.code, f"{origin}{made.path}", made.secret)
+        return self.updates.done(user) | {self.page.readers.given: given}
 
     def exclude(
-        self, member: StaffAccount, code: str, rule: str, reason: str, prespecified: bool
+        self, user: StaffAccount, code: str, rule: str, reason: str, prespecified: bool
     ) -> Updates:
         """Leave a reader or a case out of the analyses."""
-        with self.office.store.write() as session:
+        with self.context.store.write() as session:
             exclude(
                 session,
                 (code or "").strip().upper(),
                 rule=rule or "",
                 reason=reason or "",
-                actor=member.code,
+                actor=user.code,
                 prespecified=bool(prespecified),
             )
         fields = self.page.readers.out
         emptied = {fields[name]: "" for name in ("code", "rule", "reason")}
-        return self.screen.done(member, "The decision is logged; the ratings stay.") | emptied
+        return self.updates.done(user, "The decision is logged; the ratings stay.") | emptied
 
-    def close(self, member: StaffAccount, confirm: str) -> Updates:
-        """End the reading."""
+    def close(self, user: StaffAccount, confirm: str) -> Updates:
+        """Close the study, which ends the reading."""
         self._confirmed(confirm)
-        close_study(self.office.store, actor=member.code)
-        return self.screen.done(member, "The study is closed: nothing more is rated.")
+        close_study(self.context.store, actor=user.code)
+        return self.updates.done(user, "The study is closed: nothing more is rated.")
 
-    def ask(self, member: StaffAccount, confirm: str) -> Updates:
+    def ask_to_unblind(self, user: StaffAccount, confirm: str) -> Updates:
         """Ask for the unblinding; somebody else has to confirm."""
         self._confirmed(confirm)
-        store = self.office.store
-        self.office.key()
+        store = self.context.store
+        self.context.key()
         with store.write() as session:
             if store.status_in(session) is not Status.CLOSED:
                 raise BlindingError("Only a closed study can be unblinded: close it first.")
-            audit(session, member.code, ASKED)
-        return self.screen.done(member, "You asked to unblind. Another administrator confirms.")
+            audit(session, user.code, ASKED)
+        return self.updates.done(user, "You asked to unblind. Another administrator confirms.")
 
-    def take_back(self, member: StaffAccount) -> Updates:
-        """Withdraw the question whether to unblind."""
-        if not self.office.asked_by():
+    def take_back(self, user: StaffAccount) -> Updates:
+        """Withdraw the request to unblind."""
+        if not self.context.asked_by():
             raise BlindingError("Nobody asks to unblind: there is nothing to take back.")
-        with self.office.store.write() as session:
-            audit(session, member.code, TAKEN_BACK)
-        return self.screen.done(member, "Nobody asks to unblind any more.")
+        with self.context.store.write() as session:
+            audit(session, user.code, TAKEN_BACK)
+        return self.updates.done(user, "Nobody asks to unblind any more.")
 
-    def second(self, member: StaffAccount, confirm: str) -> Updates:
-        """Confirm what somebody else asked for, and lift the blinding."""
+    def confirm_unblinding(self, user: StaffAccount, confirm: str) -> Updates:
+        """Confirm the request of another administrator, and unblind the study."""
         self._confirmed(confirm)
-        asked = self.office.asked_by()
+        asked = self.context.asked_by()
         if not asked:
             raise BlindingError("Nobody asks to unblind: ask first, then somebody else confirms.")
         if not any(one.code == asked and one.active and one.role is StaffRole.ADMIN
-                   for one in staff.accounts_of(self.office.store)):  # fmt: skip
+                   for one in staff.accounts_of(self.context.store)):  # fmt: skip
             raise BlindingError(f"The account {asked}, which asked, is switched off: ask again.")
-        unblind(self.office.store, self.office.key(), actor=asked, second=member.code)
-        return self.screen.done(member, "The study is unblinded.")
+        unblind(self.context.store, self.context.key(), actor=asked, second=user.code)
+        return self.updates.done(user, "The study is unblinded.")
 
-    def add_account(self, member: StaffAccount, name: str | None, role: str) -> Updates:
-        """Make an account."""
-        made = staff.add(self.office.store, name or "", StaffRole(role), actor=member.code)
+    def add_account(self, user: StaffAccount, name: str | None, role: str) -> Updates:
+        """Add an account; its secret is shown once."""
+        made = staff.add(self.context.store, name or "", StaffRole(role), actor=user.code)
         page = self.page.accounts
-        return self.screen.done(member) | {page.given: lists.secret(made), page.name: ""}
+        return self.updates.done(user) | {page.given: views.secret(made), page.name: ""}
 
-    def renew(self, member: StaffAccount, account: str | None) -> Updates:
-        """Give an account a new secret."""
-        made = staff.renew(self.office.store, account or "", actor=member.code)
-        return self.screen.done(member) | {self.page.accounts.given: lists.secret(made)}
+    def renew(self, user: StaffAccount, account: str | None) -> Updates:
+        """Give an account a new secret, which is shown once."""
+        made = staff.renew(self.context.store, account or "", actor=user.code)
+        return self.updates.done(user) | {self.page.accounts.given: views.secret(made)}
 
-    def switch(self, member: StaffAccount, account: str | None) -> Updates:
+    def switch(self, user: StaffAccount, account: str | None) -> Updates:
         """Switch an account off, or on again."""
-        found = {one.code: one.active for one in staff.accounts_of(self.office.store)}
+        found = {one.code: one.active for one in staff.accounts_of(self.context.store)}
         active = not found.get(account or "", False)
-        staff.set_active(self.office.store, account or "", active, actor=member.code)
-        return self.screen.done(member, f"{account} is switched {'on' if active else 'off'}.")
+        staff.set_active(self.context.store, account or "", active, actor=user.code)
+        return self.updates.done(user, f"{account} is switched {'on' if active else 'off'}.")
 
     def _confirmed(self, typed: str) -> None:
-        wanted = progress_report(self.office.store).code
+        wanted = self.context.study_code()
         if (typed or "").strip() != wanted:
             raise StudyError(f"Type the code of the study, {wanted}, to confirm. Nothing was done.")
 
-    def _cost(self, values: dict[str, Any]) -> Updates:
-        page, seen = self.page.design, progress_report(self.office.store)
+    def _cost(self, study: StudySnapshot, values: dict[str, Any]) -> Updates:
+        progress = study.progress
         try:
-            protocol = design_form.protocol_of(values, seen.protocol)
-            methods = self.office.methods() if seen.images.cases else ()
-            sizes = design_form.planned(seen.images, values)
-            told = sheets.cost(
-                design_form.cost(protocol, sizes, methods), saved=protocol == seen.protocol
+            protocol = design_form.protocol_of(values, progress.protocol)
+            methods = study.methods if progress.images.cases else ()
+            sizes = design_form.planned(progress.images, values)
+            cost = views.cost(
+                design_form.cost(protocol, sizes, methods), saved=protocol == progress.protocol
             )
         except ProtocolError as error:
-            told = sheets.problem(str(error))
-        return {page.cost: told}
+            cost = views.problem(str(error))
+        return {self.page.design.cost: cost}

@@ -1,4 +1,4 @@
-"""The door of every handler: who asks is read from the signed cookie, never from the page."""
+"""Authorization of every handler: the signed cookie says who asks, never the page."""
 
 from __future__ import annotations
 
@@ -14,53 +14,53 @@ from study.domain.errors import NotAllowed, SignInError, StudyError
 from study.web.coordinator.page_updates import PageUpdates, Updates
 
 Action = Callable[..., Updates]
-"""Does something for a member, with the values of its fields by name."""
+"""Does something for a user, with the values of its fields by name."""
 EVERYBODY = (StaffRole.ADMIN, StaffRole.MONITOR)
 ADMINS = (StaffRole.ADMIN,)
 
 _log = logging.getLogger("study.web.coordinator")
 
 
-def guarded(
-    door: StaffSignIn, screen: PageUpdates, roles: Sequence[StaffRole], action: Action
+def authorized(
+    accounts: StaffSignIn, updates: PageUpdates, roles: Sequence[StaffRole], action: Action
 ) -> Callable[..., Updates]:
     """An action as a handler of Gradio.
 
     Parameters
     ----------
-    door : StaffSignIn
-    screen : PageUpdates
+    accounts : StaffSignIn
+    updates : PageUpdates
         Shows what went wrong.
     roles : sequence of StaffRole
-        Who may do it; nobody else gets past the first line.
+        Who may do it; everybody else is refused before anything is read.
     action : callable
     """
 
     def handler(request: gr.Request, **values: Any) -> Updates:
-        member = _admitted(door, request, roles)
+        user = _admit(accounts, request, roles)
         try:
-            return action(member, **values)
+            return action(user, **values)
         except StudyError as error:
-            return screen.show(member, str(error), "error")
+            return updates.show(user, str(error), "error")
         except Exception:
             event = secrets.token_hex(4)
             _log.exception("event %s", event)
-            words = f"Something went wrong; the log of the server tells more under {event}."
-            return screen.show(member, words, "error")
+            message = f"Something went wrong; the log of the server says more under {event}."
+            return updates.show(user, message, "error")
 
     return handler
 
 
-def guarded_with_request(
-    door: StaffSignIn, screen: PageUpdates, roles: Sequence[StaffRole], action: Action
+def authorized_with_origin(
+    accounts: StaffSignIn, updates: PageUpdates, roles: Sequence[StaffRole], action: Action
 ) -> Callable[..., Updates]:
-    """The same for an action that needs the address it was asked from, as ``origin``."""
+    """The same for an action that needs the address of the server, as ``origin``."""
 
     def handler(request: gr.Request, **values: Any) -> Updates:
-        def addressed(member: StaffAccount, **given: Any) -> Updates:
-            return action(member, origin=origin_of(request), **given)
+        def addressed(user: StaffAccount, **given: Any) -> Updates:
+            return action(user, origin=origin_of(request), **given)
 
-        return guarded(door, screen, roles, addressed)(request, **values)
+        return authorized(accounts, updates, roles, addressed)(request, **values)
 
     return handler
 
@@ -70,8 +70,8 @@ def origin_of(request: Any) -> str:
     return str(request.headers.get("origin") or str(request.base_url)).rstrip("/")
 
 
-def _admitted(door: StaffSignIn, request: Any, roles: Sequence[StaffRole]) -> StaffAccount:
+def _admit(accounts: StaffSignIn, request: Any, roles: Sequence[StaffRole]) -> StaffAccount:
     try:
-        return door.require(request, *roles)
+        return accounts.require(request, *roles)
     except (SignInError, NotAllowed) as error:
         raise gr.Error(str(error), print_exception=False) from None

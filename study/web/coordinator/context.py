@@ -1,4 +1,4 @@
-"""What all handlers of one server share: the study, its key, its files and its work."""
+"""What all handlers of one server share, and what they read of the study for a click."""
 
 from __future__ import annotations
 
@@ -7,11 +7,12 @@ from pathlib import Path
 
 from sqlalchemy import select
 
+from study.accounts.staff import StaffAccount, StaffRole, accounts_of
 from study.analysis.records import ExclusionRecord
 from study.domain.errors import KeyFileError
 from study.domain.plan import MethodRow
 from study.domain.protocol import MethodKind, Status
-from study.planning.progress_report import ProgressReport
+from study.planning.progress_report import ProgressReport, progress_report
 from study.storage import key_file
 from study.storage.key_file import Key
 from study.storage.models import AuditEvent, Exclusion, Item, Method, Reader, Study
@@ -27,9 +28,31 @@ NO_KEY = (
 )
 
 
+@dataclass(frozen=True)
+class StudySnapshot:
+    """What the page shows of a study; only the first is read for a monitor.
+
+    Parameters
+    ----------
+    progress : ProgressReport
+    asked_by : str
+        Who asks to unblind; empty when nobody does.
+    exclusions : tuple of ExclusionRecord
+    accounts : tuple of StaffAccount
+    methods : tuple of MethodRow
+        Identifiers and kinds of the methods that are built.
+    """
+
+    progress: ProgressReport
+    asked_by: str = ""
+    exclusions: tuple[ExclusionRecord, ...] = ()
+    accounts: tuple[StaffAccount, ...] = ()
+    methods: tuple[MethodRow, ...] = ()
+
+
 @dataclass(frozen=True, eq=False)
 class CoordinatorContext:
-    """What all handlers of one server share.
+    """What all handlers of one server share: the study, its key, its files and its job.
 
     Parameters
     ----------
@@ -46,41 +69,55 @@ class CoordinatorContext:
     files: Downloads = field(default_factory=Downloads)
     jobs: BackgroundJobs = field(default_factory=BackgroundJobs)
 
-    def key(self) -> Key:
-        """The key of the study, read now.
+    def read(self, user: StaffAccount) -> StudySnapshot:
+        """What the page shows, read once; a monitor gets the progress only."""
+        progress = progress_report(self.store)
+        if user.role is not StaffRole.ADMIN:
+            return StudySnapshot(progress)
+        return StudySnapshot(
+            progress, self.asked_by(), self.exclusions(), accounts_of(self.store), self._methods()
+        )
+
+    def study_code(self) -> str:
+        """The short name of the study, which coordinators type to confirm."""
+        with self.store.read() as session:
+            return session.scalars(select(Study.code)).one()
+
+    def key(self, seed_sha256: str = "") -> Key:
+        """The key of the study, from its file.
+
+        Parameters
+        ----------
+        seed_sha256 : str
+            As the study has it; read by default.
 
         Raises
         ------
         KeyFileError
-            It was not given, or is not that of the study.
+            It was not given, or is that of another study.
         """
         if self.key_path is None:
             raise KeyFileError(NO_KEY)
-        with self.store.read() as session:
-            study = session.get_one(Study, self.store.study_id)
+        if not seed_sha256:
+            with self.store.read() as session:
+                seed_sha256 = session.scalars(select(Study.seed_sha256)).one()
         return key_file.load(
-            self.key_path, self.store.folder, study_id=study.id, seed_sha256=study.seed_sha256
+            self.key_path, self.store.folder, study_id=self.store.study_id, seed_sha256=seed_sha256
         )
 
-    def methods(self) -> tuple[MethodRow, ...]:
-        """Identifiers and kinds of the methods that are built."""
-        with self.store.read() as session:
-            rows = session.execute(select(Method.id, Method.kind).order_by(Method.id))
-            return tuple((name, MethodKind(kind)) for name, kind in rows)
-
-    def names(self) -> tuple[NamedMethod, ...]:
+    def named_methods(self, study: StudySnapshot) -> tuple[NamedMethod, ...]:
         """The methods of a draft by name; nothing without the key, or after the freeze."""
-        if self.key_path is None or self.store.status() is not Status.DRAFT:
+        if self.key_path is None or study.progress.status is not Status.DRAFT:
             return ()
         try:
-            known = self.key().methods
+            known = self.key(study.progress.seed_sha256).methods
         except KeyFileError:
             return ()
-        found = (NamedMethod(name, known[name].name) for name, _ in self.methods() if name in known)
+        found = (NamedMethod(one, known[one].name) for one, _ in study.methods if one in known)
         return tuple(sorted(found, key=lambda one: one.name.casefold()))
 
-    def left_out(self) -> tuple[ExclusionRecord, ...]:
-        """Decisions to leave readers or cases out, in the order they were made."""
+    def exclusions(self) -> tuple[ExclusionRecord, ...]:
+        """Readers and cases that are left out, in the order of the decisions."""
         with self.store.read() as session:
             names = {row.id: row.code for row in session.execute(select(Reader.id, Reader.code))}
             cases = session.execute(select(Item.id, Item.case_key))
@@ -105,31 +142,35 @@ class CoordinatorContext:
             ).first()
         return last.actor if last is not None and last.action == ASKED else ""
 
+    def _methods(self) -> tuple[MethodRow, ...]:
+        with self.store.read() as session:
+            rows = session.execute(select(Method.id, Method.kind).order_by(Method.id))
+            return tuple((name, MethodKind(kind)) for name, kind in rows)
 
-def next_step(seen: ProgressReport, asked_by: str) -> tuple[str, str]:
-    """What a coordinator does next, and on which page."""
-    if seen.status is Status.DRAFT:
-        if not seen.images.stimuli:
+
+def next_step(study: StudySnapshot) -> tuple[str, str]:
+    """What a coordinator does next, and the tab where it is done."""
+    progress = study.progress
+    match progress.status:
+        case Status.DRAFT if not progress.images.stimuli:
             return "settle the design, then build the images.", "images"
-        if not seen.images.complete:
+        case Status.DRAFT if not progress.images.complete:
             return "finish the build: not every image is there and checked.", "images"
-        return "check the design once more, then freeze the study.", "freeze"
-    if seen.status is Status.FROZEN:
-        return "note the hashes in your registration, then open the study.", "freeze"
-    if seen.status is Status.OPEN:
-        idle = sum(reader.state == "not invited" for reader in seen.readers)
-        if idle:
-            verb = "has" if idle == 1 else "have"
-            return f"invite the readers: {idle} {verb} no invitation.", "readers"
-        if seen.done < seen.planned:
-            return (
-                "wait for the readers; there is nothing to see by method until the end.",
-                "readers",
-            )
-        return "every pair is read: close the study.", "close"
-    if seen.status is Status.CLOSED:
-        who = f"{asked_by} asks to unblind: somebody else confirms." if asked_by else (
-            "look at the results by code, then have two persons unblind the study."
-        )  # fmt: skip
-        return who, "close"
+        case Status.DRAFT:
+            return "check the design once more, then freeze the study.", "freeze"
+        case Status.FROZEN:
+            return "note the hashes in your registration, then open the study.", "freeze"
+        case Status.OPEN:
+            idle = sum(reader.state == "not invited" for reader in progress.readers)
+            if idle:
+                verb = "has" if idle == 1 else "have"
+                return f"invite the readers: {idle} {verb} no invitation.", "readers"
+            if progress.done < progress.planned:
+                return "wait for the readers; nothing is shown by method until the end.", "readers"
+            return "every pair is read: close the study.", "close"
+        case Status.CLOSED if study.asked_by:
+            return f"{study.asked_by} asks to unblind: somebody else confirms.", "close"
+        case Status.CLOSED:
+            step = "look at the results by code, then have two persons unblind the study."
+            return step, "close"
     return "make the report with the names of the methods.", "results"

@@ -15,31 +15,31 @@ from study.planning.workload import WorkloadEstimate, estimate
 EVERY, CONTROL, LISTED = "every pair", "all against one", "chosen pairs"
 PAIRINGS = (EVERY, CONTROL, LISTED)
 TEXTS = ("title", "instructions", "consent", "notes")
-WHOLE = {
+INTEGERS = {
     "readers": "Readers",
     "training": "Training pairs",
     "dummies": "Dummies",
     "repeats": "Hidden repeats",
     "nulls": "Null pairs",
     "repeat_distance": "Pairs before a repeat",
-    "least_width": "Least window width",
-    "least_height": "Least window height",
+    "least_width": "Minimum window width",
+    "least_height": "Minimum window height",
 }
-DECIMAL = {
+DECIMALS = {
     "washout_days": "Washout in days",
     "break_minutes": "Break after minutes",
-    "seconds_per_pair": "Seconds for a pair",
+    "seconds_per_pair": "Seconds per pair",
     "alpha": "Significance level",
 }
-NUMBERS = WHOLE | DECIMAL
+NUMBERS = INTEGERS | DECIMALS
 FLAGS = ("feedback", "ask_blinding")
 PLANNED = {"planned_cases": 40, "planned_patients": 40, "planned_methods": 4}
-"""What the planner reckons with until images are built."""
+"""Numbers for the estimate until images are built."""
 
 
 @dataclass(frozen=True)
-class DesignPlan:
-    """How many cases, patients and methods the planner reckons with."""
+class StudySize:
+    """Numbers of cases, patients and methods for the estimate."""
 
     cases: int
     patients: int
@@ -48,14 +48,14 @@ class DesignPlan:
 
 @dataclass(frozen=True)
 class NamedMethod:
-    """A method as the coordinator of a draft knows it."""
+    """A method by its identifier and its name."""
 
     id: str
     name: str
 
 
 def criteria(protocol: Protocol) -> dict[str, Question]:
-    """The criteria that may be picked: those of the catalog, and the study's own."""
+    """The criteria that may be chosen, by code: those of the catalog and of the protocol."""
     own = {q.code: q for q in protocol.questions if q.kind is QuestionKind.LIKERT}
     return {question.code: question for question in CATALOG} | own
 
@@ -86,12 +86,12 @@ def protocol_of(values: Mapping[str, Any], base: Protocol) -> Protocol:
     values : mapping
         As `values_of` gives them.
     base : Protocol
-        As it is stored: what has no field stays.
+        The stored one; what has no field stays.
 
     Raises
     ------
     ProtocolError
-        A number is missing, or something is not possible.
+        A number is missing, or a value is not possible.
     """
     pairing = values["pairing"]
     if pairing == CONTROL and not values["control"]:
@@ -100,8 +100,8 @@ def protocol_of(values: Mapping[str, Any], base: Protocol) -> Protocol:
         raise ProtocolError("Choose at least one pair of methods.")
     return base.with_(
         **{name: str(values[name] or "").strip() for name in TEXTS},
-        **{name: int(_number(name, values[name], whole=True)) for name in WHOLE},
-        **{name: _number(name, values[name]) for name in DECIMAL},
+        **{name: int(_number(name, values[name], integer=True)) for name in INTEGERS},
+        **{name: _number(name, values[name]) for name in DECIMALS},
         **{name: bool(values[name]) for name in FLAGS},
         questions=_questions(values, base),
         blinding_groups=tuple(g.strip() for g in str(values["groups"]).split(",") if g.strip()),
@@ -112,30 +112,30 @@ def protocol_of(values: Mapping[str, Any], base: Protocol) -> Protocol:
     )
 
 
-def planned(images: ImageCounts, values: Mapping[str, Any]) -> DesignPlan:
-    """Built images where there are some, else what the fields of the planner say."""
+def planned(images: ImageCounts, values: Mapping[str, Any]) -> StudySize:
+    """Numbers of the built images where there are some, else of the fields."""
     if images.cases:
-        return DesignPlan(images.cases, images.patients, images.methods)
-    return DesignPlan(*(int(_number(name, values[name], whole=True)) for name in PLANNED))
+        return StudySize(images.cases, images.patients, images.methods)
+    return StudySize(*(int(_number(name, values[name], integer=True)) for name in PLANNED))
 
 
 def cost(
-    protocol: Protocol, sizes: DesignPlan, methods: Sequence[MethodRow] = ()
+    protocol: Protocol, size: StudySize, methods: Sequence[MethodRow] = ()
 ) -> WorkloadEstimate:
-    """What a design costs; with the methods that are built its pairs are checked as well.
+    """The workload of a design; given the methods that are built, its pairs are checked too.
 
     Raises
     ------
     ProtocolError
-        It is not possible.
+        The design is not possible.
     """
     if methods:
         method_pairs(protocol, methods)
-    return estimate(protocol, sizes.cases, sizes.patients, sizes.methods)
+    return estimate(protocol, size.cases, size.patients, size.methods)
 
 
 def pair_value(pair: tuple[str, str]) -> str:
-    """A pair as the value of its box."""
+    """A pair of methods as the value of its checkbox."""
     return " ".join(sorted(pair))
 
 
@@ -163,10 +163,10 @@ def _questions(values: Mapping[str, Any], base: Protocol) -> tuple[Question, ...
     )
 
 
-def _number(name: str, value: Any, *, whole: bool = False) -> float:
+def _number(name: str, value: Any, *, integer: bool = False) -> float:
     label = NUMBERS.get(name) or f"Number of {name.removeprefix('planned_')}"
     if isinstance(value, bool) or not isinstance(value, int | float):
         raise ProtocolError(f"{label} is empty: give a number.")
-    if whole and value != int(value):
+    if integer and value != int(value):
         raise ProtocolError(f"{label} is {value:g}: give a whole number.")
     return float(value)

@@ -1,4 +1,4 @@
-"""The pages of a draft: the fields of the design, and where the images are."""
+"""The tabs of a draft: the fields of the design, and the sources of the images."""
 
 from __future__ import annotations
 
@@ -8,19 +8,19 @@ from typing import Any
 import gradio as gr
 
 from study.domain.protocol import CATALOG, Protocol
-from study.web.coordinator import design_form
+from study.web.coordinator import design_form, views
 
 MANIFEST, FOLDERS, IMAGES = "table", "folders", "images"
 _SOURCES = [
     ("Ready-made images, listed in a table", MANIFEST),
-    ("Ready-made images, one folder a method", FOLDERS),
+    ("Ready-made images, one folder per method", FOLDERS),
     ("Images that methods are run on", IMAGES),
 ]
 
 
 @dataclass(frozen=True, eq=False)
 class DesignFields:
-    """The page of the protocol."""
+    """The tab of the design."""
 
     fields: dict[str, Any]
     draft: Any
@@ -32,7 +32,7 @@ class DesignFields:
 
 @dataclass(frozen=True, eq=False)
 class ImageFields:
-    """The page of cases and methods."""
+    """The tab of cases and methods."""
 
     fields: dict[str, Any]
     draft: Any
@@ -47,34 +47,36 @@ class ImageFields:
     ready: Any
 
 
-def heading(text: str) -> None:
-    """A heading; what is small in it is quiet."""
-    gr.HTML(f"<h2>{text}</h2>", elem_classes="heading")
+def heading(title: str, note: str = "") -> None:
+    """A heading, with a note in small print."""
+    gr.HTML(views.heading(title, note), elem_classes="heading")
 
 
 def draw_design() -> DesignFields:
-    """The page of the protocol: fields while it is a draft, a sheet later."""
+    """Draw the tab of the design: fields of a draft, later the frozen protocol as text."""
     parts: dict[str, Any] = {"fields": {}}
-    fields_ = parts["fields"]
+    fields = parts["fields"]
     parts["sheet"] = gr.HTML("", visible=False)
     with gr.Row(elem_classes="co-split", visible=False) as parts["draft"]:
         with gr.Column(scale=3, min_width=420):
-            _questions(fields_)
-            _pairs(fields_)
-            _reading(fields_)
-            heading("Texts <small>Readers see them; they must not name a method.</small>")
-            fields_["title"] = gr.Textbox(label="Title", max_lines=1)
-            fields_["instructions"] = gr.Textbox(label="Instructions", lines=3)
-            fields_["consent"] = gr.Textbox(label="Consent", lines=3)
-            fields_["notes"] = gr.Textbox(
-                label="Notes", lines=2, info="Kept with the protocol, such as a registration."
+            _questions(fields)
+            _pairs(fields)
+            _reading(fields)
+            heading("Texts", "Readers see these texts; they must not name a method.")
+            fields["title"] = gr.Textbox(label="Title", max_lines=1)
+            fields["instructions"] = gr.Textbox(label="Instructions", lines=3)
+            fields["consent"] = gr.Textbox(label="Consent", lines=3)
+            fields["notes"] = gr.Textbox(
+                label="Notes",
+                lines=2,
+                info="Kept with the protocol, such as a registration.",
             )
         with gr.Column(scale=2, min_width=320, elem_classes="co-aside"):
-            heading("What it costs")
+            heading("Workload")
             with gr.Row(visible=False) as parts["planner"]:
                 for name, value in design_form.PLANNED.items():
                     label = name.removeprefix("planned_").capitalize()
-                    fields_[name] = gr.Number(
+                    fields[name] = gr.Number(
                         value, precision=0, minimum=1, label=label, min_width=80
                     )
             parts["cost"] = gr.HTML("", elem_id="cost")
@@ -82,127 +84,86 @@ def draw_design() -> DesignFields:
     return DesignFields(**parts)
 
 
-def _questions(fields_: dict[str, Any]) -> None:
-    heading("Questions <small>Each is answered for both images of a pair.</small>")
-    fields_["criteria"] = gr.CheckboxGroup(
+def _questions(fields: dict[str, Any]) -> None:
+    heading("Questions", "Each is answered for both images of a pair.")
+    fields["criteria"] = gr.CheckboxGroup(
         [(question.text, question.code) for question in CATALOG],
         label="Criteria, 1 to 5", elem_id="criteria",
     )  # fmt: skip
     with gr.Row():
-        fields_["primary"] = gr.Dropdown([], label="Primary criterion", filterable=False)
-        fields_["preference"] = gr.Checkbox(label="Ask which one is preferred")
-        fields_["cannot_judge"] = gr.Checkbox(label="Allow “cannot judge”")
+        fields["primary"] = gr.Dropdown([], label="Primary criterion", filterable=False)
+        fields["preference"] = gr.Checkbox(label="Ask which image is preferred")
+        fields["cannot_judge"] = gr.Checkbox(label="Allow “cannot judge”")
 
 
-def _pairs(fields_: dict[str, Any]) -> None:
-    heading("Pairs <small>Every case is read once with each pair of methods.</small>")
-    fields_["pairing"] = gr.Radio(list(design_form.PAIRINGS), label="Compare", elem_id="pairing")
-    fields_["control"] = gr.Dropdown([], label="With this one", visible=False)
-    fields_["pairs"] = gr.CheckboxGroup([], label="These pairs", visible=False)
+def _pairs(fields: dict[str, Any]) -> None:
+    heading("Pairs", "Every case is read once with each pair of methods.")
+    fields["pairing"] = gr.Radio(list(design_form.PAIRINGS), label="Compare", elem_id="pairing")
+    fields["control"] = gr.Dropdown([], label="Control method", visible=False)
+    fields["pairs"] = gr.CheckboxGroup([], label="Pairs of methods", visible=False)
     hints = {
-        "readers": "Each has its own plan.",
-        "training": "Before; never analysed.",
-        "dummies": "The first, discarded.",
-        "nulls": "The same image twice.",
-        "repeats": "Main pairs once more.",
-        "repeat_distance": "0: 20 or a quarter.",
-        "washout_days": "0: the same session.",
-        "seconds_per_pair": "For the estimate.",
+        "readers": "Each reader has a separate plan.",
+        "training": "Read first; never analysed.",
+        "dummies": "The first pairs, discarded.",
+        "nulls": "One image twice.",
+        "repeats": "Main pairs shown again.",
+        "repeat_distance": "0: 20, or a quarter of all.",
+        "washout_days": "0: in the same session.",
+        "seconds_per_pair": "Used in the estimate.",
     }
-    _numbers(fields_, hints, 4)
+    _numbers(fields, hints, 4)
 
 
-def _reading(fields_: dict[str, Any]) -> None:
+def _reading(fields: dict[str, Any]) -> None:
     heading("Reading")
     hints = {
-        "break_minutes": "Then one is suggested.",
-        "least_width": "CSS pixels.",
-        "least_height": "CSS pixels.",
-        "alpha": "Of the whole family.",
+        "break_minutes": "A break is suggested then.",
+        "least_width": "In CSS pixels.",
+        "least_height": "In CSS pixels.",
+        "alpha": "For the family of tests.",
     }
-    _numbers(fields_, hints, 4)
+    _numbers(fields, hints, 4)
     with gr.Row():
-        fields_["feedback"] = gr.Checkbox(label="Say afterwards what training pairs showed")
-        fields_["ask_blinding"] = gr.Checkbox(label="Ask at the end how images were made")
-    fields_["groups"] = gr.Textbox(
-        label="Answers to that question", info="Separated by commas.", max_lines=1
+        fields["feedback"] = gr.Checkbox(label="After a training pair, say what it showed")
+        fields["ask_blinding"] = gr.Checkbox(label="At the end, ask how images were made")
+    fields["groups"] = gr.Textbox(
+        label="Possible answers to that question", info="Separated by commas.", max_lines=1
     )
 
 
-def _numbers(fields_: dict[str, Any], hints: dict[str, str], in_row: int) -> None:
+def _numbers(fields: dict[str, Any], hints: dict[str, str], in_row: int) -> None:
     names = list(hints)
     start = Protocol()
     for first in range(0, len(names), in_row):
         with gr.Row(elem_classes="co-numbers"):
             for name in names[first : first + in_row]:
-                fields_[name] = gr.Number(
-                    getattr(start, name), precision=0 if name in design_form.WHOLE else None,
+                fields[name] = gr.Number(
+                    getattr(start, name), precision=0 if name in design_form.INTEGERS else None,
                     label=design_form.NUMBERS[name], info=hints[name], min_width=120,
                 )  # fmt: skip
 
 
 def draw_images() -> ImageFields:
-    """The page of cases and methods."""
+    """Draw the tab of cases and methods."""
     parts: dict[str, Any] = {"fields": {}}
-    fields_ = parts["fields"]
+    fields = parts["fields"]
     with gr.Row(elem_classes="co-split"):
         with gr.Column(scale=3, min_width=420, visible=False) as parts["draft"]:
             heading("Where the images are")
-            fields_["kind"] = gr.Radio(_SOURCES, value=MANIFEST, show_label=False, elem_id="kind")
-            fields_["path"] = gr.Textbox(
+            fields["kind"] = gr.Radio(_SOURCES, value=MANIFEST, show_label=False, elem_id="kind")
+            fields["path"] = gr.Textbox(
                 label="Path on the server", max_lines=1, elem_id="path",
-                info="Of the table (case,patient,method,file) or the folder.",
+                info="Path of the table (case,patient,method,file) or of the folder.",
             )  # fmt: skip
             parts["upload"] = gr.File(
                 label="Or a zip file with the table or the folders", file_count="single",
                 height=74, elem_id="zip",
             )  # fmt: skip
-            with gr.Column(visible=False) as parts["made"]:
-                fields_["methods"] = gr.Textbox(
-                    label="Methods", lines=3,
-                    info="One a line, with parameters after a colon (key:name=value); input is the "
-                    "image as it is. python -m enhancers list shows the keys.",
-                )  # fmt: skip
-                with gr.Row():
-                    fields_["truth"] = gr.Textbox(
-                        label="Folder of clean images", max_lines=1,
-                        info="Same names; the hidden reference.",
-                    )  # fmt: skip
-                    fields_["degraded"] = gr.Textbox(
-                        label="Degraded on purpose", max_lines=1,
-                        info="kind:level; commas between.",
-                    )  # fmt: skip
-            with gr.Row(visible=True) as parts["ready"]:
-                fields_["reference"] = gr.Textbox(
-                    label="Reference", max_lines=1, info="The clean or original one."
-                )
-                fields_["anchors"] = gr.Textbox(
-                    label="Anchors",
-                    max_lines=1,
-                    info="Degraded on purpose.",
-                )
-                fields_["answers"] = gr.Textbox(
-                    label="Right answers", lines=2,
-                    info="method = answer, one a line.",
-                )  # fmt: skip
-            with gr.Row():
-                fields_["separator"] = gr.Textbox(
-                    label="Patient ends at", max_lines=1, info="In file names, such as _."
-                )
-                fields_["training_cases"] = gr.Textbox(
-                    label="Cases for training", max_lines=1, info="Names, commas between."
-                )
-                fields_["modality"] = gr.Textbox(
-                    label="Modality", max_lines=1, info="Such as CT, where files do not say."
-                )
-            fields_["attest"] = gr.Checkbox(
-                label="I have looked at the pixels of all files: they name nobody"
-            )
-            fields_["accept"] = gr.Checkbox(
-                label="Sharp differences at the edge of images are no marks"
-            )
+            parts["made"] = _images_to_process(fields)
+            parts["ready"] = _ready_made(fields)
+            _about_files(fields)
         with gr.Column(scale=2, min_width=320, elem_classes="co-aside"):
-            heading("What is built")
+            heading("Built images")
             with gr.Row(visible=False) as parts["buttons"]:
                 parts["build"] = gr.Button("Build", variant="primary", elem_id="build")
                 parts["stop"] = gr.Button("Stop", interactive=False, elem_id="stop-build")
@@ -210,3 +171,59 @@ def draw_images() -> ImageFields:
             parts["state"] = gr.HTML("", elem_id="built")
     parts["gates"] = gr.HTML("", elem_id="gates")
     return ImageFields(**parts)
+
+
+def _images_to_process(fields: dict[str, Any]) -> Any:
+    """Fields for images that methods are run on."""
+    with gr.Column(visible=False) as column:
+        fields["methods"] = gr.Textbox(
+            label="Methods", lines=3,
+            info="One per line, with parameters after a colon (key:name=value); input is the "
+            "unprocessed image. python -m enhancers list shows the keys.",
+        )  # fmt: skip
+        with gr.Row():
+            fields["truth"] = gr.Textbox(
+                label="Folder of clean images", max_lines=1,
+                info="Files of the same names: the hidden reference.",
+            )  # fmt: skip
+            fields["degraded"] = gr.Textbox(
+                label="Degraded on purpose", max_lines=1,
+                info="As kind:level, separated by commas.",
+            )  # fmt: skip
+    return column
+
+
+def _ready_made(fields: dict[str, Any]) -> Any:
+    """Fields for images that other programs have made."""
+    with gr.Row(visible=True) as row:
+        fields["reference"] = gr.Textbox(
+            label="Reference", max_lines=1, info="The method with clean or original images."
+        )
+        fields["anchors"] = gr.Textbox(
+            label="Anchors",
+            max_lines=1,
+            info="Methods that are degraded on purpose.",
+        )
+        fields["answers"] = gr.Textbox(
+            label="Right answers", lines=2,
+            info="As method = answer, one per line.",
+        )  # fmt: skip
+    return row
+
+
+def _about_files(fields: dict[str, Any]) -> None:
+    """Fields for all kinds of images."""
+    with gr.Row():
+        fields["separator"] = gr.Textbox(
+            label="Patient ends at", max_lines=1, info="A character in file names, such as _."
+        )
+        fields["training_cases"] = gr.Textbox(
+            label="Cases for training", max_lines=1, info="Names, separated by commas."
+        )
+        fields["modality"] = gr.Textbox(
+            label="Modality", max_lines=1, info="Such as CT, where files do not state it."
+        )
+    fields["attest"] = gr.Checkbox(
+        label="I have inspected the pixels of all files: they identify nobody"
+    )
+    fields["accept"] = gr.Checkbox(label="Sharp differences at the edges of images are not marks")

@@ -1,7 +1,7 @@
-"""What is on the coordinator's pages and where; nothing of a study is known here.
+"""Components of the coordinator's pages.
 
-The configuration of the page is the same for every study: what it shows is filled in after the
-server has seen who asks.
+The configuration of the page is the same for every study: its content is filled in after the server
+has checked who asks.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ TABS = {
 
 @dataclass(frozen=True, eq=False)
 class Freeze:
-    """The page that fixes the plan and opens the study."""
+    """The tab that fixes the plan and opens the study."""
 
     check: Any
     found: Any
@@ -41,7 +41,7 @@ class Freeze:
 
 @dataclass(frozen=True, eq=False)
 class Readers:
-    """The page of the readers."""
+    """The tab of the readers."""
 
     table: Any
     reader: Any
@@ -54,7 +54,7 @@ class Readers:
 
 @dataclass(frozen=True, eq=False)
 class Close:
-    """The page that ends the study."""
+    """The tab that closes and unblinds the study."""
 
     state: Any
     confirm: Any
@@ -67,7 +67,7 @@ class Close:
 
 @dataclass(frozen=True, eq=False)
 class Results:
-    """The page of exports and the report."""
+    """The tab of report and tables."""
 
     state: Any
     tables: Any
@@ -78,7 +78,7 @@ class Results:
 
 @dataclass(frozen=True, eq=False)
 class Audit:
-    """The page of events, checks and copies."""
+    """The tab of audit events, integrity checks and backups."""
 
     verify: Any
     with_images: Any
@@ -92,7 +92,7 @@ class Audit:
 
 @dataclass(frozen=True, eq=False)
 class Accounts:
-    """The page of who may come in."""
+    """The tab of coordinators' accounts."""
 
     table: Any
     name: Any
@@ -128,7 +128,7 @@ class Layout:
     accounts: Accounts
 
     def components(self) -> list[Any]:
-        """All that a handler may change."""
+        """All components, which any handler may update."""
         return list(_components(self))
 
 
@@ -146,7 +146,7 @@ def draw() -> Layout:
                 parts["life"] = gr.HTML("", elem_id="life")
                 with gr.Row(elem_classes="co-step", visible=False) as parts["step"]:
                     parts["advice"] = gr.HTML("", elem_id="advice")
-                    parts["go"] = gr.Button("Go there", elem_id="go")
+                    parts["go"] = gr.Button("Go to this step", elem_id="go")
                 parts["board"] = gr.HTML("", elem_id="board")
             for name, drawn in pages.items():
                 with gr.Tab(TABS[name], id=name, visible=False) as parts["tab"][name]:
@@ -169,8 +169,8 @@ def _components(part: Any) -> Iterator[Any]:
 def _freeze() -> Freeze:
     parts: dict[str, Any] = {}
     heading(
-        "Before the first rating <small>Protocol, plan and the hashes of seed and names are fixed "
-        "for good.</small>"
+        "Before the first rating",
+        "The freeze fixes protocol, plan, and the hashes of seed and names for good.",
     )
     parts["check"] = gr.Button("Check what is ready", elem_id="check")
     parts["found"] = gr.HTML("", elem_id="found")
@@ -189,32 +189,32 @@ def _freeze() -> Freeze:
 
 def _readers() -> Readers:
     parts: dict[str, Any] = {}
-    heading("Progress <small>Counts and times; nothing by method.</small>")
+    heading("Progress", "Counts and times, nothing by method.")
     parts["table"] = gr.HTML("", elem_id="readers")
-    heading("Invitations <small>A new one ends the older link, secret and sessions.</small>")
+    heading("Invitations", "A new invitation ends the earlier link, secret and sessions.")
     with gr.Row(elem_classes="co-act"):
         parts["reader"] = gr.Dropdown([], label="Reader", filterable=False, elem_id="reader")
         parts["invite"] = gr.Button("New invitation", variant="primary", elem_id="invite")
     parts["given"] = gr.HTML("", elem_id="invitation")
     heading(
-        "Left out of the analysis <small>A reader or a case, by a decision that is logged and "
-        "printed in the report; the ratings stay.</small>"
+        "Exclusions from the analysis",
+        "Of a reader or a case; each is logged and printed in the report, and the ratings stay.",
     )
     with gr.Row(elem_classes="co-act co-wide"):
         parts["out"] = {
             "code": gr.Textbox(label="Reader or case", max_lines=1, elem_id="out-code"),
-            "rule": gr.Textbox(label="Rule, in a word", max_lines=1, elem_id="out-rule"),
+            "rule": gr.Textbox(label="Rule, in one word", max_lines=1, elem_id="out-rule"),
             "reason": gr.Textbox(label="Reason", max_lines=1, elem_id="out-reason", scale=2),
             "prespecified": gr.Checkbox(label="Rule set before the first rating"),
         }
-        parts["exclude"] = gr.Button("Leave out", elem_id="exclude")
+        parts["exclude"] = gr.Button("Exclude", elem_id="exclude")
     parts["excluded"] = gr.HTML("", elem_id="excluded")
     return Readers(**parts)
 
 
 def _close() -> Close:
     parts: dict[str, Any] = {}
-    heading("The end <small>Closing and unblinding cannot be undone; both are logged.</small>")
+    heading("Closing and unblinding", "Neither can be undone; both are logged.")
     parts["state"] = gr.HTML("", elem_id="unblinding")
     with gr.Row(elem_classes="co-act"):
         parts["confirm"] = gr.Textbox(
@@ -226,14 +226,14 @@ def _close() -> Close:
         parts["second"] = gr.Button(
             "Confirm and unblind", variant="primary", visible=False, elem_id="second"
         )
-        parts["take_back"] = gr.Button("Take back", visible=False, elem_id="take-back")
+        parts["take_back"] = gr.Button("Withdraw the request", visible=False, elem_id="take-back")
     parts["methods"] = gr.HTML("", elem_id="methods")
     return Close(**parts)
 
 
 def _results() -> Results:
     parts: dict[str, Any] = {}
-    heading("Results <small>By code until the study is unblinded.</small>")
+    heading("Results", "Methods are shown by code until the study is unblinded.")
     parts["state"] = gr.HTML("", elem_id="results-state")
     with gr.Row(elem_classes="co-act"):
         parts["report"] = gr.Button("Make the report", variant="primary", elem_id="report")
@@ -247,12 +247,12 @@ def _audit() -> Audit:
     parts: dict[str, Any] = {}
     with gr.Row(elem_classes="co-halves", elem_id="audit-top"):
         with gr.Column(min_width=320):
-            heading("Is it whole? <small>Hash chains, mirror, rules, protocol.</small>")
+            heading("Integrity", "Of hash chains, mirror, constraints and protocol.")
             with gr.Row(elem_classes="co-act"):
-                parts["with_images"] = gr.Checkbox(label="Compare the images too")
+                parts["with_images"] = gr.Checkbox(label="Compare the images as well")
                 parts["verify"] = gr.Button("Verify", variant="primary", elem_id="verify")
         with gr.Column(min_width=420):
-            heading("Backup <small>Consistent while readers read.</small>")
+            heading("Backup", "Consistent even while readers read.")
             with gr.Row(elem_classes="co-act"):
                 parts["target"] = gr.Textbox(
                     label="New folder on the server", max_lines=1, elem_id="target"
@@ -260,16 +260,16 @@ def _audit() -> Audit:
                 parts["copy_images"] = gr.Checkbox(label="With images")
                 parts["backup"] = gr.Button("Back up", elem_id="backup")
     parts["found"] = gr.HTML("", elem_id="verdict")
-    heading("Events <small>The newest first; none can be changed or removed.</small>")
+    heading("Events", "The newest come first; none can be changed or removed.")
     with gr.Row(elem_classes="co-act"):
-        parts["filter"] = gr.Textbox(label="Only with this word", max_lines=1, elem_id="filter")
+        parts["filter"] = gr.Textbox(label="Events with this word", max_lines=1, elem_id="filter")
     parts["events"] = gr.HTML("", elem_id="events")
     return Audit(**parts)
 
 
 def _accounts() -> Accounts:
     parts: dict[str, Any] = {}
-    heading("Accounts <small>An admin runs the study; a monitor sees progress only.</small>")
+    heading("Accounts", "An admin runs the study; a monitor sees progress only.")
     parts["table"] = gr.HTML("", elem_id="accounts")
     with gr.Row(elem_classes="co-halves"):
         with gr.Column(min_width=320):

@@ -1,4 +1,4 @@
-"""The coordinator's pages, put together: layout, handlers, and which event calls which."""
+"""The coordinator's pages: layout, handlers, and which event calls which handler."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ from study.web.coordinator.authorization import (
     ADMINS,
     EVERYBODY,
     Action,
-    guarded,
-    guarded_with_request,
+    authorized,
+    authorized_with_origin,
 )
 from study.web.coordinator.context import CoordinatorContext
 from study.web.coordinator.layout import Layout, draw
@@ -30,19 +30,19 @@ from study.web.coordinator.page_updates import PageUpdates
 from study.web.coordinator.routes import PREFIX, router
 from study.web.coordinator.tasks import Tasks
 
-LARGEST_UPLOAD = "4gb"
+MAX_UPLOAD = "4gb"
 _HEAD = '<meta name="referrer" content="no-referrer">\n<link rel="icon" href="data:,">'
 _QUIET: dict[str, Any] = {
     "api_visibility": "private", "show_progress": "hidden", "concurrency_limit": None,
 }  # fmt: skip
 
 
-def build_admin(
+def build_page(
     store: Store,
     *,
     key_path: Path | None = None,
-    office: CoordinatorContext | None = None,
-    door: StaffSignIn | None = None,
+    context: CoordinatorContext | None = None,
+    accounts: StaffSignIn | None = None,
 ) -> Any:
     """The Blocks of the coordinator's pages; its configuration knows nothing of the study.
 
@@ -51,13 +51,14 @@ def build_admin(
     store : Store
     key_path : Path, optional
         The key file; without it nothing can be built, frozen or unblinded here.
-    office, door : optional
+    context, accounts : optional
         Shared with `router`.
     """
-    office, door = office or CoordinatorContext(store, key_path), door or StaffSignIn(store)
+    context = context or CoordinatorContext(store, key_path)
+    accounts = accounts or StaffSignIn(store)
     with gr.Blocks(title="Coordinator", analytics_enabled=False, fill_width=True) as blocks:
-        page = draw()
-        _Wiring(blocks, page, PageUpdates(page, office), office, door).connect()
+        layout = draw()
+        _Wiring(blocks, layout, PageUpdates(layout, context), context, accounts).connect()
     return blocks
 
 
@@ -67,28 +68,28 @@ class _Wiring:
     def __init__(
         self,
         blocks: Any,
-        page: Layout,
-        screen: PageUpdates,
-        office: CoordinatorContext,
-        door: StaffSignIn,
+        layout: Layout,
+        updates: PageUpdates,
+        context: CoordinatorContext,
+        accounts: StaffSignIn,
     ) -> None:
-        self.blocks, self.page, self.screen, self.door = blocks, page, screen, door
-        self.actions, self.work = Actions(screen, office), Tasks(screen, office)
-        self.outputs = page.components()
+        self.blocks, self.page, self.updates, self.accounts = blocks, layout, updates, accounts
+        self.actions, self.tasks = Actions(updates, context), Tasks(updates, context)
+        self.outputs = layout.components()
 
     def connect(self) -> None:
         """Connect everything."""
         page, do = self.page, self.actions
-        self._on(self.blocks.load, do.enter, roles=EVERYBODY)
-        self._on(page.go.click, do.go)
-        self._on(page.timer.tick, self.work.tick)
-        turned = _any([tab.select for tab in page.tab.values()])
-        self._on(turned, do.look, {"word": page.audit.filter}, roles=EVERYBODY)
+        self._on(self.blocks.load, do.open_page, roles=EVERYBODY)
+        self._on(page.go.click, do.next_step)
+        self._on(page.timer.tick, self.tasks.tick)
+        selected = _any([tab.select for tab in page.tab.values()])
+        self._on(selected, do.refresh, {"word": page.audit.filter}, roles=EVERYBODY)
         self._design()
         self._images()
         self._life()
         self._results()
-        self._accounts()
+        self._staff()
 
     def _on(
         self,
@@ -97,25 +98,27 @@ class _Wiring:
         fields: dict[str, Any] | None = None,
         *,
         roles: Sequence[StaffRole] = ADMINS,
-        guard: Callable[..., Any] = guarded,
+        authorize: Callable[..., Any] = authorized,
         **options: Any,
     ) -> None:
-        handler = guard(self.door, self.screen, roles, action)
+        handler = authorize(self.accounts, self.updates, roles, action)
         event(handler, inputs_kwargs=fields or {}, outputs=self.outputs, **(_QUIET | options))
 
     def _design(self) -> None:
         page = self.page.design
         # Not `input`, which a text that is pasted does not cause.
         changed = _any([field.change for field in page.fields.values()])
-        self._on(changed, self.actions.reckon, page.fields, trigger_mode="always_last")
+        self._on(changed, self.actions.estimate, page.fields, trigger_mode="always_last")
         self._on(page.save.click, self.actions.save, page.fields)
 
     def _images(self) -> None:
-        page, work = self.page.images, self.work
-        self._on(page.fields["kind"].input, work.kind, {"kind": page.fields["kind"]})
-        self._on(page.upload.upload, work.upload, {"archive": page.upload}, show_progress="minimal")
-        self._on(page.build.click, work.build, page.fields)
-        self._on(page.stop.click, work.stop)
+        page, tasks = self.page.images, self.tasks
+        self._on(page.fields["kind"].input, tasks.kind, {"kind": page.fields["kind"]})
+        self._on(
+            page.upload.upload, tasks.upload, {"archive": page.upload}, show_progress="minimal"
+        )
+        self._on(page.build.click, tasks.build, page.fields)
+        self._on(page.stop.click, tasks.stop)
 
     def _life(self) -> None:
         do, freeze, close, readers = (
@@ -125,25 +128,28 @@ class _Wiring:
         self._on(freeze.freeze.click, do.freeze, {"confirm": freeze.confirm})
         self._on(freeze.open.click, do.open)
         self._on(
-            readers.invite.click, do.invite, {"reader": readers.reader}, guard=guarded_with_request
+            readers.invite.click,
+            do.invite,
+            {"reader": readers.reader},
+            authorize=authorized_with_origin,
         )
         self._on(readers.exclude.click, do.exclude, readers.out)
         self._on(close.close.click, do.close, {"confirm": close.confirm})
-        self._on(close.ask.click, do.ask, {"confirm": close.confirm})
-        self._on(close.second.click, do.second, {"confirm": close.confirm})
+        self._on(close.ask.click, do.ask_to_unblind, {"confirm": close.confirm})
+        self._on(close.second.click, do.confirm_unblinding, {"confirm": close.confirm})
         self._on(close.take_back.click, do.take_back)
 
     def _results(self) -> None:
-        results, audit, work = self.page.results, self.page.audit, self.work
-        self._on(results.report.click, work.report)
-        self._on(results.tables.click, work.tables)
-        self._on(audit.verify.click, work.verify, {"images": audit.with_images})
+        results, audit, tasks = self.page.results, self.page.audit, self.tasks
+        self._on(results.report.click, tasks.report)
+        self._on(results.tables.click, tasks.tables)
+        self._on(audit.verify.click, tasks.verify, {"images": audit.with_images})
         copied = {"target": audit.target, "images": audit.copy_images}
-        self._on(audit.backup.click, work.backup, copied)
-        self._on(audit.filter.change, work.events, {"word": audit.filter},
+        self._on(audit.backup.click, tasks.backup, copied)
+        self._on(audit.filter.change, tasks.events, {"word": audit.filter},
                  trigger_mode="always_last")  # fmt: skip
 
-    def _accounts(self) -> None:
+    def _staff(self) -> None:
         page, do = self.page.accounts, self.actions
         self._on(page.add.click, do.add_account, {"name": page.name, "role": page.role})
         self._on(page.renew.click, do.renew, {"account": page.account})
@@ -170,22 +176,22 @@ def attach(app: FastAPI, store: Store, *, key_path: Path | None = None) -> FastA
     fastapi.FastAPI
         The same app.
     """
-    door, office = StaffSignIn(store), CoordinatorContext(store, key_path)
-    blocks = build_admin(store, office=office, door=door)
+    accounts, context = StaffSignIn(store), CoordinatorContext(store, key_path)
+    blocks = build_page(store, context=context, accounts=accounts)
 
     async def signed_in(request: Request) -> str | None:
-        """Let the staff in; send those who open the page without a cookie to the sign-in page."""
-        member = await run_in_threadpool(door.account_of, request)
-        if member is None:
+        """Admit the staff; redirect a page that is opened without a cookie to the sign-in page."""
+        user = await run_in_threadpool(accounts.account_of, request)
+        if user is None:
             if request.url.path.rstrip("/").endswith(PREFIX):
                 raise HTTPException(303, headers={"Location": "login"})
             return None
-        if member.role is not StaffRole.ADMIN and request.url.path.endswith("/upload"):
+        if user.role is not StaffRole.ADMIN and request.url.path.endswith("/upload"):
             return None
-        await _wake(blocks)
+        await _start_queue(blocks)
         return "staff"
 
-    app.include_router(router(store, office.files, door))
+    app.include_router(router(store, context.files, accounts))
     gr.mount_gradio_app(
         app,
         blocks,
@@ -198,7 +204,7 @@ def attach(app: FastAPI, store: Store, *, key_path: Path | None = None) -> FastA
         pwa=False,
         ssr_mode=False,
         footer_links=[],
-        max_file_size=LARGEST_UPLOAD,
+        max_file_size=MAX_UPLOAD,
         theme=page_theme(),
         css=asset_text("theme.css", "coordinator.css"),
         head=page_head("copy_button.js", markup=_HEAD),
@@ -206,8 +212,8 @@ def attach(app: FastAPI, store: Store, *, key_path: Path | None = None) -> FastA
     return app
 
 
-async def _wake(blocks: Any) -> None:
-    """Start the queue of events: an app that runs already does not start what is mounted later."""
+async def _start_queue(blocks: Any) -> None:
+    """Start the queue of events, which an app that runs already does not do for a later mount."""
     if not blocks.is_running:
         blocks.run_startup_events()
         await blocks.run_extra_startup_events()

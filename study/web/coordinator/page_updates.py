@@ -1,4 +1,4 @@
-"""What the page shows, drawn anew from the database after everything that is done."""
+"""What the page shows after an action, from one reading of the study."""
 
 from __future__ import annotations
 
@@ -8,88 +8,107 @@ from typing import Any
 import gradio as gr
 from sqlalchemy import select
 
-from study.accounts.staff import StaffAccount, StaffRole, accounts_of
+from study.accounts.staff import StaffAccount, StaffRole
 from study.domain.errors import StudyError
 from study.domain.protocol import Protocol, Status
 from study.planning.lifecycle import method_names
-from study.planning.progress_report import ProgressReport, progress_report
-from study.report.markup import join
+from study.planning.progress_report import ProgressReport
 from study.storage.models import AuditEvent
-from study.web.coordinator import design_form, lists, sheets, views
-from study.web.coordinator.context import NO_KEY, CoordinatorContext, next_step
+from study.web.coordinator import design_form, views
+from study.web.coordinator.context import NO_KEY, CoordinatorContext, StudySnapshot, next_step
 from study.web.coordinator.layout import Layout
 
 Updates = dict[Any, Any]
-_EVENTS = 200
+_MAX_EVENTS = 200
 
 
 class PageUpdates:
-    """Draws the page.
+    """Turns the state of a study into updates of the page's components.
 
     Parameters
     ----------
     layout : Layout
-    office : CoordinatorContext
+    context : CoordinatorContext
     """
 
-    def __init__(self, layout: Layout, office: CoordinatorContext) -> None:
+    def __init__(self, layout: Layout, context: CoordinatorContext) -> None:
         self.layout = layout
-        self.office = office
+        self.context = context
 
-    def show(self, member: StaffAccount, words: str = "", kind: str = "") -> Updates:
-        """Everything but the fields, and a message; a monitor gets progress only."""
-        page, seen = self.layout, progress_report(self.office.store)
-        asked = self.office.asked_by()
-        step, _ = next_step(seen, asked)
+    def show(
+        self,
+        user: StaffAccount,
+        message: str = "",
+        kind: str = "",
+        study: StudySnapshot | None = None,
+    ) -> Updates:
+        """Everything but the values of fields, and a message; a monitor gets progress only.
+
+        Parameters
+        ----------
+        user : StaffAccount
+        message, kind : str
+            See `views.notice`.
+        study : StudySnapshot, optional
+            Where it was read already.
+        """
+        page, study = self.layout, study or self.context.read(user)
+        progress = study.progress
         shown: Updates = {
-            page.header: views.header(member, seen),
-            page.notice: views.notice(words, kind),
-            page.life: views.life(seen.status),
-            page.board: views.board(seen),
+            page.header: views.header(user, progress),
+            page.notice: views.notice(message, kind),
+            page.life: views.status(progress.status),
+            page.board: views.overview(progress),
         }
-        admin = member.role is StaffRole.ADMIN
+        admin = user.role is StaffRole.ADMIN
         shown |= {tab: gr.update(visible=admin) for name, tab in page.tab.items()
                   if name != "overview"}  # fmt: skip
         if not admin:
             return shown
+        step, _ = next_step(study)
         shown |= {page.step: gr.update(visible=True), page.advice: views.advice(step)}
         return (
             shown
-            | self._draft(seen)
-            | self._freeze(seen)
-            | self._readers(seen)
-            | self._close(seen, member, asked)
-            | self._results(seen)
-            | self._accounts()
-            | self.progress()
+            | self._draft(progress)
+            | self._freeze(progress)
+            | self._readers(study)
+            | self._close(study, user)
+            | self._results(progress)
+            | self._accounts(study)
+            | self.job()
         )
 
-    def done(self, member: StaffAccount, words: str = "", kind: str = "") -> Updates:
-        """The same after something was done: what was typed or shown once is gone.
+    def done(
+        self,
+        user: StaffAccount,
+        message: str = "",
+        kind: str = "",
+        study: StudySnapshot | None = None,
+    ) -> Updates:
+        """The same after an action: what was typed or shown once is cleared.
 
-        A page that is only looked at keeps it, or a slow answer would wipe what is being typed.
+        `show` keeps it, or a slow answer would wipe what is being typed.
         """
-        shown, page = self.show(member, words, kind), self.layout
-        if member.role is not StaffRole.ADMIN:
+        study = study or self.context.read(user)
+        shown, page = self.show(user, message, kind, study), self.layout
+        if user.role is not StaffRole.ADMIN:
             return shown
-        seen = progress_report(self.office.store)
-        waiting = [one.code for one in seen.readers if one.state == "not invited"]
-        first = next(iter([*waiting, *_may_be_invited(seen)]), None)
-        accounts = [one.code for one in accounts_of(self.office.store)]
+        waiting = [one.code for one in study.progress.readers if one.state == "not invited"]
+        first = next(iter([*waiting, *_may_be_invited(study.progress)]), None)
         for field, value in (
             (page.readers.reader, first),
             (page.freeze.confirm, ""),
             (page.close.confirm, ""),
-            (page.accounts.account, accounts[0]),
+            (page.accounts.account, study.accounts[0].code),
         ):
             shown[field] |= {"value": value}
-        gone = {page.readers.given: "", page.accounts.given: "", page.audit.filter: ""}
-        return shown | gone | self.events("")
+        cleared = {page.readers.given: "", page.accounts.given: "", page.audit.filter: ""}
+        return shown | cleared | self.events("")
 
-    def fields(self, protocol: Protocol) -> Updates:
+    def fields(self, study: StudySnapshot, protocol: Protocol) -> Updates:
         """The fields of the design as a protocol fills them."""
         page, values = self.layout.design, design_form.values_of(protocol)
-        choices = self._choices()
+        choices = self._method_choices(study)
         values["pairs"] = [v for v in values["pairs"] if v in choices["pairs"]]
         values["control"] = values["control"] if values["control"] in choices["control"] else None
         shown = {page.fields[name]: gr.update(value=value) for name, value in values.items()}
@@ -99,23 +118,29 @@ class PageUpdates:
             value=values["criteria"],
         )
         shown[page.fields["primary"]] = gr.update(choices=list(known), value=values["primary"])
-        return together(shown, self.choices(values), self.pairing(values["pairing"]))
+        chosen = self._choice_updates(choices, values)
+        return together(shown, chosen, self.pairing(values["pairing"]))
 
-    def choices(self, values: Mapping[str, Any] | None = None) -> Updates:
-        """The methods that may be chosen, by name, and what is chosen where that is given."""
-        page, found = self.layout.design, self._choices()
+    def choices(self, study: StudySnapshot) -> Updates:
+        """The methods and pairs that may be chosen, by name; what is chosen stays."""
+        return self._choice_updates(self._method_choices(study))
+
+    def _choice_updates(
+        self, choices: dict[str, dict[str, str]], values: Mapping[str, Any] | None = None
+    ) -> Updates:
+        page = self.layout.design
         shown: Updates = {}
-        for name, labels in found.items():
+        for name, labels in choices.items():
             chosen = {} if values is None else {"value": values[name]}
-            turned = [(label, value) for value, label in labels.items()]
-            shown[page.fields[name]] = gr.update(choices=turned, **chosen)
+            pairs = [(label, value) for value, label in labels.items()]
+            shown[page.fields[name]] = gr.update(choices=pairs, **chosen)
         pairing = {} if values is None else {"value": values["pairing"]}
-        shown[page.fields["pairing"]] = gr.update(interactive=bool(found["control"]), **pairing)
+        shown[page.fields["pairing"]] = gr.update(interactive=bool(choices["control"]), **pairing)
         return shown
 
-    def _choices(self) -> dict[str, dict[str, str]]:
+    def _method_choices(self, study: StudySnapshot) -> dict[str, dict[str, str]]:
         """Labels of methods and of pairs by their values; empty without names."""
-        names = self.office.names()
+        names = self.context.named_methods(study)
         return {
             "control": {one.id: one.name for one in names},
             "pairs": {
@@ -133,9 +158,9 @@ class PageUpdates:
             page.fields["pairs"]: gr.update(visible=chosen == design_form.LISTED),
         }
 
-    def progress(self) -> Updates:
-        """What the server is doing, here and on the page of results."""
-        page, state = self.layout, self.office.jobs.state
+    def job(self) -> Updates:
+        """What the server is doing, on the tabs of images and of results."""
+        page, state = self.layout, self.context.jobs.state
         bar = views.job(state)
         building = state.name == "build"
         return {
@@ -147,8 +172,8 @@ class PageUpdates:
         }
 
     def events(self, word: str) -> Updates:
-        """The newest audit events, with this word somewhere."""
-        with self.office.store.read() as session:
+        """The newest audit events that contain a word."""
+        with self.context.store.read() as session:
             rows = session.execute(
                 select(
                     AuditEvent.seq, AuditEvent.server_at, AuditEvent.actor, AuditEvent.action,
@@ -157,65 +182,65 @@ class PageUpdates:
             )  # fmt: skip
             wanted = word.strip().casefold()
             kept = [row for row in rows if wanted in " ".join(map(str, row)).casefold()]
-        return {self.layout.audit.events: lists.audit(kept[:_EVENTS])}
+        return {self.layout.audit.events: views.events(kept[:_MAX_EVENTS])}
 
-    def _draft(self, seen: ProgressReport) -> Updates:
+    def _draft(self, study: ProgressReport) -> Updates:
         page = self.layout
-        draft, key = seen.status is Status.DRAFT, self.office.key_path is not None
-        state = sheets.images(seen.images)
+        draft, key = study.status is Status.DRAFT, self.context.key_path is not None
+        state = views.images(study.images)
         if draft and not key:
-            state = join((state, views.remark(NO_KEY)))
+            state += views.remark(NO_KEY)
         shown: Updates = {
             page.design.draft: gr.update(visible=draft),
             page.design.sheet: gr.update(
-                visible=not draft, value="" if draft else sheets.protocol(seen)
+                visible=not draft, value="" if draft else views.protocol(study)
             ),
-            page.design.planner: gr.update(visible=draft and not seen.images.cases),
+            page.design.planner: gr.update(visible=draft and not study.images.cases),
             page.images.draft: gr.update(visible=draft and key),
             page.images.buttons: gr.update(visible=draft and key),
             page.images.state: state,
         }
         if draft:
             return shown
-        # What a draft says of methods by name goes from pages that are still open.
+        # Pages that are still open lose what a draft says of methods by name.
         for name in ("control", "pairs"):
             shown[page.design.fields[name]] = gr.update(choices=[], value=None)
         for name in ("path", "methods", "reference", "anchors", "degraded", "answers"):
             shown[page.images.fields[name]] = ""
         return shown | {page.images.gates: ""}
 
-    def _freeze(self, seen: ProgressReport) -> Updates:
+    def _freeze(self, study: ProgressReport) -> Updates:
         page = self.layout.freeze
-        draft = seen.status is Status.DRAFT
-        may = draft and self.office.key_path is not None
-        words = views.remark(NO_KEY) if draft and not may else ""
+        draft = study.status is Status.DRAFT
+        may = draft and self.context.key_path is not None
+        found = views.remark(NO_KEY) if draft and not may else ""
         return {
             page.check: gr.update(visible=may),
-            page.found: gr.update(value=words, visible=draft),
+            page.found: gr.update(value=found, visible=draft),
             page.confirm: gr.update(visible=may),
             page.freeze: gr.update(visible=may),
-            page.open: gr.update(visible=seen.status is Status.FROZEN),
-            page.hashes: sheets.hashes(seen),
+            page.open: gr.update(visible=study.status is Status.FROZEN),
+            page.hashes: views.hashes(study),
         }
 
-    def _readers(self, seen: ProgressReport) -> Updates:
-        page = self.layout.readers
-        codes = _may_be_invited(seen)
+    def _readers(self, study: StudySnapshot) -> Updates:
+        page, progress = self.layout.readers, study.progress
+        codes = _may_be_invited(progress)
         return {
-            page.table: views.readers(seen),
+            page.table: views.readers(progress),
             page.reader: gr.update(choices=codes, interactive=bool(codes)),
             page.invite: gr.update(interactive=bool(codes)),
-            page.exclude: gr.update(interactive=bool(seen.readers)),
-            page.excluded: sheets.excluded(self.office.left_out()),
+            page.exclude: gr.update(interactive=bool(progress.readers)),
+            page.excluded: views.exclusions(study.exclusions),
         }
 
-    def _close(self, seen: ProgressReport, member: StaffAccount, asked: str) -> Updates:
-        page, status = self.layout.close, seen.status
-        closed, key = status is Status.CLOSED, self.office.key_path is not None
-        mine = asked == member.code
-        state = sheets.unblinding(seen, asked, member.code)
+    def _close(self, study: StudySnapshot, user: StaffAccount) -> Updates:
+        page, status, asked = self.layout.close, study.progress.status, study.asked_by
+        closed, key = status is Status.CLOSED, self.context.key_path is not None
+        mine = asked == user.code
+        state = views.unblinding(study.progress, asked, user.code)
         if closed and not key:
-            state = join((state, views.remark(NO_KEY)))
+            state += views.remark(NO_KEY)
         return {
             page.state: state,
             page.confirm: gr.update(visible=status is Status.OPEN or (closed and key and not mine)),
@@ -223,47 +248,49 @@ class PageUpdates:
             page.ask: gr.update(visible=closed and key and not asked),
             page.second: gr.update(visible=closed and key and bool(asked) and not mine),
             page.take_back: gr.update(visible=closed and bool(asked)),
-            page.methods: self._methods(seen),
+            page.methods: self._methods(study.progress),
         }
 
-    def _methods(self, seen: ProgressReport) -> str:
-        if seen.status is not Status.UNBLINDED or self.office.key_path is None:
+    def _methods(self, study: ProgressReport) -> str:
+        if study.status is not Status.UNBLINDED or self.context.key_path is None:
             return ""
         try:
-            return lists.methods(method_names(self.office.store, self.office.key()))
+            return views.methods(
+                method_names(self.context.store, self.context.key(study.seed_sha256))
+            )
         except StudyError as error:
-            return sheets.problem(str(error))
+            return views.problem(str(error))
 
-    def _results(self, seen: ProgressReport) -> Updates:
+    def _results(self, study: ProgressReport) -> Updates:
         page = self.layout.results
-        may = seen.status in (Status.CLOSED, Status.UNBLINDED)
-        idle = not self.office.jobs.state.running
+        may = study.status in (Status.CLOSED, Status.UNBLINDED)
+        idle = not self.context.jobs.state.running
         state = "" if may else views.empty("There are results after the study is closed.")
         return {
             page.state: state,
             page.report: gr.update(visible=may, interactive=idle),
             page.tables: gr.update(visible=may, interactive=idle),
-            page.files: lists.downloads(self.office.files.listing()) if may else "",
+            page.files: views.downloads(self.context.files.listing()) if may else "",
         }
 
-    def _accounts(self) -> Updates:
-        page, found = self.layout.accounts, accounts_of(self.office.store)
-        codes = [one.code for one in found]
-        return {page.table: lists.accounts(found), page.account: gr.update(choices=codes)}
+    def _accounts(self, study: StudySnapshot) -> Updates:
+        page = self.layout.accounts
+        codes = [one.code for one in study.accounts]
+        return {page.table: views.accounts(study.accounts), page.account: gr.update(choices=codes)}
 
 
 def together(*parts: Updates) -> Updates:
-    """Updates one after the other; two of one component become one."""
-    whole: Updates = {}
+    """Several updates as one; those of the same component are merged."""
+    merged: Updates = {}
     for part in parts:
         for component, update in part.items():
-            before = whole.get(component)
+            before = merged.get(component)
             if isinstance(before, dict) and isinstance(update, dict):
-                whole[component] = {**before, **update}
+                merged[component] = {**before, **update}
             else:
-                whole[component] = update
-    return whole
+                merged[component] = update
+    return merged
 
 
-def _may_be_invited(seen: ProgressReport) -> list[str]:
-    return [one.code for one in seen.readers if one.state not in ("withdrawn", "switched off")]
+def _may_be_invited(study: ProgressReport) -> list[str]:
+    return [one.code for one in study.readers if one.state not in ("withdrawn", "switched off")]

@@ -1,240 +1,220 @@
-"""The coordinator's pages as HTML: how far the study is, and its readers."""
+"""The parts of the coordinator's pages as HTML: each function fills one template."""
 
 from __future__ import annotations
 
-from study.accounts.staff import StaffAccount
-from study.domain.protocol import Status
-from study.planning.progress_report import ProgressReport, ReaderProgress
-from study.report.markup import Content, Html, join, tag
+from collections.abc import Iterable, Sequence
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from jinja2 import Environment
+from markupsafe import Markup
+from sqlalchemy import Row
+
+from enhancers.html_templates import html_templates
+from study.accounts.staff import Credential, StaffAccount
+from study.analysis.records import ExclusionRecord
+from study.domain.protocol import QuestionKind, Status
+from study.planning.freeze import FreezeCheck
+from study.planning.lifecycle import MethodName
+from study.planning.progress_report import ImageCounts, ProgressReport
+from study.planning.workload import ASSUMED_KAPPA, WorkloadEstimate
+from study.stimuli.checks import GateReport
 from study.web.coordinator.background_jobs import JobState
+from study.web.coordinator.downloads import Download
 
-NOTHING = Html("")
-_STEPS = (
-    (Status.DRAFT, "Draft", "plan and build"),
-    (Status.FROZEN, "Frozen", "nothing can change"),
-    (Status.OPEN, "Open", "readers read"),
-    (Status.CLOSED, "Closed", "results by code"),
-    (Status.UNBLINDED, "Unblinded", "results by name"),
-)
-_ORDER = tuple(Status)
+NOTHING = Markup("")
+_KINDS = {"test": "under test", "reference": "reference", "anchor": "degraded on purpose"}
 
 
-def header(member: StaffAccount | None, seen: ProgressReport | None) -> Html:
-    """The line at the top: which study, where it stands, who is signed in."""
-    study: list[Content] = []
-    person: list[Content] = []
-    if seen is not None:
-        study = [
-            tag("p", tag("strong", seen.code), " ", seen.protocol.title, class_="purpose"),
-            tag("span", seen.status.value, class_=f"badge co-status co-{seen.status.value}"),
-        ]
-        if seen.protocol.demo:
-            study.append(tag("span", "demo", class_="badge"))
-    if member is not None:
-        person = [
-            tag(
-                "span", tag("span", member.role.value, class_="badge-name"), member.code,
-                class_="badge co-member",
-            ),
-            Html(
-                '<form method="post" action="logout"><button class="co-small">Sign out</button>'
-                "</form>"
-            ),
-        ]  # fmt: skip
-    return tag(
-        "div",
-        tag("h1", "Coordinator"),
-        *(study or [Html('<p class="purpose"></p>')]),
-        *person,
-        Html('<button class="theme-toggle" data-theme-toggle aria-label="Light or dark" '
-             'title="Light or dark">◐</button>'),
-        class_="masthead",
-    )  # fmt: skip
+def heading(title: str, note: str = "") -> Markup:
+    """A heading, with a note in small print."""
+    return _render("heading", title=title, note=note)
 
 
-def notice(words: str = "", kind: str = "") -> Html:
+def header(user: StaffAccount, study: ProgressReport) -> Markup:
+    """The line at the top: the study, its status, and who is signed in."""
+    return _render("header", user=user, study=study)
+
+
+def notice(message: str = "", kind: str = "") -> Markup:
     """The one place for messages; ``kind`` is "", "error" or "warning"."""
-    if not words:
-        return NOTHING
-    lines = [tag("p", line) for line in words.splitlines() if line.strip()]
-    role = "alert" if kind == "error" else "status"
-    return tag("div", *lines, class_=f"notice {kind}".strip(), role=role)
+    return _render("notice", message=message, kind=kind) if message else NOTHING
 
 
-def life(status: Status) -> Html:
-    """The five steps of a study, and which one it is at."""
-    now = _ORDER.index(status)
-    steps = []
-    for place, (_, name, meaning) in enumerate(_STEPS):
-        state = "done" if place < now else "current" if place == now else "coming"
-        current = {"aria_current": "step"} if place == now else {}
-        steps.append(tag("li", tag("strong", name), tag("span", meaning), class_=state, **current))
-    return tag("ol", *steps, class_="co-life", aria_label="Status of the study")
+def status(current: Status) -> Markup:
+    """The five steps of a study, and the current one."""
+    return _render("status", current=tuple(Status).index(current))
 
 
-def advice(step: str) -> Html:
+def advice(step: str) -> Markup:
     """What to do next."""
-    return tag("p", tag("strong", "Next: "), step, class_="co-next")
+    return _render("advice", step=step)
 
 
-def board(seen: ProgressReport) -> Html:
-    """Counts, and the readers."""
-    return tag("div", _tiles(seen), tag("h3", "Readers"), readers(seen), class_="co-board")
-
-
-def _tiles(seen: ProgressReport) -> Html:
-    images = seen.images
-    finished = sum(reader.state == "finished" for reader in seen.readers)
-    begun = sum(reader.state in ("reading", "waiting") for reader in seen.readers)
-    places = len(seen.readers) or seen.protocol.readers
-    answers = sum(reader.answers for reader in seen.readers)
-    missing = sum(reader.missing for reader in seen.readers)
-    return tag(
-        "div",
-        _tile("Cases", images.cases, f"{images.training} more for training, "
-              f"{_count(images.patients, 'patient')}"),
-        _tile("Methods", images.methods, _kinds(seen) or "none built yet"),
-        _tile("Readers", places, f"{finished} finished, {begun} reading"),
-        _tile(
-            "Pairs read",
-            Html(f"{seen.done}<small> of {seen.planned}</small>") if seen.planned else "–",
-            bar(seen.done, seen.planned) if seen.planned else "planned at the freeze",
-        ),
-        _tile("Cannot judge", percent(missing, answers), f"{missing} of {answers} answers"),
-        class_="co-tiles",
-    )  # fmt: skip
-
-
-def _kinds(seen: ProgressReport) -> str:
-    words = {"test": "under test", "reference": "reference", "anchor": "degraded on purpose"}
-    return ", ".join(f"{number} {words[kind]}" for kind, number in seen.images.kinds)
-
-
-def _tile(name: str, value: Content, note: Content) -> Html:
-    return tag(
-        "div",
-        tag("span", name, class_="co-name"),
-        tag("span", value, class_="co-value"),
-        tag("span", note, class_="co-note"),
-        class_="co-tile",
+def overview(study: ProgressReport) -> Markup:
+    """Counts, and the progress of the readers; nothing by method."""
+    states = [reader.state for reader in study.readers]
+    return _render(
+        "overview",
+        study=study,
+        kinds=", ".join(f"{number} {_KINDS[kind]}" for kind, number in study.images.kinds),
+        finished=states.count("finished"),
+        reading=states.count("reading") + states.count("waiting"),
     )
 
 
-def readers(seen: ProgressReport) -> Html:
-    """How far each reader is: counts, times and missing answers, nothing by method."""
-    if not seen.readers:
-        return empty(
-            f"{_count(seen.protocol.readers, 'place')} planned. Readers get their codes at the "
-            "freeze."
-        )
-    head = (
-        "Reader", "State", "Pairs read", "Training", "Time a pair", "Cannot judge", "Corrected",
-        "Last answer",
-    )  # fmt: skip
-    return table(head, [_reader(reader) for reader in seen.readers], numbers=(3, 4, 5, 6))
+def readers(study: ProgressReport) -> Markup:
+    """Progress of each reader: counts, times and missing answers, nothing by method."""
+    return _render("readers", study=study)
 
 
-def _reader(one: ReaderProgress) -> list[Content]:
-    state: Content = one.state
-    if one.waits_until:
-        state = f"{one.state} until {moment(one.waits_until)}"
-    if one.simulated:
-        state = f"{state} (simulated)"
-    share = one.done / one.planned if one.planned else 0.0
-    done = tag(
-        "span",
-        bar(one.done, one.planned),
-        tag("span", f"{one.done} of {one.planned}", class_="co-of"),
-        class_="co-progress",
-        title=f"{share:.0%}",
-    )
-    return [
-        one.code,
-        tag("span", state, class_=f"co-state co-{one.state.replace(' ', '-')}"),
-        done,
-        f"{one.training_done} of {one.training_planned}" if one.training_planned else "–",
-        "–" if one.seconds is None else f"{one.seconds:.0f} s",
-        percent(one.missing, one.answers),
-        one.corrections or "–",
-        moment(one.last_at) if one.last_at else "–",
-    ]
+def job(state: JobState) -> Markup:
+    """What the server is doing, or the outcome of what it did last."""
+    return _render("job", job=state) if state.name else NOTHING
 
 
-def table(
-    head: tuple[str, ...], rows: list[list[Content]], *, numbers: tuple[int, ...] = ()
-) -> Html:
-    """A table whose first cell names the row."""
-
-    def side(place: int) -> str | None:
-        return "number" if place in numbers else None
-
-    top = tag("tr", *(tag("th", cell, scope="col", class_=side(i)) for i, cell in enumerate(head)))
-    body = (
-        tag(
-            "tr",
-            tag("th", row[0], scope="row"),
-            *(tag("td", cell, class_=side(i)) for i, cell in enumerate(row[1:], 1)),
-        )
-        for row in rows
-    )
-    whole = tag("table", tag("thead", top), tag("tbody", join(body)))
-    return tag("div", whole, class_="co-table")
+def remark(text: str) -> Markup:
+    """A sentence in small print."""
+    return _message(text, "co-remark")
 
 
-def facts(entries: list[tuple[str, Content]]) -> Html:
-    """Names and what they are."""
-    pairs = (tag("div", tag("dt", name), tag("dd", value)) for name, value in entries)
-    return tag("dl", *pairs, class_="co-facts")
+def problem(text: str) -> Markup:
+    """Why something is not possible, one paragraph for each line."""
+    return _message(text, "co-problem")
 
 
-def empty(words: str) -> Html:
+def empty(text: str) -> Markup:
     """A place where there is nothing yet, and why."""
-    return tag("p", words, class_="co-empty")
+    return _message(text, "co-empty")
 
 
-def remark(*words: Content) -> Html:
-    """A quiet sentence."""
-    return tag("p", *words, class_="co-remark")
+def cost(estimate: WorkloadEstimate, *, saved: bool) -> Markup:
+    """What a design costs its readers, and whether it is the one that is stored."""
+    assumed = f"{ASSUMED_KAPPA:g}"
+    return _render("cost", estimate=estimate, saved=saved, assumed_kappa=assumed)
 
 
-def code(words: str) -> Html:
-    """A hash or an address, whole."""
-    return tag("code", words, class_="co-code")
+def protocol(study: ProgressReport) -> Markup:
+    """The protocol of a frozen study, which nothing can change."""
+    questions = []
+    for question in study.protocol.questions:
+        likert = question.kind is QuestionKind.LIKERT
+        scale = f"{question.minimum} to {question.maximum}" if likert else "left, none, right"
+        missing = "yes" if question.cannot_judge else "no"
+        primary = "primary" if question.primary else ""
+        questions.append((question.code, question.text, scale, missing, primary))
+    return _render("protocol", study=study, questions=questions)
 
 
-def bar(done: float, whole: float) -> Html:
-    """A bar filled to a share."""
-    share = min(1.0, done / whole) if whole else 0.0
-    return Html(f'<span class="co-bar"><i style="width:{100 * share:.1f}%"></i></span>')
+def hashes(study: ProgressReport) -> Markup:
+    """The SHA-256 values to note in a registration."""
+    return _render("hashes", study=study)
 
 
-def job(state: JobState) -> Html:
-    """What the server is doing, or what came out of it last."""
-    if not state.name:
-        return NOTHING
-    name = tag("strong", f"{state.name.capitalize()}: ")
-    if not state.running:
-        lines = state.what.splitlines() or [""]
-        kind = "notice error" if state.failed else "co-good"
-        told = [tag("p", name, lines[0]), *(tag("p", line) for line in lines[1:])]
-        return tag("div", *told, class_=f"co-ended {kind}", role="status")
-    left = "" if state.left is None else f" · {duration(state.left)} left"
-    kind = "co-running" if state.share else "co-running co-busy"
-    words = tag("p", name, state.what, left)
-    return tag("div", words, bar(state.share, 1.0), class_=kind, role="status")
+def images(built: ImageCounts) -> Markup:
+    """What is built, by counts."""
+    kinds = {kind.value: number for kind, number in built.kinds}
+    return _render("images", images=built, kinds=kinds)
+
+
+def image_checks(report: GateReport) -> Markup:
+    """What the checks measured; names methods, so only whoever built it sees it, once."""
+    methods = []
+    for method in report.methods:
+        found = [one for one in report.measured if one.method == method]
+        methods.append(
+            {
+                "name": method,
+                "cases": len(found),
+                "shift": max((one.shift for one in found), default=0.0),
+                "brightness": sum(one.brightness for one in found) / max(1, len(found)),
+                "contrast": sum(one.contrast for one in found) / max(1, len(found)),
+                "frame": max((one.frame for one in found), key=abs, default=0),
+                "beyond": sum(bool(one.findings) for one in found),
+            }
+        )
+    cases = [
+        f"Case {one.case}, {one.method}: {', '.join(one.findings)}."
+        for one in report.measured
+        if one.findings
+    ]
+    return _render("image_checks", methods=methods, cases=cases, notes=report.notes)
+
+
+def freeze_check(found: FreezeCheck) -> Markup:
+    """What forbids the freeze, or that nothing does."""
+    return _render("freeze_check", check=found)
+
+
+def exclusions(found: Sequence[ExclusionRecord]) -> Markup:
+    """Readers and cases that are left out of the analysis."""
+    rows = [
+        (one.target, one.rule, "yes" if one.prespecified else "no", one.reason, one.decided_by,
+         moment(one.decided_at))
+        for one in found
+    ]  # fmt: skip
+    return _render("exclusions", rows=rows) if rows else NOTHING
+
+
+def unblinding(study: ProgressReport, asked_by: str, user: str) -> Markup:
+    """How far closing and unblinding are."""
+    return _render("unblinding", study=study, asked_by=asked_by, user=user)
+
+
+def methods(names: Iterable[MethodName]) -> Markup:
+    """Which code was which method."""
+    rows = [
+        (one.mask, one.name, one.kind.value, one.group or "–",
+         ", ".join(f"{name} {value}" for name, value in one.parameters) or "–")
+        for one in names
+    ]  # fmt: skip
+    return _render("methods", rows=rows)
+
+
+def downloads(files: Sequence[tuple[str, Download]]) -> Markup:
+    """Links to the files that were made."""
+    return _render("downloads", files=files)
+
+
+def events(rows: Sequence[Row[*tuple[Any, ...]]]) -> Markup:
+    """Audit events, the newest first: number, time, actor, action, target and detail."""
+    shown = [(number, f"{at[:10]} {at[11:19]}", *rest) for number, at, *rest in rows]
+    return _render("events", rows=shown)
+
+
+def accounts(found: Sequence[StaffAccount]) -> Markup:
+    """Who may sign in as a coordinator."""
+    rows = [
+        (one.code, one.role.value, "on" if one.active else "off", moment(one.created_at))
+        for one in found
+    ]
+    return _render("accounts", rows=rows)
+
+
+def secret(given: Credential) -> Markup:
+    """A secret that is shown once."""
+    message = f"Give this to {given.code}. It is shown once; the database keeps a hash only."
+    return _shown_once(message, ("Name", given.code), ("Secret", given.secret))
+
+
+def invitation(reader: str, address: str, secret_: str) -> Markup:
+    """An invitation that is shown once."""
+    return _shown_once(
+        f"Hand this to the reader {reader}. It is shown once; an earlier link, secret or session "
+        f"of {reader} has ended. Open the link in another browser than yours: it signs in there.",
+        ("Link (works once)", address),
+        ("Reader code", reader),
+        ("Secret", secret_),
+    )
 
 
 def duration(seconds: float) -> str:
-    """A time to come, roughly."""
+    """A remaining time, rounded."""
     if seconds < 90:
         return f"{max(1, round(seconds))} s"
     minutes = round(seconds / 60)
     return f"{minutes} min" if minutes < 90 else f"{minutes / 60:.1f} h"
-
-
-def percent(part: int, whole: int) -> str:
-    """A share, or a dash where there is nothing to share."""
-    return f"{part / whole:.1%}" if whole else "–"
 
 
 def moment(recorded: str) -> str:
@@ -242,5 +222,31 @@ def moment(recorded: str) -> str:
     return f"{recorded[:10]} {recorded[11:16]}"
 
 
-def _count(number: int, noun: str) -> str:
+def share_of(part: int, total: int) -> str:
+    """A percentage, or a dash of nothing."""
+    return f"{part / total:.1%}" if total else "–"
+
+
+def counted(number: int, noun: str) -> str:
+    """A number with its noun, in the plural where it is not one."""
     return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
+
+
+def _shown_once(message: str, *entries: tuple[str, str]) -> Markup:
+    return _render("shown_once", message=message, entries=entries)
+
+
+def _message(text: str, kind: str) -> Markup:
+    return _render("message", lines=text.splitlines(), kind=kind)
+
+
+def _render(name: str, **values: Any) -> Markup:
+    # Every value in a template is escaped: the outcome is HTML.
+    return Markup(_templates().get_template(f"{name}.html").render(values))
+
+
+@cache
+def _templates() -> Environment:
+    templates = html_templates(Path(__file__).parent / "templates")
+    templates.filters.update(moment=moment, duration=duration, share_of=share_of, counted=counted)
+    return templates

@@ -192,13 +192,13 @@ def test_other_addresses_are_over(house: TestClient, path: str) -> None:
 def test_old_visits_make_room(
     template: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("study.demo.site.MOST", 2)
+    monkeypatch.setattr("study.demo.site.MAX_VISITS", 2)
     monkeypatch.setattr("study.demo.demo_study.prepare", copying(template))
     demonstration = DemoSite(tmp_path / "demo")
     tokens = [demonstration.start() for _ in range(3)]
     left = {path.name for path in (tmp_path / "demo").iterdir()}
     assert left == {"template", "page", *tokens[1:]}
-    monkeypatch.setattr("study.demo.site.HOURS", -1.0)
+    monkeypatch.setattr("study.demo.site.IDLE_HOURS", -1.0)
     last = demonstration.start()
     assert {path.name for path in (tmp_path / "demo").iterdir()} == {"template", "page", last}
     demonstration.close()

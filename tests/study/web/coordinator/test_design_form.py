@@ -14,7 +14,7 @@ from study.domain.protocol import CATALOG, PREFERENCE, MethodKind, Protocol, Que
 from study.planning.progress_report import ImageCounts
 from study.web.coordinator import design_form, uploads
 from study.web.coordinator.background_jobs import BackgroundJobs
-from study.web.coordinator.design_form import DesignPlan
+from study.web.coordinator.design_form import StudySize
 from study.web.coordinator.downloads import Download, Downloads
 from study.web.coordinator.uploads import Uploads
 
@@ -90,20 +90,20 @@ def test_randomisation_cannot_be_switched_off_in_the_form():
 def test_the_planner_takes_what_is_built_before_what_is_planned():
     kinds = ((MethodKind.TEST, 2), (MethodKind.REFERENCE, 1))
     values = design_form.PLANNED | {"planned_cases": 7}
-    assert design_form.planned(NOTHING_BUILT, values) == DesignPlan(7, 40, 4)
-    assert design_form.planned(ImageCounts(12, 2, 9, kinds, 42, 0), values) == DesignPlan(12, 9, 3)
+    assert design_form.planned(NOTHING_BUILT, values) == StudySize(7, 40, 4)
+    assert design_form.planned(ImageCounts(12, 2, 9, kinds, 42, 0), values) == StudySize(12, 9, 3)
     with pytest.raises(ProtocolError, match="Number of cases"):
         design_form.planned(NOTHING_BUILT, values | {"planned_cases": None})
 
 
 def test_the_cost_follows_the_design():
     estimate = design_form.cost(
-        Protocol(training=0, dummies=0, repeats=0, nulls=0), DesignPlan(10, 10, 3)
+        Protocol(training=0, dummies=0, repeats=0, nulls=0), StudySize(10, 10, 3)
     )
     assert (estimate.main, estimate.trials) == (30, 30)
     rows = [(name, MethodKind.TEST) for name in ("a", "b", "c")]
     with pytest.raises(ProtocolError, match="not a method"):
-        design_form.cost(Protocol(control="gone"), DesignPlan(10, 10, 3), rows)
+        design_form.cost(Protocol(control="gone"), StudySize(10, 10, 3), rows)
 
 
 def test_a_preference_is_recognised_by_its_kind():

@@ -105,7 +105,7 @@ def closed(tmp_path_factory):
 def _served(folder, status):
     store, key, given = house(folder, status)
     open_door = FastAPI()
-    blocks = coordinator.build_admin(store, key_path=key.path)
+    blocks = coordinator.build_page(store, key_path=key.path)
     gr.mount_gradio_app(open_door, blocks, path="/coordinator", show_error=False)
     app = attach(FastAPI(), store, key_path=key.path)
     with served(store, app) as root, served(store, open_door) as bare:
