@@ -104,7 +104,7 @@ def analyse(
     seed : int, optional
         Seed of the bootstrap; by default the first 32 bits of the protocol's hash.
     resamples : int
-        Bootstrap samples of whole patients, 0 for none.
+        Bootstrap samples clustered by patient, 0 for none.
     level : float
         Confidence level of every interval.
     """

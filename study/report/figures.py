@@ -66,7 +66,7 @@ def heat_maps(context: ReportContext, result: CriterionResult) -> Figure | None:
 
 
 def drift(context: ReportContext, found: ReaderDrift) -> Figure | None:
-    """Each reader's scores, less the mean of the method, in the order read."""
+    """Each reader's scores minus the mean of the method, in the order read."""
     question = context.question(found.question)
     drifts = []
     for change in found.by_reader:

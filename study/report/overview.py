@@ -70,7 +70,7 @@ def summary(context: ReportContext) -> Section:
         (len(mains) - answered, "answers missing"),
     )
     values = {"facts": facts, "main_results": _main_results(context)}
-    return Section("summary", "RatingSummary", "summary.html", values)
+    return Section("summary", "Summary", "summary.html", values)
 
 
 def _main_results(context: ReportContext) -> Table:

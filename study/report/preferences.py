@@ -34,7 +34,7 @@ def preferences(context: ReportContext, found: PreferenceResults) -> Section:
         "methods": _methods(context, found),
         "side": side_words,
     }
-    return Section("preferences", "PreferenceResults", "preferences.html", values)
+    return Section("preferences", "Preferences", "preferences.html", values)
 
 
 def _pairs(context: ReportContext, found: PreferenceResults) -> Table:

@@ -87,7 +87,7 @@ def _bang(name: str, row: Floats, own: int, level: float) -> Estimate:
     n, others = int(row.sum()), len(row) - 2
     method = "Bang 2004" if others == 1 else f"Bang 2004, extended to {others + 1} methods"
     if not n:
-        return Estimate(name, None, method, 0, level=level, reason="nobody was asked about it")
+        return Estimate(name, None, method, 0, level=level, reason="no guesses about this method")
     right = float(row[own]) / n
     wrong = float(row[:-1].sum()) / n - right
     value = right - wrong / others
@@ -115,7 +115,7 @@ def _james(counts: Floats, level: float) -> Estimate:
     if knows == 0:
         value, slopes = 1.0, np.zeros_like(shares)
     elif by_chance == 0:
-        reason = "all guesses name the one method that was guessed about"
+        reason = "all guesses concern one method and name it"
         return Estimate(name, None, method, n, level=level, reason=reason)
     else:
         value = 1 - knows + observed * knows**2 / (2 * by_chance)

@@ -113,5 +113,5 @@ def _score(text: str, scale: Scale | None) -> float | None:
 
 def _replicate(text: str) -> int:
     if not text.isdecimal() or int(text) < 1:
-        raise StatisticsError(f"the replicate {text!r} is not a whole number of at least 1")
+        raise StatisticsError(f"the replicate {text!r} is not an integer of at least 1")
     return int(text)

@@ -198,7 +198,7 @@ class _CompleteTable:
         value = float(self.squares.sem(kind)[0])
         bootstrap = self._bootstrap(lambda squares: squares.sem(kind))
         if kind != "consistency":
-            reason = "no closed interval: see the bootstrap"
+            reason = "no closed-form interval: see the bootstrap"
             return replace(base, value=value, reason=reason, bootstrap=bootstrap)
         ends = deviation_interval(value, (self.items - 1) * (self.raters - 1), self.level)
         return replace(base, value=value, bootstrap=bootstrap).with_interval(ends)
@@ -219,7 +219,7 @@ class _CompleteTable:
             draws = weights @ apart / weights.sum(axis=1)
             bootstrap = percentile_interval(draws, self.ratings.clusters, self.seed, self.level)
         value = float(apart.mean())
-        reason = "no closed interval: see the bootstrap"
+        reason = "no closed-form interval: see the bootstrap"
         return replace(base, value=value, reason=reason, bootstrap=bootstrap)
 
     def _bootstrap(self, statistic: Callable[[MeanSquares], Floats]) -> Interval | None:

@@ -47,7 +47,7 @@ class KappaMatrix:
 
 @dataclass(frozen=True, eq=False)
 class ScoreDrift:
-    """One reader's scores in the order read, less the reader's mean of each method."""
+    """One reader's scores in the order read, minus the reader's mean of each method."""
 
     title: str
     places: Floats

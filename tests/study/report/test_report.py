@@ -112,6 +112,15 @@ def test_the_file_needs_nothing_else(page: str) -> None:
     assert not re.search(r"url\((?!#)", page)
 
 
+def test_the_contents_name_the_headings_of_their_sections(page: str) -> None:
+    links = re.findall(r'<li><a href="#([^"]+)">([^<]+)</a>', page)
+    headings = re.findall(r'<section id="([^"]+)">\s*<h2>([^<]+)', page)
+    assert len(links) == len(headings) == 12
+    for (target, link), (section, heading) in zip(links, headings, strict=True):
+        assert target == section
+        assert heading.startswith(link)
+
+
 def test_the_same_data_give_the_same_bytes(data: Dataset, analysis: Analysis, masked: str) -> None:
     assert render(data, analysis) == masked
     again = replace(data, observations=tuple(reversed(data.observations)))

@@ -204,6 +204,6 @@ def test_blinding_indices_that_are_undefined():
     assert "the one method" in (one_sided.james.reason or "")
     unasked = blinding_index(guesses({"a": {"b": 5}}))
     assert unasked.bang[0].value == -1.0
-    assert unasked.bang[1].reason == "nobody was asked about it"
+    assert unasked.bang[1].reason == "no guesses about this method"
     with pytest.raises(StatisticsError, match="two methods to choose from, got a"):
         blinding_index(guesses({"a": {"a": 5}}))
