@@ -52,9 +52,22 @@ def p_equals(p: float) -> str:
     return "< 0.001" if p < 0.001 else f"= {p_value(p)}"
 
 
+def minute(recorded: str) -> str:
+    """A recorded ISO 8601 time to the minute, such as "2026-03-02 08:15"."""
+    return f"{recorded[:10]} {recorded[11:16]}"
+
+
 def date_time(recorded: str) -> str:
-    """A recorded ISO 8601 time to the minute, UTC; a dash for an empty one."""
-    return f"{recorded[:10]} {recorded[11:16]} UTC" if len(recorded) >= 16 else DASH
+    """A recorded ISO 8601 time to the minute with its zone; a dash for an empty one."""
+    return f"{minute(recorded)} UTC" if recorded else DASH
+
+
+def duration(seconds: float) -> str:
+    """A remaining time, rounded to seconds, minutes or tenths of an hour."""
+    if seconds < 90:
+        return f"{max(1, round(seconds))} s"
+    minutes = round(seconds / 60)
+    return f"{minutes} min" if minutes < 90 else f"{minutes / 60:.1f} h"
 
 
 def capitalised(words: str) -> str:

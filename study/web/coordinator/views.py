@@ -14,6 +14,7 @@ from sqlalchemy import Row
 from enhancers.html_templates import html_templates
 from study.accounts.staff import Credential, StaffAccount
 from study.analysis.records import ExclusionRecord
+from study.domain.formatting import duration, minute, percent, plural
 from study.domain.protocol import QuestionKind, Status
 from study.planning.freeze import FreezeCheck
 from study.planning.lifecycle import MethodName
@@ -151,7 +152,7 @@ def exclusions(found: Sequence[ExclusionRecord]) -> Markup:
     """Readers and cases that are left out of the analysis."""
     rows = [
         (one.target, one.rule, "yes" if one.prespecified else "no", one.reason, one.decided_by,
-         moment(one.decided_at))
+         minute(one.decided_at))
         for one in found
     ]  # fmt: skip
     return _render("exclusions", rows=rows) if rows else NOTHING
@@ -186,7 +187,7 @@ def events(rows: Sequence[Row[*tuple[Any, ...]]]) -> Markup:
 def accounts(found: Sequence[StaffAccount]) -> Markup:
     """Who may sign in as a coordinator."""
     rows = [
-        (one.code, one.role.value, "on" if one.active else "off", moment(one.created_at))
+        (one.code, one.role.value, "on" if one.active else "off", minute(one.created_at))
         for one in found
     ]
     return _render("accounts", rows=rows)
@@ -209,29 +210,6 @@ def invitation(reader: str, address: str, secret_: str) -> Markup:
     )
 
 
-def duration(seconds: float) -> str:
-    """A remaining time, rounded."""
-    if seconds < 90:
-        return f"{max(1, round(seconds))} s"
-    minutes = round(seconds / 60)
-    return f"{minutes} min" if minutes < 90 else f"{minutes / 60:.1f} h"
-
-
-def moment(recorded: str) -> str:
-    """A recorded time to the minute, UTC."""
-    return f"{recorded[:10]} {recorded[11:16]}"
-
-
-def share_of(part: int, total: int) -> str:
-    """A percentage, or a dash of nothing."""
-    return f"{part / total:.1%}" if total else "–"
-
-
-def counted(number: int, noun: str) -> str:
-    """A number with its noun, in the plural where it is not one."""
-    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
-
-
 def _shown_once(message: str, *entries: tuple[str, str]) -> Markup:
     return _render("shown_once", message=message, entries=entries)
 
@@ -248,5 +226,6 @@ def _render(name: str, **values: Any) -> Markup:
 @cache
 def _templates() -> Environment:
     templates = html_templates(Path(__file__).parent / "templates")
-    templates.filters.update(moment=moment, duration=duration, share_of=share_of, counted=counted)
+    for written in (duration, minute, percent, plural):
+        templates.filters[written.__name__] = written
     return templates

@@ -8,6 +8,8 @@ from study.domain.formatting import (
     capitalised,
     date_time,
     decimal,
+    duration,
+    minute,
     p_equals,
     p_value,
     percent,
@@ -41,6 +43,8 @@ def test_shares_counts_and_times() -> None:
     assert (plural(1, "guess", "guesses"), plural(1234, "pair")) == ("1 guess", "1\u202f234 pairs")
     assert date_time("2026-03-02T08:15:59.000000Z") == "2026-03-02 08:15 UTC"
     assert date_time("") == "–"
+    assert minute("2026-03-02T08:15:59.000000Z") == "2026-03-02 08:15"
+    assert [duration(s) for s in (0.2, 89, 600, 9000)] == ["1 s", "89 s", "10 min", "2.5 h"]
 
 
 def test_terminal_numbers_have_six_significant_digits() -> None:
