@@ -15,12 +15,14 @@ from study.analysis.records import (
     ReaderRecord,
     StudyRecord,
 )
+from study.analysis.scores import AnalysisOptions
 from study.demo.reader_model import ReaderModel, ShownPair
 from study.domain.protocol import CANNOT_JUDGE, LEFT, PAIR, MethodKind, Protocol, QuestionKind, Role
 from study.planning.assignment import PlannedCase, Trial, assign
 
 SEED = bytes(range(32))
 STRENGTHS = {"M1": 2.6, "M2": 3.2, "M3": 4.1}
+QUICK = AnalysisOptions(resamples=50, seed=1, level=0.95)
 SMALL = Protocol(readers=4, training=1, dummies=1, repeats=4, nulls=2)
 
 
@@ -73,6 +75,11 @@ def dataset(
         tuple(found),
         comments=(CommentRecord("R01", "R01-1-003", "Left is blurred.", _minute(3)),),
     )
+
+
+def steady(**changes: float) -> list[ReaderModel]:
+    """Readers without noise, who answer everything."""
+    return [ReaderModel(f"R{n:02d}", STRENGTHS, seed=2, noise=0.0, **changes) for n in range(1, 5)]
 
 
 def unblind(data: Dataset, names: Mapping[str, str], groups: Mapping[str, str]) -> Dataset:
