@@ -6,11 +6,13 @@ Settings are READINGROOM_... variables (see `enhancers.settings`).
 from __future__ import annotations
 
 import atexit
+import functools
 import os
 import shutil
 import sys
 import tempfile
 import threading
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -36,7 +38,7 @@ def serve(settings: Settings, demo: DemoSite | None) -> Any:
     from enhancers.ui import build
 
     study = open_study(settings)
-    page = build(settings, doors(study, demo))
+    page = build(settings, doors(study, demo), add_endpoints=endpoints(settings))
     app, _, _ = page.blocks.launch(
         server_name=settings.host,
         server_port=settings.port,
@@ -46,7 +48,8 @@ def serve(settings: Settings, demo: DemoSite | None) -> Any:
         run_history=False,
         enable_monitoring=False,
         ssr_mode=False,
-        footer_links=[],
+        footer_links=["api"],
+        mcp_server=settings.mcp,
         max_file_size=settings.max_file_bytes,
         app_kwargs={"middleware": list(study.middleware)} if study else {},
         **page.launch_options,
@@ -58,6 +61,14 @@ def serve(settings: Settings, demo: DemoSite | None) -> Any:
     if demo:
         app.mount(DEMO, demo)
     return page.blocks
+
+
+def endpoints(settings: Settings) -> Callable[[Mapping[str, Any]], None]:
+    """What adds the endpoints for programs to the page; with their package where MCP is on."""
+    from enhancers.api import add_endpoints, check_mcp
+
+    check_mcp(settings)
+    return functools.partial(add_endpoints, settings)
 
 
 def open_study(settings: Settings) -> StudyAlongside | None:

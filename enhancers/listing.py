@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import asdict
+from typing import Any
 
 from enhancers.registry import METHODS
 
@@ -13,8 +14,8 @@ def as_text() -> str:
     return "\n".join(f"{method.key:14}{method.summary}" for method in METHODS)
 
 
-def as_json() -> str:
-    """Everything the registry knows that a program may want."""
+def as_dict() -> dict[str, Any]:
+    """Everything the registry knows that a program may want, as JSON types."""
     methods = [
         {
             "key": method.key,
@@ -28,4 +29,9 @@ def as_json() -> str:
         }
         for method in METHODS
     ]
-    return json.dumps({"methods": methods}, indent=2, ensure_ascii=False)
+    return {"methods": methods}
+
+
+def as_json() -> str:
+    """`as_dict` as indented JSON."""
+    return json.dumps(as_dict(), indent=2, ensure_ascii=False)

@@ -85,6 +85,9 @@ class Settings(BaseSettings):
         SQLAlchemy address of its database; None is SQLite in the folder.
     study_demo : bool
         Whether the Study tab offers a demo while no study is served.
+    mcp : bool
+        Whether the endpoints of the compare page are served as MCP tools too; needs the package
+        ``mcp``.
     """
 
     model_config = SettingsConfigDict(
@@ -110,6 +113,7 @@ class Settings(BaseSettings):
     study_key: Path | None = None
     study_database: str | None = None
     study_demo: bool = True
+    mcp: bool = False
 
     @field_validator("cache_dir", "priors_dir", "models_dir", "study_dir", "study_key")
     @classmethod
@@ -143,11 +147,15 @@ def read_settings() -> Settings:
     try:
         return Settings()
     except ValidationError as error:
-        first = error.errors()[0]
-        name = PREFIX + str(first["loc"][0]).upper()
-        expected = first["msg"][0].lower() + first["msg"][1:]
-        value = " ".join(str(first["input"]).split())[:80]
-        raise ParameterError(f"{name}={value} is not possible: {expected}.") from None
+        raise not_possible(PREFIX + str(error.errors()[0]["loc"][0]).upper(), error) from None
+
+
+def not_possible(name: str, error: ValidationError) -> ParameterError:
+    """The first of pydantic's errors as one sentence: name, value and what is accepted."""
+    first = error.errors()[0]
+    expected = first["msg"][0].lower() + first["msg"][1:]
+    value = " ".join(str(first["input"]).split())[:80]
+    return ParameterError(f"{name}={value} is not possible: {expected}.")
 
 
 @functools.cache

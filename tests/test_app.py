@@ -1,11 +1,9 @@
 """The whole program as a user starts it: Compare, the demo, and a study beside them."""
 
 import os
-import socket
 import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import httpx
@@ -13,34 +11,12 @@ import pytest
 
 from study.accounts.readers import invite
 from study.storage.store import Store
+from tests.support.program import program
 from tests.support.tiny_study import tiny_study
 
 ROOT = Path(__file__).parents[1]
 CLOSED = "signed in as a reader"
 SHOWS_METHODS = ("/", "/config", "/gradio_api/info", "/gradio_api/startup-events", "/demo/")
-
-
-def free_port() -> str:
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        return str(server.getsockname()[1])
-
-
-@contextmanager
-def program(**settings: str) -> Iterator[str]:
-    """``python app.py`` with these settings; yields its address."""
-    named = {f"READINGROOM_{name.upper()}": value for name, value in settings.items()}
-    process = subprocess.Popen(
-        [sys.executable, "app.py"], cwd=ROOT, text=True, stdout=subprocess.PIPE,
-        env={**os.environ, "HF_HUB_OFFLINE": "1", "READINGROOM_PORT": free_port(), **named},
-    )  # fmt: skip
-    try:
-        assert process.stdout is not None
-        line = process.stdout.readline()
-        assert "is at" in line, "the program did not start"
-        yield line.split()[-1].rstrip("/")
-    finally:
-        process.terminate()
-        process.wait(30)
 
 
 @pytest.fixture(scope="module")

@@ -44,6 +44,12 @@ def _refused(why: object) -> int:
     return 2
 
 
+def warn(image: MedicalImage | None) -> None:
+    """Print the warnings of an image on standard error."""
+    for warning in image.warnings if image else ():
+        print(f"Note: {warning}", file=sys.stderr)
+
+
 def read_image(
     path: Path, slice_index: int | None = None, modality: str | None = None
 ) -> MedicalImage:
@@ -52,8 +58,7 @@ def read_image(
     from enhancers.settings import get_settings
 
     image = load(path, slice_index=slice_index, caps=Caps.from_settings(get_settings()))
-    for warning in image.warnings:
-        print(f"Note: {warning}", file=sys.stderr)
+    warn(image)
     return image if modality is None else image.with_modality(named_modality(modality))
 
 

@@ -4,15 +4,12 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
-from enhancers.cli.common import AsJson, Device, Seed, assignments, read_image, report
+from enhancers.cli.common import AsJson, Device, Seed, assignments, read_image, report, warn
 from enhancers.errors import ParameterError, ReadingRoomError
-
-if TYPE_CHECKING:
-    from enhancers.image import MedicalImage
 
 
 def run(
@@ -59,29 +56,21 @@ def metrics(
     as_json: AsJson = False,
 ) -> None:
     """Measure an image, against a reference if there is one."""
-    from enhancers import metrics as room
+    from enhancers.load import Caps
+    from enhancers.metrics import score
+    from enhancers.metrics.files import as_json as plain
+    from enhancers.metrics.files import load_pair
+    from enhancers.settings import get_settings
 
-    first = read_image(image)
-    second = None
-    if reference is not None:
-        second = read_image(reference)
-        first, second = _same_window((image, first), (reference, second))
-    scores = room.score(first.pixels, reference=second.pixels if second else None)
+    measured, truth = load_pair(image, reference, caps=Caps.from_settings(get_settings()))
+    for each in (measured, truth):
+        warn(each)
+    scores = score(measured.pixels, reference=truth.pixels if truth else None)
     if as_json:
-        found = {
-            score.key: {
-                "value": score.plain_value(),
-                "direction": score.metric.direction,
-                "implementation": score.metric.implementation,
-                "data_range": score.metric.data_range,
-                "reason": score.reason,
-            }
-            for score in scores
-        }
-        print(json.dumps({"metrics": found}, indent=2, ensure_ascii=False))
+        print(json.dumps({"metrics": plain(scores)}, indent=2, ensure_ascii=False))
         return
-    for score in scores:
-        print(f"{score.metric.label:12}{score.metric.arrow} {score.text}")
+    for found in scores:
+        print(f"{found.metric.label:12}{found.metric.arrow} {found.text}")
 
 
 def degrade(
@@ -104,16 +93,3 @@ def samples(out: Annotated[Path, typer.Option(help="A folder.")]) -> None:
 
     for path in write_samples(out):
         print(path)
-
-
-def _same_window(
-    first: tuple[Path, MedicalImage], second: tuple[Path, MedicalImage]
-) -> tuple[MedicalImage, MedicalImage]:
-    """Both images in the wider of their windows, where they count in the same units."""
-    from enhancers.load import load
-
-    a, b = first[1], second[1]
-    if a.window == b.window or a.units != b.units or (a.bits <= 8) != (b.bits <= 8):
-        return a, b
-    shared = (min(a.window.low, b.window.low), max(a.window.high, b.window.high))
-    return load(first[0], window=shared), load(second[0], window=shared)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -38,7 +38,9 @@ OTHER_THREADS = 64
 """Threads for the handlers that answer at once."""
 NO_STUDY = StudyLinks()
 
-# No handler is an endpoint of the API.
+# The device queues decide who runs; this only keeps threads for everything else.
+_RUNS: dict[str, Any] = {"concurrency_id": "methods", "concurrency_limit": MAX_RUNS}
+# No handler of the page is an endpoint of the API, which `enhancers.api` has.
 _QUIET: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden"}
 _LIGHT: dict[str, Any] = {**_QUIET, "concurrency_limit": None}
 
@@ -63,7 +65,12 @@ class ComparePage:
     launch_options: dict[str, Any]
 
 
-def build(settings: Settings, links: StudyLinks = NO_STUDY, evidence: Path = FOLDER) -> ComparePage:
+def build(
+    settings: Settings,
+    links: StudyLinks = NO_STUDY,
+    evidence: Path = FOLDER,
+    add_endpoints: Callable[[Mapping[str, Any]], None] | None = None,
+) -> ComparePage:
     """Build the page; imports no torch.
 
     Parameters
@@ -73,6 +80,8 @@ def build(settings: Settings, links: StudyLinks = NO_STUDY, evidence: Path = FOL
         Addresses for the Study tab.
     evidence : Path
         Folder of the evidence.
+    add_endpoints : callable, optional
+        Adds the API's endpoints, whose calls are counted with the runs of the page.
     """
     sessions = Sessions()
     store = PixelStore(round(settings.pixel_store_mb * 1e6))
@@ -95,6 +104,8 @@ def build(settings: Settings, links: StudyLinks = NO_STUDY, evidence: Path = FOL
         network_handlers.wire(networks, _LIGHT, _QUIET)
         evidence_tab.wire(EvidencePage(evidence), page.evidence, _LIGHT)
         _wire_page(blocks, page, sessions, settings, networks)
+        if add_endpoints:
+            add_endpoints(_RUNS)
     routers = (
         pixel_router(store),
         download_routes.router(sessions),
@@ -168,9 +179,7 @@ def _wire_run(page: Layout, run_handlers: RunHandlers, tab_handlers: TabHandlers
         None,
         outputs,
         inputs_kwargs=methods,
-        # The device queues decide who runs; this only keeps threads for everything else.
-        concurrency_id="methods",
-        concurrency_limit=MAX_RUNS,
+        **_RUNS,
         **_QUIET,
     )
     stopped = page.stop.click(run_handlers.stop, None, outputs, cancels=[started], **_LIGHT)

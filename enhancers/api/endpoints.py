@@ -1,0 +1,227 @@
+"""The four endpoints: `methods`, `enhance`, `metrics` and `degrade`.
+
+Their docstrings are what the page and MCP clients show, in the form that Gradio reads ("Args:").
+"""
+
+# Gradio reads the annotations themselves, so they are not postponed here.
+import inspect
+import logging
+from collections.abc import Callable, Generator, Iterator, Mapping
+from contextlib import closing, contextmanager
+from threading import TIMEOUT_MAX
+from typing import Any, Literal
+
+import gradio as gr
+
+from enhancers import job_queue
+from enhancers.api.files import (
+    OptionalFloat,
+    OptionalInt,
+    Parameters,
+    Seed,
+    Text,
+    checked,
+    degradation_record,
+    image_file,
+    open_image,
+    record_file,
+    uploaded,
+)
+from enhancers.compare import Event, Request, compare, default_cache
+from enhancers.degrade import KINDS, degrade_image
+from enhancers.errors import ReadingRoomError
+from enhancers.image import MedicalImage
+from enhancers.listing import as_dict
+from enhancers.load import Caps
+from enhancers.method import ParameterValue
+from enhancers.metrics import score
+from enhancers.metrics.files import as_json, load_pair
+from enhancers.registry import get
+from enhancers.settings import Settings
+from enhancers.warm_up import import_networks
+
+Format = Literal["png", "tiff"]
+Kind = Literal[
+    "gaussian", "speckle", "rician", "low_dose", "downsample", "under_exposure", "bias_field",
+    "kspace", "blur",
+]  # fmt: skip
+Files = tuple[gr.FileData, gr.FileData]
+
+NO_FILE: Any = None
+"""Default of an optional file. Its type is that of a file alone: so MCP clients recognise it."""
+
+_log = logging.getLogger(__name__)
+
+
+def add_endpoints(settings: Settings, queue: Mapping[str, Any]) -> None:
+    """Add the endpoints to the `gradio.Blocks` that is being built.
+
+    Parameters
+    ----------
+    settings : Settings
+    queue : mapping
+        ``concurrency_id`` and ``concurrency_limit`` of the page's runs, which count together with
+        the calls.
+    """
+    endpoints = Endpoints(settings)
+    gr.api(endpoints.methods, api_name="methods", concurrency_limit=None)
+    for endpoint in (endpoints.enhance, endpoints.metrics, endpoints.degrade):
+        gr.api(endpoint, api_name=endpoint.__name__, **queue)
+
+
+@contextmanager
+def one_sentence(endpoint: str) -> Iterator[None]:
+    """Turn errors into a sentence for the caller; what is not meant for a user goes to the log."""
+    try:
+        yield
+    except ReadingRoomError as error:
+        raise gr.Error(str(error), print_exception=False) from None
+    except Exception as error:
+        _log.exception("/%s failed", endpoint)
+        raise gr.Error(
+            f"/{endpoint} stopped with an internal error ({type(error).__name__}); see the log of "
+            "the server.",
+            print_exception=False,
+        ) from None
+
+
+@contextmanager
+def processor_core() -> Iterator[None]:
+    """Wait for a processor core in the queue of the classical methods, and hold it."""
+    with job_queue.device_queue(job_queue.FILTERS).join() as slot:
+        slot.wait(TIMEOUT_MAX)
+        yield
+
+
+def returns_files(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Declare the two files that a generator ends with: Gradio counts outputs by the signature."""
+    signature = inspect.signature(function).replace(return_annotation=Files)
+    function.__signature__ = signature  # type: ignore[attr-defined]
+    return function
+
+
+class Endpoints:
+    """The functions behind the endpoints.
+
+    Parameters
+    ----------
+    settings : Settings
+        Limits of files and images, and the device of the networks.
+    """
+
+    def __init__(self, settings: Settings) -> None:
+        self._caps = Caps.from_settings(settings)
+        self._device = settings.device
+
+    def methods(self) -> dict[str, Any]:
+        """List the enhancement methods with their parameters, as JSON."""
+        return as_dict()
+
+    @returns_files
+    def enhance(
+        self,
+        image: gr.FileData,
+        method: str,
+        parameters: dict[str, ParameterValue] | None = None,
+        seed: int = 0,
+        modality: str | None = None,
+        slice_index: int | None = None,
+        format: Format = "png",
+    ) -> Iterator[tuple[Any, Any]]:
+        """Enhance a medical image by one method.
+
+        The answer is the enhanced image as a file, and the record of what made it (digests,
+        versions, device, seed, parameters) as a JSON file. Not a medical device, not for diagnosis.
+
+        Args:
+            image: A file: DICOM, NIfTI, PNG, TIFF or JPEG.
+            method: The key of a method, such as nlm; the endpoint methods lists them.
+            parameters: The parameters that differ from the preset for the modality, by name.
+            seed: All randomness comes from this number, 0 or more.
+            modality: CT, MR, US, XR, FUNDUS, ENDOSCOPY, MICROSCOPY or OTHER, instead of the file's.
+            slice_index: The slice of a volume, counted from 0.
+            format: png (16 bit; 0 and 65535 are the ends of the window) or tiff (source units).
+        """
+        with one_sentence("enhance"):
+            values = checked("parameters", parameters or {}, Parameters)
+            request = Request(get(checked("method", method, Text)).key, values)
+            number = checked("seed", seed, Seed)
+            opened = open_image(image, self._caps, slice_index, modality)
+            progress = gr.Progress()
+            with closing(self._events(opened, request, number)) as events:
+                for event in events:
+                    if event.error:
+                        raise ReadingRoomError(event.error)
+                    if event.outcome is None:
+                        progress(event.step.fraction, desc=event.step.note)
+                        # Here Gradio closes the run of a caller who cancelled it or went away.
+                        yield None, None
+                        continue
+                    name, pixels = event.method, event.outcome.result.pixels
+                    record = record_file(name, event.outcome.record.as_dict())
+                    yield image_file(name, opened, pixels, format), record
+
+    def metrics(
+        self, image: gr.FileData, truth: gr.FileData = NO_FILE, slice_index: int | None = None
+    ) -> dict[str, Any]:
+        """Measure the quality of a medical image, against the true image where one is given.
+
+        The answer is JSON: for each metric its value (null with a reason where it cannot be
+        computed), whether up or down is better, its implementation and its data range.
+
+        Args:
+            image: A file: DICOM, NIfTI, PNG, TIFF or JPEG.
+            truth: A file with the true image, of the same size; PSNR, SSIM and others need it.
+            slice_index: The slice of a volume, counted from 0.
+        """
+        with one_sentence("metrics"), processor_core():
+            index = checked("slice_index", slice_index, OptionalInt)
+            reference = None if truth is None else uploaded("truth", truth)
+            measured, true = load_pair(
+                uploaded("image", image), reference, slice_index=index, caps=self._caps
+            )
+            scores = score(measured.pixels, reference=true.pixels if true else None)
+            return {"metrics": as_json(scores)}
+
+    def degrade(
+        self,
+        image: gr.FileData,
+        kind: Kind,
+        level: float | None = None,
+        seed: int = 0,
+        modality: str | None = None,
+        slice_index: int | None = None,
+        format: Format = "png",
+    ) -> Files:
+        """Degrade a medical image, to have one whose true image is known.
+
+        The answer is the degraded image as a file, and the record of what was done as a JSON file.
+
+        Args:
+            image: A file: DICOM, NIfTI, PNG, TIFF or JPEG.
+            kind: What is done to the image.
+            level: The strength in units of the kind; without it, the usual one of the kind.
+            seed: All randomness comes from this number, 0 or more.
+            modality: CT, MR, US, XR, FUNDUS, ENDOSCOPY, MICROSCOPY or OTHER, instead of the file's.
+            slice_index: The slice of a volume, counted from 0.
+            format: png (16 bit; 0 and 65535 are the ends of the window) or tiff (source units).
+        """
+        with one_sentence("degrade"), processor_core():
+            name = checked("kind", kind, Text)
+            number = checked("seed", seed, Seed)
+            strength = checked("level", level, OptionalFloat)
+            if strength is None and name in KINDS:
+                strength = KINDS[name].default
+            opened = open_image(image, self._caps, slice_index, modality)
+            degraded = degrade_image(opened, name, strength or 0.0, seed=number)
+            record = degradation_record(opened, degraded, name, strength or 0.0, number)
+            return image_file(name, opened, degraded.pixels, format), record_file(name, record)
+
+    def _events(
+        self, image: MedicalImage, request: Request, seed: int
+    ) -> Generator[Event, None, None]:
+        device = "cpu"
+        if get(request.method).family == "diffusion":
+            import_networks()
+            device = self._device
+        return compare(image, [request], seed=seed, device=device, cache=default_cache())

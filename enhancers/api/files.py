@@ -1,0 +1,113 @@
+"""What goes in and out of an endpoint: uploaded files, checked values, files of results."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any, TypeVar
+
+import gradio as gr
+from gradio.processing_utils import save_bytes_to_cache
+from gradio.utils import get_upload_folder
+from gradio_client.utils import is_file_obj_with_meta
+from pydantic import NonNegativeInt, TypeAdapter, ValidationError
+
+from enhancers import __version__
+from enhancers.degrade import KINDS
+from enhancers.errors import ParameterError
+from enhancers.image import MedicalImage, Pixels
+from enhancers.load import Caps, load
+from enhancers.method import Modality, ParameterValue
+from enhancers.provenance import NOTICE, describe_input, now, software
+from enhancers.save import to_png16, to_tiff_source
+from enhancers.settings import not_possible
+
+T = TypeVar("T")
+
+Seed = TypeAdapter(NonNegativeInt)
+OptionalInt: TypeAdapter[int | None] = TypeAdapter(int | None)
+OptionalFloat: TypeAdapter[float | None] = TypeAdapter(float | None)
+Text = TypeAdapter(str)
+Parameters = TypeAdapter(dict[str, ParameterValue])
+
+
+def uploaded(name: str, value: Any) -> Path:
+    """The path of an uploaded file.
+
+    Gradio lets a value of this form through only if its path is that of an upload; a path in any
+    other form is whatever the caller wrote, and is not read.
+    """
+    if not is_file_obj_with_meta(value):
+        raise ParameterError(
+            f"{name} is not an uploaded file; with gradio_client give handle_file('scan.dcm')."
+        )
+    return Path(value["path"])
+
+
+def checked(name: str, value: object, kind: TypeAdapter[T]) -> T:
+    """A value of a call in the type it must have.
+
+    Raises
+    ------
+    ParameterError
+        One sentence with the name, the value and what is possible.
+    """
+    try:
+        return kind.validate_python(value)
+    except ValidationError as error:
+        raise not_possible(name, error) from None
+
+
+def open_image(
+    value: object, caps: Caps, slice_index: int | None, modality: str | None
+) -> MedicalImage:
+    """Read the uploaded image of a call."""
+    index = checked("slice_index", slice_index, OptionalInt)
+    image = load(uploaded("image", value), slice_index=index, caps=caps)
+    if modality is None:
+        return image
+    known = {entry.value: entry for entry in Modality}
+    wanted = str(modality).upper()
+    if wanted not in known:
+        raise ParameterError(f"modality={modality} is unknown; give one of {', '.join(known)}.")
+    return image.with_modality(known[wanted])
+
+
+def image_file(name: str, image: MedicalImage, pixels: Pixels, kind: str) -> dict[str, Any]:
+    """A result of ``image`` as a file to download: 16-bit PNG, or TIFF in source units."""
+    if kind == "png":
+        return _file(f"{name}.png", to_png16(pixels))
+    if kind == "tiff":
+        return _file(f"{name}.tif", to_tiff_source(image, pixels))
+    raise ParameterError(f"format={kind} is not possible; give png or tiff.")
+
+
+def degradation_record(
+    image: MedicalImage, degraded: MedicalImage, kind: str, level: float, seed: int
+) -> dict[str, Any]:
+    """All that is needed to degrade ``image`` in the same way again, and what came out."""
+    return {
+        "created": now(),
+        "input": asdict(describe_input(image)),
+        "kind": kind,
+        "level_name": KINDS[kind].level,
+        "level": level,
+        "seed": seed,
+        "software": dict(software("classical")),
+        "result_digest": degraded.digest,
+        "project": f"Reading Room {__version__}",
+        "notice": NOTICE,
+    }
+
+
+def record_file(name: str, record: Mapping[str, Any]) -> dict[str, Any]:
+    """A record as a JSON file to download."""
+    text = json.dumps(record, sort_keys=True, indent=2, ensure_ascii=False, allow_nan=False)
+    return _file(f"{name}.json", (text + "\n").encode())
+
+
+def _file(name: str, data: bytes) -> dict[str, Any]:
+    path = save_bytes_to_cache(data, name, str(get_upload_folder()))
+    return dict(gr.FileData(path=path, orig_name=name).model_dump())

@@ -1,0 +1,55 @@
+"""Scores of image files, for the command line and the HTTP endpoints."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from enhancers.image import MedicalImage
+from enhancers.load import DEFAULT_CAPS, Caps, load
+from enhancers.metrics import Score
+
+
+def load_pair(
+    image: Path, truth: Path | None, *, slice_index: int | None = None, caps: Caps = DEFAULT_CAPS
+) -> tuple[MedicalImage, MedicalImage | None]:
+    """Read an image and its truth through one window, so that equal values have equal gray levels.
+
+    The window is the wider of the two. Files in different units, or 8 bits against more, keep
+    their own windows. ``slice_index`` is that of the image, and of a truth of several slices.
+
+    Raises
+    ------
+    ImageReadError, ParameterError
+        As `enhancers.load.load`.
+    """
+    first = load(image, slice_index=slice_index, caps=caps)
+    if truth is None:
+        return first, None
+    second = load(truth, caps=caps)
+    index = slice_index if second.slice_count > 1 else None
+    if index is not None:
+        second = load(truth, slice_index=index, caps=caps)
+    a, b = first.window, second.window
+    if a == b or first.units != second.units or (first.bits <= 8) != (second.bits <= 8):
+        return first, second
+    shared = (min(a.low, b.low), max(a.high, b.high))
+    return (
+        load(image, slice_index=slice_index, window=shared, caps=caps),
+        load(truth, slice_index=index, window=shared, caps=caps),
+    )
+
+
+def as_json(scores: Sequence[Score]) -> dict[str, Any]:
+    """Scores by their key as JSON types, with what is needed to compare them with others."""
+    return {
+        score.key: {
+            "value": score.plain_value(),
+            "direction": score.metric.direction,
+            "implementation": score.metric.implementation,
+            "data_range": score.metric.data_range,
+            "reason": score.reason,
+        }
+        for score in scores
+    }

@@ -1,0 +1,226 @@
+"""The endpoints as a program calls them, on the running app."""
+
+from __future__ import annotations
+
+import io
+import json
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, get_args
+
+import httpx
+import numpy as np
+import pytest
+import tifffile
+from gradio_client import Client, handle_file
+from gradio_client.exceptions import AppError
+
+from enhancers.api.endpoints import Kind
+from enhancers.compare import enhance
+from enhancers.degrade import KINDS, degrade_image
+from enhancers.image import pixels_digest
+from enhancers.listing import as_dict
+from enhancers.load import load
+from enhancers.method import Modality
+from enhancers.metrics import METRICS
+from enhancers.provenance import from_json
+from enhancers.save import in_source_units, read_png16, to_png16
+from tests.support.image_files import dicom, nifti, png, ramp
+from tests.support.program import program
+
+NAMES = {"/methods", "/enhance", "/metrics", "/degrade"}
+
+
+@pytest.fixture(scope="module")
+def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    folder = tmp_path_factory.mktemp("served")
+    with program(
+        study_demo="false", max_file_mb="1", max_megapixels="0.1", device="cpu",
+        cache_dir=str(folder / "cache"), models_dir=str(folder / "networks"),
+    ) as found:  # fmt: skip
+        yield found
+
+
+@pytest.fixture(scope="module")
+def client(address: str, tmp_path_factory: pytest.TempPathFactory) -> Client:
+    return Client(address, verbose=False, download_files=tmp_path_factory.mktemp("downloads"))
+
+
+@pytest.fixture
+def ct(tmp_path: Path) -> Path:
+    path = tmp_path / "patient_name.dcm"
+    path.write_bytes(dicom(ramp(), Modality="CT", RescaleSlope="1", RescaleIntercept="-1024"))
+    return path
+
+
+@pytest.fixture
+def picture(tmp_path: Path) -> Path:
+    path = tmp_path / "picture.png"
+    path.write_bytes(png((np.random.default_rng(0).random((64, 48)) * 255).astype(np.uint8)))
+    return path
+
+
+def call(client: Client, name: str, path: Path, *values: Any, **named: Any) -> Any:
+    return client.predict(handle_file(path), *values, api_name=name, **named)
+
+
+def refusal(client: Client, name: str, path: Path, *values: Any, **named: Any) -> str:
+    with pytest.raises(AppError) as caught:
+        call(client, name, path, *values, **named)
+    return str(caught.value)
+
+
+def test_four_endpoints_are_listed_and_nothing_else(address: str, client: Client) -> None:
+    for query in ("", "?all_endpoints=true"):
+        info = httpx.get(f"{address}/gradio_api/info{query}", timeout=60).json()
+        assert set(info["named_endpoints"]) == NAMES
+        assert info["unnamed_endpoints"] == {}
+    config = httpx.get(address + "/config", timeout=60).json()
+    public = [
+        one["api_name"] for one in config["dependencies"] if one["api_visibility"] != "private"
+    ]
+    assert sorted(f"/{name}" for name in public) == sorted(NAMES)
+    assert config["footer_links"] == ["api"]
+    assert config["mcp_server"] is False
+
+
+def test_methods_are_those_of_the_command_line(client: Client) -> None:
+    assert client.predict(api_name="/methods") == json.loads(json.dumps(as_dict()))
+
+
+def test_a_result_is_that_of_the_library(client: Client, ct: Path) -> None:
+    file, record = call(client, "/enhance", ct, "nlm", {"sigma": 0.05}, 3)
+    image = load(ct)
+    expected = enhance(image, "nlm", params={"sigma": 0.05}, seed=3).pixels
+    np.testing.assert_array_equal(
+        read_png16(Path(file).read_bytes()), read_png16(to_png16(expected))
+    )
+    found = from_json(Path(record).read_text(encoding="utf-8"))
+    assert (found.method, found.seed, dict(found.params)["sigma"]) == ("nlm", 3, 0.05)
+    assert found.input.file_digest == image.digest
+    assert found.result_digest == pixels_digest(expected)
+    assert "patient" not in Path(record).read_text(encoding="utf-8") + file + record
+
+
+def test_tiff_is_in_source_units(client: Client, ct: Path) -> None:
+    file, _ = call(client, "/enhance", ct, "clahe", format="tiff", modality="CT")
+    image = load(ct)
+    expected = in_source_units(image, enhance(image, "clahe").pixels)
+    np.testing.assert_array_equal(tifffile.imread(io.BytesIO(Path(file).read_bytes())), expected)
+
+
+def test_modality_chooses_the_preset_and_slice_index_the_slice(
+    client: Client, picture: Path, tmp_path: Path
+) -> None:
+    _, record = call(client, "/enhance", picture, "nlm", modality="mr")
+    found = from_json(Path(record).read_text(encoding="utf-8"))
+    assert found.input.modality == Modality.MR
+    assert dict(found.params)["noise"] == "rician"
+    volume = tmp_path / "volume.nii.gz"
+    volume.write_bytes(nifti(np.random.default_rng(0).random((24, 20, 5)).astype(np.float32)))
+    _, record = call(client, "/enhance", volume, "clahe", slice_index=4)
+    assert from_json(Path(record).read_text(encoding="utf-8")).input.slice_index == 4
+
+
+def test_a_network_enhances_too(client: Client, picture: Path) -> None:
+    file, record = call(client, "/enhance", picture, "null_space", {"steps": 5})
+    assert read_png16(Path(file).read_bytes()).shape == (64, 48)
+    assert json.loads(Path(record).read_text(encoding="utf-8"))["prior"]["sha256"]
+
+
+def test_a_truth_gives_scores(client: Client, picture: Path) -> None:
+    alone = call(client, "/metrics", picture)["metrics"]
+    assert set(alone) == {metric.key for metric in METRICS}
+    assert alone["psnr"]["value"] is None
+    assert "truth" in alone["psnr"]["reason"]
+    same = call(client, "/metrics", picture, handle_file(picture))["metrics"]
+    assert same["psnr"]["value"] == "inf"
+    assert same["ssim"]["value"] == 1
+
+
+def test_degrade_is_that_of_the_library(client: Client, ct: Path) -> None:
+    file, record = call(client, "/degrade", ct, "low_dose", 0.2, 5)
+    expected = degrade_image(load(ct), "low_dose", 0.2, seed=5)
+    levels = read_png16(Path(file).read_bytes())
+    np.testing.assert_array_equal(levels, read_png16(to_png16(expected.pixels)))
+    found = json.loads(Path(record).read_text(encoding="utf-8"))
+    assert (found["kind"], found["level"], found["seed"]) == ("low_dose", 0.2, 5)
+    assert found["level_name"] == "dose fraction"
+    assert found["result_digest"] == expected.digest
+
+
+def test_every_kind_of_degradation_is_declared_and_has_a_level(
+    client: Client, picture: Path
+) -> None:
+    assert get_args(Kind) == tuple(KINDS)
+    for kind in KINDS:
+        _, record = call(client, "/degrade", picture, kind)
+        assert json.loads(Path(record).read_text())["level"] == KINDS[kind].default
+
+
+@pytest.mark.parametrize(
+    ("name", "values", "says"),
+    [
+        ("/enhance", ("sharpen",), "sharpen"),
+        ("/enhance", ("nlm", {"sigma": "many"}), "sigma=many is not possible"),
+        ("/enhance", ("nlm", {"sigma": [1]}), "parameters="),
+        ("/enhance", ("nlm", {"strange": 1}), "nlm has no parameter strange"),
+        ("/enhance", ("nlm", None, -1), "seed=-1 is not possible"),
+        ("/enhance", ("nlm", None, "soon"), "seed=soon is not possible"),
+        ("/enhance", ("nlm", None, 0, "PET"), "modality=PET is unknown"),
+        ("/enhance", ("nlm", None, 0, None, 7), "slice"),
+        ("/enhance", ("nlm", None, 0, None, None, "jpeg"), "format=jpeg is not possible"),
+        ("/degrade", ("dust",), "No degradation dust"),
+        ("/degrade", ("blur", "much"), "level=much is not possible"),
+        ("/degrade", ("blur", 99), "=99 is not possible for blur"),
+        ("/metrics", ("no file",), "truth is not an uploaded file"),
+    ],
+)
+def test_a_mistake_is_one_sentence(
+    client: Client, picture: Path, name: str, values: tuple[Any, ...], says: str
+) -> None:
+    told = refusal(client, name, picture, *values)
+    assert says in told
+    assert "Traceback" not in told
+    assert "/" not in told.replace("gradio_client", "")
+
+
+def test_the_limits_are_those_of_the_page(address: str, client: Client, tmp_path: Path) -> None:
+    wide = tmp_path / "wide.png"
+    wide.write_bytes(png(np.zeros((400, 400), np.uint8)))
+    for name in ("/enhance", "/degrade"):
+        assert "0.1 megapixels" in refusal(
+            client, name, wide, "clahe" if name == "/enhance" else "blur"
+        )
+    assert "0.1 megapixels" in refusal(client, "/metrics", wide)
+    heavy = {"files": ("heavy.png", bytes(1_000_001))}
+    assert httpx.post(f"{address}/gradio_api/upload", files=heavy, timeout=60).status_code == 413
+
+
+def raw(address: str, name: str, *data: Any) -> str:
+    """The last event of a call in plain HTTP."""
+    joined = httpx.post(f"{address}/gradio_api/call{name}", json={"data": list(data)}, timeout=60)
+    event = joined.json()["event_id"]
+    return httpx.get(f"{address}/gradio_api/call{name}/{event}", timeout=60).text
+
+
+@pytest.mark.parametrize("meta", [{}, {"meta": {"_type": "gradio.FileData"}}, {"meta": "x"}])
+def test_only_uploaded_files_are_read(
+    address: str, tmp_path: Path, picture: Path, meta: Any
+) -> None:
+    told = raw(address, "/enhance", {"path": str(picture), **meta}, "clahe")
+    assert "event: error" in told
+    assert "event: complete" not in told
+    assert str(tmp_path) not in told
+
+
+def test_a_call_that_is_cancelled_frees_the_device(client: Client, picture: Path) -> None:
+    job = client.submit(handle_file(picture), "null_space", {"steps": 250}, api_name="/enhance")
+    while not job.status().progress_data:
+        time.sleep(0.1)
+    assert "network call" in job.status().progress_data[0].desc
+    assert job.cancel()
+    begun = time.monotonic()
+    call(client, "/enhance", picture, "null_space", {"steps": 5})
+    assert time.monotonic() - begun < 20
