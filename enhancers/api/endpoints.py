@@ -12,6 +12,8 @@ from threading import TIMEOUT_MAX
 from typing import Any, Literal
 
 import gradio as gr
+from gradio.context import get_blocks_context
+from gradio.utils import get_function_description
 
 from enhancers import job_queue
 from enhancers.api.files import (
@@ -64,9 +66,18 @@ def add_endpoints(settings: Settings, queue: Mapping[str, Any]) -> None:
         the calls.
     """
     endpoints = Endpoints(settings)
-    gr.api(endpoints.methods, api_name="methods", concurrency_limit=None)
+    _add(endpoints.methods, concurrency_limit=None)
     for endpoint in (endpoints.enhance, endpoints.metrics, endpoints.degrade):
-        gr.api(endpoint, api_name=endpoint.__name__, **queue)
+        _add(endpoint, **queue)
+
+
+def _add(endpoint: Callable[..., Any], **queue: Any) -> None:
+    added = gr.api(endpoint, api_name=endpoint.__name__, **queue)
+    _, parameters, _ = get_function_description(endpoint)
+    components = get_blocks_context().blocks
+    # By itself Gradio documents a parameter as "1st".
+    for number, text in zip(added["inputs"], parameters.values(), strict=True):
+        components[number].label = text
 
 
 @contextmanager

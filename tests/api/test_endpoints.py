@@ -76,6 +76,9 @@ def test_four_endpoints_are_listed_and_nothing_else(address: str, client: Client
         info = httpx.get(f"{address}/gradio_api/info{query}", timeout=60).json()
         assert set(info["named_endpoints"]) == NAMES
         assert info["unnamed_endpoints"] == {}
+        for endpoint in info["named_endpoints"].values():
+            assert endpoint["description"].endswith(".")
+            assert all(one["label"].endswith(".") for one in endpoint["parameters"])
     config = httpx.get(address + "/config", timeout=60).json()
     public = [
         one["api_name"] for one in config["dependencies"] if one["api_visibility"] != "private"
