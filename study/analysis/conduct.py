@@ -131,21 +131,21 @@ def _side_scores(data: Dataset, question: Question, level: float) -> Estimate:
     means = []
     for reader in data.included_readers:
         own = [obs for obs in data.counted(question.code, Role.MAIN) if obs.reader == reader]
-        apart = _side_differences(own)
-        if apart.size:
-            means.append(float(apart.mean()))
+        differences = _side_differences(own)
+        if differences.size:
+            means.append(float(differences.mean()))
     return mean_estimate(
         "Left minus right", np.array(means, np.float64), "readers as the sample", level
     )
 
 
 def _null_scores(data: Dataset, question: Question, level: float) -> NullScores:
-    apart = _side_differences(list(data.counted(question.code, Role.NULL)))
+    differences = _side_differences(list(data.counted(question.code, Role.NULL)))
     return NullScores(
         question.code,
-        apart.size,
-        proportion("Equal scores", int((apart == 0).sum()), apart.size, level),
-        mean_estimate("Left minus right", apart, "identical pairs as the sample", level),
+        differences.size,
+        proportion("Equal scores", int((differences == 0).sum()), differences.size, level),
+        mean_estimate("Left minus right", differences, "identical pairs as the sample", level),
     )
 
 
@@ -155,8 +155,8 @@ def _side_differences(obs: Sequence[Observation]) -> Floats:
     for one in obs:
         if one.value is not None:
             sides.setdefault((one.reader, one.pair), {})[one.side] = one.value
-    apart = [both[LEFT] - both[1 - LEFT] for both in sides.values() if len(both) == 2]
-    return np.array(apart, np.float64)
+    differences = [both[LEFT] - both[1 - LEFT] for both in sides.values() if len(both) == 2]
+    return np.array(differences, np.float64)
 
 
 def _reader(data: Dataset, code: str, shown: Sequence[Observation]) -> ReaderConduct:

@@ -67,8 +67,8 @@ def drift(data: Dataset, question: Question, level: float) -> ReaderDrift:
     """Slopes of the scores over the main pairs, by reader."""
     slopes = []
     for reader in data.included_readers:
-        when, apart = residuals(data, question, reader)
-        slopes.append(_slope(reader, when, apart, level))
+        when, residual = residuals(data, question, reader)
+        slopes.append(_slope(reader, when, residual, level))
     known = np.array([one.value for one in slopes if one.value is not None], np.float64)
     name = "Mean change"
     return ReaderDrift(
@@ -89,16 +89,16 @@ def residuals(data: Dataset, question: Question, reader: str) -> tuple[Floats, F
         values = [one.value for one in obs if one.method == mask and one.value is not None]
         means[mask] = float(np.mean(values))
     places = np.array([order[one.when] for one in obs], np.float64)
-    apart = np.array([(one.value or 0) - means[one.method] for one in obs], np.float64)
-    return places, apart
+    residual = np.array([(one.value or 0) - means[one.method] for one in obs], np.float64)
+    return places, residual
 
 
-def _slope(reader: str, when: Floats, apart: Floats, level: float) -> Estimate:
+def _slope(reader: str, when: Floats, residual: Floats, level: float) -> Estimate:
     method, n = "least squares; its interval takes ratings as independent", when.size
     base = Estimate(reader, None, method, n, level=level, reason=f"fewer than {LEAST} ratings")
     if n < LEAST:
         return base
-    x, y = when - when.mean(), apart - apart.mean()
+    x, y = when - when.mean(), residual - residual.mean()
     spread = float((x**2).sum())
     if not spread:
         return replace(base, reason="all ratings are of one pair")

@@ -21,7 +21,7 @@ class Cell:
     note : str
         A reason, printed as a footnote of the table.
     undefined : bool
-        Whether the text is set apart as the lack of a value.
+        Whether the text stands for a missing value.
     flag : str
         A warning about the value.
     """

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from itertools import combinations
+from typing import Unpack
 
 import numpy as np
 from scipy import stats
 
 from study.domain.errors import StatisticsError
-from study.stats.estimate import LEVEL, Estimate, PValue
-from study.stats.intervals import RESAMPLES
+from study.stats.estimate import Estimate, PValue
+from study.stats.intervals import IntervalOptions
 from study.stats.multiple_testing import ALPHA, CorrectedPValue, TestFamily, correct, family
 from study.stats.paired import FEW, PairedComparison, ReaderDifference, compare_pair
 from study.stats.panel import Panel
@@ -51,9 +52,7 @@ def compare_methods(
     control: str | None = None,
     *,
     alpha: float = ALPHA,
-    resamples: int = RESAMPLES,
-    seed: int = 0,
-    level: float = LEVEL,
+    **options: Unpack[IntervalOptions],
 ) -> Comparisons:
     """Paired tests of all pairs of methods, or of each against a control, on means over readers.
 
@@ -74,9 +73,7 @@ def compare_methods(
         panel.place(control)
         planned = [(method, control) for method in methods if method != control]
         words = f"{len(planned)} methods against {control}"
-    pairs = tuple(
-        _compare_in(panel, first, second, resamples, seed, level) for first, second in planned
-    )
+    pairs = tuple(_compare_in(panel, first, second, **options) for first, second in planned)
     return Comparisons(
         family(words, len(planned), alpha),
         pairs,
@@ -123,20 +120,12 @@ def friedman(panel: Panel) -> Friedman:
 
 
 def _compare_in(
-    panel: Panel, first: str, second: str, resamples: int, seed: int, level: float
+    panel: Panel, first: str, second: str, **options: Unpack[IntervalOptions]
 ) -> PairedComparison:
-    apart = panel.differences(first, second)
-    pair = compare_pair(
-        first,
-        second,
-        panel.average(apart),
-        panel.clusters,
-        resamples=resamples,
-        seed=seed,
-        level=level,
-    )
+    differences = panel.differences(first, second)
+    pair = compare_pair(first, second, panel.average(differences), panel.clusters, **options)
     by_reader = []
-    for reader, column in zip(panel.readers, apart.T, strict=True):
+    for reader, column in zip(panel.readers, differences.T, strict=True):
         rated = column[~np.isnan(column)]
         if rated.size and reader:
             by_reader.append(ReaderDifference(reader, rated.size, float(rated.mean())))

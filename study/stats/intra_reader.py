@@ -102,16 +102,18 @@ def repeat_reliability(
 ) -> RepeatReliability:
     """Intra-reader reliability from one of the `repeat_tables`."""
     scores = pairs.complete().scores if pairs.items else np.empty((0, 2))
-    apart = scores[:, 1] - scores[:, 0]
-    steps = np.abs(np.diff(pairs.complete().codes, axis=1)) if len(apart) else np.empty((0, 1))
-    count = len(apart)
+    differences = scores[:, 1] - scores[:, 0]
+    steps = (
+        np.abs(np.diff(pairs.complete().codes, axis=1)) if len(differences) else np.empty((0, 1))
+    )
+    count = len(differences)
     icc = reliability(pairs, resamples=resamples, seed=seed, level=level).form("A,1")
     within = proportion("Within one category", int((steps <= 1).sum()), count, level)
     if not pairs.scale.declared:
         within = Estimate(
             within.name, None, within.method, count, level=level, reason="no scale was declared"
         )
-    sem = _sem(apart, level)
+    sem = _sem(differences, level)
     return RepeatReliability(
         rater=rater,
         pairs=count,
@@ -119,8 +121,8 @@ def repeat_reliability(
         icc=icc,
         exact=proportion("Exact agreement", int((steps == 0).sum()), count, level),
         within_one=within,
-        shift=mean_estimate("Shift", apart, "mean of second less first reading", level),
-        mad=mean_estimate("MAD", np.abs(apart), "mean absolute difference", level),
+        shift=mean_estimate("Shift", differences, "mean of second minus first reading", level),
+        mad=mean_estimate("MAD", np.abs(differences), "mean absolute difference", level),
         sem=sem,
         mdc95=mdc95(sem),
         flagged=None if icc.value is None else icc.value < FLAG_BELOW,
@@ -165,11 +167,11 @@ def _stack(tables: dict[str, Ratings]) -> Ratings:
     )
 
 
-def _sem(apart: Floats, level: float) -> Estimate:
-    method, count = "sqrt(sum d² / 2n)", len(apart)
+def _sem(differences: Floats, level: float) -> Estimate:
+    method, count = "sqrt(sum d² / 2n)", len(differences)
     base = Estimate("SEM (repeats)", None, method, count, level=level, reason=NO_REPEATS)
     if not count:
         return base
-    value = math.sqrt(float((apart**2).sum()) / (2 * count))
+    value = math.sqrt(float((differences**2).sum()) / (2 * count))
     ends = deviation_interval(value, count, level)
     return replace(base, value=value).with_interval(ends)

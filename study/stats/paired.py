@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from scipy import stats
@@ -14,8 +14,8 @@ from study.stats.intervals import (
     RESAMPLES,
     cluster_weights,
     percentile_interval,
+    proportion,
     t_interval,
-    wilson_interval,
 )
 
 EXACT_UP_TO = 50
@@ -99,80 +99,70 @@ def compare_pair(
     """
     groups = [str(i) for i in range(differences.size)] if clusters is None else list(clusters)
     present = ~np.isnan(differences)
-    apart = round_to_digits(differences[present])
+    values = round_to_digits(differences[present])
     kept = [group for group, there in zip(groups, present, strict=True) if there]
-    higher, lower = int((apart > 0).sum()), int((apart < 0).sum())
-    ends = wilson_interval(higher, higher + lower, level)
+    higher, lower = int((values > 0).sum()), int((values < 0).sum())
+    above = proportion(f"Share of unequal items with {first} higher", higher, higher + lower, level)
     return PairedComparison(
         first=first,
         second=second,
-        n=apart.size,
-        difference=_mean_difference(apart, kept, resamples, seed, level),
-        effect=_effect(apart, level),
-        t_test=_t_test(apart),
-        wilcoxon=_wilcoxon(apart),
-        sign_test=_sign_test(higher, lower, apart.size),
-        above=Estimate(
-            f"Share of unequal items with {first} higher",
-            higher / (higher + lower) if higher + lower else None,
-            ends.method,
-            higher + lower,
-            None,
-            ends.low,
-            ends.high,
-            level,
-            "no item is unequal" if ends.reason else None,
-        ),
+        n=values.size,
+        difference=_mean_difference(values, kept, resamples, seed, level),
+        effect=_effect(values, level),
+        t_test=_t_test(values),
+        wilcoxon=_wilcoxon(values),
+        sign_test=_sign_test(higher, lower, values.size),
+        above=above if above.defined else replace(above, reason="no item is unequal"),
         higher=higher,
         lower=lower,
-        equal=apart.size - higher - lower,
+        equal=values.size - higher - lower,
     )
 
 
 def _mean_difference(
-    apart: Floats, clusters: Sequence[str], resamples: int, seed: int, level: float
+    values: Floats, clusters: Sequence[str], resamples: int, seed: int, level: float
 ) -> Estimate:
-    name, n = "Mean difference", apart.size
+    name, n = "Mean difference", values.size
     if not n:
         return Estimate(name, None, "t interval", 0, level=level, reason="no item has both methods")
-    mean = float(apart.mean())
+    mean = float(values.mean())
     # The standard deviation of equal differences is exactly zero, without a rounding error.
-    se = (float(apart.std(ddof=1)) if np.ptp(apart) else 0.0) / math.sqrt(n) if n > 1 else None
+    se = (float(values.std(ddof=1)) if np.ptp(values) else 0.0) / math.sqrt(n) if n > 1 else None
     ends = t_interval(mean, se, n - 1, level)
     bootstrap = None
     if resamples:
         weights = cluster_weights(clusters, resamples, seed)
         bootstrap = percentile_interval(
-            weights @ apart / weights.sum(axis=1), clusters, seed, level
+            weights @ values / weights.sum(axis=1), clusters, seed, level
         )
     return Estimate(
         name, mean, ends.method, n, se, ends.low, ends.high, level, ends.reason, bootstrap
     )
 
 
-def _t_test(apart: Floats) -> PValue:
-    name, method, n = "Paired t", "two-sided", apart.size
+def _t_test(values: Floats) -> PValue:
+    name, method, n = "Paired t", "two-sided", values.size
     if n < 2:
         return PValue(name, None, method, n, reason=FEW)
-    if not np.ptp(apart):
+    if not np.ptp(values):
         return PValue(name, None, method, n, df=n - 1, reason=CONSTANT)
-    found = stats.ttest_1samp(apart, 0.0)
+    found = stats.ttest_1samp(values, 0.0)
     return PValue(name, float(found.pvalue), method, n, float(found.statistic), n - 1)
 
 
-def _effect(apart: Floats, level: float) -> Estimate:
-    name, method, n = "dz", "mean difference over its standard deviation", apart.size
-    if n < 2 or not np.ptp(apart):
+def _effect(values: Floats, level: float) -> Estimate:
+    name, method, n = "dz", "mean difference over its standard deviation", values.size
+    if n < 2 or not np.ptp(values):
         reason = FEW if n < 2 else CONSTANT
         return Estimate(name, None, method, n, level=level, reason=reason)
-    value = float(apart.mean() / apart.std(ddof=1))
+    value = float(values.mean() / values.std(ddof=1))
     return Estimate(name, value, method, n, level=level, reason="no interval is computed")
 
 
-def _wilcoxon(apart: Floats) -> PValue:
-    name, n = "Wilcoxon signed ranks", apart.size
-    zeros = int((apart == 0).sum())
-    ties = np.unique(np.abs(apart)).size < n
+def _wilcoxon(values: Floats) -> PValue:
+    name, n = "Wilcoxon signed ranks", values.size
+    zeros = int((values == 0).sum())
+    ties = np.unique(np.abs(values)).size < n
     exact = n <= PERMUTED_UP_TO or (not zeros and not ties and n <= EXACT_UP_TO)
     method = f"zero_method pratt: {zeros} zeros ranked, then dropped; "
     method += "exact" if exact else "normal approximation"
@@ -180,19 +170,19 @@ def _wilcoxon(apart: Floats) -> PValue:
         reason = FEW if n < 2 else "all differences are zero"
         return PValue(name, None, method, n, reason=reason)
     if n <= PERMUTED_UP_TO:
-        p, statistic = _sign_permutations(apart)
+        p, statistic = _sign_permutations(values)
         return PValue(name, p, method, n, statistic)
-    found = stats.wilcoxon(apart, zero_method="pratt", correction=False, method="auto")
+    found = stats.wilcoxon(values, zero_method="pratt", correction=False, method="auto")
     return PValue(name, float(found.pvalue), method, n, float(found.statistic))
 
 
-def _sign_permutations(apart: Floats) -> tuple[float, float]:
+def _sign_permutations(values: Floats) -> tuple[float, float]:
     """Exact two-sided p value of the signed ranks, and the smaller rank sum, over all 2^n signs.
 
     Equal to scipy's permutation test, which takes seconds where this takes milliseconds.
     """
-    ranks = stats.rankdata(np.abs(apart))[apart != 0]
-    above = float(ranks[apart[apart != 0] > 0].sum())
+    ranks = stats.rankdata(np.abs(values))[values != 0]
+    above = float(ranks[values[values != 0] > 0].sum())
     signs = (np.arange(2**ranks.size)[:, None] >> np.arange(ranks.size)) & 1
     sums = signs @ ranks
     tail = min(float((sums >= above).mean()), float((sums <= above).mean()))

@@ -54,8 +54,10 @@ class Panel:
 
     def differences(self, first: str, second: str) -> Floats:
         """First minus second, shape (items, readers); NaN where one of the two is missing."""
-        apart: Floats = self.scores[:, :, self.place(first)] - self.scores[:, :, self.place(second)]
-        return apart
+        differences: Floats = (
+            self.scores[:, :, self.place(first)] - self.scores[:, :, self.place(second)]
+        )
+        return differences
 
     def average(self, by_reader: Floats) -> Floats:
         """Mean over the readers with a value, shape (items,); NaN without any."""

@@ -209,16 +209,16 @@ class _CompleteTable:
         if self.raters < 2 or not self.items:
             return base
         scores = self.ratings.scores
-        apart = np.mean(
+        differences = np.mean(
             [np.abs(scores[:, i] - scores[:, j]) for i, j in combinations(range(self.raters), 2)],
             axis=0,
         )
         bootstrap = None
         if self.resampled is not None:
             weights = cluster_weights(self.ratings.clusters, len(self.resampled.items), self.seed)
-            draws = weights @ apart / weights.sum(axis=1)
+            draws = weights @ differences / weights.sum(axis=1)
             bootstrap = percentile_interval(draws, self.ratings.clusters, self.seed, self.level)
-        value = float(apart.mean())
+        value = float(differences.mean())
         reason = "no closed-form interval: see the bootstrap"
         return replace(base, value=value, reason=reason, bootstrap=bootstrap)
 
