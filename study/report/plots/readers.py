@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from study.domain.formatting import DASH, decimal
 from study.report.plots.canvas import (
     HIGH,
     INK,
@@ -71,7 +72,7 @@ def slopes(
         counted = np.isfinite(table).sum(axis=0)
         mean = np.where(counted > 0, np.nansum(table, axis=0) / np.maximum(counted, 1), np.nan)
         axes.plot(at, mean, color=INK, lw=2.6, marker="o", ms=6, label="mean", zorder=9)
-        below = [f"mean {y:.2f}" if np.isfinite(y) else "no ratings" for y in mean]
+        below = [f"mean {decimal(y)}" if np.isfinite(y) else "no ratings" for y in mean]
         under = [f"{shorten(m)}\n{y}" for m, y in zip(methods, below, strict=True)]
         axes.set_xticks(at, under)
         axes.set_xlim(-0.35, len(methods) - 0.65)
@@ -142,7 +143,7 @@ def _heat_map(axes: Axes, matrix: KappaMatrix, inches: float) -> None:
             colour = tuple(pale + (deep - pale) * float(value)) if known else "none"
             axes.fill([j, j + 1, j + 1, j], [i, i, i + 1, i + 1], color=colour, lw=0)
             if size >= 5:
-                text = f"{matrix.values[i, j]:.2f}".replace("-", "−") if known else "–"
+                text = decimal(matrix.values[i, j]) if known else DASH
                 axes.text(
                     j + 0.5, i + 0.5, text, ha="center", va="center_baseline",
                     color=text_on(colour) if known else QUIET, fontsize=size,
@@ -174,6 +175,6 @@ def _drift_axes(axes: Axes, one: ScoreDrift, limit: float, number: int, first: b
     axes.locator_params(axis="x", nbins=4, integer=True, prune="upper")
     axes.locator_params(axis="y", nbins=5, integer=True)
     if first:
-        axes.set_ylabel("Score less mean")
+        axes.set_ylabel("Score − mean")
     else:
         axes.tick_params(labelleft=False)
