@@ -33,15 +33,16 @@ BLOCK = re.compile(r"(<!-- generated:begin (\w+) -->\n).*?(<!-- generated:end --
 
 def pages() -> Mapping[Path, str]:
     """Every generated page as it should be, by its path."""
-    architecture = DOCS / "architecture.md"
-    blocks = {"rule": import_rule(), "rooms": rooms()}
-    text = architecture.read_text(encoding="utf-8")
-    return {
+    found = {
         DOCS / "reference" / "cli.md": command_line(),
         DOCS / "reference" / "settings.md": settings(),
         DOCS / "reference" / "export-columns.md": export_columns(),
-        architecture: BLOCK.sub(lambda m: f"{m[1]}{blocks[m[2]]}{m[3]}", text),
     }
+    blocks = {"rule": import_rule(), "rooms": rooms(), "endpoints": endpoints()}
+    for path in (DOCS / "architecture.md", DOCS / "reference" / "api.md"):
+        text = path.read_text(encoding="utf-8")
+        found[path] = BLOCK.sub(lambda part: f"{part[1]}{blocks[part[2]]}{part[3]}", text)
+    return found
 
 
 def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
@@ -227,6 +228,37 @@ def _export() -> Sequence[Any]:
     study = StudyRecord()
     methods = (MethodRecord("M1", name="a method"),)
     return export.files(Dataset(study, protocol, methods, (), (), ()))
+
+
+def endpoints() -> str:
+    """Every endpoint with its parameters, from the docstrings that the page shows as well."""
+    source = (ROOT / "enhancers" / "api" / "endpoints.py").read_text(encoding="utf-8")
+    (owner,) = (
+        node
+        for node in ast.parse(source).body
+        if isinstance(node, ast.ClassDef) and node.name == "Endpoints"
+    )
+    parts = []
+    for one in owner.body:
+        if isinstance(one, ast.FunctionDef) and not one.name.startswith("_"):
+            about, _, listed = (ast.get_docstring(one) or "").partition("\n\nArgs:\n")
+            meanings = dict(re.findall(r"^ +(\w+): (.*)$", listed, re.MULTILINE))
+            names = [argument.arg for argument in one.args.args[1:]]
+            given = [None] * (len(names) - len(one.args.defaults)) + list(one.args.defaults)
+            rows = [
+                [f"`{name}`", meanings[name], _endpoint_default(default)]
+                for name, default in zip(names, given, strict=True)
+            ]
+            body = table(["parameter", "meaning", "default"], rows) if rows else ""
+            parts.append(f"### `/{one.name}`\n\n{about}\n" + (f"\n{body}" if body else ""))
+    return "\n" + "\n".join(parts) + "\n"
+
+
+def _endpoint_default(default: ast.expr | None) -> str:
+    if default is None:
+        return "required"
+    value = default.value if isinstance(default, ast.Constant) else None
+    return "" if value is None else f"`{value}`"
 
 
 def import_rule() -> str:
