@@ -258,7 +258,7 @@ def _endpoint_default(default: ast.expr | None) -> str:
     if default is None:
         return "required"
     value = default.value if isinstance(default, ast.Constant) else None
-    return "" if value is None else f"`{value}`"
+    return "" if value is None else f"`{value!s}`"
 
 
 def import_rule() -> str:
