@@ -138,6 +138,17 @@ def test_settings_targets_and_paths_exist(path: Path) -> None:
             assert (ROOT / name).exists(), name
 
 
+@pytest.mark.parametrize("name", ["CONTRIBUTING.md", "docs/architecture.md"])
+def test_names_of_the_code_occur_in_the_code(name: str) -> None:
+    files = [file for room in MODULES for file in (ROOT / room).rglob("*.py")]
+    texts = [*map(text_of, files), text_of(ROOT / "pyproject.toml")]
+    known = {word for text in texts for word in re.findall(r"\w+", text)}
+    known |= {file.stem for file in files}
+    for code in INLINE.findall(FENCE.sub("", text_of(ROOT / name))):
+        if re.fullmatch(r"[A-Za-z_][\w.]*(\(.*\))?", code) and not (ROOT / code).exists():
+            assert set(re.findall(r"\w+", code)) <= known, code
+
+
 def test_the_python_of_the_documents_runs(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
