@@ -115,7 +115,7 @@ def _james(counts: Floats, level: float) -> Estimate:
     if knows == 0:
         value, slopes = 1.0, np.zeros_like(shares)
     elif by_chance == 0:
-        reason = "all guesses concern one method and name it"
+        reason = "all given guesses are about one method and name it"
         return Estimate(name, None, method, n, level=level, reason=reason)
     else:
         value = 1 - knows + observed * knows**2 / (2 * by_chance)
