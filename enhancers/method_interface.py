@@ -1,10 +1,11 @@
-"""What every method is: a module with one `run` that yields `Step`s and ends with a `Result`."""
+"""The interface of every method: a module with a `run` that yields `Step`s up to a `Result`."""
 
 from __future__ import annotations
 
+import functools
 import importlib
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Protocol, cast
 
@@ -15,23 +16,23 @@ from enhancers.method import ParameterValue
 from enhancers.registry import get
 
 CONSTANT_RANGE = 2e-3
-"""Below this max - min an image holds nothing to enhance (half an 8-bit gray level)."""
+"""Images with a smaller max - min count as constant (half an 8-bit gray level)."""
 
 
 PATCH = 256
-"""Side of the patch that a network's work is counted in."""
+"""Side in pixels of the patch in which the work of a network is counted."""
 
 
 def patches(height: int, width: int) -> float:
-    """How many `PATCH` x `PATCH` patches an image is worth."""
+    """The area of an image in patches of `PATCH` x `PATCH` pixels."""
     return height * width / PATCH**2
 
 
 @dataclass(frozen=True)
 class Figure:
-    """A number a method reports about its own run, such as the estimated noise.
+    """A number that a method reports about its run, such as the estimated noise.
 
-    ``name`` is a stable key, ``label`` what the user reads, ``unit`` may be empty.
+    ``name`` is a stable key, ``label`` the text for the user; ``unit`` may be empty.
     """
 
     name: str
@@ -42,7 +43,7 @@ class Figure:
 
 @dataclass(frozen=True, eq=False)
 class Result:
-    """What a method returns.
+    """The output of a method.
 
     Parameters
     ----------
@@ -50,9 +51,9 @@ class Result:
         H and W are the input's times `scale`.
     figures : tuple of Figure
     calls : int
-        Evaluations of the network, one for a whole batch counted once per image (0: classical).
+        Number of network evaluations per image; 0 for a classical method.
     scale : int
-        Enlargement of a super-resolution method.
+        Enlargement factor of a super-resolution method.
     notes : tuple of str
         Sentences for the user.
     """
@@ -66,17 +67,17 @@ class Result:
 
 @dataclass(frozen=True, eq=False)
 class Step:
-    """Progress of a run; the last step alone carries the `result`.
+    """Progress of a run; only the last step carries the `result`.
 
     Parameters
     ----------
     fraction : float in [0, 1]
     preview : ndarray or None
-        The current estimate, as the result's pixels, every k-th step of an iterative method.
+        The current estimate, in the format of the result's pixels, at every k-th step.
     seconds_left : float or None
-        Estimate from the steps so far; None before the first.
+        Estimated from the steps so far; None before the first.
     note : str
-        What is being done, such as "step 12 of 50".
+        The current activity, such as "step 12 of 50".
     """
 
     fraction: float
@@ -87,7 +88,7 @@ class Step:
 
 
 class Enhancer(Protocol):
-    """A method. Modules satisfy it: ``enhancers/classical/srad.py`` has a function `run`."""
+    """A method. Modules with a function `run` satisfy it, such as `enhancers.classical.srad`."""
 
     def run(
         self, image: MedicalImage, params: Mapping[str, ParameterValue], *, seed: int, device: str
@@ -98,11 +99,11 @@ class Enhancer(Protocol):
         ----------
         image : MedicalImage
         params : mapping
-            Complete and valid: the outcome of `registry.resolve`.
+            Complete and valid, from `registry.resolve`.
         seed : int
-            All randomness comes from it, through a CPU generator.
+            Seed of all random numbers, which a CPU generator draws.
         device : str
-            "cpu", "cuda", "cuda:1", "mps".
+            "cpu", "cuda", "cuda:1" or "mps".
         """
         ...
 
@@ -113,20 +114,27 @@ def load_method(key: str) -> Enhancer:
 
 
 class ProgressTracker:
-    """Turns the count of finished steps into fraction, seconds left and a note."""
+    """Computes fraction, seconds left and note from the number of finished steps.
 
-    def __init__(self, total: int, what: str = "step") -> None:
+    Parameters
+    ----------
+    total : int
+    unit : str
+        The name of one step in the note.
+    """
+
+    def __init__(self, total: int, unit: str = "step") -> None:
         self.total = max(total, 1)
-        self.what = what
+        self.unit = unit
         self.started = time.perf_counter()
 
     def step(self, done: int, preview: Pixels | None = None) -> Step:
-        """The `Step` after ``done`` of the total; never claims to be finished."""
+        """The `Step` after ``done`` of the total steps; its fraction is at most 0.999."""
         left = None
         if done > 0:
             left = (time.perf_counter() - self.started) / done * (self.total - done)
         fraction = min(done / self.total, 0.999)
-        return Step(fraction, preview, left, f"{self.what} {done} of {self.total}")
+        return Step(fraction, preview, left, f"{self.unit} {done} of {self.total}")
 
 
 def final_step(
@@ -137,17 +145,68 @@ def final_step(
     scale: int = 1,
     notes: tuple[str, ...] = (),
 ) -> Step:
-    """The last step of a run: pixels clipped to [0, 1] as float32, with the `Result`'s fields."""
+    """The last step of a run, with the pixels clipped to [0, 1] as float32."""
     clipped = np.clip(pixels, 0.0, 1.0).astype(np.float32, copy=False)
     return Step(1.0, None, 0.0, "done", Result(clipped, figures, calls, scale, notes))
 
 
 def is_constant(pixels: Pixels) -> bool:
-    """Whether the image holds no structure at all (see `CONSTANT_RANGE`)."""
+    """Whether max - min is below `CONSTANT_RANGE`."""
     return bool(pixels.max() - pixels.min() < CONSTANT_RANGE)
 
 
 def unchanged_step(pixels: Pixels, *, scale: int = 1) -> Step:
-    """The only step of a run on a constant image, which a method must leave constant."""
+    """The only step of a run on a constant image, which every method returns unchanged."""
     note = "The image is constant: there is nothing to enhance, and nothing was done."
     return final_step(pixels, scale=scale, notes=(note,))
+
+
+Run = Callable[..., Iterator[Step]]
+"""A function with the parameters of `Enhancer.run`."""
+
+
+def skips_constant_images(run: Run) -> Run:
+    """Decorator of a method's `run`: a constant image is returned unchanged."""
+
+    @functools.wraps(run)
+    def guarded(
+        image: MedicalImage, params: Mapping[str, ParameterValue], *, seed: int, device: str
+    ) -> Generator[Step, None, None]:
+        if is_constant(image.pixels):
+            yield unchanged_step(image.pixels)
+        else:
+            yield from run(image, params, seed=seed, device=device)
+
+    return guarded
+
+
+Tile = tuple[tuple[slice, ...], Pixels]
+"""Where a part of an image lies, and its pixels."""
+
+
+def assemble(
+    tiles: Iterable[Tile], shape: tuple[int, ...], progress: ProgressTracker
+) -> Generator[Step, None, Pixels]:
+    """Sum the tiles of an image, yielding a step after each; returns the image, float32.
+
+    Parameters
+    ----------
+    tiles : iterable of (slices, ndarray)
+        Overlapping tiles are added, so their weights have to sum to one.
+    shape : tuple of int
+    progress : ProgressTracker
+        Its total is the number of tiles.
+    """
+    result = np.zeros(shape, np.float32)
+    for done, (where, tile) in enumerate(tiles, start=1):
+        result[where] += tile
+        yield progress.step(done)
+    return result
+
+
+def assembled(tiles: Iterable[Tile], shape: tuple[int, ...]) -> Pixels:
+    """The sum of the tiles of an image (see `assemble`)."""
+    result = np.zeros(shape, np.float32)
+    for where, tile in tiles:
+        result[where] += tile
+    return result

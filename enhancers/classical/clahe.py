@@ -1,10 +1,10 @@
 """Contrast-limited adaptive histogram equalisation (Zuiderveld, Graphics Gems IV, 1994).
 
 OpenCV's CLAHE limits the count of each histogram bin. At 16 bits it has 65,536 bins, nearly all of
-them empty or at a count of one, so its limit acts on images that came from 8 bits and not at all on
-truly 16-bit or filtered ones (11 to 14 dB from the 8-bit result, measured). Here the histogram
-always has 256 bins and the mapping between their centres is interpolated: the 8-bit result for
-every kind of input, at the precision of float32.
+them empty or at a count of one, so that the limit acts on images converted from 8 bits but not on
+16-bit or filtered ones (11 to 14 dB from the 8-bit result, measured). Here the histogram always has
+256 bins and the mapping is interpolated between their centres, which gives the 8-bit result for
+every input, at the precision of float32.
 """
 
 from __future__ import annotations
@@ -21,20 +21,22 @@ from enhancers.method import ParameterValue
 from enhancers.method_interface import (
     ProgressTracker,
     Step,
+    Tile,
+    assemble,
+    assembled,
     final_step,
-    is_constant,
-    unchanged_step,
+    skips_constant_images,
 )
 from enhancers.parameter_values import as_float, as_int
 
 BINS = 256
-LEAST_TILE = 8
-"""Tiles are at least this many pixels a side: fewer pixels make no histogram."""
+MIN_TILE = 8
+"""Smallest side of a tile in pixels; fewer pixels give no usable histogram."""
 
 BAND_PIXELS = 1 << 20
 GAMUT_ROUNDS = 8
 GAMUT_TOLERANCE = 0.05
-"""In units of L, a and b; one is just visible."""
+"""In units of L, a and b; a difference of 1 is just visible."""
 
 
 def clahe(pixels: Pixels, *, clip_limit: float, tiles: int) -> Pixels:
@@ -44,30 +46,27 @@ def clahe(pixels: Pixels, *, clip_limit: float, tiles: int) -> Pixels:
     ----------
     pixels : ndarray, float32, shape (H, W), in [0, 1]
     clip_limit : float
-        Most counts of a bin, relative to a flat histogram of 256 bins; the contrast gain is at most
-        about one more than this.
+        Maximum count of a bin, relative to a flat histogram of 256 bins; the contrast gain is at
+        most about one more than this.
     tiles : int
-        Tiles a side; fewer where they would be smaller than 8 pixels.
+        Number of tiles per side; fewer where tiles would be smaller than 8 pixels.
 
     Returns
     -------
     ndarray, float32, shape (H, W), in [0, 1]
-        Black stays black and the mapping of each tile rises.
+        Black stays black; the gray-level mapping of each tile is monotonic.
     """
-    result = np.empty_like(pixels)
-    for rows, band in clahe_bands(pixels, clip_limit=clip_limit, tiles=tiles):
-        result[rows] = band
-    return result
+    return assembled(clahe_bands(pixels, clip_limit=clip_limit, tiles=tiles), pixels.shape)
 
 
-def clahe_bands(pixels: Pixels, *, clip_limit: float, tiles: int) -> Iterator[tuple[slice, Pixels]]:
-    """The rows of `clahe`'s result, a band at a time, from the top."""
+def clahe_bands(pixels: Pixels, *, clip_limit: float, tiles: int) -> Iterator[Tile]:
+    """The result of `clahe` in bands of rows, from the top."""
     height, width = pixels.shape
-    grid = max(1, min(tiles, height // LEAST_TILE, width // LEAST_TILE))
+    grid = max(1, min(tiles, height // MIN_TILE, width // MIN_TILE))
     tile = (-(-height // grid), -(-width // grid))
     maps = _tile_maps(pixels, grid, tile, clip_limit)
     across = (np.arange(width, dtype=np.float32) + 0.5) / tile[1] - 0.5
-    rows = max(1, BAND_PIXELS // width)
+    rows = band_rows(width)
     for top in range(0, height, rows):
         band = pixels[top : top + rows]
         down = (np.arange(top, top + len(band), dtype=np.float32) + 0.5) / tile[0] - 0.5
@@ -75,7 +74,12 @@ def clahe_bands(pixels: Pixels, *, clip_limit: float, tiles: int) -> Iterator[tu
         where[0], where[1] = down[:, None], across[None, :]
         where[2] = band * np.float32(BINS - 1)
         mapped = ndimage.map_coordinates(maps, where, np.float32, order=1, mode="nearest")
-        yield slice(top, top + len(band)), mapped
+        yield (slice(top, top + len(band)),), mapped
+
+
+def band_rows(width: int) -> int:
+    """Number of rows in a band of an image of this width."""
+    return max(1, BAND_PIXELS // width)
 
 
 def _tile_maps(
@@ -102,25 +106,25 @@ def _gray_map(counts: NDArray[np.intp], clip_limit: float) -> NDArray[np.float64
     excess = np.maximum(share - limit, 0.0).sum()
     share = np.minimum(share, limit) + excess / BINS
     cumulative = np.cumsum(share)
-    # From the darkest level's own share on, so that an empty background stays at 0.
+    # The share of the darkest level is subtracted, so that an empty background stays at 0.
     rising: NDArray[np.float64] = (cumulative - cumulative[0]) / (1.0 - cumulative[0])
     return rising
 
 
 def clahe_colour(pixels: Pixels, lightness: Pixels) -> Pixels:
-    """Replace L of Lab and keep a and b, scaled toward gray where the colour leaves the gamut.
+    """Replace L of Lab and keep a and b, reduced toward gray where the colour leaves the gamut.
 
     Parameters
     ----------
     pixels : ndarray, float32, shape (H, W, 3), in [0, 1]
-        The original, taken as sRGB.
+        The original, interpreted as sRGB.
     lightness : ndarray, float32, shape (H, W), in [0, 1]
         The new L / 100.
     """
     lab = _to_lab(pixels)
     lab[..., 0] = np.clip(lightness, 0.0, 1.0) * np.float32(100.0)
     result = _to_rgb(lab)
-    # The way back clips each channel, which turns the hue: those pixels do not return to their Lab.
+    # The conversion to RGB clips each channel, which shifts the hue: such pixels change their Lab.
     wrong = np.abs(_to_lab(result) - lab).max(axis=-1) > GAMUT_TOLERANCE
     if wrong.any():
         result[wrong] = _into_gamut(lab[wrong])
@@ -129,7 +133,7 @@ def clahe_colour(pixels: Pixels, lightness: Pixels) -> Pixels:
 
 
 def lightness(pixels: Pixels) -> Pixels:
-    """L of Lab / 100 of a colour image; a gray image as it is.
+    """L / 100 of Lab of a colour image; a gray image is returned unchanged.
 
     Parameters
     ----------
@@ -142,7 +146,7 @@ def lightness(pixels: Pixels) -> Pixels:
 
 
 def _into_gamut(lab: Pixels) -> Pixels:
-    """RGB of colours, shape (N, 3), with the largest chroma that fits, by bisection."""
+    """RGB of Lab colours, shape (N, 3), with the largest chroma in the gamut, by bisection."""
     low = np.zeros(len(lab), np.float32)
     high = np.ones(len(lab), np.float32)
     for _ in range(GAMUT_ROUNDS):
@@ -162,28 +166,23 @@ def _to_lab(rgb: Pixels) -> Pixels:
 
 
 def _to_rgb(lab: Pixels) -> Pixels:
-    # Colours with a negative Z are outside every gamut; scikit-image warns of them.
+    # Colours with a negative Z are outside every gamut; scikit-image warns about them.
     yellowest = (lab[..., 0] + np.float32(16.0)) * np.float32(200.0 / 116.0)
     possible = np.stack([lab[..., 0], lab[..., 1], np.minimum(lab[..., 2], yellowest)], axis=-1)
     rgb: Pixels = color.lab2rgb(possible)
     return rgb
 
 
+@skips_constant_images
 def run(
     image: MedicalImage, params: Mapping[str, ParameterValue], *, seed: int, device: str
 ) -> Iterator[Step]:
-    """Run CLAHE, on L of Lab for colour (see `Enhancer`)."""
-    if is_constant(image.pixels):
-        yield unchanged_step(image.pixels)
-        return
+    """Run CLAHE, on L of Lab for a colour image (see `Enhancer`)."""
     gray = lightness(image.pixels)
-    watch = ProgressTracker(image.shape[0], "row")
-    yield watch.step(0)
-    result = np.empty_like(gray)
+    progress = ProgressTracker(-(-image.shape[0] // band_rows(image.shape[1])), "band")
+    yield progress.step(0)
     bands = clahe_bands(
         gray, clip_limit=as_float(params, "clip_limit"), tiles=as_int(params, "tiles")
     )
-    for rows, band in bands:
-        result[rows] = band
-        yield watch.step(rows.stop)
+    result = yield from assemble(bands, gray.shape, progress)
     yield final_step(clahe_colour(image.pixels, result) if image.is_colour else result)

@@ -1,7 +1,7 @@
 """N4 bias field correction (Tustison et al., IEEE TMI 29(6), 2010), by SimpleITK.
 
-MR coils are more sensitive nearby: the image is the anatomy times a slow field. N4 finds the smooth
-field whose removal sharpens the histogram inside the body most.
+MR coils are more sensitive to near tissue: the image is the anatomy times a smooth bias field. N4
+finds the field whose removal sharpens the histogram inside the body most.
 """
 
 from __future__ import annotations
@@ -22,8 +22,7 @@ from enhancers.method_interface import (
     ProgressTracker,
     Step,
     final_step,
-    is_constant,
-    unchanged_step,
+    skips_constant_images,
 )
 from enhancers.parameter_values import as_int
 
@@ -32,32 +31,32 @@ if TYPE_CHECKING:
 
 SPLINE_ORDER = 3
 CONVERGENCE = 1e-3
-"""N4's own default: a level ends when the field's coefficient of variation moves less."""
+"""Default of N4: a level ends when the field's coefficient of variation changes less."""
 
-ROUND = 10
-"""Iterations between two chances to stop; N4 carries nothing but the field from one to the next."""
+ROUND_ITERATIONS = 10
+"""Iterations per call of N4, between which a run can stop; only the field carries over."""
 
-LEAST_SIDE = 16
-"""The shrunk image keeps at least this many pixels a side."""
+MIN_SIDE = 16
+"""Smallest side of the shrunk image in pixels."""
 
-MOST_SIDE = 512
-"""The shrunk image has at most this many pixels a side, and the field is evaluated on at most as
-many: a lattice of cubic splines with 32 cells is smooth at that scale."""
+MAX_SIDE = 512
+"""Largest side of the shrunk image, and of the grid on which the field is evaluated, in pixels: a
+cubic B-spline lattice of 32 cells is smooth at that scale."""
 
-LEAST_MASK = 64
-"""A mask of fewer pixels (of the shrunk image) gives no histogram to sharpen."""
+MIN_MASK = 64
+"""Smallest mask in pixels of the shrunk image; fewer give no usable histogram."""
 
 
 @dataclass(frozen=True, eq=False)
 class BiasField:
-    """The bias field so far: its logarithm at full resolution, and the rounds done."""
+    """The bias field so far: its logarithm at full resolution, and the number of rounds done."""
 
     log_field: NDArray[np.float32]
     done: int
 
 
 def foreground_mask(pixels: Pixels) -> NDArray[np.bool_]:
-    """Otsu's foreground of an image, shape (H, W); every pixel of it is above zero."""
+    """Foreground mask by Otsu's threshold, shape (H, W); masked pixels are above zero."""
     levels = np.rint(pixels * np.float32(255.0)).astype(np.uint8)
     threshold, _ = cv2.threshold(levels, 0, 255, cv2.THRESH_BINARY | cv2.THRESH_OTSU)
     mask: NDArray[np.bool_] = levels > threshold
@@ -65,9 +64,9 @@ def foreground_mask(pixels: Pixels) -> NDArray[np.bool_]:
 
 
 def effective_shrink(shape: tuple[int, int], shrink: int) -> int:
-    """The shrink factor used for an image of this shape: it stays in the two limits above."""
-    most = max(1, min(shape) // LEAST_SIDE)
-    return min(max(shrink, -(-max(shape) // MOST_SIDE)), most)
+    """The shrink factor for an image of this shape, limited by `MIN_SIDE` and `MAX_SIDE`."""
+    most = max(1, min(shape) // MIN_SIDE)
+    return min(max(shrink, -(-max(shape) // MAX_SIDE)), most)
 
 
 def n4(
@@ -79,23 +78,23 @@ def n4(
     ----------
     pixels : ndarray, float32, shape (H, W), in [0, 1]
     mask : ndarray, bool, shape (H, W)
-        Where the field is fitted; the image is above zero there.
+        Where the field is fitted; the image has to be above zero there.
     shrink : int
-        The fit takes every shrink-th pixel a side (see `effective_shrink`).
+        Factor by which the image is shrunk for the fit (see `effective_shrink`).
     levels : int
-        Resolutions of the B-spline lattice: 1, 2, 4, ... cells a side.
+        Number of resolutions of the B-spline lattice: 1, 2, 4, ... cells per side.
     iterations : int
-        Most iterations a level.
+        Maximum number of iterations per level.
 
     Yields
     ------
-    Field
-        The last one is complete. The corrected image is ``pixels / exp(log_field)``.
+    BiasField
+        The last one is the result. The corrected image is ``pixels / exp(log_field)``.
 
     Notes
     -----
-    The levels are run one by one, each on the image divided by the field so far. A B-spline on a
-    coarse lattice is also one on the finer lattice, so this is what N4 computes in a single call.
+    The levels run one by one, each on the image divided by the field so far. Since a B-spline on a
+    coarse lattice is also one on the finer lattice, this equals a single call of N4.
     """
     import SimpleITK
 
@@ -104,32 +103,32 @@ def n4(
     small = SimpleITK.Shrink(full, [step, step])
     small_mask = SimpleITK.Shrink(SimpleITK.GetImageFromArray(mask.astype(np.uint8)), [step, step])
     grid = _evaluation_grid(pixels.shape[:2])
-    rounds = -(-iterations // ROUND)
+    rounds = -(-iterations // ROUND_ITERATIONS)
     log_field = np.zeros(grid.GetSize()[::-1], np.float32)
-    if SimpleITK.GetArrayFromImage(small_mask).sum() < LEAST_MASK:
+    if SimpleITK.GetArrayFromImage(small_mask).sum() < MIN_MASK:
         yield BiasField(_enlarged(log_field, pixels.shape[:2]), levels * rounds)
         return
     corrected = small
     for level in range(levels):
-        for turn in range(rounds):
-            most = min(ROUND, iterations - turn * ROUND)
+        for index in range(rounds):
+            most = min(ROUND_ITERATIONS, iterations - index * ROUND_ITERATIONS)
             fit = _fitter(2**level + SPLINE_ORDER, most)
             fit.Execute(corrected, small_mask)
             part = SimpleITK.Exp(fit.GetLogBiasFieldAsImage(small))
             corrected = SimpleITK.Divide(corrected, part)
             log_field += SimpleITK.GetArrayFromImage(fit.GetLogBiasFieldAsImage(grid))
-            converged = turn + 1 == rounds or fit.GetElapsedIterations() < most
-            done = (level + 1) * rounds if converged else level * rounds + turn + 1
+            converged = index + 1 == rounds or fit.GetElapsedIterations() < most
+            done = (level + 1) * rounds if converged else level * rounds + index + 1
             yield BiasField(_enlarged(log_field, pixels.shape[:2]), done)
             if converged:
                 break
 
 
 def _evaluation_grid(shape: tuple[int, int]) -> SimpleITK.Image:
-    """An image of at most `MOST_SIDE` a side that covers the same area as one of ``shape``."""
+    """An image with sides of at most `MAX_SIDE` that covers the area of one of ``shape``."""
     import SimpleITK
 
-    sizes = [min(side, MOST_SIDE) for side in shape]
+    sizes = [min(side, MAX_SIDE) for side in shape]
     spacing = [side / size for side, size in zip(shape, sizes, strict=True)]
     grid = SimpleITK.Image(sizes[1], sizes[0], SimpleITK.sitkFloat32)
     grid.SetSpacing(spacing[::-1])
@@ -140,8 +139,8 @@ def _evaluation_grid(shape: tuple[int, int]) -> SimpleITK.Image:
 def _enlarged(field: NDArray[np.float32], shape: tuple[int, int]) -> NDArray[np.float32]:
     if field.shape == shape:
         return field.copy()
-    whole_size: NDArray[np.float32] = cv2.resize(field, shape[::-1], interpolation=cv2.INTER_CUBIC)
-    return whole_size
+    enlarged: NDArray[np.float32] = cv2.resize(field, shape[::-1], interpolation=cv2.INTER_CUBIC)
+    return enlarged
 
 
 def _fitter(control_points: int, iterations: int) -> SimpleITK.N4BiasFieldCorrectionImageFilter:
@@ -156,7 +155,7 @@ def _fitter(control_points: int, iterations: int) -> SimpleITK.N4BiasFieldCorrec
 
 
 def divide(pixels: Pixels, log_field: NDArray[np.float32], mask: NDArray[np.bool_]) -> Pixels:
-    """The image divided by the field, with the mean over the mask as it was.
+    """The image divided by the field, with its mean over the mask kept.
 
     Parameters
     ----------
@@ -175,25 +174,23 @@ def divide(pixels: Pixels, log_field: NDArray[np.float32], mask: NDArray[np.bool
     return corrected
 
 
+@skips_constant_images
 def run(
     image: MedicalImage, params: Mapping[str, ParameterValue], *, seed: int, device: str
 ) -> Iterator[Step]:
-    """Run N4 on the luminance; one `Step` for every few iterations (see `Enhancer`)."""
-    if is_constant(image.pixels):
-        yield unchanged_step(image.pixels)
-        return
+    """Run N4 on the luminance; one `Step` per round (see `Enhancer`)."""
     gray = luminance(image.pixels)
     mask = foreground_mask(gray)
     levels, iterations = as_int(params, "levels"), as_int(params, "iterations")
-    watch = ProgressTracker(levels * -(-iterations // ROUND), "round")
-    yield watch.step(0)
+    progress = ProgressTracker(levels * -(-iterations // ROUND_ITERATIONS), "round")
+    yield progress.step(0)
     log_field = np.zeros_like(gray)
     for field in n4(
         gray, mask, shrink=as_int(params, "shrink"), levels=levels, iterations=iterations
     ):
         log_field = field.log_field
         preview = with_luminance(image.pixels, divide(gray, log_field, mask))
-        yield watch.step(field.done, preview)
+        yield progress.step(field.done, preview)
     corrected = divide(gray, log_field, mask)
     yield final_step(
         with_luminance(image.pixels, corrected),

@@ -1,12 +1,12 @@
-"""Non-local means with a bandwidth of its own for every pixel, and the Rician correction.
+"""Non-local means with a bandwidth per pixel and Rician bias correction.
 
-Every pixel becomes the mean of the pixels around it, weighted by how alike their patches are
+Every pixel becomes the mean of the pixels around it, weighted by the similarity of their patches
 (Buades, Coll and Morel, CVPR 2005). Magnitude MR has Rician noise: the bandwidth grows with the
-signal, and the bias of the squared magnitude, 2σ², is taken off at the end (Coupé et al., IEEE TMI
-27(4), 2008; Wiest-Daesslé et al., MICCAI 2008). Two noisy patches of the same tissue differ by 2σ²
-a pixel: taken off first (Buades, Coll and Morel, IPOL 1, 2011), a dark background is averaged as
-well, where the bandwidth alone leaves every pixel by itself. On magnitude MR at σ 0.02, 0.04 and
-0.066 this gains 1.8, 3.5 and 5.7 dB.
+signal, and the bias of the squared magnitude, 2σ², is subtracted at the end (Coupé et al., IEEE TMI
+27(4), 2008; Wiest-Daesslé et al., MICCAI 2008). Noise makes two patches of the same tissue differ
+by 2σ² per pixel. Subtracting this first (Buades, Coll and Morel, IPOL 1, 2011) smooths dark
+background too, where the bandwidth alone would leave every pixel unchanged. On magnitude MR at σ
+0.02, 0.04 and 0.066 this gains 1.8, 3.5 and 5.7 dB.
 """
 
 from __future__ import annotations
@@ -25,9 +25,11 @@ from enhancers.method_interface import (
     Figure,
     ProgressTracker,
     Step,
+    Tile,
+    assemble,
+    assembled,
     final_step,
-    is_constant,
-    unchanged_step,
+    skips_constant_images,
 )
 from enhancers.noise import estimate_rician_sigma, estimate_sigma
 from enhancers.parameter_values import as_float, as_float_or_none, as_int
@@ -36,10 +38,10 @@ NoiseModel = Literal["gaussian", "rician"]
 Distance = Literal["corrected", "plain"]
 
 TILE = 256
-"""Side of the squares the image is processed in: their arrays stay in the processor's cache."""
+"""Side of the tiles in pixels, such that their arrays fit into the processor's cache."""
 
-LEAST_SIGMA = 1e-4
-"""Below this (a fortieth of an 8-bit gray level) there is nothing to remove."""
+MIN_SIGMA = 1e-4
+"""Less noise (a fortieth of an 8-bit gray level) is not removed."""
 
 
 def nlm(
@@ -80,13 +82,10 @@ def nlm(
     ValueError
         If a side is even, or ``sigma`` or ``beta`` is negative.
     """
-    result = np.empty_like(pixels)
     tiles = nlm_tiles(
         pixels, sigma=sigma, beta=beta, noise=noise, patch=patch, search=search, distance=distance
     )
-    for where, tile in tiles:
-        result[where] = tile
-    return result
+    return assembled(tiles, pixels.shape)
 
 
 def nlm_tiles(
@@ -98,11 +97,8 @@ def nlm_tiles(
     patch: int,
     search: int,
     distance: Distance = "corrected",
-) -> Iterator[tuple[tuple[slice, slice], Pixels]]:
-    """The squares of `nlm`'s result with their places, row by row.
-
-    The tiles only bound the memory: the result does not depend on them.
-    """
+) -> Iterator[Tile]:
+    """The result of `nlm` in tiles, row by row; it does not depend on the tiling."""
     if patch % 2 == 0 or search % 2 == 0:
         raise ValueError(f"patch and search must be odd, got {patch} and {search}")
     if sigma < 0.0 or beta < 0.0:
@@ -115,7 +111,7 @@ def nlm_tiles(
     for top in range(0, height, TILE):
         for left in range(0, width, TILE):
             where = (slice(top, min(top + TILE, height)), slice(left, min(left + TILE, width)))
-            if sigma < LEAST_SIGMA or beta <= 0.0:
+            if sigma < MIN_SIGMA or beta <= 0.0:
                 yield where, pixels[where].copy()
                 continue
             block = padded[top : where[0].stop + 2 * margin, left : where[1].stop + 2 * margin]
@@ -141,12 +137,11 @@ def _without_bias(mean: Pixels, sigma: float) -> Pixels:
 def _weighted_mean(
     block: Pixels, square_bandwidth: Pixels, expected: float, patch: int, search: int
 ) -> Pixels:
-    """The mean over the search window for the inside of a block that carries its margin.
+    """The weighted mean over the search window, for the interior of a block with margins.
 
-    ``expected`` is the patch distance that noise alone gives.
-
-    The patch distance of x and x + d is that of x + d and x: each is computed once, for d in half
-    of the window, and weighted twice, since the bandwidth differs at the two ends.
+    ``expected`` is the patch distance that noise alone causes. The patch distance between x and
+    x + d is symmetric: it is computed once, for d in half of the window, and weighted twice, since
+    the bandwidth differs at the two ends.
     """
     reach, half = search // 2, patch // 2
     rows, columns = square_bandwidth.shape
@@ -179,9 +174,9 @@ def _weighted_mean(
 def _patch_distance(
     block: Pixels, offset: tuple[int, int], reach: int, shape: tuple[int, int], patch: int
 ) -> NDArray[np.float32]:
-    """Sum over the patch of (I(x) - I(x + d))² for x in the tile and in the tile moved by -d.
+    """Sum over the patch of (I(x) - I(x + d))² for x in the tile and in the tile shifted by -d.
 
-    Row 0 of the result is row -dy of the tile, column 0 its column -max(dx, 0).
+    Row 0 of the result is row -dy of the tile; column 0 is column -max(dx, 0).
     """
     (dy, dx), (rows, columns) = offset, shape
     top, left = reach - dy, reach - max(dx, 0)
@@ -197,13 +192,11 @@ def _patch_distance(
     return summed[half : height - half, half : width - half]
 
 
+@skips_constant_images
 def run(
     image: MedicalImage, params: Mapping[str, ParameterValue], *, seed: int, device: str
 ) -> Iterator[Step]:
     """Run non-local means on the luminance (see `Enhancer`)."""
-    if is_constant(image.pixels):
-        yield unchanged_step(image.pixels)
-        return
     yield Step(0.0, note="measuring the noise")
     gray = luminance(image.pixels)
     noise: NoiseModel = "rician" if params["noise"] == "rician" else "gaussian"
@@ -219,11 +212,8 @@ def run(
         search=as_int(params, "search"),
         distance="plain" if params["distance"] == "plain" else "corrected",
     )
-    watch = ProgressTracker(-(-gray.shape[0] // TILE) * -(-gray.shape[1] // TILE), "tile")
-    result = np.empty_like(gray)
-    for done, (where, tile) in enumerate(tiles, start=1):
-        result[where] = tile
-        yield watch.step(done)
+    progress = ProgressTracker(-(-gray.shape[0] // TILE) * -(-gray.shape[1] // TILE), "tile")
+    result = yield from assemble(tiles, gray.shape, progress)
     yield final_step(
         with_luminance(image.pixels, result), figures=(Figure("sigma", "Noise σ", sigma),)
     )

@@ -1,9 +1,9 @@
 """The classical pipeline of each modality (Singh and Singh, sections 2.2 and 2.4).
 
-Ultrasound: SRAD, then CLAHE. MR: N4, Rician non-local means, CLAHE. Everything else: non-local
-means at the measured noise, then CLAHE, light for CT and X-ray, on L of Lab for colour. Non-local
-means rather than total variation, because on CT and X-ray slices with added noise (σ 0.02 to 0.2)
-it is closer to the truth in all but one case, by 0.1 to 0.4 dB.
+Ultrasound: SRAD, then CLAHE. MR: N4, Rician non-local means, CLAHE. All others: non-local means at
+the measured noise, then CLAHE, light for CT and X-ray, on L of Lab for colour. Non-local means is
+preferred to total variation because on CT and X-ray slices with added noise (σ 0.02 to 0.2) it is
+closer to the truth in all but one case, by 0.1 to 0.4 dB.
 """
 
 from __future__ import annotations
@@ -18,16 +18,15 @@ from enhancers.method_interface import (
     Result,
     Step,
     final_step,
-    is_constant,
     load_method,
-    unchanged_step,
+    skips_constant_images,
 )
 from enhancers.registry import get, resolve
 
 
 @dataclass(frozen=True)
 class Stage:
-    """One method of a pipeline: its key, the parameters it is given, its share of the time."""
+    """One method of a pipeline: its key, its given parameters, its share of the run time."""
 
     key: str
     given: Mapping[str, ParameterValue]
@@ -45,13 +44,13 @@ def stages(
     contrast : bool
         Whether CLAHE comes last.
     sigma : float or None
-        Noise in [0, 1] units; for ultrasound the coefficient of variation of the speckle. None
-        leaves it to each method to measure.
+        Noise in [0, 1] units; for ultrasound the coefficient of variation of the speckle. None lets
+        each method measure it.
     clip_limit : float
-        Of CLAHE.
+        Contrast limit of CLAHE.
     """
     if modality is Modality.US:
-        # The speckle scale q0 is a divisor: 0 means "as good as none".
+        # The speckle scale q0 is a divisor: 0 stands for a negligible value.
         chosen = [Stage("srad", {"q0": None if sigma is None else max(sigma, 0.01)}, 0.8)]
     elif modality is Modality.MR:
         chosen = [
@@ -65,13 +64,11 @@ def stages(
     return tuple(chosen)
 
 
+@skips_constant_images
 def run(
     image: MedicalImage, params: Mapping[str, ParameterValue], *, seed: int, device: str
 ) -> Iterator[Step]:
-    """Run the modality's pipeline; the steps of all its stages (see `Enhancer`)."""
-    if is_constant(image.pixels):
-        yield unchanged_step(image.pixels)
-        return
+    """Run the pipeline of the modality and yield the steps of all stages (see `Enhancer`)."""
     sigma, clip_limit = params["sigma"], params["clip_limit"]
     chosen = stages(
         image.modality,
@@ -85,12 +82,12 @@ def run(
 def chain(
     image: MedicalImage, chosen: Sequence[Stage], *, seed: int, device: str
 ) -> Iterator[Step]:
-    """Stages one after the other, as one run; the image itself for none."""
-    whole = sum(stage.share for stage in chosen)
+    """Run stages one after the other as one run; without a stage the result is the image."""
+    total = sum(stage.share for stage in chosen)
     before = 0.0
     current, figures, notes = image, list[Figure](), list[str]()
     for stage in chosen:
-        share = stage.share / whole
+        share = stage.share / total
         result = Result(current.pixels)
         values = resolve(stage.key, image.modality, stage.given)
         for step in load_method(stage.key).run(current, values, seed=seed, device=device):
@@ -104,11 +101,11 @@ def chain(
 
 
 def _within(step: Step, label: str, before: float, share: float) -> Step:
-    """A stage's step as one of the whole pipeline's, without its result."""
+    """Convert a stage's step into a step of the pipeline, without its result."""
     preview = step.preview if step.result is None else step.result.pixels
     left = None
     if step.seconds_left is not None and step.fraction > 0.0:
-        # The stages to come take about as long as their shares say.
+        # The time of the remaining stages is extrapolated from their shares.
         passed = step.seconds_left * step.fraction / max(1.0 - step.fraction, 1e-3)
         left = step.seconds_left + passed * (1.0 - before - share) / share
     fraction = min(before + share * step.fraction, 0.999)

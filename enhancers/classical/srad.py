@@ -1,8 +1,8 @@
 """Speckle-reducing anisotropic diffusion (Yu and Acton, IEEE TIP 11(11), 2002).
 
-The image evolves by dI/dt = div(c(q) grad I). The diffusion coefficient c follows the instantaneous
-coefficient of variation q: where q is at the speckle's own level q0 the image is smoothed, where it
-is well above, at an edge, it is not.
+The image evolves by dI/dt = div(c(q) grad I). The diffusion coefficient c depends on the
+instantaneous coefficient of variation q: the image is smoothed where q equals the speckle scale q0
+and kept where q is well above it, at edges.
 """
 
 from __future__ import annotations
@@ -21,14 +21,13 @@ from enhancers.method_interface import (
     ProgressTracker,
     Step,
     final_step,
-    is_constant,
-    unchanged_step,
+    skips_constant_images,
 )
 from enhancers.noise import estimate_speckle
 from enhancers.parameter_values import as_float_or_none, as_int
 
 FLOOR = np.float32(1e-3)
-"""Intensities are raised to this: q divides by them."""
+"""Smallest intensity, since q divides by intensities."""
 
 RHO = 1.0 / 6.0
 """Decay rate of q0 as the speckle is smoothed away (equation 34 of the paper)."""
@@ -36,7 +35,7 @@ RHO = 1.0 / 6.0
 PAPER_Q0, PAPER_STEPS, PAPER_TIME_STEP = 50.0, 25, 0.02
 CANONICAL_TIME_STEP = 0.05
 BAND_PIXELS = 1 << 16
-"""Rows are processed in bands of about this many pixels, which stay in the processor's cache."""
+"""Size of the bands of rows in pixels, such that they fit into the processor's cache."""
 
 
 def srad(
@@ -50,7 +49,7 @@ def srad(
     steps : int
         Number of explicit Euler steps.
     time_step : float
-        Their length dt; the scheme is stable up to 0.25 (pixel spacing 1).
+        Step length dt; the scheme is stable up to 0.25 (pixel spacing 1).
     q0 : float
         Coefficient of variation of fully developed speckle at the start.
     rho : float
@@ -90,7 +89,7 @@ def srad(
 def _euler_step(image: Pixels, time_step: float, q0: float) -> Pixels:
     height, width = image.shape
     rows = max(8, BAND_PIXELS // width)
-    # Two rows of context: a flux needs the coefficient next door, which needs its neighbours.
+    # Two rows of context: a flux needs the neighbouring coefficient, which needs its neighbours.
     padded = np.pad(image, 2, mode="edge")
     result = np.empty_like(image)
     for top in range(0, height, rows):
@@ -101,7 +100,7 @@ def _euler_step(image: Pixels, time_step: float, q0: float) -> Pixels:
 
 
 def _divergence(band: Pixels, q0: float) -> Pixels:
-    """div(c grad I) on the inside of a band that carries two pixels of context on every side."""
+    """div(c grad I) on the interior of a band with two pixels of context on every side."""
     c = _coefficient(band, q0)
     inner = band[1:-1, 1:-1]
     down = (c[1:, 1:-1] + c[:-1, 1:-1]) * (inner[1:, 1:-1] - inner[:-1, 1:-1])
@@ -122,14 +121,14 @@ def _coefficient(band: Pixels, q0: float) -> Pixels:
     variation = np.float32(0.25) * gradient - laplacian * laplacian / np.float32(16.0)
     q_squared = variation / (np.float32(1.0) + laplacian * np.float32(0.25)) ** 2
     excess = (q_squared - np.float32(q0 * q0)) / np.float32(q0 * q0 * (1.0 + q0 * q0))
-    # Below the speckle's level the formula exceeds 1: smooth fully there, no more.
+    # For q below q0 the formula exceeds 1; the coefficient is limited to 1.
     coefficient: Pixels = np.float32(1.0) / (np.float32(1.0) + np.maximum(excess, 0.0))
     return coefficient
 
 
 @dataclass(frozen=True)
 class Settings:
-    """What one run of SRAD uses: number of steps, their length dt, speckle scale q0."""
+    """Settings of one run of SRAD: number of steps, their length dt, speckle scale q0."""
 
     steps: int
     time_step: float
@@ -139,16 +138,16 @@ class Settings:
 def canonical_settings(speckle: float) -> Settings:
     """Steps and q0 for a measured coefficient of variation of the speckle.
 
-    The time T = 0.3 + 1.7 q0 is where the error is least, within 0.2 dB, on a speckled photograph
-    and on speckled ultrasound for noise between 0.05 and 0.4 (grid of q0 and T; longer runs begin
-    to flatten faint edges, since q0 is only known on average).
+    The diffusion time T = 0.3 + 1.7 q0 is within 0.2 dB of the smallest error on a speckled
+    photograph and on speckled ultrasound for noise between 0.05 and 0.4 (grid of q0 and T). Longer
+    runs begin to flatten faint edges, since q0 is known only on average.
     """
     q0 = min(max(speckle, 0.01), 0.6)
     return Settings(round((0.3 + 1.7 * q0) / CANONICAL_TIME_STEP), CANONICAL_TIME_STEP, q0)
 
 
 def settings(pixels: Pixels, params: Mapping[str, ParameterValue]) -> Settings:
-    """Settings of the preset, with the given values in place of automatic ones.
+    """Settings of the preset, with given values in place of automatic ones.
 
     Parameters
     ----------
@@ -163,32 +162,30 @@ def settings(pixels: Pixels, params: Mapping[str, ParameterValue]) -> Settings:
         base = canonical_settings(estimate_speckle(pixels) if q0 is None else q0)
         base = replace(base, q0=q0 or base.q0)
     if time_step is not None:
-        # The same time in steps of the given length.
+        # Keep the diffusion time with steps of the given length.
         steps = max(1, round(base.steps * base.time_step / time_step))
         base = replace(base, time_step=time_step, steps=steps)
     steps_given = as_float_or_none(params, "steps")
     return base if steps_given is None else replace(base, steps=int(steps_given))
 
 
+@skips_constant_images
 def run(
     image: MedicalImage, params: Mapping[str, ParameterValue], *, seed: int, device: str
 ) -> Iterator[Step]:
-    """Run SRAD on the luminance; one `Step` an iteration (see `Enhancer`)."""
-    if is_constant(image.pixels):
-        yield unchanged_step(image.pixels)
-        return
+    """Run SRAD on the luminance; one `Step` per iteration (see `Enhancer`)."""
     yield Step(0.0, note="measuring the speckle")
     gray = luminance(image.pixels)
     chosen = settings(gray, params)
     every = as_int(params, "preview_every")
-    watch = ProgressTracker(chosen.steps)
+    progress = ProgressTracker(chosen.steps)
     current = gray
-    # What the floor added is taken off again, so that black stays black.
+    # The amount that the floor added is subtracted again, so that black stays black.
     lift = np.maximum(gray, FLOOR) - gray
     stages = srad(gray, steps=chosen.steps, time_step=chosen.time_step, q0=chosen.q0)
     for done, current in enumerate(stages, start=1):
         preview = with_luminance(image.pixels, current - lift) if done % every == 0 else None
-        yield watch.step(done, preview)
+        yield progress.step(done, preview)
     yield final_step(
         with_luminance(image.pixels, current - lift),
         figures=(

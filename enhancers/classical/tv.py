@@ -1,7 +1,7 @@
 """Total variation denoising by Chambolle's projection (J. Math. Imaging Vis. 20, 2004).
 
-The result minimises |u - image|² / 2 + weight x TV(u): edges stay, everything between them becomes
-flat. scikit-image computes it; it cannot be interrupted, so large images go through it in
+The result minimises |u - image|² / 2 + weight x TV(u), which keeps edges and flattens everything
+else. scikit-image's implementation cannot be interrupted, so large images are processed in
 overlapping tiles.
 """
 
@@ -20,21 +20,23 @@ from enhancers.method_interface import (
     Figure,
     ProgressTracker,
     Step,
+    Tile,
+    assemble,
+    assembled,
     final_step,
-    is_constant,
-    unchanged_step,
+    skips_constant_images,
 )
 from enhancers.noise import estimate_sigma
 from enhancers.parameter_values import as_float_or_none, as_int
 
 TILE = 512
 OVERLAP = 32
-"""Pixels over which neighbouring tiles are blended; an iteration reaches one pixel further."""
+"""Pixels over which neighbouring tiles are blended; each iteration reaches one pixel further."""
 
 TOLERANCE = 2e-4
 WEIGHT_PER_SIGMA = 0.85
-"""Best, within 0.3 dB, on CT and chest X-ray slices with σ from 0.02 to 0.2."""
-LEAST_WEIGHT = 1e-4
+"""Within 0.3 dB of the best weight on CT and chest X-ray slices with σ from 0.02 to 0.2."""
+MIN_WEIGHT = 1e-4
 
 
 def automatic_weight(sigma: float) -> float:
@@ -49,32 +51,27 @@ def tv(pixels: Pixels, *, weight: float, iterations: int) -> Pixels:
     ----------
     pixels : ndarray, float32, shape (H, W), in [0, 1]
     weight : float
-        Larger removes more. Below 1e-4 the image is returned as it is.
+        A larger weight removes more. Below 1e-4 the image is returned unchanged.
     iterations : int
-        Most iterations; it stops when the cost changes by less than 2e-4 of its first value.
+        Maximum; iteration stops when the cost changes by less than 2e-4 of its first value.
 
     Returns
     -------
     ndarray, float32, shape (H, W)
     """
-    result = np.zeros_like(pixels)
-    for where, tile in tv_tiles(pixels, weight=weight, iterations=iterations):
-        result[where] += tile
-    return result
+    return assembled(tv_tiles(pixels, weight=weight, iterations=iterations), pixels.shape)
 
 
-def tv_tiles(
-    pixels: Pixels, *, weight: float, iterations: int
-) -> Iterator[tuple[tuple[slice, slice], Pixels]]:
-    """The tiles that add up to `tv`'s result: places that overlap, values faded at the overlaps.
+def tv_tiles(pixels: Pixels, *, weight: float, iterations: int) -> Iterator[Tile]:
+    """The overlapping tiles whose sum is the result of `tv`, blended where they overlap.
 
-    An image of at most 512 pixels a side is one tile.
+    An image of at most 512 x 512 pixels is one tile.
     """
     height, width = pixels.shape
     for rows in _spans(height):
         for columns in _spans(width):
             part = pixels[rows, columns]
-            if weight >= LEAST_WEIGHT:
+            if weight >= MIN_WEIGHT:
                 part = denoise_tv_chambolle(
                     part, weight=weight, eps=TOLERANCE, max_num_iter=iterations
                 )
@@ -91,7 +88,7 @@ def _spans(length: int) -> list[slice]:
 
 
 def _fade(span: slice, length: int) -> NDArray[np.float32]:
-    """Weights over a span; at every place those of all spans add up to one."""
+    """Blending weights over a span; the weights of all spans sum to one everywhere."""
     weights = [_ramp(other, length) for other in _spans(length)]
     total = np.sum(weights, axis=0)
     own = _ramp(span, length)
@@ -110,13 +107,11 @@ def _ramp(span: slice, length: int) -> NDArray[np.float64]:
     return ramp
 
 
+@skips_constant_images
 def run(
     image: MedicalImage, params: Mapping[str, ParameterValue], *, seed: int, device: str
 ) -> Iterator[Step]:
-    """Run total variation on the luminance; one `Step` a tile (see `Enhancer`)."""
-    if is_constant(image.pixels):
-        yield unchanged_step(image.pixels)
-        return
+    """Run total variation on the luminance; one `Step` per tile (see `Enhancer`)."""
     yield Step(0.0, note="measuring the noise")
     gray = luminance(image.pixels)
     weight = as_float_or_none(params, "weight")
@@ -125,12 +120,9 @@ def run(
         sigma = estimate_sigma(gray)
         weight = automatic_weight(sigma)
         figures = (Figure("sigma", "Noise σ", sigma),)
-    watch = ProgressTracker(len(_spans(gray.shape[0])) * len(_spans(gray.shape[1])), "tile")
-    result = np.zeros_like(gray)
+    progress = ProgressTracker(len(_spans(gray.shape[0])) * len(_spans(gray.shape[1])), "tile")
     tiles = tv_tiles(gray, weight=weight, iterations=as_int(params, "iterations"))
-    for done, (where, tile) in enumerate(tiles, start=1):
-        result[where] += tile
-        yield watch.step(done)
+    result = yield from assemble(tiles, gray.shape, progress)
     yield final_step(
         with_luminance(image.pixels, result),
         figures=(*figures, Figure("weight", "Weight", weight)),
