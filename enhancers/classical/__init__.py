@@ -1,1 +1,1 @@
-"""The classical methods, one a file, each named by its registry key."""
+"""The classical methods, one per file, each named by its registry key."""

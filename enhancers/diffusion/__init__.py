@@ -1,1 +1,1 @@
-"""The generative methods: one algorithm a file, on whatever prior is loaded."""
+"""The diffusion methods, one algorithm per file, each on any prior of its kind."""

@@ -1,4 +1,4 @@
-"""What UniMIE fits: y = f x + M with f and M unknown, and which pixels belong to the body."""
+"""The model y = f x + M that UniMIE fits, and the foreground mask of the body."""
 
 from __future__ import annotations
 
@@ -14,26 +14,26 @@ from torch.nn import functional as F
 from enhancers.image import Pixels
 
 MASK_CELL = 32
-"""Side of a cell of the mask's grid: coarse, so that M takes the lighting and not the anatomy."""
+"""Cell side of the mask's grid in pixels; coarse, so that M fits lighting and not anatomy."""
 FIT_STEPS = 4
-"""Adam steps at each sampling step."""
-LEAST_GAIN = 0.02
+"""Number of Adam steps per sampling step."""
+MIN_GAIN = 0.02
 FOREGROUND = 0.5
-"""Share of Otsu's threshold above which a pixel belongs to the body: dark tissue counts as well."""
+"""Factor on Otsu's threshold for the body, so that dark tissue is included."""
 
 
 class DegradationFit:
-    """The unknown y = f x + M: a scalar gain and a mask on a coarse grid.
+    """The model y = f x + M with a scalar gain f and a mask M on a coarse grid.
 
     Parameters
     ----------
     y : Tensor, shape (1, 1, H, W), in [0, 1]
     gain : float
-        First value of f.
+        Initial value of f.
     smoothness : float
         Weight of the total variation of M.
     rate : float
-        Of Adam.
+        Learning rate of Adam.
     """
 
     def __init__(self, y: Tensor, gain: float, smoothness: float, rate: float = 0.01) -> None:
@@ -47,7 +47,7 @@ class DegradationFit:
         self.optimizer = torch.optim.Adam([self.gain, self.grid], lr=rate, fused=on_gpu)
 
     def mask(self) -> Tensor:
-        """M at full size."""
+        """The mask M at full size."""
         return self.rows @ self.grid @ self.columns.T
 
     def residual(self, u: Tensor) -> Tensor:
@@ -55,7 +55,7 @@ class DegradationFit:
         return self.gain * u + self.mask() - self.y
 
     def fit(self, u: Tensor) -> None:
-        """A few Adam steps on mean(r²) + smoothness TV(M)."""
+        """Make `FIT_STEPS` Adam steps on mean(r²) + smoothness TV(M)."""
         for _ in range(FIT_STEPS):
             rows = self.grid.diff(dim=-2).abs().mean()
             columns = self.grid.diff(dim=-1).abs().mean()
@@ -64,13 +64,13 @@ class DegradationFit:
             torch.autograd.backward(loss)
             self.optimizer.step()
         with torch.no_grad():
-            self.gain.clamp_(min=LEAST_GAIN)
+            self.gain.clamp_(min=MIN_GAIN)
 
 
 def _enlarging(side: int) -> Tensor:
-    """Bicubic enlargement of a row of cells to ``side`` pixels, shape (side, cells).
+    """Matrix of the bicubic enlargement of cells to ``side`` pixels, shape (side, cells).
 
-    As a matrix, because the gradient of torch's own enlargement adds up in any order on a GPU.
+    A matrix, because the gradient of torch's interpolation is not deterministic on a GPU.
     """
     cells = math.ceil(side / MASK_CELL) + 1
     size = (side, cells)
@@ -81,7 +81,7 @@ def _enlarging(side: int) -> Tensor:
 
 @dataclass(eq=False)
 class PixelDegradationFit:
-    """The published code's y = f x + M: a mask of every pixel, plain gradient steps of rate 1."""
+    """The published code's model: a mask per pixel, plain gradient steps of rate 1."""
 
     y: Tensor
     gain: Tensor
@@ -92,14 +92,14 @@ class PixelDegradationFit:
         return self.gain * u + self.mask - self.y
 
     def fit(self, u: Tensor) -> None:
-        """One gradient step on mean(r²); a pixel's share of the mean is why M hardly moves."""
+        """One gradient step on mean(r²); the mean over all pixels keeps M near zero."""
         r = self.residual(u)
-        self.gain = (self.gain - 2 * (r * u).mean()).clamp_min(LEAST_GAIN)
+        self.gain = (self.gain - 2 * (r * u).mean()).clamp_min(MIN_GAIN)
         self.mask = self.mask - 2 * r / r.numel()
 
 
 def foreground(gray: Pixels) -> Pixels:
-    """Soft mask of the body in [0, 1], so that a black background stays black."""
+    """Soft foreground mask of the body in [0, 1], which keeps a black background black."""
     from scipy.ndimage import gaussian_filter
     from skimage.filters import threshold_otsu
 

@@ -1,4 +1,4 @@
-"""How the hybrid is drawn to its pseudo-label: from which noise level, how strongly, where."""
+"""Guidance of the hybrid toward its pseudo-label: start noise level, weight, regional weight."""
 
 from __future__ import annotations
 
@@ -11,7 +11,12 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from enhancers.diffusion.schedule import TimestepPair, noise_level_step, timestep_pairs, timesteps
+from enhancers.diffusion.schedule import (
+    TimestepPair,
+    noise_level_step,
+    timestep_pairs,
+    timesteps,
+)
 from enhancers.image import Pixels
 from enhancers.method import Modality, ParameterValue
 from enhancers.networks.parts import BetaSchedule
@@ -19,24 +24,24 @@ from enhancers.noise import estimate_rician_sigma, estimate_sigma, estimate_spec
 from enhancers.parameter_values import as_float_or_none, as_int
 
 MATCHED_CALLS = 2
-"""Calls from the image's own noise level down: more of them only add weight to the pseudo-label."""
+"""Network calls from the image's noise level down; more only increase the pseudo-label's weight."""
 DARK = 0.02
-"""Below this no speckle is measured."""
+"""Pixels below this brightness are left out when speckle is measured."""
 PAPER_WEIGHTS = {Modality.US: 0.586, Modality.MR: 0.488}
 """The paper's λ = 1200 and 1000, as w."""
-OTHERWISE = 0.5
+DEFAULT_WEIGHT = 0.5
 OWN_WEIGHTS = {Modality.US: 0.2}
-"""Where another weight than the paper's is better, from the image's own noise."""
+"""Weights that are better than the paper's where sampling starts from the image's noise."""
 REGION_WEIGHTS = (0.4, 0.9)
-"""Where there is structure, and where there is nothing but noise."""
-REGION_SIGMA = 3.0
-"""Gaussian σ in pixels of the window in which structure is told from noise."""
-LEAST_POWER = 1e-12
+"""Weights for structure and for pure noise."""
+WINDOW_SIGMA = 3.0
+"""Gaussian σ in pixels of the window over which the local variance is measured."""
+MIN_POWER = 1e-12
 
 
 @dataclass(frozen=True)
 class Guidance:
-    """The parameters, typed; the weights are those of structure and of nothing but noise."""
+    """Typed parameters; ``weights`` are those for structure and for pure noise."""
 
     weights: tuple[float, float]
     steps: int
@@ -46,18 +51,18 @@ class Guidance:
 
     @classmethod
     def read(cls, params: Mapping[str, ParameterValue], modality: Modality) -> Guidance:
-        """From resolved parameters."""
+        """Read resolved parameters."""
         weight, strength = (
             as_float_or_none(params, "guidance"),
             as_float_or_none(params, "strength"),
         )
-        # From pure noise nothing but the pseudo-label tells what the image shows.
-        own = weight is None and strength is None
+        # A start from pure noise needs the paper's weight: only the pseudo-label knows the image.
+        automatic = weight is None and strength is None
         if weight is None:
-            weight = PAPER_WEIGHTS.get(modality, OTHERWISE)
-        if own:
+            weight = PAPER_WEIGHTS.get(modality, DEFAULT_WEIGHT)
+        if automatic:
             weight = OWN_WEIGHTS.get(modality, weight)
-        weights = REGION_WEIGHTS if own and params["regions"] else (weight, weight)
+        weights = REGION_WEIGHTS if automatic and params["regions"] else (weight, weight)
         return cls(
             weights=weights,
             steps=as_int(params, "steps"),
@@ -73,13 +78,13 @@ class Guidance:
 
     @property
     def calls(self) -> int:
-        """Network calls: the last ``strength`` share of the steps."""
+        """Number of network calls: the last ``strength`` share of the steps."""
         if self.strength is None:
             return MATCHED_CALLS
         return max(1, round(self.steps * self.strength))
 
-    def line(self, betas: BetaSchedule, level: float) -> tuple[TimestepPair, ...]:
-        """The steps that are made on an image with noise of ``level`` in [0, 1] units."""
+    def sampling_steps(self, betas: BetaSchedule, level: float) -> tuple[TimestepPair, ...]:
+        """The sampling steps for an image with noise of ``level`` in [0, 1] units."""
         if self.strength is None:
             highest = max(noise_level_step(betas.signal, 2 * level), 1)
             return timestep_pairs(betas.signal, [betas.offset, highest + betas.offset], betas.final)
@@ -88,9 +93,9 @@ class Guidance:
 
 
 def noise_level(gray: Pixels, modality: Modality, sigma: float | None) -> float:
-    """Standard deviation of the noise in [0, 1] units, that of speckle at the mean brightness.
+    """Standard deviation of the noise in [0, 1] units; for speckle at the mean brightness.
 
-    ``sigma`` is the classical pipeline's parameter: for ultrasound a coefficient of variation.
+    ``sigma`` is the parameter of the classical pipeline, for ultrasound a coefficient of variation.
     """
     if modality is not Modality.US:
         rician = modality is Modality.MR
@@ -105,32 +110,32 @@ def noise_level(gray: Pixels, modality: Modality, sigma: float | None) -> float:
 
 
 def regional_weight(gray: Tensor, noise: float, weights: tuple[float, float]) -> Tensor:
-    """Weight of the pseudo-label at each pixel, between the two ``weights``.
+    """Weight of the pseudo-label per pixel, between the two ``weights``.
 
     Parameters
     ----------
     gray : Tensor, shape (1, 1, H, W), in [0, 1]
-        The image as it was measured.
+        The measured image.
     noise : float
         Its standard deviation σ, the same everywhere.
     weights : tuple of float
-        Where there is structure, and where there is nothing but noise. Between them the share is
-        σ² / (σ² + v), v what the local variance has above σ²: what Wiener's filter takes away.
+        Weights for structure and for pure noise, mixed by the Wiener attenuation σ² / (σ² + v),
+        where v is the excess of the local variance over σ².
 
     Returns
     -------
     Tensor, shape (1, 1, H, W)
     """
-    variance = blurred(gray.square(), REGION_SIGMA) - blurred(gray, REGION_SIGMA).square()
+    variance = blurred(gray.square(), WINDOW_SIGMA) - blurred(gray, WINDOW_SIGMA).square()
     power = noise * noise
     structure = (variance - power).clamp(min=0)
-    # Without any noise there is nothing that the pseudo-label could do better.
-    share = power / (power + structure).clamp(min=LEAST_POWER)
+    # Without noise the pseudo-label cannot improve anything: the share is 0.
+    share = power / (power + structure).clamp(min=MIN_POWER)
     return weights[0] + (weights[1] - weights[0]) * share
 
 
 def blurred(x: Tensor, sigma: float) -> Tensor:
-    """An image (B, 1, H, W) under a Gaussian window of ``sigma`` pixels."""
+    """Gaussian blur of an image (B, 1, H, W), σ in pixels."""
     radius = math.ceil(3 * sigma)
     grid = torch.arange(-radius, radius + 1, dtype=x.dtype, device=x.device)
     kernel = torch.exp(-0.5 * (grid / sigma) ** 2)

@@ -1,8 +1,8 @@
-"""DDNM: what was measured is kept, the network fills the null space of the measurement.
+"""DDNM: the measurement is kept, and the network fills the null space of the degradation.
 
 Wang, Yu, Zhang, "Zero-shot image restoration using denoising diffusion null-space model", ICLR
-2023; for medical images Ma et al., MICCAI 2023 (Algorithm 1). Images here are in network space,
-[-1, 1], and so is the noise level, twice the value in [0, 1] units.
+2023; for medical images Ma et al., MICCAI 2023 (Algorithm 1). Images and noise levels are in
+network space, [-1, 1], where noise levels are twice those in [0, 1] units.
 """
 
 from __future__ import annotations
@@ -52,21 +52,21 @@ from enhancers.noise import estimate_sigma
 from enhancers.operators import BlockMean, Identity, Operator
 from enhancers.parameter_values import as_float_or_none, as_int
 
-WHOLE = 1024
-"""Longest side that goes through the network in one piece."""
+MAX_TILE = 1024
+"""Largest side that the network processes in one piece."""
 OVERLAP = 64
 DENOISING_STEPS, ENLARGING_STEPS = 100, 20
-"""The published schedule, and one that serves enlargement as well on a CPU."""
+"""The published number, and a smaller one that suffices for enlarging."""
 DENOISING_ETA, ENLARGING_ETA, NOISY_ENLARGING_ETA = 0.3, 1.0, 0.3
-"""Shares of fresh noise; published is 0.85 for all.
+"""Shares of fresh noise; the published value is 0.85 for all.
 
-With 1 a noisy measurement would be forgotten once the noise of a step is below its own.
+With 1 a noisy measurement would be ignored once the noise of a step is below its own.
 """
 
 
 @dataclass(frozen=True)
 class Task:
-    """The parameters, typed. ``factor`` is 1 for denoising; ``sigma`` is in [0, 1] units."""
+    """Typed parameters. ``factor`` is 1 for denoising; ``sigma`` is in [0, 1] units."""
 
     factor: int
     sigma: float
@@ -86,12 +86,12 @@ class Task:
 
     @property
     def count(self) -> int:
-        """How many samples are drawn."""
+        """Number of samples to draw."""
         return self.samples if self.output == "mean of samples" else 1
 
 
 def read_task(params: Mapping[str, ParameterValue], gray: Pixels) -> Task:
-    """The task that resolved parameters describe; automatic σ is estimated on ``gray``."""
+    """The task of resolved parameters; an automatic σ is estimated on ``gray``."""
     name = str(params["task"])
     factor = 1 if name == "denoise" else int(name.removeprefix("sr"))
     sigma = as_float_or_none(params, "sigma")
@@ -119,10 +119,10 @@ def read_task(params: Mapping[str, ParameterValue], gray: Pixels) -> Task:
 
 
 def plan(task: Task, signal: Tensor) -> tuple[tuple[TimestepPair, ...], int]:
-    """The pairs of a run and how many of the first need no network call.
+    """The sampling steps of a run, and how many of the first need no network call.
 
-    While s >= a σ a denoiser replaces the estimate by the measurement, whatever the network says,
-    so those pairs can be skipped without changing the result.
+    While s >= a σ, denoising replaces the estimate by the measurement, whatever the network
+    predicts: these steps are skipped without changing the result.
     """
     sigma = 2 * task.sigma
     if task.factor > 1:
@@ -159,7 +159,7 @@ def sample(
 ) -> Iterator[tuple[int, Tensor]]:
     """DDNM samples of the measurements ``y``, (B, 1, h, w), each (channels, H, W).
 
-    All B share the keyed noise, so that each is the sample it would be alone. Yields (calls made,
+    All B share the noise, so that each sample equals the one it would be alone. Yields (calls made,
     clean estimates) after every network call; the last estimates are the samples.
     """
     pairs, skipped = plan(task, signal)
@@ -194,7 +194,7 @@ def sample(
 def run(
     image: MedicalImage, params: Mapping[str, ParameterValue], *, seed: int, device: str
 ) -> Iterator[Step]:
-    """Denoise or enlarge; see `Enhancer`."""
+    """Denoise or enlarge (see `Enhancer`)."""
     gray = luminance(image.pixels)
     task = read_task(params, gray)
     scale = 1 if task.degrade_first else task.factor
@@ -203,12 +203,12 @@ def run(
         yield unchanged_step(with_luminance(image.pixels, enlarged), scale=scale)
         return
     entry = network_entry(str(params["prior"]), "pixel")
-    network = PixelNetwork(entry.key, device, tile_sizes(entry, WHOLE, OVERLAP))
+    network = PixelNetwork(entry.key, device, tile_sizes(entry, MAX_TILE, OVERLAP))
     low, padding = _measurement(gray, task, network)
     if task.factor == 1 and task.unclip:
         low = restore_clipped(low, task.sigma, seed=seed)
     y = torch.from_numpy(low)[None, None].to(device) * 2 - 1
-    watch, pace = ProgressTracker(_total_calls(task, network), "network call"), GpuPacing(device)
+    progress, pace = ProgressTracker(_total_calls(task, network), "network call"), GpuPacing(device)
     total, made = torch.zeros(()), 0
     for index in range(task.count):
         estimate, call = y, 0
@@ -216,7 +216,7 @@ def run(
             pace.tick()
             show = call % task.preview_every == 0
             preview = _merged(image, estimate, padding, scale) if show else None
-            yield watch.step(made + call, preview)
+            yield progress.step(made + call, preview)
         made += call
         total = total + estimate.cpu()
     mean = total / task.count
@@ -242,7 +242,7 @@ def _sampled(
 
 
 def _measurement(gray: Pixels, task: Task, network: PixelNetwork) -> tuple[Pixels, Padding]:
-    """The measured image, padded so that the network takes its enlargement."""
+    """The measured image, padded so that its enlargement fits the network."""
     multiple, least = network.prior.multiple, network.sizes.least
     if task.degrade_first:
         padded, padding = pad(gray, multiple=math.lcm(multiple, task.factor), least=least)

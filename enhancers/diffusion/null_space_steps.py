@@ -1,4 +1,4 @@
-"""DDNM's updates in closed form, on images and noise levels in network space, [-1, 1]."""
+"""Update steps of DDNM in closed form; images and noise levels are in network space, [-1, 1]."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from enhancers.diffusion.schedule import TimestepPair
 from enhancers.operators import Operator
 
 CONSISTENCY = 5e-4
-"""Most |H x - y| left after the final projections, in [0, 1] units."""
-ROUNDS = 200
+"""Largest |H x - y| after the final projections, in [0, 1] units."""
+MAX_ROUNDS = 200
 
 
 def denoise_step(
     pair: TimestepPair, x0: Tensor, y: Tensor, z: Tensor, *, sigma: float, eta: float
 ) -> Tensor:
-    """x_next of a denoiser (H = I) from the clean estimate ``x0`` and the measurement ``y``."""
+    """Next state for denoising (H = I) from the clean estimate ``x0`` and the measurement ``y``."""
     a, s = pair.a, pair.s
     if s >= a * sigma:
         return a * y + math.sqrt(s * s - a * a * sigma * sigma) * z
@@ -36,10 +36,10 @@ def null_space_step(
     sigma: float,
     eta: float,
 ) -> Tensor:
-    """x_next of an enlargement: the range space follows the measurement, the rest the network.
+    """Next state for enlarging: range space from the measurement, null space from the network.
 
-    ``sigma`` = 0 is the noise-free form; otherwise the range space is treated as a denoiser of
-    noise σ / singular value, in closed form by block means.
+    ``sigma`` = 0 is the noise-free form; otherwise the range space is denoised at noise level
+    σ / singular value, in closed form by block means.
     """
     a, s = pair.a, pair.s
     if sigma == 0.0:
@@ -63,7 +63,7 @@ def null_space_step(
 
 def make_consistent(x: Tensor, y: Tensor, operator: Operator) -> Tensor:
     """Alternate clipping to [-1, 1] with H x = y until both hold to `CONSISTENCY`."""
-    for _ in range(ROUNDS):
+    for _ in range(MAX_ROUNDS):
         x = x.clamp(-1, 1)
         residual = operator.forward(x) - y
         if float(residual.abs().max()) / 2 <= CONSISTENCY:

@@ -1,15 +1,15 @@
-"""Hybrid enhancement: latent diffusion drawn to the classical pipeline's output at every step.
+"""Hybrid enhancement: latent diffusion guided toward the classical pipeline's output.
 
 Singh and Singh, "Bridging classical and learned priors", under review for MIDL 2026, section 2.3
 and Algorithm 1, with the guidance as the convex weight w that its Algorithm 1 computes.
 
-The paper starts from pure noise, and so can `strength` = 1: what the network then adds is mostly
-its own. By default the noisy image itself is taken as the latent of the timestep whose noise it
-has, so that the network denoises what was measured, drawn to the pseudo-label. Measurement and
-pseudo-label must then differ by nothing but what the filters took away: the bias field is corrected
-in both, and the contrast step comes last. How strongly it is drawn may differ from region to
-region (`regions`), the paper's future work: the pseudo-label is trusted most where the image holds
-only noise, and least where it has structure, which the filters blur.
+The paper starts from pure noise, as `strength` = 1 does; the network then invents most of what it
+adds. By default the noisy image itself serves as the latent of the timestep with its noise level,
+so that the network denoises the measurement, guided toward the pseudo-label. Measurement and
+pseudo-label must then differ only by what the filters removed: the bias field is corrected in both,
+and the contrast step comes last. The weight may vary by region (`regions`), the paper's future
+work: the pseudo-label has most weight where the image is pure noise, and least where it has
+structure, which the filters blur.
 """
 
 from __future__ import annotations
@@ -49,13 +49,13 @@ from enhancers.method_interface import (
 from enhancers.parameter_values import as_float, as_float_or_none
 
 CLASSICAL_SHARE, LAST = 0.2, 0.999
-"""Where on the progress bar the pseudo-label is done, and the network."""
+"""Fractions of the progress bar at which the pseudo-label and the network are finished."""
 PAPER_LATENTS = 4 * 32 * 32
-"""Elements of the latent over which the paper's loss is a mean: w = 2 λ / 4096."""
+"""Number of latent elements over which the paper averages its loss: w = 2 λ / 4096."""
 FINE_SIGMA = 2.0
 """Gaussian σ in pixels that separates fine detail from the rest."""
 FIELD, CONTRAST = "n4", "clahe"
-"""Stages of the classical pipeline that are no filters."""
+"""Stages of the classical pipeline that are not denoising filters."""
 
 
 def work(image: MedicalImage, params: Mapping[str, ParameterValue]) -> float:
@@ -73,7 +73,7 @@ def guided_step(
 
 def sample(
     predict: Predict,
-    line: Sequence[TimestepPair],
+    pairs: Sequence[TimestepPair],
     weight: float | Tensor,
     target: Tensor,
     *,
@@ -86,43 +86,45 @@ def sample(
     Parameters
     ----------
     predict : callable
-        The noise in a latent.
-    line : sequence of TimestepPair
-        The steps that are made.
+        Predicts the noise in a latent.
+    pairs : sequence of TimestepPair
+        The sampling steps.
     weight : float or Tensor, shape (1, 1, h, w)
         Share w of the target in each clean estimate.
     target : Tensor, shape (B, D, h, w)
         Scaled latent of the pseudo-label.
     seed : int
     start : Tensor, optional
-        Scaled latent to begin with; pure noise without it.
+        Scaled latent to start from; pure noise by default.
     noisy : bool
-        Whether ``start`` has the noise of the first step; otherwise it is added.
+        Whether ``start`` already has the noise of the first step; otherwise noise is added.
     """
     z = noise_for_timestep((1, *target.shape[1:]), seed, START).to(target.device).expand_as(target)
     if start is not None:
-        signal = line[0].signal
+        signal = pairs[0].signal
         z = math.sqrt(signal) * start + (0.0 if noisy else math.sqrt(1 - signal)) * z
-    for call, pair in enumerate(line, start=1):
+    for call, pair in enumerate(pairs, start=1):
         noise = predict(z, pair.t)
         z, guided = guided_step(pair, z, noise, target, weight)
-        yield call, z if call == len(line) else guided
+        yield call, z if call == len(pairs) else guided
 
 
 def run(
     image: MedicalImage, params: Mapping[str, ParameterValue], *, seed: int, device: str
 ) -> Iterator[Step]:
-    """Enhance; see `Enhancer`."""
+    """Run the hybrid (see `Enhancer`)."""
     if is_constant(luminance(image.pixels)):
         yield unchanged_step(image.pixels)
         return
     guidance = Guidance.read(params, image.modality)
     matched = guidance.strength is None
     field, filters, contrast = _stages(image.modality, params, matched)
-    told = "pseudo-label: "
+    prefix = "pseudo-label: "
     half = CLASSICAL_SHARE / 2 if field else 0.0
-    given = yield from _through(image, field, seed, device, (0.0, half), told)
-    classical = yield from _through(given, filters, seed, device, (half, CLASSICAL_SHARE), told)
+    given = yield from _run_stages(image, field, seed, device, (0.0, half), prefix)
+    classical = yield from _run_stages(
+        given, filters, seed, device, (half, CLASSICAL_SHARE), prefix
+    )
     label, gray = classical.pixels, luminance(given.pixels)
     network = LatentNetwork(str(params["prior"]), device)
     multiple = network.prior.multiple
@@ -138,22 +140,22 @@ def run(
     if guidance.regional:
         fine = regional_weight(measured, level, guidance.weights)
         weight = F.avg_pool2d(fine, network.prior.factor)
-    line = guidance.line(network.prior.betas, level)
-    watch, pace = ProgressTracker(guidance.calls, "network call"), GpuPacing(device)
+    pairs = guidance.sampling_steps(network.prior.betas, level)
+    progress, pace = ProgressTracker(guidance.calls, "network call"), GpuPacing(device)
     made, z = 0, target
-    steps = sample(network.predict, line, weight, target, seed=seed, start=start, noisy=matched)
+    steps = sample(network.predict, pairs, weight, target, seed=seed, start=start, noisy=matched)
     for made, z in steps:
         pace.tick()
         preview = None
         if made % guidance.preview_every == 0 and made < guidance.calls:
             preview = _merged(label, gray_of(network.decode(z)), padding)
-        step = watch.step(made, preview)
+        step = progress.step(made, preview)
         yield replace(step, fraction=CLASSICAL_SHARE + (LAST - CLASSICAL_SHARE) * step.fraction)
     round_trip = gray_of(network.decode(target))
     decoded = network.decode(z)
     composed = compose(gray_of(decoded), round_trip, reference, guidance.output)
     merged = image.with_pixels(_merged(label, composed, padding))
-    result = yield from _through(merged, contrast, seed, device, (LAST, LAST))
+    result = yield from _run_stages(merged, contrast, seed, device, (LAST, LAST))
     yield final_step(
         result.pixels,
         figures=(*_figures(weight, round_trip, reference), *channel_spread(decoded)),
@@ -167,11 +169,11 @@ def _tensor(gray: Pixels, device: str) -> Tensor:
 
 
 def compose(decoded: Tensor, round_trip: Tensor, label: Tensor, output: str) -> Tensor:
-    """What is returned, all in [0, 1].
+    """The returned image according to ``output``; all images in [0, 1].
 
-    "full" is the decoded sample, as in the paper. "residual" adds to the pseudo-label what the
-    diffusion changed, D(z) - D(z_p), so that the autoencoder's own error stays out; "fine residual"
-    adds only the part of it finer than `FINE_SIGMA`.
+    "full" is the decoded sample, as in the paper. "residual" adds the change by the diffusion,
+    D(z) - D(z_p), to the pseudo-label, which excludes the autoencoder's error; "fine residual" adds
+    only the part of the change finer than `FINE_SIGMA`.
     """
     if output == "full":
         return decoded
@@ -184,7 +186,7 @@ def compose(decoded: Tensor, round_trip: Tensor, label: Tensor, output: str) -> 
 def _stages(
     modality: Modality, params: Mapping[str, ParameterValue], matched: bool
 ) -> tuple[tuple[Stage, ...], tuple[Stage, ...], tuple[Stage, ...]]:
-    """The pipeline in three: before the measurement, to the pseudo-label, and after the network."""
+    """The pipeline in three parts: bias correction, filters for the pseudo-label, contrast."""
     every = pipelines.stages(
         modality,
         contrast=bool(params["contrast"]),
@@ -198,15 +200,15 @@ def _stages(
     return field, tuple(stage for stage in every if stage not in (*field, *contrast)), contrast
 
 
-def _through(
+def _run_stages(
     image: MedicalImage,
     chosen: Sequence[Stage],
     seed: int,
     device: str,
     span: tuple[float, float],
-    told: str = "",
+    prefix: str = "",
 ) -> Generator[Step, None, MedicalImage]:
-    """Run classical stages within ``span`` of the progress bar; returns the image after them."""
+    """Run classical stages within ``span`` of the progress bar; return the resulting image."""
     if not chosen:
         return image
     for step in pipelines.chain(image, chosen, seed=seed, device=device):
@@ -214,7 +216,7 @@ def _through(
             image = image.with_pixels(step.result.pixels)
         fraction = span[0] + (span[1] - span[0]) * step.fraction
         yield replace(
-            step, fraction=fraction, result=None, seconds_left=None, note=f"{told}{step.note}"
+            step, fraction=fraction, result=None, seconds_left=None, note=f"{prefix}{step.note}"
         )
     return image
 

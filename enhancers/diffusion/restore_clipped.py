@@ -1,10 +1,10 @@
-"""Noise that clipping cut off, put back: a black background of noisy data is not free of noise.
+"""Restoration of noise that was clipped at black and white.
 
 Values outside [0, 1] were stored as 0 and 1, which raises the mean of a black background by 0.4 σ
-and makes its noise one-sided. A network trained on Gaussian noise then sees noise it does not know,
-and the data term pulls every result to the raised mean. The saturated pixels are censored samples
-of x + n: each is replaced by a draw from the part of its Gaussian that was cut (imputation of
-censored data; Tobin, "Estimation of relationships for limited dependent variables", 1958).
+and makes its noise one-sided. A network trained on Gaussian noise does not know such noise, and the
+data term pulls the result to the raised mean. Saturated pixels are censored samples of x + n: each
+is replaced by a draw from the truncated part of its Gaussian (imputation of censored data; Tobin,
+"Estimation of relationships for limited dependent variables", 1958).
 """
 
 from __future__ import annotations
@@ -15,23 +15,23 @@ from numpy.typing import NDArray
 from enhancers.image import Pixels
 
 WINDOW_SIGMA = 2.0
-"""Gaussian σ in pixels of the neighbourhood that tells what a saturated pixel should have been."""
+"""Gaussian σ in pixels of the window from which the mean of a saturated pixel is estimated."""
 
 
 def restore_clipped(pixels: Pixels, sigma: float, *, seed: int) -> Pixels:
-    """Replace saturated values by draws from the Gaussian tail they were cut from.
+    """Replace saturated values by draws from the clipped tail of their Gaussian.
 
     Parameters
     ----------
     pixels : ndarray, float32, shape (H, W), in [0, 1]
     sigma : float
-        Noise in the same units; 0 changes nothing.
+        Noise level in the same units; 0 changes nothing.
     seed : int
 
     Returns
     -------
     ndarray, float32, shape (H, W)
-        Values between 0 and 1 are untouched; zeros become negative, ones exceed one.
+        Values between 0 and 1 are unchanged; zeros become negative, ones become larger than 1.
     """
     from scipy.ndimage import gaussian_filter
     from scipy.stats import truncnorm
@@ -52,7 +52,7 @@ def restore_clipped(pixels: Pixels, sigma: float, *, seed: int) -> Pixels:
 
 
 def _mean_before_clipping(mean: Pixels, sigma: float) -> NDArray[np.float64]:
-    """The x in [0, 1] whose noisy values, clipped, have this mean."""
+    """The x in [0, 1] for which x plus noise, clipped, has this mean."""
     from scipy.stats import norm
 
     x = np.linspace(0.0, 1.0, 513)

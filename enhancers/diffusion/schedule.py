@@ -1,4 +1,4 @@
-"""Timesteps, their signal shares, and noise that belongs to a timestep."""
+"""Timesteps, their signal shares ābar, and the noise of each timestep."""
 
 from __future__ import annotations
 
@@ -8,7 +8,6 @@ from collections import deque
 from collections.abc import Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
-from types import TracebackType
 from typing import Any
 
 import torch
@@ -17,16 +16,16 @@ from torch import Tensor
 from enhancers.networks.entry import Schedule
 
 START = 1000
-"""Key of the initial noise: no timestep has it."""
-DRAWN_AHEAD, DRAWERS = 4, 2
-"""Noises that wait for their step beside a GPU, and the threads that draw them."""
+"""Key of the initial noise; not a timestep."""
+PREFETCHED, PREFETCH_THREADS = 4, 2
+"""With a GPU: how many noise tensors are drawn ahead, and by how many threads."""
 
 
 @dataclass(frozen=True)
 class TimestepPair:
     """One sampling step, from timestep ``t`` to the next lower one.
 
-    ``signal`` and ``next_signal`` are ābar at both; after the last step ābar is 1.
+    ``signal`` and ``next_signal`` are ābar before and after; after the last step ābar is 1.
     """
 
     t: int
@@ -51,7 +50,7 @@ class TimestepPair:
 def timesteps(
     signal: Tensor, steps: int, *, offset: int = 0, final: float = 1.0
 ) -> tuple[TimestepPair, ...]:
-    """``steps`` evenly strided moments from high noise to none ("leading" spacing).
+    """Evenly strided timesteps from high noise to none ("leading" spacing of diffusers).
 
     Parameters
     ----------
@@ -71,7 +70,7 @@ def timesteps(
 def timestep_pairs(
     signal: Tensor, ascending: list[int], final: float = 1.0
 ) -> tuple[TimestepPair, ...]:
-    """The moments that visit these timesteps, given in ascending order, from the highest down."""
+    """The steps through these timesteps, given in ascending order, from the highest down."""
     shares = signal.double().tolist()
     previous = [final] + [shares[t] for t in ascending[:-1]]
     pairs = zip(ascending, previous, strict=True)
@@ -109,8 +108,8 @@ def noise_for_timestep(
 ) -> Tensor:
     """Standard normal noise that depends on (seed, sample, t) alone, drawn on the CPU.
 
-    Schedules that share a timestep share its noise, so leaving steps out changes nothing else.
-    ``pinned`` memory is that from which a GPU copies without waiting.
+    Schedules that share a timestep share its noise, so that skipping steps changes nothing else.
+    ``pinned`` allocates page-locked memory, for asynchronous copies to a GPU.
     """
     text = f"{seed}/{sample}/{t}".encode()
     key = int.from_bytes(hashlib.sha256(text).digest()[:8], "big") >> 1
@@ -118,22 +117,22 @@ def noise_for_timestep(
 
 
 class NoisePrefetcher:
-    """`noise_for_timestep` on the device that needs it, drawn and copied before its step.
+    """`noise_for_timestep` on the network's device, prefetched where that is a GPU.
 
-    Beside a GPU threads draw a few steps ahead into pinned memory and copy on a stream of their
-    own; elsewhere drawing competes with the network, and is done when it is asked for. Leaving the
-    context stops the threads.
+    With a GPU, threads draw the noise a few steps ahead into pinned memory and copy it on a
+    separate stream. On a CPU drawing would compete with the network, so that noise is drawn on
+    request. Leaving the context stops the threads.
 
     Parameters
     ----------
     shape : tuple of int
     seed : int
     times : sequence of int
-        The timesteps in the order in which they will be taken.
+        The timesteps in the order of use.
     device : torch.device
     sample : int
     threads : int, optional
-        By default `DRAWERS` for an NVIDIA GPU, else none.
+        By default `PREFETCH_THREADS` for an NVIDIA GPU, none elsewhere.
     """
 
     def __init__(
@@ -149,29 +148,24 @@ class NoisePrefetcher:
         self._stream: Any = None
         if device.type == "cuda":
             self._stream = torch.cuda.Stream(device)  # type: ignore[no-untyped-call]
-            threads = DRAWERS if threads is None else threads
+            threads = PREFETCH_THREADS if threads is None else threads
         self._pool = ThreadPoolExecutor(threads, "noise") if threads else None
-        self._planned = deque(times)
-        self._drawn: deque[tuple[int, Future[tuple[Tensor, Any]]]] = deque()
-        self._plan()
+        self._times = deque(times)
+        self._prefetched: deque[tuple[int, Future[tuple[Tensor, Any]]]] = deque()
+        self._prefetch()
 
     def __enter__(self) -> NoisePrefetcher:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         if self._pool is not None:
             self._pool.shutdown(wait=False, cancel_futures=True)
 
     def take(self, t: int) -> Tensor:
-        """The noise of timestep ``t``."""
-        if self._drawn and self._drawn[0][0] == t:
-            noise, copied = self._drawn.popleft()[1].result()
-            self._plan()
+        """The noise of timestep ``t``, on the device."""
+        if self._prefetched and self._prefetched[0][0] == t:
+            noise, copied = self._prefetched.popleft()[1].result()
+            self._prefetch()
             if copied is not None:
                 current = torch.cuda.current_stream(self.device)
                 current.wait_event(copied)
@@ -179,10 +173,10 @@ class NoisePrefetcher:
             return noise
         return noise_for_timestep(self.shape, self.seed, t, self.sample).to(self.device)
 
-    def _plan(self) -> None:
-        while self._pool is not None and self._planned and len(self._drawn) < DRAWN_AHEAD:
-            t = self._planned.popleft()
-            self._drawn.append((t, self._pool.submit(self._draw, t)))
+    def _prefetch(self) -> None:
+        while self._pool is not None and self._times and len(self._prefetched) < PREFETCHED:
+            t = self._times.popleft()
+            self._prefetched.append((t, self._pool.submit(self._draw, t)))
 
     def _draw(self, t: int) -> tuple[Tensor, Any]:
         if self._stream is None:

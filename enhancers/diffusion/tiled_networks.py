@@ -1,4 +1,4 @@
-"""Priors as the samplers see them: images of any size, on whatever memory the device has left."""
+"""Priors for the samplers: networks on images of any size, within the device's memory."""
 
 from __future__ import annotations
 
@@ -21,24 +21,24 @@ from enhancers.networks.lookup import network_entry
 P = TypeVar("P", PixelPrior, LatentPrior)
 T = TypeVar("T")
 
-LEAST_TILE = 128
-"""Side below which an embedded network sees too little of its surroundings."""
-WHOLE_TILES = 64
-"""Sides of tiles are multiples of this, which suits networks of up to seven levels."""
+MIN_TILE = 128
+"""Smallest tile side in pixels; an embedded network needs this much context."""
+TILE_MULTIPLE = 64
+"""Tile sides are multiples of this, which suits networks of up to seven levels."""
 LARGE = 100_000_000
-"""Parameters from which a CPU gets one tile at a time: several gain nothing and take gigabytes."""
-CODER_TILES = (1024, 512, 256)
-"""Largest piece that an autoencoder sees at once, and smaller ones where memory is short."""
-CODER_OVERLAP = 128
+"""Number of parameters above which a CPU processes single tiles: batches only cost gigabytes."""
+AUTOENCODER_TILES = (1024, 512, 256)
+"""Tile sides of an autoencoder in pixels; the smaller ones where memory is short."""
+AUTOENCODER_OVERLAP = 128
 
 
 @dataclass(frozen=True)
 class TileSizes:
-    """The tiles in which an image goes through a network on images.
+    """The tile sides that a pixel network may use.
 
-    ``sides`` has the preferred one first, and None where the network must see the whole image.
-    Neighbours share ``overlap`` pixels, and half a tile where that is None or more than half.
-    Images with sides below ``least`` are reflected up to it.
+    ``sides`` has the preferred side first; None stands for the complete image. Neighbours overlap
+    by ``overlap`` pixels, or by half a tile where that is None or larger. Images with sides below
+    ``least`` are padded to it by reflection.
     """
 
     sides: tuple[int | None, ...]
@@ -46,7 +46,7 @@ class TileSizes:
     least: int = 1
 
     def tiling(self, height: int, width: int, side: int | None) -> Tiling:
-        """The tiles of this side on an image."""
+        """The tiling of an image by tiles of this side."""
         if side is None:
             side = max(height, width)
         shared = side // 2 if self.overlap is None else min(self.overlap, side // 2)
@@ -56,31 +56,31 @@ class TileSizes:
 def tile_sizes(
     entry: NetworkEntry, largest: int | None = None, overlap: int | None = None
 ) -> TileSizes:
-    """How an image is divided for this prior.
+    """The tile sides for a prior.
 
     Parameters
     ----------
     entry : NetworkEntry
     largest : int, optional
-        Side of the tiles of a network that takes any size, as the embedded, convolutional ones do.
-        By default `PATCH`. Others get what they were trained on.
+        Tile side for the embedded networks, which take any size; `PATCH` by default. Other
+        networks get tiles of their training size.
     overlap : int, optional
     """
     if not entry.tiles:
         return TileSizes((None,), overlap)
     if not isinstance(entry.source, Embedded):
-        usual = -(-entry.native // WHOLE_TILES) * WHOLE_TILES
+        usual = -(-entry.native // TILE_MULTIPLE) * TILE_MULTIPLE
         return TileSizes((usual,), overlap, usual)
     sides: list[int | None] = []
     side = largest or PATCH
-    while side >= LEAST_TILE:
+    while side >= MIN_TILE:
         sides.append(side)
         side //= 2
     return TileSizes(tuple(sides), overlap, 1 if largest else PATCH)
 
 
 def size_notes(entry: NetworkEntry, height: int, width: int) -> tuple[str, ...]:
-    """A sentence where a network that sees whole images meets another size than it knows."""
+    """A note where a network trained on complete images runs on another size."""
     if entry.tiles or (height, width) == (entry.native, entry.native):
         return ()
     return (
@@ -90,7 +90,7 @@ def size_notes(entry: NetworkEntry, height: int, width: int) -> tuple[str, ...]:
 
 
 class _NetworkWithFallback(Generic[P]):
-    """A prior that is fetched where the fallback says."""
+    """A prior on the device and in the precision that the memory fallback has reached."""
 
     def __init__(self, load: Callable[[str, str], P], key: str, fallback: OomFallback) -> None:
         self._load: Callable[[str, str], P] = load
@@ -102,30 +102,30 @@ class _NetworkWithFallback(Generic[P]):
 
     @property
     def prior(self) -> P:
-        """The prior where it is now. Who keeps it keeps its memory: take its facts alone."""
+        """The prior as it is loaded now. Do not keep it: a reference would keep its memory."""
         return self._at(self.fallback.current)
 
     def _at(self, step: FallbackStep) -> P:
         where = step.device, step.half
         if self._loaded is None or self._loaded[0] != where:
-            # The one in hand must go before the next comes: memory is short.
+            # Release the present one before the next is loaded: memory is short.
             self._loaded = None
             self._loaded = where, self._load(step.device, self._key)
         return self._loaded[1]
 
     @property
     def notes(self) -> tuple[str, ...]:
-        """What was given up for want of memory, in sentences."""
+        """Notes about the fallbacks that were taken for lack of memory."""
         return self.fallback.notes
 
 
 class PixelNetwork(_NetworkWithFallback[PixelPrior]):
-    """A prior on images, tiled where the image or the memory asks for it.
+    """A prior on images, tiled where the image or the memory requires it.
 
     Parameters
     ----------
     key : str
-        Of the prior.
+        Key of the prior.
     device : str
     sizes : TileSizes
 
@@ -165,12 +165,12 @@ class PixelNetwork(_NetworkWithFallback[PixelPrior]):
 
 
 class LatentNetwork(_NetworkWithFallback[LatentPrior]):
-    """An autoencoder and the prior on its latents; large images pass the autoencoder in tiles.
+    """An autoencoder and the prior on its latents; large images are encoded in tiles.
 
     Parameters
     ----------
     key : str
-        Of the prior.
+        Key of the prior.
     device : str
 
     Raises
@@ -180,7 +180,7 @@ class LatentNetwork(_NetworkWithFallback[LatentPrior]):
 
     def __init__(self, key: str, device: str) -> None:
         super().__init__(
-            latent_prior, key, OomFallback(fallback_steps(device, CODER_TILES, batches=(1,)))
+            latent_prior, key, OomFallback(fallback_steps(device, AUTOENCODER_TILES, batches=(1,)))
         )
 
     def encode(self, gray: Tensor) -> Tensor:
@@ -192,7 +192,7 @@ class LatentNetwork(_NetworkWithFallback[LatentPrior]):
             if step.tile is None or max(x.shape[-2:]) <= step.tile:
                 return _to(prior.encode(x), gray.device)
             height, width = x.shape[-2:]
-            tiling = Tiling(height, width, step.tile, step.tile - CODER_OVERLAP)
+            tiling = Tiling(height, width, step.tile, step.tile - AUTOENCODER_OVERLAP)
             return _to(tiling.apply(prior.encode, x, 1 / prior.factor, 1), gray.device)
 
         return self.fallback.run(work)
@@ -206,7 +206,7 @@ class LatentNetwork(_NetworkWithFallback[LatentPrior]):
             if step.tile is None or max(z.shape[-2:]) <= small:
                 return _to(prior.decode(latent), z.device)
             height, width = z.shape[-2:]
-            tiling = Tiling(height, width, small, small - CODER_OVERLAP // prior.factor)
+            tiling = Tiling(height, width, small, small - AUTOENCODER_OVERLAP // prior.factor)
             return _to(tiling.apply(prior.decode, latent, prior.factor, 1), z.device)
 
         return ((self.fallback.run(work) + 1) / 2).clamp(0, 1)
@@ -221,7 +221,7 @@ class LatentNetwork(_NetworkWithFallback[LatentPrior]):
 
 
 def _at_once(step: FallbackStep, tiling: Tiling) -> int:
-    """How many tiles go together: a step counts in patches, and larger tiles are more of them."""
+    """Number of tiles per batch, from the batch size in patches and the area of a tile."""
     return max(1, int(step.batch / max(patches(*tiling.extent), 1.0)))
 
 
@@ -231,10 +231,10 @@ def gray_of(image: Tensor) -> Tensor:
 
 
 def channel_spread(image: Tensor) -> tuple[Figure, ...]:
-    """How far the channels of a colour prior's answer to a gray image differ, in [0, 1] units.
+    """Difference between the channels of a colour prior's output for a gray image, in [0, 1] units.
 
     The standard deviation over the channels, averaged over the pixels of ``image`` (B, 3, H, W) in
-    [0, 1]; nothing for one channel.
+    [0, 1]; empty for one channel.
     """
     if image.shape[1] == 1:
         return ()

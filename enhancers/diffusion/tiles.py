@@ -1,4 +1,4 @@
-"""Any size through a network: padding by reflection, overlapping tiles, feathered averages."""
+"""Images of any size through a network: reflection padding, overlapping tiles, blending."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from torch import Tensor
 from enhancers.image import Pixels
 
 Predict = Callable[[Tensor, int], Tensor]
-"""A noise prediction: (B, C, H, W) and a timestep to (B, C, H, W)."""
+"""A noise prediction from a state (B, C, H, W) and a timestep; same shape."""
 
 TILES_AT_ONCE = 16
 """A 512 x 512 image has 9 tiles of 256 at a stride of 128."""
@@ -21,21 +21,21 @@ TILES_AT_ONCE = 16
 
 @dataclass(frozen=True)
 class Padding:
-    """What was added at the bottom and the right, to be cropped away again."""
+    """The original extent of a padded image."""
 
     height: int
     width: int
 
     def crop(self, pixels: Pixels, scale: int = 1) -> Pixels:
-        """The original extent (times ``scale``) of a padded result."""
+        """Crop a padded result to the original extent times ``scale``."""
         return np.ascontiguousarray(pixels[: self.height * scale, : self.width * scale])
 
 
 def pad(pixels: Pixels, *, multiple: int, least: int = 1) -> tuple[Pixels, Padding]:
-    """Reflect a gray image at its lower and right border until its sides suit the network.
+    """Pad a gray image at the bottom and the right by reflection.
 
-    Sides become multiples of ``multiple`` and at least ``least``; several reflections where the
-    image is small.
+    Sides become multiples of ``multiple`` and at least ``least``; small images are reflected
+    repeatedly.
     """
     height, width = pixels.shape
     added = [(0, -(-max(side, least) // multiple) * multiple - side) for side in (height, width)]
@@ -44,16 +44,16 @@ def pad(pixels: Pixels, *, multiple: int, least: int = 1) -> tuple[Pixels, Paddi
 
 @dataclass(frozen=True)
 class Tiling:
-    """Overlapping square tiles that cover an image, no two alike.
+    """Overlapping square tiles that cover an image.
 
     Parameters
     ----------
     height, width : int
-        Of the image.
+        Size of the image.
     tile : int
-        Side of a tile; a shorter image side is covered by a shorter tile.
+        Side of a tile; tiles are shorter where the image side is.
     stride : int
-        Distance of neighbours; the last one is moved inwards to end at the border.
+        Distance of neighbours; the last tile ends at the border.
     """
 
     height: int
@@ -76,7 +76,7 @@ class Tiling:
         return min(self.tile, self.height), min(self.tile, self.width)
 
     def predict(self, predict: Predict, x: Tensor, t: int, at_once: int = TILES_AT_ONCE) -> Tensor:
-        """``predict`` on every tile of images (B, C, H, W), batched, averaged with feathers."""
+        """Apply ``predict`` to the tiles of images (B, C, H, W) in batches and blend the results."""
         if len(self.corners) == 1:
             parts = batches(x, at_once)
             return predict(x, t) if len(parts) == 1 else torch.cat([predict(p, t) for p in parts])
@@ -89,9 +89,9 @@ class Tiling:
         ratio: float = 1.0,
         at_once: int = TILES_AT_ONCE,
     ) -> Tensor:
-        """``function`` on every tile, averaged with feathers; its output is ``ratio`` as large.
+        """Apply ``function`` to every tile and blend; its output has ``ratio`` times the size.
 
-        Corners and extents times ``ratio`` must be whole. ``at_once`` tiles go through together.
+        Corners and extents times ``ratio`` must be integers. ``at_once`` is the batch size.
         """
         height, width = self.extent
         weight, weights = _weights(self, ratio, x.device)
@@ -105,7 +105,7 @@ class Tiling:
 
 
 def batches(x: Tensor, at_once: int) -> tuple[Tensor, ...]:
-    """``x`` in as few parts of at most ``at_once`` as there need be, all about equally large."""
+    """Split ``x`` into the fewest parts of at most ``at_once``, all of about equal size."""
     parts: tuple[Tensor, ...] = torch.tensor_split(x, -(-x.shape[0] // at_once))
     return parts
 
@@ -118,7 +118,7 @@ def _window(total: Tensor, y: int, x: int, extent: tuple[int, ...], ratio: float
 
 @lru_cache(maxsize=8)
 def _weights(tiling: Tiling, ratio: float, device: torch.device) -> tuple[Tensor, Tensor]:
-    """The feathers of one tile, and their sum over all tiles."""
+    """The blending weights of one tile, and their sum over all tiles."""
     extent = tuple(int(side * ratio) for side in tiling.extent)
     weight = feather(*extent)
     total = torch.zeros((1, 1, int(tiling.height * ratio), int(tiling.width * ratio)))
@@ -128,6 +128,6 @@ def _weights(tiling: Tiling, ratio: float, device: torch.device) -> tuple[Tensor
 
 
 def feather(height: int, width: int) -> Tensor:
-    """Weights of one tile, highest in its middle, never zero, shape (1, 1, height, width)."""
+    """Blending weights of a tile, highest in the centre, above zero, shape (1, 1, H, W)."""
     ramps = [1.0 - torch.linspace(-1, 1, side + 2)[1:-1].abs() for side in (height, width)]
     return (ramps[0][:, None] * ramps[1][None, :])[None, None].clamp_min(1e-3)

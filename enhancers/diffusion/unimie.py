@@ -1,7 +1,7 @@
-"""UniMIE: brighten by fitting y = f x + M, with f and M unknown, while sampling x from the prior.
+"""UniMIE: brightening by fitting y = f x + M, f and M unknown, while sampling x from the prior.
 
-Fei et al., "Lightening anything in medical images", 2024, sections 2.1 and 4. The residual and the
-exposure live in [0, 1]; the network lives in [-1, 1].
+Fei et al., "Lightening anything in medical images", 2024, sections 2.1 and 4. Residual and exposure
+are in [0, 1] units; the network works in [-1, 1].
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from torch.nn import functional as F
 from enhancers.colour import luminance, with_luminance
 from enhancers.devices import GpuPacing
 from enhancers.diffusion.degradation_fit import (
-    LEAST_GAIN,
+    MIN_GAIN,
     DegradationFit,
     PixelDegradationFit,
     foreground,
@@ -50,21 +50,21 @@ MULTIPLE = 16
 EXPOSURE_CELL, REFERENCE_CELL = 16, 8
 REFERENCE_GUIDANCE = 0.509
 REFERENCE_EXPOSURE = 100.0
-"""Brings the default exposure weight to that of the published, squared exposure loss."""
+"""Scales the default exposure weight to that of the published, squared exposure loss."""
 DAMPING = 0.01
-"""Gauss-Newton damping of the pull f r/(f² + 0.01): at f = 0.1 the measurement still counts."""
+"""Gauss-Newton damping of the pull f r/(f² + 0.01), so that the measurement counts at f = 0.1."""
 FIT_TRAVEL = 0.4
-"""Sum of Adam's rates over a run: however many steps are sampled, f and M can move only so far, or
-the mask would take the anatomy in the end."""
+"""Sum of Adam's learning rates over a run. It limits the change of f and M for any number of steps;
+otherwise the mask would finally absorb the anatomy."""
 FIT_SIGNAL = 0.2
-"""f and M are fitted once ābar has reached this: before, the network's estimate is a vague mean
-image, and the mask would take the anatomy for lighting."""
+"""Smallest ābar at which f and M are fitted: before, the network's estimate is a blurred mean
+image, and the mask would absorb the anatomy."""
 EXPOSURE, HIGHLIGHT = 0.4, 0.995
 
 
 @dataclass(frozen=True)
 class Lighting:
-    """The parameters, typed; ``guidance`` is complete."""
+    """Typed parameters, with ``guidance`` resolved."""
 
     exposure: float | None
     variant: str
@@ -76,7 +76,7 @@ class Lighting:
 
     @classmethod
     def read(cls, params: Mapping[str, ParameterValue]) -> Lighting:
-        """From resolved parameters."""
+        """Read resolved parameters."""
         variant, guidance = str(params["variant"]), as_float_or_none(params, "guidance")
         if guidance is None:
             guidance = REFERENCE_GUIDANCE if variant == "reference" else 1.0
@@ -92,15 +92,15 @@ class Lighting:
 
 
 def work(image: MedicalImage, params: Mapping[str, ParameterValue]) -> float:
-    """Planned network evaluations, in patches."""
-    divided = tile_sizes(network_entry(str(params["prior"]), "pixel"))
-    height, width = (-(-max(side, divided.least) // MULTIPLE) * MULTIPLE for side in image.shape)
-    tiling = divided.tiling(height, width, divided.sides[0])
+    """Planned network evaluations, counted in patches."""
+    sizes = tile_sizes(network_entry(str(params["prior"]), "pixel"))
+    height, width = (-(-max(side, sizes.least) // MULTIPLE) * MULTIPLE for side in image.shape)
+    tiling = sizes.tiling(height, width, sizes.sides[0])
     return Lighting.read(params).steps * len(tiling.corners) * patches(*tiling.extent)
 
 
 def exposure_that_fits(y: Tensor, body: Tensor) -> float:
-    """The published exposure, or the highest that leaves the highlights of the body unsaturated.
+    """The published exposure, or the largest that does not saturate highlights of the body.
 
     y / f of the body's `HIGHLIGHT` quantile reaches 1 when f equals that quantile.
     """
@@ -108,11 +108,11 @@ def exposure_that_fits(y: Tensor, body: Tensor) -> float:
     if inside.numel() == 0:
         return EXPOSURE
     highlight = float(np.quantile(inside.cpu().numpy(), HIGHLIGHT))
-    return min(EXPOSURE, float(inside.mean()) / max(highlight, LEAST_GAIN))
+    return min(EXPOSURE, float(inside.mean()) / max(highlight, MIN_GAIN))
 
 
 def cell_means(u: Tensor, side: int) -> Tensor:
-    """Every pixel replaced by the mean of its ``side`` x ``side`` cell."""
+    """Replace every pixel by the mean of its ``side`` x ``side`` cell."""
     means = F.avg_pool2d(u, side, ceil_mode=True, count_include_pad=False)
     enlarged = F.interpolate(means, scale_factor=side, mode="nearest")
     return enlarged[..., : u.shape[-2], : u.shape[-1]]
@@ -127,7 +127,7 @@ def paper_step(
     exposure: float,
     light: Lighting,
 ) -> tuple[Tensor, Tensor]:
-    """Variant "paper": the clean estimate is corrected, then a deterministic step keeps ε."""
+    """Variant "paper": correct the clean estimate, then a deterministic step with the same ε."""
     u = (pair.clean(x, noise).clamp(-1, 1) + 1) / 2
     if pair.signal >= FIT_SIGNAL:
         model.fit(u)
@@ -147,7 +147,7 @@ def reference_step(
     exposure: float,
     light: Lighting,
 ) -> tuple[Tensor, Tensor]:
-    """Variant "reference": an ancestral step, then guidance on x_t itself.
+    """Variant "reference": an ancestral step, then guidance of x_t itself.
 
     The exposure target is applied to the [-1, 1] image, as published, hence its brightness of
     (E + 1)/2.
@@ -177,22 +177,22 @@ def sample(
     seed: int,
     channels: int = 1,
 ) -> Iterator[tuple[int, Tensor, Tensor]]:
-    """Enhance the measurement ``y``, (1, 1, H, W) in [0, 1], by a network of so many channels.
+    """Enhance the measurement ``y``, (1, 1, H, W) in [0, 1]; ``channels`` is that of the network.
 
     Yields (steps made, clean estimate in [0, 1], gain f) after every step; the last is the result.
-    f stays on the device: reading it would wait for the step.
+    f stays on the device, since reading it would wait for the step.
     """
     shape = (1, channels, *y.shape[-2:])
     exposure = light.exposure or exposure_that_fits(y, body)
     share = float((y * body).sum() / body.sum().clamp_min(1.0))
-    gain = max(share / exposure, LEAST_GAIN)
+    gain = max(share / exposure, MIN_GAIN)
     fitted = DegradationFit(y, gain, light.smoothness, FIT_TRAVEL / light.steps)
     plain = PixelDegradationFit(y, torch.tensor(1.0, device=y.device), torch.zeros_like(y))
-    line = timesteps(signal, light.steps)
-    drawn = [pair.t for pair in line] if light.variant == "reference" else []
+    pairs = timesteps(signal, light.steps)
+    drawn = [pair.t for pair in pairs] if light.variant == "reference" else []
     with NoisePrefetcher(shape, seed, [START, *drawn], y.device) as noises:
         x = noises.take(START)
-        for done, pair in enumerate(line, start=1):
+        for done, pair in enumerate(pairs, start=1):
             noise = predict(x, pair.t).clone()
             if light.variant == "paper":
                 x, u = paper_step(pair, x, noise, fitted, body, exposure, light)
@@ -206,7 +206,7 @@ def sample(
 def run(
     image: MedicalImage, params: Mapping[str, ParameterValue], *, seed: int, device: str
 ) -> Iterator[Step]:
-    """Brighten; see `Enhancer`."""
+    """Run UniMIE (see `Enhancer`)."""
     gray = luminance(image.pixels)
     if is_constant(gray):
         yield unchanged_step(image.pixels)
@@ -218,7 +218,7 @@ def run(
     padded, padding = pad(gray, multiple=multiple, least=network.sizes.least)
     y = torch.from_numpy(padded)[None, None].to(device)
     body = torch.from_numpy(foreground(padded))[None, None].to(device)
-    watch, pace = ProgressTracker(light.steps), GpuPacing(device)
+    progress, pace = ProgressTracker(light.steps), GpuPacing(device)
     u, gain = y, torch.ones(())
     steps = sample(
         network.predict,
@@ -233,7 +233,7 @@ def run(
         done, u, gain = state
         pace.tick()
         show = done % light.preview_every == 0 and done < light.steps
-        yield watch.step(done, _merged(image, u, padding) if show else None)
+        yield progress.step(done, _merged(image, u, padding) if show else None)
     height, width = padded.shape
     tiling = network.sizes.tiling(height, width, network.fallback.current.tile)
     yield final_step(

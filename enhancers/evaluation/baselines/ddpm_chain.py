@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from enhancers.diffusion.null_space import OVERLAP, WHOLE
+from enhancers.diffusion.null_space import MAX_TILE, OVERLAP
 from enhancers.diffusion.schedule import TimestepPair
 from enhancers.diffusion.tiled_networks import PixelNetwork, gray_of, tile_sizes
 from enhancers.diffusion.tiles import Padding, pad
@@ -52,7 +52,7 @@ def problem(gray: Pixels, work: Work, device: str) -> Problem:
     ParameterError, PriorMissing, OutOfDeviceMemory
     """
     entry = entry_of(work.prior, "pixel")
-    network = PixelNetwork(entry.key, device, tile_sizes(entry, WHOLE, OVERLAP))
+    network = PixelNetwork(entry.key, device, tile_sizes(entry, MAX_TILE, OVERLAP))
     multiple = network.prior.multiple
     small = multiple // math.gcd(multiple, work.factor)
     low, padding = pad(gray, multiple=small, least=-(-network.sizes.least // work.factor))
