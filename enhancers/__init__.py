@@ -1,11 +1,13 @@
 """Medical image enhancement: read an image, enhance it by several methods, measure, and export.
 
-The subpackage is the compare half of Reading Room and works without any interface:
+The package is the compare half of Reading Room and can be used as a library:
 
->>> from enhancers.load import load
 >>> from enhancers.compare import enhance
->>> image = load("slice.dcm")  # doctest: +SKIP
->>> result = enhance(image, "srad", seed=0)  # doctest: +SKIP
+>>> from enhancers.load import load
+>>> from enhancers.samples import sample
+>>> image = load(sample("ultrasound").degraded)
+>>> enhance(image, "srad").pixels.shape
+(256, 256)
 """
 
 from __future__ import annotations

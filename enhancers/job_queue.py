@@ -1,8 +1,8 @@
-"""Who may use a device when: one line for each, in which every run that waits knows its place.
+"""Queues for the devices, first come, first served, with position and expected wait of each run.
 
-A run of one method is one place, so people who run several methods each take turns. Each GPU has
-a lane with one place, and so have the networks on the CPU; classical filters share a lane with a
-place for each processor core, so they never wait behind a network.
+Each run of a method takes one slot, so that users who run several methods take turns. There is one
+queue with a single slot for each GPU and for the networks on the CPU. Classical methods share a
+queue with one slot per processor core, so that they never wait behind a network.
 """
 
 from __future__ import annotations
@@ -16,26 +16,25 @@ import time
 from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from types import TracebackType
 
 from enhancers.method import Method
 
 CLASSICAL = "filters"
-"""Name of the lane of the classical methods."""
+"""Name of the queue of the classical methods."""
 
 
 @dataclass(frozen=True)
 class QueueStatus:
-    """What a run that waits is told.
+    """Position and expected wait of a queued run.
 
     Parameters
     ----------
     ahead : int
-        Runs that must end before this one begins.
+        Number of runs that must end before this one starts.
     seconds : float or None
-        About how long that takes; None where one of them has given no estimate.
+        Expected wait; None if one of these runs has no estimate.
     where : str
-        What is waited for, in words.
+        Description of the device.
     """
 
     ahead: int
@@ -44,19 +43,19 @@ class QueueStatus:
 
     @property
     def text(self) -> str:
-        """Such as "waiting: 2 ahead, about 35 s"."""
+        """Text such as "waiting: 2 ahead, about 35 s"."""
         return f"waiting: {self.short}"
 
     @property
     def short(self) -> str:
-        """Such as "2 ahead, about 35 s"."""
+        """Text such as "2 ahead, about 35 s"."""
         if self.seconds is None:
             return f"{self.ahead} ahead"
         return f"{self.ahead} ahead, {about(self.seconds)}"
 
 
 def seconds_text(seconds: float) -> str:
-    """A duration to the precision an estimate deserves."""
+    """A duration, rounded as suits an estimate."""
     if seconds < 0.95:
         return "under 1 s"
     if seconds < 100:
@@ -65,33 +64,33 @@ def seconds_text(seconds: float) -> str:
 
 
 def about(seconds: float) -> str:
-    """An estimate in words: "about 35 s", "under 1 s"."""
+    """An estimate as text: "about 35 s", "under 1 s"."""
     text = seconds_text(seconds)
     return text if text.startswith("under") else f"about {text}"
 
 
 class DeviceQueue:
-    """First come, first served, with a number of places.
+    """A first-come, first-served queue with a number of slots.
 
     Parameters
     ----------
-    places : int
-        Runs that may go on at the same time.
+    slots : int
+        Number of concurrent runs.
     where : str
-        What is waited for, in words.
+        Description of the device.
     clock : callable
-        Seconds that only grow.
+        Monotonic time in seconds.
     """
 
     def __init__(
         self,
-        places: int = 1,
+        slots: int = 1,
         where: str = "the device",
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        if places < 1:
-            raise ValueError(f"a lane needs a place, not {places}")
-        self.places = places
+        if slots < 1:
+            raise ValueError(f"a queue needs at least one slot, got {slots}")
+        self.slots = slots
         self.where = where
         self._clock = clock
         self._lock = threading.Lock()
@@ -99,62 +98,62 @@ class DeviceQueue:
         self._waiting: deque[QueueSlot] = deque()
 
     def join(self, planned: float | None = None) -> QueueSlot:
-        """Take a place, or stand in line; use it as a context, which ends with leaving.
+        """Take a slot or wait for one; leaving the slot's context releases it.
 
         Parameters
         ----------
         planned : float, optional
-            Seconds the run will take, for those who come after.
+            Expected seconds of the run, for the estimates of later ones.
         """
-        ticket = QueueSlot(self, planned)
+        slot = QueueSlot(self, planned)
         with self._lock:
-            self._waiting.append(ticket)
+            self._waiting.append(slot)
             self._fill()
-        return ticket
+        return slot
 
     def join_if_free(self) -> QueueSlot | None:
-        """Take a place if nobody has to wait for it, else None."""
+        """Take a slot if one is free, else return None."""
         with self._lock:
             if not self._free():
                 return None
-            ticket = QueueSlot(self, None)
-            self._waiting.append(ticket)
+            slot = QueueSlot(self, None)
+            self._waiting.append(slot)
             self._fill()
-        return ticket
+        return slot
 
     def newcomer(self) -> QueueStatus | None:
-        """What a run that came now would be told; None where it could begin."""
+        """The status of a run that joined now; None if it could start."""
         with self._lock:
             if self._free():
                 return None
             return self._wait(list(self._waiting))
 
     def _free(self) -> bool:
-        return len(self._running) < self.places and not self._waiting
+        return len(self._running) < self.slots and not self._waiting
 
     def _fill(self) -> None:
-        while self._waiting and len(self._running) < self.places:
-            ticket = self._waiting.popleft()
-            ticket._begin(self._clock())
-            self._running.append(ticket)
+        while self._waiting and len(self._running) < self.slots:
+            slot = self._waiting.popleft()
+            slot._begin(self._clock())
+            self._running.append(slot)
 
     def _wait(self, before: Sequence[QueueSlot]) -> QueueStatus:
-        """Play the line forward: each that waits takes the place that is free first."""
+        """Simulate the queue: each waiting run takes the slot that becomes free first."""
         now = self._clock()
-        ends = [ticket._left(now) for ticket in self._running]
+        ends = [slot._left(now) for slot in self._running]
         heapq.heapify(ends)
-        for ticket in before:
-            planned = math.inf if ticket._planned is None else ticket._planned
+        for slot in before:
+            planned = math.inf if slot._planned is None else slot._planned
             heapq.heapreplace(ends, ends[0] + planned)
         seconds = None if math.isinf(ends[0]) else ends[0]
         return QueueStatus(len(before) + 1, seconds, self.where)
 
 
 class QueueSlot:
-    """One run's place in a `DeviceQueue`: in line first, then at work, then gone."""
+    """A run in a `DeviceQueue`: waiting, then running, then finished."""
 
-    def __init__(self, lane: DeviceQueue, planned: float | None) -> None:
-        self._lane = lane
+    def __init__(self, queue: DeviceQueue, planned: float | None) -> None:
+        self._queue = queue
         self._planned = planned
         self._end: float | None = None
         self._turn = threading.Event()
@@ -162,42 +161,37 @@ class QueueSlot:
     def __enter__(self) -> QueueSlot:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.leave()
 
     def wait(self, timeout: float) -> bool:
-        """Whether the run may begin, within ``timeout`` seconds."""
+        """Wait up to ``timeout`` seconds; returns whether the run may start."""
         return self._turn.wait(timeout)
 
     @property
     def ahead(self) -> QueueStatus | None:
-        """How long this run still waits; None once it may begin or has left."""
-        with self._lane._lock:
-            if self not in self._lane._waiting:
+        """Position and expected wait; None once the run may start or has left."""
+        with self._queue._lock:
+            if self not in self._queue._waiting:
                 return None
-            before = list(self._lane._waiting)
-            return self._lane._wait(before[: before.index(self)])
+            before = list(self._queue._waiting)
+            return self._queue._wait(before[: before.index(self)])
 
     def report(self, seconds_left: float | None) -> None:
-        """Say how long the run still takes, as it knows by now."""
+        """Update the expected remaining time of the run."""
         if seconds_left is not None:
-            with self._lane._lock:
-                self._end = self._lane._clock() + max(seconds_left, 0.0)
+            with self._queue._lock:
+                self._end = self._queue._clock() + max(seconds_left, 0.0)
 
     def leave(self) -> None:
-        """Give the place, at work or in line, to the next; leaving twice does nothing."""
-        lane = self._lane
-        with lane._lock:
-            if self in lane._running:
-                lane._running.remove(self)
-            elif self in lane._waiting:
-                lane._waiting.remove(self)
-            lane._fill()
+        """Release the slot, or leave the queue; a second call does nothing."""
+        queue = self._queue
+        with queue._lock:
+            if self in queue._running:
+                queue._running.remove(self)
+            elif self in queue._waiting:
+                queue._waiting.remove(self)
+            queue._fill()
 
     def _begin(self, now: float) -> None:
         if self._planned is not None:
@@ -208,26 +202,26 @@ class QueueSlot:
         return math.inf if self._end is None else max(self._end - now, 0.0)
 
 
-_queues: dict[str, DeviceQueue] = {}
+QUEUES: dict[str, DeviceQueue] = {}
 _guard = threading.Lock()
 
 
 def device_queue(name: str) -> DeviceQueue:
-    """The lane of a device ("cpu", "cuda:1", "mps") or of the `CLASSICAL`."""
+    """The queue of a device ("cpu", "cuda:1", "mps") or of the `CLASSICAL` methods."""
     name = "cuda:0" if name == "cuda" else name
     with _guard:
-        if name not in _queues:
-            _queues[name] = DeviceQueue(_cores() if name == CLASSICAL else 1, _in_words(name))
-        return _queues[name]
+        if name not in QUEUES:
+            QUEUES[name] = DeviceQueue(_cores() if name == CLASSICAL else 1, _in_words(name))
+        return QUEUES[name]
 
 
 def queue_of(method: Method, device: str) -> DeviceQueue:
-    """The lane in which a method runs on a device."""
+    """The queue of a method that is to run on a device."""
     return device_queue(CLASSICAL if method.family == "classical" else device)
 
 
 def shortest_queue(devices: Sequence[str]) -> str:
-    """The device on which a run that comes now begins first; the first of equals."""
+    """The device on which a new run would start first; the first one on a tie."""
     if len(devices) == 1:
         return devices[0]
 
@@ -248,6 +242,6 @@ def _in_words(name: str) -> str:
 
 @functools.cache
 def _cores() -> int:
-    """Processor cores of this process, at least 2, so that one slow filter holds up nobody."""
+    """Processor cores of this process, at least 2, so that one slow method blocks no other."""
     affinity = getattr(os, "sched_getaffinity", None)
     return max(2, len(affinity(0)) if affinity else os.cpu_count() or 1)

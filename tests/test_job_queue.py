@@ -37,13 +37,13 @@ def clock() -> Clock:
 
 
 @pytest.fixture(autouse=True)
-def fresh_lanes(monkeypatch) -> None:
-    monkeypatch.setattr(job_queue, "_queues", {})
+def fresh_queues(monkeypatch) -> None:
+    monkeypatch.setattr(job_queue, "QUEUES", {})
 
 
 def test_first_come_first_served():
-    lane = DeviceQueue()
-    a, b, c = lane.join(), lane.join(), lane.join()
+    queue = DeviceQueue()
+    a, b, c = queue.join(), queue.join(), queue.join()
     assert [ticket.wait(0) for ticket in (a, b, c)] == [True, False, False]
     a.leave()
     assert [ticket.wait(0) for ticket in (b, c)] == [True, False]
@@ -52,12 +52,12 @@ def test_first_come_first_served():
 
 
 def test_the_place_and_the_time_follow_what_those_ahead_say(clock):
-    lane = DeviceQueue(clock=clock, where="the GPU")
-    a, b, c = lane.join(10), lane.join(20), lane.join(30)
+    queue = DeviceQueue(clock=clock, where="the GPU")
+    a, b, c = queue.join(10), queue.join(20), queue.join(30)
     assert a.ahead is None
     assert b.ahead == QueueStatus(1, 10, "the GPU")
     assert c.ahead == QueueStatus(2, 30, "the GPU")
-    assert lane.newcomer() == QueueStatus(3, 60, "the GPU")
+    assert queue.newcomer() == QueueStatus(3, 60, "the GPU")
     clock.now += 4
     assert c.ahead == QueueStatus(2, 26, "the GPU")
     a.report(15)
@@ -73,22 +73,22 @@ def test_the_place_and_the_time_follow_what_those_ahead_say(clock):
 
 
 def test_no_time_is_told_where_one_ahead_has_given_none(clock):
-    lane = DeviceQueue(clock=clock)
-    a, b, c = lane.join(), lane.join(5), lane.join(5)
+    queue = DeviceQueue(clock=clock)
+    a, b, c = queue.join(), queue.join(5), queue.join(5)
     assert b.ahead == QueueStatus(1, None)
     a.report(3)
     assert c.ahead == QueueStatus(2, 8)
-    d, e = lane.join(), lane.join()
+    d, e = queue.join(), queue.join()
     assert d.ahead == QueueStatus(3, 13)
     assert e.ahead == QueueStatus(4, None)
 
 
 def test_several_places_are_filled_as_they_become_free(clock):
-    lane = DeviceQueue(2, clock=clock)
-    a, b = lane.join(10), lane.join(4)
+    queue = DeviceQueue(2, clock=clock)
+    a, b = queue.join(10), queue.join(4)
     assert a.wait(0)
     assert b.wait(0)
-    c, d, e = lane.join(3), lane.join(9), lane.join(1)
+    c, d, e = queue.join(3), queue.join(9), queue.join(1)
     assert [ticket.ahead for ticket in (c, d, e)] == [
         QueueStatus(1, 4),
         QueueStatus(2, 7),
@@ -100,8 +100,8 @@ def test_several_places_are_filled_as_they_become_free(clock):
 
 
 def test_whoever_leaves_the_line_is_no_longer_counted(clock):
-    lane = DeviceQueue(clock=clock)
-    a, b, c = lane.join(10), lane.join(20), lane.join(30)
+    queue = DeviceQueue(clock=clock)
+    a, b, c = queue.join(10), queue.join(20), queue.join(30)
     b.leave()
     b.leave()
     assert not b.wait(0)
@@ -109,35 +109,35 @@ def test_whoever_leaves_the_line_is_no_longer_counted(clock):
     assert c.ahead == QueueStatus(1, 10)
     c.leave()
     a.leave()
-    assert lane.newcomer() is None
+    assert queue.newcomer() is None
 
 
 def test_an_error_in_a_run_frees_its_place():
-    lane = DeviceQueue()
-    with pytest.raises(ZeroDivisionError), lane.join():
+    queue = DeviceQueue()
+    with pytest.raises(ZeroDivisionError), queue.join():
         raise ZeroDivisionError
-    assert lane.newcomer() is None
+    assert queue.newcomer() is None
 
 
 def test_joining_only_if_free():
-    lane = DeviceQueue()
-    first = lane.join_if_free()
+    queue = DeviceQueue()
+    first = queue.join_if_free()
     assert first is not None
-    assert lane.join_if_free() is None
+    assert queue.join_if_free() is None
     first.leave()
-    with lane.join():
-        waiting = lane.join()
-        assert lane.join_if_free() is None
+    with queue.join():
+        waiting = queue.join()
+        assert queue.join_if_free() is None
     assert waiting.wait(0)
 
 
-def test_a_lane_without_a_place_is_refused():
-    with pytest.raises(ValueError, match="not 0"):
+def test_a_queue_without_a_slot_is_refused():
+    with pytest.raises(ValueError, match="at least one slot, got 0"):
         DeviceQueue(0)
 
 
-def test_many_threads_never_exceed_the_places_and_all_get_their_turn():
-    lane = DeviceQueue(3)
+def test_many_threads_never_exceed_the_slots_and_all_get_their_turn():
+    queue = DeviceQueue(3)
     inside, most, served = 0, 0, 0
     guard = threading.Lock()
 
@@ -145,7 +145,7 @@ def test_many_threads_never_exceed_the_places_and_all_get_their_turn():
         nonlocal inside, most, served
         dice = random.Random(seed)
         for _ in range(20):
-            with lane.join(dice.random()) as ticket:
+            with queue.join(dice.random()) as ticket:
                 if dice.random() < 0.2:
                     continue
                 assert ticket.wait(20)
@@ -165,7 +165,7 @@ def test_many_threads_never_exceed_the_places_and_all_get_their_turn():
     assert not any(each.is_alive() for each in visitors)
     assert most == 3
     assert served > 100
-    assert lane.newcomer() is None
+    assert queue.newcomer() is None
 
 
 @pytest.mark.parametrize(
@@ -181,15 +181,15 @@ def test_what_a_waiting_run_is_told(wait, text):
     assert wait.text == text
 
 
-def test_each_gpu_and_the_filters_have_a_lane_of_their_own():
+def test_each_gpu_and_the_filters_have_their_own_queue():
     filters = job_queue.queue_of(get("nlm"), "cuda")
-    assert filters.places >= 2
+    assert filters.slots >= 2
     assert job_queue.queue_of(get("tv"), "cpu") is filters
     assert job_queue.queue_of(get("null_space"), "cuda") is job_queue.device_queue("cuda:0")
     assert job_queue.queue_of(get("unimie"), "cuda:1") is job_queue.device_queue("cuda:1")
     network = [job_queue.device_queue(name) for name in ("cpu", "mps", "cuda:0", "cuda:1")]
-    assert len({id(lane) for lane in [filters, *network]}) == 5
-    assert {lane.places for lane in network} == {1}
+    assert len({id(queue) for queue in [filters, *network]}) == 5
+    assert {queue.slots for queue in network} == {1}
     assert job_queue.device_queue("cuda:1").where == "GPU 1"
 
 
@@ -231,7 +231,7 @@ def fake(monkeypatch) -> Fake:
     monkeypatch.setattr(runtime_model, "load_method", lambda _: method)
     monkeypatch.setattr(runs, "WAIT_TICK", 0.01)
     monkeypatch.setattr(
-        runs, "_prior_facts",
+        runs, "prior_facts",
         lambda method, _: PriorFacts("pixel", "a" * 64) if method.prior else None,
     )  # fmt: skip
     return method

@@ -1,8 +1,16 @@
-"""Several methods on one image: streaming, cancelling, and a disk cache of results.
+"""Running methods on an image: one at a time, or several with streaming, cancelling and a cache.
 
->>> from enhancers.compare import Request, compare, default_cache
->>> for event in compare(image, [Request("srad")], cache=default_cache()):  # doctest: +SKIP
-...     print(event.method, event.step.fraction, event.error)
+>>> from enhancers.compare import Request, compare, enhance
+>>> from enhancers.load import load
+>>> from enhancers.samples import sample
+>>> image = load(sample("ultrasound").degraded)
+>>> enhance(image, "tv").pixels.shape == image.shape
+True
+>>> for event in compare(image, [Request("tv"), Request("clahe")]):
+...     if event.finished:
+...         print(event.method, event.error or "done")
+tv done
+clahe done
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Results on disk, keyed by the provenance digest, the least recently used evicted first."""
+"""Disk cache of results, keyed by the provenance digest, with LRU eviction."""
 
 from __future__ import annotations
 
@@ -24,16 +24,15 @@ _log = logging.getLogger(__name__)
 class ResultCache:
     """Outcomes in a folder, one ``<key>.npz`` each with the pixels and the record's JSON.
 
-    Entries appear at once and complete (written aside, then renamed), so several processes may
-    share the folder. A damaged entry is removed and counts as absent. No failure to write is an
-    error of the run.
+    Entries are written atomically, so several processes may share the folder. A damaged entry is
+    removed and counts as absent. A failure to write is logged and does not fail the run.
 
     Parameters
     ----------
     folder : Path
-        Made when first written to, for its owner only: the results show patients' images.
+        Created at the first write, accessible to its owner only: results show patients' images.
     max_bytes : int
-        Size of all entries together.
+        Total size of all entries.
     """
 
     def __init__(self, folder: Path, max_bytes: int) -> None:
@@ -41,7 +40,7 @@ class ResultCache:
         self.max_bytes = max_bytes
 
     def get(self, key: str) -> Outcome | None:
-        """The outcome under this key, or None; its bytes are checked against its record."""
+        """The outcome under this key, or None; its pixels are checked against its record."""
         path = self._path(key)
         try:
             with path.open("rb") as file:
@@ -49,7 +48,7 @@ class ResultCache:
         except OSError:
             return None
         except Exception as error:
-            # Whatever a damaged archive raises (a dozen types), the answer is the same.
+            # A damaged archive may raise a dozen types of error; the reaction is the same.
             _log.warning("removing a damaged cache entry: %s", error)
             _remove(path)
             return None
@@ -58,7 +57,7 @@ class ResultCache:
         return outcome
 
     def put(self, key: str, outcome: Outcome) -> None:
-        """Keep an outcome, and evict what has not been used for longest."""
+        """Store an outcome and evict the least recently used ones."""
         if outcome.result.pixels.nbytes > self.max_bytes:
             return
         try:
@@ -90,14 +89,14 @@ class ResultCache:
 
     def _entries(self) -> Iterator[tuple[float, int, Path]]:
         for path in self.folder.glob("*.npz"):
-            # Another process may evict between the listing and the look.
+            # Another process may evict an entry between listing and stat.
             with contextlib.suppress(OSError):
                 facts = path.stat()
                 yield facts.st_mtime, facts.st_size, path
 
 
 def default_cache() -> ResultCache | None:
-    """The cache the settings ask for, or None where they switch it off."""
+    """The cache that the settings configure, or None if they switch it off."""
     settings = get_settings()
     if settings.cache_bytes == 0:
         return None

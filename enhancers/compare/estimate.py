@@ -1,4 +1,4 @@
-"""How long a diffusion method will take, from one timed call of its network."""
+"""Estimated run time of a diffusion method, from one timed call of its network."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from enhancers.method_interface import PATCH, patches
 from enhancers.registry import get, resolve
 
 ESTIMATE_ABOVE = 1024 * 1024
-"""Pixels above which the page shows the estimate before it starts a diffusion method."""
+"""Image size in pixels above which the page shows an estimate before a diffusion method."""
 
 
 def estimate_seconds(
@@ -27,13 +27,12 @@ def estimate_seconds(
     params: Mapping[str, ParameterValue] | None = None,
     device: str = "cpu",
 ) -> float | None:
-    """Seconds a method will take on an image, or None where that is not known beforehand.
+    """Estimated seconds of a method on an image, or None where no estimate is possible.
 
     The time of one network call on a patch, times the planned calls counted in patches, and for a
-    latent prior the passes through the autoencoder. The classical part of a hybrid comes on top.
-    Classical methods and those whose network is missing or too large give None, and so does a
-    network that was not timed before while others use the device: the timing would stand in their
-    way.
+    latent prior the passes through the autoencoder; the classical part of a hybrid is not included.
+    None for classical methods, for a network that is missing or too large, and for a network that
+    was not timed before while its device is in use.
 
     Parameters
     ----------
@@ -42,7 +41,7 @@ def estimate_seconds(
     params : mapping, optional
         What differs from the preset for the image's modality.
     device : str
-        Of `devices.choose`.
+        From `devices.choose`.
 
     Raises
     ------
@@ -53,11 +52,11 @@ def estimate_seconds(
     if method.prior is None:
         return None
     try:
-        cost = _patch_cost(method.prior, str(resolved["prior"]), device)
+        cost = patch_cost(method.prior, str(resolved["prior"]), device)
     except NetworkMissing:
         return None
     except Exception as error:
-        # The run itself steps down to what fits; the timing of a single call does not.
+        # A run has memory fallbacks; the timing of a single call has none.
         if not is_out_of_memory(error):
             raise
         return None
@@ -73,22 +72,22 @@ def expected_seconds(
     device: str,
     work: float,
 ) -> float | None:
-    """Seconds a run will take by what is known already; nothing is timed for it.
+    """Expected seconds of a run, without timing anything.
 
-    Runs that have ended tell best; before them the timed call does. Otherwise None.
+    From earlier runs if there are any, else from an earlier timing of the network, else None.
 
     Parameters
     ----------
     image : MedicalImage
     method : Method
     params : mapping
-        Complete: the outcome of `registry.resolve`.
+        Complete, from `registry.resolve`.
     device : str
     work : float
-        Of `planned_work`.
+        From `planned_work`.
     """
-    learned = RUN_TIMES.expect(method, params, device, work)
-    cost = _costs.get((str(params.get("prior", "")), device))
+    learned = RUN_TIMES.predict(method, params, device, work)
+    cost = PATCH_COSTS.get((str(params.get("prior", "")), device))
     if learned is not None or cost is None:
         return learned
     return _sum(cost, image, work)
@@ -106,61 +105,62 @@ def is_large(
 
 
 @dataclass(frozen=True)
-class _Cost:
-    """Seconds on one patch: of a network call, and of what a run does once."""
+class PatchCost:
+    """Seconds per patch: of a network call, and of the work done once per run."""
 
     call: float
     once: float = 0.0
 
 
-_costs: dict[tuple[str, str], _Cost] = {}
+PATCH_COSTS: dict[tuple[str, str], PatchCost] = {}
 _timing = threading.Lock()
 
 
-def _patch_cost(kind: str, prior: str, device: str) -> _Cost | None:
-    """What a patch costs, timed once in a place of its own; None while the device is taken."""
+def patch_cost(kind: str, prior: str, device: str) -> PatchCost | None:
+    """Cost of a patch, timed once while the device is free; None while it is in use."""
     key = prior, device
-    if key in _costs:
-        return _costs[key]
+    if key in PATCH_COSTS:
+        return PATCH_COSTS[key]
     if zerogpu.needed(device):
-        # A GPU that is lent is not borrowed for a look at the clock.
+        # No ZeroGPU time is spent on a timing.
         return None
     with _timing:
-        if key not in _costs:
-            ticket = job_queue.device_queue(device).join_if_free()
-            if ticket is None:
+        if key not in PATCH_COSTS:
+            slot = job_queue.device_queue(device).join_if_free()
+            if slot is None:
                 return None
-            with ticket:
-                _costs[key] = _measured(kind, prior, device)
-        return _costs[key]
+            with slot:
+                PATCH_COSTS[key] = measure_patch_cost(kind, prior, device)
+        return PATCH_COSTS[key]
 
 
-def _sum(cost: _Cost, image: MedicalImage, work: float) -> float:
+def _sum(cost: PatchCost, image: MedicalImage, work: float) -> float:
     return work * cost.call + patches(*image.shape) * cost.once
 
 
-def _measured(kind: str, prior: str, device: str) -> _Cost:
+def measure_patch_cost(kind: str, prior: str, device: str) -> PatchCost:
+    """Time a network call on one patch, and for a latent prior the autoencoder."""
     import torch
 
     from enhancers.networks.load import latent_prior, pixel_prior
 
-    # Reading a number back waits until the device has computed it.
+    # `item` waits until the device has computed the number.
     if kind == "pixel":
         pixel = pixel_prior(device, prior)
         patch = torch.zeros(1, pixel.channels, PATCH, PATCH, device=device)
-        return _Cost(_timed(lambda: pixel.predict(patch, 500).sum().item()))
+        return PatchCost(_timed(lambda: pixel.predict(patch, 500).sum().item()))
     latent = latent_prior(device, prior)
     patch = torch.zeros(1, latent.channels, PATCH, PATCH, device=device)
     encoded = latent.encode(patch)
     encode = _timed(lambda: latent.encode(patch).sum().item())
     decode = _timed(lambda: latent.decode(encoded).sum().item())
-    # The input and the pseudo-label are encoded, the sample and the pseudo-label decoded.
+    # Input and pseudo-label are encoded, sample and pseudo-label decoded.
     call = _timed(lambda: latent.predict(encoded, 500).sum().item())
-    return _Cost(call, 2 * (encode + decode))
+    return PatchCost(call, 2 * (encode + decode))
 
 
 def _timed(call: Callable[[], object]) -> float:
-    """The shorter of two times, after a first call that warms up."""
+    """The shorter of two timings, after a warm-up call."""
     call()
     return min(_seconds(call) for _ in range(2))
 

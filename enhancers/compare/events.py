@@ -1,4 +1,4 @@
-"""What a comparison is asked for and what it gives: requests, events, outcomes."""
+"""Requests to a comparison, and its events and outcomes."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from enhancers.provenance import Record
 
 @dataclass(frozen=True)
 class Request:
-    """One method with the parameters that differ from its preset for the image's modality."""
+    """A method and the parameters that differ from its preset for the image's modality."""
 
     method: str
     params: Mapping[str, ParameterValue] = field(default_factory=dict)
@@ -21,7 +21,7 @@ class Request:
 
 @dataclass(frozen=True, eq=False)
 class Outcome:
-    """A finished run: the complete parameters, the result, its record and its wall time."""
+    """A finished run: complete parameters, result, provenance record, wall time in seconds."""
 
     method: str
     params: Mapping[str, ParameterValue]
@@ -32,26 +32,26 @@ class Outcome:
 
 @dataclass(frozen=True, eq=False)
 class Event:
-    """One thing that happened in a comparison.
+    """An event of a comparison: progress, the result or the error of one method.
 
     Parameters
     ----------
     index : int
-        Which of the requests.
+        Index of the request.
     method : str
-        Its registry key.
+        The method's registry key.
     step : Step
-        Progress; the last one of a method has fraction 1, and a result unless it failed.
+        Progress; the last step of a method has fraction 1, and a result unless it failed.
     cached : bool
-        The result was read from the cache: it is this method's only event.
+        Whether the result was read from the cache; the method then has a single event.
     seconds : float
-        Since this method began, or since it got in line while it waits.
+        Seconds since the method started, or since it joined the queue while it waits.
     outcome : Outcome or None
-        With the last event of a method that succeeded.
+        Set on the last event of a method that succeeded.
     error : str
-        With the last event of a method that failed: a sentence for the user.
+        Set on the last event of a method that failed: a sentence for the user.
     wait : QueueStatus or None
-        While the method is in line for its device: how long still.
+        Position and expected wait while the method is queued for its device.
     """
 
     index: int

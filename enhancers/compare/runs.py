@@ -1,4 +1,4 @@
-"""Running methods on an image: one of them, or several in order with every step streamed."""
+"""Running methods on an image: a single one, or several in order with every step streamed."""
 
 from __future__ import annotations
 
@@ -25,14 +25,14 @@ from enhancers.registry import get, resolve
 from enhancers.settings import get_settings
 
 WAIT_TICK = 0.25
-"""Seconds between two events of a method in line; a stop is noticed so late at most."""
+"""Seconds between two events of a queued method, and so the longest delay of a stop."""
 
 _log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, eq=False)
-class _Plan:
-    """A request made complete: all that determines the result."""
+class ResolvedRequest:
+    """A request with complete parameters: everything that determines the result."""
 
     image: MedicalImage
     facts: provenance.InputFacts
@@ -44,7 +44,7 @@ class _Plan:
     key: str
 
     def steps(self) -> Generator[Step, None, None]:
-        """Begin the run; every method is a generator, so that it can be closed."""
+        """Start the run; the generator can be closed to stop it."""
         if self.method.family == "diffusion":
             devices.limit_threads(get_settings().threads)
             if zerogpu.needed(self.device):
@@ -64,7 +64,7 @@ def enhance(
     seed: int = 0,
     device: str = "cpu",
 ) -> Result:
-    """Enhance an image by one method and wait for the result; it stands in no line.
+    """Enhance an image by one method and return the result, without queueing for the device.
 
     Parameters
     ----------
@@ -72,7 +72,7 @@ def enhance(
     key : str
         The method's registry key.
     params : mapping, optional
-        What differs from the preset for the image's modality.
+        Parameters that differ from the preset for the image's modality.
     seed : int
     device : str
         "auto", "cpu", "cuda", "cuda:1" or "mps".
@@ -80,8 +80,18 @@ def enhance(
     Raises
     ------
     UnknownMethod, ParameterError, PriorMissing, OutOfDeviceMemory, DeviceError
+
+    Examples
+    --------
+    >>> from enhancers.compare import enhance
+    >>> from enhancers.load import load
+    >>> from enhancers.samples import sample
+    >>> image = load(sample("ultrasound").degraded)
+    >>> result = enhance(image, "srad", params={"steps": 20})
+    >>> result.pixels.shape, [figure.name for figure in result.figures]
+    ((256, 256), ['q0', 'steps', 'time'])
     """
-    plan = _plan(image, Request(key, params or {}), seed, devices.choose(device))
+    plan = resolve_request(image, Request(key, params or {}), seed, devices.choose(device))
     with closing(plan.steps()) as steps:
         for step in steps:
             if step.result is not None:
@@ -99,35 +109,34 @@ def compare(
 ) -> Generator[Event, None, None]:
     """Run methods on an image in order, streaming every step.
 
-    A method that fails ends with an event that has an `error`, and the next one begins. Each
-    method gets in line for its device (see `enhancers.job_queue`); while it waits, its events have
-    a `wait`. Closing the iterator stops the running method within one of its steps and leaves the
-    line.
+    A method that fails ends with an event that has an `error`, and the next one starts. Each method
+    queues for its device (see `enhancers.job_queue`); while it waits, its events have a `wait`.
+    Closing the iterator stops the running method within one step and leaves the queue.
 
     Parameters
     ----------
     image : MedicalImage
     requests : sequence of Request
     seed : int
-        Of every method.
+        Seed of every method.
     device : str
-        "auto", "cpu", "cuda", "cuda:1" or "mps"; classical methods always run on the CPU. Among
-        several GPUs, auto takes for each method the one with the shortest line.
+        "auto", "cpu", "cuda", "cuda:1" or "mps"; classical methods always run on the CPU. With
+        several GPUs, auto takes the one with the shortest queue for each method.
     cache : ResultCache, optional
-        Where finished results are kept and looked for; a result found is one event.
+        Cache of finished results; a cached result is a single event.
 
     Raises
     ------
     DeviceError, ParameterError
-        The device is not there.
+        The device is not available.
     """
-    present = _candidates(device)
+    present = _candidate_devices(device)
     for index, request in enumerate(requests):
         yield from _events(image, index, request, seed, present, cache)
 
 
-def _candidates(device: str) -> list[str]:
-    """The devices a request may go to: one, except for auto on a machine with several GPUs."""
+def _candidate_devices(device: str) -> list[str]:
+    """The devices for a request: one, except for auto on a machine with several GPUs."""
     if device.strip().lower() == "auto":
         several = [name for name in devices.devices() if devices.device_type(name) == "cuda"]
         if len(several) > 1:
@@ -145,7 +154,7 @@ def _events(
 ) -> Generator[Event, None, None]:
     started = time.perf_counter()
     try:
-        plan = _plan(image, request, seed, job_queue.shortest_queue(present))
+        plan = resolve_request(image, request, seed, job_queue.shortest_queue(present))
         found = cache.get(plan.key) if cache else None
         if found is not None:
             yield _cached(index, found, time.perf_counter() - started)
@@ -154,16 +163,20 @@ def _events(
     except Exception as error:
         elapsed = time.perf_counter() - started
         step = Step(1.0, None, 0.0, "failed")
-        yield Event(index, request.method, step, False, elapsed, None, _sentence(request, error))
+        yield Event(
+            index, request.method, step, False, elapsed, None, _error_message(request, error)
+        )
 
 
-def _run(index: int, plan: _Plan, cache: ResultCache | None) -> Generator[Event, None, Event]:
-    """Get in line, then run; the last event is returned, once the place is free again."""
+def _run(
+    index: int, plan: ResolvedRequest, cache: ResultCache | None
+) -> Generator[Event, None, Event]:
+    """Queue, then run; the last event is returned, after the slot is released."""
     work = planned_work(plan.image, plan.method, plan.params)
     expected = expected_seconds(plan.image, plan.method, plan.params, plan.device, work)
-    with job_queue.queue_of(plan.method, plan.device).join(expected) as ticket:
-        waited = yield from _wait(index, plan, ticket)
-        # Whoever was ahead may have asked for the very same.
+    with job_queue.queue_of(plan.method, plan.device).join(expected) as slot:
+        waited = yield from _wait(index, plan, slot)
+        # A run ahead in the queue may have computed the same result.
         found = cache.get(plan.key) if cache and waited else None
         if found is not None:
             return _cached(index, found, 0.0)
@@ -173,25 +186,27 @@ def _run(index: int, plan: _Plan, cache: ResultCache | None) -> Generator[Event,
                 elapsed = time.perf_counter() - started
                 if step.result is not None:
                     break
-                ticket.report(step.seconds_left)
+                slot.report(step.seconds_left)
                 yield Event(index, plan.method.key, step, False, elapsed)
             else:
                 raise RuntimeError(f"{plan.method.key} ended without a result")
-    outcome = _outcome(plan, step.result, elapsed)
-    # A constant image is returned as it is, which teaches nothing.
+    outcome = make_outcome(plan, step.result, elapsed)
+    # A constant image is returned unchanged; its run time would mislead.
     if step.result.calls or plan.prior is None:
-        RUN_TIMES.note(plan.method, plan.params, plan.device, work, elapsed)
+        RUN_TIMES.update(plan.method, plan.params, plan.device, work, elapsed)
     if cache:
         cache.put(plan.key, outcome)
     return Event(index, plan.method.key, step, False, elapsed, outcome)
 
 
-def _wait(index: int, plan: _Plan, ticket: job_queue.QueueSlot) -> Generator[Event, None, bool]:
-    """Stand in line, saying where; returns whether that was needed."""
+def _wait(
+    index: int, plan: ResolvedRequest, slot: job_queue.QueueSlot
+) -> Generator[Event, None, bool]:
+    """Wait in the queue, yielding the position; returns whether waiting was necessary."""
     started = time.perf_counter()
     waited = False
-    while not ticket.wait(WAIT_TICK if waited else 0.0):
-        wait = ticket.ahead
+    while not slot.wait(WAIT_TICK if waited else 0.0):
+        wait = slot.ahead
         if wait is None:
             continue
         waited = True
@@ -206,13 +221,16 @@ def _cached(index: int, found: Outcome, seconds: float) -> Event:
     return Event(index, found.method, step, True, seconds, found)
 
 
-def _plan(image: MedicalImage, request: Request, seed: int, device: str) -> _Plan:
+def resolve_request(
+    image: MedicalImage, request: Request, seed: int, device: str
+) -> ResolvedRequest:
+    """Complete the parameters of a request and compute its cache key."""
     method = get(request.method)
     params = resolve(method.key, image.modality, request.params)
     if method.family == "classical":
         device = "cpu"
     facts = provenance.describe_input(image)
-    prior = _prior_facts(method, params)
+    prior = prior_facts(method, params)
     key = provenance.cache_key(
         facts,
         method.key,
@@ -222,10 +240,11 @@ def _plan(image: MedicalImage, request: Request, seed: int, device: str) -> _Pla
         software=provenance.software(method.family),
         prior=prior,
     )
-    return _Plan(image, facts, method, params, seed, device, prior, key)
+    return ResolvedRequest(image, facts, method, params, seed, device, prior, key)
 
 
-def _prior_facts(method: Method, params: Mapping[str, ParameterValue]) -> PriorFacts | None:
+def prior_facts(method: Method, params: Mapping[str, ParameterValue]) -> PriorFacts | None:
+    """Name and digest of the network of a diffusion method; None for a classical one."""
     if method.prior is None:
         return None
     from enhancers.networks.load import identity
@@ -234,7 +253,8 @@ def _prior_facts(method: Method, params: Mapping[str, ParameterValue]) -> PriorF
     return PriorFacts(name, digest)
 
 
-def _outcome(plan: _Plan, result: Result, seconds: float) -> Outcome:
+def make_outcome(plan: ResolvedRequest, result: Result, seconds: float) -> Outcome:
+    """Check a result and write its provenance record."""
     try:
         check_pixels(result.pixels)
     except ValueError as error:
@@ -263,8 +283,8 @@ def _outcome(plan: _Plan, result: Result, seconds: float) -> Outcome:
     return Outcome(plan.method.key, plan.params, result, record, record.seconds)
 
 
-def _sentence(request: Request, error: Exception) -> str:
-    """What the user is told; what is not meant for the user goes to the log."""
+def _error_message(request: Request, error: Exception) -> str:
+    """The error message for the user; unexpected errors are logged."""
     if isinstance(error, ReadingRoomError):
         return str(error)
     if is_out_of_memory(error):

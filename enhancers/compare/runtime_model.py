@@ -1,4 +1,4 @@
-"""How long runs will take, learned from the runs before them."""
+"""Prediction of run times from earlier runs."""
 
 from __future__ import annotations
 
@@ -11,26 +11,26 @@ from enhancers.method import Method, ParameterValue
 from enhancers.method_interface import load_method, patches
 
 LATEST_WEIGHT = 0.5
-"""Weight of the latest run against all before it: a machine's load changes."""
+"""Weight of the latest run in the moving average, since a machine's load changes."""
 
 
 class _Planned(Protocol):
     def work(self, image: MedicalImage, params: Mapping[str, ParameterValue]) -> float:
-        """Network evaluations a run will take, in patches."""
+        """Planned network evaluations of a run, counted in patches."""
         ...
 
 
 def planned_work(
     image: MedicalImage, method: Method, params: Mapping[str, ParameterValue]
 ) -> float:
-    """What a run's duration grows with: network calls on patches, or the area in patches.
+    """The work of a run: network calls counted in patches, or the image area in patches.
 
     Parameters
     ----------
     image : MedicalImage
     method : Method
     params : mapping
-        Complete: the outcome of `registry.resolve`.
+        Complete, from `registry.resolve`.
     """
     if method.prior is None:
         return patches(*image.shape)
@@ -38,13 +38,13 @@ def planned_work(
 
 
 class RuntimeModel:
-    """Seconds per unit of work, by method, network and device."""
+    """Moving average of seconds per unit of work, per method, network and device."""
 
     def __init__(self) -> None:
-        self._pace: dict[tuple[str, str, str], float] = {}
+        self._rates: dict[tuple[str, str, str], float] = {}
         self._lock = threading.Lock()
 
-    def note(
+    def update(
         self,
         method: Method,
         params: Mapping[str, ParameterValue],
@@ -52,29 +52,29 @@ class RuntimeModel:
         work: float,
         seconds: float,
     ) -> None:
-        """Learn from a run that has ended."""
+        """Update the average with a finished run."""
         if work <= 0:
             return
         key = _key(method, params, device)
         with self._lock:
-            before = self._pace.get(key, seconds / work)
-            self._pace[key] = LATEST_WEIGHT * seconds / work + (1 - LATEST_WEIGHT) * before
+            before = self._rates.get(key, seconds / work)
+            self._rates[key] = LATEST_WEIGHT * seconds / work + (1 - LATEST_WEIGHT) * before
 
-    def expect(
+    def predict(
         self, method: Method, params: Mapping[str, ParameterValue], device: str, work: float
     ) -> float | None:
-        """Seconds for this work; None where no such run has ended yet."""
-        pace = self._pace.get(_key(method, params, device))
-        return None if pace is None else pace * work
+        """Expected seconds for this work; None without an earlier run."""
+        rate = self._rates.get(_key(method, params, device))
+        return None if rate is None else rate * work
 
-    def forget(self) -> None:
-        """Begin anew."""
+    def clear(self) -> None:
+        """Forget all runs."""
         with self._lock:
-            self._pace.clear()
+            self._rates.clear()
 
 
 RUN_TIMES = RuntimeModel()
-"""That of this process."""
+"""The run times of this process."""
 
 
 def _key(method: Method, params: Mapping[str, ParameterValue], device: str) -> tuple[str, str, str]:

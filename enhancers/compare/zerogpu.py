@@ -1,4 +1,4 @@
-"""On ZeroGPU a method runs in another process, which has a GPU for the seconds it asked for."""
+"""Runs on ZeroGPU: in another process, which has a GPU for the requested seconds."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from contextlib import closing
 
 from enhancers import devices
 from enhancers.compare.runtime_model import planned_work
-from enhancers.devices.spaces import LONGEST
+from enhancers.devices.spaces import MAX_SECONDS
 from enhancers.errors import ReadingRoomError
 from enhancers.image import MedicalImage
 from enhancers.method import ParameterValue
@@ -16,11 +16,11 @@ from enhancers.method_interface import Step, load_method
 from enhancers.registry import get
 
 PARAMETER_BYTES = 4
-"""Of embedded networks, whose number of parameters the catalogue does not have."""
+"""Bytes per parameter, for embedded networks without a parameter count in the catalogue."""
 
 
 def needed(device: str) -> bool:
-    """Whether a run on this device needs a GPU that is lent."""
+    """Whether a run on this device needs a GPU from ZeroGPU."""
     return devices.on_spaces() and devices.device_type(device) != "cpu"
 
 
@@ -31,34 +31,34 @@ def steps(
     seed: int,
     device: str,
 ) -> Generator[Step, None, None]:
-    """Run a method on a GPU that is lent; closing the iterator gives it back.
+    """Run a method on a GPU from ZeroGPU; closing the iterator releases it.
 
     Parameters
     ----------
     key : str
-        The method's.
+        Registry key of the method.
     image : MedicalImage
     params : mapping
-        Complete: the outcome of `registry.resolve`.
+        Complete, from `registry.resolve`.
     seed : int
     device : str
 
     Raises
     ------
     ReadingRoomError
-        As the method does; and where no GPU is lent, or not for long enough.
+        An error of the method, or ZeroGPU grants no GPU or not for long enough.
     """
     expected = seconds(key, image, params, seed, device)
-    if expected > LONGEST:
-        # Begun all the same it would be cut off, and the visitor's quota be spent.
+    if expected > MAX_SECONDS:
+        # The run would be cut off, and the visitor's quota spent.
         raise ReadingRoomError(
-            f"This may need a GPU for {expected:.0f} s, and it is lent for {LONGEST} s at most: "
-            "choose fewer steps, a smaller image or an embedded network."
+            f"This may need a GPU for {expected:.0f} s, and it is lent for {MAX_SECONDS} s at "
+            "most: choose fewer steps, a smaller image or an embedded network."
         )
-    with closing(_lent(key, image, dict(params), seed, device)) as arriving:
+    with closing(run_on_gpu(key, image, dict(params), seed, device)) as arriving:
         try:
             for step in arriving:
-                # An exception's own words would not come across from the other process.
+                # The text of a raised exception does not survive the way from the other process.
                 if isinstance(step, ReadingRoomError):
                     raise step
                 yield step
@@ -71,7 +71,7 @@ def steps(
 def seconds(
     key: str, image: MedicalImage, params: Mapping[str, ParameterValue], seed: int, device: str
 ) -> float:
-    """How long a GPU is asked for, from the arguments of `steps`."""
+    """Seconds of GPU to request, from the arguments of `steps`."""
     from enhancers.networks.lookup import network_entry
 
     entry = network_entry(str(params["prior"]))
@@ -80,9 +80,10 @@ def seconds(
 
 
 @devices.gpu(seconds)
-def _lent(
+def run_on_gpu(
     key: str, image: MedicalImage, params: dict[str, ParameterValue], seed: int, device: str
 ) -> Generator[Step | ReadingRoomError, None, None]:
+    """Run a method on the assigned GPU; an error of the method is the last item."""
     try:
         yield from load_method(key).run(image, params, seed=seed, device=device)
     except ReadingRoomError as error:
@@ -90,7 +91,7 @@ def _lent(
 
 
 def _refusal(error: Exception) -> str:
-    """What the lender says, without its markup."""
-    said = str(getattr(error, "message", "") or error or type(error).__name__)
-    plain = " ".join(re.sub(r"<[^>]*>", " ", said).split())
+    """The message of ZeroGPU's error, without markup."""
+    message = str(getattr(error, "message", "") or error or type(error).__name__)
+    plain = " ".join(re.sub(r"<[^>]*>", " ", message).split())
     return f"The GPU was not lent, or not for long enough: {plain.rstrip('.')}. Choose the CPU."

@@ -1,4 +1,4 @@
-"""The devices the networks run on: choice, precision, memory, and what to do when it runs out."""
+"""The devices of the networks: selection, precision, memory, and fallbacks when it runs out."""
 
 from __future__ import annotations
 

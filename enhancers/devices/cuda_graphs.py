@@ -1,4 +1,4 @@
-"""A network's forward pass without the cost of launching its thousand kernels one by one."""
+"""Replay of a network's forward pass from a CUDA graph, without launching each kernel."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 Forward = Callable[["Tensor", "Tensor"], "Tensor"]
-"""A state (B, C, H, W) and a timestep, shape (1,), to a noise prediction."""
+"""Maps a state (B, C, H, W) and a timestep, shape (1,), to a noise prediction."""
 
 GRAPHS_KEPT = 4
 LAUNCH_BOUND = 0.5
-"""A graph is captured where the host needs more than this part of the device's time to launch."""
+"""A graph is captured where launching takes more than this share of the total time."""
 SHAPES_COUNTED = 64
 
 _log = logging.getLogger(__name__)
@@ -30,7 +30,7 @@ _log = logging.getLogger(__name__)
 
 @dataclass(eq=False)
 class _Graph:
-    """A captured pass: fill the inputs, replay, read the output."""
+    """A captured forward pass with its input and output buffers."""
 
     graph: Any
     x: Tensor
@@ -44,22 +44,21 @@ class _Graph:
             self.x.copy_(x)
             self.t.fill_(t)
             self.graph.replay()
-        # The next replay overwrites the output.
+        # The next replay overwrites the output buffer.
         return self.output.clone()
 
 
 class Runner:
-    """``forward``, replayed from a CUDA graph once a shape repeats and launching it costs time.
+    """``forward``, replayed from a CUDA graph for repeated shapes whose launch takes long.
 
-    The first call of a shape warms up, the second is timed, the third captures where launching
-    takes longer than `LAUNCH_BOUND` of the work itself. Elsewhere than on an NVIDIA GPU, and on
-    Spaces, which lends a GPU for seconds, every call is a plain one. A capture that fails is not
-    tried again.
+    The first call of a shape is a warm-up, the second is timed, and the third captures a graph if
+    launching took more than `LAUNCH_BOUND` of the time. Without an NVIDIA GPU, and on Spaces, where
+    a GPU is available for seconds, every call is a plain one. A failed capture is not repeated.
 
     Parameters
     ----------
     forward : callable
-        Its output must not depend on anything but its arguments and the weights.
+        Its output must depend only on its arguments and the weights.
     device : str
     """
 
@@ -73,7 +72,7 @@ class Runner:
         self._pool: Any = None
 
     def __call__(self, x: Tensor, t: int) -> Tensor:
-        """The noise in ``x`` at timestep ``t``."""
+        """Predict the noise in ``x`` at timestep ``t``."""
         import torch
 
         if not self.captures:
@@ -90,29 +89,29 @@ class Runner:
         if len(self._seen) > SHAPES_COUNTED:
             self._seen.clear()
         calls = self._seen[shape] = self._seen.get(shape, 0) + 1
-        moment = filled(t, x)
+        timestep = filled(t, x)
         if calls == 2:
-            noise, self._seen[shape] = self._timed(x, moment)
+            noise, self._seen[shape] = self._timed(x, timestep)
             return noise
-        if calls == 3 and self._capture(x, moment):
+        if calls == 3 and self._capture(x, timestep):
             return self._graphs[shape].replay(x, t)
-        return self.forward(x, moment)
+        return self.forward(x, timestep)
 
     def _timed(self, x: Tensor, t: Tensor) -> tuple[Tensor, int]:
-        """The pass, and 2 where a graph would pay, else a count that never comes to a capture."""
+        """The prediction, and the call count: 2 where a graph pays, 3 to prevent a capture."""
         synchronize(self.device)
         started = time.perf_counter()
         noise = self.forward(x, t)
         launched = time.perf_counter() - started
         synchronize(self.device)
-        whole = time.perf_counter() - started
-        return noise, 2 if launched > LAUNCH_BOUND * whole else 3
+        total = time.perf_counter() - started
+        return noise, 2 if launched > LAUNCH_BOUND * total else 3
 
     def _capture(self, x: Tensor, t: Tensor) -> bool:
         try:
             self._graphs[tuple(x.shape)] = self._captured(x.clone(), t.clone())
         except Exception as error:
-            # Whatever cannot be captured can be computed: a graph only saves time.
+            # A graph only saves time: without one the pass is computed directly.
             _log.warning("no CUDA graph on %s: %s", self.device, error)
             self.captures = False
             self._graphs.clear()
@@ -133,7 +132,7 @@ class Runner:
         if self._pool is None:
             self._pool = torch.cuda.graph_pool_handle()
         graph = torch.cuda.CUDAGraph()
-        # Other threads may copy noise meanwhile: only this thread's calls are restricted.
+        # Other threads may copy noise meanwhile, so only this thread's calls are restricted.
         with (
             torch.cuda.device(x.device),
             torch.inference_mode(),
@@ -144,14 +143,14 @@ class Runner:
 
 
 def filled(t: int, like: Tensor) -> Tensor:
-    """Timestep ``t`` on the device of ``like``, shape (1,), without waiting for the device."""
+    """Timestep ``t`` on the device of ``like``, shape (1,), without synchronising."""
     import torch
 
     return torch.full((1,), t, dtype=torch.long, device=like.device)
 
 
 def synchronize(device: str) -> None:
-    """Wait until a GPU has done all it was given; a CPU is never behind."""
+    """Wait until a GPU has finished; does nothing for a CPU."""
     import torch
 
     kind = device_type(device)
@@ -162,10 +161,10 @@ def synchronize(device: str) -> None:
 
 
 def compiled(network: Any, device: str) -> Any:
-    """``network``, compiled where the setting `compile` asks for it and the device is a GPU.
+    """``network``, compiled if the setting `compile` is on and the device is an NVIDIA GPU.
 
-    A compiled network is faster by what fusing its normalisations saves, and costs minutes at the
-    first call of every size of image; never on Spaces.
+    Compilation fuses normalisations, which makes calls faster, and takes minutes at the first call
+    of every image size. On Spaces nothing is compiled.
     """
     if not get_settings().compile or device_type(device) != "cuda" or on_spaces():
         return network

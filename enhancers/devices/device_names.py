@@ -1,4 +1,4 @@
-"""The names of devices, taken apart."""
+"""Parsing of device names."""
 
 from __future__ import annotations
 
@@ -9,5 +9,5 @@ def device_type(device: str) -> str:
 
 
 def numbered(device: str) -> str:
-    """The one name of a device: "cuda" is "cuda:0"."""
+    """The unambiguous name of a device: "cuda" becomes "cuda:0"."""
     return "cuda:0" if device == "cuda" else device

@@ -1,4 +1,4 @@
-"""Networks stay on their device within a budget; the least recently used leaves first."""
+"""Cache of loaded networks per device, with a memory budget and LRU eviction."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from enhancers.settings import get_settings
 T = TypeVar("T")
 
 SHARES = {"cuda": 0.6, "mps": 0.3, "cpu": 0.3}
-"""Part of a device's memory that networks may keep, by default: images need the rest."""
+"""Default share of a device's memory for networks; images need the rest."""
 
 Key = tuple[str, str, str]
 """Identity, device and precision."""
@@ -35,59 +35,59 @@ class CachedModel:
     value: Any = field(repr=False)
 
 
-_table: OrderedDict[Key, CachedModel] = OrderedDict()
+MODELS: OrderedDict[Key, CachedModel] = OrderedDict()
 _making: dict[Key, threading.Lock] = {}
 _guard = threading.RLock()
 
 
 def cached_model(identity: str, device: str, make: Callable[[], T], size: Callable[[T], int]) -> T:
-    """What ``make`` returns, kept on ``device`` as long as there is room.
+    """The cached network, or the result of ``make``, kept on ``device`` while memory allows.
 
-    Made anew for another precision (see `precision_name`). Two threads that ask for the same at
-    once get one. Others on the device leave, the least recently used first, when the budget is
-    exceeded or ``make`` runs out of memory; who still computes with one keeps it that long.
+    Every precision has its own entry (see `precision_name`). Two threads that request the same
+    network share one. Other networks on the device are evicted, the least recently used first, when
+    the budget is exceeded or ``make`` runs out of memory; references keep an evicted one alive.
 
     Parameters
     ----------
     identity : str
-        All that tells it from others, such as name and digest of the weights.
+        Unique identity, such as name and digest of the weights.
     device : str
-        Of `choose`.
+        From `choose`.
     make : callable
     size : callable
-        Bytes of what was made.
+        Gives the size of a network in bytes.
     """
     key = (identity, numbered(device), precision_name(device))
     with _guard:
         lock = _making.setdefault(key, threading.Lock())
     with lock:
         with _guard:
-            if key in _table:
-                _table.move_to_end(key)
-                found: T = _table[key].value
+            if key in MODELS:
+                MODELS.move_to_end(key)
+                found: T = MODELS[key].value
                 return found
         value = _made(make, device)
         with _guard:
-            _table[key] = CachedModel(*key, size(value), value)
+            MODELS[key] = CachedModel(*key, size(value), value)
             _shrink(numbered(device), budget(device), keep=key)
     return value
 
 
 def cached_models(device: str | None = None) -> tuple[CachedModel, ...]:
-    """What is in memory, the least recently used first; on one device, or on all."""
+    """The networks in memory, least recently used first, of one device or of all."""
     with _guard:
-        entries = tuple(_table.values())
+        entries = tuple(MODELS.values())
     return tuple(e for e in entries if device is None or e.device == numbered(device))
 
 
 def release(device: str) -> int:
-    """Let go of everything on a device; how many networks that were."""
+    """Evict all networks of a device; returns their number."""
     with _guard:
         return _shrink(numbered(device), 0, keep=None)
 
 
 def budget(device: str) -> int:
-    """Bytes that networks may keep on ``device``: the setting `model_memory_gb`, or a share."""
+    """Memory budget in bytes: the setting `model_memory_gb`, or a share of the device's memory."""
     wanted = get_settings().model_memory_gb
     if wanted is not None:
         return round(wanted * 1e9)
@@ -95,7 +95,7 @@ def budget(device: str) -> int:
 
 
 def free_unused(device: str) -> None:
-    """Return memory that nothing uses to the device."""
+    """Return unused memory to the device."""
     gc.collect()
     kind = device_type(device)
     if kind == "cuda":
@@ -115,21 +115,21 @@ def _made(make: Callable[[], T], device: str) -> T:
     except Exception as error:
         if not is_out_of_memory(error):
             raise
-    # Outside the handler, whose traceback would keep the half-made network alive.
+    # Outside the handler, whose traceback would keep the incomplete network alive.
     release(device)
     free_unused(device)
     return make()
 
 
 def _shrink(device: str, limit: int, keep: Key | None) -> int:
-    """Drop from the oldest until ``limit`` bytes are left on ``device``; ``keep`` stays."""
-    total = sum(entry.size for entry in _table.values() if entry.device == device)
+    """Evict the oldest until at most ``limit`` bytes are used on ``device``, except ``keep``."""
+    total = sum(entry.size for entry in MODELS.values() if entry.device == device)
     dropped = 0
-    for key in list(_table):
+    for key in list(MODELS):
         if total <= limit:
             break
         if key != keep and key[1] == device:
-            total -= _table.pop(key).size
+            total -= MODELS.pop(key).size
             dropped += 1
     if dropped:
         free_unused(device)

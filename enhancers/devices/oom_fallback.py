@@ -1,4 +1,4 @@
-"""What to try when a device's memory runs out, from the mildest step to the last."""
+"""Fallbacks for a device whose memory runs out, from the mildest to the last."""
 
 from __future__ import annotations
 
@@ -17,16 +17,16 @@ from enhancers.errors import OutOfDeviceMemory
 T = TypeVar("T")
 
 BATCH_SIZES = (16, 8, 4, 2, 1)
-"""Patches of 256 x 256 that go through a network together; a 512 x 512 image has 9."""
+"""Batch sizes in patches of 256 x 256 pixels; a 512 x 512 image has 9 patches."""
 
 _log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
 class FallbackStep:
-    """How the work is done: on which device, ``batch`` patches at once, in tiles of which side.
+    """How work is done: device, batch size in patches, tile side in pixels.
 
-    ``tile`` None is the whole image. ``half`` asks for 16 bits whatever the setting says.
+    ``tile`` None is the complete image. ``half`` means 16-bit networks whatever the setting.
     """
 
     device: str
@@ -38,13 +38,13 @@ class FallbackStep:
 def fallback_steps(
     device: str, tiles: Sequence[int | None] = (None,), *, batches: Sequence[int] = BATCH_SIZES
 ) -> tuple[FallbackStep, ...]:
-    """Fewer tiles at once, smaller tiles, 16 bits, the CPU: in this order.
+    """The fallbacks in order: smaller batches, smaller tiles, 16 bits, the CPU.
 
     Parameters
     ----------
     device : str
     tiles : sequence
-        Sides that the network may be given, the preferred one first; None is the whole image.
+        Tile sides that the network accepts, the preferred one first; None is the complete image.
     batches : sequence of int
         Descending.
     """
@@ -59,12 +59,12 @@ def fallback_steps(
 
 
 class OomFallback:
-    """Does work on the highest step that has the memory for it, and remembers which that was.
+    """Runs work on the first fallback step with enough memory, and remembers that step.
 
     Parameters
     ----------
     steps : sequence of FallbackStep
-        Of `fallback_steps`.
+        From `fallback_steps`.
     """
 
     def __init__(self, steps: Sequence[FallbackStep]) -> None:
@@ -74,7 +74,7 @@ class OomFallback:
 
     @property
     def current(self) -> FallbackStep:
-        """Where the work is done now."""
+        """The present step."""
         return self.steps[self.index]
 
     def run(
@@ -82,21 +82,21 @@ class OomFallback:
         work: Callable[[FallbackStep], T],
         effect: Callable[[FallbackStep], object] | None = None,
     ) -> T:
-        """What ``work`` returns on the highest step, from the present one down, that does it.
+        """Call ``work`` with the present step and, while memory runs out, with the next ones.
 
-        Before the first step down the device's other networks are let go.
+        Before the first fallback the other networks of the device are evicted.
 
         Parameters
         ----------
         work : callable
-            Called again from its beginning on every step.
+            Called again from the start for every step.
         effect : callable, optional
-            What of a step matters to this work: steps of equal effect are not tried twice.
+            Key of a step for this work; steps with equal keys are not tried twice.
 
         Raises
         ------
         OutOfDeviceMemory
-            The memory does not suffice on the lowest step either.
+            Memory runs out on the last step too.
         """
         while True:
             try:
@@ -106,7 +106,7 @@ class OomFallback:
                 if not is_out_of_memory(error):
                     raise
                 _log.info("out of memory on %s", self.current)
-            # Outside the handler: the traceback holds the tensors that are to be freed.
+            # Outside the handler, whose traceback holds the tensors to be freed.
             self._step_down(effect or (lambda step: step))
 
     def _step_down(self, effect: Callable[[FallbackStep], object]) -> None:
@@ -127,7 +127,7 @@ class OomFallback:
 
     @property
     def notes(self) -> tuple[str, ...]:
-        """Sentences for the user about what was given up; none on the first step."""
+        """Sentences for the user about the fallbacks taken; empty on the first step."""
         first, now = self.steps[0], self.current
         if now == first:
             return ()

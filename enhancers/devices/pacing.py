@@ -1,4 +1,4 @@
-"""A GPU is given work ahead of time, but not so far that progress and stopping lose meaning."""
+"""Pacing of GPU work: launched ahead, but only so far that progress and stopping stay exact."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ from typing import Any
 from enhancers.devices.device_names import device_type
 
 AHEAD = 2
-"""Steps that wait on the GPU while it computes one."""
+"""Steps queued on the GPU while it computes one."""
 
 
 class GpuPacing:
     """Keeps the host `AHEAD` steps before the device.
 
-    The host never waits for the step it has just launched, so the device is never idle; on a CPU
-    there is nothing to wait for.
+    The host never waits for the step that it has just launched, so that the device is never idle.
+    On a CPU it does nothing.
     """
 
     def __init__(self, device: str, ahead: int = AHEAD) -> None:
@@ -24,7 +24,7 @@ class GpuPacing:
         self._marks: deque[Any] = deque()
 
     def tick(self) -> None:
-        """A step has been launched; wait for the one that was launched ``ahead`` steps before."""
+        """Register a launched step and wait for the one ``ahead`` steps before."""
         if device_type(self.device) != "cuda":
             return
         import torch

@@ -1,4 +1,4 @@
-"""How exactly the networks compute on a device.
+"""Numeric precision of the networks on a device.
 
 Only the noise prediction may run in 16 bits. The sampler's state, its noise, the clean estimates
 and the autoencoder stay in float32: a clean estimate is divided by a small signal share, and an
@@ -20,13 +20,13 @@ if TYPE_CHECKING:
 
 FULL = "float32"
 AMPERE = (8, 0)
-"""Compute capability from which an NVIDIA GPU multiplies in bfloat16."""
+"""Smallest compute capability of an NVIDIA GPU with bfloat16."""
 
 _halved: ContextVar[bool] = ContextVar("halved", default=False)
 
 
 def precision_name(device: str) -> str:
-    """The type of a network's weights on ``device``: "float32", "bfloat16" or "float16".
+    """The data type of a network on ``device``: "float32", "bfloat16" or "float16".
 
     The setting `precision` decides: "full" is float32 everywhere, "half" 16 bits everywhere, and
     "auto" 16 bits on a GPU, float32 on a CPU, which gains nothing from less.
@@ -44,7 +44,7 @@ def precision_name(device: str) -> str:
 
 
 def network_dtype(device: str) -> torch.dtype:
-    """`precision_name` as torch's type."""
+    """`precision_name` as a torch dtype."""
     import torch
 
     dtype: torch.dtype = getattr(torch, precision_name(device))
@@ -53,7 +53,7 @@ def network_dtype(device: str) -> torch.dtype:
 
 @contextmanager
 def halved() -> Iterator[None]:
-    """Networks used inside are in 16 bits, whatever the setting says."""
+    """Context in which networks use 16 bits, whatever the setting."""
     token = _halved.set(True)
     try:
         yield
@@ -62,7 +62,7 @@ def halved() -> Iterator[None]:
 
 
 def prepare(device: str) -> None:
-    """Set what torch keeps for the whole process, before networks run on ``device``.
+    """Set process-wide options of torch before networks run on ``device``.
 
     Convolutions in float32 on an NVIDIA GPU are rounded to TF32, which has the mantissa of
     float16, unless the setting `precision` is "full". Products of matrices are not: the samplers

@@ -1,4 +1,4 @@
-"""Which device the networks run on, and how it is described to the user."""
+"""Selection of the device of the networks, and its description for the user."""
 
 from __future__ import annotations
 
@@ -11,15 +11,15 @@ from enhancers.errors import ParameterError, ReadingRoomError
 from enhancers.settings import get_settings
 
 UNKNOWN_MEMORY = 4 * 2**30
-"""Taken for the machine's memory where the system does not say."""
+"""Bytes assumed for the machine's memory where the system does not report it."""
 
 
 class DeviceError(ReadingRoomError):
-    """The device that was asked for is not on this machine."""
+    """The requested device is not on this machine."""
 
 
 def devices() -> list[str]:
-    """The devices of this machine, the fastest first; "cpu" is always the last."""
+    """The devices of this machine, fastest first; the last is always "cpu"."""
     import torch
 
     names = [f"cuda:{index}" for index in range(_cuda_count())]
@@ -29,19 +29,19 @@ def devices() -> list[str]:
 
 
 def choose(name: str = "auto") -> str:
-    """The device to use for a request of "auto", "cpu", "cuda", "cuda:<index>" or "mps".
+    """Resolve a request for "auto", "cpu", "cuda", "cuda:<index>" or "mps".
 
     Returns
     -------
     str
-        A name torch understands: "cpu", "cuda", "cuda:1", "mps".
+        A device name of torch, such as "cpu", "cuda", "cuda:1" or "mps".
 
     Raises
     ------
     ParameterError
-        The name is no device's.
+        The name is not a device.
     DeviceError
-        There is no such device here.
+        The device is not on this machine.
     """
     wanted = name.strip().lower()
     if wanted == "cpu":
@@ -60,7 +60,7 @@ def choose(name: str = "auto") -> str:
 
 
 def describe(device: str) -> str:
-    """The device in words: "CPU, 2 threads", "NVIDIA H200, 140 GiB, bfloat16"."""
+    """Description of the device: "CPU, 2 threads", "NVIDIA H200, 140 GiB, bfloat16"."""
     kind = device_type(device)
     if kind == "cuda":
         return f"{_gpu_name(device)}, {memory(device) / 2**30:.0f} GiB, {precision_name(device)}"
@@ -72,7 +72,7 @@ def describe(device: str) -> str:
 
 
 def model_name(device: str) -> str:
-    """What the bytes of a result may depend on: the GPU's model and its precision, or "cpu"."""
+    """The device facts that may change a result: the GPU's model and precision, or "cpu"."""
     precision = precision_name(device)
     if device_type(device) == "cuda":
         return f"{_gpu_name(device)}, {precision}"
@@ -80,7 +80,7 @@ def model_name(device: str) -> str:
 
 
 def memory(device: str) -> int:
-    """Bytes of the device's memory, all of it; the machine's own for "cpu" and "mps"."""
+    """Total memory of the device in bytes; for "cpu" and "mps" that of the machine."""
     if device_type(device) == "cuda":
         import torch
 
@@ -92,7 +92,7 @@ def memory(device: str) -> int:
 
 
 def limit_threads(threads: int | None) -> None:
-    """Let torch use so many CPU threads; None leaves its choice."""
+    """Set the number of CPU threads of torch; None keeps the present one."""
     if threads is not None:
         import torch
 
@@ -112,7 +112,7 @@ def _cuda_count() -> int:
 
 
 def _cpu_threads() -> int:
-    """The threads torch will use, found without importing it."""
+    """The number of threads that torch will use, without importing it."""
     configured = get_settings().threads
     if configured is not None:
         return configured

@@ -1,4 +1,4 @@
-"""Hugging Face Spaces with ZeroGPU: a GPU is lent to one function for a number of seconds."""
+"""Hugging Face Spaces with ZeroGPU, which assigns a GPU to one function for some seconds."""
 
 from __future__ import annotations
 
@@ -11,12 +11,14 @@ from typing import TypeVar, cast
 F = TypeVar("F", bound=Callable[..., object])
 
 LOADING = 15.0
-"""Seconds to bring a network to the GPU."""
-SHORTEST, LONGEST = 10, 120
-"""Seconds that may be asked for at once; a visitor's quota is a few minutes a day."""
-PARAMETERS_A_SECOND = 1e10
-"""Parameters that pass over a 256 x 256 patch in a second. A pixel network multiplies about 4,000
-times per parameter and patch; the figure is cautious, so that no run is cut off."""
+"""Seconds for loading a network onto the GPU."""
+MIN_SECONDS, MAX_SECONDS = 10, 120
+"""Limits of a request in seconds; a visitor's quota is a few minutes per day."""
+PARAMETERS_PER_SECOND = 1e10
+"""Throughput in network parameters times 256 x 256 patches per second.
+
+A pixel network makes about 4,000 multiplications per parameter and patch; the value is cautious, so
+that no run is cut off."""
 
 
 def on_spaces() -> bool:
@@ -25,11 +27,11 @@ def on_spaces() -> bool:
 
 
 def gpu(duration: Callable[..., float]) -> Callable[[F], F]:
-    """Decorator of a function, or a generator, that computes on a GPU.
+    """Decorator for a function or generator that computes on a GPU.
 
-    On ZeroGPU it runs in a process of its own that has the GPU for ``duration(*arguments)``
-    seconds; elsewhere, and without the package ``spaces``, it is left as it is. What it returns
-    crosses to the page's process, so it must hold no tensor on the GPU.
+    On ZeroGPU the function runs in a separate process, which has the GPU for
+    ``duration(*arguments)`` seconds; elsewhere, and without the package ``spaces``, it is returned
+    unchanged. Its result is pickled into the page's process, so it must not hold a GPU tensor.
     """
 
     def decorate(function: F) -> F:
@@ -39,25 +41,27 @@ def gpu(duration: Callable[..., float]) -> Callable[[F], F]:
 
         return cast(
             F,
-            spaces.GPU(duration=lambda *args, **kwargs: asked(duration(*args, **kwargs)))(function),
+            spaces.GPU(duration=lambda *args, **kwargs: request_seconds(duration(*args, **kwargs)))(
+                function
+            ),
         )
 
     return decorate
 
 
-def asked(seconds: float) -> int:
-    """Whole seconds to ask for, within what ZeroGPU grants."""
-    return min(max(math.ceil(seconds), SHORTEST), LONGEST)
+def request_seconds(seconds: float) -> int:
+    """Seconds to request, rounded, within the limits of ZeroGPU."""
+    return min(max(math.ceil(seconds), MIN_SECONDS), MAX_SECONDS)
 
 
 def gpu_seconds(patches: float, parameters: int) -> float:
-    """Seconds of GPU for so many network evaluations, counted in 256 x 256 patches.
+    """GPU seconds for network evaluations, counted in 256 x 256 patches.
 
     Parameters
     ----------
     patches : float
-        The planned work of a method (`work` of its module).
+        The planned work of a method, from `work` of its module.
     parameters : int
-        Of the network.
+        Number of parameters of the network.
     """
-    return LOADING + patches * parameters / PARAMETERS_A_SECOND
+    return LOADING + patches * parameters / PARAMETERS_PER_SECOND

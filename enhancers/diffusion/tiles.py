@@ -76,7 +76,7 @@ class Tiling:
         return min(self.tile, self.height), min(self.tile, self.width)
 
     def predict(self, predict: Predict, x: Tensor, t: int, at_once: int = TILES_AT_ONCE) -> Tensor:
-        """Apply ``predict`` to the tiles of images (B, C, H, W) in batches and blend the results."""
+        """Apply ``predict`` to the tiles of images (B, C, H, W) in batches and blend."""
         if len(self.corners) == 1:
             parts = batches(x, at_once)
             return predict(x, t) if len(parts) == 1 else torch.cat([predict(p, t) for p in parts])
@@ -94,7 +94,7 @@ class Tiling:
         Corners and extents times ``ratio`` must be integers. ``at_once`` is the batch size.
         """
         height, width = self.extent
-        weight, weights = _weights(self, ratio, x.device)
+        weight, weights = blending_weights(self, ratio, x.device)
         cut = [x[..., y : y + height, c : c + width] for y, c in self.corners]
         parts = batches(torch.cat(cut), at_once)
         done = torch.split(torch.cat([function(part) for part in parts]), x.shape[0])
@@ -117,7 +117,7 @@ def _window(total: Tensor, y: int, x: int, extent: tuple[int, ...], ratio: float
 
 
 @lru_cache(maxsize=8)
-def _weights(tiling: Tiling, ratio: float, device: torch.device) -> tuple[Tensor, Tensor]:
+def blending_weights(tiling: Tiling, ratio: float, device: torch.device) -> tuple[Tensor, Tensor]:
     """The blending weights of one tile, and their sum over all tiles."""
     extent = tuple(int(side * ratio) for side in tiling.extent)
     weight = feather(*extent)

@@ -184,8 +184,8 @@ def score_rows(
 
     Examples
     --------
-    >>> rows = score_rows(image.pixels, {"clahe": result.pixels}, truth=truth)
-    >>> print(to_csv(rows))
+    >>> rows = score_rows(image.pixels, {"clahe": pixels}, truth=truth)  # doctest: +SKIP
+    >>> print(to_csv(rows))  # doctest: +SKIP
     """
     rows: MutableMapping[str, ScoreRow] = {} if known is None else known
     images = {INPUT_ROW: source, **results}

@@ -49,7 +49,7 @@ def loe(pixels: Pixels, source: Pixels) -> float:
     S. Wang, J. Zheng, H.-M. Hu, B. Li, "Naturalness preserved enhancement algorithm for
     non-uniform illumination images", IEEE Transactions on Image Processing 22(9), 2013, eq. 17-19.
     """
-    grid = _grid(source.shape[0], source.shape[1])
+    grid = loe_grid(source.shape[0], source.shape[1])
     before, after = _lightness(source, grid), _lightness(pixels, grid)
     changed = 0
     # Rows of the order matrix in blocks: all at once would take several times 25 MB.
@@ -61,7 +61,8 @@ def loe(pixels: Pixels, source: Pixels) -> float:
     return changed / before.size
 
 
-def _grid(height: int, width: int) -> tuple[int, int]:
+def loe_grid(height: int, width: int) -> tuple[int, int]:
+    """Rows and columns of the sampling grid of LOE for an image of this size."""
     scale = min(1.0, GRID_SHORT / min(height, width), GRID_LONG / max(height, width))
     return max(1, round(height * scale)), max(1, round(width * scale))
 

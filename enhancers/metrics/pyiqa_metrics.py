@@ -106,11 +106,12 @@ def _tensor(pixels: Pixels) -> torch.Tensor:
 
 def _created(key: str, path: str) -> Any:
     with _CREATING:
-        return _create(key, path)
+        return create_metric(key, path)
 
 
 @functools.cache
-def _create(key: str, path: str) -> Any:
+def create_metric(key: str, path: str) -> Any:
+    """The pyiqa module of a metric; ``path`` names its file, empty if it needs none."""
     import pyiqa
     import torch
 

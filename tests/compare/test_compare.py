@@ -82,7 +82,7 @@ def fakes(monkeypatch) -> dict[str, Fake]:
     monkeypatch.setattr(runs, "load_method", methods.__getitem__)
     monkeypatch.setattr(runtime_model, "load_method", methods.__getitem__)
     monkeypatch.setattr(
-        runs, "_prior_facts", lambda method, _: PriorFacts(method.prior, "a" * 64)
+        runs, "prior_facts", lambda method, _: PriorFacts(method.prior, "a" * 64)
         if method.prior
         else None,
     )  # fmt: skip
@@ -259,8 +259,8 @@ def test_a_failure_is_not_cached(fakes, cache):
 def entry(key: str, side: int = 32) -> Outcome:
     """A finished outcome as the cache would get it, under this key."""
     pixels = np.random.default_rng(side).random((side, side), np.float32)
-    plan = runs._plan(image(), Request("tv"), 0, "cpu")
-    return runs._outcome(replace(plan, key=key), Result(pixels), 0.1)
+    plan = runs.resolve_request(image(), Request("tv"), 0, "cpu")
+    return runs.make_outcome(replace(plan, key=key), Result(pixels), 0.1)
 
 
 def truncate(data: bytes) -> bytes:
@@ -422,7 +422,7 @@ def untrained_priors(tmp_path, monkeypatch) -> Iterator[Path]:
     monkeypatch.setenv("READINGROOM_PRIORS_DIR", str(folder))
     get_settings.cache_clear()
     monkeypatch.setattr(estimate, "PATCH", 32)
-    monkeypatch.setattr(estimate, "_costs", {})
+    monkeypatch.setattr(estimate, "PATCH_COSTS", {})
     yield folder
     monkeypatch.undo()
     get_settings.cache_clear()
@@ -447,11 +447,11 @@ def test_a_sampled_result_records_its_prior_and_other_weights_make_it_anew(untra
 
 @pytest.mark.parametrize("prior", ["pixel", "latent"])
 def test_the_cost_of_a_patch_is_measured_once(untrained_priors, prior):
-    cost = estimate._patch_cost(prior, prior, "cpu")
+    cost = estimate.patch_cost(prior, prior, "cpu")
     assert cost is not None
     assert cost.call > 0
     assert (cost.once > 0) == (prior == "latent")
-    assert estimate._patch_cost(prior, prior, "cpu") is cost
+    assert estimate.patch_cost(prior, prior, "cpu") is cost
 
 
 def test_a_cost_is_not_measured_while_others_use_the_device(untrained_priors):
@@ -466,16 +466,16 @@ def test_a_cost_is_not_measured_while_others_use_the_device(untrained_priors):
 def test_networks_of_one_kind_have_each_a_cost(monkeypatch):
     measured = []
 
-    def measure(kind: str, prior: str, device: str) -> estimate._Cost:
+    def measure(kind: str, prior: str, device: str) -> estimate.PatchCost:
         measured.append((kind, prior, device))
-        return estimate._Cost(float(len(measured)))
+        return estimate.PatchCost(float(len(measured)))
 
-    monkeypatch.setattr(estimate, "_costs", {})
-    monkeypatch.setattr(estimate, "_measured", measure)
-    mine = estimate._patch_cost("pixel", "mine", "cpu")
-    assert estimate._patch_cost("pixel", "pixel", "cpu") != mine
-    assert estimate._patch_cost("pixel", "mine", "cpu") is mine
-    assert estimate._patch_cost("pixel", "mine", "cuda:1") != mine
+    monkeypatch.setattr(estimate, "PATCH_COSTS", {})
+    monkeypatch.setattr(estimate, "measure_patch_cost", measure)
+    mine = estimate.patch_cost("pixel", "mine", "cpu")
+    assert estimate.patch_cost("pixel", "pixel", "cpu") != mine
+    assert estimate.patch_cost("pixel", "mine", "cpu") is mine
+    assert estimate.patch_cost("pixel", "mine", "cuda:1") != mine
     assert measured == [("pixel", key, on) for key, on in
                         (("mine", "cpu"), ("pixel", "cpu"), ("mine", "cuda:1"))]  # fmt: skip
 
@@ -484,14 +484,14 @@ def test_a_missing_prior_is_an_event(fakes, monkeypatch):
     def missing(*_: object) -> None:
         raise NetworkMissing("The pixel prior is not here.")
 
-    monkeypatch.setattr(runs, "_prior_facts", missing)
+    monkeypatch.setattr(runs, "prior_facts", missing)
     events = list(compare(image(), [Request("null_space")]))
     assert last(events).error == "The pixel prior is not here."
 
 
 def cost(monkeypatch, call: float, once: float = 0.0) -> None:
     """Let every network take so many seconds a patch."""
-    monkeypatch.setattr(estimate, "_patch_cost", lambda *_: estimate._Cost(call, once))
+    monkeypatch.setattr(estimate, "patch_cost", lambda *_: estimate.PatchCost(call, once))
 
 
 def test_classical_methods_have_no_estimate_and_a_missing_prior_gives_none(monkeypatch):
@@ -499,7 +499,7 @@ def test_classical_methods_have_no_estimate_and_a_missing_prior_gives_none(monke
         raise NetworkMissing("not here")
 
     assert estimate_seconds(image(), "tv") is None
-    monkeypatch.setattr(estimate, "_patch_cost", missing)
+    monkeypatch.setattr(estimate, "patch_cost", missing)
     assert estimate_seconds(image(), "null_space") is None
     with pytest.raises(ParameterError):
         estimate_seconds(image(), "null_space", {"steps": -1})
@@ -509,7 +509,7 @@ def test_a_network_too_large_to_time_gives_no_estimate_and_a_bug_is_not_hidden(m
     def full(*_: str) -> None:
         raise RuntimeError(said)
 
-    monkeypatch.setattr(estimate, "_patch_cost", full)
+    monkeypatch.setattr(estimate, "patch_cost", full)
     said = "CUDA out of memory."
     assert estimate_seconds(image(), "null_space") is None
     said = "shapes do not match"
@@ -539,18 +539,18 @@ def test_a_latent_run_adds_its_passes_through_the_autoencoder(monkeypatch):
 def test_what_is_expected_is_timed_at_first_and_learned_from_runs_after(monkeypatch):
     known = runtime_model.RuntimeModel()
     monkeypatch.setattr(estimate, "RUN_TIMES", known)
-    monkeypatch.setattr(estimate, "_costs", {})
+    monkeypatch.setattr(estimate, "PATCH_COSTS", {})
     method, params = get("null_space"), {"prior": "pixel"}
 
     def seconds(work: float, prior: str = "pixel") -> float | None:
         return estimate.expected_seconds(image(256), method, {"prior": prior}, "cpu", work)
 
     assert seconds(4) is None
-    estimate._costs["pixel", "cpu"] = estimate._Cost(0.5)
+    estimate.PATCH_COSTS["pixel", "cpu"] = estimate.PatchCost(0.5)
     assert seconds(4) == pytest.approx(2.0)
-    known.note(method, params, "cpu", 10.0, 10.0)
+    known.update(method, params, "cpu", 10.0, 10.0)
     assert seconds(4) == pytest.approx(4.0)
-    known.note(method, params, "cpu", 10.0, 30.0)
+    known.update(method, params, "cpu", 10.0, 30.0)
     assert seconds(4) == pytest.approx(8.0)
     assert seconds(4, "mine") is None
 

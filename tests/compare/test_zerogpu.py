@@ -14,7 +14,7 @@ import pytest
 
 from enhancers import devices
 from enhancers.compare import Request, compare, estimate, estimate_seconds, runs, zerogpu
-from enhancers.devices.spaces import LOADING, LONGEST
+from enhancers.devices.spaces import LOADING, MAX_SECONDS
 from enhancers.errors import ParameterError
 from enhancers.image import from_array
 from enhancers.registry import resolve
@@ -58,7 +58,7 @@ def spaces(monkeypatch):
     package.GPU = borrow
     monkeypatch.setitem(sys.modules, "spaces", package)
     monkeypatch.setenv("SPACES_ZERO_GPU", "true")
-    monkeypatch.setattr(zerogpu, "_lent", devices.gpu(zerogpu.seconds)(zerogpu._lent))
+    monkeypatch.setattr(zerogpu, "run_on_gpu", devices.gpu(zerogpu.seconds)(zerogpu.run_on_gpu))
     return package
 
 
@@ -79,8 +79,8 @@ def test_a_diffusion_method_asks_for_as_long_as_its_work_takes(spaces, lent_gpu,
     (asked,) = spaces.asked
     params = resolve("null_space", IMAGE.modality, {"sigma": 0.1})
     expected = zerogpu.seconds("null_space", IMAGE, params, 0, "cuda")
-    assert asked == devices.spaces.asked(expected)
-    assert LOADING <= expected < LONGEST
+    assert asked == devices.spaces.request_seconds(expected)
+    assert LOADING <= expected < MAX_SECONDS
     monkeypatch.delenv("SPACES_ZERO_GPU")
     here = outcome("null_space", sigma=0.1).outcome
     assert np.array_equal(bare.result.pixels, here.result.pixels)
@@ -132,7 +132,7 @@ def test_a_stopped_run_gives_the_gpu_back(spaces, lent_gpu):
 
 
 def test_no_gpu_is_borrowed_to_estimate_the_time(spaces, lent_gpu, monkeypatch):
-    monkeypatch.setattr(estimate, "_costs", {})
+    monkeypatch.setattr(estimate, "PATCH_COSTS", {})
     assert estimate_seconds(IMAGE, "null_space", {"sigma": 0.1}, "cuda") is None
     assert spaces.asked == []
 
@@ -143,7 +143,7 @@ def test_the_decorator_is_there_before_the_page_is_served():
     (function,) = [
         node
         for node in ast.walk(ast.parse(source))
-        if isinstance(node, ast.FunctionDef) and node.name == "_lent"
+        if isinstance(node, ast.FunctionDef) and node.name == "run_on_gpu"
     ]
     assert [ast.unparse(each) for each in function.decorator_list] == ["devices.gpu(seconds)"]
     assert runs.zerogpu is zerogpu
@@ -163,8 +163,8 @@ def test_the_package_is_imported_in_one_place():
 
 
 def test_work_that_would_be_cut_off_is_not_begun(spaces, lent_gpu, monkeypatch):
-    monkeypatch.setattr(zerogpu, "seconds", lambda *_: LONGEST + 30.0)
+    monkeypatch.setattr(zerogpu, "seconds", lambda *_: MAX_SECONDS + 30.0)
     ended = outcome("null_space", sigma=0.1)
     assert ended.outcome is None
-    assert f"for {LONGEST + 30} s, and it is lent for {LONGEST} s at most" in ended.error
+    assert f"for {MAX_SECONDS + 30} s, and it is lent for {MAX_SECONDS} s at most" in ended.error
     assert spaces.asked == []

@@ -18,7 +18,7 @@ class Network:
 
 @pytest.fixture(autouse=True)
 def empty(monkeypatch):
-    monkeypatch.setattr(model_cache, "_table", type(model_cache._table)())
+    monkeypatch.setattr(model_cache, "MODELS", type(model_cache.MODELS)())
     configure(monkeypatch, memory_gb=1e-7)
 
 

@@ -6,7 +6,15 @@ from types import ModuleType
 
 import pytest
 
-from enhancers.devices.spaces import LOADING, LONGEST, SHORTEST, asked, gpu, gpu_seconds, on_spaces
+from enhancers.devices.spaces import (
+    LOADING,
+    MAX_SECONDS,
+    MIN_SECONDS,
+    gpu,
+    gpu_seconds,
+    on_spaces,
+    request_seconds,
+)
 
 
 def enhance(patches: float) -> float:
@@ -55,7 +63,7 @@ def test_on_a_space_the_seconds_come_from_the_arguments(spaces):
 
 
 def test_what_is_asked_for_is_whole_and_within_what_is_granted():
-    assert asked(0.1) == SHORTEST
-    assert asked(20.2) == 21
-    assert asked(1e9) == LONGEST
+    assert request_seconds(0.1) == MIN_SECONDS
+    assert request_seconds(20.2) == 21
+    assert request_seconds(1e9) == MAX_SECONDS
     assert gpu_seconds(0, 10) == LOADING

@@ -84,13 +84,13 @@ def test_several_images_are_tiled_as_each_alone() -> None:
 
 
 def test_the_feathers_are_made_once() -> None:
-    from enhancers.diffusion.tiles import _weights
+    from enhancers.diffusion.tiles import blending_weights
 
     x = torch.zeros((1, 1, 96, 112))
-    before = _weights.cache_info().misses
+    before = blending_weights.cache_info().misses
     for _ in range(3):
         Tiling(96, 112, 64, 48).predict(lambda tiles, t: tiles, x, 0)
-    assert _weights.cache_info().misses == before + 1
+    assert blending_weights.cache_info().misses == before + 1
 
 
 def test_parts_are_as_few_and_as_equal_as_can_be() -> None:

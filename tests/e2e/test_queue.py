@@ -65,7 +65,7 @@ def address(serve, tmp_path_factory):
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("READINGROOM_CACHE_DIR", str(tmp_path_factory.mktemp("cache")))
         patch.setattr(runs, "load_method", Slowed)
-        patch.setattr(job_queue, "_queues", {})
+        patch.setattr(job_queue, "QUEUES", {})
         settings_room.get_settings.cache_clear()
         import_networks()
         image = from_array(noise().astype(np.float32) / 255)

@@ -49,7 +49,7 @@ def reason(pixels: Pixels, key: str, **others: Pixels) -> str:
 def torch_home(tmp_path, monkeypatch) -> Path:
     """An empty torch home, and the folder in it where pyiqa's files belong."""
     monkeypatch.setenv("TORCH_HOME", str(tmp_path))
-    pyiqa_metrics._create.cache_clear()
+    pyiqa_metrics.create_metric.cache_clear()
     folder = tmp_path / "hub" / "pyiqa"
     folder.mkdir(parents=True)
     return folder
@@ -175,7 +175,7 @@ def test_loe_ignores_a_monotone_change_and_sees_an_inversion(shape):
     image = (np.rint(picture(*shape) * 20) / 40).astype(np.float32)
     assert value(np.sqrt(image), "loe", source=image) == 0.0
     inverted = value(1 - image, "loe", source=image)
-    samples = math.prod(numpy_metrics._grid(*shape))
+    samples = math.prod(numpy_metrics.loe_grid(*shape))
     assert samples <= 5000
     assert 0.8 * samples < inverted < samples
 
@@ -299,7 +299,7 @@ def test_brisque_runs_with_a_safe_file_and_refuses_a_pickled_program(torch_home)
     path = torch_home / "brisque_svm_weights.pth"
     torch.save((torch.full((5,), 2.0), torch.zeros(5, 36)), path)
     assert math.isfinite(value(picture(64), "brisque"))
-    pyiqa_metrics._create.cache_clear()
+    pyiqa_metrics.create_metric.cache_clear()
     torch.save(Path("anything"), path)
     assert "not safe to load" in reason(picture(64), "brisque")
     path.write_bytes(b"no weights")
