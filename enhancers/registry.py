@@ -1,8 +1,8 @@
-"""Every method as pure data: key, label, parameters, presets, modalities, prior, citation.
+"""The registry of methods as pure data: key, label, parameters, presets, modalities, citation.
 
-Nothing heavy is imported here, so that listing the methods is instant. A method's code is in the
-module named by `Method.implementation`, its card in ``assets/cards/<key>.md``. To add a method, see
-CONTRIBUTING.md.
+This module imports nothing heavy, so that listing the methods takes no time. The code of a method
+is in the module `Method.implementation`, its card in ``assets/cards/<key>.md``. CONTRIBUTING.md
+explains how to add a method.
 """
 
 # fmt: off
@@ -19,27 +19,30 @@ ALL = tuple(Modality)
 
 PREVIEW = Parameter(
     "preview_every", "Preview every", "int", 5, 1, 100, 1, unit="steps", advanced=True,
-    help="How often the estimate is shown while the method runs.",
+    help="The current estimate is shown after this number of steps.",
 )
 SIGMA = Parameter(
     "sigma", "Noise σ", "float", None, 0.0, 0.5, 0.005, automatic=True,
-    help="Standard deviation of the noise, as a fraction of the window; automatic estimates it.",
+    help="The standard deviation of the noise, as a fraction of the window. Automatic: it is "
+         "estimated from the image.",
 )
 CLIP = Parameter(
     "clip_limit", "Clip limit", "float", 2.0, 0.1, 20.0, 0.1,
-    help="Contrast limit, relative to a flat histogram; larger is stronger.",
+    help="The limit of the contrast gain, relative to a flat histogram. A larger value is "
+         "stronger.",
 )
 CONTRAST = Parameter(
     "contrast", "Contrast step", "bool", True,
-    help="End with CLAHE. Off keeps gray values comparable with the input.",
+    help="The pipeline ends with CLAHE. Without it gray values stay comparable with the input.",
 )
 PIXEL_PRIOR = Parameter(
     "prior", "Network", "prior", "pixel",
-    help="The network that is sampled from; Networks lists those that are here.",
+    help="The network that the method samples from. The Networks tab lists the installed ones.",
 )
 LATENT_PRIOR = Parameter(
     "prior", "Network", "prior", "latent",
-    help="The autoencoder and network that are sampled from; Networks lists those that are here.",
+    help="The autoencoder and network that the method samples from. The Networks tab lists the "
+         "installed ones.",
 )
 
 METHODS: tuple[Method, ...] = (
@@ -51,14 +54,18 @@ METHODS: tuple[Method, ...] = (
         implementation="enhancers.classical.srad",
         parameters=(
             Parameter("preset", "Preset", "choice", "canonical", choices=("canonical", "paper"),
-                      help="canonical: q0 measured on the image; paper: q0 = 50, 25 steps, "
-                           "dt 0.02, which is plain Gaussian smoothing."),
+                      help="canonical measures q0 on the image. paper uses q0 = 50 and 25 steps of "
+                           "0.02, which amounts to Gaussian smoothing."),
             Parameter("steps", "Steps", "int", None, 1, 500, 1, automatic=True,
-                      help="Iterations; automatic derives them from the measured speckle."),
+                      help="The number of iterations. Automatic: it follows from the measured "
+                           "speckle."),
             Parameter("time_step", "Time step", "float", None, 0.005, 0.25, 0.005, automatic=True,
-                      advanced=True, help="dt of the explicit scheme, stable up to 0.25."),
+                      advanced=True, help="The step dt of the explicit scheme, which is stable up"
+                                          " to 0.25."),
             Parameter("q0", "Speckle scale q0", "float", None, 0.01, 100.0, 0.01, automatic=True,
-                      advanced=True, help="Coefficient of variation of fully developed speckle."),
+                      advanced=True,
+                      help="The coefficient of variation of fully developed speckle. Automatic: it "
+                           "is measured on the image."),
             PREVIEW,
         ),
         modalities=(US,),
@@ -77,8 +84,8 @@ METHODS: tuple[Method, ...] = (
             Parameter("shrink", "Shrink factor", "int", 4, 1, 8, 1,
                       help="The field is fitted on the image shrunk by this factor."),
             Parameter("levels", "Fitting levels", "int", 4, 1, 6, 1,
-                      help="Resolutions of the B-spline field, coarse to fine."),
-            Parameter("iterations", "Iterations a level", "int", 50, 1, 200, 1),
+                      help="The number of resolutions of the B-spline field, from coarse to fine."),
+            Parameter("iterations", "Iterations per level", "int", 50, 1, 200, 1),
         ),
         modalities=(MR,),
         citation=Citation(
@@ -95,13 +102,15 @@ METHODS: tuple[Method, ...] = (
         parameters=(
             SIGMA,
             Parameter("beta", "Strength β", "float", 1.2, 0.1, 5.0, 0.1,
-                      help="Bandwidth h = β σ sqrt(max(1, I/σ)) for Rician noise, else β σ."),
+                      help="It sets the bandwidth h = β σ sqrt(max(1, I/σ)) for Rician noise and "
+                           "β σ for Gaussian noise."),
             Parameter("noise", "Noise model", "choice", "gaussian", choices=("gaussian", "rician"),
-                      help="rician: magnitude MR, with its bias removed."),
+                      help="rician is the noise of magnitude MR, whose bias is removed."),
             Parameter("distance", "Patch distance", "choice", "corrected",
                       choices=("corrected", "plain"), advanced=True,
-                      help="Rician noise only. corrected: less what noise alone gives, so that "
-                           "dark regions are smoothed as well; plain: the sum as it is."),
+                      help="For Rician noise. corrected subtracts the distance that noise alone "
+                           "causes, so that dark regions are smoothed too. plain uses the sum "
+                           "itself."),
             Parameter("patch", "Patch side", "int", 5, 3, 11, 2, unit="px", advanced=True),
             Parameter("search", "Search window side", "int", 11, 5, 31, 2, unit="px",
                       advanced=True),
@@ -121,8 +130,9 @@ METHODS: tuple[Method, ...] = (
         implementation="enhancers.classical.tv",
         parameters=(
             Parameter("weight", "Weight", "float", None, 0.001, 1.0, 0.005, automatic=True,
-                      help="Larger removes more; automatic follows the estimated noise."),
-            Parameter("iterations", "Most iterations", "int", 200, 10, 1000, 10, advanced=True),
+                      help="A larger weight removes more. Automatic: it follows from the "
+                           "estimated noise."),
+            Parameter("iterations", "Maximum iterations", "int", 200, 10, 1000, 10, advanced=True),
         ),
         modalities=(CT, XR),
         citation=Citation(
@@ -138,7 +148,7 @@ METHODS: tuple[Method, ...] = (
         implementation="enhancers.classical.clahe",
         parameters=(
             CLIP,
-            Parameter("tiles", "Tiles a side", "int", 8, 1, 32, 1),
+            Parameter("tiles", "Tiles per side", "int", 8, 1, 32, 1),
         ),
         modalities=ALL,
         presets={CT: {"clip_limit": 1.0}, XR: {"clip_limit": 1.0}},
@@ -165,30 +175,31 @@ METHODS: tuple[Method, ...] = (
         key="pseudo_label",
         label="Hybrid (pseudo-label guided)",
         family="diffusion",
-        summary="Latent diffusion drawn to the classical pipeline's output at every step.",
+        summary="Latent diffusion, guided toward the classical pipeline's output at every step.",
         implementation="enhancers.diffusion.pseudo_label",
         prior="latent",
         parameters=(
             LATENT_PRIOR,
             Parameter("guidance", "Guidance w", "float", None, 0.0, 1.0, 0.001, automatic=True,
-                      help="Share of the pseudo-label in each clean estimate; w = 2λ/4096 in the "
-                           "paper's λ (1200: 0.586, 1000: 0.488). Automatic: the paper's, 0.5 for "
-                           "what it does not treat, and 0.2 for ultrasound with an automatic "
-                           "start."),
+                      help="The share of the pseudo-label in each clean estimate; w = 2λ/4096 in "
+                           "the paper's λ (1200: 0.586, 1000: 0.488). Automatic: the paper's "
+                           "value, 0.5 for other modalities, and 0.2 for ultrasound with an "
+                           "automatic start."),
             Parameter("regions", "Guidance by region", "bool", False, advanced=True,
-                      help="Where guidance and start are automatic: w is 0.4 where the image has "
+                      help="With automatic guidance and start, w is 0.4 where the image has "
                            "structure, and up to 0.9 where it has only noise."),
             Parameter("steps", "Steps", "int", 10, 2, 100, 1),
             Parameter("strength", "Start strength", "float", None, 0.05, 1.0, 0.05,
                       automatic=True,
-                      help="1 starts from pure noise, as in the paper; less from the noised input. "
-                           "Automatic: from the input at the noise that it has, in two calls."),
+                      help="1 starts from pure noise, as in the paper; a smaller value starts "
+                           "from the input with noise added. Automatic: the start is the input at"
+                           " its own noise level, and two calls suffice."),
             CONTRAST,
             Parameter("output", "Return", "choice", "residual",
                       choices=("full", "residual", "fine residual"), advanced=True,
-                      help="full: the decoded sample, as in the paper. residual: the pseudo-label "
-                           "plus what the diffusion changed, without the autoencoder's own error; "
-                           "fine residual: only the fine detail of that change."),
+                      help="full is the decoded sample, as in the paper. residual is the pseudo-"
+                           "label plus the change by the diffusion, without the autoencoder's "
+                           "error. fine residual adds only the fine detail of that change."),
             SIGMA,
             CLIP,
             PREVIEW,
@@ -207,39 +218,43 @@ METHODS: tuple[Method, ...] = (
         key="null_space",
         label="DDNM (null-space diffusion)",
         family="diffusion",
-        summary="Denoises or enlarges: the data fixes what was measured, the network the rest.",
+        summary="Denoises or enlarges: the measurement is kept, and the network adds the rest.",
         implementation="enhancers.diffusion.null_space",
         prior="pixel",
         parameters=(
             PIXEL_PRIOR,
             Parameter("task", "Task", "choice", "denoise",
                       choices=("denoise", "sr2", "sr4", "sr8"),
-                      help="denoise, or enlarge a truly small image 2, 4 or 8 times."),
+                      help="denoise removes noise. sr2, sr4 and sr8 enlarge a small image 2, 4 or"
+                           " 8 times."),
             Parameter("sigma", "Noise σ", "float", None, 0.0, 0.5, 0.005, automatic=True,
-                      help="As a fraction of the window. Automatic: estimated when denoising, "
-                           "0 (noise-free) when enlarging; give a value for noisy enlargement."),
+                      help="The noise level as a fraction of the window. Automatic: it is "
+                           "estimated for denoising, and 0 (noise-free) for enlarging; set it to "
+                           "enlarge a noisy image."),
             Parameter("steps", "Steps of the schedule", "int", None, 5, 250, 1, automatic=True,
-                      help="The published schedule has 100. Automatic: 100 when denoising, where "
-                           "those that cannot change the result are skipped, 20 when enlarging."),
+                      help="The published schedule has 100 steps. Automatic: 100 for denoising, "
+                           "of which those that cannot change the result are skipped, and 20 for "
+                           "enlarging."),
             Parameter("output", "Return", "choice", "sample",
                       choices=("sample", "mean of samples", "one call"),
-                      help="One sample has natural texture; the mean of several is closer to the "
-                           "truth when enlarging; one call is the network's direct estimate, for "
-                           "denoising alone."),
+                      help="A single sample has natural texture. The mean of several is closer to"
+                           " the truth for enlarging. one call is the network's direct estimate, "
+                           "for denoising only."),
             Parameter("samples", "Samples to average", "int", 4, 2, 16, 1, advanced=True,
-                      help="Used by 'mean of samples'."),
+                      help="The number of samples for 'mean of samples'."),
             Parameter("eta", "η", "float", None, 0.0, 1.0, 0.05, automatic=True, advanced=True,
-                      help="Share of fresh noise in each step; 0.85 as published. Automatic: 0.3, "
-                           "or 1 when enlarging without noise."),
+                      help="The share of fresh noise in each step; the published value is 0.85. "
+                           "Automatic: 0.3, or 1 for enlarging without noise."),
             Parameter("respace", "Respace below the noise level", "bool", False, advanced=True,
-                      help="Denoising only: spread all the steps below the noise level instead of "
-                           "keeping the published ones. A different distribution, more calls."),
+                      help="For denoising. All steps are spread below the noise level instead of "
+                           "following the published schedule, which needs more calls and gives "
+                           "another distribution."),
             Parameter("unclip", "Restore clipped noise", "bool", True, advanced=True,
-                      help="Denoising only: treat pixels at black and white as noise that was cut "
-                           "off there, so that a noisy black background comes out black."),
+                      help="For denoising. Pixels at black and white are treated as clipped "
+                           "noise, so that a noisy black background becomes black."),
             Parameter("degrade_first", "Shrink the input first", "bool", False, advanced=True,
-                      help="Enlarging only: block-average the image before enlarging it back, to "
-                           "compare with a known truth."),
+                      help="For enlarging. The image is first shrunk by block means and then "
+                           "enlarged back, for a comparison with a known truth."),
             PREVIEW,
         ),
         modalities=(CT, MR, XR, US),
@@ -258,20 +273,22 @@ METHODS: tuple[Method, ...] = (
         parameters=(
             PIXEL_PRIOR,
             Parameter("exposure", "Exposure", "float", None, 0.1, 0.9, 0.01, automatic=True,
-                      help="Mean brightness wanted in the foreground. Automatic: 0.4, or less "
+                      help="The desired mean brightness of the foreground. Automatic: 0.4, or less "
                            "where highlights would saturate."),
             Parameter("variant", "Variant", "choice", "paper", choices=("paper", "reference"),
-                      help="paper: guidance on the clean estimate; reference: what the published "
+                      help="paper guides the clean estimate. reference computes what the published "
                            "code computes."),
             Parameter("steps", "Steps", "int", 50, 2, 250, 1),
             Parameter("guidance", "Guidance κ", "float", None, 0.0, 2.0, 0.001, automatic=True,
-                      advanced=True, help="Automatic: 1 for paper, 0.509 for reference."),
-            # Tuned on under-exposed images of four modalities: 0.01 flattens the anatomy itself
-            # and costs 0.007 of SSIM on the mean, 0.03 in X-ray; f does most of the brightening.
+                      advanced=True,
+                      help="The weight of the measurement. Automatic: 1 for paper, 0.509 for "
+                           "reference."),
+            # Tuned on under-exposed images of four modalities: 0.01 flattens the anatomy and lowers
+            # SSIM by 0.007 on average and 0.03 in X-ray; f does most of the brightening.
             Parameter("exposure_weight", "Exposure weight", "float", 0.001, 0.0, 0.2, 0.001,
                       advanced=True),
             Parameter("smoothness", "Mask smoothness", "float", 0.01, 0.0, 1.0, 0.001,
-                      advanced=True, help="Weight of the total variation of the mask M."),
+                      advanced=True, help="The weight of the total variation of the mask M."),
             PREVIEW,
         ),
         modalities=(FUNDUS, ENDOSCOPY, MICROSCOPY, MR, CT),
@@ -297,7 +314,7 @@ def get(key: str) -> Method:
 def resolve(
     key: str, modality: Modality, given: Mapping[str, ParameterValue] | None = None
 ) -> dict[str, ParameterValue]:
-    """Complete parameters: defaults, then the modality's preset, then what was given, all checked.
+    """Complete and check parameters: defaults, then the modality's preset, then given values.
 
     Raises
     ------

@@ -1,7 +1,7 @@
 """The commands of ``python -m enhancers --help``.
 
-Errors are one line on standard error and exit status 2. Heavy imports happen inside the commands,
-so that listing the methods is instant.
+An error is one line on standard error with exit status 2. Heavy imports happen inside the commands,
+so that listing the methods takes no time.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ app = typer.Typer(
 
 @app.command("list")
 def list_methods(as_json: AsJson = False) -> None:
-    """List the methods."""
+    """List the methods with their summaries."""
     from enhancers import listing
 
     print(listing.as_json() if as_json else listing.as_text())
@@ -34,5 +34,5 @@ app.add_typer(networks.app, name="networks")
 
 
 def main() -> int:
-    """Run a command; every error a user can mend is one line and status 2."""
+    """Run a command; an error of the user is one line with status 2."""
     return run_app(app)

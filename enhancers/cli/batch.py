@@ -1,4 +1,4 @@
-"""``enhancers batch``: a folder of images through several methods."""
+"""``enhancers batch``: several methods on a folder of images."""
 
 from __future__ import annotations
 
@@ -22,21 +22,21 @@ if TYPE_CHECKING:
     from enhancers.batch.runs import Backend
 
 SHOWN = 10
-"""Failures that are told one by one; the summary has them all."""
+"""Number of failures that are printed; the summary lists all."""
 
 _ADDRESS = re.compile(r"auto|local|ray://\S+|[\w.-]+:\d+|\[[0-9a-fA-F:]+\]:\d+")
 
 
 class WithAddress(TyperCommand):
-    """A command whose ``--ray`` may stand alone."""
+    """A command whose option ``--ray`` may be given without a value."""
 
     def parse_args(self, ctx: Context, args: list[str]) -> list[str]:
-        """Parse, with "local" after a ``--ray`` that no address follows."""
+        """Parse, with "local" inserted after a ``--ray`` without an address."""
         return super().parse_args(ctx, with_address(args))
 
 
 def with_address(args: list[str]) -> list[str]:
-    """The arguments with an address after every ``--ray``."""
+    """The arguments with "local" after every ``--ray`` that has no address."""
     found = []
     for index, word in enumerate(args):
         found.append(word)
@@ -46,29 +46,49 @@ def with_address(args: list[str]) -> list[str]:
 
 
 def batch(
-    folder: Annotated[Path, typer.Argument(metavar="DIR", help="Every image below it is taken.")],
-    methods: Annotated[str, typer.Option(metavar="A,B", help="Keys of the methods.")],
-    out: Annotated[Path, typer.Option(metavar="DIR", help="Folder of the results.")],
+    folder: Annotated[
+        Path,
+        typer.Argument(metavar="DIR", help="The folder of the images, with its subfolders."),
+    ],
+    methods: Annotated[str, typer.Option(metavar="A,B", help="The keys of the methods.")],
+    out: Annotated[Path, typer.Option(metavar="DIR", help="The folder for the results.")],
     settings: Annotated[
-        list[str] | None, typer.Option("--set", metavar="METHOD.NAME=VALUE", help="A parameter.")
+        list[str] | None,
+        typer.Option("--set", metavar="METHOD.NAME=VALUE", help="Set a parameter of a method."),
     ] = None,
     seed: Seed = 0,
     device: Device = "auto",
     slices: Annotated[
-        str | None, typer.Option("--slice", metavar="N|middle|all",
-                                 help="Of volumes; the one the page opens with by default.")
+        str | None,
+        typer.Option(
+            "--slice",
+            metavar="N|middle|all",
+            help="The slices of volumes; by default the one that the page opens with.",
+        ),
     ] = None,
-    modality: Annotated[str | None, typer.Option(help="Of all images: CT, MR, US, ...")] = None,
+    modality: Annotated[
+        str | None, typer.Option(help="The modality of all images: CT, MR, US, ...")
+    ] = None,
     form: Annotated[
-        str, typer.Option("--format", help="png (16 bit) or tif (float, source units).")
+        str,
+        typer.Option(
+            "--format",
+            help="The format of the results: png (16 bit) or tif (float, source units).",
+        ),
     ] = "png",
-    jobs: Annotated[int | None, typer.Option(min=1, help="Workers; default one a device.")] = None,
-    ray: Annotated[
-        str | None, typer.Option(metavar="[ADDRESS]", help="Run on a Ray cluster, or on a local "
-                                 "one; see requirements-cluster.txt.")
+    jobs: Annotated[
+        int | None, typer.Option(min=1, help="The number of workers; by default one per device.")
     ] = None,
-) -> None:  # fmt: skip
-    """Enhance every image below a folder; what is there already is kept."""
+    ray: Annotated[
+        str | None,
+        typer.Option(
+            metavar="[ADDRESS]",
+            help="Run on the Ray cluster at this address, or on a local one; see "
+            "requirements-cluster.txt.",
+        ),
+    ] = None,
+) -> None:
+    """Enhance every image in a folder and its subfolders; existing results are kept."""
     from enhancers.batch import BatchPlan, listed, requests
     from enhancers.batch.plan import fingerprint
     from enhancers.batch.store import SUMMARY
@@ -76,7 +96,7 @@ def batch(
     asked = requests([key.strip() for key in methods.split(",")], assignments(settings or []))
     said = None if modality is None else named_modality(modality)
     plan = BatchPlan(folder, out, asked, seed, _slices(slices), said, _form(form))
-    # A network that is missing is told before thousands of files are read.
+    # Report a missing network before thousands of files are read.
     fingerprint(asked)
     from tqdm.auto import tqdm
 
@@ -93,7 +113,7 @@ def batch(
 
 
 def _run(plan: BatchPlan, sources: list[Source], backend: Backend) -> list[SummaryRow]:
-    """Run with a bar, and tell the first failures at the end."""
+    """Run with a progress bar, and print the first failures at the end."""
     from tqdm.auto import tqdm
 
     from enhancers.batch import run
@@ -110,7 +130,7 @@ def _run(plan: BatchPlan, sources: list[Source], backend: Backend) -> list[Summa
     for row in failed[:SHOWN]:
         where = "" if row.slice is None else f", slice {row.slice}"
         how = f", {row.method}" if row.method else ""
-        # A name may hold bytes that are no text, or line breaks.
+        # A file name may hold undecodable bytes or line breaks.
         name = row.file.encode("utf-8", "backslashreplace").decode().replace("\n", "\\n")
         print(f"failed: {name}{where}{how}: {row.message}", file=sys.stderr)
     if len(failed) > SHOWN:

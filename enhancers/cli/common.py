@@ -1,4 +1,4 @@
-"""What the commands share: options, reading an image, ``name=value`` pairs, progress."""
+"""Shared by the commands: options, reading an image, ``name=value`` pairs, progress."""
 
 from __future__ import annotations
 
@@ -14,16 +14,16 @@ if TYPE_CHECKING:
     from enhancers.image import MedicalImage
     from enhancers.method import Modality
 
-Seed = Annotated[int, typer.Option(min=0, help="All randomness comes from it.")]
-Device = Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1 or mps.")]
-AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+Seed = Annotated[int, typer.Option(min=0, help="The seed of all random numbers.")]
+Device = Annotated[str, typer.Option(help="The device: auto, cpu, cuda, cuda:1 or mps.")]
+AsJson = Annotated[bool, typer.Option("--json", help="Print the output as JSON.")]
 
 
 def run_app(app: typer.Typer, errors: tuple[type[Exception], ...] = (ReadingRoomError,)) -> int:
     """Run the command that the arguments of the process name, and return its exit status.
 
-    Every error that a user can mend (``errors``, and those of the operating system) is one line on
-    standard error and status 2.
+    Errors of the user (``errors``, and those of the operating system) are one line on standard
+    error and status 2.
     """
     try:
         status = app(standalone_mode=False)
@@ -32,7 +32,7 @@ def run_app(app: typer.Typer, errors: tuple[type[Exception], ...] = (ReadingRoom
     except Exception as error:
         if isinstance(error, (*errors, OSError)):
             return _refused(error)
-        # Typer carries its own copy of click: a usage error is known by its two attributes.
+        # Typer has its own copy of click, so a usage error is recognised by two attributes.
         if hasattr(error, "format_message") and hasattr(error, "exit_code"):
             return _refused(error.format_message())
         raise
@@ -53,7 +53,7 @@ def warn(image: MedicalImage | None) -> None:
 def read_image(
     path: Path, slice_index: int | None = None, modality: str | None = None
 ) -> MedicalImage:
-    """The image of a file within the caps of the settings; its warnings go to stderr."""
+    """Read an image within the limits of the settings; its warnings go to stderr."""
     from enhancers.load import Caps, load
     from enhancers.settings import get_settings
 
@@ -63,7 +63,7 @@ def read_image(
 
 
 def named_modality(text: str) -> Modality:
-    """The modality that ``--modality`` names."""
+    """The modality with the name given to ``--modality``."""
     from enhancers.method import Modality
 
     known = {entry.value: entry for entry in Modality}
@@ -73,7 +73,7 @@ def named_modality(text: str) -> Modality:
 
 
 def assignments(pairs: list[str]) -> dict[str, Any]:
-    """What ``name=value`` pairs say."""
+    """Parse ``name=value`` pairs."""
     values: dict[str, Any] = {}
     for pair in pairs:
         name, equals, value = pair.partition("=")
@@ -84,7 +84,7 @@ def assignments(pairs: list[str]) -> dict[str, Any]:
 
 
 def report(fraction: float, note: str) -> None:
-    """One line of progress, where somebody watches."""
+    """Print a line of progress if standard error is a terminal."""
     if sys.stderr.isatty():
         end = "\n" if fraction >= 1 else ""
         print(f"\r{fraction:5.0%} {note:50.50}", end=end, file=sys.stderr, flush=True)

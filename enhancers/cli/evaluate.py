@@ -1,4 +1,4 @@
-"""``enhancers evaluate``: is a method better, by how much, on what."""
+"""``enhancers evaluate``: comparison of methods on test images with statistics."""
 
 from __future__ import annotations
 
@@ -14,23 +14,43 @@ from enhancers.errors import ParameterError
 
 
 def evaluate(
-    protocol: Annotated[str, typer.Option(help="lowdose-ct, ct-sr4, mr-sr4, us-speckle, ...")],
-    data: Annotated[
-        str, typer.Option(metavar="DIR|phantoms", help="Images, .npz archives, or drawn ones.")
+    protocol: Annotated[
+        str, typer.Option(help="The protocol: lowdose-ct, ct-sr4, mr-sr4, us-speckle, ...")
     ],
-    out: Annotated[Path, typer.Option(metavar="DIR", help="Its folder PROTOCOL is written.")],
+    data: Annotated[
+        str,
+        typer.Option(
+            metavar="DIR|phantoms", help="A folder of images or .npz archives, or phantoms."
+        ),
+    ],
+    out: Annotated[
+        Path, typer.Option(metavar="DIR", help="The results are written to its subfolder PROTOCOL.")
+    ],
     methods: Annotated[
-        str, typer.Option(metavar="A,B", help="Or 'all'; METHOD:VARIANT, METHOD@NAME=VALUE.")
+        str,
+        typer.Option(
+            metavar="A,B", help="The methods, METHOD:VARIANT or METHOD@NAME=VALUE; or 'all'."
+        ),
     ] = "",
-    seeds: Annotated[int, typer.Option(min=1, help="Of each method that samples.")] = 1,
-    limit: Annotated[int | None, typer.Option(min=1, help="Images of each group.")] = None,
-    groups: Annotated[str, typer.Option(metavar="A,B", help="Of images: mr, ct, us, xr.")] = "",
-    modality: Annotated[str | None, typer.Option(help="Of all images of a folder.")] = None,
-    against: Annotated[str, typer.Option(help="Whom the others are compared with.")] = "",
-    pictures: Annotated[bool, typer.Option(help="Keep what is computed, as PNG.")] = False,
+    seeds: Annotated[
+        int, typer.Option(min=1, help="The number of seeds of each sampling method.")
+    ] = 1,
+    limit: Annotated[
+        int | None, typer.Option(min=1, help="The number of images of each group.")
+    ] = None,
+    groups: Annotated[
+        str, typer.Option(metavar="A,B", help="The groups of images: mr, ct, us, xr.")
+    ] = "",
+    modality: Annotated[
+        str | None, typer.Option(help="The modality of all images of a folder.")
+    ] = None,
+    against: Annotated[
+        str, typer.Option(help="The method that the others are compared with.")
+    ] = "",
+    pictures: Annotated[bool, typer.Option(help="Keep the computed images as PNG.")] = False,
     device: Device = "auto",
 ) -> None:
-    """Degrade, enhance, measure and compare; what was computed before is not computed again."""
+    """Degrade, enhance, measure and compare; results of earlier runs are reused."""
     from enhancers import devices
     from enhancers.evaluation.cases import read_cases
     from enhancers.evaluation.methods_under_test import chosen, method_under_test

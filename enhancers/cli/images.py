@@ -1,4 +1,4 @@
-"""The commands for one image: enhance it, measure it, degrade it, write the samples."""
+"""The commands for single images: run, metrics, degrade, samples."""
 
 from __future__ import annotations
 
@@ -13,17 +13,29 @@ from enhancers.errors import ParameterError, ReadingRoomError
 
 
 def run(
-    source: Annotated[Path, typer.Argument(metavar="INPUT", help="DICOM, NIfTI, PNG, TIFF, JPEG.")],
-    method: Annotated[str, typer.Option(help="Key of the method.")],
-    out: Annotated[Path, typer.Option(help=".png (16 bit) or .tif (float, source units).")],
+    source: Annotated[
+        Path, typer.Argument(metavar="INPUT", help="A DICOM, NIfTI, PNG, TIFF or JPEG file.")
+    ],
+    method: Annotated[str, typer.Option(help="The key of the method; list shows all.")],
+    out: Annotated[
+        Path, typer.Option(help="The result: .png (16 bit) or .tif (float, source units).")
+    ],
     settings: Annotated[
-        list[str] | None, typer.Option("--set", metavar="NAME=VALUE", help="A parameter.")
+        list[str] | None,
+        typer.Option("--set", metavar="NAME=VALUE", help="Set a parameter of the method."),
     ] = None,
     seed: Seed = 0,
     device: Device = "auto",
-    modality: Annotated[str | None, typer.Option(help="CT, MR, US, XR, ...")] = None,
-    slice_index: Annotated[int | None, typer.Option("--slice", help="Of a volume.")] = None,
-    record: Annotated[Path | None, typer.Option("--json", help="Provenance record.")] = None,
+    modality: Annotated[
+        str | None,
+        typer.Option(help="The modality if the file does not state it: CT, MR, US, XR, ..."),
+    ] = None,
+    slice_index: Annotated[
+        int | None, typer.Option("--slice", help="The index of a slice of a volume.")
+    ] = None,
+    record: Annotated[
+        Path | None, typer.Option("--json", help="Write the provenance record to this file.")
+    ] = None,
 ) -> None:
     """Enhance one image."""
     from enhancers.compare import Request, compare
@@ -52,10 +64,10 @@ def run(
 
 def metrics(
     image: Annotated[Path, typer.Argument(metavar="A")],
-    reference: Annotated[Path | None, typer.Option(help="The truth.")] = None,
+    reference: Annotated[Path | None, typer.Option(help="The true image to compare with.")] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Measure an image, against a reference if there is one."""
+    """Measure the quality of an image, with full-reference metrics if a reference is given."""
     from enhancers.load import Caps
     from enhancers.metrics import score
     from enhancers.metrics.files import as_json as plain
@@ -75,20 +87,22 @@ def metrics(
 
 def degrade(
     source: Annotated[Path, typer.Argument(metavar="INPUT")],
-    kind: Annotated[str, typer.Option(help="gaussian, speckle, rician, low_dose, ...")],
-    level: Annotated[float, typer.Option(help="In the kind's own units.")],
-    out: Annotated[Path, typer.Option(help="A 16-bit PNG.")],
+    kind: Annotated[
+        str, typer.Option(help="The degradation: gaussian, speckle, rician, low_dose, ...")
+    ],
+    level: Annotated[float, typer.Option(help="Its strength, in the units of the kind.")],
+    out: Annotated[Path, typer.Option(help="The result, a 16-bit PNG.")],
     seed: Seed = 0,
 ) -> None:
-    """Degrade an image, to have one with a known truth."""
+    """Degrade an image, which gives a test image with a known truth."""
     from enhancers.degrade import degrade as degraded
     from enhancers.save import save_png16
 
     save_png16(out, degraded(read_image(source).pixels, kind, level, seed=seed))
 
 
-def samples(out: Annotated[Path, typer.Option(help="A folder.")]) -> None:
-    """Write the synthetic samples with their truths."""
+def samples(out: Annotated[Path, typer.Option(help="The folder to write to.")]) -> None:
+    """Write the synthetic sample images with their true images."""
     from enhancers.samples import write_samples
 
     for path in write_samples(out):

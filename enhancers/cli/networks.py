@@ -1,4 +1,4 @@
-"""``enhancers networks``: the networks of the diffusion methods."""
+"""``enhancers networks``: list, fetch, verify, add, remove and train networks."""
 
 from __future__ import annotations
 
@@ -22,14 +22,18 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-app = typer.Typer(help="The networks of the diffusion methods.", no_args_is_help=True)
+app = typer.Typer(
+    help="Manage and train the networks of the diffusion methods.", no_args_is_help=True
+)
 
-Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]
-Key = Annotated[str, typer.Argument(metavar="KEY", help="As priors list shows it.")]
+Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask for confirmation.")]
+Key = Annotated[
+    str, typer.Argument(metavar="KEY", help="The key of the network, as networks list shows it.")
+]
 
 
 class Which(StrEnum):
-    """Which prior to train."""
+    """The kind of prior to train."""
 
     PIXEL = "pixel"
     LATENT = "latent"
@@ -37,7 +41,7 @@ class Which(StrEnum):
 
 @app.command("list")
 def list_priors(as_json: AsJson = False) -> None:
-    """List the priors, which are here, and what a fetch costs."""
+    """List the networks with their status, and the size of a download."""
     from enhancers.networks.installed import states
 
     found = states()
@@ -46,10 +50,10 @@ def list_priors(as_json: AsJson = False) -> None:
         return
     width = max(len(each.key) for each in found) + 2
     for each in found:
-        told = f"{each.status}, {bytes_text(each.size)}" if each.size else each.status
+        status = f"{each.status}, {bytes_text(each.size)}" if each.size else each.status
         if each.cost:
-            told += f", fetch {bytes_text(each.cost)}"
-        print(f"{each.key:{width}}{told:32}{each.entry.summary if each.entry else ''}".rstrip())
+            status += f", fetch {bytes_text(each.cost)}"
+        print(f"{each.key:{width}}{status:32}{each.entry.summary if each.entry else ''}".rstrip())
         if each.note and each.status in ("damaged", "incomplete"):
             print(f"{'':{width}}{each.note}")
 
@@ -90,7 +94,7 @@ def _facts(state: State) -> dict[str, Any]:
 
 @app.command("fetch")
 def fetch_prior(key: Key, yes: Yes = False) -> None:
-    """Download a network of the catalogue; it goes on where an earlier try left off."""
+    """Download a network of the catalogue; an interrupted download is resumed."""
     from enhancers.networks import installed
     from enhancers.networks.lookup import network_entry
 
@@ -99,7 +103,7 @@ def fetch_prior(key: Key, yes: Yes = False) -> None:
     if now.status == "present":
         print(f"{entry.label} is here already: {entry.folder}")
         return
-    # Without a cost it cannot be fetched, and fetch says why.
+    # Without a cost it cannot be fetched; `fetch` raises the reason.
     if now.cost and not yes:
         print(f"{entry.label}: {bytes_text(now.cost)} from {installed.describe_source(entry)}")
         print(f"Licence: {entry.licence}")
@@ -116,7 +120,7 @@ def fetch_prior(key: Key, yes: Yes = False) -> None:
 def verify_priors(
     keys: Annotated[list[str] | None, typer.Argument(metavar="[KEY]...")] = None,
 ) -> None:
-    """Check networks byte by byte (all that are here, without KEY); exit status 1 on a fault."""
+    """Check the files of networks (by default of all installed); exit status 1 on a fault."""
     from enhancers.networks import installed
 
     chosen = keys or [each.key for each in installed.states() if each.status != "not here"]
@@ -136,27 +140,36 @@ def verify_priors(
 
 @app.command("add")
 def add_prior(
-    path: Annotated[Path, typer.Argument(help="A checkpoint, or a folder of diffusers.")],
-    key: Annotated[str | None, typer.Option(help="Its name here; else that of the file.")] = None,
-    label: Annotated[str | None, typer.Option(help="What the page calls it.")] = None,
+    path: Annotated[
+        Path, typer.Argument(help="A checkpoint file, or a folder in the format of diffusers.")
+    ],
+    key: Annotated[
+        str | None, typer.Option(help="The key of the network; by default the name of the file.")
+    ] = None,
+    label: Annotated[str | None, typer.Option(help="The name of the network on the page.")] = None,
     like: Annotated[
-        str | None, typer.Option(help="adm256, ct-abdomen, ...: the catalogue's facts hold.")
+        str | None,
+        typer.Option(help="Take missing facts from this network of the catalogue: adm256, ..."),
     ] = None,
     head_channels: Annotated[
-        int | None, typer.Option(min=0, help="Width of an attention head; 0 for one head.")
+        int | None, typer.Option(min=0, help="The width of an attention head; 0 for a single head.")
     ] = None,
-    qkv_order: Annotated[QkvOrder | None, typer.Option(help="Rows of its attention.")] = None,
-    schedule: Annotated[ScheduleName | None, typer.Option(help="Betas; linear without it.")] = None,
+    qkv_order: Annotated[
+        QkvOrder | None, typer.Option(help="The order of the rows of its attention weights.")
+    ] = None,
+    schedule: Annotated[
+        ScheduleName | None, typer.Option(help="The schedule of β; linear by default.")
+    ] = None,
     native: Annotated[
-        int | None, typer.Option(help="Side of the images it was trained on, in pixels.")
+        int | None, typer.Option(help="The side of its training images in pixels.")
     ] = None,
     tiles: Annotated[
         bool | None,
-        typer.Option("--tiles/--whole", help="Trained on crops, or on whole images (default)."),
+        typer.Option("--tiles/--whole", help="Trained on crops, or on complete images (default)."),
     ] = None,
-    licence: Annotated[str | None, typer.Option(help="Under which you have it.")] = None,
+    licence: Annotated[str | None, typer.Option(help="The licence of the network.")] = None,
 ) -> None:
-    """Add a network of your own; a checkpoint is converted once, a pipeline stays in place."""
+    """Add your own network; a checkpoint is converted, a diffusers folder stays in place."""
     from enhancers.networks.identify import NetworkImport
     from enhancers.networks.import_network import adding
 
@@ -172,7 +185,7 @@ def add_prior(
 
 @app.command("remove")
 def remove_prior(key: Key, yes: Yes = False) -> None:
-    """Delete a network that was added or fetched; a folder added in place stays where it is."""
+    """Delete an added or fetched network; a folder that was added in place is kept."""
     from enhancers.networks import installed
 
     if not yes:
@@ -186,18 +199,24 @@ def remove_prior(key: Key, yes: Yes = False) -> None:
 
 @app.command()
 def train(
-    which: Annotated[Which, typer.Option(help="pixel or latent.")],
-    data: Annotated[Path | None, typer.Option(help="Images; phantoms alone without it.")] = None,
-    minutes: Annotated[float, typer.Option(min=0.01, help="Training time.")] = 60.0,
-    out: Annotated[Path | None, typer.Option(help="Folder; default .runs/WHICH.")] = None,
-    resume: Annotated[bool, typer.Option(help="Go on from the checkpoint.")] = False,
+    which: Annotated[Which, typer.Option(help="The kind of prior: pixel or latent.")],
+    data: Annotated[
+        Path | None, typer.Option(help="A folder of training images; by default only phantoms.")
+    ] = None,
+    minutes: Annotated[float, typer.Option(min=0.01, help="The training time in minutes.")] = 60.0,
+    out: Annotated[
+        Path | None, typer.Option(help="The output folder; by default .runs/WHICH.")
+    ] = None,
+    resume: Annotated[
+        bool, typer.Option(help="Continue from the checkpoint in the output folder.")
+    ] = False,
     start: Annotated[
-        Path | None, typer.Option(help="Train the prior in this folder further.")
+        Path | None, typer.Option(help="Continue the training of the prior in this folder.")
     ] = None,
     seed: Seed = 0,
     device: Device = "auto",
 ) -> None:
-    """Train a prior; copy its folder to assets/networks to use it."""
+    """Train a prior; to use it, copy its folder to assets/networks."""
     from enhancers import devices
     from enhancers.networks.training.corpus import read_corpus
     from enhancers.networks.training.train import train_latent, train_pixel
@@ -216,7 +235,7 @@ def train(
 
 
 def _shown(steps: Generator[Progress, None, T]) -> T:
-    """What a generator returns; its progress goes to a bar on standard error."""
+    """The return value of a generator, whose progress is shown as a bar on standard error."""
     from tqdm.auto import tqdm
 
     with tqdm(unit="B", unit_scale=True, file=sys.stderr, disable=None, leave=False) as bar:

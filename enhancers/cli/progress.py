@@ -1,4 +1,4 @@
-"""What the commands that measure share: a run with a bar, and what failed in it."""
+"""Shared by the measuring commands: a run with a progress bar, and its failures."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ if TYPE_CHECKING:
     from enhancers.evaluation.store import ResultRow
 
 SHOWN = 5
-"""Failures that are told one by one; the page has them all."""
+"""Number of failures that are printed; the page lists all."""
 
 
 def with_bar(
     plan: RunPlan, folder: Path, *, pictures: Path | None = None, title: str = ""
 ) -> list[ResultRow]:
-    """All rows of a plan, kept in ``folder``, with a bar on standard error."""
+    """Run a plan with a progress bar on standard error; its rows are kept in ``folder``."""
     from tqdm.auto import tqdm
 
     from enhancers.evaluation.runs import count, run
@@ -32,7 +32,7 @@ def with_bar(
 
 
 def tell_failures(rows: Sequence[ResultRow]) -> int:
-    """Tell what could not be measured; returns how many rows that are."""
+    """Print the first failures; returns the number of all."""
     failed = [row for row in rows if row.error]
     for row in failed[:SHOWN]:
         print(f"failed: {row.condition}, {row.case}, {row.candidate}: {row.error}", file=sys.stderr)
