@@ -99,7 +99,7 @@ def one_sentence(endpoint: str) -> Iterator[None]:
 @contextmanager
 def processor_core() -> Iterator[None]:
     """Wait for a processor core in the queue of the classical methods, and hold it."""
-    with job_queue.device_queue(job_queue.FILTERS).join() as slot:
+    with job_queue.device_queue(job_queue.CLASSICAL).join() as slot:
         slot.wait(TIMEOUT_MAX)
         yield
 
