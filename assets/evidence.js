@@ -2,11 +2,11 @@
 
 const articles = () => [...element.querySelectorAll("article")];
 
-// Up to the head of the page, but not beyond: then the list stays where it was clicked.
-function toHead() {
+// Scroll up to the top of the chapter, not beyond, so that the list stays in place.
+function scrollToTop() {
   const page = element.querySelector(".evidence");
   const column = element.closest("#stage");
-  // On a narrow screen it is the window that scrolls.
+  // On a narrow screen the window scrolls.
   const scrolls = column.scrollHeight > column.clientHeight + 1;
   const top = scrolls ? column.getBoundingClientRect().top : 0;
   if (page.getBoundingClientRect().top < top) page.scrollIntoView({ block: "start" });
@@ -31,7 +31,7 @@ function reveal(button) {
   list.scrollTop += Math.min(inner.top - outer.top, 0) || Math.max(inner.bottom - outer.bottom, 0);
 }
 
-// A table whose last columns are out of sight fades there.
+// A table with hidden columns at its right fades there.
 function fade(table) {
   const rest = table.scrollWidth - table.clientWidth - table.scrollLeft;
   table.classList.toggle("more", rest > 2);
@@ -51,7 +51,7 @@ function go(key) {
   const article = target && target.closest("article");
   if (!article) return;
   open(article);
-  if (target === article) toHead();
+  if (target === article) scrollToTop();
   else target.scrollIntoView({ block: "start" });
 }
 
@@ -61,19 +61,19 @@ async function copy(button) {
     await navigator.clipboard.writeText(code.textContent.trim());
     button.textContent = "Copied";
   } catch {
-    // Without https there is no clipboard: the text is marked for the keyboard's copy.
+    // Without HTTPS there is no clipboard: the text is selected for copying with the keyboard.
     getSelection().selectAllChildren(code);
-    button.textContent = "Marked";
+    button.textContent = "Selected";
   }
   setTimeout(() => { button.textContent = "Copy"; }, 2000);
 }
 
 element.addEventListener("click", (event) => {
-  const way = event.target.closest("[data-go]");
+  const link = event.target.closest("[data-go]");
   const button = event.target.closest("[data-copy]");
-  if (way) {
+  if (link) {
     event.preventDefault();
-    go(way.dataset.go);
+    go(link.dataset.go);
   } else if (button) {
     copy(button);
   }

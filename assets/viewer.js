@@ -1,27 +1,8 @@
-// The viewer itself: payload, toolbar, pointer, keyboard. Runs once, when the component mounts.
+// State, geometry, drawing and payload of the viewer. Runs once, when the component mounts.
 
 const HEAD_HEIGHT = 26;
 const GAP = 2;
-const KEYS = [
-  ["Drag", "contrast: right is wider, down is darker"],
-  ["Shift drag", "pan; so does the middle button, or Space and drag"],
-  ["Wheel, +, \u2212", "zoom"],
-  ["Arrow keys", "pan"],
-  ["[  ]", "window centre down, up"],
-  [",  .", "window width narrower, wider"],
-  ["1 to 9", "window presets"],
-  ["0, double click", "reset zoom and window"],
-  ["W  P", "left drag changes contrast; pans"],
-  ["I (hold)", "show the input in every panel"],
-  ["F", "one panel alone, and back"],
-  ["Tab", "next panel"],
-  ["S", "smooth enlarged pixels"],
-  ["L", "labels on and off"],
-  ["?  Esc", "this list"],
-];
-
 const IDENTITY = windowTable(0, U16_MAX);
-const root = element.querySelector(".rr");
 const life = new AbortController();
 const state = {
   value: null,
@@ -44,61 +25,6 @@ const state = {
 let panels = [];
 let frame = 0;
 
-// Toolbar
-
-function button(text, title, action) {
-  const node = make("button", { type: "button", title }, text);
-  node.addEventListener("click", action);
-  return node;
-}
-
-function field(name, title) {
-  const attributes = { class: "rr-number", inputmode: "decimal", title, "aria-label": title };
-  const input = make("input", { type: "text", autocomplete: "off", ...attributes });
-  input.addEventListener("change", () => typedWindow(input));
-  input.addEventListener("keydown", (event) => {
-    if (event.key === "Escape") showWindow(true);
-  });
-  return [make("span", { class: "rr-dim", "aria-hidden": "true" }, name), input];
-}
-
-const tool = {
-  window: button("Window", "Left drag changes contrast (W)", () => setMode("window")),
-  pan: button("Pan", "Left drag pans (P)", () => setMode("pan")),
-  presets: make("select", { "aria-label": "Window preset", title: "Window preset (1 to 9)" }),
-  units: make("span", { class: "rr-dim rr-units" }),
-  out: button("\u2212", "Zoom out (\u2212)", () => zoomCentre(1 / 1.25)),
-  zoom: make("span", { class: "rr-zoom", title: "Screen pixels per pixel of the input" }),
-  in: button("+", "Zoom in (+)", () => zoomCentre(1.25)),
-  fit: button("Fit", "Whole image", () => setView(HOME)),
-  one: button("1:1", "One screen pixel for a pixel of the image", () => oneToOne()),
-  smooth: button("Smooth", "Smooth enlarged pixels (S)", () => toggle("smooth")),
-  hold: button("Show input", "Hold to see the input everywhere (I)", () => {}),
-  alone: button("Maximise", "One panel alone (F)", () => maximise("chosen")),
-  help: button("?", "Keys and mouse (?)", () => showHelp(help.hidden)),
-};
-const [levelName, levelField] = field("C", "Window centre");
-const [widthName, widthField] = field("W", "Window width");
-const spoken = make("div", { class: "rr-spoken", "aria-live": "polite" });
-const bar = make("div", { class: "rr-bar", role: "toolbar", "aria-label": "Viewer" });
-const group = (...nodes) => make("div", { class: "rr-group" }, ...nodes);
-bar.append(
-  group(tool.window, tool.pan),
-  group(tool.presets, levelName, levelField, widthName, widthField, tool.units),
-  group(tool.out, tool.zoom, tool.in, tool.fit, tool.one, tool.smooth),
-  group(tool.hold, tool.alone, tool.help),
-);
-const grid = make("div", { class: "rr-grid", role: "group", "aria-label": "Images", tabindex: "-1" });
-const empty = make("div", { class: "rr-empty" }, "No image yet");
-const help = make("div", { class: "rr-help", role: "dialog", "aria-label": "Keys and mouse" });
-const keyList = make("dl", {});
-for (const [keys, what] of KEYS) keyList.append(make("dt", {}, keys), make("dd", {}, what));
-help.append(make("div", { class: "rr-help-title" }, "Keys and mouse"), keyList);
-help.append(button("Close", "Close (Esc)", () => showHelp(false)));
-help.hidden = true;
-root.replaceChildren(bar, make("div", { class: "rr-body" }, grid, empty, help), spoken);
-tool.presets.addEventListener("change", () => usePreset(Number(tool.presets.value)));
-
 // State
 
 function redraw() {
@@ -119,11 +45,11 @@ function sourceWindow() {
   return { low, high, center: (low + high) / 2, width: high - low };
 }
 
-let telling = 0;
-function tellPython() {
-  clearTimeout(telling);
+let reportTimer = 0;
+function reportWindow() {
+  clearTimeout(reportTimer);
   const units = state.value.units;
-  telling = setTimeout(() => trigger("window_change", { ...sourceWindow(), units }), 250);
+  reportTimer = setTimeout(() => trigger("window_change", { ...sourceWindow(), units }), 250);
 }
 
 function setLevels(low, high, preset = -1) {
@@ -140,18 +66,18 @@ function shapeLevels(shift, stretch) {
   const width = Math.max((high - low) * stretch, 8);
   const center = (low + high) / 2 + shift * (high - low);
   setLevels(center - width / 2, center + width / 2);
-  tellPython();
+  reportWindow();
 }
 
 function usePreset(index) {
   const preset = state.value && state.value.presets[index];
   if (!preset) return;
   setLevels(...preset.levels, index);
-  tellPython();
+  reportWindow();
   say(`${preset.label} window`);
 }
 
-// The field that was typed in counts as it is; the other one shows a rounded number.
+// The typed value is used exactly; the other field shows a rounded value.
 function typedWindow(input) {
   const typed = parseNumber(input.value);
   if (state.value && typed !== null && (input === levelField || typed > 0)) {
@@ -161,14 +87,14 @@ function typedWindow(input) {
     const [low, high] = state.value.window;
     const scale = U16_MAX / (high - low);
     setLevels((center - width / 2 - low) * scale, (center + width / 2 - low) * scale);
-    tellPython();
+    reportWindow();
   }
   showWindow(true);
 }
 
 function setMode(mode) {
   state.mode = mode;
-  say(mode === "pan" ? "Left drag pans" : "Left drag changes contrast");
+  say(mode === "pan" ? "Left drag pans" : "Left drag changes the window");
   redraw();
 }
 
@@ -185,8 +111,8 @@ function hold(on) {
   redraw();
 }
 
-// A key means the panel that was last pointed at or focused; a button only the focused one,
-// because the way to it leads across others.
+// A key acts on the panel that was last pointed at or focused; a button only on the focused one,
+// because the pointer crosses other panels on its way to the button.
 function activePanel(which) {
   return panels.includes(state[which]) ? state[which] : panels[panels.length - 1];
 }
@@ -202,7 +128,7 @@ function showHelp(on) {
   if (on) help.querySelector("button").focus();
 }
 
-// Geometry: every panel has the same stage, and all images fill the same box.
+// Geometry: all panels have the same stage size, and all images fill the same box.
 
 function imageBox() {
   const [width, height] = (state.value && state.value.size) || [1, 1];
@@ -227,7 +153,7 @@ function zoomCentre(factor) {
   zoomAt(factor, state.stage.width / 2, state.stage.height / 2);
 }
 
-// Of an enlarged image under the focus its own pixels count, not those of the input.
+// For a focused enlarged image, its own pixels count, not those of the input.
 function oneToOne() {
   const image = panels.length && activePanel("chosen").image;
   const own = image && state.value.size ? image.width / state.value.size[0] : 1;
@@ -357,12 +283,12 @@ function showTools() {
   showWindow(false);
 }
 
-function showWindow(also) {
+function showWindow(focusedToo) {
   if (!state.value) return;
   const { center, width } = sourceWindow();
   const digits = digitsFor(10 * width, width < 20 ? "" : state.value.units);
   for (const [input, number] of [[levelField, center], [widthField, width]]) {
-    if (also || document.activeElement !== input) input.value = formatNumber(number, digits);
+    if (focusedToo || document.activeElement !== input) input.value = formatNumber(number, digits);
   }
 }
 

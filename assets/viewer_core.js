@@ -1,4 +1,4 @@
-// The arithmetic of the viewer: windowing, geometry, numbers. Nothing here touches the page.
+// Arithmetic of the viewer: windowing, geometry, numbers; no access to the page.
 
 const U16_MAX = 65535;
 
@@ -44,7 +44,7 @@ function clampView(view, stage, box) {
   return { zoom, cx: inside(view.cx), cy: inside(view.cy) };
 }
 
-// (x, y) in device pixels from the corner of the panel stays where it is.
+// The point (x, y), in device pixels from the panel's corner, stays fixed.
 function zoomAbout(view, stage, box, factor, x, y) {
   const fit = fitScale(stage, box);
   const zoom = clampView({ ...view, zoom: view.zoom * factor }, stage, box).zoom;
@@ -61,16 +61,16 @@ function panBy(view, stage, box, dx, dy) {
   return clampView({ zoom: view.zoom, cx, cy }, stage, box);
 }
 
-// Where the image lies in the panel, in device pixels; whole numbers at whole scales, so that
-// 100 % shows every pixel untouched.
+// Position and size of the image in the panel, in device pixels; integers at integer scales, so
+// that 100 % shows every pixel exactly.
 function placement(view, stage, box) {
   const scale = fitScale(stage, box) * view.zoom;
-  const settle = (length) => {
-    const whole = Math.round(length);
-    return Math.abs(length - whole) < 1e-6 * whole ? whole : length;
+  const snap = (length) => {
+    const rounded = Math.round(length);
+    return Math.abs(length - rounded) < 1e-6 * rounded ? rounded : length;
   };
-  const width = settle(box.width * scale);
-  const height = settle(box.height * scale);
+  const width = snap(box.width * scale);
+  const height = snap(box.height * scale);
   return {
     x: Math.round(stage.width / 2 - view.cx * width),
     y: Math.round(stage.height / 2 - view.cy * height),
@@ -79,7 +79,7 @@ function placement(view, stage, box) {
   };
 }
 
-// The number of columns that shows the images largest; of equals the one with fewest empty places.
+// The number of columns that shows the images largest; among similar ones, the fewest empty cells.
 function chooseColumns(count, width, height, gap, head, box) {
   let best = { columns: 1, scale: -1, empty: 0 };
   for (let columns = 1; columns <= count; columns += 1) {

@@ -1,4 +1,4 @@
-// Pointer and keyboard of the viewer, and its start.
+// Pointer and keyboard input of the viewer, and its start.
 
 const on = (target, type, action, options = {}) =>
   target.addEventListener(type, action, { signal: life.signal, ...options });
@@ -143,9 +143,9 @@ const actions = {
   "?": () => showHelp(help.hidden),
 };
 
-// Keys count when the focus is in the viewer, or when the pointer is over it and nothing that
-// takes keys has the focus.
-function ours(event) {
+// Keys are handled when the focus is in the viewer, or when the pointer is over it and no element
+// that takes keys has the focus.
+function handlesKey(event) {
   const focus = document.activeElement;
   if (event.ctrlKey || event.metaKey || event.altKey || event.isComposing) return false;
   if (focus && focus.matches(TYPED)) return false;
@@ -155,14 +155,14 @@ function ours(event) {
 
 function keyDown(event) {
   if (!root.isConnected) return life.abort();
-  if (!state.value || !ours(event)) return undefined;
+  if (!state.value || !handlesKey(event)) return undefined;
   if (event.key === "Escape") {
     if (!help.hidden) showHelp(false);
     else if (state.alone !== null) maximise("touched");
     return undefined;
   }
   if (event.key === " ") {
-    // Space scrolls the page and presses buttons; only on a panel it is ours.
+    // Space scrolls the page and presses buttons; the viewer uses it only on a panel.
     if (!grid.contains(document.activeElement)) return undefined;
     state.space = true;
     event.preventDefault();
@@ -192,7 +192,7 @@ on(window, "blur", release);
 on(document, "visibilitychange", release);
 on(window, "resize", () => arrange());
 
-// For tests and for the study: what is on the screen, as bytes.
+// For tests and the study: the displayed pixels as bytes.
 function readback(key) {
   const panel = panels.find((each) => each.spec.key === key);
   if (!panel || !panel.image) return null;

@@ -71,8 +71,8 @@ class PanelView {
     if (spec.token) this.load();
   }
 
-  // What is shown stays until the next image is complete. While one is on its way later ones wait,
-  // and only the latest of them is fetched.
+  // The current image stays until the next one is complete. During a fetch later images wait, and
+  // only the latest of them is fetched.
   async load() {
     if (this.loading) return;
     this.loading = true;
@@ -120,7 +120,8 @@ class PanelView {
     context.fillStyle = "#000";
     context.fillRect(0, 0, stage.width, stage.height);
     if (!image) return;
-    // Enlarged pixels stay squares unless asked; a reduced image must be averaged, or it lies.
+    // Enlarged pixels stay squares unless smoothing is on; a reduced image must be averaged, since
+    // skipped pixels would misrepresent it.
     context.imageSmoothingEnabled = smooth || place.width < image.width;
     context.imageSmoothingQuality = "high";
     context.drawImage(image.canvas, place.x, place.y, place.width, place.height);

@@ -13,8 +13,8 @@ from enhancers.ui.session import MethodRun, Run, Session
 
 OPEN_FIRST = "Open an image to begin."
 HOW_TO = (
-    "Open an image, select methods and press Run (Ctrl+Enter). In the grid, drag to set the "
-    "window, scroll to zoom, and hold I to show the input in every panel."
+    "Open an image, select methods, press Run (Ctrl+Enter). In the grid: drag to set the window, "
+    "scroll to zoom, hold I to see the input."
 )
 
 MAX_QUEUE_DOTS = 12

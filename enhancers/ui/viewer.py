@@ -24,16 +24,18 @@ from enhancers.display import Preset, raw_buffer, window_levels
 from enhancers.image import Pixels, Window, pixels_digest
 
 ROUTE = "readingroom/pixels/"
-"""Where the buffers are served, below the root of the app."""
+"""Address of the buffers, relative to the root of the app."""
 
 MAX_PANELS = 12
 
-_SCRIPTS = ("viewer_core.js", "viewer_panel.js", "viewer.js", "viewer_input.js")
+_SCRIPTS = (
+    "viewer_core.js", "viewer_panel.js", "viewer_toolbar.js", "viewer.js", "viewer_input.js",
+)  # fmt: skip
 
 
 @dataclass(frozen=True, eq=False)
 class Panel:
-    """One image of the grid, or the place where it will appear.
+    """One image of the grid, or its placeholder.
 
     Parameters
     ----------
@@ -45,15 +47,15 @@ class Panel:
         None while there is nothing to show. All panels are taken to cover the same field of view,
         so that an enlarged image is aligned with its input.
     caption : str
-        Shown beside the label: a figure, or what is being done ("step 12 of 50").
+        Shown next to the label: a duration or the current step ("step 12 of 50").
     pending : bool
-        Whether the method is still at work; its pixels are then a preview.
+        Whether the method is still running; its pixels are then a preview.
     progress : float in [0, 1], optional
-        How far a pending method is.
+        Progress of a pending method.
     error : str
-        What went wrong, shown in place of the image.
+        Error message, shown instead of the image.
     fixed : bool
-        Show the pixels as they are, whatever the window: for a difference map.
+        Show the pixels without windowing: for a difference map.
     """
 
     key: str
@@ -67,12 +69,12 @@ class Panel:
 
 
 class PixelStore:
-    """Raw buffers in memory by unguessable token; the least recently used make room for new ones.
+    """Raw buffers in memory by unguessable token; the least recently used are dropped.
 
     Parameters
     ----------
     budget : int
-        Bytes to keep at most. A single buffer larger than that is still kept until the next.
+        Most bytes to keep. A single larger buffer is kept until the next one.
     """
 
     def __init__(self, budget: int = 512 * 2**20) -> None:
@@ -84,14 +86,14 @@ class PixelStore:
         self._size = 0
 
     def put(self, pixels: Pixels, *, reuse: bool = False) -> str:
-        """Keep an image and return its token of 128 random bits.
+        """Store an image and return its token of 128 random bits.
 
         Parameters
         ----------
         pixels : ndarray, float32, shape (H, W) or (H, W, 3), in [0, 1]
         reuse : bool
-            Return the token the same pixels already have, so that the browser need not fetch them
-            again. Without it every call gives a new token.
+            Return the existing token of the same pixels, so that the browser need not fetch them
+            again. Otherwise every call gives a new token.
         """
         buffer = raw_buffer(pixels)
         digest = hashlib.blake2b(repr(pixels.shape).encode() + buffer, digest_size=16).digest()
@@ -110,7 +112,7 @@ class PixelStore:
         return token
 
     def get(self, token: str) -> bytes | None:
-        """The buffer of this token, or None when there is none or no longer one."""
+        """The buffer of this token; None where it never existed or was dropped."""
         with self._lock:
             buffer = self._buffers.get(token)
             if buffer is not None:
@@ -119,7 +121,7 @@ class PixelStore:
 
     @property
     def size(self) -> int:
-        """Bytes kept now."""
+        """Bytes stored now."""
         return self._size
 
     def _make_room(self) -> None:
@@ -132,7 +134,7 @@ class PixelStore:
 
 
 def router(store: PixelStore) -> APIRouter:
-    """The route that serves the buffers of a store: include it in the app that shows the viewer."""
+    """The route that serves the buffers of a store; include it in the app that shows the viewer."""
     routes = APIRouter()
 
     @routes.get("/" + ROUTE + "{token}", include_in_schema=False)
@@ -165,24 +167,24 @@ def payload(
     panels : sequence of Panel
         At most `MAX_PANELS`, in reading order, with unique keys.
     store : PixelStore
-        Takes the pixels; unchanged ones keep their token, so that only changed panels are fetched.
+        Stores the pixels; unchanged ones keep their token, so that only changed panels are fetched.
     window : Window
-        Source values of the pixels 0 and 1, for the read-out.
+        Source values of the pixel values 0 and 1, for the read-out.
     units : str
         Units of the source values, such as "HU".
     spacing : (row, column) in mm, optional
         Of the pixels of the input panel (or of the first that has pixels): for the scale bar, and
         so that pixels that are not square are shown in proportion.
     presets : sequence of Preset
-        The windows to offer, in source units (see `enhancers.display.presets_for`); the first is
-        shown first.
+        The display windows to offer, in source units (see `enhancers.display.presets_for`); the
+        first is selected at first.
     input_key : str, optional
         The panel that holding the I key shows everywhere; it also gives the geometry.
     image_id : str, optional
         Zoom, position and window are kept as long as it stays the same. By default it is derived
         from the pixels of the input panel.
     base : str
-        Where the store's route is, relative to the root of the app, or from the root of the host
+        Address of the store's route, relative to the root of the app, or to the root of the host
         with a leading slash.
 
     Returns
