@@ -1,74 +1,24 @@
-"""Reading Room: ``python app.py`` serves the compare page, and a study beside it.
+"""Reading Room: ``python app.py`` serves the compare page, and a reader study next to it.
 
-Settings are READINGROOM_... variables (see `enhancers.settings`).
+The settings are READINGROOM_... environment variables (see `enhancers.settings`).
 """
 
 from __future__ import annotations
 
-import atexit
 import functools
 import os
-import shutil
 import sys
-import tempfile
 import threading
-from collections.abc import Callable, Mapping
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from enhancers.settings import Settings
-    from enhancers.ui import StudyLinks
     from study.demo.site import DemoSite
     from study.server.alongside import StudyAlongside
-
-DEMO = "/demo"
 
 # Gradio and the hub client read these when they are imported.
 os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"
 os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
-
-
-def serve(settings: Settings, demo: DemoSite | None) -> Any:
-    """Build the page, start its server in the background and return the running Blocks."""
-    # A folder of this process alone, since Gradio serves what lies in it.
-    folder = tempfile.mkdtemp(prefix="reading-room-")
-    atexit.register(shutil.rmtree, folder, ignore_errors=True)
-    os.environ["GRADIO_TEMP_DIR"] = folder
-    from enhancers.ui import build
-
-    study = open_study(settings)
-    page = build(settings, doors(study, demo), add_endpoints=endpoints(settings))
-    app, _, _ = page.blocks.launch(
-        server_name=settings.host,
-        server_port=settings.port,
-        prevent_thread_lock=True,
-        quiet=True,
-        show_error=False,
-        run_history=False,
-        enable_monitoring=False,
-        ssr_mode=False,
-        footer_links=["api"],
-        mcp_server=settings.mcp,
-        max_file_size=settings.max_file_bytes,
-        app_kwargs={"middleware": list(study.middleware)} if study else {},
-        **page.launch_options,
-    )
-    for router in page.routers:
-        app.include_router(router)
-    if study:
-        study.attach(app)
-    if demo:
-        app.mount(DEMO, demo)
-    return page.blocks
-
-
-def endpoints(settings: Settings) -> Callable[[Mapping[str, Any]], None]:
-    """What adds the endpoints for programs to the page; with their package where MCP is on."""
-    from enhancers.api import add_endpoints, check_mcp
-
-    check_mcp(settings)
-    return functools.partial(add_endpoints, settings)
 
 
 def open_study(settings: Settings) -> StudyAlongside | None:
@@ -76,36 +26,42 @@ def open_study(settings: Settings) -> StudyAlongside | None:
     if settings.study_dir is None:
         return None
     from study.server.alongside import StudyAlongside
-    from study.storage.store import Store
 
-    store = Store.open(settings.study_dir, url=settings.study_database)
-    return StudyAlongside(store, settings.study_key)
+    return StudyAlongside.open(settings.study_dir, settings.study_database, settings.study_key)
 
 
 def open_demo(settings: Settings) -> DemoSite | None:
-    """The demo study, in a folder of its own that ends with the process, or None."""
+    """The demo study, or None where it is switched off."""
     if not settings.study_demo:
         return None
     from study.demo.site import DemoSite
 
-    demo = DemoSite(Path(tempfile.mkdtemp(prefix="reading-room-demo-")))
-    atexit.register(demo.close)
-    return demo
+    return DemoSite.temporary()
 
 
-def doors(study: StudyAlongside | None, demo: DemoSite | None) -> StudyLinks:
-    """What the Study tab leads to."""
-    from enhancers.ui import StudyLinks
+def serve(settings: Settings, study: StudyAlongside | None, demo: DemoSite | None) -> Any:
+    """Start the server of all pages in the background and return the compare page's Blocks."""
+    from enhancers.api import add_endpoints, check_mcp
+    from enhancers.ui import StudyLinks, build, launch, use_private_temp_folder
 
-    return StudyLinks(
+    check_mcp(settings)
+    links = StudyLinks(
         reader="reader/" if study else None,
         coordinator="coordinator/" if study else None,
-        demo=f"{DEMO[1:]}/" if demo else None,
+        demo="demo/" if demo else None,
     )
+    use_private_temp_folder()
+    page = build(settings, links, add_endpoints=functools.partial(add_endpoints, settings))
+    app = launch(page, settings, study.middleware if study else ())
+    if study:
+        study.attach(app)
+    if demo:
+        app.mount("/demo", demo)
+    return page.blocks
 
 
 def warm_up(demo: DemoSite | None) -> None:
-    """Make ready what the first visitors need, so that nobody waits; errors show up there."""
+    """Import and prepare in the background what the first visitors need."""
     from enhancers.warm_up import import_heavy
 
     import_heavy()
@@ -121,8 +77,8 @@ def main() -> int:
 
     try:
         settings = get_settings()
-        demo = open_demo(settings)
-        blocks = serve(settings, demo)
+        study, demo = open_study(settings), open_demo(settings)
+        blocks = serve(settings, study, demo)
     except (ReadingRoomError, StudyError, OSError) as error:
         print(f"error: {error}", file=sys.stderr)  # noqa: T201
         return 2

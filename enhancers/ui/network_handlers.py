@@ -276,7 +276,7 @@ def wire(networks: NetworkHandlers, light: dict[str, Any], quiet: dict[str, Any]
     outputs = [
         page.notice, *shown, tab.work, tab.progress, form.facts, *form.inputs().values()
     ]  # fmt: skip
-    # Downloads and conversions may take long: they have a queue of their own.
+    # Downloads and conversions may take long: they have their own queue.
     slow = {"outputs": outputs, "concurrency_id": "networks", "concurrency_limit": 8, **quiet}
     tab.list.act(networks.act, None, inputs_kwargs=fields, **slow)
     everything = {**fields, **form.inputs()}

@@ -22,6 +22,7 @@ from fastapi.responses import Response
 from enhancers.asset_files import asset_text
 from enhancers.display import Preset, raw_buffer, window_levels
 from enhancers.image import Pixels, Window, pixels_digest
+from enhancers.ui.html import piece
 
 ROUTE = "readingroom/pixels/"
 """Address of the buffers, relative to the root of the app."""
@@ -192,11 +193,7 @@ def payload(
     dict
         Plain JSON values.
     """
-    keys = [panel.key for panel in panels]
-    if len(set(keys)) != len(keys):
-        raise ValueError(f"panels need different keys, got {keys}")
-    if len(panels) > MAX_PANELS:
-        raise ValueError(f"the viewer shows at most {MAX_PANELS} panels, got {len(panels)}")
+    _check(panels)
     shown = [panel for panel in panels if panel.pixels is not None]
     source = next((panel for panel in shown if panel.key == input_key), shown[0] if shown else None)
     pixels = source.pixels if source else None
@@ -217,6 +214,14 @@ def payload(
         ],
         "base": base,
     }
+
+
+def _check(panels: Sequence[Panel]) -> None:
+    keys = [panel.key for panel in panels]
+    if len(set(keys)) != len(keys):
+        raise ValueError(f"panels need different keys, got {keys}")
+    if len(panels) > MAX_PANELS:
+        raise ValueError(f"the viewer shows at most {MAX_PANELS} panels, got {len(panels)}")
 
 
 def _panel_payload(panel: Panel, store: PixelStore) -> dict[str, Any]:
@@ -246,14 +251,14 @@ def Viewer(  # noqa: N802
 ) -> gr.HTML:
     """The component that shows a `payload`.
 
-    A function, because Gradio writes a stub file beside the source of every subclass.
+    A function, because Gradio writes a stub file next to the source of every subclass.
 
     Parameters
     ----------
     value : dict, optional
         A `payload`.
     height : str
-        CSS height of the whole viewer with its toolbar.
+        CSS height of the viewer including its toolbar.
     **options
         Options of `gradio.HTML`, such as ``elem_id``. A listener is attached with
         ``viewer.window_change(fn)``; its `gradio.EventData` has ``low``, ``high`` (source units).
@@ -265,7 +270,7 @@ def Viewer(  # noqa: N802
     """
     return gr.HTML(
         value,
-        html_template=f'<div class="rr" style="--rr-height: {height}"></div>',
+        html_template=piece("viewer", height),
         css_template=asset_text("viewer.css"),
         js_on_load=asset_text(*_SCRIPTS),
         apply_default_css=False,

@@ -7,7 +7,9 @@ to the visitor's store, signed in as the visitor.
 
 from __future__ import annotations
 
+import atexit
 import shutil
+import tempfile
 import threading
 import time
 from dataclasses import dataclass
@@ -70,6 +72,13 @@ class DemoSite:
         self._lock = threading.Lock()
         self._preparing = threading.Lock()
         self._page: _Visit | None = None
+
+    @classmethod
+    def temporary(cls) -> DemoSite:
+        """A demo in a temporary folder that is removed at exit."""
+        demo = cls(Path(tempfile.mkdtemp(prefix="reading-room-demo-")))
+        atexit.register(demo.close)
+        return demo
 
     def prepare(self) -> None:
         """Make the template and the reader's page, once; later visitors need not wait."""

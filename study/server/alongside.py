@@ -40,6 +40,20 @@ class StudyAlongside:
     store: Store
     key: Path | None = None
 
+    @classmethod
+    def open(cls, folder: Path, database: str | None, key: Path | None) -> StudyAlongside:
+        """Open the study of a folder.
+
+        Parameters
+        ----------
+        folder : Path
+        database : str, optional
+            SQLAlchemy address; None is SQLite in the folder.
+        key : Path, optional
+            The key file.
+        """
+        return cls(Store.open(folder, url=database), key)
+
     @property
     def middleware(self) -> tuple[Middleware, ...]:
         """Middleware that the app must be created with."""

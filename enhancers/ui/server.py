@@ -1,0 +1,57 @@
+"""Starts the server of the compare page."""
+
+from __future__ import annotations
+
+import atexit
+import os
+import shutil
+import tempfile
+from collections.abc import Sequence
+
+from fastapi import FastAPI
+from starlette.middleware import Middleware
+
+from enhancers.settings import Settings
+from enhancers.ui.page import ComparePage
+
+
+def use_private_temp_folder() -> None:
+    """Let Gradio keep its files in a folder of this process, removed at exit; call before `build`.
+
+    Gradio serves every file in its folder, which processes share by default.
+    """
+    folder = tempfile.mkdtemp(prefix="reading-room-")
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    os.environ["GRADIO_TEMP_DIR"] = folder
+
+
+def launch(page: ComparePage, settings: Settings, middleware: Sequence[Middleware] = ()) -> FastAPI:
+    """Start the server in the background and return its app, with the page's routes.
+
+    Parameters
+    ----------
+    page : ComparePage
+    settings : Settings
+        For the address, the largest upload and the MCP server.
+    middleware : sequence of Middleware
+        Added to the app.
+    """
+    app: FastAPI
+    app, _, _ = page.blocks.launch(
+        server_name=settings.host,
+        server_port=settings.port,
+        prevent_thread_lock=True,
+        quiet=True,
+        show_error=False,
+        run_history=False,
+        enable_monitoring=False,
+        ssr_mode=False,
+        footer_links=["api"],
+        mcp_server=settings.mcp,
+        max_file_size=settings.max_file_bytes,
+        app_kwargs={"middleware": list(middleware)},
+        **page.launch_options,
+    )
+    for router in page.routers:
+        app.include_router(router)
+    return app

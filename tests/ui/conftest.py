@@ -1,0 +1,42 @@
+"""The compare page and its handlers."""
+
+from types import SimpleNamespace
+
+import gradio as gr
+import pytest
+
+from enhancers.settings import get_settings, read_settings
+from enhancers.ui import StudyLinks, build, gallery, run_handlers
+from enhancers.ui.image_handlers import ImageHandlers
+from enhancers.ui.page_updates import PageUpdates
+from enhancers.ui.session import Sessions
+from enhancers.ui.viewer import PixelStore
+
+
+@pytest.fixture(scope="module")
+def page(tmp_path_factory):
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("READINGROOM_CACHE_DIR", str(tmp_path_factory.mktemp("cache")))
+        patch.setenv("READINGROOM_CACHE_GB", "0")
+        get_settings.cache_clear()
+        yield build(read_settings())
+    get_settings.cache_clear()
+
+
+@pytest.fixture
+def handlers(page):
+    """Handlers on a separate page, and the request of a browser tab."""
+    from enhancers.load import DEFAULT_CAPS
+    from enhancers.ui import layout
+
+    sessions = Sessions()
+    with gr.Blocks():
+        drawn = layout.build_layout({}, gallery.tiles(), [], StudyLinks())
+    updates = PageUpdates(drawn, PixelStore())
+    return SimpleNamespace(
+        layout=drawn,
+        sessions=sessions,
+        run_handlers=run_handlers.RunHandlers(updates, sessions),
+        image_handlers=ImageHandlers(updates, sessions, DEFAULT_CAPS),
+        request=SimpleNamespace(session_hash="tab"),
+    )

@@ -1,0 +1,71 @@
+"""Texts and HTML of the page."""
+
+from types import SimpleNamespace
+
+import pytest
+
+from enhancers.compare import Event
+from enhancers.method_interface import Figure, Result
+from enhancers.metrics import METRICS, Score, ScoreRow
+from enhancers.ui import render
+from enhancers.ui.metrics_table import metrics_html
+from enhancers.ui.render import Notice
+from tests.support.compare_page import IMAGE, queued_event, run_of, step
+
+
+def test_many_ahead_are_counted_and_not_all_drawn():
+    session = run_of("srad")
+    session.run.apply(queued_event(40, 4000.0))
+    html = render.progress_html(session, "base/")
+    assert html.count("<i></i>") == render.MAX_QUEUE_DOTS
+    assert "40 runs ahead" in html
+    assert "about 67 min" in html
+
+
+def test_a_time_that_is_not_known_is_not_called_seconds():
+    assert render.estimate_text(2, 0.0) == "2 methods · a few seconds"
+    assert "not known" in render.estimate_text(2, 3.0, unknown=True)
+
+
+def test_texts_from_outside_are_escaped():
+    hostile = "<img src=x onerror=alert(1)>"
+    session = run_of("srad")
+    session.name = hostile
+    session.run.apply(Event(0, "srad", step(1.0), error=hostile))
+    for html in (
+        render.notice_html(Notice("error", (hostile,))),
+        render.facts_html(session),
+        render.progress_html(session, "base/"),
+        render.header_html(hostile, [("pixel", False)]),
+        metrics_html([row(hostile)], [hostile], hostile),
+    ):
+        assert "<img" not in html
+
+
+def row(reason, value=None):
+    return ScoreRow("x", tuple(Score(metric.key, value, reason) for metric in METRICS))
+
+
+def test_the_best_of_a_line_is_bold_and_the_input_takes_no_part():
+    html = metrics_html([row("", 9.0), row("", 1.0), row("", 2.0)], ["Input", "A", "B"], "clean")
+    psnr = html.split('data-metric="psnr"')[1].split("</tr>")[0]
+    nmse = html.split('data-metric="nmse"')[1].split("</tr>")[0]
+    assert '<td class="best">2</td>' in psnr
+    assert '<td class="best">1</td>' in nmse
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [(0.2, "under 1 s"), (12.4, "12 s"), (240.0, "4 min"), (7200.0, "2.0 h")],
+)
+def test_durations_are_as_precise_as_an_estimate(seconds, text):
+    assert render.seconds_text(seconds) == text
+
+
+def test_a_caption_tells_step_and_seconds_left():
+    method = run_of("srad").run.methods[0].updated(Event(0, "srad", step()))
+    assert render.method_caption(method) == "step 5 of 10 · 3 s left"
+    result = Result(IMAGE.pixels, (Figure("q0", "Speckle q0", 0.123456),))
+    outcome = SimpleNamespace(result=result)
+    done = method.updated(Event(0, "srad", step(1.0), seconds=2.0, outcome=outcome))
+    assert render.figures_text(done) == "Speckle q0 0.123"

@@ -1,0 +1,75 @@
+"""Sessions of browser tabs and the state of their runs."""
+
+from enhancers.compare import Event, Request, compare
+from enhancers.metrics import ScoreRow
+from enhancers.ui import render
+from enhancers.ui.session import INPUT, Sessions
+from tests.support.compare_page import IMAGE, queued_event, run_of, states, step
+
+
+def test_a_run_advances_stops_and_forgets_its_previews():
+    session = run_of("srad", "clahe", "tv")
+    run = session.run
+    assert states(run) == ["running", "waiting", "waiting"]
+    for event in compare(IMAGE, [Request("srad")]):
+        run.apply(event)
+    assert states(run) == ["done", "running", "waiting"]
+    run.apply(Event(1, "clahe", step(preview=IMAGE.pixels)))
+    assert run.methods[1].pixels is IMAGE.pixels
+    run.stop()
+    assert states(run) == ["done", "stopped", "stopped"]
+    assert run.methods[1].pixels is None
+    run.apply(Event(1, "clahe", step(0.9)))
+    assert run.methods[1].state == "stopped"
+    assert not run.active
+    assert [key for key, _, _ in session.panels()] == [INPUT, "srad"]
+
+
+def test_a_failed_method_lets_the_next_one_begin():
+    run = run_of("srad", "clahe").run
+    run.apply(Event(0, "srad", step(1.0), error="It <broke>."))
+    assert states(run) == ["failed", "running"]
+
+
+def test_sessions_are_few_and_found_by_token_only():
+    sessions = Sessions(capacity=3)
+    made = [sessions.get(str(number)) for number in range(5)]
+    assert len(sessions) == 3
+    assert sessions.get("4") is made[4]
+    assert sessions.by_token(made[4].token) is made[4]
+    assert sessions.by_token(made[0].token) is None
+    sessions.remove("4")
+    assert sessions.by_token(made[4].token) is None
+    assert len({session.token for session in made}) == 5
+
+
+def test_what_still_runs_when_a_tab_is_closed_leaves_no_session_behind(monkeypatch):
+    sessions = Sessions()
+    sessions.get("tab")
+    sessions.remove("tab")
+    late = sessions.get("tab")
+    assert len(sessions) == 0
+    assert sessions.by_token(late.token) is None
+    monkeypatch.setattr("enhancers.ui.session.LATE_EVENT_SECONDS", 0.0)
+    assert sessions.get("tab") is sessions.get("tab")
+
+
+def test_another_image_clears_results_and_measures():
+    session = run_of("srad")
+    session.set_truth(IMAGE.pixels, None, "uploaded")
+    session.scores["input"] = ScoreRow("input", ())
+    session.replace_image(IMAGE)
+    assert session.run is None
+    assert session.truth is None
+    assert session.scores == {}
+
+
+def test_stop_while_in_line_is_a_stopped_run():
+    session = run_of("srad", "clahe")
+    session.run.apply(queued_event(3, 10.0))
+    assert session.run.methods[0].state == "queued"
+    assert session.run.wait.ahead == 3
+    session.run.stop()
+    assert session.run.wait is None
+    assert states(session.run) == ["stopped", "stopped"]
+    assert "in-line" not in render.progress_html(session, "base/")
