@@ -21,8 +21,8 @@ from study.demo.reader_model import ReaderModel
 from study.domain.errors import WrongScreen
 from study.domain.protocol import CATALOG, PREFERENCE, Protocol, Status
 from study.planning.lifecycle import close_study, open_study, unblind
-from study.reading import ratings
-from study.reading.reader_state import consent_digest
+from study.reading import consent
+from study.reading.consent import consent_digest
 from study.storage import key_file
 from study.storage.models import DisplayCheck, Presentation, RatingEvent, Reader, ReadingSession
 from study.storage.store import Store
@@ -210,7 +210,7 @@ def start(template: Path, folder: Path) -> DemoStudy:
     with demo.store.write() as session:
         reader = session.get_one(Reader, demo.visitor.id)
         reader.specialty, reader.experience_years = "Visitor", None
-        ratings.accept(session, reader.id, consent_digest(PROTOCOL))
+        consent.accept(session, reader.id, consent_digest(PROTOCOL))
         session.add(
             DisplayCheck(reader_id=reader.id, passed=False, detail_json=json.dumps(skipped))
         )

@@ -15,9 +15,9 @@ from study.demo.reader_model import ReaderModel, ShownPair
 from study.domain.answers import Answer
 from study.domain.errors import StoreError
 from study.domain.protocol import PAIR, Question
-from study.reading import ratings
+from study.reading import next_pair, ratings
 from study.reading.blinding_questionnaire import open_guesses, save_guess
-from study.reading.reader_state import consent_digest, last_consent
+from study.reading.consent import consent_digest, last_consent
 from study.storage.models import (
     Presentation,
     PresentationSlot,
@@ -125,7 +125,7 @@ def read(store: Store, code: str, taste: ReaderModel, *, most: int | None = None
 
 def _current(store: Store, reader_id: str) -> Presentation | None:
     with store.read() as session:
-        return ratings.current(session, reader_id)
+        return next_pair.current(session, reader_id)
 
 
 def _take_place(session: Session, code: str, digest: str) -> str:
@@ -138,7 +138,7 @@ def _take_place(session: Session, code: str, digest: str) -> str:
     reader.simulated = True
     reader.specialty, reader.experience_years = SPECIALTY, 0
     if consent is None:
-        ratings.accept(session, reader.id, digest)
+        consent.accept(session, reader.id, digest)
     return reader.id
 
 

@@ -7,6 +7,9 @@ from sqlalchemy.orm import Session
 
 from study.storage.models import Presentation, RatingEvent, ReadingSession, now
 
+Turn = tuple[Presentation, ReadingSession]
+"""A pair and its session."""
+
 _ANSWERED = exists().where(RatingEvent.presentation_id == Presentation.id)
 _PLAN = (
     select(Presentation, ReadingSession)
@@ -28,7 +31,7 @@ def current(session: Session, reader_id: str) -> Presentation | None:
     return following[0]
 
 
-def upcoming(session: Session, reader_id: str) -> tuple[Presentation, ReadingSession] | None:
+def upcoming(session: Session, reader_id: str) -> Turn | None:
     """The first pair without answers in the order of the plan, open or not, and its session."""
     found = session.execute(_UPCOMING, {"reader_id": reader_id}).first()
     return (found[0], found[1]) if found else None

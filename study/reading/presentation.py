@@ -15,11 +15,18 @@ from sqlalchemy.orm import Session
 from study.domain.errors import NotYourPresentation, WrongScreen
 from study.domain.protocol import MethodKind, Phase
 from study.domain.screens import Kind, Screen
-from study.reading import ratings
+from study.reading import next_pair, ratings
 from study.reading.blinding_questionnaire import open_guesses
 from study.reading.pixel_tickets import Plate, holds, issue, plate
-from study.reading.ratings import Answer, Receipt
-from study.reading.reader_state import correction, require
+from study.reading.ratings import Answer, Receipt, Submission
+from study.reading.reader_state import (
+    NOT_NEXT,
+    NOTHING_TO_CORRECT,
+    correctable,
+    correction,
+    position,
+    require,
+)
 from study.storage.models import (
     InteractionEvent,
     Method,
@@ -79,19 +86,6 @@ class Showing:
     correcting: bool = False
 
 
-@dataclass(frozen=True)
-class Submission:
-    """Answers to a pair as they came in; see `study.reading.ratings.record`."""
-
-    token: str
-    answers: tuple[Answer, ...]
-    key: str
-    visible_ms: int | None = None
-    first_ms: int | None = None
-    comment: str = ""
-    reason: str | None = None
-
-
 def show(store: Store, reader_id: str, *, held: str = "", screen: Screen | None = None) -> Showing:
     """The pair the reader has to answer now, with fresh tickets.
 
@@ -113,7 +107,7 @@ def show(store: Store, reader_id: str, *, held: str = "", screen: Screen | None 
     with store.write(synced=False) as session:
         if screen.kind is Kind.GUESS:
             return _guess_showing(session, reader_id)
-        pair = ratings.current(session, reader_id)
+        pair = next_pair.current(session, reader_id)
         if pair is None:
             raise WrongScreen("There is no pair to show now.")
         kept = held if held and holds(session, held, pair.id, reader_id) else ""
@@ -134,8 +128,8 @@ def show_previous(store: Store, reader_id: str) -> tuple[Screen, Showing]:
     WrongScreen
         There is none, or its time is over.
     """
-    screen, presentation_id = correction(store, reader_id)
     with store.write(synced=False) as session:
+        screen, presentation_id = correction(session, reader_id)
         showing = Showing(
             token=session.get_one(Presentation, presentation_id).token,
             ticket=issue(session, presentation_id, reader_id),
@@ -157,26 +151,16 @@ def submit(store: Store, reader_id: str, given: Submission) -> Receipt:
     NotYourPresentation, AlreadyAnswered, AnswerError
         See `study.reading.ratings.record`.
     """
-    try:
+    with store.write() as session:
+        here = position(session, reader_id)
         if given.reason is None:
-            require(store, reader_id, Kind.PAIR, brief=True)
+            problem = "" if here.kind is Kind.PAIR else NOT_NEXT
         else:
-            correction(store, reader_id)
-    except WrongScreen:
-        # Sent again after the last pair of a session, it is answered as it was before.
-        if not _is_stored(store, given.key):
-            raise
-    return ratings.record(
-        store,
-        reader_id=reader_id,
-        token=given.token,
-        answers=given.answers,
-        idempotency_key=given.key,
-        visible_ms=given.visible_ms,
-        first_ms=given.first_ms,
-        comment=given.comment,
-        reason=given.reason,
-    )
+            problem = "" if correctable(session, here) else NOTHING_TO_CORRECT
+        # A submission that is sent again after the last pair of a session gets its first receipt.
+        if problem and not ratings.is_stored(session, given.idempotency_key):
+            raise WrongScreen(problem)
+        return ratings.record_in(session, reader_id, given, here.upcoming)
 
 
 def feedback(store: Store, presentation_id: str) -> tuple[str, str] | None:
@@ -226,12 +210,6 @@ def note(store: Store, reader_id: str, token: str, events: Sequence[tuple[str, s
             for kind, payload, at in fitting
         )
         return len(fitting)
-
-
-def _is_stored(store: Store, key: str) -> bool:
-    with store.read() as session:
-        known = select(RatingEvent.id).where(RatingEvent.idempotency_key == key).limit(1)
-        return session.scalar(known) is not None
 
 
 def _guess_showing(session: Session, reader_id: str) -> Showing:

@@ -19,8 +19,8 @@ from study.domain.errors import (
     NotYourPresentation,
 )
 from study.domain.protocol import CANNOT_JUDGE, Protocol, Status
-from study.reading.next_pair import current, is_due, previous, upcoming
-from study.storage.hash_chain import append, audit
+from study.reading.next_pair import Turn, is_due, previous, upcoming
+from study.storage.hash_chain import append
 from study.storage.models import (
     Comment,
     Consent,
@@ -34,18 +34,6 @@ from study.storage.models import (
     stamp,
 )
 from study.storage.store import Store, parsed
-
-__all__ = [
-    "Answer",
-    "Receipt",
-    "accept",
-    "audit",
-    "current",
-    "previous",
-    "record",
-    "upcoming",
-    "withdraw",
-]
 
 
 @dataclass(frozen=True)
@@ -64,6 +52,35 @@ class Receipt:
     presentation_id: str
     revision: int
     repeated: bool
+
+
+@dataclass(frozen=True)
+class Submission:
+    """Answers to a pair as they came in.
+
+    Parameters
+    ----------
+    token : str
+        Of the presentation.
+    answers : sequence of Answer
+        One for each question and slot of the protocol.
+    idempotency_key : str
+        Random, made by the browser for this submission; sent again, it changes nothing.
+    visible_ms, first_ms : int, optional
+        How long the pair was visible, and until the first answer, in milliseconds.
+    comment : str
+        At most 2000 characters.
+    reason : str, optional
+        Why the answers are corrected.
+    """
+
+    token: str
+    answers: Sequence[Answer]
+    idempotency_key: str
+    visible_ms: int | None = None
+    first_ms: int | None = None
+    comment: str = ""
+    reason: str | None = None
 
 
 @dataclass(frozen=True)
@@ -125,43 +142,32 @@ _STORED = (
 _QUESTIONS = select(Question.code, Question.id).where(Question.study_id == bindparam("study_id"))
 
 
-def record(
-    store: Store,
-    *,
-    reader_id: str,
-    token: str,
-    answers: Sequence[Answer],
-    idempotency_key: str,
-    visible_ms: int | None = None,
-    first_ms: int | None = None,
-    comment: str = "",
-    reason: str | None = None,
-) -> Receipt:
-    """Store the answers about a pair; they are on the disk when this returns.
+def record(store: Store, *, reader_id: str, **given: Any) -> Receipt:
+    """Store the fields of a `Submission` in a transaction; see `record_in`."""
+    submission = Submission(**given)
+    with store.write() as session:
+        return record_in(session, reader_id, submission, upcoming(session, reader_id))
+
+
+def record_in(session: Session, reader_id: str, given: Submission, due: Turn | None) -> Receipt:
+    """Store the answers about a pair; they are on the disk when the transaction has ended.
 
     Without a reason the pair must be the reader's current one; with a reason it must be the one
-    answered last, and all its answers are given anew.
+    answered last, and all its answers are given again.
 
     Parameters
     ----------
-    store : Store
-    reader_id, token : str
-        Who answers, and the token of the presentation.
-    answers : sequence of Answer
-        One for each question and slot of the protocol.
-    idempotency_key : str
-        Random, made by the browser for this submission; sent again, it changes nothing.
-    visible_ms, first_ms : int, optional
-        How long the pair was visible, and until the first answer, in milliseconds.
-    comment : str
-        At most 2000 characters.
-    reason : str, optional
-        Why the answers are corrected.
+    session : Session
+        Of `Store.write`.
+    reader_id : str
+    given : Submission
+    due : (Presentation, ReadingSession), optional
+        The reader's first pair without answers, from `study.reading.next_pair.upcoming`.
 
     Raises
     ------
     NotYourPresentation
-        The token is unknown, another reader's, or its turn has not come.
+        The token is unknown or another reader's, or other pairs come first.
     AlreadyAnswered
         The pair has answers, and no reason is given or another pair was answered since.
     NotOpen
@@ -171,56 +177,27 @@ def record(
     AnswerError
         An answer is missing, double, outside the scale, or a text is too long.
     """
-    check_submission(idempotency_key, visible_ms, first_ms, comment, reason)
-    with store.write() as session:
-        place = _place(session, reader_id, token)
-        if (done := _repeated(session, place, idempotency_key)) is not None:
-            return done
-        _may_rate(place)
-        protocol = parsed(place.protocol_json)
-        check_answers(protocol, answers)
-        revision = _revision(session, place, reason)
-        questions = session.execute(_QUESTIONS, {"study_id": place.study_id})
-        ids = dict(questions.all())
-        common = {
-            "presentation_id": place.id,
-            "revision": revision,
-            "reason": reason.strip() if reason else None,
-            "idempotency_key": idempotency_key,
-            "client_visible_ms": visible_ms,
-            "client_first_ms": first_ms,
-            "actor_id": reader_id,
-        }
-        rows = [
-            common
-            | {
-                "question_id": ids[answer.question],
-                "slot": answer.slot,
-                "value_num": None if answer.value is None else float(answer.value),
-                "value_text": CANNOT_JUDGE if answer.value is None else None,
-            }
-            for answer in answers
-        ]
-        append(session, RatingEvent, rows)
-        if comment.strip():
-            session.add(
-                Comment(presentation_id=place.id, reader_id=reader_id, text=comment.strip())
-            )
-        if revision == 1:
-            _keep_times(session, place, protocol)
+    check_submission(
+        given.idempotency_key, given.visible_ms, given.first_ms, given.comment, given.reason
+    )
+    place = _place(session, reader_id, given.token)
+    if (receipt := _repeated(session, place, given.idempotency_key)) is not None:
+        return receipt
+    _may_rate(place)
+    protocol = parsed(place.protocol_json)
+    check_answers(protocol, given.answers)
+    revision = _revision(session, place, given.reason, due)
+    append(session, RatingEvent, _rows(session, place, given, revision))
+    if comment := given.comment.strip():
+        session.add(Comment(presentation_id=place.id, reader_id=reader_id, text=comment))
+    if revision == 1:
+        _keep_times(session, place, protocol)
     return Receipt(place.id, revision, repeated=False)
 
 
-def accept(session: Session, reader_id: str, text_sha256: str) -> None:
-    """Store a reader's consent to the text with this hash."""
-    session.add(Consent(reader_id=reader_id, action="accepted", text_sha256=text_sha256))
-    session.flush()
-
-
-def withdraw(session: Session, reader_id: str, text_sha256: str) -> None:
-    """Store the withdrawal of a consent: the reader can rate no more, and analyses leave it out."""
-    session.add(Consent(reader_id=reader_id, action="withdrawn", text_sha256=text_sha256))
-    session.flush()
+def is_stored(session: Session, key: str) -> bool:
+    """Whether answers were stored under this idempotency key."""
+    return session.execute(_STORED, {"key": key}).first() is not None
 
 
 def _place(session: Session, reader_id: str, token: str) -> _Place:
@@ -248,16 +225,40 @@ def _may_rate(place: _Place) -> None:
         raise ConsentError("Ratings need your consent, and it is missing or was withdrawn.")
 
 
-def _revision(session: Session, place: _Place, reason: str | None) -> int:
+def _rows(
+    session: Session, place: _Place, given: Submission, revision: int
+) -> list[dict[str, Any]]:
+    questions = dict(session.execute(_QUESTIONS, {"study_id": place.study_id}).all())
+    common = {
+        "presentation_id": place.id,
+        "revision": revision,
+        "reason": given.reason.strip() if given.reason else None,
+        "idempotency_key": given.idempotency_key,
+        "client_visible_ms": given.visible_ms,
+        "client_first_ms": given.first_ms,
+        "actor_id": place.reader_id,
+    }
+    return [
+        common
+        | {
+            "question_id": questions[answer.question],
+            "slot": answer.slot,
+            "value_num": None if answer.value is None else float(answer.value),
+            "value_text": CANNOT_JUDGE if answer.value is None else None,
+        }
+        for answer in given.answers
+    ]
+
+
+def _revision(session: Session, place: _Place, reason: str | None, due: Turn | None) -> int:
     """1 for the current pair, one more for a correction of the one before."""
     if place.revision is None:
         if reason is not None:
             raise AnswerError("This pair has no answers yet: there is nothing to correct.")
-        following = upcoming(session, place.reader_id)
-        if following is None or following[0].id != place.id:
+        if due is None or due[0].id != place.id:
             raise NotYourPresentation("The turn of this pair has not come. Nothing was stored.")
-        if not is_due(following[1]):
-            raise NotOpen(f"This session opens at {following[1].not_before}. Nothing was stored.")
+        if not is_due(due[1]):
+            raise NotOpen(f"This session opens at {due[1].not_before}. Nothing was stored.")
         return 1
     if reason is None:
         raise AlreadyAnswered("This pair has been answered already. Nothing was changed.")

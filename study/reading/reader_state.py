@@ -1,16 +1,16 @@
-"""Where a reader stands, from the database alone: what is to be shown next.
+"""Which screen a reader sees next, from the database alone.
 
-Consent, profile, display check, then the sessions of the plan one after the other, then the
-question about the blinding. Nothing is kept in memory: after a crash, on another machine or in a
-second window the reader is where the stored answers end.
+The order is consent, profile, display check, the sessions of the plan, blinding questionnaire.
+Nothing is kept in memory: after a crash, on another machine or in a second window the reader goes
+on where the stored answers end.
 """
 
 from __future__ import annotations
 
-import hashlib
 import json
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import partial
 
 from sqlalchemy import bindparam, exists, func, select
 from sqlalchemy.orm import Session
@@ -33,7 +33,8 @@ from study.domain.screens import (
     Wait,
 )
 from study.reading.blinding_questionnaire import guesses, open_guesses
-from study.reading.next_pair import previous, upcoming
+from study.reading.consent import consent_digest
+from study.reading.next_pair import Turn, previous, upcoming
 from study.reading.progress import READING, progress, sitting_minutes
 from study.storage.models import (
     BlindingGuess,
@@ -49,9 +50,11 @@ from study.storage.models import (
 from study.storage.store import Store, parsed
 
 CHECK_HOURS = 12.0
-"""How long a display check holds: on a new day it is likely another room or another screen."""
+"""How long a display check is valid: the next day's room or screen may be another one."""
 CORRECTION_MINUTES = 30.0
-"""How long the answers given last may be corrected."""
+"""How long the latest answers may be corrected."""
+NOT_NEXT = "This step is not the next one. Nothing was changed."
+NOTHING_TO_CORRECT = "There is no answer to correct now. Nothing was changed."
 
 _CLOSED = {
     Status.DRAFT: "This study is being prepared. You will be told when it opens.",
@@ -62,13 +65,7 @@ _CLOSED = {
 _WITHDRAWN = "Your answers are left out of every analysis. Thank you for the time you gave."
 _DONE = "You have read everything. All your answers are stored; you may close this page."
 
-# Asked at every answer, so they are made once.
-_CONSENT = (
-    select(Consent)
-    .where(Consent.reader_id == bindparam("reader_id"))
-    .order_by((Consent.action == "withdrawn").desc(), Consent.at.desc())
-    .limit(1)
-)
+# Built once: they are executed at every answer.
 _CHECKS = (
     select(DisplayCheck)
     .where(DisplayCheck.reader_id == bindparam("reader_id"), DisplayCheck.at > bindparam("oldest"))
@@ -86,7 +83,7 @@ _AGREED = (
     .limit(1)
     .scalar_subquery()
 )
-_STANDING = (
+_READER = (
     select(Reader.id, Reader.code, Reader.specialty, Study.status, Study.protocol_json,
            _WITHDRAWALS, _AGREED)
     .join(Study, Study.id == Reader.study_id)
@@ -95,10 +92,10 @@ _STANDING = (
 
 
 @dataclass(frozen=True)
-class _Standing:
-    """What is known of a reader before the plan is looked at; `agreed` is the digest of a text."""
+class _ReaderRow:
+    """A reader and the study; `agreed` is the digest of the consent text that was accepted."""
 
-    reader_id: str
+    id: str
     code: str
     specialty: str | None
     status: str
@@ -108,149 +105,156 @@ class _Standing:
 
 
 @dataclass(frozen=True)
-class _Found:
-    kind: Kind
-    body: Body
-    progress: Progress | None = None
-
-
-def state(
-    store: Store, reader_id: str, *, at: datetime | None = None, brief: bool = False
-) -> Screen:
-    """The reader's screen.
+class Position:
+    """Which screen a reader is on, and what that was decided from.
 
     Parameters
     ----------
-    store : Store
+    kind : Kind
+    code : str
+        Of the reader.
     reader_id : str
-    at : datetime, optional
-        Instead of the time now.
-    brief : bool
-        Leave out counts, times and corrections while reading: which screen it is, is enough.
+    protocol : Protocol
+    status : Status
+    at : datetime
+        The time it was decided for.
+    upcoming : (Presentation, ReadingSession), optional
+        The first pair without answers, and its session.
+    check_failed : bool
+        Whether the latest display check of the day was not passed.
+    open_guesses : int
+        Pairs of the blinding questionnaire without an answer.
     """
+
+    kind: Kind
+    code: str
+    reader_id: str
+    protocol: Protocol
+    status: Status
+    at: datetime
+    upcoming: Turn | None = None
+    check_failed: bool = False
+    open_guesses: int = 0
+
+
+def position(session: Session, reader_id: str, at: datetime | None = None) -> Position:
+    """Find out which screen a reader is on, now or at another time."""
     at = at or datetime.now(UTC)
+    reader = _ReaderRow(*session.execute(_READER, {"reader_id": reader_id}).one())
+    protocol, status = parsed(reader.protocol_json), Status(reader.status)
+    found = partial(Position, code=reader.code, reader_id=reader_id, protocol=protocol,
+                    status=status, at=at)  # fmt: skip
+    if reader.withdrawn:
+        return found(Kind.WITHDRAWN)
+    if status in _CLOSED:
+        return found(Kind.CLOSED)
+    if reader.agreed != consent_digest(protocol):
+        return found(Kind.CONSENT)
+    if reader.specialty is None:
+        return found(Kind.PROFILE)
+    pair = upcoming(session, reader_id)
+    if pair is None:
+        left = len(open_guesses(session, reader_id)) if protocol.ask_blinding else 0
+        return found(Kind.GUESS if left else Kind.DONE, open_guesses=left)
+    sitting = pair[1]
+    if sitting.not_before is not None and sitting.not_before > stamp(at):
+        return found(Kind.WAIT, upcoming=pair)
+    valid, failed = _display_check(session, reader_id, at)
+    if not valid:
+        return found(Kind.DISPLAY, upcoming=pair, check_failed=failed)
+    return found(Kind.READY if sitting.started_at is None else Kind.PAIR, upcoming=pair)
+
+
+def state(store: Store, reader_id: str, *, at: datetime | None = None) -> Screen:
+    """The reader's screen, now or at another time."""
     with store.read() as session:
-        standing = _Standing(*session.execute(_STANDING, {"reader_id": reader_id}).one())
-        protocol = parsed(standing.protocol_json)
-        found = _find(session, protocol, standing, at, brief)
-        can_correct = not brief and correctable(session, found.kind, reader_id, at) is not None
-        return _screen(protocol, standing.code, found, can_correct)
+        here = position(session, reader_id, at)
+        body, counts = _body(session, here)
+        return _screen(here, here.kind, body, counts, correctable(session, here) is not None)
 
 
-def require(store: Store, reader_id: str, *kinds: Kind, brief: bool = False) -> Screen:
-    """The reader's screen, which must be one of these; `brief` as in `state`.
+def require(store: Store, reader_id: str, *kinds: Kind) -> Screen:
+    """The reader's screen, which must be one of these.
 
     Raises
     ------
     WrongScreen
         It is another one: an old tab, the back button, or a replay.
     """
-    screen = state(store, reader_id, brief=brief)
+    screen = state(store, reader_id)
     if screen.kind not in kinds:
-        raise WrongScreen("This step is not the next one. Nothing was changed.")
+        raise WrongScreen(NOT_NEXT)
     return screen
 
 
-def correction(store: Store, reader_id: str) -> tuple[Screen, str]:
-    """The screen on which the answers given last are corrected, and their presentation.
+def correction(session: Session, reader_id: str) -> tuple[Screen, str]:
+    """The screen on which the latest answers are corrected, and the identifier of their pair.
 
     Raises
     ------
     WrongScreen
         There are none, or their time is over.
     """
-    at = datetime.now(UTC)
-    protocol = store.protocol()
-    now_at = state(store, reader_id, at=at)
-    with store.read() as session:
-        pair = correctable(session, now_at.kind, reader_id, at)
-        if pair is None:
-            raise WrongScreen("There is no answer to correct now. Nothing was changed.")
-        sitting = session.get_one(ReadingSession, pair.session_id)
-        found = _Found(Kind.PAIR, _reading(protocol, 0.0), progress(session, sitting))
-        return _screen(protocol, now_at.reader, found, False), pair.id
+    here = position(session, reader_id)
+    pair = correctable(session, here)
+    if pair is None:
+        raise WrongScreen(NOTHING_TO_CORRECT)
+    counts = progress(session, session.get_one(ReadingSession, pair.session_id))
+    return _screen(here, Kind.PAIR, _reading(here.protocol, 0.0), counts, False), pair.id
 
 
-def correctable(session: Session, kind: Kind, reader_id: str, at: datetime) -> Presentation | None:
+def correctable(session: Session, here: Position) -> Presentation | None:
     """The pair answered last, while its answers may be corrected.
 
-    Not for long, and no more once the question about the blinding has an answer.
+    That is for `CORRECTION_MINUTES`, and until the blinding questionnaire has an answer.
     """
-    if kind not in {Kind.PAIR, Kind.READY, Kind.WAIT, Kind.GUESS, Kind.DONE}:
+    if here.kind not in {Kind.PAIR, Kind.READY, Kind.WAIT, Kind.GUESS, Kind.DONE}:
         return None
-    pair = previous(session, reader_id)
+    pair = previous(session, here.reader_id)
     if pair is None:
         return None
-    answered = session.scalar(_ANSWERED_AT, {"pair_id": pair.id, "reader_id": reader_id})
-    oldest = stamp(at - timedelta(minutes=CORRECTION_MINUTES))
+    answered = session.scalar(_ANSWERED_AT, {"pair_id": pair.id, "reader_id": here.reader_id})
+    oldest = stamp(here.at - timedelta(minutes=CORRECTION_MINUTES))
     return pair if answered is not None and answered > oldest else None
 
 
-def consent_digest(protocol: Protocol) -> str:
-    """SHA-256 of the consent text, as hex."""
-    return hashlib.sha256(protocol.consent.encode()).hexdigest()
+def _screen(
+    here: Position, kind: Kind, body: Body, counts: Progress | None, can_correct: bool
+) -> Screen:
+    protocol = here.protocol
+    return Screen(kind, protocol.title, here.code, protocol.demo, counts, can_correct, body)
 
 
-def last_consent(session: Session, reader_id: str) -> Consent | None:
-    """The reader's latest consent or withdrawal; a withdrawal is final."""
-    return session.scalar(_CONSENT, {"reader_id": reader_id})
+def _body(session: Session, here: Position) -> tuple[Body, Progress | None]:
+    """What a screen shows, and how far the reader has come."""
+    protocol = here.protocol
+    if here.upcoming is not None:
+        sitting = here.upcoming[1]
+        return _session_body(session, here, sitting), progress(session, sitting)
+    if here.kind is Kind.GUESS:
+        total = len(guesses(session, here.reader_id))
+        asking = Guessing(protocol.blinding_groups, protocol.least_width, protocol.least_height)
+        return asking, Progress(READING, total - here.open_guesses, total)
+    if here.kind is Kind.CONSENT:
+        return ConsentText(protocol.consent, consent_digest(protocol)), None
+    if here.kind is Kind.PROFILE:
+        return ProfileForm(), None
+    if here.kind is Kind.CLOSED:
+        return Notice(_CLOSED[here.status]), None
+    return Notice(_WITHDRAWN if here.kind is Kind.WITHDRAWN else _DONE), None
 
 
-def _screen(protocol: Protocol, code: str, found: _Found, can_correct: bool) -> Screen:
-    return Screen(
-        found.kind,
-        protocol.title,
-        code,
-        protocol.demo,
-        found.progress,
-        can_correct,
-        found.body,
-    )
-
-
-def _find(
-    session: Session, protocol: Protocol, standing: _Standing, at: datetime, brief: bool
-) -> _Found:
-    status = Status(standing.status)
-    if standing.withdrawn:
-        return _Found(Kind.WITHDRAWN, Notice(_WITHDRAWN))
-    if status in _CLOSED:
-        return _Found(Kind.CLOSED, Notice(_CLOSED[status]))
-    digest = consent_digest(protocol)
-    if standing.agreed != digest:
-        return _Found(Kind.CONSENT, ConsentText(protocol.consent, digest))
-    if standing.specialty is None:
-        return _Found(Kind.PROFILE, ProfileForm())
-    following = upcoming(session, standing.reader_id)
-    if following is None:
-        return _after_reading(session, protocol, standing.reader_id)
-    return _at_session(session, protocol, following[1], at, brief)
-
-
-def _at_session(
-    session: Session, protocol: Protocol, sitting: ReadingSession, at: datetime, brief: bool
-) -> _Found:
-    counts = None if brief else progress(session, sitting)
-    if sitting.not_before is not None and sitting.not_before > stamp(at):
-        return _Found(Kind.WAIT, Wait(sitting.not_before), counts)
-    holds, failed = _display(session, sitting.reader_id, at)
-    if not holds:
+def _session_body(session: Session, here: Position, sitting: ReadingSession) -> Body:
+    protocol = here.protocol
+    if sitting.not_before is not None and here.kind is Kind.WAIT:
+        return Wait(sitting.not_before)
+    if here.kind is Kind.DISPLAY:
         least = (protocol.least_width, protocol.least_height)
-        return _Found(Kind.DISPLAY, DisplayForm(*least, PATCHES, failed))
-    if sitting.started_at is None:
-        here = select(func.count()).where(Presentation.session_id == sitting.id)
-        return _Found(Kind.READY, _ready(protocol, session.scalar(here) or 0), counts)
-    minutes = 0.0 if brief else sitting_minutes(session, sitting.reader_id, at)
-    return _Found(Kind.PAIR, _reading(protocol, minutes), counts)
-
-
-def _after_reading(session: Session, protocol: Protocol, reader_id: str) -> _Found:
-    left = len(open_guesses(session, reader_id)) if protocol.ask_blinding else 0
-    if not left:
-        return _Found(Kind.DONE, Notice(_DONE))
-    total = len(guesses(session, reader_id))
-    asking = Guessing(protocol.blinding_groups, protocol.least_width, protocol.least_height)
-    return _Found(Kind.GUESS, asking, Progress(READING, total - left, total))
+        return DisplayForm(*least, PATCHES, here.check_failed)
+    if here.kind is Kind.READY:
+        here_count = select(func.count()).where(Presentation.session_id == sitting.id)
+        return _ready(protocol, session.scalar(here_count) or 0)
+    return _reading(protocol, sitting_minutes(session, here.reader_id, here.at))
 
 
 def _ready(protocol: Protocol, pairs: int) -> Ready:
@@ -268,9 +272,9 @@ def _reading(protocol: Protocol, minutes: float) -> Reading:
     )
 
 
-def _display(session: Session, reader_id: str, at: datetime) -> tuple[bool, bool]:
-    """Whether there is a check that holds, and whether the last of the day was not passed."""
+def _display_check(session: Session, reader_id: str, at: datetime) -> tuple[bool, bool]:
+    """Whether there is a valid check, and whether the latest of the day was not passed."""
     oldest = stamp(at - timedelta(hours=CHECK_HOURS))
     checks = session.scalars(_CHECKS, {"reader_id": reader_id, "oldest": oldest}).all()
-    holds = any(check.passed or json.loads(check.detail_json)["carry_on"] for check in checks)
-    return holds, bool(checks) and not checks[0].passed
+    valid = any(check.passed or json.loads(check.detail_json)["carry_on"] for check in checks)
+    return valid, bool(checks) and not checks[0].passed

@@ -7,9 +7,10 @@ from dataclasses import asdict
 
 from study.domain.errors import ProtocolError, WrongScreen
 from study.domain.screens import FREQUENCIES, PATCHES, ConsentText, Display, Kind
-from study.reading import ratings
+from study.reading import consent
+from study.reading.consent import consent_digest, last_consent
 from study.reading.next_pair import upcoming
-from study.reading.reader_state import consent_digest, last_consent, require
+from study.reading.reader_state import require
 from study.storage.models import DisplayCheck, Reader, now
 from study.storage.store import Store
 
@@ -26,7 +27,7 @@ def accept(store: Store, reader_id: str, digest: str) -> None:
     if not isinstance(screen.body, ConsentText) or screen.body.digest != digest:
         raise WrongScreen("The text to agree to is another one. Read it again.")
     with store.write() as session:
-        ratings.accept(session, reader_id, digest)
+        consent.accept(session, reader_id, digest)
 
 
 def withdraw(store: Store, reader_id: str) -> None:
@@ -34,7 +35,7 @@ def withdraw(store: Store, reader_id: str) -> None:
     with store.write() as session:
         last = last_consent(session, reader_id)
         if last is None or last.action != "withdrawn":
-            ratings.withdraw(session, reader_id, consent_digest(store.protocol()))
+            consent.withdraw(session, reader_id, consent_digest(store.protocol()))
 
 
 def save_profile(

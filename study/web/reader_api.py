@@ -158,8 +158,9 @@ def _pairs(routes: APIRouter, store: Store, writes: Any) -> None:
     @routes.post("/api/pair")
     def pair(wanted: WhichMessage, reader: str = writes) -> dict[str, Any]:
         if wanted.which == "current":
-            shown = presentation.show(store, reader)
-            return {**_next(store, reader), "pair": _pair_json(shown)}
+            screen = require(store, reader, Kind.PAIR, Kind.GUESS)
+            shown = presentation.show(store, reader, screen=screen)
+            return {"screen": _screen_json(screen), "pair": _pair_json(shown)}
         screen, previous = presentation.show_previous(store, reader)
         return {"screen": _screen_json(screen), "pair": _pair_json(previous)}
 
@@ -195,7 +196,7 @@ def _submit(store: Store, reader: str, given: RatingMessage, reason: str | None)
         presentation.Submission(
             token=given.token,
             answers=tuple(Answer(**each.model_dump()) for each in given.answers),
-            key=given.key,
+            idempotency_key=given.key,
             visible_ms=given.visible_ms,
             first_ms=given.first_ms,
             comment=given.comment,

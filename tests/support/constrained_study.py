@@ -9,7 +9,7 @@ from typing import Any
 from sqlalchemy import select
 
 from study.domain.protocol import Protocol
-from study.reading import ratings
+from study.reading import consent
 from study.reading.ratings import record
 from study.storage.hash_chain import head
 from study.storage.models import (
@@ -39,7 +39,7 @@ def ruled_study(folder: Path, url: str | None) -> Store:
     record(store, reader_id=one, token=token, answers=tiny_answers(PROTOCOL),
            idempotency_key="first answers", comment="bright")  # fmt: skip
     with store.write() as session:
-        ratings.withdraw(session, two, "c" * 64)
+        consent.withdraw(session, two, "c" * 64)
         shown = session.scalars(select(Presentation)).first()
         stimulus = session.scalars(select(Stimulus.id)).first()
         assert shown is not None

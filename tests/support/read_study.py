@@ -13,8 +13,8 @@ from study.demo.simulated_readers import read
 from study.domain.answers import Answer
 from study.domain.protocol import PAIR, Protocol, Role
 from study.planning.freeze import close_study, freeze, open_study
-from study.reading import ratings
-from study.reading.reader_state import consent_digest
+from study.reading import consent, ratings
+from study.reading.consent import consent_digest
 from study.stimuli import sources
 from study.stimuli.rendering import build
 from study.storage.key_file import Key
@@ -118,4 +118,4 @@ def correct_last(played: Played, code: str) -> None:
 def withdraw(played: Played, code: str) -> None:
     """Take a reader's consent back."""
     with played.store.write() as session:
-        ratings.withdraw(session, played.reader(code), consent_digest(played.store.protocol()))
+        consent.withdraw(session, played.reader(code), consent_digest(played.store.protocol()))

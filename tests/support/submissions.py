@@ -10,7 +10,7 @@ from sqlalchemy import select
 
 from study.domain.errors import StudyError
 from study.domain.protocol import Protocol
-from study.reading import ratings
+from study.reading import next_pair
 from study.reading.ratings import Receipt, record
 from study.storage.models import RatingEvent, ReadingSession
 from study.storage.store import Store
@@ -52,7 +52,7 @@ class Desk:
 
     def turn(self, reader: int = 0) -> str | None:
         with self.store.read() as session:
-            pair = ratings.current(session, self.readers[reader])
+            pair = next_pair.current(session, self.readers[reader])
             return pair.token if pair else None
 
     def session(self, number: int, reader: int = 0) -> ReadingSession:

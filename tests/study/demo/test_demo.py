@@ -57,12 +57,12 @@ def house(template: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
 
 def read_all(visit: DemoStudy) -> None:
     """Read as a visitor, straight into the store."""
-    from study.reading import ratings
+    from study.reading import next_pair, ratings
 
     tasting = SimulatedReader(visit.store, ReaderModel("visitor", seed=1))
     while True:
         with visit.store.read() as session:
-            pair = ratings.current(session, visit.visitor.id)
+            pair = next_pair.current(session, visit.visitor.id)
         if pair is None:
             return
         ratings.record(

@@ -10,7 +10,7 @@ from sqlalchemy import select
 from study.accounts import readers
 from study.domain.protocol import MethodKind, Protocol, Status
 from study.planning.progress_report import ImageCounts, progress_report
-from study.reading import ratings
+from study.reading import consent, next_pair, ratings
 from study.storage.models import ReadingSession, new_token
 from study.storage.store import Store
 from tests.support import small_studies
@@ -24,7 +24,7 @@ def answer(store: Store, place: int, pairs: int, value: int | None = 3, ms: int 
         reader = reader_ids(session)[place]
     for _ in range(pairs):
         with store.read() as session:
-            pair = ratings.current(session, reader)
+            pair = next_pair.current(session, reader)
         assert pair is not None
         submit(store, reader, pair.token, value, ms)
 
@@ -93,7 +93,7 @@ def test_times_that_were_not_measured_are_left_out(store):
 
 def test_states_follow_the_reader(store):
     with store.write() as session:
-        ratings.withdraw(session, reader_ids(session)[1], "c" * 64)
+        consent.withdraw(session, reader_ids(session)[1], "c" * 64)
     answer(store, 0, 6)
     run(store, "UPDATE reader SET active = false WHERE code = 'R03'")
     states = [one.state for one in progress_report(store).readers]

@@ -11,7 +11,7 @@ from sqlalchemy import event, func, select
 
 from study.domain.errors import AlreadyAnswered, ConsentError, NotOpen, StudyError
 from study.domain.protocol import Status
-from study.reading import ratings
+from study.reading import consent
 from study.reading.ratings import Receipt
 from study.storage.integrity import verify
 from study.storage.models import Presentation, RatingEvent, stamp
@@ -37,13 +37,13 @@ def test_ratings_need_consent(tmp_path: Path, url: str | None) -> None:
     desk = Desk(tiny_study(tmp_path / "s", pairs=2, consent=False, protocol=PROTOCOL, url=url))
     desk.refuses(ConsentError)
     with desk.store.write() as session:
-        ratings.accept(session, desk.readers[0], "c" * 64)
+        consent.accept(session, desk.readers[0], "c" * 64)
     desk.submit()
     with desk.store.write() as session:
-        ratings.withdraw(session, desk.readers[0], "c" * 64)
+        consent.withdraw(session, desk.readers[0], "c" * 64)
     desk.refuses(ConsentError, pair=1)
     with pytest.raises(StudyError, match="withdrawal is final"), desk.store.write() as session:
-        ratings.accept(session, desk.readers[0], "c" * 64)
+        consent.accept(session, desk.readers[0], "c" * 64)
     desk.store.close()
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from sqlalchemy import select
+from sqlalchemy import Engine, event, select
 
 from study.domain.errors import ProtocolError, WrongScreen
 from study.domain.protocol import PAIR
@@ -42,6 +42,24 @@ def test_a_ticket_that_was_used_ahead_is_kept_and_another_is_not(seat):
             wrong,
             first.next_ticket,
         }
+
+
+def test_a_rating_asks_the_database_nothing_twice(seat):
+    seat.sit_down()
+    shown = presentation.show(seat.store, seat.id)
+    asked = []
+
+    def keep(connection, cursor, statement, parameters, context, executemany):
+        if statement.startswith("SELECT"):
+            asked.append((statement, str(parameters)))
+
+    event.listen(Engine, "before_cursor_execute", keep)
+    try:
+        seat.answer(shown=shown)
+    finally:
+        event.remove(Engine, "before_cursor_execute", keep)
+    assert any("FROM presentation" in statement for statement, _ in asked)
+    assert len(asked) == len(set(asked)), sorted(asked)
 
 
 def test_the_last_answers_can_be_corrected_for_a_while(seat, monkeypatch):

@@ -11,7 +11,7 @@ from sqlalchemy import func, select
 from study.domain.errors import ProtocolError, WrongScreen
 from study.domain.protocol import Status
 from study.domain.screens import Kind
-from study.reading import presentation, reader_state, steps
+from study.reading import consent, presentation, reader_state, steps
 from study.storage.models import (
     Consent,
     DisplayCheck,
@@ -63,7 +63,7 @@ def test_the_screens_come_in_their_order(seat):
 
 def test_only_the_next_step_can_be_done(seat):
     """Every step on every screen: those that are not due change nothing."""
-    digest = reader_state.consent_digest(seat.store.protocol())
+    digest = consent.consent_digest(seat.store.protocol())
     profile = {"specialty": "x", "experience_years": 1, "frequency": "daily"}
     allsteps = {
         Kind.CONSENT: lambda: steps.accept(seat.store, seat.id, digest),
@@ -165,7 +165,7 @@ def test_a_withdrawal_ends_everything(seat):
     with pytest.raises(WrongScreen):
         presentation.show(seat.store, seat.id)
     with pytest.raises(WrongScreen):
-        steps.accept(seat.store, seat.id, reader_state.consent_digest(QUICK))
+        steps.accept(seat.store, seat.id, consent.consent_digest(QUICK))
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from study.domain.protocol import Protocol, Status
-from study.reading import ratings
+from study.reading import consent
 from study.storage.store import Store
 from tests.support.constrained_study import PROTOCOL, next_row, other_values
 from tests.support.tampering import insert_sql, is_sqlite, refusal
@@ -92,7 +92,7 @@ def test_no_rating_is_taken_without_consent_or_without_cannot_judge(
     row = next_row(store)
     assert "consent is missing" in refusal(store, insert_sql("rating_event", row), **row)
     with store.write() as session:
-        ratings.accept(session, row["actor_id"], "c" * 64)
+        consent.accept(session, row["actor_id"], "c" * 64)
     assert refusal(store, insert_sql("rating_event", row), **row) == ""
     row |= {"value_num": None, "value_text": "cannot judge"}
     assert "point of the scale" in refusal(store, insert_sql("rating_event", row), **row)
