@@ -14,9 +14,10 @@ from pathlib import Path
 
 from sqlalchemy import select
 
+from study.domain.answers import Answer
 from study.domain.errors import StudyError
 from study.reading.next_pair import current
-from study.reading.ratings import Answer, record
+from study.reading.ratings import record
 from study.storage.integrity import verify
 from study.storage.models import Presentation, RatingEvent, new_token
 from study.storage.store import Store

@@ -16,7 +16,7 @@ import httpx
 
 from study.domain.answers import Answer
 from study.domain.errors import StudyError
-from study.domain.protocol import PAIR, Question, QuestionKind
+from study.domain.questions import PAIR, Question, QuestionKind
 from study.domain.screens import FREQUENCIES, PATCHES, Kind
 from study.web.error_route import HEADER
 from study.web.reader_api import PREFIX

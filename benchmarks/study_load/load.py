@@ -181,7 +181,8 @@ def load(
 
 def _study(folder: Path, readers: int) -> Store:
     """An open study of ready-made images, each pair of which is read once by each reader."""
-    from study.planning.freeze import freeze, open_study
+    from study.planning.freeze import freeze
+    from study.planning.lifecycle import open_study
     from study.stimuli.rendering import Options, build
     from study.stimuli.sources import from_folders
 

@@ -27,7 +27,7 @@ from study.analysis.records import (
 )
 from study.domain.errors import BlindingError, KeyFileError
 from study.domain.protocol import MethodKind, Protocol, Role, Status
-from study.storage.key_file import Key
+from study.storage.key import Key
 from study.storage.models import (
     AuditEvent,
     BlindingGuess,

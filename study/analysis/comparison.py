@@ -14,7 +14,8 @@ import numpy as np
 from study.analysis.dataset import Dataset, Observation
 from study.analysis.scores import AnalysisOptions, MissingCount, missing_by_reason, score_rows
 from study.domain.errors import StatisticsError
-from study.domain.protocol import NO_PREFERENCE, PREFERS_LEFT, MethodKind, Question, Role
+from study.domain.protocol import MethodKind, Role
+from study.domain.questions import NO_PREFERENCE, PREFERS_LEFT, Question
 from study.stats.bradley_terry import BradleyTerryFit, bradley_terry
 from study.stats.comparison import Comparisons, Friedman, compare_methods, friedman
 from study.stats.estimate import Estimate

@@ -11,7 +11,8 @@ from study.analysis.comparison import choice_of, main_choices
 from study.analysis.dataset import Dataset, Observation
 from study.analysis.reader_consistency import ReaderDrift, drift
 from study.analysis.scores import MissingCount, missing_by_reason
-from study.domain.protocol import LEFT, Question, Role
+from study.domain.protocol import Role
+from study.domain.questions import LEFT, Question
 from study.stats.balance import (
     MethodPosition,
     OrderBalance,

@@ -22,7 +22,8 @@ from study.analysis.records import (
     ReaderRecord,
     StudyRecord,
 )
-from study.domain.protocol import CANNOT_JUDGE, LEFT, PAIR, Protocol, Question, QuestionKind, Role
+from study.domain.protocol import Protocol, Role
+from study.domain.questions import CANNOT_JUDGE, LEFT, PAIR, Question, QuestionKind
 from study.stats.scale import Scale
 from study.stats.table import RatingRow
 

@@ -15,7 +15,7 @@ from study.domain.errors import StatisticsError
 from study.stats.estimate import LEVEL, to_json
 from study.stats.intervals import RESAMPLES
 from study.storage.hash_chain import audit
-from study.storage.key_file import Key
+from study.storage.key import Key
 from study.storage.models import AnalysisRun
 from study.storage.store import Store
 

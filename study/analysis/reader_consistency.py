@@ -9,7 +9,8 @@ import numpy as np
 
 from study.analysis.dataset import Dataset, Observation, row_of, scale_of
 from study.analysis.scores import AnalysisOptions
-from study.domain.protocol import PAIR, Question, Role
+from study.domain.protocol import Role
+from study.domain.questions import PAIR, Question
 from study.stats.estimate import Estimate, Floats
 from study.stats.intervals import mean_estimate, t_interval
 from study.stats.intra_reader import RepeatReliability, all_repeats

@@ -23,7 +23,7 @@ from study.analysis.scores import (
     context_repeats,
     summaries,
 )
-from study.domain.protocol import Question
+from study.domain.questions import Question
 from study.stats.estimate import LEVEL
 from study.stats.intervals import RESAMPLES
 from study.stats.intra_reader import RepeatReliability

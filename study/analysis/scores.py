@@ -14,7 +14,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from study.analysis.dataset import MISSING, Dataset, Observation, row_of, scale_of
-from study.domain.protocol import Question, Role
+from study.domain.protocol import Role
+from study.domain.questions import Question
 from study.stats.agreement import Agreement, fleiss_kappa, gwet_ac, raw_agreement
 from study.stats.cohen import PairwiseKappas, pairwise_kappas
 from study.stats.intervals import IntervalOptions

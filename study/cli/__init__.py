@@ -1,4 +1,4 @@
-"""The commands of ``python -m study --help``, in the order in which a coordinator needs them.
+"""The commands of ``python -m study``, in the order in which a coordinator needs them.
 
 Errors are one line on standard error and exit status 2. Heavy imports happen inside the commands,
 so that statistics of a table wait neither for a database nor for a web server.
@@ -36,7 +36,7 @@ app.command()(maintenance.verify)
 
 
 def main() -> int:
-    """Run a command; every error a user can mend is one line and status 2."""
+    """Run a command; an error that the user can fix is one line, with exit status 2."""
     try:
         status = app(standalone_mode=False)
     except (StudyError, OSError) as error:
@@ -45,7 +45,7 @@ def main() -> int:
     except KeyboardInterrupt:
         return 130
     except Exception as error:
-        # Typer carries its own copy of click: a usage error is known by its two attributes.
+        # Typer has its own copy of click: a usage error is recognised by two attributes.
         if hasattr(error, "format_message") and hasattr(error, "exit_code"):
             print(f"error: {' '.join(error.format_message().split())}", file=sys.stderr)
             return 2

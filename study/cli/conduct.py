@@ -1,4 +1,4 @@
-"""While readers read: open, invite, serve, close."""
+"""Commands while readers read: open, invite, serve, close, and the demonstration."""
 
 from __future__ import annotations
 
@@ -8,15 +8,17 @@ from typing import Annotated
 
 import typer
 
-from study.cli.options import Actor, Database, Folder, MaybeKey, Mirror, opened, read_key
+from study.cli.options import Actor, Database, Folder, MaybeKey, MirrorPath, opened, read_key
 from study.domain.errors import StudyError
 
 HOST, PORT = "127.0.0.1", 7861
+Host = Annotated[str, typer.Option(help="Address to listen on; 0.0.0.0 serves other machines too.")]
+Port = Annotated[int, typer.Option(min=0, max=65535, help="Port to listen on; 0 takes a free one.")]
 
 
 def open_(folder: Folder, actor: Actor = "", database: Database = None) -> None:
-    """Let readers read a frozen study."""
-    from study.planning.freeze import open_study
+    """Open a frozen study to its readers."""
+    from study.planning.lifecycle import open_study
 
     with opened(folder, database) as store:
         open_study(store, actor=actor)
@@ -26,20 +28,23 @@ def open_(folder: Folder, actor: Actor = "", database: Database = None) -> None:
 def invite(
     folder: Folder,
     reader: Annotated[list[str] | None, typer.Argument(metavar="[READER]...")] = None,
-    everyone: Annotated[bool, typer.Option("--all", help="All who were not invited yet.")] = False,
+    everyone: Annotated[
+        bool, typer.Option("--all", help="Invite all readers without an invitation.")
+    ] = False,
     staff: Annotated[
-        str, typer.Option(metavar="NAME", help="An account for the coordinator's pages instead.")
+        str,
+        typer.Option(metavar="NAME", help="Make an account for the coordinator's pages instead."),
     ] = "",
     monitor: Annotated[
-        bool, typer.Option(help="With --staff: may watch progress, nothing else.")
+        bool, typer.Option(help="With --staff: this account may only watch progress.")
     ] = False,
     url: Annotated[
-        str, typer.Option(help="Address of the server as readers see it.")
+        str, typer.Option(help="URL of the server as readers see it.")
     ] = f"http://{HOST}:{PORT}",
     actor: Actor = "",
     database: Database = None,
 ) -> None:
-    """Make a one-time link and a secret for a reader; they are shown once."""
+    """Make a one-time link and a secret for a reader; both are printed only now."""
     if bool(staff) == bool(reader or everyone):
         raise StudyError("Say who is invited: readers such as R01, or --all, or --staff NAME.")
     with opened(folder, database) as store:
@@ -61,12 +66,12 @@ def invite(
 def serve(
     folder: Folder,
     key: MaybeKey = None,
-    host: Annotated[str, typer.Option(help="0.0.0.0 answers other machines too.")] = HOST,
-    port: Annotated[int, typer.Option(min=0, max=65535, help="0 takes a free one.")] = PORT,
+    host: Host = HOST,
+    port: Port = PORT,
     database: Database = None,
-    mirror: Mirror = None,
+    mirror: MirrorPath = None,
 ) -> None:
-    """Serve the readers' pages and the coordinator's until interrupted."""
+    """Serve the pages of readers and coordinators until interrupted."""
     from study.server.standalone import address, bind, build_app, run
 
     with opened(folder, database, mirror) as store:
@@ -81,8 +86,8 @@ def serve(
 
 
 def close(folder: Folder, actor: Actor = "", database: Database = None) -> None:
-    """End the reading: nothing more is rated."""
-    from study.planning.freeze import close_study
+    """Close the study: readers can rate no more."""
+    from study.planning.lifecycle import close_study
 
     with opened(folder, database) as store:
         close_study(store, actor=actor)
@@ -90,10 +95,10 @@ def close(folder: Folder, actor: Actor = "", database: Database = None) -> None:
 
 
 def demo(
-    host: Annotated[str, typer.Option(help="0.0.0.0 answers other machines too.")] = HOST,
-    port: Annotated[int, typer.Option(min=0, max=65535, help="0 takes a free one.")] = PORT,
+    host: Host = HOST,
+    port: Port = PORT,
 ) -> None:
-    """Serve a demonstration: six pairs, simulated co-readers, the report at the end."""
+    """Serve a demonstration: six pairs, simulated co-readers and the report."""
     from study.demo.site import DemoSite
     from study.server.standalone import address, bind, build_demo, run
 

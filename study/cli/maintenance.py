@@ -1,4 +1,4 @@
-"""Copies and checks: backup and verify."""
+"""Backup and verification of a study."""
 
 from __future__ import annotations
 
@@ -7,16 +7,19 @@ from typing import Annotated
 
 import typer
 
-from study.cli.options import Database, Folder, Mirror, opened
+from study.cli.options import Database, Folder, MirrorPath, opened
 
 
 def backup(
     folder: Folder,
-    target: Annotated[Path, typer.Argument(metavar="TARGET", help="A new folder.")],
+    target: Annotated[
+        Path,
+        typer.Argument(metavar="TARGET", help="The folder of the copy; it must not exist yet."),
+    ],
     images: Annotated[bool, typer.Option(help="Copy the images too.")] = False,
     database: Database = None,
 ) -> None:
-    """Copy a study, also while readers read, and verify the copy."""
+    """Copy a study, even while readers read, and verify the copy."""
     from study.storage.backup import backup as copy
 
     with opened(folder, database) as store:
@@ -26,11 +29,11 @@ def backup(
 
 def verify(
     folder: Folder,
-    images: Annotated[bool, typer.Option(help="Compare every image with its digest.")] = False,
+    images: Annotated[bool, typer.Option(help="Compare every image with its SHA-256 too.")] = False,
     database: Database = None,
-    mirror: Mirror = None,
+    mirror: MirrorPath = None,
 ) -> None:
-    """Check that nothing was changed; exit status 1 and the first broken row if it was."""
+    """Check that no rating was changed; print the first broken row and exit with 1 if one was."""
     from study.storage.integrity import verify as check
 
     with opened(folder, database, mirror) as store:

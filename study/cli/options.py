@@ -1,4 +1,4 @@
-"""Options that commands share, and what they open."""
+"""Options that commands share, and the study and key they open."""
 
 from __future__ import annotations
 
@@ -14,40 +14,45 @@ from study.domain.errors import ProtocolError
 
 if TYPE_CHECKING:
     from study.domain.protocol import Protocol
-    from study.storage.key_file import Key
+    from study.storage.key import Key
     from study.storage.store import Store
 
 Folder = Annotated[Path, typer.Argument(metavar="DIR", help="The folder of the study.")]
 KeyPath = Annotated[
     Path,
     typer.Option(
-        "--key", envvar="READINGROOM_STUDY_KEY", help="The key file, outside DIR: names and seed."
+        "--key",
+        envvar="READINGROOM_STUDY_KEY",
+        help="The key file (names and seed); it must lie outside DIR.",
     ),
 ]
 MaybeKey = Annotated[
     Path | None,
     typer.Option(
-        "--key", envvar="READINGROOM_STUDY_KEY", help="The key file, outside DIR: names and seed."
+        "--key",
+        envvar="READINGROOM_STUDY_KEY",
+        help="The key file (names and seed); it must lie outside DIR.",
     ),
 ]
 Database = Annotated[
     str | None,
     typer.Option(
-        envvar="READINGROOM_STUDY_DATABASE", help="SQLAlchemy address; SQLite in DIR by default."
+        envvar="READINGROOM_STUDY_DATABASE",
+        help="SQLAlchemy URL of the database; the default is SQLite in DIR.",
     ),
 ]
-Mirror = Annotated[
-    Path | None, typer.Option("--mirror", help="The second log; best on another disk.")
+MirrorPath = Annotated[
+    Path | None, typer.Option("--mirror", help="The append-only log, best on another disk.")
 ]
 ProtocolPath = Annotated[
-    Path | None, typer.Option("--protocol", help="JSON, as plan --write makes it.")
+    Path | None, typer.Option("--protocol", help="Protocol as JSON, as written by plan --write.")
 ]
-Readers = Annotated[int | None, typer.Option(min=1, help="Reader places.")]
-AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+Readers = Annotated[int | None, typer.Option(min=1, help="Number of readers.")]
+AsJson = Annotated[bool, typer.Option("--json", help="Print the result as JSON.")]
 
 
 def _or_login(name: str) -> str:
-    """The name that was given, or the one this person is signed in with on the machine."""
+    """The given name, or else the login name."""
     try:
         return name.strip() or getpass.getuser()
     except (KeyError, OSError, ImportError):
@@ -57,13 +62,15 @@ def _or_login(name: str) -> str:
 Actor = Annotated[
     str,
     typer.Option(
-        callback=_or_login, show_default=False, help="Who does this, for the audit; your login."
+        callback=_or_login,
+        show_default=False,
+        help="Your name in the audit log; the default is your login name.",
     ),
 ]
 
 
 def read_protocol(path: Path | None) -> Protocol:
-    """The protocol in a file, or the usual one."""
+    """The protocol in a file, or the default one."""
     from study.domain.protocol import Protocol, from_json
 
     if path is None:
@@ -76,7 +83,7 @@ def read_protocol(path: Path | None) -> Protocol:
 
 @contextmanager
 def opened(folder: Path, database: str | None, mirror: Path | None = None) -> Iterator[Store]:
-    """A study that is closed again at the end; a second log that is behind is told."""
+    """An open study; a warning is printed if its append log is behind."""
     from study.storage.store import Store
 
     store = Store.open(folder, url=database, mirror=mirror)
@@ -89,7 +96,7 @@ def opened(folder: Path, database: str | None, mirror: Path | None = None) -> It
 
 
 def read_key(path: Path, store: Store) -> Key:
-    """The key of a study."""
+    """Read the key file of a study."""
     from study.storage import key_file
     from study.storage.models import Study
 
@@ -100,14 +107,14 @@ def read_key(path: Path, store: Store) -> Key:
 
 @contextmanager
 def progress_bar() -> Iterator[Callable[[float, str], None]]:
-    """A bar on standard error, where that is a terminal, told the share done and what is done."""
+    """A progress bar on a terminal; the function it yields takes the share done and a text."""
     from tqdm.auto import tqdm
 
     layout = "{percentage:3.0f}%|{bar:30}| {elapsed}<{remaining} {desc}"
     with tqdm(total=1.0, bar_format=layout, disable=None, leave=False) as bar:
 
-        def tell(share: float, what: str) -> None:
+        def update(share: float, what: str) -> None:
             bar.set_description_str(what, refresh=False)
             bar.update(share - bar.n)
 
-        yield tell
+        yield update

@@ -1,4 +1,4 @@
-"""After the reading: unblind, export, report, and statistics of any table."""
+"""Commands after the reading: unblind, export, report; and statistics of any table."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from study.domain.errors import StudyError
 from study.domain.protocol import Status
 
 if TYPE_CHECKING:
-    from study.storage.key_file import Key
+    from study.storage.key import Key
     from study.storage.store import Store
 
 NamesKey = Annotated[
@@ -25,18 +25,19 @@ NamesKey = Annotated[
     ),
 ]
 Masked = Annotated[
-    bool, typer.Option("--masked", help="Call the methods M1, M2, ... after unblinding as well.")
+    bool,
+    typer.Option("--masked", help="Mask the methods as M1, M2, ... even after the unblinding."),
 ]
 
 
 def unblind(
     folder: Folder,
     key: KeyPath,
-    second: Annotated[str, typer.Option(help="Another person, who agrees.")],
+    second: Annotated[str, typer.Option(help="The second person, who agrees to the unblinding.")],
     actor: Actor = "",
     database: Database = None,
 ) -> None:
-    """Tell which method is which, once the study is closed; this is logged for good."""
+    """Reveal the names of the methods of a closed study; this cannot be undone."""
     from study.planning.lifecycle import unblind as lift
 
     with opened(folder, database) as store:
@@ -47,10 +48,10 @@ def unblind(
 
 
 def _names(context: typer.Context, store: Store, key: Path | None, masked: bool) -> Key | None:
-    """The names of the methods, where they may be told.
+    """The key file, where methods may be named.
 
-    A key that the environment names serves once the study is unblinded and is no error before; one
-    given by hand before that is.
+    Before the unblinding, a key from the environment is ignored and one from the command line is an
+    error.
     """
     if key is None or masked:
         return None
@@ -64,13 +65,13 @@ def _names(context: typer.Context, store: Store, key: Path | None, masked: bool)
 def export(
     context: typer.Context,
     folder: Folder,
-    out: Annotated[Path, typer.Option(help="A new folder for the tables.")],
+    out: Annotated[Path, typer.Option(help="The folder of the tables; it must not exist yet.")],
     key: NamesKey = None,
     masked: Masked = False,
     actor: Actor = "",
     database: Database = None,
 ) -> None:
-    """Write all ratings as CSV and JSON with a codebook; methods are M1, M2 until unblinded."""
+    """Write all ratings as CSV and JSON with a codebook; methods are masked until unblinding."""
     from study.report.export import make
 
     with opened(folder, database) as store:
@@ -82,13 +83,13 @@ def export(
 def report(
     context: typer.Context,
     folder: Folder,
-    out: Annotated[Path | None, typer.Option(help="An HTML file.")] = None,
+    out: Annotated[Path | None, typer.Option(help="The HTML file to write.")] = None,
     again: Annotated[
-        str, typer.Option(metavar="RUN", help="Compute a logged analysis again and compare.")
+        str, typer.Option(metavar="RUN", help="Repeat a logged analysis and compare the results.")
     ] = "",
     key: NamesKey = None,
     masked: Masked = False,
-    seed: Annotated[int | None, typer.Option(min=0, help="Of the bootstrap.")] = None,
+    seed: Annotated[int | None, typer.Option(min=0, help="Seed of the bootstrap.")] = None,
     actor: Actor = "",
     database: Database = None,
 ) -> None:
@@ -118,13 +119,17 @@ def report(
 
 
 def stats(
-    kind: Annotated[str, typer.Argument(help="fleiss, gwet, alpha, icc, cohen, reliability, ...")],
-    ratings: Annotated[Path, typer.Option(help="CSV with the columns item,rater,value.")],
-    scale: Annotated[str | None, typer.Option(help="1:5, or poor,fair,good.")] = None,
-    seed: Annotated[int, typer.Option(min=0, help="Of the bootstrap.")] = 0,
+    kind: Annotated[
+        str, typer.Argument(help="The statistic: fleiss, gwet, alpha, icc, cohen, ...")
+    ],
+    ratings: Annotated[Path, typer.Option(help="CSV file with the columns item,rater,value.")],
+    scale: Annotated[
+        str | None, typer.Option(help="The points of the scale: 1:5, or poor,fair,good.")
+    ] = None,
+    seed: Annotated[int, typer.Option(min=0, help="Seed of the bootstrap.")] = 0,
     as_json: AsJson = False,
 ) -> None:
-    """Compute statistics of any table of ratings; no study is needed."""
+    """Compute statistics of any table of ratings, without a study."""
     from study.stats.catalog import run_kind
 
     found = run_kind(kind, ratings, scale, seed)

@@ -1,4 +1,4 @@
-"""From a design to a frozen study: plan, init, build, freeze."""
+"""Commands from a design to a frozen study: plan, init, build, freeze."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from study.cli.options import (
     Database,
     Folder,
     KeyPath,
-    Mirror,
+    MirrorPath,
     ProtocolPath,
     Readers,
     opened,
@@ -25,22 +25,29 @@ from study.domain.errors import BuildError, StudyError
 
 if TYPE_CHECKING:
     from study.domain.protocol import Protocol
-    from study.stimuli.sources import Sources
 
 
 def plan(
-    folder: Annotated[Path | None, typer.Argument(metavar="[DIR]", help="A draft.")] = None,
-    cases: Annotated[int | None, typer.Option(min=1, help="Cases to read.")] = None,
-    methods: Annotated[int | None, typer.Option(min=2, help="References and anchors too.")] = None,
-    patients: Annotated[int | None, typer.Option(min=1, help="One a case by default.")] = None,
+    folder: Annotated[
+        Path | None, typer.Argument(metavar="[DIR]", help="The folder of a draft study.")
+    ] = None,
+    cases: Annotated[int | None, typer.Option(min=1, help="Number of cases to read.")] = None,
+    methods: Annotated[
+        int | None, typer.Option(min=2, help="Number of methods, references and anchors included.")
+    ] = None,
+    patients: Annotated[
+        int | None, typer.Option(min=1, help="Number of patients; the default is one per case.")
+    ] = None,
     protocol: ProtocolPath = None,
     readers: Readers = None,
-    write: Annotated[Path | None, typer.Option(help="Write the protocol here, to edit.")] = None,
-    save: Annotated[bool, typer.Option(help="Make it the protocol of the draft.")] = False,
+    write: Annotated[
+        Path | None, typer.Option(help="Write the protocol to this file, to be edited.")
+    ] = None,
+    save: Annotated[bool, typer.Option(help="Store the protocol in the draft.")] = False,
     actor: Actor = "",
     database: Database = None,
 ) -> None:
-    """Tell what a design costs each reader, and how sharp kappa will be."""
+    """Estimate the hours of each reader and the expected precision of kappa."""
     from study.planning.workload import estimate
 
     chosen = read_protocol(protocol)
@@ -55,7 +62,7 @@ def plan(
             if save:
                 with store.write() as session:
                     store.set_protocol(session, chosen, actor)
-        # What is built counts, where there is nothing else said.
+        # What is not given is counted in the draft.
         cases, patients = (cases, patients) if cases else (images.cases, images.patients)
         methods = methods or images.methods
     elif save:
@@ -72,13 +79,15 @@ def init(
     folder: Folder,
     key: KeyPath,
     protocol: ProtocolPath = None,
-    title: Annotated[str | None, typer.Option(help="Readers see it.")] = None,
+    title: Annotated[
+        str | None, typer.Option(help="Title of the study, which readers see.")
+    ] = None,
     readers: Readers = None,
     code: Annotated[str, typer.Option(help="Short name of the study.")] = "S1",
     database: Database = None,
-    mirror: Mirror = None,
+    mirror: MirrorPath = None,
 ) -> None:
-    """Make a study: its folder, its database and its key file."""
+    """Make a new study: its folder, its database and its key file."""
     from study.storage import key_file
     from study.storage.store import Store
 
@@ -105,45 +114,60 @@ def build(
     folder: Folder,
     key: KeyPath,
     manifest: Annotated[
-        Path | None, typer.Option(help="Ready-made images: CSV with case,patient,method,file.")
+        Path | None, typer.Option(help="CSV of ready-made images: case,patient,method,file.")
     ] = None,
     folders: Annotated[
-        Path | None, typer.Option(help="Ready-made images: a folder with one folder a method.")
+        Path | None, typer.Option(help="Folder of ready-made images, one subfolder per method.")
     ] = None,
     images: Annotated[
-        list[Path] | None, typer.Option(help="Files or folders that --method is run on.")
+        list[Path] | None, typer.Option(help="Files or folders to run each --method on.")
     ] = None,
     method: Annotated[
-        list[str] | None, typer.Option(help="nlm, tv:weight=0.1, or input for none.")
+        list[str] | None, typer.Option(help="A method: nlm, tv:weight=0.1, or input (unchanged).")
     ] = None,
-    truth: Annotated[Path | None, typer.Option(help="Folder of clean images: reference.")] = None,
-    reference: Annotated[str, typer.Option(help="Method that is the hidden reference.")] = "",
+    truth: Annotated[
+        Path | None, typer.Option(help="Folder of clean images, as the reference.")
+    ] = None,
+    reference: Annotated[str, typer.Option(help="Name of the hidden reference method.")] = "",
     anchor: Annotated[
         list[str] | None,
-        typer.Option(help="With --images a degradation, blur:3; else a method's name."),
+        typer.Option(help="An anchor: with --images a degradation, blur:3; else a method's name."),
     ] = None,
     group: Annotated[
-        list[str] | None, typer.Option(metavar="METHOD=GROUP", help="For the blinding question.")
+        list[str] | None,
+        typer.Option(metavar="METHOD=GROUP", help="Right answer to the blinding question."),
     ] = None,
     training: Annotated[
-        list[str] | None, typer.Option(metavar="CASE", help="For training and dummies only.")
+        list[str] | None, typer.Option(metavar="CASE", help="Case for training and dummies only.")
     ] = None,
-    patients: Annotated[Path | None, typer.Option(help="CSV with case,patient.")] = None,
-    separator: Annotated[str, typer.Option(help="The patient stands before it in a name.")] = "",
-    root: Annotated[Path | None, typer.Option(help="What the manifest's files lie in.")] = None,
-    modality: Annotated[str, typer.Option(help="CT, MR, US, XR, ... where files do not say.")] = "",
+    patients: Annotated[
+        Path | None, typer.Option(help="CSV of the patients: case,patient.")
+    ] = None,
+    separator: Annotated[
+        str, typer.Option(help="The patient is the part of a file name before this.")
+    ] = "",
+    root: Annotated[
+        Path | None, typer.Option(help="Folder that the files of the manifest lie in.")
+    ] = None,
+    modality: Annotated[
+        str, typer.Option(help="CT, MR, US, XR, ...; used where the files do not say.")
+    ] = "",
     attest_deidentified: Annotated[
-        bool, typer.Option(help="Somebody has looked: no name is written in the images.")
+        bool, typer.Option(help="Attest that the pixels of all images show no name.")
     ] = False,
     accept_differences: Annotated[
-        bool, typer.Option(help="Sharp differences at the edge are no marks.")
+        bool, typer.Option(help="Accept sharp differences at the edges of images.")
     ] = False,
-    seed: Annotated[int, typer.Option(min=0, help="Of the methods.")] = 0,
-    device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1 or mps.")] = "auto",
+    seed: Annotated[int, typer.Option(min=0, help="Seed of the methods.")] = 0,
+    device: Annotated[
+        str, typer.Option(help="Device of the methods: auto, cpu, cuda, cuda:1 or mps.")
+    ] = "auto",
     actor: Actor = "",
     database: Database = None,
 ) -> None:
-    """Render all images of a draft; run again, it goes on where it stopped."""
+    """Render all images of a draft; an interrupted build goes on where it stopped."""
+    from study.stimuli.rendering import Options
+    from study.stimuli.rendering import build as render
     from study.stimuli.sources import (
         from_folders,
         from_images,
@@ -152,38 +176,34 @@ def build(
         with_training,
     )
 
-    given = [name for name, value in (("--manifest", manifest), ("--folders", folders),
-                                      ("--images", images)) if value]  # fmt: skip
-    if len(given) != 1:
-        raise BuildError(f"Give one of --manifest, --folders and --images; {len(given)} are given.")
-    if images is None and (method or truth):
-        raise BuildError(f"--method and --truth go with --images, not with {given[0]}.")
-    ready: list[str] = list(anchor or [])
-    sources: Sources
+    _check_source(manifest=manifest, folders=folders, images=images, of_images=method or truth)
+    ready, found = list(anchor or []), modality.upper()
     if manifest is not None:
-        sources = from_manifest(manifest, root=root, modality=modality.upper())
+        sources = from_manifest(manifest, root=root, modality=found)
     elif folders is not None:
-        sources = from_folders(
-            folders, patients=patients, separator=separator, modality=modality.upper()
-        )
+        sources = from_folders(folders, patients=patients, separator=separator, modality=found)
     else:
         sources = from_images(
             images or [], method or [], truth=truth, anchors=ready, patients=patients,
-            separator=separator, modality=modality.upper(),
+            separator=separator, modality=found,
         )  # fmt: skip
         ready = []
     sources = with_roles(sources, reference=reference, anchors=ready, groups=_groups(group or []))
     sources = with_training(sources, training or [])
-
-    from study.stimuli.rendering import Options
-    from study.stimuli.rendering import build as render
-
     options = Options(seed, device, attest_deidentified, accept_differences)
-    with opened(folder, database) as store, progress_bar() as tell:
+    with opened(folder, database) as store, progress_bar() as update:
         report = render(
-            store, read_key(key, store), sources, options=options, progress=tell, actor=actor
+            store, read_key(key, store), sources, options=options, progress=update, actor=actor
         )
     typer.echo(report.as_text())
+
+
+def _check_source(*, of_images: object, **sources: object) -> None:
+    given = [f"--{name}" for name, value in sources.items() if value]
+    if len(given) != 1:
+        raise BuildError(f"Give one of --manifest, --folders and --images; {len(given)} are given.")
+    if of_images and given != ["--images"]:
+        raise BuildError(f"--method and --truth go with --images, not with {given[0]}.")
 
 
 def freeze(
@@ -191,13 +211,13 @@ def freeze(
     key: KeyPath,
     pair: Annotated[
         list[str] | None,
-        typer.Option(metavar='"A vs B"', help="Compare these two; give all pairs that count."),
+        typer.Option(metavar='"A vs B"', help="Compare these two methods; repeat for more pairs."),
     ] = None,
     control: Annotated[str, typer.Option(help="Compare all methods with this one only.")] = "",
     actor: Actor = "",
     database: Database = None,
 ) -> None:
-    """Fix protocol, plan, seed and names; nothing of them changes afterwards."""
+    """Fix protocol, plan, seed and names; they cannot change afterwards."""
     from study.planning.freeze import compare_only
     from study.planning.freeze import freeze as fix
 
@@ -227,7 +247,7 @@ def _write(protocol: Protocol, path: Path) -> None:
 
 
 def _groups(texts: list[str]) -> dict[str, str]:
-    """METHOD=GROUP, where the name of the method may hold an equals sign itself."""
+    """Split METHOD=GROUP; the name of a method may contain an equals sign."""
     found = {}
     for text in texts:
         name, equals, group = text.rpartition("=")
@@ -238,7 +258,7 @@ def _groups(texts: list[str]) -> dict[str, str]:
 
 
 def _pair(text: str) -> tuple[str, str]:
-    """Two names, which may hold commas, colons and spaces themselves."""
+    """Split "A vs B"; names may contain commas, colons and spaces."""
     first, versus, second = text.partition(" vs ")
     if not versus:
         raise StudyError(f'--pair {text} is not "A vs B".')

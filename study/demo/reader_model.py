@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from study.domain.protocol import LEFT, NO_PREFERENCE, PREFERS_LEFT, PREFERS_RIGHT, RIGHT, Question
+from study.domain.questions import LEFT, NO_PREFERENCE, PREFERS_LEFT, PREFERS_RIGHT, RIGHT, Question
 
 
 @dataclass(frozen=True)

@@ -14,10 +14,10 @@ from sqlalchemy.orm import Session
 from study.demo.reader_model import ReaderModel, ShownPair
 from study.domain.answers import Answer
 from study.domain.errors import StoreError
-from study.domain.protocol import PAIR, Question
+from study.domain.questions import PAIR, Question
 from study.reading import next_pair, ratings
 from study.reading.blinding_questionnaire import open_guesses, save_guess
-from study.reading.consent import consent_digest, last_consent
+from study.reading.consent import accept, consent_digest, last_consent
 from study.storage.models import (
     Presentation,
     PresentationSlot,
@@ -132,13 +132,13 @@ def _take_place(session: Session, code: str, digest: str) -> str:
     reader = session.scalar(select(Reader).where(Reader.code == code))
     if reader is None:
         raise StoreError(f"This study has no reader {code!r}.")
-    consent = last_consent(session, reader.id)
-    if not reader.simulated and (consent is not None or reader.specialty is not None):
+    last = last_consent(session, reader.id)
+    if not reader.simulated and (last is not None or reader.specialty is not None):
         raise StoreError(f"{code} is a person's place: choose one that nobody has taken.")
     reader.simulated = True
     reader.specialty, reader.experience_years = SPECIALTY, 0
-    if consent is None:
-        consent.accept(session, reader.id, digest)
+    if last is None:
+        accept(session, reader.id, digest)
     return reader.id
 
 

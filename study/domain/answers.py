@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from study.domain.errors import AnswerError
-from study.domain.protocol import LEFT, PAIR, RIGHT, Protocol
+from study.domain.protocol import Protocol
+from study.domain.questions import LEFT, PAIR, RIGHT
 
 LONGEST_TEXT = 2000
 """Characters of a comment or a reason."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 
-from study.domain.protocol import Question
+from study.domain.questions import Question
 
 FREQUENCIES = ("daily", "weekly", "monthly", "less often", "never")
 """How often a reader may say to read such images."""

@@ -6,49 +6,26 @@ written in one transaction.
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
-from sqlalchemy import insert, select
+from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from study.domain.errors import FreezeError, ProtocolError
-from study.domain.protocol import Protocol, Role, Status
+from study.domain.protocol import Protocol, Status
 from study.planning.assignment import Trial, assign, plan_digest, plan_notes, randomisation_problems
-from study.planning.lifecycle import MethodName, close_study, method_names, open_study, unblind
+from study.planning.plan_rows import write_masks, write_plans, write_questions
 from study.planning.readiness import BuiltStudy, lost_groups, revealing_texts, unbuilt
-from study.stimuli import roster
 from study.storage import key_file
-from study.storage.key_file import Key
+from study.storage.key import Key
 from study.storage.models import (
     Item,
     Method,
-    Presentation,
-    PresentationSlot,
-    Question,
-    Reader,
-    ReadingSession,
     Stimulus,
     Study,
-    new_id,
 )
 from study.storage.store import Store, parsed
-
-__all__ = [
-    "FreezeCheck",
-    "FreezeReport",
-    "MethodName",
-    "check",
-    "close_study",
-    "compare_only",
-    "freeze",
-    "method_names",
-    "open_study",
-    "unblind",
-]
-
-Plans = Sequence[tuple[Trial, ...]]
 
 
 @dataclass(frozen=True)
@@ -149,9 +126,9 @@ def freeze(store: Store, key: Key, *, actor: str) -> FreezeReport:
         found, plans = _judged(store, key, study, built)
         if found:
             raise FreezeError("\n".join(found))
-        _write_questions(session, study.id, protocol)
-        _write_plans(session, study.id, built, plans)
-        _write_masks(built.methods)
+        write_questions(session, study.id, protocol)
+        write_plans(session, study.id, built.stimuli, plans)
+        write_masks(built.methods)
         study.key_sha256 = key.digest
         study.plan_sha256 = plan_digest(trial for plan in plans for trial in plan)
         store.set_status(session, Status.FROZEN, actor)
@@ -228,77 +205,3 @@ def _plans(
         ]  # fmt: skip
     except ProtocolError as error:
         raise FreezeError(str(error)) from None
-
-
-def _write_questions(session: Session, study_id: str, protocol: Protocol) -> None:
-    for place, one in enumerate(protocol.questions):
-        session.add(
-            Question(
-                study_id=study_id,
-                code=one.code,
-                text=one.text,
-                kind=str(one.kind),
-                minimum=one.minimum,
-                maximum=one.maximum,
-                anchors_json=json.dumps(one.anchors, ensure_ascii=False),
-                cannot_judge=one.cannot_judge,
-                is_primary=one.primary,
-                display_order=place,
-            )
-        )
-
-
-def _write_plans(session: Session, study_id: str, built: BuiltStudy, plans: Plans) -> None:
-    """Readers R01, R02, ... with their sessions, presentations and slots."""
-    width = max(2, len(str(len(plans))))
-    stimulus = {(one.item_id, one.method_id): one.id for one in built.stimuli}
-    for place, plan in enumerate(plans, 1):
-        reader = Reader(id=new_id(), study_id=study_id, code=f"R{place:0{width}d}")
-        session.add(reader)
-        session.flush()
-        sessions = {trial.session: trial.phase for trial in plan}
-        rows = {
-            number: ReadingSession(
-                id=new_id(), reader_id=reader.id, number=number, phase=str(phase)
-            )
-            for number, phase in sorted(sessions.items())
-        }
-        session.add_all(rows.values())
-        session.flush()
-        _write_trials(session, {number: row.id for number, row in rows.items()}, plan, stimulus)
-
-
-def _write_trials(
-    session: Session,
-    sessions: dict[int, str],
-    plan: Iterable[Trial],
-    stimulus: dict[tuple[str, str], str],
-) -> None:
-    ordered = sorted(plan, key=lambda trial: (trial.session, trial.position))
-    mains = {trial.position: new_id() for trial in ordered if trial.role is Role.MAIN}
-    shown, slots = [], []
-    for trial in ordered:
-        name = mains[trial.position] if trial.role is Role.MAIN else new_id()
-        repeated = None if trial.repeat_of is None else mains[trial.repeat_of]
-        shown.append(
-            {
-                "id": name,
-                "session_id": sessions[trial.session],
-                "item_id": trial.case,
-                "position": trial.position,
-                "role": str(trial.role),
-                "repeat_of": repeated,
-            }
-        )
-        slots += [
-            {"presentation_id": name, "slot": slot, "stimulus_id": stimulus[trial.case, method]}
-            for slot, method in enumerate((trial.left, trial.right))
-        ]
-    session.execute(insert(Presentation), shown)
-    session.execute(insert(PresentationSlot), slots)
-
-
-def _write_masks(methods: Sequence[Method]) -> None:
-    """M1, M2, ... in an order that nobody can know."""
-    for number, method in enumerate(roster.shuffled(methods), 1):
-        method.mask = f"M{number}"

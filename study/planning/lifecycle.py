@@ -11,7 +11,7 @@ from study.domain.disguised_names import normalised
 from study.domain.errors import BlindingError, KeyFileError
 from study.domain.protocol import MethodKind, Status
 from study.storage import hash_chain, key_file
-from study.storage.key_file import Key
+from study.storage.key import Key
 from study.storage.models import Method, Study
 from study.storage.store import Store
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from study.domain.protocol import MethodKind, Protocol
 from study.planning.assignment import PlannedCase
 from study.stimuli import buffers, deidentification
-from study.storage.key_file import Key
+from study.storage.key import Key
 from study.storage.models import Item, Method, Stimulus
 from study.storage.store import Store
 

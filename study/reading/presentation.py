@@ -12,13 +12,14 @@ from dataclasses import dataclass
 from sqlalchemy import bindparam, select
 from sqlalchemy.orm import Session
 
+from study.domain.answers import Answer
 from study.domain.errors import NotYourPresentation, WrongScreen
 from study.domain.protocol import MethodKind, Phase
 from study.domain.screens import Kind, Screen
 from study.reading import next_pair, ratings
 from study.reading.blinding_questionnaire import open_guesses
 from study.reading.pixel_tickets import Plate, holds, issue, plate
-from study.reading.ratings import Answer, Receipt, Submission
+from study.reading.ratings import Receipt, Submission
 from study.reading.reader_state import (
     NOT_NEXT,
     NOTHING_TO_CORRECT,

@@ -18,7 +18,8 @@ from study.domain.errors import (
     NotOpen,
     NotYourPresentation,
 )
-from study.domain.protocol import CANNOT_JUDGE, Protocol, Status
+from study.domain.protocol import Protocol, Status
+from study.domain.questions import CANNOT_JUDGE
 from study.reading.next_pair import Turn, is_due, previous, upcoming
 from study.storage.hash_chain import append
 from study.storage.models import (

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from study.analysis import Analysis, Dataset
 from study.analysis.dataset import Observation
 from study.analysis.scores import ALL_METHODS
-from study.domain.protocol import Question, Role
+from study.domain.protocol import Role
+from study.domain.questions import Question
 
 
 @dataclass(frozen=True)

@@ -19,7 +19,7 @@ from study.domain.errors import StatisticsError
 from study.report.export_tables import Cell, Column, ExportTable, tables
 from study.stats.estimate import to_json
 from study.storage.hash_chain import audit
-from study.storage.key_file import Key
+from study.storage.key import Key
 from study.storage.store import Store
 
 

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 
 from study.analysis.dataset import MISSING, Dataset, Observation
 from study.analysis.scores import first_ratings
-from study.domain.protocol import LEFT, RIGHT, Role
+from study.domain.protocol import Role
+from study.domain.questions import LEFT, RIGHT
 from study.report.overview import scale_points
 
 SIDES = {LEFT: "left", RIGHT: "right"}

@@ -10,7 +10,7 @@ from study.analysis.reader_consistency import ReaderDrift, residuals
 from study.analysis.results import CriterionResult
 from study.analysis.scores import MethodAgreement, first_ratings
 from study.domain.formatting import MINUS, decimal
-from study.domain.protocol import Question
+from study.domain.questions import Question
 from study.report import plots
 from study.report.cells import Figure
 from study.report.context import ReportContext

@@ -6,7 +6,8 @@ from collections import Counter
 
 from study.analysis.records import EXCLUDED, INCLUDED, NEVER_JOINED, WITHDRAWN
 from study.domain.formatting import DASH, date_time, decimal, plural
-from study.domain.protocol import MethodKind, Question, QuestionKind, Role
+from study.domain.protocol import MethodKind, Role
+from study.domain.questions import Question, QuestionKind
 from study.report.cells import Cell, Content, Row, Table, share_with_interval, with_interval
 from study.report.context import ReportContext, Section
 from study.stats.summary import RatingSummary

@@ -20,7 +20,7 @@ from study.report.methods import reproducibility, statistics
 from study.report.overview import dates, design, labels, readers, summary
 from study.report.preferences import preferences
 from study.stats.intervals import RESAMPLES
-from study.storage.key_file import Key
+from study.storage.key import Key
 from study.storage.store import Store
 
 if TYPE_CHECKING:

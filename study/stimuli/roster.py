@@ -15,8 +15,8 @@ from sqlalchemy import delete, select
 from sqlalchemy.orm import Session
 
 from study.stimuli.buffers import WrittenStimulus
-from study.stimuli.sources import SourceCase
-from study.storage.key_file import Key, KeyCase, KeyMethod
+from study.stimuli.source_folders import SourceCase
+from study.storage.key import Key, KeyCase, KeyMethod
 from study.storage.models import Item, Method, Stimulus, new_id
 
 PENDING = "pending"

@@ -13,32 +13,23 @@ from pathlib import Path
 from study.domain.errors import BuildError
 from study.domain.protocol import MethodKind
 from study.domain.recipes import INPUT, Making, SourceMethod, parse_anchor, parse_method
-from study.stimuli.manifest import ManifestRow, read_manifest, read_patients
-from study.storage.key_file import stem
+from study.stimuli.manifest import ManifestRow, read_manifest
+from study.stimuli.source_folders import (
+    SourceCase,
+    check_table,
+    images_by_case,
+    inputs_by_case,
+    patient_table,
+    source_case,
+    visible_files,
+)
 
 TRUTH = "truth"
 """The method whose images are the clean ones in a folder of their own."""
 
-PATIENTS = "patients.csv"
-"""Looked for in a folder of images: which case is of which patient."""
-
 LEAST_METHODS = 2
 
 _MARKS = re.compile(r"[\s_-]+")
-
-
-@dataclass(frozen=True)
-class SourceCase:
-    """One case: its patient and its files, one for each method in the order of the methods.
-
-    ``slice_index`` is of a volume, from 0; None takes the usual one.
-    """
-
-    name: str
-    patient: str
-    files: tuple[Path, ...]
-    training: bool = False
-    slice_index: int | None = None
 
 
 @dataclass(frozen=True)
@@ -122,7 +113,7 @@ def from_folders(
     BuildError
         A name is there twice in a folder, or is missing in one; no image or too few methods.
     """
-    found = {path.name: _images(path) for path in _listing(folder) if path.is_dir()}
+    found = {path.name: images_by_case(path) for path in visible_files(folder) if path.is_dir()}
     if not found:
         raise BuildError(f"{folder} holds no folder; make one for each method, with its images.")
     everything = tuple(sorted(set().union(*found.values())))
@@ -134,12 +125,12 @@ def from_folders(
                 f"The folder {method} lacks {len(missing)} of {len(everything)} cases ({shown}); "
                 "every method needs an image of every case, with the same name."
             )
-    table = _patients(folder, patients)
+    table = patient_table(folder, patients)
     cases = tuple(
-        _case(name, tuple(images[name] for images in found.values()), table, separator)
+        source_case(name, tuple(images[name] for images in found.values()), table, separator)
         for name in everything
     )
-    _check_table(table, everything)
+    check_table(table, everything)
     return Sources(cases, tuple(SourceMethod(name) for name in found), modality)
 
 
@@ -172,18 +163,18 @@ def from_images(
     ------
     BuildError
     """
-    named = _named(inputs)
+    named = inputs_by_case(inputs)
     whole = [parse_method(text) for text in methods] + [parse_anchor(text) for text in anchors]
-    clean = _images(truth) if truth is not None else {}
+    clean = images_by_case(truth) if truth is not None else {}
     if truth is not None:
         whole.append(SourceMethod(TRUTH, MethodKind.REFERENCE))
         missing = [name for name in named if name not in clean]
         if missing:
             raise BuildError(f"{truth} has no clean image of {', '.join(missing[:5])}.")
     single = inputs[0] if len(inputs) == 1 and inputs[0].is_dir() else None
-    table = _patients(single, patients)
+    table = patient_table(single, patients)
     cases = tuple(
-        _case(
+        source_case(
             name,
             tuple(clean[name] if one.making is Making.FILE else path for one in whole),
             table,
@@ -191,7 +182,7 @@ def from_images(
         )
         for name, path in named.items()
     )
-    _check_table(table, tuple(named))
+    check_table(table, tuple(named))
     return Sources(cases, tuple(whole), modality)
 
 
@@ -232,76 +223,6 @@ def with_training(sources: Sources, names: Collection[str]) -> Sources:
         raise BuildError(f"No case {missing[0]!r} to train on.")
     cases = tuple(replace(c, training=c.training or c.name in names) for c in sources.cases)
     return replace(sources, cases=cases)
-
-
-def _listing(folder: Path) -> list[Path]:
-    """What a folder shows, sorted; hidden files are left by systems, not by people."""
-    try:
-        return sorted(path for path in folder.iterdir() if not path.name.startswith("."))
-    except (OSError, ValueError) as error:
-        reason = getattr(error, "strerror", None) or "the path is not valid"
-        raise BuildError(f"The folder {folder} cannot be read: {reason}.") from None
-
-
-def _images(folder: Path) -> dict[str, Path]:
-    """The files of a folder by their names without ending, but for its table of patients."""
-    return _by_stem([path for path in _listing(folder) if path.name != PATIENTS], folder)
-
-
-def _by_stem(paths: Sequence[Path], where: Path | str) -> dict[str, Path]:
-    found: dict[str, Path] = {}
-    for path in paths:
-        if not path.is_file():
-            raise BuildError(f"{path} is not a file; {where} may hold images only.")
-        name = stem(str(path))
-        if name in found:
-            raise BuildError(
-                f"{found[name].name} and {path.name} in {where} are both of case {name!r}; "
-                "rename or remove one."
-            )
-        found[name] = path.resolve()
-    if not found:
-        raise BuildError(f"{where} holds no image.")
-    return found
-
-
-def _named(inputs: Sequence[Path]) -> dict[str, Path]:
-    paths: list[Path] = []
-    for path in inputs:
-        if path.is_dir():
-            paths += [one for one in _listing(path) if one.name != PATIENTS]
-        elif path.is_file():
-            paths.append(path)
-        else:
-            raise BuildError(f"There is no file or folder {path}.")
-    return _by_stem(paths, "the input")
-
-
-def _patients(folder: Path | None, given: Path | None) -> Mapping[str, ManifestRow]:
-    if given is None and folder is not None and (folder / PATIENTS).is_file():
-        given = folder / PATIENTS
-    return read_patients(given) if given is not None else {}
-
-
-def _case(
-    name: str, files: tuple[Path, ...], table: Mapping[str, ManifestRow], separator: str
-) -> SourceCase:
-    row = table.get(name)
-    if row is not None:
-        return SourceCase(name, row.patient, files, row.training, row.slice_index)
-    if table:
-        raise BuildError(f"The table of patients has no case {name!r}; add a line for it.")
-    before = name.split(separator, 1)[0] if separator else name
-    return SourceCase(name, before or name, files)
-
-
-def _check_table(table: Mapping[str, ManifestRow], cases: Collection[str]) -> None:
-    for name, row in table.items():
-        if name not in cases:
-            raise BuildError(
-                f"The table of patients names case {name!r} in line {row.line}, of which there is "
-                "no image."
-            )
 
 
 def _check_names(what: str, names: Sequence[str]) -> None:

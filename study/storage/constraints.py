@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from sqlalchemy import Table, UniqueConstraint
 
-from study.domain.protocol import CANNOT_JUDGE
+from study.domain.questions import CANNOT_JUDGE
 from study.storage.models import Base
 
 APPEND_ONLY = (

@@ -6,155 +6,22 @@ folder, readable by its owner alone; a server that only shows images to readers 
 
 from __future__ import annotations
 
-import hashlib
 import hmac
 import json
 import os
 import secrets
-from collections.abc import Collection, Mapping
-from dataclasses import dataclass, field, replace
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from enhancers.files import write_atomic
-from study.domain.disguised_names import case_names_in, names_in
 from study.domain.errors import KeyFileError
 from study.domain.protocol import MethodKind
+from study.storage.key import Key, KeyCase, KeyMethod, content
 
 FORMAT = "reading-room study key"
 VERSION = 1
 SEED_BYTES = 32
-
-
-@dataclass(frozen=True)
-class KeyMethod:
-    """What a method is.
-
-    Parameters
-    ----------
-    name : str
-        As the coordinator calls it.
-    kind : MethodKind
-    group : str
-        Answer to the blinding question that is right for it; empty where it is not asked about.
-    aliases : tuple of str
-        Other names that would give it away: registry key, label, name of its module.
-    parameters : tuple of (name, value)
-        How its images were made, as text.
-    """
-
-    name: str
-    kind: MethodKind = MethodKind.TEST
-    group: str = ""
-    aliases: tuple[str, ...] = ()
-    parameters: tuple[tuple[str, str], ...] = ()
-
-
-@dataclass(frozen=True)
-class KeyCase:
-    """What a case and its patient are called, and which files it was made from."""
-
-    name: str
-    patient: str
-    sources: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True)
-class Key:
-    """The content of a key file.
-
-    Parameters
-    ----------
-    path : Path
-        Where it is kept.
-    study_id : str
-        Empty until `bind`.
-    seed : bytes
-        32 random bytes.
-    methods, cases : mapping
-        From the identifiers in the database to what they stand for.
-    stimuli : mapping
-        From the identifier of a stimulus to a digest of what it was rendered from.
-    """
-
-    path: Path = field(compare=False)
-    study_id: str
-    seed: bytes = field(repr=False)
-    methods: Mapping[str, KeyMethod] = field(default_factory=dict)
-    cases: Mapping[str, KeyCase] = field(default_factory=dict)
-    stimuli: Mapping[str, str] = field(default_factory=dict)
-
-    @property
-    def seed_sha256(self) -> str:
-        """What the study publishes of the seed."""
-        return hashlib.sha256(self.seed).hexdigest()
-
-    @property
-    def digest(self) -> str:
-        """HMAC-SHA256 of the names under the seed.
-
-        A bare hash would let anyone with the database try the names of known methods.
-        """
-        return hmac.new(self.seed, _canonical(_content(self)), hashlib.sha256).hexdigest()
-
-    def bind(self, study_id: str) -> Key:
-        """The key of this study from now on."""
-        if self.study_id not in ("", study_id):
-            raise KeyFileError(
-                f"The key file {self.path} belongs to another study; make a new one."
-            )
-        return replace(self, study_id=study_id)
-
-    def with_stimulus(self, stimulus_id: str, recipe: str) -> Key:
-        """The key with one more stimulus, and the digest of what it was rendered from."""
-        return replace(self, stimuli={**self.stimuli, stimulus_id: recipe})
-
-    def with_only(self, stimuli: Collection[str]) -> Key:
-        """The key without stimuli that are no longer there."""
-        kept = {name: recipe for name, recipe in self.stimuli.items() if name in stimuli}
-        return replace(self, stimuli=kept)
-
-    def method_id(self, name: str) -> str:
-        """The identifier of the method of this name.
-
-        Raises
-        ------
-        KeyFileError
-            There is none.
-        """
-        for identifier, method in self.methods.items():
-            if method.name == name:
-                return identifier
-        known = ", ".join(sorted(method.name for method in self.methods.values())) or "none yet"
-        raise KeyFileError(f"No method {name!r} in this study; it has {known}.")
-
-    def method_strings(self) -> tuple[str, ...]:
-        """Names and aliases of the methods."""
-        found = {name for one in self.methods.values() for name in (one.name, *one.aliases)}
-        return tuple(sorted(name for name in found if name))
-
-    def case_strings(self) -> tuple[str, ...]:
-        """Names of cases, patients and of the files they come from."""
-        found: set[str] = set()
-        for case in self.cases.values():
-            found |= {case.name, case.patient, *case.sources}
-            found |= {name for source in case.sources for name in (Path(source).name, stem(source))}
-        return tuple(sorted(name for name in found if name))
-
-    def secret_strings(self) -> tuple[str, ...]:
-        """Every string that must never reach a reader: names, aliases, files, patients, the seed.
-
-        They are as they were given; short ones occur by chance in random tokens, which `named_in`
-        knows to avoid.
-        """
-        return tuple(sorted({*self.method_strings(), *self.case_strings(), self.seed.hex()}))
-
-    def named_in(self, text: str) -> tuple[str, ...]:
-        """The secret strings that a text for readers contains, in any spelling."""
-        return (
-            *names_in(text, self.method_strings()),
-            *case_names_in(text, self.case_strings()),
-        )
 
 
 def create(path: Path, folder: Path) -> Key:
@@ -189,9 +56,9 @@ def create(path: Path, folder: Path) -> Key:
 
 def save(key: Key) -> None:
     """Write a key to its path, complete or not at all, for its owner only."""
-    content = {"format": FORMAT, "version": VERSION, "seed": key.seed.hex(), **_content(key)}
+    head = {"format": FORMAT, "version": VERSION, "seed": key.seed.hex()}
     # In ASCII: the name of a file need not be valid UTF-8.
-    text = json.dumps({**content, "check": key.digest}, indent=1) + "\n"
+    text = json.dumps({**head, **content(key), "check": key.digest}, indent=1) + "\n"
     path = key.path.resolve()
     try:
         write_atomic(path, text.encode(), mode=0o600, sync=True)
@@ -229,12 +96,6 @@ def load(path: Path, folder: Path, *, study_id: str = "", seed_sha256: str = "")
             "key file."
         )
     return key
-
-
-def stem(source: str) -> str:
-    """The name of a file without its ending, of which ".nii.gz" is one."""
-    name = Path(source).name
-    return name[: -len(".nii.gz")] if name.lower().endswith(".nii.gz") else Path(name).stem
 
 
 def _check_place(path: Path, folder: Path) -> None:
@@ -300,30 +161,6 @@ def _parsed(path: Path, text: str) -> Key:
 
 def _damaged(path: Path, reason: str) -> KeyFileError:
     return KeyFileError(f"The key file {path} is damaged: {reason}. Restore it from a copy.")
-
-
-def _content(key: Key) -> dict[str, Any]:
-    """All but the seed, as plain JSON values."""
-    return {
-        "study_id": key.study_id,
-        "methods": {
-            name: {
-                "name": one.name, "kind": str(one.kind), "group": one.group,
-                "aliases": list(one.aliases), "parameters": [list(pair) for pair in one.parameters],
-            }
-            for name, one in key.methods.items()
-        },
-        "cases": {
-            name: {"name": one.name, "patient": one.patient, "sources": list(one.sources)}
-            for name, one in key.cases.items()
-        },
-        "stimuli": dict(key.stimuli),
-    }  # fmt: skip
-
-
-def _canonical(content: dict[str, Any]) -> bytes:
-    text = json.dumps(content, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
-    return text.encode("utf-8", "surrogatepass")
 
 
 def _method(entry: Mapping[str, Any]) -> KeyMethod:

@@ -1,407 +1,62 @@
-"""The tables of a study; what must hold whatever the code does is in `study.storage.triggers`.
+"""All tables of a study; what must hold whatever the code does is in `study.storage.triggers`."""
 
-Times are UTC, ISO 8601 with microseconds, as text, so that a hash of a row is the same everywhere.
-"""
-
-from __future__ import annotations
-
-import secrets
-import uuid
-from datetime import UTC, datetime
-from typing import ClassVar
-
-from sqlalchemy import CheckConstraint, ForeignKey, LargeBinary, MetaData, UniqueConstraint
-from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
+from study.storage.base import Base, new_id, new_token, now, stamp
+from study.storage.design_tables import (
+    Item,
+    Method,
+    Presentation,
+    PresentationSlot,
+    Question,
+    Reader,
+    ReadingSession,
+    SchemaVersion,
+    ServerSecret,
+    Staff,
+    Stimulus,
+    Study,
+)
+from study.storage.event_tables import (
+    AnalysisRun,
+    AuditEvent,
+    BlindingGuess,
+    Comment,
+    Consent,
+    DisplayCheck,
+    Exclusion,
+    InteractionEvent,
+    RatingEvent,
+    Ticket,
+)
 
 SCHEMA_VERSION = 1
 
-
-def now() -> str:
-    """The time now as it is stored."""
-    return stamp(datetime.now(UTC))
-
-
-def stamp(moment: datetime) -> str:
-    """A time in UTC as it is stored; the texts sort as the times do."""
-    return moment.strftime("%Y-%m-%dT%H:%M:%S.%fZ")
-
-
-def new_id() -> str:
-    """A random identifier (UUID version 4: it betrays neither time nor order)."""
-    return str(uuid.uuid4())
-
-
-def new_token() -> str:
-    """128 random bits, 22 characters."""
-    return secrets.token_urlsafe(16)
-
-
-class Base(DeclarativeBase):
-    """Base of the tables, with named constraints."""
-
-    metadata = MetaData(
-        naming_convention={
-            "ix": "ix_%(table_name)s_%(column_0_N_name)s",
-            "uq": "uq_%(table_name)s_%(column_0_N_name)s",
-            "ck": "ck_%(table_name)s_%(constraint_name)s",
-            "fk": "fk_%(table_name)s_%(column_0_N_name)s",
-            "pk": "pk_%(table_name)s",
-        }
-    )
-
-
-class SchemaVersion(Base):
-    """One row: the version of these tables."""
-
-    __tablename__ = "schema_version"
-    version: Mapped[int] = mapped_column(primary_key=True)
-    app_version: Mapped[str]
-    created_at: Mapped[str] = mapped_column(default=now)
-
-
-class Study(Base):
-    """A study; the protocol and the hash of the seed cannot change once it is frozen."""
-
-    __tablename__ = "study"
-    __table_args__ = (
-        CheckConstraint(
-            "status IN ('draft', 'frozen', 'open', 'closed', 'unblinded')", name="status"
-        ),
-        CheckConstraint("(status = 'draft') = (frozen_at IS NULL)", name="frozen_at"),
-    )
-    id: Mapped[str] = mapped_column(primary_key=True, default=new_id)
-    code: Mapped[str] = mapped_column(unique=True)
-    status: Mapped[str] = mapped_column(default="draft")
-    protocol_json: Mapped[str]
-    protocol_sha256: Mapped[str]
-    seed_sha256: Mapped[str]
-    """Of the master seed, which is in the key file only."""
-    key_sha256: Mapped[str | None]
-    """Of the method names in the key file, set at freeze."""
-    plan_sha256: Mapped[str | None]
-    created_at: Mapped[str] = mapped_column(default=now)
-    frozen_at: Mapped[str | None]
-    app_version: Mapped[str]
-
-
-class Reader(Base):
-    """A reader's place; no real name is kept."""
-
-    __tablename__ = "reader"
-    __table_args__ = (UniqueConstraint("study_id", "code"),)
-    id: Mapped[str] = mapped_column(primary_key=True, default=new_id)
-    study_id: Mapped[str] = mapped_column(ForeignKey("study.id"))
-    code: Mapped[str]
-    secret_hash: Mapped[str | None]
-    """Of the secret that goes with the code; none before an invitation."""
-    invite_hash: Mapped[str | None]
-    """Of the one-time invite link; cleared when it is used."""
-    generation: Mapped[int] = mapped_column(default=0)
-    """Counted up to end the reader's older cookies."""
-    specialty: Mapped[str | None]
-    experience_years: Mapped[int | None]
-    profile_json: Mapped[str | None]
-    active: Mapped[bool] = mapped_column(default=True)
-    simulated: Mapped[bool] = mapped_column(default=False)
-
-
-class Staff(Base):
-    """The account of somebody who runs the study; not a reader."""
-
-    __tablename__ = "staff"
-    __table_args__ = (
-        UniqueConstraint("study_id", "code"),
-        CheckConstraint("role IN ('admin', 'monitor')", name="role"),
-    )
-    id: Mapped[str] = mapped_column(primary_key=True, default=new_id)
-    study_id: Mapped[str] = mapped_column(ForeignKey("study.id"))
-    code: Mapped[str]
-    """What the audit trail calls this person."""
-    secret_hash: Mapped[str]
-    role: Mapped[str]
-    generation: Mapped[int] = mapped_column(default=0)
-    """Counted up to end older cookies."""
-    active: Mapped[bool] = mapped_column(default=True)
-    created_at: Mapped[str] = mapped_column(default=now)
-
-
-class Consent(Base):
-    """Consent to a text, or its withdrawal: events, never changed."""
-
-    __tablename__ = "consent"
-    __table_args__ = (CheckConstraint("action IN ('accepted', 'withdrawn')", name="action"),)
-    id: Mapped[str] = mapped_column(primary_key=True, default=new_id)
-    reader_id: Mapped[str] = mapped_column(ForeignKey("reader.id"), index=True)
-    action: Mapped[str]
-    text_sha256: Mapped[str]
-    at: Mapped[str] = mapped_column(default=now)
-
-
-class Method(Base):
-    """A method as a number without a name."""
-
-    __tablename__ = "method"
-    __table_args__ = (
-        CheckConstraint("kind IN ('test', 'reference', 'anchor')", name="kind"),
-        UniqueConstraint("study_id", "mask"),
-    )
-    id: Mapped[str] = mapped_column(primary_key=True, default=new_id)
-    study_id: Mapped[str] = mapped_column(ForeignKey("study.id"))
-    kind: Mapped[str] = mapped_column(default="test")
-    mask: Mapped[str | None]
-    """M1, M2, ... in random order, given at freeze: the name in exports before unblinding."""
-
-
-class Item(Base):
-    """A case."""
-
-    __tablename__ = "item"
-    __table_args__ = (UniqueConstraint("study_id", "case_key"),)
-    id: Mapped[str] = mapped_column(primary_key=True, default=new_id)
-    study_id: Mapped[str] = mapped_column(ForeignKey("study.id"))
-    case_key: Mapped[str]
-    """Random label C001, C002, ...; what the case was called is in the key file."""
-    patient_key: Mapped[str]
-    """Random label of the patient: the cluster of the bootstrap."""
-    modality: Mapped[str]
-    training: Mapped[bool] = mapped_column(default=False)
-    """Kept for training and dummies; never analysed."""
-    window_json: Mapped[str]
-    """Display windows and units of the case, the same for all methods."""
-
-
-class Stimulus(Base):
-    """The image of one method for one case: a raw buffer of gray levels or RGB, 16 bits each."""
-
-    __tablename__ = "stimulus"
-    __table_args__ = (
-        UniqueConstraint("item_id", "method_id"),
-        CheckConstraint("width > 0 AND height > 0 AND channels IN (1, 3)", name="shape"),
-    )
-    id: Mapped[str] = mapped_column(primary_key=True, default=new_id)
-    item_id: Mapped[str] = mapped_column(ForeignKey("item.id"))
-    method_id: Mapped[str] = mapped_column(ForeignKey("method.id"))
-    file: Mapped[str] = mapped_column(unique=True)
-    """Name below the stimuli folder, random."""
-    pixel_sha256: Mapped[str]
-    width: Mapped[int]
-    height: Mapped[int]
-    channels: Mapped[int]
-    deid_check: Mapped[str]
-
-
-class Question(Base):
-    """A question as it is stored beside its ratings; frozen with the study."""
-
-    __tablename__ = "question"
-    __table_args__ = (
-        UniqueConstraint("study_id", "code"),
-        CheckConstraint("kind IN ('likert', 'preference')", name="kind"),
-    )
-    id: Mapped[str] = mapped_column(primary_key=True, default=new_id)
-    study_id: Mapped[str] = mapped_column(ForeignKey("study.id"))
-    code: Mapped[str]
-    text: Mapped[str]
-    kind: Mapped[str]
-    minimum: Mapped[int]
-    maximum: Mapped[int]
-    anchors_json: Mapped[str]
-    cannot_judge: Mapped[bool]
-    is_primary: Mapped[bool]
-    display_order: Mapped[int]
-
-
-class ReadingSession(Base):
-    """A sitting of a reader, or several with pauses."""
-
-    __tablename__ = "reading_session"
-    __table_args__ = (
-        UniqueConstraint("reader_id", "number"),
-        CheckConstraint("phase IN ('training', 'main', 'repeat')", name="phase"),
-    )
-    id: Mapped[str] = mapped_column(primary_key=True, default=new_id)
-    reader_id: Mapped[str] = mapped_column(ForeignKey("reader.id"))
-    number: Mapped[int]
-    phase: Mapped[str]
-    not_before: Mapped[str | None]
-    started_at: Mapped[str | None]
-    finished_at: Mapped[str | None]
-
-
-class DisplayCheck(Base):
-    """What a reader's screen showed before reading; append-only."""
-
-    SKIPPED: ClassVar = "skipped"
-    """In the detail of a check that was not made, as in a demonstration."""
-    __tablename__ = "display_check"
-    id: Mapped[str] = mapped_column(primary_key=True, default=new_id)
-    reader_id: Mapped[str] = mapped_column(ForeignKey("reader.id"), index=True)
-    passed: Mapped[bool]
-    detail_json: Mapped[str]
-    at: Mapped[str] = mapped_column(default=now)
-
-
-class Presentation(Base):
-    """One showing of a pair to one reader; the plan, immutable after freeze."""
-
-    __tablename__ = "presentation"
-    __table_args__ = (
-        UniqueConstraint("session_id", "position"),
-        CheckConstraint("length(token) >= 22", name="token"),
-        CheckConstraint("role IN ('training', 'dummy', 'main', 'repeat', 'null')", name="role"),
-    )
-    id: Mapped[str] = mapped_column(primary_key=True, default=new_id)
-    session_id: Mapped[str] = mapped_column(ForeignKey("reading_session.id"), index=True)
-    item_id: Mapped[str] = mapped_column(ForeignKey("item.id"))
-    position: Mapped[int]
-    role: Mapped[str]
-    repeat_of: Mapped[str | None] = mapped_column(ForeignKey("presentation.id"))
-    token: Mapped[str] = mapped_column(unique=True, default=new_token)
-    """What the browser calls this presentation."""
-
-
-class PresentationSlot(Base):
-    """Which stimulus is on which side."""
-
-    __tablename__ = "presentation_slot"
-    __table_args__ = (CheckConstraint("slot IN (0, 1)", name="slot"),)
-    presentation_id: Mapped[str] = mapped_column(ForeignKey("presentation.id"), primary_key=True)
-    slot: Mapped[int] = mapped_column(primary_key=True)
-    stimulus_id: Mapped[str] = mapped_column(ForeignKey("stimulus.id"))
-
-
-class Ticket(Base):
-    """A right to fetch the pixels of a presentation; a new one at every showing."""
-
-    __tablename__ = "ticket"
-    token: Mapped[str] = mapped_column(primary_key=True, default=new_token)
-    presentation_id: Mapped[str] = mapped_column(ForeignKey("presentation.id"), index=True)
-    reader_id: Mapped[str] = mapped_column(ForeignKey("reader.id"))
-    issued_at: Mapped[str] = mapped_column(default=now)
-    used_at: Mapped[str | None]
-
-
-class RatingEvent(Base):
-    """One answer; append-only, chained by hashes. A correction is a new row with a reason."""
-
-    __tablename__ = "rating_event"
-    __table_args__ = (
-        UniqueConstraint("presentation_id", "question_id", "slot", "revision"),
-        UniqueConstraint("idempotency_key", "question_id", "slot"),
-        CheckConstraint("slot IN (0, 1, 2)", name="slot"),
-        CheckConstraint("revision >= 1", name="revision"),
-        CheckConstraint("(value_num IS NULL) <> (value_text IS NULL)", name="one_value"),
-        CheckConstraint(
-            "revision = 1 OR (reason IS NOT NULL AND length(trim(reason)) > 0)", name="reason"
-        ),
-    )
-    seq: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
-    """1, 2, 3, ... without a gap; `study.storage.hash_chain.append` gives the next one."""
-    id: Mapped[str] = mapped_column(unique=True, default=new_id)
-    presentation_id: Mapped[str] = mapped_column(ForeignKey("presentation.id"))
-    question_id: Mapped[str] = mapped_column(ForeignKey("question.id"))
-    slot: Mapped[int]
-    value_num: Mapped[float | None]
-    value_text: Mapped[str | None]
-    revision: Mapped[int] = mapped_column(default=1)
-    reason: Mapped[str | None]
-    idempotency_key: Mapped[str]
-    client_visible_ms: Mapped[int | None]
-    client_first_ms: Mapped[int | None]
-    server_at: Mapped[str] = mapped_column(default=now)
-    actor_id: Mapped[str] = mapped_column(ForeignKey("reader.id"))
-    prev_hash: Mapped[str]
-    row_hash: Mapped[str] = mapped_column(unique=True)
-
-
-class Comment(Base):
-    """What a reader wrote about a pair; append-only."""
-
-    __tablename__ = "comment"
-    id: Mapped[str] = mapped_column(primary_key=True, default=new_id)
-    presentation_id: Mapped[str] = mapped_column(ForeignKey("presentation.id"), index=True)
-    reader_id: Mapped[str] = mapped_column(ForeignKey("reader.id"))
-    text: Mapped[str]
-    at: Mapped[str] = mapped_column(default=now)
-
-
-class BlindingGuess(Base):
-    """At the end: which of the method names the reader believes a shown image was from."""
-
-    __tablename__ = "blinding_guess"
-    __table_args__ = (UniqueConstraint("reader_id", "stimulus_id"),)
-    id: Mapped[str] = mapped_column(primary_key=True, default=new_id)
-    reader_id: Mapped[str] = mapped_column(ForeignKey("reader.id"))
-    stimulus_id: Mapped[str] = mapped_column(ForeignKey("stimulus.id"))
-    guess: Mapped[str]
-    """The number of a class of methods as the reader saw it, or "do not know"."""
-    at: Mapped[str] = mapped_column(default=now)
-
-
-class InteractionEvent(Base):
-    """Windowing, zoom, flicker, focus: sampled, optional."""
-
-    __tablename__ = "interaction_event"
-    id: Mapped[str] = mapped_column(primary_key=True, default=new_id)
-    presentation_id: Mapped[str] = mapped_column(ForeignKey("presentation.id"), index=True)
-    kind: Mapped[str]
-    payload: Mapped[str]
-    at_ms: Mapped[int]
-
-
-class AuditEvent(Base):
-    """Who did what: logins, freezes, exports, unblinding; append-only, chained by hashes."""
-
-    __tablename__ = "audit_event"
-    seq: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
-    """1, 2, 3, ... without a gap; `study.storage.hash_chain.append` gives the next one."""
-    id: Mapped[str] = mapped_column(unique=True, default=new_id)
-    study_id: Mapped[str] = mapped_column(ForeignKey("study.id"))
-    actor: Mapped[str]
-    action: Mapped[str]
-    target: Mapped[str] = mapped_column(default="")
-    detail: Mapped[str] = mapped_column(default="")
-    server_at: Mapped[str] = mapped_column(default=now)
-    prev_hash: Mapped[str]
-    row_hash: Mapped[str] = mapped_column(unique=True)
-
-
-class Exclusion(Base):
-    """A logged decision to leave something out of the analyses; the rows stay."""
-
-    __tablename__ = "exclusion"
-    __table_args__ = (CheckConstraint("target_kind IN ('reader', 'item')", name="target_kind"),)
-    id: Mapped[str] = mapped_column(primary_key=True, default=new_id)
-    study_id: Mapped[str] = mapped_column(ForeignKey("study.id"))
-    target_kind: Mapped[str]
-    target_id: Mapped[str]
-    rule_code: Mapped[str]
-    prespecified: Mapped[bool]
-    reason: Mapped[str]
-    decided_by: Mapped[str]
-    decided_at: Mapped[str] = mapped_column(default=now)
-
-
-class AnalysisRun(Base):
-    """One analysis, with all that is needed to repeat it."""
-
-    __tablename__ = "analysis_run"
-    id: Mapped[str] = mapped_column(primary_key=True, default=new_id)
-    study_id: Mapped[str] = mapped_column(ForeignKey("study.id"))
-    kind: Mapped[str]
-    data_sha256: Mapped[str]
-    protocol_sha256: Mapped[str]
-    code_version: Mapped[str]
-    libraries_json: Mapped[str]
-    seed: Mapped[int]
-    unblinded: Mapped[bool]
-    result_json: Mapped[str]
-    at: Mapped[str] = mapped_column(default=now)
-
-
-class ServerSecret(Base):
-    """Keys of this installation, such as the one that signs cookies; nothing about methods."""
-
-    __tablename__ = "server_secret"
-    name: Mapped[str] = mapped_column(primary_key=True)
-    value: Mapped[bytes] = mapped_column(LargeBinary)
+__all__ = [
+    "SCHEMA_VERSION",
+    "AnalysisRun",
+    "AuditEvent",
+    "Base",
+    "BlindingGuess",
+    "Comment",
+    "Consent",
+    "DisplayCheck",
+    "Exclusion",
+    "InteractionEvent",
+    "Item",
+    "Method",
+    "Presentation",
+    "PresentationSlot",
+    "Question",
+    "RatingEvent",
+    "Reader",
+    "ReadingSession",
+    "SchemaVersion",
+    "ServerSecret",
+    "Staff",
+    "Stimulus",
+    "Study",
+    "Ticket",
+    "new_id",
+    "new_token",
+    "now",
+    "stamp",
+]

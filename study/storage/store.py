@@ -14,17 +14,18 @@ from contextlib import contextmanager
 from functools import lru_cache
 from pathlib import Path
 
-from sqlalchemy import Connection, Engine, inspect, select
+from sqlalchemy import Engine, select
 from sqlalchemy.orm import Session
 
 from enhancers import __version__
 from study.domain.errors import MirrorConflict, StoreError
 from study.domain.protocol import Protocol, Status, from_json
-from study.storage import hash_chain, triggers
+from study.storage import hash_chain
 from study.storage.append_log import AppendLog, Head, Line
 from study.storage.engine import UNSYNCED, WRITING, check_file, engine_for, sqlite_path, translated
 from study.storage.folder import STIMULI, make_folder, mirror_of, remember_mirror, url_of
-from study.storage.models import SCHEMA_VERSION, Base, RatingEvent, SchemaVersion, Study, now
+from study.storage.models import RatingEvent, Study, now
+from study.storage.schema import check_version, make_tables, only_study
 
 _LIFE = tuple(Status)
 _CHAINED = tuple(table.name for table in hash_chain.TABLES)
@@ -62,7 +63,7 @@ class Store:
         self.log = AppendLog(mirror)
         self._conflict = ""
         with translated(), Session(engine) as session:
-            self.study_id = _only_study(session)
+            self.study_id = only_study(session)
 
     @classmethod
     def create(
@@ -112,7 +113,7 @@ class Store:
                 raise StoreError(f"{log} exists, perhaps of another study: move it away.")
             engine = engine_for(where)
             with translated(), engine.execution_options(**{WRITING: True}).begin() as connection:
-                _make_tables(connection, study)
+                make_tables(connection, study)
         except BaseException:
             if file is not None:  # A next try finds the place free.
                 file.unlink(missing_ok=True)
@@ -147,7 +148,7 @@ class Store:
             raise StoreError(f"There is no folder {folder}: give the folder of the study.")
         engine = engine_for(where)
         with translated():
-            _check_version(engine)
+            check_version(engine)
         remember_mirror(folder, mirror)
         store = cls(engine, folder, mirror_of(folder, mirror))
         store.catch_up()
@@ -270,37 +271,3 @@ class Store:
 def parsed(text: str) -> Protocol:
     """A protocol from its JSON, kept: it is read at every answer."""
     return from_json(text)
-
-
-def _make_tables(connection: Connection, study: Study) -> None:
-    if inspect(connection).has_table(Study.__tablename__):
-        raise StoreError("This database holds a study already: open it, or give another database.")
-    Base.metadata.create_all(connection)
-    triggers.install(connection)
-    with Session(connection, join_transaction_mode="rollback_only") as session:
-        session.add(SchemaVersion(version=SCHEMA_VERSION, app_version=__version__))
-        session.add(study)
-        session.flush()
-        session.info[hash_chain.STUDY_ID] = study.id
-        hash_chain.audit(session, "coordinator", "create", target=study.code)
-        session.commit()
-
-
-def _check_version(engine: Engine) -> None:
-    if not inspect(engine).has_table(SchemaVersion.__tablename__):
-        raise StoreError("This database holds no study. Make one: python -m study init DIR.")
-    with Session(engine) as session:
-        version = session.execute(select(SchemaVersion.version, SchemaVersion.app_version)).first()
-    if version is None or version[0] != SCHEMA_VERSION:
-        found, made_by = version or ("unknown", "unknown")
-        raise StoreError(
-            f"This study has tables of version {found}, made by Reading Room {made_by}; this is "
-            f"{__version__} with version {SCHEMA_VERSION}. Use the program that made the study."
-        )
-
-
-def _only_study(session: Session) -> str:
-    found = session.scalars(select(Study.id)).all()
-    if len(found) != 1:
-        raise StoreError(f"This database holds {len(found)} studies instead of one.")
-    return found[0]

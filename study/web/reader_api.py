@@ -26,6 +26,7 @@ from study.domain.errors import SignInError
 from study.domain.screens import Display, Guessing, Kind, Screen
 from study.reading import blinding_questionnaire, presentation, steps
 from study.reading.pixel_tickets import redeem
+from study.reading.ratings import Submission
 from study.reading.reader_state import require, state
 from study.storage.store import Store
 from study.web.error_route import HEADER, ErrorRoute
@@ -193,7 +194,7 @@ def _submit(store: Store, reader: str, given: RatingMessage, reason: str | None)
     receipt = presentation.submit(
         store,
         reader,
-        presentation.Submission(
+        Submission(
             token=given.token,
             answers=tuple(Answer(**each.model_dump()) for each in given.answers),
             idempotency_key=given.key,

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from study.domain.protocol import CATALOG, PAIR, PREFERENCE
+from study.domain.questions import CATALOG, PAIR, PREFERENCE
 from tests.e2e.conftest import open_page
 from tests.support import complete_study, expected_outcome
 

@@ -21,10 +21,10 @@ from study.cli import main
 from study.demo.reader_model import ReaderModel, ShownPair
 from study.demo.simulated_readers import SimulatedReader
 from study.domain.answers import Answer
-from study.domain.protocol import Question
+from study.domain.questions import Question
 from study.domain.screens import Kind
 from study.storage import key_file
-from study.storage.key_file import Key
+from study.storage.key import Key
 from study.storage.store import Store
 from tests.support import image_files, small_studies
 

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from study.demo.reader_model import ShownPair
-from study.domain.protocol import CATALOG, LEFT, PAIR, RIGHT
+from study.domain.questions import CATALOG, LEFT, PAIR, RIGHT
 from tests.support.complete_study import (
     CASES,
     CELLS,

@@ -10,7 +10,7 @@ from sqlalchemy import func, select
 from starlette.testclient import TestClient
 
 from study.accounts.readers import ReaderSignIn, invite
-from study.domain.protocol import PAIR
+from study.domain.questions import PAIR
 from study.domain.screens import PATCHES
 from study.storage.models import (
     BlindingGuess,

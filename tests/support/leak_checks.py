@@ -16,7 +16,7 @@ from urllib.parse import quote
 
 from sqlalchemy import select
 
-from study.storage.key_file import Key
+from study.storage.key import Key
 from study.storage.models import (
     Item,
     Method,

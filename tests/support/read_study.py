@@ -11,13 +11,15 @@ from sqlalchemy import select
 from study.demo.reader_model import ReaderModel
 from study.demo.simulated_readers import read
 from study.domain.answers import Answer
-from study.domain.protocol import PAIR, Protocol, Role
-from study.planning.freeze import close_study, freeze, open_study
+from study.domain.protocol import Protocol, Role
+from study.domain.questions import PAIR
+from study.planning.freeze import freeze
+from study.planning.lifecycle import close_study, open_study
 from study.reading import consent, ratings
 from study.reading.consent import consent_digest
 from study.stimuli import sources
 from study.stimuli.rendering import build
-from study.storage.key_file import Key
+from study.storage.key import Key
 from study.storage.models import Presentation, Reader, ReadingSession
 from study.storage.store import Store
 from tests.support import small_studies

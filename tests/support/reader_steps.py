@@ -6,10 +6,11 @@ from datetime import UTC, datetime, timedelta
 
 from sqlalchemy import func, select
 
-from study.domain.protocol import PAIR
+from study.domain.answers import Answer
+from study.domain.questions import PAIR
 from study.domain.screens import PATCHES, Display, Kind
 from study.reading import presentation, reader_state, steps
-from study.reading.ratings import Answer
+from study.reading.ratings import Submission
 
 FINE = Display(
     seen=(True,) * PATCHES, ends_seen=True, dim_room=True, width=1280, height=720,
@@ -68,9 +69,7 @@ class Seat:
             for question in self.store.protocol().questions
             for slot in question.slots
         )
-        given = presentation.Submission(
-            shown.token, answers, f"key number {self.keys}", reason=reason
-        )
+        given = Submission(shown.token, answers, f"key number {self.keys}", reason=reason)
         return presentation.submit(self.store, self.id, given)
 
 

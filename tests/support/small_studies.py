@@ -12,7 +12,7 @@ from study.domain.protocol import Protocol
 from study.stimuli import sources
 from study.stimuli.sources import Sources
 from study.storage import key_file
-from study.storage.key_file import Key
+from study.storage.key import Key
 from study.storage.store import Store
 from tests.support import image_files
 

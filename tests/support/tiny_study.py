@@ -7,8 +7,9 @@ from pathlib import Path
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from study.domain.protocol import PAIR, Protocol, Status
-from study.reading.ratings import Answer
+from study.domain.answers import Answer
+from study.domain.protocol import Protocol, Status
+from study.domain.questions import PAIR
 from study.storage.models import (
     Consent,
     Item,

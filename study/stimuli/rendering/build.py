@@ -20,9 +20,10 @@ from study.stimuli.checks import GateReport
 from study.stimuli.image_similarity import ComparedImage, Similarity, measure
 from study.stimuli.rendering.case_images import CaseImages, check_files, read_case
 from study.stimuli.rendering.renderer import Renderer, key_method
-from study.stimuli.sources import SourceCase, Sources
+from study.stimuli.source_folders import SourceCase
+from study.stimuli.sources import Sources
 from study.storage import hash_chain, key_file
-from study.storage.key_file import Key
+from study.storage.key import Key
 from study.storage.models import Stimulus, Study, new_id
 from study.storage.store import Store
 

@@ -17,7 +17,8 @@ from study.domain.recipes import Making, SourceMethod
 from study.stimuli import checks, deidentification
 from study.stimuli.buffers import FINEST
 from study.stimuli.image_similarity import ComparedImage
-from study.stimuli.sources import SourceCase, Sources
+from study.stimuli.source_folders import SourceCase
+from study.stimuli.sources import Sources
 
 
 @dataclass(frozen=True, eq=False)

@@ -22,7 +22,7 @@ from study.domain.errors import BuildError
 from study.domain.protocol import MethodKind
 from study.domain.recipes import Making, SourceMethod
 from study.stimuli.rendering.case_images import CaseImages
-from study.storage.key_file import KeyMethod
+from study.storage.key import KeyMethod
 
 UNPROCESSED, FILTER, NETWORK = "not processed", "filter", "neural network"
 """The usual groups of the blinding question."""

@@ -14,7 +14,7 @@ from study.domain.plan import MethodRow
 from study.domain.protocol import MethodKind, Status
 from study.planning.progress_report import ProgressReport, progress_report
 from study.storage import key_file
-from study.storage.key_file import Key
+from study.storage.key import Key
 from study.storage.models import AuditEvent, Exclusion, Item, Method, Reader, Study
 from study.storage.store import Store
 from study.web.coordinator.background_jobs import BackgroundJobs

@@ -8,7 +8,8 @@ from typing import Any
 
 from study.domain.errors import ProtocolError
 from study.domain.plan import MethodRow, method_pairs
-from study.domain.protocol import CATALOG, PREFERENCE, Protocol, Question, QuestionKind
+from study.domain.protocol import Protocol
+from study.domain.questions import CATALOG, PREFERENCE, Question, QuestionKind
 from study.planning.progress_report import ImageCounts
 from study.planning.workload import WorkloadEstimate, estimate
 

@@ -7,7 +7,8 @@ from typing import Any
 
 import gradio as gr
 
-from study.domain.protocol import CATALOG, Protocol
+from study.domain.protocol import Protocol
+from study.domain.questions import CATALOG
 from study.web.coordinator import design_form, views
 
 MANIFEST, FOLDERS, IMAGES = "table", "folders", "images"

@@ -19,7 +19,7 @@ from study.stimuli.sources import (
 )
 from study.storage.backup import backup
 from study.storage.integrity import verify
-from study.storage.key_file import Key
+from study.storage.key import Key
 from study.web.coordinator import views
 from study.web.coordinator.background_jobs import Report
 from study.web.coordinator.context import CoordinatorContext

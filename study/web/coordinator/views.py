@@ -15,7 +15,8 @@ from enhancers.html_templates import html_templates
 from study.accounts.staff import Credential, StaffAccount
 from study.analysis.records import ExclusionRecord
 from study.domain.formatting import duration, minute, percent, plural
-from study.domain.protocol import QuestionKind, Status
+from study.domain.protocol import Status
+from study.domain.questions import QuestionKind
 from study.planning.freeze import FreezeCheck
 from study.planning.lifecycle import MethodName
 from study.planning.progress_report import ImageCounts, ProgressReport

@@ -217,7 +217,7 @@ def test_paused_or_in_a_small_window_nothing_is_seen_and_no_time_passes(chair, s
 @pytest.mark.parametrize("size", [(1000, 600), (1280, 720), (2560, 1440)])
 def test_everything_fits_and_nothing_moves_while_answering(browser, tmp_path, size):
     """All criteria of the catalogue, on the smallest and on a large screen."""
-    from study.domain.protocol import CATALOG, PREFERENCE
+    from study.domain.questions import CATALOG, PREFERENCE
 
     protocol = QUICK.with_(questions=(*CATALOG, PREFERENCE))
     small = small_study(tmp_path / "s", protocol, cases=1)

@@ -18,9 +18,10 @@ from study.analysis.scores import first_ratings
 from study.demo.reader_model import ReaderModel
 from study.demo.simulated_readers import SimulatedReader, read
 from study.domain.errors import BlindingError, KeyFileError, StatisticsError, StoreError
-from study.domain.protocol import CANNOT_JUDGE, Role
+from study.domain.protocol import Role
+from study.domain.questions import CANNOT_JUDGE
 from study.planning.exclusions import exclude
-from study.planning.freeze import close_study, unblind
+from study.planning.lifecycle import close_study, unblind
 from study.storage.models import AnalysisRun, AuditEvent, Presentation, RatingEvent, Reader
 from study.storage.store import Store
 from tests.support.read_study import PROTOCOL, Played, copy, play, withdraw

@@ -10,7 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from study.domain.errors import ProtocolError
-from study.domain.protocol import CATALOG, PREFERENCE, Protocol, Question, QuestionKind, from_json
+from study.domain.protocol import Protocol, from_json
+from study.domain.questions import CATALOG, PREFERENCE, Question, QuestionKind
 
 
 def test_the_default_asks_two_criteria_and_a_preference() -> None:

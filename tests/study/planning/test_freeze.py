@@ -13,18 +13,13 @@ import pytest
 from sqlalchemy import select
 
 from study.domain.errors import BlindingError, BuildError, FreezeError, KeyFileError, StoreError
-from study.domain.protocol import PREFERENCE, MethodKind, Phase, Protocol, Role, Status
-from study.domain.protocol import Question as Asked
+from study.domain.protocol import MethodKind, Phase, Protocol, Role, Status
+from study.domain.questions import PREFERENCE
+from study.domain.questions import Question as Asked
 from study.planning import assignment
 from study.planning.assignment import Trial, plan_digest
-from study.planning.freeze import (
-    close_study,
-    compare_only,
-    freeze,
-    method_names,
-    open_study,
-    unblind,
-)
+from study.planning.freeze import compare_only, freeze
+from study.planning.lifecycle import close_study, method_names, open_study, unblind
 from study.stimuli import sources
 from study.stimuli.rendering import build
 from study.storage import key_file

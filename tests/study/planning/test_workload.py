@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from study.domain.errors import ProtocolError
-from study.domain.protocol import CATALOG, MethodKind, Protocol
+from study.domain.protocol import MethodKind, Protocol
+from study.domain.questions import CATALOG
 from study.planning.assignment import PlannedCase, assign
 from study.planning.workload import estimate
 

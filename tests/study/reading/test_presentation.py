@@ -6,7 +6,7 @@ import pytest
 from sqlalchemy import Engine, event, select
 
 from study.domain.errors import ProtocolError, WrongScreen
-from study.domain.protocol import PAIR
+from study.domain.questions import PAIR
 from study.domain.screens import Kind
 from study.reading import blinding_questionnaire, presentation, reader_state
 from study.storage.models import BlindingGuess, InteractionEvent, Method

@@ -8,9 +8,11 @@ from typing import Any
 import pytest
 from sqlalchemy import select
 
+from study.domain.answers import Answer
 from study.domain.errors import AlreadyAnswered, AnswerError, NotYourPresentation
-from study.domain.protocol import LEFT, PAIR, RIGHT, Status
-from study.reading.ratings import Answer, Receipt
+from study.domain.protocol import Status
+from study.domain.questions import LEFT, PAIR, RIGHT
+from study.reading.ratings import Receipt
 from study.storage.integrity import verify
 from study.storage.models import Comment
 from tests.support.submissions import ANSWERS, KEY, PROTOCOL, Desk

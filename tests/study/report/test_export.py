@@ -19,7 +19,7 @@ from study.analysis.dataset import Dataset
 from study.analysis.records import CommentRecord
 from study.domain.errors import BlindingError, StatisticsError
 from study.domain.protocol import Role
-from study.planning.freeze import close_study, unblind
+from study.planning.lifecycle import close_study, unblind
 from study.report import export
 from study.storage.models import AuditEvent
 from tests.support.read_study import Played, play

@@ -139,14 +139,21 @@ def test_a_mark_at_the_edge_is_refused(corner: tuple[int, int], value: float) ->
 def test_noise_and_lighting_are_no_marks() -> None:
     pixels = picture()
     slope = np.linspace(0, 0.3, 64, dtype=np.float32)[:, None]
-    for other in (noisy(pixels, 0.2), np.clip(pixels + slope, 0, 1), pixels**3, 1 - pixels):
-        checks.check_marks("c1", ComparedImage("x", np.asarray(other, np.float32)), BASE)
+    checks.check_marks("c1", ComparedImage("x", noisy(pixels, 0.2)), BASE)
+    for other in (np.clip(pixels + slope, 0, 1), pixels**3, 1 - pixels):
+        image = np.array(other, np.float32)
+        checks.check_marks("c1", ComparedImage("x", image), BASE)
+        image[58:63, 4:20:2] = 1 - np.round(image[58:63, 4:20:2].mean())
+        with pytest.raises(BuildError, match="bottom"):
+            checks.check_marks("c1", ComparedImage("x", image), BASE)
 
 
 def test_a_mark_that_all_images_carry_is_no_difference() -> None:
     marked = picture()
     marked[58:62, 4:20:2] = 1.0
     checks.check_marks("c1", ComparedImage("x", noisy(marked)), ComparedImage("o", marked))
+    with pytest.raises(BuildError, match="edge as if text"):
+        checks.check_marks("c1", ComparedImage("x", noisy(marked)), BASE)
 
 
 def test_colour_is_measured_too() -> None:

@@ -440,10 +440,15 @@ def test_a_bad_image_is_refused_and_the_rest_is_kept(
 
 def test_a_mark_or_burned_in_text_can_be_accepted(tmp_path: Path, draft: Draft) -> None:
     found = small_studies.ready_made(tmp_path / "in", cases=1)
-    spoil(tmp_path / "in" / "restormer" / "pat0_s0.png", "mark")
-    build(draft.store, draft.key, found, options=Options(accept_differences=True))
-    spoil(tmp_path / "in" / "restormer" / "pat0_s0.png", "burned")
-    build(draft.store, draft.key, found, options=Options(attest_deidentified=True))
+    for kind, accepted, check in (
+        ("mark", Options(accept_differences=True), "checked"),
+        ("burned", Options(attest_deidentified=True), "attested"),
+    ):
+        spoil(tmp_path / "in" / "restormer" / "pat0_s0.png", kind)
+        with pytest.raises(BuildError, match="Case pat0_s0"):
+            build(draft.store, draft.key, found)
+        build(draft.store, draft.key, found, options=accepted)
+        assert {row.deid_check for row in rows(draft).values()} == {check}
 
 
 def test_many_bad_cases_are_told_together(tmp_path: Path, draft: Draft) -> None:

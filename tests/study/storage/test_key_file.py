@@ -17,7 +17,7 @@ from study.domain.disguised_names import names_in, normalised
 from study.domain.errors import KeyFileError
 from study.domain.protocol import MethodKind, Protocol
 from study.storage import key_file
-from study.storage.key_file import Key, KeyCase, KeyMethod
+from study.storage.key import Key, KeyCase, KeyMethod
 
 
 @pytest.fixture

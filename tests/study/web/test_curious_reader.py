@@ -13,7 +13,8 @@ from starlette.middleware.gzip import GZipMiddleware
 
 from benchmarks.study_load.http_reader import Exchange
 from study.domain.protocol import Protocol
-from study.planning.freeze import freeze, open_study
+from study.planning.freeze import freeze
+from study.planning.lifecycle import open_study
 from study.reading import presentation
 from study.reading.pixel_tickets import issue
 from study.server.standalone import build_app

@@ -18,11 +18,12 @@ from fastapi import FastAPI
 from sqlalchemy import select
 
 from study.domain.protocol import Protocol, Role
-from study.planning.freeze import freeze, open_study
+from study.planning.freeze import freeze
+from study.planning.lifecycle import open_study
 from study.server.standalone import build_app
 from study.stimuli import sources
 from study.stimuli.rendering import Options, build
-from study.storage.key_file import Key
+from study.storage.key import Key
 from study.storage.models import Base, Item, Method, Presentation, Reader, Stimulus
 from study.storage.store import Store
 from tests.support import image_files, leak_checks, small_studies
@@ -247,6 +248,7 @@ def test_no_program_of_a_method_is_in_the_readers_path() -> None:
         "study.reading.ratings",
     } <= seen
     assert not seen & {
+        "study.storage.key",
         "study.storage.key_file",
         "study.stimuli.rendering",
         "study.planning.freeze",

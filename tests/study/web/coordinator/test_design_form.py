@@ -10,7 +10,8 @@ from dataclasses import replace
 import pytest
 
 from study.domain.errors import BuildError, ProtocolError, StudyError
-from study.domain.protocol import CATALOG, PREFERENCE, MethodKind, Protocol, Question, QuestionKind
+from study.domain.protocol import MethodKind, Protocol
+from study.domain.questions import CATALOG, PREFERENCE, Question, QuestionKind
 from study.planning.progress_report import ImageCounts
 from study.web.coordinator import design_form, uploads
 from study.web.coordinator.background_jobs import BackgroundJobs

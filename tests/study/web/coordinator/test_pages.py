@@ -14,9 +14,10 @@ from study.accounts import staff
 from study.accounts.readers import ReaderAccount, ReaderSignIn, invite
 from study.accounts.staff import StaffAccount, StaffRole, StaffSignIn
 from study.domain.protocol import Protocol, Status
-from study.planning.freeze import close_study, freeze, open_study
+from study.planning.freeze import freeze
+from study.planning.lifecycle import close_study, open_study
 from study.stimuli.rendering import build
-from study.storage.key_file import Key
+from study.storage.key import Key
 from study.storage.models import Reader
 from study.storage.store import Store
 from study.web import coordinator

@@ -1,0 +1,100 @@
+"""The rows of a plan: questions, readers, sessions, presentations, slots, and masked methods."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Sequence
+
+from sqlalchemy import insert
+from sqlalchemy.orm import Session
+
+from study.domain.plan import Plan, Trial
+from study.domain.protocol import Protocol, Role
+from study.stimuli import roster
+from study.storage.models import (
+    Method,
+    Presentation,
+    PresentationSlot,
+    Question,
+    Reader,
+    ReadingSession,
+    Stimulus,
+    new_id,
+)
+
+
+def write_questions(session: Session, study_id: str, protocol: Protocol) -> None:
+    """Copy the questions of a protocol into their table."""
+    for place, one in enumerate(protocol.questions):
+        session.add(
+            Question(
+                study_id=study_id,
+                code=one.code,
+                text=one.text,
+                kind=str(one.kind),
+                minimum=one.minimum,
+                maximum=one.maximum,
+                anchors_json=json.dumps(one.anchors, ensure_ascii=False),
+                cannot_judge=one.cannot_judge,
+                is_primary=one.primary,
+                display_order=place,
+            )
+        )
+
+
+def write_plans(
+    session: Session, study_id: str, stimuli: Sequence[Stimulus], plans: Sequence[Plan]
+) -> None:
+    """Write readers R01, R02, ... with their sessions, presentations and slots."""
+    width = max(2, len(str(len(plans))))
+    stimulus = {(one.item_id, one.method_id): one.id for one in stimuli}
+    for place, plan in enumerate(plans, 1):
+        reader = Reader(id=new_id(), study_id=study_id, code=f"R{place:0{width}d}")
+        session.add(reader)
+        session.flush()
+        sessions = {trial.session: trial.phase for trial in plan}
+        rows = {
+            number: ReadingSession(
+                id=new_id(), reader_id=reader.id, number=number, phase=str(phase)
+            )
+            for number, phase in sorted(sessions.items())
+        }
+        session.add_all(rows.values())
+        session.flush()
+        _write_trials(session, {number: row.id for number, row in rows.items()}, plan, stimulus)
+
+
+def _write_trials(
+    session: Session,
+    sessions: dict[int, str],
+    plan: Iterable[Trial],
+    stimulus: dict[tuple[str, str], str],
+) -> None:
+    ordered = sorted(plan, key=lambda trial: (trial.session, trial.position))
+    mains = {trial.position: new_id() for trial in ordered if trial.role is Role.MAIN}
+    shown, slots = [], []
+    for trial in ordered:
+        name = mains[trial.position] if trial.role is Role.MAIN else new_id()
+        repeated = None if trial.repeat_of is None else mains[trial.repeat_of]
+        shown.append(
+            {
+                "id": name,
+                "session_id": sessions[trial.session],
+                "item_id": trial.case,
+                "position": trial.position,
+                "role": str(trial.role),
+                "repeat_of": repeated,
+            }
+        )
+        slots += [
+            {"presentation_id": name, "slot": slot, "stimulus_id": stimulus[trial.case, method]}
+            for slot, method in enumerate((trial.left, trial.right))
+        ]
+    session.execute(insert(Presentation), shown)
+    session.execute(insert(PresentationSlot), slots)
+
+
+def write_masks(methods: Sequence[Method]) -> None:
+    """Name the methods M1, M2, ... in a random order."""
+    for number, method in enumerate(roster.shuffled(methods), 1):
+        method.mask = f"M{number}"

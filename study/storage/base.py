@@ -1,0 +1,47 @@
+"""Base class of the tables, identifiers and times.
+
+Times are UTC, ISO 8601 with microseconds, as text, so that a hash of a row is the same everywhere.
+"""
+
+from __future__ import annotations
+
+import secrets
+import uuid
+from datetime import UTC, datetime
+
+from sqlalchemy import MetaData
+from sqlalchemy.orm import DeclarativeBase
+
+
+def now() -> str:
+    """The time now as it is stored."""
+    return stamp(datetime.now(UTC))
+
+
+def stamp(moment: datetime) -> str:
+    """A time in UTC as it is stored; the texts sort as the times do."""
+    return moment.strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+
+
+def new_id() -> str:
+    """A random identifier (UUID version 4: it betrays neither time nor order)."""
+    return str(uuid.uuid4())
+
+
+def new_token() -> str:
+    """128 random bits, 22 characters."""
+    return secrets.token_urlsafe(16)
+
+
+class Base(DeclarativeBase):
+    """Base of the tables, with named constraints."""
+
+    metadata = MetaData(
+        naming_convention={
+            "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+            "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+            "ck": "ck_%(table_name)s_%(constraint_name)s",
+            "fk": "fk_%(table_name)s_%(column_0_N_name)s",
+            "pk": "pk_%(table_name)s",
+        }
+    )

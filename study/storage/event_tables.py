@@ -1,0 +1,164 @@
+"""Tables of what happens: consent, tickets, ratings, comments, guesses, audit, analyses."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from sqlalchemy import CheckConstraint, ForeignKey, UniqueConstraint
+from sqlalchemy.orm import Mapped, mapped_column
+
+from study.storage.base import Base, new_id, new_token, now
+
+
+class Consent(Base):
+    """Consent to a text, or its withdrawal: events, never changed."""
+
+    __tablename__ = "consent"
+    __table_args__ = (CheckConstraint("action IN ('accepted', 'withdrawn')", name="action"),)
+    id: Mapped[str] = mapped_column(primary_key=True, default=new_id)
+    reader_id: Mapped[str] = mapped_column(ForeignKey("reader.id"), index=True)
+    action: Mapped[str]
+    text_sha256: Mapped[str]
+    at: Mapped[str] = mapped_column(default=now)
+
+
+class DisplayCheck(Base):
+    """What a reader's screen showed before reading; append-only."""
+
+    SKIPPED: ClassVar = "skipped"
+    """In the detail of a check that was not made, as in a demonstration."""
+    __tablename__ = "display_check"
+    id: Mapped[str] = mapped_column(primary_key=True, default=new_id)
+    reader_id: Mapped[str] = mapped_column(ForeignKey("reader.id"), index=True)
+    passed: Mapped[bool]
+    detail_json: Mapped[str]
+    at: Mapped[str] = mapped_column(default=now)
+
+
+class Ticket(Base):
+    """A right to fetch the pixels of a presentation; a new one at every showing."""
+
+    __tablename__ = "ticket"
+    token: Mapped[str] = mapped_column(primary_key=True, default=new_token)
+    presentation_id: Mapped[str] = mapped_column(ForeignKey("presentation.id"), index=True)
+    reader_id: Mapped[str] = mapped_column(ForeignKey("reader.id"))
+    issued_at: Mapped[str] = mapped_column(default=now)
+    used_at: Mapped[str | None]
+
+
+class RatingEvent(Base):
+    """One answer; append-only, chained by hashes. A correction is a new row with a reason."""
+
+    __tablename__ = "rating_event"
+    __table_args__ = (
+        UniqueConstraint("presentation_id", "question_id", "slot", "revision"),
+        UniqueConstraint("idempotency_key", "question_id", "slot"),
+        CheckConstraint("slot IN (0, 1, 2)", name="slot"),
+        CheckConstraint("revision >= 1", name="revision"),
+        CheckConstraint("(value_num IS NULL) <> (value_text IS NULL)", name="one_value"),
+        CheckConstraint(
+            "revision = 1 OR (reason IS NOT NULL AND length(trim(reason)) > 0)", name="reason"
+        ),
+    )
+    seq: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    """1, 2, 3, ... without a gap; `study.storage.hash_chain.append` gives the next one."""
+    id: Mapped[str] = mapped_column(unique=True, default=new_id)
+    presentation_id: Mapped[str] = mapped_column(ForeignKey("presentation.id"))
+    question_id: Mapped[str] = mapped_column(ForeignKey("question.id"))
+    slot: Mapped[int]
+    value_num: Mapped[float | None]
+    value_text: Mapped[str | None]
+    revision: Mapped[int] = mapped_column(default=1)
+    reason: Mapped[str | None]
+    idempotency_key: Mapped[str]
+    client_visible_ms: Mapped[int | None]
+    client_first_ms: Mapped[int | None]
+    server_at: Mapped[str] = mapped_column(default=now)
+    actor_id: Mapped[str] = mapped_column(ForeignKey("reader.id"))
+    prev_hash: Mapped[str]
+    row_hash: Mapped[str] = mapped_column(unique=True)
+
+
+class Comment(Base):
+    """What a reader wrote about a pair; append-only."""
+
+    __tablename__ = "comment"
+    id: Mapped[str] = mapped_column(primary_key=True, default=new_id)
+    presentation_id: Mapped[str] = mapped_column(ForeignKey("presentation.id"), index=True)
+    reader_id: Mapped[str] = mapped_column(ForeignKey("reader.id"))
+    text: Mapped[str]
+    at: Mapped[str] = mapped_column(default=now)
+
+
+class BlindingGuess(Base):
+    """At the end: which of the method names the reader believes a shown image was from."""
+
+    __tablename__ = "blinding_guess"
+    __table_args__ = (UniqueConstraint("reader_id", "stimulus_id"),)
+    id: Mapped[str] = mapped_column(primary_key=True, default=new_id)
+    reader_id: Mapped[str] = mapped_column(ForeignKey("reader.id"))
+    stimulus_id: Mapped[str] = mapped_column(ForeignKey("stimulus.id"))
+    guess: Mapped[str]
+    """The number of a class of methods as the reader saw it, or "do not know"."""
+    at: Mapped[str] = mapped_column(default=now)
+
+
+class InteractionEvent(Base):
+    """Windowing, zoom, flicker, focus: sampled, optional."""
+
+    __tablename__ = "interaction_event"
+    id: Mapped[str] = mapped_column(primary_key=True, default=new_id)
+    presentation_id: Mapped[str] = mapped_column(ForeignKey("presentation.id"), index=True)
+    kind: Mapped[str]
+    payload: Mapped[str]
+    at_ms: Mapped[int]
+
+
+class AuditEvent(Base):
+    """Who did what: logins, freezes, exports, unblinding; append-only, chained by hashes."""
+
+    __tablename__ = "audit_event"
+    seq: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    """1, 2, 3, ... without a gap; `study.storage.hash_chain.append` gives the next one."""
+    id: Mapped[str] = mapped_column(unique=True, default=new_id)
+    study_id: Mapped[str] = mapped_column(ForeignKey("study.id"))
+    actor: Mapped[str]
+    action: Mapped[str]
+    target: Mapped[str] = mapped_column(default="")
+    detail: Mapped[str] = mapped_column(default="")
+    server_at: Mapped[str] = mapped_column(default=now)
+    prev_hash: Mapped[str]
+    row_hash: Mapped[str] = mapped_column(unique=True)
+
+
+class Exclusion(Base):
+    """A logged decision to leave something out of the analyses; the rows stay."""
+
+    __tablename__ = "exclusion"
+    __table_args__ = (CheckConstraint("target_kind IN ('reader', 'item')", name="target_kind"),)
+    id: Mapped[str] = mapped_column(primary_key=True, default=new_id)
+    study_id: Mapped[str] = mapped_column(ForeignKey("study.id"))
+    target_kind: Mapped[str]
+    target_id: Mapped[str]
+    rule_code: Mapped[str]
+    prespecified: Mapped[bool]
+    reason: Mapped[str]
+    decided_by: Mapped[str]
+    decided_at: Mapped[str] = mapped_column(default=now)
+
+
+class AnalysisRun(Base):
+    """One analysis, with all that is needed to repeat it."""
+
+    __tablename__ = "analysis_run"
+    id: Mapped[str] = mapped_column(primary_key=True, default=new_id)
+    study_id: Mapped[str] = mapped_column(ForeignKey("study.id"))
+    kind: Mapped[str]
+    data_sha256: Mapped[str]
+    protocol_sha256: Mapped[str]
+    code_version: Mapped[str]
+    libraries_json: Mapped[str]
+    seed: Mapped[int]
+    unblinded: Mapped[bool]
+    result_json: Mapped[str]
+    at: Mapped[str] = mapped_column(default=now)

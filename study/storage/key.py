@@ -1,0 +1,167 @@
+"""The names of methods, cases and patients, and the master seed: what the database never holds."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import json
+from collections.abc import Collection, Mapping
+from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from study.domain.disguised_names import case_names_in, names_in
+from study.domain.errors import KeyFileError
+from study.domain.protocol import MethodKind
+
+
+@dataclass(frozen=True)
+class KeyMethod:
+    """What a method is.
+
+    Parameters
+    ----------
+    name : str
+        As the coordinator calls it.
+    kind : MethodKind
+    group : str
+        Answer to the blinding question that is right for it; empty where it is not asked about.
+    aliases : tuple of str
+        Other names that would give it away: registry key, label, name of its module.
+    parameters : tuple of (name, value)
+        How its images were made, as text.
+    """
+
+    name: str
+    kind: MethodKind = MethodKind.TEST
+    group: str = ""
+    aliases: tuple[str, ...] = ()
+    parameters: tuple[tuple[str, str], ...] = ()
+
+
+@dataclass(frozen=True)
+class KeyCase:
+    """What a case and its patient are called, and which files it was made from."""
+
+    name: str
+    patient: str
+    sources: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Key:
+    """The content of a key file.
+
+    Parameters
+    ----------
+    path : Path
+        Where it is kept.
+    study_id : str
+        Empty until `bind`.
+    seed : bytes
+        32 random bytes.
+    methods, cases : mapping
+        From the identifiers in the database to what they stand for.
+    stimuli : mapping
+        From the identifier of a stimulus to a digest of what it was rendered from.
+    """
+
+    path: Path = field(compare=False)
+    study_id: str
+    seed: bytes = field(repr=False)
+    methods: Mapping[str, KeyMethod] = field(default_factory=dict)
+    cases: Mapping[str, KeyCase] = field(default_factory=dict)
+    stimuli: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def seed_sha256(self) -> str:
+        """What the study publishes of the seed."""
+        return hashlib.sha256(self.seed).hexdigest()
+
+    @property
+    def digest(self) -> str:
+        """HMAC-SHA256 of the names under the seed.
+
+        A bare hash would let anyone with the database try the names of known methods.
+        """
+        return hmac.new(self.seed, _canonical(content(self)), hashlib.sha256).hexdigest()
+
+    def bind(self, study_id: str) -> Key:
+        """The key of this study from now on."""
+        if self.study_id not in ("", study_id):
+            raise KeyFileError(
+                f"The key file {self.path} belongs to another study; make a new one."
+            )
+        return replace(self, study_id=study_id)
+
+    def with_stimulus(self, stimulus_id: str, recipe: str) -> Key:
+        """The key with one more stimulus, and the digest of what it was rendered from."""
+        return replace(self, stimuli={**self.stimuli, stimulus_id: recipe})
+
+    def with_only(self, stimuli: Collection[str]) -> Key:
+        """The key without stimuli that are no longer there."""
+        kept = {name: recipe for name, recipe in self.stimuli.items() if name in stimuli}
+        return replace(self, stimuli=kept)
+
+    def method_id(self, name: str) -> str:
+        """The identifier of the method of this name.
+
+        Raises
+        ------
+        KeyFileError
+            There is none.
+        """
+        for identifier, method in self.methods.items():
+            if method.name == name:
+                return identifier
+        known = ", ".join(sorted(method.name for method in self.methods.values())) or "none yet"
+        raise KeyFileError(f"No method {name!r} in this study; it has {known}.")
+
+    def method_strings(self) -> tuple[str, ...]:
+        """Names and aliases of the methods."""
+        found = {name for one in self.methods.values() for name in (one.name, *one.aliases)}
+        return tuple(sorted(name for name in found if name))
+
+    def case_strings(self) -> tuple[str, ...]:
+        """Names of cases, patients and of the files they come from."""
+        found: set[str] = set()
+        for case in self.cases.values():
+            found |= {case.name, case.patient, *case.sources}
+            found |= {name for source in case.sources for name in (Path(source).name, stem(source))}
+        return tuple(sorted(name for name in found if name))
+
+    def secret_strings(self) -> tuple[str, ...]:
+        """Every string that must never reach a reader: names, aliases, files, patients, the seed.
+
+        They are as they were given; short ones occur by chance in random tokens, which `named_in`
+        knows to avoid.
+        """
+        return tuple(sorted({*self.method_strings(), *self.case_strings(), self.seed.hex()}))
+
+    def named_in(self, text: str) -> tuple[str, ...]:
+        """The secret strings that a text for readers contains, in any spelling."""
+        return (
+            *names_in(text, self.method_strings()),
+            *case_names_in(text, self.case_strings()),
+        )
+
+
+def stem(source: str) -> str:
+    """The name of a file without its ending, of which ".nii.gz" is one."""
+    name = Path(source).name
+    return name[: -len(".nii.gz")] if name.lower().endswith(".nii.gz") else Path(name).stem
+
+
+def content(key: Key) -> dict[str, Any]:
+    """All but the seed, as values for JSON."""
+    return {
+        "study_id": key.study_id,
+        "methods": {name: asdict(one) for name, one in key.methods.items()},
+        "cases": {name: asdict(one) for name, one in key.cases.items()},
+        "stimuli": dict(key.stimuli),
+    }
+
+
+def _canonical(content: dict[str, Any]) -> bytes:
+    text = json.dumps(content, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+    return text.encode("utf-8", "surrogatepass")
