@@ -1,4 +1,4 @@
-"""What a submission must look like before anything is stored."""
+"""Answers of a reader, and their validation before anything is stored."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _SLOT_NAMES = {LEFT: "the left image", RIGHT: "the right image", PAIR: "the pair
 
 @dataclass(frozen=True)
 class Answer:
-    """One answer.
+    """The answer to one question about one image, or about the pair.
 
     Parameters
     ----------
@@ -27,7 +27,7 @@ class Answer:
     slot : int
         `LEFT`, `RIGHT` or `PAIR`.
     value : int or None
-        A point of the scale; None says "cannot judge".
+        A point of the scale; None means "cannot judge".
     """
 
     question: str
@@ -38,17 +38,17 @@ class Answer:
 def check_submission(
     key: str, visible_ms: int | None, first_ms: int | None, comment: str, reason: str | None
 ) -> None:
-    """Refuse what surrounds the answers where it is not possible.
+    """Validate everything in a submission but its answers.
 
     Raises
     ------
     AnswerError
-        A key, a time or a text is.
+        A key, a time or a text is not possible.
     """
     if not 8 <= len(key) <= _LONGEST_KEY or not _is_text(key):
         raise AnswerError(f"A submission needs a random key of 8 to {_LONGEST_KEY} characters.")
     for ms in (visible_ms, first_ms):
-        if ms is not None and not (_is_whole(ms) and 0 <= ms <= _LONGEST_MS):
+        if ms is not None and not (_is_integer(ms) and 0 <= ms <= _LONGEST_MS):
             raise AnswerError(f"A time of {ms} ms is not possible.")
     if reason is not None and not reason.strip():
         raise AnswerError("Say why you correct your answers.")
@@ -62,12 +62,12 @@ def check_submission(
 
 
 def check_answers(protocol: Protocol, answers: Sequence[Answer]) -> None:
-    """Refuse answers that are not exactly one for each question and slot.
+    """Validate that there is exactly one answer for each question and slot.
 
     Raises
     ------
     AnswerError
-        One is missing, double, of an unknown question, or outside its scale.
+        An answer is missing, double, of an unknown question, or outside its scale.
     """
     wanted = {(question.code, slot) for question in protocol.questions for slot in question.slots}
     given = [(answer.question, answer.slot) for answer in answers]
@@ -81,17 +81,17 @@ def check_answers(protocol: Protocol, answers: Sequence[Answer]) -> None:
         if answer.value is None:
             if not question.cannot_judge:
                 raise AnswerError(f"{question.code} must be judged: choose a point of the scale.")
-        elif not _is_whole(answer.value) or answer.value not in question.scale:
+        elif not _is_integer(answer.value) or answer.value not in question.scale:
             raise AnswerError(
                 f"{answer.value!r} is not on the scale of {question.code}: "
                 f"{question.minimum} to {question.maximum}."
             )
 
 
-def _is_whole(value: object) -> bool:
+def _is_integer(value: object) -> bool:
     return isinstance(value, int) and not isinstance(value, bool)
 
 
 def _is_text(text: str) -> bool:
-    """Whether every database can keep it: no NUL, no half of a surrogate pair."""
+    """Whether every database can store it: no NUL, no lone surrogate."""
     return "\x00" not in text and not any("\ud800" <= letter <= "\udfff" for letter in text)

@@ -1,4 +1,4 @@
-"""Finding a name in a text, in whatever disguise it is written there."""
+"""Search of a text for names, in any spelling."""
 
 from __future__ import annotations
 
@@ -9,17 +9,17 @@ from collections.abc import Iterable
 from study.domain.protocol import Protocol
 
 SHORTEST = 2
-"""Names of fewer letters and digits are not searched: "A" is in every text."""
+"""Names with fewer letters and digits are not searched for: "A" is in every text."""
 
 INSIDE = 5
-"""Names of at least so many letters and digits are also found as a part of a word."""
+"""Names with at least this many letters and digits are also found inside words."""
 
 _CAMEL = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
 _WORD = re.compile(r"[^\W_]+")
 
 
 def words(text: str) -> list[str]:
-    """The words of a text in one form: lower case, no accents, split at marks and at aCapital."""
+    """The words of a text: lower case, no accents, split at punctuation and in camelCase."""
     split = _CAMEL.sub(" ", unicodedata.normalize("NFKD", text))
     plain = "".join(letter for letter in split if not unicodedata.combining(letter))
     return _WORD.findall(plain.casefold())
@@ -30,7 +30,7 @@ def normalised(name: str) -> str:
     return "".join(words(name))
 
 
-_HARMLESS = frozenset(words(Protocol().to_json()))
+_COMMON_WORDS = frozenset(words(Protocol().to_json()))
 
 
 def names_in(text: str, names: Iterable[str]) -> tuple[str, ...]:
@@ -45,23 +45,23 @@ def names_in(text: str, names: Iterable[str]) -> tuple[str, ...]:
 
 
 def case_names_in(text: str, names: Iterable[str]) -> tuple[str, ...]:
-    """Which names of cases, patients and files a text contains as whole words.
+    """Which names of cases, patients and files a text contains as complete words.
 
-    Names that nobody would notice are passed over: short ones, and words that the texts of every
-    study contain, such as "image".
+    Names that identify nothing are ignored: short ones, and words that the texts of every study
+    contain, such as "image".
     """
     parts = words(text)
     whole = {"".join(run) for run in _runs(parts, longest=8)}
-    return tuple(name for name in names if _telling(name) and normalised(name) in whole)
+    return tuple(name for name in names if _is_identifying(name) and normalised(name) in whole)
 
 
-def _telling(name: str) -> bool:
+def _is_identifying(name: str) -> bool:
     plain = normalised(name)
-    return len(plain) >= (5 if plain.isdigit() else 4) and not set(words(name)) <= _HARMLESS
+    return len(plain) >= (5 if plain.isdigit() else 4) and not set(words(name)) <= _COMMON_WORDS
 
 
 def _runs(parts: list[str], longest: int) -> list[list[str]]:
-    """Up to so many neighbouring words, from every word on."""
+    """All sequences of up to ``longest`` neighbouring words."""
     return [
         parts[start:end]
         for start in range(len(parts))
@@ -78,7 +78,7 @@ def _occurs(name: str, parts: list[str]) -> bool:
 
 
 def _begins(name: str, parts: list[str], start: int) -> bool:
-    """Whether words run together from ``start`` on are the name, or the name with an ending."""
+    """Whether the joined words from ``start`` on are the name, or the name with an ending."""
     joined = ""
     for part in parts[start:]:
         joined += part

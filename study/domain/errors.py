@@ -1,58 +1,58 @@
-"""The errors a coordinator or a reader may meet: what is wrong, the value, and what to do."""
+"""Errors for coordinators and readers: what is wrong, the value, and what to do."""
 
 from __future__ import annotations
 
 
 class StudyError(Exception):
-    """Base of every error of the study half that is meant for the user's eyes."""
+    """Base class of the errors of a study that are shown to users."""
 
 
 class StatisticsError(StudyError):
-    """Ratings or options that no statistic can be computed from."""
+    """A statistic cannot be computed from these ratings or options."""
 
 
 class ProtocolError(StudyError):
-    """A protocol, a plan or a design that cannot be used as it is."""
+    """A protocol, a plan or a design is not possible."""
 
 
 class KeyFileError(StudyError):
-    """The key file is not there, not private, damaged, or of another study."""
+    """The key file is missing, not private, damaged, or of another study."""
 
 
 class BuildError(StudyError):
-    """Cases, methods or images that no stimuli can be made of."""
+    """Stimuli cannot be made from these cases, methods or images."""
 
 
 class FreezeError(StudyError):
-    """A study that cannot be frozen: something is missing, or it would not be blind."""
+    """A study cannot be frozen: something is missing, or it would not be blind."""
 
 
 class BlindingError(StudyError):
-    """A step that would lift the blinding too early, or by one person alone."""
+    """A step would unblind the study too early, or by one person alone."""
 
 
 class SignInError(StudyError):
-    """An invitation, a code with its secret or a cookie that opens nothing, or too many tries."""
+    """An invitation, a secret or a cookie is not valid, or there were too many attempts."""
 
 
 class WrongScreen(StudyError):
-    """A reader's page asks for a step that is not the next one."""
+    """A reader's page requests a step that is not the next one."""
 
 
 class TicketGone(StudyError):
-    """A ticket for pixels that was used, has expired, or is another reader's."""
+    """A pixel ticket was used before, has expired, or is another reader's."""
 
 
 class StoreError(StudyError):
-    """A database, a mirror or a backup that cannot be used, or that refuses a change."""
+    """A database, an append log or a backup cannot be used, or refuses a change."""
 
 
 class MirrorConflict(StoreError):
-    """The second log tells another history than the database."""
+    """The append log and the database contradict each other."""
 
 
 class NotOpen(StudyError):
-    """The study, or the next session, does not take ratings now."""
+    """The study, or the next session, is not open for ratings."""
 
 
 class ConsentError(StudyError):
@@ -60,16 +60,16 @@ class ConsentError(StudyError):
 
 
 class NotYourPresentation(StudyError):
-    """A pair that is not this reader's, or whose turn has not come."""
+    """A pair is another reader's, or is not the next one."""
 
 
 class AlreadyAnswered(StudyError):
-    """A pair that has its answers already."""
+    """A pair has been answered already."""
 
 
 class AnswerError(StudyError):
-    """Answers that are incomplete, outside the scale or unreadable."""
+    """Answers are incomplete, outside the scale or unreadable."""
 
 
 class NotAllowed(StudyError):
-    """Something that only a coordinator of another role may do."""
+    """The action needs another role of coordinator."""

@@ -1,4 +1,4 @@
-"""What a reader will see, pair by pair, and what follows from a protocol alone."""
+"""The plan of a reader, pair by pair, and what follows from the protocol alone."""
 
 from __future__ import annotations
 
@@ -17,18 +17,18 @@ Pair = tuple[str, str]
 """Two different methods, sorted."""
 TRAINING_SESSION, MAIN_SESSION, REPEAT_SESSION = 0, 1, 2
 LEAST_DISTANCE = 20
-"""Pairs between a pair and its repeat where nothing else is said."""
+"""Default least number of pairs between a pair and its repeat."""
 
 
 @dataclass(frozen=True)
 class PlannedCase:
-    """A case as the design sees it.
+    """What the design knows of a case.
 
     Parameters
     ----------
     id : str
     patient : str
-        Cases of one patient are kept apart.
+        Cases of the same patient are spaced.
     training : bool
         Whether it is for training and dummies only.
     """
@@ -76,7 +76,7 @@ Plan = Sequence[Trial]
 
 
 def plan_digest(trials: Iterable[Trial]) -> str:
-    """SHA-256 of a plan as hex; for a whole study, of all readers' trials in order of places."""
+    """SHA-256 of a plan as hex; of a study, all trials in order of the readers."""
     rows = [asdict(trial) for trial in trials]
     text = json.dumps(rows, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
     return hashlib.sha256(text.encode()).hexdigest()
@@ -92,7 +92,7 @@ def method_pairs(protocol: Protocol, methods: Sequence[MethodRow]) -> tuple[Pair
     """
     names = sorted(name for name, _ in methods)
     if len(set(names)) != len(names):
-        raise ProtocolError("A method is listed twice: give each an identifier of its own.")
+        raise ProtocolError("A method is listed twice: give each a different identifier.")
     if len(names) < 2:
         raise ProtocolError(f"A comparison needs at least 2 methods, this study has {len(names)}.")
     if all(kind is not MethodKind.TEST for _, kind in methods):

@@ -1,7 +1,7 @@
-"""What a coordinator decides before the first rating: questions, design, texts, rules of analysis.
+"""The protocol: questions, design, texts and analysis rules, fixed before the first rating.
 
-A protocol is pure data. It never holds the name of a method: methods are opaque identifiers here,
-and their names live in the key file.
+A protocol is pure data and never names a method: methods are opaque identifiers here, whose names
+are in the key file.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ SCHEMA = 1
 
 
 class Status(StrEnum):
-    """Life of a study, in this order."""
+    """Status of a study, in the order of its life."""
 
     DRAFT = "draft"
     FROZEN = "frozen"
@@ -50,12 +50,12 @@ class Role(StrEnum):
 
     TRAINING = "training"
     DUMMY = "dummy"
-    """The first pairs of a session, discarded while the reader settles (ITU-R BT.500)."""
+    """The first pairs of the main session, discarded while ratings stabilise (ITU-R BT.500)."""
     MAIN = "main"
     REPEAT = "repeat"
-    """A main pair again with sides exchanged at random, for the reader's own consistency."""
+    """A main pair shown again, sides exchanged at random, for intra-reader agreement."""
     NULL = "null"
-    """The same image twice: there is nothing to prefer."""
+    """The same image on both sides: there is nothing to prefer."""
 
 
 class Phase(StrEnum):
@@ -80,7 +80,7 @@ CONSENT = (
 
 @dataclass(frozen=True)
 class Protocol:
-    """Everything that is fixed at freeze.
+    """All settings of a study that are fixed when it is frozen.
 
     Parameters
     ----------
@@ -91,32 +91,32 @@ class Protocol:
     pairs : tuple of (str, str)
         Method identifiers that are compared; empty means every pair of methods.
     control : str
-        Method identifier that all others are paired and compared with, where `pairs` is empty;
-        empty means all pairs.
+        Method identifier that all others are compared with, where `pairs` is empty; empty means
+        all pairs.
     readers : int
-        Reader places, each with a plan of its own.
+        Number of readers; each has a different plan.
     training, dummies, repeats, nulls : int
         Number of pairs of each role for each reader.
     repeat_distance : int
-        Least number of pairs between a pair and its repeat; 0 takes max(20, quarter of the main
-        pairs) where there is room.
+        Least number of pairs between a pair and its repeat; 0 means max(20, a quarter of the
+        main pairs) where possible.
     washout_days : float
-        0 keeps repeats in the same session; more puts them in a second one that opens so many days
-        after the first has ended.
+        0 keeps repeats in the main session; otherwise they are in a second one, which opens this
+        many days after the first has ended.
     feedback : bool
-        Whether training pairs say afterwards what they showed.
+        Whether readers learn after a training pair what it showed.
     ask_blinding : bool
         Whether readers are asked at the end how they think some images were made.
     blinding_groups : tuple of str
-        The answers to that; which group a method belongs to is in the key file.
+        The possible answers; the group of each method is in the key file.
     break_minutes : float
-        After so long a break is suggested.
+        Time after which a break is suggested.
     seconds_per_pair : float
-        For the planner's estimate.
+        Used to estimate the workload.
     least_width, least_height : int
-        Window size in CSS pixels that reading needs.
+        Smallest window for reading, in CSS pixels.
     kappa_rule : str
-        "first": the first main rating of reader x case x method counts, others are context repeats.
+        "first": the first main rating of each reader, case and method counts.
     alpha : float
         Significance level of the family of comparisons.
     """
@@ -168,7 +168,7 @@ class Protocol:
             raise ProtocolError(f"kappa_rule={self.kappa_rule!r} is unknown; use first.")
 
     def question(self, code: str) -> Question:
-        """The question with this code, or ProtocolError."""
+        """The question with this code; ProtocolError where there is none."""
         for question in self.questions:
             if question.code == code:
                 return question
@@ -197,7 +197,7 @@ _RANGES = (
 
 
 def from_json(text: str) -> Protocol:
-    """Read a protocol back.
+    """Read a protocol from JSON.
 
     Raises
     ------

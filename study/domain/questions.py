@@ -9,9 +9,9 @@ from typing import Any
 from study.domain.errors import ProtocolError
 
 LEFT, RIGHT, PAIR = 0, 1, 2
-"""Slots of an answer: about the left image, the right one, or the two together."""
+"""Slots of an answer: the left image, the right one, or the pair."""
 CANNOT_JUDGE = "cannot judge"
-"""Stored in place of a number where the reader could not tell: a missing value with a reason."""
+"""Stored in place of a number where the reader could not judge."""
 NO_PREFERENCE, PREFERS_LEFT, PREFERS_RIGHT = 0, -1, 1
 
 
@@ -19,7 +19,7 @@ class QuestionKind(StrEnum):
     """How a question is answered."""
 
     LIKERT = "likert"
-    """A whole number for each image."""
+    """An integer for each image."""
     PREFERENCE = "preference"
     """Left, right or no preference, for the pair."""
 
@@ -30,7 +30,7 @@ _TYPES: dict[str, type | tuple[type, ...]] = {
 
 
 def check_types(thing: Any) -> None:
-    """Refuse a text, a fraction or a word where the field is of another type."""
+    """Raise ProtocolError where a plain field of a dataclass has a value of another type."""
     for entry in fields(thing):
         value = getattr(thing, entry.name)
         wanted = _TYPES.get(str(entry.type), object)
@@ -41,21 +41,21 @@ def check_types(thing: Any) -> None:
 
 @dataclass(frozen=True)
 class Question:
-    """One thing that is asked about each pair.
+    """A question that is asked about each pair.
 
     Parameters
     ----------
     code : str
-        Short lower-case name used in exports, such as "quality".
+        Short lower-case name for exports, such as "quality".
     text : str
         What the reader reads.
     kind : QuestionKind
     minimum, maximum : int
         Ends of the scale, inclusive; -1 and 1 for a preference.
     anchors : tuple of str
-        What each point of the scale means, from minimum to maximum.
+        Meaning of each point of the scale, from minimum to maximum.
     cannot_judge : bool
-        Whether the reader may say so instead.
+        Whether "cannot judge" is a possible answer.
     primary : bool
         Whether the primary analysis is about this question.
     """
@@ -120,7 +120,7 @@ CATALOG: tuple[Question, ...] = (
         anchors=("none", "low", "moderate", "high", "full"),
     ),
 )  # fmt: skip
-"""Criteria ready to pick; the first two are the default."""
+"""Ready-made criteria; the first two are the default."""
 PREFERENCE = Question(
     "preference", "Which image do you prefer?", QuestionKind.PREFERENCE, -1, 1,
     ("left", "no preference", "right"), cannot_judge=True,

@@ -1,4 +1,4 @@
-"""How the images of a method come about, and how a coordinator writes that: ``tv:weight=0.1``."""
+"""How the images of a method are made, and the notation for it: ``tv:weight=0.1``."""
 
 from __future__ import annotations
 
@@ -9,38 +9,38 @@ from study.domain.errors import BuildError
 from study.domain.protocol import MethodKind
 
 INPUT = "input"
-"""The method that leaves the image as it is."""
+"""Name of the method that does not change the image."""
 
 
 class Making(StrEnum):
-    """How the images of a method come about."""
+    """How the images of a method are made."""
 
     FILE = "file"
-    """They are there."""
+    """They are ready-made files."""
     INPUT = "input"
-    """The image of the case as it is."""
+    """The unchanged image of the case."""
     ENHANCE = "enhance"
-    """A method of the compare half."""
+    """A method of `enhancers`."""
     DEGRADE = "degrade"
-    """A degradation of the compare half."""
+    """A degradation of `enhancers`."""
 
 
 @dataclass(frozen=True)
 class SourceMethod:
-    """One method as the coordinator names it.
+    """A method as the coordinator specifies it.
 
     Parameters
     ----------
     name : str
     kind : MethodKind
     group : str
-        Answer to the blinding question that is right for it; empty: the usual one for what it is,
-        and none for ready-made images.
+        Right answer to the blinding question; empty means the usual one, and none for ready-made
+        images.
     making : Making
     recipe : str
         Key of the method or degradation.
     values : tuple of (name, value)
-        Its parameters as text; of a degradation the one named "level".
+        Parameters as text; a degradation has one, "level".
     """
 
     name: str
@@ -52,7 +52,7 @@ class SourceMethod:
 
 
 def parse_method(text: str) -> SourceMethod:
-    """A method and its parameters from ``key`` or ``key:name=value,name=value``."""
+    """Parse a method: ``key`` or ``key:name=value,name=value``."""
     key, _, rest = text.strip().partition(":")
     key = key.strip()
     if key == INPUT and not rest:
@@ -69,7 +69,7 @@ def parse_method(text: str) -> SourceMethod:
 
 
 def parse_anchor(text: str) -> SourceMethod:
-    """A degradation and its level from ``kind:level``."""
+    """Parse a degradation: ``kind:level``."""
     kind, colon, level = (part.strip() for part in text.partition(":"))
     if not (kind and colon and level):
         raise BuildError(f"{text!r} is not a degradation with its level, as in blur:3.")

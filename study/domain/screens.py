@@ -1,4 +1,4 @@
-"""The screens of a reader as plain data: what the page draws, and what it sends of the display."""
+"""The screens of a reader as plain data, and the display check that the page sends."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ from enum import StrEnum
 from study.domain.questions import Question
 
 FREQUENCIES = ("daily", "weekly", "monthly", "less often", "never")
-"""How often a reader may say to read such images."""
+"""Possible answers of a reader to how often they read such images."""
 PATCHES = 18
-"""Gray patches of the display check (AAPM TG-270 simple quality control pattern)."""
+"""Number of gray patches of the display check (AAPM TG-270 simple quality control pattern)."""
 
 
 class Kind(StrEnum):
-    """The screens a reader may be on."""
+    """The screens of a reader."""
 
     CLOSED = "closed"
     WITHDRAWN = "withdrawn"
@@ -30,7 +30,7 @@ class Kind(StrEnum):
 
 @dataclass(frozen=True)
 class Progress:
-    """Counts of pairs, never a score.
+    """Numbers of pairs that are done and planned.
 
     Every pair of the reading sessions counts alike, so that the count does not say which ones are
     repeats, nulls or dummies; training pairs are counted apart.
@@ -43,7 +43,7 @@ class Progress:
 
 @dataclass(frozen=True)
 class Notice:
-    """Why there is nothing to do."""
+    """A text that explains why there is nothing to do."""
 
     text: str
 
@@ -58,14 +58,14 @@ class ConsentText:
 
 @dataclass(frozen=True)
 class ProfileForm:
-    """What readers say about themselves (no names)."""
+    """Choices of the form about the reader, which asks for no name."""
 
     frequencies: tuple[str, ...] = FREQUENCIES
 
 
 @dataclass(frozen=True)
 class DisplayForm:
-    """What a screen must have; whether a check was tried before and failed."""
+    """Requirements of the display check, and whether the last attempt failed."""
 
     least_width: int
     least_height: int
@@ -75,7 +75,7 @@ class DisplayForm:
 
 @dataclass(frozen=True)
 class Ready:
-    """Before the first pair of a session."""
+    """Instructions before the first pair of a session."""
 
     instructions: str
     pairs: int
@@ -86,7 +86,7 @@ class Ready:
 
 @dataclass(frozen=True)
 class Reading:
-    """What the answers to a pair are made of."""
+    """Questions about a pair, and the times for the suggestion of a break."""
 
     questions: tuple[Question, ...]
     least_width: int
@@ -97,14 +97,14 @@ class Reading:
 
 @dataclass(frozen=True)
 class Wait:
-    """The next session opens later (UTC, ISO 8601)."""
+    """When the next session opens (UTC, ISO 8601)."""
 
     until: str
 
 
 @dataclass(frozen=True)
 class Guessing:
-    """The question about how images were made; the answer is the place in `groups`."""
+    """The blinding question; an answer is an index into `groups`."""
 
     groups: tuple[str, ...]
     least_width: int
@@ -116,19 +116,19 @@ Body = Notice | ConsentText | ProfileForm | DisplayForm | Ready | Reading | Wait
 
 @dataclass(frozen=True)
 class Screen:
-    """What a reader is to see now.
+    """The screen that a reader sees.
 
     Parameters
     ----------
     kind : Kind
     title, reader : str
-        Of the study; the reader's code.
+        Title of the study, and code of the reader.
     demo : bool
     progress : Progress, optional
     can_correct : bool
-        Whether the answers given last may be corrected now.
+        Whether the latest answers may be corrected now.
     body : Body
-        What belongs to the kind.
+        Content of this kind of screen.
     """
 
     kind: Kind
@@ -142,22 +142,22 @@ class Screen:
 
 @dataclass(frozen=True)
 class Display:
-    """What a screen showed.
+    """Result of a display check.
 
     Parameters
     ----------
     seen : tuple of bool
-        For each of the `PATCHES` gray patches whether both small squares could be told from it.
+        Whether both small squares of each of the `PATCHES` gray patches could be seen.
     ends_seen : bool
-        Whether 5 % on black and 95 % on white could be told apart.
+        Whether 5 % on black and 95 % on white could be seen.
     dim_room : bool
     width, height : int
         Of the window, in CSS pixels.
     screen_width, screen_height, colour_depth : int
     ratio : float
-        Device pixels for one CSS pixel.
+        Device pixels per CSS pixel.
     carry_on : bool
-        Whether the reader goes on although something could not be seen; it is noted.
+        Whether the reader continues although something could not be seen.
     """
 
     seen: tuple[bool, ...]

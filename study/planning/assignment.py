@@ -1,7 +1,7 @@
-"""A protocol, cases and methods become the plan of each reader: what is shown where and when.
+"""The plan of each reader, from protocol, cases and methods.
 
-Everything is drawn from the master seed through `generator`, so a plan can be drawn again; what
-counts is the plan as it is stored.
+All random numbers come from the master seed through `generator`, so a plan can be reproduced; the
+stored plan is what counts.
 """
 
 from __future__ import annotations
@@ -46,14 +46,14 @@ __all__ = [
 
 
 @dataclass(frozen=True, eq=False)
-class _Shown:
-    """A pair before it has a position; told apart by identity."""
+class _UnplacedPair:
+    """A pair without a position yet; compared by identity."""
 
     case: PlannedCase
     left: str
     right: str
     role: Role
-    again: _Shown | None = None
+    again: _UnplacedPair | None = None
 
     @property
     def pair(self) -> Pair:
@@ -80,13 +80,13 @@ def assign(
     protocol : Protocol
     cases : sequence of PlannedCase
     methods : sequence of (str, MethodKind)
-        Identifiers and kinds; nulls are taken from those under test.
+        Identifiers and kinds; null pairs show methods under test.
     seed : bytes
         Master seed, 32 bytes.
     study_id : str
     reader : int
-        Place of the reader, from 0 to `protocol.readers` - 1. Places 2k and 2k + 1 are a couple:
-        the second sees the main pairs of the first with sides exchanged, in an order of its own.
+        Index of the reader, from 0 to `protocol.readers` - 1. Reader 2k + 1 sees the main pairs of
+        reader 2k with sides exchanged, in a different order.
 
     Returns
     -------
@@ -96,25 +96,25 @@ def assign(
     Raises
     ------
     ProtocolError
-        No such place, no main case, or a design that is not possible.
+        There is no such reader, no main case, or the design is not possible.
     """
     if not 0 <= reader < protocol.readers:
         raise ProtocolError(f"Reader place {reader} is outside 0 to {protocol.readers - 1}.")
     if len({case.id for case in cases}) != len(cases):
-        raise ProtocolError("A case is listed twice: give each an identifier of its own.")
+        raise ProtocolError("A case is listed twice: give each a different identifier.")
     listed = sorted(cases, key=lambda case: case.id)
     main_cases = [case for case in listed if not case.training]
     if not main_cases:
-        raise ProtocolError("There is no case to read beside those for training.")
+        raise ProtocolError("There is no case to read besides those for training.")
     pairs = method_pairs(protocol, methods)
-    draws = SeedStreams(seed, study_id, reader)
+    streams = SeedStreams(seed, study_id, reader)
 
-    warm_up = _warm_up(protocol, listed, pairs, draws)
+    warm_up = _warm_up(protocol, listed, pairs, streams)
     training, dummies = warm_up[: protocol.training], warm_up[protocol.training :]
-    mains = _mains(protocol, main_cases, pairs, draws, dummies)
-    reading, later = _with_repeats(protocol, mains, draws)
+    mains = _mains(protocol, main_cases, pairs, streams, dummies)
+    reading, later = _with_repeats(protocol, mains, streams)
     tested = sorted(name for name, kind in methods if kind is MethodKind.TEST)
-    reading = _with_nulls(protocol.nulls, reading, main_cases, tested, draws)
+    reading = _with_nulls(protocol.nulls, reading, main_cases, tested, streams)
     return (
         *_trials(training, TRAINING_SESSION, Phase.TRAINING),
         *_trials([*dummies, *reading], MAIN_SESSION, Phase.MAIN),
@@ -123,10 +123,10 @@ def assign(
 
 
 def _warm_up(
-    protocol: Protocol, cases: Sequence[PlannedCase], pairs: Sequence[Pair], draws: SeedStreams
-) -> list[_Shown]:
+    protocol: Protocol, cases: Sequence[PlannedCase], pairs: Sequence[Pair], streams: SeedStreams
+) -> list[_UnplacedPair]:
     """Training and dummy pairs, as different from each other as the cases allow."""
-    rng = draws.of(TRAINING_SESSION, "warm-up")
+    rng = streams.of(TRAINING_SESSION, "warm-up")
     pool = [case for case in cases if case.training] or list(cases)
     number = protocol.training + protocol.dummies
     case_order, pair_order = rng.permutation(len(pool)), rng.permutation(len(pairs))
@@ -134,13 +134,13 @@ def _warm_up(
     shown = []
     for i in range(number):
         case = pool[case_order[i % len(pool)]]
-        # The shift makes every case meet every pair before anything comes twice.
+        # The shift combines every case with every pair before anything is repeated.
         shift = i // lcm(len(pool), len(pairs))
         left, right = pairs[pair_order[(i + shift) % len(pairs)]]
         if swapped[i]:
             left, right = right, left
         role = Role.TRAINING if i < protocol.training else Role.DUMMY
-        shown.append(_Shown(case, left, right, role))
+        shown.append(_UnplacedPair(case, left, right, role))
     return shown
 
 
@@ -148,53 +148,53 @@ def _mains(
     protocol: Protocol,
     cases: Sequence[PlannedCase],
     pairs: Sequence[Pair],
-    draws: SeedStreams,
-    dummies: Sequence[_Shown],
-) -> list[_Shown]:
+    streams: SeedStreams,
+    dummies: Sequence[_UnplacedPair],
+) -> list[_UnplacedPair]:
     """Every case with every pair, in the reader's order and on the reader's sides."""
-    swapped = _sides(cases, pairs, draws)
+    swapped = _sides(cases, pairs, streams)
     if not protocol.randomise_sides:
         swapped = dict.fromkeys(swapped, False)
     places = [case for case in cases for _ in pairs]
     turn: dict[str, Iterator[int]] = {case.id: iter(range(len(pairs))) for case in cases}
     if protocol.randomise_order:
         recent = [shown.case.patient for shown in dummies]
-        rng = draws.of(MAIN_SESSION, "order")
+        rng = streams.of(MAIN_SESSION, "order")
         places = [places[i] for i in spaced([c.patient for c in places], rng, recent=recent)]
-        turn = _turns(cases, len(pairs), draws)
+        turn = _pair_orders(cases, len(pairs), streams)
     mains = []
     for case in places:
         left, right = pair = pairs[next(turn[case.id])]
         if swapped[case.id, pair]:
             left, right = right, left
-        mains.append(_Shown(case, left, right, Role.MAIN))
+        mains.append(_UnplacedPair(case, left, right, Role.MAIN))
     return mains
 
 
-def _turns(
-    cases: Sequence[PlannedCase], pairs: int, draws: SeedStreams
+def _pair_orders(
+    cases: Sequence[PlannedCase], pairs: int, streams: SeedStreams
 ) -> dict[str, Iterator[int]]:
-    """For each case the order of its pairs: a row of a Williams square, another for each reader.
+    """The order of the pairs of each case: a row of a Williams square, another for each reader.
 
-    Over as many readers as the square has rows, each pair of a case comes first, second, ...
-    equally often, and so the pair that gives a method its first rating is balanced.
+    Over as many readers as the square has rows, each pair of a case is first, second, ... equally
+    often, so the pair of a method's first rating is balanced.
     """
-    shared = draws.of(MAIN_SESSION, "pair order", SHARED)
+    shared = streams.of(MAIN_SESSION, "pair order", SHARED)
     square = williams(pairs)
     turns: dict[str, Iterator[int]] = {}
     for case in cases:
         names = shared.permutation(pairs)
-        row = (int(shared.integers(len(square))) + draws.reader) % len(square)
+        row = (int(shared.integers(len(square))) + streams.reader) % len(square)
         turns[case.id] = iter([int(name) for name in names[square[row]]])
     return turns
 
 
 def _sides(
-    cases: Sequence[PlannedCase], pairs: Sequence[Pair], draws: SeedStreams
+    cases: Sequence[PlannedCase], pairs: Sequence[Pair], streams: SeedStreams
 ) -> dict[tuple[str, Pair], bool]:
-    """Whether the sides of a case and pair are exchanged: for half of the cases of each pair."""
-    mirrored = bool(draws.reader % 2)
-    rng = draws.of(MAIN_SESSION, "side", draws.reader - draws.reader % 2)
+    """Whether sides are exchanged, by case and pair: for half of the cases of each pair."""
+    mirrored = bool(streams.reader % 2)
+    rng = streams.of(MAIN_SESSION, "side", streams.reader - streams.reader % 2)
     return {
         (case.id, pair): bool(swap) ^ mirrored
         for pair in pairs
@@ -203,22 +203,22 @@ def _sides(
 
 
 def _halves(number: int, rng: np.random.Generator) -> list[bool]:
-    """A permuted block: as many True as False, and by chance one more of either if odd."""
+    """A random permutation with equal numbers of True and False, or one more of either."""
     first = int(rng.integers(2))
     return [bool(value) for value in rng.permutation((np.arange(number) + first) % 2)]
 
 
 def _with_repeats(
-    protocol: Protocol, mains: list[_Shown], draws: SeedStreams
-) -> tuple[list[_Shown], list[_Shown]]:
-    """The main session with repeats put in, and the pairs of a later session."""
+    protocol: Protocol, mains: list[_UnplacedPair], streams: SeedStreams
+) -> tuple[list[_UnplacedPair], list[_UnplacedPair]]:
+    """The main session with repeats inserted, and the pairs of a later session."""
     distance = repeat_distance(protocol, len(mains))
     session = REPEAT_SESSION if protocol.washout_days else MAIN_SESSION
-    rng = draws.of(session, "repeats")
+    rng = streams.of(session, "repeats")
     early = mains if protocol.washout_days else mains[: len(mains) - max(distance, 1) + 1]
     chosen = _spread_choice(early, protocol.repeats, rng)
     repeats = [
-        _Shown(main.case, *sides, Role.REPEAT, main)
+        _UnplacedPair(main.case, *sides, Role.REPEAT, main)
         for main, swap in zip(chosen, _halves(len(chosen), rng), strict=True)
         for sides in [(main.right, main.left) if swap else (main.left, main.right)]
     ]
@@ -234,8 +234,10 @@ def _with_repeats(
     return reading, []
 
 
-def _spread_choice(mains: Sequence[_Shown], number: int, rng: np.random.Generator) -> list[_Shown]:
-    """A random choice that spreads over the pairs of methods, then over cases."""
+def _spread_choice(
+    mains: Sequence[_UnplacedPair], number: int, rng: np.random.Generator
+) -> list[_UnplacedPair]:
+    """A random choice, spread over the pairs of methods, then over cases."""
     left = [mains[i] for i in rng.permutation(len(mains))]
     pairs: dict[Pair, int] = {}
     cases: dict[str, int] = {}
@@ -251,31 +253,34 @@ def _spread_choice(mains: Sequence[_Shown], number: int, rng: np.random.Generato
 
 def _with_nulls(
     number: int,
-    reading: Sequence[_Shown],
+    reading: Sequence[_UnplacedPair],
     cases: Sequence[PlannedCase],
     methods: Sequence[str],
-    draws: SeedStreams,
-) -> list[_Shown]:
-    """Nulls, one in each of as many equal stretches of the session."""
-    rng = draws.of(MAIN_SESSION, "nulls")
+    streams: SeedStreams,
+) -> list[_UnplacedPair]:
+    """Insert null pairs, one into each of ``number`` equal parts of the session."""
+    rng = streams.of(MAIN_SESSION, "nulls")
     result = list(reading)
     case_order, method_order = rng.permutation(len(cases)), rng.permutation(len(methods))
     edges = [round(i * len(reading) / max(number, 1)) for i in range(number + 1)]
-    stretches = list(pairwise(edges))
-    # From the end, so that the earlier stretches stay where they are.
-    for i, (low, high) in reversed(list(enumerate(stretches))):
+    parts = list(pairwise(edges))
+    # From the end, so that the earlier parts keep their positions.
+    for i, (low, high) in reversed(list(enumerate(parts))):
         case = cases[case_order[i % len(cases)]]
         method = methods[method_order[i % len(methods)]]
         patients = [shown.case.patient for shown in result]
         place = place_for(patients, case.patient, low, high, rng)
-        result.insert(place, _Shown(case, method, method, Role.NULL))
+        result.insert(place, _UnplacedPair(case, method, method, Role.NULL))
     return result
 
 
 def _trials(
-    shown: Sequence[_Shown], session: int, phase: Phase, mains: Sequence[_Shown] | None = None
+    shown: Sequence[_UnplacedPair],
+    session: int,
+    phase: Phase,
+    mains: Sequence[_UnplacedPair] | None = None,
 ) -> list[Trial]:
-    """Positions for the pairs of a session; repeats point at the main session."""
+    """The trials of a session; repeats refer to positions in the main session."""
     places = {id(entry): place for place, entry in enumerate(shown if mains is None else mains)}
     return [
         Trial(

@@ -1,4 +1,4 @@
-"""Leaving a reader or a case out of the analyses: a logged decision; the ratings stay."""
+"""Exclusion of a reader or a case from the analyses: a logged decision; no rating is deleted."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def exclude(
     actor: str,
     prespecified: bool = False,
 ) -> None:
-    """Leave a reader (R01) or a case (C001) out.
+    """Exclude a reader (R01) or a case (C001) from the analyses.
 
     Parameters
     ----------
@@ -28,13 +28,13 @@ def exclude(
     code : str
         Of the reader or the case.
     rule : str
-        Short name of the rule that is applied, such as "wrong_display".
+        Short name of the applied rule, such as "wrong_display".
     reason : str
-        The decision in a sentence; the report prints it.
+        The reason as a sentence, which the report prints.
     actor : str
-        Who decides.
+        Name of the person who decides.
     prespecified : bool
-        Whether the rule was written down before the first rating.
+        Whether the rule was fixed before the first rating.
 
     Raises
     ------

@@ -1,6 +1,6 @@
-"""Freezing: protocol, plan and the hashes of seed and names are fixed before the first rating.
+"""Freezing a study: protocol, plan and the hashes of seed and names become immutable.
 
-Everything is checked first and told at once; then all rows of the plan and the new status are
+All checks are made first and their problems reported together; then the plan and the new status are
 written in one transaction.
 """
 
@@ -16,7 +16,7 @@ from study.domain.errors import FreezeError, ProtocolError
 from study.domain.protocol import Protocol, Status
 from study.planning.assignment import Trial, assign, plan_digest, plan_notes, randomisation_problems
 from study.planning.plan_rows import write_masks, write_plans, write_questions
-from study.planning.readiness import BuiltStudy, lost_groups, revealing_texts, unbuilt
+from study.planning.readiness import BuiltStudy, missing_stimuli, revealing_texts, unknown_groups
 from study.storage import key_file
 from study.storage.key import Key
 from study.storage.models import (
@@ -30,18 +30,18 @@ from study.storage.store import Store, parsed
 
 @dataclass(frozen=True)
 class FreezeReport:
-    """What was frozen.
+    """Result of a freeze.
 
     Parameters
     ----------
     readers, methods, cases : int
-        Cases without those for training.
+        Numbers; cases for training are not counted.
     pairs : int
-        Pairs that each reader will see, training included.
+        Pairs per reader, training included.
     protocol_sha256, seed_sha256, key_sha256, plan_sha256 : str
-        To be published, or noted in the study's registration.
+        To be published, for example in the registration of the study.
     notes : tuple of str
-        How far the spacing of the plan could be kept.
+        Notes about the spacing of the plan.
     """
 
     readers: int
@@ -55,7 +55,7 @@ class FreezeReport:
     notes: tuple[str, ...] = ()
 
     def as_text(self) -> str:
-        """Some lines for the coordinator; nothing in them names a method."""
+        """The report as text, without names of methods."""
         lines = [
             f"Frozen: {self.readers} readers, {self.cases} cases, {self.methods} methods, "
             f"{self.pairs} pairs for each reader.",
@@ -69,7 +69,7 @@ class FreezeReport:
 
 @dataclass(frozen=True)
 class FreezeCheck:
-    """What forbids a freeze, and how far the spacing of the plan could be kept, in sentences."""
+    """Problems that prevent a freeze, and notes about the spacing of the plan, as sentences."""
 
     problems: tuple[str, ...]
     notes: tuple[str, ...] = ()
@@ -78,18 +78,18 @@ class FreezeCheck:
 def compare_only(
     store: Store, key: Key, *, pairs: Sequence[tuple[str, str]] = (), control: str = "", actor: str
 ) -> None:
-    """Say which methods a draft compares, by their names: these pairs, or all with a control.
+    """Set which methods of a draft are compared, by name: these pairs, or all with a control.
 
-    Without either all pairs are compared. The protocol holds identifiers only.
+    Without either, all pairs are compared. The protocol stores identifiers only.
 
     Raises
     ------
     KeyFileError
-        No method has this name: build first.
+        There is no method with this name.
     StoreError
-        The study is no draft.
+        The study is not a draft.
     """
-    key = _fresh(store, key)
+    key = _reloaded(store, key)
     found = tuple((key.method_id(a), key.method_id(b)) for a, b in pairs)
     chosen = key.method_id(control) if control else ""
     with store.write() as session:
@@ -98,32 +98,32 @@ def compare_only(
 
 
 def freeze(store: Store, key: Key, *, actor: str) -> FreezeReport:
-    """Fix the protocol, draw the plan of every reader, and store both for good.
+    """Fix the protocol and the plan of every reader.
 
     Parameters
     ----------
     store : Store
-        With a draft that has been built.
+        A draft whose stimuli have been built.
     key : Key
-        Of the study; read again from its file.
+        Of the study; its file is read again.
     actor : str
         For the audit log.
 
     Raises
     ------
     FreezeError
-        All that is missing or would not be blind: stimuli, texts that name a method, a plan whose
-        randomisation is off. Nothing is written then.
+        Stimuli are missing, texts name a method, or the plan is not randomised; the error lists
+        all problems, and nothing is written.
     KeyFileError
         The key is not that of the study.
     """
-    key = _fresh(store, key)
+    key = _reloaded(store, key)
     with store.write() as session:
         study = session.get_one(Study, store.study_id)
         if study.status != Status.DRAFT:
             raise FreezeError(f"The study is {study.status}: it was frozen at {study.frozen_at}.")
         protocol, built = parsed(study.protocol_json), _built(session)
-        found, plans = _judged(store, key, study, built)
+        found, plans = _problems_and_plans(store, key, study, built)
         if found:
             raise FreezeError("\n".join(found))
         write_questions(session, study.id, protocol)
@@ -146,18 +146,18 @@ def freeze(store: Store, key: Key, *, actor: str) -> FreezeReport:
 
 
 def check(store: Store, key: Key) -> FreezeCheck:
-    """What a freeze would say of a draft; nothing is written.
+    """Problems and notes of a freeze of this draft; nothing is written.
 
     Raises
     ------
     KeyFileError
         The key is not that of the study.
     """
-    key = _fresh(store, key)
+    key = _reloaded(store, key)
     with store.read() as session:
         study, built = session.get_one(Study, store.study_id), _built(session)
         try:
-            found, plans = _judged(store, key, study, built)
+            found, plans = _problems_and_plans(store, key, study, built)
         except FreezeError as error:
             found, plans = [str(error)], []
         notes = plan_notes(parsed(study.protocol_json), built.cases, plans) if plans else []
@@ -172,21 +172,21 @@ def _built(session: Session) -> BuiltStudy:
     )
 
 
-def _judged(
+def _problems_and_plans(
     store: Store, key: Key, study: Study, built: BuiltStudy
 ) -> tuple[list[str], list[tuple[Trial, ...]]]:
-    """What forbids the freeze, and the plans where nothing is missing before them."""
+    """Problems that prevent a freeze, and the plans, which are empty where stimuli are missing."""
     protocol = parsed(study.protocol_json)
-    found = [*unbuilt(store, key, built), *revealing_texts(study.code, protocol, key),
-             *lost_groups(protocol, key)]  # fmt: skip
+    found = [*missing_stimuli(store, key, built), *revealing_texts(study.code, protocol, key),
+             *unknown_groups(protocol, key)]  # fmt: skip
     if found:
         return found, []
     plans = _plans(store, key, protocol, built)
     return randomisation_problems(protocol, plans), plans
 
 
-def _fresh(store: Store, key: Key) -> Key:
-    """The key as it is in its file now, which a build may have written anew."""
+def _reloaded(store: Store, key: Key) -> Key:
+    """The key from its file, which a build may have changed."""
     with store.read() as session:
         study = session.get_one(Study, store.study_id)
     return key_file.load(key.path, store.folder, study_id=study.id, seed_sha256=study.seed_sha256)

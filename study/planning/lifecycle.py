@@ -1,4 +1,4 @@
-"""The life of a frozen study: opened, closed, and unblinded by two persons."""
+"""Opening, closing and unblinding a frozen study."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ from study.storage.store import Store
 
 @dataclass(frozen=True)
 class MethodName:
-    """What a masked method turned out to be.
+    """The name of a masked method.
 
     Parameters
     ----------
     mask : str
-        M1, M2, ... as in the exports before.
+        M1, M2, ... as in masked exports.
     id : str
-        In the database.
+        Identifier in the database.
     name : str
     kind : MethodKind
     group : str
@@ -42,44 +42,44 @@ class MethodName:
 
 
 def open_study(store: Store, *, actor: str) -> None:
-    """Let readers rate a frozen study.
+    """Open a frozen study to its readers.
 
     Raises
     ------
     StoreError
-        It is not frozen, or is open already.
+        The study is not frozen.
     """
     with store.write() as session:
         store.set_status(session, Status.OPEN, actor)
 
 
 def close_study(store: Store, *, actor: str) -> None:
-    """End an open study: nothing more is rated.
+    """Close an open study: readers can rate no more.
 
     Raises
     ------
     StoreError
-        It is not open.
+        The study is not open.
     """
     with store.write() as session:
         store.set_status(session, Status.CLOSED, actor)
 
 
 def unblind(store: Store, key: Key, *, actor: str, second: str) -> tuple[MethodName, ...]:
-    """Lift the blinding of a closed study, for good.
+    """Unblind a closed study; this cannot be undone.
 
     Parameters
     ----------
     store : Store
     key : Key
-        As the study was frozen with; read again from its file.
+        Of the study; its file is read again.
     actor, second : str
-        Two different persons, who are both logged.
+        Names of two different persons, for the audit log.
 
     Returns
     -------
     tuple of MethodName
-        In the order of the masks.
+        In order of the masks.
 
     Raises
     ------
@@ -109,12 +109,12 @@ def unblind(store: Store, key: Key, *, actor: str, second: str) -> tuple[MethodN
 
 
 def method_names(store: Store, key: Key) -> tuple[MethodName, ...]:
-    """The names again, of a study that is unblinded.
+    """The names of the methods of an unblinded study.
 
     Raises
     ------
     BlindingError
-        It is not.
+        The study is not unblinded.
     KeyFileError
         As `unblind`.
     """

@@ -8,12 +8,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 PATIENT_GAP = 5
-"""Other pairs between two of the same patient, where there are patients enough."""
+"""Number of other pairs between two pairs of the same patient, if possible."""
 _TRIES = 12
 
 
 def williams(size: int) -> NDArray[np.intp]:
-    """Williams' Latin square: carry-over is balanced.
+    """Williams' Latin square, which balances carry-over.
 
     Parameters
     ----------
@@ -24,7 +24,7 @@ def williams(size: int) -> NDArray[np.intp]:
     -------
     ndarray
         Rows are orders of 0 .. size-1: `size` rows for an even number, twice as many for an odd
-        one. Each treatment is equally often at each place, and each ordered pair of neighbours
+        one. Each treatment is at each position equally often, and each ordered pair of neighbours
         occurs equally often.
 
     References
@@ -48,8 +48,8 @@ def spaced(
 ) -> list[int]:
     """A random order with more than `gap` positions between entries of one patient.
 
-    Where that is not possible the gap shrinks until it is. At least two patients stay possible at
-    every step as long as two are left, so that few patients do not turn into a fixed rotation.
+    The gap is reduced until that is possible, and so that at least two patients are possible at
+    every step while two are left: few patients do not become a fixed rotation.
 
     Parameters
     ----------
@@ -57,9 +57,9 @@ def spaced(
         The patient of each entry.
     rng : Generator
     gap : int
-        Positions are more than this apart; 0 gives a plain shuffle.
+        Least number of positions between entries; 0 gives a plain shuffle.
     recent : sequence of str
-        Patients that were shown before, the last one last.
+        Patients shown before, the latest one last.
 
     Returns
     -------
@@ -79,7 +79,7 @@ def spaced(
         for attempt in range(_TRIES):
             sequence = _attempt(counts, before, wanted, rng, greedy=attempt > _TRIES // 2)
             if sequence is not None:
-                return _dealt(sequence, member, rng)
+                return _entries(sequence, member, rng)
     raise AssertionError("a gap of 0 is always possible")
 
 
@@ -91,7 +91,7 @@ def _attempt(
     *,
     greedy: bool,
 ) -> list[int] | None:
-    """One draw of the patients' sequence, or None at a dead end."""
+    """A random sequence of patients, or None where it cannot be completed."""
     left, last = counts.copy(), before.copy()
     sequence: list[int] = []
     for position in range(int(counts.sum())):
@@ -102,7 +102,7 @@ def _attempt(
         if greedy:
             weights = np.where(weights == weights.max(), weights, 0)
         elif _needed(left, gap) >= left.sum() and (weights == most).any():
-            # The patients with most left only just fit into what remains: one of them is next.
+            # The patients with the most entries only just fit: one of them must be next.
             weights = np.where(weights == most, weights, 0)
         draw = rng.integers(weights.sum())
         chosen = int(np.searchsorted(np.cumsum(weights), draw, side="right"))
@@ -113,15 +113,15 @@ def _attempt(
 
 
 def _needed(left: NDArray[np.intp], gap: int) -> int:
-    """Least number of places for what is left: the largest patients set the pace."""
+    """Least number of positions for the remaining entries, set by the largest patients."""
     most = int(left.max())
     return (most - 1) * (gap + 1) + int(np.count_nonzero(left == most))
 
 
-def _dealt(
+def _entries(
     sequence: Sequence[int], member: NDArray[np.intp], rng: np.random.Generator
 ) -> list[int]:
-    """The entries of each patient, shuffled, at the patient's places."""
+    """The shuffled entries of each patient, at the positions of that patient."""
     hands = {name: iter(rng.permutation(np.flatnonzero(member == name))) for name in set(sequence)}
     return [int(next(hands[name])) for name in sequence]
 
@@ -137,8 +137,8 @@ def place_for(
 ) -> int:
     """A random index from `low` to `high` at which to insert an entry of a patient.
 
-    Places more than `gap` positions from entries of the same patient are taken if there are any,
-    and otherwise those that are farthest. Insertion only moves other entries apart.
+    Positions more than `gap` away from entries of the same patient are preferred, then those that
+    are farthest. Insertion never reduces other distances.
     """
     same = [index for index, other in enumerate(patients) if other == patient]
     distances = [

@@ -1,4 +1,4 @@
-"""Whether plans are as random, balanced and complete as a protocol promises."""
+"""Checks that plans are as random, balanced and complete as the protocol requires."""
 
 from __future__ import annotations
 
@@ -21,24 +21,24 @@ from study.domain.plan import (
 from study.domain.protocol import Protocol, Role
 from study.planning.ordering import PATIENT_GAP
 
-_BELIEVABLE = log(1e-6)
-"""Coincidences less likely than this (natural logarithm) are no coincidence."""
+_LEAST_LOG_CHANCE = log(1e-6)
+"""Log probability below which equal random orders are not accepted as a coincidence."""
 _READ = (Role.MAIN, Role.REPEAT, Role.NULL)
 
 
 def randomisation_problems(protocol: Protocol, plans: Sequence[Plan]) -> list[str]:
-    """What forbids freezing these plans; nothing where they are sound.
+    """Problems of plans that prevent a freeze.
 
     Parameters
     ----------
     protocol : Protocol
     plans : sequence of plans
-        One for each reader, in order of their places.
+        One for each reader, in order.
 
     Returns
     -------
     list of str
-        One sentence for each problem.
+        A sentence for each problem.
     """
     problems = []
     if not protocol.randomise_sides:
@@ -122,7 +122,7 @@ def _nulls(plan: Plan) -> list[str]:
 
 
 def _between(plans: Sequence[Plan]) -> list[str]:
-    """Orders that are alike, couples that do not mirror each other, readers with other pairs."""
+    """Equal orders, readers 2k and 2k + 1 with equal sides, readers with different pairs."""
     orders = [[(trial.case, trial.pair) for trial in _mains(plan)] for plan in plans]
     if not orders:
         return []
@@ -132,13 +132,13 @@ def _between(plans: Sequence[Plan]) -> list[str]:
     size = len(orders[0])
     # log of 1/n!: the chance of one given order.
     chance = -lgamma(size + 1)
-    if any(order == sorted(order) for order in orders) and chance < _BELIEVABLE:
+    if any(order == sorted(order) for order in orders) and chance < _LEAST_LOG_CHANCE:
         problems.append("A reader has the main pairs in the order of the list.")
     alike = sum(a == b for a, b in combinations(orders, 2))
     everyone = alike == comb(len(orders), 2) > 0
-    if alike and log(comb(len(orders), 2)) + chance < _BELIEVABLE:
+    if alike and log(comb(len(orders), 2)) + chance < _LEAST_LOG_CHANCE:
         problems.append(f"{alike} couples of readers have the same order.")
-    elif everyone and (len(orders) - 1) * chance < _BELIEVABLE:
+    elif everyone and (len(orders) - 1) * chance < _LEAST_LOG_CHANCE:
         problems.append("All readers have the same order.")
     problems += [
         f"Reader {first + 2} does not mirror the sides of reader {first + 1}."
@@ -156,7 +156,7 @@ def _mirrored(plan: Plan, other: Plan) -> bool:
 def plan_notes(
     protocol: Protocol, cases: Sequence[PlannedCase], plans: Sequence[Plan]
 ) -> list[str]:
-    """What the coordinator should know about sound plans: how far the spacing could be kept.
+    """Notes about valid plans: which spacing could not be kept.
 
     Parameters
     ----------
@@ -167,7 +167,7 @@ def plan_notes(
     Returns
     -------
     list of str
-        One sentence for each.
+        A sentence for each note.
     """
     notes = []
     warm_up = protocol.training + protocol.dummies

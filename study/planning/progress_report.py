@@ -1,4 +1,4 @@
-"""How far a study is, blind: counts, times and missing answers by reader, nothing by method."""
+"""Blinded progress of a study: counts of images, and the progress of every reader."""
 
 from __future__ import annotations
 
@@ -16,16 +16,16 @@ from study.storage.store import Store, parsed
 
 @dataclass(frozen=True)
 class ImageCounts:
-    """What is built, without names.
+    """Counts of cases, methods and images, without names.
 
     Parameters
     ----------
     cases, training, patients : int
-        Cases to be read, cases for training and dummies only, patients of the former.
+        Cases to be read, cases for training and dummies only, and patients of the former.
     kinds : tuple of (MethodKind, int)
-        Methods of each kind.
+        Number of methods of each kind.
     stimuli, pending : int
-        Images that were rendered, and those of them that have not passed all gates.
+        Rendered images, and those of them that have not passed all checks.
     """
 
     cases: int
@@ -37,7 +37,7 @@ class ImageCounts:
 
     @property
     def methods(self) -> int:
-        """Methods of all kinds."""
+        """Number of methods of all kinds."""
         return sum(number for _, number in self.kinds)
 
     @property
@@ -49,7 +49,7 @@ class ImageCounts:
 
 @dataclass(frozen=True)
 class ProgressReport:
-    """A study from outside.
+    """Settings and progress of a study, without names or ratings.
 
     Parameters
     ----------
@@ -77,12 +77,12 @@ class ProgressReport:
 
     @property
     def done(self) -> int:
-        """Reading pairs that were answered, of all readers who take part."""
+        """Answered pairs of all participating readers, training excluded."""
         return sum(reader.done for reader in self._counting)
 
     @property
     def planned(self) -> int:
-        """Reading pairs of all readers who take part."""
+        """Planned pairs of all participating readers, training excluded."""
         return sum(reader.planned for reader in self._counting)
 
     @property
@@ -91,7 +91,7 @@ class ProgressReport:
 
 
 def progress_report(store: Store) -> ProgressReport:
-    """Read how far a study is."""
+    """Read the progress of a study."""
     with store.read() as session:
         study = session.get_one(Study, store.study_id)
         return ProgressReport(

@@ -1,4 +1,4 @@
-"""How far each reader is: counts, times and missing answers, nothing by method."""
+"""Blinded progress of each reader: counts, times and missing answers, nothing by method."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from study.storage.models import Consent, Presentation, RatingEvent, Reader, Rea
 
 @dataclass(frozen=True)
 class ReaderProgress:
-    """One reader's place.
+    """Progress of one reader.
 
     Parameters
     ----------
@@ -25,19 +25,19 @@ class ReaderProgress:
     state : str
         not invited, invited, joined, reading, waiting, finished, withdrawn or switched off.
     done, planned : int
-        Pairs of the reading sessions, all roles alike.
+        Pairs of the reading sessions, of all roles.
     training_done, training_planned : int
-        Pairs of the training.
+        Training pairs.
     answers, missing : int
-        Current answers to reading pairs, and those of them that say "cannot judge".
+        Current answers to reading pairs, and the "cannot judge" among them.
     seconds : float or None
-        Median visible time of a reading pair.
+        Median time that a reading pair was visible.
     corrections : int
-        Pairs that were answered again.
+        Corrected pairs.
     last_at : str
-        Of the last answer; empty before the first.
+        Time of the latest answer; empty before the first.
     waits_until : str
-        When the next session opens, where it has not yet.
+        When the next session opens; empty where it is open.
     simulated : bool
     """
 
@@ -122,7 +122,7 @@ def _pairs() -> Select[str, str, int]:
 
 
 def _counted(session: Session, wanted: Select[str, str, int]) -> Mapping[tuple[str, bool], int]:
-    """Pairs by reader and whether they are of the training."""
+    """Numbers of pairs, by reader and whether they are training pairs."""
     found: dict[tuple[str, bool], int] = defaultdict(int)
     for reader, phase, count in session.execute(wanted):
         found[reader, phase == Phase.TRAINING] += count
@@ -130,7 +130,7 @@ def _counted(session: Session, wanted: Select[str, str, int]) -> Mapping[tuple[s
 
 
 def _values(session: Session) -> Mapping[str, tuple[int, int, int, str]]:
-    """Answers, missing ones, corrected pairs and the last time, by reader."""
+    """Answers, missing answers, corrected pairs and latest time, by reader."""
     latest = (
         select(RatingEvent.presentation_id, func.max(RatingEvent.revision).label("revision"))
         .group_by(RatingEvent.presentation_id)
@@ -175,7 +175,7 @@ def _times(session: Session) -> Mapping[str, float]:
 
 
 def _opens(session: Session) -> Mapping[str, str]:
-    """When the next session opens, of readers who have to wait."""
+    """When the next session opens, by reader who has to wait."""
     rows = session.execute(
         select(ReadingSession.reader_id, func.min(ReadingSession.not_before))
         .where(ReadingSession.finished_at.is_(None), ReadingSession.not_before > now())

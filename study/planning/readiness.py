@@ -1,4 +1,4 @@
-"""Whether a draft may be frozen: all stimuli are there, and no text tells what they are."""
+"""Requirements of a freeze: all stimuli are built, and no text reveals a name."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from study.storage.store import Store
 
 @dataclass(frozen=True, eq=False)
 class BuiltStudy:
-    """The rows that a build left."""
+    """The rows of a build."""
 
     items: Sequence[Item]
     methods: Sequence[Method]
@@ -23,17 +23,17 @@ class BuiltStudy:
 
     @property
     def cases(self) -> tuple[PlannedCase, ...]:
-        """What the design needs of the cases."""
+        """The cases as the design needs them."""
         return tuple(PlannedCase(item.id, item.patient_key, item.training) for item in self.items)
 
     @property
     def kinds(self) -> tuple[tuple[str, MethodKind], ...]:
-        """What the design needs of the methods."""
+        """The methods as the design needs them."""
         return tuple((method.id, MethodKind(method.kind)) for method in self.methods)
 
 
-def unbuilt(store: Store, key: Key, built: BuiltStudy) -> Iterator[str]:
-    """What is missing of cases, methods and stimuli, one sentence each."""
+def missing_stimuli(store: Store, key: Key, built: BuiltStudy) -> Iterator[str]:
+    """Sentences about missing cases, methods and stimuli."""
     if not built.items or not built.methods:
         yield "There are no stimuli yet: run build first."
         return
@@ -46,7 +46,7 @@ def unbuilt(store: Store, key: Key, built: BuiltStudy) -> Iterator[str]:
     pending = sum(one.deid_check not in passed for one in built.stimuli)
     if missing or pending:
         yield (
-            f"{missing} stimuli are missing and {pending} have not passed the gates: run build "
+            f"{missing} stimuli are missing and {pending} have not passed the checks: run build "
             "again until it ends without complaint."
         )
         return
@@ -56,7 +56,7 @@ def unbuilt(store: Store, key: Key, built: BuiltStudy) -> Iterator[str]:
 
 
 def revealing_texts(code: str, protocol: Protocol, key: Key) -> Iterator[str]:
-    """Texts for readers that name a method, a case or a patient."""
+    """Sentences about texts for readers that name a method, a case or a patient."""
     texts = [("code of the study", code), ("title", protocol.title),
              ("instructions", protocol.instructions), ("consent", protocol.consent),
              ("notes", protocol.notes)]  # fmt: skip
@@ -74,8 +74,8 @@ def revealing_texts(code: str, protocol: Protocol, key: Key) -> Iterator[str]:
             )
 
 
-def lost_groups(protocol: Protocol, key: Key) -> Iterator[str]:
-    """Methods whose right answer to the blinding question is no answer any more."""
+def unknown_groups(protocol: Protocol, key: Key) -> Iterator[str]:
+    """Sentences about methods whose group is not an answer to the blinding question."""
     for method in key.methods.values():
         if protocol.ask_blinding and method.group not in ("", *protocol.blinding_groups):
             yield (

@@ -1,4 +1,4 @@
-"""Random numbers that follow from the master seed, one stream for each purpose."""
+"""Random numbers from the master seed, with a separate stream for each purpose."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from study.domain.errors import ProtocolError
 
 SEED_BYTES = 32
 SHARED = -1
-"""Stands for the reader in draws that all readers share."""
+"""Reader index of streams that all readers share."""
 
 
 def generator(
@@ -26,7 +26,7 @@ def generator(
         Master seed, 32 random bytes.
     study_id : str
     reader : int
-        Place of the reader, from 0; -1 for draws that all readers share.
+        Index of the reader from 0; -1 for streams that all readers share.
     session : int
     purpose : str
         Such as "order" or "side".
@@ -52,6 +52,6 @@ class SeedStreams:
     reader: int
 
     def of(self, session: int, purpose: str, reader: int | None = None) -> np.random.Generator:
-        """The stream of a purpose, of this reader or another one."""
+        """The stream of a purpose, for this reader or another one."""
         who = self.reader if reader is None else reader
         return generator(self.seed, self.study_id, who, session, purpose)

@@ -1,4 +1,4 @@
-"""What a design costs its readers, and how sharp its kappa will be, before anyone reads."""
+"""Workload of a design, and the expected precision of kappa, before anyone reads."""
 
 from __future__ import annotations
 
@@ -12,40 +12,40 @@ from study.domain.plan import MethodRow, method_pairs, repeat_distance
 from study.domain.protocol import MethodKind, Protocol
 
 ASSUMED_KAPPA = 0.6
-"""Agreement the expected half width is simulated at."""
+"""Kappa for which the expected half width is simulated."""
 PATIENT_SHARE = 0.5
-"""Chance that a case of a patient is truly as good as the patient's other cases."""
+"""Probability that a case has the same true quality as other cases of its patient."""
 LONG_HOURS = 8.0
 FEW_REPEATS = 10
 WIDEST = 0.5
-"""A half width beyond this says nothing about agreement."""
+"""Largest half width that is reported as a number."""
 _POINTS = 5
 _ENTRIES = 2_000_000
 
 
 @dataclass(frozen=True)
 class WorkloadEstimate:
-    """Size of a study.
+    """Workload and expected precision of a study.
 
     Parameters
     ----------
     readers, cases, pairs : int
-        Reader places, main cases, pairs of methods.
+        Numbers of readers, main cases and pairs of methods.
     main : int
-        Main pairs for each reader.
+        Main pairs per reader.
     trials : int
-        All pairs for each reader, training and dummies included.
+        All pairs per reader, training and dummies included.
     ratings : int
-        Answers for each reader that are asked about main, repeated and null pairs.
+        Answers per reader about main, repeated and null pairs.
     hours : float
-        Reading time of each reader.
+        Reading time per reader.
     sittings : int
-        Stretches that this takes.
+        Number of sittings per reader.
     stretch : float
-        Minutes of the longest of them, after which a break is suggested.
+        Length of a sitting in minutes, after which a break is suggested.
     kappa_half_width : float, optional
-        Expected half of the 95% interval of Fleiss' kappa of one method on a 5-point scale, where
-        kappa is 0.6 and cases of a patient are alike every other time; None with one reader.
+        Expected half width of the 95% interval of Fleiss' kappa of one method on a 5-point scale,
+        for a kappa of 0.6 and correlated cases of a patient; None with one reader.
     warnings : tuple of str
     """
 
@@ -63,11 +63,11 @@ class WorkloadEstimate:
 
     @property
     def ratings_total(self) -> int:
-        """Answers of all readers."""
+        """Number of answers of all readers."""
         return self.readers * self.ratings
 
     def as_text(self) -> str:
-        """The estimate in lines, for a terminal."""
+        """The estimate as text."""
         width = self.kappa_half_width
         rows = [
             ("readers", f"{self.readers}"),
@@ -78,7 +78,7 @@ class WorkloadEstimate:
                 "time each",
                 f"{self.hours:.1f} h, {self.sittings} times at most {self.stretch:g} min",
             ),
-            ("kappa of a method", _sharpness(width)),
+            ("kappa of a method", _precision(width)),
         ]
         lines = [f"{name:20}{value}" for name, value in rows]
         return "\n".join([*lines, *(f"Note: {warning}" for warning in self.warnings)])
@@ -87,18 +87,18 @@ class WorkloadEstimate:
 def estimate(
     protocol: Protocol, cases: int, patients: int | None, methods: int
 ) -> WorkloadEstimate:
-    """Size a study before its stimuli are built.
+    """Estimate the workload of a study.
 
     Parameters
     ----------
     protocol : Protocol
     cases : int
-        Main cases.
+        Number of main cases.
     patients : int, optional
-        Patients they are from; None for one patient a case.
+        Number of patients; None for one per case.
     methods : int
-        Methods, references and anchors included. Listed pairs and a control are taken at their
-        word: whether they name methods is checked at freeze.
+        Number of methods, references and anchors included. Whether listed pairs and a control are
+        methods is checked at the freeze.
 
     Raises
     ------
@@ -130,7 +130,7 @@ def estimate(
     )
 
 
-def _sharpness(width: float | None) -> str:
+def _precision(width: float | None) -> str:
     if width is None:
         return "needs 2 readers"
     if width > WIDEST:
@@ -152,7 +152,7 @@ def _warnings(protocol: Protocol, patients: int, hours: float) -> tuple[str, ...
         found.append("with one reader there is no agreement between readers to report.")
     if hours > LONG_HOURS:
         found.append(
-            f"{hours:.1f} hours a reader is long: use fewer cases, list pairs, or set a control."
+            f"{hours:.1f} hours per reader is long: use fewer cases, list pairs, or set a control."
         )
     if protocol.repeats < FEW_REPEATS:
         found.append(f"{protocol.repeats} repeats say little about a reader's own consistency.")
@@ -166,13 +166,13 @@ def _half_width(cases: int, patients: int, readers: int) -> float | None:
     if readers < 2:
         return None
     rng = np.random.default_rng(0)
-    draws = int(np.clip(_ENTRIES // (cases * readers), 50, 400))
-    kappas = [_simulated_kappa(cases, patients, readers, rng) for _ in range(draws)]
+    studies = int(np.clip(_ENTRIES // (cases * readers), 50, 400))
+    kappas = [_simulated_kappa(cases, patients, readers, rng) for _ in range(studies)]
     return float(1.96 * np.std(kappas))
 
 
 def _simulated_kappa(cases: int, patients: int, readers: int, rng: np.random.Generator) -> float:
-    """Kappa of readers who see the truth with probability sqrt(0.6) and guess otherwise.
+    """Kappa of simulated readers who see the truth with probability sqrt(0.6), else guess.
 
     Truth and guesses are uniform on the scale, so the expected kappa is the square of that
     probability.

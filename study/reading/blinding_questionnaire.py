@@ -1,7 +1,7 @@
-"""The question at the end: how the reader believes some of the images were made.
+"""The blinding questionnaire, which asks how the reader thinks that images were made.
 
-Pairs the reader has rated are shown once more, so chosen that every method is asked about and no
-image twice. The choice follows from the tokens of the plan, which are random.
+Some rated pairs are shown again, chosen so that every method is asked about and no image twice. The
+choice follows from the random tokens of the plan.
 """
 
 from __future__ import annotations
@@ -32,13 +32,13 @@ DO_NOT_KNOW = "do not know"
 
 @dataclass(frozen=True)
 class OpenGuess:
-    """A pair to be asked about.
+    """A pair of the questionnaire.
 
     Parameters
     ----------
     presentation_id, token : str
     stimuli : tuple of str
-        Left and right.
+        Identifiers of the left and the right stimulus.
     """
 
     presentation_id: str
@@ -47,7 +47,7 @@ class OpenGuess:
 
 
 def guesses(session: Session, reader_id: str) -> tuple[OpenGuess, ...]:
-    """All pairs a reader is asked about, in their order: the same at every call."""
+    """All pairs of a reader's questionnaire, in the same order at every call."""
     shown = _rated_pairs(session, reader_id)
     asked: Counter[str] = Counter()
     used: set[str] = set()
@@ -62,7 +62,7 @@ def guesses(session: Session, reader_id: str) -> tuple[OpenGuess, ...]:
 
 
 def open_guesses(session: Session, reader_id: str) -> tuple[OpenGuess, ...]:
-    """Those of `guesses` that have not been answered."""
+    """The pairs of the questionnaire without an answer."""
     wanted = select(BlindingGuess.stimulus_id).where(BlindingGuess.reader_id == reader_id)
     known = set(session.scalars(wanted))
     return tuple(pair for pair in guesses(session, reader_id) if not known >= set(pair.stimuli))
@@ -71,23 +71,23 @@ def open_guesses(session: Session, reader_id: str) -> tuple[OpenGuess, ...]:
 def save_guess(
     store: Store, reader_id: str, token: str, answers: Sequence[int | None], groups: int
 ) -> None:
-    """Store what a reader believes of the two images of a pair.
+    """Store the answers about the two images of a pair.
 
     Parameters
     ----------
     store : Store
     reader_id, token : str
     answers : sequence of int or None
-        Place of the group for the left and the right image; None for "do not know".
+        Index of the group for the left and the right image; None for "do not know".
     groups : int
-        Number of groups there are.
+        Number of groups.
 
     Raises
     ------
     ProtocolError
-        There are not two answers, or one is no group.
+        There are not two answers, or an answer is not a group.
     WrongScreen
-        This pair is not the next one to be asked about.
+        This pair is not the next one of the questionnaire.
     """
     if len(answers) != 2 or any(one is not None and not 0 <= one < groups for one in answers):
         raise ProtocolError(f"Choose one of the {groups} answers for each image.")
@@ -117,5 +117,5 @@ def _rated_pairs(session: Session, reader_id: str) -> list[tuple[OpenGuess, tupl
         (OpenGuess(key[0], key[1], tuple(s for s, _ in both)), tuple(m for _, m in both))
         for key, both in halves.items()
     ]
-    # Any fixed order will do that has nothing to do with the methods.
+    # Any fixed order that does not depend on the methods.
     return sorted(pairs, key=lambda pair: hashlib.sha256(pair[0].token.encode()).digest())

@@ -1,4 +1,4 @@
-"""Whose turn it is: the order of the plan against the answers that are stored."""
+"""The next and the previous pair of a reader, from the plan and the stored answers."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _PREVIOUS = _PLAN.where(_ANSWERED).order_by(
 
 
 def current(session: Session, reader_id: str) -> Presentation | None:
-    """The pair that the reader is to answer now; None at the end, or before a session opens."""
+    """The pair to be answered now; None at the end, or before a session opens."""
     following = upcoming(session, reader_id)
     if following is None or not is_due(following[1]):
         return None
@@ -32,17 +32,17 @@ def current(session: Session, reader_id: str) -> Presentation | None:
 
 
 def upcoming(session: Session, reader_id: str) -> Turn | None:
-    """The first pair without answers in the order of the plan, open or not, and its session."""
+    """The first pair of the plan without answers and its session, which may not be open yet."""
     found = session.execute(_UPCOMING, {"reader_id": reader_id}).first()
     return (found[0], found[1]) if found else None
 
 
 def previous(session: Session, reader_id: str) -> Presentation | None:
-    """The last pair with answers in the order of the plan: the one that may be corrected."""
+    """The last pair of the plan with answers, which may be corrected."""
     found = session.execute(_PREVIOUS, {"reader_id": reader_id}).first()
     return found[0] if found else None
 
 
 def is_due(reading: ReadingSession) -> bool:
-    """Whether a session may be read now."""
+    """Whether a session is open now."""
     return reading.not_before is None or reading.not_before <= now()

@@ -1,7 +1,7 @@
-"""Tickets and pixels: all that a browser gets of a pair is two raw buffers in one answer.
+"""One-time tickets for the pixels of a pair, which are two raw buffers in one response.
 
-A ticket is 128 random bits, issued at every showing, bound to a reader and good for one fetch. The
-answer has the same length whatever the images show, and nothing else in it depends on them.
+A ticket has 128 random bits, is issued whenever a pair is shown, belongs to one reader and is valid
+for one request. The length of the response does not depend on what the images show.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ from study.storage.store import Store
 
 TICKET_HOURS = 12.0
 
-# Asked for at every pair, so they are made once.
+# Built once: they are executed for every pair.
 _IMAGES = (
     select(
         Stimulus.file, Stimulus.pixel_sha256, Stimulus.width, Stimulus.height, Stimulus.channels,
@@ -61,14 +61,14 @@ _USE = (
 
 @dataclass(frozen=True)
 class Plate:
-    """What the browser must know to draw a pair; the same for all methods of the case.
+    """The format of the images of a pair, the same for all methods of the case.
 
     Parameters
     ----------
     width, height, channels : int
-        Of each of the two images; 16 bits a channel.
+        Of each of the two images; 16 bits per channel.
     display : str
-        The case's windows and units as JSON (`Item.window_json`).
+        Windows and units of the case as JSON (`Item.window_json`).
     """
 
     width: int
@@ -78,7 +78,7 @@ class Plate:
 
 
 def plate(session: Session, presentation_id: str) -> Plate:
-    """Size and windows of a pair.
+    """The format of the images of a pair.
 
     Raises
     ------
@@ -96,7 +96,7 @@ def plate(session: Session, presentation_id: str) -> Plate:
 
 
 def issue(session: Session, presentation_id: str, reader_id: str) -> str:
-    """Give a reader a new right to fetch a pair once."""
+    """Issue a ticket with which a reader can fetch a pair once."""
     token = new_token()
     values = {"token": token, "presentation_id": presentation_id, "reader_id": reader_id}
     session.execute(insert(Ticket), [values])
@@ -110,7 +110,7 @@ def holds(session: Session, token: str, presentation_id: str, reader_id: str) ->
 
 
 def redeem(store: Store, token: str, reader_id: str) -> bytes:
-    """Use up a ticket.
+    """Use a ticket and return the pixels of its pair.
 
     Returns
     -------
@@ -121,10 +121,10 @@ def redeem(store: Store, token: str, reader_id: str) -> bytes:
     Raises
     ------
     TicketGone
-        It was used before, has expired, or was issued to somebody else; or the study is not open,
-        or the reader has withdrawn.
+        It was used before, has expired or is another reader's; or the study is not open, or the
+        reader has withdrawn.
     StoreError
-        A file is missing or is not the one that was frozen.
+        A file is missing or was changed.
     """
     oldest = stamp(datetime.now(UTC) - timedelta(hours=TICKET_HOURS))
     values = {

@@ -1,7 +1,7 @@
-"""Handing out pairs and taking answers in.
+"""Pairs for the browser, and the answers that come back.
 
-The next pair is given only after the answers to this one are committed; its pixels may be fetched
-ahead with a ticket of their own.
+The next pair is sent only after the answers to this one are committed. Its pixels may be prefetched
+with a separate ticket.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ from study.storage.store import Store
 
 EVENT_KINDS = ("window", "zoom", "pan", "reset", "flicker", "pause")
 MOST_EVENTS = 500
-"""Interaction events that are kept of a pair."""
+"""Most interaction events that are stored for a pair."""
 
 _SHOWED = {
     MethodKind.REFERENCE: "the original image",
@@ -63,7 +63,7 @@ _NEXT = select(Presentation).where(
 
 @dataclass(frozen=True)
 class Showing:
-    """A pair as the browser gets it.
+    """A pair for the browser.
 
     Parameters
     ----------
@@ -72,10 +72,10 @@ class Showing:
     ticket : str
         For the pixels of this pair.
     next_ticket : str
-        For those of the next pair, to be fetched ahead; empty where there is none.
+        For prefetching the pixels of the next pair; empty where there is none.
     plate : Plate
     answers : tuple of Answer
-        What was answered, where it is to be corrected.
+        The stored answers, where they are to be corrected.
     correcting : bool
     """
 
@@ -88,21 +88,21 @@ class Showing:
 
 
 def show(store: Store, reader_id: str, *, held: str = "", screen: Screen | None = None) -> Showing:
-    """The pair the reader has to answer now, with fresh tickets.
+    """The pair to be answered now, with new tickets.
 
     Parameters
     ----------
     store : Store
     reader_id : str
     held : str
-        A ticket that the browser has used ahead; kept if it was for this pair.
+        A ticket that the browser used for prefetching; kept if it is for this pair.
     screen : Screen, optional
-        Where the reader is, if it has just been asked.
+        The reader's screen, if it is known already.
 
     Raises
     ------
     WrongScreen
-        The reader is not at a pair.
+        The reader is not on a screen with a pair.
     """
     screen = screen or require(store, reader_id, Kind.PAIR, Kind.GUESS)
     with store.write(synced=False) as session:
@@ -122,12 +122,12 @@ def show(store: Store, reader_id: str, *, held: str = "", screen: Screen | None 
 
 
 def show_previous(store: Store, reader_id: str) -> tuple[Screen, Showing]:
-    """The pair answered last with its answers, and the screen to correct them on.
+    """The screen for correcting the latest answers, and the pair with its answers.
 
     Raises
     ------
     WrongScreen
-        There is none, or its time is over.
+        There are no answers, or they are too old.
     """
     with store.write(synced=False) as session:
         screen, presentation_id = correction(session, reader_id)
@@ -143,12 +143,12 @@ def show_previous(store: Store, reader_id: str) -> tuple[Screen, Showing]:
 
 
 def submit(store: Store, reader_id: str, given: Submission) -> Receipt:
-    """Store answers; when this returns they are committed.
+    """Store answers; they are committed when this returns.
 
     Raises
     ------
     WrongScreen
-        The reader is at no pair, or there is nothing to correct.
+        The reader is not on a screen with a pair, or there is nothing to correct.
     NotYourPresentation, AlreadyAnswered, AnswerError
         See `study.reading.ratings.record`.
     """
@@ -165,7 +165,7 @@ def submit(store: Store, reader_id: str, given: Submission) -> Receipt:
 
 
 def feedback(store: Store, presentation_id: str) -> tuple[str, str] | None:
-    """What a training pair showed, left and right; None for any other pair."""
+    """What a training pair showed on the left and right; None for other pairs."""
     with store.read() as session:
         phase = session.scalar(_PHASE, {"pair_id": presentation_id})
         if phase != Phase.TRAINING or not store.protocol().feedback:
@@ -182,7 +182,7 @@ def feedback(store: Store, presentation_id: str) -> tuple[str, str] | None:
 
 
 def note(store: Store, reader_id: str, token: str, events: Sequence[tuple[str, str, int]]) -> int:
-    """Keep what a reader did with the images of a pair, up to a limit, and return how much.
+    """Store interactions with the images of a pair up to a limit, and return their number.
 
     Parameters
     ----------
@@ -193,7 +193,7 @@ def note(store: Store, reader_id: str, token: str, events: Sequence[tuple[str, s
     Raises
     ------
     NotYourPresentation
-        The token is another reader's or nobody's.
+        The token is unknown or another reader's.
     """
     with store.write(synced=False) as session:
         pair = session.scalar(
@@ -224,7 +224,7 @@ def _guess_showing(session: Session, reader_id: str) -> Showing:
 
 
 def _following(session: Session, pair: Presentation) -> Presentation | None:
-    """The next pair of the same session: one of a later session is not fetched ahead."""
+    """The next pair of the same session; pairs of later sessions are not prefetched."""
     place = {"session_id": pair.session_id, "position": pair.position + 1}
     return session.scalar(_NEXT, place)
 
@@ -236,7 +236,7 @@ def _answers(session: Session, presentation_id: str) -> tuple[Answer, ...]:
         .where(RatingEvent.presentation_id == presentation_id)
         .order_by(RatingEvent.revision)
     )
-    # The latest revision is what counts.
+    # Later revisions replace earlier ones.
     latest = {(code, slot): value for code, slot, value in rows}
     return tuple(
         Answer(code, slot, None if value is None else int(value))

@@ -1,4 +1,4 @@
-"""How far a reader has come and how long they have been at it; asked again at every answer."""
+"""Progress of a reader and the length of the current sitting."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from study.domain.screens import Progress
 from study.storage.models import Presentation, RatingEvent, ReadingSession
 
 SITTING_GAP_MINUTES = 10.0
-"""A pause of this length ends a sitting, and the time to the next break starts anew."""
+"""A pause of this length ends a sitting and restarts the time to the next break."""
 TRAINING, READING = "training", "reading"
 
-# Answers are found by the reader's presentations: rating events have an index of those.
+# Through presentations, because rating events have an index of those.
 _MINE = ReadingSession.reader_id == bindparam("reader_id")
 _ANSWERED = exists().where(RatingEvent.presentation_id == Presentation.id)
 _COUNTS = (
@@ -38,7 +38,7 @@ _FIRST_ANSWERS = (
 
 
 def progress(session: Session, sitting: ReadingSession) -> Progress:
-    """Pairs done and in all, of the training or of all other sessions together."""
+    """Numbers of pairs done and planned, of the training or of all other sessions together."""
     training = sitting.phase == Phase.TRAINING
     values = {"reader_id": sitting.reader_id, "training": training}
     total, done = session.execute(_COUNTS, values).one()
@@ -46,7 +46,7 @@ def progress(session: Session, sitting: ReadingSession) -> Progress:
 
 
 def sitting_minutes(session: Session, reader_id: str, at: datetime) -> float:
-    """Minutes since the reader began to answer without a long gap; 0 after a long one."""
+    """Minutes since the start of the current sitting; 0 after a long pause."""
     begun = at
     for text in session.scalars(_FIRST_ANSWERS, {"reader_id": reader_id}):
         before = datetime.fromisoformat(text)

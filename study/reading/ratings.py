@@ -1,4 +1,4 @@
-"""Answers of readers: checked, stored in one transaction, and never stored twice."""
+"""Storing answers: validated, in one transaction, and never twice."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ from study.storage.store import Store, parsed
 
 @dataclass(frozen=True)
 class Receipt:
-    """What was stored.
+    """Confirmation of stored answers.
 
     Parameters
     ----------
@@ -47,7 +47,7 @@ class Receipt:
     revision : int
         1 for the first answers, more for corrections.
     repeated : bool
-        The same submission had been stored before: nothing was written now.
+        Whether the submission had been stored before, so that nothing was written.
     """
 
     presentation_id: str
@@ -57,7 +57,7 @@ class Receipt:
 
 @dataclass(frozen=True)
 class Submission:
-    """Answers to a pair as they came in.
+    """Answers to a pair as received.
 
     Parameters
     ----------
@@ -66,13 +66,13 @@ class Submission:
     answers : sequence of Answer
         One for each question and slot of the protocol.
     idempotency_key : str
-        Random, made by the browser for this submission; sent again, it changes nothing.
+        Random key of the browser for this submission; repeating it changes nothing.
     visible_ms, first_ms : int, optional
-        How long the pair was visible, and until the first answer, in milliseconds.
+        Time that the pair was visible, and until the first answer, in milliseconds.
     comment : str
         At most 2000 characters.
     reason : str, optional
-        Why the answers are corrected.
+        Reason of a correction.
     """
 
     token: str
@@ -85,8 +85,8 @@ class Submission:
 
 
 @dataclass(frozen=True)
-class _Place:
-    """A presentation with all that decides whether it may be answered."""
+class _RatedPair:
+    """A presentation with everything that decides whether it may be rated."""
 
     id: str
     position: int
@@ -103,7 +103,7 @@ class _Place:
     consents: bool
 
 
-def _wanted_place() -> Select[*tuple[Any, ...]]:
+def _pair_query() -> Select[*tuple[Any, ...]]:
     other = aliased(Presentation)
     last = select(func.max(other.position)).where(other.session_id == Presentation.session_id)
     revision = select(func.max(RatingEvent.revision)).where(
@@ -134,7 +134,7 @@ def _wanted_place() -> Select[*tuple[Any, ...]]:
     )
 
 
-_PLACE = _wanted_place()
+_PAIR = _pair_query()
 _STORED = (
     select(RatingEvent.presentation_id, RatingEvent.revision)
     .where(RatingEvent.idempotency_key == bindparam("key"))
@@ -181,19 +181,19 @@ def record_in(session: Session, reader_id: str, given: Submission, due: Turn | N
     check_submission(
         given.idempotency_key, given.visible_ms, given.first_ms, given.comment, given.reason
     )
-    place = _place(session, reader_id, given.token)
-    if (receipt := _repeated(session, place, given.idempotency_key)) is not None:
+    pair = _pair(session, reader_id, given.token)
+    if (receipt := _repeated(session, pair, given.idempotency_key)) is not None:
         return receipt
-    _may_rate(place)
-    protocol = parsed(place.protocol_json)
+    _may_rate(pair)
+    protocol = parsed(pair.protocol_json)
     check_answers(protocol, given.answers)
-    revision = _revision(session, place, given.reason, due)
-    append(session, RatingEvent, _rows(session, place, given, revision))
+    revision = _revision(session, pair, given.reason, due)
+    append(session, RatingEvent, _rows(session, pair, given, revision))
     if comment := given.comment.strip():
-        session.add(Comment(presentation_id=place.id, reader_id=reader_id, text=comment))
+        session.add(Comment(presentation_id=pair.id, reader_id=reader_id, text=comment))
     if revision == 1:
-        _keep_times(session, place, protocol)
-    return Receipt(place.id, revision, repeated=False)
+        _keep_times(session, pair, protocol)
+    return Receipt(pair.id, revision, repeated=False)
 
 
 def is_stored(session: Session, key: str) -> bool:
@@ -201,43 +201,43 @@ def is_stored(session: Session, key: str) -> bool:
     return session.execute(_STORED, {"key": key}).first() is not None
 
 
-def _place(session: Session, reader_id: str, token: str) -> _Place:
-    """The reader's presentation with this token, in one query."""
-    found: Any = session.execute(_PLACE, {"token": token}).first()
-    place = _Place(*found) if found else None
-    if place is None or place.reader_id != reader_id:
+def _pair(session: Session, reader_id: str, token: str) -> _RatedPair:
+    """The reader's presentation with this token."""
+    found: Any = session.execute(_PAIR, {"token": token}).first()
+    pair = _RatedPair(*found) if found else None
+    if pair is None or pair.reader_id != reader_id:
         raise NotYourPresentation("This pair is not yours to answer. Nothing was stored.")
-    return place
+    return pair
 
 
-def _repeated(session: Session, place: _Place, key: str) -> Receipt | None:
+def _repeated(session: Session, pair: _RatedPair, key: str) -> Receipt | None:
     stored = session.execute(_STORED, {"key": key}).first()
     if stored is None:
         return None
-    if stored.presentation_id != place.id:
+    if stored.presentation_id != pair.id:
         raise AlreadyAnswered("This submission was stored for another pair. Reload the page.")
-    return Receipt(place.id, stored.revision, repeated=True)
+    return Receipt(pair.id, stored.revision, repeated=True)
 
 
-def _may_rate(place: _Place) -> None:
-    if place.status != Status.OPEN or not place.active:
+def _may_rate(pair: _RatedPair) -> None:
+    if pair.status != Status.OPEN or not pair.active:
         raise NotOpen("The study does not take ratings from you now. Nothing was stored.")
-    if not place.consents:
+    if not pair.consents:
         raise ConsentError("Ratings need your consent, and it is missing or was withdrawn.")
 
 
 def _rows(
-    session: Session, place: _Place, given: Submission, revision: int
+    session: Session, pair: _RatedPair, given: Submission, revision: int
 ) -> list[dict[str, Any]]:
-    questions = dict(session.execute(_QUESTIONS, {"study_id": place.study_id}).all())
+    questions = dict(session.execute(_QUESTIONS, {"study_id": pair.study_id}).all())
     common = {
-        "presentation_id": place.id,
+        "presentation_id": pair.id,
         "revision": revision,
         "reason": given.reason.strip() if given.reason else None,
         "idempotency_key": given.idempotency_key,
         "client_visible_ms": given.visible_ms,
         "client_first_ms": given.first_ms,
-        "actor_id": place.reader_id,
+        "actor_id": pair.reader_id,
     }
     return [
         common
@@ -251,30 +251,30 @@ def _rows(
     ]
 
 
-def _revision(session: Session, place: _Place, reason: str | None, due: Turn | None) -> int:
+def _revision(session: Session, pair: _RatedPair, reason: str | None, due: Turn | None) -> int:
     """1 for the current pair, one more for a correction of the one before."""
-    if place.revision is None:
+    if pair.revision is None:
         if reason is not None:
             raise AnswerError("This pair has no answers yet: there is nothing to correct.")
-        if due is None or due[0].id != place.id:
+        if due is None or due[0].id != pair.id:
             raise NotYourPresentation("The turn of this pair has not come. Nothing was stored.")
         if not is_due(due[1]):
             raise NotOpen(f"This session opens at {due[1].not_before}. Nothing was stored.")
         return 1
     if reason is None:
         raise AlreadyAnswered("This pair has been answered already. Nothing was changed.")
-    before = previous(session, place.reader_id)
-    if before is None or before.id != place.id:
+    before = previous(session, pair.reader_id)
+    if before is None or before.id != pair.id:
         raise AlreadyAnswered("Only the pair answered last can be corrected. Nothing was changed.")
-    return place.revision + 1
+    return pair.revision + 1
 
 
-def _keep_times(session: Session, place: _Place, protocol: Protocol) -> None:
-    """Note the start of a session, its end, and from when the repeats after it may be read."""
-    this = ReadingSession.id == place.session_id
-    if place.started_at is None:
+def _keep_times(session: Session, pair: _RatedPair, protocol: Protocol) -> None:
+    """Store start and end of a session, and when the repeats after a washout open."""
+    this = ReadingSession.id == pair.session_id
+    if pair.started_at is None:
         session.execute(update(ReadingSession).where(this).values(started_at=now()))
-    if place.position != place.last_position:
+    if pair.position != pair.last_position:
         return
     end = datetime.now(UTC)
     session.execute(update(ReadingSession).where(this).values(finished_at=stamp(end)))
@@ -282,8 +282,8 @@ def _keep_times(session: Session, place: _Place, protocol: Protocol) -> None:
         session.execute(
             update(ReadingSession)
             .where(
-                ReadingSession.reader_id == place.reader_id,
-                ReadingSession.number == place.number + 1,
+                ReadingSession.reader_id == pair.reader_id,
+                ReadingSession.number == pair.number + 1,
                 ReadingSession.phase == "repeat",
                 ReadingSession.not_before.is_(None),
             )

@@ -1,4 +1,4 @@
-"""The steps of a reader between the pairs: consent, withdrawal, profile, display check, start."""
+"""Steps of a reader between pairs: consent, withdrawal, profile, display check, start."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ from study.storage.store import Store
 
 
 def accept(store: Store, reader_id: str, digest: str) -> None:
-    """Store the agreement to the text with this digest.
+    """Store the consent to the text with this digest.
 
     Raises
     ------
     WrongScreen
-        Consent is not asked for now, or not to this text.
+        Consent is not the next step, or the text is another one.
     """
     screen = require(store, reader_id, Kind.CONSENT)
     if not isinstance(screen.body, ConsentText) or screen.body.digest != digest:
@@ -31,7 +31,7 @@ def accept(store: Store, reader_id: str, digest: str) -> None:
 
 
 def withdraw(store: Store, reader_id: str) -> None:
-    """Store a withdrawal; once is enough."""
+    """Store a withdrawal, if there is none yet."""
     with store.write() as session:
         last = last_consent(session, reader_id)
         if last is None or last.action != "withdrawn":
@@ -41,14 +41,14 @@ def withdraw(store: Store, reader_id: str) -> None:
 def save_profile(
     store: Store, reader_id: str, *, specialty: str, experience_years: int, frequency: str
 ) -> None:
-    """Store what readers say about themselves.
+    """Store the profile of a reader.
 
     Raises
     ------
     ProtocolError
         A value is not possible.
     WrongScreen
-        The profile is not asked for now.
+        The profile is not the next step.
     """
     require(store, reader_id, Kind.PROFILE)
     specialty = " ".join(specialty.split())
@@ -66,14 +66,14 @@ def save_profile(
 
 
 def save_display(store: Store, reader_id: str, found: Display) -> bool:
-    """Store a display check and return whether it was passed.
+    """Store a display check, and return whether it was passed.
 
     Raises
     ------
     ProtocolError
         The window is too small for this study, or the answers are not complete.
     WrongScreen
-        No check is asked for now.
+        The display check is not the next step.
     """
     require(store, reader_id, Kind.DISPLAY)
     protocol = store.protocol()
@@ -92,12 +92,12 @@ def save_display(store: Store, reader_id: str, found: Display) -> bool:
 
 
 def start(store: Store, reader_id: str) -> None:
-    """Open the next session.
+    """Start the next session.
 
     Raises
     ------
     WrongScreen
-        There is none to open now.
+        No session can be started now.
     """
     require(store, reader_id, Kind.READY)
     with store.write() as session:

@@ -1,4 +1,4 @@
-"""Stimuli on disk: bare buffers with random names and one time of modification for all."""
+"""Stimuli on disk: raw buffers with random names, all with the same modification time."""
 
 from __future__ import annotations
 
@@ -18,17 +18,17 @@ from study.domain.errors import BuildError
 from study.storage.models import Stimulus, new_id
 
 FINEST = U16_MAX
-"""Steps from black to white of a 16-bit image."""
+"""Largest gray level of a 16-bit image."""
 
 SAME_TIME = 946684800
-"""2000-01-01 UTC: what every file was last modified at, so that no time tells their order."""
+"""Modification time of every file, 2000-01-01 UTC, so that no time reveals their order."""
 
 _OURS = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}\.raw|\.[0-9a-f]{16}\.part")
 
 
 @dataclass(frozen=True)
 class WrittenStimulus:
-    """A stimulus file: its name, the SHA-256 of its bytes, and the shape of the image."""
+    """Name and SHA-256 of a stimulus file, and the shape of its image."""
 
     file: str
     sha256: str
@@ -38,13 +38,13 @@ class WrittenStimulus:
 
 
 def quantised(pixels: Pixels, levels: int = FINEST) -> Pixels:
-    """The pixels as a screen will get them: whole numbers of ``levels`` steps from 0 to 1."""
+    """Round pixels to multiples of 1 / ``levels``, then to 16 bits, as a screen will get them."""
     steps = np.rint(pixels.astype(np.float64) * levels) / levels
     return (np.rint(steps * U16_MAX) / U16_MAX).astype(np.float32)
 
 
 def write(folder: Path, pixels: Pixels) -> WrittenStimulus:
-    """Write an image as little-endian uint16, row by row, RGB interleaved, without any header.
+    """Write an image as little-endian uint16, row by row, RGB interleaved, without a header.
 
     Parameters
     ----------
@@ -54,7 +54,7 @@ def write(folder: Path, pixels: Pixels) -> WrittenStimulus:
     Raises
     ------
     BuildError
-        The disk is full or the folder may not be written to.
+        The file cannot be written.
     """
     buffer, name = raw_buffer(pixels), new_id()
     path = folder / f"{name}.raw"
@@ -69,7 +69,7 @@ def write(folder: Path, pixels: Pixels) -> WrittenStimulus:
 
 
 def read(folder: Path, stimulus: Stimulus) -> Pixels | None:
-    """The image of a stimulus; None where its file is missing or is not the one it was.
+    """The image of a stimulus; None where its file is missing or was changed.
 
     Returns
     -------
@@ -86,8 +86,8 @@ def read(folder: Path, stimulus: Stimulus) -> Pixels | None:
     return (levels.astype(np.float64) / U16_MAX).astype(np.float32).reshape(shape)
 
 
-def sweep(folder: Path, wanted: Collection[str]) -> None:
-    """Remove buffers that no stimulus names: left by an interrupted or an earlier build."""
+def remove_unused(folder: Path, wanted: Collection[str]) -> None:
+    """Remove buffers of interrupted or earlier builds, which are not among the wanted names."""
     for path in folder.iterdir():
         if _OURS.fullmatch(path.name) and path.name not in wanted:
             path.unlink(missing_ok=True)

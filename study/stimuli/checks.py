@@ -1,9 +1,9 @@
-"""What every image of a study has to pass, and what could tell a reader which method made it.
+"""Checks of the images of a study, and the report of a build.
 
-An image that differs from the others of its case in size, channels or depth, that is empty under
-the window of the case, or that carries a mark at its edge, is refused. Differences of position,
-brightness, contrast and frame are measured by `study.stimuli.image_similarity` and reported: some
-are the very work of a method.
+An image is refused if its size, channels or depth differ from the others of its case, if it is
+empty under the window of the case, or if it has a mark at its edge. Differences of position,
+brightness, contrast and frame are measured by `study.stimuli.image_similarity` and only reported,
+because a method may cause them on purpose.
 """
 
 from __future__ import annotations
@@ -18,26 +18,26 @@ from study.domain.errors import BuildError
 from study.stimuli.image_similarity import FLAT, Array, ComparedImage, Pixels, Similarity, gray
 
 _SATURATED = 0.97
-"""Share of pixels at the ends of the window above which an image is on another scale."""
+"""Share of pixels at the ends of the window above which an image is refused."""
 _MARK = 0.25
-"""Sharp difference, as a share of the window, that text or a logo makes."""
+"""Least difference caused by text or a logo, as a share of the window."""
 _MARK_SHARE = 0.01
-"""Share of a tile that must differ so."""
+"""Least share of a tile that must differ."""
 _TILES = 8
-"""Tiles a side, of which the outermost are searched for marks."""
+"""Tiles per side; the outermost are searched for marks."""
 
 
 @dataclass(frozen=True)
 class GateReport:
-    """What `build` did, and what its gates measured. For the coordinator: it names methods.
+    """What a build did and measured. It names methods: for the coordinator only.
 
     Parameters
     ----------
     cases, training : int
-        All cases, and those of them that are for training.
+        All cases, and those for training.
     methods : tuple of str
     rendered, kept : int
-        Stimuli that were made now, and those that were there from an earlier build.
+        Stimuli of this build, and stimuli of earlier builds that are still valid.
     measured : tuple of Similarity
         One for each stimulus that is not the base of its case.
     notes : tuple of str
@@ -53,7 +53,7 @@ class GateReport:
     notes: tuple[str, ...] = ()
 
     def as_text(self, longest: int = 20) -> str:
-        """A table of the methods, then the differences that could unblind, one a line."""
+        """A table of the methods, then the differences that could reveal a method."""
         lines = [
             f"{self.cases} cases ({self.training} for training) x {len(self.methods)} methods: "
             f"{self.rendered} stimuli rendered, {self.kept} kept from before.",
@@ -61,13 +61,16 @@ class GateReport:
             f"{'method':32}{'shift':>8}{'brightness':>12}{'contrast':>10}{'frame':>7}{'beyond':>8}",
         ]
         lines += [self._method_line(method) for method in self.methods]
-        told = [f"Case {m.case}, {m.method}: {', '.join(m.findings)}."
+        differing = [f"Case {m.case}, {m.method}: {', '.join(m.findings)}."
                 for m in self.measured if m.findings]  # fmt: skip
-        if told:
-            lines += ["", f"{len(told)} images could be told apart by more than their content:"]
-            lines += told[:longest]
-            if len(told) > longest:
-                lines.append(f"... and {len(told) - longest} more.")
+        if differing:
+            lines += [
+                "",
+                f"{len(differing)} images could be told apart by more than their content:",
+            ]
+            lines += differing[:longest]
+            if len(differing) > longest:
+                lines.append(f"... and {len(differing) - longest} more.")
         return "\n".join([*lines, *(["", *self.notes] if self.notes else [])])
 
     def _method_line(self, method: str) -> str:
@@ -85,7 +88,7 @@ class GateReport:
 
 
 def check_alike(case: str, images: Sequence[ComparedImage]) -> None:
-    """Refuse a case whose images differ in size, channels or depth.
+    """Raise BuildError where the images of a case differ in size, channels or depth.
 
     Raises
     ------
@@ -114,7 +117,7 @@ def check_alike(case: str, images: Sequence[ComparedImage]) -> None:
 
 
 def check_content(case: str, image: ComparedImage) -> None:
-    """Refuse an image with undefined pixels, or one that shows nothing under the window.
+    """Raise BuildError where an image has undefined pixels or shows nothing under the window.
 
     Raises
     ------
@@ -148,9 +151,9 @@ def check_content(case: str, image: ComparedImage) -> None:
 
 
 def check_marks(case: str, image: ComparedImage, base: ComparedImage) -> None:
-    """Refuse an image that differs sharply from the base at its edge, and only there.
+    """Raise BuildError where an image differs sharply from the base at its edge only.
 
-    That is how text, a logo or a colour bar that one program draws looks.
+    Text, a logo or a colour bar looks like that.
 
     Raises
     ------
@@ -159,7 +162,7 @@ def check_marks(case: str, image: ComparedImage, base: ComparedImage) -> None:
     from scipy.ndimage import gaussian_filter
 
     one, other = gray(base.pixels), gray(image.pixels)
-    # Another brightness, contrast or lighting is no mark: those are measured elsewhere.
+    # Differences of brightness, contrast or lighting are measured elsewhere.
     spread = one - one.mean()
     gain = float((spread * other).sum() / max(float((spread * spread).sum()), 1e-12))
     difference = other - gain * spread

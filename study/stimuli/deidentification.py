@@ -1,7 +1,7 @@
-"""The de-identification gate: what a DICOM file says about text in its pixels.
+"""De-identification check: what a DICOM header says about text in the pixels.
 
-Metadata never reach a stimulus, which is a bare buffer. What is burned into the pixels does, and
-only a person can see it: the coordinator looks, and attests it.
+Metadata never reach a stimulus, which is a raw buffer. Text burned into the pixels does, and only a
+person can see it: the coordinator looks at the images and attests that they show no name.
 """
 
 from __future__ import annotations
@@ -21,16 +21,16 @@ _HEAD = frozenset(("HEAD", "BRAIN", "SKULL", "FACE", "HEADNECK", "SINUS", "ORBIT
 
 @dataclass(frozen=True)
 class Declared:
-    """What a DICOM header says.
+    """The relevant facts of a DICOM header.
 
     Parameters
     ----------
     burned_in : str
         "YES", "NO" or empty: Burned In Annotation (0028,0301).
     often_annotated : bool
-        Secondary captures and ultrasound images, which usually carry text.
+        Whether it is a secondary capture or an ultrasound image, which often contain text.
     head : bool
-        CT or MR of the head.
+        Whether it is a CT or MR image of the head.
     """
 
     burned_in: str = ""
@@ -39,11 +39,11 @@ class Declared:
 
 
 def declared(path: Path) -> Declared:
-    """Read the facts of a DICOM file that the gate needs, and no others."""
+    """Read the facts that the check needs, and no others, from a DICOM file."""
     import pydicom
 
     wanted = ["BurnedInAnnotation", "SOPClassUID", "Modality", "BodyPartExamined"]
-    # An odd value is no reason to complain: it is not among those that are looked for.
+    # Warnings about invalid values are irrelevant here.
     with warnings.catch_warnings(action="ignore"):
         header = pydicom.dcmread(path, force=True, specific_tags=wanted, stop_before_pixels=True)
         values = [str(header.get(name, "") or "").strip().upper() for name in wanted]
@@ -54,13 +54,13 @@ def declared(path: Path) -> Declared:
 
 
 def check(case: str, method: str, facts: Declared, *, attested: bool) -> tuple[str, ...]:
-    """Refuse a file that may show a name; notes for the coordinator otherwise.
+    """Raise BuildError where a file may show a name; otherwise return notes for the coordinator.
 
     Raises
     ------
     BuildError
-        Text is burned in, or usual for the kind of file and not denied, and nobody attested that
-        the pixels were looked at.
+        Text is burned in, or likely and not denied by the header, and nobody attested that the
+        pixels show no name.
     """
     if not attested:
         act = (

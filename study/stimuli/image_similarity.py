@@ -1,4 +1,4 @@
-"""How an image differs from the base of its case, in ways that could betray its method."""
+"""Differences between an image and the base of its case that could reveal its method."""
 
 from __future__ import annotations
 
@@ -11,16 +11,16 @@ Array = NDArray[np.float64]
 Pixels = NDArray[np.float32]
 
 SHIFT_LIMIT = 0.5
-"""Pixels against the base of the case above which a shift is reported."""
+"""Shift against the base of the case, in pixels, above which it is reported."""
 BRIGHTNESS_LIMIT = 0.05
-"""Difference of the mean that is reported, as a share of the window."""
+"""Difference of the mean, as a share of the window, above which it is reported."""
 CONTRAST_LIMIT = 1.25
-"""Ratio of the standard deviations, either way round, that is reported."""
+"""Ratio of the standard deviations, or its inverse, above which it is reported."""
 FRAME_LIMIT = 2
-"""Pixels of constant frame more or less than the base that are reported."""
+"""Difference of the width of a constant frame, in pixels, from which it is reported."""
 
 FLAT = 2e-3
-"""Below this max - min there is nothing to see (half an 8-bit gray level)."""
+"""An image is constant below this max - min (half an 8-bit gray level)."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -54,9 +54,9 @@ class Similarity:
     contrast : float
         Ratio of the standard deviations.
     frame : int
-        Pixels of constant frame more (or less) than the base has, at the side that differs most.
+        Difference of the width of a constant frame in pixels, at the side that differs most.
     mirrored : bool
-        Whether the image fits better turned over.
+        Whether a mirrored image fits better.
     identical : bool
         Whether no pixel differs.
     """
@@ -72,7 +72,7 @@ class Similarity:
 
     @property
     def findings(self) -> tuple[str, ...]:
-        """What is beyond the limits, in words."""
+        """The differences beyond the limits, as phrases."""
         found: list[str] = []
         if self.mirrored:
             found.append("mirrored or turned over")
@@ -91,7 +91,7 @@ class Similarity:
 
 
 def measure(case: str, image: ComparedImage, base: ComparedImage) -> Similarity:
-    """Measure what could betray the method, against the base of the case."""
+    """Measure the differences between an image and the base of its case."""
     one, other = gray(base.pixels), gray(image.pixels)
     frames = (np.array(_frame(other)) - np.array(_frame(one))).tolist()
     return Similarity(
@@ -109,9 +109,9 @@ def measure(case: str, image: ComparedImage, base: ComparedImage) -> Similarity:
 def shift(base: Array, image: Array) -> float:
     """Displacement between two gray images in pixels, by phase correlation.
 
-    After Kuglin and Hines (1975); the spectrum is whitened by its square root only, and high
-    frequencies count less, because in one of the images they may be noise. The peak is interpolated
-    by a parabola.
+    After Kuglin and Hines (1975), with the spectrum divided by the square root of its magnitude
+    only, and high frequencies weighted down, because they may be noise. The peak is interpolated by
+    a parabola.
     """
     window = np.outer(np.hanning(base.shape[0]), np.hanning(base.shape[1]))
     one, other = (np.fft.fft2((x - x.mean()) * window) for x in (base, image))

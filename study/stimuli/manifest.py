@@ -1,6 +1,6 @@
 """Tables of cases as CSV: the manifest of ready-made images, and the list of patients.
 
-Every problem is told with its line number, the first `SHOWN` of them at once.
+An error lists the first `SHOWN` problems with their line numbers.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from pathlib import Path
 from study.domain.errors import BuildError
 
 SHOWN = 8
-"""Problems that one error message lists."""
+"""Problems that an error message lists."""
 
 _YES = frozenset(("yes", "true", "1", "y"))
 _NO = frozenset(("no", "false", "0", "n", ""))
@@ -23,7 +23,7 @@ _NO = frozenset(("no", "false", "0", "n", ""))
 
 @dataclass(frozen=True)
 class ManifestRow:
-    """One line of a table; what the table has no column for is empty."""
+    """One line of a table; values without a column are empty."""
 
     line: int
     case: str
@@ -36,7 +36,7 @@ class ManifestRow:
 
 @dataclass
 class _Problems:
-    """Collects what is wrong with a table, to say it all at once."""
+    """Collects the problems of a table, for one error message."""
 
     name: str
     found: list[str] = field(default_factory=list)
@@ -55,14 +55,14 @@ class _Problems:
 def read_manifest(path: Path, root: Path | None = None) -> tuple[ManifestRow, ...]:
     """Read a manifest with the columns ``case,patient,method,file``.
 
-    Two more columns are optional: ``training`` (yes or no; kept for training and dummies) and
-    ``slice`` (of a volume, from 0).
+    Two columns are optional: ``training`` (yes or no: a case for training and dummies only) and
+    ``slice`` (index in a volume, from 0).
 
     Parameters
     ----------
     path : Path
     root : Path, optional
-        The folder that files are given relative to and must lie in; by default the manifest's own.
+        Folder of the files, whose paths are relative to it; by default that of the manifest.
 
     Raises
     ------
@@ -119,7 +119,7 @@ def read_patients(path: Path) -> Mapping[str, ManifestRow]:
 def _lines(
     path: Path, needed: tuple[str, ...], problems: _Problems
 ) -> list[tuple[int, dict[str, str]]]:
-    """Line number and stripped cells by column; blank lines are passed over."""
+    """Line number and stripped cells by column; blank lines are ignored."""
     reader = csv.reader(io.StringIO(_text(path), newline=""), strict=True)
     found: list[tuple[int, dict[str, str]]] = []
     header: list[str] = []
@@ -171,7 +171,7 @@ def _header(path: Path, values: list[str], needed: tuple[str, ...]) -> list[str]
 
 
 def _row(line: int, cells: Mapping[str, str], problems: _Problems) -> ManifestRow | None:
-    """The columns that both tables share."""
+    """A row with the columns that both tables have; None after a complaint."""
     training, number = cells.get("training", "").lower(), cells.get("slice", "")
     if training not in _YES | _NO:
         problems.add(line, f"training is {training!r}; give yes or no.")

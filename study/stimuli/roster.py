@@ -1,7 +1,7 @@
-"""Methods, cases and stimuli as rows: the database and the key file kept in step while a draft.
+"""Rows of methods, cases and stimuli of a draft, kept consistent with its key file.
 
-Rows and labels come in random order, so that neither a number nor the place of a row in a table
-tells a method or where a case stood in its folder.
+Rows and labels are in random order, so that neither a label nor the position of a row reveals a
+method or the position of a case in its folder.
 """
 
 from __future__ import annotations
@@ -20,19 +20,19 @@ from study.storage.key import Key, KeyCase, KeyMethod
 from study.storage.models import Item, Method, Stimulus, new_id
 
 PENDING = "pending"
-"""`Stimulus.deid_check` until all gates of the case are passed."""
+"""`Stimulus.deid_check` until all checks of the case are passed."""
 
 T = TypeVar("T")
 _random = secrets.SystemRandom()
 
 
 def shuffled(values: Collection[T]) -> list[T]:
-    """The values in an order that nobody can predict."""
+    """The values in random order, from the system's random numbers."""
     return _random.sample(list(values), len(values))
 
 
 def enrolled(key: Key, methods: Sequence[KeyMethod], cases: Sequence[SourceCase]) -> Key:
-    """The key with exactly these methods and cases; what was there before keeps its identifier."""
+    """The key with exactly these methods and cases; known ones keep their identifiers."""
     method_ids = {one.name: name for name, one in key.methods.items()}
     case_ids = {one.name: name for name, one in key.cases.items()}
     return replace(
@@ -48,7 +48,7 @@ def enrolled(key: Key, methods: Sequence[KeyMethod], cases: Sequence[SourceCase]
 
 
 def sync(session: Session, study_id: str, key: Key) -> None:
-    """Remove rows of methods and cases that the key no longer has, and add those of new methods."""
+    """Delete rows of methods and cases that are not in the key, and add rows of new methods."""
     session.execute(
         delete(Stimulus).where(
             Stimulus.item_id.not_in(key.cases) | Stimulus.method_id.not_in(key.methods)
@@ -67,7 +67,7 @@ def sync(session: Session, study_id: str, key: Key) -> None:
 
 
 def _relabel(session: Session, key: Key) -> None:
-    """One label for each patient, also where a case has been given to another patient."""
+    """Give every patient one label, even where the patient of a case was changed."""
     labels = _patient_labels(session, key)
     for row in session.scalars(select(Item)):
         patient = key.cases[row.id].patient
@@ -87,7 +87,7 @@ def put_item(
     modality: str,
     window_json: str,
 ) -> None:
-    """Add a case under a random label, or bring its row up to date."""
+    """Add a case with a random label, or update its row."""
     labels = _patient_labels(session, key)
     patient = labels.get(key.cases[item_id].patient) or _new_patient_label(key, labels.values())
     row = session.get(Item, item_id)
@@ -110,7 +110,7 @@ def stimulus_of(session: Session, item_id: str, method_id: str) -> Stimulus | No
 def put_stimulus(
     session: Session, stimulus_id: str, item_id: str, method_id: str, written: WrittenStimulus
 ) -> None:
-    """Add a stimulus, in place of the one there was, as one whose gates are not passed yet."""
+    """Add or replace a stimulus, with its checks pending."""
     session.execute(
         delete(Stimulus).where(Stimulus.item_id == item_id, Stimulus.method_id == method_id)
     )
@@ -130,13 +130,13 @@ def put_stimulus(
 
 
 def mark(session: Session, item_id: str, check: str) -> None:
-    """Note for all stimuli of a case which check they have passed, `PENDING` for none."""
+    """Set the passed check of all stimuli of a case, `PENDING` for none."""
     for row in session.scalars(select(Stimulus).where(Stimulus.item_id == item_id)):
         row.deid_check = check
 
 
 def _patient_labels(session: Session, key: Key) -> dict[str, str]:
-    """The label of each patient who has one: that of the first of their cases, if it is theirs."""
+    """The label of each patient who has one, from the first of their cases."""
     labels: dict[str, str] = {}
     for row in session.scalars(select(Item)):
         patient = key.cases[row.id].patient
@@ -150,7 +150,7 @@ def _new_patient_label(key: Key, used: Collection[str]) -> str:
 
 
 def _free(letter: str, number: int, used: Collection[str]) -> str:
-    """A label that is not in use, drawn from as many as are needed."""
+    """A random label that is not in use."""
     top = max(number, len(used) + 1)
     width = max(3, len(str(top)))
     labels = (f"{letter}{place:0{width}d}" for place in range(1, top + 1))

@@ -11,14 +11,14 @@ from study.stimuli.manifest import ManifestRow, read_patients
 from study.storage.key import stem
 
 PATIENTS = "patients.csv"
-"""Looked for in a folder of images: which case is of which patient."""
+"""Table of patients in a folder of images."""
 
 
 @dataclass(frozen=True)
 class SourceCase:
-    """One case: its patient and its files, one for each method in the order of the methods.
+    """A case: its patient and its files, one for each method in the order of the methods.
 
-    ``slice_index`` is of a volume, from 0; None takes the usual one.
+    ``slice_index`` is the index in a volume, from 0; None means the default.
     """
 
     name: str
@@ -29,7 +29,7 @@ class SourceCase:
 
 
 def visible_files(folder: Path) -> list[Path]:
-    """What a folder shows, sorted; hidden files are left by systems, not by people."""
+    """The sorted entries of a folder without hidden files."""
     try:
         return sorted(path for path in folder.iterdir() if not path.name.startswith("."))
     except (OSError, ValueError) as error:
@@ -38,7 +38,7 @@ def visible_files(folder: Path) -> list[Path]:
 
 
 def images_by_case(folder: Path) -> dict[str, Path]:
-    """The files of a folder by their names without ending, but for its table of patients."""
+    """The files of a folder, except its table of patients, by name without extension."""
     return _by_stem([path for path in visible_files(folder) if path.name != PATIENTS], folder)
 
 
@@ -60,7 +60,7 @@ def _by_stem(paths: Sequence[Path], where: Path | str) -> dict[str, Path]:
 
 
 def inputs_by_case(inputs: Sequence[Path]) -> dict[str, Path]:
-    """The given files, and those of the given folders, by their names without ending."""
+    """The given files, and those of the given folders, by name without extension."""
     paths: list[Path] = []
     for path in inputs:
         if path.is_dir():

@@ -1,6 +1,6 @@
-"""Where the images of a study come from: ready-made ones, or methods that make them.
+"""Sources of the images of a study: ready-made files, or methods and their inputs.
 
-Pure data: nothing is read here but tables and the names of files.
+Only tables and file names are read here.
 """
 
 from __future__ import annotations
@@ -25,19 +25,19 @@ from study.stimuli.source_folders import (
 )
 
 TRUTH = "truth"
-"""The method whose images are the clean ones in a folder of their own."""
+"""Name of the method whose images are the clean ones of a separate folder."""
 
 LEAST_METHODS = 2
 
-_MARKS = re.compile(r"[\s_-]+")
+_PUNCTUATION = re.compile(r"[\s_-]+")
 
 
 @dataclass(frozen=True)
 class Sources:
     """Cases and methods; every case has an image of every method.
 
-    ``modality`` is that of all cases where the files do not say, such as "US"; it chooses the
-    presets of the methods.
+    ``modality``, such as "US", is used where files do not state it; it selects the presets of the
+    methods.
     """
 
     cases: tuple[SourceCase, ...]
@@ -59,18 +59,18 @@ class Sources:
 
     @property
     def reference(self) -> SourceMethod | None:
-        """The method that shows the clean or original image, if there is one."""
+        """The reference method, if there is one."""
         found = (method for method in self.methods if method.kind is MethodKind.REFERENCE)
         return next(found, None)
 
 
 def from_manifest(path: Path, *, root: Path | None = None, modality: str = "") -> Sources:
-    """Ready-made images as a table lists them, see `manifest.read_manifest`.
+    """Ready-made images from a table, see `manifest.read_manifest`.
 
     Raises
     ------
     BuildError
-        With line numbers; also where a case lacks the image of a method.
+        The table has problems, or a case lacks the image of a method.
     """
     rows = read_manifest(path, root)
     names = tuple(dict.fromkeys(row.method for row in rows))
@@ -95,23 +95,23 @@ def from_manifest(path: Path, *, root: Path | None = None, modality: str = "") -
 def from_folders(
     folder: Path, *, patients: Path | None = None, separator: str = "", modality: str = ""
 ) -> Sources:
-    """Ready-made images in one folder a method; files of the same name are of the same case.
+    """Ready-made images in one folder per method; files with the same name show the same case.
 
     Parameters
     ----------
     folder : Path
-        Holds the folders; their names are the names of the methods.
+        Parent of the folders, whose names are the names of the methods.
     patients : Path, optional
-        Table ``case,patient``; by default ``patients.csv`` in ``folder`` where there is one.
-        Without it every case is a patient of its own.
+        Table ``case,patient``; by default ``patients.csv`` in ``folder``. Without a table every
+        case is of a different patient.
     separator : str
-        The patient is what stands before it in the name of a file, such as "_" for ``p01_03.png``.
+        The patient is the part of a file name before it, such as "_" for ``p01_03.png``.
     modality : str
 
     Raises
     ------
     BuildError
-        A name is there twice in a folder, or is missing in one; no image or too few methods.
+        A name is duplicate or missing in a folder, or there are no images or too few methods.
     """
     found = {path.name: images_by_case(path) for path in visible_files(folder) if path.is_dir()}
     if not found:
@@ -144,18 +144,18 @@ def from_images(
     separator: str = "",
     modality: str = "",
 ) -> Sources:
-    """Images that methods of the compare half will be run on.
+    """Images that methods of `enhancers` are run on.
 
     Parameters
     ----------
     inputs : sequence of Path
         Files, or folders of files.
     methods : sequence of str
-        Such as ``nlm``, ``tv:weight=0.1,iterations=50`` or ``input`` (the image as it is).
+        Such as ``nlm``, ``tv:weight=0.1,iterations=50`` or ``input`` (the unchanged image).
     truth : Path, optional
-        Folder with a clean image of each case under the same name: the hidden reference.
+        Folder with a clean image of each case, with the same name: the hidden reference.
     anchors : sequence of str
-        Degradations with their level, such as ``blur:3``.
+        Degradations with their levels, such as ``blur:3``.
     patients, separator, modality
         As in `from_folders`; ``patients.csv`` is looked for in a single folder.
 
@@ -193,7 +193,7 @@ def with_roles(
     anchors: Collection[str] = (),
     groups: Mapping[str, str] | None = None,
 ) -> Sources:
-    """The same with a reference, anchors, and groups for the blinding question, by method name."""
+    """The sources with a reference, anchors and groups of the blinding question, by name."""
     given = dict(groups or {})
     known = [method.name for method in sources.methods]
     for name in (*([reference] if reference else []), *anchors, *given):
@@ -216,7 +216,7 @@ def with_roles(
 
 
 def with_training(sources: Sources, names: Collection[str]) -> Sources:
-    """The same with these cases kept for training and dummies, which are never analysed."""
+    """The sources with these cases for training and dummies only, which are not analysed."""
     known = {case.name for case in sources.cases}
     missing = [name for name in names if name not in known]
     if missing:
@@ -226,14 +226,14 @@ def with_training(sources: Sources, names: Collection[str]) -> Sources:
 
 
 def _check_names(what: str, names: Sequence[str]) -> None:
-    """Names differ in more than case and punctuation, or a slip of the pen makes two of one."""
+    """Raise BuildError for names that differ only in case and punctuation: likely typing errors."""
     seen: dict[str, str] = {}
     for name in names:
         if not name.strip():
             raise BuildError(f"One of the {what} has no name.")
         if name in seen.values():
             raise BuildError(f"Two {what} are called {name!r}; give each its own name.")
-        plain = _MARKS.sub(" ", name.casefold())
+        plain = _PUNCTUATION.sub(" ", name.casefold())
         if plain in seen:
             raise BuildError(
                 f"The {what} {seen[plain]!r} and {name!r} differ in case, spaces or hyphens only; "

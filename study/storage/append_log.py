@@ -1,7 +1,7 @@
-"""The second log: every chained row as a line of JSON, in a file that may lie on another disk.
+"""The append log: every chained row as a line of JSON, in a file that may be on another disk.
 
-A line is written after the row was committed and before the reader is told, and synced. Whatever
-is missing (the program was killed between the two, the disk was away) is added the next time.
+A line is written and synced after the commit of its row and before the reader gets a receipt. What
+is missing, because the program was killed or the disk was not there, is added the next time.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ _START = re.compile(rb'\{"table":"([a-z_]+)","seq":(\d+),"row_hash":"([0-9a-f]{6
 
 @dataclass(frozen=True)
 class Head:
-    """The last line of a table: its number and hash."""
+    """Number and hash of the last line of a table."""
 
     seq: int
     row_hash: str
@@ -48,7 +48,7 @@ class Line:
     row: str
 
     def encode(self) -> bytes:
-        """The line as it is in the file, with its end."""
+        """The line as bytes, with its line feed."""
         start = json.dumps({"table": self.table, "seq": self.seq, "row_hash": self.row_hash})
         # Fixed order and no spaces: the start of a line is read without parsing the rest.
         return f'{start[:-1].replace(" ", "")},"row":{self.row}}}\n'.encode()
@@ -56,7 +56,7 @@ class Line:
 
 @dataclass(frozen=True)
 class Entry:
-    """A line that was read: which row it is of, and its bytes; seq 0 where it is no such line."""
+    """A line of the file and the row it belongs to; seq is 0 where it cannot be read."""
 
     table: str
     seq: int
@@ -64,12 +64,12 @@ class Entry:
 
 
 class AppendLog:
-    """The file of a study's second log.
+    """The append log of a study.
 
     Parameters
     ----------
     path : Path
-        Made with mode 0600 at the first line.
+        Created with mode 0600.
     """
 
     def __init__(self, path: Path) -> None:
@@ -79,18 +79,18 @@ class AppendLog:
         self._read_to = 0
 
     def heads(self) -> Mapping[str, Head]:
-        """The last line of each table in the file now; a torn last line does not count."""
+        """The last complete line of each table."""
         with self._lock, open_to_append(self.path, mode=0o600) as file:
             self._refresh(file)
             return dict(self._heads)
 
     def add(self, missing: Callable[[Mapping[str, Head]], Iterable[Line]]) -> None:
-        """Append and sync what is missing.
+        """Append and sync missing lines.
 
         Parameters
         ----------
         missing : callable
-            From the last lines there are to those that must follow, each table in order.
+            Maps the last line of each table to the lines that must follow, in order.
 
         Raises
         ------

@@ -1,4 +1,4 @@
-"""A copy of a study that is consistent although readers go on rating."""
+"""Consistent copies of a study, even while readers rate."""
 
 from __future__ import annotations
 
@@ -13,23 +13,23 @@ from enhancers.files import sync_file
 from study.domain.errors import StoreError
 from study.storage.engine import translated
 from study.storage.folder import DATABASE, STIMULI, make_folder
-from study.storage.integrity import require_whole
+from study.storage.integrity import require_intact
 from study.storage.models import RatingEvent
 from study.storage.store import Store
 
 
 @dataclass(frozen=True)
 class Backup:
-    """A backup that was verified.
+    """A verified backup.
 
     Parameters
     ----------
     path : Path
-        A folder that opens like the study's own.
+        A folder that can be opened like that of a study.
     ratings : int
-        Rows of ratings in it.
+        Number of rating rows.
     images : int
-        Stimuli in it.
+        Number of copied stimuli.
     """
 
     path: Path
@@ -43,16 +43,16 @@ def backup(store: Store, target: Path, *, stimuli: bool = False) -> Backup:
     Parameters
     ----------
     store : Store
-        In use or not.
+        It may be in use.
     target : Path
-        A folder that does not exist yet.
+        Folder of the copy, which must not exist yet.
     stimuli : bool
-        Whether to copy the images too; they do not change after the build.
+        Whether to copy the images, which do not change after the build.
 
     Raises
     ------
     StoreError
-        The target exists or cannot be written, the copy is not whole, or the database is
+        The target exists or cannot be written, the copy fails its check, or the database is
         PostgreSQL, which has its own tools.
     """
     source = store.engine.url.database
@@ -81,7 +81,7 @@ def _copy(store: Store, source: Path, folder: Path, *, stimuli: bool) -> tuple[i
     with translated():
         connection = sqlite3.connect(source, isolation_level=None)
         try:
-            # One view of the database, also while others write.
+            # A consistent snapshot, also while others write.
             connection.execute("VACUUM INTO ?", (str(file),))
         finally:
             connection.close()
@@ -93,7 +93,7 @@ def _copy(store: Store, source: Path, folder: Path, *, stimuli: bool) -> tuple[i
         sync_file(copy)
     copied = Store.open(folder)
     try:
-        require_whole(copied)
+        require_intact(copied)
         with copied.read() as session:
             ratings = session.scalar(select(func.count()).select_from(RatingEvent)) or 0
     finally:

@@ -14,22 +14,22 @@ from sqlalchemy.orm import DeclarativeBase
 
 
 def now() -> str:
-    """The time now as it is stored."""
+    """The current time in the stored format."""
     return stamp(datetime.now(UTC))
 
 
 def stamp(moment: datetime) -> str:
-    """A time in UTC as it is stored; the texts sort as the times do."""
+    """A UTC time in the stored format, which sorts in the order of time."""
     return moment.strftime("%Y-%m-%dT%H:%M:%S.%fZ")
 
 
 def new_id() -> str:
-    """A random identifier (UUID version 4: it betrays neither time nor order)."""
+    """A random identifier (UUID version 4, which reveals neither time nor order)."""
     return str(uuid.uuid4())
 
 
 def new_token() -> str:
-    """128 random bits, 22 characters."""
+    """128 random bits in 22 characters."""
     return secrets.token_urlsafe(16)
 
 

@@ -1,7 +1,8 @@
-"""What must hold in a study's database whatever a program does, as data.
+"""Constraints of the database of a study, as data.
 
-A rule says when a row is refused. Its condition is SQL that SQLite and PostgreSQL both read;
-`NEW` and `OLD` are the row after and before. `study.storage.triggers` makes triggers of the rules.
+Each says when a row is refused, in SQL for both SQLite and PostgreSQL; `NEW` and `OLD` are the row
+after and before. `study.storage.triggers` makes triggers of them. Existing studies are compared
+with these texts, so they must not change.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ APPEND_ONLY = (
     "rating_event", "audit_event", "consent", "display_check", "comment", "blinding_guess",
     "interaction_event", "exclusion", "analysis_run", "schema_version",
 )  # fmt: skip
-"""Tables whose rows stay as they were written."""
+"""Tables whose rows are never changed or deleted."""
 _READER = "SELECT study_id FROM reader WHERE id ="
 _SESSION = "SELECT reader_id FROM reading_session WHERE id ="
 _STUDY_OF = {
@@ -33,22 +34,22 @@ _STUDY_OF = {
     "reader": "{row}.study_id",
     "reading_session": f"({_READER} {{row}}.reader_id)",
 }
-"""Tables of the plan, with the study that a row belongs to."""
-_STILL_WRITTEN = {
+"""SQL for the study of a row, by table of the plan."""
+_MUTABLE = {
     "reader": (
         "secret_hash", "invite_hash", "generation", "specialty", "experience_years",
         "profile_json", "active", "simulated",
     ),
     "reading_session": ("not_before", "started_at", "finished_at"),
 }  # fmt: skip
-"""Columns of the plan that change while readers read."""
+"""Columns of plan tables that may change after the freeze."""
 _STUDY_CHANGES = ("status",)
 _QUESTION = "FROM question q WHERE q.id = NEW.question_id"
 
 
 @dataclass(frozen=True)
 class Constraint:
-    """A row that is refused.
+    """A condition under which a row is refused.
 
     Parameters
     ----------
@@ -68,7 +69,7 @@ class Constraint:
 
 
 def constraints() -> tuple[Constraint, ...]:
-    """All rules, in the order in which they are looked at."""
+    """All constraints, in the order of their evaluation."""
     return (
         *_kept_rows(),
         *_frozen_plan(),
@@ -116,7 +117,7 @@ def _frozen_plan() -> list[Constraint]:
             Constraint(name, "INSERT", new, message),
             Constraint(name, "DELETE", old, message),
         ]
-        changed = _changed(name, _STILL_WRITTEN.get(name, ()))
+        changed = _changed(name, _MUTABLE.get(name, ()))
         found.append(Constraint(name, "UPDATE", f"({old} OR {new}) AND ({changed})", message))
     return found
 

@@ -9,7 +9,7 @@ from study.storage.base import Base, new_id, new_token, now
 
 
 class SchemaVersion(Base):
-    """One row: the version of these tables."""
+    """The version of the tables, in a single row."""
 
     __tablename__ = "schema_version"
     version: Mapped[int] = mapped_column(primary_key=True)
@@ -43,7 +43,7 @@ class Study(Base):
 
 
 class Reader(Base):
-    """A reader's place; no real name is kept."""
+    """A reader, without a real name."""
 
     __tablename__ = "reader"
     __table_args__ = (UniqueConstraint("study_id", "code"),)
@@ -55,7 +55,7 @@ class Reader(Base):
     invite_hash: Mapped[str | None]
     """Of the one-time invite link; cleared when it is used."""
     generation: Mapped[int] = mapped_column(default=0)
-    """Counted up to end the reader's older cookies."""
+    """Incremented to invalidate older cookies of the reader."""
     specialty: Mapped[str | None]
     experience_years: Mapped[int | None]
     profile_json: Mapped[str | None]
@@ -64,7 +64,7 @@ class Reader(Base):
 
 
 class Staff(Base):
-    """The account of somebody who runs the study; not a reader."""
+    """The account of a coordinator."""
 
     __tablename__ = "staff"
     __table_args__ = (
@@ -74,17 +74,17 @@ class Staff(Base):
     id: Mapped[str] = mapped_column(primary_key=True, default=new_id)
     study_id: Mapped[str] = mapped_column(ForeignKey("study.id"))
     code: Mapped[str]
-    """What the audit trail calls this person."""
+    """Name of this person in the audit log."""
     secret_hash: Mapped[str]
     role: Mapped[str]
     generation: Mapped[int] = mapped_column(default=0)
-    """Counted up to end older cookies."""
+    """Incremented to invalidate older cookies."""
     active: Mapped[bool] = mapped_column(default=True)
     created_at: Mapped[str] = mapped_column(default=now)
 
 
 class Method(Base):
-    """A method as a number without a name."""
+    """A method without its name, which is in the key file."""
 
     __tablename__ = "method"
     __table_args__ = (
@@ -95,7 +95,7 @@ class Method(Base):
     study_id: Mapped[str] = mapped_column(ForeignKey("study.id"))
     kind: Mapped[str] = mapped_column(default="test")
     mask: Mapped[str | None]
-    """M1, M2, ... in random order, given at freeze: the name in exports before unblinding."""
+    """M1, M2, ... in random order, assigned at the freeze: the name in masked exports."""
 
 
 class Item(Base):
@@ -106,12 +106,12 @@ class Item(Base):
     id: Mapped[str] = mapped_column(primary_key=True, default=new_id)
     study_id: Mapped[str] = mapped_column(ForeignKey("study.id"))
     case_key: Mapped[str]
-    """Random label C001, C002, ...; what the case was called is in the key file."""
+    """Random label C001, C002, ...; the name of the case is in the key file."""
     patient_key: Mapped[str]
     """Random label of the patient: the cluster of the bootstrap."""
     modality: Mapped[str]
     training: Mapped[bool] = mapped_column(default=False)
-    """Kept for training and dummies; never analysed."""
+    """Used for training and dummies only, and not analysed."""
     window_json: Mapped[str]
     """Display windows and units of the case, the same for all methods."""
 
@@ -137,7 +137,7 @@ class Stimulus(Base):
 
 
 class Question(Base):
-    """A question as it is stored beside its ratings; frozen with the study."""
+    """A question of the frozen protocol."""
 
     __tablename__ = "question"
     __table_args__ = (
@@ -158,7 +158,7 @@ class Question(Base):
 
 
 class ReadingSession(Base):
-    """A sitting of a reader, or several with pauses."""
+    """A session of a reader, which may have pauses."""
 
     __tablename__ = "reading_session"
     __table_args__ = (
@@ -175,7 +175,7 @@ class ReadingSession(Base):
 
 
 class Presentation(Base):
-    """One showing of a pair to one reader; the plan, immutable after freeze."""
+    """A pair in the plan of a reader, immutable after the freeze."""
 
     __tablename__ = "presentation"
     __table_args__ = (
@@ -190,7 +190,7 @@ class Presentation(Base):
     role: Mapped[str]
     repeat_of: Mapped[str | None] = mapped_column(ForeignKey("presentation.id"))
     token: Mapped[str] = mapped_column(unique=True, default=new_token)
-    """What the browser calls this presentation."""
+    """Identifier of the presentation for the browser."""
 
 
 class PresentationSlot(Base):

@@ -1,7 +1,7 @@
-"""Connections to a study's database: SQLite in the study's folder, or PostgreSQL by its address.
+"""Connections to the database of a study: SQLite in its folder, or PostgreSQL.
 
-SQLite runs with a write-ahead log that is synced at every commit, so that what was committed
-outlives a crash of the program or of the machine.
+SQLite runs with a write-ahead log that is synced at every commit: committed rows survive a crash of
+the program or of the machine.
 """
 
 from __future__ import annotations
@@ -23,16 +23,16 @@ _DIALECTS = ("sqlite", "postgresql")
 WRITING = "study_writing"
 """Execution option of an engine whose transactions may write."""
 UNSYNCED = "study_unsynced"
-"""Execution option beside `WRITING`: the last commits may be lost with the power, never torn."""
+"""Option for use with `WRITING`: a power failure may lose the last commits, but tear none."""
 
 
 def parse_url(url: str) -> URL:
-    """Read a database address.
+    """Parse the URL of a database.
 
     Raises
     ------
     StoreError
-        It is no address, of another kind of database, or of one in memory.
+        It is not a URL, of another kind of database, or of one in memory.
     """
     try:
         parsed = make_url(url)
@@ -51,7 +51,7 @@ def parse_url(url: str) -> URL:
 
 
 def sqlite_path(url: URL) -> Path | None:
-    """The file of a SQLite database (`Path()` for one in memory), None for another kind."""
+    """The file of a SQLite database (`Path()` for one in memory); None for other databases."""
     if url.get_backend_name() != "sqlite":
         return None
     name = url.database or ""
@@ -59,7 +59,7 @@ def sqlite_path(url: URL) -> Path | None:
 
 
 def engine_for(url: URL) -> Engine:
-    """An engine whose transactions read only, unless it has the execution option `WRITING`.
+    """An engine whose transactions are read-only without the execution option `WRITING`.
 
     Raises
     ------
@@ -81,7 +81,7 @@ def engine_for(url: URL) -> Engine:
 
 
 def _connect_sqlite(connection: sqlite3.Connection, _record: object) -> None:
-    # The driver would begin a transaction late and never for a SELECT; `_begin_sqlite` does it.
+    # The driver would begin late, and never for a SELECT; `_begin_sqlite` begins transactions.
     connection.isolation_level = None
     for pragma in _PRAGMAS:
         connection.execute(f"PRAGMA {pragma}")
@@ -94,14 +94,14 @@ def _begin_sqlite(connection: Connection) -> None:
     if writing:
         driver.execute(f"PRAGMA synchronous={'NORMAL' if options.get(UNSYNCED) else 'FULL'}")
     driver.execute(f"PRAGMA query_only={'OFF' if writing else 'ON'}")
-    # A transaction that writes takes the lock first: none fails half-way because of another.
+    # A writing transaction takes the lock first, so that none fails half-way.
     driver.execute("BEGIN IMMEDIATE" if writing else "BEGIN")
 
 
 def _begin_postgresql(connection: Connection) -> None:
     options = connection.get_execution_options()
     if options.get(WRITING):
-        # As SQLite here: on the disk at commit whatever the server's default, 5 s for a lock.
+        # As for SQLite: synced at commit whatever the server's default, 5 s for a lock.
         synced = "off" if options.get(UNSYNCED) else "on"
         connection.exec_driver_sql(
             f"SELECT set_config('synchronous_commit', '{synced}', true), "
@@ -112,12 +112,12 @@ def _begin_postgresql(connection: Connection) -> None:
 
 
 def check_file(path: Path) -> None:
-    """Refuse what is not a SQLite database.
+    """Raise an error if a file is not a SQLite database.
 
     Raises
     ------
     StoreError
-        The file is missing, empty, unreadable or something else.
+        The file is missing, empty, unreadable or of another kind.
     """
     try:
         with path.open("rb") as file:
@@ -136,12 +136,12 @@ def check_file(path: Path) -> None:
 
 @contextmanager
 def translated() -> Iterator[None]:
-    """Turn errors of the database into sentences.
+    """Turn database errors into `StoreError`.
 
     Raises
     ------
     StoreError
-        In place of an error of the driver.
+        The database reported an error.
     """
     try:
         yield

@@ -11,7 +11,7 @@ from study.storage.base import Base, new_id, new_token, now
 
 
 class Consent(Base):
-    """Consent to a text, or its withdrawal: events, never changed."""
+    """Consent to a text, or its withdrawal; append-only."""
 
     __tablename__ = "consent"
     __table_args__ = (CheckConstraint("action IN ('accepted', 'withdrawn')", name="action"),)
@@ -23,10 +23,10 @@ class Consent(Base):
 
 
 class DisplayCheck(Base):
-    """What a reader's screen showed before reading; append-only."""
+    """A display check before reading; append-only."""
 
     SKIPPED: ClassVar = "skipped"
-    """In the detail of a check that was not made, as in a demonstration."""
+    """Key in the detail of a check that was skipped, as in a demonstration."""
     __tablename__ = "display_check"
     id: Mapped[str] = mapped_column(primary_key=True, default=new_id)
     reader_id: Mapped[str] = mapped_column(ForeignKey("reader.id"), index=True)
@@ -36,7 +36,7 @@ class DisplayCheck(Base):
 
 
 class Ticket(Base):
-    """A right to fetch the pixels of a presentation; a new one at every showing."""
+    """A one-time permission to fetch the pixels of a presentation."""
 
     __tablename__ = "ticket"
     token: Mapped[str] = mapped_column(primary_key=True, default=new_token)
@@ -47,7 +47,7 @@ class Ticket(Base):
 
 
 class RatingEvent(Base):
-    """One answer; append-only, chained by hashes. A correction is a new row with a reason."""
+    """An answer; append-only, with hash chain. A correction is a new row with a reason."""
 
     __tablename__ = "rating_event"
     __table_args__ = (
@@ -80,7 +80,7 @@ class RatingEvent(Base):
 
 
 class Comment(Base):
-    """What a reader wrote about a pair; append-only."""
+    """A comment of a reader about a pair; append-only."""
 
     __tablename__ = "comment"
     id: Mapped[str] = mapped_column(primary_key=True, default=new_id)
@@ -91,7 +91,7 @@ class Comment(Base):
 
 
 class BlindingGuess(Base):
-    """At the end: which of the method names the reader believes a shown image was from."""
+    """An answer to the blinding question about a stimulus; append-only."""
 
     __tablename__ = "blinding_guess"
     __table_args__ = (UniqueConstraint("reader_id", "stimulus_id"),)
@@ -99,12 +99,12 @@ class BlindingGuess(Base):
     reader_id: Mapped[str] = mapped_column(ForeignKey("reader.id"))
     stimulus_id: Mapped[str] = mapped_column(ForeignKey("stimulus.id"))
     guess: Mapped[str]
-    """The number of a class of methods as the reader saw it, or "do not know"."""
+    """Index of the chosen group as the reader saw it, or "do not know"."""
     at: Mapped[str] = mapped_column(default=now)
 
 
 class InteractionEvent(Base):
-    """Windowing, zoom, flicker, focus: sampled, optional."""
+    """Sampled interactions with the images: windowing, zoom, flicker, pauses."""
 
     __tablename__ = "interaction_event"
     id: Mapped[str] = mapped_column(primary_key=True, default=new_id)
@@ -115,7 +115,7 @@ class InteractionEvent(Base):
 
 
 class AuditEvent(Base):
-    """Who did what: logins, freezes, exports, unblinding; append-only, chained by hashes."""
+    """An entry of the audit log; append-only, with hash chain."""
 
     __tablename__ = "audit_event"
     seq: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
@@ -132,7 +132,7 @@ class AuditEvent(Base):
 
 
 class Exclusion(Base):
-    """A logged decision to leave something out of the analyses; the rows stay."""
+    """A logged decision to exclude a reader or a case from the analyses."""
 
     __tablename__ = "exclusion"
     __table_args__ = (CheckConstraint("target_kind IN ('reader', 'item')", name="target_kind"),)
@@ -148,7 +148,7 @@ class Exclusion(Base):
 
 
 class AnalysisRun(Base):
-    """One analysis, with all that is needed to repeat it."""
+    """A logged analysis, with everything needed to repeat it."""
 
     __tablename__ = "analysis_run"
     id: Mapped[str] = mapped_column(primary_key=True, default=new_id)

@@ -1,4 +1,4 @@
-"""What lies in a study's folder, and what lies elsewhere."""
+"""The folder of a study, and the paths of its database and append log."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ DATABASE = "study.sqlite"
 STIMULI = "stimuli"
 MIRROR = "mirror.jsonl"
 _MIRROR_PATH = "mirror.path"
-"""Text file with the path of the second log, so that every command uses the same one."""
+"""Text file with the path of the append log, so that every command uses the same one."""
 
 
 def make_folder(folder: Path, database: Path | None) -> None:
-    """Make the folder of a study and an empty database file, for the owner alone.
+    """Make the folder of a study and an empty database file, for the owner only.
 
     Raises
     ------
@@ -40,14 +40,14 @@ def make_folder(folder: Path, database: Path | None) -> None:
 
 
 def url_of(folder: Path, url: str | None) -> URL:
-    """The address of the database: the one given, or SQLite in the folder."""
+    """The given URL of the database, or that of SQLite in the folder."""
     if url:
         return parse_url(url)
     return URL.create("sqlite", database=str(folder.absolute() / DATABASE))
 
 
 def mirror_of(folder: Path, mirror: Path | None) -> Path:
-    """The path of the second log: the one given, the one used last, or in the folder."""
+    """The path of the append log: the given one, the one used last, or the default."""
     if mirror is not None:
         return mirror.absolute()
     note = folder / _MIRROR_PATH
@@ -55,6 +55,6 @@ def mirror_of(folder: Path, mirror: Path | None) -> Path:
 
 
 def remember_mirror(folder: Path, mirror: Path | None) -> None:
-    """Keep a path that was given for the next time."""
+    """Store a given path of the append log, for later commands."""
     if mirror is not None:
         (folder / _MIRROR_PATH).write_text(f"{mirror.absolute()}\n", "utf-8")

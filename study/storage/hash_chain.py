@@ -1,7 +1,7 @@
-"""Hash chains over ratings and audit events, so that a change afterwards shows.
+"""Hash chains over ratings and audit events, which reveal later changes.
 
-The hash of a row is the SHA-256 of the hash before it and of its own columns as canonical JSON.
-Who can write the database can also compute a new chain: the mirror, or a backup, tells then.
+The hash of a row is the SHA-256 of the previous hash and of its own columns as canonical JSON.
+Whoever can write the database can also compute a new chain: the append log or a backup shows that.
 """
 
 from __future__ import annotations
@@ -19,11 +19,11 @@ from study.storage.append_log import Head, Line
 from study.storage.models import AuditEvent, Base, RatingEvent, new_id, now
 
 GENESIS = "0" * 64
-"""Stands for the hash before the first row."""
+"""Hash before the first row."""
 CHANGED = "chained"
-"""Key in `Session.info`: the tables that got rows which the mirror needs."""
+"""Key in `Session.info`: the tables with rows that the append log needs."""
 STUDY_ID = "study_id"
-"""Key in `Session.info`: the study."""
+"""Key in `Session.info`: the identifier of the study."""
 TABLES = tuple(Base.metadata.tables[one.__tablename__] for one in (RatingEvent, AuditEvent))
 """The chained tables."""
 _LAST = {
@@ -37,13 +37,13 @@ _FROM = {
 
 
 def canonical(row: Mapping[str, Any]) -> str:
-    """The columns of a row but its hash: the same row gives the same text on every database."""
+    """The columns of a row except its hash, as JSON that is the same on every database."""
     columns = {name: value for name, value in row.items() if name != "row_hash"}
     return json.dumps(columns, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
 
 
 def row_hash(row: Mapping[str, Any]) -> str:
-    """SHA-256 of a row and the one before, as hex."""
+    """SHA-256 of the previous hash and a row, as hex."""
     text = f"{row['prev_hash']}\n{canonical(row)}"
     return hashlib.sha256(text.encode()).hexdigest()
 
@@ -53,15 +53,15 @@ def append(
     model: type[RatingEvent | AuditEvent],
     rows: Sequence[Mapping[str, Any]],
 ) -> None:
-    """Add rows at the end of a chain.
+    """Append rows to a chain.
 
     Parameters
     ----------
     session : Session
-        Of `Store.write`, which lets one transaction at a time write.
+        Of `Store.write`, which serialises transactions.
     model : RatingEvent or AuditEvent
     rows : sequence of mapping
-        Columns; those that make the chain, the identifier and the time are filled in.
+        Columns; the chain, the identifier and the time are filled in.
     """
     table = Base.metadata.tables[model.__tablename__]
     session.flush()
@@ -77,18 +77,18 @@ def append(
 
 
 def audit(session: Session, actor: str, action: str, target: str = "", detail: str = "") -> None:
-    """Log who did what.
+    """Write an event to the audit log.
 
     Parameters
     ----------
     session : Session
         Of `Store.write`.
     actor : str
-        A reader's code, or the name a coordinator goes by.
+        The code of a reader or the name of a coordinator.
     action : str
         A short verb, such as "freeze".
     target, detail : str
-        What it was done to, and more.
+        The object of the action, and details.
     """
     event = {
         "study_id": session.info[STUDY_ID],
@@ -101,29 +101,29 @@ def audit(session: Session, actor: str, action: str, target: str = "", detail: s
 
 
 def head(session: Session, model: type[RatingEvent | AuditEvent]) -> Head:
-    """The end of a chain; 0 and `GENESIS` where it is empty."""
+    """The last row of a chain; 0 and `GENESIS` where it is empty."""
     last = session.execute(_LAST[model.__tablename__]).first()
     return Head(last.seq, last.row_hash) if last else Head(0, GENESIS)
 
 
 def rows(session: Session, table: Table, first: int = 1) -> Iterator[RowMapping]:
-    """The rows of a chained table in order, from the one with this number."""
+    """The rows of a chained table in order, starting with number ``first``."""
     wanted = _FROM[table.name].execution_options(yield_per=1000)
     yield from session.execute(wanted, {"first": first}).mappings()
 
 
 def line(table: Table, row: RowMapping) -> Line:
-    """A row as a line of the mirror."""
+    """A row as a line of the append log."""
     return Line(table.name, row["seq"], row["row_hash"], canonical(dict(row)))
 
 
 def lines_after(session: Session, table: Table, last: Head | None) -> Iterator[Line]:
-    """What a mirror that ends at this line of the table has not got yet.
+    """The lines that an append log lacks whose last line of the table is ``last``.
 
     Raises
     ------
     MirrorConflict
-        The line is not of a row of the table.
+        That line does not match a row of the table.
     """
     found = rows(session, table, last.seq if last else 1)
     if last is not None:

@@ -1,4 +1,4 @@
-"""Whether a study is as it was written: chains, second log, rules, protocol, images."""
+"""Verification of a study: hash chains, append log, triggers, protocol, images."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ from study.storage.models import Stimulus, Study
 from study.storage.store import Store, parsed
 
 _MOST = 20
-"""Problems that are told; more of them say nothing new."""
+"""Problems that a report lists."""
 
 
 @dataclass(frozen=True)
 class IntegrityReport:
-    """What was found.
+    """Result of a verification.
 
     Parameters
     ----------
@@ -31,7 +31,7 @@ class IntegrityReport:
     first_broken : str or None
         The first row that is not as it was written, such as "rating_event row 17".
     problems : tuple of str
-        Sentences, the most telling first; at most 20.
+        At most 20 sentences, the most important first.
     """
 
     ok: bool
@@ -40,17 +40,17 @@ class IntegrityReport:
     problems: tuple[str, ...]
 
     def as_text(self) -> str:
-        """The verdict for a person, over several lines."""
+        """The result as text of several lines."""
         if self.ok:
-            return f"{self.checked} rows checked: ratings, audit events and mirror are whole."
+            return f"{self.checked} rows checked: ratings, audit events and mirror are intact."
         first = f" First broken: {self.first_broken}." if self.first_broken else ""
-        return "\n".join([f"{self.checked} rows checked, the study is not whole.{first}"]
+        return "\n".join([f"{self.checked} rows checked, the study is not intact.{first}"]
                          + [f"- {problem}" for problem in self.problems])  # fmt: skip
 
 
 @dataclass
 class _Findings:
-    """Rows as they are, and what is wrong with them by table and number."""
+    """Digests of the rows, and problems by table and number."""
 
     digests: dict[tuple[str, int], bytes] = field(default_factory=dict)
     last: dict[str, int] = field(default_factory=dict)
@@ -58,12 +58,12 @@ class _Findings:
     other: list[str] = field(default_factory=list)
 
     def breaks(self, table: str, seq: int, what: str) -> None:
-        """Note a broken row; the first word about a row stays."""
+        """Note a broken row; the first finding about a row is kept."""
         place = [one.name for one in TABLES].index(table)
         self.broken.setdefault((place, seq), f"{table} row {seq} {what}.")
 
     def verdict(self) -> IntegrityReport:
-        """What they come to."""
+        """The report of these findings."""
         ordered = sorted(self.broken)
         problems = [self.broken[key] for key in ordered] + self.other
         place = f"{TABLES[ordered[0][0]].name} row {ordered[0][1]}" if ordered else None
@@ -77,13 +77,13 @@ def verify(store: Store, *, images: bool = False) -> IntegrityReport:
     ----------
     store : Store
     images : bool
-        Also compare every image with its digest, which reads all of them.
+        Also compare every image with its digest.
 
     Returns
     -------
-    Verdict
-        Rows changed, deleted or put in between break their chain. A chain that was computed anew,
-        and a missing end, show against the mirror.
+    IntegrityReport
+        Rows that were changed, deleted or inserted break their chain. A chain that was computed
+        again, and a missing end, differ from the append log.
     """
     found = _Findings()
     with store.read() as session:
@@ -107,17 +107,17 @@ def _check_chain(session: Session, table: Table, found: _Findings) -> None:
             found.breaks(table.name, expected, "is missing")
         elif row["prev_hash"] != before:
             found.breaks(table.name, seq, "does not continue the row before it")
-        if not _is_whole(row):
+        if not _is_intact(row):
             found.breaks(table.name, seq, "was changed: its hash is another one")
         before, expected = row["row_hash"], seq + 1
         found.digests[table.name, seq] = _digest_of(table, row)
     found.last[table.name] = expected - 1
 
 
-def _is_whole(row: RowMapping) -> bool:
+def _is_intact(row: RowMapping) -> bool:
     try:
         return bool(row_hash(dict(row)) == row["row_hash"])
-    except TypeError:  # A column holds what no program of ours writes.
+    except TypeError:  # A column holds a value that this program never writes.
         return False
 
 
@@ -138,7 +138,7 @@ def _check_mirror(store: Store, found: _Findings) -> None:
             later[key] = hashlib.sha256(entry.raw).digest()
         elif unseen.pop(key, found.digests.get(key)) != hashlib.sha256(entry.raw).digest():
             found.breaks(*key, "differs from the mirror")
-    # Lines after the view that was checked are of ratings given since, or of rows deleted.
+    # Later lines than the checked snapshot belong to newer ratings, or to deleted rows.
     stored = _stored_later(store, later, found) if later else {}
     for key, digest in later.items():
         if stored.get(key) != digest:
@@ -187,13 +187,13 @@ def _check_images(session: Session, store: Store) -> Iterator[str]:
             yield f"The image {file} is not the one that was built."
 
 
-def require_whole(store: Store) -> IntegrityReport:
-    """Check a study, and refuse one that is not whole.
+def require_intact(store: Store) -> IntegrityReport:
+    """Verify a study, and raise an error where it has problems.
 
     Raises
     ------
     StoreError
-        With the problems.
+        The study has problems, which the text lists.
     """
     verdict = verify(store)
     if not verdict.ok:

@@ -17,19 +17,19 @@ from study.domain.protocol import MethodKind
 
 @dataclass(frozen=True)
 class KeyMethod:
-    """What a method is.
+    """Name and kind of a method.
 
     Parameters
     ----------
     name : str
-        As the coordinator calls it.
+        Name given by the coordinator.
     kind : MethodKind
     group : str
-        Answer to the blinding question that is right for it; empty where it is not asked about.
+        Right answer to the blinding question; empty where there is none.
     aliases : tuple of str
-        Other names that would give it away: registry key, label, name of its module.
+        Other names that would reveal it: registry key and label.
     parameters : tuple of (name, value)
-        How its images were made, as text.
+        Parameters of its images, as text.
     """
 
     name: str
@@ -41,7 +41,7 @@ class KeyMethod:
 
 @dataclass(frozen=True)
 class KeyCase:
-    """What a case and its patient are called, and which files it was made from."""
+    """Names of a case, its patient and its source files."""
 
     name: str
     patient: str
@@ -55,15 +55,15 @@ class Key:
     Parameters
     ----------
     path : Path
-        Where it is kept.
+        Of the key file.
     study_id : str
         Empty until `bind`.
     seed : bytes
         32 random bytes.
     methods, cases : mapping
-        From the identifiers in the database to what they stand for.
+        By their identifiers in the database.
     stimuli : mapping
-        From the identifier of a stimulus to a digest of what it was rendered from.
+        Digest of the inputs of each stimulus, by its identifier.
     """
 
     path: Path = field(compare=False)
@@ -75,19 +75,19 @@ class Key:
 
     @property
     def seed_sha256(self) -> str:
-        """What the study publishes of the seed."""
+        """SHA-256 of the seed, which the study publishes."""
         return hashlib.sha256(self.seed).hexdigest()
 
     @property
     def digest(self) -> str:
         """HMAC-SHA256 of the names under the seed.
 
-        A bare hash would let anyone with the database try the names of known methods.
+        A plain hash would allow anyone with the database to test names of known methods.
         """
         return hmac.new(self.seed, _canonical(content(self)), hashlib.sha256).hexdigest()
 
     def bind(self, study_id: str) -> Key:
-        """The key of this study from now on."""
+        """The key for a study; KeyFileError where it belongs to another one."""
         if self.study_id not in ("", study_id):
             raise KeyFileError(
                 f"The key file {self.path} belongs to another study; make a new one."
@@ -95,21 +95,21 @@ class Key:
         return replace(self, study_id=study_id)
 
     def with_stimulus(self, stimulus_id: str, recipe: str) -> Key:
-        """The key with one more stimulus, and the digest of what it was rendered from."""
+        """The key with one more stimulus and the digest of its inputs."""
         return replace(self, stimuli={**self.stimuli, stimulus_id: recipe})
 
     def with_only(self, stimuli: Collection[str]) -> Key:
-        """The key without stimuli that are no longer there."""
+        """The key with these stimuli only."""
         kept = {name: recipe for name, recipe in self.stimuli.items() if name in stimuli}
         return replace(self, stimuli=kept)
 
     def method_id(self, name: str) -> str:
-        """The identifier of the method of this name.
+        """The identifier of the method with this name.
 
         Raises
         ------
         KeyFileError
-            There is none.
+            There is no such method.
         """
         for identifier, method in self.methods.items():
             if method.name == name:
@@ -131,10 +131,9 @@ class Key:
         return tuple(sorted(name for name in found if name))
 
     def secret_strings(self) -> tuple[str, ...]:
-        """Every string that must never reach a reader: names, aliases, files, patients, the seed.
+        """Every string that must not reach a reader: names, aliases, files, patients, the seed.
 
-        They are as they were given; short ones occur by chance in random tokens, which `named_in`
-        knows to avoid.
+        Short ones occur by chance in random tokens, which `named_in` takes into account.
         """
         return tuple(sorted({*self.method_strings(), *self.case_strings(), self.seed.hex()}))
 
@@ -147,7 +146,7 @@ class Key:
 
 
 def stem(source: str) -> str:
-    """The name of a file without its ending, of which ".nii.gz" is one."""
+    """The name of a file without its extension, such as ".png" or ".nii.gz"."""
     name = Path(source).name
     return name[: -len(".nii.gz")] if name.lower().endswith(".nii.gz") else Path(name).stem
 

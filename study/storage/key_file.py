@@ -1,7 +1,7 @@
-"""The key file: the one place where methods, cases and patients have names.
+"""The key file: the only place with the names of methods, cases and patients, and the master seed.
 
-It also holds the master seed that all randomness of the study comes from. It lies outside the study
-folder, readable by its owner alone; a server that only shows images to readers never opens it.
+It lies outside the study folder and is readable by its owner only. A server that only shows images
+to readers never opens it.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ SEED_BYTES = 32
 
 
 def create(path: Path, folder: Path) -> Key:
-    """Make the key file of a new study, with a random seed and no names.
+    """Create the key file of a new study, with a random seed and no names.
 
     Parameters
     ----------
@@ -37,7 +37,7 @@ def create(path: Path, folder: Path) -> Key:
     Raises
     ------
     KeyFileError
-        The place is not possible, or there is a file already.
+        The path is not possible, or there is a file already.
     """
     _check_place(path, folder)
     key = Key(path, "", secrets.token_bytes(SEED_BYTES))
@@ -55,9 +55,9 @@ def create(path: Path, folder: Path) -> Key:
 
 
 def save(key: Key) -> None:
-    """Write a key to its path, complete or not at all, for its owner only."""
+    """Write a key to its path atomically, readable by its owner only."""
     head = {"format": FORMAT, "version": VERSION, "seed": key.seed.hex()}
-    # In ASCII: the name of a file need not be valid UTF-8.
+    # In ASCII: file names need not be valid UTF-8.
     text = json.dumps({**head, **content(key), "check": key.digest}, indent=1) + "\n"
     path = key.path.resolve()
     try:
@@ -75,13 +75,13 @@ def load(path: Path, folder: Path, *, study_id: str = "", seed_sha256: str = "")
     folder : Path
         The study folder.
     study_id, seed_sha256 : str
-        Of the study it has to belong to; empty: not checked.
+        Of the study that it must belong to; empty values are not checked.
 
     Raises
     ------
     KeyFileError
-        It lies in the study folder, others may read it, it is damaged or truncated, was changed by
-        hand, or belongs to another study.
+        It lies in the study folder, is readable by others, damaged, truncated, changed by hand, or
+        of another study.
     """
     _check_place(path, folder)
     key = _parsed(path, _read(path))

@@ -1,4 +1,4 @@
-"""All tables of a study; what must hold whatever the code does is in `study.storage.triggers`."""
+"""All tables of a study; constraints between rows are in `study.storage.constraints`."""
 
 from study.storage.base import Base, new_id, new_token, now, stamp
 from study.storage.design_tables import (

@@ -1,4 +1,4 @@
-"""A study on the disk: its database, its folder of images and its second log.
+"""An open study: its database, its folder of images and its append log.
 
 >>> store = Store.open(Path("study-1"))  # doctest: +SKIP
 >>> with store.write() as session:  # doctest: +SKIP
@@ -27,19 +27,19 @@ from study.storage.folder import STIMULI, make_folder, mirror_of, remember_mirro
 from study.storage.models import RatingEvent, Study, now
 from study.storage.schema import check_version, make_tables, only_study
 
-_LIFE = tuple(Status)
+_STATUSES = tuple(Status)
 _CHAINED = tuple(table.name for table in hash_chain.TABLES)
 
 
 class Store:
-    """A study that is open for use; made by `create` or `open`.
+    """An open study, from `create` or `open`.
 
     Parameters
     ----------
     engine : Engine
     folder : Path
     mirror : Path
-        Of the second log.
+        Path of the append log.
 
     Attributes
     ----------
@@ -47,7 +47,7 @@ class Store:
     folder, stimuli : Path
     mirror : Path
     mirror_problem : str
-        Why the second log is behind, as a sentence; empty when it is complete.
+        A sentence that says why the append log is behind; empty when it is complete.
     """
 
     def __init__(self, engine: Engine, folder: Path, mirror: Path) -> None:
@@ -58,8 +58,8 @@ class Store:
         self.engine = engine
         self._writer = engine.execution_options(**{WRITING: True})
         self._unsynced = self._writer.execution_options(**{UNSYNCED: True})
-        # Waiting here is fair; SQLite itself would let waiters sleep for up to 100 ms.
-        self._turn = threading.RLock()
+        # Waiting for this lock is fair; SQLite lets waiters sleep for up to 100 ms.
+        self._write_lock = threading.RLock()
         self.log = AppendLog(mirror)
         self._conflict = ""
         with translated(), Session(engine) as session:
@@ -76,26 +76,26 @@ class Store:
         url: str | None = None,
         mirror: Path | None = None,
     ) -> Store:
-        """Make a new study, a draft.
+        """Create a draft study.
 
         Parameters
         ----------
         folder : Path
-            Made with mode 0700 if need be.
+            Created with mode 0700 if necessary.
         protocol : Protocol
         code : str
             Short name of the study.
         seed_sha256 : str
             Of the master seed, as hex.
         url : str, optional
-            SQLAlchemy address; SQLite in the folder by default.
+            SQLAlchemy URL; the default is SQLite in the folder.
         mirror : Path, optional
-            Of the second log, best on another disk; in the folder by default.
+            Path of the append log, best on another disk; the default is in the folder.
 
         Raises
         ------
         StoreError
-            There is a study already, or it cannot be made here.
+            There is a study already, or it cannot be created here.
         """
         where = url_of(folder, url)
         file = sqlite_path(where)
@@ -115,7 +115,7 @@ class Store:
             with translated(), engine.execution_options(**{WRITING: True}).begin() as connection:
                 make_tables(connection, study)
         except BaseException:
-            if file is not None:  # A next try finds the place free.
+            if file is not None:  # The next attempt must find no file.
                 file.unlink(missing_ok=True)
             raise
         remember_mirror(folder, mirror)
@@ -125,15 +125,15 @@ class Store:
 
     @classmethod
     def open(cls, folder: Path, *, url: str | None = None, mirror: Path | None = None) -> Store:
-        """Open a study and bring its second log up to date.
+        """Open a study and bring its append log up to date.
 
         Parameters
         ----------
         folder : Path
         url : str, optional
-            SQLAlchemy address; SQLite in the folder by default.
+            SQLAlchemy URL; the default is SQLite in the folder.
         mirror : Path, optional
-            Of the second log; by default where it was the last time.
+            Path of the append log; the default is the one used last.
 
         Raises
         ------
@@ -160,12 +160,12 @@ class Store:
 
     @contextmanager
     def read(self) -> Iterator[Session]:
-        """One consistent view of the study; nothing can be written.
+        """A read-only transaction, which sees one consistent state.
 
         Raises
         ------
         StoreError
-            The database fails or something is to be written.
+            The database fails, or the transaction writes.
         """
         with translated(), Session(self.engine, expire_on_commit=False) as session:
             session.info[hash_chain.STUDY_ID] = self.study_id
@@ -173,22 +173,22 @@ class Store:
 
     @contextmanager
     def write(self, *, synced: bool = True) -> Iterator[Session]:
-        """One transaction that writes, one at a time; committed and synced at the end.
+        """A writing transaction, one at a time; committed and synced at the end.
 
         Parameters
         ----------
         synced : bool
-            False for what may be lost when the machine loses its power, such as tickets.
+            False for rows that a power failure may lose, such as tickets.
 
         Raises
         ------
         StoreError
-            The database refuses, is busy or fails, or the second log tells another history.
+            The database refuses, is busy or fails, or the append log contradicts it.
         """
         if self._conflict:
             raise MirrorConflict(self._conflict)
         engine = self._writer if synced else self._unsynced
-        with translated(), self._turn, Session(engine, expire_on_commit=False) as session:
+        with translated(), self._write_lock, Session(engine, expire_on_commit=False) as session:
             session.info[hash_chain.STUDY_ID] = self.study_id
             with session.begin():
                 if self.engine.dialect.name == "postgresql":
@@ -200,7 +200,7 @@ class Store:
             self.catch_up(changed)
 
     def catch_up(self, tables: Collection[str] = _CHAINED) -> None:
-        """Write to the second log what is missing there; a failure is kept in `mirror_problem`."""
+        """Write missing rows to the append log; a failure is kept in `mirror_problem`."""
 
         def missing(heads: Mapping[str, Head]) -> list[Line]:
             with self.read() as session:
@@ -228,36 +228,36 @@ class Store:
             return parsed(session.get_one(Study, self.study_id).protocol_json)
 
     def status(self) -> Status:
-        """Where the study is in its life."""
+        """The status of the study."""
         with self.read() as session:
             return self.status_in(session)
 
     def status_in(self, session: Session) -> Status:
-        """The same, as a transaction sees it."""
+        """The status of the study in a transaction."""
         return Status(session.get_one(Study, self.study_id).status)
 
     def set_protocol(self, session: Session, protocol: Protocol, actor: str) -> None:
-        """Change the protocol of a draft; the database refuses it later."""
+        """Change the protocol of a draft; the database refuses this after the freeze."""
         study = session.get_one(Study, self.study_id)
         study.protocol_json, study.protocol_sha256 = protocol.to_json(), protocol.digest
         session.flush()
         hash_chain.audit(session, actor, "protocol", target=study.code, detail=protocol.digest)
 
     def set_status(self, session: Session, status: Status, actor: str) -> None:
-        """Go on to the next status, and log it with the end of the chain of ratings.
+        """Advance to the next status, and log it with the last hash of the ratings.
 
         Raises
         ------
         StoreError
-            It is not the next one.
+            It is not the next status.
         """
         study = session.get_one(Study, self.study_id)
         old = Status(study.status)
-        if _LIFE.index(status) != _LIFE.index(old) + 1:
-            following = _LIFE[_LIFE.index(old) + 1 :]
+        if _STATUSES.index(status) != _STATUSES.index(old) + 1:
+            following = _STATUSES[_STATUSES.index(old) + 1 :]
             then = f"the next status is {following[0]}" if following else "it is the last status"
             raise StoreError(f"The study is {old} and cannot become {status}: {then}.")
-        session.flush()  # The plan of a draft goes in before the study is frozen.
+        session.flush()  # The plan is written before the study is frozen.
         study.status = status.value
         if status is Status.FROZEN:
             study.frozen_at = now()
@@ -269,5 +269,5 @@ class Store:
 
 @lru_cache(maxsize=16)
 def parsed(text: str) -> Protocol:
-    """A protocol from its JSON, kept: it is read at every answer."""
+    """A protocol from its JSON; cached, because every answer needs it."""
     return from_json(text)

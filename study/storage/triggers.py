@@ -1,7 +1,7 @@
-"""The rules of a study as triggers of SQLite or PostgreSQL, and two views for looking on.
+"""The constraints of a study as triggers of SQLite or PostgreSQL, and two views.
 
-The triggers hold against any program that writes to the database, not only against this one.
-`missing` tells when one was dropped or changed.
+The triggers apply to every program that writes to the database. `missing` finds triggers that were
+dropped or changed.
 """
 
 from __future__ import annotations
@@ -29,27 +29,27 @@ VIEWS = {
         "JOIN question q ON q.id = e.question_id"
     ),
 }
-"""The latest answers; and who answered when, without values, sides, cases or images."""
+"""The latest answers, and who answered when: without values, sides, cases or images."""
 
 
 def install(connection: Connection) -> None:
-    """Make the triggers and views in a database that has the tables.
+    """Create the triggers and views in a database that has the tables.
 
     Parameters
     ----------
     connection : Connection
-        In a transaction that writes.
+        In a writing transaction.
     """
     for statement in _statements(connection).values():
         for part in statement:
-            # As it is: a colon or a percent sign is no parameter here.
+            # Verbatim: a colon or a percent sign is not a parameter here.
             connection.exec_driver_sql(part.replace("%", "%%") if _is_pg(connection) else part)
     for name, query in VIEWS.items():
         connection.exec_driver_sql(f"CREATE VIEW {name} AS {query}")
 
 
 def missing(connection: Connection) -> list[str]:
-    """Names of triggers that are not there, switched off, or not as they were made."""
+    """Names of triggers that are missing, disabled or changed."""
     found = dict(_found_postgresql(connection) if _is_pg(connection) else _found_sqlite(connection))
     expected = _statements(connection)
     return [name for name, parts in expected.items() if found.get(name) != _body(parts[0])]
@@ -60,7 +60,7 @@ def _is_pg(connection: Connection) -> bool:
 
 
 def _statements(connection: Connection) -> dict[str, tuple[str, ...]]:
-    """For each trigger the statements that make it; the first holds its conditions."""
+    """The statements that create each trigger; the first has its conditions."""
     return dict(_postgresql() if _is_pg(connection) else _sqlite())
 
 
@@ -121,7 +121,7 @@ def _grouped() -> Iterator[tuple[tuple[str, str], list[Constraint]]]:
 
 
 def _body(statement: str) -> str:
-    """What decides: the whole trigger of SQLite, the function of PostgreSQL; spaces put aside."""
+    """The text that is compared: the trigger of SQLite or the function of PostgreSQL."""
     inner = re.search(r"\$\$(.*)\$\$", statement, re.DOTALL)
     return " ".join((inner[1] if inner else statement).split())
 

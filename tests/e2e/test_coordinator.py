@@ -193,7 +193,7 @@ def test_a_study_is_closed_and_unblinded_by_two_persons(as_anna, study, browser)
     assert study.store.status() is Status.UNBLINDED
     turn(other, "Audit")
     other.click("#verify")
-    other.wait_for_selector("#notice >> text=are whole")
+    other.wait_for_selector("#notice >> text=are intact")
     other.fill("#filter textarea, #filter input", "confirmed by")
     other.wait_for_function("document.querySelectorAll('#events tbody tr').length === 1")
     other.context.close()

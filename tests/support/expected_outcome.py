@@ -149,7 +149,7 @@ def check_stats(
 def check_complete(whole: Whole) -> None:
     """Readers, guesses, chain, mirror and images are whole."""
     told = study("verify", whole.folder, "--images")
-    assert "are whole" in told
+    assert "are intact" in told
     with sqlite3.connect(whole.folder / "study.sqlite") as database:
         [[answers]] = database.execute("SELECT count(*) FROM rating_event")
         guessed = dict(

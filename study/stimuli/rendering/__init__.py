@@ -1,4 +1,4 @@
-"""Rendering of all stimuli before the first reader comes; the only room that runs methods.
+"""Rendering of all stimuli before the study opens; the only package that runs methods.
 
 >>> from study.stimuli.rendering import Options, build
 >>> report = build(store, key, sources, options=Options())  # doctest: +SKIP

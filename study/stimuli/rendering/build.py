@@ -1,4 +1,4 @@
-"""A build from case to case: what is finished is on the disk, and an interrupted one goes on."""
+"""Building the stimuli of a study case by case; an interrupted build can be continued."""
 
 from __future__ import annotations
 
@@ -28,26 +28,26 @@ from study.storage.models import Stimulus, Study, new_id
 from study.storage.store import Store
 
 MOST_PROBLEMS = 8
-"""A build stops after so many cases that are refused."""
+"""A build stops after this number of refused cases."""
 
 Progress = Callable[[float, str], None]
-"""Told the share that is done and what is being done; what it raises stops the build."""
+"""Called with the share done and a text; its exceptions stop the build."""
 
 
 @dataclass(frozen=True)
 class Options:
-    """What a coordinator may decide about a build.
+    """Options of a build.
 
     Parameters
     ----------
     seed : int
-        Of the methods, the same for all cases.
+        Seed of the methods, the same for all cases.
     device : str
         "auto", "cpu", "cuda", ...
     attest_deidentified : bool
-        Somebody has looked at the pixels of all files and found no name.
+        A person attests that the pixels of all files show no name.
     accept_differences : bool
-        Sharp differences at the edge of ready-made images are no marks.
+        Accept sharp differences at the edges of ready-made images.
     """
 
     seed: int = 0
@@ -67,14 +67,14 @@ def build(
 ) -> GateReport:
     """Render the stimuli of a draft study, so that it has exactly these cases and methods.
 
-    Stimuli of an earlier build that were made from the same files in the same way are kept. The key
-    file is read again and written anew, so a `Key` from before is out of date afterwards.
+    Stimuli of an earlier build with the same inputs are kept. The key file is read and written, so
+    a `Key` that was loaded before is outdated afterwards.
 
     Parameters
     ----------
     store : Store
     key : Key
-        Bound to the study.
+        The key of the study.
     sources : Sources
     options : Options, optional
     progress : callable, optional
@@ -84,8 +84,8 @@ def build(
     Raises
     ------
     BuildError
-        The study is no draft, a method or its parameters are unknown, a file cannot be read, or an
-        image does not pass the gates; the refused cases are told together, up to a number.
+        The study is not a draft, a method or its parameters are unknown, a file cannot be read, or
+        an image fails a check. The error lists the refused cases.
     KeyFileError
         The key is not that of the study.
     """
@@ -126,11 +126,11 @@ def _check_places(store: Store, sources: Sources) -> None:
 
 
 def _silent(_share: float, _what: str) -> None:
-    """Stand in for a progress bar."""
+    """Ignore the progress."""
 
 
 def _log(store: Store, sources: Sources, options: Options, actor: str) -> None:
-    """Nothing here names a method: the log stays in the database."""
+    """Log the build without names of methods, because the log is in the database."""
     detail = f"{len(sources.cases)} cases, {len(sources.methods)} methods"
     if options.attest_deidentified:
         detail += "; attested that the pixels name nobody"
@@ -141,23 +141,23 @@ def _log(store: Store, sources: Sources, options: Options, actor: str) -> None:
 
 
 class _Run:
-    """The cases of one build, and what came of them."""
+    """The state of one build."""
 
     def __init__(
         self, store: Store, key: Key, sources: Sources, options: Options, progress: Progress
     ) -> None:
         self.store, self.key, self.sources = store, key, sources
         self.options, self.progress = options, progress
-        self.maker = Renderer(options.seed, options.device, key.seed)
+        self.renderer = Renderer(options.seed, options.device, key.seed)
         self.caps = Caps.from_settings(get_settings())
         self.total = len(sources.cases) * len(sources.methods)
         self.rendered = self.kept = 0
         self.measured: list[Similarity] = []
-        self.remarks: dict[str, list[str]] = {}
-        self.mute: Counter[str] = Counter()
+        self.warnings: dict[str, list[str]] = {}
+        self.without_header: Counter[str] = Counter()
 
     def cases(self) -> None:
-        """Build every case, in an order that tells nothing."""
+        """Build every case, in random order."""
         problems: list[str] = []
         for case in roster.shuffled(self.sources.cases):
             try:
@@ -173,10 +173,10 @@ class _Run:
     def _case(self, case: SourceCase) -> None:
         item_id = next(name for name, one in self.key.cases.items() if one.name == case.name)
         attested = self.options.attest_deidentified
-        shelf = read_case(self.sources, case, self.caps)
-        for text in check_files(shelf, attested=attested):
-            self.remarks.setdefault(text, []).append(case.name)
-        self.mute.update(i.format for i in shelf.images.values() if i.format != "DICOM")
+        inputs = read_case(self.sources, case, self.caps)
+        for text in check_files(inputs, attested=attested):
+            self.warnings.setdefault(text, []).append(case.name)
+        self.without_header.update(i.format for i in inputs.images.values() if i.format != "DICOM")
         with self.store.write() as session:
             roster.put_item(
                 session,
@@ -184,24 +184,24 @@ class _Run:
                 self.key,
                 item_id,
                 training=case.training,
-                modality=str(shelf.lead.modality),
-                window_json=shelf.window_json(),
+                modality=str(inputs.lead.modality),
+                window_json=inputs.window_json(),
             )
             roster.mark(session, item_id, roster.PENDING)
-        # The order in which files and rows are made would tell the method.
+        # Random, because the order of files and rows would reveal the method.
         images = {
-            method: ComparedImage(method.name, self._stimulus(shelf, item_id, method))
+            method: ComparedImage(method.name, self._stimulus(inputs, item_id, method))
             for method in roster.shuffled(self.sources.methods)
         }
-        self._compare(shelf, images)
+        self._compare(inputs, images)
         check = deidentification.ATTESTED if attested else deidentification.CHECKED
         with self.store.write() as session:
             roster.mark(session, item_id, check)
 
-    def _stimulus(self, shelf: CaseImages, item_id: str, method: SourceMethod) -> Pixels:
-        """The stimulus of an earlier build if it is the same, else a new one."""
+    def _stimulus(self, inputs: CaseImages, item_id: str, method: SourceMethod) -> Pixels:
+        """The stimulus of an earlier build if it is still valid, else a new one."""
         method_id = self.key.method_id(method.name)
-        recipe = self.maker.digest(shelf, method)
+        recipe = self.renderer.digest(inputs, method)
         with self.store.read() as session:
             row = roster.stimulus_of(session, item_id, method_id)
         if row is not None and self.key.stimuli.get(row.id) == recipe:
@@ -209,10 +209,12 @@ class _Run:
             if found is not None:
                 self.kept += 1
                 return found
-        self._tell(shelf.case, 0.0)
-        made = self.maker.make(shelf, method, lambda part: self._tell(shelf.case, part))
-        checks.check_content(shelf.case.name, ComparedImage(method.name, made))
-        pixels = buffers.quantised(made, shelf.levels)
+        self._report_progress(inputs.case, 0.0)
+        made = self.renderer.make(
+            inputs, method, lambda part: self._report_progress(inputs.case, part)
+        )
+        checks.check_content(inputs.case.name, ComparedImage(method.name, made))
+        pixels = buffers.quantised(made, inputs.levels)
         written, stimulus_id = buffers.write(self.store.stimuli, pixels), new_id()
         self.key = self.key.with_stimulus(stimulus_id, recipe)
         key_file.save(self.key)
@@ -221,19 +223,19 @@ class _Run:
         self.rendered += 1
         return pixels
 
-    def _compare(self, shelf: CaseImages, images: dict[SourceMethod, ComparedImage]) -> None:
-        """The gates that compare the images of a case, with its reference where there is one."""
-        base = self._base(shelf, images)
-        checks.check_alike(shelf.case.name, [base, *images.values()])
+    def _compare(self, inputs: CaseImages, images: dict[SourceMethod, ComparedImage]) -> None:
+        """Compare the images of a case with its base."""
+        base = self._base(inputs, images)
+        checks.check_alike(inputs.case.name, [base, *images.values()])
         for method, image in images.items():
             if image is base:
                 continue
             if method.making is Making.FILE and not self.options.accept_differences:
-                checks.check_marks(shelf.case.name, image, base)
-            self.measured.append(measure(shelf.case.name, image, base))
+                checks.check_marks(inputs.case.name, image, base)
+            self.measured.append(measure(inputs.case.name, image, base))
 
-    def _base(self, shelf: CaseImages, images: dict[SourceMethod, ComparedImage]) -> ComparedImage:
-        """What the others are compared with: the reference, the input, or the first image."""
+    def _base(self, inputs: CaseImages, images: dict[SourceMethod, ComparedImage]) -> ComparedImage:
+        """The image the others are compared with: the reference, the input or the first image."""
         plain = [m for m in self.sources.methods if m.making in (Making.FILE, Making.INPUT)]
         ordered = [m for m in plain if m is self.sources.reference]
         ordered += [m for m in plain if m.making is Making.INPUT]
@@ -241,34 +243,34 @@ class _Run:
             return images[ordered[0]]
         if len(plain) == len(images):
             return images[plain[0]]
-        return ComparedImage("the input", buffers.quantised(shelf.lead.pixels, shelf.levels))
+        return ComparedImage("the input", buffers.quantised(inputs.lead.pixels, inputs.levels))
 
-    def _tell(self, case: SourceCase, part: float) -> None:
+    def _report_progress(self, case: SourceCase, part: float) -> None:
         done = self.rendered + self.kept
         place = 1 + self.sources.cases.index(case)
         self.progress((done + part) / self.total, f"image {done + 1} of {self.total}, case {place}")
 
     def clean_up(self) -> None:
-        """Remove files and entries of the key that belong to no stimulus."""
+        """Remove files and key entries that belong to no stimulus."""
         with self.store.read() as session:
             rows = session.execute(select(Stimulus.id, Stimulus.file)).all()
-        buffers.sweep(self.store.stimuli, {row.file for row in rows})
+        buffers.remove_unused(self.store.stimuli, {row.file for row in rows})
         self.key = self.key.with_only({row.id for row in rows})
         key_file.save(self.key)
 
     def report(self) -> GateReport:
-        """What was done and measured."""
+        """The report of the build."""
         self.progress(1.0, "done")
         names = [method.name for method in self.sources.methods]
         notes = []
-        for text, cases in self.remarks.items():
+        for text, cases in self.warnings.items():
             who = f"Case {cases[0]}" if len(cases) == 1 else f"{len(cases)} cases"
             notes.append(f"{who}: {text}")
-        if self.mute and not self.options.attest_deidentified:
-            formats = " and ".join(sorted(self.mute))
+        if self.without_header and not self.options.attest_deidentified:
+            formats = " and ".join(sorted(self.without_header))
             notes.append(
-                f"{self.mute.total()} files ({formats}) cannot say whether text is burned in: look "
-                "at them."
+                f"{self.without_header.total()} files ({formats}) cannot say whether text is "
+                "burned in: look at them."
             )
         return GateReport(
             cases=len(self.sources.cases),

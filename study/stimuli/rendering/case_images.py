@@ -1,4 +1,4 @@
-"""The files of a case, read under one window: that of the reference, never one for each image."""
+"""The files of a case, read with one common window."""
 
 from __future__ import annotations
 
@@ -23,19 +23,19 @@ from study.stimuli.sources import Sources
 
 @dataclass(frozen=True, eq=False)
 class CaseImages:
-    """A case with its files in memory.
+    """A case with its images in memory.
 
     Parameters
     ----------
     case : SourceCase
     files : mapping
-        The file of each method; several may share one.
+        The file of each method; methods may share a file.
     images : mapping
-        Each file once, all under the same window.
+        The image of each file, all with the same window.
     lead : MedicalImage
-        The one that the window, the presets and the spacing are from.
+        The image that defines window, presets and spacing.
     levels : int
-        Steps from black to white that all stimuli are reduced to.
+        Largest gray level; all stimuli are reduced to this number of steps.
     """
 
     case: SourceCase
@@ -45,11 +45,11 @@ class CaseImages:
     levels: int
 
     def image(self, method: SourceMethod) -> MedicalImage:
-        """What a method starts from."""
+        """The image that a method is applied to."""
         return self.images[self.files[method]]
 
     def window_json(self) -> str:
-        """Window, units, presets and spacing for the reader's page: one for the whole case."""
+        """Window, units, presets and spacing of the case for the reader's page, as JSON."""
         lead = self.lead
         presets = presets_for(lead.modality, lead.window, lead.units, lead.pixels)
         shown = {
@@ -65,15 +65,15 @@ class CaseImages:
 
 
 def read_case(sources: Sources, case: SourceCase, caps: Caps) -> CaseImages:
-    """Read every file of a case once.
+    """Read every file of a case once, with a common window.
 
-    The window is that of the reference where there is one, else of the image that methods are run
-    on; of ready-made images without a reference it is the widest of all.
+    It is the window of the reference if there is one, else of the image that methods are run on.
+    For ready-made images without a reference it is the union of all windows.
 
     Raises
     ------
     BuildError
-        A file cannot be read: the sentence of the loader with the names of case and method.
+        A file cannot be read; the error names case, method and file.
     """
     files = dict(zip(sources.methods, case.files, strict=True))
     made = next((m for m in files if m.making is not Making.FILE), None)
@@ -90,43 +90,43 @@ def read_case(sources: Sources, case: SourceCase, caps: Caps) -> CaseImages:
         if file not in images:
             images[file] = _load(sources, case, method, caps, window)
     levels = FINEST
-    # Results with finer steps than an 8-bit original would stand out from it.
+    # Results with finer steps than an 8-bit original could be recognised.
     if min(image.bits for image in images.values()) <= 8:
         levels = max(2, min(round(window.high - window.low), FINEST))
     return CaseImages(case, files, images, images[files[leading]], levels)
 
 
-def check_files(shelf: CaseImages, *, attested: bool) -> tuple[str, ...]:
-    """The gates that need no rendering: text in the pixels, size, depth.
+def check_files(inputs: CaseImages, *, attested: bool) -> tuple[str, ...]:
+    """Checks that need no rendering: text in the pixels, size, depth.
 
     Parameters
     ----------
-    shelf : CaseImages
+    inputs : CaseImages
     attested : bool
-        Somebody looked at the pixels.
+        Whether a person attests that the pixels show no name.
 
     Returns
     -------
     tuple of str
-        Notes for the coordinator, with what the loader remarked.
+        Notes for the coordinator, warnings of the loader included.
 
     Raises
     ------
     BuildError
     """
-    notes = [text for image in shelf.images.values() for text in image.warnings]
-    if len({image.format == "JPEG" for image in shelf.images.values()}) > 1:
+    notes = [text for image in inputs.images.values() for text in image.warnings]
+    if len({image.format == "JPEG" for image in inputs.images.values()}) > 1:
         notes.append("Some images are JPEG and some are not: its blocks may betray a method.")
-    first = {file: method for method, file in reversed(list(shelf.files.items()))}
+    first = {file: method for method, file in reversed(list(inputs.files.items()))}
     for file, method in first.items():
-        if shelf.images[file].format == "DICOM":
+        if inputs.images[file].format == "DICOM":
             facts = deidentification.declared(file)
-            notes += deidentification.check(shelf.case.name, method.name, facts, attested=attested)
+            notes += deidentification.check(inputs.case.name, method.name, facts, attested=attested)
     checks.check_alike(
-        shelf.case.name,
+        inputs.case.name,
         [
-            ComparedImage(method.name, shelf.image(method).pixels, shelf.image(method).bits)
-            for method in shelf.files
+            ComparedImage(method.name, inputs.image(method).pixels, inputs.image(method).bits)
+            for method in inputs.files
         ],
     )
     return tuple(dict.fromkeys(notes))

@@ -1,4 +1,4 @@
-"""How the image of a method is made, and all that a digest of it has to cover."""
+"""Rendering of stimuli, and the digest of all their inputs."""
 
 from __future__ import annotations
 
@@ -25,54 +25,54 @@ from study.stimuli.rendering.case_images import CaseImages
 from study.storage.key import KeyMethod
 
 UNPROCESSED, FILTER, NETWORK = "not processed", "filter", "neural network"
-"""The usual groups of the blinding question."""
+"""The default groups of the blinding question."""
 
 
 @dataclass(frozen=True)
 class Renderer:
-    """Makes stimuli: the seed of the methods, their device, and the study's own seed."""
+    """Renders stimuli with the seed and device of the methods and the master seed."""
 
     seed: int
     device: str
     master: bytes
 
     def make(
-        self, shelf: CaseImages, method: SourceMethod, progress: Callable[[float], None]
+        self, inputs: CaseImages, method: SourceMethod, progress: Callable[[float], None]
     ) -> Pixels:
         """The image of a method for a case, in [0, 1] of the window of the case.
 
         Raises
         ------
         BuildError
-            The method refuses the image or fails; the sentence says why.
+            The method refuses the image or fails.
         """
-        image = shelf.image(method)
+        image = inputs.image(method)
         try:
             match method.making:
                 case Making.FILE | Making.INPUT:
                     return image.pixels
                 case Making.DEGRADE:
-                    seed = self._noise_seed(shelf, method)
+                    seed = self._noise_seed(inputs, method)
                     level = float(dict(method.values)["level"])
                     return degrade_image(image, method.recipe, level, seed=seed).pixels
                 case Making.ENHANCE:
                     return self._enhanced(image, method, progress)
         except ReadingRoomError as error:
-            raise BuildError(f"Case {shelf.case.name}, {method.name}: {error}") from None
+            raise BuildError(f"Case {inputs.case.name}, {method.name}: {error}") from None
 
-    def digest(self, shelf: CaseImages, method: SourceMethod) -> str:
-        """SHA-256 of all that determines a stimulus: file, window, recipe, seeds, and the code."""
-        image = shelf.image(method)
+    def digest(self, inputs: CaseImages, method: SourceMethod) -> str:
+        """SHA-256 of all inputs of a stimulus: file, window, recipe, seeds and code."""
+        image = inputs.image(method)
         params: Mapping[str, object] = dict(method.values)
         seed, code = 0, ""
         if method.making is Making.ENHANCE:
             params, seed = resolve(method.recipe, image.modality, dict(method.values)), self.seed
-            # What an upgrade changed is not shown beside what was made before it.
+            # Images from before and after an upgrade must not be mixed.
             code = method_digest(method.recipe)
         elif method.making is Making.DEGRADE:
-            seed = self._noise_seed(shelf, method)
+            seed = self._noise_seed(inputs, method)
         facts = [__version__, image.digest, image.slice_index, image.window.low, image.window.high,
-                 shelf.levels, str(method.making), method.recipe, params, seed,
+                 inputs.levels, str(method.making), method.recipe, params, seed,
                  code]  # fmt: skip
         text = json.dumps(facts, sort_keys=True, ensure_ascii=False)
         return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
@@ -90,21 +90,21 @@ class Renderer:
                     return event.outcome.result.pixels
         raise ReadingRoomError("the method ended without a result.")
 
-    def _noise_seed(self, shelf: CaseImages, method: SourceMethod) -> int:
-        """A seed of its own for each case: the same noise in all of them would be seen."""
-        text = json.dumps(["degrade", shelf.case.name, method.name])
+    def _noise_seed(self, inputs: CaseImages, method: SourceMethod) -> int:
+        """A different seed for each case: the same noise in all of them would be noticed."""
+        text = json.dumps(["degrade", inputs.case.name, method.name])
         digest = hmac.new(self.master, text.encode(), hashlib.sha256).digest()
         return int.from_bytes(digest[:4], "big")
 
 
 def key_method(method: SourceMethod, groups: tuple[str, ...], seed: int) -> KeyMethod:
-    """What the key file says of a method; its recipe is checked here, before anything runs.
+    """The entry of a method in the key file; this validates its recipe before anything runs.
 
     Parameters
     ----------
     method : SourceMethod
     groups : tuple of str
-        The answers of the study to the blinding question.
+        The possible answers to the blinding question.
     seed : int
 
     Raises
@@ -135,7 +135,7 @@ def key_method(method: SourceMethod, groups: tuple[str, ...], seed: int) -> KeyM
 
 
 def _known(method: SourceMethod) -> Method | None:
-    """The method of the registry that this is, also where ready-made images have its name."""
+    """The registered method, also where ready-made images have its name."""
     if method.making is Making.ENHANCE:
         known = get(method.recipe)
         resolve(known.key, Modality.OTHER, dict(method.values))
@@ -170,6 +170,6 @@ def _usual_group(method: SourceMethod, known: Method | None) -> str:
 
 
 def _spellings(label: str) -> tuple[str, ...]:
-    """A label, and the parts of one such as "DDNM (null-space diffusion)"."""
+    """A label and its parts, as of "DDNM (null-space diffusion)"."""
     before, bracket, inside = label.partition("(")
     return (label, before.strip(), inside.strip(" )")) if bracket else (label,)

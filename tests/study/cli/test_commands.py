@@ -121,7 +121,7 @@ def test_from_a_draft_to_an_open_study(terminal: Terminal, built: Path, tmp_path
             ("anna", "admin"), ("mona", "monitor"),
         ]  # fmt: skip
 
-    assert "are whole" in done("verify", built, "--images")
+    assert "are intact" in done("verify", built, "--images")
     assert "15 images, verified" in done("backup", built, tmp_path / "copy", "--images")
     assert "overwrites nothing" in terminal.fails("backup", built, tmp_path / "copy")
 

@@ -73,7 +73,7 @@ def test_what_is_thin_is_said() -> None:
     found = estimate(protocol, 20, 5, 3)
     assert found.kappa_half_width is None
     text = found.as_text()
-    for part in ("one reader", "hours a reader is long", "2 repeats", "rough with 5", "needs 2"):
+    for part in ("one reader", "hours per reader is long", "2 repeats", "rough with 5", "needs 2"):
         assert part in text
 
 

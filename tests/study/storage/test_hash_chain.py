@@ -12,7 +12,7 @@ from sqlalchemy import select, update
 from study.domain.errors import MirrorConflict, StoreError
 from study.reading.ratings import record
 from study.storage.hash_chain import GENESIS, TABLES, audit, canonical, row_hash
-from study.storage.integrity import require_whole, verify
+from study.storage.integrity import require_intact, verify
 from study.storage.models import RatingEvent, Stimulus
 from study.storage.store import Store
 from tests.support.tampering import new_chain, run, tamper
@@ -54,7 +54,7 @@ def test_an_untouched_study_is_whole(tmp_path: Path, url: str | None) -> None:
     assert verdict.ok, verdict
     assert verdict.first_broken is None
     assert verdict.checked == 3 * ROWS_A_PAIR + 3
-    assert verdict == require_whole(store)
+    assert verdict == require_intact(store)
     assert "whole" in verdict.as_text()
     store.close()
     again = Store.open(tmp_path / "s", url=url)
@@ -91,7 +91,7 @@ def test_what_was_changed_is_named(tmp_path: Path, url: str | None, name: str) -
     assert verdict.problems[0].startswith(place)
     assert place in verdict.as_text()
     with pytest.raises(StoreError, match=place):
-        require_whole(store)
+        require_intact(store)
     store.close()
 
 

@@ -429,7 +429,7 @@ def test_the_monitoring_knows_no_method(read):
 def test_the_chain_is_verified_and_a_change_is_named(desk):
     desk.opened()
     shown = desk.tasks.verify(desk.anna, True)
-    assert "are whole" in desk.text(shown, desk.page.notice)
+    assert "are intact" in desk.text(shown, desk.page.notice)
     from tests.support.tampering import tamper
 
     tamper(desk.store, "UPDATE audit_event SET actor = 'nobody' WHERE seq = 3")
