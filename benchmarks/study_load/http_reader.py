@@ -17,7 +17,7 @@ import httpx
 from study.domain.answers import Answer
 from study.domain.errors import StudyError
 from study.domain.questions import PAIR, Question, QuestionKind
-from study.domain.screens import FREQUENCIES, PATCHES, Kind
+from study.domain.screens import FREQUENCIES, PATCHES, ScreenKind
 from study.web.error_route import HEADER
 from study.web.reader_api import PREFIX
 
@@ -88,7 +88,7 @@ class Handed:
 class Page:
     """What the server wants next."""
 
-    kind: Kind
+    kind: ScreenKind
     questions: tuple[Question, ...]
     groups: tuple[str, ...]
     digest: str
@@ -127,7 +127,7 @@ class HttpReader:
         if answer.status_code != 303:
             raise StudyError(f"The invitation was answered with {answer.status_code}.")
 
-    def read(self, most: int | None = None) -> Kind:
+    def read(self, most: int | None = None) -> ScreenKind:
         """Go through every step until nothing is left to do, or so many pairs are answered.
 
         Returns
@@ -136,8 +136,13 @@ class HttpReader:
             Of the screen that is left.
         """
         page = self.page()
-        while page.kind not in {Kind.DONE, Kind.CLOSED, Kind.WITHDRAWN, Kind.WAIT}:
-            if page.kind is Kind.PAIR:
+        while page.kind not in {
+            ScreenKind.DONE,
+            ScreenKind.CLOSED,
+            ScreenKind.WITHDRAWN,
+            ScreenKind.WAIT,
+        }:
+            if page.kind is ScreenKind.PAIR:
                 if most == 0:
                     break
                 most = None if most is None else most - 1
@@ -153,7 +158,7 @@ class HttpReader:
     def step(self) -> Page:
         """Do what the page asks for; images are fetched before they are judged."""
         page = self.page()
-        if page.kind in {Kind.PAIR, Kind.GUESS}:
+        if page.kind in {ScreenKind.PAIR, ScreenKind.GUESS}:
             self.look()
             self._page = self.answer()
         else:
@@ -181,7 +186,7 @@ class HttpReader:
         if page.pair is None:
             raise StudyError(f"There is no pair to answer on the page {page.kind}.")
         token = page.pair.token
-        if page.kind is Kind.GUESS:
+        if page.kind is ScreenKind.GUESS:
             body: dict[str, Any] = {
                 "token": token, "guesses": list(self._judge.guesses(token, page.groups)),
             }  # fmt: skip
@@ -231,14 +236,14 @@ class HttpReader:
 
 def _between(page: Page) -> tuple[str, dict[str, Any]]:
     """The step that a screen without images asks for."""
-    if page.kind is Kind.CONSENT:
+    if page.kind is ScreenKind.CONSENT:
         return "consent", {"digest": page.digest}
-    if page.kind is Kind.PROFILE:
+    if page.kind is ScreenKind.PROFILE:
         profile = {"specialty": "Simulated reader", "experience_years": 7}
         return "profile", {**profile, "frequency": FREQUENCIES[0]}
-    if page.kind is Kind.READY:
+    if page.kind is ScreenKind.READY:
         return "start", {}
-    if page.kind is Kind.DISPLAY:
+    if page.kind is ScreenKind.DISPLAY:
         size = {"width": 1600, "height": 900, "screen_width": 1920, "screen_height": 1080}
         seen = {"seen": [True] * PATCHES, "ends_seen": True, "dim_room": True, "carry_on": False}
         return "display", {**seen, **size, "colour_depth": 24, "ratio": 1}
@@ -249,7 +254,7 @@ def _page(found: dict[str, Any]) -> Page:
     screen = found["screen"]
     body = screen["body"]
     return Page(
-        kind=Kind(screen["kind"]),
+        kind=ScreenKind(screen["kind"]),
         questions=tuple(_question(one) for one in body.get("questions", ())),
         groups=tuple(body.get("groups", ())),
         digest=str(body.get("digest", "")),

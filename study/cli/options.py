@@ -90,8 +90,8 @@ def opened(folder: Path, database: str | None, mirror: Path | None = None) -> It
     try:
         yield store
     finally:
-        if store.mirror_problem:
-            typer.echo(f"Note: {store.mirror_problem}", err=True)
+        if store.log_problem:
+            typer.echo(f"Note: {store.log_problem}", err=True)
         store.close()
 
 

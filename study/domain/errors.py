@@ -47,7 +47,7 @@ class StoreError(StudyError):
     """A database, an append log or a backup cannot be used, or refuses a change."""
 
 
-class MirrorConflict(StoreError):
+class LogConflict(StoreError):
     """The append log and the database contradict each other."""
 
 

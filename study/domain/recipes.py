@@ -12,7 +12,7 @@ INPUT = "input"
 """Name of the method that does not change the image."""
 
 
-class Making(StrEnum):
+class ImageSource(StrEnum):
     """How the images of a method are made."""
 
     FILE = "file"
@@ -36,7 +36,7 @@ class SourceMethod:
     group : str
         Right answer to the blinding question; empty means the usual one, and none for ready-made
         images.
-    making : Making
+    source : ImageSource
     recipe : str
         Key of the method or degradation.
     values : tuple of (name, value)
@@ -46,7 +46,7 @@ class SourceMethod:
     name: str
     kind: MethodKind = MethodKind.TEST
     group: str = ""
-    making: Making = Making.FILE
+    source: ImageSource = ImageSource.FILE
     recipe: str = ""
     values: tuple[tuple[str, str], ...] = ()
 
@@ -56,7 +56,7 @@ def parse_method(text: str) -> SourceMethod:
     key, _, rest = text.strip().partition(":")
     key = key.strip()
     if key == INPUT and not rest:
-        return SourceMethod(INPUT, making=Making.INPUT)
+        return SourceMethod(INPUT, source=ImageSource.INPUT)
     values: list[tuple[str, str]] = []
     for pair in filter(None, (part.strip() for part in rest.split(","))):
         name, equals, value = (part.strip() for part in pair.partition("="))
@@ -65,7 +65,7 @@ def parse_method(text: str) -> SourceMethod:
         values.append((name, value))
     if not key:
         raise BuildError(f"{text!r} names no method; give one such as nlm or tv:weight=0.1.")
-    return SourceMethod(text.strip(), making=Making.ENHANCE, recipe=key, values=tuple(values))
+    return SourceMethod(text.strip(), source=ImageSource.ENHANCE, recipe=key, values=tuple(values))
 
 
 def parse_anchor(text: str) -> SourceMethod:
@@ -75,4 +75,4 @@ def parse_anchor(text: str) -> SourceMethod:
         raise BuildError(f"{text!r} is not a degradation with its level, as in blur:3.")
     values = (("level", level),)
     name = text.strip()
-    return SourceMethod(name, MethodKind.ANCHOR, "", Making.DEGRADE, kind, values)
+    return SourceMethod(name, MethodKind.ANCHOR, "", ImageSource.DEGRADE, kind, values)

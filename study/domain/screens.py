@@ -13,7 +13,7 @@ PATCHES = 18
 """Number of gray patches of the display check (AAPM TG-270 simple quality control pattern)."""
 
 
-class Kind(StrEnum):
+class ScreenKind(StrEnum):
     """The screens of a reader."""
 
     CLOSED = "closed"
@@ -103,7 +103,7 @@ class Wait:
 
 
 @dataclass(frozen=True)
-class Guessing:
+class BlindingForm:
     """The blinding question; an answer is an index into `groups`."""
 
     groups: tuple[str, ...]
@@ -111,7 +111,7 @@ class Guessing:
     least_height: int
 
 
-Body = Notice | ConsentText | ProfileForm | DisplayForm | Ready | Reading | Wait | Guessing
+Body = Notice | ConsentText | ProfileForm | DisplayForm | Ready | Reading | Wait | BlindingForm
 
 
 @dataclass(frozen=True)
@@ -120,7 +120,7 @@ class Screen:
 
     Parameters
     ----------
-    kind : Kind
+    kind : ScreenKind
     title, reader : str
         Title of the study, and code of the reader.
     demo : bool
@@ -131,7 +131,7 @@ class Screen:
         Content of this kind of screen.
     """
 
-    kind: Kind
+    kind: ScreenKind
     title: str
     reader: str
     demo: bool

@@ -45,15 +45,7 @@ def exclude(
         if not text.strip():
             raise StatisticsError(f"An exclusion of {code} needs a {name}: say why, and who.")
     study_id = session.info[STUDY_ID]
-    kind, target = (
-        "reader",
-        session.scalar(select(Reader.id).where(Reader.study_id == study_id, Reader.code == code)),
-    )
-    if target is None:
-        kind, target = (
-            "item",
-            session.scalar(select(Item.id).where(Item.study_id == study_id, Item.case_key == code)),
-        )
+    kind, target = _target(session, study_id, code)
     if target is None:
         raise StatisticsError(f"This study has no reader and no case {code!r}.")
     if session.scalar(select(Exclusion.id).where(Exclusion.target_id == target)) is not None:
@@ -71,3 +63,12 @@ def exclude(
     )
     session.flush()
     audit(session, actor, "exclude", target=code, detail=f"{rule}: {reason}")
+
+
+def _target(session: Session, study_id: str, code: str) -> tuple[str, str | None]:
+    """The kind and identifier of a reader or a case; None where there is none."""
+    reader = select(Reader.id).where(Reader.study_id == study_id, Reader.code == code)
+    if (found := session.scalar(reader)) is not None:
+        return "reader", found
+    item = select(Item.id).where(Item.study_id == study_id, Item.case_key == code)
+    return "item", session.scalar(item)

@@ -15,7 +15,7 @@ from sqlalchemy.orm import Session
 from study.domain.answers import Answer
 from study.domain.errors import NotYourPresentation, WrongScreen
 from study.domain.protocol import MethodKind, Phase
-from study.domain.screens import Kind, Screen
+from study.domain.screens import Screen, ScreenKind
 from study.reading import next_pair, ratings
 from study.reading.blinding_questionnaire import open_guesses
 from study.reading.pixel_tickets import Plate, holds, issue, plate
@@ -62,7 +62,7 @@ _NEXT = select(Presentation).where(
 
 
 @dataclass(frozen=True)
-class Showing:
+class PairView:
     """A pair for the browser.
 
     Parameters
@@ -87,7 +87,7 @@ class Showing:
     correcting: bool = False
 
 
-def show(store: Store, reader_id: str, *, held: str = "", screen: Screen | None = None) -> Showing:
+def show(store: Store, reader_id: str, *, held: str = "", screen: Screen | None = None) -> PairView:
     """The pair to be answered now, with new tickets.
 
     Parameters
@@ -104,16 +104,16 @@ def show(store: Store, reader_id: str, *, held: str = "", screen: Screen | None 
     WrongScreen
         The reader is not on a screen with a pair.
     """
-    screen = screen or require(store, reader_id, Kind.PAIR, Kind.GUESS)
+    screen = screen or require(store, reader_id, ScreenKind.PAIR, ScreenKind.GUESS)
     with store.write(synced=False) as session:
-        if screen.kind is Kind.GUESS:
+        if screen.kind is ScreenKind.GUESS:
             return _guess_showing(session, reader_id)
         pair = next_pair.current(session, reader_id)
         if pair is None:
             raise WrongScreen("There is no pair to show now.")
         kept = held if held and holds(session, held, pair.id, reader_id) else ""
         following = _following(session, pair)
-        return Showing(
+        return PairView(
             token=pair.token,
             ticket=kept or issue(session, pair.id, reader_id),
             next_ticket=issue(session, following.id, reader_id) if following else "",
@@ -121,7 +121,7 @@ def show(store: Store, reader_id: str, *, held: str = "", screen: Screen | None 
         )
 
 
-def show_previous(store: Store, reader_id: str) -> tuple[Screen, Showing]:
+def show_previous(store: Store, reader_id: str) -> tuple[Screen, PairView]:
     """The screen for correcting the latest answers, and the pair with its answers.
 
     Raises
@@ -131,7 +131,7 @@ def show_previous(store: Store, reader_id: str) -> tuple[Screen, Showing]:
     """
     with store.write(synced=False) as session:
         screen, presentation_id = correction(session, reader_id)
-        showing = Showing(
+        showing = PairView(
             token=session.get_one(Presentation, presentation_id).token,
             ticket=issue(session, presentation_id, reader_id),
             next_ticket="",
@@ -155,7 +155,7 @@ def submit(store: Store, reader_id: str, given: Submission) -> Receipt:
     with store.write() as session:
         here = position(session, reader_id)
         if given.reason is None:
-            problem = "" if here.kind is Kind.PAIR else NOT_NEXT
+            problem = "" if here.kind is ScreenKind.PAIR else NOT_NEXT
         else:
             problem = "" if correctable(session, here) else NOTHING_TO_CORRECT
         # A submission that is sent again after the last pair of a session gets its first receipt.
@@ -213,9 +213,9 @@ def note(store: Store, reader_id: str, token: str, events: Sequence[tuple[str, s
         return len(fitting)
 
 
-def _guess_showing(session: Session, reader_id: str) -> Showing:
+def _guess_showing(session: Session, reader_id: str) -> PairView:
     pair, *later = open_guesses(session, reader_id)
-    return Showing(
+    return PairView(
         token=pair.token,
         ticket=issue(session, pair.presentation_id, reader_id),
         next_ticket=issue(session, later[0].presentation_id, reader_id) if later else "",

@@ -19,17 +19,17 @@ from study.domain.errors import WrongScreen
 from study.domain.protocol import Protocol, Status
 from study.domain.screens import (
     PATCHES,
+    BlindingForm,
     Body,
     ConsentText,
     DisplayForm,
-    Guessing,
-    Kind,
     Notice,
     ProfileForm,
     Progress,
     Reading,
     Ready,
     Screen,
+    ScreenKind,
     Wait,
 )
 from study.reading.blinding_questionnaire import guesses, open_guesses
@@ -57,8 +57,8 @@ NOT_NEXT = "This step is not the next one. Nothing was changed."
 NOTHING_TO_CORRECT = "There is no answer to correct now. Nothing was changed."
 
 _CLOSED = {
-    Status.DRAFT: "This study is being prepared. You will be told when it opens.",
-    Status.FROZEN: "This study has not opened yet. You will be told when it does.",
+    Status.DRAFT: "This study is being prepared. You will be informed when it opens.",
+    Status.FROZEN: "This study has not opened yet. You will be informed when it does.",
     Status.CLOSED: "This study is closed. Thank you for reading.",
     Status.UNBLINDED: "This study is closed. Thank you for reading.",
 }
@@ -110,7 +110,7 @@ class Position:
 
     Parameters
     ----------
-    kind : Kind
+    kind : ScreenKind
     code : str
         Of the reader.
     reader_id : str
@@ -126,7 +126,7 @@ class Position:
         Pairs of the blinding questionnaire without an answer.
     """
 
-    kind: Kind
+    kind: ScreenKind
     code: str
     reader_id: str
     protocol: Protocol
@@ -145,24 +145,24 @@ def position(session: Session, reader_id: str, at: datetime | None = None) -> Po
     found = partial(Position, code=reader.code, reader_id=reader_id, protocol=protocol,
                     status=status, at=at)  # fmt: skip
     if reader.withdrawn:
-        return found(Kind.WITHDRAWN)
+        return found(ScreenKind.WITHDRAWN)
     if status in _CLOSED:
-        return found(Kind.CLOSED)
+        return found(ScreenKind.CLOSED)
     if reader.agreed != consent_digest(protocol):
-        return found(Kind.CONSENT)
+        return found(ScreenKind.CONSENT)
     if reader.specialty is None:
-        return found(Kind.PROFILE)
+        return found(ScreenKind.PROFILE)
     pair = upcoming(session, reader_id)
     if pair is None:
         left = len(open_guesses(session, reader_id)) if protocol.ask_blinding else 0
-        return found(Kind.GUESS if left else Kind.DONE, open_guesses=left)
+        return found(ScreenKind.GUESS if left else ScreenKind.DONE, open_guesses=left)
     sitting = pair[1]
     if sitting.not_before is not None and sitting.not_before > stamp(at):
-        return found(Kind.WAIT, upcoming=pair)
+        return found(ScreenKind.WAIT, upcoming=pair)
     valid, failed = _display_check(session, reader_id, at)
     if not valid:
-        return found(Kind.DISPLAY, upcoming=pair, check_failed=failed)
-    return found(Kind.READY if sitting.started_at is None else Kind.PAIR, upcoming=pair)
+        return found(ScreenKind.DISPLAY, upcoming=pair, check_failed=failed)
+    return found(ScreenKind.READY if sitting.started_at is None else ScreenKind.PAIR, upcoming=pair)
 
 
 def state(store: Store, reader_id: str, *, at: datetime | None = None) -> Screen:
@@ -173,7 +173,7 @@ def state(store: Store, reader_id: str, *, at: datetime | None = None) -> Screen
         return _screen(here, here.kind, body, counts, correctable(session, here) is not None)
 
 
-def require(store: Store, reader_id: str, *kinds: Kind) -> Screen:
+def require(store: Store, reader_id: str, *kinds: ScreenKind) -> Screen:
     """The reader's screen, which must be one of these.
 
     Raises
@@ -200,7 +200,7 @@ def correction(session: Session, reader_id: str) -> tuple[Screen, str]:
     if pair is None:
         raise WrongScreen(NOTHING_TO_CORRECT)
     counts = progress(session, session.get_one(ReadingSession, pair.session_id))
-    return _screen(here, Kind.PAIR, _reading(here.protocol, 0.0), counts, False), pair.id
+    return _screen(here, ScreenKind.PAIR, _reading(here.protocol, 0.0), counts, False), pair.id
 
 
 def correctable(session: Session, here: Position) -> Presentation | None:
@@ -208,7 +208,13 @@ def correctable(session: Session, here: Position) -> Presentation | None:
 
     That is for `CORRECTION_MINUTES`, and until the blinding questionnaire has an answer.
     """
-    if here.kind not in {Kind.PAIR, Kind.READY, Kind.WAIT, Kind.GUESS, Kind.DONE}:
+    if here.kind not in {
+        ScreenKind.PAIR,
+        ScreenKind.READY,
+        ScreenKind.WAIT,
+        ScreenKind.GUESS,
+        ScreenKind.DONE,
+    }:
         return None
     pair = previous(session, here.reader_id)
     if pair is None:
@@ -219,7 +225,7 @@ def correctable(session: Session, here: Position) -> Presentation | None:
 
 
 def _screen(
-    here: Position, kind: Kind, body: Body, counts: Progress | None, can_correct: bool
+    here: Position, kind: ScreenKind, body: Body, counts: Progress | None, can_correct: bool
 ) -> Screen:
     protocol = here.protocol
     return Screen(kind, protocol.title, here.code, protocol.demo, counts, can_correct, body)
@@ -231,27 +237,27 @@ def _body(session: Session, here: Position) -> tuple[Body, Progress | None]:
     if here.upcoming is not None:
         sitting = here.upcoming[1]
         return _session_body(session, here, sitting), progress(session, sitting)
-    if here.kind is Kind.GUESS:
+    if here.kind is ScreenKind.GUESS:
         total = len(guesses(session, here.reader_id))
-        asking = Guessing(protocol.blinding_groups, protocol.least_width, protocol.least_height)
+        asking = BlindingForm(protocol.blinding_groups, protocol.least_width, protocol.least_height)
         return asking, Progress(READING, total - here.open_guesses, total)
-    if here.kind is Kind.CONSENT:
+    if here.kind is ScreenKind.CONSENT:
         return ConsentText(protocol.consent, consent_digest(protocol)), None
-    if here.kind is Kind.PROFILE:
+    if here.kind is ScreenKind.PROFILE:
         return ProfileForm(), None
-    if here.kind is Kind.CLOSED:
+    if here.kind is ScreenKind.CLOSED:
         return Notice(_CLOSED[here.status]), None
-    return Notice(_WITHDRAWN if here.kind is Kind.WITHDRAWN else _DONE), None
+    return Notice(_WITHDRAWN if here.kind is ScreenKind.WITHDRAWN else _DONE), None
 
 
 def _session_body(session: Session, here: Position, sitting: ReadingSession) -> Body:
     protocol = here.protocol
-    if sitting.not_before is not None and here.kind is Kind.WAIT:
+    if sitting.not_before is not None and here.kind is ScreenKind.WAIT:
         return Wait(sitting.not_before)
-    if here.kind is Kind.DISPLAY:
+    if here.kind is ScreenKind.DISPLAY:
         least = (protocol.least_width, protocol.least_height)
         return DisplayForm(*least, PATCHES, here.check_failed)
-    if here.kind is Kind.READY:
+    if here.kind is ScreenKind.READY:
         here_count = select(func.count()).where(Presentation.session_id == sitting.id)
         return _ready(protocol, session.scalar(here_count) or 0)
     return _reading(protocol, sitting_minutes(session, here.reader_id, here.at))

@@ -6,7 +6,7 @@ import json
 from dataclasses import asdict
 
 from study.domain.errors import ProtocolError, WrongScreen
-from study.domain.screens import FREQUENCIES, PATCHES, ConsentText, Display, Kind
+from study.domain.screens import FREQUENCIES, PATCHES, ConsentText, Display, ScreenKind
 from study.reading import consent
 from study.reading.consent import consent_digest, last_consent
 from study.reading.next_pair import upcoming
@@ -23,7 +23,7 @@ def accept(store: Store, reader_id: str, digest: str) -> None:
     WrongScreen
         Consent is not the next step, or the text is another one.
     """
-    screen = require(store, reader_id, Kind.CONSENT)
+    screen = require(store, reader_id, ScreenKind.CONSENT)
     if not isinstance(screen.body, ConsentText) or screen.body.digest != digest:
         raise WrongScreen("The text to agree to is another one. Read it again.")
     with store.write() as session:
@@ -50,7 +50,7 @@ def save_profile(
     WrongScreen
         The profile is not the next step.
     """
-    require(store, reader_id, Kind.PROFILE)
+    require(store, reader_id, ScreenKind.PROFILE)
     specialty = " ".join(specialty.split())
     if not 1 <= len(specialty) <= 80:
         raise ProtocolError("Give your specialty in 1 to 80 letters.")
@@ -75,7 +75,7 @@ def save_display(store: Store, reader_id: str, found: Display) -> bool:
     WrongScreen
         The display check is not the next step.
     """
-    require(store, reader_id, Kind.DISPLAY)
+    require(store, reader_id, ScreenKind.DISPLAY)
     protocol = store.protocol()
     if len(found.seen) != PATCHES:
         raise ProtocolError(f"The check has {PATCHES} patches, {len(found.seen)} were answered.")
@@ -99,7 +99,7 @@ def start(store: Store, reader_id: str) -> None:
     WrongScreen
         No session can be started now.
     """
-    require(store, reader_id, Kind.READY)
+    require(store, reader_id, ScreenKind.READY)
     with store.write() as session:
         following = upcoming(session, reader_id)
         if following is not None and following[1].started_at is None:

@@ -28,7 +28,7 @@ _TILES = 8
 
 
 @dataclass(frozen=True)
-class GateReport:
+class BuildReport:
     """What a build did and measured. It names methods: for the coordinator only.
 
     Parameters
@@ -66,7 +66,7 @@ class GateReport:
         if differing:
             lines += [
                 "",
-                f"{len(differing)} images could be told apart by more than their content:",
+                f"{len(differing)} images differ by more than their content:",
             ]
             lines += differing[:longest]
             if len(differing) > longest:

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from study.domain.errors import BuildError
 from study.domain.protocol import MethodKind
-from study.domain.recipes import INPUT, Making, SourceMethod, parse_anchor, parse_method
+from study.domain.recipes import INPUT, ImageSource, SourceMethod, parse_anchor, parse_method
 from study.stimuli.manifest import ManifestRow, read_manifest
 from study.stimuli.source_folders import (
     SourceCase,
@@ -176,7 +176,7 @@ def from_images(
     cases = tuple(
         source_case(
             name,
-            tuple(clean[name] if one.making is Making.FILE else path for one in whole),
+            tuple(clean[name] if one.source is ImageSource.FILE else path for one in whole),
             table,
             separator,
         )

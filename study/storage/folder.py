@@ -46,7 +46,7 @@ def url_of(folder: Path, url: str | None) -> URL:
     return URL.create("sqlite", database=str(folder.absolute() / DATABASE))
 
 
-def mirror_of(folder: Path, mirror: Path | None) -> Path:
+def log_path_of(folder: Path, mirror: Path | None) -> Path:
     """The path of the append log: the given one, the one used last, or the default."""
     if mirror is not None:
         return mirror.absolute()
@@ -54,7 +54,7 @@ def mirror_of(folder: Path, mirror: Path | None) -> Path:
     return Path(note.read_text("utf-8").strip()) if note.exists() else folder.absolute() / MIRROR
 
 
-def remember_mirror(folder: Path, mirror: Path | None) -> None:
+def remember_log_path(folder: Path, mirror: Path | None) -> None:
     """Store a given path of the append log, for later commands."""
     if mirror is not None:
         (folder / _MIRROR_PATH).write_text(f"{mirror.absolute()}\n", "utf-8")

@@ -14,7 +14,7 @@ from typing import Any
 from sqlalchemy import RowMapping, Table, bindparam, insert, select
 from sqlalchemy.orm import Session
 
-from study.domain.errors import MirrorConflict
+from study.domain.errors import LogConflict
 from study.storage.append_log import Head, Line
 from study.storage.models import AuditEvent, Base, RatingEvent, new_id, now
 
@@ -122,7 +122,7 @@ def lines_after(session: Session, table: Table, last: Head | None) -> Iterator[L
 
     Raises
     ------
-    MirrorConflict
+    LogConflict
         That line does not match a row of the table.
     """
     found = rows(session, table, last.seq if last else 1)
@@ -130,7 +130,7 @@ def lines_after(session: Session, table: Table, last: Head | None) -> Iterator[L
         same = next(found, None)
         if same is None or same["row_hash"] != last.row_hash:
             state = "is missing from" if same is None else "differs in"
-            raise MirrorConflict(
+            raise LogConflict(
                 f"Row {last.seq} of {table.name} {state} the database, by the mirror: rows were "
                 "changed or deleted, or an older state was put back. Run: python -m study verify. "
                 "If the database is right, go on with a new mirror: --mirror PATH."

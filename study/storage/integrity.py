@@ -94,8 +94,8 @@ def verify(store: Store, *, images: bool = False) -> IntegrityReport:
             found.other += _check_images(session, store)
     store.catch_up()
     _check_mirror(store, found)
-    if store.mirror_problem:
-        found.other.append(store.mirror_problem)
+    if store.log_problem:
+        found.other.append(store.log_problem)
     return found.verdict()
 
 
@@ -143,7 +143,7 @@ def _check_mirror(store: Store, found: _Findings) -> None:
     for key, digest in later.items():
         if stored.get(key) != digest:
             found.breaks(*key, "is in the mirror and no longer in the database")
-    if not store.mirror_problem:
+    if not store.log_problem:
         for key in unseen:
             found.breaks(*key, "is missing from the mirror")
 

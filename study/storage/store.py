@@ -18,12 +18,12 @@ from sqlalchemy import Engine, select
 from sqlalchemy.orm import Session
 
 from enhancers import __version__
-from study.domain.errors import MirrorConflict, StoreError
+from study.domain.errors import LogConflict, StoreError
 from study.domain.protocol import Protocol, Status, from_json
 from study.storage import hash_chain
 from study.storage.append_log import AppendLog, Head, Line
 from study.storage.engine import UNSYNCED, WRITING, check_file, engine_for, sqlite_path, translated
-from study.storage.folder import STIMULI, make_folder, mirror_of, remember_mirror, url_of
+from study.storage.folder import STIMULI, log_path_of, make_folder, remember_log_path, url_of
 from study.storage.models import RatingEvent, Study, now
 from study.storage.schema import check_version, make_tables, only_study
 
@@ -46,7 +46,7 @@ class Store:
     study_id : str
     folder, stimuli : Path
     mirror : Path
-    mirror_problem : str
+    log_problem : str
         A sentence that says why the append log is behind; empty when it is complete.
     """
 
@@ -54,7 +54,7 @@ class Store:
         self.folder = folder
         self.stimuli = folder / STIMULI
         self.mirror = mirror
-        self.mirror_problem = ""
+        self.log_problem = ""
         self.engine = engine
         self._writer = engine.execution_options(**{WRITING: True})
         self._unsynced = self._writer.execution_options(**{UNSYNCED: True})
@@ -99,7 +99,7 @@ class Store:
         """
         where = url_of(folder, url)
         file = sqlite_path(where)
-        log = mirror_of(folder, mirror)
+        log = log_path_of(folder, mirror)
         make_folder(folder, file)
         study = Study(
             code=code,
@@ -118,7 +118,7 @@ class Store:
             if file is not None:  # The next attempt must find no file.
                 file.unlink(missing_ok=True)
             raise
-        remember_mirror(folder, mirror)
+        remember_log_path(folder, mirror)
         store = cls(engine, folder, log)
         store.catch_up()
         return store
@@ -149,8 +149,8 @@ class Store:
         engine = engine_for(where)
         with translated():
             check_version(engine)
-        remember_mirror(folder, mirror)
-        store = cls(engine, folder, mirror_of(folder, mirror))
+        remember_log_path(folder, mirror)
+        store = cls(engine, folder, log_path_of(folder, mirror))
         store.catch_up()
         return store
 
@@ -186,7 +186,7 @@ class Store:
             The database refuses, is busy or fails, or the append log contradicts it.
         """
         if self._conflict:
-            raise MirrorConflict(self._conflict)
+            raise LogConflict(self._conflict)
         engine = self._writer if synced else self._unsynced
         with translated(), self._write_lock, Session(engine, expire_on_commit=False) as session:
             session.info[hash_chain.STUDY_ID] = self.study_id
@@ -200,7 +200,7 @@ class Store:
             self.catch_up(changed)
 
     def catch_up(self, tables: Collection[str] = _CHAINED) -> None:
-        """Write missing rows to the append log; a failure is kept in `mirror_problem`."""
+        """Write missing rows to the append log; a failure is kept in `log_problem`."""
 
         def missing(heads: Mapping[str, Head]) -> list[Line]:
             with self.read() as session:
@@ -213,11 +213,11 @@ class Store:
 
         try:
             self.log.add(missing)
-            self.mirror_problem = ""
-        except MirrorConflict as error:
-            self.mirror_problem = self._conflict = str(error)
+            self.log_problem = ""
+        except LogConflict as error:
+            self.log_problem = self._conflict = str(error)
         except OSError as error:
-            self.mirror_problem = (
+            self.log_problem = (
                 f"The mirror {self.mirror} cannot be written ({error.strerror}): "
                 "ratings are safe in the database. Repair it; what is missing is added then."
             )

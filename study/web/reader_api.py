@@ -23,7 +23,7 @@ from starlette.requests import Request
 from study.accounts.readers import ReaderAccount, ReaderSignIn
 from study.domain.answers import Answer
 from study.domain.errors import SignInError
-from study.domain.screens import Display, Guessing, Kind, Screen
+from study.domain.screens import BlindingForm, Display, Screen, ScreenKind
 from study.reading import blinding_questionnaire, presentation, steps
 from study.reading.pixel_tickets import redeem
 from study.reading.ratings import Submission
@@ -159,7 +159,7 @@ def _pairs(routes: APIRouter, store: Store, writes: Any) -> None:
     @routes.post("/api/pair")
     def pair(wanted: WhichMessage, reader: str = writes) -> dict[str, Any]:
         if wanted.which == "current":
-            screen = require(store, reader, Kind.PAIR, Kind.GUESS)
+            screen = require(store, reader, ScreenKind.PAIR, ScreenKind.GUESS)
             shown = presentation.show(store, reader, screen=screen)
             return {"screen": _screen_json(screen), "pair": _pair_json(shown)}
         screen, previous = presentation.show_previous(store, reader)
@@ -175,8 +175,8 @@ def _pairs(routes: APIRouter, store: Store, writes: Any) -> None:
 
     @routes.post("/api/guess")
     def guess(given: GuessesMessage, reader: str = writes) -> dict[str, Any]:
-        body = require(store, reader, Kind.GUESS).body
-        groups = len(body.groups) if isinstance(body, Guessing) else 0
+        body = require(store, reader, ScreenKind.GUESS).body
+        groups = len(body.groups) if isinstance(body, BlindingForm) else 0
         blinding_questionnaire.save_guess(store, reader, given.token, given.guesses, groups)
         return _following(store, reader, "")
 
@@ -217,7 +217,7 @@ def _following(store: Store, reader: str, held: str) -> dict[str, Any]:
     """The next screen, with its pair if it has one; answers given before are committed."""
     screen = state(store, reader)
     shown = None
-    if screen.kind in {Kind.PAIR, Kind.GUESS}:
+    if screen.kind in {ScreenKind.PAIR, ScreenKind.GUESS}:
         shown = _pair_json(presentation.show(store, reader, held=held, screen=screen))
     return {"screen": _screen_json(screen), "pair": shown}
 
@@ -226,7 +226,7 @@ def _screen_json(screen: Screen) -> dict[str, Any]:
     return asdict(screen)
 
 
-def _pair_json(shown: presentation.Showing) -> dict[str, Any]:
+def _pair_json(shown: presentation.PairView) -> dict[str, Any]:
     plain = asdict(shown)
     plate = plain["plate"]
     display = json.loads(plate.pop("display"))

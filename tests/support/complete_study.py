@@ -22,7 +22,7 @@ from study.demo.reader_model import ReaderModel, ShownPair
 from study.demo.simulated_readers import SimulatedReader
 from study.domain.answers import Answer
 from study.domain.questions import Question
-from study.domain.screens import Kind
+from study.domain.screens import ScreenKind
 from study.storage import key_file
 from study.storage.key import Key
 from study.storage.store import Store
@@ -49,12 +49,12 @@ CELLS = 5
 
 def study(*arguments: object) -> str:
     """What a command prints; it must succeed."""
-    told = io.StringIO()
+    output = io.StringIO()
     argv = ["study", *map(str, arguments)]
-    with mock.patch.object(sys, "argv", argv), redirect_stdout(told):
+    with mock.patch.object(sys, "argv", argv), redirect_stdout(output):
         status = main()
-    assert status == 0, f"{' '.join(argv)}: {status}\n{told.getvalue()}"
-    return told.getvalue()
+    assert status == 0, f"{' '.join(argv)}: {status}\n{output.getvalue()}"
+    return output.getvalue()
 
 
 class Logged(SimulatedReader):
@@ -122,12 +122,12 @@ def make(folder: Path) -> Whole:
             path.write_bytes(image_files.png(pixels))
     study("init", where, "--key", key, "--protocol", protocol, "--code", "WHOLE")
     groups = [part for pair in GROUPS.items() for part in ("--group", "=".join(pair))]
-    told = study(
+    output = study(
         "build", where, "--key", key, "--folders", folder / "images", "--separator", "_",
         "--reference", "clean", "--training", f"pat{CASES // 2}_s{CASES}", *groups,
         "--accept-differences",
     )  # fmt: skip
-    assert "13 cases (1 for training) x 4 methods: 52 stimuli rendered" in told
+    assert "13 cases (1 for training) x 4 methods: 52 stimuli rendered" in output
     frozen = study("freeze", where, "--key", key, "--control", CONTROL)
     assert f"5 readers, 12 cases, 4 methods, {PAIRS} pairs for each reader" in frozen
     study("open", where)
@@ -146,8 +146,8 @@ def server(whole: Whole) -> Iterator[str]:
         assert process.stdout is not None
         assert process.stderr is not None
         try:
-            told = next(line for line in process.stdout if line.startswith("Readers: "))
-            yield told.removeprefix("Readers: ").strip().removesuffix("/reader/")
+            output = next(line for line in process.stdout if line.startswith("Readers: "))
+            yield output.removeprefix("Readers: ").strip().removesuffix("/reader/")
         finally:
             process.terminate()
         # What a server writes about a study that went well is nothing.
@@ -157,11 +157,11 @@ def server(whole: Whole) -> Iterator[str]:
 def read(whole: Whole, root: str, codes: Sequence[str]) -> None:
     """Let readers read everything at the same time."""
 
-    def one(code: str) -> Kind:
+    def one(code: str) -> ScreenKind:
         with httpx.Client(base_url=root, timeout=60) as client:
             robot = HttpReader(client, whole.judge(code))
             robot.join(whole.links[code])
             return robot.read()
 
     with ThreadPoolExecutor(len(codes)) as pool:
-        assert list(pool.map(one, codes)) == [Kind.DONE] * len(codes)
+        assert list(pool.map(one, codes)) == [ScreenKind.DONE] * len(codes)

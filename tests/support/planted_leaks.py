@@ -47,7 +47,7 @@ def put_identifier(store: Store, patch: Patch, app: FastAPI) -> None:
     """The browser is given the identifier of the presentation."""
     real = presentation.show
 
-    def leaky(*given: Any, **named: Any) -> presentation.Showing:
+    def leaky(*given: Any, **named: Any) -> presentation.PairView:
         found = real(*given, **named)
         with store.read() as rows:
             token = Presentation.token == found.token
@@ -138,7 +138,7 @@ def put_role(store: Store, patch: Patch, app: FastAPI) -> None:
     """The page is told whether a pair counts."""
     real = reader_api._pair_json
 
-    def leaky(shown: presentation.Showing) -> dict[str, Any]:
+    def leaky(shown: presentation.PairView) -> dict[str, Any]:
         with store.read() as rows:
             token = Presentation.token == shown.token
             role = rows.scalars(select(Presentation.role).where(token)).one()

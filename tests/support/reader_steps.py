@@ -8,7 +8,7 @@ from sqlalchemy import func, select
 
 from study.domain.answers import Answer
 from study.domain.questions import PAIR
-from study.domain.screens import PATCHES, Display, Kind
+from study.domain.screens import PATCHES, Display, ScreenKind
 from study.reading import presentation, reader_state, steps
 from study.reading.ratings import Submission
 
@@ -41,21 +41,21 @@ class Seat:
     def kind(self):
         return self.screen.kind
 
-    def sit_down(self, *, until=Kind.PAIR):
+    def sit_down(self, *, until=ScreenKind.PAIR):
         """All steps up to a screen."""
         while (screen := self.screen).kind is not until:
-            if screen.kind is Kind.CONSENT:
+            if screen.kind is ScreenKind.CONSENT:
                 steps.accept(self.store, self.id, screen.body.digest)
-            elif screen.kind is Kind.PROFILE:
+            elif screen.kind is ScreenKind.PROFILE:
                 steps.save_profile(
                     self.store, self.id, specialty="radiology", experience_years=9,
                     frequency="daily",
                 )  # fmt: skip
-            elif screen.kind is Kind.DISPLAY:
+            elif screen.kind is ScreenKind.DISPLAY:
                 steps.save_display(self.store, self.id, FINE)
-            elif screen.kind is Kind.READY:
+            elif screen.kind is ScreenKind.READY:
                 steps.start(self.store, self.id)
-            elif screen.kind is Kind.PAIR:
+            elif screen.kind is ScreenKind.PAIR:
                 self.answer()
             else:
                 raise AssertionError(f"{until} was not reached, but {screen.kind}")

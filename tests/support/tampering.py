@@ -75,7 +75,7 @@ def tamper(store: Store, *statements: str, **values: Any) -> None:
 
 
 def new_chain(store: Store) -> None:
-    """Compute the chain of ratings anew, as somebody would who wants to hide a change."""
+    """Compute the chain of ratings again, as somebody would to hide a change."""
     table = next(one for one in TABLES if one.name == RatingEvent.__tablename__)
     with store.read() as session:
         rows = [

@@ -59,7 +59,7 @@ def tiny_study(
     """
     protocol = protocol or Protocol(readers=readers)
     store = Store.create(
-        folder, protocol=protocol, code="TOY", seed_sha256=SEED_SHA256, url=url, mirror=mirror
+        folder, protocol=protocol, code="TINY", seed_sha256=SEED_SHA256, url=url, mirror=mirror
     )
     with store.write() as session:
         session.add_all(_questions(store.study_id, protocol))
@@ -76,7 +76,7 @@ def tiny_study(
                     _plan(session, reader.id, place, phase, items[:count])
         for step in tuple(Status)[1:]:
             if store.status_in(session) != status:
-                store.set_status(session, step, "toy")
+                store.set_status(session, step, "coordinator")
     return store
 
 

@@ -14,9 +14,9 @@ from enhancers.method import Modality
 from enhancers.settings import get_settings
 from study.domain.errors import BuildError
 from study.domain.protocol import Status
-from study.domain.recipes import Making, SourceMethod
+from study.domain.recipes import ImageSource, SourceMethod
 from study.stimuli import buffers, checks, deidentification, roster
-from study.stimuli.checks import GateReport
+from study.stimuli.checks import BuildReport
 from study.stimuli.image_similarity import ComparedImage, Similarity, measure
 from study.stimuli.rendering.case_images import CaseImages, check_files, read_case
 from study.stimuli.rendering.renderer import Renderer, key_method
@@ -64,7 +64,7 @@ def build(
     options: Options | None = None,
     progress: Progress | None = None,
     actor: str = "coordinator",
-) -> GateReport:
+) -> BuildReport:
     """Render the stimuli of a draft study, so that it has exactly these cases and methods.
 
     Stimuli of an earlier build with the same inputs are kept. The key file is read and written, so
@@ -230,15 +230,17 @@ class _Run:
         for method, image in images.items():
             if image is base:
                 continue
-            if method.making is Making.FILE and not self.options.accept_differences:
+            if method.source is ImageSource.FILE and not self.options.accept_differences:
                 checks.check_marks(inputs.case.name, image, base)
             self.measured.append(measure(inputs.case.name, image, base))
 
     def _base(self, inputs: CaseImages, images: dict[SourceMethod, ComparedImage]) -> ComparedImage:
         """The image the others are compared with: the reference, the input or the first image."""
-        plain = [m for m in self.sources.methods if m.making in (Making.FILE, Making.INPUT)]
+        plain = [
+            m for m in self.sources.methods if m.source in (ImageSource.FILE, ImageSource.INPUT)
+        ]
         ordered = [m for m in plain if m is self.sources.reference]
-        ordered += [m for m in plain if m.making is Making.INPUT]
+        ordered += [m for m in plain if m.source is ImageSource.INPUT]
         if ordered:
             return images[ordered[0]]
         if len(plain) == len(images):
@@ -258,7 +260,7 @@ class _Run:
         self.key = self.key.with_only({row.id for row in rows})
         key_file.save(self.key)
 
-    def report(self) -> GateReport:
+    def report(self) -> BuildReport:
         """The report of the build."""
         self.progress(1.0, "done")
         names = [method.name for method in self.sources.methods]
@@ -272,7 +274,7 @@ class _Run:
                 f"{self.without_header.total()} files ({formats}) cannot say whether text is "
                 "burned in: look at them."
             )
-        return GateReport(
+        return BuildReport(
             cases=len(self.sources.cases),
             training=sum(case.training for case in self.sources.cases),
             methods=tuple(names),

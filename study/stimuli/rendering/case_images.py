@@ -13,7 +13,7 @@ from enhancers.image import MedicalImage, Window
 from enhancers.load import Caps, load
 from enhancers.method import Modality
 from study.domain.errors import BuildError
-from study.domain.recipes import Making, SourceMethod
+from study.domain.recipes import ImageSource, SourceMethod
 from study.stimuli import checks, deidentification
 from study.stimuli.buffers import FINEST
 from study.stimuli.image_similarity import ComparedImage
@@ -76,7 +76,7 @@ def read_case(sources: Sources, case: SourceCase, caps: Caps) -> CaseImages:
         A file cannot be read; the error names case, method and file.
     """
     files = dict(zip(sources.methods, case.files, strict=True))
-    made = next((m for m in files if m.making is not Making.FILE), None)
+    made = next((m for m in files if m.source is not ImageSource.FILE), None)
     leading = sources.reference or made
     images: dict[Path, MedicalImage] = {}
     if leading is not None:

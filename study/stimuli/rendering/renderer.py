@@ -20,7 +20,7 @@ from enhancers.source_digest import method_digest
 from study.domain.disguised_names import normalised
 from study.domain.errors import BuildError
 from study.domain.protocol import MethodKind
-from study.domain.recipes import Making, SourceMethod
+from study.domain.recipes import ImageSource, SourceMethod
 from study.stimuli.rendering.case_images import CaseImages
 from study.storage.key import KeyMethod
 
@@ -48,14 +48,14 @@ class Renderer:
         """
         image = inputs.image(method)
         try:
-            match method.making:
-                case Making.FILE | Making.INPUT:
+            match method.source:
+                case ImageSource.FILE | ImageSource.INPUT:
                     return image.pixels
-                case Making.DEGRADE:
+                case ImageSource.DEGRADE:
                     seed = self._noise_seed(inputs, method)
                     level = float(dict(method.values)["level"])
                     return degrade_image(image, method.recipe, level, seed=seed).pixels
-                case Making.ENHANCE:
+                case ImageSource.ENHANCE:
                     return self._enhanced(image, method, progress)
         except ReadingRoomError as error:
             raise BuildError(f"Case {inputs.case.name}, {method.name}: {error}") from None
@@ -65,14 +65,14 @@ class Renderer:
         image = inputs.image(method)
         params: Mapping[str, object] = dict(method.values)
         seed, code = 0, ""
-        if method.making is Making.ENHANCE:
+        if method.source is ImageSource.ENHANCE:
             params, seed = resolve(method.recipe, image.modality, dict(method.values)), self.seed
             # Images from before and after an upgrade must not be mixed.
             code = method_digest(method.recipe)
-        elif method.making is Making.DEGRADE:
+        elif method.source is ImageSource.DEGRADE:
             seed = self._noise_seed(inputs, method)
         facts = [__version__, image.digest, image.slice_index, image.window.low, image.window.high,
-                 inputs.levels, str(method.making), method.recipe, params, seed,
+                 inputs.levels, str(method.source), method.recipe, params, seed,
                  code]  # fmt: skip
         text = json.dumps(facts, sort_keys=True, ensure_ascii=False)
         return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
@@ -123,7 +123,7 @@ def key_method(method: SourceMethod, groups: tuple[str, ...], seed: int) -> KeyM
         )
     usual = _usual_group(method, known)
     values = method.values
-    if method.making is Making.ENHANCE:
+    if method.source is ImageSource.ENHANCE:
         values += (("seed", str(seed)),)
     return KeyMethod(
         method.name,
@@ -136,11 +136,11 @@ def key_method(method: SourceMethod, groups: tuple[str, ...], seed: int) -> KeyM
 
 def _known(method: SourceMethod) -> Method | None:
     """The registered method, also where ready-made images have its name."""
-    if method.making is Making.ENHANCE:
+    if method.source is ImageSource.ENHANCE:
         known = get(method.recipe)
         resolve(known.key, Modality.OTHER, dict(method.values))
         return known
-    if method.making is Making.DEGRADE:
+    if method.source is ImageSource.DEGRADE:
         _check_degradation(method)
         return None
     name = normalised(method.name)
@@ -162,9 +162,9 @@ def _check_degradation(method: SourceMethod) -> None:
 
 
 def _usual_group(method: SourceMethod, known: Method | None) -> str:
-    if method.making is Making.ENHANCE and known is not None:
+    if method.source is ImageSource.ENHANCE and known is not None:
         return FILTER if known.family == "classical" else NETWORK
-    if method.making is Making.INPUT or method.kind is MethodKind.REFERENCE:
+    if method.source is ImageSource.INPUT or method.kind is MethodKind.REFERENCE:
         return UNPROCESSED
     return ""
 

@@ -8,7 +8,7 @@ from typing import Any
 from study.accounts.staff import StaffAccount
 from study.domain.errors import BuildError, StudyError
 from study.domain.protocol import Status
-from study.stimuli.checks import GateReport
+from study.stimuli.checks import BuildReport
 from study.stimuli.sources import (
     Sources,
     from_folders,
@@ -43,7 +43,7 @@ class Tasks:
         self.context = context
         self.page = updates.layout
         self._uploads = Uploads()
-        self._checked: dict[str, GateReport] = {}
+        self._checked: dict[str, BuildReport] = {}
 
     def kind(self, user: StaffAccount, kind: str) -> Updates:
         """Show the fields that go with a kind of source."""

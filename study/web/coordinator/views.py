@@ -21,7 +21,7 @@ from study.planning.freeze import FreezeCheck
 from study.planning.lifecycle import MethodName
 from study.planning.progress_report import ImageCounts, ProgressReport
 from study.planning.workload import ASSUMED_KAPPA, WorkloadEstimate
-from study.stimuli.checks import GateReport
+from study.stimuli.checks import BuildReport
 from study.web.coordinator.background_jobs import JobState
 from study.web.coordinator.downloads import Download
 
@@ -120,7 +120,7 @@ def images(built: ImageCounts) -> Markup:
     return _render("images", images=built, kinds=kinds)
 
 
-def image_checks(report: GateReport) -> Markup:
+def image_checks(report: BuildReport) -> Markup:
     """What the checks measured; names methods, so only whoever built it sees it, once."""
     methods = []
     for method in report.methods:

@@ -44,11 +44,11 @@ class Terminal:
     def fails(self, *arguments: object) -> str:
         """The one line of a command that fails."""
         assert self.call(*arguments) == 2
-        told = self.capture.readouterr()
-        assert told.err.count("\n") == 1
-        assert told.err.startswith("error: ")
-        assert "Traceback" not in told.err + told.out
-        return told.err
+        output = self.capture.readouterr()
+        assert output.err.count("\n") == 1
+        assert output.err.startswith("error: ")
+        assert "Traceback" not in output.err + output.out
+        return output.err
 
 
 @pytest.fixture
@@ -90,8 +90,8 @@ def built(terminal: Terminal, tmp_path: Path, manifest: Path, protocol: Path) ->
     folder, key = tmp_path / "study", tmp_path / "key.json"
     terminal.done("init", folder, "--key", key, "--protocol", protocol, "--code", "T1")
     terminal.patch.setenv("READINGROOM_STUDY_KEY", str(key))
-    told = terminal.done("build", folder, "--manifest", manifest, *BUILD, "--actor", "anna")
-    assert "5 cases (1 for training) x 3 methods: 15 stimuli rendered" in told
+    output = terminal.done("build", folder, "--manifest", manifest, *BUILD, "--actor", "anna")
+    assert "5 cases (1 for training) x 3 methods: 15 stimuli rendered" in output
     return folder
 
 

@@ -23,7 +23,7 @@ from study.demo.simulated_readers import SimulatedReader
 from study.demo.site import DemoSite
 from study.domain.errors import WrongScreen
 from study.domain.protocol import Status
-from study.domain.screens import Kind
+from study.domain.screens import ScreenKind
 from study.storage.models import Item, Presentation, Reader, ReadingSession
 from study.web.error_route import HEADER
 
@@ -143,8 +143,8 @@ def test_a_visitor_reads_over_http_and_gets_the_report(house: TestClient) -> Non
     assert house.get(address + "status").json() == {"done": 0, "total": PAIRS}
     assert house.get(address + "report", follow_redirects=False).status_code == 303
     robot = HttpReader(house_at(house, address))
-    assert robot.page().kind is Kind.READY
-    assert robot.read() is Kind.DONE
+    assert robot.page().kind is ScreenKind.READY
+    assert robot.read() is ScreenKind.DONE
     assert house.get(address + "status").json() == {"done": PAIRS, "total": PAIRS}
     report = house.get(address + "report")
     assert "Demonstration, not a study" in report.text
@@ -164,7 +164,7 @@ def test_the_readers_page_is_served_without_a_cookie(house: TestClient) -> None:
 
 def test_no_visitor_reaches_another_ones_study(house: TestClient) -> None:
     first, second = begin(house), begin(house)
-    assert HttpReader(house_at(house, first)).step().kind is Kind.PAIR
+    assert HttpReader(house_at(house, first)).step().kind is ScreenKind.PAIR
     shown = house.post(
         first + "reader/api/pair", json={"which": "current"}, headers={HEADER: "1"}
     ).json()
@@ -178,7 +178,7 @@ def test_a_cookie_of_a_real_study_is_not_looked_at(house: TestClient) -> None:
     answer = house.get(
         address + "reader/api/state", headers={"cookie": "readingroom_reader=forged"}
     )
-    assert answer.json()["screen"]["kind"] == Kind.READY
+    assert answer.json()["screen"]["kind"] == ScreenKind.READY
 
 
 @pytest.mark.parametrize(

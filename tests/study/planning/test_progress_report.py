@@ -49,7 +49,7 @@ def store(tmp_path, url):
 
 def test_before_anything_is_read(store):
     seen = progress_report(store)
-    assert (seen.code, seen.status) == ("TOY", Status.OPEN)
+    assert (seen.code, seen.status) == ("TINY", Status.OPEN)
     assert (seen.done, seen.planned) == (0, 12)
     assert [(one.code, one.state, one.planned) for one in seen.readers] == [
         ("R01", "joined", 4), ("R02", "joined", 4), ("R03", "joined", 4)

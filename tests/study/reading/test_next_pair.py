@@ -118,13 +118,13 @@ def test_readers_rate_at_once_through_two_servers(tmp_path: Path, url: str | Non
 
 
 def test_a_submission_costs_few_statements(desk: Desk) -> None:
-    told: list[str] = []
+    statements: list[str] = []
     desk.submit()
     event.listen(
         desk.store.engine, "before_cursor_execute",
-        lambda *given: told.append(given[2]),
+        lambda *given: statements.append(given[2]),
     )  # fmt: skip
     desk.submit(1)
-    inserts = [statement for statement in told if "INSERT INTO rating_event" in statement]
+    inserts = [statement for statement in statements if "INSERT INTO rating_event" in statement]
     assert len(inserts) == 1
-    assert len(told) <= 10, told
+    assert len(statements) <= 10, statements

@@ -7,7 +7,7 @@ from sqlalchemy import Engine, event, select
 
 from study.domain.errors import ProtocolError, WrongScreen
 from study.domain.questions import PAIR
-from study.domain.screens import Kind
+from study.domain.screens import ScreenKind
 from study.reading import blinding_questionnaire, presentation, reader_state
 from study.storage.models import BlindingGuess, InteractionEvent, Method
 from tests.support.open_study import QUICK, methods_of, small_study
@@ -24,7 +24,7 @@ def seat(tmp_path):
 def test_the_next_pair_is_fetched_ahead_within_a_session_only(seat):
     seat.sit_down()
     tickets = []
-    while seat.kind is Kind.PAIR:
+    while seat.kind is ScreenKind.PAIR:
         shown = presentation.show(seat.store, seat.id)
         tickets.append(bool(shown.next_ticket))
         seat.answer(shown=shown)
@@ -70,7 +70,7 @@ def test_the_last_answers_can_be_corrected_for_a_while(seat, monkeypatch):
     seat.answer(2, shown=first)
     assert seat.screen.can_correct
     screen, again = presentation.show_previous(seat.store, seat.id)
-    assert (screen.kind, again.token, again.correcting) == (Kind.PAIR, first.token, True)
+    assert (screen.kind, again.token, again.correcting) == (ScreenKind.PAIR, first.token, True)
     assert {each.value for each in again.answers if each.slot != PAIR} == {2}
     receipt = seat.answer(4, reason="mistyped", shown=again)
     assert receipt.revision == 2
@@ -86,7 +86,7 @@ def test_the_last_answers_can_be_corrected_for_a_while(seat, monkeypatch):
 
 
 def test_the_last_pair_of_a_session_can_be_corrected_until_the_last_questions(seat):
-    seat.sit_down(until=Kind.GUESS)
+    seat.sit_down(until=ScreenKind.GUESS)
     assert seat.screen.can_correct
     again = presentation.show_previous(seat.store, seat.id)[1]
     assert seat.answer(5, reason="slip", shown=again).revision == 2
@@ -99,13 +99,13 @@ def test_training_tells_what_it_showed_and_reading_does_not(seat):
     seat.sit_down()
     said = {"reference": "the original image", "test": "a processed image"}
     said["anchor"] = "an image made worse on purpose"
-    while seat.kind is Kind.PAIR:
+    while seat.kind is ScreenKind.PAIR:
         shown = presentation.show(seat.store, seat.id)
         receipt = seat.answer(shown=shown)
-        told = presentation.feedback(seat.store, receipt.presentation_id)
+        answer = presentation.feedback(seat.store, receipt.presentation_id)
         with seat.store.read() as db:
             kinds = [db.get_one(Method, one).kind for one in methods_of(seat.store, shown.token)]
-        assert told == tuple(said[kind] for kind in kinds)
+        assert answer == tuple(said[kind] for kind in kinds)
     seat.sit_down()
     assert presentation.feedback(seat.store, seat.answer().presentation_id) is None
 
@@ -116,7 +116,7 @@ def test_without_feedback_training_is_silent(tmp_path):
 
 
 def test_every_method_is_guessed_about_and_no_image_twice(tmp_path):
-    seat = Seat(small_study(tmp_path / "s", cases=3)).sit_down(until=Kind.GUESS)
+    seat = Seat(small_study(tmp_path / "s", cases=3)).sit_down(until=ScreenKind.GUESS)
     with seat.store.read() as db:
         asked = blinding_questionnaire.guesses(db, seat.id)
         assert blinding_questionnaire.guesses(db, seat.id) == asked
@@ -129,7 +129,7 @@ def test_every_method_is_guessed_about_and_no_image_twice(tmp_path):
         for method in seat.small.methods
     )
     left = len(asked)
-    while seat.kind is Kind.GUESS:
+    while seat.kind is ScreenKind.GUESS:
         assert seat.screen.progress == reader_state.Progress(
             "reading", len(asked) - left, len(asked)
         )
@@ -138,7 +138,7 @@ def test_every_method_is_guessed_about_and_no_image_twice(tmp_path):
         with pytest.raises(WrongScreen):
             blinding_questionnaire.save_guess(seat.store, seat.id, token, (1, 1), 3)
         left -= 1
-    assert (seat.kind, left) == (Kind.DONE, 0)
+    assert (seat.kind, left) == (ScreenKind.DONE, 0)
     with seat.store.read() as db:
         kept = db.scalars(select(BlindingGuess.guess)).all()
     assert sorted(set(kept)) == ["2", "do not know"]
@@ -146,7 +146,7 @@ def test_every_method_is_guessed_about_and_no_image_twice(tmp_path):
 
 @pytest.mark.parametrize("answers", [(0,), (0, 3), (-1, 0), (0, 1, 2)])
 def test_a_guess_must_be_one_of_the_groups(seat, answers):
-    seat.sit_down(until=Kind.GUESS)
+    seat.sit_down(until=ScreenKind.GUESS)
     token = presentation.show(seat.store, seat.id).token
     with pytest.raises(ProtocolError, match="one of the 3"):
         blinding_questionnaire.save_guess(seat.store, seat.id, token, answers, 3)
@@ -155,7 +155,7 @@ def test_a_guess_must_be_one_of_the_groups(seat, answers):
 
 def test_without_the_last_questions_reading_ends_with_the_last_pair(tmp_path):
     seat = Seat(small_study(tmp_path / "s", QUICK.with_(ask_blinding=False), cases=1))
-    seat.sit_down(until=Kind.DONE)
+    seat.sit_down(until=ScreenKind.DONE)
     assert seat.screen.can_correct
 
 

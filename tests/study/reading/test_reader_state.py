@@ -10,7 +10,7 @@ from sqlalchemy import func, select
 
 from study.domain.errors import ProtocolError, WrongScreen
 from study.domain.protocol import Status
-from study.domain.screens import Kind
+from study.domain.screens import ScreenKind
 from study.reading import consent, presentation, reader_state, steps
 from study.storage.models import (
     Consent,
@@ -34,24 +34,25 @@ def seat(tmp_path):
 
 def test_the_screens_come_in_their_order(seat):
     seen = []
-    while (screen := seat.screen).kind not in {Kind.GUESS, Kind.DONE}:
+    while (screen := seat.screen).kind not in {ScreenKind.GUESS, ScreenKind.DONE}:
         if not seen or seen[-1] != screen.kind:
             seen.append(screen.kind)
-        if screen.kind is Kind.CONSENT:
+        if screen.kind is ScreenKind.CONSENT:
             steps.accept(seat.store, seat.id, screen.body.digest)
-        elif screen.kind is Kind.PROFILE:
+        elif screen.kind is ScreenKind.PROFILE:
             steps.save_profile(
                 seat.store, seat.id, specialty=" chest  radiology ", experience_years=0,
                 frequency="never",
             )  # fmt: skip
-        elif screen.kind is Kind.DISPLAY:
+        elif screen.kind is ScreenKind.DISPLAY:
             assert steps.save_display(seat.store, seat.id, FINE)
-        elif screen.kind is Kind.READY:
+        elif screen.kind is ScreenKind.READY:
             steps.start(seat.store, seat.id)
         else:
             seat.answer()
     assert seen == [
-        Kind.CONSENT, Kind.PROFILE, Kind.DISPLAY, Kind.READY, Kind.PAIR, Kind.READY, Kind.PAIR,
+        ScreenKind.CONSENT, ScreenKind.PROFILE, ScreenKind.DISPLAY,
+        ScreenKind.READY, ScreenKind.PAIR, ScreenKind.READY, ScreenKind.PAIR,
     ]  # fmt: skip
     with seat.store.read() as db:
         reader = db.get_one(Reader, seat.id)
@@ -66,11 +67,11 @@ def test_only_the_next_step_can_be_done(seat):
     digest = consent.consent_digest(seat.store.protocol())
     profile = {"specialty": "x", "experience_years": 1, "frequency": "daily"}
     allsteps = {
-        Kind.CONSENT: lambda: steps.accept(seat.store, seat.id, digest),
-        Kind.PROFILE: lambda: steps.save_profile(seat.store, seat.id, **profile),
-        Kind.DISPLAY: lambda: steps.save_display(seat.store, seat.id, FINE),
-        Kind.READY: lambda: steps.start(seat.store, seat.id),
-        Kind.PAIR: lambda: presentation.show(seat.store, seat.id),
+        ScreenKind.CONSENT: lambda: steps.accept(seat.store, seat.id, digest),
+        ScreenKind.PROFILE: lambda: steps.save_profile(seat.store, seat.id, **profile),
+        ScreenKind.DISPLAY: lambda: steps.save_display(seat.store, seat.id, FINE),
+        ScreenKind.READY: lambda: steps.start(seat.store, seat.id),
+        ScreenKind.PAIR: lambda: presentation.show(seat.store, seat.id),
     }
     for due, step in allsteps.items():
         for other, wrong in allsteps.items():
@@ -99,15 +100,15 @@ def test_consent_is_to_this_text(seat):
     ],
 )
 def test_a_profile_must_be_possible(seat, change, message):
-    seat.sit_down(until=Kind.PROFILE)
+    seat.sit_down(until=ScreenKind.PROFILE)
     given = {"specialty": "radiology", "experience_years": 3, "frequency": "daily"} | change
     with pytest.raises(ProtocolError, match=message):
         steps.save_profile(seat.store, seat.id, **given)
-    assert seat.kind is Kind.PROFILE
+    assert seat.kind is ScreenKind.PROFILE
 
 
 def test_a_window_that_is_too_small_is_refused(seat):
-    seat.sit_down(until=Kind.DISPLAY)
+    seat.sit_down(until=ScreenKind.DISPLAY)
     for small in ({"width": 999}, {"height": 599}):
         with pytest.raises(ProtocolError, match="at least 1000 x 600"):
             steps.save_display(seat.store, seat.id, with_(FINE, **small))
@@ -120,12 +121,12 @@ def test_a_window_that_is_too_small_is_refused(seat):
     "miss", [{"seen": (True,) * 17 + (False,)}, {"ends_seen": False}, {"dim_room": False}]
 )
 def test_a_check_that_is_not_passed_comes_again_until_the_reader_goes_on(seat, miss):
-    seat.sit_down(until=Kind.DISPLAY)
+    seat.sit_down(until=ScreenKind.DISPLAY)
     assert seat.screen.body.failed is False
     assert steps.save_display(seat.store, seat.id, with_(FINE, **miss)) is False
-    assert (seat.kind, seat.screen.body.failed) == (Kind.DISPLAY, True)
+    assert (seat.kind, seat.screen.body.failed) == (ScreenKind.DISPLAY, True)
     steps.save_display(seat.store, seat.id, with_(FINE, **miss, carry_on=True))
-    assert seat.kind is Kind.READY
+    assert seat.kind is ScreenKind.READY
     with seat.store.read() as db:
         checks = db.scalars(select(DisplayCheck)).all()
         assert [check.passed for check in checks] == [False, False]
@@ -133,21 +134,21 @@ def test_a_check_that_is_not_passed_comes_again_until_the_reader_goes_on(seat, m
 
 def test_on_another_day_the_screen_is_checked_again(seat):
     seat.sit_down()
-    assert later(seat, hours=11.9).kind is Kind.PAIR
+    assert later(seat, hours=11.9).kind is ScreenKind.PAIR
     tomorrow = later(seat, hours=12.1)
-    assert (tomorrow.kind, tomorrow.body.failed) == (Kind.DISPLAY, False)
+    assert (tomorrow.kind, tomorrow.body.failed) == (ScreenKind.DISPLAY, False)
 
 
 def test_progress_counts_every_pair_of_the_sessions_alike(seat):
     seat.sit_down()
     assert seat.screen.progress == reader_state.Progress("training", 0, QUICK.training)
-    seat.sit_down(until=Kind.READY)
+    seat.sit_down(until=ScreenKind.READY)
     with seat.store.read() as db:
         mine = select(func.count()).select_from(Presentation).join(ReadingSession)
         total = db.scalar(mine.where(ReadingSession.reader_id == seat.id)) - QUICK.training
     steps_seen = []
     seat.sit_down()
-    while seat.kind is Kind.PAIR:
+    while seat.kind is ScreenKind.PAIR:
         progress = seat.screen.progress
         steps_seen.append(progress.done)
         assert (progress.phase, progress.total) == ("reading", total)
@@ -160,7 +161,7 @@ def test_a_withdrawal_ends_everything(seat):
     seat.sit_down()
     steps.withdraw(seat.store, seat.id)
     steps.withdraw(seat.store, seat.id)
-    assert seat.kind is Kind.WITHDRAWN
+    assert seat.kind is ScreenKind.WITHDRAWN
     assert count(seat, Consent) == 2
     with pytest.raises(WrongScreen):
         presentation.show(seat.store, seat.id)
@@ -181,17 +182,17 @@ def test_outside_its_time_a_study_shows_nothing_and_a_reader_may_still_withdraw(
         seat.sit_down()
         with small.store.write() as db:
             small.store.set_status(db, Status.CLOSED, "coordinator")
-    assert seat.kind is Kind.CLOSED
+    assert seat.kind is ScreenKind.CLOSED
     assert word in seat.screen.body.text
     with pytest.raises(WrongScreen):
         presentation.show(small.store, seat.id)
     steps.withdraw(small.store, seat.id)
-    assert seat.kind is Kind.WITHDRAWN
+    assert seat.kind is ScreenKind.WITHDRAWN
 
 
 def test_repeats_after_a_washout_wait_for_their_day(tmp_path):
     protocol = QUICK.with_(washout_days=28.0, repeat_distance=0)
-    seat = Seat(small_study(tmp_path / "s", protocol, cases=1)).sit_down(until=Kind.WAIT)
+    seat = Seat(small_study(tmp_path / "s", protocol, cases=1)).sit_down(until=ScreenKind.WAIT)
     until = datetime.fromisoformat(seat.screen.body.until)
     assert timedelta(days=27.9) < until - datetime.now(UTC) < timedelta(days=28.1)
     with pytest.raises(WrongScreen):
@@ -199,13 +200,13 @@ def test_repeats_after_a_washout_wait_for_their_day(tmp_path):
     with pytest.raises(WrongScreen):
         steps.start(seat.store, seat.id)
     then = later(seat, days=28, minutes=1)
-    assert (then.kind, then.can_correct) == (Kind.DISPLAY, False)
+    assert (then.kind, then.can_correct) == (ScreenKind.DISPLAY, False)
     with seat.store.write() as db:
         wanted = select(ReadingSession).where(
             ReadingSession.reader_id == seat.id, ReadingSession.phase == "repeat"
         )
         db.scalars(wanted).one().not_before = stamp(datetime.now(UTC))
-    seat.sit_down(until=Kind.READY)
+    seat.sit_down(until=ScreenKind.READY)
     assert seat.screen.body.pairs == QUICK.repeats
     assert seat.screen.progress.phase == "reading"
 

@@ -1,4 +1,4 @@
-"""The gates: what is refused, and what is measured and reported."""
+"""Checks of images: what is refused, and what is measured and reported."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from pydicom.uid import SecondaryCaptureImageStorage, UltrasoundImageStorage
 
 from study.domain.errors import BuildError
 from study.stimuli import checks, deidentification
-from study.stimuli.checks import GateReport
+from study.stimuli.checks import BuildReport
 from study.stimuli.image_similarity import ComparedImage, Similarity, measure
 from tests.support import image_files
 
@@ -164,7 +164,7 @@ def test_colour_is_measured_too() -> None:
 
 def test_the_report_is_a_table_with_the_findings() -> None:
     measured = tuple(Similarity(f"c{n}", "nlm", 0.1, 0.2, 1.0) for n in range(30))
-    report = GateReport(30, 2, ("nlm", "original"), 50, 10, measured, ("A note.",))
+    report = BuildReport(30, 2, ("nlm", "original"), 50, 10, measured, ("A note.",))
     text = report.as_text()
     assert "30 cases (2 for training) x 2 methods: 50 stimuli rendered, 10 kept" in text
     assert "+20.0%" in text

@@ -1,4 +1,4 @@
-"""Building: bare buffers, one window a case, gates, and going on after an interruption."""
+"""Building stimuli: raw buffers, one window per case, checks, continuing after interruptions."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Manifests and folders of images: what is wrong is told with its line or its name."""
+"""Manifests and folders of images: problems are reported with their line or name."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import pytest
 
 from study.domain.errors import BuildError
 from study.domain.protocol import MethodKind
-from study.domain.recipes import Making
+from study.domain.recipes import ImageSource
 from study.stimuli import sources
 from study.stimuli.manifest import SHOWN
 
@@ -46,7 +46,7 @@ def test_a_manifest_gives_cases_patients_methods_and_files(images: Path) -> None
     assert [method.name for method in found.methods] == ["nlm", "tv"]
     assert found.cases[1].files == (images / "3.png", images / "4.png")
     assert found.modality == "MR"
-    assert all(method.making is Making.FILE for method in found.methods)
+    assert all(method.source is ImageSource.FILE for method in found.methods)
 
 
 def test_a_manifest_may_order_columns_and_say_more(images: Path) -> None:
@@ -111,9 +111,9 @@ def test_all_problems_come_at_once_up_to_a_number(images: Path) -> None:
     lines = [f"p{n},A,nlm,none{n}.png" for n in range(20)]
     with pytest.raises(BuildError) as caught:
         sources.from_manifest(manifest(images, HEADER, *lines))
-    told = str(caught.value).splitlines()
-    assert len(told) == SHOWN + 1
-    assert told[-1] == "... and 12 more problems."
+    problems = str(caught.value).splitlines()
+    assert len(problems) == SHOWN + 1
+    assert problems[-1] == "... and 12 more problems."
 
 
 def test_what_is_no_table_is_refused(tmp_path: Path) -> None:
@@ -190,12 +190,12 @@ def test_images_and_methods_of_the_compare_half(tmp_path: Path) -> None:
         truth=tmp_path / "clean",
         anchors=["blur:3"],
     )
-    assert [(m.name, m.kind, m.making, m.recipe) for m in found.methods] == [
-        ("input", MethodKind.TEST, Making.INPUT, ""),
-        ("nlm", MethodKind.TEST, Making.ENHANCE, "nlm"),
-        ("tv:weight=0.1, iterations=50", MethodKind.TEST, Making.ENHANCE, "tv"),
-        ("blur:3", MethodKind.ANCHOR, Making.DEGRADE, "blur"),
-        ("truth", MethodKind.REFERENCE, Making.FILE, ""),
+    assert [(m.name, m.kind, m.source, m.recipe) for m in found.methods] == [
+        ("input", MethodKind.TEST, ImageSource.INPUT, ""),
+        ("nlm", MethodKind.TEST, ImageSource.ENHANCE, "nlm"),
+        ("tv:weight=0.1, iterations=50", MethodKind.TEST, ImageSource.ENHANCE, "tv"),
+        ("blur:3", MethodKind.ANCHOR, ImageSource.DEGRADE, "blur"),
+        ("truth", MethodKind.REFERENCE, ImageSource.FILE, ""),
     ]
     assert found.methods[2].values == (("weight", "0.1"), ("iterations", "50"))
     assert found.cases[0].files[0] == tmp_path / "in" / "a.png"

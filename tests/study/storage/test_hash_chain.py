@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import select, update
 
-from study.domain.errors import MirrorConflict, StoreError
+from study.domain.errors import LogConflict, StoreError
 from study.reading.ratings import record
 from study.storage.hash_chain import GENESIS, TABLES, audit, canonical, row_hash
 from study.storage.integrity import require_intact, verify
@@ -136,13 +136,13 @@ def test_rules_protocol_and_images_are_checked_too(tmp_path: Path) -> None:
         files = session.scalars(select(Stimulus.file)).all()
     (store.stimuli / files[0]).write_bytes(b"other pixels")
     verdict = verify(store, images=True)
-    told = "\n".join(verdict.problems)
+    problems = "\n".join(verdict.problems)
     assert verdict.first_broken is None
-    assert "keep_comment_delete" in told
-    assert "The protocol was changed" in told
-    assert "consent belongs to a row of reader that is not there" in told
-    assert f"{files[0]} is not the one" in told
-    assert f"{files[1]} cannot be read" in told
+    assert "keep_comment_delete" in problems
+    assert "The protocol was changed" in problems
+    assert "consent belongs to a row of reader that is not there" in problems
+    assert f"{files[0]} is not the one" in problems
+    assert f"{files[1]} cannot be read" in problems
 
 
 def test_the_mirror_has_every_row_and_is_read_without_this_program(tmp_path: Path) -> None:
@@ -164,7 +164,7 @@ def test_a_mirror_cut_off_anywhere_is_completed(tmp_path: Path, kept: int) -> No
     whole = store.mirror.read_bytes()
     store.mirror.write_bytes(whole[:kept])
     again = Store.open(tmp_path / "s")
-    assert again.mirror_problem == ""
+    assert again.log_problem == ""
     assert sorted(again.mirror.read_bytes().splitlines()) == sorted(whole.splitlines())
     assert verify(again).ok
 
@@ -189,13 +189,13 @@ def test_ratings_go_on_while_the_disk_of_the_mirror_is_away(tmp_path: Path) -> N
     shutil.move(disk, tmp_path / "away")
     with store.write() as session:
         audit(session, "me", "while away")
-    assert "cannot be written" in store.mirror_problem
+    assert "cannot be written" in store.log_problem
     assert not verify(store).ok
     shutil.move(tmp_path / "away", disk)
     rate(store, 1)
-    assert store.mirror_problem == ""
+    assert store.log_problem == ""
     assert "while away" not in store.mirror.read_text()
-    assert Store.open(tmp_path / "s").mirror_problem == ""
+    assert Store.open(tmp_path / "s").log_problem == ""
     assert "while away" in store.mirror.read_text()
     assert verify(store).ok
 
@@ -208,8 +208,8 @@ def test_an_older_state_put_back_is_noticed_and_nothing_more_is_written(tmp_path
     store.close()
     shutil.copy(tmp_path / "old.sqlite", tmp_path / "s" / "study.sqlite")
     put_back = Store.open(tmp_path / "s")
-    assert "an older state was put back" in put_back.mirror_problem
-    with pytest.raises(MirrorConflict):
+    assert "an older state was put back" in put_back.log_problem
+    with pytest.raises(LogConflict):
         rate(put_back, 1)
     verdict = verify(put_back)
     assert verdict.first_broken == f"rating_event row {5 * ROWS_A_PAIR + 1}"

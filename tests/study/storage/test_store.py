@@ -37,7 +37,7 @@ def test_a_new_study_is_a_draft_and_opens_again(tmp_path: Path, url: str | None)
     assert store.study_id == made.study_id
     assert store.protocol() == protocol
     assert store.status() is Status.DRAFT
-    assert store.mirror_problem == ""
+    assert store.log_problem == ""
     with store.read() as session:
         study = session.get_one(Study, store.study_id)
         assert (study.code, study.seed_sha256) == ("S1", SEED_SHA256)
