@@ -1,4 +1,4 @@
-// The desk of a reader: the bar on top, one screen below it. The server says which one.
+// The reader's page: a bar on top and one screen below it, which the server chooses.
 
 const root = element.querySelector(".desk");
 const life = new AbortController();
@@ -31,7 +31,7 @@ class Desk {
     const tool = (text, title, action) => {
       const node = make("button", { type: "button", class: "dk-tool", title }, text);
       node.addEventListener("click", () => {
-        // The keys belong to the images again.
+        // Give the keyboard back to the images.
         node.blur();
         action();
       });
@@ -56,7 +56,7 @@ class Desk {
     this.bar.append(this.title, this.progress, space, this.tools, menu);
   }
 
-  // Listeners that end with the page, and those that end with the screen.
+  // Listeners for as long as the page, and for as long as the screen.
   forLife(target, type, action) {
     target.addEventListener(type, action, { signal: life.signal });
   }
@@ -84,7 +84,7 @@ class Desk {
     this.preset.blur();
   }
 
-  // What went wrong is said in one place; a page that is behind shows what the server holds.
+  // Errors are shown in one place; a page that is out of date shows the server's state.
   async attempt(action) {
     try {
       await action();
@@ -152,7 +152,7 @@ class Desk {
     await this.attempt(async () => {
       const { screen, pair } = await api("pair", { which: "previous" });
       await this.openPair(screen, pair);
-      this.say("The pair before. Change what was wrong and say why.");
+      this.say("This is the previous pair. Change what was wrong and give the reason.");
     });
   }
 
@@ -233,6 +233,6 @@ class Desk {
 
 const desk = new Desk();
 listenToKeys(desk);
-// A page that comes back from the browser's memory may be behind.
+// A page that the browser restores from memory may be out of date.
 desk.forLife(window, "pageshow", (event) => event.persisted && desk.refresh());
 desk.refresh();

@@ -1,25 +1,25 @@
-// What opens above the page: the keys, the menu, a pause, a break, a withdrawal.
+// Dialogs: keys, menu, pause, break, withdrawal.
 
 const KEYS = [
-  ["1 2 3 \u2026", "answer the marked question; the mark moves on"],
-  ["\u2190  \u2193  \u2192", "prefer the left image, none, the right image"],
+  ["1 2 3 \u2026", "answer the marked question and mark the next"],
+  ["\u2190  \u2193  \u2192", "prefer the left image, neither, the right image"],
   ["X", "cannot judge"],
-  ["\u2191", "back to the question before"],
-  ["Enter", "store the answers, next pair"],
-  ["Space (hold)", "each place shows the other image: flicker"],
+  ["\u2191", "back to the previous question"],
+  ["Enter", "store the answers and go to the next pair"],
+  ["Space (hold)", "swap the two images (flicker)"],
   ["Drag", "contrast: right is wider, down is darker"],
-  ["Shift drag, Shift arrows", "move; so does the middle button"],
+  ["Shift drag, Shift arrows", "move; the middle button does too"],
   ["Wheel, +, \u2212", "zoom"],
   ["[  ]  ,  .", "window centre and width"],
   ["V", "next window preset"],
   ["R, double click", "reset zoom and window"],
   ["S", "smooth enlarged pixels"],
-  ["C", "comment; Esc or Enter leaves it"],
+  ["C", "comment; Esc or Enter leaves the field"],
   ["Backspace", "correct the previous pair"],
   ["P", "pause"],
 ];
 
-// A dialog of the browser keeps the focus inside and closes with Escape.
+// The browser's dialog element keeps the focus inside and closes with Escape.
 function openDialog(desk, title, nodes, buttons, closed = () => {}) {
   const dialog = make("dialog", { class: "dk-dialog", "aria-label": title });
   const close = (button) => () => {
@@ -59,9 +59,9 @@ function menuDialog(desk) {
 }
 
 function withdrawDialog(desk) {
-  const text = "After this your answers are left out of every analysis, and you cannot read on.";
+  const text = "Your answers will be left out of every analysis, and you cannot continue reading.";
   openDialog(desk, "Withdraw from the study?", [make("p", {}, text)], [
-    { text: "Stay", kind: "dk-main", action() {} },
+    { text: "Stay in the study", kind: "dk-main", action() {} },
     { text: "Withdraw", action: () => desk.step("withdraw", {}) },
   ]);
 }
@@ -75,25 +75,25 @@ function pauseDialog(desk) {
   openDialog(
     desk,
     "Paused",
-    [make("p", {}, "The images are hidden and the clock stands still. Your answers stay here.")],
+    [make("p", {}, "The images are hidden and the clock is stopped. Your answers are kept on this page.")],
     [
-      { text: "Go on", kind: "dk-main", action() {} },
+      { text: "Continue", kind: "dk-main", action() {} },
       { text: "Sign out", action: () => desk.signOut() },
     ],
     () => reading.cover("pause", false),
   );
 }
 
-// Settles when the reader goes on.
+// Resolves when the dialog is closed.
 function breakDialog(desk, minutes) {
   return new Promise((done) => {
-    const text = `You have been reading for ${minutes} minutes. A short break keeps the eye fresh.`;
+    const text = `You have been reading for ${minutes} minutes. A short break rests the eyes.`;
     openDialog(
       desk,
       "Time for a break?",
-      [make("p", {}, text), make("p", { class: "dk-quiet" }, "Come back whenever you like.")],
+      [make("p", {}, text), make("p", { class: "dk-quiet" }, "Come back whenever you are ready.")],
       [
-        { text: "Go on reading", kind: "dk-main", action() {} },
+        { text: "Continue reading", kind: "dk-main", action() {} },
         { text: "Sign out", action: () => desk.signOut() },
       ],
       done,

@@ -37,7 +37,7 @@ function endPatch(outer, inner, name) {
 
 function displayScreen(desk, { least_width: width, least_height: height, patches, failed }) {
   const go = submitButton("Continue");
-  const looked = tick("I have looked at every patch and marked those where I miss a square.", show);
+  const looked = tick("I have looked at every patch and marked those in which I cannot see both squares.", show);
   const ends = tick("I see the faint square in the black field and in the white field.", show);
   const room = tick("The room is dim and nothing reflects on the screen.", show);
   const facts = make("p", { class: "dk-quiet dk-facts" });
@@ -58,14 +58,14 @@ function displayScreen(desk, { least_width: width, least_height: height, patches
       facts,
       `Window ${innerWidth} \u00d7 ${innerHeight} (at least ${width} \u00d7 ${height}), ` +
         `screen ${screen.width} \u00d7 ${screen.height}, ` +
-        `${+ratio.toFixed(2)} screen pixels for a pixel of the page`,
+        `${+ratio.toFixed(2)} screen pixels per page pixel`,
     );
     facts.classList.toggle("dk-warn", !roomy());
     const help = "Raise the brightness, dim the room, look straight at the screen, then try again.";
     const problem = !roomy() ? "Enlarge this window." : failed && !fine() ? help : "";
     putText(advice, problem);
     go.disabled = !roomy() || !looked.box.checked;
-    putText(go, failed && !fine() ? "Continue as it is; this is noted" : "Continue");
+    putText(go, failed && !fine() ? "Continue anyway; this is recorded" : "Continue");
   }
 
   body.addEventListener("submit", () => {
@@ -86,7 +86,7 @@ function displayScreen(desk, { least_width: width, least_height: height, patches
   desk.whileShown(window, "resize", show);
   show();
   const words =
-    "Every patch holds two small squares. Click the patches in which you cannot see both of them.";
+    "Every patch contains two small squares. Click the patches in which you cannot see both of them.";
   return card(
     "Your screen",
     make("p", {}, words),

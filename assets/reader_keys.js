@@ -1,4 +1,4 @@
-// The keyboard while reading. Nothing here is heard from text fields or while a dialog is open.
+// Keys while reading; ignored in text fields and while a dialog is open.
 
 const FIELDS = "input, textarea, select, [contenteditable]";
 const STEP = 0.05;
@@ -19,7 +19,7 @@ function actionsOf(desk) {
     ArrowRight: () => sheet.prefer(1),
     ArrowUp: () => sheet.back(),
     x: () => sheet.cannotJudge(),
-    c: () => reading.words.focus(),
+    c: () => reading.comment.focus(),
     v: () => light.nextPreset(),
     r: () => light.reset(),
     s: () => desk.toggleSmooth(),
@@ -37,7 +37,7 @@ function actionsOf(desk) {
   };
 }
 
-// On some keyboards the digits of the upper row need Shift: the key counts, not its sign.
+// On some keyboards the digits of the upper row need Shift: the key counts, not its character.
 function digitOf({ key, code, shiftKey }) {
   if (/^[0-9]$/.test(key)) return Number(key);
   const row = !shiftKey && /^Digit([0-9])$/.exec(code);
@@ -52,7 +52,7 @@ function keyDown(desk, table, event) {
   if (!reading.pair || root.querySelector("dialog")) return;
   if (event.ctrlKey || event.metaKey || event.altKey || event.isComposing) return;
   if (focus && focus.matches(FIELDS)) {
-    if (focus === reading.words && ["Escape", "Enter"].includes(event.key)) {
+    if (focus === reading.comment && ["Escape", "Enter"].includes(event.key)) {
       event.preventDefault();
       focus.blur();
     }

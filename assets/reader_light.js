@@ -4,7 +4,7 @@ const DRAG_SPAN = 420;
 const SWAP_EVERY = 500;
 
 class LightBox {
-  // `noted(kind, payload)` hears what the reader does with the images.
+  // `noted(kind, payload)` is called for everything the reader does with the images.
   constructor(noted) {
     this.noted = noted;
     this.plate = null;
@@ -59,7 +59,7 @@ class LightBox {
     this.redraw();
   }
 
-  // Pause: nothing is seen, nothing is lost.
+  // Hides the images without losing them.
   cover(covered) {
     this.shown = !covered && this.plate !== null;
     this.redraw();
@@ -120,15 +120,15 @@ class LightBox {
     if (this.plate) this.usePreset((this.preset + 1) % this.plate.presets.length);
   }
 
-  reset(told = true) {
+  reset(noted = true) {
     if (!this.plate) return;
     this.view = { ...HOME };
     this.setLevels(...this.plate.presets[0].levels, 0);
     this.arrange();
-    if (told) this.noted("reset", "");
+    if (noted) this.noted("reset", "");
   }
 
-  // Each place shows the other image; while it is held they take turns.
+  // Swaps the two images; while the key is held they alternate.
   swap(on) {
     clearInterval(this.turns);
     if (on && !this.shown) return;
@@ -144,7 +144,7 @@ class LightBox {
     this.redraw();
   }
 
-  // Movements come in hundreds: only where they end is noted.
+  // Only the end of a movement is recorded, not its hundreds of steps.
   note(kind, payload) {
     clearTimeout(this.noting);
     this.noting = setTimeout(() => this.plate && this.noted(kind, payload()), 400);

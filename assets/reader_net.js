@@ -1,4 +1,4 @@
-// Talking to the server: JSON with a header that other sites cannot send; nothing is kept.
+// Requests to the server: JSON with a header that other sites cannot send; nothing is cached.
 
 const PAGE = new URL(location.pathname.replace(/\/?$/, "/"), location.origin);
 const LOST = "The server cannot be reached. Nothing is lost: your answers are kept on this page.";
@@ -9,7 +9,7 @@ class Refusal extends Error {
     this.code = code;
   }
 
-  // This page is behind: what the server holds is to be shown instead.
+  // The server has moved on: the page has to show its state instead.
   get stale() {
     return ["already_answered", "not_yours", "wrong_screen", "not_open"].includes(this.code);
   }
@@ -23,7 +23,7 @@ async function send(path, options) {
   }
 }
 
-// Without a body it asks, with one it tells.
+// GET without a body, POST with one.
 async function api(name, body) {
   const headers = { "X-Reading-Room": "1", "Content-Type": "application/json" };
   const options = body ? { method: "POST", body: JSON.stringify(body) } : {};
@@ -35,7 +35,7 @@ async function api(name, body) {
   throw new Refusal(code, message);
 }
 
-// Never settles: the page is about to go.
+// Never resolves: the page is about to be replaced.
 function leave() {
   location.replace(new URL("login", PAGE));
   return new Promise(() => {});
@@ -56,7 +56,7 @@ const ahead = { ticket: "", buffer: null };
 function prefetch(ticket) {
   ahead.ticket = ticket;
   ahead.buffer = ticket ? takePixels(ticket) : null;
-  // Whoever needs the pixels meets the failure then.
+  // A failure is reported when the pixels are needed.
   if (ticket) ahead.buffer.catch(() => {});
 }
 

@@ -1,9 +1,9 @@
-// Reading: a pair on the light box, the answers below it, one step to the next pair.
+// Reading a pair: the images, the answers below them, and the step to the next pair.
 
 const BLANK = 200;
-const MOST_EVENTS = 200;
+const MAX_EVENTS = 200;
 
-// Time that counts: only while the images can be seen.
+// Measures the time during which the images are visible.
 class Stopwatch {
   constructor() {
     this.blockers = new Set(["start"]);
@@ -39,13 +39,13 @@ class Reading {
     this.light = new LightBox((kind, payload) => this.noted(kind, payload));
     this.light.grid.rrLight = this.light;
     this.sheet = new Sheet(() => this.answered());
-    this.words = make("input", { type: "text", class: "dk-words-in", autocomplete: "off" });
-    this.words.maxLength = 500;
-    this.go = pressable("", () => this.press(), "dk-main dk-go");
-    this.told = make("div", { class: "dk-told", hidden: "" });
+    this.comment = make("input", { type: "text", class: "dk-words-in", autocomplete: "off" });
+    this.comment.maxLength = 500;
+    this.next = pressable("", () => this.press(), "dk-main dk-go");
+    this.feedback = make("div", { class: "dk-told", hidden: "" });
     this.small = make("div", { class: "dk-small", hidden: "" });
-    const last = make("div", { class: "dk-last" }, this.words, this.sheet.preferences, this.go);
-    const dock = make("div", { class: "dk-dock" }, this.sheet.root, last, this.told);
+    const last = make("div", { class: "dk-last" }, this.comment, this.sheet.preferences, this.next);
+    const dock = make("div", { class: "dk-dock" }, this.sheet.root, last, this.feedback);
     const images = make("div", { class: "dk-stage" }, this.light.grid, this.small);
     this.root = make("div", { class: "dk-reading" }, images, dock);
     desk.forLife(document, "visibilitychange", () => this.watch.block("hidden", document.hidden));
@@ -60,8 +60,8 @@ class Reading {
     return Boolean(this.pair && this.pair.correcting);
   }
 
-  // Black for a moment between two pairs, so that they are not compared with each other; then both
-  // images appear together.
+  // Black for a moment, so that one pair is not compared with the next; then both images appear
+  // together.
   async open(screen, pair) {
     this.screen = screen;
     this.pair = pair;
@@ -72,10 +72,10 @@ class Reading {
     this.watch.block("start", true);
     this.watch.restart();
     this.light.clear();
-    this.told.hidden = true;
+    this.feedback.hidden = true;
     this.sheet.prepare(this.questions(), pair.answers);
-    this.words.value = "";
-    this.showWords();
+    this.comment.value = "";
+    this.showComment();
     this.setBusy(true);
     const token = pair.token;
     const [pixels] = await Promise.all([this.fetch(pair), pause(BLANK)]);
@@ -89,7 +89,7 @@ class Reading {
     prefetch(pair.next_ticket);
   }
 
-  // A ticket that was used in vain is replaced once.
+  // A ticket that was used without success is replaced once.
   async fetch(pair) {
     try {
       return await pixelsOf(pair);
@@ -98,7 +98,7 @@ class Reading {
       const which = pair.correcting ? "previous" : "current";
       const { pair: again } = await api("pair", { which });
       Object.assign(pair, { ticket: again.ticket, next_ticket: again.next_ticket });
-      if (again.token !== pair.token) throw new Refusal("already_answered", "This pair is over.");
+      if (again.token !== pair.token) throw new Refusal("already_answered", "This pair has been answered.");
       return pixelsOf(pair);
     }
   }
@@ -111,29 +111,29 @@ class Reading {
     return [{ code: "made", text, kind: "likert", cannot_judge: true, cannot: "do not know", ...ends }];
   }
 
-  showWords() {
-    this.words.hidden = this.guessing;
-    this.words.placeholder = this.correcting ? "Why do you correct it? (needed)" : "Comment (C)";
-    this.words.setAttribute("aria-label", this.correcting ? "Reason" : "Comment");
+  showComment() {
+    this.comment.hidden = this.guessing;
+    this.comment.placeholder = this.correcting ? "Reason for the correction (required)" : "Comment (C)";
+    this.comment.setAttribute("aria-label", this.correcting ? "Reason" : "Comment");
     this.root.classList.toggle("dk-correcting", this.correcting);
-    this.showGo();
+    this.showNext();
   }
 
-  showGo() {
+  showNext() {
     const next = this.correcting ? "Store the correction" : this.guessing ? "Next" : "Next pair";
-    putText(this.go, next);
+    putText(this.next, next);
     const complete = !this.sheet.missing().length;
-    this.go.classList.toggle("dk-waiting", !complete);
+    this.next.classList.toggle("dk-waiting", !complete);
   }
 
   answered() {
     if (this.first === null) this.first = this.watch.read();
     this.desk.say("");
-    this.showGo();
+    this.showNext();
   }
 
   noted(kind, payload) {
-    if (this.pair && this.events.length < MOST_EVENTS) {
+    if (this.pair && this.events.length < MAX_EVENTS) {
       this.events.push({ kind, payload, at_ms: this.watch.read() });
     }
   }
@@ -141,7 +141,7 @@ class Reading {
   setBusy(busy) {
     this.busy = busy;
     this.root.setAttribute("aria-busy", String(busy));
-    this.go.disabled = busy;
+    this.next.disabled = busy;
     this.lock();
   }
 
@@ -169,9 +169,9 @@ class Reading {
     this.cover("small", small);
   }
 
-  // Without the focus, so that Space means the images again.
+  // Drops the focus, so that Space swaps the images again.
   press() {
-    this.go.blur();
+    this.next.blur();
     return this.submit();
   }
 
@@ -184,9 +184,9 @@ class Reading {
       const many = missing.length > 1 ? `${missing.length} answers are` : "One answer is";
       return this.desk.say(`${many} missing. Next: ${missing[0].name}.`);
     }
-    if (this.correcting && !this.words.value.trim()) {
-      this.words.focus();
-      return this.desk.say("Say in a few words why you correct the answer.");
+    if (this.correcting && !this.comment.value.trim()) {
+      this.comment.focus();
+      return this.desk.say("Give the reason for the correction in a few words.");
     }
     this.setBusy(true);
     return this.desk.attempt(() => this.store()).finally(() => this.setBusy(false));
@@ -194,7 +194,7 @@ class Reading {
 
   async store() {
     const [path, body] = this.message();
-    this.tellEvents();
+    this.sendEvents();
     const outcome = await api(path, body);
     this.desk.say(outcome.repeated ? "This answer was stored before; it counts once." : "");
     if (outcome.feedback) this.showFeedback(outcome);
@@ -215,13 +215,13 @@ class Reading {
       first_ms: this.first,
       held: ahead.ticket,
     };
-    const text = this.words.value.trim();
+    const text = this.comment.value.trim();
     return this.correcting
       ? ["correct", { ...common, reason: text }]
       : ["rate", { ...common, comment: text }];
   }
 
-  tellEvents() {
+  sendEvents() {
     if (!this.events.length || this.guessing) return;
     const events = this.events.splice(0);
     api("interaction", { token: this.pair.token, events }).catch(() => {});
@@ -232,12 +232,12 @@ class Reading {
     this.lock();
     const [left, right] = outcome.feedback;
     const next = pressable("Next pair", () => this.goOn(), "dk-main");
-    this.told.replaceChildren(
+    this.feedback.replaceChildren(
       make("p", { class: "dk-made" }, make("b", {}, "Left image"), left),
       make("div", { class: "dk-stored" }, make("p", {}, "Your answers are stored."), next),
       make("p", { class: "dk-made" }, make("b", {}, "Right image"), right),
     );
-    this.told.hidden = false;
+    this.feedback.hidden = false;
     next.focus();
   }
 

@@ -32,7 +32,7 @@ function labelled(text, input, hint = "") {
   return make("label", { class: "dk-field" }, make("span", { class: "dk-words" }, ...words), input);
 }
 
-// A form whose button waits for what is missing and whose Enter key presses it.
+// A form that is submitted by script alone, by its button or by Enter.
 function form(...nodes) {
   const node = make("form", { class: "dk-form", novalidate: "", autocomplete: "off" }, ...nodes);
   node.addEventListener("submit", (event) => event.preventDefault());
@@ -45,7 +45,7 @@ function submitButton(text) {
 
 function consentScreen(desk, { text, digest }) {
   const agree = submitButton("I agree");
-  const read = tick("I have read this and take part.", () => {
+  const read = tick("I have read this and agree to take part.", () => {
     agree.disabled = !read.box.checked;
   });
   agree.disabled = true;
@@ -66,7 +66,7 @@ function profileScreen(desk, { frequencies }) {
   const ready = () =>
     specialty.value.trim() !== "" && /^\d+$/.test(years.value.trim()) && often.value !== "";
   const body = form(
-    labelled("Specialty", specialty, "such as radiology, or cardiology in training"),
+    labelled("Specialty", specialty, "such as radiology, or resident in cardiology"),
     labelled("Years of experience", years, "with images of this kind"),
     labelled("You read such images", often),
     actions(next),
@@ -98,7 +98,7 @@ function questionList(questions) {
   return list;
 }
 
-// A slip in the last pair of a session is noticed when the session is over.
+// The last pair of a session can be corrected after the session is over.
 function lastAnswer(desk, screen) {
   if (!screen.can_correct) return [];
   return [pressable("Correct the last answer", () => desk.correctLast())];
@@ -109,10 +109,10 @@ function readyScreen(desk, { instructions, pairs, minutes, feedback, questions }
   const training = phase === "training";
   const count = `${pairs} pair${pairs === 1 ? "" : "s"}`;
   const about = minutes ? `, about ${minutes} minute${minutes === 1 ? "" : "s"}` : "";
-  const words = training
-    ? `${count} to get used to it. They do not count.`
+  const text = training
+    ? `${count} to get used to the task; these answers are not analysed.`
     : `${count}${about}. You may pause at any time; every answer is stored at once.`;
-  const told = " After each pair you are told what it showed.";
+  const afterwards = " After each pair you see what its images were.";
   const go = submitButton(training ? "Start the training" : "Start reading");
   const keys = pressable("Keys", () => desk.showKeys());
   const body = form(actions(go, keys, ...lastAnswer(desk, screen)));
@@ -121,21 +121,21 @@ function readyScreen(desk, { instructions, pairs, minutes, feedback, questions }
     PHASES[phase],
     make("div", { class: "dk-text" }, ...paragraphs(instructions)),
     questionList(questions),
-    make("p", {}, words + (training && feedback ? told : "")),
+    make("p", {}, text + (training && feedback ? afterwards : "")),
     body,
   );
 }
 
 function guessScreen(desk, { groups }, screen) {
-  const go = submitButton("Go on");
+  const go = submitButton("Continue");
   const body = form(actions(go, ...lastAnswer(desk, screen)));
   body.addEventListener("submit", () => desk.attempt(() => desk.openPair(screen, null)));
   const count = screen.progress.total;
   const pairs = `${count} pair${count === 1 ? "" : "s"}`;
   return card(
     "Last questions",
-    make("p", {}, `All ratings are done. Of ${pairs} you are now asked how each image was made.`),
-    make("p", { class: "dk-quiet" }, `The answers are: ${groups.join(", ")}, or do not know.`),
+    make("p", {}, `All ratings are done. For ${pairs} you are now asked how each image was made.`),
+    make("p", { class: "dk-quiet" }, `The possible answers are: ${groups.join(", ")}, or “do not know”.`),
     body,
   );
 }

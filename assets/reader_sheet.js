@@ -1,4 +1,4 @@
-// The answer sheet: a row for each question, left and right beside it, and the marked place.
+// The answer sheet: one row per question, with the answers for the left and the right image.
 
 const SIDES = ["left image", "right image", ""];
 const PAIR = 2;
@@ -128,7 +128,7 @@ class Sheet {
     if (redraw || cell) this.show();
   }
 
-  // The mark goes on to the next question without an answer, and wraps round once.
+  // Marks the next question without an answer, from the start again after the last.
   answer(cell, value) {
     if (this.locked) return;
     cell.value = value;

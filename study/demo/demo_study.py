@@ -1,7 +1,7 @@
-"""A demonstration study for visitors: six pairs of the samples, beside simulated readers.
+"""A demonstration study for visitors: six pairs of the samples, and four simulated readers.
 
 One template is built, frozen, opened and read by the simulated readers; every visitor gets a copy
-of it, with a place of their own. It is labelled as a demonstration everywhere.
+and takes the fifth reader's place. It is labelled as a demonstration everywhere.
 """
 
 from __future__ import annotations
@@ -29,9 +29,9 @@ from study.storage.models import DisplayCheck, Presentation, RatingEvent, Reader
 from study.storage.store import Store
 
 METHODS = {"input": "Unprocessed", "classical": "Classical pipeline"}
-"""What is compared, and what the report calls it."""
-WORTH = {"Unprocessed": 2.5, "Classical pipeline": 3.8}
-"""What the simulated readers find them worth."""
+"""The compared methods, by key, with their names in the report."""
+STRENGTHS = {"Unprocessed": 2.5, "Classical pipeline": 3.8}
+"""Mean scores that the simulated readers give, by name of the method."""
 VISITOR = "R01"
 ACTOR = "demonstration"
 PROTOCOL = Protocol(
@@ -61,7 +61,7 @@ PROTOCOL = Protocol(
 
 @dataclass(frozen=True)
 class Reading:
-    """How far a visitor is."""
+    """A visitor's progress in pairs."""
 
     done: int
     total: int
@@ -74,7 +74,7 @@ class Reading:
 
 @dataclass(frozen=True)
 class Results:
-    """What a visitor gets at the end."""
+    """The report (HTML) and the tables (zip) that a visitor gets at the end."""
 
     report: str
     export: bytes
@@ -94,7 +94,7 @@ class DemoStudy:
         self.store = Store.open(folder / "study")
         self.accounts = ReaderSignIn(self.store)
         self._results: Results | None = None
-        self._turn = threading.Lock()
+        self._lock = threading.Lock()
         with self.store.read() as session:
             reader = session.scalars(select(Reader).where(Reader.code == VISITOR)).one()
         self.visitor = ReaderAccount(reader.id, reader.code, reader.generation)
@@ -120,7 +120,7 @@ class DemoStudy:
         WrongScreen
             Pairs are left to read.
         """
-        with self._turn:
+        with self._lock:
             if self._results is None:
                 self._results = self._finish()
             return self._results
@@ -149,7 +149,7 @@ class DemoStudy:
 
 
 def prepare(folder: Path, progress: Callable[[float, str], None] | None = None) -> Path:
-    """Make the template in a new folder: some seconds, for the methods are run.
+    """Make the template in a new folder, which takes some seconds because the methods are run.
 
     Parameters
     ----------
@@ -160,7 +160,7 @@ def prepare(folder: Path, progress: Callable[[float, str], None] | None = None) 
     Returns
     -------
     Path
-        The same folder, to be given to `start`.
+        The same folder, for `start`.
     """
     from study.demo import images
     from study.planning.freeze import freeze
@@ -185,23 +185,23 @@ def prepare(folder: Path, progress: Callable[[float, str], None] | None = None) 
     key = key_file.load(key.path, store.folder)
     freeze(store, key, actor=ACTOR)
     open_study(store, actor=ACTOR)
-    strengths = {name: WORTH[one.name] for name, one in key.methods.items()}
+    strengths = {name: STRENGTHS[one.name] for name, one in key.methods.items()}
     for place in range(2, PROTOCOL.readers + 1):
-        taste = ReaderModel(
+        model = ReaderModel(
             f"R{place:02d}", strengths, seed=11, bias=0.2 * (place % 3 - 1), noise=0.35, spread=0.8
         )
-        simulated_readers.read(store, taste.reader, taste)
+        simulated_readers.read(store, model.reader, model)
     store.close()
     return folder
 
 
 def start(template: Path, folder: Path) -> DemoStudy:
-    """A copy of the template for a visitor, who has agreed to the text of `PROTOCOL`.
+    """Copy the template for a visitor, who has agreed to the consent text of `PROTOCOL`.
 
     Parameters
     ----------
     template : Path
-        Of `prepare`.
+        Made by `prepare`.
     folder : Path
         New.
     """

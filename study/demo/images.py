@@ -1,4 +1,4 @@
-"""The samples as DICOM files, so that a study knows what kind of image each one is."""
+"""The samples as DICOM files, so that a study knows their modalities."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ from enhancers.asset_files import ASSETS
 
 SAMPLES = ASSETS / "samples"
 CODES = {"US": "US", "MR": "MR", "CT": "CT", "XR": "DX", "FUNDUS": "OP", "ENDOSCOPY": "ES"}
-"""DICOM codes of the samples' modalities."""
+"""DICOM modality codes by the samples' modalities."""
 HOUNSFIELD = (-160.0, 240.0)
-"""What black and white of the CT sample stand for."""
+"""Hounsfield units of black and white in the CT sample."""
 
 
 @dataclass(frozen=True)
 class Sample:
-    """A sample as the list beside the files names it."""
+    """An entry of ``samples.json``."""
 
     key: str
     file: str
@@ -30,13 +30,13 @@ class Sample:
 
 
 def samples() -> tuple[Sample, ...]:
-    """The degraded images that are shipped."""
+    """The degraded sample images."""
     listed = json.loads((SAMPLES / "samples.json").read_text(encoding="utf-8"))["samples"]
     return tuple(Sample(one["key"], one["file"], one["modality"]) for one in listed)
 
 
 def write(folder: Path) -> tuple[Path, ...]:
-    """Write every sample as a DICOM file into a folder that exists; the paths are returned."""
+    """Write every sample as a DICOM file into an existing folder and return the paths."""
     written = []
     for sample in samples():
         with Image.open(SAMPLES / sample.file) as image:

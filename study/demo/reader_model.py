@@ -1,9 +1,8 @@
-"""Simulated readers: how much they like what they see, drawn from recorded seeds.
+"""A Thurstonian model of a reader, for simulated answers that a seed determines.
 
-A taste is a thurstonian one: every image has a latent quality on the scale of the question, made of
-the method's strength and of a part that all readers share about the case; each reader adds a bias
-and noise of their own. The same seed and pair give the same answer, in whatever order they are
-asked.
+Every image has a latent quality on the scale of the question: the strength of its method plus a
+random part that all readers share for the case. Each reader adds an individual bias and noise. The
+same seed and pair give the same answer, in whatever order they are asked.
 """
 
 from __future__ import annotations
@@ -19,21 +18,21 @@ from study.domain.questions import LEFT, NO_PREFERENCE, PREFERS_LEFT, PREFERS_RI
 
 @dataclass(frozen=True)
 class ShownPair:
-    """A pair as it lies before the reader.
+    """A pair as the reader sees it.
 
     Parameters
     ----------
     case : str
     left, right : str
         Identifiers of the methods.
-    showing : str
-        Different at every showing: a repeat draws new noise.
+    presentation : str
+        Identifies the presentation: a repeat draws new noise.
     """
 
     case: str
     left: str
     right: str
-    showing: str
+    presentation: str
 
 
 @dataclass(frozen=True)
@@ -43,23 +42,23 @@ class ReaderModel:
     Parameters
     ----------
     reader : str
-        Tells the noise of readers apart.
+        Seeds the noise, together with the seed.
     strengths : mapping of str to float
-        Mean score of each method, by its identifier; a method that is not there is worth 3.
+        Mean score of each method by its identifier; 3 for other methods.
     seed : int
-        Of everything that is drawn.
+        Seed of all random numbers.
     bias : float
-        Added to all scores: a severe reader has less than 0.
+        Added to all scores; below 0 for a severe reader.
     noise : float
-        Standard deviation of a single judgement.
+        Standard deviation of the noise of a single answer.
     spread : float
-        Standard deviation of what all readers share about an image.
+        Standard deviation of the random part that all readers share for an image.
     left_bonus : float
-        How much the left side gains in the preference.
+        Added to the left image's quality in the preference.
     indifference : float
-        Qualities closer than this get no preference.
+        Qualities that differ by less give no preference.
     cannot_judge : float
-        Chance that a question is not answered.
+        Probability of "cannot judge".
     """
 
     reader: str
@@ -74,15 +73,15 @@ class ReaderModel:
 
     def score(self, question: Question, shown: ShownPair, side: int) -> int | None:
         """A point of the question's scale, or None for "cannot judge"."""
-        draw = self._draws(self.reader, question.code, shown.showing, str(side))
+        draw = self._draws(self.reader, question.code, shown.presentation, str(side))
         if question.cannot_judge and draw.random() < self.cannot_judge:
             return None
         latent = self._latent(shown, side) + self.bias
         return int(np.clip(round(latent + draw.normal(0, self.noise)), *_ends(question)))
 
     def prefer(self, question: Question, shown: ShownPair) -> int | None:
-        """Which side, neither, or None for "cannot judge"."""
-        draw = self._draws(self.reader, question.code, shown.showing)
+        """The preferred side, neither, or None for "cannot judge"."""
+        draw = self._draws(self.reader, question.code, shown.presentation)
         if question.cannot_judge and draw.random() < self.cannot_judge:
             return None
         apart = self._latent(shown, LEFT) - self._latent(shown, RIGHT)
@@ -92,8 +91,8 @@ class ReaderModel:
         return PREFERS_LEFT if apart > 0 else PREFERS_RIGHT
 
     def seconds(self, shown: ShownPair) -> float:
-        """How long the reader looks."""
-        return float(self._draws(self.reader, "seconds", shown.showing).lognormal(3.0, 0.35))
+        """Seconds that the reader looks at a pair."""
+        return float(self._draws(self.reader, "seconds", shown.presentation).lognormal(3.0, 0.35))
 
     def _latent(self, shown: ShownPair, side: int) -> float:
         method = shown.left if side == LEFT else shown.right

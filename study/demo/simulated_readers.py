@@ -1,7 +1,7 @@
-"""Simulated readers: they read a study as people would, with tastes that are drawn from a seed.
+"""Simulated readers answer the pairs of a study as a `ReaderModel` draws them from a seed.
 
 `read` takes a reader's place and answers in this process; a `SimulatedReader` answers for a client
-that reads over HTTP. Either knows which method is on which side, as nobody else in the study does.
+that reads over HTTP. Both know which method is on which side, as nobody else in the study does.
 """
 
 from __future__ import annotations
@@ -37,36 +37,36 @@ class SimulatedReader:
     Parameters
     ----------
     store : Store
-    taste : ReaderModel
-        Its strengths are by the identifiers of the methods.
+    model : ReaderModel
+        With strengths by the identifiers of the methods.
     """
 
-    def __init__(self, store: Store, taste: ReaderModel) -> None:
+    def __init__(self, store: Store, model: ReaderModel) -> None:
         self.store = store
-        self.taste = taste
+        self.model = model
 
     def answers(self, token: str, questions: Sequence[Question]) -> tuple[Answer, ...]:
-        """To every question about a pair."""
+        """The answers to every question about a pair."""
         shown = self.shown(token)
         return tuple(
             Answer(
                 question.code,
                 slot,
-                self.taste.prefer(question, shown)
+                self.model.prefer(question, shown)
                 if slot == PAIR
-                else self.taste.score(question, shown, slot),
+                else self.model.score(question, shown, slot),
             )
             for question in questions
             for slot in question.slots
         )
 
     def guesses(self, token: str, groups: Sequence[str]) -> tuple[int | None, int | None]:
-        """Two different groups, which follow from the place of the pair in the plan."""
-        place = int(self.shown(token).showing.rpartition("-")[2])
+        """Indices of two different groups, which follow from the place of the pair in the plan."""
+        place = int(self.shown(token).presentation.rpartition("-")[2])
         return place % len(groups), (place + 1) % len(groups)
 
     def shown(self, token: str) -> ShownPair:
-        """What a presentation shows."""
+        """Case and methods of a presentation."""
         with self.store.read() as session:
             pair, sitting = session.execute(
                 select(Presentation, ReadingSession)
@@ -82,7 +82,7 @@ class SimulatedReader:
         return ShownPair(pair.item_id, left, right, f"{sitting.number}-{pair.position}")
 
 
-def read(store: Store, code: str, taste: ReaderModel, *, most: int | None = None) -> int:
+def read(store: Store, code: str, model: ReaderModel, *, most: int | None = None) -> int:
     """Let a simulated reader take a place and read, and return the pairs that were answered.
 
     The place is marked as simulated for good. The reader agrees to the consent text, reads what may
@@ -94,17 +94,17 @@ def read(store: Store, code: str, taste: ReaderModel, *, most: int | None = None
         Of an open study.
     code : str
         Of the reader's place, such as R02.
-    taste : ReaderModel
-        Its strengths are by the identifiers of the methods.
+    model : ReaderModel
+        With strengths by the identifiers of the methods.
     most : int, optional
-        Pairs to read; all by default.
+        Number of pairs to read; all by default.
 
     Raises
     ------
     StoreError
         There is no such place, or a person has taken it.
     """
-    protocol, tasting = store.protocol(), SimulatedReader(store, taste)
+    protocol, simulated = store.protocol(), SimulatedReader(store, model)
     with store.write() as session:
         reader_id = _take_place(session, code, consent_digest(protocol))
     done = 0
@@ -113,13 +113,13 @@ def read(store: Store, code: str, taste: ReaderModel, *, most: int | None = None
             store,
             reader_id=reader_id,
             token=pair.token,
-            answers=tasting.answers(pair.token, protocol.questions),
+            answers=simulated.answers(pair.token, protocol.questions),
             idempotency_key=new_token(),
-            visible_ms=round(1000 * taste.seconds(tasting.shown(pair.token))),
+            visible_ms=round(1000 * model.seconds(simulated.shown(pair.token))),
         )
         done += 1
     if pair is None and protocol.ask_blinding:
-        _guess(tasting, reader_id, protocol.blinding_groups)
+        _guess(simulated, reader_id, protocol.blinding_groups)
     return done
 
 
@@ -142,11 +142,11 @@ def _take_place(session: Session, code: str, digest: str) -> str:
     return reader.id
 
 
-def _guess(tasting: SimulatedReader, reader_id: str, groups: Sequence[str]) -> None:
+def _guess(simulated: SimulatedReader, reader_id: str, groups: Sequence[str]) -> None:
     while True:
-        with tasting.store.read() as session:
+        with simulated.store.read() as session:
             waiting = open_guesses(session, reader_id)
         if not waiting:
             return
-        answers = tasting.guesses(waiting[0].token, groups)
-        save_guess(tasting.store, reader_id, waiting[0].token, answers, len(groups))
+        answers = simulated.guesses(waiting[0].token, groups)
+        save_guess(simulated.store, reader_id, waiting[0].token, answers, len(groups))

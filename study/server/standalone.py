@@ -1,7 +1,7 @@
-"""Serves a study: the readers' pages and the coordinator's, without the compare half.
+"""Serves a study: the readers' pages and the coordinator's, without the compare page.
 
-Nothing here imports torch, and no method has a name in this process unless a coordinator gives the
-key file.
+Nothing here imports torch, and this process knows no names of methods unless it is given the key
+file.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 _HEADERS = {
     "X-Content-Type-Options": "nosniff",
-    # An invitation is an address: no other site may learn it from a link.
+    # The address of an invitation is secret: no other site may learn it from a link.
     "Referrer-Policy": "no-referrer",
     # Gradio evaluates its components' scripts; nothing may come from or go to another machine.
     "Content-Security-Policy": (
@@ -41,14 +41,14 @@ _HEADERS = {
 _STATIC = ("/assets/", "/static/", "/svelte/")
 
 
-class _Neutral:
-    """The same headers on every answer; nothing but the program's own files may be kept.
+class _SecurityHeaders:
+    """Middleware: security headers on every answer; only static files may be cached.
 
     Parameters
     ----------
     app : ASGIApp
     framed : str
-        Who may show the pages in a frame, as a source of a Content-Security-Policy.
+        Who may show the pages in a frame: a source of Content-Security-Policy.
     """
 
     def __init__(self, app: ASGIApp, framed: str = "'none'") -> None:
@@ -104,7 +104,7 @@ def _app(first: str, framed: str = "'none'") -> FastAPI:
     """A server without pages, whose root leads to the first of them."""
     _prepare()
     app = FastAPI(title="Reading", docs_url=None, redoc_url=None, openapi_url=None)
-    app.add_middleware(_Neutral, framed=framed)
+    app.add_middleware(_SecurityHeaders, framed=framed)
 
     @app.get("/")
     def root() -> RedirectResponse:
@@ -118,34 +118,34 @@ def _app(first: str, framed: str = "'none'") -> FastAPI:
 
 
 def attach(app: FastAPI, store: Store, *, key: Path | None = None) -> FastAPI:
-    """Serve a study's pages from an app, each half with its own authentication."""
+    """Serve a study's pages from an app: readers and coordinators, each with a sign-in."""
     from study.web import coordinator, reader_page
 
     return coordinator.attach(reader_page.attach(app, store), store, key_path=key)
 
 
 def run(app: FastAPI, server: socket.socket) -> None:
-    """Serve an app on a socket that is bound, until interrupted; from the main thread only."""
+    """Serve an app on a bound socket until interrupted; from the main thread only."""
     import uvicorn
 
-    # A stop by the system ends like one by the keyboard, so that everything is closed.
+    # SIGTERM ends the server like Ctrl+C, so that everything is closed.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     config = uvicorn.Config(
         app, access_log=False, server_header=False, log_level="warning", timeout_keep_alive=30
     )
-    # What is loaded now stays: no collection of garbage has to look through it while readers wait.
+    # Exclude what is loaded from garbage collection, which would make readers wait.
     gc.collect()
     gc.freeze()
     uvicorn.Server(config).run(sockets=[server])
 
 
 def bind(host: str, port: int) -> socket.socket:
-    """A socket for `run`; port 0 takes a free one.
+    """A bound socket for `run`; port 0 takes a free port.
 
     Raises
     ------
     StudyError
-        The address cannot be had.
+        The address cannot be bound.
     """
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     try:
@@ -153,12 +153,12 @@ def bind(host: str, port: int) -> socket.socket:
     except (OSError, OverflowError) as error:
         reason = getattr(error, "strerror", None) or error
         raise StudyError(
-            f"Nothing can be served at {host}:{port}: {reason}. Choose another --host or --port."
+            f"The server cannot listen at {host}:{port}: {reason}. Choose another --host or --port."
         ) from None
 
 
 def address(server: socket.socket) -> str:
-    """The root of what a socket serves, as a browser on this machine would write it."""
+    """The URL of the server, as a browser on this machine opens it."""
     host, port = server.getsockname()[:2]
     local = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}
     return f"http://{local.get(host, f'[{host}]' if ':' in host else host)}:{port}"
@@ -173,7 +173,7 @@ def _prepare() -> None:
     os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"
     if "GRADIO_TEMP_DIR" in os.environ:
         return
-    # A folder of this process alone, since Gradio serves what lies in it.
+    # A private folder, because Gradio serves the files in it.
     folder = Path(tempfile.mkdtemp(prefix="reading-room-study-"))
     atexit.register(shutil.rmtree, folder, ignore_errors=True)
     os.environ["GRADIO_TEMP_DIR"] = str(folder)

@@ -1,4 +1,4 @@
-"""Endpoints that answer every failure with one sentence and a number, and leave nothing behind."""
+"""A route whose errors are answered with one sentence and an event number, never with details."""
 
 from __future__ import annotations
 
@@ -27,33 +27,34 @@ from study.domain.errors import (
 )
 
 HEADER = "X-Reading-Room"
-"""Other sites cannot make a browser send it, so a POST that has it comes from our page."""
+"""Other sites cannot make a browser send this header: a POST that has it comes from our page."""
 HEADERS = {"Cache-Control": "no-store, no-transform", "X-Content-Type-Options": "nosniff"}
 """`no-transform` keeps proxies from compressing: the size would depend on the image."""
 
 _log = logging.getLogger("study.web.reader_api")
-_WORDS: dict[type[Exception], tuple[int, str, str]] = {
-    SignInError: (401, "signed_out", "You are signed out. Sign in again to go on."),
+_ANSWERS: dict[type[Exception], tuple[int, str, str]] = {
+    SignInError: (401, "signed_out", "You are signed out. Sign in again to continue."),
     AlreadyAnswered: (
         409, "already_answered",
         "This pair has been answered before, perhaps in another window. Nothing was changed.",
     ),
     NotYourPresentation: (
-        409, "not_yours", "This pair is not yours to answer now. Nothing was changed.",
+        409, "not_yours", "This is not your current pair. Nothing was changed.",
     ),
     WrongScreen: (
-        409, "wrong_screen", "This page was behind. Nothing was changed; here is where you are.",
+        409, "wrong_screen",
+        "This page was out of date. Nothing was changed; it now shows the current step.",
     ),
-    NotOpen: (409, "not_open", "The study does not take answers now. Nothing was changed."),
+    NotOpen: (409, "not_open", "The study does not accept answers now. Nothing was changed."),
     ConsentError: (409, "not_open", "Without your consent nothing is stored."),
     TicketGone: (404, "ticket", "These images cannot be fetched again."),
     AnswerError: (422, "answers", "These answers are not complete. Nothing was stored."),
-    ProtocolError: (422, "answers", "These answers are not possible. Nothing was stored."),
+    ProtocolError: (422, "answers", "These answers are not valid. Nothing was stored."),
     RequestValidationError: (422, "request", "The server could not read this request."),
 }  # fmt: skip
 _INTERNAL = (
-    "Something went wrong on the server. What was stored before is safe. Try again; if it stays, "
-    "tell the coordinator this number: {event}."
+    "Something went wrong on the server. What was stored before is safe. Try again; if it happens "
+    "again, give this number to the coordinator: {event}."
 )
 
 
@@ -61,7 +62,7 @@ class ErrorRoute(APIRoute):
     """A route whose errors never show a path, a name or a trace."""
 
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
-        """Wrap the endpoint."""
+        """Wrap the endpoint, and add the headers to its answer."""
         inner = super().get_route_handler()
 
         async def handle(request: Request) -> Response:
@@ -77,11 +78,11 @@ class ErrorRoute(APIRoute):
 
 
 def refusal(error: Exception) -> JSONResponse:
-    """The answer to a failure; what really happened is in the server's log under the number."""
+    """The answer to an exception; the server's log has the details under the event number."""
     event = secrets.token_hex(4)
     status, code, message = 500, "internal", _INTERNAL.format(event=event)
-    if type(error) in _WORDS:
-        status, code, message = _WORDS[type(error)]
+    if type(error) in _ANSWERS:
+        status, code, message = _ANSWERS[type(error)]
         _log.info("%s %s", event, type(error).__name__)
     elif isinstance(error, HTTPException) and error.status_code < 500:
         status, code, message = error.status_code, "request", "This request is not possible."

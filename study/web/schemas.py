@@ -1,4 +1,4 @@
-"""What a reader's page may send: every field has one type and a limit, and nothing is guessed."""
+"""Messages of the reader's page: every field has one strict type and a limit."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ Count = Annotated[StrictInt, Field(ge=0, le=10**9)]
 
 
 class _Message(BaseModel):
-    """Nothing is guessed: other fields and other types are refused."""
+    """Refuses other fields and other types."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -28,7 +28,7 @@ class ConsentMessage(_Message):
 
 
 class ProfileMessage(_Message):
-    """What readers say about themselves."""
+    """A reader's statements about experience."""
 
     specialty: Short
     experience_years: Count
@@ -65,7 +65,7 @@ class AnswerMessage(_Message):
 
 
 class RatingMessage(_Message):
-    """Answers to a pair; `held` is the ticket used ahead for the next one."""
+    """Answers to a pair; `held` is the ticket that was used in advance for the next pair."""
 
     token: Short
     answers: Annotated[tuple[AnswerMessage, ...], Field(max_length=200)]
@@ -77,13 +77,13 @@ class RatingMessage(_Message):
 
 
 class CorrectionMessage(RatingMessage):
-    """New answers to the pair before, and why."""
+    """New answers to the previous pair, and the reason."""
 
     reason: Long
 
 
 class GuessesMessage(_Message):
-    """How the two images of a pair were made, in the belief of the reader."""
+    """The reader's guess of how the two images of a pair were made."""
 
     token: Short
     guesses: Annotated[tuple[StrictInt | None, ...], Field(max_length=2)]
@@ -97,7 +97,7 @@ class PauseMessage(_Message):
 
 
 class EventMessage(_Message):
-    """One thing done with the images."""
+    """One interaction with the images, such as zoom."""
 
     kind: Short
     payload: Short
@@ -105,7 +105,7 @@ class EventMessage(_Message):
 
 
 class EventsMessage(_Message):
-    """What was done with the images of a pair."""
+    """Interactions with the images of a pair."""
 
     token: Short
     events: Annotated[tuple[EventMessage, ...], Field(max_length=200)]

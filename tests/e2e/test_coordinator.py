@@ -220,10 +220,20 @@ def test_every_page_fits_the_window_in_light_and_dark(page, study):
     assert outside == []
 
 
-def test_signing_out_leads_to_the_door(as_anna):
-    as_anna.click("text=Sign out")
-    as_anna.wait_for_selector("[name=secret]")
-    as_anna.go_back()
-    as_anna.wait_for_timeout(500)
-    as_anna.reload()
-    as_anna.wait_for_selector("[name=secret]")
+def test_after_signing_out_neither_back_nor_the_old_cookie_shows_the_study(as_anna, study):
+    page = as_anna
+    code = "S1"
+    assert code in page.inner_text("#header")
+    old = page.context.cookies()
+    page.click("text=Sign out")
+    page.wait_for_selector("[name=secret]")
+    page.asked.clear()
+    page.go_back()
+    page.wait_for_selector("[name=secret]")
+    assert f"{study.root}/coordinator/" in [url.partition("?")[0] for url in page.asked]
+    assert page.url.endswith("/coordinator/login")
+    assert page.locator(".co-board").count() == 0
+    assert code not in page.content()
+    page.context.add_cookies(old)
+    page.goto(f"{study.root}/coordinator/")
+    assert page.url.endswith("/coordinator/login")

@@ -30,12 +30,12 @@ class Person:
         """What the page was made of at each pair, by its token."""
         page.on("console", lambda message: self.said.append(message.text))
 
-    def come_in(self, link: str) -> None:
+    def join(self, link: str) -> None:
         self.page.goto(link)
         self.page.get_by_role("button", name="Open the study").click()
 
     def agree(self) -> None:
-        self.page.get_by_label("I have read this and take part.").check()
+        self.page.get_by_label("I have read this and agree to take part.").check()
         self.page.get_by_role("button", name="I agree").click()
         self.page.get_by_label("Specialty").fill("Neuroradiology")
         self.page.get_by_label("Years of experience").fill("9")
@@ -97,14 +97,14 @@ def test_a_whole_study_with_a_person_at_a_screen(browser, tmp_path: Path) -> Non
     ):
         reading = pool.submit(complete_study.read, study, root, others)
         person = Person(page, study.judge(READER))
-        person.come_in(f"{root}/reader/join/{study.links[READER].rsplit('/', 1)[-1]}")
+        person.join(f"{root}/reader/join/{study.links[READER].rsplit('/', 1)[-1]}")
         person.agree()
         person.check_screen()
         person.read(person.start("Start the training"), 1)
         page.get_by_role("button", name="Next pair", exact=True).last.click()
         left = person.read(person.start("Start reading"), complete_study.PAIRS - 1)
         with page.expect_response("**/reader/api/pair") as answer:
-            page.get_by_role("button", name="Go on").click()
+            page.get_by_role("button", name="Continue").click()
         assert left["screen"]["kind"] == "guess"
         person.guess(answer.value.json())
         page.get_by_text("You have read everything.").wait_for()

@@ -58,13 +58,13 @@ def study(*arguments: object) -> str:
 
 
 class Logged(SimulatedReader):
-    """A taste that goes by names, so that it is the same in every run, and remembers its answers.
+    """A model that goes by names, so that it is the same in every run, and remembers its answers.
 
     `given` has them by session and position, question, and slot.
     """
 
-    def __init__(self, store: Store, taste: ReaderModel, key: Key) -> None:
-        super().__init__(store, taste)
+    def __init__(self, store: Store, model: ReaderModel, key: Key) -> None:
+        super().__init__(store, model)
         self.given: dict[tuple[str, str, int], int | None] = {}
         self._cases = {name: one.name for name, one in key.cases.items()}
         self._methods = {name: one.name for name, one in key.methods.items()}
@@ -72,11 +72,11 @@ class Logged(SimulatedReader):
     def shown(self, token: str) -> ShownPair:
         found = super().shown(token)
         left, right = self._methods[found.left], self._methods[found.right]
-        return ShownPair(self._cases[found.case], left, right, found.showing)
+        return ShownPair(self._cases[found.case], left, right, found.presentation)
 
     def answers(self, token: str, questions: Sequence[Question]) -> tuple[Answer, ...]:
         given = super().answers(token, questions)
-        place = self.shown(token).showing
+        place = self.shown(token).presentation
         self.given |= {(place, one.question, one.slot): one.value for one in given}
         return given
 
@@ -96,14 +96,14 @@ class Whole:
         return frozenset(key_file.load(self.key, self.folder).secret_strings())
 
     def judge(self, code: str) -> Logged:
-        """The taste of a reader, always the same one."""
+        """The model of a reader, always the same one."""
         if code not in self.judges:
             key = key_file.load(self.key, self.folder)
-            self.judges[code] = Logged(Store.open(self.folder), taste(code), key)
+            self.judges[code] = Logged(Store.open(self.folder), model_of(code), key)
         return self.judges[code]
 
 
-def taste(code: str) -> ReaderModel:
+def model_of(code: str) -> ReaderModel:
     """What a reader likes; R01 is severe and R05 is not."""
     bias = 0.1 * (int(code[1:]) - 3)
     return ReaderModel(code, WORTH, seed=SEED, bias=bias, noise=0.3, spread=0.6)

@@ -26,8 +26,8 @@ from tests.support.complete_study import (
     READERS,
     WORTH,
     Whole,
+    model_of,
     study,
-    taste,
 )
 
 SIDES = {"left": LEFT, "right": RIGHT, "pair": PAIR}
@@ -48,7 +48,7 @@ def check_masked(whole: Whole, folder: Path) -> None:
 
 
 def check_named(whole: Whole, folder: Path) -> None:
-    """After unblinding the numbers are those of the readers' tastes, under the right names."""
+    """After unblinding the numbers are those of the readers' models, under the right names."""
     told = study("unblind", whole.folder, "--key", whole.key, "--actor", "anna", "--second", "bert")
     names = dict(line.split("\t")[:2] for line in told.splitlines())
     assert sorted(names.values()) == sorted(WORTH)
@@ -94,7 +94,7 @@ def check_answers(whole: Whole, rows: Sequence[dict[str, str]]) -> None:
 
 
 def check_agreement(found: dict[str, Any], scores: dict[str, list[list[int]]]) -> None:
-    """Over all images readers agree as much as their tastes do, and far more than by chance."""
+    """Over all images readers agree as much as their models do, and far more than by chance."""
     every = fleiss([row for name in sorted(scores) for row in scores[name]])
     kappa = found["agreement"][-1]["fleiss"]["value"]
     assert abs(kappa - every) < 1e-9
@@ -103,7 +103,7 @@ def check_agreement(found: dict[str, Any], scores: dict[str, list[list[int]]]) -
 
 
 def check_order(found: dict[str, Any], names: dict[str, str]) -> None:
-    """Methods come in the order of the tastes, and the differences are told."""
+    """Methods come in the order of the models, and the differences are told."""
     means = {names[one["method"]]: one["scores"]["mean"] for one in found["summaries"]}
     assert sorted(means, key=means.__getitem__) == sorted(WORTH, key=WORTH.__getitem__)
     pairs = found["comparison"]["comparisons"]
@@ -204,7 +204,7 @@ def fleiss(scores: Sequence[Sequence[int]]) -> float:
 
 def expected_kappa() -> tuple[float, float]:
     """Where kappa lies, but for 1 in 10,000, if these readers see these images again and again."""
-    quality, tastes = CATALOG[0], [taste(code) for code in CODES]
+    quality, models = CATALOG[0], [model_of(code) for code in CODES]
     kappas = []
     for again in range(REPLICATES):
         images = [
@@ -213,7 +213,7 @@ def expected_kappa() -> tuple[float, float]:
             for method in WORTH
         ]
         kappas.append(
-            fleiss([[one.score(quality, image, LEFT) or 0 for one in tastes] for image in images])
+            fleiss([[one.score(quality, image, LEFT) or 0 for one in models] for image in images])
         )
     mean, spread = float(np.mean(kappas)), float(np.std(kappas, ddof=1))
     return mean - 4 * spread, mean + 4 * spread

@@ -1,4 +1,4 @@
-"""A reader's browser without the browser: the same requests in the same order."""
+"""A reader over HTTP: the same requests as the page sends, in the same order."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def answers_to(screen: dict[str, Any], value: int = 3) -> list[dict[str, Any]]:
 
 
 def contents(small: Small) -> dict[str, list[Any]]:
-    """Everything readers can change, but for tickets."""
+    """Everything that readers can change, except tickets."""
     with small.store.read() as session:
         return {
             table.__tablename__: session.execute(select(table.__table__)).all() for table in TABLES
@@ -84,7 +84,7 @@ class Visitor:
     small : Small
     app : FastAPI, optional
     heard : callable, optional
-        Told every answer.
+        Called with every answer.
     """
 
     def __init__(
@@ -114,7 +114,7 @@ class Visitor:
         return answer
 
     def join(self, code: str = "R01") -> Visitor:
-        """Come in by invitation."""
+        """Sign in by an invitation."""
         token = invite(self.small.store, code, actor="coordinator").token
         self.heard(self.client.post("/reader/join", data={"token": token}, follow_redirects=False))
         return self

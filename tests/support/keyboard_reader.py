@@ -1,4 +1,4 @@
-"""A reader at a browser, by keyboard, for the tests of the reader's pages."""
+"""A reader who uses a browser by keyboard, for the tests of the reader's pages."""
 
 from __future__ import annotations
 
@@ -24,8 +24,8 @@ ANSWERS = ("4", "3", "5", "2", "ArrowRight")
 """Quality and fidelity, left and right, and the preference."""
 
 
-class Chair:
-    """A page with a reader in front of it.
+class KeyboardReader:
+    """A reader at a page.
 
     Parameters
     ----------
@@ -42,8 +42,8 @@ class Chair:
         self.said: list[str] = []
         page.on("console", lambda message: self.said.append(message.text))
 
-    def come_in(self, code: str = "R01", *, until: str = "") -> Chair:
-        """Join by a new invitation; steps before a screen are taken without the browser."""
+    def join(self, code: str = "R01", *, until: str = "") -> KeyboardReader:
+        """Join by a new invitation; the steps before a screen are done over HTTP."""
         link = invite(self.small.store, code, actor="coordinator")
         if until:
             walker = Visitor(self.small)
@@ -54,26 +54,26 @@ class Chair:
         self.page.wait_for_selector(".dk-card, " + READY)
         return self
 
-    def sees_pair(self) -> Chair:
+    def wait_for_pair(self) -> KeyboardReader:
         """Wait until a pair is shown."""
         self.page.wait_for_selector(READY)
         return self
 
-    def sees(self, anything: bool) -> Chair:
-        """Wait, a second at most, until both images are drawn, or both are black."""
+    def wait_until_drawn(self, drawn: bool) -> KeyboardReader:
+        """Wait, a second at most, until both images are drawn, or else black."""
         for _ in range(20):
-            if all(bool(self.canvas(side)[0].any()) is anything for side in (0, 1)):
+            if all(bool(self.canvas(side)[0].any()) is drawn for side in (0, 1)):
                 return self
             self.page.wait_for_timeout(50)
-        raise AssertionError(f"the images are {'' if anything else 'not '}black")
+        raise AssertionError(f"the images are {'' if drawn else 'not '}black")
 
-    def press(self, *keys: str) -> Chair:
+    def press(self, *keys: str) -> KeyboardReader:
         """Press keys one after the other."""
         for key in keys:
             self.page.keyboard.press(key)
         return self
 
-    def answer(self, *keys: str) -> Chair:
+    def answer(self, *keys: str) -> KeyboardReader:
         """Answer everything, store it and wait for the next pair or screen."""
         before = self.count
         self.press(*(keys or ANSWERS), "Enter")
@@ -99,11 +99,11 @@ class Chair:
 
     @property
     def message(self) -> str:
-        """What the page says."""
+        """The message on the page."""
         return str(self.page.locator(".dk-status").text_content())
 
-    def settle(self) -> Chair:
-        """Wait until what was asked for is drawn."""
+    def settle(self) -> KeyboardReader:
+        """Wait until all drawing is done."""
         self.page.evaluate(
             "new Promise(done => setTimeout(() => requestAnimationFrame(() => "
             "requestAnimationFrame(done)), 150))"
@@ -157,7 +157,7 @@ class Chair:
         return raw.reshape(SIZE, SIZE, 4)[..., 0]
 
     def expected(self, token: str, side: int) -> NDArray[np.uint8]:
-        """What one side should be, by the frozen image and the window of the light box."""
+        """What one side should show: the frozen image under the window of the light box."""
         levels = self.light()["levels"]
         return window_u8(self.frozen(token)[side], *levels)
 
@@ -171,7 +171,7 @@ class Chair:
         return methods_of(self.small.store, token)
 
     def dom(self) -> str:
-        """The document with its state, without what differs by design: counts and sizes."""
+        """The document with its state, except the counts, which differ by design."""
         self.settle()
         text = str(self.page.evaluate("document.querySelector('.desk').outerHTML"))
         text = re.sub(r'class="dk-count">[^<]*<', 'class="dk-count"><', text)
@@ -189,7 +189,7 @@ def ratings(small: Small, code: str) -> list[tuple[int, float | None, int]]:
 
 
 def current(small: Small, code: str) -> str:
-    """The token of the pair a reader is at."""
+    """The token of a reader's current pair."""
     with small.store.read() as rows_:
         found = next_pair.current(rows_, small.reader(code))
         return found.token if found else ""

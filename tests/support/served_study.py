@@ -1,4 +1,4 @@
-"""A real server for a study in this process, and robots that read on it."""
+"""A real server for a study in this process, and readers over HTTP."""
 
 from __future__ import annotations
 
@@ -34,8 +34,8 @@ def served(store: Store, app=None) -> Iterator[str]:
 
 
 @contextmanager
-def robot(store: Store, root: str, code: str, judge=None, heard=None) -> Iterator[HttpReader]:
-    """A robot that has just joined."""
+def http_reader(store: Store, root: str, code: str, judge=None, heard=None) -> Iterator[HttpReader]:
+    """A reader over HTTP who has just joined."""
     with httpx.Client(base_url=root, timeout=60) as client:
         one = HttpReader(client, judge, heard)
         one.join(invite(store, code, actor="coordinator").path)

@@ -33,7 +33,7 @@ def dataset(
     cases: int = 8,
     strengths: Mapping[str, float] = STRENGTHS,
     kinds: Mapping[str, MethodKind] | None = None,
-    tastes: Sequence[ReaderModel] | None = None,
+    models: Sequence[ReaderModel] | None = None,
     read: Mapping[str, int] | None = None,
 ) -> Dataset:
     """A study that has been read.
@@ -47,26 +47,26 @@ def dataset(
         Mean score of each method, by mask.
     kinds : mapping, optional
         Kind of each method; otherwise all are under test.
-    tastes : sequence of ReaderModel, optional
+    models : sequence of ReaderModel, optional
         Of the readers.
     read : mapping, optional
         How many pairs of its session a reader has read, where it is not all.
     """
     methods = [(mask, (kinds or {}).get(mask, MethodKind.TEST)) for mask in strengths]
-    people = tastes or [
+    people = models or [
         ReaderModel(f"R{n + 1:02d}", strengths, seed=3, bias=0.2 * (n % 3 - 1), cannot_judge=0.04)
         for n in range(protocol.readers)
     ]
     listed = [PlannedCase(f"C{n:03d}", f"P{n // 2:03d}") for n in range(1, cases + 1)]
     found: list[Observation] = []
     readers = []
-    for place, taste in enumerate(people):
+    for place, model in enumerate(people):
         plan = assign(protocol, listed, methods, seed=SEED, study_id="test", reader=place)
-        limit = (read or {}).get(taste.reader, len(plan))
-        found += _read(protocol, taste, plan, limit)
+        limit = (read or {}).get(model.reader, len(plan))
+        found += _read(protocol, model, plan, limit)
         mains = [trial for trial in plan if trial.role is Role.MAIN]
         done = sum(trial.position < limit for trial in mains)
-        readers.append(_reader(taste.reader, place, len(mains), done))
+        readers.append(_reader(model.reader, place, len(mains), done))
     return Dataset(
         _record(protocol),
         protocol,
@@ -99,22 +99,22 @@ def unblind(data: Dataset, names: Mapping[str, str], groups: Mapping[str, str]) 
 
 
 def _read(
-    protocol: Protocol, taste: ReaderModel, plan: Sequence[Trial], limit: int
+    protocol: Protocol, model: ReaderModel, plan: Sequence[Trial], limit: int
 ) -> Iterator[Observation]:
     for trial in plan:
-        pair = f"{taste.reader}-{trial.session}-{trial.position:03d}"
+        pair = f"{model.reader}-{trial.session}-{trial.position:03d}"
         shown = ShownPair(trial.case, trial.left, trial.right, pair)
-        again = "" if trial.repeat_of is None else f"{taste.reader}-1-{trial.repeat_of:03d}"
+        again = "" if trial.repeat_of is None else f"{model.reader}-1-{trial.repeat_of:03d}"
         done = trial.position < limit
         for question in protocol.questions:
             for side in question.slots:
                 value = None
                 if done and question.kind is QuestionKind.PREFERENCE:
-                    value = taste.prefer(question, shown)
+                    value = model.prefer(question, shown)
                 elif done:
-                    value = taste.score(question, shown, side)
+                    value = model.score(question, shown, side)
                 yield Observation(
-                    reader=taste.reader,
+                    reader=model.reader,
                     case=trial.case,
                     patient=f"P{int(trial.case[1:]) // 2:03d}",
                     left=trial.left,
@@ -129,7 +129,7 @@ def _read(
                     pair=pair,
                     repeat_of=again,
                     revision=1 if done else 0,
-                    seconds=round(taste.seconds(shown), 1) if done else None,
+                    seconds=round(model.seconds(shown), 1) if done else None,
                     at=_minute(trial.position) if done else "",
                 )
 

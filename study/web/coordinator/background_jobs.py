@@ -1,4 +1,4 @@
-"""Long work of the server, one piece at a time; it goes on when the page is closed."""
+"""Long jobs of the server, one at a time; closing the page does not stop them."""
 
 from __future__ import annotations
 
@@ -12,35 +12,35 @@ from dataclasses import dataclass, replace
 from study.domain.errors import StudyError
 
 Report = Callable[[float, str], None]
-"""Told the share that is done and what is being done; raises `JobStopped` when it is to end."""
+"""Takes the fraction that is done and the current step; raises `JobStopped` to end the job."""
 Work = Callable[[Report], str]
-"""Gives the sentence that says what came out."""
+"""Runs the job and returns a sentence about its outcome."""
 
 _log = logging.getLogger("study.web.coordinator")
 
 
 class JobStopped(StudyError):
-    """Somebody stopped the work."""
+    """A user stopped the job."""
 
 
 @dataclass(frozen=True)
 class JobState:
-    """What is being done, or was done last.
+    """State of the current job, or of the last one.
 
     Parameters
     ----------
     name : str
-        Such as "build"; empty before the first.
+        Such as "build"; empty before the first job.
     actor : str
-        Who began it.
+        Who started it.
     running : bool
     share : float
         0 to 1.
     what : str
-        What is being done now; afterwards what came out.
+        The current step; afterwards the outcome.
     failed : bool
     left : float or None
-        Seconds that are likely left.
+        Estimated seconds until the end.
     """
 
     name: str = ""
@@ -53,7 +53,7 @@ class JobState:
 
 
 class BackgroundJobs:
-    """One piece of work at a time, in a thread."""
+    """Runs one job at a time, in a thread."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -63,22 +63,22 @@ class BackgroundJobs:
 
     @property
     def state(self) -> JobState:
-        """How far it is."""
+        """State of the current or last job."""
         return self._state
 
     def start(self, name: str, actor: str, work: Work) -> None:
-        """Begin.
+        """Start a job.
 
         Raises
         ------
         StudyError
-            Something is being done already.
+            Another job is running.
         """
         with self._lock:
             if self._state.running:
                 raise StudyError(
-                    f"The {self._state.name} that {self._state.actor} began is not finished: wait "
-                    "for it, or stop it."
+                    f"The {self._state.name} that {self._state.actor} started is not finished: "
+                    "wait for it, or stop it."
                 )
             self._stop.clear()
             self._state = JobState(name, actor, running=True, what="starting")
@@ -86,28 +86,28 @@ class BackgroundJobs:
             self._thread.start()
 
     def stop(self) -> None:
-        """Ask it to end soon."""
+        """Ask the job to end at its next step."""
         self._stop.set()
 
     def forget(self) -> None:
-        """Drop what came out last."""
+        """Forget the outcome of the last job."""
         with self._lock:
             if not self._state.running:
                 self._state = JobState()
 
     def wait(self, seconds: float) -> JobState:
-        """Wait for the end, at most so long."""
+        """Wait for the end of the job, at most so many seconds."""
         if self._thread is not None:
             self._thread.join(seconds)
         return self._state
 
     def _run(self, work: Work) -> None:
-        begun = time.monotonic()
+        started = time.monotonic()
 
         def report(share: float, what: str) -> None:
             if self._stop.is_set():
                 raise JobStopped("Stopped; what was finished is kept.")
-            passed = time.monotonic() - begun
+            passed = time.monotonic() - started
             left = passed / share * (1 - share) if share > 0.02 else None
             self._state = replace(self._state, share=share, what=what, left=left)
 
@@ -118,7 +118,7 @@ class BackgroundJobs:
         except Exception:
             event = secrets.token_hex(4)
             _log.exception("event %s", event)
-            what = f"Something went wrong on the server; its log tells more under {event}."
+            what = f"Something went wrong on the server; its log says more under {event}."
             failed = True
         self._state = replace(
             self._state, running=False, share=1.0, what=what, failed=failed, left=None

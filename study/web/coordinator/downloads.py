@@ -1,4 +1,4 @@
-"""What coordinators may download: made on demand, kept in memory, found by a random token."""
+"""Files for download: made on demand, kept in memory, addressed by a random token."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from dataclasses import dataclass, field
 
 from study.storage.models import new_token, now
 
-_KEPT = 12
+_MAX_FILES = 12
 
 
 @dataclass(frozen=True)
 class Download:
-    """A file.
+    """A file for download.
 
     Parameters
     ----------
@@ -21,9 +21,9 @@ class Download:
     media_type : str
     content : bytes
     shown : bool
-        Whether a browser opens it instead of saving it.
+        Whether the browser shows it instead of saving it.
     masked : bool
-        Whether methods are codes in it.
+        Whether it shows methods by code.
     made_at : str
     """
 
@@ -36,25 +36,25 @@ class Download:
 
 
 class Downloads:
-    """The last files that were made."""
+    """The files that were made last."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._files: OrderedDict[str, Download] = OrderedDict()
 
     def put(self, *files: Download) -> None:
-        """Keep these, and forget the oldest ones beyond a number."""
+        """Keep these files; the oldest ones beyond the limit are dropped."""
         with self._lock:
             for file in files:
                 self._files[new_token()] = file
-            while len(self._files) > _KEPT:
+            while len(self._files) > _MAX_FILES:
                 self._files.popitem(last=False)
 
     def get(self, token: str) -> Download | None:
-        """The file with this token."""
+        """The file with a token, if it is still kept."""
         return self._files.get(token)
 
     def listing(self) -> tuple[tuple[str, Download], ...]:
-        """Tokens and files, the newest first."""
+        """Tokens and files, newest first."""
         with self._lock:
             return tuple(reversed(self._files.items()))

@@ -1,4 +1,4 @@
-"""Images that come as a zip file: unpacked into a private folder, never more than allowed."""
+"""Unpacks images that are uploaded as a zip file into a private folder, within limits."""
 
 from __future__ import annotations
 
@@ -13,23 +13,23 @@ from pathlib import Path, PurePosixPath
 
 from study.domain.errors import BuildError
 
-MOST_FILES = 50_000
-MOST_BYTES = 20 * 10**9
+MAX_FILES = 50_000
+MAX_BYTES = 20 * 10**9
 TABLE = "manifest.csv"
 _CHUNK = 1 << 20
-_NOISE = ("__MACOSX", ".DS_Store", "Thumbs.db")
+_IGNORED = ("__MACOSX", ".DS_Store", "Thumbs.db")
 
 
 @dataclass(frozen=True)
 class Unpacked:
-    """What a zip file held.
+    """Contents of a zip file.
 
     Parameters
     ----------
     folder : Path
         The folder of images, or that of the table.
     table : Path or None
-        Its ``manifest.csv``, where there is one.
+        Its ``manifest.csv``, if it has one.
     files : int
     """
 
@@ -39,18 +39,18 @@ class Unpacked:
 
 
 class Uploads:
-    """A private folder for one upload at a time; it is gone when the server ends."""
+    """A private folder for one upload at a time, removed when the server ends."""
 
     def __init__(self) -> None:
         self._root: Path | None = None
 
     def take(self, archive: Path) -> Unpacked:
-        """Unpack a zip file in place of the one before, and delete it.
+        """Unpack a zip file in place of the earlier one, then delete the zip file.
 
         Raises
         ------
         BuildError
-            It is no zip file, leads outside its folder, or is too large.
+            It is not a zip file, has entries outside its folder, or is too large.
         """
         self.clear()
         root = Path(tempfile.mkdtemp(prefix="reading-room-images-"))
@@ -76,29 +76,29 @@ class Uploads:
         return Unpacked(folder, table if table.is_file() else None, count)
 
     def clear(self) -> None:
-        """Remove what was unpacked."""
+        """Remove the unpacked files."""
         if self._root is not None:
             shutil.rmtree(self._root, ignore_errors=True)
             self._root = None
 
 
 def _unpack(archive: zipfile.ZipFile, root: Path) -> int:
-    entries = [one for one in archive.infolist() if not one.is_dir() and not _is_noise(one)]
-    if len(entries) > MOST_FILES:
-        raise BuildError(f"The zip file holds {len(entries)} files; {MOST_FILES} are allowed.")
+    entries = [one for one in archive.infolist() if not one.is_dir() and not _is_ignored(one)]
+    if len(entries) > MAX_FILES:
+        raise BuildError(f"The zip file holds {len(entries)} files; {MAX_FILES} are allowed.")
     if not entries:
         raise BuildError("The zip file is empty.")
-    left = MOST_BYTES
+    left = MAX_BYTES
     for entry in entries:
         target = _target(root, entry)
         target.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         handle = os.open(target, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600)
         with archive.open(entry) as source, os.fdopen(handle, "wb") as file:
-            # What an entry says of its size may be a lie: count what comes out.
+            # The size that an entry states may be wrong: count the bytes that come out.
             while chunk := source.read(_CHUNK):
                 left -= len(chunk)
                 if left < 0:
-                    raise BuildError(f"The zip file unpacks to more than {MOST_BYTES:.0e} bytes.")
+                    raise BuildError(f"The zip file unpacks to more than {MAX_BYTES:.0e} bytes.")
                 file.write(chunk)
     return len(entries)
 
@@ -111,13 +111,13 @@ def _target(root: Path, entry: zipfile.ZipInfo) -> Path:
     return root.joinpath(*parts)
 
 
-def _is_noise(entry: zipfile.ZipInfo) -> bool:
+def _is_ignored(entry: zipfile.ZipInfo) -> bool:
     parts = PurePosixPath(entry.filename).parts
-    return any(part in _NOISE for part in parts)
+    return any(part in _IGNORED for part in parts)
 
 
 def _inner(root: Path) -> Path:
-    """The folder that everything lies in, where a zip file has just one at its top."""
+    """The only folder at the top of a zip file, or the top itself."""
     found = list(root.iterdir())
     has_folders = len(found) == 1 and found[0].is_dir()
     if has_folders and (

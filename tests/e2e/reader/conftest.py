@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.support.keyboard_reader import Chair
+from tests.support.keyboard_reader import KeyboardReader
 from tests.support.open_study import QUICK, small_study
 from tests.support.served_study import served
 
@@ -33,8 +33,8 @@ def root(small):
 
 
 @pytest.fixture
-def chair(page, small, root):
-    return Chair(page, small, root)
+def reader(page, small, root):
+    return KeyboardReader(page, small, root)
 
 
 @pytest.fixture(scope="module")

@@ -22,53 +22,53 @@ from tests.support.open_study import QUICK
 pytestmark = pytest.mark.e2e
 
 
-def test_a_whole_reading_by_keyboard(chair, small, root, code):
-    page = chair.page
-    chair.come_in(code)
-    chair.press("Space", "Enter")
+def test_a_whole_reading_by_keyboard(reader, small, root, code):
+    page = reader.page
+    reader.join(code)
+    reader.press("Space", "Enter")
     page.wait_for_selector("[name=specialty]")
     page.keyboard.type("radiology")
-    chair.press("Tab")
+    reader.press("Tab")
     page.keyboard.type("12")
-    chair.press("Tab")
+    reader.press("Tab")
     page.keyboard.type("w")
-    chair.press("Tab", "Enter")
+    reader.press("Tab", "Enter")
     page.wait_for_selector(".dk-pattern")
-    chair.press("Space", "Tab", "Space", "Tab", "Space", "Enter")
+    reader.press("Space", "Tab", "Space", "Tab", "Space", "Enter")
     page.wait_for_selector("text=Start the training")
-    chair.press("Enter").sees_pair()
+    reader.press("Enter").wait_for_pair()
     for _ in range(QUICK.training):
-        chair.answer()
+        reader.answer()
         assert page.locator(".dk-told").is_visible()
         told = page.locator(".dk-made").all_text_contents()
         assert all("image" in text for text in told)
-        chair.press("Enter")
+        reader.press("Enter")
         page.wait_for_selector(".dk-told", state="hidden")
         page.wait_for_selector(".dk-card, " + READY)
     assert page.locator("h1").text_content() == "Reading"
-    chair.press("Enter").sees_pair()
-    total = int(chair.count.split()[-1])
+    reader.press("Enter").wait_for_pair()
+    total = int(reader.count.split()[-1])
     for number in range(1, total + 1):
-        assert chair.count == f"{number} of {total}"
-        chair.answer()
+        assert reader.count == f"{number} of {total}"
+        reader.answer()
     assert page.locator("h1").text_content() == "Last questions"
-    chair.press("Enter").sees_pair()
+    reader.press("Enter").wait_for_pair()
     while page.locator("h1").count() == 0:
-        chair.answer("1", "x")
+        reader.answer("1", "x")
     assert page.locator("h1").text_content() == "Thank you"
 
     with small.store.read() as rows_:
         mine = select(func.count()).select_from(Presentation).join(ReadingSession)
         pairs = rows_.scalar(mine.where(ReadingSession.reader_id == small.reader(code)))
-        reader = rows_.get_one(Reader, small.reader(code))
-        assert (reader.specialty, reader.experience_years) == ("radiology", 12)
-        assert json.loads(reader.profile_json) == {"reads_such_images": "weekly"}
+        stored = rows_.get_one(Reader, small.reader(code))
+        assert (stored.specialty, stored.experience_years) == ("radiology", 12)
+        assert json.loads(stored.profile_json) == {"reads_such_images": "weekly"}
         guesses = rows_.scalars(
-            select(BlindingGuess.guess).where(BlindingGuess.reader_id == reader.id)
+            select(BlindingGuess.guess).where(BlindingGuess.reader_id == stored.id)
         ).all()
         times = rows_.execute(
             select(RatingEvent.client_visible_ms, RatingEvent.client_first_ms).where(
-                RatingEvent.actor_id == reader.id
+                RatingEvent.actor_id == stored.id
             )
         ).all()
     assert [values for *values, _ in ratings(small, code)] == [
@@ -77,7 +77,7 @@ def test_a_whole_reading_by_keyboard(chair, small, root, code):
     assert sorted(set(guesses)) == ["0", "do not know"]
     assert all(0 <= first <= seen < 60_000 for seen, first in times)
     assert page.problems == []
-    assert chair.said == []
+    assert reader.said == []
     assert all(url.startswith((root, "data:")) for url in page.asked)
     kept = page.evaluate("[Object.keys(localStorage), Object.keys(sessionStorage)]")
     assert kept == [[], []]
@@ -86,42 +86,42 @@ def test_a_whole_reading_by_keyboard(chair, small, root, code):
     assert len(pixels) == len(set(pixels))
 
 
-def test_keys_in_a_text_field_are_letters(chair, small, code):
-    chair.come_in(code, until="pair").sees_pair()
-    chair.press("c")
-    chair.page.keyboard.type("1 x 5 vrp? ")
-    chair.press("ArrowLeft", "Backspace", "Enter")
-    assert chair.page.locator(".dk-words-in").input_value() == "1 x 5 vrp "
-    assert chair.chosen == []
+def test_keys_in_a_text_field_are_letters(reader, small, code):
+    reader.join(code, until="pair").wait_for_pair()
+    reader.press("c")
+    reader.page.keyboard.type("1 x 5 vrp? ")
+    reader.press("ArrowLeft", "Backspace", "Enter")
+    assert reader.page.locator(".dk-words-in").input_value() == "1 x 5 vrp "
+    assert reader.chosen == []
     assert ratings(small, code) == []
-    assert chair.page.locator("dialog").count() == 0
-    chair.answer()
+    assert reader.page.locator("dialog").count() == 0
+    reader.answer()
     with small.store.read() as rows_:
         mine = select(Comment.text).where(Comment.reader_id == small.reader(code))
         assert rows_.scalars(mine).all() == ["1 x 5 vrp"]
 
 
-def test_all_answers_are_needed_and_the_first_missing_one_is_marked(chair, small, code):
-    chair.come_in(code, until="pair").sees_pair()
-    chair.press("4", "ArrowLeft", "Enter")
-    assert "3 answers are missing" in chair.message
-    marked = chair.page.locator(".dk-marked")
+def test_all_answers_are_needed_and_the_first_missing_one_is_marked(reader, small, code):
+    reader.join(code, until="pair").wait_for_pair()
+    reader.press("4", "ArrowLeft", "Enter")
+    assert "3 answers are missing" in reader.message
+    marked = reader.page.locator(".dk-marked")
     assert marked.get_attribute("aria-label") == "Overall image quality, right image"
-    chair.press("x", "9", "ArrowUp", "5", "1", "Enter")
-    assert "One answer is missing" in chair.message
+    reader.press("x", "9", "ArrowUp", "5", "1", "Enter")
+    assert "One answer is missing" in reader.message
     assert ratings(small, code) == []
-    chair.answer("2")
+    reader.answer("2")
     assert [value for _, value, _ in ratings(small, code)] == [4.0, 5.0, 1.0, 2.0, -1.0]
 
 
-def test_after_a_long_sitting_a_break_is_suggested(chair, small, code, monkeypatch):
-    chair.come_in(code, until="pair").sees_pair()
+def test_after_a_long_sitting_a_break_is_suggested(reader, small, code, monkeypatch):
+    reader.join(code, until="pair").wait_for_pair()
     monkeypatch.setattr(reader_state, "sitting_minutes", lambda *given: 31.0)
-    chair.press("4", "3", "5", "2", "ArrowRight", "Enter")
-    chair.page.wait_for_selector(".dk-told:not([hidden])")
-    chair.press("Enter")
-    chair.page.wait_for_selector("dialog")
-    assert "31 minutes" in chair.page.locator("dialog").text_content()
-    assert not chair.canvas(0)[0].any()
-    chair.press("Enter").sees_pair()
-    assert chair.count == "2 of 2"
+    reader.press("4", "3", "5", "2", "ArrowRight", "Enter")
+    reader.page.wait_for_selector(".dk-told:not([hidden])")
+    reader.press("Enter")
+    reader.page.wait_for_selector("dialog")
+    assert "31 minutes" in reader.page.locator("dialog").text_content()
+    assert not reader.canvas(0)[0].any()
+    reader.press("Enter").wait_for_pair()
+    assert reader.count == "2 of 2"

@@ -69,7 +69,7 @@ def test_every_cell_of_the_plan_of_readers_who_joined_is_there(data: Dataset) ->
 
 
 def test_values_are_what_the_readers_answered(closed: Played, data: Dataset) -> None:
-    tasting = SimulatedReader(
+    simulated = SimulatedReader(
         closed.store, ReaderModel("R02", closed.strengths, seed=5, cannot_judge=0.05)
     )
     with closed.store.read() as session:
@@ -82,7 +82,7 @@ def test_values_are_what_the_readers_answered(closed: Played, data: Dataset) -> 
     assert sum(seen.value is None for seen in stored) == sum(
         event.value_text == CANNOT_JUDGE for event in first
     )
-    again = tasting.answers(_token(closed.store, first[0].presentation_id), PROTOCOL.questions)
+    again = simulated.answers(_token(closed.store, first[0].presentation_id), PROTOCOL.questions)
     found = {
         (seen.question, seen.side): seen.value for seen in stored if seen.pair == stored[0].pair
     }

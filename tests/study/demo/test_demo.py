@@ -59,7 +59,7 @@ def read_all(visit: DemoStudy) -> None:
     """Read as a visitor, straight into the store."""
     from study.reading import next_pair, ratings
 
-    tasting = SimulatedReader(visit.store, ReaderModel("visitor", seed=1))
+    simulated = SimulatedReader(visit.store, ReaderModel("visitor", seed=1))
     while True:
         with visit.store.read() as session:
             pair = next_pair.current(session, visit.visitor.id)
@@ -69,7 +69,7 @@ def read_all(visit: DemoStudy) -> None:
             visit.store,
             reader_id=visit.visitor.id,
             token=pair.token,
-            answers=tasting.answers(pair.token, PROTOCOL.questions),
+            answers=simulated.answers(pair.token, PROTOCOL.questions),
             idempotency_key=f"visitor-{pair.position:04d}",
             visible_ms=4000,
         )

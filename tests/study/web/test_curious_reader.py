@@ -26,7 +26,7 @@ from study.storage.store import Store
 from study.web import reader_api
 from tests.support import image_files, small_studies
 from tests.support.curious_reader import Finding, classify, trials
-from tests.support.served_study import robot, served
+from tests.support.served_study import http_reader, served
 
 pytestmark = pytest.mark.slow
 
@@ -75,7 +75,7 @@ def images(folder: Path) -> Sources:
 def snoop(store: Store, root: str, code: str, most: int | None = None) -> Finding:
     """Read as a curious reader and try to tell the methods from what came."""
     heard: list[Exchange] = []
-    with robot(store, root, code, heard=heard.append) as one:
+    with http_reader(store, root, code, heard=heard.append) as one:
         one.read(None if most is None else most + PROTOCOL.training)
     found = trials(heard, store, code)
     assert len(found) >= (most or PAIRS)

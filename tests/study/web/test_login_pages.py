@@ -26,7 +26,7 @@ def visitor(small):
     return Visitor(small).join()
 
 
-def test_the_door(small):
+def test_an_invitation_and_a_secret_sign_in(small):
     visitor = Visitor(small)
     link = invite(small.store, "R01", actor="coordinator")
     for _ in range(3):

@@ -68,8 +68,8 @@ class Desk:
         with self.store.read() as session:
             methods = session.scalars(select(Method.id)).all()
         for code in ("R01", "R02"):
-            taste = ReaderModel(code, {name: 2.0 + n for n, name in enumerate(methods)}, seed=3)
-            read(self.store, code, taste)
+            model = ReaderModel(code, {name: 2.0 + n for n, name in enumerate(methods)}, seed=3)
+            read(self.store, code, model)
         self.do.close(self.anna, "S1")
         return self
 

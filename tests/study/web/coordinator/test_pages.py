@@ -36,7 +36,7 @@ ADDRESS = "198.51.100.7"
 
 @dataclass(frozen=True)
 class House:
-    """A study with accounts, served with its door, and once more with the door taken out."""
+    """A study with accounts, served with its authentication, and a second time without it."""
 
     store: Store
     key: Key
@@ -46,8 +46,8 @@ class House:
 
     def cookie(self, code: str) -> str:
         """The cookie of somebody who has just signed in."""
-        door = StaffSignIn(self.store)
-        return door.cookie(door.sign_in(code, self.secrets[code], address=ADDRESS))
+        accounts = StaffSignIn(self.store)
+        return accounts.cookie(accounts.sign_in(code, self.secrets[code], address=ADDRESS))
 
     def reader_cookie(self) -> str:
         """The cookie of a reader, or of one who might be there."""
@@ -105,11 +105,11 @@ def closed(tmp_path_factory):
 
 def _served(folder, status):
     store, key, given = house(folder, status)
-    open_door = FastAPI()
+    unprotected = FastAPI()
     blocks = coordinator.build_page(store, key_path=key.path)
-    gr.mount_gradio_app(open_door, blocks, path="/coordinator", show_error=False)
+    gr.mount_gradio_app(unprotected, blocks, path="/coordinator", show_error=False)
     app = attach(FastAPI(), store, key_path=key.path)
-    with served(store, app) as root, served(store, open_door) as bare:
+    with served(store, app) as root, served(store, unprotected) as bare:
         yield House(store, key, f"{root}/coordinator", f"{bare}/coordinator", given)
     store.close()
 
@@ -161,7 +161,7 @@ def test_every_dependency_is_refused_by_its_own_first_line(draft, who):
 
 
 @pytest.mark.parametrize("who", ["nobody", "reader"])
-def test_no_dependency_is_reached_through_the_door(draft, who):
+def test_no_dependency_is_reached_without_a_session(draft, who):
     config = config_of(draft)
     cookies = {} if who == "nobody" else {"readingroom_reader": draft.reader_cookie()}
     before = draft.fingerprint()
@@ -269,14 +269,14 @@ def test_forms_of_other_sites_are_refused(closed, path):
         assert asking.get(f"{closed.root}/config").status_code == 200
 
 
-def test_what_is_typed_at_the_door_is_escaped(closed):
+def test_what_is_typed_on_the_sign_in_page_is_escaped(closed):
     with httpx.Client(timeout=60) as asking:
         told = asking.post(f"{closed.root}/login", data={"name": '"><script>', "secret": "x"})
     assert "<script>" not in told.text
     assert "script" not in told.headers["content-security-policy"]
 
 
-def test_the_door_tells_how_to_make_the_first_account(tmp_path):
+def test_the_sign_in_page_says_how_to_make_the_first_account(tmp_path):
     made = small_studies.draft(tmp_path)
     app = FastAPI()
     app.include_router(coordinator.router(made.store))
@@ -288,8 +288,8 @@ def test_the_door_tells_how_to_make_the_first_account(tmp_path):
 
 def test_pages_work_in_an_app_that_runs_already(tmp_path):
     store, key, given = house(tmp_path, Status.DRAFT)
-    app, door = FastAPI(), StaffSignIn(store)
-    cookie = door.cookie(door.sign_in("anna", given["anna"], address=ADDRESS))
+    app, accounts = FastAPI(), StaffSignIn(store)
+    cookie = accounts.cookie(accounts.sign_in("anna", given["anna"], address=ADDRESS))
     with served(store, app) as root:
         attach(app, store, key_path=key.path)
         with client(**{COOKIE: cookie}) as asking:
@@ -301,16 +301,16 @@ def test_downloads_are_for_administrators(tmp_path):
     from study.web.coordinator.downloads import Downloads
 
     store, _, given = house(tmp_path, Status.DRAFT)
-    files, door, app = Downloads(), StaffSignIn(store), FastAPI()
+    files, accounts, app = Downloads(), StaffSignIn(store), FastAPI()
     report = Download('S 1"\n-report.html', "text/html", b"<p>report</p>", shown=True)
     files.put(report, Download("S1-ratings.csv", "text/csv", b"reader\n"))
     (table, _), (page, _) = files.listing()
-    app.include_router(coordinator.router(store, files, door))
+    app.include_router(coordinator.router(store, files, accounts))
     with served(store, app) as root:
         place = f"{root}/coordinator/files"
         for code, status in (("anna", 200), ("mona", 403)):
-            member = door.sign_in(code, given[code], address=ADDRESS)
-            with client(**{COOKIE: door.cookie(member)}) as asking:
+            member = accounts.sign_in(code, given[code], address=ADDRESS)
+            with client(**{COOKIE: accounts.cookie(member)}) as asking:
                 answer = asking.get(f"{place}/{table}")
                 assert answer.status_code == status
                 assert (b"reader" in answer.content) == (status == 200)
