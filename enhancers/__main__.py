@@ -1,4 +1,4 @@
-"""``python -m enhancers``: the commands of `enhancers.cli`, with the listing answered at once."""
+"""``python -m enhancers``: the commands of `enhancers.cli`, with a fast path for the listing."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import sys
 
 def main() -> int:
     """Run a command and return its exit status."""
-    # Importing Typer takes longer than all of the listing, and scripts ask for it often.
+    # Importing Typer takes longer than the listing itself, which scripts call often.
     if sys.argv[1:] in (["list"], ["list", "--json"]):
         from enhancers import listing
 

@@ -1,4 +1,4 @@
-"""Where the files lie that come with the code: networks, samples, cards, scripts and styles."""
+"""Location of the files that come with the code: networks, samples, cards, scripts, styles."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from pathlib import Path
 
 
 def _assets() -> Path:
-    """``enhancers/assets`` where the package is installed, ``assets`` beside it in a checkout."""
+    """``enhancers/assets`` in an installed package, ``assets`` in a checkout."""
     package = Path(__file__).resolve().parent
     installed = package / "assets"
     return installed if installed.is_dir() else package.parent / "assets"
@@ -18,5 +18,5 @@ ASSETS = _assets()
 
 @cache
 def asset_text(*names: str) -> str:
-    """The text of assets, joined by line breaks in the order of their names."""
+    """The texts of assets, joined by line breaks in the order of ``names``."""
     return "\n".join((ASSETS / name).read_text(encoding="utf-8") for name in names)

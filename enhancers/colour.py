@@ -1,10 +1,10 @@
-"""Splitting colour images into luminance and chroma, and putting a new luminance back.
+"""Separation of colour images into luminance and chroma, and replacement of the luminance.
 
 The luminance is Rec. 601 luma, Y = 0.299 R + 0.587 G + 0.114 B, on the stored (gamma-encoded)
-values, and the chroma is the vector RGB - Y: the YCbCr split without its scale factors. It is
-linear, so that it is exactly invertible, chroma can be enlarged or scaled without changing the
-luminance, and scaling it changes saturation but never hue. Lab would be more even to the eye, but
-its way back to RGB leaves the gamut in ways only a search can mend.
+values; the chroma is the vector RGB - Y, as in YCbCr without its scale factors. The separation is
+linear and exactly invertible: chroma can be resized or scaled without changing the luminance, and
+scaling it changes saturation but not hue. Lab is perceptually more uniform, but its conversion to
+RGB leaves the gamut, which only a search can correct.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ LUMA = np.array([0.299, 0.587, 0.114], np.float32)
 """Weights of R, G and B in the luminance (ITU-R BT.601)."""
 
 MOST_SATURATION_GAIN = 4.0
-"""Beyond this factor brightening would show the colour noise of dark regions rather than colour."""
+"""Largest gain of saturation: more would amplify the colour noise of dark regions."""
 
 
 def luminance(pixels: Pixels) -> Pixels:
@@ -30,7 +30,7 @@ def luminance(pixels: Pixels) -> Pixels:
     Returns
     -------
     ndarray, float32, shape (H, W), in [0, 1]
-        A gray image is returned as it is, not copied.
+        A gray image is returned unchanged, not copied.
     """
     if pixels.ndim == 2:
         return pixels
@@ -41,8 +41,8 @@ def luminance(pixels: Pixels) -> Pixels:
 def with_luminance(pixels: Pixels, new: Pixels, *, keep: str = "chroma") -> Pixels:
     """Replace the luminance of an image and keep its colours.
 
-    Where the new luminance leaves no room for the chroma inside [0, 1], the chroma is scaled toward
-    gray: the luminance and the hue are kept, saturation gives way.
+    Where the chroma does not fit into [0, 1] at the new luminance, it is scaled toward gray:
+    luminance and hue are kept, saturation is reduced.
 
     Parameters
     ----------

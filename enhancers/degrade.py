@@ -19,15 +19,15 @@ SOFT_TISSUE_WIDTH = 400.0
 """HU from black to white of an array whose window is not known (-160 to 240 HU)."""
 
 VEIL = 0.2
-"""Height of the under-exposure mask M, as a share of the exposure factor f."""
+"""Maximum of the under-exposure mask M, as a share of the exposure factor f."""
 
 
 @dataclass(frozen=True)
 class Degradation:
     """One kind of degradation, as pure data.
 
-    ``level`` is the name of what `degrade` takes as its level, which lies in [low, high], or is
-    one of ``choices`` where there are any.
+    ``level`` names the quantity that `degrade` takes as its level. It lies in [low, high], or is
+    one of ``choices`` if these are given.
     """
 
     key: str
@@ -40,7 +40,7 @@ class Degradation:
     choices: tuple[float, ...] = ()
 
     def check(self, level: float) -> float:
-        """Return ``level`` as a float, or raise ParameterError saying what is possible."""
+        """Return ``level`` as a float, or raise ParameterError with the valid values."""
         value = float(level)
         inside = math.isfinite(value) and self.low <= value <= self.high
         if not inside or (self.choices and value not in self.choices):
@@ -86,15 +86,15 @@ def degrade(pixels: Pixels, kind: str, level: float, *, seed: int) -> Pixels:
     kind : str
         A key of `KINDS`.
     level : float
-        Strength in the kind's own units: `KINDS[kind].level` names it.
+        Strength in the units of the kind, named by `KINDS[kind].level`.
     seed : int
-        Of the noise, the mask or the field, at least 0.
+        Seed of the noise, the mask or the field, at least 0.
 
     Returns
     -------
     ndarray, float32, in [0, 1]
         Of the same shape; H and W divided by the factor (rounded down) for "downsample". "low_dose"
-        reads black to white as -160 to 240 HU across 400 mm; `degrade_image` knows better.
+        interprets [0, 1] as -160 to 240 HU across 400 mm; `degrade_image` uses the actual values.
 
     Raises
     ------
@@ -129,7 +129,7 @@ def degrade_image(image: MedicalImage, kind: str, level: float, *, seed: int) ->
 
 
 def kspace_mask(lines: int, acceleration: float, rng: np.random.Generator) -> NDArray[np.bool_]:
-    """Which phase-encoding lines are kept, in FFT order.
+    """Mask of the kept phase-encoding lines, in FFT order.
 
     The central 32 % of the kept lines are contiguous, the rest is drawn at random, as in the
     Cartesian masks of the fastMRI challenge (Zbontar et al., arXiv 1811.08839, section 4.2).
@@ -178,7 +178,7 @@ def _gaussian(x: Array, sigma: float, rng: np.random.Generator) -> Array:
 def _speckle(x: Array, sigma: float, rng: np.random.Generator) -> Array:
     """Compute y = x (1 + σ η): fully developed speckle after log compression is near Gaussian.
 
-    Colour channels share η, since speckle is one of brightness.
+    Colour channels share η, since speckle affects brightness.
     """
     return x * (1.0 + sigma * _as_factor(rng.standard_normal(x.shape[:2]), x))
 

@@ -1,4 +1,4 @@
-"""From pixels to what a screen shows: exact windowing, presets, difference maps, raw buffers."""
+"""Conversion of pixels for the screen: exact windowing, presets, difference maps, raw buffers."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from enhancers.image import Pixels, Window, check_pixels
 from enhancers.method import Modality
 
 U16_MAX = 65535
-"""The gray level a pixel of 1.0 has on its way to the screen."""
+"""The 16-bit gray level of a pixel of 1.0."""
 
 FULL = "full"
 AUTO = "auto"
@@ -26,7 +26,7 @@ class Preset:
     key : str
         Stable name, such as "lung".
     label : str
-        What the user reads.
+        Name for the user.
     low, high : float
         Source values shown as black and as white, ``low < high``.
     """
@@ -50,7 +50,7 @@ PRESETS: dict[Modality, tuple[Preset, ...]] = {
         _hounsfield("liver", "Liver", 60, 160),
     )
 }
-"""The customary windows of the modalities whose values have absolute units (HU)."""
+"""The usual windows of modalities whose values have absolute units (HU)."""
 
 
 def to_u16(pixels: Pixels) -> NDArray[np.uint16]:
@@ -69,11 +69,11 @@ def to_u16(pixels: Pixels) -> NDArray[np.uint16]:
 
 
 def window_u8(values: NDArray[np.uint16], low: int, high: int) -> NDArray[np.uint8]:
-    """Show 16-bit levels through a window as 8-bit gray levels, in integers only.
+    """Window 16-bit levels to 8-bit gray levels, in integer arithmetic.
 
     ``clamp(floor(((v - low) * 255 * 2 + (high - low)) / (2 * (high - low))), 0, 255)``, which is
     the linear map of [low, high] to [0, 255], rounded half up. The viewer's script computes the
-    same table, so that what is on the screen can be checked bit for bit.
+    same table, so that the screen can be checked bit for bit.
 
     Parameters
     ----------
@@ -125,10 +125,10 @@ def auto_window(pixels: Pixels, window: Window) -> tuple[float, float]:
 def presets_for(
     modality: Modality, window: Window, units: str, pixels: Pixels | None = None
 ) -> tuple[Preset, ...]:
-    """The display windows that make sense for an image: full, automatic, then the modality's.
+    """The display windows for an image: full, automatic, then those of the modality.
 
-    A preset of which more than half lies outside the image's own window is left out, because the
-    values it would show have been cut off.
+    A preset with more than half of its range outside the image's window is left out, because those
+    values were clipped.
 
     Parameters
     ----------
@@ -162,8 +162,8 @@ _DIVERGING = np.array(
 )
 """Colours of -1, -1/2, 0, 1/2 and 1: light blue, blue, black, red-orange, light orange.
 
-Blue against orange is told apart with every common colour deficiency, and lightness grows with
-the size of the difference on both sides.
+Blue and orange can be distinguished with every common colour deficiency, and lightness grows with
+the absolute difference.
 """
 
 _LUMA = np.array([0.299, 0.587, 0.114])
@@ -197,7 +197,7 @@ def difference_map(a: Pixels, b: Pixels, *, gain: float = 4.0) -> Pixels:
 
 
 def difference_legend(gain: float, window: Window, units: str) -> str:
-    """What the colours of a difference map stand for, in one sentence.
+    """The meaning of the colours of a difference map, in one sentence.
 
     Parameters
     ----------
@@ -217,7 +217,7 @@ def _luminance(pixels: Pixels) -> NDArray[np.float64]:
 
 
 def raw_buffer(pixels: Pixels) -> bytes:
-    """The pixels as little-endian uint16, row by row, RGB interleaved.
+    """The pixels as bytes: little-endian uint16, row by row, RGB interleaved.
 
     The length is ``2 * H * W`` (times 3 for RGB) whatever the image shows.
     """

@@ -1,26 +1,26 @@
-"""The errors a user may meet: each says what is wrong, with the value, and what to do about it.
+"""The errors for users: each says what is wrong, with the value, and what to do about it.
 
-The pages and the command line show ``str(error)`` as it is and never a traceback, so a message
-is one sentence or two, complete in itself.
+The pages and the command line show ``str(error)`` as it is and never a traceback, so a message is
+one or two complete sentences.
 """
 
 from __future__ import annotations
 
 
 class ReadingRoomError(Exception):
-    """Base of every error that is meant for the user's eyes."""
+    """Base class of errors whose message is for the user."""
 
 
 class ImageReadError(ReadingRoomError):
-    """The file is not an image that can be read: truncated, empty, unsupported, without pixels."""
+    """The file is not a readable image: truncated, empty, unsupported or without pixels."""
 
 
 class ImageTooLarge(ImageReadError):
-    """The file or the image exceeds a configured cap."""
+    """The file or the image exceeds a configured limit."""
 
 
 class ImagesAbsent(ReadingRoomError):
-    """What was read holds no image of the kind that is needed."""
+    """The data hold no image of the required kind."""
 
 
 class ParameterError(ReadingRoomError):
@@ -28,7 +28,7 @@ class ParameterError(ReadingRoomError):
 
 
 class NetworkFactsMissing(ParameterError):
-    """A file of weights does not say everything about its network, and nobody else did."""
+    """Neither the file of weights nor the user states all facts about the network."""
 
 
 class UnknownMethod(ReadingRoomError):
@@ -36,11 +36,11 @@ class UnknownMethod(ReadingRoomError):
 
 
 class NetworkMissing(ReadingRoomError):
-    """The network weights a method needs are not on this machine."""
+    """The network of a method is not on this machine."""
 
 
 class OutOfDeviceMemory(ReadingRoomError):
-    """The device has too little memory for the image, also after every step down."""
+    """The device has too little memory for the image, even after every fallback."""
 
 
 class MetricUnavailable(ReadingRoomError):
@@ -48,8 +48,8 @@ class MetricUnavailable(ReadingRoomError):
 
 
 class CheckpointError(ReadingRoomError):
-    """A file of weights cannot be used: damaged, of another network, or with code in it."""
+    """A file of weights is damaged, belongs to another network, or contains code."""
 
 
 class FetchFailed(ReadingRoomError):
-    """A network could not be fetched: no connection, no room on the disk, or another file."""
+    """A network could not be downloaded: no connection, no disk space, or a wrong file."""

@@ -1,4 +1,4 @@
-"""The image as every room sees it: float32 in [0, 1] with the way back to source units."""
+"""The image type: float32 pixels in [0, 1] and the affine map to source units."""
 
 from __future__ import annotations
 
@@ -46,13 +46,12 @@ class Window:
 
 @dataclass(frozen=True, eq=False)
 class MedicalImage:
-    """One 2-D image, ready for the methods, with all that is needed to go back to its source.
+    """A 2-D image for the methods, with everything needed to return to its source values.
 
     Parameters
     ----------
     pixels : ndarray, float32, shape (H, W) or (H, W, 3)
-        What the methods see: finite, in [0, 1] of `window`, 0 is black. MONOCHROME1 is already
-        inverted.
+        Finite values in [0, 1] of `window`, 0 is black; MONOCHROME1 is already inverted.
     window : Window
         ``source = window.low + pixels * (window.high - window.low)``.
     source : ndarray, float32, same shape

@@ -1,4 +1,4 @@
-"""The list of methods, as text and as JSON, from the registry alone."""
+"""The list of methods as text and as JSON, from the registry only."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from enhancers.registry import METHODS
 
 
 def as_text() -> str:
-    """One line a method: key and summary."""
+    """One line per method with key and summary."""
     return "\n".join(f"{method.key:14}{method.summary}" for method in METHODS)
 
 
 def as_dict() -> dict[str, Any]:
-    """Everything the registry knows that a program may want, as JSON types."""
+    """The facts of the registry about all methods, as JSON types."""
     methods = [
         {
             "key": method.key,

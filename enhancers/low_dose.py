@@ -1,4 +1,4 @@
-"""Noise of a CT scan taken with a fraction of the dose: Poisson counts, filtered back."""
+"""Simulated noise of low-dose CT: Poisson counts and filtered back-projection."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ WATER_PER_MM = 0.0192
 FULL_DOSE_PHOTONS = 1.3e6
 """Photons each mm of the detector receives in air, per view, at dose 1.
 
-Chosen so that the centre of a 350 mm water cylinder has about 10 HU of noise at dose 1, which is
-what an abdominal scan has.
+Chosen so that the centre of a 350 mm water cylinder has about 10 HU of noise at dose 1, as in an
+abdominal scan.
 """
 
 CUT_OFF_PER_MM = 0.32
-"""Where the reconstruction kernel ends, in cycles per mm, so that noise is the same at any size."""
+"""Cutoff of the reconstruction kernel in cycles per mm; noise is independent of the image size."""
 
 VIEWS = 256
 OVERSAMPLING = 4
@@ -35,7 +35,7 @@ def soft_tissue_hu(unit: Array) -> Array:
 
 
 def low_dose_noise(hu: Array, dose: float, rng: np.random.Generator, *, field_mm: float) -> Array:
-    """Noise, in HU, that the scan of this slice gains at a fraction of the dose.
+    """Noise in HU that a scan of this slice gains at a fraction of the dose.
 
     Parameters
     ----------
@@ -70,14 +70,14 @@ def low_dose_noise(hu: Array, dose: float, rng: np.random.Generator, *, field_mm
     expected = dose * FULL_DOSE_PHOTONS * pixel * np.exp(-paths)
     counts = np.maximum(rng.poisson(expected), 1)
     errors = np.log(np.maximum(expected, 1e-300)) - np.log(counts)
-    # Rays that hardly any photon survives would otherwise err by more than a detector can show.
+    # Limits the error of rays with almost no photons to the range of a detector.
     errors = np.clip(errors, -8.0, 8.0)
     image = _back_projected(_ramp_filtered(errors, pixel), angles, (height, width)) / pixel
     return np.asarray(image * (1000.0 / WATER_PER_MM), np.float64)
 
 
 def _shrunk(attenuation: Array) -> tuple[Array, int]:
-    """Block means with sides of at most about 256: line integrals are smooth enough for that."""
+    """Block means with sides of at most about 256 pixels, which suffice for line integrals."""
     shrink = max(1, max(attenuation.shape) // 256)
     rows, columns = (side // shrink * shrink for side in attenuation.shape)
     blocks = attenuation[:rows, :columns].reshape(rows // shrink, shrink, columns // shrink, shrink)
@@ -85,7 +85,7 @@ def _shrunk(attenuation: Array) -> tuple[Array, int]:
 
 
 def _line_integrals(coarse: Array, angles: Array, detectors: int, shrink: int) -> Array:
-    """Sums along parallel rays, in units of the full image's pixel; shape (views, detectors)."""
+    """Line integrals along parallel rays, in pixels of the full image; shape (views, detectors)."""
     from scipy.ndimage import uniform_filter1d
 
     rows, columns = coarse.shape
@@ -102,12 +102,12 @@ def _line_integrals(coarse: Array, angles: Array, detectors: int, shrink: int) -
         part = weights * (place - left)
         sums[view] = np.bincount(left, weights - part, detectors + 1)[:detectors]
         sums[view, 1:] += np.bincount(left, part, detectors + 1)[: detectors - 1]
-    # A pixel is wider than the point it was projected as: without this, oblique views ripple.
+    # Accounts for the width of a pixel; without it oblique views show ripples.
     return np.asarray(uniform_filter1d(uniform_filter1d(sums, 2, axis=1), shrink + 1, axis=1))
 
 
 def _ramp_filtered(sinogram: Array, pixel: float) -> Array:
-    """Each view through the ramp (band-limited kernel of Kak and Slaney, eq. 3.61) and Hann."""
+    """Filter each view by the band-limited ramp (Kak and Slaney, eq. 3.61) and a Hann window."""
     detectors = sinogram.shape[1]
     length = 2 ** math.ceil(math.log2(2 * detectors))
     offset = np.fft.fftfreq(length, 1.0 / length)

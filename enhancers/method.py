@@ -1,4 +1,4 @@
-"""The types the registry is written in: modality, parameter, citation, method."""
+"""The types of the registry: modality, parameter, citation, method."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from typing import Literal
 from enhancers.errors import ParameterError
 
 ParameterValue = float | int | bool | str | None
-"""A parameter's value; None stands for "automatic" where the parameter allows it."""
+"""The value of a parameter; None means automatic where the parameter allows it."""
 
 PRIOR_KEY = re.compile(r"[a-z0-9][a-z0-9-]{0,39}")
-"""What the key of a network looks like: it is also the name of its folder."""
+"""Pattern of a network's key, which is also the name of its folder."""
 
 
 class Modality(StrEnum):
-    """What the image was taken with; it selects presets, pipelines and display windows."""
+    """The imaging modality; it selects presets, pipelines and display windows."""
 
     CT = "CT"
     MR = "MR"
@@ -33,7 +33,7 @@ class Modality(StrEnum):
 
     @property
     def label(self) -> str:
-        """The name a user reads."""
+        """The name for the user."""
         return _MODALITY_LABELS[self]
 
 
@@ -51,11 +51,11 @@ _MODALITY_LABELS = {
 
 @dataclass(frozen=True)
 class Parameter:
-    """One setting of a method.
+    """A parameter of a method.
 
     ``kind`` is "float", "int", "bool", "choice" or "prior" (the key of a network, which is looked
     up when it is loaded). Numbers lie in [low, high]. Where ``automatic`` is true the value may be
-    None: the method then derives it from the image. ``advanced`` ones are folded away on the page.
+    None: the method then derives it from the image. ``advanced`` ones are collapsed on the page.
     """
 
     name: str
@@ -72,7 +72,7 @@ class Parameter:
     advanced: bool = False
 
     def check(self, value: ParameterValue) -> ParameterValue:
-        """Return ``value``, also given as text, in the parameter's type; else ParameterError."""
+        """Convert ``value`` (also from text) to the parameter's type, or raise ParameterError."""
         if value is None or (isinstance(value, str) and value.strip().lower() == "auto"):
             if self.automatic:
                 return None
@@ -105,7 +105,7 @@ class Parameter:
         return int(number) if math.isfinite(number) and number == int(number) else None
 
     def expects(self) -> str:
-        """What the parameter accepts, in words."""
+        """Description of the accepted values."""
         if self.kind == "choice":
             wanted = "one of " + ", ".join(self.choices)
         elif self.kind == "prior":
@@ -120,7 +120,7 @@ class Parameter:
 
 @dataclass(frozen=True)
 class Citation:
-    """Where a method comes from."""
+    """The publication of a method."""
 
     authors: str
     title: str

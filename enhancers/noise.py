@@ -1,4 +1,4 @@
-"""How strong the noise of an image is: Gaussian after clipping, Rician, or speckle."""
+"""Noise estimation: clipped Gaussian noise, Rician noise and speckle."""
 
 from __future__ import annotations
 
@@ -13,21 +13,21 @@ from enhancers.image import Pixels
 Array = NDArray[np.float64]
 
 HIGH_PASS = (1.0, -6.0, 15.0, -20.0, 15.0, -6.0, 1.0)
-"""Sixth difference: what is left of anatomy near the Nyquist frequency is least (compare
+"""Sixth difference, whose residual of anatomy near the Nyquist frequency is smallest (compare
 Immerkær, Comput Vis Image Underst 64 (1996), 300, who uses the second difference)."""
 
 SMOOTHING = 2.0
-"""Pixels (Gaussian σ) over which local mean and gradient are measured. At this scale they share
-next to nothing with the high-pass residual, so that choosing pixels by them does not bias it."""
+"""Gaussian σ in pixels for local mean and gradient. At this scale they are almost independent of
+the high-pass residual, so that selecting pixels by them does not bias it."""
 
 FLAT_SHARE = 0.4
-"""Share of the usable pixels, those of lowest gradient, on which the noise is read."""
+"""Share of the usable pixels, those of lowest gradient, from which noise is estimated."""
 
 MARGIN = 1.5
-"""Distance of a usable pixel's mean from black and white, in σ; less where too few are so far."""
+"""Distance of a usable pixel's mean from black and white in σ; reduced where pixels are too few."""
 
 AIR = 1.6
-"""Local means below this many σ are taken for air, where Rician noise averages 1.25 σ."""
+"""Local means below this many σ count as air, where Rician noise has a mean of 1.25 σ."""
 
 MAX_SIGMA = 0.5
 MAX_PIXELS = 250_000
@@ -62,11 +62,10 @@ def estimate_sigma(pixels: Pixels) -> float:
 
     Notes
     -----
-    The residual of a sixth difference is read by its median absolute value on pixels whose
-    surroundings are flat and away from black and white, and divided by what clipping leaves of σ
-    at their local mean. As both the choice and the correction depend on σ, they are repeated until
-    σ stays. Noise that the image had before counts too: noise in the image cannot be told from
-    noise added to it.
+    The estimate is the median absolute residual of a sixth difference on pixels in flat regions
+    away from black and white, divided by the share of σ that remains after clipping at their local
+    mean. Since selection and correction depend on σ, both are repeated until σ converges. Noise
+    that the image already had is included, since it cannot be distinguished from added noise.
     """
     if pixels.ndim == 3:
         squares = [estimate_sigma(pixels[..., channel]) ** 2 for channel in range(3)]
@@ -97,7 +96,7 @@ def estimate_rician_sigma(pixels: Pixels) -> float:
     """
     gray = pixels.mean(2) if pixels.ndim == 3 else pixels
     features = _features(gray)
-    # Air has a mean of 1.25 σ: what lies clearly below was set to zero and holds no noise.
+    # Air has a mean of 1.25 σ: clearly lower values were set to zero and hold no noise.
     return _solve(features, _rician_moments, lambda signal: 1.0 - signal, floor=1.1)
 
 
@@ -155,7 +154,7 @@ def _features(pixels: NDArray[np.floating]) -> _Features:
     mean = gaussian_filter(image, SMOOTHING)
     slopes = [gaussian_filter(image, SMOOTHING, order=order) for order in ((0, 1), (1, 0))]
     gradient = np.hypot(*slopes)
-    # Mirrored borders repeat the noise and weaken the residual there.
+    # Mirrored borders repeat the noise, which reduces the residual there.
     border = len(HIGH_PASS) // 2 if min(image.shape) >= 3 * len(HIGH_PASS) // 2 else 0
     inner = tuple(slice(border, side - border) for side in image.shape)
     step = max(1, image.size // MAX_PIXELS)
@@ -168,7 +167,7 @@ def _solve(
     headroom: Callable[[Array], Array],
     floor: float = -np.inf,
 ) -> float:
-    """The σ whose own choice of pixels and variance correction give it back.
+    """Fixed point: the σ that its own pixel selection and variance correction reproduce.
 
     ``headroom`` is the distance of a signal from where clipping sets in; pixels whose local mean
     is below ``floor`` σ are left out.
@@ -192,7 +191,7 @@ def _solve(
 
 
 def _usable(room: Array, gradient: Array, allowed: NDArray[np.bool_]) -> NDArray[np.bool_]:
-    """The flattest of the pixels with room for noise on both sides."""
+    """The pixels of lowest gradient among those far enough from black and white."""
     enough = max(16, min(1500, room.size // 20))
     if allowed.sum() < enough:
         allowed = np.ones_like(allowed)
@@ -231,7 +230,7 @@ def _rician_moments(sigma: float) -> tuple[Array, Array, Array]:
     laguerre = (1.0 + 2.0 * half) * i0e(half) + 2.0 * half * i1e(half)
     mean = sigma * np.sqrt(0.5 * np.pi) * laguerre
     variance = np.maximum(2.0 * sigma**2 + signal**2 - mean**2, 0.0)
-    # A local mean so low is air, whose own fluctuation must not pass for signal.
+    # Such a low local mean is air, whose fluctuation must not count as signal.
     variance[mean < AIR * sigma] = (2.0 - 0.5 * np.pi) * sigma**2
     return signal, mean, variance
 

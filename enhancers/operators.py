@@ -1,7 +1,7 @@
 """Linear degradations H with their pseudo-inverse H⁺, on tensors of shape (B, C, H, W).
 
 Each operator satisfies H H⁺ H = H and H⁺ H H⁺ = H⁺ (the Moore-Penrose conditions that null-space
-sampling rests on), and all its non-zero singular values are equal.
+sampling needs), and all its non-zero singular values are equal.
 """
 
 from __future__ import annotations

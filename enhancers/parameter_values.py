@@ -8,7 +8,7 @@ from enhancers.method import ParameterValue
 
 
 def as_float(params: Mapping[str, ParameterValue], name: str) -> float:
-    """The value of a parameter that is always given, as float."""
+    """The value of a parameter without automatic value, as float."""
     value = as_float_or_none(params, name)
     if value is None:
         raise TypeError(f"{name} needs a value")
@@ -26,5 +26,5 @@ def as_float_or_none(params: Mapping[str, ParameterValue], name: str) -> float |
 
 
 def as_int(params: Mapping[str, ParameterValue], name: str) -> int:
-    """The value of a whole-number parameter that is always given."""
+    """The value of an integer parameter without automatic value."""
     return int(as_float(params, name))

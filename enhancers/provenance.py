@@ -1,7 +1,7 @@
-"""What made a result, as JSON: digests, versions, device, seed, parameters, timings.
+"""Provenance of a result as JSON: digests, versions, device, seed, parameters, timings.
 
 A record holds nothing about a patient and nothing about the machine's user: no file names, no
-paths, no host name. Its key is a digest over all that determines the result's bytes.
+paths, no host name. Its key is a digest of everything that determines the result's bytes.
 """
 
 from __future__ import annotations
@@ -31,12 +31,12 @@ PACKAGES: dict[str, tuple[str, ...]] = {
         "llvmlite",
     ),
 }  # fmt: skip
-"""The packages a family of methods computes with (a hybrid runs a classical method first)."""
+"""The packages that a family of methods uses (hybrids include those of classical methods)."""
 
 
 @dataclass(frozen=True)
 class InputFacts:
-    """The image as the method saw it.
+    """Facts about the input of the method.
 
     ``file_digest`` is the SHA-256 of the file, ``pixels_digest`` that of the shape and the float32
     values in [0, 1]; 0 and 1 are ``window`` (low, high) in ``units``; ``spacing`` is (row, column)
@@ -59,7 +59,7 @@ class InputFacts:
 
 @dataclass(frozen=True)
 class PriorFacts:
-    """The network a result was sampled from: its name and the SHA-256 of its weights."""
+    """The network of a result: its name and the SHA-256 of its weights."""
 
     name: str
     sha256: str
@@ -67,7 +67,7 @@ class PriorFacts:
 
 @dataclass(frozen=True)
 class RecordedFigure:
-    """A number the method reported about its run."""
+    """A number that the method reported about its run."""
 
     name: str
     label: str
@@ -77,7 +77,7 @@ class RecordedFigure:
 
 @dataclass(frozen=True)
 class Record:
-    """All that is needed to make the same result again, and what came out.
+    """Everything needed to reproduce a result, and facts about the result.
 
     Parameters
     ----------
@@ -92,7 +92,7 @@ class Record:
         Complete, sorted by name; None is "automatic".
     seed : int
     device : str
-        In words, such as "CPU, 2 threads".
+        Description such as "CPU, 2 threads".
     software : tuple of (name, version)
     prior : PriorFacts or None
     seconds : float
@@ -145,7 +145,7 @@ class Record:
 
 
 def from_json(text: str) -> Record:
-    """Read what `Record.to_json` wrote.
+    """Read the output of `Record.to_json`.
 
     Raises
     ------
@@ -173,7 +173,7 @@ def from_json(text: str) -> Record:
 
 
 def describe_input(image: MedicalImage) -> InputFacts:
-    """The facts about an image that a record keeps."""
+    """The facts about an input image for a record."""
     return InputFacts(
         file_digest=image.digest,
         pixels_digest=pixels_digest(image.pixels),
@@ -200,7 +200,7 @@ def cache_key(
     software: tuple[tuple[str, str], ...],
     prior: PriorFacts | None = None,
 ) -> str:
-    """SHA-256, as hex, over everything that determines a result's bytes.
+    """SHA-256, as hex, of everything that determines a result's bytes.
 
     Parameters
     ----------
@@ -210,7 +210,7 @@ def cache_key(
         Complete.
     seed : int
     device : str
-        What the bytes may depend on: "cpu", "mps", or the GPU's model.
+        From `devices.model_name`: "cpu", "mps", or the GPU's model.
     software : tuple of (name, version)
         Of `software`.
     prior : PriorFacts, optional
@@ -235,7 +235,7 @@ def cache_key(
 
 @functools.cache
 def software(family: Literal["classical", "diffusion"]) -> tuple[tuple[str, str], ...]:
-    """Versions of Python and of the packages these methods compute with, without importing them."""
+    """Versions of Python and of the packages that these methods use, without importing them."""
     versions = {"python": platform.python_version()}
     for package in PACKAGES[family]:
         version = _version(package)
@@ -245,7 +245,7 @@ def software(family: Literal["classical", "diffusion"]) -> tuple[tuple[str, str]
 
 
 def _version(package: str) -> str:
-    # OpenCV comes under two names, which install the same module.
+    # OpenCV has two package names for the same module.
     names = (package, f"{package}-headless") if package == "opencv-python" else (package,)
     for name in names:
         try:

@@ -1,4 +1,4 @@
-"""The sample gallery: synthetic images with their clean truth, and real ones of other packages."""
+"""The sample gallery: synthetic images with clean truth, and real ones from other packages."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from enhancers.method import Modality, nearest
 from enhancers.phantoms import phantom
 
 SAMPLES_DIR = ASSETS / "samples"
-"""Where the synthetic samples that come with the program are."""
+"""Folder of the synthetic samples that come with the program."""
 
 INDEX = "samples.json"
 
@@ -62,7 +62,7 @@ class SampleFiles:
 
 @dataclass(frozen=True)
 class RealSample:
-    """A real image inside an installed package; there is no clean truth to it.
+    """A real image inside an installed package, without a clean truth.
 
     ``package`` is the importable name and ``file`` the path below its folder.
     """
@@ -77,7 +77,7 @@ class RealSample:
     source: str
 
     def path(self) -> Path:
-        """Where the file is on this machine; nothing is imported or downloaded.
+        """The path of the file on this machine; nothing is imported or downloaded.
 
         Raises
         ------
@@ -95,7 +95,7 @@ class RealSample:
 
     @property
     def available(self) -> bool:
-        """Whether `path` would find the file."""
+        """Whether the file is on this machine."""
         try:
             self.path()
         except ImageReadError:
@@ -197,12 +197,12 @@ def write_samples(out: Path) -> list[Path]:
     Parameters
     ----------
     out : Path
-        Made if it does not exist; files of the same names are replaced.
+        Created if absent; files of the same names are replaced.
 
     Returns
     -------
     list of Path
-        What was written: two images a sample, then ``samples.json``.
+        The written files: two images per sample, then ``samples.json``.
     """
     out.mkdir(parents=True, exist_ok=True)
     written: list[Path] = []

@@ -1,6 +1,6 @@
-"""Results leave as they are: 16-bit PNG, float TIFF in source units, and a zip of a whole run.
+"""Lossless export: 16-bit PNG, float TIFF in source units, and a zip of a complete run.
 
-Nothing of the file that was read is copied over but its pixels, spacing and window.
+Of the input file only pixels, spacing and window are copied.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ WHITE = 65535
 
 NOT_FOR_DIAGNOSIS = "Not a medical device. Not for diagnosis."
 
-# The earliest time a zip archive can hold: the same run gives the same bytes at any hour.
+# The earliest time of a zip archive, so that the same run gives the same bytes.
 _EPOCH = (1980, 1, 1, 0, 0, 0)
 
 
@@ -72,17 +72,17 @@ def read_png16(data: bytes) -> NDArray[np.uint16]:
 
 
 def save_png16(path: Path, pixels: Pixels) -> None:
-    """Write `to_png16` of the pixels; the file appears whole or not at all."""
+    """Write the pixels as `to_png16` does; the file is written atomically."""
     write_atomic(Path(path), to_png16(pixels))
 
 
 def in_source_units(image: MedicalImage, pixels: Pixels) -> Pixels:
     """A result of ``image`` in its source units (HU for CT), as float32.
 
-    A window cuts the values beyond its ends off. Where the result is still saturated (exactly 0
-    or 1) at the end at which the source was cut, the source's own value is put back, so that bone
-    and air survive; elsewhere the affine map of the window holds. A result of another size than
-    the image is only mapped.
+    The window clips values beyond its ends. Where the result is still saturated (exactly 0 or 1) at
+    the end at which the source was clipped, the source value is restored, so that bone and air
+    survive; elsewhere the affine map of the window applies. A result of another size than the image
+    is only mapped.
     """
     window = image.window
     mapped = window.to_source(pixels).astype(np.float32)
@@ -125,12 +125,12 @@ def write_bundle(
     Parameters
     ----------
     target : Path or binary file
-        A path gets the whole archive or stays as it was.
+        A path is written atomically.
     image : MedicalImage
         The input as the methods used it.
     results : sequence of BundleItem
     metrics_csv, provenance : str
-        The table and the JSON record, written as they are.
+        The table and the JSON record, written unchanged.
     truth : ndarray or None
         The clean image, where one is known.
     """
@@ -154,7 +154,7 @@ def write_bundle(
 
 
 def _file_names(names: Sequence[str]) -> list[str]:
-    """Plain, distinct file names; nothing of a name can lead out of the archive's folder."""
+    """Distinct file names without characters that could leave the archive's folder."""
     taken = {"truth"}
     found = []
     for name in names:

@@ -27,23 +27,23 @@ def default_models_dir() -> Path:
 
 
 def on_a_space() -> bool:
-    """Whether this process runs on Hugging Face Spaces, of whatever hardware."""
+    """Whether this process runs on Hugging Face Spaces, on any hardware."""
     return bool(os.environ.get("SPACE_ID"))
 
 
 def default_host() -> str:
-    """Serve this machine only; on a Space, whose front is another machine, any address."""
+    """Only this machine; on a Space, whose proxy is another machine, all addresses."""
     return "0.0.0.0" if on_a_space() else "127.0.0.1"
 
 
 def _xdg(variable: str, otherwise: Path) -> Path:
-    """A base folder of the XDG specification, which says that a relative one is to be ignored."""
+    """A base folder of the XDG specification, which says to ignore relative paths."""
     named = os.environ.get(variable, "")
     return Path(named) if named and Path(named).is_absolute() else Path.home() / otherwise
 
 
 class Settings(BaseSettings):
-    """What a user may configure; an empty environment variable counts as unset.
+    """The configuration by the user; an empty environment variable counts as unset.
 
     Parameters
     ----------
@@ -160,5 +160,5 @@ def not_possible(name: str, error: ValidationError) -> ParameterError:
 
 @functools.cache
 def get_settings() -> Settings:
-    """The settings as they were at the first call (see `read_settings`)."""
+    """The settings, read at the first call (see `read_settings`)."""
     return read_settings()

@@ -1,4 +1,4 @@
-"""One digest over the code that a result rests on, whatever the names of its files.
+"""Digest of the code that a result depends on, independent of file names.
 
 It covers the parsed code of a module and of all that it imports from this package, or loads by
 name. Comments, docstrings, imports and the texts of raised errors cannot change a result and do

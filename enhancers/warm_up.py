@@ -1,4 +1,4 @@
-"""Imports that take seconds, done while the user looks at the first page."""
+"""Slow imports in the background, while the user looks at the first page."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ import threading
 import time
 
 LIGHT = ("cv2", "pydicom", "skimage.restoration", "SimpleITK", "enhancers.compare")
-"""What the first image and the classical methods need."""
+"""Modules for the first image and the classical methods."""
 
 HEAD_START = 1.0
-"""Seconds the first page has for itself before the imports compete with it."""
+"""Seconds before the imports start, so that they do not compete with the first page."""
 
 _lock = threading.Lock()
 

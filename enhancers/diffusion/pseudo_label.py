@@ -228,6 +228,7 @@ def _merged(label: Pixels, gray: Tensor, padding: Padding) -> Pixels:
 
 def _figures(weight: float | Tensor, round_trip: Tensor, label: Tensor) -> tuple[Figure, ...]:
     error = float((round_trip - label).square().mean())
+    # Not `enhancers.metrics.psnr`: that works in double precision, and published figures hold this.
     psnr = -10 * math.log10(max(error, 1e-10))
     trip = Figure("round_trip", "Autoencoder round trip of the pseudo-label", psnr, "dB")
     if isinstance(weight, Tensor):

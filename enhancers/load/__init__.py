@@ -1,7 +1,7 @@
-"""Reading a file: content, not name, decides the format; the patient's data stay behind.
+"""Reading image files: the content decides the format, and no patient data are kept.
 
-`load` gives one slice as a `MedicalImage`, `probe` the few facts a page needs before it reads.
-Everything that can be wrong with a file is an `ImageReadError` with a sentence for the user.
+`load` gives one slice as a `MedicalImage`, `probe` the facts of the header. Every fault of a file
+is an `ImageReadError` with a sentence for the user.
 """
 
 from __future__ import annotations
@@ -32,25 +32,25 @@ def load(
     Parameters
     ----------
     path : Path
-        Its name and extension mean nothing.
+        The name and extension are ignored.
     slice_index : int or None
         Frame of a multi-frame DICOM file, page of a TIFF file, slice of a NIfTI volume. None takes
         the first, and the middle one of a NIfTI volume.
     window : (low, high) or None
-        In source units (HU for CT). None takes the file's window, else the usual one: soft tissue
-        for CT, the stored range for 8 bits and for PNG and TIFF, percentiles of the content
-        elsewhere (a warning then says so).
+        In source units (HU for CT). None takes the file's window, else the default: soft tissue for
+        CT, the stored range for 8 bits and for PNG and TIFF, percentiles of the content otherwise
+        (with a warning).
     caps : Caps
 
     Returns
     -------
     MedicalImage
-        Free of names, dates, identifiers and of the file's name.
+        Without names, dates, identifiers and the file's name.
 
     Raises
     ------
     ImageReadError
-        Not a readable image; `ImageTooLarge` where a cap is exceeded.
+        Not a readable image; `ImageTooLarge` where a limit is exceeded.
     ParameterError
         ``slice_index`` or ``window`` is not possible for this file.
     """
@@ -65,7 +65,7 @@ def probe(path: Path, caps: Caps = DEFAULT_CAPS) -> Probe:
     Raises
     ------
     ImageReadError
-        As `load`, as far as the header tells.
+        As for `load`, as far as the header shows it.
     """
     data = _read_bytes(Path(path), caps)
     kind = sniff(data)
@@ -78,7 +78,7 @@ def probe(path: Path, caps: Caps = DEFAULT_CAPS) -> Probe:
 
 
 def _guard(kind: Format, data: bytes, slice_index: int | None, caps: Caps) -> RawSlice:
-    """Run the reader; whatever a decoder raises on a damaged file becomes one clear error."""
+    """Run the reader; any exception of a decoder becomes an `ImageReadError`."""
     try:
         return _read(kind, data, slice_index, caps)
     except ReadingRoomError:
@@ -93,7 +93,7 @@ def _damaged(kind: Format) -> ImageReadError:
     )
 
 
-# The readers are imported when a file of their format comes: pydicom alone takes half a second.
+# Readers are imported at the first file of their format: pydicom alone takes half a second.
 def _read(kind: Format, data: bytes, slice_index: int | None, caps: Caps) -> RawSlice:
     if kind == "DICOM":
         from enhancers.load import dicom
@@ -131,7 +131,7 @@ def _probe(kind: Format, data: bytes, caps: Caps) -> Probe:
 
 
 def _read_bytes(path: Path, caps: Caps) -> bytes:
-    """The file's bytes; messages name no file, since names often hold the patient's."""
+    """The file's bytes; messages do not name the file, since names often identify the patient."""
     try:
         if path.is_dir():
             raise ImageReadError("This is a folder; give one image file.")

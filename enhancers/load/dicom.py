@@ -1,7 +1,7 @@
-"""DICOM: header, lookup tables and window of one frame; only technical facts are read at all.
+"""DICOM: header, lookup tables and window of one frame; only technical elements are read.
 
-The data set is read with a list of tags, so the patient's name, dates and identifiers never get
-into memory as values. Clause numbers refer to DICOM PS3.3.
+The data set is read with a list of tags, so that name, dates and identifiers of the patient are
+never loaded. Clause numbers refer to DICOM PS3.3.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ from enhancers.load.dicom_pixels import decode, transfer_syntax
 from enhancers.load.raw import Caps, Probe, RawSlice, narrow_palette, pick_slice
 from enhancers.method import Modality
 
-# Odd values are common and harmless here, and the complaints would quote the patient's data.
+# Invalid values are common and harmless here, and warnings would quote patient data.
 config.settings.reading_validation_mode = config.IGNORE
 warnings.filterwarnings("ignore", module=r"pydicom\b")
 logging.getLogger("pydicom").setLevel(logging.CRITICAL)
@@ -107,7 +107,7 @@ def _parse(data: bytes, *, stop_before_pixels: bool) -> Dataset:
 
 
 def _header(data: bytes, caps: Caps) -> Dataset:
-    """The data set without pixels, after every check that needs no pixels."""
+    """The data set without pixels, after all checks that need none."""
     _check_deflate(data, caps)
     dataset = _parse(data, stop_before_pixels=True)
     if "Rows" not in dataset or "Columns" not in dataset:
@@ -117,13 +117,13 @@ def _header(data: bytes, caps: Caps) -> Dataset:
 
 
 def _check_deflate(data: bytes, caps: Caps) -> None:
-    """Raise where a deflated data set unpacks beyond the cap; pydicom inflates without one."""
+    """Raise where a deflated data set exceeds the limit; pydicom inflates without one."""
     stream = io.BytesIO(data)
     try:
         read_preamble(stream, force=True)
         meta = read_dataset(stream, False, True, stop_when=lambda tag, *_: tag.group != 2)
     except Exception:
-        # Not even a file header: the reading proper says so.
+        # Without a valid file header, the parser reports the error.
         return
     if meta.get("TransferSyntaxUID") != DeflatedExplicitVRLittleEndian:
         return
@@ -203,7 +203,7 @@ def _representable(values: NDArray[Any], stored: int) -> tuple[float, float]:
 def _modality_lut(
     values: NDArray[Any], dataset: Dataset, index: int, extent: tuple[float, float] | None
 ) -> tuple[NDArray[Any], tuple[float, float] | None, str, float | None]:
-    """Source values, what they can span, their units and the padding value (C.11.1)."""
+    """Source values, their possible range, their units and the padding value (C.11.1)."""
     kind = modality(dataset)
     units = "a.u." if kind is Modality.MR else "gray level"
     if dataset.get("ModalityLUTSequence"):
@@ -227,7 +227,7 @@ def _modality_lut(
 def _voi_lut(values: NDArray[Any], dataset: Dataset) -> tuple[NDArray[Any], tuple[float, float]]:
     """The first VOI LUT's output and the range of its entries (C.11.2)."""
     bits = int(dataset.VOILUTSequence[0].LUTDescriptor[2])
-    # The table is indexed by whole numbers; a modality slope may have left fractions.
+    # The table is indexed by integers; a modality slope may give fractions.
     output = apply_voi_lut(np.rint(values).astype(np.int64), dataset, prefer_lut=True)
     top = max(2.0**bits - 1, float(output.max()))
     return output, (0.0, top)

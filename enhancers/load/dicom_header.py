@@ -1,7 +1,7 @@
-"""The technical facts of a DICOM header: which tags are read, and their values made safe.
+"""The technical elements of a DICOM header, read from a list of tags and sanitised.
 
-What reaches a `MedicalImage` is a number formatted here or a word from a list here, never a string
-of the file: free text anywhere in a header may name the patient.
+Only numbers formatted here and words listed here reach a `MedicalImage`, never strings of the file:
+free text anywhere in a header may name the patient.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ NEEDED = (
     "SliceThickness", "SpacingBetweenSlices", "KVP", "XRayTubeCurrent", "Exposure",
     "RepetitionTime", "EchoTime", "FlipAngle", "MagneticFieldStrength",
 )  # fmt: skip
-"""All that is read of a data set."""
+"""The elements that are read of a data set."""
 
 _NUMBERS = {
     "SliceThickness": "mm", "SpacingBetweenSlices": "mm", "KVP": "kV", "XRayTubeCurrent": "mA",
@@ -83,7 +83,7 @@ def number(dataset: Dataset, name: str, position: int = 0) -> float | None:
 
 
 def integer(dataset: Dataset, name: str, default: int | None = None) -> int:
-    """A whole number, or ImageReadError naming the element where it is unusable."""
+    """An integer element, or ImageReadError naming the element if it is unusable."""
     value = number(dataset, name)
     if value is not None and value == int(value):
         return int(value)
@@ -101,7 +101,7 @@ def modality(dataset: Dataset) -> Modality | None:
 
 
 def frame_item(dataset: Dataset, name: str, index: int) -> Dataset | None:
-    """The item of a functional group that holds for a frame (C.7.6.16), or None."""
+    """The functional group item of a frame (C.7.6.16), or None."""
     for groups, position in (
         (dataset.get("PerFrameFunctionalGroupsSequence"), index),
         (dataset.get("SharedFunctionalGroupsSequence"), 0),
@@ -112,7 +112,7 @@ def frame_item(dataset: Dataset, name: str, index: int) -> Dataset | None:
 
 
 def spacing(dataset: Dataset, index: int) -> tuple[Spacing | None, tuple[str, ...]]:
-    """Row and column spacing in mm, with a warning where it holds at the detector only."""
+    """Row and column spacing in mm, with a warning if it refers to the detector."""
     measures = frame_item(dataset, "PixelMeasuresSequence", index)
     for source in (measures, dataset):
         if source is not None and (found := _pair(source, "PixelSpacing")) is not None:
@@ -154,7 +154,7 @@ def stated_window(dataset: Dataset, index: int) -> tuple[Window | None, tuple[st
 
 
 def tags(dataset: Dataset, syntax: UID) -> tuple[tuple[str, str], ...]:
-    """The whitelist: technical facts, each a number or a word that is known here."""
+    """Technical facts by a whitelist, each a number or a known word."""
     found: list[tuple[str, str]] = []
     code = text(dataset, "Modality")
     if code in _MODALITIES or code in _OTHER_MODALITIES:

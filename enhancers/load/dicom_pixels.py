@@ -1,4 +1,4 @@
-"""Decoding one DICOM frame: by pydicom where it can, else by GDCM in a process of its own."""
+"""Decoding of one DICOM frame by pydicom, else by GDCM in a separate process."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ _PIXEL_MODULE = (
 
 
 def transfer_syntax(dataset: Dataset) -> UID:
-    """How the data set is encoded, also where the file does not say so."""
+    """The transfer syntax, inferred if the file does not state it."""
     meta = getattr(dataset, "file_meta", None)
     stated = None if meta is None else meta.get("TransferSyntaxUID")
     if stated:
@@ -114,7 +114,7 @@ def _native(dataset: Dataset, syntax: UID, index: int) -> NDArray[Any]:
 
 
 def _significant(values: NDArray[Any], dataset: Dataset) -> NDArray[Any]:
-    """Take the stored bits out of the allocated ones: old files keep overlays in the others."""
+    """Extract the stored bits from the allocated ones, which may hold overlays in old files."""
     width = 8 * values.dtype.itemsize
     stored = integer(dataset, "BitsStored", width)
     high = integer(dataset, "HighBit", stored - 1)
@@ -125,7 +125,7 @@ def _significant(values: NDArray[Any], dataset: Dataset) -> NDArray[Any]:
             f"The DICOM header states BitsStored {stored} and HighBit {high} of {width} bits; "
             "the file is damaged."
         )
-    # Up to the top, then down: the second shift repeats the sign bit of a signed type.
+    # Left, then right: the second shift extends the sign bit of a signed type.
     shifted = np.left_shift(values, width - 1 - high)
     return np.asarray(np.right_shift(shifted, width - stored))
 
@@ -138,10 +138,10 @@ def _compressed(dataset: Dataset, syntax: UID, index: int) -> NDArray[Any]:
 
 
 def _with_gdcm(dataset: Dataset, syntax: UID, index: int) -> NDArray[Any]:
-    """Let GDCM decode the frame, wrapped in a new file that holds nothing but the pixels.
+    """Decode the frame by GDCM from a new file that holds only its pixels.
 
-    Without the rescale elements GDCM returns stored values, and without the patient's the
-    temporary file is harmless. The process is separate because GDCM's lossless JPEG decoder
+    Without rescale elements GDCM returns stored values, and the temporary file holds no patient
+    data. The process is separate because GDCM's lossless JPEG decoder
     crashes on some damaged files, and writes to standard error.
     """
     damaged = ImageReadError(

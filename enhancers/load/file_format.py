@@ -1,4 +1,4 @@
-"""Which format a file is in, told by its bytes and never by its name."""
+"""Recognition of a file's format by its bytes, never by its name."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def sniff(data: bytes) -> Format:
     Raises
     ------
     ImageReadError
-        Naming what the file is instead, where that can be told.
+        The format is not supported; the message names it if it is recognised.
     """
     if not data:
         raise ImageReadError("The file is empty (0 bytes).")

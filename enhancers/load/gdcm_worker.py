@@ -1,6 +1,6 @@
 """Decode the one frame of a DICOM file with GDCM and write it as .npy to standard output.
 
-Run as a process of its own by `dicom_pixels`: a crash or a wild allocation ends here.
+`dicom_pixels` runs it as a separate process, which contains crashes and excessive allocations.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
-"""NIfTI-1 and NIfTI-2, also gzipped: one slice, turned to the radiological convention.
+"""NIfTI-1 and NIfTI-2, also gzipped: one slice in the radiological convention.
 
-The header is read here rather than by a library: only so is its size known before anything is
-allocated, and a file is accepted whatever its name and however its matrix is sheared.
+The header is parsed here rather than by a library, so that the size is known before anything is
+allocated, and any file name and sheared matrix is accepted.
 
 Source: the NIfTI-1 and NIfTI-2 header definitions (nifti1.h, nifti2.h).
 """
@@ -48,7 +48,7 @@ _SAMPLE_LIMIT = 1_000_000
 
 @dataclass(frozen=True)
 class _Header:
-    """What is needed of a header: ``axes`` and ``flips`` lead to left, posterior, superior."""
+    """Facts of the header; ``axes`` and ``flips`` map to left, posterior, superior."""
 
     shape: tuple[int, int, int]
     volumes: int
@@ -63,7 +63,7 @@ class _Header:
 
     @property
     def slice_axis(self) -> int:
-        """The anatomical axis to step along: the coarsest, else a clearly thin one, else axial."""
+        """The slice axis: the one of coarsest spacing, else a clearly thin one, else axial."""
         sizes = [self.shape[axis] for axis in self.axes]
         steps = [self.zooms[axis] for axis in self.axes]
         usable = [axis for axis in (2, 1, 0) if min(_others(sizes, axis)) >= MIN_SIDE] or [2, 1, 0]
@@ -194,7 +194,7 @@ def _type(code: int, order: str) -> tuple[np.dtype[Any], int]:
 
 def _scale(field: dict[str, tuple[Any, ...]]) -> tuple[float, float]:
     slope, inter = float(field["slope"][0]), float(field["inter"][0])
-    # The standard: a slope of zero means that the values are as stored.
+    # By the standard, a slope of zero means unscaled values.
     if slope == 0.0 or not (math.isfinite(slope) and math.isfinite(inter)):
         return 1.0, 0.0
     return slope, inter
@@ -208,7 +208,7 @@ def _zooms(field: dict[str, tuple[Any, ...]]) -> tuple[float, float, float]:
 
 
 def _matrix(field: dict[str, tuple[Any, ...]]) -> tuple[NDArray[np.float64], bool]:
-    """Columns: where a step along each voxel axis leads in right, anterior, superior."""
+    """Unit vectors of the voxel axes, as columns, in (right, anterior, superior)."""
     if field["sform"][0] > 0:
         matrix = np.reshape(np.asarray(field["srow"], np.float64), (3, 4))[:, :3]
     elif field["qform"][0] > 0:
@@ -217,7 +217,7 @@ def _matrix(field: dict[str, tuple[Any, ...]]) -> tuple[NDArray[np.float64], boo
             matrix[:, 2] *= -1.0
     else:
         return np.eye(3), False
-    # A damaged matrix may overflow here; it is then not finite, and not used.
+    # A damaged matrix may overflow; it is then not finite and is ignored.
     with np.errstate(over="ignore", invalid="ignore"):
         lengths = np.linalg.norm(matrix, axis=0)
     if not (np.isfinite(lengths).all() and (lengths > 0).all()):
@@ -239,7 +239,7 @@ def _rotation(b: float, c: float, d: float) -> NDArray[np.float64]:
 def _orientation(
     matrix: NDArray[np.float64], oriented: bool
 ) -> tuple[tuple[int, int, int], tuple[bool, bool, bool]]:
-    """The voxel axis nearest to each anatomical axis, and whether it runs the other way."""
+    """The voxel axis nearest to each anatomical axis, and whether it is flipped."""
     if not oriented:
         return (0, 1, 2), (False, False, False)
     best = max(

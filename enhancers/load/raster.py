@@ -18,7 +18,7 @@ from enhancers.errors import ImageReadError
 from enhancers.load.file_format import Format
 from enhancers.load.raw import Caps, Probe, RawSlice, drop_alpha, orient, pick_slice, quiet_cv2
 
-# Pillow comments on odd files; the user reads of those that matter as errors.
+# Pillow warns about unusual files; relevant faults are raised as errors.
 warnings.filterwarnings("ignore", module=r"PIL\b")
 
 _ORIENTATION = 0x0112
@@ -57,7 +57,7 @@ def _size(kind: Format, data: bytes) -> tuple[int, int]:
             raise ImageReadError("The PNG file is truncated: its header is incomplete.")
         columns, rows = struct.unpack_from(">II", data, 16)
         return rows, columns
-    # The class instead of Image.open: that one guards by a limit of its own, with a warning.
+    # The class instead of Image.open, which has its own size limit and warning.
     columns, rows = JpegImageFile(io.BytesIO(data)).size
     return rows, columns
 
@@ -94,7 +94,7 @@ def _with_alpha(picture: Image.Image) -> NDArray[Any]:
 
 
 def _check_png_chunks(data: bytes) -> None:
-    """Raise unless every chunk is whole up to IEND; decoders fill the rest with black instead."""
+    """Raise unless every chunk is complete up to IEND; decoders would fill gaps with black."""
     position = 8
     while position + 12 <= len(data):
         (length,) = struct.unpack_from(">I", data, position)
@@ -126,7 +126,7 @@ def _decode_with_cv2(data: bytes, channels: int) -> NDArray[Any]:
 
 
 def _check_png_stream(data: bytes, rows: int, columns: int, channels: int) -> None:
-    """Raise where the compressed pixels end early; libpng would complain on standard error."""
+    """Raise where the compressed pixels end early; libpng would write to standard error."""
     parts, position = [], 8
     while position + 12 <= len(data):
         (length,) = struct.unpack_from(">I", data, position)
@@ -153,7 +153,7 @@ def _read_jpeg(data: bytes) -> tuple[NDArray[Any], int, tuple[str, ...]]:
 
 
 def _orientation(picture: Image.Image) -> int:
-    # Broken EXIF data must not cost the picture.
+    # Damaged EXIF data must not prevent reading.
     try:
         return int(picture.getexif().get(_ORIENTATION, 1))
     except Exception:

@@ -1,4 +1,4 @@
-"""What a format's reader hands over, before the window is chosen: values in source units."""
+"""The output of a format's reader: values in source units, before the window is chosen."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ Spacing = tuple[float, float]
 
 @dataclass(frozen=True)
 class Caps:
-    """Limits that keep a hostile or mistaken upload from exhausting the machine.
+    """Limits that keep an upload from exhausting the machine.
 
     Parameters
     ----------
@@ -89,7 +89,7 @@ def _megabytes(count: int) -> str:
 
 @dataclass(frozen=True)
 class Probe:
-    """What the header alone tells about a file.
+    """The facts in the header of a file.
 
     Parameters
     ----------
@@ -100,7 +100,7 @@ class Probe:
     slice_count, default_slice : int
         How many slices (frames, pages) there are and which is read when none is asked for.
     modality : Modality
-        From the file; `Modality.OTHER` where the header does not tell.
+        From the file; `Modality.OTHER` if the header does not state it.
     """
 
     format: str
@@ -128,7 +128,7 @@ class RawSlice:
     stated : Window or None
         The window the file asks for.
     modality : Modality or None
-        None where the file does not tell and it has to be guessed from the content.
+        None if the file does not state it and it has to be guessed from the content.
     padding : float or None
         Value outside the field of view, left out when a window is derived from the content.
     sample : ndarray or None
@@ -162,7 +162,7 @@ def pick_slice(asked: int | None, count: int, default: int = 0) -> int:
 
 
 def drop_alpha(values: NDArray[Any], opaque: float) -> tuple[NDArray[Any], tuple[str, ...]]:
-    """Split the last channel of (H, W, 2) or (H, W, 4) off; a warning tells if it said anything."""
+    """Split the last channel of (H, W, 2) or (H, W, 4) off; with a warning if it was not opaque."""
     colour, alpha = values[..., :-1], values[..., -1]
     if colour.shape[-1] == 1:
         colour = colour[..., 0]
@@ -190,7 +190,7 @@ def orient(values: NDArray[Any], orientation: int) -> NDArray[Any]:
 
 
 def quiet_cv2() -> Any:
-    """OpenCV with its log off; its messages would otherwise go to the server's standard error."""
+    """OpenCV with logging switched off, which would write to the server's standard error."""
     import cv2
 
     cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)

@@ -26,7 +26,7 @@ from enhancers.load.raw import (
     quiet_cv2,
 )
 
-# Both libraries comment on odd files; the user reads of those that matter as errors.
+# Both libraries warn about unusual files; relevant faults are raised as errors.
 logging.getLogger("tifffile").setLevel(logging.CRITICAL)
 warnings.filterwarnings("ignore", module=r"PIL\b")
 
@@ -54,7 +54,7 @@ def read(data: bytes, slice_index: int | None, caps: Caps) -> RawSlice:
         values, photometric = _decode(page, data)
         values, notes = _resolve_colour(values, page, photometric)
         tag = page.tags.get(_ORIENTATION)
-        # Pillow has turned the page already.
+        # Pillow has already applied the orientation.
         turned = photometric < 0
         orientation = int(tag.value) if tag is not None and not turned else 1
         bits, extent = _range(values, page)
@@ -71,7 +71,7 @@ def read(data: bytes, slice_index: int | None, caps: Caps) -> RawSlice:
 
 
 def _pages(file: Any, caps: Caps) -> list[Any]:
-    """Pages of the first one's size and type; thumbnails and masks are left out."""
+    """Pages with the size and type of the first one, without thumbnails and masks."""
     if len(file.pages) > _MAX_PAGES:
         raise ImageReadError(f"The TIFF file has {len(file.pages)} pages; the limit is 100000.")
     first = file.pages[0]
@@ -94,7 +94,7 @@ def _like(page: Any, first: Any) -> bool:
 
 
 def _check_segments(page: Any, size: int) -> None:
-    """Raise where a strip or tile lies beyond the end; decoders fill it with black instead."""
+    """Raise where a strip or tile lies beyond the end; decoders would fill it with black."""
     spans = list(zip(page.dataoffsets, page.databytecounts, strict=True))
     if not spans or any(start < 8 or count < 1 or start + count > size for start, count in spans):
         raise ImageReadError("The TIFF file is truncated: a part of its pixels is missing.")
@@ -122,7 +122,7 @@ def _decode(page: Any, data: bytes) -> tuple[NDArray[Any], int]:
 
 
 def _check_deflate(page: Any, data: bytes) -> None:
-    """Raise where a segment inflates to more than it should; zlib itself knows no limit."""
+    """Raise where a segment inflates to more than its size; zlib has no limit."""
     itemsize = page.dtype.itemsize
     rows = page.tilelength if page.is_tiled else min(page.rowsperstrip, page.imagelength)
     columns = page.tilewidth if page.is_tiled else page.imagewidth

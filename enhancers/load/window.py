@@ -1,4 +1,4 @@
-"""From source values to `MedicalImage`: checks, the default window, guesses from the content."""
+"""Conversion of source values to a `MedicalImage`: checks, default window, guessed modality."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ CT_WINDOW = Window(-160.0, 240.0)
 """Soft tissue in HU, where a CT file states no window."""
 
 CT_BELOW = -500.0
-"""Air lies at -1000 HU; a volume without header that has values below this is taken for CT."""
+"""A volume without a stated modality counts as CT if it has lower values; air is -1000 HU."""
 
 _SAMPLE_LIMIT = 1_000_000
 
@@ -62,7 +62,7 @@ def finish(raw: RawSlice, digest: str, window: tuple[float, float] | None) -> Me
 def as_source(values: NDArray[Any]) -> Pixels:
     """Source values as finite float32; three equal channels become one.
 
-    Scanners and cameras store gray pictures as RGB; nothing is lost by keeping one channel.
+    Scanners and cameras may store gray images as RGB; one channel holds all information.
     """
     if values.ndim == 3 and _channels_equal(values):
         values = values[..., 0]
@@ -92,16 +92,16 @@ def _channels_equal(values: NDArray[Any]) -> bool:
 
 
 def guess_modality(source: Pixels, raw: RawSlice) -> Modality:
-    """CT for values that only Hounsfield units reach, fundus for a red disc in the dark."""
+    """CT for values typical of Hounsfield units, fundus for a red disc on black."""
     if source.ndim == 3:
         return Modality.FUNDUS if _looks_like_fundus(source) else Modality.OTHER
-    # Other slices may hold NaN, which is below nothing.
+    # Other slices may hold NaN, which compares as false.
     sample = source if raw.sample is None else raw.sample
     return Modality.CT if bool((sample < CT_BELOW).any()) else Modality.OTHER
 
 
 def _looks_like_fundus(source: Pixels) -> bool:
-    # A step keeps this cheap; the shape of the aperture survives it.
+    # Subsampling keeps this cheap and preserves the shape of the aperture.
     step = max(1, min(source.shape[:2]) // 256)
     small = source[::step, ::step]
     bright = small.max(axis=2)
@@ -131,7 +131,7 @@ def _given(window: tuple[float, float]) -> Window:
 def _choose(
     raw: RawSlice, source: Pixels, modality: Modality, hounsfield: bool
 ) -> tuple[Window, str]:
-    """The first window that shows anything: the file's, the usual one, that of the content."""
+    """The first window that shows the image: the file's, the default, or percentiles."""
     reason = "The file states no window; "
     if raw.stated is not None:
         if _shows(raw.stated, source):

@@ -1,7 +1,7 @@
 """Full- and no-reference metrics, each with its direction, implementation and data range.
 
-PSNR and NMSE are taken over all channels, LOE on the largest channel, the others on luminance. A
-value that is not defined is None with the reason; PSNR of identical images is inf.
+PSNR and NMSE are taken over all channels, LOE on the largest channel, the others on luminance. An
+undefined value is None with a reason; PSNR of identical images is inf.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ INPUT_ROW = "input"
 
 @dataclass(frozen=True)
 class Score:
-    """The value of one metric, or None and the reason why there is none."""
+    """The value of one metric, or None and the reason."""
 
     key: str
     value: float | None
@@ -44,7 +44,7 @@ class Score:
 
     @property
     def metric(self) -> Metric:
-        """What was measured."""
+        """The metric."""
         return get(self.key)
 
     @property
@@ -53,7 +53,7 @@ class Score:
         return self.reason if self.value is None else f"{self.value:.4g}"
 
     def plain_value(self) -> float | str | None:
-        """The value as JSON can hold it: infinity, which JSON has no number for, is "inf"."""
+        """The value as a JSON type, with "inf" for infinity."""
         return "inf" if self.value is not None and math.isinf(self.value) else self.value
 
 
@@ -66,7 +66,7 @@ class ScoreRow:
 
 
 def available(key: str) -> str:
-    """Empty where the metric can be computed on this machine, else the reason; imports nothing."""
+    """Empty if the metric can be computed on this machine, else the reason; imports nothing."""
     return "" if pyiqa_metrics.file_present(get(key)) else pyiqa_metrics.MISSING
 
 
@@ -115,7 +115,7 @@ def _score(
 
 
 def _check(metric: Metric, pixels: Pixels, reference: Pixels | None, source: Pixels | None) -> None:
-    """Raise MetricUnavailable unless what the metric needs is there."""
+    """Raise MetricUnavailable unless the metric is defined for these images."""
     if metric.reference == "input" and source is None:
         raise MetricUnavailable("needs the image before enhancement")
     if metric.reference == "full":
@@ -199,7 +199,7 @@ def score_rows(
 
 
 def to_csv(rows: Iterable[ScoreRow]) -> str:
-    """One line a number: image, metric, value, direction, implementation, data range, reason.
+    """CSV with a line per value: image, metric, value, direction, implementation, range, reason.
 
     Values have full precision; an undefined one is empty and an infinite one ``inf``.
     """

@@ -1,4 +1,4 @@
-"""Every metric as pure data: label, direction, what it needs, who computes it and on what range."""
+"""The catalogue of metrics as pure data: label, direction, reference, implementation, range."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from enhancers.method import nearest
 ONE_GAUSSIAN = "11x11 Gaussian window, σ 1.5"
 
 LARGEST = 2048 * 2048
-"""Pixels above which the slow ones would take minutes and 8 GB of memory."""
+"""Image size in pixels above which slow metrics would take minutes and 8 GB of memory."""
 
 
 @dataclass(frozen=True)
@@ -26,7 +26,7 @@ class Metric:
     reference : {"full", "none", "input"}
         What it compares with: the truth, nothing, or the image before enhancement.
     implementation : str
-        Who computes it, shown beside each number: the same name means different numbers elsewhere.
+        The implementation, shown with each number, since implementations differ.
     data_range : str
         The values the implementation works on.
     file : str
@@ -36,7 +36,7 @@ class Metric:
     largest : int
         Pixels above which it is not computed (0: no limit).
     note : str
-        What to know before reading the number.
+        A remark for the interpretation.
     """
 
     key: str
@@ -52,12 +52,12 @@ class Metric:
 
     @property
     def needs_download(self) -> bool:
-        """Whether it needs a file that is not part of any package."""
+        """Whether it needs a file that has to be downloaded."""
         return bool(self.file)
 
     @property
     def arrow(self) -> str:
-        """The direction as a sign for tables."""
+        """The direction as an arrow for tables."""
         return "↑" if self.direction == "up" else "↓"
 
 
@@ -69,7 +69,7 @@ METRICS: tuple[Metric, ...] = (
         reference="full",
         implementation="pyiqa psnr, ε 0, double precision",
         data_range="0 to 1, all channels",
-        note="Identical images give inf. Mean squared error only: it does not see structure.",
+        note="Identical images give inf. It is based on mean squared error and ignores structure.",
     ),
     Metric(
         key="ssim",
@@ -109,7 +109,7 @@ METRICS: tuple[Metric, ...] = (
         reference="full",
         implementation="own, ‖x - y‖² / ‖y‖² with the truth y, double precision",
         data_range="0 to 1, all channels",
-        note="Relative to the truth's energy, so a bright truth forgives more.",
+        note="Relative to the energy of the truth, so errors weigh less for a bright truth.",
     ),
     Metric(
         key="piqe",
@@ -137,7 +137,7 @@ METRICS: tuple[Metric, ...] = (
         reference="input",
         implementation="own, Wang et al. 2013, on a grid of at most 50x100 samples",
         data_range="0 to 255, largest channel, rounded",
-        note="Pixel pairs whose order of lightness changed, a pixel; 0 keeps every order.",
+        note="Pixel pairs per pixel whose order of lightness changed; 0 keeps every order.",
     ),
     Metric(
         key="niqe",

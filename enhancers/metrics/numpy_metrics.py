@@ -1,4 +1,4 @@
-"""The metrics that need nothing but numpy: NMSE, entropy and LOE."""
+"""The metrics computed with numpy: NMSE, entropy and LOE."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ GRID_LONG = 100
 
 
 def nmse(pixels: Pixels, truth: Pixels) -> float:
-    """Squared error relative to the truth's energy, ``‖x - y‖² / ‖y‖²``, over all channels.
+    """Squared error relative to the energy of the truth, ``‖x - y‖² / ‖y‖²``, over all channels.
 
     Raises
     ------
@@ -31,7 +31,7 @@ def nmse(pixels: Pixels, truth: Pixels) -> float:
 def entropy(pixels: Pixels) -> float:
     """Shannon entropy in bit of the luminance in 256 levels.
 
-    pyiqa's own builds a table of pixels times levels (2 GB at 1024x1024), hence this one.
+    pyiqa's version allocates pixels times levels (2 GB at 1024x1024), so it is not used.
     """
     counts = np.bincount(_levels(luminance(pixels)).ravel(), minlength=256)
     shares = counts[counts > 0] / counts.sum()
@@ -39,7 +39,7 @@ def entropy(pixels: Pixels) -> float:
 
 
 def loe(pixels: Pixels, source: Pixels) -> float:
-    """Lightness order error against the input: order changes a pixel, 0 to the number of samples.
+    """Lightness order error against the input: order changes per pixel, 0 to the sample count.
 
     Lightness is the largest channel in 256 levels. Both images are sampled (not averaged, which
     would mix orders) on the same grid of at most 50x100 points, so their sizes may differ.
@@ -52,7 +52,7 @@ def loe(pixels: Pixels, source: Pixels) -> float:
     grid = loe_grid(source.shape[0], source.shape[1])
     before, after = _lightness(source, grid), _lightness(pixels, grid)
     changed = 0
-    # Rows of the order matrix in blocks: all at once would take several times 25 MB.
+    # Blocks of rows of the order matrix limit the memory.
     for start in range(0, before.size, 512):
         rows = slice(start, start + 512)
         order_before = before[rows, None] >= before[None, :]

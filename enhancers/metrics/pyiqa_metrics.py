@@ -1,7 +1,7 @@
-"""The metrics pyiqa computes. It and torch are imported at the first call; nothing is downloaded.
+"""The metrics that pyiqa computes, without downloads; torch is imported at the first call.
 
-pyiqa looks for its files in torch's hub folder and downloads those that are missing. Here a file
-is looked for first and its path is handed over, so that the download cannot start.
+pyiqa downloads missing files into torch's hub folder. Here the file is looked up first and its path
+passed on, so that no download can start.
 """
 
 from __future__ import annotations
@@ -29,14 +29,14 @@ _CREATING = threading.Lock()
 
 
 def files_folder() -> Path:
-    """The folder pyiqa keeps its files in, found without importing torch."""
+    """The folder of pyiqa's files, without importing torch."""
     cache = os.environ.get("XDG_CACHE_HOME", "~/.cache")
     home = os.environ.get("TORCH_HOME", os.path.join(cache, "torch"))
     return Path(home).expanduser() / "hub" / "pyiqa"
 
 
 def file_present(metric: Metric) -> bool:
-    """Whether the metric needs no file or has it (an empty file is an interrupted download)."""
+    """Whether the metric needs no file or its file exists and is not empty."""
     if not metric.file:
         return True
     path = files_folder() / metric.file
@@ -44,13 +44,13 @@ def file_present(metric: Metric) -> bool:
 
 
 def compute(metric: Metric, pixels: Pixels, truth: Pixels | None) -> float:
-    """The metric's value as pyiqa has it; not finite where it is undefined.
+    """The metric's value by pyiqa; not finite where it is undefined.
 
     Raises
     ------
     MetricUnavailable
-        Its file is missing or damaged, pyiqa cannot be imported, or the image has no structure
-        that it could measure.
+        Its file is missing or damaged, pyiqa cannot be imported, or the image has no structure to
+        measure.
     """
     if not file_present(metric):
         raise MetricUnavailable(MISSING)
@@ -75,8 +75,8 @@ def _against_truth(key: str, pixels: Pixels, truth: Pixels) -> float:
         return float(psnr(_tensor(pixels).double(), _tensor(truth).double(), eps=0.0))
     one, other = _tensor(luminance(pixels)), _tensor(luminance(truth))
     if key in ("ssim", "ms_ssim"):
-        # The functions, not pyiqa's modules: those round to 8 bits and convolve in double
-        # precision, which takes eight times as long.
+        # pyiqa's modules round to 8 bits and convolve in double precision, which takes eight
+        # times as long; its functions do not.
         return float((ssim if key == "ssim" else ms_ssim)(one, other, data_range=1.0))
     if np.ptp(luminance(truth)) < 1 / 255:
         raise MetricUnavailable("the truth is constant")
@@ -116,7 +116,7 @@ def create_metric(key: str, path: str) -> Any:
     import torch
 
     if path.endswith(".pth"):
-        # pyiqa unpickles it without restriction; what passes here holds tensors only.
+        # pyiqa unpickles without restriction; this check passes only files of tensors.
         try:
             torch.load(path, weights_only=True)
         except (pickle.UnpicklingError, RuntimeError, EOFError) as error:

@@ -1,7 +1,7 @@
 """Synthetic images with known truth: drawn anatomy, random by seed, without noise.
 
-They are for demonstrations, tests and training, where a clean image must exist and be free to
-share; they show what the modality looks like, not any person.
+They serve demonstrations, tests and training, which need clean images that are free to share. They
+resemble the modality and show no person.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ _MODALITIES = {
 }
 
 KINDS: tuple[str, ...] = tuple(_MODALITIES)
-"""What can be drawn; one module of this package each."""
+"""The kinds of phantoms; each is a module of this package."""
 
 MIN_SIZE, MAX_SIZE = 32, 2048
 
@@ -76,7 +76,7 @@ def phantom(kind: str, *, size: int = 256, seed: int = 0) -> Phantom:
     if seed < 0:
         raise ParameterError(f"seed={seed} is not possible; give 0 or more.")
     module = importlib.import_module(f"enhancers.phantoms.{kind}")
-    # The kind is part of the seed: equal seeds must not give related anatomy across kinds.
+    # The kind is part of the seed, so that equal seeds give unrelated anatomy across kinds.
     rng = np.random.default_rng([KINDS.index(kind), seed])
     pixels, labels = module.draw(size, rng)
     unit = np.clip(pixels, 0.0, 1.0).astype(np.float32)

@@ -1,4 +1,4 @@
-"""What all phantoms are drawn with: antialiased shapes, tubes, and band-limited texture."""
+"""Drawing tools of the phantoms: antialiased shapes, tubes and band-limited texture."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ Plane = NDArray[np.float32]
 Points = NDArray[np.float64]
 
 FAR = 4.0
-"""The distance stated where a shape is too far away to matter."""
+"""The distance assigned to pixels far outside a shape."""
 
 REACH = 0.25
-"""How far outside a shape its distance is exact, in canvas units."""
+"""Range outside a shape in which its distance is exact, in canvas units."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -123,7 +123,7 @@ class Canvas:
         """
         terms = np.fft.rfft(np.asarray(radii, np.float64)) / len(radii)
         order = np.arange(len(terms))
-        # A radius table instead of a Fourier sum at each pixel: one entry a degree is enough.
+        # A table of radii, one per degree, instead of a Fourier sum at each pixel.
         table_theta = np.linspace(-np.pi, np.pi, 361)
         weight = np.where((order == 0) | (2 * order == len(radii)), 1.0, 2.0)
         table = (weight * terms * np.exp(1j * np.outer(table_theta, order))).real.sum(1)

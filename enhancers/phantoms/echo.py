@@ -11,7 +11,7 @@ from enhancers.phantoms.canvas import Canvas, Plane, as_plane, curve, paint
 def draw(size: int, rng: np.random.Generator) -> tuple[Plane, NDArray[np.uint8]]:
     """Draw one frame; labels are 1 left ventricle, 2 myocardium, 3 left atrium."""
     canvas = Canvas(size, rng, warp=0.016, waves=4.0)
-    # The beam knows nothing of the anatomy's warp.
+    # The beam is independent of the warp of the anatomy.
     x, y = Canvas(size, rng).x, Canvas(size, rng).y - np.float32(-0.99)
     depth, angle = np.hypot(x, y), np.arctan2(x, y)
     echo, cavity, muscle, atrium = _heart(canvas, rng)
