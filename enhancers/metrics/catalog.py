@@ -69,7 +69,7 @@ METRICS: tuple[Metric, ...] = (
         reference="full",
         implementation="pyiqa psnr, ε 0, double precision",
         data_range="0 to 1, all channels",
-        note="Identical images give inf. It is based on mean squared error and ignores structure.",
+        note="Identical images give inf. Mean squared error only: it does not see structure.",
     ),
     Metric(
         key="ssim",
@@ -109,7 +109,7 @@ METRICS: tuple[Metric, ...] = (
         reference="full",
         implementation="own, ‖x - y‖² / ‖y‖² with the truth y, double precision",
         data_range="0 to 1, all channels",
-        note="Relative to the energy of the truth, so errors weigh less for a bright truth.",
+        note="Relative to the truth's energy, so a bright truth forgives more.",
     ),
     Metric(
         key="piqe",
@@ -137,7 +137,7 @@ METRICS: tuple[Metric, ...] = (
         reference="input",
         implementation="own, Wang et al. 2013, on a grid of at most 50x100 samples",
         data_range="0 to 255, largest channel, rounded",
-        note="Pixel pairs per pixel whose order of lightness changed; 0 keeps every order.",
+        note="Pixel pairs whose order of lightness changed, a pixel; 0 keeps every order.",
     ),
     Metric(
         key="niqe",
