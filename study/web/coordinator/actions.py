@@ -102,7 +102,7 @@ class Actions:
     def open(self, user: StaffAccount) -> Updates:
         """Open the study, so that readers can read."""
         open_study(self.context.store, actor=user.code)
-        return self.updates.done(user, "The study is open: readers who are invited can read.")
+        return self.updates.done(user, "The study is open: invited readers can read.")
 
     def invite(self, user: StaffAccount, reader: str | None, origin: str) -> Updates:
         """Make a new invitation, which is shown once."""
@@ -133,7 +133,7 @@ class Actions:
         """Close the study, which ends the reading."""
         self._confirmed(confirm)
         close_study(self.context.store, actor=user.code)
-        return self.updates.done(user, "The study is closed: nothing more is rated.")
+        return self.updates.done(user, "The study is closed: it accepts no more ratings.")
 
     def ask_to_unblind(self, user: StaffAccount, confirm: str) -> Updates:
         """Ask for the unblinding; somebody else has to confirm."""
@@ -144,22 +144,26 @@ class Actions:
             if store.status_in(session) is not Status.CLOSED:
                 raise BlindingError("Only a closed study can be unblinded: close it first.")
             audit(session, user.code, ASKED)
-        return self.updates.done(user, "You asked to unblind. Another administrator confirms.")
+        return self.updates.done(
+            user, "You asked to unblind. Another administrator has to confirm."
+        )
 
     def take_back(self, user: StaffAccount) -> Updates:
         """Withdraw the request to unblind."""
         if not self.context.asked_by():
-            raise BlindingError("Nobody asks to unblind: there is nothing to take back.")
+            raise BlindingError("Nobody has asked to unblind: nothing to withdraw.")
         with self.context.store.write() as session:
             audit(session, user.code, TAKEN_BACK)
-        return self.updates.done(user, "Nobody asks to unblind any more.")
+        return self.updates.done(user, "The request to unblind is withdrawn.")
 
     def confirm_unblinding(self, user: StaffAccount, confirm: str) -> Updates:
         """Confirm the request of another administrator, and unblind the study."""
         self._confirmed(confirm)
         asked = self.context.asked_by()
         if not asked:
-            raise BlindingError("Nobody asks to unblind: ask first, then somebody else confirms.")
+            raise BlindingError(
+                "Nobody has asked to unblind: one administrator asks, another confirms."
+            )
         if not any(one.code == asked and one.active and one.role is StaffRole.ADMIN
                    for one in staff.accounts_of(self.context.store)):  # fmt: skip
             raise BlindingError(f"The account {asked}, which asked, is switched off: ask again.")

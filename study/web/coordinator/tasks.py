@@ -60,13 +60,16 @@ class Tasks:
         """Unpack a zip file and fill in its path."""
         page = self.page.images
         if not archive:
-            raise BuildError("No file came: choose a zip file.")
+            raise BuildError("No file was uploaded: choose a zip file.")
         self._require_idle()
         found = self._uploads.take(Path(archive))
         kind = MANIFEST if found.table else FOLDERS
-        message = f"{found.files} files are unpacked: a table was found." if found.table else (
-            f"{found.files} files are unpacked: no manifest.csv, so each folder is a method."
-        )  # fmt: skip
+        reason = (
+            "the table manifest.csv was found."
+            if found.table
+            else "there is no manifest.csv, so each folder is a method."
+        )
+        message = f"{found.files} files are unpacked: {reason}"
         return self.updates.done(user, message) | self.kind(user, kind) | {
             page.upload: None,
             page.fields["kind"]: kind,

@@ -97,9 +97,9 @@ def test_steps_out_of_order_are_refused(desk):
         desk.tasks.report(desk.anna)
     with pytest.raises(BlindingError, match="Only a closed study"):
         desk.do.ask_to_unblind(desk.anna, "S1")
-    with pytest.raises(BlindingError, match="Nobody asks"):
+    with pytest.raises(BlindingError, match="Nobody has asked"):
         desk.do.confirm_unblinding(desk.bert, "S1")
-    with pytest.raises(BlindingError, match="Nobody asks"):
+    with pytest.raises(BlindingError, match="Nobody has asked"):
         desk.do.take_back(desk.anna)
 
 
@@ -145,7 +145,7 @@ def test_unblinding_takes_two_persons(tmp_path):
     assert not shown[desk.page.close.second]["visible"]
     assert desk.do.refresh(desk.bert)[desk.page.close.second]["visible"]
     desk.do.take_back(desk.bert)
-    with pytest.raises(BlindingError, match="Nobody asks"):
+    with pytest.raises(BlindingError, match="Nobody has asked"):
         desk.do.confirm_unblinding(desk.bert, "S1")
     desk.do.ask_to_unblind(desk.anna, "S1")
     shown = desk.do.confirm_unblinding(desk.bert, "S1")
