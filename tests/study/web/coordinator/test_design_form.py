@@ -166,12 +166,12 @@ def test_a_link_in_a_zip_is_refused(tmp_path, inbox):
 
 
 def test_a_zip_that_swells_is_stopped(tmp_path, inbox, monkeypatch):
-    monkeypatch.setattr(uploads, "MOST_BYTES", 1000)
+    monkeypatch.setattr(uploads, "MAX_BYTES", 1000)
     with zipfile.ZipFile(tmp_path / "a.zip", "w", zipfile.ZIP_DEFLATED) as made:
         made.writestr("m1/c.png", bytes(5000))
     with pytest.raises(BuildError, match="more than"):
         inbox.take(tmp_path / "a.zip")
-    monkeypatch.setattr(uploads, "MOST_FILES", 1)
+    monkeypatch.setattr(uploads, "MAX_FILES", 1)
     many = archive(tmp_path / "b.zip", {"a/1": b"", "a/2": b""})
     with pytest.raises(BuildError, match="2 files"):
         inbox.take(many)
@@ -200,7 +200,7 @@ def test_one_piece_of_work_at_a_time():
         return "well"
 
     jobs.start("build", "anna", work)
-    with pytest.raises(StudyError, match="build that anna began"):
+    with pytest.raises(StudyError, match="build that anna started"):
         jobs.start("report", "bert", work)
     go.set()
     ended = jobs.wait(10)
