@@ -120,7 +120,7 @@ def test_results_are_masked_before_unblinding(read):
 def test_the_chain_is_verified_and_a_change_is_named(desk):
     desk.opened()
     shown = desk.tasks.verify(desk.anna, True)
-    assert "are whole" in desk.text(shown, desk.page.notice)
+    assert "are intact" in desk.text(shown, desk.page.notice)
     from tests.support.tampering import tamper
 
     tamper(desk.store, "UPDATE audit_event SET actor = 'nobody' WHERE seq = 3")
@@ -148,10 +148,10 @@ def test_events_are_found_by_a_word(desk):
 
 
 def test_the_gates_tell_what_is_beyond_the_limits():
-    from study.stimuli.checks import GateReport
+    from study.stimuli.checks import BuildReport
     from study.stimuli.image_similarity import Similarity
 
     measured = (Similarity("c1", "b", shift=2.0, brightness=0.2), Similarity("c2", "b"))
-    told = views.image_checks(GateReport(2, 0, ("a", "b"), 4, 0, measured, ("Look at them.",)))
+    told = views.image_checks(BuildReport(2, 0, ("a", "b"), 4, 0, measured, ("Look at them.",)))
     for words in ("1 of 2", "2.0 px", "+10.0%", "Case c1, b: shifted by 2.0 px", "Look at them."):
         assert words in told
