@@ -18,6 +18,8 @@ import pytest
 import yaml
 from packaging.requirements import Requirement
 
+from enhancers.networks.catalog import NETWORKS
+from enhancers.networks.entry import Hub
 from enhancers.settings import PREFIX, Settings
 
 ROOT = Path(__file__).parents[1]
@@ -163,4 +165,47 @@ def test_the_space_is_described_in_documented_words() -> None:
     assert told["sdk_version"] in wanted.specifier
     assert told["sdk_version"].split(".")[0] == gradio.__version__.split(".")[0]
     assert told["python_version"] in ("3.11", "3.12", "3.13")
+    assert told["emoji"].isprintable()
+    assert not told["emoji"].isascii()
+    assert re.fullmatch(r"\d+[mh]", told["startup_duration_timeout"])
     assert page.lstrip().startswith("![Reading Room")
+
+
+def test_a_space_preloads_the_revision_that_the_catalogue_knows() -> None:
+    front = yaml.safe_load((ROOT / "README.md").read_text(encoding="utf-8").split("---\n", 2)[1])
+    (line,) = front["preload_from_hub"]
+    repository, files, revision = line.split()
+    assert front["models"] == [repository]
+    (source,) = {entry.source for entry in NETWORKS if isinstance(entry.source, Hub)}
+    assert repository == source.repository
+    assert revision == source.revision
+    assert files.split(",") == [file.path for file in source.files]
+
+
+def tracked() -> list[str]:
+    listed = ["git", "ls-files", "-z"]
+    done = subprocess.run(listed, cwd=ROOT, capture_output=True, text=True, check=False)
+    if done.returncode:
+        pytest.skip("this is no clone")
+    return [name for name in done.stdout.split("\0") if name and (ROOT / name).is_file()]
+
+
+def is_binary(name: str) -> bool:
+    """As git and the Hub see it: a zero byte in its beginning."""
+    with (ROOT / name).open("rb") as file:
+        return b"\0" in file.read(8000)
+
+
+def test_what_is_pushed_to_a_space_holds_no_plain_binary() -> None:
+    recipe = (ROOT / "docs" / "spaces.md").read_text(encoding="utf-8")
+    (line,) = re.findall(r"^printf '%s filter=lfs.*> \.gitattributes$", recipe, re.MULTILINE)
+    patterns = re.findall(r"'(\*\.\w+)'", line)
+    plain = (ROOT / ".gitattributes").read_text(encoding="utf-8")
+    binaries = [name for name in tracked() if is_binary(name)]
+    assert len(binaries) > 50
+    for name in binaries:
+        assert any(fnmatch(name, pattern) for pattern in patterns), name
+    for pattern in patterns:
+        assert f"{pattern} binary" in plain
+    # With git-lfs installed, a filter here would show every image as modified.
+    assert "filter=" not in plain

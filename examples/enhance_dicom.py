@@ -1,0 +1,51 @@
+"""Enhance a DICOM image by two methods and say how much they changed it.
+
+    python -m examples.enhance_dicom [SCAN.dcm] [--out FOLDER]
+
+Without a file a CT slice that comes with pydicom is used. The results are 16-bit PNGs for the eye,
+TIFFs in source units (here HU) for the computer, and the record of what made each of them.
+"""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+import numpy as np
+from pydicom.data import get_testdata_file
+
+from enhancers.compare import Request, compare
+from enhancers.load import load
+from enhancers.save import save_png16, to_tiff_source
+
+REQUESTS = [Request("nlm"), Request("tv", {"weight": 0.05})]
+
+
+def main() -> None:
+    """Read the image, run the methods, and write their results."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("scan", nargs="?", type=Path, default=get_testdata_file("CT_small.dcm"))
+    parser.add_argument("--out", type=Path, default=Path("enhanced"))
+    options = parser.parse_args()
+
+    image = load(options.scan)
+    window = image.window
+    print(f"{image.modality.label}, {image.shape}, {window.low:g} to {window.high:g} {image.units}")
+
+    options.out.mkdir(parents=True, exist_ok=True)
+    for event in compare(image, REQUESTS, seed=0):
+        if event.error:
+            print(f"{event.method}: {event.error}")
+        if event.outcome is None:
+            continue
+        pixels = event.outcome.result.pixels
+        save_png16(options.out / f"{event.method}.png", pixels)
+        (options.out / f"{event.method}.tif").write_bytes(to_tiff_source(image, pixels))
+        (options.out / f"{event.method}.json").write_text(event.outcome.record.to_json())
+        change = np.abs(pixels - image.pixels).mean() * (window.high - window.low)
+        print(f"{event.method}: changed by {change:.1f} {image.units} on average")
+    print(f"Results are in {options.out}.")
+
+
+if __name__ == "__main__":
+    main()
