@@ -92,7 +92,7 @@ def collect(store: Store, key: Key | None = None) -> Dataset:
 def _check(study: Study, key: Key | None) -> None:
     if study.status not in (Status.CLOSED, Status.UNBLINDED):
         raise BlindingError(
-            f"The study {study.code} is {study.status}: results by method can be obs only after "
+            f"The study {study.code} is {study.status}: results by method can be seen only after "
             "it is closed. Close it first: python -m study close."
         )
     if key is None:

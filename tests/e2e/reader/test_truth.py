@@ -108,7 +108,7 @@ def test_the_last_answer_can_be_corrected_with_a_reason(reader, small, code):
     reader.page.wait_for_selector(".dk-correcting")
     reader.wait_for_pair()
     reader.press("ArrowUp", "ArrowLeft", "Enter")
-    assert "why you correct" in reader.message
+    assert "reason for the correction" in reader.message
     reader.page.keyboard.type("slip of the finger")
     reader.press("Enter", "Enter")
     reader.page.wait_for_selector(".dk-reading:not(.dk-correcting)")
