@@ -48,14 +48,14 @@ def test_a_row_hash_depends_on_every_column_and_the_row_before() -> None:
     assert canonical(row | {"row_hash": "x"}) == canonical(dict(reversed(row.items())))
 
 
-def test_an_untouched_study_is_whole(tmp_path: Path, url: str | None) -> None:
+def test_an_untouched_study_is_intact(tmp_path: Path, url: str | None) -> None:
     store = rated(tmp_path / "s", url)
     verdict = verify(store)
     assert verdict.ok, verdict
     assert verdict.first_broken is None
     assert verdict.checked == 3 * ROWS_A_PAIR + 3
     assert verdict == require_intact(store)
-    assert "whole" in verdict.as_text()
+    assert "are intact" in verdict.as_text()
     store.close()
     again = Store.open(tmp_path / "s", url=url)
     assert verify(again) == verdict
