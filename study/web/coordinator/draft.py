@@ -103,7 +103,7 @@ def _pairs(fields: dict[str, Any]) -> None:
     fields["control"] = gr.Dropdown([], label="Control method", visible=False)
     fields["pairs"] = gr.CheckboxGroup([], label="Pairs of methods", visible=False)
     hints = {
-        "readers": "Each reader has a separate plan.",
+        "readers": "Each has a separate plan.",
         "training": "Read first; never analysed.",
         "dummies": "The first pairs, discarded.",
         "nulls": "One image twice.",
@@ -198,12 +198,12 @@ def _ready_made(fields: dict[str, Any]) -> Any:
     """Fields for images that other programs have made."""
     with gr.Row(visible=True) as row:
         fields["reference"] = gr.Textbox(
-            label="Reference", max_lines=1, info="The method with clean or original images."
+            label="Reference", max_lines=1, info="Method with clean images."
         )
         fields["anchors"] = gr.Textbox(
             label="Anchors",
             max_lines=1,
-            info="Methods that are degraded on purpose.",
+            info="Methods degraded on purpose.",
         )
         fields["answers"] = gr.Textbox(
             label="Right answers", lines=2,
