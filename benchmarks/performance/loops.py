@@ -20,7 +20,7 @@ from enhancers.registry import get, resolve
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from enhancers.networks.load import LatentPrior, PixelPrior
+    from enhancers.networks.priors import LatentPrior, PixelPrior
 
 ROUNDS = 3
 """Runs of a loop and of its bare calls."""

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from enhancers.networks.catalog import Part
+from enhancers.networks.entry import Part
 from enhancers.networks.lookup import network_entry
 
 if TYPE_CHECKING:

@@ -36,7 +36,7 @@ def weights(plan: Experiment) -> Pairs:
 
     Raises
     ------
-    PriorMissing
+    NetworkMissing
     """
     found: dict[str, str] = {}
     for cohort in plan.cohorts:

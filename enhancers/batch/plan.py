@@ -137,7 +137,7 @@ def fingerprint(asked: Iterable[Request]) -> tuple[tuple[str, str], ...]:
 
     Raises
     ------
-    PriorMissing
+    NetworkMissing
         A network is not on this machine.
     """
     pairs = set()

@@ -48,7 +48,7 @@ def run(
 
     Raises
     ------
-    PriorMissing
+    NetworkMissing
         A network is not on this machine.
     ReadingRoomError
         A node of the cluster has other versions.

@@ -17,8 +17,8 @@ from enhancers.errors import ParameterError
 from enhancers.networks.entry import QkvOrder, ScheduleName, bytes_text
 
 if TYPE_CHECKING:
-    from enhancers.networks.digests import Progress
     from enhancers.networks.installed import State
+    from enhancers.networks.progress import Progress
 
 T = TypeVar("T")
 
@@ -40,7 +40,7 @@ class Which(StrEnum):
 
 
 @app.command("list")
-def list_priors(as_json: AsJson = False) -> None:
+def list_networks(as_json: AsJson = False) -> None:
     """List the networks with their status, and the size of a download."""
     from enhancers.networks.installed import states
 
@@ -93,9 +93,10 @@ def _facts(state: State) -> dict[str, Any]:
 
 
 @app.command("fetch")
-def fetch_prior(key: Key, yes: Yes = False) -> None:
+def fetch_network(key: Key, yes: Yes = False) -> None:
     """Download a network of the catalogue; an interrupted download is resumed."""
     from enhancers.networks import installed
+    from enhancers.networks.fetch import fetch
     from enhancers.networks.lookup import network_entry
 
     entry = network_entry(key)
@@ -112,34 +113,35 @@ def fetch_prior(key: Key, yes: Yes = False) -> None:
         if not typer.confirm("Download it?"):
             print("Nothing was downloaded.")
             return
-    _shown(installed.fetch(key))
+    _with_bar(fetch(key))
     print(f"{entry.label} is here: {network_entry(key).folder}")
 
 
 @app.command("verify")
-def verify_priors(
+def verify_networks(
     keys: Annotated[list[str] | None, typer.Argument(metavar="[KEY]...")] = None,
 ) -> None:
     """Check the files of networks (by default of all installed); exit status 1 on a fault."""
     from enhancers.networks import installed
+    from enhancers.networks.verify import how_to_mend, verify
 
     chosen = keys or [each.key for each in installed.states() if each.status != "not here"]
     faults = 0
     for key in chosen:
-        findings = _shown(installed.verifying(key))
+        findings = _with_bar(verify(key))
         print(key)
         for finding in findings:
             print(f"  {'good ' if finding.good else 'WRONG'}  {finding.what}: {finding.says}")
         wrong = sum(not finding.good for finding in findings)
         faults += wrong
         if wrong:
-            print(f"  To mend it: {installed.how_to_mend(key)}.")
+            print(f"  To mend it: {how_to_mend(key)}.")
     if faults:
         raise typer.Exit(1)
 
 
 @app.command("add")
-def add_prior(
+def add_network(
     path: Annotated[
         Path, typer.Argument(help="A checkpoint file, or a folder in the format of diffusers.")
     ],
@@ -171,20 +173,20 @@ def add_prior(
 ) -> None:
     """Add your own network; a checkpoint is converted, a diffusers folder stays in place."""
     from enhancers.networks.identify import NetworkImport
-    from enhancers.networks.import_network import adding
+    from enhancers.networks.import_network import import_network
 
     wanted = NetworkImport(
         path=path, key=key, label=label, like=like, head_channels=head_channels,
         qkv_order=qkv_order, schedule=schedule,
         native=native, tiles=tiles, licence=licence,
     )  # fmt: skip
-    entry = _shown(adding(wanted))
+    entry = _with_bar(import_network(wanted))
     print(f"{entry.key}: {entry.label}, {entry.parameters / 1e6:.1f} M parameters, {entry.kind}")
     print(f"It lies in {entry.folder}; use it with --set prior={entry.key}.")
 
 
 @app.command("remove")
-def remove_prior(key: Key, yes: Yes = False) -> None:
+def remove_network(key: Key, yes: Yes = False) -> None:
     """Delete an added or fetched network; a folder that was added in place is kept."""
     from enhancers.networks import installed
 
@@ -224,18 +226,18 @@ def train(
     folder = out or Path(".runs") / which
     trainer = train_pixel if which is Which.PIXEL else train_latent
     corpus = read_corpus(data)
-    reports = trainer(
+    results = trainer(
         corpus, minutes, folder, devices.choose(device), seed=seed, resume=resume, start=start
     )  # fmt: skip
-    for report in reports:
-        print(f"{report.stage}: {report.steps} steps, {report.minutes:.1f} min, "
-              f"loss {report.loss:.4f}")  # fmt: skip
-        for name, value in report.validation.items():
+    for result in results:
+        print(f"{result.stage}: {result.steps} steps, {result.minutes:.1f} min, "
+              f"loss {result.loss:.4f}")  # fmt: skip
+        for name, value in result.validation.items():
             print(f"  {name}: {value:g}")
 
 
-def _shown(steps: Generator[Progress, None, T]) -> T:
-    """The return value of a generator, whose progress is shown as a bar on standard error."""
+def _with_bar(steps: Generator[Progress, None, T]) -> T:
+    """Run a generator with a progress bar on standard error, and return its result."""
     from tqdm.auto import tqdm
 
     with tqdm(unit="B", unit_scale=True, file=sys.stderr, disable=None, leave=False) as bar:

@@ -79,7 +79,7 @@ def enhance(
 
     Raises
     ------
-    UnknownMethod, ParameterError, PriorMissing, OutOfDeviceMemory, DeviceError
+    UnknownMethod, ParameterError, NetworkMissing, OutOfDeviceMemory, DeviceError
 
     Examples
     --------

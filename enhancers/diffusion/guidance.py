@@ -19,7 +19,7 @@ from enhancers.diffusion.schedule import (
 )
 from enhancers.image import Pixels
 from enhancers.method import Modality, ParameterValue
-from enhancers.networks.parts import BetaSchedule
+from enhancers.networks.beta_schedule import BetaSchedule
 from enhancers.noise import estimate_rician_sigma, estimate_sigma, estimate_speckle
 from enhancers.parameter_values import as_float_or_none, as_int
 

@@ -15,8 +15,9 @@ from enhancers.devices.oom_fallback import BATCH_SIZES
 from enhancers.diffusion.tiles import Tiling
 from enhancers.method_interface import PATCH, Figure, patches
 from enhancers.networks.entry import Embedded, NetworkEntry
-from enhancers.networks.load import LatentPrior, PixelPrior, latent_prior, pixel_prior
+from enhancers.networks.load import latent_prior, pixel_prior
 from enhancers.networks.lookup import network_entry
+from enhancers.networks.priors import LatentPrior, PixelPrior
 
 P = TypeVar("P", PixelPrior, LatentPrior)
 T = TypeVar("T")
@@ -131,7 +132,7 @@ class PixelNetwork(_NetworkWithFallback[PixelPrior]):
 
     Raises
     ------
-    ParameterError, PriorMissing, OutOfDeviceMemory
+    ParameterError, NetworkMissing, OutOfDeviceMemory
     """
 
     def __init__(self, key: str, device: str, sizes: TileSizes) -> None:
@@ -175,7 +176,7 @@ class LatentNetwork(_NetworkWithFallback[LatentPrior]):
 
     Raises
     ------
-    ParameterError, PriorMissing, OutOfDeviceMemory
+    ParameterError, NetworkMissing, OutOfDeviceMemory
     """
 
     def __init__(self, key: str, device: str) -> None:

@@ -149,7 +149,7 @@ class MethodUnderTest:
 
         Raises
         ------
-        PriorMissing
+        NetworkMissing
         """
         if not self._samples():
             return ""

@@ -79,7 +79,7 @@ def run(plan: RunPlan, folder: Path, pictures: Path | None = None) -> Iterator[R
 
     Raises
     ------
-    PriorMissing, DeviceError
+    NetworkMissing, DeviceError
         What a candidate needs is not here. What a single image makes fail is a row with `error`.
     """
     store = RowStore(folder)

@@ -1,8 +1,8 @@
-"""The networks the diffusion methods sample from: what exists, loading, training."""
+"""The networks of the diffusion methods: catalogue, download, import, loading, training."""
 
 from __future__ import annotations
 
 import logging
 
-# diffusers imports bitsandbytes where it is installed; it warns of a kernel nobody here needs.
+# diffusers imports bitsandbytes where it is installed, which warns of a kernel not used here.
 logging.getLogger("bitsandbytes").setLevel(logging.ERROR)

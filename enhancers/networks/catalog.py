@@ -1,6 +1,6 @@
-"""The published networks and the embedded ones, as pure data.
+"""The catalogue of published and embedded networks, as pure data.
 
-Besides those listed here a user may have added others: see `enhancers.networks.user_networks`.
+For networks that a user added, see `enhancers.networks.user_networks`.
 """
 
 from __future__ import annotations
@@ -11,34 +11,10 @@ from enhancers.networks.entry import (
     Embedded,
     FromUser,
     Hub,
-    Kind,
     KnownFile,
     NetworkEntry,
-    Origin,
-    Part,
-    QkvOrder,
     Schedule,
-    ScheduleName,
-    bytes_text,
 )
-
-__all__ = [
-    "NETWORKS",
-    "Checkpoint",
-    "Download",
-    "Embedded",
-    "FromUser",
-    "Hub",
-    "Kind",
-    "KnownFile",
-    "NetworkEntry",
-    "Origin",
-    "Part",
-    "QkvOrder",
-    "Schedule",
-    "ScheduleName",
-    "bytes_text",
-]  # fmt: skip
 
 _STABLE_DIFFUSION = Hub(
     repository="stable-diffusion-v1-5/stable-diffusion-v1-5",

@@ -1,7 +1,7 @@
-"""Weights from a file that a user brings: tensors only, never code, with a sentence for each fault.
+"""Reads the tensors of a user's checkpoint file, and never runs code from it.
 
-Two formats are read, told apart by content and not by the file's name: safetensors, and what
-``torch.save`` writes (a zip archive, or the older plain pickle).
+The format is recognised by the content, not by the file's name: safetensors, or what ``torch.save``
+writes (a zip archive, or the older plain pickle).
 """
 
 from __future__ import annotations
@@ -21,13 +21,13 @@ from torch import Tensor
 from enhancers.errors import CheckpointError
 
 NESTS = ("ema", "model_ema", "ema_state_dict", "state_dict", "model_state_dict", "model")
-"""Keys under which trainers keep the weights; the averaged ones are those to sample from."""
+"""Keys under which training code stores the weights; averaged weights come first."""
 WRAPPERS = ("module.", "model.", "diffusion_model.")
-"""What trainers put before every name."""
+"""Prefixes that training code adds to every name."""
 PICKLE_BYTES = 64 * 2**20
-"""Largest table of contents that is read; that of a network with thousands of tensors has 1 MB."""
+"""Largest table of contents that is read; thousands of tensors need 1 MB."""
 NAMED = 3
-"""How many names an account of differences gives of each sort."""
+"""How many names of each kind `differences` lists."""
 
 _ZIP, _PICKLE = b"PK", b"\x80"
 _FOREIGN = (
@@ -41,7 +41,7 @@ _FOREIGN = (
 def read_tensors(path: Path) -> Mapping[str, Tensor]:
     """The named tensors of a checkpoint, on the CPU; those of a zip archive are memory-mapped.
 
-    A trainer's envelope (``{"state_dict": ...}``, ``module.`` before each name) is taken off.
+    Envelopes of training code (``{"state_dict": ...}``, ``module.`` before each name) are removed.
 
     Raises
     ------
@@ -74,9 +74,9 @@ def read_tensors(path: Path) -> Mapping[str, Tensor]:
 
 
 def differences(expected: Mapping[str, Tensor], found: Mapping[str, Tensor]) -> str:
-    """What keeps ``found`` from being the weights that are ``expected``; empty where nothing does.
+    """How the names and shapes of ``found`` differ from ``expected``; empty where they do not.
 
-    Counts and the first few names: "2 missing (a, b); 1 of another shape (c: 3x3, not 6x3)".
+    Counts with the first names, such as "2 missing (a, b); 1 of another shape (c: 3x3, not 6x3)".
     """
     missing = [name for name in expected if name not in found]
     unexpected = [name for name in found if name not in expected]
@@ -85,7 +85,7 @@ def differences(expected: Mapping[str, Tensor], found: Mapping[str, Tensor]) -> 
         for name, tensor in expected.items()
         if name in found and found[name].shape != tensor.shape
     ]
-    accounts = [
+    parts = [
         f"{len(names)} {what} ({listed(names)})"
         for names, what in (
             (missing, "missing"),
@@ -94,13 +94,13 @@ def differences(expected: Mapping[str, Tensor], found: Mapping[str, Tensor]) -> 
         )
         if names
     ]
-    return "; ".join(accounts)
+    return "; ".join(parts)
 
 
 def listed(names: Iterable[str]) -> str:
-    """The first `NAMED` names and an ellipsis for the rest."""
-    every = [name if len(name) <= 120 else f"{name[:117]}..." for name in names]
-    return ", ".join(every[:NAMED]) + (", ..." if len(every) > NAMED else "")
+    """The first `NAMED` names, with an ellipsis for the rest."""
+    shortened = [name if len(name) <= 120 else f"{name[:117]}..." for name in names]
+    return ", ".join(shortened[:NAMED]) + (", ..." if len(shortened) > NAMED else "")
 
 
 def _shape(tensor: Tensor) -> str:
@@ -136,7 +136,7 @@ def _safetensors(path: Path) -> object:
 
 
 def _check_archive(path: Path) -> None:
-    """Before torch opens an archive: its entries are stored as they are and fit into the file."""
+    """Check the entries of an archive before torch opens it: uncompressed, and of torch.save."""
     try:
         with zipfile.ZipFile(path) as archive:
             entries = archive.infolist()
@@ -171,7 +171,7 @@ def _check_archive(path: Path) -> None:
 def _torch(path: Path, *, mmap: bool) -> object:
     try:
         with warnings.catch_warnings():
-            # Of old protocols and sparse tensors: both end in a sentence of ours.
+            # Old protocols and sparse tensors are reported by this module.
             warnings.simplefilter("ignore")
             return torch.load(path, map_location="cpu", weights_only=True, mmap=mmap)
     except pickle.UnpicklingError as error:
@@ -184,9 +184,9 @@ def _torch(path: Path, *, mmap: bool) -> object:
 
 
 def _with_code(path: Path) -> CheckpointError:
-    """The sentence for a pickle that asks for more than tensors."""
+    """The error for a pickle that holds more than tensors."""
     names: list[str] = []
-    # What was readable before the first wrong byte of a damaged or hostile file is told.
+    # A damaged or hostile file is listed up to its first wrong byte.
     with contextlib.suppress(Exception):
         for name in _imports(_pickle_of(path)):
             if name.partition(".")[0] not in {"torch", "collections"} and name not in names:
@@ -203,7 +203,7 @@ def _with_code(path: Path) -> CheckpointError:
 
 
 def _pickle_of(path: Path) -> io.BytesIO:
-    """The table of contents of a checkpoint, or the beginning of an older one."""
+    """The table of contents of an archive, or the beginning of an older checkpoint."""
     if zipfile.is_zipfile(path):
         with zipfile.ZipFile(path) as archive:
             name = next(name for name in archive.namelist() if name.endswith("data.pkl"))
@@ -213,7 +213,7 @@ def _pickle_of(path: Path) -> io.BytesIO:
 
 
 def _imports(stream: io.BytesIO) -> Iterator[str]:
-    """What the pickles of a stream would import, read without running them."""
+    """The names that the pickles of a stream would import, found without running them."""
     while stream.read(1):
         stream.seek(-1, io.SEEK_CUR)
         words: list[str] = []
@@ -232,7 +232,7 @@ def _first_line(error: Exception) -> str:
 
 
 def _unwrapped(found: object) -> dict[str, Tensor]:
-    """The named tensors below at most a few envelopes, without a prefix common to all."""
+    """The named tensors inside up to three envelopes, without a prefix common to all names."""
     for _ in range(3):
         if not isinstance(found, Mapping):
             return {}
@@ -253,7 +253,7 @@ def _unwrapped(found: object) -> dict[str, Tensor]:
 
 
 def _check_stored(path: Path, name: str, tensor: Tensor) -> None:
-    """A tensor must not be larger than its data: strides of zero stand for any size."""
+    """Refuse a tensor that is larger than its data, as strides of zero allow."""
     if tensor.layout is not torch.strided or tensor.is_quantized or tensor.is_meta:
         raise CheckpointError(
             f"{path.name}: the tensor {name[:120]} is not stored as plain numbers; save the "

@@ -1,4 +1,4 @@
-"""Getting files from the net: resumable, checked, and not at all where the net is switched off."""
+"""Downloads: resumable, checked by size and SHA-256, refused where network access is off."""
 
 from __future__ import annotations
 
@@ -15,26 +15,27 @@ from typing import Any
 import httpx
 
 from enhancers.errors import FetchFailed
-from enhancers.networks.digests import Progress, sha256_of
+from enhancers.networks.digests import sha256_steps
 from enhancers.networks.entry import Download, Hub, bytes_text
+from enhancers.networks.progress import Progress
 
 ATTEMPTS = 5
-"""Tries in a row that bring nothing before a download is given up."""
+"""Attempts in a row without a byte after which a download is given up."""
 FIRST_ATTEMPTS = 2
-"""The same while no server was ever reached: most likely there is no net, and the user waits."""
+"""The same while no server was reached: most likely there is no network, and the user waits."""
 PAUSE_SECONDS = 1.0
-"""Before the second try; doubled for each further one."""
+"""Pause before the second attempt; doubled for each further one."""
 TIMEOUT = httpx.Timeout(30.0, connect=15.0)
 PIECE = 2**20
 """Bytes between two reports of progress."""
 SPARE = 256 * 2**20
-"""Bytes that stay free on the disk."""
+"""Bytes of the disk that must stay free."""
 
 _RANGE = re.compile(r"bytes (\d+)-\d+/(\d+|\*)")
 
 
 def offline() -> bool:
-    """Whether HF_HUB_OFFLINE (or TRANSFORMERS_OFFLINE) forbids the net."""
+    """Whether HF_HUB_OFFLINE (or TRANSFORMERS_OFFLINE) forbids network access."""
     from huggingface_hub import constants
 
     return constants.is_offline_mode()
@@ -43,12 +44,12 @@ def offline() -> bool:
 def check_space(
     folder: Path, needed: int, what: str, *, setting: str = "READINGROOM_MODELS_DIR"
 ) -> None:
-    """Raise FetchFailed where ``folder``'s disk has no room for ``needed`` bytes.
+    """Raise FetchFailed where the disk of ``folder`` has no room for ``needed`` bytes.
 
-    ``setting`` is the variable that puts it elsewhere.
+    ``setting`` is the environment variable with which the user chooses another folder.
     """
-    there = next(each for each in (folder, *folder.parents) if each.exists())
-    free = shutil.disk_usage(there).free
+    existing = next(each for each in (folder, *folder.parents) if each.exists())
+    free = shutil.disk_usage(existing).free
     if free < needed + SPARE:
         raise FetchFailed(
             f"{what} needs {bytes_text(needed)} below {folder} and its disk has "
@@ -57,12 +58,12 @@ def check_space(
 
 
 def download(source: Download, path: Path) -> Iterator[Progress]:
-    """Bring the file to ``path``, from where an earlier try left off; it stays when this stops.
+    """Download a file to ``path``, continuing what is there; an interruption leaves it for later.
 
     Raises
     ------
     FetchFailed
-        The server cannot be reached, or has another file than the one that is expected.
+        The server cannot be reached, or sends another file than the expected one.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     note = f"Downloading {httpx.URL(source.address).path.rpartition('/')[2]}"
@@ -80,13 +81,13 @@ def download(source: Download, path: Path) -> Iterator[Progress]:
             if idle >= (ATTEMPTS if reached else FIRST_ATTEMPTS):
                 raise FetchFailed(
                     f"{source.address} cannot be reached ({_reason(error)}). What has arrived is "
-                    "kept: try again later to go on."
+                    "kept: try again later to continue."
                 ) from error
             yield Progress(f"{note}: the connection failed, trying again", _size(path), source.size)
             time.sleep(PAUSE_SECONDS * 2**idle)
         except httpx.HTTPError as error:
             raise FetchFailed(f"{source.address} cannot be read ({_reason(error)}).") from error
-    digest = yield from sha256_of(path, "Checking the download")
+    digest = yield from sha256_steps(path, "Checking the download")
     if digest != source.sha256:
         path.unlink()
         raise FetchFailed(
@@ -96,7 +97,7 @@ def download(source: Download, path: Path) -> Iterator[Progress]:
 
 
 def _transfer(source: Download, path: Path, have: int) -> Iterator[int]:
-    """One request; appends to ``path`` and yields its size."""
+    """Send one request, append its answer to ``path``, and yield the size of the file."""
     headers = {"Accept-Encoding": "identity"}
     if have:
         headers["Range"] = f"bytes={have}-"
@@ -106,34 +107,34 @@ def _transfer(source: Download, path: Path, have: int) -> Iterator[int]:
         start = _start(source, response, have)
         with path.open("r+b" if start else "wb") as file:
             file.seek(start)
-            done = told = start
-            # As they come: what gathers to a larger piece is lost where the connection ends.
+            done = reported = start
+            # In the pieces that arrive: a larger buffer would be lost with the connection.
             for piece in response.iter_raw():
                 if done + len(piece) > source.size:
                     raise _another(source, f"more than {source.size} bytes")
                 file.write(piece)
                 done += len(piece)
-                if done - told >= PIECE or done == source.size:
-                    told = done
+                if done - reported >= PIECE or done == source.size:
+                    reported = done
                     yield done
     if done < source.size:
         raise httpx.ReadError(f"the connection ended after {done} of {source.size} bytes")
 
 
 def _start(source: Download, response: httpx.Response, have: int) -> int:
-    """Where in the file the answer begins; FetchFailed where it cannot be the expected file."""
+    """The position at which the answer begins; FetchFailed where it is of another file."""
     status = response.status_code
     if status == httpx.codes.PARTIAL_CONTENT:
-        told = _RANGE.fullmatch(response.headers.get("Content-Range", ""))
-        if told is None or int(told[1]) != have:
+        range_ = _RANGE.fullmatch(response.headers.get("Content-Range", ""))
+        if range_ is None or int(range_[1]) != have:
             raise _another(source, "a part that was not asked for")
-        if told[2] not in ("*", str(source.size)):
-            raise _another(source, f"a file of {told[2]} bytes, not {source.size}")
+        if range_[2] not in ("*", str(source.size)):
+            raise _another(source, f"a file of {range_[2]} bytes, not {source.size}")
         return have
     if status == httpx.codes.OK:
-        told_length = response.headers.get("Content-Length", str(source.size))
-        if told_length != str(source.size):
-            raise _another(source, f"a file of {told_length} bytes, not {source.size}")
+        length = response.headers.get("Content-Length", str(source.size))
+        if length != str(source.size):
+            raise _another(source, f"a file of {length} bytes, not {source.size}")
         return 0
     if status in (408, 429) or status >= 500:
         raise httpx.RemoteProtocolError(f"it answered {status} {response.reason_phrase}")
@@ -153,18 +154,18 @@ def _reason(error: Exception) -> str:
 
 
 class _Stopped(Exception):
-    """Ends the hub's own threads after the caller has gone."""
+    """Ends the hub's threads after the caller has stopped."""
 
 
 def snapshot(source: Hub, endpoint: str | None = None) -> Iterator[Progress]:
-    """Bring a repository's files into the hub's cache, from where an earlier try left off.
+    """Download a repository's files into the hub's cache, continuing an interrupted download.
 
     Raises
     ------
     FetchFailed
-        The hub cannot be reached, or has other files than those that are expected.
+        The hub cannot be reached, or sends other files than the expected ones.
     """
-    gone = threading.Event()
+    stopped = threading.Event()
     failure: list[Exception] = []
 
     def work() -> None:
@@ -174,7 +175,7 @@ def snapshot(source: Hub, endpoint: str | None = None) -> Iterator[Progress]:
             snapshot_download(
                 source.repository, revision=source.revision, endpoint=endpoint,
                 allow_patterns=[file.path for file in source.files],
-                tqdm_class=_stopping_at(gone.is_set),
+                tqdm_class=stopping_bar(stopped.is_set),
             )  # fmt: skip
         except Exception as error:
             failure.append(error)
@@ -187,11 +188,11 @@ def snapshot(source: Hub, endpoint: str | None = None) -> Iterator[Progress]:
             arrived = min(_arrived(source), source.size)
             yield Progress(f"Downloading {source.repository}", arrived, source.size)
     finally:
-        gone.set()
+        stopped.set()
     if failure:
         raise FetchFailed(
             f"{source.repository} could not be fetched from the hub ({_reason(failure[0])}). What "
-            "has arrived is kept: try again later to go on."
+            "has arrived is kept: try again later to continue."
         ) from failure[0]
     yield from _checked(source)
 
@@ -199,9 +200,9 @@ def snapshot(source: Hub, endpoint: str | None = None) -> Iterator[Progress]:
 def _checked(source: Hub) -> Generator[Progress, None, None]:
     for file in source.files:
         path = source.folder / file.path
-        digest = (yield from sha256_of(path)) if path.is_file() else "none"
+        digest = (yield from sha256_steps(path)) if path.is_file() else "none"
         if digest != file.sha256:
-            # The cache links to the content, which would otherwise be taken for good next time.
+            # The cache links to the content, which would otherwise be used next time.
             path.resolve().unlink(missing_ok=True)
             path.unlink(missing_ok=True)
             raise FetchFailed(
@@ -211,7 +212,7 @@ def _checked(source: Hub) -> Generator[Progress, None, None]:
 
 
 def _arrived(source: Hub) -> int:
-    """Bytes of the repository in the hub's cache, unfinished files included."""
+    """Bytes of the repository in the hub's cache, including unfinished files."""
     total = 0
     for path in (source.folder.parents[1] / "blobs").glob("*"):
         with contextlib.suppress(OSError):
@@ -219,8 +220,8 @@ def _arrived(source: Hub) -> int:
     return total
 
 
-def _stopping_at(gone: Callable[[], bool]) -> type[Any]:
-    """A silent progress bar that raises once nobody waits any more."""
+def stopping_bar(stopped: Callable[[], bool]) -> type[Any]:
+    """A silent progress bar for the hub's threads, which raises once ``stopped()`` is true."""
     from tqdm import tqdm
 
     class Silent(tqdm):  # type: ignore[type-arg]
@@ -228,7 +229,7 @@ def _stopping_at(gone: Callable[[], bool]) -> type[Any]:
             super().__init__(*args, **{**kwargs, "disable": True})
 
         def update(self, n: float | None = 1) -> bool | None:
-            if gone():
+            if stopped():
                 raise _Stopped
             return super().update(n)
 

@@ -1,4 +1,4 @@
-"""What is known of one network: the types the catalogue is written in."""
+"""Facts about a network: the types of the catalogue and of the networks that a user added."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ QkvOrder = Literal["legacy", "new"]
 
 @dataclass(frozen=True)
 class Schedule:
-    """The betas a network was trained with, in diffusers' terms."""
+    """The noise schedule a network was trained with, in the terms of diffusers."""
 
     name: ScheduleName = "linear"
     start: float = 1e-4
@@ -24,11 +24,15 @@ class Schedule:
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """What the tensors of a guided-diffusion checkpoint do not say.
+    """Facts about a guided-diffusion checkpoint that its tensors do not contain.
 
-    ``head_channels`` is the width of an attention head (None: one head). ``qkv_order`` is how the
-    rows of its qkv convolution are sorted: "legacy" is [head][q, k, v][channel], "new" is
-    [q, k, v][head][channel].
+    Parameters
+    ----------
+    head_channels : int or None
+        Width of an attention head; None for one head.
+    qkv_order : {"legacy", "new"}
+        Order of the rows of the qkv convolutions: [head][q, k, v][channel], or
+        [q, k, v][head][channel].
     """
 
     head_channels: int | None
@@ -37,7 +41,7 @@ class Checkpoint:
 
 @dataclass(frozen=True)
 class KnownFile:
-    """A file below a prior's folder: where, how many bytes, and its SHA-256."""
+    """A file below a network's folder, its size in bytes, and its SHA-256."""
 
     path: str
     size: int
@@ -46,12 +50,12 @@ class KnownFile:
 
 @dataclass(frozen=True)
 class Embedded:
-    """Comes with the project, below `Settings.priors_dir`."""
+    """The network ships with the project, below `Settings.priors_dir`."""
 
 
 @dataclass(frozen=True)
 class Hub:
-    """Files of a repository on the Hugging Face hub at a pinned revision."""
+    """Files of a repository on the Hugging Face Hub at a pinned revision."""
 
     repository: str
     revision: str
@@ -60,12 +64,12 @@ class Hub:
 
     @property
     def size(self) -> int:
-        """Bytes of all files."""
+        """Size of all files in bytes."""
         return sum(file.size for file in self.files)
 
     @property
     def folder(self) -> Path:
-        """Where the hub's own cache (HF_HOME, HF_HUB_CACHE) keeps this revision."""
+        """The folder of this revision in the hub's cache (HF_HOME, HF_HUB_CACHE)."""
         from huggingface_hub import constants
 
         owner, name = self.repository.split("/")
@@ -75,7 +79,7 @@ class Hub:
 
 @dataclass(frozen=True)
 class Download:
-    """One file at an address, with its size in bytes and its SHA-256."""
+    """One file at an address, its size in bytes, and its SHA-256."""
 
     address: str
     size: int
@@ -84,7 +88,7 @@ class Download:
 
 @dataclass(frozen=True)
 class FromUser:
-    """Not to be had from here: the user supplies the file named ``file``; ``where`` tells more."""
+    """The user supplies the file named ``file``; ``where`` says where it comes from."""
 
     file: str
     where: str
@@ -92,10 +96,10 @@ class FromUser:
 
 @dataclass(frozen=True)
 class Origin:
-    """What a network on the shelf was made from.
+    """What an added network was made from.
 
     ``file`` is the name of the file or folder, ``sha256`` that of the file (empty for a folder),
-    ``when`` the time in ISO 8601.
+    ``when`` the time of the addition in ISO 8601.
     """
 
     file: str
@@ -105,35 +109,40 @@ class Origin:
 
 @dataclass(frozen=True)
 class NetworkEntry:
-    """One network, or the set of autoencoder, network and text encoder, to sample from.
+    """A network to sample from, or a set of autoencoder, network and text encoder.
 
     Parameters
     ----------
     key : str
-        Also the name of its folder, and the value of a method's parameter ``prior``.
-    kind : str
-        "pixel" networks work on images, "latent" ones on an autoencoder's latents.
-    parts : tuple of str
+        Name of its folder, and value of the parameter ``prior`` of methods.
+    label, summary, licence : str
+    kind : {"pixel", "latent"}
+        Whether it works on images or on an autoencoder's latents.
+    parts : tuple of Part
         The diffusers folders below `folder` that hold weights.
+    source : Embedded, Hub, Download or FromUser
+        Where its files come from.
     channels : int
-        Of the images it takes: 1 or 3 (gray images are then replicated).
+        Of the images: 1, or 3 (gray images are then replicated).
     tiles : bool
-        Whether it was trained on crops, so that it may see an image in tiles of ``native``; one
-        trained on whole images sees whole images.
+        Whether it was trained on crops, so that an image may be split into tiles of ``native``;
+        otherwise it is given complete images.
     native : int
         Side in pixels of the images or crops it was trained on.
     values : (low, high)
-        Range of the pixels it takes.
+        Range of the pixels.
+    schedule : Schedule
+        Of its training, where its folder has no scheduler.
     checkpoint : Checkpoint or None
-        For those published in guided-diffusion's format.
+        For networks published in the format of guided-diffusion.
     parameters : int
-        Number of its weights; 0 where that is not known beforehand.
+        Number of weights; 0 where it is not known before they are read.
     place : Path or None
-        Its folder, where that is not the usual one.
+        Its folder, where that is not the default one.
     origin : Origin or None
-        For those that were added.
+        For networks that were added.
     stored : tuple of KnownFile
-        The files of an added one, as they were written.
+        The files of an added network as they were written.
     """
 
     key: str
@@ -156,7 +165,7 @@ class NetworkEntry:
 
     @property
     def folder(self) -> Path:
-        """Where its files lie, or would lie."""
+        """The folder of its files, whether they are there or not."""
         from enhancers.settings import get_settings
 
         if self.place is not None:
@@ -165,13 +174,13 @@ class NetworkEntry:
         if isinstance(self.source, Embedded):
             return settings.priors_dir / self.key
         usual = settings.models_dir / self.key
-        # A plain folder put there by hand comes before the hub's cache.
+        # A folder copied there by hand takes precedence over the hub's cache.
         if isinstance(self.source, Hub) and not usual.is_dir():
             return self.source.folder
         return usual
 
     def weights(self, part: Part) -> Path:
-        """The weight file of a part: the plain one, else the half-precision variant."""
+        """The weight file of a part; of the two precisions the one that is there."""
         places = [self.folder / part / name for name in weight_names(part)]
         if isinstance(self.source, Hub):
             places.reverse()
@@ -179,7 +188,7 @@ class NetworkEntry:
 
     @property
     def files(self) -> tuple[Path, ...]:
-        """The weight files."""
+        """The weight files of all parts."""
         return tuple(self.weights(part) for part in self.parts)
 
     @property
@@ -189,7 +198,7 @@ class NetworkEntry:
 
     @property
     def size(self) -> int:
-        """Bytes of the weights; 0 where they are absent."""
+        """Size of the weights in bytes; 0 where they are absent."""
         return sum(path.stat().st_size for path in self.files) if self.present else 0
 
     @property
@@ -199,18 +208,18 @@ class NetworkEntry:
 
     @property
     def cost(self) -> int:
-        """Bytes a fetch of it downloads; 0 for those that cannot be fetched."""
+        """Bytes that a fetch downloads; 0 where it cannot be fetched."""
         return self.source.size if isinstance(self.source, Hub | Download) else 0
 
 
 def weight_names(part: Part) -> tuple[str, str]:
-    """What diffusers calls a part's weights: in full precision, and in half."""
+    """The file names that diffusers gives to a part's weights: full precision, half precision."""
     stem = "model" if part == "text_encoder" else "diffusion_pytorch_model"
     return f"{stem}.safetensors", f"{stem}.fp16.safetensors"
 
 
 def bytes_text(size: float) -> str:
-    """``2.2 GB``, ``13.4 MB``: a size as a user reads it (powers of ten)."""
+    """A size for people, in powers of ten: ``2.2 GB``, ``13.4 MB``."""
     for unit, scale in (("GB", 1e9), ("MB", 1e6), ("kB", 1e3)):
         if size >= scale:
             return f"{size / scale:.1f} {unit}"

@@ -1,6 +1,6 @@
-"""Checkpoints of OpenAI's guided-diffusion code turned into diffusers' UNet2DModel.
+"""Converts checkpoints of OpenAI's guided-diffusion code to diffusers' UNet2DModel.
 
-The two write the same network (Dhariwal and Nichol, NeurIPS 2021, appendix C) under different
+Both implement the same network (Dhariwal and Nichol, NeurIPS 2021, appendix C) under different
 names; see `enhancers.networks.guided_diffusion_layout`.
 """
 
@@ -15,8 +15,8 @@ from diffusers import DDIMScheduler, UNet2DModel
 from torch import Tensor
 
 from enhancers.errors import CheckpointError
-from enhancers.networks.catalog import Checkpoint, Schedule
 from enhancers.networks.checkpoint import differences
+from enhancers.networks.entry import Checkpoint, Schedule
 from enhancers.networks.guided_diffusion_layout import (
     Architecture,
     Renaming,
@@ -27,12 +27,12 @@ from enhancers.networks.guided_diffusion_layout import (
 
 
 def convert(tensors: Mapping[str, Tensor], checkpoint: Checkpoint) -> UNet2DModel:
-    """The network with the weights of a checkpoint, float32, on the CPU, ready for inference.
+    """The network of a checkpoint, in float32 on the CPU, ready for inference.
 
     Raises
     ------
     CheckpointError
-        The tensors are of another network: which are missing, unexpected or of another shape.
+        Tensors are missing, unexpected or of another shape.
     """
     arch = read_config(tensors, checkpoint)
     with torch.device("meta"):
@@ -40,7 +40,7 @@ def convert(tensors: Mapping[str, Tensor], checkpoint: Checkpoint) -> UNet2DMode
     shapes = network.state_dict()
     wrong = differences(expected(arch), tensors)
     if wrong:
-        raise CheckpointError(f"The checkpoint does not hold the network it begins as: {wrong}.")
+        raise CheckpointError(f"The checkpoint's tensors do not form one network: {wrong}.")
     state: dict[str, Tensor] = {}
     for each in renamings(arch, shapes):
         parts = _parts(tensors[each.source].detach().float(), each, checkpoint)
@@ -51,7 +51,7 @@ def convert(tensors: Mapping[str, Tensor], checkpoint: Checkpoint) -> UNet2DMode
 
 
 def expected(arch: Architecture) -> dict[str, Tensor]:
-    """The tensors, without content, of a guided-diffusion checkpoint of this architecture."""
+    """The tensors of a guided-diffusion checkpoint of this architecture, on the meta device."""
     with torch.device("meta"):
         shapes = unet(arch).state_dict()
         found: dict[str, Tensor] = {}
@@ -59,20 +59,20 @@ def expected(arch: Architecture) -> dict[str, Tensor]:
             shape = list(shapes[each.targets[0]].shape)
             shape[0] *= len(each.targets)
             in_attention = ".qkv." in each.source or ".proj_out." in each.source
-            # Attention's projections are one-dimensional convolutions there.
+            # There, projections of the attention are one-dimensional convolutions.
             tail = [1] if in_attention and each.source.endswith(".weight") else []
             found[each.source] = torch.empty(shape + tail)
     return found
 
 
 def save_folder(network: UNet2DModel, schedule: Schedule, folder: Path) -> None:
-    """Write ``unet`` and ``scheduler`` below ``folder``, as diffusers' pipelines lay them out."""
+    """Write ``unet`` and ``scheduler`` below ``folder``, as in a pipeline of diffusers."""
     network.save_pretrained(folder / "unet", safe_serialization=True)
     save_schedule(schedule, folder)
 
 
 def save_schedule(schedule: Schedule, folder: Path) -> None:
-    """Write ``scheduler`` below ``folder``."""
+    """Write the configuration of a scheduler below ``folder``."""
     DDIMScheduler(
         num_train_timesteps=schedule.steps,
         beta_start=schedule.start,
@@ -86,10 +86,10 @@ def save_schedule(schedule: Schedule, folder: Path) -> None:
 
 
 def split_qkv(rows: Tensor, heads: int, order: Literal["legacy", "new"]) -> tuple[Tensor, ...]:
-    """Query, key and value of a joint projection, (3 C, ...) to three of (C, ...).
+    """Split a joint projection (3 C, ...) into query, key and value, each (C, ...).
 
-    The legacy order sorts the rows by head first, so that a plain chunk(3) of several heads mixes
-    queries, keys and values, and nothing but the image shows it.
+    In the legacy order rows are sorted by head first, so that a plain chunk(3) would mix queries,
+    keys and values of several heads without any error.
     """
     if order == "new":
         return rows.chunk(3)

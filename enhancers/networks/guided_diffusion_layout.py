@@ -1,7 +1,7 @@
-"""How a guided-diffusion network is built, and the names of its tensors there and in diffusers.
+"""The architecture of guided-diffusion networks, and their tensors' names there and in diffusers.
 
-The configuration is read from the tensors, except the width of an attention head and the order of
-the qkv rows, which they do not show: these come from the catalogue.
+The architecture is read from names and shapes of the tensors, except for the width of an attention
+head and the order of the qkv rows, which come from the catalogue or the user.
 """
 
 from __future__ import annotations
@@ -14,8 +14,8 @@ from diffusers import UNet2DModel
 from torch import Tensor
 
 from enhancers.errors import CheckpointError
-from enhancers.networks.catalog import Checkpoint
 from enhancers.networks.checkpoint import listed
+from enhancers.networks.entry import Checkpoint
 
 GROUPS = 32
 """Channel groups of every normalisation: fixed in guided-diffusion's code."""
@@ -27,18 +27,18 @@ _IN_ATTENTION = {"norm", "qkv", "proj_out"}
 
 @dataclass(frozen=True)
 class Architecture:
-    """What a guided-diffusion checkpoint is a checkpoint of.
+    """The architecture of a guided-diffusion network.
 
     Parameters
     ----------
     channels, outputs : int
-        Of the image; twice as many outputs where the variance was learned as well.
+        Of the image; there are twice as many outputs where the variance is learned too.
     widths : tuple of int
-        Channels of each level, the finest first.
+        Channels of each level, from the finest to the coarsest.
     layers : int
-        Residual blocks a level on the way down.
+        Residual blocks per level on the way down.
     attention : tuple of bool
-        Which levels have it.
+        Whether each level has it.
     resampling : {"conv", "resnet"}
         Strided convolutions, or residual blocks that pool (``resblock_updown``).
     scale_shift : bool
@@ -58,30 +58,30 @@ class Architecture:
 
     @property
     def levels(self) -> int:
-        """How many resolutions."""
+        """Number of resolutions."""
         return len(self.widths)
 
 
 @dataclass(frozen=True)
 class Renaming:
-    """One tensor there, and the one or (query, key, value) three it becomes here."""
+    """A tensor of guided-diffusion, and the tensors it becomes: one, or query, key and value."""
 
     source: str
     targets: tuple[str, ...]
 
 
 def read_config(tensors: Mapping[str, Tensor], checkpoint: Checkpoint) -> Architecture:
-    """The architecture that the names and shapes of ``tensors`` tell.
+    """The architecture, from names and shapes of ``tensors``.
 
     Raises
     ------
     CheckpointError
-        They are no guided-diffusion network, or one that UNet2DModel cannot express.
+        They are not of guided-diffusion's network, or of one that UNet2DModel cannot express.
     """
     if "label_emb.weight" in tensors:
         raise CheckpointError(
-            "The checkpoint is of a class-conditional network, which has to be told what it looks "
-            "at; take the unconditional one."
+            "The checkpoint is of a class-conditional network, which needs the class of every "
+            "image; use the unconditional one."
         )
     absent = [name for name in _NEEDED if name not in tensors or tensors[name].ndim < 2]
     if absent:
@@ -110,7 +110,7 @@ def read_config(tensors: Mapping[str, Tensor], checkpoint: Checkpoint) -> Archit
 
 
 def unet(arch: Architecture) -> UNet2DModel:
-    """The network with weights of its own initialisation; on the meta device if that is current."""
+    """The network with random weights, on the current default device."""
     down = [_down(arch, level) for level in range(arch.levels)]
     up = [name.replace("Downsample", "Upsample").replace("DownBlock", "UpBlock") for name in down]
     return UNet2DModel(
@@ -133,7 +133,7 @@ def unet(arch: Architecture) -> UNet2DModel:
 
 
 def _children(tensors: Mapping[str, Tensor], trunk: str) -> dict[int, dict[int, str]]:
-    """What each block of ``trunk`` holds, by the name of a weight: 'conv', 'qkv', 'in_layers'."""
+    """Kinds of the modules in each block of ``trunk``: 'conv', 'qkv', 'in_layers', ..."""
     blocks: dict[int, dict[int, str]] = {}
     for name in tensors:
         parts = name.split(".")
@@ -143,7 +143,7 @@ def _children(tensors: Mapping[str, Tensor], trunk: str) -> dict[int, dict[int, 
 
 
 def _walk(blocks: Mapping[int, Mapping[int, str]]) -> tuple[int, int]:
-    """Residual blocks a level on the way down, and how often the way up enlarges."""
+    """Residual blocks per level on the way down, and number of upsamplings on the way up."""
     ends = [
         index
         for index, children in sorted(blocks.items())
@@ -172,7 +172,7 @@ def _check_expressible(arch: Architecture, embedded: int) -> None:
     if arch.outputs not in {arch.channels, 2 * arch.channels}:
         raise CheckpointError(
             f"The checkpoint's network takes {arch.channels} channels and gives {arch.outputs}: "
-            "it does not predict the noise of an image, as a prior must."
+            "it does not predict the noise of an image."
         )
     if arch.widths[0] != embedded:
         raise CheckpointError(
@@ -203,13 +203,13 @@ def _down(arch: Architecture, level: int) -> str:
 
 
 def renamings(arch: Architecture, shapes: Mapping[str, Tensor]) -> Iterator[Renaming]:
-    """Every tensor of the checkpoint, in the order of its modules."""
+    """The renaming of every tensor of the checkpoint."""
     for source, target in _modules(arch):
         yield from _inside(source, target, shapes)
 
 
 def _modules(arch: Architecture) -> Iterator[tuple[str, str]]:
-    """Modules there and here: single layers, residual blocks and attentions."""
+    """Names of layers, residual blocks and attentions: in guided-diffusion and in diffusers."""
     conv = arch.resampling == "conv"
     yield from (("time_embed.0", "time_embedding.linear_1"),
                 ("time_embed.2", "time_embedding.linear_2"), ("input_blocks.0.0", "conv_in"),
@@ -248,7 +248,7 @@ _ATTENTION = (("norm", ("group_norm",)), ("qkv", ("to_q", "to_k", "to_v")),
 
 
 def _inside(source: str, target: str, shapes: Mapping[str, Tensor]) -> Iterator[Renaming]:
-    """The tensors of one module."""
+    """The renamings of the tensors of one module."""
     pairs: tuple[tuple[str, tuple[str, ...]], ...] = (("", ("",)),)
     if f"{target}.norm1.weight" in shapes:
         pairs = tuple((f".{there}", (f".{here}",)) for there, here in _RESIDUAL)

@@ -1,4 +1,4 @@
-"""What a network that a user brings is: its key and the facts its files do not tell."""
+"""Identifies a network that a user adds: its key, and the facts that its files lack."""
 
 from __future__ import annotations
 
@@ -32,25 +32,29 @@ SCHEDULES: Mapping[ScheduleName, Schedule] = {
     "squaredcos_cap_v2": Schedule("squaredcos_cap_v2"),
 }
 NATIVE = 256
-"""Side of the training images where nobody says: what guided-diffusion's code trains on."""
+"""Side of the training images where it is not stated: the default of guided-diffusion's code."""
 
 
 @dataclass(frozen=True)
 class NetworkImport:
-    """What to add, and what its files do not tell.
+    """What to add, and the facts that its files lack; None for those that are not given.
 
     Parameters
     ----------
     path : Path
         A guided-diffusion checkpoint, a folder of a UNet2DModel, or a folder of a pipeline.
     key : str or None
-        Its name on the shelf; else the catalogue's where it is recognised, else the file's.
+        Its key; by default that of the catalogue's entry it is identified as, else the file's name.
+    label : str or None
+        What the page calls it.
     like : str or None
-        The entry of the catalogue whose facts hold (and whose key, unless ``key`` says another).
+        The catalogue's entry whose facts apply (and whose key, unless ``key`` is given).
     head_channels : int or None
         Width of an attention head; 0 for one head.
+    qkv_order, schedule, native, tiles, licence
+        As of `NetworkEntry` and `Checkpoint`.
     digest : str or None
-        SHA-256 of the file, where the caller has just computed it.
+        SHA-256 of the file, if it is known.
     """
 
     path: Path
@@ -66,8 +70,8 @@ class NetworkImport:
     digest: str | None = None
 
 
-def catalogued(key: str) -> NetworkEntry:
-    """The catalogue's entry to take after; ParameterError where none can be."""
+def catalogue_entry(key: str) -> NetworkEntry:
+    """The entry of the catalogue for ``--like``; ParameterError where there is none."""
     known = [entry for entry in catalog.NETWORKS if not isinstance(entry.source, Embedded)]
     for entry in known:
         if entry.key == key:
@@ -76,18 +80,21 @@ def catalogued(key: str) -> NetworkEntry:
     raise ParameterError(f"The catalogue has no --like {key}; {nearest(key, keys)}.")
 
 
-def identified(
+def identify(
     wanted: NetworkImport, digest: str, tensors: Mapping[str, Tensor]
 ) -> tuple[NetworkEntry | None, NetworkEntry | None]:
-    """The entry whose facts hold, and the entry that this is; None where neither is known."""
+    """The catalogue's entry whose facts apply to a checkpoint, and the entry that it is, if any.
+
+    It is found by ``--like``, the SHA-256, or the number of parameters with the file's name.
+    """
     if wanted.like:
-        facts = catalogued(wanted.like)
-        if facts.checkpoint is None:
+        like = catalogue_entry(wanted.like)
+        if like.checkpoint is None:
             raise ParameterError(
-                f"{wanted.path.name} is one file and {facts.label} a folder of several networks; "
+                f"{wanted.path.name} is one file and {like.label} a folder of several networks; "
                 "give the folder."
             )
-        return facts, facts if wanted.key in (None, facts.key) else None
+        return like, like if wanted.key in (None, like.key) else None
     for entry in catalog.NETWORKS:
         if isinstance(entry.source, Download) and entry.source.sha256 == digest:
             return entry, entry if wanted.key in (None, entry.key) else None
@@ -101,16 +108,22 @@ def identified(
     ]
     if by_name and wanted.key in (None, by_name[0].key):
         return by_name[0], by_name[0]
-    facts_of = {(entry.checkpoint, entry.schedule) for entry in alike}
-    return (alike[0] if len(facts_of) == 1 else None), None
+    facts = {(entry.checkpoint, entry.schedule) for entry in alike}
+    return (alike[0] if len(facts) == 1 else None), None
 
 
-def unreadable(wanted: NetworkImport, facts: NetworkEntry | None) -> Checkpoint:
-    """What the tensors do not say, from the options, else from the entry it is like."""
-    known = facts.checkpoint if facts else None
+def attention_facts(wanted: NetworkImport, like: NetworkEntry | None) -> Checkpoint:
+    """Head width and row order of the attention: from the options, else from the entry ``like``.
+
+    Raises
+    ------
+    NetworkFactsMissing
+        Neither has them.
+    """
+    known = like.checkpoint if like else None
     if wanted.head_channels is None and known is None:
         raise NetworkFactsMissing(
-            f"{wanted.path.name} does not tell the width of its attention heads: give "
+            f"{wanted.path.name} does not state the width of its attention heads: give "
             "--head-channels (0 for one head, 64 in OpenAI's networks), or --like KEY of the "
             "catalogue."
         )
@@ -120,19 +133,34 @@ def unreadable(wanted: NetworkImport, facts: NetworkEntry | None) -> Checkpoint:
     order = wanted.qkv_order or (known.qkv_order if known else None)
     if order is None and heads is not None:
         raise NetworkFactsMissing(
-            f"{wanted.path.name} does not tell how its attention's rows are sorted: give "
+            f"{wanted.path.name} does not state how the rows of its attention are sorted: give "
             "--qkv-order legacy (guided-diffusion's default) or new (use_new_attention_order)."
         )
     return Checkpoint(heads, order or "legacy")
 
 
-def named(
+def new_entry(
     wanted: NetworkImport,
-    facts: NetworkEntry | None,
+    like: NetworkEntry | None,
     same: NetworkEntry | None,
     checkpoint: Checkpoint | None,
 ) -> NetworkEntry:
-    """The entry as far as it is known before the network is built; the key is free."""
+    """The entry as far as it is known before the network is read.
+
+    Parameters
+    ----------
+    wanted : NetworkImport
+    like : NetworkEntry or None
+        Whose facts apply.
+    same : NetworkEntry or None
+        The catalogue's entry that the network is.
+    checkpoint : Checkpoint or None
+
+    Raises
+    ------
+    ParameterError
+        The key is not possible or taken, or an option does not apply.
+    """
     key = wanted.key or (same.key if same else _slug(wanted.path))
     if not PRIOR_KEY.fullmatch(key):
         raise ParameterError(
@@ -140,14 +168,14 @@ def named(
         )
     shipped = next((entry for entry in catalog.NETWORKS if entry.key == key), None)
     if shipped is not None and shipped is not same:
-        hint = "" if isinstance(shipped.source, Embedded) else f" or, if it is that, --like {key}"
+        hint = "" if isinstance(shipped.source, Embedded) else f", or --like {key} if it is this"
         raise ParameterError(f"{key} is a network of the catalogue; give another --key{hint}.")
     check_free(key)
     if same is not None:
         _check_catalogued(wanted, same)
         return replace(same, checkpoint=checkpoint or same.checkpoint)
     label = " ".join((wanted.label or wanted.path.stem).split())[:80]
-    schedule = facts.schedule if facts else Schedule()
+    schedule = like.schedule if like else Schedule()
     return NetworkEntry(
         key=key,
         label=label or key,
@@ -156,24 +184,24 @@ def named(
         parts=("unet",),
         licence=wanted.licence or "not stated",
         source=FromUser(wanted.path.name, "added by you"),
-        tiles=(facts.tiles if facts else False) if wanted.tiles is None else wanted.tiles,
-        native=wanted.native or (facts.native if facts else NATIVE),
+        tiles=(like.tiles if like else False) if wanted.tiles is None else wanted.tiles,
+        native=wanted.native or (like.native if like else NATIVE),
         schedule=SCHEDULES[wanted.schedule] if wanted.schedule else schedule,
         checkpoint=checkpoint,
     )
 
 
 def check_size(same: NetworkEntry, parameters: int) -> None:
-    """Raise CheckpointError where a network is not of the size of the entry it is to become."""
+    """Raise CheckpointError where a network has another size than the entry it is said to be."""
     if same.parameters != parameters:
         raise CheckpointError(
             f"It has {parameters:,} parameters and {same.label} has {same.parameters:,}: it is "
-            "another network. Give a --key of your own to take no more than its facts."
+            "another network. Give a --key of your own to use its facts alone."
         )
 
 
 def _check_catalogued(wanted: NetworkImport, same: NetworkEntry) -> None:
-    """Of a network of the catalogue, the catalogue's facts hold."""
+    """Refuse options that contradict the facts of the catalogue."""
     options = {
         "--label": wanted.label, "--schedule": wanted.schedule, "--native": wanted.native,
         "--tiles": wanted.tiles, "--licence": wanted.licence,
@@ -182,7 +210,7 @@ def _check_catalogued(wanted: NetworkImport, same: NetworkEntry) -> None:
     if given:
         raise ParameterError(
             f"{given[0]} does not apply: this becomes {same.key} of the catalogue, whose facts are "
-            "known. Give a --key of your own to have others."
+            "known. Give a --key of your own to change them."
         )
 
 

@@ -1,4 +1,4 @@
-"""Putting a user's own network on the shelf: a checkpoint is converted, a folder is checked."""
+"""Installs a user's network: a checkpoint is converted, a diffusers folder is checked."""
 
 from __future__ import annotations
 
@@ -10,66 +10,59 @@ from typing import TYPE_CHECKING
 
 from enhancers.errors import CheckpointError, ParameterError
 from enhancers.networks import user_networks
-from enhancers.networks.digests import Progress, files_below, known_files, sha256_of
+from enhancers.networks.digests import files_below, known_files, sha256_steps
 from enhancers.networks.download import check_space
 from enhancers.networks.entry import NetworkEntry, Origin, weight_names
 from enhancers.networks.identify import (
     NetworkImport,
-    catalogued,
+    attention_facts,
+    catalogue_entry,
     check_size,
-    identified,
-    named,
-    unreadable,
+    identify,
+    new_entry,
 )
 from enhancers.networks.lookup import network_entry
+from enhancers.networks.progress import Progress
 from enhancers.networks.staging import staged
 from enhancers.settings import get_settings
 
 if TYPE_CHECKING:
-    from enhancers.networks.diffusers_folders import Found
+    from enhancers.networks.diffusers_folders import FolderContent
 
 
-def add(wanted: NetworkImport) -> NetworkEntry:
-    """Put a network on the shelf and return its entry.
+def import_network(wanted: NetworkImport) -> Generator[Progress, None, NetworkEntry]:
+    """Install a user's network and return its entry, with progress; closing it leaves no trace.
+
+    A checkpoint is converted, a folder of one network is copied, a folder of a pipeline stays
+    where it is.
 
     Raises
     ------
     CheckpointError
-        The file or folder is no network that can be used, and why.
+        The file or folder holds no network that can be used.
     ParameterError
-        Something has to be said that the file does not tell, or the key is taken.
+        The file lacks facts that the user must state, or the key is taken.
     """
-    steps = adding(wanted)
-    while True:
-        try:
-            next(steps)
-        except StopIteration as end:
-            entry: NetworkEntry = end.value
-            return entry
-
-
-def adding(wanted: NetworkImport) -> Generator[Progress, None, NetworkEntry]:
-    """`add`, with progress on the way; closing it early leaves nothing behind."""
     from enhancers.networks import diffusers_folders
 
     path = wanted.path.expanduser().absolute()
     wanted = replace(wanted, path=path)
     if wanted.like is not None:
-        catalogued(wanted.like)
+        catalogue_entry(wanted.like)
     if wanted.native is not None and not 8 <= wanted.native <= 8192:
         raise ParameterError(f"--native {wanted.native} is no side in pixels; give 8 to 8192.")
     if not path.is_dir():
-        made = yield from _checkpoint(wanted)
+        made = yield from _from_checkpoint(wanted)
     elif (path / "unet").is_dir():
-        made = yield from _by_reference(wanted, diffusers_folders.pipeline(path))
+        made = yield from _by_reference(wanted, diffusers_folders.read_pipeline(path))
     else:
-        made = yield from _by_copy(wanted, diffusers_folders.network(path))
+        made = yield from _by_copy(wanted, diffusers_folders.read_network(path))
     return network_entry(made.key)
 
 
-def _checkpoint(wanted: NetworkImport) -> Generator[Progress, None, NetworkEntry]:
+def _from_checkpoint(wanted: NetworkImport) -> Generator[Progress, None, NetworkEntry]:
     from enhancers.networks.checkpoint import read_tensors
-    from enhancers.networks.folder_structure import check_unet
+    from enhancers.networks.config_checks import check_unet
     from enhancers.networks.guided_diffusion import convert, save_folder
 
     path = wanted.path
@@ -79,10 +72,10 @@ def _checkpoint(wanted: NetworkImport) -> Generator[Progress, None, NetworkEntry
             f"{path.name} holds the weights of a diffusers network; add the folder with its "
             "config.json instead."
         )
-    digest = wanted.digest or (yield from sha256_of(path))
-    facts, same = identified(wanted, digest, tensors)
-    checkpoint = unreadable(wanted, facts)
-    entry = named(wanted, facts, same, checkpoint)
+    digest = wanted.digest or (yield from sha256_steps(path))
+    like, same = identify(wanted, digest, tensors)
+    checkpoint = attention_facts(wanted, like)
+    entry = new_entry(wanted, like, same, checkpoint)
     size = sum(4 * tensor.numel() for tensor in tensors.values())
     check_space(get_settings().models_dir, size, f"The conversion of {path.name}")
     yield Progress(f"Converting {path.name}", 0, size)
@@ -108,10 +101,13 @@ def _checkpoint(wanted: NetworkImport) -> Generator[Progress, None, NetworkEntry
     return entry
 
 
-def _by_copy(wanted: NetworkImport, found: Found) -> Generator[Progress, None, NetworkEntry]:
-    """A folder of one network: its few files are copied."""
-    from enhancers.networks.diffusers_folders import SCHEDULER, scheduler_beside
-    from enhancers.networks.folder_structure import check_schedule
+def _by_copy(
+    wanted: NetworkImport, found: FolderContent
+) -> Generator[Progress, None, NetworkEntry]:
+    """Install a folder of one network by copying its files."""
+    from enhancers.networks.beta_schedule import beta_schedule
+    from enhancers.networks.config_checks import SCHEDULER, read_config
+    from enhancers.networks.diffusers_folders import find_scheduler
     from enhancers.networks.guided_diffusion import save_schedule
 
     entry = _of_folder(wanted, found)
@@ -123,11 +119,11 @@ def _by_copy(wanted: NetworkImport, found: Found) -> Generator[Progress, None, N
         shutil.copyfile(wanted.path / "config.json", stage / "unet" / "config.json")
         yield Progress(f"Copying {weights.name}", 0, size)
         shutil.copyfile(weights, stage / "unet" / weight_names("unet")[0])
-        scheduler = scheduler_beside(wanted.path)
+        scheduler = find_scheduler(wanted.path)
         if scheduler is not None and wanted.schedule is None:
             (stage / "scheduler").mkdir()
+            beta_schedule(read_config(scheduler))
             shutil.copyfile(scheduler, stage / "scheduler" / SCHEDULER)
-            check_schedule(stage)
         else:
             save_schedule(entry.schedule, stage)
         entry = replace(entry, stored=(yield from known_files(stage, files_below(stage))))
@@ -135,8 +131,10 @@ def _by_copy(wanted: NetworkImport, found: Found) -> Generator[Progress, None, N
     return entry
 
 
-def _by_reference(wanted: NetworkImport, found: Found) -> Generator[Progress, None, NetworkEntry]:
-    """A folder of a pipeline: it stays where it is."""
+def _by_reference(
+    wanted: NetworkImport, found: FolderContent
+) -> Generator[Progress, None, NetworkEntry]:
+    """Install a folder of a pipeline, which stays where it is."""
     if wanted.schedule is not None:
         raise ParameterError(
             f"--schedule does not apply: {wanted.path} has a scheduler of its own."
@@ -149,18 +147,19 @@ def _by_reference(wanted: NetworkImport, found: Found) -> Generator[Progress, No
     return entry
 
 
-def _of_folder(wanted: NetworkImport, found: Found) -> NetworkEntry:
+def _of_folder(wanted: NetworkImport, found: FolderContent) -> NetworkEntry:
+    """The entry of a folder, whose files are not installed yet."""
     if wanted.head_channels is not None or wanted.qkv_order is not None:
         raise ParameterError(
-            "--head-channels and --qkv-order are for a checkpoint; a folder's config.json tells."
+            "--head-channels and --qkv-order are for a checkpoint; a folder's config.json has them."
         )
-    facts = catalogued(wanted.like) if wanted.like else None
-    if facts is not None and facts.kind != found.kind:
+    like = catalogue_entry(wanted.like) if wanted.like else None
+    if like is not None and like.kind != found.kind:
         raise ParameterError(
-            f"{wanted.path} is a {found.kind} network and --like {facts.key} a {facts.kind} one."
+            f"{wanted.path} is a {found.kind} network and --like {like.key} a {like.kind} one."
         )
-    same = facts if facts and wanted.key in (None, facts.key) else None
-    entry = named(wanted, facts, same, None)
+    same = like if like and wanted.key in (None, like.key) else None
+    entry = new_entry(wanted, like, same, None)
     if same is not None:
         check_size(same, found.parameters)
     else:

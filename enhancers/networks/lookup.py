@@ -1,50 +1,43 @@
-"""Every network by its key: those of the catalogue and the user's own."""
+"""Networks by their keys: those of the catalogue and those the user added."""
 
 from __future__ import annotations
 
 from enhancers.errors import ParameterError
 from enhancers.method import nearest
 from enhancers.networks import catalog
-from enhancers.networks.catalog import (
-    Embedded,
-    FromUser,
-    Hub,
-    Kind,
-    NetworkEntry,
-    bytes_text,
-)
+from enhancers.networks.entry import Embedded, FromUser, Hub, Kind, NetworkEntry, bytes_text
 from enhancers.networks.user_networks import read_all
 
 
 def entries() -> tuple[NetworkEntry, ...]:
-    """Every prior: those of the catalogue, as they lie on this machine, then the user's own."""
-    added = {entry.key: entry for entry in read_all().priors}
+    """Every network: those of the catalogue, as installed here, then those the user added."""
+    added = {entry.key: entry for entry in read_all().networks}
     shipped = [added.pop(entry.key, entry) for entry in catalog.NETWORKS]
     return (*shipped, *added.values())
 
 
 def network_entry(key: str, kind: Kind | None = None) -> NetworkEntry:
-    """The prior with this key, of the catalogue or added by the user.
+    """The network with this key.
 
     Raises
     ------
     ParameterError
-        There is none, or it is of another kind than ``kind``.
+        There is none, or its kind is not ``kind``.
     """
-    every = entries()
-    found = next((entry for entry in every if entry.key == key), None)
+    known = entries()
+    found = next((entry for entry in known if entry.key == key), None)
     if found is None:
-        keys = [each.key for each in every if kind is None or each.kind == kind]
+        keys = [each.key for each in known if kind is None or each.kind == kind]
         raise ParameterError(f"No network {key}; {nearest(key, keys)}.")
     if kind is not None and found.kind != kind:
         raise ParameterError(
-            f"The network {key} is a {found.kind} prior and this method samples from {kind} ones."
+            f"The network {key} is a {found.kind} network and this method samples from {kind} ones."
         )
     return found
 
 
 def missing(entry: NetworkEntry) -> str:
-    """The sentence for a prior that is not on this machine: what is missing and how to get it."""
+    """A sentence on a network that is not on this machine: what is missing, how to get it."""
     source = entry.source
     if isinstance(source, Embedded):
         return (

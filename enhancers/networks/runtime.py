@@ -1,4 +1,4 @@
-"""Which code runs a network on the CPU: kernels of our own where they fit, else torch."""
+"""Chooses what runs a network on the CPU: the project's kernels where they fit, else torch."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 TOLERANCE = 1e-3
-"""Most difference from torch on a trial image; rounding makes about 1e-5."""
+"""Largest difference from torch on a trial image; rounding causes about 1e-5."""
 TRIAL = 3
-"""Sides of the trial image, in multiples of what the network takes, the width one more."""
+"""Height of the trial image in multiples of what the network takes; the width has one more."""
 
 KNOWN_BLOCKS = frozenset(("DownBlock2D", "UpBlock2D", "UNetMidBlock2D"))
 
@@ -22,11 +22,11 @@ _log = logging.getLogger(__name__)
 
 
 def on_cpu(unet: Any, device: str) -> Callable[[Tensor, int], Tensor] | None:
-    """A faster way to run ``unet`` on the CPU, or None where torch runs it.
+    """The prediction of ``unet`` by kernels for this processor, or None where torch must run it.
 
-    It gives torch's results up to rounding. None for another device or type of number, for an
-    architecture other than that of the embedded networks, where llvmlite is absent or has no code
-    for this processor, and where a trial does not agree with torch.
+    Results are those of torch up to rounding. None is returned for another device or data type,
+    for an architecture other than that of the embedded networks, where llvmlite is absent or
+    cannot compile for this processor, and where a trial does not agree with torch.
 
     Parameters
     ----------
@@ -41,7 +41,7 @@ def on_cpu(unet: Any, device: str) -> Callable[[Tensor, int], Tensor] | None:
         network = KernelUNet(unet)
         difference = _difference(unet, network.predict)
     except Exception as error:
-        # Whatever keeps the kernels from being made, torch computes the same.
+        # Whatever prevents the kernels, torch computes the same.
         _log.warning("networks run on torch, not on kernels for this processor: %s", error)
         return None
     if not difference <= TOLERANCE:
@@ -51,7 +51,7 @@ def on_cpu(unet: Any, device: str) -> Callable[[Tensor, int], Tensor] | None:
 
 
 def fits(unet: Any) -> bool:
-    """Whether the network is of the architecture that the kernels know."""
+    """Whether the kernels support the architecture of the network."""
     import torch
 
     if type(unet).__name__ != "UNet2DModel" or unet.dtype != torch.float32:
@@ -83,7 +83,7 @@ def _plain_block(resnet: Any) -> bool:
 
 
 def _difference(unet: Any, predict: Callable[[Tensor, int], Tensor]) -> float:
-    """Between torch and the kernels, on noise."""
+    """Largest difference between torch and the kernels on an image of noise."""
     import torch
 
     side = TRIAL * 2 ** (len(unet.config.block_out_channels) - 1)

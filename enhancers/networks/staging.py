@@ -1,4 +1,4 @@
-"""Writing below `Settings.models_dir` so that whatever is interrupted leaves nothing half-made."""
+"""Writes below `Settings.models_dir` so that an interruption leaves no incomplete network."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ WORK = ".work"
 
 @contextmanager
 def locked(name: str) -> Iterator[Path]:
-    """The folder of unfinished work, with ``name`` in it this process's alone.
+    """The folder of unfinished work, while this process holds the lock ``name``.
 
     Raises
     ------
     ParameterError
-        Another process has it, or the folder cannot be written.
+        Another process holds the lock, or the folder cannot be written.
     """
     work = get_settings().models_dir / WORK
     try:
@@ -31,7 +31,7 @@ def locked(name: str) -> Iterator[Path]:
         lock.acquire(timeout=0)
     except Timeout:
         raise ParameterError(
-            f"{name} is being fetched, added or removed just now; wait until that is done."
+            f"{name} is being fetched, added or removed; wait until that is done."
         ) from None
     except OSError as error:
         raise ParameterError(
@@ -46,12 +46,12 @@ def locked(name: str) -> Iterator[Path]:
 
 @contextmanager
 def staged(key: str) -> Iterator[Path]:
-    """An empty folder that becomes the network ``key`` at the end of the block, all at once.
+    """An empty folder that becomes the folder of ``key`` when the block ends without an error.
 
     Raises
     ------
     ParameterError
-        There is a network of this key, or another process makes one.
+        There is a network with this key, or another process is making one.
     """
     with locked(key) as work:
         home = work.parent / key
@@ -67,7 +67,7 @@ def staged(key: str) -> Iterator[Path]:
 
 
 def check_free(key: str) -> None:
-    """Raise ParameterError where a folder of this key lies on the shelf."""
+    """Raise ParameterError where there is a folder of this key."""
     home = get_settings().models_dir / key
     if home.exists() or home.is_symlink():
         raise ParameterError(
@@ -77,12 +77,12 @@ def check_free(key: str) -> None:
 
 
 def discard(key: str) -> None:
-    """Delete the folder of ``key``; a link is taken away and what it points to stays."""
+    """Delete the folder of ``key``; of a link, the link alone."""
     with locked(key) as work:
-        home, grave = work.parent / key, work / f"{key}.removed"
-        shutil.rmtree(grave, ignore_errors=True)
+        home, removed = work.parent / key, work / f"{key}.removed"
+        shutil.rmtree(removed, ignore_errors=True)
         if home.is_symlink():
             home.unlink()
             return
-        home.rename(grave)
-        shutil.rmtree(grave)
+        home.rename(removed)
+        shutil.rmtree(removed)

@@ -1,7 +1,7 @@
-"""The networks a user has added: one folder each below `Settings.models_dir`, with a prior.json.
+"""The networks a user has added: a folder each below `Settings.models_dir`, with a prior.json.
 
-The file holds everything the catalogue would say, so that it is the only thing to read. A damaged
-one is told and never stops the others.
+The file holds all facts that the catalogue has of its networks. A damaged one is reported and does
+not affect the others.
 """
 
 from __future__ import annotations
@@ -27,16 +27,16 @@ from enhancers.networks.entry import (
 
 NAME = "prior.json"
 FORMAT = 1
-LARGEST = 2**20
-"""Bytes of a prior.json that are read; one of ours has a few thousand."""
+MAX_BYTES = 2**20
+"""Largest prior.json that is read; the usual one has a few thousand bytes."""
 
 
 @dataclass(frozen=True)
 class Record:
-    """The content of a prior.json; the fields are those of `NetworkEntry`.
+    """The content of a prior.json, whose fields are those of `NetworkEntry`.
 
-    ``catalogued`` says that the network stands for the catalogue's entry of this key, whose label,
-    source and licence then hold.
+    Where ``catalogued`` is true, the network is the catalogue's entry with this key, whose label,
+    source and licence apply.
     """
 
     __pydantic_config__ = ConfigDict(extra="forbid")
@@ -71,14 +71,14 @@ class DamagedFolder:
 
 @dataclass(frozen=True)
 class UserNetworks:
-    """What lies below `Settings.models_dir`."""
+    """The networks and the unusable folders below `Settings.models_dir`."""
 
-    priors: tuple[NetworkEntry, ...]
+    networks: tuple[NetworkEntry, ...]
     damages: tuple[DamagedFolder, ...]
 
 
 def write(entry: NetworkEntry, folder: Path) -> None:
-    """Write the prior.json of an added entry into ``folder``."""
+    """Write the prior.json of an added network into ``folder``."""
     if entry.origin is None:
         raise ValueError("only an added network has a prior.json")
     record = Record(
@@ -107,43 +107,42 @@ def read_all() -> UserNetworks:
     """Every network below `Settings.models_dir`, sorted by key."""
     from enhancers.settings import get_settings
 
-    priors: list[NetworkEntry] = []
+    networks: list[NetworkEntry] = []
     damages: list[DamagedFolder] = []
     try:
         folders = sorted(get_settings().models_dir.iterdir())
     except OSError:
-        # There is no such folder before the first network is added.
+        # The folder is made with the first network that is added.
         return UserNetworks((), ())
     for folder in folders:
         if folder.name.startswith(".") or not folder.is_dir():
             continue
         found = _read(folder)
         if isinstance(found, NetworkEntry):
-            priors.append(found)
+            networks.append(found)
         elif found is not None:
             damages.append(found)
-    return UserNetworks(tuple(priors), tuple(damages))
+    return UserNetworks(tuple(networks), tuple(damages))
 
 
 def _read(folder: Path) -> NetworkEntry | DamagedFolder | None:
-    """The entry of a folder; None where the folder itself is all there is to a catalogued one."""
+    """The entry of a folder; None for a catalogued network copied there by hand."""
     shipped = next((entry for entry in catalog.NETWORKS if entry.key == folder.name), None)
     path = folder / NAME
     if shipped is not None and isinstance(shipped.source, Embedded):
-        return _damage(folder, "an embedded network has this key, and comes before it")
+        return _damage(folder, "an embedded network has this key")
     if not path.is_file():
-        # A plain folder that somebody copied there stands for the catalogue's entry.
         return None if shipped is not None else _damage(folder, f"it has no {NAME}")
     try:
         with path.open("rb") as file:
-            text = file.read(LARGEST + 1)
-        if len(text) > LARGEST:
-            return _damage(folder, f"its {NAME} is larger than {LARGEST // 2**20} MB")
+            text = file.read(MAX_BYTES + 1)
+        if len(text) > MAX_BYTES:
+            return _damage(folder, f"its {NAME} is larger than {MAX_BYTES // 2**20} MB")
         record = TypeAdapter(Record).validate_json(text)
     except ValidationError as error:
         first = error.errors()[0]
-        at = ".".join(str(step) for step in first["loc"]) or "it"
-        return _damage(folder, f"its {NAME} cannot be read ({at}: {first['msg']})")
+        field = ".".join(str(step) for step in first["loc"]) or "it"
+        return _damage(folder, f"its {NAME} cannot be read ({field}: {first['msg']})")
     except OSError as error:
         return _damage(folder, f"its {NAME} cannot be read ({error.strerror})")
     wrong = _wrong(record, folder, shipped)
@@ -151,6 +150,7 @@ def _read(folder: Path) -> NetworkEntry | DamagedFolder | None:
 
 
 def _wrong(record: Record, folder: Path, shipped: NetworkEntry | None) -> str:
+    """What is wrong with a record; empty where nothing is."""
     if record.format != FORMAT:
         return f"has format {record.format}; this version reads {FORMAT}"
     if record.key != folder.name or not PRIOR_KEY.fullmatch(record.key):
@@ -195,6 +195,6 @@ def _entry(record: Record, shipped: NetworkEntry | None) -> NetworkEntry:
 def _damage(folder: Path, why: str) -> DamagedFolder:
     return DamagedFolder(
         folder.name, folder,
-        f"The folder {folder} is no network that can be used: {why}. "
+        f"The folder {folder} is no network that can be used: {why}. Run "
         f"python -m enhancers networks remove {folder.name}, and add it again.",
     )  # fmt: skip

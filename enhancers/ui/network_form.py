@@ -11,7 +11,8 @@ from typing import Any
 import gradio as gr
 
 from enhancers.errors import ParameterError
-from enhancers.networks.catalog import NETWORKS, Embedded
+from enhancers.networks.catalog import NETWORKS
+from enhancers.networks.entry import Embedded
 from enhancers.networks.identify import NetworkImport
 from enhancers.ui.html import fill
 

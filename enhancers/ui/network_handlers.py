@@ -15,9 +15,9 @@ from enhancers import devices
 from enhancers.errors import NetworkFactsMissing, ParameterError, ReadingRoomError
 from enhancers.networks import installed
 from enhancers.networks.catalog import NETWORKS
-from enhancers.networks.digests import Progress
 from enhancers.networks.entry import Embedded, NetworkEntry, bytes_text
 from enhancers.networks.lookup import network_entry
+from enhancers.networks.progress import Progress
 from enhancers.registry import METHODS
 from enhancers.settings import Settings
 from enhancers.ui import network_jobs, networks_tab, render

@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Generator
 
 from enhancers.errors import ParameterError
+from enhancers.networks import fetch as fetching
 from enhancers.networks import installed
-from enhancers.networks.catalog import NetworkEntry, bytes_text
-from enhancers.networks.digests import Progress
+from enhancers.networks import verify as verification
+from enhancers.networks.entry import NetworkEntry, bytes_text
 from enhancers.networks.identify import NetworkImport
-from enhancers.networks.import_network import adding
+from enhancers.networks.import_network import import_network
 from enhancers.networks.lookup import network_entry
+from enhancers.networks.progress import Progress
 from enhancers.ui.render import Notice
 from enhancers.warm_up import import_networks
 
@@ -19,13 +21,13 @@ def add(wanted: NetworkImport) -> Generator[Progress, None, NetworkEntry]:
     """Add a checkpoint or a folder to the installed networks."""
     yield Progress(f"Reading {wanted.path.name}", 0, 0)
     import_networks()
-    return (yield from adding(wanted))
+    return (yield from import_network(wanted))
 
 
 def fetch(key: str) -> Generator[Progress, None, Notice]:
     """Download a network of the catalogue."""
     import_networks()
-    yield from installed.fetch(key)
+    yield from fetching.fetch(key)
     entry = network_entry(key)
     return Notice("info", (f"{entry.label} was installed in {entry.folder}.",))
 
@@ -33,7 +35,7 @@ def fetch(key: str) -> Generator[Progress, None, Notice]:
 def verify(key: str) -> Generator[Progress, None, Notice]:
     """Check every file of an installed network against its record."""
     yield Progress(f"Verifying {key}", 0, 0)
-    findings = installed.verify(key)
+    findings = yield from verification.verify(key)
     wrong = [f"{each.what}: {each.says}." for each in findings if not each.good]
     if wrong:
         return Notice("error", (f"{key} is damaged.", *wrong))

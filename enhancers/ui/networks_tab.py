@@ -9,14 +9,8 @@ from typing import Any
 import gradio as gr
 
 from enhancers.asset_files import asset_text
-from enhancers.networks.catalog import (
-    NETWORKS,
-    Download,
-    Embedded,
-    FromUser,
-    NetworkEntry,
-    bytes_text,
-)
+from enhancers.networks.catalog import NETWORKS
+from enhancers.networks.entry import Download, Embedded, FromUser, NetworkEntry, bytes_text
 from enhancers.networks.installed import State, describe_source
 from enhancers.registry import METHODS
 from enhancers.ui.html import fill, piece

@@ -127,7 +127,7 @@ def test_a_dropped_checkpoint_is_converted_and_sampled_from(networks, tmp_path):
     page.wait_for_selector("#provenance :text('liver-ct')")
     text = page.inner_text("#provenance")
     assert text.count("liver-ct") >= 2
-    (entry,) = user_networks.read_all().priors
+    (entry,) = user_networks.read_all().networks
     assert entry.origin.file == "liver-ct.pt"
 
 

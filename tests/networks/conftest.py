@@ -1,4 +1,4 @@
-"""A shelf of networks of its own for a test."""
+"""An empty folder of networks for a test."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from enhancers.settings import get_settings
 
 
 @pytest.fixture
-def shelf_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    """An empty shelf, an empty cache of the hub, and the net allowed."""
+def models_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """An empty folder of networks and an empty cache of the hub, with network access allowed."""
     folder = tmp_path / "networks"
     monkeypatch.setenv("READINGROOM_MODELS_DIR", str(folder))
     monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path / "hub"))

@@ -13,9 +13,10 @@ from enhancers.networks import installed, user_networks
 from enhancers.networks.catalog import NETWORKS
 from enhancers.networks.entry import Download, FromUser, Hub, NetworkEntry, bytes_text
 from enhancers.networks.identify import NetworkImport
-from enhancers.networks.import_network import add
 from enhancers.networks.lookup import entries, missing, network_entry
-from tests.support.network_files import guided_file
+from enhancers.networks.progress import finish
+from enhancers.networks.verify import verify
+from tests.support.network_files import guided_file, install
 
 
 @pytest.mark.parametrize("entry", NETWORKS, ids=lambda entry: entry.key)
@@ -55,14 +56,14 @@ def test_every_part_of_a_hub_entry_is_among_its_files() -> None:
                 assert f"{part.parent}/config.json" in files
 
 
-def test_an_unknown_key_is_told_with_the_nearest(shelf_folder: Path) -> None:
+def test_an_unknown_key_is_told_with_the_nearest(models_folder: Path) -> None:
     with pytest.raises(ParameterError, match="did you mean adm256"):
         network_entry("adm265")
     with pytest.raises(ParameterError, match="is a latent prior"):
         network_entry("sd15", "pixel")
 
 
-def test_a_missing_network_is_a_sentence_with_the_two_ways(shelf_folder: Path) -> None:
+def test_a_missing_network_is_a_sentence_with_the_two_ways(models_folder: Path) -> None:
     told = missing(network_entry("adm256"))
     assert "networks fetch adm256" in told
     assert "networks add FILE --like adm256" in told
@@ -74,15 +75,15 @@ def test_a_missing_network_is_a_sentence_with_the_two_ways(shelf_folder: Path) -
     assert "fetch ct" not in told
 
 
-def test_an_added_network_is_in_the_catalogue(shelf_folder: Path, tmp_path: Path) -> None:
+def test_an_added_network_is_in_the_catalogue(models_folder: Path, tmp_path: Path) -> None:
     assert [entry.key for entry in entries()] == [entry.key for entry in NETWORKS]
-    made = add(
+    made = install(
         NetworkImport(guided_file(tmp_path / "mine.pt"), head_channels=32, qkv_order="legacy")
     )
     assert [entry.key for entry in entries()][-1] == "mine"
     assert network_entry("mine", "pixel") == made == entries()[-1]
     assert made.present
-    assert made.folder == shelf_folder / "mine"
+    assert made.folder == models_folder / "mine"
 
 
 WHOLE = {
@@ -115,9 +116,9 @@ WHOLE = {
     ],
 )
 def test_a_damaged_prior_json_is_told_and_stops_nothing(
-    shelf_folder: Path, text: str, says: str
+    models_folder: Path, text: str, says: str
 ) -> None:
-    folder = shelf_folder / "broken"
+    folder = models_folder / "broken"
     folder.mkdir(parents=True)
     (folder / "prior.json").write_text(text, encoding="latin-1")
     assert [entry.key for entry in entries()] == [entry.key for entry in NETWORKS]
@@ -125,20 +126,20 @@ def test_a_damaged_prior_json_is_told_and_stops_nothing(
     assert says in damage.says
     (state,) = [each for each in installed.states() if each.status == "damaged"]
     assert state.note == damage.says
-    assert not installed.verify("broken")[0].good
+    assert not finish(verify("broken"))[0].good
     installed.remove("broken")
     assert not folder.exists()
 
 
-def test_a_whole_record_is_read(shelf_folder: Path) -> None:
+def test_a_whole_record_is_read(models_folder: Path) -> None:
     """So that the damaged ones above are refused for their damage alone."""
-    (shelf_folder / "broken").mkdir(parents=True)
-    (shelf_folder / "broken" / "prior.json").write_text(json.dumps(WHOLE))
+    (models_folder / "broken").mkdir(parents=True)
+    (models_folder / "broken" / "prior.json").write_text(json.dumps(WHOLE))
     assert entries()[-1].key == "broken"
 
 
-def test_an_embedded_network_cannot_be_replaced_from_the_shelf(shelf_folder: Path) -> None:
-    (shelf_folder / "pixel").mkdir(parents=True)
-    (shelf_folder / "pixel" / "prior.json").write_text(json.dumps(WHOLE | {"key": "pixel"}))
+def test_an_embedded_network_cannot_be_replaced_from_the_shelf(models_folder: Path) -> None:
+    (models_folder / "pixel").mkdir(parents=True)
+    (models_folder / "pixel" / "prior.json").write_text(json.dumps(WHOLE | {"key": "pixel"}))
     assert network_entry("pixel") == NETWORKS[0]
-    assert "comes before it" in user_networks.read_all().damages[0].says
+    assert "an embedded network has this key" in user_networks.read_all().damages[0].says

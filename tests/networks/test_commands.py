@@ -20,7 +20,7 @@ from tests.support.file_server import Shop, serving
 from tests.support.network_files import guided_file, guided_tensors, pixel_pipeline
 from tests.test_cli import call, fails
 
-pytestmark = pytest.mark.usefixtures("shelf_folder")
+pytestmark = pytest.mark.usefixtures("models_folder")
 
 
 def test_the_networks_are_listed_with_what_is_known(

@@ -15,7 +15,10 @@ import pytest
 from enhancers.errors import FetchFailed, NetworkMissing, ReadingRoomError
 from enhancers.networks import catalog, download, installed
 from enhancers.networks.entry import Checkpoint, Download, Hub, KnownFile, NetworkEntry
+from enhancers.networks.fetch import fetch
 from enhancers.networks.lookup import network_entry
+from enhancers.networks.progress import finish
+from enhancers.networks.verify import verify
 from tests.support.file_server import Shop, hub_of, serving
 from tests.support.network_files import guided_file, guided_tensors, latent_pipeline
 
@@ -170,7 +173,7 @@ def test_nobody_listening_is_said(tmp_path: Path) -> None:
 
 @pytest.fixture
 def published(
-    shelf_folder: Path, shop: Shop, address: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    models_folder: Path, shop: Shop, address: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> NetworkEntry:
     """A small network at a local address in the place of ADM-256."""
     content = guided_file(tmp_path / "net.pt").read_bytes()
@@ -185,31 +188,31 @@ def published(
     return entry
 
 
-def test_a_fetched_checkpoint_is_converted(published: NetworkEntry, shelf_folder: Path) -> None:
+def test_a_fetched_checkpoint_is_converted(published: NetworkEntry, models_folder: Path) -> None:
     before = installed.state(network_entry("adm256"))
     assert (before.status, before.cost) == ("not here", published.cost)
-    notes = {step.note for step in installed.fetch("adm256")}
+    notes = {step.note for step in fetch("adm256")}
     assert {"Downloading net.pt", "Checking the download", "Converting net.pt"} <= notes
     assert installed.state(network_entry("adm256")).status == "present"
-    assert all(finding.good for finding in installed.verify("adm256"))
-    assert not any((shelf_folder / installed.PARTIAL).iterdir())
-    assert list(installed.fetch("adm256")) == []
+    assert all(finding.good for finding in finish(verify("adm256")))
+    assert not any((models_folder / installed.PARTIAL).iterdir())
+    assert list(fetch("adm256")) == []
 
 
 def test_half_a_fetch_is_shown_and_goes_on(published: NetworkEntry, shop: Shop) -> None:
-    steps = installed.fetch("adm256")
+    steps = fetch("adm256")
     next(steps)
     steps.close()
     half = installed.state(network_entry("adm256"))
     assert half.status == "incomplete"
     assert 0 < half.cost < published.cost
-    list(installed.fetch("adm256"))
+    list(fetch("adm256"))
     assert network_entry("adm256").present
     assert "bytes=" in shop.asked[-1]
 
 
 def test_half_a_fetch_can_be_thrown_away(published: NetworkEntry) -> None:
-    steps = installed.fetch("adm256")
+    steps = fetch("adm256")
     next(steps)
     steps.close()
     assert installed.remove("adm256") > 0
@@ -221,7 +224,7 @@ def test_nothing_is_fetched_offline(
 ) -> None:
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
     with pytest.raises(NetworkMissing, match=r"HF_HUB_OFFLINE.*--like adm256"):
-        next(installed.fetch("adm256"))
+        next(fetch("adm256"))
     assert shop.asked == []
 
 
@@ -230,13 +233,13 @@ def test_no_room_is_said_before_the_download(
 ) -> None:
     monkeypatch.setattr(download, "SPARE", 10**18)
     with pytest.raises(ReadingRoomError, match="make room"):
-        next(installed.fetch("adm256"))
+        next(fetch("adm256"))
     assert shop.asked == []
 
 
 @pytest.fixture
 def hub(
-    shelf_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    models_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> Iterator[tuple[Shop, NetworkEntry]]:
     """A small pipeline on a hub of our own in the place of Stable Diffusion."""
     folder = latent_pipeline(tmp_path / "tiny")
@@ -263,25 +266,25 @@ def test_the_hubs_files_come_into_its_own_cache(
 ) -> None:
     shop, _ = hub
     assert installed.state(network_entry("sd15")).status == "not here"
-    list(installed.fetch("sd15"))
+    list(fetch("sd15"))
     assert network_entry("sd15").present
     assert network_entry("sd15").folder.is_relative_to(tmp_path / "hub")
     assert not any("huge.bin" in asked for asked in shop.asked)
-    assert all(finding.good for finding in installed.verify("sd15"))
+    assert all(finding.good for finding in finish(verify("sd15")))
     asked = len(shop.asked)
-    assert list(installed.fetch("sd15")) == []
+    assert list(fetch("sd15")) == []
     assert len(shop.asked) == asked
 
 
 def test_a_part_of_the_hubs_files_is_incomplete(hub: tuple[Shop, NetworkEntry]) -> None:
     _, entry = hub
-    list(installed.fetch("sd15"))
+    list(fetch("sd15"))
     assert isinstance(entry.source, Hub)
     (entry.folder / "tokenizer" / "vocab.json").unlink()
     state = installed.state(network_entry("sd15"))
     assert state.status == "incomplete"
     assert state.cost == len('{"a": 0}')
-    list(installed.fetch("sd15"))
+    list(fetch("sd15"))
     assert installed.state(network_entry("sd15")).status == "present"
 
 
@@ -290,7 +293,7 @@ def test_another_file_than_expected_from_the_hub_is_refused(hub: tuple[Shop, Net
     at = f"/someone/tiny/resolve/{REVISION}/unet/diffusion_pytorch_model.safetensors"
     shop.files[at] = shop.files[at][:-1] + b"\x7f"
     with pytest.raises(FetchFailed, match="another or a damaged file"):
-        list(installed.fetch("sd15"))
+        list(fetch("sd15"))
     assert installed.state(network_entry("sd15")).status == "incomplete"
 
 
@@ -298,12 +301,12 @@ def test_a_hub_that_does_not_know_the_repository_is_said(hub: tuple[Shop, Networ
     shop, _ = hub
     shop.files.clear()
     with pytest.raises(FetchFailed, match="could not be fetched from the hub"):
-        list(installed.fetch("sd15"))
+        list(fetch("sd15"))
 
 
 def test_the_hubs_threads_end_once_nobody_waits() -> None:
     gone = False
-    bar = download._stopping_at(lambda: gone)(total=3)
+    bar = download.stopping_bar(lambda: gone)(total=3)
     bar.update(1)
     gone = True
     with pytest.raises(download._Stopped):

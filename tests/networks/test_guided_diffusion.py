@@ -9,7 +9,7 @@ from diffusers import DDIMScheduler, UNet2DModel
 from torch import Tensor
 
 from enhancers.errors import CheckpointError
-from enhancers.networks.catalog import Checkpoint, Schedule
+from enhancers.networks.entry import Checkpoint, Schedule
 from enhancers.networks.guided_diffusion import convert, expected, save_folder, split_qkv
 from enhancers.networks.guided_diffusion_layout import Architecture, read_config, unet
 from tests.support.plain_unet import PlainUNet, Shape, random_unet

@@ -8,8 +8,9 @@ import pytest
 import torch
 
 from enhancers.errors import NetworkMissing
-from enhancers.networks import load
-from enhancers.networks.catalog import NETWORKS, Embedded, NetworkEntry
+from enhancers.networks import load, priors
+from enhancers.networks.catalog import NETWORKS
+from enhancers.networks.entry import Embedded, NetworkEntry
 from enhancers.networks.lookup import network_entry
 from enhancers.networks.training.card import render
 from enhancers.phantoms import phantom
@@ -103,7 +104,7 @@ def test_the_refined_latent_decodes_closer_to_the_image() -> None:
 
 def test_an_image_above_the_limit_gets_the_mode(monkeypatch: pytest.MonkeyPatch) -> None:
     network = load.latent_prior("cpu")
-    monkeypatch.setattr(load, "REFINED_PIXELS", 32 * 32)
+    monkeypatch.setattr(priors, "REFINED_PIXELS", 32 * 32)
     image = torch.zeros((1, 1, 64, 64))
     with torch.inference_mode():
         plain = network.vae.encode(image).latent_dist.mode() * network.scale

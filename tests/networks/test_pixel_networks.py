@@ -14,8 +14,8 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from enhancers.errors import NetworkMissing
-from enhancers.networks import load, parts
-from enhancers.networks.catalog import Checkpoint, FromUser, NetworkEntry, Schedule
+from enhancers.networks import digests, load
+from enhancers.networks.entry import Checkpoint, FromUser, NetworkEntry, Schedule
 from enhancers.networks.guided_diffusion import convert, save_folder
 from enhancers.settings import get_settings
 from tests.support import tiny_pipeline
@@ -69,7 +69,7 @@ def _state(channels: int = 3) -> Tensor:
 def test_a_converted_checkpoint_predicts_what_the_plain_network_does(tmp_path: Path) -> None:
     plain = random_unet(Shape(widths=(32, 64), outputs=6, updown=True))
     save_folder(convert(plain.state_dict(), Checkpoint(16)), Schedule(), tmp_path)
-    prior = load._pixel(_entry(tmp_path), "cpu")
+    prior = load.load_pixel_prior(_entry(tmp_path), "cpu")
     x = _state()
     predicted = prior.predict(x, 700)
     assert predicted.shape == x.shape
@@ -83,7 +83,7 @@ def test_any_diffusers_network_with_its_own_betas(tmp_path: Path) -> None:
     DDPMScheduler(beta_schedule="squaredcos_cap_v2", num_train_timesteps=500).save_pretrained(
         tmp_path / "scheduler"
     )
-    prior = load._pixel(_entry(tmp_path), "cpu")
+    prior = load.load_pixel_prior(_entry(tmp_path), "cpu")
     x = _state()
     assert torch.allclose(prior.predict(x, 9), network(x, 9).sample, atol=1e-5)
     assert torch.allclose(
@@ -95,14 +95,16 @@ def test_any_diffusers_network_with_its_own_betas(tmp_path: Path) -> None:
 
 def test_without_a_scheduler_the_catalogue_has_the_betas(tmp_path: Path) -> None:
     _unet(tmp_path)
-    prior = load._pixel(_entry(tmp_path, schedule=Schedule("linear", 1e-4, 0.01, 100)), "cpu")
+    prior = load.load_pixel_prior(
+        _entry(tmp_path, schedule=Schedule("linear", 1e-4, 0.01, 100)), "cpu"
+    )
     assert torch.allclose(prior.signal, (1 - torch.linspace(1e-4, 0.01, 100)).cumprod(0))
 
 
 def test_velocity_becomes_noise(tmp_path: Path) -> None:
     network = _unet(tmp_path)
     DDPMScheduler(prediction_type="v_prediction").save_pretrained(tmp_path / "scheduler")
-    prior = load._pixel(_entry(tmp_path), "cpu")
+    prior = load.load_pixel_prior(_entry(tmp_path), "cpu")
     x, signal = _state(), prior.signal[400]
     wanted = signal.sqrt() * network(x, 400).sample + (1 - signal).sqrt() * x
     assert torch.allclose(prior.predict(x, 400), wanted, atol=1e-5)
@@ -114,21 +116,21 @@ def test_half_precision_is_inside_the_network_only(
     network = _unet(tmp_path)
     monkeypatch.setenv("READINGROOM_PRECISION", "half")
     get_settings.cache_clear()
-    prior = load._pixel(_entry(tmp_path), "cpu")
+    prior = load.load_pixel_prior(_entry(tmp_path), "cpu")
     x = _state()
     predicted, wanted = prior.predict(x, 400), network(x, 400).sample
     assert prior.unet.dtype == torch.bfloat16
     assert predicted.dtype == torch.float32
     assert 0 < float((predicted - wanted).abs().max()) < 0.05 * float(wanted.abs().max())
     tiny_pipeline.write(tmp_path / "pipeline")
-    latent = load._latent(tiny_pipeline.latent_entry(tmp_path / "pipeline"), "cpu")
+    latent = load.load_latent_prior(tiny_pipeline.latent_entry(tmp_path / "pipeline"), "cpu")
     assert (latent.unet.dtype, latent.vae.dtype) == (torch.bfloat16, torch.float32)
     assert latent.predict(torch.ones(1, 4, 8, 8), 400).dtype == torch.float32
 
 
 def test_a_network_for_whole_images_has_no_tiles(tmp_path: Path) -> None:
     _unet(tmp_path)
-    assert load._pixel(_entry(tmp_path, tiles=False), "cpu").tile is None
+    assert load.load_pixel_prior(_entry(tmp_path, tiles=False), "cpu").tile is None
 
 
 def test_the_embedded_networks_say_what_they_take() -> None:
@@ -140,10 +142,10 @@ def test_the_embedded_networks_say_what_they_take() -> None:
 @pytest.mark.parametrize(
     ("changes", "words"),
     [
-        ({"in_channels": 4, "out_channels": 4}, "works on 4 channels; images have 1 or 3"),
+        ({"in_channels": 4, "out_channels": 4}, "images of 4 channels; only 1 or 3"),
         ({"in_channels": 6}, "takes 6 channels and gives 3"),
-        ({"num_class_embeds": 10}, "wants conditions no method here gives"),
-        ({"time_embedding_type": "fourier"}, "not that of a discrete diffusion"),
+        ({"num_class_embeds": 10}, r"needs conditions \(num_class_embeds\)"),
+        ({"time_embedding_type": "fourier"}, "not that of a diffusion in discrete steps"),
     ],
 )
 def test_networks_of_another_kind_are_refused(
@@ -151,7 +153,7 @@ def test_networks_of_another_kind_are_refused(
 ) -> None:
     _unet(tmp_path, **changes)
     with pytest.raises(NetworkMissing, match=words):
-        load._pixel(_entry(tmp_path), "cpu")
+        load.load_pixel_prior(_entry(tmp_path), "cpu")
 
 
 def test_what_differs_is_said(tmp_path: Path) -> None:
@@ -160,15 +162,15 @@ def test_what_differs_is_said(tmp_path: Path) -> None:
     whole = dict(network.state_dict())
     save_file({**whole, "surplus": torch.ones(1)}, path)
     with pytest.raises(NetworkMissing, match=r"1 tensors are unexpected \(surplus\)"):
-        load._pixel(_entry(tmp_path), "cpu")
+        load.load_pixel_prior(_entry(tmp_path), "cpu")
     whole.pop("conv_in.weight")
     save_file(whole, path)
     with pytest.raises(NetworkMissing, match=r"1 tensors are missing \(conv_in.weight\)"):
-        load._pixel(_entry(tmp_path), "cpu")
+        load.load_pixel_prior(_entry(tmp_path), "cpu")
     for content in (b"", b"junk", path.read_bytes()[:-50]):
         path.write_bytes(content)
         with pytest.raises(NetworkMissing, match="damaged or of another network") as caught:
-            load._pixel(_entry(tmp_path), "cpu")
+            load.load_pixel_prior(_entry(tmp_path), "cpu")
         assert "\n" not in str(caught.value)
 
 
@@ -176,34 +178,36 @@ def test_what_differs_is_said(tmp_path: Path) -> None:
 def test_a_configuration_that_is_none(content: bytes, tmp_path: Path) -> None:
     _unet(tmp_path)
     (tmp_path / "unet" / "config.json").write_bytes(content)
-    with pytest.raises(NetworkMissing, match=r"config\.json is"):
-        load._pixel(_entry(tmp_path), "cpu")
+    with pytest.raises(
+        NetworkMissing, match=r"unet/config\.json (cannot be read|is not a configuration)"
+    ):
+        load.load_pixel_prior(_entry(tmp_path), "cpu")
 
 
 def test_the_identity_tells_weights_and_schedule(tmp_path: Path) -> None:
     _unet(tmp_path)
     DDPMScheduler().save_pretrained(tmp_path / "scheduler")
-    first = load._identity(_entry(tmp_path))
-    assert load._identity(_entry(tmp_path)) == first
+    first = load.identity_of(_entry(tmp_path))
+    assert load.identity_of(_entry(tmp_path)) == first
     tiny_pipeline.edit(tmp_path / "scheduler" / "scheduler_config.json", {"beta_end": 0.5})
-    assert load._identity(_entry(tmp_path)) != first
+    assert load.identity_of(_entry(tmp_path)) != first
 
 
 def test_large_weights_are_hashed_once(
     tmp_path: Path, models: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(parts, "REMEMBERED", 10)
+    monkeypatch.setattr(digests, "REMEMBERED", 10)
     path = tmp_path / "weights"
     path.write_bytes(b"a" * 100)
-    first = parts.digest(path)
-    parts._digest.cache_clear()
+    first = digests.digest(path)
+    digests.remembered_digest.cache_clear()
     with monkeypatch.context() as patch:
-        patch.setattr(parts, "_hashed", lambda _path: "not asked")
-        assert parts.digest(path) == first
+        patch.setattr(digests, "sha256_of", lambda _path: "not asked")
+        assert digests.digest(path) == first
     (note,) = models.glob(".cache/*.sha256")
-    parts._digest.cache_clear()
+    digests.remembered_digest.cache_clear()
     note.write_bytes(b"half")
-    assert parts.digest(path) == first
+    assert digests.digest(path) == first
     path.write_bytes(b"b" * 100)
     os.utime(path, ns=(1, 1))
-    assert parts.digest(path) != first
+    assert digests.digest(path) != first

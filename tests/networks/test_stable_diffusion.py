@@ -10,7 +10,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from enhancers.errors import NetworkMissing
-from enhancers.networks import load, parts, stable_diffusion
+from enhancers.networks import empty_prompt, load, parts
 from enhancers.settings import get_settings
 from tests.support import tiny_pipeline
 
@@ -64,7 +64,9 @@ def test_the_pipeline_is_used_as_it_was_saved(
     assert (prior.factor, prior.multiple, prior.channels, prior.scale) == (4, 8, 3, 0.3)
     monkeypatch.setattr(load, "REFINED_WEIGHTS", 1000)
     assert torch.allclose(
-        load._latent(tiny_pipeline.latent_entry(folder), "cpu").encode(images), encoded, atol=1e-5
+        load.load_latent_prior(tiny_pipeline.latent_entry(folder), "cpu").encode(images),
+        encoded,
+        atol=1e-5,
     )
 
 
@@ -93,7 +95,7 @@ def test_a_prediction_of_velocity_becomes_noise(
 @pytest.mark.parametrize("pad", ["<|endoftext|>", "a"])
 def test_the_empty_prompt_is_padded_as_the_tokenizer_says(folder: Path, pad: str) -> None:
     pipeline = tiny_pipeline.write(folder, pad=pad)
-    kept = stable_diffusion.empty_prompt(tiny_pipeline.latent_entry(folder), tiny_pipeline.WIDTH)
+    kept = empty_prompt.empty_prompt(tiny_pipeline.latent_entry(folder), tiny_pipeline.WIDTH)
     padding = tiny_pipeline.END if pad != "a" else tiny_pipeline.VOCABULARY["a"]
     assert torch.allclose(kept, _prompt(pipeline, padding), atol=1e-6)
 
@@ -101,24 +103,24 @@ def test_the_empty_prompt_is_padded_as_the_tokenizer_says(folder: Path, pad: str
 def test_the_empty_prompt_is_encoded_once(folder: Path, models: Path) -> None:
     tiny_pipeline.write(folder)
     entry = tiny_pipeline.latent_entry(folder)
-    first = stable_diffusion.empty_prompt(entry, tiny_pipeline.WIDTH)
+    first = empty_prompt.empty_prompt(entry, tiny_pipeline.WIDTH)
     (note,) = models.glob(".cache/prompt-*.safetensors")
     save_file({"prompt": first + 1}, note)
-    assert torch.equal(stable_diffusion.empty_prompt(entry, tiny_pipeline.WIDTH), first + 1)
+    assert torch.equal(empty_prompt.empty_prompt(entry, tiny_pipeline.WIDTH), first + 1)
     for damage in (b"", b"no tensors", note.read_bytes()[:-7]):
         note.write_bytes(damage)
-        assert torch.equal(stable_diffusion.empty_prompt(entry, tiny_pipeline.WIDTH), first)
+        assert torch.equal(empty_prompt.empty_prompt(entry, tiny_pipeline.WIDTH), first)
     assert torch.equal(load_file(note)["prompt"], first)
     tiny_pipeline.write_tokenizer(folder / "other")
     (folder / "other" / "vocab.json").replace(folder / "tokenizer" / "more.json")
-    stable_diffusion.empty_prompt(entry, tiny_pipeline.WIDTH)
+    empty_prompt.empty_prompt(entry, tiny_pipeline.WIDTH)
     assert len(list(models.glob(".cache/prompt-*.safetensors"))) == 2
 
 
 def test_where_nothing_can_be_kept_the_prompt_is_encoded_again(folder: Path, models: Path) -> None:
     tiny_pipeline.write(folder)
     models.write_bytes(b"a file where the folder would be")
-    kept = stable_diffusion.empty_prompt(tiny_pipeline.latent_entry(folder), tiny_pipeline.WIDTH)
+    kept = empty_prompt.empty_prompt(tiny_pipeline.latent_entry(folder), tiny_pipeline.WIDTH)
     assert kept.shape == (1, tiny_pipeline.TOKENS, tiny_pipeline.WIDTH)
 
 
@@ -157,7 +159,7 @@ def test_the_text_encoder_may_have_the_names_of_old(folder: Path) -> None:
     published = {f"text_model.{name}": tensor for name, tensor in load_file(path).items()}
     published["text_model.embeddings.position_ids"] = torch.arange(tiny_pipeline.TOKENS)[None]
     save_file(published, path, metadata={"format": "pt"})
-    kept = stable_diffusion.empty_prompt(tiny_pipeline.latent_entry(folder), tiny_pipeline.WIDTH)
+    kept = empty_prompt.empty_prompt(tiny_pipeline.latent_entry(folder), tiny_pipeline.WIDTH)
     assert torch.allclose(kept, _prompt(pipeline), atol=1e-6)
 
 
@@ -182,11 +184,11 @@ DAMAGES: dict[str, tuple[Callable[[Path], object], str]] = {
             addition_time_embed_dim=8,
             projection_class_embeddings_input_dim=32,
         ).save_pretrained(f / "unet"),
-        "wants conditions no method here gives",
+        "needs conditions",
     ),
     "classes": (
         lambda f: tiny_pipeline.conditional_unet(num_class_embeds=3).save_pretrained(f / "unet"),
-        "wants conditions",
+        "needs conditions",
     ),
     "flow": (
         lambda f: (f / "scheduler" / "scheduler_config.json").write_text(
@@ -196,7 +198,7 @@ DAMAGES: dict[str, tuple[Callable[[Path], object], str]] = {
     ),
     "sample": (
         lambda f: tiny_pipeline.write_schedule(f, prediction_type="sample"),
-        "the network predicts 'sample'",
+        "The network predicts 'sample'",
     ),
     "betas of nonsense": (
         lambda f: tiny_pipeline.write_schedule(f, beta_end=7.0),
@@ -208,11 +210,11 @@ DAMAGES: dict[str, tuple[Callable[[Path], object], str]] = {
     ),
     "no schedule": (
         lambda f: (f / "scheduler" / "scheduler_config.json").write_bytes(b"{"),
-        "scheduler_config.json is missing or damaged",
+        r"scheduler_config\.json cannot be read",
     ),
     "another class": (
         lambda f: tiny_pipeline.edit(f / "vae" / "config.json", {"_class_name": "VQModel"}),
-        "it is a VQModel and not a AutoencoderKL",
+        "holds VQModel, and only AutoencoderKL",
     ),
     "a shift": (
         lambda f: tiny_pipeline.edit(f / "vae" / "config.json", {"shift_factor": 0.1}),
@@ -239,7 +241,7 @@ DAMAGES: dict[str, tuple[Callable[[Path], object], str]] = {
     ),
     "another text": (
         lambda f: tiny_pipeline.text_encoder(hidden_size=16).save_pretrained(f / "text_encoder"),
-        "writes 16 numbers a token, not 32",
+        "width of 16 and the network needs 32",
     ),
     "another vocabulary": (
         lambda f: tiny_pipeline.text_encoder(vocab_size=3).save_pretrained(f / "text_encoder"),
@@ -302,11 +304,9 @@ def test_the_true_configuration_of_stable_diffusion_15(
     counts = [sum(p.numel() for p in m.parameters()) for m in (*built.values(), encoder)]
     assert counts == [83_653_863, 859_520_964, 123_060_480]
     monkeypatch.setattr(parts, "network", lambda _entry, part, *_, **__: built[part])
-    monkeypatch.setattr(load, "_identity", lambda _entry: "sd15:random")
-    monkeypatch.setattr(
-        stable_diffusion, "empty_prompt", lambda _entry, width: torch.zeros(1, 77, width)
-    )
-    prior = load._latent(tiny_pipeline.latent_entry(folder), "meta")
+    monkeypatch.setattr(load, "identity_of", lambda _entry: "sd15:random")
+    monkeypatch.setattr(load, "empty_prompt", lambda _entry, width: torch.zeros(1, 77, width))
+    prior = load.load_latent_prior(tiny_pipeline.latent_entry(folder), "meta")
     assert (prior.factor, prior.multiple, prior.scale, prior.channels) == (8, 64, 0.18215, 3)
     images = torch.empty((1, 3, 256, 320), device="meta")
     latents = prior.encode(images)

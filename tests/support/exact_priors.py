@@ -12,7 +12,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from enhancers.diffusion import tiled_networks
-from enhancers.networks.parts import BetaSchedule
+from enhancers.networks.beta_schedule import BetaSchedule
 from enhancers.networks.training.architectures import scheduler
 
 SIGNAL = scheduler().alphas_cumprod

@@ -1,4 +1,4 @@
-"""Small networks as users have them, and a shelf of one's own to put them on."""
+"""Small network files as users have them, and their installation."""
 
 from __future__ import annotations
 
@@ -11,13 +11,21 @@ from safetensors.torch import save_file
 from torch import Tensor
 from transformers import CLIPTextConfig, CLIPTextModel
 
+from enhancers.networks.entry import NetworkEntry
 from enhancers.networks.guided_diffusion import expected
 from enhancers.networks.guided_diffusion_layout import Architecture
+from enhancers.networks.identify import NetworkImport
+from enhancers.networks.import_network import import_network
+from enhancers.networks.progress import finish
 
 SMALL = Architecture(
     channels=3, outputs=6, widths=(32, 64), layers=1, attention=(False, True),
     resampling="resnet", scale_shift=True, head_channels=32,
 )  # fmt: skip
+
+
+def install(wanted: NetworkImport) -> NetworkEntry:
+    return finish(import_network(wanted))
 
 
 def guided_tensors(architecture: Architecture = SMALL, seed: int = 0) -> dict[str, Tensor]:

@@ -12,7 +12,7 @@ import torch
 from diffusers import AutoencoderKL, PNDMScheduler, UNet2DConditionModel
 from transformers import CLIPTextConfig, CLIPTextModel
 
-from enhancers.networks.catalog import FromUser, NetworkEntry
+from enhancers.networks.entry import FromUser, NetworkEntry
 
 WIDTH, TOKENS = 32, 8
 BEGIN, END = 5, 6

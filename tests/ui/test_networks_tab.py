@@ -10,10 +10,10 @@ import gradio as gr
 import pytest
 
 from enhancers.networks import installed
-from enhancers.networks.catalog import FromUser, NetworkEntry
-from enhancers.networks.digests import Progress
+from enhancers.networks.entry import FromUser, NetworkEntry
 from enhancers.networks.installed import State
 from enhancers.networks.lookup import network_entry
+from enhancers.networks.progress import Progress
 from enhancers.settings import get_settings, read_settings
 from enhancers.ui import StudyLinks, gallery, layout, network_handlers
 from enhancers.ui import networks_tab as view

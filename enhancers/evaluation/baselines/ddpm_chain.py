@@ -49,7 +49,7 @@ def problem(gray: Pixels, work: Work, device: str) -> Problem:
 
     Raises
     ------
-    ParameterError, PriorMissing, OutOfDeviceMemory
+    ParameterError, NetworkMissing, OutOfDeviceMemory
     """
     entry = entry_of(work.prior, "pixel")
     network = PixelNetwork(entry.key, device, tile_sizes(entry, MAX_TILE, OVERLAP))

@@ -20,7 +20,7 @@ from enhancers.evaluation.baselines.baseline import Work
 from enhancers.evaluation.baselines.ddpm_chain import Problem, ancestral, problem
 from enhancers.image import Pixels
 from enhancers.method_interface import ProgressTracker, Step, final_step
-from enhancers.networks.load import PixelPrior, as_noise
+from enhancers.networks.priors import PixelPrior, as_noise
 from enhancers.operators import Operator
 
 ZETA, NOISE_FREE = 0.8, 2.0

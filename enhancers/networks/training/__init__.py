@@ -1,1 +1,1 @@
-"""Training of the embedded networks: images, architectures, loop, validation and card."""
+"""Training of the embedded networks: images, architectures, training loop, validation, card."""

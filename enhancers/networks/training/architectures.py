@@ -1,7 +1,8 @@
-"""The architectures of the embedded priors, small enough for two CPU cores.
+"""The architectures of the embedded networks, small enough for two CPU cores.
 
-Both are fully convolutional (no attention), so that a network trained on crops serves whole images
-and tiles alike, and a normalisation group holds several channels, so that brightness survives it.
+They are fully convolutional (no attention), so that networks trained on crops can be applied to
+images and tiles of any size; normalisation groups hold several channels, so that brightness is not
+lost.
 """
 
 from __future__ import annotations
@@ -30,17 +31,17 @@ def _unet(image_channels: int, widths: tuple[int, ...], sample_size: int) -> UNe
 
 
 def pixel_unet(widths: tuple[int, ...] = PIXEL_CHANNELS) -> UNet2DModel:
-    """ε-prediction network on gray images in [-1, 1], (B, 1, H, W) with sides divisible by 8."""
+    """ε-prediction network for gray images in [-1, 1], (B, 1, H, W), sides divisible by 8."""
     return _unet(1, widths, 64)
 
 
 def latent_unet() -> UNet2DModel:
-    """ε-prediction network on scaled latents, (B, 8, h, w) with sides divisible by 4."""
+    """ε-prediction network for scaled latents, (B, 8, h, w), sides divisible by 4."""
     return _unet(LATENT_DIM, LATENT_CHANNELS, 32)
 
 
 def autoencoder() -> AutoencoderKL:
-    """Gray autoencoder with a spatial factor of 4 and 8 latent channels; images in [-1, 1]."""
+    """Autoencoder for gray images in [-1, 1] with a spatial factor of 4 and 8 latent channels."""
     return AutoencoderKL(
         in_channels=1,
         out_channels=1,
@@ -57,7 +58,7 @@ def autoencoder() -> AutoencoderKL:
 
 
 def scheduler() -> DDIMScheduler:
-    """The training schedule of both: T = 1000, linear betas 1e-4 to 0.02, ε-prediction."""
+    """The noise schedule of both networks: T = 1000, linear betas 1e-4 to 0.02, ε-prediction."""
     return DDIMScheduler(
         num_train_timesteps=1000,
         beta_start=1e-4,

@@ -1,4 +1,4 @@
-"""The card of a trained prior, written from what the training recorded."""
+"""The card of a trained network, written from its training record."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ _LIMITS = """\
 
 
 def render(which: str, facts: Mapping[str, Any], attribution: str) -> str:
-    """Markdown of the card.
+    """The card as Markdown.
 
     Parameters
     ----------
@@ -47,7 +47,7 @@ def render(which: str, facts: Mapping[str, Any], attribution: str) -> str:
     facts : mapping
         The content of ``training.json``.
     attribution : str
-        Markdown: sources of the training images, their licences, whom to name.
+        Markdown: sources of the training images, licences, names to credit.
     """
     title, summary = _WHAT[which]
     rows = [
