@@ -9,7 +9,8 @@ from dataclasses import dataclass
 
 from enhancers.errors import ReadingRoomError
 from enhancers.evaluation.baselines.catalog import BASELINES
-from enhancers.evaluation.methods_under_test import PIPELINES, MethodUnderTest, method_under_test
+from enhancers.evaluation.method_text import method_under_test
+from enhancers.evaluation.methods_under_test import PIPELINES, MethodUnderTest
 from enhancers.registry import METHODS
 from enhancers.source_digest import source_digest
 

@@ -13,7 +13,7 @@ from enhancers.cli.common import Device
 from enhancers.errors import ParameterError
 
 if TYPE_CHECKING:
-    from benchmarks.performance.figures import FigureLine
+    from benchmarks.performance.figures import Measurement
 
 Out = Annotated[
     Path | None, typer.Option(help="Markdown file to put the figures into; JSON goes beside it.")
@@ -91,7 +91,7 @@ def memory(
 
 
 def _conclude(
-    title: str, command: str, device: str, lines: Iterator[FigureLine], out: Path | None
+    title: str, command: str, device: str, lines: Iterator[Measurement], out: Path | None
 ) -> None:
     """Print the figures as they come, then the table; keep it where ``out`` says."""
     from tqdm.auto import tqdm

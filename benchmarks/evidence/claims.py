@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from benchmarks.evidence.results import Evidence
 from enhancers.evaluation.measures import measure
-from enhancers.evaluation.summary import ALL, FigureLine
+from enhancers.evaluation.summary import ALL, SummaryLine
 
 MET, MISSED, NOT_RUN = "met", "MISSED", "not run"
 
@@ -141,7 +141,7 @@ def _finding(claim: Claim, evidence: Evidence) -> Finding:
     return Finding(claim, round(ahead, 6), own.mean, best.mean, best.label)
 
 
-def _best(lines: list[FigureLine], candidate: str, up: bool) -> FigureLine | None:
+def _best(lines: list[SummaryLine], candidate: str, up: bool) -> SummaryLine | None:
     own = [
         line for line in lines if line.candidate == candidate
         or line.candidate.startswith(f"{candidate}@")

@@ -11,7 +11,7 @@ from benchmarks.evidence.results import Evidence, Judged, MeasuredChapter
 from enhancers import registry
 from enhancers.evaluation.measures import measure
 from enhancers.evaluation.protocols import protocol
-from enhancers.evaluation.summary import ALL, FigureLine
+from enhancers.evaluation.summary import ALL, SummaryLine
 from enhancers.evaluation.tables import number
 from enhancers.evaluation.variants import SWEEPS
 
@@ -62,7 +62,7 @@ def _below(evidence: Evidence) -> Iterator[str]:
 
 def _rows(title: str, chapter: MeasuredChapter) -> Iterator[str]:
     several = any(line.group != ALL for line in chapter.lines)
-    places: dict[tuple[str, str], dict[str, list[FigureLine]]] = {}
+    places: dict[tuple[str, str], dict[str, list[SummaryLine]]] = {}
     for line in chapter.lines:
         if not several or line.group != ALL:
             own = places.setdefault((line.condition, line.group), {})
@@ -85,7 +85,9 @@ def _as_it_is(candidate: str) -> bool:
     return name.partition(":")[0] in KEYS and (not given or name in SWEEPS)
 
 
-def _row(lines: list[FigureLine], given: list[FigureLine], place: str, group: str) -> Iterator[str]:
+def _row(
+    lines: list[SummaryLine], given: list[SummaryLine], place: str, group: str
+) -> Iterator[str]:
     """The first measure that both have, where the method is the worse one in it."""
     untouched = {line.measure: line.mean for line in given}
     for line in lines:

@@ -26,7 +26,7 @@ from benchmarks.evidence.results import (
 from benchmarks.performance import figures
 from enhancers.evaluation.cases import PHANTOMS, read_cases
 from enhancers.evaluation.conditions import degraded_case
-from enhancers.evaluation.methods_under_test import chosen
+from enhancers.evaluation.method_text import chosen
 from enhancers.evaluation.problem import TestImage
 from enhancers.evaluation.protocols import protocol
 from enhancers.evaluation.runs import RunPlan

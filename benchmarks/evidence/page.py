@@ -20,7 +20,8 @@ from benchmarks.evidence.claim_text import (
 from benchmarks.evidence.measure import command
 from benchmarks.evidence.results import PARTS, Evidence, Material, MeasuredChapter
 from enhancers.evaluation.plots import PANELS
-from enhancers.evaluation.protocols import Condition, protocol
+from enhancers.evaluation.protocol import Condition
+from enhancers.evaluation.protocols import protocol
 from enhancers.evaluation.summary import Summary
 from enhancers.evaluation.tables import (
     READING,

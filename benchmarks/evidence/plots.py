@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from benchmarks.evidence.results import Plot
 from enhancers.evaluation import plots
-from enhancers.evaluation.protocols import Condition, Protocol
+from enhancers.evaluation.protocol import Condition, Protocol
 from enhancers.evaluation.store import ResultRow
 from enhancers.evaluation.summary import Summary
 

@@ -13,7 +13,7 @@ from pydantic import TypeAdapter, ValidationError
 from benchmarks.code_changes import Pairs, Part
 from enhancers.errors import ReadingRoomError
 from enhancers.evaluation.statistics import Interval
-from enhancers.evaluation.summary import Comparison, FigureLine
+from enhancers.evaluation.summary import Comparison, SummaryLine
 
 NAME = "evidence.json"
 PARTS = (
@@ -77,7 +77,7 @@ class MeasuredChapter:
     images : tuple of ImageCount
     failed : tuple of str
         What could not be measured, and why.
-    lines : tuple of FigureLine
+    lines : tuple of SummaryLine
         The figures of the candidates that the summary shows, for all groups and for each.
     comparisons : tuple of Comparison
     costs : tuple of Cost
@@ -97,7 +97,7 @@ class MeasuredChapter:
     seeds: int
     images: tuple[ImageCount, ...]
     failed: tuple[str, ...] = ()
-    lines: tuple[FigureLine, ...] = ()
+    lines: tuple[SummaryLine, ...] = ()
     comparisons: tuple[Comparison, ...] = ()
     costs: tuple[Cost, ...] = ()
     plots: tuple[Plot, ...] = ()
@@ -219,7 +219,7 @@ def _text(value: Any, indent: str) -> str:
     return f"{opened}\n{deeper}{inner}\n{indent}{closed}"
 
 
-def kept(lines: tuple[FigureLine, ...]) -> tuple[FigureLine, ...]:
+def kept(lines: tuple[SummaryLine, ...]) -> tuple[SummaryLine, ...]:
     """The figures that the summary shows, to so many digits; an infinite one is none."""
     return tuple(
         replace(

@@ -18,7 +18,7 @@ HEAD = "# Benchmarks\n\nWritten by `python -m benchmarks`; the figures are in `{
 
 
 @dataclass(frozen=True)
-class FigureLine:
+class Measurement:
     """One figure; ``required`` is the most it may be, None where nothing is required.
 
     ``measured`` is None where it could not be measured, and ``detail`` then says why.
@@ -49,7 +49,7 @@ class Report:
     versions: tuple[tuple[str, str], ...]
     command: str
     when: str
-    lines: tuple[FigureLine, ...]
+    lines: tuple[Measurement, ...]
 
     @property
     def met(self) -> bool:
@@ -57,7 +57,7 @@ class Report:
         return all(line.verdict != "MISSED" for line in self.lines)
 
 
-def report(title: str, command: str, device: str, lines: list[FigureLine]) -> Report:
+def report(title: str, command: str, device: str, lines: list[Measurement]) -> Report:
     """The figures with the facts of this machine and moment."""
     now = datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC")
     return Report(title, machine(device), software(), command, now, tuple(lines))
@@ -131,7 +131,7 @@ def section(found: Report) -> str:
     return "\n".join(lines) + "\n"
 
 
-def failed(line: FigureLine, why: object) -> FigureLine:
+def failed(line: Measurement, why: object) -> Measurement:
     """A figure that could not be measured."""
     return replace(line, measured=None, detail=" ".join(str(why).split()))
 

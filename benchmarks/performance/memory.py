@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from statistics import median
 
-from benchmarks.performance.figures import FigureLine
+from benchmarks.performance.figures import Measurement
 from enhancers import devices
 from enhancers.compare import Request, compare
 from enhancers.errors import ReadingRoomError
@@ -30,7 +30,7 @@ SHORT: Mapping[str, Mapping[str, ParameterValue]] = {
 """Parameters that keep runs short."""
 
 
-def memory(device: str, runs: int, only: tuple[str, ...] = ()) -> Iterator[FigureLine]:
+def memory(device: str, runs: int, only: tuple[str, ...] = ()) -> Iterator[Measurement]:
     """A figure for each method: the growth of the process over its runs after the first fifth.
 
     Parameters
@@ -47,7 +47,7 @@ def memory(device: str, runs: int, only: tuple[str, ...] = ()) -> Iterator[Figur
         yield measured(method, device, runs)
 
 
-def measured(method: Method, device: str, runs: int) -> FigureLine:
+def measured(method: Method, device: str, runs: int) -> Measurement:
     """Run one method again and again, as the page does, and compare the first runs and the last."""
     image = small(method)
     request = Request(method.key, SHORT.get(method.key, {}))
@@ -61,13 +61,13 @@ def measured(method: Method, device: str, runs: int) -> FigureLine:
     return judged(method.label, sizes)
 
 
-def judged(name: str, sizes: list[float]) -> FigureLine:
+def judged(name: str, sizes: list[float]) -> Measurement:
     """The growth, in MB, from the runs after the warm-up to the last ones."""
     warm, count = (max(1, round(share * len(sizes))) for share in (WARM_SHARE, COMPARED_SHARE))
     early, late = median(sizes[warm : warm + count]), median(sizes[-count:])
     allowed = LEAST_GROWTH + GROWTH_A_RUN * (len(sizes) - warm)
     detail = f"{len(sizes)} runs: {sizes[0]:.1f} MB after the first, then {early:.1f}, {late:.1f}"
-    return FigureLine(f"{name}: growth", late - early, allowed, "MB", detail)
+    return Measurement(f"{name}: growth", late - early, allowed, "MB", detail)
 
 
 def small(method: Method) -> MedicalImage:

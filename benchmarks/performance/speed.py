@@ -10,7 +10,7 @@ from statistics import median
 
 import numpy as np
 
-from benchmarks.performance.figures import FigureLine, failed
+from benchmarks.performance.figures import Measurement, failed
 from benchmarks.performance.loops import ROUNDS, Loop, loaded, measure
 from benchmarks.performance.random_networks import WRITERS, Writer, stand_ins
 from enhancers import devices
@@ -96,7 +96,7 @@ def noisy(modality: Modality, side: int) -> MedicalImage:
 
 def speed(
     device: str, *, quick: bool = False, writers: Mapping[str, Writer] = WRITERS
-) -> Iterator[FigureLine]:
+) -> Iterator[Measurement]:
     """Every figure as soon as it is measured."""
     yield from _embedded_lines(device, quick)
     yield from _kernels(device, quick)
@@ -107,7 +107,7 @@ def speed(
         yield _slices(device if on_gpu else None)
 
 
-def _embedded_lines(device: str, quick: bool) -> Iterator[FigureLine]:
+def _embedded_lines(device: str, quick: bool) -> Iterator[Measurement]:
     most = ON_CPU if devices.device_type(device) == "cpu" else None
     for case in embedded(quick):
         image = case.image()
@@ -115,28 +115,28 @@ def _embedded_lines(device: str, quick: bool) -> Iterator[FigureLine]:
         name = f"{case.name} {case.side}x{case.side}, embedded: loop / bare network"
         yield _ratio_line(name, loop, most)
         if loop.work is not None:
-            yield FigureLine(f"{name}, in processor time", loop.work, most)
+            yield Measurement(f"{name}, in processor time", loop.work, most)
         if case.key == "null_space":
-            yield FigureLine(
+            yield Measurement(
                 "DDNM σ = 0.30: network calls, where the published schedule makes 100",
                 loop.result.calls, 20,
             )  # fmt: skip
         if case.key == "unimie" and not quick:
-            yield FigureLine(
+            yield Measurement(
                 "UniMIE 512x512: patches a step, where the published code evaluates 16",
                 loop.images, 9, detail=f"{loop.largest} in one call",
             )  # fmt: skip
 
 
-def _ratio_line(name: str, loop: Loop, most: float | None) -> FigureLine:
+def _ratio_line(name: str, loop: Loop, most: float | None) -> Measurement:
     detail = f"{loop.calls} calls: {loop.seconds:.3g} s against {loop.bare:.3g} s"
-    return FigureLine(name, loop.ratio, most, detail=detail)
+    return Measurement(name, loop.ratio, most, detail=detail)
 
 
-def _kernels(device: str, quick: bool) -> Iterator[FigureLine]:
+def _kernels(device: str, quick: bool) -> Iterator[Measurement]:
     """The embedded network on kernels of our own against torch, in turns in the same moments."""
     side = 64 if quick else 256
-    line = FigureLine(f"Embedded pixel network {side}x{side}: one forward / torch's", None, 0.5)
+    line = Measurement(f"Embedded pixel network {side}x{side}: one forward / torch's", None, 0.5)
     if devices.device_type(device) != "cpu":
         yield failed(line, "concerns the CPU: --device cpu")
         return
@@ -162,7 +162,7 @@ def _kernels(device: str, quick: bool) -> Iterator[FigureLine]:
         (f"{line.name}, in processor time on one thread", works),
     ):
         detail = f"at best {min(ours):.3g} s against {min(theirs):.3g} s"
-        yield FigureLine(name, min(ours) / min(theirs), line.required, detail=detail)
+        yield Measurement(name, min(ours) / min(theirs), line.required, detail=detail)
 
 
 def in_turns(
@@ -181,14 +181,14 @@ def in_turns(
     return taken[0][1:], taken[1][1:]
 
 
-def _published_lines(case: SpeedCase, device: str | None) -> Iterator[FigureLine]:
+def _published_lines(case: SpeedCase, device: str | None) -> Iterator[Measurement]:
     """The loop against the network, and the seconds it takes; None: there is no GPU."""
     title = f"{case.name} {case.side}x{case.side}"
-    ratio = FigureLine(f"{title}: loop / bare network", None, ON_GPU)
+    ratio = Measurement(f"{title}: loop / bare network", None, ON_GPU)
     # Of DDNM the calls are what the requirement is about; estimating the noise stands before them.
     within = case.key == "null_space"
     what = "sampling loop" if within else "whole run"
-    whole = FigureLine(f"{title}: {what}", None, case.most, "s")
+    whole = Measurement(f"{title}: {what}", None, case.most, "s")
     if device is None:
         yield failed(ratio, NEEDS_GPU)
         yield failed(whole, NEEDS_GPU)
@@ -202,7 +202,7 @@ def _published_lines(case: SpeedCase, device: str | None) -> Iterator[FigureLine
         detail = f"{loop.result.calls} calls; peak memory {peak:.1f} GiB"
         if within:
             detail += f"; whole run {seconds:.3g} s"
-        yield FigureLine(whole.name, sampling, whole.required, whole.unit, detail)
+        yield Measurement(whole.name, sampling, whole.required, whole.unit, detail)
     except ReadingRoomError as error:
         yield failed(whole, error)
 
@@ -234,9 +234,9 @@ def _peak(device: str) -> float:
     return torch.cuda.max_memory_allocated(device) / 2**30
 
 
-def _slices(device: str | None) -> FigureLine:
+def _slices(device: str | None) -> Measurement:
     """One call on a batch of slices."""
-    line = FigureLine(f"CT DDPM: one call on {SLICES} slices of {SLICE}x{SLICE}", None, None, "s")
+    line = Measurement(f"CT DDPM: one call on {SLICES} slices of {SLICE}x{SLICE}", None, None, "s")
     if device is None:
         return failed(line, NEEDS_GPU)
     import torch
@@ -255,4 +255,4 @@ def _slices(device: str | None) -> FigureLine:
         return failed(line, error)
     rate = SLICES / median(taken)
     detail = f"{rate:.0f} slices a second; peak memory {_peak(device):.1f} GiB"
-    return FigureLine(line.name, median(taken), None, "s", detail)
+    return Measurement(line.name, median(taken), None, "s", detail)

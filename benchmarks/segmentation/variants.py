@@ -14,7 +14,8 @@ from benchmarks.segmentation.subjects import Cohort, Subject
 from enhancers import devices, provenance
 from enhancers.degrade import KINDS, degrade
 from enhancers.errors import ParameterError, ReadingRoomError
-from enhancers.evaluation.methods_under_test import INPUT, MethodUnderTest, method_under_test
+from enhancers.evaluation.method_text import method_under_test
+from enhancers.evaluation.methods_under_test import INPUT, MethodUnderTest
 from enhancers.evaluation.problem import Degraded, Task
 from enhancers.files import atomic_file
 from enhancers.image import Pixels, check_pixels, pixels_digest

@@ -53,7 +53,7 @@ def evaluate(
     """Degrade, enhance, measure and compare; results of earlier runs are reused."""
     from enhancers import devices
     from enhancers.evaluation.cases import read_cases
-    from enhancers.evaluation.methods_under_test import chosen, method_under_test
+    from enhancers.evaluation.method_text import chosen, method_under_test
     from enhancers.evaluation.protocols import protocol as named
     from enhancers.evaluation.report import PICTURES, write
     from enhancers.evaluation.runs import RunPlan

@@ -1,1 +1,1 @@
-"""Is a method better, by how much, and on what: protocols, cases, candidates, tables and plots."""
+"""Evaluation of methods on images with a known truth: protocols, baselines, measures, tables."""

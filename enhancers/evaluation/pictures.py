@@ -1,4 +1,4 @@
-"""Results kept as pictures, and a sheet of where each candidate did worst."""
+"""Results stored as PNG, and a sheet of the worst result of each method."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ if TYPE_CHECKING:
     from enhancers.evaluation.summary import Summary
 
 SHEET = 7
-"""Candidates on a sheet; more would be too small to see."""
+"""Largest number of methods on a sheet."""
 ERROR = 0.25
-"""Gray levels of error that a sheet shows as white."""
+"""Error, of [0, 1], that a sheet shows as white."""
 
 
 def place(folder: Path, row: ResultRow) -> Path:
-    """Where the picture of a row is; it names the image and the candidate as far as a path may."""
+    """The path of a row's picture, named after the condition, the image and the method."""
     return folder / row.condition / _name(row.case) / f"{_name(row.candidate)}.png"
 
 
@@ -35,18 +35,20 @@ def _name(text: str) -> str:
     plain = re.sub(r"[^\w.=@-]+", "_", text)[:80]
     if plain == text:
         return plain
-    # Names that differ only in what a path cannot hold must not share a file.
+    # Names that differ only in characters that a path cannot hold must not share a file.
     digest = hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
     return f"{plain}-{digest[:8]}"
 
 
-def kept(folder: Path | None, row: ResultRow) -> bool:
-    """Whether the picture of a row is there."""
+def stored(folder: Path | None, row: ResultRow) -> bool:
+    """Whether the picture of a row exists."""
     return folder is not None and place(folder, row).is_file()
 
 
-def keep(folder: Path, row: ResultRow, case: TestImage, degraded: Degraded, pixels: Pixels) -> None:
-    """Keep a result beside the truth and what was given, as 16-bit PNG."""
+def store(
+    folder: Path, row: ResultRow, case: TestImage, degraded: Degraded, pixels: Pixels
+) -> None:
+    """Store a result, its truth and its input as 16-bit PNG."""
     from enhancers.save import save_png16
 
     own = place(folder, row)
@@ -59,10 +61,10 @@ def keep(folder: Path, row: ResultRow, case: TestImage, degraded: Degraded, pixe
 def failures(
     folder: Path, condition: str, rows: Sequence[ResultRow], summary: Summary
 ) -> Figure | None:
-    """For every candidate the image on which it did worst: truth, given, result, error.
+    """A sheet with the worst image of every method: truth, input, result, error.
 
-    Worst is by the first measure of the protocol that the candidate has; None where no picture is
-    kept.
+    Worst is by the first measure of the protocol that the method has. None where no picture is
+    stored.
     """
     worst = [
         (label, key, found)
@@ -80,7 +82,7 @@ def _worst(
         row
         for row in rows
         if (row.condition, row.candidate, row.seed) == (condition, candidate, 0)
-        and kept(folder, row)
+        and stored(folder, row)
     ]
     for key in summary.protocol.measures:
         rated = [(value, row) for row in own if (value := row.measured.scores.get(key)) is not None]
@@ -101,7 +103,7 @@ def _sheet(folder: Path, worst: Sequence[tuple[str, str, ResultRow]]) -> Figure:
             _read(path) for path in (own.with_name("truth.png"), own.with_name("degraded.png"), own)
         )
         score = row.measured.scores[key]
-        # The error that the score is about: what a fit mends is not held against the result.
+        # The error that the score measures: after the fit, where the measure has one.
         judged = fit(result, truth).pixels if measure(key).fitted else result
         for panel, pixels, high in zip(
             line,

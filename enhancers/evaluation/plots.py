@@ -1,6 +1,6 @@
-"""Plots of a run, PNG and SVG: what each image scored, paired differences, quality by calls.
+"""Plots of a run as PNG and SVG: scores, paired differences, quality by calls, noise spectra.
 
-The same figures give the same bytes: no dates, and identifiers from a fixed salt.
+The same figures give the same bytes: files have no dates, and identifiers use a fixed salt.
 """
 
 from __future__ import annotations
@@ -14,16 +14,16 @@ import numpy as np
 
 from enhancers.evaluation.measures import measure
 from enhancers.evaluation.pictures import failures
-from enhancers.evaluation.protocols import Condition
+from enhancers.evaluation.protocol import Condition
 from enhancers.evaluation.store import ResultRow
-from enhancers.evaluation.summary import Comparison, FigureLine, Summary
+from enhancers.evaluation.summary import Comparison, Summary, SummaryLine
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
 PANELS = 3
-"""Measures a figure shows side by side."""
+"""Largest number of measures in a figure."""
 OURS, OTHERS, FAINT = "#0b6e99", "#5f6b73", "#b8c1c7"
 STYLE: Any = {
     "font.size": 9.0,
@@ -34,13 +34,13 @@ STYLE: Any = {
 }
 DPI = 150
 NYQUIST = 0.5
-"""Highest frequency of a spectrum, in cycles per pixel."""
+"""Highest frequency of a noise spectrum, in cycles per pixel."""
 
 
 def write(
     folder: Path, rows: Sequence[ResultRow], summary: Summary, pictures: Path | None = None
 ) -> list[Path]:
-    """Draw every condition into ``folder``; returns the PNG files."""
+    """Draw every condition into ``folder`` and return the PNG files."""
     import matplotlib as mpl
 
     folder.mkdir(parents=True, exist_ok=True)
@@ -56,7 +56,7 @@ def write(
 def figures(
     rows: Sequence[ResultRow], summary: Summary, pictures: Path | None = None
 ) -> Iterator[tuple[str, Figure]]:
-    """Every figure of a run by its name, ``condition-kind``; draw and save them under `STYLE`."""
+    """Every figure of a run with its name, ``condition-kind``; to be used under `STYLE`."""
     for condition in summary.protocol.conditions:
         shown = summary.of(condition.key)
         if not shown:
@@ -75,9 +75,9 @@ def figures(
 
 
 def scores(
-    condition: Condition, rows: Sequence[ResultRow], shown: Sequence[FigureLine], summary: Summary
+    condition: Condition, rows: Sequence[ResultRow], shown: Sequence[SummaryLine], summary: Summary
 ) -> Figure:
-    """Every image a dot, the mean a line, candidate under candidate."""
+    """The score of every image as a dot and the mean as a line, a row for each method."""
     keys = _first(shown, summary)
     names = list(dict.fromkeys(line.candidate for line in shown))
     labels = {line.candidate: line.label for line in shown}
@@ -86,7 +86,7 @@ def scores(
         for place, name in enumerate(names):
             values = _by_image(rows, condition.key, name, key)
             colour = OURS if name == summary.subject else OTHERS
-            # Spread in a fixed order, so that equal values stay apart.
+            # Dots are offset in a fixed order, so that equal values do not overlap.
             offsets = np.resize([0.0, 0.14, -0.14, 0.22, -0.22], len(values))
             panel.plot(values, place + offsets, "o", color=FAINT, markersize=3, zorder=1)
             mean = [line.mean for line in shown if line.candidate == name and line.measure == key]
@@ -121,8 +121,8 @@ def differences(condition: Condition, compared: Sequence[Comparison], summary: S
     return figure
 
 
-def against_calls(condition: Condition, shown: Sequence[FigureLine], summary: Summary) -> Figure:
-    """Mean quality against network calls, one line a method."""
+def against_calls(condition: Condition, shown: Sequence[SummaryLine], summary: Summary) -> Figure:
+    """Mean quality against network calls, a line for each method."""
     keys = _first(shown, summary)
     figure, panels = _panels(len(keys), 6, condition.label)
     for panel, key in zip(panels, keys, strict=True):
@@ -146,8 +146,10 @@ def against_calls(condition: Condition, shown: Sequence[FigureLine], summary: Su
     return figure
 
 
-def spectra(condition: Condition, rows: Sequence[ResultRow], shown: Sequence[FigureLine]) -> Figure:
-    """The mean noise power of every candidate by frequency: what is left, and how coarse it is."""
+def spectra(
+    condition: Condition, rows: Sequence[ResultRow], shown: Sequence[SummaryLine]
+) -> Figure:
+    """The mean noise power of every method by frequency: how much noise is left, how coarse."""
     figure, [panel] = _panels(1, 8, condition.label)
     figure.set_size_inches(8.0, 4.0)
     labels = {line.candidate: line.label for line in shown}
@@ -171,18 +173,18 @@ def spectra(condition: Condition, rows: Sequence[ResultRow], shown: Sequence[Fig
     return figure
 
 
-def _method(line: FigureLine) -> str:
+def _method(line: SummaryLine) -> str:
     return line.candidate.split("@steps=")[0]
 
 
-def _first(shown: Sequence[FigureLine], summary: Summary) -> list[str]:
-    """The first measures of the protocol that this condition has values of."""
+def _first(shown: Sequence[SummaryLine], summary: Summary) -> list[str]:
+    """The first `PANELS` measures of the protocol that have values in this condition."""
     found = {line.measure for line in shown if np.isfinite(line.mean)}
     return [key for key in summary.protocol.measures if key in found][:PANELS]
 
 
 def _by_image(rows: Sequence[ResultRow], condition: str, candidate: str, key: str) -> list[float]:
-    """The mean over seeds on every image, in the order of the images."""
+    """The mean over seeds for every image, in the order of the images."""
     values: dict[str, list[float]] = {}
     for row in rows:
         if row.condition == condition and row.candidate == candidate:

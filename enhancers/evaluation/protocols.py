@@ -1,99 +1,21 @@
-"""Every protocol as pure data: what is degraded how, who competes, what is measured.
+"""Every protocol as pure data.
 
-A candidate is written ``method``, ``method:variant``, or with parameters,
-``method@name=value@name=value``: see `enhancers.evaluation.methods_under_test`, which reads it, and
-`enhancers.evaluation.variants`, which has the variants.
+A method is written ``method``, ``method:variant``, or with parameters,
+``method@name=value@name=value``: see `enhancers.evaluation.method_text` for the syntax and
+`enhancers.evaluation.variants` for the variants.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from types import MappingProxyType
 
 from enhancers.errors import ParameterError
-from enhancers.evaluation.problem import Task
+from enhancers.evaluation.protocol import Condition, Protocol
 from enhancers.method import nearest
 
 FOUR = ("mr", "ct", "us", "xr")
-"""Groups that the project's own claims average over, unweighted."""
-
-
-@dataclass(frozen=True)
-class Condition:
-    """One way of making things worse: y = H D(x), D a degradation and H a block mean.
-
-    Parameters
-    ----------
-    key, label : str
-    task : Task
-    kind : str
-        A key of `enhancers.degrade.KINDS`, or "none".
-    low, high : float
-        The level is drawn evenly between them, by the seed of the case.
-    factor : int
-        Of the block mean; 1 for none.
-    told : bool
-        Whether every method is told the noise that there is.
-    groups : tuple of str
-        Where it differs from the protocol's.
-    """
-
-    key: str
-    label: str
-    task: Task
-    kind: str = "none"
-    low: float = 0.0
-    high: float = 0.0
-    factor: int = 1
-    told: bool = False
-    groups: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True)
-class Protocol:
-    """A protocol.
-
-    Parameters
-    ----------
-    key, title, source : str
-        ``source`` names the paper, its table or section, and what differs here.
-    groups : tuple of str
-        Of images it is measured on, where a folder has several: "ct", "mr", ...
-    conditions : tuple of Condition
-    methods : tuple of str
-        Candidates that compete when nobody says which.
-    more : tuple of str
-        Further candidates, run when named or with "all": slow ones and ablations.
-    subject : str
-        The candidate that the others are compared with; empty where none is.
-    measures : tuple of str
-        Keys of `enhancers.evaluation.measures`; the first decides which strength of a filter is
-        its best.
-    needs_mask : bool
-        Whether images without a mask are of no use.
-    needs_neighbours : bool
-        Whether images without a slice on either side are of no use.
-    against_calls : bool
-        Whether quality is plotted against network calls.
-    spectra : bool
-        Whether the noise power spectrum of every result is kept and plotted.
-    """
-
-    key: str
-    title: str
-    source: str
-    groups: tuple[str, ...]
-    conditions: tuple[Condition, ...]
-    methods: tuple[str, ...]
-    more: tuple[str, ...]
-    subject: str
-    measures: tuple[str, ...]
-    needs_mask: bool = False
-    needs_neighbours: bool = False
-    against_calls: bool = False
-    spectra: bool = False
-
+"""The groups over which the project's own claims are averaged, unweighted."""
 
 _MA = "Ma et al., Pre-trained diffusion models for plug-and-play enhancement, MICCAI 2023"
 _SINGH = "Singh and Singh, Bridging classical and learned priors, 2026, section 2.4"
@@ -109,7 +31,7 @@ _DILATIONS = ("snr_1", "snr_3", "snr_5", "snr_7", "snr_9")
 def _noise(*sigmas: float) -> tuple[Condition, ...]:
     return tuple(
         Condition(f"gaussian-{s:g}", f"Gaussian noise σ {s:g}", "denoise", "gaussian", s, s,
-                  told=True)
+                  noise_known=True)
         for s in sigmas
     )  # fmt: skip
 
@@ -125,7 +47,7 @@ _ALL = (
         source=f"{_MA}, Table 1; {_QUARTER}",
         groups=("ct",),
         conditions=(Condition("quarter-dose", "Quarter dose", "denoise", "low_dose", 0.25, 0.25,
-                              told=True),),
+                              noise_known=True),),
         methods=("pinv", "nlm", "tv", "dip", "ilvr", "dps", "null_space", "null_space:mean",
                  "null_space:one-call"),
         more=("nlm:auto", "tv:auto", "classical:plain"),
@@ -137,7 +59,7 @@ _ALL = (
             source=f"{_MA}, Table 2; {_QUARTER}",
             groups=("ct",),
             conditions=(Condition(f"quarter-dose-x{r}", f"Quarter dose, 1/{r} of the size",
-                                  "enlarge", "low_dose", 0.25, 0.25, factor=r, told=True),),
+                                  "enlarge", "low_dose", 0.25, 0.25, factor=r, noise_known=True),),
             methods=("pinv", "bicubic", "nlm", "tv", *_RESTORERS[2:]),
             more=(), subject="null_space", measures=_FIDELITY,
         )
@@ -148,8 +70,9 @@ _ALL = (
             key=f"mr-sr{r}", title=f"MR enlarged {r} times",
             source=f"{_MA}, Table 3",
             groups=("mr",),
-            conditions=(Condition(f"x{r}", f"1/{r} of the size", "enlarge", factor=r, told=True),),
-            # Told that there is no noise, NLM would do nothing; so it may look for some.
+            conditions=(Condition(f"x{r}", f"1/{r} of the size", "enlarge", factor=r,
+                                  noise_known=True),),
+            # With a known σ of 0 NLM would do nothing, so it estimates σ.
             methods=("pinv", "bicubic", "nlm@sigma=auto", "tv", *_RESTORERS[2:]),
             more=(), subject="null_space", measures=_FIDELITY,
         )
@@ -200,7 +123,7 @@ _ALL = (
         groups=FOUR,
         conditions=(
             *_noise(0.2),
-            Condition("x4", "1/4 of the size", "enlarge", factor=4, told=True),
+            Condition("x4", "1/4 of the size", "enlarge", factor=4, noise_known=True),
             Condition("speckle", "Speckle σ 0.2", "despeckle", "speckle", 0.2, 0.2, groups=("us",)),
             Condition("rician", "Rician noise σ 0.04", "despeckle", "rician", 0.04, 0.04,
                       groups=("mr",)),
@@ -249,7 +172,7 @@ _ALL = (
         key="enlarge", title="Enlargement, four modalities",
         source="this project: block means of 4 x 4 pixels, without noise",
         groups=FOUR,
-        conditions=(Condition("x4", "1/4 of the size", "enlarge", factor=4, told=True),),
+        conditions=(Condition("x4", "1/4 of the size", "enlarge", factor=4, noise_known=True),),
         methods=("pinv", "bicubic", "null_space", "null_space:mean"),
         more=("dip", "ilvr", "dps"), subject="null_space:mean", measures=_FIDELITY,
     ),
@@ -284,9 +207,9 @@ _ALL = (
         source="this project: one sample with the defaults against other choices of the sampler",
         groups=FOUR,
         conditions=(
-            Condition("x4", "1/4 of the size", "enlarge", factor=4, told=True),
+            Condition("x4", "1/4 of the size", "enlarge", factor=4, noise_known=True),
             Condition("noisy-x4", "1/4 of the size, with noise σ 0.05", "enlarge", "gaussian",
-                      0.2, 0.2, factor=4, told=True),
+                      0.2, 0.2, factor=4, noise_known=True),
         ),
         methods=("bicubic", "null_space", "null_space@eta=0", "null_space@eta=0.85",
                  "null_space@steps=10", "second_order", "second_order@steps=10",

@@ -1,4 +1,4 @@
-"""All files of a run, and a note of how it was made."""
+"""Writes all files of a run, with a record of how it was made."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A protocol run: every image, candidate and seed becomes a row, computed once and then kept."""
+"""Runs a protocol: a row for every image, method and seed, computed once and then stored."""
 
 from __future__ import annotations
 
@@ -10,12 +10,11 @@ from pathlib import Path
 
 from enhancers import devices, provenance
 from enhancers.errors import ParameterError, ReadingRoomError
-from enhancers.evaluation import measures
+from enhancers.evaluation import measures, pictures
 from enhancers.evaluation.conditions import degraded_case
 from enhancers.evaluation.methods_under_test import MethodUnderTest
-from enhancers.evaluation.pictures import keep, kept
 from enhancers.evaluation.problem import Degraded, TestImage
-from enhancers.evaluation.protocols import Condition, Protocol
+from enhancers.evaluation.protocol import Condition, Protocol
 from enhancers.evaluation.slice_stack import neighbours_of
 from enhancers.evaluation.store import Measured, ResultRow, RowStore
 from enhancers.image import Pixels, pixels_digest
@@ -24,9 +23,16 @@ from enhancers.source_digest import source_digest
 
 @dataclass(frozen=True, eq=False)
 class RunPlan:
-    """All that is to be measured.
+    """The rows to compute.
 
-    ``seeds`` is how many each sampling method gets; the others run once.
+    Parameters
+    ----------
+    protocol : Protocol
+    cases : tuple of TestImage
+    candidates : tuple of MethodUnderTest
+    seeds : int
+        Number of seeds for methods that sample; the others run once.
+    device : str
     """
 
     protocol: Protocol
@@ -41,15 +47,17 @@ class RunPlan:
 
 
 @dataclass(frozen=True, eq=False)
-class _Job:
+class Job:
+    """One row to compute."""
+
     condition: Condition
     case: TestImage
     candidate: MethodUnderTest
     seed: int
 
 
-def jobs(plan: RunPlan) -> Iterator[_Job]:
-    """Every run of the plan, image after image, so that an interrupted one has whole images."""
+def jobs(plan: RunPlan) -> Iterator[Job]:
+    """The rows of a plan, image after image, so that an interrupted run has complete images."""
     for condition in plan.protocol.conditions:
         wanted = condition.groups or tuple({case.group: None for case in plan.cases})
         for case in plan.cases:
@@ -58,56 +66,56 @@ def jobs(plan: RunPlan) -> Iterator[_Job]:
             for candidate in plan.candidates:
                 if candidate.suits(condition.task):
                     for seed in range(plan.seeds if candidate.sampled else 1):
-                        yield _Job(condition, case, candidate, seed)
+                        yield Job(condition, case, candidate, seed)
 
 
 def count(plan: RunPlan) -> int:
-    """How many rows there will be."""
+    """The number of rows of a plan."""
     return sum(1 for _ in jobs(plan))
 
 
-def run(plan: RunPlan, folder: Path, pictures: Path | None = None) -> Iterator[ResultRow]:
-    """Measure what is not in ``folder`` yet; rows come in the order of the plan.
+def run(plan: RunPlan, folder: Path, picture_folder: Path | None = None) -> Iterator[ResultRow]:
+    """Yield the rows of a plan in order; those that ``folder`` does not have are computed.
 
     Parameters
     ----------
     plan : RunPlan
     folder : Path
         Of the `RowStore`.
-    pictures : Path, optional
-        Where results of the first seed are kept as PNG, as far as they are computed now.
+    picture_folder : Path, optional
+        Where results of the first seed are stored as PNG.
 
     Raises
     ------
     NetworkMissing, DeviceError
-        What a candidate needs is not here. What a single image makes fail is a row with `error`.
+        A network or device is missing. A failure on one image gives a row with `error`.
     """
     store = RowStore(folder)
-    posed: tuple[Condition, TestImage, TestImage, Degraded] | None = None
+    current: tuple[Condition, TestImage, TestImage, Degraded] | None = None
     for job in jobs(plan):
-        if posed is None or posed[0] is not job.condition or posed[1] is not job.case:
-            posed = (job.condition, job.case, *degraded_case(job.case, job.condition))
-        yield _row(plan, job, posed[2], posed[3], store, pictures)
+        if current is None or current[0] is not job.condition or current[1] is not job.case:
+            current = (job.condition, job.case, *degraded_case(job.case, job.condition))
+        yield _row(plan, job, current[2], current[3], store, picture_folder)
 
 
 def _row(
     plan: RunPlan,
-    job: _Job,
+    job: Job,
     case: TestImage,
     degraded: Degraded,
     store: RowStore,
-    pictures: Path | None,
+    picture_folder: Path | None,
 ) -> ResultRow:
     candidate, task = job.candidate, job.condition.task
     keys = _keys(plan.protocol, job, degraded)
-    digest = _digest(plan, job, case, degraded, keys)
+    digest = row_digest(plan, job, case, degraded, keys)
     row = ResultRow(
         job.condition.key, case.key, case.group, case.subject, round(degraded.level, 6),
         candidate.key, candidate.family, candidate.label, job.seed,
     )  # fmt: skip
     known = store.get(digest)
-    wanted = pictures is not None and job.seed == 0
-    if known is not None and not (wanted and not kept(pictures, row)):
+    picture = picture_folder if job.seed == 0 else None
+    if known is not None and (picture is None or pictures.stored(picture, row)):
         return replace(row, measured=known)
     try:
         outcome = candidate.enhance(degraded, task, seed=job.seed, device=plan.device)
@@ -119,14 +127,14 @@ def _row(
     measured = Measured(scores, spectrum, outcome.calls, outcome.seconds, outcome.notes)
     if known is None:
         store.put(digest, measured)
-    if pictures is not None and job.seed == 0:
-        keep(pictures, row, case, degraded, outcome.pixels)
-    # What was read back is what a second run will see.
+    if picture is not None:
+        pictures.store(picture, row, case, degraded, outcome.pixels)
+    # Read back, so that a second run gives the same.
     return replace(row, measured=store.get(digest) or measured, fresh=True)
 
 
 def _spectrum(pixels: Pixels, case: TestImage) -> tuple[float, ...]:
-    """The noise power in the cells that hold nothing, by frequency."""
+    """The noise power in the cells without a disc, by frequency."""
     from enhancers.evaluation import texture
 
     if case.mask is None:
@@ -135,18 +143,18 @@ def _spectrum(pixels: Pixels, case: TestImage) -> tuple[float, ...]:
     return tuple(float(power) for power in found.power)
 
 
-def _keys(protocol: Protocol, job: _Job, degraded: Degraded) -> tuple[str, ...]:
-    """The measures that mean something: a contrast step moves the image away from any truth."""
+def _keys(protocol: Protocol, job: Job, degraded: Degraded) -> tuple[str, ...]:
+    """The measures that apply: none with a truth after a contrast step, or without degradation."""
     blind = job.condition.kind == "none" and job.condition.factor == 1
     if blind or job.candidate.contrasted(degraded, job.condition.task):
         return tuple(key for key in protocol.measures if measures.measure(key).needs != "truth")
     return protocol.measures
 
 
-def _digest(
-    plan: RunPlan, job: _Job, case: TestImage, degraded: Degraded, keys: Sequence[str]
+def row_digest(
+    plan: RunPlan, job: Job, case: TestImage, degraded: Degraded, keys: Sequence[str]
 ) -> str:
-    """Over everything that determines the row, the time it takes aside."""
+    """SHA-256 over everything that determines a row, except its time."""
     candidate, task = job.candidate, job.condition.task
     family = "diffusion" if candidate.by_device else "classical"
     determining: dict[str, object] = {

@@ -1,4 +1,4 @@
-"""An image of which the slices on either side are known, and what became of the three."""
+"""A test image with the slices before and after it, and their degraded versions."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from enhancers.image import Pixels
 
 @dataclass(frozen=True, eq=False)
 class Slice(TestImage):
-    """A case of a stack.
+    """A test image out of a stack.
 
     Parameters
     ----------
@@ -23,17 +23,17 @@ class Slice(TestImage):
 
 @dataclass(frozen=True, eq=False)
 class DegradedSlice(Degraded):
-    """What every method is given of a `Slice`.
+    """The input of every method for a `Slice`.
 
     Parameters
     ----------
     neighbours : tuple of ndarray
-        The slices before and after, shaped and degraded like ``pixels``, with noise of their own.
+        The slices before and after, shaped and degraded like ``pixels``, with independent noise.
     """
 
     neighbours: tuple[Pixels, ...] = ()
 
 
 def neighbours_of(given: TestImage | Degraded) -> tuple[Pixels, ...]:
-    """The slices before and after; none of what is no slice of a stack."""
+    """The slices before and after; empty for an image that is no slice of a stack."""
     return given.neighbours if isinstance(given, Slice | DegradedSlice) else ()

@@ -1,12 +1,14 @@
-"""The rows of a run on the disk, one JSON line each, found again by all that determines them."""
+"""The rows of a run as JSON lines, stored by a digest of everything that determines them."""
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Annotated
+
+from pydantic import PlainSerializer, TypeAdapter, ValidationError
 
 from enhancers.files import append_lines, complete_lines, open_to_append
 
@@ -15,19 +17,20 @@ ROWS = "rows.jsonl"
 
 @dataclass(frozen=True)
 class Measured:
-    """What one candidate reached on one image with one seed.
+    """The measurements of one method on one image with one seed.
 
     Parameters
     ----------
     scores : mapping of measure to value
-        None where it is not defined.
+        None where the measure is not defined.
     spectrum : tuple of float
-        Noise power by frequency, empty unless the protocol has spectra.
+        Noise power by frequency; empty unless the protocol has spectra.
     calls : int
-        Network evaluations.
+        Network calls.
     seconds : float
+        Wall time.
     notes : tuple of str
-        What the method told.
+        Notes of the method.
     """
 
     scores: Mapping[str, float | None]
@@ -39,7 +42,7 @@ class Measured:
 
 @dataclass(frozen=True)
 class ResultRow:
-    """One row of the table: who, on what, and what came of it; `error` where nothing did."""
+    """One row of the table: a method on an image, and its measurements or its error."""
 
     condition: str
     case: str
@@ -55,10 +58,32 @@ class ResultRow:
     fresh: bool = False
 
 
-class RowStore:
-    """Rows by the digest of all that determines them; they are only ever added.
+def _json_score(value: float | None) -> float | str | None:
+    """JSON has no number for infinity, which the PSNR of equal images is."""
+    if value is None or math.isnan(value):
+        return None
+    return value if math.isfinite(value) else str(value)
 
-    A line that an interruption cut short is ignored, and its row is computed again.
+
+@dataclass(frozen=True)
+class _Line:
+    """A row as it is stored."""
+
+    digest: str
+    scores: dict[str, Annotated[float | None, PlainSerializer(_json_score)]]
+    spectrum: tuple[float, ...]
+    calls: int
+    seconds: float
+    notes: tuple[str, ...]
+
+
+_LINE = TypeAdapter(_Line)
+
+
+class RowStore:
+    """The rows below a folder by the digest of everything that determines them.
+
+    A row is never changed. One that an interruption cut short is computed again.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -75,43 +100,22 @@ class RowStore:
         return self._rows.get(digest)
 
     def put(self, digest: str, measured: Measured) -> None:
-        """Keep a row; it is on the disk when this returns."""
-        scores = {key: _plain(value) for key, value in measured.scores.items()}
-        line = {
-            "digest": digest,
-            "scores": scores,
-            "spectrum": list(measured.spectrum),
-            "calls": measured.calls,
-            "seconds": round(measured.seconds, 4),
-            "notes": list(measured.notes),
-        }
-        text = f"{json.dumps(line, ensure_ascii=False, allow_nan=False)}\n".encode()
+        """Store a row; it is on the disk when this returns."""
+        scores = {key: None if value is None else float(value)
+                  for key, value in measured.scores.items()}  # fmt: skip
+        line = _Line(digest, scores, measured.spectrum, measured.calls,
+                     round(measured.seconds, 4), measured.notes)  # fmt: skip
+        text = _LINE.dump_json(line) + b"\n"
         self.path.parent.mkdir(parents=True, exist_ok=True)
         with open_to_append(self.path) as file:
             append_lines(file, [text])
         self._read(text)
 
-    def _read(self, line: bytes) -> None:
+    def _read(self, text: bytes) -> None:
         try:
-            plain = json.loads(line)
-            scores = {str(key): _value(value) for key, value in plain["scores"].items()}
-            self._rows[str(plain["digest"])] = Measured(
-                scores,
-                tuple(float(value) for value in plain["spectrum"]),
-                int(plain["calls"]),
-                float(plain["seconds"]),
-                tuple(str(note) for note in plain["notes"]),
-            )
-        except (ValueError, TypeError, KeyError, AttributeError):
+            line = _LINE.validate_json(text)
+        except ValidationError:
             return
-
-
-def _plain(value: float | None) -> float | str | None:
-    """JSON has no number for infinity, which the PSNR of equal images is."""
-    if value is None or math.isnan(value):
-        return None
-    return float(value) if math.isfinite(value) else str(float(value))
-
-
-def _value(value: float | str | None) -> float | None:
-    return None if value is None else float(value)
+        self._rows[line.digest] = Measured(
+            line.scores, line.spectrum, line.calls, line.seconds, line.notes
+        )

@@ -1,4 +1,4 @@
-"""Rows to figures: means and spreads, paired differences with corrected tests, calls."""
+"""Summary of rows: means and standard deviations, and paired comparisons with corrected tests."""
 
 from __future__ import annotations
 
@@ -8,19 +8,19 @@ from dataclasses import dataclass
 import numpy as np
 
 from enhancers.evaluation.measures import measure
-from enhancers.evaluation.protocols import Condition, Protocol
+from enhancers.evaluation.protocol import Condition, Protocol
 from enhancers.evaluation.statistics import Pair, Paired, compare, holm
 from enhancers.evaluation.store import ResultRow
 
 ALL = "all"
-"""The group that is the unweighted mean of the others."""
+"""The group of the unweighted means over the other groups."""
 DECIDING = 2
-"""How many of a protocol's measures have a say in which strength of a filter is shown."""
+"""Number of measures of a protocol by which the best strengths of a filter are chosen."""
 
 
 @dataclass(frozen=True)
-class ScoreColumn:
-    """A candidate on one image: the mean over its seeds, and their standard deviation."""
+class ImageScore:
+    """The score of a method on one image: mean and standard deviation over seeds."""
 
     case: str
     group: str
@@ -30,11 +30,11 @@ class ScoreColumn:
 
 
 @dataclass(frozen=True)
-class FigureLine:
-    """A candidate's figure for one measure on one group of images.
+class SummaryLine:
+    """The mean of one measure for a method on one group of images.
 
-    ``sd`` is over images, ``seed_sd`` the mean over images of that over seeds. ``shown`` says
-    whether the candidate stands in the summary: of a filter only the best strengths do.
+    ``sd`` is over images; ``seed_sd`` is the mean over images of the one over seeds. ``shown`` is
+    false for the strengths of a filter that are not its best.
     """
 
     condition: str
@@ -53,7 +53,7 @@ class FigureLine:
 
 @dataclass(frozen=True)
 class Comparison:
-    """How the subject compares with a rival; the p values are Holm's, over the rivals."""
+    """The subject compared with a rival; the p values are adjusted by Holm over the rivals."""
 
     condition: str
     subject: str
@@ -66,27 +66,27 @@ class Comparison:
 
     @property
     def wins(self) -> int:
-        """Images on which the subject is better."""
+        """Number of images on which the subject is better."""
         up = measure(self.measure).direction == "up"
         return self.paired.above if up else self.paired.below
 
     @property
     def losses(self) -> int:
-        """Images on which the rival is better."""
+        """Number of images on which the rival is better."""
         return self.paired.above + self.paired.below - self.wins
 
 
 @dataclass(frozen=True)
 class Summary:
-    """All figures of a protocol."""
+    """All means and comparisons of a protocol."""
 
     protocol: Protocol
     subject: str
-    lines: tuple[FigureLine, ...]
+    lines: tuple[SummaryLine, ...]
     comparisons: tuple[Comparison, ...]
 
-    def of(self, condition: str, group: str = ALL) -> tuple[FigureLine, ...]:
-        """What the summary shows of a condition."""
+    def of(self, condition: str, group: str = ALL) -> tuple[SummaryLine, ...]:
+        """The lines of a condition and group that are shown."""
         return tuple(
             line
             for line in self.lines
@@ -94,23 +94,23 @@ class Summary:
         )
 
 
-Scores = Mapping[str, Mapping[str, tuple[ScoreColumn, ...]]]
+Scores = Mapping[str, Mapping[str, tuple[ImageScore, ...]]]
 """By candidate and measure."""
 
 
 def summarise(protocol: Protocol, rows: Sequence[ResultRow], subject: str = "") -> Summary:
-    """The figures of ``rows``.
+    """Summarise ``rows``.
 
     Parameters
     ----------
     protocol : Protocol
     rows : sequence of ResultRow
     subject : str
-        Key of the candidate that the others are compared with: the protocol's own where it is
-        empty, and none where that did not compete.
+        Key of the method with which the others are compared; by default the protocol's own. There
+        are no comparisons where it did not run.
     """
     subject = subject or protocol.subject
-    lines: list[FigureLine] = []
+    lines: list[SummaryLine] = []
     comparisons: list[Comparison] = []
     for condition in protocol.conditions:
         found = [row for row in rows if row.condition == condition.key and not row.error]
@@ -140,7 +140,7 @@ def _scores(rows: Sequence[ResultRow], keys: Sequence[str]) -> Scores:
     return {
         candidate: {
             key: tuple(
-                ScoreColumn(case, *where[case], float(np.mean(found)),
+                ImageScore(case, *where[case], float(np.mean(found)),
                       float(np.std(found, ddof=1)) if len(found) > 1 else None)
                 for case, found in cases.items()
             )
@@ -150,7 +150,7 @@ def _scores(rows: Sequence[ResultRow], keys: Sequence[str]) -> Scores:
     }  # fmt: skip
 
 
-def over_groups(scores: Iterable[ScoreColumn]) -> float:
+def over_groups(scores: Iterable[ImageScore]) -> float:
     """The unweighted mean over groups of the means over images."""
     groups: dict[str, list[float]] = {}
     for score in scores:
@@ -159,7 +159,7 @@ def over_groups(scores: Iterable[ScoreColumn]) -> float:
 
 
 def _shown(rows: Sequence[ResultRow], scores: Scores, deciding: Sequence[str]) -> set[str]:
-    """The candidates, of a family of strengths only those best in a deciding measure."""
+    """The methods to show: of the strengths of a filter, the best in each deciding measure."""
     families: dict[str, list[str]] = {}
     for row in rows:
         members = families.setdefault(row.family, [])
@@ -186,7 +186,7 @@ def _lines(
     scores: Scores,
     shown: set[str],
     keys: Sequence[str],
-) -> list[FigureLine]:
+) -> list[SummaryLine]:
     groups = list(dict.fromkeys(row.group for row in rows))
     lines = []
     for candidate, label in {row.candidate: row.label for row in rows}.items():
@@ -200,7 +200,7 @@ def _lines(
                     values = [score.value for score in own]
                     finite = len(own) > 1 and bool(np.isfinite(values).all())
                     lines.append(
-                        FigureLine(
+                        SummaryLine(
                             condition.key, group, candidate, label, key, over_groups(own),
                             float(np.std(values, ddof=1)) if finite else None,
                             float(np.mean(spread)) if spread else None,
@@ -219,7 +219,7 @@ def _comparisons(
     scores: Scores,
     labels: Mapping[str, str],
 ) -> list[Comparison]:
-    """Against every rival, as one family of tests."""
+    """Comparisons with every rival, as one family of tests."""
     ours = {score.case: score for score in scores[subject].get(key, ())}
     found = []
     for rival in rivals:

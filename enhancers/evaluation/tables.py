@@ -1,6 +1,6 @@
-"""The files of a run: rows, figures and comparisons as CSV and Parquet, and a page to read.
+"""The files of a run: rows, means and comparisons as CSV and Parquet, and a page as Markdown.
 
-Times are in files of their own: everything else is the same, byte for byte, on every run.
+Times are in separate files, so that all others have the same bytes on every run.
 """
 
 from __future__ import annotations
@@ -14,16 +14,16 @@ import numpy as np
 
 from enhancers.evaluation.measures import available, measure
 from enhancers.evaluation.problem import TestImage
-from enhancers.evaluation.protocols import Condition, Protocol
+from enhancers.evaluation.protocol import Condition, Protocol
 from enhancers.evaluation.statistics import Interval
 from enhancers.evaluation.store import ResultRow
-from enhancers.evaluation.summary import ALL, Comparison, FigureLine, Summary
+from enhancers.evaluation.summary import ALL, Comparison, Summary, SummaryLine
 
 if TYPE_CHECKING:
     import pandas as pd
 
-TOLD = 5
-"""Measures whose comparisons stand on the page; ``paired.csv`` has them all."""
+COMPARED = 5
+"""Number of measures whose comparisons are on the page; ``paired.csv`` has all."""
 READING = (
     "Means ± standard deviation over images; a method with several seeds counts with its mean "
     "over them. p values are Holm's, for all comparisons of one measure in one condition. "
@@ -31,7 +31,7 @@ READING = (
     "tests and the interval over images do not. Filters stand at their best strengths for the "
     "set."
 )
-"""How to read the tables."""
+"""An explanation of the tables."""
 
 
 def write(
@@ -55,7 +55,7 @@ def _csv(frame: pd.DataFrame, path: Path) -> None:
 
 
 def row_frame(rows: Sequence[ResultRow], protocol: Protocol) -> pd.DataFrame:
-    """One line a row: who, on what, every measure, network calls; times are elsewhere."""
+    """A line for each row: method, image, every measure, network calls."""
     import pandas as pd
 
     columns: dict[str, list[object]] = {
@@ -70,8 +70,8 @@ def row_frame(rows: Sequence[ResultRow], protocol: Protocol) -> pd.DataFrame:
     return frame.astype(dict.fromkeys(protocol.measures, "float64"))
 
 
-def line_frame(lines: Sequence[FigureLine]) -> pd.DataFrame:
-    """One line a figure."""
+def line_frame(lines: Sequence[SummaryLine]) -> pd.DataFrame:
+    """A line for each mean."""
     import pandas as pd
 
     names = ("condition", "group", "candidate", "label", "measure", "mean", "sd", "seed_sd",
@@ -80,7 +80,7 @@ def line_frame(lines: Sequence[FigureLine]) -> pd.DataFrame:
 
 
 def comparison_frame(comparisons: Sequence[Comparison]) -> pd.DataFrame:
-    """One line a comparison: subject minus rival."""
+    """A line for each comparison, subject minus rival."""
     import pandas as pd
 
     columns: dict[str, Callable[[Comparison], object]] = {
@@ -106,7 +106,7 @@ def comparison_frame(comparisons: Sequence[Comparison]) -> pd.DataFrame:
 
 
 def time_frame(rows: Sequence[ResultRow]) -> pd.DataFrame:
-    """Wall time of every row in seconds, as it was when the row was computed."""
+    """Wall time in seconds of every row when it was computed."""
     import pandas as pd
 
     names = ("condition", "case", "candidate", "seed")
@@ -115,7 +115,7 @@ def time_frame(rows: Sequence[ResultRow]) -> pd.DataFrame:
 
 
 def as_markdown(summary: Summary, cases: Sequence[TestImage], rows: Sequence[ResultRow]) -> str:
-    """The page: for every condition the means, the means by group, and the comparisons."""
+    """The page: for every condition the means, the means by group and the comparisons."""
     protocol = summary.protocol
     lines = [f"# {protocol.title} (`{protocol.key}`)", "", f"Source: {protocol.source}.", ""]
     lines += [_material(cases), ""]
@@ -124,7 +124,7 @@ def as_markdown(summary: Summary, cases: Sequence[TestImage], rows: Sequence[Res
         if shown:
             lines += [f"## {condition.label}", "", *means_table(shown, protocol), ""]
             lines += group_table(summary, condition)
-            lines += comparison_table(summary, condition, protocol.measures[:TOLD])
+            lines += comparison_table(summary, condition, protocol.measures[:COMPARED])
     failed = [row for row in rows if row.error]
     if failed:
         lines += ["## Not measured", ""]
@@ -147,11 +147,11 @@ def _material(cases: Sequence[TestImage]) -> str:
 
 
 def means_table(
-    shown: Sequence[FigureLine], protocol: Protocol, seconds: Mapping[str, float] | None = None
+    shown: Sequence[SummaryLine], protocol: Protocol, seconds: Mapping[str, float] | None = None
 ) -> list[str]:
-    """Mean ± SD of every candidate and measure, the best bold; with ``seconds`` a column of them.
+    """Mean ± SD of every method and measure, the best in bold.
 
-    ``seconds`` is by candidate.
+    ``seconds`` by method, where given, are added as a column.
     """
     keys = [key for key in protocol.measures if any(line.measure == key for line in shown)]
     heads = [f"{measure(key).label} {measure(key).arrow}" for key in keys]
@@ -169,14 +169,14 @@ def means_table(
     return lines
 
 
-def _best(shown: Sequence[FigureLine], key: str) -> float | None:
+def _best(shown: Sequence[SummaryLine], key: str) -> float | None:
     values = [line.mean for line in shown if line.measure == key]
     if len(values) < 2:
         return None
     return max(values) if measure(key).direction == "up" else min(values)
 
 
-def _cell(line: FigureLine | None, best: float | None) -> str:
+def _cell(line: SummaryLine | None, best: float | None) -> str:
     if line is None:
         return ""
     mean = number(line.mean, line.measure)
@@ -186,7 +186,7 @@ def _cell(line: FigureLine | None, best: float | None) -> str:
 
 
 def group_table(summary: Summary, condition: Condition) -> list[str]:
-    """The means of the first two measures, group by group; nothing where there is one group."""
+    """The means of the first two measures by group; empty where there is one group."""
     here = [line for line in summary.lines if line.condition == condition.key and line.shown]
     groups = [group for group in dict.fromkeys(line.group for line in here) if group != ALL]
     if not groups:
@@ -206,24 +206,24 @@ def group_table(summary: Summary, condition: Condition) -> list[str]:
     return [*lines, ""]
 
 
-def comparison_table(summary: Summary, condition: Condition, told: Sequence[str]) -> list[str]:
-    """The subject against every rival in the measures ``told``; nothing where nobody competes."""
+def comparison_table(summary: Summary, condition: Condition, keys: Sequence[str]) -> list[str]:
+    """The subject against every rival in the measures ``keys``; empty where there is none."""
     found = [
-        one for one in summary.comparisons if one.condition == condition.key and one.measure in told
+        one for one in summary.comparisons if one.condition == condition.key and one.measure in keys
     ]
     if not found:
         return []
     subject = next(line.label for line in summary.lines if line.candidate == found[0].subject)
-    # Where every image is of a subject of its own, the two intervals are the same.
-    twice = any(one.paired.subjects < one.paired.images for one in found)
+    # The two intervals are the same where every subject has one image.
+    both = any(one.paired.subjects < one.paired.images for one in found)
     heads = [f"{subject} minus", "measure", "difference", "95 % over images"]
-    heads += ["95 % over subjects"] * twice + ["Wilcoxon", "t test", "better, worse"]
+    heads += ["95 % over subjects"] * both + ["Wilcoxon", "t test", "better, worse"]
     lines = [f"| {' | '.join(heads)} |", "|---" * len(heads) + "|"]
     for one in found:
         paired, key = one.paired, one.measure
         cells = [one.label, measure(key).label, signed(paired.by_image.mean, key)]
         cells.append(_range(paired.by_image, key))
-        cells += [_range(paired.by_subject, key)] * twice
+        cells += [_range(paired.by_subject, key)] * both
         cells += [_p(one.wilcoxon), _p(one.t_test), f"{one.wins}, {one.losses}"]
         lines.append(f"| {' | '.join(cells)} |")
     return [*lines, ""]
@@ -239,13 +239,13 @@ def _legend(protocol: Protocol) -> list[str]:
 
 
 def definition(key: str) -> str:
-    """What a measure is, in a line."""
+    """The definition of a measure, in one line."""
     one = measure(key)
     return f"{one.label} {one.arrow}: {one.definition}. {one.note}".rstrip()
 
 
 def times_markdown(rows: Sequence[ResultRow], summary: Summary) -> str:
-    """Median wall time of each candidate that the summary shows."""
+    """Median wall time of each method that the summary shows."""
     lines = ["| | runs | median, s | longest, s | calls |", "|---|---|---|---|---|"]
     for candidate in dict.fromkeys(line.candidate for line in summary.lines if line.shown):
         own = [row for row in rows if row.candidate == candidate and not row.error]
@@ -259,7 +259,7 @@ def times_markdown(rows: Sequence[ResultRow], summary: Summary) -> str:
 
 
 def number(value: float, key: str) -> str:
-    """A value of a measure with the digits that are usual for it."""
+    """A value of a measure with its usual number of digits."""
     if not math.isfinite(value):
         return str(value)
     return f"{value:.{_digits(key)}f}"

@@ -1,4 +1,4 @@
-"""Candidates with a name of their own, and filters that get their best strength, as pure data."""
+"""Named variants of methods, and the strengths at which filters are tried, as pure data."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ from types import MappingProxyType
 
 @dataclass(frozen=True)
 class Variant:
-    """A candidate with a name of its own: ``method`` with the parameters in ``given``."""
+    """A named variant: ``method`` with the parameters in ``given``."""
 
     method: str
     label: str
     given: Mapping[str, str]
     once: bool = False
-    """Whether one seed is enough: a mean of samples is nearly the same for every seed."""
+    """Whether one seed is enough, as for a mean of samples, which hardly depends on the seed."""
 
 
 VARIANTS: Mapping[str, Variant] = MappingProxyType(
@@ -52,4 +52,4 @@ SWEEPS: Mapping[str, tuple[str, tuple[float, ...]]] = MappingProxyType({
     "classical:tuned": ("sigma", (0.01, 0.02, 0.05, 0.08, 0.1, 0.15, 0.2, 0.3, 0.5)),
 })
 # fmt: on
-"""Filters that are given their best strength for the set: the parameter and what is tried."""
+"""Filters that are compared at their best strength: the parameter, and the values to try."""

@@ -15,10 +15,11 @@ from enhancers.evaluation.baselines import slices
 from enhancers.evaluation.baselines.catalog import BASELINES
 from enhancers.evaluation.cases import read_cases
 from enhancers.evaluation.conditions import cropped, degraded_case
-from enhancers.evaluation.methods_under_test import chosen, method_under_test
-from enhancers.evaluation.neighbour_slices import LEAST, MOST, with_neighbours
+from enhancers.evaluation.method_text import chosen, method_under_test
+from enhancers.evaluation.neighbour_slices import MAX_SHIFT, MIN_SHIFT, with_neighbours
 from enhancers.evaluation.problem import Degraded, TestImage
-from enhancers.evaluation.protocols import Condition, protocol
+from enhancers.evaluation.protocol import Condition
+from enhancers.evaluation.protocols import protocol
 from enhancers.evaluation.slice_stack import DegradedSlice, Slice, neighbours_of
 from enhancers.image import MedicalImage, Pixels, Window
 from enhancers.image_folders import held_out
@@ -27,7 +28,7 @@ from enhancers.phantoms import phantom
 from enhancers.save import save_png16
 from tests.support.image_files import dicom
 
-NOISE = Condition("g", "g", "denoise", "gaussian", 0.1, 0.1, told=True)
+NOISE = Condition("g", "g", "denoise", "gaussian", 0.1, 0.1, noise_known=True)
 
 
 def gray(seed: int, *shape: int) -> Pixels:
@@ -170,7 +171,7 @@ def test_a_drawn_neighbour_is_displaced_by_one_to_two_pixels() -> None:
         for pixels in one.neighbours:
             inside = np.s_[4:-4, 4:-4]
             moved = np.abs(pixels[inside] - ramp[inside]) * 127
-            assert 0.2 * LEAST < moved.mean() < MOST
+            assert 0.2 * MIN_SHIFT < moved.mean() < MAX_SHIFT
 
 
 def test_neighbours_are_degraded_alike_with_noise_of_their_own() -> None:
@@ -194,7 +195,7 @@ def test_neighbours_are_cropped_and_shrunk_with_the_image() -> None:
     one = middle(18)
     smaller = cropped(one, 4)
     assert [pixels.shape for pixels in neighbours_of(smaller)] == [(16, 16)] * 2
-    _, given = degraded_case(one, Condition("c", "c", "enlarge", factor=4, told=True))
+    _, given = degraded_case(one, Condition("c", "c", "enlarge", factor=4, noise_known=True))
     first = np.ascontiguousarray(one.neighbours[0][:16, :16])
     assert np.array_equal(neighbours_of(given)[0], degrade(first, "downsample", 4, seed=0))
 
@@ -204,7 +205,7 @@ def test_neighbours_of_ct_are_degraded_in_the_units_of_the_image() -> None:
     one = middle(32)
     source = window.to_source(one.truth).astype(np.float32)
     image = MedicalImage(one.truth, window, source, "HU", Modality.CT, spacing=(1.0, 1.0))
-    dose = Condition("d", "d", "denoise", "low_dose", 0.1, 0.1, told=True)
+    dose = Condition("d", "d", "denoise", "low_dose", 0.1, 0.1, noise_known=True)
 
     def noise(image: MedicalImage | None) -> tuple[float, float]:
         posed, given = degraded_case(replace(one, image=image), dose)
@@ -225,7 +226,7 @@ def test_only_where_there_are_neighbours_they_count_in_the_digest(
 
     def digest(one: TestImage, given: Degraded) -> str:
         plan = runs.RunPlan(asked, (one,), (competitor,))
-        return runs._digest(plan, runs._Job(NOISE, one, competitor, 0), one, given, ("psnr",))
+        return runs.row_digest(plan, runs.Job(NOISE, one, competitor, 0), one, given, ("psnr",))
 
     one, given = degraded_case(middle(), NOISE)
     assert isinstance(given, DegradedSlice)
@@ -285,7 +286,7 @@ def _error(pixels: Pixels, truth: Pixels) -> float:
 
 
 def test_without_noise_neighbours_change_nothing() -> None:
-    _, given = degraded_case(middle(), Condition("c", "c", "denoise", told=True))
+    _, given = degraded_case(middle(), Condition("c", "c", "denoise", noise_known=True))
     assert given.sigma == 0
     assert isinstance(given, DegradedSlice)
     assert np.array_equal(denoised(given), denoised(replace(given, neighbours=())))

@@ -10,9 +10,10 @@ from enhancers.errors import ParameterError, UnknownMethod
 from enhancers.evaluation.case_folders import MODALITIES
 from enhancers.evaluation.conditions import degraded_case
 from enhancers.evaluation.measures import MEASURES
-from enhancers.evaluation.methods_under_test import chosen, expand, method_under_test
+from enhancers.evaluation.method_text import chosen, expand, method_under_test
 from enhancers.evaluation.problem import Degraded, TestImage, seed_of
-from enhancers.evaluation.protocols import PROTOCOLS, Condition, protocol
+from enhancers.evaluation.protocol import Condition
+from enhancers.evaluation.protocols import PROTOCOLS, protocol
 from enhancers.evaluation.variants import SWEEPS, VARIANTS
 from enhancers.image import MedicalImage, Window
 from enhancers.method import Modality
@@ -68,9 +69,9 @@ def test_a_pose_is_the_same_every_time_and_differs_between_cases(case: TestImage
 
 
 def test_the_told_noise_is_the_noise(case: TestImage) -> None:
-    gaussian = Condition("g", "g", "denoise", "gaussian", 0.1, 0.1, told=True)
+    gaussian = Condition("g", "g", "denoise", "gaussian", 0.1, 0.1, noise_known=True)
     assert degraded_case(case, gaussian)[1].sigma == 0.1
-    dose = Condition("d", "d", "denoise", "low_dose", 0.1, 0.1, told=True)
+    dose = Condition("d", "d", "denoise", "low_dose", 0.1, 0.1, noise_known=True)
     cropped, degraded = degraded_case(case, dose)
     inside = (degraded.pixels > 0) & (degraded.pixels < 1)
     error = (degraded.pixels - cropped.truth)[inside]
@@ -78,13 +79,13 @@ def test_the_told_noise_is_the_noise(case: TestImage) -> None:
 
 
 def test_enlargement_is_posed_on_whole_blocks_of_the_degraded_image(case: TestImage) -> None:
-    noisy = Condition("n", "n", "enlarge", "low_dose", 0.1, 0.1, factor=4, told=True)
+    noisy = Condition("n", "n", "enlarge", "low_dose", 0.1, 0.1, factor=4, noise_known=True)
     cropped, degraded = degraded_case(case, noisy)
     assert cropped.truth.shape == (64, 64)
     assert degraded.pixels.shape == (16, 16)
     assert degraded.sigma is not None
     assert 0 < degraded.sigma < 0.5
-    clean = Condition("c", "c", "enlarge", factor=4, told=True)
+    clean = Condition("c", "c", "enlarge", factor=4, noise_known=True)
     _, small = degraded_case(case, clean)
     assert small.sigma == 0.0
     assert np.array_equal(small.pixels, degrade(cropped.truth, "downsample", 4, seed=0))
@@ -97,7 +98,7 @@ def test_ct_in_hounsfield_units_is_degraded_in_them(case: TestImage) -> None:
                          "HU", Modality.CT, spacing=(1.0, 1.0))  # fmt: skip
     known = TestImage("k", Modality.CT, case.truth, seed=3, image=image)
     bare = TestImage("k", Modality.CT, case.truth, seed=3)
-    dose = Condition("d", "d", "denoise", "low_dose", 0.1, 0.1, told=True)
+    dose = Condition("d", "d", "denoise", "low_dose", 0.1, 0.1, noise_known=True)
     in_hu, guessed = degraded_case(known, dose)[1].sigma, degraded_case(bare, dose)[1].sigma
     assert in_hu is not None
     assert guessed is not None
@@ -167,7 +168,7 @@ def test_a_contrast_step_is_known_as_one() -> None:
 
 
 def test_classical_filters_enlarge_by_interpolation_after_filtering(case: TestImage) -> None:
-    noisy = Condition("n", "n", "enlarge", "low_dose", 0.1, 0.1, factor=2, told=True)
+    noisy = Condition("n", "n", "enlarge", "low_dose", 0.1, 0.1, factor=2, noise_known=True)
     cropped, degraded = degraded_case(case, noisy)
     filtered = method_under_test("nlm@beta=1").enhance(degraded, "enlarge", seed=0, device="cpu")
     assert filtered.pixels.shape == cropped.truth.shape

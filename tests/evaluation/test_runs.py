@@ -14,7 +14,8 @@ from enhancers.__main__ import main
 from enhancers.errors import NetworkMissing, ParameterError, ReadingRoomError
 from enhancers.evaluation import runs
 from enhancers.evaluation.cases import read_cases
-from enhancers.evaluation.methods_under_test import MethodUnderTest, chosen
+from enhancers.evaluation.method_text import chosen
+from enhancers.evaluation.methods_under_test import MethodUnderTest
 from enhancers.evaluation.pictures import place
 from enhancers.evaluation.protocols import protocol
 from enhancers.evaluation.report import write

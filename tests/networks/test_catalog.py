@@ -112,7 +112,7 @@ WHOLE = {
             json.dumps(WHOLE | {"stored": [{"path": "../x", "size": 1, "sha256": ""}]}),
             "outside its folder",
         ),
-        (" " * (user_networks.LARGEST + 1), "larger"),
+        (" " * (user_networks.MAX_BYTES + 1), "larger"),
     ],
 )
 def test_a_damaged_prior_json_is_told_and_stops_nothing(

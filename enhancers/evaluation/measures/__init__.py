@@ -1,10 +1,9 @@
-"""Scores of a candidate's result, by the definitions of the protocols' papers."""
+"""Measures of a result, by the definitions of the papers that the protocols follow."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 from enhancers import metrics
 from enhancers.colour import luminance
@@ -15,24 +14,13 @@ from enhancers.evaluation.measures.catalog import MEASURES, Measure, measure
 from enhancers.evaluation.measures.fit import Fit, fit
 from enhancers.evaluation.problem import TestImage
 from enhancers.image import Pixels, check_pixels
+from enhancers.metrics import Score
 
 __all__ = ["MEASURES", "Fit", "Measure", "Score", "available", "fit", "measure", "score"]
 
 
-@dataclass(frozen=True)
-class Score:
-    """The value of one measure, or None and the reason why there is none.
-
-    PSNR of a result that equals its truth is inf.
-    """
-
-    key: str
-    value: float | None
-    reason: str = ""
-
-
 def available(key: str) -> str:
-    """Empty where the measure can be computed on this machine, else the reason; imports nothing."""
+    """Empty where the measure can be computed on this machine, else the reason."""
     found = measure(key)
     return metrics.available(found.base) if found.base else ""
 
@@ -47,16 +35,16 @@ def score(
     pixels : ndarray, float32, shape (H, W) or (H, W, 3), in [0, 1]
         The result.
     case : TestImage
-        With the truth and, for ratios of signal to noise, the mask.
+        With the truth and, for signal-to-noise ratios, the mask.
     keys : sequence of str
         Of `MEASURES`.
     degraded : ndarray, float32, in [0, 1], optional
-        What the candidate was given, for LOE; its size may differ.
+        The input of the method, for LOE; its size may differ.
 
     Raises
     ------
     MetricUnavailable
-        A key is unknown. A measure that cannot be computed is no error but a `Score` with a reason.
+        A key is unknown. A measure that cannot be computed gives a `Score` with a reason.
     """
     wanted = [measure(key) for key in keys]
     check_pixels(pixels)
@@ -81,7 +69,7 @@ def _score(
 
 
 def _own(one: Measure, gray: Pixels, case: TestImage) -> float:
-    """The value of a measure that is the project's own."""
+    """The value of a measure that is not in `enhancers.metrics`."""
     if case.mask is None:
         raise MetricUnavailable("needs a mask")
     if one.needs == "discs":

@@ -26,14 +26,14 @@ class Measure:
     direction : {"up", "down"}
         Whether a larger or a smaller value is better.
     needs : {"truth", "mask", "discs", "input", "nothing"}
-        What it compares with besides the result; "input" is the degraded image, "discs" the
-        phantom of `enhancers.evaluation.texture`.
+        What is needed besides the result; "input" is the degraded image, "discs" the phantom of
+        `enhancers.evaluation.texture`.
     definition : str
-        What is computed, by whom and on which values.
+        What is computed, by which implementation and on which values.
     note : str
-        What to know before reading the number.
+        How to interpret the number.
     base : str
-        The metric behind it, empty where it is the project's own.
+        The key of the metric in `enhancers.metrics`; empty where there is none.
     fitted : bool
         Whether gain and offset are fitted to the truth first.
     radius : int

@@ -1,4 +1,4 @@
-"""One gain and offset that bring a result nearest to its truth, the same rule for every method."""
+"""The gain and offset that bring a result closest to its truth."""
 
 from __future__ import annotations
 
@@ -19,12 +19,11 @@ class Fit:
 
 
 def fit(result: Pixels, truth: Pixels) -> Fit:
-    """Least squares of ``gain * result + offset`` to ``truth``, gain at least 0.
+    """Fit ``gain * result + offset`` to ``truth`` by least squares, with a gain of at least 0.
 
-    Brightness and contrast are a reader's to set, so a method that relights is judged on what they
-    cannot mend. Nothing else is fitted: no curve, and one pair of numbers for all channels. A
-    result that falls where the truth rises gets gain 0, the truth's mean, and no credit for the
-    inversion.
+    Readers set brightness and contrast themselves, so a method that changes the illumination is
+    measured by the rest. There is one pair of numbers for all channels. An inverted result has
+    gain 0, so that it becomes the mean of the truth.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""Signal and background of a marked structure: SNR around it, and SNR and CNR as in ultrasound."""
+"""Signal-to-noise and contrast-to-noise ratios of a marked structure."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from enhancers.image import Pixels
 Mask = NDArray[np.bool_]
 
 LEAST_SPREAD = 1e-6
-"""A background of less standard deviation is flat, and its ratio has no meaning."""
+"""Standard deviation below which a background is flat and a ratio has no meaning."""
 
 
 def ring(mask: Mask, radius: int) -> Mask:
-    """What a dilation of the mask by a disc of this radius in pixels adds to it."""
+    """The pixels that a dilation by a disc of ``radius`` pixels adds to the mask."""
     from scipy.ndimage import distance_transform_edt
 
     distance = distance_transform_edt(~mask)

@@ -1,4 +1,4 @@
-"""What PSNR hides and readers reject: how the noise looks, and whether faint discs survive."""
+"""Texture of the noise and visibility of faint discs, which PSNR does not measure."""
 
 from __future__ import annotations
 
@@ -25,6 +25,6 @@ __all__ = [
 ]
 
 
-def noise_of(looked_at: Sequence[Cells]) -> Spectrum:
-    """The noise power spectrum in the cells without a disc, of one or more images of one method."""
-    return spectrum(np.concatenate([one.absent for one in looked_at]))
+def noise_of(images: Sequence[Cells]) -> Spectrum:
+    """The noise power spectrum in the cells without a disc of one or more images of a method."""
+    return spectrum(np.concatenate([one.absent for one in images]))

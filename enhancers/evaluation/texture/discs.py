@@ -1,4 +1,4 @@
-"""Faint discs at known places: a phantom whose every cell either holds a disc or does not."""
+"""A phantom of faint discs: every cell of a grid has a disc in its middle or none."""
 
 from __future__ import annotations
 
@@ -14,20 +14,20 @@ from enhancers.image import Pixels
 from enhancers.method import Modality
 
 GROUP = "discs"
-"""Group of these images among the cases."""
+"""The group of these images."""
 CELL = 24
 """Side of the square around each place, in pixels."""
 RADIUS = 4.0
 """Of a disc, in pixels."""
 CONTRAST = 0.04
-"""Of a disc to its surroundings. In white noise of σ 0.1 an ideal observer has d' 2.8: the disc is
-seen by a careful eye, and lost by a filter that smooths a little too much."""
+"""Contrast of a disc to its surroundings. In white noise of σ 0.1 an ideal observer has d' 2.8: a
+disc is visible to a careful eye, and is lost where a filter smooths a little too much."""
 TISSUE, SHADING = 0.45, 0.1
-"""Gray level around the discs, and how far it drifts over the image."""
+"""Gray level around the discs, and its range over the image."""
 SOFTNESS = 1.0
-"""Pixels over which a disc's edge falls, as through a scanner's optics."""
+"""Width in pixels of the edge of a disc."""
 LEAST_CELLS = 4
-"""Places along a side that the observer needs to learn from."""
+"""Cells along a side that the observer needs for its training."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -98,14 +98,14 @@ def disc_case(number: int, *, side: int = 256, contrast: float = CONTRAST) -> Te
 
 @dataclass(frozen=True, eq=False)
 class Cells:
-    """What an observer looks at, shape (N, `CELL`, `CELL`): cells with a disc and without."""
+    """Cells with a disc and cells without, each of shape (N, `CELL`, `CELL`)."""
 
     present: NDArray[np.float64]
     absent: NDArray[np.float64]
 
 
 def cells(pixels: Pixels, mask: NDArray[np.bool_]) -> Cells:
-    """The cells of an image (H, W) by what the mask has in their middle."""
+    """The cells of an image (H, W), sorted by the mask's value in their middle."""
     found: dict[bool, list[NDArray[np.float64]]] = {True: [], False: []}
     for top, left in places(*pixels.shape):
         cell = pixels[top : top + CELL, left : left + CELL].astype(np.float64)

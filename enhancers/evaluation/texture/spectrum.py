@@ -1,4 +1,4 @@
-"""The noise power spectrum: how coarse the noise is that a method leaves behind."""
+"""The noise power spectrum: the amount and coarseness of the noise in a result."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ class Spectrum:
     frequencies : ndarray, shape (K,)
         Centres of the bins, in cycles per pixel, up to 0.5; the corners are left out.
     power : ndarray, shape (K,)
-        Mean power in each bin, in squared gray levels times squared pixels. The first bin reads
-        low by what the plane took.
+        Mean power in each bin, in squared gray levels times squared pixels. The first bin is low,
+        because a plane was subtracted.
     deviation : float
         Standard deviation of the noise, in gray levels: the root of the volume of the spectrum.
     mean_frequency : float
@@ -35,12 +35,12 @@ class Spectrum:
 
 
 def spectrum(regions: Array) -> Spectrum:
-    """The spectrum of the noise in regions of even signal.
+    """The spectrum of the noise in regions of uniform signal.
 
     Parameters
     ----------
     regions : ndarray, shape (N, S, S)
-        From each its best plane is taken, so that shading does not pass for noise.
+        The best plane of each is subtracted, so that shading does not count as noise.
 
     Raises
     ------
@@ -50,8 +50,8 @@ def spectrum(regions: Array) -> Spectrum:
     Notes
     -----
     NPS(f) = mean |DFT(region - plane)|² / S², as in ICRU report 87 with a pixel of side 1, so that
-    the mean over all frequencies is the variance. Taking a plane away takes 3 of S² degrees of
-    freedom, which is made up for.
+    the mean over all frequencies is the variance. Subtracting a plane costs 3 of S² degrees of
+    freedom, which is corrected.
     """
     if regions.ndim != 3 or len(regions) == 0 or min(regions.shape[1:]) < 8:
         raise ValueError(f"regions must be (N, S, S) with S at least 8, got {regions.shape}")

@@ -21,9 +21,9 @@ from benchmarks.evidence.results import Evidence, ImageCount, MeasuredChapter
 from enhancers import registry
 from enhancers.errors import ParameterError, ReadingRoomError
 from enhancers.evaluation.cases import DRAWN
-from enhancers.evaluation.methods_under_test import chosen, expand, method_under_test
+from enhancers.evaluation.method_text import chosen, expand, method_under_test
 from enhancers.evaluation.protocols import PROTOCOLS, protocol
-from enhancers.evaluation.summary import ALL, FigureLine
+from enhancers.evaluation.summary import ALL, SummaryLine
 
 PICTURE = re.compile(r"!\[[^\]]+\]\(([^)]+)\)")
 MOST, ALTOGETHER = 300_000, 5_500_000
@@ -35,13 +35,13 @@ def shipped() -> Evidence:
     return results.read(paths.EVIDENCE)
 
 
-def line(candidate: str, mean: float, measure: str = "psnr", condition: str = "x4") -> FigureLine:
-    return FigureLine(
+def line(candidate: str, mean: float, measure: str = "psnr", condition: str = "x4") -> SummaryLine:
+    return SummaryLine(
         condition, ALL, candidate, f"The {candidate}", measure, mean, 0.5, None, 8, 8, 0.0, True
     )
 
 
-def evidence(*lines: FigureLine, chapter: str = "enlarge", source: str = "images") -> Evidence:
+def evidence(*lines: SummaryLine, chapter: str = "enlarge", source: str = "images") -> Evidence:
     found = MeasuredChapter(
         chapter, CHAPTERS[chapter].protocol, "null_space:mean", source, "python -m x", "today",
         "a machine", (("Python", "3"),), (("pixel", "a" * 64),), (), 1, (ImageCount("mr", 8, 3),),

@@ -8,7 +8,7 @@ import pytest
 
 from benchmarks import cli
 from benchmarks.performance import figures, memory, speed
-from benchmarks.performance.figures import FigureLine
+from benchmarks.performance.figures import Measurement
 
 
 def call(monkeypatch: pytest.MonkeyPatch, *arguments: str) -> int:
@@ -16,8 +16,8 @@ def call(monkeypatch: pytest.MonkeyPatch, *arguments: str) -> int:
     return cli.main()
 
 
-def given(*lines: FigureLine) -> Any:
-    def found(*arguments: Any, **named: Any) -> Iterator[FigureLine]:
+def given(*lines: Measurement) -> Any:
+    def found(*arguments: Any, **named: Any) -> Iterator[Measurement]:
         yield from lines
 
     return found
@@ -26,7 +26,7 @@ def given(*lines: FigureLine) -> Any:
 def test_figures_are_printed_and_kept(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(speed, "speed", given(FigureLine("loop", 1.0, 1.15)))
+    monkeypatch.setattr(speed, "speed", given(Measurement("loop", 1.0, 1.15)))
     out = tmp_path / "table.md"
     assert call(monkeypatch, "speed", "--device", "cpu", "--quick", "--out", str(out)) == 0
     assert "| loop | 1 | 1.15 | met |  |" in capsys.readouterr().out
@@ -36,7 +36,7 @@ def test_figures_are_printed_and_kept(
 
 
 def test_a_missed_figure_is_status_one(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(memory, "memory", given(FigureLine("TV: growth", 9.0, 4.0, "MB")))
+    monkeypatch.setattr(memory, "memory", given(Measurement("TV: growth", 9.0, 4.0, "MB")))
     assert call(monkeypatch, "memory", "--runs", "5", "--device", "cpu") == 1
 
 

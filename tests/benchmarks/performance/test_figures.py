@@ -6,19 +6,19 @@ from pathlib import Path
 import pytest
 
 from benchmarks.performance import figures
-from benchmarks.performance.figures import FigureLine, Report
+from benchmarks.performance.figures import Measurement, Report
 from enhancers.errors import ReadingRoomError
 
 EVIDENCE = Path(__file__).resolve().parents[3] / "assets" / "evidence"
 LINES = (
-    FigureLine("loop", 1.0432, 1.15, detail="19 calls"),
-    FigureLine("growth", 9.0, 4.0, "MB"),
-    FigureLine("whole run", None, 0.3, "s", "needs a GPU"),
-    FigureLine("slices", 2.0),
+    Measurement("loop", 1.0432, 1.15, detail="19 calls"),
+    Measurement("growth", 9.0, 4.0, "MB"),
+    Measurement("whole run", None, 0.3, "s", "needs a GPU"),
+    Measurement("slices", 2.0),
 )
 
 
-def made(title: str, *lines: FigureLine) -> Report:
+def made(title: str, *lines: Measurement) -> Report:
     return Report(title, "a machine", (("torch", "2"),), "bench x", "today", lines)
 
 

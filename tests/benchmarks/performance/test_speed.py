@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from benchmarks.performance import speed
-from benchmarks.performance.figures import FigureLine
+from benchmarks.performance.figures import Measurement
 from benchmarks.performance.random_networks import stand_ins
 from enhancers.networks.guided_diffusion import save_folder
 from enhancers.networks.lookup import network_entry
@@ -88,7 +88,7 @@ def test_a_network_that_is_missing_is_told() -> None:
 
 
 def test_the_command_measures_everything_of_the_cpu() -> None:
-    lines: list[FigureLine] = list(speed.speed("cpu", quick=True))
+    lines: list[Measurement] = list(speed.speed("cpu", quick=True))
     measured = {line.name: line for line in lines if line.measured is not None}
     assert len(measured) == 9
     (calls,) = (line for name, line in measured.items() if "schedule makes 100" in name)

@@ -16,7 +16,8 @@ from benchmarks.segmentation.tables import Facts, Labelled
 from benchmarks.segmentation.training import Recipe
 from benchmarks.segmentation.variants import damage, damaged, methods
 from enhancers.errors import ParameterError, ReadingRoomError
-from enhancers.evaluation.methods_under_test import MethodUnderTest, method_under_test
+from enhancers.evaluation.method_text import method_under_test
+from enhancers.evaluation.methods_under_test import MethodUnderTest
 from enhancers.method import Modality
 from enhancers.networks.load import identity
 from enhancers.save import save_png16
