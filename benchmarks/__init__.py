@@ -1,1 +1,1 @@
-"""Measures the claims of this project again. For its developers: no part of the package."""
+"""Measures the claims of this project again. For developers; not part of the package."""

@@ -1,4 +1,4 @@
-"""Whether the code that made stored figures, and its defaults, are still those of now."""
+"""Whether the code and the defaults behind stored figures have changed since."""
 
 from __future__ import annotations
 
@@ -15,15 +15,15 @@ from enhancers.registry import METHODS
 from enhancers.source_digest import source_digest
 
 DIGITS = 12
-"""Of a digest that stands in a file for people."""
+"""Digits of a digest in a file for people."""
 
 Pairs = tuple[tuple[str, str], ...]
-"""Keys with digests, as hex."""
+"""Keys with digests in hexadecimal."""
 
 
 @dataclass(frozen=True)
 class Part:
-    """Code besides that of the methods: its key, its name in a sentence, its module."""
+    """Code other than that of the methods: its key, its name in a sentence, its module."""
 
     key: str
     label: str
@@ -31,9 +31,9 @@ class Part:
 
 
 def code_of(candidates: Iterable[MethodUnderTest], parts: Sequence[Part]) -> Pairs:
-    """Every method among the candidates, once, and each part, with the start of a digest.
+    """Each method of the candidates and each part, with the start of its digest.
 
-    It covers the code of the method and what it does when nothing is said.
+    The digest covers the code and the default parameters.
     """
     methods = [one.method for one in candidates if one.kind != "input"]
     keys = dict.fromkeys([*methods, *(part.key for part in parts)])
@@ -41,26 +41,23 @@ def code_of(candidates: Iterable[MethodUnderTest], parts: Sequence[Part]) -> Pai
 
 
 def changed(before: Pairs, parts: Sequence[Part]) -> tuple[str, ...]:
-    """Labels of what `code_of` knew and is not what it was, or is gone."""
+    """Labels of the entries of ``before``, as `code_of` made it, that have changed or are gone."""
     return tuple(_label(key, parts) for key, digest in before if _digest(key, parts) != digest)
 
 
 def _digest(key: str, parts: Sequence[Part]) -> str:
-    """The start of the digest of now; empty where there is no such method."""
+    """The start of the current digest; empty where there is no such method."""
     part = _part(key, parts)
     try:
         code = method_under_test(key).code() if part is None else source_digest(part.module)
     except ReadingRoomError:
         return ""
-    told = json.dumps([code, _defaults(key)], sort_keys=True)
-    return hashlib.sha256(told.encode()).hexdigest()[:DIGITS]
+    text = json.dumps([code, _defaults(key)], sort_keys=True)
+    return hashlib.sha256(text.encode()).hexdigest()[:DIGITS]
 
 
 def _defaults(key: str) -> list[object]:
-    """What a method does when nothing is said: defaults and presets; of a pipeline, of its stages.
-
-    A stage may be any of the classical methods, so all of them count.
-    """
+    """Defaults and presets of a method; of a pipeline, those of all classical methods."""
     if key in BASELINES:
         return [BASELINES[key].steps]
     family = "classical" if key in PIPELINES else ""

@@ -1,4 +1,4 @@
-"""The commands of ``python -m benchmarks --help``: what is behind every figure of the project."""
+"""The commands of ``python -m benchmarks``, which measure the figures of the project."""
 
 from __future__ import annotations
 
@@ -25,5 +25,5 @@ app.command("study-load")(study_load.load)
 
 
 def main() -> int:
-    """Run a command; every error a user can mend is one line and status 2."""
+    """Run a command; an error that the user can mend is one line, with status 2."""
     return run_app(app, (ReadingRoomError, StudyError))

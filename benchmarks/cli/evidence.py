@@ -1,4 +1,4 @@
-"""``benchmarks evidence``: every claim measured again, and the page about it written."""
+"""``benchmarks evidence``: measure every claim again, and write the page about it."""
 
 from __future__ import annotations
 
@@ -23,24 +23,33 @@ WORK = Path(".runs/evidence")
 
 def evidence(
     data: Annotated[
-        str, typer.Option(metavar="DIR|phantoms", help="Images; without it what is drawn is run.")
+        str,
+        typer.Option(
+            metavar="DIR|phantoms", help="Folder of images. Default: chapters on phantoms only."
+        ),
     ] = "",
     work: Annotated[
-        Path, typer.Option(metavar="DIR", help="Keeps what is computed, to go on.")
+        Path, typer.Option(metavar="DIR", help="Folder of computed rows, which are reused.")
     ] = WORK,
     out: Annotated[
-        Path | None, typer.Option(metavar="DIR", help="Of the page; assets/evidence without it.")
+        Path | None,
+        typer.Option(metavar="DIR", help="Folder of the page. Default: assets/evidence."),
     ] = None,
     only: Annotated[
-        str, typer.Option(metavar="A,B", help="Chapters, failures, page; the others stay.")
+        str,
+        typer.Option(
+            metavar="A,B", help="Chapters to measure, or failures, or page. The others stay."
+        ),
     ] = "",
-    limit: Annotated[int | None, typer.Option(min=1, help="Images of each group.")] = None,
+    limit: Annotated[
+        int | None, typer.Option(min=1, help="Largest number of images of each group.")
+    ] = None,
     readme: Annotated[
-        Path | None, typer.Option(help="Its table of claims is rewritten; the project's own.")
+        Path | None, typer.Option(help="README whose table of claims is rewritten.")
     ] = None,
     device: Device = "auto",
 ) -> None:
-    """Measure what the project claims and write the page; exit status 1 where a claim is missed."""
+    """Measure the claims and write the page; exit status 1 where a claim is missed."""
     from benchmarks.evidence import chapters, claim_text, paths, write
     from benchmarks.evidence.measure import networks
     from benchmarks.evidence.results import read
@@ -49,8 +58,8 @@ def evidence(
 
     if out is None and (limit is not None or data == PHANTOMS):
         raise ParameterError(
-            "--limit and --data phantoms are for trying; give --out DIR, so that the figures that "
-            "are shipped stay."
+            "--limit and --data phantoms are for trials; give --out DIR, so that the shipped "
+            "figures stay."
         )
     keys = tuple(dict.fromkeys(word.strip() for word in only.split(",") if word.strip()))
     asked = chapters.chosen(keys, data)
@@ -60,7 +69,7 @@ def evidence(
     read(folder)
     if text is not None:
         write.check(text)
-    # All images are read before the first is enhanced: what is lacking is told at once.
+    # Read all images before enhancing the first, so that missing ones are reported at once.
     prepared = _prepared(asked, data, limit=limit, device=where, strict=bool(keys))
     failed, now = 0, networks()
     for place, one in enumerate(prepared, 1):
@@ -82,7 +91,7 @@ def evidence(
 def _prepared(
     chapters: tuple[Chapter, ...], data: str, *, limit: int | None, device: str, strict: bool
 ) -> list[Prepared]:
-    """The chapters that there are images for; all of them, or an error, if ``strict``."""
+    """The chapters for which there are images; with ``strict``, an error if one has none."""
     from benchmarks.evidence.measure import prepare
 
     found: list[Prepared] = []
@@ -102,7 +111,7 @@ def _prepared(
 
 
 def _missed(found: Evidence, keys: set[str]) -> bool:
-    """Whether a claim of these chapters is not borne out."""
+    """Whether a claim of these chapters is missed."""
     from benchmarks.evidence import claims
 
     return any(
@@ -111,14 +120,14 @@ def _missed(found: Evidence, keys: set[str]) -> bool:
 
 
 def _failures(folder: Path, device: str) -> tuple[Failure, ...]:
-    """Draw the pictures of where each method fails, with a bar."""
+    """Draw the pictures of where each method fails, with a progress bar."""
     from tqdm.auto import tqdm
 
     from benchmarks.evidence.failure_cases import FAILURE_CASES
     from benchmarks.evidence.failure_pictures import draw
 
     bar = tqdm(FAILURE_CASES, unit="picture", file=sys.stderr, desc="where methods fail")
-    return tuple(draw(folder, scene, device) for scene in bar)
+    return tuple(draw(folder, case, device) for case in bar)
 
 
 def _note(line: str) -> None:

@@ -1,4 +1,4 @@
-"""``benchmarks floors``, ``speed`` and ``memory``: what the networks reach and cost."""
+"""``benchmarks floors``, ``speed`` and ``memory``: quality and cost of the networks."""
 
 from __future__ import annotations
 
@@ -16,19 +16,24 @@ if TYPE_CHECKING:
     from benchmarks.performance.figures import Measurement
 
 Out = Annotated[
-    Path | None, typer.Option(help="Markdown file to put the figures into; JSON goes beside it.")
+    Path | None,
+    typer.Option(help="Markdown file of the figures; a JSON file is written next to it."),
 ]
 LEAST_RUNS = 5
 
 
 def floors(
-    data: Annotated[Path | None, typer.Option(help="Folder of .npz; phantoms without it.")] = None,
-    images: Annotated[int, typer.Option(min=1, help="Of each modality.")] = 8,
-    only: Annotated[list[str] | None, typer.Option(help="autoencoder, hybrid, ...")] = None,
+    data: Annotated[
+        Path | None, typer.Option(help="Folder of .npz archives. Default: phantoms.")
+    ] = None,
+    images: Annotated[int, typer.Option(min=1, help="Number of images of each modality.")] = 8,
+    only: Annotated[
+        list[str] | None, typer.Option(help="Stages to measure: autoencoder, hybrid, ...")
+    ] = None,
     device: Device = "auto",
-    out: Annotated[Path | None, typer.Option(help="Write the table as Markdown.")] = None,
+    out: Annotated[Path | None, typer.Option(help="Markdown file of the table.")] = None,
 ) -> None:
-    """Measure the floors of the embedded priors; exit status 1 where one is missed."""
+    """Measure the least quality of the embedded networks; exit status 1 where a floor is missed."""
     from tqdm.auto import tqdm
 
     from benchmarks import performance
@@ -59,9 +64,9 @@ def floors(
 def speed(
     device: Device = "auto",
     out: Out = None,
-    quick: Annotated[bool, typer.Option(help="Small images: to try the command.")] = False,
+    quick: Annotated[bool, typer.Option(help="Use small images, to try the command.")] = False,
 ) -> None:
-    """Measure sampling loops against their networks; exit status 1 where one is too slow."""
+    """Measure sampling loops against bare network calls; exit status 1 where one is too slow."""
     from benchmarks.performance.speed import speed as measure
     from enhancers import devices
 
@@ -73,8 +78,8 @@ def speed(
 
 
 def memory(
-    runs: Annotated[int, typer.Option(min=LEAST_RUNS, help="Of each method.")] = 50,
-    only: Annotated[list[str] | None, typer.Option(help="Key of a method.")] = None,
+    runs: Annotated[int, typer.Option(min=LEAST_RUNS, help="Number of runs of each method.")] = 50,
+    only: Annotated[list[str] | None, typer.Option(help="Keys of methods to measure.")] = None,
     device: Device = "auto",
     out: Out = None,
 ) -> None:
@@ -93,7 +98,7 @@ def memory(
 def _conclude(
     title: str, command: str, device: str, lines: Iterator[Measurement], out: Path | None
 ) -> None:
-    """Print the figures as they come, then the table; keep it where ``out`` says."""
+    """Show progress, print the table, and write it to ``out``."""
     from tqdm.auto import tqdm
 
     from benchmarks.performance import figures

@@ -1,4 +1,4 @@
-"""``benchmarks segmentation``: whether enhanced images segment better."""
+"""``benchmarks segmentation``: whether enhanced images are segmented better."""
 
 from __future__ import annotations
 
@@ -23,44 +23,47 @@ HEARTS = "hearts"
 METHODS = "classical,classical:plain,pseudo_label,pseudo_label:plain,null_space,unimie"
 PAPER = "paper"
 QUICK_EPOCHS, QUICK_RATE, QUICK_BATCH = 30, 3e-3, 4
-"""Of a recipe for a processor: many small steps find more than few large ones in the same time."""
+"""A recipe for CPUs: in the same time, many small steps reach more than few large ones."""
 
 
 def segmentation(
     out: Annotated[Path, typer.Option(help="Folder for the tables.")],
     data: Annotated[str, typer.Option(
-        help="hearts (simulated), or a folder with NAME.png and NAME.mask.png.")] = HEARTS,
+        help="Simulated hearts, or a folder with NAME.png and NAME.mask.png.")] = HEARTS,
     networks: Annotated[str, typer.Option(
         help="unet, attention_unet, unet_plus_plus, deeplab_v3_plus, unetr; or all.")]
         = "unet,attention_unet",
     methods: Annotated[str, typer.Option(
-        help="As in evaluate: method, method:variant, method@name=value.")] = METHODS,
+        help="Methods, as in evaluate: method, method:variant, method@name=value.")] = METHODS,
     degradation: Annotated[str, typer.Option(
         help="paper, strong, dark, or kind:low-high, such as speckle:0.1-0.3.")] = PAPER,
-    seeds: Annotated[int, typer.Option(min=1, max=100, help="Of each network.")] = 3,
-    size: Annotated[int, typer.Option(help="Side in pixels, a multiple of 16.")] = 96,
-    train: Annotated[int, typer.Option(min=2, help="Simulated hearts to train on.")] = 80,
-    test: Annotated[int, typer.Option(min=1, help="Simulated hearts to test on.")] = 12,
-    epochs: Annotated[int | None, typer.Option(min=1, help="At most; 500 in the paper.")] = None,
+    seeds: Annotated[int, typer.Option(min=1, max=100, help="Seeds of each network.")] = 3,
+    size: Annotated[int, typer.Option(help="Side of the images in pixels, a multiple of 16.")] = 96,
+    train: Annotated[int, typer.Option(min=2, help="Simulated hearts for training.")] = 80,
+    test: Annotated[int, typer.Option(min=1, help="Simulated hearts for the test.")] = 12,
+    epochs: Annotated[int | None, typer.Option(
+        min=1, help="Largest number of epochs; the paper has 500.")] = None,
     recipe: Annotated[str, typer.Option(
-        help="quick (30 epochs at 0.003, batches of 4), or paper (500 at 0.0001, of 16).")]
+        help="quick (30 epochs at 0.003, batches of 4) or paper (500 at 0.0001, of 16).")]
         = "quick",
-    modality: Annotated[str | None, typer.Option(help="Of a folder: CT, MR, US, XR, ...")] = None,
+    modality: Annotated[str | None, typer.Option(
+        help="Modality of the images of a folder: CT, MR, US, XR, ...")] = None,
     page: Annotated[bool, typer.Option(
-        "--page", help="Write the page of what --out holds anew; nothing is run.")] = False,
+        "--page", help="Only write the page of the results in --out again.")] = False,
     work: Annotated[Path | None, typer.Option(
-        help="Keeps networks and images, to go on; .runs/segmentation without it.")] = None,
+        help="Folder of reusable networks and images. Default: .runs/segmentation.")] = None,
     device: Device = "auto",
 ) -> None:  # fmt: skip
     """Train segmentation networks on clean images; test them on degraded and enhanced ones."""
-    from benchmarks.segmentation import runs, tables, variants
+    from benchmarks.segmentation import page as page_of
+    from benchmarks.segmentation import runs, variants
     from benchmarks.segmentation.networks import NETWORKS, check_size, find
     from enhancers import devices
     from enhancers.method import Modality
     from enhancers.settings import get_settings
 
     if page:
-        print(tables.write_page(out), end="")
+        print(page_of.write_page(out), end="")
         return
     keys = tuple(NETWORKS) if networks == "all" else tuple(dict.fromkeys(_words(networks)))
     degradations = tuple(dict.fromkeys(_words(degradation)))
@@ -73,7 +76,7 @@ def segmentation(
         recipe=_recipe(recipe, epochs),
         degradations=degradations,
         device=devices.choose(device),
-        # Last: whatever else is wrong is told before anything is drawn or read.
+        # Last, so that other errors are reported before images are simulated or read.
         cohorts=_cohorts(data, check_size(size), train, test, modality),
     )
     asked = {
@@ -86,10 +89,10 @@ def segmentation(
 
 
 def _measure(plan: Experiment, facts: Facts, out: Path, work: Path) -> None:
-    """Run with a bar, draw, write the tables and print their summary."""
+    """Run with a progress bar, draw the pictures, write the tables and print the summary."""
     from tqdm.auto import tqdm
 
-    from benchmarks.segmentation import pictures, runs, tables
+    from benchmarks.segmentation import page, pictures, runs
     from benchmarks.segmentation.tables import Labelled
 
     with tqdm(total=plan.pieces, unit="piece", file=sys.stderr) as bar:
@@ -105,11 +108,11 @@ def _measure(plan: Experiment, facts: Facts, out: Path, work: Path) -> None:
         for name in plan.degradations
         if pictures.file_name(name) in drawn
     )
-    print(tables.write(out, rows, replace(facts, pictures=shown)), end="")
+    print(page.write(out, rows, replace(facts, pictures=shown)), end="")
 
 
 def _command(asked: Mapping[str, object]) -> str:
-    """What the user could have typed; the name of a folder is the user's own business."""
+    """The command with all its options, without the name of the user's folder."""
     words = [f"--{name} {value}" for name, value in asked.items()]
     return " ".join(["python -m benchmarks segmentation", *words, "--out DIR"])
 
@@ -130,9 +133,9 @@ def _cohorts(
     from enhancers.settings import get_settings
 
     if data == HEARTS:
-        held = max(1, train // 5)
+        validation = max(1, train // 5)
         return tuple(
-            subjects.hearts(kind, size=size, train=train, validation=held, test=test)
+            subjects.hearts(kind, size=size, train=train, validation=validation, test=test)
             for kind in subjects.HEARTS
         )
     caps = Caps.from_settings(get_settings())

@@ -1,4 +1,4 @@
-"""``benchmarks durability`` and ``benchmarks study-load``: what a study server withstands."""
+"""``benchmarks durability`` and ``benchmarks study-load``: tests of a study server."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from study.cli.options import progress_bar
 
 
 def durability(
-    kills: Annotated[int, typer.Option(min=1, help="Processes that are killed.")] = 200,
+    kills: Annotated[int, typer.Option(min=1, help="Number of processes to kill.")] = 200,
     seed: Annotated[int, typer.Option(min=0)] = 0,
 ) -> None:
-    """Kill submitting processes: no acknowledged rating may be lost, and none doubled."""
+    """Kill submitting processes; exit status 1 where an acknowledged rating is lost or doubled."""
     from benchmarks.study_load.durability import durability as kill
 
     with progress_bar() as tell:
@@ -27,13 +27,16 @@ def durability(
 
 
 def load(
-    rate: Annotated[float, typer.Option(min=0.1, help="Submissions a second, all readers.")] = 25.0,
+    rate: Annotated[
+        float, typer.Option(min=0.1, help="Submissions per second of all readers.")
+    ] = 25.0,
     seconds: Annotated[float, typer.Option(min=1.0)] = 60.0,
     disk: Annotated[
-        Path | None, typer.Option(exists=True, file_okay=False, help="Folder on the disk to use.")
+        Path | None,
+        typer.Option(exists=True, file_okay=False, help="Folder on the disk to measure."),
     ] = None,
 ) -> None:
-    """Let simulated readers submit at a steady rate, and print how long they wait."""
+    """Let simulated readers submit at a steady rate, and print their waiting times."""
     from benchmarks.study_load.load import load as press
 
     with progress_bar() as tell:

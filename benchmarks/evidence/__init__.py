@@ -1,1 +1,1 @@
-"""What the project says of its methods, measured again by one command, and the page about it."""
+"""Measures every claim of the project by one command, and writes the page about it."""

@@ -1,4 +1,4 @@
-"""The chapters of the evidence as pure data: which protocol, on how many images, with whom."""
+"""The chapters of the evidence as pure data: protocol, number of images, methods."""
 
 from __future__ import annotations
 
@@ -12,30 +12,30 @@ from enhancers.evaluation.protocols import PROTOCOLS
 from enhancers.method import nearest
 
 Source = Literal["images", "phantoms"]
-"""The user's folder, or images that the project draws."""
+"""The user's folder of images, or phantoms."""
 
 
 @dataclass(frozen=True)
 class Chapter:
-    """One chapter: a protocol run on so many images.
+    """One chapter: a protocol with a number of images.
 
     Parameters
     ----------
     key : str
         As ``--only`` names it.
     title, question : str
-        The question in words, answered by the tables below it.
+        ``question`` is answered by the tables of the chapter.
     protocol : str
         A key of `enhancers.evaluation.protocols.PROTOCOLS`.
     source : {"images", "phantoms"}
     limit : int
-        Images of each group.
+        Number of images of each group.
     seeds : int
-        Of each method that samples.
+        Number of seeds of each method that samples.
     methods, groups : tuple of str
         Where they differ from the protocol's.
     compared : tuple of str
-        Measures whose paired differences stand on the page; the protocol's first three for none.
+        Measures whose paired differences are on the page; by default the protocol's first three.
     """
 
     key: str
@@ -57,7 +57,7 @@ _HYBRIDS = (
 _NOISE_FREE = ("pinv", "bicubic", "nlm@sigma=auto", "tv", "ilvr", "null_space", "null_space:mean")
 _FAST = ("pinv", "nlm", "tv", "ilvr", "null_space", "null_space:mean")
 _SLOW = ("dip@steps=200", "dps@steps=50", "ilvr", "null_space")
-"""Thousands of iterations an image as published: cut short, and on few images."""
+"""Published with thousands of iterations per image; here with fewer, and on few images."""
 _ABLATIONS = PROTOCOLS["illumination"].more
 
 # fmt: off
@@ -179,9 +179,9 @@ CHAPTERS: Mapping[str, Chapter] = MappingProxyType({one.key: one for one in _ALL
 """Every chapter by its key, in the order of the page."""
 
 FAILURES = "failures"
-"""What ``--only`` calls the pictures of where each method fails."""
+"""The value of ``--only`` for the pictures of where each method fails."""
 PAGE = "page"
-"""What ``--only`` calls nothing at all: the page is written anew from what is stored."""
+"""The value of ``--only`` with which the page is written from the stored results alone."""
 
 
 def chosen(only: tuple[str, ...], data: str) -> tuple[Chapter, ...]:
@@ -192,12 +192,12 @@ def chosen(only: tuple[str, ...], data: str) -> tuple[Chapter, ...]:
     only : tuple of str
         Keys of chapters, `FAILURES` or `PAGE`; empty for all.
     data : str
-        Where the images are, empty for nowhere.
+        The folder of images; empty for none.
 
     Raises
     ------
     ParameterError
-        A key is unknown, or its chapter needs images and there are none.
+        A key is unknown, or its chapter needs images and none are given.
     """
     for key in only:
         known = [*CHAPTERS, FAILURES, PAGE]

@@ -1,4 +1,4 @@
-"""How the claims are told: the table of the page, the short one of the README, sentences."""
+"""The claims as text: the table of the page, the short one of the README, sentences."""
 
 from __future__ import annotations
 
@@ -15,17 +15,17 @@ GROUPS = {
     "mr": "MR", "ct": "CT", "us": "ultrasound", "xr": "X-ray", "discs": "with faint discs",
     "micro": "microscopy", "color": "colour images", "phantom": "phantoms",
 }  # fmt: skip
-"""Groups of images as a sentence names them."""
+"""Names of groups of images in a sentence."""
 ALL_OF_IT = f"{PROGRAM} --data DIR"
 
 
 def claims_table(evidence: Evidence) -> Iterator[str]:
-    """Every claim and measure on a line, then the missed ones in sentences."""
+    """A row for every claim and measure, then the missed ones in sentences."""
     found, before = findings(evidence), ""
     yield "| claim | measure | required | measured | verdict | images |"
     yield "|---|---|---|---|---|---|"
     for one in found:
-        # As in print, what several rows share stands in the first of them.
+        # A sentence that several rows share is in the first of them.
         sentence = "" if one.claim.sentence == before else one.claim.sentence
         before = one.claim.sentence
         cells = [sentence, measure(one.claim.measure).label, _required(one), _measured(one),
@@ -37,18 +37,18 @@ def claims_table(evidence: Evidence) -> Iterator[str]:
         "the two means, unweighted over the kinds of images."
     )
     yield ""
-    if told := _since(evidence):
-        yield from (told, "")
+    if text := _since(evidence):
+        yield from (text, "")
     missed = _by_sentence(one for one in found if one.verdict == MISSED)
     for sentence, own in missed.items():
-        told = "; ".join(f"in {short(one.claim.measure)} it is {_gap(one)}" for one in own)
-        yield f"- **Missed:** {sentence}: {told}."
+        text = "; ".join(f"in {short(one.claim.measure)} it is {_gap(one)}" for one in own)
+        yield f"- **Missed:** {sentence}: {text}."
     if missed:
         yield ""
 
 
 def claims_block(evidence: Evidence) -> str:
-    """The short table of the README: a line a claim, its measures together."""
+    """The short table of the README: a row for each claim, with all its measures."""
     lines = [
         f"What is claimed, as `{ALL_OF_IT}` measured it last:", "",
         "| claim | ahead by | | images |", "|---|---|---|---|",
@@ -61,13 +61,13 @@ def claims_block(evidence: Evidence) -> str:
         )
         images = _images(found[0], evidence)
         lines.append(f"| {sentence} | {ahead} | {_bold(_worst(found))} | {images} |")
-    if told := _since(evidence):
-        lines += ["", told]
+    if text := _since(evidence):
+        lines += ["", text]
     return "\n".join(lines)
 
 
 def _since(evidence: Evidence) -> str:
-    """Which code behind a claim is not what was measured; empty where all is."""
+    """A sentence on the code behind claims that changed since; empty where none did."""
     keys = dict.fromkeys(one.claim.chapter for one in findings(evidence))
     claimed = [evidence.chapter(key) for key in keys]
     what = [label for one in claimed if one is not None for label in changed(one.code, PARTS)]
@@ -77,44 +77,44 @@ def _since(evidence: Evidence) -> str:
 
 
 def claims_of(chapter: str, evidence: Evidence) -> Iterator[str]:
-    """What is claimed of a chapter, as a list; nothing where nothing is."""
+    """The claims of a chapter as a list; empty where there are none."""
     own = [one for one in findings(evidence) if one.claim.chapter == chapter]
     for sentence, found in _by_sentence(own).items():
-        told = "; ".join(f"{short(one.claim.measure)} {_measured(one)}".rstrip() for one in found)
-        yield f"- {_bold(_worst(found))}: {sentence}: {told}."
+        text = "; ".join(f"{short(one.claim.measure)} {_measured(one)}".rstrip() for one in found)
+        yield f"- {_bold(_worst(found))}: {sentence}: {text}."
     if own:
         yield ""
 
 
 def short(key: str) -> str:
-    """The name of a measure without its unit."""
+    """The label of a measure without its unit."""
     return measure(key).label.partition(" (")[0]
 
 
 def group_name(group: str) -> str:
-    """A group of images as a sentence names it."""
+    """The name of a group of images in a sentence."""
     return GROUPS.get(group, group)
 
 
 def images(found: MeasuredChapter) -> str:
-    """How many images a chapter was measured on, and of whom where they are somebody's."""
+    """The number of images of a chapter by group."""
     drawn = found.source == "phantoms"
     counts = {one.images for one in found.images}
     if len(found.images) > 1 and len(counts) == 1:
-        told = f"{counts.pop()} each of {listed([group_name(one.group) for one in found.images])}"
+        text = f"{counts.pop()} each of {listed([group_name(one.group) for one in found.images])}"
     else:
-        told = ", ".join(f"{one.images} {group_name(one.group)}" for one in found.images)
-    return f"phantoms: {told}" if drawn else told
+        text = ", ".join(f"{one.images} {group_name(one.group)}" for one in found.images)
+    return f"phantoms: {text}" if drawn else text
 
 
 def subjects(found: MeasuredChapter) -> str:
-    """Of how many subjects the images are, group by group."""
+    """The number of subjects of a chapter by group."""
     counts = [str(one.subjects) for one in found.images]
     return f"{listed(counts)} subject{'' if counts == ['1'] else 's'}"
 
 
 def listed(words: Sequence[str]) -> str:
-    """Words as a sentence has them: "a, b and c"."""
+    """Words joined as in a sentence: "a, b and c"."""
     return " and ".join(part for part in (", ".join(words[:-1]), words[-1]) if part)
 
 
@@ -131,7 +131,7 @@ def _images(one: Finding, evidence: Evidence) -> str:
 
 
 def _gap(one: Finding) -> str:
-    """How a missed claim stands, such as "0.31 worse than" or "only 0.52 better than" a rival."""
+    """The difference of a missed claim, such as "0.31 worse than" a rival."""
     if not one.ahead:
         return f"level with {one.rival}"
     size = number(abs(one.ahead), one.claim.measure)

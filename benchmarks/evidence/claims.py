@@ -1,4 +1,4 @@
-"""What the project claims of its methods, and whether the stored figures bear it out."""
+"""The claims of the project about its methods, and whether the stored figures support them."""
 
 from __future__ import annotations
 
@@ -13,21 +13,22 @@ MET, MISSED, NOT_RUN = "met", "MISSED", "not run"
 
 @dataclass(frozen=True)
 class Claim:
-    """That a candidate is better than every one of its rivals, by one measure.
+    """The claim that a method is better than each of its rivals, by one measure.
 
     Parameters
     ----------
     key : str
     sentence : str
-        The claim in words; several measures of one claim share it.
+        The claim in words, shared by the measures of one claim.
     chapter, condition : str
         Where it is measured.
     candidate : str
+        The method.
     rivals : tuple of str
-        Candidates; a filter stands for all its strengths, of which the best counts.
+        Other methods; of a filter, the best of its strengths counts.
     measure : str
     at_least : float or None
-        By how much it must be better, in the units of the measure; None for at all.
+        The least difference, in the units of the measure; None for any.
     """
 
     key: str
@@ -42,10 +43,10 @@ class Claim:
 
 @dataclass(frozen=True)
 class Finding:
-    """What was measured of a claim.
+    """The measurement of a claim.
 
-    ``ahead`` is by how much the candidate is better than the best rival, negative where it is
-    worse, None where one of them was not measured; ``own`` and ``best`` are the two values.
+    ``ahead`` is the advantage of the method over the best rival, negative where it is worse and
+    None where one of them was not measured; ``own`` and ``best`` are the two values.
     """
 
     claim: Claim
@@ -56,7 +57,7 @@ class Finding:
 
     @property
     def verdict(self) -> str:
-        """In a word: met, MISSED, not run."""
+        """One of `MET`, `MISSED` and `NOT_RUN`."""
         if self.ahead is None:
             return NOT_RUN
         least = self.claim.at_least
@@ -115,7 +116,7 @@ CLAIMS: tuple[Claim, ...] = (
 
 
 def findings(evidence: Evidence) -> tuple[Finding, ...]:
-    """What the stored figures say of every claim."""
+    """The findings of every claim, from the stored figures."""
     return tuple(_finding(claim, evidence) for claim in CLAIMS)
 
 
@@ -129,7 +130,7 @@ def _finding(claim: Claim, evidence: Evidence) -> Finding:
         if (line.condition, line.group, line.measure) == (claim.condition, ALL, claim.measure)
     ]
     up = measure(claim.measure).direction == "up"
-    # Of a rival the best strength counts; the candidate itself has no second try.
+    # The best strength of a rival counts; the method itself has only one.
     own = next((line for line in here if line.candidate == claim.candidate), None)
     rivals = [_best(here, rival, up) for rival in claim.rivals]
     found = [line for line in rivals if line is not None]
@@ -137,7 +138,7 @@ def _finding(claim: Claim, evidence: Evidence) -> Finding:
         return Finding(claim)
     best = (max if up else min)(found, key=lambda line: line.mean)
     ahead = own.mean - best.mean if up else best.mean - own.mean
-    # The subtraction brings back digits that were never kept.
+    # The subtraction adds digits that were not stored.
     return Finding(claim, round(ahead, 6), own.mean, best.mean, best.label)
 
 

@@ -1,4 +1,4 @@
-"""Where each method fails, as pure data: a sentence, and a drawn image on which it shows."""
+"""Where each method fails, as pure data: a sentence, and a phantom that shows it."""
 
 from __future__ import annotations
 
@@ -7,14 +7,14 @@ from dataclasses import dataclass
 from enhancers.method import Modality, ParameterValue
 
 DISCS, SHADED = "discs", "shaded_mr"
-"""Truths that are no phantom of their own: faint discs, and an MR slice whose left is darker."""
+"""Truths other than phantoms: faint discs, and an MR slice whose left side is darker."""
 NONE, GRAIN = "none", "grain"
-"""Damages that are no degradation of their own: nothing, and noise with a grain."""
+"""Degradations other than those of `enhancers.degrade`: none, and correlated noise."""
 
 
 @dataclass(frozen=True)
 class FailureCase:
-    """An image that does not suit a method.
+    """An image on which a method fails.
 
     Parameters
     ----------
@@ -26,12 +26,12 @@ class FailureCase:
         What the picture shows.
     truth : str
         A kind of `enhancers.phantoms`, `DISCS` or `SHADED`.
-    said : Modality
-        What the method is told that the image is.
-    damage : str
+    modality : Modality
+        The modality that is given to the method.
+    degradation : str
         A key of `enhancers.degrade.KINDS`, `NONE` or `GRAIN`.
     level : float
-        Of the damage; of `GRAIN` its standard deviation.
+        Level of the degradation; of `GRAIN`, its standard deviation.
     given : tuple of (name, value)
         Parameters of the method.
     crop : tuple (row, column, side), optional
@@ -45,8 +45,8 @@ class FailureCase:
     sentence: str
     caption: str
     truth: str
-    said: Modality
-    damage: str = NONE
+    modality: Modality
+    degradation: str = NONE
     level: float = 0.0
     given: tuple[tuple[str, ParameterValue], ...] = ()
     crop: tuple[int, int, int] | None = None

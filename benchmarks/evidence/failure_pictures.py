@@ -1,4 +1,4 @@
-"""Pictures of where each method fails, on drawn images only: those are free to show."""
+"""Pictures of where each method fails, on phantoms only, which may be published."""
 
 from __future__ import annotations
 
@@ -23,62 +23,65 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 SEED = HELD_OUT_SEED + 1
-"""Of the drawn images; the networks were not trained on it."""
+"""Of the phantoms; networks are not trained on this seed."""
 SIDE, PANEL, GAP, TITLE = 256, 256, 8, 30
-"""Of the images, and of the picture's parts, in pixels."""
+"""Sizes in pixels: of the images, and of the panels, gaps and titles of the picture."""
 DPI = 100
 GRAIN_WIDTH = 1.5
-"""Correlation of the grain: standard deviation of its Gaussian kernel in pixels."""
+"""Gaussian σ in pixels of the correlation of the noise."""
 DARKER, BORDER = 0.55, 20.0
-"""Of the shaded MR slice: the left against the right, and the width of the border in pixels."""
+"""Of the shaded MR slice: brightness of the left side, width of the transition in pixels."""
 
 
-def draw(folder: Path, scene: FailureCase, device: str) -> Failure:
-    """Run a scene and draw it as ``fails-METHOD.png``: truth, given, result, error."""
-    case = _truth(scene)
-    given = _damaged(scene, case.truth)
+def draw(folder: Path, failure: FailureCase, device: str) -> Failure:
+    """Run a failure case and draw it as ``fails-METHOD.png``: truth, input, result, error."""
+    case = _truth(failure)
+    given = _degraded(failure, case.truth)
     result = compare.enhance(
-        from_array(given, scene.said), scene.method, params=dict(scene.given), device=device
+        from_array(given, failure.modality),
+        failure.method,
+        params=dict(failure.given),
+        device=device,
     ).pixels
-    judged = tuple(_judged(key, case, given, result) for key in scene.measures)
-    file = f"fails-{scene.method}.png"
+    judged = tuple(_measure(key, case, given, result) for key in failure.measures)
+    file = f"fails-{failure.method}.png"
     folder.mkdir(parents=True, exist_ok=True)
-    panels = tuple(_cropped(scene, one) for one in (case.truth, given, result))
-    (folder / file).write_bytes(_png(_figure(scene, panels)))
-    label = registry.get(scene.method).label
+    panels = tuple(_cropped(failure, one) for one in (case.truth, given, result))
+    (folder / file).write_bytes(_png(_figure(failure, panels)))
+    label = registry.get(failure.method).label
     return Failure(
-        scene.method, judged,
+        failure.method, judged,
         Plot(file, f"Where {label} fails: truth, image as given, result, and its error"),
     )  # fmt: skip
 
 
-def _truth(scene: FailureCase) -> TestImage:
-    if scene.truth == DISCS:
+def _truth(failure: FailureCase) -> TestImage:
+    if failure.truth == DISCS:
         return texture.disc_case(SEED, side=SIDE)
-    kind = "cardiac_mr" if scene.truth == SHADED else scene.truth
+    kind = "cardiac_mr" if failure.truth == SHADED else failure.truth
     pixels = luminance(phantom(kind, size=SIDE, seed=SEED).pixels)
-    if scene.truth == SHADED:
+    if failure.truth == SHADED:
         pixels = pixels * _shade()
-    return TestImage(scene.truth, scene.said, pixels)
+    return TestImage(failure.truth, failure.modality, pixels)
 
 
 def _shade() -> Pixels:
-    """1 on the right, `DARKER` on the left, a soft border between them; shape (1, SIDE)."""
+    """Factors (1, `SIDE`): `DARKER` on the left and 1 on the right, with a smooth transition."""
     place = (np.arange(SIDE) - SIDE / 2) / BORDER
     shade = DARKER + (1 - DARKER) / (1 + np.exp(-place))
     return np.asarray(shade, np.float32)[None, :]
 
 
-def _damaged(scene: FailureCase, truth: Pixels) -> Pixels:
-    if scene.damage == NONE:
+def _degraded(failure: FailureCase, truth: Pixels) -> Pixels:
+    if failure.degradation == NONE:
         return truth
-    if scene.damage == GRAIN:
-        return _grained(truth, scene.level)
-    return degrade(truth, scene.damage, scene.level, seed=SEED)
+    if failure.degradation == GRAIN:
+        return _with_grain(truth, failure.level)
+    return degrade(truth, failure.degradation, failure.level, seed=SEED)
 
 
-def _grained(truth: Pixels, level: float) -> Pixels:
-    """With Gaussian noise that is correlated over a few pixels, of this standard deviation."""
+def _with_grain(truth: Pixels, level: float) -> Pixels:
+    """Add Gaussian noise of standard deviation ``level``, correlated over a few pixels."""
     from scipy import ndimage
 
     white = np.random.default_rng(SEED).standard_normal(truth.shape)
@@ -87,30 +90,30 @@ def _grained(truth: Pixels, level: float) -> Pixels:
     return np.asarray(noisy.clip(0, 1), np.float32)
 
 
-def _judged(key: str, case: TestImage, given: Pixels, result: Pixels) -> Judged:
-    """A measure before and after; none before where nothing was damaged."""
+def _measure(key: str, case: TestImage, given: Pixels, result: Pixels) -> Judged:
+    """A measure before and after the method; None before where nothing was degraded."""
     before, after = (measures.score(one, case, [key])[0].value for one in (given, result))
     assert after is not None, key
     untouched = before is None or not np.isfinite(before)
     return Judged(key, None if untouched or before is None else rounded(before), rounded(after))
 
 
-def _cropped(scene: FailureCase, pixels: Pixels) -> Pixels:
-    if scene.crop is None:
+def _cropped(failure: FailureCase, pixels: Pixels) -> Pixels:
+    if failure.crop is None:
         return pixels
-    row, column, side = scene.crop
+    row, column, side = failure.crop
     return pixels[row : row + side, column : column + side]
 
 
-def _figure(scene: FailureCase, panels: tuple[Pixels, ...]) -> Figure:
+def _figure(failure: FailureCase, panels: tuple[Pixels, ...]) -> Figure:
     from matplotlib.figure import Figure
 
     truth, _, result = panels
     width, height = 4 * PANEL + 3 * GAP, PANEL + TITLE
     figure = Figure(figsize=(width / DPI, height / DPI), dpi=DPI)
-    label = registry.get(scene.method).label
-    titles = ("truth", "as given", label, f"error, white is {scene.white:g}")
-    error = np.abs(result - truth) / scene.white
+    label = registry.get(failure.method).label
+    titles = ("truth", "as given", label, f"error, white is {failure.white:g}")
+    error = np.abs(result - truth) / failure.white
     for place, (pixels, title) in enumerate(zip((*panels, error), titles, strict=True)):
         left = place * (PANEL + GAP) / width
         axes = figure.add_axes((left, 0.0, PANEL / width, PANEL / height))
@@ -121,7 +124,7 @@ def _figure(scene: FailureCase, panels: tuple[Pixels, ...]) -> Figure:
 
 
 def _png(figure: Figure) -> bytes:
-    """As an 8-bit gray PNG, a third of the size of a coloured one."""
+    """The figure as an 8-bit gray PNG, a third of the size of a coloured one."""
     from PIL import Image
 
     drawn, written = io.BytesIO(), io.BytesIO()

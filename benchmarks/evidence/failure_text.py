@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from benchmarks.evidence.chapters import CHAPTERS, FAILURES
 from benchmarks.evidence.claim_text import group_name
-from benchmarks.evidence.failure_cases import FAILURE_CASES, FailureCase
+from benchmarks.evidence.failure_cases import FAILURE_CASES
 from benchmarks.evidence.results import Evidence, Judged, MeasuredChapter
 from enhancers import registry
 from enhancers.evaluation.measures import measure
@@ -18,25 +18,25 @@ from enhancers.evaluation.variants import SWEEPS
 KEYS = frozenset(method.key for method in registry.METHODS)
 COMMAND = f"python -m benchmarks evidence --only {FAILURES}"
 UNTOUCHED = ("input", "pinv")
-"""Candidates that leave the image as it is; the first that took part is compared with."""
+"""Candidates that do not change the image; the first that was measured is the reference."""
 
 
 def as_lines(evidence: Evidence) -> Iterator[str]:
-    """The chapter: a picture for every method, then what was below the untouched image."""
+    """The chapter: a picture for every method, then the methods that made an image worse."""
     yield from ("## Where each method fails", "", "```", COMMAND, "```", "")
     stored = {one.method: one for one in evidence.failures}
-    for scene in FAILURE_CASES:
-        yield from (f"### {registry.get(scene.method).label}", "", scene.sentence, "")
-        found = stored.get(scene.method)
+    for case in FAILURE_CASES:
+        yield from (f"### {registry.get(case.method).label}", "", case.sentence, "")
+        found = stored.get(case.method)
         if found is None:
             yield from ("Not run yet.", "")
             continue
-        told = " ".join(_told(one, scene) for one in found.judged)
-        yield from (f"{scene.caption} {told}", "", f"![{found.plot.text}]({found.plot.file})", "")
+        scores = " ".join(_score(one) for one in found.judged)
+        yield from (f"{case.caption} {scores}", "", f"![{found.plot.text}]({found.plot.file})", "")
     yield from _below(evidence)
 
 
-def _told(one: Judged, scene: FailureCase) -> str:
+def _score(one: Judged) -> str:
     name, _, unit = measure(one.measure).label.partition(" (")
     unit = f" {unit.rstrip(')')}" if unit else ""
     after = f"{number(one.after, one.measure)}{unit}"
@@ -46,7 +46,7 @@ def _told(one: Judged, scene: FailureCase) -> str:
 
 
 def _below(evidence: Evidence) -> Iterator[str]:
-    """Where the tables above have a method below the image as it was given."""
+    """A table of the methods whose means are worse than those of the unchanged image."""
     known = [(one.title, evidence.chapter(one.key)) for one in CHAPTERS.values()]
     rows = [row for title, chapter in known if chapter for row in _rows(title, chapter)]
     if not rows:
@@ -71,15 +71,15 @@ def _rows(title: str, chapter: MeasuredChapter) -> Iterator[str]:
     for (condition, group), candidates in places.items():
         given = next((candidates[key] for key in UNTOUCHED if key in candidates), [])
         for key, lines in candidates.items():
-            if _as_it_is(key):
+            if _by_default(key):
                 where = group if several else chapter.images[0].group
                 yield from _row(lines, given, f"{title}: {conditions[condition]}", where)
 
 
-def _as_it_is(candidate: str) -> bool:
-    """Whether it is a method with its own choices, or a filter at one of its strengths.
+def _by_default(candidate: str) -> bool:
+    """Whether it is a method with its defaults, or a filter at one of its strengths.
 
-    What a method does with a parameter turned is told by its chapter.
+    Other parameters are the subject of their own chapters.
     """
     name, _, given = candidate.partition("@")
     return name.partition(":")[0] in KEYS and (not given or name in SWEEPS)
@@ -88,7 +88,7 @@ def _as_it_is(candidate: str) -> bool:
 def _row(
     lines: list[SummaryLine], given: list[SummaryLine], place: str, group: str
 ) -> Iterator[str]:
-    """The first measure that both have, where the method is the worse one in it."""
+    """A row for the first measure that both have, if the method is worse in it."""
     untouched = {line.measure: line.mean for line in given}
     for line in lines:
         if line.measure in untouched:

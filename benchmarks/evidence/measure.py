@@ -1,4 +1,4 @@
-"""Running a chapter: the rows of ``evaluate``, summarised into what is stored."""
+"""Measures a chapter: the rows of ``evaluate``, summarised for the evidence file."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ from benchmarks.evidence.results import (
     MeasuredChapter,
     TrainedNetwork,
     Training,
-    kept,
-    kept_comparisons,
     rounded,
+    rounded_comparisons,
+    rounded_lines,
 )
 from benchmarks.performance import figures
 from enhancers.evaluation.cases import PHANTOMS, read_cases
@@ -40,7 +40,7 @@ PROGRAM = "python -m benchmarks evidence"
 
 @dataclass(frozen=True, eq=False)
 class Prepared:
-    """A chapter with its images read: what can be refused has been refused."""
+    """A chapter whose images are read and checked."""
 
     chapter: Chapter
     plan: RunPlan
@@ -48,12 +48,12 @@ class Prepared:
     command: str
 
     def folder(self, work: Path) -> Path:
-        """Where its rows are; ``evaluate --out`` with the parent shares them."""
+        """The folder of its rows, shared with ``evaluate --out`` for its parent."""
         return work / self.source / self.plan.protocol.key
 
 
 def command(chapter: Chapter, data: str, limit: int | None) -> str:
-    """What measures a chapter again; the name of a folder is the user's own business."""
+    """The command that measures a chapter again, without the name of the user's folder."""
     words = [PROGRAM, "--only", chapter.key]
     if chapter.source == "images":
         words += ["--data", PHANTOMS if data == PHANTOMS else "DIR"]
@@ -90,7 +90,7 @@ def prepare(
 
 
 def measured(prepared: Prepared, rows: Sequence[ResultRow], summary: Summary) -> MeasuredChapter:
-    """A chapter's rows as they are stored."""
+    """A chapter as it is stored."""
     plan = prepared.plan
     facts = figures.report(prepared.chapter.title, prepared.command, plan.device, [])
     return MeasuredChapter(
@@ -111,8 +111,8 @@ def measured(prepared: Prepared, rows: Sequence[ResultRow], summary: Summary) ->
             for row in rows
             if row.error
         ),
-        lines=kept(summary.lines),
-        comparisons=kept_comparisons(summary.comparisons),
+        lines=rounded_lines(summary.lines),
+        comparisons=rounded_comparisons(summary.comparisons),
         costs=_costs(rows, summary),
     )
 
@@ -126,7 +126,7 @@ def _images(cases: Sequence[TestImage]) -> tuple[ImageCount, ...]:
 
 
 def _weights(plan: RunPlan) -> tuple[tuple[str, str], ...]:
-    """The networks that the candidates sample from, by the first image of every condition."""
+    """Keys and SHA-256 of the networks that the methods sample from."""
     found: dict[str, str] = {}
     for condition in plan.protocol.conditions:
         _, degraded = degraded_case(plan.cases[0], condition)
@@ -150,7 +150,7 @@ def _costs(rows: Sequence[ResultRow], summary: Summary) -> tuple[Cost, ...]:
 
 
 def networks() -> tuple[TrainedNetwork, ...]:
-    """The embedded networks as they are now, from their training records."""
+    """The current embedded networks, from their training records."""
     return tuple(_network(key) for key in EMBEDDED)
 
 

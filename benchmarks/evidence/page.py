@@ -1,4 +1,4 @@
-"""The page ``evidence.md``, from the stored results alone: the same figures give the same bytes."""
+"""The page ``evidence.md``, from the stored results alone."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ USED_BY = {"pixel": "`null_space`, `unimie`", "latent": "`pseudo_label`"}
 
 
 def as_markdown(evidence: Evidence) -> str:
-    """The whole page."""
+    """The complete page; the same results give the same bytes."""
     lines = [HEAD, *_claims(evidence), *_networks(evidence)]
     for chapter in CHAPTERS.values():
         lines += _chapter(chapter, evidence)
@@ -129,16 +129,16 @@ def _chapter(chapter: Chapter, evidence: Evidence) -> Iterator[str]:
 
 def _circumstances(found: MeasuredChapter) -> Iterator[str]:
     drawn = found.source == "phantoms"
-    told = images(found) if drawn else f"images: {images(found)}, of {subjects(found)}"
+    text = images(found) if drawn else f"images: {images(found)}, of {subjects(found)}"
     seeds = f"{found.seeds} seed{'' if found.seeds == 1 else 's'}"
-    yield f"{told[0].upper()}{told[1:]}; {seeds} of every method that samples."
+    yield f"{text[0].upper()}{text[1:]}; {seeds} of every method that samples."
     yield from ("", f"Protocol `{found.protocol}`: {protocol(found.protocol).source}.", "")
     versions = ", ".join(f"{name} {version}" for name, version in found.versions)
     yield from (f"Run {found.when}: {found.machine}. {versions}.", "")
 
 
 def _outdated(found: MeasuredChapter, evidence: Evidence) -> Iterator[str]:
-    """Whether networks or code are other ones since."""
+    """Notes where networks or code have changed since."""
     now = {network.key: network.digest for network in evidence.networks}
     if any(now.get(key, digest) != digest for key, digest in found.weights):
         yield from ("**Measured with earlier weights than those that ship now.**", "")
@@ -159,22 +159,22 @@ def _condition(
     yield from (*means_table(shown, summary.protocol, seconds), "")
     yield from _over_seeds(summary, condition)
     yield from group_table(summary, condition)
-    told = chapter.compared or summary.protocol.measures[:PANELS]
-    yield from comparison_table(summary, condition, told)
+    compared = chapter.compared or summary.protocol.measures[:PANELS]
+    yield from comparison_table(summary, condition, compared)
     for plot in found.plots:
         if plot.condition == condition.key:
             yield from (f"![{plot.text}]({plot.file})", "")
 
 
 def _over_seeds(summary: Summary, condition: Condition) -> Iterator[str]:
-    """How much the seed alone changes, where there were several."""
-    told = [
+    """Standard deviations over seeds, where there were several."""
+    spreads = [
         f"{line.label} {short(line.measure)} {number(line.seed_sd, line.measure)}"
         for line in summary.of(condition.key)
         if line.seed_sd is not None
     ]
-    if told:
-        yield from (f"Standard deviation over seeds: {'; '.join(told)}.", "")
+    if spreads:
+        yield from (f"Standard deviation over seeds: {'; '.join(spreads)}.", "")
 
 
 def _reading(evidence: Evidence) -> Iterator[str]:

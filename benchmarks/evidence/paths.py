@@ -1,4 +1,4 @@
-"""Where the evidence of the project itself is."""
+"""The paths of the project's own evidence."""
 
 from __future__ import annotations
 

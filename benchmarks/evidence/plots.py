@@ -1,4 +1,4 @@
-"""The plots of a chapter: numbers only, so that nothing of a user's images leaves their machine."""
+"""The plots of a chapter. They show numbers only, so that no image of a user is published."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 COLOURS = 32
-"""Of the pictures: few suffice for lines and letters, and make a third of the bytes."""
+"""Number of colours of the pictures, which makes the files three times smaller."""
 TEXTS = {
     "scores": "the score of every image, and the means",
     "differences": "paired differences with 95 % intervals",
     "calls": "mean quality against network calls",
     "spectra": "noise power by frequency",
 }
-"""What the figures of `enhancers.evaluation.plots` show, by the last word of their names."""
+"""Alternative texts of the figures of `enhancers.evaluation.plots`, by kind."""
 
 
 def draw(

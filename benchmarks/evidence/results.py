@@ -1,4 +1,4 @@
-"""The measured results as ``evidence.json`` keeps them; the page and the claims come from these."""
+"""The results as stored in ``evidence.json``, from which the page and the claims are made."""
 
 from __future__ import annotations
 
@@ -21,16 +21,16 @@ PARTS = (
     Part("phantoms", "the phantoms", "enhancers.phantoms"),
     Part("measures", "the measures", "enhancers.evaluation.measures"),
 )
-"""Code that every figure rests on, whatever the methods."""
+"""Code that all figures depend on, whatever the methods."""
 DIGITS = 6
-"""Significant digits that are kept of a figure."""
+"""Significant digits of a stored figure."""
 WIDTH = 600
-"""Characters of the file's lines: a figure or a comparison fits."""
+"""Longest line of the file; a mean or a comparison fits."""
 
 
 @dataclass(frozen=True)
 class ImageCount:
-    """So many images of so many subjects."""
+    """The number of images and subjects of a group."""
 
     group: str
     images: int
@@ -39,7 +39,7 @@ class ImageCount:
 
 @dataclass(frozen=True)
 class Cost:
-    """Wall time of one run of a candidate, as it was when it was measured."""
+    """Wall time in seconds of the runs of a method when it was measured."""
 
     candidate: str
     label: str
@@ -50,7 +50,7 @@ class Cost:
 
 @dataclass(frozen=True)
 class Plot:
-    """A picture in the same folder and what it shows, for those who cannot see it."""
+    """A picture in the same folder, with an alternative text."""
 
     file: str
     text: str
@@ -59,26 +59,26 @@ class Plot:
 
 @dataclass(frozen=True)
 class MeasuredChapter:
-    """A chapter that was run.
+    """A measured chapter.
 
     Parameters
     ----------
     key, protocol, subject : str
-        ``subject`` is the candidate that the others are compared with.
+        ``subject`` is the method with which the others are compared.
     source : str
-        "images" or "phantoms": what it was measured on, whatever the plan says.
+        "images" or "phantoms": what it was measured on.
     command, when, machine : str
     versions : tuple of (package, version)
     weights : tuple of (network, SHA-256)
-        Of the networks that the candidates sampled from.
+        Of the networks that the methods sampled from.
     code : tuple of (method, digest)
-        What made the figures: see `benchmarks.code_changes`, with `PARTS`.
+        See `benchmarks.code_changes`, with `PARTS`.
     seeds : int
     images : tuple of ImageCount
     failed : tuple of str
-        What could not be measured, and why.
+        What could not be measured, with the reason.
     lines : tuple of SummaryLine
-        The figures of the candidates that the summary shows, for all groups and for each.
+        The means that the summary shows, for all groups and for each.
     comparisons : tuple of Comparison
     costs : tuple of Cost
     plots : tuple of Plot
@@ -114,7 +114,7 @@ class Training:
 
 @dataclass(frozen=True)
 class Material:
-    """What a network was trained on, and what was held out, of one group of images."""
+    """Training and held-out images of a network, of one group."""
 
     group: str
     images: int
@@ -125,7 +125,7 @@ class Material:
 
 @dataclass(frozen=True)
 class TrainedNetwork:
-    """An embedded network as it ships now: whose weights, made how, of what."""
+    """An embedded network: digest of its weights, training stages and images."""
 
     key: str
     digest: str
@@ -136,7 +136,7 @@ class TrainedNetwork:
 
 @dataclass(frozen=True)
 class Judged:
-    """A measure before and after; ``before`` is None where nothing was damaged."""
+    """A measure before and after a method; ``before`` is None where nothing was degraded."""
 
     measure: str
     before: float | None
@@ -145,7 +145,7 @@ class Judged:
 
 @dataclass(frozen=True)
 class Failure:
-    """A method on an image that does not suit it, and the picture."""
+    """The scores and the picture of a failure case."""
 
     method: str
     judged: tuple[Judged, ...]
@@ -154,30 +154,30 @@ class Failure:
 
 @dataclass(frozen=True)
 class Evidence:
-    """All that is known."""
+    """Everything that is stored."""
 
     chapters: tuple[MeasuredChapter, ...] = ()
     networks: tuple[TrainedNetwork, ...] = ()
     failures: tuple[Failure, ...] = ()
 
     def chapter(self, key: str) -> MeasuredChapter | None:
-        """The chapter with this key, None where it was not run."""
+        """The chapter with this key; None where it was not measured."""
         return next((one for one in self.chapters if one.key == key), None)
 
     def with_chapter(self, fresh: MeasuredChapter, order: tuple[str, ...]) -> Evidence:
-        """With a chapter put in its place; those that ``order`` does not name are dropped."""
+        """A copy with a chapter added or replaced; chapters not in ``order`` are dropped."""
         own = {one.key: one for one in self.chapters} | {fresh.key: fresh}
         return replace(self, chapters=tuple(own[key] for key in order if key in own))
 
     @property
     def files(self) -> frozenset[str]:
-        """Names of all pictures that belong to it."""
+        """File names of all pictures."""
         plots = [plot for chapter in self.chapters for plot in chapter.plots]
         return frozenset(plot.file for plot in [*plots, *(one.plot for one in self.failures)])
 
 
 def read(folder: Path) -> Evidence:
-    """What ``folder`` holds; nothing where there is no file.
+    """The evidence in ``folder``; empty where there is no file.
 
     Raises
     ------
@@ -199,7 +199,7 @@ def read(folder: Path) -> Evidence:
 
 
 def as_json(evidence: Evidence) -> str:
-    """The text of the file, a figure a line, so that a changed one is a changed line."""
+    """The text of the file, with a line for each figure, so that changes are visible in a diff."""
     plain = TypeAdapter(Evidence).dump_python(evidence, mode="json")
     return _text(plain, "") + "\n"
 
@@ -219,8 +219,8 @@ def _text(value: Any, indent: str) -> str:
     return f"{opened}\n{deeper}{inner}\n{indent}{closed}"
 
 
-def kept(lines: tuple[SummaryLine, ...]) -> tuple[SummaryLine, ...]:
-    """The figures that the summary shows, to so many digits; an infinite one is none."""
+def rounded_lines(lines: tuple[SummaryLine, ...]) -> tuple[SummaryLine, ...]:
+    """The means that the summary shows, rounded to `DIGITS`, without infinite ones."""
     return tuple(
         replace(
             line, mean=rounded(line.mean), calls=rounded(line.calls),
@@ -231,8 +231,8 @@ def kept(lines: tuple[SummaryLine, ...]) -> tuple[SummaryLine, ...]:
     )  # fmt: skip
 
 
-def kept_comparisons(found: tuple[Comparison, ...]) -> tuple[Comparison, ...]:
-    """The comparisons to so many digits."""
+def rounded_comparisons(found: tuple[Comparison, ...]) -> tuple[Comparison, ...]:
+    """The comparisons, rounded to `DIGITS`."""
     return tuple(
         replace(
             one,
@@ -255,7 +255,7 @@ def _interval(found: Interval) -> Interval:
 
 
 def rounded(value: float) -> float:
-    """A figure to `DIGITS` significant digits."""
+    """A figure with `DIGITS` significant digits."""
     return float(f"{value:.{DIGITS}g}")
 
 

@@ -1,4 +1,4 @@
-"""The files of the evidence: what is stored, the page, its pictures, the README's table."""
+"""Writes the evidence: the stored results, the page, its pictures, the README's table."""
 
 from __future__ import annotations
 
@@ -21,19 +21,19 @@ BEGIN, END = "<!-- evidence:begin -->", "<!-- evidence:end -->"
 
 
 def add(folder: Path, prepared: Prepared, rows: Sequence[ResultRow], work: Path) -> Evidence:
-    """Add a chapter to the evidence of ``folder``; ``work`` gets all that `quality` writes."""
+    """The evidence of ``folder`` with a chapter added; all files of its run go to ``work``."""
     summary = report.write(work, prepared.plan, rows)
     folder.mkdir(parents=True, exist_ok=True)
     drawn = plots.draw(folder, prepared.chapter.key, rows, summary)
     fresh = replace(measured(prepared, rows, summary), plots=drawn)
-    # Read only now: another run may have put its chapters there meanwhile.
+    # Read only now, because another run may have written chapters in the meantime.
     return results.read(folder).with_chapter(fresh, tuple(CHAPTERS))
 
 
 def write(folder: Path, readme: Path | None, evidence: Evidence) -> None:
     """Write `results.NAME` and `PAGE` into ``folder`` and the table into ``readme``.
 
-    Pictures that belonged to what was stored before and belong to nothing now are removed.
+    Pictures of the stored evidence that are not used any more are removed.
     """
     folder.mkdir(parents=True, exist_ok=True)
     before = results.read(folder).files
@@ -46,12 +46,12 @@ def write(folder: Path, readme: Path | None, evidence: Evidence) -> None:
 
 
 def check(readme: Path) -> str:
-    """The text of a README that has the marks between which the table stands.
+    """The text of a README with the marks `BEGIN` and `END` of the table.
 
     Raises
     ------
     ReadingRoomError
-        It has not.
+        It does not have each mark once.
     """
     text = readme.read_text(encoding="utf-8")
     if text.count(BEGIN) != 1 or text.count(END) != 1 or text.index(BEGIN) > text.index(END):
@@ -62,6 +62,6 @@ def check(readme: Path) -> str:
 
 
 def with_table(text: str, evidence: Evidence) -> str:
-    """The README with what stands between its marks written anew."""
+    """The README with a new table between its marks."""
     block = f"{BEGIN}\n{claim_text.claims_block(evidence)}\n{END}"
     return re.sub(f"{BEGIN}.*?{END}", lambda _: block, text, flags=re.DOTALL)

@@ -1,4 +1,4 @@
-"""Measured figures with machine, versions and command, kept as JSON and shown as Markdown."""
+"""Measurements with machine, versions and command, stored as JSON and shown as Markdown."""
 
 from __future__ import annotations
 
@@ -19,9 +19,10 @@ HEAD = "# Benchmarks\n\nWritten by `python -m benchmarks`; the figures are in `{
 
 @dataclass(frozen=True)
 class Measurement:
-    """One figure; ``required`` is the most it may be, None where nothing is required.
+    """One figure.
 
-    ``measured`` is None where it could not be measured, and ``detail`` then says why.
+    ``required`` is its upper limit, None for none. ``measured`` is None where it could not be
+    measured, for the reason in ``detail``.
     """
 
     name: str
@@ -32,7 +33,7 @@ class Measurement:
 
     @property
     def verdict(self) -> str:
-        """In a word or two: "met", "MISSED", "not run", or nothing."""
+        """One of "met", "MISSED", "not run" and, without a limit, the empty text."""
         if self.measured is None:
             return "not run"
         if self.required is None:
@@ -42,7 +43,7 @@ class Measurement:
 
 @dataclass(frozen=True)
 class Report:
-    """The figures of one run of a command; a later one of the same title takes its place."""
+    """The figures of one run of a command; a later run of the same title replaces it."""
 
     title: str
     machine: str
@@ -53,25 +54,25 @@ class Report:
 
     @property
     def met(self) -> bool:
-        """Whether no figure misses what is required."""
+        """Whether every figure is within its limit."""
         return all(line.verdict != "MISSED" for line in self.lines)
 
 
 def report(title: str, command: str, device: str, lines: list[Measurement]) -> Report:
-    """The figures with the facts of this machine and moment."""
+    """A report of figures with date, machine and versions."""
     now = datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC")
     return Report(title, machine(device), software(), command, now, tuple(lines))
 
 
 def software() -> tuple[tuple[str, str], ...]:
-    """Python and the packages that figures depend on, with their versions."""
+    """The versions of Python and of the packages that figures depend on."""
     found = [("Python", platform.python_version())]
     found += [(name, importlib.metadata.version(name)) for name in PACKAGES if _installed(name)]
     return tuple(found)
 
 
 def machine(device: str) -> str:
-    """The processor, how busy it is, and, where it is another device, that one."""
+    """The processor and its load, and the device where it is another one."""
     from enhancers import devices
 
     cores = os.cpu_count() or 1
@@ -89,7 +90,7 @@ def read(path: Path) -> tuple[Report, ...]:
     Raises
     ------
     ReadingRoomError
-        It holds something else.
+        The file holds something else.
     """
     if not path.exists():
         return ()
@@ -102,10 +103,10 @@ def read(path: Path) -> tuple[Report, ...]:
 
 
 def write(path: Path, fresh: Report) -> None:
-    """Put a report into the Markdown file ``path`` and the JSON file beside it."""
+    """Add a report to the Markdown file ``path`` and the JSON file next to it."""
     stored = path.with_suffix(".json")
-    kept = [each for each in read(stored) if each.title != fresh.title]
-    reports = tuple(sorted([*kept, fresh], key=lambda each: each.title))
+    others = [each for each in read(stored) if each.title != fresh.title]
+    reports = tuple(sorted([*others, fresh], key=lambda each: each.title))
     path.parent.mkdir(parents=True, exist_ok=True)
     text = TypeAdapter(tuple[Report, ...]).dump_json(reports, indent=2).decode("utf-8")
     stored.write_text(text + "\n", encoding="utf-8")
@@ -113,12 +114,12 @@ def write(path: Path, fresh: Report) -> None:
 
 
 def as_markdown(reports: tuple[Report, ...], name: str) -> str:
-    """All reports, one section each, from the stored figures alone."""
+    """All reports as Markdown, with a section for each."""
     return "\n".join([HEAD.format(name=name), *(section(each) for each in reports)])
 
 
 def section(found: Report) -> str:
-    """One report: its circumstances and a table."""
+    """One report as Markdown: circumstances and a table."""
     versions = ", ".join(f"{name} {version}" for name, version in found.versions)
     lines = [
         f"## {found.title}", "", f"`{found.command}`, {found.when}.", "",
@@ -149,7 +150,7 @@ def _installed(name: str) -> bool:
 
 
 def _processor() -> str:
-    """The processor's name: Linux keeps it where the standard library does not look."""
+    """The name of the processor, which on Linux the standard library does not find."""
     try:
         for line in Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines():
             if line.startswith("model name"):

@@ -1,4 +1,4 @@
-"""What a method's sampling loop costs beside the calls of its network."""
+"""The time of a method's sampling loop relative to the bare calls of its network."""
 
 from __future__ import annotations
 
@@ -23,12 +23,12 @@ if TYPE_CHECKING:
     from enhancers.networks.priors import LatentPrior, PixelPrior
 
 ROUNDS = 3
-"""Runs of a loop and of its bare calls."""
+"""Number of runs of a loop and of its bare calls."""
 
 
 @dataclass(frozen=True)
 class Call:
-    """A call of the network: the shape of what went in, and the timestep."""
+    """A call of the network: the shape of its input, and the timestep."""
 
     shape: tuple[int, ...]
     t: int
@@ -41,16 +41,16 @@ class Loop:
     Parameters
     ----------
     seconds, bare : float
-        Of the loop's steps, and of their calls repeated without anything around them.
+        Of the loop's steps, and of the same network calls alone.
     calls : int
-        Network calls counted in both.
+        Network calls in both.
     images : float
-        Images, or tiles of one, that a step puts through the network.
+        Mean number of images, or tiles, per step.
     largest : int
-        Most of them in one call.
+        Largest number of them in one call.
     result : Result
     work : float or None
-        On a CPU the ratio in processor time, which other programs do not lengthen.
+        On a CPU, the ratio in processor time, which other programs do not affect.
     """
 
     seconds: float
@@ -63,30 +63,30 @@ class Loop:
 
     @property
     def ratio(self) -> float:
-        """Seconds of the loop for each second of the bare network."""
+        """Seconds of the loop per second of the bare network."""
         return self.seconds / self.bare
 
 
 class Watch:
-    """Stands before a prior's network and notes its calls."""
+    """Wraps a network and records its calls."""
 
     def __init__(self, run: Callable[[Tensor, int], Tensor]) -> None:
         self.run = run
         self.calls: list[Call] = []
 
     def __call__(self, x: Tensor, t: int) -> Tensor:
-        """The network's answer."""
+        """The network's output."""
         self.calls.append(Call(tuple(x.shape), t))
         return self.run(x, t)
 
     def taken(self) -> list[Call]:
-        """The calls since the last time."""
+        """The calls since this method was last called."""
         calls, self.calls = self.calls, []
         return calls
 
 
 def loaded(key: str, prior: str, device: str) -> PixelPrior | LatentPrior:
-    """The prior that a method with this key will use."""
+    """The loaded network that the method ``key`` will use."""
     from enhancers.networks.load import latent_prior, pixel_prior
 
     return latent_prior(device, prior) if get(key).prior == "latent" else pixel_prior(device, prior)
@@ -94,9 +94,9 @@ def loaded(key: str, prior: str, device: str) -> PixelPrior | LatentPrior:
 
 @contextmanager
 def watched(prior: PixelPrior | LatentPrior) -> Iterator[Watch]:
-    """Note the calls of a prior that is in memory."""
+    """Record the calls of a loaded network."""
     watch = Watch(prior.run)
-    # It is frozen, lest a method change it; who measures must stand in between.
+    # The dataclass is frozen, so that methods do not change it.
     object.__setattr__(prior, "run", watch)
     try:
         yield watch
@@ -112,14 +112,14 @@ def measure(
     *,
     rounds: int = ROUNDS,
 ) -> Loop:
-    """Run a method and time its loop against its own network calls, previews switched off.
+    """Time a method's loop against its own network calls, without previews.
 
-    An autoencoder's work comes before the first call and after the last: it is on neither side.
+    An autoencoder runs before the first and after the last call and is not included.
 
-    On a CPU each step is followed by its bare calls, so that both see the same moments of a busy
-    machine, and of each step the shortest of all rounds counts. A GPU works on its own and must
-    not be waited for within the loop: whole loops and whole sequences of calls alternate there,
-    and the shortest of each count.
+    On a CPU each step is followed by its bare calls, so that both see the same load of the machine,
+    and the shortest round of each step counts. On a GPU, where waiting within the loop would slow
+    it down, complete loops and complete sequences of calls alternate, and the shortest of each
+    counts.
     """
     params = resolve(key, image.modality, {**given, "preview_every": 100})
     prior = loaded(key, str(params["prior"]), device)
@@ -131,7 +131,7 @@ def measure(
 
         if devices.device_type(device) == "cpu":
             return _side_by_side(steps, watch.run, rounds)
-        return _in_turns(steps, watch.run, device, rounds)
+        return in_turns(steps, watch.run, device, rounds)
 
 
 def _side_by_side(
@@ -156,22 +156,23 @@ def _side_by_side(
             before = _clocks()
         taken.append(found)
     assert result is not None
-    # The same step of all rounds: what took longer once was the machine's, not the step's.
+    # The shortest round of each step: a longer one is due to other programs.
     (seconds, work), (bare, bare_work) = np.array(taken).min(axis=0).sum(axis=0).tolist()
     return _loop(seconds, bare, counted, result, work / bare_work)
 
 
 def _clocks() -> NDArray[np.float64]:
-    """Seconds of the wall's clock and of all processors for this process."""
+    """Wall time and processor time of this process, in seconds."""
     return np.array([time.perf_counter(), time.process_time()])
 
 
-def _in_turns(
+def in_turns(
     steps: Callable[[], Iterator[tuple[list[Call], Result | None]]],
     run: Callable[[Tensor, int], Tensor],
     device: str,
     rounds: int,
 ) -> Loop:
+    """Time complete loops and complete sequences of their calls alternately."""
     total = sum(bool(calls) for calls, _ in steps())
     loops, alone = [], []
     counted: list[list[Call]] = []
@@ -207,7 +208,7 @@ def _loop(
 
 
 def bare_seconds(calls: list[Call], run: Callable[[Tensor, int], Tensor], device: str) -> float:
-    """Seconds for these calls of a network on noise, nothing between them."""
+    """Seconds for these calls of a network on noise."""
     import torch
 
     inputs = {call.shape: torch.randn(call.shape, device=device) for call in calls}

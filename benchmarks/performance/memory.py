@@ -1,4 +1,4 @@
-"""`benchmarks memory`: whether run after run of each method leaves memory as it was."""
+"""``benchmarks memory``: whether memory grows over many runs of each method."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ from enhancers.registry import METHODS
 
 SIDE = 128
 WARM_SHARE, COMPARED_SHARE = 0.2, 0.2
-"""Part of the runs that fills caches, and the parts after it and at the end that are compared."""
+"""Shares of the runs that warm up, and that are compared after that and at the end."""
 LEAST_GROWTH, GROWTH_A_RUN = 4.0, 0.1
-"""MB a method may grow in all, and more for each run: an image of `SIDE` has 0.07."""
+"""Allowed growth in MB, in total and per run; an image of `SIDE` has 0.07."""
 SHORT: Mapping[str, Mapping[str, ParameterValue]] = {
     "null_space": {"sigma": 0.05},
     "unimie": {"steps": 2},
@@ -31,15 +31,15 @@ SHORT: Mapping[str, Mapping[str, ParameterValue]] = {
 
 
 def memory(device: str, runs: int, only: tuple[str, ...] = ()) -> Iterator[Measurement]:
-    """A figure for each method: the growth of the process over its runs after the first fifth.
+    """The growth of the process over the runs of each method, after the warm-up.
 
     Parameters
     ----------
     device : str
     runs : int
-        At least 5.
+        Number of runs, at least 5.
     only : tuple of str
-        Keys of methods; all where empty.
+        Keys of methods; empty for all.
     """
     for method in METHODS:
         if only and method.key not in only:
@@ -48,7 +48,7 @@ def memory(device: str, runs: int, only: tuple[str, ...] = ()) -> Iterator[Measu
 
 
 def measured(method: Method, device: str, runs: int) -> Measurement:
-    """Run one method again and again, as the page does, and compare the first runs and the last."""
+    """Run one method many times, as the page does, and compare the first and the last runs."""
     image = small(method)
     request = Request(method.key, SHORT.get(method.key, {}))
     sizes = []
@@ -62,7 +62,7 @@ def measured(method: Method, device: str, runs: int) -> Measurement:
 
 
 def judged(name: str, sizes: list[float]) -> Measurement:
-    """The growth, in MB, from the runs after the warm-up to the last ones."""
+    """The growth in MB from the runs after the warm-up to the last ones."""
     warm, count = (max(1, round(share * len(sizes))) for share in (WARM_SHARE, COMPARED_SHARE))
     early, late = median(sizes[warm : warm + count]), median(sizes[-count:])
     allowed = LEAST_GROWTH + GROWTH_A_RUN * (len(sizes) - warm)
@@ -71,7 +71,7 @@ def judged(name: str, sizes: list[float]) -> Measurement:
 
 
 def small(method: Method) -> MedicalImage:
-    """An image the method is made for."""
+    """A small image of a modality that suits the method."""
     from benchmarks.performance.speed import noisy
 
     modality = next((m for m in (Modality.MR, Modality.CT) if m in method.modalities), Modality.US)
@@ -79,7 +79,7 @@ def small(method: Method) -> MedicalImage:
 
 
 def held(device: str) -> float:
-    """MB that the process holds, and its tensors on a GPU."""
+    """Memory in MB of the process, and of its tensors on a GPU."""
     if devices.device_type(device) == "cuda":
         import torch
 
@@ -88,7 +88,7 @@ def held(device: str) -> float:
 
 
 def resident() -> float:
-    """MB of the process's resident memory; where the system does not tell, the most it ever had."""
+    """Resident memory of the process in MB; its peak where the system has no other figure."""
     try:
         pages = int(Path("/proc/self/statm").read_text(encoding="ascii").split()[1])
     except (OSError, ValueError):

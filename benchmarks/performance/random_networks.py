@@ -1,4 +1,4 @@
-"""The published networks with random weights: their speed is that of the true ones."""
+"""The published networks with random weights, which are as fast as the trained ones."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ TOKENS = ("<|startoftext|>", "<|endoftext|>")
 
 
 def guided(key: str) -> Architecture:
-    """What the checkpoint of a guided-diffusion network of the catalogue says of itself."""
+    """The architecture of a guided-diffusion network of the catalogue."""
     from enhancers.networks.guided_diffusion_layout import Architecture
 
     adm = key == "adm256"
@@ -38,7 +38,7 @@ def guided(key: str) -> Architecture:
 
 
 def write_guided(key: str, folder: Path) -> None:
-    """A guided-diffusion network of the catalogue, as a converted checkpoint."""
+    """Write a guided-diffusion network of the catalogue, as a converted checkpoint."""
     from enhancers.networks.guided_diffusion import save_folder
     from enhancers.networks.guided_diffusion_layout import unet
 
@@ -46,7 +46,7 @@ def write_guided(key: str, folder: Path) -> None:
 
 
 def stable_diffusion(vocabulary: int) -> dict[Part, Any]:
-    """Stable Diffusion 1.5's autoencoder, network, and text encoder for so many words."""
+    """Autoencoder, network, and text encoder of Stable Diffusion 1.5."""
     from diffusers import AutoencoderKL, UNet2DConditionModel
     from transformers import CLIPTextConfig, CLIPTextModel
 
@@ -56,7 +56,7 @@ def stable_diffusion(vocabulary: int) -> dict[Part, Any]:
         block_out_channels=(128, 256, 512, 512), down_block_types=down, up_block_types=up,
         scaling_factor=0.18215, sample_size=512,
     )  # fmt: skip
-    # The defaults of diffusers are those of Stable Diffusion 1, but for the text's width.
+    # The defaults of diffusers are those of Stable Diffusion 1, except for the width of the text.
     unet = UNet2DConditionModel(sample_size=64, cross_attention_dim=768)
     text = CLIPTextModel(
         CLIPTextConfig(
@@ -68,7 +68,7 @@ def stable_diffusion(vocabulary: int) -> dict[Part, Any]:
 
 
 def write_stable_diffusion(key: str, folder: Path) -> None:
-    """Stable Diffusion 1.5 in half precision, with a tokenizer that knows the empty prompt."""
+    """Write Stable Diffusion 1.5 in half precision, with a tokenizer for the empty prompt."""
     from diffusers import DDIMScheduler
 
     for part, module in stable_diffusion(len(TOKENS)).items():
@@ -78,11 +78,11 @@ def write_stable_diffusion(key: str, folder: Path) -> None:
         beta_start=schedule.start, beta_end=schedule.end, beta_schedule=schedule.name,
         clip_sample=False, set_alpha_to_one=False, steps_offset=1,
     ).save_pretrained(folder / "scheduler")  # fmt: skip
-    _write_tokenizer(folder / "tokenizer")
+    write_tokenizer(folder / "tokenizer")
 
 
-def _write_tokenizer(folder: Path) -> None:
-    """One that knows the two words an empty prompt consists of."""
+def write_tokenizer(folder: Path) -> None:
+    """Write a tokenizer with the two tokens of an empty prompt."""
     folder.mkdir(parents=True)
     words = {word: number for number, word in enumerate(TOKENS)}
     (folder / "vocab.json").write_text(json.dumps(words), encoding="utf-8")
@@ -101,8 +101,8 @@ WRITERS: Mapping[str, Writer] = {
 
 
 @contextmanager
-def stand_ins(writers: Mapping[str, Writer] = WRITERS) -> Iterator[Path]:
-    """A folder of networks with random weights takes the place of the user's own meanwhile."""
+def random_networks(writers: Mapping[str, Writer] = WRITERS) -> Iterator[Path]:
+    """Use networks with random weights instead of the installed ones within the block."""
     import torch
 
     before = os.environ.get(VARIABLE)
@@ -113,14 +113,15 @@ def stand_ins(writers: Mapping[str, Writer] = WRITERS) -> Iterator[Path]:
         for key, writer in writers.items():
             writer(key, folder / key)
         torch.random.set_rng_state(state)
-        _use(name)
+        use_models_dir(name)
         try:
             yield folder
         finally:
-            _use(before)
+            use_models_dir(before)
 
 
-def _use(folder: str | None) -> None:
+def use_models_dir(folder: str | None) -> None:
+    """Set the folder of installed networks; None for the default."""
     from enhancers.settings import get_settings
 
     if folder is None:

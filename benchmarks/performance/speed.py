@@ -1,4 +1,4 @@
-"""`benchmarks speed`: the cost of the sampling loops, and of the published networks."""
+"""``benchmarks speed``: the cost of sampling loops and of published networks."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import numpy as np
 
 from benchmarks.performance.figures import Measurement, failed
 from benchmarks.performance.loops import ROUNDS, Loop, loaded, measure
-from benchmarks.performance.random_networks import WRITERS, Writer, stand_ins
+from benchmarks.performance.random_networks import WRITERS, Writer, random_networks
 from enhancers import devices
 from enhancers.errors import ReadingRoomError
 from enhancers.image import MedicalImage, from_array
@@ -21,21 +21,21 @@ from enhancers.method_interface import load_method
 from enhancers.registry import resolve
 
 ON_GPU, ON_CPU = 1.05, 1.15
-"""Most seconds of a loop for a second of its network: published on a GPU, embedded on a CPU."""
+"""Largest ratio of a loop to its bare network: published on a GPU, embedded on a CPU."""
 REPEATS = 5
 SLICES, SLICE = 64, 256
 NEEDS_GPU = "needs a GPU: --device cuda"
 
 
-WHOLE_HYBRID: Mapping[str, ParameterValue] = {"steps": 10, "strength": 1.0}
-"""The hybrid as published: all ten steps, from pure noise."""
+FULL_HYBRID: Mapping[str, ParameterValue] = {"steps": 10, "strength": 1.0}
+"""The hybrid as published: ten steps from pure noise."""
 
 
 @dataclass(frozen=True)
 class SpeedCase:
     """A method on an image of a side and modality, with parameters.
 
-    ``most`` is how many seconds it may take on an H200; None where nothing is required.
+    ``most`` is its limit in seconds on an H200; None for none.
     """
 
     name: str
@@ -51,18 +51,18 @@ class SpeedCase:
 
 
 def embedded(quick: bool) -> tuple[SpeedCase, ...]:
-    """The embedded priors; ``quick`` shrinks images and steps, for a test of the command."""
+    """The embedded networks; ``quick`` reduces images and steps, to test the command."""
     side, large, steps = (64, 256, 3) if quick else (256, 512, 6)
     return (
         SpeedCase("DDNM", "null_space", Modality.CT, side, {"sigma": 0.3}),
         SpeedCase("UniMIE", "unimie", Modality.CT, large, {"steps": steps}),
-        SpeedCase("Hybrid", "pseudo_label", Modality.US, side, WHOLE_HYBRID),
+        SpeedCase("Hybrid", "pseudo_label", Modality.US, side, FULL_HYBRID),
     )
 
 
 PUBLISHED = (
     SpeedCase(
-        "Hybrid on SD 1.5", "pseudo_label", Modality.US, 256, {"prior": "sd15", **WHOLE_HYBRID}, 0.3
+        "Hybrid on SD 1.5", "pseudo_label", Modality.US, 256, {"prior": "sd15", **FULL_HYBRID}, 0.3
     ),
     SpeedCase(
         "DDNM on the CT DDPM",
@@ -80,11 +80,11 @@ PUBLISHED = (
         "UniMIE on the CT DDPM", "unimie", Modality.CT, 512, {"prior": "ct-abdomen", "steps": 20}
     ),
 )
-"""Every method on every network it can sample from; that for heart MR is built as that for CT."""
+"""Methods on published networks; the one for heart MR has the architecture of the one for CT."""
 
 
 def noisy(modality: Modality, side: int) -> MedicalImage:
-    """A phantom with noise, the same each time."""
+    """A phantom with noise; repeatable."""
     from enhancers.colour import luminance
     from enhancers.phantoms import phantom
 
@@ -97,17 +97,17 @@ def noisy(modality: Modality, side: int) -> MedicalImage:
 def speed(
     device: str, *, quick: bool = False, writers: Mapping[str, Writer] = WRITERS
 ) -> Iterator[Measurement]:
-    """Every figure as soon as it is measured."""
-    yield from _embedded_lines(device, quick)
+    """Yield every figure as soon as it is measured."""
+    yield from _embedded_figures(device, quick)
     yield from _kernels(device, quick)
     on_gpu = devices.device_type(device) == "cuda"
-    with stand_ins(writers) if on_gpu else nullcontext():
+    with random_networks(writers) if on_gpu else nullcontext():
         for case in PUBLISHED:
-            yield from _published_lines(case, device if on_gpu else None)
-        yield _slices(device if on_gpu else None)
+            yield from published_figures(case, device if on_gpu else None)
+        yield slices_figure(device if on_gpu else None)
 
 
-def _embedded_lines(device: str, quick: bool) -> Iterator[Measurement]:
+def _embedded_figures(device: str, quick: bool) -> Iterator[Measurement]:
     most = ON_CPU if devices.device_type(device) == "cpu" else None
     for case in embedded(quick):
         image = case.image()
@@ -134,7 +134,7 @@ def _ratio_line(name: str, loop: Loop, most: float | None) -> Measurement:
 
 
 def _kernels(device: str, quick: bool) -> Iterator[Measurement]:
-    """The embedded network on kernels of our own against torch, in turns in the same moments."""
+    """The embedded network by the project's kernels against torch, alternating."""
     side = 64 if quick else 256
     line = Measurement(f"Embedded pixel network {side}x{side}: one forward / torch's", None, 0.5)
     if devices.device_type(device) != "cpu":
@@ -171,7 +171,7 @@ def in_turns(
     times: int,
     clock: Callable[[], float] = time.perf_counter,
 ) -> tuple[list[float], list[float]]:
-    """Seconds of two things done alternately, after one round that warms up."""
+    """Seconds of two functions that run alternately, after a warm-up round."""
     taken: tuple[list[float], list[float]] = ([], [])
     for _ in range(times + 1):
         for thing, seconds in zip((first, second), taken, strict=True):
@@ -181,36 +181,36 @@ def in_turns(
     return taken[0][1:], taken[1][1:]
 
 
-def _published_lines(case: SpeedCase, device: str | None) -> Iterator[Measurement]:
-    """The loop against the network, and the seconds it takes; None: there is no GPU."""
+def published_figures(case: SpeedCase, device: str | None) -> Iterator[Measurement]:
+    """The loop against the network, and its seconds; ``device`` is None without a GPU."""
     title = f"{case.name} {case.side}x{case.side}"
     ratio = Measurement(f"{title}: loop / bare network", None, ON_GPU)
-    # Of DDNM the calls are what the requirement is about; estimating the noise stands before them.
+    # The limit of DDNM is for its network calls, without the noise estimation before them.
     within = case.key == "null_space"
     what = "sampling loop" if within else "whole run"
-    whole = Measurement(f"{title}: {what}", None, case.most, "s")
+    complete = Measurement(f"{title}: {what}", None, case.most, "s")
     if device is None:
         yield failed(ratio, NEEDS_GPU)
-        yield failed(whole, NEEDS_GPU)
+        yield failed(complete, NEEDS_GPU)
         return
     try:
         image = case.image()
         loop = measure(case.key, image, case.given, device, rounds=ROUNDS)
         yield _ratio_line(ratio.name, loop, ratio.required)
-        seconds, peak = _whole_runs(case, image, device)
+        seconds, peak = _complete_runs(case, image, device)
         sampling = loop.seconds * loop.result.calls / loop.calls if within else seconds
         detail = f"{loop.result.calls} calls; peak memory {peak:.1f} GiB"
         if within:
             detail += f"; whole run {seconds:.3g} s"
-        yield Measurement(whole.name, sampling, whole.required, whole.unit, detail)
+        yield Measurement(complete.name, sampling, complete.required, complete.unit, detail)
     except ReadingRoomError as error:
-        yield failed(whole, error)
+        yield failed(complete, error)
 
 
-def _whole_runs(case: SpeedCase, image: MedicalImage, device: str) -> tuple[float, float]:
-    """Median seconds of a run, everything included, and the peak of the GPU's memory in GiB."""
+def _complete_runs(case: SpeedCase, image: MedicalImage, device: str) -> tuple[float, float]:
+    """Median seconds of a complete run, and the peak of the GPU's memory in GiB."""
     params = resolve(case.key, image.modality, {**case.given, "preview_every": 100})
-    _forget_peak(device)
+    _reset_peak(device)
 
     def once() -> None:
         for _ in load_method(case.key).run(image, params, seed=0, device=device):
@@ -221,21 +221,21 @@ def _whole_runs(case: SpeedCase, image: MedicalImage, device: str) -> tuple[floa
     return median(taken), _peak(device)
 
 
-def _forget_peak(device: str) -> None:
+def _reset_peak(device: str) -> None:
     import torch
 
     torch.cuda.reset_peak_memory_stats(device)
 
 
 def _peak(device: str) -> float:
-    """Most memory of the GPU that tensors took, in GiB."""
+    """Peak memory of tensors on the GPU in GiB."""
     import torch
 
     return torch.cuda.max_memory_allocated(device) / 2**30
 
 
-def _slices(device: str | None) -> Measurement:
-    """One call on a batch of slices."""
+def slices_figure(device: str | None) -> Measurement:
+    """The time of one call on a batch of slices; ``device`` is None without a GPU."""
     line = Measurement(f"CT DDPM: one call on {SLICES} slices of {SLICE}x{SLICE}", None, None, "s")
     if device is None:
         return failed(line, NEEDS_GPU)
@@ -244,7 +244,7 @@ def _slices(device: str | None) -> Measurement:
     try:
         prior = loaded("null_space", "ct-abdomen", device)
         x = torch.randn(SLICES, 3, SLICE, SLICE, device=device)
-        _forget_peak(device)
+        _reset_peak(device)
 
         def once() -> None:
             prior.predict(x, 500)

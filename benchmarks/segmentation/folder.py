@@ -1,9 +1,9 @@
 """A user's images with their masks, split by subject.
 
-``NAME.mask.png`` beside ``NAME.png`` (or .dcm, .nii, .tif, .jpg) holds the masks: each gray value
+``NAME.mask.png`` next to ``NAME.png`` (or .dcm, .nii, .tif, .jpg) holds the masks: each gray value
 is a structure, 0 the background. The parts are the folders ``train``, ``validation`` and ``test``;
-without them the subjects are split by a digest of their names. A subject is a folder; an image
-that lies in none is a subject of its own.
+without them the subjects are split by a digest of their names. Each folder is a subject, and so is
+each image outside a folder.
 """
 
 from __future__ import annotations
@@ -21,19 +21,19 @@ from benchmarks.segmentation.subjects import Cohort, Labels, Subject
 from enhancers.colour import luminance
 from enhancers.errors import ImageReadError, ReadingRoomError
 from enhancers.image import Pixels
+from enhancers.image_folders import MASK_ENDING
 from enhancers.load import Caps, load
 from enhancers.method import Modality
 
-MASK_ENDING = ".mask.png"
 PARTS = ("train", "validation", "test")
 SHARES = {"test": 0.2, "validation": 0.15}
 MOST_STRUCTURES = 32
-"""A mask with more gray values is taken for an image."""
+"""A mask with more gray values is considered an image."""
 
 
 @dataclass(frozen=True)
 class _Pair:
-    """Paths of an image and its masks; ``part`` is empty where the folders do not say it."""
+    """Paths of an image and its masks; ``part`` is empty where the folders do not state it."""
 
     name: str
     image: Path
@@ -52,7 +52,7 @@ def read_folder(
     folder : Path
     size : int
     modality : Modality, optional
-        None takes what the files say.
+        By default, what the files state.
     caps : Caps, optional
         Limits of `enhancers.load`.
 
@@ -107,7 +107,7 @@ def _pairs(folder: Path) -> list[_Pair]:
     )  # fmt: skip
     if not masks:
         raise ReadingRoomError(
-            f"No masks below {folder}: name them NAME{MASK_ENDING}, beside the image NAME.png."
+            f"No masks below {folder}: name them NAME{MASK_ENDING}, next to the image NAME.png."
         )
     return [_pair(folder, mask) for mask in masks]
 
@@ -122,7 +122,7 @@ def _pair(folder: Path, mask: Path) -> _Pair:
     below = mask.relative_to(folder).as_posix()
     if len(beside) != 1:
         found = ", ".join(path.name for path in beside) or "none"
-        raise ReadingRoomError(f"{below} needs one image of its name beside it; found: {found}.")
+        raise ReadingRoomError(f"{below} needs one image of its name next to it; found: {found}.")
     where = mask.relative_to(folder).parts[:-1]
     part = where[0] if where and where[0] in PARTS else ""
     inner = where[1:] if part else where
@@ -131,12 +131,12 @@ def _pair(folder: Path, mask: Path) -> _Pair:
 
 
 def _ending(path: Path, stem: str) -> str:
-    """What follows the stem, as one word: ``.nii.gz`` counts as one ending."""
+    """The extension after the stem; ``.nii.gz`` counts as one."""
     return path.name[len(stem) + 1 :].replace("nii.gz", "nii")
 
 
 def _split(pairs: Sequence[_Pair]) -> dict[str, str]:
-    """The part of each image: what its folder says, else by its subject."""
+    """The part of each image: that of its folder, else by its subject."""
     placed = {pair.part for pair in pairs}
     if "" in placed and len(placed) > 1:
         loose = next(pair for pair in pairs if not pair.part)
@@ -177,7 +177,7 @@ def _read_mask(path: Path, shape: tuple[int, int]) -> NDArray[np.int64]:
 
     try:
         with Image.open(io.BytesIO(path.read_bytes()), formats=("PNG",)) as file:
-            # The size is told before anything is decoded.
+            # The size is checked before decoding.
             if (file.height, file.width) != shape:
                 raise ImageReadError(
                     f"The mask has {file.width} x {file.height} pixels and the image "
@@ -203,7 +203,7 @@ def _renumbered(masks: NDArray[np.int64], numbered: Mapping[int, int]) -> Labels
 
 
 def _squared(pixels: Pixels, labels: Labels, size: int) -> tuple[Pixels, Labels]:
-    """Both on a black square of ``size``, with the proportions kept."""
+    """Both on a black square of side ``size``, with unchanged proportions."""
     import cv2
 
     height, width = pixels.shape

@@ -1,7 +1,7 @@
 """The five segmentation networks of the paper, small enough to train on a processor.
 
-They come from MONAI and segmentation-models-pytorch, which are an extra of the installation, and
-all of them start from random weights. They are a good deal narrower than the published ones.
+They come from MONAI and segmentation-models-pytorch, which are optional dependencies, start from
+random weights, and are narrower than the published ones.
 """
 
 from __future__ import annotations
@@ -55,7 +55,7 @@ def _unet_plus_plus(classes: int, size: int) -> nn.Module:
 def _deeplab(classes: int, size: int) -> nn.Module:
     import segmentation_models_pytorch as models
 
-    # encoder_weights has a default, and it is a download.
+    # The default of encoder_weights is a download.
     return _module(
         models.DeepLabV3Plus(
             "mobilenet_v2", encoder_weights=None, in_channels=1, classes=classes,
@@ -136,13 +136,13 @@ def check_size(size: int) -> int:
 
 
 def build(key: str, classes: int, size: int, seed: int) -> nn.Module:
-    """A network with random weights that depend on the seed alone.
+    """A network with random weights that depend only on the seed.
 
     Parameters
     ----------
     key : str
     classes : int
-        The background counted.
+        Number of classes, including the background.
     size : int
         Side of the images.
     seed : int

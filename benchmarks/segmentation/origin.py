@@ -1,4 +1,4 @@
-"""What a result was made with, the code and the weights, and which of it has changed since."""
+"""The code and the weights behind a result, and which of them have changed since."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ PARTS = (
 
 
 def codes(methods: Iterable[MethodUnderTest]) -> Pairs:
-    """Every method, once, and each of `PARTS`, with the start of the digest of its code."""
+    """Each method and each of `PARTS`, with the start of the digest of its code."""
     return code_of(methods, PARTS)
 
 
 def changed_code(before: Pairs) -> tuple[str, ...]:
-    """Labels of those whose code is not what it was, or is gone; ``before`` is of `codes`."""
+    """Labels of the entries of ``before``, as `codes` made it, that have changed or are gone."""
     return changed(before, PARTS)
 
 
@@ -51,7 +51,7 @@ def weights(plan: Experiment) -> Pairs:
 
 
 def changed_weights(before: Pairs) -> tuple[str, ...]:
-    """Keys of the networks that are other ones now, or are gone; ``before`` is of `weights`."""
+    """Keys of the entries of ``before``, as `weights` made it, that have changed or are gone."""
     return tuple(key for key, digest in before if _weights(key) != digest)
 
 

@@ -1,4 +1,4 @@
-"""One test image of each cohort as every variant has it, with the true and the found outlines."""
+"""One test image of each cohort in every variant, with the true and the found outlines."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 TRUE, FOUND = "#7fd6f2", "#ff8c42"
-"""Colours of the outlines, told apart on gray and by readers who do not see red or green."""
+"""Colours of the outlines, distinct on gray and for red-green colour blindness."""
 INCHES, DPI = 1.7, 110
 TITLE = 26
-"""Letters a line."""
+"""Characters per line of a title."""
 
 
 def file_name(degradation: str) -> str:
@@ -33,15 +33,15 @@ def file_name(degradation: str) -> str:
 
 
 def draw(plan: Experiment, work: Path, out: Path) -> list[Path]:
-    """Draw a picture for each degradation: a row a cohort, a column a variant.
+    """Draw a picture for each degradation, with a row per cohort and a column per variant.
 
-    Shown is what the first network made of it with the first seed, on the test image whose
-    degraded version it segments worst. Cohorts whose network is no longer kept are left out.
+    It shows the result of the first network with the first seed on the test image whose degraded
+    version is segmented worst. Cohorts whose network is not stored are left out.
 
     Parameters
     ----------
     plan : Experiment
-        Done before, by `runs.run`.
+        Already run by `runs.run`.
     work : Path
         Its folder.
     out : Path
@@ -62,7 +62,7 @@ class _Row:
         self.cohort, self.images, self.found = cohort, images, found
 
     def columns(self, degradation: str) -> list[int]:
-        """Which of the images belong to a degradation; the clean ones belong to all."""
+        """Indices of the images of a degradation, including the clean ones."""
         return [
             number
             for number, each in enumerate(self.images)
@@ -70,7 +70,7 @@ class _Row:
         ]
 
     def dice(self, column: int, subject: int) -> float:
-        """Mean over the structures that there are."""
+        """Mean Dice over the structures that are present."""
         truth, found = self.cohort.test[subject].labels, self.found[column][subject]
         scores = [agreement(found == k, truth == k) for k in range(1, self.cohort.classes)]
         return float(np.mean([score.dice for score in scores if score is not None] or [0.0]))

@@ -1,4 +1,4 @@
-"""The experiment: train on clean images, segment every variant of the test images, measure."""
+"""Runs the experiment: train on clean images, segment every variant of the test images."""
 
 from __future__ import annotations
 
@@ -32,12 +32,12 @@ from enhancers.image import Pixels, pixels_digest
 from enhancers.source_digest import source_digest
 
 SAMPLING_SEED = 0
-"""Of methods that sample: each test image is enhanced once, the same for all networks."""
+"""Seed of methods that sample; each test image is enhanced once, for all networks."""
 DECIMALS = 4
 
 _HERE = "benchmarks.segmentation"
 TRAINING_CODE, MEASURES_CODE = f"{_HERE}.training", f"{_HERE}.measures"
-"""Modules whose code, with all that they import, makes networks and scores."""
+"""Modules whose code, with all that they import, determines networks and scores."""
 
 
 @dataclass(frozen=True)
@@ -57,7 +57,7 @@ class Experiment:
 
     @property
     def pieces(self) -> int:
-        """Images to enhance and epochs to train, at most."""
+        """The largest number of images to enhance and epochs to train."""
         images = sum(len(cohort.test) for cohort in self.cohorts)
         images *= len(self.methods) * len(self.degradations)
         runs = len(self.cohorts) * len(self.networks) * len(self.seeds)
@@ -66,7 +66,7 @@ class Experiment:
 
 @dataclass(frozen=True, eq=False)
 class VariantImages:
-    """The test images of a cohort as one variant has them, with the levels of the degradation."""
+    """The test images of a cohort in one variant, with the levels of the degradation."""
 
     degradation: str
     variant: str
@@ -77,20 +77,20 @@ class VariantImages:
 Tick = Callable[[str, int], None]
 
 
-def _untold(note: str, pieces: int) -> None:
-    """Progress that nobody asked for."""
+def _ignore(note: str, pieces: int) -> None:
+    """Report no progress."""
 
 
-def run(plan: Experiment, folder: Path, tick: Tick = _untold) -> list[SegmentationRow]:
-    """Do what of the plan is not done yet, and return all of its rows.
+def run(plan: Experiment, folder: Path, tick: Tick = _ignore) -> list[SegmentationRow]:
+    """Compute the rows of a plan that are not stored, and return all of them.
 
     Parameters
     ----------
     plan : Experiment
     folder : Path
-        Keeps enhanced images, trained networks and rows; the next run goes on from there.
+        Of enhanced images, trained networks and rows, which a later run reuses.
     tick : callable
-        Told what was done, and how many of `Experiment.pieces` that was.
+        Called with what was done, and how many of `Experiment.pieces` that was.
 
     Raises
     ------
@@ -109,15 +109,15 @@ def run(plan: Experiment, folder: Path, tick: Tick = _untold) -> list[Segmentati
 
 
 def images_of(
-    plan: Experiment, cohort: Cohort, folder: Path, tick: Tick = _untold
+    plan: Experiment, cohort: Cohort, folder: Path, tick: Tick = _ignore
 ) -> Iterator[VariantImages]:
-    """The test images of a cohort: clean, then as each variant has them under each degradation.
+    """The test images of a cohort: clean, then in each variant under each degradation.
 
-    Results of methods are kept below ``folder``, and are not computed twice.
+    Results of methods are stored below ``folder`` and reused.
     """
     clean = [_picture(each.pixels) for each in cohort.test]
     yield VariantImages(NONE, CLEAN, tuple(clean), (0.0,) * len(clean))
-    kept = Enhanced(folder / "enhanced", seed=SAMPLING_SEED, device=plan.device)
+    enhanced = Enhanced(folder / "enhanced", seed=SAMPLING_SEED, device=plan.device)
     for name in plan.degradations:
         how = damage(name, cohort.modality)
         degraded = [damaged(cohort, each, how) for each in cohort.test]
@@ -127,7 +127,7 @@ def images_of(
         for one in plan.methods:
             found = []
             for each in degraded:
-                found.append(kept.picture(each, how.task, one))
+                found.append(enhanced.picture(each, how.task, one))
                 tick(f"{cohort.key}, {name}: {one.key}", 1)
             yield VariantImages(name, one.key, tuple(found), levels)
 
@@ -145,7 +145,7 @@ def _trial(
     store: RunStore,
     tick: Tick,
 ) -> list[SegmentationRow]:
-    """All rows of one network with one seed; it is trained only where some are not there yet."""
+    """All rows of one network with one seed; it is trained only where rows are missing."""
     weights = training_digest(plan, cohort, key, seed)
     label = f"{cohort.key}: {key}, seed {seed}"
     rows: list[SegmentationRow] = []
@@ -175,10 +175,10 @@ def _network(
     store: RunStore,
     tick: Tick,
 ) -> nn.Module:
-    kept = store.network(weights, key, cohort.classes, cohort.size)
-    if kept is not None:
+    stored = store.network(weights, key, cohort.classes, cohort.size)
+    if stored is not None:
         tick(label, plan.recipe.epochs)
-        return kept.to(plan.device)
+        return stored.to(plan.device)
     last = 0
 
     def epoch(progress: Progress) -> None:
@@ -188,7 +188,7 @@ def _network(
 
     made = training.train(cohort, key, plan.recipe, seed=seed, device=plan.device, tick=epoch)
     tick(label, plan.recipe.epochs - last)
-    store.keep_network(weights, made)
+    store.put_network(weights, made)
     return made
 
 
@@ -208,7 +208,7 @@ def _measured(
 
 
 def training_digest(plan: Experiment, cohort: Cohort, key: str, seed: int) -> str:
-    """SHA-256, as hex, over all that determines a trained network."""
+    """SHA-256 over everything that determines a trained network, in hexadecimal."""
 
     def digests(subjects: Sequence[Subject]) -> list[str]:
         return [subject.digest for subject in subjects]

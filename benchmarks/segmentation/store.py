@@ -1,17 +1,16 @@
-"""What a run keeps so that it can go on where it stopped: rows, and trained networks.
+"""The stored rows and trained networks of a run, which a later run reuses.
 
-Rows are lines of JSON, added and never changed, each under a key made of all that determines it;
-a second run finds them and computes nothing.
+Rows are lines of JSON, each with a key made of everything that determines it.
 """
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 
 from filelock import FileLock, Timeout
+from pydantic import TypeAdapter, ValidationError
 from torch import nn
 
 from benchmarks.segmentation.networks import build
@@ -41,13 +40,22 @@ class SegmentationRow:
     asd: float | None
 
 
+@dataclass(frozen=True)
+class _Line:
+    key: str
+    rows: tuple[SegmentationRow, ...]
+
+
+_LINE = TypeAdapter(_Line)
+
+
 class RunStore:
-    """A folder with what is done; one process at a time may work in it.
+    """The folder of a run, used by one process at a time.
 
     Raises
     ------
     ReadingRoomError
-        The folder cannot be written, or another run is at work in it.
+        The folder cannot be written, or another run uses it.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -61,10 +69,11 @@ class RunStore:
             self.folder.mkdir(parents=True, exist_ok=True)
             self._lock = FileLock(self.folder / ".lock", timeout=0)
             self._lock.acquire()
-            self._found = self._read()
+            for line in complete_lines(self._path):
+                self._read(line)
         except Timeout:
             raise ReadingRoomError(
-                f"Another run is at work in {self.folder}; wait for it, or name another folder."
+                f"Another run uses {self.folder}; wait for it, or name another folder."
             ) from None
         except OSError as error:
             raise ReadingRoomError(
@@ -77,19 +86,18 @@ class RunStore:
             self._lock.release()
 
     def get(self, key: str) -> tuple[SegmentationRow, ...] | None:
-        """The rows under a key, if they are done."""
+        """The rows with this key, if they are stored."""
         return self._found.get(key)
 
     def put(self, key: str, rows: Sequence[SegmentationRow]) -> None:
-        """Keep the rows of a key."""
-        line = {"key": key, "rows": [asdict(row) for row in rows]}
-        text = f"{json.dumps(line, sort_keys=True, allow_nan=False)}\n"
+        """Store the rows of a key."""
+        line = _Line(key, tuple(rows))
         with open_to_append(self._path) as file:
-            append_lines(file, [text.encode()])
-        self._found[key] = tuple(rows)
+            append_lines(file, [_LINE.dump_json(line) + b"\n"])
+        self._found[key] = line.rows
 
     def network(self, key: str, name: str, classes: int, size: int) -> nn.Module | None:
-        """The trained network under a key, if it is there and unharmed."""
+        """The trained network with this key, if it is stored and undamaged."""
         from safetensors import SafetensorError
         from safetensors.torch import load_file
 
@@ -104,8 +112,8 @@ class RunStore:
             return None
         return network.eval()
 
-    def keep_network(self, key: str, network: nn.Module) -> None:
-        """Write the weights of a trained network, whole or not at all."""
+    def put_network(self, key: str, network: nn.Module) -> None:
+        """Store the weights of a trained network."""
         from safetensors.torch import save_file
 
         path = self._weights(key)
@@ -118,12 +126,10 @@ class RunStore:
     def _weights(self, key: str) -> Path:
         return self.folder / "networks" / f"{key}.safetensors"
 
-    def _read(self) -> dict[str, tuple[SegmentationRow, ...]]:
-        found: dict[str, tuple[SegmentationRow, ...]] = {}
-        for line in complete_lines(self._path):
-            try:
-                plain = json.loads(line)
-                found[str(plain["key"])] = tuple(SegmentationRow(**row) for row in plain["rows"])
-            except (ValueError, TypeError, KeyError):
-                continue
-        return found
+    def _read(self, text: bytes) -> None:
+        try:
+            line = _LINE.validate_json(text)
+        except ValidationError:
+            # It is damaged, and its rows are computed again.
+            return
+        self._found[line.key] = line.rows

@@ -1,4 +1,4 @@
-"""Images with known masks, parted into those to learn from, to stop by, and to be tested on."""
+"""Images with known masks, divided into training, validation and test images."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ HEARTS: dict[str, tuple[str, ...]] = {
 _LABELS = {"echo": "Echocardiogram, four chambers", "cardiac_mr": "Cardiac MR, short axis"}
 
 FIRST_SEED = {"test": 11_000, "train": 20_000, "validation": 30_000}
-"""Of the simulated hearts; the embedded priors never saw a phantom with a seed from 10,000 on."""
+"""First seeds of the simulated hearts; networks are not trained on seeds from 10,000 on."""
 MOST_SUBJECTS = 9_000
 LEAST_TRAINING = 2
 
@@ -56,16 +56,16 @@ class Subject:
 
     @property
     def digest(self) -> str:
-        """SHA-256, as hex, of image and masks."""
+        """SHA-256 of image and masks, in hexadecimal."""
         text = pixels_digest(self.pixels).encode() + self.labels.tobytes()
         return hashlib.sha256(text).hexdigest()
 
 
 @dataclass(frozen=True, eq=False)
 class Cohort:
-    """Subjects of one kind: nobody is in two parts.
+    """Subjects of one kind, each in one of three parts.
 
-    ``structures`` names the labels 1, 2, ...; ``note`` says where the images come from.
+    ``structures`` are the names of labels 1, 2, ...; ``note`` says where the images come from.
     """
 
     key: str
@@ -87,7 +87,7 @@ class Cohort:
 
     @property
     def account(self) -> str:
-        """Where the images come from, and how many there are of each part."""
+        """The origin of the images and the number of each part."""
         return (
             f"{self.note}: {len(self.train)} to train on, {len(self.validation)} to stop by, "
             f"{len(self.test)} to test on"
@@ -100,12 +100,12 @@ class Cohort:
 
     @property
     def classes(self) -> int:
-        """Number of labels, the background counted."""
+        """Number of labels, including the background."""
         return len(self.structures) + 1
 
 
 def hearts(kind: str, *, size: int, train: int, validation: int, test: int) -> Cohort:
-    """Draw simulated hearts of one kind; each has its own anatomy.
+    """Simulate hearts of one kind, each with a different anatomy.
 
     Parameters
     ----------
@@ -114,12 +114,12 @@ def hearts(kind: str, *, size: int, train: int, validation: int, test: int) -> C
     size : int
         Side in pixels.
     train, validation, test : int
-        How many of each: 2 and more, 1 and more, 1 and more, at most 9000.
+        Number of each: at least 2, 1 and 1, at most 9000.
 
     Raises
     ------
     ParameterError
-        For another kind or number.
+        The kind or a number is not possible.
     """
     if kind not in HEARTS:
         raise ParameterError(f"No simulated heart {kind}; use one of {', '.join(HEARTS)}.")

@@ -1,4 +1,4 @@
-"""Training a segmentation network on clean images, as the paper's section 3 has it."""
+"""Trains a segmentation network on clean images, as in section 3 of the paper."""
 
 from __future__ import annotations
 
@@ -19,25 +19,25 @@ from enhancers.image import Pixels
 
 PREDICTION_BATCH = 16
 SMOOTH = 1.0
-"""Pixels added to both sides of the Dice ratio, so that an absent structure has a gradient."""
+"""Added to both sides of the Dice ratio, so that an absent structure has a gradient."""
 
 
 @dataclass(frozen=True)
 class Recipe:
-    """How a network is trained; the defaults are the paper's.
+    """The parameters of a training; the defaults are those of the paper.
 
     Parameters
     ----------
     epochs : int
-        At most.
+        Largest number of epochs.
     learning_rate : float
         Of Adam (β 0.9, 0.999); it falls to 0 along a cosine.
     batch : int
-        Images a step, at least 2.
+        Images per step, at least 2.
     patience : int
         Epochs without a lower validation loss after which training stops.
     rotation : float
-        Largest angle of the augmentation, degrees.
+        Largest angle of the augmentation in degrees.
     scaling : float
         Largest relative change of size.
     flip : bool
@@ -78,7 +78,7 @@ class Recipe:
 
 @dataclass(frozen=True)
 class Progress:
-    """An epoch is done: its number from 1, and the validation loss."""
+    """The number of a finished epoch, from 1, and its validation loss."""
 
     epoch: int
     loss: float
@@ -93,7 +93,7 @@ def train(
     device: str,
     tick: Callable[[Progress], None] = lambda _: None,
 ) -> nn.Module:
-    """Train a network on the clean images of a cohort; the epoch of least validation loss wins.
+    """Train a network on the clean images of a cohort; the epoch with the lowest loss is used.
 
     The same arguments give the same weights on a processor with the same number of threads.
 
@@ -104,11 +104,11 @@ def train(
         Of the network.
     recipe : Recipe
     seed : int
-        Of the first weights, the order of the images and the augmentation.
+        Of the initial weights, the order of the images and the augmentation.
     device : str
         A torch device.
     tick : callable, optional
-        Told of every epoch.
+        Called after every epoch.
 
     Returns
     -------
@@ -133,7 +133,7 @@ def _fit(
     held, held_labels = (part.to(device) for part in _stack(cohort.validation))
     adam = torch.optim.Adam(network.parameters(), lr=recipe.learning_rate, betas=(0.9, 0.999))
     pace = torch.optim.lr_scheduler.CosineAnnealingLR(adam, recipe.epochs)
-    best, since, kept = math.inf, 0, copy.deepcopy(network.state_dict())
+    lowest, since, best = math.inf, 0, copy.deepcopy(network.state_dict())
     for epoch in range(1, recipe.epochs + 1):
         network.train()
         for chosen in batches(len(images), recipe.batch, rng):
@@ -145,18 +145,18 @@ def _fit(
         pace.step()
         found = _validate(network, held, held_labels)
         tick(Progress(epoch, found))
-        if found < best:
-            best, since, kept = found, 0, copy.deepcopy(network.state_dict())
+        if found < lowest:
+            lowest, since, best = found, 0, copy.deepcopy(network.state_dict())
         else:
             since += 1
         if since >= recipe.patience:
             break
-    if not math.isfinite(best):
+    if not math.isfinite(lowest):
         raise ReadingRoomError(
             f"Training {type(network).__name__} diverged at learning rate "
             f"{recipe.learning_rate:g}; give a lower one."
         )
-    network.load_state_dict(kept)
+    network.load_state_dict(best)
     return network.eval()
 
 
@@ -180,7 +180,7 @@ def segmentation_loss(scores: Tensor, labels: Tensor) -> Tensor:
 def augment(
     images: Tensor, labels: Tensor, recipe: Recipe, rng: torch.Generator
 ) -> tuple[Tensor, Tensor]:
-    """Turn, scale and mirror images (B, 1, H, W) and their labels (B, H, W) alike."""
+    """Rotate, scale and mirror images (B, 1, H, W) and, in the same way, labels (B, H, W)."""
     count = len(images)
     draws = torch.rand(count, 3, generator=rng)
     angle = torch.deg2rad((2.0 * draws[:, 0] - 1.0) * recipe.rotation)
@@ -206,9 +206,9 @@ def augment(
 
 
 def batches(count: int, size: int, rng: torch.Generator) -> list[Tensor]:
-    """The numbers below ``count`` in random order, in groups of ``size``; no group of one.
+    """The numbers below ``count`` in random order, in groups of ``size``.
 
-    Batch normalisation has nothing to normalise by in a batch of one.
+    No group has one member, because batch normalisation needs two.
     """
     order = torch.randperm(count, generator=rng)
     parts = [order[first : first + size] for first in range(0, count, size)]

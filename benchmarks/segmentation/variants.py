@@ -1,4 +1,4 @@
-"""What the networks are tested on: clean, degraded, and what each method makes of the degraded."""
+"""The variants of the test images: clean, degraded, and enhanced by each method."""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ from enhancers.image import Pixels, check_pixels, pixels_digest
 from enhancers.method import Modality
 
 CLEAN, DEGRADED = "clean", "degraded"
-"""Keys of the variants that are always there: the best to hope for, and what methods start from."""
+"""Keys of the variants of every run: the upper bound, and the input of the methods."""
 NONE = "none"
-"""The degradation of the clean images."""
+"""Key of the degradation of clean images."""
 
 
 @dataclass(frozen=True)
@@ -43,7 +43,7 @@ class Damage:
                 f"{', '.join(known)}."
             )
         if KINDS[self.kind].check(self.low) > KINDS[self.kind].check(self.high):
-            raise ParameterError(f"Levels {self.low:g} to {self.high:g} are the wrong way round.")
+            raise ParameterError(f"Levels {self.low:g} to {self.high:g} are in the wrong order.")
 
     @property
     def text(self) -> str:
@@ -53,7 +53,7 @@ class Damage:
 
     @property
     def task(self) -> Task:
-        """What a method is asked for."""
+        """The task of the methods."""
         return _TASKS.get(self.kind, "improve")
 
 
@@ -77,11 +77,11 @@ NOISE = {
         Modality.CT: Damage("low_dose", 0.01, 0.05),
     },
 }
-"""By name and modality: section 2.4 of the paper for ultrasound and MR; and several times that."""
+"""By name and modality: section 2.4 of the paper for ultrasound and MR, and several times it."""
 OTHERWISE = {"paper": Damage("gaussian", 0.05, 0.1), "strong": Damage("gaussian", 0.1, 0.3)}
 DARK = Damage("under_exposure", 0.2, 0.6)
 NAMES = (*NOISE, "dark")
-"""Degradations that suit every modality."""
+"""Named degradations, which exist for every modality."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -93,7 +93,7 @@ class Picture:
 
 
 def damage(text: str, modality: Modality) -> Damage:
-    """The degradation that one of `NAMES`, ``kind``, ``kind:level`` or ``kind:low-high`` names.
+    """The degradation that ``text`` names: one of `NAMES`, ``kind``, or ``kind:low-high``.
 
     Raises
     ------
@@ -118,12 +118,12 @@ def damage(text: str, modality: Modality) -> Damage:
 
 
 def methods(texts: list[str]) -> tuple[MethodUnderTest, ...]:
-    """The candidates that ``texts`` name, each once.
+    """The methods that ``texts`` name, each once.
 
     Raises
     ------
     ParameterError
-        One is unknown, or is always there.
+        One is unknown, or is part of every run.
     """
     found = {text: method_under_test(text) for text in texts}
     taken = next((text for text in found if text in (INPUT, CLEAN, DEGRADED)), None)
@@ -133,7 +133,7 @@ def methods(texts: list[str]) -> tuple[MethodUnderTest, ...]:
 
 
 def damaged(cohort: Cohort, subject: Subject, how: Damage) -> Degraded:
-    """The degraded image of a subject; level and noise depend on the subject's key alone."""
+    """The degraded image of a subject; level and noise depend only on the subject's key."""
     text = f"{how.kind} {subject.key}"
     seed = int.from_bytes(hashlib.sha256(text.encode()).digest()[:6], "big")
     share = float(np.random.default_rng([seed, 1]).random())
@@ -143,7 +143,7 @@ def damaged(cohort: Cohort, subject: Subject, how: Damage) -> Degraded:
 
 
 class Enhanced:
-    """Results of methods, kept in a folder so that an interrupted run goes on.
+    """Results of methods, stored in a folder and reused.
 
     Parameters
     ----------
@@ -157,7 +157,7 @@ class Enhanced:
         self.folder, self.seed, self.device = folder, seed, device
 
     def picture(self, degraded: Degraded, task: Task, one: MethodUnderTest) -> Picture:
-        """What a method makes of a degraded image.
+        """The result of a method on a degraded image.
 
         Raises
         ------
@@ -195,7 +195,7 @@ class Enhanced:
 
 
 def _read(path: Path, shape: tuple[int, ...]) -> Pixels | None:
-    """Pixels that `_write` kept; None where they are not there, or harmed."""
+    """Stored pixels; None where there are none, or they are damaged."""
     try:
         pixels: Pixels = np.load(path, allow_pickle=False)
         check_pixels(pixels)

@@ -1,1 +1,1 @@
-"""Load and durability of the study server, by simulated readers and killed processes."""
+"""Load and durability of the study server, with simulated readers and killed processes."""

@@ -1,4 +1,4 @@
-"""Whether ratings outlive the program: readers' processes killed while they submit."""
+"""Whether acknowledged ratings survive when processes are killed while they submit."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from study.storage.store import Store
 from tests.support.tiny_study import reader_ids, tiny_answers, tiny_study
 
 LONGEST_LIFE = 0.25
-"""Seconds that a process submits before it is killed, at most: some ten submissions."""
+"""Longest time in seconds that a process submits before it is killed: about ten submissions."""
 _KILLS_PER_READER = 10
 _PAIRS = 200
 _START_SECONDS = 60.0
@@ -32,25 +32,25 @@ _START_SECONDS = 60.0
 
 @dataclass(frozen=True)
 class Durability:
-    """What was found after the kills.
+    """The state of the study after the kills.
 
     Parameters
     ----------
     kills : int
     acknowledged : int
-        Submissions that a process was told are stored.
+        Submissions that the server acknowledged.
     lost : int
-        Of these, those that are not there whole.
+        Acknowledged submissions that are not stored completely.
     doubled : int
         Pairs with more than one set of answers.
     partial : int
         Pairs with some of their answers.
     resent : int
-        Submissions in flight at a kill, sent again with their key.
+        Submissions in flight at a kill that were sent again with their key.
     resent_known : int
-        Of these, those that had been stored.
+        Resent submissions that had been stored.
     whole : bool
-        Whether chains and mirror are.
+        Whether hash chains and log are intact.
     """
 
     kills: int
@@ -64,11 +64,11 @@ class Durability:
 
     @property
     def ok(self) -> bool:
-        """Nothing was lost or doubled, and the study is whole."""
+        """Whether nothing was lost or doubled and the study is intact."""
         return self.whole and not (self.lost or self.doubled or self.partial)
 
     def as_text(self) -> str:
-        """The result for a person, on one line."""
+        """The result as a line of text."""
         return (
             f"{self.kills} kill -9, {self.acknowledged} submissions acknowledged: "
             f"{self.lost} lost, {self.doubled} doubled, {self.partial} partial; "
@@ -86,7 +86,7 @@ class _Submission:
 
 @dataclass
 class _Heard:
-    """What the processes told before they were killed."""
+    """The messages of the processes before they were killed."""
 
     acknowledged: list[_Submission] = field(default_factory=list)
     in_flight: _Submission | None = None
@@ -101,24 +101,24 @@ def durability(
     seed: int = 0,
     progress: Callable[[int, int], None] | None = None,
 ) -> Durability:
-    """Kill a submitting process many times, and count what was lost or doubled.
+    """Kill a submitting process many times, and count lost and doubled submissions.
 
     Parameters
     ----------
     kills : int
     folder : Path, optional
-        Where the study is made; a temporary folder by default.
+        Of the study; by default a temporary one.
     seed : int
-        Of the moments of the kills.
+        Of the times of the kills.
     progress : callable, optional
-        Called with kills so far and kills in all.
+        Called with the number of kills so far and in total.
     """
     with tempfile.TemporaryDirectory() as temporary:
         place = (folder or Path(temporary)) / "durability"
         store = tiny_study(place, readers=1 + kills // _KILLS_PER_READER, pairs=_PAIRS)
         with store.read() as session:
             readers = reader_ids(session)
-        # As after a crash: nobody holds the database open while a process is killed.
+        # As after a crash, no other process holds the database open.
         store.close()
         heard, moments = _Heard(), random.Random(seed)
         for number in range(kills):
@@ -132,7 +132,7 @@ def durability(
 
 
 def _kill_one(folder: Path, reader_id: str, life: float, heard: _Heard) -> None:
-    # A fork server has the modules in memory: a process starts in milliseconds.
+    # A fork server has the modules in memory, so that processes start in milliseconds.
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload(["benchmarks.study_load.durability"])
     ours, theirs = context.Pipe(duplex=False)
@@ -152,7 +152,7 @@ def _kill_one(folder: Path, reader_id: str, life: float, heard: _Heard) -> None:
 
 
 def _submit(folder: Path, reader_id: str, in_flight: _Submission | None, told: Connection) -> None:
-    """Submit until killed; say what is sent before, and what is acknowledged after."""
+    """Submit until killed; report each submission before it is sent and when acknowledged."""
     store = Store.open(folder)
     answers = tiny_answers(store.protocol())
     told.send(("ready", None))

@@ -1,7 +1,4 @@
-"""A reader made of requests: it sends and gets what a browser does, and looks at nothing.
-
-Benches and tests of whole studies read with it. How it answers is up to its `Judge`.
-"""
+"""A simulated reader that sends the requests of a browser; its answers come from a `Judge`."""
 
 from __future__ import annotations
 
@@ -23,17 +20,17 @@ from study.web.reader_api import PREFIX
 
 
 class Judge(Protocol):
-    """Gives the answers of a robot."""
+    """Gives the answers of a simulated reader."""
 
     def answers(self, token: str, questions: Sequence[Question]) -> Sequence[Answer]:
-        """To every question about a pair."""
+        """The answers to all questions about a pair."""
 
     def guesses(self, token: str, groups: Sequence[str]) -> tuple[int | None, int | None]:
-        """Places of the groups that the left and the right image are believed to be of."""
+        """Indices of the guessed groups of the left and the right image; None for no guess."""
 
 
 class Indifferent:
-    """The middle of every scale, no preference, no belief."""
+    """Answers with the middle of every scale, no preference and no guess."""
 
     def answers(self, token: str, questions: Sequence[Question]) -> Sequence[Answer]:
         """One answer for each slot of each question."""
@@ -44,13 +41,13 @@ class Indifferent:
         )
 
     def guesses(self, token: str, groups: Sequence[str]) -> tuple[int | None, int | None]:
-        """Do not know."""
+        """No guesses."""
         return None, None
 
 
 @dataclass(frozen=True)
 class Exchange:
-    """A request and what came back.
+    """A request and its response.
 
     Parameters
     ----------
@@ -58,11 +55,11 @@ class Exchange:
         "pixels", or the name of the step.
     path : str
     headers : tuple of (str, str)
-        Of the answer, in their order.
+        Of the response, in order.
     body : bytes
-        Of the answer, decoded.
+        Of the response, decoded.
     size : int
-        Bytes of the body as they came over the network.
+        Bytes of the body as sent over the network.
     seconds : float
     """
 
@@ -76,7 +73,7 @@ class Exchange:
 
 @dataclass(frozen=True)
 class Handed:
-    """A pair as the browser gets it: its token, and the tickets of its pixels and the next."""
+    """A pair as sent to the browser: its token, and tickets for its pixels and the next pair's."""
 
     token: str
     ticket: str
@@ -86,7 +83,7 @@ class Handed:
 
 @dataclass(frozen=True)
 class Page:
-    """What the server wants next."""
+    """The screen that the server asks for."""
 
     kind: ScreenKind
     questions: tuple[Question, ...]
@@ -101,11 +98,11 @@ class HttpReader:
     Parameters
     ----------
     client : httpx.Client
-        With the root of the server as its base; it keeps the cookie.
+        With the server's root as its base URL; it stores the cookie.
     judge : Judge, optional
-        Indifferent by default.
+        By default `Indifferent`.
     heard : callable, optional
-        Told every exchange.
+        Called with every exchange.
     """
 
     def __init__(
@@ -121,19 +118,19 @@ class HttpReader:
         self._held = ""
 
     def join(self, link: str) -> None:
-        """Use up an invitation, given as a link or its path."""
+        """Sign in with an invitation, given as a link or its path."""
         token = urlsplit(link).path.rsplit("/", 1)[-1]
         answer = self._client.post(f"{PREFIX}/join", data={"token": token})
         if answer.status_code != 303:
             raise StudyError(f"The invitation was answered with {answer.status_code}.")
 
     def read(self, most: int | None = None) -> ScreenKind:
-        """Go through every step until nothing is left to do, or so many pairs are answered.
+        """Do all steps until nothing is left to do, or ``most`` pairs are answered.
 
         Returns
         -------
         Kind
-            Of the screen that is left.
+            The kind of the last screen.
         """
         page = self.page()
         while page.kind not in {
@@ -150,13 +147,13 @@ class HttpReader:
         return page.kind
 
     def page(self) -> Page:
-        """Where this reader stands."""
+        """The current screen."""
         if self._page is None:
             self._page = self._ask("state")
         return self._page
 
     def step(self) -> Page:
-        """Do what the page asks for; images are fetched before they are judged."""
+        """Do what the screen asks for; images are fetched before they are judged."""
         page = self.page()
         if page.kind in {ScreenKind.PAIR, ScreenKind.GUESS}:
             self.look()
@@ -167,7 +164,7 @@ class HttpReader:
         return self._page
 
     def look(self) -> None:
-        """Have the images of the pair, and those of the next one ahead of its turn."""
+        """Fetch the images of the pair, and in advance those of the next one."""
         page = self.page()
         if page.pair is None:
             page = self._page = self._ask("pair", {"which": "current"})
@@ -181,7 +178,7 @@ class HttpReader:
         self._held = pair.next_ticket
 
     def answer(self) -> Page:
-        """Send the answers to the pair that was looked at; the next pair comes back."""
+        """Send the answers to the current pair; the response has the next one."""
         page = self.page()
         if page.pair is None:
             raise StudyError(f"There is no pair to answer on the page {page.kind}.")
@@ -235,7 +232,7 @@ class HttpReader:
 
 
 def _between(page: Page) -> tuple[str, dict[str, Any]]:
-    """The step that a screen without images asks for."""
+    """The request for a screen without images."""
     if page.kind is ScreenKind.CONSENT:
         return "consent", {"digest": page.digest}
     if page.kind is ScreenKind.PROFILE:

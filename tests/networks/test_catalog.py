@@ -59,7 +59,7 @@ def test_every_part_of_a_hub_entry_is_among_its_files() -> None:
 def test_an_unknown_key_is_told_with_the_nearest(models_folder: Path) -> None:
     with pytest.raises(ParameterError, match="did you mean adm256"):
         network_entry("adm265")
-    with pytest.raises(ParameterError, match="is a latent prior"):
+    with pytest.raises(ParameterError, match="is a latent network"):
         network_entry("sd15", "pixel")
 
 

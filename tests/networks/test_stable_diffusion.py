@@ -176,7 +176,7 @@ def _without_first(path: Path) -> None:
 DAMAGES: dict[str, tuple[Callable[[Path], object], str]] = {
     "inpainting": (
         lambda f: tiny_pipeline.conditional_unet(in_channels=9).save_pretrained(f / "unet"),
-        "takes 9 channels and gives 4, where 4 are needed",
+        "takes 9 channels, not 4; one for inpainting",
     ),
     "larger relative": (
         lambda f: tiny_pipeline.conditional_unet(
@@ -245,7 +245,7 @@ DAMAGES: dict[str, tuple[Callable[[Path], object], str]] = {
     ),
     "another vocabulary": (
         lambda f: tiny_pipeline.text_encoder(vocab_size=3).save_pretrained(f / "text_encoder"),
-        "of another text encoder",
+        "belongs to another text encoder",
     ),
     "no tokenizer": (lambda f: shutil.rmtree(f / "tokenizer"), "none of tokenizer.json, vocab"),
     "a damaged tokenizer": (

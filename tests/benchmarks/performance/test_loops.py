@@ -57,7 +57,7 @@ def test_a_device_that_works_on_its_own_is_measured_in_turns() -> None:
             for step in load_method("null_space").run(image, params, seed=0, device="cpu"):
                 yield watch.taken(), step.result
 
-        loop = loops._in_turns(steps, watch.run, "cpu", 2)
+        loop = loops.in_turns(steps, watch.run, "cpu", 2)
     assert (loop.calls, loop.result.calls) == (18, 19)
     assert loop.seconds > 0.5 * loop.bare > 0
 

@@ -29,9 +29,11 @@ def test_stable_diffusion_has_the_published_size() -> None:
     assert counted == network_entry("sd15").parameters
 
 
-def test_stand_ins_are_there_for_a_while(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_random_networks_are_installed_within_the_block(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
     monkeypatch.setenv(random_networks.VARIABLE, str(tmp_path))
-    random_networks._use(str(tmp_path))
+    random_networks.use_models_dir(str(tmp_path))
     asked, folders = [], []
 
     def write(key: str, folder: Path) -> None:
@@ -42,7 +44,7 @@ def test_stand_ins_are_there_for_a_while(monkeypatch: pytest.MonkeyPatch, tmp_pa
     assert not network_entry("adm256").present
 
     def fail() -> None:
-        with random_networks.stand_ins({"adm256": write}) as folder:
+        with random_networks.random_networks({"adm256": write}) as folder:
             folders.append(folder)
             assert network_entry("adm256").present
             assert network_entry("adm256").folder == folder / "adm256"
@@ -59,7 +61,7 @@ def test_stand_ins_are_there_for_a_while(monkeypatch: pytest.MonkeyPatch, tmp_pa
 def test_the_tokenizer_of_a_stand_in_reads_the_empty_prompt(tmp_path: Path) -> None:
     from transformers import CLIPTokenizer
 
-    random_networks._write_tokenizer(tmp_path / "tokenizer")
+    random_networks.write_tokenizer(tmp_path / "tokenizer")
     tokenizer = CLIPTokenizer.from_pretrained(tmp_path / "tokenizer", local_files_only=True)
     ids = tokenizer("", padding="max_length", max_length=4, truncation=True).input_ids
     assert ids == [0, 1, 1, 1]

@@ -8,7 +8,7 @@ import pytest
 
 from benchmarks.performance import speed
 from benchmarks.performance.figures import Measurement
-from benchmarks.performance.random_networks import stand_ins
+from benchmarks.performance.random_networks import random_networks
 from enhancers.networks.guided_diffusion import save_folder
 from enhancers.networks.lookup import network_entry
 from tests.support import tiny_pipeline
@@ -37,13 +37,13 @@ SMALL = {"sd15": small_stable_diffusion, "adm256": small_guided, "ct-abdomen": s
 @pytest.fixture
 def on_a_gpu(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """The CPU stands in for a GPU; sizes and repeats are small."""
-    monkeypatch.setattr(speed, "_forget_peak", lambda device: None)
+    monkeypatch.setattr(speed, "_reset_peak", lambda device: None)
     monkeypatch.setattr(speed, "_peak", lambda device: 1.5)
     monkeypatch.setattr(speed, "REPEATS", 1)
     monkeypatch.setattr(speed, "ROUNDS", 1)
     monkeypatch.setattr(speed, "SLICES", 3)
     monkeypatch.setattr(speed, "SLICE", 32)
-    with stand_ins(SMALL):
+    with random_networks(SMALL):
         yield
 
 
@@ -54,7 +54,7 @@ def test_published_networks_are_measured(index: int) -> None:
     # Little to do: two steps, or the few calls that little noise needs.
     short = {"steps": 2} if "steps" in case.given else {"sigma": 0.05}
     case = replace(case, given={**case.given, **short})
-    ratio, whole = speed._published_lines(case, "cpu")
+    ratio, whole = speed.published_figures(case, "cpu")
     assert ratio.measured is not None
     assert ratio.measured > 0.3
     assert whole.measured is not None
@@ -65,15 +65,15 @@ def test_published_networks_are_measured(index: int) -> None:
 
 @pytest.mark.usefixtures("on_a_gpu")
 def test_a_batch_of_slices_is_measured() -> None:
-    line = speed._slices("cpu")
+    line = speed.slices_figure("cpu")
     assert line.measured is not None
     assert "3 slices" in line.name
     assert "slices a second" in line.detail
 
 
 def test_without_a_gpu_the_lines_of_published_networks_are_not_run() -> None:
-    lines = [line for case in speed.PUBLISHED for line in speed._published_lines(case, None)]
-    lines.append(speed._slices(None))
+    lines = [line for case in speed.PUBLISHED for line in speed.published_figures(case, None)]
+    lines.append(speed.slices_figure(None))
     assert {line.verdict for line in lines} == {"not run"}
     required = [1.05, 0.3, 1.05, 0.12, 1.05, 12.0, 1.05, None, 1.05, None, None]
     assert [line.required for line in lines] == required
@@ -82,7 +82,7 @@ def test_without_a_gpu_the_lines_of_published_networks_are_not_run() -> None:
 
 def test_a_network_that_is_missing_is_told() -> None:
     case = replace(speed.PUBLISHED[1], given={"prior": "nothing"})
-    (line,) = speed._published_lines(case, "cpu")
+    (line,) = speed.published_figures(case, "cpu")
     assert line.verdict == "not run"
     assert "nothing" in line.detail
 

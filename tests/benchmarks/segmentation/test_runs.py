@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from benchmarks.segmentation import origin, pictures, runs, tables, training
+from benchmarks.segmentation import origin, page, pictures, runs, tables, training
 from benchmarks.segmentation.runs import Experiment, run
 from benchmarks.segmentation.store import RunStore, SegmentationRow
 from benchmarks.segmentation.subjects import hearts
@@ -101,7 +101,7 @@ def test_a_second_run_computes_nothing_and_gives_the_same_table(
     assert again == rows
     assert sum(pieces) == plan.pieces
     for name, found in (("one", rows), ("two", list(reversed(again)))):
-        tables.write(tmp_path / name, found, facts)
+        page.write(tmp_path / name, found, facts)
     written = sorted(path.name for path in (tmp_path / "one").iterdir())
     assert written == [f"segmentation.{end}" for end in ("csv", "json", "md", "parquet")]
     for name in written:
@@ -266,7 +266,7 @@ def test_the_summary_is_the_mean_over_images_and_compares_the_same_images(facts:
     assert paired is not None
     assert (paired.images, paired.above, paired.below) == (3, 3, 0)
     assert paired.by_image.mean == pytest.approx(0.1)
-    text = tables.as_markdown(table, replace(facts, degradations=facts.degradations[:1]))
+    text = page.as_markdown(table, replace(facts, degradations=facts.degradations[:1]))
     assert "| U-Net | NLM | 0.700 ± 0.100 | 0.700 ± 0.100 | 1.00 ± 0.00 |" in text
     assert "+0.100 (+0.100 to +0.100)" in text
 
@@ -285,7 +285,7 @@ def test_results_that_are_none_are_told(tmp_path: Path, content: str) -> None:
 def test_results_that_do_not_say_what_they_were_made_with_are_refused(
     facts: Facts, field: str, tmp_path: Path
 ) -> None:
-    tables.write(tmp_path, [_row("clean", "s0", 0.9)], facts)
+    page.write(tmp_path, [_row("clean", "s0", 0.9)], facts)
     stored = tmp_path / "segmentation.json"
     kept = json.loads(stored.read_bytes())
     del kept[field]
@@ -299,13 +299,13 @@ def test_results_that_do_not_say_what_they_were_made_with_are_refused(
 def test_the_page_says_when_where_and_from_which_networks(facts: Facts) -> None:
     [(key, digest)] = facts.weights
     assert digest == identity("pixel").removeprefix("pixel:")
-    text = tables.as_markdown(tables.frame([]), facts)
+    text = page.as_markdown(tables.frame([]), facts)
     line = next(line for line in text.splitlines() if line.startswith("Run "))
     assert line == (
         "Run 2026-01-02 03:04 UTC: An old one, 2 cores. torch 2. "
         f"Networks that the methods sampled from: {key} `{digest[:12]}`."
     )
-    assert "sampled from" not in tables.as_markdown(tables.frame([]), replace(facts, weights=()))
+    assert "sampled from" not in page.as_markdown(tables.frame([]), replace(facts, weights=()))
     assert "**Measured" not in text
 
 
@@ -324,14 +324,14 @@ def _with_code(facts: Facts, key: str) -> Facts:
     ],
 )
 def test_code_that_has_changed_since_is_told(facts: Facts, key: str, label: str) -> None:
-    text = tables.as_markdown(tables.frame([]), _with_code(facts, key))
+    text = page.as_markdown(tables.frame([]), _with_code(facts, key))
     assert f"**Measured before the last change of: {label}.**\n" in text
 
 
 def test_what_is_gone_or_was_trained_anew_is_told(facts: Facts) -> None:
     codes = (*facts.codes, ("sharpen", "0" * 12))
     before = replace(facts, codes=codes, weights=(("pixel", "0" * 64), ("mine", "1" * 64)))
-    text = tables.as_markdown(tables.frame([]), before)
+    text = page.as_markdown(tables.frame([]), before)
     assert "**Measured before the last change of: sharpen.**" in text
     assert "**Measured with other weights than those of now: pixel, mine.**" in text
 
@@ -382,15 +382,15 @@ def test_the_page_alone_is_written_anew(
     facts: Facts, tmp_path: Path, capsys: pytest.CaptureFixture[str],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:  # fmt: skip
-    tables.write(tmp_path, [_row("clean", "s0", 0.9)], _with_code(facts, "clahe"))
-    page = tmp_path / "segmentation.md"
+    page.write(tmp_path, [_row("clean", "s0", 0.9)], _with_code(facts, "clahe"))
+    path = tmp_path / "segmentation.md"
     before = {path: path.read_bytes() for path in tmp_path.iterdir()}
-    page.write_text("words of before", encoding="utf-8")
+    path.write_text("words of before", encoding="utf-8")
     _forbid(monkeypatch)
     assert _command(monkeypatch, "--page", "--out", str(tmp_path)) == 0
     assert {path: path.read_bytes() for path in tmp_path.iterdir()} == before
-    assert capsys.readouterr().out == page.read_text(encoding="utf-8")
-    assert "before the last change of: CLAHE" in page.read_text(encoding="utf-8")
+    assert capsys.readouterr().out == path.read_text(encoding="utf-8")
+    assert "before the last change of: CLAHE" in path.read_text(encoding="utf-8")
     assert _command(monkeypatch, "--page", "--out", str(tmp_path / "nothing")) == 2
     assert "holds no results of benchmarks segmentation" in capsys.readouterr().err
     assert not (tmp_path / "nothing").exists()
@@ -443,7 +443,7 @@ def test_wrong_options_are_one_line(
 def test_the_evidence_says_what_its_rows_say() -> None:
     table, facts = tables.read(EVIDENCE)
     text = (EVIDENCE / "segmentation.md").read_text(encoding="utf-8")
-    assert text == tables.as_markdown(table, facts), REWRITE
+    assert text == page.as_markdown(table, facts), REWRITE
     assert len(set(table["network"])) >= 2
     assert table.groupby(["cohort", "network"])["seed"].nunique().min() >= 3
     assert all((EVIDENCE / picture.key).is_file() for picture in facts.pictures)
