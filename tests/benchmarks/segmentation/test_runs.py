@@ -180,7 +180,7 @@ def test_what_determines_the_rows_is_in_their_key(plan: Experiment) -> None:
 
 
 def test_two_runs_do_not_work_in_one_folder(tmp_path: Path) -> None:
-    with RunStore(tmp_path), pytest.raises(ReadingRoomError, match="Another run is at work"):
+    with RunStore(tmp_path), pytest.raises(ReadingRoomError, match="Another run uses"):
         RunStore(tmp_path).__enter__()
     with RunStore(tmp_path):
         pass
@@ -222,7 +222,7 @@ def test_degradations_are_read(text: str, modality: Modality, expected: str) -> 
         ("downsample", "No degradation downsample"),
         ("speckle:2", "not possible for speckle"),
         ("speckle:nan", "not possible for speckle"),
-        ("speckle:0.3-0.1", "wrong way round"),
+        ("speckle:0.3-0.1", "in the wrong order"),
         ("speckle:much", "is not a degradation"),
     ],
 )
