@@ -1,9 +1,8 @@
-"""How many ratings a minute a server bears: simulated readers who submit at a steady rate.
+"""Response times of a study server under simulated readers who submit at a steady rate.
 
-The server runs in a process of its own as ``python -m study serve`` starts it, and the readers send
-what browsers do. A submission is timed from the moment it was due, so that a server which falls
-behind is not asked less often. Beside it stands what the same machine needs at least: a bare commit
-to the disk and a bare request.
+The server runs in a separate process, as ``python -m study serve`` starts it, and the readers send
+the requests of browsers. A submission is timed from the moment it was due, so that a slow server is
+not loaded less. The reference is a bare commit to the disk and a bare request.
 """
 
 from __future__ import annotations
@@ -46,7 +45,7 @@ _PROBES = 200
 
 @dataclass(frozen=True)
 class Latency:
-    """How long something took, in milliseconds."""
+    """A distribution of times in milliseconds."""
 
     count: int
     p50: float
@@ -54,30 +53,30 @@ class Latency:
     worst: float
 
     def as_text(self) -> str:
-        """For a person, without the name of what was timed."""
+        """The times as text."""
         return f"p50 {self.p50:.1f} ms, p95 {self.p95:.1f} ms, worst {self.worst:.0f} ms"
 
 
 @dataclass(frozen=True)
 class Load:
-    """What a load of submissions found.
+    """The result of a load test.
 
     Parameters
     ----------
     rate, seconds : float
-        As asked for.
+        As requested.
     readers, cores : int
-        Who submitted, and the processor cores there were for them and the server.
+        The number of readers, and of processor cores for them and the server.
     submit : Latency
-        From the moment it was due until the answer, which tells the next pair.
+        From the moment a submission was due until the response with the next pair.
     pixels : Latency
         Fetching both images of a pair.
     reference : Latency
         A bare commit and a bare request, before the load.
     stored : int
-        Submissions in the database that are whole.
+        Complete submissions in the database.
     failed : tuple of str
-        What went wrong, once for each reader who had to stop.
+        An error for each reader who had to stop.
     """
 
     rate: float
@@ -92,12 +91,12 @@ class Load:
 
     @property
     def ok(self) -> bool:
-        """Every submission was taken and is stored."""
+        """Whether every submission was accepted and stored."""
         wanted = math.floor(self.rate * self.seconds)
         return not self.failed and self.submit.count == wanted <= self.stored
 
     def as_text(self) -> str:
-        """The result for a person, in a few lines."""
+        """The result as a few lines of text."""
         times = self.submit.p50 / self.reference.p50, self.submit.p95 / self.reference.p95
         lines = [
             f"{self.rate:g} submissions a second for {self.seconds:g} s by {self.readers} readers, "
@@ -114,7 +113,7 @@ class Load:
 
 @dataclass
 class _Clock:
-    """Times of what was heard; lists may grow from several threads."""
+    """Recorded times; several threads append to the lists."""
 
     submit: list[float] = field(default_factory=list)
     pixels: list[float] = field(default_factory=list)
@@ -139,14 +138,14 @@ def load(
         Submissions a second, all readers together.
     seconds : float
     folder : Path, optional
-        Where the study is made; a temporary folder by default. Its disk is what is measured.
+        Of the study; by default a temporary one. Its disk is measured.
     progress : callable, optional
-        Told the share that is done and what is being done.
+        Called with the finished share and the current step.
 
     Raises
     ------
     StudyError
-        The study would need more readers than there can be, or the server does not start.
+        The study would need too many readers, or the server does not start.
     """
     tell = progress or (lambda share, what: None)
     total = math.floor(rate * seconds)
@@ -180,7 +179,7 @@ def load(
 
 
 def _study(folder: Path, readers: int) -> Store:
-    """An open study of ready-made images, each pair of which is read once by each reader."""
+    """An open study of ready-made images, in which each reader reads each pair once."""
     from study.planning.freeze import freeze
     from study.planning.lifecycle import open_study
     from study.stimuli.rendering import Options, build
@@ -218,7 +217,7 @@ def _images(folder: Path) -> None:
 
 @contextmanager
 def _server(folder: Path) -> Iterator[str]:
-    """A server of the study as a process; its root."""
+    """Run a server of the study as a process, and yield its root URL."""
     command = [sys.executable, "-m", "study", "serve", str(folder), "--port", "0"]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
     lines: queue.Queue[str] = queue.Queue()
@@ -253,7 +252,7 @@ def _ready(root: str, link: str, clock: _Clock) -> HttpReader:
 
 
 def _run(robots: Sequence[HttpReader], rate: float, total: int, clock: _Clock) -> list[str]:
-    """Submissions spread evenly: every reader has every n-th."""
+    """Submit at a steady rate; the readers take turns."""
     begin = time.perf_counter() + 1.0
     failed: list[str] = []
 
@@ -279,7 +278,7 @@ def _run(robots: Sequence[HttpReader], rate: float, total: int, clock: _Clock) -
 
 
 def _reference(folder: Path, root: str) -> Latency:
-    """The least that a submission can be: one row synced to the disk, and one empty answer."""
+    """The time of one row synced to the disk and one empty response."""
     connection = sqlite3.connect(folder / "reference.sqlite", isolation_level=None)
     connection.execute("PRAGMA journal_mode=WAL")
     connection.execute("PRAGMA synchronous=FULL")
@@ -309,7 +308,7 @@ def _stored(store: Store) -> int:
 
 
 def _cores() -> int:
-    """Cores that this process may use; not every system tells."""
+    """The number of cores that this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 

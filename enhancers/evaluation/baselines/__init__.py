@@ -1,1 +1,1 @@
-"""What the methods are compared with, one small file each; the table of them is in `catalog`."""
+"""The baselines with which methods are compared, one per file; `catalog` lists them."""

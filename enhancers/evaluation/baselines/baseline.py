@@ -1,4 +1,4 @@
-"""What every baseline is: a module whose `run` turns a gray image and its work into `Step`s."""
+"""The type of a baseline: a module whose `run` enhances a gray image and yields `Step`s."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from enhancers.noise import estimate_sigma
 
 @dataclass(frozen=True)
 class Work:
-    """What a baseline may know besides the image.
+    """The input of a baseline besides the image.
 
     Parameters
     ----------
@@ -27,7 +27,7 @@ class Work:
     sigma : float
         Standard deviation of the measurement's noise, in [0, 1] units; 0 for none.
     prior : str
-        Key of the network on images, where the baseline takes one.
+        Key of the network on images, for baselines that sample.
     steps : int
         Network calls or iterations; 0 for a baseline that does not iterate.
     neighbours : tuple of ndarray, shape (H, W)
@@ -63,22 +63,22 @@ Closing the iterator stops the work within one step.
 
 @dataclass(frozen=True)
 class Baseline:
-    """A method to compare with: pure data, and the module that does the work.
+    """A baseline as pure data, with the module that implements it.
 
     Parameters
     ----------
     key, label, summary : str
     tasks : tuple of Task
-        What it can do.
+        The tasks it can do.
     implementation : str
         Its module.
     citation : Citation
     steps : int
-        Network calls or iterations unless told otherwise; 0 where it does not iterate.
+        Default number of network calls or iterations; 0 where it does not iterate.
     sampled : bool
-        Whether it takes a network as prior, so that another seed gives another result.
+        Whether it samples from a network, so that the result depends on the seed.
     seeded : bool
-        Whether another seed gives another result without that.
+        Whether the result depends on the seed for another reason.
     function : str
         Name of the `Run` in its module.
     """
@@ -104,13 +104,13 @@ class Baseline:
         prior: str = "pixel",
         steps: int | None = None,
     ) -> Iterator[Step]:
-        """Enhance what was degraded; the last step carries the result, as of a method.
+        """Enhance a degraded image; the last step has the result.
 
         Parameters
         ----------
         degraded : Degraded
-            Of a colour image the luminance is enhanced; the colours follow. Where σ is None it is
-            estimated, as DDNM does.
+            The luminance of a colour image is enhanced, and the colours follow. Where σ is None, it
+            is estimated as in DDNM.
         task : Task
         seed : int
             All randomness comes from it.
@@ -118,7 +118,7 @@ class Baseline:
         prior : str
             Key of the network on images, for those that sample.
         steps : int, optional
-            Instead of the baseline's own number.
+            Instead of the default.
 
         Raises
         ------

@@ -1,4 +1,4 @@
-"""Bicubic interpolation, what a viewer does when it enlarges."""
+"""Bicubic interpolation, as in image viewers."""
 
 from __future__ import annotations
 

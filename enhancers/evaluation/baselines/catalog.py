@@ -1,7 +1,6 @@
-"""The table of what the methods are compared with.
+"""The table of baselines: reference methods of the papers, and variations of DDNM.
 
-The reference methods of the papers, and variations of DDNM that were tried. The modules of the
-methods do not import it, so that a new entry does not change the digest of their code.
+The modules of methods do not import it, so that a new entry does not change their digests.
 """
 
 from __future__ import annotations

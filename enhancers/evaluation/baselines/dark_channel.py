@@ -17,9 +17,9 @@ from enhancers.method_interface import ProgressTracker, Step, final_step
 PATCH_SHARE = 15 / 512
 """Side of the patch whose minimum is taken: 15 pixels of a 512-pixel image."""
 OMEGA = 0.8
-"""How much of the haze goes (Dong et al., eq. 4)."""
+"""Share of the haze that is removed (Dong et al., eq. 4)."""
 HAZIEST = 0.001
-"""Share of the pixels from which the atmospheric light is read."""
+"""Share of the pixels from which the atmospheric light is estimated."""
 LEAST_TRANSMISSION = 0.1
 SMOOTHNESS = 1e-3
 """ε of the guided filter, in squared gray levels."""

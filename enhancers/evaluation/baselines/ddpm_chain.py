@@ -1,4 +1,4 @@
-"""What ILVR and DPS share: the measurement as their network takes it, and DDPM's own step."""
+"""The measurement in network space, and the step of DDPM, for baselines that sample."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ class Problem:
 
     @property
     def shape(self) -> tuple[int, int, int, int]:
-        """(1, C, H, W) of the image that is sought."""
+        """Shape (1, C, H, W) of the image to estimate."""
         _, channels, height, width = self.y.shape
         return 1, channels, height * self.factor, width * self.factor
 
@@ -45,7 +45,7 @@ class Problem:
 
 
 def problem(gray: Pixels, work: Work, device: str) -> Problem:
-    """The task with the network of its prior on ``device``.
+    """The measurement of a gray image, with the network on ``device``.
 
     Raises
     ------

@@ -1,8 +1,8 @@
-"""Deep image prior: a fresh network is fitted to the one measurement and stopped early.
+"""Deep image prior: a network with random weights is fitted to the measurement, stopped early.
 
 Ulyanov, Vedaldi and Lempitsky, CVPR 2018: minimise ||H f(z) - y||² over the weights of f for a
-fixed random z, perturbed at each step; the answer is the running mean of the outputs. No prior and
-no other image takes part.
+fixed random z, perturbed at each step; the result is the running mean of the outputs. No trained
+network and no other image is used.
 """
 
 from __future__ import annotations
@@ -63,13 +63,13 @@ class Hourglass(nn.Module):
         self.last = nn.Conv2d(WIDTH, 1, 1)
 
     def forward(self, z: Tensor) -> Tensor:
-        """The image that these weights stand for."""
+        """The image that the network makes of ``z``."""
         skipped = []
         for skip, down in zip(self.skips, self.downs, strict=True):
             skipped.append(skip(z))
             z = down(z)
-        for up, beside in zip(reversed(self.ups), reversed(skipped), strict=True):
-            z = up(torch.cat([F.interpolate(z, scale_factor=2, mode="nearest"), beside], dim=1))
+        for up, skip in zip(reversed(self.ups), reversed(skipped), strict=True):
+            z = up(torch.cat([F.interpolate(z, scale_factor=2, mode="nearest"), skip], dim=1))
         return torch.sigmoid(self.last(z))
 
 
@@ -82,7 +82,7 @@ def _block(channels: int, width: int, side: int, stride: int = 1) -> nn.Sequenti
 
 
 def depth_for(height: int, width: int) -> int:
-    """How many times an image can be halved and keep `SMALLEST` pixels a side, at least once."""
+    """The number of halvings, at least one, that leave `SMALLEST` pixels per side."""
     return max(1, min(MOST_LEVELS, int(math.log2(max(min(height, width) / SMALLEST, 2)))))
 
 

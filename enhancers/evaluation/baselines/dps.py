@@ -45,10 +45,10 @@ def strength(elements: int, steps: int, *, noisy: bool) -> float:
 
 
 def network_noise(prior: PixelPrior, x: Tensor, t: int) -> Tensor:
-    """The noise in ``x`` as a function that can be differentiated: torch's own forward pass."""
+    """The noise in ``x`` by torch's forward pass, which can be differentiated."""
     dtype = next(prior.unet.parameters()).dtype
-    told = prior.unet(x.to(dtype), torch.tensor([t], device=x.device)).sample
-    return as_noise(told[:, : prior.channels].float(), x, t, prior.betas)
+    output = prior.unet(x.to(dtype), torch.tensor([t], device=x.device)).sample
+    return as_noise(output[:, : prior.channels].float(), x, t, prior.betas)
 
 
 def guided_estimate(
@@ -71,7 +71,7 @@ def run(gray: Pixels, work: Work, *, seed: int, device: str) -> Iterator[Step]:
     Raises
     ------
     OutOfDeviceMemory
-        The gradient through the network on the whole image does not fit.
+        The gradient through the network on the complete image does not fit.
     """
     found = problem(gray, work, device)
     moments = timesteps(found.network.prior.signal, work.steps)
@@ -97,6 +97,6 @@ def _on_device(
         if not is_out_of_memory(error):
             raise
     raise OutOfDeviceMemory(
-        f"DPS keeps the whole network's activations, and {device} has too little memory for "
+        f"DPS stores all activations of the network, and {device} has too little memory for "
         f"{x.shape[-1]} x {x.shape[-2]} pixels; use a smaller image or another device."
     )

@@ -1,4 +1,4 @@
-"""Light from the histogram alone: global equalisation, and a gamma curve."""
+"""Illumination by the histogram alone: global equalisation, and a gamma curve."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""DDNM's one call on an image and on the slices beside it, mixed where they agree.
+"""DDNM's one call on an image and its neighbouring slices, averaged where they agree.
 
 Non-local means along a stack, on estimates instead of noisy values: Buades, Coll, Morel, "Nonlocal
 image and movie denoising", International Journal of Computer Vision 76, 2008. Two things were tried

@@ -1,10 +1,10 @@
-"""The embedded networks on a CPU, by kernels compiled for it when they are first needed.
+"""Runs the embedded networks on a CPU by kernels that are compiled for it on first use.
 
-`network` walks a UNet2DModel, `plan` says what is computed where in memory, `layers` lays out the
-weights, `jit` compiles what `kernels`, `winograd` and `pixels` write with `llvm_builder`.
+`network` reads a UNet2DModel, `plan` assigns memory to each step, `layers` arranges the weights,
+and `jit` compiles the kernels that `kernels`, `winograd` and `pixels` generate (`llvm_builder`).
 """
 
 from __future__ import annotations
 
 CHANNELS = 16
-"""The kernels take channels in multiples of this."""
+"""The number of channels must be a multiple of this."""

@@ -1,4 +1,4 @@
-"""The kernels, compiled once in a process for the processor at hand."""
+"""Compiles the kernels for the processor, once per process."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ class JitKernels:
 
 @functools.cache
 def jit_kernels(wide: bool | None = None) -> JitKernels:
-    """The kernels for this processor.
+    """Compile the kernels for this processor.
 
     Parameters
     ----------
@@ -63,7 +63,7 @@ def jit_kernels(wide: bool | None = None) -> JitKernels:
     module = ir.Module("kernels")
     module.triple = llvm.get_process_triple()
     write_kernels(module, lanes, rows, blocks)
-    # LLVM avoids the widest vectors unless told not to; these kernels live on them.
+    # By default LLVM avoids the widest vectors, which these kernels rely on.
     named = features.flatten() + (",-prefer-256-bit" if wide else "")
     target = llvm.Target.from_triple(module.triple).create_target_machine(
         cpu=llvm.get_host_cpu_name(), features=named, opt=2, jit=True

@@ -1,4 +1,4 @@
-"""What a kernel is told: a job is an array of 64-bit integers."""
+"""The arguments of a kernel: an array of 64-bit integers, called a job."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from enhancers.networks.cpu_kernels.llvm_builder import LONG, POINTER, LlvmBuild
 
 
 class Arg(IntEnum):
-    """Places in a job; addresses are of floats."""
+    """Indices into a job; addresses are of floats."""
 
     SOURCE_1 = 0
     CHANNELS_1 = auto()
@@ -43,11 +43,11 @@ class Arg(IntEnum):
 
 
 def number(code: LlvmBuilder, job: Value, field: Arg) -> Value:
-    """What a job says."""
+    """An argument of a job."""
     place = code.build.gep(job, [code.whole(int(field))], source_etype=LONG)
     return code.build.load(place, typ=LONG)
 
 
 def address(code: LlvmBuilder, job: Value, field: Arg) -> Value:
-    """An address that a job gives."""
+    """An argument of a job as an address."""
     return code.build.inttoptr(number(code, job, field), POINTER)

@@ -1,4 +1,4 @@
-"""A 3x3 convolution with what surrounds it, as machine code made for this processor.
+"""Generates a fused 3x3 convolution as machine code for this processor.
 
 One call does, for a band of rows: normalise and activate the input (affine per channel, SiLU),
 Winograd's F(4x4, 3x3) (Lavin and Gray, "Fast algorithms for convolutional neural networks", CVPR
@@ -17,7 +17,7 @@ from enhancers.networks.cpu_kernels.pixels import clear_floats, copy_pixels, fil
 from enhancers.networks.cpu_kernels.winograd import from_points, product, to_points
 
 SKEW = 16
-"""Floats between the matrices of two points, lest all of them fall into one set of the cache."""
+"""Floats between the matrices of two points, so that they fall into different cache sets."""
 
 
 def write_kernels(module: ir.Module, lanes: int, rows: int, blocks: tuple[int, ...]) -> None:

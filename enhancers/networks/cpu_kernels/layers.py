@@ -1,4 +1,4 @@
-"""Weights of convolutions, laid out as the kernels read them."""
+"""Weights of convolutions in the memory layout of the kernels."""
 
 from __future__ import annotations
 

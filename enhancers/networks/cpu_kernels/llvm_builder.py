@@ -1,4 +1,4 @@
-"""A little language over LLVM's for kernels on vectors of floats: loops, loads, stores, calls."""
+"""Builds LLVM functions on vectors of floats: loops, loads, stores, calls."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from llvmlite import ir
 
 FLOAT, INT, LONG, POINTER = ir.FloatType(), ir.IntType(32), ir.IntType(64), ir.PointerType()
 Value = Any
-"""An LLVM value; where an integer is meant, a Python int will do."""
+"""An LLVM value; integers may also be Python ints."""
 
 
 class LlvmBuilder:
-    """The body of one function being written.
+    """Builds one function.
 
     Parameters
     ----------
@@ -95,7 +95,7 @@ class LlvmBuilder:
         return self.build.fmul(a, b, flags=("contract",))
 
     def cell(self, kind: Any = None) -> Value:
-        """A local variable, a vector unless told otherwise; it becomes a register."""
+        """A local variable, by default a vector, which LLVM turns into a register."""
         with self.build.goto_entry_block():
             return self.build.alloca(kind or self.vector)
 

@@ -1,8 +1,8 @@
-"""A small UNet2DModel run by kernels of our own on the CPU, about twice as fast as by torch.
+"""Runs a small UNet2DModel by the kernels, about twice as fast as torch.
 
-Three things make torch's own run slow: the 3x3 convolutions, which it computes directly and at the
-processor's peak, so that only fewer operations help; normalisation and activation, which pass
-through memory four times for each of them; and fresh memory for every intermediate image.
+Torch spends its time on direct 3x3 convolutions, which run at the processor's peak, so that only
+fewer operations help; on normalisation and activation, which pass through memory four times each;
+and on new memory for every intermediate image.
 """
 
 from __future__ import annotations
@@ -54,7 +54,7 @@ class Block:
 
 
 class KernelUNet:
-    """The network of a prior, for images in float32 on the CPU.
+    """A network for images in float32 on the CPU.
 
     Results are those of torch up to rounding (about 1e-5), the same for any number of threads and
     from run to run on one machine. Several threads may predict at once.

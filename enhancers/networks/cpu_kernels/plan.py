@@ -1,4 +1,4 @@
-"""What to compute on images of one size, in which memory, step by step."""
+"""The steps and the memory of a network for images of one size."""
 
 from __future__ import annotations
 
@@ -99,7 +99,7 @@ class ComputePlan:
         )
 
     def release(self, picture: PlannedImage) -> None:
-        """No later step reads it."""
+        """Make the memory of an image available to later steps."""
         self.free.append(picture.pixels)
 
     def direct(self, source: PlannedImage, layer: Layer, stride: int) -> PlannedImage:
@@ -268,7 +268,7 @@ def aligned(size: int) -> Floats:
 
 
 def address(array: NDArray[np.generic]) -> int:
-    """Of its first element."""
+    """The address of the first element."""
     return int(array.ctypes.data)
 
 
@@ -276,7 +276,7 @@ _pools: dict[int, ThreadPoolExecutor] = {}
 
 
 def _workers(threads: int) -> ThreadPoolExecutor:
-    """Threads beside the calling one."""
+    """The worker threads in addition to the calling one."""
     if threads not in _pools:
         _pools[threads] = ThreadPoolExecutor(threads, "convolution")
     return _pools[threads]

@@ -1,4 +1,4 @@
-"""Tiles to Winograd's points, a matrix product at each, and back."""
+"""Winograd's convolution: tiles to points, a matrix product at each point, and back."""
 
 from __future__ import annotations
 
