@@ -56,3 +56,15 @@ def test_light_rooms_stay_light(code: str, absent: tuple[str, ...]) -> None:
 
 def test_what_is_loaded_is_seen() -> None:
     assert loaded("import enhancers.compare, pandas", "pandas", "gradio") == {"pandas"}
+
+
+@pytest.mark.parametrize("room", ["enhancers.api", "enhancers.ui", "enhancers.ui.viewer"])
+def test_gradio_is_imported_the_fast_way(room: str) -> None:
+    code = (
+        f"import sys, {room}; order = list(sys.modules); "
+        "print(order.index('enhancers.gradio_import') < order.index('gradio'))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True
+    )
+    assert done.stdout.strip() == "True"

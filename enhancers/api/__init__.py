@@ -6,6 +6,7 @@ They are endpoints of Gradio: a program calls them with ``gradio_client`` or pla
 
 from __future__ import annotations
 
+from enhancers import gradio_import  # noqa: F401  (must precede the first import of gradio)
 from enhancers.api.endpoints import add_endpoints
 from enhancers.api.mcp import check_mcp
 

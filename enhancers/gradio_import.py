@@ -6,6 +6,7 @@ skips components whose source file is not found, so `inspect.getfile` fails for 
 
 from __future__ import annotations
 
+import importlib
 import inspect
 from typing import Any
 
@@ -22,7 +23,7 @@ def import_gradio() -> None:
     """Import gradio without its stub files; does nothing more when it is already there."""
     inspect.getfile = _without_components
     try:
-        import gradio  # noqa: F401
+        importlib.import_module("gradio")
     finally:
         inspect.getfile = _getfile
 
