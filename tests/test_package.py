@@ -87,6 +87,7 @@ def test_the_wheel_has_the_packages_their_assets_and_nothing_else(wheel: Path) -
         if path.is_file():
             assert f"enhancers/assets/{path.relative_to(ROOT / 'assets').as_posix()}" in names
     templates = [*ROOT.glob("enhancers/**/templates/*"), *ROOT.glob("study/**/templates/*")]
+    assert templates
     assert {path.relative_to(ROOT).as_posix() for path in templates} <= names
 
 
