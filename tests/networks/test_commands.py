@@ -16,7 +16,7 @@ from enhancers.networks.entry import Download
 from enhancers.networks.lookup import network_entry
 from enhancers.phantoms import phantom
 from enhancers.save import read_png16, save_png16
-from tests.support.file_server import Shop, serving
+from tests.support.file_server import FakeSite, serving
 from tests.support.network_files import guided_file, guided_tensors, pixel_pipeline
 from tests.test_cli import call, fails
 
@@ -97,8 +97,8 @@ def test_a_fetch_says_the_size_and_wants_a_yes(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
     content = guided_file(tmp_path / "net.pt").read_bytes()
-    shop = Shop({"/net.pt": content})
-    with serving(shop) as base:
+    site = FakeSite({"/net.pt": content})
+    with serving(site) as base:
         digest = hashlib.sha256(content).hexdigest()
         entry = replace(
             network_entry("adm256"),
@@ -114,13 +114,13 @@ def test_a_fetch_says_the_size_and_wants_a_yes(
         assert f"{len(content) / 1e6:.1f} MB" in out
         assert "Licence: MIT" in out
         assert "Nothing was downloaded" in out
-        assert shop.asked == []
+        assert site.asked == []
         assert call(monkeypatch, "networks", "fetch", "adm256", "--yes") == 0
         assert network_entry("adm256").present
-        asked = len(shop.asked)
+        asked = len(site.asked)
         assert call(monkeypatch, "networks", "fetch", "adm256") == 0
         assert "is here already" in capsys.readouterr().out
-        assert len(shop.asked) == asked
+        assert len(site.asked) == asked
 
 
 @pytest.mark.parametrize(

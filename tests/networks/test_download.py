@@ -19,7 +19,7 @@ from enhancers.networks.fetch import fetch
 from enhancers.networks.lookup import network_entry
 from enhancers.networks.progress import finish
 from enhancers.networks.verify import verify
-from tests.support.file_server import Shop, hub_of, serving
+from tests.support.file_server import FakeSite, hub_of, serving
 from tests.support.network_files import guided_file, guided_tensors, latent_pipeline
 
 CONTENT = bytes(range(256)) * 4000
@@ -34,13 +34,13 @@ def quick(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture
-def shop() -> Shop:
-    return Shop({"/net.pt": CONTENT})
+def site() -> FakeSite:
+    return FakeSite({"/net.pt": CONTENT})
 
 
 @pytest.fixture
-def address(shop: Shop) -> Iterator[str]:
-    with serving(shop) as base:
+def address(site: FakeSite) -> Iterator[str]:
+    with serving(site) as base:
         yield f"{base}/net.pt"
 
 
@@ -59,16 +59,16 @@ def test_a_file_arrives_with_progress(address: str, tmp_path: Path) -> None:
 
 
 def test_a_dropped_connection_goes_on_where_it_ended(
-    address: str, shop: Shop, tmp_path: Path
+    address: str, site: FakeSite, tmp_path: Path
 ) -> None:
-    shop.drop_after = [300_000, 300_000]
+    site.drop_after = [300_000, 300_000]
     bring(address, tmp_path / "net.pt")
     assert (tmp_path / "net.pt").read_bytes() == CONTENT
-    assert shop.asked[1:] == ["GET /net.pt bytes=300000-", "GET /net.pt bytes=600000-"]
+    assert site.asked[1:] == ["GET /net.pt bytes=300000-", "GET /net.pt bytes=600000-"]
 
 
 def test_a_closed_download_is_kept_for_the_next_time(
-    address: str, shop: Shop, tmp_path: Path
+    address: str, site: FakeSite, tmp_path: Path
 ) -> None:
     steps = download.download(Download(address, len(CONTENT), DIGEST), tmp_path / "net.pt")
     next(steps)
@@ -78,11 +78,11 @@ def test_a_closed_download_is_kept_for_the_next_time(
     assert 0 < kept < len(CONTENT)
     bring(address, tmp_path / "net.pt")
     assert (tmp_path / "net.pt").read_bytes() == CONTENT
-    assert shop.asked[-1] == f"GET /net.pt bytes={kept}-"
+    assert site.asked[-1] == f"GET /net.pt bytes={kept}-"
 
 
-def test_a_server_without_ranges_begins_again(address: str, shop: Shop, tmp_path: Path) -> None:
-    shop.ranges = False
+def test_a_server_without_ranges_begins_again(address: str, site: FakeSite, tmp_path: Path) -> None:
+    site.ranges = False
     (tmp_path / "net.pt").write_bytes(b"\xff" * 1000)
     bring(address, tmp_path / "net.pt")
     assert (tmp_path / "net.pt").read_bytes() == CONTENT
@@ -94,17 +94,17 @@ def test_a_rest_that_is_too_long_is_dropped(address: str, tmp_path: Path) -> Non
     assert (tmp_path / "net.pt").read_bytes() == CONTENT
 
 
-def test_a_busy_server_is_asked_again(address: str, shop: Shop, tmp_path: Path) -> None:
-    shop.statuses = [503, 429, 500]
+def test_a_busy_server_is_asked_again(address: str, site: FakeSite, tmp_path: Path) -> None:
+    site.statuses = [503, 429, 500]
     bring(address, tmp_path / "net.pt")
     assert (tmp_path / "net.pt").read_bytes() == CONTENT
 
 
-def test_a_server_that_stays_busy_is_given_up(address: str, shop: Shop, tmp_path: Path) -> None:
-    shop.statuses = [503] * 20
+def test_a_server_that_stays_busy_is_given_up(address: str, site: FakeSite, tmp_path: Path) -> None:
+    site.statuses = [503] * 20
     with pytest.raises(FetchFailed, match=r"503.*is kept"):
         bring(address, tmp_path / "net.pt")
-    assert len(shop.asked) == download.ATTEMPTS
+    assert len(site.asked) == download.ATTEMPTS
 
 
 def test_a_server_that_is_not_there_is_given_up_soon(
@@ -122,15 +122,15 @@ def test_a_server_that_is_not_there_is_given_up_soon(
     assert len(tries) == download.FIRST_ATTEMPTS
 
 
-def test_a_file_that_is_gone_is_said_at_once(address: str, shop: Shop, tmp_path: Path) -> None:
-    shop.files.clear()
+def test_a_file_that_is_gone_is_said_at_once(address: str, site: FakeSite, tmp_path: Path) -> None:
+    site.files.clear()
     with pytest.raises(FetchFailed, match="404"):
         bring(address, tmp_path / "net.pt")
-    assert len(shop.asked) == 1
+    assert len(site.asked) == 1
 
 
-def test_a_wrong_hash_is_said_and_deleted(address: str, shop: Shop, tmp_path: Path) -> None:
-    shop.files["/net.pt"] = b"\1" + CONTENT[1:]
+def test_a_wrong_hash_is_said_and_deleted(address: str, site: FakeSite, tmp_path: Path) -> None:
+    site.files["/net.pt"] = b"\1" + CONTENT[1:]
     with pytest.raises(FetchFailed, match=DIGEST):
         bring(address, tmp_path / "net.pt")
     assert not (tmp_path / "net.pt").exists()
@@ -138,26 +138,26 @@ def test_a_wrong_hash_is_said_and_deleted(address: str, shop: Shop, tmp_path: Pa
 
 @pytest.mark.parametrize("length", [10, len(CONTENT) + 1])
 def test_a_file_of_another_length_is_not_begun(
-    address: str, shop: Shop, tmp_path: Path, length: int
+    address: str, site: FakeSite, tmp_path: Path, length: int
 ) -> None:
-    shop.length = length
+    site.length = length
     with pytest.raises(FetchFailed, match=f"{length} bytes, not {len(CONTENT)}"):
         bring(address, tmp_path / "net.pt")
     assert not (tmp_path / "net.pt").exists()
 
 
-def test_a_longer_rest_is_not_taken(address: str, shop: Shop, tmp_path: Path) -> None:
+def test_a_longer_rest_is_not_taken(address: str, site: FakeSite, tmp_path: Path) -> None:
     (tmp_path / "net.pt").write_bytes(CONTENT[:1000])
-    shop.length = len(CONTENT) * 2
+    site.length = len(CONTENT) * 2
     with pytest.raises(FetchFailed, match="not the file that was published"):
         bring(address, tmp_path / "net.pt")
 
 
 def test_a_part_that_was_not_asked_for_is_not_taken(
-    address: str, shop: Shop, tmp_path: Path
+    address: str, site: FakeSite, tmp_path: Path
 ) -> None:
     (tmp_path / "net.pt").write_bytes(CONTENT[:1000])
-    shop.offset = 256
+    site.offset = 256
     with pytest.raises(FetchFailed, match="not asked for"):
         bring(address, tmp_path / "net.pt")
     assert (tmp_path / "net.pt").read_bytes() == CONTENT[:1000]
@@ -173,11 +173,15 @@ def test_nobody_listening_is_said(tmp_path: Path) -> None:
 
 @pytest.fixture
 def published(
-    models_folder: Path, shop: Shop, address: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    models_folder: Path,
+    site: FakeSite,
+    address: str,
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
 ) -> NetworkEntry:
     """A small network at a local address in the place of ADM-256."""
     content = guided_file(tmp_path / "net.pt").read_bytes()
-    shop.files["/net.pt"] = content
+    site.files["/net.pt"] = content
     entry = replace(
         network_entry("adm256"),
         source=Download(address, len(content), hashlib.sha256(content).hexdigest()),
@@ -199,7 +203,7 @@ def test_a_fetched_checkpoint_is_converted(published: NetworkEntry, models_folde
     assert list(fetch("adm256")) == []
 
 
-def test_half_a_fetch_is_shown_and_goes_on(published: NetworkEntry, shop: Shop) -> None:
+def test_half_a_fetch_is_shown_and_goes_on(published: NetworkEntry, site: FakeSite) -> None:
     steps = fetch("adm256")
     next(steps)
     steps.close()
@@ -208,7 +212,7 @@ def test_half_a_fetch_is_shown_and_goes_on(published: NetworkEntry, shop: Shop) 
     assert 0 < half.cost < published.cost
     list(fetch("adm256"))
     assert network_entry("adm256").present
-    assert "bytes=" in shop.asked[-1]
+    assert "bytes=" in site.asked[-1]
 
 
 def test_half_a_fetch_can_be_thrown_away(published: NetworkEntry) -> None:
@@ -220,27 +224,27 @@ def test_half_a_fetch_can_be_thrown_away(published: NetworkEntry) -> None:
 
 
 def test_nothing_is_fetched_offline(
-    published: NetworkEntry, shop: Shop, monkeypatch: pytest.MonkeyPatch
+    published: NetworkEntry, site: FakeSite, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
     with pytest.raises(NetworkMissing, match=r"HF_HUB_OFFLINE.*--like adm256"):
         next(fetch("adm256"))
-    assert shop.asked == []
+    assert site.asked == []
 
 
 def test_no_room_is_said_before_the_download(
-    published: NetworkEntry, shop: Shop, monkeypatch: pytest.MonkeyPatch
+    published: NetworkEntry, site: FakeSite, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(download, "SPARE", 10**18)
     with pytest.raises(ReadingRoomError, match="make room"):
         next(fetch("adm256"))
-    assert shop.asked == []
+    assert site.asked == []
 
 
 @pytest.fixture
 def hub(
     models_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> Iterator[tuple[Shop, NetworkEntry]]:
+) -> Iterator[tuple[FakeSite, NetworkEntry]]:
     """A small pipeline on a hub of our own in the place of Stable Diffusion."""
     folder = latent_pipeline(tmp_path / "tiny")
     files = {
@@ -251,32 +255,32 @@ def hub(
         KnownFile(path, len(data), hashlib.sha256(data).hexdigest())
         for path, data in files.items()
     )  # fmt: skip
-    shop = hub_of("someone/tiny", REVISION, {**files, "unet/huge.bin": b"not wanted"})
+    site = hub_of("someone/tiny", REVISION, {**files, "unet/huge.bin": b"not wanted"})
     entry = replace(
         network_entry("sd15"), source=Hub("someone/tiny", REVISION, "fp16", known), parameters=1
     )
     monkeypatch.setattr(catalog, "NETWORKS", (entry,))
-    with serving(shop) as base:
+    with serving(site) as base:
         monkeypatch.setattr(download, "snapshot", partial(download.snapshot, endpoint=base))
-        yield shop, entry
+        yield site, entry
 
 
 def test_the_hubs_files_come_into_its_own_cache(
-    hub: tuple[Shop, NetworkEntry], tmp_path: Path
+    hub: tuple[FakeSite, NetworkEntry], tmp_path: Path
 ) -> None:
-    shop, _ = hub
+    site, _ = hub
     assert installed.state(network_entry("sd15")).status == "not here"
     list(fetch("sd15"))
     assert network_entry("sd15").present
     assert network_entry("sd15").folder.is_relative_to(tmp_path / "hub")
-    assert not any("huge.bin" in asked for asked in shop.asked)
+    assert not any("huge.bin" in asked for asked in site.asked)
     assert all(finding.good for finding in finish(verify("sd15")))
-    asked = len(shop.asked)
+    asked = len(site.asked)
     assert list(fetch("sd15")) == []
-    assert len(shop.asked) == asked
+    assert len(site.asked) == asked
 
 
-def test_a_part_of_the_hubs_files_is_incomplete(hub: tuple[Shop, NetworkEntry]) -> None:
+def test_a_part_of_the_hubs_files_is_incomplete(hub: tuple[FakeSite, NetworkEntry]) -> None:
     _, entry = hub
     list(fetch("sd15"))
     assert isinstance(entry.source, Hub)
@@ -288,18 +292,22 @@ def test_a_part_of_the_hubs_files_is_incomplete(hub: tuple[Shop, NetworkEntry]) 
     assert installed.state(network_entry("sd15")).status == "present"
 
 
-def test_another_file_than_expected_from_the_hub_is_refused(hub: tuple[Shop, NetworkEntry]) -> None:
-    shop, _ = hub
+def test_another_file_than_expected_from_the_hub_is_refused(
+    hub: tuple[FakeSite, NetworkEntry],
+) -> None:
+    site, _ = hub
     at = f"/someone/tiny/resolve/{REVISION}/unet/diffusion_pytorch_model.safetensors"
-    shop.files[at] = shop.files[at][:-1] + b"\x7f"
+    site.files[at] = site.files[at][:-1] + b"\x7f"
     with pytest.raises(FetchFailed, match="another or a damaged file"):
         list(fetch("sd15"))
     assert installed.state(network_entry("sd15")).status == "incomplete"
 
 
-def test_a_hub_that_does_not_know_the_repository_is_said(hub: tuple[Shop, NetworkEntry]) -> None:
-    shop, _ = hub
-    shop.files.clear()
+def test_a_hub_that_does_not_know_the_repository_is_said(
+    hub: tuple[FakeSite, NetworkEntry],
+) -> None:
+    site, _ = hub
+    site.files.clear()
     with pytest.raises(FetchFailed, match="could not be fetched from the hub"):
         list(fetch("sd15"))
 

@@ -1,4 +1,4 @@
-"""A small folder of evidence, as the commands would write one."""
+"""A small folder of evidence, as the commands write it."""
 
 from pathlib import Path
 

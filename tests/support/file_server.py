@@ -1,4 +1,4 @@
-"""A web server with the bad habits of real ones, and a small hub."""
+"""A local web server with the faults of real ones, and a small imitation of the hub."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 
 @dataclass
-class Shop:
-    """What the server serves and how.
+class FakeSite:
+    """The files of the server, and its faults.
 
     Parameters
     ----------
@@ -40,7 +40,7 @@ class Shop:
     asked: list[str] = field(default_factory=list)
 
 
-def _handler(shop: Shop) -> type[BaseHTTPRequestHandler]:
+def _handler(site: FakeSite) -> type[BaseHTTPRequestHandler]:
     class Handler(BaseHTTPRequestHandler):
         def do_HEAD(self) -> None:
             self.answer(body=False)
@@ -50,24 +50,24 @@ def _handler(shop: Shop) -> type[BaseHTTPRequestHandler]:
 
         def answer(self, *, body: bool) -> None:
             wanted = self.headers.get("Range")
-            shop.asked.append(f"{self.command} {self.path} {wanted or ''}".strip())
+            site.asked.append(f"{self.command} {self.path} {wanted or ''}".strip())
             path = self.path.partition("?")[0]
-            if body and shop.statuses:
-                self.send_response(shop.statuses.pop(0))
+            if body and site.statuses:
+                self.send_response(site.statuses.pop(0))
                 self.send_header("Content-Length", "0")
                 self.end_headers()
                 return
-            if path not in shop.files:
+            if path not in site.files:
                 self.send_response(404)
                 self.send_header("X-Error-Code", "EntryNotFound")
                 self.send_header("Content-Length", "0")
                 self.end_headers()
                 return
-            whole = shop.files[path]
-            total = shop.length or len(whole)
+            whole = site.files[path]
+            total = site.length or len(whole)
             start = 0
-            if wanted and shop.ranges:
-                start = int(wanted.removeprefix("bytes=").rstrip("-")) + shop.offset
+            if wanted and site.ranges:
+                start = int(wanted.removeprefix("bytes=").rstrip("-")) + site.offset
                 self.send_response(206)
                 self.send_header("Content-Range", f"bytes {start}-{total - 1}/{total}")
             else:
@@ -81,8 +81,8 @@ def _handler(shop: Shop) -> type[BaseHTTPRequestHandler]:
             if not body:
                 return
             content = whole[start:]
-            if shop.drop_after and not path.startswith("/api/"):
-                content = content[: shop.drop_after.pop(0)]
+            if site.drop_after and not path.startswith("/api/"):
+                content = content[: site.drop_after.pop(0)]
                 self.close_connection = True
             self.wfile.write(content)
 
@@ -93,9 +93,9 @@ def _handler(shop: Shop) -> type[BaseHTTPRequestHandler]:
 
 
 @contextmanager
-def serving(shop: Shop) -> Iterator[str]:
-    """The address of a server of ``shop``."""
-    server = ThreadingHTTPServer(("127.0.0.1", 0), _handler(shop))
+def serving(site: FakeSite) -> Iterator[str]:
+    """Serve ``site`` and yield its address."""
+    server = ThreadingHTTPServer(("127.0.0.1", 0), _handler(site))
     threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}).start()
     try:
         yield f"http://127.0.0.1:{server.server_address[1]}"
@@ -104,8 +104,8 @@ def serving(shop: Shop) -> Iterator[str]:
         server.server_close()
 
 
-def hub_of(repository: str, revision: str, files: dict[str, bytes]) -> Shop:
-    """What the hub's interface says of one repository at one revision."""
+def hub_of(repository: str, revision: str, files: dict[str, bytes]) -> FakeSite:
+    """The hub's description of one repository at one revision."""
     tree = [
         {"type": "file", "path": path, "size": len(data), "oid": hashlib.sha1(data).hexdigest()}
         for path, data in files.items()
@@ -117,4 +117,4 @@ def hub_of(repository: str, revision: str, files: dict[str, bytes]) -> Shop:
     served = {f"/{repository}/resolve/{revision}/{path}": data for path, data in files.items()}
     served[f"/api/models/{repository}/revision/{revision}"] = json.dumps(facts).encode()
     served[f"/api/models/{repository}/tree/{revision}"] = json.dumps(tree).encode()
-    return Shop(served)
+    return FakeSite(served)

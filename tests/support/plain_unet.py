@@ -1,4 +1,4 @@
-"""The network of guided-diffusion's checkpoints in plain PyTorch, as an independent statement.
+"""The network of guided-diffusion in plain PyTorch, as an independent reference.
 
 Names of tensors follow the checkpoints; the attention is written head by head with explicit sums,
 so that it shares nothing with the converter or with diffusers.
@@ -16,7 +16,7 @@ from torch.nn import functional as F
 
 @dataclass(frozen=True)
 class Shape:
-    """What is built: ``widths`` by level; attention at the levels in ``attended``."""
+    """The architecture: ``widths`` by level, and attention at the levels in ``attended``."""
 
     widths: tuple[int, ...] = (32, 64)
     layers: int = 1
@@ -176,7 +176,7 @@ class PlainUNet(nn.Module):
 
 
 def random_unet(shape: Shape, seed: int = 0) -> PlainUNet:
-    """Every tensor random, also those that the published code starts at zero or one."""
+    """A network in which every tensor is random, also those that usually start at 0 or 1."""
     network = PlainUNet(shape).eval().requires_grad_(False)
     generator = torch.Generator().manual_seed(seed)
     for tensor in network.state_dict().values():

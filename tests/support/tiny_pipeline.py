@@ -1,4 +1,4 @@
-"""A pipeline of Stable Diffusion's kind, small and random, as diffusers writes it to a folder."""
+"""A small pipeline like Stable Diffusion with random weights, as diffusers saves it."""
 
 from __future__ import annotations
 
@@ -73,7 +73,7 @@ def text_encoder(**changes: Any) -> CLIPTextModel:
 
 
 def write_tokenizer(folder: Path, pad: str = "<|endoftext|>") -> None:
-    """In the form of 2022, in which Stable Diffusion's was published."""
+    """In the format of 2022, in which Stable Diffusion was published."""
     folder.mkdir(parents=True)
     (folder / "vocab.json").write_text(json.dumps(VOCABULARY), encoding="utf-8")
     (folder / "merges.txt").write_text("#version: 0.2\na b</w>\n", encoding="utf-8")
@@ -119,7 +119,7 @@ def edit(path: Path, changes: Mapping[str, Any]) -> None:
 
 
 def write(folder: Path, *, variant: str | None = None, pad: str = "<|endoftext|>") -> Tiny:
-    """Save a whole pipeline; as a half-precision variant if named."""
+    """Save a complete pipeline, optionally as a half-precision variant."""
     torch.manual_seed(0)
     pipeline = Tiny(vae(), conditional_unet(), text_encoder())
     if variant:
