@@ -257,7 +257,7 @@ def test_the_command_measures_a_users_folder_with_masks(
              "--device", "cpu", "--limit", 2, "--against", "srad")  # fmt: skip
     assert call(monkeypatch, *words, "--pictures") == 0
     said = capsys.readouterr()
-    assert "8 rows computed, 0 stored" in said.err
+    assert "8 rows computed, 0 kept" in said.err
     assert "CNR" in said.out
     frame = pd.read_csv(out / "spine" / "rows.csv")
     assert set(frame["subject"]) == {"anna", "bert"}
@@ -267,7 +267,7 @@ def test_the_command_measures_a_users_folder_with_masks(
     assert read_png16(picture.read_bytes()).shape == (SIDE, SIDE)
     assert (out / "spine" / "plots" / "speckle-worst.png").is_file()
     assert call(monkeypatch, *words) == 0
-    assert "0 rows computed, 8 stored" in capsys.readouterr().err
+    assert "0 rows computed, 8 kept" in capsys.readouterr().err
 
 
 def test_what_is_wrong_with_the_command_is_one_sentence(
