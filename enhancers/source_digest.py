@@ -86,10 +86,11 @@ def statements(source: str) -> str:
 
 
 def _own_file(root: Path, module: str) -> list[Path]:
-    found = _files(root, module)
+    path = root.joinpath(*module.split("."))
+    found = [one for one in (path.with_suffix(".py"), path / "__init__.py") if one.is_file()]
     if not found:
         raise ModuleNotFoundError(f"{module} has no source below {root}")
-    return found[-1:]
+    return found[:1]
 
 
 @functools.cache

@@ -91,9 +91,12 @@ def test_words_do_not_count_and_code_does() -> None:
     assert statements("X = 1") == statements('"""a"""; X = 1')
 
 
-def test_what_has_no_source_is_an_error(package: Package) -> None:
-    with pytest.raises(ModuleNotFoundError, match=r"enhancers\.nothing"):
-        package.digest("enhancers.nothing")
+@pytest.mark.parametrize("name", ["enhancers.nothing", "enhancers.room.nothing"])
+def test_what_has_no_source_is_an_error(tmp_path: Path, name: str) -> None:
+    (tmp_path / "enhancers" / "room").mkdir(parents=True)
+    (tmp_path / "enhancers" / "room" / "__init__.py").write_text("")
+    with pytest.raises(ModuleNotFoundError, match=f"{name} has no source"):
+        source_digest(name, root=tmp_path)
 
 
 def test_a_pipeline_rests_on_the_filters_it_runs() -> None:
