@@ -61,10 +61,14 @@ def test_what_is_loaded_is_seen() -> None:
 @pytest.mark.parametrize("room", ["enhancers.api", "enhancers.ui", "enhancers.ui.viewer"])
 def test_gradio_is_imported_the_fast_way(room: str) -> None:
     code = (
-        f"import sys, {room}; order = list(sys.modules); "
-        "print(order.index('enhancers.gradio_import') < order.index('gradio'))"
+        "import inspect, sys\n"
+        "class Watch:\n"
+        "    def find_spec(self, name, path=None, target=None):\n"
+        "        if name == 'gradio': print(inspect.getfile.__module__)\n"
+        "sys.meta_path.insert(0, Watch())\n"
+        f"import {room}"
     )
     done = subprocess.run(
         [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True
     )
-    assert done.stdout.strip() == "True"
+    assert done.stdout.strip() == "enhancers.gradio_import"
