@@ -41,7 +41,7 @@ def test_with_a_control_the_family_is_every_method_against_it(data: Dataset) -> 
 
 
 def test_comparisons_find_what_the_readers_were_made_to_prefer() -> None:
-    clear = dataset(tastes=steady(spread=0.2))
+    clear = dataset(models=steady(spread=0.2))
     found = compare_scores(clear, clear.criteria[0], QUICK).comparisons
     assert found is not None
     best = next(one for one in found.pairs if (one.first, one.second) == ("M1", "M3"))

@@ -19,7 +19,7 @@ from tests.support.simulated_datasets import QUICK, SMALL, dataset, single, stea
 
 
 def test_a_reader_without_noise_repeats_everything() -> None:
-    exact = dataset(tastes=steady())
+    exact = dataset(models=steady())
     for question in (*exact.criteria, exact.preference):
         assert question is not None
         pooled = repeats(exact, question, QUICK)[-1]
@@ -30,7 +30,7 @@ def test_a_reader_without_noise_repeats_everything() -> None:
 
 
 def test_repeated_preferences_are_about_methods_whatever_the_side() -> None:
-    biased = dataset(tastes=steady(left_bonus=5.0))
+    biased = dataset(models=steady(left_bonus=5.0))
     question = biased.preference
     assert question is not None
     turned = [
@@ -47,7 +47,7 @@ def test_repeated_preferences_are_about_methods_whatever_the_side() -> None:
 
 
 def test_the_context_of_an_image_is_told_from_its_first_rating() -> None:
-    exact = dataset(tastes=steady())
+    exact = dataset(models=steady())
     pooled = context_repeats(exact, exact.criteria[0], QUICK)[-1]
     assert pooled.pairs == 4 * 8 * 3
     assert pooled.exact.value == 1
@@ -55,8 +55,8 @@ def test_the_context_of_an_image_is_told_from_its_first_rating() -> None:
 
 def test_a_preference_for_the_left_side_is_seen() -> None:
     level = 0.95
-    fair = conduct(dataset(tastes=steady()), level)
-    biased = conduct(dataset(tastes=steady(left_bonus=5.0)), level)
+    fair = conduct(dataset(models=steady()), level)
+    biased = conduct(dataset(models=steady(left_bonus=5.0)), level)
     assert biased.left_preferred is not None
     assert biased.left_preferred.share.value == 1
     assert biased.null_preferences is not None
