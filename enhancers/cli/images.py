@@ -82,7 +82,7 @@ def metrics(
         print(json.dumps({"metrics": plain(scores)}, indent=2, ensure_ascii=False))
         return
     for found in scores:
-        print(f"{found.metric.label:12}{found.metric.arrow} {found.text}")
+        print(f"{found.metric.label:12}{found.metric.arrow:1} {found.text}")
 
 
 def degrade(

@@ -86,9 +86,10 @@ def _worst(
     ]
     for key in summary.protocol.measures:
         rated = [(value, row) for row in own if (value := row.measured.scores.get(key)) is not None]
-        if rated:
-            up = measure(key).direction == "up"
-            return key, (min if up else max)(rated, key=lambda pair: pair[0])[1]
+        direction = measure(key).direction
+        if rated and direction != "none":
+            worst = min if direction == "up" else max
+            return key, worst(rated, key=lambda pair: pair[0])[1]
     return "", None
 
 

@@ -93,7 +93,7 @@ def scores(
             panel.plot(mean, [place] * len(mean), "|", color=colour, markersize=17,
                        markeredgewidth=2.4, zorder=2)  # fmt: skip
         _rows_of(panel, [labels[name] for name in names], first=panel is panels[0])
-        panel.set_xlabel(f"{measure(key).label} {measure(key).arrow}")
+        panel.set_xlabel(measure(key).heading)
     return figure
 
 
@@ -139,7 +139,7 @@ def against_calls(condition: Condition, shown: Sequence[SummaryLine], summary: S
         panel.set_xticks(counts, [f"{calls:.3g}" for calls in counts])
         panel.minorticks_off()
         panel.set_xlabel("network calls")
-        panel.set_ylabel(f"{measure(key).label} {measure(key).arrow}")
+        panel.set_ylabel(measure(key).heading)
     if panels:
         figure.legend(*panels[0].get_legend_handles_labels(), loc="outside lower center",
                       ncols=3, frameon=False, fontsize=8)  # fmt: skip

@@ -110,6 +110,7 @@ def summarise(protocol: Protocol, rows: Sequence[ResultRow], subject: str = "") 
         are no comparisons where it did not run.
     """
     subject = subject or protocol.subject
+    directed = [key for key in protocol.measures if measure(key).direction != "none"]
     lines: list[SummaryLine] = []
     comparisons: list[Comparison] = []
     for condition in protocol.conditions:
@@ -117,12 +118,12 @@ def summarise(protocol: Protocol, rows: Sequence[ResultRow], subject: str = "") 
         if not found:
             continue
         scores = _scores(found, protocol.measures)
-        shown = _shown(found, scores, protocol.measures[:DECIDING])
+        shown = _shown(found, scores, directed[:DECIDING])
         lines += _lines(condition, found, scores, shown, protocol.measures)
         if subject in scores:
             rivals = [key for key in scores if key in shown and key != subject]
             labels = {row.candidate: row.label for row in found}
-            for key in protocol.measures:
+            for key in directed:
                 comparisons += _comparisons(condition, key, subject, rivals, scores, labels)
     return Summary(protocol, subject, tuple(lines), tuple(comparisons))
 

@@ -18,6 +18,7 @@ from enhancers.evaluation.protocol import Condition, Protocol
 from enhancers.evaluation.statistics import Interval
 from enhancers.evaluation.store import ResultRow
 from enhancers.evaluation.summary import ALL, Comparison, Summary, SummaryLine
+from enhancers.metrics.catalog import best
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -154,13 +155,13 @@ def means_table(
     ``seconds`` by method, where given, are added as a column.
     """
     keys = [key for key in protocol.measures if any(line.measure == key for line in shown)]
-    heads = [f"{measure(key).label} {measure(key).arrow}" for key in keys]
+    heads = [measure(key).heading for key in keys]
     heads += ["calls"] + ["seconds"] * (seconds is not None)
     lines = ["| | " + " | ".join(heads) + " |", "|---" * (len(heads) + 1) + "|"]
-    best = {key: _best(shown, key) for key in keys}
+    marked = {key: _best(shown, key) for key in keys}
     for candidate in dict.fromkeys(line.candidate for line in shown):
         own = {line.measure: line for line in shown if line.candidate == candidate}
-        cells = [_cell(own.get(key), best[key]) for key in keys]
+        cells = [_cell(own.get(key), marked[key]) for key in keys]
         first = next(iter(own.values()))
         cells.append(f"{first.calls:.4g}")
         if seconds is not None:
@@ -170,10 +171,7 @@ def means_table(
 
 
 def _best(shown: Sequence[SummaryLine], key: str) -> float | None:
-    values = [line.mean for line in shown if line.measure == key]
-    if len(values) < 2:
-        return None
-    return max(values) if measure(key).direction == "up" else min(values)
+    return best(measure(key).direction, (line.mean for line in shown if line.measure == key))
 
 
 def _cell(line: SummaryLine | None, best: float | None) -> str:
@@ -241,7 +239,7 @@ def _legend(protocol: Protocol) -> list[str]:
 def definition(key: str) -> str:
     """The definition of a measure, in one line."""
     one = measure(key)
-    return f"{one.label} {one.arrow}: {one.definition}. {one.note}".rstrip()
+    return f"{one.heading}: {one.definition}. {one.note}".rstrip()
 
 
 def times_markdown(rows: Sequence[ResultRow], summary: Summary) -> str:

@@ -191,9 +191,7 @@ def score_rows(
     images = {INPUT_ROW: source, **results}
     for name, pixels in images.items():
         if name not in rows:
-            # LOE compares with the input; the input itself has nothing to be compared with.
-            before = None if name == INPUT_ROW else source
-            found = score(pixels, reference=truth, source=before, keys=keys)
+            found = score(pixels, reference=truth, source=source, keys=keys)
             rows[name] = ScoreRow(name, found)
     return tuple(rows[name] for name in images)
 
@@ -208,7 +206,7 @@ def to_csv(rows: Iterable[ScoreRow]) -> str:
     writer.writerow(
         ("image", "metric", "value", "better", "implementation", "data range", "reason")
     )
-    better = {"up": "higher", "down": "lower"}
+    better = {"up": "higher", "down": "lower", "none": "neither"}
     for row in rows:
         for item in row.scores:
             metric = item.metric

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Literal
 
@@ -10,8 +11,21 @@ from enhancers.method import nearest
 
 ONE_GAUSSIAN = "11x11 Gaussian window, σ 1.5"
 
+Direction = Literal["up", "down", "none"]
+"""Whether a larger or a smaller value is better, or neither."""
+
+ARROWS: Mapping[Direction, str] = {"up": "↑", "down": "↓", "none": ""}
+
 LARGEST = 2048 * 2048
 """Image size in pixels above which slow metrics would take minutes and 8 GB of memory."""
+
+
+def best(direction: Direction, values: Iterable[float]) -> float | None:
+    """The best of at least two values; None of fewer, or where neither direction is better."""
+    known = list(values)
+    if direction == "none" or len(known) < 2:
+        return None
+    return max(known) if direction == "up" else min(known)
 
 
 @dataclass(frozen=True)
@@ -21,8 +35,8 @@ class Metric:
     Parameters
     ----------
     key, label : str
-    direction : {"up", "down"}
-        Whether a larger or a smaller value is better.
+    direction : {"up", "down", "none"}
+        Whether a larger or a smaller value is better, or neither.
     reference : {"full", "none", "input"}
         What it compares with: the truth, nothing, or the image before enhancement.
     implementation : str
@@ -41,7 +55,7 @@ class Metric:
 
     key: str
     label: str
-    direction: Literal["up", "down"]
+    direction: Direction
     reference: Literal["full", "none", "input"]
     implementation: str
     data_range: str
@@ -57,8 +71,12 @@ class Metric:
 
     @property
     def arrow(self) -> str:
-        """The direction as an arrow for tables."""
-        return "↑" if self.direction == "up" else "↓"
+        """The direction as an arrow for tables; empty where neither is better."""
+        return ARROWS[self.direction]
+
+    def best(self, values: Iterable[float]) -> float | None:
+        """The best of at least two values; None of fewer, or where neither direction is better."""
+        return best(self.direction, values)
 
 
 METRICS: tuple[Metric, ...] = (
@@ -124,11 +142,11 @@ METRICS: tuple[Metric, ...] = (
     Metric(
         key="entropy",
         label="Entropy (bit)",
-        direction="up",
+        direction="none",
         reference="none",
         implementation="own, pyiqa's definition with 256 bins",
         data_range="0 to 255, luminance, rounded",
-        note="0 to 8. Noise raises it as well as detail.",
+        note="0 to 8. Noise raises it as well as detail, so neither is better.",
     ),
     Metric(
         key="loe",

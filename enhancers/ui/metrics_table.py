@@ -16,7 +16,9 @@ _TITLES = {
 
 
 def metrics_html(rows: Sequence[ScoreRow], labels: Sequence[str], truth: str) -> str:
-    """A row per metric and a column per image, the best result of each row in bold.
+    """A row per metric and a column per image, the best of each row in bold.
+
+    The input competes: where no method improves on it, it is the one in bold.
 
     Parameters
     ----------
@@ -44,13 +46,10 @@ def metrics_html(rows: Sequence[ScoreRow], labels: Sequence[str], truth: str) ->
 
 def _row(metric: Metric, scores: Sequence[Score]) -> dict[str, Any]:
     """The cells of a metric, or the reason where no image has it and the reason is the same."""
-    # The input is shown for comparison; "best" is among the methods.
-    known = [score.value for score in scores[1:] if score.value is not None]
-    best = (max if metric.direction == "up" else min)(known) if len(known) > 1 else None
+    best = metric.best(score.value for score in scores if score.value is not None)
     reasons = {score.reason for score in scores}
     cells = [
-        {"score": score, "best": place > 0 and best is not None and score.value == best}
-        for place, score in enumerate(scores)
+        {"score": score, "best": best is not None and score.value == best} for score in scores
     ]
     reason = reasons.pop() if len(reasons) == 1 else ""
     return {"metric": metric, "cells": cells, "reason": reason}

@@ -324,9 +324,9 @@ def test_score_rows_measure_the_input_and_each_result_once():
     keys = ["psnr", "loe"]
     rows = metrics.score_rows(noisy, {"tv": truth}, truth=truth, keys=keys, known=known)
     assert [row.name for row in rows] == [metrics.INPUT_ROW, "tv"]
-    assert rows[0].scores == metrics.score(noisy, reference=truth, keys=keys)
+    assert rows[0].scores == metrics.score(noisy, reference=truth, source=noisy, keys=keys)
     assert rows[1].scores == metrics.score(truth, reference=truth, source=noisy, keys=keys)
-    assert rows[0].scores[1].value is None
+    assert rows[0].scores[1].value == 0.0
     assert rows[1].scores[1].value is not None
     again = metrics.score_rows(noisy, {"tv": truth, "nlm": noisy}, keys=keys, known=known)
     assert again[:2] == rows
@@ -342,6 +342,7 @@ def test_csv_has_a_line_a_number_with_everything_beside_it():
     assert by_metric["PSNR (dB)"]["value"] == "inf"
     assert by_metric["PSNR (dB)"]["better"] == "higher"
     assert by_metric["LOE"]["value"] == "0.0"
+    assert by_metric["Entropy (bit)"]["better"] == "neither"
     assert by_metric["MS-SSIM"]["value"] == ""
     assert "161" in by_metric["MS-SSIM"]["reason"]
     assert all(line["implementation"] and line["data range"] for line in lines)

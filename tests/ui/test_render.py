@@ -46,12 +46,16 @@ def row(reason, value=None):
     return ScoreRow("x", tuple(Score(metric.key, value, reason) for metric in METRICS))
 
 
-def test_the_best_of_a_line_is_bold_and_the_input_takes_no_part():
+def test_the_best_of_a_line_is_bold_and_the_untouched_input_competes():
     html = metrics_html([row("", 9.0), row("", 1.0), row("", 2.0)], ["Input", "A", "B"], "clean")
-    psnr = html.split('data-metric="psnr"')[1].split("</tr>")[0]
-    nmse = html.split('data-metric="nmse"')[1].split("</tr>")[0]
-    assert '<td class="best">2</td>' in psnr
-    assert '<td class="best">1</td>' in nmse
+    line = {
+        key: html.split(f'data-metric="{key}"')[1].split("</tr>")[0]
+        for key in ("psnr", "nmse", "entropy")
+    }
+    assert '<td class="best">9</td>' in line["psnr"]
+    assert '<td class="best">1</td>' in line["nmse"]
+    assert "arrow" not in line["entropy"]
+    assert "best" not in line["entropy"]
 
 
 @pytest.mark.parametrize(

@@ -10,6 +10,7 @@ from typing import Literal
 from enhancers import metrics
 from enhancers.errors import MetricUnavailable
 from enhancers.method import nearest
+from enhancers.metrics.catalog import ARROWS, Direction
 
 Needs = Literal["truth", "mask", "discs", "input", "nothing"]
 DILATIONS = (1, 3, 5, 7, 9)
@@ -23,8 +24,8 @@ class Measure:
     Parameters
     ----------
     key, label : str
-    direction : {"up", "down"}
-        Whether a larger or a smaller value is better.
+    direction : {"up", "down", "none"}
+        Whether a larger or a smaller value is better, or neither.
     needs : {"truth", "mask", "discs", "input", "nothing"}
         What is needed besides the result; "input" is the degraded image, "discs" the phantom of
         `enhancers.evaluation.texture`.
@@ -42,7 +43,7 @@ class Measure:
 
     key: str
     label: str
-    direction: Literal["up", "down"]
+    direction: Direction
     needs: Needs
     definition: str
     note: str = ""
@@ -51,9 +52,9 @@ class Measure:
     radius: int = 0
 
     @property
-    def arrow(self) -> str:
-        """The direction as a sign for tables."""
-        return "↑" if self.direction == "up" else "↓"
+    def heading(self) -> str:
+        """The label for tables, with an arrow for the direction where one is better."""
+        return f"{self.label} {ARROWS[self.direction]}".rstrip()
 
 
 _NEEDS: Mapping[str, Needs] = {"full": "truth", "none": "nothing", "input": "input"}
