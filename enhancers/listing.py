@@ -24,6 +24,7 @@ def as_dict() -> dict[str, Any]:
             "summary": method.summary,
             "modalities": list(method.modalities),
             "prior": method.prior,
+            "remaps": method.remaps,
             "parameters": [asdict(parameter) for parameter in method.parameters],
             "citation": str(method.citation),
         }

@@ -19,6 +19,10 @@ PRIOR_KEY = re.compile(r"[a-z0-9][a-z0-9-]{0,39}")
 """Pattern of a network's key, which is also the name of its folder."""
 
 
+RELATIVE_UNITS = ("gray level", "a.u.")
+"""Units whose values have no absolute meaning."""
+
+
 class Modality(StrEnum):
     """The imaging modality; it selects presets, pipelines and display windows."""
 
@@ -139,7 +143,8 @@ class Method:
     ``modalities`` are those it was made for (it runs on all). ``prior`` is the kind of network it
     samples from ("pixel" or "latent"; None: classical); which one is its parameter ``prior``.
     ``colour`` says how RGB is handled. ``presets`` holds, per modality, the values that differ from
-    the defaults.
+    the defaults. ``remaps`` says whether the results' values lose their meaning in source units,
+    as after tone mapping, or names the boolean parameter that decides it.
     """
 
     key: str
@@ -153,6 +158,16 @@ class Method:
     presets: Mapping[Modality, Mapping[str, ParameterValue]] = field(default_factory=dict)
     prior: Literal["pixel", "latent"] | None = None
     colour: str = "luminance is processed, chroma is kept"
+    remaps: bool | str = False
+
+    def result_units(self, units: str, params: Mapping[str, ParameterValue]) -> str:
+        """Units of the result's values for an input in ``units`` and complete parameters.
+
+        Gray levels and arbitrary units stay what they are; HU becomes "gray level, not HU" where
+        the method maps values anew.
+        """
+        remaps = params[self.remaps] if isinstance(self.remaps, str) else self.remaps
+        return f"gray level, not {units}" if remaps and units not in RELATIVE_UNITS else units
 
     def parameter(self, name: str) -> Parameter:
         """The parameter of this name, or ParameterError naming the nearest."""

@@ -105,6 +105,9 @@ class Record:
     notes : tuple of str
     result_digest : str
         `pixels_digest` of the result.
+    result_units : str
+        Units of the result's values ("gray level, not HU" after tone mapping); empty in records
+        of earlier versions.
     """
 
     key: str
@@ -122,6 +125,7 @@ class Record:
     figures: tuple[RecordedFigure, ...]
     notes: tuple[str, ...]
     result_digest: str
+    result_units: str = ""
     project: str = f"Reading Room {__version__}"
     notice: str = NOTICE
 

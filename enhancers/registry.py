@@ -88,6 +88,7 @@ METHODS: tuple[Method, ...] = (
             Parameter("iterations", "Iterations per level", "int", 50, 1, 200, 1),
         ),
         modalities=(MR,),
+        remaps=True,
         citation=Citation(
             "N. J. Tustison et al.", "N4ITK: improved N3 bias correction",
             "IEEE Transactions on Medical Imaging 29(6)", 2010,
@@ -153,6 +154,7 @@ METHODS: tuple[Method, ...] = (
         modalities=ALL,
         presets={CT: {"clip_limit": 1.0}, XR: {"clip_limit": 1.0}},
         colour="L of Lab is equalised, hue is kept",
+        remaps=True,
         citation=Citation(
             "K. Zuiderveld", "Contrast limited adaptive histogram equalization",
             "Graphics Gems IV", 1994, "https://doi.org/10.1016/B978-0-12-336156-1.50061-6"),
@@ -166,6 +168,7 @@ METHODS: tuple[Method, ...] = (
         parameters=(CONTRAST, SIGMA, CLIP),
         modalities=ALL,
         presets={CT: {"clip_limit": 1.0}, XR: {"clip_limit": 1.0}},
+        remaps="contrast",
         citation=Citation(
             "P. K. Singh, S. Singh", "Bridging classical and learned priors: a hybrid framework "
             "for medical image enhancement", "under review for MIDL, sections 2.2 and 2.4", 2026,
@@ -209,6 +212,7 @@ METHODS: tuple[Method, ...] = (
             CT: {"clip_limit": 1.0},
             XR: {"clip_limit": 1.0},
         },
+        remaps="contrast",
         citation=Citation(
             "P. K. Singh, S. Singh", "Bridging classical and learned priors: a hybrid framework "
             "for medical image enhancement", "under review for MIDL", 2026,
@@ -292,6 +296,7 @@ METHODS: tuple[Method, ...] = (
             PREVIEW,
         ),
         modalities=(FUNDUS, ENDOSCOPY, MICROSCOPY, MR, CT),
+        remaps=True,
         citation=Citation(
             "B. Fei, Y. Li, W. Yang, H. Gao, J. Xu, L. Ma, Y. Yang, P. Zhou",
             "Lightening anything in medical images", "arXiv 2407.10236", 2024,

@@ -31,10 +31,14 @@ _EPOCH = (1980, 1, 1, 0, 0, 0)
 
 @dataclass(frozen=True, eq=False)
 class BundleItem:
-    """One result of a bundle: ``name`` (a method's key) becomes the name of its files."""
+    """One result of a bundle: ``name`` (a method's key) becomes the name of its files.
+
+    ``units`` are those of its values (`Record.result_units`); empty for the input's.
+    """
 
     name: str
     pixels: Pixels
+    units: str = ""
 
 
 def to_png16(pixels: Pixels) -> bytes:
@@ -93,17 +97,24 @@ def in_source_units(image: MedicalImage, pixels: Pixels) -> Pixels:
     return np.where(cut_low | cut_high, image.source, mapped)
 
 
-def to_tiff_source(image: MedicalImage, pixels: Pixels) -> bytes:
-    """Encode a result of ``image`` as a 32-bit float TIFF in source units (`in_source_units`)."""
+def to_tiff_source(image: MedicalImage, pixels: Pixels, units: str) -> bytes:
+    """Encode a result of ``image`` as a 32-bit float TIFF in source units (`in_source_units`).
+
+    ``units`` are those of the result (`Record.result_units`). Where they are not the image's, as
+    after tone mapping, the values have no meaning in source units: the file holds the gray levels
+    from 0 to 1, and says so.
+    """
     import tifffile
 
     check_pixels(pixels)
+    kept = units == image.units
+    said = units if kept else f"{units} (0 to 1)"
     buffer = io.BytesIO()
     tifffile.imwrite(
         buffer,
-        in_source_units(image, pixels),
+        in_source_units(image, pixels) if kept else pixels,
         photometric="rgb" if pixels.ndim == 3 else "minisblack",
-        description=f"units: {image.units}. {NOT_FOR_DIAGNOSIS}",
+        description=f"units: {said}. {NOT_FOR_DIAGNOSIS}",
         software="Reading Room",
         metadata=None,
     )
@@ -136,15 +147,17 @@ def write_bundle(
     """
     buffer = io.BytesIO()
     items = [BundleItem("input", image.pixels), *results]
+    units = [item.units or image.units for item in items]
     names = _file_names([item.name for item in items])
     with zipfile.ZipFile(buffer, "w") as archive:
-        _add(archive, "README.txt", _readme(image, names[1:], truth is not None).encode())
+        _add(archive, "README.txt", _readme(image, items, names, truth).encode())
         for name, item in zip(names, items, strict=True):
             _add(archive, f"{name}.png", to_png16(item.pixels))
         if truth is not None:
             _add(archive, "truth.png", to_png16(truth))
-        for name, item in zip(names, items, strict=True):
-            _add(archive, f"source_units/{name}.tif", to_tiff_source(image, item.pixels))
+        for name, item, unit in zip(names, items, units, strict=True):
+            folder = "source_units" if unit == image.units else "gray_levels"
+            _add(archive, f"{folder}/{name}.tif", to_tiff_source(image, item.pixels, unit))
         _add(archive, "metrics.csv", metrics_csv.encode())
         _add(archive, "provenance.json", provenance.encode())
     if isinstance(target, str | os.PathLike):
@@ -177,37 +190,76 @@ def _add(archive: zipfile.ZipFile, name: str, data: bytes) -> None:
     archive.writestr(entry, data, compresslevel=6)
 
 
-def _readme(image: MedicalImage, names: Sequence[str], has_truth: bool) -> str:
+def _readme(
+    image: MedicalImage, items: Sequence[BundleItem], names: Sequence[str], truth: Pixels | None
+) -> str:
     lines = [
         "Reading Room: one image and the results of enhancement methods.",
         NOT_FOR_DIAGNOSIS,
         "",
         "input.png        the image as the methods used it",
-        *([f"{name}.png".ljust(16) + " a result" for name in names]),
+        *(f"{name}.png".ljust(16) + f" {_about(image, item)}"
+          for name, item in zip(names[1:], items[1:], strict=True)),
         *(["truth.png        the clean image, known because the input is synthetic or degraded"]
-          if has_truth else []),
+          if truth is not None else []),
         "source_units/    the same in source units, 32-bit float TIFF",
+        *(["gray_levels/     the same as gray levels from 0 to 1, 32-bit float TIFF: values that a",
+           f"                 method mapped anew and that are {other}"]
+          if (other := _other_units(image, items)) else []),
         "metrics.csv      figures of each result",
         "provenance.json  digests, versions, device, seed, parameters, timings",
         "",
         f"PNG gray levels run from 0 to {WHITE}: 0 is {_value(image.window.low, image.units)},",
-        f"{WHITE} is {_value(image.window.high, image.units)}, linear between.",
+        f"{WHITE} is {_value(image.window.high, image.units)}, linear between"
+        + (f", except where this file says {other}." if other else "."),
         "In source_units, values beyond that window are those of the input wherever a result is",
         "still black or white at the same end.",
+        *_enlarged(image, items),
         f"Modality: {image.modality.label} ({_ORIGINS[image.modality_origin]}).",
-        _spacing(image),
+        *_spacing(image, items),
     ]  # fmt: skip
     return "\n".join(lines) + "\n"
+
+
+def _scale(image: MedicalImage, item: BundleItem) -> int:
+    return item.pixels.shape[0] // image.shape[0]
+
+
+def _about(image: MedicalImage, item: BundleItem) -> str:
+    """What a result's file holds, in a line."""
+    scale = _scale(image, item)
+    size = f", enlarged {scale} times each way" if scale > 1 else ""
+    units = f" ({item.units})" if item.units not in ("", image.units) else ""
+    return f"a result{size}{units}"
+
+
+def _other_units(image: MedicalImage, items: Sequence[BundleItem]) -> str:
+    return next((item.units for item in items if item.units not in ("", image.units)), "")
+
+
+def _enlarged(image: MedicalImage, items: Sequence[BundleItem]) -> list[str]:
+    """Where enlarged results differ from the others, one line each."""
+    if all(_scale(image, item) == 1 for item in items):
+        return []
+    return ["In an enlarged result, values beyond the window are cut also in source_units."]
 
 
 _ORIGINS = {"file": "from the file", "guessed": "guessed", "user": "chosen by the user"}
 
 
-def _spacing(image: MedicalImage) -> str:
+def _spacing(image: MedicalImage, items: Sequence[BundleItem]) -> list[str]:
     if image.spacing is None:
-        return "Pixel spacing: not stated by the file."
-    row, column = image.spacing
-    return f"Pixel spacing of the input: {row:g} mm between rows, {column:g} mm between columns."
+        return ["Pixel spacing: not stated by the file."]
+    scales = sorted({_scale(image, item) for item in items})
+    return [
+        f"Pixel spacing {_where(scale)}: {image.spacing[0] / scale:g} mm between rows, "
+        f"{image.spacing[1] / scale:g} mm between columns."
+        for scale in scales
+    ]
+
+
+def _where(scale: int) -> str:
+    return "of the input" if scale == 1 else f"of a result enlarged {scale} times"
 
 
 def _value(number: float, units: str) -> str:

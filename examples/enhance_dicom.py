@@ -38,12 +38,12 @@ def main() -> None:
             print(f"{event.method}: {event.error}")
         if event.outcome is None:
             continue
-        pixels = event.outcome.result.pixels
+        pixels, units = event.outcome.result.pixels, event.outcome.record.result_units
         save_png16(options.out / f"{event.method}.png", pixels)
-        (options.out / f"{event.method}.tif").write_bytes(to_tiff_source(image, pixels))
+        (options.out / f"{event.method}.tif").write_bytes(to_tiff_source(image, pixels, units))
         (options.out / f"{event.method}.json").write_text(event.outcome.record.to_json())
-        change = np.abs(pixels - image.pixels).mean() * (window.high - window.low)
-        print(f"{event.method}: changed by {change:.1f} {image.units} on average")
+        change = np.abs(pixels - image.pixels).mean()
+        print(f"{event.method}: changed by {change:.1%} of the window on average, now in {units}")
     print(f"Results are in {options.out}.")
 
 

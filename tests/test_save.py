@@ -146,7 +146,7 @@ def test_larger_results_are_only_mapped() -> None:
 @pytest.mark.parametrize("pixels", [GRAY, COLOUR], ids=["gray", "colour"])
 def test_tiff_holds_source_units(tmp_path: Path, pixels: np.ndarray) -> None:
     image = from_array(pixels)
-    data = to_tiff_source(image, pixels)
+    data = to_tiff_source(image, pixels, image.units)
     assert np.array_equal(tifffile.imread(io.BytesIO(data)), pixels)
     assert b"Not for diagnosis" in data
     path = tmp_path / "x"
@@ -180,6 +180,37 @@ def test_bundle_is_complete_and_exact() -> None:
     assert "Not for diagnosis" in readme
     assert "-160 (HU)" in readme
     assert "0.5 mm between rows, 0.7 mm between columns" in readme
+
+
+def test_mapped_values_are_gray_levels_in_every_file() -> None:
+    image = ct()
+    items = [
+        BundleItem("nlm", image.pixels, "HU"),
+        BundleItem("clahe", 1 - image.pixels, "gray level, not HU"),
+    ]
+    buffer = io.BytesIO()
+    write_bundle(buffer, image, items, "", "{}", None)
+    with zipfile.ZipFile(buffer) as archive:
+        folders = {Path(name).stem: Path(name).parent.name for name in archive.namelist()
+                   if name.endswith(".tif")}  # fmt: skip
+        data = archive.read("gray_levels/clahe.tif")
+        readme = archive.read("README.txt").decode()
+    assert folders == {"input": "source_units", "nlm": "source_units", "clahe": "gray_levels"}
+    assert np.array_equal(tifffile.imread(io.BytesIO(data)), 1 - image.pixels)
+    assert b"units: gray level, not HU (0 to 1)" in data
+    assert "clahe.png        a result (gray level, not HU)" in readme
+
+
+def test_the_readme_says_what_is_different_about_an_enlarged_result() -> None:
+    image = ct()
+    doubled = np.kron(image.pixels, np.ones((2, 2), np.float32))
+    buffer = io.BytesIO()
+    write_bundle(buffer, image, [BundleItem("null_space", doubled)], "", "{}", None)
+    with zipfile.ZipFile(buffer) as archive:
+        readme = archive.read("README.txt").decode()
+    assert "a result, enlarged 2 times each way" in readme
+    assert "of a result enlarged 2 times: 0.25 mm between rows, 0.35 mm between" in readme
+    assert "values beyond the window are cut also in source_units" in readme
 
 
 def test_bundle_without_truth() -> None:

@@ -151,7 +151,7 @@ class Endpoints:
             seed: All randomness comes from this number, 0 or more.
             modality: CT, MR, US, XR, FUNDUS, ENDOSCOPY, MICROSCOPY or OTHER, instead of the file's.
             slice_index: The slice of a volume, counted from 0.
-            format: png (16 bit; 0 and 65535 are the ends of the window) or tiff (source units).
+            format: png (16 bit over the window) or tiff (in the units of the record's result_units).
         """
         with one_sentence("enhance"):
             values = checked("parameters", parameters or {}, Parameters)
@@ -168,9 +168,10 @@ class Endpoints:
                         # Here Gradio closes the run of a caller who cancelled it or went away.
                         yield None, None
                         continue
-                    name, pixels = event.method, event.outcome.result.pixels
-                    record = record_file(name, event.outcome.record.as_dict())
-                    yield image_file(name, opened, pixels, format), record
+                    name, outcome = event.method, event.outcome
+                    pixels, units = outcome.result.pixels, outcome.record.result_units
+                    record = record_file(name, outcome.record.as_dict())
+                    yield image_file(name, opened, pixels, format, units), record
 
     def metrics(
         self, image: gr.FileData, truth: gr.FileData = NO_FILE, slice_index: int | None = None
@@ -226,7 +227,8 @@ class Endpoints:
             opened = open_image(image, self._caps, slice_index, modality)
             degraded = degrade_image(opened, name, strength or 0.0, seed=number)
             record = degradation_record(opened, degraded, name, strength or 0.0, number)
-            return image_file(name, opened, degraded.pixels, format), record_file(name, record)
+            file = image_file(name, opened, degraded.pixels, format, opened.units)
+            return file, record_file(name, record)
 
     def _events(
         self, image: MedicalImage, request: Request, seed: int

@@ -75,12 +75,14 @@ def open_image(
     return image.with_modality(known[wanted])
 
 
-def image_file(name: str, image: MedicalImage, pixels: Pixels, kind: str) -> dict[str, Any]:
-    """A result of ``image`` as a file to download: 16-bit PNG, or TIFF in source units."""
+def image_file(
+    name: str, image: MedicalImage, pixels: Pixels, kind: str, units: str
+) -> dict[str, Any]:
+    """A result of ``image`` as a file to download: 16-bit PNG, or TIFF in its ``units``."""
     if kind == "png":
         return _file(f"{name}.png", to_png16(pixels))
     if kind == "tiff":
-        return _file(f"{name}.tif", to_tiff_source(image, pixels))
+        return _file(f"{name}.tif", to_tiff_source(image, pixels, units))
     raise ParameterError(f"format={kind} is not possible; give png or tiff.")
 
 

@@ -106,9 +106,12 @@ class Worker:
                     return TaskFailure(event.error, retry=True)
                 if event.outcome is None:
                     continue
-                pixels = event.outcome.result.pixels
-                data = to_png16(pixels) if task.form == "png" else to_tiff_source(image, pixels)
-                return TaskResult(data, event.outcome.record, image.warnings)
+                pixels, record = event.outcome.result.pixels, event.outcome.record
+                if task.form == "png":
+                    data = to_png16(pixels)
+                else:
+                    data = to_tiff_source(image, pixels, record.result_units)
+                return TaskResult(data, record, image.warnings)
         raise RuntimeError(f"{task.method} ended without a result")
 
     def _limit_threads(self) -> None:

@@ -73,7 +73,8 @@ def batch(
         str,
         typer.Option(
             "--format",
-            help="The format of the results: png (16 bit) or tif (float, source units).",
+            help="The format of the results: png (16 bit) or tif (float, in source units; gray "
+            "levels from 0 to 1 where the method maps values anew).",
         ),
     ] = "png",
     jobs: Annotated[

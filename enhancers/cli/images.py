@@ -18,7 +18,11 @@ def run(
     ],
     method: Annotated[str, typer.Option(help="The key of the method; list shows all.")],
     out: Annotated[
-        Path, typer.Option(help="The result: .png (16 bit) or .tif (float, source units).")
+        Path,
+        typer.Option(
+            help="The result: .png (16 bit) or .tif (float, in source units; gray levels from 0 to "
+            "1 where the method maps values anew)."
+        ),
     ],
     settings: Annotated[
         list[str] | None,
@@ -55,7 +59,7 @@ def run(
         if out.suffix.lower() == ".png":
             save_png16(out, pixels)
         else:
-            out.write_bytes(to_tiff_source(image, pixels))
+            out.write_bytes(to_tiff_source(image, pixels, event.outcome.record.result_units))
         if record is not None:
             record.write_text(event.outcome.record.to_json() + "\n", encoding="utf-8")
         for figure in event.outcome.result.figures:

@@ -279,6 +279,7 @@ def make_outcome(plan: ResolvedRequest, result: Result, seconds: float) -> Outco
         ),
         notes=result.notes,
         result_digest=pixels_digest(result.pixels),
+        result_units=plan.method.result_units(plan.image.units, plan.params),
     )
     return Outcome(plan.method.key, plan.params, result, record, record.seconds)
 

@@ -71,7 +71,10 @@ def bundle_bytes(session: Session) -> bytes | None:
     results = {method.key: method.outcome for method in methods if method.outcome is not None}
     if session.image is None or not results:
         return None
-    items = [BundleItem(key, outcome.result.pixels) for key, outcome in results.items()]
+    items = [
+        BundleItem(key, outcome.result.pixels, outcome.record.result_units)
+        for key, outcome in results.items()
+    ]
     records = [json.loads(outcome.record.to_json()) for outcome in results.values()]
     provenance = json.dumps(records, indent=2, ensure_ascii=False, sort_keys=True)
     scores = to_csv(session.compute_scores())

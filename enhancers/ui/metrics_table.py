@@ -48,8 +48,6 @@ def _row(metric: Metric, scores: Sequence[Score]) -> dict[str, Any]:
     """The cells of a metric, or the reason where no image has it and the reason is the same."""
     best = metric.best(score.value for score in scores if score.value is not None)
     reasons = {score.reason for score in scores}
-    cells = [
-        {"score": score, "best": best is not None and score.value == best} for score in scores
-    ]
+    cells = [{"score": score, "best": best is not None and score.value == best} for score in scores]
     reason = reasons.pop() if len(reasons) == 1 else ""
     return {"metric": metric, "cells": cells, "reason": reason}

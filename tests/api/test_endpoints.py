@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import json
 import time
 from collections.abc import Iterator
@@ -106,11 +105,18 @@ def test_a_result_is_that_of_the_library(client: Client, ct: Path) -> None:
     assert "patient" not in Path(record).read_text(encoding="utf-8") + file + record
 
 
-def test_tiff_is_in_source_units(client: Client, ct: Path) -> None:
-    file, _ = call(client, "/enhance", ct, "clahe", format="tiff", modality="CT")
+def test_tiff_is_in_source_units_unless_the_method_maps_values_anew(
+    client: Client, ct: Path
+) -> None:
     image = load(ct)
-    expected = in_source_units(image, enhance(image, "clahe").pixels)
-    np.testing.assert_array_equal(tifffile.imread(io.BytesIO(Path(file).read_bytes())), expected)
+    for method, units in (("nlm", "HU"), ("clahe", "gray level, not HU")):
+        file, record = call(client, "/enhance", ct, method, format="tiff", modality="CT")
+        pixels = enhance(image, method).pixels
+        expected = in_source_units(image, pixels) if units == "HU" else pixels
+        with tifffile.TiffFile(file) as tiff:
+            np.testing.assert_array_equal(tiff.asarray(), expected)
+            assert tiff.pages[0].description.startswith(f"units: {units}")
+        assert from_json(Path(record).read_text(encoding="utf-8")).result_units == units
 
 
 def test_modality_chooses_the_preset_and_slice_index_the_slice(

@@ -198,7 +198,7 @@ def test_nothing_of_the_patient_is_written(folder: Path) -> None:
 def test_tiffs_are_in_source_units(folder: Path) -> None:
     go(plan(folder, "clahe", form="tif"))
     image = load(folder / "a.png")
-    expected = to_tiff_source(image, enhance(image, "clahe").pixels)
+    expected = to_tiff_source(image, enhance(image, "clahe").pixels, image.units)
     assert results(folder.parent / "out")["clahe/a.png.tif"] == expected
 
 

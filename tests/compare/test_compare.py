@@ -32,7 +32,7 @@ from enhancers.image import MedicalImage, from_array, pixels_digest
 from enhancers.method import Modality, ParameterValue
 from enhancers.method_interface import Figure, Result, Step
 from enhancers.provenance import PriorFacts
-from enhancers.registry import get
+from enhancers.registry import METHODS, get, resolve
 from enhancers.settings import get_settings
 
 
@@ -182,6 +182,18 @@ def test_an_invalid_result_is_an_error_and_is_not_kept(fakes, cache, bad):
     events = list(compare(image(), [Request("tv")], cache=cache))
     assert "made no valid image" in last(events).error
     assert not cache.folder.exists()
+
+
+def test_the_registry_says_whose_values_are_no_longer_hounsfield_units():
+    kept = {"srad", "nlm", "tv", "null_space"}
+    for method in METHODS:
+        params = resolve(method.key, Modality.CT)
+        mapped = method.key not in kept
+        said = "gray level, not HU" if mapped else "HU"
+        assert method.result_units("HU", params) == said
+        assert method.result_units("gray level", params) == "gray level"
+    plain = resolve("classical", Modality.CT, {"contrast": False})
+    assert get("classical").result_units("HU", plain) == "HU"
 
 
 def test_the_record_says_how_the_result_was_made(fakes):

@@ -189,7 +189,7 @@ def everything_of(image: MedicalImage) -> bytes:
     bundle = io.BytesIO()
     write_bundle(bundle, image, [BundleItem("a", image.pixels)], "", "{}", None)
     text = repr(image) + repr(image.tags) + repr(image.warnings)
-    return text.encode() + bundle.getvalue() + to_tiff_source(image, image.pixels)
+    return text.encode() + bundle.getvalue() + to_tiff_source(image, image.pixels, image.units)
 
 
 def hostile_headers() -> list[dict[str, object]]:
