@@ -151,7 +151,7 @@ class Endpoints:
             seed: All randomness comes from this number, 0 or more.
             modality: CT, MR, US, XR, FUNDUS, ENDOSCOPY, MICROSCOPY or OTHER, instead of the file's.
             slice_index: The slice of a volume, counted from 0.
-            format: png (16 bit over the window) or tiff (in the units of the record's result_units).
+            format: png (16 bit over the window) or tiff (in the record's result_units).
         """
         with one_sentence("enhance"):
             values = checked("parameters", parameters or {}, Parameters)
