@@ -1,7 +1,8 @@
 """Comparison of methods: scores in a prespecified family of tests, and preferences.
 
-The family is every pair of methods, or every method against the protocol's control. Degraded
-anchors serve to check the readers: they are described, but never compared.
+The family is what the protocol declares: its listed pairs, every method against its control, or
+every pair of methods. Degraded anchors serve to check the readers: they are described, but
+compared only where a listed pair or the control names one.
 """
 
 from __future__ import annotations
@@ -31,11 +32,11 @@ class ScoreComparison:
     Parameters
     ----------
     comparisons : Comparisons or None
-        Pairs of methods on case means; None with fewer than two methods.
+        The planned pairs that share a case, on case means; None with fewer than two methods.
     over_readers : tuple of Estimate
         For each pair, the mean of the readers' mean differences, with readers as the sample.
     friedman : Friedman or None
-        Test of all methods at once.
+        Test of all methods at once; None where the protocol lists pairs.
     reason : str
         Why there is no comparison.
     """
@@ -97,21 +98,24 @@ class PreferenceResults:
 
 
 def compare_scores(data: Dataset, question: Question, options: AnalysisOptions) -> ScoreComparison:
-    """Paired tests of the first ratings, corrected for the family, and Friedman's test."""
-    anchors = {one.mask for one in data.methods if one.kind is MethodKind.ANCHOR}
-    rows = [row for row in score_rows(data, question) if row.method not in anchors]
+    """Paired tests of the first ratings in the declared family, and Friedman's test."""
+    protocol = data.protocol
+    compared = _compared_methods(data)
+    rows = [row for row in score_rows(data, question) if row.method in compared]
     if not any(row.value is not None for row in rows):
         return ScoreComparison(None, (), None, "there are no ratings")
-    panel = panel_of(rows)
-    if len(panel.methods) < 2:
+    if len(compared) < 2:
         return ScoreComparison(None, (), None, "a comparison needs two methods besides anchors")
-    control = data.protocol.control or None
+    panel = panel_of(rows).with_methods(compared)
     found = compare_methods(
         panel,
-        control if control in panel.methods else None,
-        alpha=data.protocol.alpha,
+        protocol.control or None,
+        declared=protocol.pairs,
+        alpha=protocol.alpha,
         **options.intervals,
-    )
+    ).with_data()
+    if not found.pairs:
+        return ScoreComparison(None, (), None, "no planned pair of methods has ratings of one case")
     over_readers = tuple(
         mean_estimate(
             "Mean of the readers' differences",
@@ -121,7 +125,21 @@ def compare_scores(data: Dataset, question: Question, options: AnalysisOptions) 
         )
         for pair in found.pairs
     )
-    return ScoreComparison(found, over_readers, friedman(panel))
+    # Friedman's test compares all methods with each other, which listed pairs do not plan.
+    return ScoreComparison(found, over_readers, None if protocol.pairs else friedman(panel))
+
+
+def _compared_methods(data: Dataset) -> tuple[str, ...]:
+    """The masks of the declared family, in their order."""
+    protocol = data.protocol
+    if protocol.pairs:
+        named = {mask for pair in protocol.pairs for mask in pair}
+        return tuple(mask for mask in data.masks if mask in named)
+    return tuple(
+        one.mask
+        for one in data.methods
+        if one.kind is not MethodKind.ANCHOR or one.mask == protocol.control
+    )
 
 
 def choice_of(obs: Observation) -> Choice:

@@ -105,7 +105,7 @@ class Dataset:
     ----------
     study : StudyRecord
     protocol : Protocol
-        Its `control` is replaced by the mask of the method; empty if there is none.
+        Its `pairs` and `control` name methods by their masks.
     methods : tuple of MethodRecord
         In the order of their masks.
     readers : tuple of ReaderRecord

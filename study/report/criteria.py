@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from study.analysis.results import CriterionResult
 from study.analysis.scores import MethodAgreement
-from study.domain.formatting import DASH, decimal, p_equals, p_value
+from study.domain.formatting import DASH, decimal, p_equals, p_value, plural
 from study.report import figures
 from study.report.cells import (
     Cell,
@@ -235,10 +235,15 @@ def _tests(context: ReportContext, compared: Comparisons, name: str) -> Table:
         f"α = {family.alpha:g}, so that Bonferroni’s limit for one p is {family.threshold:.4f}. "
         "Corrected p values are compared with α itself."
     )
-    remark = (
-        "Wilcoxon: signed ranks; differences of zero are ranked, then dropped (Pratt). Degraded "
-        "anchors are not in the family."
-    )
+    remark = "Wilcoxon: signed ranks; differences of zero are ranked, then dropped (Pratt)."
+    if not context.data.protocol.pairs:
+        remark += " Degraded anchors are not in the family, unless one is the control."
+    empty = family.divisor - len(compared.pairs)
+    if empty:
+        remark += (
+            f" Not shown: {plural(empty, 'planned pair')} without a case rated for both methods, "
+            "which the correction counts."
+        )
     return Table(caption, head, rows, remark=remark)
 
 

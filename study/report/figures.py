@@ -34,13 +34,15 @@ def likert(context: ReportContext, result: CriterionResult) -> Figure:
     )
 
 
-def slopes(context: ReportContext, result: CriterionResult) -> Figure:
-    """Lines of each reader's means across the methods."""
+def slopes(context: ReportContext, result: CriterionResult) -> Figure | None:
+    """Lines of each reader's means across the methods; None without a rating."""
     data, question = context.data, context.question(result.question)
     readers = [
         plots.ReaderMeans(reader, tuple(_mean(data, question, reader, mask) for mask in data.masks))
         for reader in data.included_readers
     ]
+    if not any(mean is not None for reader in readers for mean in reader.values):
+        return None
     methods = [context.method(mask) for mask in data.masks]
     limits = (question.minimum, question.maximum)
     name = context.question_name(result.question)
@@ -94,6 +96,7 @@ def preferences(context: ReportContext, found: PreferenceResults) -> Figure:
             context.method(one.first), context.method(one.second), (one.wins, one.ties, one.losses)
         )
         for one in found.pairs
+        if one.answered
     ]
     return Figure(
         plots.preferences(rows, "preferences"),

@@ -66,7 +66,7 @@ def statistics(context: ReportContext) -> Section:
     """The methods paragraph, the references and the checklist."""
     data, analysis = context.data, context.analysis
     mains = context.main_observations
-    compared = (one.comparison.comparisons for one in analysis.criteria)
+    compared = [one.comparison for one in analysis.criteria]
     rows = [
         (item, what, where or Cell("to be written by the authors", undefined=True))
         for item, what, where in CHECKLIST
@@ -77,7 +77,8 @@ def statistics(context: ReportContext) -> Section:
         "cases": len({one.case for one in mains}),
         "patients": len({one.patient for one in mains}),
         "options": analysis.options,
-        "family": next((one.family for one in compared if one), None),
+        "family": next((one.comparisons.family for one in compared if one.comparisons), None),
+        "friedman": any(one.friedman for one in compared),
         "preferences": analysis.preferences is not None,
         "level": context.level,
         "version": __version__,

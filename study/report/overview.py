@@ -112,6 +112,7 @@ def design(context: ReportContext) -> Section:
     values = {
         "study": data.study,
         "protocol": data.protocol,
+        "label": context.method,
         "questions": [(one.code, _question_words(one)) for one in data.protocol.questions],
         "pairs": _pairs_of_each_role(context),
         "methods": _methods(context) if data.unblinded else None,

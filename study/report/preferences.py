@@ -29,7 +29,7 @@ def preferences(context: ReportContext, found: PreferenceResults) -> Section:
     values = {
         "question": question,
         "name": short_name(question),
-        "shares": figures.preferences(context, found) if found.pairs else None,
+        "shares": figures.preferences(context, found) if found.n else None,
         "pairs": _pairs(context, found),
         "methods": _methods(context, found),
         "side": side_words,
@@ -50,7 +50,9 @@ def _pairs(context: ReportContext, found: PreferenceResults) -> Table:
             tested(one.test),
         )
         for one in found.pairs
+        if one.answered
     ]
+    silent = [context.pair(one.first, one.second) for one in found.pairs if not one.answered]
     head = (
         "First / second", "First preferred", "No preference", "Second preferred", "Missing",
         "First, share of decided", "Bootstrap by patient", "p, exact binomial",
@@ -60,7 +62,8 @@ def _pairs(context: ReportContext, found: PreferenceResults) -> Table:
         "The share excludes answers without a preference. The p values are descriptive: they take "
         "answers as independent and are not corrected."
     )
-    return Table(caption, head, rows)
+    remark = f"Not shown, for want of an answer: {', '.join(silent)}." if silent else ""
+    return Table(caption, head, rows, remark=remark)
 
 
 def _methods(context: ReportContext, found: PreferenceResults) -> Table:

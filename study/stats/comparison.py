@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from itertools import combinations
 from typing import Unpack
@@ -10,6 +11,7 @@ import numpy as np
 from scipy import stats
 
 from study.domain.errors import StatisticsError
+from study.domain.formatting import plural
 from study.stats.estimate import Estimate, PValue
 from study.stats.intervals import IntervalOptions
 from study.stats.multiple_testing import ALPHA, CorrectedPValue, TestFamily, correct, family
@@ -36,6 +38,16 @@ class Comparisons:
     t_test: tuple[CorrectedPValue, ...]
     wilcoxon: tuple[CorrectedPValue, ...]
 
+    def with_data(self) -> Comparisons:
+        """The pairs that share an item; the corrections still count all planned ones."""
+        kept = [place for place, pair in enumerate(self.pairs) if pair.n]
+        return replace(
+            self,
+            pairs=tuple(self.pairs[place] for place in kept),
+            t_test=tuple(self.t_test[place] for place in kept),
+            wilcoxon=tuple(self.wilcoxon[place] for place in kept),
+        )
+
 
 @dataclass(frozen=True)
 class Friedman:
@@ -51,28 +63,32 @@ def compare_methods(
     panel: Panel,
     control: str | None = None,
     *,
+    declared: Sequence[tuple[str, str]] = (),
     alpha: float = ALPHA,
     **options: Unpack[IntervalOptions],
 ) -> Comparisons:
-    """Paired tests of all pairs of methods, or of each against a control, on means over readers.
+    """Paired tests of the planned pairs of methods, on means over readers.
 
     The difference of an item is averaged over the readers who rated both methods on it.
+
+    Parameters
+    ----------
+    panel : Panel
+    control : str, optional
+        Plan every method against this one.
+    declared : sequence of (str, str)
+        Plan these pairs only. Without them and without a control, all pairs are planned.
+    alpha : float
+        Family-wise error rate.
+    **options
+        See `IntervalOptions`.
 
     Raises
     ------
     StatisticsError
-        There are fewer than two methods, or the control is not one of them.
+        There are fewer than two methods, or a planned one is not among them.
     """
-    methods = panel.methods
-    if len(methods) < 2:
-        raise StatisticsError(f"a comparison needs two methods, got {', '.join(methods) or 'none'}")
-    if control is None:
-        planned = list(combinations(methods, 2))
-        words = f"all {len(planned)} pairs of {len(methods)} methods"
-    else:
-        panel.place(control)
-        planned = [(method, control) for method in methods if method != control]
-        words = f"{len(planned)} methods against {control}"
+    planned, words = _planned(panel, control, declared)
     pairs = tuple(_compare_in(panel, first, second, **options) for first, second in planned)
     return Comparisons(
         family(words, len(planned), alpha),
@@ -80,6 +96,24 @@ def compare_methods(
         correct([pair.t_test.p for pair in pairs]),
         correct([pair.wilcoxon.p for pair in pairs]),
     )
+
+
+def _planned(
+    panel: Panel, control: str | None, declared: Sequence[tuple[str, str]]
+) -> tuple[list[tuple[str, str]], str]:
+    """The planned pairs, and the family in words."""
+    methods = panel.methods
+    if len(methods) < 2:
+        raise StatisticsError(f"a comparison needs two methods, got {', '.join(methods) or 'none'}")
+    if declared:
+        return list(declared), f"{plural(len(declared), 'declared pair')} of methods"
+    if control is None:
+        pairs = list(combinations(methods, 2))
+        every = "all " if len(pairs) > 1 else ""
+        return pairs, f"{every}{plural(len(pairs), 'pair')} of {len(methods)} methods"
+    panel.place(control)
+    pairs = [(method, control) for method in methods if method != control]
+    return pairs, f"{plural(len(pairs), 'method')} against {control}"
 
 
 def friedman(panel: Panel) -> Friedman:

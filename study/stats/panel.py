@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -51,6 +51,15 @@ class Panel:
                 f"there is no method {method!r}: choose from {', '.join(self.methods)}"
             )
         return self.methods.index(method)
+
+    def with_methods(self, methods: Sequence[str]) -> Panel:
+        """The scores of exactly these methods, in this order; NaN for those without any."""
+        shape = (len(self.items), len(self.readers), len(methods))
+        scores = np.full(shape, np.nan)
+        for place, method in enumerate(methods):
+            if method in self.methods:
+                scores[:, :, place] = self.scores[:, :, self.place(method)]
+        return replace(self, methods=tuple(methods), scores=scores)
 
     def differences(self, first: str, second: str) -> Floats:
         """First minus second, shape (items, readers); NaN where one of the two is missing."""

@@ -98,6 +98,11 @@ class WinRate:
     tie_share: Estimate
     test: PValue
 
+    @property
+    def answered(self) -> int:
+        """Number of answers, ties included."""
+        return self.wins + self.losses + self.ties
+
 
 @dataclass(frozen=True)
 class SideCheck:

@@ -64,7 +64,9 @@ def slopes(
     with canvas(3.1, name) as (figure, finished):
         axes = figure.add_axes((0.0, 0.0, 1.0, 1.0))
         at = np.arange(len(methods))
-        table = np.array([[np.nan if v is None else v for v in line.values] for line in lines])
+        table = np.full((len(lines), len(methods)), np.nan)
+        for number, line in enumerate(lines):
+            table[number] = [np.nan if v is None else v for v in line.values]
         for number, line in enumerate(lines):
             axes.plot(
                 at, table[number], label=shorten(line.label, 14), lw=1.3, **reader_style(number)

@@ -9,7 +9,7 @@ import pytest
 from study.analysis.comparison import compare_scores, preferences
 from study.analysis.dataset import Dataset
 from study.domain.protocol import MethodKind
-from tests.support.simulated_datasets import QUICK, dataset, steady
+from tests.support.simulated_datasets import QUICK, SMALL, dataset, steady
 
 
 def test_the_family_is_all_pairs_without_anchors(data: Dataset) -> None:
@@ -38,6 +38,51 @@ def test_with_a_control_the_family_is_every_method_against_it(data: Dataset) -> 
     assert found.family.divisor == 2
     assert [(one.first, one.second) for one in found.pairs] == [("M1", "M2"), ("M3", "M2")]
     assert found.family.threshold == pytest.approx(0.05 / 2)
+
+
+FOUR = {"M1": 2.6, "M2": 3.2, "M3": 4.1, "M4": 1.5}
+DECLARED = (("M1", "M2"), ("M3", "M1"), ("M4", "M2"))
+
+
+def test_the_family_is_the_declared_pairs_and_nothing_else() -> None:
+    protocol = SMALL.with_(pairs=DECLARED, repeats=1)
+    anchored = dataset(protocol, cases=4, strengths=FOUR, kinds={"M4": MethodKind.ANCHOR})
+    found = compare_scores(anchored, anchored.criteria[0], QUICK)
+    assert found.comparisons is not None
+    assert [(one.first, one.second) for one in found.comparisons.pairs] == list(DECLARED)
+    assert found.comparisons.family.divisor == 3
+    assert found.comparisons.family.threshold == pytest.approx(0.05 / 3)
+    raw = [one.t_test.p for one in found.comparisons.pairs]
+    for p, corrected in zip(raw, found.comparisons.t_test, strict=True):
+        assert p is not None
+        assert corrected.bonferroni == pytest.approx(min(1, 3 * p))
+    assert found.friedman is None
+
+
+def test_an_anchor_that_is_the_control_is_the_control(data: Dataset) -> None:
+    anchor = replace(data.methods[2], kind=MethodKind.ANCHOR)
+    changed = replace(
+        data,
+        methods=(*data.methods[:2], anchor),
+        protocol=data.protocol.with_(control=anchor.mask),
+    )
+    found = compare_scores(changed, data.criteria[0], QUICK).comparisons
+    assert found is not None
+    assert [(one.first, one.second) for one in found.pairs] == [("M1", "M3"), ("M2", "M3")]
+
+
+def test_planned_pairs_without_data_are_corrected_for_but_not_shown(data: Dataset) -> None:
+    kept = tuple(
+        replace(one, excluded="lost") if "M3" in (one.left, one.right) else one
+        for one in data.observations
+    )
+    found = compare_scores(replace(data, observations=kept), data.criteria[0], QUICK).comparisons
+    assert found is not None
+    assert [(one.first, one.second) for one in found.pairs] == [("M1", "M2")]
+    assert found.family.divisor == 3
+    (raw,), (corrected,) = [one.t_test.p for one in found.pairs], found.t_test
+    assert raw is not None
+    assert corrected.bonferroni == pytest.approx(min(1, 3 * raw))
 
 
 def test_comparisons_find_what_the_readers_were_made_to_prefer() -> None:

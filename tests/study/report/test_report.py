@@ -277,3 +277,37 @@ def test_a_value_without_an_interval_says_why() -> None:
     assert with_interval(full) == Cell("0.50", "(0.25 to 0.75)")
     assert share_with_interval(full) == Cell("50%", "(25% to 75%)")
     assert with_interval(replace(bare, value=None)) == undefined("no interval is computed")
+
+
+def test_declared_pairs_are_the_family_in_tables_and_text() -> None:
+    protocol = SMALL.with_(pairs=(("M1", "M2"), ("M3", "M1")), repeats=1)
+    declared = dataset(protocol, cases=3)
+    shown = words(render(declared, analyse(declared, resamples=0)))
+    assert shown.count("family: 2 declared pairs of methods; divisor 2") == 1
+    assert "Family: 2 declared pairs of methods; divisor 2; α = 0.05" in shown
+    assert "M3 − M1" in shown
+    assert "The listed pairs: M1 − M2, M3 − M1" in shown
+    assert not re.search(r"M2 − M3|M3 − M2|M2 / M3|by Friedman|Friedman:", shown)
+
+
+def test_pairs_without_data_are_named_and_not_printed(data: Dataset) -> None:
+    kept = tuple(
+        replace(one, excluded="lost") if "M3" in (one.left, one.right) else one
+        for one in data.observations
+    )
+    without = replace(data, observations=kept)
+    shown = words(render(without, analyse(without, resamples=0)))
+    assert "M1 − M2" in shown
+    assert "M1 − M3" not in shown
+    assert "Not shown: 2 planned pairs without a case rated for both methods" in shown
+
+
+@pytest.mark.parametrize("state", ["withdrawn", "excluded", "never joined"])
+def test_a_study_without_a_reader_left_has_a_report(data: Dataset, state: str) -> None:
+    readers = tuple(replace(one, state=state, read=0) for one in data.readers)
+    gone = state != "excluded"
+    kept = () if gone else tuple(replace(one, excluded="rule") for one in data.observations)
+    empty = replace(data, readers=readers, observations=kept)
+    shown = words(render(empty, analyse(empty, resamples=20)))
+    assert "0 readers" in shown
+    assert "there are no ratings" in shown
