@@ -145,19 +145,23 @@ def _coefficients(context: ReportContext, result: CriterionResult, name: str) ->
 
 
 def _correlations(context: ReportContext, result: CriterionResult, name: str) -> Table:
-    def complete_items(one: MethodAgreement) -> Content:
-        return f"{one.reliability.items} ({one.reliability.dropped})"
+    def items(one: MethodAgreement) -> Content:
+        return f"{one.reliability.items} ({one.reliability.incomplete})"
 
     def column(form: str) -> Callable[[MethodAgreement], Content]:
         return lambda one: with_interval(one.reliability.form(form))
 
-    caption = f"{name}: intraclass correlations with {context.level} F intervals (McGraw and Wong)."
-    columns = {"Complete items (dropped)": complete_items} | {
+    caption = (
+        f"{name}: intraclass correlations with {context.level} F intervals (McGraw and Wong), or, "
+        "for two-way forms with missing scores, bootstrap intervals by patient."
+    )
+    columns = {"Items (incomplete)": items} | {
         f"ICC({form})": column(form) for form in FORMS
     }
     remark = (
-        "Items with a missing score are dropped. 1: one-way; A: two-way, absolute agreement; C: "
-        "two-way, consistency; k: mean of all readers."
+        "Items with a missing score count too: one-way forms take unequal numbers of readers, "
+        "two-way forms are then made of variance components (Henderson’s method 3). 1: one-way; A: "
+        "two-way, absolute agreement; C: two-way, consistency; k: mean of the readers."
     )
     return _by_method(context, result, caption, columns, remark)
 

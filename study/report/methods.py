@@ -24,6 +24,7 @@ REFERENCES = (
     "agreement. Br J Math Stat Psychol 2008;61:29–48.",
     "Gwet KL. Large-sample variance of Fleiss generalized kappa. Educ Psychol Meas "
     "2021;81:781–790.",
+    "Henderson CR. Estimation of variance and covariance components. Biometrics 1953;9:226–252.",
     "Holm S. A simple sequentially rejective multiple test procedure. Scand J Stat 1979;6:65–70.",
     "James KE, Bloch DA, Lee KK, Kraemer HC, Fuller RK. An index for assessing blindness in a "
     "multi-centre clinical trial: disulfiram for alcohol cessation. Stat Med 1996;15:1421–1434.",

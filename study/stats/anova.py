@@ -6,15 +6,19 @@ weights 1) and bootstrap samples are one code path.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
 from scipy import stats
 
-from study.stats.estimate import Floats, finite_or_none
+from study.stats.estimate import Floats, Interval, finite_or_none
 
 ROUNDING = 1e-12
 """A mean square below this share of the mean squared score is a rounding error."""
+ZERO_SQUARE = "a mean square of zero leaves the interval undefined"
+NO_STEP_UP = "the raters disagree so much that the interval of their mean has no lower end"
+MISSES = "the raters disagree so much that the F interval does not contain the estimate"
 
 
 @dataclass(frozen=True, eq=False)
@@ -115,11 +119,11 @@ def mean_squares(scores: Floats, resampling: Floats | None = None) -> MeanSquare
     )
 
 
-def f_limits(squares: MeanSquares, form: str, level: float) -> tuple[float | None, float | None]:
-    """The F interval of an intraclass correlation as (low, high).
+def f_limits(squares: MeanSquares, form: str, level: float) -> Interval:
+    """The F interval of an intraclass correlation.
 
-    Both are None where a mean square is zero, and where the interval does not contain the
-    estimate, which happens with few raters who contradict each other.
+    Undefined where a mean square is zero, and where it does not contain the estimate, which
+    happens with few raters who contradict each other.
 
     References
     ----------
@@ -127,29 +131,76 @@ def f_limits(squares: MeanSquares, form: str, level: float) -> tuple[float | Non
     Psychological Methods 1(1), 1996, table 7.
     """
     n, k = float(squares.items[0]), squares.raters
-    between, error = float(squares.between[0]), float(squares.error[0])
-    quantile = (1 + level) / 2
-    if between == 0:
-        return None, None
+    if form[0] == "1":
+        return one_way_limits(squares, form, level, k, n * (k - 1))
     if form[0] == "A":
-        single = _agreement_limits(squares, quantile)
-    else:
-        below = float(squares.within[0]) if form[0] == "1" else error
-        df = n * (k - 1) if form[0] == "1" else (n - 1) * (k - 1)
-        if below == 0:
-            return None, None
-        ratio = between / below
-        lower = ratio / float(stats.f.ppf(quantile, n - 1, df))
-        upper = ratio * float(stats.f.ppf(quantile, df, n - 1))
-        single = ((lower - 1) / (lower + k - 1), (upper - 1) / (upper + k - 1))
-    ends = [_stepped_up(end, k) if form.endswith("k") else end for end in single]
-    low, high = (None if end is None else finite_or_none(end) for end in ends)
-    if low is None or high is None:
+        ends = _agreement_limits(squares, (1 + level) / 2) if squares.between[0] else (None, None)
+        return _checked(squares, form, level, k, ends)
+    below, df = float(squares.error[0]), (n - 1) * (k - 1)
+    return _checked(squares, form, level, k, _ratio_limits(squares, below, df, k, level))
+
+
+def one_way_limits(
+    squares: MeanSquares, form: str, level: float, per_item: float, df: float
+) -> Interval:
+    """The F interval of a one-way form; approximate for unequal numbers of ratings.
+
+    Parameters
+    ----------
+    squares : MeanSquares
+    form : str
+        ``1,1`` or ``1,k``.
+    level : float
+    per_item : float
+        Ratings of an item.
+    df : float
+        Degrees of freedom within items.
+
+    References
+    ----------
+    A. Donner, "The use of correlation and regression in the analysis of family resemblance",
+    American Journal of Epidemiology 110(3), 1979.
+    """
+    ends = _ratio_limits(squares, float(squares.within[0]), df, per_item, level)
+    return _checked(squares, form, level, per_item, ends)
+
+
+def _ratio_limits(
+    squares: MeanSquares, below: float, df: float, raters: float, level: float
+) -> tuple[float, float] | tuple[None, None]:
+    """The interval of a single-rater form that is a ratio of two mean squares."""
+    between, freedom, quantile = float(squares.between[0]), squares.items[0] - 1, (1 + level) / 2
+    if between == 0 or below == 0:
         return None, None
+    ratio = between / below
+    lower = ratio / float(stats.f.ppf(quantile, freedom, df))
+    upper = ratio * float(stats.f.ppf(quantile, df, freedom))
+    return (lower - 1) / (lower + raters - 1), (upper - 1) / (upper + raters - 1)
+
+
+def _checked(
+    squares: MeanSquares,
+    form: str,
+    level: float,
+    raters: float,
+    single: tuple[float, float] | tuple[None, None],
+) -> Interval:
+    """The interval of the form from that of its single-rater form, or why there is none."""
+    method = "F interval of McGraw and Wong"
+    ends = [_stepped_up(end, raters) if form.endswith("k") else end for end in single]
+    low, high = (None if end is None else finite_or_none(end) for end in ends)
+    if single[0] is None:
+        return Interval(None, None, method, ZERO_SQUARE, level)
+    if low is None or high is None:
+        return Interval(None, None, method, NO_STEP_UP, level)
+    value = float(squares.icc(form)[0])
     # For negative agreement Satterthwaite's combination has negative parts, and its interval may
     # miss the estimate.
-    value = float(squares.icc(form)[0])
-    return (low, high) if low - ROUNDING <= value <= high + ROUNDING else (None, None)
+    if not low - ROUNDING <= value <= high + ROUNDING:
+        return Interval(None, None, method, MISSES, level)
+    # The least possible correlation of single raters, where the estimate is not below it.
+    least = -math.inf if form.endswith("k") else min(value, -1 / (raters - 1))
+    return Interval(max(low, least), min(high, max(value, 1.0)), method, level=level)
 
 
 def _agreement_limits(
@@ -177,7 +228,7 @@ def _agreement_limits(
     )
 
 
-def _stepped_up(single: float | None, raters: int) -> float | None:
+def _stepped_up(single: float | None, raters: float) -> float | None:
     """The Spearman-Brown formula: from one rater to the mean of several."""
     if single is None:
         return None

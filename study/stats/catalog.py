@@ -241,8 +241,8 @@ def _icc(ratings: Ratings, options: IntervalOptions) -> Entries:
     return {
         **forms,
         "anova": found.anova,
-        "complete_items": found.items,
-        "dropped_items": found.dropped,
+        "complete_items": found.items - found.incomplete,
+        "incomplete_items": found.incomplete,
         "flagged_below_0.8": found.flagged,
     }
 

@@ -18,8 +18,9 @@ from itertools import combinations
 import numpy as np
 from scipy import stats
 
-from study.stats.anova import MeanSquares, f_limits, mean_squares
+from study.stats.anova import MeanSquares, f_limits, mean_squares, one_way_limits
 from study.stats.estimate import LEVEL, Estimate, Floats, Interval, finite_or_none
+from study.stats.incomplete_anova import IncompleteSquares, incomplete_squares
 from study.stats.intervals import RESAMPLES, cluster_weights, percentile_interval
 from study.stats.table import Ratings
 
@@ -57,11 +58,11 @@ class Reliability:
     Parameters
     ----------
     items, raters : int
-        Numbers of complete items and of raters.
-    dropped : int
-        Items left out because of a missing score.
+        Numbers of items and of raters with a score.
+    incomplete : int
+        Items with a missing score; they count too.
     anova : Anova or None
-        None without two complete items and two raters.
+        None without two items of two scores and two raters.
     icc : tuple of Estimate
         In the order ICC(1,1), (A,1), (C,1), (1,k), (A,k), (C,k).
     sem_agreement, sem_consistency : Estimate
@@ -76,7 +77,7 @@ class Reliability:
 
     items: int
     raters: int
-    dropped: int
+    incomplete: int
     anova: Anova | None
     icc: tuple[Estimate, ...]
     sem_agreement: Estimate
@@ -94,25 +95,27 @@ class Reliability:
 def reliability(
     ratings: Ratings, *, resamples: int = RESAMPLES, seed: int = 0, level: float = LEVEL
 ) -> Reliability:
-    """Intraclass correlations and errors of measurement of the complete items.
+    """Intraclass correlations and errors of measurement.
 
     Parameters
     ----------
     ratings : Ratings
-        Items with a missing score are dropped; the result counts them.
+        No item is left out for a missing score. One-way forms take unequal numbers of scores;
+        two-way forms are then made of variance components, and their intervals are the
+        bootstrap's.
     resamples, seed, level
         See `IntervalOptions`.
     """
-    complete = ratings.complete()
-    table = _CompleteTable(complete, resamples, seed, level)
+    present = ratings.present()
+    table = _ScoreTable(present, resamples, seed, level)
     forms = tuple(table.icc(form) for form in FORMS)
     agreement = table.sem("agreement", "sqrt(variance of raters + error variance)")
     consistency = table.sem("consistency", "sqrt(error mean square)")
     single = forms[FORMS.index("A,1")].value
     return Reliability(
-        items=len(complete.items),
-        raters=len(complete.raters),
-        dropped=len(ratings.present().items) - len(complete.items),
+        items=len(present.items),
+        raters=len(present.raters),
+        incomplete=int((present.raters_per_item < len(present.raters)).sum()),
         anova=table.anova(),
         icc=forms,
         sem_agreement=agreement,
@@ -142,8 +145,8 @@ def mdc95(sem: Estimate) -> Estimate:
     )
 
 
-class _CompleteTable:
-    """A table without missing scores, with its mean squares and those of bootstrap samples."""
+class _ScoreTable:
+    """A table of scores with its mean squares and those of bootstrap samples."""
 
     def __init__(self, ratings: Ratings, resamples: int, seed: int, level: float) -> None:
         self.ratings, self.seed, self.level = ratings, seed, level
@@ -151,15 +154,17 @@ class _CompleteTable:
         self.reason: str | None = None
         self.squares: MeanSquares | None = None
         self.resampled: MeanSquares | None = None
-        if self.raters < 2 or self.items < 2:
+        shared = int((ratings.raters_per_item >= 2).sum())
+        if self.raters < 2 or shared < 2:
             self.reason = (
-                f"{self.items} complete items and {self.raters} raters: it needs two of each"
+                f"{shared} items with two scores and {self.raters} raters: it needs two of each"
             )
             return
-        self.squares = mean_squares(ratings.scores)
+        squares = incomplete_squares if np.isnan(ratings.scores).any() else mean_squares
+        self.squares = squares(ratings.scores)
         if resamples:
-            weights = cluster_weights(ratings.clusters, resamples, seed)
-            self.resampled = mean_squares(ratings.scores, weights)
+            self.weights = cluster_weights(ratings.clusters, resamples, seed)
+            self.resampled = squares(ratings.scores, self.weights)
 
     def anova(self) -> Anova | None:
         """Mean squares and variance components."""
@@ -177,49 +182,78 @@ class _CompleteTable:
         )
 
     def icc(self, form: str) -> Estimate:
-        """One form of the intraclass correlation with its F interval."""
-        method = f"also called {SHROUT_FLEISS_NAMES[form]}; F interval of McGraw and Wong"
+        """One form of the intraclass correlation with its interval."""
+        method = f"also called {SHROUT_FLEISS_NAMES[form]}"
+        if isinstance(self.squares, IncompleteSquares):
+            method += f"; {self._without(form)}"
         base = self._undefined(f"ICC({form})", method)
         if self.squares is None:
             return base
         value = finite_or_none(float(self.squares.icc(form)[0]))
         if value is None:
-            return replace(base, reason=NO_SPREAD if self.squares.within[0] > 0 else NO_VARIATION)
-        low, high = f_limits(self.squares, form, self.level)
-        reason = "a mean square of zero leaves the interval undefined" if low is None else None
+            return replace(base, reason=self._no_value(form))
         bootstrap = self._bootstrap(lambda squares: squares.icc(form))
-        return replace(base, value=value, low=low, high=high, reason=reason, bootstrap=bootstrap)
+        found = replace(base, value=value, bootstrap=bootstrap)
+        if not isinstance(self.squares, IncompleteSquares):
+            return found.with_interval(f_limits(self.squares, form, self.level))
+        if form[0] == "1":
+            per_item = float(self.squares.per_item[0])
+            df = float((self.squares.ratings - self.squares.items)[0])
+            return found.with_interval(
+                one_way_limits(self.squares, form, self.level, per_item, df)
+            )
+        none = Interval(None, None, "none", "missing scores leave the bootstrap only", self.level)
+        return found.with_interval(bootstrap or none)
+
+    def _without(self, form: str) -> str:
+        """How a form is computed without the missing scores."""
+        assert isinstance(self.squares, IncompleteSquares)
+        if form[0] == "1":
+            return f"unequal numbers of scores, {self.squares.per_item[0]:.3g} for an item"
+        return "variance components with missing scores (Henderson 3)"
+
+    def _no_value(self, form: str) -> str:
+        squares = self.squares
+        assert squares is not None
+        if isinstance(squares, IncompleteSquares) and form[0] != "1" and squares.error_df[0] < 1:
+            return "too few scores to separate items, raters and error"
+        return NO_SPREAD if squares.within[0] > 0 else NO_VARIATION
 
     def sem(self, kind: str, formula: str) -> Estimate:
         """The standard error of measurement; for consistency, with a chi-square interval."""
         base = self._undefined(f"SEM ({kind})", formula)
         if self.squares is None:
             return base
-        value = float(self.squares.sem(kind)[0])
+        value = finite_or_none(float(self.squares.sem(kind)[0]))
+        if value is None:
+            return replace(base, reason="too few scores to separate items, raters and error")
         bootstrap = self._bootstrap(lambda squares: squares.sem(kind))
         if kind != "consistency":
             reason = "no closed-form interval: see the bootstrap"
             return replace(base, value=value, reason=reason, bootstrap=bootstrap)
-        ends = deviation_interval(value, (self.items - 1) * (self.raters - 1), self.level)
+        df = (self.items - 1) * (self.raters - 1)
+        if isinstance(self.squares, IncompleteSquares):
+            df = int(self.squares.error_df[0])
+        ends = deviation_interval(value, df, self.level)
         return replace(base, value=value, bootstrap=bootstrap).with_interval(ends)
 
     def mad(self) -> Estimate:
-        """Mean absolute difference between two raters, over all pairs of raters."""
+        """Mean absolute difference between two raters, over all pairs of scores of an item."""
         base = self._undefined("MAD", "mean absolute difference over all pairs of raters")
-        if self.raters < 2 or not self.items:
-            return base
         scores = self.ratings.scores
-        differences = np.mean(
-            [np.abs(scores[:, i] - scores[:, j]) for i, j in combinations(range(self.raters), 2)],
-            axis=0,
-        )
+        pairs = [scores[:, i] - scores[:, j] for i, j in combinations(range(self.raters), 2)]
+        there = ~np.isnan(pairs)
+        if not there.any():
+            return base
+        total: Floats = np.where(there, np.abs(pairs), 0.0).sum(axis=0)
+        number: Floats = there.sum(axis=0, dtype=np.float64)
         bootstrap = None
         if self.resampled is not None:
-            weights = cluster_weights(self.ratings.clusters, len(self.resampled.items), self.seed)
-            draws = weights @ differences / weights.sum(axis=1)
+            counted = self.weights @ number
+            draws = self.weights @ total / np.where(counted > 0, counted, np.nan)
             bootstrap = percentile_interval(draws, self.ratings.clusters, self.seed, self.level)
-        value = float(differences.mean())
         reason = "no closed-form interval: see the bootstrap"
+        value = float(total.sum() / number.sum())
         return replace(base, value=value, reason=reason, bootstrap=bootstrap)
 
     def _bootstrap(self, statistic: Callable[[MeanSquares], Floats]) -> Interval | None:

@@ -95,11 +95,73 @@ def test_equal_items_leave_some_forms_without_a_denominator():
     assert "differ too little" in (found.form("C,1").reason or "")
 
 
-def test_items_with_missing_scores_are_dropped_and_counted():
-    table = from_matrix([*SHROUT_FLEISS, [5, NAN, 6, 7], [NAN, NAN, NAN, NAN]])
-    found = reliability(table)
-    assert (found.items, found.dropped) == (6, 1)
-    assert found.icc == reliability(JUDGES).icc
+def test_one_way_forms_take_unequal_numbers_of_scores():
+    # By hand: means 2, 4 and 6 of 2, 3 and 1 scores; N = 6, squares between 12.833, within 4.
+    table = from_matrix([[1, 3, NAN], [3, 4, 5], [NAN, 6, NAN], [NAN, NAN, NAN]])
+    found = reliability(table, resamples=0)
+    assert (found.items, found.raters, found.incomplete) == (3, 3, 2)
+    between, within, per_item = (2 * 4 + 3 * 16 + 36 - 22**2 / 6) / 2, 4 / 3, (6 - 14 / 6) / 2
+    assert found.anova.between_items == pytest.approx(between)
+    assert found.anova.within_items == pytest.approx(within)
+    single = (between - within) / (between + (per_item - 1) * within)
+    assert found.form("1,1").value == pytest.approx(single)
+    assert found.form("1,k").value == pytest.approx((between - within) / between)
+    assert found.form("1,1").low < single < found.form("1,1").high
+    assert "1.83 for an item" in found.form("1,1").method
+
+
+def test_two_way_forms_with_missing_scores_recover_the_variance_components():
+    rng = np.random.default_rng(4)
+    scores = rng.normal(0, 2, (3000, 1)) + [0, 1, -1, 3] + rng.normal(0, 1, (3000, 4))
+    # The strict raters see other items than the mild ones, which must not count for the items.
+    scores[:1500, :1] = NAN
+    scores[1500:, 3] = NAN
+    scores[rng.random(scores.shape) < 0.3] = NAN
+    found = reliability(from_matrix(scores), resamples=0)
+    assert found.items > 2900
+    raters = np.var([0, 1, -1, 3], ddof=1)
+    assert found.anova.variance_items == pytest.approx(4, rel=0.06)
+    # Four raters of unequal weight: their variance is a rougher estimate.
+    assert found.anova.variance_raters == pytest.approx(raters, rel=0.25)
+    assert found.anova.variance_error == pytest.approx(1, rel=0.06)
+    assert found.form("C,1").value == pytest.approx(4 / 5, abs=0.02)
+    assert found.form("A,1").value == pytest.approx(4 / (5 + raters), abs=0.05)
+    assert found.form("C,k").value == pytest.approx(4 / (4 + 1 / 4), abs=0.02)
+    assert found.sem_consistency.value == pytest.approx(1, rel=0.03)
+
+
+def test_a_missing_score_changes_little_and_gives_bootstrap_intervals():
+    gap = [list(row) for row in digits(ANXIETY)]
+    gap[0][0] = NAN
+    full, found = reliability(from_matrix(digits(ANXIETY))), reliability(from_matrix(gap))
+    assert (found.items, found.incomplete) == (full.items, 1)
+    for form in FORMS:
+        assert found.form(form).value == pytest.approx(full.form(form).value, abs=0.12)
+    agreement = found.form("A,1")
+    assert (agreement.low, agreement.high) == (agreement.bootstrap.low, agreement.bootstrap.high)
+    assert "bootstrap" in reliability(from_matrix(gap), resamples=0).form("A,1").reason
+
+
+def test_the_bootstrap_of_missing_scores_recomputes_every_resample():
+    gap = np.array(digits(ANXIETY), dtype=float)
+    gap[[0, 3, 5], [0, 1, 2]] = NAN
+    table = from_matrix(gap)
+    weights = cluster_weights(table.clusters, 25, seed=3).astype(int)
+    found = reliability(table, resamples=25, seed=3)
+    again = [reliability(from_matrix(np.repeat(gap, row, axis=0)), resamples=0) for row in weights]
+    for form in FORMS:
+        values = [each.form(form).value for each in again]
+        ends = found.form(form).bootstrap
+        assert (ends.low, ends.high) == pytest.approx(tuple(np.quantile(values, [0.025, 0.975])))
+
+
+def test_the_reason_says_why_an_interval_is_missing():
+    # Raters who contradict each other: no mean square is zero.
+    found = reliability(from_matrix([[3, 2], [5, 5], [3, 3], [2, 5]]), resamples=0)
+    assert all(each > 0 for each in (found.anova.between_items, found.anova.error))
+    reasons = [icc.reason for icc in found.icc if icc.low is None]
+    assert reasons
+    assert not any("zero" in reason for reason in reasons)
 
 
 @pytest.mark.parametrize("scores", [[[1, 2]], [[1], [2]], [[1, NAN], [NAN, 2]]])
