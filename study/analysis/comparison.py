@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from study.analysis.dataset import Dataset, Observation
+from study.analysis.dataset import Dataset, Observation, difference_bounds
 from study.analysis.scores import AnalysisOptions, MissingCount, missing_by_reason, score_rows
 from study.domain.errors import StatisticsError
 from study.domain.protocol import MethodKind, Role
@@ -106,11 +106,12 @@ def compare_scores(data: Dataset, question: Question, options: AnalysisOptions) 
         return ScoreComparison(None, (), None, "there are no ratings")
     if len(compared) < 2:
         return ScoreComparison(None, (), None, "a comparison needs two methods besides anchors")
-    panel = panel_of(rows).with_methods(compared)
+    panel, bounds = panel_of(rows).with_methods(compared), difference_bounds(question)
     found = compare_methods(
         panel,
         protocol.control or None,
         declared=protocol.pairs,
+        span=bounds[1],
         alpha=protocol.alpha,
         **options.intervals,
     ).with_data()
@@ -122,6 +123,7 @@ def compare_scores(data: Dataset, question: Question, options: AnalysisOptions) 
             np.array([one.mean for one in pair.by_reader], np.float64),
             "readers as the sample",
             options.level,
+            bounds,
         )
         for pair in found.pairs
     )

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from study.analysis.comparison import choice_of, main_choices
-from study.analysis.dataset import Dataset, Observation
+from study.analysis.dataset import Dataset, Observation, difference_bounds
 from study.analysis.reader_consistency import ReaderDrift, drift
 from study.analysis.scores import MissingCount, missing_by_reason
 from study.domain.protocol import Role
@@ -136,8 +136,9 @@ def _side_scores(data: Dataset, question: Question, level: float) -> Estimate:
         if differences.size:
             means.append(float(differences.mean()))
     return mean_estimate(
-        "Left minus right", np.array(means, np.float64), "readers as the sample", level
-    )
+        "Left minus right", np.array(means, np.float64), "readers as the sample", level,
+        difference_bounds(question),
+    )  # fmt: skip
 
 
 def _null_scores(data: Dataset, question: Question, level: float) -> NullScores:
@@ -146,8 +147,11 @@ def _null_scores(data: Dataset, question: Question, level: float) -> NullScores:
         question.code,
         differences.size,
         proportion("Equal scores", int((differences == 0).sum()), differences.size, level),
-        mean_estimate("Left minus right", differences, "identical pairs as the sample", level),
-    )
+        mean_estimate(
+            "Left minus right", differences, "identical pairs as the sample", level,
+            difference_bounds(question),
+        ),
+    )  # fmt: skip
 
 
 def _side_differences(obs: Sequence[Observation]) -> Floats:

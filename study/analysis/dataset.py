@@ -195,6 +195,11 @@ def scale_of(question: Question) -> Scale:
     return Scale.span(question.minimum, question.maximum)
 
 
+def difference_bounds(question: Question) -> tuple[float, float]:
+    """The least and the largest possible difference of two scores of a question."""
+    return (-scale_of(question).length, scale_of(question).length)
+
+
 def row_of(obs: Observation, item: str, *, method: str = "", replicate: int = 1) -> RatingRow:
     """An observation as a row for the statistics, clustered by patient."""
     value = None if obs.value is None else float(obs.value)

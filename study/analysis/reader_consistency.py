@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from study.analysis.dataset import Dataset, Observation, row_of, scale_of
+from study.analysis.dataset import Dataset, Observation, difference_bounds, row_of, scale_of
 from study.analysis.scores import AnalysisOptions
 from study.domain.protocol import Role
 from study.domain.questions import PAIR, Question
@@ -66,15 +66,14 @@ def repeats(
 
 def drift(data: Dataset, question: Question, level: float) -> ReaderDrift:
     """Slopes of the scores over the main pairs, by reader."""
-    slopes = []
+    slopes, bounds = [], difference_bounds(question)
     for reader in data.included_readers:
         when, residual = residuals(data, question, reader)
-        slopes.append(_slope(reader, when, residual, level))
+        slopes.append(_slope(reader, when, residual, level, bounds))
     known = np.array([one.value for one in slopes if one.value is not None], np.float64)
     name = "Mean change"
-    return ReaderDrift(
-        question.code, tuple(slopes), mean_estimate(name, known, "readers as the sample", level)
-    )
+    mean = mean_estimate(name, known, "readers as the sample", level, bounds)
+    return ReaderDrift(question.code, tuple(slopes), mean)
 
 
 def residuals(data: Dataset, question: Question, reader: str) -> tuple[Floats, Floats]:
@@ -94,7 +93,9 @@ def residuals(data: Dataset, question: Question, reader: str) -> tuple[Floats, F
     return places, residual
 
 
-def _slope(reader: str, when: Floats, residual: Floats, level: float) -> Estimate:
+def _slope(
+    reader: str, when: Floats, residual: Floats, level: float, bounds: tuple[float, float]
+) -> Estimate:
     method, n = "least squares; its interval takes ratings as independent", when.size
     base = Estimate(reader, None, method, n, level=level, reason=f"fewer than {LEAST} ratings")
     if n < LEAST:
@@ -107,7 +108,7 @@ def _slope(reader: str, when: Floats, residual: Floats, level: float) -> Estimat
     left = float(((y - slope * x) ** 2).sum())
     length = float(np.ptp(when))
     change, se = length * slope, length * math.sqrt(left / (n - 2) / spread)
-    ends = t_interval(change, se, n - 2, level)
+    ends = t_interval(change, se, n - 2, level, bounds)
     return replace(base, value=change, se=se, low=ends.low, high=ends.high, reason=ends.reason)
 
 

@@ -19,10 +19,22 @@ def decimal(value: float | None, digits: int = 2) -> str:
 
 
 def significant(value: object) -> str:
-    """A float with six significant digits; "undefined" for None, other values as they are."""
+    """A float with six significant digits; "undefined" for None, other values as they are.
+
+    A rounding error below 1e-15 is 0.
+    """
     if value is None:
         return "undefined"
-    return f"{value:.6g}" if isinstance(value, float) else str(value)
+    if not isinstance(value, float):
+        return str(value)
+    return f"{value:.6g}" if abs(value) >= 1e-15 else "0"
+
+
+def p_digits(p: float | None) -> str:
+    """A p value with six significant digits, never 0."""
+    if p is None:
+        return "undefined"
+    return f"{p:.6g}" if p > 0 else "<1e-300"
 
 
 def percent(share: float | None, digits: int = 0) -> str:

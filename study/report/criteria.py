@@ -155,9 +155,7 @@ def _correlations(context: ReportContext, result: CriterionResult, name: str) ->
         f"{name}: intraclass correlations with {context.level} F intervals (McGraw and Wong), or, "
         "for two-way forms with missing scores, bootstrap intervals by patient."
     )
-    columns = {"Items (incomplete)": items} | {
-        f"ICC({form})": column(form) for form in FORMS
-    }
+    columns = {"Items (incomplete)": items} | {f"ICC({form})": column(form) for form in FORMS}
     remark = (
         "Items with a missing score count too: one-way forms take unequal numbers of readers, "
         "two-way forms are then made of variance components (Henderson’s method 3). 1: one-way; A: "

@@ -217,8 +217,7 @@ def _coefficient(
         coefficients: Floats = (sample.observed(weights) - by_chance) / room
         return coefficients
 
-    # Items with one rating count for chance agreement only, so a coefficient may fall below -1.
-    return _with_intervals(found, sample, (-math.inf, 1.0), resampled, resamples, seed)
+    return _with_intervals(found, sample, (-1.0, 1.0), resampled, resamples, seed)
 
 
 def _gwet_error(
@@ -242,13 +241,15 @@ def _with_intervals(
     seed: int,
 ) -> Agreement:
     assert found.value is not None
+    # Items with one rating count for chance agreement only, so a coefficient may fall below -1.
+    bounds = (min(bounds[0], found.value), max(bounds[1], found.value))
     ends = t_interval(found.value, found.se, found.n - 1, found.level, bounds)
     found = found.with_interval(ends)
     if not resamples:
         return found
     clusters = sample.ratings.clusters
     draws = resampled(cluster_weights(clusters, resamples, seed))
-    return replace(found, bootstrap=percentile_interval(draws, clusters, seed, found.level))
+    return replace(found, bootstrap=percentile_interval(draws, clusters, seed, found.level, bounds))
 
 
 def _rated_items(ratings: Ratings, weighting: str) -> RatedItems:

@@ -17,7 +17,7 @@ from study.stats.estimate import Floats, Interval, finite_or_none
 ROUNDING = 1e-12
 """A mean square below this share of the mean squared score is a rounding error."""
 ZERO_SQUARE = "a mean square of zero leaves the interval undefined"
-NO_STEP_UP = "the raters disagree so much that the interval of their mean has no lower end"
+NO_END = "the raters disagree so much that the F interval has no lower end"
 MISSES = "the raters disagree so much that the F interval does not contain the estimate"
 
 
@@ -192,7 +192,7 @@ def _checked(
     if single[0] is None:
         return Interval(None, None, method, ZERO_SQUARE, level)
     if low is None or high is None:
-        return Interval(None, None, method, NO_STEP_UP, level)
+        return Interval(None, None, method, NO_END, level)
     value = float(squares.icc(form)[0])
     # For negative agreement Satterthwaite's combination has negative parts, and its interval may
     # miss the estimate.
@@ -222,10 +222,12 @@ def _agreement_limits(
     df = (a * judges + b * error) ** 2 / spread
     lower, upper = stats.f.ppf(quantile, n - 1, df), stats.f.ppf(quantile, df, n - 1)
     rest = k * judges + (k * n - k - n) * error
-    return (
-        float(n * (between - lower * error) / (lower * rest + n * between)),
-        float(n * (upper * between - error) / (rest + n * upper * between)),
-    )
+    # With hardly any degrees of freedom a quantile of F is infinite, and so is no end.
+    with np.errstate(all="ignore"):
+        return (
+            float(n * (between - lower * error) / (lower * rest + n * between)),
+            float(n * (upper * between - error) / (rest + n * upper * between)),
+        )
 
 
 def _stepped_up(single: float | None, raters: float) -> float | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from itertools import combinations
@@ -64,6 +65,7 @@ def compare_methods(
     control: str | None = None,
     *,
     declared: Sequence[tuple[str, str]] = (),
+    span: float = math.inf,
     alpha: float = ALPHA,
     **options: Unpack[IntervalOptions],
 ) -> Comparisons:
@@ -78,6 +80,8 @@ def compare_methods(
         Plan every method against this one.
     declared : sequence of (str, str)
         Plan these pairs only. Without them and without a control, all pairs are planned.
+    span : float
+        Largest possible difference: the length of the scale.
     alpha : float
         Family-wise error rate.
     **options
@@ -89,7 +93,7 @@ def compare_methods(
         There are fewer than two methods, or a planned one is not among them.
     """
     planned, words = _planned(panel, control, declared)
-    pairs = tuple(_compare_in(panel, first, second, **options) for first, second in planned)
+    pairs = tuple(_compare_in(panel, first, second, span, **options) for first, second in planned)
     return Comparisons(
         family(words, len(planned), alpha),
         pairs,
@@ -154,10 +158,11 @@ def friedman(panel: Panel) -> Friedman:
 
 
 def _compare_in(
-    panel: Panel, first: str, second: str, **options: Unpack[IntervalOptions]
+    panel: Panel, first: str, second: str, span: float, **options: Unpack[IntervalOptions]
 ) -> PairedComparison:
     differences = panel.differences(first, second)
-    pair = compare_pair(first, second, panel.average(differences), panel.clusters, **options)
+    average = panel.average(differences)
+    pair = compare_pair(first, second, average, panel.clusters, span=span, **options)
     by_reader = []
     for reader, column in zip(panel.readers, differences.T, strict=True):
         rated = column[~np.isnan(column)]

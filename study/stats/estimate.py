@@ -21,6 +21,8 @@ LEVEL = 0.95
 """Confidence level of every interval unless another is asked for."""
 DIGITS = 12
 """Significant digits to which computed numbers are compared."""
+DUST = 1e-15
+"""A statistic below this is a rounding error of zero."""
 
 
 @dataclass(frozen=True)
@@ -46,6 +48,7 @@ class Interval:
     level: float = LEVEL
 
     def __post_init__(self) -> None:
+        _sweep(self, "low", "high")
         _check_interval(self.low, self.high, self.method)
         if self.low is None and not self.reason:
             raise StatisticsError(f"{self.method}: an undefined interval needs a reason")
@@ -89,6 +92,7 @@ class Estimate:
     bootstrap: Interval | None = None
 
     def __post_init__(self) -> None:
+        _sweep(self, "value", "se", "low", "high")
         _check_finite(self.name, self.value, self.se)
         _check_interval(self.low, self.high, self.name)
         if self.value is None and not self.reason:
@@ -141,6 +145,7 @@ class PValue:
     reason: str | None = None
 
     def __post_init__(self) -> None:
+        _sweep(self, "statistic")
         _check_finite(self.name, self.p, self.statistic, self.df)
         if self.p is None and not self.reason:
             raise StatisticsError(f"{self.name}: an undefined p value needs a reason")
@@ -195,6 +200,21 @@ def to_plain(thing: object) -> Json:
 def to_json(thing: object, *, indent: int | None = 2) -> str:
     """A result as JSON text without NaN and Infinity."""
     return json.dumps(to_plain(thing), indent=indent, ensure_ascii=False, allow_nan=False)
+
+
+def without_dust(number: float, scale: float = 0.0) -> float:
+    """Zero for a rounding error, below `DUST` or 12 digits of `scale`; never a negative zero."""
+    return 0.0 if abs(number) < max(DUST, 10.0**-DIGITS * scale) else number
+
+
+def _sweep(result: Interval | Estimate | PValue, *names: str) -> None:
+    """Replace rounding errors of a result by zeros, relative to its largest number."""
+    numbers = {name: getattr(result, name) for name in names}
+    known = {name: number for name, number in numbers.items() if number is not None}
+    scale = max(map(abs, known.values()), default=0.0)
+    for name, number in known.items():
+        if math.isfinite(number):
+            object.__setattr__(result, name, without_dust(number, scale))
 
 
 def _check_finite(name: str, *numbers: float | None) -> None:

@@ -95,14 +95,23 @@ def z_interval(
     return t_interval(value, se, math.inf, level, bounds)
 
 
-def mean_estimate(name: str, values: Floats, method: str, level: float = LEVEL) -> Estimate:
-    """The mean of independent values with its t interval; undefined without values."""
+def mean_estimate(
+    name: str,
+    values: Floats,
+    method: str,
+    level: float = LEVEL,
+    bounds: tuple[float, float] = (-math.inf, math.inf),
+) -> Estimate:
+    """The mean of independent values with its t interval, cut to the range of the values.
+
+    Undefined without values.
+    """
     n = values.size
     if n == 0:
         return Estimate(name, None, method, 0, reason="there are no values")
     mean = float(values.mean())
     se = float(values.std(ddof=1) / math.sqrt(n)) if n > 1 else None
-    ends = t_interval(mean, se, n - 1, level)
+    ends = t_interval(mean, se, n - 1, level, bounds)
     return Estimate(name, mean, method, n, se, level=level).with_interval(ends)
 
 
@@ -135,9 +144,15 @@ def cluster_weights(clusters: Sequence[str], resamples: int = RESAMPLES, seed: i
 
 
 def percentile_interval(
-    draws: Floats, clusters: Sequence[str], seed: int, level: float = LEVEL
+    draws: Floats,
+    clusters: Sequence[str],
+    seed: int,
+    level: float = LEVEL,
+    bounds: tuple[float, float] = (-math.inf, math.inf),
 ) -> Interval:
-    """The percentile interval of bootstrap draws; undefined draws (NaN) are left out.
+    """The percentile interval of bootstrap draws, cut to the range of the statistic.
+
+    Undefined draws (NaN) are left out.
 
     It is undefined with fewer than two clusters, if most draws are undefined, and if all draws
     are equal: a sample without disagreement carries no information on its variability.
@@ -153,5 +168,5 @@ def percentile_interval(
         return Interval(None, None, method, "most resamples are undefined", level)
     if np.ptp(usable) <= 1e-12 * max(1.0, float(np.abs(usable).max())):
         return Interval(None, None, method, "all resamples give the same value", level)
-    low, high = np.quantile(usable, [(1 - level) / 2, (1 + level) / 2])
+    low, high = np.quantile(np.clip(usable, *bounds), [(1 - level) / 2, (1 + level) / 2])
     return Interval(float(low), float(high), method, level=level)

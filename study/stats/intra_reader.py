@@ -113,7 +113,7 @@ def repeat_reliability(
         within = Estimate(
             within.name, None, within.method, count, level=level, reason="no scale was declared"
         )
-    sem = _sem(differences, level)
+    sem, span = _sem(differences, level), pairs.scale.length
     return RepeatReliability(
         rater=rater,
         pairs=count,
@@ -121,8 +121,12 @@ def repeat_reliability(
         icc=icc,
         exact=proportion("Exact agreement", int((steps == 0).sum()), count, level),
         within_one=within,
-        shift=mean_estimate("Shift", differences, "mean of second minus first reading", level),
-        mad=mean_estimate("MAD", np.abs(differences), "mean absolute difference", level),
+        shift=mean_estimate(
+            "Shift", differences, "mean of second minus first reading", level, (-span, span)
+        ),
+        mad=mean_estimate(
+            "MAD", np.abs(differences), "mean absolute difference", level, (0.0, span)
+        ),
         sem=sem,
         mdc95=mdc95(sem),
         flagged=None if icc.value is None else icc.value < FLAG_BELOW,

@@ -80,6 +80,7 @@ def compare_pair(
     differences: Floats,
     clusters: Sequence[str] | None = None,
     *,
+    span: float = math.inf,
     resamples: int = RESAMPLES,
     seed: int = 0,
     level: float = LEVEL,
@@ -94,6 +95,8 @@ def compare_pair(
         First minus second; NaN where an item lacks one of the two.
     clusters : sequence of str, optional
         Cluster of each item, for the bootstrap; by default every item is a cluster.
+    span : float
+        Largest possible difference: the length of the scale.
     resamples, seed, level
         See `IntervalOptions`.
     """
@@ -107,7 +110,7 @@ def compare_pair(
         first=first,
         second=second,
         n=values.size,
-        difference=_mean_difference(values, kept, resamples, seed, level),
+        difference=_mean_difference(values, kept, span, resamples, seed, level),
         effect=_effect(values, level),
         t_test=_t_test(values),
         wilcoxon=_wilcoxon(values),
@@ -120,7 +123,7 @@ def compare_pair(
 
 
 def _mean_difference(
-    values: Floats, clusters: Sequence[str], resamples: int, seed: int, level: float
+    values: Floats, clusters: Sequence[str], span: float, resamples: int, seed: int, level: float
 ) -> Estimate:
     name, n = "Mean difference", values.size
     if not n:
@@ -128,7 +131,7 @@ def _mean_difference(
     mean = float(values.mean())
     # The standard deviation of equal differences is exactly zero, without a rounding error.
     se = (float(values.std(ddof=1)) if np.ptp(values) else 0.0) / math.sqrt(n) if n > 1 else None
-    ends = t_interval(mean, se, n - 1, level)
+    ends = t_interval(mean, se, n - 1, level, (-span, span))
     bootstrap = None
     if resamples:
         weights = cluster_weights(clusters, resamples, seed)

@@ -192,16 +192,15 @@ class _ScoreTable:
         value = finite_or_none(float(self.squares.icc(form)[0]))
         if value is None:
             return replace(base, reason=self._no_value(form))
-        bootstrap = self._bootstrap(lambda squares: squares.icc(form))
+        least = -math.inf if form.endswith("k") else min(-1.0, value)
+        bootstrap = self._bootstrap(lambda squares: squares.icc(form), (least, 1.0))
         found = replace(base, value=value, bootstrap=bootstrap)
         if not isinstance(self.squares, IncompleteSquares):
             return found.with_interval(f_limits(self.squares, form, self.level))
         if form[0] == "1":
             per_item = float(self.squares.per_item[0])
             df = float((self.squares.ratings - self.squares.items)[0])
-            return found.with_interval(
-                one_way_limits(self.squares, form, self.level, per_item, df)
-            )
+            return found.with_interval(one_way_limits(self.squares, form, self.level, per_item, df))
         none = Interval(None, None, "none", "missing scores leave the bootstrap only", self.level)
         return found.with_interval(bootstrap or none)
 
@@ -256,11 +255,15 @@ class _ScoreTable:
         value = float(total.sum() / number.sum())
         return replace(base, value=value, reason=reason, bootstrap=bootstrap)
 
-    def _bootstrap(self, statistic: Callable[[MeanSquares], Floats]) -> Interval | None:
+    def _bootstrap(
+        self,
+        statistic: Callable[[MeanSquares], Floats],
+        bounds: tuple[float, float] = (0.0, math.inf),
+    ) -> Interval | None:
         if self.resampled is None:
             return None
         draws = statistic(self.resampled)
-        return percentile_interval(draws, self.ratings.clusters, self.seed, self.level)
+        return percentile_interval(draws, self.ratings.clusters, self.seed, self.level, bounds)
 
     def _undefined(self, name: str, method: str) -> Estimate:
         reason = self.reason or NO_VARIATION

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable
 from dataclasses import dataclass
 
@@ -101,6 +102,11 @@ class Scale:
     def size(self) -> int:
         """Number of categories."""
         return len(self.labels)
+
+    @property
+    def length(self) -> float:
+        """Largest possible difference of two scores; infinite if the scale was not declared."""
+        return abs(self.scores[-1] - self.scores[0]) if self.declared else math.inf
 
     def score_of(self, text: str) -> float | None:
         """The score of a cell; None for a missing rating.

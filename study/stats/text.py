@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import fields, is_dataclass
 
-from study.domain.formatting import significant
+from study.domain.formatting import p_digits, significant
 from study.stats.estimate import Estimate, Interval, PValue
 from study.stats.multiple_testing import CorrectedPValue
 
@@ -21,7 +21,7 @@ def result_lines(key: str, thing: object, indent: str = "") -> Iterator[str]:
     elif isinstance(thing, PValue):
         yield f"{indent}{_named(key, thing.name)}: {p_text(thing)}"
     elif isinstance(thing, CorrectedPValue):
-        shown = ", ".join(f"{f.name} {significant(getattr(thing, f.name))}" for f in fields(thing))
+        shown = ", ".join(f"{f.name} {p_digits(getattr(thing, f.name))}" for f in fields(thing))
         yield f"{indent}{key}: {shown}"
     elif is_dataclass(thing) and not isinstance(thing, type):
         inside = {f.name: getattr(thing, f.name) for f in fields(thing)}
@@ -64,7 +64,7 @@ def p_text(test: PValue) -> str:
     """P value, statistic, degrees of freedom and n, or the reason why it is undefined."""
     if test.p is None:
         return f"undefined, n {test.n} ({test.reason})"
-    parts = [f"p {significant(test.p)}"]
+    parts = [f"p {p_digits(test.p)}"]
     if test.statistic is not None:
         parts.append(f"statistic {significant(test.statistic)}")
     if test.df is not None:

@@ -10,6 +10,7 @@ from study.domain.formatting import (
     decimal,
     duration,
     minute,
+    p_digits,
     p_equals,
     p_value,
     percent,
@@ -53,3 +54,13 @@ def test_terminal_numbers_have_six_significant_digits() -> None:
 
 def test_a_sentence_has_a_capital_and_a_full_stop() -> None:
     assert [capitalised(w) for w in (" no item", "Why?", "")] == ["No item.", "Why?", ""]
+
+
+def test_rounding_errors_are_not_printed() -> None:
+    assert [significant(number) for number in (1e-17, -4e-16, -0.0, 2e-9)] == [
+        "0",
+        "0",
+        "0",
+        "2e-09",
+    ]
+    assert [p_digits(p) for p in (1e-20, 0.0, None)] == ["1e-20", "<1e-300", "undefined"]

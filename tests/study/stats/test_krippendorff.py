@@ -1,12 +1,13 @@
 from __future__ import annotations
 
 import math
+import tracemalloc
 
 import numpy as np
 import pytest
 
 from study.domain.errors import StatisticsError
-from study.stats import krippendorff
+from study.stats import disagreement
 from study.stats.agreement import NO_PAIRS, NO_VARIATION
 from study.stats.intervals import cluster_weights
 from study.stats.krippendorff import METRICS, krippendorff_alpha
@@ -58,10 +59,55 @@ def test_the_bootstrap_recomputes_every_resample(metric: str, monkeypatch):
         value = krippendorff_alpha(repeated, metric, resamples=0).value
         values.append(math.nan if value is None else value)
     low, high = np.nanquantile(values, [0.025, 0.975])
-    # Small chunks, so that the ordinal resamples are put together from several.
-    monkeypatch.setattr(krippendorff, "CHUNK", 300)
+    # Small chunks, so that the resamples are put together from several.
+    monkeypatch.setattr(disagreement, "CHUNK", 300)
     found = krippendorff_alpha(EXAMPLE, metric, resamples=30, seed=2).bootstrap
     assert (found.low, found.high) == pytest.approx((low, high))
+
+
+def by_all_pairs(scores: np.ndarray, metric: str) -> float:
+    """Alpha from the disagreement of every pair of ratings (Krippendorff's definition)."""
+    kept = [row[~np.isnan(row)] for row in scores]
+    kept = [row for row in kept if row.size > 1]
+    values = np.concatenate(kept)
+    ordered = np.sort(values)
+    middle = (ordered.searchsorted(values, "left") + ordered.searchsorted(values, "right")) / 2
+    ranks = dict(zip(values.tolist(), middle.tolist(), strict=True))
+
+    def squared(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+        if metric == "nominal":
+            return (a != b).astype(float)
+        if metric == "ordinal":
+            a, b = (np.vectorize(ranks.get)(each) for each in (a, b))
+        total = np.where(a + b == 0, 1, a + b) if metric == "ratio" else 1
+        return ((a - b) / total) ** 2
+
+    within = [squared(row[:, None], row).sum() / (row.size - 1) for row in kept]
+    across = squared(values[:, None], values).sum() / (values.size - 1)
+    return 1 - sum(within) / across
+
+
+@pytest.mark.parametrize("metric", METRICS)
+def test_measured_values_have_the_alpha_of_all_pairs(metric: str):
+    rng = np.random.default_rng(7)
+    scores = np.abs(rng.normal(2, 2, (60, 1)) + rng.normal(0, 0.7, (60, 4)))
+    scores[rng.random(scores.shape) < 0.2] = NAN
+    scores[:4, 0] = 0.0
+    scores[5:9, 1:] = 1.25
+    found = krippendorff_alpha(from_matrix(scores), metric, resamples=0)
+    assert found.value == pytest.approx(by_all_pairs(scores, metric), abs=1e-10)
+
+
+def test_alpha_of_measured_values_needs_memory_for_the_ratings_only():
+    rng = np.random.default_rng(7)
+    table = from_matrix(50 + rng.normal(0, 9, (1500, 1)) + rng.normal(0, 3, (1500, 4)))
+    tracemalloc.start()
+    for metric in METRICS:
+        krippendorff_alpha(table, metric, resamples=2)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    # A square of the 6000 different values has 288 MB.
+    assert peak < 60e6
 
 
 def test_constant_ratings_are_undefined():

@@ -112,14 +112,15 @@ def test_one_way_forms_take_unequal_numbers_of_scores():
 
 def test_two_way_forms_with_missing_scores_recover_the_variance_components():
     rng = np.random.default_rng(4)
-    scores = rng.normal(0, 2, (3000, 1)) + [0, 1, -1, 3] + rng.normal(0, 1, (3000, 4))
+    shift = np.array([0, 1, -1, 3])
+    scores = rng.normal(0, 2, (3000, 1)) + shift + rng.normal(0, 1, (3000, 4))
     # The strict raters see other items than the mild ones, which must not count for the items.
     scores[:1500, :1] = NAN
     scores[1500:, 3] = NAN
     scores[rng.random(scores.shape) < 0.3] = NAN
     found = reliability(from_matrix(scores), resamples=0)
     assert found.items > 2900
-    raters = np.var([0, 1, -1, 3], ddof=1)
+    raters = np.var(shift, ddof=1)
     assert found.anova.variance_items == pytest.approx(4, rel=0.06)
     # Four raters of unequal weight: their variance is a rougher estimate.
     assert found.anova.variance_raters == pytest.approx(raters, rel=0.25)

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from study.domain.errors import StatisticsError, StudyError
+from study.stats.agreement import fleiss_kappa, gwet_ac
 from study.stats.estimate import (
     Estimate,
     Interval,
@@ -25,6 +26,11 @@ from study.stats.intervals import (
     wilson_interval,
     z_interval,
 )
+from study.stats.intra_reader import all_repeats
+from study.stats.krippendorff import krippendorff_alpha
+from study.stats.paired import compare_pair
+from study.stats.scale import Scale
+from study.stats.table import RatingRow, from_matrix
 
 
 def test_an_undefined_value_needs_a_reason():
@@ -145,3 +151,37 @@ def test_percentile_says_when_it_is_undefined():
     assert (
         percentile_interval(np.ones(9), ["a", "b"], 0).reason == "all resamples give the same value"
     )
+
+
+def test_rounding_errors_are_zero_and_small_values_are_kept():
+    swept = Estimate("ICC", -5.5e-17, "F", 5, 1e-17, -1.95e-16, 0.4, bootstrap=None)
+    assert (swept.value, swept.se, swept.low, swept.high) == (0.0, 0.0, 0.0, 0.4)
+    assert math.copysign(1, swept.value) == 1
+    assert Interval(-2e-13, 0.6, "t").low == 0.0
+    kept = Estimate("SEM", 3e-9, "m", 5, 1e-10, 1e-9, 5e-9)
+    assert (kept.value, kept.se, kept.low) == (3e-9, 1e-10, 1e-9)
+    assert PValue("t", 1e-40, "two-sided", 9, 1e-17).p == 1e-40
+
+
+def test_intervals_stay_in_the_range_of_the_measure():
+    five = Scale.span(1, 5)
+    contrary = from_matrix([[1, 5], [5, 1], [1, 4]], five)
+    for found in (fleiss_kappa(contrary), gwet_ac(contrary), krippendorff_alpha(contrary)):
+        assert found.low >= -1
+        assert found.bootstrap.low >= -1
+    repeats = [
+        RatingRow(str(item), "R", float(value), replicate=replicate)
+        for item, both in enumerate([(1, 5), (5, 1), (2, 2)])
+        for replicate, value in enumerate(both, 1)
+    ]
+    own = all_repeats(repeats, five)[0]
+    assert own.mad.low == 0.0
+    assert (own.shift.low, own.shift.high) == (-4.0, 4.0)
+    apart = compare_pair("a", "b", np.array([4.0, 4.0, -1.0]), span=4.0)
+    assert apart.difference.high == 4.0
+    assert mean_estimate("m", np.array([0.0, 5.0]), "t", bounds=(0, 5)).low == 0
+
+
+def test_without_a_scale_no_interval_is_cut():
+    apart = compare_pair("a", "b", np.array([4.0, 4.0, -1.0]))
+    assert apart.difference.high > 4.0
