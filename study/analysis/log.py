@@ -29,7 +29,7 @@ class LoggedAnalysis:
     Parameters
     ----------
     run_id : str
-        Identifier of the `AnalysisRun`.
+        Identifier of the `AnalysisRun`; empty for a study on a disk that cannot be written.
     data : Dataset
     analysis : Analysis
     """
@@ -80,6 +80,8 @@ def run(
     """
     data = collect(store, key)
     analysis = analyse(data, seed=seed, resamples=resamples, level=level)
+    if store.read_only:
+        return LoggedAnalysis("", data, analysis)
     with store.write() as session:
         entry = AnalysisRun(
             study_id=store.study_id,

@@ -115,7 +115,8 @@ def report(
             raise StudyError(f"There is a file at {out} already: give another path.")
         made = run(store, actor=actor, key=names, seed=seed)
         out.write_text(render(made.data, made.analysis), encoding="utf-8")
-    typer.echo(f"{out} (analysis {made.run_id})")
+    logged = f"analysis {made.run_id}" if made.run_id else "not logged: the disk is read-only"
+    typer.echo(f"{out} ({logged})")
 
 
 def stats(

@@ -106,7 +106,9 @@ def bundle(data: Dataset) -> bytes:
 
 
 def log(store: Store, data: Dataset, actor: str) -> None:
-    """Record the export in the audit trail."""
+    """Record the export in the audit trail, unless the study is on a disk that is read-only."""
+    if store.read_only:
+        return
     words = "methods named" if data.unblinded else "methods masked"
     with store.write() as session:
         audit(session, actor, "export", target=data.study.code, detail=f"{words}, {data.digest}")

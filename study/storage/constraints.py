@@ -2,7 +2,7 @@
 
 Each says when a row is refused, in SQL for both SQLite and PostgreSQL; `NEW` and `OLD` are the row
 after and before. `study.storage.triggers` makes triggers of them. Existing studies are compared
-with these texts, so they must not change.
+with these texts: a change needs a migration (`study.storage.migrations`).
 """
 
 from __future__ import annotations
@@ -16,7 +16,8 @@ from study.storage.models import Base
 
 APPEND_ONLY = (
     "rating_event", "audit_event", "consent", "display_check", "comment", "blinding_guess",
-    "interaction_event", "exclusion", "analysis_run", "schema_version",
+    "interaction_event", "exclusion", "analysis_run", "schema_version", "reader_change",
+    "image_event",
 )  # fmt: skip
 """Tables whose rows are never changed or deleted."""
 _READER = "SELECT study_id FROM reader WHERE id ="
@@ -37,12 +38,23 @@ _STUDY_OF = {
 """SQL for the study of a row, by table of the plan."""
 _MUTABLE = {
     "reader": (
-        "secret_hash", "invite_hash", "generation", "specialty", "experience_years",
+        "code", "secret_hash", "invite_hash", "generation", "specialty", "experience_years",
         "profile_json", "active", "simulated",
     ),
     "reading_session": ("not_before", "started_at", "finished_at"),
 }  # fmt: skip
 """Columns of plan tables that may change after the freeze."""
+_LATE = {
+    "reading_session": "NEW.reader_id",
+    "presentation": f"({_SESSION} NEW.session_id)",
+    "presentation_slot": (
+        f"({_SESSION} (SELECT session_id FROM presentation WHERE id = NEW.presentation_id))"
+    ),
+}
+"""SQL for the reader of a new row of a plan."""
+_BEGUN, _FIXED = "('added', 'replaces')", "('planned')"
+"""Kinds of `reader_change` between which the plan of a new reader is written."""
+_OPEN = "'frozen', 'open'"
 _STUDY_CHANGES = ("status",)
 _QUESTION = "FROM question q WHERE q.id = NEW.question_id"
 
@@ -113,8 +125,13 @@ def _frozen_plan() -> list[Constraint]:
     for name, study in _STUDY_OF.items():
         old, new = (_is_frozen(study.format(row=row)) for row in ("OLD", "NEW"))
         message = "it is part of the plan, which is fixed when the study is frozen"
+        added = new
+        if name in _LATE:
+            added = f"{new} AND NOT ({_is_planning(_LATE[name])})"
+        elif name == "reader":
+            added = _status_not_in(study.format(row="NEW"), "'draft', 'frozen', 'open'")
         found += [
-            Constraint(name, "INSERT", new, message),
+            Constraint(name, "INSERT", added, message),
             Constraint(name, "DELETE", old, message),
         ]
         changed = _changed(name, _MUTABLE.get(name, ()))
@@ -124,6 +141,21 @@ def _frozen_plan() -> list[Constraint]:
 
 def _is_frozen(study: str) -> str:
     return f"COALESCE((SELECT status FROM study WHERE id = {study}), 'none') <> 'draft'"
+
+
+def _status_not_in(study: str, statuses: str) -> str:
+    return f"COALESCE((SELECT status FROM study WHERE id = {study}), 'none') NOT IN ({statuses})"
+
+
+def _has_change(reader: str, kinds: str) -> str:
+    return (
+        f"EXISTS (SELECT 1 FROM reader_change c WHERE c.reader_id = {reader} AND c.kind IN {kinds})"
+    )
+
+
+def _is_planning(reader: str) -> str:
+    """Whether the plan of a reader who came after the freeze is being written."""
+    return f"{_has_change(reader, _BEGUN)} AND NOT {_has_change(reader, _FIXED)}"
 
 
 def _changed(name: str, but: tuple[str, ...]) -> str:
@@ -236,4 +268,43 @@ def _readers() -> list[Constraint]:
             "reader", "UPDATE", "OLD.simulated AND NOT NEW.simulated",
             "a simulated reader stays one",
         ),
+        Constraint(
+            "reader", "UPDATE",
+            "NEW.code IS DISTINCT FROM OLD.code AND EXISTS (SELECT 1 FROM consent c "
+            "WHERE c.reader_id = OLD.id)",
+            "a code is fixed once the reader has joined",
+        ),
+        Constraint(
+            "reader", "UPDATE",
+            "NEW.active AND NOT OLD.active AND EXISTS (SELECT 1 FROM reader_change c "
+            "WHERE c.other_id = OLD.id)",
+            "a replaced reader stays switched off",
+        ),
+        *_late_plans(),
     ]  # fmt: skip
+
+
+def _late_plans() -> list[Constraint]:
+    """Who joins after the freeze gets one plan, which is then fixed like the others."""
+    reader = "NEW.reader_id"
+    begins, fixes = f"NEW.kind IN {_BEGUN}", f"NEW.kind IN {_FIXED}"
+    study = f"({_READER} {reader})"
+    refused = [
+        (
+            f"{begins} AND ({_status_not_in(study, _OPEN)} "
+            f"OR EXISTS (SELECT 1 FROM reading_session r WHERE r.reader_id = {reader}) "
+            f"OR {_has_change(reader, _BEGUN)})",
+            "a plan is made for a new reader, while the study is frozen or open",
+        ),
+        (
+            f"{fixes} AND NOT ({_is_planning(reader)})",
+            "there is no plan to be fixed",
+        ),
+        (
+            "(NEW.kind = 'replaces') <> (NEW.other_id IS NOT NULL) "
+            f"OR NEW.other_id = {reader} "
+            "OR EXISTS (SELECT 1 FROM reader_change c WHERE c.other_id = NEW.other_id)",
+            "a reader is replaced once, by another one",
+        ),
+    ]
+    return [Constraint("reader_change", "INSERT", when, message) for when, message in refused]

@@ -147,6 +147,41 @@ class Exclusion(Base):
     decided_at: Mapped[str] = mapped_column(default=now)
 
 
+class ReaderChange(Base):
+    """A decision about a reader after the freeze; append-only."""
+
+    __tablename__ = "reader_change"
+    __table_args__ = (
+        CheckConstraint(
+            "kind IN ('added', 'replaces', 'planned', 'switched off', 'switched on', 'ended', "
+            "'renamed', 'note')",
+            name="kind",
+        ),
+    )
+    id: Mapped[str] = mapped_column(primary_key=True, default=new_id)
+    reader_id: Mapped[str] = mapped_column(ForeignKey("reader.id"), index=True)
+    kind: Mapped[str]
+    """"added" or "replaces" begins the plan of a new reader and "planned" fixes it."""
+    other_id: Mapped[str | None] = mapped_column(ForeignKey("reader.id"))
+    """For "replaces": the reader whose plan is taken over."""
+    text: Mapped[str]
+    """The reason or the note; for "planned" what the plan holds."""
+    decided_by: Mapped[str]
+    at: Mapped[str] = mapped_column(default=now)
+
+
+class ImageEvent(Base):
+    """A stimulus was found lost or damaged, or is whole again; append-only."""
+
+    __tablename__ = "image_event"
+    __table_args__ = (CheckConstraint("kind IN ('lost', 'damaged', 'restored')", name="kind"),)
+    id: Mapped[str] = mapped_column(primary_key=True, default=new_id)
+    stimulus_id: Mapped[str] = mapped_column(ForeignKey("stimulus.id"), index=True)
+    kind: Mapped[str]
+    noticed_by: Mapped[str]
+    at: Mapped[str] = mapped_column(default=now)
+
+
 class AnalysisRun(Base):
     """A logged analysis, with everything needed to repeat it."""
 

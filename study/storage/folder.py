@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import os
+import shutil
+import sqlite3
+from contextlib import closing
 from pathlib import Path
 
 from sqlalchemy import URL
@@ -51,10 +54,41 @@ def log_path_of(folder: Path, mirror: Path | None) -> Path:
     if mirror is not None:
         return mirror.absolute()
     note = folder / _MIRROR_PATH
-    return Path(note.read_text("utf-8").strip()) if note.exists() else folder.absolute() / MIRROR
+    if not note.exists():
+        return folder.absolute() / MIRROR
+    # A relative path is one within the folder, which may have been moved.
+    found = folder.absolute() / note.read_text("utf-8").strip()
+    beside = folder.absolute() / found.name
+    return beside if not found.parent.is_dir() and beside.exists() else found
 
 
 def remember_log_path(folder: Path, mirror: Path | None) -> None:
     """Store a given path of the append log, for later commands."""
-    if mirror is not None:
-        (folder / _MIRROR_PATH).write_text(f"{mirror.absolute()}\n", "utf-8")
+    if mirror is None:
+        return
+    path, home = mirror.absolute(), folder.absolute()
+    if path.is_relative_to(home):
+        path = path.relative_to(home)
+    (folder / _MIRROR_PATH).write_text(f"{path}\n", "utf-8")
+
+
+def is_writable(folder: Path, database: Path | None) -> bool:
+    """Whether a study can be changed: its folder, and the file of a SQLite database."""
+    places = [folder] if database is None else [folder, database]
+    return all(os.access(place, os.W_OK) for place in places)
+
+
+def copy_database(source: Path, target: Path) -> None:
+    """Copy a SQLite database that cannot be written, with what is in its write-ahead log."""
+    try:
+        with (
+            closing(sqlite3.connect(f"{source.absolute().as_uri()}?mode=ro", uri=True)) as opened,
+            closing(sqlite3.connect(target)) as copy,
+        ):
+            opened.backup(copy)
+    except sqlite3.Error:
+        # SQLite cannot read a write-ahead log where it may not make a file next to it.
+        shutil.copyfile(source, target)
+        log = source.with_name(f"{source.name}-wal")
+        if log.exists():
+            shutil.copyfile(log, target.with_name(f"{target.name}-wal"))

@@ -6,14 +6,14 @@ import hashlib
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-from sqlalchemy import RowMapping, Table, select
+from sqlalchemy import RowMapping, Table, func, select
 from sqlalchemy.orm import Session
 
 from study.domain.errors import StoreError
 from study.storage import triggers
 from study.storage.hash_chain import GENESIS, TABLES, line, row_hash, rows
-from study.storage.models import Stimulus, Study
-from study.storage.store import Store, parsed
+from study.storage.models import AuditEvent, Stimulus, Study
+from study.storage.store import BEGIN_MIRROR, Store, parsed
 
 _MOST = 20
 """Problems that a report lists."""
@@ -32,20 +32,29 @@ class IntegrityReport:
         The first row that is not as it was written, such as "rating_event row 17".
     problems : tuple of str
         At most 20 sentences, the most important first.
+    notes : tuple of str
+        Sentences about what was not checked.
+    compared : bool
+        Whether the rows were compared with the mirror.
     """
 
     ok: bool
     checked: int
     first_broken: str | None
     problems: tuple[str, ...]
+    notes: tuple[str, ...] = ()
+    compared: bool = True
 
     def as_text(self) -> str:
         """The result as text of several lines."""
-        if self.ok:
-            return f"{self.checked} rows checked: ratings, audit events and mirror are intact."
         first = f" First broken: {self.first_broken}." if self.first_broken else ""
-        return "\n".join([f"{self.checked} rows checked, the study is not intact.{first}"]
-                         + [f"- {problem}" for problem in self.problems])  # fmt: skip
+        parts = "ratings, audit events and mirror" if self.compared else "ratings and audit events"
+        head = (
+            f"{self.checked} rows checked: {parts} are intact."
+            if self.ok
+            else f"{self.checked} rows checked, the study is not intact.{first}"
+        )
+        return "\n".join([head, *(f"- {problem}" for problem in self.problems), *self.notes])
 
 
 @dataclass
@@ -56,6 +65,8 @@ class _Findings:
     last: dict[str, int] = field(default_factory=dict)
     broken: dict[tuple[int, int], str] = field(default_factory=dict)
     other: list[str] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+    compared: bool = True
 
     def breaks(self, table: str, seq: int, what: str) -> None:
         """Note a broken row; the first finding about a row is kept."""
@@ -67,7 +78,10 @@ class _Findings:
         ordered = sorted(self.broken)
         problems = [self.broken[key] for key in ordered] + self.other
         place = f"{TABLES[ordered[0][0]].name} row {ordered[0][1]}" if ordered else None
-        return IntegrityReport(not problems, len(self.digests), place, tuple(problems[:_MOST]))
+        return IntegrityReport(
+            not problems, len(self.digests), place, tuple(problems[:_MOST]), tuple(self.notes),
+            self.compared,
+        )  # fmt: skip
 
 
 def verify(store: Store, *, images: bool = False) -> IntegrityReport:
@@ -92,8 +106,21 @@ def verify(store: Store, *, images: bool = False) -> IntegrityReport:
         found.other += _check_rest(session, store)
         if images:
             found.other += _check_images(session, store)
+        else:
+            count = session.scalar(select(func.count()).select_from(Stimulus)) or 0
+            if count:
+                found.notes.append(
+                    f"The {count} images were not verified (--images verifies them)."
+                )
+        found.notes += _begun_mirrors(session)
     store.catch_up()
-    _check_mirror(store, found)
+    if store.read_only and not store.mirror.exists():
+        found.compared = False
+        found.notes.append(
+            f"The mirror {store.mirror} is not here: rows were compared with their hashes only."
+        )
+    else:
+        _check_mirror(store, found)
     if store.log_problem:
         found.other.append(store.log_problem)
     return found.verdict()
@@ -146,6 +173,16 @@ def _check_mirror(store: Store, found: _Findings) -> None:
     if not store.log_problem:
         for key in unseen:
             found.breaks(*key, "is missing from the mirror")
+
+
+def _begun_mirrors(session: Session) -> Iterator[str]:
+    """Sentences about mirrors that know earlier rows from the database only."""
+    wanted = select(AuditEvent).where(AuditEvent.action == BEGIN_MIRROR).order_by(AuditEvent.seq)
+    for one in session.scalars(wanted):
+        yield (
+            f"The mirror {one.target} was begun on {one.server_at[:10]} (audit event {one.seq}); "
+            f"{one.detail} and were copied from the database."
+        )
 
 
 def _stored_later(

@@ -23,12 +23,15 @@ from study.storage.event_tables import (
     Consent,
     DisplayCheck,
     Exclusion,
+    ImageEvent,
     InteractionEvent,
     RatingEvent,
+    ReaderChange,
     Ticket,
 )
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
+"""Older databases are brought to this version by `study.storage.migrations` when opened."""
 
 __all__ = [
     "SCHEMA_VERSION",
@@ -40,6 +43,7 @@ __all__ = [
     "Consent",
     "DisplayCheck",
     "Exclusion",
+    "ImageEvent",
     "InteractionEvent",
     "Item",
     "Method",
@@ -48,6 +52,7 @@ __all__ = [
     "Question",
     "RatingEvent",
     "Reader",
+    "ReaderChange",
     "ReadingSession",
     "SchemaVersion",
     "ServerSecret",

@@ -1,4 +1,4 @@
-"""Tables of a new study, and whether those of an existing one are of this version."""
+"""Tables of a new study, and those of an existing one, which are brought to this version."""
 
 from __future__ import annotations
 
@@ -8,6 +8,8 @@ from sqlalchemy.orm import Session
 from enhancers import __version__
 from study.domain.errors import StoreError
 from study.storage import hash_chain, triggers
+from study.storage.engine import WRITING
+from study.storage.migrations import MIGRATIONS, migrate
 from study.storage.models import SCHEMA_VERSION, Base, SchemaVersion, Study
 
 
@@ -26,18 +28,51 @@ def make_tables(connection: Connection, study: Study) -> None:
         session.commit()
 
 
-def check_version(engine: Engine) -> None:
-    """Refuse a database without a study, or of another version of the program."""
+def bring_up_to_date(engine: Engine, *, logged: bool = True) -> None:
+    """Migrate the tables of an older version, in one transaction.
+
+    Parameters
+    ----------
+    engine : Engine
+    logged : bool
+        Whether the audit log records it; not for a temporary copy.
+
+    Raises
+    ------
+    StoreError
+        The database holds no study, or one of a newer version of the program.
+    """
+    if _version(engine) == SCHEMA_VERSION:
+        return
+    with engine.execution_options(**{WRITING: True}).begin() as connection:
+        if connection.dialect.name == "postgresql":
+            connection.exec_driver_sql("LOCK TABLE schema_version IN ACCESS EXCLUSIVE MODE")
+        with Session(connection, join_transaction_mode="rollback_only") as session:
+            # Another process may have migrated it meanwhile.
+            found = session.scalars(select(SchemaVersion.version)).one()
+            if found < SCHEMA_VERSION:
+                migrate(connection, found)
+                if logged:
+                    session.info[hash_chain.STUDY_ID] = only_study(session)
+                    detail = f"tables from version {found} to {SCHEMA_VERSION}, by {__version__}"
+                    hash_chain.audit(session, "coordinator", "migrate", detail=detail)
+            session.commit()
+
+
+def _version(engine: Engine) -> int:
+    """The version of the tables, if this program can use or migrate them."""
     if not inspect(engine).has_table(SchemaVersion.__tablename__):
         raise StoreError("This database holds no study. Make one: python -m study init DIR.")
     with Session(engine) as session:
         version = session.execute(select(SchemaVersion.version, SchemaVersion.app_version)).first()
-    if version is None or version[0] != SCHEMA_VERSION:
+    known = {SCHEMA_VERSION, *(one.version - 1 for one in MIGRATIONS)}
+    if version is None or version[0] not in known:
         found, made_by = version or ("unknown", "unknown")
         raise StoreError(
             f"This study has tables of version {found}, made by Reading Room {made_by}; this is "
             f"{__version__} with version {SCHEMA_VERSION}. Use the program that made the study."
         )
+    return int(version[0])
 
 
 def only_study(session: Session) -> str:

@@ -8,13 +8,14 @@
 from __future__ import annotations
 
 import itertools
+import tempfile
 import threading
 from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from functools import lru_cache
 from pathlib import Path
 
-from sqlalchemy import Engine, select
+from sqlalchemy import URL, Engine, select
 from sqlalchemy.orm import Session
 
 from enhancers import __version__
@@ -23,12 +24,23 @@ from study.domain.protocol import Protocol, Status, from_json
 from study.storage import hash_chain
 from study.storage.append_log import AppendLog, Head, Line
 from study.storage.engine import UNSYNCED, WRITING, check_file, engine_for, sqlite_path, translated
-from study.storage.folder import STIMULI, log_path_of, make_folder, remember_log_path, url_of
-from study.storage.models import RatingEvent, Study, now
-from study.storage.schema import check_version, make_tables, only_study
+from study.storage.folder import (
+    DATABASE,
+    STIMULI,
+    copy_database,
+    is_writable,
+    log_path_of,
+    make_folder,
+    remember_log_path,
+    url_of,
+)
+from study.storage.models import AuditEvent, RatingEvent, Study, now
+from study.storage.schema import bring_up_to_date, make_tables, only_study
 
 _STATUSES = tuple(Status)
 _CHAINED = tuple(table.name for table in hash_chain.TABLES)
+BEGIN_MIRROR = "begin mirror"
+"""Action of the audit event of an append log that begins when there are rows already."""
 
 
 class Store:
@@ -48,9 +60,21 @@ class Store:
     mirror : Path
     log_problem : str
         A sentence that says why the append log is behind; empty when it is complete.
+    read_only : bool
+        Whether the study is on a disk that cannot be written: it is read from a temporary copy of
+        its database.
     """
 
-    def __init__(self, engine: Engine, folder: Path, mirror: Path) -> None:
+    def __init__(
+        self,
+        engine: Engine,
+        folder: Path,
+        mirror: Path,
+        *,
+        copy: tempfile.TemporaryDirectory[str] | None = None,
+    ) -> None:
+        self._copy = copy
+        self.read_only = copy is not None
         self.folder = folder
         self.stimuli = folder / STIMULI
         self.mirror = mirror
@@ -124,8 +148,15 @@ class Store:
         return store
 
     @classmethod
-    def open(cls, folder: Path, *, url: str | None = None, mirror: Path | None = None) -> Store:
-        """Open a study and bring its append log up to date.
+    def open(
+        cls,
+        folder: Path,
+        *,
+        url: str | None = None,
+        mirror: Path | None = None,
+        read_only: bool | None = None,
+    ) -> Store:
+        """Open a study, and bring its tables and its append log up to date.
 
         Parameters
         ----------
@@ -134,11 +165,13 @@ class Store:
             SQLAlchemy URL; the default is SQLite in the folder.
         mirror : Path, optional
             Path of the append log; the default is the one used last.
+        read_only : bool, optional
+            Whether to leave the folder as it is; by default if it cannot be written.
 
         Raises
         ------
         StoreError
-            There is no study, it is damaged, or of another version of the program.
+            There is no study, it is damaged, or of a newer version of the program.
         """
         where = url_of(folder, url)
         file = sqlite_path(where)
@@ -146,17 +179,48 @@ class Store:
             check_file(file)
         elif not folder.is_dir():
             raise StoreError(f"There is no folder {folder}: give the folder of the study.")
+        if read_only is None:
+            read_only = file is not None and not is_writable(folder, file)
+        if read_only:
+            return cls._opened_copy(folder, where, file, log_path_of(folder, mirror))
         engine = engine_for(where)
         with translated():
-            check_version(engine)
+            bring_up_to_date(engine)
+        known = mirror is not None or log_path_of(folder, None).parent != folder.absolute()
         remember_log_path(folder, mirror)
         store = cls(engine, folder, log_path_of(folder, mirror))
+        if known and not store.mirror.exists() and store.mirror.parent.is_dir():
+            store._begin_mirror()
         store.catch_up()
         return store
+
+    @classmethod
+    def _opened_copy(cls, folder: Path, where: URL, file: Path | None, mirror: Path) -> Store:
+        """A study whose folder stays as it is."""
+        if file is None:
+            raise StoreError(
+                "A study in PostgreSQL is opened for reading by its permissions there."
+            )
+        home = tempfile.TemporaryDirectory(prefix="reading-room-study-")
+        with translated():
+            copy_database(file, Path(home.name) / DATABASE)
+            engine = engine_for(where.set(database=str(Path(home.name) / DATABASE)))
+            bring_up_to_date(engine, logged=False)
+        return cls(engine, folder, mirror, copy=home)
+
+    def _begin_mirror(self) -> None:
+        """Log that an append log begins with rows that were written before it."""
+        with self.write() as session:
+            last = hash_chain.head(session, AuditEvent)
+            ratings = hash_chain.head(session, RatingEvent)
+            detail = f"{ratings.seq} ratings and {last.seq} events were there before"
+            hash_chain.audit(session, "coordinator", BEGIN_MIRROR, self.mirror.name, detail)
 
     def close(self) -> None:
         """Close the connections."""
         self.engine.dispose()
+        if self._copy is not None:
+            self._copy.cleanup()
 
     @contextmanager
     def read(self) -> Iterator[Session]:
@@ -185,6 +249,11 @@ class Store:
         StoreError
             The database refuses, is busy or fails, or the append log contradicts it.
         """
+        if self.read_only:
+            raise StoreError(
+                f"The study in {self.folder} is on a disk that cannot be written: it can be "
+                "verified, exported and reported, and not be changed."
+            )
         if self._conflict:
             raise LogConflict(self._conflict)
         engine = self._writer if synced else self._unsynced
@@ -201,6 +270,8 @@ class Store:
 
     def catch_up(self, tables: Collection[str] = _CHAINED) -> None:
         """Write missing rows to the append log; a failure is kept in `log_problem`."""
+        if self.read_only:
+            return
 
         def missing(heads: Mapping[str, Head]) -> list[Line]:
             with self.read() as session:
@@ -220,6 +291,12 @@ class Store:
             self.log_problem = (
                 f"The mirror {self.mirror} cannot be written ({error.strerror}): "
                 "ratings are safe in the database. Repair it; what is missing is added then."
+                if self.mirror.parent.is_dir()
+                else f"The mirror {self.mirror} cannot be written: there is no folder "
+                f"{self.mirror.parent} on this machine. Ratings are safe in the database. Connect its disk; or, if "
+                "the study was moved here, copy the mirror to a new place and give that once: "
+                f"python -m study verify {self.folder} --mirror PATH (without a copy a new mirror "
+                "begins there)."
             )
 
     def protocol(self) -> Protocol:

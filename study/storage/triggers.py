@@ -6,8 +6,10 @@ dropped or changed.
 
 from __future__ import annotations
 
+import hashlib
 import re
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator, Mapping
+from contextlib import contextmanager
 from itertools import groupby
 
 from sqlalchemy import Connection
@@ -40,19 +42,73 @@ def install(connection: Connection) -> None:
     connection : Connection
         In a writing transaction.
     """
-    for statement in _statements(connection).values():
-        for part in statement:
-            # Verbatim: a colon or a percent sign is not a parameter here.
-            connection.exec_driver_sql(part.replace("%", "%%") if _is_pg(connection) else part)
+    for parts in _statements(connection).values():
+        _execute(connection, parts)
     for name, query in VIEWS.items():
         connection.exec_driver_sql(f"CREATE VIEW {name} AS {query}")
 
 
+def upgrade(
+    connection: Connection, tables: Collection[str], former: Mapping[str, Collection[str]]
+) -> None:
+    """Create the triggers of new tables, and replace those whose conditions have changed.
+
+    A trigger that is missing, or that is not as the former version made it, is left for `missing`
+    to find.
+
+    Parameters
+    ----------
+    connection : Connection
+        In a writing transaction.
+    tables : collection of str
+        The new tables.
+    former : mapping
+        SHA-256 of the former text on each database, by the name of the trigger.
+    """
+    found = _found(connection)
+    of_tables = {f"keep_{table}_" for table in tables}
+    for name, parts in _statements(connection).items():
+        if any(name.startswith(start) for start in of_tables):
+            _execute(connection, parts)
+        elif hashlib.sha256(found.get(name, "").encode()).hexdigest() in former.get(name, ()):
+            _execute(connection, (*_dropped(connection, name, parts[-1]), *parts))
+
+
+@contextmanager
+def lifted(connection: Connection, name: str) -> Iterator[None]:
+    """Allow what a trigger forbids, in a writing transaction; one that is not there stays away."""
+    parts = _statements(connection)[name]
+    if _found(connection).get(name) != _body(parts[0]):
+        yield
+        return
+    _execute(connection, _dropped(connection, name, parts[-1]))
+    yield
+    _execute(connection, parts)
+
+
 def missing(connection: Connection) -> list[str]:
     """Names of triggers that are missing, disabled or changed."""
-    found = dict(_found_postgresql(connection) if _is_pg(connection) else _found_sqlite(connection))
+    found = _found(connection)
     expected = _statements(connection)
     return [name for name, parts in expected.items() if found.get(name) != _body(parts[0])]
+
+
+def _execute(connection: Connection, statements: Collection[str]) -> None:
+    for one in statements:
+        # Verbatim: a colon or a percent sign is not a parameter here.
+        connection.exec_driver_sql(one.replace("%", "%%") if _is_pg(connection) else one)
+
+
+def _dropped(connection: Connection, name: str, statement: str) -> tuple[str, ...]:
+    if not _is_pg(connection):
+        return (f"DROP TRIGGER {name}",)
+    table = statement.partition(" ON ")[2].split()[0]
+    return f"DROP TRIGGER {name} ON {table}", f"DROP FUNCTION {name}()"
+
+
+def _found(connection: Connection) -> dict[str, str]:
+    """The text of each trigger that is there."""
+    return dict(_found_postgresql(connection) if _is_pg(connection) else _found_sqlite(connection))
 
 
 def _is_pg(connection: Connection) -> bool:

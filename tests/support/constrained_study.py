@@ -17,10 +17,12 @@ from study.storage.models import (
     BlindingGuess,
     DisplayCheck,
     Exclusion,
+    ImageEvent,
     InteractionEvent,
     Presentation,
     Question,
     RatingEvent,
+    ReaderChange,
     Stimulus,
 )
 from study.storage.store import Store
@@ -48,6 +50,8 @@ def ruled_study(folder: Path, url: str | None) -> Store:
             DisplayCheck(reader_id=one, passed=True, detail_json="{}"),
             BlindingGuess(reader_id=one, stimulus_id=stimulus, guess="0"),
             InteractionEvent(presentation_id=shown.id, kind="zoom", payload="", at_ms=1),
+            ReaderChange(reader_id=three, kind="note", text="x", decided_by="x"),
+            ImageEvent(stimulus_id=stimulus, kind="restored", noticed_by="x"),
             Exclusion(study_id=store.study_id, target_kind="reader", target_id=three,
                       rule_code="x", prespecified=True, reason="x", decided_by="x"),
             AnalysisRun(study_id=store.study_id, kind="x", data_sha256="x", protocol_sha256="x",

@@ -36,10 +36,10 @@ def run(store: Store, *statements: str, keep: bool = True, **values: Any) -> Non
         (connection.commit if keep else connection.rollback)()
 
 
-def refusal(store: Store, statement: str, **values: Any) -> str:
-    """The message with which the database refuses a statement, or nothing."""
+def refusal(store: Store, *statements: str, **values: Any) -> str:
+    """The message with which the database refuses statements, or nothing."""
     try:
-        run(store, statement, keep=False, **values)
+        run(store, *statements, keep=False, **values)
     except (sqlite3.Error, DBAPIError) as error:
         return str(error.orig if isinstance(error, DBAPIError) else error).splitlines()[0]
     return ""

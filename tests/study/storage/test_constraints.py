@@ -26,7 +26,8 @@ STATEMENTS: tuple[tuple[str, str, str, str], ...] = (
                            ("audit_event", "actor"), ("consent", "action"), ("comment", "text"),
                            ("display_check", "passed"), ("blinding_guess", "guess"),
                            ("interaction_event", "kind"), ("exclusion", "reason"),
-                           ("analysis_run", "kind"))),
+                           ("analysis_run", "kind"), ("reader_change", "text"),
+                           ("image_event", "kind"))),
     *((name, "DELETE", f"DELETE FROM {name}", "never changed") for name in APPEND_ONLY),
     *((name, "INSERT", copy_sql(name), "exists already")
       for name in APPEND_ONLY if name not in {"rating_event", "audit_event"}),
@@ -34,7 +35,7 @@ STATEMENTS: tuple[tuple[str, str, str, str], ...] = (
       for name in ("question", "method", "item", "stimulus", "presentation", "presentation_slot",
                    "reader", "reading_session")),
     *((name, "INSERT", copy_sql(name, id=NEW), PLAN)
-      for name in ("question", "method", "item", "stimulus", "presentation", "reader",
+      for name in ("question", "method", "item", "stimulus", "presentation",
                    "reading_session")),
     ("presentation_slot", "INSERT", copy_sql("presentation_slot", slot="1"), PLAN),
     ("question", "UPDATE", "UPDATE question SET text = 'other'", PLAN),
@@ -43,7 +44,14 @@ STATEMENTS: tuple[tuple[str, str, str, str], ...] = (
     ("stimulus", "UPDATE", "UPDATE stimulus SET pixel_sha256 = 'other'", PLAN),
     ("presentation", "UPDATE", "UPDATE presentation SET position = position + 100", PLAN),
     ("presentation_slot", "UPDATE", "UPDATE presentation_slot SET slot = 1 - slot", PLAN),
-    ("reader", "UPDATE", "UPDATE reader SET code = 'R99' WHERE code = 'R01'", PLAN),
+    ("reader", "UPDATE", "UPDATE reader SET id = 'x' WHERE code = 'R01'", PLAN),
+    ("reader", "UPDATE", "UPDATE reader SET code = 'R99' WHERE code = 'R01'", "has joined"),
+    *(("reader_change", "INSERT", copy_sql("reader_change", id=NEW, **changed), message)
+      for changed, message in (
+          ({"kind": "'added'"}, "for a new reader"),
+          ({"kind": "'planned'"}, "no plan to be fixed"),
+          ({"other_id": "reader_id"}, "replaced once"),
+      )),
     ("reading_session", "UPDATE", "UPDATE reading_session SET number = number + 10", PLAN),
     ("reader", "UPDATE", "UPDATE reader SET simulated = FALSE WHERE code = 'R03'", "stays one"),
     ("study", "INSERT", copy_sql("study", id=NEW, code=NEW, status="'frozen'"), "as a draft"),
@@ -106,6 +114,34 @@ def test_what_changes_while_readers_read_may_change(ruled: Store) -> None:
         assert refusal(ruled, statement) == "", statement
 
 
+def test_nobody_joins_a_closed_study(tmp_path: Path, url: str | None) -> None:
+    store = tiny_study(tmp_path / "s", pairs=1, status=Status.CLOSED, url=url)
+    assert PLAN in refusal(store, copy_sql("reader", id=NEW, code=NEW))
+    store.close()
+
+
+def test_a_late_plan_is_written_once_for_a_new_reader(tmp_path: Path, url: str | None) -> None:
+    store = tiny_study(tmp_path / "s", pairs=1, url=url)
+    session = copy_sql("reading_session", id=NEW, reader_id=NEW)
+    slot = "INSERT INTO presentation_slot SELECT 'p', slot, stimulus_id FROM presentation_slot "
+    shown = copy_sql("presentation", id="'p'", session_id=NEW, token="'123456789012345678901234'")
+    change = "INSERT INTO reader_change SELECT '{0}', id, '{0}', {1}, '', 'x', 'now' FROM reader "
+    with store.read() as reading:
+        first = reader_ids(reading)[0]
+    run(store, copy_sql("reader", id=NEW, code=NEW))
+    assert PLAN in refusal(store, session)
+    run(store, change.format("replaces", f"'{first}'") + "WHERE id = 'new'", session, shown,
+        slot + "LIMIT 2")  # fmt: skip
+    assert "stays switched off" in refusal(
+        store, f"UPDATE reader SET active = (id <> '{first}')", "UPDATE reader SET active = TRUE"
+    )
+    run(store, change.format("planned", "NULL") + "WHERE id = 'new'")
+    for statement in (copy_sql("presentation", id="'q'", session_id=NEW),
+                      slot.replace("'p'", "'q'")):  # fmt: skip
+        assert PLAN in refusal(store, statement)
+    store.close()
+
+
 def test_rows_cannot_be_replaced_by_any_way_around(ruled: Store) -> None:
     if not is_sqlite(ruled):
         for table in APPEND_ONLY:
@@ -130,6 +166,8 @@ def test_every_rule_is_provoked_by_a_test() -> None:
         ("audit_event", "INSERT", "exists already"),
         ("consent", "INSERT", "withdrawal is final"),
         ("comment", "INSERT", "not the reader's"),
+        ("reader", "INSERT", PLAN),
+        ("reader", "UPDATE", "stays switched off"),
     ]
     for rule in constraints():
         assert any(
