@@ -9,11 +9,14 @@ from dataclasses import dataclass
 from sqlalchemy import select
 
 from study.accounts.sign_in import SignIn, hash_secret, in_groups
-from study.domain.errors import SignInError, StudyError
+from study.domain.errors import ProtocolError, SignInError, StudyError
+from study.domain.reader_codes import checked_code, normalised_code
 from study.storage.hash_chain import audit
-from study.storage.models import Reader, new_token
+from study.storage.models import Consent, Reader, new_token
+from study.storage.reader_rows import add_change, existing_reader, has_withdrawn, is_replaced
 from study.storage.store import Store
 
+LONGEST_NOTE = 500
 _ALPHABET = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
 _USED = (
     "This invitation has been used already, or a newer one has replaced it. Sign in with your "
@@ -75,7 +78,7 @@ class ReaderSignIn(SignIn[Reader, ReaderAccount]):
     @staticmethod
     def normalised(code: str) -> str:
         """Reader codes are upper case."""
-        return code.strip().upper()
+        return normalised_code(code)
 
     def account(self, row: Reader) -> ReaderAccount:
         """The account of a reader."""
@@ -118,24 +121,113 @@ def invite(store: Store, code: str, *, actor: str) -> Invitation:
     Raises
     ------
     StudyError
-        There is no such reader (readers exist from the freeze on), or it was deactivated.
+        There is no such reader (readers exist from the freeze on), or the reader was switched off
+        or replaced, or has withdrawn.
     """
     secret = in_groups("".join(secrets.choice(_ALPHABET) for _ in range(16)))
     token = new_token()
     with store.write() as session:
-        reader = ReaderSignIn.find(session, store.study_id, code)
-        if reader is None:
+        reader = existing_reader(session, store.study_id, code)
+        if has_withdrawn(session, reader.id):
             raise StudyError(
-                f"There is no reader {code!r} in this study. Readers get their codes at the "
-                "freeze: R01, R02, and so on."
+                f"Reader {reader.code} has withdrawn, which is final, and cannot be invited. "
+                "Another reader can take over the plan."
             )
+        if is_replaced(session, reader.id):
+            raise StudyError(f"Reader {reader.code} was replaced and cannot be invited.")
         if not reader.active:
-            raise StudyError(f"Reader {reader.code} is not active and cannot be invited.")
+            raise StudyError(
+                f"Reader {reader.code} is switched off and cannot be invited: switch on first."
+            )
         reader.secret_hash = hash_secret(secret)
         reader.invite_hash = _digest(token)
         reader.generation += 1
         audit(session, actor, "invite", target=reader.code)
         return Invitation(reader.code, secret, token)
+
+
+def set_active(store: Store, code: str, active: bool, *, reason: str = "", actor: str) -> None:
+    """Switch a reader off, which ends all sessions, or on again.
+
+    What was read counts in the analysis either way; an exclusion is a decision of its own.
+
+    Raises
+    ------
+    StudyError
+        There is no such reader, or the reader was replaced or has withdrawn.
+    """
+    with store.write() as session:
+        reader = existing_reader(session, store.study_id, code)
+        if active and (is_replaced(session, reader.id) or has_withdrawn(session, reader.id)):
+            raise StudyError(
+                f"Reader {reader.code} was replaced or has withdrawn and stays switched off."
+            )
+        if reader.active == active:
+            return
+        word = "switched on" if active else "switched off"
+        reader.active = active
+        reader.generation += 1
+        add_change(session, reader, word, reason, actor)
+        action = "switch reader on" if active else "switch reader off"
+        audit(session, actor, action, target=reader.code, detail=reason.strip())
+
+
+def revoke(store: Store, code: str, *, reason: str = "", actor: str) -> None:
+    """End everything that lets a reader in: invitation, secret, and sessions on all machines.
+
+    For a lost laptop or a letter in wrong hands; a new invitation lets the reader go on.
+
+    Raises
+    ------
+    StudyError
+        There is no such reader.
+    """
+    with store.write() as session:
+        reader = existing_reader(session, store.study_id, code)
+        reader.secret_hash = reader.invite_hash = None
+        reader.generation += 1
+        add_change(session, reader, "ended", reason, actor)
+        audit(session, actor, "revoke", target=reader.code, detail=reason.strip())
+
+
+def rename(store: Store, code: str, chosen: str, *, actor: str) -> str:
+    """Give a reader who has not agreed yet another code, and return it as it is stored.
+
+    Raises
+    ------
+    ProtocolError
+        The code is not possible or taken.
+    StudyError
+        There is no such reader, or the reader has joined already.
+    """
+    with store.write() as session:
+        reader = existing_reader(session, store.study_id, code)
+        wanted = select(Reader.code).where(Reader.study_id == store.study_id)
+        new = checked_code(chosen, session.scalars(wanted).all())
+        if session.scalar(select(Consent.id).where(Consent.reader_id == reader.id)) is not None:
+            raise StudyError(f"{reader.code} has joined under this code, which stays.")
+        old, reader.code = reader.code, new
+        add_change(session, reader, "renamed", f"from {old}", actor)
+        audit(session, actor, "rename reader", target=new, detail=f"from {old}")
+        return new
+
+
+def note(store: Store, code: str, text: str, *, actor: str) -> None:
+    """Write a note about a reader, for coordinators only; the latest is shown.
+
+    Raises
+    ------
+    ProtocolError
+        The note is too long.
+    StudyError
+        There is no such reader.
+    """
+    if len(text) > LONGEST_NOTE:
+        raise ProtocolError(f"The note has {len(text)} characters; {LONGEST_NOTE} are allowed.")
+    with store.write() as session:
+        reader = existing_reader(session, store.study_id, code)
+        add_change(session, reader, "note", text, actor)
+        audit(session, actor, "note", target=reader.code)
 
 
 def _digest(token: str) -> str:

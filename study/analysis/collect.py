@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 
 from sqlalchemy import func, select
@@ -22,6 +22,7 @@ from study.analysis.records import (
     ExclusionRecord,
     GuessRecord,
     MethodRecord,
+    ReaderChangeRecord,
     ReaderRecord,
     StudyRecord,
 )
@@ -39,11 +40,14 @@ from study.storage.models import (
     Method,
     Presentation,
     Reader,
+    ReaderChange,
     ReadingSession,
     Stimulus,
     Study,
 )
 from study.storage.store import Store, parsed
+
+_REPORTED = ("added", "replaces", "switched off", "switched on")
 
 
 def collect(store: Store, key: Key | None = None) -> Dataset:
@@ -74,18 +78,32 @@ def collect(store: Store, key: Key | None = None) -> Dataset:
         masks = _masks(session, study.id)
         protocol = parsed(study.protocol_json)
         taking_part = {one.id: one for one in readers if states[one.id] in (INCLUDED, EXCLUDED)}
+        codes = {one.id: one.code for one in readers}
+        changes = session.scalars(select(ReaderChange).order_by(ReaderChange.at)).all()
+        after = {one.other_id: codes[one.reader_id] for one in changes if one.other_id}
+        before = {one.reader_id: codes[one.other_id] for one in changes if one.other_id}
         return Dataset(
             study=_study(session, study),
             protocol=_masked(protocol, masks),
             methods=_methods(session, study.id, key),
-            readers=tuple(_reader(session, one, states[one.id], collected) for one in readers),
+            readers=tuple(
+                replace(
+                    _reader(session, one, states[one.id], collected, replaced=one.id in after),
+                    replaces=before.get(one.id, ""),
+                    replaced_by=after.get(one.id, ""),
+                )
+                for one in readers
+            ),
             cases=_cases(session, study.id),
             observations=tuple(
-                observations(session, protocol, taking_part, collected, masks, excluded)
+                observations(
+                    session, protocol, taking_part, collected, masks, excluded, replaced=after
+                )
             ),
             guesses=_guesses(session, states, masks, protocol),
             exclusions=_records(session, study),
             comments=tuple(_comments(session, taking_part)),
+            reader_changes=tuple(_changes(changes, codes)),
         )
 
 
@@ -183,7 +201,20 @@ def _study(session: Session, study: Study) -> StudyRecord:
     )
 
 
-def _reader(session: Session, reader: Reader, state: str, answers: CurrentAnswers) -> ReaderRecord:
+def _changes(
+    changes: Sequence[ReaderChange], codes: Mapping[str, str]
+) -> Iterator[ReaderChangeRecord]:
+    for one in changes:
+        if one.kind in _REPORTED:
+            other = f" {codes[one.other_id]}" if one.other_id else ""
+            yield ReaderChangeRecord(
+                codes[one.reader_id], f"{one.kind}{other}", one.text, one.decided_by, one.at
+            )
+
+
+def _reader(
+    session: Session, reader: Reader, state: str, answers: CurrentAnswers, *, replaced: bool
+) -> ReaderRecord:
     record = ReaderRecord(reader.code, state, simulated=reader.simulated)
     if state in (WITHDRAWN, NEVER_JOINED):
         return record
@@ -206,7 +237,7 @@ def _reader(session: Session, reader: Reader, state: str, answers: CurrentAnswer
         specialty=reader.specialty or "",
         experience_years=reader.experience_years,
         display_check="passed" if any(checks) else "failed" if checks else "not done",
-        planned=len(mains),
+        planned=sum(one in answers.revisions for one in mains) if replaced else len(mains),
         read=sum(one in answers.revisions for one in mains),
         corrections=sum(answers.revisions.get(one, 0) > 1 for one in session.scalars(own)),
         started_at=min((one.started_at for one in sittings if one.started_at), default=""),

@@ -19,6 +19,7 @@ from study.analysis.records import (
     ExclusionRecord,
     GuessRecord,
     MethodRecord,
+    ReaderChangeRecord,
     ReaderRecord,
     StudyRecord,
 )
@@ -115,6 +116,8 @@ class Dataset:
     guesses : tuple of GuessRecord
     exclusions : tuple of ExclusionRecord
     comments : tuple of CommentRecord
+    reader_changes : tuple of ReaderChangeRecord
+        In the order of the decisions.
     """
 
     study: StudyRecord
@@ -126,6 +129,7 @@ class Dataset:
     guesses: tuple[GuessRecord, ...] = ()
     exclusions: tuple[ExclusionRecord, ...] = ()
     comments: tuple[CommentRecord, ...] = ()
+    reader_changes: tuple[ReaderChangeRecord, ...] = ()
 
     @property
     def unblinded(self) -> bool:

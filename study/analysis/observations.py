@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 
 from sqlalchemy import select
@@ -84,6 +84,7 @@ def observations(
     answers: CurrentAnswers,
     masks: Mapping[str, str],
     exclusions: ExclusionRules,
+    replaced: Collection[str] = (),
 ) -> Iterator[Observation]:
     """Observations for every question and side of the readers' plans, answered or not.
 
@@ -97,8 +98,13 @@ def observations(
     masks : mapping
         Mask of each method, by identifier.
     exclusions : ExclusionRules
+    replaced : collection of str
+        Identifiers of readers whose unread pairs are another reader's now.
     """
     for planned in _planned_pairs(session, readers, masks, exclusions):
+        left = planned.presentation.id not in answers.revisions
+        if left and planned.sitting.reader_id in replaced:
+            continue
         for question in protocol.questions:
             for slot in question.slots:
                 event = answers.current.get((planned.presentation.id, question.code, slot))

@@ -48,6 +48,9 @@ class ReaderRecord:
         Number of pairs corrected with a reason.
     started_at, finished_at : str
         Start of the first and end of the last session; empty if there is none.
+    replaces, replaced_by : str
+        Codes of the readers before and after in the same plan; pairs that a replaced reader did
+        not read are planned for the one after.
     """
 
     code: str
@@ -61,6 +64,19 @@ class ReaderRecord:
     corrections: int = 0
     started_at: str = ""
     finished_at: str = ""
+    replaces: str = ""
+    replaced_by: str = ""
+
+
+@dataclass(frozen=True)
+class ReaderChangeRecord:
+    """A decision about a reader after the freeze: added, replaces another one, switched off, on."""
+
+    reader: str
+    change: str
+    reason: str
+    decided_by: str
+    decided_at: str
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ import sys
 
 import typer
 
-from study.cli import conduct, maintenance, results, setup
+from study.cli import conduct, maintenance, readers, results, setup
 from study.domain.errors import StudyError
 
 app = typer.Typer(
@@ -24,7 +24,9 @@ app.command()(setup.build)
 app.command()(setup.freeze)
 app.command("open")(conduct.open_)
 app.command()(conduct.invite)
+app.add_typer(readers.app)
 app.command()(conduct.serve)
+app.command()(readers.status)
 app.command()(conduct.close)
 app.command()(results.unblind)
 app.command()(results.export)

@@ -214,6 +214,13 @@ def freeze(
         typer.Option(metavar='"A vs B"', help="Compare these two methods; repeat for more pairs."),
     ] = None,
     control: Annotated[str, typer.Option(help="Compare all methods with this one only.")] = "",
+    reader_code: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="CODE",
+            help="Code of a reader, once for each; the default is R01, R02, ...",
+        ),
+    ] = None,
     actor: Actor = "",
     database: Database = None,
 ) -> None:
@@ -226,7 +233,7 @@ def freeze(
         names = read_key(key, store)
         if pair or control:
             compare_only(store, names, pairs=pairs, control=control, actor=actor)
-        typer.echo(fix(store, names, actor=actor).as_text())
+        typer.echo(fix(store, names, actor=actor, codes=reader_code or ()).as_text())
 
 
 def _changed(

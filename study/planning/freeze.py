@@ -9,22 +9,21 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from sqlalchemy import select
-from sqlalchemy.orm import Session
-
 from study.domain.errors import FreezeError, ProtocolError
 from study.domain.protocol import Protocol, Status
+from study.domain.reader_codes import checked_codes
 from study.planning.assignment import Trial, assign, plan_digest, plan_notes, randomisation_problems
 from study.planning.plan_rows import write_masks, write_plans, write_questions
-from study.planning.readiness import BuiltStudy, missing_stimuli, revealing_texts, unknown_groups
-from study.storage import key_file
-from study.storage.key import Key
-from study.storage.models import (
-    Item,
-    Method,
-    Stimulus,
-    Study,
+from study.planning.readiness import (
+    BuiltStudy,
+    built_study,
+    missing_stimuli,
+    reloaded_key,
+    revealing_texts,
+    unknown_groups,
 )
+from study.storage.key import Key
+from study.storage.models import Study
 from study.storage.store import Store, parsed
 
 
@@ -89,7 +88,7 @@ def compare_only(
     StoreError
         The study is not a draft.
     """
-    key = _reloaded(store, key)
+    key = reloaded_key(store, key)
     found = tuple((key.method_id(a), key.method_id(b)) for a, b in pairs)
     chosen = key.method_id(control) if control else ""
     with store.write() as session:
@@ -97,7 +96,7 @@ def compare_only(
         store.set_protocol(session, protocol, actor)
 
 
-def freeze(store: Store, key: Key, *, actor: str) -> FreezeReport:
+def freeze(store: Store, key: Key, *, actor: str, codes: Sequence[str] = ()) -> FreezeReport:
     """Fix the protocol and the plan of every reader.
 
     Parameters
@@ -108,26 +107,28 @@ def freeze(store: Store, key: Key, *, actor: str) -> FreezeReport:
         Of the study; its file is read again.
     actor : str
         For the audit log.
+    codes : sequence of str
+        Codes of the readers; by default R01, R02, ...
 
     Raises
     ------
     FreezeError
-        Stimuli are missing, texts name a method, or the plan is not randomised; the error lists
-        all problems, and nothing is written.
+        Stimuli are missing, texts name a method, codes are not possible, or the plan is not
+        randomised; the error lists all problems, and nothing is written.
     KeyFileError
         The key is not that of the study.
     """
-    key = _reloaded(store, key)
+    key = reloaded_key(store, key)
     with store.write() as session:
         study = session.get_one(Study, store.study_id)
         if study.status != Status.DRAFT:
             raise FreezeError(f"The study is {study.status}: it was frozen at {study.frozen_at}.")
-        protocol, built = parsed(study.protocol_json), _built(session)
-        found, plans = _problems_and_plans(store, key, study, built)
+        protocol, built = parsed(study.protocol_json), built_study(session)
+        found, plans = _problems_and_plans(store, key, study, built, codes)
         if found:
             raise FreezeError("\n".join(found))
         write_questions(session, study.id, protocol)
-        write_plans(session, study.id, built.stimuli, plans)
+        write_plans(session, study.id, built.stimuli, plans, checked_codes(codes, protocol.readers))
         write_masks(built.methods)
         study.key_sha256 = key.digest
         study.plan_sha256 = plan_digest(trial for plan in plans for trial in plan)
@@ -145,51 +146,50 @@ def freeze(store: Store, key: Key, *, actor: str) -> FreezeReport:
         )
 
 
-def check(store: Store, key: Key) -> FreezeCheck:
+def check(store: Store, key: Key, codes: Sequence[str] = ()) -> FreezeCheck:
     """Problems and notes of a freeze of this draft; nothing is written.
+
+    Parameters
+    ----------
+    store : Store
+    key : Key
+    codes : sequence of str
+        As for `freeze`.
 
     Raises
     ------
     KeyFileError
         The key is not that of the study.
     """
-    key = _reloaded(store, key)
+    key = reloaded_key(store, key)
     with store.read() as session:
-        study, built = session.get_one(Study, store.study_id), _built(session)
+        study, built = session.get_one(Study, store.study_id), built_study(session)
         try:
-            found, plans = _problems_and_plans(store, key, study, built)
+            found, plans = _problems_and_plans(store, key, study, built, codes)
         except FreezeError as error:
             found, plans = [str(error)], []
         notes = plan_notes(parsed(study.protocol_json), built.cases, plans) if plans else []
     return FreezeCheck(tuple(found), tuple(notes))
 
 
-def _built(session: Session) -> BuiltStudy:
-    return BuiltStudy(
-        session.scalars(select(Item).order_by(Item.case_key)).all(),
-        session.scalars(select(Method).order_by(Method.id)).all(),
-        session.scalars(select(Stimulus)).all(),
-    )
-
-
 def _problems_and_plans(
-    store: Store, key: Key, study: Study, built: BuiltStudy
+    store: Store, key: Key, study: Study, built: BuiltStudy, codes: Sequence[str]
 ) -> tuple[list[str], list[tuple[Trial, ...]]]:
     """Problems that prevent a freeze, and the plans, which are empty where stimuli are missing."""
     protocol = parsed(study.protocol_json)
-    found = [*missing_stimuli(store, key, built), *revealing_texts(study.code, protocol, key),
-             *unknown_groups(protocol, key)]  # fmt: skip
+    found = [
+        *missing_stimuli(store, key, built),
+        *revealing_texts(study.code, protocol, key, codes),
+        *unknown_groups(protocol, key),
+    ]
+    try:
+        checked_codes(codes, protocol.readers)
+    except ProtocolError as error:
+        found.append(str(error))
     if found:
         return found, []
     plans = _plans(store, key, protocol, built)
     return randomisation_problems(protocol, plans), plans
-
-
-def _reloaded(store: Store, key: Key) -> Key:
-    """The key from its file, which a build may have changed."""
-    with store.read() as session:
-        study = session.get_one(Study, store.study_id)
-    return key_file.load(key.path, store.folder, study_id=study.id, seed_sha256=study.seed_sha256)
 
 
 def _plans(

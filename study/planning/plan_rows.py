@@ -43,25 +43,42 @@ def write_questions(session: Session, study_id: str, protocol: Protocol) -> None
 
 
 def write_plans(
-    session: Session, study_id: str, stimuli: Sequence[Stimulus], plans: Sequence[Plan]
+    session: Session,
+    study_id: str,
+    stimuli: Sequence[Stimulus],
+    plans: Sequence[Plan],
+    codes: Sequence[str],
 ) -> None:
-    """Write readers R01, R02, ... with their sessions, presentations and slots."""
-    width = max(2, len(str(len(plans))))
+    """Write the readers with their codes, sessions, presentations and slots."""
     stimulus = {(one.item_id, one.method_id): one.id for one in stimuli}
-    for place, plan in enumerate(plans, 1):
-        reader = Reader(id=new_id(), study_id=study_id, code=f"R{place:0{width}d}")
+    for code, plan in zip(codes, plans, strict=True):
+        reader = Reader(id=new_id(), study_id=study_id, code=code)
         session.add(reader)
         session.flush()
-        sessions = {trial.session: trial.phase for trial in plan}
-        rows = {
-            number: ReadingSession(
-                id=new_id(), reader_id=reader.id, number=number, phase=str(phase)
-            )
-            for number, phase in sorted(sessions.items())
-        }
-        session.add_all(rows.values())
-        session.flush()
-        _write_trials(session, {number: row.id for number, row in rows.items()}, plan, stimulus)
+        write_plan(session, reader.id, plan, stimulus)
+
+
+def write_plan(
+    session: Session, reader_id: str, plan: Plan, stimulus: dict[tuple[str, str], str]
+) -> None:
+    """Write the sessions, presentations and slots of a reader.
+
+    Parameters
+    ----------
+    session : Session
+    reader_id : str
+    plan : sequence of Trial
+    stimulus : dict
+        Identifiers of the stimuli, by case and method.
+    """
+    phases = {trial.session: trial.phase for trial in plan}
+    rows = {
+        number: ReadingSession(id=new_id(), reader_id=reader_id, number=number, phase=str(phase))
+        for number, phase in sorted(phases.items())
+    }
+    session.add_all(rows.values())
+    session.flush()
+    _write_trials(session, {number: row.id for number, row in rows.items()}, plan, stimulus)
 
 
 def _write_trials(

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from sqlalchemy import case, func, select
 from sqlalchemy.orm import Session
 
+from study.domain.formatting import DASH, minute, plural
 from study.domain.protocol import MethodKind, Protocol, Status
 from study.planning.reader_progress import ReaderProgress, readers_progress
 from study.stimuli.roster import PENDING
+from study.storage.image_events import unusable_stimuli
 from study.storage.models import Item, Method, Stimulus, Study
 from study.storage.store import Store, parsed
 
@@ -61,6 +64,8 @@ class ProgressReport:
         The latter two are empty before the freeze.
     images : ImageCounts
     readers : tuple of ReaderProgress
+    attention : tuple of str
+        Sentences about lost images and about the mirror.
     """
 
     code: str
@@ -74,6 +79,25 @@ class ProgressReport:
     key_sha256: str
     images: ImageCounts
     readers: tuple[ReaderProgress, ...]
+    attention: tuple[str, ...] = ()
+
+    def as_text(self) -> str:
+        """The report as text: the study, its readers, and what needs attention."""
+        images = self.images
+        lines = [
+            f"{self.code} is {self.status}: {plural(images.cases, 'case')}, "
+            f"{plural(images.methods, 'method')}, {plural(len(self.readers), 'reader')}; "
+            f"{self.done} of {plural(self.planned, 'pair')} read."
+        ]
+        if self.readers:
+            lines += ["", f"{'reader':22}{'state':14}{'read':>12}{'training':>10}  last answer"]
+        for one in self.readers:
+            read = f"{one.done} of {one.planned}"
+            trained = f"{one.training_done} of {one.training_planned}"
+            last = minute(one.last_at) if one.last_at else DASH
+            lines.append(f"{one.code:22}{one.state:14}{read:>12}{trained:>10}  {last}")
+            lines += [f"{'':22}{remark}" for remark in one.remarks]
+        return "\n".join([*lines, *(["", *self.attention] if self.attention else [])])
 
     @property
     def done(self) -> int:
@@ -106,7 +130,19 @@ def progress_report(store: Store) -> ProgressReport:
             key_sha256=study.key_sha256 or "",
             images=_images(session, store.study_id),
             readers=readers_progress(session, store.study_id),
+            attention=tuple(_attention(session, store)),
         )
+
+
+def _attention(session: Session, store: Store) -> Iterator[str]:
+    lost = unusable_stimuli(session)
+    if lost:
+        yield (
+            f"{plural(len(lost), 'image')} lost or damaged: pairs with them are skipped until they "
+            "are restored (python -m study restore)."
+        )
+    if store.log_problem:
+        yield store.log_problem
 
 
 def _images(session: Session, study_id: str) -> ImageCounts:

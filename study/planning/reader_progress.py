@@ -11,8 +11,18 @@ from typing import Any
 from sqlalchemy import Select, case, func, select
 from sqlalchemy.orm import Session
 
+from study.domain.formatting import plural
 from study.domain.protocol import Phase
-from study.storage.models import Consent, Presentation, RatingEvent, Reader, ReadingSession, now
+from study.storage.image_events import is_skipped
+from study.storage.models import (
+    Consent,
+    Presentation,
+    RatingEvent,
+    Reader,
+    ReaderChange,
+    ReadingSession,
+    now,
+)
 
 
 @dataclass(frozen=True)
@@ -23,9 +33,10 @@ class ReaderProgress:
     ----------
     code : str
     state : str
-        not invited, invited, joined, reading, waiting, finished, withdrawn or switched off.
+        not invited, invited, joined, reading, waiting, finished, withdrawn, replaced or switched
+        off.
     done, planned : int
-        Pairs of the reading sessions, of all roles.
+        Pairs of the reading sessions, of all roles; of a replaced reader those that were read.
     training_done, training_planned : int
         Training pairs.
     answers, missing : int
@@ -39,6 +50,12 @@ class ReaderProgress:
     waits_until : str
         When the next session opens; empty where it is open.
     simulated : bool
+    replaces, replaced_by : str
+        Codes of the readers before and after in the same plan.
+    note : str
+        The latest note of a coordinator.
+    skipped : int
+        Pairs that are not shown, because an image is lost or damaged.
     """
 
     code: str
@@ -54,6 +71,21 @@ class ReaderProgress:
     last_at: str = ""
     waits_until: str = ""
     simulated: bool = False
+    replaces: str = ""
+    replaced_by: str = ""
+    note: str = ""
+    skipped: int = 0
+
+    @property
+    def remarks(self) -> tuple[str, ...]:
+        """Phrases about replacements and skipped pairs, and the note."""
+        said = (
+            f"in place of {self.replaces}" if self.replaces else "",
+            f"replaced by {self.replaced_by}" if self.replaced_by else "",
+            f"{plural(self.skipped, 'pair')} skipped" if self.skipped else "",
+            self.note,
+        )
+        return tuple(filter(None, said))
 
 
 def readers_progress(session: Session, study_id: str) -> tuple[ReaderProgress, ...]:
@@ -66,17 +98,24 @@ def readers_progress(session: Session, study_id: str) -> tuple[ReaderProgress, .
     for reader_id, action in session.execute(select(Consent.reader_id, Consent.action)):
         consents[reader_id].add(action)
     opens = _opens(session)
+    skipped = _counted(session, _pairs().where(is_skipped(Presentation.id), ~_is_answered()))
     found = []
     rows = select(Reader).where(Reader.study_id == study_id).order_by(Reader.code)
-    for reader in session.scalars(rows):
+    readers = session.scalars(rows).all()
+    before, after, notes = _changes(session, {one.id: one.code for one in readers})
+    for reader in readers:
         answers, missing, corrections, last = values.get(reader.id, (0, 0, 0, ""))
         done, wanted = answered.get((reader.id, False), 0), planned.get((reader.id, False), 0)
         trained = answered.get((reader.id, True), 0)
         waits = opens.get(reader.id, "")
+        hidden, replaced = skipped.get((reader.id, False), 0), reader.id in after
+        if replaced:
+            wanted, hidden, waits = done, 0, ""
+        state = _state(reader, consents[reader.id], done + trained, done + hidden == wanted, waits)
         found.append(
             ReaderProgress(
                 code=reader.code,
-                state=_state(reader, consents[reader.id], done + trained, done == wanted, waits),
+                state="replaced" if replaced and state != "withdrawn" else state,
                 done=done,
                 planned=wanted,
                 training_done=trained,
@@ -88,9 +127,28 @@ def readers_progress(session: Session, study_id: str) -> tuple[ReaderProgress, .
                 last_at=last,
                 waits_until=waits,
                 simulated=reader.simulated,
+                replaces=before.get(reader.id, ""),
+                replaced_by=after.get(reader.id, ""),
+                note=notes.get(reader.id, ""),
+                skipped=hidden,
             )
         )
     return tuple(found)
+
+
+def _changes(
+    session: Session, codes: Mapping[str, str]
+) -> tuple[dict[str, str], dict[str, str], dict[str, str]]:
+    """Codes of the reader before and after, and the latest note, by reader."""
+    before, after, notes = {}, {}, {}
+    wanted = select(ReaderChange).where(ReaderChange.reader_id.in_(list(codes)))
+    for one in session.scalars(wanted.order_by(ReaderChange.at)):
+        if one.other_id is not None:
+            before[one.reader_id] = codes[one.other_id]
+            after[one.other_id] = codes[one.reader_id]
+        elif one.kind == "note":
+            notes[one.reader_id] = one.text
+    return before, after, notes
 
 
 def _state(reader: Reader, consent: set[str], begun: int, finished: bool, waits: str) -> str:

@@ -5,11 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
 from study.domain.protocol import MethodKind, Protocol
 from study.planning.assignment import PlannedCase
 from study.stimuli import buffers, deidentification
+from study.storage import key_file
 from study.storage.key import Key
-from study.storage.models import Item, Method, Stimulus
+from study.storage.models import Item, Method, Stimulus, Study
 from study.storage.store import Store
 
 
@@ -30,6 +34,22 @@ class BuiltStudy:
     def kinds(self) -> tuple[tuple[str, MethodKind], ...]:
         """The methods as the design needs them."""
         return tuple((method.id, MethodKind(method.kind)) for method in self.methods)
+
+
+def built_study(session: Session) -> BuiltStudy:
+    """Read the rows of a build."""
+    return BuiltStudy(
+        session.scalars(select(Item).order_by(Item.case_key)).all(),
+        session.scalars(select(Method).order_by(Method.id)).all(),
+        session.scalars(select(Stimulus)).all(),
+    )
+
+
+def reloaded_key(store: Store, key: Key) -> Key:
+    """The key from its file, which a build may have changed."""
+    with store.read() as session:
+        study = session.get_one(Study, store.study_id)
+    return key_file.load(key.path, store.folder, study_id=study.id, seed_sha256=study.seed_sha256)
 
 
 def missing_stimuli(store: Store, key: Key, built: BuiltStudy) -> Iterator[str]:
@@ -55,12 +75,15 @@ def missing_stimuli(store: Store, key: Key, built: BuiltStudy) -> Iterator[str]:
         yield f"{damaged} stimuli are missing or were changed on the disk: run build again."
 
 
-def revealing_texts(code: str, protocol: Protocol, key: Key) -> Iterator[str]:
-    """Sentences about texts for readers that name a method, a case or a patient."""
+def revealing_texts(
+    code: str, protocol: Protocol, key: Key, readers: Sequence[str] = ()
+) -> Iterator[str]:
+    """Sentences about texts and reader codes that name a method, a case or a patient."""
     texts = [("code of the study", code), ("title", protocol.title),
              ("instructions", protocol.instructions), ("consent", protocol.consent),
              ("notes", protocol.notes)]  # fmt: skip
     texts += [("answers to the blinding question", group) for group in protocol.blinding_groups]
+    texts += [("code of a reader", reader) for reader in readers]
     for question in protocol.questions:
         whole = " | ".join((question.code, question.text, *question.anchors))
         texts.append((f"question {question.code}", whole))

@@ -150,8 +150,23 @@ def left_out(context: ReportContext) -> Section:
         "corrections": sum(one.corrections for one in data.readers),
         "comments": len(data.comments),
         "exclusions": _exclusions(context),
+        "changes": _changes(context),
     }
     return Section("left-out", "Withdrawals, exclusions", "left_out.html", values)
+
+
+def _changes(context: ReportContext) -> Table:
+    rows = [
+        (one.reader, one.change, one.reason or DASH, one.decided_by, date_time(one.decided_at))
+        for one in context.data.reader_changes
+    ]
+    head = ("Reader", "Change", "Reason", "Decided by", "Decided")
+    remark = (
+        "A reader who replaces another one reads the pairs that were left, after a consent, a "
+        "profile and a training of their own; each rating counts for the reader who gave it."
+    )
+    caption = "Changes of the readers after the freeze."
+    return Table(caption, head, rows, text_columns=tuple(range(5)), remark=remark)
 
 
 def _exclusions(context: ReportContext) -> Table:

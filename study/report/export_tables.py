@@ -137,6 +137,8 @@ def _readers(data: Dataset) -> ExportTable:
         Column("corrections", "integer", "Number of pairs corrected with a reason."),
         Column("started_at", "time", "Start of the first session, UTC."),
         Column("finished_at", "time", "End of the last finished session, UTC."),
+        Column("replaces", "text", "Code of the reader whose plan was taken over."),
+        Column("replaced_by", "text", "Code of the reader who took over the plan."),
     )  # fmt: skip
     return _of_records("readers.csv", columns, data.readers)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 
-from study.analysis.records import EXCLUDED, INCLUDED, NEVER_JOINED, WITHDRAWN
+from study.analysis.records import EXCLUDED, INCLUDED, NEVER_JOINED, WITHDRAWN, ReaderRecord
 from study.domain.formatting import DASH, date_time, decimal, plural
 from study.domain.protocol import MethodKind, Role
 from study.domain.questions import Question, QuestionKind
@@ -165,6 +165,15 @@ def _methods(context: ReportContext) -> Table:
     )
 
 
+def _state(reader: ReaderRecord) -> str:
+    words = [STATES[reader.state]]
+    if reader.replaces:
+        words.append(f"in place of {reader.replaces}")
+    if reader.replaced_by:
+        words.append(f"replaced by {reader.replaced_by}")
+    return ", ".join(words)
+
+
 def readers(context: ReportContext) -> Section:
     """The readers by code, with what they read and how long it took."""
     data = context.data
@@ -179,7 +188,7 @@ def readers(context: ReportContext) -> Section:
         rows.append(
             (
                 f"{one.code} (simulated)" if one.simulated else one.code,
-                STATES[one.state],
+                _state(one),
                 one.specialty or DASH,
                 DASH if one.experience_years is None else str(one.experience_years),
                 one.display_check,

@@ -293,8 +293,8 @@ class Store:
                 "ratings are safe in the database. Repair it; what is missing is added then."
                 if self.mirror.parent.is_dir()
                 else f"The mirror {self.mirror} cannot be written: there is no folder "
-                f"{self.mirror.parent} on this machine. Ratings are safe in the database. Connect its disk; or, if "
-                "the study was moved here, copy the mirror to a new place and give that once: "
+                f"{self.mirror.parent} on this machine. Ratings are safe in the database. Connect "
+                "its disk; or, if the study was moved, copy the mirror and give its place once: "
                 f"python -m study verify {self.folder} --mirror PATH (without a copy a new mirror "
                 "begins there)."
             )

@@ -69,7 +69,7 @@ class Seat:
             for question in self.store.protocol().questions
             for slot in question.slots
         )
-        given = Submission(shown.token, answers, f"key number {self.keys}", reason=reason)
+        given = Submission(shown.token, answers, f"{self.id} {self.keys}", reason=reason)
         return presentation.submit(self.store, self.id, given)
 
 

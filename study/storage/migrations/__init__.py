@@ -6,9 +6,9 @@ tables change again. Rows of ratings and audit events are never touched.
 
 from __future__ import annotations
 
-from enhancers import __version__
 from sqlalchemy import Connection
 
+from enhancers import __version__
 from study.storage import triggers
 from study.storage.migrations import m0002_readers_and_images
 from study.storage.migrations.migration import Migration

@@ -6,13 +6,15 @@ from typing import Any
 
 import gradio as gr
 
-from study.accounts import staff
+from study.accounts import readers, staff
 from study.accounts.readers import invite
 from study.accounts.staff import StaffAccount, StaffRole
 from study.domain.errors import BlindingError, ProtocolError, StudyError
 from study.domain.protocol import Status
+from study.domain.reader_codes import normalised_code
 from study.planning.exclusions import exclude
 from study.planning.freeze import check, freeze
+from study.planning.late_readers import add_reader, replace_reader
 from study.planning.lifecycle import close_study, open_study, unblind
 from study.storage.hash_chain import audit
 from study.web.coordinator import design_form, views
@@ -24,6 +26,11 @@ from study.web.coordinator.context import (
     next_step,
 )
 from study.web.coordinator.page_updates import PageUpdates, Updates
+
+
+def listed(text: str | None) -> list[str]:
+    """The entries of a text that are separated by commas."""
+    return [one.strip() for one in (text or "").split(",") if one.strip()]
 
 
 class Actions:
@@ -79,15 +86,16 @@ class Actions:
         shown = self.updates.done(user, "The design is saved.", study=study)
         return shown | self.updates.fields(study, protocol) | self._cost(study, values)
 
-    def check(self, user: StaffAccount) -> Updates:
+    def check(self, user: StaffAccount, codes: str = "") -> Updates:
         """Everything that forbids a freeze, without freezing."""
-        found = check(self.context.store, self.context.key())
+        found = check(self.context.store, self.context.key(), listed(codes))
         return self.updates.done(user) | {self.page.freeze.found: views.freeze_check(found)}
 
-    def freeze(self, user: StaffAccount, confirm: str) -> Updates:
+    def freeze(self, user: StaffAccount, confirm: str, codes: str = "") -> Updates:
         """Fix the plan for good."""
         self._confirmed(confirm)
-        report = freeze(self.context.store, self.context.key(), actor=user.code)
+        store, key = self.context.store, self.context.key()
+        report = freeze(store, key, actor=user.code, codes=listed(codes))
         # The message of a build may name methods, which nobody sees from now on.
         self.context.jobs.forget()
         message = "\n".join(
@@ -112,6 +120,36 @@ class Actions:
         given = views.invitation(made.code, f"{origin}{made.path}", made.secret)
         return self.updates.done(user) | {self.page.readers.given: given}
 
+    def change_reader(
+        self, user: StaffAccount, change: str, reader: str | None, code: str, reason: str
+    ) -> Updates:
+        """Add, replace, switch, revoke, rename or note; what was typed is cleared."""
+        if not reader and change != "add":
+            raise StudyError("Choose a reader first: they get their codes at the freeze.")
+        who, text = reader or "", reason or ""
+        store, actor = self.context.store, user.code
+        match change:
+            case "add":
+                key = self.context.key()
+                made = add_reader(store, key, code=code or "", reason=text, actor=actor)
+                message = f"{made.as_text()} Invite {made.code} now."
+            case "replace":
+                made = replace_reader(store, who, code=code or "", reason=text, actor=actor)
+                message = f"{made.as_text()} Invite {made.code} now."
+            case "off" | "on":
+                readers.set_active(store, who, change == "on", reason=text, actor=actor)
+                message = f"{who} is switched {change}."
+            case "revoke":
+                readers.revoke(store, who, reason=text, actor=actor)
+                message = f"Every link, secret and session of {who} has ended: invite {who} again."
+            case "rename":
+                message = f"{who} is {readers.rename(store, who, code or '', actor=actor)} now."
+            case _:
+                readers.note(store, who, text, actor=actor)
+                message = f"The note about {who} is stored."
+        fields = self.page.readers.change
+        return self.updates.done(user, message) | {fields["code"]: "", fields["reason"]: ""}
+
     def exclude(
         self, user: StaffAccount, code: str, rule: str, reason: str, prespecified: bool
     ) -> Updates:
@@ -119,7 +157,7 @@ class Actions:
         with self.context.store.write() as session:
             exclude(
                 session,
-                (code or "").strip().upper(),
+                normalised_code(code or ""),
                 rule=rule or "",
                 reason=reason or "",
                 actor=user.code,

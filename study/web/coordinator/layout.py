@@ -27,6 +27,18 @@ TABS = {
 }
 
 
+CHANGES = {
+    "replace": "Replace by a new reader",
+    "add": "Add a reader",
+    "off": "Switch off",
+    "on": "Switch on",
+    "revoke": "End all links and sessions",
+    "rename": "Change the code",
+    "note": "Write a note",
+}
+"""What can be done about a reader after the freeze."""
+
+
 @dataclass(frozen=True, eq=False)
 class Freeze:
     """The tab that fixes the plan and opens the study."""
@@ -34,6 +46,7 @@ class Freeze:
     check: Any
     found: Any
     hashes: Any
+    codes: Any
     confirm: Any
     freeze: Any
     open: Any
@@ -47,6 +60,8 @@ class Readers:
     reader: Any
     invite: Any
     given: Any
+    change: dict[str, Any]
+    apply: Any
     out: dict[str, Any]
     exclude: Any
     excluded: Any
@@ -172,6 +187,10 @@ def _freeze() -> Freeze:
         "Before the first rating",
         "The freeze fixes protocol, plan, and the hashes of seed and names for good.",
     )
+    parts["codes"] = gr.Textbox(
+        label="Codes of the readers", max_lines=1, visible=False, elem_id="reader-codes",
+        info="Separated by commas, one for each reader; empty: R01, R02, ...",
+    )  # fmt: skip
     parts["check"] = gr.Button("Check what is ready", elem_id="check")
     parts["found"] = gr.HTML("", elem_id="found")
     with gr.Row(elem_classes="co-act"):
@@ -196,6 +215,26 @@ def _readers() -> Readers:
         parts["reader"] = gr.Dropdown([], label="Reader", filterable=False, elem_id="reader")
         parts["invite"] = gr.Button("New invitation", variant="primary", elem_id="invite")
     parts["given"] = gr.HTML("", elem_id="invitation")
+    heading(
+        "Changes of readers",
+        "Each is logged. Reasons are printed in the report; notes are for coordinators only.",
+    )
+    with gr.Row(elem_classes="co-act co-wide"):
+        parts["change"] = {
+            "change": gr.Dropdown(
+                [(label, name) for name, label in CHANGES.items()], value="replace",
+                label="Change", filterable=False, elem_id="change",
+            ),
+            "reader": gr.Dropdown([], label="Reader", filterable=False, elem_id="change-reader"),
+            "code": gr.Textbox(
+                label="New code", placeholder="the next number", max_lines=1,
+                elem_id="change-code",
+            ),
+            "reason": gr.Textbox(
+                label="Reason or note", max_lines=1, elem_id="change-reason", scale=2
+            ),
+        }  # fmt: skip
+        parts["apply"] = gr.Button("Apply", elem_id="apply-change")
     heading(
         "Exclusions from the analysis",
         "Of a reader or a case; each is logged and printed in the report, and the ratings stay.",

@@ -124,8 +124,9 @@ class _Wiring:
         do, freeze, close, readers = (
             self.actions, self.page.freeze, self.page.close, self.page.readers
         )  # fmt: skip
-        self._on(freeze.check.click, do.check, show_progress="minimal")
-        self._on(freeze.freeze.click, do.freeze, {"confirm": freeze.confirm})
+        codes = {"codes": freeze.codes}
+        self._on(freeze.check.click, do.check, codes, show_progress="minimal")
+        self._on(freeze.freeze.click, do.freeze, {"confirm": freeze.confirm, **codes})
         self._on(freeze.open.click, do.open)
         self._on(
             readers.invite.click,
@@ -133,6 +134,7 @@ class _Wiring:
             {"reader": readers.reader},
             authorize=authorized_with_origin,
         )
+        self._on(readers.apply.click, do.change_reader, readers.change)
         self._on(readers.exclude.click, do.exclude, readers.out)
         self._on(close.close.click, do.close, {"confirm": close.confirm})
         self._on(close.ask.click, do.ask_to_unblind, {"confirm": close.confirm})

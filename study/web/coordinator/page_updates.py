@@ -217,6 +217,7 @@ class PageUpdates:
         return {
             page.check: gr.update(visible=may),
             page.found: gr.update(value=found, visible=draft),
+            page.codes: gr.update(visible=may),
             page.confirm: gr.update(visible=may),
             page.freeze: gr.update(visible=may),
             page.open: gr.update(visible=study.status is Status.FROZEN),
@@ -230,6 +231,11 @@ class PageUpdates:
             page.table: views.readers(progress),
             page.reader: gr.update(choices=codes, interactive=bool(codes)),
             page.invite: gr.update(interactive=bool(codes)),
+            page.change["reader"]: gr.update(choices=[one.code for one in progress.readers]),
+            page.apply: gr.update(
+                interactive=bool(progress.readers)
+                and progress.status in (Status.FROZEN, Status.OPEN)
+            ),
             page.exclude: gr.update(interactive=bool(progress.readers)),
             page.excluded: views.exclusions(study.exclusions),
         }
@@ -293,4 +299,5 @@ def together(*parts: Updates) -> Updates:
 
 
 def _may_be_invited(study: ProgressReport) -> list[str]:
-    return [one.code for one in study.readers if one.state not in ("withdrawn", "switched off")]
+    out = ("withdrawn", "replaced", "switched off")
+    return [one.code for one in study.readers if one.state not in out]

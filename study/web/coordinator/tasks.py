@@ -21,6 +21,7 @@ from study.storage.backup import backup
 from study.storage.integrity import verify
 from study.storage.key import Key
 from study.web.coordinator import views
+from study.web.coordinator.actions import listed
 from study.web.coordinator.background_jobs import Report
 from study.web.coordinator.context import CoordinatorContext
 from study.web.coordinator.downloads import Download
@@ -216,7 +217,7 @@ def _sources(values: dict[str, Any]) -> Sources:
             [path],
             [line.strip() for line in texts["methods"].splitlines() if line.strip()],
             truth=Path(texts["truth"]).expanduser() if texts["truth"] else None,
-            anchors=_listed(texts["degraded"]),
+            anchors=listed(texts["degraded"]),
             separator=texts["separator"],
             modality=modality,
         )
@@ -229,14 +230,10 @@ def _sources(values: dict[str, Any]) -> Sources:
         found = with_roles(
             found,
             reference=texts["reference"],
-            anchors=_listed(texts["anchors"]),
+            anchors=listed(texts["anchors"]),
             groups=_answers(texts["answers"]),
         )
-    return with_training(found, _listed(texts["training_cases"]))
-
-
-def _listed(text: str) -> list[str]:
-    return [one.strip() for one in text.split(",") if one.strip()]
+    return with_training(found, listed(texts["training_cases"]))
 
 
 def _answers(text: str) -> dict[str, str]:

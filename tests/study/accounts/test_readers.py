@@ -78,7 +78,7 @@ def test_a_reader_who_is_not_active_neither_gets_in_nor_stays(small, accounts):
     ):
         with pytest.raises(SignInError):
             enter()
-    with pytest.raises(StudyError, match="not active"):
+    with pytest.raises(StudyError, match="switched off and cannot be invited"):
         invite(small.store, "R02", actor="coordinator")
     with small.store.write() as session:
         session.get_one(Reader, small.reader("R02")).active = True

@@ -188,3 +188,37 @@ def test_accounts_are_made_renewed_and_switched(desk):
     actions = [row[:2] for row in desk.audited() if row[0] == "anna"]
     assert actions == [("anna", name) for name in ("add account", "new secret", "switch off",
                                                    "switch on")]  # fmt: skip
+
+
+def test_readers_are_changed_after_the_freeze(desk):
+    desk.opened()
+    none = {"reader": None, "code": "", "reason": ""}
+    with pytest.raises(StudyError, match="Choose a reader first"):
+        desk.do.change_reader(desk.anna, "off", **none)
+    shown = desk.do.change_reader(desk.anna, "replace", "R01", "site-a", "moved away")
+    assert "SITE-A takes over the plan of R01" in desk.text(shown, desk.page.notice)
+    assert desk.text(shown, desk.page.readers.change["reason"]) == ""
+    assert shown[desk.page.readers.change["reader"]]["choices"] == ["R01", "R02", "SITE-A"]
+    assert shown[desk.page.readers.reader]["choices"] == ["R02", "SITE-A"]
+    table = desk.text(shown, desk.page.readers.table)
+    assert "replaced by SITE-A" in table
+    assert "in place of R01" in table
+    shown = desk.do.change_reader(desk.anna, "add", **none)
+    assert "R03 is added" in desk.text(shown, desk.page.notice)
+    for change, said in (("off", "R02 is switched off"), ("on", "R02 is switched on"),
+                         ("revoke", "invite R02 again")):  # fmt: skip
+        shown = desk.do.change_reader(desk.anna, change, "R02", "", "")
+        assert said in desk.text(shown, desk.page.notice)
+    shown = desk.do.change_reader(desk.anna, "rename", "R02", "R7", "")
+    shown = desk.do.change_reader(desk.anna, "note", "R7", "", "<b>ward</b> 3")
+    assert "&lt;b&gt;ward" in desk.text(shown, desk.page.readers.table)
+    assert "ward" not in desk.text(shown, desk.page.board)
+    assert "ward" not in desk.everything(desk.do.refresh(desk.mona))
+
+
+def test_codes_of_readers_are_given_at_the_freeze(desk):
+    desk.built()
+    told = desk.do.check(desk.anna, "one")
+    assert "1 reader codes are given for 2 readers" in desk.text(told, desk.page.freeze.found)
+    desk.do.freeze(desk.anna, "S1", "one, two")
+    assert [one.code for one in progress_report(desk.store).readers] == ["ONE", "TWO"]

@@ -1,0 +1,252 @@
+"""Readers who join a study after its freeze: with a plan of their own, or in place of another one.
+
+Both are decisions that the database keeps (`ReaderChange`), the audit log names and the report
+prints. No rating is changed: what a replaced reader has read stays theirs.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from sqlalchemy import exists, func, select
+from sqlalchemy.orm import Session
+
+from study.domain.errors import ProtocolError, StudyError
+from study.domain.formatting import plural
+from study.domain.plan import Trial, plan_digest
+from study.domain.protocol import Phase, Protocol, Role, Status
+from study.domain.reader_codes import checked_code, next_code
+from study.planning.assignment import assign
+from study.planning.plan_rows import write_plan
+from study.planning.readiness import built_study, reloaded_key
+from study.storage.hash_chain import audit
+from study.storage.key import Key
+from study.storage.models import (
+    Presentation,
+    PresentationSlot,
+    RatingEvent,
+    Reader,
+    ReaderChange,
+    ReadingSession,
+    Stimulus,
+    Study,
+    new_id,
+)
+from study.storage.reader_rows import add_change, existing_reader, has_withdrawn, is_replaced
+from study.storage.store import Store, parsed
+
+_WARM_UP = (Role.TRAINING, Role.DUMMY)
+_ORDER = (Role.TRAINING, Role.DUMMY, Role.MAIN, Role.REPEAT, Role.NULL)
+
+
+@dataclass(frozen=True)
+class LateReader:
+    """A reader who joined after the freeze.
+
+    Parameters
+    ----------
+    code : str
+    pairs : int
+        Pairs of the plan, training included.
+    replaces : str
+        Code of the reader whose plan is taken over; empty where there is none.
+    dropped : int
+        Repeats that are not taken over, because another person has read the pair they repeat.
+    """
+
+    code: str
+    pairs: int
+    replaces: str = ""
+    dropped: int = 0
+
+    def as_text(self) -> str:
+        """The outcome in a sentence or two."""
+        if not self.replaces:
+            return f"{self.code} is added with a plan of {plural(self.pairs, 'pair')}."
+        left = (
+            f" {plural(self.dropped, 'repeat')} of pairs that {self.replaces} has read "
+            f"{'is' if self.dropped == 1 else 'are'} left out."
+            if self.dropped
+            else ""
+        )
+        return (
+            f"{self.code} takes over the plan of {self.replaces}: {plural(self.pairs, 'pair')} "
+            f"with training. {self.replaces} is switched off.{left}"
+        )
+
+
+def add_reader(
+    store: Store, key: Key, *, code: str = "", reason: str = "", actor: str
+) -> LateReader:
+    """Add a reader to a frozen or open study, with the next plan of the design.
+
+    Parameters
+    ----------
+    store : Store
+    key : Key
+        Of the study; its seed gives the plan.
+    code : str
+        Chosen code; by default the next of R01, R02, ...
+    reason : str
+        Printed in the report.
+    actor : str
+        Who decides.
+
+    Raises
+    ------
+    ProtocolError
+        The code is not possible or taken.
+    StudyError
+        The study is not frozen or open.
+    KeyFileError
+        The key is not that of the study.
+    """
+    key = reloaded_key(store, key)
+    with store.write() as session:
+        protocol = _require_open(store, session)
+        built = built_study(session)
+        added = select(func.count()).where(ReaderChange.kind == "added")
+        place = protocol.readers + (session.scalar(added) or 0)
+        plan = assign(
+            replace(protocol, readers=place + 1), built.cases, built.kinds,
+            seed=key.seed, study_id=store.study_id, reader=place,
+        )  # fmt: skip
+        reader = _new_reader(session, store.study_id, code)
+        add_change(session, reader, "added", reason, actor)
+        _write(session, reader, plan, built.stimuli, actor)
+        audit(session, actor, "add reader", target=reader.code, detail=reason.strip())
+        return LateReader(reader.code, len(plan))
+
+
+def replace_reader(
+    store: Store, old: str, *, code: str = "", reason: str, actor: str
+) -> LateReader:
+    """Let a new reader take over the unfinished plan of another one, who is switched off.
+
+    The new reader agrees, fills in a profile, trains and reads the warm-up pairs like any other.
+    Of a reader who has withdrawn no rating counts, so that all pairs are taken over.
+
+    Parameters
+    ----------
+    store : Store
+    old : str
+        Code of the reader who is replaced.
+    code : str
+        Chosen code of the new reader; by default the next of R01, R02, ...
+    reason : str
+        Printed in the report.
+    actor : str
+        Who decides.
+
+    Raises
+    ------
+    ProtocolError
+        The code is not possible or taken, or the reason is missing.
+    StudyError
+        There is no such reader, nothing is left to be read, the reader has been replaced before,
+        or the study is not frozen or open.
+    """
+    if not reason.strip():
+        raise ProtocolError(f"Say why {old} is replaced: the report prints the reason.")
+    with store.write() as session:
+        _require_open(store, session)
+        leaving = existing_reader(session, store.study_id, old)
+        if is_replaced(session, leaving.id):
+            raise StudyError(f"{leaving.code} has been replaced already.")
+        trials, dropped = _unfinished(session, leaving.id)
+        if not any(trial.role not in _WARM_UP for trial in trials):
+            raise StudyError(f"{leaving.code} has read every pair: nobody can take over.")
+        reader = _new_reader(session, store.study_id, code)
+        add_change(session, reader, "replaces", reason, actor, other=leaving)
+        _write(session, reader, trials, session.scalars(select(Stimulus)).all(), actor)
+        leaving.active = False
+        leaving.generation += 1
+        leaving.invite_hash = None
+        audit(session, actor, "replace reader", leaving.code, f"by {reader.code}: {reason.strip()}")
+        return LateReader(reader.code, len(trials), leaving.code, dropped)
+
+
+def _require_open(store: Store, session: Session) -> Protocol:
+    study = session.get_one(Study, store.study_id)
+    if study.status not in (Status.FROZEN, Status.OPEN):
+        raise StudyError(
+            f"The study is {study.status}: readers join while it is frozen or open, and before "
+            "that by the number of readers in the design."
+        )
+    return parsed(study.protocol_json)
+
+
+def _new_reader(session: Session, study_id: str, code: str) -> Reader:
+    taken = session.scalars(select(Reader.code)).all()
+    chosen = checked_code(code, taken) if code.strip() else next_code(taken)
+    reader = Reader(id=new_id(), study_id=study_id, code=chosen)
+    session.add(reader)
+    session.flush()
+    return reader
+
+
+def _write(
+    session: Session,
+    reader: Reader,
+    plan: Sequence[Trial],
+    stimuli: Sequence[Stimulus],
+    actor: str,
+) -> None:
+    """Write a plan between the two changes that allow it and fix it."""
+    write_plan(session, reader.id, plan, {(s.item_id, s.method_id): s.id for s in stimuli})
+    counts = Counter(trial.role for trial in plan)
+    held = ", ".join(f"{counts[role]} {role}" for role in _ORDER if counts[role])
+    add_change(session, reader, "planned", f"{held}; SHA-256 {plan_digest(plan)}", actor)
+
+
+def _unfinished(session: Session, reader_id: str) -> tuple[tuple[Trial, ...], int]:
+    """What is left of a plan, with all of its training and warm-up, and the dropped repeats."""
+    counts = exists().where(RatingEvent.presentation_id == Presentation.id)
+    rows = session.execute(
+        select(Presentation, ReadingSession.number, ReadingSession.phase, counts)
+        .join(ReadingSession, ReadingSession.id == Presentation.session_id)
+        .where(ReadingSession.reader_id == reader_id)
+        .order_by(ReadingSession.number, Presentation.position)
+    ).all()
+    read = (
+        set()
+        if has_withdrawn(session, reader_id)
+        else {shown.id for shown, _, _, answered in rows if answered}
+    )
+    left = [
+        (shown, number, phase)
+        for shown, number, phase, _ in rows
+        if shown.id not in read or shown.role in _WARM_UP
+    ]
+    kept = [one for one in left if one[0].repeat_of not in read]
+    methods = _methods(session, reader_id)
+    positions: Counter[int] = Counter()
+    places: dict[str, int] = {}
+    trials = []
+    for shown, number, phase in kept:
+        places[shown.id] = position = positions[number]
+        positions[number] += 1
+        again = None if shown.repeat_of is None else places[shown.repeat_of]
+        sides = methods[shown.id]
+        trials.append(
+            Trial(position, number, Phase(phase), shown.item_id, *sides, Role(shown.role), again)
+        )
+    return tuple(trials), len(left) - len(kept)
+
+
+def _methods(session: Session, reader_id: str) -> dict[str, tuple[str, str]]:
+    """The methods on the left and the right of each pair."""
+    rows = session.execute(
+        select(PresentationSlot.presentation_id, Stimulus.method_id)
+        .join(Stimulus, Stimulus.id == PresentationSlot.stimulus_id)
+        .join(Presentation, Presentation.id == PresentationSlot.presentation_id)
+        .join(ReadingSession, ReadingSession.id == Presentation.session_id)
+        .where(ReadingSession.reader_id == reader_id)
+        .order_by(PresentationSlot.presentation_id, PresentationSlot.slot)
+    )
+    sides: dict[str, list[str]] = {}
+    for presentation_id, method_id in rows:
+        sides.setdefault(presentation_id, []).append(method_id)
+    return {name: (both[0], both[1]) for name, both in sides.items()}
