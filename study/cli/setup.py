@@ -221,6 +221,10 @@ def freeze(
             help="Code of a reader, once for each; the default is R01, R02, ...",
         ),
     ] = None,
+    confirm_words: Annotated[
+        bool,
+        typer.Option(help="Confirm that the words listed by freeze name no method or case."),
+    ] = False,
     actor: Actor = "",
     database: Database = None,
 ) -> None:
@@ -233,7 +237,10 @@ def freeze(
         names = read_key(key, store)
         if pair or control:
             compare_only(store, names, pairs=pairs, control=control, actor=actor)
-        typer.echo(fix(store, names, actor=actor, codes=reader_code or ()).as_text())
+        report = fix(
+            store, names, actor=actor, codes=reader_code or (), words_confirmed=confirm_words
+        )
+        typer.echo(report.as_text())
 
 
 def _changed(

@@ -1,28 +1,52 @@
-"""Search of a text for names, in any spelling."""
+"""Search of a text for names, in any spelling and any script.
+
+Texts and names are compared in their compatibility form (NFKC), without case and accents. Where
+words are separated, names of four letters or more are also found inside words, such as compounds;
+shorter ones are words, and inside a word they are doubtful: a person has to look. In scripts that
+do not separate words, such as Chinese, names are found anywhere.
+"""
 
 from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from functools import lru_cache
 
 from study.domain.protocol import Protocol
 
 SHORTEST = 2
 """Names with fewer letters and digits are not searched for: "A" is in every text."""
 
-INSIDE = 5
+INSIDE = 4
 """Names with at least this many letters and digits are also found inside words."""
 
 _CAMEL = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
 _WORD = re.compile(r"[^\W_]+")
+_VOICED = "\u3099\u309a"
+"""Marks that make another letter of Japanese, not an accent."""
+_UNSEPARATED = (
+    "CJK ", "IDEOGRAPHIC ", "HIRAGANA ", "KATAKANA", "HALFWIDTH KATAKANA ", "BOPOMOFO ", "HANGUL ",
+    "THAI ", "LAO ", "KHMER ", "MYANMAR ", "TIBETAN ", "YI ",
+)  # fmt: skip
+"""Beginnings of the names of letters of scripts in which words are not separated from others."""
+
+
+@dataclass(frozen=True)
+class Doubt:
+    """A name that may be meant by a word of a text."""
+
+    name: str
+    word: str
 
 
 def words(text: str) -> list[str]:
-    """The words of a text: lower case, no accents, split at punctuation and in camelCase."""
-    split = _CAMEL.sub(" ", unicodedata.normalize("NFKD", text))
-    plain = "".join(letter for letter in split if not unicodedata.combining(letter))
-    return _WORD.findall(plain.casefold())
+    """The words of a text: lower case, no accents, split at punctuation and in camelCase.
+
+    Runs of letters of a script without separated words are words of their own.
+    """
+    return _words(_CAMEL.sub(" ", unicodedata.normalize("NFKC", text)))
 
 
 def normalised(name: str) -> str:
@@ -30,34 +54,129 @@ def normalised(name: str) -> str:
     return "".join(words(name))
 
 
+def _words(text: str) -> list[str]:
+    plain = "".join(
+        letter
+        for letter in unicodedata.normalize("NFKD", text)
+        if letter in _VOICED or not unicodedata.combining(letter)
+    )
+    found = _WORD.findall(unicodedata.normalize("NFC", plain).casefold())
+    return [part for word in found for part in _by_script(word)]
+
+
+def _by_script(word: str) -> Iterator[str]:
+    """The runs of a word with separated and with unseparated scripts."""
+    if word.isascii():
+        yield word
+        return
+    start = 0
+    for place in range(1, len(word) + 1):
+        if place == len(word) or _is_unseparated(word[place]) != _is_unseparated(word[start]):
+            yield word[start:place]
+            start = place
+
+
+@lru_cache(maxsize=4096)
+def _is_unseparated(letter: str) -> bool:
+    return unicodedata.name(letter, "").startswith(_UNSEPARATED)
+
+
 _COMMON_WORDS = frozenset(words(Protocol().to_json()))
 
 
+class _Text:
+    """A text in the forms in which names are searched for."""
+
+    def __init__(self, text: str) -> None:
+        self.parts = words(text)
+        # SRADFiltered is one word with an SRAD in it, whatever camelCase makes of it.
+        self.whole = _words(unicodedata.normalize("NFKC", text))
+        self.joined = "".join(self.whole)
+
+    def word_with(self, name: str) -> str:
+        """The first longer word that holds a name; empty where there is none."""
+        held = (word for word in (*self.parts, *self.whole) if name in word and word != name)
+        return next(held, "")
+
+
 def names_in(text: str, names: Iterable[str]) -> tuple[str, ...]:
-    """Which of the names a text contains, in their order.
+    """Which of the names a text contains for sure, in their order.
 
     Case, accents, hyphens, spaces, underscores and points do not matter, nor does a plural s or a
     number after the name. A name is found only at the beginning of a word, unless it is long
-    (`INSIDE`).
+    (`INSIDE`) or its script does not separate words.
     """
-    parts = words(text)
-    return tuple(name for name in names if _occurs(normalised(name), parts))
+    read = _Text(text)
+    return tuple(name for name in names if _occurs(normalised(name), read))
 
 
 def case_names_in(text: str, names: Iterable[str]) -> tuple[str, ...]:
     """Which names of cases, patients and files a text contains as complete words.
 
-    Names that identify nothing are ignored: short ones, and words that the texts of every study
-    contain, such as "image".
+    In scripts that do not separate words they are found anywhere. Names that identify nothing are
+    ignored: short ones, and words that the texts of every study contain, such as "image".
     """
-    parts = words(text)
-    whole = {"".join(run) for run in _runs(parts, longest=8)}
-    return tuple(name for name in names if _is_identifying(name) and normalised(name) in whole)
+    read = _Text(text)
+    complete = {"".join(run) for run in _runs(read.parts, longest=8)}
+    return tuple(
+        name
+        for name in names
+        if _is_identifying(name)
+        and (normalised(name) in complete or _is_in_unseparated(normalised(name), read))
+    )
+
+
+def doubtful_names_in(text: str, names: Iterable[str]) -> tuple[Doubt, ...]:
+    """Short names inside longer words, which may be other words: "TV" in "TVfiltered", "organ"."""
+    read = _Text(text)
+    found = []
+    for name in names:
+        plain = normalised(name)
+        if not plain or len(plain) >= INSIDE or _occurs(plain, read):
+            continue
+        if _is_unseparated(plain[0]):
+            word = plain if plain in read.joined else ""
+        elif len(plain) < SHORTEST:
+            word = ""
+        else:
+            word = _compound(plain, read)
+        if word:
+            found.append(Doubt(name, word))
+    return tuple(found)
+
+
+def doubtful_case_names_in(text: str, names: Iterable[str]) -> tuple[Doubt, ...]:
+    """Names of cases, patients and files inside longer words: "Meier" in "Meierbefund"."""
+    read, names = _Text(text), tuple(names)
+    sure = case_names_in(text, names)
+    return tuple(
+        Doubt(name, word)
+        for name in names
+        if name not in sure and _is_identifying(name) and (word := read.word_with(normalised(name)))
+    )
+
+
+def _compound(name: str, read: _Text) -> str:
+    """The first longer word with a short name; two letters count at its beginning or end only."""
+    for word in (*read.parts, *read.whole):
+        inside = name in word if len(name) > SHORTEST else word.startswith(name)
+        if word != name and word not in _COMMON_WORDS and (inside or word.endswith(name)):
+            return word
+    return ""
 
 
 def _is_identifying(name: str) -> bool:
     plain = normalised(name)
-    return len(plain) >= (5 if plain.isdigit() else 4) and not set(words(name)) <= _COMMON_WORDS
+    if set(words(name)) <= _COMMON_WORDS:
+        return False
+    if any(_is_unseparated(letter) for letter in plain):
+        return len(plain) >= SHORTEST
+    return len(plain) >= (5 if plain.isdigit() else 4)
+
+
+def _is_in_unseparated(name: str, read: _Text) -> bool:
+    held = any(_is_unseparated(letter) for letter in name)
+    return held and len(name) >= SHORTEST and name in read.joined
 
 
 def _runs(parts: list[str], longest: int) -> list[list[str]]:
@@ -69,12 +188,14 @@ def _runs(parts: list[str], longest: int) -> list[list[str]]:
     ]
 
 
-def _occurs(name: str, parts: list[str]) -> bool:
+def _occurs(name: str, read: _Text) -> bool:
     if len(name) < SHORTEST:
         return False
-    if len(name) >= INSIDE and any(name in part for part in parts):
+    if _is_in_unseparated(name, read):
         return True
-    return any(_begins(name, parts, start) for start in range(len(parts)))
+    if len(name) >= INSIDE and any(name in word for word in (*read.parts, *read.whole)):
+        return True
+    return any(_begins(name, read.parts, start) for start in range(len(read.parts)))
 
 
 def _begins(name: str, parts: list[str], start: int) -> bool:
@@ -87,6 +208,6 @@ def _begins(name: str, parts: list[str], start: int) -> bool:
                 return False
             continue
         ending = joined[len(name) :]
-        whole = ending in ("", "s") or ending.isdigit() or len(name) >= INSIDE
-        return joined.startswith(name) and whole
+        free = ending in ("", "s") or ending.isdigit() or len(name) >= INSIDE
+        return joined.startswith(name) and free
     return False

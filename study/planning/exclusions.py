@@ -6,6 +6,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from study.domain.errors import StatisticsError
+from study.domain.reader_codes import normalised_code
 from study.storage.hash_chain import STUDY_ID, audit
 from study.storage.models import Exclusion, Item, Reader
 
@@ -67,7 +68,9 @@ def exclude(
 
 def _target(session: Session, study_id: str, code: str) -> tuple[str, str | None]:
     """The kind and identifier of a reader or a case; None where there is none."""
-    reader = select(Reader.id).where(Reader.study_id == study_id, Reader.code == code)
+    reader = select(Reader.id).where(
+        Reader.study_id == study_id, Reader.code == normalised_code(code)
+    )
     if (found := session.scalar(reader)) is not None:
         return "reader", found
     item = select(Item.id).where(Item.study_id == study_id, Item.case_key == code)

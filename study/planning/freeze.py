@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from study.domain.errors import FreezeError, ProtocolError
+from study.domain.formatting import plural
 from study.domain.protocol import Protocol, Status
 from study.domain.reader_codes import checked_codes
 from study.planning.assignment import Trial, assign, plan_digest, plan_notes, randomisation_problems
@@ -17,14 +18,22 @@ from study.planning.plan_rows import write_masks, write_plans, write_questions
 from study.planning.readiness import (
     BuiltStudy,
     built_study,
+    doubtful_texts,
     missing_stimuli,
     reloaded_key,
     revealing_texts,
     unknown_groups,
 )
+from study.storage import hash_chain
 from study.storage.key import Key
 from study.storage.models import Study
 from study.storage.store import Store, parsed
+from study.storage.study_lock import images_locked
+
+CONFIRM = (
+    "Read these words: if they name no method, case or patient, confirm that (--confirm-words, or "
+    "the box next to Freeze)."
+)
 
 
 @dataclass(frozen=True)
@@ -68,10 +77,20 @@ class FreezeReport:
 
 @dataclass(frozen=True)
 class FreezeCheck:
-    """Problems that prevent a freeze, and notes about the spacing of the plan, as sentences."""
+    """What prevents a freeze, as sentences.
+
+    Parameters
+    ----------
+    problems : tuple of str
+    notes : tuple of str
+        About the spacing of the plan.
+    doubts : tuple of str
+        Words of texts that may be names; a person confirms that they are none.
+    """
 
     problems: tuple[str, ...]
     notes: tuple[str, ...] = ()
+    doubts: tuple[str, ...] = ()
 
 
 def compare_only(
@@ -96,7 +115,14 @@ def compare_only(
         store.set_protocol(session, protocol, actor)
 
 
-def freeze(store: Store, key: Key, *, actor: str, codes: Sequence[str] = ()) -> FreezeReport:
+def freeze(
+    store: Store,
+    key: Key,
+    *,
+    actor: str,
+    codes: Sequence[str] = (),
+    words_confirmed: bool = False,
+) -> FreezeReport:
     """Fix the protocol and the plan of every reader.
 
     Parameters
@@ -109,6 +135,8 @@ def freeze(store: Store, key: Key, *, actor: str, codes: Sequence[str] = ()) -> 
         For the audit log.
     codes : sequence of str
         Codes of the readers; by default R01, R02, ...
+    words_confirmed : bool
+        Whether a person has looked at the doubtful words of `check`: they name nothing.
 
     Raises
     ------
@@ -117,16 +145,24 @@ def freeze(store: Store, key: Key, *, actor: str, codes: Sequence[str] = ()) -> 
         randomised; the error lists all problems, and nothing is written.
     KeyFileError
         The key is not that of the study.
+    StoreError
+        A build of this study is running.
     """
     key = reloaded_key(store, key)
-    with store.write() as session:
+    with images_locked(store.folder, "freeze"), store.write() as session:
         study = session.get_one(Study, store.study_id)
         if study.status != Status.DRAFT:
             raise FreezeError(f"The study is {study.status}: it was frozen at {study.frozen_at}.")
         protocol, built = parsed(study.protocol_json), built_study(session)
         found, plans = _problems_and_plans(store, key, study, built, codes)
+        doubts = [*doubtful_texts(study.code, protocol, key, codes)]
+        if doubts and not words_confirmed:
+            found += [*doubts, CONFIRM]
         if found:
             raise FreezeError("\n".join(found))
+        if doubts:
+            detail = f"{plural(len(doubts), 'word')} in texts for readers: no names"
+            hash_chain.audit(session, actor, "confirm words", detail=detail)
         write_questions(session, study.id, protocol)
         write_plans(session, study.id, built.stimuli, plans, checked_codes(codes, protocol.readers))
         write_masks(built.methods)
@@ -168,8 +204,10 @@ def check(store: Store, key: Key, codes: Sequence[str] = ()) -> FreezeCheck:
             found, plans = _problems_and_plans(store, key, study, built, codes)
         except FreezeError as error:
             found, plans = [str(error)], []
-        notes = plan_notes(parsed(study.protocol_json), built.cases, plans) if plans else []
-    return FreezeCheck(tuple(found), tuple(notes))
+        protocol = parsed(study.protocol_json)
+        notes = plan_notes(protocol, built.cases, plans) if plans else []
+        doubts = doubtful_texts(study.code, protocol, key, codes)
+    return FreezeCheck(tuple(found), tuple(notes), tuple(doubts))
 
 
 def _problems_and_plans(

@@ -79,6 +79,26 @@ def revealing_texts(
     code: str, protocol: Protocol, key: Key, readers: Sequence[str] = ()
 ) -> Iterator[str]:
     """Sentences about texts and reader codes that name a method, a case or a patient."""
+    for where, text in _texts(code, protocol, readers):
+        if found := key.named_in(text):
+            names = ", ".join(repr(name) for name in found)
+            yield (
+                f"The {where} would tell readers of {names}: write it without the name, or build "
+                "with another name."
+            )
+
+
+def doubtful_texts(
+    code: str, protocol: Protocol, key: Key, readers: Sequence[str] = ()
+) -> Iterator[str]:
+    """Sentences about words that may tell readers of a name, and that a person has to confirm."""
+    for where, text in _texts(code, protocol, readers):
+        for doubt in key.doubts_in(text):
+            yield f"The word {doubt.word!r} of the {where} may tell readers of {doubt.name!r}."
+
+
+def _texts(code: str, protocol: Protocol, readers: Sequence[str]) -> list[tuple[str, str]]:
+    """The texts that readers may see, with what they are."""
     texts = [("code of the study", code), ("title", protocol.title),
              ("instructions", protocol.instructions), ("consent", protocol.consent),
              ("notes", protocol.notes)]  # fmt: skip
@@ -87,14 +107,7 @@ def revealing_texts(
     for question in protocol.questions:
         whole = " | ".join((question.code, question.text, *question.anchors))
         texts.append((f"question {question.code}", whole))
-    for where, text in texts:
-        found = key.named_in(text)
-        if found:
-            names = ", ".join(repr(name) for name in found)
-            yield (
-                f"The {where} would tell readers of {names}: write it without the name, or build "
-                "with another name."
-            )
+    return texts
 
 
 def unknown_groups(protocol: Protocol, key: Key) -> Iterator[str]:

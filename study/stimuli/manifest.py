@@ -12,6 +12,7 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 
+from study.domain.composed import composed
 from study.domain.errors import BuildError
 
 SHOWN = 8
@@ -125,7 +126,7 @@ def _lines(
     header: list[str] = []
     try:
         for cells in reader:
-            values = [cell.strip() for cell in cells]
+            values = [composed(cell.strip()) for cell in cells]
             if not any(values):
                 continue
             if not header:
@@ -188,7 +189,7 @@ def _row(line: int, cells: Mapping[str, str], problems: _Problems) -> ManifestRo
 def _file(base: Path, name: str, complain: Callable[[str], None]) -> Path | None:
     """The file below ``base``, or None after a complaint."""
     try:
-        path = (base / name).resolve()
+        path = _spelled_as_on_disk(base, name).resolve()
         exists = path.is_file()
     except (OSError, ValueError):
         complain(f"the file name {name!r} is not valid.")
@@ -200,6 +201,21 @@ def _file(base: Path, name: str, complain: Callable[[str], None]) -> Path | None
         complain(f"there is no file {name} in {base}.")
         return None
     return path
+
+
+def _spelled_as_on_disk(base: Path, name: str) -> Path:
+    """A path below ``base`` whose letters may be composed otherwise on the disk."""
+    path = base / name
+    if path.exists():
+        return path
+    found = base
+    for part in Path(name).parts:
+        if not (found / part).exists() and found.is_dir():
+            same = (one for one in found.iterdir() if composed(one.name) == composed(part))
+            found = next(same, found / part)
+        else:
+            found /= part
+    return found
 
 
 def _check_twice(rows: list[ManifestRow], problems: _Problems) -> None:

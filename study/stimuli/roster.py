@@ -14,6 +14,7 @@ from typing import TypeVar
 from sqlalchemy import delete, select
 from sqlalchemy.orm import Session
 
+from study.domain.composed import composed
 from study.stimuli.buffers import WrittenStimulus
 from study.stimuli.source_folders import SourceCase
 from study.storage.key import Key, KeyCase, KeyMethod
@@ -33,13 +34,13 @@ def shuffled(values: Collection[T]) -> list[T]:
 
 def enrolled(key: Key, methods: Sequence[KeyMethod], cases: Sequence[SourceCase]) -> Key:
     """The key with exactly these methods and cases; known ones keep their identifiers."""
-    method_ids = {one.name: name for name, one in key.methods.items()}
-    case_ids = {one.name: name for name, one in key.cases.items()}
+    method_ids = {composed(one.name): name for name, one in key.methods.items()}
+    case_ids = {composed(one.name): name for name, one in key.cases.items()}
     return replace(
         key,
-        methods={method_ids.get(one.name) or new_id(): one for one in shuffled(methods)},
+        methods={method_ids.get(composed(one.name)) or new_id(): one for one in shuffled(methods)},
         cases={
-            case_ids.get(one.name) or new_id(): KeyCase(
+            case_ids.get(composed(one.name)) or new_id(): KeyCase(
                 one.name, one.patient, tuple(dict.fromkeys(str(file) for file in one.files))
             )
             for one in shuffled(cases)

@@ -6,6 +6,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from study.domain.composed import composed
 from study.domain.errors import BuildError
 from study.stimuli.manifest import ManifestRow, read_patients
 from study.storage.key import stem
@@ -47,7 +48,7 @@ def _by_stem(paths: Sequence[Path], where: Path | str) -> dict[str, Path]:
     for path in paths:
         if not path.is_file():
             raise BuildError(f"{path} is not a file; {where} may hold images only.")
-        name = stem(str(path))
+        name = composed(stem(str(path)))
         if name in found:
             raise BuildError(
                 f"{found[name].name} and {path.name} in {where} are both of case {name!r}; "

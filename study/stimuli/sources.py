@@ -10,6 +10,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from study.domain.composed import composed
 from study.domain.errors import BuildError
 from study.domain.protocol import MethodKind
 from study.domain.recipes import INPUT, ImageSource, SourceMethod, parse_anchor, parse_method
@@ -113,7 +114,9 @@ def from_folders(
     BuildError
         A name is duplicate or missing in a folder, or there are no images or too few methods.
     """
-    found = {path.name: images_by_case(path) for path in visible_files(folder) if path.is_dir()}
+    folders = [path for path in visible_files(folder) if path.is_dir()]
+    _check_names("methods", [composed(path.name) for path in folders])
+    found = {composed(path.name): images_by_case(path) for path in folders}
     if not found:
         raise BuildError(f"{folder} holds no folder; make one for each method, with its images.")
     everything = tuple(sorted(set().union(*found.values())))
@@ -194,7 +197,8 @@ def with_roles(
     groups: Mapping[str, str] | None = None,
 ) -> Sources:
     """The sources with a reference, anchors and groups of the blinding question, by name."""
-    given = dict(groups or {})
+    given = {composed(name): group for name, group in (groups or {}).items()}
+    reference, anchors = composed(reference), [composed(name) for name in anchors]
     known = [method.name for method in sources.methods]
     for name in (*([reference] if reference else []), *anchors, *given):
         if name not in known:
@@ -217,6 +221,7 @@ def with_roles(
 
 def with_training(sources: Sources, names: Collection[str]) -> Sources:
     """The sources with these cases for training and dummies only, which are not analysed."""
+    names = [composed(name) for name in names]
     known = {case.name for case in sources.cases}
     missing = [name for name in names if name not in known]
     if missing:

@@ -10,7 +10,14 @@ from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from study.domain.disguised_names import case_names_in, names_in
+from study.domain.composed import composed
+from study.domain.disguised_names import (
+    Doubt,
+    case_names_in,
+    doubtful_case_names_in,
+    doubtful_names_in,
+    names_in,
+)
 from study.domain.errors import KeyFileError
 from study.domain.protocol import MethodKind
 
@@ -112,7 +119,7 @@ class Key:
             There is no such method.
         """
         for identifier, method in self.methods.items():
-            if method.name == name:
+            if composed(method.name) == composed(name):
                 return identifier
         known = ", ".join(sorted(method.name for method in self.methods.values())) or "none yet"
         raise KeyFileError(f"No method {name!r} in this study; it has {known}.")
@@ -142,6 +149,13 @@ class Key:
         return (
             *names_in(text, self.method_strings()),
             *case_names_in(text, self.case_strings()),
+        )
+
+    def doubts_in(self, text: str) -> tuple[Doubt, ...]:
+        """Words of a text for readers that may be or contain a secret string."""
+        return (
+            *doubtful_names_in(text, self.method_strings()),
+            *doubtful_case_names_in(text, self.case_strings()),
         )
 
 

@@ -26,6 +26,7 @@ from study.storage import hash_chain, key_file
 from study.storage.key import Key
 from study.storage.models import Stimulus, Study, new_id
 from study.storage.store import Store
+from study.storage.study_lock import images_locked
 
 MOST_PROBLEMS = 8
 """A build stops after this number of refused cases."""
@@ -88,8 +89,16 @@ def build(
         an image fails a check. The error lists the refused cases.
     KeyFileError
         The key is not that of the study.
+    StoreError
+        Another build of this study is running.
     """
-    chosen = options or Options()
+    with images_locked(store.folder, "build"):
+        return _build(store, key, sources, options or Options(), progress or _silent, actor)
+
+
+def _build(
+    store: Store, key: Key, sources: Sources, chosen: Options, progress: Progress, actor: str
+) -> BuildReport:
     with store.read() as session:
         study = session.get_one(Study, store.study_id)
     if study.status != Status.DRAFT:
@@ -105,7 +114,7 @@ def build(
     key_file.save(key)
     with store.write() as session:
         roster.sync(session, store.study_id, key)
-    run = _Run(store, key, sources, chosen, progress or _silent)
+    run = _Run(store, key, sources, chosen, progress)
     try:
         run.cases()
     finally:

@@ -17,6 +17,7 @@ from enhancers.image import MedicalImage, Pixels
 from enhancers.method import Method, Modality, nearest
 from enhancers.registry import METHODS, get, resolve
 from enhancers.source_digest import method_digest
+from study.domain.composed import composed
 from study.domain.disguised_names import normalised
 from study.domain.errors import BuildError
 from study.domain.protocol import MethodKind
@@ -116,7 +117,8 @@ def key_method(method: SourceMethod, groups: tuple[str, ...], seed: int) -> KeyM
         known = _known(method)
     except ReadingRoomError as error:
         raise BuildError(f"{method.name}: {error}") from None
-    if method.group and method.group not in groups:
+    group = next((one for one in groups if composed(one) == composed(method.group)), "")
+    if method.group and not group:
         raise BuildError(
             f"{method.name} is in the group {method.group!r}, which is not among the answers to "
             f"the blinding question: {', '.join(groups)}."
@@ -128,7 +130,7 @@ def key_method(method: SourceMethod, groups: tuple[str, ...], seed: int) -> KeyM
     return KeyMethod(
         method.name,
         method.kind,
-        method.group or (usual if usual in groups else ""),
+        group or (usual if usual in groups else ""),
         () if known is None else (known.key, *_spellings(known.label)),
         values,
     )

@@ -9,6 +9,7 @@ import gradio as gr
 from study.accounts import readers, staff
 from study.accounts.readers import invite
 from study.accounts.staff import StaffAccount, StaffRole
+from study.domain.composed import composed
 from study.domain.errors import BlindingError, ProtocolError, StudyError
 from study.domain.protocol import Status
 from study.domain.reader_codes import normalised_code
@@ -91,11 +92,15 @@ class Actions:
         found = check(self.context.store, self.context.key(), listed(codes))
         return self.updates.done(user) | {self.page.freeze.found: views.freeze_check(found)}
 
-    def freeze(self, user: StaffAccount, confirm: str, codes: str = "") -> Updates:
+    def freeze(
+        self, user: StaffAccount, confirm: str, codes: str = "", words: bool = False
+    ) -> Updates:
         """Fix the plan for good."""
         self._confirmed(confirm)
         store, key = self.context.store, self.context.key()
-        report = freeze(store, key, actor=user.code, codes=listed(codes))
+        report = freeze(
+            store, key, actor=user.code, codes=listed(codes), words_confirmed=bool(words)
+        )
         # The message of a build may name methods, which nobody sees from now on.
         self.context.jobs.forget()
         message = "\n".join(
@@ -228,7 +233,7 @@ class Actions:
 
     def _confirmed(self, typed: str) -> None:
         wanted = self.context.study_code()
-        if (typed or "").strip() != wanted:
+        if composed((typed or "").strip()) != composed(wanted):
             raise StudyError(f"Type the code of the study, {wanted}, to confirm. Nothing was done.")
 
     def _cost(self, study: StudySnapshot, values: dict[str, Any]) -> Updates:

@@ -47,6 +47,7 @@ class Freeze:
     found: Any
     hashes: Any
     codes: Any
+    words: Any
     confirm: Any
     freeze: Any
     open: Any
@@ -198,6 +199,9 @@ def _freeze() -> Freeze:
             label="To freeze, type the code of the study", max_lines=1, visible=False,
             elem_id="confirm-freeze",
         )  # fmt: skip
+        parts["words"] = gr.Checkbox(
+            label="The doubtful words above are no names", visible=False, elem_id="confirm-words"
+        )
         parts["freeze"] = gr.Button("Freeze", variant="primary", visible=False, elem_id="freeze")
         parts["open"] = gr.Button(
             "Open for reading", variant="primary", visible=False, elem_id="open"

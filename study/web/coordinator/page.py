@@ -126,7 +126,11 @@ class _Wiring:
         )  # fmt: skip
         codes = {"codes": freeze.codes}
         self._on(freeze.check.click, do.check, codes, show_progress="minimal")
-        self._on(freeze.freeze.click, do.freeze, {"confirm": freeze.confirm, **codes})
+        self._on(
+            freeze.freeze.click,
+            do.freeze,
+            {"confirm": freeze.confirm, "words": freeze.words, **codes},
+        )
         self._on(freeze.open.click, do.open)
         self._on(
             readers.invite.click,

@@ -218,6 +218,7 @@ class PageUpdates:
             page.check: gr.update(visible=may),
             page.found: gr.update(value=found, visible=draft),
             page.codes: gr.update(visible=may),
+            page.words: gr.update(visible=may),
             page.confirm: gr.update(visible=may),
             page.freeze: gr.update(visible=may),
             page.open: gr.update(visible=study.status is Status.FROZEN),

@@ -18,7 +18,7 @@ from study.domain.questions import PREFERENCE
 from study.domain.questions import Question as Asked
 from study.planning import assignment
 from study.planning.assignment import Trial, plan_digest
-from study.planning.freeze import compare_only, freeze
+from study.planning.freeze import check, compare_only, freeze
 from study.planning.lifecycle import close_study, method_names, open_study, unblind
 from study.stimuli import sources
 from study.stimuli.rendering import build
@@ -154,6 +154,21 @@ def test_masks_come_in_any_order(tmp_path: Path) -> None:
     assert len(seen) > 1
 
 
+def test_doubtful_words_are_confirmed_and_logged(tmp_path: Path) -> None:
+    draft = small_studies.draft(tmp_path, QUICK.with_(notes="of the pat0ward"))
+    build(draft.store, draft.key, small_studies.ready_made(tmp_path / "in", ("gan", "dncnn")))
+    change(draft, title="Noise in organs")
+    assert len(check(draft.store, draft.key).doubts) == 2
+    with pytest.raises(FreezeError, match=r"'organs'.*\n.*'pat0ward'.*\n.*--confirm-words"):
+        freeze(draft.store, draft.key, actor="anna")
+    freeze(draft.store, draft.key, actor="anna", words_confirmed=True)
+    with draft.store.read() as session:
+        event = session.scalars(
+            select(AuditEvent).where(AuditEvent.action == "confirm words")
+        ).one()
+    assert (event.actor, event.detail) == ("anna", "2 words in texts for readers: no names")
+
+
 @pytest.mark.parametrize(
     ("fields", "where"),
     [
@@ -192,6 +207,11 @@ def test_labels_of_the_registry_are_names_too(tmp_path: Path, title: str) -> Non
     inputs = small_studies.write_inputs(tmp_path / "in")
     build(draft.store, draft.key, sources.from_images([inputs], ["input", "tv:weight=0.1"]))
     with pytest.raises(FreezeError, match="The title would tell readers of"):
+        freeze(draft.store, draft.key, actor="anna")
+    change(draft, title="TVfiltered images of hearts")
+    found = check(draft.store, draft.key)
+    assert (found.problems, len(found.doubts)) == ((), 1)
+    with pytest.raises(FreezeError, match="'tvfiltered' of the title may tell readers of 'tv'"):
         freeze(draft.store, draft.key, actor="anna")
     change(draft, title="A study of activity")
     freeze(draft.store, draft.key, actor="anna")

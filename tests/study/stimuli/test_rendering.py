@@ -18,8 +18,9 @@ from sqlalchemy import select
 from enhancers.compare import enhance
 from enhancers.display import raw_buffer
 from enhancers.load import load
-from study.domain.errors import BuildError, KeyFileError
+from study.domain.errors import BuildError, KeyFileError, StoreError
 from study.domain.protocol import MethodKind, Protocol
+from study.planning.freeze import freeze
 from study.stimuli import buffers, sources
 from study.stimuli.rendering import Options, build, renderer
 from study.storage import key_file
@@ -548,3 +549,23 @@ def test_the_protocol_decides_about_groups(tmp_path: Path) -> None:
     draft = small_studies.draft(tmp_path, Protocol(readers=1, blinding_groups=("yes", "no")))
     build(draft.store, draft.key, compared(tmp_path, "input", "tv"))
     assert {method.group for method in draft.key.methods.values()} == {""}
+
+
+def test_two_builds_at_once_are_one_build_and_a_sentence(tmp_path: Path, draft: Draft) -> None:
+    found = small_studies.ready_made(tmp_path / "images")
+    said: list[str] = []
+
+    def during(share: float, what: str) -> None:
+        if not said:
+            for second in (
+                lambda: build(draft.store, draft.key, found),
+                lambda: freeze(draft.store, draft.key, actor="anna"),
+            ):
+                with pytest.raises(StoreError) as refused:
+                    second()
+                said.append(str(refused.value))
+
+    assert build(draft.store, draft.key, found, progress=during).rendered == 9
+    assert len(said) == 2
+    assert all("images of this study are being changed: build since 20" in one for one in said)
+    assert build(draft.store, draft.key, found).kept == 9

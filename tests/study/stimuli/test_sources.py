@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import unicodedata
 from pathlib import Path
 
 import pytest
@@ -252,3 +253,36 @@ def test_roles_and_training_are_given_by_name(images: Path) -> None:
     assert [c.training for c in sources.with_training(found, ["p2"]).cases] == [False, True]
     with pytest.raises(BuildError, match="No case 'p9'"):
         sources.with_training(found, ["p9"])
+
+
+def decomposed(name: str) -> str:
+    """A name as macOS writes it."""
+    return unicodedata.normalize("NFD", name)
+
+
+def test_a_manifest_finds_files_that_macos_named(tmp_path: Path) -> None:
+    make(tmp_path / decomposed("größe"), decomposed("é1.png"), "2.png")
+    lines = (
+        HEADER,
+        "für,é,nlm,größe/é1.png",
+        f"{decomposed('für')},{decomposed('é')},tv,größe/2.png",
+    )
+    found = sources.from_manifest(manifest(tmp_path, *lines))
+    assert [(case.name, case.patient) for case in found.cases] == [("für", "é")]
+    assert [file.exists() for file in found.cases[0].files] == [True, True]
+
+
+def test_folders_of_macos_and_others_match(tmp_path: Path) -> None:
+    make(tmp_path / "i" / decomposed("Méthode"), decomposed("cœur_é.png"), "b_1.png")
+    make(tmp_path / "i" / "nlm", "cœur_é.png", "b_1.png")
+    (tmp_path / "i" / "patients.csv").write_text("case,patient\ncœur_é,P1\nb_1,P2\n", "utf-8")
+    found = sources.from_folders(tmp_path / "i")
+    assert [case.name for case in found.cases] == ["b_1", "cœur_é"]
+    roles = sources.with_roles(found, reference=decomposed("Méthode"))
+    assert roles.reference is not None
+    assert roles.reference.name == "Méthode"
+    trained = sources.with_training(found, [decomposed("cœur_é")])
+    assert [case.training for case in trained.cases] == [False, True]
+    make(tmp_path / "i" / "Méthode", "cœur_é.png", "b_1.png")
+    with pytest.raises(BuildError, match="Two methods are called 'Méthode'"):
+        sources.from_folders(tmp_path / "i")
