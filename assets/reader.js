@@ -10,6 +10,7 @@ class Desk {
     this.shown = new AbortController();
     this.breakAt = 0;
     this.sitting = 0;
+    this.facts = screenFacts();
     this.title = make("span", { class: "dk-title" });
     this.phase = make("span", { class: "dk-phase" });
     this.count = make("span", { class: "dk-count" });
@@ -113,6 +114,17 @@ class Desk {
     }
   }
 
+  // Another monitor, zoom or size of the window: the server decides whether the check is repeated.
+  screenChanged() {
+    clearTimeout(this.settling);
+    this.settling = setTimeout(() => {
+      if (!this.screen || screenFacts() === this.facts || this.root.querySelector("dialog")) return;
+      const { busy, outcome, small, pair } = this.reading;
+      const reads = pair && !busy && !outcome && small.hidden;
+      if (reads || ["ready", "display"].includes(this.screen.kind)) this.refresh();
+    }, 400);
+  }
+
   trouble(text) {
     this.reading.close();
     this.swap(
@@ -128,6 +140,7 @@ class Desk {
   async enter(screen, pair) {
     const before = this.screen;
     this.screen = screen;
+    this.facts = screenFacts();
     this.showHead();
     if (screen.kind !== "pair" && screen.kind !== "guess") return this.showCard();
     await this.suggestBreak(before);
@@ -235,4 +248,9 @@ const desk = new Desk();
 listenToKeys(desk);
 // A page that the browser restores from memory may be out of date.
 desk.forLife(window, "pageshow", (event) => event.persisted && desk.refresh());
+desk.forLife(window, "resize", () => desk.screenChanged());
+whenRatioChanges(() => {
+  desk.reading.light.arrange();
+  desk.screenChanged();
+}, life.signal);
 desk.refresh();

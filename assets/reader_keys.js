@@ -27,6 +27,9 @@ function actionsOf(desk) {
     "+": () => light.zoom(1.25),
     "=": () => light.zoom(1.25),
     "-": () => light.zoom(1 / 1.25),
+    // Brackets need AltGr on many layouts, or are missing: L and W do the same on every one.
+    l: ({ shiftKey }) => light.shape(shiftKey ? -STEP : STEP, 1),
+    w: ({ shiftKey }) => light.shape(0, shiftKey ? 1 / 1.1 : 1.1),
     "[": () => light.shape(-STEP, 1),
     "]": () => light.shape(STEP, 1),
     ",": () => light.shape(0, 1 / 1.1),
@@ -37,10 +40,11 @@ function actionsOf(desk) {
   };
 }
 
-// On some keyboards the digits of the upper row need Shift: the key counts, not its character.
-function digitOf({ key, code, shiftKey }) {
-  if (/^[0-9]$/.test(key)) return Number(key);
-  const row = !shiftKey && /^Digit([0-9])$/.exec(code);
+// On some layouts the digits of the upper row need Shift: there the place of the key counts.
+function digitOf(event, name) {
+  if (/^[0-9]$/.test(name)) return Number(name);
+  const plain = !event.shiftKey && !event.getModifierState("AltGraph");
+  const row = plain && /^Digit([0-9])$/.exec(event.code);
   return row ? Number(row[1]) : null;
 }
 
@@ -50,7 +54,7 @@ function keyDown(desk, table, event) {
   const { reading } = desk;
   const focus = document.activeElement;
   if (!reading.pair || root.querySelector("dialog")) return;
-  if (event.ctrlKey || event.metaKey || event.altKey || event.isComposing) return;
+  if (withCommandKey(event)) return;
   if (focus && focus.matches(FIELDS)) {
     if (focus === reading.comment && ["Escape", "Enter"].includes(event.key)) {
       event.preventDefault();
@@ -62,8 +66,8 @@ function keyDown(desk, table, event) {
   const pressed = focus && focus.matches("button") && !reading.sheet.cells.some((cell) =>
     cell.node.contains(focus));
   if (pressed && ["Enter", " "].includes(event.key)) return;
-  const name = event.key.length === 1 ? event.key.toLowerCase() : event.key;
-  const digit = digitOf(event);
+  const name = keyName(event);
+  const digit = digitOf(event, name);
   const shifted = event.shiftKey && name.startsWith("Arrow");
   if (![" ", "Enter"].includes(name) && digit === null && !table[name]) return;
   event.preventDefault();
@@ -72,11 +76,11 @@ function keyDown(desk, table, event) {
   } else if (name === "Enter") {
     if (!event.repeat) reading.submit();
   } else if (shifted) {
-    shiftArrow(reading.light, event.key);
+    shiftArrow(reading.light, name);
   } else if (digit !== null && (event.repeat || reading.sheet.digit(digit))) {
     return;
   } else if (table[name] && !(event.repeat && ONCE.has(name))) {
-    table[name]();
+    table[name](event);
   }
 }
 

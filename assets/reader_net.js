@@ -15,6 +15,16 @@ class Refusal extends Error {
   }
 }
 
+// The window in four sizes: a change within one does not ask for another display check.
+const SIZE_CLASSES = [[900, "narrow"], [1400, "medium"], [2000, "wide"], [Infinity, "huge"]];
+
+// What a display check holds for; the server compares it as a text.
+function screenFacts() {
+  const size = SIZE_CLASSES.find(([limit]) => window.innerWidth < limit)[1];
+  const ratio = +window.devicePixelRatio.toFixed(2);
+  return `${screen.width}x${screen.height}@${ratio} ${size}`;
+}
+
 async function send(path, options) {
   try {
     return await fetch(new URL(path, PAGE), { cache: "no-store", ...options });
@@ -25,7 +35,11 @@ async function send(path, options) {
 
 // GET without a body, POST with one.
 async function api(name, body) {
-  const headers = { "X-Reading-Room": "1", "Content-Type": "application/json" };
+  const headers = {
+    "X-Reading-Room": "1",
+    "X-Reading-Display": screenFacts(),
+    "Content-Type": "application/json",
+  };
   const options = body ? { method: "POST", body: JSON.stringify(body) } : {};
   const answer = await send(`api/${name}`, { headers, ...options });
   if (answer.status === 401) return leave();

@@ -2,6 +2,7 @@
 
 const BLANK = 200;
 const MAX_EVENTS = 200;
+const EMPTY = { token: "", answers: [], comment: "", first: null, visible: 0 };
 
 // Measures the time during which the images are visible.
 class Stopwatch {
@@ -18,8 +19,8 @@ class Stopwatch {
     this.since = performance.now();
   }
 
-  restart() {
-    this.total = 0;
+  restart(total = 0) {
+    this.total = total;
     this.since = performance.now();
   }
 
@@ -32,6 +33,7 @@ class Reading {
   constructor(desk) {
     this.desk = desk;
     this.pair = null;
+    this.draft = EMPTY;
     this.outcome = null;
     this.busy = false;
     this.events = [];
@@ -63,18 +65,20 @@ class Reading {
   // Black for a moment, so that one pair is not compared with the next; then both images appear
   // together.
   async open(screen, pair) {
+    this.keepDraft();
     this.screen = screen;
     this.pair = pair;
     this.outcome = null;
     this.key = randomKey();
-    this.first = null;
+    const draft = this.draft.token === pair.token && !pair.correcting ? this.draft : EMPTY;
+    this.first = draft.first;
     this.events = [];
     this.watch.block("start", true);
-    this.watch.restart();
+    this.watch.restart(draft.visible);
     this.light.clear();
     this.feedback.hidden = true;
-    this.sheet.prepare(this.questions(), pair.answers);
-    this.comment.value = "";
+    this.sheet.prepare(this.questions(), pair.correcting ? pair.answers : draft.answers);
+    this.comment.value = draft.comment;
     this.showComment();
     this.setBusy(true);
     const token = pair.token;
@@ -83,7 +87,7 @@ class Reading {
     await this.light.show(pair.plate, pixels);
     this.setBusy(false);
     this.checkSize();
-    this.watch.restart();
+    this.watch.restart(draft.visible);
     this.watch.block("start", false);
     this.desk.showTools();
     prefetch(pair.next_ticket);
@@ -259,7 +263,20 @@ class Reading {
     this.desk.say("Nothing was changed.");
   }
 
+  // Answers to a pair that are not stored yet come back when the same pair is shown again.
+  keepDraft() {
+    if (!this.pair || this.correcting || this.guessing) return;
+    this.draft = {
+      token: this.pair.token,
+      answers: this.sheet.answers().filter(({ value }) => value !== undefined),
+      comment: this.comment.value,
+      first: this.first,
+      visible: this.watch.read(),
+    };
+  }
+
   close() {
+    this.keepDraft();
     this.pair = null;
     this.light.clear();
     this.watch.block("start", true);

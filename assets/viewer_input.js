@@ -147,7 +147,7 @@ const actions = {
 // that takes keys has the focus.
 function handlesKey(event) {
   const focus = document.activeElement;
-  if (event.ctrlKey || event.metaKey || event.altKey || event.isComposing) return false;
+  if (withCommandKey(event)) return false;
   if (focus && focus.matches(TYPED)) return false;
   if (root.contains(focus)) return true;
   return root.matches(":hover") && (!focus || focus === document.body || focus.matches("button"));
@@ -168,7 +168,7 @@ function keyDown(event) {
     event.preventDefault();
     return redraw();
   }
-  const name = event.key.length === 1 ? event.key.toLowerCase() : event.key;
+  const name = keyName(event);
   const action = /^[1-9]$/.test(name) ? () => usePreset(Number(name) - 1) : actions[name];
   if (!action) return undefined;
   event.preventDefault();
@@ -184,13 +184,14 @@ function release() {
 
 on(document, "keydown", keyDown);
 on(document, "keyup", (event) => {
-  if (event.key.toLowerCase() === "i") hold(false);
+  if (keyName(event) === "i") hold(false);
   if (event.key === " ") state.space = false;
   redraw();
 });
 on(window, "blur", release);
 on(document, "visibilitychange", release);
 on(window, "resize", () => arrange());
+whenRatioChanges(() => arrange(), life.signal);
 
 // For tests and the study: the displayed pixels as bytes.
 function readback(key) {

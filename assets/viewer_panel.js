@@ -12,6 +12,42 @@ function putText(node, text) {
   if (node.textContent !== text) node.textContent = text;
 }
 
+// The name of a pressed key: a digit of the keypad whether Num Lock is on or off, a letter in lower
+// case, and the Latin letter at the same place where the layout has another script.
+function keyName({ key, code }) {
+  const keypad = /^Numpad([0-9])$/.exec(code);
+  if (keypad) return keypad[1];
+  if (key.length !== 1) return key;
+  const letter = /^Key([A-Z])$/.exec(code);
+  return (letter && key > "\u007f" ? letter[1] : key).toLowerCase();
+}
+
+// Whether a key press is a command of the browser or unfinished text; AltGr only writes characters.
+function withCommandKey(event) {
+  const { ctrlKey, metaKey, altKey, isComposing } = event;
+  return isComposing || metaKey || ((ctrlKey || altKey) && !event.getModifierState("AltGraph"));
+}
+
+// Calls `action()` when a page pixel becomes another number of screen pixels: zoom, another monitor.
+// Not every browser reports that by itself, so the next movement of the mouse looks as well.
+function whenRatioChanges(action, signal) {
+  let ratio = window.devicePixelRatio;
+  const look = () => {
+    if (window.devicePixelRatio === ratio) return;
+    ratio = window.devicePixelRatio;
+    listen();
+    action();
+  };
+  const listen = () => {
+    const query = matchMedia(`(resolution: ${ratio}dppx)`);
+    query.addEventListener("change", look, { once: true, signal });
+  };
+  listen();
+  for (const type of ["resize", "focus", "pointermove", "keydown"]) {
+    window.addEventListener(type, look, { signal, capture: true });
+  }
+}
+
 function pixelAddress(base, token) {
   const root = new URL((window.gradio_config && window.gradio_config.root) || "/", location.href);
   const folder = new URL(root.pathname.replace(/\/*$/, "/"), location.origin);

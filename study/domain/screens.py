@@ -141,6 +141,23 @@ class Screen:
 
 
 @dataclass(frozen=True)
+class Device:
+    """The computer and the screen that a reader reads on.
+
+    Parameters
+    ----------
+    id : str
+        Digest of the cookie that marks the browser.
+    screen : str
+        Screen size, device pixels per CSS pixel and size class of the window, as the page
+        reports them; a display check holds for one device and one such text.
+    """
+
+    id: str
+    screen: str
+
+
+@dataclass(frozen=True)
 class Display:
     """Result of a display check.
 

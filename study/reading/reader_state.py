@@ -8,7 +8,7 @@ on where the stored answers end.
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import UTC, datetime, timedelta
 from functools import partial
 
@@ -22,6 +22,7 @@ from study.domain.screens import (
     BlindingForm,
     Body,
     ConsentText,
+    Device,
     DisplayForm,
     Notice,
     ProfileForm,
@@ -50,7 +51,7 @@ from study.storage.models import (
 from study.storage.store import Store, parsed
 
 CHECK_HOURS = 12.0
-"""How long a display check is valid: the next day's room or screen may be another one."""
+"""How long a display check is valid on its device: the next day's room may be another one."""
 CORRECTION_MINUTES = 30.0
 """How long the latest answers may be corrected."""
 NOT_NEXT = "This step is not the next one. Nothing was changed."
@@ -121,7 +122,7 @@ class Position:
     upcoming : (Presentation, ReadingSession), optional
         The first pair without answers, and its session.
     check_failed : bool
-        Whether the latest display check of the day was not passed.
+        Whether the latest display check on this device within `CHECK_HOURS` was not passed.
     open_guesses : int
         Pairs of the blinding questionnaire without an answer.
     """
@@ -137,8 +138,24 @@ class Position:
     open_guesses: int = 0
 
 
-def position(session: Session, reader_id: str, at: datetime | None = None) -> Position:
-    """Find out which screen a reader is on, now or at another time."""
+def position(
+    session: Session,
+    reader_id: str,
+    at: datetime | None = None,
+    *,
+    device: Device | None = None,
+) -> Position:
+    """Find out which screen a reader is on, now or at another time.
+
+    Parameters
+    ----------
+    session : sqlalchemy.orm.Session
+    reader_id : str
+    at : datetime, optional
+    device : Device, optional
+        Where the reader sits: the display check must have been done there. Without it a check on
+        any device counts, as for the answers to a pair that is shown already.
+    """
     at = at or datetime.now(UTC)
     reader = _ReaderRow(*session.execute(_READER, {"reader_id": reader_id}).one())
     protocol, status = parsed(reader.protocol_json), Status(reader.status)
@@ -159,21 +176,25 @@ def position(session: Session, reader_id: str, at: datetime | None = None) -> Po
     sitting = pair[1]
     if sitting.not_before is not None and sitting.not_before > stamp(at):
         return found(ScreenKind.WAIT, upcoming=pair)
-    valid, failed = _display_check(session, reader_id, at)
+    valid, failed = _display_check(session, reader_id, at, device)
     if not valid:
         return found(ScreenKind.DISPLAY, upcoming=pair, check_failed=failed)
     return found(ScreenKind.READY if sitting.started_at is None else ScreenKind.PAIR, upcoming=pair)
 
 
-def state(store: Store, reader_id: str, *, at: datetime | None = None) -> Screen:
-    """The reader's screen, now or at another time."""
+def state(
+    store: Store, reader_id: str, *, at: datetime | None = None, device: Device | None = None
+) -> Screen:
+    """The reader's screen on a device, now or at another time; see `position`."""
     with store.read() as session:
-        here = position(session, reader_id, at)
+        here = position(session, reader_id, at, device=device)
         body, counts = _body(session, here)
         return _screen(here, here.kind, body, counts, correctable(session, here) is not None)
 
 
-def require(store: Store, reader_id: str, *kinds: ScreenKind) -> Screen:
+def require(
+    store: Store, reader_id: str, *kinds: ScreenKind, device: Device | None = None
+) -> Screen:
     """The reader's screen, which must be one of these.
 
     Raises
@@ -181,7 +202,7 @@ def require(store: Store, reader_id: str, *kinds: ScreenKind) -> Screen:
     WrongScreen
         It is another one: an old tab, the back button, or a replay.
     """
-    screen = state(store, reader_id)
+    screen = state(store, reader_id, device=device)
     if screen.kind not in kinds:
         raise WrongScreen(NOT_NEXT)
     return screen
@@ -278,9 +299,15 @@ def _reading(protocol: Protocol, minutes: float) -> Reading:
     )
 
 
-def _display_check(session: Session, reader_id: str, at: datetime) -> tuple[bool, bool]:
-    """Whether there is a valid check, and whether the latest of the day was not passed."""
+def _display_check(
+    session: Session, reader_id: str, at: datetime, device: Device | None
+) -> tuple[bool, bool]:
+    """Whether there is a valid check on this device, and whether the latest was not passed."""
     oldest = stamp(at - timedelta(hours=CHECK_HOURS))
-    checks = session.scalars(_CHECKS, {"reader_id": reader_id, "oldest": oldest}).all()
-    valid = any(check.passed or json.loads(check.detail_json)["carry_on"] for check in checks)
-    return valid, bool(checks) and not checks[0].passed
+    rows = session.scalars(_CHECKS, {"reader_id": reader_id, "oldest": oldest})
+    checks = [(row.passed, json.loads(row.detail_json)) for row in rows]
+    if device is not None:
+        here = asdict(device)
+        checks = [(passed, found) for passed, found in checks if found.get("device") == here]
+    valid = any(passed or found["carry_on"] for passed, found in checks)
+    return valid, bool(checks) and not checks[0][0]

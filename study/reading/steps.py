@@ -6,7 +6,7 @@ import json
 from dataclasses import asdict
 
 from study.domain.errors import ProtocolError, WrongScreen
-from study.domain.screens import FREQUENCIES, PATCHES, ConsentText, Display, ScreenKind
+from study.domain.screens import FREQUENCIES, PATCHES, ConsentText, Device, Display, ScreenKind
 from study.reading import consent
 from study.reading.consent import consent_digest, last_consent
 from study.reading.next_pair import upcoming
@@ -65,8 +65,10 @@ def save_profile(
         reader.profile_json = json.dumps({"reads_such_images": frequency})
 
 
-def save_display(store: Store, reader_id: str, found: Display) -> bool:
-    """Store a display check, and return whether it was passed.
+def save_display(
+    store: Store, reader_id: str, found: Display, device: Device | None = None
+) -> bool:
+    """Store a display check on a device, and return whether it was passed.
 
     Raises
     ------
@@ -75,7 +77,7 @@ def save_display(store: Store, reader_id: str, found: Display) -> bool:
     WrongScreen
         The display check is not the next step.
     """
-    require(store, reader_id, ScreenKind.DISPLAY)
+    require(store, reader_id, ScreenKind.DISPLAY, device=device)
     protocol = store.protocol()
     if len(found.seen) != PATCHES:
         raise ProtocolError(f"The check has {PATCHES} patches, {len(found.seen)} were answered.")
@@ -85,21 +87,22 @@ def save_display(store: Store, reader_id: str, found: Display) -> bool:
             f"{protocol.least_width} x {protocol.least_height}. Enlarge it."
         )
     passed = all(found.seen) and found.ends_seen and found.dim_room
-    detail = json.dumps(asdict(found), sort_keys=True)
+    where = {} if device is None else {"device": asdict(device)}
+    detail = json.dumps({**asdict(found), **where}, sort_keys=True)
     with store.write() as session:
         session.add(DisplayCheck(reader_id=reader_id, passed=passed, detail_json=detail))
     return passed
 
 
-def start(store: Store, reader_id: str) -> None:
-    """Start the next session.
+def start(store: Store, reader_id: str, device: Device | None = None) -> None:
+    """Start the next session on a device.
 
     Raises
     ------
     WrongScreen
         No session can be started now.
     """
-    require(store, reader_id, ScreenKind.READY)
+    require(store, reader_id, ScreenKind.READY, device=device)
     with store.write() as session:
         following = upcoming(session, reader_id)
         if following is not None and following[1].started_at is None:

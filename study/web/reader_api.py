@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Form, HTTPException
@@ -23,12 +23,13 @@ from starlette.requests import Request
 from study.accounts.readers import ReaderAccount, ReaderSignIn
 from study.domain.answers import Answer
 from study.domain.errors import SignInError
-from study.domain.screens import BlindingForm, Display, Screen, ScreenKind
+from study.domain.screens import BlindingForm, Device, Display, Screen, ScreenKind
 from study.reading import blinding_questionnaire, presentation, steps
 from study.reading.pixel_tickets import redeem
 from study.reading.ratings import Submission
 from study.reading.reader_state import require, state
 from study.storage.store import Store
+from study.web.devices import device_of
 from study.web.error_route import HEADER, ErrorRoute
 from study.web.login_forms import client_address, refuse_other_sites, signed_in, to_page
 from study.web.login_pages import join_page, reader_login_page
@@ -47,7 +48,16 @@ from study.web.schemas import (
 )
 
 PREFIX = "/reader"
+_OF_DEVICE = Depends(device_of)
 _DISPLAY = ("window", "units", "presets", "spacing")
+
+
+@dataclass(frozen=True)
+class _Client:
+    """Who sends a request, and from which device."""
+
+    reader: str
+    device: Device
 
 
 def router(store: Store, accounts: ReaderSignIn) -> APIRouter:
@@ -67,12 +77,15 @@ def router(store: Store, accounts: ReaderSignIn) -> APIRouter:
             raise SignInError("Nobody is signed in.")
         return account.id
 
-    def from_our_page(request: Request) -> str:
+    def client_of(request: Request, device: Device = _OF_DEVICE) -> _Client:
+        return _Client(reader_of(request), device)
+
+    def from_our_page(request: Request, device: Device = _OF_DEVICE) -> _Client:
         if HEADER not in request.headers:
             raise HTTPException(403)
-        return reader_of(request)
+        return client_of(request, device)
 
-    _steps(routes, store, Depends(reader_of), Depends(from_our_page))
+    _steps(routes, store, Depends(client_of), Depends(from_our_page))
     _pairs(routes, store, Depends(from_our_page))
 
     @routes.get("/pixels/{ticket}")
@@ -124,76 +137,83 @@ def _steps(routes: APIRouter, store: Store, reads: Any, writes: Any) -> None:
     """Everything between the pairs."""
 
     @routes.get("/api/state")
-    def current_state(reader: str = reads) -> dict[str, Any]:
-        return _next(store, reader)
+    def current_state(client: _Client = reads) -> dict[str, Any]:
+        return _next(store, client)
 
     @routes.post("/api/consent")
-    def consent(given: ConsentMessage, reader: str = writes) -> dict[str, Any]:
-        steps.accept(store, reader, given.digest)
-        return _next(store, reader)
+    def consent(given: ConsentMessage, client: _Client = writes) -> dict[str, Any]:
+        steps.accept(store, client.reader, given.digest)
+        return _next(store, client)
 
     @routes.post("/api/withdraw")
-    def withdraw(given: NothingMessage, reader: str = writes) -> dict[str, Any]:
-        steps.withdraw(store, reader)
-        return _next(store, reader)
+    def withdraw(given: NothingMessage, client: _Client = writes) -> dict[str, Any]:
+        steps.withdraw(store, client.reader)
+        return _next(store, client)
 
     @routes.post("/api/profile")
-    def profile(given: ProfileMessage, reader: str = writes) -> dict[str, Any]:
-        steps.save_profile(store, reader, **given.model_dump())
-        return _next(store, reader)
+    def profile(given: ProfileMessage, client: _Client = writes) -> dict[str, Any]:
+        steps.save_profile(store, client.reader, **given.model_dump())
+        return _next(store, client)
 
     @routes.post("/api/display")
-    def display(given: DisplayMessage, reader: str = writes) -> dict[str, Any]:
-        steps.save_display(store, reader, Display(**given.model_dump()))
-        return _next(store, reader)
+    def display(given: DisplayMessage, client: _Client = writes) -> dict[str, Any]:
+        steps.save_display(store, client.reader, Display(**given.model_dump()), client.device)
+        return _next(store, client)
 
     @routes.post("/api/start")
-    def start(given: NothingMessage, reader: str = writes) -> dict[str, Any]:
-        steps.start(store, reader)
-        return _next(store, reader)
+    def start(given: NothingMessage, client: _Client = writes) -> dict[str, Any]:
+        steps.start(store, client.reader, client.device)
+        return _next(store, client)
 
 
 def _pairs(routes: APIRouter, store: Store, writes: Any) -> None:
     """Pairs and their answers."""
 
     @routes.post("/api/pair")
-    def pair(wanted: WhichMessage, reader: str = writes) -> dict[str, Any]:
+    def pair(wanted: WhichMessage, client: _Client = writes) -> dict[str, Any]:
         if wanted.which == "current":
-            screen = require(store, reader, ScreenKind.PAIR, ScreenKind.GUESS)
-            shown = presentation.show(store, reader, screen=screen)
+            kinds = (ScreenKind.PAIR, ScreenKind.GUESS)
+            screen = require(store, client.reader, *kinds, device=client.device)
+            shown = presentation.show(store, client.reader, screen=screen)
             return {"screen": _screen_json(screen), "pair": _pair_json(shown)}
-        screen, previous = presentation.show_previous(store, reader)
+        screen, previous = presentation.show_previous(store, client.reader)
         return {"screen": _screen_json(screen), "pair": _pair_json(previous)}
 
     @routes.post("/api/rate")
-    def rate(given: RatingMessage, reader: str = writes) -> dict[str, Any]:
-        return _submit(store, reader, given, None)
+    def rate(given: RatingMessage, client: _Client = writes) -> dict[str, Any]:
+        return _submit(store, client, given, None)
 
     @routes.post("/api/correct")
-    def correct(given: CorrectionMessage, reader: str = writes) -> dict[str, Any]:
-        return _submit(store, reader, given, given.reason)
+    def correct(given: CorrectionMessage, client: _Client = writes) -> dict[str, Any]:
+        return _submit(store, client, given, given.reason)
 
     @routes.post("/api/guess")
-    def guess(given: GuessesMessage, reader: str = writes) -> dict[str, Any]:
-        body = require(store, reader, ScreenKind.GUESS).body
+    def guess(given: GuessesMessage, client: _Client = writes) -> dict[str, Any]:
+        body = require(store, client.reader, ScreenKind.GUESS).body
         groups = len(body.groups) if isinstance(body, BlindingForm) else 0
-        blinding_questionnaire.save_guess(store, reader, given.token, given.guesses, groups)
-        return _following(store, reader, "")
+        blinding_questionnaire.save_guess(store, client.reader, given.token, given.guesses, groups)
+        return _following(store, client, "")
 
     @routes.post("/api/pause")
-    def pause(given: PauseMessage, reader: str = writes) -> dict[str, Any]:
-        return {"kept": presentation.note(store, reader, given.token, [("pause", "", given.at_ms)])}
+    def pause(given: PauseMessage, client: _Client = writes) -> dict[str, Any]:
+        return {
+            "kept": presentation.note(
+                store, client.reader, given.token, [("pause", "", given.at_ms)]
+            )
+        }
 
     @routes.post("/api/interaction")
-    def interaction(given: EventsMessage, reader: str = writes) -> dict[str, Any]:
+    def interaction(given: EventsMessage, client: _Client = writes) -> dict[str, Any]:
         events = [(event.kind, event.payload, event.at_ms) for event in given.events]
-        return {"kept": presentation.note(store, reader, given.token, events)}
+        return {"kept": presentation.note(store, client.reader, given.token, events)}
 
 
-def _submit(store: Store, reader: str, given: RatingMessage, reason: str | None) -> dict[str, Any]:
+def _submit(
+    store: Store, client: _Client, given: RatingMessage, reason: str | None
+) -> dict[str, Any]:
     receipt = presentation.submit(
         store,
-        reader,
+        client.reader,
         Submission(
             token=given.token,
             answers=tuple(Answer(**each.model_dump()) for each in given.answers),
@@ -205,20 +225,20 @@ def _submit(store: Store, reader: str, given: RatingMessage, reason: str | None)
         ),
     )
     feedback = None if reason else presentation.feedback(store, receipt.presentation_id)
-    following = _following(store, reader, given.held)
+    following = _following(store, client, given.held)
     return {"repeated": receipt.repeated, "feedback": feedback, **following}
 
 
-def _next(store: Store, reader: str) -> dict[str, Any]:
-    return {"screen": _screen_json(state(store, reader))}
+def _next(store: Store, client: _Client) -> dict[str, Any]:
+    return {"screen": _screen_json(state(store, client.reader, device=client.device))}
 
 
-def _following(store: Store, reader: str, held: str) -> dict[str, Any]:
+def _following(store: Store, client: _Client, held: str) -> dict[str, Any]:
     """The next screen, with its pair if it has one; answers given before are committed."""
-    screen = state(store, reader)
+    screen = state(store, client.reader, device=client.device)
     shown = None
     if screen.kind in {ScreenKind.PAIR, ScreenKind.GUESS}:
-        shown = _pair_json(presentation.show(store, reader, held=held, screen=screen))
+        shown = _pair_json(presentation.show(store, client.reader, held=held, screen=screen))
     return {"screen": _screen_json(screen), "pair": shown}
 
 

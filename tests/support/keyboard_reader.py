@@ -14,12 +14,15 @@ from enhancers.display import window_u8
 from study.accounts.readers import invite
 from study.reading import next_pair
 from study.storage.models import RatingEvent
+from study.web.devices import COOKIE, SCREEN_HEADER
 from tests.support.http_visitor import Visitor
 from tests.support.leak_checks import two_images
 from tests.support.open_study import SIZE, Small, methods_of
 
 READY = ".dk-reading[aria-busy=false]"
 LIGHT = "document.querySelector('.dk-images').rrLight"
+SCREEN_FACTS = "`${screen.width}x${screen.height}@${devicePixelRatio} medium`"
+"""What a page of 900 to 1400 CSS pixels sends of its screen."""
 ANSWERS = ("4", "3", "5", "2", "ArrowRight")
 """Quality and fidelity, left and right, and the preference."""
 
@@ -47,8 +50,11 @@ class KeyboardReader:
         link = invite(self.small.store, code, actor="coordinator")
         if until:
             walker = Visitor(self.small)
+            walker.client.headers[SCREEN_HEADER] = self.page.evaluate(SCREEN_FACTS)
             walker.client.post("/reader/login", data={"code": code, "secret": link.secret})
             walker.sit_down(until)
+            device = {"name": COOKIE, "value": walker.client.cookies[COOKIE], "url": self.root}
+            self.page.context.add_cookies([device])
         self.page.goto(self.root + link.path)
         self.page.get_by_role("button", name="Open the study").click()
         self.page.wait_for_selector(".dk-card, " + READY)
@@ -72,6 +78,13 @@ class KeyboardReader:
         for key in keys:
             self.page.keyboard.press(key)
         return self
+
+    def press_place(self, key: str, place: str, *, alt_graph: bool = False, **held: bool) -> None:
+        """Press the key at a place of a keyboard that gives this character or name."""
+        options = {"key": key, "code": place, "modifierAltGraph": alt_graph, "bubbles": True, **held}
+        self.page.evaluate(
+            "options => document.body.dispatchEvent(new KeyboardEvent('keydown', options))", options
+        )
 
     def answer(self, *keys: str) -> KeyboardReader:
         """Answer everything, store it and wait for the next pair or screen."""

@@ -125,3 +125,47 @@ def test_after_a_long_sitting_a_break_is_suggested(reader, small, code, monkeypa
     assert not reader.canvas(0)[0].any()
     reader.press("Enter").wait_for_pair()
     assert reader.count == "2 of 2"
+
+
+def test_keys_mean_the_same_on_every_keyboard(reader, small, code):
+    reader.join(code, until="pair").wait_for_pair()
+    keypad_without_num_lock = ("ArrowLeft", "Numpad4"), ("PageDown", "Numpad3")
+    for key, place in (*keypad_without_num_lock, ("Clear", "Numpad5"), ("\u0447", "KeyX")):
+        reader.press_place(key, place)
+    assert reader.chosen == ["4", "3", "5", "X"]
+    level = reader.light()["levels"]
+    reader.press("l")
+    moved = reader.light()["levels"]
+    assert moved[0] > level[0]
+    assert moved[1] - moved[0] == level[1] - level[0]
+    reader.press("Shift+L", "w")
+    wider = reader.light()["levels"]
+    assert wider[0] < level[0]
+    assert wider[1] > level[1]
+    reader.press_place("[", "Digit8", alt_graph=True, ctrlKey=True, altKey=True)
+    assert reader.light()["levels"][0] < wider[0]
+    reader.press_place("x", "KeyX", ctrlKey=True)
+    assert ratings(small, code) == []
+    assert reader.chosen == ["4", "3", "5", "X"]
+
+
+def test_another_screen_asks_for_another_display_check_and_keeps_the_answers(reader, small, code):
+    reader.join(code, until="pair").wait_for_pair()
+    reader.press("4", "3")
+    before = reader.canvas(0)[1]["width"]
+    session = reader.page.context.new_cdp_session(reader.page)
+    screen = {"width": 1280, "height": 720, "deviceScaleFactor": 2, "mobile": False}
+    session.send("Emulation.setDeviceMetricsOverride", screen)
+    reader.page.mouse.move(300, 200)
+    reader.page.wait_for_selector(".dk-pattern")
+    for tick in reader.page.locator(".dk-tick input").all():
+        tick.check()
+    reader.page.get_by_role("button", name="Continue").click()
+    reader.wait_for_pair()
+    assert reader.chosen == ["4", "3"]
+    assert reader.canvas(0)[1]["width"] > 1.9 * before
+    session.send("Emulation.setDeviceMetricsOverride", {**screen, "deviceScaleFactor": 1})
+    reader.page.mouse.move(310, 200)
+    reader.settle().wait_for_pair()
+    assert reader.chosen == ["4", "3"]
+    assert reader.page.locator(".dk-pattern").count() == 0

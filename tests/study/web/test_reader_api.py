@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 from sqlalchemy import func, select
 
+from study.accounts.readers import invite
 from study.domain.protocol import Status
 from study.reading import presentation
 from study.storage.models import (
     BlindingGuess,
     Comment,
+    DisplayCheck,
     Presentation,
     RatingEvent,
     ReadingSession,
     Ticket,
 )
+from study.web.devices import SCREEN_HEADER
 from tests.support.http_visitor import Visitor, contents, count, error
 from tests.support.open_study import SIZE, small_study
 
@@ -241,3 +246,28 @@ def test_tickets_of_many_windows_all_work_once(visitor):
     assert len(bodies) == 1
     assert all(visitor.get(f"pixels/{ticket}").status_code == 404 for ticket in tickets)
     assert count(visitor.small, Ticket) >= 10
+
+
+def test_a_display_check_holds_for_one_computer_and_one_screen(small):
+    def laptop() -> Visitor:
+        visitor = Visitor(small)
+        visitor.client.headers[SCREEN_HEADER] = "1920x1080@1.25 wide"
+        visitor.client.post("/reader/login", data={"code": "R01", "secret": link.secret})
+        return visitor
+
+    link = invite(small.store, "R01", actor="coordinator")
+    first, second = laptop(), laptop()
+    pair = first.sit_down().pair()
+    assert second.screen["kind"] == "display"
+    assert error(second.post("pair")) == "wrong_screen"
+    assert first.screen["kind"] == "pair"
+    for changed in ("1920x1080@1.5 wide", "2560x1440@1.25 wide", "1920x1080@1.25 narrow"):
+        first.client.headers[SCREEN_HEADER] = changed
+        assert first.screen["kind"] == "display"
+    # What is on the screen already is still taken; the next pair waits for the check.
+    answer = first.post("rate", first.rating(pair)).json()
+    assert (answer["repeated"], answer["screen"]["kind"]) == (False, "display")
+    assert second.sit_down().screen["kind"] == "pair"
+    with small.store.read() as session:
+        details = session.scalars(select(DisplayCheck.detail_json)).all()
+    assert len({json.loads(text)["device"]["id"] for text in details}) == 2
