@@ -81,7 +81,8 @@ class KeyboardReader:
 
     def press_place(self, key: str, place: str, *, alt_graph: bool = False, **held: bool) -> None:
         """Press the key at a place of a keyboard that gives this character or name."""
-        options = {"key": key, "code": place, "modifierAltGraph": alt_graph, "bubbles": True, **held}
+        plain = {"key": key, "code": place, "bubbles": True}
+        options = {**plain, "modifierAltGraph": alt_graph, **held}
         self.page.evaluate(
             "options => document.body.dispatchEvent(new KeyboardEvent('keydown', options))", options
         )
