@@ -2,14 +2,16 @@
 
 const HEAD_HEIGHT = 26;
 const GAP = 2;
-const IDENTITY = windowTable(0, U16_MAX);
+const SHARED = "reading-room-window";
 const life = new AbortController();
 const state = {
   value: null,
   view: { ...HOME },
+  ends: [0, 1],
   levels: [0, U16_MAX],
-  table: IDENTITY,
+  looks: new Map(),
   preset: 0,
+  split: 0.5,
   mode: "window",
   smooth: false,
   captions: true,
@@ -41,24 +43,59 @@ function toSource(level) {
 }
 
 function sourceWindow() {
-  const [low, high] = state.levels.map(toSource);
+  const [low, high] = state.ends;
   return { low, high, center: (low + high) / 2, width: high - low };
 }
 
 let reportTimer = 0;
 function reportWindow() {
   clearTimeout(reportTimer);
-  const units = state.value.units;
+  const { units, group } = state.value;
+  if (state.value.layout === "difference") return;
+  if (group) {
+    shared().set(group, [...state.ends]);
+    document.dispatchEvent(new CustomEvent(SHARED, { detail: { group, root } }));
+  }
   reportTimer = setTimeout(() => trigger("window_change", { ...sourceWindow(), units }), 250);
 }
 
-function setLevels(low, high, preset = -1) {
+// The display windows by group, for viewers that share theirs.
+function shared() {
+  window.readingRoomWindows = window.readingRoomWindows || new Map();
+  return window.readingRoomWindows;
+}
+
+function setLevels(low, high, preset = -1, ends = null) {
   const first = Math.round(Math.min(Math.max(low, -4 * U16_MAX), 5 * U16_MAX));
   const last = Math.max(first + 1, Math.round(Math.min(Math.max(high, -4 * U16_MAX), 5 * U16_MAX)));
-  state.levels = [first, last];
+  // The colours of a difference stay even: 0 is in the middle.
+  const half = Math.max(4, Math.round((last - first) / 2));
+  const middle = Math.round(U16_MAX / 2);
+  state.levels = differs() ? [middle - half, middle + half] : [first, last];
+  state.ends = (!differs() && ends) || state.levels.map(toSource);
   state.preset = preset;
-  state.table = windowTable(first, last);
+  state.looks = new Map();
   redraw();
+}
+
+const differs = () => Boolean(state.value) && state.value.layout === "difference";
+const slides = () => Boolean(state.value) && state.value.layout === "slider" && panels.length === 2;
+
+// How a panel shows its levels: the display window in its own levels, and which of its ends are cut.
+function lookOf({ window: own, units }) {
+  const ends = own || state.value.window;
+  const name = `${ends} ${units}`;
+  if (!state.looks.has(name)) {
+    const [low, high] = differs() ? state.levels : levelsOf(state.ends, ends);
+    const table = differs() ? differenceTable(low, high) : windowTable(low, high);
+    const beyond = Boolean(own) && [low < 0, high > U16_MAX];
+    state.looks.set(name, { table, beyond, cut: beyond && !units ? beyond : [false, false] });
+  }
+  return state.looks.get(name);
+}
+
+function useSource(low, high, preset = -1) {
+  setLevels(...levelsOf([low, high], state.value.window), preset, [low, high]);
 }
 
 function shapeLevels(shift, stretch) {
@@ -72,7 +109,7 @@ function shapeLevels(shift, stretch) {
 function usePreset(index) {
   const preset = state.value && state.value.presets[index];
   if (!preset) return;
-  setLevels(...preset.levels, index);
+  useSource(...preset.ends, index);
   reportWindow();
   say(`${preset.label} window`);
 }
@@ -83,10 +120,8 @@ function typedWindow(input) {
   if (state.value && typed !== null && (input === levelField || typed > 0)) {
     const now = sourceWindow();
     const center = input === levelField ? typed : now.center;
-    const width = input === widthField ? typed : now.width;
-    const [low, high] = state.value.window;
-    const scale = U16_MAX / (high - low);
-    setLevels((center - width / 2 - low) * scale, (center + width / 2 - low) * scale);
+    const width = input === widthField ? typed * (differs() ? 2 : 1) : now.width;
+    useSource(center - width / 2, center + width / 2);
     reportWindow();
   }
   showWindow(true);
@@ -108,6 +143,16 @@ function hold(on) {
   if (state.held === can) return;
   state.held = can;
   say(can ? "Showing the input" : "Showing the results");
+  redraw();
+}
+
+function fullScreen() {
+  if (document.fullscreenElement) document.exitFullscreen();
+  else root.requestFullscreen();
+}
+
+function setSplit(fraction) {
+  state.split = Math.min(Math.max(fraction, 0), 1);
   redraw();
 }
 
@@ -162,11 +207,12 @@ function oneToOne() {
 
 function reset() {
   setView(HOME);
-  usePreset(0);
+  usePreset(state.value.first);
   say("Zoom and window reset");
 }
 
 function visiblePanels() {
+  if (slides()) return panels.slice(0, 1);
   return state.alone === null ? panels : panels.filter((panel) => panel.spec.key === state.alone);
 }
 
@@ -193,105 +239,6 @@ function arrange() {
   setView(state.view);
 }
 
-// Drawing
-
-function render() {
-  frame = 0;
-  root.classList.toggle("rr-bare", !state.captions);
-  root.classList.toggle("rr-pans", state.mode === "pan" || state.space);
-  if (!state.value || !panels.length) return;
-  const box = imageBox();
-  const place = placement(state.view, state.stage, box);
-  const input = panels.find((panel) => panel.spec.key === state.value.input);
-  for (const panel of visiblePanels()) {
-    const shown = state.held ? input : panel;
-    shown.paint(shown.spec.fixed ? IDENTITY : state.table);
-    panel.shown = shown.image;
-    panel.place = place;
-    panel.draw(shown.image, state.stage, place, state.smooth);
-    panel.showNote();
-    if (state.held) panel.note.hidden = true;
-    putText(panel.badge, badgeText(panel, input));
-    showScaleBar(panel);
-    showReading(panel, place);
-  }
-  showTools();
-}
-
-function badgeText(panel, input) {
-  if (state.held) return panel === input ? "" : "Input";
-  const { image, spec } = panel;
-  const [width, height] = state.value.size || [0, 0];
-  const larger = image && (image.width !== width || image.height !== height);
-  const size = larger ? `${image.width} \u00d7 ${image.height}` : "";
-  return [spec.pending && image ? "Preview" : "", size].filter(Boolean).join("  \u00b7  ");
-}
-
-function showScaleBar(panel) {
-  const { spacing } = state.value;
-  const small = state.stage.width / state.ratio < 220;
-  panel.scale.hidden = !spacing || !panel.shown || small;
-  if (panel.scale.hidden) return;
-  const perPixel = spacing[1] / (scaleNow() / state.ratio);
-  const length = niceLength(Math.min(110, (0.25 * state.stage.width) / state.ratio) * perPixel);
-  panel.scaleLine.style.width = `${length / perPixel}px`;
-  putText(panel.scaleText, length >= 10 ? `${length / 10} cm` : `${+length.toPrecision(1)} mm`);
-}
-
-function readingText(found) {
-  const { window: ends, units } = state.value;
-  const digits = digitsFor(ends[1] - ends[0], units);
-  const numbers = Array.from(found.levels, (level) => {
-    const cut = units === "HU" ? { 0: "\u2264 ", [U16_MAX]: "\u2265 " }[level] || "" : "";
-    return cut + formatNumber(toSource(level), digits);
-  });
-  const where = `${found.column}, ${found.row}`;
-  if (numbers.length === 1) return `${numbers[0]} ${units}\u2002(${where})`;
-  return `R ${numbers[0]}  G ${numbers[1]}  B ${numbers[2]}\u2002(${where})`;
-}
-
-function showReading(panel, place) {
-  const at = state.pointer;
-  const u = at && (at.x - place.x) / place.width;
-  const v = at && (at.y - place.y) / place.height;
-  const found = at && panel.sample(panel.shown, u, v);
-  const plain = panel.spec.fixed && !state.held;
-  panel.reading = found && !plain ? readingText(found) : "";
-  putText(panel.read, panel.reading);
-  panel.cross.hidden = !found || at.panel === panel;
-  if (!panel.cross.hidden) {
-    const left = at.x / state.ratio;
-    panel.cross.style.transform = `translate(${left}px, ${at.y / state.ratio}px)`;
-  }
-}
-
-function showTools() {
-  for (const [name, on] of [
-    ["window", state.mode === "window"],
-    ["pan", state.mode === "pan"],
-    ["smooth", state.smooth],
-    ["hold", state.held],
-    ["alone", state.alone !== null],
-  ]) {
-    tool[name].setAttribute("aria-pressed", String(on));
-  }
-  tool.hold.disabled = !panels.some((panel) => panel.spec.key === state.value.input && panel.image);
-  tool.alone.disabled = panels.length < 2;
-  putText(tool.zoom, `${Math.round(scaleNow() * 100)} %`);
-  putText(tool.units, state.value.units);
-  tool.presets.value = String(state.preset);
-  showWindow(false);
-}
-
-function showWindow(focusedToo) {
-  if (!state.value) return;
-  const { center, width } = sourceWindow();
-  const digits = digitsFor(10 * width, width < 20 ? "" : state.value.units);
-  for (const [input, number] of [[levelField, center], [widthField, width]]) {
-    if (focusedToo || document.activeElement !== input) input.value = formatNumber(number, digits);
-  }
-}
-
 // Payload
 
 function listPresets(presets) {
@@ -301,6 +248,26 @@ function listPresets(presets) {
   const options = names.map((name, i) => make("option", { value: String(i - 1) }, name));
   options[0].disabled = true;
   tool.presets.replaceChildren(...options);
+}
+
+// What the slider and the difference have besides the panels, and what they have no use for.
+function arrangeTools() {
+  const [first, second] = panels;
+  if (slides()) {
+    putText(first.caption, second.spec.label);
+    first.root.setAttribute("aria-label", `${first.spec.label} | ${second.spec.label}`);
+    first.stage.append(divider);
+  } else divider.remove();
+  if (differs() && first) first.stage.append(colours.bar);
+  else colours.bar.remove();
+  const of = state.value ? state.value.layout : "grid";
+  levelName.hidden = levelField.hidden = of === "difference";
+  putText(widthName, of === "difference" ? "\u00b1" : "W");
+  const width = of === "difference" ? "Difference at full colour" : "Window width";
+  widthField.title = width;
+  widthField.setAttribute("aria-label", width);
+  tool.hold.hidden = !state.value || !state.value.input;
+  tool.alone.hidden = of !== "grid";
 }
 
 function receive(value) {
@@ -317,14 +284,20 @@ function receive(value) {
     grid.replaceChildren(...nodes);
   }
   if (!specs.some((spec) => spec.key === state.alone)) state.alone = null;
+  state.looks = new Map();
   root.classList.toggle("rr-idle", !next);
+  arrangeTools();
   if (next) {
     listPresets(next.presets);
     if (other) {
       state.view = { ...HOME };
-      setLevels(...next.presets[0].levels, 0);
+      // The grid begins anew with an image; another viewer takes over what the grid shows.
+      if (next.layout === "grid") shared().delete(next.group);
+      const now = shared().get(next.group);
+      if (now && !differs()) useSource(...now);
+      else useSource(...next.presets[next.first].ends, next.first);
     }
-    const same = ({ levels }) => levels.every((level, i) => level === state.levels[i]);
+    const same = ({ ends }) => ends.every((end, i) => end === state.ends[i]);
     state.preset = next.presets.findIndex(same);
   }
   arrange();

@@ -13,8 +13,45 @@ function windowTable(low, high) {
   return table;
 }
 
+// Light blue, blue, black, red-orange, light orange: the colours of -1, -1/2, 0, 1/2 and 1. They can
+// be told apart with every common colour deficiency, and get lighter with the absolute difference.
+const DIVERGING = [[168, 219, 255], [31, 115, 235], [0, 0, 0], [214, 69, 26], [255, 204, 148]];
+
+// Packed pixels for every level of a signed difference: low and high are -1 and 1.
+function differenceTable(low, high) {
+  const table = new Uint32Array(U16_MAX + 1);
+  for (let v = 0; v <= U16_MAX; v += 1) {
+    const at = Math.min(Math.max(((v - low) / (high - low)) * 4, 0), 4);
+    const place = Math.min(Math.floor(at), 3);
+    const [from, to] = [DIVERGING[place], DIVERGING[place + 1]];
+    const [r, g, b] = from.map((one, i) => Math.round(one + (to[i] - one) * (at - place)));
+    table[v] = (0xff << 24) | (b << 16) | (g << 8) | r;
+  }
+  return table;
+}
+
+// Source values as levels of a window, as enhancers.display.window_levels.
+function levelsOf(ends, [from, to]) {
+  const [low, high] = ends.map((end) => Math.round((end - from) * (U16_MAX / (to - from))));
+  return [low, Math.max(low + 1, high)];
+}
+
+// Where a result ends with the window it was processed in, and the screen shows more: a pattern.
+function hatch(values, width, cut, words) {
+  for (let i = 0; i < words.length; i += 1) {
+    if ((cut[0] && values[i] === 0) || (cut[1] && values[i] === U16_MAX)) {
+      const line = ((i % width) + Math.floor(i / width)) % 8 < 2;
+      words[i] = line ? 0xff5a5a5a : 0xff262626;
+    }
+  }
+}
+
 function paintPixels(values, channels, table, out) {
   const words = new Uint32Array(out.buffer);
+  if (table instanceof Uint32Array) {
+    for (let i = 0; i < words.length; i += 1) words[i] = table[values[i]];
+    return;
+  }
   if (channels === 1) {
     for (let i = 0; i < words.length; i += 1) {
       words[i] = 0xff000000 | (table[values[i]] * 0x010101);

@@ -5,7 +5,7 @@ const on = (target, type, action, options = {}) =>
 
 // A drag shorter than a panel's width doubles or halves the window.
 const DRAG_SPAN = 420;
-const TYPED = "input, textarea, select, [contenteditable], [role=slider], [role=tab]";
+const TYPED = "input, textarea, select, [contenteditable], [role=slider]:not(.rr-split), [role=tab]";
 
 function pointOf(event) {
   const stage = event.target.closest(".rr-stage");
@@ -116,6 +116,46 @@ on(tool.hold, "keydown", (event) => {
 on(tool.hold, "keyup", () => hold(false));
 on(tool.hold, "blur", () => hold(false));
 
+// The divider of the slider.
+let splitting = false;
+on(divider, "pointerdown", (event) => {
+  splitting = true;
+  divider.setPointerCapture(event.pointerId);
+  divider.focus({ preventScroll: true });
+  event.preventDefault();
+  event.stopPropagation();
+});
+on(divider, "pointermove", (event) => {
+  if (!splitting) return;
+  const stage = divider.parentNode.getBoundingClientRect();
+  setSplit((event.clientX - stage.left) / stage.width);
+  event.stopPropagation();
+});
+for (const type of ["pointerup", "pointercancel", "lostpointercapture"]) {
+  on(divider, type, () => (splitting = false));
+}
+on(divider, "dblclick", (event) => {
+  setSplit(0.5);
+  event.stopPropagation();
+});
+on(divider, "keydown", (event) => {
+  const step = event.shiftKey ? 0.1 : 0.01;
+  const to = {
+    ArrowLeft: state.split - step,
+    ArrowDown: state.split - step,
+    ArrowRight: state.split + step,
+    ArrowUp: state.split + step,
+    PageDown: state.split - 0.1,
+    PageUp: state.split + 0.1,
+    Home: 0,
+    End: 1,
+  }[event.key];
+  if (to === undefined || event.ctrlKey || event.metaKey || event.altKey) return;
+  event.preventDefault();
+  event.stopPropagation();
+  setSplit(to);
+});
+
 const STEP = 0.05;
 const actions = {
   "+": () => zoomCentre(1.25),
@@ -133,6 +173,7 @@ const actions = {
   i: () => hold(true),
   f: () => maximise("touched"),
   s: () => toggle("smooth"),
+  e: () => fullScreen(),
   w: () => setMode("window"),
   p: () => setMode("pan"),
   l: () => {
@@ -172,7 +213,7 @@ function keyDown(event) {
   const action = /^[1-9]$/.test(name) ? () => usePreset(Number(name) - 1) : actions[name];
   if (!action) return undefined;
   event.preventDefault();
-  if (!(event.repeat && "filsw?".includes(name))) action();
+  if (!(event.repeat && "efilsw?".includes(name))) action();
   return undefined;
 }
 
@@ -188,6 +229,13 @@ on(document, "keyup", (event) => {
   if (event.key === " ") state.space = false;
   redraw();
 });
+on(document, SHARED, ({ detail }) => {
+  const other = detail.root !== root && root.isConnected;
+  if (other && state.value && state.value.group === detail.group) {
+    useSource(...shared().get(detail.group));
+  }
+});
+on(document, "fullscreenchange", () => arrange());
 on(window, "blur", release);
 on(document, "visibilitychange", release);
 on(window, "resize", () => arrange());
@@ -197,7 +245,7 @@ whenRatioChanges(() => arrange(), life.signal);
 function readback(key) {
   const panel = panels.find((each) => each.spec.key === key);
   if (!panel || !panel.image) return null;
-  panel.paint(panel.spec.fixed ? IDENTITY : state.table);
+  panel.paint(lookOf(panel.spec));
   const { width, height, context } = panel.image;
   const bytes = context.getImageData(0, 0, width, height).data;
   let text = "";
@@ -221,6 +269,7 @@ function report() {
     captions: state.captions,
     held: state.held,
     alone: state.alone,
+    split: state.split,
     panels: panels.map((panel) => ({
       key: panel.spec.key,
       token: panel.spec.token,

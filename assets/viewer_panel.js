@@ -135,24 +135,39 @@ class PanelView {
     const canvas = same ? old.canvas : make("canvas", { width, height });
     const context = same ? old.context : canvas.getContext("2d", { alpha: false });
     const data = same ? old.data : context.createImageData(width, height);
-    return { token, width, height, channels, values, canvas, context, data, table: null };
+    return { token, width, height, channels, values, canvas, context, data, look: null };
   }
 
-  // Window the native canvas, if this table has not been applied yet.
-  paint(table) {
+  // Window the native canvas, if this look has not been applied yet.
+  paint(look) {
     const image = this.image;
-    if (!image || image.table === table) return;
-    paintPixels(image.values, image.channels, table, image.data.data);
-    image.context.putImageData(image.data, 0, 0);
-    image.table = table;
+    if (!image || image.look === look) return;
+    const { values, width, channels, data } = image;
+    paintPixels(values, channels, look.table, data.data);
+    if (channels === 1 && (look.cut[0] || look.cut[1])) {
+      hatch(values, width, look.cut, new Uint32Array(data.data.buffer));
+    }
+    image.context.putImageData(data, 0, 0);
+    image.look = look;
   }
 
-  draw(image, stage, place, smooth) {
+  // From the left, or over what is there from a column on.
+  draw(image, stage, place, smooth, from = 0) {
     const { canvas, context } = this;
     if (canvas.width !== stage.width || canvas.height !== stage.height) {
       canvas.width = stage.width;
       canvas.height = stage.height;
     }
+    context.save();
+    context.beginPath();
+    context.rect(from, 0, stage.width - from, stage.height);
+    context.clip();
+    this.drawClipped(image, stage, place, smooth);
+    context.restore();
+  }
+
+  drawClipped(image, stage, place, smooth) {
+    const { context } = this;
     context.fillStyle = "#000";
     context.fillRect(0, 0, stage.width, stage.height);
     if (!image) return;

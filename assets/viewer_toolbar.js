@@ -14,6 +14,8 @@ const KEYS = [
   ["F", "maximise one panel, and back"],
   ["Tab", "next panel"],
   ["S", "smooth enlarged pixels"],
+  ["E", "full screen, and back"],
+  ["\u2190 \u2192 on the divider", "move it; Shift moves it further, Home and End to the sides"],
   ["L", "labels on and off"],
   ["?  Esc", "this list"],
 ];
@@ -48,6 +50,7 @@ const tool = {
   smooth: button("Smooth", "Smooth enlarged pixels (S)", () => toggle("smooth")),
   hold: button("Show input", "Hold to show the input in every panel (I)", () => {}),
   alone: button("Maximise", "Maximise one panel (F)", () => maximise("chosen")),
+  full: button("Full screen", "Full screen, and back (E)", () => fullScreen()),
   help: button("?", "Keys and mouse (?)", () => showHelp(help.hidden)),
 };
 const [levelName, levelField] = field("C", "Window centre");
@@ -59,8 +62,17 @@ bar.append(
   group(tool.window, tool.pan),
   group(tool.presets, levelName, levelField, widthName, widthField, tool.units),
   group(tool.out, tool.zoom, tool.in, tool.fit, tool.one, tool.smooth),
-  group(tool.hold, tool.alone, tool.help),
+  group(tool.hold, tool.alone, tool.full, tool.help),
 );
+const divider = make("div", {
+  class: "rr-split", role: "slider", tabindex: "0", "aria-label": "Divider between the images",
+  "aria-valuemin": "0", "aria-valuemax": "100", "aria-orientation": "horizontal",
+});
+const shades = DIVERGING.map((shade) => `rgb(${shade})`).join(", ");
+const ramp = make("div", { class: "rr-colours-ramp", style: `background: linear-gradient(to right, ${shades})` });
+const colours = { least: make("span", {}), most: make("span", {}) };
+colours.bar = make("div", { class: "rr-colours", title: "Blue: darker. Orange: brighter. Black: equal." });
+colours.bar.append(colours.least, ramp, colours.most);
 const grid = make("div", { class: "rr-grid", role: "group", "aria-label": "Images", tabindex: "-1" });
 const empty = make("div", { class: "rr-empty" }, "No image yet");
 const help = make("div", { class: "rr-help", role: "dialog", "aria-label": "Keys and mouse" });

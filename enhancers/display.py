@@ -1,4 +1,4 @@
-"""Conversion of pixels for the screen: exact windowing, presets, difference maps, raw buffers."""
+"""Conversion of pixels for the screen: exact windowing, presets, differences, raw buffers."""
 
 from __future__ import annotations
 
@@ -7,11 +7,17 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from enhancers.image import Pixels, Window, check_pixels
+from enhancers.image import MedicalImage, Pixels, Window, check_pixels
 from enhancers.method import Modality
 
 U16_MAX = 65535
 """The 16-bit gray level of a pixel of 1.0."""
+
+SAMPLE = 1 << 22
+"""Values that the automatic window looks at."""
+
+BAND = 1 << 20
+"""Values of a band of rows."""
 
 FULL = "full"
 AUTO = "auto"
@@ -65,7 +71,13 @@ def to_u16(pixels: Pixels) -> NDArray[np.uint16]:
     ndarray, uint16, same shape
     """
     check_pixels(pixels)
-    return np.rint(pixels.astype(np.float64) * U16_MAX).astype(np.uint16)
+    levels = np.empty(pixels.shape, np.uint16)
+    # Double precision in bands of rows: a copy of a large image would take 8 bytes per pixel.
+    rows = max(1, BAND // max(1, pixels[0].size))
+    for top in range(0, len(pixels), rows):
+        band = pixels[top : top + rows].astype(np.float64)
+        levels[top : top + rows] = np.rint(band * U16_MAX)
+    return levels
 
 
 def window_u8(values: NDArray[np.uint16], low: int, high: int) -> NDArray[np.uint8]:
@@ -115,7 +127,9 @@ def auto_window(pixels: Pixels, window: Window) -> tuple[float, float]:
     pixels : ndarray, float32, shape (H, W) or (H, W, 3), in [0, 1] of ``window``
     window : Window
     """
-    low, high = np.percentile(pixels, (1.0, 99.0))
+    values = pixels.reshape(-1)
+    # Every n-th value of a large image: to sort all of them would take seconds.
+    low, high = np.percentile(values[:: max(1, values.size // SAMPLE)], (1.0, 99.0))
     if high - low < 2.0 / U16_MAX:
         return window.low, window.high
     ends = window.to_source(np.array([low, high]))
@@ -151,69 +165,51 @@ def presets_for(
     return tuple(found)
 
 
-_DIVERGING = np.array(
-    [
-        [0.66, 0.86, 1.00],
-        [0.12, 0.45, 0.92],
-        [0.00, 0.00, 0.00],
-        [0.84, 0.27, 0.10],
-        [1.00, 0.80, 0.58],
-    ]
-)
-"""Colours of -1, -1/2, 0, 1/2 and 1: light blue, blue, black, red-orange, light orange.
+_LUMA = np.array([0.299, 0.587, 0.114], np.float32)
 
-Blue and orange can be distinguished with every common colour deficiency, and lightness grows with
-the absolute difference.
-"""
-
-_LUMA = np.array([0.299, 0.587, 0.114])
+FINEST = 64.0
+"""Widest range shown, in widths of the processing window, which then has 1024 levels of its own."""
 
 
-def difference_map(a: Pixels, b: Pixels, *, gain: float = 4.0) -> Pixels:
-    """Colour the signed difference ``b - a``: blue where b is darker, orange where it is brighter.
+def full_window(image: MedicalImage) -> Window:
+    """The window that shows every source value: the image's own, and what it cuts off.
 
-    Zero is black. The colours saturate where ``|b - a| = 1 / gain`` of the window;
-    `difference_legend` says so in source units.
+    A range of more than `FINEST` windows, as metal or a damaged pixel may cause, is cut: 16 bits
+    would leave too few levels for the window itself.
+    """
+    low, high = float(image.source.min()), float(image.source.max())
+    window = image.window
+    reach = (FINEST - 1) / 2 * (window.high - window.low)
+    return Window(
+        max(min(low, window.low), window.low - reach),
+        min(max(high, window.high), window.high + reach),
+    )
+
+
+def signed_difference(a: Pixels, b: Pixels) -> Pixels:
+    """The difference ``b - a`` of two images in [0, 1], as ``(b - a + 1) / 2``.
 
     Parameters
     ----------
     a, b : ndarray, float32, shape (H, W) or (H, W, 3), in [0, 1]
         Of colour images the luminance (Rec. 601) is compared.
-    gain : float
-        At least 1; larger shows smaller differences.
 
     Returns
     -------
-    ndarray, float32, shape (H, W, 3), in [0, 1]
+    ndarray, float32, shape (H, W), in [0, 1]
+        Equal pixels are 0.5.
     """
     if a.shape[:2] != b.shape[:2]:
         raise ValueError(f"images of {a.shape[:2]} and {b.shape[:2]} cannot be subtracted")
-    if not gain >= 1.0:
-        raise ValueError(f"the gain of a difference map is at least 1, got {gain}")
-    signed = np.clip((_luminance(b) - _luminance(a)) * gain, -1.0, 1.0)
-    anchors = np.linspace(-1.0, 1.0, len(_DIVERGING))
-    channels = [np.interp(signed, anchors, _DIVERGING[:, i]) for i in range(3)]
-    return np.stack(channels, axis=-1).astype(np.float32)
+    signed = _luminance(b) - _luminance(a)
+    signed += np.float32(1.0)
+    signed *= np.float32(0.5)
+    return np.clip(signed, 0.0, 1.0, out=signed)
 
 
-def difference_legend(gain: float, window: Window, units: str) -> str:
-    """The meaning of the colours of a difference map, in one sentence.
-
-    Parameters
-    ----------
-    gain : float
-        As given to `difference_map`.
-    window : Window
-        The image's own window, in ``units``.
-    """
-    full = (window.high - window.low) / gain
-    shown = f"{full:,.0f}" if full >= 100 else f"{full:.3g}"
-    return f"Blue: darker, orange: brighter, black: equal; full colour at ±{shown} {units}."
-
-
-def _luminance(pixels: Pixels) -> NDArray[np.float64]:
-    values = pixels.astype(np.float64)
-    return values @ _LUMA if values.ndim == 3 else values
+def _luminance(pixels: Pixels) -> Pixels:
+    found: Pixels = pixels @ _LUMA if pixels.ndim == 3 else pixels
+    return found
 
 
 def raw_buffer(pixels: Pixels) -> bytes:
@@ -221,7 +217,7 @@ def raw_buffer(pixels: Pixels) -> bytes:
 
     The length is ``2 * H * W`` (times 3 for RGB) whatever the image shows.
     """
-    return to_u16(pixels).astype("<u2").tobytes()
+    return to_u16(pixels).astype("<u2", copy=False).tobytes()
 
 
 def thumbnail(pixels: Pixels, size: int = 128) -> NDArray[np.uint8]:

@@ -222,7 +222,7 @@ def _readme(
 
 
 def _scale(image: MedicalImage, item: BundleItem) -> int:
-    return item.pixels.shape[0] // image.shape[0]
+    return int(item.pixels.shape[0]) // image.shape[0]
 
 
 def _about(image: MedicalImage, item: BundleItem) -> str:

@@ -11,16 +11,16 @@ from enhancers.display import (
     PRESETS,
     U16_MAX,
     auto_window,
-    difference_legend,
-    difference_map,
+    full_window,
     presets_for,
     raw_buffer,
+    signed_difference,
     thumbnail,
     to_u16,
     window_levels,
     window_u8,
 )
-from enhancers.image import Window
+from enhancers.image import MedicalImage, Window
 from enhancers.method import Modality
 
 CT_WINDOW = Window(-1024.0, 3071.0)
@@ -106,49 +106,37 @@ def test_the_automatic_window_leaves_one_percent_on_each_side(image):
     assert auto_window(flat, CT_WINDOW) == (CT_WINDOW.low, CT_WINDOW.high)
 
 
-def test_equal_images_have_a_black_difference(image):
-    assert not difference_map(image, image).any()
-
-
-def test_the_sign_of_a_difference_is_its_hue(image):
-    base = np.full_like(image, 0.5)
-    darker = difference_map(base, base - 0.1)
-    brighter = difference_map(base, base + 0.1)
-    assert (darker[..., 2] > darker[..., 0]).all()
-    assert (brighter[..., 0] > brighter[..., 2]).all()
-    assert np.allclose(darker, difference_map(base + 0.1, base), atol=1e-5)
-
-
-def test_the_lightness_of_a_difference_grows_with_its_size_on_both_sides():
-    steps = np.linspace(0.0, 0.25, 60, dtype=np.float32)[None]
-    base = np.full_like(steps, 0.5)
-    for sign in (-1, 1):
-        colours = difference_map(base, base + sign * steps, gain=4.0)
-        lightness = colours @ np.array([0.2126, 0.7152, 0.0722])
-        assert (np.diff(lightness[0]) > 0).all()
-
-
-def test_a_difference_saturates_where_its_legend_says():
-    base = np.full((1, 3), 0.5, np.float32)
-    colours = difference_map(base, base + np.array([[0.1, 0.125, 0.4]], np.float32), gain=8.0)
-    assert not np.allclose(colours[0, 0], colours[0, 1], atol=0.02)
-    assert np.allclose(colours[0, 1], colours[0, 2], atol=1e-5)
-    assert "±50 HU" in difference_legend(8.0, Window(-160.0, 240.0), "HU")
-    assert "±16,384 gray" in difference_legend(4.0, Window(0.0, 65535.0), "gray level")
+def test_the_signed_difference_is_half_for_equal_pixels_and_its_ends_are_the_largest():
+    a = np.array([[0.25, 0.0, 1.0, 0.5]], np.float32)
+    b = np.array([[0.25, 1.0, 0.0, 0.6]], np.float32)
+    assert np.allclose(signed_difference(a, b), [[0.5, 1.0, 0.0, 0.55]], atol=1e-7)
 
 
 def test_colour_images_are_compared_by_luminance(image):
     colour = np.repeat(image[..., None], 3, axis=2)
     other = image[::-1].copy()
-    expected = difference_map(image, other)
-    assert np.allclose(difference_map(colour, other), expected, atol=1e-5)
+    expected = signed_difference(image, other)
+    assert np.allclose(signed_difference(colour, other), expected, atol=1e-5)
 
 
 def test_differences_that_make_no_sense_are_refused(image):
     with pytest.raises(ValueError, match="subtracted"):
-        difference_map(image, image[:20])
-    with pytest.raises(ValueError, match="gain"):
-        difference_map(image, image, gain=0.5)
+        signed_difference(image, image[:20])
+
+
+@pytest.mark.parametrize(
+    ("source", "window", "full"),
+    [
+        ((-1024.0, 3071.0), (-160.0, 240.0), (-1024.0, 3071.0)),
+        ((10.0, 200.0), (0.0, 255.0), (0.0, 255.0)),
+        ((0.0, 1e6), (0.0, 10.0), (0.0, 325.0)),
+    ],
+)
+def test_the_full_window_shows_every_value_unless_one_is_far_away(source, window, full):
+    values = np.array([source], np.float32)
+    own = Window(*window)
+    image = MedicalImage(own.to_unit(values), own, values, "HU", Modality.CT)
+    assert full_window(image) == Window(*full)
 
 
 @pytest.mark.parametrize("shape", [(3, 5), (3, 5, 3)])

@@ -64,10 +64,8 @@ class Layout:
     slider_left: Any
     slider_right: Any
     slider: Any
-    slider_note: Any
     difference_left: Any
     difference_right: Any
-    gain: Any
     difference: Any
     difference_note: Any
     metrics: Any
@@ -168,8 +166,9 @@ def _image_section(samples: dict[str, Any]) -> dict[str, Any]:
     )  # fmt: skip
     parts["slice"] = gr.Slider(1, 2, value=1, step=1, label="Slice", visible=False, elem_id="slice")
     parts["window"] = gr.Dropdown(
-        [("As in the file", FILE_WINDOW)], value=FILE_WINDOW, label="Processing window",
-        info="The range of values that the methods process; values outside are clipped.",
+        [("File, or default", FILE_WINDOW)], value=FILE_WINDOW, label="Processing window",
+        info="The range of values that the methods process; they get those outside clipped. The "
+        "viewer shows all values at any display window.",
         filterable=False, elem_id="window",
     )  # fmt: skip
     with gr.Row(visible=False, elem_id="manual-window") as parts["manual"]:
@@ -233,17 +232,9 @@ def _image_tabs() -> dict[str, Any]:
         parts["viewer"] = Viewer(elem_id="viewer", height="var(--viewer-height)")
     with gr.Tab(SLIDER, id=SLIDER):
         parts |= _pair("slider", "Left", "Right")
-        parts["slider_note"] = gr.HTML("", elem_id="slider-note")
-        parts["slider"] = gr.ImageSlider(
-            format="png", type="numpy", show_label=False, buttons=["fullscreen"],
-            interactive=False, max_height=2000, elem_id="slider",
-        )  # fmt: skip
+        parts["slider"] = Viewer(elem_id="slider", height="var(--below-fields)")
     with gr.Tab(DIFFERENCE, id=DIFFERENCE):
-        with gr.Row():
-            parts |= _pair("difference", "From", "To")
-            parts["gain"] = gr.Slider(
-                1, 32, value=4, step=1, label="Gain", elem_id="gain", min_width=160
-            )
+        parts |= _pair("difference", "From", "To")
         parts["difference_note"] = gr.HTML("", elem_id="difference-note")
         parts["difference"] = Viewer(elem_id="difference", height="var(--below-fields)")
     return parts

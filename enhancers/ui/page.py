@@ -205,12 +205,12 @@ def _then_estimate(event: Any, page: Layout, run_handlers: RunHandlers) -> None:
 
 
 def _then_refresh(event: Any, page: Layout, tab_handlers: TabHandlers) -> None:
-    event.then(tab_handlers.refresh, [page.active, page.gain], _tab_outputs(page), **_LIGHT)
+    event.then(tab_handlers.refresh, [page.active], _tab_outputs(page), **_LIGHT)
 
 
 def _tab_outputs(page: Layout) -> list[Any]:
     return [
-        page.notice, page.slider, page.slider_note, page.difference, page.difference_note,
+        page.notice, page.slider, page.difference, page.difference_note,
         page.metrics, page.provenance, page.slider_left, page.slider_right,
         page.difference_left, page.difference_right,
     ]  # fmt: skip
@@ -219,17 +219,12 @@ def _tab_outputs(page: Layout) -> list[Any]:
 def _wire_tabs(page: Layout, tab_handlers: TabHandlers) -> None:
     selected = page.tabs.select(tab_handlers.select, None, [page.active], **_LIGHT)
     _then_refresh(selected, page, tab_handlers)
-    page.viewer.window_change(tab_handlers.remember_window, None, None, **_LIGHT)
     pairs = (
         (page.slider_left, page.slider_right), (page.difference_left, page.difference_right)
     )  # fmt: skip
     for left, right in pairs:
         picked = gr.on([left.input, right.input], tab_handlers.pick, [left, right], None, **_LIGHT)
         _then_refresh(picked, page, tab_handlers)
-    page.gain.change(
-        tab_handlers.refresh, [page.active, page.gain], _tab_outputs(page),
-        trigger_mode="always_last", **_LIGHT,
-    )  # fmt: skip
     page.card_choice.change(tab_handlers.card, [page.card_choice], [page.card], **_LIGHT)
 
 

@@ -6,13 +6,13 @@ from typing import Any
 
 import gradio as gr
 
-from enhancers.display import presets_for
 from enhancers.image import MedicalImage
 from enhancers.ui import gallery, render
 from enhancers.ui.layout import Layout
+from enhancers.ui.panels import all_panels, display_group, display_windows
 from enhancers.ui.render import Notice
-from enhancers.ui.session import FILE_WINDOW, INPUT, MANUAL, TRUTH, MethodRun, Session
-from enhancers.ui.viewer import MAX_PANELS, Panel, PixelStore, payload
+from enhancers.ui.session import FILE_WINDOW, INPUT, MANUAL, Session
+from enhancers.ui.viewer import PixelStore, payload
 
 DOWNLOADS = "readingroom/results/"
 """Address of the downloads, relative to the root of the app."""
@@ -123,21 +123,19 @@ class PageUpdates:
     def viewer(self, session: Session) -> dict[str, Any]:
         """The grid's value: the input, a panel per method, the ground truth where it fits."""
         image = session.image
+        panels = all_panels(session)
         if image is None:
             raise ValueError("there is no image to show")
-        panels = [Panel(INPUT, "Input", image.pixels)]
-        panels += [_panel(method) for method in (session.run.methods if session.run else [])]
-        if session.truth is not None and len(panels) < MAX_PANELS:
-            panels.append(Panel(TRUTH, "Ground truth", session.truth, session.truth_origin))
         return payload(
             panels,
             self.store,
-            window=image.window,
+            window=session.shown_input()[1],
             units=image.units,
             spacing=image.spacing,
-            presets=presets_for(image.modality, image.window, image.units, image.pixels),
+            presets=display_windows(session, image),
             input_key=INPUT,
-            image_id=f"{image.digest}/{image.slice_index}/{image.window}",
+            image_id=display_group(image),
+            group=display_group(image),
         )
 
 
@@ -146,17 +144,6 @@ def _window_choices(session: Session, image: MedicalImage) -> list[tuple[str, st
         (f"{preset.label}: {preset.low:g} to {preset.high:g} {image.units}", preset.key)
         for preset in session.windows
     ]
-    return [("As in the file", FILE_WINDOW), *presets, ("Custom", MANUAL)]
-
-
-def _panel(method: MethodRun) -> Panel:
-    stopped = "Stopped before it was finished." if method.state == "stopped" else ""
-    return Panel(
-        method.key,
-        method.label,
-        method.pixels,
-        caption=render.method_caption(method),
-        pending=method.active,
-        progress=method.fraction if method.active else None,
-        error=method.error or stopped,
-    )
+    first = session.first_window or image.window
+    own = f"File, or default: {first.low:g} to {first.high:g} {image.units}"
+    return [(own, FILE_WINDOW), *presets, ("Custom", MANUAL)]

@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import Literal
 
 from enhancers.compare import Event, Outcome, Request
-from enhancers.display import PRESETS, Preset
-from enhancers.image import MedicalImage, Pixels
+from enhancers.display import PRESETS, Preset, full_window
+from enhancers.image import MedicalImage, Pixels, Window
 from enhancers.job_queue import QueueStatus
 from enhancers.metrics import ScoreRow, score_rows
 
@@ -147,6 +147,8 @@ class Session:
         The processing windows on offer.
     window_choice : str
         Key of the processing window in use.
+    first_window : Window, optional
+        The processing window that the file was opened with.
     truth : ndarray, optional
         Ground truth, as `image`.
     truth_path : Path, optional
@@ -155,8 +157,6 @@ class Session:
     run : Run, optional
     scores : dict
         Metrics by panel key.
-    display_window : (low, high), optional
-        The display window the viewer last reported, in source units.
     pair : tuple of str
         Keys of the panels that the slider and the difference map compare.
     pair_chosen : bool
@@ -170,19 +170,20 @@ class Session:
     sample: str = ""
     windows: tuple[Preset, ...] = ()
     window_choice: str = FILE_WINDOW
+    first_window: Window | None = None
     truth: Pixels | None = None
     truth_path: Path | None = None
     truth_origin: str = ""
     run: Run | None = None
     scores: dict[str, ScoreRow] = field(default_factory=dict)
-    display_window: tuple[float, float] | None = None
     pair: tuple[str | None, str | None] = (None, None)
     pair_chosen: bool = False
+    _shown: tuple[Pixels, Pixels, Window] | None = None
 
     def open(self, image: MedicalImage, name: str, path: Path, sample: str = "") -> None:
         """Replace the image by another file; the previous results are dropped."""
         self.name, self.path, self.sample = name, path, sample
-        self.window_choice = FILE_WINDOW
+        self.window_choice, self.first_window = FILE_WINDOW, image.window
         self.pair, self.pair_chosen = (None, None), False
         # Presets beyond the file's own window are offered too, since the file is read again.
         self.windows = PRESETS.get(image.modality, ()) if image.units == "HU" else ()
@@ -190,8 +191,25 @@ class Session:
 
     def replace_image(self, image: MedicalImage) -> None:
         """Take another slice or window of the same file; results and ground truth are dropped."""
-        self.image, self.run, self.display_window = image, None, None
+        self.image, self.run = image, None
         self.set_truth(None, None, "")
+
+    def shown_input(self) -> tuple[Pixels, Window]:
+        """The source of the image in [0, 1] of the window that shows all of it.
+
+        Raises
+        ------
+        ValueError
+            There is no image.
+        """
+        image = self.image
+        if image is None:
+            raise ValueError("there is no image to show")
+        if self._shown is None or self._shown[0] is not image.pixels:
+            full = full_window(image)
+            pixels = image.pixels if full == image.window else full.to_unit(image.source)
+            self._shown = (image.pixels, pixels, full)
+        return self._shown[1:]
 
     def set_truth(self, pixels: Pixels | None, path: Path | None, origin: str) -> None:
         """Set or remove the ground truth; the scores are dropped."""

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 import gradio as gr
 import numpy as np
-from numpy.typing import NDArray
 
 from enhancers.asset_files import ASSETS
-from enhancers.display import difference_legend, difference_map, to_u16, window_levels, window_u8
+from enhancers.display import Preset, signed_difference
 from enhancers.errors import ReadingRoomError
 from enhancers.image import MedicalImage, Pixels, Window
 from enhancers.registry import get
@@ -19,8 +19,14 @@ from enhancers.ui import layout, render
 from enhancers.ui.handlers import Handlers
 from enhancers.ui.metrics_table import metrics_html
 from enhancers.ui.page_updates import Updates
+from enhancers.ui.panels import compared, display_group, display_windows
 from enhancers.ui.session import INPUT, Run, Session
 from enhancers.ui.viewer import Panel, payload
+
+GAINS = (1, 2, 4, 8, 16, 32)
+"""Presets of the difference map: full colour is at the window's width divided by the gain."""
+
+FIRST_GAIN = 4
 
 
 class TabHandlers(Handlers):
@@ -30,23 +36,19 @@ class TabHandlers(Handlers):
         """The name of the tab that was opened."""
         return str(event.value)
 
-    def remember_window(self, event: gr.EventData, request: gr.Request) -> None:
-        """Keep the grid's display window for the slider."""
-        self.session(request).display_window = (float(event.low), float(event.high))
-
     def pick(self, left: str | None, right: str | None, request: gr.Request) -> None:
         """Keep which two panels are compared."""
         session = self.session(request)
         session.pair, session.pair_chosen = (left, right), True
 
-    def refresh(self, active: str, gain: float, request: gr.Request) -> Iterator[Updates]:
+    def refresh(self, active: str, request: gr.Request) -> Iterator[Updates]:
         """Update the open tab; announce metrics that still have to be computed."""
         session = self.session(request)
         if active == layout.METRICS_TAB and session.image is not None and not session.scored:
             yield {self.updates.layout.metrics: render.remark_html("Computing the metrics …")}
-        yield self._tab(session, active, gain)
+        yield self._tab(session, active)
 
-    def _tab(self, session: Session, active: str, gain: float) -> Updates:
+    def _tab(self, session: Session, active: str) -> Updates:
         image = session.image
         if image is None:
             return self.updates.unchanged()
@@ -54,7 +56,7 @@ class TabHandlers(Handlers):
             if active == layout.SLIDER:
                 return {**self.updates.pair(session), **self._slider(session, image)}
             if active == layout.DIFFERENCE:
-                return {**self.updates.pair(session), **self._difference(session, image, gain)}
+                return {**self.updates.pair(session), **self._difference(session, image)}
             if active == layout.METRICS_TAB:
                 return {self.updates.layout.metrics: _metrics(session)}
             if active == layout.PROVENANCE:
@@ -68,34 +70,47 @@ class TabHandlers(Handlers):
         return card_text(key)
 
     def _slider(self, session: Session, image: MedicalImage) -> Updates:
-        (left, a), (right, b) = _pair(session)
-        low, high = session.display_window or (image.window.low, image.window.high)
-        levels = window_levels(low, high, image.window)
-        shown = tuple(_rgb(window_u8(to_u16(pixels), *levels)) for pixels in (a, b))
-        text = (
-            f"Left: {left}. Right: {right}. Display window {render.number_text(low)} to "
-            f"{render.number_text(high)} {image.units}, as in the grid."
-        )
-        page = self.updates.layout
-        return {page.slider: shown, page.slider_note: render.remark_html(text)}
-
-    def _difference(self, session: Session, image: MedicalImage, gain: float) -> Updates:
-        (left, a), (right, b) = _pair(session)
-        gain = max(gain, 1.0)
-        label = f"{right} minus {left}"
+        left, right = compared(session)
         value = payload(
-            [Panel("difference", label, difference_map(a, b, gain=gain), fixed=True)],
+            [replace(left, key="left"), replace(right, key="right")],
             self.updates.store,
-            window=Window(0.0, 1.0),
+            window=session.shown_input()[1],
+            units=image.units,
+            spacing=image.spacing,
+            presets=display_windows(session, image),
+            input_key="left" if left.key == INPUT else None,
+            image_id=f"{display_group(image)}/slider",
+            layout="slider",
+            group=display_group(image),
+        )
+        return {self.updates.layout.slider: value}
+
+    def _difference(self, session: Session, image: MedicalImage) -> Updates:
+        left, right = compared(session)
+        label = f"{right.label} minus {left.label}"
+        # The input is compared as the methods got it.
+        a, b = (_pixels(session, panel) for panel in (left, right))
+        height = max(a.shape[0], b.shape[0])
+        a, b = _enlarged(a, height), _enlarged(b, height)
+        units = right.units or left.units or image.units
+        kept = units == image.units
+        reach = image.window.high - image.window.low if kept else 1.0
+        value = payload(
+            [Panel("difference", label, signed_difference(a, b))],
+            self.updates.store,
+            window=Window(-reach, reach),
+            units=units,
             spacing=image.spacing if a.shape[:2] == image.shape else None,
-            image_id=f"{image.digest}/{image.slice_index}/difference",
+            presets=[
+                Preset(f"gain-{gain}", f"Gain {gain}", -reach / gain, reach / gain)
+                for gain in GAINS
+            ],
+            first=GAINS.index(FIRST_GAIN),
+            layout="difference",
+            image_id=f"{display_group(image)}/difference/{units}",
         )
-        change = float(np.abs(b.astype(np.float64) - a).mean()) if a.shape == b.shape else 0.0
-        unit_range = image.window.high - image.window.low
-        text = (
-            f"{label}. {difference_legend(gain, image.window, image.units)} Mean absolute "
-            f"difference {render.number_text(change * unit_range)} {image.units}."
-        )
+        change = float(np.abs(b - a).mean()) if a.shape == b.shape else 0.0
+        text = f"{label}. Mean absolute difference {render.number_text(change * reach)} {units}."
         page = self.updates.layout
         return {page.difference: value, page.difference_note: render.remark_html(text)}
 
@@ -122,19 +137,13 @@ def _records(run: Run | None) -> list[Any] | None:
     return [json.loads(outcome.record.to_json()) for outcome in outcomes if outcome] or None
 
 
-def _pair(session: Session) -> list[tuple[str, Pixels]]:
-    """Labels and pixels of the two chosen panels, at the size of the larger one."""
-    panels = {key: (label, pixels) for key, label, pixels in session.panels()}
-    chosen = [panels.get(key or INPUT, panels[INPUT]) for key in session.pair]
-    height = max(pixels.shape[0] for _, pixels in chosen)
-    return [(label, _enlarged(pixels, height)) for label, pixels in chosen]
+def _pixels(session: Session, panel: Panel) -> Pixels:
+    """The pixels of a panel in [0, 1] of the processing window."""
+    [pixels] = [pixels for key, _, pixels in session.panels() if key == panel.key]
+    return pixels
 
 
 def _enlarged(pixels: Pixels, height: int) -> Pixels:
     """Repeat pixels so that an image has the size of its enlarged version."""
     factor = height // pixels.shape[0]
     return pixels if factor == 1 else pixels.repeat(factor, axis=0).repeat(factor, axis=1)
-
-
-def _rgb(gray: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    return gray if gray.ndim == 3 else np.repeat(gray[..., None], 3, axis=2)

@@ -10,17 +10,18 @@ from __future__ import annotations
 import hashlib
 import secrets
 import threading
+import weakref
 from collections import OrderedDict
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 import gradio as gr
 from fastapi import APIRouter
 from fastapi.responses import Response
 
 from enhancers.asset_files import asset_text
-from enhancers.display import Preset, raw_buffer, window_levels
+from enhancers.display import Preset, raw_buffer
 from enhancers.image import Pixels, Window, pixels_digest
 from enhancers.ui.html import piece
 
@@ -29,8 +30,11 @@ ROUTE = "readingroom/pixels/"
 
 MAX_PANELS = 12
 
+Arrangement = Literal["grid", "slider", "difference"]
+
 _SCRIPTS = (
-    "viewer_core.js", "viewer_panel.js", "viewer_toolbar.js", "viewer.js", "viewer_input.js",
+    "viewer_core.js", "viewer_panel.js", "viewer_toolbar.js", "viewer.js", "viewer_drawing.js",
+    "viewer_input.js",
 )  # fmt: skip
 
 
@@ -55,8 +59,12 @@ class Panel:
         Progress of a pending method.
     error : str
         Error message, shown instead of the image.
-    fixed : bool
-        Show the pixels without windowing: for a difference map.
+    window : Window, optional
+        Source values of the pixel values 0 and 1, where these are not the payload's: the pixels of
+        a result end where the processing window does, and nothing is shown beyond.
+    units : str
+        Units of the panel's values where they are not the payload's ("gray level, not HU"); the
+        read-out is then from 0 to 1.
     """
 
     key: str
@@ -66,7 +74,8 @@ class Panel:
     pending: bool = False
     progress: float | None = None
     error: str = ""
-    fixed: bool = False
+    window: Window | None = None
+    units: str = ""
 
 
 class PixelStore:
@@ -84,6 +93,7 @@ class PixelStore:
         self._buffers: OrderedDict[str, bytes] = OrderedDict()
         self._tokens: dict[bytes, str] = {}
         self._digests: dict[str, bytes] = {}
+        self._arrays: dict[int, tuple[weakref.ref[Pixels], str]] = {}
         self._size = 0
 
     def put(self, pixels: Pixels, *, reuse: bool = False) -> str:
@@ -94,8 +104,32 @@ class PixelStore:
         pixels : ndarray, float32, shape (H, W) or (H, W, 3), in [0, 1]
         reuse : bool
             Return the existing token of the same pixels, so that the browser need not fetch them
-            again. Otherwise every call gives a new token.
+            again; an array that was stored must not be changed. Otherwise every call gives a new
+            token.
         """
+        if reuse:
+            stored = self._stored(pixels)
+            if stored is not None:
+                return stored
+        token = self._put(pixels, reuse)
+        if reuse:
+            with self._lock:
+                self._arrays = {
+                    key: entry for key, entry in self._arrays.items() if entry[0]() is not None
+                }
+                self._arrays[id(pixels)] = (weakref.ref(pixels), token)
+        return token
+
+    def _stored(self, pixels: Pixels) -> str | None:
+        """The token of this very array: a large one is not converted for every update."""
+        with self._lock:
+            array, token = self._arrays.get(id(pixels), (None, ""))
+            if array is None or array() is not pixels or token not in self._buffers:
+                return None
+            self._buffers.move_to_end(token)
+            return token
+
+    def _put(self, pixels: Pixels, reuse: bool) -> str:
         buffer = raw_buffer(pixels)
         digest = hashlib.blake2b(repr(pixels.shape).encode() + buffer, digest_size=16).digest()
         with self._lock:
@@ -159,6 +193,9 @@ def payload(
     presets: Sequence[Preset] = (),
     input_key: str | None = None,
     image_id: str | None = None,
+    layout: Arrangement = "grid",
+    first: int = 0,
+    group: str = "",
     base: str = ROUTE,
 ) -> dict[str, Any]:
     """The value of a `Viewer`: what to show, with a token in place of every image.
@@ -170,20 +207,26 @@ def payload(
     store : PixelStore
         Stores the pixels; unchanged ones keep their token, so that only changed panels are fetched.
     window : Window
-        Source values of the pixel values 0 and 1, for the read-out.
+        Source values of the pixel values 0 and 1, for the read-out and the display window.
     units : str
         Units of the source values, such as "HU".
     spacing : (row, column) in mm, optional
         Of the pixels of the input panel (or of the first that has pixels): for the scale bar, and
         so that pixels that are not square are shown in proportion.
     presets : sequence of Preset
-        The display windows to offer, in source units (see `enhancers.display.presets_for`); the
-        first is selected at first.
+        The display windows to offer, in source units (see `enhancers.display.presets_for`).
     input_key : str, optional
         The panel that holding the I key shows everywhere; it also gives the geometry.
     image_id : str, optional
         Zoom, position and window are kept as long as it stays the same. By default it is derived
         from the pixels of the input panel.
+    layout : {"grid", "slider", "difference"}
+        "slider" shows the first of two panels to the left of a divider and the second to the
+        right; "difference" shows `enhancers.display.signed_difference` in colours, with a bar.
+    first : int
+        The preset that a new image begins with.
+    group : str
+        Viewers of the same group share their display window; a grid sets the first one.
     base : str
         Address of the store's route, relative to the root of the app, or to the root of the host
         with a leading slash.
@@ -194,8 +237,8 @@ def payload(
         Plain JSON values.
     """
     _check(panels)
-    shown = [panel for panel in panels if panel.pixels is not None]
-    source = next((panel for panel in shown if panel.key == input_key), shown[0] if shown else None)
+    drawn = [panel for panel in panels if panel.pixels is not None]
+    source = next((panel for panel in drawn if panel.key == input_key), drawn[0] if drawn else None)
     pixels = source.pixels if source else None
     if image_id is None:
         image_id = pixels_digest(pixels) if pixels is not None else ""
@@ -209,9 +252,11 @@ def payload(
         "units": units,
         "spacing": [float(mm) for mm in spacing] if spacing else None,
         "presets": [
-            {"label": preset.label, "levels": window_levels(preset.low, preset.high, window)}
-            for preset in offered
+            {"label": preset.label, "ends": [preset.low, preset.high]} for preset in offered
         ],
+        "layout": layout,
+        "first": first,
+        "group": group,
         "base": base,
     }
 
@@ -232,7 +277,8 @@ def _panel_payload(panel: Panel, store: PixelStore) -> dict[str, Any]:
         "pending": panel.pending,
         "progress": panel.progress,
         "error": panel.error,
-        "fixed": panel.fixed,
+        "window": [panel.window.low, panel.window.high] if panel.window else None,
+        "units": panel.units,
         "token": None,
     }
     if panel.pixels is not None:

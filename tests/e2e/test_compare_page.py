@@ -1,7 +1,6 @@
 """The compare page in a real browser: from an image to results, measured and downloaded."""
 
 import base64
-import io
 import json
 import zipfile
 from urllib.parse import urlparse
@@ -9,12 +8,11 @@ from urllib.parse import urlparse
 import numpy as np
 import pydicom.data
 import pytest
-from PIL import Image
 from playwright.sync_api import TimeoutError
 
 from enhancers import settings as settings_room
 from enhancers.compare import enhance, estimate_seconds
-from enhancers.display import difference_map, to_u16, window_u8
+from enhancers.display import full_window, to_u16, window_levels, window_u8
 from enhancers.image import from_array
 from enhancers.load import load
 from enhancers.metrics import score
@@ -130,8 +128,9 @@ def readback(page, key, viewer="#viewer"):
     return raw.reshape(got["height"], got["width"], 4)[..., :3]
 
 
-def windowed(pixels, levels):
-    gray = window_u8(to_u16(pixels), levels["low"], levels["high"])
+def windowed(pixels, own, shown):
+    """Pixels of the window ``own`` in the display window of a viewer."""
+    gray = window_u8(to_u16(pixels), *window_levels(shown["low"], shown["high"], own))
     return gray if gray.ndim == 3 else np.repeat(gray[..., None], 3, axis=2)
 
 
@@ -160,10 +159,12 @@ def test_three_methods_show_their_exact_pixels(opened):
     run(opened, "srad", "nlm", "clahe")
     assert panels(opened) == ["input", "srad", "nlm", "clahe"]
     image = load(CT)
-    levels = opened.evaluate(f"{VIEWER}.state()")["levels"]
-    np.testing.assert_array_equal(readback(opened, "input"), windowed(image.pixels, levels))
+    shown = opened.evaluate(f"{VIEWER}.state().window")
+    full = full_window(image)
+    wanted = windowed(full.to_unit(image.source), full, shown)
+    np.testing.assert_array_equal(readback(opened, "input"), wanted)
     for key in ("srad", "nlm", "clahe"):
-        wanted = windowed(enhance(image, key).pixels, levels)
+        wanted = windowed(enhance(image, key).pixels, image.window, shown)
         np.testing.assert_array_equal(readback(opened, key), wanted)
 
 
@@ -227,19 +228,29 @@ def test_slider_and_difference_compare_any_two(opened):
     run(opened, "clahe")
     image = load(CT)
     result = enhance(image, "clahe").pixels
+    full = full_window(image)
+    opened.get_by_label("Window preset").select_option("Bone")
     tab(opened, "Slider")
-    opened.wait_for_function("document.querySelectorAll('#slider img').length >= 2")
-    levels = {"low": 0, "high": 65535}
-    shown = set()
-    for source in opened.eval_on_selector_all("#slider img", "nodes => nodes.map(n => n.src)"):
-        shown.add(np.asarray(Image.open(io.BytesIO(opened.request.get(source).body()))).tobytes())
-    assert {windowed(image.pixels, levels).tobytes(), windowed(result, levels).tobytes()} == shown
+    opened.wait_for_selector("#slider .rr-panel")
+    slider = "document.querySelector('#slider .rr').readingRoom"
+    opened.wait_for_function(f"{slider}.state().ready")
+    shown = opened.evaluate(f"{slider}.state().window")
+    assert (shown["low"], shown["high"]) == pytest.approx((-450, 1050), abs=0.1)
+    # The input has all its values; the result is in the window in which it was processed.
+    for key, pixels, own in (
+        ("left", full.to_unit(image.source), full), ("right", result, image.window)
+    ):  # fmt: skip
+        wanted = windowed(pixels, own, shown)
+        np.testing.assert_array_equal(readback(opened, key, "#slider"), wanted)
     tab(opened, "Difference")
     opened.wait_for_selector("#difference .rr-panel")
     opened.wait_for_function("document.querySelector('#difference .rr').readingRoom.state().ready")
-    assert "HU" in opened.inner_text("#difference-note")
-    wanted = windowed(difference_map(image.pixels, result, gain=4.0), levels)
-    np.testing.assert_array_equal(readback(opened, "difference", "#difference"), wanted)
+    assert "gray level, not HU" in opened.inner_text("#difference-note")
+    colours = readback(opened, "difference", "#difference").astype(int)
+    change = result - image.pixels
+    assert (colours[change > 0.02] * [1, 0, -1]).sum(axis=-1).min() > 0
+    assert (colours[change < -0.02] * [1, 0, -1]).sum(axis=-1).max() < 0
+    assert not colours[change == 0].any()
 
 
 def test_the_modality_brings_its_presets_and_spares_what_was_edited(opened):

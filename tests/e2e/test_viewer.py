@@ -12,7 +12,14 @@ import pytest
 import uvicorn
 from fastapi import FastAPI
 
-from enhancers.display import difference_map, presets_for, to_u16, window_u8
+from enhancers.display import (
+    Preset,
+    presets_for,
+    signed_difference,
+    to_u16,
+    window_levels,
+    window_u8,
+)
 from enhancers.image import Window
 from enhancers.method import Modality
 from enhancers.ui.viewer import Panel, PixelStore, Viewer, payload, router
@@ -68,7 +75,6 @@ def waiting():
         Panel("input", "Input", INPUT),
         Panel("later", "Null space", caption="step 3 of 50", pending=True, progress=0.06),
         Panel("bad", "N4", error="N4 needs 32 pixels."),
-        Panel("map", "Difference", difference_map(INPUT, PIXELS["other"]), fixed=True),
     )
 
 
@@ -76,6 +82,41 @@ def gone():
     value = four()
     value["panels"][3]["token"] = "0" * 32
     return value
+
+
+SOFT = Window(-160.0, 240.0)
+
+
+def cut():
+    """The input with all its values, and two results of a narrower window."""
+    result = SOFT.to_unit(WINDOW.to_source(INPUT))
+    return value_of(
+        Panel("input", "Input", INPUT),
+        Panel("kept", "NLM", result, window=SOFT),
+        Panel("mapped", "CLAHE", 1 - result, window=SOFT, units="gray level, not HU"),
+        image_id="cut",
+        group="one",
+    )
+
+
+def slider():
+    left = Panel("left", "Input", INPUT)
+    right = Panel("right", "Other", PIXELS["other"])
+    return value_of(left, right, layout="slider", image_id="slider", group="one", input_key=None)
+
+
+def difference():
+    pixels = signed_difference(INPUT, PIXELS["other"])
+    return payload(
+        [Panel("difference", "Other minus input", pixels)],
+        STORE,
+        window=Window(-4095.0, 4095.0),
+        units="HU",
+        layout="difference",
+        image_id="difference",
+        presets=[Preset(f"{gain}", f"Gain {gain}", -4095 / gain, 4095 / gain) for gain in (1, 4)],
+        first=1,
+    )
 
 
 RUNS = itertools.count()
@@ -87,6 +128,9 @@ CHANGES = {
     "waiting": waiting,
     "gone": gone,
     "clear": lambda: None,
+    "cut": cut,
+    "slide": slider,
+    "subtract": difference,
 }
 
 
@@ -226,7 +270,7 @@ def test_presets_set_the_levels_python_computes(shown):
         focus(shown)
         shown.keyboard.press(str(number))
         levels = state(shown)["levels"]
-        assert (levels["low"], levels["high"]) == tuple(preset["levels"])
+        assert (levels["low"], levels["high"]) == window_levels(*preset["ends"], WINDOW)
         assert np.array_equal(readback(shown, "input")[..., :3], expected(INPUT, levels))
     shown.get_by_label("Window preset").select_option("Lung")
     assert state(shown)["window"]["center"] == pytest.approx(-600, abs=0.1)
@@ -462,14 +506,11 @@ def test_another_image_starts_afresh(shown):
 def test_waiting_and_failed_panels_say_so(shown):
     shown.click("#waiting")
     notes = shown.locator("#viewer .rr-note")
-    shown.wait_for_function("document.querySelectorAll('#viewer .rr-note').length === 4")
+    shown.wait_for_function("document.querySelectorAll('#viewer .rr-note').length === 3")
     shown.wait_for_function(f"{ROOT}.state().panels[1].key === 'later' && {ROOT}.state().ready")
     texts = [notes.nth(i).inner_text().split("\n") for i in (1, 2)]
     assert texts == [["Null space", "step 3 of 50"], ["No result", "N4 needs 32 pixels."]]
-    assert [notes.nth(i).is_visible() for i in range(4)] == [False, True, True, False]
-    type_window(shown, 40, 100)
-    colours = expected(difference_map(INPUT, PIXELS["other"]), {"low": 0, "high": 65535})
-    assert np.array_equal(readback(shown, "map")[..., :3], colours)
+    assert [notes.nth(i).is_visible() for i in range(3)] == [False, True, True]
 
 
 def test_pixels_the_server_dropped_are_asked_for_again_in_words(shown):
@@ -479,6 +520,127 @@ def test_pixels_the_server_dropped_are_asked_for_again_in_words(shown):
     shown.click("#clear")
     shown.get_by_text("No image yet").wait_for(state="visible")
     assert shown.locator("#viewer .rr-panel").count() == 0
+
+
+def change_to(page, name):
+    page.click(f"#{name}")
+    wanted = {"slide": "slider", "subtract": "difference"}.get(name, name)
+    page.wait_for_function(f"name => {ROOT}.state().imageId === name", arg=wanted)
+    page.evaluate("scrollTo(0, 0)")
+    return state(page)
+
+
+def test_a_result_is_shown_in_its_own_window_and_marked_where_it_ends(shown):
+    change_to(shown, "cut")
+    type_window(shown, 0, 100)
+    source = WINDOW.to_source(INPUT)
+    ends = [state(shown)["window"][end] for end in ("low", "high")]
+    inside = window_u8(to_u16(SOFT.to_unit(source)), *window_levels(*ends, SOFT))
+    assert np.array_equal(readback(shown, "kept")[..., 0], inside)
+    assert "Processed" not in shown.inner_text("#viewer")
+    type_window(shown, 300, 1500)
+    wide = readback(shown, "kept")[..., 0]
+    beyond = (source < SOFT.low) | (source > SOFT.high)
+    assert set(np.unique(wide[beyond])) == {0x26, 0x5A}
+    ends = [state(shown)["window"][end] for end in ("low", "high")]
+    between = window_u8(to_u16(SOFT.to_unit(source)), *window_levels(*ends, SOFT))
+    assert np.array_equal(wide[~beyond], between[~beyond])
+    # The input has every value at any window.
+    whole = window_u8(to_u16(INPUT), *state(shown)["levels"].values())
+    assert np.array_equal(readback(shown, "input")[..., 0], whole)
+    badges = shown.locator("#viewer .rr-badge").all_inner_texts()
+    assert badges == ["", *["Processed from −160 to 240 HU"] * 2]
+
+
+def test_values_that_were_mapped_anew_are_not_read_in_hounsfield_units(shown):
+    change_to(shown, "cut")
+    x, y = middle(shown)
+    shown.mouse.move(x + 11, y + 5)
+    readings = [panel["reading"] for panel in state(shown)["panels"]]
+    assert " HU" in readings[0]
+    assert re.fullmatch(r"[01]\.\d{3} gray level, not HU\s\(\d+, \d+\)", readings[2])
+
+
+def test_the_divider_moves_by_keyboard_and_pointer_and_both_sides_are_exact(shown):
+    change_to(shown, "slide")
+    shown.get_by_role("button", name="1:1").click()
+    divider = shown.get_by_role("slider", name="Divider between the images")
+    divider.focus()
+    assert divider.get_attribute("aria-valuenow") == "50"
+    assert divider.get_attribute("aria-valuetext") == "Input on 50 %, Other on the rest"
+    for key, wanted in (
+        ("ArrowRight", 51), ("Shift+ArrowLeft", 41), ("PageUp", 51), ("Home", 0), ("End", 100),
+        ("PageDown", 90), ("ArrowUp", 91),
+    ):  # fmt: skip
+        shown.keyboard.press(key)
+        assert round(100 * state(shown)["split"]) == wanted, key
+    assert state(shown)["view"]["cx"] == 0.5
+    box = shown.locator("#viewer .rr-stage").first.bounding_box()
+    shown.mouse.move(*middle_of(divider))
+    shown.mouse.down()
+    shown.mouse.move(box["x"] + box["width"] / 2, box["y"] + 40, steps=3)
+    shown.mouse.up()
+    assert state(shown)["split"] == pytest.approx(0.5, abs=0.01)
+    canvas, place = visible(shown, 0)
+    levels = state(shown)["levels"]
+    at = round(state(shown)["split"] * canvas.shape[1]) - place["x"]
+    drawn = canvas[place["y"] : place["y"] + 96, place["x"] : place["x"] + 128, :3]
+    assert 0 < at < 128
+    assert np.array_equal(drawn[:, :at], expected(INPUT, levels)[:, :at])
+    assert np.array_equal(drawn[:, at:], expected(PIXELS["other"], levels)[:, at:])
+    x, y = middle(shown)
+    shown.mouse.move(x + 20, y)
+    reading = state(shown)["panels"][0]["reading"]
+    column, row = map(int, re.search(r"\((\d+), (\d+)\)", reading).groups())
+    value = round(float(WINDOW.to_source(PIXELS["other"][row, column])))
+    assert reading.startswith(f"{value} HU".replace("-", "−"))
+
+
+def middle_of(locator):
+    box = locator.bounding_box()
+    return box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
+
+
+def test_the_difference_has_a_colour_bar_a_read_out_and_a_gain(shown):
+    change_to(shown, "subtract")
+    bar = shown.locator("#viewer .rr-colours")
+    assert bar.inner_text().split() == ["−1024", "+1024", "HU"]
+    change = WINDOW.to_source(PIXELS["other"]) - WINDOW.to_source(INPUT)
+    colours = readback(shown, "difference")[..., :3].astype(int)
+    assert (colours[change > 100] * [1, 0, -1]).sum(axis=-1).min() > 0
+    assert (colours[change < -100] * [1, 0, -1]).sum(axis=-1).max() < 0
+    assert np.array_equal(np.unique(colours[change > 1040], axis=0), [[255, 204, 148]])
+    shown.get_by_label("Difference at full colour").fill("200")
+    shown.get_by_label("Difference at full colour").press("Enter")
+    settle(shown)
+    assert bar.inner_text().split() == ["−200", "+200", "HU"]
+    focus(shown)
+    shown.keyboard.press("[")
+    low, high = state(shown)["levels"].values()
+    assert low + high == 2 * 32768
+    shown.keyboard.press("1")
+    settle(shown)
+    assert bar.inner_text().split() == ["−4095", "+4095", "HU"]
+    assert not shown.get_by_label("Window centre").is_visible()
+    assert not shown.get_by_role("button", name="Show input").is_visible()
+    x, y = middle(shown)
+    shown.mouse.move(x + 11, y + 5)
+    reading = state(shown)["panels"][0]["reading"]
+    column, row = map(int, re.search(r"\((\d+), (\d+)\)", reading).groups())
+    assert reading.startswith(f"{round(float(change[row, column])):+d} HU".replace("-", "−"))
+
+
+@pytest.mark.parametrize("name", ["cut", "slide"])
+def test_full_screen_shows_the_viewer_alone_and_comes_back(shown, name):
+    change_to(shown, name)
+    before = state(shown)["panels"][0]["place"]["width"]
+    shown.get_by_role("button", name="Full screen").click()
+    shown.wait_for_function("document.fullscreenElement?.matches('#viewer .rr')")
+    shown.wait_for_function(f"old => {ROOT}.state().panels[0].place.width > old", arg=before)
+    focus(shown)
+    shown.keyboard.press("e")
+    shown.wait_for_function("document.fullscreenElement === null")
+    shown.wait_for_function(f"old => {ROOT}.state().panels[0].place.width === old", arg=before)
 
 
 def test_hostile_labels_are_only_text(shown):

@@ -108,7 +108,7 @@ def test_a_payload_is_plain_json_without_pixels():
     assert value["size"] == [30, 20]
     assert value["window"] == [-1024.0, 3071.0]
     assert value["spacing"] == [0.5, 0.25]
-    assert value["presets"][0]["levels"] == [0, 65535]
+    assert value["presets"][0]["ends"] == [-1024.0, 3071.0]
     enlarged = value["panels"][1]
     assert (enlarged["width"], enlarged["height"], enlarged["channels"]) == (60, 40, 3)
     assert store.get(enlarged["token"]) == raw_buffer(panels[1].pixels)
@@ -131,7 +131,7 @@ def test_unchanged_panels_keep_their_token_and_the_image_its_identity():
 
 def test_without_presets_the_whole_window_is_shown():
     value = payload([], PixelStore(), window=WINDOW)
-    assert [tuple(preset["levels"]) for preset in value["presets"]] == [(0, 65535)]
+    assert [preset["ends"] for preset in value["presets"]] == [[WINDOW.low, WINDOW.high]]
     assert value["size"] is None
     narrow = payload([], PixelStore(), window=WINDOW, presets=[Preset("x", "X", 0.0, 80.0)])
     assert [preset["label"] for preset in narrow["presets"]] == ["X"]
