@@ -34,6 +34,7 @@ app.command()(results.report)
 app.command()(results.stats)
 app.command()(conduct.demo)
 app.command()(maintenance.backup)
+app.command()(maintenance.restore)
 app.command()(maintenance.verify)
 
 

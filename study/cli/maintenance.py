@@ -7,7 +7,16 @@ from typing import Annotated
 
 import typer
 
-from study.cli.options import Database, Folder, MirrorPath, opened
+from study.cli.options import (
+    Actor,
+    Database,
+    Folder,
+    MaybeKey,
+    MirrorPath,
+    opened,
+    progress_bar,
+    read_key,
+)
 
 
 def backup(
@@ -25,6 +34,26 @@ def backup(
     with opened(folder, database) as store:
         made = copy(store, target, stimuli=images)
     typer.echo(f"{made.path}: {made.ratings} answers, {made.images} images, verified.")
+
+
+def restore(
+    folder: Folder,
+    key: MaybeKey = None,
+    root: Annotated[
+        Path | None, typer.Option(help="Folder of the source images, if they were moved.")
+    ] = None,
+    actor: Actor = "",
+    database: Database = None,
+) -> None:
+    """Make lost or damaged images of a frozen study again; each must have its recorded SHA-256."""
+    from study.stimuli.rendering.restore import restore as again
+
+    with opened(folder, database) as store, progress_bar() as update:
+        names = None if key is None else read_key(key, store)
+        report = again(store, names, root=root, progress=update, actor=actor)
+    typer.echo(report.as_text())
+    if report.failed:
+        raise typer.Exit(1)
 
 
 def verify(

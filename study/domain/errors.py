@@ -43,6 +43,10 @@ class TicketGone(StudyError):
     """A pixel ticket was used before, has expired, or is another reader's."""
 
 
+class ImageLost(StudyError):
+    """An image of a pair is missing or damaged; the pair is skipped."""
+
+
 class StoreError(StudyError):
     """A database, an append log or a backup cannot be used, or refuses a change."""
 

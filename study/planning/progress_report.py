@@ -29,6 +29,8 @@ class ImageCounts:
         Number of methods of each kind.
     stimuli, pending : int
         Rendered images, and those of them that have not passed all checks.
+    unusable : int
+        Images that were found lost or damaged.
     """
 
     cases: int
@@ -37,6 +39,7 @@ class ImageCounts:
     kinds: tuple[tuple[MethodKind, int], ...]
     stimuli: int
     pending: int
+    unusable: int = 0
 
     @property
     def methods(self) -> int:
@@ -135,11 +138,10 @@ def progress_report(store: Store) -> ProgressReport:
 
 
 def _attention(session: Session, store: Store) -> Iterator[str]:
-    lost = unusable_stimuli(session)
-    if lost:
+    if lost := len(unusable_stimuli(session)):
         yield (
-            f"{plural(len(lost), 'image')} lost or damaged: pairs with them are skipped until they "
-            "are restored (python -m study restore)."
+            f"{plural(lost, 'image')} lost or damaged: pairs with {'it' if lost == 1 else 'them'} "
+            "are skipped until they are restored (tab Images, or python -m study restore)."
         )
     if store.log_problem:
         yield store.log_problem
@@ -163,5 +165,5 @@ def _images(session: Session, study_id: str) -> ImageCounts:
     return ImageCounts(
         cases, training, patients,
         tuple((kind, kinds[kind]) for kind in MethodKind if kind in kinds),
-        stimuli, pending or 0,
+        stimuli, pending or 0, len(unusable_stimuli(session)),
     )  # fmt: skip

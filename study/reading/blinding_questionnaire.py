@@ -16,6 +16,7 @@ from sqlalchemy.orm import Session
 
 from study.domain.errors import ProtocolError, WrongScreen
 from study.domain.protocol import Role
+from study.storage.image_events import unusable_stimuli
 from study.storage.models import (
     BlindingGuess,
     Presentation,
@@ -62,10 +63,15 @@ def guesses(session: Session, reader_id: str) -> tuple[OpenGuess, ...]:
 
 
 def open_guesses(session: Session, reader_id: str) -> tuple[OpenGuess, ...]:
-    """The pairs of the questionnaire without an answer."""
+    """The pairs of the questionnaire without an answer, if their images can be shown."""
     wanted = select(BlindingGuess.stimulus_id).where(BlindingGuess.reader_id == reader_id)
     known = set(session.scalars(wanted))
-    return tuple(pair for pair in guesses(session, reader_id) if not known >= set(pair.stimuli))
+    lost = {one.id for one in unusable_stimuli(session)}
+    return tuple(
+        pair
+        for pair in guesses(session, reader_id)
+        if not known >= set(pair.stimuli) and not lost.intersection(pair.stimuli)
+    )
 
 
 def save_guess(

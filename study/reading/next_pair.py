@@ -5,6 +5,7 @@ from __future__ import annotations
 from sqlalchemy import bindparam, exists, select
 from sqlalchemy.orm import Session
 
+from study.storage.image_events import is_skipped
 from study.storage.models import Presentation, RatingEvent, ReadingSession, now
 
 Turn = tuple[Presentation, ReadingSession]
@@ -17,7 +18,9 @@ _PLAN = (
     .where(ReadingSession.reader_id == bindparam("reader_id"))
     .limit(1)
 )
-_UPCOMING = _PLAN.where(~_ANSWERED).order_by(ReadingSession.number, Presentation.position)
+_UPCOMING = _PLAN.where(~_ANSWERED, ~is_skipped(Presentation.id)).order_by(
+    ReadingSession.number, Presentation.position
+)
 _PREVIOUS = _PLAN.where(_ANSWERED).order_by(
     ReadingSession.number.desc(), Presentation.position.desc()
 )
@@ -32,9 +35,21 @@ def current(session: Session, reader_id: str) -> Presentation | None:
 
 
 def upcoming(session: Session, reader_id: str) -> Turn | None:
-    """The first pair of the plan without answers and its session, which may not be open yet."""
+    """The first pair without answers and its session, which may not be open yet.
+
+    Pairs with a lost or damaged image are skipped until it is restored.
+    """
     found = session.execute(_UPCOMING, {"reader_id": reader_id}).first()
     return (found[0], found[1]) if found else None
+
+
+def is_shown_and_skipped(session: Session, token: str) -> bool:
+    """Whether a pair was shown before one of its images was found lost: it may be answered.
+
+    Nobody knows the token of a pair that was not shown.
+    """
+    pair = select(Presentation.id).where(Presentation.token == token, is_skipped(Presentation.id))
+    return session.scalar(pair) is not None
 
 
 def previous(session: Session, reader_id: str) -> Presentation | None:

@@ -6,6 +6,7 @@ for one request. The length of the response does not depend on what the images s
 
 from __future__ import annotations
 
+import errno
 import hashlib
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -16,6 +17,7 @@ from sqlalchemy.orm import Session
 
 from study.domain.errors import StoreError, TicketGone
 from study.domain.protocol import Status
+from study.reading.lost_images import skip
 from study.storage.models import (
     Consent,
     Item,
@@ -123,8 +125,10 @@ def redeem(store: Store, token: str, reader_id: str) -> bytes:
     TicketGone
         It was used before, has expired or is another reader's; or the study is not open, or the
         reader has withdrawn.
+    ImageLost
+        A file is missing or was changed: the pair is skipped, with a record.
     StoreError
-        A file is missing or was changed.
+        No image can be read.
     """
     oldest = stamp(datetime.now(UTC) - timedelta(hours=TICKET_HOURS))
     values = {
@@ -135,7 +139,13 @@ def redeem(store: Store, token: str, reader_id: str) -> bytes:
         if presentation_id is None:
             raise TicketGone("These images have been fetched before, or are not yours to fetch.")
         images = _images(session, presentation_id)
-    return b"".join(_read(store.stimuli, one) for one in images)
+    found = [_read(store.stimuli, one) for one in images]
+    unusable = {
+        one.file: data for one, data in zip(images, found, strict=True) if isinstance(data, str)
+    }
+    if unusable:
+        raise skip(store, presentation_id, reader_id, unusable)
+    return b"".join(data for data in found if isinstance(data, bytes))
 
 
 @dataclass(frozen=True)
@@ -155,14 +165,17 @@ def _images(session: Session, presentation_id: str) -> list[_Image]:
     return [_Image(*row) for row in session.execute(_IMAGES, {"pair_id": presentation_id})]
 
 
-def _read(folder: Path, image: _Image) -> bytes:
+def _read(folder: Path, image: _Image) -> bytes | str:
+    """The buffer of an image, or "lost" or "damaged"; an error where all images are away."""
     try:
         data = (folder / image.file).read_bytes()
     except OSError as error:
-        raise StoreError(f"The stimulus {image.file} cannot be read: {error.strerror}.") from error
+        # A disk that is not there is no reason to skip every pair.
+        if isinstance(error, FileNotFoundError) and any(folder.glob("*.raw")):
+            return "lost"
+        if error.errno == errno.EIO:
+            return "damaged"
+        raise StoreError(f"The images in {folder} cannot be read: {error.strerror}.") from error
     size = image.width * image.height * image.channels * 2
-    if len(data) != size or hashlib.sha256(data).hexdigest() != image.sha256:
-        raise StoreError(
-            f"The stimulus {image.file} is not the one that was frozen. Restore it from a backup."
-        )
-    return data
+    whole = len(data) == size and hashlib.sha256(data).hexdigest() == image.sha256
+    return data if whole else "damaged"

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from sqlalchemy import bindparam, select
+from sqlalchemy import bindparam, exists, select
 from sqlalchemy.orm import Session
 
 from study.domain.answers import Answer
@@ -18,6 +18,7 @@ from study.domain.protocol import MethodKind, Phase
 from study.domain.screens import Screen, ScreenKind
 from study.reading import next_pair, ratings
 from study.reading.blinding_questionnaire import open_guesses
+from study.reading.next_pair import is_shown_and_skipped
 from study.reading.pixel_tickets import Plate, holds, issue, plate
 from study.reading.ratings import Receipt, Submission
 from study.reading.reader_state import (
@@ -28,6 +29,7 @@ from study.reading.reader_state import (
     position,
     require,
 )
+from study.storage.image_events import is_skipped
 from study.storage.models import (
     InteractionEvent,
     Method,
@@ -55,9 +57,16 @@ _PHASE = (
     .join(Presentation, Presentation.session_id == ReadingSession.id)
     .where(Presentation.id == bindparam("pair_id"))
 )
-_NEXT = select(Presentation).where(
-    Presentation.session_id == bindparam("session_id"),
-    Presentation.position == bindparam("position"),
+_NEXT = (
+    select(Presentation)
+    .where(
+        Presentation.session_id == bindparam("session_id"),
+        Presentation.position > bindparam("position"),
+        ~exists().where(RatingEvent.presentation_id == Presentation.id),
+        ~is_skipped(Presentation.id),
+    )
+    .order_by(Presentation.position)
+    .limit(1)
 )
 
 
@@ -155,7 +164,8 @@ def submit(store: Store, reader_id: str, given: Submission) -> Receipt:
     with store.write() as session:
         here = position(session, reader_id)
         if given.reason is None:
-            problem = "" if here.kind is ScreenKind.PAIR else NOT_NEXT
+            shown = here.kind is ScreenKind.PAIR or is_shown_and_skipped(session, given.token)
+            problem = "" if shown else NOT_NEXT
         else:
             problem = "" if correctable(session, here) else NOTHING_TO_CORRECT
         # A submission that is sent again after the last pair of a session gets its first receipt.
@@ -225,7 +235,7 @@ def _guess_showing(session: Session, reader_id: str) -> PairView:
 
 def _following(session: Session, pair: Presentation) -> Presentation | None:
     """The next pair of the same session; pairs of later sessions are not prefetched."""
-    place = {"session_id": pair.session_id, "position": pair.position + 1}
+    place = {"session_id": pair.session_id, "position": pair.position}
     return session.scalar(_NEXT, place)
 
 

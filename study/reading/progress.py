@@ -9,6 +9,7 @@ from sqlalchemy.orm import Session
 
 from study.domain.protocol import Phase
 from study.domain.screens import Progress
+from study.storage.image_events import is_skipped
 from study.storage.models import Presentation, RatingEvent, ReadingSession
 
 SITTING_GAP_MINUTES = 10.0
@@ -20,7 +21,7 @@ _MINE = ReadingSession.reader_id == bindparam("reader_id")
 _ANSWERED = exists().where(RatingEvent.presentation_id == Presentation.id)
 _COUNTS = (
     select(
-        func.count(Presentation.id),
+        func.count(Presentation.id).filter(_ANSWERED | ~is_skipped(Presentation.id)),
         func.count(Presentation.id).filter(_ANSWERED),
     )
     .join(ReadingSession, ReadingSession.id == Presentation.session_id)

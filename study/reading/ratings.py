@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from sqlalchemy import Select, and_, bindparam, exists, func, select, update
-from sqlalchemy.orm import Session, aliased
+from sqlalchemy.orm import Session
 
 from study.domain.answers import Answer, check_answers, check_submission
 from study.domain.errors import (
@@ -20,7 +19,8 @@ from study.domain.errors import (
 )
 from study.domain.protocol import Protocol, Status
 from study.domain.questions import CANNOT_JUDGE
-from study.reading.next_pair import Turn, is_due, previous, upcoming
+from study.reading.next_pair import Turn, is_due, is_shown_and_skipped, previous, upcoming
+from study.reading.session_end import end_session, is_left
 from study.storage.hash_chain import append
 from study.storage.models import (
     Comment,
@@ -32,7 +32,6 @@ from study.storage.models import (
     ReadingSession,
     Study,
     now,
-    stamp,
 )
 from study.storage.store import Store, parsed
 
@@ -98,14 +97,12 @@ class _RatedPair:
     study_id: str
     status: str
     protocol_json: str
-    last_position: int
+    is_last: bool
     revision: int | None
     consents: bool
 
 
 def _pair_query() -> Select[*tuple[Any, ...]]:
-    other = aliased(Presentation)
-    last = select(func.max(other.position)).where(other.session_id == Presentation.session_id)
     revision = select(func.max(RatingEvent.revision)).where(
         RatingEvent.presentation_id == Presentation.id
     )
@@ -123,7 +120,7 @@ def _pair_query() -> Select[*tuple[Any, ...]]:
             Study.id,
             Study.status,
             Study.protocol_json,
-            last.scalar_subquery(),
+            ~is_left(Presentation.session_id, Presentation.id),
             revision.scalar_subquery(),
             and_(agreed, ~gone),
         )
@@ -187,7 +184,7 @@ def record_in(session: Session, reader_id: str, given: Submission, due: Turn | N
     _may_rate(pair)
     protocol = parsed(pair.protocol_json)
     check_answers(protocol, given.answers)
-    revision = _revision(session, pair, given.reason, due)
+    revision = _revision(session, pair, given, due)
     append(session, RatingEvent, _rows(session, pair, given, revision))
     if comment := given.comment.strip():
         session.add(Comment(presentation_id=pair.id, reader_id=reader_id, text=comment))
@@ -251,14 +248,16 @@ def _rows(
     ]
 
 
-def _revision(session: Session, pair: _RatedPair, reason: str | None, due: Turn | None) -> int:
+def _revision(session: Session, pair: _RatedPair, given: Submission, due: Turn | None) -> int:
     """1 for the current pair, one more for a correction of the one before."""
+    reason = given.reason
     if pair.revision is None:
         if reason is not None:
             raise AnswerError("This pair has no answers yet: there is nothing to correct.")
         if due is None or due[0].id != pair.id:
-            raise NotYourPresentation("The turn of this pair has not come. Nothing was stored.")
-        if not is_due(due[1]):
+            if not is_shown_and_skipped(session, given.token):
+                raise NotYourPresentation("The turn of this pair has not come. Nothing was stored.")
+        elif not is_due(due[1]):
             raise NotOpen(f"This session opens at {due[1].not_before}. Nothing was stored.")
         return 1
     if reason is None:
@@ -274,18 +273,5 @@ def _keep_times(session: Session, pair: _RatedPair, protocol: Protocol) -> None:
     this = ReadingSession.id == pair.session_id
     if pair.started_at is None:
         session.execute(update(ReadingSession).where(this).values(started_at=now()))
-    if pair.position != pair.last_position:
-        return
-    end = datetime.now(UTC)
-    session.execute(update(ReadingSession).where(this).values(finished_at=stamp(end)))
-    if protocol.washout_days > 0:
-        session.execute(
-            update(ReadingSession)
-            .where(
-                ReadingSession.reader_id == pair.reader_id,
-                ReadingSession.number == pair.number + 1,
-                ReadingSession.phase == "repeat",
-                ReadingSession.not_before.is_(None),
-            )
-            .values(not_before=stamp(end + timedelta(days=protocol.washout_days)))
-        )
+    if pair.is_last:
+        end_session(session, session.get_one(ReadingSession, pair.session_id), protocol)

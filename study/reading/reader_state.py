@@ -37,6 +37,7 @@ from study.reading.blinding_questionnaire import guesses, open_guesses
 from study.reading.consent import consent_digest
 from study.reading.next_pair import Turn, previous, upcoming
 from study.reading.progress import READING, progress, sitting_minutes
+from study.storage.image_events import is_skipped
 from study.storage.models import (
     BlindingGuess,
     Consent,
@@ -238,7 +239,7 @@ def correctable(session: Session, here: Position) -> Presentation | None:
     }:
         return None
     pair = previous(session, here.reader_id)
-    if pair is None:
+    if pair is None or session.scalar(select(is_skipped(pair.id))):
         return None
     answered = session.scalar(_ANSWERED_AT, {"pair_id": pair.id, "reader_id": here.reader_id})
     oldest = stamp(here.at - timedelta(minutes=CORRECTION_MINUTES))

@@ -86,6 +86,20 @@ def read(folder: Path, stimulus: Stimulus) -> Pixels | None:
     return (levels.astype(np.float64) / U16_MAX).astype(np.float32).reshape(shape)
 
 
+def put_back(folder: Path, stimulus: Stimulus, pixels: Pixels) -> bool:
+    """Write the file of a stimulus again, if the image is the one that was built."""
+    buffer = raw_buffer(pixels)
+    if hashlib.sha256(buffer).hexdigest() != stimulus.pixel_sha256:
+        return False
+    path = folder / stimulus.file
+    try:
+        write_atomic(path, buffer, mode=0o600, sync=True)
+        os.utime(path, (SAME_TIME, SAME_TIME))
+    except OSError as error:
+        raise BuildError(f"A stimulus cannot be written to {folder}: {error.strerror}.") from None
+    return True
+
+
 def remove_unused(folder: Path, wanted: Collection[str]) -> None:
     """Remove buffers of interrupted or earlier builds, which are not among the wanted names."""
     for path in folder.iterdir():

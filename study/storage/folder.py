@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import os
 import shutil
-import sqlite3
-from contextlib import closing
 from pathlib import Path
 
 from sqlalchemy import URL
@@ -79,16 +77,9 @@ def is_writable(folder: Path, database: Path | None) -> bool:
 
 
 def copy_database(source: Path, target: Path) -> None:
-    """Copy a SQLite database that cannot be written, with what is in its write-ahead log."""
-    try:
-        with (
-            closing(sqlite3.connect(f"{source.absolute().as_uri()}?mode=ro", uri=True)) as opened,
-            closing(sqlite3.connect(target)) as copy,
-        ):
-            opened.backup(copy)
-    except sqlite3.Error:
-        # SQLite cannot read a write-ahead log where it may not make a file next to it.
-        shutil.copyfile(source, target)
-        log = source.with_name(f"{source.name}-wal")
-        if log.exists():
-            shutil.copyfile(log, target.with_name(f"{target.name}-wal"))
+    """Copy a SQLite database that nobody writes, with what is in its write-ahead log."""
+    # Opening it, even for reading only, would make files next to it.
+    shutil.copyfile(source, target)
+    log = source.with_name(f"{source.name}-wal")
+    if log.exists():
+        shutil.copyfile(log, target.with_name(f"{target.name}-wal"))

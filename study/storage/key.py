@@ -71,6 +71,9 @@ class Key:
         By their identifiers in the database.
     stimuli : mapping
         Digest of the inputs of each stimulus, by its identifier.
+    recipe : mapping
+        How the images were made (`study.stimuli.frozen_recipe`), not part of the names; empty in
+        files of earlier versions.
     """
 
     path: Path = field(compare=False)
@@ -79,6 +82,7 @@ class Key:
     methods: Mapping[str, KeyMethod] = field(default_factory=dict)
     cases: Mapping[str, KeyCase] = field(default_factory=dict)
     stimuli: Mapping[str, str] = field(default_factory=dict)
+    recipe: Mapping[str, Any] = field(default_factory=dict, compare=False)
 
     @property
     def seed_sha256(self) -> str:

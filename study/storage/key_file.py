@@ -58,7 +58,9 @@ def save(key: Key) -> None:
     """Write a key to its path atomically, readable by its owner only."""
     head = {"format": FORMAT, "version": VERSION, "seed": key.seed.hex()}
     # In ASCII: file names need not be valid UTF-8.
-    text = json.dumps({**head, **content(key), "check": key.digest}, indent=1) + "\n"
+    recipe = {"recipe": dict(key.recipe)} if key.recipe else {}
+    entries = {**head, **content(key), **recipe, "check": key.digest}
+    text = json.dumps(entries, indent=1) + "\n"
     path = key.path.resolve()
     try:
         write_atomic(path, text.encode(), mode=0o600, sync=True)
@@ -148,6 +150,7 @@ def _parsed(path: Path, text: str) -> Key:
             {name: _method(entry) for name, entry in raw["methods"].items()},
             {name: _case(entry) for name, entry in raw["cases"].items()},
             {str(name): str(digest) for name, digest in raw["stimuli"].items()},
+            dict(raw.get("recipe", {})),
         )
         check = str(raw["check"])
     except (KeyError, TypeError, ValueError, AttributeError) as error:

@@ -18,6 +18,7 @@ from study.domain.errors import (
     AlreadyAnswered,
     AnswerError,
     ConsentError,
+    ImageLost,
     NotOpen,
     NotYourPresentation,
     ProtocolError,
@@ -47,6 +48,10 @@ _ANSWERS: dict[type[Exception], tuple[int, str, str]] = {
     ),
     NotOpen: (409, "not_open", "The study does not accept answers now. Nothing was changed."),
     ConsentError: (409, "not_open", "Without your consent nothing is stored."),
+    ImageLost: (
+        409, "image_lost",
+        "An image of this pair cannot be shown. The pair is skipped; the coordinator sees it.",
+    ),
     TicketGone: (404, "ticket", "These images cannot be fetched again."),
     AnswerError: (422, "answers", "These answers are not complete. Nothing was stored."),
     ProtocolError: (422, "answers", "These answers are not valid. Nothing was stored."),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from sqlalchemy import select
 
@@ -17,6 +17,7 @@ from study.domain.protocol import Status
 from study.domain.recipes import ImageSource, SourceMethod
 from study.stimuli import buffers, checks, deidentification, roster
 from study.stimuli.checks import BuildReport
+from study.stimuli.frozen_recipe import recipe_of
 from study.stimuli.image_similarity import ComparedImage, Similarity, measure
 from study.stimuli.rendering.case_images import CaseImages, check_files, read_case
 from study.stimuli.rendering.renderer import Renderer, key_method
@@ -111,6 +112,7 @@ def _build(
     methods = [key_method(method, groups, chosen.seed) for method in sources.methods]
     key = key_file.load(key.path, store.folder, study_id=study.id, seed_sha256=study.seed_sha256)
     key = roster.enrolled(key, methods, sources.cases)
+    key = replace(key, recipe=recipe_of(sources, chosen.seed, chosen.device))
     key_file.save(key)
     with store.write() as session:
         roster.sync(session, store.study_id, key)

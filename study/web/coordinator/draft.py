@@ -44,6 +44,7 @@ class ImageFields:
     buttons: Any
     build: Any
     stop: Any
+    restore: Any
     made: Any
     ready: Any
 
@@ -168,6 +169,9 @@ def draw_images() -> ImageFields:
             with gr.Row(visible=False) as parts["buttons"]:
                 parts["build"] = gr.Button("Build", variant="primary", elem_id="build")
                 parts["stop"] = gr.Button("Stop", interactive=False, elem_id="stop-build")
+            parts["restore"] = gr.Button(
+                "Restore lost images", visible=False, elem_id="restore-images"
+            )
             parts["progress"] = gr.HTML("", elem_id="build-progress")
             parts["state"] = gr.HTML("", elem_id="built")
     parts["gates"] = gr.HTML("", elem_id="gates")

@@ -119,6 +119,7 @@ class _Wiring:
         )
         self._on(page.build.click, tasks.build, page.fields)
         self._on(page.stop.click, tasks.stop)
+        self._on(page.restore.click, tasks.restore)
 
     def _life(self) -> None:
         do, freeze, close, readers = (

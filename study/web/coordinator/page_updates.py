@@ -162,7 +162,7 @@ class PageUpdates:
         """What the server is doing, on the tabs of images and of results."""
         page, state = self.layout, self.context.jobs.state
         bar = views.job(state)
-        building = state.name == "build"
+        building = state.name in ("build", "restoration")
         return {
             page.images.progress: bar if building else "",
             page.results.progress: "" if building else bar,
@@ -199,6 +199,7 @@ class PageUpdates:
             page.images.draft: gr.update(visible=draft and key),
             page.images.buttons: gr.update(visible=draft and key),
             page.images.state: state,
+            page.images.restore: gr.update(visible=not draft and study.images.unusable > 0),
         }
         if draft:
             return shown

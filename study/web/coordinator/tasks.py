@@ -113,6 +113,19 @@ class Tasks:
             f"{made.kept} kept from before."
         )
 
+    def restore(self, user: StaffAccount) -> Updates:
+        """Start to make lost and damaged images again."""
+        from study.stimuli.rendering.restore import restore
+
+        store = self.context.store
+        key = self.context.key() if self.context.key_path is not None else None
+
+        def render(report: Report) -> str:
+            return restore(store, key, progress=report, actor=user.code).as_text()
+
+        self.context.jobs.start("restoration", user.code, render)
+        return self.updates.done(user)
+
     def stop(self, user: StaffAccount) -> Updates:
         """Stop what the server is doing."""
         self.context.jobs.stop()

@@ -15,8 +15,10 @@ from study.storage.models import (
     Comment,
     DisplayCheck,
     Presentation,
+    PresentationSlot,
     RatingEvent,
     ReadingSession,
+    Stimulus,
     Ticket,
 )
 from study.web.devices import SCREEN_HEADER
@@ -271,3 +273,22 @@ def test_a_display_check_holds_for_one_computer_and_one_screen(small):
     with small.store.read() as session:
         details = session.scalars(select(DisplayCheck.detail_json)).all()
     assert len({json.loads(text)["device"]["id"] for text in details}) == 2
+
+
+def test_a_lost_image_is_skipped_as_the_page_does_it(visitor):
+    given = visitor.sit_down().pair()
+    with visitor.small.store.read() as session:
+        file = session.scalars(
+            select(Stimulus.file)
+            .join(PresentationSlot, PresentationSlot.stimulus_id == Stimulus.id)
+            .join(Presentation, Presentation.id == PresentationSlot.presentation_id)
+            .where(Presentation.token == given["pair"]["token"])
+        ).first()
+    (visitor.small.store.stimuli / file).unlink()
+    answer = visitor.get(f"pixels/{given['pair']['ticket']}")
+    assert (answer.status_code, error(answer)) == (409, "image_lost")
+    assert file not in answer.text
+    following = visitor.sit_down().pair()
+    assert following["pair"]["token"] != given["pair"]["token"]
+    assert len(visitor.pixels(following["pair"]["ticket"])) == 2 * SIZE * SIZE * 2
+    visitor.sit_down(until="done")

@@ -5,9 +5,11 @@ from __future__ import annotations
 import zipfile
 
 import pytest
+from sqlalchemy import select
 
 from study.domain.errors import BuildError, StudyError
 from study.planning.progress_report import progress_report
+from study.storage.models import ImageEvent, Stimulus
 from study.web.coordinator import views
 from study.web.coordinator.draft import FOLDERS, IMAGES, MANIFEST
 from tests.support import image_files, small_studies
@@ -155,3 +157,24 @@ def test_the_gates_tell_what_is_beyond_the_limits():
     told = views.image_checks(BuildReport(2, 0, ("a", "b"), 4, 0, measured, ("Look at them.",)))
     for words in ("1 of 2", "2.0 px", "+10.0%", "Case c1, b: shifted by 2.0 px", "Look at them."):
         assert words in told
+
+
+def test_lost_images_are_seen_and_restored(desk):
+    desk.opened()
+    shown = desk.do.refresh(desk.anna)
+    assert not shown[desk.page.images.restore]["visible"]
+    file = next(desk.store.stimuli.glob("*.raw"))
+    data = file.read_bytes()
+    file.unlink()
+    with desk.store.write() as session:
+        stimulus = session.scalars(select(Stimulus).where(Stimulus.file == file.name)).one()
+        session.add(ImageEvent(stimulus_id=stimulus.id, kind="lost", noticed_by="R01"))
+    shown = desk.do.refresh(desk.anna)
+    assert shown[desk.page.images.restore]["visible"]
+    assert "1 image lost or damaged" in desk.text(shown, desk.page.board)
+    assert "1 image lost or damaged" in desk.text(shown, desk.page.images.state)
+    desk.tasks.restore(desk.anna)
+    ended, shown = finish(desk)
+    assert "1 image restored" in ended.what
+    assert file.read_bytes() == data
+    assert not shown[desk.page.images.restore]["visible"]

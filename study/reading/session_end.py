@@ -1,0 +1,52 @@
+"""The end of a reading session: no pair of it is left to be shown."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+from sqlalchemy import ColumnElement, exists, select, update
+from sqlalchemy.orm import Session, aliased
+
+from study.domain.protocol import Protocol
+from study.storage.image_events import is_skipped
+from study.storage.models import Presentation, RatingEvent, ReadingSession, stamp
+
+
+def is_left(session_id: object, but: object = None) -> ColumnElement[bool]:
+    """SQL: whether a session has a pair to be shown, apart from one."""
+    other = aliased(Presentation)
+    left = [
+        other.session_id == session_id,
+        ~exists().where(RatingEvent.presentation_id == other.id),
+        ~is_skipped(other.id),
+    ]
+    return exists().where(*left, *([] if but is None else [other.id != but]))
+
+
+def end_session(session: Session, sitting: ReadingSession, protocol: Protocol) -> None:
+    """Store the end of a session, and when the repeats after a washout open."""
+    end = datetime.now(UTC)
+    sitting.finished_at = stamp(end)
+    if protocol.washout_days > 0:
+        session.execute(
+            update(ReadingSession)
+            .where(
+                ReadingSession.reader_id == sitting.reader_id,
+                ReadingSession.number == sitting.number + 1,
+                ReadingSession.phase == "repeat",
+                ReadingSession.not_before.is_(None),
+            )
+            .values(not_before=stamp(end + timedelta(days=protocol.washout_days)))
+        )
+    session.flush()
+
+
+def end_exhausted_sessions(session: Session, protocol: Protocol) -> None:
+    """End the sessions of all readers whose last pairs are skipped."""
+    wanted = select(ReadingSession).where(
+        ReadingSession.started_at.is_not(None),
+        ReadingSession.finished_at.is_(None),
+        ~is_left(ReadingSession.id),
+    )
+    for sitting in session.scalars(wanted).all():
+        end_session(session, sitting, protocol)

@@ -1,0 +1,83 @@
+"""How the images of a study were made, as the key file keeps it, to make a lost one again."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import Any
+
+from study.domain.errors import BuildError
+from study.domain.protocol import MethodKind
+from study.domain.recipes import ImageSource, SourceMethod
+from study.stimuli.source_folders import SourceCase
+from study.stimuli.sources import Sources
+
+
+def recipe_of(sources: Sources, seed: int, device: str) -> dict[str, Any]:
+    """Sources and settings of a build as values for JSON."""
+    return {
+        "methods": [asdict(one) for one in sources.methods],
+        "cases": [
+            {
+                "name": one.name,
+                "patient": one.patient,
+                "files": [str(file) for file in one.files],
+                "training": one.training,
+                "slice": one.slice_index,
+            }
+            for one in sources.cases
+        ],
+        "modality": sources.modality,
+        "seed": seed,
+        "device": device,
+    }
+
+
+def sources_of(recipe: Mapping[str, Any], root: Path | None = None) -> Sources:
+    """The sources of a build.
+
+    Parameters
+    ----------
+    recipe : mapping
+        From `recipe_of`.
+    root : Path, optional
+        Where the files lie now, in place of the folder that they all had in common.
+
+    Raises
+    ------
+    BuildError
+        The recipe cannot be read.
+    """
+    try:
+        methods = tuple(
+            SourceMethod(
+                str(one["name"]),
+                MethodKind(one["kind"]),
+                str(one["group"]),
+                ImageSource(one["source"]),
+                str(one["recipe"]),
+                tuple((str(name), str(value)) for name, value in one["values"]),
+            )
+            for one in recipe["methods"]
+        )
+        cases = [
+            SourceCase(
+                str(one["name"]),
+                str(one["patient"]),
+                tuple(Path(file) for file in one["files"]),
+                bool(one["training"]),
+                one["slice"],
+            )
+            for one in recipe["cases"]
+        ]
+        if root is not None:
+            common = Path(os.path.commonpath([file.parent for one in cases for file in one.files]))
+            cases = [
+                replace(one, files=tuple(root / file.relative_to(common) for file in one.files))
+                for one in cases
+            ]
+        return Sources(tuple(cases), methods, str(recipe["modality"]))
+    except (KeyError, TypeError, ValueError) as error:
+        raise BuildError(f"The recipe in the key file cannot be read: {error}.") from None
