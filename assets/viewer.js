@@ -297,7 +297,8 @@ function receive(value) {
       if (now && !differs()) useSource(...now);
       else useSource(...next.presets[next.first].ends, next.first);
     }
-    const same = ({ ends }) => ends.every((end, i) => end === state.ends[i]);
+    const same = ({ ends }) =>
+      levelsOf(ends, next.window).every((level, i) => Math.abs(level - state.levels[i]) <= 1);
     state.preset = next.presets.findIndex(same);
   }
   arrange();

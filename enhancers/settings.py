@@ -58,7 +58,10 @@ class Settings(BaseSettings):
     cache_dir : Path
         Folder of the result cache and of temporary files.
     cache_gb : float
-        Size of the result cache in GB (10^9 bytes); 0 switches it off.
+        Size of the result cache on disk in GB (10^9 bytes). Results show the images they were made
+        of, so that by default, 0, none is written.
+    memory_cache_mb : float
+        Size of the result cache in memory in MB, where there is none on disk; 0 switches it off.
     pixel_store_mb : float
         Memory for the images of open pages, in MB.
     device : str
@@ -99,7 +102,8 @@ class Settings(BaseSettings):
     max_file_mb: Annotated[float, Field(gt=0, allow_inf_nan=False)] = 200.0
     max_megapixels: Annotated[float, Field(gt=0, allow_inf_nan=False)] = 64.0
     cache_dir: Path = Field(default_factory=default_cache_dir)
-    cache_gb: Annotated[float, Field(ge=0, allow_inf_nan=False)] = 2.0
+    cache_gb: Annotated[float, Field(ge=0, allow_inf_nan=False)] = 0.0
+    memory_cache_mb: Annotated[float, Field(ge=0, allow_inf_nan=False)] = 512.0
     pixel_store_mb: Annotated[float, Field(gt=0, allow_inf_nan=False)] = 1024.0
     device: Annotated[str, Field(pattern=r"^(auto|cpu|mps|cuda(:\d+)?)$")] = "auto"
     threads: Annotated[int | None, Field(ge=1)] = None
@@ -129,6 +133,11 @@ class Settings(BaseSettings):
     def max_pixels(self) -> int:
         """`max_megapixels` in pixels."""
         return round(self.max_megapixels * 1e6)
+
+    @property
+    def memory_cache_bytes(self) -> int:
+        """`memory_cache_mb` in bytes."""
+        return round(self.memory_cache_mb * 1e6)
 
     @property
     def cache_bytes(self) -> int:

@@ -22,7 +22,7 @@ def test_the_defaults():
     assert settings.threads is None
     assert settings.max_file_bytes == 200_000_000
     assert settings.max_pixels == 64_000_000
-    assert settings.cache_bytes == 2_000_000_000
+    assert settings.cache_bytes == 0
     assert settings.pixel_store_mb == 1024
     assert settings.priors_dir == Path(__file__).parents[1] / "assets" / "networks"
 

@@ -15,14 +15,16 @@ clahe done
 
 from __future__ import annotations
 
-from enhancers.compare.cache import ResultCache, default_cache
+from enhancers.compare.cache import Cache, MemoryCache, ResultCache, default_cache
 from enhancers.compare.estimate import ESTIMATE_ABOVE, estimate_seconds, is_large
 from enhancers.compare.events import Event, Outcome, Request
 from enhancers.compare.runs import compare, enhance
 
 __all__ = [
     "ESTIMATE_ABOVE",
+    "Cache",
     "Event",
+    "MemoryCache",
     "Outcome",
     "Request",
     "ResultCache",

@@ -1,10 +1,16 @@
-"""Disk cache of results, keyed by the provenance digest, with LRU eviction."""
+"""Caches of results, keyed by the provenance digest, with LRU eviction: in memory, and on disk.
+
+Results show patients' images: they are written to disk only where the settings ask for it.
+"""
 
 from __future__ import annotations
 
 import contextlib
+import functools
 import logging
 import os
+import threading
+from collections import OrderedDict
 from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO
@@ -95,12 +101,51 @@ class ResultCache:
                 yield facts.st_mtime, facts.st_size, path
 
 
-def default_cache() -> ResultCache | None:
-    """The cache that the settings configure, or None if they switch it off."""
+class MemoryCache:
+    """Outcomes in memory, gone when the process ends; the least recently used are dropped.
+
+    Parameters
+    ----------
+    max_bytes : int
+        Total size of the pixels.
+    """
+
+    def __init__(self, max_bytes: int) -> None:
+        self.max_bytes = max_bytes
+        self._lock = threading.Lock()
+        self._entries: OrderedDict[str, Outcome] = OrderedDict()
+
+    def get(self, key: str) -> Outcome | None:
+        """The outcome under this key, or None."""
+        with self._lock:
+            found = self._entries.get(key)
+            if found is not None:
+                self._entries.move_to_end(key)
+            return found
+
+    def put(self, key: str, outcome: Outcome) -> None:
+        """Keep an outcome and drop the least recently used ones."""
+        with self._lock:
+            self._entries[key] = outcome
+            self._entries.move_to_end(key)
+            total = sum(entry.result.pixels.nbytes for entry in self._entries.values())
+            while total > self.max_bytes:
+                _, dropped = self._entries.popitem(last=False)
+                total -= dropped.result.pixels.nbytes
+
+
+Cache = ResultCache | MemoryCache
+"""Where finished results are looked for before a method runs."""
+
+_in_memory = functools.cache(MemoryCache)
+
+
+def default_cache() -> Cache | None:
+    """The cache that the settings configure: on disk if they ask for it, else in memory."""
     settings = get_settings()
-    if settings.cache_bytes == 0:
-        return None
-    return ResultCache(settings.cache_dir / "results", settings.cache_bytes)
+    if settings.cache_bytes:
+        return ResultCache(settings.cache_dir / "results", settings.cache_bytes)
+    return _in_memory(settings.memory_cache_bytes) if settings.memory_cache_bytes else None
 
 
 def _read(file: BinaryIO, key: str) -> Outcome:

@@ -11,7 +11,7 @@ from typing import cast
 
 from enhancers import devices, job_queue, provenance
 from enhancers.compare import zerogpu
-from enhancers.compare.cache import ResultCache
+from enhancers.compare.cache import Cache
 from enhancers.compare.estimate import expected_seconds
 from enhancers.compare.events import Event, Outcome, Request
 from enhancers.compare.runtime_model import RUN_TIMES, planned_work
@@ -105,7 +105,7 @@ def compare(
     *,
     seed: int = 0,
     device: str = "cpu",
-    cache: ResultCache | None = None,
+    cache: Cache | None = None,
 ) -> Generator[Event, None, None]:
     """Run methods on an image in order, streaming every step.
 
@@ -122,7 +122,7 @@ def compare(
     device : str
         "auto", "cpu", "cuda", "cuda:1" or "mps"; classical methods always run on the CPU. With
         several GPUs, auto takes the one with the shortest queue for each method.
-    cache : ResultCache, optional
+    cache : Cache, optional
         Cache of finished results; a cached result is a single event.
 
     Raises
@@ -150,7 +150,7 @@ def _events(
     request: Request,
     seed: int,
     present: Sequence[str],
-    cache: ResultCache | None,
+    cache: Cache | None,
 ) -> Generator[Event, None, None]:
     started = time.perf_counter()
     try:
@@ -168,9 +168,7 @@ def _events(
         )
 
 
-def _run(
-    index: int, plan: ResolvedRequest, cache: ResultCache | None
-) -> Generator[Event, None, Event]:
+def _run(index: int, plan: ResolvedRequest, cache: Cache | None) -> Generator[Event, None, Event]:
     """Queue, then run; the last event is returned, after the slot is released."""
     work = planned_work(plan.image, plan.method, plan.params)
     expected = expected_seconds(plan.image, plan.method, plan.params, plan.device, work)

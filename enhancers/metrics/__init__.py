@@ -67,7 +67,8 @@ class ScoreRow:
 
 def available(key: str) -> str:
     """Empty if the metric can be computed on this machine, else the reason; imports nothing."""
-    return "" if pyiqa_metrics.file_present(get(key)) else pyiqa_metrics.MISSING
+    metric = get(key)
+    return "" if pyiqa_metrics.file_present(metric) else pyiqa_metrics.missing(metric)
 
 
 def score(

@@ -23,7 +23,8 @@ from enhancers.metrics.catalog import Metric
 if TYPE_CHECKING:
     import torch
 
-MISSING = "needs a one-time download"
+SOURCE = "https://huggingface.co/chaofengc/IQA-PyTorch-Weights"
+"""Where pyiqa's files are published."""
 
 _CREATING = threading.Lock()
 
@@ -33,6 +34,14 @@ def files_folder() -> Path:
     cache = os.environ.get("XDG_CACHE_HOME", "~/.cache")
     home = os.environ.get("TORCH_HOME", os.path.join(cache, "torch"))
     return Path(home).expanduser() / "hub" / "pyiqa"
+
+
+def missing(metric: Metric) -> str:
+    """What a metric lacks on this machine: its file, where it belongs and where it is from."""
+    folder, home = files_folder(), Path.home()
+    if folder.is_relative_to(home):
+        folder = "~" / folder.relative_to(home)
+    return f"needs the file {metric.file} in {folder}; it is from {SOURCE}"
 
 
 def file_present(metric: Metric) -> bool:
@@ -53,7 +62,7 @@ def compute(metric: Metric, pixels: Pixels, truth: Pixels | None) -> float:
         measure.
     """
     if not file_present(metric):
-        raise MetricUnavailable(MISSING)
+        raise MetricUnavailable(missing(metric))
     try:
         import pyiqa  # noqa: F401
     except (ImportError, RuntimeError) as error:

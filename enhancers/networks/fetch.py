@@ -11,7 +11,7 @@ from enhancers.networks.entry import Download, Hub
 from enhancers.networks.identify import NetworkImport
 from enhancers.networks.import_network import import_network
 from enhancers.networks.installed import partial_file, state
-from enhancers.networks.lookup import network_entry
+from enhancers.networks.lookup import add_command, network_entry
 from enhancers.networks.progress import Progress
 from enhancers.networks.staging import locked
 from enhancers.settings import get_settings
@@ -39,7 +39,7 @@ def fetch(key: str) -> Generator[Progress, None, None]:
     if download.offline():
         raise NetworkMissing(
             f"{entry.label} is not fetched, because HF_HUB_OFFLINE forbids network access: unset "
-            f"it, or add a copy you have with python -m enhancers networks add PATH --like {key}."
+            f"it, or add a copy you have with {add_command(entry)}."
         )
     if isinstance(source, Hub):
         download.check_space(source.folder, now.cost, entry.label, setting="HF_HOME")

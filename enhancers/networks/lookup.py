@@ -57,9 +57,14 @@ def missing(entry: NetworkEntry) -> str:
             f"{source.where}: python -m enhancers networks add {source.file} --like {entry.key}. "
             f"{instead}"
         )
-    what = "FOLDER" if isinstance(source, Hub) else "FILE"
     return (
         f"{entry.label} is not on this machine: fetch it ({bytes_text(entry.cost)}) with "
         f"python -m enhancers networks fetch {entry.key}, or add a copy you have with "
-        f"python -m enhancers networks add {what} --like {entry.key}. {instead}"
+        f"{add_command(entry)}. {instead}"
     )
+
+
+def add_command(entry: NetworkEntry) -> str:
+    """The command that adds a copy of a network of the catalogue."""
+    what = "FOLDER" if isinstance(entry.source, Hub) else "FILE"
+    return f"python -m enhancers networks add {what} --like {entry.key}"

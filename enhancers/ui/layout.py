@@ -12,7 +12,6 @@ from enhancers.asset_files import asset_text
 from enhancers.method import Modality
 from enhancers.networks.installed import states
 from enhancers.registry import METHODS
-from enhancers.settings import on_a_space
 from enhancers.ui import evidence_tab, networks_tab, render
 from enhancers.ui.evidence_tab import EvidenceTab
 from enhancers.ui.html import piece
@@ -98,6 +97,7 @@ class Layout:
 def build_layout(
     missing: dict[str, str], samples: dict[str, Any], priors: Sequence[tuple[str, bool]],
     links: StudyLinks, *, changes: bool = True, max_bytes: int = 200_000_000,
+    upload_remark: str = "",
 ) -> Layout:  # fmt: skip
     """Create the components inside an open `gr.Blocks`.
 
@@ -114,6 +114,8 @@ def build_layout(
         Whether networks can be downloaded, added and removed on the page.
     max_bytes : int
         Largest upload.
+    upload_remark : str
+        What is read, where it goes and for how long.
     """
     parts: dict[str, Any] = {
         "header": gr.HTML(render.header_html("", priors), elem_id="header"),
@@ -122,7 +124,7 @@ def build_layout(
     with gr.Row(elem_id="workspace", equal_height=False):
         with gr.Column(elem_id="sidebar", scale=0, min_width=340):
             with gr.Column(elem_id="settings"):
-                parts |= _image_section(samples)
+                parts |= _image_section(samples, upload_remark)
                 parts["cards"] = _method_section(missing)
                 parts |= _reproducibility_section()
             parts |= _run_bar()
@@ -147,9 +149,9 @@ def _heading(title: str, remark: str = "") -> None:
     gr.HTML(piece("heading", title, remark), elem_classes="heading")
 
 
-def _image_section(samples: dict[str, Any]) -> dict[str, Any]:
+def _image_section(samples: dict[str, Any], remark: str) -> dict[str, Any]:
     parts: dict[str, Any] = {}
-    _heading("Image", render.upload_remark(on_a_space=on_a_space()))
+    _heading("Image", remark)
     # No file_types: with them the browser refuses DICOM files without an extension.
     parts["upload"] = gr.File(
         label="Image file", show_label=False, file_count="single", elem_id="upload", height=64

@@ -167,9 +167,13 @@ def network_import(values: dict[str, Any]) -> NetworkImport:
 
 
 def with_field_names(sentence: str) -> str:
-    """Replace options of the command line by the page's fields in a message."""
+    """Replace options of the command line by the page's fields in a message.
+
+    A command that is to be copied keeps its options.
+    """
     return re.sub(
-        r"--[a-z]+(-[a-z]+)*", lambda found: _FIELDS.get(found[0], found[0]), sentence
+        r"python -m .*?(?=\. |\.?$)|--[a-z]+(-[a-z]+)*",
+        lambda found: _FIELDS.get(found[0], found[0]), sentence,
     )  # fmt: skip
 
 

@@ -13,8 +13,8 @@ from fastapi import APIRouter
 from enhancers import devices
 from enhancers.load import Caps
 from enhancers.registry import METHODS
-from enhancers.settings import Settings
-from enhancers.ui import download_routes, evidence_tab, gallery, layout, network_handlers
+from enhancers.settings import Settings, on_a_space
+from enhancers.ui import download_routes, evidence_tab, gallery, layout, network_handlers, render
 from enhancers.ui.evidence_files import FOLDER
 from enhancers.ui.evidence_tab import EvidencePage
 from enhancers.ui.image_handlers import ImageHandlers
@@ -36,6 +36,8 @@ MAX_RUNS = 64
 """Most runs at a time, queued ones included; each occupies a thread."""
 OTHER_THREADS = 64
 """Threads for the handlers that answer at once."""
+DELETE_UPLOADS = (1800, render.UPLOAD_HOURS * 3600 - 1800)
+"""Seconds between two rounds in which uploads are deleted, and the age from which they are."""
 NO_STUDY = StudyLinks()
 
 # The device queues decide who runs; this only keeps threads for everything else.
@@ -87,11 +89,15 @@ def build(
     store = PixelStore(round(settings.pixel_store_mb * 1e6))
     priors = network_handlers.embedded_networks()
     with gr.Blocks(
-        title=TITLE, analytics_enabled=False, fill_width=True, delete_cache=(3600, 86400)
+        title=TITLE,
+        analytics_enabled=False,
+        fill_width=True,
+        delete_cache=DELETE_UPLOADS,
     ) as blocks:
         page = layout.build_layout(
             _missing(priors), gallery.tiles(), priors, links,
             changes=settings.network_changes, max_bytes=settings.max_file_bytes,
+            upload_remark=render.upload_remark(settings, on_a_space=on_a_space()),
         )  # fmt: skip
         updates = PageUpdates(page, store)
         image_handlers = ImageHandlers(updates, sessions, Caps.from_settings(settings))

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Literal
 
 from enhancers.image import MedicalImage
 from enhancers.job_queue import about, seconds_text
+from enhancers.settings import Settings
 from enhancers.ui.html import fill, piece
 from enhancers.ui.session import MethodRun, Run, Session
 
@@ -16,6 +18,9 @@ HOW_TO = (
     "Open an image, select methods, press Run (Ctrl+Enter). In the grid: drag to set the window, "
     "scroll to zoom, hold I to see the input."
 )
+
+UPLOAD_HOURS = 24
+"""Hours after which an uploaded file is deleted."""
 
 MAX_QUEUE_DOTS = 12
 """Runs ahead that are drawn as dots; the number next to them counts all."""
@@ -63,14 +68,29 @@ def header_html(device: str, priors: Sequence[tuple[str, bool]], other_networks:
     return fill("header.html", badges=badges)
 
 
-def upload_remark(*, on_a_space: bool) -> str:
-    """The formats that are read, and where an image goes that is opened."""
+def upload_remark(settings: Settings, *, on_a_space: bool) -> str:
+    """The formats that are read, where an image goes that is opened, and for how long."""
     where = (
         "This page runs on Hugging Face: what you open is uploaded there. Do not open patient data."
         if on_a_space
         else "Images stay on the machine that runs this page."
     )
-    return f"DICOM, NIfTI, PNG, TIFF or JPEG. {where}"
+    results = (
+        f"Results are kept on its disk, in {short_path(settings.cache_dir / 'results')}, up to "
+        f"{settings.cache_gb:g} GB."
+        if settings.cache_bytes
+        else "Results are kept in memory only."
+    )
+    return (
+        f"DICOM, NIfTI, PNG, TIFF or JPEG. {where} An uploaded file is deleted after "
+        f"{UPLOAD_HOURS} hours, or when the server stops. {results}"
+    )
+
+
+def short_path(path: Path) -> str:
+    """A path with ~ for the home folder."""
+    home = Path.home()
+    return f"~/{path.relative_to(home).as_posix()}" if path.is_relative_to(home) else str(path)
 
 
 def facts_html(session: Session) -> str:

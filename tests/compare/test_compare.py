@@ -6,7 +6,6 @@ import sys
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -14,7 +13,9 @@ import pytest
 
 from enhancers import job_queue
 from enhancers.compare import (
+    Cache,
     Event,
+    MemoryCache,
     Outcome,
     Request,
     ResultCache,
@@ -33,7 +34,7 @@ from enhancers.method import Modality, ParameterValue
 from enhancers.method_interface import Figure, Result, Step
 from enhancers.provenance import PriorFacts
 from enhancers.registry import METHODS, get, resolve
-from enhancers.settings import get_settings
+from enhancers.settings import Settings, get_settings
 
 
 def image(side: int = 16, modality: Modality = Modality.CT) -> MedicalImage:
@@ -386,16 +387,35 @@ assert hits > 60, hits
     assert not list(tmp_path.glob(".*"))
 
 
-def test_the_settings_say_where_the_cache_is_and_can_switch_it_off(monkeypatch, tmp_path):
-    def settings(size: int) -> SimpleNamespace:
-        return SimpleNamespace(cache_dir=tmp_path, cache_bytes=size)
+@pytest.fixture
+def configured(monkeypatch, tmp_path):
+    def cache(disk_gb: float | None = None, **others: float) -> Cache | None:
+        given = others if disk_gb is None else {"cache_gb": disk_gb, **others}
+        settings = Settings(cache_dir=tmp_path, **given)
+        monkeypatch.setattr("enhancers.compare.cache.get_settings", lambda: settings)
+        return default_cache()
 
-    monkeypatch.setattr("enhancers.compare.cache.get_settings", lambda: settings(5000))
-    cache = default_cache()
-    assert cache is not None
+    return cache
+
+
+def test_results_are_written_to_disk_only_where_the_settings_ask_for_it(configured, tmp_path):
+    cache = configured()
+    cache.put("a", entry("a"))
+    assert configured().get("a") is not None
+    assert list(tmp_path.iterdir()) == []
+    cache = configured(disk_gb=5e-6)
     assert (cache.folder, cache.max_bytes) == (tmp_path / "results", 5000)
-    monkeypatch.setattr("enhancers.compare.cache.get_settings", lambda: settings(0))
-    assert default_cache() is None
+    assert configured(memory_cache_mb=0) is None
+
+
+def test_the_cache_in_memory_drops_the_least_recently_used():
+    made = {key: entry(key) for key in "abc"}
+    cache = MemoryCache(2 * made["a"].result.pixels.nbytes)
+    cache.put("a", made["a"])
+    cache.put("b", made["b"])
+    assert cache.get("a") is made["a"]
+    cache.put("c", made["c"])
+    assert [cache.get(key) for key in "abc"] == [made["a"], None, made["c"]]
 
 
 def test_the_simple_call_returns_the_result_and_raises_errors(fakes):

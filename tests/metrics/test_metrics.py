@@ -259,10 +259,11 @@ def test_a_missing_file_is_a_reason_and_no_download(key, torch_home, monkeypatch
 
     monkeypatch.setattr(torch.hub, "download_url_to_file", refuse)
     monkeypatch.setattr("pyiqa.utils.download_util.download_url_to_file", refuse)
-    assert metrics.available(key) == "needs a one-time download"
-    assert reason(picture(128), key) == "needs a one-time download"
+    told = metrics.available(key)
+    assert told.startswith(f"needs the file {metrics.get(key).file} in {torch_home}; it is from ")
+    assert reason(picture(128), key) == told
     (torch_home / metrics.get(key).file).touch()
-    assert reason(picture(128), key) == "needs a one-time download"
+    assert reason(picture(128), key) == told
     assert list(torch_home.iterdir()) == [torch_home / metrics.get(key).file]
 
 

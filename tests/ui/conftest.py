@@ -17,7 +17,7 @@ from enhancers.ui.viewer import PixelStore
 def page(tmp_path_factory):
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("READINGROOM_CACHE_DIR", str(tmp_path_factory.mktemp("cache")))
-        patch.setenv("READINGROOM_CACHE_GB", "0")
+        patch.setenv("READINGROOM_MEMORY_CACHE_MB", "0")
         get_settings.cache_clear()
         yield build(read_settings())
     get_settings.cache_clear()

@@ -117,6 +117,14 @@ def test_the_sentences_name_the_fields_of_the_page():
     )
 
 
+def test_a_command_that_is_to_be_copied_keeps_its_options(handlers, monkeypatch):
+    *_, ended = press(handlers, "fetch", "sd15")
+    said = notice(handlers, ended)
+    assert "python -m enhancers networks add FOLDER --like sd15." in said
+    command = "python -m enhancers networks add CT.pt --like ct-abdomen. Give --key."
+    assert with_field_names(command) == command.replace("--key", "'Short name'")
+
+
 def test_a_path_is_added_and_the_file_stays(handlers, models, tmp_path):
     path = guided_file(tmp_path / "liver.pt")
     *_, asked = handlers.add(TAB, **{**BLANK, "path": str(path)})

@@ -100,6 +100,12 @@ def test_the_page_says_where_images_go(monkeypatch, space, sentence, other):
     config = str(build(read_settings()).blocks.get_config_file()["components"])
     assert sentence in config
     assert other not in config
+    assert "An uploaded file is deleted after 24 hours, or when the server stops." in config
+    assert "Results are kept in memory only." in config
+    monkeypatch.setenv("READINGROOM_CACHE_GB", "1.5")
+    config = str(build(read_settings()).blocks.get_config_file()["components"])
+    assert "Results are kept on its disk, in " in config
+    assert "up to 1.5 GB" in config
 
 
 def test_the_page_offers_no_api_and_names_the_metrics_tab(page):
