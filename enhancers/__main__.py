@@ -4,9 +4,15 @@ from __future__ import annotations
 
 import sys
 
+from enhancers.pipes import until_closed
+
 
 def main() -> int:
     """Run a command and return its exit status."""
+    return until_closed(_run)
+
+
+def _run() -> int:
     # Importing Typer takes longer than the listing itself, which scripts call often.
     if sys.argv[1:] in (["list"], ["list", "--json"]):
         from enhancers import listing

@@ -7,6 +7,7 @@ import typer
 from benchmarks.cli import ablations, evidence, performance, segmentation, study_load
 from enhancers.cli.common import run_app
 from enhancers.errors import ReadingRoomError
+from enhancers.pipes import until_closed
 from study.domain.errors import StudyError
 
 app = typer.Typer(
@@ -26,4 +27,4 @@ app.command("study-load")(study_load.load)
 
 def main() -> int:
     """Run a command; an error that the user can mend is one line, with status 2."""
-    return run_app(app, (ReadingRoomError, StudyError))
+    return until_closed(lambda: run_app(app, (ReadingRoomError, StudyError)))

@@ -29,6 +29,8 @@ def run_app(app: typer.Typer, errors: tuple[type[Exception], ...] = (ReadingRoom
         status = app(standalone_mode=False)
     except KeyboardInterrupt:
         return 130
+    except BrokenPipeError:
+        raise
     except Exception as error:
         if isinstance(error, (*errors, OSError)):
             return _refused(error)

@@ -10,6 +10,7 @@ import sys
 
 import typer
 
+from enhancers.pipes import until_closed
 from study.cli import conduct, maintenance, readers, results, setup
 from study.domain.errors import StudyError
 
@@ -40,8 +41,14 @@ app.command()(maintenance.verify)
 
 def main() -> int:
     """Run a command; an error that the user can fix is one line, with exit status 2."""
+    return until_closed(_run)
+
+
+def _run() -> int:
     try:
         status = app(standalone_mode=False)
+    except BrokenPipeError:
+        raise
     except (StudyError, OSError) as error:
         print(f"error: {' '.join(str(error).split())}", file=sys.stderr)
         return 2
