@@ -123,17 +123,35 @@ def stats(
     kind: Annotated[
         str, typer.Argument(help="The statistic: fleiss, gwet, alpha, icc, cohen, ...")
     ],
-    ratings: Annotated[Path, typer.Option(help="CSV file with the columns item,rater,value.")],
+    ratings: Annotated[
+        Path,
+        typer.Option(
+            help="Table of text: item,rater,value in long form, an item and a column for each "
+            "rater in wide form, or the ratings.csv of an export."
+        ),
+    ],
     scale: Annotated[
         str | None, typer.Option(help="The points of the scale: 1:5, or poor,fair,good.")
     ] = None,
+    item: Annotated[str, typer.Option(metavar="COLUMN", help="Column of the items.")] = "",
+    rater: Annotated[str, typer.Option(metavar="COLUMN", help="Column of the raters.")] = "",
+    value: Annotated[str, typer.Option(metavar="COLUMN", help="Column of the ratings.")] = "",
+    method: Annotated[str, typer.Option(metavar="COLUMN", help="Column of the methods.")] = "",
+    cluster: Annotated[
+        str, typer.Option(metavar="COLUMN", help="Column of the patients, or other clusters.")
+    ] = "",
+    question: Annotated[
+        str, typer.Option(metavar="CODE", help="The question to take, where there are several.")
+    ] = "",
     seed: Annotated[int, typer.Option(min=0, help="Seed of the bootstrap.")] = 0,
     as_json: AsJson = False,
 ) -> None:
     """Compute statistics of any table of ratings, without a study."""
     from study.stats.catalog import run_kind
+    from study.stats.csv_input import ColumnChoice
 
-    found = run_kind(kind, ratings, scale, seed)
+    columns = ColumnChoice(item, rater, value, method, cluster, question)
+    found = run_kind(kind, ratings, scale, seed, columns)
     if as_json:
         typer.echo(json.dumps(found.to_dict(), indent=2, ensure_ascii=False, allow_nan=False))
     else:

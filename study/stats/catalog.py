@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from study.domain.errors import StatisticsError
+from study.domain.formatting import plural
 from study.stats import agreement
 from study.stats.chance_agreement import WEIGHTINGS
 from study.stats.cohen import pairwise_kappas
 from study.stats.comparison import compare_methods, friedman
-from study.stats.csv_input import read_rows
+from study.stats.csv_input import ColumnChoice, read_ratings
 from study.stats.estimate import Json, to_plain
 from study.stats.intervals import RESAMPLES, IntervalOptions
 from study.stats.intra_reader import all_repeats
@@ -95,7 +96,8 @@ class StatsResult:
         shown = [self.kind if self.scale is None else f"{self.kind}, scale {self.scale}"]
         for part in self.parts:
             label = f"method {part.method}: " if part.method else ""
-            shown.append(f"{label}{part.items} items, {part.raters} raters, {part.ratings} ratings")
+            counts = ((part.items, "item"), (part.raters, "rater"), (part.ratings, "rating"))
+            shown.append(label + ", ".join(plural(number, noun) for number, noun in counts))
             for key, result in part.results.items():
                 shown += result_lines(key, result)
         return "\n".join([*shown, *(f"note: {note}" for note in self.notes)])
@@ -112,7 +114,7 @@ def compute(
     """Compute a kind of statistics on ratings in long form.
 
     Ratings that name methods give one result per method, except in paired and friedman, which
-    compare methods. Second readings (replicate 2) are used by reliability only.
+    compare methods. Repeat readings (replicate 2 and more) are used by reliability only.
 
     Raises
     ------
@@ -149,8 +151,14 @@ def compute(
     return StatsResult(kind, tuple(parts), shown, seed, tuple(notes))
 
 
-def run_kind(kind: str, path: Path, scale: str | None = None, seed: int = 0) -> StatsResult:
-    """Compute a kind of statistics on a CSV file; see `read_rows` for its columns.
+def run_kind(
+    kind: str,
+    path: Path,
+    scale: str | None = None,
+    seed: int = 0,
+    columns: ColumnChoice | None = None,
+) -> StatsResult:
+    """Compute a kind of statistics on a table of text; see `read_ratings` for its columns.
 
     Parameters
     ----------
@@ -161,6 +169,8 @@ def run_kind(kind: str, path: Path, scale: str | None = None, seed: int = 0) -> 
         For example ``1:5``, ``1,2,3,5`` or ``poor,fair,good``.
     seed : int
         Seed of the bootstrap.
+    columns : ColumnChoice, optional
+        Names of columns, and the question, where they are not the usual ones.
 
     Raises
     ------
@@ -169,7 +179,9 @@ def run_kind(kind: str, path: Path, scale: str | None = None, seed: int = 0) -> 
     """
     check_kind(kind)
     declared = Scale.parse(scale) if scale else None
-    return compute(kind, read_rows(path, declared), declared, seed=seed)
+    read = read_ratings(path, declared, columns)
+    found = compute(kind, read.rows, declared, seed=seed)
+    return replace(found, notes=(*read.notes, *found.notes))
 
 
 def check_kind(kind: str) -> None:

@@ -1,117 +1,236 @@
-"""Reads ratings in long form from a CSV file; errors name the line."""
+"""Reads ratings from a table of text, in long form, in wide form, or as this program exports them.
+
+Errors name the line.
+"""
 
 from __future__ import annotations
 
-import csv
-import math
-from collections.abc import Iterator
+import unicodedata
+from collections import defaultdict
+from collections.abc import Iterable
+from dataclasses import astuple, dataclass
 from pathlib import Path
-from typing import TextIO
 
 from study.domain.errors import StatisticsError
-from study.stats.scale import MISSING_WORDS, Scale
+from study.stats.cell_values import CellValues
+from study.stats.export_input import chosen_question, exported_rows, is_export
+from study.stats.scale import Scale
 from study.stats.table import RatingRow
+from study.stats.table_file import TextTable, read_table, whole_number_of
 
+COLUMNS = {
+    "item": ("item", "case"),
+    "rater": ("rater", "reader"),
+    "value": ("value", "rating", "score"),
+    "cluster": ("cluster", "patient"),
+    "method": ("method",),
+    "replicate": ("replicate",),
+    "question": ("question",),
+}
+"""Names by which a column is known."""
 REQUIRED = ("item", "rater", "value")
-CLUSTER_COLUMNS = ("cluster", "patient")
 
 
-def read_rows(path: Path, scale: Scale | None = None) -> tuple[RatingRow, ...]:
-    """Ratings from a CSV file with the columns item, rater and value.
+@dataclass(frozen=True)
+class ColumnChoice:
+    """Names of columns, where a table does not use the usual ones.
 
-    Optional columns: ``cluster`` or ``patient``; ``method``; ``replicate`` (1, 2, ...). Empty
-    cells and NA are missing ratings. Named categories need a scale, which gives their order.
+    Parameters
+    ----------
+    item, rater, value, method, cluster : str
+        Name of the column; empty for the usual names.
+    question : str
+        The question to take, one of those in the column named question.
+    """
+
+    item: str = ""
+    rater: str = ""
+    value: str = ""
+    method: str = ""
+    cluster: str = ""
+    question: str = ""
+
+
+@dataclass(frozen=True)
+class RatingTable:
+    """Ratings with remarks on how they were read.
+
+    Parameters
+    ----------
+    rows : tuple of RatingRow
+    notes : tuple of str
+        What was left out, and names that look like one name written in two ways.
+    """
+
+    rows: tuple[RatingRow, ...]
+    notes: tuple[str, ...] = ()
+
+
+def read_rows(
+    path: Path, scale: Scale | None = None, columns: ColumnChoice | None = None
+) -> tuple[RatingRow, ...]:
+    """The ratings of `read_ratings`, without its remarks."""
+    return read_ratings(path, scale, columns).rows
+
+
+def read_ratings(
+    path: Path, scale: Scale | None = None, columns: ColumnChoice | None = None
+) -> RatingTable:
+    """Ratings from a table of text, of any encoding and separator that `read_table` knows.
+
+    In long form it has the columns item (or case), rater (or reader) and value; optional are
+    cluster or patient, method, question and replicate (1, 2, ...). In wide form it has an item and
+    a column for each rater. The ratings.csv of an export is read as its analysis does.
+
+    Parameters
+    ----------
+    path : Path
+    scale : Scale, optional
+        Named categories need it, which gives their order.
+    columns : ColumnChoice, optional
+        Names of columns, and the question, where they are not the usual ones.
 
     Raises
     ------
     StatisticsError
         The file cannot be read, lacks a column, has no ratings, or a line is wrong.
     """
-    try:
-        with path.open(encoding="utf-8-sig", newline="") as file:
-            rows = _parse(_filled_lines(file), path, scale)
-    except OSError as error:
-        raise StatisticsError(f"{path} cannot be read: {error.strerror}") from error
-    except UnicodeDecodeError as error:
-        raise StatisticsError(f"{path} is not UTF-8 text: save it as CSV in UTF-8") from error
-    except csv.Error as error:
-        raise StatisticsError(f"{path} is not a CSV file: {error}") from error
+    chosen = columns or ColumnChoice()
+    usual = [name for names in COLUMNS.values() for name in names]
+    table = read_table(path, needed=[*usual, *(name.lower() for name in astuple(chosen) if name)])
+    if not table.header:
+        raise StatisticsError(f"{path} is empty: it needs the columns {', '.join(REQUIRED)}")
+    if is_export(table.names) and chosen == ColumnChoice(question=chosen.question):
+        rows, notes = exported_rows(table, chosen.question, scale)
+    else:
+        rows, notes = _TableReader(table, chosen, scale).read()
     if not rows:
         raise StatisticsError(f"{path} has no ratings below its header")
     if all(row.value is None for row in rows):
         raise StatisticsError(f"{path} has {len(rows)} rows and all their ratings are missing")
-    return rows
+    return RatingTable(tuple(rows), (*notes, *alike(rows)))
 
 
-def _filled_lines(file: TextIO) -> Iterator[tuple[int, list[str]]]:
-    reader = csv.reader(file, strict=True)
-    for cells in reader:
-        if any(cell.strip() for cell in cells):
-            yield reader.line_num, cells
-
-
-def _parse(
-    lines: Iterator[tuple[int, list[str]]], path: Path, scale: Scale | None
-) -> tuple[RatingRow, ...]:
-    _, header = next(lines, (0, []))
-    if not header:
-        raise StatisticsError(f"{path} is empty: it needs the columns {', '.join(REQUIRED)}")
-    names = [name.strip().lower() for name in header]
-    lacking = [name for name in REQUIRED if name not in names]
-    if lacking:
-        raise StatisticsError(
-            f"{path} lacks the column {' and '.join(lacking)}: it needs {', '.join(REQUIRED)} "
-            f"and has {', '.join(header)}"
-        )
-    if len(set(names)) != len(names):
-        raise StatisticsError(f"{path} names a column twice: {', '.join(header)}")
-    rows = []
-    for line, cells in lines:
-        if len(cells) != len(names):
-            raise StatisticsError(
-                f"{path}, line {line}: {len(cells)} cells, but the header has {len(names)}"
-            )
-        cell = dict(zip(names, map(str.strip, cells), strict=True))
-        try:
-            rows.append(_row(cell, line, scale))
-        except StatisticsError as error:
-            raise StatisticsError(f"{path}, line {line}: {error}") from error
-    return tuple(rows)
-
-
-def _row(cell: dict[str, str], line: int, scale: Scale | None) -> RatingRow:
-    for name in ("item", "rater"):
-        if not cell[name]:
-            raise StatisticsError(f"the {name} is empty")
-    return RatingRow(
-        item=cell["item"],
-        rater=cell["rater"],
-        value=_score(cell["value"], scale),
-        cluster=next((cell[name] for name in CLUSTER_COLUMNS if cell.get(name)), ""),
-        method=cell.get("method", ""),
-        replicate=_replicate(cell.get("replicate", "1")),
-        line=line,
+def alike(rows: Iterable[RatingRow]) -> tuple[str, ...]:
+    """A warning for each set of names that may be one name written in several ways."""
+    found: dict[tuple[str, str], dict[str, None]] = defaultdict(dict)
+    for row in rows:
+        for kind in ("item", "rater", "method", "cluster"):
+            name = getattr(row, kind)
+            found[kind, _folded(name)][name] = None
+    return tuple(
+        f"warning: {' and '.join(map(repr, names))} are taken as different {kind}s: if they are "
+        "one, write them alike"
+        for (kind, _), names in found.items()
+        if len(names) > 1
     )
 
 
-def _score(text: str, scale: Scale | None) -> float | None:
-    if scale is not None:
-        return scale.score_of(text)
-    if text.lower() in MISSING_WORDS:
-        return None
-    try:
-        score = float(text)
-    except ValueError as error:
-        raise StatisticsError(
-            f"the value {text!r} is not a number. Named categories need "
-            "an order: declare them with --scale, as poor,fair,good"
-        ) from error
-    if not math.isfinite(score):
-        raise StatisticsError(f"the value {text!r} is not finite")
-    return score
+def _folded(name: str) -> str:
+    """A name without case, width, spaces, and leading zeros if it is a number."""
+    plain = "".join(unicodedata.normalize("NFKC", name).casefold().split())
+    return (plain.lstrip("0") or "0") if plain.isdigit() else plain
+
+
+class _TableReader:
+    """Reads a table in long or in wide form."""
+
+    def __init__(self, table: TextTable, chosen: ColumnChoice, scale: Scale | None) -> None:
+        self.table, self.question = table, chosen.question
+        self.column = {kind: self._find(kind, chosen) for kind in COLUMNS}
+        self.raters = self._raters()
+        lacking = [kind for kind in REQUIRED if not self.column[kind]]
+        if lacking and not self.raters:
+            raise StatisticsError(
+                f"{table.name} lacks the column {' and '.join(lacking)}: it needs "
+                f"{', '.join(REQUIRED)}, or an item and one column for each rater, and has "
+                f"{', '.join(table.header)}. Say which column is which: --{lacking[0]} NAME"
+            )
+        self.values = CellValues(table, self.raters or [self.column["value"]], scale)
+
+    def _find(self, kind: str, chosen: ColumnChoice) -> str:
+        """The column of a kind; empty if there is none."""
+        names = self.table.names
+        wanted = "" if kind == "question" else getattr(chosen, kind, "").strip()
+        if not wanted:
+            return next((name for name in COLUMNS[kind] if name in names), "")
+        if wanted.lower() not in names:
+            raise StatisticsError(
+                f"{self.table.name} has no column {wanted!r} for --{kind}: it has "
+                f"{', '.join(self.table.header)}"
+            )
+        return wanted.lower()
+
+    def _raters(self) -> list[str]:
+        """The columns that are raters in a wide table; empty for a long one."""
+        if not self.column["item"] or self.column["rater"] or self.column["value"]:
+            return []
+        used = set(self.column.values())
+        return [name for name in self.table.names if name and name not in used]
+
+    def read(self) -> tuple[list[RatingRow], list[str]]:
+        """All rows, and remarks."""
+        notes = []
+        if self.raters:
+            notes.append(f"the columns {', '.join(map(self._written, self.raters))} are raters")
+        code, asked = "", self.column["question"]
+        if asked:
+            code = chosen_question(self.table, self.question, asked)
+        elif self.question:
+            raise StatisticsError(
+                f"{self.table.name} has no column named question: leave --question out"
+            )
+        least = max(
+            (place for place, name in enumerate(self.table.names) if name in self._needed()),
+            default=0,
+        )
+        rows = []
+        for line, (number, cells) in zip(self.table.lines, self.table.mappings(), strict=True):
+            if asked and cells[asked] != code:
+                continue
+            try:
+                if len(line.cells) <= least:
+                    raise StatisticsError(
+                        f"{len(line.cells)} cells, but the header has {len(self.table.header)}"
+                    )
+                rows += self._rows(cells, number)
+            except StatisticsError as error:
+                raise StatisticsError(f"{self.table.name}, line {number}: {error}") from error
+        return rows, notes
+
+    def _needed(self) -> set[str]:
+        return {self.column[kind] for kind in REQUIRED if self.column[kind]}
+
+    def _written(self, name: str) -> str:
+        return self.table.header[self.table.names.index(name)]
+
+    def _rows(self, cells: dict[str, str], number: int) -> list[RatingRow]:
+        """The ratings of a line: one, or in a wide table one for each rater."""
+        item = cells[self.column["item"]]
+        if not item:
+            raise StatisticsError("the item is empty")
+        given = {name: cells[name] for name in self.raters}
+        if not self.raters:
+            rater = cells[self.column["rater"]]
+            if not rater:
+                raise StatisticsError("the rater is empty")
+            given = {rater: cells[self.column["value"]]}
+        return [
+            RatingRow(
+                item=item,
+                rater=self._written(rater) if self.raters else rater,
+                value=self.values.read(text),
+                cluster=cells.get(self.column["cluster"], ""),
+                method=cells.get(self.column["method"], ""),
+                replicate=_replicate(cells.get(self.column["replicate"], "1")),
+                line=number,
+            )
+            for rater, text in given.items()
+        ]
 
 
 def _replicate(text: str) -> int:
-    if not text.isdecimal() or int(text) < 1:
+    number = whole_number_of(text)
+    if not number:
         raise StatisticsError(f"the replicate {text!r} is not an integer of at least 1")
-    return int(text)
+    return number

@@ -21,7 +21,7 @@ LEVEL = 0.95
 """Confidence level of every interval unless another is asked for."""
 DIGITS = 12
 """Significant digits to which computed numbers are compared."""
-DUST = 1e-15
+DUST = 1e-12
 """A statistic below this is a rounding error of zero."""
 
 

@@ -1,4 +1,4 @@
-"""Intra-reader reliability: the same item read twice.
+"""Intra-reader reliability: the same item read twice or more often.
 
 References
 ----------
@@ -8,13 +8,15 @@ SEM of repeats: J. M. Bland, D. G. Altman, "Measurement error", BMJ 312, 1996.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from itertools import combinations
 from typing import Unpack
 
 import numpy as np
 
 from study.domain.errors import StatisticsError
+from study.stats.agreement import conger_kappa
 from study.stats.cohen import cohen_kappa
 from study.stats.estimate import LEVEL, Estimate, Floats
 from study.stats.intervals import RESAMPLES, IntervalOptions, mean_estimate, proportion
@@ -22,7 +24,6 @@ from study.stats.reliability import FLAG_BELOW, deviation_interval, mdc95, relia
 from study.stats.scale import Scale
 from study.stats.table import RatingRow, Ratings, clusters_of
 
-READINGS = ("first reading", "second reading")
 POOLED = "all readers"
 NO_REPEATS = "no item was read twice"
 
@@ -36,19 +37,19 @@ class RepeatReliability:
     rater : str
         The reader's name, or `POOLED`.
     pairs : int
-        Items read twice.
+        Items read twice or more often.
     kappa : Estimate
-        Quadratic-weighted Cohen's kappa of the two readings.
+        Quadratic-weighted kappa of the readings: Cohen's of two, Conger's of more.
     icc : Estimate
-        ICC(A,1) of the two readings.
+        ICC(A,1) of the readings.
     exact, within_one : Estimate
-        Share of equal readings, and of readings at most one category apart.
+        Share of items whose readings are all equal, or at most one category apart.
     shift : Estimate
-        Mean of the second reading minus the first.
+        Mean of the last reading minus the first.
     mad : Estimate
-        Mean absolute difference.
+        Mean absolute difference of two readings of an item.
     sem : Estimate
-        Standard error of measurement, sqrt(sum d² / 2n).
+        Standard error of measurement within items; for two readings sqrt(sum d² / 2n).
     mdc95 : Estimate
         Minimal detectable change at 95 %, 1.96 sqrt(2) SEM.
     flagged : bool or None
@@ -69,64 +70,66 @@ class RepeatReliability:
 
 
 def repeat_tables(rows: Sequence[RatingRow], scale: Scale | None = None) -> dict[str, Ratings]:
-    """For each rater, the items read twice, with first and second reading as columns.
+    """For each rater, the items with two readings or more, with the readings as columns.
 
-    Items with a single or a missing reading are left out.
+    Missing readings do not count. Columns are in the order of the replicates.
 
     Raises
     ------
     StatisticsError
-        An item has a third reading, or two of the same replicate.
+        An item has two readings of the same replicate.
     """
     if scale is None:
         scale = Scale.derived(row.value for row in rows if row.value is not None)
     readings: dict[str, dict[str, dict[int, RatingRow]]] = {}
     for row in rows:
         of_item = readings.setdefault(row.rater, {}).setdefault(row.item, {})
-        if row.replicate in of_item or row.replicate > 2:
+        if row.replicate in of_item:
             raise StatisticsError(
-                f"{row.place}: replicate {row.replicate} of item {row.item!r} by rater "
-                f"{row.rater!r} is one too many: an item has replicate 1 and 2"
+                f"{row.place}: item {row.item!r} has replicate {row.replicate} by rater "
+                f"{row.rater!r} already, in {of_item[row.replicate].place}: number its readings "
+                "1, 2, ..."
             )
         of_item[row.replicate] = row
-    return {rater: _pairs(of_rater, scale) for rater, of_rater in readings.items()}
+    return {rater: _repeated(of_rater, scale) for rater, of_rater in readings.items()}
 
 
 def repeat_reliability(
     rater: str,
-    pairs: Ratings,
+    repeated: Ratings,
     *,
     resamples: int = RESAMPLES,
     seed: int = 0,
     level: float = LEVEL,
 ) -> RepeatReliability:
     """Intra-reader reliability from one of the `repeat_tables`."""
-    scores = pairs.complete().scores if pairs.items else np.empty((0, 2))
-    differences = scores[:, 1] - scores[:, 0]
-    steps = (
-        np.abs(np.diff(pairs.complete().codes, axis=1)) if len(differences) else np.empty((0, 1))
-    )
-    count = len(differences)
-    icc = reliability(pairs, resamples=resamples, seed=seed, level=level).form("A,1")
+    count, scale, rows = len(repeated.items), repeated.scale, np.arange(len(repeated.items))
+    rated = repeated.codes >= 0
+    first = rated.argmax(axis=1)
+    last = rated.shape[1] - 1 - rated[:, ::-1].argmax(axis=1)
+    shifts = repeated.scores[rows, last] - repeated.scores[rows, first]
+    ranks = np.where(rated, repeated.codes, repeated.codes[rows, first][:, None])
+    steps = np.ptp(ranks, axis=1) if count else np.empty(0)
+    apart = np.array([_mean_difference(row[~np.isnan(row)]) for row in repeated.scores])
+    icc = reliability(repeated, resamples=resamples, seed=seed, level=level).form("A,1")
     within = proportion("Within one category", int((steps <= 1).sum()), count, level)
-    if not pairs.scale.declared:
+    if not scale.declared:
         within = Estimate(
             within.name, None, within.method, count, level=level, reason="no scale was declared"
         )
-    sem, span = _sem(differences, level), pairs.scale.length
+    sem, span = _sem(repeated, level), scale.length
+    which = "second" if rated.shape[1] <= 2 else "last"
     return RepeatReliability(
         rater=rater,
         pairs=count,
-        kappa=cohen_kappa(pairs, *READINGS, "quadratic", level=level),
+        kappa=_kappa(repeated, level),
         icc=icc,
         exact=proportion("Exact agreement", int((steps == 0).sum()), count, level),
         within_one=within,
         shift=mean_estimate(
-            "Shift", differences, "mean of second minus first reading", level, (-span, span)
+            "Shift", shifts, f"mean of {which} minus first reading", level, (-span, span)
         ),
-        mad=mean_estimate(
-            "MAD", np.abs(differences), "mean absolute difference", level, (0.0, span)
-        ),
+        mad=mean_estimate("MAD", apart, "mean absolute difference", level, (0.0, span)),
         sem=sem,
         mdc95=mdc95(sem),
         flagged=None if icc.value is None else icc.value < FLAG_BELOW,
@@ -144,38 +147,62 @@ def all_repeats(
     return tuple(repeat_reliability(rater, table, **options) for rater, table in named)
 
 
-def _pairs(of_rater: dict[str, dict[int, RatingRow]], scale: Scale) -> Ratings:
-    twice = {
-        item: (of_item[1], of_item[2]) for item, of_item in of_rater.items() if len(of_item) == 2
+def _repeated(of_rater: dict[str, dict[int, RatingRow]], scale: Scale) -> Ratings:
+    given = {
+        item: {number: row for number, row in of_item.items() if row.value is not None}
+        for item, of_item in of_rater.items()
     }
-    kept = {
-        item: both for item, both in twice.items() if all(row.value is not None for row in both)
-    }
-    scores = np.array([[row.value for row in both] for both in kept.values()], dtype=np.float64)
-    rows: Iterable[RatingRow] = (row for both in kept.values() for row in both)
-    return Ratings(
-        tuple(kept), READINGS, scores.reshape(len(kept), 2), scale, clusters_of(rows, kept)
-    )
+    kept = {item: readings for item, readings in given.items() if len(readings) > 1}
+    numbers = sorted({number for readings in kept.values() for number in readings}) or [1, 2]
+    scores = np.full((len(kept), len(numbers)), np.nan)
+    for place, readings in enumerate(kept.values()):
+        for number, row in readings.items():
+            scores[place, numbers.index(number)] = row.value
+    rows = (row for readings in kept.values() for row in readings.values())
+    columns = tuple(f"reading {number}" for number in numbers)
+    return Ratings(tuple(kept), columns, scores, scale, clusters_of(rows, kept))
 
 
 def _stack(tables: dict[str, Ratings]) -> Ratings:
+    """The tables of all raters as one, with as many columns as the widest."""
     if not tables:
         raise StatisticsError("there are no ratings")
     parts = list(tables.values())
+    columns = max((part.raters for part in parts), key=len)
+    gaps = [np.full((len(part.items), len(columns) - len(part.raters)), np.nan) for part in parts]
     return Ratings(
         tuple(f"{rater}: {item}" for rater, table in tables.items() for item in table.items),
-        READINGS,
-        np.concatenate([part.scores for part in parts]),
+        columns,
+        np.concatenate(
+            [np.hstack([part.scores, gap]) for part, gap in zip(parts, gaps, strict=True)]
+        ),
         parts[0].scale,
         tuple(cluster for part in parts for cluster in part.clusters),
     )
 
 
-def _sem(differences: Floats, level: float) -> Estimate:
-    method, count = "sqrt(sum d² / 2n)", len(differences)
+def _mean_difference(readings: Floats) -> float:
+    """Mean absolute difference of all pairs of readings of an item."""
+    return float(np.mean([abs(a - b) for a, b in combinations(readings.tolist(), 2)]))
+
+
+def _kappa(repeated: Ratings, level: float) -> Estimate:
+    if len(repeated.raters) == 2:
+        return cohen_kappa(repeated, *repeated.raters, "quadratic", level=level)
+    return conger_kappa(repeated, "quadratic", resamples=0, level=level)
+
+
+def _sem(repeated: Ratings, level: float) -> Estimate:
+    twice = len(repeated.raters) == 2
+    method = "sqrt(sum d² / 2n)" if twice else "root of the pooled variance within items"
+    count = len(repeated.items)
     base = Estimate("SEM (repeats)", None, method, count, level=level, reason=NO_REPEATS)
     if not count:
         return base
-    value = math.sqrt(float((differences**2).sum()) / (2 * count))
-    ends = deviation_interval(value, count, level)
-    return replace(base, value=value).with_interval(ends)
+    rated = ~np.isnan(repeated.scores)
+    number = rated.sum(axis=1)
+    means = np.where(rated, repeated.scores, 0.0).sum(axis=1) / number
+    squares = np.where(rated, (repeated.scores - means[:, None]) ** 2, 0.0).sum()
+    df = int((number - 1).sum())
+    value = math.sqrt(float(squares) / df)
+    return replace(base, value=value).with_interval(deviation_interval(value, df, level))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 
@@ -10,10 +11,14 @@ import numpy as np
 
 from study.domain.errors import StatisticsError
 from study.stats.estimate import Floats
+from study.stats.table_file import number_of
 
 LARGEST = 1001
 """Most categories of a declared range."""
-MISSING_WORDS = frozenset({"", "na", "n/a", "nan"})
+MISSING_WORDS = frozenset(
+    ("", "na", "n/a", "nan", "null", "none", "#n/a", "#na", "#null!", ".", "-", "–", "—", "missing",
+     "cannot judge", "not read")
+)  # fmt: skip
 """Cells that mean a missing rating, unless the scale has a category of that name."""
 
 
@@ -73,18 +78,15 @@ class Scale:
             The text is neither a range nor a list of at least two categories.
         """
         low, colon, high = text.partition(":")
-        if colon:
-            try:
-                return cls.span(int(low), int(high))
-            except ValueError:
-                pass
+        if colon and re.fullmatch(r"\s*[+-]?\d{1,9}:\s*[+-]?\d{1,9}\s*", text, re.ASCII):
+            return cls.span(int(low), int(high))
         labels = tuple(label.strip() for label in text.split(","))
         if colon or len(labels) < 2 or not all(labels):
             raise StatisticsError(
                 f"the scale {text!r} is not understood: write a range as 1:5, "
                 "or the categories in their order as poor,fair,good"
             )
-        numbers = [_number(label) for label in labels]
+        numbers = [number_of(label) for label in labels]
         if None in numbers:
             return cls(labels, tuple(float(place) for place in range(1, len(labels) + 1)))
         return cls(labels, tuple(number for number in numbers if number is not None))
@@ -120,8 +122,8 @@ class Scale:
             return self.scores[self.labels.index(text)]
         if text.lower() in MISSING_WORDS:
             return None
-        number = _number(text)
-        numeric = _number(self.labels[0]) is not None
+        number = number_of(text)
+        numeric = number_of(self.labels[0]) is not None
         if numeric and number is not None and number in self.scores:
             return number
         raise StatisticsError(f"{text!r} is not on the scale {self}")
@@ -146,11 +148,3 @@ class Scale:
     def __str__(self) -> str:
         shown = self.labels if self.size <= 12 else (*self.labels[:5], "...", self.labels[-1])
         return ", ".join(shown)
-
-
-def _number(text: str) -> float | None:
-    try:
-        number = float(text)
-    except ValueError:
-        return None
-    return number if np.isfinite(number) else None

@@ -32,7 +32,7 @@ class RatingRow:
     method : str
         Method that made the item, where several are compared.
     replicate : int
-        1 for the first reading, 2 for the repeat.
+        1 for the first reading, 2 and more for repeats.
     line : int
         Line of the file, 0 if not from a file.
     """

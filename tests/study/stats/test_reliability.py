@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from study.domain.errors import StatisticsError
+from study.stats.agreement import conger_kappa
 from study.stats.intervals import cluster_weights
 from study.stats.intra_reader import NO_REPEATS, POOLED, all_repeats, repeat_tables
 from study.stats.reliability import FORMS, reliability
@@ -259,11 +260,34 @@ def test_identical_repeats_have_no_error_and_say_so():
     assert found.flagged is False
 
 
-def test_a_third_reading_is_refused():
-    rows = [RatingRow("x", "A", 1.0, replicate=n, line=n + 1) for n in (1, 2, 3)]
-    with pytest.raises(StatisticsError, match="line 4: replicate 3 of item 'x' by rater 'A'"):
-        repeat_tables(rows, FIVE)
-    with pytest.raises(StatisticsError, match="one too many"):
-        repeat_tables([RatingRow("x", "A", 1.0), RatingRow("x", "A", 2.0)], FIVE)
+def test_three_readings_and_more_are_taken_together():
+    readings = {"x": (1, 2, 2, None), "y": (4, 4, 4, 4), "z": (3, None, 5, None), "once": (2,)}
+    rows = [
+        RatingRow(item, "A", value, replicate=number)
+        for item, values in readings.items()
+        for number, value in enumerate(values, 1)
+    ]
+    found, pooled = all_repeats(rows, FIVE)
+    assert (found.pairs, pooled.pairs) == (3, 3)
+    assert found.exact.value == pytest.approx(1 / 3)
+    assert found.within_one.value == pytest.approx(2 / 3)
+    assert found.shift.value == pytest.approx((1 + 0 + 2) / 3)
+    assert found.mad.value == pytest.approx((2 / 3 + 0 + 2) / 3)
+    # Squares within items 2/3, 0 and 2, with 2 + 3 + 1 degrees of freedom.
+    assert found.sem.value == pytest.approx(math.sqrt((2 / 3 + 2) / 6))
+    table = from_matrix([[1, 2, 2, NAN], [4, 4, 4, 4], [3, NAN, 5, NAN]], FIVE)
+    assert found.icc.value == pytest.approx(reliability(table).form("A,1").value)
+    assert found.kappa.value == pytest.approx(conger_kappa(table, "quadratic").value)
+
+
+def test_readers_with_different_numbers_of_readings_are_pooled():
+    thrice = [RatingRow("0", "B", 4.0 + (number > 1), replicate=number) for number in (1, 2, 3)]
+    rows = [*twice("A", [1, 2], [1, 3]), *thrice]
+    assert [one.pairs for one in all_repeats(rows, FIVE)] == [2, 1, 3]
+
+
+def test_a_replicate_that_is_there_twice_is_refused():
+    with pytest.raises(StatisticsError, match=r"line 3: item 'x' has replicate 1 .* in line 2"):
+        repeat_tables([RatingRow("x", "A", 1.0, line=2), RatingRow("x", "A", 2.0, line=3)], FIVE)
     with pytest.raises(StatisticsError, match="no ratings"):
         all_repeats([], FIVE)

@@ -108,9 +108,12 @@ def test_a_wrong_file_is_refused_with_its_line(tmp_path: Path, text: str, proble
 def test_files_that_are_no_text_are_refused(tmp_path: Path):
     with pytest.raises(StatisticsError, match="cannot be read: No such file"):
         read_rows(tmp_path / "absent.csv")
-    (tmp_path / "binary.csv").write_bytes(b"item,rater,value\n\xff\xfe,A,1\n")
-    with pytest.raises(StatisticsError, match="not UTF-8"):
+    (tmp_path / "binary.csv").write_bytes(b"item,rater,value\nx\x00y,A,1\n")
+    with pytest.raises(StatisticsError, match=r"line 2: there is the control character 0x00"):
         read_rows(tmp_path / "binary.csv")
+    (tmp_path / "book.csv").write_bytes(b"PK\x03\x04" + bytes(40))
+    with pytest.raises(StatisticsError, match=r"Excel workbook .* save it as CSV"):
+        read_rows(tmp_path / "book.csv")
     with pytest.raises(StatisticsError, match="line 2: the value 'inf' is not finite"):
         read_rows(csv_file(tmp_path, "item,rater,value\nx,A,inf\n"))
     with pytest.raises(StatisticsError, match="not a CSV file"):

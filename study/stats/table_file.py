@@ -1,0 +1,244 @@
+"""Reads tables of text as spreadsheets and statistics programs write them.
+
+Encodings: UTF-8 with or without a byte order mark, UTF-16, and Windows-1252 or Latin-1 where the
+file is neither. Separators: comma, semicolon, tab or a vertical bar, found in the first line or
+declared by a line such as ``sep=;``. Empty columns at the end are ignored.
+"""
+
+from __future__ import annotations
+
+import codecs
+import csv
+import io
+import re
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+from study.domain.errors import StatisticsError, StudyError
+
+DELIMITERS = ",;\t|"
+MARKS = (
+    (codecs.BOM_UTF8, "utf-8-sig"),
+    (codecs.BOM_UTF32_LE, "utf-32"),
+    (codecs.BOM_UTF32_BE, "utf-32"),
+    (codecs.BOM_UTF16_LE, "utf-16"),
+    (codecs.BOM_UTF16_BE, "utf-16"),
+)
+"""Byte order marks and their encodings; that of UTF-16 is the beginning of one of UTF-32."""
+SIGNATURES = {
+    b"PK\x03\x04": "an Excel workbook or another zip file",
+    b"\xd0\xcf\x11\xe0": "an old Excel workbook",
+    b"%PDF": "a PDF",
+    b"\x89PNG": "a picture",
+}
+NUMBER = re.compile(r"[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?", re.ASCII)
+_SEPARATOR_LINE = re.compile(r'"?sep=(.)"?[ \t]*(?:\r\n|\r|\n)', re.IGNORECASE)
+_CONTROL = re.compile(r"[\x00-\x08\x0e-\x1f]")
+_INVISIBLE = "\ufeff\u200b\u200e\u200f"
+
+
+@dataclass(frozen=True)
+class Line:
+    """A line of a table below its header: its number in the file and its cells."""
+
+    number: int
+    cells: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class TextTable:
+    """A table of text, without blank lines, its cells without surrounding spaces.
+
+    Parameters
+    ----------
+    name : str
+        Name of the file, for messages.
+    header : tuple of str
+        Names of the columns, as written; none in an empty file.
+    lines : tuple of Line
+        A line may have fewer cells than the header, never more.
+    delimiter : str
+        What separates the columns.
+    """
+
+    name: str
+    header: tuple[str, ...]
+    lines: tuple[Line, ...]
+    delimiter: str
+
+    @cached_property
+    def names(self) -> tuple[str, ...]:
+        """Names of the columns in small letters."""
+        return tuple(name.lower() for name in self.header)
+
+    def mappings(self) -> Iterator[tuple[int, dict[str, str]]]:
+        """Number of each line, and its cells by the name of the column in small letters."""
+        for line in self.lines:
+            rest = [""] * (len(self.header) - len(line.cells))
+            yield line.number, dict(zip(self.names, [*line.cells, *rest], strict=True))
+
+
+def read_table(
+    path: Path,
+    *,
+    needed: Collection[str] = (),
+    error: type[StudyError] = StatisticsError,
+) -> TextTable:
+    """Read a table of text.
+
+    Parameters
+    ----------
+    path : Path
+    needed : collection of str
+        Names that the header has in all likelihood, which tell one separator from another.
+    error : type of StudyError
+        The class of the errors that are raised.
+
+    Raises
+    ------
+    StudyError
+        The file cannot be read, is not a text, names a column twice, or has a line with
+        more cells than columns or with a broken quotation; the message names file and line.
+    """
+    text = _decoded(path, error)
+    declared = _SEPARATOR_LINE.match(text)
+    skipped = 0
+    if declared:
+        text, skipped = text[declared.end() :], 1
+    delimiter = declared.group(1) if declared else _delimiter(text, needed)
+    lines = list(_lines(text, delimiter, skipped, path.name, error))
+    if not lines:
+        return TextTable(path.name, (), (), delimiter)
+    header, *rest = lines
+    names, kept = _without_empty_columns(header, rest, path.name, error)
+    lowered = [name.lower() for name in names]
+    twice = [name for name in names if lowered.count(name.lower()) > 1]
+    if twice:
+        raise error(
+            f"{path.name}, line {header.number}: names a column twice, {twice[0]!r}; the header is "
+            f"{', '.join(names)}"
+        )
+    return TextTable(path.name, names, kept, delimiter)
+
+
+def number_of(text: str) -> float | None:
+    """The number that a text writes in ASCII digits with a decimal point, or None.
+
+    Unlike `float` it takes no underscores, other digits, infinities or NaN.
+    """
+    if not NUMBER.fullmatch(text):
+        return None
+    number = float(text)
+    return number if abs(number) != float("inf") else None
+
+
+def whole_number_of(text: str) -> int | None:
+    """The integer from 0 that a text writes in ASCII digits, or None."""
+    return int(text) if re.fullmatch(r"\d{1,18}", text, re.ASCII) else None
+
+
+def _decoded(path: Path, error: type[StudyError]) -> str:
+    try:
+        raw = path.read_bytes()
+    except (OSError, ValueError) as problem:
+        reason = getattr(problem, "strerror", None) or "the path is not valid"
+        raise error(f"{path} cannot be read: {reason}") from None
+    for signature, what in SIGNATURES.items():
+        if raw.startswith(signature):
+            raise error(f"{path.name} is {what}, not a table of text: save it as CSV")
+    text = _text(raw)
+    if text is None:
+        raise error(
+            f"{path.name} is not a text in the encoding it declares: save it as CSV in UTF-8"
+        )
+    found = _CONTROL.search(text)
+    if found:
+        line = len(text[: found.start()].splitlines() or [""])
+        raise error(
+            f"{path.name}, line {line}: there is the control character {ord(found.group()):#04x}: "
+            "the file is damaged or not a text; remove it, or export the table again"
+        )
+    return text
+
+
+def _text(raw: bytes) -> str | None:
+    for mark, encoding in MARKS:
+        if raw.startswith(mark):
+            return _try(raw, encoding)
+    # UTF-16 without a mark: every other byte of an ASCII text is zero.
+    for start, encoding in ((1, "utf-16-le"), (0, "utf-16-be")):
+        half = raw[start:4000:2]
+        if len(half) > 4 and half.count(0) > 0.6 * len(half):
+            return _try(raw, encoding)
+    return next(
+        text
+        for text in (_try(raw, "utf-8"), _try(raw, "cp1252"), raw.decode("latin-1"))
+        if text is not None
+    )
+
+
+def _try(raw: bytes, encoding: str) -> str | None:
+    try:
+        return raw.decode(encoding)
+    except UnicodeDecodeError:
+        return None
+
+
+def _delimiter(text: str, needed: Collection[str]) -> str:
+    """The separator whose header has most of the needed names, then most columns."""
+    first = next((line for line in re.split(r"[\r\n]+", text) if line.strip()), "")
+
+    def score(delimiter: str) -> tuple[int, int]:
+        names = [_clean(name).lower() for name in next(csv.reader([first], delimiter=delimiter))]
+        return len(set(needed) & set(names)), len(names)
+
+    return max(DELIMITERS, key=score)
+
+
+def _lines(
+    text: str, delimiter: str, skipped: int, name: str, error: type[StudyError]
+) -> Iterator[Line]:
+    reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
+    start = 1
+    try:
+        for cells in reader:
+            cleaned = tuple(map(_clean, cells))
+            if any(cleaned):
+                yield Line(reader.line_num + skipped, cleaned)
+            start = reader.line_num + 1
+    except csv.Error as problem:
+        if "unexpected end" in str(problem):
+            what = "a quotation mark is opened here and never closed"
+        elif "field larger" in str(problem):
+            what = "a value is too long; a quotation mark is perhaps never closed"
+        else:
+            what = (
+                "a value goes on after its closing quotation mark, so it is not a CSV file; write "
+                "a quotation mark inside a value twice"
+            )
+        raise error(f"{name}, line {start + skipped}: {what}") from None
+
+
+def _clean(cell: str) -> str:
+    return cell.strip().strip(_INVISIBLE).strip()
+
+
+def _without_empty_columns(
+    header: Line, lines: Sequence[Line], name: str, error: type[StudyError]
+) -> tuple[tuple[str, ...], tuple[Line, ...]]:
+    """The header and lines without columns at the end that are empty in every line."""
+    names = list(header.cells)
+    while names and not names[-1]:
+        names.pop()
+    kept = []
+    for line in lines:
+        if any(line.cells[len(names) :]):
+            raise error(
+                f"{name}, line {line.number}: {len(line.cells)} cells, but the header has "
+                f"{len(names)}: quote a value that holds a comma, and where commas are decimal "
+                "marks, separate the columns by semicolons"
+            )
+        kept.append(Line(line.number, line.cells[: len(names)]))
+    return tuple(names), tuple(kept)
