@@ -97,7 +97,7 @@ def read_ratings(
     """
     chosen = columns or ColumnChoice()
     usual = [name for names in COLUMNS.values() for name in names]
-    table = read_table(path, needed=[*usual, *(name.lower() for name in astuple(chosen) if name)])
+    table = read_table(path, likely=[*usual, *(name.lower() for name in astuple(chosen) if name)])
     if not table.header:
         raise StatisticsError(f"{path} is empty: it needs the columns {', '.join(REQUIRED)}")
     if is_export(table.names) and chosen == ColumnChoice(question=chosen.question):

@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
+from study.domain.composed import composed
 from study.domain.errors import StatisticsError, StudyError
 
 DELIMITERS = ",;\t|"
@@ -83,7 +84,8 @@ class TextTable:
 def read_table(
     path: Path,
     *,
-    needed: Collection[str] = (),
+    likely: Collection[str] = (),
+    required: Collection[str] = (),
     error: type[StudyError] = StatisticsError,
 ) -> TextTable:
     """Read a table of text.
@@ -91,27 +93,37 @@ def read_table(
     Parameters
     ----------
     path : Path
-    needed : collection of str
-        Names that the header has in all likelihood, which tell one separator from another.
+    likely, required : collection of str
+        Names in small letters that the header may have and must have; they tell one separator from
+        another.
     error : type of StudyError
         The class of the errors that are raised.
 
     Raises
     ------
     StudyError
-        The file cannot be read, is not a text, names a column twice, or has a line with
-        more cells than columns or with a broken quotation; the message names file and line.
+        The file cannot be read, is not a text, lacks a required column, names a column twice, or
+        has a line with more cells than columns or with a broken quotation; the message names file
+        and line.
     """
     text = _decoded(path, error)
     declared = _SEPARATOR_LINE.match(text)
     skipped = 0
     if declared:
         text, skipped = text[declared.end() :], 1
-    delimiter = declared.group(1) if declared else _delimiter(text, needed)
+    delimiter = declared.group(1) if declared else _delimiter(text, {*likely, *required})
     lines = list(_lines(text, delimiter, skipped, path.name, error))
+    if not lines and required:
+        raise error(f"{path.name} is empty; its first line must be {','.join(required)}.")
     if not lines:
         return TextTable(path.name, (), (), delimiter)
     header, *rest = lines
+    missing = [name for name in required if name not in map(str.lower, header.cells)]
+    if missing:
+        raise error(
+            f"{path.name}, line {header.number}: the column {missing[0]} is missing; the first "
+            f"line must be {','.join(required)} (found: {','.join(header.cells)})."
+        )
     names, kept = _without_empty_columns(header, rest, path.name, error)
     lowered = [name.lower() for name in names]
     twice = [name for name in names if lowered.count(name.lower()) > 1]
@@ -186,13 +198,13 @@ def _try(raw: bytes, encoding: str) -> str | None:
         return None
 
 
-def _delimiter(text: str, needed: Collection[str]) -> str:
-    """The separator whose header has most of the needed names, then most columns."""
+def _delimiter(text: str, known: Collection[str]) -> str:
+    """The separator whose header has most of the known names, then most columns."""
     first = next((line for line in re.split(r"[\r\n]+", text) if line.strip()), "")
 
     def score(delimiter: str) -> tuple[int, int]:
         names = [_clean(name).lower() for name in next(csv.reader([first], delimiter=delimiter))]
-        return len(set(needed) & set(names)), len(names)
+        return len(set(known) & set(names)), len(names)
 
     return max(DELIMITERS, key=score)
 
@@ -222,7 +234,7 @@ def _lines(
 
 
 def _clean(cell: str) -> str:
-    return cell.strip().strip(_INVISIBLE).strip()
+    return composed(cell.strip().strip(_INVISIBLE).strip())
 
 
 def _without_empty_columns(

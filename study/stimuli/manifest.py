@@ -1,12 +1,12 @@
-"""Tables of cases as CSV: the manifest of ready-made images, and the list of patients.
+"""Tables of cases: the manifest of ready-made images, and the list of patients.
+
+`read_table` reads them, whatever their encoding and separator.
 
 An error lists the first `SHOWN` problems with their line numbers.
 """
 
 from __future__ import annotations
 
-import csv
-import io
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -14,6 +14,7 @@ from pathlib import Path
 
 from study.domain.composed import composed
 from study.domain.errors import BuildError
+from study.stats.table_file import read_table, whole_number_of
 
 SHOWN = 8
 """Problems that an error message lists."""
@@ -74,8 +75,9 @@ def read_manifest(path: Path, root: Path | None = None) -> tuple[ManifestRow, ..
     problems = _Problems(path.name)
     base = (root or path.parent).resolve()
     rows: list[ManifestRow] = []
-    for line, cells in _lines(path, ("case", "patient", "method", "file"), problems):
-        empty = [name for name in ("case", "patient", "method", "file") if not cells[name]]
+    needed = ("case", "patient", "method", "file")
+    for line, cells in read_table(path, required=needed, error=BuildError).mappings():
+        empty = [name for name in needed if not cells[name]]
         if empty:
             problems.add(line, f"{empty[0]} is empty.")
             continue
@@ -103,8 +105,9 @@ def read_patients(path: Path) -> Mapping[str, ManifestRow]:
     """
     problems = _Problems(path.name)
     rows: dict[str, ManifestRow] = {}
-    for line, cells in _lines(path, ("case", "patient"), problems):
-        empty = [name for name in ("case", "patient") if not cells[name]]
+    needed = ("case", "patient")
+    for line, cells in read_table(path, required=needed, error=BuildError).mappings():
+        empty = [name for name in needed if not cells[name]]
         if empty:
             problems.add(line, f"{empty[0]} is empty.")
             continue
@@ -117,80 +120,32 @@ def read_patients(path: Path) -> Mapping[str, ManifestRow]:
     return rows
 
 
-def _lines(
-    path: Path, needed: tuple[str, ...], problems: _Problems
-) -> list[tuple[int, dict[str, str]]]:
-    """Line number and stripped cells by column; blank lines are ignored."""
-    reader = csv.reader(io.StringIO(_text(path), newline=""), strict=True)
-    found: list[tuple[int, dict[str, str]]] = []
-    header: list[str] = []
-    try:
-        for cells in reader:
-            values = [composed(cell.strip()) for cell in cells]
-            if not any(values):
-                continue
-            if not header:
-                header = _header(path, values, needed)
-            elif len(values) > len(header) and any(values[len(header) :]):
-                problems.add(
-                    reader.line_num,
-                    f"{len(values)} values for {len(header)} columns; quote a value that holds a "
-                    "comma.",
-                )
-            else:
-                values += [""] * (len(header) - len(values))
-                found.append((reader.line_num, dict(zip(header, values, strict=False))))
-    except csv.Error as error:
-        raise BuildError(f"{path.name}, line {reader.line_num}: {error}.") from None
-    if not header:
-        raise BuildError(f"{path.name} is empty; its first line must be {','.join(needed)}.")
-    return found
-
-
-def _text(path: Path) -> str:
-    try:
-        return path.read_text(encoding="utf-8-sig")
-    except UnicodeDecodeError:
-        raise BuildError(f"{path.name} is not a text in UTF-8; save it as CSV (UTF-8).") from None
-    except (OSError, ValueError) as error:
-        reason = getattr(error, "strerror", None) or "the path is not valid"
-        raise BuildError(f"{path} cannot be read: {reason}.") from None
-
-
-def _header(path: Path, values: list[str], needed: tuple[str, ...]) -> list[str]:
-    header = [value.lower() for value in values]
-    missing = [name for name in needed if name not in header]
-    if missing:
-        raise BuildError(
-            f"{path.name}, line 1: the column {missing[0]} is missing; the first line must be "
-            f"{','.join(needed)} (found: {','.join(values)})."
-        )
-    twice = [name for name in header if header.count(name) > 1]
-    if twice:
-        raise BuildError(f"{path.name}, line 1: the column {twice[0]!r} is there twice.")
-    return header
-
-
 def _row(line: int, cells: Mapping[str, str], problems: _Problems) -> ManifestRow | None:
     """A row with the columns that both tables have; None after a complaint."""
     training, number = cells.get("training", "").lower(), cells.get("slice", "")
     if training not in _YES | _NO:
         problems.add(line, f"training is {training!r}; give yes or no.")
         return None
-    if number and not number.isdecimal():
+    index = whole_number_of(number)
+    if number and index is None:
         problems.add(line, f"slice is {number!r}; give a whole number from 0.")
         return None
-    index = int(number) if number else None
     return ManifestRow(
         line, cells["case"], cells["patient"], training=training in _YES, slice_index=index
     )
 
 
 def _file(base: Path, name: str, complain: Callable[[str], None]) -> Path | None:
-    """The file below ``base``, or None after a complaint."""
+    """The file below ``base``, or None after a complaint.
+
+    A name with backslashes, as Windows writes paths, is a path where no file is called so.
+    """
     try:
         path = _spelled_as_on_disk(base, name).resolve()
         exists = path.is_file()
+        if not exists and "\\" in name:
+            path = _spelled_as_on_disk(base, name.replace("\\", "/")).resolve()
+            exists = path.is_file()
     except (OSError, ValueError):
         complain(f"the file name {name!r} is not valid.")
         return None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import unicodedata
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -68,10 +69,10 @@ def test_a_manifest_may_order_columns_and_say_more(images: Path) -> None:
         ((), "is empty; its first line must be case,patient,method,file"),
         ((HEADER,), "lists no image"),
         (("case,method,file", *GOOD), "line 1: the column patient is missing"),
-        ((HEADER + ",case", *GOOD), "line 1: the column 'case' is there twice"),
+        ((HEADER + ",case", *GOOD), "line 1: names a column twice, 'case'"),
         ((HEADER, *GOOD, "p3,,nlm,5.png"), "line 6: patient is empty"),
         ((HEADER, "p1,A,nlm", *GOOD[1:]), "line 2: file is empty"),
-        ((HEADER, *GOOD, "p3,C,nlm,5.png,extra"), "line 6: 5 values for 4 columns"),
+        ((HEADER, *GOOD, "p3,C,nlm,5.png,extra"), "line 6: 5 cells, but the header has 4"),
         ((HEADER, *GOOD, "", "p3,C,nlm,none.png"), "line 7: there is no file none.png"),
         ((HEADER, *GOOD, "p3,C,nlm,../outside.png"), "line 6: ../outside.png lies outside"),
         ((HEADER, *GOOD, "p3,C,nlm,/etc/hostname"), "line 6: /etc/hostname lies outside"),
@@ -84,7 +85,7 @@ def test_a_manifest_may_order_columns_and_say_more(images: Path) -> None:
         ((HEADER, *GOOD[::2]), "There is 1 method"),
         ((HEADER + ",training", GOOD[0] + ",maybe", *GOOD[1:]), "line 2: training is 'maybe'"),
         ((HEADER + ",slice", GOOD[0] + ",-1", *GOOD[1:]), "line 2: slice is '-1'"),
-        ((HEADER, 'p1,A,nlm,"1.png', *GOOD[1:]), "line 5: unexpected end of data"),
+        ((HEADER, 'p1,A,nlm,"1.png', *GOOD[1:]), "line 2: a quotation mark is opened here"),
         ((HEADER, *GOOD, "p3,C,NLM,5.png", "p3,C,Tv,6.png"), "case 'p1' .* has no image of NLM"),
     ],
 )
@@ -108,6 +109,30 @@ def test_a_manifest_may_lie_elsewhere(images: Path) -> None:
         sources.from_manifest(path)
 
 
+@pytest.mark.parametrize(
+    ("change", "encoding"),
+    [
+        (lambda text: text.replace(",", ";"), "utf-8"),
+        (lambda text: text.replace(",", "\t"), "utf-8-sig"),
+        (lambda text: "sep=;\n" + text.replace(",", ";"), "cp1252"),
+        (lambda text: text.replace("\n", ",,\n"), "utf-8"),
+        (lambda text: text, "utf-16"),
+        (lambda text: text.replace("1.png", "sub\\1.png"), "utf-8"),
+        (lambda text: text.replace("1.png", ".\\sub\\1.png"), "utf-8"),
+    ],
+)
+def test_a_manifest_as_a_spreadsheet_writes_it(
+    images: Path, change: Callable[[str], str], encoding: str
+) -> None:
+    make(images / "sub", "1.png")
+    text = change("\n".join((HEADER, *GOOD)) + "\n")
+    path = images / "manifest.csv"
+    path.write_bytes(text.encode(encoding))
+    found = sources.from_manifest(path)
+    assert [case.name for case in found.cases] == ["p1", "p2"]
+    assert found.cases[0].files[0].name == "1.png"
+
+
 def test_all_problems_come_at_once_up_to_a_number(images: Path) -> None:
     lines = [f"p{n},A,nlm,none{n}.png" for n in range(20)]
     with pytest.raises(BuildError) as caught:
@@ -119,7 +144,7 @@ def test_all_problems_come_at_once_up_to_a_number(images: Path) -> None:
 
 def test_what_is_no_table_is_refused(tmp_path: Path) -> None:
     (tmp_path / "x.csv").write_bytes(b"\x89PNG\xff\xfe\0")
-    with pytest.raises(BuildError, match="not a text in UTF-8"):
+    with pytest.raises(BuildError, match="is a picture, not a table of text"):
         sources.from_manifest(tmp_path / "x.csv")
     with pytest.raises(BuildError, match="cannot be read: No such file"):
         sources.from_manifest(tmp_path / "none.csv")
