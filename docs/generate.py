@@ -206,8 +206,10 @@ def export_columns() -> str:
         files.setdefault(row["file"], []).append(cells)
     parts = [
         f"# Columns of an export\n\n{NOTE}\n\n"
-        "`python -m study export` and the coordinator's page write these tables as CSV in UTF-8, "
-        "with a codebook for the study at hand, and everything once more as `study.json`. "
+        "`python -m study export` and the coordinator's page write these tables as CSV in UTF-8 "
+        "with a byte order mark, by which Excel knows the encoding (`--format plain` leaves it "
+        "out, `--format xlsx` makes one workbook), with a codebook for the study at hand, and "
+        "everything once more as `study.json`. "
         "Question codes and scales below are those of the default protocol. The columns "
         "`method_name`, `name`, `group` and `parameters` are written after unblinding only. A "
         "cell that a spreadsheet would run as a formula begins with an apostrophe.\n"

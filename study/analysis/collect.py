@@ -26,6 +26,7 @@ from study.analysis.records import (
     ReaderRecord,
     StudyRecord,
 )
+from study.analysis.screen_records import displays, events
 from study.domain.errors import BlindingError, KeyFileError
 from study.domain.protocol import MethodKind, Protocol, Role, Status
 from study.storage.key import Key
@@ -103,6 +104,8 @@ def collect(store: Store, key: Key | None = None) -> Dataset:
             guesses=_guesses(session, states, masks, protocol),
             exclusions=_records(session, study),
             comments=tuple(_comments(session, taking_part)),
+            displays=tuple(displays(session, taking_part)),
+            events=tuple(events(session, taking_part)),
             reader_changes=tuple(_changes(changes, codes)),
         )
 

@@ -16,6 +16,8 @@ from study.analysis.records import (
     INCLUDED,
     CaseRecord,
     CommentRecord,
+    DisplayRecord,
+    EventRecord,
     ExclusionRecord,
     GuessRecord,
     MethodRecord,
@@ -116,6 +118,8 @@ class Dataset:
     guesses : tuple of GuessRecord
     exclusions : tuple of ExclusionRecord
     comments : tuple of CommentRecord
+    displays : tuple of DisplayRecord
+    events : tuple of EventRecord
     reader_changes : tuple of ReaderChangeRecord
         In the order of the decisions.
     """
@@ -129,6 +133,8 @@ class Dataset:
     guesses: tuple[GuessRecord, ...] = ()
     exclusions: tuple[ExclusionRecord, ...] = ()
     comments: tuple[CommentRecord, ...] = ()
+    displays: tuple[DisplayRecord, ...] = ()
+    events: tuple[EventRecord, ...] = ()
     reader_changes: tuple[ReaderChangeRecord, ...] = ()
 
     @property

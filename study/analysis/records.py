@@ -122,6 +122,41 @@ class CommentRecord:
 
 
 @dataclass(frozen=True)
+class DisplayRecord:
+    """A display check of a reader; see `study.domain.screens.Display`.
+
+    `device` is a label of the computer and browser; empty in studies that did not record it.
+    """
+
+    reader: str
+    at: str
+    passed: bool
+    patches_seen: int
+    patches: int
+    ends_seen: bool
+    dim_room: bool
+    carry_on: bool
+    width: int
+    height: int
+    screen_width: int
+    screen_height: int
+    colour_depth: int
+    ratio: float
+    device: str = ""
+
+
+@dataclass(frozen=True)
+class EventRecord:
+    """An interaction of a reader with the images of a pair."""
+
+    reader: str
+    pair: str
+    at_ms: int
+    kind: str
+    payload: str
+
+
+@dataclass(frozen=True)
 class StudyRecord:
     """The study itself: identity, status, hashes and recorded times."""
 

@@ -66,17 +66,27 @@ def export(
     context: typer.Context,
     folder: Folder,
     out: Annotated[Path, typer.Option(help="The folder of the tables; it must not exist yet.")],
+    form: Annotated[
+        str,
+        typer.Option(
+            "--format",
+            metavar="csv|plain|xlsx",
+            help="csv opens in Excel, plain has no byte order mark, xlsx is one workbook.",
+        ),
+    ] = "csv",
     key: NamesKey = None,
     masked: Masked = False,
     actor: Actor = "",
     database: Database = None,
 ) -> None:
-    """Write all ratings as CSV and JSON with a codebook; methods are masked until unblinding."""
-    from study.report.export import make
+    """Write all ratings as tables and JSON with a codebook; methods are masked until unblinding."""
+    from study.report.export import ExportFormat, make
 
+    if form not in set(ExportFormat):
+        raise StudyError(f"There is no format {form!r}: choose from {', '.join(ExportFormat)}.")
     with opened(folder, database) as store:
         names = _names(context, store, key, masked)
-        for path in make(store, out, actor=actor, key=names):
+        for path in make(store, out, actor=actor, key=names, form=ExportFormat(form)):
             typer.echo(path)
 
 

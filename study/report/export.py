@@ -1,4 +1,4 @@
-"""Exports: tables of ratings, methods, readers, cases and comments, with a codebook and JSON.
+"""Exports: tables of ratings and of everything around them, with a codebook and JSON.
 
 Methods are M1, M2, ... until the study is unblinded; names are then added in separate columns.
 Rows are in the order of readers and of pairs shown, which reveals nothing about methods.
@@ -11,16 +11,31 @@ import io
 import zipfile
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from enum import StrEnum
 from pathlib import Path
 
 from study.analysis.collect import collect
 from study.analysis.dataset import Dataset
 from study.domain.errors import StatisticsError
 from study.report.export_tables import Cell, Column, ExportTable, tables
+from study.report.workbook import workbook
 from study.stats.estimate import to_json
 from study.storage.hash_chain import audit
 from study.storage.key import Key
 from study.storage.store import Store
+
+XLSX_TYPE = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
+
+
+class ExportFormat(StrEnum):
+    """How the tables are written."""
+
+    CSV = "csv"
+    """CSV with a byte order mark, by which Excel on Windows knows UTF-8."""
+    PLAIN = "plain"
+    """CSV without it, for programs that take the mark for a letter."""
+    XLSX = "xlsx"
+    """One Excel workbook, with a sheet for each table."""
 
 
 @dataclass(frozen=True)
@@ -28,10 +43,22 @@ class ExportFile:
     """A file of the export."""
 
     name: str
-    text: str
+    content: bytes
+
+    @property
+    def text(self) -> str:
+        """The content of a text file, without a byte order mark."""
+        return self.content.decode("utf-8-sig")
 
 
-def make(store: Store, folder: Path, *, actor: str, key: Key | None = None) -> tuple[Path, ...]:
+def make(
+    store: Store,
+    folder: Path,
+    *,
+    actor: str,
+    key: Key | None = None,
+    form: ExportFormat = ExportFormat.CSV,
+) -> tuple[Path, ...]:
     """Export a closed study into a new folder and log the export.
 
     Parameters
@@ -43,6 +70,7 @@ def make(store: Store, folder: Path, *, actor: str, key: Key | None = None) -> t
         Account that requests it.
     key : Key, optional
         Names of the methods, for a study that is unblinded.
+    form : ExportFormat
 
     Raises
     ------
@@ -54,23 +82,24 @@ def make(store: Store, folder: Path, *, actor: str, key: Key | None = None) -> t
         The folder is not empty, or cannot be written.
     """
     data = collect(store, key)
-    written = write(data, folder)
+    written = write(data, folder, form)
     log(store, data, actor)
     return written
 
 
-def files(data: Dataset) -> tuple[ExportFile, ...]:
+def files(data: Dataset, form: ExportFormat = ExportFormat.CSV) -> tuple[ExportFile, ...]:
     """All files of an export; the same data give the same bytes."""
     ordered = replace(data, observations=tuple(data.ordered()))
     sheets = tables(data)
-    return (
-        *(ExportFile(sheet.file, _csv(sheet)) for sheet in sheets),
-        ExportFile("codebook.csv", _codebook(sheets)),
-        ExportFile("study.json", to_json(ordered) + "\n"),
-    )
+    sheets = (*sheets, _codebook(sheets))
+    everything = ExportFile("study.json", (to_json(ordered) + "\n").encode())
+    if form is ExportFormat.XLSX:
+        return (ExportFile("study.xlsx", workbook(sheets)), everything)
+    encoding = "utf-8-sig" if form is ExportFormat.CSV else "utf-8"
+    return (*(ExportFile(one.file, _csv(one).encode(encoding)) for one in sheets), everything)
 
 
-def write(data: Dataset, folder: Path) -> tuple[Path, ...]:
+def write(data: Dataset, folder: Path, form: ExportFormat = ExportFormat.CSV) -> tuple[Path, ...]:
     """Write an export into a new or empty folder.
 
     Raises
@@ -83,10 +112,10 @@ def write(data: Dataset, folder: Path) -> tuple[Path, ...]:
         if any(folder.iterdir()):
             raise StatisticsError(f"{folder} is not empty: give a new folder for the export.")
         written = []
-        for file in files(data):
+        for file in files(data, form):
             path = folder / file.name
             path.touch(mode=0o600)
-            path.write_text(file.text, encoding="utf-8", newline="")
+            path.write_bytes(file.content)
             written.append(path)
     except OSError as error:
         raise StatisticsError(f"{folder} cannot be written: {error.strerror}.") from None
@@ -101,7 +130,7 @@ def bundle(data: Dataset) -> bytes:
             entry = zipfile.ZipInfo(file.name, (1980, 1, 1, 0, 0, 0))
             entry.compress_type = zipfile.ZIP_DEFLATED
             entry.external_attr = 0o600 << 16
-            archive.writestr(entry, file.text)
+            archive.writestr(entry, file.content)
     return target.getvalue()
 
 
@@ -114,7 +143,7 @@ def log(store: Store, data: Dataset, actor: str) -> None:
         audit(session, actor, "export", target=data.study.code, detail=f"{words}, {data.digest}")
 
 
-def _codebook(sheets: Iterable[ExportTable]) -> str:
+def _codebook(sheets: Iterable[ExportTable]) -> ExportTable:
     columns = tuple(
         Column(name, "text", "") for name in ("file", "column", "type", "meaning", "values")
     )
@@ -123,7 +152,7 @@ def _codebook(sheets: Iterable[ExportTable]) -> str:
         for sheet in sheets
         for column in sheet.columns
     )
-    return _csv(ExportTable("codebook.csv", columns, rows))
+    return ExportTable("codebook.csv", columns, rows)
 
 
 def _csv(sheet: ExportTable) -> str:

@@ -40,7 +40,10 @@ class ExportTable:
 
 def tables(data: Dataset) -> tuple[ExportTable, ...]:
     """All tables except the codebook."""
-    return (_ratings(data), _methods(data), _readers(data), _cases(data), _comments(data))
+    return (
+        _ratings(data), _methods(data), _readers(data), _cases(data), _comments(data),
+        _displays(data), _events(data), _exclusions(data),
+    )  # fmt: skip
 
 
 def _ratings(data: Dataset) -> ExportTable:
@@ -161,6 +164,52 @@ def _comments(data: Dataset) -> ExportTable:
         Column("written_at", "time", "Time of storage, UTC.", attribute="at"),
     )
     return _of_records("comments.csv", columns, data.comments)
+
+
+def _displays(data: Dataset) -> ExportTable:
+    columns = (
+        Column("reader", "text", "Code of the reader."),
+        Column("checked_at", "time", "Time of the check, UTC.", attribute="at"),
+        Column("passed", "integer", "1: everything was seen, in a dim room.", "0, 1"),
+        Column("patches_seen", "integer", "Number of gray patches whose squares were seen."),
+        Column("patches", "integer", "Number of gray patches that were shown."),
+        Column("ends_seen", "integer", "1: 5 % on black and 95 % on white were seen.", "0, 1"),
+        Column("dim_room", "integer", "1: the reader says that the room is dim.", "0, 1"),
+        Column("carry_on", "integer", "1: went on although something was not seen.", "0, 1"),
+        Column("width", "integer", "Width of the window in CSS pixels."),
+        Column("height", "integer", "Height of the window in CSS pixels."),
+        Column("screen_width", "integer", "Width of the screen in CSS pixels."),
+        Column("screen_height", "integer", "Height of the screen in CSS pixels."),
+        Column("colour_depth", "integer", "Bits of a pixel that the browser reports."),
+        Column("ratio", "number", "Device pixels of a CSS pixel."),
+        Column("device", "text", "Label of the computer and browser, random."),
+    )
+    return _of_records("displays.csv", columns, data.displays)
+
+
+def _events(data: Dataset) -> ExportTable:
+    columns = (
+        Column("reader", "text", "Code of the reader."),
+        Column("pair", "text", "Label of the pair in the reader's plan."),
+        Column("at_ms", "integer", "Milliseconds that the pair had been visible."),
+        Column("kind", "text", "What the reader did.",
+               "window, zoom, pan, reset, flicker, pause"),
+        Column("payload", "text", "Its values, as the page reports them."),
+    )  # fmt: skip
+    return _of_records("events.csv", columns, data.events)
+
+
+def _exclusions(data: Dataset) -> ExportTable:
+    columns = (
+        Column("target", "text", "Code of the reader or the case."),
+        Column("kind", "text", "What is excluded.", "reader, case"),
+        Column("rule", "text", "Code of the rule."),
+        Column("prespecified", "integer", "1: fixed before the first rating.", "0, 1"),
+        Column("reason", "text", "Why."),
+        Column("decided_by", "text", "Who decided."),
+        Column("decided_at", "time", "Time of the decision, UTC."),
+    )
+    return _of_records("exclusions.csv", columns, data.exclusions)
 
 
 def _of_records(file: str, columns: tuple[Column, ...], records: Iterable[object]) -> ExportTable:

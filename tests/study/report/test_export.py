@@ -9,23 +9,40 @@ import stat
 import zipfile
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
+from xml.etree import ElementTree
 
 import pytest
 from sqlalchemy import select
 
 from study.analysis.dataset import Dataset
 from study.analysis.records import CommentRecord
+from study.analysis.scores import first_ratings, ratings_table
 from study.domain.errors import BlindingError, StatisticsError
-from study.domain.protocol import Role
+from study.domain.protocol import Role, Status
+from study.domain.screens import Display
 from study.planning.lifecycle import close_study, unblind
 from study.report import export
-from study.storage.models import AuditEvent
+from study.stats.csv_input import ColumnChoice, read_ratings
+from study.stats.reliability import reliability
+from study.stats.scale import Scale
+from study.stats.table import tabulate
+from study.storage.models import (
+    AuditEvent,
+    DisplayCheck,
+    InteractionEvent,
+    Presentation,
+    ReadingSession,
+)
 from tests.support.read_study import Played, play
 from tests.support.simulated_datasets import dataset
 from tests.support.simulated_datasets import unblind as named
 
+DISPLAY = Display(
+    seen=(True, True, False), ends_seen=True, dim_room=False, width=1400, height=900,
+    screen_width=2560, screen_height=1440, colour_depth=24, ratio=1.5, carry_on=True,
+)  # fmt: skip
 NAMES = {"M1": "=TV", "M2": "Restormer", "M3": "Guided diffusion"}
 GROUPS = {"M1": "filter", "M2": "neural network", "M3": "neural network"}
 Table = list[dict[str, str]]
@@ -39,6 +56,25 @@ def data() -> Dataset:
 @pytest.fixture(scope="module")
 def played(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Played]:
     made = play(tmp_path_factory.mktemp("export"), close=False)
+    with made.store.write() as session:
+        pairs = session.scalars(
+            select(Presentation.id)
+            .join(ReadingSession)
+            .where(ReadingSession.reader_id == made.reader("R01"), ReadingSession.number == 1)
+            .order_by(Presentation.position)
+        ).all()
+        for pair, kind, payload, at in (
+            (pairs[1], "zoom", "2.5", 900),
+            (pairs[1], "window", "=0.1 0.8", 300),
+        ):
+            session.add(
+                InteractionEvent(presentation_id=pair, kind=kind, payload=payload, at_ms=at)
+            )
+        detail = {**asdict(DISPLAY), "device": {"id": "0123456789abcdef", "screen": "x"}}
+        for detail_json in (json.dumps(detail), json.dumps({DisplayCheck.SKIPPED: True})):
+            session.add(
+                DisplayCheck(reader_id=made.reader("R01"), passed=False, detail_json=detail_json)
+            )
     yield made
     made.store.close()
 
@@ -166,4 +202,109 @@ def test_the_bundle_has_all_files_and_the_same_bytes_each_time(data: Dataset) ->
     assert first == export.bundle(replace(data, observations=tuple(reversed(data.observations))))
     with zipfile.ZipFile(io.BytesIO(first)) as archive:
         assert archive.namelist() == [file.name for file in export.files(data)]
-        assert archive.read("ratings.csv").decode() == export.files(data)[0].text
+        assert archive.read("ratings.csv") == export.files(data)[0].content
+
+
+def test_displays_and_events_are_exported(played: Played, tmp_path: Path) -> None:
+    if played.store.status() is Status.OPEN:
+        close_study(played.store, actor="coordinator")
+    export.make(played.store, tmp_path / "all", actor="ana")
+    with (tmp_path / "all" / "displays.csv").open(encoding="utf-8-sig", newline="") as file:
+        (check,) = csv.DictReader(file)
+    assert (check["reader"], check["passed"], check["device"]) == ("R01", "0", "01234567")
+    assert (check["patches_seen"], check["patches"], check["ratio"]) == ("2", "3", "1.5")
+    with (tmp_path / "all" / "events.csv").open(encoding="utf-8-sig", newline="") as file:
+        events = list(csv.DictReader(file))
+    assert [(one["at_ms"], one["kind"], one["payload"]) for one in events] == [
+        ("300", "window", "'=0.1 0.8"),
+        ("900", "zoom", "2.5"),
+    ]
+    assert {one["pair"] for one in events} == {"R01-1-001"}
+
+
+def test_csv_has_a_byte_order_mark_for_excel_unless_it_is_plain(data: Dataset) -> None:
+    accented = replace(data, comments=(CommentRecord("R01", "R01-1-001", "Müde", ""),))
+    marked = {one.name: one for one in export.files(accented)}
+    plain = {one.name: one for one in export.files(accented, export.ExportFormat.PLAIN)}
+    assert marked.keys() == plain.keys()
+    for name, file in marked.items():
+        assert file.text == plain[name].text
+        assert file.content.startswith(b"\xef\xbb\xbf") == name.endswith(".csv")
+        assert not plain[name].content.startswith(b"\xef\xbb\xbf")
+    assert "Müde".encode() in marked["comments.csv"].content
+
+
+def test_a_workbook_has_every_table_with_numbers_and_text_that_is_no_formula(
+    data: Dataset,
+) -> None:
+    text = '=HYPERLINK("http://x")\n<b>&\x07'
+    commented = replace(data, comments=(CommentRecord("R01", "R01-1-001", text, ""),))
+    book, everything = export.files(commented, export.ExportFormat.XLSX)
+    assert (book.name, everything.name) == ("study.xlsx", "study.json")
+    assert export.files(commented, export.ExportFormat.XLSX)[0] == book
+    main = "{http://schemas.openxmlformats.org/spreadsheetml/2006/main}"
+    with zipfile.ZipFile(io.BytesIO(book.content)) as archive:
+        assert archive.testzip() is None
+        names = [
+            sheet.attrib["name"]
+            for sheet in ElementTree.fromstring(archive.read("xl/workbook.xml")).iter(
+                f"{main}sheet"
+            )
+        ]
+        sheets = {
+            name: ElementTree.fromstring(archive.read(f"xl/worksheets/sheet{number}.xml"))
+            for number, name in enumerate(names, 1)
+        }
+    assert [f"{name}.csv" for name in names] == list(tables(commented))
+    assert not list(sheets["comments"].iter(f"{main}f"))
+    cells = {
+        name: [
+            [cell.findtext(f"{main}v") or cell.findtext(f"{main}is/{main}t") or "" for cell in row]
+            for row in sheet.iter(f"{main}row")
+        ]
+        for name, sheet in sheets.items()
+    }
+    assert cells["comments"][1][2] == '=HYPERLINK("http://x")\n<b>&\ufffd'
+    for name in ("ratings", "readers", "codebook"):
+        head, *rows = cells[name]
+        assert [dict(zip(head, row, strict=True)) for row in rows] == tables(commented)[
+            f"{name}.csv"
+        ]
+
+
+@pytest.mark.parametrize("form", list(export.ExportFormat)[:2])
+def test_statistics_read_an_export_as_the_analysis_does(
+    data: Dataset, tmp_path: Path, form: export.ExportFormat
+) -> None:
+    path = export.write(data, tmp_path / "out", form)[0]
+    scale = Scale.span(1, 5)
+    read = read_ratings(path, scale, ColumnChoice(question="quality"))
+    firsts = [row for row in read.rows if row.replicate == 1]
+    assert len(firsts) == len(first_ratings(data, data.criteria[0]))
+    for mask in data.masks:
+        table = tabulate([row for row in firsts if row.method == mask], scale)
+        found = reliability(table, resamples=0)
+        expected = reliability(ratings_table(data, data.criteria[0], mask), resamples=0)
+        assert [one.value for one in found.icc] == pytest.approx([e.value for e in expected.icc])
+        assert set(table.clusters) <= {case.patient for case in data.cases}
+    repeats = {
+        (obs.reader, obs.case, obs.method)
+        for obs in data.observations
+        if obs.role is Role.REPEAT and obs.question == "quality"
+    }
+    seconds = {(row.rater, row.item, row.method) for row in read.rows if row.replicate == 2}
+    assert seconds
+    assert seconds <= repeats
+    with pytest.raises(StatisticsError, match="3 questions: choose one, --question quality"):
+        read_ratings(path)
+
+
+def test_exported_preferences_are_read_by_method_not_by_side(data: Dataset, tmp_path: Path) -> None:
+    path = export.write(data, tmp_path / "out")[0]
+    rows = read_ratings(path, None, ColumnChoice(question="preference")).rows
+    given = {(row.rater, row.item): row.value for row in rows if row.replicate == 1}
+    for obs in data.observations:
+        if obs.question == "preference" and obs.role is Role.MAIN:
+            first, second = sorted((obs.left, obs.right))
+            value = obs.value if obs.left == first or obs.value is None else -obs.value
+            assert given[obs.reader, f"{obs.case} {first}/{second}"] == value
