@@ -16,9 +16,10 @@ class Desk {
     this.count = make("span", { class: "dk-count" });
     this.line = make("i", {});
     this.status = make("div", { class: "dk-status", role: "status" });
-    this.preset = make("select", { "aria-label": "Window preset", title: "Window preset (V)" });
+    this.preset = make("select", { "aria-label": text("tool.preset") });
+    this.preset.title = text("tool.preset.help");
     this.preset.addEventListener("change", () => this.choosePreset());
-    this.zoomed = make("span", { class: "dk-zoom", title: "Screen pixels per pixel of the image" });
+    this.zoomed = make("span", { class: "dk-zoom", title: text("tool.zoom.help") });
     this.body = make("main", { class: "dk-body" });
     this.reading = new Reading(this);
     this.reading.light.changed = () => this.showTools();
@@ -29,8 +30,9 @@ class Desk {
 
   makeBar() {
     const { light } = this.reading;
-    const tool = (text, title, action) => {
-      const node = make("button", { type: "button", class: "dk-tool", title }, text);
+    const tool = (name, action) => {
+      const node = make("button", { type: "button", class: "dk-tool" }, text(`tool.${name}`));
+      node.title = text(`tool.${name}.help`);
       node.addEventListener("click", () => {
         // Give the keyboard back to the images.
         node.blur();
@@ -38,20 +40,20 @@ class Desk {
       });
       return node;
     };
-    this.smooth = tool("Smooth", "Smooth enlarged pixels (S)", () => this.toggleSmooth());
-    this.previous = tool("Previous", "Correct the previous pair (Backspace)", () =>
+    this.smooth = tool("smooth", () => this.toggleSmooth());
+    this.previous = tool("previous", () =>
       this.reading.correcting ? this.reading.stopCorrecting() : this.reading.correct(),
     );
     const bar = make("span", { class: "dk-line" }, this.line);
     this.progress = make("div", { class: "dk-progress" }, this.phase, this.count, bar);
-    const reset = tool("Reset", "Reset zoom and window (R)", () => light.reset());
+    const reset = tool("reset", () => light.reset());
     this.tools = make("div", { class: "dk-tools" });
     this.tools.append(this.zoomed, this.preset, reset, this.smooth, this.previous);
     this.tools.append(
-      tool("Pause", "Hide the images and stop the clock (P)", () => pauseDialog(this)),
-      tool("Keys", "Keys and mouse (?)", () => this.showKeys()),
+      tool("pause", () => pauseDialog(this)),
+      tool("keys", () => this.showKeys()),
     );
-    const menu = tool("Menu", "Sign out, withdraw", () => this.screen && menuDialog(this));
+    const menu = tool("menu", () => this.screen && menuDialog(this));
     this.bar = make("header", { class: "dk-bar" });
     const space = make("span", { class: "dk-space" });
     this.bar.append(this.title, this.progress, space, this.tools, menu);
@@ -66,9 +68,9 @@ class Desk {
     target.addEventListener(type, action, { signal: this.shown.signal });
   }
 
-  say(text) {
-    putText(this.status, text);
-    this.status.title = text;
+  say(message) {
+    putText(this.status, message);
+    this.status.title = message;
   }
 
   showKeys() {
@@ -91,9 +93,9 @@ class Desk {
       await action();
     } catch (problem) {
       const known = problem instanceof Refusal;
-      const text = known ? problem.message : "Something went wrong on this page. Reload it.";
+      const message = known ? problem.message : text("page.wrong");
       if (known && problem.stale) await this.refresh();
-      this.say(text);
+      this.say(message);
     }
   }
 
@@ -110,7 +112,7 @@ class Desk {
       const { screen } = await api("state");
       await this.enter(screen, null);
     } catch (problem) {
-      this.trouble(problem instanceof Refusal ? problem.message : LOST);
+      this.trouble(problem instanceof Refusal ? problem.message : text("lost.text"));
     }
   }
 
@@ -125,13 +127,13 @@ class Desk {
     }, 400);
   }
 
-  trouble(text) {
+  trouble(problem) {
     this.reading.close();
     this.swap(
       card(
-        "Not connected",
-        make("p", {}, text),
-        actions(pressable("Try again", () => this.refresh(), "dk-main")),
+        text("lost.title"),
+        make("p", {}, problem),
+        actions(pressable(text("button.try_again"), () => this.refresh(), "dk-main")),
       ),
       false,
     );
@@ -165,7 +167,7 @@ class Desk {
     await this.attempt(async () => {
       const { screen, pair } = await api("pair", { which: "previous" });
       await this.openPair(screen, pair);
-      this.say("This is the previous pair. Change what was wrong and give the reason.");
+      this.say(text("reading.correcting"));
     });
   }
 
@@ -208,14 +210,14 @@ class Desk {
 
   showHead() {
     const { title, demo, progress, kind } = this.screen;
-    putText(this.title, demo ? `${title} (demo)` : title);
+    putText(this.title, demo ? text("page.demo", { title }) : title);
     this.title.title = title;
     this.progress.hidden = !progress || kind === "wait";
     if (!progress) return;
     const { phase, done, total } = progress;
-    putText(this.phase, kind === "guess" ? "Last question" : PHASES[phase]);
-    const now = Math.min(done + 1, total);
-    putText(this.count, kind === "pair" || kind === "guess" ? `${now} of ${total}` : `0 of ${total}`);
+    putText(this.phase, text(`phase.${kind === "guess" ? "guess" : phase}`));
+    const number = kind === "pair" || kind === "guess" ? Math.min(done + 1, total) : 0;
+    putText(this.count, text("page.progress", { number, total }));
     this.line.style.width = `${total ? (100 * done) / total : 0}%`;
   }
 
@@ -225,14 +227,14 @@ class Desk {
     const names = presets.map(({ label }) => label);
     const old = Array.from(this.preset.options, (option) => option.textContent).slice(1);
     if (names.join("\n") !== old.join("\n") || !this.preset.options.length) {
-      const custom = make("option", { value: "-1", disabled: "" }, "Custom");
+      const custom = make("option", { value: "-1", disabled: "" }, text("tool.preset.custom"));
       const options = names.map((name, i) => make("option", { value: String(i) }, name));
       this.preset.replaceChildren(custom, ...options);
     }
     this.preset.value = String(light.preset);
     putText(this.zoomed, light.plate ? `${Math.round(light.scale() * 100)} %` : "");
     this.smooth.setAttribute("aria-pressed", String(light.smooth));
-    putText(this.previous, correcting ? "Cancel" : "Previous");
+    putText(this.previous, text(correcting ? "tool.cancel" : "tool.previous"));
     this.previous.disabled = !pair || !(correcting || this.screen.can_correct);
   }
 
@@ -244,13 +246,29 @@ class Desk {
   }
 }
 
-const desk = new Desk();
-listenToKeys(desk);
-// A page that the browser restores from memory may be out of date.
-desk.forLife(window, "pageshow", (event) => event.persisted && desk.refresh());
-desk.forLife(window, "resize", () => desk.screenChanged());
-whenRatioChanges(() => {
-  desk.reading.light.arrange();
-  desk.screenChanged();
-}, life.signal);
-desk.refresh();
+function begin() {
+  const desk = new Desk();
+  listenToKeys(desk);
+  // A page that the browser restores from memory may be out of date.
+  desk.forLife(window, "pageshow", (event) => event.persisted && desk.refresh());
+  desk.forLife(window, "resize", () => desk.screenChanged());
+  whenRatioChanges(() => {
+    desk.reading.light.arrange();
+    desk.screenChanged();
+  }, life.signal);
+  desk.refresh();
+}
+
+// Without the texts there is no page: tried again until the server answers.
+async function load() {
+  try {
+    await loadTexts();
+  } catch {
+    root.textContent = "The server cannot be reached. Trying again \u2026";
+    setTimeout(load, 2000);
+    return;
+  }
+  begin();
+}
+
+load();

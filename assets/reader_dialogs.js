@@ -1,22 +1,23 @@
 // Dialogs: keys, menu, pause, break, withdrawal.
 
+// What is on the key, or the name of a text for it, and the name of what it does.
 const KEYS = [
-  ["1 2 3 \u2026", "answer the marked question and mark the next"],
-  ["\u2190  \u2193  \u2192", "prefer the left image, neither, the right image"],
-  ["X", "cannot judge"],
-  ["\u2191", "back to the previous question"],
-  ["Enter", "store the answers and go to the next pair"],
-  ["Space (hold)", "swap the two images (flicker)"],
-  ["Drag", "contrast: right is wider, down is darker"],
-  ["Shift drag, Shift arrows", "move; the middle button does too"],
-  ["Wheel, +, \u2212", "zoom"],
-  ["L, Shift L", "window level up, down"],
-  ["W, Shift W", "window width wider, narrower"],
-  ["V", "next window preset"],
-  ["R, double click", "reset zoom and window"],
-  ["S", "smooth enlarged pixels"],
-  ["C", "comment; Esc or Enter leaves the field"],
-  ["Backspace", "correct the previous pair"],
+  ["1 2 3 \u2026", "digits"],
+  ["\u2190  \u2193  \u2192", "preference"],
+  ["X", "cannot_judge"],
+  ["\u2191", "back"],
+  ["\u21b5", "enter"],
+  ["", "space"],
+  ["", "drag"],
+  ["", "move"],
+  ["", "zoom"],
+  ["L  \u21e7 L", "level"],
+  ["W  \u21e7 W", "width"],
+  ["V", "preset"],
+  ["", "reset"],
+  ["S", "smooth"],
+  ["C", "comment"],
+  ["\u232b", "correct"],
   ["P", "pause"],
 ];
 
@@ -41,29 +42,32 @@ function openDialog(desk, title, nodes, buttons, closed = () => {}) {
 
 function keysDialog(desk) {
   const list = make("dl", { class: "dk-keys" });
-  for (const [keys, what] of KEYS) list.append(make("dt", {}, keys), make("dd", {}, what));
-  openDialog(desk, "Keys and mouse", [list], [{ text: "Close", kind: "dk-main", action() {} }]);
+  for (const [sign, name] of KEYS) {
+    const key = make("dt", {}, sign || text(`keys.${name}.key`));
+    list.append(key, make("dd", {}, text(`keys.${name}`)));
+  }
+  const close = { text: text("button.close"), kind: "dk-main", action() {} };
+  openDialog(desk, text("keys.title"), [list], [close]);
 }
 
 function menuDialog(desk) {
   const { title, reader, kind } = desk.screen;
-  const signedIn = make("p", { class: "dk-quiet" }, `Signed in as ${reader}.`);
-  const stored = make("p", {}, "Every answer is stored when you press Enter. You may sign out now.");
+  const signedIn = make("p", { class: "dk-quiet" }, text("menu.signed_in", { reader }));
+  const stored = make("p", {}, text("menu.stored"));
   const buttons = [
-    { text: "Close", kind: "dk-main", action() {} },
-    { text: "Sign out", action: () => desk.signOut() },
+    { text: text("button.close"), kind: "dk-main", action() {} },
+    { text: text("button.sign_out"), action: () => desk.signOut() },
   ];
   if (!["withdrawn", "consent"].includes(kind)) {
-    buttons.push({ text: "Withdraw from the study", action: () => withdrawDialog(desk) });
+    buttons.push({ text: text("menu.withdraw"), action: () => withdrawDialog(desk) });
   }
   openDialog(desk, title, [stored, signedIn], buttons);
 }
 
 function withdrawDialog(desk) {
-  const text = "Your answers will be left out of every analysis, and you cannot continue reading.";
-  openDialog(desk, "Withdraw from the study?", [make("p", {}, text)], [
-    { text: "Stay in the study", kind: "dk-main", action() {} },
-    { text: "Withdraw", action: () => desk.step("withdraw", {}) },
+  openDialog(desk, text("withdraw.title"), [make("p", {}, text("withdraw.text"))], [
+    { text: text("withdraw.stay"), kind: "dk-main", action() {} },
+    { text: text("withdraw.go"), action: () => desk.step("withdraw", {}) },
   ]);
 }
 
@@ -75,11 +79,11 @@ function pauseDialog(desk) {
   api("pause", { token, at_ms: reading.watch.read() }).catch(() => {});
   openDialog(
     desk,
-    "Paused",
-    [make("p", {}, "The images are hidden and the clock is stopped. Your answers are kept on this page.")],
+    text("pause.title"),
+    [make("p", {}, text("pause.text"))],
     [
-      { text: "Continue", kind: "dk-main", action() {} },
-      { text: "Sign out", action: () => desk.signOut() },
+      { text: text("button.continue"), kind: "dk-main", action() {} },
+      { text: text("button.sign_out"), action: () => desk.signOut() },
     ],
     () => reading.cover("pause", false),
   );
@@ -88,14 +92,16 @@ function pauseDialog(desk) {
 // Resolves when the dialog is closed.
 function breakDialog(desk, minutes) {
   return new Promise((done) => {
-    const text = `You have been reading for ${minutes} minutes. A short break rests the eyes.`;
     openDialog(
       desk,
-      "Time for a break?",
-      [make("p", {}, text), make("p", { class: "dk-quiet" }, "Come back whenever you are ready.")],
+      text("break.title"),
       [
-        { text: "Continue reading", kind: "dk-main", action() {} },
-        { text: "Sign out", action: () => desk.signOut() },
+        make("p", {}, plural("break.text", minutes)),
+        make("p", { class: "dk-quiet" }, text("break.back")),
+      ],
+      [
+        { text: text("break.continue"), kind: "dk-main", action() {} },
+        { text: text("button.sign_out"), action: () => desk.signOut() },
       ],
       done,
     );

@@ -20,7 +20,7 @@ function patch(index, changed) {
   const level = index * STEP_OF_PATCH;
   const node = make("button", { type: "button", class: "dk-patch", style: gray(level) });
   node.setAttribute("aria-pressed", "false");
-  node.setAttribute("aria-label", `Patch ${index + 1}: mark if you cannot see both squares`);
+  node.setAttribute("aria-label", text("display.patch", { number: index + 1 }));
   node.append(...squareLevels(level).map((each) => make("i", { style: gray(each) })));
   node.addEventListener("click", () => {
     node.setAttribute("aria-pressed", String(node.getAttribute("aria-pressed") !== "true"));
@@ -36,16 +36,16 @@ function endPatch(outer, inner, name) {
 }
 
 function displayScreen(desk, { least_width: width, least_height: height, patches, failed }) {
-  const go = submitButton("Continue");
-  const looked = tick("I have looked at every patch and marked those in which I cannot see both squares.", show);
-  const ends = tick("I see the faint square in the black field and in the white field.", show);
-  const room = tick("The room is dim and nothing reflects on the screen.", show);
+  const go = submitButton(text("button.continue"));
+  const looked = tick(text("display.looked"), show);
+  const ends = tick(text("display.ends"), show);
+  const room = tick(text("display.room"), show);
   const facts = make("p", { class: "dk-quiet dk-facts" });
   const advice = make("p", { class: "dk-advice", role: "status" });
   const fields = Array.from({ length: patches }, (_, i) => patch(i, show));
   const grid = make("div", { class: "dk-patches" }, ...fields);
-  const black = endPatch(0, 13, "Black field with a square of 5 %");
-  const white = endPatch(255, 242, "White field with a square of 95 %");
+  const black = endPatch(0, 13, text("display.black"));
+  const white = endPatch(255, 242, text("display.white"));
   const body = form(looked.node, ends.node, room.node, advice, actions(go));
 
   const roomy = () => window.innerWidth >= width && window.innerHeight >= height;
@@ -53,19 +53,15 @@ function displayScreen(desk, { least_width: width, least_height: height, patches
   const fine = () => !missed() && ends.box.checked && room.box.checked;
 
   function show() {
-    const { innerWidth, innerHeight, devicePixelRatio: ratio, screen } = window;
-    putText(
-      facts,
-      `Window ${innerWidth} \u00d7 ${innerHeight} (at least ${width} \u00d7 ${height}), ` +
-        `screen ${screen.width} \u00d7 ${screen.height}, ` +
-        `${+ratio.toFixed(2)} screen pixels per page pixel`,
-    );
+    const { innerWidth: wide, innerHeight: high, devicePixelRatio: ratio, screen } = window;
+    const sizes = { wide, high, width, height, ratio: +ratio.toFixed(2) };
+    const { width: screen_width, height: screen_height } = screen;
+    putText(facts, text("display.facts", { ...sizes, screen_width, screen_height }));
     facts.classList.toggle("dk-warn", !roomy());
-    const help = "Raise the brightness, dim the room, look straight at the screen, then try again.";
-    const problem = !roomy() ? "Enlarge this window." : failed && !fine() ? help : "";
-    putText(advice, problem);
+    const problem = !roomy() ? "display.enlarge" : failed && !fine() ? "display.help" : "";
+    putText(advice, problem && text(problem));
     go.disabled = !roomy() || !looked.box.checked;
-    putText(go, failed && !fine() ? "Continue anyway; this is recorded" : "Continue");
+    putText(go, text(failed && !fine() ? "display.anyway" : "button.continue"));
   }
 
   body.addEventListener("submit", () => {
@@ -85,11 +81,9 @@ function displayScreen(desk, { least_width: width, least_height: height, patches
   });
   desk.whileShown(window, "resize", show);
   show();
-  const words =
-    "Every patch contains two small squares. Click the patches in which you cannot see both of them.";
   return card(
-    "Your screen",
-    make("p", {}, words),
+    text("display.title"),
+    make("p", {}, text("display.text")),
     make("div", { class: "dk-pattern" }, black, grid, white),
     facts,
     body,

@@ -15,8 +15,8 @@ class LightBox {
     this.stage = { width: 1, height: 1 };
     this.pointer = null;
     this.frame = 0;
-    this.panels = ["Left image", "Right image"].map((name) => this.makePanel(name));
-    this.grid = make("div", { class: "dk-images", role: "group", "aria-label": "Images" });
+    this.panels = ["image.left", "image.right"].map((key) => this.makePanel(text(key)));
+    this.grid = make("div", { class: "dk-images", role: "group", "aria-label": text("image.group") });
     this.grid.append(...this.panels.map((panel) => panel.root));
     this.view = { ...HOME };
     this.levels = [0, U16_MAX];

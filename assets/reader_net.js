@@ -1,7 +1,26 @@
 // Requests to the server: JSON with a header that other sites cannot send; nothing is cached.
 
 const PAGE = new URL(location.pathname.replace(/\/?$/, "/"), location.origin);
-const LOST = "The server cannot be reached. Nothing is lost: your answers are kept on this page.";
+
+// The texts of the page in the language of the study.
+const words = { language: "en", texts: {} };
+
+function text(key, values = {}) {
+  const found = words.texts[key] || key;
+  return found.replace(/\{(\w+)\}/g, (whole, name) => (name in values ? values[name] : whole));
+}
+
+// The form of a text for a number, such as "1 pair" and "2 pairs".
+function plural(key, n, values = {}) {
+  const form = `${key}.${new Intl.PluralRules(words.language).select(n)}`;
+  return text(form in words.texts ? form : `${key}.other`, { n, ...values });
+}
+
+async function loadTexts() {
+  Object.assign(words, await api("texts"));
+  document.documentElement.lang = words.language;
+  document.title = text("page.title");
+}
 
 class Refusal extends Error {
   constructor(code, message) {
@@ -29,7 +48,7 @@ async function send(path, options) {
   try {
     return await fetch(new URL(path, PAGE), { cache: "no-store", ...options });
   } catch {
-    throw new Refusal("offline", LOST);
+    throw new Refusal("offline", text("lost.text"));
   }
 }
 
@@ -45,8 +64,8 @@ async function api(name, body) {
   if (answer.status === 401) return leave();
   const found = await answer.json().catch(() => ({}));
   if (answer.ok) return found;
-  const { code = "internal", message = LOST } = found.error || {};
-  throw new Refusal(code, message);
+  const { code = "offline", event } = found.error || {};
+  throw new Refusal(code, text(code === "offline" ? "lost.text" : `error.${code}`, { event }));
 }
 
 // Never resolves: the page is about to be replaced.
@@ -58,9 +77,9 @@ function leave() {
 // Both images come in one answer, so that neither can be earlier than the other.
 async function takePixels(ticket) {
   const answer = await send(`pixels/${ticket}`, {});
-  if (!answer.ok) throw new Refusal("ticket", "The images could not be fetched.");
+  if (!answer.ok) throw new Refusal("ticket", text("error.ticket"));
   return answer.arrayBuffer().catch(() => {
-    throw new Refusal("offline", LOST);
+    throw new Refusal("offline", text("lost.text"));
   });
 }
 
@@ -77,7 +96,7 @@ function prefetch(ticket) {
 async function pixelsOf({ ticket, plate: { width, height, channels } }) {
   const buffer = await (ticket === ahead.ticket ? ahead.buffer : takePixels(ticket));
   const length = width * height * channels;
-  if (buffer.byteLength !== 4 * length) throw new Refusal("offline", LOST);
+  if (buffer.byteLength !== 4 * length) throw new Refusal("offline", text("lost.text"));
   return [new Uint16Array(buffer, 0, length), new Uint16Array(buffer, 2 * length, length)];
 }
 

@@ -102,7 +102,7 @@ class Reading {
       const which = pair.correcting ? "previous" : "current";
       const { pair: again } = await api("pair", { which });
       Object.assign(pair, { ticket: again.ticket, next_ticket: again.next_ticket });
-      if (again.token !== pair.token) throw new Refusal("already_answered", "This pair has been answered.");
+      if (again.token !== pair.token) throw new Refusal("already_answered", text("error.already_answered"));
       return pixelsOf(pair);
     }
   }
@@ -110,22 +110,23 @@ class Reading {
   questions() {
     const { body } = this.screen;
     if (!this.guessing) return body.questions;
-    const text = "How do you think this image was made?";
+    const asked = { code: "made", text: text("guess.question"), kind: "likert" };
     const ends = { minimum: 1, maximum: body.groups.length, anchors: body.groups };
-    return [{ code: "made", text, kind: "likert", cannot_judge: true, cannot: "do not know", ...ends }];
+    return [{ ...asked, ...ends, cannot_judge: true, cannot: text("guess.do_not_know") }];
   }
 
   showComment() {
     this.comment.hidden = this.guessing;
-    this.comment.placeholder = this.correcting ? "Reason for the correction (required)" : "Comment (C)";
-    this.comment.setAttribute("aria-label", this.correcting ? "Reason" : "Comment");
+    const name = this.correcting ? "reading.reason" : "reading.comment";
+    this.comment.placeholder = text(`${name}.hint`);
+    this.comment.setAttribute("aria-label", text(name));
     this.root.classList.toggle("dk-correcting", this.correcting);
     this.showNext();
   }
 
   showNext() {
-    const next = this.correcting ? "Store the correction" : this.guessing ? "Next" : "Next pair";
-    putText(this.next, next);
+    const next = this.correcting ? "store_correction" : this.guessing ? "next" : "next_pair";
+    putText(this.next, text(`reading.${next}`));
     const complete = !this.sheet.missing().length;
     this.next.classList.toggle("dk-waiting", !complete);
   }
@@ -165,11 +166,7 @@ class Reading {
     const [wide, high] = [window.innerWidth, window.innerHeight];
     const small = wide < width || high < height;
     this.small.hidden = !small;
-    putText(
-      this.small,
-      `This window has ${wide} \u00d7 ${high} pixels; reading needs at least ` +
-        `${width} \u00d7 ${height}. Enlarge it to go on.`,
-    );
+    putText(this.small, text("reading.small", { wide, high, width, height }));
     this.cover("small", small);
   }
 
@@ -185,12 +182,12 @@ class Reading {
     const missing = this.sheet.missing();
     if (missing.length) {
       this.sheet.mark(missing[0]);
-      const many = missing.length > 1 ? `${missing.length} answers are` : "One answer is";
-      return this.desk.say(`${many} missing. Next: ${missing[0].name}.`);
+      const { name } = missing[0];
+      return this.desk.say(plural("reading.missing", missing.length, { name }));
     }
     if (this.correcting && !this.comment.value.trim()) {
       this.comment.focus();
-      return this.desk.say("Give the reason for the correction in a few words.");
+      return this.desk.say(text("reading.reason_missing"));
     }
     this.setBusy(true);
     return this.desk.attempt(() => this.store()).finally(() => this.setBusy(false));
@@ -200,7 +197,7 @@ class Reading {
     const [path, body] = this.message();
     this.sendEvents();
     const outcome = await api(path, body);
-    this.desk.say(outcome.repeated ? "This answer was stored before; it counts once." : "");
+    this.desk.say(outcome.repeated ? text("reading.repeated") : "");
     if (outcome.feedback) this.showFeedback(outcome);
     else await this.desk.enter(outcome.screen, outcome.pair);
   }
@@ -219,10 +216,10 @@ class Reading {
       first_ms: this.first,
       held: ahead.ticket,
     };
-    const text = this.comment.value.trim();
+    const written = this.comment.value.trim();
     return this.correcting
-      ? ["correct", { ...common, reason: text }]
-      : ["rate", { ...common, comment: text }];
+      ? ["correct", { ...common, reason: written }]
+      : ["rate", { ...common, comment: written }];
   }
 
   sendEvents() {
@@ -235,11 +232,11 @@ class Reading {
     this.outcome = outcome;
     this.lock();
     const [left, right] = outcome.feedback;
-    const next = pressable("Next pair", () => this.goOn(), "dk-main");
+    const next = pressable(text("reading.next_pair"), () => this.goOn(), "dk-main");
     this.feedback.replaceChildren(
-      make("p", { class: "dk-made" }, make("b", {}, "Left image"), left),
-      make("div", { class: "dk-stored" }, make("p", {}, "Your answers are stored."), next),
-      make("p", { class: "dk-made" }, make("b", {}, "Right image"), right),
+      make("p", { class: "dk-made" }, make("b", {}, text("image.left")), left),
+      make("div", { class: "dk-stored" }, make("p", {}, text("reading.stored")), next),
+      make("p", { class: "dk-made" }, make("b", {}, text("image.right")), right),
     );
     this.feedback.hidden = false;
     next.focus();
@@ -260,7 +257,7 @@ class Reading {
   async stopCorrecting() {
     if (!this.correcting || this.busy) return;
     await this.desk.refresh();
-    this.desk.say("Nothing was changed.");
+    this.desk.say(text("reading.unchanged"));
   }
 
   // Answers to a pair that are not stored yet come back when the same pair is shown again.

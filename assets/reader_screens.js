@@ -1,17 +1,15 @@
 // The screens without images: consent, profile, before a session, waiting, the end.
 
-const PHASES = { training: "Training", reading: "Reading" };
-
-function paragraphs(text) {
-  return text.split(/\n\s*\n/).map((part) => make("p", {}, part.trim()));
+function paragraphs(words) {
+  return words.split(/\n\s*\n/).map((part) => make("p", {}, part.trim()));
 }
 
 function card(title, ...nodes) {
   return make("section", { class: "dk-card" }, make("h1", {}, title), ...nodes);
 }
 
-function pressable(text, action, kind = "") {
-  const node = make("button", { type: "button", class: `dk-button ${kind}`.trim() }, text);
+function pressable(label, action, kind = "") {
+  const node = make("button", { type: "button", class: `dk-button ${kind}`.trim() }, label);
   node.addEventListener("click", action);
   return node;
 }
@@ -20,16 +18,16 @@ function actions(...buttons) {
   return make("div", { class: "dk-actions" }, ...buttons);
 }
 
-function tick(text, changed) {
+function tick(label, changed) {
   const box = make("input", { type: "checkbox" });
   box.addEventListener("change", changed);
-  return { box, node: make("label", { class: "dk-tick" }, box, make("span", {}, text)) };
+  return { box, node: make("label", { class: "dk-tick" }, box, make("span", {}, label)) };
 }
 
-function labelled(text, input, hint = "") {
-  const words = [make("span", {}, text)];
-  if (hint) words.push(make("small", {}, hint));
-  return make("label", { class: "dk-field" }, make("span", { class: "dk-words" }, ...words), input);
+function labelled(label, input, hint = "") {
+  const parts = [make("span", {}, label)];
+  if (hint) parts.push(make("small", {}, hint));
+  return make("label", { class: "dk-field" }, make("span", { class: "dk-words" }, ...parts), input);
 }
 
 // A form that is submitted by script alone, by its button or by Enter.
@@ -39,36 +37,37 @@ function form(...nodes) {
   return node;
 }
 
-function submitButton(text) {
-  return make("button", { type: "submit", class: "dk-button dk-main" }, text);
+function submitButton(label) {
+  return make("button", { type: "submit", class: "dk-button dk-main" }, label);
 }
 
-function consentScreen(desk, { text, digest }) {
-  const agree = submitButton("I agree");
-  const read = tick("I have read this and agree to take part.", () => {
+function consentScreen(desk, { text: consent, digest }) {
+  const agree = submitButton(text("consent.agree"));
+  const read = tick(text("consent.read"), () => {
     agree.disabled = !read.box.checked;
   });
   agree.disabled = true;
-  const decline = pressable("I do not take part", () => desk.signOut());
+  const decline = pressable(text("consent.decline"), () => desk.signOut());
   const body = form(read.node, actions(agree, decline));
   body.addEventListener("submit", () => read.box.checked && desk.step("consent", { digest }));
-  const reading = make("div", { class: "dk-text", tabindex: "0" }, ...paragraphs(text));
-  return card("Taking part", reading, body);
+  const reading = make("div", { class: "dk-text", tabindex: "0" }, ...paragraphs(consent));
+  return card(text("consent.title"), reading, body);
 }
 
 function profileScreen(desk, { frequencies }) {
   const specialty = make("input", { type: "text", maxlength: "80", name: "specialty" });
   const years = make("input", { type: "text", inputmode: "numeric", maxlength: "2", name: "years" });
   const often = make("select", { name: "often" });
-  often.append(make("option", { value: "" }, "Choose"));
-  often.append(...frequencies.map((each) => make("option", { value: each }, each)));
-  const next = submitButton("Continue");
+  often.append(make("option", { value: "" }, text("profile.choose")));
+  const choices = frequencies.map((each) => [each, text(`frequency.${each}`)]);
+  often.append(...choices.map(([value, label]) => make("option", { value }, label)));
+  const next = submitButton(text("button.continue"));
   const ready = () =>
     specialty.value.trim() !== "" && /^\d+$/.test(years.value.trim()) && often.value !== "";
   const body = form(
-    labelled("Specialty", specialty, "such as radiology, or resident in cardiology"),
-    labelled("Years of experience", years, "with images of this kind"),
-    labelled("You read such images", often),
+    labelled(text("profile.specialty"), specialty, text("profile.specialty.hint")),
+    labelled(text("profile.years"), years, text("profile.years.hint")),
+    labelled(text("profile.frequency"), often),
     actions(next),
   );
   next.disabled = true;
@@ -83,17 +82,18 @@ function profileScreen(desk, { frequencies }) {
       frequency: often.value,
     });
   });
-  const why = "Reports describe who read, without names. These three answers are all that is asked.";
-  return card("About you", make("p", { class: "dk-quiet" }, why), body);
+  const why = make("p", { class: "dk-quiet" }, text("profile.why"));
+  return card(text("profile.title"), why, body);
 }
 
 function questionList(questions) {
   const list = make("dl", { class: "dk-questions" });
-  for (const { text, minimum, maximum, anchors, kind } of questions) {
+  for (const { text: asked, minimum, maximum, anchors, kind } of questions) {
     const ends = anchors.length ? [anchors[0], anchors[anchors.length - 1]] : ["", ""];
-    const scale = [`${minimum} ${ends[0]}`, `${maximum} ${ends[1]}`].map((end) => end.trim());
-    const way = kind === "preference" ? "left, right, or no preference" : scale.join(" to ");
-    list.append(make("dt", {}, text), make("dd", {}, way));
+    const [first, last] = [`${minimum} ${ends[0]}`, `${maximum} ${ends[1]}`].map((end) => end.trim());
+    const scale = text("ready.scale", { first, last });
+    const way = kind === "preference" ? text("ready.preference") : scale;
+    list.append(make("dt", {}, asked), make("dd", {}, way));
   }
   return list;
 }
@@ -101,59 +101,56 @@ function questionList(questions) {
 // The last pair of a session can be corrected after the session is over.
 function lastAnswer(desk, screen) {
   if (!screen.can_correct) return [];
-  return [pressable("Correct the last answer", () => desk.correctLast())];
+  return [pressable(text("button.correct_last"), () => desk.correctLast())];
 }
 
 function readyScreen(desk, { instructions, pairs, minutes, feedback, questions }, screen) {
   const { phase } = screen.progress;
   const training = phase === "training";
-  const count = `${pairs} pair${pairs === 1 ? "" : "s"}`;
-  const about = minutes ? `, about ${minutes} minute${minutes === 1 ? "" : "s"}` : "";
-  const text = training
-    ? `${count} to get used to the task; these answers are not analysed.`
-    : `${count}${about}. You may pause at any time; every answer is stored at once.`;
-  const afterwards = " After each pair you see what its images were.";
-  const go = submitButton(training ? "Start the training" : "Start reading");
-  const keys = pressable("Keys", () => desk.showKeys());
+  const count = plural("ready.pairs", pairs);
+  const timed = minutes ? plural("ready.minutes", minutes, { pairs: count }) : count;
+  const about = training
+    ? text("ready.training", { pairs: count })
+    : text("ready.reading", { pairs: timed });
+  const afterwards = training && feedback ? ` ${text("ready.feedback")}` : "";
+  const go = submitButton(text(training ? "ready.start_training" : "ready.start_reading"));
+  const keys = pressable(text("tool.keys"), () => desk.showKeys());
   const body = form(actions(go, keys, ...lastAnswer(desk, screen)));
   body.addEventListener("submit", () => desk.step("start", {}));
   return card(
-    PHASES[phase],
+    text(`phase.${phase}`),
     make("div", { class: "dk-text" }, ...paragraphs(instructions)),
     questionList(questions),
-    make("p", {}, text + (training && feedback ? afterwards : "")),
+    make("p", {}, about + afterwards),
     body,
   );
 }
 
 function guessScreen(desk, { groups }, screen) {
-  const go = submitButton("Continue");
+  const go = submitButton(text("button.continue"));
   const body = form(actions(go, ...lastAnswer(desk, screen)));
   body.addEventListener("submit", () => desk.attempt(() => desk.openPair(screen, null)));
-  const count = screen.progress.total;
-  const pairs = `${count} pair${count === 1 ? "" : "s"}`;
   return card(
-    "Last questions",
-    make("p", {}, `All ratings are done. For ${pairs} you are now asked how each image was made.`),
-    make("p", { class: "dk-quiet" }, `The possible answers are: ${groups.join(", ")}, or “do not know”.`),
+    text("guess.title"),
+    make("p", {}, plural("guess.text", screen.progress.total)),
+    make("p", { class: "dk-quiet" }, text("guess.answers", { groups: groups.join(", ") })),
     body,
   );
 }
 
 function waitScreen(desk, { until }, screen) {
   const opens = new Date(until);
-  const when = opens.toLocaleString([], { dateStyle: "full", timeStyle: "short" });
+  const when = opens.toLocaleString(words.language, { dateStyle: "full", timeStyle: "short" });
   return card(
-    "The next session opens later",
-    make("p", {}, `Come back on ${when} or after. Your answers so far are stored.`),
-    make("p", { class: "dk-quiet" }, "The time between the sessions is part of the study."),
-    actions(pressable("Sign out", () => desk.signOut(), "dk-main"), ...lastAnswer(desk, screen)),
+    text("wait.title"),
+    make("p", {}, text("wait.text", { when })),
+    make("p", { class: "dk-quiet" }, text("wait.why")),
+    actions(pressable(text("button.sign_out"), () => desk.signOut(), "dk-main"), ...lastAnswer(desk, screen)),
   );
 }
 
-function noticeScreen(desk, { text }, screen) {
-  const titles = { done: "Thank you", withdrawn: "You have withdrawn", closed: "Not open" };
-  const out = pressable("Sign out", () => desk.signOut(), "dk-main");
+function noticeScreen(desk, { text: notice }, screen) {
+  const out = pressable(text("button.sign_out"), () => desk.signOut(), "dk-main");
   const buttons = actions(out, ...lastAnswer(desk, screen));
-  return card(titles[screen.kind], ...paragraphs(text), buttons);
+  return card(text(`${screen.kind}.title`), ...paragraphs(notice), buttons);
 }

@@ -1,6 +1,6 @@
 // The answer sheet: one row per question, with the answers for the left and the right image.
 
-const SIDES = ["left image", "right image", ""];
+const SIDES = ["image.left", "image.right"];
 const PAIR = 2;
 
 // What a digit means: the point itself, or its place where points are below 0 or above 9.
@@ -16,7 +16,8 @@ class Cell {
     this.slot = slot;
     this.value = undefined;
     this.node = make("div", { class: "dk-cell", role: "radiogroup" });
-    this.name = [question.text, SIDES[slot]].filter(Boolean).join(", ");
+    const side = SIDES[slot] && text(SIDES[slot]);
+    this.name = side ? text("answer.side", { question: question.text, side }) : question.text;
     this.node.setAttribute("aria-label", this.name);
     this.buttons = new Map();
     const points = Array.from(
@@ -24,7 +25,7 @@ class Cell {
       (_, i) => question.minimum + i,
     );
     for (const point of points) this.addPoint(point, question.anchors[point - question.minimum]);
-    if (question.cannot_judge) this.add(null, "dk-point dk-cannot", "X", question.cannot || "cannot judge");
+    if (question.cannot_judge) this.add(null, "dk-point dk-cannot", "X", question.cannot || text("answer.cannot_judge"));
     // Clicks on the gaps mark the question.
     this.node.addEventListener("pointerdown", () => sheet.mark(this));
     this.node.addEventListener("focusin", () => sheet.mark(this, false));
@@ -35,18 +36,17 @@ class Cell {
       this.add(point, "dk-point", String(point), anchor || "");
       return;
     }
-    const [key, text] = [["\u2190", "Left"], ["\u2193", "No preference"], ["\u2192", "Right"]][
-      point + 1
-    ];
-    this.add(point, "dk-point dk-side", key, text);
+    const sides = [["\u2190", "answer.left"], ["\u2193", "answer.none"], ["\u2192", "answer.right"]];
+    const [key, name] = sides[point + 1];
+    this.add(point, "dk-point dk-side", key, text(name));
   }
 
-  add(value, kind, key, text) {
+  add(value, kind, key, anchor) {
     const button = make("button", { type: "button", class: kind, role: "radio", tabindex: "-1" });
     button.append(make("span", { class: "dk-key" }, key));
-    if (text) button.append(make("span", { class: "dk-anchor" }, text));
+    if (anchor) button.append(make("span", { class: "dk-anchor" }, anchor));
     button.setAttribute("aria-checked", "false");
-    button.title = text ? `${text} (${key})` : key;
+    button.title = anchor ? `${anchor} (${key})` : key;
     button.addEventListener("click", () => this.sheet.answer(this, value));
     this.buttons.set(value, button);
     this.node.append(button);
@@ -107,8 +107,8 @@ class Sheet {
         continue;
       }
       const [left, right] = [0, 1].map((slot) => this.addCell(question, slot));
-      const text = make("div", { class: "dk-question", "aria-hidden": "true" }, question.text);
-      this.root.append(left.node, text, right.node);
+      const asked = make("div", { class: "dk-question", "aria-hidden": "true" }, question.text);
+      this.root.append(left.node, asked, right.node);
     }
   }
 

@@ -37,7 +37,9 @@ class RateLimit:
         if max(waits) > 0:
             minutes = max(1, round(max(waits) / 60))
             raise SignInError(
-                f"Too many wrong tries. Wait {minutes} minute{'s' * (minutes > 1)} and try again."
+                f"Too many wrong tries. Wait {minutes} minute{'s' * (minutes > 1)} and try again.",
+                "login.wait",
+                minutes,
             )
 
     def failed(self, address: str, code: str) -> None:

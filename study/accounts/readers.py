@@ -101,7 +101,7 @@ class ReaderSignIn(SignIn[Reader, ReaderAccount]):
                 )
             )
             if reader is None:
-                raise SignInError(_USED)
+                raise SignInError(_USED, "login.used")
             reader.invite_hash = None
             audit(session, reader.code, "join", target=reader.code)
             return self.account(reader)

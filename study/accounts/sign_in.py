@@ -124,12 +124,12 @@ class SignIn(ABC, Generic[Row, AccountT]):
         # An unknown code takes as long as a wrong secret.
         if not secret_matches(secret, stored or self._no_account) or stored is None:
             self._rate_limit.failed(address, code)
-            raise SignInError(self.wrong)
+            raise SignInError(self.wrong, "login.wrong")
         self._rate_limit.succeeded(address, code)
         with self.store.write() as session:
             row = self.find(session, self.store.study_id, code)
             if row is None or not row.active or row.secret_hash != stored:
-                raise SignInError(self.wrong)
+                raise SignInError(self.wrong, "login.wrong")
             audit(session, code, "sign in", target=code)
             return self.account(row)
 

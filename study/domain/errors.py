@@ -32,7 +32,21 @@ class BlindingError(StudyError):
 
 
 class SignInError(StudyError):
-    """An invitation, a secret or a cookie is not valid, or there were too many attempts."""
+    """An invitation, a secret or a cookie is not valid, or there were too many attempts.
+
+    Parameters
+    ----------
+    message : str
+    text : str
+        Name of the text of the readers' pages that says the same in their language.
+    n : int
+        The number in that text.
+    """
+
+    def __init__(self, message: str, text: str = "", n: int = 0) -> None:
+        super().__init__(message)
+        self.text = text
+        self.n = n
 
 
 class WrongScreen(StudyError):

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields, replace
 from enum import StrEnum
 from typing import Any
@@ -21,6 +22,7 @@ from study.domain.questions import (
     check_types,
     question_from,
 )
+from study.domain.reader_texts import ENGLISH, check_texts, reader_texts
 
 SCHEMA = 1
 
@@ -119,6 +121,10 @@ class Protocol:
         "first": the first main rating of each reader, case and method counts.
     alpha : float
         Significance level of the family of comparisons.
+    language : str
+        Of the readers' pages, as a BCP 47 code; English and German are shipped.
+    texts : mapping
+        Texts of the readers' pages that replace those of the language, by name.
     """
 
     title: str = "Reader study"
@@ -140,13 +146,15 @@ class Protocol:
     break_minutes: float = 30.0
     seconds_per_pair: float = 25.0
     least_width: int = 1000
-    least_height: int = 600
+    least_height: int = 540
     kappa_rule: str = "first"
     alpha: float = 0.05
     randomise_sides: bool = True
     randomise_order: bool = True
     demo: bool = False
     notes: str = field(default="")
+    language: str = ENGLISH
+    texts: Mapping[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         check_types(self)
@@ -164,6 +172,7 @@ class Protocol:
                 raise ProtocolError(f"{name}={value} is outside {low:g} to {high:g}.")
         if self.ask_blinding and len(set(self.blinding_groups)) < 2:
             raise ProtocolError("Asking how images were made needs at least 2 blinding_groups.")
+        check_texts(self.language, self.texts)
         if self.kappa_rule != "first":
             raise ProtocolError(f"kappa_rule={self.kappa_rule!r} is unknown; use first.")
 
@@ -175,8 +184,18 @@ class Protocol:
         raise ProtocolError(f"No question {code!r} in this study.")
 
     def to_json(self) -> str:
-        """Canonical JSON: the same protocol gives the same bytes."""
-        return json.dumps(asdict(self), sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+        """Canonical JSON: the same protocol gives the same bytes.
+
+        What was added later is left out at its default: the digest of an older study stays.
+        """
+        plain = asdict(self)
+        kept = {name: value for name, value in plain.items() if _ADDED.get(name, ...) != value}
+        return json.dumps(kept, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+
+    @property
+    def reader_texts(self) -> dict[str, str]:
+        """All texts of the readers' pages, by name."""
+        return reader_texts(self.language, self.texts)
 
     @property
     def digest(self) -> str:
@@ -188,6 +207,7 @@ class Protocol:
         return replace(self, **changes)
 
 
+_ADDED: dict[str, Any] = {"language": ENGLISH, "texts": {}}
 _RANGES = (
     ("readers", 1, 200), ("training", 0, 50), ("dummies", 0, 50), ("repeats", 0, 500),
     ("nulls", 0, 200), ("repeat_distance", 0, 1000), ("washout_days", 0, 365),

@@ -103,6 +103,7 @@ def _texts(code: str, protocol: Protocol, readers: Sequence[str]) -> list[tuple[
              ("instructions", protocol.instructions), ("consent", protocol.consent),
              ("notes", protocol.notes)]  # fmt: skip
     texts += [("answers to the blinding question", group) for group in protocol.blinding_groups]
+    texts += [(f"text {name} of the readers' pages", own) for name, own in protocol.texts.items()]
     texts += [("code of a reader", reader) for reader in readers]
     for question in protocol.questions:
         whole = " | ".join((question.code, question.text, *question.anchors))

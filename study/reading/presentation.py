@@ -46,12 +46,6 @@ EVENT_KINDS = ("window", "zoom", "pan", "reset", "flicker", "pause")
 MOST_EVENTS = 500
 """Most interaction events that are stored for a pair."""
 
-_SHOWED = {
-    MethodKind.REFERENCE: "the original image",
-    MethodKind.ANCHOR: "an image made worse on purpose",
-    MethodKind.TEST: "a processed image",
-}
-
 _PHASE = (
     select(ReadingSession.phase)
     .join(Presentation, Presentation.session_id == ReadingSession.id)
@@ -178,7 +172,8 @@ def feedback(store: Store, presentation_id: str) -> tuple[str, str] | None:
     """What a training pair showed on the left and right; None for other pairs."""
     with store.read() as session:
         phase = session.scalar(_PHASE, {"pair_id": presentation_id})
-        if phase != Phase.TRAINING or not store.protocol().feedback:
+        protocol = store.protocol()
+        if phase != Phase.TRAINING or not protocol.feedback:
             return None
         kinds = session.scalars(
             select(Method.kind)
@@ -187,7 +182,8 @@ def feedback(store: Store, presentation_id: str) -> tuple[str, str] | None:
             .where(PresentationSlot.presentation_id == presentation_id)
             .order_by(PresentationSlot.slot)
         ).all()
-        left, right = (_SHOWED[MethodKind(kind)] for kind in kinds)
+        texts = protocol.reader_texts
+        left, right = (texts[f"shown.{MethodKind(kind).value}"] for kind in kinds)
         return left, right
 
 

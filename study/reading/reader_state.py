@@ -58,14 +58,13 @@ CORRECTION_MINUTES = 30.0
 NOT_NEXT = "This step is not the next one. Nothing was changed."
 NOTHING_TO_CORRECT = "There is no answer to correct now. Nothing was changed."
 
+_NOTICES = {ScreenKind.WITHDRAWN: "withdrawn.text", ScreenKind.DONE: "done.text"}
 _CLOSED = {
-    Status.DRAFT: "This study is being prepared. You will be informed when it opens.",
-    Status.FROZEN: "This study has not opened yet. You will be informed when it does.",
-    Status.CLOSED: "This study is closed. Thank you for reading.",
-    Status.UNBLINDED: "This study is closed. Thank you for reading.",
+    Status.DRAFT: "closed.draft",
+    Status.FROZEN: "closed.frozen",
+    Status.CLOSED: "closed.closed",
+    Status.UNBLINDED: "closed.closed",
 }
-_WITHDRAWN = "Your answers are left out of every analysis. Thank you for the time you gave."
-_DONE = "You have read everything. All your answers are stored; you may close this page."
 
 # Built once: they are executed at every answer.
 _CHECKS = (
@@ -267,9 +266,8 @@ def _body(session: Session, here: Position) -> tuple[Body, Progress | None]:
         return ConsentText(protocol.consent, consent_digest(protocol)), None
     if here.kind is ScreenKind.PROFILE:
         return ProfileForm(), None
-    if here.kind is ScreenKind.CLOSED:
-        return Notice(_CLOSED[here.status]), None
-    return Notice(_WITHDRAWN if here.kind is ScreenKind.WITHDRAWN else _DONE), None
+    name = _NOTICES.get(here.kind) or _CLOSED[here.status]
+    return Notice(protocol.reader_texts[name]), None
 
 
 def _session_body(session: Session, here: Position, sitting: ReadingSession) -> Body:

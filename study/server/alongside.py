@@ -15,7 +15,7 @@ from starlette.requests import Request
 
 from study.accounts.readers import ReaderSignIn
 from study.storage.store import Store
-from study.web.login_pages import closed_page
+from study.web.login_pages import LoginPages
 from study.web.reader_api import PREFIX
 
 if TYPE_CHECKING:
@@ -81,6 +81,7 @@ class ReadersStayInside:
     def __init__(self, app: ASGIApp, accounts: ReaderSignIn) -> None:
         self._app = app
         self._accounts = accounts
+        self._pages = LoginPages(accounts.store.protocol)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer the request, or pass it to the app."""
@@ -89,7 +90,8 @@ class ReadersStayInside:
             if self._accounts.cookie_name in request.cookies:
                 reader = await run_in_threadpool(self._accounts.account_of, request)
                 if reader is not None:
-                    await closed_page(PREFIX)(scope, receive, send)
+                    page = await run_in_threadpool(self._pages.closed, PREFIX)
+                    await page(scope, receive, send)
                     return
         await self._app(scope, receive, send)
 

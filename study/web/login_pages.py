@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from fastapi.responses import HTMLResponse
@@ -9,6 +10,9 @@ from markupsafe import Markup
 
 from enhancers.asset_files import asset_text
 from enhancers.html_templates import html_templates
+from study.domain.errors import SignInError
+from study.domain.protocol import Protocol
+from study.domain.reader_texts import ENGLISH, plural_name
 
 LOGIN_HEADERS = {
     "Cache-Control": "no-store",
@@ -23,42 +27,71 @@ LOGIN_HEADERS = {
 _READER_STYLE, _COORDINATOR_STYLE = "reader_login.css", "coordinator_login.css"
 
 
-def reader_login_page(problem: str = "", code: str = "") -> HTMLResponse:
-    """The readers' sign-in page.
+class LoginPages:
+    """The readers' pages before signing in, in the language of the study.
 
     Parameters
     ----------
-    problem : str
-        Why the last try failed.
-    code : str
-        What was typed, to be filled in again.
+    protocol : callable
+        Gives the protocol of the study.
     """
-    status = 403 if problem else 200
-    return _page("reader_login.html", _READER_STYLE, status, problem=problem, code=code)
+
+    def __init__(self, protocol: Callable[[], Protocol]) -> None:
+        self._protocol = protocol
+
+    def login(self, problem: SignInError | None = None, code: str = "") -> HTMLResponse:
+        """The sign-in page.
+
+        Parameters
+        ----------
+        problem : SignInError, optional
+            Why the last try failed.
+        code : str
+            What was typed, to be filled in again.
+        """
+        texts = self._protocol().reader_texts
+        message = "" if problem is None else _message(problem, texts)
+        status = 200 if problem is None else 403
+        return self._page("reader_login.html", status, problem=message, code=code)
+
+    def join(self, token: str) -> HTMLResponse:
+        """The page of an invitation; its button uses the invitation up, opening it does not."""
+        return self._page("join.html", token=token)
+
+    def closed(self, reading: str) -> HTMLResponse:
+        """What a signed-in reader gets in place of pages that show methods by name.
+
+        Parameters
+        ----------
+        reading : str
+            Address of the reader's page.
+        """
+        return self._page("closed.html", 403, reading=reading)
+
+    def _page(self, template: str, status: int = 200, **values: str) -> HTMLResponse:
+        protocol = self._protocol()
+        about = {"language": protocol.language, "texts": protocol.reader_texts}
+        return _page(template, _READER_STYLE, status, **about, **values)
 
 
-def join_page(token: str) -> HTMLResponse:
-    """The page of an invitation; its button uses the invitation up, opening the page does not."""
-    return _page("join.html", _READER_STYLE, token=token)
-
-
-def closed_page(reading: str) -> HTMLResponse:
-    """What a signed-in reader gets in place of pages that show methods by name.
-
-    Parameters
-    ----------
-    reading : str
-        Address of the reader's page.
-    """
-    return _page("closed.html", _READER_STYLE, 403, reading=reading)
+def _message(problem: SignInError, texts: Mapping[str, str]) -> str:
+    name = problem.text if problem.text in texts else plural_name(problem.text, problem.n)
+    return texts.get(name, str(problem)).replace("{n}", str(problem.n))
 
 
 def coordinator_login_page(problem: str = "", name: str = "", status: int = 200) -> HTMLResponse:
-    """The coordinators' sign-in page; parameters as for `reader_login_page`."""
-    return _page("coordinator_login.html", _COORDINATOR_STYLE, status, problem=problem, name=name)
+    """The coordinators' sign-in page: why the last try failed, and the name that was typed."""
+    return _page(
+        "coordinator_login.html",
+        _COORDINATOR_STYLE,
+        status,
+        language=ENGLISH,
+        problem=problem,
+        name=name,
+    )
 
 
-def _page(template: str, style: str, status: int = 200, **values: str) -> HTMLResponse:
+def _page(template: str, style: str, status: int = 200, **values: object) -> HTMLResponse:
     templates = html_templates(Path(__file__).parent / "templates")
     text = templates.get_template(template).render(style=Markup(asset_text(style)), **values)
     return HTMLResponse(text, status, LOGIN_HEADERS)

@@ -32,7 +32,7 @@ from study.storage.store import Store
 from study.web.devices import device_of
 from study.web.error_route import HEADER, ErrorRoute
 from study.web.login_forms import client_address, refuse_other_sites, signed_in, to_page
-from study.web.login_pages import join_page, reader_login_page
+from study.web.login_pages import LoginPages
 from study.web.schemas import (
     ConsentMessage,
     CorrectionMessage,
@@ -69,7 +69,7 @@ def router(store: Store, accounts: ReaderSignIn) -> APIRouter:
     accounts : ReaderSignIn
     """
     routes = APIRouter(prefix=PREFIX, route_class=ErrorRoute, include_in_schema=False)
-    _sign_in(routes, accounts)
+    _sign_in(routes, store, accounts)
 
     def reader_of(request: Request) -> str:
         account = accounts.account_of(request)
@@ -95,19 +95,20 @@ def router(store: Store, accounts: ReaderSignIn) -> APIRouter:
     return routes
 
 
-def _sign_in(routes: APIRouter, accounts: ReaderSignIn) -> None:
+def _sign_in(routes: APIRouter, store: Store, accounts: ReaderSignIn) -> None:
     """Pages and forms of signing in and out."""
+    pages = LoginPages(store.protocol)
 
     def enter(request: Request, check: Callable[[], ReaderAccount], code: str = "") -> Response:
         refuse_other_sites(request)
         try:
             return signed_in(request, accounts, check())
         except SignInError as error:
-            return reader_login_page(str(error), code)
+            return pages.login(error, code)
 
     @routes.get("/login")
     def login_page(request: Request) -> Response:
-        return reader_login_page() if accounts.account_of(request) is None else to_page()
+        return pages.login() if accounts.account_of(request) is None else to_page()
 
     @routes.post("/login")
     def login(
@@ -118,7 +119,7 @@ def _sign_in(routes: APIRouter, accounts: ReaderSignIn) -> None:
 
     @routes.get("/join/{token}")
     def invitation(token: str) -> Response:
-        return join_page(token)
+        return pages.join(token)
 
     @routes.post("/join")
     def join(request: Request, token: Annotated[Short, Form()]) -> Response:
@@ -135,6 +136,11 @@ def _sign_in(routes: APIRouter, accounts: ReaderSignIn) -> None:
 
 def _steps(routes: APIRouter, store: Store, reads: Any, writes: Any) -> None:
     """Everything between the pairs."""
+
+    @routes.get("/api/texts")
+    def texts(client: _Client = reads) -> dict[str, Any]:
+        protocol = store.protocol()
+        return {"language": protocol.language, "texts": protocol.reader_texts}
 
     @routes.get("/api/state")
     def current_state(client: _Client = reads) -> dict[str, Any]:

@@ -30,9 +30,13 @@ footer { display: none !important; }
 """
 _HEAD = """
 <meta name="robots" content="noindex">
+<meta name="google" content="notranslate">
 <meta name="referrer" content="no-referrer">
 <link rel="icon" href="data:,">
-<script>document.documentElement.style.background = '#141414';</script>
+<script>
+document.documentElement.style.background = '#141414';
+document.documentElement.translate = false;
+</script>
 """
 
 

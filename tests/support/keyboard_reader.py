@@ -21,8 +21,12 @@ from tests.support.open_study import SIZE, Small, methods_of
 
 READY = ".dk-reading[aria-busy=false]"
 LIGHT = "document.querySelector('.dk-images').rrLight"
-SCREEN_FACTS = "`${screen.width}x${screen.height}@${devicePixelRatio} medium`"
-"""What a page of 900 to 1400 CSS pixels sends of its screen."""
+SCREEN_FACTS = """(() => {
+    const limits = { narrow: 900, medium: 1400, wide: 2000, huge: 1e9 };
+    const size = Object.keys(limits).find((name) => innerWidth < limits[name]);
+    return `${screen.width}x${screen.height}@${devicePixelRatio} ${size}`;
+})()"""
+"""What the page sends of its screen."""
 ANSWERS = ("4", "3", "5", "2", "ArrowRight")
 """Quality and fidelity, left and right, and the preference."""
 
@@ -56,7 +60,7 @@ class KeyboardReader:
             device = {"name": COOKIE, "value": walker.client.cookies[COOKIE], "url": self.root}
             self.page.context.add_cookies([device])
         self.page.goto(self.root + link.path)
-        self.page.get_by_role("button", name="Open the study").click()
+        self.page.locator("button").click()
         self.page.wait_for_selector(".dk-card, " + READY)
         return self
 

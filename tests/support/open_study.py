@@ -34,7 +34,7 @@ SEED = bytes(range(32))
 SIZE = 64
 QUICK = Protocol(
     title="Noise in phantoms", readers=2, training=2, dummies=1, repeats=2, nulls=1,
-    repeat_distance=2, least_width=1000, least_height=600,
+    repeat_distance=2, least_width=1000, least_height=540,
 )  # fmt: skip
 """Short sessions of every role."""
 KINDS = (MethodKind.REFERENCE, MethodKind.TEST, MethodKind.TEST, MethodKind.ANCHOR)

@@ -214,12 +214,14 @@ def test_paused_or_in_a_small_window_nothing_is_seen_and_no_time_passes(reader, 
     assert "pause" in kinds
 
 
-@pytest.mark.parametrize("size", [(1000, 600), (1280, 720), (2560, 1440)])
-def test_everything_fits_and_nothing_moves_while_answering(browser, tmp_path, size):
-    """All criteria of the catalogue, on the smallest and on a large screen."""
+@pytest.mark.parametrize(
+    ("size", "language"), [((1000, 540), "de"), ((1280, 720), "en"), ((2560, 1440), "en")]
+)
+def test_everything_fits_and_nothing_moves_while_answering(browser, tmp_path, size, language):
+    """All criteria of the catalogue, on the smallest and on a large screen, and in German."""
     from study.domain.questions import CATALOG, PREFERENCE
 
-    protocol = QUICK.with_(questions=(*CATALOG, PREFERENCE))
+    protocol = QUICK.with_(questions=(*CATALOG, PREFERENCE), language=language)
     small = small_study(tmp_path / "s", protocol, cases=1)
     places = "[...document.querySelectorAll('.rr-stage, .dk-cell, .dk-go, .dk-bar > *')].map(" \
              "node => { const { x, y, width, height } = node.getBoundingClientRect();" \
@@ -244,5 +246,8 @@ def test_everything_fits_and_nothing_moves_while_answering(browser, tmp_path, si
         assert lowest <= size[1]
         stage = page.locator(".rr-stage").first.bounding_box()
         assert stage["height"] > 0.4 * size[1]
+        assert page.evaluate("document.documentElement.lang") == language
+        button = {"de": "Nächstes Paar", "en": "Next pair"}[language]
+        assert page.locator(".dk-go").text_content() == button
         assert page.problems == []
     small.store.close()
