@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 import secrets
+import unicodedata
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -20,7 +21,7 @@ from study.storage.hash_chain import audit
 from study.storage.models import Staff
 from study.storage.store import Store
 
-_CODE = re.compile(r"[a-z][a-z0-9._-]{1,39}")
+LONGEST = 40
 _READER = re.compile(r"r\d+")
 
 
@@ -70,7 +71,8 @@ def add(store: Store, code: str, role: StaffRole, *, actor: str) -> Credential:
     ----------
     store : Store
     code : str
-        Two to forty letters, digits, dots, hyphens or underscores; case does not matter.
+        One to forty letters of any script, digits, dots, hyphens or underscores, beginning with
+        a letter; case does not matter.
     role : StaffRole
     actor : str
         Who adds it, for the audit trail.
@@ -81,10 +83,10 @@ def add(store: Store, code: str, role: StaffRole, *, actor: str) -> Credential:
         The code is not possible, or taken.
     """
     code = StaffSignIn.normalised(code)
-    if not _CODE.fullmatch(code) or _READER.fullmatch(code):
+    if not _is_name(code) or _READER.fullmatch(code):
         raise StudyError(
-            f"The name {code!r} is not possible: use 2 to 40 letters, digits, dots or hyphens, "
-            "beginning with a letter, and none that looks like a reader's code."
+            f"The name {code!r} is not possible: use 1 to {LONGEST} letters of any script, digits, "
+            "dots or hyphens, beginning with a letter, and none that looks like a reader's code."
         )
     secret = in_groups(secrets.token_hex(10).upper())
     with store.write() as session:
@@ -164,7 +166,7 @@ class StaffSignIn(SignIn[Staff, StaffAccount]):
     @staticmethod
     def normalised(code: str) -> str:
         """Names of accounts are lower case."""
-        return code.strip().lower()
+        return unicodedata.normalize("NFKC", code.strip().lower())
 
     def account(self, row: Staff) -> StaffAccount:
         """The account of a row."""
@@ -210,3 +212,10 @@ def _account(row: Staff) -> StaffAccount:
     return StaffAccount(
         row.id, row.code, StaffRole(row.role), row.active, row.created_at, row.generation
     )
+
+
+def _is_name(code: str) -> bool:
+    """Whether it has letters with their marks, digits and a few signs, beginning with a letter."""
+    kinds = [unicodedata.category(character)[0] for character in code]
+    allowed = (kind in "LMN" or sign in "._-" for kind, sign in zip(kinds, code, strict=True))
+    return 0 < len(code) <= LONGEST and kinds[0] == "L" and all(allowed)

@@ -21,6 +21,7 @@ app = typer.Typer(
 )  # fmt: skip
 app.command()(setup.plan)
 app.command()(setup.init)
+app.command()(setup.texts)
 app.command()(setup.build)
 app.command()(setup.freeze)
 app.command("open")(conduct.open_)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import getpass
+import json
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -79,6 +80,17 @@ def read_protocol(path: Path | None) -> Protocol:
         return from_json(path.read_text(encoding="utf-8"))
     except UnicodeDecodeError:
         raise ProtocolError(f"{path} is not a text in UTF-8: give a protocol as JSON.") from None
+
+
+def read_texts(path: Path) -> dict[str, str]:
+    """The texts of the readers' pages in a file."""
+    try:
+        found = json.loads(path.read_text(encoding="utf-8-sig"))
+    except ValueError as error:
+        raise ProtocolError(f"{path} is not JSON in UTF-8: {error}.") from None
+    if not isinstance(found, dict):
+        raise ProtocolError(f"{path} must be a JSON object of names and texts.")
+    return found
 
 
 @contextmanager

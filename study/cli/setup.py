@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -20,6 +20,7 @@ from study.cli.options import (
     progress_bar,
     read_key,
     read_protocol,
+    read_texts,
 )
 from study.domain.errors import BuildError, StudyError
 
@@ -83,6 +84,13 @@ def init(
         str | None, typer.Option(help="Title of the study, which readers see.")
     ] = None,
     readers: Readers = None,
+    language: Annotated[
+        str | None, typer.Option(help="Language of the readers' pages: en, de, or another code.")
+    ] = None,
+    texts: Annotated[
+        Path | None,
+        typer.Option(help="Texts of the readers' pages as JSON, as the command texts writes them."),
+    ] = None,
     code: Annotated[str, typer.Option(help="Short name of the study.")] = "S1",
     database: Database = None,
     mirror: MirrorPath = None,
@@ -91,7 +99,10 @@ def init(
     from study.storage import key_file
     from study.storage.store import Store
 
-    chosen = _changed(read_protocol(protocol), title=title, readers=readers)
+    chosen = _changed(
+        read_protocol(protocol), title=title, readers=readers, language=language,
+        texts=None if texts is None else read_texts(texts),
+    )  # fmt: skip
     made = key_file.create(key, folder)
     try:
         store = Store.create(
@@ -243,12 +254,20 @@ def freeze(
         typer.echo(report.as_text())
 
 
-def _changed(
-    protocol: Protocol, *, title: str | None = None, readers: int | None = None
-) -> Protocol:
-    if title is not None:
-        protocol = protocol.with_(title=title)
-    return protocol if readers is None else protocol.with_(readers=readers)
+def texts(
+    language: Annotated[str, typer.Argument(help="Language to print: en or de.")] = "en",
+) -> None:
+    """Print the texts of the readers' pages as JSON, to be translated or changed."""
+    from study.domain.reader_texts import languages, shipped_texts
+
+    if language not in languages():
+        raise StudyError(f"{language!r} is not shipped: choose {' or '.join(languages())}.")
+    typer.echo(json.dumps(dict(shipped_texts(language)), indent=2, ensure_ascii=False))
+
+
+def _changed(protocol: Protocol, **changes: Any) -> Protocol:
+    """The protocol with the changes that are not None."""
+    return protocol.with_(**{name: new for name, new in changes.items() if new is not None})
 
 
 def _write(protocol: Protocol, path: Path) -> None:

@@ -15,7 +15,7 @@ from study.planning.workload import WorkloadEstimate, estimate
 
 EVERY, CONTROL, LISTED = "every pair", "all against one", "chosen pairs"
 PAIRINGS = (EVERY, CONTROL, LISTED)
-TEXTS = ("title", "instructions", "consent", "notes")
+TEXTS = ("title", "instructions", "consent", "notes", "language")
 INTEGERS = {
     "readers": "Readers",
     "training": "Training pairs",

@@ -9,6 +9,7 @@ import gradio as gr
 
 from study.domain.protocol import Protocol
 from study.domain.questions import CATALOG
+from study.domain.reader_texts import languages, shipped_texts
 from study.web.coordinator import design_form, views
 
 MANIFEST, FOLDERS, IMAGES = "table", "folders", "images"
@@ -68,6 +69,11 @@ def draw_design() -> DesignFields:
             fields["title"] = gr.Textbox(label="Title", max_lines=1)
             fields["instructions"] = gr.Textbox(label="Instructions", lines=3)
             fields["consent"] = gr.Textbox(label="Consent", lines=3)
+            fields["language"] = gr.Dropdown(
+                [(shipped_texts(code)["page.language"], code) for code in languages()],
+                label="Language of the buttons and messages on the readers' pages",
+                allow_custom_value=True,
+            )
             fields["notes"] = gr.Textbox(
                 label="Notes",
                 lines=2,

@@ -245,7 +245,7 @@ def test_everything_fits_and_nothing_moves_while_answering(browser, tmp_path, si
         )
         assert lowest <= size[1]
         stage = page.locator(".rr-stage").first.bounding_box()
-        assert stage["height"] > 0.4 * size[1]
+        assert stage["height"] > 0.39 * size[1]
         assert page.evaluate("document.documentElement.lang") == language
         button = {"de": "Nächstes Paar", "en": "Next pair"}[language]
         assert page.locator(".dk-go").text_content() == button

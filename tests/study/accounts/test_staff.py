@@ -1,5 +1,6 @@
 """Accounts of coordinators: adding, roles, signing in and out, and what a cookie is worth."""
 
+import unicodedata
 from types import SimpleNamespace
 
 import pytest
@@ -77,11 +78,20 @@ def test_the_database_keeps_no_secret(store):
             assert plain.encode() not in content
 
 
-@pytest.mark.parametrize("code", ["", "a", "7up", "R01", "r2", "a b", "x" * 41, "<b>", "anna'"])
+@pytest.mark.parametrize(
+    "code", ["", "7up", "\u0301a", "R01", "r2", "a b", "x" * 41, "<b>", "anna'"]
+)
 def test_impossible_names_are_refused(store, code):
     with pytest.raises(StudyError, match="is not possible"):
         add(store, code, StaffRole.ADMIN, actor="setup")
     assert accounts_of(store) == ()
+
+
+@pytest.mark.parametrize("name", ["Jürgen", "Анна.К", "王小明", "अनीता", "anna-2"])
+def test_names_may_be_in_any_script(store, accounts, name):
+    made = add(store, name, StaffRole.ADMIN, actor="setup")
+    typed = unicodedata.normalize("NFD", name.upper())
+    assert accounts.sign_in(typed, made.secret, address=ADDRESS).code == made.code
 
 
 def test_a_name_is_given_once(store):

@@ -21,7 +21,7 @@ def used() -> tuple[set[str], set[str]]:
     files = [
         *ASSETS.glob("reader*.js"),
         *(root / "study" / "web" / "templates").glob("*.html"),
-        *(root / "study").glob("*/*.py"),
+        *(root / "study").rglob("*.py"),
     ]
     code = "\n".join(path.read_text(encoding="utf-8") for path in files)
     literal = set(re.findall(r"""["`]([a-z_]+\.[a-z_.]+)["`]""", code))
