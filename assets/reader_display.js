@@ -20,6 +20,7 @@ function patch(index, changed) {
   const level = index * STEP_OF_PATCH;
   const node = make("button", { type: "button", class: "dk-patch", style: gray(level) });
   node.setAttribute("aria-pressed", "false");
+  node.dataset.mark = text("display.not_seen");
   node.setAttribute("aria-label", text("display.patch", { number: index + 1 }));
   node.append(...squareLevels(level).map((each) => make("i", { style: gray(each) })));
   node.addEventListener("click", () => {

@@ -2,6 +2,8 @@
 
 const DRAG_SPAN = 420;
 const SWAP_EVERY = 500;
+// No image of a pair ends with its window.
+const WHOLE = { table: windowTable(0, U16_MAX), cut: [false, false] };
 
 class LightBox {
   // `noted(kind, payload)` is called for everything the reader does with the images.
@@ -20,7 +22,7 @@ class LightBox {
     this.grid.append(...this.panels.map((panel) => panel.root));
     this.view = { ...HOME };
     this.levels = [0, U16_MAX];
-    this.table = windowTable(0, U16_MAX);
+    this.look = WHOLE;
     this.preset = 0;
     this.changed = () => {};
     new ResizeObserver(() => this.arrange()).observe(this.grid);
@@ -95,7 +97,7 @@ class LightBox {
     const first = Math.round(Math.min(Math.max(low, -4 * U16_MAX), 5 * U16_MAX));
     const last = Math.round(Math.min(Math.max(high, -4 * U16_MAX), 5 * U16_MAX));
     this.levels = [first, Math.max(first + 1, last)];
-    this.table = windowTable(...this.levels);
+    this.look = { ...WHOLE, table: windowTable(...this.levels) };
     this.preset = preset;
     this.redraw();
   }
@@ -171,7 +173,7 @@ class LightBox {
     this.panels.forEach((panel, i) => {
       const source = this.swapped ? this.panels[1 - i] : panel;
       const image = this.shown ? source.image : null;
-      if (image) source.paint(this.table);
+      if (image) source.paint(this.look);
       panel.draw(image, this.stage, place, this.smooth);
       putText(panel.label, source.name);
       panel.root.classList.toggle("dk-swapped", this.swapped);
