@@ -29,6 +29,7 @@ from study.analysis.records import (
 from study.analysis.screen_records import displays, events
 from study.domain.errors import BlindingError, KeyFileError
 from study.domain.protocol import MethodKind, Protocol, Role, Status
+from study.storage.exclusion_log import decisions, in_force, prespecified, unblinded_at
 from study.storage.key import Key
 from study.storage.models import (
     AuditEvent,
@@ -36,7 +37,6 @@ from study.storage.models import (
     Comment,
     Consent,
     DisplayCheck,
-    Exclusion,
     Item,
     Method,
     Presentation,
@@ -132,7 +132,7 @@ def _check(study: Study, key: Key | None) -> None:
 
 def _exclusions(session: Session, study: Study) -> ExclusionRules:
     rules: dict[str, dict[str, str]] = {"reader": {}, "item": {}}
-    for one in session.scalars(select(Exclusion).where(Exclusion.study_id == study.id)):
+    for one in in_force(decisions(session, study.id)).values():
         rules[one.target_kind][one.target_id] = one.rule_code
     return ExclusionRules(rules["reader"], rules["item"])
 
@@ -269,20 +269,18 @@ def _records(session: Session, study: Study) -> tuple[ExclusionRecord, ...]:
     readers = session.execute(select(Reader.id, Reader.code))
     cases = session.execute(select(Item.id, Item.case_key))
     names = {identifier: code for rows in (readers, cases) for identifier, code in rows}
-    found = session.scalars(
-        select(Exclusion).where(Exclusion.study_id == study.id).order_by(Exclusion.decided_at)
-    )
+    unblinded = unblinded_at(session, study.id)
     return tuple(
         ExclusionRecord(
             "reader" if one.target_kind == "reader" else "case",
             names[one.target_id],
             one.rule_code,
-            one.prespecified,
+            prespecified(one, unblinded),
             one.reason,
             one.decided_by,
             one.decided_at,
         )
-        for one in found
+        for one in decisions(session, study.id)
     )
 
 

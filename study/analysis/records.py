@@ -5,8 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from study.domain.protocol import MethodKind
+from study.storage.models import Exclusion
 
 DO_NOT_KNOW = "do not know"
+UNDONE = str(Exclusion.UNDONE)
+"""The rule of a decision that undoes an exclusion."""
 INCLUDED, WITHDRAWN, EXCLUDED, NEVER_JOINED = "included", "withdrawn", "excluded", "never joined"
 """States of a reader in the analysis."""
 
@@ -100,7 +103,7 @@ class GuessRecord:
 
 @dataclass(frozen=True)
 class ExclusionRecord:
-    """A logged decision to exclude a reader or a case."""
+    """A logged decision to exclude a reader or a case, or to undo that (the rule is `UNDONE`)."""
 
     kind: str
     target: str
@@ -109,6 +112,11 @@ class ExclusionRecord:
     reason: str
     decided_by: str
     decided_at: str
+
+    @property
+    def undoes(self) -> bool:
+        """Whether it undoes an exclusion."""
+        return self.rule == UNDONE
 
 
 @dataclass(frozen=True)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from study.analysis.records import EXCLUDED, NEVER_JOINED, WITHDRAWN
+from study.analysis.records import EXCLUDED, NEVER_JOINED, UNDONE, WITHDRAWN, ExclusionRecord
 from study.domain.formatting import DASH, date_time, decimal, p_equals, percent, plural
 from study.report.cells import Content, Row, Table, share_with_interval, tested, with_interval
 from study.report.context import ReportContext, Section
@@ -175,7 +175,7 @@ def _exclusions(context: ReportContext) -> Table:
             one.target,
             one.kind,
             one.rule,
-            "yes" if one.prespecified else "no",
+            _prespecified(one, context.data.study.unblinded_at),
             one.reason,
             one.decided_by,
             date_time(one.decided_at),
@@ -183,4 +183,15 @@ def _exclusions(context: ReportContext) -> Table:
         for one in context.data.exclusions
     ]
     head = ("Excluded", "Kind", "Rule", "Prespecified", "Reason", "Decided by", "Decided")
-    return Table("Exclusions.", head, rows, text_columns=tuple(range(7)))
+    undone = any(one.undoes for one in context.data.exclusions)
+    remark = f"“{UNDONE}” undoes the exclusion before it." if undone else ""
+    return Table("Exclusions.", head, rows, text_columns=tuple(range(7)), remark=remark)
+
+
+def _prespecified(one: ExclusionRecord, unblinded_at: str) -> str:
+    """Whether a rule was fixed before the first rating; nothing for a decision that undoes one."""
+    if one.undoes:
+        return DASH
+    if unblinded_at and one.decided_at >= unblinded_at:
+        return "no, after unblinding"
+    return "yes" if one.prespecified else "no"

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from study.analysis.dataset import MISSING, Dataset, Observation
+from study.analysis.records import UNDONE
 from study.analysis.scores import first_ratings
 from study.domain.protocol import Role
 from study.domain.questions import LEFT, RIGHT
@@ -203,7 +204,7 @@ def _exclusions(data: Dataset) -> ExportTable:
     columns = (
         Column("target", "text", "Code of the reader or the case."),
         Column("kind", "text", "What is excluded.", "reader, case"),
-        Column("rule", "text", "Code of the rule."),
+        Column("rule", "text", f"Code of the rule; {UNDONE}: undoes the exclusion before it."),
         Column("prespecified", "integer", "1: fixed before the first rating.", "0, 1"),
         Column("reason", "text", "Why."),
         Column("decided_by", "text", "Who decided."),

@@ -132,8 +132,10 @@ class AuditEvent(Base):
 
 
 class Exclusion(Base):
-    """A logged decision to exclude a reader or a case from the analyses."""
+    """A logged decision to exclude a reader or a case from the analyses, or to undo that."""
 
+    UNDONE: ClassVar = "counts again"
+    """Rule code of a record that undoes the exclusion of its target."""
     __tablename__ = "exclusion"
     __table_args__ = (CheckConstraint("target_kind IN ('reader', 'item')", name="target_kind"),)
     id: Mapped[str] = mapped_column(primary_key=True, default=new_id)

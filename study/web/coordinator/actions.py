@@ -13,7 +13,7 @@ from study.domain.composed import composed
 from study.domain.errors import BlindingError, ProtocolError, StudyError
 from study.domain.protocol import Status
 from study.domain.reader_codes import normalised_code
-from study.planning.exclusions import exclude
+from study.planning.exclusions import exclude, reinstate
 from study.planning.freeze import check, freeze
 from study.planning.late_readers import add_reader, replace_reader
 from study.planning.lifecycle import close_study, open_study, unblind
@@ -171,6 +171,16 @@ class Actions:
         fields = self.page.readers.out
         emptied = {fields[name]: "" for name in ("code", "rule", "reason")}
         return self.updates.done(user, "The decision is logged; the ratings stay.") | emptied
+
+    def reinstate(self, user: StaffAccount, code: str, reason: str) -> Updates:
+        """Undo the exclusion of a reader or a case."""
+        with self.context.store.write() as session:
+            reinstate(
+                session, normalised_code(code or ""), reason=reason or "", actor=user.code
+            )  # fmt: skip
+        fields = self.page.readers.out
+        emptied = {fields[name]: "" for name in ("code", "rule", "reason")}
+        return self.updates.done(user, "It counts again; both decisions are logged.") | emptied
 
     def close(self, user: StaffAccount, confirm: str) -> Updates:
         """Close the study, which ends the reading."""

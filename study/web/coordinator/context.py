@@ -14,8 +14,9 @@ from study.domain.plan import MethodRow
 from study.domain.protocol import MethodKind, Status
 from study.planning.progress_report import ProgressReport, progress_report
 from study.storage import key_file
+from study.storage.exclusion_log import decisions, prespecified, unblinded_at
 from study.storage.key import Key
-from study.storage.models import AuditEvent, Exclusion, Item, Method, Reader, Study
+from study.storage.models import AuditEvent, Item, Method, Reader, Study
 from study.storage.store import Store
 from study.web.coordinator.background_jobs import BackgroundJobs
 from study.web.coordinator.design_form import NamedMethod
@@ -117,16 +118,17 @@ class CoordinatorContext:
         return tuple(sorted(found, key=lambda one: one.name.casefold()))
 
     def exclusions(self) -> tuple[ExclusionRecord, ...]:
-        """Readers and cases that are left out, in the order of the decisions."""
+        """The decisions to leave out readers and cases, or to count them again, in their order."""
         with self.store.read() as session:
             names = {row.id: row.code for row in session.execute(select(Reader.id, Reader.code))}
             cases = session.execute(select(Item.id, Item.case_key))
             names |= {row.id: row.case_key for row in cases}
-            rows = session.scalars(select(Exclusion).order_by(Exclusion.decided_at))
+            rows = decisions(session, self.store.study_id)
+            unblinded = unblinded_at(session, self.store.study_id)
             return tuple(
                 ExclusionRecord(
-                    one.target_kind, names[one.target_id], one.rule_code, one.prespecified,
-                    one.reason, one.decided_by, one.decided_at,
+                    one.target_kind, names[one.target_id], one.rule_code,
+                    prespecified(one, unblinded), one.reason, one.decided_by, one.decided_at,
                 )
                 for one in rows
             )  # fmt: skip

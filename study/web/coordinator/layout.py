@@ -65,6 +65,7 @@ class Readers:
     apply: Any
     out: dict[str, Any]
     exclude: Any
+    reinstate: Any
     excluded: Any
 
 
@@ -241,7 +242,8 @@ def _readers() -> Readers:
         parts["apply"] = gr.Button("Apply", elem_id="apply-change")
     heading(
         "Exclusions from the analysis",
-        "Of a reader or a case; each is logged and printed in the report, and the ratings stay.",
+        "Of a reader or a case; each is logged and printed in the report, and the ratings stay. "
+        "An exclusion is undone by a second decision with its reason.",
     )
     with gr.Row(elem_classes="co-act co-wide"):
         parts["out"] = {
@@ -251,6 +253,7 @@ def _readers() -> Readers:
             "prespecified": gr.Checkbox(label="Rule set before the first rating"),
         }
         parts["exclude"] = gr.Button("Exclude", elem_id="exclude")
+        parts["reinstate"] = gr.Button("Undo the exclusion", elem_id="reinstate")
     parts["excluded"] = gr.HTML("", elem_id="excluded")
     return Readers(**parts)
 

@@ -141,6 +141,8 @@ class _Wiring:
         )
         self._on(readers.apply.click, do.change_reader, readers.change)
         self._on(readers.exclude.click, do.exclude, readers.out)
+        undone = {name: readers.out[name] for name in ("code", "reason")}
+        self._on(readers.reinstate.click, do.reinstate, undone)
         self._on(close.close.click, do.close, {"confirm": close.confirm})
         self._on(close.ask.click, do.ask_to_unblind, {"confirm": close.confirm})
         self._on(close.second.click, do.confirm_unblinding, {"confirm": close.confirm})

@@ -239,6 +239,7 @@ class PageUpdates:
                 and progress.status in (Status.FROZEN, Status.OPEN)
             ),
             page.exclude: gr.update(interactive=bool(progress.readers)),
+            page.reinstate: gr.update(interactive=bool(study.exclusions)),
             page.excluded: views.exclusions(study.exclusions),
         }
 

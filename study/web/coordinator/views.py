@@ -14,7 +14,7 @@ from sqlalchemy import Row
 from enhancers.html_templates import html_templates
 from study.accounts.staff import Credential, StaffAccount
 from study.analysis.records import ExclusionRecord
-from study.domain.formatting import duration, minute, percent, plural
+from study.domain.formatting import DASH, duration, minute, percent, plural
 from study.domain.protocol import Status
 from study.domain.questions import QuestionKind
 from study.planning.freeze import FreezeCheck
@@ -152,11 +152,17 @@ def freeze_check(found: FreezeCheck) -> Markup:
 def exclusions(found: Sequence[ExclusionRecord]) -> Markup:
     """Readers and cases that are left out of the analysis."""
     rows = [
-        (one.target, one.rule, "yes" if one.prespecified else "no", one.reason, one.decided_by,
+        (one.target, one.rule, _set_before(one), one.reason, one.decided_by,
          minute(one.decided_at))
         for one in found
     ]  # fmt: skip
     return _render("exclusions", rows=rows) if rows else NOTHING
+
+
+def _set_before(one: ExclusionRecord) -> str:
+    if one.undoes:
+        return DASH
+    return "yes" if one.prespecified else "no"
 
 
 def unblinding(study: ProgressReport, asked_by: str, user: str) -> Markup:

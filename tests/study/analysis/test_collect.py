@@ -20,9 +20,16 @@ from study.demo.simulated_readers import SimulatedReader, read
 from study.domain.errors import BlindingError, KeyFileError, StatisticsError, StoreError
 from study.domain.protocol import Role
 from study.domain.questions import CANNOT_JUDGE
-from study.planning.exclusions import exclude
+from study.planning.exclusions import exclude, reinstate
 from study.planning.lifecycle import close_study, unblind
-from study.storage.models import AnalysisRun, AuditEvent, Presentation, RatingEvent, Reader
+from study.storage.models import (
+    AnalysisRun,
+    AuditEvent,
+    Exclusion,
+    Presentation,
+    RatingEvent,
+    Reader,
+)
 from study.storage.store import Store
 from tests.support.read_study import PROTOCOL, Played, copy, play, withdraw
 
@@ -184,6 +191,57 @@ def test_an_exclusion_needs_a_target_and_a_reason(reading: Played) -> None:
         exclude(session, "R01", rule="rule", reason="Once.", actor="ana")
         with pytest.raises(StatisticsError, match="excluded already"):
             exclude(session, "R01", rule="rule", reason="Twice.", actor="ana")
+
+
+def test_an_exclusion_is_undone_by_a_second_record(reading: Played) -> None:
+    close_study(reading.store, actor="coordinator")
+    before = collect(reading.store).observations
+    with reading.store.write() as session:
+        exclude(session, "R02", rule="late", reason="Read late.", actor="ana", prespecified=True)
+        with pytest.raises(StatisticsError, match="needs a reason"):
+            reinstate(session, "R02", reason=" ", actor="bob")
+        reinstate(session, "R02", reason="It was in time.", actor="bob")
+        with pytest.raises(StatisticsError, match="R02 is not excluded"):
+            reinstate(session, "R02", reason="Twice.", actor="bob")
+        with pytest.raises(StatisticsError, match="give the rule another name"):
+            exclude(session, "R01", rule="Counts again", reason="x", actor="ana")
+    data = collect(reading.store)
+    assert data.observations == before
+    assert "R02" in data.included_readers
+    assert [(one.rule, one.undoes) for one in data.exclusions] == [
+        ("late", False),
+        ("counts again", True),
+    ]
+    shown = report.make(reading.store, actor="ana", resamples=0)
+    assert "“counts again” undoes the exclusion before it." in shown
+    with reading.store.write() as session:
+        exclude(session, "R02", rule="phone", reason="On a phone after all.", actor="ana")
+    rules = {seen.excluded for seen in collect(reading.store).observations if seen.reader == "R02"}
+    assert rules == {"phone"}
+    assert [one.target for one in events(reading.store, "reinstate")] == ["R02"]
+
+
+def test_no_exclusion_is_prespecified_after_the_unblinding(reading: Played) -> None:
+    close_study(reading.store, actor="coordinator")
+    with reading.store.write() as session:
+        exclude(session, "R01", rule="early", reason="Rule 3.", actor="ana", prespecified=True)
+    unblind(reading.store, reading.key, actor="ana", second="bob")
+    with reading.store.write() as session:
+        with pytest.raises(StatisticsError, match=r"unblinded at .* cannot be called prespecified"):
+            exclude(session, "R02", rule="late", reason="Rule 4.", actor="ana", prespecified=True)
+        exclude(session, "R02", rule="late", reason="Found late.", actor="ana")
+        # As an earlier version could have stored it.
+        session.add(
+            Exclusion(
+                study_id=reading.store.study_id, target_kind="reader",
+                target_id=reading.reader("R03"), rule_code="worse", prespecified=True,
+                reason="Seen in the results.", decided_by="ana",
+            )
+        )  # fmt: skip
+    data = collect(reading.store)
+    assert [one.prespecified for one in data.exclusions] == [True, False, False]
+    shown = report.make(reading.store, actor="ana", resamples=0)
+    assert shown.count("no, after unblinding") == 2
 
 
 def test_every_analysis_is_logged_and_repeats_byte_for_byte(closed: Played) -> None:

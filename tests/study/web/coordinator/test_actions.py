@@ -133,6 +133,17 @@ def test_a_reader_and_a_case_are_left_out_by_a_logged_decision(desk):
             desk.do.exclude(desk.anna, *given)
 
 
+def test_an_exclusion_is_undone_on_the_page(desk):
+    desk.opened()
+    desk.do.exclude(desk.anna, "R01", "screen", "Read on a phone.", False)
+    shown = desk.do.reinstate(desk.bert, " r01 ", "It was a tablet of the right size.")
+    text = desk.text(shown, desk.page.readers.excluded)
+    assert "counts again" in text
+    assert "It was a tablet of the right size." in text
+    with pytest.raises(StudyError, match="not excluded"):
+        desk.do.reinstate(desk.bert, "R01", "Once more.")
+
+
 def test_unblinding_takes_two_persons(tmp_path):
     desk = Desk(tmp_path).closed()
     desk.do.ask_to_unblind(desk.anna, "S1")
