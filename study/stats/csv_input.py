@@ -5,8 +5,6 @@ Errors name the line.
 
 from __future__ import annotations
 
-import unicodedata
-from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import astuple, dataclass
 from pathlib import Path
@@ -16,7 +14,7 @@ from study.stats.cell_values import CellValues
 from study.stats.export_input import chosen_question, exported_rows, is_export
 from study.stats.scale import Scale
 from study.stats.table import RatingRow
-from study.stats.table_file import TextTable, read_table, whole_number_of
+from study.stats.table_file import TextTable, alike_names, read_table, whole_number_of
 
 COLUMNS = {
     "item": ("item", "case"),
@@ -113,23 +111,12 @@ def read_ratings(
 
 def alike(rows: Iterable[RatingRow]) -> tuple[str, ...]:
     """A warning for each set of names that may be one name written in several ways."""
-    found: dict[tuple[str, str], dict[str, None]] = defaultdict(dict)
-    for row in rows:
-        for kind in ("item", "rater", "method", "cluster"):
-            name = getattr(row, kind)
-            found[kind, _folded(name)][name] = None
-    return tuple(
-        f"warning: {' and '.join(map(repr, names))} are taken as different {kind}s: if they are "
-        "one, write them alike"
-        for (kind, _), names in found.items()
-        if len(names) > 1
+    rows = list(rows)
+    found = (
+        alike_names(f"{kind}s", [getattr(row, kind) for row in rows])
+        for kind in ("item", "rater", "method", "cluster")
     )
-
-
-def _folded(name: str) -> str:
-    """A name without case, width, spaces, and leading zeros if it is a number."""
-    plain = "".join(unicodedata.normalize("NFKC", name).casefold().split())
-    return (plain.lstrip("0") or "0") if plain.isdigit() else plain
+    return tuple(f"warning: {words}" for warnings in found for words in warnings)
 
 
 class _TableReader:

@@ -11,7 +11,9 @@ import codecs
 import csv
 import io
 import re
-from collections.abc import Collection, Iterator, Sequence
+import unicodedata
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -149,6 +151,23 @@ def number_of(text: str) -> float | None:
 def whole_number_of(text: str) -> int | None:
     """The integer from 0 that a text writes in ASCII digits, or None."""
     return int(text) if re.fullmatch(r"\d{1,18}", text, re.ASCII) else None
+
+
+def alike_names(what: str, names: Iterable[str]) -> tuple[str, ...]:
+    """A sentence for each set of names that may be one name written in several ways.
+
+    Names are alike that differ in case, width and spaces only, or in the leading zeros of a number.
+    """
+    found: dict[str, dict[str, None]] = defaultdict(dict)
+    for name in names:
+        plain = "".join(unicodedata.normalize("NFKC", name).casefold().split())
+        found[(plain.lstrip("0") or "0") if plain.isdigit() else plain][name] = None
+    return tuple(
+        f"{' and '.join(map(repr, written))} are taken as different {what}: if they are one, write "
+        "them alike"
+        for written in found.values()
+        if len(written) > 1
+    )
 
 
 def _decoded(path: Path, error: type[StudyError]) -> str:

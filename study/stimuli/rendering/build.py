@@ -15,6 +15,7 @@ from enhancers.settings import get_settings
 from study.domain.errors import BuildError
 from study.domain.protocol import Status
 from study.domain.recipes import ImageSource, SourceMethod
+from study.stats.table_file import alike_names
 from study.stimuli import buffers, checks, deidentification, roster
 from study.stimuli.checks import BuildReport
 from study.stimuli.frozen_recipe import recipe_of
@@ -285,6 +286,10 @@ class _Run:
                 f"{self.without_header.total()} files ({formats}) cannot say whether text is "
                 "burned in: look at them."
             )
+        built = self.sources.cases
+        patients = [case.patient for case in built if case.patient != case.name]
+        notes += [f"{words}." for words in alike_names("patients", patients)]
+        notes += [f"{words}." for words in alike_names("cases", [case.name for case in built])]
         return BuildReport(
             cases=len(self.sources.cases),
             training=sum(case.training for case in self.sources.cases),

@@ -531,6 +531,16 @@ def test_remarks_about_files_are_told_once(tmp_path: Path, draft: Draft) -> None
     }
 
 
+def test_patients_that_may_be_one_are_warned_about(tmp_path: Path, draft: Draft) -> None:
+    found = small_studies.ready_made(tmp_path / "in", cases=2)
+    cases = tuple(
+        replace(case, patient=patient)
+        for case, patient in zip(found.cases, ("P07", "p07"), strict=True)
+    )
+    notes = build(draft.store, draft.key, replace(found, cases=cases)).notes
+    assert any(note.startswith("'P07' and 'p07' are taken as different patients") for note in notes)
+
+
 def test_a_study_that_is_no_draft_or_a_foreign_key_is_refused(tmp_path: Path, draft: Draft) -> None:
     found = small_studies.ready_made(tmp_path / "in")
     (tmp_path / "other").mkdir()
