@@ -169,6 +169,10 @@ def build(
     accept_differences: Annotated[
         bool, typer.Option(help="Accept sharp differences at the edges of images.")
     ] = False,
+    accept_case: Annotated[
+        list[str] | None,
+        typer.Option(metavar="CASE", help="Accept them in this case only; repeat for more cases."),
+    ] = None,
     seed: Annotated[int, typer.Option(min=0, help="Seed of the methods.")] = 0,
     device: Annotated[
         str, typer.Option(help="Device of the methods: auto, cpu, cuda, cuda:1 or mps.")
@@ -201,7 +205,9 @@ def build(
         ready = []
     sources = with_roles(sources, reference=reference, anchors=ready, groups=_groups(group or []))
     sources = with_training(sources, training or [])
-    options = Options(seed, device, attest_deidentified, accept_differences)
+    options = Options(
+        seed, device, attest_deidentified, accept_differences, frozenset(accept_case or ())
+    )
     with opened(folder, database) as store, progress_bar() as update:
         report = render(
             store, read_key(key, store), sources, options=options, progress=update, actor=actor

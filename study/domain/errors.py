@@ -23,6 +23,10 @@ class BuildError(StudyError):
     """Stimuli cannot be made from these cases, methods or images."""
 
 
+class MarkFound(BuildError):
+    """An image has what looks like text or a mark; a person decides."""
+
+
 class FreezeError(StudyError):
     """A study cannot be frozen: something is missing, or it would not be blind."""
 

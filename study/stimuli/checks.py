@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from study.domain.errors import BuildError
+from study.domain.errors import BuildError, MarkFound
 from study.stimuli.image_similarity import FLAT, Array, ComparedImage, Pixels, Similarity, gray
 
 _SATURATED = 0.97
@@ -23,6 +23,16 @@ _MARK = 0.25
 """Least difference caused by text or a logo, as a share of the window."""
 _MARK_SHARE = 0.01
 """Least share of a tile that must differ."""
+_MARK_PIXELS = 3
+"""Least number of pixels of a tile that must differ, in small images."""
+_NOISE_LIMIT = 3.0
+"""Standard deviations of the noise that a difference must exceed."""
+_USUAL = 1.5
+"""How many times the upper quartile of the local range inside the image is usual."""
+_REACH = 3
+"""Distance in pixels at which a filter finds the values that it gives to a pixel."""
+_BORDER = 2
+"""Width of the border that is not searched, in pixels."""
 _TILES = 8
 """Tiles per side; the outermost are searched for marks."""
 
@@ -151,13 +161,26 @@ def check_content(case: str, image: ComparedImage) -> None:
 
 
 def check_marks(case: str, image: ComparedImage, base: ComparedImage) -> None:
-    """Raise BuildError where an image differs sharply from the base at its edge only.
+    """Raise MarkFound where an image differs sharply from the base at its edge only.
 
     Text, a logo or a colour bar looks like that.
 
     Raises
     ------
-    BuildError
+    MarkFound
+    """
+    if place := _mark(image, base):
+        raise MarkFound(
+            f"Case {case}: {image.method} and {base.method} differ at the {place} as if text or a "
+            "mark were burned into one of them; remove it, or accept this case if it is none."
+        )
+
+
+def _mark(image: ComparedImage, base: ComparedImage) -> str:
+    """Where an image seems to have a mark, such as "bottom left edge"; empty where it has none.
+
+    A mark is beyond everything that the other image has near the same place. What a filter makes of
+    a bright border is not, and single pixels are noise.
     """
     from scipy.ndimage import gaussian_filter
 
@@ -165,27 +188,47 @@ def check_marks(case: str, image: ComparedImage, base: ComparedImage) -> None:
     # Differences of brightness, contrast or lighting are measured elsewhere.
     spread = one - one.mean()
     gain = float((spread * other).sum() / max(float((spread * spread).sum()), 1e-12))
-    difference = other - gain * spread
-    share = _tile_shares(np.abs(difference - gaussian_filter(difference, 4.0)) > _MARK)
+    rest = other - gain * spread
+    slow = gaussian_filter(rest, max(4.0, min(one.shape) / 16))
+    expected, sharp = gain * spread + slow, np.abs(rest - slow)
+    (low, high), (least, most) = _extremes(expected), _extremes(other)
+    beyond = np.maximum.reduce([other - high, low - other, expected - most, least - expected])
+    # Where both images vary more than inside, as at a bright border, a filter changes much; but it
+    # takes its values from the neighbourhood.
+    span = np.minimum(high - low, most - least)
+    inside = tuple(slice(length // 4, length - length // 4) for length in one.shape)
+    usual = span <= _USUAL * float(np.quantile(span[inside], 0.75))
+    noise = 1.4826 * float(np.median(sharp))
+    found = np.where(usual, sharp, beyond) > max(_MARK, _NOISE_LIMIT * noise)
+    # Filters differ in what they assume beyond the border.
+    found[:_BORDER], found[-_BORDER:] = False, False
+    found[:, :_BORDER], found[:, -_BORDER:] = False, False
+    share, pixels = _tile_shares(found)
     inner = share[1:-1, 1:-1]
-    edge = share.copy()
+    edge = np.where(pixels >= _MARK_PIXELS, share, 0.0)
     edge[1:-1, 1:-1] = 0.0
     worst = float(edge.max())
-    if worst >= _MARK_SHARE and worst > 4 * float(np.quantile(inner, 0.9)):
-        row, column = (int(i) for i in np.unravel_index(int(edge.argmax()), edge.shape))
-        raise BuildError(
-            f"Case {case}: {image.method} and {base.method} differ at the {_place(row, column)} as "
-            "if text or a mark were burned into one of them; remove it, or accept differences if "
-            "it is none."
-        )
+    if worst < _MARK_SHARE or worst <= 4 * float(np.quantile(inner, 0.9)):
+        return ""
+    row, column = (int(i) for i in np.unravel_index(int(edge.argmax()), edge.shape))
+    return _place(row, column)
 
 
-def _tile_shares(mask: NDArray[np.bool_]) -> Array:
+def _extremes(image: Array) -> tuple[Array, Array]:
+    """The least and the greatest value around each pixel."""
+    from scipy.ndimage import maximum_filter, minimum_filter
+
+    side = 2 * _REACH + 1
+    return np.asarray(minimum_filter(image, side)), np.asarray(maximum_filter(image, side))
+
+
+def _tile_shares(mask: NDArray[np.bool_]) -> tuple[Array, Array]:
+    """Share and number of marked pixels in each tile."""
     rows, columns = (np.arange(_TILES) * side // _TILES for side in mask.shape)
     sums = np.add.reduceat(np.add.reduceat(mask.astype(np.float64), rows, 0), columns, 1)
     height, width = mask.shape
     area = np.outer(np.diff(rows, append=height), np.diff(columns, append=width))
-    return np.asarray(sums / area)
+    return np.asarray(sums / area), np.asarray(sums)
 
 
 def _place(row: int, column: int) -> str:

@@ -12,7 +12,9 @@ from enhancers.image import Pixels
 from enhancers.load import Caps
 from enhancers.method import Modality
 from enhancers.settings import get_settings
-from study.domain.errors import BuildError
+from study.domain.composed import composed
+from study.domain.errors import BuildError, MarkFound
+from study.domain.formatting import plural
 from study.domain.protocol import Status
 from study.domain.recipes import ImageSource, SourceMethod
 from study.stats.table_file import alike_names
@@ -50,13 +52,16 @@ class Options:
     attest_deidentified : bool
         A person attests that the pixels of all files show no name.
     accept_differences : bool
-        Accept sharp differences at the edges of ready-made images.
+        Accept sharp differences at the edges of all ready-made images.
+    accept_cases : frozenset of str
+        Names of the cases in which somebody has looked at such differences: they are no marks.
     """
 
     seed: int = 0
     device: str = "auto"
     attest_deidentified: bool = False
     accept_differences: bool = False
+    accept_cases: frozenset[str] = frozenset()
 
 
 def build(
@@ -109,6 +114,7 @@ def _build(
     if sources.modality and sources.modality not in known:
         raise BuildError(f"The modality {sources.modality!r} is unknown; use {', '.join(known)}.")
     _check_places(store, sources)
+    _check_accepted(sources, chosen)
     groups = store.protocol().blinding_groups
     methods = [key_method(method, groups, chosen.seed) for method in sources.methods]
     key = key_file.load(key.path, store.folder, study_id=study.id, seed_sha256=study.seed_sha256)
@@ -137,6 +143,13 @@ def _check_places(store: Store, sources: Sources) -> None:
                 )
 
 
+def _check_accepted(sources: Sources, options: Options) -> None:
+    known = {case.name for case in sources.cases}
+    for name in options.accept_cases:
+        if composed(name) not in known:
+            raise BuildError(f"No case {name!r} whose differences could be accepted.")
+
+
 def _silent(_share: float, _what: str) -> None:
     """Ignore the progress."""
 
@@ -148,6 +161,10 @@ def _log(store: Store, sources: Sources, options: Options, actor: str) -> None:
         detail += "; attested that the pixels name nobody"
     if options.accept_differences:
         detail += "; differences at the edge accepted"
+    elif options.accept_cases:
+        detail += (
+            f"; differences at the edge accepted in {plural(len(options.accept_cases), 'case')}"
+        )
     with store.write() as session:
         hash_chain.audit(session, actor, "build", detail=detail)
 
@@ -162,6 +179,7 @@ class _Run:
         self.options, self.progress = options, progress
         self.renderer = Renderer(options.seed, options.device, key.seed)
         self.caps = Caps.from_settings(get_settings())
+        self.accepted = {composed(name) for name in options.accept_cases}
         self.total = len(sources.cases) * len(sources.methods)
         self.rendered = self.kept = 0
         self.measured: list[Similarity] = []
@@ -171,14 +189,21 @@ class _Run:
     def cases(self) -> None:
         """Build every case, in random order."""
         problems: list[str] = []
+        marks: list[tuple[str, str]] = []
         for case in roster.shuffled(self.sources.cases):
             try:
                 self._case(case)
+            except MarkFound as error:
+                marks.append((case.name, str(error)))
             except BuildError as error:
                 problems.append(str(error))
                 if len(problems) == MOST_PROBLEMS < len(self.sources.cases):
                     problems.append("Stopped here; what was rendered is kept.")
                     break
+        if marks:
+            marks.sort()
+            options = " ".join(f'--accept-case "{name}"' for name, _ in marks)
+            problems += [*(text for _, text in marks), f"To accept all of these cases: {options}"]
         if problems:
             raise BuildError("\n".join(problems))
 
@@ -239,12 +264,19 @@ class _Run:
         """Compare the images of a case with its base."""
         base = self._base(inputs, images)
         checks.check_alike(inputs.case.name, [base, *images.values()])
+        case, marks = inputs.case.name, []
+        accepted = self.options.accept_differences or case in self.accepted
         for method, image in images.items():
             if image is base:
                 continue
-            if method.source is ImageSource.FILE and not self.options.accept_differences:
-                checks.check_marks(inputs.case.name, image, base)
-            self.measured.append(measure(inputs.case.name, image, base))
+            if method.source is ImageSource.FILE and not accepted:
+                try:
+                    checks.check_marks(case, image, base)
+                except MarkFound as error:
+                    marks.append(str(error))
+            self.measured.append(measure(case, image, base))
+        if marks:
+            raise MarkFound("\n".join(sorted(marks)))
 
     def _base(self, inputs: CaseImages, images: dict[SourceMethod, ComparedImage]) -> ComparedImage:
         """The image the others are compared with: the reference, the input or the first image."""

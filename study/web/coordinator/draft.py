@@ -237,4 +237,9 @@ def _about_files(fields: dict[str, Any]) -> None:
     fields["attest"] = gr.Checkbox(
         label="I have inspected the pixels of all files: they identify nobody"
     )
-    fields["accept"] = gr.Checkbox(label="Sharp differences at the edges of images are not marks")
+    with gr.Row():
+        fields["accept_cases"] = gr.Textbox(
+            label="Cases without marks", max_lines=1,
+            info="Whose sharp differences at the edges you have looked at, separated by commas.",
+        )  # fmt: skip
+        fields["accept"] = gr.Checkbox(label="No case has a mark: accept all differences")

@@ -206,7 +206,15 @@ class PageUpdates:
         # Pages that are still open lose what a draft says of methods by name.
         for name in ("control", "pairs"):
             shown[page.design.fields[name]] = gr.update(choices=[], value=None)
-        for name in ("path", "methods", "reference", "anchors", "degraded", "answers"):
+        for name in (
+            "path",
+            "methods",
+            "reference",
+            "anchors",
+            "degraded",
+            "answers",
+            "accept_cases",
+        ):
             shown[page.images.fields[name]] = ""
         return shown | {page.images.gates: ""}
 

@@ -102,7 +102,9 @@ class Tasks:
         from study.stimuli.rendering import Options, build
 
         options = Options(
-            attest_deidentified=bool(values["attest"]), accept_differences=bool(values["accept"])
+            attest_deidentified=bool(values["attest"]),
+            accept_differences=bool(values["accept"]),
+            accept_cases=frozenset(listed(values.get("accept_cases"))),
         )
         made = build(
             self.context.store, key, sources, options=options, progress=report, actor=user.code

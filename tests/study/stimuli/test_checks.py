@@ -9,7 +9,7 @@ import pytest
 from numpy.typing import NDArray
 from pydicom.uid import SecondaryCaptureImageStorage, UltrasoundImageStorage
 
-from study.domain.errors import BuildError
+from study.domain.errors import BuildError, MarkFound
 from study.stimuli import checks, deidentification
 from study.stimuli.checks import BuildReport
 from study.stimuli.image_similarity import ComparedImage, Similarity, measure
@@ -122,7 +122,7 @@ def test_an_ordinary_method_is_not_reported() -> None:
 
 
 @pytest.mark.parametrize("value", [0.0, 1.0])
-@pytest.mark.parametrize("corner", [(58, 4), (2, 40), (30, 60)])
+@pytest.mark.parametrize("corner", [(58, 4), (2, 40), (22, 53)])
 def test_a_mark_at_the_edge_is_refused(corner: tuple[int, int], value: float) -> None:
     marked = picture()
     # Strokes two pixels apart, as letters have them.
@@ -146,6 +146,59 @@ def test_noise_and_lighting_are_no_marks() -> None:
         image[58:63, 4:20:2] = 1 - np.round(image[58:63, 4:20:2].mean())
         with pytest.raises(BuildError, match="bottom"):
             checks.check_marks("c1", ComparedImage("x", image), BASE)
+
+
+def bright_border(seed: int, side: int) -> Pixels:
+    """Structure with a bright frame, edge, disc outline or band at the border."""
+    rng = np.random.default_rng(seed)
+    pixels = 0.4 * picture(side, side, seed) + 0.05
+    wide, value = int(rng.integers(3, 9)), rng.uniform(0.75, 1.0)
+    y, x = np.mgrid[:side, :side]
+    depth = np.minimum.reduce([y, x, side - 1 - y, side - 1 - x])
+    radius = np.hypot(y - side / 2, x - side / 2)
+    shape = (
+        depth < wide, y >= side - wide, (radius > 0.44 * side) & (radius < 0.44 * side + wide),
+        (x < wide) | ((x >= side - 3 * wide) & (y > side / 3) & (y < side / 2)),
+        np.abs(y - (side - 2 * wide) - 4 * np.sin(x / 9)) < wide,
+    )  # fmt: skip
+    pixels[shape[seed % 5]] = value
+    return noisy(pixels.astype(np.float32), 0.03)
+
+
+@pytest.mark.parametrize("side", [64, 128])
+def test_bright_borders_under_a_filter_are_no_marks(side: int) -> None:
+    from scipy.ndimage import gaussian_filter, median_filter
+
+    for seed in range(40):
+        base = bright_border(seed, side)
+        for other in (
+            gaussian_filter(base, 1.0), gaussian_filter(base, 2.0), median_filter(base, 5),
+            gaussian_filter(base, 1.5, mode="constant"), noisy(base, 0.12), np.roll(base, 1, 1),
+        ):  # fmt: skip
+            checks.check_marks(f"c{seed}", ComparedImage("x", other), ComparedImage("o", base))
+
+
+@pytest.mark.parametrize("side", [16, 24, 32])
+@pytest.mark.parametrize("sigma", [0.05, 0.1, 0.2])
+def test_a_small_noisy_image_has_no_marks(side: int, sigma: float) -> None:
+    for seed in range(40):
+        clean = picture(side, side, seed)
+        noise = np.random.default_rng(seed).standard_normal(clean.shape) * sigma
+        image = np.clip(clean + noise, 0, 1).astype(np.float32)
+        checks.check_marks("c", ComparedImage("x", image), ComparedImage("o", clean))
+
+
+@pytest.mark.parametrize("place", [(120, 4), (2, 90), (60, 2)])
+def test_a_block_and_a_mark_next_to_a_bright_border_are_found(place: tuple[int, int]) -> None:
+    from scipy.ndimage import gaussian_filter
+
+    row, column = place
+    for step in (1, 2):
+        marked = gaussian_filter(picture(128, 128), 1.0)
+        marked[row : row + 6, column : column + 16 : step] = 1.0
+        with pytest.raises(MarkFound):
+            checks.check_marks("c", ComparedImage("x", marked),
+                               ComparedImage("o", picture(128, 128)))  # fmt: skip
 
 
 def test_a_mark_that_all_images_carry_is_no_difference() -> None:

@@ -402,7 +402,7 @@ def spoil(path: Path, kind: str) -> None:
 
 def _marked(pixels: Any) -> Any:
     marked = pixels.copy()
-    marked[27:31, 2:14:2] = 255
+    marked[25:29, 2:14:2] = 255
     return marked
 
 
@@ -450,6 +450,29 @@ def test_a_mark_or_burned_in_text_can_be_accepted(tmp_path: Path, draft: Draft) 
             build(draft.store, draft.key, found)
         build(draft.store, draft.key, found, options=accepted)
         assert {row.deid_check for row in rows(draft).values()} == {check}
+
+
+def test_all_marks_are_told_at_once_and_accepted_case_by_case(tmp_path: Path, draft: Draft) -> None:
+    found = small_studies.ready_made(tmp_path / "in", cases=12)
+    for case in range(10):
+        spoil(tmp_path / "in" / "restormer" / f"pat{case // 2}_s{case}.png", "mark")
+    spoil(tmp_path / "in" / "dncnn" / "pat0_s0.png", "mark")
+    with pytest.raises(BuildError) as caught:
+        build(draft.store, draft.key, found)
+    said = str(caught.value)
+    assert said.count("as if text or a mark") == said.count("Case pat") == 11
+    assert said.endswith(" ".join(f'--accept-case "pat{n // 2}_s{n}"' for n in range(10)))
+    nine = frozenset(f"pat{case // 2}_s{case}" for case in range(1, 10))
+    with pytest.raises(BuildError) as caught:
+        build(draft.store, draft.key, found, options=Options(accept_cases=nine))
+    assert str(caught.value).count("Case pat0_s0") == 2
+    with pytest.raises(BuildError, match="No case 'other'"):
+        build(draft.store, draft.key, found, options=Options(accept_cases=frozenset({"other"})))
+    report = build(draft.store, draft.key, found, options=Options(accept_cases=nine | {"pat0_s0"}))
+    assert report.kept == 36
+    with draft.store.read() as session:
+        details = session.scalars(select(AuditEvent.detail).where(AuditEvent.action == "build"))
+        assert details.one().endswith("differences at the edge accepted in 10 cases")
 
 
 def test_many_bad_cases_are_told_together(tmp_path: Path, draft: Draft) -> None:
