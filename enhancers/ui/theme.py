@@ -13,5 +13,7 @@ _SHEETS = ("theme.css", "networks.css", "evidence.css")
 def launch_options() -> dict[str, Any]:
     """Keyword arguments of `gr.Blocks.launch` that give the page its look."""
     return {
-        "theme": page_theme(), "css": asset_text(*_SHEETS), "head": page_head("compare_keys.js")
-    }  # fmt: skip
+        "theme": page_theme(),
+        "css": asset_text(*_SHEETS),
+        "head": page_head("compare_keys.js", "accessibility.js"),
+    }
