@@ -63,7 +63,7 @@ class IncompleteSquares(MeanSquares):
             above = self.variance_items
             other = self.error + (self.variance_raters if kind == "A" else 0.0)
             below = above + other / (self.raters if average else 1)
-        scale = np.abs(self.between) + np.abs(self.error)
+        scale = self.between + (self.within if kind == "1" else self.error)
         correlation: Floats = above / np.where(below > ROUNDING * scale, below, np.nan)
         return correlation
 

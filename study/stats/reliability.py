@@ -19,7 +19,7 @@ import numpy as np
 from scipy import stats
 
 from study.stats.anova import MeanSquares, f_limits, mean_squares, one_way_limits
-from study.stats.estimate import LEVEL, Estimate, Floats, Interval, finite_or_none
+from study.stats.estimate import LEVEL, Estimate, Floats, Interval, finite_or_none, without_dust
 from study.stats.incomplete_anova import IncompleteSquares, incomplete_squares
 from study.stats.intervals import RESAMPLES, cluster_weights, percentile_interval
 from study.stats.table import Ratings
@@ -40,15 +40,18 @@ NO_SPREAD = "the items differ too little: the form's denominator is not positive
 
 @dataclass(frozen=True)
 class Anova:
-    """Mean squares of items x raters, and their variance components, truncated at zero."""
+    """Mean squares of items x raters, and their variance components, truncated at zero.
 
-    between_items: float
-    within_items: float
-    between_raters: float
-    error: float
-    variance_items: float
-    variance_raters: float
-    variance_error: float
+    None without degrees of freedom, as where too few scores are left to separate the factors.
+    """
+
+    between_items: float | None
+    within_items: float | None
+    between_raters: float | None
+    error: float | None
+    variance_items: float | None
+    variance_raters: float | None
+    variance_error: float | None
 
 
 @dataclass(frozen=True)
@@ -171,15 +174,15 @@ class _ScoreTable:
         if self.squares is None:
             return None
         squares = self.squares
-        return Anova(
-            float(squares.between[0]),
-            float(squares.within[0]),
-            float(squares.judges[0]),
-            float(squares.error[0]),
-            float(squares.component("items")[0]),
-            float(squares.component("raters")[0]),
-            float(squares.component("error")[0]),
+        parts = (
+            squares.between,
+            squares.within,
+            squares.judges,
+            squares.error,
+            *(squares.component(source) for source in ("items", "raters", "error")),
         )
+        known = (finite_or_none(float(part[0])) for part in parts)
+        return Anova(*(None if number is None else without_dust(number) for number in known))
 
     def icc(self, form: str) -> Estimate:
         """One form of the intraclass correlation with its interval."""

@@ -8,6 +8,7 @@ import pytest
 
 from study.domain.errors import StatisticsError
 from study.stats.agreement import conger_kappa
+from study.stats.estimate import to_json
 from study.stats.intervals import cluster_weights
 from study.stats.intra_reader import NO_REPEATS, POOLED, all_repeats, repeat_tables
 from study.stats.reliability import FORMS, reliability
@@ -130,6 +131,29 @@ def test_two_way_forms_with_missing_scores_recover_the_variance_components():
     assert found.form("A,1").value == pytest.approx(4 / (5 + raters), abs=0.05)
     assert found.form("C,k").value == pytest.approx(4 / (4 + 1 / 4), abs=0.02)
     assert found.sem_consistency.value == pytest.approx(1, rel=0.03)
+
+
+@pytest.mark.parametrize(
+    "scores",
+    [[[1, 2, NAN], [3, NAN, 4]], [[1, 2, NAN], [NAN, 3, 4], [1, NAN, NAN]]],
+)
+def test_too_few_scores_for_two_ways_are_said_and_never_nan(scores):
+    found = reliability(from_matrix(scores), resamples=20)
+    assert found.form("1,1").value is not None
+    for form in ("A,1", "C,1", "A,k", "C,k"):
+        assert "too few scores to separate" in found.form(form).reason
+    assert found.sem_agreement.value is None
+    assert found.anova.error is None
+    assert "NaN" not in to_json(found)
+
+
+def test_raters_who_share_no_item_are_compared_within_their_groups():
+    rng = np.random.default_rng(3)
+    scores = rng.normal(0, 2, (2000, 1)) + rng.normal(0, 1, (2000, 4))
+    scores[:1000, 2:] = NAN
+    scores[1000:, :2] = NAN
+    found = reliability(from_matrix(scores), resamples=0)
+    assert found.form("C,1").value == pytest.approx(4 / 5, abs=0.03)
 
 
 def test_a_missing_score_changes_little_and_gives_bootstrap_intervals():
