@@ -57,8 +57,15 @@ def invite(
         from study.accounts.readers import invite as let_in
         from study.planning.progress_report import progress_report
 
-        waiting = [one.code for one in progress_report(store).readers if one.state == "not invited"]
-        for code in dict.fromkeys([*(reader or []), *(waiting if everyone else [])]):
+        known = progress_report(store).readers
+        waiting = [one.code for one in known if one.state == "not invited"]
+        invited = list(dict.fromkeys([*(reader or []), *(waiting if everyone else [])]))
+        if not invited:
+            # The readers of a study are made when it is frozen.
+            why = "Every reader has an invitation" if known else "There are no readers yet"
+            hint = "name those who need a new one" if known else "freeze the study first"
+            raise StudyError(f"{why}: {hint}.")
+        for code in invited:
             one = let_in(store, code, actor=actor)
             typer.echo(f"{one.code}\tsecret {one.secret}\t{url.rstrip('/')}{one.path}")
 
