@@ -207,6 +207,24 @@ def test_a_protocol_is_written_edited_and_used(terminal: Terminal, tmp_path: Pat
     assert "file at" in terminal.fails("plan", "--cases", 2, "--methods", 2, "--write", path)
 
 
+def test_a_study_gets_the_language_and_the_texts_that_are_given(
+    terminal: Terminal, tmp_path: Path
+) -> None:
+    german = json.loads(terminal.done("texts", "de"))
+    assert german["consent.agree"] == "Ich stimme zu"
+    own, key = tmp_path / "texts.json", tmp_path / "key.json"
+    own.write_text(json.dumps({"consent.agree": "Ja"}), encoding="utf-8")
+    given = ("--language", "de", "--texts", own)
+    assert terminal.call("init", tmp_path / "study", "--key", key, *given) == 0
+    store = Store.open(tmp_path / "study")
+    texts = store.protocol().reader_texts
+    store.close()
+    assert (texts["consent.agree"], texts["consent.decline"]) == ("Ja", german["consent.decline"])
+    own.write_text('{"consent.agreed": "Ja"}', encoding="utf-8")
+    refused = terminal.fails("init", tmp_path / "other", "--key", tmp_path / "k", *given)
+    assert "'consent.agreed', which no page shows" in refused
+
+
 def test_a_failed_init_leaves_no_key(terminal: Terminal, tmp_path: Path) -> None:
     folder, key = tmp_path / "study", tmp_path / "key.json"
     assert terminal.call("init", folder, "--key", key) == 0
