@@ -16,6 +16,9 @@ from enhancers.image import Pixels
 LUMA = np.array([0.299, 0.587, 0.114], np.float32)
 """Weights of R, G and B in the luminance (ITU-R BT.601)."""
 
+BAND = 1 << 18
+"""Pixels of a band of rows: a large image is merged band by band, which needs less memory."""
+
 MOST_SATURATION_GAIN = 4.0
 """Largest gain of saturation: more would amplify the colour noise of dark regions."""
 
@@ -34,8 +37,8 @@ def luminance(pixels: Pixels) -> Pixels:
     """
     if pixels.ndim == 2:
         return pixels
-    mixed: Pixels = np.clip(pixels @ LUMA, 0.0, 1.0)
-    return mixed
+    mixed: Pixels = pixels @ LUMA
+    return np.clip(mixed, 0.0, 1.0, out=mixed)
 
 
 def with_luminance(pixels: Pixels, new: Pixels, *, keep: str = "chroma") -> Pixels:
@@ -66,9 +69,21 @@ def with_luminance(pixels: Pixels, new: Pixels, *, keep: str = "chroma") -> Pixe
     if keep not in ("chroma", "saturation"):
         raise ValueError(f"keep must be 'chroma' or 'saturation', got {keep!r}")
     factor = _enlargement(pixels, new)
-    target = np.clip(new, 0.0, 1.0).astype(np.float32, copy=False)
     if pixels.ndim == 2:
-        return target
+        within = new.dtype == np.float32 and new.min() >= 0.0 and new.max() <= 1.0
+        return new if within else np.clip(new, 0.0, 1.0).astype(np.float32, copy=False)
+    if factor > 1:
+        return _merged(pixels, new, keep, factor)
+    merged = np.empty(pixels.shape, np.float32)
+    rows = max(1, BAND // pixels.shape[1])
+    for top in range(0, len(pixels), rows):
+        band = slice(top, top + rows)
+        merged[band] = _merged(pixels[band], new[band], keep, factor)
+    return merged
+
+
+def _merged(pixels: Pixels, new: Pixels, keep: str, factor: int) -> Pixels:
+    target = np.clip(new, 0.0, 1.0).astype(np.float32, copy=False)
     old = luminance(pixels)
     chroma = pixels - old[..., None]
     if factor > 1:

@@ -19,6 +19,9 @@ CONSTANT_RANGE = 2e-3
 """Images with a smaller max - min count as constant (half an 8-bit gray level)."""
 
 
+LARGEST_PREVIEW = 1 << 22
+"""Pixels above which classical methods show no previews, which would take memory and time."""
+
 PATCH = 256
 """Side in pixels of the patch in which the work of a network is counted."""
 
@@ -146,7 +149,8 @@ def final_step(
     notes: tuple[str, ...] = (),
 ) -> Step:
     """The last step of a run, with the pixels clipped to [0, 1] as float32."""
-    clipped = np.clip(pixels, 0.0, 1.0).astype(np.float32, copy=False)
+    within = pixels.dtype == np.float32 and pixels.min() >= 0.0 and pixels.max() <= 1.0
+    clipped = pixels if within else np.clip(pixels, 0.0, 1.0).astype(np.float32, copy=False)
     return Step(1.0, None, 0.0, "done", Result(clipped, figures, calls, scale, notes))
 
 

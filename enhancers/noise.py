@@ -30,6 +30,9 @@ AIR = 1.6
 """Local means below this many σ count as air, where Rician noise has a mean of 1.25 σ."""
 
 MAX_SIGMA = 0.5
+BAND = 1 << 17
+"""Pixels of a band of rows or columns."""
+
 MAX_PIXELS = 250_000
 MAD_TO_SIGMA = 1.4826
 
@@ -141,24 +144,43 @@ def estimate_speckle(pixels: Pixels) -> float:
     return float(np.sort(variation)[:few].mean())
 
 
-def _gray(pixels: Pixels) -> Array:
-    return np.asarray(pixels.mean(2) if pixels.ndim == 3 else pixels, np.float64)
+def _gray(pixels: Pixels) -> Pixels:
+    gray: Pixels = pixels.mean(2) if pixels.ndim == 3 else pixels
+    return gray
 
 
 def _features(pixels: NDArray[np.floating]) -> _Features:
+    # Mirrored borders repeat the noise, which reduces the residual there.
+    height, width = pixels.shape
+    border = len(HIGH_PASS) // 2 if min(pixels.shape) >= 3 * len(HIGH_PASS) // 2 else 0
+    step = max(1, pixels.size // MAX_PIXELS)
+    taken: list[tuple[Array, ...]] = []
+    # In bands of rows, whose results do not depend on the bands: the planes of a large image would
+    # take 70 bytes per pixel.
+    rows = max(1, BAND // width)
+    for top in range(border, height - border, rows):
+        bottom = min(top + rows, height - border)
+        first = -((top - border) * (width - 2 * border)) % step
+        planes = _filtered(pixels, top, bottom)
+        taken.append(
+            tuple(plane[:, border : width - border].ravel()[first::step].copy() for plane in planes)
+        )
+    return _Features(*(np.concatenate(parts) for parts in zip(*taken, strict=True)))
+
+
+def _filtered(pixels: NDArray[np.floating], top: int, bottom: int) -> tuple[Array, Array, Array]:
+    """Residual, local mean and gradient of some rows."""
     from scipy.ndimage import correlate1d, gaussian_filter
 
-    image = np.asarray(pixels, np.float64)
+    reach = max(len(HIGH_PASS), int(4.0 * SMOOTHING + 0.5) + 1)
+    start, stop = max(0, top - reach), min(len(pixels), bottom + reach)
+    image = np.asarray(pixels[start:stop], np.float64)
+    kept = slice(top - start, bottom - start)
     kernel = np.asarray(HIGH_PASS) / np.linalg.norm(HIGH_PASS)
     residual = correlate1d(correlate1d(image, kernel, 0, mode="reflect"), kernel, 1, mode="reflect")
     mean = gaussian_filter(image, SMOOTHING)
-    slopes = [gaussian_filter(image, SMOOTHING, order=order) for order in ((0, 1), (1, 0))]
-    gradient = np.hypot(*slopes)
-    # Mirrored borders repeat the noise, which reduces the residual there.
-    border = len(HIGH_PASS) // 2 if min(image.shape) >= 3 * len(HIGH_PASS) // 2 else 0
-    inner = tuple(slice(border, side - border) for side in image.shape)
-    step = max(1, image.size // MAX_PIXELS)
-    return _Features(*(plane[inner].ravel()[::step] for plane in (residual, mean, gradient)))
+    slopes = [gaussian_filter(image, SMOOTHING, order=order)[kept] for order in ((0, 1), (1, 0))]
+    return residual[kept], mean[kept], np.hypot(*slopes)
 
 
 def _solve(
@@ -235,21 +257,15 @@ def _rician_moments(sigma: float) -> tuple[Array, Array, Array]:
     return signal, mean, variance
 
 
-def _windows(image: Array) -> tuple[Array, NDArray[np.intp], int]:
+def _windows(image: Pixels) -> tuple[Array, NDArray[np.intp], int]:
     """Coefficient of variation, top-left corner and side of the windows in the foreground."""
-    from scipy.ndimage import gaussian_filter, uniform_filter
-
     side = int(np.clip(min(image.shape) // 12, 8, 32))
     side = min(side, *image.shape)
     stride = max(1, side // 4)
     lead = side // 2
     rows = np.arange(0, image.shape[0] - side + 1, stride)
     columns = np.arange(0, image.shape[1] - side + 1, stride)
-    at = np.ix_(rows + lead, columns + lead)
-    mean = uniform_filter(image, side)[at]
-    # Slow shading within a window is anatomy or attenuation, not speckle.
-    detail = uniform_filter((image - gaussian_filter(image, side / 4.0)) ** 2, side)[at]
-    saturated = uniform_filter(((image <= 0.0) | (image >= 1.0)).astype(np.float64), side)[at]
+    mean, detail, saturated = _window_means(image, side, rows + lead, columns + lead)
     variation = np.sqrt(np.maximum(detail, 0.0)) / np.maximum(mean, 1e-6)
     bright = mean >= _otsu(mean.ravel())
     for keep in (bright & (saturated < 0.01), bright & (saturated < 0.2), saturated < 0.2):
@@ -259,6 +275,33 @@ def _windows(image: Array) -> tuple[Array, NDArray[np.intp], int]:
         keep = np.ones_like(bright)
     row, column = np.nonzero(keep)
     return variation[keep], np.stack([rows[row], columns[column]], 1), side
+
+
+def _window_means(
+    image: Pixels, side: int, rows: NDArray[np.intp], columns: NDArray[np.intp]
+) -> tuple[Array, ...]:
+    """Window means of the values, of the squared detail and of saturation, at rows and columns.
+
+    A box filter sums along each line, so that the first axis is done in bands of columns and the
+    second one at the wanted rows alone.
+    """
+    from scipy.ndimage import gaussian_filter, uniform_filter1d
+
+    height, width = image.shape
+    reach = int(4.0 * side / 4.0 + 0.5) + 1
+    lines = np.empty((3, len(rows), width))
+    across = max(1, BAND // height)
+    for left in range(0, width, across):
+        right = min(left + across, width)
+        start, stop = max(0, left - reach), min(width, right + reach)
+        band = np.asarray(image[:, start:stop], np.float64)
+        kept = slice(left - start, right - start)
+        # Slow shading within a window is anatomy or attenuation, not speckle.
+        detail = (band - gaussian_filter(band, side / 4.0)) ** 2
+        saturated = ((band <= 0.0) | (band >= 1.0)).astype(np.float64)
+        for line, plane in zip(lines, (band, detail, saturated), strict=True):
+            line[:, left:right] = uniform_filter1d(plane[:, kept], side, axis=0)[rows]
+    return tuple(uniform_filter1d(line, side, axis=1)[:, columns] for line in lines)
 
 
 def _otsu(values: Array) -> float:

@@ -83,7 +83,7 @@ def memory(
     device: Device = "auto",
     out: Out = None,
 ) -> None:
-    """Measure memory over many runs of each method; exit status 1 where it grows."""
+    """Measure memory over runs and on a large image; exit status 1 where it is too much."""
     from benchmarks.performance.memory import memory as measure
     from enhancers import devices, registry
 

@@ -33,18 +33,18 @@ BINS = 256
 MIN_TILE = 8
 """Smallest side of a tile in pixels; fewer pixels give no usable histogram."""
 
-BAND_PIXELS = 1 << 20
+BAND_PIXELS = 1 << 18
 GAMUT_ROUNDS = 8
 GAMUT_TOLERANCE = 0.05
 """In units of L, a and b; a difference of 1 is just visible."""
 
 
 def clahe(pixels: Pixels, *, clip_limit: float, tiles: int) -> Pixels:
-    """Equalise the histogram of an image locally, with limited contrast.
+    """Equalise the histogram of an image locally, with limited contrast (in colour, of L of Lab).
 
     Parameters
     ----------
-    pixels : ndarray, float32, shape (H, W), in [0, 1]
+    pixels : ndarray, float32, shape (H, W) or (H, W, 3), in [0, 1]
     clip_limit : float
         Maximum count of a bin, relative to a flat histogram of 256 bins; the contrast gain is at
         most about one more than this.
@@ -53,7 +53,7 @@ def clahe(pixels: Pixels, *, clip_limit: float, tiles: int) -> Pixels:
 
     Returns
     -------
-    ndarray, float32, shape (H, W), in [0, 1]
+    ndarray, float32, of the same shape, in [0, 1]
         Black stays black; the gray-level mapping of each tile is monotonic.
     """
     return assembled(clahe_bands(pixels, clip_limit=clip_limit, tiles=tiles), pixels.shape)
@@ -61,7 +61,7 @@ def clahe(pixels: Pixels, *, clip_limit: float, tiles: int) -> Pixels:
 
 def clahe_bands(pixels: Pixels, *, clip_limit: float, tiles: int) -> Iterator[Tile]:
     """The result of `clahe` in bands of rows, from the top."""
-    height, width = pixels.shape
+    height, width = pixels.shape[:2]
     grid = max(1, min(tiles, height // MIN_TILE, width // MIN_TILE))
     tile = (-(-height // grid), -(-width // grid))
     maps = _tile_maps(pixels, grid, tile, clip_limit)
@@ -70,11 +70,12 @@ def clahe_bands(pixels: Pixels, *, clip_limit: float, tiles: int) -> Iterator[Ti
     for top in range(0, height, rows):
         band = pixels[top : top + rows]
         down = (np.arange(top, top + len(band), dtype=np.float32) + 0.5) / tile[0] - 0.5
-        where = np.empty((3, *band.shape), np.float32)
+        where = np.empty((3, *band.shape[:2]), np.float32)
         where[0], where[1] = down[:, None], across[None, :]
-        where[2] = band * np.float32(BINS - 1)
+        where[2] = lightness(band) * np.float32(BINS - 1)
         mapped = ndimage.map_coordinates(maps, where, np.float32, order=1, mode="nearest")
-        yield (slice(top, top + len(band)),), mapped
+        done = clahe_colour(band, mapped) if pixels.ndim == 3 else mapped
+        yield (slice(top, top + len(band)),), done
 
 
 def band_rows(width: int) -> int:
@@ -86,9 +87,13 @@ def _tile_maps(
     pixels: Pixels, grid: int, tile: tuple[int, int], clip_limit: float
 ) -> NDArray[np.float32]:
     """The gray-level map of each tile at the bin centres, shape (grid, grid, 256)."""
-    height, width = pixels.shape
+    height, width = pixels.shape[:2]
     short = (grid * tile[0] - height, grid * tile[1] - width)
-    levels = np.rint(pixels * np.float32(BINS - 1)).astype(np.uint8)
+    levels = np.empty((height, width), np.uint8)
+    rows = band_rows(width)
+    for top in range(0, height, rows):
+        gray = lightness(pixels[top : top + rows])
+        levels[top : top + rows] = np.rint(gray * np.float32(BINS - 1))
     levels = np.pad(levels, ((0, short[0]), (0, short[1])), mode="reflect")
     maps = np.empty((grid, grid, BINS), np.float32)
     for row in range(grid):
@@ -178,11 +183,9 @@ def run(
     image: MedicalImage, params: Mapping[str, ParameterValue], *, seed: int, device: str
 ) -> Iterator[Step]:
     """Run CLAHE, on L of Lab for a colour image (see `Enhancer`)."""
-    gray = lightness(image.pixels)
     progress = ProgressTracker(-(-image.shape[0] // band_rows(image.shape[1])), "band")
     yield progress.step(0)
     bands = clahe_bands(
-        gray, clip_limit=as_float(params, "clip_limit"), tiles=as_int(params, "tiles")
+        image.pixels, clip_limit=as_float(params, "clip_limit"), tiles=as_int(params, "tiles")
     )
-    result = yield from assemble(bands, gray.shape, progress)
-    yield final_step(clahe_colour(image.pixels, result) if image.is_colour else result)
+    yield final_step((yield from assemble(bands, image.pixels.shape, progress)))

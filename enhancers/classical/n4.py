@@ -18,6 +18,7 @@ from enhancers.colour import luminance, with_luminance
 from enhancers.image import MedicalImage, Pixels
 from enhancers.method import ParameterValue
 from enhancers.method_interface import (
+    LARGEST_PREVIEW,
     Figure,
     ProgressTracker,
     Step,
@@ -49,15 +50,23 @@ MIN_MASK = 64
 
 @dataclass(frozen=True, eq=False)
 class BiasField:
-    """The bias field so far: its logarithm at full resolution, and the number of rounds done."""
+    """The bias field so far: its logarithm on a grid, and the number of rounds done."""
 
-    log_field: NDArray[np.float32]
+    grid: NDArray[np.float32]
+    shape: tuple[int, int]
     done: int
+
+    @property
+    def log_field(self) -> NDArray[np.float32]:
+        """The logarithm of the field at full resolution."""
+        return _enlarged(self.grid, self.shape)
 
 
 def foreground_mask(pixels: Pixels) -> NDArray[np.bool_]:
     """Foreground mask by Otsu's threshold, shape (H, W); masked pixels are above zero."""
-    levels = np.rint(pixels * np.float32(255.0)).astype(np.uint8)
+    scaled = pixels * np.float32(255.0)
+    levels = np.rint(scaled, out=scaled).astype(np.uint8)
+    del scaled
     threshold, _ = cv2.threshold(levels, 0, 255, cv2.THRESH_BINARY | cv2.THRESH_OTSU)
     mask: NDArray[np.bool_] = levels > threshold
     return mask
@@ -101,12 +110,14 @@ def n4(
     full = SimpleITK.GetImageFromArray(np.ascontiguousarray(pixels, np.float32))
     step = effective_shrink(pixels.shape[:2], shrink)
     small = SimpleITK.Shrink(full, [step, step])
+    del full
     small_mask = SimpleITK.Shrink(SimpleITK.GetImageFromArray(mask.astype(np.uint8)), [step, step])
-    grid = _evaluation_grid(pixels.shape[:2])
+    shape = (pixels.shape[0], pixels.shape[1])
+    grid = _evaluation_grid(shape)
     rounds = -(-iterations // ROUND_ITERATIONS)
     log_field = np.zeros(grid.GetSize()[::-1], np.float32)
     if SimpleITK.GetArrayFromImage(small_mask).sum() < MIN_MASK:
-        yield BiasField(_enlarged(log_field, pixels.shape[:2]), levels * rounds)
+        yield BiasField(log_field, shape, levels * rounds)
         return
     corrected = small
     for level in range(levels):
@@ -119,7 +130,7 @@ def n4(
             log_field += SimpleITK.GetArrayFromImage(fit.GetLogBiasFieldAsImage(grid))
             converged = index + 1 == rounds or fit.GetElapsedIterations() < most
             done = (level + 1) * rounds if converged else level * rounds + index + 1
-            yield BiasField(_enlarged(log_field, pixels.shape[:2]), done)
+            yield BiasField(log_field.copy(), shape, done)
             if converged:
                 break
 
@@ -154,7 +165,12 @@ def _fitter(control_points: int, iterations: int) -> SimpleITK.N4BiasFieldCorrec
     return fit
 
 
-def divide(pixels: Pixels, log_field: NDArray[np.float32], mask: NDArray[np.bool_]) -> Pixels:
+def divide(
+    pixels: Pixels,
+    log_field: NDArray[np.float32],
+    mask: NDArray[np.bool_],
+    out: Pixels | None = None,
+) -> Pixels:
     """The image divided by the field, with its mean over the mask kept.
 
     Parameters
@@ -162,13 +178,17 @@ def divide(pixels: Pixels, log_field: NDArray[np.float32], mask: NDArray[np.bool
     pixels : ndarray, float32, shape (H, W), in [0, 1]
     log_field : ndarray, float32, shape (H, W)
     mask : ndarray, bool, shape (H, W)
+    out : ndarray, float32, shape (H, W), optional
+        Takes the result; may be ``log_field``, which is then overwritten.
 
     Returns
     -------
     ndarray, float32, shape (H, W)
         At least 0; may exceed 1.
     """
-    corrected: Pixels = pixels * np.exp(-log_field)
+    corrected = np.negative(log_field, out=out)
+    np.exp(corrected, out=corrected)
+    corrected *= pixels
     if mask.any():
         corrected *= pixels[mask].mean() / max(float(corrected[mask].mean()), 1e-6)
     return corrected
@@ -184,19 +204,19 @@ def run(
     levels, iterations = as_int(params, "levels"), as_int(params, "iterations")
     progress = ProgressTracker(levels * -(-iterations // ROUND_ITERATIONS), "round")
     yield progress.step(0)
-    log_field = np.zeros_like(gray)
+    field = BiasField(np.zeros((1, 1), np.float32), image.shape, 0)
     for field in n4(
         gray, mask, shrink=as_int(params, "shrink"), levels=levels, iterations=iterations
     ):
-        log_field = field.log_field
-        preview = with_luminance(image.pixels, divide(gray, log_field, mask))
+        preview = None
+        if gray.size <= LARGEST_PREVIEW:
+            preview = with_luminance(image.pixels, divide(gray, field.log_field, mask))
         yield progress.step(field.done, preview)
-    corrected = divide(gray, log_field, mask)
-    yield final_step(
-        with_luminance(image.pixels, corrected),
-        figures=_figures(log_field, mask),
-        notes=_notes(corrected),
-    )
+    log_field = field.log_field
+    figures = _figures(log_field, mask)
+    corrected = divide(gray, log_field, mask, out=log_field)
+    notes = _notes(corrected)
+    yield final_step(with_luminance(image.pixels, corrected), figures=figures, notes=notes)
 
 
 def _figures(log_field: NDArray[np.float32], mask: NDArray[np.bool_]) -> tuple[Figure, ...]:

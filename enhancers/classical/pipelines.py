@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from enhancers.image import MedicalImage
+from enhancers.image import MedicalImage, Window
 from enhancers.method import Modality, ParameterValue
 from enhancers.method_interface import (
     Figure,
@@ -95,7 +95,10 @@ def chain(
             yield _within(step, get(stage.key).label, before, share)
         figures += [replace(f, name=f"{stage.key}.{f.name}") for f in result.figures]
         notes += result.notes
-        current = current.with_pixels(result.pixels)
+        # The next stage needs the pixels alone: source values would take 12 bytes per pixel.
+        current = replace(
+            image, pixels=result.pixels, source=result.pixels, window=Window(0.0, 1.0)
+        )
         before += share
     yield final_step(current.pixels, figures=tuple(figures), notes=tuple(notes))
 

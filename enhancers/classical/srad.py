@@ -17,6 +17,7 @@ from enhancers.colour import luminance, with_luminance
 from enhancers.image import MedicalImage, Pixels
 from enhancers.method import ParameterValue
 from enhancers.method_interface import (
+    LARGEST_PREVIEW,
     Figure,
     ProgressTracker,
     Step,
@@ -90,11 +91,12 @@ def _euler_step(image: Pixels, time_step: float, q0: float) -> Pixels:
     height, width = image.shape
     rows = max(8, BAND_PIXELS // width)
     # Two rows of context: a flux needs the neighbouring coefficient, which needs its neighbours.
-    padded = np.pad(image, 2, mode="edge")
     result = np.empty_like(image)
     for top in range(0, height, rows):
         bottom = min(top + rows, height)
-        band = padded[top : bottom + 4]
+        start, stop = max(top - 2, 0), min(bottom + 2, height)
+        beyond = (start - top + 2, bottom + 2 - stop)
+        band = np.pad(image[start:stop], (beyond, (2, 2)), mode="edge")
         result[top:bottom] = band[2:-2, 2:-2] + np.float32(time_step) * _divergence(band, q0)
     return result
 
@@ -169,6 +171,13 @@ def settings(pixels: Pixels, params: Mapping[str, ParameterValue]) -> Settings:
     return base if steps_given is None else replace(base, steps=int(steps_given))
 
 
+def _lowered(current: Pixels, gray: Pixels) -> Pixels:
+    """Without what the floor added, so that black stays black."""
+    lift = np.maximum(gray, FLOOR)
+    lift -= gray
+    return np.subtract(current, lift, out=lift)
+
+
 @skips_constant_images
 def run(
     image: MedicalImage, params: Mapping[str, ParameterValue], *, seed: int, device: str
@@ -180,14 +189,13 @@ def run(
     every = as_int(params, "preview_every")
     progress = ProgressTracker(chosen.steps)
     current = gray
-    # The amount that the floor added is subtracted again, so that black stays black.
-    lift = np.maximum(gray, FLOOR) - gray
     stages = srad(gray, steps=chosen.steps, time_step=chosen.time_step, q0=chosen.q0)
     for done, current in enumerate(stages, start=1):
-        preview = with_luminance(image.pixels, current - lift) if done % every == 0 else None
+        shown = done % every == 0 and gray.size <= LARGEST_PREVIEW
+        preview = with_luminance(image.pixels, _lowered(current, gray)) if shown else None
         yield progress.step(done, preview)
     yield final_step(
-        with_luminance(image.pixels, current - lift),
+        with_luminance(image.pixels, _lowered(current, gray)),
         figures=(
             Figure("q0", "Speckle scale q0", chosen.q0),
             Figure("steps", "Steps", chosen.steps),

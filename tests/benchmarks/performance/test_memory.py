@@ -54,6 +54,22 @@ def test_a_method_is_run_again_and_again(monkeypatch: pytest.MonkeyPatch) -> Non
     assert line.verdict == "MISSED"
 
 
+# The others take a minute; the command measures them all.
+@pytest.mark.parametrize("key", ["clahe", "n4", "srad"])
+def test_a_classical_method_takes_few_bytes_per_pixel(key: str, monkeypatch) -> None:
+    # The time of iterations is of no interest here; bands have a fixed size, so that they weigh
+    # more on this image than on a larger one.
+    quick = {"srad": {"steps": 2}, "n4": {"iterations": 1}}
+    plain = memory.resolve
+    monkeypatch.setattr(
+        memory, "resolve", lambda name, modality: plain(name, modality, quick.get(name, {}))
+    )
+    line = memory.large(get(key), 2100)
+    assert line.measured is not None
+    assert line.measured <= memory.MOST_BYTES
+    assert line.measured >= 4
+
+
 def test_without_the_systems_word_the_peak_counts(monkeypatch: pytest.MonkeyPatch) -> None:
     now = memory.resident()
     assert 10 < now < 100_000
