@@ -47,7 +47,7 @@ def ruled_study(folder: Path, url: str | None) -> Store:
         assert shown is not None
         assert stimulus is not None
         session.add_all([
-            DisplayCheck(reader_id=one, passed=True, detail_json="{}"),
+            DisplayCheck(reader_id=one, passed=True, detail_json='{"skipped": true}'),
             BlindingGuess(reader_id=one, stimulus_id=stimulus, guess="0"),
             InteractionEvent(presentation_id=shown.id, kind="zoom", payload="", at_ms=1),
             ReaderChange(reader_id=three, kind="note", text="x", decided_by="x"),
