@@ -197,11 +197,13 @@ def score_rows(
     return tuple(rows[name] for name in images)
 
 
-def to_csv(rows: Iterable[ScoreRow]) -> str:
+def to_csv(rows: Iterable[ScoreRow], *, shrink: int = 1) -> str:
     """CSV with a line per value: image, metric, value, direction, implementation, range, reason.
 
-    Values have full precision; an undefined one is empty and an infinite one ``inf``.
+    Values have full precision; an undefined one is empty and an infinite one ``inf``. Where the
+    sides of the images were reduced by ``shrink``, the data range says so.
     """
+    size = f"; at 1/{shrink} of the size" if shrink > 1 else ""
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(
@@ -214,6 +216,6 @@ def to_csv(rows: Iterable[ScoreRow]) -> str:
             value = "" if item.value is None else repr(item.value)
             writer.writerow(
                 (row.name, metric.label, value, better[metric.direction], metric.implementation,
-                 metric.data_range, item.reason)
+                 metric.data_range + size, item.reason)
             )  # fmt: skip
     return text.getvalue()

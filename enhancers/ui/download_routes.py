@@ -77,7 +77,7 @@ def bundle_bytes(session: Session) -> bytes | None:
     ]
     records = [json.loads(outcome.record.to_json()) for outcome in results.values()]
     provenance = json.dumps(records, indent=2, ensure_ascii=False, sort_keys=True)
-    scores = to_csv(session.compute_scores())
+    scores = to_csv(session.compute_scores(), shrink=session.score_shrink)
     target = io.BytesIO()
     write_bundle(target, session.image, items, scores, provenance, session.truth)
     return target.getvalue()

@@ -15,7 +15,9 @@ _TITLES = {
 }
 
 
-def metrics_html(rows: Sequence[ScoreRow], labels: Sequence[str], truth: str) -> str:
+def metrics_html(
+    rows: Sequence[ScoreRow], labels: Sequence[str], truth: str, shrink: int = 1
+) -> str:
     """A row per metric and a column per image, the best of each row in bold.
 
     The input competes: where no method improves on it, it is the one in bold.
@@ -28,6 +30,8 @@ def metrics_html(rows: Sequence[ScoreRow], labels: Sequence[str], truth: str) ->
         The columns' titles.
     truth : str
         Where the ground truth comes from; empty where there is none.
+    shrink : int
+        The factor by which the sides of the images were reduced before.
     """
     note = f" ({truth})" if truth else " (none given, so these are not computed)"
     groups = [
@@ -41,7 +45,7 @@ def metrics_html(rows: Sequence[ScoreRow], labels: Sequence[str], truth: str) ->
         }
         for kind, title in _TITLES.items()
     ]
-    return fill("metrics.html", labels=labels, groups=groups)
+    return fill("metrics.html", labels=labels, groups=groups, shrink=shrink)
 
 
 def _row(metric: Metric, scores: Sequence[Score]) -> dict[str, Any]:

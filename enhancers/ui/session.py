@@ -11,6 +11,8 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Literal
 
+import numpy as np
+
 from enhancers.compare import Event, Outcome, Request
 from enhancers.display import PRESETS, Preset, full_window
 from enhancers.image import MedicalImage, Pixels, Window
@@ -21,6 +23,9 @@ State = Literal["waiting", "queued", "running", "done", "failed", "stopped"]
 """Waiting for the methods before it, queued for the device, running; and how it ended."""
 
 ACTIVE: tuple[State, ...] = ("waiting", "queued", "running")
+
+MEASURED_PIXELS = 1 << 22
+"""Size above which metrics are taken on a reduced image, of at most a quarter of this size."""
 
 INPUT, TRUTH = "input", "truth"
 """Keys of the panels that show no method's result."""
@@ -227,11 +232,23 @@ class Session:
         return all(key in self.scores for key, _, _ in self.panels() if key != TRUTH)
 
     def compute_scores(self) -> tuple[ScoreRow, ...]:
-        """The metrics of the input and of every result; computed once for each image."""
+        """The metrics of the input and of every result; computed once for each image.
+
+        A large image is measured at 1 / `score_shrink` of its size, which takes seconds.
+        """
         if self.image is None:
             return ()
-        found = {key: pixels for key, _, pixels in self.panels() if key not in (INPUT, TRUTH)}
-        return score_rows(self.image.pixels, found, truth=self.truth, known=self.scores)
+        images = {key: _reduced(pixels, self.score_shrink) for key, _, pixels in self.panels()}
+        source, truth = images.pop(INPUT), images.pop(TRUTH, None)
+        return score_rows(source, images, truth=truth, known=self.scores)
+
+    @property
+    def score_shrink(self) -> int:
+        """The factor by which the sides are reduced for the metrics; 1 up to `MEASURED_PIXELS`."""
+        height, width = self.image.shape if self.image else (1, 1)
+        if height * width <= MEASURED_PIXELS:
+            return 1
+        return math.ceil(2 * math.sqrt(height * width / MEASURED_PIXELS))
 
     def panels(self) -> list[tuple[str, str, Pixels]]:
         """Key, label and pixels of the input, the results and the ground truth."""
@@ -246,6 +263,16 @@ class Session:
         if self.truth is not None:
             found.append((TRUTH, "Ground truth", self.truth))
         return found
+
+
+def _reduced(pixels: Pixels, shrink: int) -> Pixels:
+    if shrink == 1:
+        return pixels
+    import cv2
+
+    size = (pixels.shape[1] // shrink, pixels.shape[0] // shrink)
+    smaller: Pixels = cv2.resize(pixels, size, interpolation=cv2.INTER_AREA)
+    return np.clip(smaller, 0.0, 1.0, out=smaller)
 
 
 LATE_EVENT_SECONDS = 10.0

@@ -127,7 +127,9 @@ def card_text(key: str) -> str:
 def _metrics(session: Session) -> str:
     labels = {key: render.short_label(label) for key, label, _ in session.panels()}
     rows = session.compute_scores()
-    return metrics_html(rows, [labels[row.name] for row in rows], session.truth_origin)
+    return metrics_html(
+        rows, [labels[row.name] for row in rows], session.truth_origin, session.score_shrink
+    )
 
 
 def _records(run: Run | None) -> list[Any] | None:

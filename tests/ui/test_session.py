@@ -1,8 +1,14 @@
 """Sessions of browser tabs and the state of their runs."""
 
+import math
+
+import numpy as np
+import pytest
+
 from enhancers.compare import Event, Request, compare
-from enhancers.metrics import ScoreRow
+from enhancers.metrics import ScoreRow, score, to_csv
 from enhancers.ui import render
+from enhancers.ui.metrics_table import metrics_html
 from enhancers.ui.session import INPUT, Sessions
 from tests.support.compare_page import IMAGE, queued_event, run_of, states, step
 
@@ -62,6 +68,27 @@ def test_another_image_clears_results_and_measures():
     assert session.run is None
     assert session.truth is None
     assert session.scores == {}
+
+
+def test_a_large_image_is_measured_at_a_reduced_size_and_the_table_says_so(monkeypatch):
+    monkeypatch.setattr("enhancers.ui.session.MEASURED_PIXELS", 32 * 40)
+    session = run_of("srad")
+    for event in compare(IMAGE, [Request("srad")]):
+        session.run.apply(event)
+    session.set_truth(IMAGE.pixels, None, "uploaded")
+    assert session.score_shrink == 1
+    monkeypatch.setattr("enhancers.ui.session.MEASURED_PIXELS", 32 * 40 - 1)
+    assert session.score_shrink == 3
+    monkeypatch.setattr("enhancers.ui.session.Session.score_shrink", 2)
+    rows = session.compute_scores()
+    smaller = IMAGE.pixels.reshape(16, 2, 20, 2).mean((1, 3)).clip(0, 1)
+    [wanted] = score(smaller.astype(np.float32), keys=["entropy"])
+    found = {each.key: each for each in rows[0].scores}
+    assert found["entropy"].value == pytest.approx(wanted.value, abs=0.02)
+    assert found["psnr"].value == math.inf
+    labels = [row.name for row in rows]
+    assert "Measured at 1/2 of the size" in metrics_html(rows, labels, "", session.score_shrink)
+    assert "; at 1/2 of the size" in to_csv(rows, shrink=2)
 
 
 def test_stop_while_in_line_is_a_stopped_run():
