@@ -130,7 +130,8 @@ def check_nothing_is_kept(person: Person) -> None:
     assert page.evaluate("indexedDB.databases().then(found => found.length)") == 0
     assert page.evaluate("caches.keys().then(found => found.length)") == 0
     assert page.evaluate("document.cookie") == ""
-    assert [cookie["name"] for cookie in page.context.cookies()] == ["readingroom_reader"]
+    cookies = {cookie["name"] for cookie in page.context.cookies()}
+    assert cookies == {"reading_device", "readingroom_reader"}
 
 
 def check_pages(person: Person, secrets: frozenset[str]) -> None:
