@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from functools import cache
 from types import MappingProxyType
 
+from enhancers.asset_files import ASSETS, asset_text
 from study.domain.errors import ProtocolError
 
 ENGLISH = "en"
@@ -26,8 +27,6 @@ _FIELD = re.compile(r"\{(\w+)\}")
 @cache
 def languages() -> tuple[str, ...]:
     """Codes (BCP 47) of the languages whose texts are shipped, English first."""
-    from enhancers.asset_files import ASSETS
-
     found = {path.stem for path in (ASSETS / _FOLDER).glob("*.json")}
     return (ENGLISH, *sorted(found - {ENGLISH}))
 
@@ -35,8 +34,6 @@ def languages() -> tuple[str, ...]:
 @cache
 def shipped_texts(language: str) -> Mapping[str, str]:
     """The texts that come with the program, by name; empty for a language that is not shipped."""
-    from enhancers.asset_files import asset_text
-
     if language not in languages():
         return MappingProxyType({})
     return MappingProxyType(json.loads(asset_text(f"{_FOLDER}/{language}.json")))

@@ -121,6 +121,7 @@ def progress_report(store: Store) -> ProgressReport:
     """Read the progress of a study."""
     with store.read() as session:
         study = session.get_one(Study, store.study_id)
+        images = _images(session, store.study_id)
         return ProgressReport(
             code=study.code,
             status=Status(study.status),
@@ -131,14 +132,14 @@ def progress_report(store: Store) -> ProgressReport:
             seed_sha256=study.seed_sha256,
             plan_sha256=study.plan_sha256 or "",
             key_sha256=study.key_sha256 or "",
-            images=_images(session, store.study_id),
+            images=images,
             readers=readers_progress(session, store.study_id),
-            attention=tuple(_attention(session, store)),
+            attention=tuple(_attention(images, store)),
         )
 
 
-def _attention(session: Session, store: Store) -> Iterator[str]:
-    if lost := len(unusable_stimuli(session)):
+def _attention(images: ImageCounts, store: Store) -> Iterator[str]:
+    if lost := images.unusable:
         yield (
             f"{plural(lost, 'image')} lost or damaged: pairs with {'it' if lost == 1 else 'them'} "
             "are skipped until they are restored (tab Images, or python -m study restore)."

@@ -22,7 +22,7 @@ from study.storage.store import Store
 METHODS = ("clean", "weak", "strong")
 BUILD = ("--reference", "clean", "--group", "weak=filter", "--group", "strong=neural network",
          "--group", "clean=not processed", "--accept-differences")  # fmt: skip
-HEAVY = {"torch", "sqlalchemy", "gradio", "fastapi", "uvicorn", "matplotlib", "enhancers"}
+HEAVY = {"torch", "sqlalchemy", "gradio", "fastapi", "uvicorn", "matplotlib", "enhancers.image"}
 
 
 class Terminal:
