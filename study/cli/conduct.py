@@ -60,11 +60,10 @@ def invite(
         known = progress_report(store).readers
         waiting = [one.code for one in known if one.state == "not invited"]
         invited = list(dict.fromkeys([*(reader or []), *(waiting if everyone else [])]))
+        if not known:
+            raise StudyError("There are no readers yet: freeze the study first.")
         if not invited:
-            # The readers of a study are made when it is frozen.
-            why = "Every reader has an invitation" if known else "There are no readers yet"
-            hint = "name those who need a new one" if known else "freeze the study first"
-            raise StudyError(f"{why}: {hint}.")
+            typer.echo("Every reader has an invitation: name those who need a new one.", err=True)
         for code in invited:
             one = let_in(store, code, actor=actor)
             typer.echo(f"{one.code}\tsecret {one.secret}\t{url.rstrip('/')}{one.path}")

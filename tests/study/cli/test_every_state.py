@@ -182,7 +182,7 @@ def test_every_command_gives_a_result_or_a_sentence(
         status = main()
         output = capsys.readouterr()
         if status == 0:
-            assert output.out.strip() or name in ("serve", "demo"), name
+            assert (output.out + output.err).strip() or name in ("serve", "demo"), name
             succeeded.add(name)
             continue
         assert status == 2, f"{name}: {status} {output.err}"
