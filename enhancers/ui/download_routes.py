@@ -13,7 +13,8 @@ from enhancers.metrics import to_csv
 from enhancers.save import BundleItem, to_png16, write_bundle
 from enhancers.ui import gallery
 from enhancers.ui.page_updates import DOWNLOADS
-from enhancers.ui.session import Session, Sessions
+from enhancers.ui.session import Session
+from enhancers.ui.sessions import Sessions
 
 _PRIVATE = {"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"}
 

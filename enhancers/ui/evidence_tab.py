@@ -81,11 +81,6 @@ def build_tab(tab: Any) -> EvidenceTab:
     return EvidenceTab(tab, content, gr.State(""))
 
 
-def wire(evidence: EvidencePage, drawn: EvidenceTab, light: dict[str, Any]) -> None:
-    """Connect the opening of the tab to its handler."""
-    drawn.tab.select(evidence.show, [drawn.seen], [drawn.content, drawn.seen], **light)
-
-
 def router(folder: Path = FOLDER) -> APIRouter:
     """The route of the pictures: PNG and SVG files of the folder, no other files."""
     routes = APIRouter()

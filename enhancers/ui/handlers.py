@@ -5,7 +5,8 @@ from __future__ import annotations
 import gradio as gr
 
 from enhancers.ui.page_updates import PageUpdates
-from enhancers.ui.session import Session, Sessions
+from enhancers.ui.session import Session
+from enhancers.ui.sessions import Sessions
 
 
 class Handlers:

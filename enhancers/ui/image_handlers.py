@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -13,11 +14,14 @@ from enhancers.image import MedicalImage, Pixels
 from enhancers.load import Caps, load
 from enhancers.method import Modality
 from enhancers.ui import gallery
+from enhancers.ui.gallery import OpenedSample
 from enhancers.ui.handlers import Handlers
+from enhancers.ui.numbers import typed_number
 from enhancers.ui.page_updates import PageUpdates, Updates
 from enhancers.ui.parameters import preset_changes
 from enhancers.ui.render import Notice
-from enhancers.ui.session import FILE_WINDOW, MANUAL, Session, Sessions
+from enhancers.ui.session import FILE_WINDOW, MANUAL, Session
+from enhancers.ui.sessions import Sessions
 
 
 class ImageHandlers(Handlers):
@@ -39,40 +43,54 @@ class ImageHandlers(Handlers):
         """Open an uploaded file; a file that cannot be read changes only the notice."""
         if path is None:
             return self.updates.unchanged()
-        session = self.session(request)
-        before = _modality(session)
-        try:
-            image = load(Path(path), caps=self.caps)
-        except ReadingRoomError as error:
-            return self.updates.error(error)
-        session.open(image, Path(path).name, Path(path))
-        return {**self.updates.image(session), **self._presets(before, image.modality, values)}
+        file = Path(path)
+
+        def read() -> OpenedSample:
+            return OpenedSample(file.name, load(file, caps=self.caps), file, None)
+
+        return self._open(self.session(request), read, "", values)
 
     def sample(self, event: gr.EventData, request: gr.Request, **values: Any) -> Updates:
         """Open a sample of the gallery, with its ground truth where it has one."""
-        session = self.session(request)
-        before = _modality(session)
         key = str(event.key)
-        try:
-            opened = gallery.open_sample(key, self.caps)
-            truth = self._read_truth(opened.image, opened.truth)
-        except ReadingRoomError as error:
-            return self.updates.error(error)
-        session.open(opened.image, opened.label, opened.path, key)
-        if truth is not None:
-            session.set_truth(truth, opened.truth, "clean, synthetic")
+        return self._open(
+            self.session(request), lambda: gallery.open_sample(key, self.caps), key, values
+        )
+
+    def _open(
+        self,
+        session: Session,
+        read: Callable[[], OpenedSample],
+        sample: str,
+        values: dict[str, Any],
+    ) -> Updates:
+        """Read an image and show it, unless another file was chosen meanwhile."""
+        with session.changes.change(file=True) as number:
+            try:
+                opened = read()
+                truth = self._read_truth(opened.image, opened.truth)
+            except ReadingRoomError as error:
+                latest = session.changes.is_latest_file(number)
+                return self.updates.error(error) if latest else self.updates.unchanged()
+            with session.lock:
+                if not session.changes.is_latest_file(number):
+                    return self.updates.unchanged()
+                before = _modality(session)
+                session.open(opened.image, opened.label, opened.path, sample, number)
+                if truth is not None:
+                    session.set_truth(truth, opened.truth, "clean, synthetic")
+        cleared = {self.updates.layout.upload: None} if sample else {}
         return {
-            **self.updates.image(session),
+            **self.updates.opened(session),
             **self._presets(before, opened.image.modality, values),
-            self.updates.layout.upload: None,
+            **cleared,
         }
 
     def modality(self, value: str, request: gr.Request, **values: Any) -> Updates:
         """Set the modality that the user chose; results stay, presets change."""
         session = self.session(request)
         before, after = _modality(session), Modality(value)
-        if session.image is not None:
-            session.image = session.image.with_modality(after)
+        session.set_modality(after)
         return {**self.updates.image(session), **self._presets(before, after, values)}
 
     def slice(self, position: float, request: gr.Request) -> Updates:
@@ -93,26 +111,34 @@ class ImageHandlers(Handlers):
             return self.updates.image(session)
         return self._reload(session, choice=choice)
 
-    def manual_window(self, low: float | None, high: float | None, request: gr.Request) -> Updates:
-        """Set a custom processing window, in source units."""
+    def custom_window(self, event: gr.EventData, request: gr.Request) -> Updates:
+        """Set a custom processing window, typed in source units."""
         session = self.session(request)
         image = session.image
         if image is None or session.window_choice != MANUAL:
             return self.updates.unchanged()
-        if low is None or high is None or (low, high) == (image.window.low, image.window.high):
-            return self.updates.unchanged()
-        return self._reload(session, choice=MANUAL, manual=(low, high))
+        try:
+            limits = window_limits(str(event.low), str(event.high), image.units)
+        except ParameterError as error:
+            return self.updates.error(error)
+        if limits == (image.window.low, image.window.high):
+            return self.updates.notice(None)
+        return self._reload(session, choice=MANUAL, manual=limits)
 
     def truth(self, path: str | None, request: gr.Request) -> Updates:
         """Take an uploaded image as ground truth; it is read through the image's window."""
         session = self.session(request)
         file = Path(path) if path else None
-        try:
-            pixels = self._read_truth(session.image, file)
-        except ReadingRoomError as error:
-            return self.updates.error(error)
-        session.set_truth(pixels, file, "uploaded" if file else "")
-        return self.updates.image(session)
+        while True:
+            image = session.image
+            try:
+                pixels = self._read_truth(image, file)
+            except ReadingRoomError as error:
+                return self.updates.error(error)
+            with session.lock:
+                if session.image is image:
+                    session.set_truth(pixels, file, "uploaded" if file else "")
+                    return self.updates.image(session)
 
     def _read_truth(self, image: MedicalImage | None, path: Path | None) -> Pixels | None:
         if path is None:
@@ -140,30 +166,42 @@ class ImageHandlers(Handlers):
         manual: tuple[float, float] | None = None,
     ) -> Updates:
         """Read the session's file again; on an error the current image stays."""
-        former = session.image
-        if former is None or session.path is None:
-            return self.updates.unchanged()
-        choice = session.window_choice if choice is None else choice
-        index = former.slice_index if slice_index is None else slice_index
-        same_slice = index == former.slice_index
-        try:
-            window = manual or _window_limits(session, choice)
-            image = load(session.path, slice_index=index, window=window, caps=self.caps)
-            # A ground truth belongs to one slice and is read through the image's window.
-            truth = self._read_truth(image, session.truth_path) if same_slice else None
-        except ReadingRoomError as error:
-            return {**self.updates.image(session), **self.updates.error(error)}
-        image = replace(image, modality=former.modality, modality_origin=former.modality_origin)
-        cleared = session.run is not None
-        origin, path = session.truth_origin, session.truth_path
-        session.window_choice = choice
-        session.replace_image(image)
-        if truth is not None:
-            session.set_truth(truth, path, origin)
-        sentences = image.warnings
-        if cleared:
-            sentences += ("The image changed, so the previous results were removed.",)
-        return self.updates.image(session, Notice("info", sentences) if sentences else None)
+        with session.changes.change() as number, session.reloading:
+            former, file, path = session.image, session.file, session.path
+            if former is None or path is None:
+                return self.updates.unchanged()
+            choice = session.window_choice if choice is None else choice
+            index = former.slice_index if slice_index is None else slice_index
+            moved = index != former.slice_index
+            truth_path = session.truth_path
+            try:
+                image = session.kept_image(index) if moved else None
+                truth = None
+                if image is None:
+                    window = manual or _window_limits(session, choice)
+                    image = load(path, slice_index=index, window=window, caps=self.caps)
+                    # A ground truth belongs to a slice and is read through the image's window.
+                    truth = None if moved else self._read_truth(image, truth_path)
+            except ReadingRoomError as error:
+                return {
+                    **self.updates.image(session), **self.updates.slice(session),
+                    **self.updates.error(error),
+                }  # fmt: skip
+            with session.lock:
+                if session.file != file or session.image is None:
+                    return self.updates.unchanged()
+                now = session.image
+                image = replace(image, modality=now.modality, modality_origin=now.modality_origin)
+                sentences = image.warnings + _cleared(session, moved=moved)
+                if moved:
+                    session.move_to(image, number)
+                else:
+                    origin = session.truth_origin
+                    session.window_choice = choice
+                    session.replace_image(image, number)
+                    if truth is not None:
+                        session.set_truth(truth, truth_path, origin)
+            return self.updates.image(session, Notice("info", sentences) if sentences else None)
 
     def _presets(self, before: Modality, after: Modality, values: dict[str, Any]) -> Updates:
         changes = preset_changes(before, after, values)
@@ -185,3 +223,32 @@ def _window_limits(session: Session, choice: str) -> tuple[float, float] | None:
         if preset.key == choice:
             return preset.low, preset.high
     raise ParameterError(f"There is no window {choice} for this image; choose one from the list.")
+
+
+def _cleared(session: Session, *, moved: bool) -> tuple[str, ...]:
+    """What becomes of the run of a slice or window that is left, as sentences."""
+    if session.run is None:
+        return ()
+    if not moved:
+        return ("The window changed, so the previous results were removed.",)
+    if session.active:
+        return ("The run was stopped, because the slice changed; finished results are kept.",)
+    return ()
+
+
+def window_limits(low: str, high: str, units: str) -> tuple[float, float]:
+    """The limits of a typed processing window.
+
+    Raises
+    ------
+    ParameterError
+        A limit is not a number, or the minimum is not below the maximum.
+    """
+    minimum = typed_number(low, f"minimum of the window ({units})")
+    maximum = typed_number(high, f"maximum of the window ({units})")
+    if not minimum < maximum:
+        raise ParameterError(
+            f"The minimum of the window, {minimum:g} {units}, is not below the maximum, "
+            f"{maximum:g} {units}; change one of them."
+        )
+    return minimum, maximum

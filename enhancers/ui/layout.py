@@ -46,9 +46,7 @@ class Layout:
     modality: Any
     slice: Any
     window: Any
-    manual: Any
-    low: Any
-    high: Any
+    limits: Any
     truth: Any
     seed: Any
     device: Any
@@ -173,9 +171,11 @@ def _image_section(samples: dict[str, Any], remark: str) -> dict[str, Any]:
         "viewer shows all values at any display window.",
         filterable=False, elem_id="window",
     )  # fmt: skip
-    with gr.Row(visible=False, elem_id="manual-window") as parts["manual"]:
-        parts["low"] = gr.Number(label="Minimum", elem_id="window-low", min_width=80)
-        parts["high"] = gr.Number(label="Maximum", elem_id="window-high", min_width=80)
+    parts["limits"] = gr.HTML(
+        None, html_template=asset_text("window_fields.html"),
+        js_on_load=asset_text("window_fields.js"),
+        apply_default_css=False, visible=False, elem_id="window-limits",
+    )  # fmt: skip
     with gr.Accordion(
         "Ground truth (optional, for PSNR, SSIM, …)", open=False, elem_id="truth-fold"
     ):

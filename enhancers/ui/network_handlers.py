@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import logging
 import threading
 import time
@@ -25,6 +26,7 @@ from enhancers.ui.network_form import network_import, with_field_names
 from enhancers.ui.page_updates import PageUpdates, Updates
 from enhancers.ui.parameters import FIELD_KEY, prior_choices
 from enhancers.ui.render import Notice, short_label
+from enhancers.ui.wiring import Wiring
 from enhancers.warm_up import import_torch
 
 REFRESH_SECONDS = 0.25
@@ -262,26 +264,23 @@ ACTIONS = {
 }
 
 
-def wire(networks: NetworkHandlers, light: dict[str, Any], quiet: dict[str, Any]) -> None:
+def wire(wiring: Wiring, networks: NetworkHandlers) -> None:
     """Connect the events of the tab to the handlers."""
     page = networks.updates.layout
     tab, fields = page.networks, networks.fields()
     shown = [page.header, tab.list, *fields.values()]
-    tab.tab.select(networks.show, None, shown, inputs_kwargs=fields, **light)
+    wiring.connect(tab.tab.select, networks.show, None, shown, inputs_kwargs=fields)
     for component in fields.values():
-        component.input(networks.chosen, [component], [page.notice], **light)
+        wiring.connect(component.input, networks.chosen, [component])
     if tab.form is None:
         return
     form = tab.form
-    outputs = [
-        page.notice, *shown, tab.work, tab.progress, form.facts, *form.inputs().values()
-    ]  # fmt: skip
+    outputs = [*shown, tab.work, tab.progress, form.facts, *form.inputs().values()]
     # Downloads and conversions may take long: they have their own queue.
-    slow = {"outputs": outputs, "concurrency_id": "networks", "concurrency_limit": 8, **quiet}
-    tab.list.act(networks.act, None, inputs_kwargs=fields, **slow)
-    everything = {**fields, **form.inputs()}
-    gr.on(
-        [form.upload.upload, form.add.click, form.path.submit],
-        networks.add, None, inputs_kwargs=everything, **slow,
+    slow = {"concurrency_id": "networks", "concurrency_limit": 8, "trigger_mode": "once"}
+    wiring.connect(tab.list.act, networks.act, None, outputs, inputs_kwargs=fields, **slow)
+    wiring.connect(
+        functools.partial(gr.on, [form.upload.upload, form.add.click, form.path.submit]),
+        networks.add, None, outputs, inputs_kwargs={**fields, **form.inputs()}, **slow,
     )  # fmt: skip
-    tab.stop.click(networks.stop, None, None, **light)
+    wiring.connect(tab.stop.click, networks.stop)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,7 +11,6 @@ from typing import Any
 import gradio as gr
 from fastapi import APIRouter
 
-from enhancers import devices
 from enhancers.load import Caps
 from enhancers.registry import METHODS
 from enhancers.settings import Settings, on_a_space
@@ -20,15 +20,16 @@ from enhancers.ui.evidence_tab import EvidencePage
 from enhancers.ui.image_handlers import ImageHandlers
 from enhancers.ui.layout import Layout
 from enhancers.ui.network_handlers import NetworkHandlers
+from enhancers.ui.page_handlers import PageHandlers
 from enhancers.ui.page_updates import PageUpdates, Updates
 from enhancers.ui.run_handlers import RunHandlers
-from enhancers.ui.session import Sessions
+from enhancers.ui.sessions import Sessions
 from enhancers.ui.study_tab import StudyLinks
-from enhancers.ui.tab_handlers import TabHandlers, card_text
+from enhancers.ui.tab_handlers import TabHandlers
 from enhancers.ui.theme import launch_options
 from enhancers.ui.viewer import PixelStore
 from enhancers.ui.viewer import router as pixel_router
-from enhancers.warm_up import import_torch
+from enhancers.ui.wiring import Wiring
 
 TITLE = "Reading Room"
 
@@ -42,9 +43,7 @@ NO_STUDY = StudyLinks()
 
 # The device queues decide who runs; this only keeps threads for everything else.
 _RUNS: dict[str, Any] = {"concurrency_id": "methods", "concurrency_limit": MAX_RUNS}
-# No handler of the page is an endpoint of the API, which `enhancers.api` has.
-_QUIET: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden"}
-_LIGHT: dict[str, Any] = {**_QUIET, "concurrency_limit": None}
+_LAST: dict[str, Any] = {"trigger_mode": "always_last"}
 
 
 @dataclass(frozen=True, eq=False)
@@ -100,16 +99,15 @@ def build(
             upload_remark=render.upload_remark(settings, on_a_space=on_a_space()),
         )  # fmt: skip
         updates = PageUpdates(page, store)
-        image_handlers = ImageHandlers(updates, sessions, Caps.from_settings(settings))
-        run_handlers = RunHandlers(updates, sessions)
-        tab_handlers = TabHandlers(updates, sessions)
         networks = NetworkHandlers(updates, settings)
-        _wire_tabs(page, tab_handlers)
-        _wire_image(page, image_handlers, run_handlers, tab_handlers)
-        _wire_run(page, run_handlers, tab_handlers)
-        network_handlers.wire(networks, _LIGHT, _QUIET)
-        evidence_tab.wire(EvidencePage(evidence), page.evidence, _LIGHT)
-        _wire_page(blocks, page, sessions, settings, networks)
+        wiring = Wiring(updates, sessions)
+        follow_ups = _FollowUps(wiring, page, sessions)
+        _wire_tabs(wiring, page, follow_ups)
+        _wire_image(wiring, page, follow_ups, Caps.from_settings(settings))
+        _wire_run(wiring, page, follow_ups)
+        network_handlers.wire(wiring, networks)
+        _wire_evidence(wiring, page, EvidencePage(evidence))
+        _wire_page(wiring, blocks, page, settings, networks)
         if add_endpoints:
             add_endpoints(_RUNS)
     routers = (
@@ -138,80 +136,90 @@ def _outputs(page: Layout) -> list[Any]:
     return [*page.components(), *page.method_components()]
 
 
-def _wire_image(
-    page: Layout,
-    image_handlers: ImageHandlers,
-    run_handlers: RunHandlers,
-    tab_handlers: TabHandlers,
-) -> None:
-    everything: dict[str, Any] = {"outputs": _outputs(page), **_LIGHT}
-    methods = page.method_inputs()
-    events = [
-        page.upload.upload(
-            image_handlers.upload, [page.upload], inputs_kwargs=methods, **everything
-        ),
-        page.samples.pick(image_handlers.sample, None, inputs_kwargs=methods, **everything),
-        page.modality.input(
-            image_handlers.modality, [page.modality], inputs_kwargs=methods, **everything
-        ),
-        page.slice.change(
-            image_handlers.slice, [page.slice], trigger_mode="always_last", **everything
-        ),
-        page.window.input(image_handlers.window, [page.window], **everything),
-        gr.on(
-            [page.low.submit, page.high.submit, page.low.blur, page.high.blur],
-            image_handlers.manual_window,
-            [page.low, page.high],
-            **everything,
-        ),
-        gr.on(
-            [page.truth.upload, page.truth.clear], image_handlers.truth, [page.truth], **everything
-        ),
-    ]
-    for event in events:
-        _then_refresh(event, page, tab_handlers)
-        _then_estimate(event, page, run_handlers)
+class _FollowUps:
+    """Events that follow others: the open tab, the estimate, and the run as it is by then.
+
+    Parameters
+    ----------
+    wiring : Wiring
+    page : Layout
+    sessions : Sessions
+    """
+
+    def __init__(self, wiring: Wiring, page: Layout, sessions: Sessions) -> None:
+        self.wiring = wiring
+        self.page = page
+        self.runs = RunHandlers(wiring.updates, sessions)
+        self.tabs = TabHandlers(wiring.updates, sessions)
+
+    def refresh(self, event: Any) -> None:
+        """Update the open tab."""
+        page = self.page
+        self.wiring.connect(event.then, self.tabs.refresh, [page.active], _tab_outputs(page))
+
+    def estimate(self, event: Any) -> None:
+        """Estimate the time."""
+        self.estimate_on(event.then)
+
+    def estimate_on(self, listener: Callable[..., Any]) -> None:
+        """Estimate the time when something else happens."""
+        # No preprocessing: Gradio's errors about a value would take the place of the registry's.
+        self.wiring.connect(
+            listener, self.runs.estimate, None, [self.page.confirm],
+            inputs_kwargs=self.page.method_inputs(), preprocess=False,
+        )  # fmt: skip
+
+    def settle(self, event: Any) -> None:
+        """Show the run as it is, update the open tab and estimate the time."""
+        settled = self.wiring.connect(event.then, self.runs.settle, None, _run_outputs(self.page))
+        self.refresh(settled)
+        self.estimate(event)
 
 
-def _wire_run(page: Layout, run_handlers: RunHandlers, tab_handlers: TabHandlers) -> None:
-    methods = page.method_inputs()
-    outputs = [
-        page.notice, page.estimate, page.viewer, page.progress, page.run, page.stop,
+def _run_outputs(page: Layout) -> list[Any]:
+    return [
+        page.viewer, page.progress, page.confirm,
         page.slider_left, page.slider_right, page.difference_left, page.difference_right,
     ]  # fmt: skip
-    queued = page.run.click(run_handlers.queue, None, outputs, **_LIGHT)
-    started = queued.then(
-        run_handlers.run,
-        None,
-        outputs,
-        inputs_kwargs=methods,
-        **_RUNS,
-        **_QUIET,
+
+
+def _wire_image(wiring: Wiring, page: Layout, follow_ups: _FollowUps, caps: Caps) -> None:
+    handlers = ImageHandlers(wiring.updates, wiring.sessions, caps)
+    outputs, methods = _outputs(page), page.method_inputs()
+    connect = functools.partial(wiring.connect, outputs=outputs)
+    events = [
+        connect(page.upload.upload, handlers.upload, [page.upload], inputs_kwargs=methods),
+        connect(page.samples.pick, handlers.sample, inputs_kwargs=methods),
+        connect(page.modality.input, handlers.modality, [page.modality], inputs_kwargs=methods),
+        connect(page.slice.change, handlers.slice, [page.slice], **_LAST),
+        connect(page.window.input, handlers.window, [page.window]),
+        connect(page.limits.commit, handlers.custom_window),
+        connect(
+            functools.partial(gr.on, [page.truth.upload, page.truth.clear]),
+            handlers.truth, [page.truth],
+        ),
+    ]  # fmt: skip
+    for event in events:
+        follow_ups.settle(event)
+
+
+def _wire_run(wiring: Wiring, page: Layout, follow_ups: _FollowUps) -> None:
+    handlers, outputs = follow_ups.runs, _run_outputs(page)
+    queued = wiring.connect(page.run.click, handlers.queue)
+    started = wiring.connect(
+        queued.then, handlers.run, None, outputs,
+        inputs_kwargs=page.method_inputs(), preprocess=False, **_RUNS,
+    )  # fmt: skip
+    # Gradio's `cancels` is not used: it waits for the end of the step, and the page with it.
+    stopped = wiring.connect(page.stop.click, handlers.stop, None, outputs)
+    for ended in (started, stopped):
+        follow_ups.settle(ended)
+    follow_ups.estimate_on(
+        functools.partial(
+            gr.on,
+            [one.change for one in (*page.method_components(), page.device, page.seed)],
+        )
     )
-    stopped = page.stop.click(run_handlers.stop, None, outputs, cancels=[started], **_LIGHT)
-    # Twice, because an update that was on its way when Stop was pressed may arrive after it.
-    settled = stopped.then(run_handlers.stop, None, outputs, **_LIGHT)
-    for ended in (started, settled):
-        _then_refresh(ended, page, tab_handlers)
-        _then_estimate(ended, page, run_handlers)
-    gr.on(
-        [component.change for component in (*page.method_components(), page.device)],
-        run_handlers.estimate,
-        None,
-        [page.estimate, page.confirm],
-        inputs_kwargs=methods,
-        trigger_mode="always_last",
-        **_LIGHT,
-    )
-
-
-def _then_estimate(event: Any, page: Layout, run_handlers: RunHandlers) -> None:
-    outputs, methods = [page.estimate, page.confirm], page.method_inputs()
-    event.then(run_handlers.estimate, None, outputs, inputs_kwargs=methods, **_LIGHT)
-
-
-def _then_refresh(event: Any, page: Layout, tab_handlers: TabHandlers) -> None:
-    event.then(tab_handlers.refresh, [page.active], _tab_outputs(page), **_LIGHT)
 
 
 def _tab_outputs(page: Layout) -> list[Any]:
@@ -222,41 +230,32 @@ def _tab_outputs(page: Layout) -> list[Any]:
     ]  # fmt: skip
 
 
-def _wire_tabs(page: Layout, tab_handlers: TabHandlers) -> None:
-    selected = page.tabs.select(tab_handlers.select, None, [page.active], **_LIGHT)
-    _then_refresh(selected, page, tab_handlers)
+def _wire_tabs(wiring: Wiring, page: Layout, follow_ups: _FollowUps) -> None:
+    handlers = follow_ups.tabs
+    selected = wiring.connect(page.tabs.select, handlers.select, None, [page.active])
+    follow_ups.refresh(selected)
     pairs = (
         (page.slider_left, page.slider_right), (page.difference_left, page.difference_right)
     )  # fmt: skip
     for left, right in pairs:
-        picked = gr.on([left.input, right.input], tab_handlers.pick, [left, right], None, **_LIGHT)
-        _then_refresh(picked, page, tab_handlers)
-    page.card_choice.change(tab_handlers.card, [page.card_choice], [page.card], **_LIGHT)
+        listener = functools.partial(gr.on, [left.input, right.input])
+        follow_ups.refresh(wiring.connect(listener, handlers.pick, [left, right]))
+    wiring.connect(page.card_choice.change, handlers.card, [page.card_choice], [page.card], **_LAST)
+
+
+def _wire_evidence(wiring: Wiring, page: Layout, evidence: EvidencePage) -> None:
+    outputs = [page.evidence.content, page.evidence.seen]
+
+    def show(seen: str) -> Updates:
+        """The evidence, where the tab does not show it yet."""
+        return dict(zip(outputs, evidence.show(seen), strict=True))
+
+    wiring.connect(page.evidence.tab.select, show, [page.evidence.seen], outputs)
 
 
 def _wire_page(
-    blocks: Any,
-    page: Layout,
-    sessions: Sessions,
-    settings: Settings,
-    networks: NetworkHandlers,
+    wiring: Wiring, blocks: Any, page: Layout, settings: Settings, networks: NetworkHandlers
 ) -> None:
-    def opened() -> Updates:
-        """Fill in what needs torch or may have changed since the page was built."""
-        import_torch()
-        choices = [("Automatic", "auto"), *((name, name) for name in devices.devices())]
-        return {
-            **networks.show(),
-            page.device: gr.update(choices=choices, value=settings.device),
-            page.card: card_text(METHODS[0].key),
-        }
-
-    def closed(request: gr.Request) -> None:
-        session = sessions.remove(request.session_hash)
-        if session is not None and session.run is not None:
-            session.run.stop()
-        networks.stop(request)
-
-    outputs = [page.device, page.card, page.header, page.networks.list, *networks.fields().values()]
-    blocks.load(opened, None, outputs, **_LIGHT)
-    blocks.unload(closed)
+    handlers = PageHandlers(wiring.updates, wiring.sessions, settings, networks)
+    wiring.connect(blocks.load, handlers.opened, None, handlers.opened_outputs())
+    blocks.unload(handlers.closed)

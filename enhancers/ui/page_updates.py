@@ -60,36 +60,67 @@ class PageUpdates:
             **self.run(session),
             page.samples: gallery.tiles(session.sample),
             page.estimate: render.estimate_html("Estimating the time …"),
+            page.confirm: gr.update(visible=False, value=False),
             page.facts: render.facts_html(session),
             page.modality: gr.update(
                 value=image.modality.value, info=render.modality_info(image), interactive=True
-            ),
-            page.slice: gr.update(
-                visible=image.slice_count > 1,
-                maximum=max(image.slice_count, 2),
-                value=image.slice_index + 1,
-                label=f"Slice (of {image.slice_count})",
             ),
             page.window: gr.update(
                 choices=_window_choices(session, image), value=chosen,
                 interactive=session.path is not None,
             ),
-            page.manual: gr.update(visible=chosen == MANUAL),
-            page.low: gr.update(value=image.window.low, label=f"Minimum ({image.units})"),
-            page.high: gr.update(value=image.window.high, label=f"Maximum ({image.units})"),
+            page.limits: gr.update(value=limits(image), visible=chosen == MANUAL),
         }  # fmt: skip
+
+    def opened(self, session: Session) -> Updates:
+        """Everything that depends on the image of a file that was opened."""
+        return {**self.image(session), **self.slice(session)}
+
+    def slice(self, session: Session) -> Updates:
+        """The slice slider; not part of `image`, which answers while the slider is dragged."""
+        image = session.image
+        if image is None:
+            return {}
+        return {
+            self.layout.slice: gr.update(
+                visible=image.slice_count > 1,
+                maximum=max(image.slice_count, 2),
+                value=image.slice_index + 1,
+                label=f"Slice (of {image.slice_count})",
+            )
+        }
 
     def run(self, session: Session) -> Updates:
         """Viewer, progress and buttons: everything that changes while methods run."""
         page = self.layout
-        active = session.run is not None and session.run.active
         return {
             page.viewer: self.viewer(session),
             page.progress: render.progress_html(session, DOWNLOADS),
-            page.run: gr.update(interactive=session.image is not None and not active),
-            page.stop: gr.update(interactive=active),
+            **self.buttons(session),
             **self._pair_choices(session),
         }
+
+    def buttons(self, session: Session) -> Updates:
+        """Run and Stop."""
+        page = self.layout
+        return {
+            page.run: gr.update(interactive=session.image is not None and not session.active),
+            page.stop: gr.update(interactive=session.active),
+        }
+
+    def controls(self, session: Session) -> Updates:
+        """Run, Stop and the line above them, for a page that was promised something else."""
+        text = render.waiting_text(session) if session.active else ""
+        return {**self.buttons(session), self.layout.estimate: render.estimate_html(text)}
+
+    def control_outputs(self) -> list[Any]:
+        """The components of `controls` and `notice`."""
+        page = self.layout
+        return [page.notice, page.estimate, page.run, page.stop]
+
+    def everything(self, session: Session) -> Updates:
+        """The image and the run as they are now, for a page that may show earlier ones."""
+        return self.unchanged() if session.image is None else self.run(session)
 
     def waiting(self, session: Session) -> Updates:
         """Place and waiting time of a queued run."""
@@ -137,6 +168,12 @@ class PageUpdates:
             image_id=display_group(image),
             group=display_group(image),
         )
+
+
+def limits(image: MedicalImage) -> dict[str, str]:
+    """The value of the fields of a custom window."""
+    window = image.window
+    return {"low": f"{window.low:.10g}", "high": f"{window.high:.10g}", "units": image.units}
 
 
 def _window_choices(session: Session, image: MedicalImage) -> list[tuple[str, str]]:

@@ -27,14 +27,20 @@ REFRESH_SECONDS = 0.25
 """Shortest time between two updates of the progress alone."""
 
 
+class NotConfirmed(ParameterError):
+    """A large image needs a confirmation."""
+
+
 class RunHandlers(Handlers):
     """Handlers of Run and Stop."""
 
     def queue(self, request: gr.Request) -> Updates:
         """Answer the click at once: importing what the first method needs may take seconds."""
+        session = self.session(request)
+        if session.image is None or session.active:
+            return self.updates.controls(session)
+        session.changes.request_run()
         page = self.updates.layout
-        if self.session(request).image is None:
-            return self.updates.unchanged()
         return {
             page.estimate: render.estimate_html("Starting …"),
             page.run: gr.update(interactive=False),
@@ -44,32 +50,39 @@ class RunHandlers(Handlers):
     def run(self, request: gr.Request, **values: Any) -> Iterator[Updates]:
         """Run the chosen methods and yield updates; closing the iterator stops the methods."""
         session = self.session(request)
-        try:
-            run = _plan(session, values)
-        except ReadingRoomError as error:
-            buttons = self.updates.run(session) if session.image else {}
-            yield {**buttons, **self.updates.error(error)}
+        if not session.changes.take_run():
+            # Another image was opened since, or Stop or Run was pressed a second time.
+            yield self.updates.controls(session)
+            yield self.updates.unchanged()
             return
-        session.start(run)
-        yield {**self.updates.notice(None), **self._run_and_status(session)}
         try:
+            run = _start(session, values)
+        except ReadingRoomError as error:
+            asked = {self.updates.layout.confirm: gr.update(visible=True)}
+            yield {
+                **self.updates.controls(session),
+                **(asked if isinstance(error, NotConfirmed) else {}),
+                **self.updates.error(error),
+            }
+            return
+        try:
+            yield {**self.updates.notice(None), **self._run_and_status(session)}
             yield from self._follow(session, run, values)
         except ReadingRoomError as error:
             yield {**self.updates.run(session), **self.updates.error(error)}
-
-    def _follow(self, session: Session, run: Run, values: dict[str, Any]) -> Iterator[Updates]:
-        try:
-            events = compare(
-                run.image,
-                [method.request for method in run.methods],
-                seed=run.seed,
-                device=_device(chosen_methods(values), values),
-                cache=default_cache(),
-            )
-            with closing(events):
-                completed = yield from self._updates(session, run, events)
         finally:
             run.stop()
+
+    def _follow(self, session: Session, run: Run, values: dict[str, Any]) -> Iterator[Updates]:
+        events = compare(
+            run.image,
+            [method.request for method in run.methods],
+            seed=run.seed,
+            device=_device(chosen_methods(values), values),
+            cache=default_cache(),
+        )
+        with closing(events):
+            completed = yield from self._updates(session, run, events)
         if completed:
             # The estimate of the next run follows and may take a while.
             finished = render.estimate_html("Finished.")
@@ -107,17 +120,37 @@ class RunHandlers(Handlers):
         return {**self.updates.run(session), **self.updates.waiting(session)}
 
     def stop(self, request: gr.Request) -> Updates:
-        """Stop the run and show what is finished; Gradio cancels the running event as well."""
+        """Stop the run and show what is finished; the methods end with their next step."""
         session = self.session(request)
-        if session.image is None:
-            return self.updates.unchanged()
-        if session.run is not None:
-            session.run.stop()
-        return self.updates.run(session)
+        session.stop()
+        return self.settle(request)
+
+    def settle(self, request: gr.Request) -> Updates:
+        """Show the run as it is now: an update of an earlier run may have arrived late."""
+        session = self.session(request)
+        return self.updates.unchanged() if session.image is None else self.updates.run(session)
 
     def estimate(self, request: gr.Request, **values: Any) -> Updates:
-        """The expected time of the chosen methods, and whether they need a confirmation."""
-        image = self.session(request).image
+        """The expected time of the chosen methods, and whether they need a confirmation.
+
+        An estimate belongs to the image and the settings it was asked for; if others came
+        meanwhile, it changes nothing.
+        """
+        session = self.session(request)
+        with session.lock:
+            subject, image = session.set_settings(values), session.image
+        with session.estimates.turn(subject.image, lambda: session.subject == subject) as current:
+            if not current:
+                return self.updates.unchanged()
+            updates = self._estimate(image, values)
+        with session.lock:
+            if session.subject != subject:
+                return self.updates.unchanged()
+            if session.active:
+                del updates[self.updates.layout.estimate]
+        return updates
+
+    def _estimate(self, image: MedicalImage | None, values: dict[str, Any]) -> Updates:
         page = self.updates.layout
         hidden = gr.update(visible=False, value=False)
         methods = chosen_methods(values)
@@ -125,10 +158,13 @@ class RunHandlers(Handlers):
             text = render.OPEN_FIRST if image is None else "Select a method."
             return {page.estimate: render.estimate_html(text), page.confirm: hidden}
         try:
-            seconds = _seconds(image, values)
             large = _needs_confirmation(image, values)
+            seconds = _seconds(image, values)
         except ReadingRoomError as error:
-            return {page.estimate: render.estimate_html(str(error), "problem")}
+            return {
+                page.estimate: render.estimate_html(str(error), "problem"),
+                page.confirm: hidden,
+            }
         if large:
             text = render.large_text(image.shape, seconds)
             shown = gr.update(visible=True)
@@ -140,6 +176,16 @@ class RunHandlers(Handlers):
         return {page.estimate: render.estimate_html(text), page.confirm: hidden}
 
 
+def _start(session: Session, values: dict[str, Any]) -> Run:
+    """Start the run that the page asks for, unless the image is replaced meanwhile."""
+    while True:
+        run = _plan(session, values)
+        with session.lock:
+            if run.image is session.image:
+                session.start(run)
+                return run
+
+
 def _plan(session: Session, values: dict[str, Any]) -> Run:
     """The run that the page asks for.
 
@@ -149,8 +195,8 @@ def _plan(session: Session, values: dict[str, Any]) -> Run:
         There is no image, no method or too many, a parameter is out of range, or a large image
         needs a confirmation.
     """
-    methods = chosen_methods(values)
-    if session.image is None:
+    methods, image = chosen_methods(values), session.image
+    if image is None:
         raise ParameterError("There is no image yet; drop a file or choose a sample.")
     if not methods:
         raise ParameterError("No method is selected; select at least one.")
@@ -159,18 +205,25 @@ def _plan(session: Session, values: dict[str, Any]) -> Run:
             f"{len(methods)} methods are selected; the grid holds {MAX_PANELS - 1} and the input. "
             "Select fewer."
         )
-    if _needs_confirmation(session.image, values) and not values.get("confirm"):
-        raise ParameterError(
+    if _needs_confirmation(image, values) and not values.get("confirm"):
+        raise NotConfirmed(
             "The image is larger than 1024 x 1024 pixels and a diffusion method is selected; read "
             "the estimate above Run and select 'Run anyway'."
         )
-    seed = values.get("seed")
-    if seed is None or seed < 0:
-        raise ParameterError(f"The seed is {seed}; give an integer of 0 or more.")
+    seed = _seed(values.get("seed"))
     requests = [Request(method.key, _checked(method, values)) for method in methods]
     labelled = zip(requests, methods, strict=True)
     runs = [MethodRun(request, method.label) for request, method in labelled]
-    return Run(session.image, runs, int(seed))
+    return Run(image, runs, seed)
+
+
+def _seed(value: Any) -> int:
+    """The seed of the field, where it is one."""
+    number = value if isinstance(value, int | float) and not isinstance(value, bool) else -1.0
+    # Of Inf and NaN the remainder is NaN.
+    if number < 0 or number % 1:
+        raise ParameterError(f"The seed is {value}; give an integer of 0 or more.")
+    return int(number)
 
 
 def _seconds(image: MedicalImage, values: dict[str, Any]) -> dict[str, float]:

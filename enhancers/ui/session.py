@@ -2,22 +2,21 @@
 
 from __future__ import annotations
 
-import math
 import secrets
 import threading
-import time
-from collections import OrderedDict
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Literal
-
-import numpy as np
+from typing import Any, Literal
 
 from enhancers.compare import Event, Outcome, Request
 from enhancers.display import PRESETS, Preset, full_window
 from enhancers.image import MedicalImage, Pixels, Window
 from enhancers.job_queue import QueueStatus
+from enhancers.method import Modality
 from enhancers.metrics import ScoreRow, score_rows
+from enhancers.ui.estimate_turns import EstimateTurns
+from enhancers.ui.image_changes import ImageChanges
 
 State = Literal["waiting", "queued", "running", "done", "failed", "stopped"]
 """Waiting for the methods before it, queued for the device, running; and how it ended."""
@@ -133,6 +132,37 @@ class Run:
         ]
 
 
+KEPT_BYTES = 256 * 2**20
+"""Most bytes of images and results that a tab keeps for slices that are not on display."""
+
+
+@dataclass(frozen=True, eq=False)
+class SliceState:
+    """A slice that was left: its image, ground truth, results and scores."""
+
+    image: MedicalImage
+    run: Run | None
+    truth: Pixels | None
+    truth_path: Path | None
+    truth_origin: str
+    scores: dict[str, ScoreRow]
+
+    @property
+    def size(self) -> int:
+        """Bytes of its arrays."""
+        results = [method.pixels for method in self.run.done] if self.run else []
+        arrays = [self.image.pixels, self.image.source, self.truth, *results]
+        return sum(array.nbytes for array in arrays if array is not None)
+
+
+@dataclass(frozen=True)
+class Subject:
+    """What an estimate or a run is for: numbers of the image and of the settings in a session."""
+
+    image: int
+    settings: int
+
+
 @dataclass(eq=False)
 class Session:
     """State of one browser tab.
@@ -166,6 +196,20 @@ class Session:
         Keys of the panels that the slider and the difference map compare.
     pair_chosen : bool
         Whether the user chose the pair.
+    settings : mapping
+        The latest values of the method section, by keyword.
+    subject : Subject
+        The image and the settings that the page shows now.
+    file : int
+        Number of the file that is open.
+    slices : dict
+        The slices of the file that were left with results or a ground truth, by index.
+    lock : RLock
+        Held while the session changes.
+    reloading : Lock
+        Held while a slice or window of the open file is read.
+    changes : ImageChanges
+    estimates : EstimateTurns
     """
 
     token: str = field(default_factory=lambda: secrets.token_hex(16))
@@ -184,20 +228,110 @@ class Session:
     pair: tuple[str | None, str | None] = (None, None)
     pair_chosen: bool = False
     _shown: tuple[Pixels, Pixels, Window] | None = None
+    settings: Mapping[str, Any] = field(default_factory=dict)
+    subject: Subject = Subject(0, 0)
+    file: int = 0
+    slices: dict[int, SliceState] = field(default_factory=dict)
+    lock: threading.RLock = field(default_factory=threading.RLock, repr=False)
+    reloading: threading.Lock = field(default_factory=threading.Lock, repr=False)
+    changes: ImageChanges = field(init=False, repr=False)
+    estimates: EstimateTurns = field(init=False, repr=False)
 
-    def open(self, image: MedicalImage, name: str, path: Path, sample: str = "") -> None:
-        """Replace the image by another file; the previous results are dropped."""
-        self.name, self.path, self.sample = name, path, sample
-        self.window_choice, self.first_window = FILE_WINDOW, image.window
-        self.pair, self.pair_chosen = (None, None), False
-        # Presets beyond the file's own window are offered too, since the file is read again.
-        self.windows = PRESETS.get(image.modality, ()) if image.units == "HU" else ()
-        self.replace_image(image)
+    def __post_init__(self) -> None:
+        self.changes = ImageChanges(self.lock)
+        self.estimates = EstimateTurns(self.lock)
 
-    def replace_image(self, image: MedicalImage) -> None:
-        """Take another slice or window of the same file; results and ground truth are dropped."""
-        self.image, self.run = image, None
-        self.set_truth(None, None, "")
+    def set_settings(self, values: Mapping[str, Any]) -> Subject:
+        """Take the values of the method section; what was for other values is out of date."""
+        with self.lock:
+            self.settings = values
+            self.subject = replace(self.subject, settings=self.subject.settings + 1)
+            return self.subject
+
+    def stop(self) -> None:
+        """Stop the run, and forget one that was requested."""
+        with self.lock:
+            self.changes.cancel_run()
+            if self.run is not None:
+                self.run.stop()
+
+    @property
+    def active(self) -> bool:
+        """Whether a method is running or waiting."""
+        return self.run is not None and self.run.active
+
+    # In the following, `change` is the number of the change by `changes`.
+
+    def open(
+        self,
+        image: MedicalImage,
+        name: str,
+        path: Path,
+        sample: str = "",
+        change: int | None = None,
+    ) -> None:
+        """Replace the image by another file; a run is stopped and all results are dropped."""
+        with self.lock:
+            self.file += 1
+            self.name, self.path, self.sample = name, path, sample
+            self.window_choice, self.first_window = FILE_WINDOW, image.window
+            self.pair, self.pair_chosen = (None, None), False
+            # Presets beyond the file's own window are offered too, since the file is read again.
+            self.windows = PRESETS.get(image.modality, ()) if image.units == "HU" else ()
+            self.replace_image(image, change)
+
+    def replace_image(self, image: MedicalImage, change: int | None = None) -> None:
+        """Take another window of the file; a run is stopped, results and truth are dropped."""
+        with self.lock:
+            self.slices.clear()
+            self._show(SliceState(image, None, None, None, "", {}), change)
+
+    def move_to(self, image: MedicalImage, change: int | None = None) -> None:
+        """Take another slice; a run is stopped, and what the slices have is kept with them."""
+        with self.lock:
+            self._keep()
+            blank = SliceState(image, None, None, None, "", {})
+            self._show(self.slices.pop(image.slice_index, blank), change)
+
+    def kept_image(self, slice_index: int) -> MedicalImage | None:
+        """The image of a slice that was left; None where it has to be read."""
+        state = self.slices.get(slice_index)
+        if state is None or self.image is None:
+            return None
+        return replace(
+            state.image, modality=self.image.modality, modality_origin=self.image.modality_origin
+        )
+
+    def _keep(self) -> None:
+        """Keep the slice on display; the slices left first make room."""
+        if self.run is not None:
+            self.run.stop()
+        if self.image is None or not (self.truth is not None or (self.run and self.run.done)):
+            return
+        self.slices[self.image.slice_index] = SliceState(
+            self.image, self.run, self.truth, self.truth_path, self.truth_origin, self.scores
+        )
+        while sum(state.size for state in self.slices.values()) > KEPT_BYTES:
+            del self.slices[next(iter(self.slices))]
+
+    def _show(self, state: SliceState, change: int | None) -> None:
+        self.changes.cancel_run(change)
+        if self.run is not None:
+            self.run.stop()
+        self._new_subject()
+        self.image, self.run = state.image, state.run
+        self.truth, self.truth_path = state.truth, state.truth_path
+        self.truth_origin, self.scores = state.truth_origin, state.scores
+
+    def set_modality(self, modality: Modality) -> None:
+        """Take the modality that the user chose; results stay, estimates are out of date."""
+        with self.lock:
+            if self.image is not None:
+                self.image = self.image.with_modality(modality)
+                self._new_subject()
+
+    def _new_subject(self) -> None:
+        self.subject = replace(self.subject, image=self.subject.image + 1)
 
     def shown_input(self) -> tuple[Pixels, Window]:
         """The source of the image in [0, 1] of the window that shows all of it.
@@ -263,62 +397,3 @@ class Session:
         if self.truth is not None:
             found.append((TRUTH, "Ground truth", self.truth))
         return found
-
-
-def _reduced(pixels: Pixels, shrink: int) -> Pixels:
-    if shrink == 1:
-        return pixels
-    import cv2
-
-    size = (pixels.shape[1] // shrink, pixels.shape[0] // shrink)
-    smaller: Pixels = cv2.resize(pixels, size, interpolation=cv2.INTER_AREA)
-    return np.clip(smaller, 0.0, 1.0, out=smaller)
-
-
-LATE_EVENT_SECONDS = 10.0
-"""Seconds after a tab was closed in which its last events may still arrive."""
-
-
-class Sessions:
-    """The sessions of all tabs by Gradio's session hash; the least recently used are dropped."""
-
-    def __init__(self, capacity: int = 64) -> None:
-        self.capacity = capacity
-        self._lock = threading.Lock()
-        self._by_hash: OrderedDict[str, Session] = OrderedDict()
-        self._removed: dict[str, float] = {}
-
-    def __len__(self) -> int:
-        return len(self._by_hash)
-
-    def get(self, session_hash: str | None) -> Session:
-        """The session of a tab, created at its first request.
-
-        A late event of a closed tab gets a session that is not stored.
-        """
-        key = session_hash or ""
-        with self._lock:
-            if time.monotonic() - self._removed.get(key, -math.inf) < LATE_EVENT_SECONDS:
-                return Session()
-            session = self._by_hash.setdefault(key, Session())
-            self._by_hash.move_to_end(key)
-            while len(self._by_hash) > self.capacity:
-                self._by_hash.popitem(last=False)
-            return session
-
-    def by_token(self, token: str) -> Session | None:
-        """The session that a download link names, or None."""
-        with self._lock:
-            for session in self._by_hash.values():
-                if secrets.compare_digest(session.token, token):
-                    return session
-        return None
-
-    def remove(self, session_hash: str | None) -> Session | None:
-        """Remove and return the session of a tab that was closed."""
-        key, now = session_hash or "", time.monotonic()
-        with self._lock:
-            recent = self._removed.items()
-            self._removed = {k: at for k, at in recent if now - at < LATE_EVENT_SECONDS}
-            self._removed[key] = now
-            return self._by_hash.pop(key, None)

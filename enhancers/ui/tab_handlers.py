@@ -32,9 +32,9 @@ FIRST_GAIN = 4
 class TabHandlers(Handlers):
     """Handlers of the tabs; only the open tab is computed."""
 
-    def select(self, event: gr.SelectData) -> str:
-        """The name of the tab that was opened."""
-        return str(event.value)
+    def select(self, event: gr.SelectData) -> Updates:
+        """Keep the name of the tab that was opened."""
+        return {self.updates.layout.active: str(event.value)}
 
     def pick(self, left: str | None, right: str | None, request: gr.Request) -> None:
         """Keep which two panels are compared."""
@@ -65,9 +65,9 @@ class TabHandlers(Handlers):
             return self.updates.error(error)
         return self.updates.unchanged()
 
-    def card(self, key: str) -> str:
-        """The card of a method as Markdown."""
-        return card_text(key)
+    def card(self, key: str) -> Updates:
+        """Show the card of a method."""
+        return {self.updates.layout.card: card_text(key)}
 
     def _slider(self, session: Session, image: MedicalImage) -> Updates:
         left, right = compared(session)

@@ -9,7 +9,7 @@ from enhancers.settings import get_settings, read_settings
 from enhancers.ui import StudyLinks, build, gallery, run_handlers
 from enhancers.ui.image_handlers import ImageHandlers
 from enhancers.ui.page_updates import PageUpdates
-from enhancers.ui.session import Sessions
+from enhancers.ui.sessions import Sessions
 from enhancers.ui.viewer import PixelStore
 
 

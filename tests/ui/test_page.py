@@ -19,7 +19,8 @@ from enhancers.settings import read_settings
 from enhancers.ui import build, download_routes, gallery
 from enhancers.ui.layout import METRICS_TAB
 from enhancers.ui.page_updates import DOWNLOADS
-from enhancers.ui.session import MethodRun, Run, Sessions
+from enhancers.ui.session import MethodRun, Run
+from enhancers.ui.sessions import Sessions
 from tests.support.compare_page import IMAGE, field_values
 
 ROOT = Path(__file__).resolve().parents[2]

@@ -9,7 +9,8 @@ from enhancers.compare import Event, Request, compare
 from enhancers.metrics import ScoreRow, score, to_csv
 from enhancers.ui import render
 from enhancers.ui.metrics_table import metrics_html
-from enhancers.ui.session import INPUT, Sessions
+from enhancers.ui.session import INPUT
+from enhancers.ui.sessions import Sessions
 from tests.support.compare_page import IMAGE, queued_event, run_of, states, step
 
 
@@ -56,7 +57,7 @@ def test_what_still_runs_when_a_tab_is_closed_leaves_no_session_behind(monkeypat
     late = sessions.get("tab")
     assert len(sessions) == 0
     assert sessions.by_token(late.token) is None
-    monkeypatch.setattr("enhancers.ui.session.LATE_EVENT_SECONDS", 0.0)
+    monkeypatch.setattr("enhancers.ui.sessions.LATE_EVENT_SECONDS", 0.0)
     assert sessions.get("tab") is sessions.get("tab")
 
 

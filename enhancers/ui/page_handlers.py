@@ -1,0 +1,64 @@
+"""Handlers of a page that is opened and closed."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import gradio as gr
+
+from enhancers import devices
+from enhancers.registry import METHODS
+from enhancers.settings import Settings
+from enhancers.ui.handlers import Handlers
+from enhancers.ui.network_handlers import NetworkHandlers
+from enhancers.ui.page_updates import PageUpdates, Updates
+from enhancers.ui.sessions import Sessions
+from enhancers.ui.tab_handlers import card_text
+from enhancers.warm_up import import_torch
+
+
+class PageHandlers(Handlers):
+    """Handlers of opening and closing a browser tab.
+
+    Parameters
+    ----------
+    updates : PageUpdates
+    sessions : Sessions
+    settings : Settings
+    networks : NetworkHandlers
+    """
+
+    def __init__(
+        self,
+        updates: PageUpdates,
+        sessions: Sessions,
+        settings: Settings,
+        networks: NetworkHandlers,
+    ) -> None:
+        super().__init__(updates, sessions)
+        self.settings = settings
+        self.networks = networks
+
+    def opened(self, request: gr.Request) -> Updates:
+        """Fill in what needs torch or may have changed since the page was built."""
+        import_torch()
+        page = self.updates.layout
+        choices = [("Automatic", "auto"), *((name, name) for name in devices.devices())]
+        return {
+            **self.networks.show(),
+            page.device: gr.update(choices=choices, value=self.settings.device),
+            page.card: card_text(METHODS[0].key),
+        }
+
+    def opened_outputs(self) -> list[Any]:
+        """The components of `opened`."""
+        page = self.updates.layout
+        fields = self.networks.fields().values()
+        return [page.device, page.card, page.header, page.networks.list, *fields]
+
+    def closed(self, request: gr.Request) -> None:
+        """Stop what the tab runs, and forget it."""
+        session = self.sessions.remove(request.session_hash)
+        if session is not None:
+            session.stop()
+        self.networks.stop(request)
