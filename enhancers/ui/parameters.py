@@ -8,10 +8,12 @@ from typing import Any
 
 import gradio as gr
 
+from enhancers.errors import ParameterError
 from enhancers.method import Method, Modality, Parameter, ParameterValue
 from enhancers.networks.entry import Kind
 from enhancers.networks.installed import states
 from enhancers.registry import METHODS, resolve
+from enhancers.ui.numbers import plain_number
 
 FIELD_KEY = "{method}__{parameter}"
 """Keyword under which handlers get the value of a field."""
@@ -124,6 +126,12 @@ def field_value(parameter: Parameter, value: ParameterValue) -> ParameterValue:
 
 def _parsed(parameter: Parameter, raw: Any) -> ParameterValue:
     """The value of a field's content: None for an empty automatic parameter."""
+    if raw is not None and not isinstance(raw, str | int | float):
+        raise ParameterError(
+            f"{parameter.name} is a {type(raw).__name__}; give {parameter.expects()}."
+        )
+    if isinstance(raw, str) and parameter.kind in ("int", "float"):
+        raw = plain_number(raw)
     blank = raw is None or (isinstance(raw, str) and not raw.strip())
     return None if blank and parameter.automatic else raw
 

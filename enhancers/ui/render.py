@@ -194,8 +194,8 @@ def _details(method: MethodRun) -> str:
 
 
 def estimate_html(text: str, level: str = "") -> str:
-    """The line above Run; ``level`` "problem" highlights it."""
-    return piece("estimate", text, level)
+    """The line above Run, empty without a text; ``level`` "problem" highlights it."""
+    return piece("estimate", text, level) if text else ""
 
 
 def remark_html(text: str) -> str:

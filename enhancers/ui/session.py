@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import secrets
 import threading
 from collections.abc import Mapping
@@ -397,3 +398,13 @@ class Session:
         if self.truth is not None:
             found.append((TRUTH, "Ground truth", self.truth))
         return found
+
+
+def _reduced(pixels: Pixels, shrink: int) -> Pixels:
+    if shrink == 1:
+        return pixels
+    import cv2
+
+    size = (pixels.shape[1] // shrink, pixels.shape[0] // shrink)
+    smaller: Pixels = cv2.resize(pixels, size, interpolation=cv2.INTER_AREA)
+    return np.clip(smaller, 0.0, 1.0, out=smaller)

@@ -2,6 +2,7 @@
 
 import base64
 import json
+import threading
 import zipfile
 from urllib.parse import urlparse
 
@@ -11,10 +12,11 @@ import pytest
 from playwright.sync_api import TimeoutError
 
 from enhancers import settings as settings_room
-from enhancers.compare import enhance, estimate_seconds
+from enhancers.compare import enhance, estimate_seconds, runs
 from enhancers.display import full_window, to_u16, window_levels, window_u8
 from enhancers.image import from_array
 from enhancers.load import load
+from enhancers.method_interface import Step, load_method
 from enhancers.metrics import score
 from enhancers.samples import sample
 from enhancers.save import read_png16, to_png16
@@ -262,8 +264,7 @@ def test_the_modality_brings_its_presets_and_spares_what_was_edited(opened):
     assert opened.input_value(noise) == "gaussian"
     assert float(opened.input_value(clip)) == 1.0
     set_slider(opened, "#set-clahe-clip_limit", 3.5)
-    opened.click("#modality input")
-    opened.get_by_role("option", name="MR", exact=True).click()
+    choose_option(opened, "#modality", "MR")
     opened.wait_for_function(f"document.querySelector('{noise}').value === 'rician'")
     assert float(opened.input_value(clip)) == 3.5
     assert "chosen by you" in opened.inner_text("#modality")
@@ -370,6 +371,77 @@ def test_a_large_image_asks_before_a_diffusion_method(opened):
     assert "1024" in opened.inner_text("#notice")
     tick(opened, "clahe")
     opened.wait_for_selector("#confirm", state="hidden")
+
+
+class Gated:
+    """A method whose first step lasts until the gate opens."""
+
+    gate = threading.Event()
+
+    def __init__(self, key):
+        self.method = load_method(key)
+
+    def run(self, *args, **options):
+        yield Step(0.1, None, 60.0, "step 1 of 2")
+        self.gate.wait(60)
+        yield from self.method.run(*args, **options)
+
+
+def test_another_image_within_a_step_can_be_run(opened, monkeypatch):
+    choose_sample(opened, "real_ct_spine")
+    tick(opened, "tv")
+    monkeypatch.setattr(runs, "load_method", Gated)
+    opened.click("#run")
+    opened.wait_for_selector('[data-method="tv"].running:has-text("step 1 of 2")')
+    monkeypatch.undo()
+    choose_sample(opened, "real_mr_small")
+    run(opened, "clahe")
+    assert panels(opened) == ["input", "clahe"]
+    Gated.gate.set()
+    opened.wait_for_timeout(1000)
+    assert panels(opened) == ["input", "clahe"]
+    assert opened.is_enabled("#run")
+
+
+def test_a_typed_window_is_taken_when_both_ends_are_there(opened):
+    choose_sample(opened, "real_ct_spine")
+    choose_option(opened, "#window", "Custom")
+    low, high = (opened.locator(f"#window-limits [name={name}]") for name in ("low", "high"))
+    low.click()
+    opened.keyboard.press("Control+A")
+    opened.keyboard.type("-1000,5")
+    opened.keyboard.press("Tab")
+    for letter in "1000":
+        opened.keyboard.type(letter)
+        opened.wait_for_timeout(150)
+    assert high.input_value() == "1000"
+    high.press("Enter")
+    opened.wait_for_function(
+        "document.querySelector('#facts').innerText.includes('-1000.5 to 1000 HU')"
+    )
+    high.fill("-2000")
+    opened.click("#facts")
+    opened.wait_for_selector("#notice .notice.error:has-text('not below the maximum')")
+    assert low.input_value() == "-1000,5"
+
+
+def choose_option(page, selector, name):
+    page.click(f"{selector} input")
+    page.locator(f'[role=option][aria-label="{name}"]').click()
+
+
+def test_results_are_kept_with_their_slice(opened):
+    volume = np.stack([ramp(32, 36, 900 + 10 * k) for k in range(3)], axis=-1).astype(np.int16)
+    upload(opened, "volume.nii", nifti(volume))
+    opened.wait_for_selector("#slice input[type=number]:visible")
+    run(opened, "clahe")
+    before = readback(opened, "clahe")
+    set_slider(opened, "#slice", 3)
+    opened.wait_for_function(f"{VIEWER}.state().panels.length === 1")
+    set_slider(opened, "#slice", 2)
+    opened.wait_for_function(f"{VIEWER}.state().panels.length === 2")
+    np.testing.assert_array_equal(readback(opened, "clahe"), before)
+    opened.wait_for_selector('[data-method="clahe"].done')
 
 
 def test_the_keyboard_is_enough(browser, page, served):
