@@ -10,6 +10,8 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
 
+import numpy as np
+
 from enhancers.compare import Event, Outcome, Request
 from enhancers.display import PRESETS, Preset, full_window
 from enhancers.image import MedicalImage, Pixels, Window

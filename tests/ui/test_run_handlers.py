@@ -1,7 +1,7 @@
 """Handlers that start, follow and stop a run."""
 
 import threading
-from concurrent.futures import ThreadPoolExecutor, wait
+from concurrent.futures import ThreadPoolExecutor, as_completed
 from pathlib import Path
 
 import numpy as np
@@ -173,8 +173,10 @@ def test_run_waits_for_the_image_that_was_chosen_before_it(handlers):
 def slow_estimates(monkeypatch):
     """Estimates for an image of 32 rows last until the event is set; the seconds are its rows."""
     gate = threading.Event()
+    gate.started = threading.Event()
 
     def estimate_seconds(image, *_):
+        gate.started.set()
         assert image.shape[0] != 32 or gate.wait(30)
         return float(image.shape[0])
 
@@ -191,6 +193,7 @@ def test_a_late_estimate_of_another_image_is_dropped(handlers, slow_estimates):
     values = field_values("null_space")
     with ThreadPoolExecutor(1) as pool:
         late = pool.submit(estimate, handlers.request, **values)
+        assert slow_estimates.started.wait(30)
         session.replace_image(from_array(np.zeros((16, 16), np.float32)))
         assert "about 16 s" in estimate(handlers.request, **values)[page.estimate]
         slow_estimates.set()
@@ -203,9 +206,8 @@ def test_of_many_estimates_only_the_last_is_made(handlers, slow_estimates):
     made = [field_values("null_space", null_space__steps=str(20 + n)) for n in range(9)]
     with ThreadPoolExecutor(9) as pool:
         asked = [pool.submit(estimate, handlers.request, **values) for values in made]
-        wait(asked[1:8], 30)
-        given_up = [future for future in asked if future.done()]
-        assert len(given_up) == 7
+        given_up = as_completed(asked, 30)
+        assert len({next(given_up) for _ in range(7)}) == 7
         slow_estimates.set()
         answers = [future.result(30) for future in asked]
     assert sum(page.confirm in answer for answer in answers) == 1
