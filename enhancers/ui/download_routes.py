@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import io
 import json
+import re
+from urllib.parse import quote
 
 from fastapi import APIRouter
 from fastapi.responses import Response
@@ -18,6 +20,12 @@ from enhancers.ui.sessions import Sessions
 
 _PRIVATE = {"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"}
 
+MAX_STEM, MAX_NAMED = 80, 4
+"""Most characters of an image's name, and most methods, in the name of a download."""
+
+# A DICOM file may be called IM.0001: only known endings are removed.
+_ENDINGS = re.compile(r"\.(nii(\.gz)?|dcm|dicom|png|tiff?|jpe?g)$", re.IGNORECASE)
+
 
 def router(sessions: Sessions) -> APIRouter:
     """The routes; a session's downloads are reached only through its random token."""
@@ -27,13 +35,13 @@ def router(sessions: Sessions) -> APIRouter:
     def bundle(token: str) -> Response:
         session = sessions.by_token(token)
         data = None if session is None else bundle_bytes(session)
-        return _file(data, "application/zip", "reading-room.zip")
+        return _file(data, "application/zip", download_name(session, "zip"))
 
     @routes.get("/" + DOWNLOADS + "{token}/{key}.png", include_in_schema=False)
     def result(token: str, key: str) -> Response:
         session = sessions.by_token(token)
         data = None if session is None else png_bytes(session, key)
-        return _file(data, "image/png", f"{key}.png")
+        return _file(data, "image/png", download_name(session, "png", key))
 
     @routes.get("/" + gallery.THUMBNAILS + "{key}.png", include_in_schema=False)
     def thumbnail(key: str) -> Response:
@@ -54,8 +62,38 @@ def _file(data: bytes | None, media_type: str, name: str) -> Response:
             "was opened. Run the method again.",
             status_code=404, media_type="text/plain", headers=_PRIVATE,
         )  # fmt: skip
-    headers = {**_PRIVATE, "Content-Disposition": f'attachment; filename="{name}"'}
+    plain = re.sub(r"[^\w.+-]", "_", name, flags=re.ASCII)
+    header = f"attachment; filename=\"{plain}\"; filename*=UTF-8''{quote(name, safe='')}"
+    headers = {**_PRIVATE, "Content-Disposition": header}
     return Response(data, media_type=media_type, headers=headers)
+
+
+def download_name(session: Session | None, extension: str, key: str = "") -> str:
+    """The name of a download: the image, its slice and the methods.
+
+    Parameters
+    ----------
+    session : Session, optional
+    extension : str
+    key : str
+        Of the panel; empty for a file with all results.
+
+    Examples
+    --------
+    >>> session = Session(name="knee.nii.gz")
+    >>> download_name(session, "png", "srad")
+    'knee_srad.png'
+    """
+    if session is None:
+        return f"reading-room.{extension}"
+    stem = _ENDINGS.sub("", session.name).strip() or "image"
+    parts = [re.sub(r"[^\w.-]+", "-", stem).strip("-.")[:MAX_STEM] or "image"]
+    image = session.image
+    if image is not None and image.slice_count > 1:
+        parts.append(f"slice-{image.slice_index + 1}")
+    keys = [method.key for method in session.run.done] if session.run else []
+    parts.append(key or ("+".join(keys) if len(keys) <= MAX_NAMED else f"{len(keys)}-methods"))
+    return f"{'_'.join(parts)}.{extension}"
 
 
 def png_bytes(session: Session, key: str) -> bytes | None:

@@ -206,7 +206,12 @@ class ImageHandlers(Handlers):
     def _presets(self, before: Modality, after: Modality, values: dict[str, Any]) -> Updates:
         changes = preset_changes(before, after, values)
         fields = self.updates.layout.method_inputs()
-        return {fields[keyword]: gr.update(value=value) for keyword, value in changes.items()}
+        return {
+            fields[keyword]: gr.update(value=value)
+            for keyword, value in changes.items()
+            # A method without its network cannot be selected.
+            if not (value is True and fields[keyword].interactive is False)
+        }
 
 
 def _modality(session: Session) -> Modality:

@@ -16,7 +16,7 @@ from enhancers.ui import evidence_tab, networks_tab, render
 from enhancers.ui.evidence_tab import EvidenceTab
 from enhancers.ui.html import piece
 from enhancers.ui.networks_tab import NetworksTab
-from enhancers.ui.parameters import MethodCard, method_card
+from enhancers.ui.parameters import MethodCard, method_card, selected_at_first
 from enhancers.ui.session import FILE_WINDOW, Session
 from enhancers.ui.study_tab import StudyLinks, study_tab_html
 from enhancers.ui.viewer import Viewer
@@ -24,9 +24,6 @@ from enhancers.ui.viewer import Viewer
 SIDE, SLIDER, DIFFERENCE = "Side by side", "Slider", "Difference"
 METRICS_TAB, PROVENANCE, CARDS = "Metrics", "Provenance", "Method cards"
 EVIDENCE, NETWORKS, STUDY = "How good is it?", "Networks", "Study"
-
-SELECTED_AT_FIRST = ("classical", "pseudo_label", "null_space", "unimie")
-"""A classical, a hybrid and two generative methods."""
 
 _FAMILIES = {
     "classical": ("Classical", "Run in seconds on any machine and invent no detail."),
@@ -191,7 +188,9 @@ def _method_section(missing: dict[str, str]) -> list[MethodCard]:
         _heading(f"{title} methods", remark)
         cards += [
             method_card(
-                method, chosen=method.key in SELECTED_AT_FIRST, missing=missing.get(method.key, "")
+                method,
+                chosen=method.key in selected_at_first(Modality.OTHER),
+                missing=missing.get(method.key, ""),
             )
             for method in METHODS
             if method.family == family

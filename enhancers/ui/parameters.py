@@ -12,11 +12,14 @@ from enhancers.errors import ParameterError
 from enhancers.method import Method, Modality, Parameter, ParameterValue
 from enhancers.networks.entry import Kind
 from enhancers.networks.installed import states
-from enhancers.registry import METHODS, resolve
+from enhancers.registry import METHODS, get, resolve
 from enhancers.ui.numbers import plain_number
 
 FIELD_KEY = "{method}__{parameter}"
 """Keyword under which handlers get the value of a field."""
+
+COLOUR = (Modality.FUNDUS, Modality.ENDOSCOPY, Modality.MICROSCOPY)
+"""The modalities of colour photographs, for which UniMIE restores the exposure."""
 
 
 @dataclass(frozen=True)
@@ -157,11 +160,26 @@ def parameter_values(method: Method, values: Mapping[str, Any]) -> dict[str, Par
     return resolve(method.key, Modality.OTHER, found)
 
 
+def selected_at_first(modality: Modality) -> tuple[str, ...]:
+    """Keys of the methods that are selected for a modality: the pipeline, and a few made for it."""
+    generative = ("unimie",) if modality in COLOUR else ("pseudo_label", "null_space")
+    return ("classical", *(key for key in generative if modality in get(key).modalities))
+
+
 def preset_changes(
     old: Modality, new: Modality, values: Mapping[str, Any]
 ) -> dict[str, ParameterValue]:
-    """New values by keyword for a change of modality; fields that the user edited are left out."""
-    changes: dict[str, ParameterValue] = {}
+    """New values by keyword for a change of modality; fields that the user edited are left out.
+
+    The selection of the methods follows as their parameters do.
+    """
+    former_keys, keys = selected_at_first(old), selected_at_first(new)
+    changes: dict[str, ParameterValue] = {
+        method.key: method.key in keys
+        for method in METHODS
+        if (method.key in keys) != (method.key in former_keys)
+        and bool(values.get(method.key)) == (method.key in former_keys)
+    }
     for method in METHODS:
         before, after = resolve(method.key, old), resolve(method.key, new)
         for parameter in method.parameters:

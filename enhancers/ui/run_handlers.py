@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Generator, Iterator, Mapping, Sequence
 from contextlib import closing
@@ -92,7 +93,8 @@ class RunHandlers(Handlers):
         self, session: Session, run: Run, events: Iterator[Event]
     ) -> Generator[Updates, None, bool]:
         """Yield updates for pictures, the queue and progress; return whether the run completed."""
-        drawn = time.monotonic()
+        # The first step of a method is drawn at once: the second may come much later.
+        drawn = -math.inf
         wait: QueueStatus | None = None
         for event in events:
             if session.run is not run or not run.active:
@@ -112,7 +114,7 @@ class RunHandlers(Handlers):
                 yield self.updates.run(session)
             else:
                 continue
-            drawn = time.monotonic()
+            drawn = -math.inf if event.finished else time.monotonic()
         return True
 
     def _run_and_status(self, session: Session) -> Updates:

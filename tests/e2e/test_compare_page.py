@@ -188,10 +188,12 @@ def test_downloads_hold_the_results_at_16_bit(opened):
     session_image_us = enhance(image.with_modality("US"), "srad").pixels
     link = opened.get_attribute('[data-method="srad"] a.download', "href")
     answer = opened.request.get(base + link)
-    assert answer.headers["content-disposition"] == 'attachment; filename="srad.png"'
+    name = "Ultrasound-speckle-synthetic_srad"
+    assert f'attachment; filename="{name}.png"' in answer.headers["content-disposition"]
     np.testing.assert_array_equal(read_png16(answer.body()), read_png16(to_png16(session_image_us)))
     with opened.expect_download() as download:
         opened.click("a.download.all")
+    assert download.value.suggested_filename == f"{name}+clahe.zip"
     with zipfile.ZipFile(download.value.path()) as archive:
         names = set(archive.namelist())
         assert {"README.txt", "input.png", "srad.png", "clahe.png", "truth.png"} <= names

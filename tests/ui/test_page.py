@@ -4,6 +4,7 @@ import io
 import subprocess
 import sys
 import zipfile
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -21,7 +22,8 @@ from enhancers.ui.layout import METRICS_TAB
 from enhancers.ui.page_updates import DOWNLOADS
 from enhancers.ui.session import MethodRun, Run
 from enhancers.ui.sessions import Sessions
-from tests.support.compare_page import IMAGE, field_values
+from enhancers.ui.study_tab import StudyLinks, study_tab_html
+from tests.support.compare_page import IMAGE, field_values, run_of
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -125,3 +127,28 @@ def test_the_page_is_built_without_torch_and_leaves_no_stub_files():
     )
     assert done.stdout.strip() == "[]"
     assert not list((ROOT / "enhancers").rglob("*.pyi"))
+
+
+@pytest.mark.parametrize(
+    ("opened", "name"),
+    [
+        ("knee.nii.gz", "knee_srad+clahe.zip"),
+        ("IM.0001", "IM.0001_srad+clahe.zip"),
+        ("../a b.DCM", "a-b_srad+clahe.zip"),
+        ("Röntgen.png", "Röntgen_srad+clahe.zip"),
+        ("", "image_srad+clahe.zip"),
+    ],
+)
+def test_downloads_are_named_after_image_and_methods(opened, name):
+    session = run_of("srad", "clahe")
+    for event in compare(IMAGE, [Request("srad"), Request("clahe")]):
+        session.run.apply(event)
+    session.name = opened
+    assert download_routes.download_name(session, "zip") == name
+    session.image = replace(IMAGE, slice_index=4, slice_count=9)
+    assert download_routes.download_name(session, "png", "tv").endswith("_slice-5_tv.png")
+
+
+def test_the_demo_opens_in_its_own_tab():
+    assert 'href="demo/" target="_blank"' in study_tab_html(StudyLinks("reader/", demo="demo/"))
+    assert study_tab_html(StudyLinks("reader/", demo="demo/")).count("_blank") == 1

@@ -53,3 +53,24 @@ def test_presets_there_and_back_leave_what_was():
     after = field_values() | fields.preset_changes(Modality.OTHER, Modality.CT, field_values())
     back = after | fields.preset_changes(Modality.CT, Modality.OTHER, after)
     assert back == field_values()
+
+
+def test_only_methods_made_for_the_modality_are_selected():
+    for modality in Modality:
+        for key in fields.selected_at_first(modality):
+            assert modality in get(key).modalities
+    for modality in (Modality.CT, Modality.MR):
+        assert "unimie" not in fields.selected_at_first(modality)
+    assert "unimie" in fields.selected_at_first(Modality.FUNDUS)
+
+
+def test_the_selection_follows_the_modality_unless_the_user_changed_it():
+    chosen = field_values("classical", "pseudo_label", "null_space")
+    changes = fields.preset_changes(Modality.MR, Modality.FUNDUS, chosen)
+    assert (changes["pseudo_label"], changes["null_space"], changes["unimie"]) == (
+        False, False, True,
+    )  # fmt: skip
+    assert "classical" not in changes
+    edited = field_values("classical", "unimie")
+    changes = fields.preset_changes(Modality.MR, Modality.FUNDUS, edited)
+    assert not {"pseudo_label", "null_space", "unimie"} & set(changes)
