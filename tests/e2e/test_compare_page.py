@@ -441,7 +441,7 @@ def test_results_are_kept_with_their_slice(opened):
     set_slider(opened, "#slice", 3)
     opened.wait_for_function(f"{VIEWER}.state().panels.length === 1")
     set_slider(opened, "#slice", 2)
-    opened.wait_for_function(f"{VIEWER}.state().panels.length === 2")
+    opened.wait_for_function(f"{VIEWER}.state().panels.length === 2 && {VIEWER}.state().ready")
     np.testing.assert_array_equal(readback(opened, "clahe"), before)
     opened.wait_for_selector('[data-method="clahe"].done')
 
