@@ -30,7 +30,8 @@ class Refusal extends Error {
 
   // The server has moved on: the page has to show its state instead.
   get stale() {
-    return ["already_answered", "not_yours", "wrong_screen", "not_open"].includes(this.code);
+    const codes = ["already_answered", "not_yours", "wrong_screen", "not_open", "image_lost"];
+    return codes.includes(this.code);
   }
 }
 

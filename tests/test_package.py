@@ -112,8 +112,8 @@ def test_its_commands_list_enhance_and_analyse(installed: Path, tmp_path: Path) 
     assert "null_space" in [method["key"] for method in listed["methods"]]
     called([installed / "reading-room", "samples", "--out", tmp_path / "samples"], tmp_path)
     called(
-        [installed / "reading-room", "run", tmp_path / "samples" / SAMPLE, "--method", "unimie",
-         "--set", "steps=2", "--device", "cpu", "--out", tmp_path / "out.png"],
+        [installed / "reading-room", "run", tmp_path / "samples" / SAMPLE, "--method", "tv",
+         "--device", "cpu", "--out", tmp_path / "out.png"],
         tmp_path,
     )  # fmt: skip
     assert (tmp_path / "out.png").stat().st_size > 10_000

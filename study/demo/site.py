@@ -8,6 +8,7 @@ to the visitor's store, signed in as the visitor.
 from __future__ import annotations
 
 import atexit
+import hashlib
 import shutil
 import tempfile
 import threading
@@ -27,6 +28,7 @@ from enhancers.html_templates import html_templates
 from study.demo import demo_study
 from study.domain.errors import WrongScreen
 from study.storage.models import new_token
+from study.web.devices import DEVICE_COOKIE
 from study.web.reader_api import PREFIX, router
 
 if TYPE_CHECKING:
@@ -170,7 +172,9 @@ class DemoSite:
         assert page is not None
         target = visit if path.startswith(_API) else page
         accounts = target.demo.accounts
-        cookie = f"{accounts.cookie_name}={accounts.cookie(target.demo.visitor)}"
+        # A visit is one device: no cookie of its own could mark it.
+        device = f"{DEVICE_COOKIE}={hashlib.sha256(token.encode()).hexdigest()[:32]}"
+        cookie = f"{accounts.cookie_name}={accounts.cookie(target.demo.visitor)}; {device}"
         headers = [(name, value) for name, value in scope["headers"] if name != b"cookie"]
         headers.append((b"cookie", cookie.encode()))
         root = f"{scope.get('root_path', '')}/{token}"

@@ -14,7 +14,7 @@ from study.domain.screens import Device
 
 SCREEN_HEADER = "X-Reading-Display"
 """Screen size, pixel ratio and size class of the window, such as ``1920x1080@1.25 wide``."""
-COOKIE = "reading_device"
+DEVICE_COOKIE = "reading_device"
 _COOKIE_SECONDS = 180 * 24 * 3600
 _TOKEN = re.compile(r"[0-9a-f]{32}")
 _SCREEN = re.compile(r"\d{1,5}x\d{1,5}@\d{1,3}(\.\d{1,2})? [a-z]{1,10}")
@@ -25,11 +25,11 @@ def device_of(request: Request, response: Response) -> Device:
 
     The cookie is random and means nothing elsewhere; the study keeps a digest of it.
     """
-    token = request.cookies.get(COOKIE, "")
+    token = request.cookies.get(DEVICE_COOKIE, "")
     if not _TOKEN.fullmatch(token):
         token = secrets.token_hex(16)
         response.set_cookie(
-            COOKIE,
+            DEVICE_COOKIE,
             token,
             max_age=_COOKIE_SECONDS,
             path=ReaderSignIn.cookie_path,

@@ -14,7 +14,7 @@ from enhancers.display import window_u8
 from study.accounts.readers import invite
 from study.reading import next_pair
 from study.storage.models import RatingEvent
-from study.web.devices import COOKIE, SCREEN_HEADER
+from study.web.devices import DEVICE_COOKIE, SCREEN_HEADER
 from tests.support.http_visitor import Visitor
 from tests.support.leak_checks import two_images
 from tests.support.open_study import SIZE, Small, methods_of
@@ -57,7 +57,11 @@ class KeyboardReader:
             walker.client.headers[SCREEN_HEADER] = self.page.evaluate(SCREEN_FACTS)
             walker.client.post("/reader/login", data={"code": code, "secret": link.secret})
             walker.sit_down(until)
-            device = {"name": COOKIE, "value": walker.client.cookies[COOKIE], "url": self.root}
+            device = {
+                "name": DEVICE_COOKIE,
+                "value": walker.client.cookies[DEVICE_COOKIE],
+                "url": self.root,
+            }
             self.page.context.add_cookies([device])
         self.page.goto(self.root + link.path)
         self.page.locator("button").click()

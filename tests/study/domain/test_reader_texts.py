@@ -59,6 +59,14 @@ def test_every_text_of_the_pages_exists_and_none_is_left_over():
     assert free - asked == set()
 
 
+def test_every_error_of_the_reader_endpoints_has_a_text():
+    route = ASSETS.parent / "study" / "web" / "error_route.py"
+    codes = set(re.findall(r"""\d{3}, "([a-z_]+)\"""", route.read_text(encoding="utf-8")))
+    assert "image_lost" in codes
+    # A reader who is signed out gets the sign-in page instead.
+    assert {f"error.{code}" for code in codes - {"signed_out"}} <= set(shipped_texts(ENGLISH))
+
+
 def test_a_study_may_be_in_a_third_language():
     own = {"consent.agree": "J'accepte", "ready.pairs.many": "{n} paires"}
     texts = Protocol(language="fr", texts=own).reader_texts

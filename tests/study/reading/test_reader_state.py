@@ -110,7 +110,7 @@ def test_a_profile_must_be_possible(seat, change, message):
 def test_a_window_that_is_too_small_is_refused(seat):
     seat.sit_down(until=ScreenKind.DISPLAY)
     for small in ({"width": 999}, {"height": 599}):
-        with pytest.raises(ProtocolError, match="at least 1000 x 600"):
+        with pytest.raises(ProtocolError, match="at least 1000 x 540"):
             steps.save_display(seat.store, seat.id, with_(FINE, **small))
     with pytest.raises(ProtocolError, match="18 patches, 3"):
         steps.save_display(seat.store, seat.id, with_(FINE, seen=(True,) * 3))

@@ -154,7 +154,7 @@ def test_a_changed_image_is_not_shown_and_the_answer_does_not_say_which(visitor)
     for path in visitor.small.store.stimuli.iterdir():
         path.write_bytes(b"x")
     answer = visitor.get(f"pixels/{given['pair']['ticket']}")
-    assert error(answer) == "internal"
+    assert error(answer) == "image_lost"
     assert ".raw" not in answer.text
 
 
