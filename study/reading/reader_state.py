@@ -176,7 +176,8 @@ def position(
     sitting = pair[1]
     if sitting.not_before is not None and sitting.not_before > stamp(at):
         return found(ScreenKind.WAIT, upcoming=pair)
-    valid, failed = _display_check(session, reader_id, at, device)
+    # A demonstration is looked at, not analysed: its check was made with it.
+    valid, failed = _display_check(session, reader_id, at, None if protocol.demo else device)
     if not valid:
         return found(ScreenKind.DISPLAY, upcoming=pair, check_failed=failed)
     return found(ScreenKind.READY if sitting.started_at is None else ScreenKind.PAIR, upcoming=pair)

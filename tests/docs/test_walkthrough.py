@@ -45,6 +45,9 @@ def write_images(folder: Path) -> None:
                 lines.append(f"c{case},p{case},{Path(place).name},{name}")
     (folder / "pairs.csv").write_text("\n".join(lines) + "\n", encoding="utf-8")
     (folder / "table.csv").write_text("item,rater,value\n1,A,4\n1,B,5\n2,A,2\n2,B,2\n")
+    (folder / "scores.csv").write_text(
+        "Scan;Arzt;Note\n1;A;4,5\n1;B;5\n2;A;2\n2;B;2,5\n3;A;3\n3;B;3\n"
+    )
 
 
 @pytest.mark.slow

@@ -109,7 +109,7 @@ def test_a_profile_must_be_possible(seat, change, message):
 
 def test_a_window_that_is_too_small_is_refused(seat):
     seat.sit_down(until=ScreenKind.DISPLAY)
-    for small in ({"width": 999}, {"height": 599}):
+    for small in ({"width": 999}, {"height": 539}):
         with pytest.raises(ProtocolError, match="at least 1000 x 540"):
             steps.save_display(seat.store, seat.id, with_(FINE, **small))
     with pytest.raises(ProtocolError, match="18 patches, 3"):
