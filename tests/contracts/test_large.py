@@ -31,7 +31,7 @@ def _fewest(method: Method) -> dict[str, int]:
     }
 
 
-@pytest.mark.slow
+@pytest.mark.exhaustive
 @pytest.mark.timeout(600)
 @pytest.mark.parametrize(
     "method", [m for m in METHODS if m.key not in PARTS], ids=lambda method: method.key

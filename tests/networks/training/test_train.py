@@ -81,6 +81,7 @@ def test_training_writes_folders_that_load(
 
 
 @pytest.mark.timeout(300)
+@pytest.mark.exhaustive
 def test_training_goes_on_from_the_folder_of_a_prior(
     corpus: Corpus, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
