@@ -83,6 +83,7 @@ def test_agreement_of_a_csv(tmp_path: Path) -> None:
     assert run("agreement_of_a_csv", table) != first
 
 
+@pytest.mark.exhaustive
 def test_use_the_api(tmp_path: Path) -> None:
     cache = tmp_path / "cache"
     with program(study_demo="false", cache_dir=str(cache), device="cpu") as address:

@@ -6,7 +6,7 @@ from enhancers import settings as settings_room
 from enhancers.registry import METHODS
 from enhancers.ui import build, layout
 
-pytestmark = pytest.mark.e2e
+pytestmark = [pytest.mark.e2e, pytest.mark.exhaustive]
 
 TABS = (
     layout.SIDE, layout.SLIDER, layout.DIFFERENCE, layout.METRICS_TAB, layout.PROVENANCE,

@@ -331,6 +331,7 @@ def refused(page, bad):
                 raise
 
 
+@pytest.mark.exhaustive
 def test_each_bad_file_says_what_is_wrong_and_the_result_stays(opened):
     choose_sample(opened, "real_mr_small")
     run(opened, "clahe")

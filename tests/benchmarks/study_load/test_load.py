@@ -20,6 +20,7 @@ def tiny(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(load_module, "_LEAST_READERS", 3)
 
 
+@pytest.mark.exhaustive
 def test_every_submission_is_timed_and_stored() -> None:
     said: list[str] = []
     found = load(3, 4, progress=lambda share, what: said.append(what))

@@ -55,6 +55,7 @@ def test_resuming_goes_on_where_it_stopped(tmp_path: Path) -> None:
     second.fit(lambda: pytest.fail("the minutes were used up"))
 
 
+@pytest.mark.exhaustive
 @pytest.mark.timeout(300)
 def test_training_writes_folders_that_load(
     corpus: Corpus, tmp_path: Path, monkeypatch: pytest.MonkeyPatch

@@ -92,6 +92,7 @@ def test_everything_but_the_pixels_says_nothing_about_the_methods(store: Store, 
     pytest.fail(f"The methods can be told: {found}")
 
 
+@pytest.mark.exhaustive
 def test_sizes_of_compressed_answers_would_tell(store: Store) -> None:
     app = build_app(store)
     app.add_middleware(GZipMiddleware, minimum_size=0)
@@ -102,6 +103,7 @@ def test_sizes_of_compressed_answers_would_tell(store: Store) -> None:
     assert found.family in {"sizes", "headers"}, found
 
 
+@pytest.mark.exhaustive
 def test_a_ticket_made_from_the_method_would_tell(
     store: Store, root: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -121,6 +123,7 @@ def test_a_ticket_made_from_the_method_would_tell(
     assert (found.p < CAUGHT, found.family, found.side) == (True, "letters", "left"), found
 
 
+@pytest.mark.exhaustive
 def test_a_slow_method_would_tell(store: Store, root: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """As if the images were made while the reader waits."""
     redeem = reader_api.redeem
