@@ -6,16 +6,15 @@ import contextlib
 import errno
 import os
 import secrets
+import sys
 import time
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import BinaryIO
+from typing import IO, Any, BinaryIO
 
-try:
+if sys.platform != "win32":
     import fcntl
-except ImportError:  # Windows has no flock.
-    fcntl = None  # type: ignore[assignment]
 
 LEFTOVER_SECONDS = 3600
 """Temporary files older than this were left by a process that died."""
@@ -98,6 +97,22 @@ def complete_lines(path: Path) -> Iterator[bytes]:
         yield from (line for line in file if line.endswith(b"\n"))
 
 
+def lock_file(file: IO[Any], *, wait: bool = True) -> None:
+    """Lock a file until it is closed; nothing where the system or the disk has no file locks.
+
+    Raises
+    ------
+    BlockingIOError
+        Another process has locked it, and ``wait`` is False.
+    """
+    if sys.platform != "win32":
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
+        except OSError as error:
+            if error.errno not in (errno.ENOSYS, errno.ENOLCK, errno.EOPNOTSUPP):
+                raise
+
+
 @contextmanager
 def open_to_append(path: Path, *, mode: int = 0o666) -> Iterator[BinaryIO]:
     """A file of lines, open for reading and `append_lines`; made if it is missing.
@@ -109,7 +124,7 @@ def open_to_append(path: Path, *, mode: int = 0o666) -> Iterator[BinaryIO]:
     with os.fdopen(os.open(path, os.O_RDWR | os.O_CREAT, mode), "r+b") as file:
         if new:
             sync_folder(path.parent)
-        _lock(file)
+        lock_file(file)
         _cut_torn_line(file)
         yield file
 
@@ -120,16 +135,6 @@ def append_lines(file: BinaryIO, lines: Iterable[bytes]) -> None:
     file.write(b"".join(lines))
     file.flush()
     os.fsync(file.fileno())
-
-
-def _lock(file: BinaryIO) -> None:
-    """Lock a file until it is closed."""
-    if fcntl:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX)
-        except OSError as error:
-            if error.errno not in (errno.ENOSYS, errno.ENOLCK, errno.EOPNOTSUPP):
-                raise
 
 
 def _cut_torn_line(file: BinaryIO) -> None:

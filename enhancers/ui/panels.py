@@ -6,7 +6,8 @@ from enhancers.display import Preset, presets_for
 from enhancers.image import MedicalImage
 from enhancers.registry import get, resolve
 from enhancers.ui import render
-from enhancers.ui.session import INPUT, TRUTH, MethodRun, Session
+from enhancers.ui.run import MethodRun
+from enhancers.ui.session import INPUT, TRUTH, Session
 from enhancers.ui.viewer import MAX_PANELS, Panel
 
 

@@ -11,7 +11,8 @@ from enhancers.image import MedicalImage
 from enhancers.job_queue import about, seconds_text
 from enhancers.settings import Settings
 from enhancers.ui.html import fill, piece
-from enhancers.ui.session import MethodRun, Run, Session
+from enhancers.ui.run import MethodRun, Run
+from enhancers.ui.session import Session
 
 OPEN_FIRST = "Open an image to begin."
 HOW_TO = (

@@ -20,7 +20,8 @@ from enhancers.ui import render
 from enhancers.ui.handlers import Handlers
 from enhancers.ui.page_updates import Updates
 from enhancers.ui.parameters import chosen_methods, parameter_values
-from enhancers.ui.session import MethodRun, Run, Session
+from enhancers.ui.run import MethodRun, Run
+from enhancers.ui.session import Session
 from enhancers.ui.viewer import MAX_PANELS
 from enhancers.warm_up import import_networks
 

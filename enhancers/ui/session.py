@@ -2,137 +2,27 @@
 
 from __future__ import annotations
 
-import math
 import secrets
 import threading
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
-import numpy as np
-
-from enhancers.compare import Event, Outcome, Request
 from enhancers.display import PRESETS, Preset, full_window
 from enhancers.image import MedicalImage, Pixels, Window
-from enhancers.job_queue import QueueStatus
 from enhancers.method import Modality
 from enhancers.metrics import ScoreRow, score_rows
+from enhancers.metrics.large_images import reduced, shrink_of
 from enhancers.ui.estimate_turns import EstimateTurns
 from enhancers.ui.image_changes import ImageChanges
-
-State = Literal["waiting", "queued", "running", "done", "failed", "stopped"]
-"""Waiting for the methods before it, queued for the device, running; and how it ended."""
-
-ACTIVE: tuple[State, ...] = ("waiting", "queued", "running")
-
-MEASURED_PIXELS = 1 << 22
-"""Size above which metrics are taken on a reduced image, of at most a quarter of this size."""
+from enhancers.ui.run import Run
 
 INPUT, TRUTH = "input", "truth"
 """Keys of the panels that show no method's result."""
 
 FILE_WINDOW, MANUAL = "as-in-the-file", "by-hand"
 """Keys of the processing windows that are not presets."""
-
-
-@dataclass(frozen=True, eq=False)
-class MethodRun:
-    """One method of a run: its request, state, progress and outcome."""
-
-    request: Request
-    label: str
-    state: State = "waiting"
-    fraction: float = 0.0
-    seconds_left: float | None = None
-    note: str = ""
-    preview: Pixels | None = None
-    outcome: Outcome | None = None
-    cached: bool = False
-    seconds: float = 0.0
-    error: str = ""
-    wait: QueueStatus | None = None
-
-    @property
-    def active(self) -> bool:
-        """Whether a result may still come."""
-        return self.state in ACTIVE
-
-    @property
-    def key(self) -> str:
-        """The method's key, which is also the key of its panel."""
-        return self.request.method
-
-    @property
-    def pixels(self) -> Pixels | None:
-        """The result, or the latest preview."""
-        return self.outcome.result.pixels if self.outcome else self.preview
-
-    def updated(self, event: Event) -> MethodRun:
-        """The state after an event."""
-        if event.wait is not None:
-            return replace(self, state="queued", wait=event.wait)
-        if event.error:
-            return replace(self, state="failed", error=event.error, preview=None, wait=None)
-        if event.outcome is not None:
-            return replace(
-                self, state="done", fraction=1.0, seconds_left=0.0, note="", preview=None,
-                outcome=event.outcome, cached=event.cached, seconds=event.seconds, wait=None,
-            )  # fmt: skip
-        step = event.step
-        preview = self.preview if step.preview is None else step.preview
-        return replace(
-            self, state="running", fraction=step.fraction, seconds_left=step.seconds_left,
-            note=step.note, preview=preview, wait=None,
-        )  # fmt: skip
-
-
-@dataclass(eq=False)
-class Run:
-    """The methods that were started on one image, and their results."""
-
-    image: MedicalImage
-    methods: list[MethodRun]
-    seed: int
-
-    @property
-    def done(self) -> list[MethodRun]:
-        """The finished methods."""
-        return [method for method in self.methods if method.outcome is not None]
-
-    @property
-    def active(self) -> bool:
-        """Whether a method is running or waiting."""
-        return any(method.active for method in self.methods)
-
-    @property
-    def wait(self) -> QueueStatus | None:
-        """The run's place in the queue; None while a method runs."""
-        return next((method.wait for method in self.methods if method.wait is not None), None)
-
-    def apply(self, event: Event) -> None:
-        """Apply an event of `compare`; ignored for a method that was stopped."""
-        if self.methods[event.index].state == "stopped":
-            return
-        self.methods[event.index] = self.methods[event.index].updated(event)
-        if event.finished:
-            self.advance()
-
-    def advance(self) -> None:
-        """Mark the next waiting method as running (they run in order)."""
-        for index, method in enumerate(self.methods):
-            if method.state == "waiting":
-                self.methods[index] = replace(method, state="running")
-                return
-
-    def stop(self) -> None:
-        """Mark the unfinished methods as stopped and drop their previews, which are no results."""
-        self.methods = [
-            replace(method, state="stopped", preview=None, seconds_left=None, wait=None)
-            if method.active
-            else method
-            for method in self.methods
-        ]
 
 
 KEPT_BYTES = 256 * 2**20
@@ -375,17 +265,14 @@ class Session:
         """
         if self.image is None:
             return ()
-        images = {key: _reduced(pixels, self.score_shrink) for key, _, pixels in self.panels()}
+        images = {key: reduced(pixels, self.score_shrink) for key, _, pixels in self.panels()}
         source, truth = images.pop(INPUT), images.pop(TRUTH, None)
         return score_rows(source, images, truth=truth, known=self.scores)
 
     @property
     def score_shrink(self) -> int:
-        """The factor by which the sides are reduced for the metrics; 1 up to `MEASURED_PIXELS`."""
-        height, width = self.image.shape if self.image else (1, 1)
-        if height * width <= MEASURED_PIXELS:
-            return 1
-        return math.ceil(2 * math.sqrt(height * width / MEASURED_PIXELS))
+        """The factor by which the sides are reduced for the metrics."""
+        return 1 if self.image is None else shrink_of(self.image.shape)
 
     def panels(self) -> list[tuple[str, str, Pixels]]:
         """Key, label and pixels of the input, the results and the ground truth."""
@@ -400,13 +287,3 @@ class Session:
         if self.truth is not None:
             found.append((TRUTH, "Ground truth", self.truth))
         return found
-
-
-def _reduced(pixels: Pixels, shrink: int) -> Pixels:
-    if shrink == 1:
-        return pixels
-    import cv2
-
-    size = (pixels.shape[1] // shrink, pixels.shape[0] // shrink)
-    smaller: Pixels = cv2.resize(pixels, size, interpolation=cv2.INTER_AREA)
-    return np.clip(smaller, 0.0, 1.0, out=smaller)

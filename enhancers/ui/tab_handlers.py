@@ -20,7 +20,8 @@ from enhancers.ui.handlers import Handlers
 from enhancers.ui.metrics_table import metrics_html
 from enhancers.ui.page_updates import Updates
 from enhancers.ui.panels import compared, display_group, display_windows
-from enhancers.ui.session import INPUT, Run, Session
+from enhancers.ui.run import Run
+from enhancers.ui.session import INPUT, Session
 from enhancers.ui.viewer import Panel, payload
 
 GAINS = (1, 2, 4, 8, 16, 32)

@@ -8,14 +8,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from enhancers.files import lock_file
 from study.domain.errors import StoreError
 from study.domain.formatting import minute
 from study.storage.base import now
-
-try:
-    import fcntl
-except ImportError:  # Windows has no flock.
-    fcntl = None  # type: ignore[assignment]
 
 LOCK = "build.lock"
 
@@ -41,16 +37,13 @@ def images_locked(folder: Path, what: str) -> Iterator[None]:
     except OSError as error:
         raise StoreError(f"The folder {folder} cannot be written: {error.strerror}.") from None
     with os.fdopen(handle, "r+", encoding="utf-8") as file:
-        if fcntl is not None:
-            try:
-                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                raise StoreError(
-                    f"The images of this study are being changed: {file.read().strip()}. Wait for "
-                    "its end; nothing was done here."
-                ) from None
-            except OSError:  # A file system without locks.
-                pass
+        try:
+            lock_file(file, wait=False)
+        except BlockingIOError:
+            raise StoreError(
+                f"The images of this study are being changed: {file.read().strip()}. Wait for "
+                "its end; nothing was done here."
+            ) from None
         file.truncate(0)
         file.write(f"{what} since {minute(now())} UTC, process {os.getpid()} on "
                    f"{socket.gethostname()}")  # fmt: skip

@@ -6,7 +6,9 @@ import hashlib
 import json
 import os
 import pickle
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -31,12 +33,15 @@ from tests.support.network_files import (
     tiny_unet,
 )
 
-OPTIONS = {"head_channels": 32, "qkv_order": "legacy"}
 PARAMETERS = sum(tensor.numel() for tensor in guided_tensors().values())
 
 
-def mine(path: Path, **facts: object) -> NetworkEntry:
-    return install(NetworkImport(path, **{**OPTIONS, **facts}))  # type: ignore[arg-type]
+def asked(path: Path, **facts: Any) -> NetworkImport:
+    return replace(NetworkImport(path, head_channels=32, qkv_order="legacy"), **facts)
+
+
+def mine(path: Path, **facts: Any) -> NetworkEntry:
+    return install(asked(path, **facts))
 
 
 def left_over(folder: Path) -> list[str]:
@@ -219,7 +224,7 @@ def test_an_impossible_wish_is_told(
 
 
 def test_an_interrupted_addition_leaves_nothing(models_folder: Path, tmp_path: Path) -> None:
-    steps = import_network.import_network(NetworkImport(guided_file(tmp_path / "x.pt"), **OPTIONS))  # type: ignore[arg-type]
+    steps = import_network.import_network(asked(guided_file(tmp_path / "x.pt")))
     for step in steps:
         if step.note.startswith("Checking config"):
             break

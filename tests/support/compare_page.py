@@ -9,7 +9,8 @@ from enhancers.method import Modality
 from enhancers.method_interface import Step
 from enhancers.registry import METHODS, get, resolve
 from enhancers.ui import parameters as fields
-from enhancers.ui.session import MethodRun, Run, Session
+from enhancers.ui.run import MethodRun, Run
+from enhancers.ui.session import Session
 
 IMAGE = from_array(np.random.default_rng(0).random((32, 40)).astype(np.float32), Modality.US)
 

@@ -20,7 +20,7 @@ from enhancers.settings import read_settings
 from enhancers.ui import build, download_routes, gallery
 from enhancers.ui.layout import METRICS_TAB
 from enhancers.ui.page_updates import DOWNLOADS
-from enhancers.ui.session import MethodRun, Run
+from enhancers.ui.run import MethodRun, Run
 from enhancers.ui.sessions import Sessions
 from enhancers.ui.study_tab import StudyLinks, study_tab_html
 from tests.support.compare_page import IMAGE, field_values, run_of

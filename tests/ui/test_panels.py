@@ -9,7 +9,8 @@ from enhancers.image import MedicalImage, Window
 from enhancers.method import Modality
 from enhancers.registry import get
 from enhancers.ui.panels import all_panels, compared, display_windows
-from enhancers.ui.session import INPUT, MethodRun, Run, Session
+from enhancers.ui.run import MethodRun, Run
+from enhancers.ui.session import INPUT, Session
 
 SOURCE = np.linspace(-1024, 3071, 48 * 40, dtype=np.float32).reshape(48, 40)
 WINDOW = Window(-160.0, 240.0)

@@ -72,13 +72,13 @@ def test_another_image_clears_results_and_measures():
 
 
 def test_a_large_image_is_measured_at_a_reduced_size_and_the_table_says_so(monkeypatch):
-    monkeypatch.setattr("enhancers.ui.session.MEASURED_PIXELS", 32 * 40)
+    monkeypatch.setattr("enhancers.metrics.large_images.MEASURED_PIXELS", 32 * 40)
     session = run_of("srad")
     for event in compare(IMAGE, [Request("srad")]):
         session.run.apply(event)
     session.set_truth(IMAGE.pixels, None, "uploaded")
     assert session.score_shrink == 1
-    monkeypatch.setattr("enhancers.ui.session.MEASURED_PIXELS", 32 * 40 - 1)
+    monkeypatch.setattr("enhancers.metrics.large_images.MEASURED_PIXELS", 32 * 40 - 1)
     assert session.score_shrink == 3
     monkeypatch.setattr("enhancers.ui.session.Session.score_shrink", 2)
     rows = session.compute_scores()
