@@ -171,15 +171,12 @@ def preset_changes(
 ) -> dict[str, ParameterValue]:
     """New values by keyword for a change of modality; fields that the user edited are left out.
 
-    The selection of the methods follows as their parameters do.
+    The selection of the methods is one choice: a user who has changed it keeps all of it.
     """
-    former_keys, keys = selected_at_first(old), selected_at_first(new)
-    changes: dict[str, ParameterValue] = {
-        method.key: method.key in keys
-        for method in METHODS
-        if (method.key in keys) != (method.key in former_keys)
-        and bool(values.get(method.key)) == (method.key in former_keys)
-    }
+    changes: dict[str, ParameterValue] = {}
+    former_keys, keys = set(selected_at_first(old)), set(selected_at_first(new))
+    if former_keys == {method.key for method in METHODS if values.get(method.key)}:
+        changes.update((key, key in keys) for key in former_keys ^ keys)
     for method in METHODS:
         before, after = resolve(method.key, old), resolve(method.key, new)
         for parameter in method.parameters:

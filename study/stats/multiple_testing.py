@@ -6,12 +6,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from study.domain.errors import StatisticsError
 
+FloatArray = NDArray[np.float64]
+
 ALPHA = 0.05
-PROCEDURES = ("bonferroni", "holm", "fdr_bh")
-"""Names in statsmodels, in the order of the fields of `CorrectedPValue`."""
 
 
 @dataclass(frozen=True)
@@ -71,10 +72,24 @@ def correct(p_values: Sequence[float | None]) -> tuple[CorrectedPValue, ...]:
     if not p_values:
         return ()
     planned = np.array([1.0 if p is None else p for p in p_values])
-    adjusted = [multipletests(planned, method=method)[1] for method in PROCEDURES]
+    bonferroni, hochberg = (multipletests(planned, method=name)[1] for name in ("b", "fdr_bh"))
+    adjusted = (bonferroni, _holm(planned), hochberg)
     return tuple(
         CorrectedPValue(None, None, None, None)
         if p is None
         else CorrectedPValue(p, *map(float, values))
         for p, *values in zip(p_values, *adjusted, strict=True)
     )
+
+
+def _holm(p_values: FloatArray) -> FloatArray:
+    """Holm's step-down correction.
+
+    The same numbers as of `multipletests`, which collects all garbage of the process for them:
+    half a second in a server.
+    """
+    order = np.argsort(p_values)
+    raised = np.maximum.accumulate(p_values[order] * np.arange(len(p_values), 0, -1))
+    corrected = np.empty_like(raised)
+    corrected[order] = np.minimum(raised, 1.0)
+    return corrected

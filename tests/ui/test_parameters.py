@@ -71,6 +71,6 @@ def test_the_selection_follows_the_modality_unless_the_user_changed_it():
         False, False, True,
     )  # fmt: skip
     assert "classical" not in changes
-    edited = field_values("classical", "unimie")
-    changes = fields.preset_changes(Modality.MR, Modality.FUNDUS, edited)
-    assert not {"pseudo_label", "null_space", "unimie"} & set(changes)
+    for edited in (field_values("classical", "unimie"), field_values("clahe"), field_values()):
+        changes = fields.preset_changes(Modality.MR, Modality.FUNDUS, edited)
+        assert not {"pseudo_label", "null_space", "unimie"} & set(changes)

@@ -7,6 +7,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
+from statsmodels.stats.multitest import multipletests
 
 from study.stats.agreement import (
     brennan_prediger,
@@ -160,6 +161,20 @@ def test_corrections_are_ordered(p_values):
         assert each.p <= each.benjamini_hochberg + 1e-12
         assert each.benjamini_hochberg <= each.holm + 1e-12
         assert each.holm <= each.bonferroni + 1e-12 <= 1 + 1e-9
+
+
+def test_corrections_are_those_of_statsmodels():
+    chance = np.random.default_rng(0)
+    for size in (1, 2, 5, 9):
+        p_values = np.round(chance.random(size) ** 3, 2)
+        found = correct(p_values.tolist())
+        for method, name in (
+            ("b", "bonferroni"),
+            ("holm", "holm"),
+            ("fdr_bh", "benjamini_hochberg"),
+        ):
+            expected = multipletests(p_values, method=method)[1]
+            assert [getattr(each, name) for each in found] == expected.tolist()
 
 
 @FEW
