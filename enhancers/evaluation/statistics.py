@@ -14,6 +14,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from enhancers.multiple_testing import holm_adjusted
+
 LEVEL = 0.95
 
 
@@ -137,8 +139,5 @@ def signed_rank(differences: NDArray[np.float64]) -> float | None:
 
 def holm(values: Sequence[float | None]) -> list[float | None]:
     """The p values of one family, adjusted by Holm (1979); None stays None and does not count."""
-    from statsmodels.stats.multitest import multipletests  # type: ignore[import-untyped]
-
-    known = [value for value in values if value is not None]
-    adjusted = iter(multipletests(known, method="holm")[1] if known else ())
+    adjusted = iter(holm_adjusted([value for value in values if value is not None]))
     return [None if value is None else float(next(adjusted)) for value in values]

@@ -6,11 +6,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
+from enhancers.multiple_testing import holm_adjusted
 from study.domain.errors import StatisticsError
-
-FloatArray = NDArray[np.float64]
 
 ALPHA = 0.05
 
@@ -73,23 +71,10 @@ def correct(p_values: Sequence[float | None]) -> tuple[CorrectedPValue, ...]:
         return ()
     planned = np.array([1.0 if p is None else p for p in p_values])
     bonferroni, hochberg = (multipletests(planned, method=name)[1] for name in ("b", "fdr_bh"))
-    adjusted = (bonferroni, _holm(planned), hochberg)
+    adjusted = (bonferroni, holm_adjusted(planned), hochberg)
     return tuple(
         CorrectedPValue(None, None, None, None)
         if p is None
         else CorrectedPValue(p, *map(float, values))
         for p, *values in zip(p_values, *adjusted, strict=True)
     )
-
-
-def _holm(p_values: FloatArray) -> FloatArray:
-    """Holm's step-down correction.
-
-    The same numbers as of `multipletests`, which collects all garbage of the process for them:
-    half a second in a server.
-    """
-    order = np.argsort(p_values)
-    raised = np.maximum.accumulate(p_values[order] * np.arange(len(p_values), 0, -1))
-    corrected = np.empty_like(raised)
-    corrected[order] = np.minimum(raised, 1.0)
-    return corrected
