@@ -16,7 +16,12 @@ clahe done
 from __future__ import annotations
 
 from enhancers.compare.cache import Cache, MemoryCache, ResultCache, default_cache
-from enhancers.compare.estimate import ESTIMATE_ABOVE, estimate_seconds, is_large
+from enhancers.compare.estimate import (
+    ESTIMATE_ABOVE,
+    estimate_seconds,
+    expected_seconds,
+    is_large,
+)
 from enhancers.compare.events import Event, Outcome, Request
 from enhancers.compare.runs import compare, enhance
 
@@ -32,5 +37,6 @@ __all__ = [
     "default_cache",
     "enhance",
     "estimate_seconds",
+    "expected_seconds",
     "is_large",
 ]

@@ -1,4 +1,4 @@
-"""Estimated run time of a diffusion method, from one timed call of its network."""
+"""Estimated run times: from one timed call of a network, from costs, and from earlier runs."""
 
 from __future__ import annotations
 
@@ -29,10 +29,10 @@ def estimate_seconds(
 ) -> float | None:
     """Estimated seconds of a method on an image, or None where no estimate is possible.
 
-    The time of one network call on a patch, times the planned calls counted in patches, and for a
-    latent prior the passes through the autoencoder; the classical part of a hybrid is not included.
-    None for classical methods, for a network that is missing or too large, and for a network that
-    was not timed before while its device is in use.
+    For a diffusion method the time of one network call on a patch, times the planned calls counted
+    in patches, and for a latent prior the passes through the autoencoder; the classical part of a
+    hybrid is not included. None for a network that is missing or too large, and for one that was
+    not timed before while its device is in use. For a classical method `expected_seconds`.
 
     Parameters
     ----------
@@ -48,9 +48,9 @@ def estimate_seconds(
     UnknownMethod, ParameterError
     """
     method = get(key)
-    resolved = resolve(key, image.modality, params)
     if method.prior is None:
-        return None
+        return expected_seconds(image, key, params)
+    resolved = resolve(key, image.modality, params)
     try:
         cost = patch_cost(method.prior, str(resolved["prior"]), device)
     except NetworkMissing:
@@ -67,14 +67,49 @@ def estimate_seconds(
 
 def expected_seconds(
     image: MedicalImage,
+    key: str,
+    params: Mapping[str, ParameterValue] | None = None,
+    device: str = "cpu",
+) -> float | None:
+    """Expected seconds of a run, at once: nothing is run or loaded.
+
+    For a classical method from its cost on this machine, corrected by its earlier runs; always
+    known. For a diffusion method from earlier runs if there are any, else from an earlier timing of
+    the network, else None.
+
+    Parameters
+    ----------
+    image : MedicalImage
+    key : str
+    params : mapping, optional
+        What differs from the preset for the image's modality.
+    device : str
+        From `devices.choose`; classical methods run on the CPU.
+
+    Raises
+    ------
+    UnknownMethod, ParameterError
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from enhancers.image import from_array
+    >>> small, large = (from_array(np.zeros((n, n), np.float32)) for n in (512, 2048))
+    >>> expected_seconds(small, "nlm") < expected_seconds(large, "nlm")
+    True
+    """
+    method, resolved = get(key), resolve(key, image.modality, params)
+    return seconds_of_work(image, method, resolved, device, planned_work(image, method, resolved))
+
+
+def seconds_of_work(
+    image: MedicalImage,
     method: Method,
     params: Mapping[str, ParameterValue],
     device: str,
     work: float,
 ) -> float | None:
-    """Expected seconds of a run, without timing anything.
-
-    From earlier runs if there are any, else from an earlier timing of the network, else None.
+    """`expected_seconds` where the work is known.
 
     Parameters
     ----------
@@ -86,6 +121,7 @@ def expected_seconds(
     work : float
         From `planned_work`.
     """
+    device = "cpu" if method.prior is None else device
     learned = RUN_TIMES.predict(method, params, device, work)
     cost = PATCH_COSTS.get((str(params.get("prior", "")), device))
     if learned is not None or cost is None:

@@ -12,14 +12,14 @@ from typing import cast
 from enhancers import devices, job_queue, provenance
 from enhancers.compare import zerogpu
 from enhancers.compare.cache import Cache
-from enhancers.compare.estimate import expected_seconds
+from enhancers.compare.estimate import seconds_of_work
 from enhancers.compare.events import Event, Outcome, Request
 from enhancers.compare.runtime_model import RUN_TIMES, planned_work
 from enhancers.devices.oom import is_out_of_memory
 from enhancers.errors import OutOfDeviceMemory, ReadingRoomError
 from enhancers.image import MedicalImage, check_pixels, pixels_digest
 from enhancers.method import Method, ParameterValue
-from enhancers.method_interface import Result, Step, load_method
+from enhancers.method_interface import Result, Step, is_constant, load_method
 from enhancers.provenance import PriorFacts, Record, RecordedFigure
 from enhancers.registry import get, resolve
 from enhancers.settings import get_settings
@@ -171,7 +171,7 @@ def _events(
 def _run(index: int, plan: ResolvedRequest, cache: Cache | None) -> Generator[Event, None, Event]:
     """Queue, then run; the last event is returned, after the slot is released."""
     work = planned_work(plan.image, plan.method, plan.params)
-    expected = expected_seconds(plan.image, plan.method, plan.params, plan.device, work)
+    expected = seconds_of_work(plan.image, plan.method, plan.params, plan.device, work)
     with job_queue.queue_of(plan.method, plan.device).join(expected) as slot:
         waited = yield from _wait(index, plan, slot)
         # A run ahead in the queue may have computed the same result.
@@ -190,7 +190,8 @@ def _run(index: int, plan: ResolvedRequest, cache: Cache | None) -> Generator[Ev
                 raise RuntimeError(f"{plan.method.key} ended without a result")
     outcome = make_outcome(plan, step.result, elapsed)
     # A constant image is returned unchanged; its run time would mislead.
-    if step.result.calls or plan.prior is None:
+    worked = step.result.calls if plan.prior else not is_constant(plan.image.pixels)
+    if worked:
         RUN_TIMES.update(plan.method, plan.params, plan.device, work, elapsed)
     if cache:
         cache.put(plan.key, outcome)

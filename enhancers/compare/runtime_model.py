@@ -1,17 +1,30 @@
-"""Prediction of run times from earlier runs."""
+"""Prediction of run times: from earlier runs, and for classical methods before the first one."""
 
 from __future__ import annotations
 
+import functools
+import math
 import threading
+import time
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Protocol, cast
 
+import numpy as np
+
+from enhancers.compare import classical_costs
 from enhancers.image import MedicalImage
 from enhancers.method import Method, ParameterValue
-from enhancers.method_interface import load_method, patches
+from enhancers.method_interface import load_method
 
 LATEST_WEIGHT = 0.5
 """Weight of the latest run in the moving average, since a machine's load changes."""
+
+STARTUP_SECONDS = 0.5
+"""Time of imports in a first run: a shorter classical run tells little about the method's rate."""
+
+REFERENCE_PROBE = 0.0071
+"""Seconds of the probe of `machine_slowness` on the machine of `classical_costs`."""
 
 
 class _Planned(Protocol):
@@ -23,7 +36,7 @@ class _Planned(Protocol):
 def planned_work(
     image: MedicalImage, method: Method, params: Mapping[str, ParameterValue]
 ) -> float:
-    """The work of a run: network calls counted in patches, or the image area in patches.
+    """The work of a run: network calls counted in patches, or seconds by `classical_costs`.
 
     Parameters
     ----------
@@ -33,15 +46,43 @@ def planned_work(
         Complete, from `registry.resolve`.
     """
     if method.prior is None:
-        return patches(*image.shape)
+        return classical_costs.seconds(image, method.key, params)
     return cast(_Planned, load_method(method.key)).work(image, params)
 
 
+@functools.cache
+def machine_slowness() -> float:
+    """How much longer this machine takes than that of `classical_costs`, by a probe of 40 ms."""
+    return min(_probe() for _ in range(5)) / REFERENCE_PROBE
+
+
+def _probe() -> float:
+    """Processor time of the arithmetic of a filter on a tile."""
+    started = time.thread_time()
+    tile = np.linspace(0.0, 1.0, 65536, dtype=np.float32).reshape(256, 256)
+    for _ in range(40):
+        weight = np.multiply(tile, np.float32(-3.0))
+        np.exp(weight, out=weight)
+        weight *= tile + weight
+    return time.thread_time() - started
+
+
+@dataclass(frozen=True)
+class Rate:
+    """Seconds per unit of work; ``trust`` in [0, 1] says how far runs confirm it."""
+
+    seconds: float
+    trust: float
+
+
 class RuntimeModel:
-    """Moving average of seconds per unit of work, per method, network and device."""
+    """Moving average of seconds per unit of work, per method, network and device.
+
+    A classical method has a rate before its first run: that of the machine.
+    """
 
     def __init__(self) -> None:
-        self._rates: dict[tuple[str, str, str], float] = {}
+        self._rates: dict[tuple[str, str, str], Rate] = {}
         self._lock = threading.Lock()
 
     def update(
@@ -52,20 +93,30 @@ class RuntimeModel:
         work: float,
         seconds: float,
     ) -> None:
-        """Update the average with a finished run."""
-        if work <= 0:
+        """Update the (geometric) average with a finished run."""
+        if work <= 0 or seconds <= 0:
             return
-        key = _key(method, params, device)
+        key, found = _key(method, params, device), seconds / work
         with self._lock:
-            before = self._rates.get(key, seconds / work)
-            self._rates[key] = LATEST_WEIGHT * seconds / work + (1 - LATEST_WEIGHT) * before
+            before = self._rate(method, key) or Rate(found, 0.0)
+            share = 1.0
+            if method.prior is None:
+                expected = before.seconds * work
+                share = expected / (expected + STARTUP_SECONDS)
+            weight = share * max(LATEST_WEIGHT, 1.0 - before.trust)
+            mean = math.exp((1.0 - weight) * math.log(before.seconds) + weight * math.log(found))
+            self._rates[key] = Rate(mean, max(before.trust, share))
 
     def predict(
         self, method: Method, params: Mapping[str, ParameterValue], device: str, work: float
     ) -> float | None:
-        """Expected seconds for this work; None without an earlier run."""
-        rate = self._rates.get(_key(method, params, device))
-        return None if rate is None else rate * work
+        """Expected seconds for this work; None for a network without an earlier run."""
+        rate = self._rate(method, _key(method, params, device))
+        return None if rate is None else rate.seconds * work
+
+    def _rate(self, method: Method, key: tuple[str, str, str]) -> Rate | None:
+        usual = Rate(machine_slowness(), 0.0) if method.prior is None else None
+        return self._rates.get(key, usual)
 
     def clear(self) -> None:
         """Forget all runs."""
