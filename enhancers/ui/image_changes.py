@@ -56,6 +56,11 @@ class ImageChanges:
         """Whether no other file was chosen after this one."""
         return self._latest_file == number
 
+    @property
+    def file_chosen(self) -> bool:
+        """Whether a file was ever chosen."""
+        return self._latest_file > 0
+
     def request_run(self) -> None:
         """Note that Run was pressed."""
         with self._ended:

@@ -26,8 +26,8 @@ METRICS_TAB, PROVENANCE, CARDS = "Metrics", "Provenance", "Method cards"
 EVIDENCE, NETWORKS, STUDY = "How good is it?", "Networks", "Study"
 
 _FAMILIES = {
-    "classical": ("Classical", "Run in seconds on any machine and invent no detail."),
-    "diffusion": ("Diffusion", "Sample from a network: plausible detail may not be real."),
+    "classical": ("Classical methods", "invent no detail"),
+    "diffusion": ("Diffusion methods", "may invent detail"),
 }
 
 
@@ -54,6 +54,8 @@ class Layout:
     progress: Any
     tabs: Any
     active: Any
+    visit: Any
+    moment: Any
     viewer: Any
     slider_left: Any
     slider_right: Any
@@ -92,7 +94,7 @@ class Layout:
 def build_layout(
     missing: dict[str, str], samples: dict[str, Any], priors: Sequence[tuple[str, bool]],
     links: StudyLinks, *, changes: bool = True, max_bytes: int = 200_000_000,
-    upload_remark: str = "",
+    remarks: tuple[str, str] = ("", ""),
 ) -> Layout:  # fmt: skip
     """Create the components inside an open `gr.Blocks`.
 
@@ -109,17 +111,19 @@ def build_layout(
         Whether networks can be downloaded, added and removed on the page.
     max_bytes : int
         Largest upload.
-    upload_remark : str
-        What is read, where it goes and for how long.
+    remarks : tuple of str
+        What is read and where it goes; how long it is kept.
     """
     parts: dict[str, Any] = {
         "header": gr.HTML(render.header_html("", priors), elem_id="header"),
         "active": gr.State(SIDE),
+        "visit": gr.Textbox("", visible=False, elem_id="visit"),
+        "moment": gr.Number(None, visible=False, elem_id="moment"),
     }
     with gr.Row(elem_id="workspace", equal_height=False):
         with gr.Column(elem_id="sidebar", scale=0, min_width=340):
             with gr.Column(elem_id="settings"):
-                parts |= _image_section(samples, upload_remark)
+                parts |= _image_section(samples, remarks)
                 parts["cards"] = _method_section(missing)
                 parts |= _reproducibility_section()
             parts |= _run_bar()
@@ -140,42 +144,41 @@ def build_layout(
     return Layout(**parts)
 
 
-def _heading(title: str, remark: str = "") -> None:
-    gr.HTML(piece("heading", title, remark), elem_classes="heading")
+def _heading(title: str, remark: str = "", question: str = "", answer: str = "") -> None:
+    gr.HTML(piece("heading", title, remark, question, answer), elem_classes="heading")
 
 
-def _image_section(samples: dict[str, Any], remark: str) -> dict[str, Any]:
+def _image_section(samples: dict[str, Any], remarks: tuple[str, str]) -> dict[str, Any]:
     parts: dict[str, Any] = {}
-    _heading("Image", remark)
+    what, kept = remarks
+    _heading("Image", what, "How long is it kept?", kept)
     # No file_types: with them the browser refuses DICOM files without an extension.
     parts["upload"] = gr.File(
-        label="Image file", show_label=False, file_count="single", elem_id="upload", height=64
+        label="Image file", show_label=False, file_count="single", elem_id="upload", height=44
     )
-    with gr.Accordion("Samples", open=True, elem_id="samples-fold"):
-        parts["samples"] = gr.HTML(
-            samples, html_template=asset_text("samples.html"), js_on_load=asset_text("samples.js"),
-            apply_default_css=False, elem_id="samples",
-        )  # fmt: skip
+    parts["samples"] = gr.HTML(
+        samples, html_template=asset_text("samples.html"), js_on_load=asset_text("samples.js"),
+        apply_default_css=False, elem_id="samples",
+    )  # fmt: skip
     parts["facts"] = gr.HTML(render.facts_html(Session()), elem_id="facts")
-    parts["modality"] = gr.Dropdown(
-        [(modality.label, modality.value) for modality in Modality], value=Modality.OTHER.value,
-        label="Modality", info=render.modality_info(None), filterable=False, elem_id="modality",
-    )  # fmt: skip
     parts["slice"] = gr.Slider(1, 2, value=1, step=1, label="Slice", visible=False, elem_id="slice")
-    parts["window"] = gr.Dropdown(
-        [("File, or default", FILE_WINDOW)], value=FILE_WINDOW, label="Processing window",
-        info="The range of values that the methods process; they get those outside clipped. The "
-        "viewer shows all values at any display window.",
-        filterable=False, elem_id="window",
-    )  # fmt: skip
+    with gr.Row(elem_id="interpretation"):
+        parts["modality"] = gr.Dropdown(
+            [(modality.label, modality.value) for modality in Modality],
+            value=Modality.OTHER.value, label="Modality", info=render.modality_info(None),
+            filterable=False, elem_id="modality", min_width=120,
+        )  # fmt: skip
+        parts["window"] = gr.Dropdown(
+            [("File, or default", FILE_WINDOW)], value=FILE_WINDOW, label="Processing window",
+            info="clips values outside", filterable=False, elem_id="window",
+            min_width=120,
+        )  # fmt: skip
     parts["limits"] = gr.HTML(
         None, html_template=asset_text("window_fields.html"),
         js_on_load=asset_text("window_fields.js"),
         apply_default_css=False, visible=False, elem_id="window-limits",
     )  # fmt: skip
-    with gr.Accordion(
-        "Ground truth (optional, for PSNR, SSIM, …)", open=False, elem_id="truth-fold"
-    ):
+    with gr.Accordion("Ground truth (for PSNR, SSIM, …)", open=False, elem_id="truth-fold"):
         parts["truth"] = gr.File(
             label="Ground truth image", show_label=False, elem_id="truth", height=64
         )
@@ -185,16 +188,17 @@ def _image_section(samples: dict[str, Any], remark: str) -> dict[str, Any]:
 def _method_section(missing: dict[str, str]) -> list[MethodCard]:
     cards = []
     for family, (title, remark) in _FAMILIES.items():
-        _heading(f"{title} methods", remark)
-        cards += [
-            method_card(
-                method,
-                chosen=method.key in selected_at_first(Modality.OTHER),
-                missing=missing.get(method.key, ""),
-            )
-            for method in METHODS
-            if method.family == family
-        ]
+        _heading(title, remark)
+        with gr.Column(elem_classes="method-list"):
+            cards += [
+                method_card(
+                    method,
+                    chosen=method.key in selected_at_first(Modality.OTHER),
+                    missing=missing.get(method.key, ""),
+                )
+                for method in METHODS
+                if method.family == family
+            ]
     return cards
 
 

@@ -15,6 +15,7 @@ from enhancers.load import Caps
 from enhancers.registry import METHODS
 from enhancers.settings import Settings, on_a_space
 from enhancers.ui import download_routes, evidence_tab, gallery, layout, network_handlers, render
+from enhancers.ui.estimate_handlers import EstimateHandlers
 from enhancers.ui.evidence_files import FOLDER
 from enhancers.ui.evidence_tab import EvidencePage
 from enhancers.ui.image_handlers import ImageHandlers
@@ -40,6 +41,8 @@ OTHER_THREADS = 64
 DELETE_UPLOADS = (1800, render.UPLOAD_HOURS * 3600 - 1800)
 """Seconds between two rounds in which uploads are deleted, and the age from which they are."""
 NO_STUDY = StudyLinks()
+
+_WITH_MOMENT = "(moment, ...values) => [performance.now(), ...values]"
 
 # The device queues decide who runs; this only keeps threads for everything else.
 _RUNS: dict[str, Any] = {"concurrency_id": "methods", "concurrency_limit": MAX_RUNS}
@@ -96,7 +99,9 @@ def build(
         page = layout.build_layout(
             _missing(priors), gallery.tiles(), priors, links,
             changes=settings.network_changes, max_bytes=settings.max_file_bytes,
-            upload_remark=render.upload_remark(settings, on_a_space=on_a_space()),
+            remarks=(
+                render.upload_remark(on_a_space=on_a_space()), render.keeping_remark(settings),
+            ),
         )  # fmt: skip
         updates = PageUpdates(page, store)
         networks = NetworkHandlers(updates, settings)
@@ -107,7 +112,7 @@ def build(
         _wire_run(wiring, page, follow_ups)
         network_handlers.wire(wiring, networks)
         _wire_evidence(wiring, page, EvidencePage(evidence))
-        _wire_page(wiring, blocks, page, settings, networks)
+        _wire_page(wiring, blocks, page, settings, networks, follow_ups)
         if add_endpoints:
             add_endpoints(_RUNS)
     routers = (
@@ -150,6 +155,7 @@ class _FollowUps:
         self.wiring = wiring
         self.page = page
         self.runs = RunHandlers(wiring.updates, sessions)
+        self.estimates = EstimateHandlers(wiring.updates, sessions)
         self.tabs = TabHandlers(wiring.updates, sessions)
 
     def refresh(self, event: Any) -> None:
@@ -165,8 +171,9 @@ class _FollowUps:
         """Estimate the time when something else happens."""
         # No preprocessing: Gradio's errors about a value would take the place of the registry's.
         self.wiring.connect(
-            listener, self.runs.estimate, None, [self.page.confirm],
-            inputs_kwargs=self.page.method_inputs(), preprocess=False,
+            listener, self.estimates.estimate, [self.page.moment],
+            [self.page.confirm, *(card.chosen for card in self.page.cards)],
+            inputs_kwargs=self.page.method_inputs(), preprocess=False, js=_WITH_MOMENT,
         )  # fmt: skip
 
     def settle(self, event: Any) -> None:
@@ -254,8 +261,20 @@ def _wire_evidence(wiring: Wiring, page: Layout, evidence: EvidencePage) -> None
 
 
 def _wire_page(
-    wiring: Wiring, blocks: Any, page: Layout, settings: Settings, networks: NetworkHandlers
-) -> None:
+    wiring: Wiring, blocks: Any, page: Layout, settings: Settings, networks: NetworkHandlers,
+    follow_ups: _FollowUps,
+) -> None:  # fmt: skip
     handlers = PageHandlers(wiring.updates, wiring.sessions, settings, networks)
+    # The name of the session stays with the browser's tab, so that the page, when it is loaded
+    # anew, finds its image and results.
+    resumed = wiring.connect(
+        blocks.load,
+        handlers.resume,
+        [page.visit],
+        _outputs(page),
+        js="readingRoomVisit.get",
+    )
+    resumed.then(None, [page.visit], None, js="readingRoomVisit.set")
+    follow_ups.settle(resumed)
     wiring.connect(blocks.load, handlers.opened, None, handlers.opened_outputs())
     blocks.unload(handlers.closed)

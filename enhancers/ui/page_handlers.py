@@ -39,14 +39,29 @@ class PageHandlers(Handlers):
         self.settings = settings
         self.networks = networks
 
+    def resume(self, former: str | None, request: gr.Request) -> Updates:
+        """Show what the tab had before its page was loaded anew, and name its session now.
+
+        Parameters
+        ----------
+        former : str, optional
+            Token of the session that the tab had.
+        request : gradio.Request
+        """
+        resumed = self.sessions.resume(request.session_hash, str(former or ""))
+        session = self.session(request)
+        shown = self.updates.resumed(session) if resumed else {}
+        return {**shown, self.updates.layout.visit: session.token}
+
     def opened(self, request: gr.Request) -> Updates:
         """Fill in what needs torch or may have changed since the page was built."""
         import_torch()
         page = self.updates.layout
+        device = self.session(request).settings.get("device", self.settings.device)
         choices = [("Automatic", "auto"), *((name, name) for name in devices.devices())]
         return {
             **self.networks.show(),
-            page.device: gr.update(choices=choices, value=self.settings.device),
+            page.device: gr.update(choices=choices, value=device),
             page.card: card_text(METHODS[0].key),
         }
 

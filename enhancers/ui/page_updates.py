@@ -59,7 +59,7 @@ class PageUpdates:
             **self.notice(notice),
             **self.run(session),
             page.samples: gallery.tiles(session.sample),
-            page.estimate: render.estimate_html("Estimating the time …"),
+            page.estimate: render.estimate_html(render.ESTIMATING),
             page.confirm: gr.update(visible=False, value=False),
             page.facts: render.facts_html(session),
             page.modality: gr.update(
@@ -75,6 +75,19 @@ class PageUpdates:
     def opened(self, session: Session) -> Updates:
         """Everything that depends on the image of a file that was opened."""
         return {**self.image(session), **self.slice(session)}
+
+    def resumed(self, session: Session) -> Updates:
+        """The page as it was before it was loaded anew: image, results, settings and open tab."""
+        page = self.layout
+        fields = page.method_inputs()
+        values = {
+            fields[keyword]: gr.update(value=value)
+            for keyword, value in session.settings.items()
+            if keyword in fields and keyword != "confirm"
+        }
+        view = session.view
+        tab = {page.tabs: gr.update(selected=view), page.active: view} if view else {}
+        return {**values, **self.opened(session), **tab}
 
     def slice(self, session: Session) -> Updates:
         """The slice slider; not part of `image`, which answers while the slider is dragged."""

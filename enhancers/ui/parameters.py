@@ -13,10 +13,14 @@ from enhancers.method import Method, Modality, Parameter, ParameterValue
 from enhancers.networks.entry import Kind
 from enhancers.networks.installed import states
 from enhancers.registry import METHODS, get, resolve
+from enhancers.ui.html import piece
 from enhancers.ui.numbers import plain_number
 
 FIELD_KEY = "{method}__{parameter}"
 """Keyword under which handlers get the value of a field."""
+
+NO_NETWORK = "no network"
+"""In the place of the expected time of a method that cannot run on this machine."""
 
 COLOUR = (Modality.FUNDUS, Modality.ENDOSCOPY, Modality.MICROSCOPY)
 """The modalities of colour photographs, for which UniMIE restores the exposure."""
@@ -40,7 +44,7 @@ class MethodCard:
 
 
 def method_card(method: Method, *, chosen: bool, missing: str = "") -> MethodCard:
-    """Create the card of a method: checkbox and collapsed parameters.
+    """Create the card of a method: checkbox with the expected time, collapsed parameters.
 
     Parameters
     ----------
@@ -58,12 +62,13 @@ def method_card(method: Method, *, chosen: bool, missing: str = "") -> MethodCar
         box = gr.Checkbox(
             chosen and not missing,
             label=method.label,
-            info=missing or method.summary,
+            info=NO_NETWORK if missing else None,
             interactive=not missing,
             elem_id=f"choose-{method.key}",
             elem_classes="method-choice",
         )
         with gr.Accordion("Parameters", open=False, elem_classes="method-parameters"):
+            gr.HTML(piece("method_summary", missing or method.summary))
             for parameter in plain:
                 fields[parameter.name] = parameter_field(
                     method, parameter, defaults[parameter.name]

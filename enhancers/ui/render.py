@@ -15,6 +15,7 @@ from enhancers.ui.run import MethodRun, Run
 from enhancers.ui.session import Session
 
 OPEN_FIRST = "Open an image to begin."
+ESTIMATING = "Estimating the time …"
 HOW_TO = (
     "Open an image, select methods, press Run (Ctrl+Enter). In the grid: drag to set the window, "
     "scroll to zoom, hold I to see the input."
@@ -23,12 +24,15 @@ HOW_TO = (
 UPLOAD_HOURS = 24
 """Hours after which an uploaded file is deleted."""
 
+KEPT_MINUTES = 10
+"""Minutes for which a page that was left finds its image and results again."""
+
 MAX_QUEUE_DOTS = 12
 """Runs ahead that are drawn as dots; the number next to them counts all."""
 
 _MODALITY_ORIGINS = {
     "file": "read from the file",
-    "guessed": "guessed from the content; change it if it is wrong",
+    "guessed": "guessed: please check",
     "user": "chosen by you",
 }
 
@@ -69,13 +73,18 @@ def header_html(device: str, priors: Sequence[tuple[str, bool]], other_networks:
     return fill("header.html", badges=badges)
 
 
-def upload_remark(settings: Settings, *, on_a_space: bool) -> str:
-    """The formats that are read, where an image goes that is opened, and for how long."""
+def upload_remark(*, on_a_space: bool) -> str:
+    """The formats that are read, and where an image goes that is opened."""
     where = (
         "This page runs on Hugging Face: what you open is uploaded there. Do not open patient data."
         if on_a_space
         else "Images stay on the machine that runs this page."
     )
+    return f"DICOM, NIfTI, PNG, TIFF or JPEG. {where}"
+
+
+def keeping_remark(settings: Settings) -> str:
+    """How long uploads and results are kept, and where."""
     results = (
         f"Results are kept on its disk, in {short_path(settings.cache_dir / 'results')}, up to "
         f"{settings.cache_gb:g} GB."
@@ -83,8 +92,9 @@ def upload_remark(settings: Settings, *, on_a_space: bool) -> str:
         else "Results are kept in memory only."
     )
     return (
-        f"DICOM, NIfTI, PNG, TIFF or JPEG. {where} An uploaded file is deleted after "
-        f"{UPLOAD_HOURS} hours, or when the server stops. {results}"
+        f"An uploaded file is deleted after {UPLOAD_HOURS} hours, or when the server stops. "
+        f"{results} A page that is reloaded shows its image and results again for "
+        f"{KEPT_MINUTES} minutes; then they are forgotten."
     )
 
 
@@ -110,7 +120,7 @@ def facts_html(session: Session) -> str:
 
 def modality_info(image: MedicalImage | None) -> str:
     """Where the modality comes from."""
-    return _MODALITY_ORIGINS[image.modality_origin] if image else "read from the file, or guessed"
+    return _MODALITY_ORIGINS[image.modality_origin] if image else "from the file or guessed"
 
 
 def measured_text(seconds: float) -> str:

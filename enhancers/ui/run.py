@@ -104,6 +104,12 @@ class Run:
                 self.methods[index] = replace(method, state="running")
                 return
 
+    def stopped(self) -> Run:
+        """The same run as if it had been stopped now; its finished methods are shared."""
+        copy = Run(self.image, self.methods, self.seed)
+        copy.stop()
+        return copy
+
     def stop(self) -> None:
         """Mark the unfinished methods as stopped and drop their previews, which are no results."""
         self.methods = [

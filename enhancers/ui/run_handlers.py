@@ -1,29 +1,26 @@
-"""Handlers that start, follow and stop a run, and estimate its time."""
+"""Handlers that start, follow and stop a run."""
 
 from __future__ import annotations
 
 import math
 import time
-from collections.abc import Generator, Iterator, Mapping, Sequence
+from collections.abc import Generator, Iterator
 from contextlib import closing
 from typing import Any
 
 import gradio as gr
 
-from enhancers import devices
-from enhancers.compare import Event, Request, compare, default_cache, estimate_seconds, is_large
+from enhancers.compare import Event, Request, compare, default_cache
 from enhancers.errors import ParameterError, ReadingRoomError
-from enhancers.image import MedicalImage
 from enhancers.job_queue import QueueStatus
-from enhancers.method import Method
 from enhancers.ui import render
 from enhancers.ui.handlers import Handlers
 from enhancers.ui.page_updates import Updates
-from enhancers.ui.parameters import chosen_methods, parameter_values
+from enhancers.ui.parameters import chosen_methods
+from enhancers.ui.requests import needs_confirmation, requested_device, requested_parameters
 from enhancers.ui.run import MethodRun, Run
 from enhancers.ui.session import Session
 from enhancers.ui.viewer import MAX_PANELS
-from enhancers.warm_up import import_networks
 
 REFRESH_SECONDS = 0.25
 """Shortest time between two updates of the progress alone."""
@@ -80,7 +77,7 @@ class RunHandlers(Handlers):
             run.image,
             [method.request for method in run.methods],
             seed=run.seed,
-            device=_device(chosen_methods(values), values),
+            device=requested_device(chosen_methods(values), values),
             cache=default_cache(),
         )
         with closing(events):
@@ -133,51 +130,6 @@ class RunHandlers(Handlers):
         session = self.session(request)
         return self.updates.unchanged() if session.image is None else self.updates.run(session)
 
-    def estimate(self, request: gr.Request, **values: Any) -> Updates:
-        """The expected time of the chosen methods, and whether they need a confirmation.
-
-        An estimate belongs to the image and the settings it was asked for; if others came
-        meanwhile, it changes nothing.
-        """
-        session = self.session(request)
-        with session.lock:
-            subject, image = session.set_settings(values), session.image
-        with session.estimates.turn(subject.image, lambda: session.subject == subject) as current:
-            if not current:
-                return self.updates.unchanged()
-            updates = self._estimate(image, values)
-        with session.lock:
-            if session.subject != subject:
-                return self.updates.unchanged()
-            if session.active:
-                del updates[self.updates.layout.estimate]
-        return updates
-
-    def _estimate(self, image: MedicalImage | None, values: dict[str, Any]) -> Updates:
-        page = self.updates.layout
-        hidden = gr.update(visible=False, value=False)
-        methods = chosen_methods(values)
-        if image is None or not methods:
-            text = render.OPEN_FIRST if image is None else "Select a method."
-            return {page.estimate: render.estimate_html(text), page.confirm: hidden}
-        try:
-            large = _needs_confirmation(image, values)
-            seconds = _seconds(image, values)
-        except ReadingRoomError as error:
-            return {
-                page.estimate: render.estimate_html(str(error), "problem"),
-                page.confirm: hidden,
-            }
-        if large:
-            text = render.large_text(image.shape, seconds)
-            shown = gr.update(visible=True)
-            return {page.estimate: render.estimate_html(text, "problem"), page.confirm: shown}
-        diffusion = sum(method.family == "diffusion" for method in methods)
-        text = render.estimate_text(
-            len(methods), sum(seconds.values()), unknown=len(seconds) < diffusion
-        )
-        return {page.estimate: render.estimate_html(text), page.confirm: hidden}
-
 
 def _start(session: Session, values: dict[str, Any]) -> Run:
     """Start the run that the page asks for, unless the image is replaced meanwhile."""
@@ -208,13 +160,13 @@ def _plan(session: Session, values: dict[str, Any]) -> Run:
             f"{len(methods)} methods are selected; the grid holds {MAX_PANELS - 1} and the input. "
             "Select fewer."
         )
-    if _needs_confirmation(image, values) and not values.get("confirm"):
+    if needs_confirmation(image, values) and not values.get("confirm"):
         raise NotConfirmed(
             "The image is larger than 1024 x 1024 pixels and a diffusion method is selected; read "
             "the estimate above Run and select 'Run anyway'."
         )
     seed = _seed(values.get("seed"))
-    requests = [Request(method.key, _checked(method, values)) for method in methods]
+    requests = [Request(method.key, requested_parameters(method, values)) for method in methods]
     labelled = zip(requests, methods, strict=True)
     runs = [MethodRun(request, method.label) for request, method in labelled]
     return Run(image, runs, seed)
@@ -227,36 +179,3 @@ def _seed(value: Any) -> int:
     if number < 0 or number % 1:
         raise ParameterError(f"The seed is {value}; give an integer of 0 or more.")
     return int(number)
-
-
-def _seconds(image: MedicalImage, values: dict[str, Any]) -> dict[str, float]:
-    """Estimated seconds by the label of each chosen diffusion method."""
-    methods = [method for method in chosen_methods(values) if method.family == "diffusion"]
-    device = devices.choose(_device(methods, values))
-    found = {
-        method.label: estimate_seconds(image, method.key, _checked(method, values), device)
-        for method in methods
-    }
-    return {label: seconds for label, seconds in found.items() if seconds is not None}
-
-
-def _device(methods: Sequence[Method], values: Mapping[str, Any]) -> str:
-    """The requested device; the CPU for classical methods, which need not wait for torch."""
-    if all(method.family == "classical" for method in methods):
-        return "cpu"
-    import_networks()
-    return values.get("device") or "auto"
-
-
-def _checked(method: Method, values: Mapping[str, Any]) -> dict[str, Any]:
-    """Parameters of a method; an error begins with the method's label."""
-    try:
-        return parameter_values(method, values)
-    except ParameterError as error:
-        raise ParameterError(f"{method.label}: {error}") from None
-
-
-def _needs_confirmation(image: MedicalImage, values: dict[str, Any]) -> bool:
-    return any(
-        is_large(image, method.key, _checked(method, values)) for method in chosen_methods(values)
-    )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import secrets
 import threading
 from collections.abc import Mapping
@@ -91,6 +92,8 @@ class Session:
         Whether the user chose the pair.
     settings : mapping
         The latest values of the method section, by keyword.
+    view : str
+        Name of the open tab of the page; empty for the first.
     subject : Subject
         The image and the settings that the page shows now.
     file : int
@@ -122,6 +125,8 @@ class Session:
     pair_chosen: bool = False
     _shown: tuple[Pixels, Pixels, Window] | None = None
     settings: Mapping[str, Any] = field(default_factory=dict)
+    view: str = ""
+    _settings_moment: float = -math.inf
     subject: Subject = Subject(0, 0)
     file: int = 0
     slices: dict[int, SliceState] = field(default_factory=dict)
@@ -134,9 +139,18 @@ class Session:
         self.changes = ImageChanges(self.lock)
         self.estimates = EstimateTurns(self.lock)
 
-    def set_settings(self, values: Mapping[str, Any]) -> Subject:
-        """Take the values of the method section; what was for other values is out of date."""
+    def set_settings(
+        self, values: Mapping[str, Any], moment: float | None = None
+    ) -> Subject | None:
+        """Take the values of the method section; what was for other values is out of date.
+
+        None where values of a later moment were taken already.
+        """
         with self.lock:
+            if moment is not None:
+                if moment < self._settings_moment:
+                    return None
+                self._settings_moment = moment
             self.settings = values
             self.subject = replace(self.subject, settings=self.subject.settings + 1)
             return self.subject

@@ -7,11 +7,23 @@ import secrets
 import threading
 import time
 from collections import OrderedDict
+from collections.abc import Iterable
 
 from enhancers.ui.session import Session
 
 LATE_EVENT_SECONDS = 10.0
 """Seconds after a tab was closed in which its last events may still arrive."""
+
+KEPT_SECONDS = 600.0
+"""Seconds for which the session of a page that was left can be continued."""
+
+KEPT_SESSIONS = 16
+"""Most sessions of pages that were left; the one left first makes room."""
+
+_CONTINUED = (
+    "image", "name", "path", "sample", "windows", "window_choice", "first_window", "truth",
+    "truth_path", "truth_origin", "pair", "pair_chosen", "settings", "view",
+)  # fmt: skip
 
 
 class Sessions:
@@ -22,6 +34,7 @@ class Sessions:
         self._lock = threading.Lock()
         self._by_hash: OrderedDict[str, Session] = OrderedDict()
         self._removed: dict[str, float] = {}
+        self._left: OrderedDict[str, tuple[Session, threading.Timer]] = OrderedDict()
 
     def __len__(self) -> int:
         return len(self._by_hash)
@@ -44,16 +57,78 @@ class Sessions:
     def by_token(self, token: str) -> Session | None:
         """The session that a download link names, or None."""
         with self._lock:
-            for session in self._by_hash.values():
-                if secrets.compare_digest(session.token, token):
-                    return session
-        return None
+            return _named(token, self._by_hash.values())
+
+    def resume(self, session_hash: str | None, token: str) -> bool:
+        """Continue in a tab what its page had before it was loaded anew.
+
+        The former page may still be open, as where a tab was duplicated: both go on separately.
+
+        Parameters
+        ----------
+        session_hash : str, optional
+            Of the page that was loaded.
+        token : str
+            Of the former page's session.
+
+        Returns
+        -------
+        bool
+            Whether there was something to continue, and nothing else was opened meanwhile.
+        """
+        session = self.get(session_hash)
+        with self._lock:
+            left = [one for one, _ in self._left.values()]
+            former = _named(token, [*self._by_hash.values(), *left])
+        return former is not None and former is not session and _continue(session, former)
 
     def remove(self, session_hash: str | None) -> Session | None:
-        """Remove and return the session of a tab that was closed."""
+        """Remove and return the session of a tab that was closed; for a while it can be resumed."""
         key, now = session_hash or "", time.monotonic()
         with self._lock:
             recent = self._removed.items()
             self._removed = {k: at for k, at in recent if now - at < LATE_EVENT_SECONDS}
             self._removed[key] = now
-            return self._by_hash.pop(key, None)
+            session = self._by_hash.pop(key, None)
+        if session is not None and session.image is not None:
+            self._keep(session)
+        return session
+
+    def _keep(self, session: Session) -> None:
+        timer = threading.Timer(KEPT_SECONDS, self._forget, [session.token])
+        timer.daemon = True
+        timer.start()
+        with self._lock:
+            self._left[session.token] = session, timer
+            while len(self._left) > KEPT_SESSIONS:
+                self._left.popitem(last=False)[1][1].cancel()
+
+    def _forget(self, token: str) -> None:
+        with self._lock:
+            self._left.pop(token, None)
+
+
+def _named(token: str, sessions: Iterable[Session]) -> Session | None:
+    for session in sessions:
+        if secrets.compare_digest(session.token.encode(), token.encode()):
+            return session
+    return None
+
+
+def _continue(session: Session, former: Session) -> bool:
+    """Let a new session go on with what another one has; its unfinished methods are stopped."""
+    with former.lock:
+        found = {name: getattr(former, name) for name in _CONTINUED}
+        run = former.run.stopped() if former.run else None
+        scores, slices = dict(former.scores), dict(former.slices)
+    if found["image"] is None:
+        return False
+    with session.changes.change() as number, session.lock:
+        if session.changes.file_chosen or session.image is not None:
+            return False
+        session.file += 1
+        session.replace_image(found["image"], number)
+        for name, value in found.items():
+            setattr(session, name, value)
+        session.run, session.scores, session.slices = run, scores, slices
+    return True

@@ -33,9 +33,10 @@ FIRST_GAIN = 4
 class TabHandlers(Handlers):
     """Handlers of the tabs; only the open tab is computed."""
 
-    def select(self, event: gr.SelectData) -> Updates:
+    def select(self, event: gr.SelectData, request: gr.Request) -> Updates:
         """Keep the name of the tab that was opened."""
-        return {self.updates.layout.active: str(event.value)}
+        name = self.session(request).view = str(event.value)
+        return {self.updates.layout.active: name}
 
     def pick(self, left: str | None, right: str | None, request: gr.Request) -> None:
         """Keep which two panels are compared."""

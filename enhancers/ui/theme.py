@@ -15,5 +15,5 @@ def launch_options() -> dict[str, Any]:
     return {
         "theme": page_theme(),
         "css": asset_text(*_SHEETS),
-        "head": page_head("compare_keys.js", "accessibility.js"),
+        "head": page_head("compare_page.js", "accessibility.js"),
     }

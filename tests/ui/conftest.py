@@ -7,6 +7,7 @@ import pytest
 
 from enhancers.settings import get_settings, read_settings
 from enhancers.ui import StudyLinks, build, gallery, run_handlers
+from enhancers.ui.estimate_handlers import EstimateHandlers
 from enhancers.ui.image_handlers import ImageHandlers
 from enhancers.ui.page_updates import PageUpdates
 from enhancers.ui.sessions import Sessions
@@ -37,6 +38,8 @@ def handlers(page):
         layout=drawn,
         sessions=sessions,
         run_handlers=run_handlers.RunHandlers(updates, sessions),
+        estimate=EstimateHandlers(updates, sessions).estimate,
+        updates=updates,
         image_handlers=ImageHandlers(updates, sessions, DEFAULT_CAPS),
         request=SimpleNamespace(session_hash="tab"),
     )

@@ -1,7 +1,7 @@
 """Handlers that start, follow and stop a run."""
 
 import threading
-from concurrent.futures import ThreadPoolExecutor, as_completed
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -169,50 +169,6 @@ def test_run_waits_for_the_image_that_was_chosen_before_it(handlers):
     events.close()
 
 
-@pytest.fixture
-def slow_estimates(monkeypatch):
-    """Estimates for an image of 32 rows last until the event is set; the seconds are its rows."""
-    gate = threading.Event()
-    gate.started = threading.Event()
-
-    def estimate_seconds(image, *_):
-        gate.started.set()
-        assert image.shape[0] != 32 or gate.wait(30)
-        return float(image.shape[0])
-
-    monkeypatch.setattr(run_handlers, "estimate_seconds", estimate_seconds)
-    monkeypatch.setattr(run_handlers, "import_networks", lambda: None)
-    monkeypatch.setattr(run_handlers.devices, "choose", lambda name: name)
-    return gate
-
-
-def test_a_late_estimate_of_another_image_is_dropped(handlers, slow_estimates):
-    session = handlers.sessions.get("tab")
-    session.replace_image(IMAGE)
-    page, estimate = handlers.layout, handlers.run_handlers.estimate
-    values = field_values("null_space")
-    with ThreadPoolExecutor(1) as pool:
-        late = pool.submit(estimate, handlers.request, **values)
-        assert slow_estimates.started.wait(30)
-        session.replace_image(from_array(np.zeros((16, 16), np.float32)))
-        assert "about 16 s" in estimate(handlers.request, **values)[page.estimate]
-        slow_estimates.set()
-        assert late.result(30) == handlers.run_handlers.updates.unchanged()
-
-
-def test_of_many_estimates_only_the_last_is_made(handlers, slow_estimates):
-    handlers.sessions.get("tab").replace_image(IMAGE)
-    page, estimate = handlers.layout, handlers.run_handlers.estimate
-    made = [field_values("null_space", null_space__steps=str(20 + n)) for n in range(9)]
-    with ThreadPoolExecutor(9) as pool:
-        asked = [pool.submit(estimate, handlers.request, **values) for values in made]
-        given_up = as_completed(asked, 30)
-        assert len({next(given_up) for _ in range(7)}) == 7
-        slow_estimates.set()
-        answers = [future.result(30) for future in asked]
-    assert sum(page.confirm in answer for answer in answers) == 1
-
-
 def test_another_image_takes_the_confirmation_away(handlers):
     session, page = handlers.sessions.get("tab"), handlers.layout
     session.replace_image(IMAGE)
@@ -226,10 +182,3 @@ def test_a_run_that_needs_a_confirmation_shows_where_to_give_it(handlers):
     handlers.sessions.get("tab").replace_image(large)
     (updates,) = press_run(handlers, **field_values("null_space"))
     assert updates[handlers.layout.confirm]["visible"] is True
-
-
-def test_an_emptied_field_of_a_classical_method_is_a_problem_of_the_estimate(handlers):
-    handlers.sessions.get("tab").replace_image(IMAGE)
-    values = field_values("clahe", clahe__tiles=None)
-    updates = handlers.run_handlers.estimate(handlers.request, **values)
-    assert "CLAHE: tiles has no automatic value" in updates[handlers.layout.estimate]

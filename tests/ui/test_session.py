@@ -1,17 +1,22 @@
 """Sessions of browser tabs and the state of their runs."""
 
 import math
+import time
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 from enhancers.compare import Event, Request, compare
+from enhancers.image import from_array
 from enhancers.metrics import ScoreRow, score, to_csv
 from enhancers.ui import render
 from enhancers.ui.metrics_table import metrics_html
 from enhancers.ui.session import INPUT
 from enhancers.ui.sessions import Sessions
 from tests.support.compare_page import IMAGE, queued_event, run_of, states, step
+
+OTHER = from_array(np.zeros((16, 16), np.float32))
 
 
 def test_a_run_advances_stops_and_forgets_its_previews():
@@ -59,6 +64,61 @@ def test_what_still_runs_when_a_tab_is_closed_leaves_no_session_behind(monkeypat
     assert sessions.by_token(late.token) is None
     monkeypatch.setattr("enhancers.ui.sessions.LATE_EVENT_SECONDS", 0.0)
     assert sessions.get("tab") is sessions.get("tab")
+
+
+def test_a_page_that_is_loaded_anew_goes_on_with_image_results_and_settings():
+    sessions = Sessions()
+    before = sessions.get("before")
+    before.open(IMAGE, "slice", Path("slice.png"))
+    before.start(run_of("srad", "clahe").run)
+    for event in compare(IMAGE, [Request("srad")]):
+        before.run.apply(event)
+    before.set_settings({"srad": True, "seed": 7})
+    before.view = "Metrics"
+    sessions.remove("before")
+    assert sessions.resume("after", before.token)
+    after = sessions.get("after")
+    assert after.image is IMAGE
+    assert (after.name, after.view, after.settings["seed"]) == ("slice", "Metrics", 7)
+    assert states(after.run) == ["done", "stopped"]
+    assert states(before.run)[0] == "done"
+    assert after.token != before.token
+    # The page goes on with a session of its own, and every name is of one page only.
+    after.replace_image(OTHER)
+    assert before.image is IMAGE
+    assert not sessions.resume("third", "")
+    assert not sessions.resume("third", "0" * 32)
+
+
+def test_a_duplicated_tab_has_its_own_copy_and_an_image_chosen_meanwhile_stays():
+    sessions = Sessions()
+    first = sessions.get("first")
+    first.open(IMAGE, "slice", Path("slice.png"))
+    assert sessions.resume("second", first.token)
+    sessions.get("second").replace_image(OTHER)
+    assert first.image is IMAGE
+    third = sessions.get("third")
+    third.open(OTHER, "other", Path("other.png"))
+    assert not sessions.resume("third", first.token)
+    assert third.image is OTHER
+
+
+def test_what_was_left_is_forgotten_after_a_while(monkeypatch):
+    monkeypatch.setattr("enhancers.ui.sessions.KEPT_SESSIONS", 2)
+    sessions = Sessions()
+    left = [sessions.get(str(number)) for number in range(3)]
+    for number, session in enumerate(left):
+        session.replace_image(IMAGE)
+        sessions.remove(str(number))
+    assert [sessions.resume(f"new {n}", one.token) for n, one in enumerate(left)] == [
+        False, True, True,
+    ]  # fmt: skip
+    monkeypatch.setattr("enhancers.ui.sessions.KEPT_SECONDS", 0.01)
+    gone = sessions.get("gone")
+    gone.replace_image(IMAGE)
+    sessions.remove("gone")
+    time.sleep(0.1)
+    assert not sessions.resume("later", gone.token)
 
 
 def test_another_image_clears_results_and_measures():

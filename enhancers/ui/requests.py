@@ -1,0 +1,37 @@
+"""What the fields of the page ask for: parameters, device, confirmation."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from enhancers.compare import is_large
+from enhancers.errors import ParameterError
+from enhancers.image import MedicalImage
+from enhancers.method import Method, ParameterValue
+from enhancers.ui.parameters import chosen_methods, parameter_values
+from enhancers.warm_up import import_networks
+
+
+def requested_parameters(method: Method, values: Mapping[str, Any]) -> dict[str, ParameterValue]:
+    """The parameters of a method; an error begins with the method's label."""
+    try:
+        return parameter_values(method, values)
+    except ParameterError as error:
+        raise ParameterError(f"{method.label}: {error}") from None
+
+
+def requested_device(methods: Sequence[Method], values: Mapping[str, Any]) -> str:
+    """The requested device; the CPU for classical methods, which need not wait for torch."""
+    if all(method.family == "classical" for method in methods):
+        return "cpu"
+    import_networks()
+    return values.get("device") or "auto"
+
+
+def needs_confirmation(image: MedicalImage, values: Mapping[str, Any]) -> bool:
+    """Whether a chosen method may take so long on this image that the user has to confirm it."""
+    return any(
+        is_large(image, method.key, requested_parameters(method, values))
+        for method in chosen_methods(values)
+    )
