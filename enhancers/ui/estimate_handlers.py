@@ -50,7 +50,9 @@ class EstimateHandlers(Handlers):
             if current:
                 if image is not None and not session.active:
                     # What stands there is for the settings before.
-                    yield {self.updates.layout.estimate: render.estimate_html(render.ESTIMATING)}
+                    waiting = render.estimate_html(render.ESTIMATING)
+                    times = self._times(image, values, {})
+                    yield {self.updates.layout.estimate: waiting, **times}
                 updates = self._estimate(image, values)
         with session.lock:
             if session.subject != subject:

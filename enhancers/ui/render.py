@@ -221,16 +221,12 @@ def estimate_text(methods: int, seconds: float, *, unknown: bool = False) -> str
     ----------
     methods : int
     seconds : float
-        Of the diffusion methods together.
+        Of all whose time is known.
     unknown : bool
-        Whether the time of one of these is not known.
+        Whether the time of one is not known.
     """
     count = f"{methods} method{'' if methods == 1 else 's'}"
-    if unknown:
-        return f"{count} · diffusion: time not known yet"
-    if seconds:
-        return f"{count} · diffusion about {seconds_text(seconds)}"
-    return f"{count} · a few seconds"
+    return f"{count} · {'time not known yet' if unknown else about(seconds)}"
 
 
 def large_text(shape: tuple[int, int], seconds: Mapping[str, float]) -> str:

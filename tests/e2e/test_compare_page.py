@@ -153,6 +153,19 @@ def test_the_first_page_fits_and_says_what_it_is(visited):
         assert box["y"] + box["height"] <= height
 
 
+def test_methods_and_their_times_are_seen_without_scrolling(opened):
+    opened.set_viewport_size({"width": 1440, "height": 900})
+    choose_sample(opened, "cardiac_mr")
+    opened.wait_for_selector("#choose-tv .info-text:has-text('s')")
+    below = opened.locator("#runbar").bounding_box()["y"]
+    for key in ALL:
+        row = opened.locator(f"#choose-{key}").bounding_box()
+        assert row["y"] + row["height"] <= below
+    # Made for MR: the pipeline, the hybrid and DDNM.
+    chosen = [key for key in ALL if opened.is_checked(f"#choose-{key} input")]
+    assert chosen == ["classical", "pseudo_label", "null_space"]
+
+
 def test_three_methods_show_their_exact_pixels(opened):
     choose_sample(opened, "real_ct_spine")
     assert "16 bit" in facts(opened)
@@ -445,6 +458,38 @@ def test_results_are_kept_with_their_slice(opened):
     opened.wait_for_function(f"{VIEWER}.state().panels.length === 2 && {VIEWER}.state().ready")
     np.testing.assert_array_equal(readback(opened, "clahe"), before)
     opened.wait_for_selector('[data-method="clahe"].done')
+
+
+def test_reload_and_back_bring_image_results_settings_and_tab_again(page, served):
+    visit(page, served[0])
+    choose_sample(page, "real_mr_small")
+    page.click(".method-card:has(#choose-clahe) .method-parameters > button")
+    set_slider(page, "#set-clahe-tiles", 5)
+    run(page, "clahe")
+    before = readback(page, "clahe")
+    tab(page, "Metrics")
+    page.reload()
+    page.wait_for_selector("#metrics tbody tr")
+    page.goto("about:blank")
+    page.go_back()
+    page.wait_for_selector("#metrics tbody tr")
+    assert "64 × 64" in facts(page)
+    assert [key for key in ALL if page.is_checked(f"#choose-{key} input")] == ["clahe"]
+    page.click(".method-card:has(#choose-clahe) .method-parameters > button")
+    assert page.input_value("#set-clahe-tiles input[type=number]") == "5"
+    tab(page, "Side by side")
+    page.wait_for_function(f"{VIEWER}.state().ready && {VIEWER}.state().panels.length === 2")
+    np.testing.assert_array_equal(readback(page, "clahe"), before)
+    with page.expect_download():
+        page.click("#progress a.download.all")
+
+
+def test_on_a_phone_a_chosen_sample_is_brought_into_view(page, served):
+    page.set_viewport_size({"width": 390, "height": 844})
+    visit(page, served[0])
+    choose_sample(page, "real_mr_small")
+    page.wait_for_function("document.querySelector('#viewer').getBoundingClientRect().top < 400")
+    assert page.evaluate("document.documentElement.scrollWidth") <= 390
 
 
 def test_the_keyboard_is_enough(browser, page, served):

@@ -6,10 +6,9 @@ from concurrent.futures import ThreadPoolExecutor, as_completed
 import numpy as np
 import pytest
 
-from enhancers.compare.runtime_model import RUN_TIMES
+from enhancers.compare import expected_seconds
 from enhancers.image import from_array
-from enhancers.method_interface import patches
-from enhancers.registry import get, resolve
+from enhancers.job_queue import seconds_text
 from enhancers.ui import estimate_handlers, requests
 from tests.support.compare_page import IMAGE, field_values
 
@@ -82,16 +81,19 @@ def test_settings_that_arrive_late_do_not_take_the_place_of_newer_ones(handlers,
     assert session.settings == newer
 
 
-def test_the_time_stands_beside_a_method_before_it_is_chosen(handlers, monkeypatch):
-    handlers.sessions.get("tab").replace_image(IMAGE)
-    method = get("tv")
-    boxes = {card.method.key: card.chosen for card in handlers.layout.cards}
-    RUN_TIMES.clear()
-    RUN_TIMES.update(method, resolve("tv", IMAGE.modality), "cpu", patches(*IMAGE.shape), 7.0)
+def test_times_stand_beside_the_classical_methods_before_any_run(handlers):
+    large = from_array(np.random.default_rng(0).random((1024, 1024)).astype(np.float32))
+    handlers.sessions.get("tab").replace_image(large)
     shown = last(handlers.estimate(None, handlers.request, **field_values("clahe")))
-    RUN_TIMES.clear()
-    assert shown[boxes["tv"]]["info"] == "7 s"
-    assert "value" not in shown[boxes["tv"]]
+    for card in handlers.layout.cards:
+        if card.method.family == "classical":
+            seconds = expected_seconds(large, card.method.key)
+            assert shown[card.chosen]["info"] == seconds_text(seconds)
+            assert "value" not in shown[card.chosen]
+    longer = field_values("clahe", nlm__search=31)
+    again = last(handlers.estimate(None, handlers.request, **longer))
+    nlm = next(card.chosen for card in handlers.layout.cards if card.method.key == "nlm")
+    assert again[nlm] != shown[nlm]
 
 
 def test_while_the_time_is_estimated_no_other_time_is_shown(handlers):

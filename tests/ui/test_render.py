@@ -23,7 +23,8 @@ def test_many_ahead_are_counted_and_not_all_drawn():
 
 
 def test_a_time_that_is_not_known_is_not_called_seconds():
-    assert render.estimate_text(2, 0.0) == "2 methods · a few seconds"
+    assert render.estimate_text(1, 0.2) == "1 method · under 1 s"
+    assert render.estimate_text(2, 12.3) == "2 methods · about 12 s"
     assert "not known" in render.estimate_text(2, 3.0, unknown=True)
 
 

@@ -1,6 +1,5 @@
 """Handlers that start, follow and stop a run."""
 
-import threading
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
