@@ -66,7 +66,8 @@ class EstimateHandlers(Handlers):
         hidden = gr.update(visible=False, value=False)
         methods = chosen_methods(values)
         if image is None:
-            return {page.estimate: render.estimate_html(render.OPEN_FIRST), page.confirm: hidden}
+            # The page says from the beginning what to do; a late answer must not say it again.
+            return self.updates.unchanged()
         if not methods:
             line = {page.estimate: render.estimate_html("Select a method."), page.confirm: hidden}
             return {**line, **self._times(image, values, {})}
