@@ -13,10 +13,11 @@ from itsdangerous import BadSignature, URLSafeTimedSerializer
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from study.accounts.cookie_keys import signing_key
 from study.accounts.rate_limit import RateLimit
 from study.domain.errors import SignInError
 from study.storage.hash_chain import audit
-from study.storage.models import Reader, ServerSecret, Staff
+from study.storage.models import Reader, Staff
 from study.storage.store import Store
 
 _LOOKALIKES = str.maketrans("OIL", "011", "- \t")
@@ -82,7 +83,7 @@ class SignIn(ABC, Generic[Row, AccountT]):
     salt: ClassVar[str]
     """Of the signature: a cookie of one table is worth nothing for another."""
     key_name: ClassVar[str]
-    """Of the signing key among the server's secrets."""
+    """Of the signing key among those of the server."""
     wrong: ClassVar[str]
     """The message when code and secret do not match, whichever of them is wrong."""
 
@@ -166,15 +167,19 @@ class SignIn(ABC, Generic[Row, AccountT]):
         return row
 
     def signer(self) -> URLSafeTimedSerializer:
-        """Signs cookies with a key that is made once for a study and kept in its database."""
+        """Signs cookies with the server's key for this study."""
         if self._signer is None:
-            with self.store.write() as session:
-                key = session.get(ServerSecret, self.key_name)
-                if key is None:
-                    key = ServerSecret(name=self.key_name, value=secrets.token_bytes(32))
-                    session.add(key)
-                self._signer = URLSafeTimedSerializer(bytes(key.value), salt=self.salt)
+            key = signing_key(self.store.study_id, self.key_name, self.store.folder)
+            self._signer = URLSafeTimedSerializer(key, salt=self.salt)
         return self._signer
+
+    def sign_out(self, account: AccountT) -> None:
+        """End all sessions of an account: its cookies are worth nothing from now on."""
+        with self.store.write() as session:
+            row: Row = session.get_one(self.table, account.id)  # type: ignore[assignment]
+            if row.generation == account.generation:
+                row.generation += 1
+                audit(session, row.code, "sign out", target=row.code)
 
 
 def _scrypt(secret: str, salt: bytes, log2n: int = _SCRYPT_LOG2N, r: int = _SCRYPT_R) -> bytes:

@@ -172,14 +172,6 @@ class StaffSignIn(SignIn[Staff, StaffAccount]):
         """The account of a row."""
         return _account(row)
 
-    def sign_out(self, account: StaffAccount) -> None:
-        """End all sessions of an account."""
-        with self.store.write() as session:
-            row = session.get_one(Staff, account.id)
-            if row.generation == account.generation:
-                row.generation += 1
-                audit(session, row.code, "sign out", target=row.code)
-
     def require(self, request: RequestWithCookies, *roles: StaffRole) -> StaffAccount:
         """Who sends a request, if the account has one of these roles.
 

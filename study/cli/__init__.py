@@ -37,6 +37,7 @@ app.command()(results.stats)
 app.command()(conduct.demo)
 app.command()(maintenance.backup)
 app.command()(maintenance.restore)
+app.command()(maintenance.mirror)
 app.command()(maintenance.verify)
 
 

@@ -8,7 +8,17 @@ from typing import Annotated
 
 import typer
 
-from study.cli.options import Actor, Database, Folder, MaybeKey, MirrorPath, opened, read_key
+from study.cli.options import (
+    Actor,
+    Database,
+    Folder,
+    MaybeKey,
+    MirrorPath,
+    SigningKeyPath,
+    opened,
+    read_key,
+    read_signing_key,
+)
 from study.domain.errors import StudyError
 
 HOST, PORT = "127.0.0.1", 7861
@@ -91,13 +101,20 @@ def serve(
             run(app, server)
 
 
-def close(folder: Folder, actor: Actor = "", database: Database = None) -> None:
-    """Close the study: readers can rate no more."""
+def close(
+    folder: Folder,
+    signing_key: SigningKeyPath = None,
+    actor: Actor = "",
+    database: Database = None,
+) -> None:
+    """Close the study: readers can rate no more; prints the chain head, to be kept elsewhere."""
     from study.planning.lifecycle import close_study
 
+    signing = read_signing_key(signing_key, folder)
     with opened(folder, database) as store:
-        close_study(store, actor=actor)
-    typer.echo("The study is closed.")
+        close_study(store, actor=actor, signing_key=signing)
+        typer.echo("The study is closed.")
+        typer.echo(f"Chain head {store.chain_head()}")
 
 
 def demo(

@@ -12,10 +12,11 @@ from study.cli.options import (
     Database,
     Folder,
     MaybeKey,
-    MirrorPath,
+    SigningKeyPath,
     opened,
     progress_bar,
     read_key,
+    read_signing_key,
 )
 
 
@@ -42,10 +43,25 @@ def restore(
     root: Annotated[
         Path | None, typer.Option(help="Folder of the source images, if they were moved.")
     ] = None,
+    mirror: Annotated[
+        Path | None,
+        typer.Option(
+            "--from",
+            metavar="MIRROR",
+            help="Bring back the ratings and records that only this mirror has, not images.",
+        ),
+    ] = None,
     actor: Actor = "",
     database: Database = None,
 ) -> None:
-    """Make lost or damaged images of a frozen study again; each must have its recorded SHA-256."""
+    """Restore lost images, each with its recorded SHA-256; or lost ratings, --from a mirror."""
+    if mirror is not None:
+        from study.storage.restore_rows import restore_rows
+
+        typer.echo(restore_rows(folder, mirror, url=database, actor=actor).as_text())
+        with opened(folder, database) as store:
+            typer.echo(f"Chain head {store.chain_head()}")
+        return
     from study.stimuli.rendering.restore import restore as again
 
     with opened(folder, database) as store, progress_bar() as update:
@@ -56,17 +72,42 @@ def restore(
         raise typer.Exit(1)
 
 
+def mirror(
+    folder: Folder,
+    path: Annotated[Path, typer.Argument(metavar="MIRROR", help="The file of the mirror.")],
+    database: Database = None,
+) -> None:
+    """Say where the mirror is from now on; where there is none, it is begun, which is logged."""
+    with opened(folder, database, path) as store:
+        if not store.log_problem:
+            typer.echo(f"The mirror is {store.mirror}.")
+
+
 def verify(
     folder: Folder,
     images: Annotated[bool, typer.Option(help="Compare every image with its SHA-256 too.")] = False,
+    head: Annotated[
+        str,
+        typer.Option(help="A chain head that close or export printed, kept elsewhere since."),
+    ] = "",
+    signing_key: SigningKeyPath = None,
     database: Database = None,
-    mirror: MirrorPath = None,
+    mirror: Annotated[
+        Path | None, typer.Option("--mirror", help="Compare with this copy of the mirror.")
+    ] = None,
 ) -> None:
-    """Check that no rating was changed; print the first broken row and exit with 1 if one was."""
+    """Check that nothing was changed; write nothing, and exit with 1 if something was."""
+    from study.storage.hash_chain import ChainHead
     from study.storage.integrity import verify as check
+    from study.storage.store import Store
 
-    with opened(folder, database, mirror) as store:
-        verdict = check(store, images=images)
+    kept = ChainHead.parse(head) if head else None
+    signing = read_signing_key(signing_key, folder)
+    store = Store.open(folder, url=database, mirror=mirror, read_only=True)
+    try:
+        verdict = check(store, images=images, head=kept, signing_key=signing)
+    finally:
+        store.close()
     typer.echo(verdict.as_text())
     if not verdict.ok:
         raise typer.Exit(1)

@@ -16,6 +16,7 @@ from study.domain.errors import ProtocolError
 if TYPE_CHECKING:
     from study.domain.protocol import Protocol
     from study.storage.key import Key
+    from study.storage.signature import SigningKey
     from study.storage.store import Store
 
 Folder = Annotated[Path, typer.Argument(metavar="DIR", help="The folder of the study.")]
@@ -47,6 +48,14 @@ MirrorPath = Annotated[
 ]
 ProtocolPath = Annotated[
     Path | None, typer.Option("--protocol", help="Protocol as JSON, as written by plan --write.")
+]
+SigningKeyPath = Annotated[
+    Path | None,
+    typer.Option(
+        "--signing-key",
+        envvar="READINGROOM_STUDY_SIGNING_KEY",
+        help="A file of 32 or more random bytes outside DIR, which signs chain heads.",
+    ),
 ]
 Readers = Annotated[int | None, typer.Option(min=1, help="Number of readers.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print the result as JSON.")]
@@ -115,6 +124,13 @@ def read_key(path: Path, store: Store) -> Key:
     with store.read() as session:
         seed = session.get_one(Study, store.study_id).seed_sha256
     return key_file.load(path, store.folder, study_id=store.study_id, seed_sha256=seed)
+
+
+def read_signing_key(path: Path | None, folder: Path) -> SigningKey | None:
+    """Read the key that signs chain heads."""
+    from study.storage.signature import SigningKey
+
+    return None if path is None else SigningKey.read(path, folder)
 
 
 @contextmanager

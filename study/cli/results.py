@@ -8,7 +8,17 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from study.cli.options import Actor, AsJson, Database, Folder, KeyPath, opened, read_key
+from study.cli.options import (
+    Actor,
+    AsJson,
+    Database,
+    Folder,
+    KeyPath,
+    SigningKeyPath,
+    opened,
+    read_key,
+    read_signing_key,
+)
 from study.domain.errors import StudyError
 from study.domain.protocol import Status
 
@@ -76,6 +86,7 @@ def export(
     ] = "csv",
     key: NamesKey = None,
     masked: Masked = False,
+    signing_key: SigningKeyPath = None,
     actor: Actor = "",
     database: Database = None,
 ) -> None:
@@ -84,9 +95,12 @@ def export(
 
     if form not in set(ExportFormat):
         raise StudyError(f"There is no format {form!r}: choose from {', '.join(ExportFormat)}.")
+    signing = read_signing_key(signing_key, folder)
     with opened(folder, database) as store:
         names = _names(context, store, key, masked)
-        for path in make(store, out, actor=actor, key=names, form=ExportFormat(form)):
+        for path in make(
+            store, out, actor=actor, key=names, form=ExportFormat(form), signing_key=signing
+        ):
             typer.echo(path)
 
 

@@ -10,9 +10,10 @@ from sqlalchemy import select
 from study.domain.disguised_names import normalised
 from study.domain.errors import BlindingError, KeyFileError
 from study.domain.protocol import MethodKind, Status
-from study.storage import hash_chain, key_file
+from study.storage import hash_chain, key_file, row_log
 from study.storage.key import Key
 from study.storage.models import Method, Study
+from study.storage.signature import SigningKey, sign_chain
 from study.storage.store import Store
 
 
@@ -53,8 +54,16 @@ def open_study(store: Store, *, actor: str) -> None:
         store.set_status(session, Status.OPEN, actor)
 
 
-def close_study(store: Store, *, actor: str) -> None:
+def close_study(store: Store, *, actor: str, signing_key: SigningKey | None = None) -> None:
     """Close an open study: readers can rate no more.
+
+    Parameters
+    ----------
+    store : Store
+    actor : str
+        For the audit log.
+    signing_key : SigningKey, optional
+        Signs the chain head.
 
     Raises
     ------
@@ -63,6 +72,9 @@ def close_study(store: Store, *, actor: str) -> None:
     """
     with store.write() as session:
         store.set_status(session, Status.CLOSED, actor)
+        row_log.append_touched(session)
+        if signing_key is not None:
+            sign_chain(session, signing_key, actor)
 
 
 def unblind(store: Store, key: Key, *, actor: str, second: str) -> tuple[MethodName, ...]:

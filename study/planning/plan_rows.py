@@ -21,6 +21,7 @@ from study.storage.models import (
     Stimulus,
     new_id,
 )
+from study.storage.row_log import touch
 
 
 def write_questions(session: Session, study_id: str, protocol: Protocol) -> None:
@@ -109,6 +110,9 @@ def _write_trials(
         ]
     session.execute(insert(Presentation), shown)
     session.execute(insert(PresentationSlot), slots)
+    touch(session, Presentation.__tablename__, [(one["id"],) for one in shown])
+    keys = [(one["presentation_id"], one["slot"]) for one in slots]
+    touch(session, PresentationSlot.__tablename__, keys)
 
 
 def write_masks(methods: Sequence[Method]) -> None:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Select, and_, bindparam, exists, func, select, update
+from sqlalchemy import Select, and_, bindparam, exists, func, select
 from sqlalchemy.orm import Session
 
 from study.domain.answers import Answer, check_answers, check_submission
@@ -270,8 +270,7 @@ def _revision(session: Session, pair: _RatedPair, given: Submission, due: Turn |
 
 def _keep_times(session: Session, pair: _RatedPair, protocol: Protocol) -> None:
     """Store start and end of a session, and when the repeats after a washout open."""
-    this = ReadingSession.id == pair.session_id
     if pair.started_at is None:
-        session.execute(update(ReadingSession).where(this).values(started_at=now()))
+        session.get_one(ReadingSession, pair.session_id).started_at = now()
     if pair.is_last:
         end_session(session, session.get_one(ReadingSession, pair.session_id), protocol)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 
-from sqlalchemy import ColumnElement, exists, select, update
+from sqlalchemy import ColumnElement, exists, select
 from sqlalchemy.orm import Session, aliased
 
 from study.domain.protocol import Protocol
@@ -28,16 +28,14 @@ def end_session(session: Session, sitting: ReadingSession, protocol: Protocol) -
     end = datetime.now(UTC)
     sitting.finished_at = stamp(end)
     if protocol.washout_days > 0:
-        session.execute(
-            update(ReadingSession)
-            .where(
-                ReadingSession.reader_id == sitting.reader_id,
-                ReadingSession.number == sitting.number + 1,
-                ReadingSession.phase == "repeat",
-                ReadingSession.not_before.is_(None),
-            )
-            .values(not_before=stamp(end + timedelta(days=protocol.washout_days)))
+        following = select(ReadingSession).where(
+            ReadingSession.reader_id == sitting.reader_id,
+            ReadingSession.number == sitting.number + 1,
+            ReadingSession.phase == "repeat",
+            ReadingSession.not_before.is_(None),
         )
+        for repeats in session.scalars(following):
+            repeats.not_before = stamp(end + timedelta(days=protocol.washout_days))
     session.flush()
 
 

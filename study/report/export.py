@@ -20,8 +20,9 @@ from study.domain.errors import StatisticsError
 from study.report.export_tables import Cell, Column, ExportTable, tables
 from study.report.workbook import workbook
 from study.stats.estimate import to_json
-from study.storage.hash_chain import audit
+from study.storage.hash_chain import ChainHead, audit
 from study.storage.key import Key
+from study.storage.signature import SigningKey, sign_chain
 from study.storage.store import Store
 
 XLSX_TYPE = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
@@ -58,8 +59,9 @@ def make(
     actor: str,
     key: Key | None = None,
     form: ExportFormat = ExportFormat.CSV,
+    signing_key: SigningKey | None = None,
 ) -> tuple[Path, ...]:
-    """Export a closed study into a new folder and log the export.
+    """Export a closed study into a new folder, with its chain head, and log the export.
 
     Parameters
     ----------
@@ -71,6 +73,8 @@ def make(
     key : Key, optional
         Names of the methods, for a study that is unblinded.
     form : ExportFormat
+    signing_key : SigningKey, optional
+        Signs the chain head.
 
     Raises
     ------
@@ -82,9 +86,9 @@ def make(
         The folder is not empty, or cannot be written.
     """
     data = collect(store, key)
-    written = write(data, folder, form)
-    log(store, data, actor)
-    return written
+    require_empty(folder)
+    head = log(store, data, actor, signing_key)
+    return write(data, folder, form, head)
 
 
 def files(data: Dataset, form: ExportFormat = ExportFormat.CSV) -> tuple[ExportFile, ...]:
@@ -99,20 +103,39 @@ def files(data: Dataset, form: ExportFormat = ExportFormat.CSV) -> tuple[ExportF
     return (*(ExportFile(one.file, _csv(one).encode(encoding)) for one in sheets), everything)
 
 
-def write(data: Dataset, folder: Path, form: ExportFormat = ExportFormat.CSV) -> tuple[Path, ...]:
-    """Write an export into a new or empty folder.
+def require_empty(folder: Path) -> None:
+    """Make a folder for an export.
+
+    Raises
+    ------
+    StatisticsError
+        The folder is not empty, or cannot be made.
+    """
+    try:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        if any(folder.iterdir()):
+            raise StatisticsError(f"{folder} is not empty: give a new folder for the export.")
+    except OSError as error:
+        raise StatisticsError(f"{folder} cannot be written: {error.strerror}.") from None
+
+
+def write(
+    data: Dataset,
+    folder: Path,
+    form: ExportFormat = ExportFormat.CSV,
+    head: ChainHead | None = None,
+) -> tuple[Path, ...]:
+    """Write an export into a new or empty folder, with the chain head.
 
     Raises
     ------
     StatisticsError
         The folder is not empty, or cannot be written.
     """
+    require_empty(folder)
     try:
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        if any(folder.iterdir()):
-            raise StatisticsError(f"{folder} is not empty: give a new folder for the export.")
         written = []
-        for file in files(data, form):
+        for file in (*files(data, form), *_head_files(data, head)):
             path = folder / file.name
             path.touch(mode=0o600)
             path.write_bytes(file.content)
@@ -122,11 +145,11 @@ def write(data: Dataset, folder: Path, form: ExportFormat = ExportFormat.CSV) ->
     return tuple(written)
 
 
-def bundle(data: Dataset) -> bytes:
-    """An export as one zip file; the same data give the same bytes."""
+def bundle(data: Dataset, head: ChainHead | None = None) -> bytes:
+    """An export as one zip file; the same data and chain head give the same bytes."""
     target = io.BytesIO()
     with zipfile.ZipFile(target, "w", zipfile.ZIP_DEFLATED) as archive:
-        for file in files(data):
+        for file in (*files(data), *_head_files(data, head)):
             entry = zipfile.ZipInfo(file.name, (1980, 1, 1, 0, 0, 0))
             entry.compress_type = zipfile.ZIP_DEFLATED
             entry.external_attr = 0o600 << 16
@@ -134,13 +157,31 @@ def bundle(data: Dataset) -> bytes:
     return target.getvalue()
 
 
-def log(store: Store, data: Dataset, actor: str) -> None:
-    """Record the export in the audit trail, unless the study is on a disk that is read-only."""
-    if store.read_only:
-        return
-    words = "methods named" if data.unblinded else "methods masked"
-    with store.write() as session:
-        audit(session, actor, "export", target=data.study.code, detail=f"{words}, {data.digest}")
+def log(
+    store: Store, data: Dataset, actor: str, signing_key: SigningKey | None = None
+) -> ChainHead:
+    """Record the export in the audit trail, and return the chain head.
+
+    Nothing is recorded of a study on a disk that is read-only.
+    """
+    if not store.read_only:
+        words = "methods named" if data.unblinded else "methods masked"
+        detail = f"{words}, {data.digest}"
+        with store.write() as session:
+            audit(session, actor, "export", target=data.study.code, detail=detail)
+            if signing_key is not None:
+                sign_chain(session, signing_key, actor)
+    return store.chain_head()
+
+
+def _head_files(data: Dataset, head: ChainHead | None) -> Iterator[ExportFile]:
+    if head is not None:
+        text = (
+            f"Chain head {head}\nof the study {data.study.code} at this export. A copy of it that "
+            "is kept apart from the study\nproves everything that was stored before:\n"
+            f"python -m study verify DIR --head {head}\n"
+        )
+        yield ExportFile("chain_head.txt", text.encode())
 
 
 def _codebook(sheets: Iterable[ExportTable]) -> ExportTable:

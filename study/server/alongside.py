@@ -51,8 +51,15 @@ class StudyAlongside:
             SQLAlchemy address; None is SQLite in the folder.
         key : Path, optional
             The key file.
+
+        Raises
+        ------
+        StoreError
+            There is no study, or its database is behind its mirror.
         """
-        return cls(Store.open(folder, url=database), key)
+        store = Store.open(folder, url=database)
+        store.require_no_conflict()
+        return cls(store, key)
 
     @property
     def middleware(self) -> tuple[Middleware, ...]:

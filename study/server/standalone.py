@@ -118,7 +118,14 @@ def _app(first: str, framed: str = "'none'") -> FastAPI:
 
 
 def attach(app: FastAPI, store: Store, *, key: Path | None = None) -> FastAPI:
-    """Serve a study's pages from an app: readers and coordinators, each with a sign-in."""
+    """Serve a study's pages from an app: readers and coordinators, each with a sign-in.
+
+    Raises
+    ------
+    LogConflict
+        The database is behind its mirror or contradicts it: ratings would be lost.
+    """
+    store.require_no_conflict()
     from study.web import coordinator, reader_page
 
     return coordinator.attach(reader_page.attach(app, store), store, key_path=key)

@@ -6,6 +6,7 @@ is missing, because the program was killed or the disk was not there, is added t
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import re
@@ -60,6 +61,7 @@ class Entry:
 
     table: str
     seq: int
+    row_hash: str
     raw: bytes
 
 
@@ -70,6 +72,11 @@ class AppendLog:
     ----------
     path : Path
         Created with mode 0600.
+
+    Attributes
+    ----------
+    was_cut : bool
+        Whether lines that were in the file have gone, while this program ran.
     """
 
     def __init__(self, path: Path) -> None:
@@ -77,28 +84,33 @@ class AppendLog:
         self._lock = threading.Lock()
         self._heads: dict[str, Head] = {}
         self._read_to = 0
+        self.was_cut = False
 
-    def heads(self) -> Mapping[str, Head]:
-        """The last complete line of each table."""
-        with self._lock, open_to_append(self.path, mode=0o600) as file:
-            self._refresh(file)
-            return dict(self._heads)
-
-    def add(self, missing: Callable[[Mapping[str, Head]], Iterable[Line]]) -> None:
+    def add(
+        self, missing: Callable[[Mapping[str, Head]], Iterable[Line]], *, begin: bool = False
+    ) -> None:
         """Append and sync missing lines.
 
         Parameters
         ----------
         missing : callable
             Maps the last line of each table to the lines that must follow, in order.
+        begin : bool
+            Whether a file that is missing or empty is begun.
 
         Raises
         ------
+        FileNotFoundError
+            The file is missing or empty.
         OSError
             The file cannot be written.
         """
+        if not begin and not self.path.exists():
+            raise FileNotFoundError(errno.ENOENT, "it is missing")
         with self._lock, open_to_append(self.path, mode=0o600) as file:
             self._refresh(file)
+            if not begin and not self._heads:
+                raise FileNotFoundError(errno.ENOENT, "it is empty")
             lines = list(missing(self._heads))
             if not lines:
                 return
@@ -110,12 +122,15 @@ class AppendLog:
         """The complete lines of the file."""
         for raw in complete_lines(self.path):
             found = _START.match(raw)
-            yield Entry(found[1].decode(), int(found[2]), raw) if found else Entry("", 0, raw)
+            if found:
+                yield Entry(found[1].decode(), int(found[2]), found[3].decode(), raw)
+            else:
+                yield Entry("", 0, "", raw)
 
     def _refresh(self, file: BinaryIO) -> None:
         """Read what other processes appended."""
         if file.seek(0, os.SEEK_END) < self._read_to:
-            self._heads, self._read_to = {}, 0
+            self._heads, self._read_to, self.was_cut = {}, 0, True
         file.seek(self._read_to)
         for raw in file:
             if found := _START.match(raw):

@@ -11,8 +11,8 @@ from sqlalchemy import func, select
 
 from enhancers.files import sync_file
 from study.domain.errors import StoreError
-from study.storage.engine import translated
-from study.storage.folder import DATABASE, STIMULI, make_folder
+from study.storage.engine import engine_for, translated
+from study.storage.folder import DATABASE, MIRROR, STIMULI, make_folder, url_of
 from study.storage.integrity import require_intact
 from study.storage.models import RatingEvent
 from study.storage.store import Store
@@ -77,7 +77,11 @@ def backup(store: Store, target: Path, *, stimuli: bool = False) -> Backup:
 
 
 def _copy(store: Store, source: Path, folder: Path, *, stimuli: bool) -> tuple[int, int]:
-    file = folder / DATABASE
+    file, mirror = folder / DATABASE, folder / MIRROR
+    if store.mirror.exists():
+        # Copied first: the mirror of the copy must not be ahead of its database.
+        shutil.copyfile(store.mirror, mirror)
+        mirror.chmod(0o600)
     with translated():
         connection = sqlite3.connect(source, isolation_level=None)
         try:
@@ -91,8 +95,10 @@ def _copy(store: Store, source: Path, folder: Path, *, stimuli: bool) -> tuple[i
     for image in images:
         copy = Path(shutil.copy2(image, folder / STIMULI / image.name))
         sync_file(copy)
-    copied = Store.open(folder)
+    # Not `Store.open`, which would log what it adds to the mirror.
+    copied = Store(engine_for(url_of(folder, None)), folder, mirror)
     try:
+        copied.catch_up(begin=True)
         require_intact(copied)
         with copied.read() as session:
             ratings = session.scalar(select(func.count()).select_from(RatingEvent)) or 0

@@ -17,7 +17,7 @@ from study.storage.models import Base
 APPEND_ONLY = (
     "rating_event", "audit_event", "consent", "display_check", "comment", "blinding_guess",
     "interaction_event", "exclusion", "analysis_run", "schema_version", "reader_change",
-    "image_event",
+    "image_event", "row_event",
 )  # fmt: skip
 """Tables whose rows are never changed or deleted."""
 _READER = "SELECT study_id FROM reader WHERE id ="
@@ -234,7 +234,7 @@ def _ratings() -> list[Constraint]:
 
 def _chained() -> list[Constraint]:
     found = []
-    for name in ("rating_event", "audit_event"):
+    for name in ("rating_event", "audit_event", "row_event"):
         last = f"FROM {name} x ORDER BY x.seq DESC LIMIT 1"
         found += [
             Constraint(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sqlalchemy import CheckConstraint, ForeignKey, LargeBinary, UniqueConstraint
+from sqlalchemy import CheckConstraint, ForeignKey, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column
 
 from study.storage.base import Base, new_id, new_token, now
@@ -201,11 +201,3 @@ class PresentationSlot(Base):
     presentation_id: Mapped[str] = mapped_column(ForeignKey("presentation.id"), primary_key=True)
     slot: Mapped[int] = mapped_column(primary_key=True)
     stimulus_id: Mapped[str] = mapped_column(ForeignKey("stimulus.id"))
-
-
-class ServerSecret(Base):
-    """Keys of this installation, such as the one that signs cookies; nothing about methods."""
-
-    __tablename__ = "server_secret"
-    name: Mapped[str] = mapped_column(primary_key=True)
-    value: Mapped[bytes] = mapped_column(LargeBinary)

@@ -131,6 +131,25 @@ class AuditEvent(Base):
     row_hash: Mapped[str] = mapped_column(unique=True)
 
 
+class RowEvent(Base):
+    """Rows of another table as one transaction left them; append-only, with hash chain.
+
+    From the freeze on, every row that an analysis reads is in the chain of ratings, of audit events
+    or of these (`study.storage.row_log`).
+    """
+
+    __tablename__ = "row_event"
+    seq: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    """1, 2, 3, ... without a gap; `study.storage.hash_chain.append` gives the next one."""
+    id: Mapped[str] = mapped_column(unique=True, default=new_id)
+    table_name: Mapped[str]
+    rows_json: Mapped[str]
+    """The rows as a list of objects."""
+    server_at: Mapped[str] = mapped_column(default=now)
+    prev_hash: Mapped[str]
+    row_hash: Mapped[str] = mapped_column(unique=True)
+
+
 class Exclusion(Base):
     """A logged decision to exclude a reader or a case from the analyses, or to undo that."""
 

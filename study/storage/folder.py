@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import os
 import shutil
+import sqlite3
+from contextlib import closing, suppress
 from pathlib import Path
+from urllib.parse import quote
 
 from sqlalchemy import URL
 
@@ -77,8 +80,17 @@ def is_writable(folder: Path, database: Path | None) -> bool:
 
 
 def copy_database(source: Path, target: Path) -> None:
-    """Copy a SQLite database that nobody writes, with what is in its write-ahead log."""
-    # Opening it, even for reading only, would make files next to it.
+    """Copy a SQLite database with what is in its write-ahead log; it may be in use."""
+    if source.with_name(f"{source.name}-shm").exists():
+        address = f"file:{quote(str(source.absolute()))}?mode=ro"
+        with (
+            suppress(sqlite3.Error),
+            closing(sqlite3.connect(address, uri=True, timeout=5)) as shown,
+            closing(sqlite3.connect(target)) as copy,
+        ):
+            shown.backup(copy)
+            return
+    # Nobody has it open. Opening it, even for reading only, would make files next to it.
     shutil.copyfile(source, target)
     log = source.with_name(f"{source.name}-wal")
     if log.exists():

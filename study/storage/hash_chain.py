@@ -1,22 +1,25 @@
-"""Hash chains over ratings and audit events, which reveal later changes.
+"""Hash chains over ratings, audit events and row events, which reveal later changes.
 
 The hash of a row is the SHA-256 of the previous hash and of its own columns as canonical JSON.
-Whoever can write the database can also compute a new chain: the append log or a backup shows that.
+Whoever can write the database can also compute a new chain: the append log shows that, and so does
+a `ChainHead` that was kept elsewhere.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
+import re
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from sqlalchemy import RowMapping, Table, bindparam, insert, select
 from sqlalchemy.orm import Session
 
-from study.domain.errors import LogConflict
+from study.domain.errors import LogConflict, StoreError
 from study.storage.append_log import Head, Line
-from study.storage.models import AuditEvent, Base, RatingEvent, new_id, now
+from study.storage.models import AuditEvent, Base, RatingEvent, RowEvent, new_id, now
 
 GENESIS = "0" * 64
 """Hash before the first row."""
@@ -24,8 +27,11 @@ CHANGED = "chained"
 """Key in `Session.info`: the tables with rows that the append log needs."""
 STUDY_ID = "study_id"
 """Key in `Session.info`: the identifier of the study."""
-TABLES = tuple(Base.metadata.tables[one.__tablename__] for one in (RatingEvent, AuditEvent))
+Chained = type[RatingEvent] | type[AuditEvent] | type[RowEvent]
+_MODELS: tuple[Chained, ...] = (RatingEvent, AuditEvent, RowEvent)
+TABLES = tuple(Base.metadata.tables[one.__tablename__] for one in _MODELS)
 """The chained tables."""
+_HEAD = re.compile(r"(\d+)-(\d+)-(\d+)-([0-9a-f]{64})")
 _LAST = {
     table.name: select(table.c.seq, table.c.row_hash).order_by(table.c.seq.desc()).limit(1)
     for table in TABLES
@@ -50,7 +56,7 @@ def row_hash(row: Mapping[str, Any]) -> str:
 
 def append(
     session: Session,
-    model: type[RatingEvent | AuditEvent],
+    model: Chained,
     rows: Sequence[Mapping[str, Any]],
 ) -> None:
     """Append rows to a chain.
@@ -59,7 +65,7 @@ def append(
     ----------
     session : Session
         Of `Store.write`, which serialises transactions.
-    model : RatingEvent or AuditEvent
+    model : RatingEvent, AuditEvent or RowEvent
     rows : sequence of mapping
         Columns; the chain, the identifier and the time are filled in.
     """
@@ -100,10 +106,64 @@ def audit(session: Session, actor: str, action: str, target: str = "", detail: s
     append(session, AuditEvent, [event])
 
 
-def head(session: Session, model: type[RatingEvent | AuditEvent]) -> Head:
+def head(session: Session, model: Chained) -> Head:
     """The last row of a chain; 0 and `GENESIS` where it is empty."""
     last = session.execute(_LAST[model.__tablename__]).first()
     return Head(last.seq, last.row_hash) if last else Head(0, GENESIS)
+
+
+@dataclass(frozen=True)
+class ChainHead:
+    """The state of all chains in a line of text, to be kept elsewhere: it proves what came before.
+
+    Parameters
+    ----------
+    ratings, events, rows : int
+        Number of the last row of each chain.
+    sha256 : str
+        Of their hashes, as hex.
+    """
+
+    ratings: int
+    events: int
+    rows: int
+    sha256: str
+
+    def __str__(self) -> str:
+        return f"{self.ratings}-{self.events}-{self.rows}-{self.sha256}"
+
+    @classmethod
+    def parse(cls, text: str) -> ChainHead:
+        """The head in a text; StoreError where there is none."""
+        found = _HEAD.search(text)
+        if found is None:
+            raise StoreError(
+                f"{text.strip()!r} is no chain head: give it as close and export print it, "
+                "such as 120-31-9- and 64 digits from 0 to f."
+            )
+        return cls(int(found[1]), int(found[2]), int(found[3]), found[4])
+
+
+def chain_head(session: Session) -> ChainHead:
+    """The present head of all chains."""
+    ratings, events, changes = (head(session, model) for model in _MODELS)
+    hashes = (ratings.row_hash, events.row_hash, changes.row_hash)
+    return ChainHead(ratings.seq, events.seq, changes.seq, _combined(hashes))
+
+
+def leads_to(session: Session, kept: ChainHead) -> bool:
+    """Whether the chains had this head once."""
+    counts = zip(TABLES, (kept.ratings, kept.events, kept.rows), strict=True)
+    return kept.sha256 == _combined([_hash_at(session, table, seq) for table, seq in counts])
+
+
+def _combined(hashes: Sequence[str]) -> str:
+    return hashlib.sha256("\n".join(hashes).encode()).hexdigest()
+
+
+def _hash_at(session: Session, table: Table, seq: int) -> str:
+    found = session.scalar(select(table.c.row_hash).where(table.c.seq == seq))
+    return GENESIS if seq == 0 else found or ""
 
 
 def rows(session: Session, table: Table, first: int = 1) -> Iterator[RowMapping]:
@@ -112,13 +172,23 @@ def rows(session: Session, table: Table, first: int = 1) -> Iterator[RowMapping]
     yield from session.execute(wanted, {"first": first}).mappings()
 
 
-def line(table: Table, row: RowMapping) -> Line:
+def line(table: Table, row: Mapping[str, Any] | RowMapping) -> Line:
     """A row as a line of the append log."""
     return Line(table.name, row["seq"], row["row_hash"], canonical(dict(row)))
 
 
-def lines_after(session: Session, table: Table, last: Head | None) -> Iterator[Line]:
+def lines_after(
+    session: Session, table: Table, last: Head | None, until: int | None = None
+) -> Iterator[Line]:
     """The lines that an append log lacks whose last line of the table is ``last``.
+
+    Parameters
+    ----------
+    session : Session
+    table : Table
+    last : Head, optional
+    until : int, optional
+        Number of the last row that is wanted.
 
     Raises
     ------
@@ -130,9 +200,8 @@ def lines_after(session: Session, table: Table, last: Head | None) -> Iterator[L
         same = next(found, None)
         if same is None or same["row_hash"] != last.row_hash:
             state = "is missing from" if same is None else "differs in"
-            raise LogConflict(
-                f"Row {last.seq} of {table.name} {state} the database, by the mirror: rows were "
-                "changed or deleted, or an older state was put back. Run: python -m study verify. "
-                "If the database is right, go on with a new mirror: --mirror PATH."
-            )
-    yield from (line(table, row) for row in found)
+            raise LogConflict(f"Row {last.seq} of {table.name} {state} the database.")
+    for row in found:
+        if until is not None and row["seq"] > until:
+            return
+        yield line(table, row)

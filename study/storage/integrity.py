@@ -1,132 +1,99 @@
-"""Verification of a study: hash chains, append log, triggers, protocol, images."""
+"""Verification of a study: hash chains, append log, every row that is analysed, plan, images.
+
+Nothing is written.
+"""
 
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from typing import Any
 
-from sqlalchemy import RowMapping, Table, func, select
+from sqlalchemy import RowMapping, Table, bindparam, func, select
 from sqlalchemy.orm import Session
 
 from study.domain.errors import StoreError
+from study.domain.protocol import Status
 from study.storage import triggers
-from study.storage.hash_chain import GENESIS, TABLES, line, row_hash, rows
-from study.storage.models import AuditEvent, Stimulus, Study
-from study.storage.store import BEGIN_MIRROR, Store, parsed
+from study.storage.hash_chain import (
+    GENESIS,
+    TABLES,
+    ChainHead,
+    canonical,
+    chain_head,
+    leads_to,
+    row_hash,
+    rows,
+)
+from study.storage.integrity_report import Findings, IntegrityReport, digest_of
+from study.storage.mirror_check import check_mirror
+from study.storage.models import AuditEvent, RatingEvent, RowEvent, Stimulus, Study
+from study.storage.plan_check import plan_problems
+from study.storage.row_log import COLUMNS, copies, key_of
+from study.storage.row_log import rows as chained_rows
+from study.storage.schema import MIGRATE
+from study.storage.signature import SigningKey, signature_problems
+from study.storage.store import BEGIN_MIRROR, COMPLETE_MIRROR, Store, parsed
 
-_MOST = 20
-"""Problems that a report lists."""
-
-
-@dataclass(frozen=True)
-class IntegrityReport:
-    """Result of a verification.
-
-    Parameters
-    ----------
-    ok : bool
-    checked : int
-        Rows of ratings and audit events that were checked.
-    first_broken : str or None
-        The first row that is not as it was written, such as "rating_event row 17".
-    problems : tuple of str
-        At most 20 sentences, the most important first.
-    notes : tuple of str
-        Sentences about what was not checked.
-    compared : bool
-        Whether the rows were compared with the mirror.
-    """
-
-    ok: bool
-    checked: int
-    first_broken: str | None
-    problems: tuple[str, ...]
-    notes: tuple[str, ...] = ()
-    compared: bool = True
-
-    def as_text(self) -> str:
-        """The result as text of several lines."""
-        first = f" First broken: {self.first_broken}." if self.first_broken else ""
-        parts = "ratings, audit events and mirror" if self.compared else "ratings and audit events"
-        head = (
-            f"{self.checked} rows checked: {parts} are intact."
-            if self.ok
-            else f"{self.checked} rows checked, the study is not intact.{first}"
-        )
-        return "\n".join([head, *(f"- {problem}" for problem in self.problems), *self.notes])
+_CHAINED_SINCE = 3
+"""Version of the tables from which on every row that is analysed is chained."""
+_RATINGS = re.compile(r"(\d+) ratings, chain ([0-9a-f]{64})")
+"""In the details of audit events, from `Store.set_status`."""
+_NOT_CHAINED = tuple(f"tables from version {number} " for number in range(1, _CHAINED_SINCE))
 
 
-@dataclass
-class _Findings:
-    """Digests of the rows, and problems by table and number."""
-
-    digests: dict[tuple[str, int], bytes] = field(default_factory=dict)
-    last: dict[str, int] = field(default_factory=dict)
-    broken: dict[tuple[int, int], str] = field(default_factory=dict)
-    other: list[str] = field(default_factory=list)
-    notes: list[str] = field(default_factory=list)
-    compared: bool = True
-
-    def breaks(self, table: str, seq: int, what: str) -> None:
-        """Note a broken row; the first finding about a row is kept."""
-        place = [one.name for one in TABLES].index(table)
-        self.broken.setdefault((place, seq), f"{table} row {seq} {what}.")
-
-    def verdict(self) -> IntegrityReport:
-        """The report of these findings."""
-        ordered = sorted(self.broken)
-        problems = [self.broken[key] for key in ordered] + self.other
-        place = f"{TABLES[ordered[0][0]].name} row {ordered[0][1]}" if ordered else None
-        return IntegrityReport(
-            not problems, len(self.digests), place, tuple(problems[:_MOST]), tuple(self.notes),
-            self.compared,
-        )  # fmt: skip
-
-
-def verify(store: Store, *, images: bool = False) -> IntegrityReport:
-    """Check a study; it may be in use.
+def verify(
+    store: Store,
+    *,
+    images: bool = False,
+    head: ChainHead | None = None,
+    signing_key: SigningKey | None = None,
+) -> IntegrityReport:
+    """Check a study; it may be in use, and nothing of it is written.
 
     Parameters
     ----------
     store : Store
     images : bool
         Also compare every image with its digest.
+    head : ChainHead, optional
+        A head that was kept elsewhere: the present rows must continue it.
+    signing_key : SigningKey, optional
+        The heads that it signed must be signed rightly, and there must be one.
 
     Returns
     -------
     IntegrityReport
-        Rows that were changed, deleted or inserted break their chain. A chain that was computed
-        again, and a missing end, differ from the append log.
+        Rows of a chain that were changed, deleted or inserted break it. Other rows differ from
+        their last copy in the chain of row events. A chain that was computed again, and a missing
+        end, differ from the append log or from a head that was kept elsewhere.
     """
-    found = _Findings()
+    found = Findings()
     with store.read() as session:
         for table in TABLES:
             _check_chain(session, table, found)
+        present = chain_head(session)
+        if head is not None and not leads_to(session, head):
+            found.other.append(
+                f"The rows do not continue the chain head {head}: they were changed since it was "
+                "printed, or it is that of another study."
+            )
+        _check_life(session, found)
         found.other += _check_rest(session, store)
+        found.other += _check_rows(session, store, found)
+        if signing_key is not None:
+            found.other += signature_problems(session, signing_key)
         if images:
             found.other += _check_images(session, store)
-        else:
-            count = session.scalar(select(func.count()).select_from(Stimulus)) or 0
-            if count:
-                found.notes.append(
-                    f"The {count} images were not verified (--images verifies them)."
-                )
-        found.notes += _begun_mirrors(session)
-    store.catch_up()
-    if store.read_only and not store.mirror.exists():
-        found.compared = False
-        found.notes.append(
-            f"The mirror {store.mirror} is not here: rows were compared with their hashes only."
-        )
-    else:
-        _check_mirror(store, found)
-    if store.log_problem:
-        found.other.append(store.log_problem)
-    return found.verdict()
+        elif count := session.scalar(select(func.count()).select_from(Stimulus)):
+            found.notes.append(f"The {count} images were not verified (--images verifies them).")
+        found.notes += _reservations(session)
+    check_mirror(store, found)
+    return found.verdict(present)
 
 
-def _check_chain(session: Session, table: Table, found: _Findings) -> None:
+def _check_chain(session: Session, table: Table, found: Findings) -> None:
     before, expected = GENESIS, 1
     for row in rows(session, table):
         seq = row["seq"]
@@ -137,8 +104,21 @@ def _check_chain(session: Session, table: Table, found: _Findings) -> None:
         if not _is_intact(row):
             found.breaks(table.name, seq, "was changed: its hash is another one")
         before, expected = row["row_hash"], seq + 1
-        found.digests[table.name, seq] = _digest_of(table, row)
+        found.digests[table.name, seq] = digest_of(table, row)
     found.last[table.name] = expected - 1
+
+
+def _check_life(session: Session, found: Findings) -> None:
+    """Compare the ratings with what the audit events of freeze, open and close say of them."""
+    ratings = select(RatingEvent.row_hash).where(RatingEvent.seq == bindparam("seq"))
+    wanted = select(AuditEvent.seq, AuditEvent.detail).where(AuditEvent.action.in_(list(Status)))
+    for seq, detail in session.execute(wanted.order_by(AuditEvent.seq)):
+        said = _RATINGS.match(detail)
+        if said is None or said[2] == GENESIS:
+            continue
+        if session.scalar(ratings, {"seq": int(said[1])}) != said[2]:
+            what = f"says another hash of rating_event row {said[1]}"
+            found.breaks(AuditEvent.__tablename__, seq, what)
 
 
 def _is_intact(row: RowMapping) -> bool:
@@ -148,53 +128,68 @@ def _is_intact(row: RowMapping) -> bool:
         return False
 
 
-def _digest_of(table: Table, row: RowMapping) -> bytes:
+def _check_rows(session: Session, store: Store, found: Findings) -> Iterator[str]:
+    """Compare the rows of all other tables with their last copies."""
+    if store.status_in(session) is Status.DRAFT:
+        return
+    if store.version < _CHAINED_SINCE and store.read_only:
+        found.chained = False
+        found.notes.append(
+            f"The study has tables of version {store.version}, in which plan and records of the "
+            "readers are not chained: that begins when it is opened on a disk that can be written."
+        )
+        return
+    kept: dict[Table, dict[tuple[Any, ...], bytes]] = {table: {} for table in COLUMNS}
+    for event in rows(session, RowEvent.metadata.tables[RowEvent.__tablename__]):
+        try:
+            table, written = copies(event)
+            kept[table] |= {key_of(table, one): _digest(one) for one in written}
+        except (KeyError, TypeError, ValueError):
+            found.breaks(RowEvent.__tablename__, event["seq"], "cannot be read")
+    for table in COLUMNS:
+        for row in chained_rows(session, table):
+            key = key_of(table, row)
+            digest = kept[table].pop(key, None)
+            if digest is None:
+                yield f"{table.name} {_named(key)} was added by another program."
+            elif digest != _digest(dict(row)):
+                yield f"{table.name} {_named(key)} was changed: it is not as it was written."
+        for key in kept[table]:
+            yield f"{table.name} {_named(key)} was deleted."
+
+
+def _digest(row: dict[str, Any]) -> bytes:
     try:
-        return hashlib.sha256(line(table, row).encode()).digest()
+        return hashlib.sha256(canonical(row).encode()).digest()
     except TypeError:
         return b""
 
 
-def _check_mirror(store: Store, found: _Findings) -> None:
-    unseen, later = dict(found.digests), {}
-    for number, entry in enumerate(store.log.entries(), start=1):
-        key = (entry.table, entry.seq)
-        if entry.table not in found.last:
-            found.other.append(f"Line {number} of the mirror {store.mirror} cannot be read.")
-        elif entry.seq > found.last[entry.table]:
-            later[key] = hashlib.sha256(entry.raw).digest()
-        elif unseen.pop(key, found.digests.get(key)) != hashlib.sha256(entry.raw).digest():
-            found.breaks(*key, "differs from the mirror")
-    # Later lines than the checked snapshot belong to newer ratings, or to deleted rows.
-    stored = _stored_later(store, later, found) if later else {}
-    for key, digest in later.items():
-        if stored.get(key) != digest:
-            found.breaks(*key, "is in the mirror and no longer in the database")
-    if not store.log_problem:
-        for key in unseen:
-            found.breaks(*key, "is missing from the mirror")
+def _named(key: tuple[Any, ...]) -> str:
+    return ", ".join(map(str, key))
 
 
-def _begun_mirrors(session: Session) -> Iterator[str]:
-    """Sentences about mirrors that know earlier rows from the database only."""
-    wanted = select(AuditEvent).where(AuditEvent.action == BEGIN_MIRROR).order_by(AuditEvent.seq)
+def _reservations(session: Session) -> Iterator[str]:
+    """Sentences about what chains and mirror know only since some day."""
+    actions = (Status.FROZEN, MIGRATE, BEGIN_MIRROR, COMPLETE_MIRROR)
+    wanted = select(AuditEvent).where(AuditEvent.action.in_(actions)).order_by(AuditEvent.seq)
+    frozen = False
     for one in session.scalars(wanted):
-        yield (
-            f"The mirror {one.target} was begun on {one.server_at[:10]} (audit event {one.seq}); "
-            f"{one.detail} and were copied from the database."
-        )
-
-
-def _stored_later(
-    store: Store, later: dict[tuple[str, int], bytes], found: _Findings
-) -> dict[tuple[str, int], bytes]:
-    with store.read() as session:
-        return {
-            (table.name, row["seq"]): _digest_of(table, row)
-            for table in TABLES
-            if any(name == table.name for name, _ in later)
-            for row in rows(session, table, found.last[table.name] + 1)
-        }
+        frozen |= one.action == Status.FROZEN
+        day = f"on {one.server_at[:10]} (audit event {one.seq})"
+        if one.action == BEGIN_MIRROR:
+            yield (
+                f"The mirror {one.target} was begun {day}; {one.detail} and were copied from the "
+                "database."
+            )
+        elif one.action == COMPLETE_MIRROR:
+            lacked = f"What the mirror {one.target} lacked was copied from the database"
+            yield f"{lacked} {day}: {one.detail}."
+        elif one.action == MIGRATE and frozen and one.detail.startswith(_NOT_CHAINED):
+            yield (
+                f"Plan and records of the readers are chained since the migration {day}; what was "
+                "changed before does not show, except in the SHA-256 of the plan."
+            )
 
 
 def _check_rest(session: Session, store: Store) -> Iterator[str]:
@@ -204,6 +199,7 @@ def _check_rest(session: Session, store: Store) -> Iterator[str]:
     study = session.get_one(Study, store.study_id)
     if parsed(study.protocol_json).digest != study.protocol_sha256:
         yield "The protocol was changed: its hash is another one."
+    yield from plan_problems(session, study)
     if connection.dialect.name == "sqlite":
         for (text,) in connection.exec_driver_sql("PRAGMA quick_check"):
             if text != "ok":

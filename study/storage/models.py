@@ -10,7 +10,6 @@ from study.storage.design_tables import (
     Reader,
     ReadingSession,
     SchemaVersion,
-    ServerSecret,
     Staff,
     Stimulus,
     Study,
@@ -27,10 +26,11 @@ from study.storage.event_tables import (
     InteractionEvent,
     RatingEvent,
     ReaderChange,
+    RowEvent,
     Ticket,
 )
 
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
 """Older databases are brought to this version by `study.storage.migrations` when opened."""
 
 __all__ = [
@@ -54,8 +54,8 @@ __all__ = [
     "Reader",
     "ReaderChange",
     "ReadingSession",
+    "RowEvent",
     "SchemaVersion",
-    "ServerSecret",
     "Staff",
     "Stimulus",
     "Study",

@@ -7,10 +7,14 @@ from sqlalchemy.orm import Session
 
 from enhancers import __version__
 from study.domain.errors import StoreError
-from study.storage import hash_chain, triggers
+from study.domain.protocol import Status
+from study.storage import hash_chain, row_log, triggers
 from study.storage.engine import WRITING
 from study.storage.migrations import MIGRATIONS, migrate
 from study.storage.models import SCHEMA_VERSION, Base, SchemaVersion, Study
+
+MIGRATE = "migrate"
+"""Action of the audit event of a migration, whose detail begins "tables from version"."""
 
 
 def make_tables(connection: Connection, study: Study) -> None:
@@ -42,7 +46,7 @@ def bring_up_to_date(engine: Engine, *, logged: bool = True) -> None:
     StoreError
         The database holds no study, or one of a newer version of the program.
     """
-    if _version(engine) == SCHEMA_VERSION:
+    if table_version(engine) == SCHEMA_VERSION:
         return
     with engine.execution_options(**{WRITING: True}).begin() as connection:
         if connection.dialect.name == "postgresql":
@@ -54,13 +58,21 @@ def bring_up_to_date(engine: Engine, *, logged: bool = True) -> None:
                 migrate(connection, found)
                 if logged:
                     session.info[hash_chain.STUDY_ID] = only_study(session)
+                    if session.scalars(select(Study.status)).one() != Status.DRAFT:
+                        row_log.append_all(session)
                     detail = f"tables from version {found} to {SCHEMA_VERSION}, by {__version__}"
-                    hash_chain.audit(session, "coordinator", "migrate", detail=detail)
+                    hash_chain.audit(session, "coordinator", MIGRATE, detail=detail)
             session.commit()
 
 
-def _version(engine: Engine) -> int:
-    """The version of the tables, if this program can use or migrate them."""
+def table_version(engine: Engine) -> int:
+    """The version of the tables.
+
+    Raises
+    ------
+    StoreError
+        The database holds no study, or one that this program can neither use nor migrate.
+    """
     if not inspect(engine).has_table(SchemaVersion.__tablename__):
         raise StoreError("This database holds no study. Make one: python -m study init DIR.")
     with Session(engine) as session:

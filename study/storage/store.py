@@ -21,7 +21,7 @@ from sqlalchemy.orm import Session
 from enhancers import __version__
 from study.domain.errors import LogConflict, StoreError
 from study.domain.protocol import Protocol, Status, from_json
-from study.storage import hash_chain
+from study.storage import hash_chain, row_log
 from study.storage.append_log import AppendLog, Head, Line
 from study.storage.engine import UNSYNCED, WRITING, check_file, engine_for, sqlite_path, translated
 from study.storage.folder import (
@@ -34,13 +34,17 @@ from study.storage.folder import (
     remember_log_path,
     url_of,
 )
-from study.storage.models import AuditEvent, RatingEvent, Study, now
-from study.storage.schema import bring_up_to_date, make_tables, only_study
+from study.storage.mirror_state import MirrorState, counted, failure, mirror_state
+from study.storage.models import SCHEMA_VERSION, RatingEvent, RowEvent, Study, now
+from study.storage.schema import bring_up_to_date, make_tables, only_study, table_version
 
 _STATUSES = tuple(Status)
 _CHAINED = tuple(table.name for table in hash_chain.TABLES)
+_ROWS = RowEvent.__tablename__
 BEGIN_MIRROR = "begin mirror"
 """Action of the audit event of an append log that begins when there are rows already."""
+COMPLETE_MIRROR = "complete mirror"
+"""Action of the audit event of rows that were added to the append log later than written."""
 
 
 class Store:
@@ -59,10 +63,14 @@ class Store:
     folder, stimuli : Path
     mirror : Path
     log_problem : str
-        A sentence that says why the append log is behind; empty when it is complete.
+        A sentence that says what is wrong with the append log; empty when it is complete.
+    conflict : str
+        A sentence that says that the append log contradicts the database, which nothing may be
+        written to; empty when it does not.
     read_only : bool
-        Whether the study is on a disk that cannot be written: it is read from a temporary copy of
-        its database.
+        Whether nothing may be written. The database is then a temporary copy, or PostgreSQL.
+    version : int
+        Of the tables as they were found.
     """
 
     def __init__(
@@ -71,10 +79,13 @@ class Store:
         folder: Path,
         mirror: Path,
         *,
+        read_only: bool = False,
         copy: tempfile.TemporaryDirectory[str] | None = None,
+        version: int = SCHEMA_VERSION,
     ) -> None:
         self._copy = copy
-        self.read_only = copy is not None
+        self.read_only = read_only
+        self.version = version
         self.folder = folder
         self.stimuli = folder / STIMULI
         self.mirror = mirror
@@ -85,7 +96,8 @@ class Store:
         # Waiting for this lock is fair; SQLite lets waiters sleep for up to 100 ms.
         self._write_lock = threading.RLock()
         self.log = AppendLog(mirror)
-        self._conflict = ""
+        self.conflict = ""
+        self._waiting: set[str] = set()
         with translated(), Session(engine) as session:
             self.study_id = only_study(session)
 
@@ -144,7 +156,7 @@ class Store:
             raise
         remember_log_path(folder, mirror)
         store = cls(engine, folder, log)
-        store.catch_up()
+        store.catch_up(begin=True)
         return store
 
     @classmethod
@@ -164,14 +176,16 @@ class Store:
         url : str, optional
             SQLAlchemy URL; the default is SQLite in the folder.
         mirror : Path, optional
-            Path of the append log; the default is the one used last.
+            Path of the append log from now on, which is begun where there is none; the default is
+            the one used last. For reading only, it is not remembered.
         read_only : bool, optional
-            Whether to leave the folder as it is; by default if it cannot be written.
+            Whether to leave everything as it is; by default if the folder cannot be written.
 
         Raises
         ------
         StoreError
-            There is no study, it is damaged, or of a newer version of the program.
+            There is no study, it is damaged, or of a newer version of the program; or another
+            append log is given although the present one has rows that the database lacks.
         """
         where = url_of(folder, url)
         file = sqlite_path(where)
@@ -182,39 +196,60 @@ class Store:
         if read_only is None:
             read_only = file is not None and not is_writable(folder, file)
         if read_only:
-            return cls._opened_copy(folder, where, file, log_path_of(folder, mirror))
-        engine = engine_for(where)
+            return cls._opened_to_read(folder, where, file, log_path_of(folder, mirror))
+        engine, present = engine_for(where), log_path_of(folder, None)
+        wanted = log_path_of(folder, mirror)
         with translated():
+            version = table_version(engine)
+            # Looked at first: after a loss nothing may be written, not even a migration.
+            found = mirror_state(engine, AppendLog(present))
+            if found.conflict and (mirror is not None or version < SCHEMA_VERSION):
+                raise LogConflict(found.sentence(folder, present))
             bring_up_to_date(engine)
-        known = mirror is not None or log_path_of(folder, None).parent != folder.absolute()
-        remember_log_path(folder, mirror)
-        store = cls(engine, folder, log_path_of(folder, mirror))
-        if known and not store.mirror.exists() and store.mirror.parent.is_dir():
-            store._begin_mirror()
-        store.catch_up()
+            if wanted != present:
+                found = mirror_state(engine, AppendLog(wanted))
+        store = cls(engine, folder, wanted, version=version)
+        if found.conflict:
+            store.conflict = store.log_problem = found.sentence(folder, wanted)
+        else:
+            store._take_up_log(found, given=mirror is not None)
+            remember_log_path(folder, mirror)
         return store
 
     @classmethod
-    def _opened_copy(cls, folder: Path, where: URL, file: Path | None, mirror: Path) -> Store:
-        """A study whose folder stays as it is."""
+    def _opened_to_read(cls, folder: Path, where: URL, file: Path | None, mirror: Path) -> Store:
+        """A study whose folder and database stay as they are."""
         if file is None:
-            raise StoreError(
-                "A study in PostgreSQL is opened for reading by its permissions there."
-            )
+            engine = engine_for(where)
+            with translated():
+                version = table_version(engine)
+            if version < SCHEMA_VERSION:
+                raise StoreError(
+                    f"This study has tables of version {version}, and is only to be read: migrate "
+                    f"it first, by any command that may write, such as status {folder}."
+                )
+            return cls(engine, folder, mirror, read_only=True)
         home = tempfile.TemporaryDirectory(prefix="reading-room-study-")
         with translated():
             copy_database(file, Path(home.name) / DATABASE)
             engine = engine_for(where.set(database=str(Path(home.name) / DATABASE)))
+            version = table_version(engine)
             bring_up_to_date(engine, logged=False)
-        return cls(engine, folder, mirror, copy=home)
+        return cls(engine, folder, mirror, read_only=True, copy=home, version=version)
 
-    def _begin_mirror(self) -> None:
-        """Log that an append log begins with rows that were written before it."""
-        with self.write() as session:
-            last = hash_chain.head(session, AuditEvent)
-            ratings = hash_chain.head(session, RatingEvent)
-            detail = f"{ratings.seq} ratings and {last.seq} events were there before"
-            hash_chain.audit(session, "coordinator", BEGIN_MIRROR, self.mirror.name, detail)
+    def _take_up_log(self, found: MirrorState, *, given: bool) -> None:
+        """Add what the append log lacks; the audit log says so if it should have been there."""
+        late = counted(found.only_database)
+        if found.begun and late:
+            self._log_about_log(COMPLETE_MIRROR, late)
+        elif not found.begun and given and self.mirror.parent.is_dir():
+            self._log_about_log(BEGIN_MIRROR, f"{late} were there before")
+        # One that has gone is not begun again in silence, except for a draft.
+        self.catch_up(begin=not found.begun and (given or self.status() is Status.DRAFT))
+
+    def _log_about_log(self, action: str, detail: str) -> None:
+        with self._written() as session:
+            hash_chain.audit(session, "coordinator", action, self.mirror.name, detail)
 
     def close(self) -> None:
         """Close the connections."""
@@ -254,10 +289,25 @@ class Store:
                 f"The study in {self.folder} is on a disk that cannot be written: it can be "
                 "verified, exported and reported, and not be changed."
             )
-        if self._conflict:
-            raise LogConflict(self._conflict)
+        self.require_no_conflict()
+        with self._written(synced=synced) as session:
+            yield session
+        changed: set[str] = session.info.get(hash_chain.CHANGED, set())
+        if not synced:
+            # Not before they are on the disk: the append log must not be ahead of the database.
+            self._waiting |= changed
+        elif changed:
+            self.catch_up(changed, rows_until=session.info.get(_ROWS))
+
+    @contextmanager
+    def _written(self, *, synced: bool = True) -> Iterator[Session]:
+        """A writing transaction, of which the append log gets nothing yet."""
         engine = self._writer if synced else self._unsynced
-        with translated(), self._write_lock, Session(engine, expire_on_commit=False) as session:
+        with (
+            translated(),
+            self._write_lock,
+            row_log.TrackedSession(engine, expire_on_commit=False) as session,
+        ):
             session.info[hash_chain.STUDY_ID] = self.study_id
             with session.begin():
                 if self.engine.dialect.name == "postgresql":
@@ -265,39 +315,73 @@ class Store:
                         select(Study.id).where(Study.id == self.study_id).with_for_update()
                     )
                 yield session
-        if changed := session.info.get(hash_chain.CHANGED):
-            self.catch_up(changed)
+                row_log.append_touched(session)
+                changed = session.info.get(hash_chain.CHANGED)
+                if synced and changed:
+                    changed |= self._waiting
+                    if _ROWS in changed:
+                        session.info[_ROWS] = hash_chain.head(session, RowEvent).seq
 
-    def catch_up(self, tables: Collection[str] = _CHAINED) -> None:
-        """Write missing rows to the append log; a failure is kept in `log_problem`."""
+    def require_no_conflict(self) -> None:
+        """Raise `LogConflict` where the append log contradicts the database."""
+        if self.conflict:
+            raise LogConflict(self.conflict)
+
+    def catch_up(
+        self,
+        tables: Collection[str] = _CHAINED,
+        *,
+        begin: bool = False,
+        rows_until: int | None = None,
+    ) -> None:
+        """Write missing rows to the append log; a failure is kept in `log_problem`.
+
+        Parameters
+        ----------
+        tables : collection of str
+            Chained tables that have new rows.
+        begin : bool
+            Whether an append log is begun where there is none.
+        rows_until : int, optional
+            Number of the last row event that is on the disk for sure.
+        """
         if self.read_only:
             return
 
         def missing(heads: Mapping[str, Head]) -> list[Line]:
             with self.read() as session:
                 found = (
-                    hash_chain.lines_after(session, table, heads.get(table.name))
+                    hash_chain.lines_after(
+                        session, table, heads.get(table.name),
+                        rows_until if table.name == _ROWS else None,
+                    )
                     for table in hash_chain.TABLES
                     if table.name in tables
-                )
+                )  # fmt: skip
                 return list(itertools.chain.from_iterable(found))
 
         try:
-            self.log.add(missing)
+            self.log.add(missing, begin=begin)
             self.log_problem = ""
+            self._waiting -= set(tables)
         except LogConflict as error:
-            self.log_problem = self._conflict = str(error)
+            found = mirror_state(self.engine, self.log)
+            sentence = found.sentence(self.folder, self.mirror) if found.conflict else str(error)
+            self.log_problem = self.conflict = sentence
+            return
         except OSError as error:
-            self.log_problem = (
-                f"The mirror {self.mirror} cannot be written ({error.strerror}): "
-                "ratings are safe in the database. Repair it; what is missing is added then."
-                if self.mirror.parent.is_dir()
-                else f"The mirror {self.mirror} cannot be written: there is no folder "
-                f"{self.mirror.parent} on this machine. Ratings are safe in the database. Connect "
-                "its disk; or, if the study was moved, copy the mirror and give its place once: "
-                f"python -m study verify {self.folder} --mirror PATH (without a copy a new mirror "
-                "begins there)."
-            )
+            self._waiting |= set(tables)
+            self.log_problem = failure(self.folder, self.mirror, error)
+            return
+        if self.log.was_cut:
+            self.log.was_cut = False
+            self._log_about_log(COMPLETE_MIRROR, "lines that were cut off")
+            self.catch_up()
+
+    def chain_head(self) -> hash_chain.ChainHead:
+        """The present head of all chains, to be kept elsewhere."""
+        with self.read() as session:
+            return hash_chain.chain_head(session)
 
     def protocol(self) -> Protocol:
         """The protocol as it is stored."""
@@ -338,6 +422,7 @@ class Store:
         study.status = status.value
         if status is Status.FROZEN:
             study.frozen_at = now()
+            row_log.append_all(session)
         session.flush()
         end = hash_chain.head(session, RatingEvent)
         detail = f"{end.seq} ratings, chain {end.row_hash}"

@@ -129,6 +129,9 @@ def _sign_in(routes: APIRouter, store: Store, accounts: ReaderSignIn) -> None:
     def logout(request: Request) -> Response:
         if HEADER not in request.headers:
             refuse_other_sites(request)
+        account = accounts.account_of(request)
+        if account is not None:
+            accounts.sign_out(account)
         answer = JSONResponse({})
         answer.delete_cookie(accounts.cookie_name, path=accounts.cookie_path)
         return answer

@@ -22,11 +22,11 @@ from study.storage.models import (
     Presentation,
     Question,
     RatingEvent,
+    Reader,
     ReaderChange,
     Stimulus,
 )
 from study.storage.store import Store
-from tests.support.tampering import run
 from tests.support.tiny_study import reader_ids, tiny_answers, tiny_study, tokens
 
 PROTOCOL = Protocol(readers=3)
@@ -58,7 +58,8 @@ def ruled_study(folder: Path, url: str | None) -> Store:
                         code_version="x", libraries_json="{}", seed=0, unblinded=False,
                         result_json="{}"),
         ])  # fmt: skip
-    run(store, "UPDATE reader SET simulated = TRUE, active = FALSE WHERE code = 'R03'")
+        put_aside = session.get_one(Reader, three)
+        put_aside.simulated, put_aside.active = True, False
     return store
 
 

@@ -1,4 +1,4 @@
-"""A study as version 1 of the tables had it, made from one of this version."""
+"""A study as versions 1 and 2 of the tables had it, made from one of this version."""
 
 from __future__ import annotations
 
@@ -35,8 +35,23 @@ _RULES = {
 }
 
 
+def to_version_2(store: Store) -> None:
+    """Take back what version 3 brought, in the mirror too."""
+    run(store, "DROP TABLE row_event")
+    if not is_sqlite(store):
+        events = ("insert", "update", "delete", "truncate")
+        run(store, *(f"DROP FUNCTION keep_row_event_{event}()" for event in events))
+    kind = "BLOB" if is_sqlite(store) else "BYTEA"
+    run(store, f"CREATE TABLE server_secret (name VARCHAR NOT NULL, value {kind} NOT NULL, "
+        "CONSTRAINT pk_server_secret PRIMARY KEY (name))")  # fmt: skip
+    _set_version(store, 2)
+    lines = store.mirror.read_bytes().splitlines(keepends=True)
+    store.mirror.write_bytes(b"".join(line for line in lines if b'"row_event"' not in line[:24]))
+
+
 def to_version_1(store: Store, *, without: str = "") -> None:
-    """Take back what version 2 brought; the trigger `without` is dropped for good."""
+    """Take back what version 2 brought too; the trigger `without` is dropped for good."""
+    to_version_2(store)
     statements = [
         statement
         for (table, event), rules in _RULES.items()
@@ -51,16 +66,20 @@ def to_version_1(store: Store, *, without: str = "") -> None:
             events = ("insert", "update", "delete", "truncate")
             run(store, *(f"DROP FUNCTION keep_{table}_{event}()" for event in events))
     run(store, *statements)
+    _set_version(store, 1)
+
+
+def _set_version(store: Store, version: int) -> None:
     trigger = "DROP TRIGGER keep_schema_version_update"
     if is_sqlite(store):
         with store.read() as session:
             text = session.connection().exec_driver_sql(
                 "SELECT sql FROM sqlite_master WHERE name = 'keep_schema_version_update'"
             ).scalar()  # fmt: skip
-        run(store, trigger, "UPDATE schema_version SET version = 1", str(text))
+        run(store, trigger, f"UPDATE schema_version SET version = {version}", str(text))
     else:
         table = "ALTER TABLE schema_version {} TRIGGER keep_schema_version_update"
-        run(store, table.format("DISABLE"), "UPDATE schema_version SET version = 1",
+        run(store, table.format("DISABLE"), f"UPDATE schema_version SET version = {version}",
             table.format("ENABLE"))  # fmt: skip
 
 

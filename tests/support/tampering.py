@@ -5,12 +5,12 @@ from __future__ import annotations
 import sqlite3
 from typing import Any
 
-from sqlalchemy import select, text
+from sqlalchemy import Table, select, text
 from sqlalchemy.exc import DBAPIError
 
 from study.storage.engine import WRITING
-from study.storage.hash_chain import TABLES, row_hash
-from study.storage.models import Base, RatingEvent
+from study.storage.hash_chain import GENESIS, TABLES, line, row_hash
+from study.storage.models import Base
 from study.storage.store import Store
 
 
@@ -58,9 +58,9 @@ def copy_sql(table: str, **changed: str) -> str:
 
 
 def tamper(store: Store, *statements: str, **values: Any) -> None:
-    """Execute SQL with the rules of the table of ratings and of audit events put aside."""
+    """Execute SQL with the rules of the database put aside."""
     if not is_sqlite(store):
-        tables = ("rating_event", "audit_event", "study")
+        tables = Base.metadata.tables
         off = [f"ALTER TABLE {name} DISABLE TRIGGER USER" for name in tables]
         on = [f"ALTER TABLE {name} ENABLE TRIGGER USER" for name in tables]
         run(store, *off, *statements, *on, **values)
@@ -74,19 +74,29 @@ def tamper(store: Store, *statements: str, **values: Any) -> None:
     run(store, *drops, *statements, *(sql for _, sql in triggers), **values)
 
 
-def new_chain(store: Store) -> None:
-    """Compute the chain of ratings again, as somebody would to hide a change."""
-    table = next(one for one in TABLES if one.name == RatingEvent.__tablename__)
-    with store.read() as session:
-        rows = [
-            dict(row) for row in session.execute(select(table).order_by(table.c.seq)).mappings()
-        ]
-    before, statements = "0" * 64, []
-    for row in rows:
-        row["prev_hash"] = before
-        before = row_hash(row)
-        statements.append(
-            f"UPDATE rating_event SET prev_hash = '{row['prev_hash']}', row_hash = '{before}' "
-            f"WHERE seq = {row['seq']}"
-        )
+def new_chain(store: Store, *tables: Table) -> None:
+    """Compute the chain of ratings or of other tables again, as somebody would to hide a change."""
+    statements = []
+    for table in tables or TABLES[:1]:
+        before = GENESIS
+        for row in stored(store, table):
+            row["prev_hash"] = before
+            before = row_hash(row)
+            statements.append(
+                f"UPDATE {table.name} SET prev_hash = '{row['prev_hash']}', "
+                f"row_hash = '{before}' WHERE seq = {row['seq']}"
+            )
     tamper(store, *statements)
+
+
+def new_mirror(store: Store) -> None:
+    """Write the mirror anew from the database."""
+    lines = [line(table, row).encode() for table in TABLES for row in stored(store, table)]
+    store.mirror.write_bytes(b"".join(lines))
+
+
+def stored(store: Store, table: Table) -> list[dict[str, Any]]:
+    """The rows of a chained table."""
+    with store.read() as session:
+        found = session.execute(select(table).order_by(table.c.seq)).mappings()
+        return [dict(row) for row in found]

@@ -10,10 +10,13 @@ from sqlalchemy import Connection
 
 from enhancers import __version__
 from study.storage import triggers
-from study.storage.migrations import m0002_readers_and_images
+from study.storage.migrations import m0002_readers_and_images, m0003_chained_rows
 from study.storage.migrations.migration import Migration
 
-MIGRATIONS: tuple[Migration, ...] = (m0002_readers_and_images.MIGRATION,)
+MIGRATIONS: tuple[Migration, ...] = (
+    m0002_readers_and_images.MIGRATION,
+    m0003_chained_rows.MIGRATION,
+)
 """In the order of their versions, without a gap."""
 _VERSION_TRIGGER = "keep_schema_version_update"
 

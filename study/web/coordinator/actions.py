@@ -186,7 +186,12 @@ class Actions:
         """Close the study, which ends the reading."""
         self._confirmed(confirm)
         close_study(self.context.store, actor=user.code)
-        return self.updates.done(user, "The study is closed: it accepts no more ratings.")
+        head = self.context.store.chain_head()
+        return self.updates.done(
+            user,
+            f"The study is closed: it accepts no more ratings. Chain head {head}: keep a copy of "
+            "it apart from the study, which proves everything stored so far.",
+        )
 
     def ask_to_unblind(self, user: StaffAccount, confirm: str) -> Updates:
         """Ask for the unblinding; somebody else has to confirm."""

@@ -183,16 +183,18 @@ class Tasks:
         masked, code = not data.unblinded, data.study.code
         files = {one.name: one.content for one in export.files(data)}
         book = export.files(data, export.ExportFormat.XLSX)[0].content
-        export.log(self.context.store, data, user.code)
+        head = export.log(self.context.store, data, user.code)
         self.context.files.put(
             Download(f"{code}-ratings.csv", "text/csv", files["ratings.csv"], masked=masked),
             Download(f"{code}-tables.xlsx", export.XLSX_TYPE, book, masked=masked),
             Download(f"{code}-study.json", "application/json", files["study.json"], masked=masked),
-            Download(f"{code}-all.zip", "application/zip", export.bundle(data), masked=masked),
+            Download(
+                f"{code}-all.zip", "application/zip", export.bundle(data, head), masked=masked
+            ),
         )
         return (
             "The tables are ready: ratings, all tables as an Excel workbook, everything as JSON, "
-            "and all with a codebook as zip."
+            f"and all with a codebook as zip. Chain head {head}."
         )
 
     def _names(self) -> Key | None:

@@ -42,8 +42,10 @@ def test_a_backup_opens_like_the_study(tmp_path: Path) -> None:
         store.mirror.read_bytes().splitlines()
     )
     # The copy goes on where the study was, and the study is not touched by it.
+    before = verify(store).checked
+    assert verify(copy).head == verify(store).head
     rate(copy, 1, 1)
-    assert (verify(copy).checked, verify(store).checked) == (18, 13)
+    assert (verify(copy).checked - 6, verify(store).checked) == (before, before)
     assert verify(copy).ok
 
 
@@ -68,7 +70,7 @@ def test_a_backup_is_consistent_while_readers_rate(tmp_path: Path) -> None:
     # Whole pairs only, more of them later; each copy was verified when it was made.
     assert [one.ratings % 5 for one in made] == [0, 0, 0]
     assert made[0].ratings <= made[1].ratings <= made[2].ratings < 600
-    assert verify(store).checked == 600 + 3
+    assert verify(store).head.startswith("600-3-")
 
 
 def test_nothing_is_overwritten(tmp_path: Path) -> None:

@@ -18,6 +18,7 @@ from tests.support.tampering import copy_sql, insert_sql, is_sqlite, refusal, ru
 from tests.support.tiny_study import reader_ids, tiny_answers, tiny_study, tokens
 
 PLAN = "fixed when the study is frozen"
+CHAINED = {"rating_event", "audit_event", "row_event"}
 NEW = "'new'"
 
 STATEMENTS: tuple[tuple[str, str, str, str], ...] = (
@@ -27,10 +28,10 @@ STATEMENTS: tuple[tuple[str, str, str, str], ...] = (
                            ("display_check", "passed"), ("blinding_guess", "guess"),
                            ("interaction_event", "kind"), ("exclusion", "reason"),
                            ("analysis_run", "kind"), ("reader_change", "text"),
-                           ("image_event", "kind"))),
+                           ("image_event", "kind"), ("row_event", "rows_json"))),
     *((name, "DELETE", f"DELETE FROM {name}", "never changed") for name in APPEND_ONLY),
     *((name, "INSERT", copy_sql(name), "exists already")
-      for name in APPEND_ONLY if name not in {"rating_event", "audit_event"}),
+      for name in APPEND_ONLY if name not in CHAINED),
     *((name, "DELETE", f"DELETE FROM {name}", PLAN)
       for name in ("question", "method", "item", "stimulus", "presentation", "presentation_slot",
                    "reader", "reading_session")),
@@ -80,15 +81,16 @@ def test_a_statement_is_refused(
     assert message in said
 
 
-def test_an_audit_event_continues_its_chain(ruled: Store) -> None:
+@pytest.mark.parametrize("table", ["audit_event", "row_event"])
+def test_an_event_continues_its_chain(ruled: Store, table: str) -> None:
     copied = {"id": NEW, "row_hash": "'other'"}
-    after = {"seq": "(SELECT MAX(seq) + 1 FROM audit_event)"}
-    last = {"prev_hash": "(SELECT row_hash FROM audit_event ORDER BY seq DESC LIMIT 1)"}
-    assert refusal(ruled, copy_sql("audit_event", **copied, **after, **last)) == ""
-    assert "without a gap" in refusal(ruled, copy_sql("audit_event", **copied, **last))
-    assert "continues" in refusal(ruled, copy_sql("audit_event", **copied, **after))
+    after = {"seq": f"(SELECT MAX(seq) + 1 FROM {table})"}
+    last = {"prev_hash": f"(SELECT row_hash FROM {table} ORDER BY seq DESC LIMIT 1)"}
+    assert refusal(ruled, copy_sql(table, **copied, **after, **last)) == ""
+    assert "without a gap" in refusal(ruled, copy_sql(table, **copied, **last))
+    assert "continues" in refusal(ruled, copy_sql(table, **copied, **after))
     same = {"id": "id", "row_hash": "'other'"}
-    assert "exists already" in refusal(ruled, copy_sql("audit_event", **same, **after, **last))
+    assert "exists already" in refusal(ruled, copy_sql(table, **same, **after, **last))
 
 
 def test_a_withdrawal_is_final_and_comments_are_on_own_pairs(ruled: Store) -> None:
@@ -161,9 +163,11 @@ def test_every_rule_is_provoked_by_a_test() -> None:
     provoked = [(table, event, message) for table, event, _, message in STATEMENTS]
     provoked += [("rating_event", "INSERT", message) for _, _, message in RATINGS]
     provoked += [
-        ("audit_event", "INSERT", "without a gap"),
-        ("audit_event", "INSERT", "continues the chain"),
-        ("audit_event", "INSERT", "exists already"),
+        *(
+            (table, "INSERT", message)
+            for table in ("audit_event", "row_event")
+            for message in ("without a gap", "continues the chain", "exists already")
+        ),
         ("consent", "INSERT", "withdrawal is final"),
         ("comment", "INSERT", "not the reader's"),
         ("reader", "INSERT", PLAN),

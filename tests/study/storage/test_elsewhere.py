@@ -88,9 +88,8 @@ def test_a_mirror_that_is_not_here_is_said(closed: Path) -> None:
     (closed / "mirror.jsonl").unlink()
     store = Store.open(closed, read_only=True)
     verdict = verify(store)
-    assert verdict.ok
-    assert "ratings and audit events are intact" in verdict.as_text()
-    assert "mirror.jsonl is not here" in verdict.as_text()
+    assert not verdict.ok
+    assert "mirror.jsonl has gone: it is missing" in verdict.as_text()
     store.close()
 
 
@@ -117,21 +116,26 @@ def test_a_moved_study_says_that_its_mirror_is_elsewhere(tmp_path: Path) -> None
     said = store.log_problem
     assert "there is no folder" in said
     assert "on this machine" in said
-    assert f"verify {folder} --mirror PATH" in said
+    assert f"mirror {folder} PATH" in said
     assert not verify(store).ok
     assert said in progress_report(store).as_text()
     store.close()
     store = Store.open(folder, mirror=tmp_path / "log.jsonl")
-    assert verify(store).as_text().startswith("3 rows checked: ratings, audit events and mirror")
+    assert "and mirror are intact" in verify(store).as_text()
     assert "begun" not in verify(store).as_text()
     store.close()
 
 
 def test_a_mirror_that_begins_anew_is_logged_and_said(tmp_path: Path) -> None:
     folder = moved(tmp_path, tmp_path / "disk" / "log.jsonl")
-    (tmp_path / "disk" / "log.jsonl").unlink()
-    for _ in range(2):
-        store = Store.open(folder)
+    log = tmp_path / "disk" / "log.jsonl"
+    log.unlink()
+    lost = Store.open(folder)
+    assert f"mirror {folder} {log}" in lost.log_problem
+    assert not verify(lost).ok
+    lost.close()
+    for mirror in (log, None):
+        store = Store.open(folder, mirror=mirror)
         verdict = verify(store)
         assert verdict.ok
         assert "The mirror log.jsonl was begun on 20" in verdict.as_text()
@@ -139,7 +143,7 @@ def test_a_mirror_that_begins_anew_is_logged_and_said(tmp_path: Path) -> None:
             begun = session.scalars(
                 select(AuditEvent.detail).where(AuditEvent.action == "begin mirror")
             ).all()
-        assert begun == ["0 ratings and 3 events were there before"]
+        assert begun == ["3 audit events and 11 other records were there before"]
         store.close()
 
 

@@ -11,8 +11,11 @@ from sqlalchemy import select, update
 
 from study.domain.errors import LogConflict, StoreError
 from study.reading.ratings import record
+from study.storage import integrity
 from study.storage.hash_chain import GENESIS, TABLES, audit, canonical, row_hash
 from study.storage.integrity import require_intact, verify
+from study.storage.integrity_report import Findings
+from study.storage.mirror_check import check_mirror
 from study.storage.models import RatingEvent, Stimulus
 from study.storage.store import Store
 from tests.support.tampering import new_chain, run, tamper
@@ -53,7 +56,7 @@ def test_an_untouched_study_is_intact(tmp_path: Path, url: str | None) -> None:
     verdict = verify(store)
     assert verdict.ok, verdict
     assert verdict.first_broken is None
-    assert verdict.checked == 3 * ROWS_A_PAIR + 3
+    assert verdict.head.startswith(f"{3 * ROWS_A_PAIR}-3-")
     assert verdict == require_intact(store)
     assert "are intact" in verdict.as_text()
     store.close()
@@ -102,11 +105,11 @@ def test_a_chain_computed_anew_shows_against_the_mirror(tmp_path: Path, url: str
     verdict = verify(store)
     assert verdict.first_broken == "rating_event row 7"
     assert "mirror" in verdict.problems[0]
-    # Without its mirror the study would look whole.
     store.close()
-    fresh = Store.open(tmp_path / "s", url=url, mirror=tmp_path / "fresh.jsonl")
-    assert verify(fresh).ok
-    fresh.close()
+    # A new mirror does not replace one that knows better.
+    with pytest.raises(LogConflict, match="rating_event row"):
+        Store.open(tmp_path / "s", url=url, mirror=tmp_path / "fresh.jsonl")
+    assert not (tmp_path / "fresh.jsonl").exists()
 
 
 def test_a_changed_mirror_shows(tmp_path: Path) -> None:
@@ -157,16 +160,36 @@ def test_the_mirror_has_every_row_and_is_read_without_this_program(tmp_path: Pat
             ]
 
 
-@pytest.mark.parametrize("kept", [0, 1, 1000, -1, -30])
-def test_a_mirror_cut_off_anywhere_is_completed(tmp_path: Path, kept: int) -> None:
+@pytest.mark.parametrize("kept", [1000, -1, -30])
+def test_a_mirror_cut_off_anywhere_is_completed_and_the_audit_log_says_so(
+    tmp_path: Path, kept: int
+) -> None:
     store = rated(tmp_path / "s")
     store.close()
     whole = store.mirror.read_bytes()
     store.mirror.write_bytes(whole[:kept])
     again = Store.open(tmp_path / "s")
     assert again.log_problem == ""
-    assert sorted(again.mirror.read_bytes().splitlines()) == sorted(whole.splitlines())
-    assert verify(again).ok
+    more = set(again.mirror.read_bytes().splitlines()) - set(whole.splitlines())
+    assert len(more) == 1
+    assert b"complete mirror" in more.pop()
+    assert set(again.mirror.read_bytes().splitlines()) > set(whole.splitlines())
+    verdict = verify(again)
+    assert verdict.ok
+    assert "lacked was copied from the database on 20" in verdict.as_text()
+    again.close()
+    assert "lacked" in verify(Store.open(tmp_path / "s")).as_text()
+
+
+def test_lines_that_are_cut_off_while_the_program_runs_are_noticed(tmp_path: Path) -> None:
+    store = rated(tmp_path / "s", pairs=6)
+    lines = store.mirror.read_bytes().splitlines(keepends=True)
+    store.mirror.write_bytes(b"".join(lines[:-ROWS_A_PAIR]))
+    rate(store, 1)
+    verdict = verify(store)
+    assert verdict.ok
+    assert "lines that were cut off" in verdict.as_text()
+    assert set(store.mirror.read_bytes().splitlines(keepends=True)) > set(lines)
 
 
 def test_two_programs_write_one_mirror(tmp_path: Path, url: str | None) -> None:
@@ -194,9 +217,8 @@ def test_ratings_go_on_while_the_disk_of_the_mirror_is_away(tmp_path: Path) -> N
     shutil.move(tmp_path / "away", disk)
     rate(store, 1)
     assert store.log_problem == ""
-    assert "while away" not in store.mirror.read_text()
-    assert Store.open(tmp_path / "s").log_problem == ""
     assert "while away" in store.mirror.read_text()
+    assert Store.open(tmp_path / "s").log_problem == ""
     assert verify(store).ok
 
 
@@ -208,32 +230,33 @@ def test_an_older_state_put_back_is_noticed_and_nothing_more_is_written(tmp_path
     store.close()
     shutil.copy(tmp_path / "old.sqlite", tmp_path / "s" / "study.sqlite")
     put_back = Store.open(tmp_path / "s")
-    assert "an older state was put back" in put_back.log_problem
+    assert "5 ratings and 1 other record are in" in put_back.log_problem
+    assert f"restore {tmp_path / 's'} --from {store.mirror}" in put_back.log_problem
     with pytest.raises(LogConflict):
         rate(put_back, 1)
     verdict = verify(put_back)
     assert verdict.first_broken == f"rating_event row {5 * ROWS_A_PAIR + 1}"
     put_back.close()
-    # With a mirror of its own the older state goes on.
-    rate(Store.open(tmp_path / "s", mirror=tmp_path / "new.jsonl"), 1)
+    # A new mirror would hide the loss.
+    with pytest.raises(LogConflict, match="is behind its mirror"):
+        Store.open(tmp_path / "s", mirror=tmp_path / "new.jsonl")
 
 
 def test_verify_agrees_while_rows_are_added(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     store = rated(tmp_path / "s", pairs=8)
-    catch_up = Store.catch_up
 
-    def rate_meanwhile(self: Store, *tables: tuple[str, ...]) -> None:
-        monkeypatch.setattr(Store, "catch_up", catch_up)
+    def rate_meanwhile(self: Store, found: Findings) -> None:
+        monkeypatch.setattr(integrity, "check_mirror", check_mirror)
         rate(self, 1)
-        catch_up(self, *tables)
+        check_mirror(self, found)
 
-    monkeypatch.setattr(Store, "catch_up", rate_meanwhile)
+    monkeypatch.setattr(integrity, "check_mirror", rate_meanwhile)
     verdict = verify(store)
     assert verdict.ok, verdict
-    assert verdict.checked == 7 * ROWS_A_PAIR + 3
-    assert verify(store).checked == 8 * ROWS_A_PAIR + 3
+    assert verdict.head.startswith(f"{7 * ROWS_A_PAIR}-3-")
+    assert verify(store).head.startswith(f"{8 * ROWS_A_PAIR}-3-")
 
 
 def test_a_row_of_another_kind_breaks_the_chain_and_not_the_check(tmp_path: Path) -> None:

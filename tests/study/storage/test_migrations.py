@@ -15,8 +15,8 @@ from study.storage.migrations import MIGRATIONS
 from study.storage.models import SCHEMA_VERSION, AuditEvent, SchemaVersion
 from study.storage.store import Store
 from tests.support.constrained_study import ruled_study
-from tests.support.earlier_schema import to_version_1
-from tests.support.tampering import is_sqlite, run
+from tests.support.earlier_schema import to_version_1, to_version_2
+from tests.support.tampering import is_sqlite, run, tamper
 
 
 def tables(store: Store) -> dict[str, Any]:
@@ -35,7 +35,7 @@ def test_a_study_of_version_1_is_migrated_and_intact(tmp_path: Path, url: str | 
     store = ruled_study(tmp_path / "s", url)
     wanted = tables(store)
     to_version_1(store)
-    assert set(wanted) - set(tables(store)) == {"reader_change", "image_event"}
+    assert set(wanted) - set(tables(store)) == {"reader_change", "image_event", "row_event"}
     store.close()
     store = Store.open(tmp_path / "s", url=url)
     with store.read() as session:
@@ -43,7 +43,7 @@ def test_a_study_of_version_1_is_migrated_and_intact(tmp_path: Path, url: str | 
         last = session.scalars(select(AuditEvent).order_by(AuditEvent.seq.desc())).first()
         assert triggers.missing(session.connection()) == []
     assert last is not None
-    assert (last.action, last.detail[:26]) == ("migrate", "tables from version 1 to 2")
+    assert (last.action, last.detail[:26]) == ("migrate", "tables from version 1 to 3")
     assert tables(store) == wanted
     verdict = verify(store)
     assert verdict.ok, verdict.as_text()
@@ -51,6 +51,23 @@ def test_a_study_of_version_1_is_migrated_and_intact(tmp_path: Path, url: str | 
     again = Store.open(tmp_path / "s", url=url)
     assert verify(again).checked == verdict.checked
     again.close()
+
+
+def test_a_study_of_version_2_is_chained_when_it_is_opened(tmp_path: Path, url: str | None) -> None:
+    store = ruled_study(tmp_path / "s", url)
+    wanted = tables(store)
+    to_version_2(store)
+    assert "server_secret" in tables(store)
+    store.close()
+    store = Store.open(tmp_path / "s", url=url)
+    assert tables(store) == wanted
+    verdict = verify(store)
+    assert verdict.ok, verdict.as_text()
+    assert "chained since the migration on 20" in verdict.as_text()
+    assert b"begin mirror" not in store.mirror.read_bytes()
+    tamper(store, "UPDATE comment SET text = 'dark'")
+    assert "comment " in verify(store).problems[0]
+    store.close()
 
 
 def test_a_rule_that_was_dropped_before_is_still_found(tmp_path: Path, url: str | None) -> None:

@@ -283,7 +283,7 @@ def test_the_mirror_is_kept_where_it_was_put(tmp_path: Path) -> None:
     assert Store.open(tmp_path / "s").mirror == log
     moved = tmp_path / "log3.jsonl"
     assert Store.open(tmp_path / "s", mirror=moved).mirror == moved
-    assert moved.read_bytes().startswith(log.read_bytes())
+    assert set(moved.read_bytes().splitlines()) > set(log.read_bytes().splitlines())
     shutil.move(tmp_path / "s", tmp_path / "t")
     assert Store.open(tmp_path / "t").mirror == moved
 

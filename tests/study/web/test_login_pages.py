@@ -54,7 +54,11 @@ def test_an_invitation_and_a_secret_sign_in(small):
         )
         assert came.status_code == status
     assert again.screen["kind"] == "consent"
+    kept = dict(again.client.cookies)
     assert again.client.post("/reader/logout", headers={HEADER: "1"}).status_code == 200
+    assert again.get("api/state").status_code == 401
+    # A copy of the cookie is worth nothing either.
+    again.client.cookies.update(kept)
     assert again.get("api/state").status_code == 401
 
 

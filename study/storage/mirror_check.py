@@ -1,0 +1,116 @@
+"""The rows of a study against its append log, while others may be writing both."""
+
+from __future__ import annotations
+
+import errno
+import hashlib
+import time
+from typing import TYPE_CHECKING
+
+from sqlalchemy import select
+
+from study.domain.formatting import plural
+from study.domain.protocol import Status
+from study.storage.hash_chain import TABLES, rows
+from study.storage.integrity_report import Findings, digest_of
+from study.storage.mirror_state import MirrorState, counted, failure
+from study.storage.models import InteractionEvent, RowEvent
+
+if TYPE_CHECKING:
+    from study.storage.store import Store
+
+Rows = dict[tuple[str, int], bytes]
+"""Digests of lines by table and number of their rows."""
+_PATIENCE = 0.5
+"""Seconds within which another program adds to the append log what it has committed."""
+
+
+def check_mirror(store: Store, found: Findings) -> None:
+    """Compare the checked rows with the append log; one that is missing or shorter is a finding."""
+    if store.log_problem:
+        found.other.append(store.log_problem)
+    lines, unreadable = _lines(store)
+    if not lines:
+        if not store.log_problem:
+            reason = "it is empty" if store.mirror.exists() else "it is missing"
+            error = FileNotFoundError(errno.ENOENT, reason)
+            found.other.append(failure(store.folder, store.mirror, error))
+        return
+    deadline = time.monotonic() + _PATIENCE
+    while found.digests.keys() - lines.keys() and time.monotonic() < deadline:
+        time.sleep(_PATIENCE / 10)
+        lines, unreadable = _lines(store)
+    for number in unreadable:
+        found.other.append(f"Line {number} of the mirror {store.mirror} cannot be read.")
+    later = {key: digest for key, digest in lines.items() if key[1] > found.last[key[0]]}
+    # Later lines than the checked snapshot belong to newer ratings, or to deleted rows.
+    stored = _stored_later(store, later, found) if later else {}
+    lost = [key for key, digest in later.items() if stored.get(key) != digest]
+    for key in lost:
+        found.breaks(*key, "is in the mirror and no longer in the database")
+    if lost and not store.log_problem:
+        counts = {table.name: sum(name == table.name for name, _ in lost) for table in TABLES}
+        state = MirrorState(True, only_log=counts)
+        found.other.append(state.sentence(store.folder, store.mirror))
+    for key, digest in found.digests.items():
+        if key in lines and lines[key] != digest:
+            found.breaks(*key, "differs from the mirror")
+    _check_missing(store, lines, found)
+
+
+def _lines(store: Store) -> tuple[Rows, list[int]]:
+    """The digests of all lines, and the numbers of those that cannot be read."""
+    known = {table.name for table in TABLES}
+    lines: Rows = {}
+    unreadable = []
+    for number, entry in enumerate(store.log.entries(), start=1):
+        if entry.table not in known:
+            unreadable.append(number)
+            continue
+        key, digest = (entry.table, entry.seq), hashlib.sha256(entry.raw).digest()
+        # Of two different lines for a row neither is right.
+        lines[key] = digest if lines.get(key, digest) == digest else b""
+    return lines, unreadable
+
+
+def _check_missing(store: Store, lines: Rows, found: Findings) -> None:
+    last = {table.name: 0 for table in TABLES}
+    for table, seq in lines:
+        last[table] = max(last[table], seq)
+    late = [key for key in found.digests if key[1] > last[key[0]]]
+    for key in sorted(found.digests.keys() - lines.keys() - set(late)):
+        found.breaks(*key, "is missing from the mirror")
+    waiting = _waiting(store, [seq for table, seq in late if table == RowEvent.__tablename__])
+    if waiting:
+        found.notes.append(
+            f"{plural(waiting, 'record')} of what readers did with the images "
+            f"{'is' if waiting == 1 else 'are'} not in the mirror yet: they follow with the next "
+            "rating."
+        )
+    short = {table.name: sum(name == table.name for name, _ in late) for table in TABLES}
+    short[RowEvent.__tablename__] -= waiting
+    if any(short.values()) and not store.log_problem:
+        found.other.append(
+            f"The mirror {store.mirror} is shorter than the database: {counted(short)} "
+            f"{'is' if sum(short.values()) == 1 else 'are'} missing at its end."
+        )
+
+
+def _waiting(store: Store, late: list[int]) -> int:
+    """How many of the last row events may still wait: interactions, while a study is open."""
+    with store.read() as session:
+        if not late or store.status_in(session) is not Status.OPEN:
+            return 0
+        wanted = select(RowEvent.table_name).where(RowEvent.seq >= min(late)).order_by(RowEvent.seq)
+        kinds = session.scalars(wanted).all()[: len(late)]
+    return len(late) if set(kinds) == {InteractionEvent.__tablename__} else 0
+
+
+def _stored_later(store: Store, later: Rows, found: Findings) -> Rows:
+    with store.read() as session:
+        return {
+            (table.name, row["seq"]): digest_of(table, row)
+            for table in TABLES
+            if any(name == table.name for name, _ in later)
+            for row in rows(session, table, found.last[table.name] + 1)
+        }

@@ -1,0 +1,98 @@
+"""The plan of every reader as it is in the database, against the digests fixed when it was made."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from typing import Any, cast
+
+from sqlalchemy import literal_column, select
+from sqlalchemy.orm import Session
+
+from study.domain.plan import Trial, plan_digest
+from study.domain.protocol import Phase, Role
+from study.storage.models import (
+    Presentation,
+    PresentationSlot,
+    Reader,
+    ReaderChange,
+    ReadingSession,
+    Stimulus,
+    Study,
+)
+
+_DIGEST = re.compile(r"SHA-256 ([0-9a-f]{64})")
+
+
+def plan_problems(session: Session, study: Study) -> Iterator[str]:
+    """Sentences about plans that are not those that were fixed; nothing for a draft."""
+    plans = _plans(session)
+    late = dict(
+        session.execute(
+            select(ReaderChange.reader_id, ReaderChange.text).where(ReaderChange.kind == "planned")
+        ).all()
+    )
+    codes = dict(session.execute(select(Reader.id, Reader.code)).all())
+    for reader, text in late.items():
+        fixed = _DIGEST.search(text)
+        if fixed is not None and plan_digest(plans.get(reader, [])) != fixed[1]:
+            yield f"The plan of {codes[reader]} was changed: its SHA-256 is another one."
+    if study.plan_sha256 is None:
+        return
+    planned = [reader for reader in codes if reader not in late]
+    orders = (_as_written(session, planned), sorted(planned, key=codes.__getitem__))
+    found = {
+        plan_digest(trial for reader in order for trial in plans.get(reader, []))
+        for order in orders
+    }
+    if study.plan_sha256 not in found:
+        yield (
+            "The plan of the readers was changed: its SHA-256 is not the one fixed at the freeze, "
+            f"{study.plan_sha256}."
+        )
+
+
+def _plans(session: Session) -> dict[str, list[Trial]]:
+    """The trials of each reader, by identifier, in the order of the plan."""
+    sides: dict[str, list[str]] = {}
+    for presentation_id, method in session.execute(
+        select(PresentationSlot.presentation_id, Stimulus.method_id)
+        .join(Stimulus, Stimulus.id == PresentationSlot.stimulus_id)
+        .order_by(PresentationSlot.presentation_id, PresentationSlot.slot)
+    ):
+        sides.setdefault(presentation_id, []).append(method)
+    rows = session.execute(
+        select(Presentation, ReadingSession)
+        .join(ReadingSession, ReadingSession.id == Presentation.session_id)
+        .order_by(ReadingSession.reader_id, ReadingSession.number, Presentation.position)
+    ).all()
+    places = {shown.id: shown.position for shown, _ in rows}
+    plans: dict[str, list[Trial]] = {}
+    for shown, sitting in rows:
+        left, right = (*sides.get(shown.id, ()), "", "")[:2]
+        plans.setdefault(sitting.reader_id, []).append(
+            Trial(
+                shown.position,
+                sitting.number,
+                cast("Phase", sitting.phase),
+                shown.item_id,
+                left,
+                right,
+                cast("Role", shown.role),
+                places.get(shown.repeat_of or ""),
+            )
+        )
+    return plans
+
+
+def _as_written(session: Session, readers: Sequence[str]) -> list[str]:
+    """Readers in the order in which the freeze wrote their plans, which their codes need not be."""
+    place: Any = literal_column(
+        "presentation.ctid"
+        if session.connection().dialect.name == "postgresql"
+        else "presentation.rowid"
+    )
+    wanted = select(ReadingSession.reader_id).join(
+        Presentation, Presentation.session_id == ReadingSession.id
+    )
+    return [one for one in dict.fromkeys(session.scalars(wanted.order_by(place))) if one in readers]

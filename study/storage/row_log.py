@@ -1,0 +1,129 @@
+"""The chain over every row that an analysis reads, apart from ratings and audit events.
+
+Those two tables are chained themselves. Of all others the freeze writes a copy of each row into
+`RowEvent`, and every later transaction the rows that it added or changed. So a row that was changed
+by another program differs from its last copy, and the append log has what a lost database had.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any
+
+from sqlalchemy import RowMapping, Select, Table, event, inspect, select, tuple_
+from sqlalchemy.orm import Session
+
+from study.domain.protocol import Status
+from study.storage import hash_chain
+from study.storage.models import (
+    AuditEvent,
+    Base,
+    RatingEvent,
+    RowEvent,
+    SchemaVersion,
+    Staff,
+    Study,
+    Ticket,
+)
+
+_UNREAD = (RatingEvent, AuditEvent, RowEvent, SchemaVersion, Staff, Ticket)
+"""Chained themselves, or read by no analysis."""
+_CREDENTIALS = {"reader": ("secret_hash", "invite_hash", "generation")}
+"""Columns that no analysis reads, and that the append log must not hold."""
+COLUMNS: Mapping[Table, tuple[str, ...]] = {
+    table: tuple(one.name for one in table.c if one.name not in _CREDENTIALS.get(table.name, ()))
+    for table in Base.metadata.sorted_tables
+    if table.name not in {one.__tablename__ for one in _UNREAD}
+}
+"""The chained columns of each table, in an order in which rows can be inserted."""
+_TABLES = {table.name: table for table in COLUMNS}
+_TOUCHED = "touched rows"
+_MOST = 500
+"""Rows in one event."""
+
+Key = tuple[Any, ...]
+"""The primary key of a row."""
+Row = RowMapping | Mapping[str, Any]
+
+
+class TrackedSession(Session):
+    """A session that remembers which rows it adds or changes."""
+
+
+def touch(session: Session, table: str, keys: Iterable[Key]) -> None:
+    """Remember rows that a statement has added or changed past the unit of work."""
+    session.info.setdefault(_TOUCHED, {}).update(dict.fromkeys((table, key) for key in keys))
+
+
+@event.listens_for(TrackedSession, "after_flush")
+def _remember(session: Session, _context: object) -> None:
+    for one in (*session.new, *session.dirty):
+        state = inspect(one)
+        table = one.__table__
+        if table not in COLUMNS:
+            continue
+        if one in session.new or any(
+            state.attrs[name].history.has_changes() for name in COLUMNS[table]
+        ):
+            key = tuple(getattr(one, column.name) for column in table.primary_key)
+            touch(session, table.name, [key])
+
+
+def append_touched(session: Session) -> None:
+    """Chain the rows that this transaction has added or changed; a draft is not chained."""
+    session.flush()
+    touched: dict[tuple[str, Key], None] = session.info.pop(_TOUCHED, {})
+    if not touched or session.scalars(select(Study.status)).one() == Status.DRAFT:
+        return
+    for table in COLUMNS:
+        keys = [key for name, key in touched if name == table.name]
+        for part in _parts(keys):
+            columns = tuple_(*table.primary_key.columns)
+            found = session.execute(_select(table).where(columns.in_(part))).mappings()
+            by_key = {key_of(table, row): row for row in found}
+            _append(session, table, [by_key[key] for key in part])
+
+
+def append_all(session: Session) -> None:
+    """Chain every row there is, at the freeze or when an older study is migrated."""
+    session.flush()
+    session.info.pop(_TOUCHED, None)
+    for table in COLUMNS:
+        for part in _parts(list(rows(session, table))):
+            _append(session, table, part)
+
+
+def rows(session: Session, table: Table) -> Iterator[RowMapping]:
+    """The chained columns of a table's rows."""
+    wanted = _select(table).order_by(*table.primary_key.columns)
+    yield from session.execute(wanted.execution_options(yield_per=1000)).mappings()
+
+
+def key_of(table: Table, row: Row) -> Key:
+    """The primary key of a row."""
+    return tuple(row[column.name] for column in table.primary_key)
+
+
+def copies(found: Row) -> tuple[Table, list[dict[str, Any]]]:
+    """The table and the rows of an event.
+
+    Raises
+    ------
+    KeyError, ValueError
+        It is not one that this program wrote.
+    """
+    return _TABLES[found["table_name"]], json.loads(found["rows_json"])
+
+
+def _select(table: Table) -> Select[Any]:
+    return select(*(table.c[name] for name in COLUMNS[table]))
+
+
+def _append(session: Session, table: Table, found: Sequence[RowMapping]) -> None:
+    text = f"[{','.join(hash_chain.canonical(dict(row)) for row in found)}]"
+    hash_chain.append(session, RowEvent, [{"table_name": table.name, "rows_json": text}])
+
+
+def _parts(found: list[Any]) -> Iterator[list[Any]]:
+    return (found[start : start + _MOST] for start in range(0, len(found), _MOST))
