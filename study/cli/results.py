@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import getpass
 import json
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -43,18 +45,46 @@ Masked = Annotated[
 def unblind(
     folder: Folder,
     key: KeyPath,
-    second: Annotated[str, typer.Option(help="The second person, who agrees to the unblinding.")],
+    second: Annotated[
+        str,
+        typer.Option(
+            metavar="NAME",
+            help="The administrator's account of the second person, who types its secret.",
+        ),
+    ],
     actor: Actor = "",
     database: Database = None,
 ) -> None:
     """Reveal the names of the methods of a closed study; this cannot be undone."""
+    from study.accounts.two_persons import require_two_persons
+    from study.planning.lifecycle import check_unblinding
     from study.planning.lifecycle import unblind as lift
 
     with opened(folder, database) as store:
-        names = lift(store, read_key(key, store), actor=actor, second=second)
+        check_unblinding(store.status(), actor, second)
+        names_of_methods = read_key(key, store)
+        agreed = _signed_in(store, second)
+        require_two_persons(store, actor, agreed, signed_in=False)
+        names = lift(store, names_of_methods, actor=actor, second=agreed)
     for one in names:
         values = ", ".join(f"{name}={value}" for name, value in one.parameters)
         typer.echo("\t".join(part for part in (one.mask, one.name, one.kind, values) if part))
+
+
+def _signed_in(store: Store, name: str) -> str:
+    """The administrator's account of a person who types its secret."""
+    from study.accounts.staff import StaffRole, StaffSignIn, accounts_of
+
+    code = StaffSignIn.normalised(name)
+    if not any(one.code == code and one.active and one.role is StaffRole.ADMIN
+               for one in accounts_of(store)):  # fmt: skip
+        raise StudyError(
+            f"{name!r} is no administrator's account: the second person needs one, best made "
+            f"before the freeze (python -m study invite {store.folder} --staff NAME)."
+        )
+    typed = sys.stdin.isatty()
+    secret = getpass.getpass(f"Secret of {code}: ") if typed else sys.stdin.readline()
+    return StaffSignIn(store).sign_in(code, secret.strip(), address="command line").code
 
 
 def _names(context: typer.Context, store: Store, key: Path | None, masked: bool) -> Key | None:

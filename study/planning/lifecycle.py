@@ -80,6 +80,8 @@ def close_study(store: Store, *, actor: str, signing_key: SigningKey | None = No
 def unblind(store: Store, key: Key, *, actor: str, second: str) -> tuple[MethodName, ...]:
     """Unblind a closed study; this cannot be undone.
 
+    That both persons are who they say, and two, is checked before: `study.accounts.two_persons`.
+
     Parameters
     ----------
     store : Store
@@ -100,24 +102,35 @@ def unblind(store: Store, key: Key, *, actor: str, second: str) -> tuple[MethodN
     KeyFileError
         The key is of another study, or was changed after the freeze.
     """
-    if not normalised(actor) or not normalised(second):
-        raise BlindingError("Unblinding takes two persons: give both names.")
-    if normalised(actor) == normalised(second):
-        raise BlindingError(
-            f"{actor.strip()} cannot confirm alone: unblinding takes two different persons."
-        )
     with store.write() as session:
         study = session.get_one(Study, store.study_id)
-        if study.status == Status.UNBLINDED:
-            raise BlindingError("The study is unblinded already.")
-        if study.status != Status.CLOSED:
-            raise BlindingError(f"The study is {study.status}: close it before unblinding.")
+        check_unblinding(Status(study.status), actor, second)
         names = _names(store, key, study, session.scalars(select(Method)).all())
         hash_chain.audit(
             session, actor, "unblind", target=study.code, detail=f"confirmed by {second}"
         )
         store.set_status(session, Status.UNBLINDED, actor)
     return names
+
+
+def check_unblinding(status: Status, actor: str, second: str) -> None:
+    """Check that a study can be unblinded now, by these two.
+
+    Raises
+    ------
+    BlindingError
+        The study is not closed, or one person is named twice or not at all.
+    """
+    if not normalised(actor) or not normalised(second):
+        raise BlindingError("Unblinding takes two persons: give both names.")
+    if normalised(actor) == normalised(second):
+        raise BlindingError(
+            f"{actor.strip()} cannot confirm alone: unblinding takes two different persons."
+        )
+    if status is Status.UNBLINDED:
+        raise BlindingError("The study is unblinded already.")
+    if status is not Status.CLOSED:
+        raise BlindingError(f"The study is {status}: close it before unblinding.")
 
 
 def method_names(store: Store, key: Key) -> tuple[MethodName, ...]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import shlex
 import sys
 from collections.abc import Iterator
@@ -60,9 +61,11 @@ def test_the_page_leads_from_a_folder_of_images_to_the_report(
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv(KEY, str(tmp_path / "1.key.json"))
 
-    def call(words: list[str]) -> None:
+    def call(words: list[str]) -> str:
         monkeypatch.setattr(sys, "argv", ["study", *words])
-        assert main() == 0, (words, capsys.readouterr())
+        status, told = main(), capsys.readouterr()
+        assert status == 0, (words, told)
+        return told.out
 
     drafts = 0
     done = []
@@ -82,7 +85,11 @@ def test_the_page_leads_from_a_folder_of_images_to_the_report(
             store = Store.open(Path("study1"))
             assert read(store, "R01", ReaderModel("R01", {}, seed=1)) > PATIENTS
             store.close()
-        call(words)
+        told = call(words)
+        if "--staff" in words:
+            # The second person types this secret at the unblinding.
+            secret = told.split("\t")[1].removeprefix("secret ")
+            monkeypatch.setattr(sys, "stdin", io.StringIO(f"{secret}\n"))
     assert drafts == 3
     assert {"plan", "init", "build", "freeze", "open", "invite", "serve", "verify", "backup",
             "close", "unblind", "export", "report", "stats"} <= set(done)  # fmt: skip

@@ -88,6 +88,7 @@ class Whole:
     folder: Path
     key: Path
     links: dict[str, str]
+    secret: str
     judges: dict[str, Logged] = field(default_factory=dict)
 
     @property
@@ -121,6 +122,7 @@ def make(folder: Path) -> Whole:
             path = folder / "images" / name / f"pat{case // 2}_s{case}.png"
             path.write_bytes(image_files.png(pixels))
     study("init", where, "--key", key, "--protocol", protocol, "--code", "WHOLE")
+    account = study("invite", where, "--staff", "bert")
     groups = [part for pair in GROUPS.items() for part in ("--group", "=".join(pair))]
     output = study(
         "build", where, "--key", key, "--folders", folder / "images", "--separator", "_",
@@ -132,7 +134,8 @@ def make(folder: Path) -> Whole:
     assert f"5 readers, 12 cases, 4 methods, {PAIRS} pairs for each reader" in frozen
     study("open", where)
     lines = study("invite", where, "--all").splitlines()
-    return Whole(where, key, {line.split("\t")[0]: line.split("\t")[2] for line in lines})
+    links = {line.split("\t")[0]: line.split("\t")[2] for line in lines}
+    return Whole(where, key, links, account.split("\t")[1].removeprefix("secret "))
 
 
 @contextmanager

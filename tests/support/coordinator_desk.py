@@ -32,9 +32,9 @@ class Desk:
     def __init__(self, folder: Path, *, key: bool = True) -> None:
         made = small_studies.draft(folder, PROTOCOL)
         self.folder, self.store, self.key_path = folder, made.store, made.key_path
-        for code, role in (("anna", StaffRole.ADMIN), ("bert", StaffRole.ADMIN),
-                           ("mona", StaffRole.MONITOR)):  # fmt: skip
-            staff.add(self.store, code, role, actor="setup")
+        roles = {"anna": StaffRole.ADMIN, "bert": StaffRole.ADMIN, "mona": StaffRole.MONITOR}
+        made_accounts = [staff.add(self.store, *one, actor="setup") for one in roles.items()]
+        self.secrets = {one.code: one.secret for one in made_accounts}
         self.anna, self.bert, self.mona = staff.accounts_of(self.store)
         self.context = CoordinatorContext(self.store, self.key_path if key else None)
         with gr.Blocks():
@@ -64,6 +64,10 @@ class Desk:
             read(self.store, code, model)
         self.do.close(self.anna, "S1")
         return self
+
+    def sign_in(self, code: str) -> None:
+        """Sign in as somebody would on the page."""
+        staff.StaffSignIn(self.store).sign_in(code, self.secrets[code], address="here")
 
     def text(self, shown, component) -> str:
         """What a component will show."""

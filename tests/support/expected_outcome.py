@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import csv
 import html
+import io
 import json
 import re
 import sqlite3
+import sys
 from collections import defaultdict
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
 import numpy as np
 
@@ -49,7 +52,9 @@ def check_masked(whole: Whole, folder: Path) -> None:
 
 def check_named(whole: Whole, folder: Path) -> None:
     """After unblinding the numbers are those of the readers' models, under the right names."""
-    told = study("unblind", whole.folder, "--key", whole.key, "--actor", "anna", "--second", "bert")
+    second = ("--actor", "anna", "--second", "bert")
+    with mock.patch.object(sys, "stdin", io.StringIO(f"{whole.secret}\n")):
+        told = study("unblind", whole.folder, "--key", whole.key, *second)
     names = dict(line.split("\t")[:2] for line in told.splitlines())
     assert sorted(names.values()) == sorted(WORTH)
     out = ("--key", whole.key, "--actor", "anna", "--out")

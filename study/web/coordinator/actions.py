@@ -9,6 +9,13 @@ import gradio as gr
 from study.accounts import readers, staff
 from study.accounts.readers import invite
 from study.accounts.staff import StaffAccount, StaffRole
+from study.accounts.two_persons import (
+    ASKED,
+    TAKEN_BACK,
+    open_request,
+    require_earlier_sign_in,
+    require_two_persons,
+)
 from study.domain.composed import composed
 from study.domain.errors import BlindingError, ProtocolError, StudyError
 from study.domain.protocol import Status
@@ -19,13 +26,7 @@ from study.planning.late_readers import add_reader, replace_reader
 from study.planning.lifecycle import close_study, open_study, unblind
 from study.storage.hash_chain import audit
 from study.web.coordinator import design_form, views
-from study.web.coordinator.context import (
-    ASKED,
-    TAKEN_BACK,
-    CoordinatorContext,
-    StudySnapshot,
-    next_step,
-)
+from study.web.coordinator.context import CoordinatorContext, StudySnapshot, next_step
 from study.web.coordinator.page_updates import PageUpdates, Updates
 
 
@@ -217,15 +218,19 @@ class Actions:
     def confirm_unblinding(self, user: StaffAccount, confirm: str) -> Updates:
         """Confirm the request of another administrator, and unblind the study."""
         self._confirmed(confirm)
-        asked = self.context.asked_by()
-        if not asked:
+        store, request = self.context.store, open_request(self.context.store)
+        if request is None:
             raise BlindingError(
                 "Nobody has asked to unblind: one administrator asks, another confirms."
             )
+        asked = request.actor
         if not any(one.code == asked and one.active and one.role is StaffRole.ADMIN
-                   for one in staff.accounts_of(self.context.store)):  # fmt: skip
+                   for one in staff.accounts_of(store)):  # fmt: skip
             raise BlindingError(f"The account {asked}, which asked, is switched off: ask again.")
-        unblind(self.context.store, self.context.key(), actor=asked, second=user.code)
+        if asked != user.code:
+            require_two_persons(store, asked, user.code)
+            require_earlier_sign_in(store, request, user.code)
+        unblind(store, self.context.key(), actor=asked, second=user.code)
         return self.updates.done(user, "The study is unblinded.")
 
     def add_account(self, user: StaffAccount, name: str | None, role: str) -> Updates:

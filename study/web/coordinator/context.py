@@ -8,6 +8,7 @@ from pathlib import Path
 from sqlalchemy import select
 
 from study.accounts.staff import StaffAccount, StaffRole, accounts_of
+from study.accounts.two_persons import open_request
 from study.analysis.records import ExclusionRecord
 from study.domain.errors import KeyFileError
 from study.domain.plan import MethodRow
@@ -16,13 +17,12 @@ from study.planning.progress_report import ProgressReport, progress_report
 from study.storage import key_file
 from study.storage.exclusion_log import decisions, prespecified, unblinded_at
 from study.storage.key import Key
-from study.storage.models import AuditEvent, Item, Method, Reader, Study
+from study.storage.models import Item, Method, Reader, Study
 from study.storage.store import Store
 from study.web.coordinator.background_jobs import BackgroundJobs
 from study.web.coordinator.design_form import NamedMethod
 from study.web.coordinator.downloads import Downloads
 
-ASKED, TAKEN_BACK = "ask to unblind", "take back"
 NO_KEY = (
     "The key file was not given to this server, so nothing can be built, frozen or unblinded "
     "here. Start it with --key PATH, or use the command line."
@@ -135,14 +135,8 @@ class CoordinatorContext:
 
     def asked_by(self) -> str:
         """Who asks to unblind; empty when nobody does."""
-        with self.store.read() as session:
-            last = session.execute(
-                select(AuditEvent.actor, AuditEvent.action)
-                .where(AuditEvent.action.in_((ASKED, TAKEN_BACK)))
-                .order_by(AuditEvent.seq.desc())
-                .limit(1)
-            ).first()
-        return last.actor if last is not None and last.action == ASKED else ""
+        request = open_request(self.store)
+        return request.actor if request is not None else ""
 
     def _methods(self) -> tuple[MethodRow, ...]:
         with self.store.read() as session:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import sqlite3
 import stat
@@ -30,6 +31,10 @@ class Terminal:
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
         self.patch, self.capture = monkeypatch, capsys
+
+    def types(self, line: str) -> None:
+        """What a command reads that asks for a line."""
+        self.patch.setattr(sys, "stdin", io.StringIO(f"{line}\n"))
 
     def call(self, *arguments: object) -> int:
         self.capture.readouterr()
@@ -137,7 +142,9 @@ def test_from_ratings_to_the_report_with_names(
     for command in (("export", built, "--out", tmp_path / "t"), ("report", built, "--out", page)):
         assert "Close it first" in fails(*command)
     assert "close it before unblinding" in fails("unblind", built, "--second", "bert")
-    assert done("close", built) == "The study is closed.\n"
+    closed, head = done("close", built).splitlines()
+    assert closed == "The study is closed."
+    assert done("verify", built, "--head", head).splitlines()[-1] == head
 
     texts = [
         Path(path).read_text() for path in done("export", built, "--out", tmp_path / "t").split()
@@ -157,6 +164,14 @@ def test_from_ratings_to_the_report_with_names(
 
     two = ("unblind", built, "--actor", "anna", "--second")
     assert "cannot confirm alone" in fails(*two, "Anna")
+    # Words are not enough: the second person types the secret of an account.
+    assert "no administrator's account" in fails(*two, "bert")
+    secret = done("invite", built, "--staff", "bert", "--actor", "root").split("\t")[1].split()[1]
+    terminal.types("0000")
+    assert "do not belong together" in fails(*two, "bert")
+    terminal.types(secret)
+    assert "since the freeze" in fails("unblind", built, "--actor", "root", "--second", "bert")
+    terminal.types(secret)
     names = [line.split("\t") for line in done(*two, "bert").splitlines()]
     assert [name[0] for name in names] == ["M1", "M2", "M3"]
     assert sorted(name[1] for name in names) == sorted(METHODS)

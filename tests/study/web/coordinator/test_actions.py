@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 from sqlalchemy import select
 
@@ -155,9 +157,12 @@ def test_unblinding_takes_two_persons(tmp_path):
     shown = desk.do.refresh(desk.anna)
     assert not shown[desk.page.close.second]["visible"]
     assert desk.do.refresh(desk.bert)[desk.page.close.second]["visible"]
+    with pytest.raises(BlindingError, match="bert had not signed in"):
+        desk.do.confirm_unblinding(desk.bert, "S1")
     desk.do.take_back(desk.bert)
     with pytest.raises(BlindingError, match="Nobody has asked"):
         desk.do.confirm_unblinding(desk.bert, "S1")
+    desk.sign_in("bert")
     desk.do.ask_to_unblind(desk.anna, "S1")
     shown = desk.do.confirm_unblinding(desk.bert, "S1")
     assert desk.store.status() is Status.UNBLINDED
@@ -168,6 +173,22 @@ def test_unblinding_takes_two_persons(tmp_path):
     named = {one.name: one for _, one in desk.context.files.listing()}
     assert not named["S1-ratings.csv"].masked
     assert b"restormer" in named["S1-ratings.csv"].content
+    desk.store.close()
+
+
+def test_nobody_unblinds_with_the_renewed_account_of_a_colleague(tmp_path):
+    desk = Desk(tmp_path).opened()
+    desk.do.close(desk.anna, "S1")
+    shown = desk.do.renew(desk.anna, "bert")
+    given = re.search(r"[0-9A-F]{4}(-[0-9A-F]{4}){4}", desk.text(shown, desk.page.accounts.given))
+    assert given is not None
+    desk.secrets["bert"] = given[0]
+    desk.sign_in("bert")
+    for asking, confirming in ((desk.anna, desk.bert), (desk.bert, desk.anna)):
+        desk.do.ask_to_unblind(asking, "S1")
+        with pytest.raises(BlindingError, match="since the freeze anna has set a secret"):
+            desk.do.confirm_unblinding(confirming, "S1")
+    assert desk.store.status() is Status.CLOSED
     desk.store.close()
 
 
