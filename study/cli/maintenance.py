@@ -78,9 +78,14 @@ def mirror(
     database: Database = None,
 ) -> None:
     """Say where the mirror is from now on; where there is none, it is begun, which is logged."""
-    with opened(folder, database, path) as store:
-        if not store.log_problem:
-            typer.echo(f"The mirror is {store.mirror}.")
+    from study.domain.errors import StoreError
+    from study.storage.store import Store
+
+    store = Store.open(folder, url=database, mirror=path)
+    store.close()
+    if store.log_problem:
+        raise StoreError(store.log_problem)
+    typer.echo(f"The mirror is {store.mirror}.")
 
 
 def verify(

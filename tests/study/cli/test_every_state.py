@@ -51,7 +51,7 @@ EXTRA = {
 VALUES = {
     "folder": "study", "key": "key.json", "out": "new", "target": "new", "second": "bert",
     "kind": "alpha", "ratings": "ratings.csv", "reader": "R01", "reason": "Ill.", "chosen": "A7",
-    "text": "Reads on Mondays.",
+    "text": "Reads on Mondays.", "path": "mirror.jsonl",
 }  # fmt: skip
 """What is given for each required argument or option, by its name."""
 
