@@ -83,8 +83,9 @@ def collect(store: Store, key: Key | None = None) -> Dataset:
         changes = session.scalars(select(ReaderChange).order_by(ReaderChange.at)).all()
         after = {one.other_id: codes[one.reader_id] for one in changes if one.other_id}
         before = {one.reader_id: codes[one.other_id] for one in changes if one.other_id}
+        record = _study(session, study)
         return Dataset(
-            study=_study(session, study),
+            study=record,
             protocol=_masked(protocol, masks),
             methods=_methods(session, study.id, key),
             readers=tuple(
@@ -98,7 +99,8 @@ def collect(store: Store, key: Key | None = None) -> Dataset:
             cases=_cases(session, study.id),
             observations=tuple(
                 observations(
-                    session, protocol, taking_part, collected, masks, excluded, replaced=after
+                    session, protocol, taking_part, collected, masks, excluded, after,
+                    closed_at=record.closed_at,
                 )
             ),
             guesses=_guesses(session, states, masks, protocol),

@@ -7,7 +7,7 @@ compared only where a listed pair or the control names one.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -171,10 +171,15 @@ def preferences(data: Dataset, question: Question, options: AnalysisOptions) -> 
         strengths = None
     return PreferenceResults(
         n=sum(one.value is not None for one in obs),
-        missing=missing_by_reason(obs),
+        missing=missing_by_reason(obs, data.missing_reasons),
         pairs=win_rates(choices, **options.intervals),
         methods=tuple(
-            _wins(mask, [one for one in obs if mask in (one.left, one.right)], options.level)
+            _wins(
+                mask,
+                [one for one in obs if mask in (one.left, one.right)],
+                options.level,
+                data.missing_reasons,
+            )
             for mask in data.masks
             if mask in shown
         ),
@@ -182,11 +187,13 @@ def preferences(data: Dataset, question: Question, options: AnalysisOptions) -> 
     )
 
 
-def _wins(mask: str, obs: Iterable[Observation], level: float) -> MethodWins:
+def _wins(
+    mask: str, obs: Iterable[Observation], level: float, reasons: Sequence[str]
+) -> MethodWins:
     obs = list(obs)
     answers = [choice_of(one) for one in obs]
     wins = sum(one.winner == mask for one in answers)
     ties = sum(one.preferred is Preference.TIE for one in answers)
     losses = sum(one.winner not in (None, mask) for one in answers)
     rate = proportion(f"{mask} preferred", wins, wins + losses, level)
-    return MethodWins(mask, wins, losses, ties, missing_by_reason(obs), rate)
+    return MethodWins(mask, wins, losses, ties, missing_by_reason(obs, reasons), rate)

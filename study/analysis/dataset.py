@@ -32,7 +32,9 @@ from study.stats.table import RatingRow
 
 NOT_READ = "not read"
 """The reason for a missing value if the reader did not reach the pair."""
-MISSING = (CANNOT_JUDGE, NOT_READ)
+IMAGE_LOST = "image lost"
+"""The reason if the pair could not be shown, because an image was lost or damaged."""
+MISSING = (CANNOT_JUDGE, NOT_READ, IMAGE_LOST)
 
 
 @dataclass(frozen=True)
@@ -162,6 +164,12 @@ class Dataset:
     def included_readers(self) -> tuple[str, ...]:
         """Codes of the readers who are included in analyses."""
         return tuple(reader.code for reader in self.readers if reader.state == INCLUDED)
+
+    @cached_property
+    def missing_reasons(self) -> tuple[str, ...]:
+        """The reasons to count missing values by: lost images only if there are any."""
+        lost = any(obs.missing == IMAGE_LOST for obs in self.observations)
+        return MISSING if lost else (CANNOT_JUDGE, NOT_READ)
 
     def label(self, mask: str) -> str:
         """The label of a method in tables: its mask, and its name after unblinding."""

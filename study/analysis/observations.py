@@ -9,8 +9,9 @@ from dataclasses import dataclass
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from study.analysis.dataset import NOT_READ, Observation
+from study.analysis.dataset import IMAGE_LOST, NOT_READ, Observation
 from study.domain.protocol import Protocol, Role
+from study.storage.image_events import skipped_pairs
 from study.storage.models import (
     Item,
     Presentation,
@@ -70,6 +71,7 @@ class _PlannedPair:
     left: str
     right: str
     excluded: str
+    unread: str
 
 
 def pair_label(reader: str, session: int, position: int) -> str:
@@ -85,6 +87,8 @@ def observations(
     masks: Mapping[str, str],
     exclusions: ExclusionRules,
     replaced: Collection[str] = (),
+    *,
+    closed_at: str,
 ) -> Iterator[Observation]:
     """Observations for every question and side of the readers' plans, answered or not.
 
@@ -100,8 +104,11 @@ def observations(
     exclusions : ExclusionRules
     replaced : collection of str
         Identifiers of readers whose unread pairs are another reader's now.
+    closed_at : str
+        When the study was closed: what could not be shown until then was lost.
     """
-    for planned in _planned_pairs(session, readers, masks, exclusions):
+    lost = skipped_pairs(session, closed_at)
+    for planned in _planned_pairs(session, readers, masks, exclusions, lost):
         left = planned.presentation.id not in answers.revisions
         if left and planned.sitting.reader_id in replaced:
             continue
@@ -116,6 +123,7 @@ def _planned_pairs(
     readers: Mapping[str, Reader],
     masks: Mapping[str, str],
     exclusions: ExclusionRules,
+    lost: Collection[str],
 ) -> Iterator[_PlannedPair]:
     sides = _sides(session)
     rows = session.execute(
@@ -142,13 +150,14 @@ def _planned_pairs(
             masks[left],
             masks[right],
             rule or "",
+            IMAGE_LOST if presentation.id in lost else NOT_READ,
         )
 
 
 def _observation(
     planned: _PlannedPair, question: str, slot: int, event: RatingEvent | None
 ) -> Observation:
-    value, missing, seconds = None, NOT_READ, None
+    value, missing, seconds = None, planned.unread, None
     if event is not None:
         value = None if event.value_num is None else int(event.value_num)
         missing = event.value_text or ""

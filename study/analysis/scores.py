@@ -8,12 +8,12 @@ separately.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
-from study.analysis.dataset import MISSING, Dataset, Observation, row_of, scale_of
+from study.analysis.dataset import Dataset, Observation, row_of, scale_of
 from study.domain.protocol import Role
 from study.domain.questions import Question
 from study.stats.agreement import Agreement, fleiss_kappa, gwet_ac, raw_agreement
@@ -161,7 +161,7 @@ def summaries(data: Dataset, question: Question) -> tuple[ScoreSummary, ...]:
             ScoreSummary(
                 mask,
                 len(chosen),
-                missing_by_reason(chosen),
+                missing_by_reason(chosen, data.missing_reasons),
                 summarise(ratings_table(data, question, mask)),
                 len(values),
                 float(np.mean(values)) if values else None,
@@ -170,10 +170,12 @@ def summaries(data: Dataset, question: Question) -> tuple[ScoreSummary, ...]:
     return tuple(found)
 
 
-def missing_by_reason(observations: Iterable[Observation]) -> tuple[MissingCount, ...]:
+def missing_by_reason(
+    observations: Iterable[Observation], reasons: Sequence[str]
+) -> tuple[MissingCount, ...]:
     """Number of missing values for each reason, including zeros."""
     counted = Counter(obs.missing for obs in observations if obs.missing)
-    return tuple(MissingCount(reason, counted[reason]) for reason in MISSING)
+    return tuple(MissingCount(reason, counted[reason]) for reason in reasons)
 
 
 def agreement(

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections import Counter
+
+from study.analysis.dataset import IMAGE_LOST
 from study.analysis.records import EXCLUDED, NEVER_JOINED, UNDONE, WITHDRAWN, ExclusionRecord
 from study.domain.formatting import DASH, date_time, decimal, p_equals, percent, plural
 from study.report.cells import Content, Row, Table, share_with_interval, tested, with_interval
@@ -149,10 +152,18 @@ def left_out(context: ReportContext) -> Section:
         ],
         "corrections": sum(one.corrections for one in data.readers),
         "comments": len(data.comments),
+        "lost": _lost(context),
         "exclusions": _exclusions(context),
         "changes": _changes(context),
     }
     return Section("left-out", "Withdrawals, exclusions", "left_out.html", values)
+
+
+def _lost(context: ReportContext) -> str:
+    """The number of pairs that could not be shown to each reader."""
+    lost = {(obs.reader, obs.pair) for obs in context.data.observations if obs.missing == IMAGE_LOST}
+    counted = sorted(Counter(reader for reader, _ in lost).items())
+    return ", ".join(f"{reader}: {plural(number, 'pair')}" for reader, number in counted)
 
 
 def _changes(context: ReportContext) -> Table:

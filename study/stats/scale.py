@@ -17,7 +17,7 @@ LARGEST = 1001
 """Most categories of a declared range."""
 MISSING_WORDS = frozenset(
     ("", "na", "n/a", "nan", "null", "none", "#n/a", "#na", "#null!", ".", "-", "–", "—", "missing",
-     "cannot judge", "not read")
+     "cannot judge", "not read", "image lost")
 )  # fmt: skip
 """Cells that mean a missing rating, unless the scale has a category of that name."""
 

@@ -7,25 +7,35 @@ from typing import Any
 from sqlalchemy import ColumnElement, exists, select
 from sqlalchemy.orm import Session, aliased
 
-from study.storage.models import ImageEvent, PresentationSlot, Stimulus
+from study.storage.models import ImageEvent, Presentation, PresentationSlot, Stimulus
 
 RESTORED = "restored"
+END = "9999"
+"""After any time that is stored."""
 
 
-def is_unusable(stimulus_id: Any) -> ColumnElement[bool]:
-    """SQL: whether a stimulus was lost or damaged by its last event."""
+def is_unusable(stimulus_id: Any, at: str = END) -> ColumnElement[bool]:
+    """SQL: whether a stimulus was lost or damaged by its last event up to a time."""
     event, later = aliased(ImageEvent), aliased(ImageEvent)
     return exists().where(
         event.stimulus_id == stimulus_id,
         event.kind != RESTORED,
-        ~exists().where(later.stimulus_id == stimulus_id, later.at > event.at),
+        event.at <= at,
+        ~exists().where(later.stimulus_id == stimulus_id, later.at > event.at, later.at <= at),
     )
 
 
-def is_skipped(presentation_id: Any) -> ColumnElement[bool]:
-    """SQL: whether a pair is not shown, because one of its images cannot be used."""
+def is_skipped(presentation_id: Any, at: str = END) -> ColumnElement[bool]:
+    """SQL: whether a pair is not shown at a time, because one of its images cannot be used."""
     slot = aliased(PresentationSlot)
-    return exists().where(slot.presentation_id == presentation_id, is_unusable(slot.stimulus_id))
+    return exists().where(
+        slot.presentation_id == presentation_id, is_unusable(slot.stimulus_id, at)
+    )
+
+
+def skipped_pairs(session: Session, at: str) -> frozenset[str]:
+    """Identifiers of the presentations that could not be shown at a time."""
+    return frozenset(session.scalars(select(Presentation.id).where(is_skipped(Presentation.id, at))))
 
 
 def unusable_stimuli(session: Session) -> list[Stimulus]:

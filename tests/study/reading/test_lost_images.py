@@ -9,16 +9,23 @@ from pathlib import Path
 import pytest
 from sqlalchemy import select
 
+from study.analysis.collect import collect
+from study.analysis.observations import pair_label
+from study.analysis.results import analyse
 from study.domain.errors import BuildError, ImageLost, StoreError
+from study.domain.formatting import plural
 from study.domain.screens import ScreenKind
+from study.planning.lifecycle import close_study
 from study.planning.progress_report import progress_report
 from study.reading import presentation
 from study.reading.pixel_tickets import redeem
+from study.report import export, render
 from study.stimuli.rendering.restore import restore
 from study.storage.models import (
     AuditEvent,
     Presentation,
     PresentationSlot,
+    Reader,
     ReadingSession,
     Stimulus,
 )
@@ -151,6 +158,54 @@ def test_the_washout_begins_when_the_last_pair_is_skipped(tmp_path: Path) -> Non
     assert repeat.not_before is not None
     assert repeat.not_before > main.finished_at
     small.store.close()
+
+
+def test_export_and_report_say_that_pairs_could_not_be_shown(small: Small, tmp_path: Path) -> None:
+    seat = Seat(small).sit_down()
+    while seat.screen.progress.phase == "training":
+        seat.sit_down()
+        seat.answer()
+    # Of the same pair, one image is lost and restored, then the other one is lost.
+    for number in range(2):
+        shown = presentation.show(small.store, seat.sit_down().id)
+        lost = files_of(small.store, shown.token)[number]
+        data = lost.read_bytes()
+        lost.unlink()
+        with pytest.raises(ImageLost):
+            redeem(small.store, shown.ticket, seat.id)
+        if number == 0:
+            lost.write_bytes(data)
+            restore(small.store, None, actor="anna")
+    close_study(small.store, actor="anna")
+    found = collect(small.store)
+    reasons = {obs.pair: obs.missing for obs in found.observations if obs.missing}
+    skipped = {pair for pair, reason in reasons.items() if reason == "image lost"}
+    assert skipped == pairs_with(small.store, lost)
+    assert set(reasons.values()) == {"image lost", "not read"}
+    table = export.write(found, tmp_path / "out")[0].read_text(encoding="utf-8-sig")
+    assert table.count(",image lost,") == len(skipped) * 5
+    page = render(found, analyse(found, resamples=0))
+    said = f"lost or damaged until the study was closed: R01: {plural(len(skipped), 'pair')}."
+    assert said in page
+    assert "Missing: image lost" in page
+    # What is restored after the end changes no result.
+    lost.write_bytes(data)
+    restore(small.store, None, actor="anna")
+    assert collect(small.store).digest == found.digest
+
+
+def pairs_with(store: Store, path: Path) -> set[str]:
+    """Labels of the pairs of R01 that show an image."""
+    with store.read() as session:
+        rows = session.execute(
+            select(ReadingSession.number, Presentation.position)
+            .join(Presentation, Presentation.session_id == ReadingSession.id)
+            .join(PresentationSlot, PresentationSlot.presentation_id == Presentation.id)
+            .join(Stimulus, Stimulus.id == PresentationSlot.stimulus_id)
+            .join(Reader, Reader.id == ReadingSession.reader_id)
+            .where(Stimulus.file == path.name, Reader.code == "R01")
+        )
+        return {pair_label("R01", number, position) for number, position in rows}
 
 
 def test_a_disk_that_is_away_skips_nothing(small: Small, tmp_path: Path) -> None:
