@@ -99,7 +99,13 @@ def collect(store: Store, key: Key | None = None) -> Dataset:
             cases=_cases(session, study.id),
             observations=tuple(
                 observations(
-                    session, protocol, taking_part, collected, masks, excluded, after,
+                    session,
+                    protocol,
+                    taking_part,
+                    collected,
+                    masks,
+                    excluded,
+                    after,
                     closed_at=record.closed_at,
                 )
             ),

@@ -178,6 +178,10 @@ def _reader(data: Dataset, code: str, shown: Sequence[Observation]) -> ReaderCon
         values = [s.value for s in answers if s.question == question.code and s.value is not None]
         means.append((question.code, float(np.mean(values)) if values else None))
     return ReaderConduct(
-        code, quartiles[1], quartiles[0], quartiles[2],
-        missing_by_reason(answers, data.missing_reasons), tuple(means),
+        code,
+        quartiles[1],
+        quartiles[0],
+        quartiles[2],
+        missing_by_reason(answers, data.missing_reasons),
+        tuple(means),
     )

@@ -7,6 +7,7 @@ import unicodedata
 from collections.abc import Collection, Sequence
 
 from study.domain.errors import ProtocolError
+from study.domain.formatting import plural
 
 LONGEST = 20
 _CODE = re.compile(rf"[^\W_][\w.-]{{0,{LONGEST - 1}}}")
@@ -63,8 +64,8 @@ def checked_codes(codes: Sequence[str], readers: int) -> tuple[str, ...]:
         return tuple(f"R{place:0{width}d}" for place in range(1, readers + 1))
     if len(codes) != readers:
         raise ProtocolError(
-            f"{len(codes)} reader codes are given for {readers} readers: give one for each, or "
-            "none."
+            f"{plural(len(codes), 'code')} of readers given for {plural(readers, 'reader')}: give "
+            "one for each, or none."
         )
     found: list[str] = []
     for code in codes:

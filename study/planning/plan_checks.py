@@ -8,6 +8,7 @@ from itertools import combinations
 from math import comb, lgamma, log
 
 from study.domain.errors import ProtocolError
+from study.domain.formatting import plural
 from study.domain.plan import (
     LEAST_DISTANCE,
     MAIN_SESSION,
@@ -180,8 +181,8 @@ def plan_notes(
     gap = min((_patient_gap(plan, patients) for plan in plans), default=PATIENT_GAP)
     if gap < PATIENT_GAP:
         notes.append(
-            f"The same patient comes back after {gap} other pairs in places; {PATIENT_GAP} are "
-            "wanted: there are too few patients."
+            f"The same patient comes back after {plural(gap, 'other pair')} in places; "
+            f"{PATIENT_GAP} are wanted: there are too few patients."
         )
     mains = max((len(_mains(plan)) for plan in plans), default=0)
     distance = _distance(protocol, mains)

@@ -161,7 +161,9 @@ def left_out(context: ReportContext) -> Section:
 
 def _lost(context: ReportContext) -> str:
     """The number of pairs that could not be shown to each reader."""
-    lost = {(obs.reader, obs.pair) for obs in context.data.observations if obs.missing == IMAGE_LOST}
+    lost = {
+        (obs.reader, obs.pair) for obs in context.data.observations if obs.missing == IMAGE_LOST
+    }
     counted = sorted(Counter(reader for reader, _ in lost).items())
     return ", ".join(f"{reader}: {plural(number, 'pair')}" for reader, number in counted)
 

@@ -104,7 +104,7 @@ def _row(cells: dict[str, str], line: int, values: CellValues, replicate: int) -
         first, second = sorted((cells["left"], cells["right"]))
         item = f"{item} {first}/{second}"
         if value is not None and cells["left"] != first:
-            value = -value
+            value = 0.0 - value
     return RatingRow(
         item, cells["reader"], value, cells["patient"], cells["method"], replicate, line
     )

@@ -18,6 +18,7 @@ from itertools import combinations
 import numpy as np
 from scipy import stats
 
+from study.domain.formatting import plural
 from study.stats.anova import MeanSquares, f_limits, mean_squares, one_way_limits
 from study.stats.estimate import LEVEL, Estimate, Floats, Interval, finite_or_none, without_dust
 from study.stats.incomplete_anova import IncompleteSquares, incomplete_squares
@@ -160,7 +161,8 @@ class _ScoreTable:
         shared = int((ratings.raters_per_item >= 2).sum())
         if self.raters < 2 or shared < 2:
             self.reason = (
-                f"{shared} items with two scores and {self.raters} raters: it needs two of each"
+                f"{plural(shared, 'item')} with two scores and {plural(self.raters, 'rater')}: it "
+                "needs two of each"
             )
             return
         squares = incomplete_squares if np.isnan(ratings.scores).any() else mean_squares

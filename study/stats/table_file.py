@@ -144,7 +144,8 @@ def number_of(text: str) -> float | None:
     """
     if not NUMBER.fullmatch(text):
         return None
-    number = float(text)
+    # "-0" is 0, and printed so.
+    number = float(text) + 0.0
     return number if abs(number) != float("inf") else None
 
 

@@ -8,6 +8,7 @@ because a method may cause them on purpose.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -180,26 +181,18 @@ def _mark(image: ComparedImage, base: ComparedImage) -> str:
     """Where an image seems to have a mark, such as "bottom left edge"; empty where it has none.
 
     A mark is beyond everything that the other image has near the same place. What a filter makes of
-    a bright border is not, and single pixels are noise.
+    a bright border is not, and single pixels are noise. Both images are taken as the filtered one,
+    unless their noise is so strong that it hides the contrast of the other.
     """
-    from scipy.ndimage import gaussian_filter
-
     one, other = gray(base.pixels), gray(image.pixels)
-    # Differences of brightness, contrast or lighting are measured elsewhere.
-    spread = one - one.mean()
-    gain = float((spread * other).sum() / max(float((spread * spread).sum()), 1e-12))
-    rest = other - gain * spread
-    slow = gaussian_filter(rest, max(4.0, min(one.shape) / 16))
-    expected, sharp = gain * spread + slow, np.abs(rest - slow)
-    (low, high), (least, most) = _extremes(expected), _extremes(other)
-    beyond = np.maximum.reduce([other - high, low - other, expected - most, least - expected])
-    # Where both images vary more than inside, as at a bright border, a filter changes much; but it
-    # takes its values from the neighbourhood.
-    span = np.minimum(high - low, most - least)
-    inside = tuple(slice(length // 4, length - length // 4) for length in one.shape)
-    usual = span <= _USUAL * float(np.quantile(span[inside], 0.75))
-    noise = 1.4826 * float(np.median(sharp))
-    found = np.where(usual, sharp, beyond) > max(_MARK, _NOISE_LIMIT * noise)
+    gain = _gain(one, other)
+    found, noise = _differing(one, other, gain)
+    if not found.any():
+        return ""
+    found &= _differing(one, other, math.copysign(1.0, gain))[0]
+    back, noise_back = _differing(other, one, _gain(other, one))
+    if _NOISE_LIMIT * max(noise, noise_back) < _MARK:
+        found &= back
     # Filters differ in what they assume beyond the border.
     found[:_BORDER], found[-_BORDER:] = False, False
     found[:, :_BORDER], found[:, -_BORDER:] = False, False
@@ -212,6 +205,32 @@ def _mark(image: ComparedImage, base: ComparedImage) -> str:
         return ""
     row, column = (int(i) for i in np.unravel_index(int(edge.argmax()), edge.shape))
     return _place(row, column)
+
+
+def _gain(one: Array, other: Array) -> float:
+    """The contrast of the other image, as a multiple of that of one."""
+    spread = one - one.mean()
+    return float((spread * other).sum() / max(float((spread * spread).sum()), 1e-12))
+
+
+def _differing(one: Array, other: Array, gain: float) -> tuple[NDArray[np.bool_], float]:
+    """Where two images differ sharply at a gain of contrast, and their noise."""
+    from scipy.ndimage import gaussian_filter
+
+    # Differences of brightness, contrast or lighting are measured elsewhere.
+    spread = one - one.mean()
+    rest = other - gain * spread
+    slow = gaussian_filter(rest, max(4.0, min(one.shape) / 16))
+    expected, sharp = gain * spread + slow, np.abs(rest - slow)
+    (low, high), (least, most) = _extremes(expected), _extremes(other)
+    beyond = np.maximum.reduce([other - high, low - other, expected - most, least - expected])
+    # Where both images vary more than inside, as at a bright border, a filter changes much; but it
+    # takes its values from the neighbourhood.
+    span = np.minimum(high - low, most - least)
+    inside = tuple(slice(length // 4, length - length // 4) for length in one.shape)
+    usual = span <= _USUAL * float(np.quantile(span[inside], 0.75))
+    noise = 1.4826 * float(np.median(sharp))
+    return np.where(usual, sharp, beyond) > max(_MARK, _NOISE_LIMIT * noise), noise
 
 
 def _extremes(image: Array) -> tuple[Array, Array]:

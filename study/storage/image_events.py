@@ -35,7 +35,9 @@ def is_skipped(presentation_id: Any, at: str = END) -> ColumnElement[bool]:
 
 def skipped_pairs(session: Session, at: str) -> frozenset[str]:
     """Identifiers of the presentations that could not be shown at a time."""
-    return frozenset(session.scalars(select(Presentation.id).where(is_skipped(Presentation.id, at))))
+    return frozenset(
+        session.scalars(select(Presentation.id).where(is_skipped(Presentation.id, at)))
+    )
 
 
 def unusable_stimuli(session: Session) -> list[Stimulus]:

@@ -267,7 +267,7 @@ def test_codes_are_chosen_at_the_freeze(tmp_path: Path) -> None:
     made = small_studies.draft(tmp_path)
     build(made.store, made.key, small_studies.ready_made(tmp_path / "images"))
     for codes, said in (
-        (("a",), "1 reader codes are given for 2"),
+        (("a",), "1 code of readers given for 2 readers"),
         (("a", "A"), "reader A already"),
         (("x", "dncnn"), "code of a reader would tell readers of 'dncnn'"),
     ):

@@ -308,3 +308,5 @@ def test_exported_preferences_are_read_by_method_not_by_side(data: Dataset, tmp_
             first, second = sorted((obs.left, obs.right))
             value = obs.value if obs.left == first or obs.value is None else -obs.value
             assert given[obs.reader, f"{obs.case} {first}/{second}"] == value
+    # No preference is 0 on either side, not -0, which the scale would print.
+    assert "-0.0" not in {str(value) for value in given.values()}

@@ -178,6 +178,28 @@ def test_bright_borders_under_a_filter_are_no_marks(side: int) -> None:
             checks.check_marks(f"c{seed}", ComparedImage("x", other), ComparedImage("o", base))
 
 
+def test_a_thin_line_that_a_filter_wipes_out_is_no_mark() -> None:
+    """As of a table or a frame; whichever of the images is the base."""
+    from scipy.ndimage import median_filter
+
+    for seed in range(40):
+        wide = 1 + seed % 3
+        pixels = 0.4 * picture(128, 128, seed) + 0.05
+        y, x = np.mgrid[:128, :128]
+        depth = np.minimum.reduce([y, x, 127 - y, 127 - x])
+        place = seed % 7
+        lines = (
+            (depth >= place) & (depth < place + wide), (y >= 124 - wide) & (y < 124),
+            np.abs(y - 117 - 4 * np.sin(x / 9)) < wide / 2,
+            (x >= place) & (x < place + wide) & (y > 32) & (y < 96),
+        )  # fmt: skip
+        pixels[lines[seed % 4]] = 0.75 + 0.25 * seed / 40
+        base = noisy(pixels.astype(np.float32), 0.03)
+        one, two = ComparedImage("x", median_filter(base, 5)), ComparedImage("o", base)
+        checks.check_marks(f"c{seed}", one, two)
+        checks.check_marks(f"c{seed}", two, one)
+
+
 @pytest.mark.parametrize("side", [16, 24, 32])
 @pytest.mark.parametrize("sigma", [0.05, 0.1, 0.2])
 def test_a_small_noisy_image_has_no_marks(side: int, sigma: float) -> None:

@@ -251,6 +251,6 @@ def test_readers_are_changed_after_the_freeze(desk):
 def test_codes_of_readers_are_given_at_the_freeze(desk):
     desk.built()
     told = desk.do.check(desk.anna, "one")
-    assert "1 reader codes are given for 2 readers" in desk.text(told, desk.page.freeze.found)
+    assert "1 code of readers given for 2 readers" in desk.text(told, desk.page.freeze.found)
     desk.do.freeze(desk.anna, "S1", "one, two")
     assert [one.code for one in progress_report(desk.store).readers] == ["ONE", "TWO"]
