@@ -36,6 +36,7 @@ from enhancers.parameter_values import as_float, as_float_or_none, as_int
 
 NoiseModel = Literal["gaussian", "rician"]
 Distance = Literal["corrected", "plain"]
+Mode = Literal["reflect", "symmetric"]
 
 TILE = 256
 """Side of the tiles in pixels, such that their arrays fit into the processor's cache."""
@@ -107,14 +108,17 @@ def nlm_tiles(
     margin = patch // 2 + search // 2
     corrected = noise == "rician" and distance == "corrected"
     expected = 2.0 * (patch * sigma) ** 2 if corrected else 0.0
-    padded = np.pad(pixels, margin, mode="reflect" if min(height, width) > margin else "symmetric")
+    mode: Mode = "reflect" if min(height, width) > margin else "symmetric"
+    # Each tile is padded by itself: a padded copy would take 4 bytes per pixel.
+    rows, columns = (np.pad(np.arange(side), margin, mode=mode) for side in pixels.shape)
     for top in range(0, height, TILE):
         for left in range(0, width, TILE):
             where = (slice(top, min(top + TILE, height)), slice(left, min(left + TILE, width)))
             if sigma < MIN_SIGMA or beta <= 0.0:
                 yield where, pixels[where].copy()
                 continue
-            block = padded[top : where[0].stop + 2 * margin, left : where[1].stop + 2 * margin]
+            around = [slice(each.start, each.stop + 2 * margin) for each in where]
+            block = pixels[np.ix_(rows[around[0]], columns[around[1]])]
             square = _square_bandwidth(pixels[where], sigma, beta, noise, patch)
             mean = _weighted_mean(block, square, expected, patch, search)
             yield where, _without_bias(mean, sigma) if noise == "rician" else mean
