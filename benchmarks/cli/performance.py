@@ -20,6 +20,7 @@ Out = Annotated[
     typer.Option(help="Markdown file of the figures; a JSON file is written next to it."),
 ]
 LEAST_RUNS = 5
+LARGE_SIDE = 4096
 
 
 def floors(
@@ -65,11 +66,27 @@ def speed(
     device: Device = "auto",
     out: Out = None,
     quick: Annotated[bool, typer.Option(help="Use small images, to try the command.")] = False,
+    estimates: Annotated[
+        bool,
+        typer.Option(help="Compare the estimated time of classical methods with that of runs."),
+    ] = False,
+    side: Annotated[
+        list[int] | None,
+        typer.Option(min=32, help="Sides in pixels for --estimates. Default: 256, ..., 6000."),
+    ] = None,
 ) -> None:
-    """Measure sampling loops against bare network calls; exit status 1 where one is too slow."""
+    """Measure sampling loops against bare network calls; exit status 1 where one is too slow.
+
+    With --estimates, the classical methods instead, whose estimate must be within a factor of two.
+    """
     from benchmarks.performance.speed import speed as measure
     from enhancers import devices
 
+    if estimates:
+        _estimates(tuple(side or ()), quick, out)
+        return
+    if side:
+        raise ParameterError("--side belongs to --estimates; give both, or neither.")
     chosen = devices.choose(device)
     kind = devices.device_type(chosen).upper()
     lines = measure(chosen, quick=quick)
@@ -77,9 +94,23 @@ def speed(
     _conclude(f"Speed on the {kind}", command, chosen, lines, out)
 
 
+def _estimates(sides: tuple[int, ...], quick: bool, out: Path | None) -> None:
+    """Estimated and measured times of the classical methods, which run on the CPU."""
+    from benchmarks.performance import estimates, large_images
+
+    chosen = sides or ((64,) if quick else large_images.SIDES)
+    words = "".join(f" --side {side}" for side in sides)
+    command = f"speed --estimates{words}{' --quick' if quick else ''}"
+    lines = estimates.estimates(chosen)
+    _conclude("Estimates of classical methods", command, "cpu", lines, out)
+
+
 def memory(
     runs: Annotated[int, typer.Option(min=LEAST_RUNS, help="Number of runs of each method.")] = 50,
     only: Annotated[list[str] | None, typer.Option(help="Keys of methods to measure.")] = None,
+    side: Annotated[
+        int, typer.Option(min=256, help="Side in pixels of the large image.")
+    ] = LARGE_SIDE,
     device: Device = "auto",
     out: Out = None,
 ) -> None:
@@ -90,8 +121,9 @@ def memory(
     chosen, keys = devices.choose(device), tuple(registry.get(key).key for key in only or ())
     kind = devices.device_type(chosen).upper()
     words = "".join(f" --only {key}" for key in keys)
+    words += "" if side == LARGE_SIDE else f" --side {side}"
     command = f"memory --runs {runs}{words} --device {chosen}"
-    lines = measure(chosen, runs, keys)
+    lines = measure(chosen, runs, keys, side=side)
     _conclude(f"Memory on the {kind}", command, chosen, lines, out)
 
 

@@ -5,31 +5,28 @@ from __future__ import annotations
 import gc
 import os
 import sys
-import tracemalloc
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 from statistics import median
 
-import numpy as np
-
 from benchmarks.performance.figures import Measurement
+from benchmarks.performance.large_images import LargeCase, peak_bytes, plain_cases
 from enhancers import devices
 from enhancers.compare import Request, compare
 from enhancers.errors import ReadingRoomError
-from enhancers.image import MedicalImage, from_array
+from enhancers.image import MedicalImage
 from enhancers.method import Method, Modality, ParameterValue
-from enhancers.method_interface import load_method
-from enhancers.registry import METHODS, resolve
+from enhancers.registry import METHODS
 
 SIDE = 128
 WARM_SHARE, COMPARED_SHARE = 0.2, 0.2
 """Shares of the runs that warm up, and that are compared after that and at the end."""
 LEAST_GROWTH, GROWTH_A_RUN = 4.0, 0.1
 """Allowed growth in MB, in total and per run; an image of `SIDE` has 0.07."""
-LARGE_SIDE = 4096
-"""Side in pixels of the large image."""
 MOST_BYTES = 12.0
-"""Most bytes per pixel, above those of the image, that a run of a classical method takes."""
+"""Most bytes per pixel that a run of a classical method takes above those of the image; of a colour
+image, per pixel and channel."""
 SHORT: Mapping[str, Mapping[str, ParameterValue]] = {
     "null_space": {"sigma": 0.05},
     "unimie": {"steps": 2},
@@ -38,8 +35,12 @@ SHORT: Mapping[str, Mapping[str, ParameterValue]] = {
 """Parameters that keep runs short."""
 
 
-def memory(device: str, runs: int, only: tuple[str, ...] = ()) -> Iterator[Measurement]:
+def memory(
+    device: str, runs: int, only: tuple[str, ...] = (), *, side: int
+) -> Iterator[Measurement]:
     """The growth of the process over the runs of each method, and the peak on a large image.
+
+    The peak is that of classical methods, on a gray and on a colour image.
 
     Parameters
     ----------
@@ -48,13 +49,16 @@ def memory(device: str, runs: int, only: tuple[str, ...] = ()) -> Iterator[Measu
         Number of runs, at least 5.
     only : tuple of str
         Keys of methods; empty for all.
+    side : int
+        Side in pixels of the large image.
     """
     for method in METHODS:
         if only and method.key not in only:
             continue
         yield measured(method, device, runs)
-        if method.family == "classical":
-            yield large(method)
+        for case in plain_cases((method,)):
+            for colour in (False, True):
+                yield large(replace(case, colour=colour), side)
 
 
 def measured(method: Method, device: str, runs: int) -> Measurement:
@@ -71,35 +75,13 @@ def measured(method: Method, device: str, runs: int) -> Measurement:
     return judged(method.label, sizes)
 
 
-def large(method: Method, side: int = LARGE_SIDE) -> Measurement:
-    """The peak of one run of a classical method on a large gray image, in bytes per pixel.
-
-    Counted is what numpy allocates during the run, the result included and the image not.
-    """
-    image = big(method, side)
-    enhancer, params = load_method(method.key), resolve(method.key, image.modality)
-    small_image = big(method, SIDE)
-    for _ in enhancer.run(small_image, params, seed=0, device="cpu"):
-        pass  # Imports and tables are not counted.
-    tracemalloc.start()
-    try:
-        for _ in enhancer.run(image, params, seed=0, device="cpu"):
-            pass
-        peak = tracemalloc.get_traced_memory()[1]
-    finally:
-        tracemalloc.stop()
+def large(case: LargeCase, side: int) -> Measurement:
+    """The peak of one run on a large image, in bytes per pixel (and channel of a colour image)."""
+    values = side**2 * (3 if case.colour else 1)
+    unit = "bytes/px/channel" if case.colour else "bytes/px"
     detail = f"one run on {side} x {side} pixels"
-    return Measurement(f"{method.label}: memory", peak / side**2, MOST_BYTES, "bytes/px", detail)
-
-
-def big(method: Method, side: int) -> MedicalImage:
-    """A gray image with noise, of a modality that suits the method."""
-    modality = next((m for m in (Modality.MR, Modality.CT) if m in method.modalities), Modality.US)
-    random = np.random.default_rng(0)
-    pixels = random.random((side, side), np.float32)
-    pixels *= np.float32(0.1)
-    pixels += np.linspace(0.2, 0.7, side, dtype=np.float32)
-    return from_array(pixels, modality)
+    measured = peak_bytes(case, side) / values
+    return Measurement(f"{case.name}: memory", measured, MOST_BYTES, unit, detail)
 
 
 def judged(name: str, sizes: list[float]) -> Measurement:

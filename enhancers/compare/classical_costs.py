@@ -26,8 +26,9 @@ USUAL_TV_ITERATIONS = 12
 """Iterations of total variation with an automatic weight, whatever the noise."""
 TV_OVERLAP = 1.14
 """Pixels of overlapping tiles per pixel of an image that is larger than a tile."""
-N4_ROUNDS = 2.2
-"""Usual rounds of N4 in each level, out of at most five by default."""
+N4_ROUNDS = 3.5
+"""Usual rounds of N4 in each level but the first, which ends after one of a few iterations."""
+N4_FIRST_ITERATIONS = 2
 
 MERGE = 0.12
 """Seconds per megapixel of replacing the luminance of a colour image."""
@@ -83,7 +84,7 @@ def nlm_seconds(image: MedicalImage, params: Params) -> float:
     sigma, size = as_float_or_none(params, "sigma"), _megapixels(image)
     total = _noise(image, sigma) + _merges(image)
     if sigma is not None and sigma < MIN_SIGMA:
-        return total + 0.01 * size
+        return total + 0.004 * size
     rician = params["noise"] == "rician" and params["distance"] == "corrected"
     offsets = (as_int(params, "search") ** 2 - 1) / 2
     return total + size * (0.03 + offsets * (0.012 if rician else 0.009))
@@ -107,8 +108,8 @@ def tv_seconds(image: MedicalImage, params: Params) -> float:
     usual = USUAL_TV_ITERATIONS if weight is None else 1.0 + 55.0 * weight**0.4
     iterations = min(as_int(params, "iterations"), usual)
     # A small image stays in the processor's cache.
-    iteration = 0.006 if size < 0.1 else 0.018
-    solved = size * TV_OVERLAP * (0.03 + iteration * iterations)
+    iteration = 0.007 if size < 0.1 else 0.02
+    solved = size * TV_OVERLAP * (0.04 + iteration * iterations)
     return _noise(image, weight) + solved + _merges(image)
 
 
@@ -118,11 +119,12 @@ def n4_seconds(image: MedicalImage, params: Params) -> float:
 
     height, width = image.shape
     levels, most = as_int(params, "levels"), as_int(params, "iterations")
-    rounds = levels * min(-(-most // ROUND_ITERATIONS), N4_ROUNDS)
+    later = (levels - 1) * min(-(-most // ROUND_ITERATIONS), N4_ROUNDS)
+    iterations = later * min(most, ROUND_ITERATIONS) + min(most, N4_FIRST_ITERATIONS)
+    rounds = later + 1
     shrink = effective_shrink(image.shape, as_int(params, "shrink"))
-    iteration = 5e-4 + 0.3 * _megapixels(image) / shrink**2
     grid = 0.3 * min(height, MAX_SIDE) * min(width, MAX_SIDE) / 1e6
-    fitted = rounds * (grid + min(most, ROUND_ITERATIONS) * iteration)
+    fitted = rounds * grid + iterations * (1e-3 + 0.25 * _megapixels(image) / shrink**2)
     shown = rounds if height * width <= LARGEST_PREVIEW else 0.0
     divided = 0.01 * _megapixels(image) * (shown + 3.0)
     return fitted + divided + _merges(image, rounds)

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from benchmarks import cli
-from benchmarks.performance import figures, memory, speed
+from benchmarks.performance import estimates, figures, memory, speed
 from benchmarks.performance.figures import Measurement
 
 
@@ -45,6 +45,7 @@ def test_a_missed_figure_is_status_one(monkeypatch: pytest.MonkeyPatch) -> None:
     [
         ("memory", "--only", "nothing"),
         ("memory", "--runs", "2"),
+        ("speed", "--side", "64"),
         ("speed", "--device", "cuda:7"),
         ("speed", "--device", "abacus"),
     ],
@@ -61,5 +62,15 @@ def test_mistakes_are_one_line(
 def test_memory_of_one_method(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    call(monkeypatch, "memory", "--only", "clahe", "--runs", "5", "--device", "cpu")
+    call(monkeypatch, "memory", "--only", "clahe", "--runs", "5", "--side", "256")
     assert "| CLAHE: growth |" in capsys.readouterr().out
+
+
+def test_estimates_have_a_report_of_their_own(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(estimates, "compared", lambda case, side: Measurement(case.name, 3.0, 2.0))
+    assert call(monkeypatch, "speed", "--estimates", "--side", "64") == 1
+    out = capsys.readouterr().out
+    assert "`python -m benchmarks speed --estimates --side 64`" in out
+    assert "| Classical pipeline (MR) | 3 | 2 | MISSED |" in out

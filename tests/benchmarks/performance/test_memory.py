@@ -7,7 +7,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-from benchmarks.performance import memory
+from benchmarks.performance import large_images, memory
+from benchmarks.performance.figures import Measurement
+from benchmarks.performance.large_images import LargeCase
+from enhancers.method import Modality
 from enhancers.method_interface import Step, load_method
 from enhancers.registry import METHODS, get
 
@@ -54,20 +57,64 @@ def test_a_method_is_run_again_and_again(monkeypatch: pytest.MonkeyPatch) -> Non
     assert line.verdict == "MISSED"
 
 
-# The others take a minute; the command measures them all.
-@pytest.mark.parametrize("key", ["clahe", "n4", "srad"])
-def test_a_classical_method_takes_few_bytes_per_pixel(key: str, monkeypatch) -> None:
-    # The time of iterations is of no interest here; bands have a fixed size, so that they weigh
-    # more on this image than on a larger one.
-    quick = {"srad": {"steps": 2}, "n4": {"iterations": 1}}
-    plain = memory.resolve
-    monkeypatch.setattr(
-        memory, "resolve", lambda name, modality: plain(name, modality, quick.get(name, {}))
-    )
-    line = memory.large(get(key), 2100)
-    assert line.measured is not None
-    assert line.measured <= memory.MOST_BYTES
-    assert line.measured >= 4
+MR, US, CT = Modality.MR, Modality.US, Modality.CT
+
+
+# The command measures all of them on larger images; bands and tiles, of a fixed size, weigh more
+# here. The pipeline for MR holds the result of N4 during non-local means: 4 bytes more than here.
+@pytest.mark.parametrize(
+    ("case", "most"),
+    [
+        (LargeCase("clahe", CT), 8),
+        (LargeCase("n4", MR, {"iterations": 1}), 12),
+        (LargeCase("srad", US, {"steps": 2}), 12),
+        (LargeCase("nlm", MR, {"search": 5, "sigma": 0.05}), 6),
+        (LargeCase("tv", CT, {"weight": 0.0011, "iterations": 10}, colour=True), 36),
+    ],
+    ids=lambda value: value.name if isinstance(value, LargeCase) else "",
+)
+def test_a_classical_method_takes_few_bytes_per_pixel(case: LargeCase, most: float) -> None:
+    case.warm_up()
+    image = case.image(2100)
+    taken = large_images.traced_peak(lambda: case.run(image)) / 2100**2
+    assert (12 if case.colour else 4) <= taken <= most
+
+
+def test_the_peak_of_a_run_is_measured_in_a_process_of_its_own() -> None:
+    taken = large_images.peak_bytes(LargeCase("clahe", CT), 2100) / 2100**2
+    # At least the result; at most that, the gray levels, and what a process keeps for itself.
+    assert 4 <= taken <= 16
+
+
+@pytest.mark.parametrize(("colour", "channels"), [(False, 1), (True, 3)])
+def test_too_much_memory_is_a_missed_figure(
+    colour: bool, channels: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    taken = 100**2 * channels
+    for per_value, verdict in ((12.0, "met"), (12.1, "MISSED")):
+        monkeypatch.setattr(memory, "peak_bytes", lambda *_, most=per_value: most * taken)
+        line = memory.large(LargeCase("nlm", CT, colour=colour), 100)
+        assert line.measured == pytest.approx(per_value)
+        assert line.verdict == verdict
+
+
+def test_gray_and_colour_and_every_pipeline_are_measured(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(memory, "measured", lambda *_: Measurement("growth", 0.0))
+    monkeypatch.setattr(memory, "peak_bytes", lambda *_: 0)
+    lines = list(memory.memory("cpu", 5, side=64))
+    large = [line.name for line in lines if line.name.endswith(": memory")]
+    classical = sum(method.family == "classical" for method in METHODS)
+    assert len(large) == 2 * (classical - 1 + len(large_images.PIPELINES))
+    assert "Classical pipeline (MR), colour: memory" in large
+
+
+def test_without_the_systems_account_the_allocations_count(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refused(self: Any, text: str, encoding: str) -> int:
+        raise PermissionError
+
+    monkeypatch.setattr("pathlib.Path.write_text", refused)
+    assert large_images.resident_peak(lambda: None) == 0
+    assert large_images.traced_peak(lambda: np.ones(10**6)) > 8 * 10**6
 
 
 def test_without_the_systems_word_the_peak_counts(monkeypatch: pytest.MonkeyPatch) -> None:
