@@ -100,7 +100,7 @@ class StatsResult:
             shown.append(label + ", ".join(plural(number, noun) for number, noun in counts))
             for key, result in part.results.items():
                 shown += result_lines(key, result)
-        return "\n".join([*shown, *(f"note: {note}" for note in self.notes)])
+        return "\n".join([*shown, *map(_noted, self.notes)])
 
 
 def compute(
@@ -194,6 +194,11 @@ def check_kind(kind: str) -> None:
     """
     if kind not in KINDS:
         raise StatisticsError(f"no statistics called {kind!r}: choose from {', '.join(KINDS)}")
+
+
+def _noted(note: str) -> str:
+    """A line of a note; a warning is called one already."""
+    return note if note.startswith("warning: ") else f"note: {note}"
 
 
 def _part(method: str, rows: Sequence[RatingRow], results: Entries) -> MethodResults:

@@ -197,6 +197,9 @@ def test_paused_or_in_a_small_window_nothing_is_seen_and_no_time_passes(reader, 
     assert reader.chosen == ["4"]
     reader.page.set_viewport_size({"width": 990, "height": 720})
     reader.page.locator(".dk-small").wait_for(state="visible")
+    assert "press F11 for full screen" in reader.page.locator(".dk-small").inner_text()
+    # A translated page would have another size, and other words than those that were approved.
+    assert reader.page.evaluate("document.documentElement.translate") is False
     reader.wait_until_drawn(False)
     reader.press("3")
     assert reader.chosen == ["4"]

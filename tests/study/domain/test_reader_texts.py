@@ -90,6 +90,15 @@ def test_texts_that_cannot_be_shown_are_refused(language, texts, problem):
         Protocol(language=language, texts=texts)
 
 
+@pytest.mark.parametrize(
+    ("width", "height"), [(1366, 768), (1920 / 1.5, 1080 / 1.5)], ids=["laptop", "150 %"]
+)
+def test_the_smallest_window_fits_a_maximised_browser(width, height):
+    # Task bar 48, tabs and address bar about 130 CSS pixels.
+    assert Protocol().least_width <= width
+    assert Protocol().least_height <= height - 48 - 130
+
+
 def test_protocols_from_before_the_texts_keep_their_digest():
     old = Protocol(title="T", least_height=600)
     assert old.digest == "bc0770e9341cc3e74c7711dcdfed48279fbb77782330f3bf733d0341989b7d47"

@@ -68,6 +68,13 @@ def test_every_kind_answers_for_constant_and_lonely_ratings():
     assert "no variation" in agreement["kappa"]["reason"]
 
 
+def test_a_warning_is_called_one(tmp_path: Path):
+    path = tmp_path / "r.csv"
+    path.write_text("item,rater,value\n1,R1,1\n1,r1,2\n2,R1,3\n2,r1,3\n", "utf-8")
+    said = run_kind("icc", path).as_text().splitlines()[-1]
+    assert said.startswith("warning: 'R1' and 'r1' are taken as different raters")
+
+
 def test_an_undeclared_scale_is_stated():
     rows = [
         RatingRow(str(i), rater, float(v)) for rater in "AB" for i, v in enumerate((1, 2, 3, 5))

@@ -33,6 +33,7 @@ def test_an_invitation_and_a_secret_sign_in(small):
         page = visitor.get(f"join/{link.token}")
         assert page.status_code == 200
         assert "Open the study" in page.text
+        assert '<html lang="en" translate="no">' in page.text
         assert ReaderSignIn.cookie_name not in visitor.client.cookies
     entered = visitor.client.post(
         "/reader/join", data={"token": link.token}, follow_redirects=False
