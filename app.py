@@ -27,7 +27,12 @@ def open_study(settings: Settings) -> StudyAlongside | None:
         return None
     from study.server.alongside import StudyAlongside
 
-    return StudyAlongside.open(settings.study_dir, settings.study_database, settings.study_key)
+    return StudyAlongside.open(
+        settings.study_dir,
+        settings.study_database,
+        settings.study_key,
+        cookie_key=settings.cookie_key,
+    )
 
 
 def open_demo(settings: Settings) -> DemoSite | None:

@@ -86,6 +86,9 @@ class Settings(BaseSettings):
         Its key file, for what coordinators do before the freeze and after the close.
     study_database : str or None
         SQLAlchemy address of its database; None is SQLite in the folder.
+    cookie_key : Path or None
+        File with the key that signs the study's sign-in cookies, made at the first start, outside
+        the study; None is ``~/.local/state/reading-room/cookie.key``.
     study_demo : bool
         Whether the Study tab offers a demo while no study is served.
     mcp : bool
@@ -116,10 +119,13 @@ class Settings(BaseSettings):
     study_dir: Path | None = None
     study_key: Path | None = None
     study_database: str | None = None
+    cookie_key: Path | None = None
     study_demo: bool = True
     mcp: bool = False
 
-    @field_validator("cache_dir", "priors_dir", "models_dir", "study_dir", "study_key")
+    @field_validator(
+        "cache_dir", "priors_dir", "models_dir", "study_dir", "study_key", "cookie_key"
+    )
     @classmethod
     def _absolute(cls, path: Path | None) -> Path | None:
         return path and path.expanduser().absolute()

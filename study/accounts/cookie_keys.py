@@ -25,6 +25,12 @@ _lock = threading.Lock()
 _known: dict[Path, bytes] = {}
 
 
+def keep_in(path: Path | None) -> None:
+    """Name the file for this process and those that it starts; None leaves it as it is."""
+    if path is not None:
+        os.environ[VARIABLE] = str(path.expanduser().absolute())
+
+
 def default_path() -> Path:
     """The file of the server, from the environment or among the user's state files."""
     if given := os.environ.get(VARIABLE):

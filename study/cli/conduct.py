@@ -84,12 +84,22 @@ def serve(
     key: MaybeKey = None,
     host: Host = HOST,
     port: Port = PORT,
+    cookie_key: Annotated[
+        Path | None,
+        typer.Option(
+            envvar="READINGROOM_COOKIE_KEY",
+            help="File with the key that signs cookies, made at the first start, outside DIR; the "
+            "default is among your state files.",
+        ),
+    ] = None,
     database: Database = None,
     mirror: MirrorPath = None,
 ) -> None:
     """Serve the pages of readers and coordinators until interrupted."""
+    from study.accounts.cookie_keys import keep_in
     from study.server.standalone import address, bind, build_app, run
 
+    keep_in(cookie_key)
     with opened(folder, database, mirror) as store:
         if key is not None:
             read_key(key, store)

@@ -53,7 +53,6 @@ SigningKeyPath = Annotated[
     Path | None,
     typer.Option(
         "--signing-key",
-        envvar="READINGROOM_STUDY_SIGNING_KEY",
         help="A file of 32 or more random bytes outside DIR, which signs chain heads.",
     ),
 ]

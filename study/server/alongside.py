@@ -13,6 +13,7 @@ from starlette.concurrency import run_in_threadpool
 from starlette.middleware import Middleware
 from starlette.requests import Request
 
+from study.accounts.cookie_keys import keep_in
 from study.accounts.readers import ReaderSignIn
 from study.storage.store import Store
 from study.web.login_pages import LoginPages
@@ -41,7 +42,14 @@ class StudyAlongside:
     key: Path | None = None
 
     @classmethod
-    def open(cls, folder: Path, database: str | None, key: Path | None) -> StudyAlongside:
+    def open(
+        cls,
+        folder: Path,
+        database: str | None,
+        key: Path | None,
+        *,
+        cookie_key: Path | None = None,
+    ) -> StudyAlongside:
         """Open the study of a folder.
 
         Parameters
@@ -51,12 +59,15 @@ class StudyAlongside:
             SQLAlchemy address; None is SQLite in the folder.
         key : Path, optional
             The key file.
+        cookie_key : Path, optional
+            File with the key that signs cookies; None is that of the environment.
 
         Raises
         ------
         StoreError
             There is no study, or its database is behind its mirror.
         """
+        keep_in(cookie_key)
         store = Store.open(folder, url=database)
         store.require_no_conflict()
         return cls(store, key)
