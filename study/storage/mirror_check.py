@@ -29,7 +29,7 @@ def check_mirror(store: Store, found: Findings) -> None:
     """Compare the checked rows with the append log; one that is missing or shorter is a finding."""
     if store.log_problem:
         found.other.append(store.log_problem)
-    lines, unreadable = _lines(store)
+    lines, unreadable, recent = _lines(store)
     if not lines:
         if not store.log_problem:
             reason = "it is empty" if store.mirror.exists() else "it is missing"
@@ -39,12 +39,13 @@ def check_mirror(store: Store, found: Findings) -> None:
     deadline = time.monotonic() + _PATIENCE
     while found.digests.keys() - lines.keys() and time.monotonic() < deadline:
         time.sleep(_PATIENCE / 10)
-        lines, unreadable = _lines(store)
+        lines, unreadable, recent = _lines(store)
     for number in unreadable:
         found.other.append(f"Line {number} of the mirror {store.mirror} cannot be read.")
     later = {key: digest for key, digest in lines.items() if key[1] > found.last[key[0]]}
     # Later lines than the checked snapshot belong to newer ratings, or to deleted rows.
     stored = _stored_later(store, later, found) if later else {}
+    stored |= {key: lines[key] for key in recent}
     lost = [key for key, digest in later.items() if stored.get(key) != digest]
     for key in lost:
         found.breaks(*key, "is in the mirror and no longer in the database")
@@ -58,19 +59,25 @@ def check_mirror(store: Store, found: Findings) -> None:
     _check_missing(store, lines, found)
 
 
-def _lines(store: Store) -> tuple[Rows, list[int]]:
-    """The digests of all lines, and the numbers of those that cannot be read."""
+def _lines(store: Store) -> tuple[Rows, list[int], list[tuple[str, int]]]:
+    """The digests of all lines, the numbers of those that cannot be read, and rows of recent lines.
+
+    Recent are those that were added since the database was copied.
+    """
     known = {table.name for table in TABLES}
     lines: Rows = {}
-    unreadable = []
+    unreadable, recent, end = [], [], 0
     for number, entry in enumerate(store.log.entries(), start=1):
+        end += len(entry.raw)
         if entry.table not in known:
             unreadable.append(number)
             continue
         key, digest = (entry.table, entry.seq), hashlib.sha256(entry.raw).digest()
         # Of two different lines for a row neither is right.
         lines[key] = digest if lines.get(key, digest) == digest else b""
-    return lines, unreadable
+        if store.log_size is not None and end > store.log_size:
+            recent.append(key)
+    return lines, unreadable, recent
 
 
 def _check_missing(store: Store, lines: Rows, found: Findings) -> None:

@@ -71,6 +71,8 @@ class Store:
         Whether nothing may be written. The database is then a temporary copy, or PostgreSQL.
     version : int
         Of the tables as they were found.
+    log_size : int or None
+        For a copy of the database: bytes of the append log before it was copied.
     """
 
     def __init__(
@@ -82,10 +84,12 @@ class Store:
         read_only: bool = False,
         copy: tempfile.TemporaryDirectory[str] | None = None,
         version: int = SCHEMA_VERSION,
+        log_size: int | None = None,
     ) -> None:
         self._copy = copy
         self.read_only = read_only
         self.version = version
+        self.log_size = log_size
         self.folder = folder
         self.stimuli = folder / STIMULI
         self.mirror = mirror
@@ -230,12 +234,15 @@ class Store:
                 )
             return cls(engine, folder, mirror, read_only=True)
         home = tempfile.TemporaryDirectory(prefix="reading-room-study-")
+        size = mirror.stat().st_size if mirror.exists() else 0
         with translated():
             copy_database(file, Path(home.name) / DATABASE)
             engine = engine_for(where.set(database=str(Path(home.name) / DATABASE)))
             version = table_version(engine)
             bring_up_to_date(engine, logged=False)
-        return cls(engine, folder, mirror, read_only=True, copy=home, version=version)
+        return cls(
+            engine, folder, mirror, read_only=True, copy=home, version=version, log_size=size
+        )
 
     def _take_up_log(self, found: MirrorState, *, given: bool) -> None:
         """Add what the append log lacks; the audit log says so if it should have been there."""

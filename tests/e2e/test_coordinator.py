@@ -166,6 +166,9 @@ def test_a_study_is_closed_and_unblinded_by_two_persons(as_anna, study, browser)
             code,
             ReaderModel(code, {m: 2.0 + n for n, m in enumerate(methods)}, seed=1),
         )
+    # Who confirms has signed in before.
+    other = browser.new_context().new_page()
+    enter(other, study, "bert")
     turn(page, "Close and unblind")
     confirm(page, "#confirm-close", "#close")
     page.wait_for_selector("#notice >> text=The study is closed")
@@ -183,8 +186,7 @@ def test_a_study_is_closed_and_unblinded_by_two_persons(as_anna, study, browser)
     report.wait_for_selector("text=Main results")
     assert not [name for name in NAMES if name in report.content()]
 
-    other = browser.new_context().new_page()
-    enter(other, study, "bert")
+    other.reload()
     turn(other, "Close and unblind")
     other.wait_for_selector("#second")
     confirm(other, "#confirm-close", "#second")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import threading
 from pathlib import Path
 
 import pytest
@@ -18,6 +19,7 @@ from study.storage.hash_chain import audit
 from study.storage.integrity import verify
 from study.storage.models import AnalysisRun, AuditEvent
 from study.storage.store import Store
+from tests.study.storage.test_hash_chain import ROWS_A_PAIR, rate
 from tests.support.constrained_study import ruled_study
 from tests.support.earlier_schema import to_version_1
 from tests.support.tiny_study import tiny_study
@@ -159,4 +161,38 @@ def test_a_mirror_within_the_folder_moves_with_it(tmp_path: Path) -> None:
     shutil.move(folder / "second" / "log.jsonl", folder / "log.jsonl")
     store = Store.open(folder)
     assert (store.mirror, store.log_problem) == (folder / "log.jsonl", "")
+    store.close()
+
+
+def test_a_study_that_is_read_stays_as_a_crash_left_it(tmp_path: Path) -> None:
+    store = tiny_study(tmp_path / "s", pairs=2)
+    rate(store, 1)
+    shutil.copytree(store.folder, tmp_path / "crashed")
+    before = everything(tmp_path / "crashed")
+    assert {"study.sqlite-wal", "study.sqlite-shm"} <= {Path(name).name for name in before}
+    for _ in range(2):
+        seen = Store.open(tmp_path / "crashed", read_only=True)
+        assert verify(seen).ok, verify(seen).as_text()
+        assert seen.chain_head().ratings == ROWS_A_PAIR
+        seen.close()
+    after = everything(tmp_path / "crashed")
+    shared = str(tmp_path / "crashed" / "study.sqlite-shm")
+    assert before | {shared: b""} == after | {shared: b""}
+    store.close()
+
+
+def test_a_study_that_is_in_use_is_read_and_verified(tmp_path: Path) -> None:
+    store = tiny_study(tmp_path / "s", pairs=25)
+    thread = threading.Thread(target=rate, args=(store, 25))
+    thread.start()
+    counts = []
+    while not counts or thread.is_alive():
+        seen = Store.open(tmp_path / "s", read_only=True)
+        verdict = verify(seen)
+        assert verdict.ok, verdict.as_text()
+        counts.append(seen.chain_head().ratings)
+        seen.close()
+    thread.join()
+    assert counts == sorted(counts)
+    assert all(count % ROWS_A_PAIR == 0 for count in counts)
     store.close()
