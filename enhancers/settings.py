@@ -51,6 +51,9 @@ class Settings(BaseSettings):
         Address the page is served on; the default answers this machine only, except on a Space.
     port : int
         TCP port of the page.
+    allowed_hosts : str
+        Names that browsers use for this server, with commas or spaces between them. Without one, a
+        server for this machine answers to localhost and addresses, any other to every name.
     max_file_mb : float
         Largest file that is read, in MB (10^6 bytes).
     max_megapixels : float
@@ -102,6 +105,7 @@ class Settings(BaseSettings):
 
     host: str = Field(default_factory=default_host)
     port: Annotated[int, Field(ge=1, le=65535)] = 7860
+    allowed_hosts: str = ""
     max_file_mb: Annotated[float, Field(gt=0, allow_inf_nan=False)] = 200.0
     max_megapixels: Annotated[float, Field(gt=0, allow_inf_nan=False)] = 64.0
     cache_dir: Path = Field(default_factory=default_cache_dir)

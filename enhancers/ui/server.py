@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from fastapi import FastAPI
 from starlette.middleware import Middleware
 
+from enhancers.request_guard import RequestGuard, allowed_hosts
 from enhancers.settings import Settings
 from enhancers.ui.page import ComparePage
 
@@ -32,7 +33,7 @@ def launch(page: ComparePage, settings: Settings, middleware: Sequence[Middlewar
     ----------
     page : ComparePage
     settings : Settings
-        For the address, the largest upload and the MCP server.
+        For the address, the names it answers to, the largest upload and the MCP server.
     middleware : sequence of Middleware
         Added to the app.
     """
@@ -54,4 +55,9 @@ def launch(page: ComparePage, settings: Settings, middleware: Sequence[Middlewar
     )
     for router in page.routers:
         app.include_router(router)
+    # Around all layers: those of `app_kwargs` lie inside Gradio's own, which permits all origins.
+    app.middleware_stack = RequestGuard(
+        app.middleware_stack or app.build_middleware_stack(),
+        allowed_hosts(settings.host, [settings.allowed_hosts]),
+    )
     return app

@@ -8,6 +8,7 @@ from typing import Annotated
 
 import typer
 
+from enhancers.request_guard import allowed_hosts
 from study.cli.options import (
     Actor,
     Database,
@@ -23,6 +24,14 @@ from study.domain.errors import StudyError
 
 HOST, PORT = "127.0.0.1", 7861
 Host = Annotated[str, typer.Option(help="Address to listen on; 0.0.0.0 serves other machines too.")]
+AllowedHost = Annotated[
+    list[str] | None,
+    typer.Option(
+        envvar="READINGROOM_ALLOWED_HOSTS",
+        help="A name that browsers use for this server, such as study.example.org. Without one, a "
+        "server for this machine answers to localhost and addresses, any other to every name.",
+    ),
+]
 Port = Annotated[int, typer.Option(min=0, max=65535, help="Port to listen on; 0 takes a free one.")]
 
 
@@ -94,6 +103,7 @@ def serve(
     ] = None,
     database: Database = None,
     mirror: MirrorPath = None,
+    allowed_host: AllowedHost = None,
 ) -> None:
     """Serve the pages of readers and coordinators until interrupted."""
     from study.accounts.cookie_keys import keep_in
@@ -103,7 +113,7 @@ def serve(
     with opened(folder, database, mirror) as store:
         if key is not None:
             read_key(key, store)
-        app = build_app(store, key=key)
+        app = build_app(store, key=key, hosts=allowed_hosts(host, allowed_host or ()))
         with bind(host, port) as server:
             typer.echo(f"The study is {store.status()}.")
             typer.echo(f"Readers: {address(server)}/reader/")
@@ -130,6 +140,7 @@ def close(
 def demo(
     host: Host = HOST,
     port: Port = PORT,
+    allowed_host: AllowedHost = None,
 ) -> None:
     """Serve a demonstration: six pairs, simulated co-readers and the report."""
     from study.demo.site import DemoSite
@@ -137,7 +148,7 @@ def demo(
 
     with TemporaryDirectory(prefix="reading-room-demo-") as folder, bind(host, port) as server:
         shown = DemoSite(Path(folder) / "studies")
-        app = build_demo(shown)
+        app = build_demo(shown, hosts=allowed_hosts(host, allowed_host or ()))
         typer.echo("Preparing the images ...")
         try:
             shown.prepare()

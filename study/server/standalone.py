@@ -13,6 +13,7 @@ import shutil
 import signal
 import socket
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -20,6 +21,7 @@ from fastapi import FastAPI
 from starlette.datastructures import MutableHeaders
 from starlette.responses import RedirectResponse, Response
 
+from enhancers.request_guard import RequestGuard
 from study.domain.errors import StudyError
 
 if TYPE_CHECKING:
@@ -30,8 +32,9 @@ if TYPE_CHECKING:
 
 _HEADERS = {
     "X-Content-Type-Options": "nosniff",
-    # The address of an invitation is secret: no other site may learn it from a link.
-    "Referrer-Policy": "no-referrer",
+    # The address of an invitation is secret: no other site may learn it from a link. With
+    # "no-referrer" browsers would not say that a form comes from the server's own page.
+    "Referrer-Policy": "same-origin",
     # Gradio evaluates its components' scripts; nothing may come from or go to another machine.
     "Content-Security-Policy": (
         "default-src 'self' 'unsafe-inline' 'unsafe-eval' data: blob:; "
@@ -68,7 +71,9 @@ class _SecurityHeaders:
         await self._app(scope, receive, sent if scope["type"] == "http" else send)
 
 
-def build_app(store: Store, *, key: Path | None = None) -> FastAPI:
+def build_app(
+    store: Store, *, key: Path | None = None, hosts: Sequence[str] | None = None
+) -> FastAPI:
     """The server of one study.
 
     Parameters
@@ -76,6 +81,8 @@ def build_app(store: Store, *, key: Path | None = None) -> FastAPI:
     store : Store
     key : Path, optional
         The key file, where coordinators may build, freeze and unblind on their pages.
+    hosts : sequence of str, optional
+        Names that the server answers to (see `RequestGuard`); None is any name.
 
     Returns
     -------
@@ -87,24 +94,26 @@ def build_app(store: Store, *, key: Path | None = None) -> FastAPI:
     StudyError
         The environment switches on a mode of Gradio that lets visitors change the program.
     """
-    return attach(_app("reader/"), store, key=key)
+    return attach(_app("reader/", hosts=hosts), store, key=key)
 
 
-def build_demo(demonstration: DemoSite) -> FastAPI:
+def build_demo(demonstration: DemoSite, *, hosts: Sequence[str] | None = None) -> FastAPI:
     """The server of the demonstration, below ``/demo``; raises as `build_app`.
 
     Its page shows the reader's page in a frame.
     """
-    app = _app("demo/", framed="'self'")
+    app = _app("demo/", framed="'self'", hosts=hosts)
     app.mount("/demo", demonstration)
     return app
 
 
-def _app(first: str, framed: str = "'none'") -> FastAPI:
+def _app(first: str, *, framed: str = "'none'", hosts: Sequence[str] | None = None) -> FastAPI:
     """A server without pages, whose root leads to the first of them."""
     _prepare()
     app = FastAPI(title="Reading", docs_url=None, redoc_url=None, openapi_url=None)
     app.add_middleware(_SecurityHeaders, framed=framed)
+    # Added last, so that it is the outermost layer.
+    app.add_middleware(RequestGuard, hosts=hosts)
 
     @app.get("/")
     def root() -> RedirectResponse:

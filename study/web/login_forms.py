@@ -1,10 +1,9 @@
-"""What the sign-in forms of readers and coordinators share: same-site check and cookie."""
+"""What the sign-in forms of readers and coordinators share: cookie and address."""
 
 from __future__ import annotations
 
 from typing import TypeVar
 
-from fastapi import HTTPException
 from fastapi.responses import RedirectResponse
 from starlette.requests import Request
 
@@ -14,12 +13,6 @@ from study.web.login_pages import LOGIN_HEADERS
 
 Row = TypeVar("Row", Reader, Staff)
 AccountT = TypeVar("AccountT", bound=Account)
-
-
-def refuse_other_sites(request: Request) -> None:
-    """Refuse a form that another site makes the browser send; raises HTTPException."""
-    if request.headers.get("Sec-Fetch-Site", "same-origin") not in {"same-origin", "none"}:
-        raise HTTPException(403, "This form came from another site.")
 
 
 def client_address(request: Request) -> str:

@@ -31,7 +31,7 @@ from study.reading.reader_state import require, state
 from study.storage.store import Store
 from study.web.devices import device_of
 from study.web.error_route import HEADER, ErrorRoute
-from study.web.login_forms import client_address, refuse_other_sites, signed_in, to_page
+from study.web.login_forms import client_address, signed_in, to_page
 from study.web.login_pages import LoginPages
 from study.web.schemas import (
     ConsentMessage,
@@ -100,7 +100,6 @@ def _sign_in(routes: APIRouter, store: Store, accounts: ReaderSignIn) -> None:
     pages = LoginPages(store.protocol)
 
     def enter(request: Request, check: Callable[[], ReaderAccount], code: str = "") -> Response:
-        refuse_other_sites(request)
         try:
             return signed_in(request, accounts, check())
         except SignInError as error:
@@ -127,8 +126,6 @@ def _sign_in(routes: APIRouter, store: Store, accounts: ReaderSignIn) -> None:
 
     @routes.post("/logout")
     def logout(request: Request) -> Response:
-        if HEADER not in request.headers:
-            refuse_other_sites(request)
         account = accounts.account_of(request)
         if account is not None:
             accounts.sign_out(account)

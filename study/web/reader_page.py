@@ -31,7 +31,7 @@ footer { display: none !important; }
 _HEAD = """
 <meta name="robots" content="noindex">
 <meta name="google" content="notranslate">
-<meta name="referrer" content="no-referrer">
+<meta name="referrer" content="same-origin">
 <link rel="icon" href="data:,">
 <script>
 document.documentElement.style.background = '#141414';

@@ -29,6 +29,8 @@ def browser() -> Iterator:
             pytrace=False,
         )
     flags = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
+    # Names of this machine, for tests with several sites.
+    flags.append("--host-resolver-rules=MAP *.example.test 127.0.0.1")
     with sync_playwright() as playwright:
         instance = playwright.chromium.launch(executable_path=path, args=flags)
         yield instance

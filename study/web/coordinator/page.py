@@ -31,7 +31,7 @@ from study.web.coordinator.routes import PREFIX, router
 from study.web.coordinator.tasks import Tasks
 
 MAX_UPLOAD = "4gb"
-_HEAD = '<meta name="referrer" content="no-referrer">\n<link rel="icon" href="data:,">'
+_HEAD = '<meta name="referrer" content="same-origin">\n<link rel="icon" href="data:,">'
 _QUIET: dict[str, Any] = {
     "api_visibility": "private", "show_progress": "hidden", "concurrency_limit": None,
 }  # fmt: skip

@@ -13,7 +13,7 @@ from study.accounts.staff import StaffRole, StaffSignIn, accounts_of
 from study.domain.errors import NotAllowed, SignInError
 from study.storage.store import Store
 from study.web.coordinator.downloads import Downloads
-from study.web.login_forms import client_address, refuse_other_sites, signed_in, to_page
+from study.web.login_forms import client_address, signed_in, to_page
 from study.web.login_pages import LOGIN_HEADERS, coordinator_login_page
 
 PREFIX = "/coordinator"
@@ -21,7 +21,7 @@ Short = Annotated[str, Form(max_length=100)]
 
 _DOWNLOAD_HEADERS = {
     "Cache-Control": "no-store",
-    "Referrer-Policy": "no-referrer",
+    "Referrer-Policy": "same-origin",
     "X-Content-Type-Options": "nosniff",
     "X-Frame-Options": "DENY",
 }
@@ -61,7 +61,6 @@ def _sign_in(routes: APIRouter, accounts: StaffSignIn) -> None:
 
     @routes.post("/login")
     def login(request: Request, name: Short, secret: Short) -> Response:
-        refuse_other_sites(request)
         try:
             account = accounts.sign_in(name, secret, address=client_address(request))
         except SignInError as error:
@@ -70,7 +69,6 @@ def _sign_in(routes: APIRouter, accounts: StaffSignIn) -> None:
 
     @routes.post("/logout")
     def logout(request: Request) -> Response:
-        refuse_other_sites(request)
         account = accounts.account_of(request)
         if account is not None:
             accounts.sign_out(account)

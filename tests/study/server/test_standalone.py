@@ -54,7 +54,7 @@ def test_headers_are_neutral(root: str, path: str) -> None:
     answer = httpx.get(root + path)
     assert "server" not in answer.headers
     assert answer.headers["x-content-type-options"] == "nosniff"
-    assert answer.headers["referrer-policy"] == "no-referrer"
+    assert answer.headers["referrer-policy"] == "same-origin"
     assert "no-store" in answer.headers["cache-control"]
     assert "frame-ancestors 'none'" in answer.headers["content-security-policy"]
     for name in ("last-modified", "etag", "x-powered-by"):

@@ -81,21 +81,6 @@ def test_what_was_typed_comes_back_as_text(small):
     assert "default-src 'none'" in answer.headers["content-security-policy"]
 
 
-def test_a_form_of_another_site_signs_nobody_in_or_out(small):
-    link = invite(small.store, "R01", actor="coordinator")
-    visitor = Visitor(small).join("R02")
-    foreign = {"Sec-Fetch-Site": "cross-site"}
-    for path, data in (
-        ("join", {"token": link.token}),
-        ("login", {"code": "R01", "secret": link.secret}),
-        ("logout", {}),
-    ):
-        answer = visitor.client.post(f"/reader/{path}", data=data, headers=foreign)
-        assert answer.status_code == 403
-        assert "set-cookie" not in answer.headers
-    assert visitor.screen["reader"] == "R02"
-
-
 STEPS = (
     ("consent", {"digest": "x"}), ("withdraw", {}), ("profile", PROFILE), ("display", DISPLAY),
     ("start", {}), ("pair", {}),

@@ -1,0 +1,127 @@
+"""Requests of other sites and by other names, to a bare app and to both real servers."""
+
+import httpx
+import pytest
+from fastapi.testclient import TestClient
+from starlette.applications import Starlette
+from starlette.responses import PlainTextResponse
+from starlette.routing import Route
+
+from enhancers.request_guard import RequestGuard, allowed_hosts
+from enhancers.settings import read_settings
+from enhancers.ui import build
+from study.server.standalone import build_app
+from tests.support.open_study import small_study
+from tests.support.page_driver import served
+
+HOME = "http://room.example.org"
+
+
+def asked(hosts=None, method="POST", **headers):
+    def done(request):
+        return PlainTextResponse("done", headers={"Access-Control-Allow-Origin": "*"})
+
+    app = Starlette(routes=[Route("/", done, methods=["GET", "POST", "DELETE"])])
+    with TestClient(RequestGuard(app, hosts), base_url=HOME) as client:
+        return client.request(method, "/", headers=headers)
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {"Sec-Fetch-Site": "cross-site"},
+        {"Sec-Fetch-Site": "same-site"},
+        {"Origin": "http://evil.example.org"},
+        {"Origin": "http://room.example.org:8080"},
+        {"Origin": "http://room.example.org.evil.net"},
+        {"Origin": "null"},
+        {"Origin": ""},
+        {"Origin": "http://[broken"},
+        {"Origin": HOME, "Sec-Fetch-Site": "same-site"},
+    ],
+)
+@pytest.mark.parametrize("method", ["POST", "DELETE"])
+def test_what_another_origin_sends_changes_nothing(headers, method):
+    answer = asked(method=method, **headers)
+    assert answer.status_code == 403
+    assert "another site" in answer.text
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {},
+        {"Sec-Fetch-Site": "same-origin", "Origin": HOME},
+        {"Sec-Fetch-Site": "none"},
+        {"Origin": "http://ROOM.example.org"},
+    ],
+)
+def test_the_own_page_and_programs_pass(headers):
+    assert asked(**headers).text == "done"
+
+
+def test_what_may_be_read_from_elsewhere_has_no_permission_to_be():
+    answer = asked(method="GET", Origin="http://evil.example.org")
+    assert answer.text == "done"
+    assert "access-control-allow-origin" not in answer.headers
+
+
+@pytest.mark.parametrize(
+    ("bound", "named", "host", "status"),
+    [
+        ("127.0.0.1", "", "localhost:7861", 200),
+        ("127.0.0.1", "", "127.0.0.1:7861", 200),
+        ("::1", "", "[::1]:7861", 200),
+        ("127.0.0.1", "", "rebound.example.net", 421),
+        ("127.0.0.1", "", "localhost.example.net", 421),
+        ("127.0.0.1", "", "127.0.0.1.example.net", 421),
+        ("127.0.0.1", "", "", 421),
+        ("127.0.0.1", "a.example.org, study.example.org", "Study.example.org", 200),
+        ("0.0.0.0", "study.example.org", "rebound.example.net", 421),
+        ("0.0.0.0", "study.example.org", "192.168.0.7:7861", 200),
+        ("0.0.0.0", "", "study.example.org", 200),
+        ("::", "", "study.example.org", 200),
+    ],
+)
+def test_names_that_the_server_does_not_have_are_refused(bound, named, host, status):
+    answer = asked(allowed_hosts(bound, [named]), Host=host)
+    assert answer.status_code == status
+    assert status == 200 or "READINGROOM_ALLOWED_HOSTS" in answer.text
+
+
+def test_a_proxy_may_pass_requests_on_under_another_name():
+    origin = {"Origin": "https://study.example.org", "Host": "127.0.0.1:7861"}
+    assert asked(["study.example.org"], **origin).text == "done"
+    assert asked([], **origin).status_code == 403
+
+
+@pytest.fixture(scope="module")
+def clients(tmp_path_factory):
+    """Clients of the study's server and of the compare page's."""
+    study = small_study(tmp_path_factory.mktemp("studies") / "s", cases=1)
+    with (
+        TestClient(build_app(study.store)) as reading,
+        served(build(read_settings())) as address,
+        httpx.Client(base_url=address, timeout=60) as comparing,
+    ):
+        yield reading, comparing
+    study.store.close()
+
+
+ROUTES = (
+    "/", "/config", "/reader/login", "/reader/api/withdraw", "/coordinator/login",
+    "/gradio_api/queue/join", "/gradio_api/upload", "/reader/gradio_api/queue/join",
+    "/coordinator/gradio_api/run/predict", "/gradio_api/call/enhance", "/nothing",
+)  # fmt: skip
+FOREIGN = {"Origin": "http://other.localhost:1234", "Sec-Fetch-Site": "same-site"}
+
+
+@pytest.mark.parametrize("which", [0, 1], ids=["study", "compare"])
+def test_no_route_of_a_server_serves_another_origin(clients, which):
+    client = clients[which]
+    for path in ROUTES:
+        assert client.post(path, headers=FOREIGN, json={}).status_code == 403, path
+        preflight = {**FOREIGN, "Access-Control-Request-Method": "POST"}
+        assert client.options(path, headers=preflight).status_code == 403, path
+        read = client.get(path, headers=FOREIGN, follow_redirects=False)
+        assert not [name for name in read.headers if name.startswith("access-control-")], path
