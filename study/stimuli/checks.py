@@ -32,6 +32,10 @@ _USUAL = 1.5
 """How many times the upper quartile of the local range inside the image is usual."""
 _REACH = 3
 """Distance in pixels at which a filter finds the values that it gives to a pixel."""
+_SAME = 0.15
+"""Least squared correlation of two images that show the same."""
+_LARGE = 64
+"""Least side of an image in pixels in which a mark is a small part."""
 _BORDER = 2
 """Width of the border that is not searched, in pixels."""
 _TILES = 8
@@ -181,18 +185,21 @@ def _mark(image: ComparedImage, base: ComparedImage) -> str:
     """Where an image seems to have a mark, such as "bottom left edge"; empty where it has none.
 
     A mark is beyond everything that the other image has near the same place. What a filter makes of
-    a bright border is not, and single pixels are noise. Both images are taken as the filtered one,
-    unless their noise is so strong that it hides the contrast of the other.
+    a bright border is not, and single pixels are noise. If the images show the same, either may be
+    the filtered one, unless strong noise hides it or a mark may be a large part of the image.
     """
     one, other = gray(base.pixels), gray(image.pixels)
     gain = _gain(one, other)
     found, noise = _differing(one, other, gain)
     if not found.any():
         return ""
-    found &= _differing(one, other, math.copysign(1.0, gain))[0]
-    back, noise_back = _differing(other, one, _gain(other, one))
-    if _NOISE_LIMIT * max(noise, noise_back) < _MARK:
-        found &= back
+    gain_back = _gain(other, one)
+    inside = _inside(one), _inside(other)
+    if _gain(*inside) * _gain(*reversed(inside)) > _SAME:
+        found &= _differing(one, other, math.copysign(1.0, gain))[0]
+        back, noise_back = _differing(other, one, gain_back)
+        if _NOISE_LIMIT * max(noise, noise_back) < _MARK and min(one.shape) >= _LARGE:
+            found &= back
     # Filters differ in what they assume beyond the border.
     found[:_BORDER], found[-_BORDER:] = False, False
     found[:, :_BORDER], found[:, -_BORDER:] = False, False
@@ -205,6 +212,12 @@ def _mark(image: ComparedImage, base: ComparedImage) -> str:
         return ""
     row, column = (int(i) for i in np.unravel_index(int(edge.argmax()), edge.shape))
     return _place(row, column)
+
+
+def _inside(image: Array) -> Array:
+    """The middle of an image, where no mark is."""
+    rows, columns = (slice(length // 4, length - length // 4) for length in image.shape)
+    return image[rows, columns]
 
 
 def _gain(one: Array, other: Array) -> float:
@@ -227,8 +240,7 @@ def _differing(one: Array, other: Array, gain: float) -> tuple[NDArray[np.bool_]
     # Where both images vary more than inside, as at a bright border, a filter changes much; but it
     # takes its values from the neighbourhood.
     span = np.minimum(high - low, most - least)
-    inside = tuple(slice(length // 4, length - length // 4) for length in one.shape)
-    usual = span <= _USUAL * float(np.quantile(span[inside], 0.75))
+    usual = span <= _USUAL * float(np.quantile(_inside(span), 0.75))
     noise = 1.4826 * float(np.median(sharp))
     return np.where(usual, sharp, beyond) > max(_MARK, _NOISE_LIMIT * noise), noise
 
