@@ -7,22 +7,18 @@ import hashlib
 import time
 from typing import TYPE_CHECKING
 
-from sqlalchemy import select
-
 from study.domain.formatting import plural
-from study.domain.protocol import Status
 from study.storage.hash_chain import TABLES, rows
 from study.storage.integrity_report import Findings, digest_of
-from study.storage.mirror_state import MirrorState, counted, failure
-from study.storage.models import InteractionEvent, RowEvent
+from study.storage.mirror_state import PATIENCE, MirrorState, counted, failure
+from study.storage.models import RowEvent
+from study.storage.row_log import may_wait
 
 if TYPE_CHECKING:
     from study.storage.store import Store
 
 Rows = dict[tuple[str, int], bytes]
 """Digests of lines by table and number of their rows."""
-_PATIENCE = 0.5
-"""Seconds within which another program adds to the append log what it has committed."""
 
 
 def check_mirror(store: Store, found: Findings) -> None:
@@ -36,9 +32,9 @@ def check_mirror(store: Store, found: Findings) -> None:
             error = FileNotFoundError(errno.ENOENT, reason)
             found.other.append(failure(store.folder, store.mirror, error))
         return
-    deadline = time.monotonic() + _PATIENCE
+    deadline = time.monotonic() + PATIENCE
     while found.digests.keys() - lines.keys() and time.monotonic() < deadline:
-        time.sleep(_PATIENCE / 10)
+        time.sleep(PATIENCE / 10)
         lines, unreadable, recent = _lines(store)
     for number in unreadable:
         found.other.append(f"Line {number} of the mirror {store.mirror} cannot be read.")
@@ -87,7 +83,9 @@ def _check_missing(store: Store, lines: Rows, found: Findings) -> None:
     late = [key for key in found.digests if key[1] > last[key[0]]]
     for key in sorted(found.digests.keys() - lines.keys() - set(late)):
         found.breaks(*key, "is missing from the mirror")
-    waiting = _waiting(store, [seq for table, seq in late if table == RowEvent.__tablename__])
+    rows = [seq for table, seq in late if table == RowEvent.__tablename__]
+    with store.read() as session:
+        waiting = len(rows) if rows and may_wait(session, min(rows), max(rows)) else 0
     if waiting:
         found.notes.append(
             f"{plural(waiting, 'record')} of what readers did with the images "
@@ -101,16 +99,6 @@ def _check_missing(store: Store, lines: Rows, found: Findings) -> None:
             f"The mirror {store.mirror} is shorter than the database: {counted(short)} "
             f"{'is' if sum(short.values()) == 1 else 'are'} missing at its end."
         )
-
-
-def _waiting(store: Store, late: list[int]) -> int:
-    """How many of the last row events may still wait: interactions, while a study is open."""
-    with store.read() as session:
-        if not late or store.status_in(session) is not Status.OPEN:
-            return 0
-        wanted = select(RowEvent.table_name).where(RowEvent.seq >= min(late)).order_by(RowEvent.seq)
-        kinds = session.scalars(wanted).all()[: len(late)]
-    return len(late) if set(kinds) == {InteractionEvent.__tablename__} else 0
 
 
 def _stored_later(store: Store, later: Rows, found: Findings) -> Rows:

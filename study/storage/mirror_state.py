@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from sqlalchemy import Engine, inspect, select
@@ -15,6 +16,9 @@ from study.storage.hash_chain import GENESIS, TABLES
 
 WORDS = {"rating_event": "rating", "audit_event": "audit event", "row_event": "other record"}
 """What the rows of a chained table are called."""
+PATIENCE = 0.5
+"""Seconds within which another program adds to the append log what it has committed."""
+_NONE = Head(0, GENESIS)
 
 
 @dataclass(frozen=True)
@@ -58,13 +62,19 @@ class MirrorState:
 
 def mirror_state(engine: Engine, log: AppendLog) -> MirrorState:
     """Compare the ends of the chains; nothing is written."""
-    ends: dict[str, Head] = {}
-    for entry in log.entries():
-        if entry.seq:
-            ends[entry.table] = Head(entry.seq, entry.row_hash)
+    ends = _ends(log)
     # The database is read after the log: it has the newer rows.
     with Session(engine) as session:
-        return _compared(session, log, ends)
+        found = _compared(session, log, ends)
+    deadline = time.monotonic() + PATIENCE
+    while found.begun and found.only_database and time.monotonic() < deadline:
+        # Another program may be about to write what it has just committed.
+        time.sleep(PATIENCE / 10)
+        came = {name: end.seq - ends.get(name, _NONE).seq for name, end in _ends(log).items()}
+        late = {name: rows - came.get(name, 0) for name, rows in found.only_database.items()}
+        if all(rows <= 0 for rows in late.values()):
+            return replace(found, only_database={})
+    return found
 
 
 def failure(folder: Path, mirror: Path, error: OSError) -> str:
@@ -89,6 +99,11 @@ def failure(folder: Path, mirror: Path, error: OSError) -> str:
     )
 
 
+def _ends(log: AppendLog) -> dict[str, Head]:
+    """The last line of each table."""
+    return {one.table: Head(one.seq, one.row_hash) for one in log.entries() if one.seq}
+
+
 def _compared(session: Session, log: AppendLog, ends: Mapping[str, Head]) -> MirrorState:
     stored = dict(_stored(session))
     shared = {name: min(ends[name].seq, stored[name].seq) for name in ends if name in stored}
@@ -105,8 +120,7 @@ def _compared(session: Session, log: AppendLog, ends: Mapping[str, Head]) -> Mir
             select(table.c.row_hash).where(table.c.seq == seq)
         ):
             return MirrorState(True, differs=f"{table.name} row {seq}")
-    empty = Head(0, GENESIS)
-    surplus = {name: ends.get(name, empty).seq - stored.get(name, empty).seq for name in WORDS}
+    surplus = {name: ends.get(name, _NONE).seq - stored.get(name, _NONE).seq for name in WORDS}
     return MirrorState(
         bool(ends),
         {name: more for name, more in surplus.items() if more > 0},

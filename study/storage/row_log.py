@@ -19,6 +19,7 @@ from study.storage import hash_chain
 from study.storage.models import (
     AuditEvent,
     Base,
+    InteractionEvent,
     RatingEvent,
     RowEvent,
     SchemaVersion,
@@ -114,6 +115,18 @@ def copies(found: Row) -> tuple[Table, list[dict[str, Any]]]:
         It is not one that this program wrote.
     """
     return _TABLES[found["table_name"]], json.loads(found["rows_json"])
+
+
+def may_wait(session: Session, first: int, last: int) -> bool:
+    """Whether events may be missing from the append log until the next rating.
+
+    That holds for what readers did with the images, while a study is open: it is stored without
+    waiting for the disk.
+    """
+    if session.scalars(select(Study.status)).one() != Status.OPEN:
+        return False
+    wanted = select(RowEvent.table_name).where(RowEvent.seq.between(first, last))
+    return set(session.scalars(wanted)) == {InteractionEvent.__tablename__}
 
 
 def _select(table: Table) -> Select[Any]:

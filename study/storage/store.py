@@ -246,13 +246,21 @@ class Store:
 
     def _take_up_log(self, found: MirrorState, *, given: bool) -> None:
         """Add what the append log lacks; the audit log says so if it should have been there."""
-        late = counted(found.only_database)
+        lacking, tables = dict(found.only_database), set(_CHAINED)
+        if found.begun and (rows := lacking.get(_ROWS)):
+            with self.read() as session:
+                last = hash_chain.head(session, RowEvent).seq
+                if row_log.may_wait(session, last - rows + 1, last):
+                    del lacking[_ROWS]
+                    tables.discard(_ROWS)
+        late = counted(lacking)
         if found.begun and late:
             self._log_about_log(COMPLETE_MIRROR, late)
         elif not found.begun and given and self.mirror.parent.is_dir():
             self._log_about_log(BEGIN_MIRROR, f"{late} were there before")
         # One that has gone is not begun again in silence, except for a draft.
-        self.catch_up(begin=not found.begun and (given or self.status() is Status.DRAFT))
+        begin = not found.begun and (given or self.status() is Status.DRAFT)
+        self.catch_up(tables, begin=begin)
 
     def _log_about_log(self, action: str, detail: str) -> None:
         with self._written() as session:

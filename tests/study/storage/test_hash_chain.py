@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import json
 import shutil
+import threading
 from pathlib import Path
 
 import pytest
 from sqlalchemy import select, update
 
 from study.domain.errors import LogConflict, StoreError
+from study.domain.protocol import Status
+from study.reading.presentation import note
 from study.reading.ratings import record
 from study.storage import integrity
 from study.storage.hash_chain import GENESIS, TABLES, audit, canonical, row_hash
@@ -269,4 +272,41 @@ def test_the_orm_cannot_change_a_rating_either(tmp_path: Path, url: str | None) 
     store = rated(tmp_path / "s", url)
     with pytest.raises(StoreError, match="never changed or deleted"), store.write() as session:
         session.execute(update(RatingEvent).values(value_num=1.0))
+    store.close()
+
+
+def test_commands_beside_a_busy_server_find_nothing_late(tmp_path: Path) -> None:
+    store = tiny_study(tmp_path / "s", pairs=40)
+    thread = threading.Thread(target=rate, args=(store, 40))
+    thread.start()
+    opened = 0
+    while thread.is_alive():
+        Store.open(tmp_path / "s").close()
+        opened += 1
+    thread.join()
+    assert opened > 1
+    assert b"complete mirror" not in store.mirror.read_bytes()
+    assert verify(store).ok
+    store.close()
+
+
+def test_what_readers_did_with_the_images_may_follow_with_the_next_rating(tmp_path: Path) -> None:
+    store = rated(tmp_path / "s", pairs=6)
+    with store.read() as session:
+        one = reader_ids(session)[0]
+        token = tokens(session, one)[-1]
+    note(store, one, token, [("zoom", "2", 1)])
+    assert b"interaction_event" not in store.mirror.read_bytes()
+    verdict = verify(store)
+    assert verdict.ok, verdict.as_text()
+    assert "1 record of what readers did with the images is not in the mirror" in verdict.as_text()
+    Store.open(tmp_path / "s").close()
+    assert b"complete mirror" not in store.mirror.read_bytes()
+    rate(store, 1)
+    assert b"interaction_event" in store.mirror.read_bytes()
+    note(store, one, token, [("zoom", "3", 1)])
+    with store.write() as session:
+        store.set_status(session, Status.CLOSED, "anna")
+    assert store.mirror.read_bytes().count(b"interaction_event") == 2
+    assert "not in the mirror yet" not in verify(store).as_text()
     store.close()
