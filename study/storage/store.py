@@ -7,10 +7,9 @@
 
 from __future__ import annotations
 
-import itertools
 import tempfile
 import threading
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from functools import lru_cache
 from pathlib import Path
@@ -22,7 +21,7 @@ from enhancers import __version__
 from study.domain.errors import LogConflict, StoreError
 from study.domain.protocol import Protocol, Status, from_json
 from study.storage import hash_chain, row_log
-from study.storage.append_log import AppendLog, Head, Line
+from study.storage.append_log import AppendLog
 from study.storage.engine import UNSYNCED, WRITING, check_file, engine_for, sqlite_path, translated
 from study.storage.folder import (
     DATABASE,
@@ -34,13 +33,12 @@ from study.storage.folder import (
     remember_log_path,
     url_of,
 )
-from study.storage.mirror_state import MirrorState, counted, failure, mirror_state
+from study.storage.mirror import CHAINED, ROWS, Mirror
+from study.storage.mirror_state import MirrorState, counted, mirror_state
 from study.storage.models import SCHEMA_VERSION, RatingEvent, RowEvent, Study, now
 from study.storage.schema import bring_up_to_date, make_tables, only_study, table_version
 
 _STATUSES = tuple(Status)
-_CHAINED = tuple(table.name for table in hash_chain.TABLES)
-_ROWS = RowEvent.__tablename__
 BEGIN_MIRROR = "begin mirror"
 """Action of the audit event of an append log that begins when there are rows already."""
 COMPLETE_MIRROR = "complete mirror"
@@ -62,11 +60,7 @@ class Store:
     study_id : str
     folder, stimuli : Path
     mirror : Path
-    log_problem : str
-        A sentence that says what is wrong with the append log; empty when it is complete.
-    conflict : str
-        A sentence that says that the append log contradicts the database, which nothing may be
-        written to; empty when it does not.
+        Of the append log.
     read_only : bool
         Whether nothing may be written. The database is then a temporary copy, or PostgreSQL.
     version : int
@@ -93,15 +87,12 @@ class Store:
         self.folder = folder
         self.stimuli = folder / STIMULI
         self.mirror = mirror
-        self.log_problem = ""
         self.engine = engine
         self._writer = engine.execution_options(**{WRITING: True})
         self._unsynced = self._writer.execution_options(**{UNSYNCED: True})
         # Waiting for this lock is fair; SQLite lets waiters sleep for up to 100 ms.
         self._write_lock = threading.RLock()
-        self.log = AppendLog(mirror)
-        self.conflict = ""
-        self._waiting: set[str] = set()
+        self._mirror = Mirror(engine, folder, mirror)
         with translated(), Session(engine) as session:
             self.study_id = only_study(session)
 
@@ -214,7 +205,7 @@ class Store:
                 found = mirror_state(engine, AppendLog(wanted))
         store = cls(engine, folder, wanted, version=version)
         if found.conflict:
-            store.conflict = store.log_problem = found.sentence(folder, wanted)
+            store._mirror.contradicts(found)
         else:
             store._take_up_log(found, given=mirror is not None)
             remember_log_path(folder, mirror)
@@ -246,18 +237,11 @@ class Store:
 
     def _take_up_log(self, found: MirrorState, *, given: bool) -> None:
         """Add what the append log lacks; the audit log says so if it should have been there."""
-        lacking, tables = dict(found.only_database), set(_CHAINED)
-        if found.begun and (rows := lacking.get(_ROWS)):
-            with self.read() as session:
-                last = hash_chain.head(session, RowEvent).seq
-                if row_log.may_wait(session, last - rows + 1, last):
-                    del lacking[_ROWS]
-                    tables.discard(_ROWS)
-        late = counted(lacking)
-        if found.begun and late:
-            self._log_about_log(COMPLETE_MIRROR, late)
+        lacking, tables = self._mirror.lacking(found)
+        if found.begun and lacking:
+            self._log_about_log(COMPLETE_MIRROR, counted(lacking))
         elif not found.begun and given and self.mirror.parent.is_dir():
-            self._log_about_log(BEGIN_MIRROR, f"{late} were there before")
+            self._log_about_log(BEGIN_MIRROR, f"{counted(lacking)} were there before")
         # One that has gone is not begun again in silence, except for a draft.
         begin = not found.begun and (given or self.status() is Status.DRAFT)
         self.catch_up(tables, begin=begin)
@@ -310,9 +294,9 @@ class Store:
         changed: set[str] = session.info.get(hash_chain.CHANGED, set())
         if not synced:
             # Not before they are on the disk: the append log must not be ahead of the database.
-            self._waiting |= changed
+            self._mirror.waiting |= changed
         elif changed:
-            self.catch_up(changed, rows_until=session.info.get(_ROWS))
+            self.catch_up(changed, rows_until=session.info.get(ROWS))
 
     @contextmanager
     def _written(self, *, synced: bool = True) -> Iterator[Session]:
@@ -333,18 +317,28 @@ class Store:
                 row_log.append_touched(session)
                 changed = session.info.get(hash_chain.CHANGED)
                 if synced and changed:
-                    changed |= self._waiting
-                    if _ROWS in changed:
-                        session.info[_ROWS] = hash_chain.head(session, RowEvent).seq
+                    changed |= self._mirror.waiting
+                    if ROWS in changed:
+                        session.info[ROWS] = hash_chain.head(session, RowEvent).seq
+
+    @property
+    def log(self) -> AppendLog:
+        """The append log."""
+        return self._mirror.log
+
+    @property
+    def log_problem(self) -> str:
+        """What is wrong with the append log, as a sentence; empty when it is complete."""
+        return self._mirror.problem
 
     def require_no_conflict(self) -> None:
         """Raise `LogConflict` where the append log contradicts the database."""
-        if self.conflict:
-            raise LogConflict(self.conflict)
+        if self._mirror.conflict:
+            raise LogConflict(self._mirror.conflict)
 
     def catch_up(
         self,
-        tables: Collection[str] = _CHAINED,
+        tables: Collection[str] = CHAINED,
         *,
         begin: bool = False,
         rows_until: int | None = None,
@@ -360,38 +354,9 @@ class Store:
         rows_until : int, optional
             Number of the last row event that is on the disk for sure.
         """
-        if self.read_only:
-            return
-
-        def missing(heads: Mapping[str, Head]) -> list[Line]:
-            with self.read() as session:
-                found = (
-                    hash_chain.lines_after(
-                        session, table, heads.get(table.name),
-                        rows_until if table.name == _ROWS else None,
-                    )
-                    for table in hash_chain.TABLES
-                    if table.name in tables
-                )  # fmt: skip
-                return list(itertools.chain.from_iterable(found))
-
-        try:
-            self.log.add(missing, begin=begin)
-            self.log_problem = ""
-            self._waiting -= set(tables)
-        except LogConflict as error:
-            found = mirror_state(self.engine, self.log)
-            sentence = found.sentence(self.folder, self.mirror) if found.conflict else str(error)
-            self.log_problem = self.conflict = sentence
-            return
-        except OSError as error:
-            self._waiting |= set(tables)
-            self.log_problem = failure(self.folder, self.mirror, error)
-            return
-        if self.log.was_cut:
-            self.log.was_cut = False
+        if not self.read_only and self._mirror.add(tables, begin=begin, rows_until=rows_until):
             self._log_about_log(COMPLETE_MIRROR, "lines that were cut off")
-            self.catch_up()
+            self._mirror.add(CHAINED)
 
     def chain_head(self) -> hash_chain.ChainHead:
         """The present head of all chains, to be kept elsewhere."""
