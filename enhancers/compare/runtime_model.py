@@ -21,7 +21,7 @@ LATEST_WEIGHT = 0.5
 """Weight of the latest run in the moving average, since a machine's load changes."""
 
 STARTUP_SECONDS = 0.5
-"""Time of imports in a first run: a shorter classical run tells little about the method's rate."""
+"""A classical run expected to be shorter teaches nothing: imports and other load outweigh it."""
 
 REFERENCE_PROBE = 0.0071
 """Seconds of the probe of `machine_slowness` on the machine of `classical_costs`."""
@@ -102,7 +102,7 @@ class RuntimeModel:
             share = 1.0
             if method.prior is None:
                 expected = before.seconds * work
-                share = expected / (expected + STARTUP_SECONDS)
+                share = max(0.0, 1.0 - STARTUP_SECONDS / expected)
             weight = share * max(LATEST_WEIGHT, 1.0 - before.trust)
             mean = math.exp((1.0 - weight) * math.log(before.seconds) + weight * math.log(found))
             self._rates[key] = Rate(mean, max(before.trust, share))

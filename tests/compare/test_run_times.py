@@ -116,11 +116,11 @@ def test_what_a_run_took_is_learned_for_all_sizes_and_parameters(learned):
     assert seconds("tv") == seconds("tv", 1024)
 
 
-def test_a_short_run_with_its_imports_teaches_little(learned):
-    work = seconds("clahe", 256)
-    before = seconds("clahe", 6000)
-    learned.update(get("clahe"), {}, "cpu", work, 1.2)
-    assert seconds("clahe", 6000) < 1.5 * before
+def test_short_runs_with_imports_on_a_busy_machine_teach_nothing(learned):
+    work, before = seconds("clahe", 256), seconds("clahe", 6000)
+    for _ in range(9):
+        learned.update(get("clahe"), {}, "cpu", work, 1.2)
+    assert seconds("clahe", 6000) == before
 
 
 def test_a_run_updates_the_expectation_and_a_constant_image_does_not(learned, monkeypatch):
