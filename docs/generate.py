@@ -209,7 +209,7 @@ def export_columns() -> str:
         "`python -m study export` and the coordinator's page write these tables as CSV in UTF-8 "
         "with a byte order mark, by which Excel knows the encoding (`--format plain` leaves it "
         "out, `--format xlsx` makes one workbook), with a codebook for the study at hand, and "
-        "everything once more as `study.json`. "
+        "everything once more as `study.json`, and the chain head in `chain_head.txt`. "
         "Question codes and scales below are those of the default protocol. The columns "
         "`method_name`, `name`, `group` and `parameters` are written after unblinding only. A "
         "cell that a spreadsheet would run as a formula begins with an apostrophe.\n"

@@ -142,14 +142,18 @@ def test_from_ratings_to_the_report_with_names(
     for command in (("export", built, "--out", tmp_path / "t"), ("report", built, "--out", page)):
         assert "Close it first" in fails(*command)
     assert "close it before unblinding" in fails("unblind", built, "--second", "bert")
-    closed, head = done("close", built).splitlines()
+    signing = ("--signing-key", tmp_path / "signing.key")
+    assert "Make one: head -c 32" in fails("close", built, *signing)
+    signing[1].write_bytes(b"0123456789abcdef" * 2)
+    closed, head = done("close", built, *signing).splitlines()
     assert closed == "The study is closed."
-    assert done("verify", built, "--head", head).splitlines()[-1] == head
+    assert done("verify", built, "--head", head, *signing).splitlines()[-1] == head
 
     texts = [
         Path(path).read_text() for path in done("export", built, "--out", tmp_path / "t").split()
     ]
     assert len(texts) > 4
+    assert texts[-1].splitlines()[0] == done("verify", built).splitlines()[-1]
     assert not any(name in text for text in texts for name in ("weak", "strong", "case0", "pat0"))
     run = done("report", built, "--out", page).split("analysis ")[1].rstrip(")\n")
     assert "<html" in page.read_text()
