@@ -293,7 +293,7 @@ def _audit() -> Audit:
     parts: dict[str, Any] = {}
     with gr.Row(elem_classes="co-halves", elem_id="audit-top"):
         with gr.Column(min_width=320):
-            heading("Integrity", "Of hash chains, mirror, constraints and protocol.")
+            heading("Integrity", "Of ratings, plan, records, mirror and constraints.")
             with gr.Row(elem_classes="co-act"):
                 parts["with_images"] = gr.Checkbox(label="Compare the images as well")
                 parts["verify"] = gr.Button("Verify", variant="primary", elem_id="verify")
