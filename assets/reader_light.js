@@ -206,11 +206,31 @@ class LightBox {
   }
 
   readingText({ levels, column, row }) {
-    const [low, high] = this.plate.window;
-    const digits = digitsFor(high - low, this.plate.units);
-    const number = (level) => formatNumber(low + (level / U16_MAX) * (high - low), digits);
+    const { window: [low, high], grid, units } = this.plate;
+    const digits = readingDigits(high - low, units, grid);
+    const number = (level) =>
+      formatNumber(onGrid(low + (level / U16_MAX) * (high - low), grid), digits);
     const where = `(${column}, ${row})`;
-    if (levels.length === 1) return `${number(levels[0])} ${this.plate.units}\u2002${where}`;
+    if (levels.length === 1) return `${number(levels[0])} ${units}\u2002${where}`;
     return `R ${number(levels[0])}  G ${number(levels[1])}  B ${number(levels[2])}\u2002${where}`;
   }
+}
+
+// A value between two gray levels of the case would tell a computed image from an original.
+function onGrid(value, grid) {
+  if (!grid) return value;
+  const [origin, step] = grid;
+  return origin + Math.round((value - origin) / step) * step;
+}
+
+// Studies of earlier versions have no grid: most originals are whole numbers.
+function readingDigits(span, units, grid) {
+  if (!grid) return span >= 100 ? 0 : digitsFor(span, units);
+  return Math.min(digitsFor(span, units), Math.max(...grid.map(decimalsOf)));
+}
+
+function decimalsOf(number) {
+  let digits = 0;
+  while (digits < 4 && Math.abs(number - Number(number.toFixed(digits))) > 1e-6) digits += 1;
+  return digits;
 }

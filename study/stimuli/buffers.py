@@ -37,8 +37,8 @@ class WrittenStimulus:
     channels: int
 
 
-def quantised(pixels: Pixels, levels: int = FINEST) -> Pixels:
-    """Round pixels to multiples of 1 / ``levels``, then to 16 bits, as a screen will get them."""
+def quantised(pixels: Pixels, levels: int) -> Pixels:
+    """Round pixels to multiples of 1 / ``levels``, then to 16 bits, as earlier versions did."""
     steps = np.rint(pixels.astype(np.float64) * levels) / levels
     return (np.rint(steps * U16_MAX) / U16_MAX).astype(np.float32)
 

@@ -32,6 +32,8 @@ def recipe_of(sources: Sources, seed: int, device: str) -> dict[str, Any]:
         "modality": sources.modality,
         "seed": seed,
         "device": device,
+        # Studies of earlier versions had no common gray levels and are made again without.
+        "grid": True,
     }
 
 

@@ -251,7 +251,7 @@ class _Run:
             inputs, method, lambda part: self._report_progress(inputs.case, part)
         )
         checks.check_content(inputs.case.name, ComparedImage(method.name, made))
-        pixels = buffers.quantised(made, inputs.levels)
+        pixels = inputs.rounded(made)
         written, stimulus_id = buffers.write(self.store.stimuli, pixels), new_id()
         self.key = self.key.with_stimulus(stimulus_id, recipe)
         key_file.save(self.key)
@@ -289,7 +289,7 @@ class _Run:
             return images[ordered[0]]
         if len(plain) == len(images):
             return images[plain[0]]
-        return ComparedImage("the input", buffers.quantised(inputs.lead.pixels, inputs.levels))
+        return ComparedImage("the input", inputs.rounded(inputs.lead.pixels))
 
     def _report_progress(self, case: SourceCase, part: float) -> None:
         done = self.rendered + self.kept

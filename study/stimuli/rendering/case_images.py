@@ -9,13 +9,14 @@ from pathlib import Path
 
 from enhancers.display import presets_for, window_levels
 from enhancers.errors import ReadingRoomError
-from enhancers.image import MedicalImage, Window
+from enhancers.image import MedicalImage, Pixels, Window
 from enhancers.load import Caps, load
 from enhancers.method import Modality
 from study.domain.errors import BuildError
 from study.domain.recipes import ImageSource, SourceMethod
 from study.stimuli import checks, deidentification
-from study.stimuli.buffers import FINEST
+from study.stimuli.buffers import FINEST, quantised
+from study.stimuli.gray_grid import GrayGrid, common_grid
 from study.stimuli.image_similarity import ComparedImage
 from study.stimuli.source_folders import SourceCase
 from study.stimuli.sources import Sources
@@ -34,26 +35,47 @@ class CaseImages:
         The image of each file, all with the same window.
     lead : MedicalImage
         The image that defines window, presets and spacing.
-    levels : int
-        Largest gray level; all stimuli are reduced to this number of steps.
+    grid : GrayGrid, optional
+        The gray levels of all stimuli; None as in studies that an earlier version built.
     """
 
     case: SourceCase
     files: Mapping[SourceMethod, Path]
     images: Mapping[Path, MedicalImage]
     lead: MedicalImage
-    levels: int
+    grid: GrayGrid | None
 
     def image(self, method: SourceMethod) -> MedicalImage:
         """The image that a method is applied to."""
         return self.images[self.files[method]]
 
+    def rounded(self, pixels: Pixels) -> Pixels:
+        """An image of the case at the gray levels that all of its stimuli have."""
+        if self.grid is not None:
+            return self.grid.rounded(pixels, self.lead.window)
+        return quantised(pixels, self._levels_of_old())
+
+    def level_facts(self) -> object:
+        """What defines the gray levels, as values for JSON."""
+        if self.grid is None:
+            return self._levels_of_old()
+        return [self.grid.origin, self.grid.step, self.grid.unused.tolist()]
+
+    def _levels_of_old(self) -> int:
+        """Largest gray level in studies that an earlier version built."""
+        window = self.lead.window
+        if min(image.bits for image in self.images.values()) > 8:
+            return FINEST
+        return max(2, min(round(window.high - window.low), FINEST))
+
     def window_json(self) -> str:
-        """Window, units, presets and spacing of the case for the reader's page, as JSON."""
+        """Window, gray levels, units, presets and spacing of the case for the page, as JSON."""
         lead = self.lead
         presets = presets_for(lead.modality, lead.window, lead.units, lead.pixels)
         shown = {
             "window": [lead.window.low, lead.window.high],
+            "grid": [self.grid.origin, self.grid.step] if self.grid else None,
+            "left_out": len(self.grid.unused) if self.grid else 0,
             "units": lead.units,
             "presets": [
                 {"label": one.label, "levels": list(window_levels(one.low, one.high, lead.window))}
@@ -64,8 +86,10 @@ class CaseImages:
         return json.dumps(shown, separators=(",", ":"), ensure_ascii=False)
 
 
-def read_case(sources: Sources, case: SourceCase, caps: Caps) -> CaseImages:
-    """Read every file of a case once, with a common window.
+def read_case(
+    sources: Sources, case: SourceCase, caps: Caps, *, with_grid: bool = True
+) -> CaseImages:
+    """Read every file of a case once, with a common window and, unless it is an old one, grid.
 
     It is the window of the reference if there is one, else of the image that methods are run on.
     For ready-made images without a reference it is the union of all windows.
@@ -77,7 +101,7 @@ def read_case(sources: Sources, case: SourceCase, caps: Caps) -> CaseImages:
     """
     files = dict(zip(sources.methods, case.files, strict=True))
     made = next((m for m in files if m.source is not ImageSource.FILE), None)
-    leading = sources.reference or made
+    original = leading = sources.reference or made
     images: dict[Path, MedicalImage] = {}
     if leading is not None:
         images[files[leading]] = _load(sources, case, leading, caps)
@@ -89,11 +113,11 @@ def read_case(sources: Sources, case: SourceCase, caps: Caps) -> CaseImages:
     for method, file in files.items():
         if file not in images:
             images[file] = _load(sources, case, method, caps, window)
-    levels = FINEST
-    # Results with finer steps than an 8-bit original could be recognised.
-    if min(image.bits for image in images.values()) <= 8:
-        levels = max(2, min(round(window.high - window.low), FINEST))
-    return CaseImages(case, files, images, images[files[leading]], levels)
+    grid = None
+    if with_grid:
+        place = None if original is None else [*images].index(files[original])
+        grid = common_grid([image.source for image in images.values()], window, place)
+    return CaseImages(case, files, images, images[files[leading]], grid)
 
 
 def check_files(inputs: CaseImages, *, attested: bool) -> tuple[str, ...]:

@@ -73,7 +73,7 @@ class Renderer:
         elif method.source is ImageSource.DEGRADE:
             seed = self._noise_seed(inputs, method)
         facts = [__version__, image.digest, image.slice_index, image.window.low, image.window.high,
-                 inputs.levels, str(method.source), method.recipe, params, seed,
+                 inputs.level_facts(), str(method.source), method.recipe, params, seed,
                  code]  # fmt: skip
         text = json.dumps(facts, sort_keys=True, ensure_ascii=False)
         return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()

@@ -132,6 +132,7 @@ class _Rendering:
         self.sources: Sources = sources_of(self.key.recipe, root)
         recipe = self.key.recipe
         self.renderer = Renderer(int(recipe["seed"]), str(recipe["device"]), self.key.seed)
+        self.with_grid = bool(recipe.get("grid"))
         self.caps = Caps.from_settings(get_settings())
 
     def render(self, row: Stimulus, label: str) -> str:
@@ -143,14 +144,13 @@ class _Rendering:
         if case is None or method is None:
             return f"Case {label}: the recipe in the key file does not have this image."
         try:
-            inputs = read_case(self.sources, case, self.caps)
+            inputs = read_case(self.sources, case, self.caps, with_grid=self.with_grid)
             pixels = self.renderer.make(inputs, method, lambda _part: None)
         except BuildError as error:
             # What comes before names case and method, which stay masked.
             reason = str(error).partition(": ")[2]
             return f"Case {label}: {reason} If the source images were moved, say where (--root)."
-        quantised = buffers.quantised(pixels, inputs.levels)
-        if buffers.put_back(self.store.stimuli, row, quantised):
+        if buffers.put_back(self.store.stimuli, row, inputs.rounded(pixels)):
             return ""
         same = self.renderer.digest(inputs, method) == self.key.stimuli.get(row.id)
         why = (
