@@ -37,8 +37,8 @@ FIELDS = {
     "patches", "failed", "instructions", "pairs", "minutes", "feedback", "questions", "code",
     "minimum", "maximum", "anchors", "cannot_judge", "primary", "break_minutes",
     "sitting_minutes", "until", "groups", "pair", "token", "ticket", "next_ticket", "plate",
-    "width", "height", "channels", "window", "grid", "units", "presets", "label", "levels", "spacing",
-    "answers", "question", "slot", "value", "correcting", "repeated", "error", "message", "event",
+    "width", "height", "channels", "window", "grid", "units", "presets", "label", "levels",
+    "spacing", "answers", "question", "slot", "value", "correcting", "repeated", "error", "message", "event",
     "kept", "detail",
 }  # fmt: skip
 """Every name that may stand in an answer: none of them is a figure about readers or methods."""

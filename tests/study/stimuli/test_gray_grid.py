@@ -79,7 +79,8 @@ def test_files_without_a_grid_get_a_round_step() -> None:
     for top, step in ((400.0, 0.1), (1.0, 0.0002), (30000.0, 10.0)):
         values = [(scan(top, seed=n) + 1e-4 * top * np.pi).astype(np.float32) for n in range(2)]
         grid = common_grid(values, Window(0.0, top))
-        assert (grid.origin, grid.step, len(grid.unused)) == (0.0, pytest.approx(step), 0)
+        assert grid.step == pytest.approx(step)
+        assert (grid.origin, len(grid.unused)) == (0.0, 0)
 
 
 def test_a_full_16_bit_original_keeps_its_levels() -> None:
