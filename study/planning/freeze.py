@@ -22,6 +22,7 @@ from study.planning.readiness import (
     missing_stimuli,
     reloaded_key,
     revealing_texts,
+    told_cases,
     unknown_groups,
 )
 from study.storage import hash_chain
@@ -219,6 +220,7 @@ def _problems_and_plans(
         *missing_stimuli(store, key, built),
         *revealing_texts(study.code, protocol, key, codes),
         *unknown_groups(protocol, key),
+        *told_cases(protocol, built),
     ]
     try:
         checked_codes(codes, protocol.readers)

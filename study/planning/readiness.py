@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from study.domain.formatting import plural
 from study.domain.protocol import MethodKind, Protocol
 from study.planning.assignment import PlannedCase
 from study.stimuli import buffers, deidentification
@@ -70,6 +72,13 @@ def missing_stimuli(store: Store, key: Key, built: BuiltStudy) -> Iterator[str]:
             "again until it ends without complaint."
         )
         return
+    old = sum(json.loads(item.window_json).get("grid") is None for item in built.items)
+    if old:
+        yield (
+            f"{plural(old, 'case')} of an earlier version: the gray levels of its images tell an "
+            "original from a result; run build again."
+        )
+        return
     damaged = sum(buffers.read(store.stimuli, one) is None for one in built.stimuli)
     if damaged:
         yield f"{damaged} stimuli are missing or were changed on the disk: run build again."
@@ -109,6 +118,29 @@ def _texts(code: str, protocol: Protocol, readers: Sequence[str]) -> list[tuple[
         whole = " | ".join((question.code, question.text, *question.anchors))
         texts.append((f"question {question.code}", whole))
     return texts
+
+
+def told_cases(protocol: Protocol, built: BuiltStudy) -> Iterator[str]:
+    """Sentences about rated images that feedback in the training would name."""
+    if not protocol.feedback or not protocol.training or not built.items:
+        return
+    training = {item.id: item.training for item in built.items}
+    if not any(training.values()):
+        yield (
+            "Feedback would say what rated images are: no case is kept for training, so that the "
+            "training pairs show cases that are rated later. Build with cases for training "
+            "(--training CASE), or switch off the feedback in the design."
+        )
+    rated = {one.pixel_sha256: one.item_id for one in built.stimuli if not training[one.item_id]}
+    labels = {item.id: item.case_key for item in built.items}
+    for one in built.stimuli:
+        if training[one.item_id] and one.pixel_sha256 in rated:
+            yield (
+                f"Feedback would say what a rated image is: the training case "
+                f"{labels[one.item_id]} and the case {labels[rated[one.pixel_sha256]]} show the "
+                "same image. Build without one of them."
+            )
+            return
 
 
 def unknown_groups(protocol: Protocol, key: Key) -> Iterator[str]:

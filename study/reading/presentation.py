@@ -32,6 +32,7 @@ from study.reading.reader_state import (
 from study.storage.image_events import is_skipped
 from study.storage.models import (
     InteractionEvent,
+    Item,
     Method,
     Presentation,
     PresentationSlot,
@@ -46,9 +47,10 @@ EVENT_KINDS = ("window", "zoom", "pan", "reset", "flicker", "pause")
 MOST_EVENTS = 500
 """Most interaction events that are stored for a pair."""
 
-_PHASE = (
-    select(ReadingSession.phase)
+_PURPOSE = (
+    select(ReadingSession.phase, Item.training)
     .join(Presentation, Presentation.session_id == ReadingSession.id)
+    .join(Item, Item.id == Presentation.item_id)
     .where(Presentation.id == bindparam("pair_id"))
 )
 _NEXT = (
@@ -169,11 +171,14 @@ def submit(store: Store, reader_id: str, given: Submission) -> Receipt:
 
 
 def feedback(store: Store, presentation_id: str) -> tuple[str, str] | None:
-    """What a training pair showed on the left and right; None for other pairs."""
+    """What a training pair showed on the left and right; None for other pairs.
+
+    A case that is not kept for training is rated later, and nothing is said about it.
+    """
     with store.read() as session:
-        phase = session.scalar(_PHASE, {"pair_id": presentation_id})
+        purpose = session.execute(_PURPOSE, {"pair_id": presentation_id}).one()
         protocol = store.protocol()
-        if phase != Phase.TRAINING or not protocol.feedback:
+        if tuple(purpose) != (Phase.TRAINING, True) or not protocol.feedback:
             return None
         kinds = session.scalars(
             select(Method.kind)

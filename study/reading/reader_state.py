@@ -42,6 +42,7 @@ from study.storage.models import (
     BlindingGuess,
     Consent,
     DisplayCheck,
+    Item,
     Presentation,
     RatingEvent,
     Reader,
@@ -279,14 +280,21 @@ def _session_body(session: Session, here: Position, sitting: ReadingSession) -> 
         least = (protocol.least_width, protocol.least_height)
         return DisplayForm(*least, PATCHES, here.check_failed)
     if here.kind is ScreenKind.READY:
-        here_count = select(func.count()).where(Presentation.session_id == sitting.id)
-        return _ready(protocol, session.scalar(here_count) or 0)
+        return _ready(session, protocol, sitting.id)
     return _reading(protocol, sitting_minutes(session, here.reader_id, here.at))
 
 
-def _ready(protocol: Protocol, pairs: int) -> Ready:
+def _ready(session: Session, protocol: Protocol, session_id: str) -> Ready:
+    for_training = func.count().filter(Item.training)
+    pairs, kept = session.execute(
+        select(func.count(), for_training)
+        .select_from(Presentation)
+        .join(Item, Item.id == Presentation.item_id)
+        .where(Presentation.session_id == session_id)
+    ).one()
     minutes = round(pairs * protocol.seconds_per_pair / 60)
-    return Ready(protocol.instructions, pairs, minutes, protocol.feedback, protocol.questions)
+    feedback = protocol.feedback and kept == pairs
+    return Ready(protocol.instructions, pairs, minutes, feedback, protocol.questions)
 
 
 def _reading(protocol: Protocol, minutes: float) -> Reading:

@@ -51,12 +51,13 @@ def frozen(command: Command, name: str, folder: Path) -> tuple[Path, int]:
     """A study frozen with an example, and how many pairs each reader has."""
     cases, methods = SIZES[name]
     groups = protocol(name).blinding_groups
-    images = write_methods(folder / "images", NAMES[:methods], cases)
+    images = write_methods(folder / "images", NAMES[:methods], cases + 2)
+    training = [f"--training=pat{case // 2}_s{case}" for case in (cases, cases + 1)]
     answers = [f"--group={NAMES[i]}={groups[i % len(groups)]}" for i in range(methods)]
     study = folder / "study"
     command("init", study, "--protocol", DOCS / "protocols" / f"{name}.json")
     command("build", study, "--folders", images, "--separator", "_", "--accept-differences",
-            *answers)  # fmt: skip
+            *answers, *training)  # fmt: skip
     pairs = re.search(r"(\d+) pairs for each reader", command("freeze", study))
     assert pairs
     return study, int(pairs[1])

@@ -16,7 +16,9 @@ pytestmark = pytest.mark.e2e
 
 NAMES = ("restormer", "dncnn", "swinir")
 PEOPLE = {"anna": StaffRole.ADMIN, "bert": StaffRole.ADMIN, "mona": StaffRole.MONITOR}
-PROTOCOL = Protocol(readers=2, training=1, dummies=1, repeats=1, nulls=1, repeat_distance=2)
+PROTOCOL = Protocol(
+    readers=2, training=1, dummies=1, repeats=1, nulls=1, repeat_distance=2, feedback=False
+)
 
 
 class Study:

@@ -23,7 +23,7 @@ from tests.support import small_studies
 
 NAMES = ("restormer", "dncnn", "swinir")
 PROTOCOL = Protocol(title="Noise <b>in</b> phantoms", readers=2, training=1, dummies=1, repeats=1,
-                    nulls=1, repeat_distance=2)  # fmt: skip
+                    nulls=1, repeat_distance=2, feedback=False)  # fmt: skip
 
 
 class Desk:

@@ -38,8 +38,8 @@ FIELDS = {
     "minimum", "maximum", "anchors", "cannot_judge", "primary", "break_minutes",
     "sitting_minutes", "until", "groups", "pair", "token", "ticket", "next_ticket", "plate",
     "width", "height", "channels", "window", "grid", "units", "presets", "label", "levels",
-    "spacing", "answers", "question", "slot", "value", "correcting", "repeated", "error", "message", "event",
-    "kept", "detail",
+    "spacing", "answers", "question", "slot", "value", "correcting", "repeated", "error", "message",
+    "event", "kept", "detail",
 }  # fmt: skip
 """Every name that may stand in an answer: none of them is a figure about readers or methods."""
 TOLD = {"the original image", "a processed image", "an image made worse on purpose"}

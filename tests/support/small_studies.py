@@ -17,7 +17,9 @@ from study.storage.store import Store
 from tests.support import image_files
 
 SIDE = 32
-QUICK = Protocol(readers=2, training=1, dummies=1, repeats=1, nulls=1, repeat_distance=2)
+QUICK = Protocol(
+    readers=2, training=1, dummies=1, repeats=1, nulls=1, repeat_distance=2, feedback=False
+)  # fmt: skip
 
 
 @dataclass(frozen=True)

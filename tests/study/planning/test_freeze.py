@@ -21,7 +21,7 @@ from study.planning.assignment import Trial, plan_digest
 from study.planning.freeze import check, compare_only, freeze
 from study.planning.lifecycle import close_study, method_names, open_study, unblind
 from study.stimuli import sources
-from study.stimuli.rendering import build
+from study.stimuli.rendering import Options, build
 from study.storage import key_file
 from study.storage.models import (
     AuditEvent,
@@ -303,6 +303,47 @@ def test_all_problems_are_told_at_once(built: Draft) -> None:
     with pytest.raises(FreezeError) as caught:
         freeze(built.store, built.key, actor="anna")
     assert len(str(caught.value).splitlines()) == 3
+
+
+def test_feedback_about_rated_cases_forbids_freezing(tmp_path: Path) -> None:
+    """By default the training pairs would say what the images of later pairs are."""
+    told = QUICK.with_(feedback=True)
+    draft = built_with(tmp_path, told)
+    assert "no case is kept for training" in check(draft.store, draft.key).problems[0]
+    with pytest.raises(FreezeError, match="no case is kept for training"):
+        freeze(draft.store, draft.key, actor="anna")
+    change(draft, training=0)
+    assert check(draft.store, draft.key).problems == ()
+    change(draft, training=1)
+    found = sources.with_training(small_studies.ready_made(tmp_path / "in"), ["pat1_s2"])
+    build(draft.store, draft.key, found)
+    freeze(draft.store, draft.key, actor="anna")
+
+
+def test_a_training_case_that_is_also_rated_forbids_feedback(tmp_path: Path) -> None:
+    draft = small_studies.draft(tmp_path, QUICK.with_(feedback=True))
+    folder = small_studies.write_methods(tmp_path / "in", ("restormer", "dncnn"))
+    copy = (folder / "dncnn" / "pat0_s0.png").read_bytes()
+    (folder / "dncnn" / "pat1_s2.png").write_bytes(copy)
+    found = sources.with_training(sources.from_folders(folder), ["pat1_s2"])
+    build(draft.store, draft.key, found, options=Options(accept_differences=True))
+    with pytest.raises(FreezeError, match=r"C00\d and the case C00\d show the same image"):
+        freeze(draft.store, draft.key, actor="anna")
+    change(draft, feedback=False)
+    freeze(draft.store, draft.key, actor="anna")
+
+
+def test_images_without_common_gray_levels_are_built_again(built: Draft) -> None:
+    """As in a draft of an earlier version."""
+    folder = built.store.folder.parent / "in"
+    again = sources.with_roles(small_studies.ready_made(folder), reference="clean")
+    with built.store.write() as session:
+        for item in session.scalars(select(Item)):
+            item.window_json = item.window_json.replace('"grid":', '"old":')
+    with pytest.raises(FreezeError, match=r"3 cases of an earlier version: .* run build again"):
+        freeze(built.store, built.key, actor="anna")
+    assert build(built.store, built.key, again).kept == 9
+    freeze(built.store, built.key, actor="anna")
 
 
 def test_a_lost_answer_to_the_blinding_question_forbids_freezing(tmp_path: Path) -> None:

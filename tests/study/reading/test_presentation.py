@@ -6,10 +6,11 @@ import pytest
 from sqlalchemy import Engine, event, select
 
 from study.domain.errors import ProtocolError, WrongScreen
+from study.domain.protocol import Role
 from study.domain.questions import PAIR
 from study.domain.screens import ScreenKind
 from study.reading import blinding_questionnaire, presentation, reader_state
-from study.storage.models import BlindingGuess, InteractionEvent, Method
+from study.storage.models import BlindingGuess, InteractionEvent, Method, Presentation
 from tests.support.open_study import QUICK, methods_of, small_study
 from tests.support.reader_steps import Seat, count, later
 
@@ -113,6 +114,19 @@ def test_training_tells_what_it_showed_and_reading_does_not(seat):
 def test_without_feedback_training_is_silent(tmp_path):
     seat = Seat(small_study(tmp_path / "s", QUICK.with_(feedback=False), cases=1)).sit_down()
     assert presentation.feedback(seat.store, seat.answer().presentation_id) is None
+
+
+def test_nothing_is_said_about_a_case_that_is_rated(tmp_path):
+    """As in studies that were frozen before the freeze refused it."""
+    seat = Seat(small_study(tmp_path / "s", cases=2, training=0))
+    assert seat.store.protocol().feedback
+    seat.sit_down(until=ScreenKind.READY)
+    assert reader_state.state(seat.store, seat.id).body.feedback is False
+    seat.sit_down()
+    receipt = seat.answer()
+    with seat.store.read() as db:
+        assert db.get_one(Presentation, receipt.presentation_id).role == Role.TRAINING
+    assert presentation.feedback(seat.store, receipt.presentation_id) is None
 
 
 def test_every_method_is_guessed_about_and_no_image_twice(tmp_path):

@@ -74,7 +74,14 @@ def house(folder: Path, status: Status) -> tuple[Store, Key, dict[str, str]]:
     made = small_studies.draft(
         folder,
         Protocol(
-            title=TITLE, readers=2, training=1, dummies=1, repeats=1, nulls=1, repeat_distance=2
+            title=TITLE,
+            readers=2,
+            training=1,
+            dummies=1,
+            repeats=1,
+            nulls=1,
+            repeat_distance=2,
+            feedback=False,
         ),
     )
     build(made.store, made.key, small_studies.ready_made(folder / "images", NAMES))
