@@ -167,7 +167,10 @@ def build(
         bool, typer.Option(help="Attest that the pixels of all images show no name.")
     ] = False,
     accept_differences: Annotated[
-        bool, typer.Option(help="Accept sharp differences at the edges of images.")
+        bool,
+        typer.Option(
+            help="Accept marks, shifts and other differences that a build refuses, in all cases."
+        ),
     ] = False,
     accept_case: Annotated[
         list[str] | None,

@@ -23,8 +23,8 @@ class BuildError(StudyError):
     """Stimuli cannot be made from these cases, methods or images."""
 
 
-class MarkFound(BuildError):
-    """An image has what looks like text or a mark; a person decides."""
+class DifferenceFound(BuildError):
+    """An image could be recognised by a mark, a shift or its gray levels; a person decides."""
 
 
 class FreezeError(StudyError):

@@ -1,45 +1,28 @@
 """Checks of the images of a study, and the report of a build.
 
-An image is refused if its size, channels or depth differ from the others of its case, if it is
-empty under the window of the case, or if it has a mark at its edge. Differences of position,
-brightness, contrast and frame are measured by `study.stimuli.image_similarity` and only reported,
-because a method may cause them on purpose.
+An image is refused if its size, channels or depth differ from the others of its case, or if it is
+empty under the window of the case. Marks, a shift, a mirrored image, fewer gray levels and JPEG
+blocks are refused unless somebody accepts them by the name of the case. Differences of brightness,
+contrast and frame are measured by `study.stimuli.image_similarity` and only reported, because a
+method may cause them on purpose.
 """
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
-from study.domain.errors import BuildError, MarkFound
-from study.stimuli.image_similarity import FLAT, Array, ComparedImage, Pixels, Similarity, gray
+from enhancers.image import Window
+from study.domain.errors import BuildError
+from study.stimuli.gray_grid import GrayGrid
+from study.stimuli.image_similarity import FLAT, ComparedImage, Pixels, Similarity
+from study.stimuli.marks import find_mark
+from study.stimuli.storage_traces import jpeg_differences, level_differences
 
 _SATURATED = 0.97
 """Share of pixels at the ends of the window above which an image is refused."""
-_MARK = 0.25
-"""Least difference caused by text or a logo, as a share of the window."""
-_MARK_SHARE = 0.01
-"""Least share of a tile that must differ."""
-_MARK_PIXELS = 3
-"""Least number of pixels of a tile that must differ, in small images."""
-_NOISE_LIMIT = 3.0
-"""Standard deviations of the noise that a difference must exceed."""
-_USUAL = 1.5
-"""How many times the upper quartile of the local range inside the image is usual."""
-_REACH = 3
-"""Distance in pixels at which a filter finds the values that it gives to a pixel."""
-_SAME = 0.15
-"""Least squared correlation of two images that show the same."""
-_LARGE = 64
-"""Least side of an image in pixels in which a mark is a small part."""
-_BORDER = 2
-"""Width of the border that is not searched, in pixels."""
-_TILES = 8
-"""Tiles per side; the outermost are searched for marks."""
 
 
 @dataclass(frozen=True)
@@ -57,6 +40,8 @@ class BuildReport:
         One for each stimulus that is not the base of its case.
     notes : tuple of str
         Sentences about files and windows.
+    accepted : tuple of str
+        Differences that were accepted, each in a sentence.
     """
 
     cases: int
@@ -66,6 +51,7 @@ class BuildReport:
     kept: int
     measured: tuple[Similarity, ...]
     notes: tuple[str, ...] = ()
+    accepted: tuple[str, ...] = ()
 
     def as_text(self, longest: int = 20) -> str:
         """A table of the methods, then the differences that could reveal a method."""
@@ -86,6 +72,10 @@ class BuildReport:
             lines += differing[:longest]
             if len(differing) > longest:
                 lines.append(f"... and {len(differing) - longest} more.")
+        if self.accepted:
+            lines += ["", "Accepted:", *self.accepted[:longest]]
+            if len(self.accepted) > longest:
+                lines.append(f"... and {len(self.accepted) - longest} more.")
         return "\n".join([*lines, *(["", *self.notes] if self.notes else [])])
 
     def _method_line(self, method: str) -> str:
@@ -165,108 +155,49 @@ def check_content(case: str, image: ComparedImage) -> None:
         )
 
 
-def check_marks(case: str, image: ComparedImage, base: ComparedImage) -> None:
-    """Raise MarkFound where an image differs sharply from the base at its edge only.
+def telling_differences(
+    case: str,
+    images: Sequence[ComparedImage],
+    base: ComparedImage,
+    window: Window,
+    grid: GrayGrid,
+    measured: Sequence[Similarity],
+) -> tuple[str, ...]:
+    """Differences of a case by which an image could be recognised, each in a sentence.
 
-    Text, a logo or a colour bar looks like that.
-
-    Raises
-    ------
-    MarkFound
+    Parameters
+    ----------
+    case : str
+    images : sequence of ComparedImage
+        All images of the case.
+    base : ComparedImage
+        What marks, position and orientation are compared with.
+    window, grid
+        Of the case.
+    measured : sequence of Similarity
+        Of the images that come from files; the others share position and storage with the base.
     """
-    if place := _mark(image, base):
-        raise MarkFound(
-            f"Case {case}: {image.method} and {base.method} differ at the {place} as if text or a "
-            "mark were burned into one of them; remove it, or accept this case if it is none."
-        )
-
-
-def _mark(image: ComparedImage, base: ComparedImage) -> str:
-    """Where an image seems to have a mark, such as "bottom left edge"; empty where it has none.
-
-    A mark is beyond everything that the other image has near the same place. What a filter makes of
-    a bright border is not, and single pixels are noise. If the images show the same, either may be
-    the filtered one, unless strong noise hides it or a mark may be a large part of the image.
-    """
-    one, other = gray(base.pixels), gray(image.pixels)
-    gain = _gain(one, other)
-    found, noise = _differing(one, other, gain)
-    if not found.any():
-        return ""
-    gain_back = _gain(other, one)
-    inside = _inside(one), _inside(other)
-    if _gain(*inside) * _gain(*reversed(inside)) > _SAME:
-        found &= _differing(one, other, math.copysign(1.0, gain))[0]
-        back, noise_back = _differing(other, one, gain_back)
-        if _NOISE_LIMIT * max(noise, noise_back) < _MARK and min(one.shape) >= _LARGE:
-            found &= back
-    # Filters differ in what they assume beyond the border.
-    found[:_BORDER], found[-_BORDER:] = False, False
-    found[:, :_BORDER], found[:, -_BORDER:] = False, False
-    share, pixels = _tile_shares(found)
-    inner = share[1:-1, 1:-1]
-    edge = np.where(pixels >= _MARK_PIXELS, share, 0.0)
-    edge[1:-1, 1:-1] = 0.0
-    worst = float(edge.max())
-    if worst < _MARK_SHARE or worst <= 4 * float(np.quantile(inner, 0.9)):
-        return ""
-    row, column = (int(i) for i in np.unravel_index(int(edge.argmax()), edge.shape))
-    return _place(row, column)
-
-
-def _inside(image: Array) -> Array:
-    """The middle of an image, where no mark is."""
-    rows, columns = (slice(length // 4, length - length // 4) for length in image.shape)
-    return image[rows, columns]
-
-
-def _gain(one: Array, other: Array) -> float:
-    """The contrast of the other image, as a multiple of that of one."""
-    spread = one - one.mean()
-    return float((spread * other).sum() / max(float((spread * spread).sum()), 1e-12))
-
-
-def _differing(one: Array, other: Array, gain: float) -> tuple[NDArray[np.bool_], float]:
-    """Where two images differ sharply at a gain of contrast, and their noise."""
-    from scipy.ndimage import gaussian_filter
-
-    # Differences of brightness, contrast or lighting are measured elsewhere.
-    spread = one - one.mean()
-    rest = other - gain * spread
-    slow = gaussian_filter(rest, max(4.0, min(one.shape) / 16))
-    expected, sharp = gain * spread + slow, np.abs(rest - slow)
-    (low, high), (least, most) = _extremes(expected), _extremes(other)
-    beyond = np.maximum.reduce([other - high, low - other, expected - most, least - expected])
-    # Where both images vary more than inside, as at a bright border, a filter changes much; but it
-    # takes its values from the neighbourhood.
-    span = np.minimum(high - low, most - least)
-    usual = span <= _USUAL * float(np.quantile(_inside(span), 0.75))
-    noise = 1.4826 * float(np.median(sharp))
-    return np.where(usual, sharp, beyond) > max(_MARK, _NOISE_LIMIT * noise), noise
-
-
-def _extremes(image: Array) -> tuple[Array, Array]:
-    """The least and the greatest value around each pixel."""
-    from scipy.ndimage import maximum_filter, minimum_filter
-
-    side = 2 * _REACH + 1
-    return np.asarray(minimum_filter(image, side)), np.asarray(maximum_filter(image, side))
-
-
-def _tile_shares(mask: NDArray[np.bool_]) -> tuple[Array, Array]:
-    """Share and number of marked pixels in each tile."""
-    rows, columns = (np.arange(_TILES) * side // _TILES for side in mask.shape)
-    sums = np.add.reduceat(np.add.reduceat(mask.astype(np.float64), rows, 0), columns, 1)
-    height, width = mask.shape
-    area = np.outer(np.diff(rows, append=height), np.diff(columns, append=width))
-    return np.asarray(sums / area), np.asarray(sums)
-
-
-def _place(row: int, column: int) -> str:
-    last = _TILES - 1
-    vertical = {0: "top", last: "bottom"}.get(row, "")
-    horizontal = {0: "left", last: "right"}.get(column, "")
-    return " ".join(word for word in (vertical, horizontal) if word) + " edge"
+    values = {one.method: window.to_source(one.pixels) for one in images}
+    found = list(level_differences(values, grid).values())
+    files = {one.method for one in measured} | {base.method} & values.keys()
+    if len(files) > 1:
+        levels = {name: grid.indices(values[name]) for name in sorted(files)}
+        found += jpeg_differences(levels).values()
+    similar = {one.method: one for one in measured}
+    for image in images:
+        if image.method not in similar:
+            continue
+        moved = similar[image.method].moved
+        found += [f"{image.method} is {text} against {base.method}" for text in moved]
+        if not moved and (place := find_mark(image, base)):
+            found.append(
+                f"{image.method} and {base.method} differ at the {place} as if text or a mark were "
+                "burned into one of them"
+            )
+    return tuple(
+        f"Case {case}: {text}; export it again, or accept this case if it is meant."
+        for text in found
+    )
 
 
 def _size(pixels: Pixels) -> str:

@@ -16,6 +16,8 @@ BRIGHTNESS_LIMIT = 0.05
 """Difference of the mean, as a share of the window, above which it is reported."""
 CONTRAST_LIMIT = 1.25
 """Ratio of the standard deviations, or its inverse, above which it is reported."""
+_BETTER = 0.8
+"""Share of the remaining difference that a displacement leaves at most."""
 FRAME_LIMIT = 2
 """Difference of the width of a constant frame, in pixels, from which it is reported."""
 
@@ -59,6 +61,8 @@ class Similarity:
         Whether a mirrored image fits better.
     identical : bool
         Whether no pixel differs.
+    displaced : bool
+        Whether the image fits the base better when it is moved back.
     """
 
     case: str
@@ -69,15 +73,19 @@ class Similarity:
     frame: int = 0
     mirrored: bool = False
     identical: bool = False
+    displaced: bool = False
+
+    @property
+    def moved(self) -> tuple[str, ...]:
+        """Orientation and position, where they differ, as phrases."""
+        if self.mirrored:
+            return ("mirrored or turned over",)
+        return (f"shifted by {self.shift:.1f} px",) if self.displaced else ()
 
     @property
     def findings(self) -> tuple[str, ...]:
         """The differences beyond the limits, as phrases."""
-        found: list[str] = []
-        if self.mirrored:
-            found.append("mirrored or turned over")
-        elif self.shift > SHIFT_LIMIT:
-            found.append(f"shifted by {self.shift:.1f} px")
+        found = [*self.moved]
         if abs(self.brightness) > BRIGHTNESS_LIMIT:
             word = "brighter" if self.brightness > 0 else "darker"
             found.append(f"{word} by {abs(self.brightness):.0%} of the window")
@@ -93,11 +101,14 @@ class Similarity:
 def measure(case: str, image: ComparedImage, base: ComparedImage) -> Similarity:
     """Measure the differences between an image and the base of its case."""
     one, other = gray(base.pixels), gray(image.pixels)
+    by = displacement(one, other)
+    length = float(np.hypot(*by))
     frames = (np.array(_frame(other)) - np.array(_frame(one))).tolist()
     return Similarity(
         case,
         image.method,
-        shift=shift(one, other),
+        shift=length,
+        displaced=length > SHIFT_LIMIT and _fits_better(one, other, by),
         brightness=float(other.mean() - one.mean()),
         contrast=float(other.std() / max(float(one.std()), 1e-6)),
         frame=max(frames, key=abs),
@@ -106,8 +117,8 @@ def measure(case: str, image: ComparedImage, base: ComparedImage) -> Similarity:
     )
 
 
-def shift(base: Array, image: Array) -> float:
-    """Displacement between two gray images in pixels, by phase correlation.
+def displacement(base: Array, image: Array) -> tuple[float, float]:
+    """Displacement between two gray images in rows and columns, by phase correlation.
 
     After Kuglin and Hines (1975), with the spectrum divided by the square root of its magnitude
     only, and high frequencies weighted down, because they may be noise. The peak is interpolated by
@@ -120,8 +131,21 @@ def shift(base: Array, image: Array) -> float:
     weight = np.exp(-(rows[:, None] ** 2 + columns[None, :] ** 2) / (2 * 0.25**2))
     surface = np.fft.ifft2(cross / np.sqrt(np.maximum(np.abs(cross), 1e-12)) * weight).real
     peak = np.unravel_index(int(surface.argmax()), surface.shape)
-    moved = [_refined(surface, peak, axis) for axis in (0, 1)]
-    return float(np.hypot(moved[0], moved[1]))
+    return _refined(surface, peak, 0), _refined(surface, peak, 1)
+
+
+def _fits_better(base: Array, image: Array, by: tuple[float, float]) -> bool:
+    """Whether an image that is moved back by a displacement is closer to the base.
+
+    In a smooth image with noise the peak of the correlation may be anywhere near the middle.
+    """
+    from scipy.ndimage import shift
+
+    back = shift(image, (-by[0], -by[1]), order=1, mode="nearest")
+    margin = min(int(np.ceil(max(abs(by[0]), abs(by[1])))) + 2, min(base.shape) // 4)
+    inside = (slice(margin, -margin), slice(margin, -margin))
+    before, after = (_correlation(base[inside], each[inside]) for each in (image, back))
+    return 1 - after < _BETTER * (1 - before)
 
 
 def _refined(surface: Array, peak: tuple[np.intp, ...], axis: int) -> float:

@@ -13,7 +13,7 @@ from enhancers.load import Caps
 from enhancers.method import Modality
 from enhancers.settings import get_settings
 from study.domain.composed import composed
-from study.domain.errors import BuildError, MarkFound
+from study.domain.errors import BuildError, DifferenceFound
 from study.domain.formatting import plural
 from study.domain.protocol import Status
 from study.domain.recipes import ImageSource, SourceMethod
@@ -52,9 +52,9 @@ class Options:
     attest_deidentified : bool
         A person attests that the pixels of all files show no name.
     accept_differences : bool
-        Accept sharp differences at the edges of all ready-made images.
+        Accept marks and other differences by which images could be recognised, in all cases.
     accept_cases : frozenset of str
-        Names of the cases in which somebody has looked at such differences: they are no marks.
+        Names of the cases in which somebody has looked at such differences and accepts them.
     """
 
     seed: int = 0
@@ -160,11 +160,9 @@ def _log(store: Store, sources: Sources, options: Options, actor: str) -> None:
     if options.attest_deidentified:
         detail += "; attested that the pixels name nobody"
     if options.accept_differences:
-        detail += "; differences at the edge accepted"
+        detail += "; differences accepted"
     elif options.accept_cases:
-        detail += (
-            f"; differences at the edge accepted in {plural(len(options.accept_cases), 'case')}"
-        )
+        detail += f"; differences accepted in {plural(len(options.accept_cases), 'case')}"
     with store.write() as session:
         hash_chain.audit(session, actor, "build", detail=detail)
 
@@ -183,27 +181,31 @@ class _Run:
         self.total = len(sources.cases) * len(sources.methods)
         self.rendered = self.kept = 0
         self.measured: list[Similarity] = []
+        self.accepted_differences: list[str] = []
         self.warnings: dict[str, list[str]] = {}
         self.without_header: Counter[str] = Counter()
 
     def cases(self) -> None:
         """Build every case, in random order."""
         problems: list[str] = []
-        marks: list[tuple[str, str]] = []
+        differing: list[tuple[str, str]] = []
         for case in roster.shuffled(self.sources.cases):
             try:
                 self._case(case)
-            except MarkFound as error:
-                marks.append((case.name, str(error)))
+            except DifferenceFound as error:
+                differing.append((case.name, str(error)))
             except BuildError as error:
                 problems.append(str(error))
                 if len(problems) == MOST_PROBLEMS < len(self.sources.cases):
                     problems.append("Stopped here; what was rendered is kept.")
                     break
-        if marks:
-            marks.sort()
-            options = " ".join(f'--accept-case "{name}"' for name, _ in marks)
-            problems += [*(text for _, text in marks), f"To accept all of these cases: {options}"]
+        if differing:
+            differing.sort()
+            options = " ".join(f'--accept-case "{name}"' for name, _ in differing)
+            problems += [
+                *(text for _, text in differing),
+                f"To accept all of these cases: {options}",
+            ]
         if problems:
             raise BuildError("\n".join(problems))
 
@@ -261,22 +263,22 @@ class _Run:
         return pixels
 
     def _compare(self, inputs: CaseImages, images: dict[SourceMethod, ComparedImage]) -> None:
-        """Compare the images of a case with its base."""
-        base = self._base(inputs, images)
-        checks.check_alike(inputs.case.name, [base, *images.values()])
-        case, marks = inputs.case.name, []
-        accepted = self.options.accept_differences or case in self.accepted
-        for method, image in images.items():
-            if image is base:
-                continue
-            if method.source is ImageSource.FILE and not accepted:
-                try:
-                    checks.check_marks(case, image, base)
-                except MarkFound as error:
-                    marks.append(str(error))
-            self.measured.append(measure(case, image, base))
-        if marks:
-            raise MarkFound("\n".join(sorted(marks)))
+        """Compare the images of a case with each other and with its base."""
+        base, case = self._base(inputs, images), inputs.case.name
+        checks.check_alike(case, [base, *images.values()])
+        measured = {
+            method: measure(case, one, base) for method, one in images.items() if one is not base
+        }
+        self.measured += measured.values()
+        if inputs.grid is None:
+            return
+        found = checks.telling_differences(
+            case, list(images.values()), base, inputs.lead.window, inputs.grid,
+            [one for method, one in measured.items() if method.source is ImageSource.FILE],
+        )  # fmt: skip
+        if found and not (self.options.accept_differences or case in self.accepted):
+            raise DifferenceFound("\n".join(sorted(found)))
+        self.accepted_differences += sorted(found)
 
     def _base(self, inputs: CaseImages, images: dict[SourceMethod, ComparedImage]) -> ComparedImage:
         """The image the others are compared with: the reference, the input or the first image."""
@@ -330,4 +332,5 @@ class _Run:
             kept=self.kept,
             measured=tuple(sorted(self.measured, key=lambda m: (m.case, names.index(m.method)))),
             notes=tuple(notes),
+            accepted=tuple(sorted(self.accepted_differences)),
         )

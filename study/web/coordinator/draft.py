@@ -132,7 +132,9 @@ def _reading(fields: dict[str, Any]) -> None:
     }
     _numbers(fields, hints, 4)
     with gr.Row():
-        fields["feedback"] = gr.Checkbox(label="After a training pair, say what it showed")
+        fields["feedback"] = gr.Checkbox(
+            label="After a training pair, say what it showed (needs cases for training)"
+        )
         fields["ask_blinding"] = gr.Checkbox(label="At the end, ask how images were made")
     fields["groups"] = gr.Textbox(
         label="Possible answers to that question", info="Separated by commas.", max_lines=1
@@ -239,7 +241,7 @@ def _about_files(fields: dict[str, Any]) -> None:
     )
     with gr.Row():
         fields["accept_cases"] = gr.Textbox(
-            label="Cases without marks", max_lines=1,
-            info="Whose sharp differences at the edges you have looked at, separated by commas.",
+            label="Cases with accepted differences", max_lines=1,
+            info="Names, separated by commas: you have looked at their marks, shifts and so on.",
         )  # fmt: skip
-        fields["accept"] = gr.Checkbox(label="No case has a mark: accept all differences")
+        fields["accept"] = gr.Checkbox(label="Accept the differences of all cases")

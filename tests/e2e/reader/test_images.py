@@ -49,6 +49,31 @@ def test_both_sides_are_drawn_in_one_way(reader, small, code):
     assert lines[0].split("(")[-1] == lines[1].split("(")[-1]
 
 
+def test_the_read_out_has_the_decimals_of_the_gray_levels(reader, code):
+    """A finer value would tell a computed image from an original."""
+    reader.join(code, until="pair").wait_for_pair()
+
+    def texts(window, units, grid, levels):
+        return reader.page.evaluate(
+            f"([window, units, grid, levels]) => levels.map((level) => {LIGHT}.readingText.call("
+            "{plate: {window, units, grid}}, {levels: [level], column: 3, row: 4}).split(' ')[0])",
+            [window, units, grid, levels],
+        )
+
+    levels = [655, 700, 20000, 65535]
+    whole = ["3", "3", "95", "312"]
+    assert texts([0, 312.4], "a.u.", [0, 1], levels) == whole
+    assert texts([0, 312.4], "a.u.", None, levels) == whole
+    assert texts([0, 312.4], "a.u.", [0, 0.5], levels) == ["3.0", "3.5", "95.5", "312.5"]
+    assert texts([0, 1], "a.u.", [0, 0.0002], levels) == ["0.010", "0.011", "0.305", "1.000"]
+    assert texts([-160, 240], "HU", [-1024, 1], levels) == [
+        "\u2212156",
+        "\u2212156",
+        "\u221238",
+        "240",
+    ]
+
+
 def _extent(shown):
     """The rectangle that is not black."""
     rows_, columns = np.nonzero(shown.max(axis=2))
