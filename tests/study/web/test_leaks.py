@@ -40,7 +40,7 @@ from tests.support.planted_leaks import (
 ROOT = Path(__file__).resolve().parents[3]
 METHODS = ("restormer", "quillfilter", "pristine")
 NOISE = (3.0, 9.0, 0.0)
-CASES = 2
+CASES = 3
 PROTOCOL = Protocol(
     title="Chest phantoms", readers=22, training=2, dummies=2, repeats=2, nulls=2,
     repeat_distance=2,
@@ -77,6 +77,7 @@ def study(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Study]:
             data = image_files.png(image)
             (folder / "in" / name / f"krankenakte{case}.png").write_bytes(data)
     found = sources.with_roles(sources.from_folders(folder / "in"), reference="pristine")
+    found = sources.with_training(found, ["krankenakte2"])
     draft = small_studies.draft(folder, PROTOCOL)
     build(draft.store, draft.key, found, options=Options(accept_differences=True))
     freeze(draft.store, draft.key, actor="anna")
