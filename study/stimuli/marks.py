@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any, TypeVar
 
 import numpy as np
@@ -31,6 +32,10 @@ _USUAL = 1.5
 """How many times the upper quartile of the local range inside the image is usual."""
 _REACH = 3
 """Distance in pixels at which a filter finds the values that it gives to a pixel."""
+_SAME = 0.15
+"""Least squared correlation of two images that show the same."""
+_LARGE = 64
+"""Least side of an image in pixels in which a mark is a small part."""
 _BORDER = 2
 """Width of the border that is not searched, in pixels."""
 _FAINT_BORDER = 12
@@ -52,26 +57,55 @@ def find_mark(image: ComparedImage, base: ComparedImage) -> str:
 
 
 def _sharp_mark(one: Array, other: Array) -> str:
-    """A mark at the edge, where text usually is."""
+    """A mark at the edge, where text usually is.
+
+    If the images show the same, either may be the filtered one, unless strong noise hides it or a
+    mark may be a large part of the image.
+    """
+    gain = _gain(one, other)
+    found, noise = _differing(one, other, gain)
+    if not found.any():
+        return ""
+    gain_back = _gain(other, one)
+    inside = _inside(one), _inside(other)
+    if _gain(*inside) * _gain(*reversed(inside)) > _SAME:
+        found &= _differing(one, other, math.copysign(1.0, gain))[0]
+        back, noise_back = _differing(other, one, gain_back)
+        if _NOISE_LIMIT * max(noise, noise_back) < _MARK and min(one.shape) >= _LARGE:
+            found &= back
+    shares, pixels = _tile_shares(_without_border(found, _BORDER))
+    usual_share = float(np.quantile(shares[1:-1, 1:-1], 0.9))
+    pixels[1:-1, 1:-1] = 0.0
+    return _conspicuous(shares, pixels, usual_share)
+
+
+def _inside(image: Array) -> Array:
+    """The middle of an image, where no mark is."""
+    rows, columns = (slice(length // 4, length - length // 4) for length in image.shape)
+    return image[rows, columns]
+
+
+def _gain(one: Array, other: Array) -> float:
+    """The contrast of the other image, as a multiple of that of one."""
+    spread = one - one.mean()
+    return float((spread * other).sum() / max(float((spread * spread).sum()), 1e-12))
+
+
+def _differing(one: Array, other: Array, gain: float) -> tuple[NDArray[np.bool_], float]:
+    """Where two images differ sharply at a gain of contrast, and their noise."""
     from scipy.ndimage import gaussian_filter
 
+    # Differences of brightness, contrast or lighting are measured elsewhere.
     spread = one - one.mean()
-    gain = float((spread * other).sum() / max(float((spread * spread).sum()), 1e-12))
     rest = other - gain * spread
     slow = gaussian_filter(rest, _lighting(one))
     sharp = np.abs(rest - slow)
     beyond, span = _beyond(gain * spread + slow, other)
     # Where both images vary more than inside, as at a bright border, a filter changes much; but it
     # takes its values from the neighbourhood.
-    inside = tuple(slice(length // 4, length - length // 4) for length in one.shape)
-    usual = span <= _USUAL * float(np.quantile(span[inside], 0.75))
+    usual = span <= _USUAL * float(np.quantile(_inside(span), 0.75))
     noise = 1.4826 * float(np.median(sharp))
-    found = np.where(usual, sharp, beyond) > max(_MARK, _NOISE_LIMIT * noise)
-    shares, pixels = _tile_shares(_without_border(found, _BORDER))
-    inner = shares[1:-1, 1:-1]
-    usual_share = float(np.quantile(inner, 0.9))
-    pixels[1:-1, 1:-1] = 0.0
-    return _conspicuous(shares, pixels, usual_share)
+    return np.where(usual, sharp, beyond) > max(_MARK, _NOISE_LIMIT * noise), noise
 
 
 def _faint_mark(one: Array, other: Array) -> str:
