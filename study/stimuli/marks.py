@@ -22,6 +22,10 @@ _FAINT_NOISE = 6.0
 """Standard deviations of the smoothed noise that it must exceed."""
 _FAINT_OTHERS = 2.0
 """How many times it exceeds the greatest difference in 90 % of the tiles."""
+_LONGEST = 0.25
+"""Greatest length of a faint mark, as a share of the image's side."""
+_NEAR = 6
+"""Half of the distance in pixels at which pieces belong together."""
 _SMOOTH = 1.5
 """Standard deviation of that smoothing in pixels."""
 _MARK_SHARE = 0.01
@@ -114,16 +118,32 @@ def _faint_mark(one: Array, other: Array) -> str:
 
     one, other = (gaussian_filter(each, _SMOOTH) for each in (one, other))
     expected = _local_fit(one, other)
+    beyond = _beyond(expected, other)[0]
     wide = min(_FAINT_BORDER, min(one.shape) // 6)
-    beyond = _without_border(_beyond(expected, other)[0], wide)
     noise = 1.4826 * float(np.median(np.abs(other - expected)))
     rows, columns = (np.arange(_TILES) * side // _TILES for side in one.shape)
-    most = np.maximum.reduceat(np.maximum.reduceat(beyond, rows, 0), columns, 1)
-    others = float(np.quantile(most, 0.9))
-    shares, pixels = _tile_shares(
-        beyond > max(_FAINT, _FAINT_NOISE * noise, _FAINT_OTHERS * others)
+    most = np.maximum.reduceat(
+        np.maximum.reduceat(_without_border(beyond, wide), rows, 0), columns, 1
     )
+    others = float(np.quantile(most, 0.9))
+    least = max(_FAINT, _FAINT_NOISE * noise, _FAINT_OTHERS * others)
+    found = (beyond > least) & ~_long(beyond > least / 3)
+    shares, pixels = _tile_shares(_without_border(found, wide))
     return _conspicuous(shares, pixels, float(np.quantile(shares, 0.9)))
+
+
+def _long(found: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """Long shapes, such as a thin line of a table that a filter wiped out."""
+    from scipy.ndimage import binary_dilation, find_objects, label
+
+    # Noise breaks a line into pieces.
+    labels, _ = label(binary_dilation(found, iterations=_NEAR))
+    longest = min(found.shape) * _LONGEST + 2 * _NEAR
+    long = np.zeros_like(found)
+    for number, place in enumerate(find_objects(labels), 1):
+        if max(part.stop - part.start for part in place) > longest:
+            long[place] |= labels[place] == number
+    return long
 
 
 def _lighting(image: Array) -> float:
