@@ -61,7 +61,9 @@ ATTACKS = {
     "display_check": ("UPDATE display_check SET passed = 1 - passed",),
     "reader": ("UPDATE reader SET specialty = 'Chief radiologist', experience_years = 40",),
     "reading_session": ("UPDATE reading_session SET started_at = '2020-01-01T00:00:00.000000Z'",),
-    "blinding_guess": (f"UPDATE blinding_guess SET guess = '1' {FIRST.format('blinding_guess')}",),
+    "blinding_guess": (
+        f"UPDATE blinding_guess SET guess = guess || '1' {FIRST.format('blinding_guess')}",
+    ),
     "interaction_event": ("DELETE FROM interaction_event",),
     "exclusion": ("DELETE FROM exclusion",),
     "reader_change": ("UPDATE reader_change SET decided_by = 'nobody'",),
