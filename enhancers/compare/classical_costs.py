@@ -124,7 +124,7 @@ def n4_seconds(image: MedicalImage, params: Params) -> float:
     rounds = later + 1
     shrink = effective_shrink(image.shape, as_int(params, "shrink"))
     grid = 0.3 * min(height, MAX_SIDE) * min(width, MAX_SIDE) / 1e6
-    fitted = rounds * grid + iterations * (1e-3 + 0.25 * _megapixels(image) / shrink**2)
+    fitted = rounds * grid + iterations * (1.5e-3 + 0.3 * _megapixels(image) / shrink**2)
     shown = rounds if height * width <= LARGEST_PREVIEW else 0.0
     divided = 0.01 * _megapixels(image) * (shown + 3.0)
     return fitted + divided + _merges(image, rounds)
