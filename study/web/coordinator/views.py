@@ -141,7 +141,8 @@ def image_checks(report: BuildReport) -> Markup:
         for one in report.measured
         if one.findings
     ]
-    return _render("image_checks", methods=methods, cases=cases, notes=report.notes)
+    accepted = [f"Accepted. {text}" for text in report.accepted]
+    return _render("image_checks", methods=methods, cases=[*cases, *accepted], notes=report.notes)
 
 
 def freeze_check(found: FreezeCheck) -> Markup:

@@ -153,7 +153,10 @@ def test_the_gates_tell_what_is_beyond_the_limits():
     from study.stimuli.checks import BuildReport
     from study.stimuli.image_similarity import Similarity
 
-    measured = (Similarity("c1", "b", shift=2.0, brightness=0.2), Similarity("c2", "b"))
+    measured = (
+        Similarity("c1", "b", shift=2.0, brightness=0.2, displaced=True),
+        Similarity("c2", "b"),
+    )
     told = views.image_checks(BuildReport(2, 0, ("a", "b"), 4, 0, measured, ("Look at them.",)))
     for words in ("1 of 2", "2.0 px", "+10.0%", "Case c1, b: shifted by 2.0 px", "Look at them."):
         assert words in told
