@@ -102,6 +102,7 @@ def test_a_click_reads_the_study_once(desk):
     assert_read_once(desk, lambda: do.close(anna, "S1"), writes=True)
     for act in looking[:3]:
         assert_read_once(desk, act)
+    desk.sign_in("bert")
     assert_read_once(desk, lambda: do.ask_to_unblind(anna, "S1"), writes=True)
     assert_read_once(desk, lambda: do.confirm_unblinding(desk.bert, "S1"), writes=True)
     assert_read_once(desk, lambda: do.add_account(anna, "carl", "monitor"), writes=True)
