@@ -381,7 +381,7 @@ def test_a_large_image_asks_before_a_diffusion_method(opened):
     opened.wait_for_function("document.querySelector('#facts').innerText.includes('huge.png')")
     tick(opened, "null_space")
     opened.wait_for_selector("#confirm input:visible")
-    assert "1100 × 1100" in opened.inner_text("#estimate")
+    opened.wait_for_selector("#estimate >> text=1100 × 1100")
     opened.click("#run")
     opened.wait_for_selector("#notice .notice.error")
     assert "1024" in opened.inner_text("#notice")

@@ -204,6 +204,7 @@ def test_a_study_is_closed_and_unblinded_by_two_persons(as_anna, study, browser)
     assert page.problems == []
 
 
+@pytest.mark.exhaustive
 def test_every_page_fits_the_window_in_light_and_dark(page, study):
     enter(page, study, "anna", "light")
     light = ink(page)

@@ -98,6 +98,7 @@ def add(page, data, name="liver-ct.pt"):
     notice(page, "was added")
 
 
+@pytest.mark.exhaustive
 def test_a_dropped_checkpoint_is_converted_and_sampled_from(networks, tmp_path):
     page = networks
     assert row(page, "adm256").get_by_role("button", name="Download 2.2 GB").is_visible()

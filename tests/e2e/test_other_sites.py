@@ -52,8 +52,7 @@ def elsewhere():
     server.shutdown()
 
 
-@pytest.mark.parametrize("host", ["other.example.test", "study.example.test"])
-def test_a_page_of_another_site_or_port_reads_and_changes_nothing(page, tmp_path, elsewhere, host):
+def test_a_page_of_another_site_or_port_reads_and_changes_nothing(page, tmp_path, elsewhere):
     study = small_study(tmp_path / "s", cases=1)
     made = add(study.store, "anna", StaffRole.ADMIN, actor="coordinator")
     with served(study.store) as address:
@@ -63,10 +62,11 @@ def test_a_page_of_another_site_or_port_reads_and_changes_nothing(page, tmp_path
         page.fill("[name=secret]", made.secret)
         page.click("button[type=submit]")
         page.wait_for_selector(".co-board")
-        page.goto(f"http://{host}:{elsewhere}/")
-        for path, mode, kind, _, length in page.evaluate(ATTACK, root):
-            assert kind in ("error", "opaque"), (path, mode)
-            assert length == 0, (path, mode)
+        for host in ("other.example.test", "study.example.test"):
+            page.goto(f"http://{host}:{elsewhere}/")
+            for path, mode, kind, _, length in page.evaluate(ATTACK, root):
+                assert kind in ("error", "opaque"), (host, path, mode)
+                assert length == 0, (host, path, mode)
         page.goto(f"{root}/coordinator/")
         page.wait_for_selector(".co-board")
     study.store.close()

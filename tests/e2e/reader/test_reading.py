@@ -156,6 +156,7 @@ def test_another_screen_asks_for_another_display_check_and_keeps_the_answers(rea
     session = reader.page.context.new_cdp_session(reader.page)
     screen = {"width": 1280, "height": 720, "deviceScaleFactor": 2, "mobile": False}
     session.send("Emulation.setDeviceMetricsOverride", screen)
+    reader.page.wait_for_function("devicePixelRatio === 2")
     reader.page.mouse.move(300, 200)
     reader.page.wait_for_selector(".dk-pattern")
     for tick in reader.page.locator(".dk-tick input").all():
@@ -165,6 +166,7 @@ def test_another_screen_asks_for_another_display_check_and_keeps_the_answers(rea
     assert reader.chosen == ["4", "3"]
     assert reader.canvas(0)[1]["width"] > 1.9 * before
     session.send("Emulation.setDeviceMetricsOverride", {**screen, "deviceScaleFactor": 1})
+    reader.page.wait_for_function("devicePixelRatio === 1")
     reader.page.mouse.move(310, 200)
     reader.settle().wait_for_pair()
     assert reader.chosen == ["4", "3"]
