@@ -63,7 +63,11 @@ def turn(page, name):
 
 def confirm(page, field, button):
     """Type the code of the study and press."""
-    page.fill(f"{field} textarea, {field} input", "S1")
+    box = f"{field} textarea, {field} input"
+    page.fill(box, "S1")
+    # What the tab shows may still be on its way.
+    page.wait_for_timeout(500)
+    page.fill(box, "S1")
     page.click(button)
 
 
@@ -171,7 +175,9 @@ def test_a_study_is_closed_and_unblinded_by_two_persons(as_anna, study, browser)
     # Who confirms has signed in before.
     other = browser.new_context().new_page()
     enter(other, study, "bert")
+    page.bring_to_front()
     turn(page, "Close and unblind")
+    page.wait_for_selector("#close")
     confirm(page, "#confirm-close", "#close")
     page.wait_for_selector("#notice >> text=The study is closed")
     page.wait_for_selector("#ask")
@@ -188,6 +194,7 @@ def test_a_study_is_closed_and_unblinded_by_two_persons(as_anna, study, browser)
     report.wait_for_selector("text=Main results")
     assert not [name for name in NAMES if name in report.content()]
 
+    other.bring_to_front()
     other.reload()
     turn(other, "Close and unblind")
     other.wait_for_selector("#second")
