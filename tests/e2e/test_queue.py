@@ -18,7 +18,7 @@ from tests.e2e.conftest import open_page
 from tests.e2e.test_compare_page import choose_sample, set_fold, tab, tick, upload, visit
 from tests.support.image_files import png
 
-pytestmark = pytest.mark.e2e
+pytestmark = [pytest.mark.e2e, pytest.mark.exhaustive]
 
 SIDE = 64
 PARAMS = {"sigma": 0.3}
