@@ -7,7 +7,7 @@ import hashlib
 import hmac
 import secrets
 from abc import ABC, abstractmethod
-from typing import ClassVar, Generic, Literal, Protocol, TypeVar
+from typing import ClassVar, Generic, Literal, Protocol, TypeVar, cast
 
 from itsdangerous import BadSignature, URLSafeTimedSerializer
 from sqlalchemy import select
@@ -149,7 +149,7 @@ class SignIn(ABC, Generic[Row, AccountT]):
         if not isinstance(identifier, str):
             return None
         with self.store.read() as session:
-            row: Row | None = session.get(self.table, identifier)  # type: ignore[assignment]
+            row = session.get(self._row_type(), identifier)
             if row is None or not row.active or row.generation != generation:
                 return None
             return self.account(row)
@@ -161,10 +161,14 @@ class SignIn(ABC, Generic[Row, AccountT]):
     @classmethod
     def find(cls, session: Session, study_id: str, code: str) -> Row | None:
         """The row with a code, as typed."""
-        table = cls.table
+        table = cls._row_type()
         wanted = table.code == cls.normalised(code)
-        row: Row | None = session.scalar(select(table).where(table.study_id == study_id, wanted))  # type: ignore[assignment]
-        return row
+        return session.scalar(select(table).where(table.study_id == study_id, wanted))
+
+    @classmethod
+    def _row_type(cls) -> type[Row]:
+        """`table`, with the type that a class variable cannot have."""
+        return cast("type[Row]", cls.table)
 
     def signer(self) -> URLSafeTimedSerializer:
         """Signs cookies with the server's key for this study."""
@@ -176,7 +180,7 @@ class SignIn(ABC, Generic[Row, AccountT]):
     def sign_out(self, account: AccountT) -> None:
         """End all sessions of an account: its cookies are worth nothing from now on."""
         with self.store.write() as session:
-            row: Row = session.get_one(self.table, account.id)  # type: ignore[assignment]
+            row = session.get_one(self._row_type(), account.id)
             if row.generation == account.generation:
                 row.generation += 1
                 audit(session, row.code, "sign out", target=row.code)
