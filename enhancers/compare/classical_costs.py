@@ -85,7 +85,7 @@ def nlm_seconds(image: MedicalImage, params: Params) -> float:
     total = _noise(image, sigma) + _merges(image)
     if sigma is not None and sigma < MIN_SIGMA:
         # The copy of a small image stays in the processor's cache.
-        return total + 1.5e-4 + size * (0.0016 if size < 4 else 0.004)
+        return total + 1.5e-4 + size * (0.0025 if size < 4 else 0.004)
     rician = params["noise"] == "rician" and params["distance"] == "corrected"
     offsets = (as_int(params, "search") ** 2 - 1) / 2
     return total + size * (0.03 + offsets * (0.012 if rician else 0.009))

@@ -61,7 +61,7 @@ def test_the_time_of_a_classical_method_is_known_before_its_first_run(key):
     [
         # Half the offsets of the window: 480 and 60, on top of a noise estimate.
         ("nlm", {"search": 11, "sigma": 0.05}, {"search": 31, "sigma": 0.05}, 480 / 60),
-        ("nlm", {"sigma": 0.0}, {"sigma": 0.05}, 142),
+        ("nlm", {"sigma": 0.0}, {"sigma": 0.05}, 216),
         ("srad", {"steps": 10, "q0": 0.2}, {"steps": 200, "q0": 0.2}, 20),
         # A shorter step means more of them for the same diffusion time.
         ("srad", {"time_step": 0.1, "q0": 0.2}, {"time_step": 0.005, "q0": 0.2}, 20),
