@@ -57,7 +57,7 @@ def serve(settings: Settings, study: StudyAlongside | None, demo: DemoSite | Non
     )
     use_private_temp_folder()
     page = build(settings, links, add_endpoints=functools.partial(add_endpoints, settings))
-    app = launch(page, settings, study.middleware if study else ())
+    app = launch(page, settings, study.middleware if study else (), study.bodies if study else None)
     if study:
         study.attach(app)
     if demo:

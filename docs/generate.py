@@ -182,6 +182,7 @@ def _parameters(doc: str) -> dict[str, str]:
 
 def _setting_default(name: str, field: Any) -> str:
     known = {
+        "trusted_proxies": "`127.0.0.0/8, ::1`; private networks on a Space",
         "host": "`127.0.0.1`; `0.0.0.0` on a Space",
         "cache_dir": "`~/.cache/reading-room`",
         "models_dir": "`~/.local/share/reading-room/networks`",

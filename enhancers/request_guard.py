@@ -34,7 +34,8 @@ class RequestGuard:
 
     A request by a name that the server does not have is refused, since a page can let its own name
     point to this machine (DNS rebinding). A name in `hosts` is trusted as an origin too, for a
-    proxy that passes requests on under another name.
+    proxy that passes requests on under another name; so is the name in ``X-Forwarded-Host``, which
+    `ProxyHeaders` leaves where a trusted proxy sent it.
 
     Parameters
     ----------
@@ -53,10 +54,12 @@ class RequestGuard:
             await self._app(scope, receive, send)
             return
         headers = Headers(scope=scope)
-        host = headers.get("host", "")
-        if not self._answers_to(_name(host)):
-            refusal = PlainTextResponse(_OTHER_NAME.format(name=_name(host) or "(none)"), 421)
-        elif scope.get("method") not in SAFE and self._from_elsewhere(headers, host):
+        hosts = _hosts(headers)
+        unknown = [host for host in hosts if not self._answers_to(_name(host))]
+        if unknown:
+            name = _name(unknown[0]) or "(none)"
+            refusal = PlainTextResponse(_OTHER_NAME.format(name=name), 421)
+        elif scope.get("method") not in SAFE and self._from_elsewhere(headers, hosts):
             refusal = PlainTextResponse(_OTHER_SITE, 403)
         else:
             await self._app(scope, receive, _unreadable_elsewhere(send))
@@ -66,7 +69,7 @@ class RequestGuard:
     def _answers_to(self, name: str) -> bool:
         return self._hosts is None or _is_local(name) or name in self._hosts
 
-    def _from_elsewhere(self, headers: Headers, host: str) -> bool:
+    def _from_elsewhere(self, headers: Headers, hosts: Sequence[str]) -> bool:
         site = headers.get("sec-fetch-site", "none")
         if site not in ("same-origin", "none"):
             return True
@@ -74,7 +77,7 @@ class RequestGuard:
         if origin is None:
             return False
         sent_by = origin.partition("://")[2].lower()
-        if sent_by and sent_by == host.lower():
+        if sent_by and sent_by in hosts:
             return False
         return _name(sent_by) not in (self._hosts or ())
 
@@ -111,6 +114,13 @@ def _unreadable_elsewhere(send: Send) -> Send:
         await send(message)
 
     return sent
+
+
+def _hosts(headers: Headers) -> list[str]:
+    """The host that was asked, and those that a trusted proxy says it was asked for."""
+    forwarded = headers.get("x-forwarded-host", "").split(",")
+    named = [headers.get("host", ""), *(one.strip() for one in forwarded if one.strip())]
+    return [one.lower() for one in named]
 
 
 def _name(host: str) -> str:

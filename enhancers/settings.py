@@ -12,6 +12,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from enhancers.asset_files import ASSETS
 from enhancers.errors import ParameterError
+from enhancers.http_limits.addresses import LOOPBACK, PRIVATE, networks
 
 PREFIX = "READINGROOM_"
 
@@ -36,6 +37,11 @@ def default_host() -> str:
     return "0.0.0.0" if on_a_space() else "127.0.0.1"
 
 
+def default_proxies() -> str:
+    """The proxies that are trusted: those on this machine, on a Space its proxy too."""
+    return PRIVATE if on_a_space() else LOOPBACK
+
+
 def _xdg(variable: str, otherwise: Path) -> Path:
     """A base folder of the XDG specification, which says to ignore relative paths."""
     named = os.environ.get(variable, "")
@@ -54,6 +60,10 @@ class Settings(BaseSettings):
     allowed_hosts : str
         Names that browsers use for this server, with commas or spaces between them. Without one, a
         server for this machine answers to localhost and addresses, any other to every name.
+    trusted_proxies : str
+        Addresses and networks of proxies, with commas or spaces between them, whose
+        ``X-Forwarded-For``, ``-Proto`` and ``-Host`` are believed; 172.17.0.0/16 is Docker's
+        bridge. The default is this machine, on a Space private networks too.
     max_file_mb : float
         Largest file that is read, in MB (10^6 bytes).
     max_megapixels : float
@@ -106,6 +116,7 @@ class Settings(BaseSettings):
     host: str = Field(default_factory=default_host)
     port: Annotated[int, Field(ge=1, le=65535)] = 7860
     allowed_hosts: str = ""
+    trusted_proxies: str = Field(default_factory=default_proxies)
     max_file_mb: Annotated[float, Field(gt=0, allow_inf_nan=False)] = 200.0
     max_megapixels: Annotated[float, Field(gt=0, allow_inf_nan=False)] = 64.0
     cache_dir: Path = Field(default_factory=default_cache_dir)
@@ -133,6 +144,12 @@ class Settings(BaseSettings):
     @classmethod
     def _absolute(cls, path: Path | None) -> Path | None:
         return path and path.expanduser().absolute()
+
+    @field_validator("trusted_proxies")
+    @classmethod
+    def _networks(cls, named: str) -> str:
+        networks(named)
+        return named
 
     @property
     def max_file_bytes(self) -> int:

@@ -9,17 +9,26 @@ import typer
 
 from study.cli.options import progress_bar
 
+Database = Annotated[
+    str | None,
+    typer.Option(help="SQLAlchemy URL of an empty database; the default is SQLite."),
+]
+
 
 def durability(
     kills: Annotated[int, typer.Option(min=1, help="Number of processes to kill.")] = 200,
     seed: Annotated[int, typer.Option(min=0)] = 0,
+    database: Database = None,
 ) -> None:
     """Kill submitting processes; exit status 1 where an acknowledged rating is lost or doubled."""
     from benchmarks.study_load.durability import durability as kill
 
     with progress_bar() as tell:
         found = kill(
-            kills, seed=seed, progress=lambda done, all_: tell(done / all_, f"{done} kills")
+            kills,
+            url=database,
+            seed=seed,
+            progress=lambda done, all_: tell(done / all_, f"{done} kills"),
         )
     typer.echo(found.as_text())
     if not found.ok:
@@ -35,12 +44,13 @@ def load(
         Path | None,
         typer.Option(exists=True, file_okay=False, help="Folder on the disk to measure."),
     ] = None,
+    database: Database = None,
 ) -> None:
     """Let simulated readers submit at a steady rate, and print their waiting times."""
     from benchmarks.study_load.load import load as press
 
     with progress_bar() as tell:
-        found = press(rate, seconds, folder=disk, progress=tell)
+        found = press(rate, seconds, folder=disk, url=database, progress=tell)
     typer.echo(found.as_text())
     if not found.ok:
         raise typer.Exit(1)

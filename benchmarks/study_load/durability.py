@@ -98,6 +98,7 @@ def durability(
     kills: int = 200,
     *,
     folder: Path | None = None,
+    url: str | None = None,
     seed: int = 0,
     progress: Callable[[int, int], None] | None = None,
 ) -> Durability:
@@ -108,6 +109,8 @@ def durability(
     kills : int
     folder : Path, optional
         Of the study; by default a temporary one.
+    url : str, optional
+        SQLAlchemy URL of an empty database; the default is SQLite in the folder.
     seed : int
         Of the times of the kills.
     progress : callable, optional
@@ -115,7 +118,8 @@ def durability(
     """
     with tempfile.TemporaryDirectory() as temporary:
         place = (folder or Path(temporary)) / "durability"
-        store = tiny_study(place, readers=1 + kills // _KILLS_PER_READER, pairs=_PAIRS)
+        readers_needed = 1 + kills // _KILLS_PER_READER
+        store = tiny_study(place, readers=readers_needed, pairs=_PAIRS, url=url)
         with store.read() as session:
             readers = reader_ids(session)
         # As after a crash, no other process holds the database open.
@@ -123,20 +127,20 @@ def durability(
         heard, moments = _Heard(), random.Random(seed)
         for number in range(kills):
             reader = readers[number // _KILLS_PER_READER]
-            _kill_one(place, reader, moments.uniform(0, LONGEST_LIFE), heard)
+            _kill_one((place, url), reader, moments.uniform(0, LONGEST_LIFE), heard)
             if progress:
                 progress(number + 1, kills)
         if heard.in_flight is not None:
             _resend(store, heard)
-        return _count(Store.open(place), kills, heard)
+        return _count(Store.open(place, url=url), kills, heard)
 
 
-def _kill_one(folder: Path, reader_id: str, life: float, heard: _Heard) -> None:
+def _kill_one(study: tuple[Path, str | None], reader_id: str, life: float, heard: _Heard) -> None:
     # A fork server has the modules in memory, so that processes start in milliseconds.
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload(["benchmarks.study_load.durability"])
     ours, theirs = context.Pipe(duplex=False)
-    process = context.Process(target=_submit, args=(folder, reader_id, heard.in_flight, theirs))
+    process = context.Process(target=_submit, args=(*study, reader_id, heard.in_flight, theirs))
     process.start()
     theirs.close()
     if not ours.poll(_START_SECONDS):
@@ -151,9 +155,15 @@ def _kill_one(folder: Path, reader_id: str, life: float, heard: _Heard) -> None:
         ours.close()
 
 
-def _submit(folder: Path, reader_id: str, in_flight: _Submission | None, told: Connection) -> None:
+def _submit(
+    folder: Path,
+    url: str | None,
+    reader_id: str,
+    in_flight: _Submission | None,
+    told: Connection,
+) -> None:
     """Submit until killed; report each submission before it is sent and when acknowledged."""
-    store = Store.open(folder)
+    store = Store.open(folder, url=url)
     answers = tiny_answers(store.protocol())
     told.send(("ready", None))
     if in_flight is not None:

@@ -1,4 +1,4 @@
-"""Response times of a study server under simulated readers who submit at a steady rate.
+"""Response times of a study server: simulated readers sign in, and submit at a steady rate.
 
 The server runs in a separate process, as ``python -m study serve`` starts it, and the readers send
 the requests of browsers. A submission is timed from the moment it was due, so that a slow server is
@@ -27,18 +27,23 @@ import numpy as np
 from sqlalchemy import func, select
 
 from benchmarks.study_load.http_reader import Exchange, HttpReader
-from study.accounts.readers import invite
+from study.accounts.readers import Invitation, invite
 from study.domain.errors import StudyError
 from study.domain.protocol import Protocol, Role
 from study.storage import key_file
 from study.storage.models import Presentation, RatingEvent, Reader, ReadingSession
 from study.storage.store import Store
+from study.web.reader_api import PREFIX
 
 SIDE = 512
 """Rows and columns of the images."""
 _CASES, _METHODS = 8, 4
 _PAIRS = _CASES * _METHODS * (_METHODS - 1) // 2
-_LEAST_READERS = 40
+_LEAST_READERS = 50
+SIGN_IN_SECONDS = 1.0
+"""In which all readers sign in with their secrets."""
+WANTED_SUBMIT_MS, WANTED_SIGN_IN_MS = 100.0, 1000.0
+"""On two idle cores: p95 of a submission with the next pair, and the slowest sign-in."""
 _START_SECONDS = 120.0
 _PROBES = 200
 
@@ -71,6 +76,8 @@ class Load:
         From the moment a submission was due until the response with the next pair.
     pixels : Latency
         Fetching both images of a pair.
+    sign_in : Latency
+        From the moment a reader was due to sign in with the secret, all within a second.
     reference : Latency
         A bare commit and a bare request, before the load.
     stored : int
@@ -85,6 +92,7 @@ class Load:
     cores: int
     submit: Latency
     pixels: Latency
+    sign_in: Latency
     reference: Latency
     stored: int
     failed: tuple[str, ...]
@@ -101,7 +109,10 @@ class Load:
         lines = [
             f"{self.rate:g} submissions a second for {self.seconds:g} s by {self.readers} readers, "
             f"images of {SIDE} x {SIDE}, {self.cores} cores for server and readers",
-            f"submit and next pair: {self.submit.as_text()} ({self.submit.count})",
+            f"{self.sign_in.count} sign-ins in {SIGN_IN_SECONDS:g} s: {self.sign_in.as_text()}, "
+            f"{_met(self.sign_in.worst, WANTED_SIGN_IN_MS)}",
+            f"submit and next pair: {self.submit.as_text()} ({self.submit.count}), p95 "
+            f"{_met(self.submit.p95, WANTED_SUBMIT_MS)}",
             f"pixels of a pair: {self.pixels.as_text()} ({self.pixels.count})",
             f"a bare commit and request: {self.reference.as_text()}; a submission takes "
             f"{times[0]:.1f} times as long at p50 and {times[1]:.1f} times at p95",
@@ -109,6 +120,10 @@ class Load:
             *self.failed[:3],
         ]
         return "\n".join(lines)
+
+
+def _met(found: float, wanted: float) -> str:
+    return f"wanted at most {wanted:g} ms: {'met' if found <= wanted else 'missed'}"
 
 
 @dataclass
@@ -128,6 +143,7 @@ def load(
     seconds: float = 60.0,
     *,
     folder: Path | None = None,
+    url: str | None = None,
     progress: Callable[[float, str], None] | None = None,
 ) -> Load:
     """Let simulated readers submit at a steady rate, and time the answers.
@@ -139,6 +155,8 @@ def load(
     seconds : float
     folder : Path, optional
         Of the study; by default a temporary one. Its disk is measured.
+    url : str, optional
+        SQLAlchemy URL of an empty database; the default is SQLite in the folder.
     progress : callable, optional
         Called with the finished share and the current step.
 
@@ -156,16 +174,18 @@ def load(
     with tempfile.TemporaryDirectory(dir=folder) as temporary:
         place = Path(temporary)
         tell(0.0, "making a study")
-        store = _study(place, readers)
+        store = _study(place, readers, url)
         with store.read() as session:
             codes = list(session.scalars(select(Reader.code).order_by(Reader.code)))
-        links = [invite(store, code, actor="bench").path for code in codes]
+        invitations = [invite(store, code, actor="bench") for code in codes]
         tell(0.2, "starting the server")
         clock = _Clock()
-        with _server(store.folder) as root:
+        with _server(store.folder, url) as root:
             tell(0.3, "readers come in")
             with ThreadPoolExecutor(8) as pool:
-                robots = list(pool.map(lambda link: _ready(root, link, clock), links))
+                robots = list(pool.map(lambda one: _ready(root, one.path, clock), invitations))
+            tell(0.35, "signing in")
+            sign_in = _latency(_sign_ins(root, invitations))
             reference = _reference(place, root)
             clock.pixels.clear()
             tell(0.4, "reading")
@@ -174,11 +194,11 @@ def load(
         store.close()
     return Load(
         rate, seconds, readers, _cores(), _latency(clock.submit),
-        _latency(clock.pixels), reference, stored, tuple(failed),
+        _latency(clock.pixels), sign_in, reference, stored, tuple(failed),
     )  # fmt: skip
 
 
-def _study(folder: Path, readers: int) -> Store:
+def _study(folder: Path, readers: int, url: str | None) -> Store:
     """An open study of ready-made images, in which each reader reads each pair once."""
     from study.planning.freeze import freeze
     from study.planning.lifecycle import open_study
@@ -191,7 +211,7 @@ def _study(folder: Path, readers: int) -> Store:
     _images(folder / "images")
     key = key_file.create(folder / "key.json", folder / "study")
     store = Store.create(
-        folder / "study", protocol=protocol, code="LOAD", seed_sha256=key.seed_sha256
+        folder / "study", protocol=protocol, code="LOAD", seed_sha256=key.seed_sha256, url=url
     )
     key = key.bind(store.study_id)
     key_file.save(key)
@@ -216,9 +236,11 @@ def _images(folder: Path) -> None:
 
 
 @contextmanager
-def _server(folder: Path) -> Iterator[str]:
+def _server(folder: Path, url: str | None) -> Iterator[str]:
     """Run a server of the study as a process, and yield its root URL."""
     command = [sys.executable, "-m", "study", "serve", str(folder), "--port", "0"]
+    if url is not None:
+        command += ["--database", url]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
     lines: queue.Queue[str] = queue.Queue()
 
@@ -240,6 +262,25 @@ def _server(folder: Path) -> Iterator[str]:
     finally:
         process.terminate()
         process.wait(30)
+
+
+def _sign_ins(root: str, invitations: Sequence[Invitation]) -> list[float]:
+    """Seconds that each reader waits, one after the other due within `SIGN_IN_SECONDS`."""
+    begin = time.perf_counter() + 0.5
+
+    def sign_in(place: int) -> float:
+        due = begin + place * SIGN_IN_SECONDS / len(invitations)
+        form = {"code": invitations[place].code, "secret": invitations[place].secret}
+        with httpx.Client(base_url=root, timeout=60) as client:
+            time.sleep(max(0.0, due - time.perf_counter()))
+            answer = client.post(f"{PREFIX}/login", data=form)
+            waited = time.perf_counter() - due
+        if answer.status_code != 303:
+            raise StudyError(f"A sign-in was answered with {answer.status_code}.")
+        return waited
+
+    with ThreadPoolExecutor(len(invitations)) as pool:
+        return list(pool.map(sign_in, range(len(invitations))))
 
 
 def _ready(root: str, link: str, clock: _Clock) -> HttpReader:

@@ -6,11 +6,15 @@ import atexit
 import os
 import shutil
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from fastapi import FastAPI
 from starlette.middleware import Middleware
 
+from enhancers.http_limits.addresses import Proxies, networks
+from enhancers.http_limits.bodies import BodyLimits
+from enhancers.http_limits.connections import limit_connections
+from enhancers.http_limits.proxy_headers import ProxyHeaders
 from enhancers.request_guard import RequestGuard, allowed_hosts
 from enhancers.settings import Settings
 from enhancers.ui.page import ComparePage
@@ -26,17 +30,26 @@ def use_private_temp_folder() -> None:
     os.environ["GRADIO_TEMP_DIR"] = folder
 
 
-def launch(page: ComparePage, settings: Settings, middleware: Sequence[Middleware] = ()) -> FastAPI:
+def launch(
+    page: ComparePage,
+    settings: Settings,
+    middleware: Sequence[Middleware] = (),
+    bodies: Mapping[str, int] | None = None,
+) -> FastAPI:
     """Start the server in the background and return its app, with the page's routes.
 
     Parameters
     ----------
     page : ComparePage
     settings : Settings
-        For the address, the names it answers to, the largest upload and the MCP server.
+        For the address, the names it answers to, trusted proxies, the largest upload and the MCP
+        server.
     middleware : sequence of Middleware
         Added to the app.
+    bodies : mapping of str to int, optional
+        Ends of other paths that take bodies of another size than most, and their bytes.
     """
+    proxies = Proxies(networks(settings.trusted_proxies))
     app: FastAPI
     app, _, _ = page.blocks.launch(
         server_name=settings.host,
@@ -56,8 +69,16 @@ def launch(page: ComparePage, settings: Settings, middleware: Sequence[Middlewar
     for router in page.routers:
         app.include_router(router)
     # Around all layers: those of `app_kwargs` lie inside Gradio's own, which permits all origins.
-    app.middleware_stack = RequestGuard(
+    guarded = RequestGuard(
         app.middleware_stack or app.build_middleware_stack(),
         allowed_hosts(settings.host, [settings.allowed_hosts]),
     )
+    largest = _largest_bodies(settings.max_file_bytes) | dict(bodies or {})
+    app.middleware_stack = ProxyHeaders(BodyLimits(guarded, largest), proxies)
+    limit_connections(page.blocks.server.config, proxies)
     return app
+
+
+def _largest_bodies(file_bytes: int) -> dict[str, int]:
+    """Paths that take a file: as it is, or in JSON."""
+    return {"/gradio_api/upload": file_bytes + 10**6, "/gradio_api/mcp": 2 * file_bytes + 10**6}

@@ -92,14 +92,17 @@ class ReaderSignIn(SignIn[Reader, ReaderAccount]):
         SignInError
             It has been used or replaced, or never was one.
         """
+        wanted = select(Reader).where(
+            Reader.study_id == self.store.study_id,
+            Reader.invite_hash == _digest(token),
+            Reader.active,
+        )
+        # Whoever guesses must not keep readers from writing.
+        with self.store.read() as session:
+            if session.scalar(wanted) is None:
+                raise SignInError(_USED, "login.used")
         with self.store.write() as session:
-            reader = session.scalar(
-                select(Reader).where(
-                    Reader.study_id == self.store.study_id,
-                    Reader.invite_hash == _digest(token),
-                    Reader.active,
-                )
-            )
+            reader = session.scalar(wanted)
             if reader is None:
                 raise SignInError(_USED, "login.used")
             reader.invite_hash = None

@@ -2,26 +2,33 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
+import functools
 import hashlib
 import hmac
 import secrets
 from abc import ABC, abstractmethod
+from collections.abc import Collection
 from typing import ClassVar, Generic, Literal, Protocol, TypeVar, cast
 
 from itsdangerous import BadSignature, URLSafeTimedSerializer
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from enhancers.http_limits.addresses import address_group
 from study.accounts.cookie_keys import signing_key
 from study.accounts.rate_limit import RateLimit
+from study.accounts.sign_in_queue import SignInQueue, sign_in_queue
 from study.domain.errors import SignInError
 from study.storage.hash_chain import audit
 from study.storage.models import Reader, Staff
 from study.storage.store import Store
 
 _LOOKALIKES = str.maketrans("OIL", "011", "- \t")
-_SCRYPT_LOG2N, _SCRYPT_R = 14, 8
+Cost = tuple[int, int]
+"""Binary logarithm of scrypt's N, and r."""
+_COST: Cost = (11, 8)
 
 
 class Account(Protocol):
@@ -48,16 +55,37 @@ AccountT = TypeVar("AccountT", bound=Account)
 
 
 def hash_secret(secret: str) -> str:
-    """Scrypt hash of a secret with a random salt, as ``scrypt:log2n:r:salt:hash``."""
+    """Scrypt hash of a secret with a random salt, as ``scrypt:log2n:r:salt:hash``.
+
+    All secrets are generated, with 80 random bits: whoever has the database needs 2**79 guesses for
+    one of them, whatever a guess costs. The costs that OWASP names are for passwords that people
+    choose, and would let 50 readers who sign in at once wait for seconds; this one (N = 2**11,
+    2 MiB, about 7 ms) makes such guesses a few thousand times dearer than a bare SHA-256. Secrets
+    with older hashes, of a higher cost, stay valid and are hashed again at the next sign-in.
+    """
     salt = secrets.token_bytes(16)
-    return f"scrypt:{_SCRYPT_LOG2N}:{_SCRYPT_R}:{_b64(salt)}:{_b64(_scrypt(secret, salt))}"
+    return _written(_COST, salt, _scrypt(secret, salt, *_COST))
 
 
-def secret_matches(secret: str, stored: str) -> bool:
-    """Whether a typed secret has this hash, in constant time; case, spaces, hyphens are ignored."""
-    _, log2n, r, salt, expected = stored.split(":")
-    found = _scrypt(secret, base64.b64decode(salt), int(log2n), int(r))
-    return hmac.compare_digest(found, base64.b64decode(expected))
+def secret_matches(secret: str, stored: str | None, costs: Collection[Cost] = ()) -> bool:
+    """Whether a typed secret has this hash, in constant time; case, spaces, hyphens are ignored.
+
+    Parameters
+    ----------
+    secret : str
+    stored : str or None
+        From `hash_secret`; None where there is no account, which takes as long.
+    costs : collection of Cost
+        Those of all hashes that could be stored: each is paid, so that the time does not tell
+        which one it was.
+    """
+    own = None if stored is None else _cost(stored)
+    matches = False
+    for cost in {*costs, *([own] if own else [])}:
+        _, _, _, salt, expected = (stored if stored and cost == own else _nobody(cost)).split(":")
+        found = _scrypt(secret, base64.b64decode(salt), *cost)
+        matches |= hmac.compare_digest(found, base64.b64decode(expected)) and cost == own
+    return matches
 
 
 def in_groups(secret: str) -> str:
@@ -73,6 +101,8 @@ class SignIn(ABC, Generic[Row, AccountT]):
     store : Store
     rate_limit : RateLimit, optional
         Counts wrong secrets; share one `SignIn` among all routes that check secrets.
+    queue : SignInQueue, optional
+        Where `sign_in_in_turn` waits.
     """
 
     table: ClassVar[type[Reader | Staff]]
@@ -87,11 +117,16 @@ class SignIn(ABC, Generic[Row, AccountT]):
     wrong: ClassVar[str]
     """The message when code and secret do not match, whichever of them is wrong."""
 
-    def __init__(self, store: Store, rate_limit: RateLimit | None = None) -> None:
+    def __init__(
+        self,
+        store: Store,
+        rate_limit: RateLimit | None = None,
+        queue: SignInQueue | None = None,
+    ) -> None:
         self.store = store
         self._rate_limit = rate_limit or RateLimit()
+        self._queue = queue or sign_in_queue()
         self._signer: URLSafeTimedSerializer | None = None
-        self._no_account = hash_secret(secrets.token_hex(10))
 
     @staticmethod
     @abstractmethod
@@ -115,24 +150,52 @@ class SignIn(ABC, Generic[Row, AccountT]):
         Raises
         ------
         SignInError
-            Code and secret do not match, or there were too many wrong tries.
+            Code and secret do not match.
         """
-        code = self.normalised(code)
-        self._rate_limit.check(address, code)
-        with self.store.read() as session:
-            row = self.find(session, self.store.study_id, code)
-            stored = row.secret_hash if row is not None and row.active else None
-        # An unknown code takes as long as a wrong secret.
-        if not secret_matches(secret, stored or self._no_account) or stored is None:
+        code, address = self.normalised(code), address_group(address)
+        stored, costs = self._stored(code)
+        if not secret_matches(secret, stored, costs) or stored is None:
             self._rate_limit.failed(address, code)
             raise SignInError(self.wrong, "login.wrong")
         self._rate_limit.succeeded(address, code)
+        renewed = stored if _cost(stored) == _COST else hash_secret(secret)
         with self.store.write() as session:
             row = self.find(session, self.store.study_id, code)
             if row is None or not row.active or row.secret_hash != stored:
                 raise SignInError(self.wrong, "login.wrong")
+            row.secret_hash = renewed
             audit(session, code, "sign in", target=code)
             return self.account(row)
+
+    async def sign_in_in_turn(self, code: str, secret: str, *, address: str) -> AccountT:
+        """`sign_in` in threads of its own, where tries that may be guessing come last.
+
+        Raises
+        ------
+        SignInError
+            See `sign_in`.
+        SignInBusy
+            Too many wait already.
+        """
+        known, group = self.normalised(code), address_group(address)
+        waiting = self._queue.submit(
+            functools.partial(self.sign_in, code, secret, address=address),
+            address=group,
+            slow=self._rate_limit.is_slow(group, known),
+            wrong=self._rate_limit.wrong(group, known),
+        )
+        return await asyncio.wrap_future(waiting)
+
+    def _stored(self, code: str) -> tuple[str | None, set[Cost]]:
+        """The hash of an account that may sign in, and the costs of all hashes."""
+        table = self._row_type()
+        wanted = select(table.code, table.active, table.secret_hash).where(
+            table.study_id == self.store.study_id, table.secret_hash.is_not(None)
+        )
+        with self.store.read() as session:
+            rows = session.execute(wanted).all()
+        found = {row.code: row.secret_hash for row in rows if row.active}
+        return found.get(code), {_COST, *(_cost(row.secret_hash) for row in rows)}
 
     def cookie(self, account: AccountT) -> str:
         """The signed value of an account's cookie."""
@@ -186,7 +249,22 @@ class SignIn(ABC, Generic[Row, AccountT]):
                 audit(session, row.code, "sign out", target=row.code)
 
 
-def _scrypt(secret: str, salt: bytes, log2n: int = _SCRYPT_LOG2N, r: int = _SCRYPT_R) -> bytes:
+def _cost(stored: str) -> Cost:
+    _, log2n, r, *_ = stored.split(":")
+    return int(log2n), int(r)
+
+
+@functools.cache
+def _nobody(cost: Cost) -> str:
+    """A hash that no secret has."""
+    return _written(cost, secrets.token_bytes(16), secrets.token_bytes(32))
+
+
+def _written(cost: Cost, salt: bytes, digest: bytes) -> str:
+    return f"scrypt:{cost[0]}:{cost[1]}:{_b64(salt)}:{_b64(digest)}"
+
+
+def _scrypt(secret: str, salt: bytes, log2n: int, r: int) -> bytes:
     plain = secret.upper().translate(_LOOKALIKES).encode()
     return hashlib.scrypt(plain, salt=salt, n=2**log2n, r=r, p=1, dklen=32)
 

@@ -32,6 +32,14 @@ AllowedHost = Annotated[
         "server for this machine answers to localhost and addresses, any other to every name.",
     ),
 ]
+TrustedProxy = Annotated[
+    list[str] | None,
+    typer.Option(
+        envvar="READINGROOM_TRUSTED_PROXIES",
+        help="Address or network of a proxy whose X-Forwarded-For, -Proto and -Host are believed, "
+        "such as 172.17.0.0/16, Docker's bridge. Without one, those on this machine are.",
+    ),
+]
 Port = Annotated[int, typer.Option(min=0, max=65535, help="Port to listen on; 0 takes a free one.")]
 
 
@@ -104,21 +112,24 @@ def serve(
     database: Database = None,
     mirror: MirrorPath = None,
     allowed_host: AllowedHost = None,
+    trusted_proxy: TrustedProxy = None,
 ) -> None:
     """Serve the pages of readers and coordinators until interrupted."""
     from study.accounts.cookie_keys import keep_in
-    from study.server.standalone import address, bind, build_app, run
+    from study.server.standalone import address, bind, build_app, run, trusted_proxies
 
     keep_in(cookie_key)
+    proxies = trusted_proxies(trusted_proxy or ())
     with opened(folder, database, mirror) as store:
         if key is not None:
             read_key(key, store)
-        app = build_app(store, key=key, hosts=allowed_hosts(host, allowed_host or ()))
+        hosts = allowed_hosts(host, allowed_host or ())
+        app = build_app(store, key=key, hosts=hosts, proxies=proxies)
         with bind(host, port) as server:
             typer.echo(f"The study is {store.status()}.")
             typer.echo(f"Readers: {address(server)}/reader/")
             typer.echo(f"Coordinators: {address(server)}/coordinator/")
-            run(app, server)
+            run(app, server, proxies=proxies)
 
 
 def close(
@@ -141,18 +152,21 @@ def demo(
     host: Host = HOST,
     port: Port = PORT,
     allowed_host: AllowedHost = None,
+    trusted_proxy: TrustedProxy = None,
 ) -> None:
     """Serve a demonstration: six pairs, simulated co-readers and the report."""
     from study.demo.site import DemoSite
-    from study.server.standalone import address, bind, build_demo, run
+    from study.server.standalone import address, bind, build_demo, run, trusted_proxies
 
+    proxies = trusted_proxies(trusted_proxy or ())
     with TemporaryDirectory(prefix="reading-room-demo-") as folder, bind(host, port) as server:
         shown = DemoSite(Path(folder) / "studies")
-        app = build_demo(shown, hosts=allowed_hosts(host, allowed_host or ()))
+        hosts = allowed_hosts(host, allowed_host or ())
+        app = build_demo(shown, hosts=hosts, proxies=proxies)
         typer.echo("Preparing the images ...")
         try:
             shown.prepare()
             typer.echo(f"Demonstration: {address(server)}/demo/")
-            run(app, server)
+            run(app, server, proxies=proxies)
         finally:
             shown.close()

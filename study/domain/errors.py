@@ -53,6 +53,24 @@ class SignInError(StudyError):
         self.n = n
 
 
+class SignInBusy(SignInError):
+    """Too many sign-ins wait to be checked.
+
+    Parameters
+    ----------
+    minutes : int
+        After which to try again.
+    """
+
+    def __init__(self, minutes: int) -> None:
+        super().__init__(
+            f"The server is checking too many sign-ins. Wait {minutes} "
+            f"minute{'s' * (minutes > 1)} and try again.",
+            "login.wait",
+            minutes,
+        )
+
+
 class WrongScreen(StudyError):
     """A reader's page requests a step that is not the next one."""
 

@@ -5,6 +5,7 @@ The compare page shows methods by name: a reader who could open it would learn t
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -16,6 +17,7 @@ from starlette.requests import Request
 from study.accounts.cookie_keys import keep_in
 from study.accounts.readers import ReaderSignIn
 from study.storage.store import Store
+from study.web.body_limits import BODY_BYTES
 from study.web.login_pages import LoginPages
 from study.web.reader_api import PREFIX
 
@@ -76,6 +78,11 @@ class StudyAlongside:
     def middleware(self) -> tuple[Middleware, ...]:
         """Middleware that the app must be created with."""
         return (Middleware(ReadersStayInside, accounts=ReaderSignIn(self.store)),)
+
+    @property
+    def bodies(self) -> Mapping[str, int]:
+        """Ends of paths of the study that take bodies of another size than most, and the bytes."""
+        return BODY_BYTES
 
     def attach(self, app: FastAPI) -> None:
         """Mount the pages of readers and coordinators."""

@@ -21,8 +21,12 @@ from fastapi import FastAPI
 from starlette.datastructures import MutableHeaders
 from starlette.responses import RedirectResponse, Response
 
+from enhancers.http_limits.addresses import LOOPBACK, Proxies, networks
+from enhancers.http_limits.bodies import BodyLimits
+from enhancers.http_limits.proxy_headers import ProxyHeaders
 from enhancers.request_guard import RequestGuard
 from study.domain.errors import StudyError
+from study.web.body_limits import BODY_BYTES
 
 if TYPE_CHECKING:
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -71,8 +75,31 @@ class _SecurityHeaders:
         await self._app(scope, receive, sent if scope["type"] == "http" else send)
 
 
+def trusted_proxies(named: Sequence[str] = ()) -> Proxies:
+    """The proxies whose headers are believed; those on this machine where none is named.
+
+    Parameters
+    ----------
+    named : sequence of str
+        Addresses and networks, such as 172.17.0.0/16, each item one or several.
+
+    Raises
+    ------
+    StudyError
+        One of them is neither.
+    """
+    try:
+        return Proxies(networks(named or LOOPBACK))
+    except ValueError as error:
+        raise StudyError(f"These trusted proxies are not possible: {error}.") from None
+
+
 def build_app(
-    store: Store, *, key: Path | None = None, hosts: Sequence[str] | None = None
+    store: Store,
+    *,
+    key: Path | None = None,
+    hosts: Sequence[str] | None = None,
+    proxies: Proxies | None = None,
 ) -> FastAPI:
     """The server of one study.
 
@@ -83,6 +110,8 @@ def build_app(
         The key file, where coordinators may build, freeze and unblind on their pages.
     hosts : sequence of str, optional
         Names that the server answers to (see `RequestGuard`); None is any name.
+    proxies : Proxies, optional
+        From `trusted_proxies`.
 
     Returns
     -------
@@ -94,26 +123,39 @@ def build_app(
     StudyError
         The environment switches on a mode of Gradio that lets visitors change the program.
     """
-    return attach(_app("reader/", hosts=hosts), store, key=key)
+    return attach(_app("reader/", hosts=hosts, proxies=proxies), store, key=key)
 
 
-def build_demo(demonstration: DemoSite, *, hosts: Sequence[str] | None = None) -> FastAPI:
+def build_demo(
+    demonstration: DemoSite,
+    *,
+    hosts: Sequence[str] | None = None,
+    proxies: Proxies | None = None,
+) -> FastAPI:
     """The server of the demonstration, below ``/demo``; raises as `build_app`.
 
     Its page shows the reader's page in a frame.
     """
-    app = _app("demo/", framed="'self'", hosts=hosts)
+    app = _app("demo/", framed="'self'", hosts=hosts, proxies=proxies)
     app.mount("/demo", demonstration)
     return app
 
 
-def _app(first: str, *, framed: str = "'none'", hosts: Sequence[str] | None = None) -> FastAPI:
+def _app(
+    first: str,
+    *,
+    framed: str = "'none'",
+    hosts: Sequence[str] | None = None,
+    proxies: Proxies | None = None,
+) -> FastAPI:
     """A server without pages, whose root leads to the first of them."""
     _prepare()
     app = FastAPI(title="Reading", docs_url=None, redoc_url=None, openapi_url=None)
     app.add_middleware(_SecurityHeaders, framed=framed)
-    # Added last, so that it is the outermost layer.
+    # The last one is the outermost layer.
     app.add_middleware(RequestGuard, hosts=hosts)
+    app.add_middleware(BodyLimits, larger=BODY_BYTES)
+    app.add_middleware(ProxyHeaders, proxies=proxies or trusted_proxies())
 
     @app.get("/")
     def root() -> RedirectResponse:
@@ -140,15 +182,25 @@ def attach(app: FastAPI, store: Store, *, key: Path | None = None) -> FastAPI:
     return coordinator.attach(reader_page.attach(app, store), store, key_path=key)
 
 
-def run(app: FastAPI, server: socket.socket) -> None:
-    """Serve an app on a bound socket until interrupted; from the main thread only."""
+def run(app: FastAPI, server: socket.socket, *, proxies: Proxies | None = None) -> None:
+    """Serve an app on a bound socket until interrupted; from the main thread only.
+
+    Parameters
+    ----------
+    app : FastAPI
+    server : socket
+        From `bind`.
+    proxies : Proxies, optional
+        Those of the app; the number of their connections is not limited.
+    """
     import uvicorn
+
+    from enhancers.http_limits.connections import limit_connections
 
     # SIGTERM ends the server like Ctrl+C, so that everything is closed.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
-    config = uvicorn.Config(
-        app, access_log=False, server_header=False, log_level="warning", timeout_keep_alive=30
-    )
+    config = uvicorn.Config(app, access_log=False, server_header=False, log_level="warning")
+    limit_connections(config, proxies or trusted_proxies())
     # Exclude what is loaded from garbage collection, which would make readers wait.
     gc.collect()
     gc.freeze()

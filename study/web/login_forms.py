@@ -16,7 +16,7 @@ AccountT = TypeVar("AccountT", bound=Account)
 
 
 def client_address(request: Request) -> str:
-    """The address that a request comes from, for the rate limit."""
+    """The address that a request comes from, for the rate limit; see `ProxyHeaders`."""
     return request.client.host if request.client else ""
 
 

@@ -10,7 +10,7 @@ from markupsafe import Markup
 
 from enhancers.asset_files import asset_text
 from enhancers.html_templates import html_templates
-from study.domain.errors import SignInError
+from study.domain.errors import SignInBusy, SignInError
 from study.domain.protocol import Protocol
 from study.domain.reader_texts import ENGLISH, plural_name
 
@@ -51,8 +51,8 @@ class LoginPages:
         """
         texts = self._protocol().reader_texts
         message = "" if problem is None else _message(problem, texts)
-        status = 200 if problem is None else 403
-        return self._page("reader_login.html", status, problem=message, code=code)
+        page = self._page("reader_login.html", problem=message, code=code)
+        return page if problem is None else refused(page, problem)
 
     def join(self, token: str) -> HTMLResponse:
         """The page of an invitation; its button uses the invitation up, opening it does not."""
@@ -74,17 +74,25 @@ class LoginPages:
         return _page(template, _READER_STYLE, status, **about, **values)
 
 
+def refused(page: HTMLResponse, problem: SignInError) -> HTMLResponse:
+    """A sign-in page with the status of a problem, and when to come back if the server is busy."""
+    page.status_code = 403
+    if isinstance(problem, SignInBusy):
+        page.status_code = 503
+        page.headers["Retry-After"] = str(60 * problem.n)
+    return page
+
+
 def _message(problem: SignInError, texts: Mapping[str, str]) -> str:
     name = problem.text if problem.text in texts else plural_name(problem.text, problem.n)
     return texts.get(name, str(problem)).replace("{n}", str(problem.n))
 
 
-def coordinator_login_page(problem: str = "", name: str = "", status: int = 200) -> HTMLResponse:
+def coordinator_login_page(problem: str = "", name: str = "") -> HTMLResponse:
     """The coordinators' sign-in page: why the last try failed, and the name that was typed."""
     return _page(
         "coordinator_login.html",
         _COORDINATOR_STYLE,
-        status,
         language=ENGLISH,
         problem=problem,
         name=name,

@@ -12,15 +12,15 @@ Nothing is cached, and every error is a sentence with a number.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Form, HTTPException
 from fastapi.responses import JSONResponse, Response
+from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 
-from study.accounts.readers import ReaderAccount, ReaderSignIn
+from study.accounts.readers import ReaderSignIn
 from study.domain.answers import Answer
 from study.domain.errors import SignInError
 from study.domain.screens import BlindingForm, Device, Display, Screen, ScreenKind
@@ -99,22 +99,20 @@ def _sign_in(routes: APIRouter, store: Store, accounts: ReaderSignIn) -> None:
     """Pages and forms of signing in and out."""
     pages = LoginPages(store.protocol)
 
-    def enter(request: Request, check: Callable[[], ReaderAccount], code: str = "") -> Response:
-        try:
-            return signed_in(request, accounts, check())
-        except SignInError as error:
-            return pages.login(error, code)
-
     @routes.get("/login")
     def login_page(request: Request) -> Response:
         return pages.login() if accounts.account_of(request) is None else to_page()
 
     @routes.post("/login")
-    def login(
+    async def login(
         request: Request, code: Annotated[Short, Form()], secret: Annotated[Short, Form()]
     ) -> Response:
         address = client_address(request)
-        return enter(request, lambda: accounts.sign_in(code, secret, address=address), code)
+        try:
+            account = await accounts.sign_in_in_turn(code, secret, address=address)
+        except SignInError as error:
+            return await run_in_threadpool(pages.login, error, code)
+        return await run_in_threadpool(signed_in, request, accounts, account)
 
     @routes.get("/join/{token}")
     def invitation(token: str) -> Response:
@@ -122,7 +120,10 @@ def _sign_in(routes: APIRouter, store: Store, accounts: ReaderSignIn) -> None:
 
     @routes.post("/join")
     def join(request: Request, token: Annotated[Short, Form()]) -> Response:
-        return enter(request, lambda: accounts.join(token))
+        try:
+            return signed_in(request, accounts, accounts.join(token))
+        except SignInError as error:
+            return pages.login(error)
 
     @routes.post("/logout")
     def logout(request: Request) -> Response:

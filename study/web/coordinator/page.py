@@ -16,6 +16,7 @@ from enhancers.asset_files import asset_text
 from enhancers.page_theme import page_head, page_theme
 from study.accounts.staff import StaffRole, StaffSignIn
 from study.storage.store import Store
+from study.web.body_limits import MAX_UPLOAD
 from study.web.coordinator.actions import Actions
 from study.web.coordinator.authorization import (
     ADMINS,
@@ -30,7 +31,6 @@ from study.web.coordinator.page_updates import PageUpdates
 from study.web.coordinator.routes import PREFIX, router
 from study.web.coordinator.tasks import Tasks
 
-MAX_UPLOAD = "4gb"
 _HEAD = '<meta name="referrer" content="same-origin">\n<link rel="icon" href="data:,">'
 _QUIET: dict[str, Any] = {
     "api_visibility": "private", "show_progress": "hidden", "concurrency_limit": None,

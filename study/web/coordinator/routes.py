@@ -6,6 +6,7 @@ from typing import Annotated
 
 from fastapi import APIRouter, Form
 from fastapi.responses import RedirectResponse, Response
+from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 
@@ -14,7 +15,7 @@ from study.domain.errors import NotAllowed, SignInError
 from study.storage.store import Store
 from study.web.coordinator.downloads import Downloads
 from study.web.login_forms import client_address, signed_in, to_page
-from study.web.login_pages import LOGIN_HEADERS, coordinator_login_page
+from study.web.login_pages import LOGIN_HEADERS, coordinator_login_page, refused
 
 PREFIX = "/coordinator"
 Short = Annotated[str, Form(max_length=100)]
@@ -60,12 +61,13 @@ def _sign_in(routes: APIRouter, accounts: StaffSignIn) -> None:
         return coordinator_login_page("" if accounts_of(accounts.store) else _NO_ACCOUNT)
 
     @routes.post("/login")
-    def login(request: Request, name: Short, secret: Short) -> Response:
+    async def login(request: Request, name: Short, secret: Short) -> Response:
+        address = client_address(request)
         try:
-            account = accounts.sign_in(name, secret, address=client_address(request))
+            account = await accounts.sign_in_in_turn(name, secret, address=address)
         except SignInError as error:
-            return coordinator_login_page(str(error), name, 403)
-        return signed_in(request, accounts, account)
+            return refused(coordinator_login_page(str(error), name), error)
+        return await run_in_threadpool(signed_in, request, accounts, account)
 
     @routes.post("/logout")
     def logout(request: Request) -> Response:

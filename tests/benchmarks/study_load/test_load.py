@@ -28,7 +28,7 @@ def test_every_submission_is_timed_and_stored() -> None:
     assert (found.submit.count, found.stored, found.readers) == (12, 12, 3)
     # While one pair is answered the images of the pair after the next are fetched.
     assert found.pixels.count == 12
-    for each in (found.submit, found.pixels, found.reference):
+    for each in (found.submit, found.pixels, found.sign_in, found.reference):
         assert 0 < each.p50 <= each.p95 <= each.worst
     assert said[0] == "making a study"
 
@@ -39,7 +39,7 @@ def test_a_load_that_nobody_could_read_is_refused() -> None:
 
 
 EVEN = Latency(100, 10.0, 20.0, 30.0)
-DONE = Load(10, 10, 40, 2, EVEN, EVEN, Latency(200, 2.0, 4.0, 9.0), 100, ())
+DONE = Load(10, 10, 40, 2, EVEN, EVEN, EVEN, Latency(200, 2.0, 4.0, 9.0), 100, ())
 
 
 @pytest.mark.parametrize(

@@ -2,12 +2,22 @@
 
 from __future__ import annotations
 
+import base64
+import hashlib
+from concurrent.futures import ThreadPoolExecutor
+
 import pytest
 from itsdangerous import URLSafeTimedSerializer
 from sqlalchemy import select
 
 from study.accounts import sign_in
-from study.accounts.rate_limit import TRIES, TRIES_OF_ADDRESS, WAIT_SECONDS, RateLimit
+from study.accounts.rate_limit import (
+    TRIES,
+    TRIES_OF_ADDRESS,
+    TRIES_OF_CODE,
+    WINDOW_SECONDS,
+    RateLimit,
+)
 from study.accounts.readers import ReaderSignIn, invite
 from study.accounts.sign_in import hash_secret, secret_matches
 from study.domain.errors import SignInError, StudyError
@@ -135,51 +145,112 @@ def test_the_key_of_cookies_outlives_the_process(small):
     assert ReaderSignIn(small.store).account_of_cookie(cookie).code == "R01"
 
 
-def test_guessing_a_secret_has_to_wait(small):
-    clock = Clock()
-    accounts = ReaderSignIn(small.store, RateLimit(clock))
+def test_a_right_secret_gets_in_whatever_was_tried_before(small):
+    accounts = ReaderSignIn(small.store, RateLimit(Clock()))
     secret = invite(small.store, "R01", actor="coordinator").secret
-    for _ in range(TRIES):
+    for number in range(TRIES_OF_CODE + 1):
         with pytest.raises(SignInError, match="do not belong together"):
-            accounts.sign_in("R01", "wrong", address=HERE)
-    with pytest.raises(SignInError, match="Wait 5 minutes"):
-        accounts.sign_in("R01", secret, address=HERE)
-    assert accounts.sign_in("R01", secret, address="10.0.0.2").code == "R01"
-    clock.now += WAIT_SECONDS
+            accounts.sign_in("R01" if number % 2 else f"R{number}", "wrong", address=HERE)
     assert accounts.sign_in("R01", secret, address=HERE).code == "R01"
+    assert accounts.sign_in("R01", secret, address="10.0.0.2").code == "R01"
 
 
-def test_guessing_codes_from_one_address_has_to_wait():
+@pytest.mark.parametrize(
+    ("tries", "who", "slow"),
+    [
+        ([(HERE, "R01")] * TRIES, (HERE, "R01"), True),
+        ([(HERE, "R01")] * (TRIES - 1), (HERE, "R01"), False),
+        ([(HERE, "R01")] * TRIES, (HERE, "R02"), False),
+        ([(HERE, "R01")] * TRIES, ("10.0.0.2", "R01"), False),
+        ([(HERE, f"R{n}") for n in range(TRIES_OF_ADDRESS)], (HERE, "R99"), True),
+        ([(HERE, f"R{n}") for n in range(TRIES_OF_ADDRESS)], ("10.0.0.2", "R99"), False),
+        ([(f"10.0.1.{n}", "R01") for n in range(TRIES_OF_CODE)], (HERE, "R01"), True),
+        ([(f"10.0.1.{n}", "R01") for n in range(TRIES_OF_CODE)], (HERE, "R02"), False),
+    ],
+)
+def test_wrong_secrets_make_checks_slow_for_a_while(tries, who, slow):
     clock = Clock()
     rate_limit = RateLimit(clock)
+    for address, code in tries:
+        rate_limit.failed(address, code)
+    assert rate_limit.is_slow(*who) is slow
+    clock.now += WINDOW_SECONDS
+    assert not rate_limit.is_slow(*who)
+
+
+def test_a_success_forgets_the_typing_errors_of_its_owner_only():
+    rate_limit = RateLimit(Clock())
     for number in range(TRIES_OF_ADDRESS):
-        rate_limit.check(HERE, f"R{number}")
+        rate_limit.failed(HERE, "R01")
         rate_limit.failed(HERE, f"R{number}")
-    with pytest.raises(SignInError, match="Wait"):
-        rate_limit.check(HERE, "R99")
-    rate_limit.check("10.0.0.2", "R99")
-    clock.now += WAIT_SECONDS + 1
-    rate_limit.check(HERE, "R99")
+    rate_limit.succeeded(HERE, "R01")
+    assert rate_limit.wrong(HERE, "R01") == 0
+    assert rate_limit.is_slow(HERE, "R01")
 
 
-def test_a_flood_of_failures_does_not_fill_the_memory():
-    clock = Clock()
-    rate_limit = RateLimit(clock)
+@pytest.mark.parametrize("vary", ["address", "code"])
+def test_a_flood_of_failures_does_not_fill_the_memory(vary):
+    rate_limit = RateLimit(Clock())
     for number in range(12_000):
-        clock.now += 1
-        rate_limit.failed(f"a{number}", "R01")
+        rate_limit.failed(*((f"a{number}", "R01") if vary == "address" else (HERE, f"{number}")))
     assert rate_limit.remembered < 11_000
+    assert rate_limit.is_slow(HERE, "R01")
 
 
-def test_an_unknown_code_costs_as_much_as_a_wrong_secret(small, accounts, monkeypatch):
-    invite(small.store, "R01", actor="coordinator")
-    calls = []
-    real = sign_in.secret_matches
-    monkeypatch.setattr(sign_in, "secret_matches", lambda *given: calls.append(1) or real(*given))
-    messages = []
-    for code in ("R01", "R77"):
+@pytest.fixture
+def hashing(monkeypatch):
+    """The costs of all hashes that are computed."""
+    costs = []
+    real = sign_in.hashlib.scrypt
+
+    def counted(*given, **how):
+        costs.append((how["n"], how["r"]))
+        return real(*given, **how)
+
+    monkeypatch.setattr(sign_in.hashlib, "scrypt", counted)
+    return costs
+
+
+OLD = "scrypt:12:8:AAAAAAAAAAAAAAAAAAAAAA==:{}"
+"""A hash as an earlier version has written it, but for its cost."""
+
+
+def old_hash(secret):
+    plain = secret.replace("-", "").encode()
+    found = hashlib.scrypt(plain, salt=bytes(16), n=2**12, r=8, p=1, dklen=32)
+    return OLD.format(base64.b64encode(found).decode())
+
+
+def test_an_unknown_code_costs_as_much_as_a_wrong_secret(small, accounts, hashing):
+    """Even where some accounts have hashes of an earlier version."""
+    invite(small.store, "R02", actor="coordinator")
+    secret = invite(small.store, "R01", actor="coordinator").secret
+    with small.store.write() as session:
+        session.get_one(Reader, small.reader()).secret_hash = old_hash(secret)
+    messages, costs = set(), []
+    for code in ("R01", "R02", "R77"):
+        hashing.clear()
         with pytest.raises(SignInError) as caught:
             accounts.sign_in(code, "wrong", address=code)
-        messages.append(str(caught.value))
-    assert len(calls) == 2
-    assert messages[0] == messages[1]
+        messages.add(str(caught.value))
+        costs.append(sorted(hashing))
+    assert len(messages) == 1
+    assert costs[0] == costs[1] == costs[2]
+    assert len(costs[0]) == 2
+
+
+def test_an_older_hash_stays_valid_and_is_renewed(small, accounts):
+    secret = invite(small.store, "R01", actor="coordinator").secret
+    with small.store.write() as session:
+        session.get_one(Reader, small.reader()).secret_hash = old_hash(secret)
+    assert accounts.sign_in("R01", secret, address=HERE).code == "R01"
+    with small.store.read() as session:
+        renewed = session.get_one(Reader, small.reader()).secret_hash
+    assert renewed.split(":")[1] == hash_secret("x").split(":")[1] != "12"
+    assert accounts.sign_in("R01", secret.lower(), address=HERE).code == "R01"
+
+
+def test_a_wrong_invitation_keeps_nobody_from_writing(small, accounts):
+    with small.store.write(), pytest.raises(SignInError, match="used already"):
+        # In a thread of its own it would wait for this transaction.
+        ThreadPoolExecutor(1).submit(accounts.join, "nonsense").result(2)

@@ -148,7 +148,7 @@ def test_the_server_has_no_torch_and_no_method(small: Small) -> None:
         "import json, sys\n"
         "from study.server import standalone as serve\n"
         f"sys.argv = ['study', 'serve', {str(small.store.folder)!r}, '--port', '0']\n"
-        "serve.run = lambda app, server: None\n"
+        "serve.run = lambda app, server, **given: None\n"
         "from study.cli import main\n"
         "assert main() == 0\n"
         "print(json.dumps(sorted(sys.modules)))"
