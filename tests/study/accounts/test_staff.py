@@ -7,7 +7,7 @@ import pytest
 from itsdangerous import URLSafeTimedSerializer
 from sqlalchemy import select
 
-from study.accounts.rate_limit import TRIES_OF_ADDRESS
+from study.accounts.rate_limit import TRIES
 from study.accounts.staff import StaffRole, StaffSignIn, accounts_of, add, renew, set_active
 from study.domain.errors import NotAllowed, SignInError, StudyError
 from study.domain.protocol import Protocol
@@ -99,7 +99,7 @@ def test_a_wrong_secret_and_an_unknown_name_say_the_same(store, accounts, code, 
 
 def test_a_right_secret_gets_in_after_any_number_of_wrong_ones(store, accounts):
     given = add(store, "anna", StaffRole.ADMIN, actor="setup")
-    for _ in range(TRIES_OF_ADDRESS + 1):
+    for _ in range(TRIES + 1):
         with pytest.raises(SignInError, match="belong together"):
             accounts.sign_in("anna", "0000", address=ADDRESS)
     assert accounts.sign_in("anna", given.secret, address=ADDRESS).code == "anna"
