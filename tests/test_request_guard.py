@@ -1,5 +1,7 @@
 """Requests of other sites and by other names, to a bare app and to both real servers."""
 
+import socket
+
 import httpx
 import pytest
 from fastapi.testclient import TestClient
@@ -125,3 +127,44 @@ def test_no_route_of_a_server_serves_another_origin(clients, which):
         assert client.options(path, headers=preflight).status_code == 403, path
         read = client.get(path, headers=FOREIGN, follow_redirects=False)
         assert not [name for name in read.headers if name.startswith("access-control-")], path
+
+
+LARGE = (
+    ("/reader/api/rate", 300_000_000),
+    ("/login", 20_000_000),
+    ("/gradio_api/queue/join", 300_000_000),
+    ("/gradio_api/upload", 5_000_000_000),
+    ("/reader/gradio_api/upload", 5_000_000_000),
+    ("/coordinator/gradio_api/upload", 5_000_000_000),
+    ("/nothing", 300_000_000),
+)
+
+
+def test_no_route_of_the_study_takes_a_body_without_limit(clients):
+    """It is refused by what it says that it will be."""
+    for path, size in LARGE:
+        answer = clients[0].post(path, content=b"{}", headers={"Content-Length": str(size)})
+        assert answer.status_code == 413, path
+        assert "bytes" in answer.text
+
+
+def test_no_route_of_the_compare_page_does(clients):
+    address = clients[1].base_url
+    for path, size in LARGE:
+        with socket.create_connection((address.host, address.port), timeout=60) as one:
+            head = f"POST {path} HTTP/1.1\r\nHost: {address.host}\r\nContent-Length: {size}\r\n\r\n"
+            one.sendall(head.encode())
+            assert one.recv(1000).startswith(b"HTTP/1.1 413"), path
+
+
+def test_a_proxy_that_is_trusted_says_by_which_name_it_was_asked():
+    forwarded = {
+        "Origin": "https://study.example.org",
+        "Host": "127.0.0.1:7861",
+        "X-Forwarded-Host": "study.example.org",
+    }
+    assert asked(None, **forwarded).text == "done"
+    assert asked([], **forwarded).status_code == 421
+    # The name by which the proxy was asked does not excuse another one.
+    assert asked(["study.example.org"], **{**forwarded, "Host": "evil.net"}).status_code == 421
+    assert asked(["study.example.org"], **forwarded).text == "done"

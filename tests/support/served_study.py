@@ -11,8 +11,9 @@ import httpx
 import uvicorn
 
 from benchmarks.study_load.http_reader import HttpReader
+from enhancers.http_limits.connections import limit_connections
 from study.accounts.readers import invite
-from study.server.standalone import address, bind, build_app
+from study.server.standalone import address, bind, build_app, trusted_proxies
 from study.storage.store import Store
 
 
@@ -21,6 +22,7 @@ def served(store: Store, app=None) -> Iterator[str]:
     """Serve a study, or this app, on a free port; the address is the root."""
     app = app or build_app(store)
     config = uvicorn.Config(app, access_log=False, server_header=False, log_level="warning")
+    limit_connections(config, trusted_proxies())
     server = uvicorn.Server(config)
     with bind("127.0.0.1", 0) as listening:
         thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]}, daemon=True)

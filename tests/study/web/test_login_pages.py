@@ -3,12 +3,21 @@
 from __future__ import annotations
 
 import logging
+import threading
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
+from fastapi import FastAPI
+from fastapi.testclient import TestClient
 
 from study.accounts.readers import ReaderSignIn, invite
+from study.accounts.sign_in_queue import SignInQueue
+from study.accounts.staff import StaffSignIn
+from study.domain.errors import SignInBusy, StudyError
 from study.reading import presentation
+from study.server.standalone import build_app, trusted_proxies
 from study.web import reader_api
+from study.web.coordinator import routes
 from study.web.error_route import HEADER
 from tests.support.http_visitor import DISPLAY, PROFILE, Visitor, app_of, contents, error
 from tests.support.open_study import small_study
@@ -71,6 +80,61 @@ def test_over_https_the_cookie_is_secure(small):
         "/reader/join", data={"token": link.token}, follow_redirects=False
     )
     assert "secure" in entered.headers["set-cookie"].lower()
+
+
+@pytest.mark.parametrize(("peer", "secure"), [("172.17.0.1", True), ("203.0.113.7", False)])
+def test_behind_a_proxy_in_docker_the_cookie_is_secure(small, peer, secure):
+    app = build_app(small.store, proxies=trusted_proxies(["172.17.0.0/16"]))
+    link = invite(small.store, "R01", actor="coordinator")
+    with TestClient(app, client=(peer, 50000), follow_redirects=False) as client:
+        forwarded = {"X-Forwarded-Proto": "https", "X-Forwarded-For": "198.51.100.1"}
+        entered = client.post("/reader/join", data={"token": link.token}, headers=forwarded)
+    assert ("secure" in entered.headers["set-cookie"].lower()) is secure
+
+
+def test_proxies_that_are_none_are_refused():
+    with pytest.raises(StudyError, match=r"'172\.17\.0\.0/99' does not appear"):
+        trusted_proxies(["172.17.0.0/99"])
+
+
+class Full(SignInQueue):
+    """A queue without a place."""
+
+    def submit(self, job, **who):
+        raise SignInBusy(1)
+
+
+def test_where_too_many_sign_in_the_page_says_when_to_come_back(small):
+    app = FastAPI()
+    app.include_router(reader_api.router(small.store, ReaderSignIn(small.store, queue=Full())))
+    staff = StaffSignIn(small.store, queue=Full())
+    app.include_router(routes.router(small.store, accounts=staff))
+    with TestClient(app) as client:
+        for page, code in (("reader", "code"), ("coordinator", "name")):
+            answer = client.post(f"/{page}/login", data={code: "R01", "secret": "x"})
+            assert answer.status_code == 503
+            assert answer.headers["retry-after"] == "60"
+            assert "checking too many sign-ins. Wait 1 minute" in answer.text
+
+
+def test_sign_ins_leave_the_threads_to_the_readers(small):
+    """As many as the server has threads wait, and a reader is served."""
+    held, begun = threading.Event(), threading.Event()
+    queue = SignInQueue(1)
+    queue.submit(lambda: begun.set() or held.wait(20), address="first")
+    begun.wait(5)
+    app = FastAPI()
+    app.include_router(reader_api.router(small.store, ReaderSignIn(small.store, queue=queue)))
+    with TestClient(app) as client, ThreadPoolExecutor(61) as pool:
+        form = {"code": "R01", "secret": "x"}
+        waiting = [pool.submit(client.post, "/reader/login", data=form) for _ in range(60)]
+        served = pool.submit(client.get, "/reader/login")
+        try:
+            assert served.result(10).status_code == 200
+            assert not any(one.done() for one in waiting)
+        finally:
+            held.set()
+        assert {one.result(20).status_code for one in waiting} == {403}
 
 
 def test_what_was_typed_comes_back_as_text(small):
