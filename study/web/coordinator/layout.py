@@ -195,14 +195,15 @@ def _freeze() -> Freeze:
     )  # fmt: skip
     parts["check"] = gr.Button("Check what is ready", elem_id="check")
     parts["found"] = gr.HTML("", elem_id="found")
+    parts["words"] = gr.Checkbox(
+        label="I have read the doubtful words: they name nothing", visible=False,
+        elem_id="confirm-words",
+    )  # fmt: skip
     with gr.Row(elem_classes="co-act"):
         parts["confirm"] = gr.Textbox(
             label="To freeze, type the code of the study", max_lines=1, visible=False,
             elem_id="confirm-freeze",
         )  # fmt: skip
-        parts["words"] = gr.Checkbox(
-            label="The doubtful words above are no names", visible=False, elem_id="confirm-words"
-        )
         parts["freeze"] = gr.Button("Freeze", variant="primary", visible=False, elem_id="freeze")
         parts["open"] = gr.Button(
             "Open for reading", variant="primary", visible=False, elem_id="open"

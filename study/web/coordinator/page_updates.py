@@ -93,8 +93,9 @@ class PageUpdates:
         shown, page = self.show(user, message, kind, study), self.layout
         if user.role is not StaffRole.ADMIN:
             return shown
-        waiting = [one.code for one in study.progress.readers if one.state == "not invited"]
-        first = next(iter([*waiting, *_may_be_invited(study.progress)]), None)
+        may = _may_be_invited(study.progress)
+        states = {one.code: one.state for one in study.progress.readers}
+        first = min(may, key=lambda code: states[code] != "not invited", default=None)
         for field, value in (
             (page.readers.reader, first),
             (page.freeze.confirm, ""),
@@ -242,10 +243,7 @@ class PageUpdates:
             page.reader: gr.update(choices=codes, interactive=bool(codes)),
             page.invite: gr.update(interactive=bool(codes)),
             page.change["reader"]: gr.update(choices=[one.code for one in progress.readers]),
-            page.apply: gr.update(
-                interactive=bool(progress.readers)
-                and progress.status in (Status.FROZEN, Status.OPEN)
-            ),
+            page.apply: gr.update(interactive=bool(progress.readers) and _is_running(progress)),
             page.exclude: gr.update(interactive=bool(progress.readers)),
             page.reinstate: gr.update(interactive=bool(study.exclusions)),
             page.excluded: views.exclusions(study.exclusions),
@@ -309,6 +307,10 @@ def together(*parts: Updates) -> Updates:
     return merged
 
 
+def _is_running(study: ProgressReport) -> bool:
+    return study.status in (Status.FROZEN, Status.OPEN)
+
+
 def _may_be_invited(study: ProgressReport) -> list[str]:
     out = ("withdrawn", "replaced", "switched off")
-    return [one.code for one in study.readers if one.state not in out]
+    return [one.code for one in study.readers if one.state not in out and _is_running(study)]

@@ -120,6 +120,9 @@ def test_an_invitation_is_shown_once_and_kept_as_a_hash(desk):
         assert link not in row.invite_hash
     states = [one.state for one in progress_report(desk.store).readers]
     assert states == ["invited", "not invited"]
+    closed = desk.do.close(desk.anna, "S1")
+    assert closed[desk.page.readers.reader]["choices"] == []
+    assert not closed[desk.page.readers.invite]["interactive"]
 
 
 def test_a_reader_and_a_case_are_left_out_by_a_logged_decision(desk):
