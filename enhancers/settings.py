@@ -13,6 +13,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 from enhancers.asset_files import ASSETS
 from enhancers.errors import ParameterError
 from enhancers.http_limits.addresses import LOOPBACK, PRIVATE, networks
+from enhancers.http_limits.upload_quota import FILES_PER_HOUR, GB_PER_HOUR
 
 PREFIX = "READINGROOM_"
 
@@ -66,6 +67,10 @@ class Settings(BaseSettings):
         bridge. The default is this machine, on a Space private networks too.
     max_file_mb : float
         Largest file that is read, in MB (10^6 bytes).
+    upload_gb_per_hour : float
+        Most GB (10^9 bytes) that one address may upload in an hour.
+    uploads_per_hour : int
+        Most files that one address may upload in an hour.
     max_megapixels : float
         Largest image that is decoded, in 10^6 pixels.
     cache_dir : Path
@@ -93,6 +98,9 @@ class Settings(BaseSettings):
         Folder of the networks that were fetched or added.
     network_changes : bool
         Whether visitors of the page may fetch, add and remove networks; off on a Space.
+    network_folder : Path or None
+        Folder on the server from which visitors may add networks by naming a file or folder below
+        it; None takes uploads only.
     study_dir : Path or None
         Folder of the reader study that is served beside the compare page.
     study_key : Path or None
@@ -118,6 +126,8 @@ class Settings(BaseSettings):
     allowed_hosts: str = ""
     trusted_proxies: str = Field(default_factory=default_proxies)
     max_file_mb: Annotated[float, Field(gt=0, allow_inf_nan=False)] = 200.0
+    upload_gb_per_hour: Annotated[float, Field(gt=0, allow_inf_nan=False)] = GB_PER_HOUR
+    uploads_per_hour: Annotated[int, Field(ge=1)] = FILES_PER_HOUR
     max_megapixels: Annotated[float, Field(gt=0, allow_inf_nan=False)] = 64.0
     cache_dir: Path = Field(default_factory=default_cache_dir)
     cache_gb: Annotated[float, Field(ge=0, allow_inf_nan=False)] = 0.0
@@ -131,6 +141,7 @@ class Settings(BaseSettings):
     priors_dir: Path = ASSETS / "networks"
     models_dir: Path = Field(default_factory=default_models_dir)
     network_changes: bool = Field(default_factory=lambda: not on_a_space())
+    network_folder: Path | None = None
     study_dir: Path | None = None
     study_key: Path | None = None
     study_database: str | None = None
@@ -139,7 +150,13 @@ class Settings(BaseSettings):
     mcp: bool = False
 
     @field_validator(
-        "cache_dir", "priors_dir", "models_dir", "study_dir", "study_key", "cookie_key"
+        "cache_dir",
+        "priors_dir",
+        "models_dir",
+        "network_folder",
+        "study_dir",
+        "study_key",
+        "cookie_key",
     )
     @classmethod
     def _absolute(cls, path: Path | None) -> Path | None:

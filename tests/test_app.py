@@ -42,6 +42,23 @@ def test_visitors_get_compare_and_the_doors(address: str) -> None:
     assert "demonstration, not a study" in httpx.get(address + "/demo/", timeout=60).text
 
 
+PAGES = ("/", "/config", "/nothing", "/reader/", "/reader/login", "/reader/api/state",
+         "/coordinator/", "/coordinator/login", "/demo/", "/gradio_api/info")  # fmt: skip
+
+
+@pytest.mark.parametrize("path", PAGES)
+def test_headers_are_those_of_the_study_server(address: str, path: str) -> None:
+    answer = httpx.get(address + path, timeout=60)
+    assert "server" not in answer.headers
+    assert answer.headers["x-content-type-options"] == "nosniff"
+    assert answer.headers["referrer-policy"] == "same-origin"
+    assert "no-store" in answer.headers["cache-control"]
+    if path == "/demo/":  # Its own policy: the demonstration may be shown in a frame.
+        return
+    framed = "'none'" if path.startswith(("/reader", "/coordinator")) else "'self'"
+    assert f"frame-ancestors {framed}" in answer.headers["content-security-policy"]
+
+
 def test_a_reader_who_is_signed_in_cannot_open_compare(address: str, study: Store) -> None:
     link = invite(study, "R01", actor="coordinator")
     with httpx.Client(base_url=address, timeout=60, follow_redirects=True) as reader:

@@ -8,6 +8,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass, fields
 from enum import StrEnum
 
+from enhancers.spreadsheet_text import without_formulas
+
 
 class Status(StrEnum):
     """Status of a result, or of a file without one."""
@@ -74,4 +76,4 @@ def _cell(value: object) -> str:
     # A file name may hold undecodable bytes, or line breaks that would look like another row.
     text = text.encode("utf-8", "backslashreplace").decode().replace("\n", "\\n")
     text = text.replace("\r", "\\r")
-    return f"'{text}" if text.startswith(("=", "+", "-", "@", "\t")) else text
+    return without_formulas(text)

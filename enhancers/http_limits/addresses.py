@@ -5,7 +5,8 @@ from __future__ import annotations
 import functools
 import ipaddress
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
@@ -89,6 +90,18 @@ def address_group(host: str) -> str:
     if isinstance(found, ipaddress.IPv6Address):
         return str(ipaddress.ip_network((found, _SITE_BITS), strict=False))
     return str(found or host)
+
+
+def client_group(scope: Mapping[str, Any]) -> str:
+    """The `address_group` of whoever sends a request; empty where the server does not know it.
+
+    Parameters
+    ----------
+    scope : mapping
+        Of the ASGI connection, behind `ProxyHeaders`.
+    """
+    client = scope.get("client")
+    return address_group(client[0]) if client else ""
 
 
 def plain(host: str) -> str:

@@ -51,6 +51,9 @@ def import_network(wanted: NetworkImport) -> Generator[Progress, None, NetworkEn
         catalogue_entry(wanted.like)
     if wanted.native is not None and not 8 <= wanted.native <= 8192:
         raise ParameterError(f"--native {wanted.native} is no side in pixels; give 8 to 8192.")
+    if path.exists() and not (path.is_dir() or path.is_file()):
+        # Opening a named pipe or a device may wait for ever.
+        raise CheckpointError(f"{path.name} is neither a file nor a folder.")
     if not path.is_dir():
         made = yield from _from_checkpoint(wanted)
     elif (path / "unet").is_dir():

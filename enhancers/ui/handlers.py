@@ -7,6 +7,7 @@ import gradio as gr
 from enhancers.ui.page_updates import PageUpdates
 from enhancers.ui.session import Session
 from enhancers.ui.sessions import Sessions
+from enhancers.ui.visitors import tab_of
 
 
 class Handlers:
@@ -24,4 +25,5 @@ class Handlers:
 
     def session(self, request: gr.Request) -> Session:
         """The session of the browser tab that sent the request."""
-        return self.sessions.get(request.session_hash)
+        tab = tab_of(request)
+        return self.sessions.get(tab.key, tab.address)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, fields
+from pathlib import Path
 from typing import Any
 
 import gradio as gr
@@ -94,7 +95,7 @@ class Layout:
 def build_layout(
     missing: dict[str, str], samples: dict[str, Any], priors: Sequence[tuple[str, bool]],
     links: StudyLinks, *, changes: bool = True, max_bytes: int = 200_000_000,
-    remarks: tuple[str, str] = ("", ""),
+    network_folder: Path | None = None, remarks: tuple[str, str] = ("", ""),
 ) -> Layout:  # fmt: skip
     """Create the components inside an open `gr.Blocks`.
 
@@ -111,6 +112,8 @@ def build_layout(
         Whether networks can be downloaded, added and removed on the page.
     max_bytes : int
         Largest upload.
+    network_folder : Path, optional
+        Folder of this machine from which visitors may add networks by path.
     remarks : tuple of str
         What is read and where it goes; how long it is kept.
     """
@@ -137,7 +140,11 @@ def build_layout(
                     parts["evidence"] = evidence_tab.build_tab(tab)
                 with gr.Tab(NETWORKS, id=NETWORKS) as tab:
                     parts["networks"] = networks_tab.build_tab(
-                        tab, states(), changes=changes, max_bytes=max_bytes
+                        tab,
+                        states(),
+                        changes=changes,
+                        max_bytes=max_bytes,
+                        folder=network_folder,
                     )
                 with gr.Tab(STUDY, id=STUDY):
                     gr.HTML(study_tab_html(links), elem_id="study-doors")

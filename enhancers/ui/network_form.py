@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,10 +15,16 @@ from enhancers.errors import ParameterError
 from enhancers.networks.catalog import NETWORKS
 from enhancers.networks.entry import Embedded
 from enhancers.networks.identify import NetworkImport
+from enhancers.settings import get_settings
 from enhancers.ui.html import fill
 
 UNKNOWN = ""
 """Value of the field "The file is" for a network that is not in the catalogue, or not known."""
+
+PATHS_OFF = (
+    "This page takes no path of the server, only a file that you upload. The operator can allow "
+    "paths of one folder (READINGROOM_NETWORK_FOLDER), or use python -m enhancers networks add."
+)
 
 _UNSPECIFIED = ("Not specified", "")
 _FIELDS = {
@@ -36,10 +43,10 @@ _FIELDS = {
 
 @dataclass(frozen=True, eq=False)
 class NetworkForm:
-    """The fields that describe a network to be added."""
+    """The fields that describe a network to be added; ``path`` only where one may be named."""
 
     upload: Any
-    path: Any
+    path: Any | None
     facts: Any
     like: Any
     heads: Any
@@ -54,15 +61,24 @@ class NetworkForm:
 
     def inputs(self) -> dict[str, Any]:
         """The fields by their keyword."""
-        return {
-            "upload": self.upload, "path": self.path, "like": self.like, "heads": self.heads,
+        named = {} if self.path is None else {"path": self.path}
+        return named | {
+            "upload": self.upload, "like": self.like, "heads": self.heads,
             "order": self.order, "key": self.key, "label": self.label, "native": self.native,
             "tiles": self.tiles, "schedule": self.schedule, "licence": self.licence,
         }  # fmt: skip
 
 
-def build_form(max_bytes: int) -> NetworkForm:
-    """Create the form; ``max_bytes`` is the largest upload."""
+def build_form(max_bytes: int, folder: Path | None = None) -> NetworkForm:
+    """Create the form.
+
+    Parameters
+    ----------
+    max_bytes : int
+        Largest upload.
+    folder : Path, optional
+        Folder of this machine whose files visitors may name (see `network_import`).
+    """
     entries = [entry for entry in NETWORKS if not isinstance(entry.source, Embedded)]
     known = [
         ("Another network, or not known", UNKNOWN),
@@ -75,13 +91,7 @@ def build_form(max_bytes: int) -> NetworkForm:
                 label="Checkpoint", file_count="single", elem_id="network-upload", height=76,
                 show_label=False,
             )  # fmt: skip
-            with gr.Column(min_width=260):
-                path = gr.Textbox(
-                    label="Or a path on the machine that runs this page",
-                    info=f"For a folder, or a file larger than {max_bytes / 1e6:g} MB.",
-                    placeholder="/data/256x256_diffusion_uncond.pt", max_lines=1,
-                    elem_id="network-path",
-                )  # fmt: skip
+            path = None if folder is None else _path(max_bytes)
         with gr.Accordion(
             "What the file does not specify (only where it is needed)", open=False,
             elem_id="network-facts",
@@ -89,6 +99,16 @@ def build_form(max_bytes: int) -> NetworkForm:
             fields = _build_facts(known)
         add = gr.Button("Add", variant="primary", elem_id="network-go", min_width=120)
     return NetworkForm(upload=upload, path=path, facts=facts, add=add, **fields)
+
+
+def _path(max_bytes: int) -> Any:
+    """Field for a file or folder of this machine."""
+    with gr.Column(min_width=260):
+        return gr.Textbox(
+            label="Or a path in the server's folder for networks",
+            info=f"For a folder, or a file larger than {max_bytes / 1e6:g} MB.",
+            placeholder="256x256_diffusion_uncond.pt", max_lines=1, elem_id="network-path",
+        )  # fmt: skip
 
 
 def _build_facts(known: Sequence[tuple[str, str]]) -> dict[str, Any]:
@@ -139,18 +159,29 @@ def _choice(
     )  # fmt: skip
 
 
-def network_import(values: dict[str, Any]) -> NetworkImport:
+def network_import(values: dict[str, Any], folder: Path | None = None) -> NetworkImport:
     """The import that the form describes.
+
+    Parameters
+    ----------
+    values : dict
+        Of the fields.
+    folder : Path, optional
+        Folder of this machine: a path that is typed is one of it. None accepts uploads only.
 
     Raises
     ------
     ParameterError
-        There is neither a file nor a path, or a number is not an integer.
+        There is neither a file nor a path, the path leads out of the folder, or a number is not
+        an integer.
     """
     texts = {name: str(values.get(name) or "").strip() for name in values}
-    path = texts.get("upload") or texts.get("path")
+    path = texts.get("upload") or _named(texts.get("path", ""), folder)
     if not path:
-        raise ParameterError("There is nothing to add yet: drop a checkpoint or enter a path.")
+        raise ParameterError(
+            "There is nothing to add yet: drop a checkpoint"
+            f"{'.' if folder is None else ' or enter a path.'}"
+        )
     tiles = {"tiles": True, "whole": False}.get(texts["tiles"])
     return NetworkImport(
         path=Path(path),
@@ -164,6 +195,45 @@ def network_import(values: dict[str, Any]) -> NetworkImport:
         tiles=tiles,
         licence=texts["licence"] or None,
     )
+
+
+def _named(text: str, folder: Path | None) -> str:
+    """The path that was typed, in the folder; whether anything else exists is not said."""
+    if not text:
+        return ""
+    if folder is None:
+        raise ParameterError(PATHS_OFF)
+    home = folder.resolve()
+    try:
+        path = (home / text).resolve()
+    except (OSError, RuntimeError, ValueError):
+        path = home
+    if home not in path.parents:
+        raise ParameterError(
+            f"{text[:80]!r} is no path in the server's folder for networks: give one below it."
+        )
+    return str(path)
+
+
+def without_paths(sentence: str, folder: Path | None = None) -> str:
+    """A message in which every file and folder of this machine goes by its last name alone.
+
+    Parameters
+    ----------
+    sentence : str
+    folder : Path, optional
+        A folder that the message may name, besides those of the settings.
+    """
+    settings = get_settings()
+    known = [
+        settings.models_dir, settings.priors_dir, settings.cache_dir, settings.network_folder,
+        folder, folder and folder.resolve(),
+        Path(tempfile.gettempdir()), Path.home(), Path.cwd(),
+    ]  # fmt: skip
+    for name in sorted({str(one) for one in known if one is not None}, key=len, reverse=True):
+        if len(name) > 1:
+            sentence = re.sub(rf"{re.escape(name)}[\\/]?", "/", sentence)
+    return re.sub(r"(?<![\w:/])(?:[A-Za-z]:)?[\\/](?:[^\s\\/'\"]+[\\/])*(?=[^\s\\/])", "", sentence)
 
 
 def with_field_names(sentence: str) -> str:

@@ -22,10 +22,11 @@ from enhancers.networks.progress import Progress
 from enhancers.registry import METHODS
 from enhancers.settings import Settings
 from enhancers.ui import network_jobs, networks_tab, render
-from enhancers.ui.network_form import network_import, with_field_names
+from enhancers.ui.network_form import network_import, with_field_names, without_paths
 from enhancers.ui.page_updates import PageUpdates, Updates
 from enhancers.ui.parameters import FIELD_KEY, prior_choices
 from enhancers.ui.render import Notice, short_label
+from enhancers.ui.visitors import tab_of
 from enhancers.ui.wiring import Wiring
 from enhancers.warm_up import import_torch
 
@@ -101,11 +102,11 @@ class NetworkHandlers:
         try:
             now = installed.state(network_entry(key))
         except ReadingRoomError as error:
-            return self.updates.error(error)
+            return self.updates.error(ParameterError(self._without_paths(error)))
         if now.status == "present":
             return self.updates.notice(None)
         where = " Both can be done in the Networks tab." if self.settings.network_changes else ""
-        return self.updates.notice(Notice("warning", (now.note + where,)))
+        return self.updates.notice(Notice("warning", (without_paths(now.note) + where,)))
 
     def act(self, event: gr.EventData, request: gr.Request, **values: Any) -> Iterator[Updates]:
         """Handle a button of the list."""
@@ -126,7 +127,7 @@ class NetworkHandlers:
             yield self.updates.error(ParameterError(networks_tab.CHANGES_OFF))
             return
         try:
-            wanted = network_import(values)
+            wanted = network_import(values, self.settings.network_folder)
         except ReadingRoomError as error:
             yield self.updates.error(error)
             return
@@ -146,7 +147,7 @@ class NetworkHandlers:
 
     def stop(self, request: gr.Request) -> None:
         """Stop the job of this browser tab."""
-        stop = self._stops.get(request.session_hash or "")
+        stop = self._stops.get(tab_of(request).key)
         if stop is not None:
             stop.set()
 
@@ -166,7 +167,7 @@ class NetworkHandlers:
         values: dict[str, Any],
     ) -> Iterator[Updates]:
         """Run a job and yield its progress; one job at a time for each browser tab."""
-        tab, stop = request.session_hash or "", threading.Event()
+        tab, stop = tab_of(request).key, threading.Event()
         with self._lock:
             busy = self._stops.setdefault(tab, stop) is not stop
         if busy:
@@ -209,7 +210,7 @@ class NetworkHandlers:
         except NetworkFactsMissing:
             return self._ask_for_facts()
         except ReadingRoomError as error:
-            return self.updates.error(ParameterError(with_field_names(str(error))))
+            return self.updates.error(ParameterError(with_field_names(self._without_paths(error))))
         except Exception as error:
             _log.error("a job of the Networks tab failed", exc_info=error)
             return self.updates.error(
@@ -218,6 +219,9 @@ class NetworkHandlers:
         return self.updates.notice(
             Notice("info", ("Stopped. What was downloaded so far is kept.",))
         )
+
+    def _without_paths(self, error: ReadingRoomError) -> str:
+        return without_paths(str(error), self.settings.network_folder)
 
     def _ask_for_facts(self) -> Updates:
         form = self.updates.layout.networks.form
@@ -276,11 +280,14 @@ def wire(wiring: Wiring, networks: NetworkHandlers) -> None:
         return
     form = tab.form
     outputs = [*shown, tab.work, tab.progress, form.facts, *form.inputs().values()]
+    triggers = [form.upload.upload, form.add.click]
+    if form.path is not None:
+        triggers.append(form.path.submit)
     # Downloads and conversions may take long: they have their own queue.
     slow = {"concurrency_id": "networks", "concurrency_limit": 8, "trigger_mode": "once"}
     wiring.connect(tab.list.act, networks.act, None, outputs, inputs_kwargs=fields, **slow)
     wiring.connect(
-        functools.partial(gr.on, [form.upload.upload, form.add.click, form.path.submit]),
+        functools.partial(gr.on, triggers),
         networks.add, None, outputs, inputs_kwargs={**fields, **form.inputs()}, **slow,
     )  # fmt: skip
     wiring.connect(tab.stop.click, networks.stop)

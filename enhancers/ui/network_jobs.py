@@ -29,7 +29,7 @@ def fetch(key: str) -> Generator[Progress, None, Notice]:
     import_networks()
     yield from fetching.fetch(key)
     entry = network_entry(key)
-    return Notice("info", (f"{entry.label} was installed in {entry.folder}.",))
+    return Notice("info", (f"{entry.label} was installed.",))
 
 
 def verify(key: str) -> Generator[Progress, None, Notice]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import gradio as gr
@@ -14,7 +15,7 @@ from enhancers.networks.entry import Download, Embedded, FromUser, NetworkEntry,
 from enhancers.networks.installed import State, describe_source
 from enhancers.registry import METHODS
 from enhancers.ui.html import fill, piece
-from enhancers.ui.network_form import NetworkForm, build_form
+from enhancers.ui.network_form import NetworkForm, build_form, without_paths
 from enhancers.ui.render import short_label
 
 CHANGES_OFF = (
@@ -37,7 +38,9 @@ class NetworksTab:
     form: NetworkForm | None
 
 
-def build_tab(tab: Any, states: Sequence[State], *, changes: bool, max_bytes: int) -> NetworksTab:
+def build_tab(
+    tab: Any, states: Sequence[State], *, changes: bool, max_bytes: int, folder: Path | None = None
+) -> NetworksTab:
     """Create the components inside the open tab.
 
     Parameters
@@ -48,6 +51,8 @@ def build_tab(tab: Any, states: Sequence[State], *, changes: bool, max_bytes: in
         Whether networks can be downloaded, added and removed here.
     max_bytes : int
         Largest upload.
+    folder : Path, optional
+        Folder of this machine whose files visitors may name.
     """
     gr.HTML(piece("networks_lead"), elem_classes="networks-head")
     with gr.Row(visible=False, elem_id="network-work", equal_height=True) as work:
@@ -59,7 +64,7 @@ def build_tab(tab: Any, states: Sequence[State], *, changes: bool, max_bytes: in
         apply_default_css=False,
         elem_id="networks",
     )
-    form = build_form(max_bytes) if changes else None
+    form = build_form(max_bytes, folder) if changes else None
     return NetworksTab(tab, shown, work, progress, stop, form)
 
 
@@ -99,7 +104,7 @@ def _network(state: State, *, changes: bool) -> dict[str, Any]:
         "label": entry.label if entry else state.key,
         "summary": entry.summary if entry else None,
         "facts": _facts(entry) if entry else (),
-        "note": state.note if fault else "",
+        "note": without_paths(state.note) if fault else "",
         "buttons": _buttons(state) if changes else (),
     }
 

@@ -99,6 +99,7 @@ def build(
         page = layout.build_layout(
             _missing(priors), gallery.tiles(), priors, links,
             changes=settings.network_changes, max_bytes=settings.max_file_bytes,
+            network_folder=settings.network_folder,
             remarks=(
                 render.upload_remark(on_a_space=on_a_space()), render.keeping_remark(settings),
             ),

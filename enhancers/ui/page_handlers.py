@@ -14,6 +14,7 @@ from enhancers.ui.network_handlers import NetworkHandlers
 from enhancers.ui.page_updates import PageUpdates, Updates
 from enhancers.ui.sessions import Sessions
 from enhancers.ui.tab_handlers import card_text
+from enhancers.ui.visitors import tab_of
 from enhancers.warm_up import import_torch
 
 
@@ -48,7 +49,8 @@ class PageHandlers(Handlers):
             Token of the session that the tab had.
         request : gradio.Request
         """
-        resumed = self.sessions.resume(request.session_hash, str(former or ""))
+        tab = tab_of(request)
+        resumed = self.sessions.resume(tab.key, str(former or ""), tab.address)
         session = self.session(request)
         shown = self.updates.resumed(session) if resumed else {}
         return {**shown, self.updates.layout.visit: session.token}
@@ -73,7 +75,7 @@ class PageHandlers(Handlers):
 
     def closed(self, request: gr.Request) -> None:
         """Stop what the tab runs, and forget it."""
-        session = self.sessions.remove(request.session_hash)
+        session = self.sessions.remove(tab_of(request).key)
         if session is not None:
             session.stop()
         self.networks.stop(request)

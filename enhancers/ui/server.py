@@ -15,9 +15,15 @@ from enhancers.http_limits.addresses import Proxies, networks
 from enhancers.http_limits.bodies import BodyLimits
 from enhancers.http_limits.connections import limit_connections
 from enhancers.http_limits.proxy_headers import ProxyHeaders
+from enhancers.http_limits.upload_quota import QuotaOfUploads, UploadQuota
 from enhancers.request_guard import RequestGuard, allowed_hosts
-from enhancers.settings import Settings
+from enhancers.security_headers import SecurityHeaders
+from enhancers.settings import Settings, on_a_space
 from enhancers.ui.page import ComparePage
+from enhancers.ui.visitors import VisitorCookie
+
+_FRAMED_ON_A_SPACE = "'self' https://huggingface.co https://*.huggingface.co"
+"""The site of the Space shows the page in a frame."""
 
 
 def use_private_temp_folder() -> None:
@@ -69,16 +75,24 @@ def launch(
     for router in page.routers:
         app.include_router(router)
     # Around all layers: those of `app_kwargs` lie inside Gradio's own, which permits all origins.
-    guarded = RequestGuard(
-        app.middleware_stack or app.build_middleware_stack(),
-        allowed_hosts(settings.host, [settings.allowed_hosts]),
-    )
+    inner = app.middleware_stack or app.build_middleware_stack()
+    quota = UploadQuota(settings.upload_gb_per_hour, settings.uploads_per_hour)
+    inner = VisitorCookie(QuotaOfUploads(inner, quota))
+    inner = SecurityHeaders(inner, framed=_FRAMED_ON_A_SPACE if on_a_space() else "'self'")
+    guarded = RequestGuard(inner, allowed_hosts(settings.host, [settings.allowed_hosts]))
     largest = _largest_bodies(settings.max_file_bytes) | dict(bodies or {})
     app.middleware_stack = ProxyHeaders(BodyLimits(guarded, largest), proxies)
     limit_connections(page.blocks.server.config, proxies)
+    _hide_the_server(page)
     return app
 
 
 def _largest_bodies(file_bytes: int) -> dict[str, int]:
     """Paths that take a file: as it is, or in JSON."""
     return {"/gradio_api/upload": file_bytes + 10**6, "/gradio_api/mcp": 2 * file_bytes + 10**6}
+
+
+def _hide_the_server(page: ComparePage) -> None:
+    """Leave the name of the server program out of answers, which Gradio cannot be asked to do."""
+    config = page.blocks.server.config
+    config.encoded_headers = [one for one in config.encoded_headers if one[0].lower() != b"server"]

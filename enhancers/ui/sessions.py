@@ -8,7 +8,9 @@ import threading
 import time
 from collections import OrderedDict
 from collections.abc import Iterable
+from dataclasses import dataclass
 
+from enhancers.http_limits.shares import in_excess
 from enhancers.ui.session import Session
 
 LATE_EVENT_SECONDS = 10.0
@@ -18,7 +20,7 @@ KEPT_SECONDS = 600.0
 """Seconds for which the session of a page that was left can be continued."""
 
 KEPT_SESSIONS = 16
-"""Most sessions of pages that were left; the one left first makes room."""
+"""Most sessions of pages that were left; the first of the address with most makes room."""
 
 _CONTINUED = (
     "image", "name", "path", "sample", "windows", "window_choice", "first_window", "truth",
@@ -26,32 +28,51 @@ _CONTINUED = (
 )  # fmt: skip
 
 
+@dataclass(frozen=True, eq=False)
+class _Left:
+    """The session of a page that was left, and when it is forgotten."""
+
+    session: Session
+    timer: threading.Timer
+    address: str
+
+
 class Sessions:
-    """The sessions of all tabs by Gradio's session hash; the least recently used are dropped."""
+    """The sessions of all tabs, by the key of a `Tab`.
+
+    Where there are too many, the least recently used of the address with most of them are dropped.
+    """
 
     def __init__(self, capacity: int = 64) -> None:
         self.capacity = capacity
         self._lock = threading.Lock()
         self._by_hash: OrderedDict[str, Session] = OrderedDict()
+        self._addresses: dict[str, str] = {}
         self._removed: dict[str, float] = {}
-        self._left: OrderedDict[str, tuple[Session, threading.Timer]] = OrderedDict()
+        self._left: OrderedDict[str, _Left] = OrderedDict()
 
     def __len__(self) -> int:
         return len(self._by_hash)
 
-    def get(self, session_hash: str | None) -> Session:
+    def get(self, key: str, address: str = "") -> Session:
         """The session of a tab, created at its first request.
 
         A late event of a closed tab gets a session that is not stored.
+
+        Parameters
+        ----------
+        key, address : str
+            Of the `Tab`.
         """
-        key = session_hash or ""
         with self._lock:
             if time.monotonic() - self._removed.get(key, -math.inf) < LATE_EVENT_SECONDS:
                 return Session()
             session = self._by_hash.setdefault(key, Session())
             self._by_hash.move_to_end(key)
-            while len(self._by_hash) > self.capacity:
-                self._by_hash.popitem(last=False)
+            self._addresses[key] = address
+            owners = {one: self._addresses[one] for one in self._by_hash}
+            for surplus in in_excess(owners, self.capacity):
+                del self._by_hash[surplus], self._addresses[surplus]
             return session
 
     def by_token(self, token: str) -> Session | None:
@@ -59,15 +80,15 @@ class Sessions:
         with self._lock:
             return _named(token, self._by_hash.values())
 
-    def resume(self, session_hash: str | None, token: str) -> bool:
+    def resume(self, key: str, token: str, address: str = "") -> bool:
         """Continue in a tab what its page had before it was loaded anew.
 
         The former page may still be open, as where a tab was duplicated: both go on separately.
 
         Parameters
         ----------
-        session_hash : str, optional
-            Of the page that was loaded.
+        key, address : str
+            Of the `Tab` of the page that was loaded.
         token : str
             Of the former page's session.
 
@@ -76,32 +97,34 @@ class Sessions:
         bool
             Whether there was something to continue, and nothing else was opened meanwhile.
         """
-        session = self.get(session_hash)
+        session = self.get(key, address)
         with self._lock:
-            left = [one for one, _ in self._left.values()]
+            left = [one.session for one in self._left.values()]
             former = _named(token, [*self._by_hash.values(), *left])
         return former is not None and former is not session and _continue(session, former)
 
-    def remove(self, session_hash: str | None) -> Session | None:
+    def remove(self, key: str) -> Session | None:
         """Remove and return the session of a tab that was closed; for a while it can be resumed."""
-        key, now = session_hash or "", time.monotonic()
+        now = time.monotonic()
         with self._lock:
             recent = self._removed.items()
             self._removed = {k: at for k, at in recent if now - at < LATE_EVENT_SECONDS}
             self._removed[key] = now
             session = self._by_hash.pop(key, None)
+            address = self._addresses.pop(key, "")
         if session is not None and session.image is not None:
-            self._keep(session)
+            self._keep(session, address)
         return session
 
-    def _keep(self, session: Session) -> None:
+    def _keep(self, session: Session, address: str) -> None:
         timer = threading.Timer(KEPT_SECONDS, self._forget, [session.token])
         timer.daemon = True
         timer.start()
         with self._lock:
-            self._left[session.token] = session, timer
-            while len(self._left) > KEPT_SESSIONS:
-                self._left.popitem(last=False)[1][1].cancel()
+            self._left[session.token] = _Left(session, timer, address)
+            owners = {token: one.address for token, one in self._left.items()}
+            for surplus in in_excess(owners, KEPT_SESSIONS):
+                self._left.pop(surplus).timer.cancel()
 
     def _forget(self, token: str) -> None:
         with self._lock:

@@ -12,6 +12,7 @@ from enhancers.errors import ReadingRoomError
 from enhancers.ui.page_updates import PageUpdates, Updates
 from enhancers.ui.render import Notice
 from enhancers.ui.sessions import Sessions
+from enhancers.ui.visitors import tab_of
 
 # No handler of the page is an endpoint of the API, which `enhancers.api` has. "multiple", because
 # by default Gradio drops an event while an earlier one of the same listener is being answered, and
@@ -74,7 +75,7 @@ class Wiring:
 
         def recovered(error: Exception, *args: Any, **kwargs: Any) -> Updates:
             request = signature.bind_partial(*args, **kwargs).arguments.get("request")
-            return self._recovered(error, handler, getattr(request, "session_hash", None))
+            return self._recovered(error, handler, request)
 
         if inspect.isgeneratorfunction(handler):
 
@@ -97,16 +98,15 @@ class Wiring:
 
         return answer
 
-    def _recovered(
-        self, error: Exception, handler: Callable[..., Any], session_hash: str | None
-    ) -> Updates:
+    def _recovered(self, error: Exception, handler: Callable[..., Any], request: Any) -> Updates:
         notice = self.updates.notice(Notice("error", (error_sentence(error),)))
         if not isinstance(error, ReadingRoomError):
             name = getattr(handler, "__qualname__", "a handler")
             _log.error("%s failed", name, exc_info=error)
-        if session_hash is None:
+        if request is None:
             return notice
-        return {**notice, **self.updates.controls(self.sessions.get(session_hash))}
+        tab = tab_of(request)
+        return {**notice, **self.updates.controls(self.sessions.get(tab.key, tab.address))}
 
 
 def error_sentence(error: Exception) -> str:

@@ -10,9 +10,10 @@ import hmac
 import secrets
 from abc import ABC, abstractmethod
 from collections.abc import Collection
-from typing import ClassVar, Generic, Literal, Protocol, TypeVar, cast
+from datetime import UTC, datetime
+from typing import Any, ClassVar, Generic, Literal, Protocol, TypeVar, cast
 
-from itsdangerous import BadSignature, URLSafeTimedSerializer
+from itsdangerous import BadSignature, SignatureExpired, URLSafeTimedSerializer
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
@@ -206,7 +207,7 @@ class SignIn(ABC, Generic[Row, AccountT]):
         if not cookie:
             return None
         try:
-            identifier, generation = self.signer().loads(cookie, max_age=self.cookie_seconds)
+            identifier, generation = self._signed(cookie)
         except (BadSignature, ValueError, TypeError):
             return None
         if not isinstance(identifier, str):
@@ -239,6 +240,16 @@ class SignIn(ABC, Generic[Row, AccountT]):
             key = signing_key(self.store.study_id, self.key_name, self.store.folder)
             self._signer = URLSafeTimedSerializer(key, salt=self.salt)
         return self._signer
+
+    def _signed(self, cookie: str) -> Any:
+        """The content of a cookie; BadSignature where it is forged or too old.
+
+        A cookie from the future is valid: the clock of the server was set back since.
+        """
+        content, moment = self.signer().loads(cookie, return_timestamp=True)
+        if (datetime.now(UTC) - moment).total_seconds() > self.cookie_seconds:
+            raise SignatureExpired("The cookie has expired.")
+        return content
 
     def sign_out(self, account: AccountT) -> None:
         """End all sessions of an account: its cookies are worth nothing from now on."""

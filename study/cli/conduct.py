@@ -113,8 +113,18 @@ def serve(
     mirror: MirrorPath = None,
     allowed_host: AllowedHost = None,
     trusted_proxy: TrustedProxy = None,
+    upload_gb_per_hour: Annotated[
+        float,
+        typer.Option(
+            min=0.001,
+            envvar="READINGROOM_UPLOAD_GB_PER_HOUR",
+            help="Most GB (10^9 bytes) of images that coordinators at one address may upload in an "
+            "hour.",
+        ),
+    ] = 40.0,
 ) -> None:
     """Serve the pages of readers and coordinators until interrupted."""
+    from enhancers.http_limits.upload_quota import UploadQuota
     from study.accounts.cookie_keys import keep_in
     from study.server.standalone import address, bind, build_app, run, trusted_proxies
 
@@ -123,8 +133,8 @@ def serve(
     with opened(folder, database, mirror) as store:
         if key is not None:
             read_key(key, store)
-        hosts = allowed_hosts(host, allowed_host or ())
-        app = build_app(store, key=key, hosts=hosts, proxies=proxies)
+        hosts, quota = allowed_hosts(host, allowed_host or ()), UploadQuota(upload_gb_per_hour)
+        app = build_app(store, key=key, hosts=hosts, proxies=proxies, quota=quota)
         with bind(host, port) as server:
             typer.echo(f"The study is {store.status()}.")
             typer.echo(f"Readers: {address(server)}/reader/")

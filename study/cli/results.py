@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from enhancers.files import write_atomic
 from study.cli.options import (
     Actor,
     AsJson,
@@ -168,7 +169,7 @@ def report(
         if out.exists():
             raise StudyError(f"There is a file at {out} already: give another path.")
         made = run(store, actor=actor, key=names, seed=seed)
-        out.write_text(render(made.data, made.analysis), encoding="utf-8")
+        write_atomic(out, render(made.data, made.analysis).encode(), mode=0o600)
     logged = f"analysis {made.run_id}" if made.run_id else "not logged: the disk is read-only"
     typer.echo(f"{out} ({logged})")
 

@@ -25,6 +25,8 @@ from starlette.responses import HTMLResponse, JSONResponse, RedirectResponse, Re
 
 from enhancers.asset_files import asset_text
 from enhancers.html_templates import html_templates
+from enhancers.http_limits.addresses import client_group
+from enhancers.http_limits.shares import in_excess
 from study.demo import demo_study
 from study.domain.errors import WrongScreen
 from study.storage.models import new_token
@@ -35,7 +37,7 @@ if TYPE_CHECKING:
     from starlette.types import ASGIApp, Receive, Scope, Send
 
 MAX_VISITS = 60
-"""Studies that are kept; a new visitor replaces the one that was inactive longest."""
+"""Studies that are kept; of the address with most, the one that was inactive longest makes room."""
 IDLE_HOURS = 3.0
 """A visitor's study is removed after so long without a request."""
 _HEADERS = {
@@ -57,6 +59,7 @@ class _Visit:
     demo: demo_study.DemoStudy
     api: ASGIApp
     last_request: float
+    address: str = ""
 
 
 class DemoSite:
@@ -92,16 +95,16 @@ class DemoSite:
                 page = demo_study.start(template, self._folder / "page")
                 self._page = _Visit(page, reader_page.attach(FastAPI(), page.store), 0.0)
 
-    def start(self) -> str:
-        """Make a study for a new visitor and return the token of its address."""
+    def start(self, address: str = "") -> str:
+        """Make a study for a visitor from an address, and return the token of its own address."""
         self.prepare()
         token = new_token()
         made = demo_study.start(self._folder / "template", self._folder / token)
         api = FastAPI(docs_url=None, redoc_url=None, openapi_url=None)
         api.include_router(router(made.store, made.accounts))
         with self._lock:
-            self._make_room()
-            self._visits[token] = _Visit(made, api, time.monotonic())
+            self._visits[token] = _Visit(made, api, time.monotonic(), address)
+            self._make_room(token)
         return token
 
     def close(self) -> None:
@@ -133,7 +136,9 @@ class DemoSite:
             return _page("landing.html")
         if path == "/start" and request.method == "POST":
             root = request.scope.get("root_path", "")
-            return RedirectResponse(f"{root}/{self.start()}/", 303, _HEADERS)
+            return RedirectResponse(
+                f"{root}/{self.start(client_group(request.scope))}/", 303, _HEADERS
+            )
         if visit is None:
             return _page("over.html", 404)
         match rest:
@@ -156,13 +161,14 @@ class DemoSite:
                 visit.last_request = time.monotonic()
             return visit
 
-    def _make_room(self) -> None:
+    def _make_room(self, newest: str) -> None:
+        """Remove what was left long ago, then the oldest of the address with most visits."""
         oldest = time.monotonic() - 3600 * IDLE_HOURS
         by_age = sorted(self._visits, key=lambda token: self._visits[token].last_request)
-        surplus = len(by_age) - MAX_VISITS + 1
-        for place, token in enumerate(by_age):
-            if place < surplus or self._visits[token].last_request < oldest:
-                self._visits.pop(token).demo.close()
+        idle = [one for one in by_age if self._visits[one].last_request < oldest and one != newest]
+        owners = {one: self._visits[one].address for one in by_age if one not in idle}
+        for token in (*idle, *in_excess(owners, MAX_VISITS)):
+            self._visits.pop(token).demo.close()
 
     async def _reader(
         self, visit: _Visit, token: str, path: str, scope: Scope, receive: Receive, send: Send

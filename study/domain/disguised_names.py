@@ -3,7 +3,8 @@
 Texts and names are compared in their compatibility form (NFKC), without case and accents. Where
 words are separated, names of four letters or more are also found inside words, such as compounds;
 shorter ones are words, and inside a word they are doubtful: a person has to look. In scripts that
-do not separate words, such as Chinese, names are found anywhere.
+do not separate words, such as Chinese, names are found anywhere. Letters of other scripts that look
+like Latin ones are read as these too, and names that are written backwards are doubtful.
 """
 
 from __future__ import annotations
@@ -22,6 +23,18 @@ SHORTEST = 2
 INSIDE = 4
 """Names with at least this many letters and digits are also found inside words."""
 
+BACKWARDS = 3
+"""Names with at least this many letters and digits are also searched for from their end."""
+
+_CYRILLIC = ("АВЕЅІЈКМНОРСТУХԌԚԜҮЗаеѕіјкорсухһԁԛԝүгпит", "ABESIJKMHOPCTYXGQWY3aesijkopcyxhdqwyrnut")
+_GREEK = ("ΑΒΕΖΗΙΚΜΝΟΡΤΥΧαβγεικνορτυχω", "ABEZHIKMNOPTYXabyeikvoptuxw")
+_OTHERS = ("ıȷɑɡɩʀɴʟᴀᴅꓢꓐ", "ijagirnladsb")
+_LOOKALIKES = str.maketrans(
+    *("".join(parts) for parts in zip(_CYRILLIC, _GREEK, _OTHERS, strict=True))
+)
+"""Letters that are taken for Latin ones."""
+_TURNED = re.compile("[\u202d\u202e\u2066-\u2069]")
+"""Marks that turn the direction in which a text is shown."""
 _CAMEL = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
 _WORD = re.compile(r"[^\W_]+")
 _VOICED = "\u3099\u309a"
@@ -106,8 +119,17 @@ def names_in(text: str, names: Iterable[str]) -> tuple[str, ...]:
     number after the name. A name is found only at the beginning of a word, unless it is long
     (`INSIDE`) or its script does not separate words.
     """
-    read = _Text(text)
-    return tuple(name for name in names if _occurs(normalised(name), read))
+    names = tuple(names)
+    readings = _readings(text, names)
+    turned = bool(_TURNED.search(text))
+    return tuple(
+        name
+        for name in names
+        if any(
+            _occurs(form, read) or (turned and _occurs(form[::-1], read))
+            for read, form in _forms(name, readings)
+        )
+    )
 
 
 def case_names_in(text: str, names: Iterable[str]) -> tuple[str, ...]:
@@ -116,23 +138,39 @@ def case_names_in(text: str, names: Iterable[str]) -> tuple[str, ...]:
     In scripts that do not separate words they are found anywhere. Names that identify nothing are
     ignored: short ones, and words that the texts of every study contain, such as "image".
     """
-    read = _Text(text)
-    complete = {"".join(run) for run in _runs(read.parts, longest=8)}
+    names = tuple(names)
+    readings = _readings(text, names)
+    complete = {
+        id(read): {"".join(run) for run in _runs(read.parts, longest=8)} for read, _ in readings
+    }
     return tuple(
         name
         for name in names
         if _is_identifying(name)
-        and (normalised(name) in complete or _is_in_unseparated(normalised(name), read))
+        and any(
+            form in complete[id(read)] or _is_in_unseparated(form, read)
+            for read, form in _forms(name, readings)
+        )
     )
 
 
 def doubtful_names_in(text: str, names: Iterable[str]) -> tuple[Doubt, ...]:
-    """Short names inside longer words, which may be other words: "TV" in "TVfiltered", "organ"."""
-    read = _Text(text)
+    """Words that may mean a name, or not.
+
+    These are longer words with a short name, such as "TVfiltered" or "organ" for "GAN", and names
+    that are written backwards.
+    """
+    read, names = _Text(text), tuple(names)
+    sure = names_in(text, names)
     found = []
     for name in names:
         plain = normalised(name)
-        if not plain or len(plain) >= INSIDE or _occurs(plain, read):
+        if not plain or name in sure:
+            continue
+        if turned := _backwards(plain, read):
+            found.append(Doubt(name, turned))
+            continue
+        if len(plain) >= INSIDE:
             continue
         if _is_unseparated(plain[0]):
             word = plain if plain in read.joined else ""
@@ -146,14 +184,51 @@ def doubtful_names_in(text: str, names: Iterable[str]) -> tuple[Doubt, ...]:
 
 
 def doubtful_case_names_in(text: str, names: Iterable[str]) -> tuple[Doubt, ...]:
-    """Names of cases, patients and files inside longer words: "Meier" in "Meierbefund"."""
+    """Names of cases, patients and files inside longer words, or written backwards.
+
+    "Meier" is in "Meierbefund", and "reieM" is one.
+    """
     read, names = _Text(text), tuple(names)
     sure = case_names_in(text, names)
     return tuple(
         Doubt(name, word)
         for name in names
-        if name not in sure and _is_identifying(name) and (word := read.word_with(normalised(name)))
+        if name not in sure
+        and _is_identifying(name)
+        and (
+            word := read.word_with(normalised(name))
+            or _backwards(normalised(name), read, inside=False)
+        )
     )
+
+
+def _readings(text: str, names: Iterable[str]) -> list[tuple[_Text, bool]]:
+    """The text as it is, and where that is another one, with letters taken for Latin ones."""
+    found = [(_Text(text), False)]
+    if any(_latin(one) != unicodedata.normalize("NFKC", one) for one in (text, *names)):
+        found.append((_Text(_latin(text)), True))
+    return found
+
+
+def _forms(name: str, readings: list[tuple[_Text, bool]]) -> Iterator[tuple[_Text, str]]:
+    for read, is_latin in readings:
+        yield read, normalised(_latin(name) if is_latin else name)
+
+
+def _latin(text: str) -> str:
+    return unicodedata.normalize("NFKC", text).translate(_LOOKALIKES)
+
+
+def _backwards(name: str, read: _Text, *, inside: bool = True) -> str:
+    """The word that is, or holds a long, name written from its end; empty where there is none."""
+    turned = name[::-1]
+    if len(name) < BACKWARDS or turned == name or turned in _COMMON_WORDS:
+        return ""
+    words_of = (*read.parts, *read.whole)
+    held = inside and len(name) >= INSIDE
+    holding = (word for word in words_of if word == turned or (held and turned in word))
+    spelled = held and any(_begins(turned, read.parts, start) for start in range(len(read.parts)))
+    return next(holding, turned if spelled else "")
 
 
 def _compound(name: str, read: _Text) -> str:

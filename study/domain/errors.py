@@ -91,6 +91,10 @@ class LogConflict(StoreError):
     """The append log and the database contradict each other."""
 
 
+class DiskFull(StoreError):
+    """The disk of the database is full: nothing can be stored."""
+
+
 class NotOpen(StudyError):
     """The study, or the next session, is not open for ratings."""
 

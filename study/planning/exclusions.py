@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sqlalchemy import select
+from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from study.domain.errors import StatisticsError
@@ -10,7 +10,7 @@ from study.domain.formatting import date_time
 from study.domain.reader_codes import normalised_code
 from study.storage.exclusion_log import decisions, in_force, unblinded_at
 from study.storage.hash_chain import STUDY_ID, audit
-from study.storage.models import Exclusion, Item, Reader
+from study.storage.models import Exclusion, Item, Reader, now_after
 
 
 def exclude(
@@ -108,6 +108,7 @@ def _add(
     *,
     prespecified: bool = False,
 ) -> None:
+    latest = select(func.max(Exclusion.decided_at)).where(Exclusion.target_id == target)
     session.add(
         Exclusion(
             study_id=session.info[STUDY_ID],
@@ -117,6 +118,7 @@ def _add(
             prespecified=prespecified,
             reason=reason.strip(),
             decided_by=actor.strip(),
+            decided_at=now_after(session.scalar(latest)),
         )
     )
     session.flush()

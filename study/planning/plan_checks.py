@@ -177,6 +177,12 @@ def plan_notes(
             f"No case is kept for training: the {warm_up} training and dummy pairs of each reader "
             "show cases that are also rated."
         )
+    rated = {case.patient for case in cases if not case.training}
+    if both := sum(case.training and case.patient in rated for case in cases):
+        notes.append(
+            f"{plural(both, 'training case')} of a patient whose other images are rated later: "
+            "training, and its feedback, may make them known."
+        )
     patients = {case.id: case.patient for case in cases}
     gap = min((_patient_gap(plan, patients) for plan in plans), default=PATIENT_GAP)
     if gap < PATIENT_GAP:

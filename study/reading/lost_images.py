@@ -8,8 +8,8 @@ from sqlalchemy.orm import Session
 from study.domain.errors import ImageLost
 from study.reading.session_end import end_exhausted_sessions
 from study.storage.hash_chain import audit
-from study.storage.image_events import is_unusable
-from study.storage.models import ImageEvent, Presentation, Reader, ReadingSession, Stimulus
+from study.storage.image_events import add_image_event, is_unusable
+from study.storage.models import Presentation, Reader, ReadingSession, Stimulus
 from study.storage.store import Store
 
 SKIPPED = "This pair cannot be shown and is skipped; the coordinator sees it. Go on with the next."
@@ -32,9 +32,7 @@ def skip(store: Store, presentation_id: str, reader_id: str, kinds: dict[str, st
             stimulus = session.scalars(select(Stimulus).where(Stimulus.file == file)).one()
             known = session.scalar(select(is_unusable(stimulus.id)))
             if not known:
-                event = ImageEvent(stimulus_id=stimulus.id, kind=kind, noticed_by=code)
-                session.add(event)
-                session.flush()
+                add_image_event(session, stimulus.id, kind, code)
                 audit(session, code, f"image {kind}", target=file)
         audit(session, code, "skip pair", target=code, detail=_label(session, presentation_id))
         end_exhausted_sessions(session, store.protocol())

@@ -58,6 +58,10 @@ def previous(session: Session, reader_id: str) -> Presentation | None:
     return found[0] if found else None
 
 
-def is_due(reading: ReadingSession) -> bool:
-    """Whether a session is open now."""
-    return reading.not_before is None or reading.not_before <= now()
+def is_due(reading: ReadingSession, at: str = "") -> bool:
+    """Whether a session is open at a time, by default now.
+
+    One that has begun stays open, even where the clock of the server was set back since.
+    """
+    begun = reading.started_at is not None or reading.not_before is None
+    return begun or str(reading.not_before) <= (at or now())

@@ -51,6 +51,8 @@ def sitting_minutes(session: Session, reader_id: str, at: datetime) -> float:
     begun = at
     for text in session.scalars(_FIRST_ANSWERS, {"reader_id": reader_id}):
         before = datetime.fromisoformat(text)
+        if before > at:  # The clock was set back.
+            continue
         if begun - before > timedelta(minutes=SITTING_GAP_MINUTES):
             break
         begun = before

@@ -35,7 +35,7 @@ from study.domain.screens import (
 )
 from study.reading.blinding_questionnaire import guesses, open_guesses
 from study.reading.consent import consent_digest
-from study.reading.next_pair import Turn, previous, upcoming
+from study.reading.next_pair import Turn, is_due, previous, upcoming
 from study.reading.progress import READING, progress, sitting_minutes
 from study.storage.image_events import is_skipped
 from study.storage.models import (
@@ -175,7 +175,7 @@ def position(
         left = len(open_guesses(session, reader_id)) if protocol.ask_blinding else 0
         return found(ScreenKind.GUESS if left else ScreenKind.DONE, open_guesses=left)
     sitting = pair[1]
-    if sitting.not_before is not None and sitting.not_before > stamp(at):
+    if not is_due(sitting, stamp(at)):
         return found(ScreenKind.WAIT, upcoming=pair)
     # A demonstration is looked at, not analysed: its check was made with it.
     valid, failed = _display_check(session, reader_id, at, None if protocol.demo else device)

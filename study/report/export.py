@@ -14,6 +14,7 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 from pathlib import Path
 
+from enhancers.spreadsheet_text import without_formulas
 from study.analysis.collect import collect
 from study.analysis.dataset import Dataset
 from study.domain.errors import StatisticsError
@@ -208,8 +209,5 @@ def _written(row: Sequence[Cell]) -> Iterator[Cell]:
     for cell in row:
         if isinstance(cell, bool):
             yield int(cell)
-        elif isinstance(cell, str) and cell.startswith(("=", "+", "-", "@", "\t", "\r")):
-            # A spreadsheet would evaluate this text as a formula.
-            yield f"'{cell}"
         else:
-            yield cell
+            yield without_formulas(cell) if isinstance(cell, str) else cell

@@ -14,6 +14,7 @@ from starlette.concurrency import run_in_threadpool
 from starlette.middleware import Middleware
 from starlette.requests import Request
 
+from enhancers.security_headers import SecurityHeaders
 from study.accounts.cookie_keys import keep_in
 from study.accounts.readers import ReaderSignIn
 from study.storage.store import Store
@@ -77,7 +78,10 @@ class StudyAlongside:
     @property
     def middleware(self) -> tuple[Middleware, ...]:
         """Middleware that the app must be created with."""
-        return (Middleware(ReadersStayInside, accounts=ReaderSignIn(self.store)),)
+        return (
+            Middleware(ReadersStayInside, accounts=ReaderSignIn(self.store)),
+            Middleware(SecurityHeaders, below=_STUDY),
+        )
 
     @property
     def bodies(self) -> Mapping[str, int]:

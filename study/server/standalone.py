@@ -18,61 +18,20 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from fastapi import FastAPI
-from starlette.datastructures import MutableHeaders
 from starlette.responses import RedirectResponse, Response
 
 from enhancers.http_limits.addresses import LOOPBACK, Proxies, networks
 from enhancers.http_limits.bodies import BodyLimits
 from enhancers.http_limits.proxy_headers import ProxyHeaders
+from enhancers.http_limits.upload_quota import QuotaOfUploads, UploadQuota
 from enhancers.request_guard import RequestGuard
+from enhancers.security_headers import SecurityHeaders
 from study.domain.errors import StudyError
 from study.web.body_limits import BODY_BYTES
 
 if TYPE_CHECKING:
-    from starlette.types import ASGIApp, Message, Receive, Scope, Send
-
     from study.demo.site import DemoSite
     from study.storage.store import Store
-
-_HEADERS = {
-    "X-Content-Type-Options": "nosniff",
-    # The address of an invitation is secret: no other site may learn it from a link. With
-    # "no-referrer" browsers would not say that a form comes from the server's own page.
-    "Referrer-Policy": "same-origin",
-    # Gradio evaluates its components' scripts; nothing may come from or go to another machine.
-    "Content-Security-Policy": (
-        "default-src 'self' 'unsafe-inline' 'unsafe-eval' data: blob:; "
-        "form-action 'self'; base-uri 'self'; frame-ancestors {framed}"
-    ),
-}
-_STATIC = ("/assets/", "/static/", "/svelte/")
-
-
-class _SecurityHeaders:
-    """Middleware: security headers on every answer; only static files may be cached.
-
-    Parameters
-    ----------
-    app : ASGIApp
-    framed : str
-        Who may show the pages in a frame: a source of Content-Security-Policy.
-    """
-
-    def __init__(self, app: ASGIApp, framed: str = "'none'") -> None:
-        self._app = app
-        self._headers = {name: value.format(framed=framed) for name, value in _HEADERS.items()}
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        async def sent(message: Message) -> None:
-            if message["type"] == "http.response.start":
-                headers = MutableHeaders(scope=message)
-                for name, value in self._headers.items():
-                    headers.setdefault(name, value)
-                if not any(part in scope["path"] for part in _STATIC):
-                    headers.setdefault("Cache-Control", "no-store")
-            await send(message)
-
-        await self._app(scope, receive, sent if scope["type"] == "http" else send)
 
 
 def trusted_proxies(named: Sequence[str] = ()) -> Proxies:
@@ -100,6 +59,7 @@ def build_app(
     key: Path | None = None,
     hosts: Sequence[str] | None = None,
     proxies: Proxies | None = None,
+    quota: UploadQuota | None = None,
 ) -> FastAPI:
     """The server of one study.
 
@@ -112,6 +72,8 @@ def build_app(
         Names that the server answers to (see `RequestGuard`); None is any name.
     proxies : Proxies, optional
         From `trusted_proxies`.
+    quota : UploadQuota, optional
+        Of the uploads of coordinators.
 
     Returns
     -------
@@ -123,7 +85,7 @@ def build_app(
     StudyError
         The environment switches on a mode of Gradio that lets visitors change the program.
     """
-    return attach(_app("reader/", hosts=hosts, proxies=proxies), store, key=key)
+    return attach(_app("reader/", hosts=hosts, proxies=proxies, quota=quota), store, key=key)
 
 
 def build_demo(
@@ -147,11 +109,13 @@ def _app(
     framed: str = "'none'",
     hosts: Sequence[str] | None = None,
     proxies: Proxies | None = None,
+    quota: UploadQuota | None = None,
 ) -> FastAPI:
     """A server without pages, whose root leads to the first of them."""
     _prepare()
     app = FastAPI(title="Reading", docs_url=None, redoc_url=None, openapi_url=None)
-    app.add_middleware(_SecurityHeaders, framed=framed)
+    app.add_middleware(QuotaOfUploads, quota=quota or UploadQuota())
+    app.add_middleware(SecurityHeaders, framed=framed)
     # The last one is the outermost layer.
     app.add_middleware(RequestGuard, hosts=hosts)
     app.add_middleware(BodyLimits, larger=BODY_BYTES)

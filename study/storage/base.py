@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import secrets
 import uuid
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 from sqlalchemy import MetaData
 from sqlalchemy.orm import DeclarativeBase
@@ -21,6 +21,16 @@ def now() -> str:
 def stamp(moment: datetime) -> str:
     """A UTC time in the stored format, which sorts in the order of time."""
     return moment.strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+
+
+def now_after(latest: str | None) -> str:
+    """The current time, or a microsecond after that of the record before, if that is later.
+
+    Records whose last one counts keep their order when the clock is set back.
+    """
+    if not latest:
+        return now()
+    return max(now(), stamp(datetime.fromisoformat(latest) + timedelta(microseconds=1)))
 
 
 def new_id() -> str:

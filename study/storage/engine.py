@@ -15,7 +15,7 @@ from typing import Any
 from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError, IntegrityError, NoSuchModuleError
 
-from study.domain.errors import StoreError
+from study.domain.errors import DiskFull, StoreError
 
 _PRAGMAS = ("foreign_keys=ON", "journal_mode=WAL", "synchronous=FULL", "busy_timeout=5000")
 _MAGIC = b"SQLite format 3\x00"
@@ -140,13 +140,23 @@ def translated() -> Iterator[None]:
 
     Raises
     ------
+    DiskFull
+        The disk of the database is full.
     StoreError
-        The database reported an error.
+        The database reported another error.
     """
     try:
         yield
     except (DBAPIError, sqlite3.Error) as error:
-        raise StoreError(_sentence(error)) from error
+        kind = DiskFull if _is_full(error) else StoreError
+        raise kind(_sentence(error)) from error
+
+
+def _is_full(error: DBAPIError | sqlite3.Error) -> bool:
+    """Whether the disk is full: for SQLite by its code, for PostgreSQL by its SQLSTATE."""
+    origin: Any = error.orig if isinstance(error, DBAPIError) else error
+    code = getattr(origin, "sqlite_errorcode", None)
+    return code == sqlite3.SQLITE_FULL or getattr(origin, "sqlstate", None) == "53100"
 
 
 def _sentence(error: DBAPIError | sqlite3.Error) -> str:
@@ -154,6 +164,11 @@ def _sentence(error: DBAPIError | sqlite3.Error) -> str:
     text = (str(origin).strip().splitlines() or [type(origin).__name__])[0].rstrip(".")
     if isinstance(error, (IntegrityError, sqlite3.IntegrityError)):
         return f"The study refuses this: {text}."
+    if _is_full(error):
+        return (
+            f"The disk of the study is full ({text}): nothing was stored. Free some space, and try "
+            "again."
+        )
     if "locked" in text or "lock timeout" in text:
         return "The study is busy: another program has been writing for 5 seconds. Try again."
     if "not a database" in text or "malformed" in text:

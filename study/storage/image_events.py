@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from sqlalchemy import ColumnElement, exists, select
+from sqlalchemy import ColumnElement, exists, func, select
 from sqlalchemy.orm import Session, aliased
 
-from study.storage.models import ImageEvent, Presentation, PresentationSlot, Stimulus
+from study.storage.models import ImageEvent, Presentation, PresentationSlot, Stimulus, now_after
 
 RESTORED = "restored"
 END = "9999"
@@ -23,6 +23,14 @@ def is_unusable(stimulus_id: Any, at: str = END) -> ColumnElement[bool]:
         event.at <= at,
         ~exists().where(later.stimulus_id == stimulus_id, later.at > event.at, later.at <= at),
     )
+
+
+def add_image_event(session: Session, stimulus_id: str, kind: str, noticed_by: str) -> None:
+    """Store that a stimulus is lost, damaged or restored, after its earlier events."""
+    latest = select(func.max(ImageEvent.at)).where(ImageEvent.stimulus_id == stimulus_id)
+    at = now_after(session.scalar(latest))
+    session.add(ImageEvent(stimulus_id=stimulus_id, kind=kind, noticed_by=noticed_by, at=at))
+    session.flush()
 
 
 def is_skipped(presentation_id: Any, at: str = END) -> ColumnElement[bool]:

@@ -1,6 +1,6 @@
 """All tables of a study; constraints between rows are in `study.storage.constraints`."""
 
-from study.storage.base import Base, new_id, new_token, now, stamp
+from study.storage.base import Base, new_id, new_token, now, now_after, stamp
 from study.storage.design_tables import (
     Item,
     Method,
@@ -63,5 +63,6 @@ __all__ = [
     "new_id",
     "new_token",
     "now",
+    "now_after",
     "stamp",
 ]

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from sqlalchemy import exists, select
+from sqlalchemy import exists, func, select
 from sqlalchemy.orm import Session
 
 from study.domain.errors import StudyError
 from study.domain.reader_codes import normalised_code
-from study.storage.models import Consent, Reader, ReaderChange
+from study.storage.models import Consent, Reader, ReaderChange, now_after
 
 
 def existing_reader(session: Session, study_id: str, code: str) -> Reader:
@@ -61,6 +61,7 @@ def add_change(
     other : Reader, optional
         Whose plan is taken over.
     """
+    latest = select(func.max(ReaderChange.at)).where(ReaderChange.reader_id == reader.id)
     session.add(
         ReaderChange(
             reader_id=reader.id,
@@ -68,6 +69,7 @@ def add_change(
             other_id=None if other is None else other.id,
             text=text.strip(),
             decided_by=actor,
+            at=now_after(session.scalar(latest)),
         )
     )
     session.flush()

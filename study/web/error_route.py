@@ -18,6 +18,7 @@ from study.domain.errors import (
     AlreadyAnswered,
     AnswerError,
     ConsentError,
+    DiskFull,
     ImageLost,
     NotOpen,
     NotYourPresentation,
@@ -53,6 +54,11 @@ _ANSWERS: dict[type[Exception], tuple[int, str, str]] = {
         "An image of this pair cannot be shown. The pair is skipped; the coordinator sees it.",
     ),
     TicketGone: (404, "ticket", "These images cannot be fetched again."),
+    DiskFull: (
+        507, "disk_full",
+        "The disk of the server is full, and nothing was stored. Leave this page open and tell the "
+        "coordinator; then try again.",
+    ),
     AnswerError: (422, "answers", "These answers are not complete. Nothing was stored."),
     ProtocolError: (422, "answers", "These answers are not valid. Nothing was stored."),
     RequestValidationError: (422, "request", "The server could not read this request."),
@@ -88,7 +94,8 @@ def refusal(error: Exception) -> JSONResponse:
     status, code, message = 500, "internal", _INTERNAL.format(event=event)
     if type(error) in _ANSWERS:
         status, code, message = _ANSWERS[type(error)]
-        _log.info("%s %s", event, type(error).__name__)
+        level = logging.INFO if status < 500 else logging.ERROR
+        _log.log(level, "%s %s", event, type(error).__name__)
     elif isinstance(error, HTTPException) and error.status_code < 500:
         status, code, message = error.status_code, "request", "This request is not possible."
     else:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import threading
 from collections.abc import Iterator
+from pathlib import Path
 from types import SimpleNamespace
 
 import gradio as gr
@@ -17,7 +19,8 @@ from enhancers.networks.progress import Progress
 from enhancers.settings import get_settings, read_settings
 from enhancers.ui import StudyLinks, gallery, layout, network_handlers
 from enhancers.ui import networks_tab as view
-from enhancers.ui.network_handlers import NetworkHandlers, network_import, with_field_names
+from enhancers.ui.network_form import network_import, with_field_names, without_paths
+from enhancers.ui.network_handlers import NetworkHandlers
 from enhancers.ui.page_updates import PageUpdates
 from enhancers.ui.parameters import prior_choices
 from enhancers.ui.viewer import PixelStore
@@ -39,10 +42,13 @@ def models(tmp_path, monkeypatch) -> Iterator:
     get_settings.cache_clear()
 
 
-def made(changes: bool = True) -> NetworkHandlers:
+def made(changes: bool = True, folder: Path | None = None) -> NetworkHandlers:
     with gr.Blocks():
-        drawn = layout.build_layout({}, gallery.tiles(), [], StudyLinks(), changes=changes)
-    settings = read_settings().model_copy(update={"network_changes": changes})
+        drawn = layout.build_layout(
+            {}, gallery.tiles(), [], StudyLinks(), changes=changes, network_folder=folder
+        )
+    chosen = {"network_changes": changes, "network_folder": folder}
+    settings = read_settings().model_copy(update=chosen)
     return NetworkHandlers(PageUpdates(drawn, PixelStore()), settings)
 
 
@@ -87,11 +93,11 @@ def test_what_others_wrote_is_shown_as_text():
     assert "<img" not in view.work_html(hostile, 0.5, hostile)
 
 
-def test_the_form_is_read_into_an_addition():
-    wanted = network_import(
-        {**BLANK, "path": " /data/x.pt ", "heads": "0", "order": "new", "tiles": "whole"}
-    )
-    assert (str(wanted.path), wanted.head_channels, wanted.qkv_order) == ("/data/x.pt", 0, "new")
+def test_the_form_is_read_into_an_addition(tmp_path):
+    fields = {"path": " x.pt ", "heads": "0", "order": "new", "tiles": "whole"}
+    wanted = network_import({**BLANK, **fields}, tmp_path)
+    assert wanted.path == tmp_path.resolve() / "x.pt"
+    assert (wanted.head_channels, wanted.qkv_order) == (0, "new")
     assert wanted.tiles is False
     assert (wanted.key, wanted.like, wanted.native, wanted.schedule) == (None, None, None, None)
     assert str(network_import({**BLANK, "upload": "/tmp/a.pt", "path": "/b"}).path) == "/tmp/a.pt"
@@ -101,9 +107,11 @@ def test_the_form_is_read_into_an_addition():
     ("fields", "said"),
     [
         ({}, "nothing to add"),
-        ({"path": "/x", "heads": "many"}, "Channels per attention head"),
-        ({"path": "/x", "native": "-3"}, "Size of the training images"),
-        ({"path": "/x", "native": "9" * 30}, "an integer"),
+        ({"upload": "/x", "heads": "many"}, "Channels per attention head"),
+        ({"upload": "/x", "native": "-3"}, "Size of the training images"),
+        ({"upload": "/x", "native": "9" * 30}, "an integer"),
+        ({"path": "/etc/passwd"}, "takes no path of the server"),
+        ({"path": "/nothing/here"}, "takes no path of the server"),
     ],
 )
 def test_what_cannot_be_meant_is_told(handlers, fields, said):
@@ -125,7 +133,63 @@ def test_a_command_that_is_to_be_copied_keeps_its_options(handlers, monkeypatch)
     assert with_field_names(command) == command.replace("--key", "'Short name'")
 
 
-def test_a_path_is_added_and_the_file_stays(handlers, models, tmp_path):
+def test_without_the_setting_there_is_no_field_for_a_path(handlers):
+    assert handlers.updates.layout.networks.form.path is None
+    assert made(folder=Path("/")).updates.layout.networks.form.path is not None
+
+
+@pytest.mark.parametrize(
+    "path", ["/etc/passwd", "/nothing/here", "../secret.pt", "out/x.pt", ".", "link.pt", "a\0b"]
+)
+def test_a_path_out_of_the_folder_is_refused_whether_it_exists_or_not(models, tmp_path, path):
+    home = tmp_path / "home"
+    home.mkdir()
+    guided_file(tmp_path / "secret.pt")
+    (home / "link.pt").symlink_to(tmp_path / "secret.pt")
+    (home / "out").symlink_to(tmp_path)
+    handlers = made(folder=home)
+    (refused,) = handlers.add(TAB, **{**BLANK, "path": path})
+    assert "is no path in the server&#39;s folder" in notice(handlers, refused)
+
+
+ANSWERS = {
+    "file": "neither a file nor a folder", "config": "is no file", "missing": "no file x.pt",
+    "damaged": "truncated", "folder": "config.json",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("kind", ANSWERS)
+def test_what_the_form_answers_names_no_folder_of_the_server(models, tmp_path, kind):
+    home = tmp_path / "home of networks"
+    (home / "net" / "unet").mkdir(parents=True)
+    if kind == "file":
+        os.mkfifo(home / "x.pt")
+    elif kind == "damaged":
+        (home / "x.pt").write_bytes(b"PK broken")
+    elif kind == "config":
+        os.mkfifo(home / "net" / "unet" / "config.json")
+    handlers = made(folder=home)
+    name = "net" if kind in ("config", "folder") else "x.pt"
+    *_, ended = handlers.add(TAB, **{**BLANK, "path": name})
+    said = notice(handlers, ended)
+    assert ANSWERS[kind] in said
+    assert "home of" not in said
+    assert str(tmp_path) not in said
+
+
+def test_messages_name_files_by_their_last_name_only(tmp_path, monkeypatch):
+    monkeypatch.setenv("READINGROOM_MODELS_DIR", str(tmp_path / "my networks"))
+    get_settings.cache_clear()
+    said = (
+        f"It lies in {tmp_path / 'my networks' / 'liver' / 'x.pt'}: delete '/srv/a/b.pt', and/or c."
+    )
+    assert without_paths(said) == "It lies in x.pt: delete 'b.pt', and/or c."
+    get_settings.cache_clear()
+    assert without_paths("See https://example.org/a/b.") == "See https://example.org/a/b."
+
+
+def test_a_path_is_added_and_the_file_stays(models, tmp_path):
+    handlers = made(folder=tmp_path)
     path = guided_file(tmp_path / "liver.pt")
     *_, asked = handlers.add(TAB, **{**BLANK, "path": str(path)})
     assert "does not specify everything" in notice(handlers, asked)

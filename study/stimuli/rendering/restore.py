@@ -20,9 +20,9 @@ from study.stimuli.rendering.case_images import read_case
 from study.stimuli.rendering.renderer import Renderer
 from study.stimuli.sources import Sources
 from study.storage import hash_chain, key_file
-from study.storage.image_events import RESTORED, is_unusable
+from study.storage.image_events import RESTORED, add_image_event, is_unusable
 from study.storage.key import Key
-from study.storage.models import ImageEvent, Item, Stimulus, Study
+from study.storage.models import Item, Stimulus, Study
 from study.storage.store import Store
 from study.storage.study_lock import images_locked
 
@@ -170,7 +170,7 @@ def _log(
     with store.write() as session:
         for row in (*made, *returned):
             if session.scalar(select(is_unusable(row.id))):
-                session.add(ImageEvent(stimulus_id=row.id, kind=RESTORED, noticed_by=actor))
+                add_image_event(session, row.id, RESTORED, actor)
         detail = "; ".join(_counts(len(made), len(returned), failed))
         hash_chain.audit(session, actor, "restore images", detail=detail)
 

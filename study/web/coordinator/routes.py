@@ -11,7 +11,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 
 from study.accounts.staff import StaffRole, StaffSignIn, accounts_of
-from study.domain.errors import NotAllowed, SignInError
+from study.domain.errors import DiskFull, NotAllowed, SignInError
 from study.storage.store import Store
 from study.web.coordinator.downloads import Downloads
 from study.web.login_forms import client_address, signed_in, to_page
@@ -67,6 +67,10 @@ def _sign_in(routes: APIRouter, accounts: StaffSignIn) -> None:
             account = await accounts.sign_in_in_turn(name, secret, address=address)
         except SignInError as error:
             return refused(coordinator_login_page(str(error), name), error)
+        except DiskFull as error:
+            page = coordinator_login_page(str(error), name)
+            page.status_code = 507
+            return page
         return await run_in_threadpool(signed_in, request, accounts, account)
 
     @routes.post("/logout")

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import atexit
+import lzma
 import os
 import shutil
 import stat
+import struct
 import tempfile
 import zipfile
+import zlib
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
@@ -17,6 +20,11 @@ MAX_FILES = 50_000
 MAX_BYTES = 20 * 10**9
 TABLE = "manifest.csv"
 _CHUNK = 1 << 20
+_DAMAGED = (
+    zipfile.BadZipFile, NotImplementedError, RuntimeError, EOFError, ValueError, OverflowError,
+    struct.error, zlib.error, lzma.LZMAError,
+)  # fmt: skip
+"""What reading a damaged file raises; names in it may be damaged too."""
 _IGNORED = ("__MACOSX", ".DS_Store", "Thumbs.db")
 
 
@@ -59,7 +67,7 @@ class Uploads:
         try:
             with zipfile.ZipFile(archive) as opened:
                 count = _unpack(opened, root)
-        except (zipfile.BadZipFile, NotImplementedError, RuntimeError, EOFError):
+        except _DAMAGED:
             self.clear()
             raise BuildError(
                 "This is not a zip file that can be read: make one without a password."
@@ -83,7 +91,7 @@ class Uploads:
 
 
 def _unpack(archive: zipfile.ZipFile, root: Path) -> int:
-    entries = [one for one in archive.infolist() if not one.is_dir() and not _is_ignored(one)]
+    entries = [one for one in archive.infolist() if not _is_folder(one) and not _is_ignored(one)]
     if len(entries) > MAX_FILES:
         raise BuildError(f"The zip file holds {len(entries)} files; {MAX_FILES} are allowed.")
     if not entries:
@@ -105,10 +113,17 @@ def _unpack(archive: zipfile.ZipFile, root: Path) -> int:
 
 def _target(root: Path, entry: zipfile.ZipInfo) -> Path:
     parts = PurePosixPath(entry.filename.replace("\\", "/")).parts
+    if not parts:
+        raise BuildError("The zip file has an entry without a name.")
     link = stat.S_ISLNK(entry.external_attr >> 16)
-    if link or not parts or parts[0] == "/" or ".." in parts or ":" in parts[0]:
+    if link or parts[0] == "/" or ".." in parts or ":" in parts[0]:
         raise BuildError(f"The zip file has an entry that leads elsewhere: {entry.filename!r}.")
     return root.joinpath(*parts)
+
+
+def _is_folder(entry: zipfile.ZipInfo) -> bool:
+    # `ZipInfo.is_dir` fails for an empty name in some versions of Python.
+    return entry.filename.endswith("/")
 
 
 def _is_ignored(entry: zipfile.ZipInfo) -> bool:

@@ -156,6 +156,7 @@ def test_from_ratings_to_the_report_with_names(
     assert texts[-1].splitlines()[0] == done("verify", built).splitlines()[-1]
     assert not any(name in text for text in texts for name in ("weak", "strong", "case0", "pat0"))
     run = done("report", built, "--out", page).split("analysis ")[1].rstrip(")\n")
+    assert page.stat().st_mode & 0o777 == 0o600
     assert "<html" in page.read_text()
     assert "strong" not in page.read_text()
     assert done("report", built, "--again", run) == "The same, byte for byte.\n"

@@ -9,9 +9,10 @@ import threading
 import zipfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from unittest import mock
 
 import pytest
-from fastapi import FastAPI
+from fastapi import APIRouter, FastAPI
 from sqlalchemy import select
 from starlette.testclient import TestClient
 
@@ -187,6 +188,19 @@ def test_a_cookie_of_a_real_study_is_not_looked_at(house: TestClient) -> None:
 def test_other_addresses_are_over(house: TestClient, path: str) -> None:
     answer = house.get(f"/demo/{path}")
     assert answer.status_code == 404
+
+
+def test_visitors_of_one_address_push_out_none_of_others(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("study.demo.site.MAX_VISITS", 2)
+    monkeypatch.setattr(DemoSite, "prepare", lambda self: None)
+    monkeypatch.setattr("study.demo.demo_study.start", lambda *given: mock.MagicMock())
+    monkeypatch.setattr("study.demo.site.router", lambda *given: APIRouter())
+    demonstration = DemoSite(tmp_path / "demo")
+    mine = demonstration.start("10.0.0.1")
+    theirs = [demonstration.start("10.0.0.2") for _ in range(4)]
+    assert set(demonstration._visits) == {mine, theirs[-1]}
 
 
 def test_old_visits_make_room(

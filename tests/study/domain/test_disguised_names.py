@@ -73,3 +73,38 @@ def test_a_patient_inside_a_word_is_doubtful() -> None:
     assert [(one.name, one.word) for one in found] == [
         ("Meier", "meierbefund"), ("12345", "9123456"),
     ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("SRAD", "SRАD images"), ("SRAD", "ЅRАD"), ("SRAD", "after ΑSRΑD"), ("TV", "ТV or not"),
+        ("Restormer", "Rеstоrmеr"), ("Вейвлет", "вейвлет"), ("SRАD", "SRAD"),
+        ("SRAD", "\u202eDARS\u202c images"), ("DIP", "a \u202ePID\u202c image"),
+    ],
+)  # fmt: skip
+def test_a_name_in_letters_that_look_alike_is_found(name: str, text: str) -> None:
+    """Letters of Cyrillic and Greek among Latin ones, and text that is shown turned."""
+    assert names_in(text, (name, "Wiener")) == (name,)
+
+
+def test_patients_in_letters_that_look_alike_are_found() -> None:
+    assert case_names_in("Case Меiеr", ("Meier",)) == ("Meier",)
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "word"),
+    [
+        ("SRAD", "the DARS images", "dars"), ("SRAD", "xdarsx", "xdarsx"), ("GAN", "NAG", "nag"),
+        ("Restormer", "Rem-rotser", "remrotser"), ("SRAD", "D A R S", "dars"),
+    ],
+)  # fmt: skip
+def test_a_name_from_its_end_is_doubtful(name: str, text: str, word: str) -> None:
+    assert names_in(text, (name,)) == ()
+    assert [(one.name, one.word) for one in doubtful_names_in(text, (name,))] == [(name, word)]
+
+
+def test_other_words_from_their_end_are_no_names() -> None:
+    assert doubtful_names_in("managed images, level and noon", ("GAN", "level", "TV")) == ()
+    found = doubtful_case_names_in("reieM; Befundreiem", ("Meier",))
+    assert [(one.name, one.word) for one in found] == [("Meier", "reiem")]

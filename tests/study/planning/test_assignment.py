@@ -260,6 +260,13 @@ def test_without_training_cases_the_coordinator_is_told() -> None:
     assert "at least 9 pairs" in distance
 
 
+def test_a_patient_of_the_training_who_is_rated_later_is_told() -> None:
+    protocol, cases = Protocol(), cases_of(24, training=2)
+    shared = [replace(one, patient=cases[0].patient) if one.training else one for one in cases]
+    (note,) = plan_notes(protocol, shared, [plan_of(protocol, shared, 4)])
+    assert note.startswith("2 training cases of a patient whose other images are rated later")
+
+
 def test_the_plan_depends_on_seed_study_and_reader_only() -> None:
     cases, protocol = cases_of(8, training=2), Protocol()
 

@@ -167,11 +167,17 @@ def test_names_are_columns_of_their_own_after_unblinding(data: Dataset) -> None:
     assert names == {"M1": "'=TV", "M2": "Restormer", "M3": "Guided diffusion"}
 
 
-@pytest.mark.parametrize("start", ["=", "+", "-", "@", "\t", "\r"])
+@pytest.mark.parametrize("start", ["=", "+", "-", "@", "\t", "\r", "＝", "＋"])
 def test_text_that_a_spreadsheet_would_run_is_quoted(data: Dataset, start: str) -> None:
     text = start + 'HYPERLINK("http://x"),a\nb'
     found = tables(replace(data, comments=(CommentRecord("R01", "R01-1-001", text, ""),)))
     assert found["comments.csv"][0]["comment"] == "'" + text
+
+
+def test_what_follows_a_semicolon_is_no_formula_either(data: Dataset) -> None:
+    record = CommentRecord("R01", "R01-1-001", "seen;=1+1", "")
+    found = tables(replace(data, comments=(record,)))
+    assert found["comments.csv"][0]["comment"] == "seen;'=1+1"
 
 
 def test_negative_numbers_stay_numbers(data: Dataset) -> None:
