@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typer
 
-from benchmarks.cli import ablations, evidence, performance, segmentation, study_load
+from benchmarks.cli import ablations, attack, evidence, performance, segmentation, study_load
 from enhancers.cli.common import run_app
 from enhancers.errors import ReadingRoomError
 from enhancers.pipes import until_closed
@@ -23,6 +23,7 @@ app.command()(performance.speed)
 app.command()(performance.memory)
 app.command()(study_load.durability)
 app.command("study-load")(study_load.load)
+app.command()(attack.attack)
 
 
 def main() -> int:
