@@ -19,6 +19,10 @@ class ImageTooLarge(ImageReadError):
     """The file or the image exceeds a configured limit."""
 
 
+class ServerBusy(ReadingRoomError):
+    """Too many files or runs wait; the same will work in a moment."""
+
+
 class ImagesAbsent(ReadingRoomError):
     """The data hold no image of the required kind."""
 

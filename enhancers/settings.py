@@ -73,6 +73,15 @@ class Settings(BaseSettings):
         Most files that one address may upload in an hour.
     max_megapixels : float
         Largest image that is decoded, in 10^6 pixels.
+    decode_workers : int
+        Most uploads that are decoded at once, each in a process of its own; others wait.
+    decode_memory_mb : float
+        Memory for decoding one upload, in MB.
+    decode_seconds : float
+        Time for decoding one upload.
+    slice_store_mb : float
+        Memory for decoded slices and volumes of open files, so that a second look decodes nothing,
+        in MB.
     cache_dir : Path
         Folder of the result cache and of temporary files.
     cache_gb : float
@@ -129,6 +138,10 @@ class Settings(BaseSettings):
     upload_gb_per_hour: Annotated[float, Field(gt=0, allow_inf_nan=False)] = GB_PER_HOUR
     uploads_per_hour: Annotated[int, Field(ge=1)] = FILES_PER_HOUR
     max_megapixels: Annotated[float, Field(gt=0, allow_inf_nan=False)] = 64.0
+    decode_workers: Annotated[int, Field(ge=1, le=64)] = 2
+    decode_memory_mb: Annotated[float, Field(ge=100, allow_inf_nan=False)] = 2500.0
+    decode_seconds: Annotated[float, Field(ge=1, le=3600)] = 20.0
+    slice_store_mb: Annotated[float, Field(ge=0, allow_inf_nan=False)] = 512.0
     cache_dir: Path = Field(default_factory=default_cache_dir)
     cache_gb: Annotated[float, Field(ge=0, allow_inf_nan=False)] = 0.0
     memory_cache_mb: Annotated[float, Field(ge=0, allow_inf_nan=False)] = 512.0

@@ -37,7 +37,7 @@ from enhancers.listing import as_dict
 from enhancers.load import Caps
 from enhancers.method import ParameterValue
 from enhancers.metrics import score
-from enhancers.metrics.files import as_json, load_pair
+from enhancers.metrics.files import as_json, read_pair
 from enhancers.registry import get
 from enhancers.settings import Settings
 from enhancers.warm_up import import_networks
@@ -188,9 +188,11 @@ class Endpoints:
         """
         with one_sentence("metrics"), processor_core():
             index = checked("slice_index", slice_index, OptionalInt)
-            reference = None if truth is None else uploaded("truth", truth)
-            measured, true = load_pair(
-                uploaded("image", image), reference, slice_index=index, caps=self._caps
+            reference = None if truth is None else uploaded("truth", truth, self._caps)
+            measured, true = read_pair(
+                uploaded("image", image, self._caps).image,
+                None if reference is None else reference.image,
+                slice_index=index,
             )
             scores = score(measured.pixels, reference=true.pixels if true else None)
             return {"metrics": as_json(scores)}

@@ -15,10 +15,11 @@ from gradio_client.utils import is_file_obj_with_meta
 from pydantic import NonNegativeInt, TypeAdapter, ValidationError
 
 from enhancers import __version__
+from enhancers.decoding import OpenedFile
 from enhancers.degrade import KINDS
 from enhancers.errors import ParameterError
 from enhancers.image import MedicalImage, Pixels
-from enhancers.load import Caps, load
+from enhancers.load import Caps
 from enhancers.method import Modality, ParameterValue
 from enhancers.provenance import NOTICE, describe_input, now, software
 from enhancers.save import to_png16, to_tiff_source
@@ -33,8 +34,8 @@ Text = TypeAdapter(str)
 Parameters = TypeAdapter(dict[str, ParameterValue])
 
 
-def uploaded(name: str, value: Any) -> Path:
-    """The path of an uploaded file.
+def uploaded(name: str, value: Any, caps: Caps) -> OpenedFile:
+    """An uploaded file, which is removed from the disk.
 
     Gradio lets a value of this form through only if its path is that of an upload; a path in any
     other form is whatever the caller wrote, and is not read.
@@ -43,7 +44,7 @@ def uploaded(name: str, value: Any) -> Path:
         raise ParameterError(
             f"{name} is not an uploaded file; with gradio_client give handle_file('scan.dcm')."
         )
-    return Path(value["path"])
+    return OpenedFile.upload(Path(value["path"]), caps)
 
 
 def checked(name: str, value: object, kind: TypeAdapter[T]) -> T:
@@ -65,7 +66,7 @@ def open_image(
 ) -> MedicalImage:
     """Read the uploaded image of a call."""
     index = checked("slice_index", slice_index, OptionalInt)
-    image = load(uploaded("image", value), slice_index=index, caps=caps)
+    image = uploaded("image", value, caps).image(index)
     if modality is None:
         return image
     known = {entry.value: entry for entry in Modality}

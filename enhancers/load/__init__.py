@@ -7,13 +7,19 @@ is an `ImageReadError` with a sentence for the user.
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from enhancers.errors import ImageReadError, ReadingRoomError
+from enhancers.errors import ImageReadError, ImageTooLarge, ReadingRoomError
 from enhancers.image import MedicalImage
 from enhancers.load.file_format import Format, sniff
 from enhancers.load.raw import MIN_SIDE, Caps, Probe, RawSlice
 from enhancers.load.window import finish
+
+if TYPE_CHECKING:
+    from enhancers.load.nifti import Volume
 
 __all__ = ["MIN_SIDE", "Caps", "Probe", "load", "probe"]
 
@@ -54,9 +60,10 @@ def load(
     ParameterError
         ``slice_index`` or ``window`` is not possible for this file.
     """
-    data = _read_bytes(Path(path), caps)
-    raw = _guard(sniff(data), data, slice_index, caps)
-    return finish(raw, hashlib.sha256(data).hexdigest(), window)
+    data = read_bytes(Path(path), caps)
+    with enough_memory():
+        raw = read_slice(data, slice_index, caps)
+        return finish(raw, hashlib.sha256(data).hexdigest(), window)
 
 
 def probe(path: Path, caps: Caps = DEFAULT_CAPS) -> Probe:
@@ -67,21 +74,73 @@ def probe(path: Path, caps: Caps = DEFAULT_CAPS) -> Probe:
     ImageReadError
         As for `load`, as far as the header shows it.
     """
-    data = _read_bytes(Path(path), caps)
+    data = read_bytes(Path(path), caps)
     kind = sniff(data)
-    try:
+    with enough_memory(), _one_error(kind):
         return _probe(kind, data, caps)
-    except ReadingRoomError:
-        raise
-    except Exception as error:
-        raise _damaged(kind) from error
 
 
-def _guard(kind: Format, data: bytes, slice_index: int | None, caps: Caps) -> RawSlice:
-    """Run the reader; any exception of a decoder becomes an `ImageReadError`."""
-    try:
+def read_slice(data: bytes, slice_index: int | None, caps: Caps) -> RawSlice:
+    """Decode one slice of a file's bytes (see `load`), before its window is chosen.
+
+    Raises
+    ------
+    ImageReadError, ParameterError
+    MemoryError
+    """
+    kind = sniff(data)
+    with _one_error(kind):
         return _read(kind, data, slice_index, caps)
-    except ReadingRoomError:
+
+
+def read_volume(data: bytes, caps: Caps) -> Volume | None:
+    """The volume of a NIfTI file of several slices and moderate size; None for every other file.
+
+    Raises
+    ------
+    ImageReadError
+    MemoryError
+    """
+    kind = sniff(data)
+    if kind != "NIfTI":
+        return None
+    from enhancers.load import nifti
+
+    with _one_error(kind):
+        return nifti.read_volume(data, caps)
+
+
+def coded_values(data: bytes, names: Sequence[str], caps: Caps = DEFAULT_CAPS) -> dict[str, str]:
+    """Elements of a DICOM header that hold a code, by their names; empty where there is none.
+
+    Raises
+    ------
+    ImageReadError
+        This is no DICOM file, or a damaged one.
+    """
+    from enhancers.load import dicom
+
+    with _one_error("DICOM"):
+        return dicom.coded_values(data, names, caps)
+
+
+@contextmanager
+def enough_memory() -> Iterator[None]:
+    """Turn the lack of memory into an `ImageTooLarge`."""
+    try:
+        yield
+    except MemoryError:
+        raise ImageTooLarge(
+            "The image needs more memory than there is. Crop it, or export a single slice."
+        ) from None
+
+
+@contextmanager
+def _one_error(kind: Format) -> Iterator[None]:
+    """Turn any exception of a decoder into an `ImageReadError`."""
+    try:
+        yield
+    except (ReadingRoomError, MemoryError):
         raise
     except Exception as error:
         raise _damaged(kind) from error
@@ -130,17 +189,34 @@ def _probe(kind: Format, data: bytes, caps: Caps) -> Probe:
     return raster.probe(kind, data, caps)
 
 
-def _read_bytes(path: Path, caps: Caps) -> bytes:
-    """The file's bytes; messages do not name the file, since names often identify the patient."""
-    try:
-        if path.is_dir():
-            raise ImageReadError("This is a folder; give one image file.")
-        if not path.exists():
-            raise ImageReadError("There is no such file; check the path.")
-        if not path.is_file():
-            raise ImageReadError("This is not a regular file; give one image file.")
-        caps.check_bytes(path.stat().st_size)
+def read_bytes(path: Path, caps: Caps) -> bytes:
+    """The file's bytes; messages do not name the file, since names often identify the patient.
+
+    Raises
+    ------
+    ImageReadError
+    """
+    with opening_errors():
+        check_file(path, caps)
         return path.read_bytes()
+
+
+def check_file(path: Path, caps: Caps) -> None:
+    """Raise an ImageReadError unless this is a regular file within the limit of its size."""
+    if path.is_dir():
+        raise ImageReadError("This is a folder; give one image file.")
+    if not path.exists():
+        raise ImageReadError("There is no such file; check the path.")
+    if not path.is_file():
+        raise ImageReadError("This is not a regular file; give one image file.")
+    caps.check_bytes(path.stat().st_size)
+
+
+@contextmanager
+def opening_errors() -> Iterator[None]:
+    """Turn the errors of the system into an `ImageReadError`."""
+    try:
+        yield
     except PermissionError:
         raise ImageReadError("The file may not be read; check its permissions.") from None
     except (OSError, ValueError) as error:

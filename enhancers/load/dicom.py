@@ -9,7 +9,8 @@ from __future__ import annotations
 import io
 import logging
 import warnings
-import zlib
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -17,12 +18,12 @@ import pydicom
 from numpy.typing import NDArray
 from pydicom import config
 from pydicom.dataset import Dataset
-from pydicom.filereader import read_dataset, read_preamble
 from pydicom.pixels import apply_color_lut, apply_modality_lut, apply_voi_lut
-from pydicom.uid import UID, DeflatedExplicitVRLittleEndian, UID_dictionary
+from pydicom.uid import UID, UID_dictionary
 
 from enhancers.errors import ImageReadError
 from enhancers.image import Window
+from enhancers.load.dicom_deflated import DeflatedFile, deflated
 from enhancers.load.dicom_header import (
     NEEDED,
     frame_item,
@@ -49,7 +50,7 @@ _PIXELS = ("PixelData", "FloatPixelData", "DoubleFloatPixelData")
 
 def probe(data: bytes, caps: Caps) -> Probe:
     """Frames, their size and the modality, from the header."""
-    header = _header(data, caps)
+    header = _header(data, caps).dataset
     rows, columns = integer(header, "Rows"), integer(header, "Columns")
     found = modality(header)
     return Probe(
@@ -60,10 +61,14 @@ def probe(data: bytes, caps: Caps) -> Probe:
 
 def read(data: bytes, slice_index: int | None, caps: Caps) -> RawSlice:
     """One frame with the modality LUT applied, MONOCHROME1 inverted, colour as RGB."""
-    header = _header(data, caps)
+    opened = _header(data, caps)
+    header = opened.dataset
     frames = _frames(header)
     index = pick_slice(slice_index, frames)
-    dataset = _parse(data, stop_before_pixels=False)
+    if opened.deflated is None:
+        dataset = _parse(data, stop_before_pixels=False)
+    else:
+        dataset = opened.deflated.with_pixels(caps)
     if not any(name in dataset for name in _PIXELS):
         raise _without_pixels(header)
     values = decode(dataset, index)
@@ -92,12 +97,19 @@ def read(data: bytes, slice_index: int | None, caps: Caps) -> RawSlice:
     )
 
 
-def _parse(data: bytes, *, stop_before_pixels: bool) -> Dataset:
+def coded_values(data: bytes, names: Sequence[str], caps: Caps) -> dict[str, str]:
+    """Elements that hold a code, by their names; empty where there is none."""
+    packed = deflated(data, caps, names)
+    header = packed.header if packed else _parse(data, names, stop_before_pixels=True)
+    return {name: str(header.get(name, "") or "").strip() for name in names}
+
+
+def _parse(data: bytes, names: Sequence[str] = NEEDED, *, stop_before_pixels: bool) -> Dataset:
     try:
         return pydicom.dcmread(
             io.BytesIO(data),
             force=True,
-            specific_tags=list(NEEDED),
+            specific_tags=list(names),
             stop_before_pixels=stop_before_pixels,
         )
     except Exception as error:
@@ -106,35 +118,23 @@ def _parse(data: bytes, *, stop_before_pixels: bool) -> Dataset:
         ) from error
 
 
-def _header(data: bytes, caps: Caps) -> Dataset:
+@dataclass(frozen=True, eq=False)
+class _Header:
+    """The data set without pixels, and where these are, if the file is deflated."""
+
+    dataset: Dataset
+    deflated: DeflatedFile | None
+
+
+def _header(data: bytes, caps: Caps) -> _Header:
     """The data set without pixels, after all checks that need none."""
-    _check_deflate(data, caps)
-    dataset = _parse(data, stop_before_pixels=True)
+    packed = deflated(data, caps)
+    dataset = _parse(data, stop_before_pixels=True) if packed is None else packed.header
     if "Rows" not in dataset or "Columns" not in dataset:
         raise _without_pixels(dataset)
-    caps.check_frame(integer(dataset, "Rows"), integer(dataset, "Columns"))
-    return dataset
-
-
-def _check_deflate(data: bytes, caps: Caps) -> None:
-    """Raise where a deflated data set exceeds the limit; pydicom inflates without one."""
-    stream = io.BytesIO(data)
-    try:
-        read_preamble(stream, force=True)
-        meta = read_dataset(stream, False, True, stop_when=lambda tag, *_: tag.group != 2)
-    except Exception:
-        # Without a valid file header, the parser reports the error.
-        return
-    if meta.get("TransferSyntaxUID") != DeflatedExplicitVRLittleEndian:
-        return
-    inflater = zlib.decompressobj(-zlib.MAX_WBITS)
-    try:
-        unpacked = inflater.decompress(data[stream.tell() :], caps.max_unpacked + 1)
-    except zlib.error:
-        raise ImageReadError("The deflated DICOM file is damaged or truncated.") from None
-    caps.check_unpacked(len(unpacked))
-    if not inflater.eof:
-        raise ImageReadError("The deflated DICOM file is damaged or truncated.")
+    rows, columns = integer(dataset, "Rows"), integer(dataset, "Columns")
+    caps.check_size(rows, columns, max(integer(dataset, "SamplesPerPixel", 1), 1), len(data))
+    return _Header(dataset, packed)
 
 
 def _frames(dataset: Dataset) -> int:

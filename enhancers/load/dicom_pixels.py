@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import io
+import os
 import subprocess
 import sys
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -26,10 +29,13 @@ from pydicom.uid import (
 )
 
 from enhancers.errors import ImageReadError
+from enhancers.load.codestreams import stated_size
 from enhancers.load.dicom_header import integer, text
 
 _WORKER = Path(__file__).with_name("gdcm_worker.py")
 _SECONDS = 120
+_MOST_COMPONENTS = 4
+_RLE_HEADER = 1024
 _JPEG = "1.2.840.10008.1.2.4."
 _COMPRESSED = frozenset(
     [RLELossless, *(UID(_JPEG + end) for end in ("50", "51", "57", "70", "80", "81", "90", "91"))]
@@ -79,16 +85,15 @@ def decode(dataset: Dataset, index: int) -> NDArray[Any]:
     if not native and syntax not in _COMPRESSED:
         raise _unsupported(syntax)
     dataset.SamplesPerPixel = samples
+    if syntax == RLELossless:
+        _check_run_lengths(dataset, index, rows * columns * samples)
     if native or syntax == RLELossless:
         values = _native(dataset, syntax, index)
     else:
         values = _compressed(dataset, syntax, index)
     expected = (rows, columns) if samples == 1 else (rows, columns, 3)
     if values.shape != expected:
-        raise ImageReadError(
-            f"The DICOM header states {columns} x {rows} pixels, the data hold another size; "
-            "the file is damaged."
-        )
+        raise _other_size(rows, columns)
     return values
 
 
@@ -106,11 +111,25 @@ def _native(dataset: Dataset, syntax: UID, index: int) -> NDArray[Any]:
     dataset.file_meta = meta
     try:
         values = pixel_array(dataset, index=index, correct_unused_bits=False)
+    except MemoryError:
+        raise
     except Exception as error:
         raise ImageReadError(
             "The DICOM file is truncated or damaged: its pixels do not match its header."
         ) from error
     return values if values.dtype.kind == "f" else _significant(values, dataset)
+
+
+def _check_run_lengths(dataset: Dataset, index: int, count: int) -> None:
+    """Raise where the coded frame is far longer than its pixels: all of it would be expanded."""
+    most = 2 * count * max(1, integer(dataset, "BitsAllocated") // 8) + _RLE_HEADER
+    try:
+        length = len(_frame(dataset, index))
+    except Exception:
+        # Without frames to find, the decoder reports the error.
+        return
+    if length > most:
+        raise ImageReadError("The DICOM file is damaged: its RLE data hold more than its pixels.")
 
 
 def _significant(values: NDArray[Any], dataset: Dataset) -> NDArray[Any]:
@@ -131,41 +150,89 @@ def _significant(values: NDArray[Any], dataset: Dataset) -> NDArray[Any]:
 
 
 def _compressed(dataset: Dataset, syntax: UID, index: int) -> NDArray[Any]:
+    _check_stream(dataset, index)
     try:
         return np.asarray(pixel_array(dataset, index=index))
+    except MemoryError:
+        raise
     except Exception:
         return _with_gdcm(dataset, syntax, index)
+
+
+def _check_stream(dataset: Dataset, index: int) -> None:
+    """Raise where the stream states another size than the header: decoders go by the stream."""
+    try:
+        found = stated_size(_frame(dataset, index))
+    except Exception:
+        # Without frames to find, the decoder reports the error.
+        return
+    if found is None:
+        return
+    rows, columns, components = found
+    stated = integer(dataset, "Rows"), integer(dataset, "Columns")
+    if (rows, columns) != stated or components > _MOST_COMPONENTS:
+        raise _other_size(*stated)
+
+
+def _frame(dataset: Dataset, index: int) -> bytes:
+    frames = max(integer(dataset, "NumberOfFrames", 1), 1)
+    return bytes(get_frame(dataset.PixelData, index, number_of_frames=frames))
+
+
+def _other_size(rows: int, columns: int) -> ImageReadError:
+    return ImageReadError(
+        f"The DICOM header states {columns} x {rows} pixels, the data hold another size; "
+        "the file is damaged."
+    )
 
 
 def _with_gdcm(dataset: Dataset, syntax: UID, index: int) -> NDArray[Any]:
     """Decode the frame by GDCM from a new file that holds only its pixels.
 
-    Without rescale elements GDCM returns stored values, and the temporary file holds no patient
-    data. The process is separate because GDCM's lossless JPEG decoder
-    crashes on some damaged files, and writes to standard error.
+    Without rescale elements GDCM returns stored values, and the file holds no patient data. The
+    process is separate because GDCM's lossless JPEG decoder crashes on some damaged files, and
+    writes to standard error.
     """
     damaged = ImageReadError(
         f"The DICOM file is damaged: its {syntax.name} pixels cannot be decoded."
     )
-    with tempfile.TemporaryDirectory(prefix="readingroom-") as folder:
-        path = Path(folder) / "frame.dcm"
-        try:
-            path.write_bytes(_single_frame(dataset, syntax, index))
+    try:
+        with _unnamed_file(_single_frame(dataset, syntax, index)) as (path, handles):
             done = subprocess.run(
-                [sys.executable, "-P", str(_WORKER), str(path)],
+                [sys.executable, "-P", str(_WORKER), path],
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.DEVNULL,
                 timeout=_SECONDS,
                 check=False,
+                pass_fds=handles,
             )
-            if done.returncode:
-                raise damaged
-            return np.asarray(np.load(io.BytesIO(done.stdout), allow_pickle=False))
-        except ImageReadError:
-            raise
-        except Exception as error:
-            raise damaged from error
+        if done.returncode:
+            raise damaged
+        return np.asarray(np.load(io.BytesIO(done.stdout), allow_pickle=False))
+    except (ImageReadError, MemoryError):
+        raise
+    except Exception as error:
+        raise damaged from error
+
+
+@contextmanager
+def _unnamed_file(data: bytes) -> Iterator[tuple[str, tuple[int, ...]]]:
+    """A path by which another process reads the data, and the file descriptors it needs for that.
+
+    On Linux the file is in memory, so that a process that is killed leaves nothing behind.
+    """
+    if sys.platform == "linux":
+        handle = os.memfd_create("frame")
+        with os.fdopen(handle, "wb") as file:
+            file.write(data)
+            file.flush()
+            yield f"/proc/self/fd/{handle}", (handle,)
+    else:
+        with tempfile.TemporaryDirectory(prefix="readingroom-") as folder:
+            path = Path(folder) / "frame.dcm"
+            path.write_bytes(data)
+            yield str(path), ()
 
 
 def _single_frame(dataset: Dataset, syntax: UID, index: int) -> bytes:
@@ -178,15 +245,7 @@ def _single_frame(dataset: Dataset, syntax: UID, index: int) -> bytes:
     frame.PhotometricInterpretation = (
         "MONOCHROME2" if samples == 1 else text(dataset, "PhotometricInterpretation")
     )
-    frame.PixelData = encapsulate(
-        [
-            get_frame(
-                dataset.PixelData,
-                index,
-                number_of_frames=max(integer(dataset, "NumberOfFrames", 1), 1),
-            )
-        ]
-    )
+    frame.PixelData = encapsulate([_frame(dataset, index)])
     frame["PixelData"].VR = "OB"
     frame["PixelData"].is_undefined_length = True
     frame.SOPClassUID = SecondaryCaptureImageStorage

@@ -23,19 +23,20 @@ warnings.filterwarnings("ignore", module=r"PIL\b")
 
 _ORIENTATION = 0x0112
 _GRAY, _PALETTE, _GRAY_ALPHA = 0, 3, 4
+_PIECE = 2**20
 _CHANNELS = {0: 1, 2: 3, 3: 1, 4: 2, 6: 4}
 
 
 def probe(kind: Format, data: bytes, caps: Caps) -> Probe:
     """Size from the header."""
-    rows, columns = _size(kind, data)
-    caps.check_frame(rows, columns)
+    rows, columns, channels = _size(kind, data)
+    caps.check_size(rows, columns, channels, len(data))
     return Probe(kind, rows, columns)
 
 
 def read(kind: Format, data: bytes, slice_index: int | None, caps: Caps) -> RawSlice:
     """Decode a PNG or JPEG file's bytes; units are the stored gray levels."""
-    caps.check_frame(*_size(kind, data))
+    caps.check_size(*_size(kind, data), len(data))
     pick_slice(slice_index, 1)
     if kind == "PNG":
         values, bits, notes = _read_png(data)
@@ -51,15 +52,17 @@ def read(kind: Format, data: bytes, slice_index: int | None, caps: Caps) -> RawS
     )
 
 
-def _size(kind: Format, data: bytes) -> tuple[int, int]:
+def _size(kind: Format, data: bytes) -> tuple[int, int, int]:
+    """Rows, columns and channels, without alpha."""
     if kind == "PNG":
         if len(data) < 33 or data[12:16] != b"IHDR":
             raise ImageReadError("The PNG file is truncated: its header is incomplete.")
         columns, rows = struct.unpack_from(">II", data, 16)
-        return rows, columns
+        return rows, columns, 1 if data[25] in (_GRAY, _GRAY_ALPHA) else 3
     # The class instead of Image.open, which has its own size limit and warning.
-    columns, rows = JpegImageFile(io.BytesIO(data)).size
-    return rows, columns
+    picture = JpegImageFile(io.BytesIO(data))
+    columns, rows = picture.size
+    return rows, columns, 1 if picture.mode == "L" else 3
 
 
 def _read_png(data: bytes) -> tuple[NDArray[Any], int, tuple[str, ...]]:
@@ -113,7 +116,7 @@ def _check_png_chunks(data: bytes) -> None:
 
 def _decode_with_cv2(data: bytes, channels: int) -> NDArray[Any]:
     cv2 = quiet_cv2()
-    rows, columns = _size("PNG", data)
+    rows, columns, _ = _size("PNG", data)
     _check_png_stream(data, rows, columns, channels)
     decoded = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED)
     if decoded is None or decoded.dtype != np.uint16 or decoded.shape[:2] != (rows, columns):
@@ -127,18 +130,20 @@ def _decode_with_cv2(data: bytes, channels: int) -> NDArray[Any]:
 
 def _check_png_stream(data: bytes, rows: int, columns: int, channels: int) -> None:
     """Raise where the compressed pixels end early; libpng would write to standard error."""
-    parts, position = [], 8
-    while position + 12 <= len(data):
-        (length,) = struct.unpack_from(">I", data, position)
-        if data[position + 4 : position + 8] == b"IDAT":
-            parts.append(data[position + 8 : position + 8 + length])
-        position += 12 + length
     needed = rows * columns * channels * 2
+    inflater, position = zlib.decompressobj(), 8
     try:
-        found = len(zlib.decompressobj().decompress(b"".join(parts), needed + 8 * rows))
+        while needed > 0 and position + 12 <= len(data):
+            (length,) = struct.unpack_from(">I", data, position)
+            piece = data[position + 8 : position + 8 + length]
+            if data[position + 4 : position + 8] == b"IDAT":
+                while needed > 0 and (found := inflater.decompress(piece, _PIECE)):
+                    needed -= len(found)
+                    piece = inflater.unconsumed_tail
+            position += 12 + length
     except zlib.error:
-        found = 0
-    if found < needed:
+        needed = 1
+    if needed > 0:
         raise ImageReadError("The PNG file is damaged: pixels are missing.")
 
 

@@ -18,6 +18,13 @@ if TYPE_CHECKING:
 MIN_SIDE = 16
 """Smallest height and width in pixels that the methods accept."""
 
+FREE_BYTES = 128_000_000
+"""Bytes of an image in memory, or of inflated data, that any file may take, however small."""
+HELD_BYTES = 8
+"""Bytes that an image takes for each of its samples: the source and the pixels, in float32."""
+MOST_EXPANSION = 400
+"""Beyond `FREE_BYTES`, the most bytes in memory, or inflated, for each byte of the file."""
+
 Spacing = tuple[float, float]
 
 
@@ -31,6 +38,9 @@ class Caps:
         Size of the file. What a compressed volume or data set may unpack to is `max_unpacked`.
     max_pixels : int
         Height times width of one slice, read from the header before anything is decoded.
+
+    A small file cannot take much memory, whatever its header says: see `check_size` and
+    `check_inflated`.
 
     The defaults are those of the settings `max_file_mb` and `max_megapixels`.
     """
@@ -63,6 +73,33 @@ class Caps:
             raise ImageTooLarge(
                 f"The file unpacks to more than {_megabytes(self.max_unpacked)} MB, the limit. "
                 "Export a single slice or a smaller volume."
+            )
+
+    def check_inflated(self, count: int, size: int) -> None:
+        """Raise ImageTooLarge where a file of ``size`` bytes inflates to ``count`` for its image.
+
+        Images rarely shrink to a tenth, and masks to a hundredth.
+        """
+        self.check_unpacked(count)
+        if count > max(FREE_BYTES, MOST_EXPANSION * size):
+            raise ImageTooLarge(
+                f"The file has {_megabytes(size)} MB and unpacks to {_megabytes(count)} MB, more "
+                f"than {MOST_EXPANSION} times as much. Export a single slice or a smaller volume."
+            )
+
+    def check_size(self, rows: int, columns: int, channels: int, size: int) -> None:
+        """`check_frame`, and raise ImageTooLarge for a large image from a file of ``size`` bytes.
+
+        A photograph in strong JPEG compression has some 200 bytes in memory for each byte of its
+        file; with more than `MOST_EXPANSION` an image of that size shows next to nothing.
+        """
+        self.check_frame(rows, columns)
+        held = HELD_BYTES * rows * columns * channels
+        if held > max(FREE_BYTES, MOST_EXPANSION * size):
+            raise ImageTooLarge(
+                f"The image has {columns} x {rows} pixels in a file of {_megabytes(size)} MB and "
+                f"would take {_megabytes(held)} MB of memory, more than {MOST_EXPANSION} times as much. "
+                "Crop or shrink it, or save it with less compression."
             )
 
     def check_frame(self, rows: int, columns: int) -> None:

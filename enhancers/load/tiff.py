@@ -35,19 +35,20 @@ _MINISWHITE, _MINISBLACK, _RGB, _PALETTE = 0, 1, 2, 3
 _FLOAT_PREDICTOR = 3
 _ORIENTATION = 274
 _MAX_PAGES = 100_000
+_LARGE_TILE = 2**22
 
 
 def probe(data: bytes, caps: Caps) -> Probe:
     """Size of the first page and the number of pages like it."""
     with tifffile.TiffFile(io.BytesIO(data)) as file:
-        pages = _pages(file, caps)
+        pages = _pages(file, caps, len(data))
         return Probe("TIFF", pages[0].imagelength, pages[0].imagewidth, len(pages))
 
 
 def read(data: bytes, slice_index: int | None, caps: Caps) -> RawSlice:
     """Decode one page; units are the stored gray levels."""
     with tifffile.TiffFile(io.BytesIO(data)) as file:
-        pages = _pages(file, caps)
+        pages = _pages(file, caps, len(data))
         index = pick_slice(slice_index, len(pages))
         page = pages[index]
         _check_segments(page, len(data))
@@ -70,7 +71,7 @@ def read(data: bytes, slice_index: int | None, caps: Caps) -> RawSlice:
     )
 
 
-def _pages(file: Any, caps: Caps) -> list[Any]:
+def _pages(file: Any, caps: Caps, size: int) -> list[Any]:
     """Pages with the size and type of the first one, without thumbnails and masks."""
     if len(file.pages) > _MAX_PAGES:
         raise ImageReadError(f"The TIFF file has {len(file.pages)} pages; the limit is 100000.")
@@ -81,6 +82,9 @@ def _pages(file: Any, caps: Caps) -> list[Any]:
             f"The TIFF page has {first.samplesperpixel} samples of {first.bitspersample} bits and "
             f"depth {first.imagedepth}; gray and RGB pages can be read."
         )
+    caps.check_size(
+        first.imagelength, first.imagewidth, 1 if first.samplesperpixel < 3 else 3, size
+    )
     alike = [page for page in file.pages if _like(page, first)]
     return alike or [first]
 
@@ -94,7 +98,14 @@ def _like(page: Any, first: Any) -> bool:
 
 
 def _check_segments(page: Any, size: int) -> None:
-    """Raise where a strip or tile lies beyond the end; decoders would fill it with black."""
+    """Raise where a part lies beyond the end, which decoders fill with black, or is too large."""
+    if page.is_tiled and page.tilelength * page.tilewidth > max(
+        _LARGE_TILE, 4 * page.imagelength * page.imagewidth
+    ):
+        raise ImageReadError(
+            f"The TIFF file states tiles of {page.tilewidth} x {page.tilelength} pixels for an "
+            f"image of {page.imagewidth} x {page.imagelength}; it is damaged."
+        )
     spans = list(zip(page.dataoffsets, page.databytecounts, strict=True))
     if not spans or any(start < 8 or count < 1 or start + count > size for start, count in spans):
         raise ImageReadError("The TIFF file is truncated: a part of its pixels is missing.")

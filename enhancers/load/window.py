@@ -20,6 +20,7 @@ CT_BELOW = -500.0
 """A volume without a stated modality counts as CT if it has lower values; air is -1000 HU."""
 
 _SAMPLE_LIMIT = 1_000_000
+_BLOCK = 1_000_000
 
 
 def finish(raw: RawSlice, digest: str, window: tuple[float, float] | None) -> MedicalImage:
@@ -42,7 +43,7 @@ def finish(raw: RawSlice, digest: str, window: tuple[float, float] | None) -> Me
         chosen, note = _choose(raw, source, modality, hounsfield)
         warnings += [note] if note else []
     return MedicalImage(
-        pixels=chosen.to_unit(source),
+        pixels=to_unit(source, chosen),
         window=chosen,
         source=source,
         units="HU" if hounsfield else raw.units,
@@ -57,6 +58,15 @@ def finish(raw: RawSlice, digest: str, window: tuple[float, float] | None) -> Me
         tags=raw.tags,
         warnings=tuple(warnings),
     )
+
+
+def to_unit(source: Pixels, window: Window) -> Pixels:
+    """`Window.to_unit` in blocks of rows: its double precision takes little memory so."""
+    pixels = np.empty_like(source)
+    rows = max(1, _BLOCK // max(1, source[:1].size))
+    for first in range(0, len(source), rows):
+        pixels[first : first + rows] = window.to_unit(source[first : first + rows])
+    return pixels
 
 
 def as_source(values: NDArray[Any]) -> Pixels:

@@ -2,17 +2,35 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from enhancers.image import MedicalImage
 from enhancers.load import DEFAULT_CAPS, Caps, load
 from enhancers.metrics import Score
 
 
+class Reader(Protocol):
+    """Reads a slice of a file through a window, as `enhancers.load.load`."""
+
+    def __call__(
+        self, *, slice_index: int | None = None, window: tuple[float, float] | None = None
+    ) -> MedicalImage:
+        """The slice, by default that of the file, as the window."""
+
+
 def load_pair(
     image: Path, truth: Path | None, *, slice_index: int | None = None, caps: Caps = DEFAULT_CAPS
+) -> tuple[MedicalImage, MedicalImage | None]:
+    """`read_pair` of files on this machine."""
+    second = None if truth is None else functools.partial(load, truth, caps=caps)
+    return read_pair(functools.partial(load, image, caps=caps), second, slice_index=slice_index)
+
+
+def read_pair(
+    image: Reader, truth: Reader | None, *, slice_index: int | None = None
 ) -> tuple[MedicalImage, MedicalImage | None]:
     """Read an image and its truth through one window, so that equal values have equal gray levels.
 
@@ -24,20 +42,20 @@ def load_pair(
     ImageReadError, ParameterError
         As `enhancers.load.load`.
     """
-    first = load(image, slice_index=slice_index, caps=caps)
+    first = image(slice_index=slice_index)
     if truth is None:
         return first, None
-    second = load(truth, caps=caps)
+    second = truth()
     index = slice_index if second.slice_count > 1 else None
     if index is not None:
-        second = load(truth, slice_index=index, caps=caps)
+        second = truth(slice_index=index)
     a, b = first.window, second.window
     if a == b or first.units != second.units or (first.bits <= 8) != (second.bits <= 8):
         return first, second
     shared = (min(a.low, b.low), max(a.high, b.high))
     return (
-        load(image, slice_index=slice_index, window=shared, caps=caps),
-        load(truth, slice_index=index, window=shared, caps=caps),
+        image(slice_index=slice_index, window=shared),
+        truth(slice_index=index, window=shared),
     )
 
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from enhancers.decoding import OpenedFile
 from enhancers.display import thumbnail
 from enhancers.errors import ParameterError
 from enhancers.image import MedicalImage
@@ -31,8 +32,8 @@ class OpenedSample:
 
     label: str
     image: MedicalImage
-    path: Path
-    truth: Path | None
+    file: OpenedFile
+    truth: OpenedFile | None
 
 
 def tiles(chosen: str = "") -> dict[str, Any]:
@@ -77,11 +78,13 @@ def open_sample(key: str, caps: Caps) -> OpenedSample:
     """
     entry = _entry(key)
     path, truth = _files(entry)
-    image = load(path, caps=caps)
+    opened = OpenedFile.local(path, caps)
+    image = opened.image()
     if image.modality_origin != "file":
         # The modality of a sample is known: no guess and no warning.
         image = replace(image, modality=entry.modality, modality_origin="file", warnings=())
-    return OpenedSample(entry.label, image, path, truth)
+    known = None if truth is None else OpenedFile.local(truth, caps)
+    return OpenedSample(entry.label, image, opened, known)
 
 
 @functools.cache

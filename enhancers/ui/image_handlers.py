@@ -9,9 +9,10 @@ from typing import Any
 
 import gradio as gr
 
+from enhancers.decoding import OpenedFile
 from enhancers.errors import ImageReadError, ParameterError, ReadingRoomError
 from enhancers.image import MedicalImage, Pixels
-from enhancers.load import Caps, load
+from enhancers.load import Caps
 from enhancers.method import Modality
 from enhancers.ui import gallery
 from enhancers.ui.gallery import OpenedSample
@@ -46,7 +47,8 @@ class ImageHandlers(Handlers):
         file = Path(path)
 
         def read() -> OpenedSample:
-            return OpenedSample(file.name, load(file, caps=self.caps), file, None)
+            opened = OpenedFile.upload(file, self.caps)
+            return OpenedSample(file.name, opened.image(), opened, None)
 
         return self._open(self.session(request), read, "", values)
 
@@ -76,7 +78,7 @@ class ImageHandlers(Handlers):
                 if not session.changes.is_latest_file(number):
                     return self.updates.unchanged()
                 before = _modality(session)
-                session.open(opened.image, opened.label, opened.path, sample, number)
+                session.open(opened.image, opened.label, opened.file, sample, number)
                 if truth is not None:
                     session.set_truth(truth, opened.truth, "clean, synthetic")
         cleared = {self.updates.layout.upload: None} if sample else {}
@@ -128,10 +130,12 @@ class ImageHandlers(Handlers):
     def truth(self, path: str | None, request: gr.Request) -> Updates:
         """Take an uploaded image as ground truth; it is read through the image's window."""
         session = self.session(request)
-        file = Path(path) if path else None
+        file: OpenedFile | None = None
         while True:
             image = session.image
             try:
+                if path and file is None:
+                    file = OpenedFile.upload(Path(path), self.caps)
                 pixels = self._read_truth(image, file)
             except ReadingRoomError as error:
                 return self.updates.error(error)
@@ -140,13 +144,13 @@ class ImageHandlers(Handlers):
                     session.set_truth(pixels, file, "uploaded" if file else "")
                     return self.updates.image(session)
 
-    def _read_truth(self, image: MedicalImage | None, path: Path | None) -> Pixels | None:
-        if path is None:
+    @staticmethod
+    def _read_truth(image: MedicalImage | None, file: OpenedFile | None) -> Pixels | None:
+        if file is None:
             return None
         if image is None:
             raise ImageReadError("Open an image first; the ground truth is compared with it.")
-        window = (image.window.low, image.window.high)
-        pixels = load(path, window=window, caps=self.caps).pixels
+        pixels = file.image(window=(image.window.low, image.window.high)).pixels
         ratio = pixels.shape[0] / image.shape[0]
         same_field = ratio in (1, 2, 4, 8) and pixels.shape[1] == image.shape[1] * ratio
         if not same_field or pixels.ndim != image.pixels.ndim:
@@ -165,23 +169,23 @@ class ImageHandlers(Handlers):
         choice: str | None = None,
         manual: tuple[float, float] | None = None,
     ) -> Updates:
-        """Read the session's file again; on an error the current image stays."""
+        """Show another slice or window of the file; on an error the current image stays."""
         with session.changes.change() as number, session.reloading:
-            former, file, path = session.image, session.file, session.path
-            if former is None or path is None:
+            former, file, opened = session.image, session.file, session.opened
+            if former is None or opened is None:
                 return self.updates.unchanged()
             choice = session.window_choice if choice is None else choice
             index = former.slice_index if slice_index is None else slice_index
             moved = index != former.slice_index
-            truth_path = session.truth_path
+            truth_file = session.truth_file
             try:
                 image = session.kept_image(index) if moved else None
                 truth = None
                 if image is None:
                     window = manual or _window_limits(session, choice)
-                    image = load(path, slice_index=index, window=window, caps=self.caps)
+                    image = opened.image(index, window)
                     # A ground truth belongs to a slice and is read through the image's window.
-                    truth = None if moved else self._read_truth(image, truth_path)
+                    truth = None if moved else self._read_truth(image, truth_file)
             except ReadingRoomError as error:
                 return {
                     **self.updates.image(session), **self.updates.slice(session),
@@ -200,7 +204,7 @@ class ImageHandlers(Handlers):
                     session.window_choice = choice
                     session.replace_image(image, number)
                     if truth is not None:
-                        session.set_truth(truth, truth_path, origin)
+                        session.set_truth(truth, truth_file, origin)
             return self.updates.image(session, Notice("info", sentences) if sentences else None)
 
     def _presets(self, before: Modality, after: Modality, values: dict[str, Any]) -> Updates:

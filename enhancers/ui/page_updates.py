@@ -67,7 +67,7 @@ class PageUpdates:
             ),
             page.window: gr.update(
                 choices=_window_choices(session, image), value=chosen,
-                interactive=session.path is not None,
+                interactive=session.opened is not None,
             ),
             page.limits: gr.update(value=limits(image), visible=chosen == MANUAL),
         }  # fmt: skip

@@ -7,9 +7,9 @@ import secrets
 import threading
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from pathlib import Path
 from typing import Any
 
+from enhancers.decoding import OpenedFile
 from enhancers.display import PRESETS, Preset, full_window
 from enhancers.image import MedicalImage, Pixels, Window
 from enhancers.method import Modality
@@ -37,7 +37,7 @@ class SliceState:
     image: MedicalImage
     run: Run | None
     truth: Pixels | None
-    truth_path: Path | None
+    truth_file: OpenedFile | None
     truth_origin: str
     scores: dict[str, ScoreRow]
 
@@ -68,8 +68,8 @@ class Session:
     image : MedicalImage, optional
     name : str
         File name or sample label, for display.
-    path : Path, optional
-        The file that was opened.
+    opened : OpenedFile, optional
+        The file of the image.
     sample : str
         Key of the gallery's sample, if it is one.
     windows : tuple of Preset
@@ -80,7 +80,7 @@ class Session:
         The processing window that the file was opened with.
     truth : ndarray, optional
         Ground truth, as `image`.
-    truth_path : Path, optional
+    truth_file : OpenedFile, optional
     truth_origin : str
         Where the ground truth comes from, in words.
     run : Run, optional
@@ -111,13 +111,13 @@ class Session:
     token: str = field(default_factory=lambda: secrets.token_hex(16))
     image: MedicalImage | None = None
     name: str = ""
-    path: Path | None = None
+    opened: OpenedFile | None = None
     sample: str = ""
     windows: tuple[Preset, ...] = ()
     window_choice: str = FILE_WINDOW
     first_window: Window | None = None
     truth: Pixels | None = None
-    truth_path: Path | None = None
+    truth_file: OpenedFile | None = None
     truth_origin: str = ""
     run: Run | None = None
     scores: dict[str, ScoreRow] = field(default_factory=dict)
@@ -173,14 +173,14 @@ class Session:
         self,
         image: MedicalImage,
         name: str,
-        path: Path,
+        opened: OpenedFile,
         sample: str = "",
         change: int | None = None,
     ) -> None:
         """Replace the image by another file; a run is stopped and all results are dropped."""
         with self.lock:
             self.file += 1
-            self.name, self.path, self.sample = name, path, sample
+            self.name, self.opened, self.sample = name, opened, sample
             self.window_choice, self.first_window = FILE_WINDOW, image.window
             self.pair, self.pair_chosen = (None, None), False
             # Presets beyond the file's own window are offered too, since the file is read again.
@@ -216,7 +216,7 @@ class Session:
         if self.image is None or not (self.truth is not None or (self.run and self.run.done)):
             return
         self.slices[self.image.slice_index] = SliceState(
-            self.image, self.run, self.truth, self.truth_path, self.truth_origin, self.scores
+            self.image, self.run, self.truth, self.truth_file, self.truth_origin, self.scores
         )
         while sum(state.size for state in self.slices.values()) > KEPT_BYTES:
             del self.slices[next(iter(self.slices))]
@@ -227,7 +227,7 @@ class Session:
             self.run.stop()
         self._new_subject()
         self.image, self.run = state.image, state.run
-        self.truth, self.truth_path = state.truth, state.truth_path
+        self.truth, self.truth_file = state.truth, state.truth_file
         self.truth_origin, self.scores = state.truth_origin, state.scores
 
     def set_modality(self, modality: Modality) -> None:
@@ -257,9 +257,9 @@ class Session:
             self._shown = (image.pixels, pixels, full)
         return self._shown[1:]
 
-    def set_truth(self, pixels: Pixels | None, path: Path | None, origin: str) -> None:
+    def set_truth(self, pixels: Pixels | None, file: OpenedFile | None, origin: str) -> None:
         """Set or remove the ground truth; the scores are dropped."""
-        self.truth, self.truth_path, self.truth_origin = pixels, path, origin
+        self.truth, self.truth_file, self.truth_origin = pixels, file, origin
         self.scores = {}
 
     def start(self, run: Run) -> None:

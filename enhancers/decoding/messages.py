@@ -1,0 +1,158 @@
+"""What goes between the server and a worker: JSON of plain values, then the bytes of arrays.
+
+Nothing is unpickled: a file that takes over a decoder must not take over the server.
+"""
+
+from __future__ import annotations
+
+import json
+import struct
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, replace
+from typing import Any, BinaryIO
+
+import numpy as np
+from numpy.typing import NDArray
+
+from enhancers.image import MedicalImage, Window
+from enhancers.load.raw import RawSlice
+from enhancers.method import Modality
+
+MAX_FACTS = 2**24
+"""Most bytes of the JSON of a message."""
+
+_LENGTH = struct.Struct("<I")
+_RAW = (
+    "format", "units", "bits", "extent", "padding", "modality", "spacing", "slice_index",
+    "slice_count", "tags", "warnings",
+)  # fmt: skip
+
+
+class ConnectionEnded(Exception):
+    """The other process has gone, or what it sent is no message."""
+
+
+def write_facts(write: Callable[[bytes], object], facts: Mapping[str, Any]) -> None:
+    """Write the JSON of a message."""
+    text = json.dumps(facts, separators=(",", ":")).encode()
+    write(_LENGTH.pack(len(text)) + text)
+
+
+def write_arrays(
+    write: Callable[[Any], object], facts: Mapping[str, Any], arrays: Sequence[NDArray[Any]]
+) -> None:
+    """Write the JSON of a message with the types of its arrays, and the arrays."""
+    listed = [{"dtype": array.dtype.str, "shape": array.shape} for array in arrays]
+    write_facts(write, {**facts, "arrays": listed})
+    for array in arrays:
+        write(memoryview(np.ascontiguousarray(array).reshape(-1)).cast("B"))
+
+
+def read_facts(file: BinaryIO) -> dict[str, Any]:
+    """Read the JSON of a message.
+
+    Raises
+    ------
+    ConnectionEnded
+    """
+    (length,) = _LENGTH.unpack(_exactly(file, bytearray(_LENGTH.size)))
+    if length > MAX_FACTS:
+        raise ConnectionEnded(f"a message of {length} bytes")
+    try:
+        facts = json.loads(_exactly(file, bytearray(length)))
+    except ValueError as error:
+        raise ConnectionEnded("no message") from error
+    if not isinstance(facts, dict):
+        raise ConnectionEnded("no message")
+    return facts
+
+
+def read_arrays(file: BinaryIO, facts: Mapping[str, Any], most: int) -> list[NDArray[Any]]:
+    """Read the arrays of a message, of ``most`` bytes together.
+
+    Raises
+    ------
+    ConnectionEnded
+    """
+    found = []
+    for listed in facts.get("arrays", ()):
+        try:
+            dtype, shape = np.dtype(listed["dtype"]), tuple(int(n) for n in listed["shape"])
+            most -= dtype.itemsize * int(np.prod(shape, dtype=object))
+            if most < 0 or min(shape) < 1 or dtype.kind not in "biuf":
+                raise ValueError(listed)
+        except (TypeError, ValueError, KeyError) as error:
+            raise ConnectionEnded("no message") from error
+        array = np.empty(shape, dtype)
+        _exactly(file, memoryview(array.reshape(-1)).cast("B"))
+        found.append(array)
+    return found
+
+
+def _exactly(file: BinaryIO, target: Any) -> Any:
+    view, done = memoryview(target), 0
+    while done < len(view):
+        count = file.readinto(view[done:])  # type: ignore[attr-defined]
+        if not count:
+            raise ConnectionEnded
+        done += count
+    return target
+
+
+def image_facts(raw: RawSlice, image: MedicalImage) -> dict[str, Any]:
+    """A slice and the image that was made of it, without their arrays."""
+    return {
+        "raw": {name: getattr(raw, name) for name in _RAW},
+        "stated": asdict(raw.stated) if raw.stated else None,
+        "image": {
+            "window": asdict(image.window),
+            "units": image.units,
+            "modality": image.modality,
+            "modality_origin": image.modality_origin,
+            "bits": image.bits,
+            "digest": image.digest,
+            "warnings": image.warnings,
+        },
+    }
+
+
+def raw_slice(
+    facts: Mapping[str, Any], values: NDArray[Any], sample: NDArray[Any] | None
+) -> RawSlice:
+    """The slice of `image_facts`, whose values are the source of the image."""
+    known = dict(facts["raw"])
+    for name in ("extent", "spacing"):
+        known[name] = None if known[name] is None else tuple(known[name])
+    known["modality"] = Modality(known["modality"]) if known["modality"] else None
+    known["tags"] = tuple((name, value) for name, value in known["tags"])
+    known["warnings"] = tuple(known["warnings"])
+    stated = Window(**facts["stated"]) if facts["stated"] else None
+    return RawSlice(values, **known, stated=stated, sample=sample)
+
+
+def medical_image(
+    facts: Mapping[str, Any], raw: RawSlice, pixels: NDArray[np.float32]
+) -> MedicalImage:
+    """The image of `image_facts`."""
+    known = facts["image"]
+    return MedicalImage(
+        pixels=pixels,
+        window=Window(**known["window"]),
+        source=raw.values,
+        units=known["units"],
+        modality=Modality(known["modality"]),
+        modality_origin=known["modality_origin"],
+        spacing=raw.spacing,
+        bits=known["bits"],
+        format=raw.format,
+        digest=known["digest"],
+        slice_index=raw.slice_index,
+        slice_count=raw.slice_count,
+        tags=raw.tags,
+        warnings=tuple(known["warnings"]),
+    )
+
+
+def with_source(raw: RawSlice, image: MedicalImage) -> RawSlice:
+    """The slice with the source of the image that was made of it, for another window."""
+    return replace(raw, values=image.source)

@@ -1,0 +1,151 @@
+"""The worker process: decodes one file after another, within limits that it sets for itself.
+
+The server starts it as ``python -m enhancers.decoding.worker BYTES SECONDS`` and sends requests on
+its standard input (see `messages`). It imports what decoding needs, and neither torch nor gradio.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import importlib
+import os
+import signal
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any, BinaryIO
+
+from numpy.typing import NDArray
+
+from enhancers.decoding.messages import (
+    ConnectionEnded,
+    image_facts,
+    read_facts,
+    with_source,
+    write_arrays,
+    write_facts,
+)
+from enhancers.errors import ReadingRoomError
+from enhancers.load import Caps, coded_values, read_slice, read_volume
+from enhancers.load.raw import quiet_cv2
+from enhancers.load.window import finish
+
+LIBRARIES = ("dicom", "nifti", "raster", "tiff")
+GRACE = 5
+"""Seconds after which the process ends by itself where the server did not end it: it was killed."""
+
+Answer = tuple[dict[str, Any], list[NDArray[Any]]]
+
+
+def main(memory: int, seconds: int) -> None:
+    """Answer requests until the server closes the connection."""
+    requests, answers = _own_streams()
+    for name in LIBRARIES:
+        importlib.import_module(f"enhancers.load.{name}")
+    quiet_cv2().setNumThreads(1)
+    _limit(memory)
+    with contextlib.suppress(ConnectionEnded, BrokenPipeError):
+        while True:
+            asked = read_facts(requests)
+            with _time_limit(seconds + GRACE):
+                _answer(asked, requests, answers)
+
+
+def _answer(asked: dict[str, Any], requests: BinaryIO, answers: BinaryIO) -> None:
+    def write(data: Any) -> None:
+        view = memoryview(data)
+        while view:
+            view = view[answers.write(view) :]
+
+    data = requests.read(asked["size"])
+    try:
+        facts, arrays = JOBS[asked["job"]](asked, data)
+    except ReadingRoomError as error:
+        write_facts(write, {"error": type(error).__name__, "message": str(error)})
+    except MemoryError:
+        write_facts(write, {"error": "MemoryError"})
+    except Exception as error:
+        write_facts(write, {"error": "internal", "message": repr(error)[:500]})
+    else:
+        write_arrays(write, facts, arrays)
+
+
+def _image(asked: dict[str, Any], data: bytes) -> Answer:
+    """One slice as an image; and the volume it is of, where that is at hand and small."""
+    caps, index = Caps(**asked["caps"]), asked["slice_index"]
+    volume = read_volume(data, caps) if asked["volume"] else None
+    raw = read_slice(data, index, caps) if volume is None else volume.slice(index)
+    window = None if asked["window"] is None else tuple(asked["window"])
+    image = finish(raw, hashlib.sha256(data).hexdigest(), window)
+    del data
+    facts = image_facts(with_source(raw, image), image)
+    arrays: list[NDArray[Any]] = [image.source, image.pixels]
+    if volume is not None:
+        facts["volume"] = volume.header.as_json()
+        arrays.append(volume.as_bytes())
+    elif raw.sample is not None:
+        arrays.append(raw.sample)
+    return facts, arrays
+
+
+def _header(asked: dict[str, Any], data: bytes) -> Answer:
+    """Coded values of a DICOM header."""
+    return {"values": coded_values(data, asked["names"], Caps(**asked["caps"]))}, []
+
+
+JOBS: dict[str, Callable[[dict[str, Any], bytes], Answer]] = {"image": _image, "header": _header}
+
+
+def _own_streams() -> tuple[BinaryIO, BinaryIO]:
+    """Standard input and output; libraries that print, print to nowhere."""
+    requests = os.fdopen(os.dup(0), "rb")
+    answers = os.fdopen(os.dup(1), "wb", buffering=0)
+    nowhere = os.open(os.devnull, os.O_RDWR)
+    for stream in (0, 1, 2):
+        os.dup2(nowhere, stream)
+    return requests, answers
+
+
+def _limit(memory: int) -> None:
+    """Limit what may be allocated beyond what the libraries have, where the system has limits.
+
+    `RLIMIT_DATA` counts private memory; the address space is limited too, for systems that count
+    nothing else.
+    """
+    with contextlib.suppress(AttributeError, OSError, ValueError):
+        os.nice(5)
+    with contextlib.suppress(ImportError, OSError, ValueError):
+        import resource
+
+        size, data = _own_size()
+        resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+        resource.setrlimit(resource.RLIMIT_DATA, (data + memory, data + memory))
+        # Threads and libraries that are loaded later take address space and little memory.
+        space = size + memory + 2**30
+        resource.setrlimit(resource.RLIMIT_AS, (space, space))
+
+
+def _own_size() -> tuple[int, int]:
+    """Bytes of the address space and of private memory of this process; 0 where unknown."""
+    try:
+        fields = Path("/proc/self/statm").read_text(encoding="ascii").split()
+    except OSError:
+        return 0, 0
+    page = os.sysconf("SC_PAGE_SIZE")
+    return int(fields[0]) * page, int(fields[5]) * page
+
+
+@contextlib.contextmanager
+def _time_limit(seconds: int) -> Iterator[None]:
+    """End the process after so long; the server does so earlier, unless it was killed itself."""
+    if hasattr(signal, "alarm"):
+        signal.alarm(seconds)
+        yield
+        signal.alarm(0)
+    else:
+        yield
+
+
+if __name__ == "__main__":
+    main(*(int(value) for value in sys.argv[1:3]))
