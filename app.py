@@ -67,19 +67,23 @@ def serve(settings: Settings, study: StudyAlongside | None, demo: DemoSite | Non
 
 def warm_up(demo: DemoSite | None) -> None:
     """Import and prepare in the background what the first visitors need."""
+    from enhancers.decoding import decode_pool
     from enhancers.warm_up import import_heavy
 
+    decode_pool().warm_up()
     import_heavy()
     if demo:
         demo.prepare()
 
 
 def main() -> int:
-    """Serve until interrupted."""
+    """Serve until interrupted, or ended by SIGTERM; temporary files are removed at once then."""
     from enhancers.errors import ReadingRoomError
+    from enhancers.private_folders import remove_process_folder, removed_at_sigterm
     from enhancers.settings import get_settings
     from study.domain.errors import StudyError
 
+    removed_at_sigterm()
     try:
         settings = get_settings()
         study, demo = open_study(settings), open_demo(settings)
@@ -89,7 +93,10 @@ def main() -> int:
         return 2
     print(f"Reading Room is at {blocks.local_url}", flush=True)  # noqa: T201
     threading.Thread(target=warm_up, args=(demo,), daemon=True).start()
-    blocks.block_thread()
+    try:
+        blocks.block_thread()
+    finally:
+        remove_process_folder()
     return 0
 
 

@@ -1,4 +1,4 @@
-"""Temporary files: in a folder of the process, which ends with it or, after a crash, at a next start.
+"""Temporary files: in a folder of the process, which is removed with it or, later, by another one.
 
 They may show patients, so that nothing of them may stay: a folder is removed when its process ends,
 what processes left that were killed is removed when another one starts, and uploads are removed by
@@ -12,12 +12,14 @@ import contextlib
 import os
 import secrets
 import shutil
+import signal
 import stat
 import tempfile
 import threading
 import time
 from collections.abc import Iterable
 from pathlib import Path
+from types import FrameType
 from typing import IO
 
 from enhancers.files import lock_file
@@ -35,7 +37,8 @@ ROUND_SECONDS = 30
 _UNLOCKED_SECONDS = 24 * 3600
 _NEW = ".reading-room-new-"
 
-_mutex = threading.Lock()
+# Reentrant, for the handler of SIGTERM.
+_mutex = threading.RLock()
 _folders: dict[int, tuple[Path, IO[bytes]]] = {}
 
 
@@ -49,8 +52,8 @@ def process_folder() -> Path:
         if own is None or not own[0].is_dir():
             base = Path(tempfile.gettempdir())
             own = _folders[os.getpid()] = _made(base)
+            atexit.register(shutil.rmtree, own[0], ignore_errors=True)
             remove_dead_folders(base)
-            atexit.register(remove_process_folder)
         return own[0]
 
 
@@ -66,12 +69,20 @@ def private_folder(purpose: str) -> Path:
 
 
 def remove_process_folder() -> None:
-    """Remove the folder of this process now."""
+    """Remove the folder of this process now: ending may wait for what is still under way."""
     with _mutex:
-        folder, lock = _folders.pop(os.getpid(), (None, None))
-        if folder is not None and lock is not None:
-            shutil.rmtree(folder, ignore_errors=True)
-            lock.close()
+        if os.getpid() in _folders:
+            shutil.rmtree(_folders[os.getpid()][0], ignore_errors=True)
+
+
+def removed_at_sigterm() -> None:
+    """Let SIGTERM end the process like Ctrl+C, after its folder was removed; main thread only."""
+
+    def ended(number: int, frame: FrameType | None) -> None:
+        remove_process_folder()
+        signal.default_int_handler(number, frame)
+
+    signal.signal(signal.SIGTERM, ended)
 
 
 def remove_dead_folders(base: Path) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import os
-import tempfile
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
@@ -125,13 +124,7 @@ class Worker:
         if self._kept is not None and self._kept[0] == asked:
             return self._kept[1]
         self._kept = None
-        if isinstance(source, bytes):
-            with tempfile.TemporaryDirectory() as folder:
-                path = Path(folder) / "image"
-                path.write_bytes(source)
-                image = load(path, slice_index=task.slice_index, caps=task.caps)
-        else:
-            image = load(source, slice_index=task.slice_index, caps=task.caps)
+        image = load(source, slice_index=task.slice_index, caps=task.caps)
         if image.digest != task.digest:
             raise ImageReadError("The file changed while the batch ran; run it again.")
         if task.modality is not None:

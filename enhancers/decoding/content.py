@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import sys
 import threading
 from collections.abc import Iterator
@@ -93,4 +94,5 @@ def remove_upload(path: Path) -> None:
     """Remove an uploaded file and the folder that Gradio made for it, if it is empty now."""
     with contextlib.suppress(OSError):
         path.unlink(missing_ok=True)
-        path.parent.rmdir()
+        if re.fullmatch("[0-9a-f]{64}", path.parent.name):
+            path.parent.rmdir()

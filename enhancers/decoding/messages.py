@@ -45,7 +45,7 @@ def write_arrays(
     listed = [{"dtype": array.dtype.str, "shape": array.shape} for array in arrays]
     write_facts(write, {**facts, "arrays": listed})
     for array in arrays:
-        write(memoryview(np.ascontiguousarray(array).reshape(-1)).cast("B"))
+        write(_bytes_of(np.ascontiguousarray(array)))
 
 
 def read_facts(file: BinaryIO) -> dict[str, Any]:
@@ -84,9 +84,13 @@ def read_arrays(file: BinaryIO, facts: Mapping[str, Any], most: int) -> list[NDA
         except (TypeError, ValueError, KeyError) as error:
             raise ConnectionEnded("no message") from error
         array = np.empty(shape, dtype)
-        _exactly(file, memoryview(array.reshape(-1)).cast("B"))
+        _exactly(file, _bytes_of(array))
         found.append(array)
     return found
+
+
+def _bytes_of(array: NDArray[Any]) -> memoryview:
+    return array.reshape(-1).view(np.uint8).data
 
 
 def _exactly(file: BinaryIO, target: Any) -> Any:

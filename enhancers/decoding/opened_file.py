@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import threading
 import weakref
+from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 
@@ -86,6 +87,12 @@ class OpenedFile:
             if raw is not None:
                 return finish(raw, self._digest, window)
             return self._decoded(slice_index, window)
+
+    def coded_values(self, names: Sequence[str]) -> dict[str, str]:
+        """Elements of a DICOM header that hold a code (`enhancers.load.coded_values`)."""
+        answer = self._pool.ask(self.content, "header", names=list(names), caps=asdict(self.caps))
+        values = answer.facts["values"]
+        return {name: str(values[name]) for name in names}
 
     def _kept(self, index: int | None) -> RawSlice | None:
         if index is None:

@@ -16,7 +16,7 @@ import threading
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, BinaryIO, cast
+from typing import TYPE_CHECKING, Any, BinaryIO, cast
 
 from numpy.typing import NDArray
 
@@ -24,7 +24,9 @@ from enhancers import errors
 from enhancers.decoding.content import FileContent
 from enhancers.decoding.messages import ConnectionEnded, read_arrays, read_facts, write_facts
 from enhancers.errors import ImageReadError, ImageTooLarge, ReadingRoomError, ServerBusy
-from enhancers.settings import Settings, get_settings
+
+if TYPE_CHECKING:
+    from enhancers.settings import Settings
 
 MOST_WAITING = 32
 """Files that may wait for a worker; one more is refused."""
@@ -109,9 +111,9 @@ class DecodePool:
         return answer
 
     def warm_up(self) -> None:
-        """Start the first worker, so that the first file does not wait for it."""
-        with contextlib.suppress(ServerBusy), self._place() as place:
-            place.running(self.memory, self.seconds)
+        """Start the first worker and wait until it is ready, so that the first file need not."""
+        with contextlib.suppress(ServerBusy, ConnectionEnded), self._place() as place:
+            place.running(self.memory, self.seconds).await_start()
 
     def close(self) -> None:
         """End all workers; the next file gets a new one."""
@@ -197,7 +199,7 @@ class _Worker:
 
     def __init__(self, memory: int, seconds: float) -> None:
         path = os.pathsep.join(filter(None, (str(_ROOT), os.environ.get("PYTHONPATH"))))
-        self.too_long = False
+        self.too_long = self.started = False
         self.process = subprocess.Popen(
             [sys.executable, "-P", "-m", _MODULE, str(memory), str(math.ceil(seconds))],
             stdin=subprocess.PIPE,
@@ -212,6 +214,7 @@ class _Worker:
     def ask(
         self, content: FileContent, asked: Mapping[str, Any], seconds: float, most: int
     ) -> Answer:
+        self.await_start()
         timer = threading.Timer(seconds, self._stop)
         timer.daemon = True
         timer.start()
@@ -226,6 +229,19 @@ class _Worker:
             return Answer(facts, read_arrays(answers, facts, 2 * most))
         except BrokenPipeError:
             raise ConnectionEnded from None
+        finally:
+            timer.cancel()
+
+    def await_start(self) -> None:
+        """Wait until the worker has imported its libraries, for long on a busy machine."""
+        if self.started:
+            return
+        timer = threading.Timer(LONGEST_WAIT, self._stop)
+        timer.daemon = True
+        timer.start()
+        try:
+            read_facts(cast(BinaryIO, self.process.stdout))
+            self.started = True
         finally:
             timer.cancel()
 
@@ -271,6 +287,9 @@ def _busy(waiting: int) -> ServerBusy:
 @functools.cache
 def decode_pool() -> DecodePool:
     """The workers of this process, by the settings; they end with it."""
+    # Workers import this module, and nothing of the settings.
+    from enhancers.settings import get_settings
+
     pool = DecodePool.from_settings(get_settings())
     atexit.register(pool.close)
     return pool

@@ -8,7 +8,6 @@ from collections import OrderedDict
 
 from enhancers.load.nifti import Volume
 from enhancers.load.raw import RawSlice
-from enhancers.settings import get_settings
 
 Kept = RawSlice | Volume
 
@@ -74,4 +73,7 @@ def _size(value: Kept) -> int:
 @functools.cache
 def slice_store() -> SliceStore:
     """The store of this process, of the size that the settings say."""
+    # Workers import this module, and nothing of the settings.
+    from enhancers.settings import get_settings
+
     return SliceStore(round(get_settings().slice_store_mb * 1e6))

@@ -35,6 +35,9 @@ LIBRARIES = ("dicom", "nifti", "raster", "tiff")
 GRACE = 5
 """Seconds after which the process ends by itself where the server did not end it: it was killed."""
 
+READY = {"ready": True}
+"""What the worker sends when it has started: the time for a file counts from then."""
+
 Answer = tuple[dict[str, Any], list[NDArray[Any]]]
 
 
@@ -45,6 +48,7 @@ def main(memory: int, seconds: int) -> None:
         importlib.import_module(f"enhancers.load.{name}")
     quiet_cv2().setNumThreads(1)
     _limit(memory)
+    write_facts(answers.write, READY)
     with contextlib.suppress(ConnectionEnded, BrokenPipeError):
         while True:
             asked = read_facts(requests)

@@ -27,7 +27,7 @@ DEFAULT_CAPS = Caps()
 
 
 def load(
-    path: Path,
+    path: Path | bytes,
     *,
     slice_index: int | None = None,
     window: tuple[float, float] | None = None,
@@ -37,8 +37,8 @@ def load(
 
     Parameters
     ----------
-    path : Path
-        The name and extension are ignored.
+    path : Path or bytes
+        A file, whose name and extension are ignored, or the bytes of one.
     slice_index : int or None
         Frame of a multi-frame DICOM file, page of a TIFF file, slice of a NIfTI volume. None takes
         the first, and the middle one of a NIfTI volume.
@@ -60,7 +60,9 @@ def load(
     ParameterError
         ``slice_index`` or ``window`` is not possible for this file.
     """
-    data = read_bytes(Path(path), caps)
+    if isinstance(path, bytes):
+        caps.check_bytes(len(path))
+    data = path if isinstance(path, bytes) else read_bytes(Path(path), caps)
     with enough_memory():
         raw = read_slice(data, slice_index, caps)
         return finish(raw, hashlib.sha256(data).hexdigest(), window)

@@ -31,6 +31,7 @@ from pydicom.uid import (
 from enhancers.errors import ImageReadError
 from enhancers.load.codestreams import stated_size
 from enhancers.load.dicom_header import integer, text
+from enhancers.private_folders import process_folder
 
 _WORKER = Path(__file__).with_name("gdcm_worker.py")
 _SECONDS = 120
@@ -229,7 +230,7 @@ def _unnamed_file(data: bytes) -> Iterator[tuple[str, tuple[int, ...]]]:
             file.flush()
             yield f"/proc/self/fd/{handle}", (handle,)
     else:
-        with tempfile.TemporaryDirectory(prefix="readingroom-") as folder:
+        with tempfile.TemporaryDirectory(dir=process_folder()) as folder:
             path = Path(folder) / "frame.dcm"
             path.write_bytes(data)
             yield str(path), ()

@@ -43,12 +43,13 @@ _NIFTI2 = {
     "slope": (176, "d"), "inter": (184, "d"), "units": (500, "i"), "qform": (344, "i"),
     "sform": (348, "i"), "quatern": (352, "3d"), "srow": (400, "12d"),
 }  # fmt: skip
-_SAMPLE_LIMIT = 1_000_000
 _HEAD, _PIECE = 1024, 2**20
 
 # A file may inflate to more, but then it is read plane by plane.
 _ANY_SIZE, _EXPANSION = 64_000_000, 100
 
+SAMPLE_LIMIT = 1_000_000
+"""About how many values of a volume the window is chosen by."""
 SMALL_VOLUME = 256_000_000
 """Bytes up to which a volume is held in memory, so that all its slices are at hand."""
 
@@ -241,7 +242,7 @@ class _Reader:
 
     def fill(self, target: NDArray[np.uint8], header: Header) -> None:
         """The next bytes of the volume, in pieces: `read` holds all of them twice."""
-        view, done = memoryview(target), 0
+        view, done = target.data, 0
         while done < target.size:
             piece = self.read(min(_PIECE, target.size - done))
             if not piece:
@@ -424,7 +425,7 @@ def _sampled(header: Header) -> list[list[int]]:
 
 def _sample_step(header: Header) -> int:
     count = math.prod(header.shape) * header.channels
-    return max(1, round((count / _SAMPLE_LIMIT) ** (1 / 3)))
+    return max(1, round(float((count / SAMPLE_LIMIT) ** (1 / 3))))
 
 
 def _take(volume: NDArray[Any], header: Header, index: int) -> NDArray[Any]:

@@ -98,8 +98,8 @@ class Caps:
         if held > max(FREE_BYTES, MOST_EXPANSION * size):
             raise ImageTooLarge(
                 f"The image has {columns} x {rows} pixels in a file of {_megabytes(size)} MB and "
-                f"would take {_megabytes(held)} MB of memory, more than {MOST_EXPANSION} times as much. "
-                "Crop or shrink it, or save it with less compression."
+                f"would take {_megabytes(held)} MB of memory, more than {MOST_EXPANSION} times as "
+                "much. Crop or shrink it, or save it with less compression."
             )
 
     def check_frame(self, rows: int, columns: int) -> None:

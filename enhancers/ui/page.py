@@ -38,8 +38,6 @@ MAX_RUNS = 64
 """Most runs at a time, queued ones included; each occupies a thread."""
 OTHER_THREADS = 64
 """Threads for the handlers that answer at once."""
-DELETE_UPLOADS = (1800, render.UPLOAD_HOURS * 3600 - 1800)
-"""Seconds between two rounds in which uploads are deleted, and the age from which they are."""
 NO_STUDY = StudyLinks()
 
 _WITH_MOMENT = "(moment, ...values) => [performance.now(), ...values]"
@@ -90,12 +88,7 @@ def build(
     sessions = Sessions()
     store = PixelStore(round(settings.pixel_store_mb * 1e6))
     priors = network_handlers.embedded_networks()
-    with gr.Blocks(
-        title=TITLE,
-        analytics_enabled=False,
-        fill_width=True,
-        delete_cache=DELETE_UPLOADS,
-    ) as blocks:
+    with gr.Blocks(title=TITLE, analytics_enabled=False, fill_width=True) as blocks:
         page = layout.build_layout(
             _missing(priors), gallery.tiles(), priors, links,
             changes=settings.network_changes, max_bytes=settings.max_file_bytes,

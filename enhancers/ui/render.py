@@ -21,9 +21,6 @@ HOW_TO = (
     "scroll to zoom, hold I to see the input."
 )
 
-UPLOAD_HOURS = 24
-"""Hours after which an uploaded file is deleted."""
-
 KEPT_MINUTES = 10
 """Minutes for which a page that was left finds its image and results again."""
 
@@ -92,7 +89,7 @@ def keeping_remark(settings: Settings) -> str:
         else "Results are kept in memory only."
     )
     return (
-        f"An uploaded file is deleted after {UPLOAD_HOURS} hours, or when the server stops. "
+        "An uploaded file is removed from the disk of the server as soon as it is opened. "
         f"{results} A page that is reloaded shows its image and results again for "
         f"{KEPT_MINUTES} minutes; then they are forgotten."
     )

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import atexit
 import os
-import shutil
-import tempfile
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 
 from fastapi import FastAPI
+from gradio.utils import get_upload_folder
 from starlette.middleware import Middleware
 
 from enhancers.http_limits.addresses import Proxies, networks
@@ -16,6 +15,7 @@ from enhancers.http_limits.bodies import BodyLimits
 from enhancers.http_limits.connections import limit_connections
 from enhancers.http_limits.proxy_headers import ProxyHeaders
 from enhancers.http_limits.upload_quota import QuotaOfUploads, UploadQuota
+from enhancers.private_folders import private_folder, remove_regularly
 from enhancers.request_guard import RequestGuard, allowed_hosts
 from enhancers.security_headers import SecurityHeaders
 from enhancers.settings import Settings, on_a_space
@@ -31,9 +31,7 @@ def use_private_temp_folder() -> None:
 
     Gradio serves every file in its folder, which processes share by default.
     """
-    folder = tempfile.mkdtemp(prefix="reading-room-")
-    atexit.register(shutil.rmtree, folder, ignore_errors=True)
-    os.environ["GRADIO_TEMP_DIR"] = folder
+    os.environ["GRADIO_TEMP_DIR"] = str(private_folder("gradio"))
 
 
 def launch(
@@ -74,6 +72,7 @@ def launch(
     )
     for router in page.routers:
         app.include_router(router)
+    remove_regularly(Path(get_upload_folder()))
     # Around all layers: those of `app_kwargs` lie inside Gradio's own, which permits all origins.
     inner = app.middleware_stack or app.build_middleware_stack()
     quota = UploadQuota(settings.upload_gb_per_hour, settings.uploads_per_hour)

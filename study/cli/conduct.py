@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Annotated
 
 import typer
@@ -169,8 +168,8 @@ def demo(
     from study.server.standalone import address, bind, build_demo, run, trusted_proxies
 
     proxies = trusted_proxies(trusted_proxy or ())
-    with TemporaryDirectory(prefix="reading-room-demo-") as folder, bind(host, port) as server:
-        shown = DemoSite(Path(folder) / "studies")
+    with bind(host, port) as server:
+        shown = DemoSite.temporary()
         hosts = allowed_hosts(host, allowed_host or ())
         app = build_demo(shown, hosts=hosts, proxies=proxies)
         typer.echo("Preparing the images ...")

@@ -10,7 +10,6 @@ from __future__ import annotations
 import atexit
 import hashlib
 import shutil
-import tempfile
 import threading
 import time
 from dataclasses import dataclass
@@ -27,6 +26,7 @@ from enhancers.asset_files import asset_text
 from enhancers.html_templates import html_templates
 from enhancers.http_limits.addresses import client_group
 from enhancers.http_limits.shares import in_excess
+from enhancers.private_folders import private_folder
 from study.demo import demo_study
 from study.domain.errors import WrongScreen
 from study.storage.models import new_token
@@ -81,7 +81,7 @@ class DemoSite:
     @classmethod
     def temporary(cls) -> DemoSite:
         """A demo in a temporary folder that is removed at exit."""
-        demo = cls(Path(tempfile.mkdtemp(prefix="reading-room-demo-")))
+        demo = cls(private_folder("demo"))
         atexit.register(demo.close)
         return demo
 

@@ -6,13 +6,9 @@ file.
 
 from __future__ import annotations
 
-import atexit
 import gc
 import os
-import shutil
-import signal
 import socket
-import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -24,6 +20,7 @@ from enhancers.http_limits.addresses import LOOPBACK, Proxies, networks
 from enhancers.http_limits.bodies import BodyLimits
 from enhancers.http_limits.proxy_headers import ProxyHeaders
 from enhancers.http_limits.upload_quota import QuotaOfUploads, UploadQuota
+from enhancers.private_folders import private_folder, remove_regularly, removed_at_sigterm
 from enhancers.request_guard import RequestGuard
 from enhancers.security_headers import SecurityHeaders
 from study.domain.errors import StudyError
@@ -162,7 +159,7 @@ def run(app: FastAPI, server: socket.socket, *, proxies: Proxies | None = None) 
     from enhancers.http_limits.connections import limit_connections
 
     # SIGTERM ends the server like Ctrl+C, so that everything is closed.
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    removed_at_sigterm()
     config = uvicorn.Config(app, access_log=False, server_header=False, log_level="warning")
     limit_connections(config, proxies or trusted_proxies())
     # Exclude what is loaded from garbage collection, which would make readers wait.
@@ -206,6 +203,6 @@ def _prepare() -> None:
     if "GRADIO_TEMP_DIR" in os.environ:
         return
     # A private folder, because Gradio serves the files in it.
-    folder = Path(tempfile.mkdtemp(prefix="reading-room-study-"))
-    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    folder = private_folder("gradio")
+    remove_regularly(folder)
     os.environ["GRADIO_TEMP_DIR"] = str(folder)

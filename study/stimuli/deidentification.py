@@ -6,14 +6,16 @@ person can see it: the coordinator looks at the images and attests that they sho
 
 from __future__ import annotations
 
-import warnings
+from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 
 from study.domain.errors import BuildError
 
 CHECKED = "checked"
 ATTESTED = "attested"
+
+ELEMENTS = ("BurnedInAnnotation", "SOPClassUID", "Modality", "BodyPartExamined")
+"""The elements of a DICOM header that are read for the check, and no others."""
 
 _SECONDARY_CAPTURE = "1.2.840.10008.5.1.4.1.1.7"
 _HEAD = frozenset(("HEAD", "BRAIN", "SKULL", "FACE", "HEADNECK", "SINUS", "ORBIT", "JAW"))
@@ -38,16 +40,9 @@ class Declared:
     head: bool = False
 
 
-def declared(path: Path) -> Declared:
-    """Read the facts that the check needs, and no others, from a DICOM file."""
-    import pydicom
-
-    wanted = ["BurnedInAnnotation", "SOPClassUID", "Modality", "BodyPartExamined"]
-    # Warnings about invalid values are irrelevant here.
-    with warnings.catch_warnings(action="ignore"):
-        header = pydicom.dcmread(path, force=True, specific_tags=wanted, stop_before_pixels=True)
-        values = [str(header.get(name, "") or "").strip().upper() for name in wanted]
-    burned, kind, modality, part = values
+def declared(header: Mapping[str, str]) -> Declared:
+    """The facts that the check needs, from the elements `ELEMENTS` of a DICOM header."""
+    burned, kind, modality, part = (header[name].strip().upper() for name in ELEMENTS)
     often = kind.startswith(_SECONDARY_CAPTURE) or modality == "US"
     head = modality in ("CT", "MR") and part.replace(" ", "") in _HEAD
     return Declared(burned if burned in ("YES", "NO") else "", often, head)

@@ -18,6 +18,7 @@ from sqlalchemy import URL, Engine, select
 from sqlalchemy.orm import Session
 
 from enhancers import __version__
+from enhancers.private_folders import process_folder
 from study.domain.errors import LogConflict, StoreError
 from study.domain.protocol import Protocol, Status, from_json
 from study.storage import hash_chain, row_log
@@ -224,7 +225,7 @@ class Store:
                     f"it first, by any command that may write, such as status {folder}."
                 )
             return cls(engine, folder, mirror, read_only=True)
-        home = tempfile.TemporaryDirectory(prefix="reading-room-study-")
+        home = tempfile.TemporaryDirectory(prefix="study-", dir=process_folder())
         size = mirror.stat().st_size if mirror.exists() else 0
         with translated():
             copy_database(file, Path(home.name) / DATABASE)

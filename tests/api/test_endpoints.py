@@ -32,13 +32,23 @@ NAMES = {"/methods", "/enhance", "/metrics", "/degrade"}
 
 
 @pytest.fixture(scope="module")
-def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+def temporary(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The server's folder for temporary files."""
+    return tmp_path_factory.mktemp("temporary")
+
+
+@pytest.fixture(scope="module")
+def address(temporary: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     folder = tmp_path_factory.mktemp("served")
-    with program(
-        study_demo="false", max_file_mb="1", max_megapixels="0.1", device="cpu",
-        cache_dir=str(folder / "cache"), models_dir=str(folder / "networks"),
-    ) as found:  # fmt: skip
-        yield found
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("TMPDIR", str(temporary))
+        with program(
+            study_demo="false", max_file_mb="1", max_megapixels="0.1", device="cpu",
+            cache_dir=str(folder / "cache"), models_dir=str(folder / "networks"),
+        ) as found:  # fmt: skip
+            yield found
+    # The program was ended by SIGTERM.
+    assert list(temporary.glob("*reading-room*")) == []
 
 
 @pytest.fixture(scope="module")
@@ -205,6 +215,15 @@ def test_the_limits_are_those_of_the_page(address: str, client: Client, tmp_path
     assert "0.1 megapixels" in refusal(client, "/metrics", wide)
     heavy = {"files": ("heavy.png", bytes(1_000_001))}
     assert httpx.post(f"{address}/gradio_api/upload", files=heavy, timeout=60).status_code == 413
+
+
+def test_nothing_of_an_upload_stays_on_the_disk(client: Client, ct: Path, temporary: Path) -> None:
+    call(client, "/enhance", ct, "clahe")
+    call(client, "/metrics", ct, handle_file(ct))
+    left = [path for path in temporary.rglob("*") if path.is_file()]
+    assert "clahe.png" in {path.name for path in left}
+    assert not [path for path in left if "patient" in str(path)]
+    assert ct.read_bytes() not in [path.read_bytes() for path in left]
 
 
 def raw(address: str, name: str, *data: Any) -> str:

@@ -14,6 +14,8 @@ from fastapi import FastAPI
 from fastapi.testclient import TestClient
 
 from enhancers.compare import Request, compare
+from enhancers.decoding import DecodePool, opened_file
+from enhancers.image import Window
 from enhancers.method import Modality
 from enhancers.save import read_png16, to_png16
 from enhancers.settings import read_settings
@@ -21,9 +23,11 @@ from enhancers.ui import build, download_routes, gallery
 from enhancers.ui.layout import METRICS_TAB
 from enhancers.ui.page_updates import DOWNLOADS
 from enhancers.ui.run import MethodRun, Run
+from enhancers.ui.session import MANUAL
 from enhancers.ui.sessions import Sessions
 from enhancers.ui.study_tab import StudyLinks, study_tab_html
 from tests.support.compare_page import IMAGE, field_values, run_of
+from tests.support.image_files import nifti
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -45,6 +49,36 @@ def test_a_bad_file_changes_only_the_notice(handlers, tmp_path):
     updates = handlers.image_handlers.upload(str(bad), handlers.request, **field_values())
     assert set(updates) == {handlers.layout.notice}
     assert session.image is IMAGE
+
+
+def test_an_upload_leaves_the_disk_and_is_decoded_once(handlers, tmp_path, monkeypatch):
+    asked = []
+
+    class Counted(DecodePool):
+        def ask(self, *given, **options):
+            asked.append(options)
+            return super().ask(*given, **options)
+
+    pool = Counted(1, 10**9, 20)
+    monkeypatch.setattr(opened_file, "decode_pool", lambda: pool)
+    path = tmp_path / "Doe_Jane.nii"
+    volume = np.random.default_rng(0).integers(0, 900, (24, 20, 6)).astype(np.int16)
+    path.write_bytes(nifti(volume))
+    image = handlers.image_handlers
+    image.upload(str(path), handlers.request, **field_values())
+    assert not path.exists()
+    session = handlers.sessions.get("tab")
+    seen = []
+    for position in (1, 6, 1):
+        image.slice(position, handlers.request)
+        seen.append(session.image)
+    image.window(MANUAL, handlers.request)
+    image.custom_window(SimpleNamespace(low="0", high="500"), handlers.request)
+    assert session.image.window == Window(0.0, 500.0)
+    pool.close()
+    assert [one.slice_index for one in seen] == [0, 5, 0]
+    assert not np.array_equal(seen[0].source, seen[1].source)
+    assert len(asked) == 1
 
 
 def test_every_sample_opens_with_its_modality_and_truth(handlers):
@@ -103,7 +137,7 @@ def test_the_page_says_where_images_go(monkeypatch, space, sentence, other):
     config = str(build(read_settings()).blocks.get_config_file()["components"])
     assert sentence in config
     assert other not in config
-    assert "An uploaded file is deleted after 24 hours, or when the server stops." in config
+    assert "removed from the disk of the server as soon as it is opened." in config
     assert "Results are kept in memory only." in config
     monkeypatch.setenv("READINGROOM_CACHE_GB", "1.5")
     config = str(build(read_settings()).blocks.get_config_file()["components"])

@@ -55,6 +55,8 @@ class Options:
         Accept marks and other differences by which images could be recognised, in all cases.
     accept_cases : frozenset of str
         Names of the cases in which somebody has looked at such differences and accepts them.
+    isolated : bool
+        Decode files in worker processes with limits, for those that came over the network.
     """
 
     seed: int = 0
@@ -62,6 +64,7 @@ class Options:
     attest_deidentified: bool = False
     accept_differences: bool = False
     accept_cases: frozenset[str] = frozenset()
+    isolated: bool = False
 
 
 def build(
@@ -212,7 +215,7 @@ class _Run:
     def _case(self, case: SourceCase) -> None:
         item_id = next(name for name, one in self.key.cases.items() if one.name == case.name)
         attested = self.options.attest_deidentified
-        inputs = read_case(self.sources, case, self.caps)
+        inputs = read_case(self.sources, case, self.caps, isolated=self.options.isolated)
         for text in check_files(inputs, attested=attested):
             self.warnings.setdefault(text, []).append(case.name)
         self.without_header.update(i.format for i in inputs.images.values() if i.format != "DICOM")

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from enhancers.decoding import OpenedFile
 from enhancers.display import presets_for, window_levels
 from enhancers.errors import ReadingRoomError
 from enhancers.image import MedicalImage, Pixels, Window
-from enhancers.load import Caps, load
+from enhancers.load import Caps, coded_values, load, read_bytes
 from enhancers.method import Modality
 from study.domain.errors import BuildError
 from study.domain.recipes import ImageSource, SourceMethod
@@ -37,6 +39,8 @@ class CaseImages:
         The image that defines window, presets and spacing.
     grid : GrayGrid, optional
         The gray levels of all stimuli; None as in studies that an earlier version built.
+    headers : mapping
+        Of each DICOM file, `deidentification.ELEMENTS`.
     """
 
     case: SourceCase
@@ -44,6 +48,7 @@ class CaseImages:
     images: Mapping[Path, MedicalImage]
     lead: MedicalImage
     grid: GrayGrid | None
+    headers: Mapping[Path, Mapping[str, str]]
 
     def image(self, method: SourceMethod) -> MedicalImage:
         """The image that a method is applied to."""
@@ -86,13 +91,35 @@ class CaseImages:
         return json.dumps(shown, separators=(",", ":"), ensure_ascii=False)
 
 
+@dataclass(frozen=True)
+class _LocalFile:
+    """A file that somebody named who can start programs here; read in this process."""
+
+    path: Path
+    caps: Caps
+
+    def image(
+        self, slice_index: int | None = None, window: tuple[float, float] | None = None
+    ) -> MedicalImage:
+        return load(self.path, slice_index=slice_index, window=window, caps=self.caps)
+
+    def coded_values(self, names: Sequence[str]) -> dict[str, str]:
+        return coded_values(read_bytes(self.path, self.caps), names, self.caps)
+
+
 def read_case(
-    sources: Sources, case: SourceCase, caps: Caps, *, with_grid: bool = True
+    sources: Sources,
+    case: SourceCase,
+    caps: Caps,
+    *,
+    with_grid: bool = True,
+    isolated: bool = False,
 ) -> CaseImages:
     """Read every file of a case once, with a common window and, unless it is an old one, grid.
 
     It is the window of the reference if there is one, else of the image that methods are run on.
-    For ready-made images without a reference it is the union of all windows.
+    For ready-made images without a reference it is the union of all windows. ``isolated`` files are
+    decoded in worker processes.
 
     Raises
     ------
@@ -103,21 +130,35 @@ def read_case(
     made = next((m for m in files if m.source is not ImageSource.FILE), None)
     original = leading = sources.reference or made
     images: dict[Path, MedicalImage] = {}
+    headers: dict[Path, Mapping[str, str]] = {}
+    opened: dict[Path, _LocalFile | OpenedFile] = {}
+
+    def read(method: SourceMethod, window: Window | None = None) -> MedicalImage:
+        path = files[method]
+        with _named(case, method, path):
+            if path not in opened:
+                opened[path] = (OpenedFile.local if isolated else _LocalFile)(path, caps)
+            ends = None if window is None else (window.low, window.high)
+            image = opened[path].image(case.slice_index, ends)
+            if image.format == "DICOM" and path not in headers:
+                headers[path] = opened[path].coded_values(deidentification.ELEMENTS)
+        return _with_modality(image, sources)
+
     if leading is not None:
-        images[files[leading]] = _load(sources, case, leading, caps)
+        images[files[leading]] = read(leading)
         window = images[files[leading]].window
     else:
         leading = sources.methods[0]
-        windows = [_load(sources, case, method, caps).window for method in files]
+        windows = [read(method).window for method in files]
         window = Window(min(w.low for w in windows), max(w.high for w in windows))
     for method, file in files.items():
         if file not in images:
-            images[file] = _load(sources, case, method, caps, window)
+            images[file] = read(method, window)
     grid = None
     if with_grid:
         place = None if original is None else [*images].index(files[original])
         grid = common_grid([image.source for image in images.values()], window, place)
-    return CaseImages(case, files, images, images[files[leading]], grid)
+    return CaseImages(case, files, images, images[files[leading]], grid, headers)
 
 
 def check_files(inputs: CaseImages, *, attested: bool) -> tuple[str, ...]:
@@ -144,7 +185,7 @@ def check_files(inputs: CaseImages, *, attested: bool) -> tuple[str, ...]:
     first = {file: method for method, file in reversed(list(inputs.files.items()))}
     for file, method in first.items():
         if inputs.images[file].format == "DICOM":
-            facts = deidentification.declared(file)
+            facts = deidentification.declared(inputs.headers[file])
             notes += deidentification.check(inputs.case.name, method.name, facts, attested=attested)
     checks.check_alike(
         inputs.case.name,
@@ -156,19 +197,16 @@ def check_files(inputs: CaseImages, *, attested: bool) -> tuple[str, ...]:
     return tuple(dict.fromkeys(notes))
 
 
-def _load(
-    sources: Sources,
-    case: SourceCase,
-    method: SourceMethod,
-    caps: Caps,
-    window: Window | None = None,
-) -> MedicalImage:
-    file = case.files[sources.methods.index(method)]
-    ends = None if window is None else (window.low, window.high)
+@contextmanager
+def _named(case: SourceCase, method: SourceMethod, file: Path) -> Iterator[None]:
+    """Let errors name case, method and file."""
     try:
-        image = load(file, slice_index=case.slice_index, window=ends, caps=caps)
+        yield
     except ReadingRoomError as error:
         raise BuildError(f"Case {case.name}, {method.name} ({file.name}): {error}") from None
+
+
+def _with_modality(image: MedicalImage, sources: Sources) -> MedicalImage:
     if sources.modality and image.modality_origin != "file":
         return image.with_modality(Modality(sources.modality))
     return image

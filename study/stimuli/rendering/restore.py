@@ -61,6 +61,7 @@ def restore(
     root: Path | None = None,
     progress: Progress | None = None,
     actor: str,
+    isolated: bool = False,
 ) -> RestoreReport:
     """Render lost and damaged images of a frozen study from the recipe in the key file.
 
@@ -76,6 +77,8 @@ def restore(
     progress : callable, optional
     actor : str
         For the audit log.
+    isolated : bool
+        As in `Options`.
 
     Raises
     ------
@@ -99,7 +102,7 @@ def restore(
         made: list[Stimulus] = []
         failed: list[str] = []
         if broken:
-            run = _Rendering(store, study, key, root)
+            run = _Rendering(store, study, key, root, isolated=isolated)
             for place, (row, case) in enumerate(broken):
                 if progress is not None:
                     progress(place / len(broken), f"image {place + 1} of {len(broken)}")
@@ -113,7 +116,9 @@ def restore(
 class _Rendering:
     """Renders the images of one study again."""
 
-    def __init__(self, store: Store, study: Study, key: Key | None, root: Path | None) -> None:
+    def __init__(
+        self, store: Store, study: Study, key: Key | None, root: Path | None, *, isolated: bool
+    ) -> None:
         if key is None:
             raise BuildError(
                 "Images are lost: give the key file (--key), which says how they were made, or "
@@ -134,6 +139,7 @@ class _Rendering:
         self.renderer = Renderer(int(recipe["seed"]), str(recipe["device"]), self.key.seed)
         self.with_grid = bool(recipe.get("grid"))
         self.caps = Caps.from_settings(get_settings())
+        self.isolated = isolated
 
     def render(self, row: Stimulus, label: str) -> str:
         """Make an image again; a sentence where that is not possible."""
@@ -144,7 +150,9 @@ class _Rendering:
         if case is None or method is None:
             return f"Case {label}: the recipe in the key file does not have this image."
         try:
-            inputs = read_case(self.sources, case, self.caps, with_grid=self.with_grid)
+            inputs = read_case(
+                self.sources, case, self.caps, with_grid=self.with_grid, isolated=self.isolated
+            )
             pixels = self.renderer.make(inputs, method, lambda _part: None)
         except BuildError as error:
             # What comes before names case and method, which stay masked.

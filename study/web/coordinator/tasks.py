@@ -43,7 +43,7 @@ class Tasks:
         self.updates = updates
         self.context = context
         self.page = updates.layout
-        self._uploads = Uploads()
+        self.uploads = Uploads(busy=lambda: context.jobs.state.running)
         self._checked: dict[str, BuildReport] = {}
 
     def kind(self, user: StaffAccount, kind: str) -> Updates:
@@ -63,7 +63,7 @@ class Tasks:
         if not archive:
             raise BuildError("No file was uploaded: choose a zip file.")
         self._require_idle()
-        found = self._uploads.take(Path(archive))
+        found = self.uploads.take(Path(archive))
         kind = MANIFEST if found.table else FOLDERS
         reason = (
             "the table manifest.csv was found."
@@ -105,6 +105,7 @@ class Tasks:
             attest_deidentified=bool(values["attest"]),
             accept_differences=bool(values["accept"]),
             accept_cases=frozenset(listed(values.get("accept_cases"))),
+            isolated=True,
         )
         made = build(
             self.context.store, key, sources, options=options, progress=report, actor=user.code
@@ -123,7 +124,7 @@ class Tasks:
         key = self.context.key() if self.context.key_path is not None else None
 
         def render(report: Report) -> str:
-            return restore(store, key, progress=report, actor=user.code).as_text()
+            return restore(store, key, progress=report, actor=user.code, isolated=True).as_text()
 
         self.context.jobs.start("restoration", user.code, render)
         return self.updates.done(user)

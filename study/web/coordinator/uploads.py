@@ -2,23 +2,28 @@
 
 from __future__ import annotations
 
-import atexit
 import lzma
 import os
 import shutil
 import stat
 import struct
-import tempfile
+import threading
 import zipfile
 import zlib
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
+from enhancers.private_folders import private_folder
 from study.domain.errors import BuildError
 
 MAX_FILES = 50_000
 MAX_BYTES = 20 * 10**9
 TABLE = "manifest.csv"
+FREE_BYTES, MAX_EXPANSION = 10**9, 100
+"""Bytes that any zip file may unpack to; beyond, the most bytes for each of its own."""
+KEPT_SECONDS = 540.0
+"""Seconds for which files stay after the last page was closed."""
 _CHUNK = 1 << 20
 _DAMAGED = (
     zipfile.BadZipFile, NotImplementedError, RuntimeError, EOFError, ValueError, OverflowError,
@@ -47,10 +52,57 @@ class Unpacked:
 
 
 class Uploads:
-    """A private folder for one upload at a time, removed when the server ends."""
+    """A private folder for one upload at a time.
 
-    def __init__(self) -> None:
+    It is removed when the server ends, and some minutes after the last page was closed.
+
+    Parameters
+    ----------
+    busy : callable, optional
+        Whether a job may need the files; they stay until it has ended.
+    kept_seconds : float
+        From the closing of the last page to the removal.
+    """
+
+    def __init__(
+        self, busy: Callable[[], bool] = lambda: False, kept_seconds: float = KEPT_SECONDS
+    ) -> None:
+        self._busy, self._kept_seconds = busy, kept_seconds
+        self._lock = threading.RLock()
+        self._pages: set[str] = set()
+        self._timer: threading.Timer | None = None
         self._root: Path | None = None
+
+    def arrive(self, page: str) -> None:
+        """Note that a page was opened."""
+        with self._lock:
+            self._pages.add(page)
+            if self._timer is not None:
+                self._timer.cancel()
+                self._timer = None
+
+    def leave(self, page: str) -> None:
+        """Note that a page was closed."""
+        with self._lock:
+            self._pages.discard(page)
+            self._remove_later()
+
+    def _remove_later(self) -> None:
+        if self._pages or self._root is None or self._timer is not None:
+            return
+        self._timer = threading.Timer(self._kept_seconds, self._remove)
+        self._timer.daemon = True
+        self._timer.start()
+
+    def _remove(self) -> None:
+        with self._lock:
+            self._timer = None
+            if self._pages:
+                return
+            if self._busy():
+                self._remove_later()
+            else:
+                self.clear()
 
     def take(self, archive: Path) -> Unpacked:
         """Unpack a zip file in place of the earlier one, then delete the zip file.
@@ -61,12 +113,13 @@ class Uploads:
             It is not a zip file, has entries outside its folder, or is too large.
         """
         self.clear()
-        root = Path(tempfile.mkdtemp(prefix="reading-room-images-"))
-        atexit.register(shutil.rmtree, root, ignore_errors=True)
-        self._root = root
+        root = private_folder("images")
+        with self._lock:
+            self._root = root
+            self._remove_later()
         try:
             with zipfile.ZipFile(archive) as opened:
-                count = _unpack(opened, root)
+                count = _unpack(opened, root, archive.stat().st_size)
         except _DAMAGED:
             self.clear()
             raise BuildError(
@@ -85,18 +138,22 @@ class Uploads:
 
     def clear(self) -> None:
         """Remove the unpacked files."""
-        if self._root is not None:
-            shutil.rmtree(self._root, ignore_errors=True)
-            self._root = None
+        with self._lock:
+            root, self._root = self._root, None
+        if root is not None:
+            shutil.rmtree(root, ignore_errors=True)
 
 
-def _unpack(archive: zipfile.ZipFile, root: Path) -> int:
+def _unpack(archive: zipfile.ZipFile, root: Path, size: int) -> int:
     entries = [one for one in archive.infolist() if not _is_folder(one) and not _is_ignored(one)]
     if len(entries) > MAX_FILES:
         raise BuildError(f"The zip file holds {len(entries)} files; {MAX_FILES} are allowed.")
     if not entries:
         raise BuildError("The zip file is empty.")
-    left = MAX_BYTES
+    most = min(MAX_BYTES, max(FREE_BYTES, MAX_EXPANSION * size))
+    left = most
+    if sum(entry.file_size for entry in entries) > most:
+        raise _swollen(most)
     for entry in entries:
         target = _target(root, entry)
         target.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -106,9 +163,16 @@ def _unpack(archive: zipfile.ZipFile, root: Path) -> int:
             while chunk := source.read(_CHUNK):
                 left -= len(chunk)
                 if left < 0:
-                    raise BuildError(f"The zip file unpacks to more than {MAX_BYTES:.0e} bytes.")
+                    raise _swollen(most)
                 file.write(chunk)
     return len(entries)
+
+
+def _swollen(most: int) -> BuildError:
+    return BuildError(
+        f"The zip file unpacks to more than {most / 1e6:.4g} MB, which is too much for its size. "
+        "Give it in parts, or without what is not an image."
+    )
 
 
 def _target(root: Path, entry: zipfile.ZipInfo) -> Path:

@@ -9,6 +9,7 @@ import pytest
 from numpy.typing import NDArray
 from pydicom.uid import SecondaryCaptureImageStorage, UltrasoundImageStorage
 
+from enhancers.load import coded_values
 from study.domain.errors import BuildError
 from study.stimuli import checks, deidentification
 from study.stimuli.checks import BuildReport
@@ -251,6 +252,10 @@ def dicom(tmp_path: Path, **elements: object) -> Path:
     return path
 
 
+def declared(path: Path) -> deidentification.Declared:
+    return deidentification.declared(coded_values(path.read_bytes(), deidentification.ELEMENTS))
+
+
 @pytest.mark.filterwarnings("ignore:Invalid value for VR")
 @pytest.mark.parametrize(
     ("elements", "says"),
@@ -265,7 +270,7 @@ def dicom(tmp_path: Path, **elements: object) -> Path:
 def test_text_in_the_pixels_needs_a_person_who_looked(
     tmp_path: Path, elements: dict[str, object], says: str
 ) -> None:
-    facts = deidentification.declared(dicom(tmp_path, **elements))
+    facts = declared(dicom(tmp_path, **elements))
     with pytest.raises(BuildError, match=f"Case c1: .*for nlm.*{says}.*--attest-deidentified"):
         deidentification.check("c1", "nlm", facts, attested=False)
     assert deidentification.check("c1", "nlm", facts, attested=True) == ()
@@ -277,9 +282,9 @@ def test_other_files_pass_and_heads_are_noted(tmp_path: Path) -> None:
         {"BurnedInAnnotation": "NO"},
         {"Modality": "US", "BurnedInAnnotation": "NO"},
     ):
-        facts = deidentification.declared(dicom(tmp_path, **elements))
+        facts = declared(dicom(tmp_path, **elements))
         assert deidentification.check("c1", "nlm", facts, attested=False) == ()
-    facts = deidentification.declared(dicom(tmp_path, Modality="MR", BodyPartExamined="HEAD"))
+    facts = declared(dicom(tmp_path, Modality="MR", BodyPartExamined="HEAD"))
     assert "a face" in deidentification.check("c1", "nlm", facts, attested=False)[0]
 
 
@@ -288,4 +293,4 @@ def test_a_header_that_cannot_be_read_says_nothing(tmp_path: Path) -> None:
     levels = image_files.ramp().astype(np.uint16)
     dataset = image_files.dicom_dataset(levels, {"BurnedInAnnotation": "YES"})
     path.write_bytes(image_files.to_bytes(dataset, bare=True))
-    assert deidentification.declared(path).burned_in == "YES"
+    assert declared(path).burned_in == "YES"

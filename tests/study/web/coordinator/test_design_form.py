@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import stat
+import struct
 import threading
+import time
 import zipfile
 from dataclasses import replace
 
@@ -175,6 +177,41 @@ def test_a_zip_that_swells_is_stopped(tmp_path, inbox, monkeypatch):
     many = archive(tmp_path / "b.zip", {"a/1": b"", "a/2": b""})
     with pytest.raises(BuildError, match="2 files"):
         inbox.take(many)
+
+
+def test_a_small_zip_does_not_fill_the_disk(tmp_path, inbox):
+    path = tmp_path / "a.zip"
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as made:
+        made.writestr("m1/c.png", bytes(5000))
+    data = bytearray(path.read_bytes())
+    # The size that the directory states.
+    struct.pack_into("<I", data, data.index(b"PK\x01\x02") + 24, 1_400_000_000)
+    path.write_bytes(data)
+    with pytest.raises(BuildError, match="too much for its size"):
+        inbox.take(path)
+
+
+def test_unpacked_images_go_with_the_last_page_unless_a_job_needs_them(tmp_path):
+    jobs = [True]
+    inbox = Uploads(busy=lambda: bool(jobs), kept_seconds=0.02)
+    inbox.arrive("page")
+    inbox.arrive("other page")
+    folder = inbox.take(archive(tmp_path / "a.zip", {"m1/c.png": b"1", "m2/c.png": b"2"})).folder
+    inbox.leave("page")
+    time.sleep(0.1)
+    assert folder.exists()
+    inbox.leave("other page")
+    inbox.arrive("page again")
+    time.sleep(0.1)
+    assert folder.exists()
+    inbox.leave("page again")
+    time.sleep(0.1)
+    assert folder.exists(), "a job runs"
+    jobs.clear()
+    until = time.monotonic() + 10
+    while folder.exists() and time.monotonic() < until:
+        time.sleep(0.01)
+    assert not folder.exists()
 
 
 @pytest.mark.parametrize("content", [b"", b"PK\x03\x04 broken", b"no zip at all"])
