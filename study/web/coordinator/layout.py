@@ -27,6 +27,8 @@ TABS = {
 }
 
 
+PRESENCE_SECONDS = 60.0
+"""Seconds between two signs of an open page."""
 CHANGES = {
     "replace": "Replace by a new reader",
     "add": "Add a reader",
@@ -135,6 +137,7 @@ class Layout:
     go: Any
     board: Any
     timer: Any
+    presence: Any
     design: DesignFields
     images: ImageFields
     freeze: Freeze
@@ -169,6 +172,7 @@ def draw() -> Layout:
                 with gr.Tab(TABS[name], id=name, visible=False) as parts["tab"][name]:
                     parts[name] = drawn()
     parts["timer"] = gr.Timer(1.0, active=False)
+    parts["presence"] = gr.Timer(PRESENCE_SECONDS)
     return Layout(**parts)
 
 

@@ -81,10 +81,9 @@ class _Wiring:
         """Connect everything."""
         page, do = self.page, self.actions
         self._on(self.blocks.load, do.open_page, roles=EVERYBODY)
-        self.blocks.load(self._arrive, None, None, **_QUIET)
-        self.blocks.unload(self._leave)
         self._on(page.go.click, do.next_step)
         self._on(page.timer.tick, self.tasks.tick)
+        self._on(page.presence.tick, self.tasks.stay)
         selected = _any([tab.select for tab in page.tab.values()])
         self._on(selected, do.refresh, {"word": page.audit.filter}, roles=EVERYBODY)
         self._design()
@@ -92,12 +91,6 @@ class _Wiring:
         self._life()
         self._results()
         self._staff()
-
-    def _arrive(self, request: gr.Request) -> None:
-        self.tasks.uploads.arrive(request.session_hash or "")
-
-    def _leave(self, request: gr.Request) -> None:
-        self.tasks.uploads.leave(request.session_hash or "")
 
     def _on(
         self,

@@ -148,6 +148,13 @@ class Tasks:
             {self.page.images.gates: views.image_checks(found)} if found is not None else {}
         )
 
+    def stay(self, user: StaffAccount) -> Updates:
+        """Keep the unpacked images while an administrator has the page open."""
+        import gradio as gr
+
+        self.uploads.stay()
+        return {self.page.presence: gr.update()}
+
     def report(self, user: StaffAccount) -> Updates:
         """Start the analysis and its report."""
         return self._start(user, "report", self._report)

@@ -8,6 +8,7 @@ import shutil
 import stat
 import struct
 import threading
+import time
 import zipfile
 import zlib
 from collections.abc import Callable
@@ -23,7 +24,7 @@ TABLE = "manifest.csv"
 FREE_BYTES, MAX_EXPANSION = 10**9, 100
 """Bytes that any zip file may unpack to; beyond, the most bytes for each of its own."""
 KEPT_SECONDS = 540.0
-"""Seconds for which files stay after the last page was closed."""
+"""Seconds for which files stay after the last sign of a page (`Uploads.stay`)."""
 _CHUNK = 1 << 20
 _DAMAGED = (
     zipfile.BadZipFile, NotImplementedError, RuntimeError, EOFError, ValueError, OverflowError,
@@ -61,7 +62,7 @@ class Uploads:
     busy : callable, optional
         Whether a job may need the files; they stay until it has ended.
     kept_seconds : float
-        From the closing of the last page to the removal.
+        From the last sign of a page to the removal.
     """
 
     def __init__(
@@ -69,38 +70,24 @@ class Uploads:
     ) -> None:
         self._busy, self._kept_seconds = busy, kept_seconds
         self._lock = threading.RLock()
-        self._pages: set[str] = set()
+        self._last_sign = 0.0
         self._timer: threading.Timer | None = None
         self._root: Path | None = None
 
-    def arrive(self, page: str) -> None:
-        """Note that a page was opened."""
-        with self._lock:
-            self._pages.add(page)
-            if self._timer is not None:
-                self._timer.cancel()
-                self._timer = None
+    def stay(self) -> None:
+        """Note that a page is open."""
+        self._last_sign = time.monotonic()
 
-    def leave(self, page: str) -> None:
-        """Note that a page was closed."""
-        with self._lock:
-            self._pages.discard(page)
-            self._remove_later()
-
-    def _remove_later(self) -> None:
-        if self._pages or self._root is None or self._timer is not None:
-            return
-        self._timer = threading.Timer(self._kept_seconds, self._remove)
+    def _remove_later(self, seconds: float) -> None:
+        self._timer = threading.Timer(seconds, self._remove)
         self._timer.daemon = True
         self._timer.start()
 
     def _remove(self) -> None:
         with self._lock:
-            self._timer = None
-            if self._pages:
-                return
-            if self._busy():
-                self._remove_later()
+            left = self._last_sign + self._kept_seconds - time.monotonic()
+            if left > 0 or self._busy():
+                self._remove_later(max(left, self._kept_seconds / 10))
             else:
                 self.clear()
 
@@ -116,7 +103,8 @@ class Uploads:
         root = private_folder("images")
         with self._lock:
             self._root = root
-            self._remove_later()
+            self.stay()
+            self._remove_later(self._kept_seconds)
         try:
             with zipfile.ZipFile(archive) as opened:
                 count = _unpack(opened, root, archive.stat().st_size)
@@ -140,6 +128,8 @@ class Uploads:
         """Remove the unpacked files."""
         with self._lock:
             root, self._root = self._root, None
+            if self._timer is not None:
+                self._timer.cancel()
         if root is not None:
             shutil.rmtree(root, ignore_errors=True)
 

@@ -193,21 +193,15 @@ def test_a_small_zip_does_not_fill_the_disk(tmp_path, inbox):
 
 def test_unpacked_images_go_with_the_last_page_unless_a_job_needs_them(tmp_path):
     jobs = [True]
-    inbox = Uploads(busy=lambda: bool(jobs), kept_seconds=0.02)
-    inbox.arrive("page")
-    inbox.arrive("other page")
+    inbox = Uploads(busy=lambda: bool(jobs), kept_seconds=0.1)
     folder = inbox.take(archive(tmp_path / "a.zip", {"m1/c.png": b"1", "m2/c.png": b"2"})).folder
-    inbox.leave("page")
-    time.sleep(0.1)
-    assert folder.exists()
-    inbox.leave("other page")
-    inbox.arrive("page again")
-    time.sleep(0.1)
-    assert folder.exists()
-    inbox.leave("page again")
-    time.sleep(0.1)
+    time.sleep(0.25)
     assert folder.exists(), "a job runs"
-    jobs.clear()
+    for _ in range(5):
+        inbox.stay()
+        jobs.clear()
+        time.sleep(0.05)
+    assert folder.exists(), "a page is open"
     until = time.monotonic() + 10
     while folder.exists() and time.monotonic() < until:
         time.sleep(0.01)
