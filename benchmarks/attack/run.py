@@ -94,7 +94,7 @@ def attack(
         home = Path(temporary)
         if target is not None:
             runner.make(ON_SERVERS, target.name, target, harmless=True)
-        else:
+        elif runner.wants(ON_SERVERS):
             with copied(study, url, home / "first") as copy:
                 _open(copy)
                 with study_server(copy, home / "study-server") as server:
@@ -103,8 +103,9 @@ def attack(
                 _open(copy)
                 with combined_app(copy, home / "combined", uploads_per_hour="400") as server:
                     runner.make(ON_SERVERS, server.name, server)
-        with copied(study, url, home / "study") as copy:
-            runner.make(ON_FILES, "files", copy)
+        if runner.wants(ON_FILES):
+            with copied(study, url, home / "study") as copy:
+                runner.make(ON_FILES, "files", copy)
     return runner.rows
 
 
@@ -123,6 +124,10 @@ class _Runner:
         self._only = only
         self._until = until
         self._told = told
+
+    def wants(self, families: Iterable[str]) -> bool:
+        """Whether one of these families is to be made."""
+        return not self._only or any(family in self._only for family in families)
 
     def make(
         self,
