@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import signal
+import threading
 from pathlib import Path
 from typing import Annotated
 
@@ -53,6 +55,9 @@ def attack(
     def told(row: Row) -> None:
         typer.echo(f"{row.outcome.verdict}: {row.place}, {row.attack}", err=True)
 
+    # SIGTERM ends the servers that were started, like Ctrl+C.
+    if threading.current_thread() is threading.main_thread():
+        signal.signal(signal.SIGTERM, signal.default_int_handler)
     rows = make(
         study, url=database, port=port, host=host, only=only or (), seconds=seconds, told=told
     )
