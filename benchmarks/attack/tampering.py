@@ -59,9 +59,7 @@ CHANGES: Mapping[str, Sequence[str]] = {
     "stimulus": _METHODS,
     "method": _PERMUTE,
     "item": ("UPDATE item SET patient_key = 'P001'",),
-    "item of another window": (
-        """UPDATE item SET window_json = replace(window_json, '"units"', '"unit"')""",
-    ),
+    "item of another window": ("UPDATE item SET window_json = '{\"window\":[0,1]}'",),
     "question": ("UPDATE question SET maximum = 7 WHERE kind = 'likert'",),
     "study": ("UPDATE study SET frozen_at = created_at",),
     "consent": ("DELETE FROM consent WHERE reader_id = (SELECT MAX(reader_id) FROM consent)",),
