@@ -14,8 +14,8 @@ from sqlalchemy.orm import Session
 
 from study.domain.answers import Answer
 from study.domain.errors import NotYourPresentation, WrongScreen
-from study.domain.protocol import MethodKind, Phase
-from study.domain.screens import Screen, ScreenKind
+from study.domain.protocol import MethodKind, Phase, Protocol
+from study.domain.screens import Device, Screen, ScreenKind
 from study.reading import next_pair, ratings
 from study.reading.blinding_questionnaire import open_guesses
 from study.reading.next_pair import is_shown_and_skipped
@@ -28,6 +28,7 @@ from study.reading.reader_state import (
     correction,
     position,
     require,
+    screen_of,
 )
 from study.storage.image_events import is_skipped
 from study.storage.models import (
@@ -92,6 +93,58 @@ class PairView:
     correcting: bool = False
 
 
+@dataclass(frozen=True)
+class Following:
+    """What comes after a pair.
+
+    Parameters
+    ----------
+    screen : Screen
+    pair : PairView, optional
+        On a screen with a pair.
+    feedback : tuple of str, optional
+        What a training pair showed on the left and right; see `feedback`.
+    """
+
+    screen: Screen
+    pair: PairView | None
+    feedback: tuple[str, str] | None
+
+
+def proceed(
+    store: Store,
+    reader_id: str,
+    *,
+    device: Device | None = None,
+    held: str = "",
+    answered: str | None = None,
+) -> Following:
+    """The next screen with its pair, after answers that are committed.
+
+    One transaction finds all of it, because every reader waits for this at every pair.
+
+    Parameters
+    ----------
+    store : Store
+    reader_id : str
+    device : Device, optional
+        See `study.reading.reader_state.position`.
+    held : str
+        See `show`.
+    answered : str, optional
+        Identifier of the pair that was answered, for feedback.
+    """
+    with store.write(synced=False) as session:
+        here = position(session, reader_id, device=device)
+        said = None if answered is None else _feedback(session, here.protocol, answered)
+        shown = None
+        if here.kind is ScreenKind.GUESS:
+            shown = _guess_showing(session, reader_id)
+        elif here.kind is ScreenKind.PAIR and here.upcoming is not None:
+            shown = _showing(session, here.upcoming[0], reader_id, held)
+        return Following(screen_of(session, here), shown, said)
+
+
 def show(store: Store, reader_id: str, *, held: str = "", screen: Screen | None = None) -> PairView:
     """The pair to be answered now, with new tickets.
 
@@ -116,14 +169,7 @@ def show(store: Store, reader_id: str, *, held: str = "", screen: Screen | None 
         pair = next_pair.current(session, reader_id)
         if pair is None:
             raise WrongScreen("There is no pair to show now.")
-        kept = held if held and holds(session, held, pair.id, reader_id) else ""
-        following = _following(session, pair)
-        return PairView(
-            token=pair.token,
-            ticket=kept or issue(session, pair.id, reader_id),
-            next_ticket=issue(session, following.id, reader_id) if following else "",
-            plate=plate(session, pair.id),
-        )
+        return _showing(session, pair, reader_id, held)
 
 
 def show_previous(store: Store, reader_id: str) -> tuple[Screen, PairView]:
@@ -175,21 +221,27 @@ def feedback(store: Store, presentation_id: str) -> tuple[str, str] | None:
 
     A case that is not kept for training is rated later, and nothing is said about it.
     """
+    protocol = store.protocol()
     with store.read() as session:
-        purpose = session.execute(_PURPOSE, {"pair_id": presentation_id}).one()
-        protocol = store.protocol()
-        if tuple(purpose) != (Phase.TRAINING, True) or not protocol.feedback:
-            return None
-        kinds = session.scalars(
-            select(Method.kind)
-            .join(Stimulus, Stimulus.method_id == Method.id)
-            .join(PresentationSlot, PresentationSlot.stimulus_id == Stimulus.id)
-            .where(PresentationSlot.presentation_id == presentation_id)
-            .order_by(PresentationSlot.slot)
-        ).all()
-        texts = protocol.reader_texts
-        left, right = (texts[f"shown.{MethodKind(kind).value}"] for kind in kinds)
-        return left, right
+        return _feedback(session, protocol, presentation_id)
+
+
+def _feedback(session: Session, protocol: Protocol, presentation_id: str) -> tuple[str, str] | None:
+    if not protocol.feedback:
+        return None
+    purpose = session.execute(_PURPOSE, {"pair_id": presentation_id}).one()
+    if tuple(purpose) != (Phase.TRAINING, True):
+        return None
+    kinds = session.scalars(
+        select(Method.kind)
+        .join(Stimulus, Stimulus.method_id == Method.id)
+        .join(PresentationSlot, PresentationSlot.stimulus_id == Stimulus.id)
+        .where(PresentationSlot.presentation_id == presentation_id)
+        .order_by(PresentationSlot.slot)
+    ).all()
+    texts = protocol.reader_texts
+    left, right = (texts[f"shown.{MethodKind(kind).value}"] for kind in kinds)
+    return left, right
 
 
 def note(store: Store, reader_id: str, token: str, events: Sequence[tuple[str, str, int]]) -> int:
@@ -222,6 +274,17 @@ def note(store: Store, reader_id: str, token: str, events: Sequence[tuple[str, s
             for kind, payload, at in fitting
         )
         return len(fitting)
+
+
+def _showing(session: Session, pair: Presentation, reader_id: str, held: str) -> PairView:
+    kept = held if held and holds(session, held, pair.id, reader_id) else ""
+    following = _following(session, pair)
+    return PairView(
+        token=pair.token,
+        ticket=kept or issue(session, pair.id, reader_id),
+        next_ticket=issue(session, following.id, reader_id) if following else "",
+        plate=plate(session, pair.id),
+    )
 
 
 def _guess_showing(session: Session, reader_id: str) -> PairView:

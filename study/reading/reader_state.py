@@ -77,6 +77,7 @@ _ANSWERED_AT = select(func.min(RatingEvent.server_at)).where(
     RatingEvent.presentation_id == bindparam("pair_id"),
     ~exists().where(BlindingGuess.reader_id == bindparam("reader_id")),
 )
+_IS_SKIPPED = select(is_skipped(bindparam("pair_id")))
 _WITHDRAWALS = exists().where(Consent.reader_id == Reader.id, Consent.action == "withdrawn")
 _AGREED = (
     select(Consent.text_sha256)
@@ -189,9 +190,13 @@ def state(
 ) -> Screen:
     """The reader's screen on a device, now or at another time; see `position`."""
     with store.read() as session:
-        here = position(session, reader_id, at, device=device)
-        body, counts = _body(session, here)
-        return _screen(here, here.kind, body, counts, correctable(session, here) is not None)
+        return screen_of(session, position(session, reader_id, at, device=device))
+
+
+def screen_of(session: Session, here: Position) -> Screen:
+    """The screen of a reader whose position is known."""
+    body, counts = _body(session, here)
+    return _screen(here, here.kind, body, counts, correctable(session, here) is not None)
 
 
 def require(
@@ -240,7 +245,7 @@ def correctable(session: Session, here: Position) -> Presentation | None:
     }:
         return None
     pair = previous(session, here.reader_id)
-    if pair is None or session.scalar(select(is_skipped(pair.id))):
+    if pair is None or session.scalar(_IS_SKIPPED, {"pair_id": pair.id}):
         return None
     answered = session.scalar(_ANSWERED_AT, {"pair_id": pair.id, "reader_id": here.reader_id})
     oldest = stamp(here.at - timedelta(minutes=CORRECTION_MINUTES))

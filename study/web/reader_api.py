@@ -199,7 +199,7 @@ def _pairs(routes: APIRouter, store: Store, writes: Any) -> None:
         body = require(store, client.reader, ScreenKind.GUESS).body
         groups = len(body.groups) if isinstance(body, BlindingForm) else 0
         blinding_questionnaire.save_guess(store, client.reader, given.token, given.guesses, groups)
-        return _following(store, client, "")
+        return _following_json(presentation.proceed(store, client.reader, device=client.device))
 
     @routes.post("/api/pause")
     def pause(given: PauseMessage, client: _Client = writes) -> dict[str, Any]:
@@ -231,22 +231,21 @@ def _submit(
             reason=reason,
         ),
     )
-    feedback = None if reason else presentation.feedback(store, receipt.presentation_id)
-    following = _following(store, client, given.held)
-    return {"repeated": receipt.repeated, "feedback": feedback, **following}
+    answered = None if reason else receipt.presentation_id
+    following = presentation.proceed(
+        store, client.reader, device=client.device, held=given.held, answered=answered
+    )
+    about = {"repeated": receipt.repeated, "feedback": following.feedback}
+    return {**about, **_following_json(following)}
 
 
 def _next(store: Store, client: _Client) -> dict[str, Any]:
     return {"screen": _screen_json(state(store, client.reader, device=client.device))}
 
 
-def _following(store: Store, client: _Client, held: str) -> dict[str, Any]:
-    """The next screen, with its pair if it has one; answers given before are committed."""
-    screen = state(store, client.reader, device=client.device)
-    shown = None
-    if screen.kind in {ScreenKind.PAIR, ScreenKind.GUESS}:
-        shown = _pair_json(presentation.show(store, client.reader, held=held, screen=screen))
-    return {"screen": _screen_json(screen), "pair": shown}
+def _following_json(following: presentation.Following) -> dict[str, Any]:
+    shown = None if following.pair is None else _pair_json(following.pair)
+    return {"screen": _screen_json(following.screen), "pair": shown}
 
 
 def _screen_json(screen: Screen) -> dict[str, Any]:
