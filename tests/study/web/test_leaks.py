@@ -239,6 +239,7 @@ def test_no_program_of_a_method_is_in_the_readers_path() -> None:
         "enhancers.errors",
         "enhancers.asset_files",
         "enhancers.files",
+        "enhancers.http_limits.addresses",
         "enhancers.html_templates",
         "enhancers.page_theme",
     }
