@@ -157,6 +157,14 @@ def test_no_route_of_the_compare_page_does(clients):
             assert one.recv(1000).startswith(b"HTTP/1.1 413"), path
 
 
+def test_errors_that_a_stranger_makes_on_the_compare_page_are_logged_lines(clients, capfd, caplog):
+    """Printed ones would not be limited."""
+    event = {"data": [1, 2], "fn_index": 0, "session_hash": "a"}
+    assert clients[1].post("/gradio_api/run/predict", json=event).status_code == 500
+    assert [record.levelname for record in caplog.records if record.name == "gradio"] == ["ERROR"]
+    assert "Traceback" not in capfd.readouterr().err
+
+
 def test_a_proxy_that_is_trusted_says_by_which_name_it_was_asked():
     forwarded = {
         "Origin": "https://study.example.org",

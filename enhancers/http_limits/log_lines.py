@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import logging
+import sys
 import threading
 import time
+import traceback
 from collections.abc import Callable, Iterator
 from types import TracebackType
+from typing import Any
 
 LINES = 5
 """Lines of one kind within `SECONDS` that are written."""
 SECONDS = 60.0
 _MOST_KINDS = 1000
+_PRINTING = ("gradio.routes", "gradio.queueing")
+_log = logging.getLogger("gradio")
 
 Kind = tuple[object, ...]
 
@@ -61,8 +66,25 @@ class LineLimit(logging.Filter):
             return count < self._lines
 
 
+class _LoggedTracebacks:
+    """The module `traceback`, but that `print_exc` logs."""
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(traceback, name)
+
+    @staticmethod
+    def print_exc() -> None:
+        _log.error("A page's event failed.", exc_info=True)
+
+
 def limit_log_lines() -> None:
-    """Limit what every handler of this process writes; call it when logging is configured."""
+    """Limit what every handler of this process writes; call it when logging is configured.
+
+    Errors in the events of Gradio's pages, which it prints, are logged from now on.
+    """
+    for name in _PRINTING:
+        if name in sys.modules:
+            setattr(sys.modules[name], "traceback", _LoggedTracebacks())  # noqa: B010
     for handler in _handlers():
         if not any(isinstance(one, LineLimit) for one in handler.filters):
             handler.addFilter(LineLimit())
