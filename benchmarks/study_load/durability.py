@@ -27,7 +27,7 @@ LONGEST_LIFE = 0.25
 """Longest time in seconds that a process submits before it is killed: about ten submissions."""
 _KILLS_PER_READER = 10
 _PAIRS = 200
-_START_SECONDS = 60.0
+_START_SECONDS = 600.0
 
 
 @dataclass(frozen=True)
