@@ -199,7 +199,7 @@ def _pairs(routes: APIRouter, store: Store, writes: Any) -> None:
         body = require(store, client.reader, ScreenKind.GUESS).body
         groups = len(body.groups) if isinstance(body, BlindingForm) else 0
         blinding_questionnaire.save_guess(store, client.reader, given.token, given.guesses, groups)
-        return _following_json(presentation.proceed(store, client.reader, device=client.device))
+        return _following(presentation.proceed(store, client.reader, device=client.device))
 
     @routes.post("/api/pause")
     def pause(given: PauseMessage, client: _Client = writes) -> dict[str, Any]:
@@ -236,14 +236,14 @@ def _submit(
         store, client.reader, device=client.device, held=given.held, answered=answered
     )
     about = {"repeated": receipt.repeated, "feedback": following.feedback}
-    return {**about, **_following_json(following)}
+    return {**about, **_following(following)}
 
 
 def _next(store: Store, client: _Client) -> dict[str, Any]:
     return {"screen": _screen_json(state(store, client.reader, device=client.device))}
 
 
-def _following_json(following: presentation.Following) -> dict[str, Any]:
+def _following(following: presentation.Following) -> dict[str, Any]:
     shown = None if following.pair is None else _pair_json(following.pair)
     return {"screen": _screen_json(following.screen), "pair": shown}
 

@@ -210,14 +210,14 @@ def test_comments_are_kept_as_they_are(visitor):
 
 def test_the_next_pair_is_given_after_the_answers_are_committed(visitor, monkeypatch):
     given = visitor.sit_down().pair()
-    real = presentation.show
+    real = presentation.proceed
     seen = []
 
     def watched(store, reader_id, **options):
         seen.append(count(visitor.small, RatingEvent))
         return real(store, reader_id, **options)
 
-    monkeypatch.setattr(presentation, "show", watched)
+    monkeypatch.setattr(presentation, "proceed", watched)
     visitor.post("rate", visitor.rating(given))
     assert seen == [len(visitor.rating(given)["answers"])]
 
