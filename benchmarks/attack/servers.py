@@ -65,7 +65,7 @@ class Server:
 
     def client(self, address: str = LOOPBACK, **options: object) -> httpx.Client:
         """A program or browser at an address of this machine."""
-        transport = httpx.HTTPTransport(local_address=address, retries=1)
+        transport = httpx.HTTPTransport(local_address=address, retries=1, verify=False)
         return httpx.Client(
             base_url=self.address, transport=transport, timeout=30.0, **options,  # type: ignore[arg-type]
         )  # fmt: skip

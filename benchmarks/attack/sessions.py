@@ -90,18 +90,19 @@ def paths(server: Server) -> Outcome:
     tab = DrivenTab(server.address)
     if "network-path" in tab.ids:
         return outcome(False, "there is a field for paths")
-    answers = []
+    answers = set()
     for path in ("/etc/passwd", "/etc/nothing-here", "/proc/self/environ"):
+        before = len(tab.answers)
         body = {"path": path, "orig_name": "x.png", "meta": {"_type": "gradio.FileData"}}
         tab.set("upload", body, "upload")
         tab.wait()
-        _, message = tab.answers[-1]
-        text = json.dumps([message.get("success"), tab.prop("notice"), message.get("output", {})],
-                          default=str)  # fmt: skip
-        answers.append(text.replace(path, "PATH"))
+        _, message = tab.answers[before]
+        answers.add(json.dumps([message["success"], message["output"], tab.prop("notice")]))
     tab.close()
-    same = len(set(answers)) == 1
-    return outcome(same and "root:" not in answers[0], "the same answer" if same else "differ")
+    held = len(answers) == 1 and not any(
+        word in str(answers) for word in ("root:", "/etc", "/proc")
+    )
+    return outcome(held, "the same answer" if len(answers) == 1 else "answers differ")
 
 
 def quota(server: Server) -> Outcome:
