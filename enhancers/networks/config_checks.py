@@ -36,8 +36,6 @@ def read_config(path: Path) -> Config:
     """
     name = f"{path.parent.name}/{path.name}"
     try:
-        if path.exists() and not path.is_file():
-            raise CheckpointError(f"{name} is no file; restore it.")
         if path.stat().st_size > MAX_CONFIG_BYTES:
             raise CheckpointError(f"{name} is too large for a configuration; it was not read.")
         found = json.loads(path.read_text(encoding="utf-8"))

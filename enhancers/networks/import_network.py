@@ -6,6 +6,7 @@ import shutil
 from collections.abc import Generator
 from dataclasses import replace
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from enhancers.errors import CheckpointError, ParameterError
@@ -51,9 +52,7 @@ def import_network(wanted: NetworkImport) -> Generator[Progress, None, NetworkEn
         catalogue_entry(wanted.like)
     if wanted.native is not None and not 8 <= wanted.native <= 8192:
         raise ParameterError(f"--native {wanted.native} is no side in pixels; give 8 to 8192.")
-    if path.exists() and not (path.is_dir() or path.is_file()):
-        # Opening a named pipe or a device may wait for ever.
-        raise CheckpointError(f"{path.name} is neither a file nor a folder.")
+    _check_regular(path)
     if not path.is_dir():
         made = yield from _from_checkpoint(wanted)
     elif (path / "unet").is_dir():
@@ -61,6 +60,13 @@ def import_network(wanted: NetworkImport) -> Generator[Progress, None, NetworkEn
     else:
         made = yield from _by_copy(wanted, diffusers_folders.read_network(path))
     return network_entry(made.key)
+
+
+def _check_regular(path: Path) -> None:
+    """Refuse named pipes and devices: opening one may wait for ever."""
+    for one in (path, *path.glob("*"), *path.glob("*/*")):
+        if one.exists() and not (one.is_dir() or one.is_file()):
+            raise CheckpointError(f"{one.name} is neither a file nor a folder.")
 
 
 def _from_checkpoint(wanted: NetworkImport) -> Generator[Progress, None, NetworkEntry]:
