@@ -153,8 +153,8 @@ def test_a_path_out_of_the_folder_is_refused_whether_it_exists_or_not(models, tm
 
 
 ANSWERS = {
-    "file": "neither a file nor a folder", "config": "config.json is neither", "missing": "no file x.pt",
-    "damaged": "truncated", "folder": "config.json",
+    "file": "neither a file nor a folder", "config": "config.json is neither",
+    "missing": "no file x.pt", "damaged": "truncated", "folder": "config.json",
 }  # fmt: skip
 
 
