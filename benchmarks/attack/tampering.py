@@ -45,14 +45,17 @@ _PERMUTE = (
 )
 _OF = "(SELECT id FROM method WHERE mask = '{}')"
 _METHODS = (
-    "CREATE TEMP TABLE before AS SELECT id, method_id FROM stimulus",
-    "UPDATE stimulus SET method_id = id "
-    f"WHERE method_id IN ({_OF.format('M1')}, {_OF.format('M2')})",
-    f"UPDATE stimulus SET method_id = {_OF.format('M2')} WHERE id IN "
-    f"(SELECT id FROM before WHERE method_id = {_OF.format('M1')})",
-    f"UPDATE stimulus SET method_id = {_OF.format('M1')} WHERE method_id = id",
-    "DROP TABLE before",
+    f"UPDATE stimulus SET method_id = 'x' WHERE method_id = {_OF.format('M1')}",
+    f"UPDATE stimulus SET method_id = {_OF.format('M1')} WHERE method_id = {_OF.format('M2')}",
+    f"UPDATE stimulus SET method_id = {_OF.format('M2')} WHERE method_id = 'x'",
 )
+_METHODS_POSTGRESQL = (
+    "ALTER TABLE stimulus DROP CONSTRAINT fk_stimulus_method_id",
+    *_METHODS,
+    "ALTER TABLE stimulus ADD CONSTRAINT fk_stimulus_method_id FOREIGN KEY (method_id) "
+    "REFERENCES method (id)",
+)
+"""There, foreign keys are tested whatever a program asks for."""
 CHANGES: Mapping[str, Sequence[str]] = {
     "presentation_slot": _EXCHANGE,
     "presentation": ("UPDATE presentation SET role = 'dummy' WHERE role = 'main'",),
@@ -121,7 +124,9 @@ def changed(name: str, copy: StudyCopy) -> Outcome:
             with store.read() as session:
                 if not session.scalar(select(func.count()).select_from(table)):
                     raise NotTried("the study has no such rows")
-            tamper(store, *CHANGES[name])
+            postgresql = store.engine.dialect.name == "postgresql"
+            exchanged = postgresql and name == "stimulus"
+            tamper(store, *(_METHODS_POSTGRESQL if exchanged else CHANGES[name]))
         found = verdict(taken)
     return outcome(not found.ok, _first_problem(found))
 

@@ -90,7 +90,7 @@ def run(
             protocol_sha256=analysis.protocol_sha256,
             code_version=__version__,
             libraries_json=json.dumps(libraries(), sort_keys=True),
-            seed=analysis.options.seed,
+            seed=_signed(analysis.options.seed),
             unblinded=data.unblinded,
             result_json=to_json(analysis, indent=None),
         )
@@ -129,6 +129,14 @@ def repeat(store: Store, run_id: str, key: Key | None = None) -> RepeatVerdict:
         changed.insert(0, "Reading Room")
     because = f"{', '.join(changed)} changed since" if changed else "with the same libraries"
     return RepeatVerdict(False, f"the numbers differ, {because}")
+
+
+def _signed(seed: int) -> int:
+    """A seed of 32 bits as the column holds it, which is signed in PostgreSQL.
+
+    The result has it as it is, and an analysis is repeated with that.
+    """
+    return (seed + 2**31) % 2**32 - 2**31
 
 
 def libraries() -> dict[str, str]:

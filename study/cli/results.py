@@ -144,7 +144,9 @@ def report(
     ] = "",
     key: NamesKey = None,
     masked: Masked = False,
-    seed: Annotated[int | None, typer.Option(min=0, help="Seed of the bootstrap.")] = None,
+    seed: Annotated[
+        int | None, typer.Option(min=0, max=2**32 - 1, help="Seed of the bootstrap.")
+    ] = None,
     actor: Actor = "",
     database: Database = None,
 ) -> None:

@@ -215,6 +215,7 @@ class AnalysisRun(Base):
     code_version: Mapped[str]
     libraries_json: Mapped[str]
     seed: Mapped[int]
+    """As a signed number of 32 bits."""
     unblinded: Mapped[bool]
     result_json: Mapped[str]
     at: Mapped[str] = mapped_column(default=now)

@@ -282,6 +282,16 @@ def test_a_repeat_says_why_it_differs(reading: Played, monkeypatch: pytest.Monke
         repeat(store, "none")
 
 
+@pytest.mark.parametrize(("seed", "stored"), [(2**32 - 1, -1), (2**31 - 1, 2**31 - 1)])
+def test_a_seed_of_32_bits_fits_into_the_column_of_postgresql(
+    closed: Played, seed: int, stored: int
+) -> None:
+    logged = run(closed.store, actor="ana", resamples=0, seed=seed)
+    with closed.store.read() as session:
+        assert session.get_one(AnalysisRun, logged.run_id).seed == stored
+    assert repeat(closed.store, logged.run_id).same
+
+
 def test_a_named_analysis_is_repeated_with_names_only(reading: Played) -> None:
     close_study(reading.store, actor="coordinator")
     unblind(reading.store, reading.key, actor="ana", second="bob")
