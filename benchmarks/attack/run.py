@@ -30,7 +30,7 @@ from study.planning.lifecycle import open_study
 
 Place = TypeVar("Place")
 Told = Callable[[Row], None]
-SECONDS = 110.0
+SECONDS = 150.0
 """Time after which no attack is begun any more."""
 ON_FILES: Mapping[str, Sequence[Attack[StudyCopy]]] = {
     "tampering": tampering.FILES,

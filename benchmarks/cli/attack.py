@@ -34,7 +34,7 @@ def attack(
     ] = None,
     seconds: Annotated[
         float, typer.Option(min=1, help="Time after which no attack is begun any more.")
-    ] = 110.0,
+    ] = 150.0,
     database: Database = None,
 ) -> None:
     """Attack copies of a study and its servers; exit status 1 where an attack is not withstood.
