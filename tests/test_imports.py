@@ -58,7 +58,14 @@ def test_what_is_loaded_is_seen() -> None:
     assert loaded("import enhancers.compare, pandas", "pandas", "gradio") == {"pandas"}
 
 
-@pytest.mark.parametrize("room", ["enhancers.api", "enhancers.ui", "enhancers.ui.viewer"])
+@pytest.mark.parametrize(
+    "room",
+    [
+        "enhancers.ui",
+        pytest.param("enhancers.api", marks=pytest.mark.exhaustive),
+        pytest.param("enhancers.ui.viewer", marks=pytest.mark.exhaustive),
+    ],
+)
 def test_gradio_is_imported_the_fast_way(room: str) -> None:
     code = (
         "import inspect, sys\n"

@@ -142,6 +142,7 @@ def test_modality_chooses_the_preset_and_slice_index_the_slice(
     assert from_json(Path(record).read_text(encoding="utf-8")).input.slice_index == 4
 
 
+@pytest.mark.exhaustive
 def test_a_network_enhances_too(client: Client, picture: Path) -> None:
     file, record = call(client, "/enhance", picture, "null_space", {"steps": 5})
     assert read_png16(Path(file).read_bytes()).shape == (64, 48)

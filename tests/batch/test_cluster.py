@@ -94,6 +94,7 @@ class Watched:
         threading.Timer(0.1, os.kill, (self.first, signal.SIGKILL)).start()
 
 
+@pytest.mark.exhaustive
 def test_an_actor_is_killed_and_the_bytes_are_those_of_one_machine(tmp_path: Path) -> None:
     pytest.importorskip("ray")
     folder = fill(tmp_path / "in")

@@ -59,6 +59,7 @@ def test_mistakes_are_one_line(
     assert err.count("\n") == 1
 
 
+@pytest.mark.exhaustive
 def test_memory_of_one_method(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -440,6 +440,7 @@ def test_wrong_options_are_one_line(
     assert sentence in told
 
 
+@pytest.mark.exhaustive
 def test_the_evidence_says_what_its_rows_say() -> None:
     table, facts = tables.read(EVIDENCE)
     text = (EVIDENCE / "segmentation.md").read_text(encoding="utf-8")

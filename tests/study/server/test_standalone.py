@@ -198,6 +198,7 @@ def test_serving_from_the_command_line_until_it_is_told_to_stop(tmp_path: Path) 
     store.close()
 
 
+@pytest.mark.exhaustive
 def test_the_demonstration_from_the_command_line(tmp_path: Path) -> None:
     process = subprocess.Popen(
         [sys.executable, "-m", "study", "demo", "--port", "0"], text=True,
