@@ -24,11 +24,11 @@ STATES = {
     NEVER_JOINED: "never joined",
 }
 ROLES = {
-    Role.TRAINING: "training",
-    Role.DUMMY: "warm-up",
-    Role.MAIN: "main",
-    Role.REPEAT: "hidden repeats",
-    Role.NULL: "identical pairs",
+    Role.TRAINING: "training pair",
+    Role.DUMMY: "warm-up pair",
+    Role.MAIN: "main pair",
+    Role.REPEAT: "hidden repeat",
+    Role.NULL: "identical pair",
 }
 
 
@@ -148,7 +148,8 @@ def _pairs_of_each_role(context: ReportContext) -> str:
         numbers = {number for (_, of_role), number in by_reader.items() if of_role is role}
         if numbers:
             least, most = min(numbers), max(numbers)
-            words.append(f"{least} {name}" if least == most else f"{least} to {most} {name}")
+            text = plural(most, name)
+            words.append(text if least == most else f"{least} to {text}")
     return ", ".join(words)
 
 

@@ -53,6 +53,11 @@ def page(data: Dataset) -> str:
     return render(known, analyse(known, resamples=40))
 
 
+def test_pairs_of_each_role_are_counted_in_words(masked: str) -> None:
+    assert "For each reader: 1 training pair, 1 warm-up pair, 15 main pairs, " in masked
+    assert "4 hidden repeats, 2 identical pairs." in masked
+
+
 class Outline(HTMLParser):
     """Checks that elements are closed in order, and collects what tests look for."""
 
