@@ -40,7 +40,7 @@ def _zeros(packer: zlib._Compress, total: int) -> bytes:
 
 def deflated_dicom() -> bytes:
     """A deflated data set with a private element of zeros before a small image."""
-    plain = dicom(ramp().astype(np.uint16), DeflatedExplicitVRLittleEndian)
+    plain: bytes = dicom(ramp().astype(np.uint16), DeflatedExplicitVRLittleEndian)
     start = 144 + struct.unpack("<I", plain[140:144])[0]
     body = zlib.decompress(plain[start:], wbits=-15)
     private = struct.pack("<HH2sHI", 0x0007, 0x1001, b"OB", 0, _BYTES)
@@ -63,7 +63,8 @@ def large_png() -> bytes:
     """One colour, 16 bits a channel."""
     packer = zlib.compressobj(1)
     rows = _zeros(packer, _SIDE * (6 * _SIDE + 1) + _PIECE) + packer.flush()
-    return png_chunks(_SIDE, _SIDE, 16, 2, rows)
+    made: bytes = png_chunks(_SIDE, _SIDE, 16, 2, rows)
+    return made
 
 
 def large_jpeg() -> bytes:
