@@ -130,7 +130,6 @@ def log_lines(server: Server) -> Outcome:
                     client.post("/reader/api/rate", content=b"{", headers={"X-Reading-Room": "1"})
                     if number % 10 == 0:
                         client.get(f"/reader/pixels/{number}")
-                        client.post("/reader/login", data={"code": f"R{number}", "secret": "x"})
     grown = server.log.stat().st_size - before
     return outcome(grown < MEGABYTE // 4, f"{grown / 1000:.0f} kB of log")
 

@@ -85,7 +85,7 @@ def build_form(max_bytes: int, folder: Path | None = None) -> NetworkForm:
         *((each.label, each.key) for each in entries),
     ]
     with gr.Column(elem_id="network-add"):
-        gr.HTML(fill("network_add.html"))
+        gr.HTML(fill("network_add.html", folders=folder is not None))
         with gr.Row(equal_height=True, elem_classes="network-sources"):
             upload = gr.File(
                 label="Checkpoint", file_count="single", elem_id="network-upload", height=76,
