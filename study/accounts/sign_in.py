@@ -194,9 +194,11 @@ class SignIn(ABC, Generic[Row, AccountT]):
             table.study_id == self.store.study_id, table.secret_hash.is_not(None)
         )
         with self.store.read() as session:
-            rows = session.execute(wanted).all()
-        found = {row.code: row.secret_hash for row in rows if row.active}
-        return found.get(code), {_COST, *(_cost(row.secret_hash) for row in rows)}
+            rows: list[tuple[str, bool, str]] = [
+                (found.code, found.active, found.secret_hash) for found in session.execute(wanted)
+            ]
+        hashes = {name: stored for name, active, stored in rows if active}
+        return hashes.get(code), {_COST, *(_cost(stored) for _, _, stored in rows)}
 
     def cookie(self, account: AccountT) -> str:
         """The signed value of an account's cookie."""
