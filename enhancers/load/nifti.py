@@ -430,7 +430,7 @@ def _sample_step(header: Header) -> int:
 
 def _take(volume: NDArray[Any], header: Header, index: int) -> NDArray[Any]:
     # `np.take` would copy the volume first.
-    place = (*[slice(None)] * header.slice_axis, index)
+    place: tuple[slice | int, ...] = (*[slice(None)] * header.slice_axis, index)
     plane: NDArray[Any] = np.swapaxes(volume[place].copy(), 0, 1)
     # Rows that run along the body are stored from the feet up, and shown from the head down.
     return plane[::-1] if header.plane[0] == 2 and header.oriented else plane
