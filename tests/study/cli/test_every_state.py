@@ -173,7 +173,7 @@ def test_every_command_gives_a_result_or_a_sentence(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     monkeypatch.setenv("READINGROOM_STUDY_KEY", "key.json")
-    monkeypatch.setattr("study.server.standalone.run", lambda *_: None)
+    monkeypatch.setattr("study.server.standalone.run", lambda *_, **__: None)
     monkeypatch.setattr("study.demo.site.DemoSite.prepare", lambda _: None)
     if state not in ("draft", "unblinded unread"):
         # Pages take a second to build and read the state only when they are loaded.

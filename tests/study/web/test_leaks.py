@@ -242,6 +242,7 @@ def test_no_program_of_a_method_is_in_the_readers_path() -> None:
         "enhancers.http_limits.addresses",
         "enhancers.html_templates",
         "enhancers.page_theme",
+        "enhancers.private_folders",
     }
     assert ours <= allowed, ours - allowed
     assert {
