@@ -109,8 +109,8 @@ def tv_seconds(image: MedicalImage, params: Params) -> float:
     usual = USUAL_TV_ITERATIONS if weight is None else 1.0 + 55.0 * weight**0.4
     iterations = min(as_int(params, "iterations"), usual)
     # A small image stays in the processor's cache.
-    iteration = 0.007 if size < 0.1 else 0.02
-    solved = size * TV_OVERLAP * (0.04 + iteration * iterations)
+    start, iteration = (0.04, 0.007) if size < 0.1 else (0.1, 0.02)
+    solved = size * TV_OVERLAP * (start + iteration * iterations)
     return _noise(image, weight) + solved + _merges(image)
 
 
@@ -125,7 +125,7 @@ def n4_seconds(image: MedicalImage, params: Params) -> float:
     rounds = later + 1
     shrink = effective_shrink(image.shape, as_int(params, "shrink"))
     grid = 0.3 * min(height, MAX_SIDE) * min(width, MAX_SIDE) / 1e6
-    fitted = rounds * grid + iterations * (2.5e-3 + 0.3 * _megapixels(image) / shrink**2)
+    fitted = rounds * grid + iterations * (3e-3 + 0.3 * _megapixels(image) / shrink**2)
     shown = rounds if height * width <= LARGEST_PREVIEW else 0.0
     divided = 0.01 * _megapixels(image) * (shown + 3.0)
     return fitted + divided + _merges(image, rounds)
