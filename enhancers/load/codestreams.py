@@ -5,12 +5,14 @@ Sources: ITU-T T.81, B.2.2; T.87, C.2.2; T.800, A.5.1.
 
 from __future__ import annotations
 
+import math
+import re
 import struct
 
 _SIZED = frozenset((*range(0xC0, 0xD0), 0xF7)) - {0xC4, 0xC8, 0xCC}
 """Markers of a JPEG frame header; DHT, JPG and DAC lie in their range."""
 _BARE = frozenset((0x01, *range(0xD0, 0xD9)))
-_SIZ = b"\xff\x4f\xff\x51"
+_SIZ, _SIZ_BYTES = b"\xff\x4f\xff\x51", 38
 
 
 def stated_size(stream: bytes) -> tuple[int, int, int] | None:
@@ -23,10 +25,12 @@ def stated_size(stream: bytes) -> tuple[int, int, int] | None:
     (16, 32, 1)
     """
     try:
-        place = stream.find(_SIZ)
-        if place >= 0 and not stream.startswith(b"\xff\xd8"):
-            return _jpeg_2000(stream, place + len(_SIZ))
-        return _jpeg(stream)
+        if stream.startswith(b"\xff\xd8"):
+            return _jpeg(stream)
+        # Boxes around a codestream may hold bytes that look like one: the largest counts.
+        last = len(stream) - _SIZ_BYTES
+        starts = (found.end() for found in re.finditer(_SIZ, stream) if found.end() <= last)
+        return max((_jpeg_2000(stream, at) for at in starts), key=math.prod, default=None)
     except (struct.error, IndexError):
         return None
 
@@ -38,12 +42,14 @@ def _jpeg_2000(stream: bytes, place: int) -> tuple[int, int, int]:
 
 
 def _jpeg(stream: bytes) -> tuple[int, int, int] | None:
-    if not stream.startswith(b"\xff\xd8"):
-        return None
     place = 2
-    while stream[place] == 0xFF:
+    while True:
+        # Decoders pass over whatever stands between segments, and over repeated 0xFF.
+        place = stream.find(b"\xff", place)
+        if place < 0:
+            return None
         kind = stream[place + 1]
-        if kind == 0xFF:
+        if kind in (0x00, 0xFF):
             place += 1
             continue
         if kind in _SIZED:
@@ -54,4 +60,3 @@ def _jpeg(stream: bytes) -> tuple[int, int, int] | None:
             continue
         (length,) = struct.unpack_from(">H", stream, place + 2)
         place += 2 + length
-    return None

@@ -124,12 +124,7 @@ def _native(dataset: Dataset, syntax: UID, index: int) -> NDArray[Any]:
 def _check_run_lengths(dataset: Dataset, index: int, count: int) -> None:
     """Raise where the coded frame is far longer than its pixels: all of it would be expanded."""
     most = 2 * count * max(1, integer(dataset, "BitsAllocated") // 8) + _RLE_HEADER
-    try:
-        length = len(_frame(dataset, index))
-    except Exception:
-        # Without frames to find, the decoder reports the error.
-        return
-    if length > most:
+    if len(_frame(dataset, index)) > most:
         raise ImageReadError("The DICOM file is damaged: its RLE data hold more than its pixels.")
 
 
@@ -162,11 +157,7 @@ def _compressed(dataset: Dataset, syntax: UID, index: int) -> NDArray[Any]:
 
 def _check_stream(dataset: Dataset, index: int) -> None:
     """Raise where the stream states another size than the header: decoders go by the stream."""
-    try:
-        found = stated_size(_frame(dataset, index))
-    except Exception:
-        # Without frames to find, the decoder reports the error.
-        return
+    found = stated_size(_frame(dataset, index))
     if found is None:
         return
     rows, columns, components = found
@@ -176,8 +167,14 @@ def _check_stream(dataset: Dataset, index: int) -> None:
 
 
 def _frame(dataset: Dataset, index: int) -> bytes:
+    """The coded frame; empty where there is none to find, which the decoder reports."""
     frames = max(integer(dataset, "NumberOfFrames", 1), 1)
-    return bytes(get_frame(dataset.PixelData, index, number_of_frames=frames))
+    try:
+        return bytes(get_frame(dataset.PixelData, index, number_of_frames=frames))
+    except MemoryError:
+        raise
+    except Exception:
+        return b""
 
 
 def _other_size(rows: int, columns: int) -> ImageReadError:

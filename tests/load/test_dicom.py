@@ -23,7 +23,7 @@ from enhancers.errors import ImageReadError, ImageTooLarge
 from enhancers.image import MedicalImage
 from enhancers.load import Caps, load, probe
 from enhancers.method import Modality
-from tests.support import image_files
+from tests.support import bombs, image_files
 
 GRAY8 = image_files.ramp(top=255).astype(np.uint8)
 GRAY16 = image_files.ramp().astype(np.uint16)
@@ -454,3 +454,16 @@ def test_eight_bit_colours_in_a_sixteen_bit_palette(read, factor: int) -> None:
     image = read(image_files.dicom(GRAY8, **elements))
     assert np.array_equal(image.source, np.stack(tables, axis=-1)[GRAY8])
     assert (image.bits, image.window.high) == (8, 255.0)
+
+
+@pytest.mark.parametrize("disguise", ["", "bytes between segments", "a second codestream"])
+def test_a_stream_that_states_another_size_is_not_decoded(read, disguise: str) -> None:
+    syntax, stream = JPEGBaseline8Bit, bombs.jpeg(9000)
+    if disguise == "bytes between segments":
+        place = stream.index(b"\xff\xc0")
+        stream = stream[:place] + b"\0\0" + stream[place:]
+    elif disguise:
+        small = bombs.jpeg_2000(64)
+        syntax, stream = JPEG2000Lossless, small + bombs.jpeg_2000(9000) + small[:4]
+    with pytest.raises(ImageReadError, match="another size"):
+        read(bombs.encapsulated(syntax, stream))
