@@ -12,6 +12,7 @@ import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import httpx
 from sqlalchemy import exists, func, select
@@ -63,12 +64,10 @@ class Server:
     _secrets: dict[str, str] = field(default_factory=dict)
     _codes: list[str] = field(default_factory=list)
 
-    def client(self, address: str = LOOPBACK, **options: object) -> httpx.Client:
+    def client(self, address: str = LOOPBACK, **options: Any) -> httpx.Client:
         """A program or browser at an address of this machine."""
         transport = httpx.HTTPTransport(local_address=address, retries=1, verify=False)
-        return httpx.Client(
-            base_url=self.address, transport=transport, timeout=30.0, **options,  # type: ignore[arg-type]
-        )  # fmt: skip
+        return httpx.Client(base_url=self.address, transport=transport, timeout=30.0, **options)
 
     def code(self, place: int = 0) -> str:
         """The code of a reader who may read, those with most pairs left first."""

@@ -9,7 +9,7 @@ import json
 import struct
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, replace
-from typing import Any, BinaryIO
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,6 +26,13 @@ _RAW = (
     "format", "units", "bits", "extent", "padding", "modality", "spacing", "slice_index",
     "slice_count", "tags", "warnings",
 )  # fmt: skip
+
+
+class Readable(Protocol):
+    """A binary file that fills a buffer."""
+
+    def readinto(self, buffer: memoryview, /) -> int | None:
+        """The number of bytes that were read; 0 at the end."""
 
 
 class ConnectionEnded(Exception):
@@ -48,7 +55,7 @@ def write_arrays(
         write(_bytes_of(np.ascontiguousarray(array)))
 
 
-def read_facts(file: BinaryIO) -> dict[str, Any]:
+def read_facts(file: Readable) -> dict[str, Any]:
     """Read the JSON of a message.
 
     Raises
@@ -67,7 +74,7 @@ def read_facts(file: BinaryIO) -> dict[str, Any]:
     return facts
 
 
-def read_arrays(file: BinaryIO, facts: Mapping[str, Any], most: int) -> list[NDArray[Any]]:
+def read_arrays(file: Readable, facts: Mapping[str, Any], most: int) -> list[NDArray[Any]]:
     """Read the arrays of a message, of ``most`` bytes together.
 
     Raises
@@ -93,10 +100,10 @@ def _bytes_of(array: NDArray[Any]) -> memoryview:
     return array.reshape(-1).view(np.uint8).data
 
 
-def _exactly(file: BinaryIO, target: Any) -> Any:
+def _exactly(file: Readable, target: Any) -> Any:
     view, done = memoryview(target), 0
     while done < len(view):
-        count = file.readinto(view[done:])  # type: ignore[attr-defined]
+        count = file.readinto(view[done:])
         if not count:
             raise ConnectionEnded
         done += count

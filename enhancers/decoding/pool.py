@@ -16,13 +16,19 @@ import threading
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, BinaryIO, cast
+from typing import TYPE_CHECKING, Any, cast
 
 from numpy.typing import NDArray
 
 from enhancers import errors
 from enhancers.decoding.content import FileContent
-from enhancers.decoding.messages import ConnectionEnded, read_arrays, read_facts, write_facts
+from enhancers.decoding.messages import (
+    ConnectionEnded,
+    Readable,
+    read_arrays,
+    read_facts,
+    write_facts,
+)
 from enhancers.errors import ImageReadError, ImageTooLarge, ReadingRoomError, ServerBusy
 
 if TYPE_CHECKING:
@@ -224,7 +230,7 @@ class _Worker:
             for piece in content.pieces():
                 write(piece)
             # Without buffer, this is a raw file.
-            answers = cast(BinaryIO, self.process.stdout)
+            answers = cast(Readable, self.process.stdout)
             facts = read_facts(answers)
             return Answer(facts, read_arrays(answers, facts, 2 * most))
         except BrokenPipeError:
@@ -240,7 +246,7 @@ class _Worker:
         timer.daemon = True
         timer.start()
         try:
-            read_facts(cast(BinaryIO, self.process.stdout))
+            read_facts(cast(Readable, self.process.stdout))
             self.started = True
         finally:
             timer.cancel()

@@ -13,8 +13,9 @@ import os
 import signal
 import sys
 from collections.abc import Callable, Iterator
+from io import BufferedReader, FileIO
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
 from numpy.typing import NDArray
 
@@ -56,7 +57,7 @@ def main(memory: int, seconds: int) -> None:
                 _answer(asked, requests, answers)
 
 
-def _answer(asked: dict[str, Any], requests: BinaryIO, answers: BinaryIO) -> None:
+def _answer(asked: dict[str, Any], requests: BufferedReader, answers: FileIO) -> None:
     def write(data: Any) -> None:
         view = memoryview(data)
         while view:
@@ -101,7 +102,7 @@ def _header(asked: dict[str, Any], data: bytes) -> Answer:
 JOBS: dict[str, Callable[[dict[str, Any], bytes], Answer]] = {"image": _image, "header": _header}
 
 
-def _own_streams() -> tuple[BinaryIO, BinaryIO]:
+def _own_streams() -> tuple[BufferedReader, FileIO]:
     """Standard input and output; libraries that print, print to nowhere."""
     requests = os.fdopen(os.dup(0), "rb")
     answers = os.fdopen(os.dup(1), "wb", buffering=0)

@@ -11,7 +11,7 @@ import asyncio
 import functools
 from collections import Counter
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import h11
 from uvicorn.protocols.http.h11_impl import H11Protocol
@@ -109,7 +109,7 @@ def _most_connections() -> int:
     return max(soft // 4, min(ConnectionLimits.total, soft - _LEAST_FILES))
 
 
-class _LimitedProtocol(H11Protocol):  # type: ignore[misc]
+class _LimitedProtocol(H11Protocol):
     """One connection.
 
     `waits_since` is when the server began to wait for the client: for a request, or for the rest of
@@ -129,7 +129,7 @@ class _LimitedProtocol(H11Protocol):  # type: ignore[misc]
         self._stalled = 0.0
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        super().connection_made(transport)
+        super().connection_made(cast(asyncio.Transport, transport))
         host = self.client[0] if self.client else ""
         self.group, self.trusted = self._connections.kind_of(host)
         self.refused = not self._connections.opened(self)

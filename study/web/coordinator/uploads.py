@@ -27,10 +27,10 @@ KEPT_SECONDS = 540.0
 """Seconds for which files stay after the last sign of a page (`Uploads.stay`)."""
 _CHUNK = 1 << 20
 _DAMAGED = (
-    zipfile.BadZipFile, NotImplementedError, RuntimeError, EOFError, ValueError, OverflowError,
-    struct.error, zlib.error, lzma.LZMAError,
+    zipfile.BadZipFile, RuntimeError, EOFError, ValueError, OverflowError, struct.error, zlib.error,
+    lzma.LZMAError,
 )  # fmt: skip
-"""What reading a damaged file raises; names in it may be damaged too."""
+"""What reading a damaged file raises, also one with a password (RuntimeError) or damaged names."""
 _IGNORED = ("__MACOSX", ".DS_Store", "Thumbs.db")
 
 
