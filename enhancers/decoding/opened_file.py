@@ -15,7 +15,8 @@ from enhancers.decoding.pool import DecodePool, decode_pool
 from enhancers.decoding.slice_store import SliceStore, slice_store
 from enhancers.image import MedicalImage
 from enhancers.load import Caps
-from enhancers.load.nifti import Header, Volume
+from enhancers.load.nifti import Volume
+from enhancers.load.nifti_header import Header
 from enhancers.load.raw import RawSlice
 from enhancers.load.window import finish
 
