@@ -9,16 +9,12 @@ from __future__ import annotations
 
 import math
 import os
-import queue
 import sqlite3
-import subprocess
-import sys
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -27,24 +23,19 @@ import numpy as np
 from sqlalchemy import func, select
 
 from benchmarks.study_load.http_reader import Exchange, HttpReader
+from benchmarks.study_load.served_study import PAIRS, SIDE, open_study_of, server_of
 from study.accounts.readers import Invitation, invite
 from study.domain.errors import StudyError
-from study.domain.protocol import Protocol, Role
-from study.storage import key_file
+from study.domain.protocol import Role
 from study.storage.models import Presentation, RatingEvent, Reader, ReadingSession
 from study.storage.store import Store
 from study.web.reader_api import PREFIX
 
-SIDE = 512
-"""Rows and columns of the images."""
-_CASES, _METHODS = 8, 4
-_PAIRS = _CASES * _METHODS * (_METHODS - 1) // 2
 _LEAST_READERS = 50
 SIGN_IN_SECONDS = 1.0
 """In which all readers sign in with their secrets."""
 WANTED_SUBMIT_MS, WANTED_SIGN_IN_MS = 100.0, 1000.0
 """On two idle cores: p95 of a submission with the next pair, and the slowest sign-in."""
-_START_SECONDS = 120.0
 _PROBES = 200
 
 
@@ -168,19 +159,19 @@ def load(
     tell = progress or (lambda share, what: None)
     total = math.floor(rate * seconds)
     # One pair in ten is left, and a reader who is first pauses at least a second between pairs.
-    readers = max(_LEAST_READERS, math.ceil(rate), math.ceil(total / (0.9 * _PAIRS)))
+    readers = max(_LEAST_READERS, math.ceil(rate), math.ceil(total / (0.9 * PAIRS)))
     if readers > 200 or not total:
         raise StudyError(f"{rate:g} a second for {seconds:g} s cannot be read by 1 to 200 readers.")
     with tempfile.TemporaryDirectory(dir=folder) as temporary:
         place = Path(temporary)
         tell(0.0, "making a study")
-        store = _study(place, readers, url)
+        store = open_study_of(place, readers, url)
         with store.read() as session:
             codes = list(session.scalars(select(Reader.code).order_by(Reader.code)))
         invitations = [invite(store, code, actor="bench") for code in codes]
         tell(0.2, "starting the server")
         clock = _Clock()
-        with _server(store.folder, url) as root:
+        with server_of(store.folder, url) as root:
             tell(0.3, "readers come in")
             with ThreadPoolExecutor(8) as pool:
                 robots = list(pool.map(lambda one: _ready(root, one.path, clock), invitations))
@@ -196,72 +187,6 @@ def load(
         rate, seconds, readers, _cores(), _latency(clock.submit),
         _latency(clock.pixels), sign_in, reference, stored, tuple(failed),
     )  # fmt: skip
-
-
-def _study(folder: Path, readers: int, url: str | None) -> Store:
-    """An open study of ready-made images, in which each reader reads each pair once."""
-    from study.planning.freeze import freeze
-    from study.planning.lifecycle import open_study
-    from study.stimuli.rendering import Options, build
-    from study.stimuli.sources import from_folders
-
-    protocol = Protocol(
-        title="Load", readers=readers, training=0, dummies=0, repeats=0, nulls=0, ask_blinding=False
-    )
-    _images(folder / "images")
-    key = key_file.create(folder / "key.json", folder / "study")
-    store = Store.create(
-        folder / "study", protocol=protocol, code="LOAD", seed_sha256=key.seed_sha256, url=url
-    )
-    key = key.bind(store.study_id)
-    key_file.save(key)
-    build(store, key, from_folders(folder / "images"), options=Options(accept_differences=True))
-    freeze(store, key, actor="bench")
-    open_study(store, actor="bench")
-    return store
-
-
-def _images(folder: Path) -> None:
-    """Smooth cases with more or less noise by method."""
-    from PIL import Image
-
-    y, x = np.mgrid[:SIDE, :SIDE] / SIDE
-    for case in range(_CASES):
-        clean = 128 + 60 * np.sin((9 + case) * x) * np.cos((7 + 2 * case) * y)
-        for method in range(_METHODS):
-            noise = np.random.default_rng([case, method]).normal(0, 2 * method + 1, clean.shape)
-            path = folder / f"step{method}" / f"case{case}.png"
-            path.parent.mkdir(parents=True, exist_ok=True)
-            Image.fromarray(np.rint(clean + noise).clip(0, 255).astype(np.uint8)).save(path)
-
-
-@contextmanager
-def _server(folder: Path, url: str | None) -> Iterator[str]:
-    """Run a server of the study as a process, and yield its root URL."""
-    command = [sys.executable, "-m", "study", "serve", str(folder), "--port", "0"]
-    if url is not None:
-        command += ["--database", url]
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
-    lines: queue.Queue[str] = queue.Queue()
-
-    def listen() -> None:
-        assert process.stdout is not None
-        for line in process.stdout:
-            lines.put(line)
-
-    threading.Thread(target=listen, daemon=True).start()
-    try:
-        while True:
-            try:
-                name, _, link = lines.get(timeout=_START_SECONDS).partition(": ")
-            except queue.Empty:
-                raise StudyError("The server did not start.") from None
-            if name == "Readers":
-                break
-        yield link.strip().removesuffix("/reader/")
-    finally:
-        process.terminate()
-        process.wait(30)
 
 
 def _sign_ins(root: str, invitations: Sequence[Invitation]) -> list[float]:
