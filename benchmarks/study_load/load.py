@@ -22,8 +22,9 @@ import httpx
 import numpy as np
 from sqlalchemy import func, select
 
+from benchmarks.study_load import served_study
 from benchmarks.study_load.http_reader import Exchange, HttpReader
-from benchmarks.study_load.served_study import PAIRS, SIDE, open_study_of, server_of
+from benchmarks.study_load.served_study import PAIRS, open_study_of, server_of
 from study.accounts.readers import Invitation, invite
 from study.domain.errors import StudyError
 from study.domain.protocol import Role
@@ -99,7 +100,8 @@ class Load:
         times = self.submit.p50 / self.reference.p50, self.submit.p95 / self.reference.p95
         lines = [
             f"{self.rate:g} submissions a second for {self.seconds:g} s by {self.readers} readers, "
-            f"images of {SIDE} x {SIDE}, {self.cores} cores for server and readers",
+            f"images of {served_study.SIDE} x {served_study.SIDE}, "
+            f"{self.cores} cores for server and readers",
             f"{self.sign_in.count} sign-ins in {SIGN_IN_SECONDS:g} s: {self.sign_in.as_text()}, "
             f"{_met(self.sign_in.worst, WANTED_SIGN_IN_MS)}",
             f"submit and next pair: {self.submit.as_text()} ({self.submit.count}), p95 "

@@ -9,6 +9,7 @@ from typer.testing import CliRunner
 
 from benchmarks.cli import app
 from benchmarks.study_load import load as load_module
+from benchmarks.study_load import served_study
 from benchmarks.study_load.load import Latency, Load, load
 from study.domain.errors import StudyError
 
@@ -16,7 +17,7 @@ from study.domain.errors import StudyError
 @pytest.fixture(autouse=True)
 def tiny(monkeypatch: pytest.MonkeyPatch) -> None:
     """Three readers of small images."""
-    monkeypatch.setattr(load_module, "SIDE", 32)
+    monkeypatch.setattr(served_study, "SIDE", 32)
     monkeypatch.setattr(load_module, "_LEAST_READERS", 3)
 
 
