@@ -27,6 +27,7 @@ from study.storage.hash_chain import (
     rows,
 )
 from study.storage.integrity_report import Findings, IntegrityReport, digest_of
+from study.storage.mirror import BEGIN_MIRROR, COMPLETE_MIRROR
 from study.storage.mirror_check import check_mirror
 from study.storage.models import AuditEvent, RatingEvent, RowEvent, Stimulus, Study
 from study.storage.plan_check import plan_problems
@@ -34,7 +35,7 @@ from study.storage.row_log import COLUMNS, copies, key_of
 from study.storage.row_log import rows as chained_rows
 from study.storage.schema import MIGRATE
 from study.storage.signature import SigningKey, signature_problems
-from study.storage.store import BEGIN_MIRROR, COMPLETE_MIRROR, Store, parsed
+from study.storage.store import Store, parsed
 
 _CHAINED_SINCE = 3
 """Version of the tables from which on every row that is analysed is chained."""

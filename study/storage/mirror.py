@@ -18,6 +18,10 @@ from study.storage.models import RowEvent
 
 CHAINED = frozenset(table.name for table in hash_chain.TABLES)
 ROWS = RowEvent.__tablename__
+BEGIN_MIRROR = "begin mirror"
+"""Action of the audit event of an append log that begins when there are rows already."""
+COMPLETE_MIRROR = "complete mirror"
+"""Action of the audit event of rows that were added to the append log later than written."""
 
 
 class Mirror:
