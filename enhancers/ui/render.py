@@ -142,7 +142,7 @@ def method_caption(method: MethodRun) -> str:
         note = method.note or "starting"
         return note if left is None else f"{note} · {seconds_text(left)} left"
     if method.state == "done":
-        return "from the cache" if method.cached else measured_text(method.seconds)
+        return "cached" if method.cached else measured_text(method.seconds)
     return method.state
 
 
