@@ -10,6 +10,7 @@ import httpx
 
 FILLED: dict[str, Any] = {
     "confirm-freeze": "S1", "confirm-close": "S1", "account-name": "eve", "target": "",
+    "header": "shown",
 }  # fmt: skip
 """What is typed into fields, by their elem_id, so that every call would do something."""
 

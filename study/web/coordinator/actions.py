@@ -65,6 +65,16 @@ class Actions:
         shown = self.updates.show(user)
         return shown | self.updates.events(word or "") if user.role is StaffRole.ADMIN else shown
 
+    def turn_to_tab(
+        self, user: StaffAccount, header: str | None, word: str | None = None
+    ) -> Updates:
+        """Refresh what a selected tab shows, once `open_page` has filled the page.
+
+        The first tab is selected by the page itself, before its fields have values: shown then,
+        buttons could be pressed over empty fields.
+        """
+        return self.refresh(user, word) if header else {self.page.header: gr.skip()}
+
     def next_step(self, user: StaffAccount) -> Updates:
         """Open the tab of the next step."""
         _, tab = next_step(self.context.read(user))

@@ -85,7 +85,8 @@ class _Wiring:
         self._on(page.timer.tick, self.tasks.tick)
         self._on(page.presence.tick, self.tasks.stay)
         selected = _any([tab.select for tab in page.tab.values()])
-        self._on(selected, do.refresh, {"word": page.audit.filter}, roles=EVERYBODY)
+        turned = {"header": page.header, "word": page.audit.filter}
+        self._on(selected, do.turn_to_tab, turned, roles=EVERYBODY)
         self._design()
         self._images()
         self._life()
@@ -107,8 +108,11 @@ class _Wiring:
 
     def _design(self) -> None:
         page = self.page.design
-        # Not `input`, which a text that is pasted does not cause.
-        changed = _any([field.change for field in page.fields.values()])
+        # Not `change`, which filling the page would cause once for every field; a text that is
+        # pasted causes no `input`, so that leaving a field counts as well.
+        fields = page.fields.values()
+        left = [field.blur for field in fields if hasattr(field, "blur")]
+        changed = _any([field.input for field in fields] + left)
         self._on(changed, self.actions.estimate, page.fields, trigger_mode="always_last")
         self._on(page.save.click, self.actions.save, page.fields)
 

@@ -25,6 +25,15 @@ def test_looking_keeps_what_is_typed_and_shown(desk):
     assert "value" not in shown[desk.page.readers.reader]
 
 
+def test_a_tab_shows_nothing_before_the_page_is_filled(desk):
+    """A button that is shown too early is pressed over fields without values."""
+    desk.opened()
+    assert list(desk.do.turn_to_tab(desk.anna, "")) == [desk.page.header]
+    shown = desk.do.open_page(desk.anna)
+    assert shown[desk.page.readers.reader]["value"] == "R01"
+    assert desk.page.readers.invite in desk.do.turn_to_tab(desk.anna, shown[desk.page.header])
+
+
 def test_a_monitor_sees_progress_only(read):
     shown = read.do.open_page(read.mona)
     text = read.everything(shown)
