@@ -24,8 +24,11 @@ from study.storage.store import Store
 from tests.support.tiny_study import reader_ids, tiny_answers, tiny_study
 
 LONGEST_LIFE = 0.25
-"""Longest time in seconds that a process submits before it is killed: about ten submissions."""
+"""Longest time in seconds that a process submits before its kill is due: about ten submissions."""
+_ANY_MOMENT = 0.2
+"""Share of the kills that fall at any moment; the others fall within a submission."""
 _KILLS_PER_READER = 10
+_MESSAGES_TO_FOLLOW = 6
 _PAIRS = 200
 _START_SECONDS = 600.0
 
@@ -112,7 +115,7 @@ def durability(
     url : str, optional
         SQLAlchemy URL of an empty database; the default is SQLite in the folder.
     seed : int
-        Of the times of the kills.
+        Of the times of the kills: four of five fall within a submission.
     progress : callable, optional
         Called with the number of kills so far and in total.
     """
@@ -126,8 +129,7 @@ def durability(
         store.close()
         heard, moments = _Heard(), random.Random(seed)
         for number in range(kills):
-            reader = readers[number // _KILLS_PER_READER]
-            _kill_one((place, url), reader, moments.uniform(0, LONGEST_LIFE), heard)
+            _kill_one((place, url), readers[number // _KILLS_PER_READER], moments, heard)
             if progress:
                 progress(number + 1, kills)
         if heard.in_flight is not None:
@@ -135,7 +137,9 @@ def durability(
         return _count(Store.open(place, url=url), kills, heard)
 
 
-def _kill_one(study: tuple[Path, str | None], reader_id: str, life: float, heard: _Heard) -> None:
+def _kill_one(
+    study: tuple[Path, str | None], reader_id: str, moments: random.Random, heard: _Heard
+) -> None:
     # A fork server has the modules in memory, so that processes start in milliseconds.
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload(["benchmarks.study_load.durability"])
@@ -145,7 +149,9 @@ def _kill_one(study: tuple[Path, str | None], reader_id: str, life: float, heard
     theirs.close()
     if not ours.poll(_START_SECONDS):
         raise StudyError("A submitting process did not start.")
-    time.sleep(life)
+    time.sleep(moments.uniform(0, LONGEST_LIFE))
+    if moments.random() >= _ANY_MOMENT:
+        _await_submission(ours, moments, heard)
     process.kill()
     process.join()
     try:
@@ -153,6 +159,24 @@ def _kill_one(study: tuple[Path, str | None], reader_id: str, life: float, heard
             _hear(heard, *ours.recv())
     except EOFError:
         ours.close()
+
+
+def _await_submission(told: Connection, moments: random.Random, heard: _Heard) -> None:
+    """Return at a random moment of a submission, as long as the one before it took."""
+    while told.poll():
+        _hear(heard, *told.recv())
+    took, word = 0.0, ""
+    for _ in range(_MESSAGES_TO_FOLLOW):
+        sent = time.monotonic() if word == "sends" else None
+        if not told.poll(LONGEST_LIFE):
+            return  # Nothing is left to submit.
+        word, submission = told.recv()
+        _hear(heard, word, submission)
+        if sent is not None:
+            took = time.monotonic() - sent
+        elif word == "sends" and took:
+            break
+    time.sleep(moments.uniform(0, took))
 
 
 def _submit(

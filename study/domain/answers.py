@@ -45,7 +45,7 @@ def check_submission(
     AnswerError
         A key, a time or a text is not possible.
     """
-    if not 8 <= len(key) <= _LONGEST_KEY or not _is_text(key):
+    if not 8 <= len(key) <= _LONGEST_KEY or not is_storable(key):
         raise AnswerError(f"A submission needs a random key of 8 to {_LONGEST_KEY} characters.")
     for ms in (visible_ms, first_ms):
         if ms is not None and not (_is_integer(ms) and 0 <= ms <= _LONGEST_MS):
@@ -57,7 +57,7 @@ def check_submission(
             raise AnswerError(
                 f"The {name} has {len(text)} characters: shorten it to {LONGEST_TEXT}."
             )
-        if not _is_text(text):
+        if not is_storable(text):
             raise AnswerError(f"The {name} has characters that cannot be stored.")
 
 
@@ -92,6 +92,6 @@ def _is_integer(value: object) -> bool:
     return isinstance(value, int) and not isinstance(value, bool)
 
 
-def _is_text(text: str) -> bool:
+def is_storable(text: str) -> bool:
     """Whether every database can store it: no NUL, no lone surrogate."""
     return "\x00" not in text and not any("\ud800" <= letter <= "\udfff" for letter in text)

@@ -89,7 +89,7 @@ def router(store: Store, accounts: ReaderSignIn) -> APIRouter:
     _pairs(routes, store, Depends(from_our_page))
 
     @routes.get("/pixels/{ticket}")
-    def pixels(ticket: str, reader: str = Depends(reader_of)) -> Response:
+    def pixels(ticket: Short, reader: str = Depends(reader_of)) -> Response:
         return Response(redeem(store, ticket, reader), media_type="application/octet-stream")
 
     return routes

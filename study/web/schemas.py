@@ -4,10 +4,28 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict, Field, StrictBool, StrictFloat, StrictInt
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    StrictBool,
+    StrictFloat,
+    StrictInt,
+)
 
-Short = Annotated[str, Field(max_length=100)]
-Long = Annotated[str, Field(max_length=2000)]
+from study.domain.answers import is_storable
+
+
+def _storable(text: str) -> str:
+    if not is_storable(text):
+        raise ValueError("It has characters that cannot be stored.")
+    return text
+
+
+Text = Annotated[str, AfterValidator(_storable)]
+Short = Annotated[Text, Field(max_length=100)]
+Long = Annotated[Text, Field(max_length=2000)]
 Count = Annotated[StrictInt, Field(ge=0, le=10**9)]
 
 

@@ -92,6 +92,7 @@ def small_study(
     status: Status = Status.OPEN,
     pixels: Callable[[int, int], NDArray[np.float32]] = texture,
     mirror: Path | None = None,
+    url: str | None = None,
 ) -> Small:
     """Write a study with four methods.
 
@@ -107,9 +108,11 @@ def small_study(
     pixels : callable
         Image of a case and a method, both by number.
     mirror : Path, optional
+    url : str, optional
+        Of a database that is not SQLite's in the folder.
     """
     store = Store.create(
-        folder, protocol=protocol, code="SMALL", seed_sha256="0" * 64, mirror=mirror
+        folder, protocol=protocol, code="SMALL", seed_sha256="0" * 64, mirror=mirror, url=url
     )
     methods = tuple(new_id() for _ in KINDS)
     small = Small(store, methods, {}, {})

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import logging
 import secrets
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import gradio as gr
 
 from study.accounts.staff import StaffAccount, StaffRole, StaffSignIn
+from study.domain.answers import is_storable
 from study.domain.errors import NotAllowed, SignInError, StudyError
 from study.web.coordinator.page_updates import PageUpdates, Updates
 
@@ -39,6 +40,7 @@ def authorized(
     def handler(request: gr.Request, **values: Any) -> Updates:
         user = _admit(accounts, request, roles)
         try:
+            _check_texts(values.values())
             return action(user, **values)
         except StudyError as error:
             return updates.show(user, str(error), "error")
@@ -68,6 +70,14 @@ def authorized_with_origin(
 def origin_of(request: Any) -> str:
     """Scheme, name and port of the server as the browser wrote them."""
     return str(request.headers.get("origin") or str(request.base_url)).rstrip("/")
+
+
+def _check_texts(values: Iterable[Any]) -> None:
+    for value in values:
+        if isinstance(value, str) and not is_storable(value):
+            raise StudyError("A text has characters that cannot be stored: type it anew.")
+        if isinstance(value, list | tuple):
+            _check_texts(value)
 
 
 def _admit(accounts: StaffSignIn, request: Any, roles: Sequence[StaffRole]) -> StaffAccount:

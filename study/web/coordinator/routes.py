@@ -16,9 +16,10 @@ from study.storage.store import Store
 from study.web.coordinator.downloads import Downloads
 from study.web.login_forms import client_address, signed_in, to_page
 from study.web.login_pages import LOGIN_HEADERS, coordinator_login_page, refused
+from study.web.schemas import Short
 
 PREFIX = "/coordinator"
-Short = Annotated[str, Form(max_length=100)]
+ShortForm = Annotated[Short, Form()]
 
 _DOWNLOAD_HEADERS = {
     "Cache-Control": "no-store",
@@ -61,7 +62,7 @@ def _sign_in(routes: APIRouter, accounts: StaffSignIn) -> None:
         return coordinator_login_page("" if accounts_of(accounts.store) else _NO_ACCOUNT)
 
     @routes.post("/login")
-    async def login(request: Request, name: Short, secret: Short) -> Response:
+    async def login(request: Request, name: ShortForm, secret: ShortForm) -> Response:
         address = client_address(request)
         try:
             account = await accounts.sign_in_in_turn(name, secret, address=address)

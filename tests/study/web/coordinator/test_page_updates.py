@@ -170,6 +170,15 @@ def test_a_failure_of_the_program_is_a_number(desk, caplog):
     assert "It is too dark." in desk.text(told, desk.page.notice)
 
 
+@pytest.mark.parametrize("text", ["a\x00b", ["R01", "a\x00b"], "a\ud800b"])
+def test_text_that_a_database_cannot_store_reaches_no_action(desk, text):
+    done = []
+    accounts = SimpleNamespace(require=lambda request, *roles: desk.anna)
+    handler = authorized(accounts, desk.do.updates, ADMINS, lambda *_, **given: done.append(given))
+    assert "cannot be stored" in desk.text(handler(None, reason=text), desk.page.notice)
+    assert done == []
+
+
 def test_links_begin_with_the_address_that_the_browser_wrote():
     asked = SimpleNamespace(headers={"origin": "https://a.example:8443"}, base_url="http://b/")
     assert origin_of(asked) == "https://a.example:8443"
