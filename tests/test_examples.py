@@ -65,6 +65,7 @@ def test_batch_folder_goes_on_where_it_stopped(tmp_path: Path) -> None:
         assert {row["method"] for row in csv.DictReader(file)} == {"nlm", "clahe"}
 
 
+@pytest.mark.exhaustive
 def test_study_from_folder(tmp_path: Path) -> None:
     said = run("study_from_folder", tmp_path / "study")
     assert "Frozen: 2 readers, 5 cases, 2 methods" in said
@@ -73,6 +74,7 @@ def test_study_from_folder(tmp_path: Path) -> None:
     store.close()
 
 
+@pytest.mark.exhaustive
 def test_agreement_of_a_csv(tmp_path: Path) -> None:
     table = tmp_path / "ratings.csv"
     first = run("agreement_of_a_csv", table)

@@ -39,8 +39,7 @@ def other_kind(server: Server) -> Outcome:
         browser.post("/reader/login", data={"code": code, "secret": server.reader(code)})
         cookies[STAFF] = browser.cookies[READER]
     with server.client() as browser:
-        sign_in = {"name": "bert", "secret": server.administrator("bert")}
-        browser.post("/coordinator/login", data=sign_in)
+        browser.post("/coordinator/login", data=server.administrator())
         cookies[READER] = next(one.value or "" for one in browser.cookies.jar if one.name == STAFF)
     held = bool(cookies[STAFF] and cookies[READER])
     held &= _admitted(server, READER, cookies[STAFF])

@@ -64,9 +64,8 @@ def _withdrawals(server: Server) -> int:
 
 def administrator(server: Server) -> Outcome:
     """A page elsewhere lets a signed-in administrator's browser call the coordinator's page."""
-    secret = server.administrator("anna")
+    sign_in = server.administrator()
     with server.client() as browser:
-        sign_in = {"name": "anna", "secret": secret}
         assert browser.post("/coordinator/login", data=sign_in).status_code == 303
         own = browser.post("/coordinator/gradio_api/queue/join", json={"fn_index": -1, "data": []})
         statuses = {

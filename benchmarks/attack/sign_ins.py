@@ -13,25 +13,21 @@ _RATE = 25
 """Guesses a second: of secrets with 80 random bits, none is found."""
 
 
-def _sign_in(server: Server, address: str, secret: str, kind: str = "reader") -> int:
-    given = {"code": server.code(2), "secret": secret}
-    if kind == "coordinator":
-        given = {"name": "cora", "secret": secret}
+def _sign_in(server: Server, address: str, kind: str, form: dict[str, str]) -> int:
     with server.client(address) as client:
-        return client.post(f"/{kind}/login", data=given).status_code
+        return client.post(f"/{kind}/login", data=form).status_code
 
 
 def locked_out(server: Server) -> Outcome:
     """A stranger tries wrong secrets for an account; then its owner signs in."""
+    reader = {"code": server.code(2), "secret": server.reader(server.code(2))}
     found = {}
-    for kind, secret in (
-        ("reader", server.reader(server.code(2))), ("coordinator", server.administrator("cora")),
-    ):  # fmt: skip
-        wrong = [_sign_in(server, STRANGER, f"wrong {n}", kind) for n in range(_TRIES)]
+    for kind, form in (("reader", reader), ("coordinator", server.administrator())):
+        wrong = [form | {"secret": f"wrong {n}"} for n in range(_TRIES)]
         found[kind] = (
-            303 in wrong,
-            _sign_in(server, LOOPBACK, secret, kind),
-            _sign_in(server, STRANGER, secret, kind),
+            303 in [_sign_in(server, STRANGER, kind, one) for one in wrong],
+            _sign_in(server, LOOPBACK, kind, form),
+            _sign_in(server, STRANGER, kind, form),
         )
     held = all(one[0] is False and one[1] == one[2] == 303 for one in found.values())
     told = ", ".join(f"{kind}: {one[1]} and {one[2]}" for kind, one in found.items())

@@ -76,6 +76,9 @@ class Load:
         Complete submissions in the database.
     failed : tuple of str
         An error for each reader who had to stop.
+    stolen : float
+        Share of the processors' time that other virtual machines took meanwhile; 0 where the system
+        does not tell.
     """
 
     rate: float
@@ -88,6 +91,7 @@ class Load:
     reference: Latency
     stored: int
     failed: tuple[str, ...]
+    stolen: float = 0.0
 
     @property
     def ok(self) -> bool:
@@ -109,6 +113,7 @@ class Load:
             f"pixels of a pair: {self.pixels.as_text()} ({self.pixels.count})",
             f"a bare commit and request: {self.reference.as_text()}; a submission takes "
             f"{times[0]:.1f} times as long at p50 and {times[1]:.1f} times at p95",
+            f"{100 * self.stolen:.1f} % of the processors' time went to other virtual machines",
             f"{self.stored} submissions stored, {len(self.failed)} readers failed",
             *self.failed[:3],
         ]
@@ -182,12 +187,14 @@ def load(
             reference = _reference(place, root)
             clock.pixels.clear()
             tell(0.4, "reading")
+            before = _processor_ticks()
             failed = _run(robots, rate, total, clock)
+            stolen = _stolen(before, _processor_ticks())
         stored = _stored(store)
         store.close()
     return Load(
         rate, seconds, readers, _cores(), _latency(clock.submit),
-        _latency(clock.pixels), sign_in, reference, stored, tuple(failed),
+        _latency(clock.pixels), sign_in, reference, stored, tuple(failed), stolen,
     )  # fmt: skip
 
 
@@ -275,6 +282,18 @@ def _stored(store: Store) -> int:
             .where(Presentation.role == Role.MAIN)
         )
     return (answers or 0) // each
+
+
+def _processor_ticks() -> tuple[int, ...]:
+    """What the processors did since the start: user, nice, system, idle, and so on; see proc(5)."""
+    counts = Path("/proc/stat")
+    first = counts.read_text().partition("\n")[0] if counts.exists() else ""
+    return tuple(int(one) for one in first.split()[1:9])
+
+
+def _stolen(before: Sequence[int], after: Sequence[int]) -> float:
+    passed = [late - early for early, late in zip(before, after, strict=True)]
+    return passed[-1] / sum(passed) if sum(passed) else 0.0
 
 
 def _cores() -> int:

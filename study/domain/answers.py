@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -13,6 +14,7 @@ LONGEST_TEXT = 2000
 """Characters of a comment or a reason."""
 _LONGEST_KEY = 100
 _LONGEST_MS = 2**31 - 1
+_UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
 _SLOT_NAMES = {LEFT: "the left image", RIGHT: "the right image", PAIR: "the pair"}
 
 
@@ -94,4 +96,4 @@ def _is_integer(value: object) -> bool:
 
 def is_storable(text: str) -> bool:
     """Whether every database can store it: no NUL, no lone surrogate."""
-    return "\x00" not in text and not any("\ud800" <= letter <= "\udfff" for letter in text)
+    return _UNSTORABLE.search(text) is None

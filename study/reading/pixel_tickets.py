@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import errno
 import hashlib
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -97,12 +98,16 @@ def plate(session: Session, presentation_id: str) -> Plate:
     return Plate(*shapes.pop(), display=images[0].window_json)
 
 
-def issue(session: Session, presentation_id: str, reader_id: str) -> str:
-    """Issue a ticket with which a reader can fetch a pair once."""
-    token = new_token()
-    values = {"token": token, "presentation_id": presentation_id, "reader_id": reader_id}
-    session.execute(insert(Ticket), [values])
-    return token
+def issue(session: Session, reader_id: str, pair_ids: Sequence[str]) -> dict[str, str]:
+    """Issue a ticket for each of some pairs, with which a reader can fetch it once."""
+    tokens = {pair_id: new_token() for pair_id in pair_ids}
+    if tokens:
+        rows = [
+            {"token": token, "presentation_id": pair_id, "reader_id": reader_id}
+            for pair_id, token in tokens.items()
+        ]
+        session.execute(insert(Ticket), rows)
+    return tokens
 
 
 def holds(session: Session, token: str, presentation_id: str, reader_id: str) -> bool:

@@ -121,7 +121,8 @@ def proceed(
 ) -> Following:
     """The next screen with its pair, after answers that are committed.
 
-    One transaction finds all of it, because every reader waits for this at every pair.
+    One transaction finds all of it, because every reader waits for this at every pair; it only
+    reads, so that readers do not wait for each other.
 
     Parameters
     ----------
@@ -134,15 +135,16 @@ def proceed(
     answered : str, optional
         Identifier of the pair that was answered, for feedback.
     """
-    with store.write(synced=False) as session:
+    with store.read() as session:
         here = position(session, reader_id, device=device)
         said = None if answered is None else _feedback(session, here.protocol, answered)
-        shown = None
+        found = None
         if here.kind is ScreenKind.GUESS:
-            shown = _guess_showing(session, reader_id)
+            found = _guess_showing(session, reader_id)
         elif here.kind is ScreenKind.PAIR and here.upcoming is not None:
-            shown = _showing(session, here.upcoming[0], reader_id, held)
-        return Following(screen_of(session, here), shown, said)
+            found = _showing(session, here.upcoming[0], reader_id, held)
+        screen = screen_of(session, here)
+    return Following(screen, None if found is None else found.with_tickets(store, reader_id), said)
 
 
 def show(store: Store, reader_id: str, *, held: str = "", screen: Screen | None = None) -> PairView:
@@ -163,13 +165,15 @@ def show(store: Store, reader_id: str, *, held: str = "", screen: Screen | None 
         The reader is not on a screen with a pair.
     """
     screen = screen or require(store, reader_id, ScreenKind.PAIR, ScreenKind.GUESS)
-    with store.write(synced=False) as session:
+    with store.read() as session:
         if screen.kind is ScreenKind.GUESS:
-            return _guess_showing(session, reader_id)
-        pair = next_pair.current(session, reader_id)
-        if pair is None:
-            raise WrongScreen("There is no pair to show now.")
-        return _showing(session, pair, reader_id, held)
+            found = _guess_showing(session, reader_id)
+        else:
+            pair = next_pair.current(session, reader_id)
+            if pair is None:
+                raise WrongScreen("There is no pair to show now.")
+            found = _showing(session, pair, reader_id, held)
+    return found.with_tickets(store, reader_id)
 
 
 def show_previous(store: Store, reader_id: str) -> tuple[Screen, PairView]:
@@ -180,17 +184,13 @@ def show_previous(store: Store, reader_id: str) -> tuple[Screen, PairView]:
     WrongScreen
         There are no answers, or they are too old.
     """
-    with store.write(synced=False) as session:
-        screen, presentation_id = correction(session, reader_id)
-        showing = PairView(
-            token=session.get_one(Presentation, presentation_id).token,
-            ticket=issue(session, presentation_id, reader_id),
-            next_ticket="",
-            plate=plate(session, presentation_id),
-            answers=_answers(session, presentation_id),
-            correcting=True,
-        )
-    return screen, showing
+    with store.read() as session:
+        screen, pair_id = correction(session, reader_id)
+        found = _Showing(
+            pair_id, "", session.get_one(Presentation, pair_id).token, plate(session, pair_id),
+            _answers(session, pair_id), correcting=True,
+        )  # fmt: skip
+    return screen, found.with_tickets(store, reader_id)
 
 
 def submit(store: Store, reader_id: str, given: Submission) -> Receipt:
@@ -276,25 +276,40 @@ def note(store: Store, reader_id: str, token: str, events: Sequence[tuple[str, s
         return len(fitting)
 
 
-def _showing(session: Session, pair: Presentation, reader_id: str, held: str) -> PairView:
+@dataclass(frozen=True)
+class _Showing:
+    """A pair that is shown next, before it has tickets; empty where there is no next pair."""
+
+    pair_id: str
+    next_id: str
+    token: str
+    plate: Plate
+    answers: tuple[Answer, ...] = ()
+    correcting: bool = False
+    held: str = ""
+
+    def with_tickets(self, store: Store, reader_id: str) -> PairView:
+        """The pair for the browser."""
+        wanted = ["" if self.held else self.pair_id, self.next_id]
+        with store.write(synced=False) as session:
+            new = issue(session, reader_id, [one for one in wanted if one])
+        this, following = (new.get(one, "") for one in wanted)
+        return PairView(
+            self.token, self.held or this, following, self.plate, self.answers, self.correcting
+        )
+
+
+def _showing(session: Session, pair: Presentation, reader_id: str, held: str) -> _Showing:
     kept = held if held and holds(session, held, pair.id, reader_id) else ""
     following = _following(session, pair)
-    return PairView(
-        token=pair.token,
-        ticket=kept or issue(session, pair.id, reader_id),
-        next_ticket=issue(session, following.id, reader_id) if following else "",
-        plate=plate(session, pair.id),
-    )
+    next_id = following.id if following else ""
+    return _Showing(pair.id, next_id, pair.token, plate(session, pair.id), held=kept)
 
 
-def _guess_showing(session: Session, reader_id: str) -> PairView:
+def _guess_showing(session: Session, reader_id: str) -> _Showing:
     pair, *later = open_guesses(session, reader_id)
-    return PairView(
-        token=pair.token,
-        ticket=issue(session, pair.presentation_id, reader_id),
-        next_ticket=issue(session, later[0].presentation_id, reader_id) if later else "",
-        plate=plate(session, pair.presentation_id),
-    )
+    next_id = later[0].presentation_id if later else ""
+    return _Showing(pair.presentation_id, next_id, pair.token, plate(session, pair.presentation_id))
 
 
 def _following(session: Session, pair: Presentation) -> Presentation | None:

@@ -69,6 +69,7 @@ def test_the_tools_are_the_four_endpoints(address: str) -> None:
         assert tools[tool].inputSchema["properties"][name]["type"] == "string"
 
 
+@pytest.mark.exhaustive
 def test_a_tool_runs_on_an_image(address: str) -> None:
     called = ask(
         address,
@@ -109,6 +110,7 @@ def test_it_is_off_unless_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
         check_mcp(Settings(mcp=True))
 
 
+@pytest.mark.exhaustive
 def test_without_the_package_the_program_says_so(tmp_path: Path) -> None:
     blocked = tmp_path / "sitecustomize.py"
     blocked.write_text("import sys\nsys.modules['mcp'] = None\n")

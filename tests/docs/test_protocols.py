@@ -88,6 +88,7 @@ def test_an_example_gives_the_plan_that_the_estimate_promises(
         store.close()
 
 
+@pytest.mark.exhaustive
 def test_a_study_of_preferences_alone_has_a_report(command: Command, tmp_path: Path) -> None:
     study, pairs = frozen(command, "preference-two-methods", tmp_path)
     command("open", study)

@@ -39,6 +39,7 @@ def test_every_method_has_a_small_image() -> None:
         assert image.modality in method.modalities
 
 
+@pytest.mark.exhaustive
 def test_a_method_is_run_again_and_again(monkeypatch: pytest.MonkeyPatch) -> None:
     seeds = []
     kept = []

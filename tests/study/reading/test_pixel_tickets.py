@@ -40,7 +40,7 @@ def pairs(store, reader):
 
 def ticket_for(store, pair, reader):
     with store.write() as session:
-        return issue(session, pair.id, reader)
+        return issue(session, reader, [pair.id])[pair.id]
 
 
 def stimuli_of(store, pair):

@@ -142,6 +142,7 @@ def test_an_address_of_ipv6_is_in_brackets() -> None:
         assert address(server).startswith("http://[::1]:")
 
 
+@pytest.mark.exhaustive
 def test_the_server_has_no_torch_and_no_method(small: Small) -> None:
     """All that serving imports, in a process of its own."""
     code = (

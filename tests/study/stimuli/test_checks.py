@@ -165,7 +165,7 @@ def bright_border(seed: int, side: int) -> Pixels:
     return noisy(pixels.astype(np.float32), 0.03)
 
 
-@pytest.mark.parametrize("side", [64, 128])
+@pytest.mark.parametrize("side", [64, pytest.param(128, marks=pytest.mark.exhaustive)])
 def test_bright_borders_under_a_filter_are_no_marks(side: int) -> None:
     from scipy.ndimage import gaussian_filter, median_filter
 

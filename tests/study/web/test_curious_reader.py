@@ -82,11 +82,18 @@ def snoop(store: Store, root: str, code: str, most: int | None = None) -> Findin
     return classify(found)
 
 
-def test_everything_but_the_pixels_says_nothing_about_the_methods(store: Store, root: str) -> None:
+@pytest.mark.parametrize(
+    ("codes", "most"),
+    [(("R01", "R02"), SOME), pytest.param(("R07", "R08"), None, marks=pytest.mark.exhaustive)],
+    ids=["some pairs", "all pairs"],
+)
+def test_everything_but_the_pixels_says_nothing_about_the_methods(
+    store: Store, root: str, codes: tuple[str, ...], most: int | None
+) -> None:
     # By chance one reader in a hundred finds something; the next one would not find it again.
     found = []
-    for code in ("R01", "R02"):
-        found.append(snoop(store, root, code))
+    for code in codes:
+        found.append(snoop(store, root, code, most))
         if found[-1].p > 0.01:
             return
     pytest.fail(f"The methods can be told: {found}")
@@ -109,14 +116,16 @@ def test_a_ticket_made_from_the_method_would_tell(
 ) -> None:
     letters: dict[str, str] = {}
 
-    def leaky(session: Any, presentation_id: str, reader_id: str) -> str:
-        ticket = session.get_one(Ticket, issue(session, presentation_id, reader_id))
-        slot = session.get_one(PresentationSlot, (presentation_id, 0))
-        method = session.get_one(Stimulus, slot.stimulus_id).method_id
-        letter = letters.setdefault(method, "abcdefgh"[len(letters)])
-        ticket.token = letter + ticket.token[1:]
+    def leaky(session: Any, reader_id: str, pair_ids: list[str]) -> dict[str, str]:
+        tokens = issue(session, reader_id, pair_ids)
+        for pair_id, token in tokens.items():
+            slot = session.get_one(PresentationSlot, (pair_id, 0))
+            method = session.get_one(Stimulus, slot.stimulus_id).method_id
+            letter = letters.setdefault(method, "abcdefgh"[len(letters)])
+            ticket = session.get_one(Ticket, token)
+            tokens[pair_id] = ticket.token = letter + token[1:]
         session.flush()
-        return str(ticket.token)
+        return tokens
 
     monkeypatch.setattr(presentation, "issue", leaky)
     found = snoop(store, root, "R04", SOME)

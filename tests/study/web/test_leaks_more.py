@@ -150,6 +150,7 @@ def test_no_address_serves_a_file_of_the_study(study: Played) -> None:
     assert served_files(build_app(study.store), study) == []
 
 
+@pytest.mark.exhaustive
 def test_a_folder_that_is_served_is_found(study: Played) -> None:
     app = FastAPI()
     app.mount("/study", StaticFiles(directory=study.store.folder))

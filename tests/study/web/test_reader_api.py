@@ -160,7 +160,6 @@ HARMS = (
     lambda body: body["answers"][0].update(question="beauty"),
     lambda body: body["answers"][-1].update(value=2),
     lambda body: body.update(key="short"),
-    lambda body: body.update(comment="\x00"),
 )
 
 

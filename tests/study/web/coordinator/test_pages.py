@@ -178,6 +178,7 @@ def test_no_dependency_is_reached_without_a_session(draft, who):
     assert draft.fingerprint() == before
 
 
+@pytest.mark.exhaustive
 def test_the_replay_would_notice_a_handler_without_its_first_line(tmp_path, monkeypatch):
     anna = StaffAccount("x", "anna", StaffRole.ADMIN, True, "", 0)
     monkeypatch.setattr(StaffSignIn, "require", lambda *_: anna)
