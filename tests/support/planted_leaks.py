@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -61,12 +61,12 @@ def put_counter(store: Store, patch: Patch, app: FastAPI) -> None:
     """Tickets are counted."""
     numbers = iter(range(10_000, 99_999))
 
-    def counted(rows: Any, presentation_id: str, reader_id: str) -> str:
-        token = str(next(numbers))
-        ticket = Ticket(token=token, presentation_id=presentation_id, reader_id=reader_id)
-        rows.add(ticket)
+    def counted(rows: Any, reader_id: str, pair_ids: Sequence[str]) -> dict[str, str]:
+        tokens = {pair_id: str(next(numbers)) for pair_id in pair_ids}
+        for pair_id, token in tokens.items():
+            rows.add(Ticket(token=token, presentation_id=pair_id, reader_id=reader_id))
         rows.flush()
-        return token
+        return tokens
 
     patch.setattr(presentation, "issue", counted)
 
@@ -106,7 +106,7 @@ def put_watermark(store: Store, patch: Patch, app: FastAPI) -> None:
 def put_same_ticket(store: Store, patch: Patch, app: FastAPI) -> None:
     """One address for every showing of the same pair of images."""
 
-    def fixed(rows: Any, presentation_id: str, reader_id: str) -> str:
+    def one(rows: Any, presentation_id: str, reader_id: str) -> str:
         slots = select(PresentationSlot.stimulus_id).where(
             PresentationSlot.presentation_id == presentation_id
         )
@@ -119,6 +119,9 @@ def put_same_ticket(store: Store, patch: Patch, app: FastAPI) -> None:
             rows.execute(kept.values(used_at=None, presentation_id=presentation_id))
         rows.flush()
         return token
+
+    def fixed(rows: Any, reader_id: str, pair_ids: Sequence[str]) -> dict[str, str]:
+        return {pair_id: one(rows, pair_id, reader_id) for pair_id in pair_ids}
 
     patch.setattr(presentation, "issue", fixed)
 
