@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 
 from benchmarks.code_changes import changed
-from benchmarks.evidence.claims import MET, MISSED, NOT_RUN, Finding, findings
+from benchmarks.evidence.claims import MET, MISSED, NOT_JUDGED, NOT_RUN, Finding, findings
 from benchmarks.evidence.measure import PROGRAM
 from benchmarks.evidence.results import PARTS, Evidence, MeasuredChapter
 from enhancers.evaluation.measures import measure
-from enhancers.evaluation.tables import number, signed
+from enhancers.evaluation.tables import interval, number, signed
 
 GROUPS = {
     "mr": "MR", "ct": "CT", "us": "ultrasound", "xr": "X-ray", "discs": "with faint discs",
@@ -22,42 +22,46 @@ ALL_OF_IT = f"{PROGRAM} --data DIR"
 def claims_table(evidence: Evidence) -> Iterator[str]:
     """A row for every claim and measure, then the missed ones in sentences."""
     found, before = findings(evidence), ""
-    yield "| claim | measure | required | measured | verdict | images |"
-    yield "|---|---|---|---|---|---|"
+    yield "| claim | measure | required | ahead by, 95 % interval | measured | verdict | images |"
+    yield "|---|---|---|---|---|---|---|"
     for one in found:
         # A sentence that several rows share is in the first of them.
         sentence = "" if one.claim.sentence == before else one.claim.sentence
         before = one.claim.sentence
-        cells = [sentence, measure(one.claim.measure).label, _required(one), _measured(one),
-                 _bold(one.verdict), _images(one, evidence)]  # fmt: skip
+        cells = [sentence, measure(one.claim.measure).label, _required(one), _ahead(one),
+                 _means(one), _bold(one.verdict), _images(one, evidence)]  # fmt: skip
         yield f"| {' | '.join(cells)} |"
     yield ""
     yield (
-        "A claim is measured against the best of its rivals in that measure: the difference, then "
-        "the two means, unweighted over the kinds of images."
+        "All methods that need a network have the embedded one. A claim is measured against the "
+        "strongest of its rivals in that measure. Ahead is the mean difference over subjects with "
+        "its 95 % interval, positive where the method is better; the two means beside it are over "
+        "images; all are unweighted over the kinds of images. A claim is met where the interval "
+        "lies above what is required, and not judged where no interval is stored."
     )
     yield ""
     if text := _since(evidence):
         yield from (text, "")
-    missed = _by_sentence(one for one in found if one.verdict == MISSED)
-    for sentence, own in missed.items():
-        text = "; ".join(f"in {short(one.claim.measure)} it is {_gap(one)}" for one in own)
-        yield f"- **Missed:** {sentence}: {text}."
-    if missed:
-        yield ""
+    for verdict, title in ((MISSED, "Missed"), (NOT_JUDGED, "Not judged")):
+        gaps = _by_sentence(one for one in found if one.verdict == verdict)
+        for sentence, own in gaps.items():
+            text = "; ".join(f"in {short(one.claim.measure)} {_gap(one)}" for one in own)
+            yield f"- **{title}:** {sentence}: {text}."
+        if gaps:
+            yield ""
 
 
 def claims_block(evidence: Evidence) -> str:
     """The short table of the README: a row for each claim, with all its measures."""
     lines = [
-        f"What is claimed, as `{ALL_OF_IT}` measured it last:", "",
-        "| claim | ahead by | | images |", "|---|---|---|---|",
+        f"What is claimed of the methods with the embedded networks, as `{ALL_OF_IT}` measured it "
+        "last. A claim is met where the 95 % interval over subjects, in brackets, lies above what "
+        "it states:",
+        "", "| claim | ahead by | | images |", "|---|---|---|---|",
     ]  # fmt: skip
     for sentence, found in _by_sentence(findings(evidence)).items():
         ahead = ", ".join(
-            f"{short(one.claim.measure)} {signed(one.ahead, one.claim.measure)}"
-            for one in found
-            if one.ahead is not None
+            f"{short(one.claim.measure)} {_ahead(one)}" for one in found if one.ahead is not None
         )
         images = _images(found[0], evidence)
         lines.append(f"| {sentence} | {ahead} | {_bold(_worst(found))} | {images} |")
@@ -80,7 +84,7 @@ def claims_of(chapter: str, evidence: Evidence) -> Iterator[str]:
     """The claims of a chapter as a list; empty where there are none."""
     own = [one for one in findings(evidence) if one.claim.chapter == chapter]
     for sentence, found in _by_sentence(own).items():
-        text = "; ".join(f"{short(one.claim.measure)} {_measured(one)}".rstrip() for one in found)
+        text = "; ".join(_of_measure(one) for one in found)
         yield f"- {_bold(_worst(found))}: {sentence}: {text}."
     if own:
         yield ""
@@ -130,38 +134,54 @@ def _images(one: Finding, evidence: Evidence) -> str:
     return "" if chapter is None else images(chapter)
 
 
+def _of_measure(one: Finding) -> str:
+    """The measurement in a sentence, such as "PSNR +1.34 (+1.10 to +1.57); 28.5 against ..."."""
+    name = short(one.claim.measure)
+    return name if one.ahead is None else f"{name} {_ahead(one)}: {_means(one)}"
+
+
 def _gap(one: Finding) -> str:
-    """The difference of a missed claim, such as "0.31 worse than" a rival."""
-    if not one.ahead:
-        return f"level with {one.rival}"
-    size = number(abs(one.ahead), one.claim.measure)
-    way = f"only {size} better" if one.ahead > 0 else f"{size} worse"
-    return f"{way} than {one.rival}"
+    """Why a claim is not met, as the end of a sentence."""
+    key, found = one.claim.measure, one.ahead
+    assert found is not None
+    if found.low is None or found.high is None:
+        return (
+            f"no interval of {signed(found.mean, key)} against {one.rival} over subjects is stored"
+        )
+    span = f"interval {interval(found, key)}"
+    if found.low <= 0 <= found.high:
+        return (
+            f"its lead over {one.rival} is {signed(found.mean, key)}, {span}: no difference shown"
+        )
+    size = number(abs(found.mean), key)
+    if found.mean < 0:
+        return f"it is {size} worse than {one.rival}, {span}"
+    return f"it is only {size} better than {one.rival}, {span}"
 
 
 def _required(one: Finding) -> str:
     least, key = one.claim.at_least, one.claim.measure
-    up = measure(key).direction == "up"
-    if least is None:
-        return "higher" if up else "lower"
-    if least == 0:
-        return "not lower" if up else "not higher"
-    return f"{signed(least, key)} or more" if up else f"{signed(-least, key)} or less"
+    return "above 0" if least is None else f"{number(least, key)} or more"
 
 
-def _measured(one: Finding) -> str:
+def _ahead(one: Finding) -> str:
+    """The advantage with its interval in brackets."""
+    if one.ahead is None:
+        return ""
+    text, key = signed(one.ahead.mean, one.claim.measure), one.claim.measure
+    return text if one.ahead.low is None else f"{text} ({interval(one.ahead, key)})"
+
+
+def _means(one: Finding) -> str:
     if one.own is None or one.best is None:
         return ""
     key = one.claim.measure
-    return (
-        f"{signed(one.own - one.best, key)} ({number(one.own, key)} against "
-        f"{number(one.best, key)}, {one.rival})"
-    )
+    return f"{number(one.own, key)} against {number(one.best, key)}, {one.rival}"
 
 
 def _worst(found: list[Finding]) -> str:
     verdicts = [one.verdict for one in found]
-    return next(verdict for verdict in (MISSED, NOT_RUN, MET) if verdict in verdicts)
+    return next(verdict for verdict in (MISSED, NOT_RUN, NOT_JUDGED, MET) if verdict in verdicts)
 
 
 def _bold(verdict: str) -> str:

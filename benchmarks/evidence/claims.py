@@ -6,9 +6,10 @@ from dataclasses import dataclass
 
 from benchmarks.evidence.results import Evidence
 from enhancers.evaluation.measures import measure
-from enhancers.evaluation.summary import ALL, SummaryLine
+from enhancers.evaluation.statistics import Interval
+from enhancers.evaluation.summary import ALL, Comparison, SummaryLine
 
-MET, MISSED, NOT_RUN = "met", "MISSED", "not run"
+MET, MISSED, NOT_RUN, NOT_JUDGED = "met", "MISSED", "not run", "not judged"
 
 
 @dataclass(frozen=True)
@@ -28,7 +29,7 @@ class Claim:
         Other methods; of a filter, the best of its strengths counts.
     measure : str
     at_least : float or None
-        The least difference, in the units of the measure; None for any.
+        The least difference, in the units of the measure; None for any above 0.
     """
 
     key: str
@@ -43,25 +44,46 @@ class Claim:
 
 @dataclass(frozen=True)
 class Finding:
-    """The measurement of a claim.
+    """The measurement of a claim against its strongest rival: the one with the lowest interval.
 
-    ``ahead`` is the advantage of the method over the best rival, negative where it is worse and
-    None where one of them was not measured; ``own`` and ``best`` are the two values.
+    Parameters
+    ----------
+    claim : Claim
+    ahead : Interval or None
+        The advantage of the method, positive where it is better: the mean over subjects with its
+        interval, which is empty where there are too few subjects or where it was not stored. None
+        where the method or a rival was not measured.
+    own, best : float or None
+        The means over images of the method and of the rival.
+    rival : str
+        Its label.
     """
 
     claim: Claim
-    ahead: float | None = None
+    ahead: Interval | None = None
     own: float | None = None
     best: float | None = None
     rival: str = ""
 
     @property
+    def required(self) -> float:
+        """The difference that the claim states."""
+        return self.claim.at_least or 0.0
+
+    @property
     def verdict(self) -> str:
-        """One of `MET`, `MISSED` and `NOT_RUN`."""
+        """One of `MET`, `MISSED`, `NOT_RUN` and `NOT_JUDGED`.
+
+        A claim is met where its interval over subjects lies above what is required: a positive
+        mean is not enough. Without an interval it is not judged.
+        """
         if self.ahead is None:
             return NOT_RUN
-        least = self.claim.at_least
-        return MET if (self.ahead > 0 if least is None else self.ahead >= least) else MISSED
+        if self.ahead.low is None:
+            return NOT_JUDGED
+        if self.claim.at_least is None:
+            return MET if self.ahead.low > 0 else MISSED
+        return MET if self.ahead.low >= self.claim.at_least else MISSED
 
 
 _MEAN, _SAMPLE, _HYBRID = "null_space:mean", "null_space", "pseudo_label:plain"
@@ -132,14 +154,37 @@ def _finding(claim: Claim, evidence: Evidence) -> Finding:
     up = measure(claim.measure).direction == "up"
     # The best strength of a rival counts; the method itself has only one.
     own = next((line for line in here if line.candidate == claim.candidate), None)
-    rivals = [_best(here, rival, up) for rival in claim.rivals]
-    found = [line for line in rivals if line is not None]
-    if own is None or len(found) < len(rivals):
+    rivals = [line for rival in claim.rivals if (line := _best(here, rival, up)) is not None]
+    if own is None or len(rivals) < len(claim.rivals):
         return Finding(claim)
-    best = (max if up else min)(found, key=lambda line: line.mean)
-    ahead = own.mean - best.mean if up else best.mean - own.mean
+    found = [
+        Finding(claim, _ahead(own, rival, chapter.comparisons, up), own.mean, rival.mean,
+                rival.label)
+        for rival in rivals
+    ]  # fmt: skip
+    return min(found, key=_strength)
+
+
+def _strength(found: Finding) -> tuple[bool, float]:
+    """Orders rivals from the strongest: those without an interval first, then by its lower end."""
+    assert found.ahead is not None
+    low = found.ahead.low
+    return (low is not None, found.ahead.mean if low is None else low)
+
+
+def _ahead(
+    own: SummaryLine, rival: SummaryLine, comparisons: tuple[Comparison, ...], up: bool
+) -> Interval:
+    """The advantage of one method over another, from the stored comparison or the means alone."""
+    wanted = (own.condition, own.measure, own.candidate, rival.candidate)
+    for one in comparisons:
+        if (one.condition, one.measure, one.subject, one.rival) == wanted:
+            found = one.paired.by_subject
+            if up or found.low is None or found.high is None:
+                return found if up else Interval(-found.mean, None, None, found.p)
+            return Interval(-found.mean, -found.high, -found.low, found.p)
     # The subtraction adds digits that were not stored.
-    return Finding(claim, round(ahead, 6), own.mean, best.mean, best.label)
+    return Interval(round((own.mean - rival.mean) * (1 if up else -1), 6), None, None, None)
 
 
 def _best(lines: list[SummaryLine], candidate: str, up: bool) -> SummaryLine | None:

@@ -11,6 +11,7 @@ import numpy as np
 
 from benchmarks.code_changes import code_of
 from benchmarks.evidence.chapters import Chapter
+from benchmarks.evidence.claims import CLAIMS
 from benchmarks.evidence.results import (
     PARTS,
     Cost,
@@ -31,7 +32,7 @@ from enhancers.evaluation.problem import TestImage
 from enhancers.evaluation.protocols import protocol
 from enhancers.evaluation.runs import RunPlan
 from enhancers.evaluation.store import ResultRow
-from enhancers.evaluation.summary import Summary
+from enhancers.evaluation.summary import Comparison, Summary, summarise
 
 EMBEDDED = ("pixel", "latent")
 """The networks that ship with the project."""
@@ -112,9 +113,23 @@ def measured(prepared: Prepared, rows: Sequence[ResultRow], summary: Summary) ->
             if row.error
         ),
         lines=rounded_lines(summary.lines),
-        comparisons=rounded_comparisons(summary.comparisons),
+        comparisons=rounded_comparisons(summary.comparisons + _claimed(prepared, rows, summary)),
         costs=_costs(rows, summary),
     )
+
+
+def _claimed(
+    prepared: Prepared, rows: Sequence[ResultRow], summary: Summary
+) -> tuple[Comparison, ...]:
+    """Comparisons of methods that claims are about, but that are not the chapter's subject."""
+    own = [claim for claim in CLAIMS if claim.chapter == prepared.chapter.key]
+    found: list[Comparison] = []
+    for method in dict.fromkeys(claim.candidate for claim in own):
+        if method != summary.subject:
+            measured = {claim.measure for claim in own if claim.candidate == method}
+            compared = summarise(summary.protocol, rows, method).comparisons
+            found += [one for one in compared if one.measure in measured]
+    return tuple(found)
 
 
 def _images(cases: Sequence[TestImage]) -> tuple[ImageCount, ...]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import typer
 
-from enhancers.cli import batch, evaluate, images, networks
+from enhancers.cli import batch, evaluate, images, metrics, networks
 from enhancers.cli.common import AsJson, run_app
 
 app = typer.Typer(
@@ -26,10 +26,11 @@ def list_methods(as_json: AsJson = False) -> None:
     print(listing.as_json() if as_json else listing.as_text())
 
 
-for command in (images.run, images.metrics, images.degrade, images.samples):
+for command in (images.run, images.degrade, images.samples):
     app.command()(command)
 app.command(cls=batch.WithAddress)(batch.batch)
 app.command("evaluate")(evaluate.evaluate)
+app.add_typer(metrics.app, name="metrics")
 app.add_typer(networks.app, name="networks")
 
 

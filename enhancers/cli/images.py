@@ -1,14 +1,13 @@
-"""The commands for single images: run, metrics, degrade, samples."""
+"""The commands for single images: run, degrade, samples."""
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from enhancers.cli.common import AsJson, Device, Seed, assignments, read_image, report, warn
+from enhancers.cli.common import Device, Seed, assignments, read_image, report
 from enhancers.errors import ParameterError, ReadingRoomError
 
 
@@ -64,29 +63,6 @@ def run(
             record.write_text(event.outcome.record.to_json() + "\n", encoding="utf-8")
         for figure in event.outcome.result.figures:
             print(f"{figure.label}: {figure.value:.4g} {figure.unit}".rstrip())
-
-
-def metrics(
-    image: Annotated[Path, typer.Argument(metavar="A")],
-    reference: Annotated[Path | None, typer.Option(help="The true image to compare with.")] = None,
-    as_json: AsJson = False,
-) -> None:
-    """Measure the quality of an image, with full-reference metrics if a reference is given."""
-    from enhancers.load import Caps
-    from enhancers.metrics import score
-    from enhancers.metrics.files import as_json as plain
-    from enhancers.metrics.files import load_pair
-    from enhancers.settings import get_settings
-
-    measured, truth = load_pair(image, reference, caps=Caps.from_settings(get_settings()))
-    for each in (measured, truth):
-        warn(each)
-    scores = score(measured.pixels, reference=truth.pixels if truth else None)
-    if as_json:
-        print(json.dumps({"metrics": plain(scores)}, indent=2, ensure_ascii=False))
-        return
-    for found in scores:
-        print(f"{found.metric.label:12}{found.metric.arrow:1} {found.text}")
 
 
 def degrade(

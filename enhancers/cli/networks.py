@@ -3,24 +3,19 @@
 from __future__ import annotations
 
 import json
-import sys
-from collections.abc import Generator
 from dataclasses import asdict
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from enhancers.cli.common import AsJson, Device, Seed
-from enhancers.errors import ParameterError
+from enhancers.cli.progress import bytes_bar, confirmed
 from enhancers.networks.entry import QkvOrder, ScheduleName, bytes_text
 
 if TYPE_CHECKING:
     from enhancers.networks.installed import State
-    from enhancers.networks.progress import Progress
-
-T = TypeVar("T")
 
 app = typer.Typer(
     help="Manage and train the networks of the diffusion methods.", no_args_is_help=True
@@ -108,12 +103,10 @@ def fetch_network(key: Key, yes: Yes = False) -> None:
     if now.cost and not yes:
         print(f"{entry.label}: {bytes_text(now.cost)} from {installed.describe_source(entry)}")
         print(f"Licence: {entry.licence}")
-        if not sys.stdin.isatty():
-            raise ParameterError(f"Nobody is here to ask: give --yes to download {key}.")
-        if not typer.confirm("Download it?"):
+        if not confirmed("Download it?", f"give --yes to download {key}"):
             print("Nothing was downloaded.")
             return
-    _with_bar(fetch(key))
+    bytes_bar(fetch(key))
     print(f"{entry.label} is here: {network_entry(key).folder}")
 
 
@@ -128,7 +121,7 @@ def verify_networks(
     chosen = keys or [each.key for each in installed.states() if each.status != "not here"]
     faults = 0
     for key in chosen:
-        findings = _with_bar(verify(key))
+        findings = bytes_bar(verify(key))
         print(key)
         for finding in findings:
             print(f"  {'good ' if finding.good else 'WRONG'}  {finding.what}: {finding.says}")
@@ -180,7 +173,7 @@ def add_network(
         qkv_order=qkv_order, schedule=schedule,
         native=native, tiles=tiles, licence=licence,
     )  # fmt: skip
-    entry = _with_bar(import_network(wanted))
+    entry = bytes_bar(import_network(wanted))
     print(f"{entry.key}: {entry.label}, {entry.parameters / 1e6:.1f} M parameters, {entry.kind}")
     print(f"It lies in {entry.folder}; use it with --set prior={entry.key}.")
 
@@ -190,12 +183,9 @@ def remove_network(key: Key, yes: Yes = False) -> None:
     """Delete an added or fetched network; a folder that was added in place is kept."""
     from enhancers.networks import installed
 
-    if not yes:
-        if not sys.stdin.isatty():
-            raise ParameterError(f"Nobody is here to ask: give --yes to remove {key}.")
-        if not typer.confirm(f"Remove {key}?"):
-            print("Nothing was removed.")
-            return
+    if not yes and not confirmed(f"Remove {key}?", f"give --yes to remove {key}"):
+        print("Nothing was removed.")
+        return
     print(f"{key} is removed, {bytes_text(installed.remove(key))} are free.")
 
 
@@ -234,20 +224,3 @@ def train(
               f"loss {result.loss:.4f}")  # fmt: skip
         for name, value in result.validation.items():
             print(f"  {name}: {value:g}")
-
-
-def _with_bar(steps: Generator[Progress, None, T]) -> T:
-    """Run a generator with a progress bar on standard error, and return its result."""
-    from tqdm.auto import tqdm
-
-    with tqdm(unit="B", unit_scale=True, file=sys.stderr, disable=None, leave=False) as bar:
-        while True:
-            try:
-                step = next(steps)
-            except StopIteration as end:
-                result: T = end.value
-                return result
-            bar.set_description(step.note, refresh=False)
-            bar.total = step.total
-            bar.n = step.done
-            bar.refresh()

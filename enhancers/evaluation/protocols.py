@@ -86,7 +86,7 @@ _ALL = (
                               0.1, 0.3),),
         methods=("input", "classical:plain", "pseudo_label:plain", "classical", "pseudo_label"),
         more=("pseudo_label:paper", "srad@preset=paper"),
-        subject="pseudo_label:plain", measures=("psnr", "ssim", "niqe", "piqe"),
+        subject="pseudo_label:plain", measures=("psnr", "ssim", "niqe", "niqe_open", "piqe"),
     ),
     Protocol(
         key="mr-rician", title="MR with Rician noise",
@@ -97,7 +97,7 @@ _ALL = (
         methods=("input", "nlm:auto", "classical:plain", "pseudo_label:plain", "classical",
                  "pseudo_label"),
         more=("pseudo_label:paper",),
-        subject="pseudo_label:plain", measures=("psnr", "ssim", "niqe", "piqe"),
+        subject="pseudo_label:plain", measures=("psnr", "ssim", "niqe", "niqe_open", "piqe"),
     ),
     Protocol(
         key="illumination", title="Under-exposure",
@@ -115,7 +115,7 @@ _ALL = (
               *(f"unimie@guidance={k:g}" for k in (0.1, 0.3, 2))),
         subject="unimie",
         measures=("psnr_fitted", "ssim_fitted", "psnr", "ssim", "loe", "brisque", "piqe",
-                  "entropy", "niqe", *_DILATIONS),
+                  "entropy", "niqe", "niqe_open", *_DILATIONS),
     ),
     Protocol(
         key="steps", title="Quality against network calls",
@@ -149,7 +149,7 @@ _ALL = (
     Protocol(
         key="spine", title="Ultrasound with a marked structure",
         source="Morphology-consistent ultrasound enhancement, section IV, Tables II and III; the "
-               "mask is the hypoechoic structure",
+               "mask is the hypoechoic structure, the background the other tissue in the sector",
         groups=("us",),
         conditions=(
             Condition("as-it-is", "As it is", "improve"),

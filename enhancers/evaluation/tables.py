@@ -207,7 +207,9 @@ def group_table(summary: Summary, condition: Condition) -> list[str]:
 def comparison_table(summary: Summary, condition: Condition, keys: Sequence[str]) -> list[str]:
     """The subject against every rival in the measures ``keys``; empty where there is none."""
     found = [
-        one for one in summary.comparisons if one.condition == condition.key and one.measure in keys
+        one
+        for one in summary.comparisons
+        if (one.condition, one.subject) == (condition.key, summary.subject) and one.measure in keys
     ]
     if not found:
         return []
@@ -220,8 +222,8 @@ def comparison_table(summary: Summary, condition: Condition, keys: Sequence[str]
     for one in found:
         paired, key = one.paired, one.measure
         cells = [one.label, measure(key).label, signed(paired.by_image.mean, key)]
-        cells.append(_range(paired.by_image, key))
-        cells += [_range(paired.by_subject, key)] * both
+        cells.append(interval(paired.by_image, key))
+        cells += [interval(paired.by_subject, key)] * both
         cells += [_p(one.wilcoxon), _p(one.t_test), f"{one.wins}, {one.losses}"]
         lines.append(f"| {' | '.join(cells)} |")
     return [*lines, ""]
@@ -275,7 +277,8 @@ def _digits(key: str) -> int:
     return 1 if base in ("loe", "piqe", "brisque") else 2
 
 
-def _range(found: Interval, key: str) -> str:
+def interval(found: Interval, key: str) -> str:
+    """The ends of an interval with their signs, or that there are too few values."""
     if found.low is None or found.high is None:
         return "too few"
     return f"{signed(found.low, key)} to {signed(found.high, key)}"

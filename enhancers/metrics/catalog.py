@@ -28,6 +28,33 @@ def best(direction: Direction, values: Iterable[float]) -> float | None:
     return max(known) if direction == "up" else min(known)
 
 
+WEIGHTS = "https://huggingface.co/chaofengc/IQA-PyTorch-Weights"
+"""Where pyiqa's files are published."""
+
+
+@dataclass(frozen=True)
+class ModelFile:
+    """A file of parameters that pyiqa reads for a metric.
+
+    Parameters
+    ----------
+    name : str
+    metric : str
+        The name that pyiqa has for the metric.
+    licence : str
+    address : str
+        Where it is published; empty for a file that comes with the project.
+    sha256 : str
+        Of the published file, where it is known in advance. Otherwise it is what the server states.
+    """
+
+    name: str
+    metric: str
+    licence: str
+    address: str = ""
+    sha256: str = ""
+
+
 @dataclass(frozen=True)
 class Metric:
     """One metric.
@@ -43,8 +70,8 @@ class Metric:
         The implementation, shown with each number, since implementations differ.
     data_range : str
         The values the implementation works on.
-    file : str
-        The file pyiqa needs for it, empty for none.
+    file : ModelFile or None
+        The file that it needs.
     smallest : int
         Shorter side in pixels below which the metric is not defined.
     largest : int
@@ -60,14 +87,14 @@ class Metric:
     implementation: str
     data_range: str
     note: str
-    file: str = ""
+    file: ModelFile | None = None
     smallest: int = 1
     largest: int = 0
 
     @property
     def needs_download(self) -> bool:
         """Whether it needs a file that has to be downloaded."""
-        return bool(self.file)
+        return self.file is not None and bool(self.file.address)
 
     @property
     def arrow(self) -> str:
@@ -77,6 +104,11 @@ class Metric:
     def best(self, values: Iterable[float]) -> float | None:
         """The best of at least two values; None of fewer, or where neither direction is better."""
         return best(self.direction, values)
+
+
+def _published(name: str, metric: str) -> ModelFile:
+    licence = "that of pyiqa, which publishes it: PolyForm Noncommercial 1.0.0"
+    return ModelFile(name, metric, licence, f"{WEIGHTS}/resolve/main/{name}")
 
 
 METRICS: tuple[Metric, ...] = (
@@ -165,7 +197,20 @@ METRICS: tuple[Metric, ...] = (
         implementation="pyiqa niqe, blocks of 96x96",
         data_range="0 to 255, luminance, rounded",
         note="Distance from photographs; not validated for diagnosis.",
-        file="niqe_modelparameters.mat",
+        file=_published("niqe_modelparameters.mat", "niqe"),
+        smallest=96,
+        largest=LARGEST,
+    ),
+    Metric(
+        key="niqe_open",
+        label="NIQE, own",
+        direction="down",
+        reference="none",
+        implementation="pyiqa niqe, blocks of 96x96, with own parameters",
+        data_range="0 to 255, luminance, rounded",
+        note="Distance from open medical images instead of photographs: its values do not compare "
+        "with those of NIQE. Not validated for diagnosis.",
+        file=ModelFile("niqe_open.mat", "niqe", "Apache-2.0"),
         smallest=96,
         largest=LARGEST,
     ),
@@ -177,18 +222,16 @@ METRICS: tuple[Metric, ...] = (
         implementation="pyiqa brisque, original support vectors",
         data_range="0 to 255, luminance",
         note="Trained on photographs; not validated for diagnosis.",
-        file="brisque_svm_weights.pth",
+        file=_published("brisque_svm_weights.pth", "brisque"),
         smallest=16,
         largest=LARGEST,
     ),
 )
 
-_BY_KEY = {metric.key: metric for metric in METRICS}
-
 
 def get(key: str) -> Metric:
     """The metric with this key, or MetricUnavailable naming the nearest."""
-    try:
-        return _BY_KEY[key]
-    except KeyError:
-        raise MetricUnavailable(f"No metric {key}; {nearest(key, list(_BY_KEY))}.") from None
+    for metric in METRICS:
+        if metric.key == key:
+            return metric
+    raise MetricUnavailable(f"No metric {key}; {nearest(key, [one.key for one in METRICS])}.")

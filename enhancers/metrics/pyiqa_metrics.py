@@ -15,16 +15,14 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from enhancers.asset_files import ASSETS
 from enhancers.colour import luminance
 from enhancers.errors import MetricUnavailable
 from enhancers.image import Pixels
-from enhancers.metrics.catalog import Metric
+from enhancers.metrics.catalog import WEIGHTS, Metric, ModelFile
 
 if TYPE_CHECKING:
     import torch
-
-SOURCE = "https://huggingface.co/chaofengc/IQA-PyTorch-Weights"
-"""Where pyiqa's files are published."""
 
 _CREATING = threading.Lock()
 
@@ -36,19 +34,29 @@ def files_folder() -> Path:
     return Path(home).expanduser() / "hub" / "pyiqa"
 
 
+def file_path(file: ModelFile) -> Path:
+    """Where the file of a metric lies, or belongs."""
+    return (files_folder() if file.address else ASSETS / "metrics") / file.name
+
+
 def missing(metric: Metric) -> str:
-    """What a metric lacks on this machine: its file, where it belongs and where it is from."""
-    folder, home = files_folder(), Path.home()
+    """What a metric lacks on this machine: its file, where it belongs and how it gets there."""
+    if metric.file is None:
+        return ""
+    folder, home = file_path(metric.file).parent, Path.home()
     if folder.is_relative_to(home):
         folder = "~" / folder.relative_to(home)
-    return f"needs the file {metric.file} in {folder}; it is from {SOURCE}"
+    lacking = f"needs the file {metric.file.name} in {folder}"
+    if not metric.file.address:
+        return f"{lacking}, which belongs to the project: install it again"
+    return f"{lacking}; python -m enhancers metrics fetch {metric.key} gets it from {WEIGHTS}"
 
 
 def file_present(metric: Metric) -> bool:
     """Whether the metric needs no file or its file exists and is not empty."""
-    if not metric.file:
+    if metric.file is None:
         return True
-    path = files_folder() / metric.file
+    path = file_path(metric.file)
     return path.is_file() and path.stat().st_size > 0
 
 
@@ -103,7 +111,8 @@ def _alone(metric: Metric, pixels: Pixels) -> float:
         if not bool(active.any()):
             raise MetricUnavailable("no block of the image has texture")
         return float(value)
-    return float(_created(metric.key, str(files_folder() / metric.file))(_tensor(gray)))
+    assert metric.file is not None
+    return float(_created(metric.file.metric, str(file_path(metric.file)))(_tensor(gray)))
 
 
 def _tensor(pixels: Pixels) -> torch.Tensor:

@@ -65,6 +65,24 @@ def download(source: Download, path: Path) -> Iterator[Progress]:
     FetchFailed
         The server cannot be reached, or sends another file than the expected one.
     """
+    yield from received(source, path)
+    digest = yield from sha256_steps(path, "Checking the download")
+    if digest != source.sha256:
+        path.unlink()
+        raise FetchFailed(
+            f"What {source.address} sent has SHA-256 {digest} and not {source.sha256}: it is "
+            "another or a damaged file, and was deleted."
+        )
+
+
+def received(source: Download, path: Path) -> Iterator[Progress]:
+    """Download a file as `download` does, without a check of its content.
+
+    Raises
+    ------
+    FetchFailed
+        The server cannot be reached, or sends a file of another size.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
     note = f"Downloading {httpx.URL(source.address).path.rpartition('/')[2]}"
     idle, reached = 0, False
@@ -87,13 +105,6 @@ def download(source: Download, path: Path) -> Iterator[Progress]:
             time.sleep(PAUSE_SECONDS * 2**idle)
         except httpx.HTTPError as error:
             raise FetchFailed(f"{source.address} cannot be read ({_reason(error)}).") from error
-    digest = yield from sha256_steps(path, "Checking the download")
-    if digest != source.sha256:
-        path.unlink()
-        raise FetchFailed(
-            f"What {source.address} sent has SHA-256 {digest} and not {source.sha256}: it is "
-            "another or a damaged file, and was deleted."
-        )
 
 
 def _transfer(source: Download, path: Path, have: int) -> Iterator[int]:

@@ -14,6 +14,7 @@ from enhancers.evaluation.measures import MEASURES, Score, fit, regions, score
 from enhancers.evaluation.problem import TestImage
 from enhancers.image import Pixels
 from enhancers.method import Modality
+from enhancers.phantoms import phantom
 
 
 def picture(seed: int = 0, side: int = 64) -> Pixels:
@@ -27,8 +28,30 @@ def block(side: int = 64, at: int = 24, size: int = 12) -> np.ndarray:
     return mask
 
 
-def case(truth: Pixels, mask: np.ndarray | None = None) -> TestImage:
-    return TestImage("one", Modality.US, truth, mask)
+def case(
+    truth: Pixels, mask: np.ndarray | None = None, modality: Modality = Modality.US
+) -> TestImage:
+    return TestImage("one", modality, truth, mask)
+
+
+def sector(side: int = 128) -> np.ndarray:
+    """A fan below its apex at the upper edge."""
+    y, x = np.mgrid[0:side, 0:side] / (side - 1)
+    depth, angle = np.hypot(x - 0.5, y + 0.02), np.arctan2(x - 0.5, y + 0.02)
+    return (depth < 0.96) & (depth > 0.06) & (np.abs(angle) < 0.7)
+
+
+def head(side: int = 128) -> tuple[Pixels, np.ndarray]:
+    """An ellipse with a dark hole in noisy air, and the ellipse as a mask."""
+    y, x = np.mgrid[0:side, 0:side] / (side - 1)
+    inside = np.hypot((x - 0.5) / 0.3, (y - 0.5) / 0.4) < 1
+    hole = np.hypot(x - 0.5, y - 0.5) < 0.08
+    noise = 0.02 * np.abs(np.random.default_rng(3).standard_normal((side, side)))
+    return (np.where(inside & ~hole, 0.55, 0.0) + noise).astype(np.float32), inside
+
+
+def framed(pixels: np.ndarray, width: int = 64) -> np.ndarray:
+    return np.pad(pixels, width)
 
 
 def value(pixels: Pixels, where: TestImage, key: str, **others: Pixels) -> float:
@@ -141,6 +164,49 @@ def test_snr_and_cnr_of_ultrasound_by_hand():
     )
     found = score(pixels, case(pixels, mask), ["snr", "cnr"])
     assert [one.value for one in found] == pytest.approx([snr, cnr], abs=1e-4)
+
+
+KINDS = {Modality.US: "echo", Modality.MR: "cardiac_mr"}
+
+
+@pytest.mark.parametrize("modality", KINDS)
+def test_black_padding_changes_no_ratio(modality: Modality):
+    drawn = phantom(KINDS[modality], size=128, seed=10_000)
+    assert drawn.labels is not None
+    truth, mask = drawn.pixels, drawn.labels == 1
+    result = np.clip(truth + np.float32(0.05) * picture(side=128), 0, 1).astype(np.float32)
+    keys = ["snr", "cnr", "snr_1", "snr_9"]
+    found = score(result, case(truth, mask, modality), keys)
+    padded = score(framed(result), case(framed(truth), framed(mask), modality), keys)
+    assert all(one.value is not None for one in found)
+    assert found == padded
+
+
+def test_the_background_is_tissue_inside_the_sector():
+    mask, fan = block(128, 60, 16), sector()
+    pixels = np.where(fan, 0.5 + 0.3 * (picture(side=128) - 0.5), 0)
+    pixels = np.where(mask, 0.1, pixels).astype(np.float32)
+    outside = pixels[fan & ~mask].astype(float)
+    expected = 20 * math.log10(abs(0.1 - outside.mean()) / outside.std())
+    assert value(pixels, case(pixels, mask), "cnr") == pytest.approx(expected, abs=1e-4)
+    assert value(pixels, case(pixels, mask), "snr") == pytest.approx(
+        20 * math.log10(0.9 / outside.std()), abs=1e-4
+    )
+
+
+def test_the_sector_and_the_body_are_found():
+    fan = sector()
+    shown = np.where(fan, 0.3, 0).astype(np.float32)
+    shown[60:70, 60:70] = 0.0
+    shown[4:8, 4:8] = 1.0
+    assert np.array_equal(measures.body(shown, Modality.US), fan)
+    slice_, inside = head()
+    assert np.array_equal(measures.body(slice_, Modality.MR), inside)
+    framed_slice = measures.body(framed(slice_), Modality.MR)
+    assert np.array_equal(framed_slice, framed(inside))
+    everything = measures.body(np.full((64, 64), 0.5, np.float32), Modality.CT)
+    assert everything.all()
+    assert not measures.body(np.zeros((64, 64), np.float32), Modality.MR).any()
 
 
 @pytest.mark.parametrize("key", ["snr", "cnr", "snr_3"])

@@ -16,7 +16,7 @@ import pytest
 from enhancers import metrics
 from enhancers.errors import MetricUnavailable
 from enhancers.image import Pixels
-from enhancers.metrics import METRICS, numpy_metrics, pyiqa_metrics
+from enhancers.metrics import METRICS, catalog, numpy_metrics, pyiqa_metrics
 
 NIQE_FILE = pyiqa_metrics.files_folder() / "niqe_modelparameters.mat"
 
@@ -259,12 +259,16 @@ def test_a_missing_file_is_a_reason_and_no_download(key, torch_home, monkeypatch
 
     monkeypatch.setattr(torch.hub, "download_url_to_file", refuse)
     monkeypatch.setattr("pyiqa.utils.download_util.download_url_to_file", refuse)
-    told = metrics.available(key)
-    assert told.startswith(f"needs the file {metrics.get(key).file} in {torch_home}; it is from ")
+    told, file = metrics.available(key), metrics.get(key).file
+    assert file is not None
+    assert told == (
+        f"needs the file {file.name} in {torch_home}; python -m enhancers metrics fetch {key} gets "
+        f"it from {catalog.WEIGHTS}"
+    )
     assert reason(picture(128), key) == told
-    (torch_home / metrics.get(key).file).touch()
+    (torch_home / file.name).touch()
     assert reason(picture(128), key) == told
-    assert list(torch_home.iterdir()) == [torch_home / metrics.get(key).file]
+    assert list(torch_home.iterdir()) == [torch_home / file.name]
 
 
 def test_metrics_without_a_file_are_always_available(torch_home):
@@ -276,7 +280,9 @@ def test_the_file_names_are_those_pyiqa_asks_for(key):
     import importlib
 
     urls = importlib.import_module(f"pyiqa.archs.{key}_arch").default_model_urls
-    assert urls["url"].endswith("/" + metrics.get(key).file)
+    file = metrics.get(key).file
+    assert file is not None
+    assert urls["url"] == file.address
 
 
 def test_the_folder_is_where_pyiqa_looks(torch_home):
@@ -358,7 +364,7 @@ def test_every_plain_value_is_valid_json():
 
 def test_the_catalog_is_complete_and_imports_nothing_heavy():
     assert [m.key for m in METRICS] == [
-        "psnr", "ssim", "ms_ssim", "vif", "nmse", "piqe", "entropy", "loe", "niqe", "brisque",
+        "psnr", "ssim", "ms_ssim", "vif", "nmse", "piqe", "entropy", "loe", "niqe", "niqe_open", "brisque",
     ]  # fmt: skip
     assert all(m.implementation and m.data_range and m.note for m in METRICS)
     code = "import sys, enhancers.metrics; print({'torch', 'pyiqa', 'scipy'} & set(sys.modules))"

@@ -10,13 +10,24 @@ from enhancers.colour import luminance
 from enhancers.errors import MetricUnavailable
 from enhancers.evaluation import texture
 from enhancers.evaluation.measures import regions
+from enhancers.evaluation.measures.body import body
 from enhancers.evaluation.measures.catalog import MEASURES, Measure, measure
 from enhancers.evaluation.measures.fit import Fit, fit
 from enhancers.evaluation.problem import TestImage
 from enhancers.image import Pixels, check_pixels
 from enhancers.metrics import Score
 
-__all__ = ["MEASURES", "Fit", "Measure", "Score", "available", "fit", "measure", "score"]
+__all__ = [
+    "MEASURES",
+    "Fit",
+    "Measure",
+    "Score",
+    "available",
+    "body",
+    "fit",
+    "measure",
+    "score",
+]
 
 
 def available(key: str) -> str:
@@ -74,11 +85,12 @@ def _own(one: Measure, gray: Pixels, case: TestImage) -> float:
         raise MetricUnavailable("needs a mask")
     if one.needs == "discs":
         return _of_discs(one, gray, case)
+    inside = body(case.truth, case.modality)
     if one.key == "cnr":
-        return regions.cnr(gray, case.mask)
+        return regions.cnr(gray, case.mask, inside)
     if one.key == "snr":
-        return regions.snr(gray, case.mask)
-    return regions.snr_around(gray, case.mask, one.radius)
+        return regions.snr(gray, case.mask, inside)
+    return regions.snr_around(gray, case.mask, inside, one.radius)
 
 
 def _of_discs(one: Measure, gray: Pixels, case: TestImage) -> float:

@@ -82,7 +82,7 @@ def _fitted(key: str) -> Measure:
 def _around(radius: int) -> Measure:
     return Measure(
         f"snr_{radius}", f"SNR, {radius} px (dB)", "up", "mask",
-        f"20 log10(mean of the structure / standard deviation within {radius} px around it)",
+        f"20 log10(mean of the structure / standard deviation of tissue within {radius} px of it)",
         "A smoother surrounding raises it, whether the structure is right or not.",
         radius=radius,
     )  # fmt: skip
@@ -94,12 +94,14 @@ _ALL = (
     *(_around(radius) for radius in DILATIONS),
     Measure(
         "snr", "SNR (dB)", "up", "mask",
-        "20 log10((1 - mean of the structure) / standard deviation of all else)",
-        "For structures that are dark, as bone is behind its surface in ultrasound.",
+        "20 log10((1 - mean of the structure) / standard deviation of all other tissue)",
+        "For structures that are dark, as bone is behind its surface in ultrasound. Tissue is what "
+        "lies inside the body or sector; padding does not count.",
     ),
     Measure(
         "cnr", "CNR (dB)", "up", "mask",
-        "20 log10(difference of the means / root of the sum of the variances), structure and rest",
+        "20 log10(difference of the means / root of the sum of the variances), structure and all "
+        "other tissue inside the body or sector",
         "A contrast step raises it as well as less noise does.",
     ),
     Measure(

@@ -16,14 +16,16 @@ from benchmarks.evidence import chapters, claim_text, claims, page, paths, resul
 from benchmarks.evidence.chapters import CHAPTERS
 from benchmarks.evidence.claims import CLAIMS, Claim
 from benchmarks.evidence.failure_cases import FAILURE_CASES
-from benchmarks.evidence.measure import networks
+from benchmarks.evidence.measure import measured, networks, prepare
 from benchmarks.evidence.results import Evidence, ImageCount, MeasuredChapter
 from enhancers import registry
 from enhancers.errors import ParameterError, ReadingRoomError
 from enhancers.evaluation.cases import DRAWN
 from enhancers.evaluation.method_text import chosen, expand, method_under_test
 from enhancers.evaluation.protocols import PROTOCOLS, protocol
-from enhancers.evaluation.summary import ALL, SummaryLine
+from enhancers.evaluation.statistics import Interval, Paired
+from enhancers.evaluation.store import Measured, ResultRow
+from enhancers.evaluation.summary import ALL, Comparison, SummaryLine, summarise
 
 PICTURE = re.compile(r"!\[[^\]]+\]\(([^)]+)\)")
 MOST, ALTOGETHER = 300_000, 5_500_000
@@ -41,13 +43,40 @@ def line(candidate: str, mean: float, measure: str = "psnr", condition: str = "x
     )
 
 
-def evidence(*lines: SummaryLine, chapter: str = "enlarge", source: str = "images") -> Evidence:
+def compared(own: SummaryLine, rival: SummaryLine, reach: float | None) -> Comparison:
+    """Both methods, whose difference over subjects lies within ``reach`` of that of their means."""
+    mean = own.mean - rival.mean
+    ends = (None, None) if reach is None else (mean - reach, mean + reach)
+    apart = Interval(mean, *ends, 0.5)
+    paired = Paired(8, 3, apart, apart, 0.5, 4, 4)
+    return Comparison(
+        own.condition, own.candidate, rival.candidate, rival.label, own.measure, paired, 0.5, 0.5
+    )
+
+
+def evidence(
+    *lines: SummaryLine,
+    chapter: str = "enlarge",
+    source: str = "images",
+    reach: float | None = 0.0,
+) -> Evidence:
+    comparisons = tuple(
+        compared(own, rival, reach)
+        for own in lines
+        for rival in lines
+        if own is not rival and (own.condition, own.measure) == (rival.condition, rival.measure)
+    )
     found = MeasuredChapter(
         chapter, CHAPTERS[chapter].protocol, "null_space:mean", source, "python -m x", "today",
         "a machine", (("Python", "3"),), (("pixel", "a" * 64),), (), 1, (ImageCount("mr", 8, 3),),
-        lines=lines,
+        lines=lines, comparisons=comparisons,
     )  # fmt: skip
     return Evidence((found,))
+
+
+def ahead(found: claims.Finding) -> float:
+    assert found.ahead is not None
+    return found.ahead.mean
 
 
 def test_the_page_and_the_readme_are_what_is_stored(shipped: Evidence) -> None:
@@ -181,7 +210,7 @@ def test_a_changed_figure_of_a_claim_changes_the_readme() -> None:
     text = f"Before\n{write.BEGIN}\n{write.END}\nAfter\n"
     first = evidence(line("null_space:mean", 30.0), line("bicubic", 28.5))
     written = write.with_table(text, first)
-    assert "PSNR +1.50 | met | 8 MR |" in written
+    assert "PSNR +1.50 (+1.50 to +1.50) | met | 8 MR |" in written
     assert written.startswith("Before\n")
     assert written.endswith("After\n")
     assert write.with_table(written, first) == written
@@ -238,7 +267,79 @@ def test_claims_have_keys_of_their_own() -> None:
 def test_a_claim_of_a_margin(own: float, rival: float, verdict: str) -> None:
     found = of("enlarge-mean", evidence(line("null_space:mean", own), line("bicubic", rival)))
     assert found.verdict == verdict
-    assert found.ahead == pytest.approx(own - rival)
+    assert ahead(found) == pytest.approx(own - rival)
+
+
+@pytest.mark.parametrize(
+    ("rival", "reach", "verdict"),
+    [(29.8, 0.1, "met"), (29.8, 0.3, "MISSED"), (30.2, 0.1, "MISSED"), (29.8, None, "not judged")],
+)
+def test_a_positive_mean_is_not_enough(rival: float, reach: float | None, verdict: str) -> None:
+    lines = [
+        line(key, mean, condition="rician")
+        for key, mean in (("pseudo_label:plain", 30.0), ("classical:plain", rival), ("input", 20.0))
+    ]
+    own = evidence(*lines, chapter="mr-rician", reach=reach)
+    found = of("mr-rician-psnr", own)
+    assert (found.verdict, found.rival) == (verdict, "The classical:plain")
+    text = page.as_markdown(own)
+    assert ("no difference shown" in text) == (reach == 0.3)
+    block = claim_text.claims_block(own)
+    if reach is None:
+        assert "is stored" in text
+        assert "**Not judged:** On MR with Rician noise" in text
+    else:
+        span = f"({ahead(found) - reach:+.2f} to {ahead(found) + reach:+.2f})"
+        assert f"PSNR {ahead(found):+.2f} {span}" in block
+
+
+def test_a_margin_must_lie_below_the_interval() -> None:
+    lines = line("null_space:mean", 30.0), line("bicubic", 28.8)
+    assert of("enlarge-mean", evidence(*lines, reach=0.1)).verdict == claims.MET
+    wide = evidence(*lines, reach=0.3)
+    assert of("enlarge-mean", wide).verdict == claims.MISSED
+    assert "it is only 1.20 better than The bicubic, interval +0.90 to +1.50" in (
+        page.as_markdown(wide)
+    )
+
+
+def test_the_rival_with_the_lowest_interval_decides() -> None:
+    lines = [
+        line(key, mean, "ssim_fitted", "under-exposure")
+        for key, mean in (("unimie", 0.9), ("clahe", 0.86), ("gamma", 0.87), ("retinex", 0.7))
+    ]
+    [chapter] = evidence(*lines, chapter="illumination", reach=0.01).chapters
+    wide = compared(lines[0], lines[1], 0.05)
+    others = tuple(
+        one for one in chapter.comparisons if (one.subject, one.rival) != ("unimie", "clahe")
+    )
+    found = of(
+        "illumination-ssim_fitted", Evidence((replace(chapter, comparisons=(wide, *others)),))
+    )
+    assert (found.rival, found.verdict) == ("The clahe", claims.MISSED)
+
+
+def test_what_is_claimed_of_another_method_than_the_subject_is_compared_when_measured(
+    tmp_path: Path,
+) -> None:
+    prepared = prepare(CHAPTERS["enlarge"], "phantoms", limit=1)
+    rows = [
+        ResultRow(
+            "x4", f"{group}-{subject}", group, f"{subject}", 0.0, key, key, key, 0,
+            measured=Measured({"psnr": value + subject / 10, "ssim": 0.5, "vif": 0.3}),
+        )
+        for group in ("mr", "us")
+        for subject in range(3)
+        for key, value in (("bicubic", 28.0), ("null_space", 29.0), ("null_space:mean", 30.0))
+    ]  # fmt: skip
+    summary = summarise(prepared.plan.protocol, rows)
+    stored = measured(prepared, rows, summary)
+    found = of("enlarge-one-psnr", Evidence((stored,)))
+    assert found.verdict == claims.MET
+    assert ahead(found) == pytest.approx(1.0)
+    text = page.as_markdown(Evidence((stored,)))
+    assert "null_space:mean minus |" in text
+    assert "| null_space minus |" not in text
 
 
 def of(key: str, found: Evidence) -> claims.Finding:
@@ -263,7 +364,7 @@ def test_the_best_strength_of_every_rival_counts() -> None:
     ]  # fmt: skip
     found = of("denoise-0.1-psnr", evidence(*lines, chapter="denoise"))
     assert found.rival == "The nlm@beta=2"
-    assert found.ahead == pytest.approx(1.5)
+    assert ahead(found) == pytest.approx(1.5)
     lacking = [one for one in lines if not one.candidate.startswith("tv@")]
     assert of("denoise-0.1-psnr", evidence(*lacking, chapter="denoise")).verdict == claims.NOT_RUN
 
@@ -272,17 +373,17 @@ def test_where_less_is_better_less_is_ahead() -> None:
     names = (("unimie", 90.0), ("clahe", 100.0), ("retinex", 95.0))
     lines = [line(name, mean, "loe", "under-exposure") for name, mean in names]
     found = of("illumination-loe", evidence(*lines, chapter="illumination"))
-    assert (found.ahead, found.verdict, found.rival) == (5.0, claims.MET, "The retinex")
+    assert (ahead(found), found.verdict, found.rival) == (5.0, claims.MET, "The retinex")
 
 
 def test_a_missed_claim_is_said_plainly() -> None:
     found = evidence(line("null_space:mean", 28.0), line("bicubic", 29.0))
     text = page.as_markdown(found)
     assert "- **Missed:** Enlarged four times" in text
-    assert "in PSNR it is 1.00 worse than The bicubic." in text
+    assert "in PSNR it is 1.00 worse than The bicubic, interval -1.00 to -1.00." in text
     assert "| **MISSED** |" in claim_text.claims_block(found)
     near = page.as_markdown(evidence(line("null_space:mean", 29.5), line("bicubic", 29.0)))
-    assert "it is only 0.50 better than The bicubic." in near
+    assert "it is only 0.50 better than The bicubic, interval" in near
 
 
 def test_what_was_not_run_is_there_with_its_command() -> None:

@@ -1,0 +1,122 @@
+"""``enhancers metrics``: measure an image, list the metrics, fetch their files, fit own ones."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from typer.core import TyperGroup
+
+from enhancers.cli.common import AsJson, warn
+from enhancers.cli.progress import bytes_bar, confirmed
+from enhancers.errors import ParameterError
+
+MEASURE = "measure"
+
+Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask for confirmation.")]
+
+
+class WithMeasure(TyperGroup):
+    """A group in which ``metrics A`` stands for ``metrics measure A``."""
+
+    def parse_args(self, ctx: typer.Context, args: list[str]) -> list[str]:  # type: ignore[override]
+        """Parse, with the name of the command inserted where there is none."""
+        if args and args[0] not in self.commands and args[0] != "--help":
+            args = [MEASURE, *args]
+        return super().parse_args(ctx, args)
+
+
+app = typer.Typer(
+    cls=WithMeasure, no_args_is_help=True,
+    help="Measure the quality of an image (metrics A is metrics measure A), and get the files that "
+    "some metrics need.",
+)  # fmt: skip
+
+
+@app.command(MEASURE)
+def measure(
+    image: Annotated[Path, typer.Argument(metavar="A")],
+    reference: Annotated[Path | None, typer.Option(help="The true image to compare with.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Measure the quality of an image, with full-reference metrics if a reference is given."""
+    from enhancers.load import Caps
+    from enhancers.metrics import score
+    from enhancers.metrics.files import as_json as plain
+    from enhancers.metrics.files import load_pair
+    from enhancers.settings import get_settings
+
+    measured, truth = load_pair(image, reference, caps=Caps.from_settings(get_settings()))
+    for each in (measured, truth):
+        warn(each)
+    scores = score(measured.pixels, reference=truth.pixels if truth else None)
+    if as_json:
+        print(json.dumps({"metrics": plain(scores)}, indent=2, ensure_ascii=False))
+        return
+    for found in scores:
+        print(f"{found.metric.label:14}{found.metric.arrow:1} {found.text}")
+
+
+@app.command("list")
+def list_metrics() -> None:
+    """List the metrics with what they need, and whether it is here."""
+    from enhancers.metrics import METRICS, available
+
+    needs = {
+        "full": "needs a reference", "input": "needs the image before enhancement", "none": ""
+    }  # fmt: skip
+    width = max(len(metric.key) for metric in METRICS) + 2
+    for metric in METRICS:
+        lacking = available(metric.key) or needs[metric.reference]
+        print(f"{metric.key:{width}}{metric.label:15}{lacking}".rstrip())
+
+
+@app.command("fetch")
+def fetch_file(
+    key: Annotated[str, typer.Argument(metavar="KEY", help="The key of the metric: niqe, ...")],
+    yes: Yes = False,
+) -> None:
+    """Download the file of a metric, checked by what its server states about it."""
+    from enhancers.cli.metric_files import fetch, offered, published_file
+    from enhancers.metrics import available, get
+    from enhancers.metrics.pyiqa_metrics import file_path
+    from enhancers.networks.digests import sha256_of
+    from enhancers.networks.entry import bytes_text
+
+    metric = get(key)
+    file = published_file(metric)
+    path = file_path(file)
+    if not available(key):
+        print(f"{metric.label} is here already: {path}, SHA-256 {sha256_of(path)}")
+        return
+    offer = offered(file)
+    print(f"{file.name}: {bytes_text(offer.size)} from {offer.address}")
+    print(f"{offer.digest.label}: {offer.digest.value}")
+    print(f"Licence: {file.licence}")
+    if not yes and not confirmed("Download it?", f"give --yes to download {file.name}"):
+        print("Nothing was downloaded.")
+        return
+    bytes_bar(fetch(file, offer))
+    print(f"{metric.label} is here: {path}, SHA-256 {sha256_of(path)}")
+
+
+@app.command("fit")
+def fit_niqe(
+    data: Annotated[
+        Path,
+        typer.Argument(metavar="DIR", help="A folder of clean images: files, or .npz archives."),
+    ],
+    out: Annotated[Path, typer.Option(metavar="FILE.mat", help="The file of parameters.")],
+) -> None:
+    """Fit the parameters of NIQE to clean images; subjects held out from training are left out."""
+    from enhancers.metrics.niqe_model import fit_folder, write
+
+    if out.suffix.lower() != ".mat":
+        raise ParameterError(f"--out {out.name} has another ending; use .mat.")
+    model = fit_folder(data)
+    write(model, out)
+    for group, (images, subjects) in model.material.items():
+        print(f"{group}: {images} images of {subjects} subjects")
+    print(f"{out}: from {model.blocks} blocks of {model.images} images")
