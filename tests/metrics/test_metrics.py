@@ -364,7 +364,8 @@ def test_every_plain_value_is_valid_json():
 
 def test_the_catalog_is_complete_and_imports_nothing_heavy():
     assert [m.key for m in METRICS] == [
-        "psnr", "ssim", "ms_ssim", "vif", "nmse", "piqe", "entropy", "loe", "niqe", "niqe_open", "brisque",
+        "psnr", "ssim", "ms_ssim", "vif", "nmse", "piqe", "entropy", "loe", "niqe", "niqe_open",
+        "brisque",
     ]  # fmt: skip
     assert all(m.implementation and m.data_range and m.note for m in METRICS)
     code = "import sys, enhancers.metrics; print({'torch', 'pyiqa', 'scipy'} & set(sys.modules))"
