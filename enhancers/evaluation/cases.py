@@ -39,6 +39,8 @@ SIDE, FEW = 256, 8
 """Side of the phantoms in pixels, and their number per group without a limit."""
 STRUCTURE = 1
 """Label in a phantom of the structure that becomes its mask: the left ventricle."""
+TISSUE = 2
+"""Label of the tissue with which the structure is compared: the myocardium around it."""
 
 
 def read_cases(
@@ -167,4 +169,8 @@ def _phantom(group: str, number: int, side: int) -> TestImage:
     mask = None if drawn.labels is None else drawn.labels == STRUCTURE
     if mask is not None and not usable_mask(mask):
         mask = None
-    return TestImage(key, drawn.modality, luminance(drawn.pixels), mask, seed_of(key), group, key)
+    tissue = None if mask is None or drawn.labels is None else drawn.labels == TISSUE
+    return TestImage(
+        key, drawn.modality, luminance(drawn.pixels), mask, seed_of(key), group, key,
+        background=tissue if tissue is not None and usable_mask(tissue) else None,
+    )  # fmt: skip

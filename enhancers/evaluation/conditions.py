@@ -80,7 +80,11 @@ def cropped(case: TestImage, multiple: int) -> TestImage:
     if image is not None:
         image = replace(image, pixels=image.pixels[inside], source=image.source[inside])
     mask = None if case.mask is None else case.mask[inside]
-    smaller = replace(case, truth=np.ascontiguousarray(case.truth[inside]), mask=mask, image=image)
+    background = None if case.background is None else case.background[inside]
+    smaller = replace(
+        case, truth=np.ascontiguousarray(case.truth[inside]), mask=mask, image=image,
+        background=background,
+    )  # fmt: skip
     if isinstance(smaller, Slice):
         neighbours = tuple(np.ascontiguousarray(one[inside]) for one in smaller.neighbours)
         smaller = replace(smaller, neighbours=neighbours)

@@ -28,6 +28,8 @@ class TestImage:
     truth : ndarray, float32, shape (H, W), in [0, 1]
     mask : ndarray, bool, shape (H, W), or None
         The structure of which signal-to-noise ratios are measured.
+    background : ndarray, bool, shape (H, W), or None
+        The tissue with which it is compared, where that is known; otherwise all other tissue.
     seed : int
         Of the degradation. It depends on the key alone, so that an image is degraded in the same
         way whatever other images a run has.
@@ -50,6 +52,7 @@ class TestImage:
     group: str = ""
     subject: str = ""
     image: MedicalImage | None = None
+    background: NDArray[np.bool_] | None = None
 
     @property
     def medical(self) -> MedicalImage:

@@ -149,7 +149,8 @@ _ALL = (
     Protocol(
         key="spine", title="Ultrasound with a marked structure",
         source="Morphology-consistent ultrasound enhancement, section IV, Tables II and III; the "
-               "mask is the hypoechoic structure, the background the other tissue in the sector",
+               "mask is the hypoechoic structure, the background the myocardium of phantoms, and "
+               "otherwise all other tissue in the sector",
         groups=("us",),
         conditions=(
             Condition("as-it-is", "As it is", "improve"),

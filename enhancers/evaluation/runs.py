@@ -175,6 +175,8 @@ def row_digest(
         "measures": {key: measures.available(key) for key in keys},
         "measuring": source_digest(measures.__name__),
     }
+    if case.background is not None:
+        determining["background"] = hashlib.sha256(case.background.tobytes()).hexdigest()
     if neighbours := neighbours_of(degraded):
         determining["neighbours"] = [pixels_digest(pixels) for pixels in neighbours]
     return hashlib.sha256(json.dumps(determining, sort_keys=True).encode()).hexdigest()

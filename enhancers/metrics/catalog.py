@@ -196,9 +196,10 @@ METRICS: tuple[Metric, ...] = (
         reference="none",
         implementation="pyiqa niqe, blocks of 96x96",
         data_range="0 to 255, luminance, rounded",
-        note="Distance from photographs; not validated for diagnosis.",
+        note="Distance from photographs; not validated for diagnosis. It compares blocks, of which "
+        "a side of 192 pixels has two.",
         file=_published("niqe_modelparameters.mat", "niqe"),
-        smallest=96,
+        smallest=192,
         largest=LARGEST,
     ),
     Metric(
@@ -211,7 +212,7 @@ METRICS: tuple[Metric, ...] = (
         note="Distance from open medical images instead of photographs: its values do not compare "
         "with those of NIQE. Not validated for diagnosis.",
         file=ModelFile("niqe_open.mat", "niqe", "Apache-2.0"),
-        smallest=96,
+        smallest=192,
         largest=LARGEST,
     ),
     Metric(

@@ -177,7 +177,7 @@ def test_parameters_are_fitted_to_the_sharp_blocks_and_read_back(tmp_path: Path)
     )
     model = niqe_model.NiqeModel(mean, covariance, blocks, 40, {"images": (40, 40)})
     niqe_model.write(model, tmp_path / "own" / "own.mat")
-    read = pyiqa_metrics.create_metric("niqe", str(tmp_path / "own" / "own.mat"))
+    read = pyiqa_metrics.create_metric("niqe", str(tmp_path / "own" / "own.mat")).net
     assert read.mu_pris_param.numpy() == pytest.approx(mean)
     assert read.cov_pris_param.numpy() == pytest.approx(covariance)
 

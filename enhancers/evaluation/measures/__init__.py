@@ -86,6 +86,8 @@ def _own(one: Measure, gray: Pixels, case: TestImage) -> float:
     if one.needs == "discs":
         return _of_discs(one, gray, case)
     inside = body(case.truth, case.modality)
+    if case.background is not None and not one.radius:
+        inside = inside & case.background
     if one.key == "cnr":
         return regions.cnr(gray, case.mask, inside)
     if one.key == "snr":
