@@ -23,13 +23,13 @@ class WithMeasure(TyperGroup):
 
     def parse_args(self, ctx: typer.Context, args: list[str]) -> list[str]:  # type: ignore[override]
         """Parse, with the name of the command inserted where there is none."""
-        if args and args[0] not in self.commands and args[0] != "--help":
+        if not args or (args[0] not in self.commands and args[0] != "--help"):
             args = [MEASURE, *args]
         return super().parse_args(ctx, args)
 
 
 app = typer.Typer(
-    cls=WithMeasure, no_args_is_help=True,
+    cls=WithMeasure,
     help="Measure the quality of an image (metrics A is metrics measure A), and get the files that "
     "some metrics need.",
 )  # fmt: skip

@@ -15,7 +15,9 @@ import scipy.io
 
 from enhancers import metrics
 from enhancers.cli import metric_files
+from enhancers.errors import FetchFailed
 from enhancers.metrics import catalog, niqe_model, pyiqa_metrics
+from enhancers.networks import download
 from enhancers.phantoms import phantom
 from enhancers.save import save_png16
 from tests.support.file_server import FakeSite, serving
@@ -27,14 +29,17 @@ OLD, PINNED = f"/weights/resolve/main/{NAME}", f"/weights/resolve/{'c' * 40}/{NA
 
 def parameters(scale: float = 1.0) -> bytes:
     file = io.BytesIO()
-    scipy.io.savemat(file, {"mu_prisparam": np.zeros((1, 36)), "cov_prisparam": scale * np.eye(36)})
+    scipy.io.savemat(
+        file,  # type: ignore[arg-type]
+        {"mu_prisparam": np.zeros((1, 36)), "cov_prisparam": scale * np.eye(36)},
+    )
     return file.getvalue()
 
 
 @pytest.fixture(autouse=True)
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("TORCH_HOME", str(tmp_path / "torch"))
-    monkeypatch.setattr(metric_files.download, "offline", lambda: False)
+    monkeypatch.setattr(download, "offline", lambda: False)
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", False)
     pyiqa_metrics.create_metric.cache_clear()
     return pyiqa_metrics.files_folder()
@@ -58,7 +63,7 @@ def test_a_file_is_shown_fetched_checked_and_used(
     data = parameters()
     digest = hashlib.sha256(data).hexdigest()
     site = FakeSite({OLD: data, PINNED: data}, drop_after=[100])
-    monkeypatch.setattr(metric_files.download, "PAUSE_SECONDS", 0.01)
+    monkeypatch.setattr(download, "PAUSE_SECONDS", 0.01)
     assert "python -m enhancers metrics fetch niqe" in metrics.available("niqe")
     assert f"needs the file {NAME} in {folder}" in metrics.available("niqe")
     with published(monkeypatch, site):
@@ -94,7 +99,7 @@ def test_a_small_file_is_checked_by_the_digest_of_git(folder: Path) -> None:
         assert (folder / NAME).read_bytes() == data
         (folder / NAME).unlink()
         other = replace(offer, digest=metric_files.Digest("0" * 40))
-        with pytest.raises(metric_files.FetchFailed, match="SHA-1 as a git object"):
+        with pytest.raises(FetchFailed, match="SHA-1 as a git object"):
             list(metric_files.fetch(file, other))
         assert not list(folder.glob("*.mat"))
 
@@ -129,7 +134,7 @@ def test_what_cannot_be_fetched_says_why(
     assert "did you mean niqe" in fails(monkeypatch, capsys, "metrics", "fetch", "niqee")
     with published(monkeypatch, FakeSite({})):
         assert "cannot be reached" in fails(monkeypatch, capsys, "metrics", "fetch", "niqe", "-y")
-    monkeypatch.setattr(metric_files.download, "offline", lambda: True)
+    monkeypatch.setattr(download, "offline", lambda: True)
     assert "HF_HUB_OFFLINE" in fails(monkeypatch, capsys, "metrics", "fetch", "niqe", "-y")
 
 

@@ -265,9 +265,9 @@ def test_a_missing_file_is_a_reason_and_no_download(key, torch_home, monkeypatch
         f"needs the file {file.name} in {torch_home}; python -m enhancers metrics fetch {key} gets "
         f"it from {catalog.WEIGHTS}"
     )
-    assert reason(picture(128), key) == told
+    assert reason(picture(192), key) == told
     (torch_home / file.name).touch()
-    assert reason(picture(128), key) == told
+    assert reason(picture(192), key) == told
     assert list(torch_home.iterdir()) == [torch_home / file.name]
 
 

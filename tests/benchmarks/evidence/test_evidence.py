@@ -46,8 +46,9 @@ def line(candidate: str, mean: float, measure: str = "psnr", condition: str = "x
 def compared(own: SummaryLine, rival: SummaryLine, reach: float | None) -> Comparison:
     """Both methods, whose difference over subjects lies within ``reach`` of that of their means."""
     mean = own.mean - rival.mean
-    ends = (None, None) if reach is None else (mean - reach, mean + reach)
-    apart = Interval(mean, *ends, 0.5)
+    apart = Interval(mean, None, None, 0.5)
+    if reach is not None:
+        apart = Interval(mean, mean - reach, mean + reach, 0.5)
     paired = Paired(8, 3, apart, apart, 0.5, 4, 4)
     return Comparison(
         own.condition, own.candidate, rival.candidate, rival.label, own.measure, paired, 0.5, 0.5
