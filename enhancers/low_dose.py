@@ -35,14 +35,14 @@ def soft_tissue_hu(unit: Array) -> Array:
 
 
 def low_dose_noise(hu: Array, dose: float, rng: np.random.Generator, *, field_mm: float) -> Array:
-    """Noise in HU that a scan of this slice gains at a fraction of the dose.
+    """Noise in HU that a full-dose slice gains at a fraction of the dose.
 
     Parameters
     ----------
     hu : ndarray, shape (H, W)
         The slice, in HU.
     dose : float
-        Fraction of the full dose, in (0, 1].
+        Fraction of the full dose, in (0, 1]; 1 adds nothing.
     rng : numpy Generator
     field_mm : float
         Width of the image in mm: thicker bodies let fewer photons through.
@@ -53,13 +53,19 @@ def low_dose_noise(hu: Array, dose: float, rng: np.random.Generator, *, field_mm
 
     Notes
     -----
+    The slice already has the noise of dose 1, whose variance 1/N a ray of N photons has in its
+    line integral; at dose d it is 1/(d N). What is added is the difference, (1/d - 1)/N: the noise
+    of d/(1 - d) times the photons.
+
     Parallel beams: each of `VIEWS` views has line integrals p, expected counts
-    N = dose x `FULL_DOSE_PHOTONS` x exp(-p), Poisson counts n, and the error log(N) - log(n)
+    N = d/(1 - d) x `FULL_DOSE_PHOTONS` x exp(-p), Poisson counts n, and the error log(N) - log(n)
     (n at least 1: starved rays streak). Filtered back-projection is linear, so that the
     reconstruction of these errors alone is the image noise (the model of Zeng et al., IEEE Trans
     Nucl Sci 62 (2015), 2226, without electronic noise). The ramp filter is apodised by a Hann
     window, as a soft-tissue kernel is.
     """
+    if dose >= 1.0:
+        return np.zeros(hu.shape)
     height, width = hu.shape
     pixel = field_mm / width
     attenuation = np.maximum(WATER_PER_MM * (1.0 + hu / 1000.0), 0.0)
@@ -67,7 +73,7 @@ def low_dose_noise(hu: Array, dose: float, rng: np.random.Generator, *, field_mm
     angles: Array = np.arange(VIEWS, dtype=np.float64) * (math.pi / VIEWS)
     detectors = 2 * (math.ceil(math.hypot(height, width)) // 2 + 2) + 1
     paths = _line_integrals(coarse, angles, detectors, shrink) * pixel
-    expected = dose * FULL_DOSE_PHOTONS * pixel * np.exp(-paths)
+    expected = dose / (1.0 - dose) * FULL_DOSE_PHOTONS * pixel * np.exp(-paths)
     counts = np.maximum(rng.poisson(expected), 1)
     errors = np.log(np.maximum(expected, 1e-300)) - np.log(counts)
     # Limits the error of rays with almost no photons to the range of a detector.

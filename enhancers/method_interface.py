@@ -6,7 +6,7 @@ import functools
 import importlib
 import time
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol, cast
 
 import numpy as np
@@ -18,6 +18,8 @@ from enhancers.registry import get
 CONSTANT_RANGE = 2e-3
 """Images with a smaller max - min count as constant (half an 8-bit gray level)."""
 
+UNCHANGED = "The result is the input, unchanged."
+"""Note on a result that has the input's pixels, bit for bit."""
 
 LARGEST_PREVIEW = 1 << 22
 """Pixels above which classical methods show no previews, which would take memory and time."""
@@ -163,6 +165,39 @@ def unchanged_step(pixels: Pixels, *, scale: int = 1) -> Step:
     """The only step of a run on a constant image, which every method returns unchanged."""
     note = "The image is constant: there is nothing to enhance, and nothing was done."
     return final_step(pixels, scale=scale, notes=(note,))
+
+
+def noise_notes(sigma: float, *, told: bool, least: float = 0.0) -> tuple[str, ...]:
+    """What a denoiser says about the noise that it measured, or that it was told.
+
+    Parameters
+    ----------
+    sigma : float
+        Standard deviation of the noise, in [0, 1] units.
+    told : bool
+        Whether it is the user's value.
+    least : float
+        Noise below which the method does nothing, if it measured it.
+    """
+    if sigma <= 0.0:
+        found = "The noise σ was given as 0" if told else "No noise was found"
+        return (f"{found}, so nothing was removed.",)
+    if told:
+        return ()
+    if sigma < least:
+        return (
+            f"The noise that was found (σ {sigma:.2g}) is less than the method's own error "
+            f"(σ {least:g}), so nothing was removed.",
+        )
+    return (f"Noise of σ {sigma:.2g} was found and reduced.",)
+
+
+def with_unchanged_note(result: Result, pixels: Pixels) -> Result:
+    """The result, with the note `UNCHANGED` if its pixels are those of the input."""
+    same = result.scale == 1 and np.array_equal(result.pixels, pixels)
+    if not same or UNCHANGED in result.notes:
+        return result
+    return replace(result, notes=(*result.notes, UNCHANGED))
 
 
 Run = Callable[..., Iterator[Step]]

@@ -253,15 +253,21 @@ METHODS: tuple[Method, ...] = (
                       help="For denoising. All steps are spread below the noise level instead of "
                            "following the published schedule, which needs more calls and gives "
                            "another distribution."),
+            Parameter("noise", "Noise model", "choice", "gaussian", choices=("gaussian", "rician"),
+                      advanced=True,
+                      help="For denoising. rician is the noise of magnitude MR, whose bias is "
+                           "removed."),
             Parameter("unclip", "Restore clipped noise", "bool", True, advanced=True,
-                      help="For denoising. Pixels at black and white are treated as clipped "
-                           "noise, so that a noisy black background becomes black."),
+                      help="For denoising, with Gaussian noise. Pixels at black and white are "
+                           "treated as clipped noise, so that a noisy black background becomes "
+                           "black."),
             Parameter("degrade_first", "Shrink the input first", "bool", False, advanced=True,
                       help="For enlarging. The image is first shrunk by block means and then "
                            "enlarged back, for a comparison with a known truth."),
             PREVIEW,
         ),
         modalities=(CT, MR, XR, US),
+        presets={MR: {"noise": "rician"}},
         citation=Citation(
             "J. Ma, Y. Zhu, C. You, B. Wang",
             "Pre-trained diffusion models for plug-and-play medical image enhancement",

@@ -33,7 +33,7 @@ def test_another_seed_draws_anew(kind: str) -> None:
 @pytest.mark.parametrize(
     ("kind", "level"),
     [("gaussian", 0), ("speckle", 0), ("rician", 0), ("under_exposure", 1), ("bias_field", 0),
-     ("kspace", 1), ("blur", 0)],
+     ("kspace", 1), ("blur", 0), ("low_dose", 1)],
 )  # fmt: skip
 def test_the_null_level_changes_nothing(kind: str, level: float) -> None:
     for pixels in (GRAY, COLOUR):
@@ -137,8 +137,8 @@ def _centre(noise: np.ndarray) -> np.ndarray:
     return noise[middle - part : middle + part, middle - part : middle + part]
 
 
-def test_full_dose_noise_is_that_of_an_abdominal_scan() -> None:
-    noise = low_dose_noise(_cylinder(256), 1.0, np.random.default_rng(0), field_mm=400.0)
+def test_half_the_dose_adds_the_noise_of_an_abdominal_scan() -> None:
+    noise = low_dose_noise(_cylinder(256), 0.5, np.random.default_rng(0), field_mm=400.0)
     assert 8.0 < _centre(noise).std() < 12.5
     assert abs(_centre(noise).mean()) < 2.0
 
@@ -148,10 +148,11 @@ def test_noise_follows_the_dose_the_path_and_not_the_pixel_count() -> None:
         rng = np.random.default_rng(1)
         return float(_centre(low_dose_noise(_cylinder(size), dose, rng, field_mm=field)).std())
 
-    full = spread(128, 1.0)
-    assert spread(128, 0.25) == pytest.approx(2.0 * full, rel=0.15)
-    assert spread(128, 1.0, 250.0) < 0.6 * full
-    assert spread(256, 1.0) == pytest.approx(spread(512, 1.0), rel=0.15)
+    half = spread(128, 0.5)
+    assert spread(128, 0.25) == pytest.approx(np.sqrt(3.0) * half, rel=0.1)
+    assert spread(128, 0.8) == pytest.approx(0.5 * half, rel=0.1)
+    assert spread(128, 0.5, 250.0) < 0.6 * half
+    assert spread(256, 0.5) == pytest.approx(spread(512, 0.5), rel=0.15)
 
 
 def test_projections_reconstruct_the_cylinder() -> None:

@@ -90,7 +90,7 @@ _ALL = (
         "mr-rician", "MR with Rician noise",
         "Does the hybrid improve on the classical pipeline that guides it, and on the image "
         "as it was given?",
-        "mr-rician", methods=("nlm:auto", *_HYBRIDS),
+        "mr-rician", methods=("nlm:auto", "null_space", "null_space:one-call", *_HYBRIDS),
     ),
     Chapter(
         "lowdose-ct", "Low-dose CT",

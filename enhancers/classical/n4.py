@@ -215,7 +215,7 @@ def run(
     log_field = field.log_field
     figures = _figures(log_field, mask)
     corrected = divide(gray, log_field, mask, out=log_field)
-    notes = _notes(corrected)
+    notes = _notes(corrected, fitted=figures[0].value > 1.0)
     yield final_step(with_luminance(image.pixels, corrected), figures=figures, notes=notes)
 
 
@@ -225,7 +225,9 @@ def _figures(log_field: NDArray[np.float32], mask: NDArray[np.bool_]) -> tuple[F
     return (Figure("field", "Field, brightest over darkest", float(np.exp(high - low)), "x"),)
 
 
-def _notes(corrected: Pixels) -> tuple[str, ...]:
+def _notes(corrected: Pixels, *, fitted: bool) -> tuple[str, ...]:
+    if not fitted:
+        return ("No field was found in the foreground, so nothing was corrected.",)
     share = float((corrected > 1.0).mean())
     if share < 1e-3:
         return ()

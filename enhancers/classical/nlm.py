@@ -29,6 +29,7 @@ from enhancers.method_interface import (
     assemble,
     assembled,
     final_step,
+    noise_notes,
     skips_constant_images,
 )
 from enhancers.noise import estimate_rician_sigma, estimate_sigma
@@ -204,7 +205,8 @@ def run(
     yield Step(0.0, note="measuring the noise")
     gray = luminance(image.pixels)
     noise: NoiseModel = "rician" if params["noise"] == "rician" else "gaussian"
-    sigma = as_float_or_none(params, "sigma")
+    told = as_float_or_none(params, "sigma")
+    sigma = told
     if sigma is None:
         sigma = estimate_rician_sigma(gray) if noise == "rician" else estimate_sigma(gray)
     tiles = nlm_tiles(
@@ -219,5 +221,7 @@ def run(
     progress = ProgressTracker(-(-gray.shape[0] // TILE) * -(-gray.shape[1] // TILE), "tile")
     result = yield from assemble(tiles, gray.shape, progress)
     yield final_step(
-        with_luminance(image.pixels, result), figures=(Figure("sigma", "Noise σ", sigma),)
+        with_luminance(image.pixels, result),
+        figures=(Figure("sigma", "Noise σ", sigma),),
+        notes=noise_notes(sigma, told=told is not None, least=MIN_SIGMA),
     )

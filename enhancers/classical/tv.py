@@ -24,6 +24,7 @@ from enhancers.method_interface import (
     assemble,
     assembled,
     final_step,
+    noise_notes,
     skips_constant_images,
 )
 from enhancers.noise import estimate_sigma
@@ -115,15 +116,17 @@ def run(
     yield Step(0.0, note="measuring the noise")
     gray = luminance(image.pixels)
     weight = as_float_or_none(params, "weight")
-    figures: tuple[Figure, ...] = ()
+    figures, notes = tuple[Figure, ...](), tuple[str, ...]()
     if weight is None:
         sigma = estimate_sigma(gray)
         weight = automatic_weight(sigma)
         figures = (Figure("sigma", "Noise σ", sigma),)
+        notes = noise_notes(sigma, told=False, least=MIN_WEIGHT / WEIGHT_PER_SIGMA)
     progress = ProgressTracker(len(_spans(gray.shape[0])) * len(_spans(gray.shape[1])), "tile")
     tiles = tv_tiles(gray, weight=weight, iterations=as_int(params, "iterations"))
     result = yield from assemble(tiles, gray.shape, progress)
     yield final_step(
         with_luminance(image.pixels, result),
         figures=(*figures, Figure("weight", "Weight", weight)),
+        notes=notes,
     )

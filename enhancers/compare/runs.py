@@ -19,7 +19,13 @@ from enhancers.devices.oom import is_out_of_memory
 from enhancers.errors import OutOfDeviceMemory, ReadingRoomError
 from enhancers.image import MedicalImage, check_pixels, pixels_digest
 from enhancers.method import Method, ParameterValue
-from enhancers.method_interface import Result, Step, is_constant, load_method
+from enhancers.method_interface import (
+    UNCHANGED,
+    Result,
+    Step,
+    load_method,
+    with_unchanged_note,
+)
 from enhancers.provenance import PriorFacts, Record, RecordedFigure
 from enhancers.registry import get, resolve
 from enhancers.settings import get_settings
@@ -95,7 +101,7 @@ def enhance(
     with closing(plan.steps()) as steps:
         for step in steps:
             if step.result is not None:
-                return step.result
+                return with_unchanged_note(step.result, image.pixels)
     raise RuntimeError(f"{key} ended without a result")
 
 
@@ -189,8 +195,8 @@ def _run(index: int, plan: ResolvedRequest, cache: Cache | None) -> Generator[Ev
             else:
                 raise RuntimeError(f"{plan.method.key} ended without a result")
     outcome = make_outcome(plan, step.result, elapsed)
-    # A constant image is returned unchanged; its run time would mislead.
-    worked = step.result.calls if plan.prior else not is_constant(plan.image.pixels)
+    # The run time of a method that decided to do nothing would mislead.
+    worked = step.result.calls if plan.prior else UNCHANGED not in outcome.result.notes
     if worked:
         RUN_TIMES.update(plan.method, plan.params, plan.device, work, elapsed)
     if cache:
@@ -253,13 +259,14 @@ def prior_facts(method: Method, params: Mapping[str, ParameterValue]) -> PriorFa
 
 
 def make_outcome(plan: ResolvedRequest, result: Result, seconds: float) -> Outcome:
-    """Check a result and write its provenance record."""
+    """Check a result and write its provenance record; an unchanged image is noted."""
     try:
         check_pixels(result.pixels)
     except ValueError as error:
         raise ReadingRoomError(
             f"{plan.method.label} made no valid image of this one: {error}."
         ) from error
+    result = with_unchanged_note(result, plan.image.pixels)
     record = Record(
         key=plan.key,
         created=provenance.now(),

@@ -15,10 +15,12 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from enhancers.classical.nlm import nlm
 from enhancers.colour import luminance, with_luminance
 from enhancers.devices import GpuPacing
 from enhancers.diffusion.null_space_steps import denoise_step, make_consistent, null_space_step
 from enhancers.diffusion.restore_clipped import restore_clipped
+from enhancers.diffusion.restore_phase import restore_phase
 from enhancers.diffusion.schedule import (
     START,
     NoisePrefetcher,
@@ -44,11 +46,12 @@ from enhancers.method_interface import (
     Step,
     final_step,
     is_constant,
+    noise_notes,
     patches,
     unchanged_step,
 )
 from enhancers.networks.lookup import network_entry
-from enhancers.noise import estimate_sigma
+from enhancers.noise import estimate_rician_sigma, estimate_sigma
 from enhancers.operators import BlockMean, Identity, Operator
 from enhancers.parameter_values import as_float_or_none, as_int
 
@@ -57,6 +60,8 @@ MAX_TILE = 1024
 OVERLAP = 64
 DENOISING_STEPS, ENLARGING_STEPS = 100, 20
 """The published number, and a smaller one that suffices for enlarging."""
+LEAST_SIGMA = 0.004
+"""Measured noise below which denoising does nothing: the network's own error is as large."""
 DENOISING_ETA, ENLARGING_ETA, NOISY_ENLARGING_ETA = 0.3, 1.0, 0.3
 """Shares of fresh noise; the published value is 0.85 for all.
 
@@ -66,16 +71,22 @@ With 1 a noisy measurement would be ignored once the noise of a step is below it
 
 @dataclass(frozen=True)
 class Task:
-    """Typed parameters. ``factor`` is 1 for denoising; ``sigma`` is in [0, 1] units."""
+    """Typed parameters. ``factor`` is 1 for denoising; ``sigma`` is in [0, 1] units.
+
+    ``found`` is the noise that was measured, of which less than `LEAST_SIGMA` is a ``sigma`` of 0;
+    None where the user gave a value.
+    """
 
     factor: int
     sigma: float
+    found: float | None
     steps: int
     output: str
     samples: int
     eta: float
     respace: bool
     unclip: bool
+    rician: bool
     degrade_first: bool
     preview_every: int
 
@@ -83,6 +94,20 @@ class Task:
     def operator(self) -> Operator:
         """The degradation H."""
         return Identity() if self.factor == 1 else BlockMean(self.factor)
+
+    @property
+    def idle(self) -> bool:
+        """Whether there is nothing to remove."""
+        return self.factor == 1 and self.sigma == 0.0
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What the user is told about the noise."""
+        if self.factor > 1:
+            return ()
+        if self.found is None:
+            return noise_notes(self.sigma, told=True)
+        return noise_notes(self.found, told=False, least=LEAST_SIGMA)
 
     @property
     def count(self) -> int:
@@ -94,9 +119,12 @@ def read_task(params: Mapping[str, ParameterValue], gray: Pixels) -> Task:
     """The task of resolved parameters; an automatic σ is estimated on ``gray``."""
     name = str(params["task"])
     factor = 1 if name == "denoise" else int(name.removeprefix("sr"))
-    sigma = as_float_or_none(params, "sigma")
+    rician = factor == 1 and params["noise"] == "rician"
+    sigma, found = as_float_or_none(params, "sigma"), None
     if sigma is None:
-        sigma = estimate_sigma(gray) if factor == 1 else 0.0
+        estimate = estimate_rician_sigma if rician else estimate_sigma
+        found = estimate(gray) if factor == 1 else 0.0
+        sigma = found if found >= LEAST_SIGMA else 0.0
     steps = as_float_or_none(params, "steps")
     if steps is None:
         steps = DENOISING_STEPS if factor == 1 else ENLARGING_STEPS
@@ -107,12 +135,14 @@ def read_task(params: Mapping[str, ParameterValue], gray: Pixels) -> Task:
     return Task(
         factor=factor,
         sigma=sigma,
+        found=found,
         steps=int(steps),
         output=str(params["output"]),
         samples=as_int(params, "samples"),
         eta=eta,
         respace=bool(params["respace"]),
         unclip=bool(params["unclip"]),
+        rician=rician,
         degrade_first=bool(params["degrade_first"]) and factor > 1,
         preview_every=as_int(params, "preview_every"),
     )
@@ -141,6 +171,8 @@ def plan(task: Task, signal: Tensor) -> tuple[tuple[TimestepPair, ...], int]:
 def work(image: MedicalImage, params: Mapping[str, ParameterValue]) -> float:
     """Planned network evaluations, in patches, without loading the network."""
     task = read_task(params, luminance(image.pixels))
+    if task.idle:
+        return 0.0
     pairs, skipped = plan(task, signal_of(network_entry(str(params["prior"]), "pixel").schedule))
     scale = 1 if task.degrade_first else task.factor
     height, width = image.shape
@@ -202,10 +234,15 @@ def run(
         enlarged = np.kron(gray, np.ones((scale, scale), np.float32))
         yield unchanged_step(with_luminance(image.pixels, enlarged), scale=scale)
         return
+    if task.idle:
+        yield final_step(image.pixels, figures=_noise_figure(task), notes=task.notes)
+        return
     entry = network_entry(str(params["prior"]), "pixel")
     network = PixelNetwork(entry.key, device, tile_sizes(entry, MAX_TILE, OVERLAP))
     low, padding = _measurement(gray, task, network)
-    if task.factor == 1 and task.unclip:
+    if task.rician:
+        low = _in_phase(low, task.sigma, seed)
+    elif task.factor == 1 and task.unclip:
         low = restore_clipped(low, task.sigma, seed=seed)
     y = torch.from_numpy(low)[None, None].to(device) * 2 - 1
     progress, pace = ProgressTracker(_total_calls(task, network), "network call"), GpuPacing(device)
@@ -228,7 +265,11 @@ def run(
         figures=(*_figures(task, x, y.cpu()), *channel_spread((mean.clamp(-1, 1) + 1) / 2)),
         calls=made,
         scale=scale,
-        notes=(*size_notes(entry, *(side * scale for side in gray.shape)), *network.notes),
+        notes=(
+            *task.notes,
+            *size_notes(entry, *(side * scale for side in gray.shape)),
+            *network.notes,
+        ),
     )
 
 
@@ -252,6 +293,12 @@ def _measurement(gray: Pixels, task: Task, network: PixelNetwork) -> tuple[Pixel
     return pad(gray, multiple=small, least=-(-least // task.factor))
 
 
+def _in_phase(magnitude: Pixels, sigma: float, seed: int) -> Pixels:
+    """An MR magnitude image with Gaussian noise in place of Rician, without its bias."""
+    signal = nlm(magnitude, sigma=sigma, beta=1.2, noise="rician", patch=5, search=11)
+    return restore_phase(magnitude, signal, sigma, seed=seed)
+
+
 def _total_calls(task: Task, network: PixelNetwork) -> int:
     pairs, skipped = plan(task, network.prior.signal)
     return (len(pairs) - skipped) * task.count
@@ -262,8 +309,12 @@ def _merged(image: MedicalImage, estimate: Tensor, padding: Padding, scale: int)
     return with_luminance(image.pixels, padding.crop(gray, scale))
 
 
+def _noise_figure(task: Task) -> tuple[Figure, ...]:
+    return (Figure("sigma", "Noise σ used", task.sigma),)
+
+
 def _figures(task: Task, x: Tensor, y: Tensor) -> tuple[Figure, ...]:
-    figures = [Figure("sigma", "Noise σ used", task.sigma)]
+    figures = [*_noise_figure(task)]
     if task.factor > 1:
         left = float((task.operator.forward(x) - y).abs().max()) / 2
         figures.append(Figure("consistency", "max |H x̂ − y|", left))

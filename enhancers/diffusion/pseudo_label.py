@@ -28,6 +28,7 @@ from enhancers.classical.pipelines import Stage
 from enhancers.colour import luminance, with_luminance
 from enhancers.devices import GpuPacing
 from enhancers.diffusion.guidance import Guidance, blurred, noise_level, regional_weight
+from enhancers.diffusion.restore_phase import restore_phase
 from enhancers.diffusion.schedule import (
     START,
     TimestepPair,
@@ -121,21 +122,24 @@ def run(
     field, filters, contrast = _stages(image.modality, params, matched)
     prefix = "pseudo-label: "
     half = CLASSICAL_SHARE / 2 if field else 0.0
-    given = yield from _run_stages(image, field, seed, device, (0.0, half), prefix)
-    classical = yield from _run_stages(
+    given, notes = yield from _run_stages(image, field, seed, device, (0.0, half), prefix)
+    classical, more = yield from _run_stages(
         given, filters, seed, device, (half, CLASSICAL_SHARE), prefix
     )
+    notes += more
     label, gray = classical.pixels, luminance(given.pixels)
     network = LatentNetwork(str(params["prior"]), device)
     multiple = network.prior.multiple
     target_gray, padding = pad(luminance(label), multiple=multiple)
     reference = _tensor(target_gray, device)
     target = network.encode(reference)
+    level = noise_level(gray, image.modality, as_float_or_none(params, "sigma")) if matched else 0.0
+    if matched and image.modality is Modality.MR:
+        gray = restore_phase(gray, luminance(label), level, seed=seed)
     measured = _tensor(pad(gray, multiple=multiple)[0], device)
     start = None
     if matched or guidance.calls < guidance.steps:
         start = network.encode(measured)
-    level = noise_level(gray, image.modality, as_float_or_none(params, "sigma")) if matched else 0.0
     weight: float | Tensor = guidance.weights[0]
     if guidance.regional:
         fine = regional_weight(measured, level, guidance.weights)
@@ -155,12 +159,12 @@ def run(
     decoded = network.decode(z)
     composed = compose(gray_of(decoded), round_trip, reference, guidance.output)
     merged = image.with_pixels(_merged(label, composed, padding))
-    result = yield from _run_stages(merged, contrast, seed, device, (LAST, LAST))
+    result, more = yield from _run_stages(merged, contrast, seed, device, (LAST, LAST))
     yield final_step(
         result.pixels,
         figures=(*_figures(weight, round_trip, reference), *channel_spread(decoded)),
         calls=made,
-        notes=network.notes,
+        notes=(*(f"Pseudo-label: {note}" for note in notes), *more, *network.notes),
     )
 
 
@@ -207,18 +211,19 @@ def _run_stages(
     device: str,
     span: tuple[float, float],
     prefix: str = "",
-) -> Generator[Step, None, MedicalImage]:
-    """Run classical stages within ``span`` of the progress bar; return the resulting image."""
+) -> Generator[Step, None, tuple[MedicalImage, tuple[str, ...]]]:
+    """Run classical stages within ``span`` of the progress bar; return the image and notes."""
+    notes: tuple[str, ...] = ()
     if not chosen:
-        return image
+        return image, notes
     for step in pipelines.chain(image, chosen, seed=seed, device=device):
         if step.result is not None:
-            image = image.with_pixels(step.result.pixels)
+            image, notes = image.with_pixels(step.result.pixels), step.result.notes
         fraction = span[0] + (span[1] - span[0]) * step.fraction
         yield replace(
             step, fraction=fraction, result=None, seconds_left=None, note=f"{prefix}{step.note}"
         )
-    return image
+    return image, notes
 
 
 def _merged(label: Pixels, gray: Tensor, padding: Padding) -> Pixels:

@@ -21,7 +21,7 @@ INPUT = "input"
 """Key of the degraded image itself; where it is smaller, its pixels are replicated."""
 
 SUITED: Mapping[str, tuple[Task, ...]] = {
-    "null_space": ("denoise", "enlarge"),
+    "null_space": ("denoise", "enlarge", "despeckle"),
     "pseudo_label": ("despeckle", "improve"),
     "unimie": ("lighten",),
     "nlm": ("denoise", "enlarge", "despeckle", "improve"),
@@ -235,7 +235,8 @@ def _from_protocol(method: str, degraded: Degraded, task: Task) -> dict[str, Par
     """The task and the noise level, as parameters of a method of the registry."""
     if method == "null_space":
         name = f"sr{degraded.factor}" if task == "enlarge" else "denoise"
-        return {"task": name, "sigma": degraded.sigma}
+        noise = "rician" if degraded.kind == "rician" else "gaussian"
+        return {"task": name, "sigma": degraded.sigma, "noise": noise}
     # For other tasks the parameter is not the standard deviation of additive noise.
     if task in ("denoise", "enlarge") and method == "nlm":
         return {"sigma": degraded.sigma, "noise": "gaussian"}

@@ -9,6 +9,7 @@ from typing import Literal
 
 from enhancers.image import MedicalImage
 from enhancers.job_queue import about, seconds_text
+from enhancers.method_interface import UNCHANGED
 from enhancers.settings import Settings
 from enhancers.ui.html import fill, piece
 from enhancers.ui.run import MethodRun, Run
@@ -142,6 +143,8 @@ def method_caption(method: MethodRun) -> str:
         note = method.note or "starting"
         return note if left is None else f"{note} · {seconds_text(left)} left"
     if method.state == "done":
+        if method.outcome is not None and UNCHANGED in method.outcome.result.notes:
+            return "unchanged"
         return "cached" if method.cached else measured_text(method.seconds)
     return method.state
 

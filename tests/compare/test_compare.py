@@ -31,7 +31,7 @@ from enhancers.compare import (
 from enhancers.errors import NetworkMissing, ParameterError, ReadingRoomError, UnknownMethod
 from enhancers.image import MedicalImage, from_array, pixels_digest
 from enhancers.method import Modality, ParameterValue
-from enhancers.method_interface import Figure, Result, Step
+from enhancers.method_interface import UNCHANGED, Figure, Result, Step
 from enhancers.provenance import PriorFacts
 from enhancers.registry import METHODS, get, resolve
 from enhancers.settings import Settings, get_settings
@@ -591,3 +591,13 @@ def test_large_is_judged_by_the_enlarged_image():
     assert not is_large(image(512), "null_space")
     assert is_large(image(512), "null_space", {"task": "sr4"})
     assert not is_large(image(512), "nlm")
+
+
+def test_a_result_that_is_the_input_is_noted_in_result_and_record() -> None:
+    (event,) = [e for e in compare(image(), [Request("nlm", {"sigma": 0.0})]) if e.finished]
+    assert event.outcome is not None
+    notes = event.outcome.result.notes
+    assert notes == event.outcome.record.notes
+    assert notes[-1] == UNCHANGED
+    changed = [e for e in compare(image(), [Request("nlm", {"sigma": 0.1})]) if e.finished]
+    assert UNCHANGED not in changed[0].outcome.record.notes

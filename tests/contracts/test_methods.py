@@ -8,10 +8,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from enhancers import registry
+from enhancers import compare, registry
 from enhancers.image import MedicalImage, from_array
 from enhancers.method import Method, Modality
-from enhancers.method_interface import Result, Step, load_method
+from enhancers.method_interface import UNCHANGED, Result, Step, load_method
 
 CARDS = Path(__file__).parents[2] / "assets" / "cards"
 
@@ -121,6 +121,41 @@ def test_closing_stops_mid_way(method: Method) -> None:
 def test_a_constant_image_stays_constant(method: Method, level: float) -> None:
     result = enhance(method, np.full((24, 31), level, np.float32))
     assert np.ptp(result.pixels) <= 0.02
+
+
+DENOISERS = ("nlm", "tv", "null_space")
+"""Methods that measure noise and remove nothing else."""
+
+
+@pytest.mark.parametrize("key", DENOISERS)
+@pytest.mark.parametrize("noise", [0.0, 0.001, 0.02])
+def test_a_clean_image_stays_or_its_noise_is_named(key: str, noise: float) -> None:
+    y, x = np.mgrid[:48, :48] / 48
+    clean = 0.5 + 0.3 * np.sin(3 * x) * np.cos(2 * y)
+    noisy = clean + noise * np.random.default_rng(0).standard_normal(clean.shape)
+    pixels = noisy.astype(np.float32)
+    result = enhance(registry.get(key), pixels)
+    error = float(np.sqrt(np.mean((result.pixels - pixels) ** 2)))
+    assert len(result.notes) == 1
+    if noise == 0.0:
+        assert "nothing was removed" in result.notes[0]
+    if "nothing was removed" in result.notes[0]:
+        assert np.array_equal(result.pixels, pixels)
+    else:
+        assert "was found and reduced" in result.notes[0]
+        assert error > 0.2 * noise
+    assert np.mean((result.pixels - clean) ** 2) <= 1.1 * noise**2 + 1e-12
+
+
+@pytest.mark.parametrize("key", ["nlm", "null_space"])
+@pytest.mark.parametrize("output", ["sample", "one call"])
+def test_noise_given_as_zero_is_named(key: str, output: str) -> None:
+    given = {"sigma": 0.0} | ({"output": output} if key == "null_space" else {})
+    image = from_array(picture(24, 24), Modality.CT)
+    result = compare.enhance(image, key, params=given)
+    assert np.array_equal(result.pixels, image.pixels)
+    assert result.calls == 0
+    assert result.notes == ("The noise σ was given as 0, so nothing was removed.", UNCHANGED)
 
 
 def foreign_modalities() -> list[tuple[Method, Modality]]:

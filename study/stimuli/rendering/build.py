@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 
+import numpy as np
 from sqlalchemy import select
 
 from enhancers.image import Pixels
@@ -187,6 +188,7 @@ class _Run:
         self.accepted_differences: list[str] = []
         self.warnings: dict[str, list[str]] = {}
         self.without_header: Counter[str] = Counter()
+        self.unchanged: dict[str, list[str]] = {}
 
     def cases(self) -> None:
         """Build every case, in random order."""
@@ -235,6 +237,7 @@ class _Run:
             method: ComparedImage(method.name, self._stimulus(inputs, item_id, method))
             for method in roster.shuffled(self.sources.methods)
         }
+        self._note_unchanged(inputs, images)
         self._compare(inputs, images)
         check = deidentification.ATTESTED if attested else deidentification.CHECKED
         with self.store.write() as session:
@@ -264,6 +267,16 @@ class _Run:
             roster.put_stimulus(session, stimulus_id, item_id, method_id, written)
         self.rendered += 1
         return pixels
+
+    def _note_unchanged(
+        self, inputs: CaseImages, images: Mapping[SourceMethod, ComparedImage]
+    ) -> None:
+        """Note the methods that left the image of the case as it was."""
+        for method, made in images.items():
+            if method.source is not ImageSource.ENHANCE:
+                continue
+            if np.array_equal(made.pixels, inputs.rounded(inputs.image(method).pixels)):
+                self.unchanged.setdefault(method.name, []).append(inputs.case.name)
 
     def _compare(self, inputs: CaseImages, images: dict[SourceMethod, ComparedImage]) -> None:
         """Compare the images of a case with each other and with its base."""
@@ -322,6 +335,13 @@ class _Run:
             notes.append(
                 f"{self.without_header.total()} files ({formats}) cannot say whether text is "
                 "burned in: look at them."
+            )
+        for name in sorted(self.unchanged):
+            cases = sorted(self.unchanged[name])
+            where = f"case {cases[0]}" if len(cases) == 1 else f"{len(cases)} cases"
+            notes.append(
+                f"{name} left the image of {where} unchanged: it found nothing to do, and readers "
+                "see the input."
             )
         built = self.sources.cases
         patients = [case.patient for case in built if case.patient != case.name]

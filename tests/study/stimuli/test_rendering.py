@@ -604,3 +604,15 @@ def test_two_builds_at_once_are_one_build_and_a_sentence(tmp_path: Path, draft: 
     assert len(said) == 2
     assert all("images of this study are being changed: build since 20" in one for one in said)
     assert build(draft.store, draft.key, found).kept == 9
+
+
+def test_a_method_that_changed_nothing_is_named_also_when_it_was_kept(
+    tmp_path: Path, draft: Draft
+) -> None:
+    found = compared(tmp_path, "input", "nlm:sigma=0", "tv:weight=0.1")
+    for _ in range(2):
+        notes = build(draft.store, draft.key, found, options=Options(device="cpu")).notes
+        assert [note for note in notes if "unchanged" in note] == [
+            "nlm:sigma=0 left the image of 3 cases unchanged: it found nothing to do, and readers "
+            "see the input."
+        ]
