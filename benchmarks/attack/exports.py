@@ -10,7 +10,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from sqlalchemy import func, select
+from sqlalchemy import exists, func, select
 
 from benchmarks.attack.attack import Attack, NotTried, Outcome, outcome
 from benchmarks.attack.copies import StudyCopy, again
@@ -20,7 +20,7 @@ from study.analysis.collect import collect
 from study.domain.protocol import Status
 from study.planning.lifecycle import close_study
 from study.report import export
-from study.storage.models import Comment, Presentation, RatingEvent, Reader
+from study.storage.models import Comment, Presentation, RatingEvent, ReadingSession
 from study.storage.store import Store
 
 MARKUP = "<script>alert(1)</script><img src=x onerror=alert(2)>\"'>"
@@ -55,13 +55,15 @@ def _closed(copy: StudyCopy, *comments: str) -> Iterator[StudyCopy]:
             if store.status() is not Status.OPEN:
                 raise NotTried(f"the study is {store.status()}")
             with store.write() as session:
-                reader = session.scalars(select(Reader.id)).first()
-                rated = session.scalars(
-                    select(RatingEvent.presentation_id).order_by(RatingEvent.seq)
+                rated = exists().where(RatingEvent.presentation_id == Presentation.id)
+                pair = session.execute(
+                    select(Presentation.id, ReadingSession.reader_id)
+                    .join(ReadingSession, ReadingSession.id == Presentation.session_id)
+                    .order_by(rated.desc(), Presentation.id)
                 ).first()
-                shown = rated or session.scalars(select(Presentation.id)).first()
-                if reader is None or shown is None:
+                if pair is None:
                     raise NotTried("the study has no plan")
+                shown, reader = pair
                 session.add_all(
                     Comment(presentation_id=shown, reader_id=reader, text=one) for one in comments
                 )
