@@ -164,7 +164,7 @@ def run(
         result.pixels,
         figures=(*_figures(weight, round_trip, reference), *channel_spread(decoded)),
         calls=made,
-        notes=(*(f"Pseudo-label: {note}" for note in notes), *more, *network.notes),
+        notes=(*network.notes, *(f"Pseudo-label: {note}" for note in notes), *more),
     )
 
 
