@@ -10,8 +10,8 @@ from pathlib import Path
 import numpy as np
 
 from benchmarks.code_changes import code_of
+from benchmarks.evidence import claims
 from benchmarks.evidence.chapters import Chapter
-from benchmarks.evidence.claims import CLAIMS
 from benchmarks.evidence.results import (
     PARTS,
     Cost,
@@ -122,7 +122,7 @@ def _claimed(
     prepared: Prepared, rows: Sequence[ResultRow], summary: Summary
 ) -> tuple[Comparison, ...]:
     """Comparisons of methods that claims are about, but that are not the chapter's subject."""
-    own = [claim for claim in CLAIMS if claim.chapter == prepared.chapter.key]
+    own = [claim for claim in claims.CLAIMS if claim.chapter == prepared.chapter.key]
     found: list[Comparison] = []
     for method in dict.fromkeys(claim.candidate for claim in own):
         if method != summary.subject:
