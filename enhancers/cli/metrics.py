@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from typer.core import TyperGroup
@@ -12,6 +12,9 @@ from typer.core import TyperGroup
 from enhancers.cli.common import AsJson, warn
 from enhancers.cli.progress import bytes_bar, confirmed
 from enhancers.errors import ParameterError
+
+if TYPE_CHECKING:
+    from typer._click.core import Context
 
 MEASURE = "measure"
 
@@ -21,7 +24,7 @@ Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask for confirmat
 class WithMeasure(TyperGroup):
     """A group in which ``metrics A`` stands for ``metrics measure A``."""
 
-    def parse_args(self, ctx: typer.Context, args: list[str]) -> list[str]:  # type: ignore[override]
+    def parse_args(self, ctx: Context, args: list[str]) -> list[str]:
         """Parse, with the name of the command inserted where there is none."""
         if not args or (args[0] not in self.commands and args[0] != "--help"):
             args = [MEASURE, *args]

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -28,12 +29,10 @@ OLD, PINNED = f"/weights/resolve/main/{NAME}", f"/weights/resolve/{'c' * 40}/{NA
 
 
 def parameters(scale: float = 1.0) -> bytes:
-    file = io.BytesIO()
-    scipy.io.savemat(
-        file,  # type: ignore[arg-type]
-        {"mu_prisparam": np.zeros((1, 36)), "cov_prisparam": scale * np.eye(36)},
-    )
-    return file.getvalue()
+    file: Any = io.BytesIO()
+    content = {"mu_prisparam": np.zeros((1, 36)), "cov_prisparam": scale * np.eye(36)}
+    scipy.io.savemat(file, content)
+    return bytes(file.getvalue())
 
 
 @pytest.fixture(autouse=True)

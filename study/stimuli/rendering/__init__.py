@@ -7,6 +7,7 @@
 
 from __future__ import annotations
 
-from study.stimuli.rendering.build import Options, Progress, build
+from study.stimuli.rendering.build import build
+from study.stimuli.rendering.build_run import Options, Progress
 
 __all__ = ["Options", "Progress", "build"]

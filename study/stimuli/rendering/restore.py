@@ -15,7 +15,7 @@ from study.domain.formatting import plural
 from study.domain.protocol import Status
 from study.stimuli import buffers
 from study.stimuli.frozen_recipe import sources_of
-from study.stimuli.rendering.build import Progress
+from study.stimuli.rendering.build_run import Progress
 from study.stimuli.rendering.case_images import read_case
 from study.stimuli.rendering.renderer import Renderer
 from study.stimuli.sources import Sources
