@@ -21,7 +21,10 @@ def is_unusable(stimulus_id: Any, at: str = END) -> ColumnElement[bool]:
         event.stimulus_id == stimulus_id,
         event.kind != RESTORED,
         event.at <= at,
-        ~exists().where(later.stimulus_id == stimulus_id, later.at > event.at, later.at <= at),
+        # Not the argument again: two levels up it would be correlated with nothing.
+        ~exists().where(
+            later.stimulus_id == event.stimulus_id, later.at > event.at, later.at <= at
+        ),
     )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import random
+import uuid
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -26,7 +27,6 @@ from study.storage.models import (
     ReadingSession,
     Stimulus,
     Study,
-    new_id,
 )
 from study.storage.store import Store
 
@@ -74,6 +74,11 @@ class Small:
         return self.readers[code]
 
 
+def known_id(name: str) -> str:
+    """An identifier that is the same in every run, so that the plan is, too."""
+    return str(uuid.uuid5(uuid.NAMESPACE_OID, name))
+
+
 def texture(seed: int, method: int, size: int = SIZE) -> NDArray[np.float32]:
     """A case under a method: the same disc, with more or less noise."""
     rng = np.random.default_rng(seed)
@@ -114,7 +119,7 @@ def small_study(
     store = Store.create(
         folder, protocol=protocol, code="SMALL", seed_sha256="0" * 64, mirror=mirror, url=url
     )
-    methods = tuple(new_id() for _ in KINDS)
+    methods = tuple(known_id(f"method {number}") for number in range(len(KINDS)))
     small = Small(store, methods, {}, {})
     with store.write() as session:
         masks = random.Random(1).sample(range(1, 5), 4)
@@ -124,9 +129,9 @@ def small_study(
         images, listed = {}, []
         for number in range(cases + training):
             item = Item(
-                id=new_id(), study_id=store.study_id, case_key=f"C{number + 1:03d}",
-                patient_key=f"P{number + 1:03d}", modality="CT", training=number >= cases,
-                window_json=json.dumps(WINDOW),
+                id=known_id(f"case {number}"), study_id=store.study_id,
+                case_key=f"C{number + 1:03d}", patient_key=f"P{number + 1:03d}",
+                modality="CT", training=number >= cases, window_json=json.dumps(WINDOW),
             )  # fmt: skip
             session.add(item)
             session.flush()
@@ -145,7 +150,7 @@ def small_study(
             small.readers[reader.code] = reader.id
             trials = assignment.assign(
                 protocol, listed, list(zip(methods, KINDS, strict=True)),
-                seed=SEED, study_id=store.study_id, reader=place,
+                seed=SEED, study_id="SMALL", reader=place,
             )  # fmt: skip
             _plan(session, reader.id, trials, images)
         study = session.get_one(Study, store.study_id)

@@ -21,6 +21,13 @@ from study.reading import presentation
 from study.reading.pixel_tickets import redeem
 from study.report import export, render
 from study.stimuli.rendering.restore import restore
+from study.storage.image_events import (
+    END,
+    RESTORED,
+    add_image_event,
+    skipped_pairs,
+    unusable_stimuli,
+)
 from study.storage.models import (
     AuditEvent,
     Presentation,
@@ -115,14 +122,33 @@ def test_a_pair_that_is_shown_may_be_answered_although_its_image_was_lost_since(
     small: Small,
 ) -> None:
     one, two = (Seat(small, code).sit_down() for code in ("R01", "R02"))
-    shown = presentation.show(small.store, one.id)
+    while one.screen.progress.phase == "training":
+        one.sit_down().answer()
+    shown = presentation.show(small.store, one.sit_down().id)
     redeem(small.store, shown.ticket, one.id)
-    path = files_of(small.store, shown.token)[0]
-    path.unlink()
+    for path in files_of(small.store, shown.token):
+        path.unlink()
     read_to_the_end(two)
     assert "image lost" in actions(small.store)
     assert one.answer(shown=shown).revision == 1
     assert presentation.show(small.store, one.sit_down().id).token != shown.token
+
+
+def test_an_image_that_was_lost_first_stays_lost_when_another_is_lost(small: Small) -> None:
+    seat = Seat(small).sit_down()
+    files = files_of(small.store, presentation.show(small.store, seat.id).token)
+    for path in files:
+        path.unlink()
+    assert read_to_the_end(seat) >= 1
+    with small.store.write() as session:
+        lost = unusable_stimuli(session)
+        assert len(lost) >= 2
+        pairs = select(PresentationSlot.presentation_id).where(
+            PresentationSlot.stimulus_id.in_([one.id for one in lost])
+        )
+        assert skipped_pairs(session, END) == frozenset(session.scalars(pairs))
+        add_image_event(session, lost[0].id, RESTORED, "anna")
+        assert unusable_stimuli(session) == lost[1:]
 
 
 def test_the_washout_begins_when_the_last_pair_is_skipped(tmp_path: Path) -> None:
