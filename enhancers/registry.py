@@ -26,6 +26,11 @@ SIGMA = Parameter(
     help="The standard deviation of the noise, as a fraction of the window. Automatic: it is "
          "estimated from the image.",
 )
+UNCLIP = Parameter(
+    "unclip", "Restore clipped noise", "bool", True, advanced=True,
+    help="For Gaussian noise. Pixels at black and white are treated as clipped noise, so that a "
+         "noisy black background becomes black.",
+)
 CLIP = Parameter(
     "clip_limit", "Clip limit", "float", 2.0, 0.1, 20.0, 0.1,
     help="The limit of the contrast gain, relative to a flat histogram. A larger value is "
@@ -115,6 +120,7 @@ METHODS: tuple[Method, ...] = (
             Parameter("patch", "Patch side", "int", 5, 3, 11, 2, unit="px", advanced=True),
             Parameter("search", "Search window side", "int", 11, 5, 31, 2, unit="px",
                       advanced=True),
+            UNCLIP,
         ),
         modalities=(MR, CT, XR),
         presets={MR: {"noise": "rician"}},
@@ -130,10 +136,11 @@ METHODS: tuple[Method, ...] = (
         summary="Keeps edges, flattens the rest (Chambolle's algorithm).",
         implementation="enhancers.classical.tv",
         parameters=(
+            SIGMA,
             Parameter("weight", "Weight", "float", None, 0.001, 1.0, 0.005, automatic=True,
-                      help="A larger weight removes more. Automatic: it follows from the "
-                           "estimated noise."),
+                      help="A larger weight removes more. Automatic: it follows from the noise."),
             Parameter("iterations", "Maximum iterations", "int", 200, 10, 1000, 10, advanced=True),
+            UNCLIP,
         ),
         modalities=(CT, XR),
         citation=Citation(
@@ -257,10 +264,7 @@ METHODS: tuple[Method, ...] = (
                       advanced=True,
                       help="For denoising. rician is the noise of magnitude MR, whose bias is "
                            "removed."),
-            Parameter("unclip", "Restore clipped noise", "bool", True, advanced=True,
-                      help="For denoising, with Gaussian noise. Pixels at black and white are "
-                           "treated as clipped noise, so that a noisy black background becomes "
-                           "black."),
+            UNCLIP,
             Parameter("degrade_first", "Shrink the input first", "bool", False, advanced=True,
                       help="For enlarging. The image is first shrunk by block means and then "
                            "enlarged back, for a comparison with a known truth."),

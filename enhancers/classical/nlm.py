@@ -18,6 +18,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from enhancers.classical.restore_clipped import restore_clipped
 from enhancers.colour import luminance, with_luminance
 from enhancers.image import MedicalImage, Pixels
 from enhancers.method import ParameterValue
@@ -60,7 +61,8 @@ def nlm(
 
     Parameters
     ----------
-    pixels : ndarray, float32, shape (H, W), in [0, 1]
+    pixels : ndarray, float32, shape (H, W)
+        In [0, 1], or beyond where clipped noise was restored.
     sigma : float
         Standard deviation of the noise, in [0, 1] units; for Rician noise that of each of the two
         channels.
@@ -77,7 +79,7 @@ def nlm(
 
     Returns
     -------
-    ndarray, float32, shape (H, W), in [0, 1]
+    ndarray, float32, shape (H, W)
 
     Raises
     ------
@@ -209,8 +211,11 @@ def run(
     sigma = told
     if sigma is None:
         sigma = estimate_rician_sigma(gray) if noise == "rician" else estimate_sigma(gray)
+    restored = gray
+    if noise == "gaussian" and params["unclip"]:
+        restored = restore_clipped(gray, sigma, seed=None)
     tiles = nlm_tiles(
-        gray,
+        restored,
         sigma=sigma,
         beta=as_float(params, "beta"),
         noise=noise,

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 from skimage.restoration import denoise_tv_chambolle
 
+from enhancers.classical.restore_clipped import restore_clipped
 from enhancers.colour import luminance, with_luminance
 from enhancers.image import MedicalImage, Pixels
 from enhancers.method import ParameterValue
@@ -38,6 +39,8 @@ TOLERANCE = 2e-4
 WEIGHT_PER_SIGMA = 0.85
 """Within 0.3 dB of the best weight on CT and chest X-ray slices with σ from 0.02 to 0.2."""
 MIN_WEIGHT = 1e-4
+DRAW = 0
+"""Seed of the restored noise. A draw suits this filter better than the expected value does."""
 
 
 def automatic_weight(sigma: float) -> float:
@@ -50,7 +53,8 @@ def tv(pixels: Pixels, *, weight: float, iterations: int) -> Pixels:
 
     Parameters
     ----------
-    pixels : ndarray, float32, shape (H, W), in [0, 1]
+    pixels : ndarray, float32, shape (H, W)
+        In [0, 1], or beyond where clipped noise was restored.
     weight : float
         A larger weight removes more. Below 1e-4 the image is returned unchanged.
     iterations : int
@@ -115,13 +119,18 @@ def run(
     """Run total variation on the luminance; one `Step` per tile (see `Enhancer`)."""
     yield Step(0.0, note="measuring the noise")
     gray = luminance(image.pixels)
-    weight = as_float_or_none(params, "weight")
-    figures, notes = tuple[Figure, ...](), tuple[str, ...]()
-    if weight is None:
+    weight, sigma = as_float_or_none(params, "weight"), as_float_or_none(params, "sigma")
+    told = sigma is not None
+    if sigma is None and (weight is None or params["unclip"]):
         sigma = estimate_sigma(gray)
-        weight = automatic_weight(sigma)
+    figures, notes = tuple[Figure, ...](), tuple[str, ...]()
+    if sigma is not None:
         figures = (Figure("sigma", "Noise σ", sigma),)
-        notes = noise_notes(sigma, told=False, least=MIN_WEIGHT / WEIGHT_PER_SIGMA)
+        if params["unclip"]:
+            gray = restore_clipped(gray, sigma, seed=DRAW)
+    if weight is None:
+        weight = automatic_weight(sigma or 0.0)
+        notes = noise_notes(sigma or 0.0, told=told, least=MIN_WEIGHT / WEIGHT_PER_SIGMA)
     progress = ProgressTracker(len(_spans(gray.shape[0])) * len(_spans(gray.shape[1])), "tile")
     tiles = tv_tiles(gray, weight=weight, iterations=as_int(params, "iterations"))
     result = yield from assemble(tiles, gray.shape, progress)

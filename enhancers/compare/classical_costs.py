@@ -71,6 +71,12 @@ def _noise(image: MedicalImage, given: float | None) -> float:
     return NOISE_START + NOISE * _megapixels(image) if given is None else 0.0
 
 
+def _restored(image: MedicalImage, params: Params) -> float:
+    """Restoring clipped noise, where there are pixels at black or white."""
+    clipped = image.pixels.min() <= 0.0 or image.pixels.max() >= 1.0
+    return 0.1 * _megapixels(image) if params["unclip"] and clipped else 0.0
+
+
 def clahe_seconds(image: MedicalImage, params: Params) -> float:
     """CLAHE: histograms by tile; Lab there and back for colour."""
     per_megapixel = 0.1 if image.pixels.ndim == 2 else 0.84
@@ -86,6 +92,8 @@ def nlm_seconds(image: MedicalImage, params: Params) -> float:
     if sigma is not None and sigma < MIN_SIGMA:
         # The copy of a small image stays in the processor's cache.
         return total + 1.5e-4 + size * (0.0025 if size < 4 else 0.004)
+    if params["noise"] == "gaussian":
+        total += _restored(image, params)
     rician = params["noise"] == "rician" and params["distance"] == "corrected"
     offsets = (as_int(params, "search") ** 2 - 1) / 2
     return total + size * (0.03 + offsets * (0.012 if rician else 0.009))
@@ -111,7 +119,8 @@ def tv_seconds(image: MedicalImage, params: Params) -> float:
     # A small image stays in the processor's cache.
     start, iteration = (0.04, 0.007) if size < 0.1 else (0.1, 0.02)
     solved = size * TV_OVERLAP * (start + iteration * iterations)
-    return _noise(image, weight) + solved + _merges(image)
+    known = as_float_or_none(params, "sigma") if weight is None or params["unclip"] else weight
+    return _noise(image, known) + _restored(image, params) + solved + _merges(image)
 
 
 def n4_seconds(image: MedicalImage, params: Params) -> float:

@@ -16,10 +16,10 @@ import torch
 from torch import Tensor
 
 from enhancers.classical.nlm import nlm
+from enhancers.classical.restore_clipped import restore_clipped
 from enhancers.colour import luminance, with_luminance
 from enhancers.devices import GpuPacing
 from enhancers.diffusion.null_space_steps import denoise_step, make_consistent, null_space_step
-from enhancers.diffusion.restore_clipped import restore_clipped
 from enhancers.diffusion.restore_phase import restore_phase
 from enhancers.diffusion.schedule import (
     START,

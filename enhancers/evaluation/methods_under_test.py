@@ -238,8 +238,9 @@ def _from_protocol(method: str, degraded: Degraded, task: Task) -> dict[str, Par
         noise = "rician" if degraded.kind == "rician" else "gaussian"
         return {"task": name, "sigma": degraded.sigma, "noise": noise}
     # For other tasks the parameter is not the standard deviation of additive noise.
-    if task in ("denoise", "enlarge") and method == "nlm":
-        return {"sigma": degraded.sigma, "noise": "gaussian"}
+    if task in ("denoise", "enlarge") and method in ("nlm", "tv"):
+        known: dict[str, ParameterValue] = {"sigma": degraded.sigma}
+        return {**known, "noise": "gaussian"} if method == "nlm" else known
     if task == "denoise" and method in ("classical", "pseudo_label") and degraded.modality != "US":
         return {"sigma": degraded.sigma}
     return {}

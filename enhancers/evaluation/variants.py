@@ -27,7 +27,9 @@ VARIANTS: Mapping[str, Variant] = MappingProxyType(
             "null_space", "DDNM, one call", {"output": "one call"}, once=True
         ),
         "nlm:auto": Variant("nlm", "Non-local means, own choice", {}),
+        "nlm:clipped": Variant("nlm", "Non-local means, noise left clipped", {"unclip": "false"}),
         "tv:auto": Variant("tv", "Total variation, own choice", {}),
+        "tv:clipped": Variant("tv", "Total variation, noise left clipped", {"unclip": "false"}),
         "classical:plain": Variant("classical", "Classical, no contrast step",
                                    {"contrast": "false"}),
         "classical:tuned": Variant("classical", "Classical, no contrast step, at its best",
@@ -44,10 +46,14 @@ VARIANTS: Mapping[str, Variant] = MappingProxyType(
 )  # fmt: skip
 
 # fmt: off
+_BETAS = (0.6, 0.8, 0.9, 1.0, 1.1, 1.2, 1.4, 1.6, 2.0, 2.5, 3.0, 4.0, 5.0)
+_WEIGHTS = (0.005, 0.01, 0.015, 0.02, 0.03, 0.04, 0.06, 0.08, 0.1, 0.12, 0.15, 0.2, 0.3, 0.45, 0.7,
+            1.0)
 SWEEPS: Mapping[str, tuple[str, tuple[float, ...]]] = MappingProxyType({
-    "nlm": ("beta", (0.6, 0.8, 0.9, 1.0, 1.1, 1.2, 1.4, 1.6, 2.0, 2.5, 3.0, 4.0, 5.0)),
-    "tv": ("weight", (0.005, 0.01, 0.015, 0.02, 0.03, 0.04, 0.06, 0.08, 0.1, 0.12, 0.15, 0.2, 0.3,
-                      0.45, 0.7, 1.0)),
+    "nlm": ("beta", _BETAS),
+    "nlm:clipped": ("beta", _BETAS),
+    "tv": ("weight", _WEIGHTS),
+    "tv:clipped": ("weight", _WEIGHTS),
     "srad:tuned": ("steps", (2, 5, 10, 20, 40, 80, 160, 320)),
     "classical:tuned": ("sigma", (0.01, 0.02, 0.05, 0.08, 0.1, 0.15, 0.2, 0.3, 0.5)),
 })

@@ -15,8 +15,8 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
+from enhancers.classical.restore_clipped import restore_clipped
 from enhancers.devices import GpuPacing
-from enhancers.diffusion.restore_clipped import restore_clipped
 from enhancers.diffusion.schedule import noise_level_step, timestep_pairs
 from enhancers.evaluation.baselines.baseline import Work
 from enhancers.evaluation.baselines.ddpm_chain import problem

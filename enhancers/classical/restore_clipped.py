@@ -1,0 +1,102 @@
+"""Restoration of noise that was clipped at black and white.
+
+Values outside [0, 1] were stored as 0 and 1, which raises the mean of a black background by 0.4 σ
+and makes its noise one-sided: a filter that averages keeps the raised mean, and a network trained
+on Gaussian noise does not know such noise. Saturated pixels are censored samples of x + n: each is
+replaced by a draw from the truncated part of its Gaussian, or by the mean of that part (imputation
+of censored data; Tobin, "Estimation of relationships for limited dependent variables", 1958).
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from enhancers.image import Pixels
+
+WINDOW_SIGMA = 2.0
+"""Gaussian σ in pixels of the window from which the mean of a saturated pixel is estimated."""
+
+MARGIN = 8
+"""Pixels that this window reaches in each direction."""
+
+BAND = 1 << 20
+"""Pixels of a band of rows: arrays of the full size would take 30 bytes per pixel."""
+
+
+def restore_clipped(pixels: Pixels, sigma: float, *, seed: int | None) -> Pixels:
+    """Replace saturated values by what clipping may have cut off their Gaussian noise.
+
+    Parameters
+    ----------
+    pixels : ndarray, float32, shape (H, W), in [0, 1]
+    sigma : float
+        Noise level in the same units; 0 changes nothing.
+    seed : int or None
+        Of the draws; None gives the expected value in place of a draw.
+
+    Returns
+    -------
+    ndarray, float32, shape (H, W)
+        Values between 0 and 1 are unchanged; zeros become negative, ones become larger than 1.
+    """
+    if sigma <= 0.0 or not (pixels.min() <= 0.0 or pixels.max() >= 1.0):
+        return pixels
+    rng = None if seed is None else np.random.default_rng(seed)
+    restored = pixels.copy()
+    height, width = pixels.shape
+    rows = max(1, BAND // width)
+    for top in range(0, height, rows):
+        _restore_band(pixels, restored, slice(top, min(top + rows, height)), sigma, rng)
+    return restored
+
+
+def _restore_band(
+    pixels: Pixels, restored: Pixels, band: slice, sigma: float, rng: np.random.Generator | None
+) -> None:
+    """Write the rows of ``band``."""
+    from scipy.ndimage import gaussian_filter
+
+    first = max(0, band.start - MARGIN)
+    local = gaussian_filter(pixels[first : band.stop + MARGIN], WINDOW_SIGMA)
+    inside = pixels[band]
+    clean = _mean_before_clipping(local[band.start - first :][: inside.shape[0]], sigma)
+    share = None if rng is None else rng.uniform(size=inside.shape)
+    for clipped, sign, distance in (
+        (inside <= 0.0, -1.0, clean),
+        (inside >= 1.0, 1.0, 1.0 - clean),
+    ):
+        z = distance[clipped] / sigma
+        cut = _expected_tail(z) if share is None else _tail(z, share[clipped])
+        restored[band][clipped] = clean[clipped] + sign * sigma * cut
+
+
+def _tail(z: NDArray[np.float64], share: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Draws of a standard normal variable above ``z``, from uniform variables in [0, 1)."""
+    from scipy.special import log_ndtr, ndtri_exp
+
+    drawn: NDArray[np.float64] = -ndtri_exp(np.log1p(-share) + log_ndtr(-z))
+    return drawn
+
+
+def _expected_tail(z: NDArray[np.float64]) -> NDArray[np.float64]:
+    """The mean of a standard normal variable above ``z`` (the inverse Mills ratio)."""
+    from scipy.special import log_ndtr
+
+    density = -0.5 * z * z - 0.5 * np.log(2.0 * np.pi)
+    mean: NDArray[np.float64] = np.exp(density - log_ndtr(-z))
+    return mean
+
+
+def _mean_before_clipping(mean: Pixels, sigma: float) -> NDArray[np.float64]:
+    """The x in [0, 1] for which x plus noise, clipped, has this mean."""
+    from scipy.stats import norm
+
+    x = np.linspace(0.0, 1.0, 513)
+    above, below = x / sigma, (1.0 - x) / sigma
+    clipped = (
+        x * (norm.cdf(above) - norm.cdf(-below))
+        + sigma * (norm.pdf(above) - norm.pdf(below))
+        + norm.cdf(-below)
+    )
+    return np.interp(mean, clipped, x)
