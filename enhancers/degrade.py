@@ -18,6 +18,8 @@ from enhancers.method import nearest
 SOFT_TISSUE_WIDTH = 400.0
 """HU from black to white of an array whose window is not known (-160 to 240 HU)."""
 
+LOW_LIGHT_DROP, LOW_LIGHT_NOISE = 1.0, 0.02
+"""Of low light: the logarithm of the brightest over the darkest lighting, and σ of the noise."""
 VEIL = 0.2
 """Maximum of the under-exposure mask M, as a share of the exposure factor f."""
 
@@ -65,6 +67,8 @@ _ALL = (
     Degradation("downsample", "Downsampling", "Block means: the image becomes smaller.",
                 "factor", 2, 8, 4, (2, 4, 8)),
     Degradation("under_exposure", "Under-exposure", "Darkens by a factor and adds a smooth veil.",
+                "exposure factor", 0.05, 1.0, 0.3),
+    Degradation("low_light", "Low light", "Darkens by a factor, more on one side, with sensor noise.",
                 "exposure factor", 0.05, 1.0, 0.3),
     Degradation("bias_field", "Bias field", "Smooth shading, as of an MR surface coil.",
                 "strength", 0.0, 1.5, 0.5),
@@ -221,6 +225,13 @@ def _under_exposure(x: Array, exposure: float, rng: np.random.Generator) -> Arra
     return exposure * x + _as_factor(mask, x)
 
 
+def _low_light(x: Array, exposure: float, rng: np.random.Generator) -> Array:
+    """Compute y = f L x + n with a smooth lighting L and white noise n, which do not depend on f."""
+    lighting = np.exp(-LOW_LIGHT_DROP * smooth_field((x.shape[0], x.shape[1]), rng))
+    noise = LOW_LIGHT_NOISE * rng.standard_normal(x.shape)
+    return exposure * x * _as_factor(lighting, x) + noise
+
+
 def _bias_field(x: Array, strength: float, rng: np.random.Generator) -> Array:
     """Compute y = x exp(-strength s) with s smooth from 0 to 1: multiplicative, as N4 assumes."""
     return x * _as_factor(np.exp(-strength * smooth_field((x.shape[0], x.shape[1]), rng)), x)
@@ -249,6 +260,7 @@ _FUNCTIONS: Mapping[str, Callable[[Array, float, np.random.Generator], Array]] =
     "low_dose": _low_dose,
     "downsample": _downsample,
     "under_exposure": _under_exposure,
+    "low_light": _low_light,
     "bias_field": _bias_field,
     "kspace": _kspace,
     "blur": _blur,

@@ -4,7 +4,15 @@ from __future__ import annotations
 
 import typer
 
-from benchmarks.cli import ablations, attack, evidence, performance, segmentation, study_load
+from benchmarks.cli import (
+    ablations,
+    attack,
+    evidence,
+    performance,
+    segmentation,
+    study_load,
+    zero_dce,
+)
 from enhancers.cli.common import run_app
 from enhancers.errors import ReadingRoomError
 from enhancers.pipes import until_closed
@@ -24,6 +32,7 @@ app.command()(performance.memory)
 app.command()(study_load.durability)
 app.command("study-load")(study_load.load)
 app.command()(attack.attack)
+app.command("zero-dce")(zero_dce.zero_dce)
 
 
 def main() -> int:

@@ -78,7 +78,8 @@ _ALL = (
         "illumination", "Under-exposed images",
         "Does UniMIE restore dark, unevenly lit images better than histogram and Retinex "
         "methods, once one gain and one offset are forgiven to everyone?",
-        "illumination", compared=("psnr_fitted", "ssim_fitted", "loe"),
+        "illumination", groups=("fundus", "mr", "ct", "xr"),
+        compared=("psnr_fitted", "ssim_fitted", "loe"),
     ),
     Chapter(
         "us-speckle", "Ultrasound with speckle",
@@ -129,8 +130,9 @@ _ALL = (
     ),
     Chapter(
         "ablations", "What each part of UniMIE gives",
-        "What do exposure level, loss weights, guidance and the published code change?",
-        "illumination", limit=1, methods=("input", "unimie", *_ABLATIONS),
+        "What do exposure level, evenness, guidance and the published code change?",
+        "illumination", limit=1, groups=("fundus", "mr", "ct", "xr"),
+        methods=("input", "unimie", *_ABLATIONS),
         compared=("psnr_fitted", "ssim_fitted", "loe"),
     ),
     Chapter(

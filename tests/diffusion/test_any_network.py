@@ -97,25 +97,25 @@ def test_unimie_gives_such_a_network_one_tile(monkeypatch):
     prior = FakePixel()
     put(monkeypatch, prior)
     wide = np.concatenate([CT, CT], axis=1)[:250, :500]
-    assert run("unimie", wide, prior="ct-abdomen", steps=3).calls == 3
+    assert run("unimie", wide, prior="ct-abdomen", steps=3, sigma=0.2).calls == 3
     assert prior.shapes == [(1, 3, 256, 512)] * 3
-    assert planned("unimie", wide, prior="ct-abdomen", steps=3) == 6
+    assert planned("unimie", wide, prior="ct-abdomen", steps=3, sigma=0.2) == 6
 
 
 def test_unimie_evaluates_nine_patches_a_step_in_one_batch(monkeypatch):
     prior = FakePixel(channels=1, multiple=8)
     put(monkeypatch, prior)
     large = np.kron(CT, np.ones((2, 2), np.float32))
-    assert run("unimie", large, steps=4).calls == 36
+    assert run("unimie", large, steps=4, sigma=0.2).calls == 36
     assert prior.shapes == [(9, 1, 256, 256)] * 4
-    assert planned("unimie", large, steps=4) == 36
+    assert planned("unimie", large, steps=4, sigma=0.2) == 36
 
 
 def test_a_large_network_gets_one_patch_at_a_time_on_a_cpu(monkeypatch):
     prior = FakePixel()
     put(monkeypatch, prior)
     wide = np.concatenate([CT, CT], axis=1)
-    assert run("unimie", wide, prior="adm256", steps=2).calls == 6
+    assert run("unimie", wide, prior="adm256", steps=2, sigma=0.2).calls == 6
     assert prior.shapes == [(1, 3, 256, 256)] * 6
 
 
@@ -142,7 +142,7 @@ def test_too_little_memory_makes_smaller_batches_and_a_note_and_the_same_result(
     for most in (10**9, 4 * 256**2):
         prior = FakePixel(channels=1, most=most)
         put(monkeypatch, prior)
-        results.append(run("unimie", large, steps=3))
+        results.append(run("unimie", large, steps=3, sigma=0.2))
     assert {shape[0] for shape in prior.shapes} == {3}
     np.testing.assert_allclose(results[0].pixels, results[1].pixels, atol=1e-6)
     assert results[0].notes == ()
@@ -210,7 +210,7 @@ def test_the_devices_memory_is_not_asked_for_more_than_once_by_size(monkeypatch)
 
 @pytest.mark.parametrize(
     ("method", "given"),
-    [("null_space", {"sigma": 0.2, "output": "one call"}), ("unimie", {"steps": 2}),
+    [("null_space", {"sigma": 0.2, "output": "one call"}), ("unimie", {"steps": 2, "sigma": 0.2}),
      ("pseudo_label", {"prior": "sd15", "steps": 2, "strength": 1.0})],
 )  # fmt: skip
 def test_a_network_is_let_go_before_it_comes_back_in_16_bits(monkeypatch, method, given):

@@ -25,6 +25,7 @@ from enhancers.evaluation.baselines import (
     retinex,
     second_order,
     turned,
+    zero_dce,
 )
 from enhancers.evaluation.baselines.baseline import Baseline, Work
 from enhancers.evaluation.baselines.catalog import BASELINES, baseline
@@ -77,7 +78,7 @@ def test_the_table_is_complete_and_shares_no_key_with_the_methods():
         assert one.citation.url.startswith("https://")
     assert not set(BASELINES) & {method.key for method in registry.METHODS}
     papers = {"pinv", "bicubic", "dip", "ilvr", "dps", "he", "gamma", "retinex", "dark_channel"}
-    assert papers | {"turned", "slices", "second_order"} == set(BASELINES)
+    assert papers | {"turned", "slices", "second_order", "zero_dce"} == set(BASELINES)
 
 
 def test_an_unknown_baseline_names_the_nearest():
@@ -480,3 +481,21 @@ def result_of(key: str, pixels: Pixels, task: Task, sigma: float) -> Pixels:
     last = run(BASELINES[key], given(pixels, task, sigma), task)[-1].result
     assert last is not None
     return last.pixels
+
+
+def test_a_zero_dce_curve_keeps_black_and_white_and_the_order_of_gray_levels():
+    """LE + A LE (1 - LE) rises with LE for every A in [-1, 1] (section 3.1 of the paper)."""
+    gray = torch.linspace(0, 1, 101).reshape(1, 1, 1, 101)
+    for level in (-1.0, 0.3, 1.0):
+        curve = zero_dce.enhanced(gray, torch.full((1, zero_dce.CURVES, 1, 101), level))
+        assert curve[..., 0].item() == 0.0
+        assert curve[..., -1].item() == 1.0
+        assert (curve.diff() >= 0).all()
+
+
+def test_the_trained_zero_dce_brightens_dark_images_and_bright_ones_hardly():
+    dark, bright = (0.3 * picture(64, 64, noise=0.0), 0.5 + 0.5 * picture(64, 64, noise=0.0))
+    one = baseline("zero_dce")
+    assert result(one, dark, "lighten").pixels.mean() > 1.4 * dark.mean()
+    assert abs(result(one, bright, "lighten").pixels.mean() - bright.mean()) < 0.15
+    assert sum(p.numel() for p in zero_dce.network().parameters()) < 6_000

@@ -101,6 +101,12 @@ _ALL = (
         Citation("X. Dong et al.", "Fast efficient algorithm for enhancement of low lighting video",
                  "ICME", 2011, "https://doi.org/10.1109/ICME.2011.6012107"),
     ),
+    Baseline(
+        "zero_dce", "Zero-DCE", "Curves from a small network trained without references.",
+        ("lighten",), _HERE + "zero_dce",
+        Citation("C. Guo et al.", "Zero-reference deep curve estimation for low-light image "
+                 "enhancement", "CVPR", 2020, "https://arxiv.org/abs/2001.06826"),
+    ),
 )  # fmt: skip
 
 BASELINES: Mapping[str, Baseline] = MappingProxyType({one.key: one for one in _ALL})

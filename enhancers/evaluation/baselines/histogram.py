@@ -33,7 +33,7 @@ def gamma_for(gray: Pixels) -> float:
 
     The body is what UniMIE's exposure is measured on, so that both aim at the same.
     """
-    from enhancers.diffusion.degradation_fit import foreground
+    from enhancers.diffusion.lighting import foreground
 
     body = foreground(gray) > 0.5
     tissue = (gray[body] if body.any() else gray).astype(np.float64)

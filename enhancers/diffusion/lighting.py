@@ -1,0 +1,176 @@
+"""The degradation y = f L x + n of a dark image: exposure factor f, lighting field L, noise σ.
+
+In the notation of Fei et al. (arXiv 2407.10236, eq. 10), y = f x + M, the mask is M = f (L - 1) x:
+it follows the lighting where that varies over the image. f and L are found in closed form from the
+losses of section 4.5: L is the smooth field that brings the regions of 16 x 16 pixels closest to
+one exposure (eq. 12, an absolute error, so that vessels, cells and lesions do not count), and smooth
+because it has few coefficients (eq. 13).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from enhancers.image import Pixels
+
+Array = NDArray[np.float64]
+
+REGION = 16
+"""Side in pixels of the regions of the exposure loss, as published."""
+DEGREE = 2
+"""Of the polynomial log L. A field of higher degree follows the anatomy."""
+MIN_GAIN = 0.02
+FOREGROUND = 0.5
+"""Factor on Otsu's threshold for the body, so that dark tissue is included."""
+DARKEST = 1e-3
+"""Smallest mean of a region whose logarithm is taken."""
+MOST_UNEVEN = 4.0
+"""Largest ratio of L to its mean, either way."""
+HIGHLIGHT = 0.995
+"""Quantile of the evened body that an automatic exposure brings to white: no body is darkened, and
+hardly any highlight saturates."""
+SMOOTHING = 1.0
+"""Gaussian σ in pixels before the quantile is taken, which noise would raise."""
+SAMPLED = 1 << 18
+"""Pixels in which the gap between gray levels is looked for."""
+ROUNDS = 15
+"""Of the reweighted least squares that minimise the absolute error."""
+
+
+@dataclass(frozen=True, eq=False)
+class Degradation:
+    """The estimated degradation of an image.
+
+    Parameters
+    ----------
+    gain : ndarray, float32, shape (H, W)
+        f L, positive.
+    exposure : float
+        f, the gain at a lighting of 1.
+    uneven : float
+        Ratio of the brightest to the darkest lighting, 1 for even lighting.
+    """
+
+    gain: Pixels
+    exposure: float
+    uneven: float
+
+
+def find_degradation(
+    gray: Pixels, body: Pixels, exposure: float | None, evenness: float
+) -> Degradation:
+    """Exposure factor and lighting field of an image.
+
+    Parameters
+    ----------
+    gray : ndarray, float32, shape (H, W), in [0, 1]
+    body : ndarray, float32, shape (H, W)
+        Soft mask from `foreground`.
+    exposure : float or None
+        Desired mean of the body; None brings its highlights to white.
+    evenness : float
+        Share of the slow variation that counts as lighting, 0 to 1; the rest is anatomy.
+    """
+    field = lighting_field(gray, body, evenness)
+    even = gray / field
+    inside = body > 0.5
+    if exposure is None:
+        f = highlight(even, inside)
+    else:
+        weight = max(float(body.sum()), 1.0)
+        f = float((even * body).sum()) / weight / exposure
+    f = max(f, MIN_GAIN)
+    lit = field[inside] if inside.any() else field
+    gain = np.maximum(f * field, np.float32(MIN_GAIN)).astype(np.float32)
+    return Degradation(gain, f, float(lit.max() / lit.min()))
+
+
+def highlight(even: Pixels, inside: NDArray[np.bool_]) -> float:
+    """The `HIGHLIGHT` quantile of the body, 1 for an image without a body."""
+    from scipy.ndimage import gaussian_filter
+
+    if not inside.any():
+        return 1.0
+    return float(np.quantile(gaussian_filter(even, SMOOTHING)[inside], HIGHLIGHT))
+
+
+def lighting_field(gray: Pixels, body: Pixels, evenness: float) -> Pixels:
+    """The lighting L, float32 (H, W), with a geometric mean of 1 in the body.
+
+    log L is a polynomial of degree `DEGREE` in the coordinates, fitted to the logarithms of the
+    region means by least absolute deviations, times ``evenness``.
+    """
+    flat = np.ones_like(gray)
+    means, weights = _regions(gray, body)
+    basis = _basis(means.shape)
+    used = weights > 0.5
+    if evenness == 0.0 or used.sum() < 4 * basis.shape[-1]:
+        return flat
+    logs = np.log(np.maximum(means[used], DARKEST))
+    coefficients = _least_absolute(basis[used], logs, weights[used])
+    log_field = _basis(gray.shape) @ coefficients
+    weight = float(body.sum())
+    log_field = evenness * (log_field - float((log_field * body).sum()) / weight)
+    limit = np.log(MOST_UNEVEN)
+    field: Pixels = np.exp(np.clip(log_field, -limit, limit)).astype(np.float32)
+    return field
+
+
+def _regions(gray: Pixels, body: Pixels) -> tuple[Array, Array]:
+    """Mean of the body in each region, and the share of the region that it covers."""
+    rows, columns = (max(side // REGION, 1) for side in gray.shape)
+    edges = [np.linspace(0, side, n + 1).astype(int) for side, n in
+             zip(gray.shape, (rows, columns), strict=True)]  # fmt: skip
+
+    def sums(values: Pixels) -> Array:
+        down = np.add.reduceat(values.astype(np.float64), edges[0][:-1], axis=0)
+        return np.asarray(np.add.reduceat(down, edges[1][:-1], axis=1))
+
+    covered = sums(body)
+    areas = np.outer(np.diff(edges[0]), np.diff(edges[1]))
+    return sums(gray * body) / np.maximum(covered, 1e-6), covered / areas
+
+
+def _basis(shape: tuple[int, ...]) -> Array:
+    """Products of Legendre polynomials of total degree up to `DEGREE`, shape (H, W, terms)."""
+    from numpy.polynomial import legendre
+
+    y, x = (legendre.legvander((np.arange(n) + 0.5) / n * 2 - 1, DEGREE) for n in shape)
+    pairs = [(i, j) for i in range(DEGREE + 1) for j in range(DEGREE + 1 - i)]
+    return np.stack([y[:, None, i] * x[None, :, j] for i, j in pairs], axis=-1)
+
+
+def _least_absolute(basis: Array, values: Array, weights: Array) -> Array:
+    """Coefficients of least weighted absolute error, by reweighted least squares."""
+    each = weights
+    coefficients = np.zeros(basis.shape[1])
+    for _ in range(ROUNDS):
+        weighted = basis * each[:, None]
+        normal = weighted.T @ basis + 1e-9 * np.eye(basis.shape[1])
+        coefficients = np.linalg.solve(normal, weighted.T @ values)
+        error = np.abs(values - basis @ coefficients)
+        each = weights / np.maximum(error, 0.3 * float(np.median(error)) + 1e-4)
+    return coefficients
+
+
+def rounding_noise(pixels: Pixels) -> float:
+    """Standard deviation of the rounding to gray levels, which brightening multiplies as well.
+
+    It is read from the smallest gap between values: 0.0011 for 8 bits, next to 0 for 16.
+    """
+    levels = np.unique(pixels.ravel()[:: max(1, pixels.size // SAMPLED)])
+    return float(np.diff(levels).min()) / np.sqrt(12.0) if levels.size > 1 else 0.0
+
+
+def foreground(gray: Pixels) -> Pixels:
+    """Soft foreground mask of the body in [0, 1], which keeps a black background black."""
+    from scipy.ndimage import gaussian_filter
+    from skimage.filters import threshold_otsu
+
+    smooth = gaussian_filter(gray, 2.0)
+    above: NDArray[np.bool_] = smooth > FOREGROUND * threshold_otsu(smooth)
+    mask: Pixels = gaussian_filter(above.astype(np.float32), 2.0)
+    return mask
