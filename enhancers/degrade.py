@@ -68,7 +68,7 @@ _ALL = (
                 "factor", 2, 8, 4, (2, 4, 8)),
     Degradation("under_exposure", "Under-exposure", "Darkens by a factor and adds a smooth veil.",
                 "exposure factor", 0.05, 1.0, 0.3),
-    Degradation("low_light", "Low light", "Darkens by a factor, more on one side, with sensor noise.",
+    Degradation("low_light", "Low light", "Darkens unevenly and adds sensor noise.",
                 "exposure factor", 0.05, 1.0, 0.3),
     Degradation("bias_field", "Bias field", "Smooth shading, as of an MR surface coil.",
                 "strength", 0.0, 1.5, 0.5),
@@ -226,7 +226,7 @@ def _under_exposure(x: Array, exposure: float, rng: np.random.Generator) -> Arra
 
 
 def _low_light(x: Array, exposure: float, rng: np.random.Generator) -> Array:
-    """Compute y = f L x + n with a smooth lighting L and white noise n, which do not depend on f."""
+    """Compute y = f L x + n with a smooth lighting L and white noise n."""
     lighting = np.exp(-LOW_LIGHT_DROP * smooth_field((x.shape[0], x.shape[1]), rng))
     noise = LOW_LIGHT_NOISE * rng.standard_normal(x.shape)
     return exposure * x * _as_factor(lighting, x) + noise

@@ -287,17 +287,18 @@ METHODS: tuple[Method, ...] = (
         parameters=(
             PIXEL_PRIOR,
             Parameter("exposure", "Exposure", "float", None, 0.1, 0.9, 0.01, automatic=True,
-                      help="The desired mean brightness of the foreground. Automatic: its "
-                           "highlights become white, which keeps bright modalities bright."),
-            Parameter("evenness", "Even out the lighting", "float", 0.5, 0.0, 1.0, 0.05,
+                      help="The desired mean brightness of the foreground. Automatic: the usual "
+                           "one of the modality, or less where highlights would saturate."),
+            Parameter("evenness", "Even out the lighting", "float", None, 0.0, 1.0, 0.05,
+                      automatic=True,
                       help="The share of the slow change of brightness over the image that counts "
-                           "as lighting and is removed; the rest is anatomy. 0 for a single "
-                           "gain."),
+                           "as lighting and is removed. 0 for a single gain. Automatic: what "
+                           "exceeds the usual change in images of the modality."),
             SIGMA,
             Parameter("variant", "Variant", "choice", "paper", choices=("paper", "reference"),
                       help="paper guides the clean estimate. reference computes what the published "
                            "code computes."),
-            Parameter("steps", "Most steps", "int", 20, 2, 250, 1,
+            Parameter("steps", "Most steps", "int", 10, 2, 250, 1,
                       help="The largest number of sampling steps. They lie below the noise of the "
                            "brightened image; hardly noisy images have fewer."),
             Parameter("guidance", "Guidance κ", "float", None, 0.0, 2.0, 0.001, automatic=True,

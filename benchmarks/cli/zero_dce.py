@@ -12,8 +12,9 @@ def zero_dce(
     data: Annotated[
         Path, typer.Option(help="Training images; held-out subjects are left to evaluation.")
     ],
-    out: Annotated[Path | None, typer.Option(help="File of the weights. Default: the shipped one.")]
-    = None,
+    out: Annotated[
+        Path | None, typer.Option(help="File of the weights. Default: the shipped one.")
+    ] = None,
     steps: Annotated[int, typer.Option(min=1, help="Number of training steps.")] = 600,
     seed: Annotated[int, typer.Option(min=0, help="Seed of weights and crops.")] = 0,
 ) -> None:

@@ -2,8 +2,8 @@
 
 In the notation of Fei et al. (arXiv 2407.10236, eq. 10), y = f x + M, the mask is M = f (L - 1) x:
 it follows the lighting where that varies over the image. f and L are found in closed form from the
-losses of section 4.5: L is the smooth field that brings the regions of 16 x 16 pixels closest to
-one exposure (eq. 12, an absolute error, so that vessels, cells and lesions do not count), and smooth
+losses of section 4.5: L is the field that brings the regions of 16 x 16 pixels closest to one
+exposure (eq. 12, an absolute error, so that vessels, cells and lesions do not count), and smooth
 because it has few coefficients (eq. 13).
 """
 
@@ -20,8 +20,8 @@ Array = NDArray[np.float64]
 
 REGION = 16
 """Side in pixels of the regions of the exposure loss, as published."""
-DEGREE = 2
-"""Of the polynomial log L. A field of higher degree follows the anatomy."""
+DEGREE = 3
+"""Of the polynomial log L: the least that follows both vignettes and uneven fields of lamps."""
 MIN_GAIN = 0.02
 FOREGROUND = 0.5
 """Factor on Otsu's threshold for the body, so that dark tissue is included."""
@@ -29,15 +29,32 @@ DARKEST = 1e-3
 """Smallest mean of a region whose logarithm is taken."""
 MOST_UNEVEN = 4.0
 """Largest ratio of L to its mean, either way."""
+EXPOSURE = 0.4
+"""The published exposure level."""
 HIGHLIGHT = 0.995
-"""Quantile of the evened body that an automatic exposure brings to white: no body is darkened, and
-hardly any highlight saturates."""
+"""Quantile of the evened body that an automatic exposure keeps below white."""
 SMOOTHING = 1.0
 """Gaussian σ in pixels before the quantile is taken, which noise would raise."""
 SAMPLED = 1 << 18
 """Pixels in which the gap between gray levels is looked for."""
 ROUNDS = 15
 """Of the reweighted least squares that minimise the absolute error."""
+
+
+@dataclass(frozen=True)
+class Usual:
+    """What well-exposed images of a modality have.
+
+    Parameters
+    ----------
+    exposure : float
+        Mean of the body.
+    variation : float
+        Root mean square of the fitted log L: slow changes that are anatomy.
+    """
+
+    exposure: float = EXPOSURE
+    variation: float = 0.2
 
 
 @dataclass(frozen=True, eq=False)
@@ -60,7 +77,11 @@ class Degradation:
 
 
 def find_degradation(
-    gray: Pixels, body: Pixels, exposure: float | None, evenness: float
+    gray: Pixels,
+    body: Pixels,
+    exposure: float | None,
+    evenness: float | None,
+    usual: Usual,
 ) -> Degradation:
     """Exposure factor and lighting field of an image.
 
@@ -70,18 +91,19 @@ def find_degradation(
     body : ndarray, float32, shape (H, W)
         Soft mask from `foreground`.
     exposure : float or None
-        Desired mean of the body; None brings its highlights to white.
-    evenness : float
-        Share of the slow variation that counts as lighting, 0 to 1; the rest is anatomy.
+        Desired mean of the body. None for the usual one, or what keeps highlights below white.
+    evenness : float or None
+        Share of the slow variation that counts as lighting, 0 to 1; the rest is anatomy. None for
+        what exceeds the usual variation.
+    usual : Usual
     """
-    field = lighting_field(gray, body, evenness)
+    field = lighting_field(gray, body, evenness, usual.variation)
     even = gray / field
     inside = body > 0.5
+    mean = float((even * body).sum()) / max(float(body.sum()), 1.0)
+    f = mean / (exposure or usual.exposure)
     if exposure is None:
-        f = highlight(even, inside)
-    else:
-        weight = max(float(body.sum()), 1.0)
-        f = float((even * body).sum()) / weight / exposure
+        f = max(f, highlight(even, inside))
     f = max(f, MIN_GAIN)
     lit = field[inside] if inside.any() else field
     gain = np.maximum(f * field, np.float32(MIN_GAIN)).astype(np.float32)
@@ -97,11 +119,14 @@ def highlight(even: Pixels, inside: NDArray[np.bool_]) -> float:
     return float(np.quantile(gaussian_filter(even, SMOOTHING)[inside], HIGHLIGHT))
 
 
-def lighting_field(gray: Pixels, body: Pixels, evenness: float) -> Pixels:
+def lighting_field(
+    gray: Pixels, body: Pixels, evenness: float | None, variation: float = 0.0
+) -> Pixels:
     """The lighting L, float32 (H, W), with a geometric mean of 1 in the body.
 
     log L is a polynomial of degree `DEGREE` in the coordinates, fitted to the logarithms of the
-    region means by least absolute deviations, times ``evenness``.
+    region means by least absolute deviations, times ``evenness``. None shrinks it by
+    1 - (``variation``/RMS)² (James and Stein), at least to 0: what anatomy alone would vary stays.
     """
     flat = np.ones_like(gray)
     means, weights = _regions(gray, body)
@@ -113,9 +138,12 @@ def lighting_field(gray: Pixels, body: Pixels, evenness: float) -> Pixels:
     coefficients = _least_absolute(basis[used], logs, weights[used])
     log_field = _basis(gray.shape) @ coefficients
     weight = float(body.sum())
-    log_field = evenness * (log_field - float((log_field * body).sum()) / weight)
+    log_field -= float((log_field * body).sum()) / weight
+    if evenness is None:
+        power = float((log_field**2 * body).sum()) / weight
+        evenness = max(0.0, 1.0 - variation**2 / max(power, 1e-12))
     limit = np.log(MOST_UNEVEN)
-    field: Pixels = np.exp(np.clip(log_field, -limit, limit)).astype(np.float32)
+    field: Pixels = np.exp(np.clip(evenness * log_field, -limit, limit)).astype(np.float32)
     return field
 
 

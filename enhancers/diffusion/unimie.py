@@ -112,10 +112,12 @@ def paper_step(
     clean = pair.clean(x, noise).clamp(-1, 1)
     allowed = pair.s / (pair.a * level)
     measured = allowed >= 1
-    kappa = torch.where(measured, 1.0, (guidance * allowed).clamp(max=1.0))
+    kappa = torch.where(measured, 1.0, guidance * allowed)
     clean = clean - kappa * (clean - v)
+    # The measurement brings κ a σ_v of the noise s that the next step expects; ε brings the rest.
     added = (pair.s**2 - (pair.a * level) ** 2).clamp_min(0).sqrt() * z
-    return pair.a * clean + torch.where(measured, added, pair.s * noise), (clean + 1) / 2
+    rest = torch.where(measured, added, (pair.s - kappa * pair.a * level) * noise)
+    return pair.a * clean + rest, (clean + 1) / 2
 
 
 def sample(

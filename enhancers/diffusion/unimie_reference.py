@@ -16,6 +16,7 @@ from torch.nn import functional as F
 from enhancers.colour import luminance, with_luminance
 from enhancers.devices import GpuPacing
 from enhancers.diffusion.degradation_fit import PixelDegradationFit
+from enhancers.diffusion.lighting import EXPOSURE
 from enhancers.diffusion.schedule import START, NoisePrefetcher, TimestepPair, timesteps
 from enhancers.diffusion.tiled_networks import PixelNetwork, channel_spread, gray_of, size_notes
 from enhancers.diffusion.tiles import Predict
@@ -26,8 +27,6 @@ from enhancers.method_interface import Figure, ProgressTracker, Step, final_step
 CELL = 8
 EXPOSURE_SCALE = 100.0
 """Scales the default exposure weight to that of the published, squared exposure loss."""
-EXPOSURE = 0.4
-"""The published exposure level."""
 
 
 def cell_means(u: Tensor, side: int) -> Tensor:
@@ -97,16 +96,16 @@ def run_reference(
         channels=network.prior.channels,
     )  # fmt: skip
 
-    def merged() -> Pixels:
+    def merged(u: Tensor) -> Pixels:
         one = padding.crop(gray_of(u)[0, 0].clamp(0, 1).cpu().numpy().astype(np.float32))
         return with_luminance(image.pixels, one, keep="saturation")
 
     for done, u in steps:
         pace.tick()
         show = done % light.preview_every == 0 and done < light.steps
-        yield progress.step(done, merged() if show else None)
+        yield progress.step(done, merged(u) if show else None)
     yield final_step(
-        merged(),
+        merged(u),
         figures=(Figure("gain", "Exposure factor f", float(model.gain)), *channel_spread(u)),
         calls=light.steps * tile_count(network, y),
         notes=(*size_notes(network.entry, *gray.shape), *network.notes),

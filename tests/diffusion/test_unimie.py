@@ -7,6 +7,7 @@ from scipy.ndimage import gaussian_filter
 
 from enhancers.degrade import degrade
 from enhancers.diffusion.lighting import (
+    Usual,
     find_degradation,
     foreground,
     lighting_field,
@@ -102,8 +103,17 @@ def test_the_lighting_of_an_even_sample_is_found_in_spite_of_dark_cells() -> Non
     assert field.max() / field.min() > 2.0
 
 
+def test_the_usual_variation_of_anatomy_is_not_taken_for_lighting() -> None:
+    y = np.linspace(-1, 1, 128, dtype=np.float32)[:, None].repeat(128, axis=1)
+    everywhere = np.ones_like(y)
+    mild, strong = (0.4 * np.exp(slope * y) for slope in (0.15, 1.0))
+    assert np.ptp(lighting_field(mild, everywhere, None, 0.15)) == 0.0
+    rest = strong / lighting_field(strong, everywhere, None, 0.15)
+    assert np.log(rest.max() / rest.min()) < 0.2 * np.log(strong.max() / strong.min())
+
+
 def test_without_evenness_the_gain_is_the_same_everywhere() -> None:
-    degradation = find_degradation(DARK, foreground(DARK), None, 0.0)
+    degradation = find_degradation(DARK, foreground(DARK), None, 0.0, Usual())
     assert np.ptp(degradation.gain) == 0.0
     assert degradation.uneven == 1.0
 

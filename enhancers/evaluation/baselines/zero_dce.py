@@ -72,7 +72,9 @@ def loss(gray: Tensor, maps: Tensor) -> Tensor:
     )
     exposure = (F.avg_pool2d(result, EXPOSED_REGION) - WELL_EXPOSED).abs().mean()
     slopes = sum(maps.diff(dim=axis).abs().mean(dim=(-1, -2)) for axis in (-1, -2))
-    return torch.as_tensor(spatial + exposure + SMOOTHNESS * torch.as_tensor(slopes).square().mean())
+    return torch.as_tensor(
+        spatial + exposure + SMOOTHNESS * torch.as_tensor(slopes).square().mean()
+    )
 
 
 @cache
