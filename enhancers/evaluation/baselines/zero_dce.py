@@ -66,15 +66,13 @@ def loss(gray: Tensor, maps: Tensor) -> Tensor:
     result = enhanced(gray, maps)
     before, after = F.avg_pool2d(gray, REGION), F.avg_pool2d(result, REGION)
     # Each pair of neighbours counts once here and twice in the paper, hence the factor.
-    spatial = sum(
-        2.0 * (after.diff(dim=axis).abs() - before.diff(dim=axis).abs()).square().mean()
-        for axis in (-1, -2)
-    )
+    spatial = torch.zeros(())
+    for axis in (-1, -2):
+        contrast = after.diff(dim=axis).abs() - before.diff(dim=axis).abs()
+        spatial = spatial + 2.0 * contrast.square().mean()
     exposure = (F.avg_pool2d(result, EXPOSED_REGION) - WELL_EXPOSED).abs().mean()
-    slopes = sum(maps.diff(dim=axis).abs().mean(dim=(-1, -2)) for axis in (-1, -2))
-    return torch.as_tensor(
-        spatial + exposure + SMOOTHNESS * torch.as_tensor(slopes).square().mean()
-    )
+    slopes = maps.diff(dim=-1).abs().mean(dim=(-1, -2)) + maps.diff(dim=-2).abs().mean(dim=(-1, -2))
+    return spatial + exposure + SMOOTHNESS * slopes.square().mean()
 
 
 @cache
