@@ -298,9 +298,9 @@ METHODS: tuple[Method, ...] = (
             Parameter("variant", "Variant", "choice", "paper", choices=("paper", "reference"),
                       help="paper guides the clean estimate. reference computes what the published "
                            "code computes."),
-            Parameter("steps", "Most steps", "int", 10, 2, 250, 1,
+            Parameter("steps", "Most steps", "int", 4, 2, 250, 1,
                       help="The largest number of sampling steps. They lie below the noise of the "
-                           "brightened image; hardly noisy images have fewer."),
+                           "brightened image. More than 4 add texture and cost 0.2 dB."),
             Parameter("guidance", "Guidance κ", "float", None, 0.0, 2.0, 0.001, automatic=True,
                       advanced=True,
                       help="The weight of the measurement. For paper it is relative to what the "

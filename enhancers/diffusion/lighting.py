@@ -103,7 +103,8 @@ def find_degradation(
     mean = float((even * body).sum()) / max(float(body.sum()), 1.0)
     f = mean / (exposure or usual.exposure)
     if exposure is None:
-        f = max(f, highlight(even, inside))
+        # An image that is brighter than usual is not darkened.
+        f = min(max(f, highlight(even, inside)), 1.0)
     f = max(f, MIN_GAIN)
     lit = field[inside] if inside.any() else field
     gain = np.maximum(f * field, np.float32(MIN_GAIN)).astype(np.float32)

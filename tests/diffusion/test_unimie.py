@@ -33,7 +33,7 @@ SIGNAL = scheduler().alphas_cumprod
 
 def result(pixels: Pixels, modality: Modality = Modality.MR, **given: object) -> Result:
     image = from_array(pixels, modality)
-    params = resolve("unimie", modality, {"steps": 8, **given})  # type: ignore[arg-type]
+    params = resolve("unimie", modality, {"steps": 4, **given})  # type: ignore[arg-type]
     found = list(load_method("unimie").run(image, params, seed=0, device="cpu"))[-1].result
     assert found is not None
     return found
@@ -99,7 +99,7 @@ def test_the_lighting_of_an_even_sample_is_found_in_spite_of_dark_cells() -> Non
     gray = (0.6 * cells * field / field.max()).astype(np.float32)
     found = lighting_field(gray, np.ones_like(gray), 1.0)
     ratio = found / field
-    assert ratio.max() / ratio.min() < 1.08
+    assert ratio.max() / ratio.min() < 1.15
     assert field.max() / field.min() > 2.0
 
 
