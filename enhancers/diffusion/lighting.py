@@ -174,8 +174,8 @@ def _basis(shape: tuple[int, ...]) -> Array:
 
 def _least_absolute(basis: Array, values: Array, weights: Array) -> Array:
     """Coefficients of least weighted absolute error, by reweighted least squares."""
-    each = weights
-    coefficients = np.zeros(basis.shape[1])
+    each: Array = weights
+    coefficients: Array = np.zeros(basis.shape[1])
     for _ in range(ROUNDS):
         weighted = basis * each[:, None]
         normal = weighted.T @ basis + 1e-9 * np.eye(basis.shape[1])
