@@ -179,7 +179,7 @@ def _least_absolute(basis: Array, values: Array, weights: Array) -> Array:
     for _ in range(ROUNDS):
         weighted = basis * each[:, None]
         normal = weighted.T @ basis + 1e-9 * np.eye(basis.shape[1])
-        coefficients = np.linalg.solve(normal, weighted.T @ values)
+        coefficients = np.asarray(np.linalg.solve(normal, weighted.T @ values), np.float64)
         error = np.abs(values - basis @ coefficients)
         each = weights / np.maximum(error, 0.3 * float(np.median(error)) + 1e-4)
     return coefficients
