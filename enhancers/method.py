@@ -144,7 +144,8 @@ class Method:
     samples from ("pixel" or "latent"; None: classical); which one is its parameter ``prior``.
     ``colour`` says how RGB is handled. ``presets`` holds, per modality, the values that differ from
     the defaults. ``remaps`` says whether the results' values lose their meaning in source units,
-    as after tone mapping, or names the boolean parameter that decides it.
+    as after tone mapping, or names the boolean parameter that decides it. ``removed`` holds
+    parameters of earlier versions, each with a sentence about what took their place.
     """
 
     key: str
@@ -159,6 +160,7 @@ class Method:
     prior: Literal["pixel", "latent"] | None = None
     colour: str = "luminance is processed, chroma is kept"
     remaps: bool | str = False
+    removed: Mapping[str, str] = field(default_factory=dict)
 
     def result_units(self, units: str, params: Mapping[str, ParameterValue]) -> str:
         """Units of the result's values for an input in ``units`` and complete parameters.
@@ -170,10 +172,18 @@ class Method:
         return f"gray level, not {units}" if remaps and units not in RELATIVE_UNITS else units
 
     def parameter(self, name: str) -> Parameter:
-        """The parameter of this name, or ParameterError naming the nearest."""
+        """The parameter of this name.
+
+        Raises
+        ------
+        ParameterError
+            There is none; it names the nearest, or what took the place of a removed one.
+        """
         for parameter in self.parameters:
             if parameter.name == name:
                 return parameter
+        if name in self.removed:
+            raise ParameterError(f"{self.key} has no parameter {name}: {self.removed[name]}")
         names = [parameter.name for parameter in self.parameters]
         raise ParameterError(f"{self.key} has no parameter {name}; {nearest(name, names)}.")
 

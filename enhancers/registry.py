@@ -306,13 +306,18 @@ METHODS: tuple[Method, ...] = (
                       help="The weight of the measurement. For paper it is relative to what the "
                            "noise after brightening allows, and automatically 0.5; for reference "
                            "it is automatically 0.509."),
-            Parameter("exposure_weight", "Exposure weight", "float", 0.001, 0.0, 0.2, 0.001,
-                      advanced=True,
-                      help="For reference: the weight of the exposure loss."),
+            Parameter("exposure_weight", "Exposure weight", "float", None, 0.0, 0.2, 0.001,
+                      automatic=True, advanced=True,
+                      help="For reference: the weight of the exposure loss. Automatic: 0.001."),
             PREVIEW,
         ),
         modalities=(FUNDUS, ENDOSCOPY, MICROSCOPY, MR, CT),
         remaps=True,
+        removed={
+            "smoothness": "it was removed in version 0.2.0, in which the mask follows a smooth "
+                          "field without such a weight. Leave it out, or give evenness (0 to 1) "
+                          "for how much of the lighting is removed."
+        },
         citation=Citation(
             "B. Fei, Y. Li, W. Yang, H. Gao, J. Xu, L. Ma, Y. Yang, P. Zhou",
             "Lightening anything in medical images", "arXiv 2407.10236", 2024,

@@ -120,6 +120,12 @@ def test_samples_are_written(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) ->
             "clahe has no parameter clip; it has clip_limit, tiles.",
         ),
         (
+            ("run", "{in}", "--method", "unimie", "--set", "smoothness=0", "--out", "{out}.png"),
+            "unimie has no parameter smoothness: it was removed in version 0.2.0, in which the "
+            "mask follows a smooth field without such a weight. Leave it out, or give evenness "
+            "(0 to 1) for how much of the lighting is removed.",
+        ),
+        (
             ("run", "{in}", "--method", "clahe", "--set", "tiles=0.5", "--out", "{out}.png"),
             "tiles=0.5 is not possible; give a whole number from 1 to 32.",
         ),

@@ -32,6 +32,7 @@ from enhancers.diffusion.unimie_problem import (
     find_problem,
     padded_planes,
     tile_count,
+    unused_notes,
 )
 from enhancers.diffusion.unimie_reference import run_reference
 from enhancers.image import MedicalImage, Pixels
@@ -151,7 +152,7 @@ def run(
     entry = network_entry(str(params["prior"]), "pixel")
     network = PixelNetwork(entry.key, device, tile_sizes(entry))
     if light.variant == "reference":
-        yield from run_reference(image, light, network, seed, device)
+        yield from run_reference(image, light, network, seed, device, unused_notes(params))
         return
     problem = find_problem(image, light, network.prior.channels)
     v, padding = padded_planes(problem.planes, network)
@@ -172,7 +173,7 @@ def run(
         pixels,
         figures=(*figures, *(() if image.is_colour else channel_spread(u))),
         calls=done * len(problem.planes) * tiles,
-        notes=(*notes, *size_notes(entry, *gray.shape), *network.notes),
+        notes=(*notes, *unused_notes(params), *size_notes(entry, *gray.shape), *network.notes),
     )
 
 

@@ -23,7 +23,8 @@ from enhancers.diffusion.tiles import Padding, pad
 from enhancers.image import MedicalImage, Pixels
 from enhancers.method import Modality, ParameterValue
 from enhancers.noise import estimate_sigma
-from enhancers.parameter_values import as_float, as_float_or_none, as_int
+from enhancers.parameter_values import as_float_or_none, as_int
+from enhancers.registry import get
 
 MULTIPLE = 16
 USUAL = {
@@ -40,6 +41,9 @@ is 1 to 1.5 times theirs, whichever restored evenly and unevenly lit images of t
 ultrasound is assumed. MR and CT have no lamp: what they vary is anatomy, or the field of coils,
 which N4 corrects. An exposure of 0.4 for all, as published, turns X-rays gray."""
 REFERENCE_GUIDANCE = 0.509
+REFERENCE_EXPOSURE_WEIGHT = 0.001
+UNUSED = {"paper": ("exposure_weight",), "reference": ("evenness", "sigma")}
+"""Parameters that are for the other variant alone."""
 GUIDANCE = 0.5
 """κ as a share of what the noise allows. At noise of 0.02 and 0.05 shares from 0 to 1 were within
 0.2 dB, and 0.5 had the best SSIM in four steps."""
@@ -69,6 +73,7 @@ class Lighting:
     def read(cls, params: Mapping[str, ParameterValue]) -> Lighting:
         """Read resolved parameters."""
         variant, guidance = str(params["variant"]), as_float_or_none(params, "guidance")
+        weight = as_float_or_none(params, "exposure_weight")
         if guidance is None:
             guidance = REFERENCE_GUIDANCE if variant == "reference" else GUIDANCE
         return cls(
@@ -78,9 +83,19 @@ class Lighting:
             variant=variant,
             steps=as_int(params, "steps"),
             guidance=guidance,
-            exposure_weight=as_float(params, "exposure_weight"),
+            exposure_weight=REFERENCE_EXPOSURE_WEIGHT if weight is None else weight,
             preview_every=as_int(params, "preview_every"),
         )
+
+
+def unused_notes(params: Mapping[str, ParameterValue]) -> tuple[str, ...]:
+    """Notes on parameters that were given and have no effect in the chosen variant."""
+    variant, method = str(params["variant"]), get("unimie")
+    return tuple(
+        f"{method.parameter(name).label} has no effect in the variant {variant}."
+        for name in UNUSED[variant]
+        if params[name] is not None
+    )
 
 
 @dataclass(frozen=True, eq=False)

@@ -83,8 +83,9 @@ def sample_reference(
 
 
 def run_reference(
-    image: MedicalImage, light: Lighting, network: PixelNetwork, seed: int, device: str
-) -> Iterator[Step]:
+    image: MedicalImage, light: Lighting, network: PixelNetwork, seed: int, device: str,
+    notes: tuple[str, ...] = (),
+) -> Iterator[Step]:  # fmt: skip
     """Run the variant; the colours keep their saturation."""
     gray = luminance(image.pixels)
     y, padding = padded_planes(gray[None, None], network)
@@ -108,5 +109,5 @@ def run_reference(
         merged(u),
         figures=(Figure("gain", "Exposure factor f", float(model.gain)), *channel_spread(u)),
         calls=light.steps * tile_count(network, y),
-        notes=(*size_notes(network.entry, *gray.shape), *network.notes),
+        notes=(*notes, *size_notes(network.entry, *gray.shape), *network.notes),
     )

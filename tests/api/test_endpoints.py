@@ -186,6 +186,7 @@ def test_every_kind_of_degradation_is_declared_and_has_a_level(
         ("/enhance", ("nlm", {"sigma": "many"}), "sigma=many is not possible"),
         ("/enhance", ("nlm", {"sigma": [1]}), "parameters="),
         ("/enhance", ("nlm", {"strange": 1}), "nlm has no parameter strange"),
+        ("/enhance", ("unimie", {"smoothness": 0}), "smoothness: it was removed in version 0.2.0"),
         ("/enhance", ("nlm", None, -1), "seed=-1 is not possible"),
         ("/enhance", ("nlm", None, "soon"), "seed=soon is not possible"),
         ("/enhance", ("nlm", None, 0, "PET"), "modality=PET is unknown"),

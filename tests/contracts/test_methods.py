@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from enhancers import compare, registry
+from enhancers.errors import ParameterError
 from enhancers.image import MedicalImage, from_array
 from enhancers.method import Method, Modality
 from enhancers.method_interface import UNCHANGED, Result, Step, load_method
@@ -62,6 +63,17 @@ def test_parameters_resolve_for_every_modality(method: Method) -> None:
         assert set(values) == {parameter.name for parameter in method.parameters}
         for name, value in values.items():
             assert method.parameter(name).check(value) == value
+
+
+@methods
+def test_a_removed_parameter_says_what_took_its_place(method: Method) -> None:
+    assert not set(method.removed) & {parameter.name for parameter in method.parameters}
+    card = (CARDS / f"{method.key}.md").read_text(encoding="utf-8")
+    for name, reason in method.removed.items():
+        assert f"`{name}`" in card
+        with pytest.raises(ParameterError, match=f"{method.key} has no parameter {name}: ") as told:
+            registry.resolve(method.key, method.modalities[0], {name: 0.01})
+        assert str(told.value).endswith(reason)
 
 
 @methods

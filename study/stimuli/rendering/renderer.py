@@ -136,6 +136,15 @@ def key_method(method: SourceMethod, groups: tuple[str, ...], seed: int) -> KeyM
     )
 
 
+def is_known(method: SourceMethod) -> bool:
+    """Whether this version has the method or degradation, and every value of its recipe."""
+    try:
+        _known(method)
+    except ReadingRoomError:
+        return False
+    return True
+
+
 def _known(method: SourceMethod) -> Method | None:
     """The registered method, also where ready-made images have its name."""
     if method.source is ImageSource.ENHANCE:

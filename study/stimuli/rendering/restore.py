@@ -17,7 +17,7 @@ from study.stimuli import buffers
 from study.stimuli.frozen_recipe import sources_of
 from study.stimuli.rendering.build_run import Progress
 from study.stimuli.rendering.case_images import read_case
-from study.stimuli.rendering.renderer import Renderer
+from study.stimuli.rendering.renderer import Renderer, is_known
 from study.stimuli.sources import Sources
 from study.storage import hash_chain, key_file
 from study.storage.image_events import RESTORED, add_image_event, is_unusable
@@ -149,6 +149,14 @@ class _Rendering:
         method = next((one for one in self.sources.methods if one.name == method_name), None)
         if case is None or method is None:
             return f"Case {label}: the recipe in the key file does not have this image."
+        lost = f"Case {label}: the image {row.file} cannot be made as it was, because"
+        if not is_known(method):
+            # What exactly is missing would name the method, which stays masked.
+            return (
+                f"{lost} this version of the program does not have the method, or a setting of it, "
+                "that made it. Copy it from a backup, or restore it with the version that built "
+                "the study."
+            )
         try:
             inputs = read_case(
                 self.sources, case, self.caps, with_grid=self.with_grid, isolated=self.isolated
@@ -166,10 +174,7 @@ class _Rendering:
             if same
             else "the source file, or the version of the program, is another one"
         )
-        return (
-            f"Case {label}: the image {row.file} cannot be made as it was, because {why}. Copy it "
-            "from a backup."
-        )
+        return f"{lost} {why}. Copy it from a backup."
 
 
 def _log(

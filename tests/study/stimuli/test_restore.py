@@ -94,6 +94,25 @@ def test_what_cannot_be_restored_says_so(frozen: Draft, tmp_path: Path) -> None:
         restore(draft.store, None, actor="anna")
 
 
+def test_a_setting_of_an_earlier_version_is_explained_without_naming_the_method(
+    frozen: Draft,
+) -> None:
+    """UniMIE had ``smoothness`` until 0.2.0: the study verifies, and says why nothing is made."""
+    head, mark, recipe = frozen.key_path.read_text().partition('"recipe": {')
+    old = recipe.replace('"tv"', '"unimie"').replace('"weight",', '"smoothness",')
+    assert old.count('"unimie"') == old.count('"smoothness"') == 1
+    frozen.key_path.write_text(head + mark + old)
+    assert verify(frozen.store, images=True).ok
+    for path in files(frozen):
+        path.unlink()
+    report = restore(frozen.store, frozen.key, actor="anna")
+    assert (report.rendered, len(report.failed)) == (6, 3)
+    assert "this version of the program does not have the method, or a setting" in report.failed[0]
+    assert "smoothness" not in report.as_text()
+    assert "unimie" not in report.as_text().lower()
+    assert "--root" not in report.as_text()
+
+
 def test_the_recipe_is_kept_in_the_key_and_not_in_its_digest(frozen: Draft) -> None:
     key = frozen.key
     assert [one["name"] for one in key.recipe["methods"]] == ["input", "tv:weight=0.1", "blur:2"]
