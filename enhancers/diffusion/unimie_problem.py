@@ -138,13 +138,14 @@ def find_problem(image: MedicalImage, light: Lighting, channels: int) -> Problem
     gain = degradation.gain
     by_channel = gain[..., None] if image.is_colour else gain
     brightened = np.clip(pixels / by_channel, 0.0, 1.0)
+    factors: tuple[float, ...] = (1.0,)
     if image.is_colour and channels == 1:
         planes = to_planes(brightened)[:, None]
         noisy, factors = list(to_planes(pixels)), PLANE_NOISE
     else:
         stacked = brightened.transpose(2, 0, 1) if image.is_colour else brightened[None]
         planes = np.repeat(stacked, channels // len(stacked), axis=0)[None]
-        noisy, factors = [pixels], (1.0,)
+        noisy = [pixels]
     least = rounding_noise(pixels)
     sigmas = [
         factor * light.sigma if light.sigma is not None

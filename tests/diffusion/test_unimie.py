@@ -19,7 +19,7 @@ from enhancers.diffusion.unimie_problem import from_planes, to_planes
 from enhancers.diffusion.unimie_reference import cell_means
 from enhancers.evaluation.measures.fit import fit
 from enhancers.image import Pixels, from_array
-from enhancers.method import Modality
+from enhancers.method import Modality, ParameterValue
 from enhancers.method_interface import Result, load_method
 from enhancers.networks.training.architectures import scheduler
 from enhancers.phantoms import phantom
@@ -31,15 +31,15 @@ NOISY = degrade(DARK, "gaussian", 0.02, seed=2)
 SIGNAL = scheduler().alphas_cumprod
 
 
-def result(pixels: Pixels, modality: Modality = Modality.MR, **given: object) -> Result:
+def result(pixels: Pixels, modality: Modality = Modality.MR, **given: ParameterValue) -> Result:
     image = from_array(pixels, modality)
-    params = resolve("unimie", modality, {"steps": 4, **given})  # type: ignore[arg-type]
+    params = resolve("unimie", modality, {"steps": 4} | given)
     found = list(load_method("unimie").run(image, params, seed=0, device="cpu"))[-1].result
     assert found is not None
     return found
 
 
-def run(pixels: Pixels, modality: Modality = Modality.MR, **given: object) -> Pixels:
+def run(pixels: Pixels, modality: Modality = Modality.MR, **given: ParameterValue) -> Pixels:
     return result(pixels, modality, **given).pixels
 
 
@@ -123,7 +123,7 @@ def test_without_evenness_the_gain_is_the_same_everywhere() -> None:
 
 
 def test_the_rounding_to_gray_levels_counts_as_noise() -> None:
-    levels = np.round(CLEAN * 255).astype(np.float32) / 255
+    levels = np.round(CLEAN * 255).astype(np.float32) / np.float32(255)
     assert rounding_noise(levels) == pytest.approx(1 / 255 / 12**0.5, rel=0.01)
     assert rounding_noise(NOISY) < 1e-4
 

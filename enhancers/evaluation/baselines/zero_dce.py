@@ -56,7 +56,7 @@ class CurveNetwork(nn.Module):
 
 def enhanced(gray: Tensor, maps: Tensor) -> Tensor:
     """The images after the curves of all iterations (eq. 4)."""
-    for curve in maps.split(1, dim=1):
+    for curve in torch.chunk(maps, maps.shape[1], dim=1):
         gray = gray + curve * gray * (1.0 - gray)
     return gray
 
