@@ -88,9 +88,14 @@ METHODS: tuple[Method, ...] = (
         parameters=(
             Parameter("shrink", "Shrink factor", "int", 4, 1, 8, 1,
                       help="The field is fitted on the image shrunk by this factor."),
-            Parameter("levels", "Fitting levels", "int", 4, 1, 6, 1,
-                      help="The number of resolutions of the B-spline field, from coarse to fine."),
+            Parameter("levels", "Fitting levels", "int", 3, 1, 6, 1,
+                      help="The number of resolutions of the B-spline field, from coarse to fine. "
+                           "More than 3 begin to fit anatomy."),
             Parameter("iterations", "Iterations per level", "int", 50, 1, 200, 1),
+            Parameter("apply", "Correct", "choice", "where found",
+                      choices=("where found", "always"),
+                      help="where found leaves an image alone in which the fit finds no more than "
+                           "anatomy gives. always divides by whatever was fitted."),
         ),
         modalities=(MR,),
         remaps=True,

@@ -2,6 +2,10 @@
 
 MR coils are more sensitive to near tissue: the image is the anatomy times a smooth bias field. N4
 finds the field whose removal sharpens the histogram inside the body most.
+
+Without a field it finds one all the same, in the anatomy, and takes a clean image to 35 dB from
+itself. So one finer level than wanted is fitted, and the image is corrected only where the part of
+that field which a coil can have, a cubic surface, is well above the rest, which is anatomy.
 """
 
 from __future__ import annotations
@@ -47,14 +51,28 @@ cubic B-spline lattice of 32 cells is smooth at that scale."""
 MIN_MASK = 64
 """Smallest mask in pixels of the shrunk image; fewer give no usable histogram."""
 
+SURFACE_ORDER = 3
+"""Degree of the polynomial surface that stands for the field of a coil."""
+
+ANATOMY_WEIGHT = 0.5
+"""Weight of the fitted field's fine part, which is anatomy, against its slow part."""
+
+MAX_EVIDENCE_SIDE = 128
+"""Largest side in pixels of the grid on which a field is judged."""
+
+MIN_EVIDENCE = 0.045
+"""Evidence (see `field_evidence`) above which there is a field. On MR slices of 11 subjects and 4
+phantoms, at two noise levels each, 87 % of the images without a simulated field stay below."""
+
 
 @dataclass(frozen=True, eq=False)
 class BiasField:
-    """The bias field so far: its logarithm on a grid, and the number of rounds done."""
+    """The bias field so far: its logarithm on a grid, the rounds done, and the present level."""
 
     grid: NDArray[np.float32]
     shape: tuple[int, int]
     done: int
+    level: int = 0
 
     @property
     def log_field(self) -> NDArray[np.float32]:
@@ -117,7 +135,7 @@ def n4(
     rounds = -(-iterations // ROUND_ITERATIONS)
     log_field = np.zeros(grid.GetSize()[::-1], np.float32)
     if SimpleITK.GetArrayFromImage(small_mask).sum() < MIN_MASK:
-        yield BiasField(log_field, shape, levels * rounds)
+        yield BiasField(log_field, shape, levels * rounds, levels - 1)
         return
     corrected = small
     for level in range(levels):
@@ -130,7 +148,7 @@ def n4(
             log_field += SimpleITK.GetArrayFromImage(fit.GetLogBiasFieldAsImage(grid))
             converged = index + 1 == rounds or fit.GetElapsedIterations() < most
             done = (level + 1) * rounds if converged else level * rounds + index + 1
-            yield BiasField(log_field.copy(), shape, done)
+            yield BiasField(log_field.copy(), shape, done, level)
             if converged:
                 break
 
@@ -163,6 +181,40 @@ def _fitter(control_points: int, iterations: int) -> SimpleITK.N4BiasFieldCorrec
     fit.SetConvergenceThreshold(CONVERGENCE)
     fit.SetSplineOrder(SPLINE_ORDER)
     return fit
+
+
+def field_evidence(grid: NDArray[np.float32], mask: NDArray[np.bool_]) -> float:
+    """How much more a fitted field is than what N4 fits to anatomy alone.
+
+    Parameters
+    ----------
+    grid : ndarray, float32, shape (h, w)
+        The logarithm of the field.
+    mask : ndarray, bool, shape (H, W)
+        The foreground of the image that the grid covers.
+
+    Returns
+    -------
+    float
+        With s the standard deviation over the mask of the field's best cubic surface, and f that of
+        what is left, s - f / 2.
+    """
+    rows, columns = (
+        np.linspace(0, full - 1, min(side, MAX_EVIDENCE_SIDE)).round().astype(np.intp)
+        for full, side in zip(mask.shape, grid.shape, strict=True)
+    )
+    inside = mask[np.ix_(rows, columns)]
+    if inside.sum() < MIN_MASK:
+        return 0.0
+    small = cv2.resize(grid, inside.shape[::-1], interpolation=cv2.INTER_LINEAR)
+    y, x = np.meshgrid(*(np.linspace(-1.0, 1.0, side) for side in inside.shape), indexing="ij")
+    degrees = range(SURFACE_ORDER + 1)
+    terms = [
+        y[inside] ** i * x[inside] ** j for i in degrees for j in degrees if i + j <= SURFACE_ORDER
+    ]
+    basis, values = np.stack(terms, 1), small[inside].astype(np.float64)
+    surface = basis @ np.linalg.lstsq(basis, values, rcond=None)[0]
+    return float(surface.std() - ANATOMY_WEIGHT * (values - surface).std())
 
 
 def divide(
@@ -202,36 +254,65 @@ def run(
     gray = luminance(image.pixels)
     mask = foreground_mask(gray)
     levels, iterations = as_int(params, "levels"), as_int(params, "iterations")
-    progress = ProgressTracker(levels * -(-iterations // ROUND_ITERATIONS), "round")
+    fitted = fitted_levels(params)
+    progress = ProgressTracker(fitted * -(-iterations // ROUND_ITERATIONS), "round")
     yield progress.step(0)
-    field = BiasField(np.zeros((1, 1), np.float32), image.shape, 0)
-    for field in n4(
-        gray, mask, shrink=as_int(params, "shrink"), levels=levels, iterations=iterations
+    field = last = BiasField(np.zeros((1, 1), np.float32), image.shape, 0)
+    for last in n4(
+        gray, mask, shrink=as_int(params, "shrink"), levels=fitted, iterations=iterations
     ):
         preview = None
-        if gray.size <= LARGEST_PREVIEW:
-            preview = with_luminance(image.pixels, divide(gray, field.log_field, mask))
-        yield progress.step(field.done, preview)
+        if last.level < levels or not last.grid.any():
+            field = last
+            if gray.size <= LARGEST_PREVIEW:
+                preview = with_luminance(image.pixels, divide(gray, field.log_field, mask))
+        yield progress.step(last.done, preview)
+    strength = _strength(field, mask)
+    if fitted > levels and field_evidence(last.grid, mask) <= MIN_EVIDENCE:
+        yield final_step(image.pixels, figures=(_figure(1.0),), notes=(_not_found(strength),))
+        return
     log_field = field.log_field
-    figures = _figures(log_field, mask)
     corrected = divide(gray, log_field, mask, out=log_field)
-    notes = _notes(corrected, fitted=figures[0].value > 1.0)
-    yield final_step(with_luminance(image.pixels, corrected), figures=figures, notes=notes)
+    notes = _notes(corrected, strength)
+    yield final_step(
+        with_luminance(image.pixels, corrected), figures=(_figure(strength),), notes=notes
+    )
 
 
-def _figures(log_field: NDArray[np.float32], mask: NDArray[np.bool_]) -> tuple[Figure, ...]:
-    inside = log_field[mask] if mask.any() else log_field
-    low, high = np.percentile(inside, (1, 99))
-    return (Figure("field", "Field, brightest over darkest", float(np.exp(high - low)), "x"),)
+def fitted_levels(params: Mapping[str, ParameterValue]) -> int:
+    """Number of levels that are fitted: one more than wanted where the field is judged."""
+    return as_int(params, "levels") + (params["apply"] != "always")
 
 
-def _notes(corrected: Pixels, *, fitted: bool) -> tuple[str, ...]:
-    if not fitted:
-        return ("No field was found in the foreground, so nothing was corrected.",)
+def _strength(field: BiasField, mask: NDArray[np.bool_]) -> float:
+    """Brightest over darkest part of the field, 99th to 1st percentile inside the mask."""
+    log_field = field.log_field
+    low, high = np.percentile(log_field[mask] if mask.any() else log_field, (1, 99))
+    return float(np.exp(high - low))
+
+
+def _figure(strength: float) -> Figure:
+    return Figure("field", "Field removed, brightest over darkest", strength, "x")
+
+
+def _not_found(strength: float) -> str:
+    if strength <= 1.0:
+        return "No field was found in the foreground, so nothing was corrected."
+    return (
+        f"No bias field was found, so nothing was corrected: the best fit (brightest over darkest "
+        f"{strength:.2f}x) is no more than anatomy alone gives."
+    )
+
+
+def _notes(corrected: Pixels, strength: float) -> tuple[str, ...]:
+    if strength <= 1.0:
+        return (_not_found(strength),)
+    found = f"A bias field was found (brightest over darkest {strength:.2f}x) and removed."
     share = float((corrected > 1.0).mean())
     if share < 1e-3:
-        return ()
+        return (found,)
     return (
+        found,
         f"{share:.1%} of the pixels became brighter than the window and are shown at its end; "
         "a wider window keeps them apart.",
     )

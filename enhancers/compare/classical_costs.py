@@ -125,10 +125,10 @@ def tv_seconds(image: MedicalImage, params: Params) -> float:
 
 def n4_seconds(image: MedicalImage, params: Params) -> float:
     """N4: iterations on the shrunk image, and the field on its grid after every round."""
-    from enhancers.classical.n4 import MAX_SIDE, ROUND_ITERATIONS, effective_shrink
+    from enhancers.classical.n4 import MAX_SIDE, ROUND_ITERATIONS, effective_shrink, fitted_levels
 
     height, width = image.shape
-    levels, most = as_int(params, "levels"), as_int(params, "iterations")
+    levels, most = fitted_levels(params), as_int(params, "iterations")
     later = (levels - 1) * min(-(-most // ROUND_ITERATIONS), N4_ROUNDS)
     iterations = later * min(most, ROUND_ITERATIONS) + min(most, N4_FIRST_ITERATIONS)
     rounds = later + 1

@@ -18,8 +18,8 @@ def draw(size: int, rng: np.random.Generator) -> tuple[Plane, NDArray[np.uint8]]
     labels = _heart(canvas, rng, image)
     body = np.clip(image * 8.0, 0.0, 1.0)
     texture = 0.022 * canvas.texture(8, 60) + 0.02 * canvas.texture(2, 10)
-    coil = 1.0 + 0.07 * canvas.texture(0.4, 1.2)
-    return (image * coil * (1.0 + texture) + 0.010 * body * canvas.texture(10, 70)), labels
+    # No shading of a coil: the truth is what a bias correction is to arrive at.
+    return (image * (1.0 + texture) + 0.010 * body * canvas.texture(10, 70)), labels
 
 
 def _thorax(canvas: Canvas, rng: np.random.Generator, image: Plane) -> None:

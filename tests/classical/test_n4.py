@@ -4,9 +4,10 @@ import SimpleITK
 
 from enhancers import registry
 from enhancers.classical.n4 import CONVERGENCE, divide, effective_shrink, foreground_mask, n4
+from enhancers.degrade import degrade, smooth_field
 from enhancers.image import Pixels, from_array
 from enhancers.method import Modality
-from enhancers.method_interface import load_method
+from enhancers.method_interface import Result, load_method
 from enhancers.phantoms import phantom
 from tests.support.classical_images import last
 
@@ -90,7 +91,37 @@ def test_shrinking_is_kept_in_limits(shape: tuple[int, int], asked: int, used: i
 
 def test_every_round_is_a_step() -> None:
     image = from_array(np.clip(tissues(64, 64) * drift(64, 64), 0, 1), Modality.MR)
-    params = registry.resolve("n4", Modality.MR, {"levels": 2, "iterations": 20})
+    given = {"levels": 2, "iterations": 20, "apply": "always"}
+    params = registry.resolve("n4", Modality.MR, given)
     steps = list(load_method("n4").run(image, params, seed=0, device="cpu"))
     assert 4 <= len(steps) <= 6
     assert last(steps).figures[0].value > 1.0
+
+
+def corrected(pixels: Pixels, **given: str) -> Result:
+    params = registry.resolve("n4", Modality.MR, given)
+    image = from_array(pixels, Modality.MR)
+    return last(load_method("n4").run(image, params, seed=0, device="cpu"))
+
+
+@pytest.mark.parametrize("noise", [0.0, 0.04])
+def test_an_image_without_a_field_is_left_alone_and_told(noise: float) -> None:
+    pixels = phantom("cardiac_mr", size=192, seed=3).pixels
+    pixels = degrade(pixels, "rician", noise, seed=1)
+    result = corrected(pixels)
+    assert np.array_equal(result.pixels, pixels)
+    assert "No bias field was found" in result.notes[0]
+    assert result.figures[0].value == 1.0
+    assert not np.array_equal(corrected(pixels, apply="always").pixels, pixels)
+
+
+@pytest.mark.parametrize("noise", [0.0, 0.04])
+def test_a_field_of_forty_percent_is_found_removed_and_told(noise: float) -> None:
+    truth = phantom("cardiac_mr", size=256, seed=3).pixels
+    field = np.exp(-0.4 * smooth_field(truth.shape, np.random.default_rng(3))).astype(np.float32)
+    noisy = degrade(truth * field, "rician", noise, seed=1)
+    result = corrected(noisy)
+    assert "A bias field was found" in result.notes[0]
+    mask = foreground_mask(noisy) & (result.pixels < 1.0)
+    removed = np.log(noisy[mask] / result.pixels[mask])
+    assert (np.log(field[mask]) - removed).std() < 0.75 * np.log(field[mask]).std()

@@ -71,7 +71,7 @@ def test_the_time_of_a_classical_method_is_known_before_its_first_run(key):
         ("srad", {"time_step": 0.1, "q0": 0.2}, {"time_step": 0.005, "q0": 0.2}, 20),
         ("tv", FILTER_ONLY | {"iterations": 10}, FILTER_ONLY | {"iterations": 20}, 1.8),
         ("tv", FILTER_ONLY | {"weight": 0.001}, FILTER_ONLY | {"weight": 1.0}, 6.5),
-        ("n4", {"levels": 3}, {"levels": 5}, 2),
+        ("n4", {"levels": 2}, {"levels": 4}, 2),
         ("n4", {"iterations": 1}, {"iterations": 10}, 2.1),
         ("n4", {"shrink": 4}, {"shrink": 2}, 3),
     ],
