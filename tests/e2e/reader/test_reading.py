@@ -106,7 +106,7 @@ def test_all_answers_are_needed_and_the_first_missing_one_is_marked(reader, smal
     reader.press("4", "ArrowLeft", "Enter")
     assert "3 answers are missing" in reader.message
     marked = reader.page.locator(".dk-marked")
-    assert marked.get_attribute("aria-label") == "Overall image quality, Right image"
+    assert marked.get_attribute("aria-label") == "Right image: Overall image quality"
     reader.press("x", "9", "ArrowUp", "5", "1", "Enter")
     assert "One answer is missing" in reader.message
     assert ratings(small, code) == []
