@@ -29,6 +29,9 @@ MARGIN = 1.5
 AIR = 1.6
 """Local means below this many σ count as air, where Rician noise has a mean of 1.25 σ."""
 
+SHADOW = 0.06
+"""Distance of a local mean from black and white at which speckle is measured."""
+
 MAX_SIGMA = 0.5
 BAND = 1 << 17
 """Pixels of a band of rows or columns."""
@@ -142,6 +145,47 @@ def estimate_speckle(pixels: Pixels) -> float:
     variation, _, _ = _windows(_gray(pixels))
     few = max(1, len(variation) // 20)
     return float(np.sort(variation)[:few].mean())
+
+
+def estimate_speckle_noise(pixels: Pixels) -> float:
+    """Coefficient of variation of the speckle, without the coarser texture of the tissue.
+
+    Parameters
+    ----------
+    pixels : ndarray, float32, shape (H, W) or (H, W, 3), in [0, 1]
+
+    Returns
+    -------
+    float
+        Standard deviation over mean of noise that is multiplied to the image, at least 0.
+
+    Notes
+    -----
+    As `estimate_sigma`, the median absolute residual of a sixth difference in flat regions, over
+    the local mean. Speckle of a scanner is correlated over a pixel or two, which such a filter does
+    not pass; so the same is measured on means of 2 x 2 pixels, where white speckle is half as
+    strong, and the larger value counts. With `estimate_speckle` texture counts as speckle: that
+    reads 0.06 to 0.20 on ultrasound without noise, this 0.01 to 0.03 on most. Speckle of a point
+    spread of 1 pixel (standard deviation) is read 20 % low, of 1.5 pixels 50 % low.
+    """
+    gray = _gray(pixels)
+    height, width = (side // 2 for side in gray.shape)
+    fine = _relative_residual(gray)
+    if min(height, width) < 3 * len(HIGH_PASS):
+        return fine
+    pairs = gray[: 2 * height : 2, : 2 * width] + gray[1 : 2 * height : 2, : 2 * width]
+    means = (pairs[:, ::2] + pairs[:, 1::2]) * np.float32(0.25)
+    return max(fine, 2.0 * _relative_residual(means))
+
+
+def _relative_residual(gray: Pixels) -> float:
+    features = _features(gray)
+    inside = (features.mean > SHADOW) & (features.mean < 1.0 - SHADOW)
+    if not inside.any():
+        return 0.0
+    slope = features.gradient / np.maximum(features.mean, SHADOW)
+    flat = inside & (slope <= np.quantile(slope[inside], FLAT_SHARE))
+    return float(MAD_TO_SIGMA * np.median(np.abs(features.residual[flat]) / features.mean[flat]))
 
 
 def _gray(pixels: Pixels) -> Pixels:

@@ -69,8 +69,8 @@ METHODS: tuple[Method, ...] = (
                                           " to 0.25."),
             Parameter("q0", "Speckle scale q0", "float", None, 0.01, 100.0, 0.01, automatic=True,
                       advanced=True,
-                      help="The coefficient of variation of fully developed speckle. Automatic: it "
-                           "is measured on the image."),
+                      help="The coefficient of variation of the speckle. Automatic: it is measured "
+                           "on the image, without the texture of the tissue."),
             PREVIEW,
         ),
         modalities=(US,),

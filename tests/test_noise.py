@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import skimage.data
 from pydicom.data import get_testdata_file
+from scipy.ndimage import gaussian_filter
 
 from enhancers.colour import luminance
 from enhancers.degrade import degrade
@@ -13,6 +14,7 @@ from enhancers.noise import (
     estimate_rician_sigma,
     estimate_sigma,
     estimate_speckle,
+    estimate_speckle_noise,
     homogeneous_region,
 )
 from enhancers.phantoms import phantom
@@ -95,6 +97,7 @@ def test_a_constant_image_has_no_noise(value: float, shape: tuple[int, ...]) -> 
     assert estimate_sigma(image) == 0.0
     assert estimate_rician_sigma(image) == 0.0
     assert estimate_speckle(image) == pytest.approx(0.0, abs=1e-6)
+    assert estimate_speckle_noise(image) == pytest.approx(0.0, abs=1e-6)
 
 
 def test_a_black_frame_does_not_lower_the_estimate() -> None:
@@ -139,6 +142,17 @@ def test_speckle_of_a_flat_field(level: float) -> None:
     flat = np.full((256, 256), 0.4, np.float32)
     found = estimate_speckle(degrade(flat, "speckle", level, seed=0))
     assert found == pytest.approx(level, rel=0.12)
+
+
+@pytest.mark.parametrize(("level", "spread"), [(0.05, 0.0), (0.2, 0.0), (0.1, 0.7)])
+def test_speckle_noise_of_a_textured_field(level: float, spread: float) -> None:
+    rng = np.random.default_rng(0)
+    texture, grain = (
+        gaussian_filter(rng.standard_normal((256, 256)), width) for width in (3.0, spread)
+    )
+    image = 0.4 * (1.0 + 0.15 * texture / texture.std()) * (1.0 + level * grain / grain.std())
+    found = estimate_speckle_noise(np.clip(image, 0.0, 1.0).astype(np.float32))
+    assert found == pytest.approx(level, rel=0.2)
 
 
 def test_speckle_grows_with_what_was_added() -> None:

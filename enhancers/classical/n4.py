@@ -41,7 +41,7 @@ CONVERGENCE = 1e-3
 ROUND_ITERATIONS = 10
 """Iterations per call of N4, between which a run can stop; only the field carries over."""
 
-MIN_SIDE = 16
+MIN_SIDE = 64
 """Smallest side of the shrunk image in pixels."""
 
 MAX_SIDE = 512

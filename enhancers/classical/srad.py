@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -24,7 +24,7 @@ from enhancers.method_interface import (
     final_step,
     skips_constant_images,
 )
-from enhancers.noise import estimate_speckle
+from enhancers.noise import estimate_speckle_noise
 from enhancers.parameter_values import as_float_or_none, as_int
 
 FLOOR = np.float32(1e-3)
@@ -35,6 +35,9 @@ RHO = 1.0 / 6.0
 
 PAPER_Q0, PAPER_STEPS, PAPER_TIME_STEP = 50.0, 25, 0.02
 CANONICAL_TIME_STEP = 0.05
+MIN_SPECKLE = 0.03
+"""Less measured speckle is not removed: that much the texture of clean ultrasound is taken for."""
+
 BAND_PIXELS = 1 << 16
 """Size of the bands of rows in pixels, such that they fit into the processor's cache."""
 
@@ -130,11 +133,15 @@ def _coefficient(band: Pixels, q0: float) -> Pixels:
 
 @dataclass(frozen=True)
 class Settings:
-    """Settings of one run of SRAD: number of steps, their length dt, speckle scale q0."""
+    """Settings of one run of SRAD: number of steps, their length dt, speckle scale q0.
+
+    ``measured`` is the speckle that was measured on the image, None where q0 was not.
+    """
 
     steps: int
     time_step: float
     q0: float
+    measured: float | None = field(default=None, compare=False)
 
 
 def canonical_settings(speckle: float) -> Settings:
@@ -161,9 +168,12 @@ def settings(pixels: Pixels, params: Mapping[str, ParameterValue]) -> Settings:
     if params["preset"] == "paper":
         base = Settings(PAPER_STEPS, PAPER_TIME_STEP, q0 or PAPER_Q0)
     else:
-        base = canonical_settings(estimate_speckle(pixels) if q0 is None else q0)
-        base = replace(base, q0=q0 or base.q0)
-    if time_step is not None:
+        measured = estimate_speckle_noise(pixels) if q0 is None else None
+        base = canonical_settings(measured if measured is not None else q0 or 0.0)
+        base = replace(base, q0=q0 or base.q0, measured=measured)
+        if measured is not None and measured < MIN_SPECKLE:
+            base = replace(base, steps=0)
+    if time_step is not None and base.steps > 0:
         # Keep the diffusion time with steps of the given length.
         steps = max(1, round(base.steps * base.time_step / time_step))
         base = replace(base, time_step=time_step, steps=steps)
@@ -187,6 +197,10 @@ def run(
     gray = luminance(image.pixels)
     chosen = settings(gray, params)
     every = as_int(params, "preview_every")
+    notes = _notes(chosen)
+    if chosen.steps == 0:
+        yield final_step(image.pixels, figures=_figures(chosen), notes=notes)
+        return
     progress = ProgressTracker(chosen.steps)
     current = gray
     stages = srad(gray, steps=chosen.steps, time_step=chosen.time_step, q0=chosen.q0)
@@ -196,9 +210,26 @@ def run(
         yield progress.step(done, preview)
     yield final_step(
         with_luminance(image.pixels, _lowered(current, gray)),
-        figures=(
-            Figure("q0", "Speckle scale q0", chosen.q0),
-            Figure("steps", "Steps", chosen.steps),
-            Figure("time", "Diffusion time", chosen.steps * chosen.time_step),
-        ),
+        figures=_figures(chosen),
+        notes=notes,
     )
+
+
+def _figures(chosen: Settings) -> tuple[Figure, ...]:
+    return (
+        Figure("q0", "Speckle scale q0", chosen.q0),
+        Figure("steps", "Steps", chosen.steps),
+        Figure("time", "Diffusion time", chosen.steps * chosen.time_step),
+    )
+
+
+def _notes(chosen: Settings) -> tuple[str, ...]:
+    if chosen.measured is None:
+        return ()
+    if chosen.steps == 0:
+        return (
+            f"The speckle that was found ({chosen.measured:.2g} of the brightness) is no more than "
+            "the texture of clean ultrasound, so nothing was removed. Give q0 to remove texture "
+            "as well.",
+        )
+    return (f"Speckle of {chosen.measured:.2g} of the brightness was found and reduced.",)

@@ -20,7 +20,7 @@ from enhancers.diffusion.schedule import (
 from enhancers.image import Pixels
 from enhancers.method import Modality, ParameterValue
 from enhancers.networks.beta_schedule import BetaSchedule
-from enhancers.noise import estimate_rician_sigma, estimate_sigma, estimate_speckle
+from enhancers.noise import estimate_rician_sigma, estimate_sigma, estimate_speckle_noise
 from enhancers.parameter_values import as_float_or_none, as_int
 
 MATCHED_CALLS = 2
@@ -105,7 +105,7 @@ def noise_level(gray: Pixels, modality: Modality, sigma: float | None) -> float:
     bright = gray[gray > DARK]
     if bright.size == 0:
         return 0.0
-    variation = estimate_speckle(gray) if sigma is None else sigma
+    variation = estimate_speckle_noise(gray) if sigma is None else sigma
     return variation * float(np.sqrt(np.mean(bright.astype(np.float64) ** 2)))
 
 

@@ -83,7 +83,7 @@ def test_mask_is_above_zero() -> None:
 
 @pytest.mark.parametrize(
     ("shape", "asked", "used"),
-    [((256, 256), 4, 4), ((40, 200), 4, 2), ((16, 16), 8, 1), ((4096, 4096), 4, 8)],
+    [((256, 256), 4, 4), ((300, 140), 4, 2), ((16, 16), 8, 1), ((4096, 4096), 4, 8)],
 )
 def test_shrinking_is_kept_in_limits(shape: tuple[int, int], asked: int, used: int) -> None:
     assert effective_shrink(shape, asked) == used

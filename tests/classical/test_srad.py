@@ -130,3 +130,27 @@ def test_it_yields_every_iteration_with_previews() -> None:
 def test_impossible_settings_are_refused(time_step: float, q0: float) -> None:
     with pytest.raises(ValueError, match=r"time_step|q0"):
         final(photograph(16), steps=1, time_step=time_step, q0=q0)
+
+
+def textured() -> Pixels:
+    """Tissue of two brightnesses with a grain of about 3 pixels, as ultrasound has."""
+    grain = gaussian_filter(np.random.default_rng(1).normal(0.0, 1.0, (160, 160)), 2.0)
+    base = np.where(np.arange(160) < 80, 0.3, 0.55)[:, None]
+    return (base * (1.0 + 0.15 * grain / grain.std())).astype(np.float32)
+
+
+def test_without_speckle_texture_stays_and_this_is_told() -> None:
+    pixels = textured()
+    params = registry.resolve("srad", Modality.US)
+    image = from_array(pixels, Modality.US)
+    result = last(load_method("srad").run(image, params, seed=0, device="cpu"))
+    assert np.array_equal(result.pixels, pixels)
+    assert "nothing was removed" in result.notes[0]
+    assert psnr(run(pixels, q0=0.15), pixels) < 50.0
+
+
+@pytest.mark.parametrize("sigma", [0.04, 0.1, 0.2])
+def test_speckle_on_texture_is_reduced_not_made_worse(sigma: float) -> None:
+    truth = textured()
+    degraded = speckled(truth, sigma)
+    assert psnr(run(degraded), truth) > psnr(degraded, truth)
