@@ -6,6 +6,7 @@ import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from types import MappingProxyType
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,6 +14,7 @@ from numpy.typing import NDArray
 from enhancers.errors import ParameterError
 from enhancers.image import MedicalImage, Pixels, check_pixels
 from enhancers.low_dose import low_dose_noise, soft_tissue_hu
+from enhancers.measured import Known, Measured, SampledSpectrum
 from enhancers.method import nearest
 
 SOFT_TISSUE_WIDTH = 400.0
@@ -74,6 +76,8 @@ _ALL = (
                 "strength", 0.0, 1.5, 0.5),
     Degradation("kspace", "Undersampled k-space", "Drops phase-encoding lines of an MR scan.",
                 "acceleration", 1.0, 16.0, 4.0),
+    Degradation("missing", "Missing pixels", "Makes pixels black at random places.",
+                "share of missing pixels", 0.0, 0.99, 0.7),
     Degradation("blur", "Blur", "Gaussian point spread.", "σ in pixels", 0.0, 10.0, 1.5),
 )  # fmt: skip
 
@@ -115,21 +119,46 @@ def degrade_image(image: MedicalImage, kind: str, level: float, *, seed: int) ->
     """`degrade` for a `MedicalImage`: window, spacing and units are used and kept.
 
     Low dose is computed on the image's own HU where it has them, and downsampling enlarges the
-    pixel spacing. The tag "degraded" records what was done.
+    pixel spacing. With "kspace" the image keeps the complex samples and their mask (a gray image;
+    complex data stay complex), with "missing" the mask of the known pixels. The tag "degraded"
+    records what was done.
     """
     value, rng = _checked(kind, level, seed)
+    measured: Measured | None = None
     if kind == "low_dose" and image.units == "HU" and not image.is_colour:
         width = image.window.high - image.window.low
         field = image.shape[1] * image.spacing[1] if image.spacing else 400.0
         noise = low_dose_noise(image.source.astype(np.float64), value, rng, field_mm=field)
         pixels = np.clip(image.pixels + noise / width, 0.0, 1.0).astype(np.float32)
+    elif kind == "kspace" and image.measured and image.measured.spectrum:
+        lines = kspace_mask(image.shape[0], value, rng)[:, None]
+        left = image.measured.spectrum.restricted(lines)
+        pixels, measured = image.window.to_unit(np.abs(left.image)), Measured(spectrum=left)
     else:
         pixels = degrade(image.pixels, kind, value, seed=seed)
+        measured = _measured(image, kind, value, rng)
     spacing = image.spacing
     if kind == "downsample" and spacing:
         spacing = (spacing[0] * value, spacing[1] * value)
     note = ("degraded", f"{kind}, {KINDS[kind].level} {value:g}, seed {seed}")
-    return replace(image.with_pixels(pixels), spacing=spacing, tags=(*image.tags, note))
+    return replace(
+        image.with_pixels(pixels), spacing=spacing, tags=(*image.tags, note), measured=measured
+    )
+
+
+def _measured(
+    image: MedicalImage, kind: str, value: float, rng: np.random.Generator
+) -> Measured | None:
+    """What the degradation leaves; ``rng`` is as the degradation itself found it."""
+    if kind == "missing":
+        return Measured(known=known_pixels(image.shape, value, rng))
+    if kind != "kspace" or image.is_colour:
+        return None
+    source = image.window.to_source(image.pixels)
+    samples = np.fft.fft2(source, norm="ortho").astype(np.complex64)
+    whole = SampledSpectrum(samples, np.ones(samples.shape, np.bool_), real=True)
+    lines = kspace_mask(image.shape[0], value, rng)
+    return Measured(spectrum=whole.restricted(lines[:, None]))
 
 
 def kspace_mask(lines: int, acceleration: float, rng: np.random.Generator) -> NDArray[np.bool_]:
@@ -145,6 +174,11 @@ def kspace_mask(lines: int, acceleration: float, rng: np.random.Generator) -> ND
     mask[order[:centre]] = True
     mask[rng.choice(order[centre:], kept - centre, replace=False)] = True
     return mask
+
+
+def known_pixels(shape: tuple[int, int], missing: float, rng: np.random.Generator) -> Known:
+    """Mask of the pixels that are left where each is missing with probability ``missing``."""
+    return np.asarray(rng.random(shape) >= missing)
 
 
 def smooth_field(shape: tuple[int, int], rng: np.random.Generator) -> NDArray[np.float64]:
@@ -169,7 +203,7 @@ def _checked(kind: str, level: float, seed: int) -> tuple[float, np.random.Gener
 Array = NDArray[np.float64]
 
 
-def _as_factor(field: Array, like: Array) -> Array:
+def _as_factor(field: NDArray[Any], like: Array) -> NDArray[Any]:
     """The field with an axis for the channels of a colour image, which share it."""
     return field[..., None] if like.ndim == 3 else field
 
@@ -245,6 +279,11 @@ def _kspace(x: Array, acceleration: float, rng: np.random.Generator) -> Array:
     return np.abs(np.fft.ifft2(spectrum, axes=(0, 1)))
 
 
+def _missing(x: Array, share: float, rng: np.random.Generator) -> Array:
+    """Black where `known_pixels` says so."""
+    return x * _as_factor(known_pixels((x.shape[0], x.shape[1]), share, rng), x)
+
+
 def _blur(x: Array, sigma: float, rng: np.random.Generator) -> Array:
     """Convolution with a Gaussian, mirrored at the borders."""
     from scipy.ndimage import gaussian_filter
@@ -263,5 +302,6 @@ _FUNCTIONS: Mapping[str, Callable[[Array, float, np.random.Generator], Array]] =
     "low_light": _low_light,
     "bias_field": _bias_field,
     "kspace": _kspace,
+    "missing": _missing,
     "blur": _blur,
 }

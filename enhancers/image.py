@@ -9,6 +9,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from enhancers.measured import Known, Measured
 from enhancers.method import Modality
 
 Pixels = NDArray[np.float32]
@@ -71,6 +72,9 @@ class MedicalImage:
         Technical facts from a whitelist; never anything about a patient.
     warnings : tuple of str
         Sentences for the user (burned-in annotation, sampled slice, guessed window).
+    measured : Measured or None
+        What was measured, where not all of the image was: known pixels, or k-space. It belongs to
+        these pixels: `with_pixels` drops it.
     """
 
     pixels: Pixels
@@ -87,11 +91,14 @@ class MedicalImage:
     slice_count: int = 1
     tags: tuple[tuple[str, str], ...] = ()
     warnings: tuple[str, ...] = field(default=())
+    measured: Measured | None = None
 
     def __post_init__(self) -> None:
         check_pixels(self.pixels)
         if self.source.shape != self.pixels.shape:
             raise ValueError(f"source {self.source.shape} and pixels {self.pixels.shape} differ")
+        if self.measured is not None:
+            self.measured.check_shape(self.pixels.shape)
 
     @property
     def shape(self) -> tuple[int, int]:
@@ -114,7 +121,17 @@ class MedicalImage:
             pixels=pixels,
             source=self.window.to_source(pixels).astype(np.float32),
             digest=pixels_digest(pixels),
+            measured=None,
         )
+
+    def with_known(self, known: Known | None) -> MedicalImage:
+        """The same image, of which only the pixels where ``known`` is True were measured.
+
+        None stands for all. Samples of k-space stay with the image.
+        """
+        spectrum = None if self.measured is None else self.measured.spectrum
+        left = known is None and spectrum is None
+        return replace(self, measured=None if left else Measured(known, spectrum))
 
 
 def check_pixels(pixels: Pixels) -> None:

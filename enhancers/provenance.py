@@ -19,6 +19,7 @@ from typing import Any, Literal
 
 from enhancers import __version__
 from enhancers.image import MedicalImage, pixels_digest
+from enhancers.measured import Measured
 from enhancers.method import ParameterValue
 from enhancers.source_digest import method_digest
 
@@ -32,6 +33,19 @@ PACKAGES: dict[str, tuple[str, ...]] = {
     ),
 }  # fmt: skip
 """The packages that a family of methods uses (hybrids include those of classical methods)."""
+
+
+@dataclass(frozen=True)
+class MeasuredFacts:
+    """What was measured of the input, where not all of it was.
+
+    ``pixels`` and ``spectrum`` are the shares of the pixels and of k-space that were measured; None
+    where the image has no mask, or no k-space. ``digest`` is the SHA-256 of masks and samples.
+    """
+
+    pixels: float | None
+    spectrum: float | None
+    digest: str
 
 
 @dataclass(frozen=True)
@@ -55,6 +69,7 @@ class InputFacts:
     format: str
     slice_index: int
     slice_count: int
+    measured: MeasuredFacts | None = None
 
 
 @dataclass(frozen=True)
@@ -161,6 +176,9 @@ def from_json(text: str) -> Record:
         facts = dict(plain.pop("input"))
         for name in ("shape", "window", "spacing"):
             facts[name] = None if facts[name] is None else tuple(facts[name])
+        # Absent in records of earlier versions.
+        measured = facts.pop("measured", None)
+        facts["measured"] = None if measured is None else MeasuredFacts(**measured)
         prior = plain.pop("prior")
         figures = plain.pop("figures")
         return Record(
@@ -191,7 +209,16 @@ def describe_input(image: MedicalImage) -> InputFacts:
         format=image.format,
         slice_index=image.slice_index,
         slice_count=image.slice_count,
+        measured=_describe_measured(image.measured),
     )
+
+
+def _describe_measured(measured: Measured | None) -> MeasuredFacts | None:
+    if measured is None:
+        return None
+    pixels = None if measured.known is None else float(measured.known.mean())
+    spectrum = None if measured.spectrum is None else measured.spectrum.share
+    return MeasuredFacts(pixels, spectrum, measured.digest)
 
 
 def cache_key(

@@ -234,23 +234,30 @@ METHODS: tuple[Method, ...] = (
         key="null_space",
         label="DDNM (null-space diffusion)",
         family="diffusion",
-        summary="Denoises or enlarges: the measurement is kept, and the network adds the rest.",
+        summary="Denoises, enlarges, or fills in missing pixels or lines of k-space: the "
+                "measurement is kept, and the network adds the rest.",
         implementation="enhancers.diffusion.null_space",
         prior="pixel",
         parameters=(
             PIXEL_PRIOR,
             Parameter("task", "Task", "choice", "denoise",
-                      choices=("denoise", "sr2", "sr4", "sr8"),
+                      choices=("denoise", "sr2", "sr4", "sr8", "inpaint", "kspace"),
                       help="denoise removes noise. sr2, sr4 and sr8 enlarge a small image 2, 4 or"
-                           " 8 times."),
+                           " 8 times. inpaint fills in missing pixels, and kspace what an "
+                           "undersampled MR scan left out."),
+            Parameter("missing", "Missing pixels", "choice", "mask",
+                      choices=("mask", "white", "black", "both"),
+                      help="For inpaint. mask takes them from a mask, which is a file or painted "
+                           "on the page. white and black are the pixels at the ends of the window, "
+                           "which are saturated; they are missing in addition to a mask."),
             Parameter("sigma", "Noise σ", "float", None, 0.0, 0.5, 0.005, automatic=True,
                       help="The noise level as a fraction of the window. Automatic: it is "
-                           "estimated for denoising, and 0 (noise-free) for enlarging; set it to "
-                           "enlarge a noisy image."),
+                           "estimated for denoising, and 0 (noise-free) for the other tasks, "
+                           "which then keep the measurement exactly; set it for a noisy image."),
             Parameter("steps", "Steps of the schedule", "int", None, 5, 250, 1, automatic=True,
                       help="The published schedule has 100 steps. Automatic: 100 for denoising, "
-                           "of which those that cannot change the result are skipped, and 20 for "
-                           "enlarging."),
+                           "of which those that cannot change the result are skipped, 20 for "
+                           "enlarging, and 40 for inpaint and kspace."),
             Parameter("output", "Return", "choice", "sample",
                       choices=("sample", "mean of samples", "one call"),
                       help="A single sample has natural texture. The mean of several is closer to"
@@ -260,7 +267,7 @@ METHODS: tuple[Method, ...] = (
                       help="The number of samples for 'mean of samples'."),
             Parameter("eta", "η", "float", None, 0.0, 1.0, 0.05, automatic=True, advanced=True,
                       help="The share of fresh noise in each step; the published value is 0.85. "
-                           "Automatic: 0.3, or 1 for enlarging without noise."),
+                           "Automatic: 0.3 for denoising and with noise, otherwise 1."),
             Parameter("respace", "Respace below the noise level", "bool", False, advanced=True,
                       help="For denoising. All steps are spread below the noise level instead of "
                            "following the published schedule, which needs more calls and gives "
@@ -270,9 +277,15 @@ METHODS: tuple[Method, ...] = (
                       help="For denoising. rician is the noise of magnitude MR, whose bias is "
                            "removed."),
             UNCLIP,
-            Parameter("degrade_first", "Shrink the input first", "bool", False, advanced=True,
-                      help="For enlarging. The image is first shrunk by block means and then "
-                           "enlarged back, for a comparison with a known truth."),
+            Parameter("degrade_first", "Degrade the input first", "bool", False, advanced=True,
+                      help="For a comparison with a known truth. Before it is enlarged, the image "
+                           "is shrunk by block means; for inpaint, pixels are hidden at random; "
+                           "for kspace, lines of its Fourier transform are left out."),
+            Parameter("hidden", "Hidden pixels", "float", 0.7, 0.0, 0.99, 0.01, advanced=True,
+                      help="The share of the pixels that 'Degrade the input first' hides for "
+                           "inpaint."),
+            Parameter("acceleration", "Acceleration", "float", 4.0, 1.0, 16.0, 0.5, advanced=True,
+                      help="For kspace, 'Degrade the input first' keeps one line in this many."),
             PREVIEW,
         ),
         modalities=(CT, MR, XR, US),

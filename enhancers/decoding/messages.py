@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from enhancers.image import MedicalImage, Window
 from enhancers.load.raw import RawSlice
+from enhancers.measured import Measured, SampledSpectrum
 from enhancers.method import Modality
 
 MAX_FACTS = 2**24
@@ -86,7 +87,7 @@ def read_arrays(file: Readable, facts: Mapping[str, Any], most: int) -> list[NDA
         try:
             dtype, shape = np.dtype(listed["dtype"]), tuple(int(n) for n in listed["shape"])
             most -= dtype.itemsize * int(np.prod(shape, dtype=object))
-            if most < 0 or min(shape) < 1 or dtype.kind not in "biuf":
+            if most < 0 or min(shape) < 1 or dtype.kind not in "biufc":
                 raise ValueError(listed)
         except (TypeError, ValueError, KeyError) as error:
             raise ConnectionEnded("no message") from error
@@ -124,11 +125,31 @@ def image_facts(raw: RawSlice, image: MedicalImage) -> dict[str, Any]:
             "digest": image.digest,
             "warnings": image.warnings,
         },
+        "spectrum": None if raw.spectrum is None else {"real": raw.spectrum.real},
     }
 
 
+def spectrum_arrays(raw: RawSlice) -> list[NDArray[Any]]:
+    """The arrays of the slice's k-space; none where it has none."""
+    return [] if raw.spectrum is None else [raw.spectrum.samples, raw.spectrum.sampled]
+
+
+def take_spectrum(
+    facts: Mapping[str, Any], arrays: list[NDArray[Any]]
+) -> SampledSpectrum | None:
+    """Remove the arrays of `spectrum_arrays` from the end of the list and join them."""
+    known = facts["spectrum"]
+    if known is None:
+        return None
+    sampled, samples = arrays.pop(), arrays.pop()
+    return SampledSpectrum(samples, sampled, real=bool(known["real"]))
+
+
 def raw_slice(
-    facts: Mapping[str, Any], values: NDArray[Any], sample: NDArray[Any] | None
+    facts: Mapping[str, Any],
+    values: NDArray[Any],
+    sample: NDArray[Any] | None,
+    spectrum: SampledSpectrum | None = None,
 ) -> RawSlice:
     """The slice of `image_facts`, whose values are the source of the image."""
     known = dict(facts["raw"])
@@ -138,7 +159,7 @@ def raw_slice(
     known["tags"] = tuple((name, value) for name, value in known["tags"])
     known["warnings"] = tuple(known["warnings"])
     stated = Window(**facts["stated"]) if facts["stated"] else None
-    return RawSlice(values, **known, stated=stated, sample=sample)
+    return RawSlice(values, **known, stated=stated, sample=sample, spectrum=spectrum)
 
 
 def medical_image(
@@ -161,6 +182,7 @@ def medical_image(
         slice_count=raw.slice_count,
         tags=raw.tags,
         warnings=tuple(known["warnings"]),
+        measured=None if raw.spectrum is None else Measured(spectrum=raw.spectrum),
     )
 
 

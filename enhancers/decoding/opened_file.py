@@ -10,7 +10,7 @@ from dataclasses import asdict
 from pathlib import Path
 
 from enhancers.decoding.content import FileContent
-from enhancers.decoding.messages import medical_image, raw_slice
+from enhancers.decoding.messages import medical_image, raw_slice, take_spectrum
 from enhancers.decoding.pool import DecodePool, decode_pool
 from enhancers.decoding.slice_store import SliceStore, slice_store
 from enhancers.image import MedicalImage
@@ -112,9 +112,10 @@ class OpenedFile:
             volume=True,
         )  # fmt: skip
         source, pixels, *more = answer.arrays
+        spectrum = take_spectrum(answer.facts, more)
         header = answer.facts.get("volume")
         sample = more[0] if more and header is None else None
-        raw = raw_slice(answer.facts, source, sample)
+        raw = raw_slice(answer.facts, source, sample, spectrum)
         image = medical_image(answer.facts, raw, pixels)
         self._digest = image.digest
         if index is None:

@@ -67,7 +67,10 @@ class SliceStore:
 def _size(value: Kept) -> int:
     if isinstance(value, Volume):
         return value.stored.nbytes
-    return value.values.nbytes + (0 if value.sample is None else value.sample.nbytes)
+    arrays = [value.values, value.sample]
+    if value.spectrum is not None:
+        arrays += [value.spectrum.samples, value.spectrum.sampled]
+    return sum(array.nbytes for array in arrays if array is not None)
 
 
 @functools.cache

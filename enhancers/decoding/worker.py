@@ -23,6 +23,7 @@ from enhancers.decoding.messages import (
     ConnectionEnded,
     image_facts,
     read_facts,
+    spectrum_arrays,
     with_source,
     write_arrays,
     write_facts,
@@ -32,7 +33,7 @@ from enhancers.load import Caps, coded_values, read_slice, read_volume
 from enhancers.load.raw import quiet_cv2
 from enhancers.load.window import finish
 
-LIBRARIES = ("dicom", "nifti", "raster", "tiff")
+LIBRARIES = ("dicom", "nifti", "numpy_kspace", "raster", "tiff")
 GRACE = 5
 """Seconds after which the process ends by itself where the server did not end it: it was killed."""
 
@@ -91,7 +92,7 @@ def _image(asked: dict[str, Any], data: bytes) -> Answer:
         arrays.append(volume.as_bytes())
     elif raw.sample is not None:
         arrays.append(raw.sample)
-    return facts, arrays
+    return facts, [*arrays, *spectrum_arrays(raw)]
 
 
 def _header(asked: dict[str, Any], data: bytes) -> Answer:

@@ -19,6 +19,7 @@ from enhancers.classical.nlm import nlm
 from enhancers.classical.restore_clipped import restore_clipped
 from enhancers.colour import luminance, with_luminance
 from enhancers.devices import GpuPacing
+from enhancers.diffusion import fill_missing
 from enhancers.diffusion.null_space_steps import denoise_step, make_consistent, null_space_step
 from enhancers.diffusion.restore_phase import restore_phase
 from enhancers.diffusion.schedule import (
@@ -31,6 +32,8 @@ from enhancers.diffusion.schedule import (
     timesteps,
 )
 from enhancers.diffusion.tiled_networks import (
+    MAX_TILE,
+    OVERLAP,
     PixelNetwork,
     channel_spread,
     gray_of,
@@ -55,9 +58,6 @@ from enhancers.noise import estimate_rician_sigma, estimate_sigma
 from enhancers.operators import BlockMean, Identity, Operator
 from enhancers.parameter_values import as_float_or_none, as_int
 
-MAX_TILE = 1024
-"""Largest side that the network processes in one piece."""
-OVERLAP = 64
 DENOISING_STEPS, ENLARGING_STEPS = 100, 20
 """The published number, and a smaller one that suffices for enlarging."""
 LEAST_SIGMA = 0.004
@@ -170,6 +170,8 @@ def plan(task: Task, signal: Tensor) -> tuple[tuple[TimestepPair, ...], int]:
 
 def work(image: MedicalImage, params: Mapping[str, ParameterValue]) -> float:
     """Planned network evaluations, in patches, without loading the network."""
+    if params["task"] in fill_missing.TASKS:
+        return fill_missing.work(image, params)
     task = read_task(params, luminance(image.pixels))
     if task.idle:
         return 0.0
@@ -226,7 +228,10 @@ def sample(
 def run(
     image: MedicalImage, params: Mapping[str, ParameterValue], *, seed: int, device: str
 ) -> Iterator[Step]:
-    """Denoise or enlarge (see `Enhancer`)."""
+    """Denoise, enlarge or fill in what is missing (see `Enhancer`)."""
+    if params["task"] in fill_missing.TASKS:
+        yield from fill_missing.run(image, params, seed=seed, device=device)
+        return
     gray = luminance(image.pixels)
     task = read_task(params, gray)
     scale = 1 if task.degrade_first else task.factor

@@ -26,6 +26,9 @@ MIN_TILE = 128
 """Smallest tile side in pixels; an embedded network needs this much context."""
 TILE_MULTIPLE = 64
 """Tile sides are multiples of this, which suits networks of up to seven levels."""
+MAX_TILE = 1024
+"""Largest side that DDNM processes in one piece with a network of any size."""
+OVERLAP = 64
 LARGE = 100_000_000
 """Number of parameters above which a CPU processes single tiles: batches only cost gigabytes."""
 AUTOENCODER_TILES = (1024, 512, 256)

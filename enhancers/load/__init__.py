@@ -33,7 +33,7 @@ def load(
     window: tuple[float, float] | None = None,
     caps: Caps = DEFAULT_CAPS,
 ) -> MedicalImage:
-    """Read one slice of a DICOM, NIfTI, PNG, TIFF or JPEG file.
+    """Read one slice of a DICOM, NIfTI, PNG, TIFF or JPEG file, or complex MR data of NumPy.
 
     Parameters
     ----------
@@ -168,6 +168,10 @@ def _read(kind: Format, data: bytes, slice_index: int | None, caps: Caps) -> Raw
         from enhancers.load import tiff
 
         return tiff.read(data, slice_index, caps)
+    if kind == "NumPy":
+        from enhancers.load import numpy_kspace
+
+        return numpy_kspace.read(data, slice_index, caps)
     from enhancers.load import raster
 
     return raster.read(kind, data, slice_index, caps)
@@ -186,6 +190,10 @@ def _probe(kind: Format, data: bytes, caps: Caps) -> Probe:
         from enhancers.load import tiff
 
         return tiff.probe(data, caps)
+    if kind == "NumPy":
+        from enhancers.load import numpy_kspace
+
+        return numpy_kspace.probe(data, caps)
     from enhancers.load import raster
 
     return raster.probe(kind, data, caps)

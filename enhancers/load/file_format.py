@@ -5,14 +5,16 @@ from __future__ import annotations
 import gzip
 import io
 import struct
+import zipfile
 import zlib
 from typing import Literal
 
 from enhancers.errors import ImageReadError
 
-Format = Literal["DICOM", "NIfTI", "PNG", "TIFF", "JPEG"]
+Format = Literal["DICOM", "NIfTI", "PNG", "TIFF", "JPEG", "NumPy"]
 
 READABLE = "DICOM, NIfTI, PNG, TIFF or JPEG"
+"""Formats of images; NumPy files are read where they hold complex MR data."""
 
 _TIFF = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 
@@ -27,7 +29,6 @@ _FOREIGN = (
     (b"7z\xbc\xaf\x27\x1c", "a 7-Zip archive; unpack it and give one image"),
     (b"Rar!", "a RAR archive; unpack it and give one image"),
     (b"\x89HDF", "an HDF5 file"),
-    (b"\x93NUMPY", "a NumPy array; save it as TIFF"),
     (b"NRRD", "an NRRD volume; convert it to NIfTI"),
 )
 
@@ -53,6 +54,8 @@ def sniff(data: bytes) -> Format:
         return "TIFF"
     if data.startswith(b"\x1f\x8b"):
         return _sniff_gzip(data)
+    if data.startswith(b"\x93NUMPY") or (data.startswith(b"PK\x03\x04") and is_npz(data)):
+        return "NumPy"
     if is_nifti(data):
         return "NIfTI"
     if is_bare_dicom(data):
@@ -70,6 +73,16 @@ def is_nifti(data: bytes) -> bool:
     if struct.pack("<i", 348) in sizes:
         return data[344:348] in (b"n+1\0", b"ni1\0")
     return struct.pack("<i", 540) in sizes and data[4:8] in (b"n+2\0", b"ni2\0")
+
+
+def is_npz(data: bytes) -> bool:
+    """Whether a zip archive holds NumPy arrays only."""
+    try:
+        with zipfile.ZipFile(io.BytesIO(data)) as archive:
+            names = archive.namelist()
+    except (zipfile.BadZipFile, ValueError, OSError):
+        return False
+    return bool(names) and all(name.endswith(".npy") for name in names)
 
 
 def is_bare_dicom(data: bytes) -> bool:

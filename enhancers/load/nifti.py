@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from enhancers.errors import ImageReadError
+from enhancers.load.kspace import complex_slice
 from enhancers.load.nifti_header import HEADER_BYTES, Header, parse_header
 from enhancers.load.raw import Caps, Probe, RawSlice, pick_slice
 
@@ -112,16 +113,22 @@ def _raw_slice(values: NDArray[Any], sample: NDArray[Any], header: Header, index
         warnings.append(f"The file holds {header.volumes} volumes; the first is shown.")
     if not header.oriented:
         warnings.append("The file states no orientation; slices are shown as they are stored.")
+    row_axis, column_axis = header.plane
+    spacing = (header.zooms[header.axes[row_axis]], header.zooms[header.axes[column_axis]])
+    if np.iscomplexobj(values):
+        return complex_slice(
+            values, format="NIfTI", spacing=spacing, sample=np.abs(_scaled(sample, header)),
+            slice_index=index, slice_count=header.slice_count, warnings=warnings,
+        )  # fmt: skip
     whole = np.issubdtype(values.dtype, np.integer)
     extent = (0.0, 255.0) if values.dtype == np.uint8 else None
-    row_axis, column_axis = header.plane
     return RawSlice(
         values=values[..., :3] if header.channels > 1 else values,
         format="NIfTI",
         units="a.u.",
         bits=8 * header.dtype.itemsize if whole and header.dtype.itemsize <= 2 else 32,
         extent=extent,
-        spacing=(header.zooms[header.axes[row_axis]], header.zooms[header.axes[column_axis]]),
+        spacing=spacing,
         sample=_scaled(sample, header),
         slice_index=index,
         slice_count=header.slice_count,
@@ -248,4 +255,6 @@ def _scaled(values: NDArray[Any], header: Header) -> NDArray[Any]:
     slope, inter = header.scale
     if (slope, inter) == (1.0, 0.0) or header.channels > 1:
         return values
+    if np.iscomplexobj(values):
+        return values.astype(np.complex128) * slope + complex(inter, inter)
     return values.astype(np.float64) * slope + inter

@@ -28,7 +28,7 @@ _N = TypeVar("_N", int, float)
 
 _TYPES = {
     2: "u1", 4: "i2", 8: "i4", 16: "f4", 64: "f8", 256: "i1", 512: "u2", 768: "u4",
-    1024: "i8", 1280: "u8",
+    1024: "i8", 1280: "u8", 32: "c8", 1792: "c16",
 }  # fmt: skip
 _COLOURS = {128: 3, 2304: 4}
 _MM_PER_UNIT = {1: 1000.0, 2: 1.0, 3: 0.001}
@@ -154,7 +154,7 @@ def _type(code: int, order: str) -> tuple[np.dtype[Any], int]:
         return np.dtype("u1"), _COLOURS[code]
     if code not in _TYPES:
         raise ImageReadError(
-            f"The NIfTI data type {code} cannot be read; save the volume as int16 or float32."
+            f"The NIfTI data type {code} cannot be read; save the volume as int16, float32 or complex64."
         )
     return np.dtype(order + _TYPES[code]), 1
 

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from enhancers.errors import ImageReadError, ImageTooLarge, ParameterError
 from enhancers.image import ModalityOrigin, Window
+from enhancers.measured import SampledSpectrum
 from enhancers.method import Modality
 
 if TYPE_CHECKING:
@@ -131,7 +132,7 @@ class Probe:
     Parameters
     ----------
     format : str
-        "DICOM", "NIfTI", "PNG", "TIFF" or "JPEG".
+        "DICOM", "NIfTI", "PNG", "TIFF", "JPEG" or "NumPy".
     rows, columns : int
         Size of one slice.
     slice_count, default_slice : int
@@ -170,6 +171,8 @@ class RawSlice:
         Value outside the field of view, left out when a window is derived from the content.
     sample : ndarray or None
         Values of the whole volume, so that all its slices get the same window.
+    spectrum : SampledSpectrum or None
+        Of complex data, whose magnitude the values are.
     """
 
     values: NDArray[Any]
@@ -186,6 +189,7 @@ class RawSlice:
     slice_count: int = 1
     tags: tuple[tuple[str, str], ...] = ()
     warnings: tuple[str, ...] = ()
+    spectrum: SampledSpectrum | None = None
 
 
 def pick_slice(asked: int | None, count: int, default: int = 0) -> int:

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from enhancers.errors import ImageReadError, ParameterError
 from enhancers.image import MedicalImage, Pixels, Window
 from enhancers.load.raw import RawSlice
+from enhancers.measured import Measured
 from enhancers.method import Modality
 
 CT_WINDOW = Window(-160.0, 240.0)
@@ -57,6 +58,7 @@ def finish(raw: RawSlice, digest: str, window: tuple[float, float] | None) -> Me
         slice_count=raw.slice_count,
         tags=raw.tags,
         warnings=tuple(warnings),
+        measured=None if raw.spectrum is None else Measured(spectrum=raw.spectrum),
     )
 
 

@@ -201,13 +201,16 @@ def test_nan_elsewhere_in_the_volume_is_no_error(read) -> None:
         read(data, slice_index=0)
 
 
-def test_pair_headers_and_complex_types(read) -> None:
+def test_pair_headers_and_unknown_types(read) -> None:
     data = bytearray(image_files.nifti(VOLUME))
     data[344:347] = b"ni1"
     with pytest.raises(ImageReadError, match="pair"):
         read(bytes(data))
-    with pytest.raises(ImageReadError, match="data type 32"):
-        read(image_files.nifti(VOLUME.astype(np.complex64)))
+    data = bytearray(image_files.nifti(VOLUME))
+    # Numbers of 128 bits.
+    data[70:72] = (1536).to_bytes(2, "little")
+    with pytest.raises(ImageReadError, match="data type 1536"):
+        read(bytes(data))
 
 
 def test_gzip_that_unpacks_too_far(read) -> None:

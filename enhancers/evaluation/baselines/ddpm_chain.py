@@ -9,9 +9,14 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from enhancers.diffusion.null_space import MAX_TILE, OVERLAP
 from enhancers.diffusion.schedule import TimestepPair
-from enhancers.diffusion.tiled_networks import PixelNetwork, gray_of, tile_sizes
+from enhancers.diffusion.tiled_networks import (
+    MAX_TILE,
+    OVERLAP,
+    PixelNetwork,
+    gray_of,
+    tile_sizes,
+)
 from enhancers.diffusion.tiles import Padding, pad
 from enhancers.evaluation.baselines.baseline import Work
 from enhancers.image import Pixels
