@@ -6,7 +6,6 @@ import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from types import MappingProxyType
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -203,7 +202,7 @@ def _checked(kind: str, level: float, seed: int) -> tuple[float, np.random.Gener
 Array = NDArray[np.float64]
 
 
-def _as_factor(field: NDArray[Any], like: Array) -> NDArray[Any]:
+def _as_factor(field: Array, like: Array) -> Array:
     """The field with an axis for the channels of a colour image, which share it."""
     return field[..., None] if like.ndim == 3 else field
 
@@ -281,7 +280,8 @@ def _kspace(x: Array, acceleration: float, rng: np.random.Generator) -> Array:
 
 def _missing(x: Array, share: float, rng: np.random.Generator) -> Array:
     """Black where `known_pixels` says so."""
-    return x * _as_factor(known_pixels((x.shape[0], x.shape[1]), share, rng), x)
+    known = known_pixels((x.shape[0], x.shape[1]), share, rng)
+    return x * _as_factor(known.astype(np.float64), x)
 
 
 def _blur(x: Array, sigma: float, rng: np.random.Generator) -> Array:

@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 
 from enhancers.files import write_atomic
 from enhancers.image import MedicalImage, Pixels, check_pixels
+from enhancers.measured import SampledSpectrum
 
 WHITE = 65535
 """The 16-bit gray level of 1.0."""
@@ -39,6 +40,15 @@ class BundleItem:
     name: str
     pixels: Pixels
     units: str = ""
+
+
+def to_npz(spectrum: SampledSpectrum) -> bytes:
+    """The samples of k-space with their mask as a NumPy archive, as `enhancers.load` reads it."""
+    file = io.BytesIO()
+    np.savez_compressed(
+        file, kspace=spectrum.samples, mask=spectrum.sampled, real=np.bool_(spectrum.real)
+    )
+    return file.getvalue()
 
 
 def to_png16(pixels: Pixels) -> bytes:

@@ -25,6 +25,7 @@ from enhancers.api.files import (
     checked,
     degradation_record,
     image_file,
+    masked,
     open_image,
     record_file,
     uploaded,
@@ -45,7 +46,7 @@ from enhancers.warm_up import import_networks
 Format = Literal["png", "tiff"]
 Kind = Literal[
     "gaussian", "speckle", "rician", "low_dose", "downsample", "under_exposure", "bias_field",
-    "kspace", "blur",
+    "kspace", "missing", "blur",
 ]  # fmt: skip
 Files = tuple[gr.FileData, gr.FileData]
 
@@ -138,6 +139,7 @@ class Endpoints:
         modality: str | None = None,
         slice_index: int | None = None,
         format: Format = "png",
+        mask: gr.FileData = NO_FILE,
     ) -> Iterator[tuple[Any, Any]]:
         """Enhance a medical image by one method.
 
@@ -145,19 +147,22 @@ class Endpoints:
         versions, device, seed, parameters) as a JSON file. Not a medical device, not for diagnosis.
 
         Args:
-            image: A file: DICOM, NIfTI, PNG, TIFF or JPEG.
+            image: A file: DICOM, NIfTI, PNG, TIFF, JPEG, or complex MR data (.npy, .npz).
             method: The key of a method, such as nlm; the endpoint methods lists them.
             parameters: The parameters that differ from the preset for the modality, by name.
             seed: All randomness comes from this number, 0 or more.
             modality: CT, MR, US, XR, FUNDUS, ENDOSCOPY, MICROSCOPY or OTHER, instead of the file's.
             slice_index: The slice of a volume, counted from 0.
             format: png (16 bit over the window) or tiff (in the record's result_units).
+            mask: For DDNM's task inpaint: a file of that size, not zero where a pixel is missing.
         """
         with one_sentence("enhance"):
             values = checked("parameters", parameters or {}, Parameters)
             request = Request(get(checked("method", method, Text)).key, values)
             number = checked("seed", seed, Seed)
             opened = open_image(image, self._caps, slice_index, modality)
+            if mask is not None:
+                opened = masked(opened, mask, self._caps)
             progress = gr.Progress()
             with closing(self._events(opened, request, number)) as events:
                 for event in events:

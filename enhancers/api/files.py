@@ -17,9 +17,10 @@ from pydantic import NonNegativeInt, TypeAdapter, ValidationError
 from enhancers import __version__
 from enhancers.decoding import OpenedFile
 from enhancers.degrade import KINDS
-from enhancers.errors import ParameterError
+from enhancers.errors import ParameterError, ReadingRoomError
 from enhancers.image import MedicalImage, Pixels
 from enhancers.load import Caps
+from enhancers.load.mask import known_pixels, unusable
 from enhancers.method import Modality, ParameterValue
 from enhancers.provenance import NOTICE, describe_input, now, software
 from enhancers.save import to_png16, to_tiff_source
@@ -74,6 +75,18 @@ def open_image(
     if wanted not in known:
         raise ParameterError(f"modality={modality} is unknown; give one of {', '.join(known)}.")
     return image.with_modality(known[wanted])
+
+
+def masked(image: MedicalImage, value: object, caps: Caps) -> MedicalImage:
+    """The image with an uploaded mask of its missing pixels."""
+    file = uploaded("mask", value, caps)
+    try:
+        mask = file.image()
+        if mask.slice_count > 1 and mask.slice_index != image.slice_index:
+            mask = file.image(image.slice_index)
+    except ReadingRoomError as error:
+        raise unusable(error) from None
+    return image.with_known(known_pixels(mask, image.shape))
 
 
 def image_file(

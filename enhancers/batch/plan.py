@@ -46,6 +46,9 @@ class BatchPlan:
     modality : Modality or None
         Modality of every image; None takes that of the file.
     form : {"png", "tif"}
+    masks : Path or None
+        Folder of masks of missing pixels: for each image the file of the same relative name,
+        whatever its ending.
     """
 
     folder: Path
@@ -55,6 +58,7 @@ class BatchPlan:
     slices: Slices = "page"
     modality: Modality | None = None
     form: Form = "png"
+    masks: Path | None = None
 
     def __post_init__(self) -> None:
         if not self.folder.is_dir():
@@ -63,6 +67,8 @@ class BatchPlan:
             raise ParameterError(f"{self.out} is a file; give a folder for the results.")
         if self.folder.resolve() == self.out.resolve():
             raise ParameterError("The results need a folder of their own, not that of the images.")
+        if self.masks is not None and not self.masks.is_dir():
+            raise ParameterError(f"{self.masks} is not a folder; give the folder of the masks.")
         if not self.requests:
             raise ParameterError("There is no method to run; give at least one.")
 
@@ -71,7 +77,8 @@ class BatchPlan:
 class BatchTask:
     """One method on one slice of one file.
 
-    ``digest`` is the SHA-256 of the file; ``slice_index`` is None where the file has one slice.
+    ``digest`` is the SHA-256 of the file; ``slice_index`` is None where the file has one slice;
+    ``mask`` has the bytes of the file that marks missing pixels, if there is one.
     """
 
     digest: str
@@ -82,6 +89,7 @@ class BatchTask:
     modality: Modality | None
     form: Form
     caps: Caps = field(default_factory=Caps)
+    mask: bytes = b""
 
 
 def requests(
@@ -169,8 +177,11 @@ def request_digest(task: BatchTask, device_type: str) -> str:
         "cpu", "cuda" or "mps"; classical methods always run on the CPU.
     """
     request = Request(task.method, dict(task.params))
+    facts = {name: value for name, value in asdict(task).items() if name not in ("caps", "mask")}
+    if task.mask:
+        facts["mask"] = hashlib.sha256(task.mask).hexdigest()
     determining = {
-        "task": {name: value for name, value in asdict(task).items() if name != "caps"},
+        "task": facts,
         "device": "cpu" if is_classical([request]) else _computing(device_type),
         "made with": fingerprint([request]),
     }

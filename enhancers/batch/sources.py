@@ -10,11 +10,13 @@ from pathlib import Path
 
 from enhancers.batch.plan import BatchPlan, BatchTask, Slices
 from enhancers.errors import ImageReadError, ReadingRoomError
-from enhancers.load import Caps, probe
+from enhancers.load import Caps, probe, read_bytes
 from enhancers.load.file_format import sniff
 from enhancers.settings import get_settings
 
-ENDINGS = (".dcm", ".dicom", ".nii", ".gz", ".png", ".tif", ".tiff", ".jpg", ".jpeg")
+ENDINGS = (
+    ".dcm", ".dicom", ".nii", ".gz", ".png", ".tif", ".tiff", ".jpg", ".jpeg", ".npy", ".npz",
+)  # fmt: skip
 """A file with such a name that is not an image is reported as bad; other files are ignored."""
 
 # The index of a DICOM medium, a DICOM file without pixels in every folder copied from a CD.
@@ -36,23 +38,23 @@ class Source:
 
 
 def listed(plan: BatchPlan) -> Iterator[Source]:
-    """Every file below the plan's folder except hidden ones and the results, sorted by name.
+    """Every file below the plan's folder except hidden ones, results and masks, sorted by name.
 
     The content decides what is an image. Links to folders are not followed.
     """
     limits = Caps.from_settings(get_settings())
-    for path in _files(plan.folder, plan.out):
+    for path in _files(plan.folder, [plan.out] + ([plan.masks] if plan.masks else [])):
         yield _source(plan, path, limits)
 
 
-def _files(folder: Path, out: Path) -> list[Path]:
-    results = out.resolve()
+def _files(folder: Path, without: list[Path]) -> list[Path]:
+    left_out = [one.resolve() for one in without]
     found = []
     for where, folders, names in os.walk(folder):
         here = Path(where)
         folders[:] = [
             name for name in folders
-            if not name.startswith(".") and (here / name).resolve() != results
+            if not name.startswith(".") and (here / name).resolve() not in left_out
         ]  # fmt: skip
         found += [here / n for n in names if not n.startswith(".") and n.upper() not in _NEVER]
     return sorted(found, key=lambda path: path.relative_to(folder).as_posix())
@@ -70,6 +72,7 @@ def _source(plan: BatchPlan, path: Path, limits: Caps) -> Source:
         digest = _digest(path)
         facts = probe(path, limits)
         chosen = _slices(plan.slices, facts.slice_count, facts.default_slice)
+        mask = _mask(plan, path, limits)
     except (ReadingRoomError, OSError) as error:
         return Source(name, path, reason=str(error), bad=True)
     tasks = tuple(
@@ -82,11 +85,35 @@ def _source(plan: BatchPlan, path: Path, limits: Caps) -> Source:
             modality=plan.modality,
             form=plan.form,
             caps=limits,
+            mask=mask,
         )
         for index in chosen
         for request in plan.requests
     )
     return Source(name, path, tasks)
+
+
+def _mask(plan: BatchPlan, path: Path, limits: Caps) -> bytes:
+    """The bytes of the mask of an image; empty where it has none."""
+    if plan.masks is None:
+        return b""
+    wanted = plan.masks / path.relative_to(plan.folder)
+    if not wanted.parent.is_dir():
+        return b""
+    stem = _stem(wanted.name)
+    found = sorted(one for one in wanted.parent.iterdir() if _stem(one.name) == stem)
+    if len(found) > 1:
+        raise ImageReadError(
+            f"There are {len(found)} masks for {path.name}: "
+            f"{', '.join(one.name for one in found)}; keep one."
+        )
+    return read_bytes(found[0], limits) if found else b""
+
+
+def _stem(name: str) -> str:
+    """The name without the ending of an image, such as .nii.gz."""
+    stem = name.lower().removesuffix(".gz")
+    return next((stem.removesuffix(end) for end in ENDINGS if stem.endswith(end)), stem)
 
 
 def _check_format(path: Path, limits: Caps) -> None:

@@ -13,6 +13,7 @@ from enhancers.compare import Request, compare
 from enhancers.errors import ImageReadError, ReadingRoomError
 from enhancers.image import MedicalImage
 from enhancers.load import load
+from enhancers.load.mask import with_mask
 from enhancers.provenance import Record
 from enhancers.save import to_png16, to_tiff_source
 
@@ -120,7 +121,7 @@ class Worker:
             torch.set_num_threads(self.threads)
 
     def _image(self, task: BatchTask, source: Path | bytes) -> MedicalImage:
-        asked = (task.digest, task.slice_index, task.modality)
+        asked = (task.digest, task.slice_index, task.modality, task.mask)
         if self._kept is not None and self._kept[0] == asked:
             return self._kept[1]
         self._kept = None
@@ -129,5 +130,7 @@ class Worker:
             raise ImageReadError("The file changed while the batch ran; run it again.")
         if task.modality is not None:
             image = image.with_modality(task.modality)
+        if task.mask:
+            image = with_mask(image, task.mask, task.caps)
         self._kept = (asked, image)
         return image

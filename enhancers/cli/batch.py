@@ -77,6 +77,14 @@ def batch(
             "levels from 0 to 1 where the method maps values anew).",
         ),
     ] = "png",
+    masks: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="DIR",
+            help="The folder of masks for DDNM with task=inpaint: for each image a file of the "
+            "same relative name, with any ending, not zero where a pixel is missing.",
+        ),
+    ] = None,
     jobs: Annotated[
         int | None, typer.Option(min=1, help="The number of workers; by default one per device.")
     ] = None,
@@ -96,7 +104,7 @@ def batch(
 
     asked = requests([key.strip() for key in methods.split(",")], assignments(settings or []))
     said = None if modality is None else named_modality(modality)
-    plan = BatchPlan(folder, out, asked, seed, _slices(slices), said, _form(form))
+    plan = BatchPlan(folder, out, asked, seed, _slices(slices), said, _form(form), masks)
     # Report a missing network before thousands of files are read.
     fingerprint(asked)
     from tqdm.auto import tqdm

@@ -53,13 +53,24 @@ def warn(image: MedicalImage | None) -> None:
 
 
 def read_image(
-    path: Path, slice_index: int | None = None, modality: str | None = None
+    path: Path,
+    slice_index: int | None = None,
+    modality: str | None = None,
+    mask: Path | None = None,
 ) -> MedicalImage:
-    """Read an image within the limits of the settings; its warnings go to stderr."""
+    """Read an image within the limits of the settings; its warnings go to stderr.
+
+    ``mask`` is a file that marks missing pixels.
+    """
     from enhancers.load import Caps, load
     from enhancers.settings import get_settings
 
-    image = load(path, slice_index=slice_index, caps=Caps.from_settings(get_settings()))
+    caps = Caps.from_settings(get_settings())
+    image = load(path, slice_index=slice_index, caps=caps)
+    if mask is not None:
+        from enhancers.load.mask import with_mask
+
+        image = with_mask(image, mask, caps)
     warn(image)
     return image if modality is None else image.with_modality(named_modality(modality))
 

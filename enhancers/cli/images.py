@@ -13,7 +13,11 @@ from enhancers.errors import ParameterError, ReadingRoomError
 
 def run(
     source: Annotated[
-        Path, typer.Argument(metavar="INPUT", help="A DICOM, NIfTI, PNG, TIFF or JPEG file.")
+        Path,
+        typer.Argument(
+            metavar="INPUT",
+            help="A DICOM, NIfTI, PNG, TIFF or JPEG file, or complex MR data (.npy, .npz).",
+        ),
     ],
     method: Annotated[str, typer.Option(help="The key of the method; list shows all.")],
     out: Annotated[
@@ -36,6 +40,13 @@ def run(
     slice_index: Annotated[
         int | None, typer.Option("--slice", help="The index of a slice of a volume.")
     ] = None,
+    mask: Annotated[
+        Path | None,
+        typer.Option(
+            help="For DDNM with task=inpaint: an image of the same size, not zero where a pixel is "
+            "missing."
+        ),
+    ] = None,
     record: Annotated[
         Path | None, typer.Option("--json", help="Write the provenance record to this file.")
     ] = None,
@@ -46,7 +57,7 @@ def run(
 
     if out.suffix.lower() not in (".png", ".tif", ".tiff"):
         raise ParameterError(f"--out {out.name} has no known ending; use .png or .tif.")
-    image = read_image(source, slice_index, modality)
+    image = read_image(source, slice_index, modality, mask)
     request = Request(method, assignments(settings or []))
     for event in compare(image, [request], seed=seed, device=device):
         report(event.step.fraction, event.step.note)
@@ -71,14 +82,38 @@ def degrade(
         str, typer.Option(help="The degradation: gaussian, speckle, rician, low_dose, ...")
     ],
     level: Annotated[float, typer.Option(help="Its strength, in the units of the kind.")],
-    out: Annotated[Path, typer.Option(help="The result, a 16-bit PNG.")],
+    out: Annotated[
+        Path,
+        typer.Option(
+            help="The result, a 16-bit PNG; for kspace also .npz, with the complex samples and "
+            "their mask."
+        ),
+    ],
     seed: Seed = 0,
+    mask: Annotated[
+        Path | None,
+        typer.Option(help="For missing: write the mask of the missing pixels to this PNG."),
+    ] = None,
 ) -> None:
     """Degrade an image, which gives a test image with a known truth."""
     from enhancers.degrade import degrade as degraded
-    from enhancers.save import save_png16
+    from enhancers.degrade import degrade_image
+    from enhancers.save import save_png16, to_npz
 
-    save_png16(out, degraded(read_image(source).pixels, kind, level, seed=seed))
+    image = read_image(source)
+    measured = None
+    if kind in ("kspace", "missing"):
+        measured = degrade_image(image, kind, level, seed=seed).measured
+    if out.suffix.lower() == ".npz":
+        if measured is None or measured.spectrum is None:
+            raise ParameterError(f"--out {out.name} is for kspace of a gray image; use .png.")
+        out.write_bytes(to_npz(measured.spectrum))
+    else:
+        save_png16(out, degraded(image.pixels, kind, level, seed=seed))
+    if mask is not None:
+        if measured is None or measured.known is None:
+            raise ParameterError(f"--mask {mask.name} is for the kind missing; leave it out.")
+        save_png16(mask, (~measured.known).astype("float32"))
 
 
 def samples(out: Annotated[Path, typer.Option(help="The folder to write to.")]) -> None:

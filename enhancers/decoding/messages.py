@@ -134,9 +134,7 @@ def spectrum_arrays(raw: RawSlice) -> list[NDArray[Any]]:
     return [] if raw.spectrum is None else [raw.spectrum.samples, raw.spectrum.sampled]
 
 
-def take_spectrum(
-    facts: Mapping[str, Any], arrays: list[NDArray[Any]]
-) -> SampledSpectrum | None:
+def take_spectrum(facts: Mapping[str, Any], arrays: list[NDArray[Any]]) -> SampledSpectrum | None:
     """Remove the arrays of `spectrum_arrays` from the end of the list and join them."""
     known = facts["spectrum"]
     if known is None:

@@ -183,7 +183,7 @@ def read_problem(image: MedicalImage, params: Mapping[str, ParameterValue]) -> P
         if first:
             hidden = degrade_image(image, "missing", as_float(params, "hidden"), seed=MASK_SEED)
             drawn = hidden.measured.known if hidden.measured else None
-            known = drawn if known is None else known & drawn
+            known = _both(known, drawn)
         if known is None:
             raise ParameterError(
                 "task=inpaint needs to know which pixels are missing: give a mask, from a file or "
@@ -219,8 +219,14 @@ def _known(image: MedicalImage, missing: str) -> Known | None:
         ends.append(np.asarray(luminance(image.pixels) >= 1.0))
     if missing != "white":
         ends.append(np.asarray(luminance(image.pixels) <= 0.0))
-    kept = ~np.any(ends, axis=0)
-    return kept if known is None else known & kept
+    return _both(known, np.asarray(~np.any(ends, axis=0)))
+
+
+def _both(first: Known | None, second: Known | None) -> Known | None:
+    """Where both are True; None stands for everywhere."""
+    if first is None or second is None:
+        return second if first is None else first
+    return np.asarray(first & second)
 
 
 def centre_phase(spectrum: SampledSpectrum) -> Complex:
@@ -238,7 +244,7 @@ def centre_phase(spectrum: SampledSpectrum) -> Complex:
 
 
 def _hann(sampled: NDArray[np.bool_]) -> NDArray[np.float64]:
-    """Weights, zero frequency first, of the frequencies around 0 that were sampled on both sides."""
+    """Weights, zero frequency first, of the sampled frequencies around 0 without a gap."""
     count = len(sampled)
     distance = np.abs(np.fft.fftfreq(count) * count)
     gaps = distance[~sampled]

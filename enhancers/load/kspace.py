@@ -13,10 +13,10 @@ from enhancers.load.raw import RawSlice
 from enhancers.measured import SampledSpectrum
 from enhancers.method import Modality
 
-NOTHING = 1e-6
+NOTHING = 1e-5
 """Share of the root mean square of k-space below which a sample was not taken, without a mask.
 
-Rounding to single precision leaves a tenth of that in empty lines; noise is a thousand times it.
+Transforms in single precision leave a tenth of that in empty lines; noise is a hundred times it.
 """
 
 

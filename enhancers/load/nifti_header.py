@@ -154,7 +154,8 @@ def _type(code: int, order: str) -> tuple[np.dtype[Any], int]:
         return np.dtype("u1"), _COLOURS[code]
     if code not in _TYPES:
         raise ImageReadError(
-            f"The NIfTI data type {code} cannot be read; save the volume as int16, float32 or complex64."
+            f"The NIfTI data type {code} cannot be read; save the volume as int16, float32 or "
+            "complex64."
         )
     return np.dtype(order + _TYPES[code]), 1
 

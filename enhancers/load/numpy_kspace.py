@@ -1,7 +1,7 @@
 """Complex NumPy files: k-space of one slice as .npy, or with its mask as .npz.
 
-An .npz file has ``kspace`` (H, W), or ``image`` (H, W), complex; optionally ``mask``, (H, W), (H, 1)
-or (W,) as it broadcasts, not zero where a sample was taken; and optionally ``real``, true where the
+An .npz file has ``kspace`` or ``image``, complex, (H, W); optionally ``mask``, (H, W) or (H, 1) or
+(W,), which broadcasts, not zero where a sample was taken; and optionally ``real``, true where the
 object is known to be real. Without a mask, samples that are zero were not taken.
 """
 
@@ -105,7 +105,11 @@ def _members(data: bytes, caps: Caps) -> dict[str, bytes]:
     """The arrays of the file by their name, undecoded; that of an .npy file is "kspace"."""
     if data.startswith(_MAGIC):
         return {"kspace": data}
-    with zipfile.ZipFile(io.BytesIO(data)) as archive:
+    try:
+        archive = zipfile.ZipFile(io.BytesIO(data))
+    except zipfile.BadZipFile:
+        raise ImageReadError("The NumPy archive is truncated or damaged. Save it again.") from None
+    with archive:
         entries = [one for one in archive.infolist() if one.filename[:-4] in NAMES]
         caps.check_inflated(sum(one.file_size for one in entries), len(data))
         return {one.filename[:-4]: archive.read(one) for one in entries}

@@ -196,6 +196,8 @@ class ImageHandlers(Handlers):
                     return self.updates.unchanged()
                 now = session.image
                 image = replace(image, modality=now.modality, modality_origin=now.modality_origin)
+                if not moved and session.known is not None:
+                    image = image.with_known(session.known)
                 sentences = image.warnings + _cleared(session, moved=moved)
                 if moved:
                     session.move_to(image, number)

@@ -26,6 +26,9 @@ SIDE, SLIDER, DIFFERENCE = "Side by side", "Slider", "Difference"
 METRICS_TAB, PROVENANCE, CARDS = "Metrics", "Provenance", "Method cards"
 EVIDENCE, NETWORKS, STUDY = "How good is it?", "Networks", "Study"
 
+PAINT = "rgb(255, 60, 40)"
+"""Colour of the brush that marks missing pixels."""
+
 _FAMILIES = {
     "classical": ("Classical methods", "invent no detail"),
     "diffusion": ("Diffusion methods", "may invent detail"),
@@ -46,6 +49,10 @@ class Layout:
     window: Any
     limits: Any
     truth: Any
+    mask: Any
+    paint: Any
+    use_painting: Any
+    painting: Any
     seed: Any
     device: Any
     estimate: Any
@@ -189,7 +196,25 @@ def _image_section(samples: dict[str, Any], remarks: tuple[str, str]) -> dict[st
         parts["truth"] = gr.File(
             label="Ground truth image", show_label=False, elem_id="truth", height=64
         )
+    with gr.Accordion("Missing pixels (for DDNM's task inpaint)", open=False, elem_id="mask-fold"):
+        parts |= _mask_fields()
     return parts
+
+
+def _mask_fields() -> dict[str, Any]:
+    gr.HTML(piece("remark", "A mask of the image's size, not zero where a pixel is missing."))
+    mask = gr.File(label="Mask of missing pixels", show_label=False, elem_id="mask", height=64)
+    with gr.Row():
+        paint = gr.Button("Paint on the image", size="sm", elem_id="paint", min_width=80)
+        use = gr.Button(
+            "Use the painting", size="sm", visible=False, elem_id="use-painting", min_width=80
+        )
+    painting = gr.ImageEditor(
+        visible=False, show_label=False, label="Missing pixels", elem_id="painting", height=360,
+        type="numpy", image_mode="RGBA", format="png", sources=(), transforms=(), layers=False,
+        brush=gr.Brush(colors=[PAINT], color_mode="fixed"), buttons=["fullscreen"],
+    )  # fmt: skip
+    return {"mask": mask, "paint": paint, "use_painting": use, "painting": painting}
 
 
 def _method_section(missing: dict[str, str]) -> list[MethodCard]:

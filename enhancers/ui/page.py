@@ -20,6 +20,7 @@ from enhancers.ui.evidence_files import FOLDER
 from enhancers.ui.evidence_tab import EvidencePage
 from enhancers.ui.image_handlers import ImageHandlers
 from enhancers.ui.layout import Layout
+from enhancers.ui.mask_handlers import MaskHandlers
 from enhancers.ui.network_handlers import NetworkHandlers
 from enhancers.ui.page_handlers import PageHandlers
 from enhancers.ui.page_updates import PageUpdates, Updates
@@ -199,9 +200,22 @@ def _wire_image(wiring: Wiring, page: Layout, follow_ups: _FollowUps, caps: Caps
             functools.partial(gr.on, [page.truth.upload, page.truth.clear]),
             handlers.truth, [page.truth],
         ),
+        *_mask_events(wiring, page, caps),
     ]  # fmt: skip
     for event in events:
         follow_ups.settle(event)
+
+
+def _mask_events(wiring: Wiring, page: Layout, caps: Caps) -> list[Any]:
+    """Events that change the mask; painting by itself changes nothing."""
+    handlers = MaskHandlers(wiring.updates, wiring.sessions, caps)
+    connect = functools.partial(wiring.connect, outputs=_outputs(page))
+    connect(page.paint.click, handlers.paint)
+    changes = functools.partial(gr.on, [page.mask.upload, page.mask.clear])
+    return [
+        connect(changes, handlers.upload, [page.mask]),
+        connect(page.use_painting.click, handlers.use, [page.painting]),
+    ]
 
 
 def _wire_run(wiring: Wiring, page: Layout, follow_ups: _FollowUps) -> None:

@@ -78,7 +78,7 @@ def upload_remark(*, on_a_space: bool) -> str:
         if on_a_space
         else "Images stay on the machine that runs this page."
     )
-    return f"DICOM, NIfTI, PNG, TIFF or JPEG. {where}"
+    return f"DICOM, NIfTI, PNG, TIFF, JPEG or complex MR data (.npy, .npz). {where}"
 
 
 def keeping_remark(settings: Settings) -> str:
@@ -113,6 +113,10 @@ def facts_html(session: Session) -> str:
     if image.spacing:
         facts.append(f"{image.spacing[0]:.3g} × {image.spacing[1]:.3g} mm")
     facts.append(f"window {image.window.low:g} to {image.window.high:g} {image.units}")
+    if image.measured is not None and image.measured.spectrum is not None:
+        facts.append(f"{100 * image.measured.spectrum.share:.3g} % of k-space sampled")
+    if session.known is not None:
+        facts.append(f"{100 * (1 - session.known.mean()):.3g} % of the pixels missing")
     return piece("facts", session.name, " · ".join(facts))
 
 

@@ -12,6 +12,7 @@ from typing import Any
 from enhancers.decoding import OpenedFile
 from enhancers.display import PRESETS, Preset, full_window
 from enhancers.image import MedicalImage, Pixels, Window
+from enhancers.measured import Known
 from enhancers.method import Modality
 from enhancers.metrics import ScoreRow, score_rows
 from enhancers.metrics.large_images import reduced, shrink_of
@@ -100,6 +101,8 @@ class Session:
         Number of the file that is open.
     slices : dict
         The slices of the file that were left with results or a ground truth, by index.
+    painted : (int, int), optional
+        Number of the file and index of the slice that the painting of a mask shows.
     lock : RLock
         Held while the session changes.
     reloading : Lock
@@ -130,6 +133,7 @@ class Session:
     subject: Subject = Subject(0, 0)
     file: int = 0
     slices: dict[int, SliceState] = field(default_factory=dict)
+    painted: tuple[int, int] | None = None
     lock: threading.RLock = field(default_factory=threading.RLock, repr=False)
     reloading: threading.Lock = field(default_factory=threading.Lock, repr=False)
     changes: ImageChanges = field(init=False, repr=False)
@@ -213,7 +217,9 @@ class Session:
         """Keep the slice on display; the slices left first make room."""
         if self.run is not None:
             self.run.stop()
-        if self.image is None or not (self.truth is not None or (self.run and self.run.done)):
+        if self.image is None:
+            return
+        if self.truth is None and self.known is None and not (self.run and self.run.done):
             return
         self.slices[self.image.slice_index] = SliceState(
             self.image, self.run, self.truth, self.truth_file, self.truth_origin, self.scores
@@ -236,6 +242,19 @@ class Session:
             if self.image is not None:
                 self.image = self.image.with_modality(modality)
                 self._new_subject()
+
+    def set_known(self, known: Known | None) -> None:
+        """Take or remove a mask of the pixels that are known; results stay."""
+        with self.lock:
+            if self.image is not None:
+                self.image = self.image.with_known(known)
+                self._new_subject()
+
+    @property
+    def known(self) -> Known | None:
+        """The mask of the image's known pixels."""
+        measured = self.image.measured if self.image else None
+        return measured.known if measured else None
 
     def _new_subject(self) -> None:
         self.subject = replace(self.subject, image=self.subject.image + 1)
