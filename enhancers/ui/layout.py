@@ -212,7 +212,7 @@ def _mask_fields() -> dict[str, Any]:
     painting = gr.ImageEditor(
         visible=False, show_label=False, label="Missing pixels", elem_id="painting", height=360,
         type="numpy", image_mode="RGBA", format="png", sources=(), transforms=(), layers=False,
-        brush=gr.Brush(colors=[PAINT], color_mode="fixed"), buttons=["fullscreen"],
+        brush=gr.Brush(6, [PAINT], color_mode="fixed"), buttons=["fullscreen"],
     )  # fmt: skip
     return {"mask": mask, "paint": paint, "use_painting": use, "painting": painting}
 

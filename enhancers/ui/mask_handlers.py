@@ -59,7 +59,7 @@ class MaskHandlers(Handlers):
         return self._take(session, known_pixels(mask, image.shape))
 
     def paint(self, request: gr.Request) -> Updates:
-        """Show the image to paint on, with the mask that it has."""
+        """Show the image to paint on."""
         session = self.session(request)
         if session.image is None:
             raise ImageReadError(OPEN_FIRST)
@@ -71,7 +71,7 @@ class MaskHandlers(Handlers):
         }
 
     def use(self, painting: Mapping[str, Any] | None, request: gr.Request) -> Updates:
-        """Take what is painted as the mask."""
+        """Take what is painted as the mask, instead of a file's."""
         session = self.session(request)
         image = session.image
         if image is None:
@@ -85,7 +85,7 @@ class MaskHandlers(Handlers):
             raise ImageReadError("Nothing is painted; paint over the pixels that are missing.")
         if painted.all():
             raise ImageReadError("Everything is painted; leave the pixels that are known.")
-        return self._take(session, ~painted)
+        return {**self._take(session, ~painted), self.updates.layout.mask: None}
 
     def _take(self, session: Session, known: Known) -> Updates:
         session.set_known(known)
@@ -95,15 +95,10 @@ class MaskHandlers(Handlers):
 
 
 def editor_value(image: MedicalImage) -> dict[str, Any]:
-    """The value of the painting: the image in its window, and its mask as painted."""
+    """The value of the painting: the image in its window, with nothing painted."""
     gray = np.rint(image.pixels * 255).astype(np.uint8)
     background = gray if image.is_colour else np.stack([gray] * 3, -1)
-    layers = []
-    if image.measured is not None and image.measured.known is not None:
-        layer = np.zeros((*image.shape, 4), np.uint8)
-        layer[~image.measured.known] = (255, 60, 40, 255)
-        layers.append(layer)
-    return {"background": background, "layers": layers, "composite": None}
+    return {"background": background, "layers": [], "composite": None}
 
 
 def painted_pixels(layers: list[NDArray[np.uint8]], shape: tuple[int, int]) -> NDArray[np.bool_]:

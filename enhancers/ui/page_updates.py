@@ -74,7 +74,14 @@ class PageUpdates:
 
     def opened(self, session: Session) -> Updates:
         """Everything that depends on the image of a file that was opened."""
-        return {**self.image(session), **self.slice(session)}
+        page = self.layout
+        return {
+            **self.image(session),
+            **self.slice(session),
+            page.mask: None,
+            page.painting: gr.update(value=None, visible=False),
+            page.use_painting: gr.update(visible=False),
+        }
 
     def resumed(self, session: Session) -> Updates:
         """The page as it was before it was loaded anew: image, results, settings and open tab."""

@@ -142,6 +142,20 @@ def test_modality_chooses_the_preset_and_slice_index_the_slice(
     assert from_json(Path(record).read_text(encoding="utf-8")).input.slice_index == 4
 
 
+def test_a_mask_goes_into_the_record_and_has_the_size_of_the_image(
+    client: Client, picture: Path, tmp_path: Path
+) -> None:
+    mask = tmp_path / "mask.png"
+    mask.write_bytes(png(np.eye(64, 48, dtype=np.uint8)))
+    _, record = call(client, "/enhance", picture, "clahe", mask=handle_file(mask))
+    measured = from_json(Path(record).read_text(encoding="utf-8")).input.measured
+    assert measured is not None
+    assert measured.pixels == pytest.approx(1 - 1 / 64)
+    mask.write_bytes(png(np.eye(50, dtype=np.uint8)))
+    with pytest.raises(AppError, match="50 x 50 pixels and the image 48 x 64"):
+        call(client, "/enhance", picture, "clahe", mask=handle_file(mask))
+
+
 @pytest.mark.exhaustive
 def test_a_network_enhances_too(client: Client, picture: Path) -> None:
     file, record = call(client, "/enhance", picture, "null_space", {"steps": 5})
