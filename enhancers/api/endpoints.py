@@ -46,7 +46,7 @@ from enhancers.warm_up import import_networks
 Format = Literal["png", "tiff"]
 Kind = Literal[
     "gaussian", "speckle", "rician", "low_dose", "downsample", "under_exposure", "bias_field",
-    "kspace", "missing", "blur",
+    "low_light", "kspace", "missing", "blur",
 ]  # fmt: skip
 Files = tuple[gr.FileData, gr.FileData]
 
