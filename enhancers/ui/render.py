@@ -205,7 +205,8 @@ def _summary(run: Run) -> str:
 def _details(method: MethodRun) -> str:
     """Figures and notes of a finished method."""
     notes = method.outcome.result.notes if method.outcome else ()
-    return " ".join(filter(None, (figures_text(method), *notes)))
+    figures = figures_text(method)
+    return " ".join((*([f"{figures}."] if figures else []), *notes))
 
 
 def estimate_html(text: str, level: str = "") -> str:
