@@ -75,9 +75,9 @@ def test_a_caption_tells_step_and_seconds_left():
     done = method.updated(Event(0, "srad", step(1.0), seconds=2.0, outcome=outcome))
     assert render.figures_text(done) == "Speckle q0 0.123"
     assert render.method_caption(done) == "2 s"
-    idle = Result(IMAGE.pixels, notes=("No noise was found.", UNCHANGED))
+    idle = Result(IMAGE.pixels, result.figures, notes=("No noise was found.", UNCHANGED))
     event = Event(0, "srad", step(1.0), seconds=2.0, outcome=SimpleNamespace(result=idle))
     session = run_of("srad")
     session.run.apply(event)
     assert render.method_caption(session.run.methods[0]) == "unchanged"
-    assert f"No noise was found. {UNCHANGED}" in render.progress_html(session, "base/")
+    assert f'title="Speckle q0 0.123. No noise was found. {UNCHANGED}"' in render.progress_html(session, "base/")
