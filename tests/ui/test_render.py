@@ -80,4 +80,5 @@ def test_a_caption_tells_step_and_seconds_left():
     session = run_of("srad")
     session.run.apply(event)
     assert render.method_caption(session.run.methods[0]) == "unchanged"
-    assert f'title="Speckle q0 0.123. No noise was found. {UNCHANGED}"' in render.progress_html(session, "base/")
+    told = f'title="Speckle q0 0.123. No noise was found. {UNCHANGED}"'
+    assert told in render.progress_html(session, "base/")
