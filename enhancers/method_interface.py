@@ -13,6 +13,7 @@ import numpy as np
 
 from enhancers.image import MedicalImage, Pixels
 from enhancers.method import ParameterValue
+from enhancers.noise_spectrum import NoiseSpectrum
 from enhancers.registry import get
 
 CONSTANT_RANGE = 2e-3
@@ -165,6 +166,14 @@ def unchanged_step(pixels: Pixels, *, scale: int = 1) -> Step:
     """The only step of a run on a constant image, which every method returns unchanged."""
     note = "The image is constant: there is nothing to enhance, and nothing was done."
     return final_step(pixels, scale=scale, notes=(note,))
+
+
+def noise_figures(noise: NoiseSpectrum, label: str = "Noise σ") -> tuple[Figure, ...]:
+    """σ of the noise and, where it is not white, the correlation of neighbouring pixels' noise."""
+    sigma = Figure("sigma", label, noise.sigma)
+    if noise.is_white:
+        return (sigma,)
+    return sigma, Figure("noise_correlation", "Correlation of neighbours", noise.correlation)
 
 
 def noise_notes(sigma: float, *, told: bool, least: float = 0.0) -> tuple[str, ...]:

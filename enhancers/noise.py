@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
-
 import numpy as np
 from numpy.typing import NDArray
 
+from enhancers.correlated_noise import correlated_noise
 from enhancers.image import Pixels
+from enhancers.noise_moments import (
+    FLAT_SHARE,
+    MAD_TO_SIGMA,
+    Features,
+    clipped_moments,
+    fixed_point,
+    rician_moments,
+)
+from enhancers.noise_spectrum import NoiseSpectrum
 
 Array = NDArray[np.float64]
 
@@ -20,41 +27,17 @@ SMOOTHING = 2.0
 """Gaussian σ in pixels for local mean and gradient. At this scale they are almost independent of
 the high-pass residual, so that selecting pixels by them does not bias it."""
 
-FLAT_SHARE = 0.4
-"""Share of the usable pixels, those of lowest gradient, from which noise is estimated."""
-
-MARGIN = 1.5
-"""Distance of a usable pixel's mean from black and white in σ; reduced where pixels are too few."""
-
-AIR = 1.6
-"""Local means below this many σ count as air, where Rician noise has a mean of 1.25 σ."""
-
 SHADOW = 0.06
 """Distance of a local mean from black and white at which speckle is measured."""
 
-MAX_SIGMA = 0.5
 BAND = 1 << 17
 """Pixels of a band of rows or columns."""
 
 MAX_PIXELS = 250_000
-MAD_TO_SIGMA = 1.4826
-
-
-@dataclass(frozen=True, eq=False)
-class _Features:
-    """Per pixel: high-pass residual (unit gain on white noise), local mean, local gradient."""
-
-    residual: Array
-    mean: Array
-    gradient: Array
-
-
-Moments = Callable[[float], tuple[Array, Array, Array]]
-"""For a σ: signal values, and the mean and variance of the noisy pixel at each."""
 
 
 def estimate_sigma(pixels: Pixels) -> float:
-    """Standard deviation of white Gaussian noise that was added before clipping to [0, 1].
+    """Standard deviation of Gaussian noise that was added before clipping to [0, 1].
 
     Parameters
     ----------
@@ -68,17 +51,45 @@ def estimate_sigma(pixels: Pixels) -> float:
 
     Notes
     -----
-    The estimate is the median absolute residual of a sixth difference on pixels in flat regions
-    away from black and white, divided by the share of σ that remains after clipping at their local
-    mean. Since selection and correction depend on σ, both are repeated until σ converges. Noise
-    that the image already had is included, since it cannot be distinguished from added noise.
+    Of white noise the σ of its one amplitude, of correlated noise the root mean square over its
+    spectrum (see `measure_noise`). Noise that the image already had is included, since it cannot be
+    distinguished from added noise.
     """
     if pixels.ndim == 3:
         squares = [estimate_sigma(pixels[..., channel]) ** 2 for channel in range(3)]
         return float(np.sqrt(np.mean(squares)))
-    return _solve(
-        _features(pixels), _clipped_moments, lambda signal: np.minimum(signal, 1 - signal)
+    return measure_noise(pixels).sigma
+
+
+def measure_noise(pixels: Pixels, *, rician: bool = False) -> NoiseSpectrum:
+    """The spectrum of the noise that was added before clipping to [0, 1].
+
+    Parameters
+    ----------
+    pixels : ndarray, float32, shape (H, W), in [0, 1]
+    rician : bool
+        Whether it is the noise of magnitude MR (see `estimate_rician_sigma`), which is taken as
+        white.
+
+    Returns
+    -------
+    NoiseSpectrum
+        White, unless lower frequencies clearly have more noise than the highest.
+
+    Notes
+    -----
+    The amplitude of white noise is the median absolute residual of a sixth difference on pixels in
+    flat regions away from black and white, divided by the share of σ that remains after clipping at
+    their local mean. Since selection and correction depend on σ, both are repeated until σ
+    converges. Noise of CT, of interpolated and of compressed images has next to nothing at these
+    frequencies: see `enhancers.correlated_noise`.
+    """
+    if rician:
+        return NoiseSpectrum.white(estimate_rician_sigma(pixels))
+    white = fixed_point(
+        _features(pixels), clipped_moments, lambda signal: np.minimum(signal, 1 - signal)
     )
+    return correlated_noise(pixels, white) or NoiseSpectrum.white(white)
 
 
 def estimate_rician_sigma(pixels: Pixels) -> float:
@@ -103,7 +114,7 @@ def estimate_rician_sigma(pixels: Pixels) -> float:
     gray = pixels.mean(2) if pixels.ndim == 3 else pixels
     features = _features(gray)
     # Air has a mean of 1.25 σ: clearly lower values were set to zero and hold no noise.
-    return _solve(features, _rician_moments, lambda signal: 1.0 - signal, floor=1.1)
+    return fixed_point(features, rician_moments, lambda signal: 1.0 - signal, floor=1.1)
 
 
 def homogeneous_region(pixels: Pixels) -> tuple[slice, slice]:
@@ -193,7 +204,7 @@ def _gray(pixels: Pixels) -> Pixels:
     return gray
 
 
-def _features(pixels: NDArray[np.floating]) -> _Features:
+def _features(pixels: NDArray[np.floating]) -> Features:
     # Mirrored borders repeat the noise, which reduces the residual there.
     height, width = pixels.shape
     border = len(HIGH_PASS) // 2 if min(pixels.shape) >= 3 * len(HIGH_PASS) // 2 else 0
@@ -209,7 +220,7 @@ def _features(pixels: NDArray[np.floating]) -> _Features:
         taken.append(
             tuple(plane[:, border : width - border].ravel()[first::step].copy() for plane in planes)
         )
-    return _Features(*(np.concatenate(parts) for parts in zip(*taken, strict=True)))
+    return Features(*(np.concatenate(parts) for parts in zip(*taken, strict=True)))
 
 
 def _filtered(pixels: NDArray[np.floating], top: int, bottom: int) -> tuple[Array, Array, Array]:
@@ -225,80 +236,6 @@ def _filtered(pixels: NDArray[np.floating], top: int, bottom: int) -> tuple[Arra
     mean = gaussian_filter(image, SMOOTHING)
     slopes = [gaussian_filter(image, SMOOTHING, order=order)[kept] for order in ((0, 1), (1, 0))]
     return residual[kept], mean[kept], np.hypot(*slopes)
-
-
-def _solve(
-    features: _Features,
-    moments: Moments,
-    headroom: Callable[[Array], Array],
-    floor: float = -np.inf,
-) -> float:
-    """Fixed point: the σ that its own pixel selection and variance correction reproduce.
-
-    ``headroom`` is the distance of a signal from where clipping sets in; pixels whose local mean
-    is below ``floor`` σ are left out.
-    """
-    sigma = 0.1
-    for _ in range(15):
-        signal, mean, variance = moments(sigma)
-        chosen = _usable(
-            headroom(np.interp(features.mean, mean, signal)) / sigma,
-            features.gradient,
-            features.mean > floor * sigma,
-        )
-        share = np.sqrt(np.interp(features.mean[chosen], mean, variance)) / sigma
-        spread = np.median(np.abs(features.residual[chosen]) / np.maximum(share, 1e-3))
-        found = float(np.clip(MAD_TO_SIGMA * spread, 1e-5, MAX_SIGMA))
-        settled = abs(found - sigma) <= 1e-3 * sigma
-        sigma = found
-        if settled:
-            break
-    return 0.0 if sigma <= 1e-5 else sigma
-
-
-def _usable(room: Array, gradient: Array, allowed: NDArray[np.bool_]) -> NDArray[np.bool_]:
-    """The pixels of lowest gradient among those far enough from black and white."""
-    enough = max(16, min(1500, room.size // 20))
-    if allowed.sum() < enough:
-        allowed = np.ones_like(allowed)
-    margin = MARGIN
-    chosen = allowed & (room > margin)
-    while chosen.sum() < enough and margin > 0.0:
-        margin -= 0.25
-        chosen = allowed & (room > margin)
-    if chosen.sum() < 16:
-        chosen = allowed & (room >= np.quantile(room[allowed], 0.9))
-    return chosen & (gradient <= np.quantile(gradient[chosen], FLAT_SHARE))
-
-
-def _clipped_moments(sigma: float) -> tuple[Array, Array, Array]:
-    """Signal, mean and variance of clip(signal + σ n, 0, 1)."""
-    from scipy.special import ndtr
-
-    signal = np.linspace(-4.0 * sigma, 1.0 + 4.0 * sigma, 600)
-    low, high = -signal / sigma, (1.0 - signal) / sigma
-    below, upto = ndtr(low), ndtr(high)
-    density_low, density_high = (np.exp(-0.5 * z**2) / np.sqrt(2 * np.pi) for z in (low, high))
-    inside = upto - below
-    drop = density_low - density_high
-    mean = signal * inside + sigma * drop + (1.0 - upto)
-    square = (signal**2 + sigma**2) * inside + 2.0 * signal * sigma * drop
-    square += sigma**2 * (low * density_low - high * density_high) + (1.0 - upto)
-    return signal, mean, np.maximum(square - mean**2, 0.0)
-
-
-def _rician_moments(sigma: float) -> tuple[Array, Array, Array]:
-    """Signal, mean and variance of sqrt((signal + σ n1)² + (σ n2)²)."""
-    from scipy.special import i0e, i1e
-
-    signal = np.linspace(0.0, 1.0 + 4.0 * sigma, 600)
-    half = 0.25 * (signal / sigma) ** 2
-    laguerre = (1.0 + 2.0 * half) * i0e(half) + 2.0 * half * i1e(half)
-    mean = sigma * np.sqrt(0.5 * np.pi) * laguerre
-    variance = np.maximum(2.0 * sigma**2 + signal**2 - mean**2, 0.0)
-    # Such a low local mean is air, whose fluctuation must not count as signal.
-    variance[mean < AIR * sigma] = (2.0 - 0.5 * np.pi) * sigma**2
-    return signal, mean, variance
 
 
 def _windows(image: Pixels) -> tuple[Array, NDArray[np.intp], int]:

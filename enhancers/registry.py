@@ -24,7 +24,7 @@ PREVIEW = Parameter(
 SIGMA = Parameter(
     "sigma", "Noise σ", "float", None, 0.0, 0.5, 0.005, automatic=True,
     help="The standard deviation of the noise, as a fraction of the window. Automatic: it is "
-         "estimated from the image.",
+         "estimated from the image, with noise that neighbouring pixels share.",
 )
 UNCLIP = Parameter(
     "unclip", "Restore clipped noise", "bool", True, advanced=True,
@@ -251,9 +251,10 @@ METHODS: tuple[Method, ...] = (
                            "on the page. white and black are the pixels at the ends of the window, "
                            "which are saturated; they are missing in addition to a mask."),
             Parameter("sigma", "Noise σ", "float", None, 0.0, 0.5, 0.005, automatic=True,
-                      help="The noise level as a fraction of the window. Automatic: it is "
-                           "estimated for denoising, and 0 (noise-free) for the other tasks, "
-                           "which then keep the measurement exactly; set it for a noisy image."),
+                      help="The noise level as a fraction of the window; a given value is that of "
+                           "white noise. Automatic: it is estimated for denoising, by frequency, "
+                           "and 0 (noise-free) for the other tasks, which then keep what was "
+                           "measured exactly; set it for a noisy image."),
             Parameter("steps", "Steps of the schedule", "int", None, 5, 250, 1, automatic=True,
                       help="The published schedule has 100 steps. Automatic: 100 for denoising, "
                            "of which those that cannot change the result are skipped, 20 for "

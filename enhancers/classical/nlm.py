@@ -23,17 +23,18 @@ from enhancers.colour import luminance, with_luminance
 from enhancers.image import MedicalImage, Pixels
 from enhancers.method import ParameterValue
 from enhancers.method_interface import (
-    Figure,
     ProgressTracker,
     Step,
     Tile,
     assemble,
     assembled,
     final_step,
+    noise_figures,
     noise_notes,
     skips_constant_images,
 )
-from enhancers.noise import estimate_rician_sigma, estimate_sigma
+from enhancers.noise import measure_noise
+from enhancers.noise_spectrum import NoiseSpectrum
 from enhancers.parameter_values import as_float, as_float_or_none, as_int
 
 NoiseModel = Literal["gaussian", "rician"]
@@ -208,15 +209,16 @@ def run(
     gray = luminance(image.pixels)
     noise: NoiseModel = "rician" if params["noise"] == "rician" else "gaussian"
     told = as_float_or_none(params, "sigma")
-    sigma = told
-    if sigma is None:
-        sigma = estimate_rician_sigma(gray) if noise == "rician" else estimate_sigma(gray)
+    if told is None:
+        found = measure_noise(gray, rician=noise == "rician")
+    else:
+        found = NoiseSpectrum.white(told)
     restored = gray
     if noise == "gaussian" and params["unclip"]:
-        restored = restore_clipped(gray, sigma, seed=None)
+        restored = restore_clipped(gray, found.sigma, seed=None)
     tiles = nlm_tiles(
         restored,
-        sigma=sigma,
+        sigma=found.sigma,
         beta=as_float(params, "beta"),
         noise=noise,
         patch=as_int(params, "patch"),
@@ -227,6 +229,6 @@ def run(
     result = yield from assemble(tiles, gray.shape, progress)
     yield final_step(
         with_luminance(image.pixels, result),
-        figures=(Figure("sigma", "Noise σ", sigma),),
-        notes=noise_notes(sigma, told=told is not None, least=MIN_SIGMA),
+        figures=noise_figures(found),
+        notes=noise_notes(found.sigma, told=told is not None, least=MIN_SIGMA),
     )

@@ -9,10 +9,13 @@ of censored data; Tobin, "Estimation of relationships for limited dependent vari
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 from numpy.typing import NDArray
 
 from enhancers.image import Pixels
+from enhancers.noise_spectrum import NoiseSpectrum
 
 WINDOW_SIGMA = 2.0
 """Gaussian σ in pixels of the window from which the mean of a saturated pixel is estimated."""
@@ -24,7 +27,13 @@ BAND = 1 << 20
 """Pixels of a band of rows: arrays of the full size would take 30 bytes per pixel."""
 
 
-def restore_clipped(pixels: Pixels, sigma: float, *, seed: int | None) -> Pixels:
+Shares = Callable[[slice], NDArray[np.float64]]
+"""For rows of an image: a uniform variable in [0, 1) for each pixel."""
+
+
+def restore_clipped(
+    pixels: Pixels, sigma: float, *, seed: int | None, spectrum: NoiseSpectrum | None = None
+) -> Pixels:
     """Replace saturated values by what clipping may have cut off their Gaussian noise.
 
     Parameters
@@ -34,6 +43,8 @@ def restore_clipped(pixels: Pixels, sigma: float, *, seed: int | None) -> Pixels
         Noise level in the same units; 0 changes nothing.
     seed : int or None
         Of the draws; None gives the expected value in place of a draw.
+    spectrum : NoiseSpectrum, optional
+        Of noise that is not white: neighbouring draws are then correlated as the noise is.
 
     Returns
     -------
@@ -42,17 +53,17 @@ def restore_clipped(pixels: Pixels, sigma: float, *, seed: int | None) -> Pixels
     """
     if sigma <= 0.0 or not (pixels.min() <= 0.0 or pixels.max() >= 1.0):
         return pixels
-    rng = None if seed is None else np.random.default_rng(seed)
+    shares = None if seed is None else _shares(seed, pixels.shape, spectrum)
     restored = pixels.copy()
     height, width = pixels.shape
     rows = max(1, BAND // width)
     for top in range(0, height, rows):
-        _restore_band(pixels, restored, slice(top, min(top + rows, height)), sigma, rng)
+        _restore_band(pixels, restored, slice(top, min(top + rows, height)), sigma, shares)
     return restored
 
 
 def _restore_band(
-    pixels: Pixels, restored: Pixels, band: slice, sigma: float, rng: np.random.Generator | None
+    pixels: Pixels, restored: Pixels, band: slice, sigma: float, shares: Shares | None
 ) -> None:
     """Write the rows of ``band``."""
     from scipy.ndimage import gaussian_filter
@@ -61,7 +72,7 @@ def _restore_band(
     local = gaussian_filter(pixels[first : band.stop + MARGIN], WINDOW_SIGMA)
     inside = pixels[band]
     clean = _mean_before_clipping(local[band.start - first :][: inside.shape[0]], sigma)
-    share = None if rng is None else rng.uniform(size=inside.shape)
+    share = None if shares is None else shares(band)
     for clipped, sign, distance in (
         (inside <= 0.0, -1.0, clean),
         (inside >= 1.0, 1.0, 1.0 - clean),
@@ -69,6 +80,19 @@ def _restore_band(
         z = distance[clipped] / sigma
         cut = _expected_tail(z) if share is None else _tail(z, share[clipped])
         restored[band][clipped] = clean[clipped] + sign * sigma * cut
+
+
+def _shares(seed: int, shape: tuple[int, ...], spectrum: NoiseSpectrum | None) -> Shares:
+    """Draws for bands of rows, which have to be asked for from the top down."""
+    from scipy.special import ndtr
+
+    rng = np.random.default_rng(seed)
+    if spectrum is None:
+        return lambda band: rng.uniform(size=(band.stop - band.start, shape[1]))
+    white = np.fft.rfft2(rng.standard_normal(shape))
+    noise = np.fft.irfft2(white * spectrum.amplitude((shape[0], shape[1])), s=shape)
+    drawn = np.clip(ndtr(noise / spectrum.sigma), 0.0, 1.0 - 1e-9)
+    return lambda band: drawn[band]
 
 
 def _tail(z: NDArray[np.float64], share: NDArray[np.float64]) -> NDArray[np.float64]:

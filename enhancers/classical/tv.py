@@ -25,10 +25,12 @@ from enhancers.method_interface import (
     assemble,
     assembled,
     final_step,
+    noise_figures,
     noise_notes,
     skips_constant_images,
 )
-from enhancers.noise import estimate_sigma
+from enhancers.noise import measure_noise
+from enhancers.noise_spectrum import NoiseSpectrum
 from enhancers.parameter_values import as_float_or_none, as_int
 
 TILE = 512
@@ -119,18 +121,22 @@ def run(
     """Run total variation on the luminance; one `Step` per tile (see `Enhancer`)."""
     yield Step(0.0, note="measuring the noise")
     gray = luminance(image.pixels)
-    weight, sigma = as_float_or_none(params, "weight"), as_float_or_none(params, "sigma")
-    told = sigma is not None
-    if sigma is None and (weight is None or params["unclip"]):
-        sigma = estimate_sigma(gray)
+    weight, told = as_float_or_none(params, "weight"), as_float_or_none(params, "sigma")
+    noise: NoiseSpectrum | None = None
+    if told is not None:
+        noise = NoiseSpectrum.white(told)
+    elif weight is None or params["unclip"]:
+        noise = measure_noise(gray)
     figures, notes = tuple[Figure, ...](), tuple[str, ...]()
-    if sigma is not None:
-        figures = (Figure("sigma", "Noise σ", sigma),)
+    sigma = 0.0 if noise is None else noise.sigma
+    if noise is not None:
+        figures = noise_figures(noise)
         if params["unclip"]:
             gray = restore_clipped(gray, sigma, seed=DRAW)
     if weight is None:
-        weight = automatic_weight(sigma or 0.0)
-        notes = noise_notes(sigma or 0.0, told=told, least=MIN_WEIGHT / WEIGHT_PER_SIGMA)
+        weight = automatic_weight(sigma)
+        least = MIN_WEIGHT / WEIGHT_PER_SIGMA
+        notes = noise_notes(sigma, told=told is not None, least=least)
     progress = ProgressTracker(len(_spans(gray.shape[0])) * len(_spans(gray.shape[1])), "tile")
     tiles = tv_tiles(gray, weight=weight, iterations=as_int(params, "iterations"))
     result = yield from assemble(tiles, gray.shape, progress)

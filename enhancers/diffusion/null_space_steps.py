@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 
+import torch
 from torch import Tensor
 
 from enhancers.diffusion.schedule import TimestepPair
@@ -23,6 +24,48 @@ def denoise_step(
         return a * y + math.sqrt(s * s - a * a * sigma * sigma) * z
     pull = s * math.sqrt(1 - eta * eta) / (a * sigma)
     return a * (x0 - pull * (x0 - y)) + s * eta * z
+
+
+def coloured_step(
+    pair: TimestepPair, x0: Tensor, y: Tensor, z: Tensor, *, spectrum: Tensor, eta: float
+) -> Tensor:
+    """`denoise_step` for noise with a covariance that is diagonal in frequency.
+
+    Parameters
+    ----------
+    pair : TimestepPair
+    x0, y, z : Tensor, shape (B, C, H, W)
+    spectrum : Tensor, shape (H, W // 2 + 1)
+        Amplitude of the noise at each frequency of `torch.fft.rfft2`, such that white noise of
+        standard deviation σ has σ everywhere.
+    eta : float
+
+    Notes
+    -----
+    Each frequency is treated as `denoise_step` treats the image, with its own σ: the measurement is
+    kept while its noise, a σ(f), is below that of the step, and what is missing is filled up by
+    z, so that the state has white noise as the network expects.
+    """
+    a, s = pair.a, pair.s
+    level = a * spectrum
+    kept = level <= s
+    pull = torch.where(kept, 1.0, s * math.sqrt(1 - eta * eta) / level)
+    fresh = torch.where(kept, (s * s - level * level).clamp(min=0.0).sqrt(), s * eta)
+    return a * (x0 + filtered(y - x0, pull)) + filtered(z, fresh)
+
+
+def missing_noise(pair: TimestepPair, spectrum: Tensor) -> Tensor:
+    """Amplitude that a measurement with this ``spectrum`` lacks to the white noise of ``pair``.
+
+    For the state sqrt(ābar) y at the beginning of the step; shape (H, W // 2 + 1).
+    """
+    return ((1.0 - pair.signal) - pair.signal * spectrum**2).clamp(min=0.0).sqrt()
+
+
+def filtered(x: Tensor, gain: Tensor) -> Tensor:
+    """``x`` (B, C, H, W) with each frequency multiplied by ``gain`` (H, W // 2 + 1)."""
+    result: Tensor = torch.fft.irfft2(torch.fft.rfft2(x) * gain, s=x.shape[-2:])
+    return result
 
 
 def null_space_step(

@@ -6,6 +6,7 @@ import pytest
 from enhancers.classical.restore_clipped import restore_clipped
 from enhancers.compare import enhance
 from enhancers.image import from_array
+from enhancers.noise_spectrum import NoiseSpectrum
 
 RANDOM = np.random.default_rng(0)
 
@@ -83,3 +84,14 @@ def test_filters_return_a_black_background_to_black(method: str, sigma: float | 
 def test_no_noise_changes_nothing() -> None:
     image = np.zeros((16, 16), np.float32)
     assert restore_clipped(image, 0.0, seed=0) is image
+
+
+def test_correlated_noise_is_drawn_correlated() -> None:
+    spectrum = NoiseSpectrum((0.05, 0.4), (0.2, 0.01))
+    black = np.zeros((128, 128), np.float32)
+    restored = restore_clipped(black, spectrum.sigma, seed=1, spectrum=spectrum)
+    offsets = restored - restored.mean()
+    neighbours = np.mean(offsets[:, 1:] * offsets[:, :-1]) / restored.var()
+    assert neighbours == pytest.approx(spectrum.correlation, abs=0.1)
+    white = restore_clipped(black, spectrum.sigma, seed=1)
+    assert restored.std() == pytest.approx(white.std(), rel=0.1)
