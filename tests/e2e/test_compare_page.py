@@ -315,6 +315,8 @@ def test_stop_keeps_what_is_finished(opened, served):
     opened.wait_for_function("document.querySelector('#facts').innerText.includes('large.png')")
     set_fold(opened, "srad")
     opened.fill("#set-srad-steps :is(input, textarea)", "2")
+    set_fold(opened, "unimie")
+    opened.fill("#set-unimie-steps :is(input, textarea)", "100")
     set_fold(opened, "clahe")
     tick(opened, "srad", "unimie")
     opened.click("#run")
@@ -327,6 +329,7 @@ def test_stop_keeps_what_is_finished(opened, served):
     opened.wait_for_selector("#stop[disabled]")
     assert opened.locator("a.download.all").count() == 1
     opened.fill("#set-srad-steps :is(input, textarea)", "")
+    opened.fill("#set-unimie-steps :is(input, textarea)", "4")
 
 
 def refused(page, bad):
