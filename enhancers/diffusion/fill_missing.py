@@ -11,16 +11,7 @@ from torch import Tensor
 from enhancers.devices import GpuPacing
 from enhancers.diffusion.missing_data import Problem, read_problem
 from enhancers.diffusion.null_space_steps import null_space_step
-from enhancers.diffusion.schedule import START, NoisePrefetcher, timesteps
-from enhancers.diffusion.tiled_networks import (
-    MAX_TILE,
-    OVERLAP,
-    PixelNetwork,
-    channel_spread,
-    gray_of,
-    size_notes,
-    tile_sizes,
-)
+from enhancers.diffusion.timestep_noise import START, NoisePrefetcher
 from enhancers.errors import ParameterError
 from enhancers.image import MedicalImage
 from enhancers.method import ParameterValue
@@ -34,6 +25,16 @@ from enhancers.method_interface import (
     unchanged_step,
 )
 from enhancers.networks.lookup import network_entry
+from enhancers.networks.tiled_networks import (
+    MAX_TILE,
+    OVERLAP,
+    PixelNetwork,
+    channel_spread,
+    gray_of,
+    size_notes,
+    tile_sizes,
+)
+from enhancers.networks.timesteps import timesteps
 from enhancers.operators import Operator
 from enhancers.parameter_values import as_float_or_none, as_int
 

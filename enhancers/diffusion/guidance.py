@@ -11,15 +11,10 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from enhancers.diffusion.schedule import (
-    TimestepPair,
-    noise_level_step,
-    timestep_pairs,
-    timesteps,
-)
 from enhancers.image import Pixels
 from enhancers.method import Modality, ParameterValue
 from enhancers.networks.beta_schedule import BetaSchedule
+from enhancers.networks.timesteps import TimestepPair, noise_level_step, timestep_pairs, timesteps
 from enhancers.noise import estimate_rician_sigma, estimate_sigma, estimate_speckle_noise
 from enhancers.parameter_values import as_float_or_none, as_int
 

@@ -14,11 +14,11 @@ from torch import Tensor
 from enhancers.colour import luminance, with_luminance
 from enhancers.degrade import degrade_image
 from enhancers.diffusion.null_space_steps import make_consistent
-from enhancers.diffusion.tiles import pad
 from enhancers.errors import ParameterError
 from enhancers.image import MedicalImage, Pixels
 from enhancers.measured import Known, SampledSpectrum
 from enhancers.method import ParameterValue
+from enhancers.networks.tiles import pad
 from enhancers.operators import Cropped, KSpace, Mask, Operator, PhasedKSpace
 from enhancers.parameter_values import as_float
 

@@ -17,6 +17,7 @@ from torch import Tensor
 
 from enhancers.classical.nlm import nlm
 from enhancers.classical.restore_clipped import restore_clipped
+from enhancers.classical.restore_phase import restore_phase
 from enhancers.colour import luminance, with_luminance
 from enhancers.devices import GpuPacing
 from enhancers.diffusion import fill_missing
@@ -28,27 +29,7 @@ from enhancers.diffusion.null_space_steps import (
     missing_noise,
     null_space_step,
 )
-from enhancers.diffusion.restore_phase import restore_phase
-from enhancers.diffusion.schedule import (
-    START,
-    NoisePrefetcher,
-    TimestepPair,
-    noise_for_timestep,
-    noise_level_step,
-    signal_of,
-    timestep_pairs,
-    timesteps,
-)
-from enhancers.diffusion.tiled_networks import (
-    MAX_TILE,
-    OVERLAP,
-    PixelNetwork,
-    channel_spread,
-    gray_of,
-    size_notes,
-    tile_sizes,
-)
-from enhancers.diffusion.tiles import Padding, Predict, pad
+from enhancers.diffusion.timestep_noise import START, NoisePrefetcher, noise_for_timestep
 from enhancers.image import MedicalImage, Pixels
 from enhancers.method import ParameterValue
 from enhancers.method_interface import (
@@ -63,6 +44,23 @@ from enhancers.method_interface import (
     unchanged_step,
 )
 from enhancers.networks.lookup import network_entry
+from enhancers.networks.tiled_networks import (
+    MAX_TILE,
+    OVERLAP,
+    PixelNetwork,
+    channel_spread,
+    gray_of,
+    size_notes,
+    tile_sizes,
+)
+from enhancers.networks.tiles import Padding, Predict, pad
+from enhancers.networks.timesteps import (
+    TimestepPair,
+    noise_level_step,
+    signal_of,
+    timestep_pairs,
+    timesteps,
+)
 from enhancers.noise import measure_noise
 from enhancers.noise_spectrum import NoiseSpectrum
 from enhancers.operators import BlockMean, Identity, Operator

@@ -7,7 +7,7 @@ import math
 import torch
 from torch import Tensor
 
-from enhancers.diffusion.schedule import TimestepPair
+from enhancers.networks.timesteps import TimestepPair
 from enhancers.operators import Operator
 
 CONSISTENCY = 5e-4

@@ -25,17 +25,11 @@ from torch.nn import functional as F
 
 from enhancers.classical import pipelines
 from enhancers.classical.pipelines import Stage
+from enhancers.classical.restore_phase import restore_phase
 from enhancers.colour import luminance, with_luminance
 from enhancers.devices import GpuPacing
 from enhancers.diffusion.guidance import Guidance, blurred, noise_level, regional_weight
-from enhancers.diffusion.restore_phase import restore_phase
-from enhancers.diffusion.schedule import (
-    START,
-    TimestepPair,
-    noise_for_timestep,
-)
-from enhancers.diffusion.tiled_networks import LatentNetwork, channel_spread, gray_of
-from enhancers.diffusion.tiles import Padding, Predict, pad
+from enhancers.diffusion.timestep_noise import START, noise_for_timestep
 from enhancers.image import MedicalImage, Pixels
 from enhancers.method import Modality, ParameterValue
 from enhancers.method_interface import (
@@ -47,6 +41,9 @@ from enhancers.method_interface import (
     patches,
     unchanged_step,
 )
+from enhancers.networks.tiled_networks import LatentNetwork, channel_spread, gray_of
+from enhancers.networks.tiles import Padding, Predict, pad
+from enhancers.networks.timesteps import TimestepPair
 from enhancers.parameter_values import as_float, as_float_or_none
 
 CLASSICAL_SHARE, LAST = 0.2, 0.999

@@ -15,16 +15,7 @@ from torch import Tensor
 
 from enhancers.colour import luminance
 from enhancers.devices import GpuPacing
-from enhancers.diffusion.schedule import (
-    START,
-    TimestepPair,
-    noise_for_timestep,
-    noise_level_step,
-    signal_of,
-    timestep_pairs,
-)
-from enhancers.diffusion.tiled_networks import PixelNetwork, channel_spread, size_notes, tile_sizes
-from enhancers.diffusion.tiles import Padding, Predict
+from enhancers.diffusion.timestep_noise import START, noise_for_timestep
 from enhancers.diffusion.unimie_problem import (
     MULTIPLE,
     Lighting,
@@ -48,6 +39,9 @@ from enhancers.method_interface import (
 )
 from enhancers.networks.entry import NetworkEntry
 from enhancers.networks.lookup import network_entry
+from enhancers.networks.tiled_networks import PixelNetwork, channel_spread, size_notes, tile_sizes
+from enhancers.networks.tiles import Padding, Predict
+from enhancers.networks.timesteps import TimestepPair, noise_level_step, signal_of, timestep_pairs
 
 GRAY_LEVEL = 1 / 255
 

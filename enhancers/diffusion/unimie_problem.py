@@ -18,10 +18,10 @@ from enhancers.diffusion.lighting import (
     foreground,
     rounding_noise,
 )
-from enhancers.diffusion.tiled_networks import PixelNetwork
-from enhancers.diffusion.tiles import Padding, pad
 from enhancers.image import MedicalImage, Pixels
 from enhancers.method import Modality, ParameterValue
+from enhancers.networks.tiled_networks import PixelNetwork
+from enhancers.networks.tiles import Padding, pad
 from enhancers.noise import estimate_sigma
 from enhancers.parameter_values import as_float_or_none, as_int
 from enhancers.registry import get

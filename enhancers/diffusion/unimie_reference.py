@@ -17,12 +17,13 @@ from enhancers.colour import luminance, with_luminance
 from enhancers.devices import GpuPacing
 from enhancers.diffusion.degradation_fit import PixelDegradationFit
 from enhancers.diffusion.lighting import EXPOSURE
-from enhancers.diffusion.schedule import START, NoisePrefetcher, TimestepPair, timesteps
-from enhancers.diffusion.tiled_networks import PixelNetwork, channel_spread, gray_of, size_notes
-from enhancers.diffusion.tiles import Predict
+from enhancers.diffusion.timestep_noise import START, NoisePrefetcher
 from enhancers.diffusion.unimie_problem import Lighting, padded_planes, tile_count
 from enhancers.image import MedicalImage, Pixels
 from enhancers.method_interface import Figure, ProgressTracker, Step, final_step
+from enhancers.networks.tiled_networks import PixelNetwork, channel_spread, gray_of, size_notes
+from enhancers.networks.tiles import Predict
+from enhancers.networks.timesteps import TimestepPair, timesteps
 
 CELL = 8
 EXPOSURE_SCALE = 100.0

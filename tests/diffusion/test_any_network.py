@@ -10,13 +10,13 @@ import pytest
 from enhancers.devices import oom_fallback
 from enhancers.devices.oom_fallback import FallbackStep
 from enhancers.devices.precision import halved
-from enhancers.diffusion import tiled_networks
-from enhancers.diffusion.tiled_networks import TileSizes, tile_sizes
 from enhancers.errors import OutOfDeviceMemory
 from enhancers.image import from_array
 from enhancers.method import Modality
 from enhancers.method_interface import Result, load_method
+from enhancers.networks import tiled_networks
 from enhancers.networks.lookup import network_entry as entry_of
+from enhancers.networks.tiled_networks import TileSizes, tile_sizes
 from enhancers.phantoms import phantom
 from enhancers.registry import resolve
 from tests.support.exact_priors import FakeLatent, FakePixel, put

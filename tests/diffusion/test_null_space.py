@@ -20,11 +20,12 @@ from enhancers.diffusion.null_space import (
     read_task,
     sample,
 )
-from enhancers.diffusion.schedule import noise_for_timestep, timesteps
+from enhancers.diffusion.timestep_noise import noise_for_timestep
 from enhancers.image import from_array
 from enhancers.method import Modality
 from enhancers.method_interface import load_method
 from enhancers.networks.load import pixel_prior
+from enhancers.networks.timesteps import timesteps
 from enhancers.networks.training.architectures import scheduler
 from enhancers.operators import BlockMean
 from enhancers.phantoms import phantom

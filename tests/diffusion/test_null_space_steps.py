@@ -16,10 +16,10 @@ from enhancers.diffusion.null_space_steps import (
     filtered,
     missing_noise,
 )
-from enhancers.diffusion.schedule import TimestepPair, timesteps
 from enhancers.image import from_array
 from enhancers.method import Modality
 from enhancers.method_interface import Result, load_method
+from enhancers.networks.timesteps import TimestepPair, timesteps
 from enhancers.networks.training.architectures import scheduler
 from enhancers.noise_spectrum import NoiseSpectrum
 from enhancers.phantoms import phantom

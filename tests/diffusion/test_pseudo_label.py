@@ -8,10 +8,10 @@ from scipy.ndimage import gaussian_filter
 from enhancers.degrade import degrade
 from enhancers.diffusion.guidance import Guidance, noise_level, regional_weight
 from enhancers.diffusion.pseudo_label import compose, guided_step, sample
-from enhancers.diffusion.schedule import timesteps
 from enhancers.image import Pixels, from_array
 from enhancers.method import Modality, ParameterValue
 from enhancers.method_interface import Result, load_method
+from enhancers.networks.timesteps import timesteps
 from enhancers.networks.training.architectures import scheduler
 from enhancers.phantoms import phantom
 from enhancers.registry import resolve

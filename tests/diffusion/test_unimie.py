@@ -13,7 +13,6 @@ from enhancers.diffusion.lighting import (
     lighting_field,
     rounding_noise,
 )
-from enhancers.diffusion.schedule import timesteps
 from enhancers.diffusion.unimie import paper_step, plan
 from enhancers.diffusion.unimie_problem import from_planes, to_planes
 from enhancers.diffusion.unimie_reference import cell_means
@@ -21,6 +20,7 @@ from enhancers.evaluation.measures.fit import fit
 from enhancers.image import Pixels, from_array
 from enhancers.method import Modality, ParameterValue
 from enhancers.method_interface import Result, load_method
+from enhancers.networks.timesteps import timesteps
 from enhancers.networks.training.architectures import scheduler
 from enhancers.phantoms import phantom
 from enhancers.registry import resolve

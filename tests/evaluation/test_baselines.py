@@ -13,7 +13,6 @@ from scipy.ndimage import gaussian_filter
 
 from enhancers import registry
 from enhancers.colour import luminance
-from enhancers.diffusion.schedule import signal_of, timesteps
 from enhancers.errors import NetworkMissing, OutOfDeviceMemory, ParameterError
 from enhancers.evaluation.baselines import (
     dark_channel,
@@ -35,6 +34,7 @@ from enhancers.method import Modality
 from enhancers.method_interface import Result, Step
 from enhancers.networks.entry import Schedule
 from enhancers.networks.load import pixel_prior
+from enhancers.networks.timesteps import signal_of, timesteps
 from enhancers.networks.training.architectures import scheduler
 from enhancers.operators import BlockMean
 

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from enhancers.diffusion import tiled_networks
+from enhancers.networks import tiled_networks
 from enhancers.networks.beta_schedule import BetaSchedule
 from enhancers.networks.training.architectures import scheduler
 

@@ -9,18 +9,18 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from enhancers.diffusion.schedule import TimestepPair
-from enhancers.diffusion.tiled_networks import (
+from enhancers.evaluation.baselines.baseline import Work
+from enhancers.image import Pixels
+from enhancers.networks.lookup import network_entry as entry_of
+from enhancers.networks.tiled_networks import (
     MAX_TILE,
     OVERLAP,
     PixelNetwork,
     gray_of,
     tile_sizes,
 )
-from enhancers.diffusion.tiles import Padding, pad
-from enhancers.evaluation.baselines.baseline import Work
-from enhancers.image import Pixels
-from enhancers.networks.lookup import network_entry as entry_of
+from enhancers.networks.tiles import Padding, pad
+from enhancers.networks.timesteps import TimestepPair
 from enhancers.operators import BlockMean, Identity, Operator
 
 

@@ -15,10 +15,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from enhancers.diffusion.tiles import Padding, pad
 from enhancers.evaluation.baselines.baseline import Work
 from enhancers.image import Pixels
 from enhancers.method_interface import Figure, ProgressTracker, Step, final_step
+from enhancers.networks.tiles import Padding, pad
 from enhancers.operators import BlockMean, Identity, Operator
 
 INPUT_CHANNELS = 32

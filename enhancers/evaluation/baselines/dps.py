@@ -14,13 +14,14 @@ import torch
 from torch import Tensor
 
 from enhancers.devices.oom import is_out_of_memory
-from enhancers.diffusion.schedule import START, TimestepPair, noise_for_timestep, timesteps
+from enhancers.diffusion.timestep_noise import START, noise_for_timestep
 from enhancers.errors import OutOfDeviceMemory
 from enhancers.evaluation.baselines.baseline import Work
 from enhancers.evaluation.baselines.ddpm_chain import Problem, ancestral, problem
 from enhancers.image import Pixels
 from enhancers.method_interface import ProgressTracker, Step, final_step
 from enhancers.networks.priors import PixelPrior, as_noise
+from enhancers.networks.timesteps import TimestepPair, timesteps
 from enhancers.operators import Operator
 
 ZETA, NOISE_FREE = 0.8, 2.0

@@ -13,12 +13,13 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from enhancers.devices import GpuPacing
-from enhancers.diffusion.schedule import START, noise_for_timestep, noise_level_step, timesteps
+from enhancers.diffusion.timestep_noise import START, noise_for_timestep
 from enhancers.evaluation.baselines.baseline import Work
 from enhancers.evaluation.baselines.bicubic import enlarged
 from enhancers.evaluation.baselines.ddpm_chain import Problem, ancestral, problem
 from enhancers.image import Pixels
 from enhancers.method_interface import ProgressTracker, Step, final_step
+from enhancers.networks.timesteps import noise_level_step, timesteps
 
 DENOISING_SCALE = 2
 """N where nothing is enlarged: better than 1 and 4 at σ 0.1 on validation images."""

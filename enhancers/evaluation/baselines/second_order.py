@@ -13,11 +13,12 @@ from torch import Tensor
 
 from enhancers.devices import GpuPacing
 from enhancers.diffusion.null_space_steps import make_consistent
-from enhancers.diffusion.schedule import START, TimestepPair, noise_for_timestep, timesteps
+from enhancers.diffusion.timestep_noise import START, noise_for_timestep
 from enhancers.evaluation.baselines.baseline import Work
 from enhancers.evaluation.baselines.ddpm_chain import problem
 from enhancers.image import Pixels
 from enhancers.method_interface import ProgressTracker, Step, final_step
+from enhancers.networks.timesteps import TimestepPair, timesteps
 
 PREVIEW_EVERY = 5
 

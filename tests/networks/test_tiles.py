@@ -6,7 +6,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from enhancers.diffusion.tiles import Tiling, batches, pad
+from enhancers.networks.tiles import Tiling, batches, pad
 
 SIDES = st.integers(16, 700)
 
@@ -84,7 +84,7 @@ def test_several_images_are_tiled_as_each_alone() -> None:
 
 
 def test_the_feathers_are_made_once() -> None:
-    from enhancers.diffusion.tiles import blending_weights
+    from enhancers.networks.tiles import blending_weights
 
     x = torch.zeros((1, 1, 96, 112))
     before = blending_weights.cache_info().misses

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from enhancers.diffusion.restore_phase import restore_phase
+from enhancers.classical.restore_phase import restore_phase
 from tests.support.classical_images import rician
 
 

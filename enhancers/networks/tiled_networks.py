@@ -12,12 +12,12 @@ from torch import Tensor
 from enhancers import devices
 from enhancers.devices import FallbackStep, OomFallback, fallback_steps
 from enhancers.devices.oom_fallback import BATCH_SIZES
-from enhancers.diffusion.tiles import Tiling
 from enhancers.method_interface import PATCH, Figure, patches
 from enhancers.networks.entry import Embedded, NetworkEntry
 from enhancers.networks.load import latent_prior, pixel_prior
 from enhancers.networks.lookup import network_entry
 from enhancers.networks.priors import LatentPrior, PixelPrior
+from enhancers.networks.tiles import Tiling
 
 P = TypeVar("P", PixelPrior, LatentPrior)
 T = TypeVar("T")

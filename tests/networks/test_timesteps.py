@@ -9,16 +9,9 @@ import pytest
 import torch
 from diffusers import DDIMScheduler
 
-from enhancers.diffusion.schedule import (
-    START,
-    NoisePrefetcher,
-    noise_for_timestep,
-    noise_level_step,
-    signal_of,
-    timestep_pairs,
-    timesteps,
-)
+from enhancers.diffusion.timestep_noise import START, NoisePrefetcher, noise_for_timestep
 from enhancers.networks.entry import Schedule
+from enhancers.networks.timesteps import noise_level_step, signal_of, timestep_pairs, timesteps
 from enhancers.networks.training.architectures import scheduler
 
 SIGNAL = scheduler().alphas_cumprod
