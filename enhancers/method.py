@@ -19,6 +19,9 @@ PRIOR_KEY = re.compile(r"[a-z0-9][a-z0-9-]{0,39}")
 """Pattern of a network's key, which is also the name of its folder."""
 
 
+Family = Literal["classical", "trained", "diffusion"]
+"""Kinds of methods: without a network, one call of a network, or sampling from one."""
+
 RELATIVE_UNITS = ("gray level", "a.u.")
 """Units whose values have no absolute meaning."""
 
@@ -141,7 +144,7 @@ class Method:
     """One enhancement method.
 
     ``modalities`` are those it was made for (it runs on all). ``prior`` is the kind of network it
-    samples from ("pixel" or "latent"; None: classical); which one is its parameter ``prior``.
+    uses ("pixel" or "latent"; None: classical); which one is its parameter ``prior``.
     ``colour`` says how RGB is handled. ``presets`` holds, per modality, the values that differ from
     the defaults. ``remaps`` says whether the results' values lose their meaning in source units,
     as after tone mapping, or names the boolean parameter that decides it. ``removed`` holds
@@ -150,7 +153,7 @@ class Method:
 
     key: str
     label: str
-    family: Literal["classical", "diffusion"]
+    family: Family
     summary: str
     implementation: str
     parameters: tuple[Parameter, ...]

@@ -15,23 +15,24 @@ import platform
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
-from typing import Any, Literal
+from typing import Any
 
 from enhancers import __version__
 from enhancers.image import MedicalImage, pixels_digest
 from enhancers.measured import Measured
-from enhancers.method import ParameterValue
+from enhancers.method import Family, ParameterValue
 from enhancers.source_digest import method_digest
 
 NOTICE = "Not for diagnosis."
 
-PACKAGES: dict[str, tuple[str, ...]] = {
-    "classical": ("numpy", "scipy", "opencv-python", "scikit-image", "SimpleITK"),
-    "diffusion": (
-        "numpy", "scipy", "opencv-python", "scikit-image", "SimpleITK", "torch", "diffusers",
-        "llvmlite",
-    ),
-}  # fmt: skip
+WITHOUT_NETWORKS = ("numpy", "scipy", "opencv-python", "scikit-image", "SimpleITK")
+WITH_NETWORKS = (*WITHOUT_NETWORKS, "torch", "diffusers", "llvmlite")
+
+PACKAGES: dict[Family, tuple[str, ...]] = {
+    "classical": WITHOUT_NETWORKS,
+    "trained": WITH_NETWORKS,
+    "diffusion": WITH_NETWORKS,
+}
 """The packages that a family of methods uses (hybrids include those of classical methods)."""
 
 
@@ -265,7 +266,7 @@ def cache_key(
 
 
 @functools.cache
-def software(family: Literal["classical", "diffusion"]) -> tuple[tuple[str, str], ...]:
+def software(family: Family) -> tuple[tuple[str, str], ...]:
     """Versions of Python and of the packages that these methods use, without importing them."""
     versions = {"python": platform.python_version()}
     for package in PACKAGES[family]:

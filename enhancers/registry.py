@@ -187,6 +187,30 @@ METHODS: tuple[Method, ...] = (
             "https://openreview.net"),
     ),
     Method(
+        key="denoiser",
+        label="Network denoiser",
+        family="trained",
+        summary="Removes noise with one call of the embedded network; nothing is sampled.",
+        implementation="enhancers.trained.denoiser",
+        prior="pixel",
+        parameters=(
+            PIXEL_PRIOR,
+            SIGMA,
+            Parameter("flips", "Average eight orientations", "bool", False,
+                      help="The image is also denoised turned and mirrored, and the results are "
+                           "averaged: closer to the truth, in eight times the time."),
+            Parameter("noise", "Noise model", "choice", "gaussian", choices=("gaussian", "rician"),
+                      advanced=True,
+                      help="rician is the noise of magnitude MR, whose bias is removed."),
+            UNCLIP,
+        ),
+        modalities=(CT, MR, XR, US),
+        presets={MR: {"noise": "rician"}},
+        citation=Citation(
+            "J. Ho, A. Jain, P. Abbeel", "Denoising diffusion probabilistic models",
+            "NeurIPS", 2020, "https://arxiv.org/abs/2006.11239"),
+    ),
+    Method(
         key="pseudo_label",
         label="Hybrid (pseudo-label guided)",
         family="diffusion",

@@ -241,7 +241,7 @@ class Endpoints:
         self, image: MedicalImage, request: Request, seed: int
     ) -> Generator[Event, None, None]:
         device = "cpu"
-        if get(request.method).family == "diffusion":
+        if get(request.method).family != "classical":
             import_networks()
             device = self._device
         return compare(image, [request], seed=seed, device=device, cache=default_cache())

@@ -15,7 +15,7 @@ from enhancers import devices, provenance
 from enhancers.compare import Request
 from enhancers.errors import ParameterError
 from enhancers.load import Caps
-from enhancers.method import Modality, ParameterValue
+from enhancers.method import Family, Modality, ParameterValue
 from enhancers.registry import get, resolve
 from enhancers.settings import get_settings
 from enhancers.source_digest import method_digest, source_digest
@@ -124,13 +124,13 @@ def is_classical(asked: Iterable[Request]) -> bool:
 
 @functools.cache
 def _fingerprint(asked: tuple[tuple[str, str], ...]) -> tuple[tuple[str, str], ...]:
-    family: Literal["classical", "diffusion"] = "classical"
+    family: Family = "classical"
     facts: dict[str, str] = {}
     for method, prior in asked:
         if prior:
             from enhancers.networks.load import identity
 
-            family = "diffusion"
+            family = get(method).family
             facts[f"network {prior} of {method}"] = identity(prior)
     facts.update(provenance.software(family))
     facts.update({name: importlib.metadata.version(name) for name in READERS})

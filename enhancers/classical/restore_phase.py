@@ -13,7 +13,14 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from enhancers.classical.nlm import nlm
 from enhancers.image import Pixels
+
+
+def in_phase(magnitude: Pixels, sigma: float, seed: int) -> Pixels:
+    """`restore_phase` with non-local means' estimate of the signal."""
+    signal = nlm(magnitude, sigma=sigma, beta=1.2, noise="rician", patch=5, search=11)
+    return restore_phase(magnitude, signal, sigma, seed=seed)
 
 
 def restore_phase(

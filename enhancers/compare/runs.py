@@ -51,7 +51,7 @@ class ResolvedRequest:
 
     def steps(self) -> Generator[Step, None, None]:
         """Start the run; the generator can be closed to stop it."""
-        if self.method.family == "diffusion":
+        if self.method.family != "classical":
             devices.limit_threads(get_settings().threads)
             if zerogpu.needed(self.device):
                 return zerogpu.steps(

@@ -15,9 +15,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from enhancers.classical.nlm import nlm
 from enhancers.classical.restore_clipped import restore_clipped
-from enhancers.classical.restore_phase import restore_phase
+from enhancers.classical.restore_phase import in_phase
 from enhancers.colour import luminance, with_luminance
 from enhancers.devices import GpuPacing
 from enhancers.diffusion import fill_missing
@@ -285,7 +284,7 @@ def run(
     network = PixelNetwork(entry.key, device, tile_sizes(entry, MAX_TILE, OVERLAP))
     low, padding = _measurement(gray, task, network)
     if task.rician:
-        low = _in_phase(low, task.sigma, seed)
+        low = in_phase(low, task.sigma, seed)
     elif task.factor == 1 and task.unclip:
         level = task.coloured.sigma if task.coloured else task.sigma
         low = restore_clipped(low, level, seed=seed, spectrum=task.coloured)
@@ -336,12 +335,6 @@ def _measurement(gray: Pixels, task: Task, network: PixelNetwork) -> tuple[Pixel
         return task.operator.forward(tensor)[0, 0].numpy(), padding
     small = multiple // math.gcd(multiple, task.factor)
     return pad(gray, multiple=small, least=-(-least // task.factor))
-
-
-def _in_phase(magnitude: Pixels, sigma: float, seed: int) -> Pixels:
-    """An MR magnitude image with Gaussian noise in place of Rician, without its bias."""
-    signal = nlm(magnitude, sigma=sigma, beta=1.2, noise="rician", patch=5, search=11)
-    return restore_phase(magnitude, signal, sigma, seed=seed)
 
 
 def _total_calls(task: Task, network: PixelNetwork) -> int:

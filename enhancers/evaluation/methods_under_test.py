@@ -22,6 +22,7 @@ INPUT = "input"
 
 SUITED: Mapping[str, tuple[Task, ...]] = {
     "null_space": ("denoise", "enlarge", "despeckle"),
+    "denoiser": ("denoise", "despeckle"),
     "pseudo_label": ("despeckle", "improve"),
     "unimie": ("lighten",),
     "nlm": ("denoise", "enlarge", "despeckle", "improve"),
@@ -94,7 +95,7 @@ class MethodUnderTest:
         """Whether torch computes it, so that the last bits depend on the device."""
         if self.kind == "baseline":
             return True
-        return self.kind == "method" and get(self.method).family == "diffusion"
+        return self.kind == "method" and get(self.method).family != "classical"
 
     @property
     def module(self) -> str:
@@ -233,10 +234,12 @@ def _replicated(degraded: Degraded) -> Pixels:
 
 def _from_protocol(method: str, degraded: Degraded, task: Task) -> dict[str, ParameterValue]:
     """The task and the noise level, as parameters of a method of the registry."""
-    if method == "null_space":
-        name = f"sr{degraded.factor}" if task == "enlarge" else "denoise"
+    if method in ("null_space", "denoiser"):
         noise = "rician" if degraded.kind == "rician" else "gaussian"
-        return {"task": name, "sigma": degraded.sigma, "noise": noise}
+        given: dict[str, ParameterValue] = {"sigma": degraded.sigma, "noise": noise}
+        if method == "null_space":
+            given["task"] = f"sr{degraded.factor}" if task == "enlarge" else "denoise"
+        return given
     # For other tasks the parameter is not the standard deviation of additive noise.
     if task in ("denoise", "enlarge") and method in ("nlm", "tv"):
         known: dict[str, ParameterValue] = {"sigma": degraded.sigma}

@@ -31,6 +31,7 @@ PAINT = "rgb(255, 60, 40)"
 
 _FAMILIES = {
     "classical": ("Classical methods", "invent no detail"),
+    "trained": ("Trained networks", "may remove or invent detail"),
     "diffusion": ("Diffusion methods", "may invent detail"),
 }
 

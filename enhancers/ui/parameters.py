@@ -167,8 +167,8 @@ def parameter_values(method: Method, values: Mapping[str, Any]) -> dict[str, Par
 
 def selected_at_first(modality: Modality) -> tuple[str, ...]:
     """Keys of the methods that are selected for a modality: the pipeline, and a few made for it."""
-    generative = ("unimie",) if modality in COLOUR else ("pseudo_label", "null_space")
-    return ("classical", *(key for key in generative if modality in get(key).modalities))
+    suited = ("unimie",) if modality in COLOUR else ("denoiser", "pseudo_label", "null_space")
+    return ("classical", *(key for key in suited if modality in get(key).modalities))
 
 
 def preset_changes(

@@ -135,7 +135,7 @@ def test_a_constant_image_stays_constant(method: Method, level: float) -> None:
     assert np.ptp(result.pixels) <= 0.02
 
 
-DENOISERS = ("nlm", "tv", "null_space")
+DENOISERS = ("nlm", "tv", "denoiser", "null_space")
 """Methods that measure noise and remove nothing else."""
 
 
@@ -159,7 +159,7 @@ def test_a_clean_image_stays_or_its_noise_is_named(key: str, noise: float) -> No
     assert np.mean((result.pixels - clean) ** 2) <= 1.1 * noise**2 + 1e-12
 
 
-@pytest.mark.parametrize("key", ["nlm", "null_space"])
+@pytest.mark.parametrize("key", ["nlm", "tv", "denoiser", "null_space"])
 @pytest.mark.parametrize("output", ["sample", "one call"])
 def test_noise_given_as_zero_is_named(key: str, output: str) -> None:
     given = {"sigma": 0.0} | ({"output": output} if key == "null_space" else {})
