@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -25,6 +25,7 @@ from benchmarks.evidence.results import (
     rounded_lines,
 )
 from benchmarks.performance import figures
+from enhancers.degrade import degrade
 from enhancers.evaluation.cases import PHANTOMS, read_cases
 from enhancers.evaluation.conditions import degraded_case
 from enhancers.evaluation.method_text import chosen
@@ -83,11 +84,20 @@ def prepare(
         strict=True, needs_mask=asked.needs_mask, needs_neighbours=asked.needs_neighbours,
         tell=tell,
     )  # fmt: skip
+    if chapter.shrink > 1:
+        cases = [_shrunk(case, chapter.shrink) for case in cases]
     plan = RunPlan(
         asked, tuple(cases), tuple(chosen(asked, chapter.methods)), chapter.seeds, device
     )
     source = "phantoms" if where == PHANTOMS else "images"
     return Prepared(chapter, plan, source, command(chapter, data, limit))
+
+
+def _shrunk(case: TestImage, factor: int) -> TestImage:
+    """The case at a smaller size, by block means, under a key of its own."""
+    truth = degrade(case.truth, "downsample", factor, seed=0)
+    key = f"{case.key}-shrunk-{factor}"
+    return replace(case, key=key, truth=truth, image=None, mask=None, background=None)
 
 
 def measured(prepared: Prepared, rows: Sequence[ResultRow], summary: Summary) -> MeasuredChapter:

@@ -205,7 +205,7 @@ _ALL = (
         methods=("null_space", "null_space@unclip=false", "null_space@eta=0",
                  "null_space@eta=0.85", "null_space@eta=1", "null_space@respace=true",
                  "null_space@sigma=auto", "null_space:mean", "null_space:one-call",
-                 "null_space:one-call@unclip=false", "turned"),
+                 "null_space:one-call@unclip=false", "denoiser", "denoiser@flips=true"),
         more=(), subject="null_space", measures=_FIDELITY,
     ),
     Protocol(

@@ -23,7 +23,6 @@ from enhancers.evaluation.baselines import (
     ilvr,
     retinex,
     second_order,
-    turned,
     zero_dce,
 )
 from enhancers.evaluation.baselines.baseline import Baseline, Work
@@ -78,7 +77,7 @@ def test_the_table_is_complete_and_shares_no_key_with_the_methods():
         assert one.citation.url.startswith("https://")
     assert not set(BASELINES) & {method.key for method in registry.METHODS}
     papers = {"pinv", "bicubic", "dip", "ilvr", "dps", "he", "gamma", "retinex", "dark_channel"}
-    assert papers | {"turned", "slices", "second_order", "zero_dce"} == set(BASELINES)
+    assert papers | {"slices", "second_order", "zero_dce"} == set(BASELINES)
 
 
 def test_an_unknown_baseline_names_the_nearest():
@@ -418,22 +417,6 @@ def test_the_depth_leaves_a_few_pixels(side: int, levels: int):
     assert dip.depth_for(side, 4096) == levels
     assert levels == 1 or side / 2**levels >= dip.SMALLEST
     assert math.isinf(dip.PriorFit(torch.zeros((1, 1, 4, 4)), BlockMean(1), 1, 1, 0).error())
-
-
-def test_every_turn_is_undone_and_none_is_another():
-    x = torch.arange(12.0).reshape(1, 1, 3, 4)
-    lying = [turned.turned(x, turn) for turn in range(turned.TURNS)]
-    for turn, one in enumerate(lying):
-        assert torch.equal(turned.back(one, turn), x)
-    assert len({(one.shape, tuple(one.flatten().tolist())) for one in lying}) == turned.TURNS
-
-
-def test_the_mean_over_the_turns_turns_with_the_image():
-    pixels = picture(32, 32)
-    sigma = 0.0  # Nothing is drawn, so that only the network's own asymmetry is left.
-    straight = result_of("turned", pixels, "denoise", sigma)
-    across = result_of("turned", np.ascontiguousarray(np.rot90(pixels)), "denoise", sigma)
-    assert np.allclose(np.rot90(straight), across, atol=2e-4)
 
 
 def test_the_solver_is_exact_where_the_estimate_does_not_change():

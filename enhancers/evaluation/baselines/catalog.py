@@ -51,13 +51,6 @@ _ALL = (
         steps=1000, sampled=True,
     ),
     Baseline(
-        "turned", "DDNM, one call, eight turns", "One call for each way the image can lie.",
-        ("denoise",), _HERE + "turned",
-        Citation("R. Timofte, R. Rothe, L. Van Gool", "Seven ways to improve example-based single "
-                 "image super resolution", "CVPR", 2016, "https://arxiv.org/abs/1511.02228"),
-        sampled=True,
-    ),
-    Baseline(
         "slices", "DDNM, one call, three slices", "One call a slice, mixed where they agree.",
         ("denoise",), _HERE + "slices",
         Citation("A. Buades, B. Coll, J.-M. Morel", "Nonlocal image and movie denoising",

@@ -320,6 +320,18 @@ def test_the_rival_with_the_lowest_interval_decides() -> None:
     assert (found.rival, found.verdict) == ("The clahe", claims.MISSED)
 
 
+def test_slow_baselines_run_on_shrunk_images_that_share_no_rows_with_others():
+    whole, small = (
+        prepare(CHAPTERS[key], "phantoms", limit=1).plan.cases[0]
+        for key in ("lowdose-ct", "lowdose-ct-slow")
+    )
+    assert whole.truth.shape == (256, 256)
+    blocks = whole.truth.reshape(128, 2, 128, 2).mean((1, 3))
+    assert np.allclose(small.truth, blocks, atol=1e-6)
+    assert (small.group, small.subject) == (whole.group, whole.subject)
+    assert small.key != whole.key
+
+
 def test_what_is_claimed_of_another_method_than_the_subject_is_compared_when_measured(
     tmp_path: Path,
 ) -> None:
