@@ -56,12 +56,14 @@ def claims_block(evidence: Evidence) -> str:
     lines = [
         f"What is claimed of the methods with the embedded networks, as `{ALL_OF_IT}` measured it "
         "last. A claim is met where the 95 % interval over subjects, in brackets, lies above what "
-        "it states:",
+        "it states, for the rival that comes closest:",
         "", "| claim | ahead by | | images |", "|---|---|---|---|",
     ]  # fmt: skip
     for sentence, found in _by_sentence(findings(evidence)).items():
         ahead = ", ".join(
-            f"{short(one.claim.measure)} {_ahead(one)}" for one in found if one.ahead is not None
+            f"{short(one.claim.measure)} {_ahead(one)} over {one.rival}"
+            for one in found
+            if one.ahead is not None
         )
         images = _images(found[0], evidence)
         lines.append(f"| {sentence} | {ahead} | {_bold(_worst(found))} | {images} |")

@@ -102,6 +102,9 @@ CLAIMS: tuple[Claim, ...] = (
         for sigma in ("0.05", "0.1", "0.2")
         for key, least in (("psnr", 1.0), ("ssim", None))
     ),
+    Claim("lowdose-ct", "On quarter-dose CT, one sample of DDNM is not below non-local means and "
+          "total variation at their best",
+          "lowdose-ct", "quarter-dose", _SAMPLE, ("nlm", "tv"), "psnr", 0.0),
     Claim("enlarge-mean", "Enlarged four times, DDNM (mean of samples) is 1 dB above bicubic",
           "enlarge", "x4", _MEAN, ("bicubic",), "psnr", 1.0),
     *(
