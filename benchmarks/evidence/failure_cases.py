@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 from enhancers.method import Modality, ParameterValue
 
-DISCS, SHADED = "discs", "shaded_mr"
-"""Truths other than phantoms: faint discs, and an MR slice whose left side is darker."""
+DISCS = "discs"
+"""A truth other than the phantoms: faint discs."""
 NONE, GRAIN = "none", "grain"
 """Degradations other than those of `enhancers.degrade`: none, and correlated noise."""
 
@@ -25,7 +25,7 @@ class FailureCase:
     caption : str
         What the picture shows.
     truth : str
-        A kind of `enhancers.phantoms`, `DISCS` or `SHADED`.
+        A kind of `enhancers.phantoms`, or `DISCS`.
     modality : Modality
         The modality that is given to the method.
     degradation : str
@@ -66,16 +66,15 @@ FAILURE_CASES: tuple[FailureCase, ...] = (
     ),
     FailureCase(
         "n4",
-        "A structure that really is brighter on one side is taken for the drift of a coil. Images "
-        "of few tissues give it nothing to go by.",
-        "The left of this drawn body is darker by nature: what is taken for drift is removed.",
-        SHADED, Modality.MR, white=0.1,
+        "A weak field is no larger than what anatomy looks like: it is taken for anatomy and "
+        "stays. And a structure that really is brighter on one side may be taken for a field.",
+        "A drawn MR slice with a smooth field of about 10 %: nothing is corrected.",
+        "cardiac_mr", Modality.MR, "bias_field", 0.1, white=0.1,
     ),
     FailureCase(
         "nlm",
-        "Noise with a grain of its own, as smooth CT kernels leave it, looks like structure: the "
-        "measured σ is too low, and almost nothing is removed. A structure that occurs only once "
-        "has no partners and fades.",
+        "Noise with a grain of its own, as smooth CT kernels leave it, looks like structure, and a "
+        "part of it stays. A structure that occurs only once has no partners and fades.",
         "CT with noise of σ 0.08 that is correlated over a few pixels.",
         "ct", Modality.CT, GRAIN, 0.08,
     ),
@@ -99,6 +98,13 @@ FAILURE_CASES: tuple[FailureCase, ...] = (
         "What the single steps cannot do, the pipeline cannot either.",
         "An MR slice with Rician noise of σ 0.06 that is said to be ultrasound.",
         "cardiac_mr", Modality.US, "rician", 0.06, _PLAIN,
+    ),
+    FailureCase(
+        "denoiser",
+        "Noise with a grain of its own, as smooth CT kernels leave it, is no noise that the "
+        "network was trained on: it is taken for texture, and a part of it stays.",
+        "CT with noise of σ 0.08 that is correlated over a few pixels.",
+        "ct", Modality.CT, GRAIN, 0.08,
     ),
     FailureCase(
         "pseudo_label",

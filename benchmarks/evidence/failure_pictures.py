@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from benchmarks.evidence.failure_cases import DISCS, GRAIN, NONE, SHADED, FailureCase
+from benchmarks.evidence.failure_cases import DISCS, GRAIN, NONE, FailureCase
 from benchmarks.evidence.results import Failure, Judged, Plot, rounded
 from enhancers import compare, registry
 from enhancers.colour import luminance
@@ -29,8 +29,6 @@ SIDE, PANEL, GAP, TITLE = 256, 256, 8, 30
 DPI = 100
 GRAIN_WIDTH = 1.5
 """Gaussian σ in pixels of the correlation of the noise."""
-DARKER, BORDER = 0.55, 20.0
-"""Of the shaded MR slice: brightness of the left side, width of the transition in pixels."""
 
 
 def draw(folder: Path, failure: FailureCase, device: str) -> Failure:
@@ -58,18 +56,8 @@ def draw(folder: Path, failure: FailureCase, device: str) -> Failure:
 def _truth(failure: FailureCase) -> TestImage:
     if failure.truth == DISCS:
         return texture.disc_case(SEED, side=SIDE)
-    kind = "cardiac_mr" if failure.truth == SHADED else failure.truth
-    pixels = luminance(phantom(kind, size=SIDE, seed=SEED).pixels)
-    if failure.truth == SHADED:
-        pixels = pixels * _shade()
+    pixels = luminance(phantom(failure.truth, size=SIDE, seed=SEED).pixels)
     return TestImage(failure.truth, failure.modality, pixels)
-
-
-def _shade() -> Pixels:
-    """Factors (1, `SIDE`): `DARKER` on the left and 1 on the right, with a smooth transition."""
-    place = (np.arange(SIDE) - SIDE / 2) / BORDER
-    shade = DARKER + (1 - DARKER) / (1 + np.exp(-place))
-    return np.asarray(shade, np.float32)[None, :]
 
 
 def _degraded(failure: FailureCase, truth: Pixels) -> Pixels:
@@ -94,6 +82,7 @@ def _measure(key: str, case: TestImage, given: Pixels, result: Pixels) -> Judged
     """A measure before and after the method; None before where nothing was degraded."""
     before, after = (measures.score(one, case, [key])[0].value for one in (given, result))
     assert after is not None, key
+    assert np.isfinite(after), f"{case.key} shows no failure: the result is the truth"
     untouched = before is None or not np.isfinite(before)
     return Judged(key, None if untouched or before is None else rounded(before), rounded(after))
 

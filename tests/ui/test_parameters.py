@@ -65,7 +65,7 @@ def test_only_methods_made_for_the_modality_are_selected():
 
 
 def test_the_selection_follows_the_modality_unless_the_user_changed_it():
-    chosen = field_values("classical", "pseudo_label", "null_space")
+    chosen = field_values("classical", "denoiser", "pseudo_label", "null_space")
     changes = fields.preset_changes(Modality.MR, Modality.FUNDUS, chosen)
     assert (changes["pseudo_label"], changes["null_space"], changes["unimie"]) == (
         False, False, True,
