@@ -45,8 +45,8 @@ from enhancers.warm_up import import_networks
 
 Format = Literal["png", "tiff"]
 Kind = Literal[
-    "gaussian", "speckle", "rician", "low_dose", "downsample", "under_exposure", "bias_field",
-    "low_light", "kspace", "missing", "blur",
+    "gaussian", "speckle", "rician", "low_dose", "downsample", "under_exposure", "low_light",
+    "bias_field", "kspace", "missing", "blur",
 ]  # fmt: skip
 Files = tuple[gr.FileData, gr.FileData]
 
