@@ -10,7 +10,7 @@ from typing import Any
 import gradio as gr
 
 from enhancers.asset_files import asset_text
-from enhancers.method import Modality
+from enhancers.method import Family, Modality
 from enhancers.networks.installed import states
 from enhancers.registry import METHODS
 from enhancers.ui import evidence_tab, networks_tab, render
@@ -29,11 +29,10 @@ EVIDENCE, NETWORKS, STUDY = "How good is it?", "Networks", "Study"
 PAINT = "rgb(255, 60, 40)"
 """Colour of the brush that marks missing pixels."""
 
-_FAMILIES = {
-    "classical": ("Classical methods", "invent no detail"),
-    "trained": ("Trained networks", "may remove or invent detail"),
-    "diffusion": ("Diffusion methods", "may invent detail"),
-}
+_GROUPS: tuple[tuple[tuple[Family, ...], str, str], ...] = (
+    (("classical",), "Classical methods", "invent no detail"),
+    (("trained", "diffusion"), "Networks", "may remove or invent detail"),
+)
 
 
 @dataclass(frozen=True, eq=False)
@@ -193,17 +192,23 @@ def _image_section(samples: dict[str, Any], remarks: tuple[str, str]) -> dict[st
         js_on_load=asset_text("window_fields.js"),
         apply_default_css=False, visible=False, elem_id="window-limits",
     )  # fmt: skip
-    with gr.Accordion("Ground truth (for PSNR, SSIM, …)", open=False, elem_id="truth-fold"):
+    with gr.Accordion("Ground truth, missing pixels", open=False, elem_id="truth-fold"):
+        gr.HTML(piece("remark", "Ground truth, for PSNR, SSIM and other measures."))
         parts["truth"] = gr.File(
             label="Ground truth image", show_label=False, elem_id="truth", height=64
         )
-    with gr.Accordion("Missing pixels (for DDNM's task inpaint)", open=False, elem_id="mask-fold"):
         parts |= _mask_fields()
     return parts
 
 
 def _mask_fields() -> dict[str, Any]:
-    gr.HTML(piece("remark", "A mask of the image's size, not zero where a pixel is missing."))
+    gr.HTML(
+        piece(
+            "remark",
+            "Missing pixels, for DDNM's task inpaint: a mask of the image's size, not zero where a "
+            "pixel is missing.",
+        )
+    )
     mask = gr.File(label="Mask of missing pixels", show_label=False, elem_id="mask", height=64)
     with gr.Row():
         paint = gr.Button("Paint on the image", size="sm", elem_id="paint", min_width=80)
@@ -220,7 +225,7 @@ def _mask_fields() -> dict[str, Any]:
 
 def _method_section(missing: dict[str, str]) -> list[MethodCard]:
     cards = []
-    for family, (title, remark) in _FAMILIES.items():
+    for families, title, remark in _GROUPS:
         _heading(title, remark)
         with gr.Column(elem_classes="method-list"):
             cards += [
@@ -230,7 +235,7 @@ def _method_section(missing: dict[str, str]) -> list[MethodCard]:
                     missing=missing.get(method.key, ""),
                 )
                 for method in METHODS
-                if method.family == family
+                if method.family in families
             ]
     return cards
 

@@ -78,7 +78,7 @@ def upload_remark(*, on_a_space: bool) -> str:
         if on_a_space
         else "Images stay on the machine that runs this page."
     )
-    return f"DICOM, NIfTI, PNG, TIFF, JPEG or complex MR data (.npy, .npz). {where}"
+    return f"DICOM, NIfTI, PNG, TIFF, JPEG, NumPy. {where}"
 
 
 def keeping_remark(settings: Settings) -> str:

@@ -28,7 +28,10 @@ pytestmark = pytest.mark.e2e
 
 VIEWER = "document.querySelector('#viewer .rr').readingRoom"
 CT = pydicom.data.get_testdata_file("CT_small.dcm")
-ALL = ("srad", "n4", "nlm", "tv", "clahe", "classical", "pseudo_label", "null_space", "unimie")
+ALL = (
+    "srad", "n4", "nlm", "tv", "clahe", "classical", "denoiser", "pseudo_label", "null_space",
+    "unimie",
+)  # fmt: skip
 
 
 @pytest.fixture(scope="module")
@@ -39,7 +42,7 @@ def served(serve, tmp_path_factory):
         settings_room.get_settings.cache_clear()
         # What the estimates need is timed now: a process that ends inside torch is aborted.
         import_networks()
-        for key in ("pseudo_label", "null_space", "unimie"):
+        for key in ("denoiser", "pseudo_label", "null_space", "unimie"):
             estimate_seconds(from_array(np.zeros((16, 16), np.float32)), key)
         page = build(settings_room.get_settings())
         options = {**page.launch_options, "run_history": False, "footer_links": []}
@@ -161,9 +164,9 @@ def test_methods_and_their_times_are_seen_without_scrolling(opened):
     for key in ALL:
         row = opened.locator(f"#choose-{key}").bounding_box()
         assert row["y"] + row["height"] <= below
-    # Made for MR: the pipeline, the hybrid and DDNM.
+    # Made for MR: the pipeline, the denoiser, the hybrid and DDNM.
     chosen = [key for key in ALL if opened.is_checked(f"#choose-{key} input")]
-    assert chosen == ["classical", "pseudo_label", "null_space"]
+    assert chosen == ["classical", "denoiser", "pseudo_label", "null_space"]
 
 
 def test_three_methods_show_their_exact_pixels(opened):
@@ -501,7 +504,7 @@ def test_the_keyboard_is_enough(browser, page, served):
     tab_to(page, '[data-sample="real_mr_small"]')
     page.keyboard.press("Enter")
     page.wait_for_selector('[data-sample="real_mr_small"][aria-pressed="true"]')
-    for key in ("clahe", "classical", "pseudo_label", "null_space", "unimie"):
+    for key in ("clahe", "classical", "denoiser", "pseudo_label", "null_space", "unimie"):
         tab_to(page, f"#choose-{key} input")
         page.keyboard.press("Space")
     page.keyboard.press("Control+Enter")
