@@ -44,6 +44,7 @@ from enhancers.method_interface import (
 )
 from enhancers.networks.lookup import network_entry
 from enhancers.networks.tiled_networks import (
+    LEAST_SIGMA,
     MAX_TILE,
     OVERLAP,
     PixelNetwork,
@@ -67,8 +68,6 @@ from enhancers.parameter_values import as_float_or_none, as_int
 
 DENOISING_STEPS, ENLARGING_STEPS = 100, 20
 """The published number, and a smaller one that suffices for enlarging."""
-LEAST_SIGMA = 0.004
-"""Measured noise below which denoising does nothing: the network's own error is as large."""
 STRENGTHS = (1.0, 2.0)
 STRONG_SIGMA = 0.03
 """Correlated noise enters the data term with its amplitude times its σ over this, within

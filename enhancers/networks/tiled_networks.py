@@ -29,6 +29,8 @@ TILE_MULTIPLE = 64
 MAX_TILE = 1024
 """Largest side that DDNM processes in one piece with a network of any size."""
 OVERLAP = 64
+LEAST_SIGMA = 0.004
+"""Measured noise below which denoising does nothing: the network's own error is as large."""
 LARGE = 100_000_000
 """Number of parameters above which a CPU processes single tiles: batches only cost gigabytes."""
 AUTOENCODER_TILES = (1024, 512, 256)

@@ -35,6 +35,9 @@ from enhancers.method_interface import (
 )
 from enhancers.networks.lookup import network_entry
 from enhancers.networks.tiled_networks import (
+    LEAST_SIGMA,
+    MAX_TILE,
+    OVERLAP,
     PixelNetwork,
     channel_spread,
     gray_of,
@@ -45,12 +48,6 @@ from enhancers.networks.tiles import pad
 from enhancers.networks.timesteps import noise_level_step, timestep_pairs
 from enhancers.noise import estimate_rician_sigma, estimate_sigma
 from enhancers.parameter_values import as_float_or_none
-
-MAX_TILE = 1024
-"""Largest side that the network processes in one piece."""
-OVERLAP = 64
-LEAST_SIGMA = 0.004
-"""Measured noise below which nothing is removed: the network's own error is as large."""
 
 Turn = tuple[int, bool]
 """Quarter turns, and whether the image is mirrored before them."""

@@ -17,7 +17,7 @@ from enhancers.diffusion.null_space_steps import (
     missing_noise,
 )
 from enhancers.image import from_array
-from enhancers.method import Modality
+from enhancers.method import Modality, ParameterValue
 from enhancers.method_interface import Result, load_method
 from enhancers.networks.timesteps import TimestepPair, timesteps
 from enhancers.networks.training.architectures import scheduler
@@ -70,8 +70,8 @@ def test_missing_noise_fills_a_measurement_up_to_the_noise_of_the_step() -> None
     assert torch.allclose(total, torch.full_like(total, 1.0 - pair.signal), atol=1e-5)
 
 
-def enhanced(pixels: np.ndarray, **given: object) -> Result:
-    params = resolve("null_space", Modality.CT, given)  # type: ignore[arg-type]
+def enhanced(pixels: np.ndarray, **given: ParameterValue) -> Result:
+    params = resolve("null_space", Modality.CT, given)
     image = from_array(pixels, Modality.CT)
     last = list(load_method("null_space").run(image, params, seed=0, device="cpu"))[-1]
     assert last.result is not None

@@ -13,7 +13,7 @@ from enhancers.diffusion.lighting import (
     lighting_field,
     rounding_noise,
 )
-from enhancers.diffusion.unimie import paper_step, plan
+from enhancers.diffusion.unimie import paper_step, plan, work
 from enhancers.diffusion.unimie_problem import from_planes, to_planes
 from enhancers.diffusion.unimie_reference import cell_means
 from enhancers.evaluation.measures.fit import fit
@@ -179,11 +179,10 @@ def test_cell_means_keep_the_size_and_the_mean() -> None:
 
 
 def test_512_takes_nine_patches_a_step_and_colour_three_times_as_many() -> None:
-    module = load_method("unimie")
     params = resolve("unimie", Modality.CT, {"steps": 10, "sigma": 0.1})
     for shape, expected in (((512, 512), 90), ((512, 512, 3), 270)):
         image = from_array(np.zeros(shape, np.float32), Modality.CT)
-        assert module.work(image, params) == expected  # type: ignore[attr-defined]
+        assert work(image, params) == expected
 
 
 def test_no_step_waits_for_the_device() -> None:
