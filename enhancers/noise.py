@@ -117,47 +117,6 @@ def estimate_rician_sigma(pixels: Pixels) -> float:
     return fixed_point(features, rician_moments, lambda signal: 1.0 - signal, floor=1.1)
 
 
-def homogeneous_region(pixels: Pixels) -> tuple[slice, slice]:
-    """The window of lowest coefficient of variation in the unsaturated foreground.
-
-    Parameters
-    ----------
-    pixels : ndarray, float32, shape (H, W) or (H, W, 3), in [0, 1]
-
-    Returns
-    -------
-    rows, columns : slice
-        A square of about a twelfth of the image's side, 8 to 32 pixels.
-    """
-    variation, corners, side = _windows(_gray(pixels))
-    row, column = corners[int(np.argmin(variation))]
-    return slice(int(row), int(row) + side), slice(int(column), int(column) + side)
-
-
-def estimate_speckle(pixels: Pixels) -> float:
-    """Coefficient of variation of the most homogeneous tissue: the q0 of SRAD.
-
-    Parameters
-    ----------
-    pixels : ndarray, float32, shape (H, W) or (H, W, 3), in [0, 1]
-
-    Returns
-    -------
-    float
-        Standard deviation over mean; 0 for a constant image.
-
-    Notes
-    -----
-    The mean over the most homogeneous twentieth of the windows, with shading slower than a window
-    taken out. (Yu and Acton, IEEE Trans Image Process 11 (2002), 1260, take one window that the
-    user draws.) The grain of the tissue itself counts as speckle. Where all windows are equally
-    homogeneous the lowest are so by chance, which reads white noise about 6 % low.
-    """
-    variation, _, _ = _windows(_gray(pixels))
-    few = max(1, len(variation) // 20)
-    return float(np.sort(variation)[:few].mean())
-
-
 def estimate_speckle_noise(pixels: Pixels) -> float:
     """Coefficient of variation of the speckle, without the coarser texture of the tissue.
 
@@ -175,9 +134,10 @@ def estimate_speckle_noise(pixels: Pixels) -> float:
     As `estimate_sigma`, the median absolute residual of a sixth difference in flat regions, over
     the local mean. Speckle of a scanner is correlated over a pixel or two, which such a filter does
     not pass; so the same is measured on means of 2 x 2 pixels, where white speckle is half as
-    strong, and the larger value counts. With `estimate_speckle` texture counts as speckle: that
-    reads 0.06 to 0.20 on ultrasound without noise, this 0.01 to 0.03 on most. Speckle of a point
-    spread of 1 pixel (standard deviation) is read 20 % low, of 1.5 pixels 50 % low.
+    strong, and the larger value counts. On most ultrasound without noise it reads 0.01 to 0.03; the
+    variation of the most homogeneous windows (Yu and Acton, IEEE Trans Image Process 11 (2002),
+    1260), in which texture counts as speckle, reads 0.06 to 0.20. Speckle of a point spread of
+    1 pixel (standard deviation) is read 20 % low, of 1.5 pixels 50 % low.
     """
     gray = _gray(pixels)
     height, width = (side // 2 for side in gray.shape)
@@ -236,64 +196,3 @@ def _filtered(pixels: NDArray[np.floating], top: int, bottom: int) -> tuple[Arra
     mean = gaussian_filter(image, SMOOTHING)
     slopes = [gaussian_filter(image, SMOOTHING, order=order)[kept] for order in ((0, 1), (1, 0))]
     return residual[kept], mean[kept], np.hypot(*slopes)
-
-
-def _windows(image: Pixels) -> tuple[Array, NDArray[np.intp], int]:
-    """Coefficient of variation, top-left corner and side of the windows in the foreground."""
-    side = int(np.clip(min(image.shape) // 12, 8, 32))
-    side = min(side, *image.shape)
-    stride = max(1, side // 4)
-    lead = side // 2
-    rows = np.arange(0, image.shape[0] - side + 1, stride)
-    columns = np.arange(0, image.shape[1] - side + 1, stride)
-    mean, detail, saturated = _window_means(image, side, rows + lead, columns + lead)
-    variation = np.sqrt(np.maximum(detail, 0.0)) / np.maximum(mean, 1e-6)
-    bright = mean >= _otsu(mean.ravel())
-    for keep in (bright & (saturated < 0.01), bright & (saturated < 0.2), saturated < 0.2):
-        if keep.any():
-            break
-    else:
-        keep = np.ones_like(bright)
-    row, column = np.nonzero(keep)
-    return variation[keep], np.stack([rows[row], columns[column]], 1), side
-
-
-def _window_means(
-    image: Pixels, side: int, rows: NDArray[np.intp], columns: NDArray[np.intp]
-) -> tuple[Array, ...]:
-    """Window means of the values, of the squared detail and of saturation, at rows and columns.
-
-    A box filter sums along each line, so that the first axis is done in bands of columns and the
-    second one at the wanted rows alone.
-    """
-    from scipy.ndimage import gaussian_filter, uniform_filter1d
-
-    height, width = image.shape
-    reach = int(4.0 * side / 4.0 + 0.5) + 1
-    lines = np.empty((3, len(rows), width))
-    across = max(1, BAND // height)
-    for left in range(0, width, across):
-        right = min(left + across, width)
-        start, stop = max(0, left - reach), min(width, right + reach)
-        band = np.asarray(image[:, start:stop], np.float64)
-        kept = slice(left - start, right - start)
-        # Slow shading within a window is anatomy or attenuation, not speckle.
-        detail = (band - gaussian_filter(band, side / 4.0)) ** 2
-        saturated = ((band <= 0.0) | (band >= 1.0)).astype(np.float64)
-        for line, plane in zip(lines, (band, detail, saturated), strict=True):
-            line[:, left:right] = uniform_filter1d(plane[:, kept], side, axis=0)[rows]
-    return tuple(uniform_filter1d(line, side, axis=1)[:, columns] for line in lines)
-
-
-def _otsu(values: Array) -> float:
-    """The threshold that splits ``values`` into two classes of least variance (Otsu 1979)."""
-    counts, edges = np.histogram(values, 128)
-    centres = 0.5 * (edges[1:] + edges[:-1])
-    weight = np.cumsum(counts)
-    total = np.cumsum(counts * centres)
-    other = weight[-1] - weight
-    with np.errstate(divide="ignore", invalid="ignore"):
-        between = weight * other * (total / weight - (total[-1] - total) / other) ** 2
-    if not np.isfinite(between).any():
-        return float(values.min())
-    return float(edges[int(np.nanargmax(between)) + 1])

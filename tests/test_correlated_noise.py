@@ -11,7 +11,7 @@ from enhancers.correlated_noise import correlated_noise
 from enhancers.degrade import degrade
 from enhancers.image import Pixels
 from enhancers.load import load
-from enhancers.noise import homogeneous_region, measure_noise
+from enhancers.noise import measure_noise
 from enhancers.noise_spectrum import NoiseSpectrum
 from enhancers.phantoms import phantom
 
@@ -73,7 +73,7 @@ def test_texture_of_one_tissue_is_not_noise() -> None:
 
 def test_the_noise_of_a_real_scan_is_that_of_its_flat_tissue() -> None:
     pixels = luminance(load(get_testdata_file("J2K_pixelrep_mismatch.dcm", download=False)).pixels)
-    flat = pixels[homogeneous_region(pixels)]
+    flat = pixels[352:384, 288:320]
     for axis in (0, 1):
         flat = detrend(flat, axis=axis)
     assert measure_noise(pixels).sigma == pytest.approx(float(flat.std()), rel=0.2)
