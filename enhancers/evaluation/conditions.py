@@ -11,24 +11,35 @@ from enhancers.errors import ReadingRoomError
 from enhancers.evaluation.problem import Degraded, TestImage
 from enhancers.evaluation.protocol import Condition
 from enhancers.evaluation.slice_stack import DegradedSlice, Slice
-from enhancers.image import MedicalImage, Pixels
+from enhancers.image import MedicalImage, Pixels, from_array
+
+PARTIAL = ("missing", "kspace")
+"""Degradations that leave part of the measurement as it is, and nothing of the rest."""
 
 
 def degraded_case(case: TestImage, condition: Condition) -> tuple[TestImage, Degraded]:
     """The case, cropped to complete blocks, and its degraded version; repeatable to the byte.
 
     Level and noise are drawn by the seed of the case. CT with known units is degraded in HU.
-    Neighbours are degraded at the same level, with independent noise.
+    Neighbours are degraded at the same level, with independent noise. Where only part of the image
+    is measured, methods are given that part, which has no noise.
     """
     case = cropped(case, condition.factor)
     level = float(np.random.default_rng(case.seed).uniform(condition.low, condition.high))
-    pixels = _degrade(case.medical, condition, level, case.seed)
+    # Samples of k-space are in the units of the pixels that methods are given.
+    image = from_array(case.truth, case.modality) if condition.kind in PARTIAL else case.medical
+    left = _degrade(image, condition, level, case.seed)
+    pixels = _shrink(left.pixels, condition.factor)
     sigma = None
     if condition.noise_known:
         sigma = level / condition.factor
-        if condition.kind != "gaussian":
+        if left.measured is not None:
+            sigma = 0.0
+        elif condition.kind != "gaussian":
             sigma = _noise_sigma(pixels, _shrink(case.truth, condition.factor))
-    given = Degraded(pixels, case.modality, sigma, condition.factor, condition.kind, level)
+    given = Degraded(
+        pixels, case.modality, sigma, condition.factor, condition.kind, level, left.measured
+    )
     if isinstance(case, Slice):
         given = DegradedSlice(**vars(given), neighbours=_neighbours(case, condition, level))
     return case, given
@@ -41,15 +52,15 @@ def _neighbours(case: Slice, condition: Condition, level: float) -> tuple[Pixels
         source = image.window.to_source(pixels).astype(np.float32)
         neighbour = replace(image, pixels=pixels, source=source)
         seed = int(np.random.SeedSequence([case.seed, place]).generate_state(1)[0])
-        degraded.append(_degrade(neighbour, condition, level, seed))
+        left = _degrade(neighbour, condition, level, seed)
+        degraded.append(_shrink(left.pixels, condition.factor))
     return tuple(degraded)
 
 
-def _degrade(image: MedicalImage, condition: Condition, level: float, seed: int) -> Pixels:
-    pixels = image.pixels
-    if condition.kind != "none":
-        pixels = degrade_image(image, condition.kind, level, seed=seed).pixels
-    return _shrink(pixels, condition.factor)
+def _degrade(image: MedicalImage, condition: Condition, level: float, seed: int) -> MedicalImage:
+    if condition.kind == "none":
+        return image
+    return degrade_image(image, condition.kind, level, seed=seed)
 
 
 def _shrink(pixels: Pixels, factor: int) -> Pixels:

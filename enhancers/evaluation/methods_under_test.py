@@ -21,14 +21,16 @@ INPUT = "input"
 """Key of the degraded image itself; where it is smaller, its pixels are replicated."""
 
 SUITED: Mapping[str, tuple[Task, ...]] = {
-    "null_space": ("denoise", "enlarge", "despeckle"),
+    "null_space": ("denoise", "enlarge", "despeckle", "inpaint", "kspace"),
     "denoiser": ("denoise", "despeckle"),
     "pseudo_label": ("despeckle", "improve"),
     "unimie": ("lighten",),
     "nlm": ("denoise", "enlarge", "despeckle", "improve"),
     "tv": ("denoise", "enlarge", "despeckle", "improve"),
 }
-"""The tasks of methods that do not suit all tasks."""
+"""The tasks of methods that do not suit all of `WITH_ALL_MEASURED`, or suit others."""
+
+WITH_ALL_MEASURED: tuple[Task, ...] = ("denoise", "enlarge", "despeckle", "lighten", "improve")
 
 PIPELINES = ("classical", "pseudo_label")
 """Methods that run other methods, with parameters of these."""
@@ -79,7 +81,7 @@ class MethodUnderTest:
         """Whether it can be used for the task."""
         if self.kind == "baseline":
             return task in BASELINES[self.method].tasks
-        return self.kind == "input" or task in SUITED.get(self.method, (task,))
+        return self.kind == "input" or task in SUITED.get(self.method, WITH_ALL_MEASURED)
 
     @property
     def sampled(self) -> bool:
@@ -212,7 +214,7 @@ class MethodUnderTest:
         from enhancers.evaluation.baselines.bicubic import enlarged
 
         given = self._given(degraded, task)
-        image = from_array(degraded.pixels, degraded.modality)
+        image = replace(from_array(degraded.pixels, degraded.modality), measured=degraded.measured)
         result = enhance(image, self.method, params=given, seed=seed, device=device)
         if degraded.factor > 1 and result.scale == 1:
             pixels = enlarged(result.pixels, degraded.factor).clip(0, 1)
@@ -238,7 +240,8 @@ def _from_protocol(method: str, degraded: Degraded, task: Task) -> dict[str, Par
         noise = "rician" if degraded.kind == "rician" else "gaussian"
         given: dict[str, ParameterValue] = {"sigma": degraded.sigma, "noise": noise}
         if method == "null_space":
-            given["task"] = f"sr{degraded.factor}" if task == "enlarge" else "denoise"
+            names = {"enlarge": f"sr{degraded.factor}", "inpaint": "inpaint", "kspace": "kspace"}
+            given["task"] = names.get(task, "denoise")
         return given
     # For other tasks the parameter is not the standard deviation of additive noise.
     if task in ("denoise", "enlarge") and method in ("nlm", "tv"):

@@ -10,10 +10,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from enhancers.image import MedicalImage, Pixels, from_array
+from enhancers.measured import Measured
 from enhancers.method import Modality
 
-Task = Literal["denoise", "enlarge", "despeckle", "lighten", "improve"]
-"""What a method has to do; "despeckle" is speckle or Rician noise of an unknown level."""
+Task = Literal["denoise", "enlarge", "despeckle", "lighten", "improve", "inpaint", "kspace"]
+"""What a method has to do.
+
+"despeckle" is speckle or Rician noise of an unknown level; "inpaint" and "kspace" are to fill in
+pixels or samples of k-space that were not measured.
+"""
 
 
 @dataclass(frozen=True, eq=False)
@@ -77,6 +82,8 @@ class Degraded:
         The degradation, for tables.
     level : float
         Its level, in the units of ``kind``.
+    measured : Measured or None
+        The known pixels, or the samples of k-space, where not all of the image was measured.
     """
 
     pixels: Pixels
@@ -85,6 +92,7 @@ class Degraded:
     factor: int = 1
     kind: str = "none"
     level: float = 0.0
+    measured: Measured | None = None
 
 
 def seed_of(key: str) -> int:

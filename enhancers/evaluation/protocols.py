@@ -36,6 +36,22 @@ def _noise(*sigmas: float) -> tuple[Condition, ...]:
     )  # fmt: skip
 
 
+def _missing(*shares: float) -> tuple[Condition, ...]:
+    return tuple(
+        Condition(f"missing-{s:g}", f"{100 * s:g} % of the pixels missing", "inpaint", "missing",
+                  s, s, noise_known=True)
+        for s in shares
+    )  # fmt: skip
+
+
+def _lines(*accelerations: float) -> tuple[Condition, ...]:
+    return tuple(
+        Condition(f"kspace-{a:g}", f"One line in {a:g} sampled", "kspace", "kspace", a, a,
+                  noise_known=True)
+        for a in accelerations
+    )  # fmt: skip
+
+
 def _steps(method: str, counts: tuple[int, ...]) -> tuple[str, ...]:
     return tuple(f"{method}@steps={count}" for count in counts)
 
@@ -181,6 +197,22 @@ _ALL = (
         conditions=(Condition("x4", "1/4 of the size", "enlarge", factor=4, noise_known=True),),
         methods=("pinv", "bicubic", "null_space", "null_space:mean"),
         more=("dip", "ilvr", "dps"), subject="null_space:mean", measures=_FIDELITY,
+    ),
+    Protocol(
+        key="inpaint", title="Missing pixels",
+        source="this project: pixels are missing at random places, the same for every method; the "
+               "known ones have no noise and are kept",
+        groups=FOUR, conditions=_missing(0.5, 0.7, 0.9),
+        methods=("pinv", "biharmonic", "tv_missing", "null_space", "null_space:mean"),
+        more=(), subject="null_space", measures=_FIDELITY,
+    ),
+    Protocol(
+        key="kspace", title="MR from part of k-space",
+        source="this project: complete lines are left out, of random frequency but for the centre, "
+               "as in the fastMRI challenge; the image is real, without noise, from one coil",
+        groups=("mr",), conditions=_lines(2, 4, 8),
+        methods=("pinv", "tv_missing", "null_space", "null_space:mean"),
+        more=(), subject="null_space", measures=_FIDELITY,
     ),
     Protocol(
         key="guidance", title="How strongly the hybrid is drawn to its pseudo-label",

@@ -177,6 +177,8 @@ def row_digest(
     }
     if case.background is not None:
         determining["background"] = hashlib.sha256(case.background.tobytes()).hexdigest()
+    if degraded.measured is not None:
+        determining["measured"] = degraded.measured.digest
     if neighbours := neighbours_of(degraded):
         determining["neighbours"] = [pixels_digest(pixels) for pixels in neighbours]
     return hashlib.sha256(json.dumps(determining, sort_keys=True).encode()).hexdigest()

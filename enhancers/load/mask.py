@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -28,13 +29,31 @@ def with_mask(image: MedicalImage, mask: Path | bytes, caps: Caps) -> MedicalIma
     ImageReadError
         The mask cannot be read, has another size, or marks nothing or everything.
     """
+    read = read_mask(lambda index: load(mask, slice_index=index, caps=caps), image)
+    return image.with_known(read)
+
+
+def read_mask(read: Callable[[int | None], MedicalImage], image: MedicalImage) -> Known:
+    """The known pixels of an image, from the file of its mask.
+
+    Parameters
+    ----------
+    read : callable
+        From the index of a slice of the mask's file, or None for the default, to that slice.
+    image : MedicalImage
+
+    Raises
+    ------
+    ImageReadError
+        As `with_mask`.
+    """
     try:
-        read = load(mask, caps=caps)
-        if read.slice_count > 1 and read.slice_index != image.slice_index:
-            read = load(mask, slice_index=image.slice_index, caps=caps)
+        mask = read(None)
+        if mask.slice_count > 1 and mask.slice_index != image.slice_index:
+            mask = read(image.slice_index)
     except ReadingRoomError as error:
         raise unusable(error) from None
-    return image.with_known(known_pixels(read, image.shape))
+    return known_pixels(mask, image.shape)
 
 
 def known_pixels(mask: MedicalImage, shape: tuple[int, int]) -> Known:

@@ -26,7 +26,7 @@ SIDE, SLIDER, DIFFERENCE = "Side by side", "Slider", "Difference"
 METRICS_TAB, PROVENANCE, CARDS = "Metrics", "Provenance", "Method cards"
 EVIDENCE, NETWORKS, STUDY = "How good is it?", "Networks", "Study"
 
-PAINT = "rgb(255, 60, 40)"
+PAINT = (255, 60, 40)
 """Colour of the brush that marks missing pixels."""
 
 _GROUPS: tuple[tuple[tuple[Family, ...], str, str], ...] = (
@@ -218,7 +218,7 @@ def _mask_fields() -> dict[str, Any]:
     painting = gr.ImageEditor(
         visible=False, show_label=False, label="Missing pixels", elem_id="painting", height=360,
         type="numpy", image_mode="RGBA", format="png", sources=(), transforms=(), layers=False,
-        brush=gr.Brush(6, [PAINT], color_mode="fixed"), buttons=["fullscreen"],
+        brush=gr.Brush(6, [f"rgb{PAINT}"], color_mode="fixed"), buttons=["fullscreen"],
     )  # fmt: skip
     return {"mask": mask, "paint": paint, "use_painting": use, "painting": painting}
 

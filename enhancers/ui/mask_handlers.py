@@ -11,12 +11,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from enhancers.decoding import OpenedFile
-from enhancers.errors import ImageReadError, ReadingRoomError
+from enhancers.errors import ImageReadError
 from enhancers.image import MedicalImage
 from enhancers.load import Caps
-from enhancers.load.mask import known_pixels, unusable
+from enhancers.load.mask import read_mask
 from enhancers.measured import Known
 from enhancers.ui.handlers import Handlers
+from enhancers.ui.layout import PAINT
 from enhancers.ui.page_updates import PageUpdates, Updates
 from enhancers.ui.render import Notice
 from enhancers.ui.session import Session
@@ -50,23 +51,19 @@ class MaskHandlers(Handlers):
         image = session.image
         if image is None:
             raise ImageReadError(OPEN_FIRST)
-        try:
-            mask = file.image()
-            if mask.slice_count > 1 and mask.slice_index != image.slice_index:
-                mask = file.image(image.slice_index)
-        except ReadingRoomError as error:
-            raise unusable(error) from None
-        return self._take(session, known_pixels(mask, image.shape))
+        return self._take(session, read_mask(file.image, image))
 
     def paint(self, request: gr.Request) -> Updates:
-        """Show the image to paint on."""
+        """Show the image to paint on, with the mask that it has."""
         session = self.session(request)
         if session.image is None:
             raise ImageReadError(OPEN_FIRST)
         page = self.updates.layout
         session.painted = session.file, session.image.slice_index
         return {
-            page.painting: gr.update(value=editor_value(session.image), visible=True),
+            page.painting: gr.update(
+                value=editor_value(session.image, session.known), visible=True
+            ),
             page.use_painting: gr.update(visible=True),
         }
 
@@ -94,11 +91,16 @@ class MaskHandlers(Handlers):
         return self.updates.image(session, Notice("info", (said,)))
 
 
-def editor_value(image: MedicalImage) -> dict[str, Any]:
-    """The value of the painting: the image in its window, with nothing painted."""
+def editor_value(image: MedicalImage, known: Known | None = None) -> dict[str, Any]:
+    """The value of the painting: the image in its window, painted where it is not known."""
     gray = np.rint(image.pixels * 255).astype(np.uint8)
     background = gray if image.is_colour else np.stack([gray] * 3, -1)
-    return {"background": background, "layers": [], "composite": None}
+    layers = []
+    if known is not None:
+        layer = np.zeros((*known.shape, 4), np.uint8)
+        layer[~known] = (*PAINT, 255)
+        layers.append(layer)
+    return {"background": background, "layers": layers, "composite": None}
 
 
 def painted_pixels(layers: list[NDArray[np.uint8]], shape: tuple[int, int]) -> NDArray[np.bool_]:

@@ -134,7 +134,12 @@ def build(
         list[Path] | None, typer.Option(help="Files or folders to run each --method on.")
     ] = None,
     method: Annotated[
-        list[str] | None, typer.Option(help="A method: nlm, tv:weight=0.1, or input (unchanged).")
+        list[str] | None,
+        typer.Option(
+            help="A method: nlm, tv:weight=0.1, or input (unchanged); "
+            "null_space:task=inpaint,mask=PATH with the mask of all cases, or a folder with one "
+            "for each."
+        ),
     ] = None,
     truth: Annotated[
         Path | None, typer.Option(help="Folder of clean images, as the reference.")

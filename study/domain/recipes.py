@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import StrEnum
+from pathlib import PurePath
 
 from study.domain.errors import BuildError
 from study.domain.protocol import MethodKind
 
+MASK = "mask"
+"""Name of the value that says where the masks of missing pixels are."""
 INPUT = "input"
 """Name of the method that does not change the image."""
 
@@ -41,6 +44,9 @@ class SourceMethod:
         Key of the method or degradation.
     values : tuple of (name, value)
         Parameters as text; a degradation has one, "level".
+    mask : str
+        For a method that fills in missing pixels: the file of their mask, or a folder with one
+        file per case; empty for none.
     """
 
     name: str
@@ -49,10 +55,15 @@ class SourceMethod:
     source: ImageSource = ImageSource.FILE
     recipe: str = ""
     values: tuple[tuple[str, str], ...] = ()
+    mask: str = ""
 
 
 def parse_method(text: str) -> SourceMethod:
-    """Parse a method: ``key`` or ``key:name=value,name=value``."""
+    """Parse a method: ``key`` or ``key:name=value,name=value``.
+
+    ``mask=PATH`` among the values is no parameter, but where the masks are. The method's name has
+    only the last part of the path.
+    """
     key, _, rest = text.strip().partition(":")
     key = key.strip()
     if key == INPUT and not rest:
@@ -65,7 +76,19 @@ def parse_method(text: str) -> SourceMethod:
         values.append((name, value))
     if not key:
         raise BuildError(f"{text!r} names no method; give one such as nlm or tv:weight=0.1.")
-    return SourceMethod(text.strip(), source=ImageSource.ENHANCE, recipe=key, values=tuple(values))
+    masks = [value for name, value in values if name == MASK]
+    if len(masks) > 1:
+        raise BuildError(f"{text!r} names {len(masks)} masks; give one file or one folder.")
+    name, mask = text.strip(), "".join(masks)
+    if mask:
+        name = name.replace(mask, PurePath(mask).name)
+    return SourceMethod(
+        name,
+        source=ImageSource.ENHANCE,
+        recipe=key,
+        values=tuple(pair for pair in values if pair[0] != MASK),
+        mask=mask,
+    )
 
 
 def parse_anchor(text: str) -> SourceMethod:

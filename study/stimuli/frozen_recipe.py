@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 from collections.abc import Mapping
 from dataclasses import asdict, replace
@@ -11,7 +12,7 @@ from typing import Any
 from study.domain.errors import BuildError
 from study.domain.protocol import MethodKind
 from study.domain.recipes import ImageSource, SourceMethod
-from study.stimuli.source_folders import SourceCase
+from study.stimuli.source_folders import SourceCase, all_files
 from study.stimuli.sources import Sources
 
 
@@ -26,6 +27,7 @@ def recipe_of(sources: Sources, seed: int, device: str) -> dict[str, Any]:
                 "files": [str(file) for file in one.files],
                 "training": one.training,
                 "slice": one.slice_index,
+                "masks": [_with_digest(mask) for mask in one.masks],
             }
             for one in sources.cases
         ],
@@ -35,6 +37,17 @@ def recipe_of(sources: Sources, seed: int, device: str) -> dict[str, Any]:
         # Studies of earlier versions had no common gray levels and are made again without.
         "grid": True,
     }
+
+
+def _with_digest(mask: Path | None) -> dict[str, str] | None:
+    """A mask's path and SHA-256; the images' own are in the digests of their stimuli."""
+    if mask is None:
+        return None
+    try:
+        digest = hashlib.sha256(mask.read_bytes()).hexdigest()
+    except OSError as error:
+        raise BuildError(f"The mask {mask} cannot be read: {error.strerror}.") from None
+    return {"file": str(mask), "sha256": digest}
 
 
 def sources_of(recipe: Mapping[str, Any], root: Path | None = None) -> Sources:
@@ -61,6 +74,8 @@ def sources_of(recipe: Mapping[str, Any], root: Path | None = None) -> Sources:
                 ImageSource(one["source"]),
                 str(one["recipe"]),
                 tuple((str(name), str(value)) for name, value in one["values"]),
+                # Studies of earlier versions have no masks.
+                str(one.get("mask", "")),
             )
             for one in recipe["methods"]
         )
@@ -71,13 +86,20 @@ def sources_of(recipe: Mapping[str, Any], root: Path | None = None) -> Sources:
                 tuple(Path(file) for file in one["files"]),
                 bool(one["training"]),
                 one["slice"],
+                tuple(
+                    None if mask is None else Path(mask["file"]) for mask in one.get("masks", ())
+                ),
             )
             for one in recipe["cases"]
         ]
         if root is not None:
-            common = Path(os.path.commonpath([file.parent for one in cases for file in one.files]))
+            common = Path(os.path.commonpath([f.parent for one in cases for f in all_files(one)]))
             cases = [
-                replace(one, files=tuple(root / file.relative_to(common) for file in one.files))
+                replace(
+                    one,
+                    files=tuple(root / file.relative_to(common) for file in one.files),
+                    masks=tuple(m and root / m.relative_to(common) for m in one.masks),
+                )
                 for one in cases
             ]
         return Sources(tuple(cases), methods, str(recipe["modality"]))

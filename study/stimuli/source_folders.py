@@ -19,7 +19,8 @@ PATIENTS = "patients.csv"
 class SourceCase:
     """A case: its patient and its files, one for each method in the order of the methods.
 
-    ``slice_index`` is the index in a volume, from 0; None means the default.
+    ``slice_index`` is the index in a volume, from 0; None means the default. ``masks`` has the file
+    of the mask of missing pixels for each method, or None; it is empty where no method has one.
     """
 
     name: str
@@ -27,6 +28,12 @@ class SourceCase:
     files: tuple[Path, ...]
     training: bool = False
     slice_index: int | None = None
+    masks: tuple[Path | None, ...] = ()
+
+
+def all_files(case: SourceCase) -> tuple[Path, ...]:
+    """The files of a case and of its masks."""
+    return (*case.files, *(mask for mask in case.masks if mask is not None))
 
 
 def visible_files(folder: Path) -> list[Path]:
@@ -91,6 +98,29 @@ def source_case(
         raise BuildError(f"The table of patients has no case {name!r}; add a line for it.")
     before = name.split(separator, 1)[0] if separator else name
     return SourceCase(name, before or name, files)
+
+
+def masks_of(mask: str, cases: Collection[str]) -> Mapping[str, Path]:
+    """The file of the mask of each case: the same for all, or that of its name in a folder.
+
+    Raises
+    ------
+    BuildError
+        There is no such file or folder, or it lacks the mask of a case.
+    """
+    path = Path(mask).expanduser()
+    if not path.is_dir():
+        if not path.is_file():
+            raise BuildError(f"There is no file or folder {path}, which a method names as mask.")
+        return dict.fromkeys(cases, path.resolve())
+    found = images_by_case(path)
+    missing = [name for name in cases if name not in found]
+    if missing:
+        raise BuildError(
+            f"{path} has no mask of {', '.join(missing[:5])}; give one for each case, with its "
+            "name, or one file for all."
+        )
+    return found
 
 
 def check_table(table: Mapping[str, ManifestRow], cases: Collection[str]) -> None:

@@ -20,6 +20,7 @@ from study.stimuli.source_folders import (
     check_table,
     images_by_case,
     inputs_by_case,
+    masks_of,
     patient_table,
     source_case,
     visible_files,
@@ -155,6 +156,8 @@ def from_images(
         Files, or folders of files.
     methods : sequence of str
         Such as ``nlm``, ``tv:weight=0.1,iterations=50`` or ``input`` (the unchanged image).
+        ``null_space:task=inpaint,mask=PATH`` fills in what the mask of a file marks, or the file of
+        the case's name in a folder.
     truth : Path, optional
         Folder with a clean image of each case, with the same name: the hidden reference.
     anchors : sequence of str
@@ -186,6 +189,11 @@ def from_images(
         for name, path in named.items()
     )
     check_table(table, tuple(named))
+    if any(one.mask for one in whole):
+        masks = [masks_of(one.mask, named) if one.mask else {} for one in whole]
+        cases = tuple(
+            replace(case, masks=tuple(one.get(case.name) for one in masks)) for case in cases
+        )
     return Sources(cases, tuple(whole), modality)
 
 

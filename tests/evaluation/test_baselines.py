@@ -4,7 +4,9 @@ import math
 import subprocess
 import sys
 from collections.abc import Generator
+from dataclasses import replace
 from itertools import pairwise
+from typing import get_args
 
 import numpy as np
 import pytest
@@ -13,6 +15,7 @@ from scipy.ndimage import gaussian_filter
 
 from enhancers import registry
 from enhancers.colour import luminance
+from enhancers.degrade import degrade_image
 from enhancers.errors import NetworkMissing, OutOfDeviceMemory, ParameterError
 from enhancers.evaluation.baselines import (
     dark_channel,
@@ -28,7 +31,8 @@ from enhancers.evaluation.baselines import (
 from enhancers.evaluation.baselines.baseline import Baseline, Work
 from enhancers.evaluation.baselines.catalog import BASELINES, baseline
 from enhancers.evaluation.problem import Degraded, Task
-from enhancers.image import Pixels
+from enhancers.image import Pixels, from_array
+from enhancers.measured import Measured
 from enhancers.method import Modality
 from enhancers.method_interface import Result, Step
 from enhancers.networks.entry import Schedule
@@ -55,6 +59,10 @@ def picture(height: int, width: int, *, colour: bool = False, noise: float = 0.0
 
 
 def given(pixels: Pixels, task: Task, sigma: float | None = 0.05) -> Degraded:
+    if task in ("inpaint", "kspace"):
+        kind, level = ("missing", 0.5) if task == "inpaint" else ("kspace", 2.0)
+        left = degrade_image(from_array(luminance(pixels)), kind, level, seed=1).measured
+        return Degraded(pixels, Modality.MR, 0.0, kind=kind, measured=left)
     return Degraded(pixels, Modality.MR, sigma, 2 if task == "enlarge" else 1)
 
 
@@ -77,7 +85,8 @@ def test_the_table_is_complete_and_shares_no_key_with_the_methods():
         assert one.citation.url.startswith("https://")
     assert not set(BASELINES) & {method.key for method in registry.METHODS}
     papers = {"pinv", "bicubic", "dip", "ilvr", "dps", "he", "gamma", "retinex", "dark_channel"}
-    assert papers | {"slices", "second_order", "zero_dce"} == set(BASELINES)
+    own = {"slices", "second_order", "zero_dce", "biharmonic", "tv_missing"}
+    assert papers | own == set(BASELINES)
 
 
 def test_an_unknown_baseline_names_the_nearest():
@@ -174,7 +183,7 @@ def test_network_calls_are_counted_and_steps_are_obeyed(one: Baseline):
 
 @everyone
 def test_a_task_it_cannot_do_and_a_wrong_factor_are_refused(one: Baseline):
-    every: tuple[Task, ...] = ("denoise", "enlarge", "despeckle", "lighten", "improve")
+    every: tuple[Task, ...] = get_args(Task)
     for task in every:
         if task not in one.tasks:
             with pytest.raises(ParameterError, match=f"cannot {task}"):
@@ -235,6 +244,35 @@ def test_bicubic_keeps_a_ramp_where_it_is():
     expected = 0.2 + 0.03 * (fine_x - 0.5) / 2 + 0.01 * (fine_y - 0.5) / 2
     inside = np.s_[6:-6, 6:-6]
     assert np.allclose(found[inside], expected[inside], atol=2e-3)
+
+
+@pytest.mark.parametrize("key", ["biharmonic", "tv_missing"])
+def test_missing_pixels_are_filled_and_the_others_kept(key: str):
+    y, x = np.mgrid[:32, :40].astype(np.float32)
+    ramp = (0.2 + 0.01 * x + 0.005 * y).astype(np.float32)
+    known = np.random.default_rng(0).random(ramp.shape) > 0.5
+    asked = Degraded(ramp * known, Modality.MR, 0.0, measured=Measured(known))
+    found = run(BASELINES[key], asked, "inpaint")[-1].result
+    assert found is not None
+    assert np.array_equal(found.pixels[known], ramp[known])
+    assert np.abs(found.pixels - ramp).max() < 0.03
+    for nothing in (None, Measured(np.zeros_like(known))):
+        with pytest.raises(ParameterError, match="needs a mask"):
+            run(BASELINES[key], replace(asked, measured=nothing), "inpaint")
+
+
+def test_total_variation_agrees_with_the_samples_of_k_space():
+    truth = (np.add.outer(np.arange(32), np.arange(40)) > 34).astype(np.float32) * 0.6 + 0.2
+    left = degrade_image(from_array(truth), "kspace", 2, seed=3)
+    asked = Degraded(left.pixels, Modality.MR, 0.0, measured=left.measured)
+    found = run(BASELINES["tv_missing"], asked, "kspace")[-1].result
+    assert found is not None
+    assert left.measured is not None
+    assert left.measured.spectrum is not None
+    spectrum = np.fft.fft2(found.pixels, norm="ortho") - left.measured.spectrum.samples
+    assert np.abs(spectrum)[left.measured.spectrum.sampled].max() < 0.01
+    better = np.mean((left.pixels - truth) ** 2) / np.mean((found.pixels - truth) ** 2)
+    assert better > 30, "zero-filled is hardly worse"
 
 
 def test_equalised_gray_levels_are_even_and_in_order():

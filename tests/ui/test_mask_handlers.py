@@ -53,6 +53,20 @@ def test_what_is_painted_is_missing(masks, session, handlers):
     assert changed[handlers.layout.mask] is None
 
 
+def test_a_mask_of_a_file_is_painted_already_when_painting_begins(
+    masks, session, handlers, tmp_path
+):
+    masks.upload(_file(tmp_path, (MISSING * 7).astype(np.uint8)), handlers.request)
+    (layer,) = masks.paint(handlers.request)[handlers.layout.painting]["value"]["layers"]
+    np.testing.assert_array_equal(layer[..., 3] > 0, MISSING)
+    more = layer.copy()
+    more[0, 0] = 255
+    masks.use({"layers": [more]}, handlers.request)
+    expected = ~MISSING
+    expected[0, 0] = False
+    np.testing.assert_array_equal(session.known, expected)
+
+
 @pytest.mark.parametrize(
     ("layers", "said"),
     [([], "Nothing is painted"), ([np.full_like(LAYER, 255)], "Everything is painted")],

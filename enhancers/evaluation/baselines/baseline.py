@@ -11,6 +11,7 @@ from enhancers.errors import ParameterError
 from enhancers.evaluation.problem import Degraded, Task
 from enhancers.evaluation.slice_stack import neighbours_of
 from enhancers.image import Pixels, check_pixels
+from enhancers.measured import Known, Measured
 from enhancers.method import Citation
 from enhancers.method_interface import Step, is_constant, unchanged_step
 from enhancers.noise import estimate_sigma
@@ -32,6 +33,8 @@ class Work:
         Network calls or iterations; 0 for a baseline that does not iterate.
     neighbours : tuple of ndarray, shape (H, W)
         The slices before and after, as noisy as the image; empty where there are none.
+    measured : Measured or None
+        What was measured, for filling in what was not.
 
     Raises
     ------
@@ -44,6 +47,7 @@ class Work:
     prior: str = "pixel"
     steps: int = 0
     neighbours: tuple[Pixels, ...] = ()
+    measured: Measured | None = None
 
     def __post_init__(self) -> None:
         if self.factor < 1:
@@ -52,6 +56,20 @@ class Work:
             raise ParameterError(f"sigma={self.sigma:g} is not possible; give 0 to 1.")
         if self.steps < 0:
             raise ParameterError(f"steps={self.steps} is not possible; give 1 or more.")
+
+    @property
+    def known_pixels(self) -> Known:
+        """True where a pixel was measured, shape (H, W).
+
+        Raises
+        ------
+        ParameterError
+            The image has no mask, or a mask without a known pixel.
+        """
+        known = self.measured.known if self.measured else None
+        if known is None or not known.any():
+            raise ParameterError("Filling in pixels needs a mask that says which ones are known.")
+        return known
 
 
 Run = Callable[..., Iterator[Step]]
@@ -140,7 +158,7 @@ class Baseline:
         if steps is not None and steps < 1:
             raise ParameterError(f"steps={steps} is not possible; give 1 or more.")
         wanted = (steps or self.steps) if self.steps else 0
-        work = Work(factor, sigma, prior, wanted, _gray_neighbours(degraded))
+        work = Work(factor, sigma, prior, wanted, _gray_neighbours(degraded), degraded.measured)
         keep = "saturation" if task == "lighten" else "chroma"
         return self._steps(pixels, work, keep, seed, device)
 

@@ -17,7 +17,8 @@ _HERE = "enhancers.evaluation.baselines."
 _ALL = (
     Baseline(
         "pinv", "H⁺y", "The measurement itself, its pixels replicated where it is smaller.",
-        ("denoise", "enlarge", "despeckle", "lighten", "improve"), _HERE + "pinv",
+        ("denoise", "enlarge", "despeckle", "lighten", "improve", "inpaint", "kspace"),
+        _HERE + "pinv",
         Citation("E. H. Moore", "On the reciprocal of the general algebraic matrix",
                  "Bulletin of the American Mathematical Society 26", 1920,
                  "https://doi.org/10.1090/S0002-9904-1920-03322-7"),
@@ -28,6 +29,22 @@ _ALL = (
         Citation("R. Keys", "Cubic convolution interpolation for digital image processing",
                  "IEEE Transactions on Acoustics, Speech, and Signal Processing 29(6)", 1981,
                  "https://doi.org/10.1109/TASSP.1981.1163711"),
+    ),
+    Baseline(
+        "biharmonic", "Biharmonic interpolation", "The smoothest surface through the known pixels.",
+        ("inpaint",), _HERE + "biharmonic",
+        Citation("S. B. Damelin, N. S. Hoang", "On surface completion and image inpainting by "
+                 "biharmonic functions: numerical aspects",
+                 "International Journal of Mathematics and Mathematical Sciences", 2018,
+                 "https://doi.org/10.1155/2018/3950312"),
+    ),
+    Baseline(
+        "tv_missing", "Total variation, measured part kept",
+        "The image of least total variation that agrees with the measurement.",
+        ("inpaint", "kspace"), _HERE + "tv_missing",
+        Citation("A. Chambolle, T. Pock", "A first-order primal-dual algorithm for convex problems "
+                 "with applications to imaging", "Journal of Mathematical Imaging and Vision 40",
+                 2011, "https://doi.org/10.1007/s10851-010-0251-1"),
     ),
     Baseline(
         "dip", "Deep image prior", "A network fitted to the one image, stopped at its noise.",

@@ -14,6 +14,7 @@ from study.stimuli.checks import BuildReport
 from study.stimuli.frozen_recipe import recipe_of
 from study.stimuli.rendering.build_run import BuildRun, Options, Progress
 from study.stimuli.rendering.renderer import key_method
+from study.stimuli.source_folders import all_files
 from study.stimuli.sources import Sources
 from study.storage import hash_chain, key_file
 from study.storage.key import Key
@@ -93,7 +94,7 @@ def _build(
 def _check_places(store: Store, sources: Sources) -> None:
     folder = store.folder.resolve()
     for case in sources.cases:
-        for file in case.files:
+        for file in all_files(case):
             if folder in file.resolve().parents:
                 raise BuildError(
                     f"{file} lies in the study folder, whose copies would carry its name; move "

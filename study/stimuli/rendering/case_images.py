@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from enhancers.decoding import OpenedFile
@@ -13,6 +13,8 @@ from enhancers.display import presets_for, window_levels
 from enhancers.errors import ReadingRoomError
 from enhancers.image import MedicalImage, Pixels, Window
 from enhancers.load import Caps, coded_values, load, read_bytes
+from enhancers.load.mask import read_mask
+from enhancers.measured import Known
 from enhancers.method import Modality
 from study.domain.errors import BuildError
 from study.domain.recipes import ImageSource, SourceMethod
@@ -41,6 +43,8 @@ class CaseImages:
         The gray levels of all stimuli; None as in studies that an earlier version built.
     headers : mapping
         Of each DICOM file, `deidentification.ELEMENTS`.
+    known : mapping
+        Of methods that fill in missing pixels, the mask of those that are known.
     """
 
     case: SourceCase
@@ -49,10 +53,12 @@ class CaseImages:
     lead: MedicalImage
     grid: GrayGrid | None
     headers: Mapping[Path, Mapping[str, str]]
+    known: Mapping[SourceMethod, Known] = field(default_factory=dict)
 
     def image(self, method: SourceMethod) -> MedicalImage:
         """The image that a method is applied to."""
-        return self.images[self.files[method]]
+        image = self.images[self.files[method]]
+        return image.with_known(self.known[method]) if method in self.known else image
 
     def rounded(self, pixels: Pixels) -> Pixels:
         """An image of the case at the gray levels that all of its stimuli have."""
@@ -158,7 +164,13 @@ def read_case(
     if with_grid:
         place = None if original is None else [*images].index(files[original])
         grid = common_grid([image.source for image in images.values()], window, place)
-    return CaseImages(case, files, images, images[files[leading]], grid, headers)
+    known = {}
+    for method, mask in zip(sources.methods, case.masks, strict=False):
+        if mask is not None:
+            with _named(case, method, mask):
+                file = (OpenedFile.local if isolated else _LocalFile)(mask, caps)
+                known[method] = read_mask(file.image, images[files[method]])
+    return CaseImages(case, files, images, images[files[leading]], grid, headers, known)
 
 
 def check_files(inputs: CaseImages, *, attested: bool) -> tuple[str, ...]:

@@ -75,6 +75,8 @@ class Renderer:
         facts = [__version__, image.digest, image.slice_index, image.window.low, image.window.high,
                  inputs.level_facts(), str(method.source), method.recipe, params, seed,
                  code]  # fmt: skip
+        if image.measured is not None and method in inputs.known:
+            facts.append(image.measured.digest)
         text = json.dumps(facts, sort_keys=True, ensure_ascii=False)
         return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
 
@@ -126,6 +128,7 @@ def key_method(method: SourceMethod, groups: tuple[str, ...], seed: int) -> KeyM
     usual = _usual_group(method, known)
     values = method.values
     if method.source is ImageSource.ENHANCE:
+        values += (("mask", method.mask),) if method.mask else ()
         values += (("seed", str(seed)),)
     return KeyMethod(
         method.name,
@@ -149,7 +152,11 @@ def _known(method: SourceMethod) -> Method | None:
     """The registered method, also where ready-made images have its name."""
     if method.source is ImageSource.ENHANCE:
         known = get(method.recipe)
-        resolve(known.key, Modality.OTHER, dict(method.values))
+        params = resolve(known.key, Modality.OTHER, dict(method.values))
+        if method.mask and params.get("task") != "inpaint":
+            raise ParameterError(
+                f"{method.name} has a mask, which is for null_space:task=inpaint; leave it out."
+            )
         return known
     if method.source is ImageSource.DEGRADE:
         _check_degradation(method)

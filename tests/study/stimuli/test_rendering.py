@@ -237,6 +237,55 @@ def test_methods_of_the_compare_half_are_run(tmp_path: Path, draft: Draft) -> No
     assert key.methods[key.method_id("blur:2")].kind is MethodKind.ANCHOR
 
 
+def test_missing_pixels_are_those_of_the_case_in_the_folder_of_masks(
+    tmp_path: Path, draft: Draft, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    inputs, folder = small_studies.write_inputs(tmp_path / "in"), tmp_path / "masks"
+    folder.mkdir()
+    missing = {path.stem: np.zeros((32, 32), np.bool_) for path in sorted(inputs.iterdir())}
+    for place, (name, mask) in enumerate(missing.items()):
+        mask[place : place + 4, 3:9] = True
+        (folder / f"{name}.png").write_bytes(image_files.png((mask * 255).astype(np.uint8)))
+    method = "null_space:task=inpaint,steps=5,mask=masks"
+    text = method.replace("masks", str(folder))
+    found = sources.from_images([inputs], ["input", text])
+    build(draft.store, draft.key, found, options=Options(device="cpu"))
+    for name, mask in missing.items():
+        filled, given = shown(draft, name, method), shown(draft, name, "input")
+        assert np.array_equal(filled[~mask], given[~mask])
+        assert (filled[mask] != given[mask]).any()
+    key = draft.key
+    assert ("mask", str(folder)) in key.methods[key.method_id(method)].parameters
+    kept = next(case for case in key.recipe["cases"] if case["name"] == "pat0_s0")["masks"][1]
+    assert kept["sha256"] == hashlib.sha256((folder / "pat0_s0.png").read_bytes()).hexdigest()
+    assert build(draft.store, draft.key, found, options=Options(device="cpu")).rendered == 0
+    changed = image_files.png((np.eye(32) * 255).astype(np.uint8))
+    (folder / "pat0_s0.png").write_bytes(changed)
+    assert build(draft.store, draft.key, found, options=Options(device="cpu")).rendered == 1
+
+
+@pytest.mark.parametrize(
+    ("method", "said"),
+    [
+        ("nlm:mask=masks", "which is for null_space:task=inpaint"),
+        ("null_space:task=inpaint,mask=nowhere", "no file or folder nowhere"),
+        ("null_space:task=inpaint,mask=masks", "has no mask of pat0_s1"),
+        ("null_space:task=inpaint,mask=a,mask=b", "names 2 masks"),
+        ("null_space:task=inpaint,mask=masks/pat0_s0.png", "30 x 30 pixels and the image 32 x 32"),
+    ],
+)
+def test_a_mask_that_does_not_fit_is_refused(
+    tmp_path: Path, draft: Draft, monkeypatch: pytest.MonkeyPatch, method: str, said: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "masks").mkdir()
+    (tmp_path / "masks/pat0_s0.png").write_bytes(image_files.png(np.eye(30, dtype=np.uint8)))
+    if method.startswith("nlm"):
+        method = f"{method}/pat0_s0.png"
+    with pytest.raises(BuildError, match=said):
+        build(draft.store, draft.key, compared(tmp_path, "input", method))
+
+
 def test_a_truth_is_the_reference_and_the_modality_chooses_the_preset(
     tmp_path: Path, draft: Draft
 ) -> None:
