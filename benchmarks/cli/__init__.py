@@ -8,6 +8,7 @@ from benchmarks.cli import (
     ablations,
     attack,
     evidence,
+    network_share,
     performance,
     segmentation,
     study_load,
@@ -26,6 +27,7 @@ app = typer.Typer(
 app.command()(evidence.evidence)
 app.command()(ablations.ablations)
 app.command()(segmentation.segmentation)
+app.command("network-share")(network_share.network_share)
 app.command()(performance.floors)
 app.command()(performance.speed)
 app.command()(performance.memory)
