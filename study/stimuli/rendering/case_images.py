@@ -168,8 +168,8 @@ def read_case(
     for method, mask in zip(sources.methods, case.masks, strict=False):
         if mask is not None:
             with _named(case, method, mask):
-                file = (OpenedFile.local if isolated else _LocalFile)(mask, caps)
-                known[method] = read_mask(file.image, images[files[method]])
+                drawn = (OpenedFile.local if isolated else _LocalFile)(mask, caps)
+                known[method] = read_mask(drawn.image, images[files[method]])
     return CaseImages(case, files, images, images[files[leading]], grid, headers, known)
 
 
