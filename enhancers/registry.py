@@ -274,6 +274,11 @@ METHODS: tuple[Method, ...] = (
                       help="For inpaint. mask takes them from a mask, which is a file or painted "
                            "on the page. white and black are the pixels at the ends of the window, "
                            "which are saturated; they are missing in addition to a mask."),
+            Parameter("filling", "Filling in", "choice", "refined", choices=("refined", "sampled"),
+                      help="For inpaint and kspace. refined begins with an interpolation, from "
+                           "which the network takes what is unlikely, and draws nothing: it is "
+                           "closer to the truth. sampled draws images from pure noise, as "
+                           "published: they have natural texture, and differ with the seed."),
             Parameter("sigma", "Noise σ", "float", None, 0.0, 0.5, 0.005, automatic=True,
                       help="The noise level as a fraction of the window; a given value is that of "
                            "white noise. Automatic: it is estimated for denoising, by frequency, "
@@ -282,7 +287,7 @@ METHODS: tuple[Method, ...] = (
             Parameter("steps", "Steps of the schedule", "int", None, 5, 250, 1, automatic=True,
                       help="The published schedule has 100 steps. Automatic: 100 for denoising, "
                            "of which those that cannot change the result are skipped, 20 for "
-                           "enlarging, and 40 for inpaint and kspace."),
+                           "enlarging, and 20 (refined) or 40 (sampled) for inpaint and kspace."),
             Parameter("output", "Return", "choice", "sample",
                       choices=("sample", "mean of samples", "one call"),
                       help="A single sample has natural texture. The mean of several is closer to"

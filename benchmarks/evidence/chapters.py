@@ -98,6 +98,18 @@ _ALL = (
         "mr-rician", methods=("nlm:auto", "null_space", "null_space:one-call", *_HYBRIDS),
     ),
     Chapter(
+        "inpaint", "Missing pixels",
+        "Does DDNM fill in missing pixels better than interpolation and total variation, refined "
+        "or sampled as published?",
+        "inpaint", limit=2,
+    ),
+    Chapter(
+        "kspace", "MR from part of k-space",
+        "Does DDNM fill in the lines that were not sampled better than total variation, refined or "
+        "sampled as published?",
+        "kspace", limit=4,
+    ),
+    Chapter(
         "lowdose-ct", "Low-dose CT",
         "At a quarter of the dose, who comes closest to the full-dose slice?",
         "lowdose-ct", limit=4, methods=_FAST,

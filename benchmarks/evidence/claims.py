@@ -128,6 +128,22 @@ CLAIMS: tuple[Claim, ...] = (
           "illumination", "under-exposure", "unimie", ("clahe", "retinex"), "loe"),
     *(
         Claim(
+            f"{chapter}-{level}-{how}",
+            f"{name.format(level)}, DDNM {text} is closer to the truth than {filters}",
+            chapter, f"{condition}-{level}", method, rivals, "psnr",
+        )
+        for chapter, condition, levels, name, filters, rivals in (
+            ("inpaint", "missing", ("0.7", "0.9"), "With {} of the pixels missing",
+             "biharmonic interpolation and total variation", ("biharmonic", "tv_missing")),
+            ("kspace", "kspace", ("4", "8"), "With one line of k-space in {} sampled",
+             "total variation and zero-filled k-space", ("tv_missing", "pinv")),
+        )
+        for level in levels
+        for how, method, text in (("refined", _SAMPLE, "with its refined filling"),
+                                  ("sampled", "null_space:sampled", "sampled as published"))
+    ),
+    *(
+        Claim(
             f"{chapter}-{key}",
             f"{name}, the hybrid is above its pseudo-label and above the degraded image",
             chapter, condition, _HYBRID, _GUIDE, key,

@@ -25,6 +25,10 @@ from enhancers.parameter_values import as_float
 MASK_SEED = 0
 """Seed of the simulated masks: the same for every run, so that its seeds can be compared."""
 
+NARROWEST, REACH, ENOUGH = 0.7, 3.0, 0.1
+"""Of `interpolated`: the first σ in pixels, where a Gaussian ends in σ, and the least sum of its
+weights on known pixels."""
+
 Complex = NDArray[np.complex64]
 
 
@@ -258,6 +262,35 @@ def _unit(x: Tensor, shape: tuple[int, int]) -> Pixels:
     """A gray image of network space in [0, 1], without the padding."""
     gray = (x[0, 0, : shape[0], : shape[1]].clamp(-1, 1) + 1) / 2
     return np.ascontiguousarray(gray.cpu().numpy(), np.float32)
+
+
+def first_filling(operator: Operator, y: Tensor) -> Tensor:
+    """A simple image that agrees with ``y`` (1, 1, H, W): missing pixels interpolated, or H⁺y."""
+    if not isinstance(operator, Mask):
+        return operator.pinv(y)
+    known = operator.mask[0, 0].cpu().numpy() > 0
+    return torch.from_numpy(interpolated(y[0, 0].cpu().numpy(), known))[None, None].to(y.device)
+
+
+def interpolated(pixels: NDArray[np.float32], known: Known) -> NDArray[np.float32]:
+    """``pixels`` (H, W) with Gaussian means of the known ones, near or far, where one is missing.
+
+    Normalised convolution (Knutsson and Westin, CVPR 1993): the Gaussian is as wide as it takes to
+    find known pixels.
+    """
+    from scipy.ndimage import gaussian_filter
+
+    filled, width = np.where(known, pixels, np.float32(0)), NARROWEST
+    missing = ~known
+    weighted, weight = filled.astype(np.float64), known.astype(np.float64)
+    while missing.any():
+        near = gaussian_filter(weight, width, truncate=REACH)
+        means = gaussian_filter(weighted, width, truncate=REACH) / np.maximum(near, 1e-30)
+        found = missing & ((near >= ENOUGH) | (width > max(known.shape)))
+        filled[found] = means[found]
+        missing &= ~found
+        width *= 1.5
+    return filled
 
 
 def _nearest_known(pixels: Pixels, known: Known) -> Pixels:

@@ -202,17 +202,17 @@ _ALL = (
         key="inpaint", title="Missing pixels",
         source="this project: pixels are missing at random places, the same for every method; the "
                "known ones have no noise and are kept",
-        groups=FOUR, conditions=_missing(0.5, 0.7, 0.9),
-        methods=("pinv", "biharmonic", "tv_missing", "null_space", "null_space:mean"),
-        more=(), subject="null_space", measures=_FIDELITY,
+        groups=FOUR, conditions=_missing(0.7, 0.9),
+        methods=("pinv", "biharmonic", "tv_missing", "null_space", "null_space:sampled"),
+        more=("null_space:mean@filling=sampled",), subject="null_space", measures=_FIDELITY,
     ),
     Protocol(
         key="kspace", title="MR from part of k-space",
         source="this project: complete lines are left out, of random frequency but for the centre, "
                "as in the fastMRI challenge; the image is real, without noise, from one coil",
-        groups=("mr",), conditions=_lines(2, 4, 8),
-        methods=("pinv", "tv_missing", "null_space", "null_space:mean"),
-        more=(), subject="null_space", measures=_FIDELITY,
+        groups=("mr",), conditions=_lines(4, 8),
+        methods=("pinv", "tv_missing", "null_space", "null_space:sampled"),
+        more=("null_space:mean@filling=sampled",), subject="null_space", measures=_FIDELITY,
     ),
     Protocol(
         key="guidance", title="How strongly the hybrid is drawn to its pseudo-label",

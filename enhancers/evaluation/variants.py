@@ -26,6 +26,9 @@ VARIANTS: Mapping[str, Variant] = MappingProxyType(
         "null_space:one-call": Variant(
             "null_space", "DDNM, one call", {"output": "one call"}, once=True
         ),
+        "null_space:sampled": Variant(
+            "null_space", "DDNM, sampled from pure noise", {"filling": "sampled"}
+        ),
         "nlm:auto": Variant("nlm", "Non-local means, own choice", {}),
         "nlm:clipped": Variant("nlm", "Non-local means, noise left clipped", {"unclip": "false"}),
         "tv:auto": Variant("tv", "Total variation, own choice", {}),
