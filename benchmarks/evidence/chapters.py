@@ -101,13 +101,13 @@ _ALL = (
         "inpaint", "Missing pixels",
         "Does DDNM fill in missing pixels better than interpolation and total variation, refined "
         "or sampled as published?",
-        "inpaint", limit=2,
+        "inpaint", limit=2, shrink=2,
     ),
     Chapter(
         "kspace", "MR from part of k-space",
         "Does DDNM fill in the lines that were not sampled better than total variation, refined or "
         "sampled as published?",
-        "kspace", limit=4,
+        "kspace", limit=4, shrink=2,
     ),
     Chapter(
         "lowdose-ct", "Low-dose CT",

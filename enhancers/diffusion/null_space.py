@@ -23,9 +23,7 @@ from enhancers.diffusion import fill_missing
 from enhancers.diffusion.null_space_steps import (
     coloured_step,
     denoise_step,
-    filtered,
     make_consistent,
-    missing_noise,
     null_space_step,
 )
 from enhancers.diffusion.timestep_noise import START, NoisePrefetcher, noise_for_timestep
@@ -41,6 +39,12 @@ from enhancers.method_interface import (
     noise_notes,
     patches,
     unchanged_step,
+)
+from enhancers.networks.coloured_noise import (
+    amplitudes,
+    filtered,
+    missing_noise,
+    strengthened,
 )
 from enhancers.networks.lookup import network_entry
 from enhancers.networks.tiled_networks import (
@@ -68,12 +72,6 @@ from enhancers.parameter_values import as_float_or_none, as_int
 
 DENOISING_STEPS, ENLARGING_STEPS = 100, 20
 """The published number, and a smaller one that suffices for enlarging."""
-STRENGTHS = (1.0, 2.0)
-STRONG_SIGMA = 0.03
-"""Correlated noise enters the data term with its amplitude times its σ over this, within
-`STRENGTHS`: weak noise is measured with some texture; strong noise is uneven and has more than the
-flattest tissue, in which it is measured (on low-dose CT of training subjects 1 is best at σ 0.03
-and less, 1.5 at 0.05 and 2 above 0.06)."""
 DENOISING_ETA, ENLARGING_ETA, NOISY_ENLARGING_ETA = 0.3, 1.0, 0.3
 """Shares of fresh noise; the published value is 0.85 for all.
 
@@ -126,7 +124,7 @@ class Task:
         """The spectrum that the data term takes for noise that is not white."""
         if self.found is None or self.found.is_white or self.sigma == 0.0:
             return None
-        return self.found.scaled(float(np.clip(self.sigma / STRONG_SIGMA, *STRENGTHS)))
+        return strengthened(self.found)
 
     @property
     def peak(self) -> float:
@@ -222,10 +220,7 @@ def sample(
     """
     pairs, skipped = plan(task, signal)
     operator, sigma = task.operator, 2 * task.sigma
-    spectrum: Tensor | None = None
-    if task.coloured is not None:
-        amplitude = 2 * task.coloured.amplitude((y.shape[-2], y.shape[-1]))
-        spectrum = torch.from_numpy(amplitude).to(y.device, y.dtype)
+    spectrum = None if task.coloured is None else amplitudes(task.coloured, y)
 
     def denoised(pair: TimestepPair, x0: Tensor, z: Tensor) -> Tensor:
         if spectrum is not None:

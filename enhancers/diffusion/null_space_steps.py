@@ -7,6 +7,7 @@ import math
 import torch
 from torch import Tensor
 
+from enhancers.networks.coloured_noise import filtered
 from enhancers.networks.timesteps import TimestepPair
 from enhancers.operators import Operator
 
@@ -52,20 +53,6 @@ def coloured_step(
     pull = torch.where(kept, 1.0, s * math.sqrt(1 - eta * eta) / level)
     fresh = torch.where(kept, (s * s - level * level).clamp(min=0.0).sqrt(), s * eta)
     return a * (x0 + filtered(y - x0, pull)) + filtered(z, fresh)
-
-
-def missing_noise(pair: TimestepPair, spectrum: Tensor) -> Tensor:
-    """Amplitude that a measurement with this ``spectrum`` lacks to the white noise of ``pair``.
-
-    For the state sqrt(ābar) y at the beginning of the step; shape (H, W // 2 + 1).
-    """
-    return ((1.0 - pair.signal) - pair.signal * spectrum**2).clamp(min=0.0).sqrt()
-
-
-def filtered(x: Tensor, gain: Tensor) -> Tensor:
-    """``x`` (B, C, H, W) with each frequency multiplied by ``gain`` (H, W // 2 + 1)."""
-    result: Tensor = torch.fft.irfft2(torch.fft.rfft2(x) * gain, s=x.shape[-2:])
-    return result
 
 
 def null_space_step(

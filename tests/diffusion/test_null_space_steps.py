@@ -14,11 +14,11 @@ from enhancers.diffusion.null_space_steps import (
     coloured_step,
     denoise_step,
     filtered,
-    missing_noise,
 )
 from enhancers.image import from_array
 from enhancers.method import Modality, ParameterValue
 from enhancers.method_interface import Result, load_method
+from enhancers.networks.coloured_noise import missing_noise
 from enhancers.networks.timesteps import TimestepPair, timesteps
 from enhancers.networks.training.architectures import scheduler
 from enhancers.noise_spectrum import NoiseSpectrum
