@@ -12,9 +12,9 @@ from enhancers.noise_spectrum import NoiseSpectrum
 STRENGTHS = (1.0, 2.0)
 STRONG_SIGMA = 0.03
 """Correlated noise is taken with its amplitude times its σ over this, within `STRENGTHS`: weak
-noise is measured with some texture; strong noise is uneven and has more than the flattest tissue, in
-which it is measured (on low-dose CT of training subjects 1 is best at σ 0.03 and less, 1.5 at 0.05
-and 2 above 0.06)."""
+noise is measured with some texture; strong noise is uneven and has more than the flattest tissue,
+in which it is measured (on low-dose CT of training subjects 1 is best at σ 0.03 and less, 1.5 at
+0.05 and 2 above 0.06)."""
 
 
 def strengthened(noise: NoiseSpectrum) -> NoiseSpectrum:
