@@ -121,10 +121,20 @@ def share(setting: Setting, case: TestImage, device: str) -> Share:
     )  # fmt: skip
 
 
-def as_markdown(shares: Sequence[Share]) -> str:
-    """A row for each setting and group: means over the images, with the least and the largest."""
+def as_markdown(shares: Sequence[Share], written: str = "") -> str:
+    """A row for each setting and group: means over the images, with the least and the largest.
+
+    ``written`` says by which command and when.
+    """
+    usual = ", ".join(f"{group} {kind} {level:g}" for group, (kind, level) in NOISE.items())
+    lines = [
+        "# What the networks changed", "",
+        f"{written}Distances of results as root mean squares in gray levels of 255, on held-out "
+        f"images with {usual}; for UniMIE {LIGHT[0]} {LIGHT[1]:g} in all groups. The classical "
+        "pipeline is that of the modality without its contrast step.", "",
+    ]  # fmt: skip
     heads = ["method", "group", "images", "calls", *(head for _, head in DISTANCES)]
-    lines = [f"| {' | '.join(heads)} |", "|---" * len(heads) + "|"]
+    lines += [f"| {' | '.join(heads)} |", "|---" * len(heads) + "|"]
     for label, group in dict.fromkeys((one.label, one.group) for one in shares):
         own = [one for one in shares if (one.label, one.group) == (label, group)]
         calls = " or ".join(str(number) for number in sorted({one.calls for one in own}))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated
 
@@ -41,7 +42,10 @@ def network_share(
             bar.update()
 
         found = list(network_shares(data, images, devices.choose(device), chosen, tick))
-    text = as_markdown(found)
+    words = " --data DIR" if data is not None else ""
+    when = datetime.now(UTC).strftime("%Y-%m-%d")
+    command = f"python -m benchmarks network-share{words} --images {images}"
+    text = as_markdown(found, f"Written by `{command}`, {when}. ")
     print(text)
     if out is not None:
         out.write_text(f"{text}\n", encoding="utf-8")
