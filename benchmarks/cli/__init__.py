@@ -7,8 +7,10 @@ import typer
 from benchmarks.cli import (
     ablations,
     attack,
+    denoisers,
     evidence,
     network_share,
+    peers,
     performance,
     segmentation,
     study_load,
@@ -25,6 +27,8 @@ app = typer.Typer(
     rich_markup_mode=None,
 )  # fmt: skip
 app.command()(evidence.evidence)
+app.command()(denoisers.denoisers)
+app.add_typer(peers.app, name="peers")
 app.command()(ablations.ablations)
 app.command()(segmentation.segmentation)
 app.command("network-share")(network_share.network_share)
