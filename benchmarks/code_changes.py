@@ -7,6 +7,8 @@ import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
+from benchmarks.peers import methods as peer_methods
+from benchmarks.peers.packages import PEERS
 from enhancers.errors import ReadingRoomError
 from enhancers.evaluation.baselines.catalog import BASELINES
 from enhancers.evaluation.method_text import method_under_test
@@ -48,6 +50,8 @@ def changed(before: Pairs, parts: Sequence[Part]) -> tuple[str, ...]:
 def _digest(key: str, parts: Sequence[Part]) -> str:
     """The start of the current digest; empty where there is no such method."""
     part = _part(key, parts)
+    if key in PEERS:
+        return peer_methods.code(key)[:DIGITS]
     try:
         code = method_under_test(key).code() if part is None else source_digest(part.module)
     except ReadingRoomError:
@@ -74,6 +78,8 @@ def _defaults(key: str) -> list[object]:
 
 def _label(key: str, parts: Sequence[Part]) -> str:
     part = _part(key, parts)
+    if key in PEERS:
+        return PEERS[key].label
     try:
         return method_under_test(key).label if part is None else part.label
     except ReadingRoomError:

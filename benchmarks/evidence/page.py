@@ -19,6 +19,8 @@ from benchmarks.evidence.claim_text import (
 )
 from benchmarks.evidence.measure import command
 from benchmarks.evidence.results import PARTS, Evidence, Material, MeasuredChapter
+from benchmarks.peers.install import COMMAND
+from benchmarks.peers.packages import PEERS
 from enhancers.evaluation.plots import PANELS
 from enhancers.evaluation.protocol import Condition
 from enhancers.evaluation.protocols import protocol
@@ -117,6 +119,7 @@ def _chapter(chapter: Chapter, evidence: Evidence) -> Iterator[str]:
         return
     yield from _code(found.command)
     yield from _circumstances(found)
+    yield from _peers(chapter, found)
     yield from _outdated(found, evidence)
     yield from claims_of(chapter.key, evidence)
     asked = protocol(found.protocol)
@@ -135,6 +138,23 @@ def _circumstances(found: MeasuredChapter) -> Iterator[str]:
     yield from ("", f"Protocol `{found.protocol}`: {protocol(found.protocol).source}.", "")
     versions = ", ".join(f"{name} {version}" for name, version in found.versions)
     yield from (f"Run {found.when}: {found.machine}. {versions}.", "")
+
+
+def _peers(chapter: Chapter, found: MeasuredChapter) -> Iterator[str]:
+    """The sources of the rival denoisers, and which of them were not measured."""
+    there = {line.candidate.partition("@")[0].partition(":")[0] for line in found.lines}
+    asked = dict.fromkeys(key.partition(":")[0] for key in chapter.peers)
+    own = [PEERS[key] for key in asked if key in there]
+    if own:
+        texts = "; ".join(f"{one.label}, {one.summary}: {one.citation}" for one in own)
+        yield from (f"Rivals of other packages, told the same: {texts}", "")
+    lacking = [PEERS[key].label for key in asked if key not in there]
+    if lacking:
+        yield (
+            f"**Not measured here: {listed(lacking)}**, which come from other packages; "
+            f"`{COMMAND}` installs them."
+        )
+        yield ""
 
 
 def _outdated(found: MeasuredChapter, evidence: Evidence) -> Iterator[str]:

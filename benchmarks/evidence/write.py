@@ -22,7 +22,7 @@ BEGIN, END = "<!-- evidence:begin -->", "<!-- evidence:end -->"
 
 def add(folder: Path, prepared: Prepared, rows: Sequence[ResultRow], work: Path) -> Evidence:
     """The evidence of ``folder`` with a chapter added; all files of its run go to ``work``."""
-    summary = report.write(work, prepared.plan, rows)
+    summary = report.write(work, prepared.plan, rows, prepared.chapter.subject)
     folder.mkdir(parents=True, exist_ok=True)
     drawn = plots.draw(folder, prepared.chapter.key, rows, summary)
     fresh = replace(measured(prepared, rows, summary), plots=drawn)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 
 from enhancers.method import Citation
@@ -77,7 +78,7 @@ PEERS = {
 """Every rival denoiser by its key."""
 
 
-def versions(keys: tuple[str, ...]) -> tuple[tuple[str, str], ...]:
+def versions(keys: Collection[str]) -> tuple[tuple[str, str], ...]:
     """Names and releases of the packages of these peers."""
     own = {PEERS[key].package for key in keys}
     return tuple((one.name, one.version) for one in PACKAGES if one.name in own)

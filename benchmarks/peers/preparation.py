@@ -6,12 +6,13 @@ from enhancers.classical.restore_clipped import restore_clipped
 from enhancers.classical.restore_phase import in_phase
 from enhancers.evaluation.problem import Degraded
 from enhancers.image import Pixels
-from enhancers.networks.tiled_networks import LEAST_SIGMA
 from enhancers.noise import estimate_rician_sigma, estimate_sigma
 
 
 def noise_of(degraded: Degraded) -> float:
     """The σ of an image, known or estimated; 0 where there is less than methods remove."""
+    from enhancers.networks.tiled_networks import LEAST_SIGMA
+
     sigma = degraded.sigma
     if sigma is None:
         rician = degraded.kind == "rician"

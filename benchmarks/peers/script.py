@@ -3,8 +3,8 @@
 ``python -I script.py FOLDER THREADS`` takes the packages from FOLDER, and imports nothing of the
 project. It answers each line of standard input with one on standard output, both JSON:
 ``{"peer": "bm3d", "source": "in.npz", "target": "out.npz"}`` with wall and processor time,
-``{"seconds": 0.5, "processor": 0.4}``, or ``{"error": "..."}``. In ``source`` are ``image``, which is
-float32, shape (H, W), in [0, 1] and beyond, and ``sigma``, its noise in the same units; in
+``{"seconds": 0.5, "processor": 0.4}``, or ``{"error": "..."}``. In ``source`` are ``image``,
+float32, of shape (H, W), in [0, 1] and beyond, and ``sigma``, its noise in the same units; in
 ``target`` is the ``image`` without it.
 """
 
