@@ -182,7 +182,7 @@ _ALL = (
     ),
     Protocol(
         key="denoise", title="Gaussian noise, four modalities",
-        source="this project: each filter at its best strength for the set, σ told to all",
+        source="this project: σ told to all, a filter of several strengths at its best for the set",
         groups=FOUR, conditions=_noise(0.05, 0.1, 0.2),
         methods=("pinv", "nlm", "nlm:clipped", "tv", "tv:clipped", "srad:tuned", "classical:tuned",
                  "null_space", "null_space@unclip=false", "null_space:mean",
