@@ -38,7 +38,8 @@ CLIP = Parameter(
 )
 CONTRAST = Parameter(
     "contrast", "Contrast step", "bool", True,
-    help="The pipeline ends with CLAHE. Without it gray values stay comparable with the input.",
+    help="The pipeline ends with CLAHE, for the eye. Without it gray values stay comparable with "
+         "the input; automatic segmentation of MR is better without it.",
 )
 PIXEL_PRIOR = Parameter(
     "prior", "Network", "prior", "pixel",
@@ -219,6 +220,13 @@ METHODS: tuple[Method, ...] = (
         prior="latent",
         parameters=(
             LATENT_PRIOR,
+            Parameter("preset", "Preset", "choice", "from the image",
+                      choices=("from the image", "two-call denoiser", "published"),
+                      help="published starts from pure noise, takes ten steps and returns the "
+                           "decoded sample. from the image adds noise to the image, one and a half "
+                           "times what its latent has, and takes at least five steps. two-call "
+                           "denoiser adds no noise and calls the network twice, which changes the "
+                           "classical result very little."),
             Parameter("guidance", "Guidance w", "float", None, 0.0, 1.0, 0.001, automatic=True,
                       help="The share of the pseudo-label in each clean estimate; w = 2λ/4096 in "
                            "the paper's λ (1200: 0.586, 1000: 0.488). Automatic: the paper's "
@@ -227,18 +235,20 @@ METHODS: tuple[Method, ...] = (
             Parameter("regions", "Guidance by region", "bool", False, advanced=True,
                       help="With automatic guidance and start, w is 0.4 where the image has "
                            "structure, and up to 0.9 where it has only noise."),
-            Parameter("steps", "Steps", "int", 10, 2, 100, 1),
+            Parameter("steps", "Steps", "int", None, 2, 100, 1, automatic=True,
+                      help="Automatic: 10 from pure noise or with a start strength, 5 from the "
+                           "image. No effect on the two-call denoiser."),
             Parameter("strength", "Start strength", "float", None, 0.05, 1.0, 0.05,
                       automatic=True,
                       help="1 starts from pure noise, as in the paper; a smaller value starts "
-                           "from the input with noise added. Automatic: the start is the input at"
-                           " its own noise level, and two calls suffice."),
+                           "from the input with noise added. Automatic: the preset decides."),
             CONTRAST,
-            Parameter("output", "Return", "choice", "residual",
-                      choices=("full", "residual", "fine residual"), advanced=True,
+            Parameter("output", "Return", "choice", "automatic",
+                      choices=("automatic", "full", "residual", "fine residual"), advanced=True,
                       help="full is the decoded sample, as in the paper. residual is the pseudo-"
                            "label plus the change by the diffusion, without the autoencoder's "
-                           "error. fine residual adds only the fine detail of that change."),
+                           "error. fine residual adds only the fine detail of that change. "
+                           "automatic is full for the published preset, else residual."),
             SIGMA,
             CLIP,
             PREVIEW,

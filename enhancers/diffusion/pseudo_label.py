@@ -28,7 +28,7 @@ from enhancers.classical.pipelines import Stage
 from enhancers.classical.restore_phase import restore_phase
 from enhancers.colour import luminance, with_luminance
 from enhancers.devices import GpuPacing
-from enhancers.diffusion.guidance import Guidance, blurred, noise_level, regional_weight
+from enhancers.diffusion.guidance import DARK, Guidance, blurred, noise_level, regional_weight
 from enhancers.diffusion.timestep_noise import START, noise_for_timestep
 from enhancers.image import MedicalImage, Pixels
 from enhancers.method import Modality, ParameterValue
@@ -54,6 +54,9 @@ FINE_SIGMA = 2.0
 """Gaussian σ in pixels that separates fine detail from the rest."""
 FIELD, CONTRAST = "n4", "clahe"
 """Stages of the classical pipeline that are not denoising filters."""
+CALIBRATION = 1001
+"""Key of the noise by which the autoencoder is calibrated; not a timestep."""
+LEVELS = 255.0
 
 
 def work(image: MedicalImage, params: Mapping[str, ParameterValue]) -> float:
@@ -134,14 +137,19 @@ def run(
     if matched and image.modality is Modality.MR:
         gray = restore_phase(gray, luminance(label), level, seed=seed)
     measured = _tensor(pad(gray, multiple=multiple)[0], device)
-    start = None
+    start, noise, spread = None, 0.0, torch.zeros(target.shape[1])
     if matched or guidance.calls < guidance.steps:
         start = network.encode(measured)
+    if matched:
+        spread = latent_noise(network, reference, target, level, image.modality, seed=seed)
+        noise = float(spread.square().mean().sqrt())
     weight: float | Tensor = guidance.weights[0]
     if guidance.regional:
         fine = regional_weight(measured, level, guidance.weights)
         weight = F.avg_pool2d(fine, network.prior.factor)
-    pairs = guidance.sampling_steps(network.prior.betas, level)
+    pairs = guidance.sampling_steps(network.prior.betas, noise)
+    if matched and start is not None and guidance.raised > 1.0:
+        start = raised(start, spread, pairs[0], seed=seed)
     progress, pace = ProgressTracker(guidance.calls, "network call"), GpuPacing(device)
     made, z = 0, target
     steps = sample(network.predict, pairs, weight, target, seed=seed, start=start, noisy=matched)
@@ -155,14 +163,68 @@ def run(
     round_trip = gray_of(network.decode(target))
     decoded = network.decode(z)
     composed = compose(gray_of(decoded), round_trip, reference, guidance.output)
+    change = padding.crop((composed - reference)[0, 0].cpu().numpy())
     merged = image.with_pixels(_merged(label, composed, padding))
     result, more = yield from _run_stages(merged, contrast, seed, device, (LAST, LAST))
     yield final_step(
         result.pixels,
-        figures=(*_figures(weight, round_trip, reference), *channel_spread(decoded)),
+        figures=(
+            *_changes(change),
+            *_start(pairs[0], spread if matched else None),
+            *_figures(weight, round_trip, reference),
+            *channel_spread(decoded),
+        ),
         calls=made,
-        notes=(*network.notes, *(f"Pseudo-label: {note}" for note in notes), *more),
+        notes=(
+            *network.notes,
+            *guidance.notes,
+            *_change_notes(change),
+            *(f"Pseudo-label: {note}" for note in notes),
+            *more,
+        ),
     )
+
+
+def latent_noise(
+    network: LatentNetwork,
+    label: Tensor,
+    target: Tensor,
+    level: float,
+    modality: Modality,
+    *,
+    seed: int,
+) -> Tensor:
+    """The noise that an image's noise becomes in the latents of this autoencoder.
+
+    Parameters
+    ----------
+    network : LatentNetwork
+    label, target : Tensor, shape (1, 1, H, W) in [0, 1], shape (1, D, h, w)
+        The image without noise, and its scaled latent.
+    level : float
+        Standard deviation of the noise in [0, 1] units; for ultrasound at the mean brightness.
+    modality : Modality
+    seed : int
+
+    Returns
+    -------
+    Tensor, shape (D,)
+        Standard deviation of each channel, in units of the scaled latent.
+    """
+    drawn = noise_for_timestep(tuple(label.shape), seed, CALIBRATION).to(label.device)
+    if modality is Modality.US:
+        bright = label[label > DARK]
+        drawn = drawn * label / bright.square().mean().sqrt() if bright.numel() else drawn
+    noisy = network.encode(label + level * drawn)
+    return (noisy - target).std((0, 2, 3)).cpu()
+
+
+def raised(start: Tensor, spread: Tensor, first: TimestepPair, *, seed: int) -> Tensor:
+    """Latents with noise of ``spread`` by channel, given noise up to that of the first step."""
+    wanted = (1.0 - first.signal) / first.signal
+    missing = (wanted - spread.square()).clamp(min=0.0).sqrt().to(start.device)
+    drawn = noise_for_timestep((1, *start.shape[1:]), seed, START).to(start.device)
+    return start + missing[None, :, None, None] * drawn
 
 
 def _tensor(gray: Pixels, device: str) -> Tensor:
@@ -226,6 +288,49 @@ def _run_stages(
 def _merged(label: Pixels, gray: Tensor, padding: Padding) -> Pixels:
     pixels = gray[0, 0].clamp(0, 1).cpu().numpy().astype(np.float32)
     return with_luminance(label, padding.crop(pixels))
+
+
+def _changes(change: Pixels) -> tuple[Figure, ...]:
+    """How much of the result is the network's: the difference to the classical result."""
+    levels = np.abs(change) * LEVELS
+    return (
+        Figure("network_rms", "Change by the network (RMS)", _rms(change), "gray levels"),
+        Figure(
+            "network_share", "Pixels changed by the network", 100 * float((levels >= 1).mean()), "%"
+        ),
+    )
+
+
+def _rms(change: Pixels) -> float:
+    return LEVELS * float(np.sqrt(np.mean(np.square(change, dtype=np.float64))))
+
+
+def _change_notes(change: Pixels) -> tuple[str, ...]:
+    if _rms(change) >= 1.0:
+        return ()
+    return (
+        f"The network changed the classical result by less than one gray level of 255 (RMS "
+        f"{_rms(change):.2g}): this is practically the classical pipeline.",
+    )
+
+
+def _start(first: TimestepPair, spread: Tensor | None) -> tuple[Figure, ...]:
+    step = Figure("start", "First timestep", first.t)
+    if spread is None:
+        return (step,)
+    low, high = float(spread.min()), float(spread.max())
+    mean = float(spread.square().mean().sqrt())
+    return (
+        step,
+        Figure(
+            "start_level",
+            "Noise from which sampling starts",
+            ((1 - first.signal) / first.signal) ** 0.5,
+        ),
+        Figure("latent_noise", "Noise of the latent", mean),
+        Figure("latent_noise_low", "Noise of its cleanest channel", low),
+        Figure("latent_noise_high", "Noise of its noisiest channel", high),
+    )
 
 
 def _figures(weight: float | Tensor, round_trip: Tensor, label: Tensor) -> tuple[Figure, ...]:

@@ -565,7 +565,9 @@ def test_a_latent_run_adds_its_passes_through_the_autoencoder(monkeypatch):
     cost(monkeypatch, 0.5, 2.0)
     from_noise = estimate_seconds(image(256), "pseudo_label", {"steps": 10, "strength": 1.0})
     assert from_noise == pytest.approx(10 * 0.5 + 2.0)
-    assert estimate_seconds(image(256), "pseudo_label") == pytest.approx(2 * 0.5 + 2.0)
+    for preset, calls in (("two-call denoiser", 2), ("from the image", 5), ("published", 10)):
+        seconds = estimate_seconds(image(256), "pseudo_label", {"preset": preset})
+        assert seconds == pytest.approx(calls * 0.5 + 2.0)
 
 
 def test_what_is_expected_is_timed_at_first_and_learned_from_runs_after(monkeypatch):

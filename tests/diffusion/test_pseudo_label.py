@@ -7,7 +7,13 @@ from scipy.ndimage import gaussian_filter
 
 from enhancers.degrade import degrade
 from enhancers.diffusion.guidance import Guidance, noise_level, regional_weight
-from enhancers.diffusion.pseudo_label import compose, guided_step, sample
+from enhancers.diffusion.pseudo_label import (
+    compose,
+    guided_step,
+    latent_noise,
+    raised,
+    sample,
+)
 from enhancers.image import Pixels, from_array
 from enhancers.method import Modality, ParameterValue
 from enhancers.method_interface import Result, load_method
@@ -95,12 +101,14 @@ def test_the_pseudo_label_is_trusted_where_there_is_only_noise() -> None:
 @pytest.mark.parametrize(
     ("modality", "given", "weights"),
     [
-        (Modality.US, {}, (0.2, 0.2)),
-        (Modality.MR, {}, (0.488, 0.488)),
+        (Modality.US, {"preset": "two-call denoiser"}, (0.2, 0.2)),
+        (Modality.MR, {"preset": "two-call denoiser"}, (0.488, 0.488)),
+        (Modality.MR, {"preset": "from the image"}, (0.25, 0.25)),
+        (Modality.MR, {"preset": "published"}, (0.488, 0.488)),
         (Modality.MR, {"regions": True}, (0.4, 0.9)),
         (Modality.MR, {"regions": True, "strength": 1.0}, (0.488, 0.488)),
         (Modality.US, {"regions": True, "guidance": 0.3}, (0.3, 0.3)),
-        (Modality.CT, {}, (0.5, 0.5)),
+        (Modality.CT, {"preset": "two-call denoiser"}, (0.5, 0.5)),
         (Modality.OTHER, {"strength": 1.0}, (0.5, 0.5)),
         (Modality.US, {"strength": 1.0}, (0.586, 0.586)),
         (Modality.MR, {"strength": 0.4}, (0.488, 0.488)),
@@ -182,7 +190,8 @@ def test_from_the_images_own_noise_it_is_better_than_its_pseudo_label(
     truth = phantom("echo" if modality is Modality.US else "cardiac_mr", size=128, seed=5).pixels
     noisy = degrade(truth, kind, level, seed=1)
     label = run("classical", noisy, modality=modality, contrast=False)
-    result = run("pseudo_label", noisy, modality=modality, contrast=False)
+    given = {"contrast": False, "preset": "two-call denoiser"}
+    result = run("pseudo_label", noisy, modality=modality, **given)
     assert result.calls == 2
     assert mse(result.pixels, truth) < mse(label.pixels, truth)
     assert mse(result.pixels, truth) < mse(noisy, truth)
@@ -205,6 +214,56 @@ def test_the_noise_that_the_start_is_matched_to(
     assert noise_level(noisy, modality, None) == pytest.approx(spread, rel=0.25)
     assert noise_level(noisy, modality, level) == pytest.approx(spread, rel=0.1)
     assert noise_level(np.zeros((64, 64), np.float32), Modality.US, None) == 0.0
+
+
+def test_published_is_pure_noise_ten_steps_and_a_full_decode() -> None:
+    read = Guidance.read(resolve("pseudo_label", Modality.US, {"preset": "published"}), Modality.US)
+    assert (read.strength, read.calls, read.output) == (1.0, 10, "full")
+
+
+def test_from_the_image_seed_and_steps_are_real() -> None:
+    given = {"preset": "from the image", "contrast": False}
+    first, second = (run("pseudo_label", seed=seed, **given) for seed in (0, 1))
+    figures = {one.name: one.value for one in first.figures}
+    assert first.calls == 5
+    assert figures["start_level"] > 1.3 * figures["latent_noise"]
+    assert 255 * np.sqrt(mse(first.pixels, second.pixels)) > 0.5
+    label = run("classical", contrast=False).pixels
+    change = 255 * np.sqrt(mse(first.pixels, label))
+    assert figures["network_rms"] == pytest.approx(change, rel=0.05)
+    read = Guidance.read(resolve("pseudo_label", Modality.US, given | {"steps": 8}), Modality.US)
+    assert read.calls == 8
+
+
+def test_under_one_gray_level_it_says_that_it_is_the_classical_pipeline() -> None:
+    given = {"preset": "two-call denoiser", "guidance": 0.99, "steps": 7}
+    notes = " ".join(run("pseudo_label", **given).notes)
+    assert "less than one gray level" in notes
+    assert "7 steps have no effect" in notes
+
+
+class Gains:
+    """An autoencoder whose latent is the image, times a gain for each channel."""
+
+    def __init__(self, gains: list[float]) -> None:
+        self.gains = torch.tensor(gains)[None, :, None, None]
+
+    def encode(self, gray: torch.Tensor) -> torch.Tensor:
+        return gray * self.gains
+
+
+def test_the_noise_of_the_latent_is_measured_by_channel_and_raised_to_one_level() -> None:
+    label = torch.full((1, 1, 64, 64), 0.5)
+    network = Gains([0.5, 2.0])
+    target = network.encode(label)
+    spread = latent_noise(network, label, target, 0.05, Modality.CT, seed=0)  # type: ignore[arg-type]
+    torch.testing.assert_close(spread, torch.tensor([0.025, 0.1]), rtol=0.05, atol=0)
+    first = timesteps(SIGNAL, 10)[-2]
+    level = ((1 - first.signal) / first.signal) ** 0.5
+    found = raised(torch.zeros((1, 2, 64, 64)), spread, first, seed=0).std((0, 2, 3))
+    torch.testing.assert_close(
+        (found**2 + spread**2).sqrt(), torch.full((2,), level), rtol=0.05, atol=0
+    )
 
 
 def test_no_step_waits_for_the_device() -> None:
