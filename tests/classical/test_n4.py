@@ -6,7 +6,7 @@ from enhancers import registry
 from enhancers.classical.n4 import CONVERGENCE, divide, effective_shrink, foreground_mask, n4
 from enhancers.degrade import degrade, smooth_field
 from enhancers.image import Pixels, from_array
-from enhancers.method import Modality
+from enhancers.method import Modality, ParameterValue
 from enhancers.method_interface import Result, load_method
 from enhancers.phantoms import phantom
 from tests.support.classical_images import last
@@ -91,7 +91,7 @@ def test_shrinking_is_kept_in_limits(shape: tuple[int, int], asked: int, used: i
 
 def test_every_round_is_a_step() -> None:
     image = from_array(np.clip(tissues(64, 64) * drift(64, 64), 0, 1), Modality.MR)
-    given = {"levels": 2, "iterations": 20, "apply": "always"}
+    given: dict[str, ParameterValue] = {"levels": 2, "iterations": 20, "apply": "always"}
     params = registry.resolve("n4", Modality.MR, given)
     steps = list(load_method("n4").run(image, params, seed=0, device="cpu"))
     assert 4 <= len(steps) <= 6
