@@ -6,7 +6,7 @@ import json
 from dataclasses import asdict
 from typing import Any
 
-from enhancers.registry import METHODS
+from enhancers.registry import METHODS, get
 
 
 def as_text() -> str:
@@ -14,8 +14,22 @@ def as_text() -> str:
     return "\n".join(f"{method.key:14}{method.summary}" for method in METHODS)
 
 
-def as_dict() -> dict[str, Any]:
-    """The facts of the registry about all methods, as JSON types."""
+def parameters(key: str) -> str:
+    """The parameters of a method: what each accepts, its default, and what it does.
+
+    Raises
+    ------
+    UnknownMethod
+    """
+    lines = []
+    for one in get(key).parameters:
+        default = "auto" if one.default is None else one.default
+        lines.append(f"{one.name}: {one.expects()}; {default} by default. {one.help}".rstrip())
+    return "\n".join(lines)
+
+
+def as_dict(key: str | None = None) -> dict[str, Any]:
+    """The facts of the registry about all methods, or one, as JSON types."""
     methods = [
         {
             "key": method.key,
@@ -28,11 +42,11 @@ def as_dict() -> dict[str, Any]:
             "parameters": [asdict(parameter) for parameter in method.parameters],
             "citation": str(method.citation),
         }
-        for method in METHODS
+        for method in (METHODS if key is None else (get(key),))
     ]
     return {"methods": methods}
 
 
-def as_json() -> str:
+def as_json(key: str | None = None) -> str:
     """`as_dict` as indented JSON."""
-    return json.dumps(as_dict(), indent=2, ensure_ascii=False)
+    return json.dumps(as_dict(key), indent=2, ensure_ascii=False)

@@ -148,7 +148,9 @@ class Method:
     ``colour`` says how RGB is handled. ``presets`` holds, per modality, the values that differ from
     the defaults. ``remaps`` says whether the results' values lose their meaning in source units,
     as after tone mapping, or names the boolean parameter that decides it. ``removed`` holds
-    parameters of earlier versions, each with a sentence about what took their place.
+    parameters of earlier versions, each with a sentence about what took their place. ``added``
+    holds parameters that records of earlier versions lack, each with a note on what the method did
+    then.
     """
 
     key: str
@@ -164,6 +166,7 @@ class Method:
     colour: str = "luminance is processed, chroma is kept"
     remaps: bool | str = False
     removed: Mapping[str, str] = field(default_factory=dict)
+    added: Mapping[str, str] = field(default_factory=dict)
 
     def result_units(self, units: str, params: Mapping[str, ParameterValue]) -> str:
         """Units of the result's values for an input in ``units`` and complete parameters.

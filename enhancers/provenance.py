@@ -13,7 +13,7 @@ import json
 import math
 import platform
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -21,6 +21,7 @@ from enhancers import __version__
 from enhancers.image import MedicalImage, pixels_digest
 from enhancers.measured import Measured
 from enhancers.method import Family, ParameterValue
+from enhancers.registry import METHODS
 from enhancers.source_digest import method_digest
 
 NOTICE = "Not for diagnosis."
@@ -167,6 +168,8 @@ class Record:
 def from_json(text: str) -> Record:
     """Read the output of `Record.to_json`.
 
+    A record of an earlier version gets a note for each parameter that its method did not have then.
+
     Raises
     ------
     ValueError
@@ -182,7 +185,7 @@ def from_json(text: str) -> Record:
         facts["measured"] = None if measured is None else MeasuredFacts(**measured)
         prior = plain.pop("prior")
         figures = plain.pop("figures")
-        return Record(
+        record = Record(
             input=InputFacts(**facts),
             prior=None if prior is None else PriorFacts(**prior),
             params=tuple(sorted(plain.pop("params").items())),
@@ -191,8 +194,16 @@ def from_json(text: str) -> Record:
             notes=tuple(plain.pop("notes")),
             **plain,
         )
+        return replace(record, notes=(*record.notes, *_earlier_notes(record)))
     except (KeyError, TypeError, AttributeError, json.JSONDecodeError) as error:
         raise ValueError(f"not a provenance record: {error}") from error
+
+
+def _earlier_notes(record: Record) -> tuple[str, ...]:
+    known = next((method for method in METHODS if method.key == record.method), None)
+    added = {} if known is None else known.added
+    lacking = [note for name, note in added.items() if name not in dict(record.params)]
+    return tuple(note for note in lacking if note not in record.notes)
 
 
 def describe_input(image: MedicalImage) -> InputFacts:

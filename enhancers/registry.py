@@ -230,8 +230,8 @@ METHODS: tuple[Method, ...] = (
             Parameter("guidance", "Guidance w", "float", None, 0.0, 1.0, 0.001, automatic=True,
                       help="The share of the pseudo-label in each clean estimate; w = 2λ/4096 in "
                            "the paper's λ (1200: 0.586, 1000: 0.488). Automatic: the paper's "
-                           "value, 0.5 for other modalities, and 0.2 for ultrasound with an "
-                           "automatic start."),
+                           "value, 0.5 for other modalities; 0.25 from the image, and 0.2 for "
+                           "ultrasound in the two-call denoiser."),
             Parameter("regions", "Guidance by region", "bool", False, advanced=True,
                       help="With automatic guidance and start, w is 0.4 where the image has "
                            "structure, and up to 0.9 where it has only noise."),
@@ -259,6 +259,11 @@ METHODS: tuple[Method, ...] = (
             XR: {"clip_limit": 1.0},
         },
         remaps="contrast",
+        added={
+            "preset": "This record is of a version without presets. Where it has no start "
+                      "strength, the method worked as preset=two-call denoiser does now, except "
+                      "that the noise of the latent was assumed and not measured."
+        },
         citation=Citation(
             "P. K. Singh, S. Singh", "Bridging classical and learned priors: a hybrid framework "
             "for medical image enhancement", "under review for MIDL", 2026,

@@ -51,6 +51,17 @@ def test_list_names_every_method_and_imports_nothing_heavy() -> None:
     assert done.stderr.strip() == "set()"
 
 
+def test_the_presets_of_the_hybrid_are_named_before_a_run(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for arguments in (("run", "--help"), ("list", "pseudo_label")):
+        assert call(monkeypatch, *arguments) == 0
+        said = " ".join(capsys.readouterr().out.split())
+        for preset in ("published", "from the image", "two-call denoiser"):
+            assert preset in said
+    assert "did you mean pseudo_label?" in fails(monkeypatch, capsys, "list", "pseudo_labl")
+
+
 def test_run_writes_image_and_record(
     monkeypatch: pytest.MonkeyPatch, picture: Path, tmp_path: Path
 ) -> None:

@@ -97,6 +97,17 @@ def test_a_record_survives_the_way_through_json():
     assert provenance.from_json(gray.to_json()) == gray
 
 
+def test_a_record_without_presets_opens_with_a_note_and_keeps_its_parameters():
+    params = (("guidance", None), ("output", "residual"), ("steps", 10), ("strength", None))
+    earlier = replace(record(), method="pseudo_label", params=params)
+    opened = provenance.from_json(earlier.to_json())
+    assert "two-call denoiser" in opened.notes[-1]
+    assert replace(opened, notes=earlier.notes) == earlier
+    assert provenance.from_json(opened.to_json()) == opened
+    current = replace(earlier, params=(*params[:2], ("preset", "published"), *params[2:]))
+    assert provenance.from_json(current.to_json()) == current
+
+
 @pytest.mark.parametrize("text", ["", "[]", "{}", '{"input": 3}', "null", "not json"])
 def test_what_is_no_record_is_refused(text):
     with pytest.raises(ValueError, match="not a provenance record"):

@@ -6,6 +6,8 @@ so that listing the methods takes no time.
 
 from __future__ import annotations
 
+from typing import Annotated
+
 import typer
 
 from enhancers.cli import batch, evaluate, images, metrics, networks
@@ -19,11 +21,19 @@ app = typer.Typer(
 
 
 @app.command("list")
-def list_methods(as_json: AsJson = False) -> None:
-    """List the methods with their summaries."""
+def list_methods(
+    method: Annotated[
+        str | None, typer.Argument(help="The key of a method, for its parameters.")
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """List the methods with their summaries, or the parameters of one method."""
     from enhancers import listing
 
-    print(listing.as_json() if as_json else listing.as_text())
+    if as_json:
+        print(listing.as_json(method))
+    else:
+        print(listing.as_text() if method is None else listing.parameters(method))
 
 
 for command in (images.run, images.degrade, images.samples):

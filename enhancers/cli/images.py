@@ -29,7 +29,12 @@ def run(
     ],
     settings: Annotated[
         list[str] | None,
-        typer.Option("--set", metavar="NAME=VALUE", help="Set a parameter of the method."),
+        typer.Option(
+            "--set",
+            metavar="NAME=VALUE",
+            help="Set a parameter of the method; list METHOD shows them. The hybrid, pseudo_label, "
+            'has presets: preset=published, "preset=from the image", "preset=two-call denoiser".',
+        ),
     ] = None,
     seed: Seed = 0,
     device: Device = "auto",
@@ -74,6 +79,8 @@ def run(
             record.write_text(event.outcome.record.to_json() + "\n", encoding="utf-8")
         for figure in event.outcome.result.figures:
             print(f"{figure.label}: {figure.value:.4g} {figure.unit}".rstrip())
+        for note in event.outcome.result.notes:
+            print(f"Note: {note}")
 
 
 def degrade(
