@@ -15,7 +15,8 @@ from enhancers.image import Pixels
 from enhancers.method import Modality, ParameterValue
 from enhancers.networks.beta_schedule import BetaSchedule
 from enhancers.networks.timesteps import TimestepPair, noise_level_step, timestep_pairs, timesteps
-from enhancers.noise import estimate_rician_sigma, estimate_sigma, estimate_speckle_noise
+from enhancers.noise import estimate_speckle_noise, measure_noise
+from enhancers.noise_spectrum import NoiseSpectrum
 from enhancers.parameter_values import as_float_or_none, as_int
 
 MATCHED_CALLS = 2
@@ -125,21 +126,20 @@ def _notes(preset: ParameterValue, strength: float | None, steps: float | None) 
     return ()
 
 
-def noise_level(gray: Pixels, modality: Modality, sigma: float | None) -> float:
-    """Standard deviation of the noise in [0, 1] units; for speckle at the mean brightness.
+def image_noise(gray: Pixels, modality: Modality, sigma: float | None) -> NoiseSpectrum:
+    """The noise of an image in [0, 1] units; speckle stands for its noise at the mean brightness.
 
     ``sigma`` is the parameter of the classical pipeline, for ultrasound a coefficient of variation.
     """
     if modality is not Modality.US:
-        rician = modality is Modality.MR
-        return (
-            (estimate_rician_sigma if rician else estimate_sigma)(gray) if sigma is None else sigma
-        )
+        if sigma is None:
+            return measure_noise(gray, rician=modality is Modality.MR)
+        return NoiseSpectrum.white(sigma)
     bright = gray[gray > DARK]
     if bright.size == 0:
-        return 0.0
+        return NoiseSpectrum.white(0.0)
     variation = estimate_speckle_noise(gray) if sigma is None else sigma
-    return variation * float(np.sqrt(np.mean(bright.astype(np.float64) ** 2)))
+    return NoiseSpectrum.white(variation * float(np.sqrt(np.mean(bright.astype(np.float64) ** 2))))
 
 
 def regional_weight(gray: Tensor, noise: float, weights: tuple[float, float]) -> Tensor:

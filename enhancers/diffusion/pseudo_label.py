@@ -25,10 +25,12 @@ from torch.nn import functional as F
 
 from enhancers.classical import pipelines
 from enhancers.classical.pipelines import Stage
+from enhancers.classical.restore_clipped import restore_clipped
 from enhancers.classical.restore_phase import restore_phase
 from enhancers.colour import luminance, with_luminance
 from enhancers.devices import GpuPacing
-from enhancers.diffusion.guidance import DARK, Guidance, blurred, noise_level, regional_weight
+from enhancers.diffusion.guidance import DARK, Guidance, blurred, image_noise, regional_weight
+from enhancers.diffusion.null_space_steps import filtered
 from enhancers.diffusion.timestep_noise import START, noise_for_timestep
 from enhancers.image import MedicalImage, Pixels
 from enhancers.method import Modality, ParameterValue
@@ -44,6 +46,7 @@ from enhancers.method_interface import (
 from enhancers.networks.tiled_networks import LatentNetwork, channel_spread, gray_of
 from enhancers.networks.tiles import Padding, Predict, pad
 from enhancers.networks.timesteps import TimestepPair
+from enhancers.noise_spectrum import NoiseSpectrum
 from enhancers.parameter_values import as_float, as_float_or_none
 
 CLASSICAL_SHARE, LAST = 0.2, 0.999
@@ -56,6 +59,9 @@ FIELD, CONTRAST = "n4", "clahe"
 """Stages of the classical pipeline that are not denoising filters."""
 CALIBRATION = 1001
 """Key of the noise by which the autoencoder is calibrated; not a timestep."""
+CALIBRATION_SIDE, CALIBRATION_STRIDE = 128, 32
+"""Side and stride, in pixels, of the windows of which one serves for that; autoencoders' sides are
+multiples of the stride or fewer pixels."""
 LEVELS = 255.0
 
 
@@ -133,21 +139,21 @@ def run(
     target_gray, padding = pad(luminance(label), multiple=multiple)
     reference = _tensor(target_gray, device)
     target = network.encode(reference)
-    level = noise_level(gray, image.modality, as_float_or_none(params, "sigma")) if matched else 0.0
-    if matched and image.modality is Modality.MR:
-        gray = restore_phase(gray, luminance(label), level, seed=seed)
+    noise = NoiseSpectrum.white(0.0)
+    if matched:
+        noise = image_noise(gray, image.modality, as_float_or_none(params, "sigma"))
+        gray = _unbiased(gray, luminance(label), noise, image.modality, seed)
     measured = _tensor(pad(gray, multiple=multiple)[0], device)
-    start, noise, spread = None, 0.0, torch.zeros(target.shape[1])
+    start, spread = None, torch.zeros(target.shape[1])
     if matched or guidance.calls < guidance.steps:
         start = network.encode(measured)
     if matched:
-        spread = latent_noise(network, reference, target, level, image.modality, seed=seed)
-        noise = float(spread.square().mean().sqrt())
+        spread = latent_noise(network, reference, noise, image.modality, seed=seed)
     weight: float | Tensor = guidance.weights[0]
     if guidance.regional:
-        fine = regional_weight(measured, level, guidance.weights)
+        fine = regional_weight(measured, noise.sigma, guidance.weights)
         weight = F.avg_pool2d(fine, network.prior.factor)
-    pairs = guidance.sampling_steps(network.prior.betas, noise)
+    pairs = guidance.sampling_steps(network.prior.betas, _rms(spread))
     if matched and start is not None and guidance.raised > 1.0:
         start = raised(start, spread, pairs[0], seed=seed)
     progress, pace = ProgressTracker(guidance.calls, "network call"), GpuPacing(device)
@@ -186,37 +192,56 @@ def run(
 
 
 def latent_noise(
-    network: LatentNetwork,
-    label: Tensor,
-    target: Tensor,
-    level: float,
-    modality: Modality,
-    *,
-    seed: int,
+    network: LatentNetwork, label: Tensor, noise: NoiseSpectrum, modality: Modality, *, seed: int
 ) -> Tensor:
     """The noise that an image's noise becomes in the latents of this autoencoder.
 
     Parameters
     ----------
     network : LatentNetwork
-    label, target : Tensor, shape (1, 1, H, W) in [0, 1], shape (1, D, h, w)
-        The image without noise, and its scaled latent.
-    level : float
-        Standard deviation of the noise in [0, 1] units; for ultrasound at the mean brightness.
+    label : Tensor, shape (1, 1, H, W) in [0, 1]
+        The image without noise.
+    noise : NoiseSpectrum
+        Of the image, in [0, 1] units; for ultrasound at the mean brightness.
     modality : Modality
     seed : int
 
     Returns
     -------
     Tensor, shape (D,)
-        Standard deviation of each channel, in units of the scaled latent.
+        Standard deviation of each channel, in units of the scaled latent, measured on a window of
+        usual brightness: encoding costs more than all network calls.
     """
-    drawn = noise_for_timestep(tuple(label.shape), seed, CALIBRATION).to(label.device)
+    bright = label[label > DARK]
+    window = _usual_window(label)
+    drawn = noise_for_timestep(tuple(window.shape), seed, CALIBRATION)
+    gain = torch.from_numpy(noise.amplitude((window.shape[-2], window.shape[-1]))).float()
+    added = filtered(drawn, gain).to(label.device)
+    if modality is Modality.US and bright.numel():
+        added = added * window / bright.square().mean().sqrt()
+    return (network.encode(window + added) - network.encode(window)).std((0, 2, 3)).cpu()
+
+
+def _usual_window(label: Tensor) -> Tensor:
+    """The window of `CALIBRATION_SIDE` whose mean power is nearest that of the image."""
+    power = label.square()
+    height, width = (min(CALIBRATION_SIDE, side) for side in label.shape[-2:])
+    windows = F.avg_pool2d(power, (height, width), stride=CALIBRATION_STRIDE)[0, 0]
+    row, column = divmod(int((windows - power.mean()).abs().argmin()), windows.shape[1])
+    top, left = row * CALIBRATION_STRIDE, column * CALIBRATION_STRIDE
+    return label[..., top : top + height, left : left + width]
+
+
+def _unbiased(
+    gray: Pixels, label: Pixels, noise: NoiseSpectrum, modality: Modality, seed: int
+) -> Pixels:
+    """The image with noise of mean zero: neither Rician nor clipped at black and white."""
+    if modality is Modality.MR:
+        return restore_phase(gray, label, noise.sigma, seed=seed)
     if modality is Modality.US:
-        bright = label[label > DARK]
-        drawn = drawn * label / bright.square().mean().sqrt() if bright.numel() else drawn
-    noisy = network.encode(label + level * drawn)
-    return (noisy - target).std((0, 2, 3)).cpu()
+        return gray
+    coloured = None if noise.is_white else noise
+    return restore_clipped(gray, noise.sigma, seed=seed, spectrum=coloured)
 
 
 def raised(start: Tensor, spread: Tensor, first: TimestepPair, *, seed: int) -> Tensor:
@@ -294,24 +319,25 @@ def _changes(change: Pixels) -> tuple[Figure, ...]:
     """How much of the result is the network's: the difference to the classical result."""
     levels = np.abs(change) * LEVELS
     return (
-        Figure("network_rms", "Change by the network (RMS)", _rms(change), "gray levels"),
+        Figure("network_rms", "Change by the network (RMS)", LEVELS * _rms(change), "gray levels"),
         Figure(
             "network_share", "Pixels changed by the network", 100 * float((levels >= 1).mean()), "%"
         ),
     )
 
 
-def _rms(change: Pixels) -> float:
-    return LEVELS * float(np.sqrt(np.mean(np.square(change, dtype=np.float64))))
-
-
 def _change_notes(change: Pixels) -> tuple[str, ...]:
-    if _rms(change) >= 1.0:
+    levels = LEVELS * _rms(change)
+    if levels >= 1.0:
         return ()
     return (
         f"The network changed the classical result by less than one gray level of 255 (RMS "
-        f"{_rms(change):.2g}): this is practically the classical pipeline.",
+        f"{levels:.2g}): this is practically the classical pipeline.",
     )
+
+
+def _rms(values: Pixels | Tensor) -> float:
+    return float(np.sqrt(np.mean(np.square(np.asarray(values), dtype=np.float64))))
 
 
 def _start(first: TimestepPair, spread: Tensor | None) -> tuple[Figure, ...]:
@@ -319,7 +345,6 @@ def _start(first: TimestepPair, spread: Tensor | None) -> tuple[Figure, ...]:
     if spread is None:
         return (step,)
     low, high = float(spread.min()), float(spread.max())
-    mean = float(spread.square().mean().sqrt())
     return (
         step,
         Figure(
@@ -327,7 +352,7 @@ def _start(first: TimestepPair, spread: Tensor | None) -> tuple[Figure, ...]:
             "Noise from which sampling starts",
             ((1 - first.signal) / first.signal) ** 0.5,
         ),
-        Figure("latent_noise", "Noise of the latent", mean),
+        Figure("latent_noise", "Noise of the latent", _rms(spread)),
         Figure("latent_noise_low", "Noise of its cleanest channel", low),
         Figure("latent_noise_high", "Noise of its noisiest channel", high),
     )

@@ -6,7 +6,7 @@ import torch
 from scipy.ndimage import gaussian_filter
 
 from enhancers.degrade import degrade
-from enhancers.diffusion.guidance import Guidance, noise_level, regional_weight
+from enhancers.diffusion.guidance import Guidance, image_noise, regional_weight
 from enhancers.diffusion.pseudo_label import (
     compose,
     guided_step,
@@ -19,6 +19,7 @@ from enhancers.method import Modality, ParameterValue
 from enhancers.method_interface import Result, load_method
 from enhancers.networks.timesteps import timesteps
 from enhancers.networks.training.architectures import scheduler
+from enhancers.noise_spectrum import NoiseSpectrum
 from enhancers.phantoms import phantom
 from enhancers.registry import resolve
 
@@ -211,9 +212,9 @@ def test_the_noise_that_the_start_is_matched_to(
     flat = np.full((96, 96), 0.25, np.float32)
     flat[:32] = 0.3
     noisy = degrade(flat, kind, level, seed=0)
-    assert noise_level(noisy, modality, None) == pytest.approx(spread, rel=0.25)
-    assert noise_level(noisy, modality, level) == pytest.approx(spread, rel=0.1)
-    assert noise_level(np.zeros((64, 64), np.float32), Modality.US, None) == 0.0
+    assert image_noise(noisy, modality, None).sigma == pytest.approx(spread, rel=0.25)
+    assert image_noise(noisy, modality, level).sigma == pytest.approx(spread, rel=0.1)
+    assert image_noise(np.zeros((64, 64), np.float32), Modality.US, None).sigma == 0.0
 
 
 def test_published_is_pure_noise_ten_steps_and_a_full_decode() -> None:
@@ -253,11 +254,17 @@ class Gains:
 
 
 def test_the_noise_of_the_latent_is_measured_by_channel_and_raised_to_one_level() -> None:
-    label = torch.full((1, 1, 64, 64), 0.5)
-    network = Gains([0.5, 2.0])
-    target = network.encode(label)
-    spread = latent_noise(network, label, target, 0.05, Modality.CT, seed=0)  # type: ignore[arg-type]
+    label = torch.full((1, 1, 192, 64), 0.5)
+    label[..., :64, :] = 0.0
+    network, white = Gains([0.5, 2.0]), NoiseSpectrum.white(0.05)
+    spread = latent_noise(network, label, white, Modality.CT, seed=0)  # type: ignore[arg-type]
     torch.testing.assert_close(spread, torch.tensor([0.025, 0.1]), rtol=0.05, atol=0)
+    coarse = NoiseSpectrum((0.0, 0.1, 0.2), (0.2, 0.2, 0.0))
+    seen = latent_noise(network, label, coarse, Modality.CT, seed=0)  # type: ignore[arg-type]
+    torch.testing.assert_close(seen / coarse.sigma, torch.tensor([0.5, 2.0]), rtol=0.1, atol=0)
+    usual = latent_noise(network, label, white, Modality.US, seed=0)  # type: ignore[arg-type]
+    speckle = (label.square().mean() / 0.25).sqrt() * spread
+    torch.testing.assert_close(usual, speckle, rtol=0.1, atol=0)
     first = timesteps(SIGNAL, 10)[-2]
     level = ((1 - first.signal) / first.signal) ** 0.5
     found = raised(torch.zeros((1, 2, 64, 64)), spread, first, seed=0).std((0, 2, 3))
