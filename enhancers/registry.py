@@ -230,11 +230,13 @@ METHODS: tuple[Method, ...] = (
             Parameter("guidance", "Guidance w", "float", None, 0.0, 1.0, 0.001, automatic=True,
                       help="The share of the pseudo-label in each clean estimate; w = 2λ/4096 in "
                            "the paper's λ (1200: 0.586, 1000: 0.488). Automatic: the paper's "
-                           "value, 0.5 for other modalities; 0.25 from the image, and 0.2 for "
-                           "ultrasound in the two-call denoiser."),
+                           "value, 0.5 for other modalities; from the image, what leaves the "
+                           "pseudo-label three quarters of the result (0.24 with five steps); "
+                           "and 0.2 for ultrasound in the two-call denoiser."),
             Parameter("regions", "Guidance by region", "bool", False, advanced=True,
                       help="With automatic guidance and start, w is 0.4 where the image has "
-                           "structure, and up to 0.9 where it has only noise."),
+                           "structure, and up to 0.9 where it has only noise (for two calls; "
+                           "less in each of more calls)."),
             Parameter("steps", "Steps", "int", None, 2, 100, 1, automatic=True,
                       help="Automatic: 10 from pure noise or with a start strength, 5 from the "
                            "image. No effect on the two-call denoiser."),

@@ -3,13 +3,14 @@
 Singh and Singh, "Bridging classical and learned priors", under review for MIDL 2026, section 2.3
 and Algorithm 1, with the guidance as the convex weight w that its Algorithm 1 computes.
 
-The paper starts from pure noise, as `strength` = 1 does; the network then invents most of what it
-adds. By default the noisy image itself serves as the latent of the timestep with its noise level,
-so that the network denoises the measurement, guided toward the pseudo-label. Measurement and
-pseudo-label must then differ only by what the filters removed: the bias field is corrected in both,
-and the contrast step comes last. The weight may vary by region (`regions`), the paper's future
-work: the pseudo-label has most weight where the image is pure noise, and least where it has
-structure, which the filters blur.
+The paper starts from pure noise (preset `published`, or `strength` = 1); the network then invents
+most of what it adds. From the image, and in the two-call denoiser, the noisy image itself serves as
+the latent of a timestep with at least its noise level, so that the network denoises the
+measurement, guided toward the pseudo-label. How much noise the image's noise is in the latents is
+measured for the autoencoder in use. Measurement and pseudo-label must then differ only by what the
+filters removed: the bias field is corrected in both, and the contrast step comes last. The weight
+may vary by region (`regions`), the paper's future work: the pseudo-label has most weight where the
+image is pure noise, and least where it has structure, which the filters blur.
 """
 
 from __future__ import annotations
