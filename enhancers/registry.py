@@ -223,16 +223,16 @@ METHODS: tuple[Method, ...] = (
             Parameter("preset", "Preset", "choice", "from the image",
                       choices=("from the image", "two-call denoiser", "published"),
                       help="published starts from pure noise, takes ten steps and returns the "
-                           "decoded sample. from the image adds noise to the image, one and a half "
-                           "times what its latent has, and takes at least five steps. two-call "
-                           "denoiser adds no noise and calls the network twice, which changes the "
-                           "classical result very little."),
+                           "decoded sample. from the image starts from the image, draws noise for "
+                           "the channels of its latent that have less than the others, and takes "
+                           "at least five steps. two-call denoiser draws no noise and calls the "
+                           "network twice, which changes the classical result very little."),
             Parameter("guidance", "Guidance w", "float", None, 0.0, 1.0, 0.001, automatic=True,
                       help="The share of the pseudo-label in each clean estimate; w = 2λ/4096 in "
                            "the paper's λ (1200: 0.586, 1000: 0.488). Automatic: the paper's "
                            "value, 0.5 for other modalities; from the image, what leaves the "
-                           "pseudo-label three quarters of the result (0.24 with five steps); "
-                           "and 0.2 for ultrasound in the two-call denoiser."),
+                           "network 45 % of the result (0.15 with five steps); and 0.2 for "
+                           "ultrasound in the two-call denoiser."),
             Parameter("regions", "Guidance by region", "bool", False, advanced=True,
                       help="With automatic guidance and start, w is 0.4 where the image has "
                            "structure, and up to 0.9 where it has only noise (for two calls; "

@@ -155,7 +155,7 @@ def run(
         fine = regional_weight(measured, noise.sigma, guidance.weights)
         weight = F.avg_pool2d(fine, network.prior.factor)
     pairs = guidance.sampling_steps(network.prior.betas, _rms(spread))
-    if matched and start is not None and guidance.raised > 1.0:
+    if matched and start is not None and guidance.draws:
         start = raised(start, spread, pairs[0], seed=seed)
     progress, pace = ProgressTracker(guidance.calls, "network call"), GpuPacing(device)
     made, z = 0, target

@@ -104,8 +104,8 @@ def test_the_pseudo_label_is_trusted_where_there_is_only_noise() -> None:
     [
         (Modality.US, {"preset": "two-call denoiser"}, (0.2, 0.2)),
         (Modality.MR, {"preset": "two-call denoiser"}, (0.488, 0.488)),
-        (Modality.MR, {"preset": "from the image"}, (0.242, 0.242)),
-        (Modality.MR, {"preset": "from the image", "steps": 10}, (0.129, 0.129)),
+        (Modality.MR, {"preset": "from the image"}, (0.148, 0.148)),
+        (Modality.MR, {"preset": "from the image", "steps": 10}, (0.077, 0.077)),
         (Modality.MR, {"preset": "published"}, (0.488, 0.488)),
         (Modality.MR, {"regions": True}, (0.185, 0.602)),
         (Modality.MR, {"regions": True, "preset": "two-call denoiser"}, (0.4, 0.9)),
@@ -230,7 +230,8 @@ def test_from_the_image_seed_and_steps_are_real() -> None:
     first, second = (run("pseudo_label", seed=seed, **given) for seed in (0, 1))
     figures = {one.name: one.value for one in first.figures}
     assert first.calls == 5
-    assert figures["start_level"] > 1.3 * figures["latent_noise"]
+    assert figures["start_level"] == pytest.approx(figures["latent_noise"], rel=0.1)
+    assert figures["network_rms"] > 1.0
     assert 255 * np.sqrt(mse(first.pixels, second.pixels)) > 0.5
     label = run("classical", contrast=False).pixels
     change = 255 * np.sqrt(mse(first.pixels, label))
