@@ -222,11 +222,11 @@ METHODS: tuple[Method, ...] = (
             LATENT_PRIOR,
             Parameter("preset", "Preset", "choice", "from the image",
                       choices=("from the image", "two-call denoiser", "published"),
-                      help="published starts from pure noise, takes ten steps and returns the "
-                           "decoded sample. from the image starts from the image, draws noise for "
+                      help="From the image: sampling starts from the image, with noise drawn for "
                            "the channels of its latent that have less than the others, and takes "
-                           "at least five steps. two-call denoiser draws no noise and calls the "
-                           "network twice, which changes the classical result very little."),
+                           "at least five steps. Two-call denoiser: no noise is drawn, and the "
+                           "network is called twice, which changes the classical result little. "
+                           "Published: pure noise, ten steps, the decoded sample."),
             Parameter("guidance", "Guidance w", "float", None, 0.0, 1.0, 0.001, automatic=True,
                       help="The share of the pseudo-label in each clean estimate; w = 2λ/4096 in "
                            "the paper's λ (1200: 0.586, 1000: 0.488). Automatic: the paper's "

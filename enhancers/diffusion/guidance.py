@@ -123,7 +123,7 @@ class Guidance:
 
 def _per_call(share: float, calls: int) -> float:
     """The weight in each of ``calls`` calls that leaves the rest of ``share`` to the network."""
-    return 1.0 - (1.0 - share) ** (1.0 / calls)
+    return 1.0 - math.pow(1.0 - share, 1.0 / calls)
 
 
 def _notes(preset: ParameterValue, strength: float | None, steps: float | None) -> tuple[str, ...]:
