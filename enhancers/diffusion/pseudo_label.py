@@ -31,7 +31,6 @@ from enhancers.classical.restore_phase import restore_phase
 from enhancers.colour import luminance, with_luminance
 from enhancers.devices import GpuPacing
 from enhancers.diffusion.guidance import DARK, Guidance, blurred, image_noise, regional_weight
-from enhancers.diffusion.null_space_steps import filtered
 from enhancers.diffusion.timestep_noise import START, noise_for_timestep
 from enhancers.image import MedicalImage, Pixels
 from enhancers.method import Modality, ParameterValue
@@ -44,6 +43,7 @@ from enhancers.method_interface import (
     patches,
     unchanged_step,
 )
+from enhancers.networks.coloured_noise import filtered
 from enhancers.networks.tiled_networks import LatentNetwork, channel_spread, gray_of
 from enhancers.networks.tiles import Padding, Predict, pad
 from enhancers.networks.timesteps import TimestepPair
