@@ -48,7 +48,10 @@ SETTINGS = (
     Setting("denoiser"),
     Setting("null_space"),
     Setting("null_space", given=(("output", "one call"),)),
-    Setting("pseudo_label", given=(("contrast", False),)),
+    *(
+        Setting("pseudo_label", given=(("preset", preset), ("contrast", False)))
+        for preset in ("from the image", "two-call denoiser", "published")
+    ),
     Setting("unimie", DARK_GROUPS),
 )
 
