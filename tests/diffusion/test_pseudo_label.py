@@ -232,7 +232,7 @@ def test_from_the_image_seed_and_steps_are_real() -> None:
     assert first.calls == 5
     assert figures["start_level"] == pytest.approx(figures["latent_noise"], rel=0.1)
     assert figures["network_rms"] > 1.0
-    assert 255 * np.sqrt(mse(first.pixels, second.pixels)) > 0.5
+    assert 255 * np.sqrt(mse(first.pixels, second.pixels)) > 0.2
     label = run("classical", contrast=False).pixels
     change = 255 * np.sqrt(mse(first.pixels, label))
     assert figures["network_rms"] == pytest.approx(change, rel=0.05)
