@@ -77,7 +77,7 @@ _PLUG_AND_PLAY = (
 NETWORKS: tuple[NetworkEntry, ...] = (
     NetworkEntry(
         key="pixel",
-        label="Embedded pixel prior",
+        label="Embedded pixel network",
         summary="Small denoising network on gray images, trained on crops of open medical images.",
         kind="pixel",
         parts=("unet",),
@@ -86,7 +86,7 @@ NETWORKS: tuple[NetworkEntry, ...] = (
     ),
     NetworkEntry(
         key="latent",
-        label="Embedded latent prior",
+        label="Embedded latent network",
         summary="Small autoencoder (factor 4) and a denoising network on its latents.",
         kind="latent",
         parts=("vae", "unet"),

@@ -560,5 +560,5 @@ def test_the_header_names_the_device_and_the_priors(opened):
     opened.wait_for_selector("#header .badge.ok:has-text('Device')")
     header = opened.inner_text("#header")
     assert "CPU" in header or "GiB" in header
-    assert "Pixel prior" in header
-    assert "Latent prior" in header
+    assert "Pixel network" in header
+    assert "Latent network" in header

@@ -108,7 +108,7 @@ def test_a_dropped_checkpoint_is_converted_and_sampled_from(networks, tmp_path):
     assert page.locator("#header .badge", has_text="Further networks").inner_text().endswith("1")
     for method in ("null_space", "unimie"):
         assert choices(page, method) == [
-            "Embedded pixel prior", "ADM ImageNet-256, unconditional (not installed)",
+            "Embedded pixel network", "ADM ImageNet-256, unconditional (not installed)",
             "Abdomen CT DDPM (not installed)", "Heart MR DDPM (not installed)", "liver-ct",
         ]  # fmt: skip
     assert "liver-ct" not in choices(page, "pseudo_label")
@@ -165,7 +165,7 @@ def test_what_is_here_is_verified_and_removed(networks, models, tmp_path):
     notice(page, "liver-ct was removed")
     assert not (models / "liver-ct").exists()
     assert row(page, "liver-ct").count() == 0
-    assert page.input_value("#set-null_space-prior input") == "Embedded pixel prior"
+    assert page.input_value("#set-null_space-prior input") == "Embedded pixel network"
     assert "Further networks" not in page.inner_text("#header")
 
 

@@ -12,14 +12,14 @@ UNATTRIBUTED = (
 
 _WHAT = {
     "pixel": (
-        "Pixel prior",
+        "Pixel network",
         "A fully convolutional denoising diffusion network (diffusers UNet2DModel, ε-prediction, "
         "1 channel in [-1, 1], T = 1000, linear betas 1e-4 to 0.02) for gray medical images, "
         "trained on crops of 64 x 64 pixels, so that it serves whole images and tiles. Used by "
         "`null_space` and `unimie`.",
     ),
     "latent": (
-        "Latent prior",
+        "Latent network",
         "A small autoencoder (diffusers AutoencoderKL, 1 channel, factor 4, 8 latent channels) and "
         "a denoising diffusion network on its scaled latents (UNet2DModel, ε-prediction, T = 1000, "
         "linear betas 1e-4 to 0.02), both fully convolutional, for gray medical images. Used by "
