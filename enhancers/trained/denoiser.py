@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import product
 
 import numpy as np
@@ -29,6 +29,7 @@ from enhancers.method_interface import (
     ProgressTracker,
     Step,
     final_step,
+    noise_figures,
     noise_notes,
     patches,
     skips_constant_images,
@@ -46,7 +47,9 @@ from enhancers.networks.tiled_networks import (
 )
 from enhancers.networks.tiles import pad
 from enhancers.networks.timesteps import noise_level_step, timestep_pairs
-from enhancers.noise import estimate_rician_sigma, estimate_sigma
+from enhancers.noise import measure_noise
+from enhancers.noise_map import noise_map
+from enhancers.noise_spectrum import NoiseSpectrum
 from enhancers.parameter_values import as_float_or_none
 
 Turn = tuple[int, bool]
@@ -56,20 +59,82 @@ TURNS: tuple[Turn, ...] = tuple(product(range(4), (False, True)))
 """The eight symmetries of the square, without a change first."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Noise:
-    """The noise to remove: ``sigma`` in [0, 1] units, ``found`` if it was measured."""
+    """The noise to remove.
+
+    Parameters
+    ----------
+    sigma : float
+        In [0, 1] units.
+    found : NoiseSpectrum or None
+        If it was measured.
+    rician : bool
+    by_place : ndarray, float32, shape (H, W), or None
+        Its standard deviation at each pixel, where it clearly differs.
+    """
 
     sigma: float
-    found: float | None
+    found: NoiseSpectrum | None
     rician: bool
+    by_place: Pixels | None = None
+
+    @property
+    def least(self) -> float:
+        """σ where it is least."""
+        return self.sigma if self.by_place is None else float(self.by_place.min())
+
+    @property
+    def gain(self) -> Pixels | float:
+        """By what an image is multiplied so that its noise is everywhere the least; up to 1."""
+        return 1.0 if self.by_place is None else self.by_place.min() / self.by_place
+
+    @property
+    def lift(self) -> float:
+        """Typical over least noise: the image that the network gets has neither faded nor grown."""
+        if self.by_place is None:
+            return 1.0
+        return float(np.exp(np.log(self.by_place).mean()) / self.by_place.min())
+
+    @property
+    def figures(self) -> tuple[Figure, ...]:
+        """What the user is told about it in numbers."""
+        shown = self.found if self.found and self.sigma else NoiseSpectrum.white(self.sigma)
+        figures = noise_figures(shown, "Noise σ used")
+        if self.by_place is None:
+            return figures
+        low, high = (float(end) for end in (self.by_place.min(), self.by_place.max()))
+        return (
+            *figures,
+            Figure("sigma_low", "Noise σ, least", low),
+            Figure("sigma_high", "Noise σ, most", high),
+        )
 
     @property
     def notes(self) -> tuple[str, ...]:
         """What the user is told about it."""
         if self.found is None:
             return noise_notes(self.sigma, told=True)
-        return noise_notes(self.found, told=False, least=LEAST_SIGMA)
+        notes = noise_notes(self.found.sigma, told=False, least=LEAST_SIGMA)
+        return notes if self.by_place is None else (*notes, f"The noise is uneven: {self._where}.")
+
+    @property
+    def _where(self) -> str:
+        """Where the noise is strongest and weakest, in words."""
+        assert self.by_place is not None
+        places = zip(("top", "middle", "bottom"), np.array_split(self.by_place, 3), strict=True)
+        means = {
+            f"{row} {column}": float(part.mean())
+            for row, rows in places
+            for column, part in zip(
+                ("left", "middle", "right"), np.array_split(rows, 3, axis=1), strict=True
+            )
+        }
+        least, most = (
+            end(means, key=lambda place: means[place]).replace("middle middle", "middle")
+            for end in (min, max)
+        )
+        return f"σ is largest at the {most} and least at the {least}"
 
 
 def read_noise(params: Mapping[str, ParameterValue], gray: Pixels) -> Noise:
@@ -78,8 +143,8 @@ def read_noise(params: Mapping[str, ParameterValue], gray: Pixels) -> Noise:
     sigma = as_float_or_none(params, "sigma")
     if sigma is not None:
         return Noise(sigma, None, rician)
-    found = estimate_rician_sigma(gray) if rician else estimate_sigma(gray)
-    return Noise(found if found >= LEAST_SIGMA else 0.0, found, rician)
+    found = measure_noise(gray, rician=rician)
+    return Noise(found.sigma if found.sigma >= LEAST_SIGMA else 0.0, found, rician)
 
 
 def turns(params: Mapping[str, ParameterValue]) -> tuple[Turn, ...]:
@@ -102,30 +167,34 @@ def run(
     yield Step(0.0, note="measuring the noise")
     gray = luminance(image.pixels)
     noise = read_noise(params, gray)
-    figures = (Figure("sigma", "Noise σ used", noise.sigma),)
     if noise.sigma == 0.0:
-        yield final_step(image.pixels, figures=figures, notes=noise.notes)
+        yield final_step(image.pixels, figures=noise.figures, notes=noise.notes)
         return
     entry = network_entry(str(params["prior"]), "pixel")
     network = PixelNetwork(entry.key, device, tile_sizes(entry, MAX_TILE, OVERLAP))
+    if noise.found is not None:
+        noise = replace(noise, by_place=noise_map(gray, noise.found, rician=noise.rician))
+    gray = gray * noise.gain
     if noise.rician:
-        gray = in_phase(gray, noise.sigma, seed)
+        gray = in_phase(gray, noise.least, seed)
     elif params["unclip"]:
-        gray = restore_clipped(gray, noise.sigma, seed=seed)
+        gray = restore_clipped(gray, noise.least, seed=seed)
+    gray = gray * noise.lift
     padded, padding = pad(gray, multiple=network.prior.multiple, least=network.sizes.least)
     y = torch.from_numpy(padded)[None, None].to(device) * 2 - 1
-    clean, chosen = estimator(network, 2 * noise.sigma), turns(params)
+    clean, chosen = estimator(network, 2 * noise.least * noise.lift), turns(params)
     progress, pace = ProgressTracker(len(chosen), "network call"), GpuPacing(device)
     total = torch.zeros(())
     for made, turn in enumerate(chosen, start=1):
         total = total + _turned_back(clean(_turned(y, turn)), turn)
         pace.tick()
         yield progress.step(made)
-    mean = ((total / len(chosen)).clamp(-1, 1) + 1) / 2
-    result = padding.crop(gray_of(mean)[0, 0].numpy().astype(np.float32))
+    mean = (total / len(chosen) + 1) / 2
+    found = padding.crop(gray_of(mean)[0, 0].numpy()) / (noise.gain * noise.lift)
+    result = np.clip(found, 0.0, 1.0).astype(np.float32)
     yield final_step(
         with_luminance(image.pixels, result),
-        figures=(*figures, *channel_spread(mean)),
+        figures=(*noise.figures, *channel_spread(mean.clamp(0, 1))),
         calls=len(chosen),
         notes=(*noise.notes, *size_notes(entry, *image.shape), *network.notes),
     )

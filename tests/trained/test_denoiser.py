@@ -55,3 +55,19 @@ def test_the_mean_of_eight_orientations_turns_with_the_image() -> None:
 def test_the_network_gets_the_padded_size_of_any_image() -> None:
     noisy = degrade(TRUTH, "gaussian", 0.1, seed=1)[:57, :91]
     assert denoised("denoiser", noisy).shape == (57, 91)
+
+
+def test_noise_that_grows_toward_a_corner_is_removed_by_place() -> None:
+    truth = phantom("chest_xray", size=256, seed=3).pixels
+    row, column = np.meshgrid(*[np.linspace(-1, 1, 256)] * 2, indexing="ij")
+    sigma = 0.05 * np.exp(0.7 * row + 0.7 * column)
+    noise = sigma * np.random.default_rng(1).standard_normal(truth.shape)
+    image = from_array(np.clip(truth + noise, 0, 1).astype(np.float32), Modality.XR)
+    by_place = enhance(image, "denoiser")
+    shown = {figure.name: figure.value for figure in by_place.figures}
+    assert shown["sigma_high"] > 2 * shown["sigma_low"]
+    assert "σ is largest at the bottom right and least at the top left" in by_place.notes[1]
+    assert by_place.calls == 1
+    told = enhance(image, "denoiser", params={"sigma": shown["sigma"]})
+    errors = [float(np.mean((one.pixels - truth) ** 2)) for one in (by_place, told)]
+    assert errors[0] < 0.95 * errors[1]
