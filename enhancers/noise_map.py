@@ -1,7 +1,7 @@
 """Noise that differs from place to place: a smooth map of its standard deviation.
 
-Sensitivities of MR coils make noise grow toward the middle or one side, and the paths of X-rays
-make that of CT a function of the radius. Its logarithm is modelled as a polynomial of second degree
+Sensitivities of coils make noise grow toward the middle or one side, and the paths of X-rays make
+that of CT a function of the radius. Its logarithm is modelled as a polynomial of second degree
 in the coordinates, which has both, and fitted to the noise of small cells. A map is given only
 where the cells are clear evidence of one: noise that is even is left to its one number.
 """
@@ -31,7 +31,7 @@ LEAST_RATIO, LEAST_F = 1.5, 6.0
 ROUNDS = 5
 
 
-def noise_map(pixels: Pixels, noise: NoiseSpectrum, *, rician: bool = False) -> Pixels | None:
+def noise_map(pixels: Pixels, noise: NoiseSpectrum) -> Pixels | None:
     """The standard deviation of the noise at each pixel, where it clearly differs.
 
     Parameters
@@ -39,8 +39,6 @@ def noise_map(pixels: Pixels, noise: NoiseSpectrum, *, rician: bool = False) -> 
     pixels : ndarray, float32, shape (H, W), in [0, 1]
     noise : NoiseSpectrum
         The noise of the image as a whole (see `enhancers.noise.measure_noise`).
-    rician : bool
-        Whether it is the noise of magnitude MR, of which tissue has the complete variance.
 
     Returns
     -------
@@ -50,7 +48,7 @@ def noise_map(pixels: Pixels, noise: NoiseSpectrum, *, rician: bool = False) -> 
     """
     if noise.sigma < LEAST_SIGMA or not noise.is_white:
         return None
-    cells = _cells(pixels, noise.sigma, rician=rician)
+    cells = _cells(pixels, noise.sigma)
     if len(cells) < FEWEST_CELLS:
         return None
     terms = _terms(cells[:, 0], cells[:, 1])
@@ -92,10 +90,10 @@ def _terms(row: Array, column: Array) -> Array:
     return np.stack([np.ones_like(row), row, column, row**2, row * column, column**2], -1)
 
 
-def _cells(pixels: Pixels, sigma: float, *, rician: bool) -> Array:
+def _cells(pixels: Pixels, sigma: float) -> Array:
     """Place (row and column, -1 to 1) and log σ of each cell that can be measured."""
     found = _features(pixels)
-    usable = (found.mean > (3.0 if rician else CLEAR) * sigma) & (found.mean < 1 - CLEAR * sigma)
+    usable = (found.mean > CLEAR * sigma) & (found.mean < 1 - CLEAR * sigma)
     if not usable.any():
         return np.empty((0, 3))
     usable &= found.gradient <= np.quantile(found.gradient[usable], FLAT_SHARE)

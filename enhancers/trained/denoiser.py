@@ -172,8 +172,8 @@ def run(
         return
     entry = network_entry(str(params["prior"]), "pixel")
     network = PixelNetwork(entry.key, device, tile_sizes(entry, MAX_TILE, OVERLAP))
-    if noise.found is not None:
-        noise = replace(noise, by_place=noise_map(gray, noise.found, rician=noise.rician))
+    if noise.found is not None and not noise.rician:
+        noise = replace(noise, by_place=noise_map(gray, noise.found))
     gray = gray * noise.gain
     if noise.rician:
         gray = in_phase(gray, noise.least, seed)
