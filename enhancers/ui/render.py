@@ -25,6 +25,8 @@ HOW_TO = (
 KEPT_MINUTES = 10
 """Minutes for which a page that was left finds its image and results again."""
 
+NETWORK_CHANGE = "network_rms"
+"""Name of the figure that says how much of a hybrid's result is its network's."""
 MAX_QUEUE_DOTS = 12
 """Runs ahead that are drawn as dots; the number next to them counts all."""
 
@@ -153,6 +155,16 @@ def method_caption(method: MethodRun) -> str:
     return method.state
 
 
+def method_state(method: MethodRun) -> str:
+    """`method_caption`, and how far a finished hybrid is from its classical pipeline."""
+    figures = method.outcome.result.figures if method.outcome else ()
+    change = next((one for one in figures if one.name == NETWORK_CHANGE), None)
+    caption = method_caption(method)
+    if change is None:
+        return caption
+    return f"{caption} · network changed {change.value:.2g} {change.unit}"
+
+
 def figures_text(method: MethodRun) -> str:
     """The figures a method reports about its run."""
     if method.outcome is None:
@@ -183,7 +195,7 @@ def progress_html(session: Session, base: str) -> str:
         dots=min(run.wait.ahead, MAX_QUEUE_DOTS) if run.wait else 0,
         complete=bool(run.done) and not run.active,
         base=f"{base}{session.token}/",
-        about=about, short_label=short_label, caption=method_caption, details=_details,
+        about=about, short_label=short_label, caption=method_state, details=_details,
     )  # fmt: skip
 
 

@@ -74,7 +74,11 @@ def test_a_caption_tells_step_and_seconds_left():
     outcome = SimpleNamespace(result=result)
     done = method.updated(Event(0, "srad", step(1.0), seconds=2.0, outcome=outcome))
     assert render.figures_text(done) == "Speckle q0 0.123"
-    assert render.method_caption(done) == "2 s"
+    assert render.method_caption(done) == render.method_state(done) == "2 s"
+    change = Figure("network_rms", "Change by the network (RMS)", 0.634, "gray levels")
+    hybrid = SimpleNamespace(result=Result(IMAGE.pixels, (change,)))
+    changed = method.updated(Event(0, "srad", step(1.0), seconds=2.0, outcome=hybrid))
+    assert render.method_state(changed) == "2 s · network changed 0.63 gray levels"
     idle = Result(IMAGE.pixels, result.figures, notes=("No noise was found.", UNCHANGED))
     event = Event(0, "srad", step(1.0), seconds=2.0, outcome=SimpleNamespace(result=idle))
     session = run_of("srad")
