@@ -125,6 +125,8 @@ class Record:
     result_units : str
         Units of the result's values ("gray level, not HU" after tone mapping); empty in records
         of earlier versions.
+    seeds : int
+        Number of runs whose mean the result is, with consecutive seeds from ``seed`` on.
     """
 
     key: str
@@ -143,6 +145,7 @@ class Record:
     notes: tuple[str, ...]
     result_digest: str
     result_units: str = ""
+    seeds: int = 1
     project: str = f"Reading Room {__version__}"
     notice: str = NOTICE
 
@@ -242,6 +245,7 @@ def cache_key(
     device: str,
     software: tuple[tuple[str, str], ...],
     prior: PriorFacts | None = None,
+    seeds: int = 1,
 ) -> str:
     """SHA-256, as hex, of everything that determines a result's bytes.
 
@@ -257,6 +261,8 @@ def cache_key(
     software : tuple of (name, version)
         Of `software`.
     prior : PriorFacts, optional
+    seeds : int
+        Number of runs whose mean is the result.
 
     Raises
     ------
@@ -271,6 +277,7 @@ def cache_key(
         "software": dict(software),
         "prior": None if prior is None else asdict(prior),
         "code": method_digest(method),
+        **({"seeds": seeds} if seeds > 1 else {}),
     }
     text = json.dumps(determining, sort_keys=True, allow_nan=False)
     return hashlib.sha256(text.encode()).hexdigest()

@@ -12,6 +12,7 @@ from benchmarks.cli import (
     network_share,
     peers,
     performance,
+    seed_spread,
     segmentation,
     study_load,
     zero_dce,
@@ -36,6 +37,7 @@ app.command()(performance.floors)
 app.command()(performance.speed)
 app.command()(performance.memory)
 app.command()(study_load.durability)
+app.command("seed-spread")(seed_spread.seed_spread)
 app.command("study-load")(study_load.load)
 app.command()(attack.attack)
 app.command("zero-dce")(zero_dce.zero_dce)

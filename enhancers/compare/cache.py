@@ -19,8 +19,9 @@ import numpy as np
 
 from enhancers import provenance
 from enhancers.compare.events import Outcome
+from enhancers.compare.seeds import SeedsResult
 from enhancers.files import atomic_file, remove_leftovers
-from enhancers.image import check_pixels, pixels_digest
+from enhancers.image import Pixels, check_pixels, pixels_digest
 from enhancers.method_interface import Figure, Result
 from enhancers.settings import get_settings
 
@@ -64,7 +65,7 @@ class ResultCache:
 
     def put(self, key: str, outcome: Outcome) -> None:
         """Store an outcome and evict the least recently used ones."""
-        if outcome.result.pixels.nbytes > self.max_bytes:
+        if _size(outcome.result) > self.max_bytes:
             return
         try:
             self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -81,7 +82,7 @@ class ResultCache:
     def _write(self, key: str, outcome: Outcome) -> None:
         text = np.frombuffer(outcome.record.to_json().encode(), np.uint8)
         with atomic_file(self._path(key), mode=0o600) as file:
-            np.savez(file, pixels=outcome.result.pixels, record=text)
+            np.savez(file, record=text, **_arrays(outcome.result))
 
     def _evict(self) -> None:
         entries = sorted(self._entries())
@@ -128,10 +129,10 @@ class MemoryCache:
         with self._lock:
             self._entries[key] = outcome
             self._entries.move_to_end(key)
-            total = sum(entry.result.pixels.nbytes for entry in self._entries.values())
+            total = sum(_size(entry.result) for entry in self._entries.values())
             while total > self.max_bytes:
                 _, dropped = self._entries.popitem(last=False)
-                total -= dropped.result.pixels.nbytes
+                total -= _size(dropped.result)
 
 
 Cache = ResultCache | MemoryCache
@@ -151,10 +152,13 @@ def default_cache() -> Cache | None:
 def _read(file: BinaryIO, key: str) -> Outcome:
     with np.load(file, allow_pickle=False) as archive:
         pixels = archive["pixels"]
+        deviation = archive["deviation"] if "deviation" in archive.files else None
         record = provenance.from_json(archive["record"].tobytes().decode())
     check_pixels(pixels)
     if record.key != key or pixels_digest(pixels) != record.result_digest:
         raise ValueError("the entry is not what its record says")
+    if (deviation is None) != (record.seeds == 1):
+        raise ValueError("the entry lacks the deviation of its seeds")
     result = Result(
         pixels=pixels,
         figures=tuple(Figure(f.name, f.label, f.value, f.unit) for f in record.figures),
@@ -162,7 +166,19 @@ def _read(file: BinaryIO, key: str) -> Outcome:
         scale=record.scale,
         notes=record.notes,
     )
+    if deviation is not None:
+        result = SeedsResult(**vars(result), deviation=deviation, seeds=record.seeds)
     return Outcome(record.method, dict(record.params), result, record, record.seconds)
+
+
+def _arrays(result: Result) -> dict[str, Pixels]:
+    deviation = result.deviation if isinstance(result, SeedsResult) else None
+    return {"pixels": result.pixels, **({} if deviation is None else {"deviation": deviation})}
+
+
+def _size(result: Result) -> int:
+    """Bytes of the arrays of a result."""
+    return sum(array.nbytes for array in _arrays(result).values())
 
 
 def _remove(path: Path) -> None:

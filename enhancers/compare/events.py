@@ -13,10 +13,15 @@ from enhancers.provenance import Record
 
 @dataclass(frozen=True)
 class Request:
-    """A method and the parameters that differ from its preset for the image's modality."""
+    """A method and the parameters that differ from its preset for the image's modality.
+
+    With ``seeds`` above 1, which methods that sample allow, it runs with so many consecutive seeds,
+    and the result is their mean (see `enhancers.compare.seeds`).
+    """
 
     method: str
     params: Mapping[str, ParameterValue] = field(default_factory=dict)
+    seeds: int = 1
 
 
 @dataclass(frozen=True, eq=False)

@@ -15,6 +15,8 @@ from enhancers.compare.cache import Cache
 from enhancers.compare.estimate import seconds_of_work
 from enhancers.compare.events import Event, Outcome, Request
 from enhancers.compare.runtime_model import RUN_TIMES, planned_work
+from enhancers.compare.seed_spread import with_calibration
+from enhancers.compare.seeds import SeedsResult, checked_seeds, seed_steps
 from enhancers.devices.oom import is_out_of_memory
 from enhancers.errors import OutOfDeviceMemory, ReadingRoomError
 from enhancers.image import MedicalImage, check_pixels, pixels_digest
@@ -48,17 +50,28 @@ class ResolvedRequest:
     device: str
     prior: PriorFacts | None
     key: str
+    seeds: int = 1
 
     def steps(self) -> Generator[Step, None, None]:
         """Start the run; the generator can be closed to stop it."""
+        if self.seeds > 1:
+            return seed_steps(self._steps, self.seed, self.seeds)
+        return self._steps(self.seed)
+
+    def noted(self, result: Result) -> Result:
+        """The result with what is to be said about it: that it is unchanged, and of its seeds."""
+        result = with_unchanged_note(result, self.image.pixels)
+        if isinstance(result, SeedsResult):
+            return with_calibration(result, self.method, self.params, self.prior)
+        return result
+
+    def _steps(self, seed: int) -> Generator[Step, None, None]:
         if self.method.family != "classical":
             devices.limit_threads(get_settings().threads)
             if zerogpu.needed(self.device):
-                return zerogpu.steps(
-                    self.method.key, self.image, self.params, self.seed, self.device
-                )  # fmt: skip
+                return zerogpu.steps(self.method.key, self.image, self.params, seed, self.device)
         enhancer = load_method(self.method.key)
-        steps = enhancer.run(self.image, self.params, seed=self.seed, device=self.device)
+        steps = enhancer.run(self.image, self.params, seed=seed, device=self.device)
         return cast(Generator[Step, None, None], steps)
 
 
@@ -69,6 +82,7 @@ def enhance(
     params: Mapping[str, ParameterValue] | None = None,
     seed: int = 0,
     device: str = "cpu",
+    seeds: int = 1,
 ) -> Result:
     """Enhance an image by one method and return the result, without queueing for the device.
 
@@ -82,6 +96,9 @@ def enhance(
     seed : int
     device : str
         "auto", "cpu", "cuda", "cuda:1" or "mps".
+    seeds : int
+        With more than one, the result is the mean of runs with consecutive seeds from ``seed`` on,
+        a `SeedsResult` with the standard deviation of each pixel.
 
     Raises
     ------
@@ -97,11 +114,11 @@ def enhance(
     >>> result.pixels.shape, [figure.name for figure in result.figures]
     ((256, 256), ['q0', 'steps', 'time'])
     """
-    plan = resolve_request(image, Request(key, params or {}), seed, devices.choose(device))
+    plan = resolve_request(image, Request(key, params or {}, seeds), seed, devices.choose(device))
     with closing(plan.steps()) as steps:
         for step in steps:
             if step.result is not None:
-                return with_unchanged_note(step.result, image.pixels)
+                return plan.noted(step.result)
     raise RuntimeError(f"{key} ended without a result")
 
 
@@ -176,7 +193,7 @@ def _events(
 
 def _run(index: int, plan: ResolvedRequest, cache: Cache | None) -> Generator[Event, None, Event]:
     """Queue, then run; the last event is returned, after the slot is released."""
-    work = planned_work(plan.image, plan.method, plan.params)
+    work = planned_work(plan.image, plan.method, plan.params) * plan.seeds
     expected = seconds_of_work(plan.image, plan.method, plan.params, plan.device, work)
     with job_queue.queue_of(plan.method, plan.device).join(expected) as slot:
         waited = yield from _wait(index, plan, slot)
@@ -234,6 +251,7 @@ def resolve_request(
     params = resolve(method.key, image.modality, request.params)
     if method.family == "classical":
         device = "cpu"
+    seeds = checked_seeds(method, request.seeds)
     facts = provenance.describe_input(image)
     prior = prior_facts(method, params)
     key = provenance.cache_key(
@@ -244,8 +262,9 @@ def resolve_request(
         device=devices.model_name(device),
         software=provenance.software(method.family),
         prior=prior,
+        seeds=seeds,
     )
-    return ResolvedRequest(image, facts, method, params, seed, device, prior, key)
+    return ResolvedRequest(image, facts, method, params, seed, device, prior, key, seeds)
 
 
 def prior_facts(method: Method, params: Mapping[str, ParameterValue]) -> PriorFacts | None:
@@ -266,7 +285,7 @@ def make_outcome(plan: ResolvedRequest, result: Result, seconds: float) -> Outco
         raise ReadingRoomError(
             f"{plan.method.label} made no valid image of this one: {error}."
         ) from error
-    result = with_unchanged_note(result, plan.image.pixels)
+    result = plan.noted(result)
     record = Record(
         key=plan.key,
         created=provenance.now(),
@@ -286,6 +305,7 @@ def make_outcome(plan: ResolvedRequest, result: Result, seconds: float) -> Outco
         notes=result.notes,
         result_digest=pixels_digest(result.pixels),
         result_units=plan.method.result_units(plan.image.units, plan.params),
+        seeds=plan.seeds,
     )
     return Outcome(plan.method.key, plan.params, result, record, record.seconds)
 

@@ -1,0 +1,84 @@
+"""The file of calibrations: one entry for each setting, of the network that is installed."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+
+from pydantic import TypeAdapter
+
+from benchmarks.seed_spread.fit import fit, pixels_of
+from benchmarks.seed_spread.samples import SEEDS, Samples
+from benchmarks.seed_spread.settings import Setting
+from enhancers.compare.seed_spread import Calibration, Interval, calibrations, fixed
+from enhancers.files import write_atomic
+from enhancers.method import Modality
+from enhancers.networks.load import identity
+from enhancers.registry import resolve
+from enhancers.source_digest import method_digest
+
+
+def calibration(setting: Setting, samples: Sequence[Samples]) -> Calibration:
+    """The calibration of a setting from the samples of all its images."""
+    params = resolve(setting.method, Modality.OTHER, setting.params)
+    relative = params.get("task") == "denoise"
+    found = fit([pixels_of(one, relative=relative, fitted=setting.fitted) for one in samples])
+    floor, spread, detail = found.weights
+    kept = {name: value for name, value in asdict(found).items() if name != "weights"}
+    for name, value in kept.items():
+        if isinstance(getattr(found, name), Interval):
+            kept[name] = _rounded(Interval(**value))
+    return Calibration(
+        **{**kept, "ratio": round(found.ratio, 4), "narrower": round(found.narrower, 4)},
+        key=setting.key,
+        label=setting.label,
+        method=setting.method,
+        sha256=identity(str(params["prior"])).partition(":")[2],
+        code=method_digest(setting.method),
+        params=fixed(params),
+        relative=relative,
+        floor=float(f"{floor:.5g}"),
+        spread=float(f"{spread:.5g}"),
+        detail=float(f"{detail:.5g}"),
+        seeds=SEEDS,
+    )
+
+
+def _rounded(interval: Interval) -> Interval:
+    return Interval(*(round(value, 4) for value in (interval.mean, interval.low, interval.high)))
+
+
+def write(path: Path, found: Sequence[Calibration]) -> None:
+    """Add calibrations to a file; those of the same settings are replaced."""
+    keys = {one.key for one in found}
+    old = [one for one in calibrations(path) if one.key not in keys]
+    path.parent.mkdir(parents=True, exist_ok=True)
+    data = TypeAdapter(tuple[Calibration, ...]).dump_json((*old, *found), indent=1)
+    write_atomic(path, data + b"\n")
+    calibrations.cache_clear()
+
+
+def table(found: Sequence[Calibration]) -> str:
+    """The calibrations as a table in Markdown."""
+    rows = [
+        "| settings | spread / error | rank correlation | better than a constant, nats | model | "
+        "intervals shorter by | coverage of ± 2 | detail adds, nats | images (subjects) |",
+        "| --- | --- | --- | --- | --- | --- | --- | --- | --- |",
+    ]
+    rows += [
+        f"| {one.label} | {one.ratio:.2f} | {_words(one.correlation)} | {_words(one.gain)} | "
+        f"{one.model} | {100 * one.narrower:.0f} % | {_percent(one.coverage)} | "
+        f"{_words(one.detail_gain)} | {one.images} ({one.subjects}) |"
+        for one in found
+    ]
+    return "\n".join(rows) + "\n"
+
+
+def _words(interval: Interval) -> str:
+    return f"{interval.mean:.2f} ({interval.low:.2f} to {interval.high:.2f})"
+
+
+def _percent(interval: Interval) -> str:
+    low, high = max(interval.low, 0.0), min(interval.high, 1.0)
+    return f"{100 * interval.mean:.0f} % ({100 * low:.0f} to {100 * high:.0f})"
