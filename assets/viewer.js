@@ -82,12 +82,17 @@ const differs = () => Boolean(state.value) && state.value.layout === "difference
 const slides = () => Boolean(state.value) && state.value.layout === "slider" && panels.length === 2;
 
 // How a panel shows its levels: the display window in its own levels, and which of its ends are cut.
-function lookOf({ window: own, units }) {
+// A map has colours of its own, from one end of its window to the other.
+function lookOf({ window: own, units, scale }) {
   const ends = own || state.value.window;
-  const name = `${ends} ${units}`;
+  const name = scale ? scale.colours : `${ends} ${units}`;
+  if (scale && !state.looks.has(name)) {
+    const table = colourTable(COLOURS[scale.colours], 0, U16_MAX);
+    state.looks.set(name, { table, beyond: false, cut: [false, false] });
+  }
   if (!state.looks.has(name)) {
     const [low, high] = differs() ? state.levels : levelsOf(state.ends, ends);
-    const table = differs() ? differenceTable(low, high) : windowTable(low, high);
+    const table = differs() ? colourTable(DIVERGING, low, high) : windowTable(low, high);
     const beyond = Boolean(own) && [low < 0, high > U16_MAX];
     state.looks.set(name, { table, beyond, cut: beyond && !units ? beyond : [false, false] });
   }
@@ -250,6 +255,8 @@ function listPresets(presets) {
   tool.presets.replaceChildren(...options);
 }
 
+const specsWithPixels = () => panels.map((panel) => panel.spec).filter((spec) => spec.token);
+
 // What the slider and the difference have besides the panels, and what they have no use for.
 function arrangeTools() {
   const [first, second] = panels;
@@ -261,7 +268,12 @@ function arrangeTools() {
   if (differs() && first) first.stage.append(colours.bar);
   else colours.bar.remove();
   const of = state.value ? state.value.layout : "grid";
-  levelName.hidden = levelField.hidden = of === "difference";
+  // Colours that belong to a map are not for a window to change.
+  const windowed = specsWithPixels().some((spec) => !spec.scale) || !specsWithPixels().length;
+  for (const node of [tool.window, tool.presets, tool.units, widthName, widthField]) {
+    node.hidden = !windowed;
+  }
+  levelName.hidden = levelField.hidden = of === "difference" || !windowed;
   putText(widthName, of === "difference" ? "\u00b1" : "W");
   const width = of === "difference" ? "Difference at full colour" : "Window width";
   widthField.title = width;

@@ -17,13 +17,18 @@ function windowTable(low, high) {
 // be told apart with every common colour deficiency, and get lighter with the absolute difference.
 const DIVERGING = [[168, 219, 255], [31, 115, 235], [0, 0, 0], [214, 69, 26], [255, 204, 148]];
 
-// Packed pixels for every level of a signed difference: low and high are -1 and 1.
-function differenceTable(low, high) {
+// Black, violet, red, orange, light yellow: lighter is more.
+const RISING = [[0, 0, 0], [87, 16, 110], [188, 55, 84], [249, 142, 9], [252, 255, 164]];
+
+const COLOURS = { signed: DIVERGING, rising: RISING };
+
+// Packed pixels for every level; low and high are the ends of the colours.
+function colourTable(shades, low, high) {
   const table = new Uint32Array(U16_MAX + 1);
   for (let v = 0; v <= U16_MAX; v += 1) {
     const at = Math.min(Math.max(((v - low) / (high - low)) * 4, 0), 4);
     const place = Math.min(Math.floor(at), 3);
-    const [from, to] = [DIVERGING[place], DIVERGING[place + 1]];
+    const [from, to] = [shades[place], shades[place + 1]];
     const [r, g, b] = from.map((one, i) => Math.round(one + (to[i] - one) * (at - place)));
     table[v] = (0xff << 24) | (b << 16) | (g << 8) | r;
   }

@@ -85,13 +85,15 @@ function showScaleBar(panel) {
 
 function readingText(found, spec) {
   const units = spec.units || state.value.units;
-  const ends = spec.units ? [0, 1] : spec.window || state.value.window;
+  const own = spec.scale || !spec.units;
+  const ends = own ? spec.window || state.value.window : [0, 1];
   const digits = digitsFor(ends[1] - ends[0], units);
   const numbers = Array.from(found.levels, (level) => {
     const value = ends[0] + (level / U16_MAX) * (ends[1] - ends[0]);
     const text = formatNumber(value, digits);
-    if (differs()) return Number(text.replace("\u2212", "-")) > 0 ? `+${text}` : text;
-    const cut = units === "HU" ? { 0: "\u2264 ", [U16_MAX]: "\u2265 " }[level] || "" : "";
+    const signed = differs() || (spec.scale && spec.scale.colours === "signed");
+    if (signed) return Number(text.replace("\u2212", "-")) > 0 ? `+${text}` : text;
+    const cut = units === "HU" && !spec.scale ? { 0: "\u2264 ", [U16_MAX]: "\u2265 " }[level] || "" : "";
     return cut + text;
   });
   const where = `${found.column}, ${found.row}`;

@@ -64,6 +64,19 @@ async function fetchPixels(base, spec) {
   return new Uint16Array(buffer);
 }
 
+// A bar of colours with the values of its ends; the words say what the colours mean.
+function colourBar() {
+  const [least, most, words] = ["", "", "rr-colours-words"].map((name) => make("span", { class: name }));
+  const ramp = make("div", { class: "rr-colours-ramp" });
+  const bar = make("div", { class: "rr-colours" }, least, ramp, most, words);
+  return { bar, ramp, least, most, words };
+}
+
+function putColours({ ramp }, shades) {
+  const listed = shades.map((shade) => `rgb(${shade})`).join(", ");
+  ramp.style.background = `linear-gradient(to right, ${listed})`;
+}
+
 class PanelView {
   constructor(changed) {
     this.changed = changed;
@@ -85,7 +98,11 @@ class PanelView {
     this.scale = make("div", { class: "rr-scale" }, this.scaleText, this.scaleLine);
     this.cross = make("div", { class: "rr-cross" });
     this.bar = make("div", { class: "rr-progress" });
-    const overlays = [this.note, this.badge, this.read, this.scale, this.cross, this.bar];
+    this.colours = colourBar();
+    this.colours.bar.hidden = true;
+    const overlays = [
+      this.note, this.badge, this.colours.bar, this.read, this.scale, this.cross, this.bar,
+    ];
     this.stage = make("div", { class: "rr-stage" }, this.canvas, ...overlays);
     this.root = make("div", { class: "rr-panel", role: "group", tabindex: "0" });
     this.root.append(this.head, this.stage);
@@ -101,10 +118,23 @@ class PanelView {
     this.caption.title = spec.caption;
     const about = [spec.label, spec.caption, spec.pending ? "in progress" : ""];
     this.root.setAttribute("aria-label", about.filter(Boolean).join(", "));
-    this.canvas.setAttribute("aria-label", spec.label);
+    this.showScale(spec.scale);
     if (!spec.token) this.image = null;
     this.failure = "";
     if (spec.token) this.load();
+  }
+
+  showScale(scale) {
+    const { bar, least, most, words } = this.colours;
+    bar.hidden = !scale || !this.spec.token;
+    const { label } = this.spec;
+    const about = scale ? `${label}: ${scale.words}, from ${scale.least} to ${scale.most}` : label;
+    this.canvas.setAttribute("aria-label", about);
+    if (!scale) return;
+    putColours(this.colours, COLOURS[scale.colours]);
+    putText(least, scale.least);
+    putText(most, scale.most);
+    putText(words, scale.words);
   }
 
   // The current image stays until the next one is complete. During a fetch later images wait, and

@@ -68,11 +68,9 @@ const divider = make("div", {
   class: "rr-split", role: "slider", tabindex: "0", "aria-label": "Divider between the images",
   "aria-valuemin": "0", "aria-valuemax": "100", "aria-orientation": "horizontal",
 });
-const shades = DIVERGING.map((shade) => `rgb(${shade})`).join(", ");
-const ramp = make("div", { class: "rr-colours-ramp", style: `background: linear-gradient(to right, ${shades})` });
-const colours = { least: make("span", {}), most: make("span", {}) };
-colours.bar = make("div", { class: "rr-colours", title: "Blue: darker. Orange: brighter. Black: equal." });
-colours.bar.append(colours.least, ramp, colours.most);
+const colours = colourBar();
+putColours(colours, DIVERGING);
+putText(colours.words, "blue darker, black equal, orange brighter");
 const grid = make("div", { class: "rr-grid", role: "group", "aria-label": "Images", tabindex: "-1" });
 const empty = make("div", { class: "rr-empty" }, "No image yet");
 const help = make("div", { class: "rr-help", role: "dialog", "aria-label": "Keys and mouse" });

@@ -207,6 +207,37 @@ def signed_difference(a: Pixels, b: Pixels) -> Pixels:
     return np.clip(signed, 0.0, 1.0, out=signed)
 
 
+def ssim_map(a: Pixels, b: Pixels) -> Pixels:
+    """The structural similarity of two images at every pixel, from -1 to 1 (equal).
+
+    Wang, Bovik, Sheikh, Simoncelli, IEEE Trans Image Process 13 (2004), 600, eq. 13: a Gaussian
+    window of 11 x 11 pixels and σ 1.5, K1 = 0.01, K2 = 0.03, range 1; mirrored at the borders.
+
+    Parameters
+    ----------
+    a, b : ndarray, float32, shape (H, W) or (H, W, 3), in [0, 1]
+        Of colour images the luminance (Rec. 601) is compared.
+
+    Returns
+    -------
+    ndarray, float32, shape (H, W)
+    """
+    import cv2
+
+    if a.shape[:2] != b.shape[:2]:
+        raise ValueError(f"images of {a.shape[:2]} and {b.shape[:2]} cannot be compared")
+    x, y = (_luminance(pixels).astype(np.float64) for pixels in (a, b))
+
+    def mean(plane: NDArray[np.float64]) -> NDArray[np.float64]:
+        return np.asarray(cv2.GaussianBlur(plane, (11, 11), 1.5, borderType=cv2.BORDER_REFLECT))
+
+    mx, my = mean(x), mean(y)
+    vx, vy, cov = mean(x * x) - mx * mx, mean(y * y) - my * my, mean(x * y) - mx * my
+    c1, c2 = 0.01**2, 0.03**2
+    top = (2 * mx * my + c1) * (2 * cov + c2)
+    return (top / ((mx * mx + my * my + c1) * (vx + vy + c2))).astype(np.float32)
+
+
 def _luminance(pixels: Pixels) -> Pixels:
     found: Pixels = pixels @ _LUMA if pixels.ndim == 3 else pixels
     return found

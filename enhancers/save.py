@@ -42,6 +42,19 @@ class BundleItem:
     units: str = ""
 
 
+@dataclass(frozen=True, eq=False)
+class BundleMap:
+    """A map of a result in a bundle: ``name`` becomes the name of its file.
+
+    ``values`` are written as they are; ``units`` and ``about`` say what they are.
+    """
+
+    name: str
+    values: Pixels
+    units: str
+    about: str
+
+
 def to_npz(spectrum: SampledSpectrum) -> bytes:
     """The samples of k-space with their mask as a NumPy archive, as `enhancers.load` reads it."""
     file = io.BytesIO()
@@ -131,6 +144,22 @@ def to_tiff_source(image: MedicalImage, pixels: Pixels, units: str) -> bytes:
     return buffer.getvalue()
 
 
+def to_tiff_map(one: BundleMap) -> bytes:
+    """Encode the values of a map as a 32-bit float TIFF."""
+    import tifffile
+
+    buffer = io.BytesIO()
+    tifffile.imwrite(
+        buffer,
+        one.values,
+        photometric="minisblack",
+        description=f"units: {one.units}. {one.about} {NOT_FOR_DIAGNOSIS}",
+        software="Reading Room",
+        metadata=None,
+    )
+    return buffer.getvalue()
+
+
 def write_bundle(
     target: Path | IO[bytes],
     image: MedicalImage,
@@ -138,8 +167,9 @@ def write_bundle(
     metrics_csv: str,
     provenance: str,
     truth: Pixels | None,
+    maps: Sequence[BundleMap] = (),
 ) -> None:
-    """Write a zip of a run: input, results, source-unit TIFFs, metrics, provenance, README.
+    """Write a zip of a run: input, results, source-unit TIFFs, maps, metrics, provenance, README.
 
     The same arguments give the same bytes.
 
@@ -154,13 +184,15 @@ def write_bundle(
         The table and the JSON record, written unchanged.
     truth : ndarray or None
         The clean image, where one is known.
+    maps : sequence of BundleMap
+        Written as 32-bit float TIFF files in the folder ``maps``.
     """
     buffer = io.BytesIO()
     items = [BundleItem("input", image.pixels), *results]
     units = [item.units or image.units for item in items]
     names = _file_names([item.name for item in items])
     with zipfile.ZipFile(buffer, "w") as archive:
-        _add(archive, "README.txt", _readme(image, items, names, truth).encode())
+        _add(archive, "README.txt", _readme(image, items, names, truth, maps).encode())
         for name, item in zip(names, items, strict=True):
             _add(archive, f"{name}.png", to_png16(item.pixels))
         if truth is not None:
@@ -168,6 +200,8 @@ def write_bundle(
         for name, item, unit in zip(names, items, units, strict=True):
             folder = "source_units" if unit == image.units else "gray_levels"
             _add(archive, f"{folder}/{name}.tif", to_tiff_source(image, item.pixels, unit))
+        for one in maps:
+            _add(archive, f"maps/{one.name}.tif", to_tiff_map(one))
         _add(archive, "metrics.csv", metrics_csv.encode())
         _add(archive, "provenance.json", provenance.encode())
     if isinstance(target, str | os.PathLike):
@@ -201,7 +235,11 @@ def _add(archive: zipfile.ZipFile, name: str, data: bytes) -> None:
 
 
 def _readme(
-    image: MedicalImage, items: Sequence[BundleItem], names: Sequence[str], truth: Pixels | None
+    image: MedicalImage,
+    items: Sequence[BundleItem],
+    names: Sequence[str],
+    truth: Pixels | None,
+    maps: Sequence[BundleMap],
 ) -> str:
     lines = [
         "Reading Room: one image and the results of enhancement methods.",
@@ -216,6 +254,7 @@ def _readme(
         *(["gray_levels/     the same as gray levels from 0 to 1, 32-bit float TIFF: values that a",
            f"                 method mapped anew and that are {other}"]
           if (other := _other_units(image, items)) else []),
+        *(f"maps/{one.name}.tif ({one.units}): {one.about}" for one in maps),
         "metrics.csv      figures of each result",
         "provenance.json  digests, versions, device, seed, parameters, timings",
         "",

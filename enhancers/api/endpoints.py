@@ -22,6 +22,7 @@ from enhancers.api.files import (
     Parameters,
     Seed,
     Text,
+    bundle_file,
     checked,
     degradation_record,
     image_file,
@@ -44,6 +45,7 @@ from enhancers.settings import Settings
 from enhancers.warm_up import import_networks
 
 Format = Literal["png", "tiff"]
+ResultFormat = Literal["png", "tiff", "zip"]
 Kind = Literal[
     "gaussian", "speckle", "rician", "low_dose", "downsample", "under_exposure", "low_light",
     "bias_field", "kspace", "missing", "blur",
@@ -138,8 +140,9 @@ class Endpoints:
         seed: int = 0,
         modality: str | None = None,
         slice_index: int | None = None,
-        format: Format = "png",
+        format: ResultFormat = "png",
         mask: gr.FileData = NO_FILE,
+        seeds: int = 1,
     ) -> Iterator[tuple[Any, Any]]:
         """Enhance a medical image by one method.
 
@@ -153,12 +156,15 @@ class Endpoints:
             seed: All randomness comes from this number, 0 or more.
             modality: CT, MR, US, XR, FUNDUS, ENDOSCOPY, MICROSCOPY or OTHER, instead of the file's.
             slice_index: The slice of a volume, counted from 0.
-            format: png (16 bit over the window) or tiff (in the record's result_units).
+            format: png (16 bit over the window), tiff (in the record's result_units), or zip with
+                both and the maps: where seeds differ, and what DDNM measured and added.
             mask: For DDNM's task inpaint: a file of that size, not zero where a pixel is missing.
+            seeds: The number of seeds of a diffusion method, whose mean is the result.
         """
         with one_sentence("enhance"):
             values = checked("parameters", parameters or {}, Parameters)
-            request = Request(get(checked("method", method, Text)).key, values)
+            count = checked("seeds", seeds, Seed)
+            request = Request(get(checked("method", method, Text)).key, values, count)
             number = checked("seed", seed, Seed)
             opened = open_image(image, self._caps, slice_index, modality)
             if mask is not None:
@@ -176,6 +182,9 @@ class Endpoints:
                     name, outcome = event.method, event.outcome
                     pixels, units = outcome.result.pixels, outcome.record.result_units
                     record = record_file(name, outcome.record.as_dict())
+                    if format == "zip":
+                        yield bundle_file(opened, outcome), record
+                        continue
                     yield image_file(name, opened, pixels, format, units), record
 
     def metrics(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 from collections.abc import Mapping
 from dataclasses import asdict
@@ -15,6 +16,8 @@ from gradio_client.utils import is_file_obj_with_meta
 from pydantic import NonNegativeInt, TypeAdapter, ValidationError
 
 from enhancers import __version__
+from enhancers.compare import Outcome
+from enhancers.compare.maps import bundle_maps
 from enhancers.decoding import OpenedFile
 from enhancers.degrade import KINDS
 from enhancers.errors import ParameterError, ReadingRoomError
@@ -22,8 +25,10 @@ from enhancers.image import MedicalImage, Pixels
 from enhancers.load import Caps
 from enhancers.load.mask import known_pixels, unusable
 from enhancers.method import Modality, ParameterValue
+from enhancers.metrics import score_rows, to_csv
+from enhancers.metrics.large_images import reduced, shrink_of
 from enhancers.provenance import NOTICE, describe_input, now, software
-from enhancers.save import to_png16, to_tiff_source
+from enhancers.save import BundleItem, to_png16, to_tiff_source, write_bundle
 from enhancers.settings import not_possible
 
 T = TypeVar("T")
@@ -97,7 +102,19 @@ def image_file(
         return _file(f"{name}.png", to_png16(pixels))
     if kind == "tiff":
         return _file(f"{name}.tif", to_tiff_source(image, pixels, units))
-    raise ParameterError(f"format={kind} is not possible; give png or tiff.")
+    raise ParameterError(f"format={kind} is not possible; give png, tiff or, for results, zip.")
+
+
+def bundle_file(image: MedicalImage, outcome: Outcome) -> dict[str, Any]:
+    """A result of ``image`` as a zip: input, result, maps, metrics, record."""
+    target, name = io.BytesIO(), outcome.method
+    pixels = outcome.result.pixels
+    item = BundleItem(name, pixels, outcome.record.result_units)
+    shrink = shrink_of(image.shape)
+    rows = score_rows(reduced(image.pixels, shrink), {name: reduced(pixels, shrink)})
+    table, maps = to_csv(rows, shrink=shrink), bundle_maps(image, outcome)
+    write_bundle(target, image, [item], table, outcome.record.to_json(), None, maps)
+    return _file(f"{name}.zip", target.getvalue())
 
 
 def degradation_record(

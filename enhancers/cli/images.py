@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from enhancers.cli.common import Device, Seed, assignments, read_image, report
 from enhancers.errors import ParameterError, ReadingRoomError
+
+if TYPE_CHECKING:
+    from enhancers.compare import Outcome
+    from enhancers.image import MedicalImage
 
 
 def run(
@@ -55,6 +59,20 @@ def run(
     record: Annotated[
         Path | None, typer.Option("--json", help="Write the provenance record to this file.")
     ] = None,
+    seeds: Annotated[
+        int,
+        typer.Option(
+            help="Run a diffusion method with so many seeds: the result is their mean, and it says "
+            "how far they differ and what that is worth."
+        ),
+    ] = 1,
+    maps: Annotated[
+        Path | None,
+        typer.Option(
+            help="Write the maps of the result to this folder, as float TIFF: where seeds differ, "
+            "and what DDNM measured and added."
+        ),
+    ] = None,
 ) -> None:
     """Enhance one image."""
     from enhancers.compare import Request, compare
@@ -63,7 +81,7 @@ def run(
     if out.suffix.lower() not in (".png", ".tif", ".tiff"):
         raise ParameterError(f"--out {out.name} has no known ending; use .png or .tif.")
     image = read_image(source, slice_index, modality, mask)
-    request = Request(method, assignments(settings or []))
+    request = Request(method, assignments(settings or []), seeds)
     for event in compare(image, [request], seed=seed, device=device):
         report(event.step.fraction, event.step.note)
         if event.error:
@@ -81,6 +99,22 @@ def run(
             print(f"{figure.label}: {figure.value:.4g} {figure.unit}".rstrip())
         for note in event.outcome.result.notes:
             print(f"Note: {note}")
+        if maps is not None:
+            _write_maps(maps, image, event.outcome)
+
+
+def _write_maps(folder: Path, image: MedicalImage, outcome: Outcome) -> None:
+    from enhancers.compare.maps import bundle_maps
+    from enhancers.files import write_atomic
+    from enhancers.save import to_tiff_map
+
+    found = bundle_maps(image, outcome)
+    if not found:
+        print(f"{outcome.method} has no maps.")
+    for one in found:
+        folder.mkdir(parents=True, exist_ok=True)
+        write_atomic(folder / f"{one.name}.tif", to_tiff_map(one))
+        print(f"{one.name}.tif ({one.units}): {one.about}")
 
 
 def degrade(

@@ -82,7 +82,7 @@ class ResultCache:
     def _write(self, key: str, outcome: Outcome) -> None:
         text = np.frombuffer(outcome.record.to_json().encode(), np.uint8)
         with atomic_file(self._path(key), mode=0o600) as file:
-            np.savez(file, record=text, **_arrays(outcome.result))
+            np.savez(file, allow_pickle=False, record=text, **_arrays(outcome.result))
 
     def _evict(self) -> None:
         entries = sorted(self._entries())

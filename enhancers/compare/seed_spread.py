@@ -134,6 +134,15 @@ class Calibration:
         """Whether the method computes what it computed when this was measured."""
         return self.code == method_digest(self.method)
 
+    @property
+    def covered(self) -> str:
+        """How often the interval of two expected errors held the true value, in words."""
+        low, high = max(self.coverage.low, 0.0), min(self.coverage.high, 1.0)
+        return (
+            f"{100 * self.coverage.mean:.0f} % ({100 * low:.0f} to {100 * high:.0f} over subjects) "
+            f"of the pixels of {self.images} held-out images"
+        )
+
     def expected_error(self, mean: Pixels, deviation: Pixels, noise: float) -> Pixels:
         """The expected error of every pixel, one standard deviation, in [0, 1] units.
 
@@ -248,28 +257,20 @@ def noise_of(result: SeedsResult) -> float:
 
 def sentences(found: Calibration) -> tuple[str, ...]:
     """What the calibration says, for the user."""
-    where = f"On {found.images} held-out images of {found.subjects} subjects"
     told = (
-        f"{where} ({found.label}) seeds differed by {found.ratio:.2g} of the true error, so that "
-        "agreement of seeds proves nothing."
+        f"On held-out images ({found.label}) seeds differed by {found.ratio:.2g} of the true "
+        "error: that they agree proves nothing."
     )
-    covered = (
-        f"The interval of 2 expected errors held the true value at {_percent(found.coverage)} "
-        "over subjects) of the pixels."
-    )
+    covered = f"The interval of 2 expected errors held the true value at {found.covered}."
     if found.tells_where:
         told += (
             f" Calibrated, the map tells where errors are likely: its intervals are "
-            f"{found.narrower:.0%} shorter than one length everywhere."
+            f"{100 * found.narrower:.0f} % shorter than one length everywhere."
         )
     else:
         told += (
-            " Where seeds differ told no more about the place of the errors than the same error "
-            "everywhere."
+            " Where seeds differ was not shown to tell more about the place of the errors than one "
+            "error everywhere."
         )
     older = () if found.current else ("This was measured with an earlier version of the method.",)
     return (told, covered, *older)
-
-
-def _percent(found: Interval) -> str:
-    return f"{found.mean:.0%} ({100 * found.low:.0f} to {100 * found.high:.0f}".replace("%", " %")

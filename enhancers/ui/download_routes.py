@@ -10,6 +10,7 @@ from urllib.parse import quote
 from fastapi import APIRouter
 from fastapi.responses import Response
 
+from enhancers.compare.maps import bundle_maps
 from enhancers.errors import ReadingRoomError
 from enhancers.metrics import to_csv
 from enhancers.save import BundleItem, to_png16, write_bundle
@@ -117,6 +118,7 @@ def bundle_bytes(session: Session) -> bytes | None:
     records = [json.loads(outcome.record.to_json()) for outcome in results.values()]
     provenance = json.dumps(records, indent=2, ensure_ascii=False, sort_keys=True)
     scores = to_csv(session.compute_scores(), shrink=session.score_shrink)
+    maps = [one for outcome in results.values() for one in bundle_maps(session.image, outcome)]
     target = io.BytesIO()
-    write_bundle(target, session.image, items, scores, provenance, session.truth)
+    write_bundle(target, session.image, items, scores, provenance, session.truth, maps)
     return target.getvalue()

@@ -17,7 +17,12 @@ from enhancers.ui import render
 from enhancers.ui.handlers import Handlers
 from enhancers.ui.page_updates import Updates
 from enhancers.ui.parameters import chosen_methods
-from enhancers.ui.requests import needs_confirmation, requested_device, requested_parameters
+from enhancers.ui.requests import (
+    needs_confirmation,
+    requested_device,
+    requested_parameters,
+    requested_seeds,
+)
 
 
 class EstimateHandlers(Handlers):
@@ -127,4 +132,8 @@ def _seconds(image: MedicalImage, values: dict[str, Any]) -> dict[str, float]:
         )
         for method in methods
     }
-    return {key: seconds for key, seconds in found.items() if seconds is not None}
+    return {
+        method.key: seconds * requested_seeds(method, values)
+        for method in methods
+        if (seconds := found[method.key]) is not None
+    }

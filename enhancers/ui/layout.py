@@ -22,9 +22,12 @@ from enhancers.ui.session import FILE_WINDOW, Session
 from enhancers.ui.study_tab import StudyLinks, study_tab_html
 from enhancers.ui.viewer import Viewer
 
-SIDE, SLIDER, DIFFERENCE = "Side by side", "Slider", "Difference"
+SIDE, SLIDER, DIFFERENCE, MAPS = "Side by side", "Slider", "Difference", "Maps"
 METRICS_TAB, PROVENANCE, CARDS = "Metrics", "Provenance", "Method cards"
 EVIDENCE, NETWORKS, STUDY = "How good is it?", "Networks", "Study"
+
+SIGNED, SIMILARITY = "Signed difference", "Structural similarity (SSIM)"
+"""What the Difference tab shows of its two images."""
 
 PAINT = (255, 60, 40)
 """Colour of the brush that marks missing pixels."""
@@ -54,6 +57,7 @@ class Layout:
     use_painting: Any
     painting: Any
     seed: Any
+    seeds: Any
     device: Any
     estimate: Any
     confirm: Any
@@ -71,7 +75,11 @@ class Layout:
     difference_left: Any
     difference_right: Any
     difference: Any
+    difference_kind: Any
     difference_note: Any
+    maps_choice: Any
+    maps_note: Any
+    maps: Any
     metrics: Any
     provenance: Any
     card_choice: Any
@@ -87,7 +95,9 @@ class Layout:
 
     def method_inputs(self) -> dict[str, Any]:
         """Components that describe a run, by the keyword under which handlers get their values."""
-        named: dict[str, Any] = {"seed": self.seed, "device": self.device, "confirm": self.confirm}
+        named: dict[str, Any] = {
+            "seed": self.seed, "seeds": self.seeds, "device": self.device, "confirm": self.confirm,
+        }  # fmt: skip
         for card in self.cards:
             named |= card.inputs()
         return named
@@ -247,11 +257,15 @@ def _reproducibility_section() -> dict[str, Any]:
             0, precision=0, label="Seed", info="The same seed gives the same result.",
             elem_id="seed", min_width=120,
         )  # fmt: skip
+        seeds = gr.Number(
+            1, precision=0, label="Seeds to compare", elem_id="seeds", min_width=120,
+            info="Diffusion methods show their mean and where they differ.",
+        )  # fmt: skip
         device = gr.Dropdown(
             [("Automatic", "auto"), ("CPU", "cpu")], value="auto", label="Device",
             info="Automatic: the fastest one.", filterable=False, elem_id="device", min_width=120,
         )  # fmt: skip
-    return {"seed": seed, "device": device}
+    return {"seed": seed, "seeds": seeds, "device": device}
 
 
 def _run_bar() -> dict[str, Any]:
@@ -278,8 +292,19 @@ def _image_tabs() -> dict[str, Any]:
         parts["slider"] = Viewer(elem_id="slider", height="var(--below-fields)")
     with gr.Tab(DIFFERENCE, id=DIFFERENCE):
         parts |= _pair("difference", "From", "To")
+        parts["difference_kind"] = gr.Radio(
+            [SIGNED, SIMILARITY], value=SIGNED, show_label=False, label="What is shown",
+            elem_id="difference-kind", container=False,
+        )  # fmt: skip
         parts["difference_note"] = gr.HTML("", elem_id="difference-note")
         parts["difference"] = Viewer(elem_id="difference", height="var(--below-fields)")
+    with gr.Tab(MAPS, id=MAPS):
+        with gr.Row(elem_classes="pair"):
+            parts["maps_choice"] = gr.Dropdown(
+                [], label="Result", filterable=False, elem_id="maps-choice", min_width=160
+            )
+        parts["maps_note"] = gr.HTML("", elem_id="maps-note")
+        parts["maps"] = Viewer(elem_id="maps", height="var(--below-fields)")
     return parts
 
 

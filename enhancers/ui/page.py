@@ -232,7 +232,7 @@ def _wire_run(wiring: Wiring, page: Layout, follow_ups: _FollowUps) -> None:
     follow_ups.estimate_on(
         functools.partial(
             gr.on,
-            [one.change for one in (*page.method_components(), page.device, page.seed)],
+            [one.change for one in (*page.method_components(), page.device, page.seed, page.seeds)],
         )
     )
 
@@ -240,6 +240,7 @@ def _wire_run(wiring: Wiring, page: Layout, follow_ups: _FollowUps) -> None:
 def _tab_outputs(page: Layout) -> list[Any]:
     return [
         page.notice, page.slider, page.difference, page.difference_note,
+        page.maps_choice, page.maps_note, page.maps,
         page.metrics, page.provenance, page.slider_left, page.slider_right,
         page.difference_left, page.difference_right,
     ]  # fmt: skip
@@ -255,6 +256,10 @@ def _wire_tabs(wiring: Wiring, page: Layout, follow_ups: _FollowUps) -> None:
     for left, right in pairs:
         listener = functools.partial(gr.on, [left.input, right.input])
         follow_ups.refresh(wiring.connect(listener, handlers.pick, [left, right]))
+    kind = wiring.connect(page.difference_kind.input, handlers.kind, [page.difference_kind])
+    follow_ups.refresh(kind)
+    chosen = wiring.connect(page.maps_choice.input, handlers.mapped, [page.maps_choice])
+    follow_ups.refresh(chosen)
     wiring.connect(page.card_choice.change, handlers.card, [page.card_choice], [page.card], **_LAST)
 
 

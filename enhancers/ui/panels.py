@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
+from enhancers.compare.maps import ResultMap, seed_maps
 from enhancers.display import Preset, presets_for
-from enhancers.image import MedicalImage
+from enhancers.image import MedicalImage, Window
 from enhancers.registry import get, resolve
 from enhancers.ui import render
 from enhancers.ui.run import MethodRun
 from enhancers.ui.session import INPUT, TRUTH, Session
-from enhancers.ui.viewer import MAX_PANELS, Panel
+from enhancers.ui.viewer import MAX_PANELS, ColourScale, Panel
 
 
 def input_panel(session: Session) -> Panel:
@@ -51,10 +54,53 @@ def all_panels(session: Session) -> list[Panel]:
         raise ValueError("there is no image to show")
     panels = [input_panel(session)]
     if run is not None:
-        panels += [method_panel(method, run.image) for method in run.methods]
+        for method in run.methods:
+            panels += [method_panel(method, run.image), *_seed_panels(method, run.image)]
+        panels = panels[:MAX_PANELS]
     if session.truth is not None and len(panels) < MAX_PANELS:
         panels.append(truth_panel(session, image))
     return panels
+
+
+def _seed_panels(method: MethodRun, image: MedicalImage) -> list[Panel]:
+    """Where seeds differ, by the best of what is known about it; short names the method."""
+    if method.outcome is None:
+        return []
+    maps = seed_maps(method.outcome)
+    shown = [map_panel(method, one, image) for one in maps[-1:]]
+    short = render.short_label(get(method.key).label)
+    return [replace(panel, label=f"{short}: {panel.label.lower()}") for panel in shown]
+
+
+def map_panel(method: MethodRun, one: ResultMap, image: MedicalImage) -> Panel:
+    """A map of a method's result, with colours of its own."""
+    units = result_units(method, image)
+    kept = units == image.units
+    width = image.window.high - image.window.low if kept else 1.0
+    key = f"{method.key}:{one.key}"
+    if one.colours == "gray":
+        other = "" if kept else units
+        return Panel(key, one.label, one.pixels, window=image.window, units=other)
+    reach = one.reach * width
+    signed = one.colours == "signed"
+    most = render.number_text(reach)
+    scale = ColourScale(
+        one.colours, f"\u2212{most}" if signed else "0", f"{'+' if signed else ''}{most} {units}",
+        one.words,
+    )  # fmt: skip
+    window = Window(-reach if signed else 0.0, reach)
+    return Panel(key, one.label, one.pixels, window=window, units=units, scale=scale)
+
+
+def maps_panels(session: Session, key: str) -> list[Panel]:
+    """The input, the result of a method and its maps."""
+    run = session.run
+    if run is None:
+        raise ValueError("there is no result to show")
+    [method] = [method for method in run.methods if method.key == key]
+    maps = session.maps()[key][1]
+    result = method_panel(method, run.image)
+    return [input_panel(session), result, *(map_panel(method, one, run.image) for one in maps)]
 
 
 def compared(session: Session) -> tuple[Panel, Panel]:

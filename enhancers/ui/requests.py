@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from enhancers.compare import is_large
+from enhancers.compare.seeds import MAX_SEEDS, checked_seeds
 from enhancers.errors import ParameterError
 from enhancers.image import MedicalImage
 from enhancers.method import Method, ParameterValue
@@ -19,6 +20,21 @@ def requested_parameters(method: Method, values: Mapping[str, Any]) -> dict[str,
         return parameter_values(method, values)
     except ParameterError as error:
         raise ParameterError(f"{method.label}: {error}") from None
+
+
+def requested_seeds(method: Method, values: Mapping[str, Any]) -> int:
+    """The number of seeds of a method: that of the page's field if it samples, else 1.
+
+    Raises
+    ------
+    ParameterError
+        The field does not hold a possible number.
+    """
+    value = values.get("seeds", 1)
+    number = value if isinstance(value, int | float) and not isinstance(value, bool) else -1.0
+    if number % 1:
+        raise ParameterError(f"Seeds to compare is {value}; give an integer from 1 to {MAX_SEEDS}.")
+    return checked_seeds(method, int(number)) if method.family == "diffusion" else 1
 
 
 def requested_device(methods: Sequence[Method], values: Mapping[str, Any]) -> str:

@@ -17,7 +17,12 @@ from enhancers.ui import render
 from enhancers.ui.handlers import Handlers
 from enhancers.ui.page_updates import Updates
 from enhancers.ui.parameters import chosen_methods
-from enhancers.ui.requests import needs_confirmation, requested_device, requested_parameters
+from enhancers.ui.requests import (
+    needs_confirmation,
+    requested_device,
+    requested_parameters,
+    requested_seeds,
+)
 from enhancers.ui.run import MethodRun, Run
 from enhancers.ui.session import Session
 from enhancers.ui.viewer import MAX_PANELS
@@ -166,9 +171,12 @@ def _plan(session: Session, values: dict[str, Any]) -> Run:
             "the estimate above Run and select 'Run anyway'."
         )
     seed = _seed(values.get("seed"))
-    requests = [Request(method.key, requested_parameters(method, values)) for method in methods]
-    labelled = zip(requests, methods, strict=True)
-    runs = [MethodRun(request, method.label) for request, method in labelled]
+    runs = []
+    for method in methods:
+        seeds = requested_seeds(method, values)
+        request = Request(method.key, requested_parameters(method, values), seeds)
+        of_seeds = f"{render.short_label(method.label)}, mean of {seeds} seeds"
+        runs.append(MethodRun(request, of_seeds if seeds > 1 else method.label))
     return Run(image, runs, seed)
 
 

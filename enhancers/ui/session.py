@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from enhancers.compare.maps import ResultMap, result_maps
 from enhancers.decoding import OpenedFile
 from enhancers.display import PRESETS, Preset, full_window
 from enhancers.image import MedicalImage, Pixels, Window
@@ -91,6 +92,10 @@ class Session:
         Keys of the panels that the slider and the difference map compare.
     pair_chosen : bool
         Whether the user chose the pair.
+    similarity : bool
+        Whether the difference tab shows structural similarity.
+    mapped : str
+        Key of the method whose maps are shown.
     settings : mapping
         The latest values of the method section, by keyword.
     view : str
@@ -126,6 +131,8 @@ class Session:
     scores: dict[str, ScoreRow] = field(default_factory=dict)
     pair: tuple[str | None, str | None] = (None, None)
     pair_chosen: bool = False
+    similarity: bool = False
+    mapped: str = ""
     _shown: tuple[Pixels, Pixels, Window] | None = None
     settings: Mapping[str, Any] = field(default_factory=dict)
     view: str = ""
@@ -306,6 +313,15 @@ class Session:
     def score_shrink(self) -> int:
         """The factor by which the sides are reduced for the metrics."""
         return 1 if self.image is None else shrink_of(self.image.shape)
+
+    def maps(self) -> dict[str, tuple[str, tuple[ResultMap, ...]]]:
+        """Label and maps of every finished method that has some, by its key."""
+        found = {
+            method.key: (method.label, result_maps(self.run.image, method.outcome))
+            for method in (self.run.methods if self.run else [])
+            if self.run is not None and method.outcome is not None
+        }
+        return {key: (label, maps) for key, (label, maps) in found.items() if maps}
 
     def panels(self) -> list[tuple[str, str, Pixels]]:
         """Key, label and pixels of the input, the results and the ground truth."""

@@ -11,7 +11,7 @@ import gradio as gr
 import numpy as np
 
 from enhancers.asset_files import ASSETS
-from enhancers.display import Preset, signed_difference
+from enhancers.display import Preset, signed_difference, ssim_map
 from enhancers.errors import ReadingRoomError
 from enhancers.image import MedicalImage, Pixels, Window
 from enhancers.registry import get
@@ -19,15 +19,20 @@ from enhancers.ui import layout, render
 from enhancers.ui.handlers import Handlers
 from enhancers.ui.metrics_table import metrics_html
 from enhancers.ui.page_updates import Updates
-from enhancers.ui.panels import compared, display_group, display_windows
+from enhancers.ui.panels import compared, display_group, display_windows, maps_panels
 from enhancers.ui.run import Run
 from enhancers.ui.session import INPUT, Session
-from enhancers.ui.viewer import Panel, payload
+from enhancers.ui.viewer import ColourScale, Panel, payload
 
 GAINS = (1, 2, 4, 8, 16, 32)
 """Presets of the difference map: full colour is at the window's width divided by the gain."""
 
 FIRST_GAIN = 4
+
+NO_MAPS = (
+    "No result has maps yet. DDNM shows what was measured and what its network added; with two or "
+    "more seeds to compare (see Reproducibility), diffusion methods show where they differ."
+)
 
 
 class TabHandlers(Handlers):
@@ -42,6 +47,14 @@ class TabHandlers(Handlers):
         """Keep which two panels are compared."""
         session = self.session(request)
         session.pair, session.pair_chosen = (left, right), True
+
+    def kind(self, name: str, request: gr.Request) -> None:
+        """Keep what the difference tab shows."""
+        self.session(request).similarity = name == layout.SIMILARITY
+
+    def mapped(self, key: str | None, request: gr.Request) -> None:
+        """Keep whose maps are shown."""
+        self.session(request).mapped = key or ""
 
     def refresh(self, active: str, request: gr.Request) -> Iterator[Updates]:
         """Update the open tab; announce metrics that still have to be computed."""
@@ -59,6 +72,8 @@ class TabHandlers(Handlers):
                 return {**self.updates.pair(session), **self._slider(session, image)}
             if active == layout.DIFFERENCE:
                 return {**self.updates.pair(session), **self._difference(session, image)}
+            if active == layout.MAPS:
+                return self._maps(session, image)
             if active == layout.METRICS_TAB:
                 return {self.updates.layout.metrics: _metrics(session)}
             if active == layout.PROVENANCE:
@@ -94,6 +109,8 @@ class TabHandlers(Handlers):
         a, b = (_pixels(session, panel) for panel in (left, right))
         height = max(a.shape[0], b.shape[0])
         a, b = _enlarged(a, height), _enlarged(b, height)
+        if session.similarity:
+            return self._similarity(image, a, b, f"{right.label} and {left.label}")
         units = right.units or left.units or image.units
         kept = units == image.units
         reach = image.window.high - image.window.low if kept else 1.0
@@ -115,6 +132,52 @@ class TabHandlers(Handlers):
         text = f"{label}. Mean absolute difference {render.number_text(change * reach)} {units}."
         page = self.updates.layout
         return {page.difference: value, page.difference_note: render.remark_html(text)}
+
+    def _similarity(self, image: MedicalImage, a: Pixels, b: Pixels, names: str) -> Updates:
+        found = ssim_map(a, b)
+        scale = ColourScale(
+            "rising", "1, equal", "0, nothing in common", "structural similarity (SSIM)"
+        )
+        # The lighter, the less similar.
+        unlike = np.clip(1.0 - found, 0.0, 1.0)
+        panel = Panel("difference", names, unlike, window=Window(1.0, 0.0), scale=scale)
+        value = payload(
+            [panel], self.updates.store, window=Window(0.0, 1.0),
+            spacing=image.spacing if a.shape[:2] == image.shape else None,
+            image_id=f"{display_group(image)}/similarity",
+        )  # fmt: skip
+        worst = float(np.percentile(found, 1))
+        text = (
+            f"Structural similarity (SSIM) of {names}: {found.mean():.3f} in the mean, "
+            f"{worst:.3f} or less at 1 % of the pixels. 1 is equal."
+        )
+        page = self.updates.layout
+        return {page.difference: value, page.difference_note: render.remark_html(text)}
+
+    def _maps(self, session: Session, image: MedicalImage) -> Updates:
+        """The maps of one result, next to it."""
+        page = self.updates.layout
+        found = session.maps()
+        choices = [(label, key) for key, (label, _) in found.items()]
+        if not found:
+            return {
+                page.maps_choice: gr.update(choices=[], value=None),
+                page.maps_note: render.remark_html(NO_MAPS),
+                page.maps: None,
+            }
+        key = session.mapped if session.mapped in found else choices[0][1]
+        panels = maps_panels(session, key)
+        notes = " ".join(f"{one.label}: {one.about}" for one in found[key][1])
+        value = payload(
+            panels, self.updates.store, window=session.shown_input()[1], units=image.units,
+            spacing=image.spacing, presets=display_windows(session, image), input_key=INPUT,
+            image_id=f"{display_group(image)}/maps/{key}", group=display_group(image),
+        )  # fmt: skip
+        return {
+            page.maps_choice: gr.update(choices=choices, value=key),
+            page.maps_note: render.remark_html(notes),
+            page.maps: value,
+        }
 
 
 def card_text(key: str) -> str:

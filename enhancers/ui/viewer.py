@@ -13,7 +13,7 @@ import threading
 import weakref
 from collections import OrderedDict
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
 import gradio as gr
@@ -36,6 +36,26 @@ _SCRIPTS = (
     "viewer_core.js", "viewer_panel.js", "viewer_toolbar.js", "viewer.js", "viewer_drawing.js",
     "viewer_input.js",
 )  # fmt: skip
+
+
+@dataclass(frozen=True)
+class ColourScale:
+    """The colours of a map, over the panel's `window`.
+
+    Parameters
+    ----------
+    colours : {"signed", "rising"}
+        Blue, black, orange for values on both sides of 0; black to light yellow for sizes.
+    least, most : str
+        The values at the ends, in words and numbers.
+    words : str
+        What the colours mean.
+    """
+
+    colours: Literal["signed", "rising"]
+    least: str
+    most: str
+    words: str
 
 
 @dataclass(frozen=True, eq=False)
@@ -64,7 +84,9 @@ class Panel:
         a result end where the processing window does, and nothing is shown beyond.
     units : str
         Units of the panel's values where they are not the payload's ("gray level, not HU"); the
-        read-out is then from 0 to 1.
+        read-out is then from 0 to 1, or that of `window` for a map.
+    scale : ColourScale, optional
+        Of a map, which is shown in colours that the display window does not change.
     """
 
     key: str
@@ -76,6 +98,7 @@ class Panel:
     error: str = ""
     window: Window | None = None
     units: str = ""
+    scale: ColourScale | None = None
 
 
 class PixelStore:
@@ -279,6 +302,7 @@ def _panel_payload(panel: Panel, store: PixelStore) -> dict[str, Any]:
         "error": panel.error,
         "window": [panel.window.low, panel.window.high] if panel.window else None,
         "units": panel.units,
+        "scale": asdict(panel.scale) if panel.scale else None,
         "token": None,
     }
     if panel.pixels is not None:
