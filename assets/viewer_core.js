@@ -20,7 +20,7 @@ const DIVERGING = [[168, 219, 255], [31, 115, 235], [0, 0, 0], [214, 69, 26], [2
 // Black, violet, red, orange, light yellow: lighter is more.
 const RISING = [[0, 0, 0], [87, 16, 110], [188, 55, 84], [249, 142, 9], [252, 255, 164]];
 
-const COLOURS = { signed: DIVERGING, rising: RISING };
+const COLOURS = { signed: DIVERGING, rising: RISING, falling: [...RISING].reverse() };
 
 // Packed pixels for every level; low and high are the ends of the colours.
 function colourTable(shades, low, high) {

@@ -307,9 +307,10 @@ METHODS: tuple[Method, ...] = (
                            "enlarging, and 20 (refined) or 40 (sampled) for inpaint and kspace."),
             Parameter("output", "Return", "choice", "sample",
                       choices=("sample", "mean of samples", "one call"),
-                      help="A single sample has natural texture. The mean of several is closer to"
-                           " the truth for enlarging. one call is the network's direct estimate, "
-                           "for denoising only."),
+                      help="A single sample is smoother than tissue is, with less than half of the "
+                           "finest detail. The mean of several is closer to the truth for "
+                           "enlarging. one call is the network's direct estimate, for denoising "
+                           "only."),
             Parameter("samples", "Samples to average", "int", 4, 2, 16, 1, advanced=True,
                       help="The number of samples for 'mean of samples'."),
             Parameter("eta", "η", "float", None, 0.0, 1.0, 0.05, automatic=True, advanced=True,

@@ -137,7 +137,7 @@ def to_tiff_source(image: MedicalImage, pixels: Pixels, units: str) -> bytes:
         buffer,
         in_source_units(image, pixels) if kept else pixels,
         photometric="rgb" if pixels.ndim == 3 else "minisblack",
-        description=f"units: {said}. {NOT_FOR_DIAGNOSIS}",
+        description=f"units: {said}. {NOT_FOR_DIAGNOSIS}".encode(),
         software="Reading Room",
         metadata=None,
     )
@@ -153,7 +153,8 @@ def to_tiff_map(one: BundleMap) -> bytes:
         buffer,
         one.values,
         photometric="minisblack",
-        description=f"units: {one.units}. {one.about} {NOT_FOR_DIAGNOSIS}",
+        # As bytes: text would have to be ASCII.
+        description=f"units: {one.units}. {one.about} {NOT_FOR_DIAGNOSIS}".encode(),
         software="Reading Room",
         metadata=None,
     )

@@ -15,6 +15,7 @@ from enhancers.display import (
     presets_for,
     raw_buffer,
     signed_difference,
+    ssim_map,
     thumbnail,
     to_u16,
     window_levels,
@@ -157,3 +158,22 @@ def test_a_thumbnail_is_small_and_keeps_the_mean(shape, expected):
     assert small.dtype == np.uint8
     assert small.mean() == pytest.approx(pixels.mean() * 255, abs=1.0)
     assert thumbnail(np.ones((500, 3), np.float32), 64).tolist() == [[255]] * 64
+
+
+def test_the_map_of_structural_similarity_is_that_of_scikit_image() -> None:
+    from skimage.metrics import structural_similarity
+
+    random = np.random.default_rng(0)
+    a = random.random((40, 32)).astype(np.float32)
+    b = np.clip(a + random.normal(0, 0.1, a.shape), 0, 1).astype(np.float32)
+    _, wanted = structural_similarity(
+        a.astype(np.float64), b.astype(np.float64), data_range=1.0, full=True,
+        gaussian_weights=True, sigma=1.5, use_sample_covariance=False,
+    )  # fmt: skip
+    inside = (slice(5, -5), slice(5, -5))
+    assert np.allclose(ssim_map(a, b)[inside], wanted[inside], atol=1e-5)
+    assert np.allclose(ssim_map(a, a), 1.0)
+    colour = np.stack([a, a, a], -1)
+    assert np.allclose(ssim_map(colour, b), ssim_map(a, b), atol=1e-4)
+    with pytest.raises(ValueError, match="cannot be compared"):
+        ssim_map(a, b[1:])

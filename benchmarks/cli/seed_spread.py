@@ -29,7 +29,7 @@ def seed_spread(
     from benchmarks.seed_spread import samples, write
     from benchmarks.seed_spread.settings import SETTINGS
     from enhancers import devices
-    from enhancers.compare.seed_spread import CALIBRATION
+    from enhancers.compare.seed_spread import CALIBRATION, table
     from enhancers.evaluation.cases import read_cases
     from enhancers.method import nearest
     from enhancers.settings import get_settings
@@ -47,4 +47,4 @@ def seed_spread(
         runs = list(samples.collect(setting, images, work, device=where))
         found = write.calibration(setting, runs)
         write.write(out or CALIBRATION, [found])
-        print(write.table([found]), end="", flush=True)
+        print(table([found]), end="", flush=True)

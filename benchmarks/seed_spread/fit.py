@@ -41,12 +41,15 @@ class Pixels:
         Predictors of the squared error: u², spread and detail.
     blocks : (ndarray, ndarray)
         Mean spread and mean squared error of blocks.
+    finest : float
+        Power of the first seed's result in the finest octave, over that of the truth.
     """
 
     subject: str
     squared: Array
     table: Array
     blocks: tuple[Array, Array]
+    finest: float
 
 
 @dataclass(frozen=True)
@@ -61,6 +64,7 @@ class Fitted:
     gain: Interval
     narrower: float
     detail_gain: Interval
+    finest: float
     images: int
     subjects: int
 
@@ -78,9 +82,17 @@ def pixels_of(samples: Samples, *, relative: bool, fitted: bool) -> Pixels:
     spread, detail = features(mean.astype(np.float32), deviation)
     unit = samples.sigma if relative else 1.0
     table = np.stack([np.full(mean.shape, unit**2), spread, detail], -1).reshape(-1, 3)
-    return Pixels(
-        samples.subject, squared.ravel(), table, (_block_means(spread), _block_means(squared))
-    )
+    blocks = _block_means(spread), _block_means(squared)
+    finest = _finest(results[0]) / max(_finest(truth), 1e-12)
+    return Pixels(samples.subject, squared.ravel(), table, blocks, finest)
+
+
+def _finest(plane: Array) -> float:
+    """Power at frequencies from a quarter to half a cycle per pixel, under a Hann window."""
+    windowed = (plane - plane.mean()) * np.outer(*(np.hanning(side) for side in plane.shape))
+    power = np.abs(np.fft.fft2(windowed)) ** 2
+    away = np.hypot(*np.meshgrid(*(np.fft.fftfreq(side) for side in plane.shape), indexing="ij"))
+    return float(power[(away >= 0.25) & (away < 0.5)].sum())
 
 
 def _block_means(plane: Array) -> Array:
@@ -122,6 +134,7 @@ def fit(images: Sequence[Pixels]) -> Fitted:
             learned, judged, weights["constant"]
         ),
         detail_gain=detail_gain,
+        finest=float(np.median([image.finest for image in judged])),
         images=len(judged),
         subjects=len(halves[1]),
     )  # fmt: skip

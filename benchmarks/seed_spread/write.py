@@ -30,7 +30,7 @@ def calibration(setting: Setting, samples: Sequence[Samples]) -> Calibration:
         if isinstance(getattr(found, name), Interval):
             kept[name] = _rounded(Interval(**value))
     return Calibration(
-        **{**kept, "ratio": round(found.ratio, 4), "narrower": round(found.narrower, 4)},
+        **{**kept, **{name: round(kept[name], 4) for name in ("ratio", "narrower", "finest")}},
         key=setting.key,
         label=setting.label,
         method=setting.method,
@@ -57,28 +57,3 @@ def write(path: Path, found: Sequence[Calibration]) -> None:
     data = TypeAdapter(tuple[Calibration, ...]).dump_json((*old, *found), indent=1)
     write_atomic(path, data + b"\n")
     calibrations.cache_clear()
-
-
-def table(found: Sequence[Calibration]) -> str:
-    """The calibrations as a table in Markdown."""
-    rows = [
-        "| settings | spread / error | rank correlation | better than a constant, nats | model | "
-        "intervals shorter by | coverage of ± 2 | detail adds, nats | images (subjects) |",
-        "| --- | --- | --- | --- | --- | --- | --- | --- | --- |",
-    ]
-    rows += [
-        f"| {one.label} | {one.ratio:.2f} | {_words(one.correlation)} | {_words(one.gain)} | "
-        f"{one.model} | {100 * one.narrower:.0f} % | {_percent(one.coverage)} | "
-        f"{_words(one.detail_gain)} | {one.images} ({one.subjects}) |"
-        for one in found
-    ]
-    return "\n".join(rows) + "\n"
-
-
-def _words(interval: Interval) -> str:
-    return f"{interval.mean:.2f} ({interval.low:.2f} to {interval.high:.2f})"
-
-
-def _percent(interval: Interval) -> str:
-    low, high = max(interval.low, 0.0), min(interval.high, 1.0)
-    return f"{100 * interval.mean:.0f} % ({100 * low:.0f} to {100 * high:.0f})"

@@ -156,4 +156,4 @@ def _reach(values: Pixels) -> float:
     """Where the colours end: 1, 2 or 5 times a power of ten, at least 0.001."""
     size = max(float(np.percentile(np.abs(values), SHOWN)), 1e-3)
     power = 10.0 ** math.floor(math.log10(size))
-    return float(next(step * power for step in (1, 2, 5, 10) if step * power >= size * (1 - 1e-6)))
+    return float(next(step * power for step in (1, 2, 5, 10) if step * power >= size * (1 - 1e-3)))

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import functools
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
@@ -42,6 +42,9 @@ FREE = frozenset(
 
 FLOOR = 1e-4
 """Smallest expected error of a pixel, in [0, 1] units: a black background may have none at all."""
+
+NATURAL = 0.8
+"""Share of the truth's power in the finest octave from which a result has texture like it."""
 
 SMOOTH = 2.0
 """Standard deviation in pixels of the window over which variances are averaged."""
@@ -97,6 +100,9 @@ class Calibration:
         coverage of 95 %.
     detail_gain : Interval
         By how much "spread and detail" is better than "spread", in nats per pixel.
+    finest : float
+        Power of a single seed's result in the finest octave of frequencies, over that of the truth:
+        the median over images. Below 1 it is smoother than tissue is.
     images, subjects : int
         Those on which coverage, correlation and gains were measured, and nothing was fitted.
     seeds : int
@@ -120,6 +126,7 @@ class Calibration:
     gain: Interval
     narrower: float
     detail_gain: Interval
+    finest: float
     images: int
     subjects: int
     seeds: int
@@ -218,7 +225,7 @@ def calibration_of(
     for one in of_network:
         if one.params == wanted:
             return one
-    why = "these settings" if of_network or not of_method else "this network"
+    why = "these settings" if of_network else "this network" if of_method else "this method"
     return (
         f"Not calibrated for {why}: how far seeds differ says nothing here about how far the "
         "result is from the truth."
@@ -272,5 +279,35 @@ def sentences(found: Calibration) -> tuple[str, ...]:
             " Where seeds differ was not shown to tell more about the place of the errors than one "
             "error everywhere."
         )
+    smooth = (
+        f"One seed has {100 * found.finest:.0f} % of the true image's power in the finest octave: "
+        "its texture is not that of the tissue."
+    )
+    texture = (smooth,) if found.finest < NATURAL else ()
     older = () if found.current else ("This was measured with an earlier version of the method.",)
-    return (told, covered, *older)
+    return (told, covered, *texture, *older)
+
+
+def table(found: Sequence[Calibration]) -> str:
+    """The calibrations as a table in Markdown."""
+    head = (
+        "settings", "spread / error", "rank correlation with the error",
+        "better than one error everywhere, nats", "intervals shorter by",
+        "within 2 expected errors", "finest octave of one seed", "images (subjects)",
+    )  # fmt: skip
+    lines = [head, ["---"] * len(head), *map(_row, found)]
+    return "".join(f"| {' | '.join(line)} |\n" for line in lines)
+
+
+def _row(one: Calibration) -> tuple[str, ...]:
+    low, high = max(one.coverage.low, 0.0), min(one.coverage.high, 1.0)
+    return (
+        one.label, f"{one.ratio:.2f}", _words(one.correlation), _words(one.gain),
+        f"{100 * one.narrower:.0f} %" if one.tells_where else "not shown",
+        f"{100 * one.coverage.mean:.0f} % ({100 * low:.0f} to {100 * high:.0f})",
+        f"{100 * one.finest:.0f} %", f"{one.images} ({one.subjects})",
+    )  # fmt: skip
+
+
+def _words(interval: Interval) -> str:
+    return f"{interval.mean:.2f} ({interval.low:.2f} to {interval.high:.2f})"

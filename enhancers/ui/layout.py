@@ -259,7 +259,7 @@ def _reproducibility_section() -> dict[str, Any]:
         )  # fmt: skip
         seeds = gr.Number(
             1, precision=0, label="Seeds to compare", elem_id="seeds", min_width=120,
-            info="Diffusion methods show their mean and where they differ.",
+            info="Mean, and where they differ.",
         )  # fmt: skip
         device = gr.Dropdown(
             [("Automatic", "auto"), ("CPU", "cpu")], value="auto", label="Device",
@@ -291,11 +291,12 @@ def _image_tabs() -> dict[str, Any]:
         parts |= _pair("slider", "Left", "Right")
         parts["slider"] = Viewer(elem_id="slider", height="var(--below-fields)")
     with gr.Tab(DIFFERENCE, id=DIFFERENCE):
-        parts |= _pair("difference", "From", "To")
-        parts["difference_kind"] = gr.Radio(
-            [SIGNED, SIMILARITY], value=SIGNED, show_label=False, label="What is shown",
-            elem_id="difference-kind", container=False,
+        kinds = gr.Dropdown(
+            [SIGNED, SIMILARITY], value=SIGNED, label="Map", filterable=False,
+            elem_id="difference-kind", min_width=160, render=False,
         )  # fmt: skip
+        parts |= _pair("difference", "From", "To", kinds)
+        parts["difference_kind"] = kinds
         parts["difference_note"] = gr.HTML("", elem_id="difference-note")
         parts["difference"] = Viewer(elem_id="difference", height="var(--below-fields)")
     with gr.Tab(MAPS, id=MAPS):
@@ -303,8 +304,8 @@ def _image_tabs() -> dict[str, Any]:
             parts["maps_choice"] = gr.Dropdown(
                 [], label="Result", filterable=False, elem_id="maps-choice", min_width=160
             )
-        parts["maps_note"] = gr.HTML("", elem_id="maps-note")
         parts["maps"] = Viewer(elem_id="maps", height="var(--below-fields)")
+        parts["maps_note"] = gr.HTML("", elem_id="maps-note")
     return parts
 
 
@@ -325,12 +326,15 @@ def _report_tabs() -> dict[str, Any]:
     return parts
 
 
-def _pair(name: str, left: str, right: str) -> dict[str, Any]:
-    """The dropdowns of the two panels that a tab compares."""
+def _pair(name: str, left: str, right: str, *more: Any) -> dict[str, Any]:
+    """The dropdowns of the two panels that a tab compares, and what stands next to them."""
     with gr.Row(elem_classes="pair"):
-        return {
+        found = {
             f"{name}_{side}": gr.Dropdown(
                 [], label=label, filterable=False, elem_id=f"{name}-{side}", min_width=160
             )
             for side, label in (("left", left), ("right", right))
         }
+        for component in more:
+            component.render()
+    return found

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -32,7 +33,7 @@ def requested_seeds(method: Method, values: Mapping[str, Any]) -> int:
     """
     value = values.get("seeds", 1)
     number = value if isinstance(value, int | float) and not isinstance(value, bool) else -1.0
-    if number % 1:
+    if not math.isfinite(number) or number % 1:
         raise ParameterError(f"Seeds to compare is {value}; give an integer from 1 to {MAX_SEEDS}.")
     return checked_seeds(method, int(number)) if method.family == "diffusion" else 1
 

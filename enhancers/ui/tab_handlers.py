@@ -11,6 +11,7 @@ import gradio as gr
 import numpy as np
 
 from enhancers.asset_files import ASSETS
+from enhancers.compare.seed_spread import calibrations, table
 from enhancers.display import Preset, signed_difference, ssim_map
 from enhancers.errors import ReadingRoomError
 from enhancers.image import MedicalImage, Pixels, Window
@@ -28,6 +29,9 @@ GAINS = (1, 2, 4, 8, 16, 32)
 """Presets of the difference map: full colour is at the window's width divided by the gain."""
 
 FIRST_GAIN = 4
+
+SEED_TABLE = "<!-- seed-spread -->"
+"""Where a card has the calibrations of its method."""
 
 NO_MAPS = (
     "No result has maps yet. DDNM shows what was measured and what its network added; with two or "
@@ -136,11 +140,10 @@ class TabHandlers(Handlers):
     def _similarity(self, image: MedicalImage, a: Pixels, b: Pixels, names: str) -> Updates:
         found = ssim_map(a, b)
         scale = ColourScale(
-            "rising", "1, equal", "0, nothing in common", "structural similarity (SSIM)"
+            "falling", "0, unlike", "1, equal", "structural similarity (SSIM); light is unlike"
         )
-        # The lighter, the less similar.
-        unlike = np.clip(1.0 - found, 0.0, 1.0)
-        panel = Panel("difference", names, unlike, window=Window(1.0, 0.0), scale=scale)
+        similar = np.clip(found, 0.0, 1.0)
+        panel = Panel("difference", names, similar, window=Window(0.0, 1.0), scale=scale)
         value = payload(
             [panel], self.updates.store, window=Window(0.0, 1.0),
             spacing=image.spacing if a.shape[:2] == image.shape else None,
@@ -184,7 +187,9 @@ def card_text(key: str) -> str:
     """The card of a method as Markdown: its file, or a summary from the registry."""
     path = ASSETS / "cards" / f"{key}.md"
     if path.is_file():
-        return path.read_text(encoding="utf-8")
+        text = path.read_text(encoding="utf-8")
+        found = [one for one in calibrations() if one.method == key]
+        return text.replace(SEED_TABLE, table(found) if found else "No calibration is installed.")
     method = get(key)
     return f"# {method.label}\n\n{method.summary}\n\n{method.citation}"
 

@@ -44,15 +44,16 @@ class ColourScale:
 
     Parameters
     ----------
-    colours : {"signed", "rising"}
-        Blue, black, orange for values on both sides of 0; black to light yellow for sizes.
+    colours : {"signed", "rising", "falling"}
+        Blue, black, orange for values on both sides of 0; black to light yellow for sizes, or light
+        yellow to black where little is what counts.
     least, most : str
         The values at the ends, in words and numbers.
     words : str
         What the colours mean.
     """
 
-    colours: Literal["signed", "rising"]
+    colours: Literal["signed", "rising", "falling"]
     least: str
     most: str
     words: str

@@ -51,7 +51,8 @@ def test_mean_and_standard_deviation_over_the_seeds(shape: tuple[int, ...]) -> N
 def test_equal_runs_have_no_deviation_at_all() -> None:
     image = np.random.default_rng(1).random((5, 5), np.float32)
     *_, last = runs([image] * 3)
-    assert isinstance(last.result, SeedsResult) and last.result.deviation is not None
+    assert isinstance(last.result, SeedsResult)
+    assert last.result.deviation is not None
     assert not last.result.deviation.any()
     assert np.array_equal(last.result.pixels, image)
 
@@ -71,7 +72,8 @@ def outcome(noisy: MedicalImage) -> Outcome:
 
 
 def deviation_of(outcome: Outcome) -> np.ndarray:
-    assert isinstance(outcome.result, SeedsResult) and outcome.result.deviation is not None
+    assert isinstance(outcome.result, SeedsResult)
+    assert outcome.result.deviation is not None
     return outcome.result.deviation
 
 
@@ -114,7 +116,7 @@ def calibration(**changes: object) -> Calibration:
         sha256=identity("pixel").partition(":")[2], code=method_digest("null_space"),
         params=spread.fixed(params), relative=True, model="spread", floor=0.2, spread=3.0,
         detail=0.0, ratio=0.16, correlation=SIX, coverage=Interval(0.93, 0.88, 0.96), gain=SIX,
-        narrower=0.2, detail_gain=SIX, images=12, subjects=6, seeds=4,
+        narrower=0.2, detail_gain=SIX, finest=0.4, images=12, subjects=6, seeds=4,
     )  # fmt: skip
     return replace(found, **changes)  # type: ignore[arg-type]
 
@@ -126,6 +128,8 @@ def calibration(**changes: object) -> Calibration:
         ({}, "held the true value at 93 % (88 to 96 over subjects) of the pixels of 12 held-out"),
         ({}, "20 % shorter than one length everywhere"),
         ({"model": "constant", "spread": 0.0}, "was not shown to tell more about the place"),
+        ({}, "One seed has 40 % of the true image's power in the finest octave"),
+        ({"finest": 0.95}, "proves nothing"),
         ({"code": "another"}, "measured with an earlier version of the method"),
         ({"sha256": "another"}, "Not calibrated for this network: how far seeds differ says"),
         ({"params": {"task": "denoise"}}, "Not calibrated for these settings"),
@@ -146,6 +150,9 @@ def test_what_the_spread_is_worth_is_said(
         raw, get("null_space"), outcome.params, outcome.record.prior, path
     )
     assert words in " ".join(noted.notes)
+    assert ("finest octave" in " ".join(noted.notes)) == (
+        "Not calibrated" not in words and changes.get("finest", 0) < 0.8
+    )
     expected = [figure.value for figure in noted.figures if figure.name == spread.EXPECTED]
     assert bool(expected) == ("Not calibrated" not in words)
     if expected and "code" not in changes and "model" not in changes:
@@ -168,7 +175,7 @@ def test_maps_of_seeds_and_parts_have_units_and_sum_to_the_result(
     assert {"spread", "measured", "corrected"} <= set(maps)
     total = maps["measured"].values + maps["corrected"].values
     assert np.allclose(total, outcome.result.pixels, atol=1e-6)
-    assert all(0 <= one.pixels.min() and one.pixels.max() <= 1 for one in maps.values())
+    assert all(one.pixels.min() >= 0 and one.pixels.max() <= 1 for one in maps.values())
     written = {one.name: one for one in bundle_maps(noisy, outcome)}
     assert np.array_equal(written["null_space_spread"].values, deviation_of(outcome))
     assert written["null_space_spread"].units == "a.u."

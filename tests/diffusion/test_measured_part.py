@@ -56,7 +56,8 @@ def test_what_enlarging_adds_has_no_block_mean() -> None:
 
 def test_what_inpainting_adds_is_where_pixels_are_missing() -> None:
     image = CASES["inpaint"][0]
-    assert image.measured is not None and image.measured.known is not None
+    assert image.measured is not None
+    assert image.measured.known is not None
     known = image.measured.known
     found = split(image, RESULT, task="inpaint")
     assert not found.added[known].any()
@@ -66,7 +67,8 @@ def test_what_inpainting_adds_is_where_pixels_are_missing() -> None:
 
 def test_what_kspace_adds_was_not_sampled() -> None:
     image = CASES["kspace"][0]
-    assert image.measured is not None and image.measured.spectrum is not None
+    assert image.measured is not None
+    assert image.measured.spectrum is not None
     found = split(image, RESULT, task="kspace")
     spectrum = np.fft.fft2(found.added, norm="ortho")
     assert np.abs(spectrum[image.measured.spectrum.sampled]).max() < 1e-4

@@ -604,7 +604,8 @@ def middle_of(locator):
 def test_the_difference_has_a_colour_bar_a_read_out_and_a_gain(shown):
     change_to(shown, "subtract")
     bar = shown.locator("#viewer .rr-colours")
-    assert bar.inner_text().split() == ["−1024", "+1024", "HU"]
+    words = ["blue", "darker,", "black", "equal,", "orange", "brighter"]
+    assert bar.inner_text().split() == ["−1024", "+1024", "HU", *words]
     change = WINDOW.to_source(PIXELS["other"]) - WINDOW.to_source(INPUT)
     colours = readback(shown, "difference")[..., :3].astype(int)
     assert (colours[change > 100] * [1, 0, -1]).sum(axis=-1).min() > 0
@@ -613,14 +614,14 @@ def test_the_difference_has_a_colour_bar_a_read_out_and_a_gain(shown):
     shown.get_by_label("Difference at full colour").fill("200")
     shown.get_by_label("Difference at full colour").press("Enter")
     settle(shown)
-    assert bar.inner_text().split() == ["−200", "+200", "HU"]
+    assert bar.inner_text().split() == ["−200", "+200", "HU", *words]
     focus(shown)
     shown.keyboard.press("[")
     low, high = state(shown)["levels"].values()
     assert low + high == 2 * 32768
     shown.keyboard.press("1")
     settle(shown)
-    assert bar.inner_text().split() == ["−4095", "+4095", "HU"]
+    assert bar.inner_text().split() == ["−4095", "+4095", "HU", *words]
     assert not shown.get_by_label("Window centre").is_visible()
     assert not shown.get_by_role("button", name="Show input").is_visible()
     x, y = middle(shown)

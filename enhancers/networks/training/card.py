@@ -1,4 +1,4 @@
-"""The card of a trained network, written from its training record."""
+"""The card of a trained network, written from its training record in the format of the Hub."""
 
 from __future__ import annotations
 
@@ -38,6 +38,57 @@ _LIMITS = """\
 """
 
 
+_PARTS = {
+    "pixel": (("unet", "UNet2DModel"),),
+    "latent": (("vae", "AutoencoderKL"), ("unet", "UNet2DModel")),
+}
+"""Subfolders of each network, and the class of diffusers that loads them."""
+
+_TAGS = ("medical", "image-restoration", "denoising", "diffusion", "not-for-diagnosis")
+
+
+def _front_matter(which: str, facts: Mapping[str, Any]) -> str:
+    """What the Hub reads: licence, library, task, and the validation figures as results."""
+    from huggingface_hub import EvalResult, ModelCardData
+
+    results = [
+        EvalResult(
+            task_type="image-to-image",
+            task_name=str(stage["stage"]),
+            dataset_type=name.split()[0],
+            dataset_name=f"held-out images of the group {name.split()[0]}",
+            metric_type="psnr" if name.endswith("dB") else "mse",
+            metric_name=name,
+            metric_value=value,
+        )
+        for stage in facts["stages"]
+        for name, value in stage["validation"].items()
+    ]
+    data = ModelCardData(
+        license="apache-2.0",
+        library_name="diffusers",
+        pipeline_tag="image-to-image",
+        tags=list(_TAGS),
+        model_name=f"reading-room-{which}",
+        eval_results=results or None,
+    )
+    return f"---\n{data.to_yaml()}\n---\n"
+
+
+def _use(which: str) -> list[str]:
+    """How the folder is loaded, as code that runs in it."""
+    classes = sorted({name for _, name in _PARTS[which]})
+    loads = [
+        f'{part} = {name}.from_pretrained(".", subfolder="{part}")' for part, name in _PARTS[which]
+    ]
+    return [
+        "## Use", "",
+        "In this folder, or with its name on the Hub in place of the dot:", "",
+        "```python", f"from diffusers import {', '.join([*classes, 'DDIMScheduler'])}", "",
+        *loads, 'scheduler = DDIMScheduler.from_pretrained(".", subfolder="scheduler")', "```", "",
+    ]  # fmt: skip
+
+
 def render(which: str, facts: Mapping[str, Any], attribution: str) -> str:
     """The card as Markdown.
 
@@ -56,7 +107,9 @@ def render(which: str, facts: Mapping[str, Any], attribution: str) -> str:
         for name, images in facts["images"].items()
     ]
     lines = [
+        _front_matter(which, facts),
         f"# {title}", "", summary, "",
+        *_use(which),
         "## Split", "",
         "By subject within each group: no subject of a group is on both sides.", "",
         "| group | training images | validation images | training subjects | validation subjects |",
