@@ -302,12 +302,13 @@ def table(found: Sequence[Calibration]) -> str:
 def _row(one: Calibration) -> tuple[str, ...]:
     low, high = max(one.coverage.low, 0.0), min(one.coverage.high, 1.0)
     return (
-        one.label, f"{one.ratio:.2f}", _words(one.correlation), _words(one.gain),
+        one.label, f"{one.ratio:.2f}", _words(one.correlation, 1.0), _words(one.gain),
         f"{100 * one.narrower:.0f} %" if one.tells_where else "not shown",
         f"{100 * one.coverage.mean:.0f} % ({100 * low:.0f} to {100 * high:.0f})",
         f"{100 * one.finest:.0f} %", f"{one.images} ({one.subjects})",
     )  # fmt: skip
 
 
-def _words(interval: Interval) -> str:
-    return f"{interval.mean:.2f} ({interval.low:.2f} to {interval.high:.2f})"
+def _words(interval: Interval, most: float = math.inf) -> str:
+    high = min(interval.high, most)
+    return f"{interval.mean:.2f} ({interval.low:.2f} to {high:.2f})"
