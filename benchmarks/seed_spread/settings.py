@@ -59,9 +59,11 @@ SETTINGS = (
     Setting("sr2", "enlarging 2 times", "null_space", (("downsample", 2),), {"task": "sr2"}),
     Setting("sr8", "enlarging 8 times", "null_space", (("downsample", 8),), {"task": "sr8"}),
     Setting(
-        "kspace", "undersampled MR", "null_space", (("kspace", 4.0),), {"task": "kspace"}, ("mr",),
+        "kspace", "undersampled MR, sampled", "null_space", (("kspace", 4.0),),
+        {"task": "kspace", "filling": "sampled"}, ("mr",),
     ),
     Setting(
-        "inpaint", "missing pixels", "null_space", (("missing", 0.7),), {"task": "inpaint"},
+        "inpaint", "missing pixels, sampled", "null_space", (("missing", 0.7),),
+        {"task": "inpaint", "filling": "sampled"},
     ),
 )  # fmt: skip

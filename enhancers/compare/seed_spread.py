@@ -27,6 +27,7 @@ from enhancers.image import Pixels
 from enhancers.method import Method, ParameterValue
 from enhancers.method_interface import Figure
 from enhancers.provenance import PriorFacts
+from enhancers.registry import get
 from enhancers.source_digest import method_digest
 
 CALIBRATION = ASSETS / "calibration" / "seed-spread.json"
@@ -222,8 +223,10 @@ def calibration_of(
     of_method = [one for one in calibrations(path) if one.method == method]
     of_network = [one for one in of_method if one.sha256 == network]
     wanted = fixed(params)
+    # A parameter that came later has its default where nobody set it.
+    defaults = {parameter.name: parameter.default for parameter in get(method).parameters}
     for one in of_network:
-        if one.params == wanted:
+        if {**defaults, **one.params} == {**defaults, **wanted}:
             return one
     why = "these settings" if of_network else "this network" if of_method else "this method"
     return (

@@ -132,7 +132,7 @@ def calibration(**changes: object) -> Calibration:
         ({"finest": 0.95}, "proves nothing"),
         ({"code": "another"}, "measured with an earlier version of the method"),
         ({"sha256": "another"}, "Not calibrated for this network: how far seeds differ says"),
-        ({"params": {"task": "denoise"}}, "Not calibrated for these settings"),
+        ({"params": {"task": "sr4"}}, "Not calibrated for these settings"),
     ],
 )
 def test_what_the_spread_is_worth_is_said(
@@ -158,6 +158,21 @@ def test_what_the_spread_is_worth_is_said(
     if expected and "code" not in changes and "model" not in changes:
         # At least the floor: seeds that agree do not make the error small.
         assert expected[0] > max(0.02, float(np.sqrt(np.mean(deviation_of(outcome) ** 2))))
+
+
+def test_a_calibration_outlives_a_new_parameter_and_no_other_settings(tmp_path: Path) -> None:
+    from benchmarks.seed_spread.write import write
+
+    path, found = tmp_path / "spread.json", calibration()
+    write(path, [replace(found, params={"task": "denoise"})])
+
+    def of(**given: object) -> Calibration | str:
+        params = resolve("null_space", Modality.CT, given)  # type: ignore[arg-type]
+        return spread.calibration_of("null_space", params, found.sha256, path)
+
+    assert isinstance(of(sigma=0.2, preview_every=3), Calibration)
+    assert isinstance(of(eta=0.85), str)
+    assert isinstance(of(task="sr4"), str)
 
 
 def test_a_damaged_calibration_is_named(tmp_path: Path) -> None:
