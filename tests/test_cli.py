@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import tifffile
 
 from enhancers.__main__ import main
 from enhancers.phantoms import phantom
@@ -85,6 +86,25 @@ def test_same_seed_same_file(
     assert outs[0].read_bytes() == outs[1].read_bytes()
 
 
+def test_several_seeds_give_their_mean_the_maps_and_what_they_are_worth(
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    picture: Path,
+    tmp_path: Path,
+) -> None:
+    out, maps = tmp_path / "out.png", tmp_path / "maps"
+    assert call(monkeypatch, "run", picture, "--method", "null_space", "--set", "sigma=0.05",
+                "--seeds", 2, "--out", out, "--maps", maps, "--json", tmp_path / "r.json") == 0  # fmt: skip
+    said = capsys.readouterr().out
+    assert "RMS spread of 2 seeds" in said
+    assert "Not calibrated" in said or "held the true value at" in said
+    assert json.loads((tmp_path / "r.json").read_text())["seeds"] == 2
+    spread = tifffile.imread(maps / "null_space_spread.tif")
+    assert spread.shape == (64, 64)
+    assert spread.max() > 0
+    assert (maps / "null_space_measured.tif").is_file()
+
+
 def test_degrade_and_measure(
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
@@ -122,6 +142,10 @@ def test_samples_are_written(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) ->
 @pytest.mark.parametrize(
     ("arguments", "says"),
     [
+        (
+            ("run", "{in}", "--method", "nlm", "--seeds", "3", "--out", "{out}.png"),
+            "seeds=3 is for methods that sample, and Non-local means does not",
+        ),
         (
             ("run", "{in}", "--method", "clahee", "--out", "{out}.png"),
             "No method clahee; did you mean clahe?",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import time
+import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, get_args
@@ -129,6 +130,18 @@ def test_tiff_is_in_source_units_unless_the_method_maps_values_anew(
         assert from_json(Path(record).read_text(encoding="utf-8")).result_units == units
 
 
+def test_several_seeds_come_as_a_zip_with_their_maps(client: Client, picture: Path) -> None:
+    file, record = call(
+        client, "/enhance", picture, "null_space", {"sigma": 0.05}, format="zip", seeds=2
+    )
+    with zipfile.ZipFile(file) as archive:
+        names = set(archive.namelist())
+        stored = archive.read("provenance.json").decode()
+    assert {"input.png", "null_space.png", "maps/null_space_spread.tif"} <= names
+    found = from_json(Path(record).read_text(encoding="utf-8"))
+    assert found.seeds == from_json(stored).seeds == 2
+
+
 def test_modality_chooses_the_preset_and_slice_index_the_slice(
     client: Client, picture: Path, tmp_path: Path
 ) -> None:
@@ -206,6 +219,7 @@ def test_every_kind_of_degradation_is_declared_and_has_a_level(
         ("/enhance", ("nlm", None, 0, "PET"), "modality=PET is unknown"),
         ("/enhance", ("nlm", None, 0, None, 7), "slice"),
         ("/enhance", ("nlm", None, 0, None, None, "jpeg"), "format=jpeg is not possible"),
+        ("/enhance", ("nlm", None, 0, None, None, "png", None, 2), "seeds=2 is for methods that"),
         ("/degrade", ("dust",), "No degradation dust"),
         ("/degrade", ("blur", "much"), "level=much is not possible"),
         ("/degrade", ("blur", 99), "=99 is not possible for blur"),
