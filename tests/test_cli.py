@@ -92,13 +92,13 @@ def test_several_seeds_give_their_mean_the_maps_and_what_they_are_worth(
     picture: Path,
     tmp_path: Path,
 ) -> None:
-    out, maps = tmp_path / "out.png", tmp_path / "maps"
+    out, maps, record = tmp_path / "out.png", tmp_path / "maps", tmp_path / "r.json"
     assert call(monkeypatch, "run", picture, "--method", "null_space", "--set", "sigma=0.05",
-                "--seeds", 2, "--out", out, "--maps", maps, "--json", tmp_path / "r.json") == 0  # fmt: skip
+                "--seeds", 2, "--out", out, "--maps", maps, "--json", record) == 0  # fmt: skip
     said = capsys.readouterr().out
     assert "RMS spread of 2 seeds" in said
     assert "Not calibrated" in said or "held the true value at" in said
-    assert json.loads((tmp_path / "r.json").read_text())["seeds"] == 2
+    assert json.loads(record.read_text(encoding="utf-8"))["seeds"] == 2
     spread = tifffile.imread(maps / "null_space_spread.tif")
     assert spread.shape == (64, 64)
     assert spread.max() > 0
