@@ -56,6 +56,8 @@ def _front_matter(which: str, facts: Mapping[str, Any]) -> str:
             task_type="image-to-image",
             task_name=str(stage["stage"]),
             dataset_type=name.split()[0],
+            # Results are merged by data set: without this, under the first stage's name.
+            dataset_config=str(stage["stage"]),
             dataset_name=f"held-out images of the group {name.split()[0]}",
             metric_type="psnr" if name.endswith("dB") else "mse",
             metric_name=name,
