@@ -58,7 +58,7 @@ class ResultMap:
         scaled = self.values / np.float32(self.reach)
         if self.colours == "signed":
             scaled = (scaled + 1) / 2
-        return np.clip(scaled, 0.0, 1.0, dtype=np.float32)
+        return np.asarray(np.clip(scaled, 0.0, 1.0), np.float32)
 
 
 def bundle_maps(image: MedicalImage, outcome: Outcome) -> tuple[BundleMap, ...]:
@@ -67,11 +67,11 @@ def bundle_maps(image: MedicalImage, outcome: Outcome) -> tuple[BundleMap, ...]:
     kept = units == image.units
     found = []
     for one in result_maps(image, outcome):
-        values = one.values
+        values = one.values.astype(np.float64)
         if kept and one.colours == "gray":
             values = image.window.to_source(values)
         elif kept:
-            values = values * (image.window.high - image.window.low)
+            values *= image.window.high - image.window.low
         name = f"{outcome.method}_{one.key}"
         about = f"{one.label}. {one.about}"
         said = units if kept else f"{units} (0 to 1)"
