@@ -16,7 +16,9 @@ CODE = re.compile(r"```python\n(.*?)```", re.DOTALL)
 
 
 def facts_of(which: str) -> dict[str, Any]:
-    return json.loads((NETWORKS / which / "training.json").read_text(encoding="utf-8"))
+    text = (NETWORKS / which / "training.json").read_text(encoding="utf-8")
+    found: dict[str, Any] = json.loads(text)
+    return found
 
 
 @pytest.mark.parametrize("which", ["pixel", "latent"])
