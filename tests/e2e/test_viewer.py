@@ -22,7 +22,7 @@ from enhancers.display import (
 )
 from enhancers.image import Window
 from enhancers.method import Modality
-from enhancers.ui.viewer import Panel, PixelStore, Viewer, payload, router
+from enhancers.ui.viewer import ColourScale, Panel, PixelStore, Viewer, payload, router
 
 pytestmark = pytest.mark.e2e
 
@@ -119,6 +119,12 @@ def difference():
     )
 
 
+def mapped():
+    scale = ColourScale("rising", "0", "50 HU", "expected error")
+    error = Panel("error", "Error", PIXELS["other"], window=Window(0, 50), units="HU", scale=scale)
+    return value_of(Panel("input", "Input", INPUT), error, image_id="map")
+
+
 RUNS = itertools.count()
 
 CHANGES = {
@@ -131,6 +137,7 @@ CHANGES = {
     "cut": cut,
     "slide": slider,
     "subtract": difference,
+    "map": mapped,
 }
 
 
@@ -596,6 +603,27 @@ def test_the_divider_moves_by_keyboard_and_pointer_and_both_sides_are_exact(show
     assert reading.startswith(f"{value} HU".replace("-", "−"))
 
 
+def test_a_map_keeps_its_colours_and_says_what_they_mean(shown):
+    change_to(shown, "map")
+    bar = shown.locator("#viewer .rr-colours:not([hidden])")
+    assert bar.inner_text().split() == ["0", "50", "HU", "expected", "error"]
+    assert shown.locator("#viewer canvas").nth(1).get_attribute("aria-label") == (
+        "Error: expected error, from 0 to 50 HU"
+    )
+    before = readback(shown, "error")[..., :3].astype(int)
+    levels = PIXELS["other"]
+    lightness = before.sum(axis=-1)
+    assert lightness[levels > 0.9].min() > lightness[levels < 0.1].max()
+    type_window(shown, 0, 100)
+    settle(shown)
+    assert np.array_equal(readback(shown, "error")[..., :3], before)
+    x, y = middle(shown, 1)
+    shown.mouse.move(x + 11, y + 5)
+    reading = state(shown)["panels"][1]["reading"]
+    value, column, row = re.match(r"([\d.]+) HU\s\((\d+), (\d+)\)", reading).groups()
+    assert float(value) == pytest.approx(50 * levels[int(row), int(column)], abs=0.6)
+
+
 def middle_of(locator):
     box = locator.bounding_box()
     return box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
@@ -603,7 +631,7 @@ def middle_of(locator):
 
 def test_the_difference_has_a_colour_bar_a_read_out_and_a_gain(shown):
     change_to(shown, "subtract")
-    bar = shown.locator("#viewer .rr-colours")
+    bar = shown.locator("#viewer .rr-colours:not([hidden])")
     words = ["blue", "darker,", "black", "equal,", "orange", "brighter"]
     assert bar.inner_text().split() == ["−1024", "+1024", "HU", *words]
     change = WINDOW.to_source(PIXELS["other"]) - WINDOW.to_source(INPUT)
