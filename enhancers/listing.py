@@ -6,12 +6,12 @@ import json
 from dataclasses import asdict
 from typing import Any
 
-from enhancers.registry import METHODS, get
+from enhancers.registry import get, methods
 
 
 def as_text() -> str:
     """One line per method with key and summary."""
-    return "\n".join(f"{method.key:14}{method.summary}" for method in METHODS)
+    return "\n".join(f"{method.key:13} {method.summary}" for method in methods())
 
 
 def parameters(key: str) -> str:
@@ -30,7 +30,7 @@ def parameters(key: str) -> str:
 
 def as_dict(key: str | None = None) -> dict[str, Any]:
     """The facts of the registry about all methods, or one, as JSON types."""
-    methods = [
+    found = [
         {
             "key": method.key,
             "label": method.label,
@@ -39,12 +39,13 @@ def as_dict(key: str | None = None) -> dict[str, Any]:
             "modalities": list(method.modalities),
             "prior": method.prior,
             "remaps": method.remaps,
+            "scale": method.scale,
             "parameters": [asdict(parameter) for parameter in method.parameters],
             "citation": str(method.citation),
         }
-        for method in (METHODS if key is None else (get(key),))
+        for method in (methods() if key is None else (get(key),))
     ]
-    return {"methods": methods}
+    return {"methods": found}
 
 
 def as_json(key: str | None = None) -> str:

@@ -19,6 +19,9 @@ PRIOR_KEY = re.compile(r"[a-z0-9][a-z0-9-]{0,39}")
 """Pattern of a network's key, which is also the name of its folder."""
 
 
+NetworkKind = Literal["pixel", "latent", "restoration"]
+"""Kinds of networks: sampling from images, from latents, or restoring an image in one call."""
+
 Family = Literal["classical", "trained", "diffusion"]
 """Kinds of methods: without a network, one call of a network, or sampling from one."""
 
@@ -140,11 +143,22 @@ class Citation:
 
 
 @dataclass(frozen=True)
+class StatedSource:
+    """Where a method is from that has no publication: what a user stated of a network."""
+
+    text: str
+
+    def __str__(self) -> str:
+        return self.text
+
+
+@dataclass(frozen=True)
 class Method:
     """One enhancement method.
 
     ``modalities`` are those it was made for (it runs on all). ``prior`` is the kind of network it
-    uses ("pixel" or "latent"; None: classical); which one is its parameter ``prior``.
+    uses (None: classical); which one is its parameter ``prior``. Results are ``scale`` times as
+    large as the input where the method always enlarges.
     ``colour`` says how RGB is handled. ``presets`` holds, per modality, the values that differ from
     the defaults. ``remaps`` says whether the results' values lose their meaning in source units,
     as after tone mapping, or names the boolean parameter that decides it. ``removed`` holds
@@ -160,13 +174,14 @@ class Method:
     implementation: str
     parameters: tuple[Parameter, ...]
     modalities: tuple[Modality, ...]
-    citation: Citation
+    citation: Citation | StatedSource
     presets: Mapping[Modality, Mapping[str, ParameterValue]] = field(default_factory=dict)
-    prior: Literal["pixel", "latent"] | None = None
+    prior: NetworkKind | None = None
     colour: str = "luminance is processed, chroma is kept"
     remaps: bool | str = False
     removed: Mapping[str, str] = field(default_factory=dict)
     added: Mapping[str, str] = field(default_factory=dict)
+    scale: int = 1
 
     def result_units(self, units: str, params: Mapping[str, ParameterValue]) -> str:
         """Units of the result's values for an input in ``units`` and complete parameters.

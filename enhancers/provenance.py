@@ -1,6 +1,6 @@
 """Provenance of a result as JSON: digests, versions, device, seed, parameters, timings.
 
-A record holds nothing about a patient and nothing about the machine's user: no file names, no
+A record holds nothing about a patient and nothing about the machine's user: no names of images, no
 paths, no host name. Its key is a digest of everything that determines the result's bytes.
 """
 
@@ -76,10 +76,20 @@ class InputFacts:
 
 @dataclass(frozen=True)
 class PriorFacts:
-    """The network of a result: its name and the SHA-256 of its weights."""
+    """The network of a result: its name and the SHA-256 of its weights.
+
+    Of a network that a user added for restoration also the file that was added, its SHA-256, its
+    architecture, and the licence and source that were stated. Its ``sha256`` covers the weights and
+    the code of the architecture.
+    """
 
     name: str
     sha256: str
+    file: str = ""
+    file_sha256: str = ""
+    architecture: str = ""
+    licence: str = ""
+    source: str = ""
 
 
 @dataclass(frozen=True)

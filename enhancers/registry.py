@@ -10,12 +10,24 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from enhancers.added_networks import AddedNetwork, added_network, added_networks
 from enhancers.errors import UnknownMethod
-from enhancers.method import Citation, Method, Modality, Parameter, ParameterValue, nearest
+from enhancers.method import (
+    Citation,
+    Method,
+    Modality,
+    Parameter,
+    ParameterValue,
+    StatedSource,
+    nearest,
+)
 
 CT, MR, US, XR = Modality.CT, Modality.MR, Modality.US, Modality.XR
 FUNDUS, ENDOSCOPY, MICROSCOPY = Modality.FUNDUS, Modality.ENDOSCOPY, Modality.MICROSCOPY
 ALL = tuple(Modality)
+
+RESERVED = ("input", "truth")
+"""Names that mean an image and no method, on the page and in evaluations."""
 
 PREVIEW = Parameter(
     "preview_every", "Preview every", "int", 5, 1, 100, 1, unit="steps", advanced=True,
@@ -395,12 +407,48 @@ METHODS: tuple[Method, ...] = (
 _BY_KEY = {method.key: method for method in METHODS}
 
 
+def methods() -> tuple[Method, ...]:
+    """Every method of now: `METHODS`, then one for each network that a user added to restore."""
+    return (*METHODS, *(_added(network) for network in added_networks() if _is_free(network.key)))
+
+
 def get(key: str) -> Method:
     """The method with this key, or UnknownMethod naming the nearest."""
-    try:
+    if key in _BY_KEY:
         return _BY_KEY[key]
-    except KeyError:
-        raise UnknownMethod(f"No method {key}; {nearest(key, list(_BY_KEY))}.") from None
+    network = added_network(key)
+    if network is not None and _is_free(key):
+        return _added(network)
+    raise UnknownMethod(f"No method {key}; {nearest(key, [each.key for each in methods()])}.")
+
+
+def _is_free(key: str) -> bool:
+    return key not in _BY_KEY and key not in RESERVED
+
+
+def _added(network: AddedNetwork) -> Method:
+    """The method of an added network."""
+    what = f"enlarges {network.scale} times" if network.scale > 1 else "restores"
+    prior = Parameter(
+        "prior", "Network", "choice", network.key, choices=(network.key,), advanced=True,
+        help="The network of this method.",
+    )  # fmt: skip
+    return Method(
+        key=network.key,
+        label=network.label,
+        family="trained",
+        summary=f"A network that was added here ({network.architecture}); it {what} in one call.",
+        implementation="enhancers.trained.restoration",
+        parameters=(prior, SIGMA, UNCLIP) if network.noise_level else (prior,),
+        modalities=ALL,
+        citation=StatedSource(
+            f"{network.file}, SHA-256 {network.sha256}. Source: {network.source}. "
+            f"Licence: {network.licence}."
+        ),
+        prior="restoration",
+        colour="as the network was trained: in colour, or luminance with chroma kept",
+        scale=network.scale,
+    )
 
 
 def resolve(

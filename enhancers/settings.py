@@ -14,18 +14,9 @@ from enhancers.asset_files import ASSETS
 from enhancers.errors import ParameterError
 from enhancers.http_limits.addresses import LOOPBACK, PRIVATE, networks
 from enhancers.http_limits.upload_quota import FILES_PER_HOUR, GB_PER_HOUR
+from enhancers.user_folders import default_cache_dir, default_models_dir
 
 PREFIX = "READINGROOM_"
-
-
-def default_cache_dir() -> Path:
-    """``reading-room`` in the user's cache folder ($XDG_CACHE_HOME, else ~/.cache)."""
-    return _xdg("XDG_CACHE_HOME", Path(".cache")) / "reading-room"
-
-
-def default_models_dir() -> Path:
-    """``reading-room/networks`` in the user's data folder ($XDG_DATA_HOME, else ~/.local/share)."""
-    return _xdg("XDG_DATA_HOME", Path(".local") / "share") / "reading-room" / "networks"
 
 
 def on_a_space() -> bool:
@@ -41,12 +32,6 @@ def default_host() -> str:
 def default_proxies() -> str:
     """The proxies that are trusted: those on this machine, on a Space its proxy too."""
     return PRIVATE if on_a_space() else LOOPBACK
-
-
-def _xdg(variable: str, otherwise: Path) -> Path:
-    """A base folder of the XDG specification, which says to ignore relative paths."""
-    named = os.environ.get(variable, "")
-    return Path(named) if named and Path(named).is_absolute() else Path.home() / otherwise
 
 
 class Settings(BaseSettings):

@@ -14,7 +14,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 PURE_DATA = frozenset(
-    {"registry", "settings", "errors", "asset_files", "source_digest", "html_templates", "files"}
+    {
+        "registry", "settings", "errors", "asset_files", "source_digest", "html_templates", "files",
+        "added_networks", "user_folders",
+    }  # fmt: skip
 )
 """Modules of the package that cannot change a result whose complete parameters are known."""
 

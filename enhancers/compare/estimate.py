@@ -136,7 +136,7 @@ def is_large(
     if get(key).prior is None:
         return False
     task = str(resolve(key, image.modality, params).get("task", ""))
-    scale = int(task[2:]) if task.startswith("sr") else 1
+    scale = int(task[2:]) if task.startswith("sr") else get(key).scale
     return image.shape[0] * image.shape[1] * scale**2 > ESTIMATE_ABOVE
 
 
@@ -181,6 +181,12 @@ def measure_patch_cost(kind: str, prior: str, device: str) -> PatchCost:
     from enhancers.networks.load import latent_prior, pixel_prior
 
     # `item` waits until the device has computed the number.
+    if kind == "restoration":
+        from enhancers.networks.restoration import restoration_network
+
+        network = restoration_network(device, prior)
+        patch = torch.zeros(1, network.channels, PATCH, PATCH, device=device)
+        return PatchCost(_timed(lambda: network.restored(patch, 0.05).sum().item()))
     if kind == "pixel":
         pixel = pixel_prior(device, prior)
         patch = torch.zeros(1, pixel.channels, PATCH, PATCH, device=device)

@@ -268,13 +268,20 @@ def resolve_request(
 
 
 def prior_facts(method: Method, params: Mapping[str, ParameterValue]) -> PriorFacts | None:
-    """Name and digest of the network of a diffusion method; None for a classical one."""
+    """Facts about the network of a method; None for a classical one."""
     if method.prior is None:
         return None
     from enhancers.networks.load import identity
+    from enhancers.networks.lookup import network_entry
 
     name, _, digest = identity(str(params["prior"])).partition(":")
-    return PriorFacts(name, digest)
+    entry = network_entry(name)
+    if entry.restoration is None or entry.origin is None:
+        return PriorFacts(name, digest)
+    origin, facts = entry.origin, entry.restoration
+    return PriorFacts(
+        name, digest, origin.file, origin.sha256, facts.architecture, entry.licence, facts.source
+    )  # fmt: skip
 
 
 def make_outcome(plan: ResolvedRequest, result: Result, seconds: float) -> Outcome:

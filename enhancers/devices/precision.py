@@ -31,7 +31,7 @@ def precision_name(device: str) -> str:
     The setting `precision` decides: "full" is float32 everywhere, "half" 16 bits everywhere, and
     "auto" 16 bits on a GPU, float32 on a CPU, which gains nothing from less.
     """
-    wanted = "half" if _halved.get() else get_settings().precision
+    wanted = "half" if is_half() else get_settings().precision
     kind = device_type(device)
     if wanted == "full" or (wanted == "auto" and kind == "cpu"):
         return FULL
@@ -41,6 +41,11 @@ def precision_name(device: str) -> str:
         capability = torch.cuda.get_device_capability(torch.device(device))
         return "bfloat16" if capability >= AMPERE else "float16"
     return "float16" if kind == "mps" else "bfloat16"
+
+
+def is_half() -> bool:
+    """Whether 16 bits are asked for on every device, or are the last way to save memory."""
+    return _halved.get() or get_settings().precision == "half"
 
 
 def network_dtype(device: str) -> torch.dtype:

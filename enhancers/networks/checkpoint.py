@@ -6,13 +6,14 @@ writes (a zip archive, or the older plain pickle).
 
 from __future__ import annotations
 
+import argparse
 import contextlib
 import io
 import pickle
 import pickletools
 import warnings
 import zipfile
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 import torch
@@ -20,10 +21,15 @@ from torch import Tensor
 
 from enhancers.errors import CheckpointError
 
-NESTS = ("ema", "model_ema", "ema_state_dict", "state_dict", "model_state_dict", "model")
+NESTS = (
+    "ema", "model_ema", "ema_state_dict", "params_ema", "params-ema",
+    "state_dict", "model_state_dict", "params", "model",
+)  # fmt: skip
 """Keys under which training code stores the weights; averaged weights come first."""
 WRAPPERS = ("module.", "model.", "diffusion_model.")
 """Prefixes that training code adds to every name."""
+SETTINGS_TYPES = (argparse.Namespace,)
+"""Classes beside tensors that may lie in a file: a table of the training's settings, without code."""
 PICKLE_BYTES = 64 * 2**20
 """Largest table of contents that is read; thousands of tensors need 1 MB."""
 NAMED = 3
@@ -38,10 +44,16 @@ _FOREIGN = (
 )
 
 
-def read_tensors(path: Path) -> Mapping[str, Tensor]:
+def read_tensors(path: Path, wrappers: Sequence[str] = WRAPPERS) -> Mapping[str, Tensor]:
     """The named tensors of a checkpoint, on the CPU; those of a zip archive are memory-mapped.
 
     Envelopes of training code (``{"state_dict": ...}``, ``module.`` before each name) are removed.
+
+    Parameters
+    ----------
+    path : Path
+    wrappers : sequence of str
+        Prefixes that are removed where every name has them.
 
     Raises
     ------
@@ -65,7 +77,7 @@ def read_tensors(path: Path) -> Mapping[str, Tensor]:
             else f"{path.name} is not a checkpoint: it is neither a safetensors file nor one that "
             "torch.save wrote."
         )
-    tensors = _unwrapped(found)
+    tensors = without_wrappers(_unwrapped(found), wrappers)
     if not tensors:
         raise CheckpointError(f"{path.name} holds no named tensors, so it is no network's weights.")
     for name, tensor in tensors.items():
@@ -173,6 +185,7 @@ def _torch(path: Path, *, mmap: bool) -> object:
         with warnings.catch_warnings():
             # Old protocols and sparse tensors are reported by this module.
             warnings.simplefilter("ignore")
+            torch.serialization.add_safe_globals(list(SETTINGS_TYPES))
             return torch.load(path, map_location="cpu", weights_only=True, mmap=mmap)
     except pickle.UnpicklingError as error:
         raise _with_code(path) from error
@@ -232,7 +245,7 @@ def _first_line(error: Exception) -> str:
 
 
 def _unwrapped(found: object) -> dict[str, Tensor]:
-    """The named tensors inside up to three envelopes, without a prefix common to all names."""
+    """The named tensors inside up to three envelopes."""
     for _ in range(3):
         if not isinstance(found, Mapping):
             return {}
@@ -241,15 +254,22 @@ def _unwrapped(found: object) -> dict[str, Tensor]:
             break
         found = inner
     assert isinstance(found, Mapping)
-    tensors = {
+    return {
         name: tensor
         for name, tensor in found.items()
         if isinstance(name, str) and isinstance(tensor, Tensor)
     }
-    for wrapper in WRAPPERS:
-        if tensors and all(name.startswith(wrapper) for name in tensors):
-            tensors = {name.removeprefix(wrapper): tensor for name, tensor in tensors.items()}
-    return tensors
+
+
+def without_wrappers(
+    tensors: Mapping[str, Tensor], wrappers: Sequence[str] = WRAPPERS
+) -> dict[str, Tensor]:
+    """The tensors without the prefixes that all their names have."""
+    found = dict(tensors)
+    for wrapper in wrappers:
+        if found and all(name.startswith(wrapper) for name in found):
+            found = {name.removeprefix(wrapper): tensor for name, tensor in found.items()}
+    return found
 
 
 def _check_stored(path: Path, name: str, tensor: Tensor) -> None:

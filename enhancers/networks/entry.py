@@ -6,8 +6,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-Kind = Literal["pixel", "latent"]
-Part = Literal["vae", "unet", "text_encoder"]
+from enhancers.method import NetworkKind
+
+Kind = NetworkKind
+Part = Literal["vae", "unet", "text_encoder", "network"]
 ScheduleName = Literal["linear", "scaled_linear", "squaredcos_cap_v2"]
 QkvOrder = Literal["legacy", "new"]
 
@@ -108,6 +110,33 @@ class Origin:
 
 
 @dataclass(frozen=True)
+class Restoration:
+    """What is known of a network that restores an image in one call.
+
+    Parameters
+    ----------
+    architecture : str
+    scale : int
+        Enlargement of its results.
+    noise_level : bool
+        Whether it is given the standard deviation of the noise.
+    source : str
+        Where it is from, as the user stated it, or as it was published.
+    range : (low, high) or None
+        The values in HU that it takes as 0 and 1; None for those of the processing window.
+    normalisation : (mean, deviation)
+        By which an architecture of this project normalises values in [0, 1].
+    """
+
+    architecture: str
+    scale: int = 1
+    noise_level: bool = False
+    source: str = "not stated"
+    range: tuple[float, float] | None = None
+    normalisation: tuple[float, float] = (0.0, 1.0)
+
+
+@dataclass(frozen=True)
 class NetworkEntry:
     """A network to sample from, or a set of autoencoder, network and text encoder.
 
@@ -116,8 +145,8 @@ class NetworkEntry:
     key : str
         Name of its folder, and value of the parameter ``prior`` of methods.
     label, summary, licence : str
-    kind : {"pixel", "latent"}
-        Whether it works on images or on an autoencoder's latents.
+    kind : {"pixel", "latent", "restoration"}
+        Whether it samples images, or an autoencoder's latents, or restores images in one call.
     parts : tuple of Part
         The diffusers folders below `folder` that hold weights.
     source : Embedded, Hub, Download or FromUser
@@ -143,6 +172,8 @@ class NetworkEntry:
         For networks that were added.
     stored : tuple of KnownFile
         The files of an added network as they were written.
+    restoration : Restoration or None
+        For networks of that kind.
     """
 
     key: str
@@ -162,6 +193,7 @@ class NetworkEntry:
     place: Path | None = None
     origin: Origin | None = None
     stored: tuple[KnownFile, ...] = ()
+    restoration: Restoration | None = None
 
     @property
     def folder(self) -> Path:
@@ -214,6 +246,8 @@ class NetworkEntry:
 
 def weight_names(part: Part) -> tuple[str, str]:
     """The file names that diffusers gives to a part's weights: full precision, half precision."""
+    if part == "network":
+        return "weights.safetensors", "weights.fp16.safetensors"
     stem = "model" if part == "text_encoder" else "diffusion_pytorch_model"
     return f"{stem}.safetensors", f"{stem}.fp16.safetensors"
 

@@ -42,7 +42,8 @@ class NetworkImport:
     Parameters
     ----------
     path : Path
-        A guided-diffusion checkpoint, a folder of a UNet2DModel, or a folder of a pipeline.
+        A checkpoint of guided-diffusion or of a network for restoration, a folder of a
+        UNet2DModel, or a folder of a pipeline.
     key : str or None
         Its key; by default that of the catalogue's entry it is identified as, else the file's name.
     label : str or None
@@ -53,6 +54,10 @@ class NetworkImport:
         Width of an attention head; 0 for one head.
     qkv_order, schedule, native, tiles, licence
         As of `NetworkEntry` and `Checkpoint`.
+    source : str or None
+        Where a network for restoration is from.
+    hu : (low, high) or None
+        The values in HU that a network for restoration takes as 0 and 1.
     digest : str or None
         SHA-256 of the file, if it is known.
     """
@@ -67,7 +72,15 @@ class NetworkImport:
     native: int | None = None
     tiles: bool | None = None
     licence: str | None = None
+    source: str | None = None
+    hu: tuple[float, float] | None = None
     digest: str | None = None
+
+    @property
+    def samples(self) -> bool:
+        """Whether a fact is given that only networks to sample from have."""
+        facts = (self.like, self.head_channels, self.qkv_order, self.schedule)
+        return any(fact is not None for fact in facts)
 
 
 def catalogue_entry(key: str) -> NetworkEntry:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Generator
+from collections.abc import Generator, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -28,14 +28,21 @@ from enhancers.networks.staging import staged
 from enhancers.settings import get_settings
 
 if TYPE_CHECKING:
+    from torch import Tensor
+
     from enhancers.networks.diffusers_folders import FolderContent
+
+PARALLEL = ("module.", "netG.")
+"""Prefixes that every architecture gets in training; others may be names of an architecture."""
+GUIDED_DIFFUSION = ("input_blocks.", "time_embed.")
+"""Beginnings of names that tell a guided-diffusion network."""
 
 
 def import_network(wanted: NetworkImport) -> Generator[Progress, None, NetworkEntry]:
     """Install a user's network and return its entry, with progress; closing it leaves no trace.
 
-    A checkpoint is converted, a folder of one network is copied, a folder of a pipeline stays
-    where it is.
+    A guided-diffusion checkpoint is converted, the weights of a network for restoration and a
+    folder of one network are copied, a folder of a pipeline stays where it is.
 
     Raises
     ------
@@ -70,18 +77,36 @@ def _check_regular(path: Path) -> None:
 
 
 def _from_checkpoint(wanted: NetworkImport) -> Generator[Progress, None, NetworkEntry]:
-    from enhancers.networks.checkpoint import read_tensors
-    from enhancers.networks.config_checks import check_unet
-    from enhancers.networks.guided_diffusion import convert, save_folder
+    from enhancers.networks.checkpoint import read_tensors, without_wrappers
 
     path = wanted.path
-    tensors = read_tensors(path)
+    whole = read_tensors(path, PARALLEL)
+    tensors = without_wrappers(whole)
     if "conv_in.weight" in tensors:
         raise CheckpointError(
             f"{path.name} holds the weights of a diffusers network; add the folder with its "
             "config.json instead."
         )
     digest = wanted.digest or (yield from sha256_steps(path))
+    if not wanted.samples and not any(name.startswith(GUIDED_DIFFUSION) for name in tensors):
+        from enhancers.networks.import_restoration import from_restoration_checkpoint
+
+        origin = _origin(path.name, digest)
+        return (yield from from_restoration_checkpoint(wanted, whole, digest, origin))
+    return (yield from _converted(wanted, tensors, digest))
+
+
+def _converted(
+    wanted: NetworkImport, tensors: Mapping[str, Tensor], digest: str
+) -> Generator[Progress, None, NetworkEntry]:
+    """Install a guided-diffusion checkpoint."""
+    from enhancers.networks.config_checks import check_unet
+    from enhancers.networks.guided_diffusion import convert, save_folder
+
+    path = wanted.path
+    for option, value in (("--source", wanted.source), ("--hu", wanted.hu)):
+        if value is not None:
+            raise ParameterError(f"{option} is for a network that restores images.")
     like, same = identify(wanted, digest, tensors)
     checkpoint = attention_facts(wanted, like)
     entry = new_entry(wanted, like, same, checkpoint)

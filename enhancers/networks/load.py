@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from importlib.metadata import PackageNotFoundError, version
 from typing import Any, Literal
 
 import torch
@@ -81,7 +82,17 @@ def identity_of(entry: NetworkEntry) -> str:
         # The schedule or the tokenizer in a user's folder may change as well.
         files += [path for path in sorted(entry.folder.glob("*/*.json")) if path.is_file()]
     digests = [digest(path) for path in files]
+    if entry.restoration is not None:
+        # The code of the architecture, and what else decides how the network is called.
+        digests.append(f"{entry.restoration} spandrel {_spandrel()}")
     return f"{entry.key}:" + hashlib.sha256("".join(digests).encode()).hexdigest()
+
+
+def _spandrel() -> str:
+    try:
+        return version("spandrel")
+    except PackageNotFoundError:
+        return ""
 
 
 def load_pixel_prior(entry: NetworkEntry, device: str) -> PixelPrior:

@@ -31,7 +31,7 @@ def network_entry(key: str, kind: Kind | None = None) -> NetworkEntry:
         raise ParameterError(f"No network {key}; {nearest(key, keys)}.")
     if kind is not None and found.kind != kind:
         raise ParameterError(
-            f"The network {key} is a {found.kind} network and this method samples from {kind} ones."
+            f"The network {key} is a {found.kind} network and this method uses {kind} ones."
         )
     return found
 
@@ -45,12 +45,13 @@ def missing(entry: NetworkEntry) -> str:
             f"assets/networks/{entry.key}, or train one: "
             f"python -m enhancers networks train --which {entry.key}."
         )
-    instead = f"Until then prior={entry.kind} takes the embedded one."
+    restores = entry.kind == "restoration"
+    instead = "" if restores else f"Until then prior={entry.kind} takes the embedded one."
     if entry.origin is not None:
         return (
             f"The weights of {entry.label} are no longer in {entry.folder}; put them back, or run "
             f"python -m enhancers networks remove {entry.key} and add them again. {instead}"
-        )
+        ).rstrip()
     if isinstance(source, FromUser):
         return (
             f"{entry.label} is not on this machine, and it cannot be fetched from here: it was "

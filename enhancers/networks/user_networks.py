@@ -11,6 +11,7 @@ from pathlib import Path
 
 from pydantic import ConfigDict, TypeAdapter, ValidationError
 
+from enhancers import added_networks
 from enhancers.method import PRIOR_KEY
 from enhancers.networks import catalog
 from enhancers.networks.entry import (
@@ -22,13 +23,13 @@ from enhancers.networks.entry import (
     NetworkEntry,
     Origin,
     Part,
+    Restoration,
     Schedule,
 )
 
-NAME = "prior.json"
+NAME = added_networks.NAME
+MAX_BYTES = added_networks.MAX_BYTES
 FORMAT = 1
-MAX_BYTES = 2**20
-"""Largest prior.json that is read; the usual one has a few thousand bytes."""
 
 
 @dataclass(frozen=True)
@@ -58,6 +59,7 @@ class Record:
     place: Path | None
     origin: Origin
     stored: tuple[KnownFile, ...]
+    restoration: Restoration | None = None
 
 
 @dataclass(frozen=True)
@@ -99,6 +101,7 @@ def write(entry: NetworkEntry, folder: Path) -> None:
         place=entry.place,
         origin=entry.origin,
         stored=entry.stored,
+        restoration=entry.restoration,
     )
     (folder / NAME).write_bytes(TypeAdapter(Record).dump_json(record, indent=2) + b"\n")
 
@@ -159,6 +162,8 @@ def _wrong(record: Record, folder: Path, shipped: NetworkEntry | None) -> str:
         return "does not agree with the catalogue"
     if not record.parts or record.channels not in (1, 3) or not 8 <= record.native <= 8192:
         return "has impossible values (parts, channels or native)"
+    if (record.kind == "restoration") != (record.restoration is not None):
+        return "has no facts about restoration, or has them for a network that samples"
     inside = (Path(file.path) for file in record.stored)
     if any(path.is_absolute() or ".." in path.parts for path in inside):
         return "names files outside its folder"
@@ -189,6 +194,7 @@ def _entry(record: Record, shipped: NetworkEntry | None) -> NetworkEntry:
         place=record.place,
         origin=record.origin,
         stored=record.stored,
+        restoration=record.restoration,
     )
 
 

@@ -70,7 +70,8 @@ def _check_structure(entry: NetworkEntry, part: Part) -> Finding:
         count = check_weights(entry.folder / part, part, entry.weights(part))
     except CheckpointError as error:
         return Finding(part, False, str(error))
-    return Finding(part, True, f"{count:,} parameters, as its config.json states")
+    says = "" if part == "network" else ", as its config.json states"
+    return Finding(part, True, f"{count:,} parameters{says}")
 
 
 def _compare_origin(entry: NetworkEntry) -> Finding | None:
