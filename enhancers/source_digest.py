@@ -15,9 +15,16 @@ from pathlib import Path
 
 PURE_DATA = frozenset(
     {
-        "registry", "settings", "errors", "asset_files", "source_digest", "html_templates", "files",
-        "added_networks", "user_folders",
-    }  # fmt: skip
+        "registry",
+        "settings",
+        "errors",
+        "asset_files",
+        "source_digest",
+        "html_templates",
+        "files",
+        "added_networks",
+        "user_folders",
+    }
 )
 """Modules of the package that cannot change a result whose complete parameters are known."""
 

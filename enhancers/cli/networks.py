@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from enhancers.networks.installed import State
 
 app = typer.Typer(
-    help="Manage and train the networks of the diffusion methods.", no_args_is_help=True
+    help="Manage networks: those of the diffusion methods, and your own.", no_args_is_help=True
 )
 
 Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask for confirmation.")]
@@ -84,6 +84,7 @@ def _facts(state: State) -> dict[str, Any]:
         "schedule": asdict(entry.schedule),
         "checkpoint": asdict(entry.checkpoint) if entry.checkpoint else None,
         "parameters": entry.parameters,
+        "restoration": asdict(entry.restoration) if entry.restoration else None,
     }
 
 
@@ -163,18 +164,38 @@ def add_network(
         typer.Option("--tiles/--whole", help="Trained on crops, or on complete images (default)."),
     ] = None,
     licence: Annotated[str | None, typer.Option(help="The licence of the network.")] = None,
+    source: Annotated[
+        str | None,
+        typer.Option(help="For a network that restores images: where it is from, an address."),
+    ] = None,
+    hu: Annotated[
+        tuple[float, float] | None,
+        typer.Option(
+            metavar="LOW HIGH",
+            help="For one that restores CT: the HU that it takes as 0 and 1; by default the "
+            "processing window.",
+        ),
+    ] = None,
 ) -> None:
-    """Add your own network; a checkpoint is converted, a diffusers folder stays in place."""
+    """Add your own network, to sample from or to restore images with.
+
+    A guided-diffusion checkpoint is converted, a diffusers folder stays in place. A network that
+    restores images becomes a method: DRUNet, DnCNN, SCUNet, SwinIR, NAFNet, RED-CNN, and others
+    that the package spandrel recognises.
+    """
     from enhancers.networks.identify import NetworkImport
     from enhancers.networks.import_network import import_network
 
     wanted = NetworkImport(
         path=path, key=key, label=label, like=like, head_channels=head_channels,
         qkv_order=qkv_order, schedule=schedule,
-        native=native, tiles=tiles, licence=licence,
+        native=native, tiles=tiles, licence=licence, source=source, hu=hu,
     )  # fmt: skip
     entry = bytes_bar(import_network(wanted))
     print(f"{entry.key}: {entry.label}, {entry.parameters / 1e6:.1f} M parameters, {entry.kind}")
+    if entry.restoration is not None:
+        print(f"It is a method: python -m enhancers run IMAGE --method {entry.key} --out OUT.png")
+        return
     print(f"It lies in {entry.folder}; use it with --set prior={entry.key}.")
 
 

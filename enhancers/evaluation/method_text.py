@@ -11,7 +11,7 @@ from enhancers.evaluation.methods_under_test import INPUT, MethodUnderTest
 from enhancers.evaluation.protocol import Protocol
 from enhancers.evaluation.variants import SWEEPS, VARIANTS
 from enhancers.method import PRIOR_KEY, nearest
-from enhancers.registry import METHODS, get
+from enhancers.registry import get, methods
 
 
 def method_under_test(text: str) -> MethodUnderTest:
@@ -38,7 +38,7 @@ def method_under_test(text: str) -> MethodUnderTest:
         _check_baseline(method, given)
         label = BASELINES[method].label + ending
         return MethodUnderTest(text, label, text, "baseline", method, tuple(given.items()))
-    known = [method.key for method in METHODS]
+    known = [method.key for method in methods()]
     if method not in known:
         hint = nearest(name, [*known, *VARIANTS, *BASELINES, INPUT])
         raise ParameterError(f"No method {name}; {hint.rstrip('.')}.")

@@ -29,7 +29,7 @@ NESTS = (
 WRAPPERS = ("module.", "model.", "diffusion_model.")
 """Prefixes that training code adds to every name."""
 SETTINGS_TYPES = (argparse.Namespace,)
-"""Classes beside tensors that may lie in a file: a table of the training's settings, without code."""
+"""Classes that may lie beside tensors: a table of the training's settings, which runs no code."""
 PICKLE_BYTES = 64 * 2**20
 """Largest table of contents that is read; thousands of tensors need 1 MB."""
 NAMED = 3

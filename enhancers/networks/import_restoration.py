@@ -20,9 +20,9 @@ from enhancers.networks.progress import Progress
 from enhancers.networks.restoration import (
     RestorationNetwork,
     descriptor_of,
-    require_spandrel,
     takes_noise_level,
 )
+from enhancers.networks.spandrel_package import require_spandrel
 from enhancers.networks.staging import staged
 from enhancers.registry import METHODS, RESERVED
 from enhancers.settings import get_settings
@@ -225,17 +225,18 @@ def _described(network: RestorationNetwork, facts: Restoration) -> Restoration:
         )
     if not 1 <= network.scale <= LARGEST_SCALE:
         raise CheckpointError(
-            f"This {kind} network enlarges {network.scale} times; up to {LARGEST_SCALE} is possible."
+            f"This {kind} network enlarges {network.scale} times; up to {LARGEST_SCALE} is "
+            "possible."
         )
-    return replace(
-        facts, architecture=kind, scale=network.scale, noise_level=network.noise_level
-    )
+    return replace(facts, architecture=kind, scale=network.scale, noise_level=network.noise_level)
 
 
 def _try(network: RestorationNetwork) -> None:
     """Run the network twice on a small image: the size must fit, and the results be the same."""
     side = torch.linspace(0.0, 1.0, TRIAL)
-    image = (0.5 + 0.4 * torch.outer(side, side).sin())[None, None].expand(1, network.channels, -1, -1)
+    image = (0.5 + 0.4 * torch.outer(side, side).sin())[None, None].expand(
+        1, network.channels, -1, -1
+    )
     with Bounded(OPERATION, ROOM, SECONDS):
         first, second = (network.restored(image.clone(), 0.05) for _ in range(2))
     wanted = (1, int(network.descriptor.output_channels), *(TRIAL * network.scale,) * 2)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -17,10 +16,7 @@ from enhancers.networks import parts
 from enhancers.networks.entry import NetworkEntry, Restoration
 from enhancers.networks.load import identity_of
 from enhancers.networks.lookup import missing, network_entry
-
-INSTALL = (
-    "pip install -r requirements-restoration.txt, or pip install 'reading-room[restoration]'"
-)
+from enhancers.networks.spandrel_package import require_spandrel
 
 
 @dataclass(frozen=True, eq=False)
@@ -92,22 +88,6 @@ def restoration_network(device: str, key: str) -> RestorationNetwork:
         lambda: _load(entry, device),
         lambda network: parts.bytes_of(network.descriptor.model),
     )
-
-
-def has_spandrel() -> bool:
-    """Whether the package spandrel is installed."""
-    try:
-        return importlib.util.find_spec("spandrel") is not None
-    except ValueError:
-        return False
-
-
-def require_spandrel(what: str) -> None:
-    """Raise NetworkMissing, with how to install it, where the package spandrel is missing."""
-    if not has_spandrel():
-        raise NetworkMissing(
-            f"{what} needs the package spandrel, which is not installed: {INSTALL}."
-        )
 
 
 def descriptor_of(tensors: Mapping[str, Tensor], facts: Restoration | None = None) -> Any:

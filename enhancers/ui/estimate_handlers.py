@@ -106,10 +106,7 @@ class EstimateHandlers(Handlers):
         torch = "torch" in sys.modules
         device = devices.choose(values.get("device") or "auto") if torch else "cpu"
         updates: Updates = {}
-        for card in self.updates.layout.cards:
-            method = card.method
-            if not card.chosen.interactive:
-                continue
+        for method, checkbox in self.updates.layout.choices(values):
             seconds = chosen.get(method.key)
             if seconds is None and (torch or method.prior is None):
                 try:
@@ -118,7 +115,7 @@ class EstimateHandlers(Handlers):
                     continue
                 seconds = expected_seconds(image, method.key, parameters, device)
             text = "" if seconds is None else seconds_text(seconds)
-            updates[card.chosen] = gr.update(info=text)
+            updates[checkbox] = gr.update(info=text)
         return updates
 
 

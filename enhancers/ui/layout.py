@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
@@ -10,10 +10,11 @@ from typing import Any
 import gradio as gr
 
 from enhancers.asset_files import asset_text
-from enhancers.method import Family, Modality
+from enhancers.method import Family, Method, Modality
 from enhancers.networks.installed import states
 from enhancers.registry import METHODS
 from enhancers.ui import evidence_tab, networks_tab, render
+from enhancers.ui.added_cards import FIELD_KEY, AddedCards, added_methods, build_added_cards
 from enhancers.ui.evidence_tab import EvidenceTab
 from enhancers.ui.html import piece
 from enhancers.ui.networks_tab import NetworksTab
@@ -87,10 +88,11 @@ class Layout:
     evidence: EvidenceTab
     networks: NetworksTab
     cards: Sequence[MethodCard]
+    added: AddedCards
 
     def components(self) -> list[Any]:
         """All components except those of the method cards and of the tabs with own handlers."""
-        apart = ("evidence", "networks", "cards")
+        apart = ("evidence", "networks", "cards", "added")
         return [getattr(self, item.name) for item in fields(self) if item.name not in apart]
 
     def method_inputs(self) -> dict[str, Any]:
@@ -100,13 +102,31 @@ class Layout:
         }  # fmt: skip
         for card in self.cards:
             named |= card.inputs()
-        return named
+        return named | self.added.inputs()
 
     def method_components(self) -> Iterator[Any]:
         """Checkboxes and parameter fields of all method cards."""
         for card in self.cards:
             yield card.chosen
             yield from card.fields.values()
+        for place in self.added.cards:
+            yield place.chosen
+            yield from place.fields.values()
+
+    def choices(self, values: Mapping[str, Any]) -> Iterator[tuple[Method, Any]]:
+        """The methods that can be selected, each with its checkbox.
+
+        Parameters
+        ----------
+        values : mapping
+            Of the fields by their keyword.
+        """
+        yield from ((card.method, card.chosen) for card in self.cards if card.chosen.interactive)
+        now = {method.key: method for method in added_methods()}
+        for place in self.added.cards:
+            key = values.get(FIELD_KEY.format(method=place.place, parameter="method"))
+            if key in now:
+                yield now[key], place.chosen
 
 
 def build_layout(
@@ -145,6 +165,7 @@ def build_layout(
             with gr.Column(elem_id="settings"):
                 parts |= _image_section(samples, remarks)
                 parts["cards"] = _method_section(missing)
+                parts["added"] = build_added_cards()
                 parts |= _reproducibility_section()
             parts |= _run_bar()
         with gr.Column(elem_id="stage", scale=1, min_width=320):

@@ -15,6 +15,7 @@ from enhancers.errors import ParameterError
 from enhancers.networks.catalog import NETWORKS
 from enhancers.networks.entry import Embedded
 from enhancers.networks.identify import NetworkImport
+from enhancers.networks.spandrel_package import INSTALL, has_spandrel
 from enhancers.settings import get_settings
 from enhancers.ui.html import fill
 
@@ -34,6 +35,7 @@ _FIELDS = {
     "--native": "'Size of the training images'",
     "--tiles": "'Trained on'",
     "--licence": "'Licence'",
+    "--source": "'Source'",
     "--label": "'Name on the page'",
     "--key": "'Short name'",
     "--like": "'The file is'",
@@ -57,6 +59,7 @@ class NetworkForm:
     tiles: Any
     schedule: Any
     licence: Any
+    source: Any
     add: Any
 
     def inputs(self) -> dict[str, Any]:
@@ -66,6 +69,7 @@ class NetworkForm:
             "upload": self.upload, "like": self.like, "heads": self.heads,
             "order": self.order, "key": self.key, "label": self.label, "native": self.native,
             "tiles": self.tiles, "schedule": self.schedule, "licence": self.licence,
+            "source": self.source,
         }  # fmt: skip
 
 
@@ -85,7 +89,12 @@ def build_form(max_bytes: int, folder: Path | None = None) -> NetworkForm:
         *((each.label, each.key) for each in entries),
     ]
     with gr.Column(elem_id="network-add"):
-        gr.HTML(fill("network_add.html", folders=folder is not None))
+        gr.HTML(
+            fill(
+                "network_add.html", folders=folder is not None, spandrel=has_spandrel(),
+                install=INSTALL,
+            )
+        )  # fmt: skip
         with gr.Row(equal_height=True, elem_classes="network-sources"):
             upload = gr.File(
                 label="Checkpoint", file_count="single", elem_id="network-upload", height=76,
@@ -130,6 +139,7 @@ def _build_facts(known: Sequence[tuple[str, str]]) -> dict[str, Any]:
         fields["label"] = _text("label", "Name on the page", "the file's name")
         fields["key"] = _text("key", "Short name", "the file's name: a-z, 0-9, -")
         fields["licence"] = _text("licence", "Licence", "under which it was published")
+        fields["source"] = _text("source", "Source", "address where it was published")
     with gr.Row():
         fields["native"] = _text("native", "Size of the training images", "256")
         areas = [("Entire images", "whole"), ("Crops: suited for tiles", "tiles")]
@@ -194,6 +204,7 @@ def network_import(values: dict[str, Any], folder: Path | None = None) -> Networ
         native=_as_int("--native", texts["native"]),
         tiles=tiles,
         licence=texts["licence"] or None,
+        source=texts["source"] or None,
     )
 
 

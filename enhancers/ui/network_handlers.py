@@ -19,7 +19,7 @@ from enhancers.networks.catalog import NETWORKS
 from enhancers.networks.entry import Embedded, NetworkEntry, bytes_text
 from enhancers.networks.lookup import network_entry
 from enhancers.networks.progress import Progress
-from enhancers.registry import METHODS
+from enhancers.registry import METHODS, methods
 from enhancers.settings import Settings
 from enhancers.ui import network_jobs, networks_tab, render
 from enhancers.ui.network_form import network_import, with_field_names, without_paths
@@ -72,19 +72,33 @@ class NetworkHandlers:
             if "prior" in card.fields
         }
 
+    def inputs(self) -> dict[str, Any]:
+        """What `show` is given: the fields of networks, and the places of added ones."""
+        return {**self.fields(), **self.updates.layout.added.inputs()}
+
+    def outputs(self) -> list[Any]:
+        """The components of `show`."""
+        page = self.updates.layout
+        fields = self.fields().values()
+        return [
+            page.header, page.networks.list, page.card_choice, *fields, *page.added.components()
+        ]  # fmt: skip
+
     def show(self, **values: Any) -> Updates:
-        """Refresh the list, the header and the choices of the methods' network fields.
+        """Refresh the list, the header, the network fields and the methods of added networks.
 
         Parameters
         ----------
         values
-            Of the methods' network fields; a network that was removed is replaced by the default.
+            Of `inputs`; a network that was removed is replaced by the default.
         """
         page = self.updates.layout
         allowed = self.settings.network_changes
         updates: Updates = {
             page.networks.list: networks_tab.list_html(installed.states(), changes=allowed),
             page.header: self.header(),
+            page.card_choice: gr.update(choices=card_choices()),
+            **page.added.updates(values),
         }
         for card in page.cards:
             component = card.fields.get("prior")
@@ -136,12 +150,7 @@ class NetworkHandlers:
             if values.get("upload"):
                 # Gradio's copy of the file; the user has the original.
                 wanted.path.unlink(missing_ok=True)
-            users = [short_label(each.label) for each in METHODS if each.prior == entry.kind]
-            sentence = (
-                f"{entry.label} was added ({entry.parameters / 1e6:,.1f} M parameters). To use it, "
-                f"select it as Network in the parameters of {' or '.join(users)}."
-            )
-            return {**self._empty_form(), **self.updates.notice(Notice("info", (sentence,)))}
+            return {**self._empty_form(), **self.updates.notice(Notice("info", (_use_of(entry),)))}
 
         yield from self._follow(request, network_jobs.add(wanted), added, values)
 
@@ -248,6 +257,20 @@ class NetworkHandlers:
         return {self.updates.layout.networks.work: gr.update(visible=False)}
 
 
+def _use_of(entry: NetworkEntry) -> str:
+    """That a network was added, and how it is used."""
+    added = f"{entry.label} was added ({entry.parameters / 1e6:,.1f} M parameters)."
+    if entry.restoration is not None:
+        return f"{added} It is a method: select it under 'Your networks'."
+    users = [short_label(each.label) for each in METHODS if each.prior == entry.kind]
+    return f"{added} To use it, select it as Network in the parameters of {' or '.join(users)}."
+
+
+def card_choices() -> list[tuple[str, str]]:
+    """Label and key of every method with a card."""
+    return [(method.label, method.key) for method in methods()]
+
+
 def embedded_networks() -> list[tuple[str, bool]]:
     """Name of each embedded prior, and whether it is present."""
     return [(each.key, each.present) for each in NETWORKS if isinstance(each.source, Embedded)]
@@ -272,8 +295,8 @@ def wire(wiring: Wiring, networks: NetworkHandlers) -> None:
     """Connect the events of the tab to the handlers."""
     page = networks.updates.layout
     tab, fields = page.networks, networks.fields()
-    shown = [page.header, tab.list, *fields.values()]
-    wiring.connect(tab.tab.select, networks.show, None, shown, inputs_kwargs=fields)
+    shown, inputs = networks.outputs(), networks.inputs()
+    wiring.connect(tab.tab.select, networks.show, None, shown, inputs_kwargs=inputs)
     for component in fields.values():
         wiring.connect(component.input, networks.chosen, [component])
     if tab.form is None:
@@ -285,9 +308,9 @@ def wire(wiring: Wiring, networks: NetworkHandlers) -> None:
         triggers.append(form.path.submit)
     # Downloads and conversions may take long: they have their own queue.
     slow = {"concurrency_id": "networks", "concurrency_limit": 8, "trigger_mode": "once"}
-    wiring.connect(tab.list.act, networks.act, None, outputs, inputs_kwargs=fields, **slow)
+    wiring.connect(tab.list.act, networks.act, None, outputs, inputs_kwargs=inputs, **slow)
     wiring.connect(
         functools.partial(gr.on, triggers),
-        networks.add, None, outputs, inputs_kwargs={**fields, **form.inputs()}, **slow,
+        networks.add, None, outputs, inputs_kwargs={**inputs, **form.inputs()}, **slow,
     )  # fmt: skip
     wiring.connect(tab.stop.click, networks.stop)

@@ -22,7 +22,10 @@ CHANGES_OFF = (
     "Visitors cannot change networks; the operator of this server can, with python -m enhancers "
     "networks fetch or add."
 )
-_KINDS = {"pixel": "operates on images", "latent": "operates on the latents of an autoencoder"}
+_KINDS = {
+    "pixel": "operates on images", "latent": "operates on the latents of an autoencoder",
+    "restoration": "restores images in one call",
+}  # fmt: skip
 _GROUPS = ("Embedded", "Published", "Your own")
 
 
@@ -119,15 +122,20 @@ def _status_text(state: State) -> str:
 
 def _facts(entry: NetworkEntry) -> list[tuple[str, str]]:
     facts = [_KINDS[entry.kind], "gray" if entry.channels == 1 else "colour"]
-    seen = "crops" if entry.tiles else "entire images"
-    facts.append(f"trained on {seen} of {entry.native} × {entry.native}")
+    known = entry.restoration
+    if known is None:
+        seen = "crops" if entry.tiles else "entire images"
+        facts.append(f"trained on {seen} of {entry.native} × {entry.native}")
+    if known is not None and known.scale > 1:
+        facts.append(f"enlarges {known.scale} times")
     if entry.parameters:
         facts.append(f"{entry.parameters / 1e6:,.1f} M parameters")
     users = ", ".join(short_label(method.label) for method in METHODS if method.prior == entry.kind)
+    source = describe_source(entry)
     return [
-        ("Used by", users),
+        ("Used by", users) if known is None else ("Method", entry.key),
         ("Type", " · ".join(facts)),
-        ("Source", describe_source(entry)),
+        ("Source", source if known is None else f"{known.source} ({source})"),
         ("Licence", entry.licence),
     ]
 

@@ -167,7 +167,8 @@ class _FollowUps:
         # No preprocessing: Gradio's errors about a value would take the place of the registry's.
         self.wiring.connect(
             listener, self.estimates.estimate, [self.page.moment],
-            [self.page.confirm, *(card.chosen for card in self.page.cards)],
+            [self.page.confirm, *(card.chosen for card in self.page.cards),
+             *(card.chosen for card in self.page.added.cards)],
             inputs_kwargs=self.page.method_inputs(), preprocess=False, js=_WITH_MOMENT,
         )  # fmt: skip
 
@@ -284,7 +285,7 @@ def _wire_page(
         blocks.load,
         handlers.resume,
         [page.visit],
-        _outputs(page),
+        list(dict.fromkeys([*_outputs(page), *page.added.components()])),
         js="readingRoomVisit.get",
     )
     resumed.then(None, [page.visit], None, js="readingRoomVisit.set")

@@ -70,8 +70,7 @@ class PageHandlers(Handlers):
     def opened_outputs(self) -> list[Any]:
         """The components of `opened`."""
         page = self.updates.layout
-        fields = self.networks.fields().values()
-        return [page.device, page.card, page.header, page.networks.list, *fields]
+        return [page.device, page.card, *self.networks.outputs()]
 
     def closed(self, request: gr.Request) -> None:
         """Stop what the tab runs, and forget it."""

@@ -87,14 +87,17 @@ class PageUpdates:
         """The page as it was before it was loaded anew: image, results, settings and open tab."""
         page = self.layout
         fields = page.method_inputs()
+        places = page.added.inputs()
         values = {
             fields[keyword]: gr.update(value=value)
             for keyword, value in session.settings.items()
-            if keyword in fields and keyword != "confirm"
+            if keyword in fields and keyword not in places and keyword != "confirm"
         }
         view = session.view
         tab = {page.tabs: gr.update(selected=view), page.active: view} if view else {}
-        return {**values, **self.opened(session), **tab}
+        # Networks may have come and gone meanwhile.
+        added = page.added.updates(session.settings, restore=True)
+        return {**values, **added, **self.opened(session), **tab}
 
     def slice(self, session: Session) -> Updates:
         """The slice slider; not part of `image`, which answers while the slider is dragged."""

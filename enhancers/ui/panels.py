@@ -6,6 +6,7 @@ from dataclasses import replace
 
 from enhancers.compare.maps import ResultMap, seed_maps
 from enhancers.display import Preset, presets_for
+from enhancers.errors import UnknownMethod
 from enhancers.image import MedicalImage, Window
 from enhancers.registry import get, resolve
 from enhancers.ui import render
@@ -43,8 +44,12 @@ def method_panel(method: MethodRun, image: MedicalImage) -> Panel:
 
 def result_units(method: MethodRun, image: MedicalImage) -> str:
     """Units of a method's values on ``image``."""
-    params = resolve(method.key, image.modality, method.request.params)
-    return get(method.key).result_units(image.units, params)
+    try:
+        params = resolve(method.key, image.modality, method.request.params)
+        return get(method.key).result_units(image.units, params)
+    except UnknownMethod:
+        # An added network that was removed since; none of them maps values anew.
+        return image.units
 
 
 def all_panels(session: Session) -> list[Panel]:

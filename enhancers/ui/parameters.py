@@ -13,11 +13,9 @@ from enhancers.method import Method, Modality, Parameter, ParameterValue
 from enhancers.networks.entry import Kind
 from enhancers.networks.installed import states
 from enhancers.registry import METHODS, get, resolve
+from enhancers.ui.added_cards import FIELD_KEY, by_method, chosen_added
 from enhancers.ui.html import piece
 from enhancers.ui.numbers import plain_number
-
-FIELD_KEY = "{method}__{parameter}"
-"""Keyword under which handlers get the value of a field."""
 
 NO_NETWORK = "no network"
 """In the place of the expected time of a method that cannot run on this machine."""
@@ -145,8 +143,15 @@ def _parsed(parameter: Parameter, raw: Any) -> ParameterValue:
 
 
 def chosen_methods(values: Mapping[str, Any]) -> list[Method]:
-    """The selected methods, in the order of the registry."""
-    return [method for method in METHODS if values.get(method.key)]
+    """The selected methods, in the order of the registry.
+
+    Raises
+    ------
+    UnknownMethod
+        An added network that was selected has been removed since.
+    """
+    added = [get(key) for key in chosen_added(values)]
+    return [*(method for method in METHODS if values.get(method.key)), *added]
 
 
 def parameter_values(method: Method, values: Mapping[str, Any]) -> dict[str, ParameterValue]:
@@ -157,6 +162,7 @@ def parameter_values(method: Method, values: Mapping[str, Any]) -> dict[str, Par
     ParameterError
         A value is out of range or of the wrong type.
     """
+    values = by_method(values)
     found = {
         parameter.name: _parsed(parameter, values[name])
         for parameter in method.parameters
@@ -180,7 +186,8 @@ def preset_changes(
     """
     changes: dict[str, ParameterValue] = {}
     former_keys, keys = set(selected_at_first(old)), set(selected_at_first(new))
-    if former_keys == {method.key for method in METHODS if values.get(method.key)}:
+    chosen = {method.key for method in METHODS if values.get(method.key)}
+    if former_keys == chosen | {*chosen_added(values)}:
         changes.update((key, key in keys) for key in former_keys ^ keys)
     for method in METHODS:
         before, after = resolve(method.key, old), resolve(method.key, new)

@@ -15,6 +15,8 @@ from enhancers.compare.seed_spread import calibrations, table
 from enhancers.display import Preset, signed_difference, ssim_map
 from enhancers.errors import ReadingRoomError
 from enhancers.image import MedicalImage, Pixels, Window
+from enhancers.networks.lookup import network_entry
+from enhancers.networks.restoration_card import restoration_card
 from enhancers.registry import get
 from enhancers.ui import layout, render
 from enhancers.ui.handlers import Handlers
@@ -184,14 +186,13 @@ class TabHandlers(Handlers):
 
 
 def card_text(key: str) -> str:
-    """The card of a method as Markdown: its file, or a summary from the registry."""
+    """The card of a method as Markdown: its file, or for an added network what is known of it."""
     path = ASSETS / "cards" / f"{key}.md"
     if path.is_file():
         text = path.read_text(encoding="utf-8")
         found = [one for one in calibrations() if one.method == key]
         return text.replace(SEED_TABLE, table(found) if found else "No calibration is installed.")
-    method = get(key)
-    return f"# {method.label}\n\n{method.summary}\n\n{method.citation}"
+    return restoration_card(network_entry(get(key).key, "restoration"))
 
 
 def _metrics(session: Session) -> str:

@@ -11,11 +11,12 @@ from dataclasses import dataclass
 
 from enhancers import __version__
 from enhancers.compare import Request, compare
+from enhancers.compare.runs import prior_facts
 from enhancers.degrade import KINDS, degrade_image
 from enhancers.errors import ParameterError, ReadingRoomError
 from enhancers.image import MedicalImage, Pixels
 from enhancers.method import Method, Modality, nearest
-from enhancers.registry import METHODS, get, resolve
+from enhancers.registry import get, methods, resolve
 from enhancers.source_digest import method_digest
 from study.domain.composed import composed
 from study.domain.disguised_names import normalised
@@ -62,14 +63,18 @@ class Renderer:
             raise BuildError(f"Case {inputs.case.name}, {method.name}: {error}") from None
 
     def digest(self, inputs: CaseImages, method: SourceMethod) -> str:
-        """SHA-256 of all inputs of a stimulus: file, window, recipe, seeds and code."""
+        """SHA-256 of all inputs of a stimulus: file, window, recipe, network, seeds and code."""
         image = inputs.image(method)
         params: Mapping[str, object] = dict(method.values)
         seed, code = 0, ""
         if method.source is ImageSource.ENHANCE:
-            params, seed = resolve(method.recipe, image.modality, dict(method.values)), self.seed
-            # Images from before and after an upgrade must not be mixed.
+            complete = resolve(method.recipe, image.modality, dict(method.values))
+            params, seed = complete, self.seed
+            # Images from before and after an upgrade must not be mixed, nor those of two networks
+            # that had the same name.
             code = method_digest(method.recipe)
+            network = prior_facts(get(method.recipe), complete)
+            code += f" {network.sha256}" if network else ""
         elif method.source is ImageSource.DEGRADE:
             seed = self._noise_seed(inputs, method)
         facts = [__version__, image.digest, image.slice_index, image.window.low, image.window.high,
@@ -162,7 +167,7 @@ def _known(method: SourceMethod) -> Method | None:
         _check_degradation(method)
         return None
     name = normalised(method.name)
-    return next((m for m in METHODS if name in (normalised(m.key), normalised(m.label))), None)
+    return next((m for m in methods() if name in (normalised(m.key), normalised(m.label))), None)
 
 
 def _check_degradation(method: SourceMethod) -> None:
