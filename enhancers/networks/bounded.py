@@ -21,7 +21,7 @@ class LimitExceeded(Exception):
     """An operation needs more memory, or all of them more time, than is allowed."""
 
 
-class Bounded(TorchDispatchMode):
+class Bounded(TorchDispatchMode):  # type: ignore[no-untyped-call]
     """Context in which operations of torch on the CPU are refused beyond a limit.
 
     Parameters
@@ -35,7 +35,7 @@ class Bounded(TorchDispatchMode):
     """
 
     def __init__(self, operation: int, created: int, seconds: float) -> None:
-        super().__init__()
+        super().__init__()  # type: ignore[no-untyped-call]
         self._operation, self._left = operation, created
         self._end = time.monotonic() + seconds
 

@@ -57,7 +57,7 @@ class RedCnn(nn.Module):
         return x * self.deviation + self.mean
 
 
-class RedCnnArchitecture(Architecture[RedCnn]):
+class RedCnnArchitecture(Architecture[RedCnn]):  # type: ignore[misc]
     """Recognition and loading of RED-CNN for spandrel's registry.
 
     Parameters

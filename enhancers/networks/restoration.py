@@ -118,7 +118,7 @@ def descriptor_of(tensors: Mapping[str, Tensor], facts: Restoration | None = Non
 def takes_noise_level(descriptor: Any) -> bool:
     """Whether the network is given the standard deviation of the noise as an input channel."""
     kind = descriptor.architecture.id
-    return kind == "DRUNet" or (kind == "DnCNN" and descriptor.model.mode == "FDnCNN")
+    return bool(kind == "DRUNet" or (kind == "DnCNN" and descriptor.model.mode == "FDnCNN"))
 
 
 def _load(entry: NetworkEntry, device: str) -> RestorationNetwork:

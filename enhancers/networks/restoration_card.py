@@ -50,8 +50,8 @@ Networks may remove structures, or draw some that are not there; compare with th
 
 **Licence.** {_plain(entry.licence)}, as stated by whoever added it.
 
-**Source.** {_plain(facts.source)}, as stated by whoever added it. File {_plain(origin.file)}, SHA-256
-`{origin.sha256}`, added on {origin.when[:10]}.
+**Source.** {_plain(facts.source)}, as stated by whoever added it. File {_plain(origin.file)},
+SHA-256 `{origin.sha256}`, added on {origin.when[:10]}.
 """
 
 

@@ -204,7 +204,7 @@ def network_import(values: dict[str, Any], folder: Path | None = None) -> Networ
         native=_as_int("--native", texts["native"]),
         tiles=tiles,
         licence=texts["licence"] or None,
-        source=texts["source"] or None,
+        source=texts.get("source") or None,
     )
 
 

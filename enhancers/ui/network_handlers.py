@@ -22,9 +22,10 @@ from enhancers.networks.progress import Progress
 from enhancers.registry import METHODS, methods
 from enhancers.settings import Settings
 from enhancers.ui import network_jobs, networks_tab, render
+from enhancers.ui.added_cards import FIELD_KEY
 from enhancers.ui.network_form import network_import, with_field_names, without_paths
 from enhancers.ui.page_updates import PageUpdates, Updates
-from enhancers.ui.parameters import FIELD_KEY, prior_choices
+from enhancers.ui.parameters import prior_choices
 from enhancers.ui.render import Notice, short_label
 from enhancers.ui.visitors import tab_of
 from enhancers.ui.wiring import Wiring
