@@ -437,7 +437,8 @@ def _added(network: AddedNetwork) -> Method:
         key=network.key,
         label=network.label,
         family="trained",
-        summary=f"A network that was added here ({network.architecture}); it {what} in one call.",
+        summary=f"A network that was added here ({network.architecture}); it {what} in one call. "
+        f"Licence: {network.licence}.",
         implementation="enhancers.trained.restoration",
         parameters=(prior, SIGMA, UNCLIP) if network.noise_level else (prior,),
         modalities=ALL,

@@ -34,8 +34,8 @@ if TYPE_CHECKING:
 
 PARALLEL = ("module.", "netG.")
 """Prefixes that every architecture gets in training; others may be names of an architecture."""
-GUIDED_DIFFUSION = ("input_blocks.", "time_embed.")
-"""Beginnings of names that tell a guided-diffusion network."""
+GUIDED_DIFFUSION = (".input_blocks.", ".time_embed.")
+"""Parts of names that tell a guided-diffusion network."""
 
 
 def import_network(wanted: NetworkImport) -> Generator[Progress, None, NetworkEntry]:
@@ -80,6 +80,10 @@ def _from_checkpoint(wanted: NetworkImport) -> Generator[Progress, None, Network
     from enhancers.networks.checkpoint import read_tensors, without_wrappers
 
     path = wanted.path
+    if not wanted.samples:
+        from enhancers.networks.import_restoration import check_file
+
+        check_file(path, _is_sampled)
     whole = read_tensors(path, PARALLEL)
     tensors = without_wrappers(whole)
     if "conv_in.weight" in tensors:
@@ -88,12 +92,17 @@ def _from_checkpoint(wanted: NetworkImport) -> Generator[Progress, None, Network
             "config.json instead."
         )
     digest = wanted.digest or (yield from sha256_steps(path))
-    if not wanted.samples and not any(name.startswith(GUIDED_DIFFUSION) for name in tensors):
+    if not wanted.samples and not any(map(_is_sampled, tensors)):
         from enhancers.networks.import_restoration import from_restoration_checkpoint
 
         origin = _origin(path.name, digest)
         return (yield from from_restoration_checkpoint(wanted, whole, digest, origin))
     return (yield from _converted(wanted, tensors, digest))
+
+
+def _is_sampled(name: str) -> bool:
+    """Whether the name of a tensor is one of guided-diffusion, whatever stands before it."""
+    return any(part in f".{name}" for part in GUIDED_DIFFUSION)
 
 
 def _converted(

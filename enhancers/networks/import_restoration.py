@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Mapping
+from collections.abc import Callable, Generator, Mapping
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -107,12 +108,13 @@ def from_restoration_checkpoint(
     yield Progress(f"Recognising {wanted.path.name}", 0, 0)
     known = PUBLISHED.get(digest)
     wanted, facts = _stated(wanted, known)
+    entry = replace(_new_entry(wanted), origin=origin)
     _check_tensors(wanted.path.name, tensors)
     with _refusals(wanted.path.name):
         network = _built(tensors, facts)
         facts = _described(network, facts)
         _try(network)
-    entry = _entry(wanted, network, facts, origin)
+    entry = _with_facts(entry, network, facts)
     size = sum(tensor.nbytes for tensor in tensors.values())
     check_space(get_settings().models_dir, size, f"The copy of {wanted.path.name}")
     with staged(entry.key) as stage:
@@ -159,14 +161,37 @@ def _line(text: str, most: int) -> str:
     return " ".join(text.split())[:most].rstrip(".")
 
 
+def check_file(path: Path, sampled: Callable[[str], bool]) -> None:
+    """Refuse a safetensors file above the limit by its table, before its tensors are read.
+
+    Parameters
+    ----------
+    path : Path
+    sampled : callable
+        Whether a name is one of a network to sample from, which may be larger.
+    """
+    from enhancers.networks.weight_checks import header
+
+    if not path.is_file() or path.stat().st_size <= LARGEST:
+        return
+    with path.open("rb") as file:
+        is_table = file.read(9)[8:] == b"{"
+    if is_table and not any(map(sampled, header(path))):
+        raise _too_large(path.name, path.stat().st_size)
+
+
+def _too_large(name: str, size: int) -> CheckpointError:
+    return CheckpointError(
+        f"{name} has {bytes_text(size)} of weights; a network for restoration may have "
+        f"{bytes_text(LARGEST)}."
+    )
+
+
 def _check_tensors(name: str, tensors: Mapping[str, Tensor]) -> None:
     """Refuse weights that are too large, or are not finite."""
     size = sum(tensor.nbytes for tensor in tensors.values())
     if size > LARGEST:
-        raise CheckpointError(
-            f"{name} has {bytes_text(size)} of weights; a network for restoration may have "
-            f"{bytes_text(LARGEST)}."
-        )
+        raise _too_large(name, size)
     for key, tensor in tensors.items():
         if tensor.is_complex():
             raise CheckpointError(f"{name}: the tensor {key[:120]} has complex numbers.")
@@ -254,13 +279,17 @@ def _try(network: RestorationNetwork) -> None:
         )
 
 
-def _entry(
-    wanted: NetworkImport, network: RestorationNetwork, facts: Restoration, origin: Origin
-) -> NetworkEntry:
+def _new_entry(wanted: NetworkImport) -> NetworkEntry:
+    """The entry before the network is built; ParameterError where its key is taken."""
     entry = new_entry(wanted, None, None, None)
-    taken = (*RESERVED, *(method.key for method in METHODS))
-    if entry.key in taken:
+    if entry.key in (*RESERVED, *(method.key for method in METHODS)):
         raise ParameterError(f"{entry.key} is a method of this program; give another --key.")
+    return entry
+
+
+def _with_facts(
+    entry: NetworkEntry, network: RestorationNetwork, facts: Restoration
+) -> NetworkEntry:
     parameters = sum(weight.numel() for weight in network.descriptor.model.parameters())
     what = f"enlarges {facts.scale} times" if facts.scale > 1 else "restores images"
     return replace(
@@ -269,7 +298,6 @@ def _entry(
         parts=("network",),
         channels=network.channels,
         parameters=parameters,
-        origin=origin,
         restoration=facts,
         summary=f"{facts.architecture} that {what}, {parameters / 1e6:.1f} M parameters.",
     )

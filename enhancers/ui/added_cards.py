@@ -147,16 +147,16 @@ def _filled(card: AddedCard, method: Method | None, own: Mapping[str, Any]) -> d
         return {
             card.group: gr.update(visible=False),
             card.method: "",
-            card.chosen: gr.update(value=False, info=None),
+            card.chosen: gr.update(value=False, info=""),
         }
     names = {parameter.name for parameter in method.parameters}
     updates: dict[Any, Any] = {
         card.group: gr.update(visible=True),
         card.method: method.key,
         card.chosen: gr.update(
-            value=bool(own.get(method.key)), label=method.label, info=None
+            value=bool(own.get(method.key)), label=method.label, info=""
         ),
-        card.summary: piece("method_summary", f"{method.summary} {method.citation}"),
+        card.summary: piece("method_summary", method.summary),
     }  # fmt: skip
     for name, field in card.fields.items():
         default = "" if _FIELDS[name].automatic else _FIELDS[name].default

@@ -86,7 +86,11 @@ class NetworkHandlers:
         ]  # fmt: skip
 
     def show(self, **values: Any) -> Updates:
-        """Refresh the list, the header, the network fields and the methods of added networks.
+        """`refresh`, and the methods of added networks."""
+        return {**self.refresh(**values), **self.updates.layout.added.updates(values)}
+
+    def refresh(self, **values: Any) -> Updates:
+        """Refresh the list, the header, the choices of cards and those of the network fields.
 
         Parameters
         ----------
@@ -99,7 +103,6 @@ class NetworkHandlers:
             page.networks.list: networks_tab.list_html(installed.states(), changes=allowed),
             page.header: self.header(),
             page.card_choice: gr.update(choices=card_choices()),
-            **page.added.updates(values),
         }
         for card in page.cards:
             component = card.fields.get("prior")

@@ -52,8 +52,11 @@ class PageHandlers(Handlers):
         tab = tab_of(request)
         resumed = self.sessions.resume(tab.key, str(former or ""), tab.address)
         session = self.session(request)
+        page = self.updates.layout
         shown = self.updates.resumed(session) if resumed else {}
-        return {**shown, self.updates.layout.visit: session.token}
+        # Networks may have been added or removed since.
+        added = page.added.updates(session.settings, restore=True)
+        return {**added, **shown, page.visit: session.token}
 
     def opened(self, request: gr.Request) -> Updates:
         """Fill in what needs torch or may have changed since the page was built."""
@@ -62,7 +65,7 @@ class PageHandlers(Handlers):
         device = self.session(request).settings.get("device", self.settings.device)
         choices = [("Automatic", "auto"), *((name, name) for name in devices.devices())]
         return {
-            **self.networks.show(),
+            **self.networks.refresh(),
             page.device: gr.update(choices=choices, value=device),
             page.card: card_text(METHODS[0].key),
         }

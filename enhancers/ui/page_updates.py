@@ -95,9 +95,7 @@ class PageUpdates:
         }
         view = session.view
         tab = {page.tabs: gr.update(selected=view), page.active: view} if view else {}
-        # Networks may have come and gone meanwhile.
-        added = page.added.updates(session.settings, restore=True)
-        return {**values, **added, **self.opened(session), **tab}
+        return {**values, **self.opened(session), **tab}
 
     def slice(self, session: Session) -> Updates:
         """The slice slider; not part of `image`, which answers while the slider is dragged."""
