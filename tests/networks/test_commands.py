@@ -18,6 +18,7 @@ from enhancers.phantoms import phantom
 from enhancers.save import read_png16, save_png16
 from tests.support.file_server import FakeSite, serving
 from tests.support.network_files import guided_file, guided_tensors, pixel_pipeline
+from tests.support.restoration_files import checkpoint
 from tests.test_cli import call, fails
 
 pytestmark = pytest.mark.usefixtures("models_folder")
@@ -162,3 +163,30 @@ def test_a_method_with_a_missing_network_says_the_two_ways(
                  "--set", "prior=adm256", "--out", tmp_path / "out.png")  # fmt: skip
     assert "networks fetch adm256" in told
     assert "networks add FILE --like adm256" in told
+
+
+def test_a_network_for_restoration_becomes_a_method_of_every_command(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    file = checkpoint(tmp_path / "mine.pth", "SwinIR")
+    stated = ("--licence", "MIT", "--source", "https://example.org")
+    assert call(monkeypatch, "networks", "add", file, *stated) == 0
+    assert "--method mine" in capsys.readouterr().out
+    assert call(monkeypatch, "list", "--json") == 0
+    listed = json.loads(capsys.readouterr().out)["methods"][-1]
+    assert (listed["key"], listed["family"], listed["scale"]) == ("mine", "trained", 2)
+    assert "Licence: MIT" in listed["citation"]
+    (tmp_path / "in").mkdir()
+    save_png16(tmp_path / "in" / "a.png", phantom("ct", size=64, seed=1).pixels)
+    arguments = ["--methods", "mine", "--device", "cpu", "--out", tmp_path / "out"]
+    assert call(monkeypatch, "batch", tmp_path / "in", *arguments) == 0
+    [result] = (tmp_path / "out").rglob("*.png")
+    assert read_png16(result.read_bytes()).shape == (128, 128)
+    assert call(monkeypatch, "batch", tmp_path / "in", *arguments) == 0
+    assert "1 kept" in capsys.readouterr().out
+    assert call(monkeypatch, "networks", "list", "--json") == 0
+    facts = json.loads(capsys.readouterr().out)["priors"][-1]
+    assert (facts["restoration"]["source"], facts["licence"]) == ("https://example.org", "MIT")
+    assert call(monkeypatch, "networks", "remove", "mine", "--yes") == 0
+    said = fails(monkeypatch, capsys, "batch", tmp_path / "in", *arguments)
+    assert "No method mine" in said

@@ -18,6 +18,9 @@ from sqlalchemy import select
 from enhancers.compare import enhance
 from enhancers.display import raw_buffer
 from enhancers.load import load
+from enhancers.networks import installed
+from enhancers.networks.identify import NetworkImport
+from enhancers.settings import get_settings
 from study.domain.errors import BuildError, KeyFileError, StoreError
 from study.domain.protocol import MethodKind, Protocol
 from study.planning.freeze import freeze
@@ -26,6 +29,8 @@ from study.stimuli.rendering import Options, build, renderer
 from study.storage import key_file
 from study.storage.models import AuditEvent, Item, Method, Stimulus
 from tests.support import image_files, small_studies
+from tests.support.network_files import install
+from tests.support.restoration_files import checkpoint
 from tests.support.small_studies import Draft
 
 UUID4 = r"[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}"
@@ -301,6 +306,28 @@ def test_a_truth_is_the_reference_and_the_modality_chooses_the_preset(
     assert np.abs(shown(draft, "pat0_s0", "nlm") / 65535 - enhanced).max() <= 0.5 / 255
     with draft.store.read() as session:
         assert {row.modality for row in session.scalars(select(Item))} == {"MR"}
+
+
+def test_images_of_an_added_network_are_those_of_its_weights(
+    tmp_path: Path, draft: Draft, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("READINGROOM_MODELS_DIR", str(tmp_path / "networks"))
+    get_settings.cache_clear()
+    install(NetworkImport(checkpoint(tmp_path / "mine.pth"), label="My network (local)"))
+    found = compared(tmp_path, "input", "mine")
+    on_cpu = Options(device="cpu")
+    assert build(draft.store, draft.key, found, options=on_cpu).rendered == 6
+    key = draft.key
+    method = key.methods[key.method_id("mine")]
+    assert (method.group, method.aliases[:2]) == ("neural network", ("mine", "My network (local)"))
+    assert build(draft.store, draft.key, found, options=on_cpu).kept == 6
+    first = shown(draft, "pat0_s0", "mine")
+    installed.remove("mine")
+    install(NetworkImport(checkpoint(tmp_path / "mine.pth", seed=1), label="My network (local)"))
+    again = build(draft.store, draft.key, found, options=on_cpu)
+    assert (again.rendered, again.kept) == (3, 3)
+    assert not np.array_equal(shown(draft, "pat0_s0", "mine"), first)
+    get_settings.cache_clear()
 
 
 def _modality(name: str) -> Any:
