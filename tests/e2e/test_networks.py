@@ -13,6 +13,7 @@ from enhancers.warm_up import import_networks
 from tests.e2e.conftest import open_page
 from tests.e2e.test_compare_page import panels, run, set_fold, tab, tick, upload, visit
 from tests.e2e.test_queue import noise
+from tests.support import restoration_files
 from tests.support.image_files import png
 from tests.support.network_files import guided_file
 
@@ -167,6 +168,31 @@ def test_what_is_here_is_verified_and_removed(networks, models, tmp_path):
     assert row(page, "liver-ct").count() == 0
     assert page.input_value("#set-null_space-prior input") == "Embedded pixel network"
     assert "Further networks" not in page.inner_text("#header")
+
+
+def test_a_network_that_restores_is_a_method_until_it_is_removed(networks, tmp_path):
+    page = networks
+    assert page.locator("#added-methods").count() == 0
+    drop(page, "mine.pth", restoration_files.checkpoint(tmp_path / "mine.pth").read_bytes())
+    assert "It is a method" in notice(page, "was added")
+    upload(page, "noise.png", png(noise()))
+    page.wait_for_function("document.querySelector('#facts').innerText.includes('64 × 64')")
+    tab(page, "Side by side")
+    tick(page)
+    page.check("#choose-added1 input")
+    page.click("#run")
+    page.wait_for_selector('#progress [data-method="mine"].done')
+    assert panels(page) == ["input", "mine"]
+
+    page.reload()
+    page.wait_for_selector("#choose-added1 input:checked")
+    assert page.inner_text("#choose-added1 label") == "mine"
+    tab(page, "Networks")
+    remove = row(page, "mine").locator("[data-action=remove]")
+    remove.click()
+    remove.click()
+    notice(page, "mine was removed")
+    page.wait_for_selector("#choose-added1", state="detached")
 
 
 def test_without_the_net_a_fetch_says_the_two_ways(networks):
