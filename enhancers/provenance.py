@@ -169,6 +169,9 @@ class Record:
             if not math.isfinite(figure["value"]):
                 figure["value"] = str(figure["value"])
         plain["figures"] = figures
+        if plain["prior"]:
+            # Of a shipped network nothing was stated.
+            plain["prior"] = {name: text for name, text in plain["prior"].items() if text}
         return plain
 
     def to_json(self) -> str:
