@@ -72,17 +72,18 @@ def noise_map(pixels: Pixels, noise: NoiseSpectrum) -> Pixels | None:
     row, column = (np.linspace(-1.0, 1.0, side) for side in pixels.shape)
     plane = _terms(*np.meshgrid(row, column, indexing="ij")) @ found
     # A polynomial grows fast beyond the places where it was measured.
-    return np.exp(plane.clip(fitted.min(), fitted.max())).astype(np.float32)
+    return np.asarray(np.exp(plane.clip(fitted.min(), fitted.max())), np.float32)
 
 
 def _features(pixels: Pixels) -> Features:
     """Residual, local mean and gradient of each pixel, shape (H, W)."""
     from scipy.ndimage import correlate1d, gaussian_filter
 
-    kernel = np.asarray(HIGH_PASS, np.float32) / np.float32(np.linalg.norm(HIGH_PASS))
-    residual = correlate1d(correlate1d(pixels, kernel, 0, mode="reflect"), kernel, 1)
-    slopes = (gaussian_filter(pixels, SMOOTHING, order=order) for order in ((0, 1), (1, 0)))
-    return Features(residual, gaussian_filter(pixels, SMOOTHING), np.hypot(*slopes))
+    image = np.asarray(pixels, np.float64)
+    kernel = np.asarray(HIGH_PASS) / np.linalg.norm(HIGH_PASS)
+    residual = correlate1d(correlate1d(image, kernel, 0, mode="reflect"), kernel, 1)
+    slopes = (gaussian_filter(image, SMOOTHING, order=order) for order in ((0, 1), (1, 0)))
+    return Features(residual, gaussian_filter(image, SMOOTHING), np.hypot(*slopes))
 
 
 def _terms(row: Array, column: Array) -> Array:
