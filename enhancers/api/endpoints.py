@@ -156,8 +156,7 @@ class Endpoints:
             seed: All randomness comes from this number, 0 or more.
             modality: CT, MR, US, XR, FUNDUS, ENDOSCOPY, MICROSCOPY or OTHER, instead of the file's.
             slice_index: The slice of a volume, counted from 0.
-            format: png (16 bit over the window), tiff (in the record's result_units), or zip with
-                both and the maps: where seeds differ, and what DDNM measured and added.
+            format: png (16 bit over the window), tiff (in result_units), or zip (both, with maps).
             mask: For DDNM's task inpaint: a file of that size, not zero where a pixel is missing.
             seeds: The number of seeds of a diffusion method, whose mean is the result.
         """

@@ -28,6 +28,7 @@ def test_every_parameter_has_a_field_and_every_keyword_is_different(handlers):
         method.key for method in METHODS
     } | {
         "seed",
+        "seeds",
         "device",
         "confirm",
     }
