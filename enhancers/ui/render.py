@@ -53,7 +53,7 @@ def notice_html(notice: Notice | None) -> str:
 
 
 def header_html(device: str, priors: Sequence[tuple[str, bool]], other_networks: int = 0) -> str:
-    """Name, purpose, device, priors and disclaimer.
+    """Name, purpose, device, embedded networks and disclaimer.
 
     Parameters
     ----------
@@ -67,7 +67,7 @@ def header_html(device: str, priors: Sequence[tuple[str, bool]], other_networks:
     badges = [{"name": "Device", "value": device or "…", "state": "ok" if device else ""}]
     for name, present in priors:
         value, state = ("present", "ok") if present else ("missing", "missing")
-        badges.append({"name": f"{name.capitalize()} prior", "value": value, "state": state})
+        badges.append({"name": f"{name.capitalize()} network", "value": value, "state": state})
     if other_networks:
         badges.append({"name": "Further networks", "value": str(other_networks), "state": "ok"})
     return fill("header.html", badges=badges)
