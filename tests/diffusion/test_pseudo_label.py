@@ -137,7 +137,11 @@ def test_by_region_no_lambda_of_the_paper_is_claimed() -> None:
 @pytest.mark.parametrize(
     ("modality", "pixels"),
     [
-        (Modality.US, np.stack([SPECKLED, SPECKLED**1.2, SPECKLED**1.5], axis=-1)),
+        pytest.param(
+            Modality.US,
+            np.stack([SPECKLED, SPECKLED**1.2, SPECKLED**1.5], axis=-1),
+            marks=pytest.mark.exhaustive,
+        ),
         (Modality.MR, SPECKLED),
         pytest.param(Modality.CT, SPECKLED, marks=pytest.mark.exhaustive),
     ],

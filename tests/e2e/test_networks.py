@@ -153,6 +153,7 @@ def test_a_damaged_file_is_told_and_nothing_is_lost(networks, models, tmp_path):
     assert "impossible values" in row(page, "liver-ct").inner_text()
 
 
+@pytest.mark.exhaustive
 def test_what_is_here_is_verified_and_removed(networks, models, tmp_path):
     page = networks
     add(page, checkpoint(tmp_path))
@@ -195,6 +196,7 @@ def test_a_network_that_restores_is_a_method_until_it_is_removed(networks, tmp_p
     page.wait_for_selector("#choose-added1", state="detached")
 
 
+@pytest.mark.exhaustive
 def test_without_the_net_a_fetch_says_the_two_ways(networks):
     page = networks
     row(page, "adm256").get_by_role("button", name="Download 2.2 GB").click()
