@@ -13,7 +13,7 @@ from scipy.optimize import minimize
 from scipy.stats import spearmanr, t
 
 from benchmarks.seed_spread.samples import Samples
-from enhancers.compare.seed_spread import FLOOR, Interval, Model, features
+from enhancers.compare.seed_spread import FLOOR, Interval, Measured, Model, features
 
 BLOCK = 8
 COVERED = 0.95
@@ -52,23 +52,6 @@ class Pixels:
     finest: float
 
 
-@dataclass(frozen=True)
-class Fitted:
-    """The weights of a model, and how it did on subjects that it has not seen."""
-
-    model: Model
-    weights: tuple[float, float, float]
-    ratio: float
-    correlation: Interval
-    coverage: Interval
-    gain: Interval
-    narrower: float
-    detail_gain: Interval
-    finest: float
-    images: int
-    subjects: int
-
-
 def pixels_of(samples: Samples, *, relative: bool, fitted: bool) -> Pixels:
     """The pixels of an image with what predicts their errors."""
     results = samples.results.astype(np.float64)
@@ -101,7 +84,7 @@ def _block_means(plane: Array) -> Array:
     return np.asarray(cut.mean((1, 3)).ravel())
 
 
-def fit(images: Sequence[Pixels]) -> Fitted:
+def fit(images: Sequence[Pixels]) -> Measured:
     """Fit every model on half of the subjects and judge it on the other half."""
     halves = split([image.subject for image in images])
     learned = [image for image in images if image.subject in halves[0]]
@@ -123,9 +106,12 @@ def fit(images: Sequence[Pixels]) -> Fitted:
     ]  # fmt: skip
     errors = math.sqrt(float(np.mean([image.squared.mean() for image in judged])))
     spreads = math.sqrt(float(np.mean([image.table[:, 1].mean() for image in judged])))
-    return Fitted(
+    floor, spread, detail = map(float, chosen)
+    return Measured(
         model=model,
-        weights=(chosen[0], chosen[1], chosen[2]),
+        floor=floor,
+        spread=spread,
+        detail=detail,
         ratio=spreads / errors,
         correlation=by_subject(judged, [_correlation(image) for image in judged]),
         coverage=by_subject(judged, shares),

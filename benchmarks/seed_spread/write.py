@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 from pydantic import TypeAdapter
 
 from benchmarks.seed_spread.fit import fit, pixels_of
 from benchmarks.seed_spread.samples import SEEDS, Samples
 from benchmarks.seed_spread.settings import Setting
-from enhancers.compare.seed_spread import Calibration, Interval, calibrations, fixed
+from enhancers.compare.seed_spread import Calibration, Interval, Measured, calibrations, fixed
 from enhancers.files import write_atomic
 from enhancers.method import Modality
 from enhancers.networks.load import identity
@@ -24,13 +24,8 @@ def calibration(setting: Setting, samples: Sequence[Samples]) -> Calibration:
     params = resolve(setting.method, Modality.OTHER, setting.params)
     relative = params.get("task") == "denoise"
     found = fit([pixels_of(one, relative=relative, fitted=setting.fitted) for one in samples])
-    floor, spread, detail = found.weights
-    kept = {name: value for name, value in asdict(found).items() if name != "weights"}
-    for name, value in kept.items():
-        if isinstance(getattr(found, name), Interval):
-            kept[name] = _rounded(Interval(**value))
     return Calibration(
-        **{**kept, **{name: round(kept[name], 4) for name in ("ratio", "narrower", "finest")}},
+        **_rounded(found),
         key=setting.key,
         label=setting.label,
         method=setting.method,
@@ -38,15 +33,19 @@ def calibration(setting: Setting, samples: Sequence[Samples]) -> Calibration:
         code=method_digest(setting.method),
         params=fixed(params),
         relative=relative,
-        floor=float(f"{floor:.5g}"),
-        spread=float(f"{spread:.5g}"),
-        detail=float(f"{detail:.5g}"),
         seeds=SEEDS,
     )
 
 
-def _rounded(interval: Interval) -> Interval:
-    return Interval(*(round(value, 4) for value in (interval.mean, interval.low, interval.high)))
+def _rounded(found: Measured) -> dict[str, Any]:
+    """Its fields, with as many digits as they are worth."""
+    return {name: _short(value) for name, value in vars(found).items()}
+
+
+def _short(value: object) -> object:
+    if isinstance(value, Interval):
+        return Interval(*(float(f"{end:.4g}") for end in (value.mean, value.low, value.high)))
+    return float(f"{value:.5g}") if isinstance(value, float) else value
 
 
 def write(path: Path, found: Sequence[Calibration]) -> None:

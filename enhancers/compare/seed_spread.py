@@ -63,26 +63,14 @@ class Interval:
 
 
 @dataclass(frozen=True)
-class Calibration:
-    """What held-out images say about the spread of one method, network and setting.
+class Measured:
+    """What predicts the error of a method from its seeds, and how well, on held-out images.
 
     The squared error of a pixel is expected to be ``(floor u)² + (spread s)² + (detail d)²``, with
     the spread s and the local detail d of `features`.
 
     Parameters
     ----------
-    key, label : str
-        The setting, and its name in words.
-    method : str
-        Registry key of the method.
-    sha256 : str
-        Of the network's weights.
-    code : str
-        `method_digest` of the method when it was measured.
-    params : dict
-        The parameters for which it holds, without those of `FREE`.
-    relative : bool
-        Whether u is the noise that the run found; otherwise it is 1.
     model : {"constant", "spread", "spread and detail"}
         What predicted the error of other subjects best. "constant" means that the spread does not
         tell where the error is.
@@ -106,17 +94,8 @@ class Calibration:
         the median over images. Below 1 it is smoother than tissue is.
     images, subjects : int
         Those on which coverage, correlation and gains were measured, and nothing was fitted.
-    seeds : int
-        Number of seeds.
     """
 
-    key: str
-    label: str
-    method: str
-    sha256: str
-    code: str
-    params: dict[str, ParameterValue]
-    relative: bool
     model: Model
     floor: float
     spread: float
@@ -130,6 +109,37 @@ class Calibration:
     finest: float
     images: int
     subjects: int
+
+
+@dataclass(frozen=True)
+class Calibration(Measured):
+    """What was measured for one method, network and setting.
+
+    Parameters
+    ----------
+    key, label : str
+        The setting, and its name in words.
+    method : str
+        Registry key of the method.
+    sha256 : str
+        Of the network's weights.
+    code : str
+        `method_digest` of the method when it was measured.
+    params : dict
+        The parameters for which it holds, without those of `FREE`.
+    relative : bool
+        Whether u is the noise that the run found; otherwise it is 1.
+    seeds : int
+        Number of seeds.
+    """
+
+    key: str
+    label: str
+    method: str
+    sha256: str
+    code: str
+    params: dict[str, ParameterValue]
+    relative: bool
     seeds: int
 
     @property
