@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Mapping
+from collections.abc import Callable, Generator, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -30,10 +31,8 @@ from enhancers.settings import get_settings
 
 LARGEST = 2_000_000_000
 """Most bytes of weights; the largest published networks for restoration have 0.5 GB."""
-OPERATION = 2**30
-"""Most bytes that one operation may return while a network is built and tried."""
-ROOM = 2**28
-"""Bytes that building a network may take beyond its weights, for tables and masks."""
+ROOM = 2**30
+"""Bytes that building and trying a network may take beyond its weights: tables, masks, images."""
 SECONDS = 120.0
 TRIAL = 48
 """Side in pixels of the image on which a network is tried."""
@@ -187,9 +186,14 @@ def _too_large(name: str, size: int) -> CheckpointError:
     )
 
 
+def _bytes_of(tensors: Mapping[str, Tensor]) -> int:
+    """What the weights take in a network, which computes in 32 bits."""
+    return sum(tensor.numel() * max(tensor.element_size(), 4) for tensor in tensors.values())
+
+
 def _check_tensors(name: str, tensors: Mapping[str, Tensor]) -> None:
     """Refuse weights that are too large, or are not finite."""
-    size = sum(tensor.nbytes for tensor in tensors.values())
+    size = _bytes_of(tensors)
     if size > LARGEST:
         raise _too_large(name, size)
     for key, tensor in tensors.items():
@@ -202,36 +206,32 @@ def _check_tensors(name: str, tensors: Mapping[str, Tensor]) -> None:
             )
 
 
-@dataclass(frozen=True)
-class _refusals:  # noqa: N801
-    """Context that turns errors about a checkpoint into a sentence."""
+@contextmanager
+def _refusals(name: str) -> Iterator[None]:
+    """Turn errors about a checkpoint into a sentence."""
+    from spandrel import UnsupportedModelError
 
-    name: str
-
-    def __enter__(self) -> None:
-        pass
-
-    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
-        from spandrel import UnsupportedModelError
-
-        if error is None or not isinstance(error, Exception) or isinstance(error, CheckpointError):
-            return
-        if isinstance(error, UnsupportedModelError):
-            raise CheckpointError(
-                f"{self.name} is of no known architecture: neither guided-diffusion nor one that "
-                "spandrel recognises (DRUNet, DnCNN, SCUNet, SwinIR, NAFNet, RED-CNN, ...)."
-            ) from error
+    try:
+        yield
+    except CheckpointError:
+        raise
+    except UnsupportedModelError as error:
+        raise CheckpointError(
+            f"{name} is of no known architecture: neither guided-diffusion nor one that "
+            "spandrel recognises (DRUNet, DnCNN, SCUNet, SwinIR, NAFNet, RED-CNN, ...)."
+        ) from error
+    except Exception as error:
+        # spandrel and torch have many errors for tensors that fit no network.
         words = " ".join(str(error).split())[:160].rstrip(". ") or type(error).__name__
         if isinstance(error, LimitExceeded):
-            raise CheckpointError(f"{self.name} was refused: {words}.") from error
+            raise CheckpointError(f"{name} was refused: {words}.") from error
         raise CheckpointError(
-            f"{self.name} resembles a known architecture and cannot be used as one ({words})."
+            f"{name} resembles a known architecture and cannot be used as one ({words})."
         ) from error
 
 
 def _built(tensors: Mapping[str, Tensor], facts: Restoration) -> RestorationNetwork:
-    created = sum(4 * tensor.numel() for tensor in tensors.values()) + ROOM
-    with Bounded(OPERATION, created, SECONDS):
+    with Bounded(_bytes_of(tensors) + ROOM, SECONDS):
         descriptor = descriptor_of(tensors, facts)
     return RestorationNetwork(descriptor, takes_noise_level(descriptor))
 
@@ -262,7 +262,7 @@ def _try(network: RestorationNetwork) -> None:
     image = (0.5 + 0.4 * torch.outer(side, side).sin())[None, None].expand(
         1, network.channels, -1, -1
     )
-    with Bounded(OPERATION, ROOM, SECONDS):
+    with Bounded(ROOM, SECONDS):
         first, second = (network.restored(image.clone(), 0.05) for _ in range(2))
     wanted = (1, int(network.descriptor.output_channels), *(TRIAL * network.scale,) * 2)
     if tuple(first.shape) != wanted:

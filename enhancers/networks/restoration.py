@@ -56,7 +56,8 @@ class RestorationNetwork:
         """
         state = image.to(self.descriptor.dtype)
         if not self.noise_level:
-            return self.descriptor(state).float()  # type: ignore[no-any-return]
+            restored: Tensor = self.descriptor(state)
+            return restored.float()
         height, width = image.shape[-2:]
         right, below = self.descriptor.size_requirements.get_padding(width, height)
         state = functional.pad(state, (0, right, 0, below), "replicate")

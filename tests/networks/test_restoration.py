@@ -158,17 +158,51 @@ def test_shapes_that_describe_a_network_beyond_the_memory_are_refused(tmp_path: 
         add(path)
 
 
+def test_many_tables_that_are_possible_one_by_one_are_refused(tmp_path: Path) -> None:
+    tensors = weights("SwinIR")
+    # Ten blocks, each of which makes a table of 0.1 GB from this one.
+    block = "layers.0.residual_group.blocks."
+    for number in range(2, 12):
+        copied = {name: one for name, one in tensors.items() if name.startswith(f"{block}0.")}
+        tensors |= {name.replace("blocks.0", f"blocks.{number}"): copied[name] for name in copied}
+    tensors[f"{block}0.attn.relative_position_index"] = torch.zeros(3721, 1, dtype=torch.int8)
+    path = tmp_path / "many.safetensors"
+    save_file({name: tensor.clone() for name, tensor in tensors.items()}, path)
+    with pytest.raises(CheckpointError, match=r"many\.safetensors was refused: .*memory"):
+        add(path)
+
+
 def test_limits_hold_before_memory_is_taken() -> None:
-    with Bounded(operation=10**6, created=10**6, seconds=60):
+    with Bounded(10**6, seconds=60):
         kept = torch.ones(100) + 1
+        for _ in range(10):
+            # What is not kept, and views, take nothing.
+            torch.ones(10**5).view(10, -1).add_(1)
         with pytest.raises(LimitExceeded, match="memory"):
             kept[:, None, None] * kept[:, None] * kept
         with pytest.raises(LimitExceeded, match="memory"):
             torch.empty(10**12)
-    with Bounded(operation=10**6, created=10**5, seconds=60), pytest.raises(LimitExceeded):
+        with pytest.raises(LimitExceeded, match="memory"):
+            torch.ops.aten.zeros([10**12])
+        with pytest.raises(LimitExceeded, match="memory"):
+            [kept.repeat(100) for _ in range(30)]
+    with Bounded(10**5, seconds=60), pytest.raises(LimitExceeded):
         [torch.ones(10**4) for _ in range(10)]
-    with Bounded(10**6, 10**6, seconds=-1), pytest.raises(LimitExceeded, match="too long"):
+    with Bounded(10**6, seconds=-1), pytest.raises(LimitExceeded, match="too long"):
         torch.ones(1)
+
+
+def test_operations_of_an_unknown_size_are_refused_unless_a_mask_gives_it() -> None:
+    with Bounded(10**6, seconds=60):
+        numbers = torch.arange(6.0).reshape(2, 3)
+        assert numbers.sum().item() == 15.0
+        assert numbers.to("cpu").tolist() == numbers.tolist()
+        assert numbers[numbers > 3].tolist() == [4.0, 5.0]
+        assert numbers[torch.tensor([True, False])].tolist() == [[0.0, 1.0, 2.0]]
+        with pytest.raises(LimitExceeded, match="not known beforehand"):
+            torch.repeat_interleave(torch.tensor([10**12]))
+        with pytest.raises(LimitExceeded, match="not known beforehand"):
+            numbers.nonzero()
 
 
 def test_a_network_that_draws_random_numbers_is_refused(
