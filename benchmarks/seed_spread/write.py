@@ -11,7 +11,14 @@ from pydantic import TypeAdapter
 from benchmarks.seed_spread.fit import fit, pixels_of
 from benchmarks.seed_spread.samples import SEEDS, Samples
 from benchmarks.seed_spread.settings import Setting
-from enhancers.compare.seed_spread import Calibration, Interval, Measured, calibrations, fixed
+from enhancers.compare.seed_spread import (
+    Calibration,
+    Interval,
+    Measured,
+    calibrations,
+    fixed,
+    read_calibrations,
+)
 from enhancers.files import write_atomic
 from enhancers.method import Modality
 from enhancers.networks.load import identity
@@ -51,7 +58,7 @@ def _short(value: object) -> object:
 def write(path: Path, found: Sequence[Calibration]) -> None:
     """Add calibrations to a file; those of the same settings are replaced."""
     keys = {one.key for one in found}
-    old = [one for one in calibrations(path) if one.key not in keys]
+    old = [one for one in read_calibrations(path) if one.key not in keys]
     path.parent.mkdir(parents=True, exist_ok=True)
     data = TypeAdapter(tuple[Calibration, ...]).dump_json((*old, *found), indent=1)
     write_atomic(path, data + b"\n")

@@ -9,6 +9,7 @@ it is, and said to be not calibrated.
 from __future__ import annotations
 
 import functools
+import logging
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -17,7 +18,7 @@ from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import TypeAdapter, ValidationError
+from pydantic import ConfigDict, TypeAdapter, ValidationError
 
 from enhancers.asset_files import ASSETS
 from enhancers.colour import luminance
@@ -52,10 +53,14 @@ SMOOTH = 2.0
 
 Model = Literal["constant", "spread", "spread and detail"]
 
+_log = logging.getLogger(__name__)
+
 
 @dataclass(frozen=True)
 class Interval:
     """A mean over subjects and its 95 % interval."""
+
+    __pydantic_config__ = ConfigDict(allow_inf_nan=False)
 
     mean: float
     low: float
@@ -95,6 +100,8 @@ class Measured:
     images, subjects : int
         Those on which coverage, correlation and gains were measured, and nothing was fitted.
     """
+
+    __pydantic_config__ = ConfigDict(allow_inf_nan=False)
 
     model: Model
     floor: float
@@ -189,21 +196,32 @@ def features(mean: Pixels, deviation: Pixels) -> tuple[NDArray[np.float64], NDAr
 
 @functools.cache
 def calibrations(path: Path = CALIBRATION) -> tuple[Calibration, ...]:
+    """All calibrations of a file; none, with a warning in the log, where it cannot be read."""
+    try:
+        return read_calibrations(path)
+    except ReadingRoomError as error:
+        _log.warning("seeds count as not calibrated: %s", error)
+        return ()
+
+
+def read_calibrations(path: Path) -> tuple[Calibration, ...]:
     """All calibrations of a file; none where it does not exist.
 
     Raises
     ------
     ReadingRoomError
-        The file is damaged.
+        The file is damaged, or cannot be read.
     """
-    if not path.is_file():
-        return ()
     try:
         return TypeAdapter(tuple[Calibration, ...]).validate_json(path.read_bytes())
+    except FileNotFoundError:
+        return ()
+    except OSError as error:
+        raise ReadingRoomError(f"{path.name} cannot be read: {error.strerror}.") from error
     except ValidationError as error:
         raise ReadingRoomError(
-            f"{path.name} is no calibration of seeds ({error.error_count()} errors); write it "
-            "again with python -m benchmarks seed-spread."
+            f"{path.name} is no calibration of seeds ({error.error_count()} errors); remove it, "
+            "and write it again with python -m benchmarks seed-spread."
         ) from error
 
 

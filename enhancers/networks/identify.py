@@ -175,6 +175,10 @@ def new_entry(
         The key is not possible or taken, or an option does not apply.
     """
     key = wanted.key or (same.key if same else _slug(wanted.path))
+    if not key:
+        raise ParameterError(
+            f"The name {wanted.path.name} has no letters a to z or digits for a key; give --key."
+        )
     if not PRIOR_KEY.fullmatch(key):
         raise ParameterError(
             f"--key {key[:60]!r} is not possible; up to 40 small letters, digits and hyphens."

@@ -81,7 +81,8 @@ def parse_method(text: str) -> SourceMethod:
         raise BuildError(f"{text!r} names {len(masks)} masks; give one file or one folder.")
     name, mask = text.strip(), "".join(masks)
     if mask:
-        name = name.replace(mask, PurePath(mask).name)
+        shown = [(one, PurePath(mask).name if one == MASK else value) for one, value in values]
+        name = f"{key}:{','.join(f'{one}={value}' for one, value in shown)}"
     return SourceMethod(
         name,
         source=ImageSource.ENHANCE,

@@ -3,6 +3,7 @@ from __future__ import annotations
 from collections.abc import Generator, Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -14,10 +15,10 @@ from enhancers.compare.seed_spread import Calibration, Interval
 from enhancers.compare.seeds import SeedsResult, seed_steps
 from enhancers.errors import ParameterError, ReadingRoomError
 from enhancers.image import MedicalImage, from_array
-from enhancers.method import Modality
+from enhancers.method import Modality, ParameterValue
 from enhancers.method_interface import Figure, Result, Step, final_step
 from enhancers.networks.load import identity
-from enhancers.registry import resolve
+from enhancers.registry import get, resolve
 from enhancers.source_digest import method_digest
 
 SIX = Interval(0.6, 0.5, 0.7)
@@ -109,7 +110,7 @@ def test_seeds_that_are_not_possible(method: str, seeds: int, words: str) -> Non
         enhance(from_array(np.zeros((8, 8))), method, seeds=seeds)
 
 
-def calibration(**changes: object) -> Calibration:
+def calibration(**changes: Any) -> Calibration:
     params = resolve("null_space", Modality.CT, {"task": "denoise"})
     found = Calibration(
         key="denoise", label="denoising", method="null_space",
@@ -118,7 +119,7 @@ def calibration(**changes: object) -> Calibration:
         detail=0.0, ratio=0.16, correlation=SIX, coverage=Interval(0.93, 0.88, 0.96), gain=SIX,
         narrower=0.2, detail_gain=SIX, finest=0.4, images=12, subjects=6, seeds=4,
     )  # fmt: skip
-    return replace(found, **changes)  # type: ignore[arg-type]
+    return replace(found, **changes)
 
 
 @pytest.mark.parametrize(
@@ -136,7 +137,7 @@ def calibration(**changes: object) -> Calibration:
     ],
 )
 def test_what_the_spread_is_worth_is_said(
-    outcome: Outcome, changes: dict[str, object], words: str, tmp_path: Path
+    outcome: Outcome, changes: dict[str, Any], words: str, tmp_path: Path
 ) -> None:
     from benchmarks.seed_spread.write import write
 
@@ -144,8 +145,6 @@ def test_what_the_spread_is_worth_is_said(
     write(path, [calibration(**changes)])
     raw = replace(outcome.result, notes=(), figures=(Figure("sigma", "σ", 0.1),))
     assert isinstance(raw, SeedsResult)
-    from enhancers.registry import get
-
     noted = spread.with_calibration(
         raw, get("null_space"), outcome.params, outcome.record.prior, path
     )
@@ -166,8 +165,8 @@ def test_a_calibration_outlives_a_new_parameter_and_no_other_settings(tmp_path: 
     path, found = tmp_path / "spread.json", calibration()
     write(path, [replace(found, params={"task": "denoise"})])
 
-    def of(**given: object) -> Calibration | str:
-        params = resolve("null_space", Modality.CT, given)  # type: ignore[arg-type]
+    def of(**given: ParameterValue) -> Calibration | str:
+        params = resolve("null_space", Modality.CT, given)
         return spread.calibration_of("null_space", params, found.sha256, path)
 
     assert isinstance(of(sigma=0.2, preview_every=3), Calibration)
@@ -175,12 +174,45 @@ def test_a_calibration_outlives_a_new_parameter_and_no_other_settings(tmp_path: 
     assert isinstance(of(task="sr4"), str)
 
 
-def test_a_damaged_calibration_is_named(tmp_path: Path) -> None:
+def damaged(path: Path) -> Iterator[str]:
+    """Damage the file of a calibration in several ways."""
+    from benchmarks.seed_spread.write import write
+
+    write(path, [calibration()])
+    whole = path.read_text()
+    for text in (
+        '[{"key": "denoise"}]',
+        whole[:-40],
+        "version https://git-lfs",
+        whole.replace("0.16", "NaN"),
+        whole.replace('"low": 0.5', '"low": Infinity'),
+    ):
+        path.write_text(text)
+        yield text
+    path.unlink()
+    path.mkdir()
+    yield "a folder"
+
+
+def test_a_damaged_calibration_is_named_and_no_run_fails_by_it(
+    outcome: Outcome, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     path = tmp_path / "spread.json"
-    path.write_text('[{"key": "denoise"}]')
-    with pytest.raises(ReadingRoomError, match="seed-spread"):
-        spread.calibrations(path)
-    assert spread.calibrations(tmp_path / "absent.json") == ()
+    raw = outcome.result
+    assert isinstance(raw, SeedsResult)
+    for content in damaged(path):
+        with pytest.raises(ReadingRoomError, match=r"spread\.json"):
+            spread.read_calibrations(path)
+        spread.calibrations.cache_clear()
+        caplog.clear()
+        for _ in range(2):
+            noted = spread.with_calibration(
+                raw, get("null_space"), outcome.params, outcome.record.prior, path
+            )
+            assert "Not calibrated" in noted.notes[-1], content
+        [warning] = caplog.messages
+        assert "spread.json" in warning
+    assert spread.read_calibrations(tmp_path / "absent.json") == ()
 
 
 def test_maps_of_seeds_and_parts_have_units_and_sum_to_the_result(

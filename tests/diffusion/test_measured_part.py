@@ -1,12 +1,14 @@
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import numpy as np
 import pytest
 
 from enhancers.degrade import degrade_image
 from enhancers.diffusion.measured_part import Parts, parts
 from enhancers.image import MedicalImage, Pixels, from_array
-from enhancers.method import Modality
+from enhancers.method import Modality, ParameterValue
 from enhancers.registry import resolve
 
 DRAWN = np.random.default_rng(0).random((24, 20)).astype(np.float32)
@@ -14,8 +16,8 @@ IMAGE = from_array(DRAWN, Modality.MR)
 RESULT = np.random.default_rng(1).random((24, 20)).astype(np.float32)
 
 
-def split(image: MedicalImage, result: Pixels, **params: object) -> Parts:
-    return parts(image, resolve("null_space", Modality.MR, params), result)  # type: ignore[arg-type]
+def split(image: MedicalImage, result: Pixels, **params: ParameterValue) -> Parts:
+    return parts(image, resolve("null_space", Modality.MR, params), result)
 
 
 def blocks(pixels: Pixels, factor: int) -> Pixels:
@@ -23,7 +25,7 @@ def blocks(pixels: Pixels, factor: int) -> Pixels:
     return pixels.reshape(height // factor, factor, width // factor, factor).mean((1, 3))
 
 
-CASES = {
+CASES: Mapping[str, tuple[MedicalImage, Mapping[str, ParameterValue]]] = {
     "denoise": (IMAGE, {"task": "denoise"}),
     "sr2": (degrade_image(IMAGE, "downsample", 2, seed=0), {"task": "sr2"}),
     "sr8, not divisible": (IMAGE, {"task": "sr8", "degrade_first": True}),

@@ -31,6 +31,7 @@ from enhancers.networks.progress import finish
 from enhancers.networks.restoration_card import restoration_card
 from enhancers.networks.verify import verify
 from enhancers.phantoms import phantom
+from enhancers.provenance import Record
 from tests.support.network_files import install
 from tests.support.restoration_files import added, checkpoint, weights
 
@@ -229,6 +230,10 @@ def test_keys_are_free_ones_and_no_paths(tmp_path: Path) -> None:
         with pytest.raises(ParameterError, match="key"):
             add(path, key=key)
     assert add(checkpoint(tmp_path / "..--%2e%2e..pth")) == "2e-2e"
+    nameless = checkpoint(tmp_path / "\u7f51\u7edc.pth")
+    with pytest.raises(ParameterError, match=r"has no letters .*; give --key"):
+        add(nameless)
+    assert add(nameless, key="named") == "named"
     for option in ({"native": 64}, {"tiles": True}, {"hu": (5.0, 5.0)}):
         with pytest.raises(ParameterError, match="--"):
             add(path, key="third", **option)
@@ -244,22 +249,28 @@ def test_removal_ends_the_method(tmp_path: Path) -> None:
     assert "No method dncnn" in event.error
 
 
+def record_of(key: str) -> Record:
+    *_, event = compare(IMAGE, [Request(key)])
+    assert event.outcome is not None, event.error
+    return event.outcome.record
+
+
 def test_results_name_the_file_and_follow_its_weights(tmp_path: Path) -> None:
     facts = {"licence": "CC-BY-4.0", "source": "https://example.org", "key": "mine"}
     path = checkpoint(tmp_path / "net.pth")
     add(path, **facts)
     first = identity("mine")
-    record = list(compare(IMAGE, [Request("mine")]))[-1].outcome.record  # type: ignore[union-attr]
-    prior = record.prior
+    record = record_of("mine")
+    prior, origin = record.prior, network_entry("mine").origin
     assert prior is not None
+    assert origin is not None
     assert (prior.name, prior.file, prior.architecture) == ("mine", "net.pth", "DnCNN")
     assert (prior.licence, prior.source) == ("CC-BY-4.0", "https://example.org")
-    assert prior.file_sha256 == network_entry("mine").origin.sha256  # type: ignore[union-attr]
+    assert prior.file_sha256 == origin.sha256
     installed.remove("mine")
     add(checkpoint(path, seed=1), **facts)
     assert identity("mine") != first
-    second = list(compare(IMAGE, [Request("mine")]))[-1].outcome.record  # type: ignore[union-attr]
-    assert second.key != record.key
+    assert record_of("mine").key != record.key
 
 
 def test_the_card_states_licence_and_source_and_nothing_that_acts(tmp_path: Path) -> None:
@@ -276,7 +287,8 @@ def test_the_card_states_licence_and_source_and_nothing_that_acts(tmp_path: Path
     assert "<script" not in card.replace("\\<", "")
     assert all(f"`{each.name}`" in card for each in registry.get(entry.key).parameters)
     assert "-1000 and 0 HU" in card
-    assert entry.origin.sha256 in card  # type: ignore[union-attr]
+    assert entry.origin is not None
+    assert entry.origin.sha256 in card
 
 
 def test_without_spandrel_a_sentence_says_what_to_install(

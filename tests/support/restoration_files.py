@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Any
 
 import torch
 from safetensors.torch import save_file
@@ -73,7 +74,7 @@ def checkpoint(path: Path, architecture: str = "DnCNN", seed: int = 0) -> Path:
     return path
 
 
-def added(folder: Path, architecture: str = "DnCNN", **facts: object) -> NetworkEntry:
+def added(folder: Path, architecture: str = "DnCNN", **facts: Any) -> NetworkEntry:
     """The network after it was added."""
     path = checkpoint(folder / f"{facts.get('key', architecture)}.pth", architecture)
-    return install(NetworkImport(path, **facts))  # type: ignore[arg-type]
+    return install(NetworkImport(path, **facts))

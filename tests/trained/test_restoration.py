@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from dataclasses import replace
 
 import numpy as np
@@ -139,9 +139,10 @@ def test_closing_between_tiles_ends_the_work(pointwise: Callable[[str], None]) -
     pointwise("SUPPORTED")
     params = registry.resolve("dncnn", Modality.OTHER)
     run = load_method("dncnn").run(from_array(picture(700, 600)), params, seed=0, device="cpu")
+    assert isinstance(run, Generator)
     notes = [next(run).note for _ in range(2)]
     assert notes == ["loading the network", "network call 1 of 4"]
-    run.close()  # type: ignore[attr-defined]
+    run.close()
     assert list(run) == []
 
 
@@ -208,6 +209,9 @@ def test_what_a_run_costs_is_known_before_it() -> None:
     from enhancers.compare import estimate_seconds, is_large
 
     small, large = from_array(picture(64, 64)), from_array(picture(600, 600))
-    assert estimate_seconds(small, "dncnn") > 0  # type: ignore[operator]
+    seconds, facts = estimate_seconds(small, "dncnn"), network_entry("swinir").restoration
+    assert seconds is not None
+    assert seconds > 0
+    assert facts is not None
+    assert facts.scale == 2
     assert [is_large(large, key) for key in ("dncnn", "swinir")] == [False, True]
-    assert network_entry("swinir").restoration.scale == 2  # type: ignore[union-attr]
