@@ -20,6 +20,14 @@ LEFTOVER_SECONDS = 3600
 """Temporary files older than this were left by a process that died."""
 
 
+def given_path(text: str | Path) -> Path:
+    """A path that a user gave, with ``~`` for a home; that of no user stays as it is, not found."""
+    try:
+        return Path(text).expanduser()
+    except RuntimeError:
+        return Path(text)
+
+
 @contextmanager
 def atomic_path(path: Path) -> Iterator[Path]:
     """A temporary path in the same folder that replaces ``path`` when the block ends.

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from enhancers.errors import CheckpointError, ParameterError
+from enhancers.files import given_path
 from enhancers.networks import user_networks
 from enhancers.networks.digests import files_below, known_files, sha256_steps
 from enhancers.networks.download import check_space
@@ -53,7 +54,7 @@ def import_network(wanted: NetworkImport) -> Generator[Progress, None, NetworkEn
     """
     from enhancers.networks import diffusers_folders
 
-    path = wanted.path.expanduser().absolute()
+    path = given_path(wanted.path).absolute()
     wanted = replace(wanted, path=path)
     if wanted.like is not None:
         catalogue_entry(wanted.like)

@@ -6,6 +6,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from enhancers.files import given_path
 from study.domain.composed import composed
 from study.domain.errors import BuildError
 from study.stimuli.manifest import ManifestRow, read_patients
@@ -108,7 +109,7 @@ def masks_of(mask: str, cases: Collection[str]) -> Mapping[str, Path]:
     BuildError
         There is no such file or folder, or it lacks the mask of a case.
     """
-    path = Path(mask).expanduser()
+    path = given_path(mask)
     if not path.is_dir():
         if not path.is_file():
             raise BuildError(f"There is no file or folder {path}, which a method names as mask.")

@@ -234,6 +234,8 @@ def test_keys_are_free_ones_and_no_paths(tmp_path: Path) -> None:
     with pytest.raises(ParameterError, match=r"has no letters .*; give --key"):
         add(nameless)
     assert add(nameless, key="named") == "named"
+    with pytest.raises(CheckpointError, match=r"There is no file .*~nobody-here"):
+        add(Path("~nobody-here/net.pth"))
     for option in ({"native": 64}, {"tiles": True}, {"hu": (5.0, 5.0)}):
         with pytest.raises(ParameterError, match="--"):
             add(path, key="third", **option)

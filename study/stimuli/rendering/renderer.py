@@ -8,6 +8,7 @@ import json
 from collections.abc import Callable, Mapping
 from contextlib import closing
 from dataclasses import dataclass
+from pathlib import PurePath
 
 from enhancers import __version__
 from enhancers.compare import Request, compare
@@ -22,7 +23,7 @@ from study.domain.composed import composed
 from study.domain.disguised_names import normalised
 from study.domain.errors import BuildError
 from study.domain.protocol import MethodKind
-from study.domain.recipes import ImageSource, SourceMethod
+from study.domain.recipes import MASK, ImageSource, SourceMethod
 from study.stimuli.rendering.case_images import CaseImages
 from study.storage.key import KeyMethod
 
@@ -133,7 +134,8 @@ def key_method(method: SourceMethod, groups: tuple[str, ...], seed: int) -> KeyM
     usual = _usual_group(method, known)
     values = method.values
     if method.source is ImageSource.ENHANCE:
-        values += (("mask", method.mask),) if method.mask else ()
+        # Reports show the parameters: where the masks are is in the recipe of the key file alone.
+        values += ((MASK, PurePath(method.mask).name),) if method.mask else ()
         values += (("seed", str(seed)),)
     return KeyMethod(
         method.name,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from sqlalchemy import select
@@ -157,6 +157,9 @@ class _Rendering:
                 "that made it. Copy it from a backup, or restore it with the version that built "
                 "the study."
             )
+        own = zip(self.sources.methods, case.masks, strict=False)
+        # Masks of other methods may be gone.
+        case = replace(case, masks=tuple(mask if one is method else None for one, mask in own))
         try:
             inputs = read_case(
                 self.sources, case, self.caps, with_grid=self.with_grid, isolated=self.isolated

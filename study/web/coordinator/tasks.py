@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from enhancers.files import given_path
 from study.accounts.staff import StaffAccount
 from study.domain.errors import BuildError, StudyError
 from study.domain.protocol import Status
@@ -220,7 +221,7 @@ class Tasks:
         """Copy the study into a new folder of the server."""
         if not (target or "").strip():
             raise StudyError("Name a new folder for the backup.")
-        path = Path(target.strip()).expanduser()
+        path = given_path(target.strip())
         if not path.is_absolute():
             raise StudyError(f"{path} is not an absolute path: begin it with /.")
         made = backup(self.context.store, path, stimuli=images)
@@ -241,12 +242,12 @@ def _sources(values: dict[str, Any]) -> Sources:
     texts = {name: str(value or "").strip() for name, value in values.items()}
     if not texts["path"]:
         raise BuildError("Say where the images are: a path on the server, or a zip file.")
-    path, modality = Path(texts["path"]).expanduser(), texts["modality"]
+    path, modality = given_path(texts["path"]), texts["modality"]
     if texts["kind"] == IMAGES:
         found = from_images(
             [path],
             [line.strip() for line in texts["methods"].splitlines() if line.strip()],
-            truth=Path(texts["truth"]).expanduser() if texts["truth"] else None,
+            truth=given_path(texts["truth"]) if texts["truth"] else None,
             anchors=listed(texts["degraded"]),
             separator=texts["separator"],
             modality=modality,

@@ -260,7 +260,7 @@ def test_missing_pixels_are_those_of_the_case_in_the_folder_of_masks(
         assert np.array_equal(filled[~mask], given[~mask])
         assert (filled[mask] != given[mask]).any()
     key = draft.key
-    assert ("mask", str(folder)) in key.methods[key.method_id(method)].parameters
+    assert ("mask", "masks") in key.methods[key.method_id(method)].parameters
     kept = next(case for case in key.recipe["cases"] if case["name"] == "pat0_s0")["masks"][1]
     assert kept["sha256"] == hashlib.sha256((folder / "pat0_s0.png").read_bytes()).hexdigest()
     assert build(draft.store, draft.key, found, options=Options(device="cpu")).rendered == 0
@@ -274,6 +274,7 @@ def test_missing_pixels_are_those_of_the_case_in_the_folder_of_masks(
     [
         ("nlm:mask=masks", "which is for null_space:task=inpaint"),
         ("null_space:task=inpaint,mask=nowhere", "no file or folder nowhere"),
+        ("null_space:task=inpaint,mask=~nobody-here/m.png", "no file or folder ~nobody-here"),
         ("null_space:task=inpaint,mask=masks", "has no mask of pat0_s1"),
         ("null_space:task=inpaint,mask=a,mask=b", "names 2 masks"),
         ("null_space:task=inpaint,mask=masks/pat0_s0.png", "30 x 30 pixels and the image 32 x 32"),

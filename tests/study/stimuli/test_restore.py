@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 from pathlib import Path
 
+import numpy as np
 import pytest
 from sqlalchemy import select
 
@@ -74,6 +75,33 @@ def test_sources_may_have_moved(frozen: Draft, tmp_path: Path) -> None:
     assert "There is no such file" in report.as_text()
     assert not {"pat0_s1", "input", "tv"} & set(report.as_text().split())
     assert restore(frozen.store, frozen.key, root=tmp_path / "elsewhere", actor="a").rendered == 1
+
+
+def test_a_mask_that_changed_concerns_the_images_of_its_method_alone(tmp_path: Path) -> None:
+    made = small_studies.draft(tmp_path)
+    inputs, mask = small_studies.write_inputs(tmp_path / "in"), tmp_path / "mask.png"
+    mask.write_bytes(image_files.png(np.eye(small_studies.SIDE, dtype=np.uint8)))
+    methods = ["input", f"null_space:task=inpaint,steps=2,mask={mask}"]
+    build(made.store, made.key, sources.from_images([inputs], methods))
+    freeze(made.store, made.key, actor="anna")
+    before = files(made)
+
+    def restored() -> tuple[int, int]:
+        for path in before:
+            path.unlink(missing_ok=True)
+        report = restore(made.store, made.key, actor="anna")
+        assert str(tmp_path) not in report.as_text()
+        assert "null_space" not in report.as_text()
+        return report.rendered, len(report.failed)
+
+    assert restored() == (6, 0)
+    assert files(made) == before
+    mask.write_bytes(image_files.png(np.eye(small_studies.SIDE, dtype=np.uint8)[::-1]))
+    assert restored() == (3, 3)
+    mask.write_bytes(image_files.png(np.eye(30, dtype=np.uint8)))
+    assert restored() == (3, 3)
+    mask.unlink()
+    assert restored() == (3, 3)
 
 
 def test_what_cannot_be_restored_says_so(frozen: Draft, tmp_path: Path) -> None:

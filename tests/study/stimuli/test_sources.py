@@ -10,7 +10,7 @@ import pytest
 
 from study.domain.errors import BuildError
 from study.domain.protocol import MethodKind
-from study.domain.recipes import ImageSource
+from study.domain.recipes import ImageSource, parse_method
 from study.stimuli import sources
 from study.stimuli.manifest import SHOWN
 
@@ -311,3 +311,12 @@ def test_folders_of_macos_and_others_match(tmp_path: Path) -> None:
     make(tmp_path / "i" / "Méthode", "cœur_é.png", "b_1.png")
     with pytest.raises(BuildError, match="Two methods are called 'Méthode'"):
         sources.from_folders(tmp_path / "i")
+
+
+@pytest.mark.parametrize(
+    ("mask", "shown"), [("a/b/m.png", "m.png"), (".", ""), ("..", ".."), ("/x/0.1", "0.1")]
+)
+def test_the_name_of_a_method_has_the_last_part_of_its_masks_path(mask: str, shown: str) -> None:
+    method = parse_method(f" null_space:task=inpaint, sigma=0.1,mask={mask}")
+    assert method.name == f"null_space:task=inpaint,sigma=0.1,mask={shown}"
+    assert (method.mask, method.values) == (mask, (("task", "inpaint"), ("sigma", "0.1")))
