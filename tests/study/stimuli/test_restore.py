@@ -81,7 +81,7 @@ def test_a_mask_that_changed_concerns_the_images_of_its_method_alone(tmp_path: P
     made = small_studies.draft(tmp_path)
     inputs, mask = small_studies.write_inputs(tmp_path / "in"), tmp_path / "mask.png"
     mask.write_bytes(image_files.png(np.eye(small_studies.SIDE, dtype=np.uint8)))
-    methods = ["input", f"null_space:task=inpaint,steps=2,mask={mask}"]
+    methods = ["input", f"null_space:task=inpaint,steps=5,mask={mask}"]
     build(made.store, made.key, sources.from_images([inputs], methods))
     freeze(made.store, made.key, actor="anna")
     before = files(made)
