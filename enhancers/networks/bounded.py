@@ -19,6 +19,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_flatten, tree_map_only
 
 META = torch.device("meta")
+_reference: Any = StorageWeakRef
 
 
 class LimitExceeded(Exception):
@@ -39,7 +40,7 @@ class Bounded(TorchDispatchMode):  # type: ignore[no-untyped-call]
     def __init__(self, memory: int, seconds: float) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
         self._memory, self._taken = memory, 0
-        self._made: dict[int, tuple[StorageWeakRef, int]] = {}
+        self._made: dict[int, tuple[Any, int]] = {}
         self._end = time.thread_time() + seconds
 
     def __torch_dispatch__(
@@ -63,7 +64,7 @@ class Bounded(TorchDispatchMode):  # type: ignore[no-untyped-call]
         for storage in (tensor.untyped_storage() for tensor in _tensors(result)):
             # A view, and what is computed in place, takes nothing more.
             if storage._cdata not in inputs and storage._cdata not in self._made:
-                self._made[storage._cdata] = StorageWeakRef(storage), storage.nbytes()
+                self._made[storage._cdata] = _reference(storage), storage.nbytes()
                 self._taken += storage.nbytes()
         return result
 
