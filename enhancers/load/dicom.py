@@ -30,6 +30,7 @@ from enhancers.load.dicom_header import (
     integer,
     modality,
     number,
+    rescale,
     spacing,
     stated_window,
     tags,
@@ -210,11 +211,11 @@ def _modality_lut(
         bits = int(dataset.ModalityLUTSequence[0].LUTDescriptor[2])
         return apply_modality_lut(values, dataset), (0.0, 2.0**bits - 1), units, None
     item = frame_item(dataset, "PixelValueTransformationSequence", index) or dataset
-    slope, intercept = number(item, "RescaleSlope"), number(item, "RescaleIntercept")
+    slope, intercept = rescale(item)
     padding = number(dataset, "PixelPaddingValue")
-    if slope is None or slope == 0.0 or intercept is None:
-        return values, extent, units, padding
-    if kind is Modality.CT and text(item, "RescaleType") in ("", "HU"):
+    # Without an intercept nothing places the values of a CT on the Hounsfield scale.
+    stated = number(item, "RescaleIntercept") is not None
+    if stated and kind is Modality.CT and text(item, "RescaleType") in ("", "HU"):
         units = "HU"
     if (slope, intercept) != (1.0, 0.0):
         values = values.astype(np.float64) * slope + intercept

@@ -132,6 +132,15 @@ def _pair(dataset: Dataset, name: str) -> Spacing | None:
     return row, column
 
 
+def rescale(item: Dataset) -> tuple[float, float]:
+    """Slope and intercept of the modality transformation (C.11.1.1.2).
+
+    What is missing or unusable is 1 and 0: both elements are required together, and files with one
+    of them mean the other to change nothing.
+    """
+    return number(item, "RescaleSlope") or 1.0, number(item, "RescaleIntercept") or 0.0
+
+
 def stated_window(dataset: Dataset, index: int) -> tuple[Window | None, tuple[str, ...]]:
     """The first window of the file as an interval (C.11.2.1.2 and C.11.2.1.3), or None.
 

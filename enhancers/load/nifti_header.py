@@ -163,9 +163,9 @@ def _type(code: int, order: str) -> tuple[np.dtype[Any], int]:
 def _scale(field: dict[str, tuple[Any, ...]]) -> tuple[float, float]:
     slope, inter = float(field["slope"][0]), float(field["inter"][0])
     # By the standard, a slope of zero means unscaled values.
-    if slope == 0.0 or not (math.isfinite(slope) and math.isfinite(inter)):
+    if slope == 0.0 or not math.isfinite(slope):
         return 1.0, 0.0
-    return slope, inter
+    return slope, inter if math.isfinite(inter) else 0.0
 
 
 def _zooms(field: dict[str, tuple[Any, ...]]) -> tuple[float, float, float]:

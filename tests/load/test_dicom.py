@@ -20,7 +20,7 @@ from pydicom.uid import (
 )
 
 from enhancers.errors import ImageReadError, ImageTooLarge
-from enhancers.image import MedicalImage
+from enhancers.image import MedicalImage, Window
 from enhancers.load import Caps, load, probe
 from enhancers.method import Modality
 from tests.support import bombs, image_files
@@ -151,6 +151,20 @@ def test_ct_rescale_and_units(read) -> None:
 
 def test_ct_without_rescale_is_not_hounsfield(read) -> None:
     assert read(image_files.dicom(GRAY16, Modality="CT")).units == "gray level"
+
+
+@pytest.mark.parametrize("slope", [None, "", "0"])
+def test_intercept_without_a_usable_slope(read, slope: str | None) -> None:
+    elements = {} if slope is None else {"RescaleSlope": slope}
+    image = read(image_files.dicom(GRAY16, Modality="CT", RescaleIntercept="-1024", **elements))
+    assert np.array_equal(image.source, GRAY16 - 1024.0)
+    assert (image.units, image.window) == ("HU", Window(-160.0, 240.0))
+
+
+def test_slope_without_an_intercept(read) -> None:
+    image = read(image_files.dicom(GRAY16, Modality="CT", RescaleSlope="2"))
+    assert np.array_equal(image.source, GRAY16 * 2.0)
+    assert image.units == "gray level"
 
 
 def test_compressed_ct_is_rescaled_once(read) -> None:

@@ -57,6 +57,9 @@ def test_middle_slice_is_the_default(read, tmp_path: Path) -> None:
 def test_scaling(read) -> None:
     image = read(image_files.nifti(VOLUME, affine=LPS, slope=0.5, inter=-7.0), slice_index=0)
     assert np.array_equal(image.source, VOLUME[:, :, 0].T * 0.5 - 7.0)
+    for inter in (float("nan"), float("inf")):
+        scaled = read(image_files.nifti(VOLUME, affine=LPS, slope=0.5, inter=inter), slice_index=0)
+        assert np.array_equal(scaled.source, VOLUME[:, :, 0].T * 0.5)
     for slope in (0.0, float("nan")):
         plain = read(image_files.nifti(VOLUME, affine=LPS, slope=slope, inter=3.0), slice_index=0)
         assert np.array_equal(plain.source, VOLUME[:, :, 0].T)
