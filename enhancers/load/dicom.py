@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import io
 import logging
+import re
 import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -30,9 +31,11 @@ from enhancers.load.dicom_header import (
     integer,
     modality,
     number,
+    pixel_module,
     rescale,
     spacing,
     stated_window,
+    table,
     tags,
     text,
 )
@@ -46,6 +49,7 @@ warnings.filterwarnings("ignore", module=r"pydicom\b")
 logging.getLogger("pydicom").setLevel(logging.CRITICAL)
 
 _DIRECTORY = "1.2.840.10008.1.3.10"
+_META_BYTES = 4096
 _PIXELS = ("PixelData", "FloatPixelData", "DoubleFloatPixelData")
 
 
@@ -72,6 +76,7 @@ def read(data: bytes, slice_index: int | None, caps: Caps) -> RawSlice:
         dataset = opened.deflated.with_pixels(caps)
     if not any(name in dataset for name in _PIXELS):
         raise _without_pixels(header)
+    assumed = pixel_module(dataset)
     values = decode(dataset, index)
     colour = _colour(values, dataset)
     raw = _gray(values, dataset, index) if colour is None else colour
@@ -94,7 +99,7 @@ def read(data: bytes, slice_index: int | None, caps: Caps) -> RawSlice:
         slice_index=index,
         slice_count=frames,
         tags=tags(dataset, transfer_syntax(dataset)),
-        warnings=raw.warnings + notes,
+        warnings=assumed + raw.warnings + notes,
     )
 
 
@@ -105,10 +110,24 @@ def coded_values(data: bytes, names: Sequence[str], caps: Caps) -> dict[str, str
     return {name: str(header.get(name, "") or "").strip() for name in names}
 
 
+_SYNTAX = re.compile(rb"\x02\x00\x10\x00UI(..)", re.DOTALL)
+
+
+def _with_one_syntax(data: bytes) -> bytes:
+    """The file with the first of several transfer syntaxes, which pydicom cannot read."""
+    found = _SYNTAX.search(data, 0, _META_BYTES)
+    if found is None:
+        return data
+    start = found.end()
+    end = start + int.from_bytes(found[1], "little")
+    first, *more = data[start:end].split(b"\\")
+    return data[:start] + first.ljust(end - start, b"\0") + data[end:] if more else data
+
+
 def _parse(data: bytes, names: Sequence[str] = NEEDED, *, stop_before_pixels: bool) -> Dataset:
     try:
         return pydicom.dcmread(
-            io.BytesIO(data),
+            io.BytesIO(_with_one_syntax(data)),
             force=True,
             specific_tags=list(names),
             stop_before_pixels=stop_before_pixels,
@@ -131,7 +150,7 @@ def _header(data: bytes, caps: Caps) -> _Header:
     """The data set without pixels, after all checks that need none."""
     packed = deflated(data, caps)
     dataset = _parse(data, stop_before_pixels=True) if packed is None else packed.header
-    if "Rows" not in dataset or "Columns" not in dataset:
+    if "Rows" not in dataset and "Columns" not in dataset:
         raise _without_pixels(dataset)
     rows, columns = integer(dataset, "Rows"), integer(dataset, "Columns")
     caps.check_size(rows, columns, max(integer(dataset, "SamplesPerPixel", 1), 1), len(data))
@@ -178,8 +197,9 @@ def _gray(values: NDArray[Any], dataset: Dataset, index: int) -> RawSlice:
     extent = None if floating else _representable(values, stored)
     values, extent, units, padding = _modality_lut(values, dataset, index, extent)
     stated, notes = stated_window(dataset, index)
-    if stated is None and units != "HU" and "VOILUTSequence" in dataset:
-        values, extent = _voi_lut(values, dataset)
+    lut = table(dataset, "VOILUTSequence")
+    if stated is None and units != "HU" and lut is not None:
+        values, extent = _voi_lut(values, dataset, lut)
         stated, padding = Window(*extent), None
         notes += ("The file's display table (VOI LUT) was applied; values are its output.",)
     if text(dataset, "PhotometricInterpretation") == "MONOCHROME1":
@@ -207,8 +227,9 @@ def _modality_lut(
     """Source values, their possible range, their units and the padding value (C.11.1)."""
     kind = modality(dataset)
     units = "a.u." if kind is Modality.MR else "gray level"
-    if dataset.get("ModalityLUTSequence"):
-        bits = int(dataset.ModalityLUTSequence[0].LUTDescriptor[2])
+    lut = table(dataset, "ModalityLUTSequence")
+    if lut is not None:
+        bits = int(lut.LUTDescriptor[2])
         return apply_modality_lut(values, dataset), (0.0, 2.0**bits - 1), units, None
     item = frame_item(dataset, "PixelValueTransformationSequence", index) or dataset
     slope, intercept = rescale(item)
@@ -225,9 +246,11 @@ def _modality_lut(
     return values, extent, units, None if padding is None else slope * padding + intercept
 
 
-def _voi_lut(values: NDArray[Any], dataset: Dataset) -> tuple[NDArray[Any], tuple[float, float]]:
+def _voi_lut(
+    values: NDArray[Any], dataset: Dataset, lut: Dataset
+) -> tuple[NDArray[Any], tuple[float, float]]:
     """The first VOI LUT's output and the range of its entries (C.11.2)."""
-    bits = int(dataset.VOILUTSequence[0].LUTDescriptor[2])
+    bits = int(lut.LUTDescriptor[2])
     # The table is indexed by integers; a modality slope may give fractions.
     output = apply_voi_lut(np.rint(values).astype(np.int64), dataset, prefer_lut=True)
     top = max(2.0**bits - 1, float(output.max()))

@@ -7,6 +7,7 @@ free text anywhere in a header may name the patient.
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import Any
 
 from pydicom.dataset import Dataset
@@ -90,6 +91,56 @@ def integer(dataset: Dataset, name: str, default: int | None = None) -> int:
     if default is not None and dataset.get(name) in (None, ""):
         return default
     raise ImageReadError(f"The DICOM header states no usable {name}; the file is damaged.")
+
+
+def pixel_module(dataset: Dataset) -> tuple[str, ...]:
+    """Fill in what the image pixel module (C.7.6.3) lacks; sentences about what was assumed.
+
+    ACR-NEMA, the format before DICOM, has gray images only and no elements for that.
+
+    Raises
+    ------
+    ImageReadError
+        An element without a safe default is missing, or one is not possible; it is named.
+    """
+    integer(dataset, "Rows"), integer(dataset, "Columns")
+    photometric = text(dataset, "PhotometricInterpretation")
+    colours = photometric.startswith(("RGB", "YBR"))
+    samples = integer(dataset, "SamplesPerPixel", 3 if colours else 1)
+    if samples not in (1, 3):
+        raise ImageReadError(
+            f"The DICOM image has {samples} samples per pixel; 1 or 3 can be read."
+        )
+    dataset.SamplesPerPixel = samples
+    if not photometric:
+        dataset.PhotometricInterpretation = "MONOCHROME2" if samples == 1 else "RGB"
+    dataset.BitsAllocated = allocated = integer(dataset, "BitsAllocated")
+    dataset.BitsStored = stored = integer(dataset, "BitsStored", allocated)
+    dataset.HighBit = integer(dataset, "HighBit", stored - 1)
+    if samples == 3:
+        dataset.PlanarConfiguration = integer(dataset, "PlanarConfiguration", 0)
+    known = dataset.get("PixelRepresentation") not in (None, "") or "PixelData" not in dataset
+    dataset.PixelRepresentation = integer(dataset, "PixelRepresentation", 0)
+    notes = []
+    if not photometric and samples == 3:
+        notes.append("The file does not say how its colours are coded; RGB was assumed.")
+    if not known and stored > 8 and samples == 1:
+        notes.append("The file does not say whether its values are signed; unsigned was assumed.")
+    return tuple(notes)
+
+
+def table(dataset: Dataset, name: str) -> Dataset | None:
+    """The first item of a sequence of lookup tables (C.11.1.1, C.11.2.1.1); None where it is empty.
+
+    Some files have the sequence without items, or items without a descriptor or entries.
+    """
+    items = dataset.get(name)
+    if not items:
+        return None
+    item: Dataset = items[0]
+    descriptor = item.get("LUTDescriptor")
+    filled = isinstance(descriptor, Sequence) and len(descriptor) == 3 and item.get("LUTData")
+    return item if filled else None
 
 
 def modality(dataset: Dataset) -> Modality | None:

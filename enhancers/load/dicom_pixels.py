@@ -29,7 +29,7 @@ from pydicom.uid import (
 )
 
 from enhancers.errors import ImageReadError
-from enhancers.load.codestreams import stated_size
+from enhancers.load.codestreams import JPEG_2000, JPEG_LS, StreamHeader, stream_header
 from enhancers.load.dicom_header import integer, text
 from enhancers.private_folders import process_folder
 
@@ -41,6 +41,8 @@ _JPEG = "1.2.840.10008.1.2.4."
 _COMPRESSED = frozenset(
     [RLELossless, *(UID(_JPEG + end) for end in ("50", "51", "57", "70", "80", "81", "90", "91"))]
 )
+# Lossless JPEG, JPEG-LS and JPEG 2000, each with what it may lose.
+_ENDS = {0xC3: "57", JPEG_LS: "81", JPEG_2000: "91"}
 _UNCOMPRESSED = frozenset(
     [
         ImplicitVRLittleEndian,
@@ -70,6 +72,8 @@ def transfer_syntax(dataset: Dataset) -> UID:
 def decode(dataset: Dataset, index: int) -> NDArray[Any]:
     """Stored values of a frame: (rows, columns), or (rows, columns, 3) as RGB.
 
+    The data set has the elements that `pixel_module` fills in.
+
     Raises
     ------
     ImageReadError
@@ -77,15 +81,10 @@ def decode(dataset: Dataset, index: int) -> NDArray[Any]:
     """
     syntax = transfer_syntax(dataset)
     rows, columns = integer(dataset, "Rows"), integer(dataset, "Columns")
-    samples = integer(dataset, "SamplesPerPixel", 1)
-    if samples not in (1, 3):
-        raise ImageReadError(
-            f"The DICOM image has {samples} samples per pixel; 1 or 3 can be read."
-        )
+    samples = integer(dataset, "SamplesPerPixel")
     native = syntax in _UNCOMPRESSED
     if not native and syntax not in _COMPRESSED:
         raise _unsupported(syntax)
-    dataset.SamplesPerPixel = samples
     if syntax == RLELossless:
         _check_run_lengths(dataset, index, rows * columns * samples)
     if native or syntax == RLELossless:
@@ -96,6 +95,29 @@ def decode(dataset: Dataset, index: int) -> NDArray[Any]:
     if values.shape != expected:
         raise _other_size(rows, columns)
     return values
+
+
+def decode_stream(stream: bytes, header: StreamHeader) -> NDArray[Any]:
+    """Samples of a JPEG, JPEG-LS or JPEG 2000 stream outside DICOM, as `decode` gives them.
+
+    Raises
+    ------
+    ImageReadError
+        The stream is damaged or of a kind that no decoder here knows.
+    """
+    allocated = 8 if header.bits <= 8 else 16
+    dataset = Dataset()
+    dataset.Rows, dataset.Columns = header.rows, header.columns
+    dataset.SamplesPerPixel = header.components
+    dataset.PhotometricInterpretation = "MONOCHROME2" if header.components == 1 else "RGB"
+    dataset.PlanarConfiguration = 0
+    dataset.BitsAllocated, dataset.BitsStored = allocated, header.bits
+    dataset.HighBit, dataset.PixelRepresentation = header.bits - 1, int(header.signed)
+    dataset.PixelData = encapsulate([stream])
+    dataset["PixelData"].VR = "OB"
+    dataset.file_meta = FileMetaDataset()
+    dataset.file_meta.TransferSyntaxUID = UID(_JPEG + _ENDS.get(header.coding, "51"))
+    return decode(dataset, 0)
 
 
 def _unsupported(syntax: UID) -> ImageReadError:
@@ -131,9 +153,8 @@ def _check_run_lengths(dataset: Dataset, index: int, count: int) -> None:
 def _significant(values: NDArray[Any], dataset: Dataset) -> NDArray[Any]:
     """Extract the stored bits from the allocated ones, which may hold overlays in old files."""
     width = 8 * values.dtype.itemsize
-    stored = integer(dataset, "BitsStored", width)
-    high = integer(dataset, "HighBit", stored - 1)
-    if stored >= width or integer(dataset, "BitsAllocated", width) == 1:
+    stored, high = integer(dataset, "BitsStored"), integer(dataset, "HighBit")
+    if stored >= width or integer(dataset, "BitsAllocated") == 1:
         return values
     if not 0 < stored <= high + 1 <= width:
         raise ImageReadError(
@@ -157,12 +178,11 @@ def _compressed(dataset: Dataset, syntax: UID, index: int) -> NDArray[Any]:
 
 def _check_stream(dataset: Dataset, index: int) -> None:
     """Raise where the stream states another size than the header: decoders go by the stream."""
-    found = stated_size(_frame(dataset, index))
+    found = stream_header(_frame(dataset, index))
     if found is None:
         return
-    rows, columns, components = found
     stated = integer(dataset, "Rows"), integer(dataset, "Columns")
-    if (rows, columns) != stated or components > _MOST_COMPONENTS:
+    if (found.rows, found.columns) != stated or found.components > _MOST_COMPONENTS:
         raise _other_size(*stated)
 
 

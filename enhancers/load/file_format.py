@@ -10,20 +10,20 @@ from typing import Literal
 
 from enhancers.errors import ImageReadError
 
-Format = Literal["DICOM", "NIfTI", "PNG", "TIFF", "JPEG", "NumPy"]
+Format = Literal["DICOM", "NIfTI", "PNG", "TIFF", "JPEG", "JPEG 2000", "NumPy"]
 
 READABLE = "DICOM, NIfTI, PNG, TIFF or JPEG"
 """Formats of images; NumPy files are read where they hold complex MR data."""
 
 _TIFF = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 
+_JPEG_2000 = (b"\0\0\0\x0cjP  \r\n\x87\n", b"\xff\x4f\xff\x51")
+
 _FOREIGN = (
     (b"PK\x03\x04", "a zip archive; unpack it and give one image"),
     (b"%PDF", "a PDF document"),
     (b"GIF8", "a GIF picture; save it as PNG"),
     (b"BM", "a BMP picture; save it as PNG"),
-    (b"\0\0\0\x0cjP  ", "a bare JPEG 2000 file; save it as PNG or TIFF"),
-    (b"\xff\x4f\xff\x51", "a bare JPEG 2000 stream; save it as PNG or TIFF"),
     (b"\x1aE\xdf\xa3", "a video"),
     (b"7z\xbc\xaf\x27\x1c", "a 7-Zip archive; unpack it and give one image"),
     (b"Rar!", "a RAR archive; unpack it and give one image"),
@@ -49,6 +49,8 @@ def sniff(data: bytes) -> Format:
         return "PNG"
     if data.startswith(b"\xff\xd8\xff"):
         return "JPEG"
+    if data.startswith(_JPEG_2000):
+        return "JPEG 2000"
     if data.startswith(_TIFF):
         return "TIFF"
     if data.startswith(b"\x1f\x8b"):

@@ -1,4 +1,4 @@
-"""PNG and JPEG: 8 and 16 bits kept exactly, size checked before anything is decoded."""
+"""PNG, JPEG and JPEG 2000: all bits kept, size checked before anything is decoded."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from PIL.JpegImagePlugin import JpegImageFile
 from PIL.PngImagePlugin import PngImageFile
 
 from enhancers.errors import ImageReadError
+from enhancers.load.codestreams import JPEG_2000, StreamHeader, stream_header
 from enhancers.load.file_format import Format
 from enhancers.load.raw import Caps, Probe, RawSlice, drop_alpha, orient, pick_slice, quiet_cv2
 
@@ -24,6 +25,7 @@ warnings.filterwarnings("ignore", module=r"PIL\b")
 _ORIENTATION = 0x0112
 _GRAY, _PALETTE, _GRAY_ALPHA = 0, 3, 4
 _PIECE = 2**20
+_PHOTOGRAPH = (0xC0, 0xC1, 0xC2, 0xC9, 0xCA)
 _CHANNELS = {0: 1, 2: 3, 3: 1, 4: 2, 6: 4}
 
 
@@ -35,9 +37,12 @@ def probe(kind: Format, data: bytes, caps: Caps) -> Probe:
 
 
 def read(kind: Format, data: bytes, slice_index: int | None, caps: Caps) -> RawSlice:
-    """Decode a PNG or JPEG file's bytes; units are the stored gray levels."""
+    """Decode a file's bytes; units are the stored gray levels."""
     caps.check_size(*_size(kind, data), len(data))
     pick_slice(slice_index, 1)
+    header = _scientific(kind, data)
+    if header is not None:
+        return _read_stream(kind, data, header)
     if kind == "PNG":
         values, bits, notes = _read_png(data)
     else:
@@ -52,6 +57,27 @@ def read(kind: Format, data: bytes, slice_index: int | None, caps: Caps) -> RawS
     )
 
 
+def _scientific(kind: Format, data: bytes) -> StreamHeader | None:
+    """The header of a stream that Pillow does not read with all its bits; None for other files."""
+    if kind == "PNG":
+        return None
+    header = stream_header(data)
+    if kind == "JPEG" and header is not None and header.bits == 8 and header.coding in _PHOTOGRAPH:
+        return None
+    return header
+
+
+def _read_stream(kind: Format, data: bytes, header: StreamHeader) -> RawSlice:
+    from enhancers.load.dicom_pixels import decode_stream
+
+    # Boxes around a JPEG 2000 stream say how to display it.
+    start = data.index(b"\xff\x4f\xff\x51") if header.coding == JPEG_2000 else 0
+    values = decode_stream(data[start:], header)
+    half = 2.0 ** (header.bits - 1)
+    extent = (-half, half - 1) if header.signed else (0.0, 2 * half - 1)
+    return RawSlice(values, kind, "gray level", header.bits, extent)
+
+
 def _size(kind: Format, data: bytes) -> tuple[int, int, int]:
     """Rows, columns and channels, without alpha."""
     if kind == "PNG":
@@ -59,6 +85,16 @@ def _size(kind: Format, data: bytes) -> tuple[int, int, int]:
             raise ImageReadError("The PNG file is truncated: its header is incomplete.")
         columns, rows = struct.unpack_from(">II", data, 16)
         return rows, columns, 1 if data[25] in (_GRAY, _GRAY_ALPHA) else 3
+    header = _scientific(kind, data)
+    if header is not None:
+        if header.components not in (1, 3) or header.bits > 16:
+            raise ImageReadError(
+                f"The {kind} file has {header.components} components of {header.bits} bits; gray "
+                "and RGB of up to 16 bits can be read. Save it as TIFF."
+            )
+        return header.rows, header.columns, header.components
+    if kind == "JPEG 2000":
+        raise ImageReadError("The JPEG 2000 file is truncated: its header is incomplete.")
     # The class instead of Image.open, which has its own size limit and warning.
     picture = JpegImageFile(io.BytesIO(data))
     columns, rows = picture.size

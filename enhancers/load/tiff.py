@@ -118,6 +118,8 @@ def _decode(page: Any, data: bytes) -> tuple[NDArray[Any], int]:
     the float predictor) goes to libtiff, through Pillow for up to 8 bits and OpenCV above.
     """
     compression, predictor = int(page.compression), int(page.predictor or 1)
+    if 8 < page.bitspersample < 16:
+        return _unpacked(page, data), int(page.photometric)
     if compression in _NONE:
         return page.asarray(), int(page.photometric)
     if compression in _DEFLATE and predictor != _FLOAT_PREDICTOR:
@@ -130,6 +132,27 @@ def _decode(page: Any, data: bytes) -> tuple[NDArray[Any], int]:
             picture = picture.convert("L" if picture.mode == "1" else "RGB")
         return np.array(picture), -1
     return _decode_with_cv2(page, data), int(page.photometric)
+
+
+def _unpacked(page: Any, data: bytes) -> NDArray[np.uint16]:
+    """Samples of 9 to 15 bits, packed without gaps; each row begins at a byte."""
+    plain = int(page.compression) in _NONE and int(page.fillorder) == 1
+    if not plain or page.is_tiled or int(page.planarconfig or 1) != 1:
+        raise _unsupported(page)
+    bits, samples = page.bitspersample, page.imagewidth * page.samplesperpixel
+    length = -(-samples * bits // 8)
+    spans = zip(page.dataoffsets, page.databytecounts, strict=True)
+    stored = np.frombuffer(b"".join(data[at : at + count] for at, count in spans), np.uint8)
+    if stored.size < length * page.imagelength:
+        raise ImageReadError("The TIFF file is truncated: a part of its pixels is missing.")
+    rows = stored[: length * page.imagelength].reshape(page.imagelength, length)
+    values = np.zeros((page.imagelength, samples), np.uint16)
+    weights = np.uint16(1) << np.arange(bits, dtype=np.uint16)[::-1]
+    # Row by row: a bit takes a byte.
+    for index, packed in enumerate(rows):
+        places = np.unpackbits(packed)[: samples * bits].reshape(samples, bits)
+        values[index] = places @ weights
+    return values if page.samplesperpixel == 1 else values.reshape(page.shape)
 
 
 def _check_deflate(page: Any, data: bytes) -> None:
@@ -184,7 +207,7 @@ def _resolve_colour(
     if photometric == _PALETTE:
         values = narrow_palette(np.moveaxis(np.asarray(page.colormap), 0, -1)[values])
     elif photometric == _MINISWHITE:
-        values = _invert(values)
+        values = _invert(values, page.bitspersample)
     elif photometric not in (-1, _MINISBLACK, _RGB):
         name = getattr(page.photometric, "name", str(page.photometric))
         raise ImageReadError(f"The TIFF file holds {name} colours; save it as gray or RGB.")
@@ -200,15 +223,18 @@ def _resolve_colour(
     return values, notes
 
 
-def _invert(values: NDArray[Any]) -> NDArray[Any]:
+def _invert(values: NDArray[Any], bits: int) -> NDArray[Any]:
     if np.issubdtype(values.dtype, np.unsignedinteger):
-        return np.asarray(np.iinfo(values.dtype).max - values)
+        # Fewer than 8 bits were stretched to 8.
+        return np.asarray(2 ** max(bits, 8) - 1 - values).astype(values.dtype)
     return np.asarray(values.min() + (values.max() - values))
 
 
 def _range(values: NDArray[Any], page: Any) -> tuple[int, tuple[float, float] | None]:
     if not np.issubdtype(values.dtype, np.integer):
         return 32, None
+    if 8 < page.bitspersample < 16:
+        return page.bitspersample, (0.0, 2.0**page.bitspersample - 1)
     limits = np.iinfo(values.dtype)
     # A signed or 32-bit page rarely fills its type: its window comes from the content.
     extent = (float(limits.min), float(limits.max)) if limits.bits <= 16 else None

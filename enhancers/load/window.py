@@ -174,7 +174,8 @@ def _usual(raw: RawSlice, source: Pixels, hounsfield: bool) -> Window | None:
         return Window(0.0, 1.0) if inside and raw.format != "DICOM" else None
     if raw.bits <= 8:
         return Window(*raw.extent)
-    if (raw.format in ("PNG", "TIFF") or source.ndim == 3) and raw.extent[0] == 0.0:
+    picture = raw.format not in ("DICOM", "NIfTI") or source.ndim == 3
+    if picture and raw.extent[0] == 0.0:
         # Single precision may round a 32-bit maximum up to the next power of two.
         bits = min(raw.bits, max(8, math.ceil(math.log2(float(source.max()) + 1))))
         return Window(0.0, 2.0**bits - 1)

@@ -1,5 +1,6 @@
 """DICOM: every encoding gives the same values; LUTs, windows, geometry by the standard."""
 
+import io
 from pathlib import Path
 from typing import Any
 
@@ -224,6 +225,61 @@ def test_modality_lut(read, syntax) -> None:
     assert np.array_equal(read(data).source, table[GRAY16])
 
 
+@pytest.mark.parametrize("name", ["ModalityLUTSequence", "VOILUTSequence"])
+@pytest.mark.parametrize("broken", ["no items", "no descriptor", "no entries"])
+def test_empty_lookup_tables_are_ignored(read, name: str, broken: str) -> None:
+    item = lut(np.arange(4096).astype(np.uint16))
+    if broken == "no descriptor":
+        item.LUTDescriptor = None
+    elif broken == "no entries":
+        del item.LUTData
+    items = [] if broken == "no items" else [item]
+    image = read(image_files.dicom(GRAY16, **{name: items}))
+    assert np.array_equal(image.source, GRAY16)
+    assert not any("VOI LUT" in text for text in image.warnings)
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["SamplesPerPixel", "PhotometricInterpretation", "BitsStored", "HighBit",
+     "PixelRepresentation"],
+)  # fmt: skip
+@pytest.mark.parametrize("syntax", [ExplicitVRLittleEndian, RLELossless])
+def test_missing_elements_have_their_usual_value(read, name: str, syntax) -> None:
+    dataset = pydicom.dcmread(io.BytesIO(image_files.dicom(GRAY16, syntax)))
+    delattr(dataset, name)
+    image = read(image_files.to_bytes(dataset))
+    assert np.array_equal(image.source, GRAY16)
+    said = any("signed" in text for text in image.warnings)
+    assert said == (name == "PixelRepresentation")
+
+
+@pytest.mark.parametrize("name", ["Rows", "Columns", "BitsAllocated"])
+def test_missing_elements_without_a_default_are_named(read, name: str) -> None:
+    with pytest.raises(ImageReadError, match=f"no usable {name};"):
+        read(image_files.dicom(GRAY16, **{name: None}))
+
+
+def test_acr_nema(read) -> None:
+    """ACR-NEMA 2.0: no file header, no samples per pixel, no photometric interpretation."""
+    elements = {"SamplesPerPixel": None, "PhotometricInterpretation": None, "BitsStored": 12}
+    dataset = image_files.dicom_dataset(GRAY16, elements)
+    dataset.HighBit = 11
+    assert np.array_equal(read(image_files.to_bytes(dataset, bare=True)).source, GRAY16)
+
+
+def test_first_of_two_transfer_syntaxes(read) -> None:
+    data = image_files.dicom(GRAY16)
+    one, two = b"1.2.840.10008.1.2.1\0", b"1.2.840.10008.1.2.1\\1.2.840.10008.1.2"
+    start = data.index(one)
+    length = int.from_bytes(data[140:144], "little") + len(two) - len(one)
+    head = data[:140] + length.to_bytes(4, "little") + data[144 : start - 2]
+    twice = head + len(two).to_bytes(2, "little") + two + data[start + len(one) :]
+    image = read(twice)
+    assert np.array_equal(image.source, GRAY16)
+    assert dict(image.tags)["TransferSyntax"] == "Explicit VR Little Endian"
+
+
 def test_voi_lut_gives_its_output(read) -> None:
     table = (65535 * np.sqrt(np.arange(4096) / 4095)).astype(np.uint16)
     image = read(image_files.dicom(GRAY16, VOILUTSequence=[lut(table)]))
@@ -438,7 +494,7 @@ def test_contradicting_headers(read, elements: dict[str, Any], says: str) -> Non
 )  # fmt: skip
 def test_unsupported_transfer_syntax(read, uid: str, name: str) -> None:
     data = image_files.dicom(GRAY8, JPEGBaseline8Bit)
-    dataset = pydicom.dcmread(__import__("io").BytesIO(data))
+    dataset = pydicom.dcmread(io.BytesIO(data))
     dataset.file_meta.TransferSyntaxUID = pydicom.uid.UID(uid)
     with pytest.raises(ImageReadError, match="not supported") as error:
         read(image_files.to_bytes(dataset))

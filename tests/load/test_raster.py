@@ -1,16 +1,20 @@
 """PNG, TIFF and JPEG: every sample exactly as stored, upright, without alpha and palette."""
 
 import io
+import itertools
+import struct
 import zlib
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pydicom
 import pytest
 from PIL import Image
+from pydicom.data import get_testdata_file
 
 from enhancers.errors import ImageReadError
-from enhancers.image import MedicalImage
+from enhancers.image import MedicalImage, Window
 from enhancers.load import load, probe
 from enhancers.method import Modality
 from tests.support import image_files
@@ -270,6 +274,80 @@ def test_other_pictures_are_no_fundus(read, pixels) -> None:
     assert read(image_files.png(pixels)).modality is Modality.OTHER
 
 
+@pytest.mark.parametrize("pixels", [GRAY16, COLOUR8], ids=["16", "rgb"])
+def test_lossless_jpeg_picture(read, tmp_path: Path, pixels) -> None:
+    image = read(image_files.jpeg_lossless(pixels))
+    assert np.array_equal(image.source, pixels)
+    bits = 8 * pixels.itemsize
+    assert (image.format, image.bits, image.window) == ("JPEG", bits, Window(0.0, 2.0**bits - 1))
+    facts = probe(tmp_path / "picture")
+    assert (facts.format, facts.rows, facts.columns) == ("JPEG", *pixels.shape[:2])
+
+
+@pytest.mark.parametrize("boxes", [True, False])
+@pytest.mark.parametrize("pixels", [GRAY8, GRAY16, COLOUR8], ids=["8", "16", "rgb"])
+def test_jpeg_2000_picture(read, tmp_path: Path, pixels, boxes: bool) -> None:
+    data = image_files.jpeg_2000(pixels)
+    if boxes:
+        options = {"irreversible": False, "mct": 0}
+        data = saved(Image.fromarray(pixels), "JPEG2000", **options)
+        assert data[4:8] == b"jP  "
+    image = read(data)
+    assert np.array_equal(image.source, pixels)
+    assert (image.format, image.bits) == ("JPEG 2000", 8 * pixels.itemsize)
+    assert probe(tmp_path / "picture").format == "JPEG 2000"
+    with pytest.raises(ImageReadError):
+        read(data[:60])
+
+
+@pytest.mark.parametrize(
+    ("name", "bits"), [("MR_small_jpeg_ls_lossless.dcm", 16), ("JPEG-lossy.dcm", 12)]
+)
+def test_streams_of_dicom_are_pictures_too(read, name: str, bits: int) -> None:
+    """JPEG-LS and JPEG of 12 bits: the stream of a DICOM file is a file of its own."""
+    path = Path(str(get_testdata_file(name, download=False)))
+    dataset = pydicom.dcmread(path)
+    image = read(pydicom.encaps.get_frame(dataset.PixelData, 0, number_of_frames=1))
+    assert image.bits == bits
+    assert np.array_equal(image.source, load(path).source)
+
+
+@pytest.mark.parametrize("bits", [10, 12, 14])
+@pytest.mark.parametrize("rowsperstrip", [40, 7])
+def test_tiff_of_packed_samples(read, bits: int, rowsperstrip: int) -> None:
+    levels = image_files.ramp(40, 55, top=2**bits - 1)
+    image = read(packed_tiff(levels, bits, rowsperstrip))
+    assert np.array_equal(image.source, levels)
+    assert (image.bits, image.window) == (bits, Window(0.0, 2.0**bits - 1))
+    inverse = read(packed_tiff(levels, bits, rowsperstrip, photometric=0))
+    assert np.array_equal(inverse.source, 2**bits - 1 - levels)
+    with pytest.raises(ImageReadError, match=f"{bits}-bit samples"):
+        read(packed_tiff(levels, bits, rowsperstrip, compression=5))
+
+
+def packed_tiff(
+    levels: np.ndarray, bits: int, rowsperstrip: int, *, photometric: int = 1, compression: int = 1
+) -> bytes:
+    """A TIFF file whose rows are packed without gaps, each from a byte on."""
+    ones = (levels[..., None] >> np.arange(bits)[::-1]) & 1
+    rows = np.packbits(ones.reshape(len(levels), -1).astype(np.uint8), axis=1)
+    strips = [rows[k : k + rowsperstrip].tobytes() for k in range(0, len(rows), rowsperstrip)]
+    starts = list(itertools.accumulate((len(strip) for strip in strips), initial=8))
+    end = starts.pop()
+    count, places = len(strips), b"".join(struct.pack("<I", start) for start in starts)
+    sizes = b"".join(struct.pack("<I", len(strip)) for strip in strips)
+    first, second = (end, end + len(places)) if count > 1 else (starts[0], len(strips[0]))
+    tags = [
+        (256, 1, levels.shape[1]), (257, 1, len(levels)), (258, 1, bits), (259, 1, compression),
+        (262, 1, photometric), (273, count, first), (277, 1, 1), (278, 1, rowsperstrip),
+        (279, count, second),
+    ]  # fmt: skip
+    entries = b"".join(struct.pack("<HHII", tag, 4, number, value) for tag, number, value in tags)
+    table = struct.pack("<H", len(tags)) + entries + bytes(4)
+    header = b"II*\0" + struct.pack("<I", end + len(places) + len(sizes))
+    return header + b"".join(strips) + places + sizes + table
+
+
 def test_png_checksum(read) -> None:
     data = bytearray(image_files.png(GRAY16))
     data[data.index(b"IDAT") + 30] ^= 1
@@ -289,7 +367,6 @@ def test_tiff_strip_that_inflates_too_far(read) -> None:
     honest = image_files.tiff(GRAY8, compression="zlib", rowsperstrip=40)
     bomb = zlib.compress(bytes(10_000_000))
     data = bytearray(honest + bomb)
-    import struct
 
     (position,) = struct.unpack_from("<I", data, 4)
     (count,) = struct.unpack_from("<H", data, position)
