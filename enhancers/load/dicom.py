@@ -10,8 +10,9 @@ import io
 import logging
 import re
 import warnings
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -49,6 +50,7 @@ warnings.filterwarnings("ignore", module=r"pydicom\b")
 logging.getLogger("pydicom").setLevel(logging.CRITICAL)
 
 _DIRECTORY = "1.2.840.10008.1.3.10"
+_ANY_VALUE = np.arange(-32768, 65536)
 _META_BYTES = 4096
 _PIXELS = ("PixelData", "FloatPixelData", "DoubleFloatPixelData")
 
@@ -195,13 +197,14 @@ def _gray(values: NDArray[Any], dataset: Dataset, index: int) -> RawSlice:
     stored = integer(dataset, "BitsStored", 8 * values.dtype.itemsize)
     floating = values.dtype.kind == "f"
     extent = None if floating else _representable(values, stored)
-    values, extent, units, padding = _modality_lut(values, dataset, index, extent)
-    stated, notes = stated_window(dataset, index)
+    values, extent, units, padding, notes = _modality_lut(values, dataset, index, extent)
+    stated, more = stated_window(dataset, index)
+    notes += more
     lut = table(dataset, "VOILUTSequence")
     if stated is None and units != "HU" and lut is not None:
-        values, extent = _voi_lut(values, dataset, lut)
+        values, extent, more = _looked_up(values, lut, partial(_display_table, dataset))
         stated, padding = Window(*extent), None
-        notes += ("The file's display table (VOI LUT) was applied; values are its output.",)
+        notes += ("The file's display table (VOI LUT) was applied; values are its output.", *more)
     if text(dataset, "PhotometricInterpretation") == "MONOCHROME1":
         low, high = extent or (float(values.min()), float(values.max()))
         values = (low + high) - values.astype(np.float64)
@@ -223,14 +226,16 @@ def _representable(values: NDArray[Any], stored: int) -> tuple[float, float]:
 
 def _modality_lut(
     values: NDArray[Any], dataset: Dataset, index: int, extent: tuple[float, float] | None
-) -> tuple[NDArray[Any], tuple[float, float] | None, str, float | None]:
-    """Source values, their possible range, their units and the padding value (C.11.1)."""
+) -> tuple[
+    NDArray[Any], tuple[float, float] | None, str, float | None, tuple[str, ...]
+]:
+    """Source values, their possible range, units and padding value (C.11.1), and notes."""
     kind = modality(dataset)
     units = "a.u." if kind is Modality.MR else "gray level"
     lut = table(dataset, "ModalityLUTSequence")
     if lut is not None:
-        bits = int(lut.LUTDescriptor[2])
-        return apply_modality_lut(values, dataset), (0.0, 2.0**bits - 1), units, None
+        output, range_, notes = _looked_up(values, lut, partial(apply_modality_lut, ds=dataset))
+        return output, range_, units, None, notes
     item = frame_item(dataset, "PixelValueTransformationSequence", index) or dataset
     slope, intercept = rescale(item)
     padding = number(dataset, "PixelPaddingValue")
@@ -243,15 +248,27 @@ def _modality_lut(
     if extent is not None:
         ends = [slope * end + intercept for end in extent]
         extent = (min(ends), max(ends))
-    return values, extent, units, None if padding is None else slope * padding + intercept
+    scaled = None if padding is None else slope * padding + intercept
+    return values, extent, units, scaled, ()
 
 
-def _voi_lut(
-    values: NDArray[Any], dataset: Dataset, lut: Dataset
-) -> tuple[NDArray[Any], tuple[float, float]]:
-    """The first VOI LUT's output and the range of its entries (C.11.2)."""
-    bits = int(lut.LUTDescriptor[2])
+def _looked_up(
+    values: NDArray[Any], lut: Dataset, apply: Callable[[NDArray[Any]], NDArray[Any]]
+) -> tuple[NDArray[Any], tuple[float, float], tuple[str, ...]]:
+    """The output of a lookup table, the range of its entries (C.11.1.1, C.11.2.1.1), and a note.
+
+    A table may declare more bits than its entries have: white is then its largest entry.
+    """
+    stated, filled = 2.0 ** int(lut.LUTDescriptor[2]) - 1, float(apply(_ANY_VALUE).max())
+    if not 0.0 < 2.0 * filled < stated:
+        return apply(values), (0.0, max(stated, filled)), ()
+    note = (
+        f"The file declares its lookup table up to {stated:g} and fills it up to {filled:g}, "
+        "which is shown as white."
+    )
+    return apply(values), (0.0, filled), (note,)
+
+
+def _display_table(dataset: Dataset, values: NDArray[Any]) -> NDArray[Any]:
     # The table is indexed by integers; a modality slope may give fractions.
-    output = apply_voi_lut(np.rint(values).astype(np.int64), dataset, prefer_lut=True)
-    top = max(2.0**bits - 1, float(output.max()))
-    return output, (0.0, top)
+    return apply_voi_lut(np.rint(values).astype(np.int64), dataset, prefer_lut=True)

@@ -288,6 +288,20 @@ def test_voi_lut_gives_its_output(read) -> None:
     assert any("VOI LUT" in text for text in image.warnings)
 
 
+def test_range_of_a_lookup_table_is_that_of_its_entries(read) -> None:
+    """12-bit entries under a descriptor of 16 bits: white is the largest, and that is said."""
+    table = np.arange(4096).astype(np.uint16)
+    image = read(image_files.dicom(GRAY16, VOILUTSequence=[lut(table)]))
+    assert (image.window.low, image.window.high) == (0.0, 4095.0)
+    assert any("up to 65535 and fills it up to 4095" in text for text in image.warnings)
+    eight = read(image_files.dicom(GRAY8, ModalityLUTSequence=[lut(table[:256] * 4)]))
+    assert np.array_equal(eight.source, GRAY8 * 4.0)
+    assert (eight.window.low, eight.window.high) == (0.0, 1020.0)
+    full = read(image_files.dicom(GRAY16, VOILUTSequence=[lut(table * 15)]))
+    assert full.window.high == 65535.0
+    assert not any("fills" in text for text in full.warnings)
+
+
 def test_window_is_preferred_to_voi_lut(read) -> None:
     table = np.arange(4096)[::-1].astype(np.uint16)
     image = read(
