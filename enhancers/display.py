@@ -165,6 +165,15 @@ def presets_for(
     return tuple(found)
 
 
+def file_presets(image: MedicalImage) -> tuple[Preset, ...]:
+    """The windows that the image's file states, without the image's own."""
+    return tuple(
+        Preset(f"file-{place}", f"{one.name} (file)", one.window.low, one.window.high)
+        for place, one in enumerate(image.windows)
+        if one.window != image.window
+    )
+
+
 _LUMA = np.array([0.299, 0.587, 0.114], np.float32)
 
 FINEST = 64.0

@@ -45,6 +45,14 @@ class Window:
         return np.asarray(unit, np.float64) * (self.high - self.low) + self.low
 
 
+@dataclass(frozen=True)
+class NamedWindow:
+    """A window that a file states, with its name for the user."""
+
+    name: str
+    window: Window
+
+
 @dataclass(frozen=True, eq=False)
 class MedicalImage:
     """A 2-D image for the methods, with everything needed to return to its source values.
@@ -72,6 +80,8 @@ class MedicalImage:
         Technical facts from a whitelist; never anything about a patient.
     warnings : tuple of str
         Sentences for the user (burned-in annotation, sampled slice, guessed window).
+    windows : tuple of NamedWindow
+        Every window that the file states, in its order; `window` is one of them, or another.
     measured : Measured or None
         What was measured, where not all of the image was: known pixels, or k-space. It belongs to
         these pixels: `with_pixels` drops it.
@@ -91,6 +101,7 @@ class MedicalImage:
     slice_count: int = 1
     tags: tuple[tuple[str, str], ...] = ()
     warnings: tuple[str, ...] = field(default=())
+    windows: tuple[NamedWindow, ...] = ()
     measured: Measured | None = None
 
     def __post_init__(self) -> None:

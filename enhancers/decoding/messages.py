@@ -14,7 +14,7 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from enhancers.image import MedicalImage, Window
+from enhancers.image import MedicalImage, NamedWindow, Window
 from enhancers.load.raw import RawSlice
 from enhancers.measured import Measured, SampledSpectrum
 from enhancers.method import Modality
@@ -115,7 +115,7 @@ def image_facts(raw: RawSlice, image: MedicalImage) -> dict[str, Any]:
     """A slice and the image that was made of it, without their arrays."""
     return {
         "raw": {name: getattr(raw, name) for name in _RAW},
-        "stated": asdict(raw.stated) if raw.stated else None,
+        "windows": [asdict(one) for one in raw.windows],
         "image": {
             "window": asdict(image.window),
             "units": image.units,
@@ -156,8 +156,10 @@ def raw_slice(
     known["modality"] = Modality(known["modality"]) if known["modality"] else None
     known["tags"] = tuple((name, value) for name, value in known["tags"])
     known["warnings"] = tuple(known["warnings"])
-    stated = Window(**facts["stated"]) if facts["stated"] else None
-    return RawSlice(values, **known, stated=stated, sample=sample, spectrum=spectrum)
+    known["windows"] = tuple(
+        NamedWindow(one["name"], Window(**one["window"])) for one in facts["windows"]
+    )
+    return RawSlice(values, **known, sample=sample, spectrum=spectrum)
 
 
 def medical_image(
@@ -180,6 +182,7 @@ def medical_image(
         slice_count=raw.slice_count,
         tags=raw.tags,
         warnings=tuple(known["warnings"]),
+        windows=raw.windows,
         measured=None if raw.spectrum is None else Measured(spectrum=raw.spectrum),
     )
 

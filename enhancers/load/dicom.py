@@ -24,7 +24,7 @@ from pydicom.pixels import apply_color_lut, apply_modality_lut, apply_voi_lut
 from pydicom.uid import UID, UID_dictionary
 
 from enhancers.errors import ImageReadError
-from enhancers.image import Window
+from enhancers.image import NamedWindow, Window
 from enhancers.load.dicom_deflated import DeflatedFile, deflated
 from enhancers.load.dicom_header import (
     NEEDED,
@@ -35,7 +35,7 @@ from enhancers.load.dicom_header import (
     pixel_module,
     rescale,
     spacing,
-    stated_window,
+    stated_windows,
     table,
     tags,
     text,
@@ -94,7 +94,7 @@ def read(data: bytes, slice_index: int | None, caps: Caps) -> RawSlice:
         units=raw.units,
         bits=raw.bits,
         extent=raw.extent,
-        stated=raw.stated,
+        windows=raw.windows,
         padding=raw.padding,
         modality=modality(dataset),
         spacing=measured,
@@ -198,22 +198,25 @@ def _gray(values: NDArray[Any], dataset: Dataset, index: int) -> RawSlice:
     floating = values.dtype.kind == "f"
     extent = None if floating else _representable(values, stored)
     values, extent, units, padding, notes = _modality_lut(values, dataset, index, extent)
-    stated, more = stated_window(dataset, index)
+    transform = frame_item(dataset, "PixelValueTransformationSequence", index) or dataset
+    windows, more = stated_windows(dataset, index, rescale(transform))
     notes += more
     lut = table(dataset, "VOILUTSequence")
-    if stated is None and units != "HU" and lut is not None:
+    if not windows and units != "HU" and lut is not None:
         values, extent, more = _looked_up(values, lut, partial(_display_table, dataset))
-        stated, padding = Window(*extent), None
+        windows, padding = (NamedWindow("Display table", Window(*extent)),), None
         notes += ("The file's display table (VOI LUT) was applied; values are its output.", *more)
     if text(dataset, "PhotometricInterpretation") == "MONOCHROME1":
         low, high = extent or (float(values.min()), float(values.max()))
         values = (low + high) - values.astype(np.float64)
-        if stated is not None:
-            stated = Window(low + high - stated.high, low + high - stated.low)
+        windows = tuple(
+            NamedWindow(one.name, Window(low + high - one.window.high, low + high - one.window.low))
+            for one in windows
+        )
         padding = None if padding is None else low + high - padding
         units = "gray level"
     return RawSlice(
-        values, "DICOM", units, 32 if floating else stored, extent, stated,
+        values, "DICOM", units, 32 if floating else stored, extent, windows,
         padding=padding, warnings=notes,
     )  # fmt: skip
 
@@ -226,9 +229,7 @@ def _representable(values: NDArray[Any], stored: int) -> tuple[float, float]:
 
 def _modality_lut(
     values: NDArray[Any], dataset: Dataset, index: int, extent: tuple[float, float] | None
-) -> tuple[
-    NDArray[Any], tuple[float, float] | None, str, float | None, tuple[str, ...]
-]:
+) -> tuple[NDArray[Any], tuple[float, float] | None, str, float | None, tuple[str, ...]]:
     """Source values, their possible range, units and padding value (C.11.1), and notes."""
     kind = modality(dataset)
     units = "a.u." if kind is Modality.MR else "gray level"

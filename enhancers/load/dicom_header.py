@@ -7,6 +7,7 @@ free text anywhere in a header may name the patient.
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Sequence
 from typing import Any
 
@@ -14,7 +15,7 @@ from pydicom.dataset import Dataset
 from pydicom.uid import UID
 
 from enhancers.errors import ImageReadError
-from enhancers.image import Window
+from enhancers.image import NamedWindow, Window
 from enhancers.load.raw import Spacing
 from enhancers.method import Modality
 
@@ -24,7 +25,8 @@ NEEDED = (
     "Rows", "Columns", "BitsAllocated", "BitsStored", "HighBit", "PixelRepresentation",
     "PixelPaddingValue", "PixelSpacing", "ImagerPixelSpacing", "NominalScannedPixelSpacing",
     "RescaleIntercept", "RescaleSlope", "RescaleType", "ModalityLUTSequence",
-    "WindowCenter", "WindowWidth", "VOILUTFunction", "VOILUTSequence",
+    "WindowCenter", "WindowWidth", "WindowCenterWidthExplanation", "VOILUTFunction",
+    "VOILUTSequence",
     "SharedFunctionalGroupsSequence", "PerFrameFunctionalGroupsSequence",
     "RedPaletteColorLookupTableDescriptor", "GreenPaletteColorLookupTableDescriptor",
     "BluePaletteColorLookupTableDescriptor", "RedPaletteColorLookupTableData",
@@ -54,6 +56,16 @@ _OTHER_MODALITIES = frozenset(
     ("OT", "NM", "PT", "SC", "OPT", "OCT", "OPM", "DMS", "BI", "TG", "XC", "RTIMAGE", "RTDOSE",
      "SEG", "DOC")
 )  # fmt: skip
+_MOST_WINDOWS = 16
+_WINDOW_WORDS = frozenset(
+    ("ABDOMEN", "ABDOMINAL", "ALGO", "ANGIO", "BONE", "BRAIN", "BREAST", "CARDIAC", "CHEST",
+     "CTA", "DEFAULT", "FAT", "HARD", "HARDER", "HEAD", "HEART", "HIGH", "LEVEL", "LINEAR",
+     "LIVER", "LOW", "LUNG", "LUNGS", "MAX", "MEDIASTINUM", "MEDIUM", "MIN", "MUSCLE",
+     "NARROW", "NECK", "NORMAL", "PELVIS", "PRESET", "SHARP", "SIGMOID", "SINUS", "SKIN",
+     "SKULL", "SMOOTH", "SOFT", "SOFTER", "SPINE", "STANDARD", "STROKE", "SUBDURAL",
+     "TEMPORAL", "THORAX", "TISSUE", "USER", "VESSEL", "WIDE", "WINDOW")
+)  # fmt: skip
+"""Words of explanations that are shown; any other may be a name."""
 _PHOTOMETRIC = frozenset(
     ("MONOCHROME1", "MONOCHROME2", "PALETTE COLOR", "RGB", "YBR_FULL", "YBR_FULL_422",
      "YBR_PARTIAL_422", "YBR_PARTIAL_420", "YBR_ICT", "YBR_RCT")
@@ -76,6 +88,9 @@ def number(dataset: Dataset, name: str, position: int = 0) -> float | None:
             return None
     elif position:
         return None
+    # A decimal comma, which the standard excludes, has one meaning in a value by itself.
+    if isinstance(value, str) and "." not in value:
+        value = value.replace(",", ".")
     try:
         result = float(value)
     except (TypeError, ValueError):
@@ -192,25 +207,61 @@ def rescale(item: Dataset) -> tuple[float, float]:
     return number(item, "RescaleSlope") or 1.0, number(item, "RescaleIntercept") or 0.0
 
 
-def stated_window(dataset: Dataset, index: int) -> tuple[Window | None, tuple[str, ...]]:
-    """The first window of the file as an interval (C.11.2.1.2 and C.11.2.1.3), or None.
+def stated_windows(
+    dataset: Dataset, index: int, scale: tuple[float, float]
+) -> tuple[tuple[NamedWindow, ...], tuple[str, ...]]:
+    """The windows of a frame as intervals (C.11.2.1.2 and C.11.2.1.3), and notes.
 
     LINEAR reaches from c - 0.5 - (w - 1)/2 to c - 0.5 + (w - 1)/2, LINEAR_EXACT from c - w/2 to
-    c + w/2. A SIGMOID has no ends; the line through its middle is taken, with a warning.
+    c + w/2. A LINEAR width of 1 is a step. A width below 1, which LINEAR excludes, is taken as
+    LINEAR_EXACT: values of small slope have such windows. A SIGMOID has no ends; its tangent in
+    the middle is taken, which has those of LINEAR_EXACT, with a note.
+
+    Parameters
+    ----------
+    dataset : Dataset
+    index : int
+        Of the frame.
+    scale : (slope, intercept)
+        Of the stored whole numbers, between which a step lies.
     """
     item = frame_item(dataset, "FrameVOILUTSequence", index) or dataset
-    centre, width = number(item, "WindowCenter"), number(item, "WindowWidth")
-    if centre is None or width is None:
-        return None, ()
-    function = text(item, "VOILUTFunction") or "LINEAR"
-    if function == "LINEAR":
-        centre, width = centre - 0.5, width - 1.0
-    if width <= 0.0:
-        return None, ()
+    function = text(item, "VOILUTFunction")
+    found: list[NamedWindow] = []
+    for position in range(_MOST_WINDOWS):
+        centre = number(item, "WindowCenter", position)
+        width = number(item, "WindowWidth", position)
+        if centre is None or width is None:
+            break
+        if width > 0.0 and (ends := _ends(centre, width, function, scale)) is not None:
+            found.append(NamedWindow(_window_name(item, position), ends))
     notes: tuple[str, ...] = ()
-    if function == "SIGMOID":
+    if function == "SIGMOID" and found:
         notes = ("The file asks for a sigmoid display curve; its linear part is used.",)
-    return Window(centre - width / 2, centre + width / 2), notes
+    return tuple(found), notes
+
+
+def _ends(centre: float, width: float, function: str, scale: tuple[float, float]) -> Window | None:
+    if function not in ("LINEAR_EXACT", "SIGMOID") and width >= 1.0:
+        centre, width = centre - 0.5, width - 1.0
+    low, high = centre - width / 2, centre + width / 2
+    if width == 0.0:
+        # Values up to the centre are black, all others white.
+        step, origin = abs(scale[0]), scale[1]
+        low = origin + step * math.floor((centre - origin) / step)
+        high = low + step
+    return Window(low, high) if math.isfinite(low) and math.isfinite(high) and low < high else None
+
+
+def _window_name(item: Dataset, position: int) -> str:
+    """The explanation of a window where all its words are known, else its number."""
+    value = item.get("WindowCenterWidthExplanation")
+    texts = [value] if isinstance(value, str) else list(value or ())
+    words = re.findall("[A-Z]+|[0-9]+", str(texts[position]).upper()) if texts[position:] else []
+    known = all(word in _WINDOW_WORDS or (word.isdigit() and len(word) < 3) for word in words)
+    if not words or not known:
+        return f"Window {position + 1}"
+    return " ".join(words).capitalize()
 
 
 def tags(dataset: Dataset, syntax: UID) -> tuple[tuple[str, str], ...]:

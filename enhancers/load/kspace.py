@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from enhancers.errors import ImageReadError
-from enhancers.image import Window
+from enhancers.image import NamedWindow, Window
 from enhancers.load.raw import RawSlice
 from enhancers.measured import SampledSpectrum
 from enhancers.method import Modality
@@ -54,7 +54,7 @@ def sampled_slice(
         units="a.u.",
         bits=32,
         # Percentiles would clip the brightest tissue, whose samples could then not be kept.
-        stated=Window(0.0, top) if 0.0 < top < np.inf else None,
+        windows=(NamedWindow("Magnitude", Window(0.0, top)),) if 0.0 < top < np.inf else (),
         modality=Modality.MR,
         spectrum=spectrum,
         warnings=tuple(warnings),

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from enhancers.errors import ImageReadError
+from enhancers.image import NamedWindow, Window
 from enhancers.load.kspace import complex_slice
 from enhancers.load.nifti_header import HEADER_BYTES, Header, parse_header
 from enhancers.load.raw import Caps, Probe, RawSlice, pick_slice
@@ -128,12 +129,19 @@ def _raw_slice(values: NDArray[Any], sample: NDArray[Any], header: Header, index
         units="a.u.",
         bits=8 * header.dtype.itemsize if whole and header.dtype.itemsize <= 2 else 32,
         extent=extent,
+        windows=_windows(header),
         spacing=spacing,
         sample=_scaled(sample, header),
         slice_index=index,
         slice_count=header.slice_count,
         warnings=tuple(warnings),
     )
+
+
+def _windows(header: Header) -> tuple[NamedWindow, ...]:
+    if header.window is None:
+        return ()
+    return (NamedWindow("Display range", Window(*header.window)),)
 
 
 def _head(data: bytes) -> bytes:

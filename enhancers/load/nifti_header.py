@@ -35,19 +35,22 @@ _MM_PER_UNIT = {1: 1000.0, 2: 1.0, 3: 0.001}
 # Fields and their offsets: dimensions, type, spacing, data offset, scaling, units, orientation.
 _NIFTI1 = {
     "dim": (40, "8h"), "datatype": (70, "h"), "pixdim": (76, "8f"), "vox_offset": (108, "f"),
-    "slope": (112, "f"), "inter": (116, "f"), "units": (123, "b"), "qform": (252, "h"),
-    "sform": (254, "h"), "quatern": (256, "3f"), "srow": (280, "12f"),
+    "slope": (112, "f"), "inter": (116, "f"), "units": (123, "b"), "cal": (124, "2f"),
+    "qform": (252, "h"), "sform": (254, "h"), "quatern": (256, "3f"), "srow": (280, "12f"),
 }  # fmt: skip
 _NIFTI2 = {
     "dim": (16, "8q"), "datatype": (12, "h"), "pixdim": (104, "8d"), "vox_offset": (168, "q"),
-    "slope": (176, "d"), "inter": (184, "d"), "units": (500, "i"), "qform": (344, "i"),
-    "sform": (348, "i"), "quatern": (352, "3d"), "srow": (400, "12d"),
+    "slope": (176, "d"), "inter": (184, "d"), "cal": (192, "2d"), "units": (500, "i"),
+    "qform": (344, "i"), "sform": (348, "i"), "quatern": (352, "3d"), "srow": (400, "12d"),
 }  # fmt: skip
 
 
 @dataclass(frozen=True)
 class Header:
-    """Facts of the header; ``axes`` and ``flips`` map to left, posterior, superior."""
+    """Facts of the header; ``axes`` and ``flips`` map to left, posterior, superior.
+
+    ``window`` is the display range that it states.
+    """
 
     shape: tuple[int, int, int]
     volumes: int
@@ -55,6 +58,7 @@ class Header:
     channels: int
     offset: int
     scale: tuple[float, float]
+    window: tuple[float, float] | None
     zooms: tuple[float, float, float]
     axes: tuple[int, int, int]
     flips: tuple[bool, bool, bool]
@@ -133,7 +137,7 @@ def parse_header(head: bytes, caps: Caps, size: int) -> Header:
         raise ImageReadError(f"The NIfTI header places the data at byte {offset:g}; it is damaged.")
     header = Header(
         shape, volumes, dtype, channels, max(int(offset), 352 if first else 544),
-        _scale(field), _zooms(field), axes, flips, oriented,
+        _scale(field), _window(field), _zooms(field), axes, flips, oriented,
     )  # fmt: skip
     rows, columns = (shape[axes[axis]] for axis in header.plane)
     caps.check_size(rows, columns, min(channels, 3), size)
@@ -166,6 +170,12 @@ def _scale(field: dict[str, tuple[Any, ...]]) -> tuple[float, float]:
     if slope == 0.0 or not math.isfinite(slope):
         return 1.0, 0.0
     return slope, inter if math.isfinite(inter) else 0.0
+
+
+def _window(field: dict[str, tuple[Any, ...]]) -> tuple[float, float] | None:
+    """The display range, ``cal_min`` and ``cal_max`` of scaled values; None where it is not set."""
+    high, low = (float(value) for value in field["cal"])
+    return (low, high) if math.isfinite(low) and math.isfinite(high) and low < high else None
 
 
 def _zooms(field: dict[str, tuple[Any, ...]]) -> tuple[float, float, float]:

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from enhancers.errors import ImageReadError, ImageTooLarge, ParameterError
-from enhancers.image import ModalityOrigin, Window
+from enhancers.image import ModalityOrigin, NamedWindow
 from enhancers.measured import SampledSpectrum
 from enhancers.method import Modality
 
@@ -163,8 +163,8 @@ class RawSlice:
         Significant bits of a stored sample, 32 for floats.
     extent : (low, high) or None
         Values that a stored sample can represent, in source units; None for floats.
-    stated : Window or None
-        The window the file asks for.
+    windows : tuple of NamedWindow
+        The windows that the file states; the first is the one it asks for.
     modality : Modality or None
         None if the file does not state it and it has to be guessed from the content.
     padding : float or None
@@ -180,7 +180,7 @@ class RawSlice:
     units: str
     bits: int
     extent: tuple[float, float] | None = None
-    stated: Window | None = None
+    windows: tuple[NamedWindow, ...] = ()
     modality: Modality | None = None
     spacing: Spacing | None = None
     padding: float | None = None

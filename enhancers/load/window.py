@@ -58,6 +58,7 @@ def finish(raw: RawSlice, digest: str, window: tuple[float, float] | None) -> Me
         slice_count=raw.slice_count,
         tags=raw.tags,
         warnings=tuple(warnings),
+        windows=raw.windows,
         measured=None if raw.spectrum is None else Measured(spectrum=raw.spectrum),
     )
 
@@ -145,18 +146,20 @@ def _choose(
 ) -> tuple[Window, str]:
     """The first window that shows the image: the file's, the default, or percentiles."""
     reason = "The file states no window; "
-    if raw.stated is not None:
-        if _shows(raw.stated, source):
-            return raw.stated, ""
+    for one in raw.windows:
+        if _shows(one.window, source):
+            return one.window, ""
+    if raw.windows:
+        first = raw.windows[0].window
         reason = (
-            f"The window in the file, {raw.stated.low:g} to {raw.stated.high:g}, shows nothing of "
-            "this image; "
+            f"The window in the file, {first.low:g} to {first.high:g}, shows nothing of this "
+            "image; "
         )
     usual = _usual(raw, source, hounsfield)
     if usual is CT_WINDOW and _shows(usual, source):
         return usual, f"{reason}soft tissue, {usual.low:g} to {usual.high:g} HU, is shown."
     if usual is not None and _shows(usual, source):
-        return usual, "" if raw.stated is None else f"{reason}the stored range is shown."
+        return usual, "" if not raw.windows else f"{reason}the stored range is shown."
     chosen = _robust(raw, source, modality)
     units = "HU" if hounsfield else raw.units
     return chosen, f"{reason}{chosen.low:g} to {chosen.high:g} ({units}) was taken from the image."

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from enhancers.compare.maps import ResultMap, seed_maps
-from enhancers.display import Preset, presets_for
+from enhancers.display import Preset, file_presets, presets_for
 from enhancers.errors import UnknownMethod
 from enhancers.image import MedicalImage, Window
 from enhancers.registry import get, resolve
@@ -117,9 +117,11 @@ def compared(session: Session) -> tuple[Panel, Panel]:
 
 
 def display_windows(session: Session, image: MedicalImage) -> tuple[Preset, ...]:
-    """The display windows: the processing window first, then all values, and the usual ones."""
+    """The display windows: that of processing, all values, the usual ones, those of the file."""
     pixels, full = session.shown_input()
-    offered = presets_for(image.modality, full, image.units, pixels)
+    offered = (
+        *presets_for(image.modality, full, image.units, pixels), *file_presets(image)
+    )  # fmt: skip
     own = image.window
     if full == own:
         return offered

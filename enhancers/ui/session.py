@@ -11,7 +11,7 @@ from typing import Any
 
 from enhancers.compare.maps import ResultMap, result_maps
 from enhancers.decoding import OpenedFile
-from enhancers.display import PRESETS, Preset, full_window
+from enhancers.display import PRESETS, Preset, file_presets, full_window
 from enhancers.image import MedicalImage, Pixels, Window
 from enhancers.measured import Known
 from enhancers.method import Modality
@@ -195,7 +195,8 @@ class Session:
             self.window_choice, self.first_window = FILE_WINDOW, image.window
             self.pair, self.pair_chosen = (None, None), False
             # Presets beyond the file's own window are offered too, since the file is read again.
-            self.windows = PRESETS.get(image.modality, ()) if image.units == "HU" else ()
+            usual = PRESETS.get(image.modality, ()) if image.units == "HU" else ()
+            self.windows = (*file_presets(image), *usual)
             self.replace_image(image, change)
 
     def replace_image(self, image: MedicalImage, change: int | None = None) -> None:

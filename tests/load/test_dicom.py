@@ -20,6 +20,7 @@ from pydicom.uid import (
     RLELossless,
 )
 
+from enhancers.display import file_presets
 from enhancers.errors import ImageReadError, ImageTooLarge
 from enhancers.image import MedicalImage, Window
 from enhancers.load import Caps, load, probe
@@ -202,6 +203,53 @@ def test_window_is_what_pydicom_applies(read, function: str) -> None:
 def test_first_of_several_windows(read) -> None:
     image = read(image_files.dicom(GRAY16, WindowCenter=["1000", "50"], WindowWidth=["501", "9"]))
     assert (image.window.low, image.window.high) == (749.5, 1249.5)
+
+
+def test_windows_of_a_file_have_its_explanations(read) -> None:
+    name = image_files.PATIENT[0]
+    image = read(
+        image_files.dicom(
+            GRAY16, WindowCenter=["1000", "50", "70", "9"], WindowWidth=["501", "0", "9", "5"],
+            WindowCenterWidthExplanation=["SOFT_TISSUE", "LUNG", name, "WINDOW4"],
+        )
+    )  # fmt: skip
+    # A width of 0 is no window, and a name is not repeated.
+    assert [(one.name, one.window.low, one.window.high) for one in image.windows] == [
+        ("Soft tissue", 749.5, 1249.5), ("Window 3", 65.5, 73.5), ("Window 4", 6.5, 10.5),
+    ]  # fmt: skip
+    assert [preset.label for preset in file_presets(image)] == [
+        "Window 3 (file)", "Window 4 (file)",
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("slope", "centre", "width", "low", "high"),
+    [("0.00005", "0.1077", "0.2147", 0.00035, 0.21505), ("1", "1", "1", 0.0, 1.0),
+     ("0.5", "1.2", "1", 0.5, 1.0), ("1", "40,5", "400,0", -159.5, 239.5),
+     ("1", "1e400", "1", None, None)],
+)  # fmt: skip
+def test_unusual_windows_that_a_file_states(
+    read, slope: str, centre: str, width: str, low: float | None, high: float | None
+) -> None:
+    """Width below 1, a step (width 1), a decimal comma; the last is no number."""
+    elements = {"RescaleSlope": slope, "RescaleIntercept": "0"}
+    dataset = image_files.dicom_dataset(GRAY16, elements)
+    dataset.add(pydicom.DataElement("WindowCenter", "LO", centre))
+    dataset.add(pydicom.DataElement("WindowWidth", "LO", width))
+    data = image_files.to_bytes(dataset).replace(b"\x50\x10LO", b"\x50\x10DS")
+    image = read(data.replace(b"\x51\x10LO", b"\x51\x10DS"))
+    said = any("states no window" in text for text in image.warnings)
+    if low is None:
+        assert said
+    else:
+        assert (image.window.low, image.window.high) == pytest.approx((low, high))
+        assert not said
+
+
+def test_a_width_of_one_is_a_step(read) -> None:
+    """LINEAR, C.11.2.1.2.1: up to c - 0.5 black, beyond white."""
+    image = read(image_files.dicom(GRAY16, WindowCenter="2000", WindowWidth="1"))
+    assert np.array_equal(image.pixels, (GRAY16 > 1999.5).astype(np.float32))
 
 
 @pytest.mark.parametrize(("centre", "width"), [("90000", "10"), ("5", "0"), ("5", "-3")])

@@ -196,7 +196,7 @@ def hostile_headers() -> list[dict[str, object]]:
     """Every element that is read and holds text, with the patient's name in it."""
     name = image_files.PATIENT[0]
     keys = ("Modality", "RescaleType", "VOILUTFunction", "BurnedInAnnotation",
-            "LossyImageCompression")  # fmt: skip
+            "LossyImageCompression", "WindowCenterWidthExplanation")  # fmt: skip
     return [{key: name} for key in keys] + [dict.fromkeys(keys, name.upper())]
 
 

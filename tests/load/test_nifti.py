@@ -1,6 +1,7 @@
 """NIfTI: values and orientation agree with SimpleITK; sheared and unnamed files are read too."""
 
 import itertools
+import struct
 from pathlib import Path
 from typing import Any
 
@@ -168,6 +169,20 @@ def test_hounsfield_volume_is_ct_in_every_slice(read) -> None:
         image = read(image_files.nifti(volume, affine=LPS), slice_index=index)
         assert (image.modality, image.modality_origin) == (Modality.CT, "guessed")
         assert (image.units, image.window.low, image.window.high) == ("HU", -160.0, 240.0)
+
+
+@pytest.mark.parametrize("version", [1, 2])
+def test_display_range_of_the_header(read, version: int) -> None:
+    """``cal_max`` and ``cal_min`` of nifti1.h and nifti2.h, in scaled values."""
+    data = bytearray(image_files.nifti(VOLUME, affine=LPS, version=version, slope=2.0))
+    place, code = (124, "<2f") if version == 1 else (192, "<2d")
+    struct.pack_into(code, data, place, 5000.0, 100.0)
+    image = read(bytes(data))
+    assert (image.window.low, image.window.high) == (100.0, 5000.0)
+    assert not any("states no window" in text for text in image.warnings)
+    for high, low in ((0.0, 0.0), (100.0, 5000.0), (float("nan"), 0.0)):
+        struct.pack_into(code, data, place, high, low)
+        assert any("states no window" in text for text in read(bytes(data)).warnings)
 
 
 def test_slices_share_one_window(read) -> None:
