@@ -151,7 +151,7 @@ def raw_slice(
 ) -> RawSlice:
     """The slice of `image_facts`, whose values are the source of the image."""
     known = dict(facts["raw"])
-    for name in ("extent", "spacing"):
+    for name in ("extent", "padding", "spacing"):
         known[name] = None if known[name] is None else tuple(known[name])
     known["modality"] = Modality(known["modality"]) if known["modality"] else None
     known["tags"] = tuple((name, value) for name, value in known["tags"])

@@ -36,6 +36,7 @@ from enhancers.load.dicom_header import (
     rescale,
     spacing,
     stated_windows,
+    stored_padding,
     table,
     tags,
     text,
@@ -213,7 +214,7 @@ def _gray(values: NDArray[Any], dataset: Dataset, index: int) -> RawSlice:
             NamedWindow(one.name, Window(low + high - one.window.high, low + high - one.window.low))
             for one in windows
         )
-        padding = None if padding is None else low + high - padding
+        padding = None if padding is None else (low + high - padding[1], low + high - padding[0])
         units = "gray level"
     return RawSlice(
         values, "DICOM", units, 32 if floating else stored, extent, windows,
@@ -239,18 +240,24 @@ def _modality_lut(
         return output, range_, units, None, notes
     item = frame_item(dataset, "PixelValueTransformationSequence", index) or dataset
     slope, intercept = rescale(item)
-    padding = number(dataset, "PixelPaddingValue")
+    padding = stored_padding(dataset)
     # Without an intercept nothing places the values of a CT on the Hounsfield scale.
     stated = number(item, "RescaleIntercept") is not None
     if stated and kind is Modality.CT and text(item, "RescaleType") in ("", "HU"):
         units = "HU"
     if (slope, intercept) != (1.0, 0.0):
         values = values.astype(np.float64) * slope + intercept
-    if extent is not None:
-        ends = [slope * end + intercept for end in extent]
-        extent = (min(ends), max(ends))
-    scaled = None if padding is None else slope * padding + intercept
-    return values, extent, units, scaled, ()
+    extent, padding = (_scaled_range(ends, slope, intercept) for ends in (extent, padding))
+    return values, extent, units, padding, ()
+
+
+def _scaled_range(
+    ends: tuple[float, float] | None, slope: float, intercept: float
+) -> tuple[float, float] | None:
+    if ends is None:
+        return None
+    low, high = sorted(slope * end + intercept for end in ends)
+    return low, high
 
 
 def _looked_up(

@@ -23,7 +23,8 @@ NEEDED = (
     "SOPClassUID", "Modality", "BurnedInAnnotation", "LossyImageCompression",
     "SamplesPerPixel", "PhotometricInterpretation", "PlanarConfiguration", "NumberOfFrames",
     "Rows", "Columns", "BitsAllocated", "BitsStored", "HighBit", "PixelRepresentation",
-    "PixelPaddingValue", "PixelSpacing", "ImagerPixelSpacing", "NominalScannedPixelSpacing",
+    "PixelPaddingValue", "PixelPaddingRangeLimit",
+    "PixelSpacing", "ImagerPixelSpacing", "NominalScannedPixelSpacing",
     "RescaleIntercept", "RescaleSlope", "RescaleType", "ModalityLUTSequence",
     "WindowCenter", "WindowWidth", "WindowCenterWidthExplanation", "VOILUTFunction",
     "VOILUTSequence",
@@ -205,6 +206,23 @@ def rescale(item: Dataset) -> tuple[float, float]:
     of them mean the other to change nothing.
     """
     return number(item, "RescaleSlope") or 1.0, number(item, "RescaleIntercept") or 0.0
+
+
+def stored_padding(dataset: Dataset) -> tuple[float, float] | None:
+    """Stored values that pad the image (C.7.5.1.1.2), from lowest to highest; None for none.
+
+    Both elements have the sign of the pixels; files that write them with the other one mean the
+    same bits.
+    """
+    ends = [number(dataset, name) for name in ("PixelPaddingValue", "PixelPaddingRangeLimit")]
+    if ends[0] is None:
+        return None
+    bits, signed = integer(dataset, "BitsAllocated", 16), integer(dataset, "PixelRepresentation", 0)
+    lowest = -(2.0 ** (bits - 1)) if signed else 0.0
+    if "PixelData" in dataset:
+        ends = [None if end is None else (end - lowest) % 2.0**bits + lowest for end in ends]
+    found = [end for end in ends if end is not None]
+    return min(found), max(found)
 
 
 def stated_windows(

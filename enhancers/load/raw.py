@@ -167,8 +167,8 @@ class RawSlice:
         The windows that the file states; the first is the one it asks for.
     modality : Modality or None
         None if the file does not state it and it has to be guessed from the content.
-    padding : float or None
-        Value outside the field of view, left out when a window is derived from the content.
+    padding : (low, high) or None
+        Values outside the field of view, left out when a window is derived from the content.
     sample : ndarray or None
         Values of the whole volume, so that all its slices get the same window.
     spectrum : SampledSpectrum or None
@@ -183,7 +183,7 @@ class RawSlice:
     windows: tuple[NamedWindow, ...] = ()
     modality: Modality | None = None
     spacing: Spacing | None = None
-    padding: float | None = None
+    padding: tuple[float, float] | None = None
     sample: NDArray[Any] | None = None
     slice_index: int = 0
     slice_count: int = 1

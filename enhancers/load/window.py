@@ -189,8 +189,9 @@ def _robust(raw: RawSlice, source: Pixels, modality: Modality) -> Window:
     """Percentiles of the content; MR starts at zero because its background is informative."""
     sample = _thin(source if raw.sample is None else raw.sample)
     sample = sample[np.isfinite(sample)]
-    if raw.padding is not None and (sample != raw.padding).any():
-        sample = sample[sample != raw.padding]
+    if raw.padding is not None:
+        shown = (sample < raw.padding[0]) | (sample > raw.padding[1])
+        sample = sample[shown] if shown.any() else sample
     if modality is Modality.MR and sample.size:
         low, high = min(0.0, float(sample.min())), float(np.percentile(sample, 99.8))
     elif sample.size:

@@ -525,6 +525,27 @@ def test_padding_does_not_set_the_window(read) -> None:
     assert image.window.high < 15_000
 
 
+@pytest.mark.parametrize("syntax", [ExplicitVRLittleEndian, ImplicitVRLittleEndian])
+@pytest.mark.parametrize(
+    ("value", "limit", "lowest"),
+    [(-2000, None, -2000), (63536, None, -2000), (-2000, -1990, -2000), (-1990, -2000, -2000),
+     (63536, 63546, -2000)],
+)  # fmt: skip
+def test_padding_of_signed_pixels(read, syntax, value: int, limit: int | None, lowest: int) -> None:
+    """Also written unsigned (63536 has the bits of -2000), and as a range."""
+    padded = GRAY16.astype(np.int16) + np.int16(30)
+    padded[:10] = lowest if limit is None else np.linspace(-2000, -1990, 56).astype(np.int16)
+    dataset = image_files.dicom_dataset(padded, {"Modality": "MR"})
+    for tag, number in ((0x00280120, value), (0x00280121, limit)):
+        if number is not None:
+            dataset.add_new(tag, "SS" if number < 0 else "US", number)
+    data = image_files.to_bytes(dataset, bare=syntax == ImplicitVRLittleEndian)
+    image = read(data)
+    assert image.window.low == 0.0
+    assert image.window.high == pytest.approx(np.percentile(padded[10:], 99.8))
+    assert not image.pixels[:10].any()
+
+
 def test_deflate_bomb(read) -> None:
     import struct
     import zlib
