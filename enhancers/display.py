@@ -165,12 +165,12 @@ def presets_for(
     return tuple(found)
 
 
-def file_presets(image: MedicalImage) -> tuple[Preset, ...]:
-    """The windows that the image's file states, without the image's own."""
+def file_presets(image: MedicalImage, shown: Window) -> tuple[Preset, ...]:
+    """The windows that the image's file states, without the one that is ``shown`` already."""
     return tuple(
-        Preset(f"file-{place}", f"{one.name} (file)", one.window.low, one.window.high)
-        for place, one in enumerate(image.windows)
-        if one.window != image.window
+        Preset(f"file: {one.name}", f"{one.name} (file)", one.window.low, one.window.high)
+        for one in image.windows
+        if one.window != shown
     )
 
 

@@ -6,6 +6,7 @@ never loaded. Clause numbers refer to DICOM PS3.3.
 
 from __future__ import annotations
 
+import hashlib
 import io
 import logging
 import re
@@ -42,7 +43,7 @@ from enhancers.load.dicom_header import (
     text,
 )
 from enhancers.load.dicom_pixels import decode, transfer_syntax
-from enhancers.load.raw import Caps, Probe, RawSlice, narrow_palette, pick_slice
+from enhancers.load.raw import Caps, Probe, RawSlice, narrow_palette, pick_slice, sample_of
 from enhancers.method import Modality
 
 # Invalid values are common and harmless here, and warnings would quote patient data.
@@ -80,9 +81,10 @@ def read(data: bytes, slice_index: int | None, caps: Caps) -> RawSlice:
     if not any(name in dataset for name in _PIXELS):
         raise _without_pixels(header)
     assumed = pixel_module(dataset)
-    values = decode(dataset, index)
-    colour = _colour(values, dataset)
-    raw = _gray(values, dataset, index) if colour is None else colour
+    raw = _frame(dataset, index)
+    sample = None
+    if frames > 1 and not raw.windows and raw.bits > 8:
+        sample = _sample(data, lambda place: _frame(dataset, place).values, frames)
     measured, notes = spacing(dataset, index)
     if text(dataset, "BurnedInAnnotation") == "YES":
         notes += (
@@ -99,6 +101,7 @@ def read(data: bytes, slice_index: int | None, caps: Caps) -> RawSlice:
         padding=raw.padding,
         modality=modality(dataset),
         spacing=measured,
+        sample=sample,
         slice_index=index,
         slice_count=frames,
         tags=tags(dataset, transfer_syntax(dataset)),
@@ -182,6 +185,44 @@ def _without_pixels(dataset: Dataset) -> ImageReadError:
     return ImageReadError(f"The DICOM file holds no image{kind}; give an image object.")
 
 
+def _frame(dataset: Dataset, index: int) -> RawSlice:
+    """Values, units and windows of a frame."""
+    values = decode(dataset, index)
+    colour = _colour(values, dataset)
+    return _gray(values, dataset, index) if colour is None else colour
+
+
+_sampled: dict[str, NDArray[np.float32]] = {}
+
+
+def _sample(data: bytes, values: Callable[[int], NDArray[Any]], frames: int) -> NDArray[np.float32]:
+    """The sample of an object's frames; that of the last object is kept, for its next frame."""
+    digest = hashlib.sha256(data).hexdigest()
+    found = _sampled.get(digest)
+    if found is None:
+        found = sample_of(frames, values)
+        _sampled.clear()
+        _sampled[digest] = found
+    return found
+
+
+def _windows(dataset: Dataset, index: int) -> tuple[tuple[NamedWindow, ...], tuple[str, ...]]:
+    """The windows of the first frame that has one, then that of this frame, and notes."""
+
+    def of(place: int) -> tuple[tuple[NamedWindow, ...], tuple[str, ...]]:
+        item = frame_item(dataset, "PixelValueTransformationSequence", place) or dataset
+        return stated_windows(dataset, place, rescale(item))
+
+    own, notes = of(index)
+    groups = dataset.get("PerFrameFunctionalGroupsSequence")
+    if not groups:
+        return own, notes
+    first = next((found[0] for place in range(len(groups)) if (found := of(place))[0]), own)
+    known = {one.window for one in first}
+    more = [one.window for one in own if one.window not in known]
+    return (*first, *(NamedWindow("This slice", window) for window in more[:1])), notes
+
+
 def _colour(values: NDArray[Any], dataset: Dataset) -> RawSlice | None:
     """RGB in stored gray levels, or None for a gray image."""
     if text(dataset, "PhotometricInterpretation") == "PALETTE COLOR":
@@ -199,8 +240,7 @@ def _gray(values: NDArray[Any], dataset: Dataset, index: int) -> RawSlice:
     floating = values.dtype.kind == "f"
     extent = None if floating else _representable(values, stored)
     values, extent, units, padding, notes = _modality_lut(values, dataset, index, extent)
-    transform = frame_item(dataset, "PixelValueTransformationSequence", index) or dataset
-    windows, more = stated_windows(dataset, index, rescale(transform))
+    windows, more = _windows(dataset, index)
     notes += more
     lut = table(dataset, "VOILUTSequence")
     if not windows and units != "HU" and lut is not None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -170,7 +172,8 @@ class RawSlice:
     padding : (low, high) or None
         Values outside the field of view, left out when a window is derived from the content.
     sample : ndarray or None
-        Values of the whole volume, so that all its slices get the same window.
+        Values of the file's slices, so that all get the same window; None where the header gives
+        them one, or there is one slice.
     spectrum : SampledSpectrum or None
         Of complex data, whose magnitude the values are.
     """
@@ -190,6 +193,33 @@ class RawSlice:
     tags: tuple[tuple[str, str], ...] = ()
     warnings: tuple[str, ...] = ()
     spectrum: SampledSpectrum | None = None
+
+
+SAMPLED_SLICES = 8
+"""Slices of a file that is not held as a volume by which the window of all of them is chosen."""
+SAMPLED_VALUES = 2**17
+
+
+def sample_of(count: int, values: Callable[[int], NDArray[Any]]) -> NDArray[np.float32]:
+    """About `SAMPLED_VALUES` values of slices spread evenly over ``count``.
+
+    Parameters
+    ----------
+    count : int
+        Slices of the file.
+    values : callable
+        From an index to the values of a slice. One that cannot be read is left out; of each other
+        one the least and the greatest are taken, too.
+    """
+    places = np.unique(np.linspace(0, count - 1, SAMPLED_SLICES).round().astype(int))
+    found = []
+    for place in places:
+        with suppress(ImageReadError):
+            flat = values(int(place)).reshape(-1)
+            step = max(1, flat.size * len(places) // SAMPLED_VALUES)
+            found.append(flat[::step].astype(np.float32))
+            found.append(np.array([flat.min(), flat.max()], np.float32))
+    return np.concatenate(found) if found else np.zeros(0, np.float32)
 
 
 def pick_slice(asked: int | None, count: int, default: int = 0) -> int:

@@ -24,6 +24,7 @@ from enhancers.load.raw import (
     orient,
     pick_slice,
     quiet_cv2,
+    sample_of,
 )
 
 # Both libraries warn about unusual files; relevant faults are raised as errors.
@@ -50,25 +51,35 @@ def read(data: bytes, slice_index: int | None, caps: Caps) -> RawSlice:
     with tifffile.TiffFile(io.BytesIO(data)) as file:
         pages = _pages(file, caps, len(data))
         index = pick_slice(slice_index, len(pages))
-        page = pages[index]
-        _check_segments(page, len(data))
-        values, photometric = _decode(page, data)
-        values, notes = _resolve_colour(values, page, photometric)
-        tag = page.tags.get(_ORIENTATION)
-        # Pillow has already applied the orientation.
-        turned = photometric < 0
-        orientation = int(tag.value) if tag is not None and not turned else 1
-        bits, extent = _range(values, page)
+        values, bits, extent, notes = _read_page(pages[index], data)
+        sample = None
+        if len(pages) > 1 and bits > 8:
+            sample = sample_of(len(pages), lambda place: _read_page(pages[place], data)[0])
     return RawSlice(
-        values=orient(values, orientation),
+        values=values,
         format="TIFF",
         units="gray level",
         bits=bits,
         extent=extent,
+        sample=sample,
         slice_index=index,
         slice_count=len(pages),
         warnings=notes,
     )
+
+
+def _read_page(
+    page: Any, data: bytes
+) -> tuple[NDArray[Any], int, tuple[float, float] | None, tuple[str, ...]]:
+    """Values of a page, their bits and possible range, and notes."""
+    _check_segments(page, len(data))
+    values, photometric = _decode(page, data)
+    values, notes = _resolve_colour(values, page, photometric)
+    tag = page.tags.get(_ORIENTATION)
+    # Pillow has already applied the orientation.
+    turned = photometric < 0
+    orientation = int(tag.value) if tag is not None and not turned else 1
+    return orient(values, orientation), *_range(values, page), notes
 
 
 def _pages(file: Any, caps: Caps, size: int) -> list[Any]:

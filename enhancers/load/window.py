@@ -108,9 +108,7 @@ def guess_modality(source: Pixels, raw: RawSlice) -> Modality:
     """CT for values typical of Hounsfield units, fundus for a red disc on black."""
     if source.ndim == 3:
         return Modality.FUNDUS if _looks_like_fundus(source) else Modality.OTHER
-    # Other slices may hold NaN, which compares as false.
-    sample = source if raw.sample is None else raw.sample
-    return Modality.CT if bool((sample < CT_BELOW).any()) else Modality.OTHER
+    return Modality.CT if bool((_content(raw, source) < CT_BELOW).any()) else Modality.OTHER
 
 
 def _looks_like_fundus(source: Pixels) -> bool:
@@ -144,10 +142,14 @@ def _given(window: tuple[float, float]) -> Window:
 def _choose(
     raw: RawSlice, source: Pixels, modality: Modality, hounsfield: bool
 ) -> tuple[Window, str]:
-    """The first window that shows the image: the file's, the default, or percentiles."""
+    """The first window that shows the image: the file's, the default, or percentiles.
+
+    All slices of a file have one window, which its sample decides.
+    """
+    content = _content(raw, source)
     reason = "The file states no window; "
     for one in raw.windows:
-        if _shows(one.window, source):
+        if _shows(one.window, source) or _shows(one.window, content):
             return one.window, ""
     if raw.windows:
         first = raw.windows[0].window
@@ -155,52 +157,59 @@ def _choose(
             f"The window in the file, {first.low:g} to {first.high:g}, shows nothing of this "
             "image; "
         )
-    usual = _usual(raw, source, hounsfield)
-    if usual is CT_WINDOW and _shows(usual, source):
+    colour = source.ndim == 3
+    usual = CT_WINDOW if hounsfield and not colour else _usual(raw, content, colour)
+    if usual is CT_WINDOW and _shows(usual, content):
         return usual, f"{reason}soft tissue, {usual.low:g} to {usual.high:g} HU, is shown."
-    if usual is not None and _shows(usual, source):
+    if usual is not None and _shows(usual, content):
         return usual, "" if not raw.windows else f"{reason}the stored range is shown."
-    chosen = _robust(raw, source, modality)
+    chosen = _robust(raw, content, modality)
     units = "HU" if hounsfield else raw.units
     return chosen, f"{reason}{chosen.low:g} to {chosen.high:g} ({units}) was taken from the image."
 
 
-def _shows(window: Window, source: Pixels) -> bool:
-    return float(source.max()) > window.low and float(source.min()) < window.high
+def _content(raw: RawSlice, source: Pixels) -> NDArray[Any]:
+    """The finite values of the file's slices in one row; those of this one if it has no sample."""
+    if raw.sample is not None:
+        sample = _thin(raw.sample)
+        # Other slices may hold NaN.
+        sample = sample[np.isfinite(sample)]
+        if sample.size and sample.min() < sample.max():
+            return sample
+    return source.reshape(-1)
 
 
-def _usual(raw: RawSlice, source: Pixels, hounsfield: bool) -> Window | None:
-    if hounsfield and source.ndim == 2:
-        return CT_WINDOW
+def _shows(window: Window, content: NDArray[Any]) -> bool:
+    return float(content.max()) > window.low and float(content.min()) < window.high
+
+
+def _usual(raw: RawSlice, content: NDArray[Any], colour: bool) -> Window | None:
     if raw.extent is None:
-        inside = float(source.min()) >= 0.0 and float(source.max()) <= 1.0
+        inside = float(content.min()) >= 0.0 and float(content.max()) <= 1.0
         return Window(0.0, 1.0) if inside and raw.format != "DICOM" else None
     if raw.bits <= 8:
         return Window(*raw.extent)
-    picture = raw.format not in ("DICOM", "NIfTI") or source.ndim == 3
+    picture = raw.format not in ("DICOM", "NIfTI") or colour
     if picture and raw.extent[0] == 0.0:
         # Single precision may round a 32-bit maximum up to the next power of two.
-        bits = min(raw.bits, max(8, math.ceil(math.log2(float(source.max()) + 1))))
+        bits = min(raw.bits, max(8, math.ceil(math.log2(float(content.max()) + 1))))
         return Window(0.0, 2.0**bits - 1)
     return None
 
 
-def _robust(raw: RawSlice, source: Pixels, modality: Modality) -> Window:
+def _robust(raw: RawSlice, content: NDArray[Any], modality: Modality) -> Window:
     """Percentiles of the content; MR starts at zero because its background is informative."""
-    sample = _thin(source if raw.sample is None else raw.sample)
-    sample = sample[np.isfinite(sample)]
+    shown = _thin(content)
     if raw.padding is not None:
-        shown = (sample < raw.padding[0]) | (sample > raw.padding[1])
-        sample = sample[shown] if shown.any() else sample
-    if modality is Modality.MR and sample.size:
-        low, high = min(0.0, float(sample.min())), float(np.percentile(sample, 99.8))
-    elif sample.size:
-        low, high = (float(v) for v in np.percentile(sample, (0.1, 99.9)))
+        inside = (shown < raw.padding[0]) | (shown > raw.padding[1])
+        shown = shown[inside] if inside.any() else shown
+    if modality is Modality.MR:
+        low, high = min(0.0, float(shown.min())), float(np.percentile(shown, 99.8))
     else:
-        low = high = 0.0
-    if low < high and _shows(Window(low, high), source):
+        low, high = (float(v) for v in np.percentile(shown, (0.1, 99.9)))
+    if low < high:
         return Window(low, high)
-    return Window(float(source.min()), float(source.max()))
+    return Window(float(content.min()), float(content.max()))
 
 
 def _thin(values: NDArray[Any]) -> NDArray[np.float64]:

@@ -182,8 +182,10 @@ class ImageHandlers(Handlers):
                 image = session.kept_image(index) if moved else None
                 truth = None
                 if image is None:
-                    window = manual or _window_limits(session, choice)
-                    image = opened.image(index, window)
+                    image = opened.image(index, manual)
+                    limits = None if manual else _window_limits(session, choice, image)
+                    if limits is not None:
+                        image = opened.image(index, limits)
                     # A ground truth belongs to a slice and is read through the image's window.
                     truth = None if moved else self._read_truth(image, truth_file)
             except ReadingRoomError as error:
@@ -224,15 +226,18 @@ def _modality(session: Session) -> Modality:
     return session.image.modality if session.image else Modality.OTHER
 
 
-def _window_limits(session: Session, choice: str) -> tuple[float, float] | None:
-    """The limits of a processing window by its key; None is the file's own window."""
-    if choice == FILE_WINDOW:
-        return None
+def _window_limits(
+    session: Session, choice: str, image: MedicalImage
+) -> tuple[float, float] | None:
+    """The limits of a slice's processing window by its key; None is the window it is read with."""
     if choice == MANUAL and session.image is not None:
         return session.image.window.low, session.image.window.high
-    for preset in session.windows:
+    for preset in session.windows_of(image):
         if preset.key == choice:
             return preset.low, preset.high
+    if choice == FILE_WINDOW or any(preset.key == choice for preset in session.windows):
+        # A slice may lack a window that another one has.
+        return None
     raise ParameterError(f"There is no window {choice} for this image; choose one from the list.")
 
 

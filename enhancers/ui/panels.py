@@ -119,10 +119,9 @@ def compared(session: Session) -> tuple[Panel, Panel]:
 def display_windows(session: Session, image: MedicalImage) -> tuple[Preset, ...]:
     """The display windows: that of processing, all values, the usual ones, those of the file."""
     pixels, full = session.shown_input()
-    offered = (
-        *presets_for(image.modality, full, image.units, pixels), *file_presets(image)
-    )  # fmt: skip
     own = image.window
+    offered = presets_for(image.modality, full, image.units, pixels)
+    offered += file_presets(image, own)
     if full == own:
         return offered
     return (Preset("processing", "As processed", own.low, own.high), *offered)

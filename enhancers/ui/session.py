@@ -74,8 +74,6 @@ class Session:
         The file of the image.
     sample : str
         Key of the gallery's sample, if it is one.
-    windows : tuple of Preset
-        The processing windows on offer.
     window_choice : str
         Key of the processing window in use.
     first_window : Window, optional
@@ -121,7 +119,6 @@ class Session:
     name: str = ""
     opened: OpenedFile | None = None
     sample: str = ""
-    windows: tuple[Preset, ...] = ()
     window_choice: str = FILE_WINDOW
     first_window: Window | None = None
     truth: Pixels | None = None
@@ -178,6 +175,16 @@ class Session:
         """Whether a method is running or waiting."""
         return self.run is not None and self.run.active
 
+    @property
+    def windows(self) -> tuple[Preset, ...]:
+        """The processing windows on offer, beside the one that the file was opened with."""
+        return () if self.image is None else self.windows_of(self.image)
+
+    def windows_of(self, image: MedicalImage) -> tuple[Preset, ...]:
+        """The processing windows of a slice: those that the file states, and the usual ones."""
+        usual = PRESETS.get(image.modality, ()) if image.units == "HU" else ()
+        return (*file_presets(image, self.first_window or image.window), *usual)
+
     # In the following, `change` is the number of the change by `changes`.
 
     def open(
@@ -194,9 +201,6 @@ class Session:
             self.name, self.opened, self.sample = name, opened, sample
             self.window_choice, self.first_window = FILE_WINDOW, image.window
             self.pair, self.pair_chosen = (None, None), False
-            # Presets beyond the file's own window are offered too, since the file is read again.
-            usual = PRESETS.get(image.modality, ()) if image.units == "HU" else ()
-            self.windows = (*file_presets(image), *usual)
             self.replace_image(image, change)
 
     def replace_image(self, image: MedicalImage, change: int | None = None) -> None:

@@ -22,7 +22,7 @@ from pydicom.uid import (
 
 from enhancers.display import file_presets
 from enhancers.errors import ImageReadError, ImageTooLarge
-from enhancers.image import MedicalImage, Window
+from enhancers.image import MedicalImage, NamedWindow, Window
 from enhancers.load import Caps, load, probe
 from enhancers.method import Modality
 from tests.support import bombs, image_files
@@ -217,7 +217,7 @@ def test_windows_of_a_file_have_its_explanations(read) -> None:
     assert [(one.name, one.window.low, one.window.high) for one in image.windows] == [
         ("Soft tissue", 749.5, 1249.5), ("Window 3", 65.5, 73.5), ("Window 4", 6.5, 10.5),
     ]  # fmt: skip
-    assert [preset.label for preset in file_presets(image)] == [
+    assert [preset.label for preset in file_presets(image, image.window)] == [
         "Window 3 (file)", "Window 4 (file)",
     ]  # fmt: skip
 
@@ -460,6 +460,21 @@ def test_frames(read, tmp_path: Path) -> None:
     assert probe(tmp_path / "IM0001").slice_count == 3
 
 
+@pytest.mark.parametrize("syntax", [ExplicitVRLittleEndian, RLELossless])
+@pytest.mark.parametrize("modality", ["MR", "PT"])
+def test_frames_share_one_window(read, syntax, modality: str) -> None:
+    frames = np.stack([GRAY16 * step // 20 for step in range(1, 21)]).astype(np.uint16)
+    frames[0] = 7
+    data = image_files.dicom(frames, syntax, Modality=modality)
+    windows = {read(data, slice_index=index).window for index in (1, 8, 19)}
+    assert len(windows) == 1
+    [window] = windows
+    assert window.high == pytest.approx(np.percentile(frames, 99.8), rel=0.1)
+    assert window.low == 0.0 if modality == "MR" else window.low < np.percentile(frames, 5)
+    other = image_files.dicom(frames // 2, syntax, Modality=modality)
+    assert read(other, slice_index=8).window.high == pytest.approx(window.high / 2, rel=0.01)
+
+
 def test_functional_groups_of_a_frame(read) -> None:
     def group(slope: str, centre: str, row: str) -> Dataset:
         transform, voi, measures, item = Dataset(), Dataset(), Dataset(), Dataset()
@@ -479,7 +494,9 @@ def test_functional_groups_of_a_frame(read) -> None:
     first, second = read(data, slice_index=0), read(data, slice_index=1)
     assert np.array_equal(first.source, GRAY16 + 5.0)
     assert np.array_equal(second.source, GRAY16 * 2.0 + 5.0)
-    assert (first.window.low, second.window.low) == (250.0, 750.0)
+    assert (first.window.low, second.window.low) == (250.0, 250.0)
+    assert [one.name for one in first.windows] == ["Window 1"]
+    assert second.windows[1] == NamedWindow("This slice", Window(750.0, 850.0))
     assert (first.spacing, second.spacing) == ((0.25, 0.5), (0.75, 0.5))
 
 

@@ -132,6 +132,17 @@ def test_window_of_sixteen_bits(read, top: int, bits: int, encode) -> None:
     assert (image.window.low, image.window.high) == (0.0, 2.0**bits - 1)
 
 
+@pytest.mark.parametrize(("pages", "high"), [
+    (np.stack([FLOAT * step for step in range(1, 7)]), 6.0),
+    (np.stack([GRAY16 // 16 * step // 6 for step in range(1, 7)]).astype(np.uint16), 4095.0),
+], ids=["float", "16"])  # fmt: skip
+def test_pages_share_one_window(read, pages, high: float) -> None:
+    data = image_files.tiff(pages, photometric="minisblack")
+    windows = {read(data, slice_index=index).window for index in range(6)}
+    assert len(windows) == 1
+    assert windows.pop().high == pytest.approx(high, rel=0.1)
+
+
 def test_pages_are_slices(read, tmp_path: Path) -> None:
     pages = np.stack([GRAY16, GRAY16[::-1], GRAY16[:, ::-1]])
     for data in (image_files.tiff(pages, photometric="minisblack"), image_files.lzw_tiff(*pages)):
