@@ -10,9 +10,12 @@ import numpy as np
 import pytest
 
 from enhancers.__main__ import main
-from enhancers.load import load
+from enhancers.errors import ImageReadError
+from enhancers.load import Caps, load
+from enhancers.load.mask import with_mask
 from enhancers.phantoms import phantom
 from enhancers.save import WHITE, read_png16, save_png16
+from tests.support import image_files
 
 TRUTH = phantom("cardiac_mr", size=64, seed=3).pixels
 MISSING = np.zeros((64, 64), np.bool_)
@@ -52,6 +55,17 @@ def test_a_mask_from_a_file(
     assert after[MISSING].mean() > 0.05
     facts = json.loads(record.read_text(encoding="utf-8"))["input"]["measured"]
     assert facts["pixels"] == pytest.approx(1 - MISSING.mean())
+
+
+def test_a_mask_of_a_volume_may_be_blank_elsewhere(image: Path) -> None:
+    """The slice of the image's index counts, also where the volume's middle slice is blank."""
+    volume = np.zeros((64, 64, 3), np.uint8)
+    volume[..., 0] = MISSING.T
+    masked = with_mask(load(image), image_files.nifti(volume), Caps())
+    assert masked.measured is not None
+    assert np.array_equal(masked.measured.known, ~MISSING)
+    with pytest.raises(ImageReadError, match="same value everywhere"):
+        with_mask(load(image), image_files.nifti(np.zeros_like(volume)), Caps())
 
 
 def test_without_a_mask_the_command_says_what_to_do(

@@ -8,6 +8,9 @@ import weakref
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
+from typing import Any
+
+from numpy.typing import NDArray
 
 from enhancers.decoding.content import FileContent
 from enhancers.decoding.messages import medical_image, raw_slice, take_spectrum
@@ -54,6 +57,7 @@ class OpenedFile:
         self._lock = threading.Lock()
         self._first: int | None = None
         self._digest = ""
+        self._sample: NDArray[Any] | None = None
         weakref.finalize(self, self._store.forget, self._number)
 
     @classmethod
@@ -114,7 +118,10 @@ class OpenedFile:
         source, pixels, *more = answer.arrays
         spectrum = take_spectrum(answer.facts, more)
         header = answer.facts.get("volume")
-        sample = more[0] if more and header is None else None
+        # All slices of a file have the same sample, which is kept once.
+        if more and header is None and self._sample is None:
+            self._sample = more[0]
+        sample = None if header is not None else self._sample
         raw = raw_slice(answer.facts, source, sample, spectrum)
         image = medical_image(answer.facts, raw, pixels)
         self._digest = image.digest

@@ -67,10 +67,11 @@ class SliceStore:
 def _size(value: Kept) -> int:
     if isinstance(value, Volume):
         return value.stored.nbytes
-    arrays = [value.values, value.sample]
+    # The sample is that of the file, for all its slices.
+    arrays = [value.values]
     if value.spectrum is not None:
         arrays += [value.spectrum.samples, value.spectrum.sampled]
-    return sum(array.nbytes for array in arrays if array is not None)
+    return sum(array.nbytes for array in arrays)
 
 
 @functools.cache

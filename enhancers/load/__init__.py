@@ -41,7 +41,7 @@ def load(
         A file, whose name and extension are ignored, or the bytes of one.
     slice_index : int or None
         Frame of a multi-frame DICOM file, page of a TIFF file, slice of a NIfTI volume. None takes
-        the first, and the middle one of a NIfTI volume.
+        the middle one, and the first page of a TIFF file.
     window : (low, high) or None
         In source units (HU for CT). None takes the file's window, else the default: soft tissue for
         CT, the stored range for 8 bits and for PNG and TIFF, percentiles of the content otherwise

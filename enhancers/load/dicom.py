@@ -61,9 +61,9 @@ def probe(data: bytes, caps: Caps) -> Probe:
     """Frames, their size and the modality, from the header."""
     header = _header(data, caps).dataset
     rows, columns = integer(header, "Rows"), integer(header, "Columns")
-    found = modality(header)
+    found, frames = modality(header), _frames(header)
     return Probe(
-        "DICOM", rows, columns, _frames(header),
+        "DICOM", rows, columns, frames, frames // 2,
         modality=found or Modality.OTHER, modality_origin="guessed" if found is None else "file",
     )  # fmt: skip
 
@@ -73,7 +73,7 @@ def read(data: bytes, slice_index: int | None, caps: Caps) -> RawSlice:
     opened = _header(data, caps)
     header = opened.dataset
     frames = _frames(header)
-    index = pick_slice(slice_index, frames)
+    index = pick_slice(slice_index, frames, frames // 2)
     if opened.deflated is None:
         dataset = _parse(data, stop_before_pixels=False)
     else:

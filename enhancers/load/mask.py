@@ -12,6 +12,11 @@ from enhancers.image import MedicalImage
 from enhancers.load import Caps, load
 from enhancers.measured import Known
 
+_NOTHING_MISSING = (
+    "The mask has the same value everywhere; give one that is zero where a pixel is known and not "
+    "zero where it is missing."
+)
+
 
 def with_mask(image: MedicalImage, mask: Path | bytes, caps: Caps) -> MedicalImage:
     """The image with the mask of a file of the same size.
@@ -62,7 +67,7 @@ def known_pixels(mask: MedicalImage, shape: tuple[int, int]) -> Known:
     Raises
     ------
     ImageReadError
-        The mask has another size, was stored as JPEG, or marks everything.
+        The mask has another size, was stored as JPEG, or marks nothing or everything.
     """
     if mask.shape != shape:
         raise ImageReadError(
@@ -79,6 +84,8 @@ def known_pixels(mask: MedicalImage, shape: tuple[int, int]) -> Known:
         raise ImageReadError(
             "The mask marks every pixel as missing; it must be zero where a pixel is known."
         )
+    if known.all():
+        raise ImageReadError(_NOTHING_MISSING)
     return np.asarray(known)
 
 
@@ -86,8 +93,5 @@ def unusable(error: ReadingRoomError) -> ImageReadError:
     """The error of a mask that could not be read."""
     text = str(error)
     if "constant" in text:
-        return ImageReadError(
-            "The mask has the same value everywhere; give one that is zero where a pixel is known "
-            "and not zero where it is missing."
-        )
+        return ImageReadError(_NOTHING_MISSING)
     return ImageReadError(f"The mask cannot be read. {text}")

@@ -30,14 +30,14 @@ def finish(raw: RawSlice, digest: str, window: tuple[float, float] | None) -> Me
     Raises
     ------
     ImageReadError
-        Not finite, or constant.
+        Not finite, or constant and the only slice.
     ParameterError
         ``window`` is not two finite numbers in ascending order.
     """
     source = as_source(raw.values)
     modality = raw.modality or guess_modality(source, raw)
     hounsfield = modality is Modality.CT and (raw.units == "HU" or raw.modality is None)
-    warnings = list(raw.warnings)
+    warnings = [*raw.warnings, *_check_contrast(raw, source)]
     if window is not None:
         chosen = _given(window)
     else:
@@ -90,13 +90,20 @@ def as_source(values: NDArray[Any]) -> Pixels:
         raise ImageReadError(
             f"The image holds undefined pixels: {share} {kind}. Replace them and export again."
         )
+    return source
+
+
+def _check_contrast(raw: RawSlice, source: Pixels) -> tuple[str, ...]:
+    """Raise where the only slice of a file is constant; a note where one of several is."""
     low, high = float(source.min()), float(source.max())
-    if low == high:
+    if low < high:
+        return ()
+    if raw.slice_count == 1:
         raise ImageReadError(
             f"The image is constant: every pixel is {low:g}. There is nothing to enhance; "
             "choose another slice or file."
         )
-    return source
+    return (f"This slice is constant: every pixel is {low:g}. Choose another one to enhance.",)
 
 
 def _channels_equal(values: NDArray[Any]) -> bool:
@@ -161,7 +168,7 @@ def _choose(
     usual = CT_WINDOW if hounsfield and not colour else _usual(raw, content, colour)
     if usual is CT_WINDOW and _shows(usual, content):
         return usual, f"{reason}soft tissue, {usual.low:g} to {usual.high:g} HU, is shown."
-    if usual is not None and _shows(usual, content):
+    if usual is not None and usual is not CT_WINDOW:
         return usual, "" if not raw.windows else f"{reason}the stored range is shown."
     chosen = _robust(raw, content, modality)
     units = "HU" if hounsfield else raw.units
@@ -209,7 +216,9 @@ def _robust(raw: RawSlice, content: NDArray[Any], modality: Modality) -> Window:
         low, high = (float(v) for v in np.percentile(shown, (0.1, 99.9)))
     if low < high:
         return Window(low, high)
-    return Window(float(content.min()), float(content.max()))
+    low, high = float(content.min()), float(content.max())
+    # A constant slice, of a file that was not sampled or shows nothing where it was.
+    return Window(low, high if low < high else low + 1.0)
 
 
 def _thin(values: NDArray[Any]) -> NDArray[np.float64]:

@@ -116,7 +116,7 @@ def test_shipped_colours(name: str, limit: int) -> None:
     """All show the same bars; the lossy ones are compared inside a bar, away from its edges."""
     image = load(shipped(name))
     assert image.is_colour
-    bars = load(shipped("SC_rgb_rle_2frame.dcm"))
+    bars = load(shipped("SC_rgb_rle_2frame.dcm"), slice_index=0)
     rows = [5, 15, 25, 35, 45, 55, 65, 75, 85, 95]
     assert np.abs(image.source[rows, 50] - bars.source[rows, 50]).max() <= limit
 
@@ -456,8 +456,9 @@ def test_frames(read, tmp_path: Path) -> None:
             image = read(data, slice_index=index)
             assert np.array_equal(image.source, frame)
             assert (image.slice_index, image.slice_count) == (index, 3)
-    assert read(data).slice_index == 0
-    assert probe(tmp_path / "IM0001").slice_count == 3
+    assert read(data).slice_index == 1
+    facts = probe(tmp_path / "IM0001")
+    assert (facts.slice_count, facts.default_slice) == (3, 1)
 
 
 @pytest.mark.parametrize("syntax", [ExplicitVRLittleEndian, RLELossless])
@@ -473,6 +474,17 @@ def test_frames_share_one_window(read, syntax, modality: str) -> None:
     assert window.low == 0.0 if modality == "MR" else window.low < np.percentile(frames, 5)
     other = image_files.dicom(frames // 2, syntax, Modality=modality)
     assert read(other, slice_index=8).window.high == pytest.approx(window.high / 2, rel=0.01)
+
+
+def test_a_blank_frame_refuses_no_object(read) -> None:
+    frames = np.stack([np.zeros_like(GRAY8), GRAY8, np.zeros_like(GRAY8)])
+    for depth in (frames, frames.astype(np.uint16) * 16):
+        data = image_files.dicom(depth)
+        assert np.array_equal(read(data).source, depth[1])
+        blank = read(data, slice_index=0)
+        assert not blank.source.any()
+        assert blank.window == read(data).window
+        assert any("slice is constant" in text for text in blank.warnings)
 
 
 def test_functional_groups_of_a_frame(read) -> None:

@@ -219,6 +219,17 @@ def test_nan_elsewhere_in_the_volume_is_no_error(read) -> None:
         read(data, slice_index=0)
 
 
+def test_constant_slices_of_a_volume_are_read(read) -> None:
+    volume = VOLUME.copy()
+    volume[:, :, 10] = 0
+    image = read(image_files.nifti(volume, affine=LPS))
+    assert image.slice_index == 10
+    assert not image.source.any()
+    assert any("slice is constant" in text for text in image.warnings)
+    assert image.window == read(image_files.nifti(volume, affine=LPS), slice_index=3).window
+    assert not read(image_files.nifti(np.zeros_like(VOLUME), affine=LPS)).pixels.any()
+
+
 def test_pair_headers_and_unknown_types(read) -> None:
     data = bytearray(image_files.nifti(VOLUME))
     data[344:347] = b"ni1"
