@@ -207,7 +207,7 @@ class LightBox {
 
   readingText({ levels, column, row }) {
     const { window: [low, high], grid, units } = this.plate;
-    const digits = readingDigits(high - low, units, grid);
+    const digits = readingDigits(Math.abs(high - low), units, grid);
     const number = (level) =>
       formatNumber(onGrid(low + (level / U16_MAX) * (high - low), grid), digits);
     const where = `(${column}, ${row})`;

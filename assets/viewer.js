@@ -44,7 +44,7 @@ function toSource(level) {
 
 function sourceWindow() {
   const [low, high] = state.ends;
-  return { low, high, center: (low + high) / 2, width: high - low };
+  return { low, high, center: (low + high) / 2, width: Math.abs(high - low) };
 }
 
 let reportTimer = 0;
@@ -126,7 +126,9 @@ function typedWindow(input) {
     const now = sourceWindow();
     const center = input === levelField ? typed : now.center;
     const width = input === widthField ? typed * (differs() ? 2 : 1) : now.width;
-    useSource(center - width / 2, center + width / 2);
+    // Low values are white where the file says so.
+    const half = (toSource(1) < toSource(0) ? -width : width) / 2;
+    useSource(center - half, center + half);
     reportWindow();
   }
   showWindow(true);

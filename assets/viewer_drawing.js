@@ -67,7 +67,7 @@ function isCut(panel) {
 }
 
 function cutText({ window: ends }) {
-  const digits = digitsFor(ends[1] - ends[0], state.value.units);
+  const digits = digitsFor(Math.abs(ends[1] - ends[0]), state.value.units);
   const [low, high] = ends.map((end) => formatNumber(end, digits));
   return `Processed from ${low} to ${high} ${state.value.units}`;
 }
@@ -87,13 +87,15 @@ function readingText(found, spec) {
   const units = spec.units || state.value.units;
   const own = spec.scale || !spec.units;
   const ends = own ? spec.window || state.value.window : [0, 1];
-  const digits = digitsFor(ends[1] - ends[0], units);
+  const digits = digitsFor(Math.abs(ends[1] - ends[0]), units);
   const numbers = Array.from(found.levels, (level) => {
     const value = ends[0] + (level / U16_MAX) * (ends[1] - ends[0]);
     const text = formatNumber(value, digits);
     const signed = differs() || (spec.scale && spec.scale.colours === "signed");
     if (signed) return Number(text.replace("\u2212", "-")) > 0 ? `+${text}` : text;
-    const cut = units === "HU" && !spec.scale ? { 0: "\u2264 ", [U16_MAX]: "\u2265 " }[level] || "" : "";
+    const marks = ends[0] < ends[1] ? ["\u2264 ", "\u2265 "] : ["\u2265 ", "\u2264 "];
+    const end = units === "HU" && !spec.scale ? [0, U16_MAX].indexOf(level) : -1;
+    const cut = end < 0 ? "" : marks[end];
     return cut + text;
   });
   const where = `${found.column}, ${found.row}`;

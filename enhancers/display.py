@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -34,7 +34,7 @@ class Preset:
     label : str
         Name for the user.
     low, high : float
-        Source values shown as black and as white, ``low < high``.
+        Source values shown as black and as white.
     """
 
     key: str
@@ -110,7 +110,7 @@ def window_levels(low: float, high: float, window: Window) -> tuple[int, int]:
     Parameters
     ----------
     low, high : float
-        Source units, ``low < high``; outside ``window`` they give levels outside 0..65535.
+        Source units, in the order of ``window``; outside it they give levels outside 0..65535.
     window : Window
         The image's own window, whose ends are the levels 0 and 65535.
     """
@@ -159,9 +159,11 @@ def presets_for(
         found.append(Preset(AUTO, "Auto (1-99 %)", *auto_window(pixels, window)))
     if units == "HU":
         for preset in PRESETS.get(modality, ()):
-            overlap = min(preset.high, window.high) - max(preset.low, window.low)
+            low, high = window.ends
+            overlap = min(preset.high, high) - max(preset.low, low)
             if overlap >= (preset.high - preset.low) / 2:
-                found.append(preset)
+                turned = Window(preset.low, preset.high).turned(window.inverted)
+                found.append(replace(preset, low=turned.low, high=turned.high))
     return tuple(found)
 
 
@@ -186,13 +188,12 @@ def full_window(image: MedicalImage) -> Window:
     A range of more than `FINEST` windows, as metal or a damaged pixel may cause, is cut: 16 bits
     would leave too few levels for the window itself.
     """
-    low, high = float(image.source.min()), float(image.source.max())
-    window = image.window
-    reach = (FINEST - 1) / 2 * (window.high - window.low)
+    low, high = image.window.ends
+    reach = (FINEST - 1) / 2 * image.window.width
     return Window(
-        max(min(low, window.low), window.low - reach),
-        min(max(high, window.high), window.high + reach),
-    )
+        max(min(float(image.source.min()), low), low - reach),
+        min(max(float(image.source.max()), high), high + reach),
+    ).turned(image.window.inverted)
 
 
 def signed_difference(a: Pixels, b: Pixels) -> Pixels:

@@ -25,15 +25,36 @@ class Window:
     Parameters
     ----------
     low, high : float
-        Source values (HU for CT, gray levels elsewhere), ``low < high``.
+        Source values (HU for CT, gray levels elsewhere) that are shown as black and as white.
+        ``low > high`` where the file shows its lowest values as white (MONOCHROME1).
     """
 
     low: float
     high: float
 
     def __post_init__(self) -> None:
-        if not (np.isfinite(self.low) and np.isfinite(self.high) and self.low < self.high):
-            raise ValueError(f"a window needs finite low < high, got {self.low}..{self.high}")
+        if not (np.isfinite(self.low) and np.isfinite(self.high) and self.low != self.high):
+            raise ValueError(f"a window needs two finite ends, got {self.low}..{self.high}")
+
+    @property
+    def inverted(self) -> bool:
+        """Whether low values are shown as white."""
+        return self.low > self.high
+
+    @property
+    def ends(self) -> tuple[float, float]:
+        """The lowest and the highest source value inside."""
+        return min(self.low, self.high), max(self.low, self.high)
+
+    @property
+    def width(self) -> float:
+        """The difference of the ends."""
+        return abs(self.high - self.low)
+
+    def turned(self, inverted: bool) -> Window:
+        """The window of the same ends that shows low values as white, or as black."""
+        low, high = self.ends
+        return Window(high, low) if inverted else Window(low, high)
 
     def to_unit(self, source: NDArray[np.generic]) -> Pixels:
         """Map source values to [0, 1], clipped, as float32."""
@@ -60,11 +81,11 @@ class MedicalImage:
     Parameters
     ----------
     pixels : ndarray, float32, shape (H, W) or (H, W, 3)
-        Finite values in [0, 1] of `window`, 0 is black; MONOCHROME1 is already inverted.
+        Finite values in [0, 1] of `window`, 0 is black, also for MONOCHROME1.
     window : Window
         ``source = window.low + pixels * (window.high - window.low)``.
     source : ndarray, float32, same shape
-        The unclipped values in source units, kept for read-out and export.
+        The unclipped values of the file in source units, kept for read-out and export.
     units : str
         Units of the source values: "HU", "gray level", "a.u.".
     modality : Modality

@@ -136,12 +136,19 @@ def to_tiff_source(image: MedicalImage, pixels: Pixels, units: str) -> bytes:
     tifffile.imwrite(
         buffer,
         in_source_units(image, pixels) if kept else pixels,
-        photometric="rgb" if pixels.ndim == 3 else "minisblack",
+        photometric=_photometric(image, pixels, kept),
         description=f"units: {said}. {NOT_FOR_DIAGNOSIS}".encode(),
         software="Reading Room",
         metadata=None,
     )
     return buffer.getvalue()
+
+
+def _photometric(image: MedicalImage, pixels: Pixels, kept: bool) -> str:
+    """How a TIFF file shows the values: low ones as white where the image does."""
+    if pixels.ndim == 3:
+        return "rgb"
+    return "miniswhite" if kept and image.window.inverted else "minisblack"
 
 
 def to_tiff_map(one: BundleMap) -> bytes:

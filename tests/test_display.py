@@ -177,3 +177,20 @@ def test_the_map_of_structural_similarity_is_that_of_scikit_image() -> None:
     assert np.allclose(ssim_map(colour, b), ssim_map(a, b), atol=1e-4)
     with pytest.raises(ValueError, match="cannot be compared"):
         ssim_map(a, b[1:])
+
+
+def test_windows_of_an_inverted_image() -> None:
+    """MONOCHROME1: black is the upper end of every window, and levels rise with brightness."""
+    source = np.linspace(-1000, 1000, 64 * 64, dtype=np.float32).reshape(64, 64)
+    window = Window(240.0, -160.0)
+    image = MedicalImage(window.to_unit(source), window, source, "HU", Modality.CT)
+    full = full_window(image)
+    assert full == Window(1000.0, -1000.0)
+    pixels = full.to_unit(image.source)
+    for preset in presets_for(Modality.CT, full, "HU", pixels):
+        assert preset.low > preset.high
+        first, last = window_levels(preset.low, preset.high, full)
+        assert first < last
+    shown = window_u8(to_u16(pixels), *window_levels(240.0, -160.0, full))
+    assert np.abs(shown / 255.0 - image.pixels).max() < 0.01
+    assert np.abs(full.to_source(pixels) - source).max() < 1e-3

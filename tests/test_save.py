@@ -24,6 +24,7 @@ from enhancers.save import (
     to_tiff_source,
     write_bundle,
 )
+from tests.support import image_files
 
 UNIT = st.floats(0, 1, width=32)
 GRAY = np.random.default_rng(0).random((20, 31)).astype(np.float32)
@@ -242,3 +243,16 @@ def test_names_stay_inside_and_apart() -> None:
         found = [name for name in archive.namelist() if name.endswith(".png")]
     assert found == ["input.png", "etc_x.png", "a_b.png", "a_b-2.png", "input-2.png",
                      "truth-2.png", "result.png", "a_b-3.png", "truth.png"]  # fmt: skip
+
+
+def test_a_monochrome1_image_comes_back_from_its_tiff() -> None:
+    """The file's own values, and the same picture."""
+    levels = image_files.ramp().astype(np.uint16)
+    elements = {"PhotometricInterpretation": "MONOCHROME1", "WindowCenter": "2000",
+                "WindowWidth": "1001"}  # fmt: skip
+    image = load(image_files.dicom(levels, **elements))
+    data = to_tiff_source(image, image.pixels, image.units)
+    assert np.array_equal(tifffile.imread(io.BytesIO(data)), levels)
+    again = load(data, window=image.window.ends)
+    assert np.array_equal(again.source, levels)
+    assert np.array_equal(again.pixels, image.pixels)

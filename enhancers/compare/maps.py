@@ -71,7 +71,8 @@ def bundle_maps(image: MedicalImage, outcome: Outcome) -> tuple[BundleMap, ...]:
         if kept and one.colours == "gray":
             values = image.window.to_source(values)
         elif kept:
-            values *= image.window.high - image.window.low
+            window = image.window
+            values *= window.high - window.low if one.colours == "signed" else window.width
         name = f"{outcome.method}_{one.key}"
         about = f"{one.label}. {one.about}"
         said = units if kept else f"{units} (0 to 1)"

@@ -24,8 +24,8 @@ MAX_FACTS = 2**24
 
 _LENGTH = struct.Struct("<I")
 _RAW = (
-    "format", "units", "bits", "extent", "padding", "modality", "spacing", "slice_index",
-    "slice_count", "tags", "warnings",
+    "format", "units", "bits", "extent", "inverted", "padding", "modality", "spacing",
+    "slice_index", "slice_count", "tags", "warnings",
 )  # fmt: skip
 
 

@@ -69,7 +69,7 @@ def probe(data: bytes, caps: Caps) -> Probe:
 
 
 def read(data: bytes, slice_index: int | None, caps: Caps) -> RawSlice:
-    """One frame with the modality LUT applied, MONOCHROME1 inverted, colour as RGB."""
+    """One frame with the modality LUT applied, colour as RGB."""
     opened = _header(data, caps)
     header = opened.dataset
     frames = _frames(header)
@@ -98,6 +98,7 @@ def read(data: bytes, slice_index: int | None, caps: Caps) -> RawSlice:
         bits=raw.bits,
         extent=raw.extent,
         windows=raw.windows,
+        inverted=raw.inverted,
         padding=raw.padding,
         modality=modality(dataset),
         spacing=measured,
@@ -247,17 +248,9 @@ def _gray(values: NDArray[Any], dataset: Dataset, index: int) -> RawSlice:
         values, extent, more = _looked_up(values, lut, partial(_display_table, dataset))
         windows, padding = (NamedWindow("Display table", Window(*extent)),), None
         notes += ("The file's display table (VOI LUT) was applied; values are its output.", *more)
-    if text(dataset, "PhotometricInterpretation") == "MONOCHROME1":
-        low, high = extent or (float(values.min()), float(values.max()))
-        values = (low + high) - values.astype(np.float64)
-        windows = tuple(
-            NamedWindow(one.name, Window(low + high - one.window.high, low + high - one.window.low))
-            for one in windows
-        )
-        padding = None if padding is None else (low + high - padding[1], low + high - padding[0])
-        units = "gray level"
     return RawSlice(
         values, "DICOM", units, 32 if floating else stored, extent, windows,
+        inverted=text(dataset, "PhotometricInterpretation") == "MONOCHROME1",
         padding=padding, warnings=notes,
     )  # fmt: skip
 

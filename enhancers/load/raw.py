@@ -167,6 +167,8 @@ class RawSlice:
         Values that a stored sample can represent, in source units; None for floats.
     windows : tuple of NamedWindow
         The windows that the file states; the first is the one it asks for.
+    inverted : bool
+        Whether the file shows its lowest values as white (MONOCHROME1, MINISWHITE).
     modality : Modality or None
         None if the file does not state it and it has to be guessed from the content.
     padding : (low, high) or None
@@ -184,6 +186,7 @@ class RawSlice:
     bits: int
     extent: tuple[float, float] | None = None
     windows: tuple[NamedWindow, ...] = ()
+    inverted: bool = False
     modality: Modality | None = None
     spacing: Spacing | None = None
     padding: tuple[float, float] | None = None

@@ -6,6 +6,7 @@ import io
 import logging
 import warnings
 import zlib
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -51,35 +52,26 @@ def read(data: bytes, slice_index: int | None, caps: Caps) -> RawSlice:
     with tifffile.TiffFile(io.BytesIO(data)) as file:
         pages = _pages(file, caps, len(data))
         index = pick_slice(slice_index, len(pages))
-        values, bits, extent, notes = _read_page(pages[index], data)
+        raw = _read_page(pages[index], data)
         sample = None
-        if len(pages) > 1 and bits > 8:
-            sample = sample_of(len(pages), lambda place: _read_page(pages[place], data)[0])
-    return RawSlice(
-        values=values,
-        format="TIFF",
-        units="gray level",
-        bits=bits,
-        extent=extent,
-        sample=sample,
-        slice_index=index,
-        slice_count=len(pages),
-        warnings=notes,
-    )
+        if len(pages) > 1 and raw.bits > 8:
+            sample = sample_of(len(pages), lambda place: _read_page(pages[place], data).values)
+    return replace(raw, sample=sample, slice_index=index, slice_count=len(pages))
 
 
-def _read_page(
-    page: Any, data: bytes
-) -> tuple[NDArray[Any], int, tuple[float, float] | None, tuple[str, ...]]:
-    """Values of a page, their bits and possible range, and notes."""
+def _read_page(page: Any, data: bytes) -> RawSlice:
     _check_segments(page, len(data))
     values, photometric = _decode(page, data)
     values, notes = _resolve_colour(values, page, photometric)
-    tag = page.tags.get(_ORIENTATION)
-    # Pillow has already applied the orientation.
-    turned = photometric < 0
-    orientation = int(tag.value) if tag is not None and not turned else 1
-    return orient(values, orientation), *_range(values, page), notes
+    inverted = int(page.photometric) == _MINISWHITE and values.ndim == 2
+    orientation = page.tags.get(_ORIENTATION)
+    if photometric >= 0 and orientation is not None:
+        values = orient(values, int(orientation.value))
+    elif photometric < 0 and inverted:
+        # Pillow has already applied the orientation, and shows 0 as black.
+        values = 255 - values
+    bits, extent = _range(values, page)
+    return RawSlice(values, "TIFF", "gray level", bits, extent, inverted=inverted, warnings=notes)
 
 
 def _pages(file: Any, caps: Caps, size: int) -> list[Any]:
@@ -207,7 +199,7 @@ def _unsupported(page: Any) -> ImageReadError:
 def _resolve_colour(
     values: NDArray[Any], page: Any, photometric: int
 ) -> tuple[NDArray[Any], tuple[str, ...]]:
-    """Gray or RGB, 0 black, without palette and alpha."""
+    """Gray or RGB, without palette and alpha."""
     notes: tuple[str, ...] = ()
     if photometric >= 0 and int(page.planarconfig or 1) == 2 and values.ndim == 3:
         values = np.moveaxis(values, 0, -1)
@@ -217,9 +209,7 @@ def _resolve_colour(
             values = (values.astype(np.uint16) * 255 // top).astype(np.uint8)
     if photometric == _PALETTE:
         values = narrow_palette(np.moveaxis(np.asarray(page.colormap), 0, -1)[values])
-    elif photometric == _MINISWHITE:
-        values = _invert(values, page.bitspersample)
-    elif photometric not in (-1, _MINISBLACK, _RGB):
+    elif photometric not in (-1, _MINISWHITE, _MINISBLACK, _RGB):
         name = getattr(page.photometric, "name", str(page.photometric))
         raise ImageReadError(f"The TIFF file holds {name} colours; save it as gray or RGB.")
     if values.ndim == 3 and values.shape[2] in (2, 4):
@@ -232,13 +222,6 @@ def _resolve_colour(
     if np.iscomplexobj(values):
         raise ImageReadError("The TIFF file holds complex numbers; save their magnitude.")
     return values, notes
-
-
-def _invert(values: NDArray[Any], bits: int) -> NDArray[Any]:
-    if np.issubdtype(values.dtype, np.unsignedinteger):
-        # Fewer than 8 bits were stretched to 8.
-        return np.asarray(2 ** max(bits, 8) - 1 - values).astype(values.dtype)
-    return np.asarray(values.min() + (values.max() - values))
 
 
 def _range(values: NDArray[Any], page: Any) -> tuple[int, tuple[float, float] | None]:

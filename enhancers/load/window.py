@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from enhancers.errors import ImageReadError, ParameterError
-from enhancers.image import MedicalImage, Pixels, Window
+from enhancers.image import MedicalImage, NamedWindow, Pixels, Window
 from enhancers.load.raw import RawSlice
 from enhancers.measured import Measured
 from enhancers.method import Modality
@@ -37,12 +38,17 @@ def finish(raw: RawSlice, digest: str, window: tuple[float, float] | None) -> Me
     source = as_source(raw.values)
     modality = raw.modality or guess_modality(source, raw)
     hounsfield = modality is Modality.CT and (raw.units == "HU" or raw.modality is None)
+    raw = replace(
+        raw,
+        windows=tuple(NamedWindow(w.name, w.window.turned(raw.inverted)) for w in raw.windows),
+    )
     warnings = [*raw.warnings, *_check_contrast(raw, source)]
     if window is not None:
         chosen = _given(window)
     else:
         chosen, note = _choose(raw, source, modality, hounsfield)
         warnings += [note] if note else []
+    chosen = chosen.turned(raw.inverted)
     return MedicalImage(
         pixels=to_unit(source, chosen),
         window=chosen,
@@ -137,13 +143,12 @@ def _looks_like_fundus(source: Pixels) -> bool:
 
 
 def _given(window: tuple[float, float]) -> Window:
-    low, high = window
-    try:
-        return Window(float(low), float(high))
-    except ValueError:
-        raise ParameterError(
-            f"The window {low}..{high} is not possible; give two numbers, the lower one first."
-        ) from None
+    low, high = (float(end) for end in window)
+    if math.isfinite(low) and math.isfinite(high) and low < high:
+        return Window(low, high)
+    raise ParameterError(
+        f"The window {low}..{high} is not possible; give two numbers, the lower one first."
+    )
 
 
 def _choose(
@@ -159,11 +164,8 @@ def _choose(
         if _shows(one.window, source) or _shows(one.window, content):
             return one.window, ""
     if raw.windows:
-        first = raw.windows[0].window
-        reason = (
-            f"The window in the file, {first.low:g} to {first.high:g}, shows nothing of this "
-            "image; "
-        )
+        low, high = raw.windows[0].window.ends
+        reason = f"The window in the file, {low:g} to {high:g}, shows nothing of this image; "
     colour = source.ndim == 3
     usual = CT_WINDOW if hounsfield and not colour else _usual(raw, content, colour)
     if usual is CT_WINDOW and _shows(usual, content):
@@ -187,7 +189,8 @@ def _content(raw: RawSlice, source: Pixels) -> NDArray[Any]:
 
 
 def _shows(window: Window, content: NDArray[Any]) -> bool:
-    return float(content.max()) > window.low and float(content.min()) < window.high
+    low, high = window.ends
+    return float(content.max()) > low and float(content.min()) < high
 
 
 def _usual(raw: RawSlice, content: NDArray[Any], colour: bool) -> Window | None:

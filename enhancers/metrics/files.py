@@ -50,9 +50,9 @@ def read_pair(
     if index is not None:
         second = truth(slice_index=index)
     a, b = first.window, second.window
-    if a == b or first.units != second.units or (first.bits <= 8) != (second.bits <= 8):
+    if a.ends == b.ends or first.units != second.units or (first.bits <= 8) != (second.bits <= 8):
         return first, second
-    shared = (min(a.low, b.low), max(a.high, b.high))
+    shared = min(a.ends[0], b.ends[0]), max(a.ends[1], b.ends[1])
     return (
         image(slice_index=slice_index, window=shared),
         truth(slice_index=index, window=shared),

@@ -147,7 +147,7 @@ def _noise(
     # σ is a fraction of the window, and the network may take another range.
     share = 1.0
     if facts.range is not None:
-        share = (window.high - window.low) / (facts.range[1] - facts.range[0])
+        share = window.width / (facts.range[1] - facts.range[0])
     sigma = as_float_or_none(params, "sigma")
     if sigma is not None:
         notes, used = noise_notes(sigma, told=True), sigma

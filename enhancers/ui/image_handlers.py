@@ -123,7 +123,7 @@ class ImageHandlers(Handlers):
             limits = window_limits(str(event.low), str(event.high), image.units)
         except ParameterError as error:
             return self.updates.error(error)
-        if limits == (image.window.low, image.window.high):
+        if limits == image.window.ends:
             return self.updates.notice(None)
         return self._reload(session, choice=MANUAL, manual=limits)
 
@@ -150,7 +150,7 @@ class ImageHandlers(Handlers):
             return None
         if image is None:
             raise ImageReadError("Open an image first; the ground truth is compared with it.")
-        pixels = file.image(window=(image.window.low, image.window.high)).pixels
+        pixels = file.image(window=image.window.ends).pixels
         ratio = pixels.shape[0] / image.shape[0]
         same_field = ratio in (1, 2, 4, 8) and pixels.shape[1] == image.shape[1] * ratio
         if not same_field or pixels.ndim != image.pixels.ndim:
@@ -231,10 +231,10 @@ def _window_limits(
 ) -> tuple[float, float] | None:
     """The limits of a slice's processing window by its key; None is the window it is read with."""
     if choice == MANUAL and session.image is not None:
-        return session.image.window.low, session.image.window.high
+        return session.image.window.ends
     for preset in session.windows_of(image):
         if preset.key == choice:
-            return preset.low, preset.high
+            return min(preset.low, preset.high), max(preset.low, preset.high)
     if choice == FILE_WINDOW or any(preset.key == choice for preset in session.windows):
         # A slice may lack a window that another one has.
         return None

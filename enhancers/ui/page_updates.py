@@ -193,8 +193,8 @@ class PageUpdates:
 
 def limits(image: MedicalImage) -> dict[str, str]:
     """The value of the fields of a custom window."""
-    window = image.window
-    return {"low": f"{window.low:.10g}", "high": f"{window.high:.10g}", "units": image.units}
+    low, high = image.window.ends
+    return {"low": f"{low:.10g}", "high": f"{high:.10g}", "units": image.units}
 
 
 def _window_choices(session: Session, image: MedicalImage) -> list[tuple[str, str]]:

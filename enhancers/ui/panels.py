@@ -81,18 +81,19 @@ def map_panel(method: MethodRun, one: ResultMap, image: MedicalImage) -> Panel:
     """A map of a method's result, with colours of its own."""
     units = result_units(method, image)
     kept = units == image.units
-    width = image.window.high - image.window.low if kept else 1.0
+    signed = one.colours == "signed"
+    ends = image.window
+    width = (ends.high - ends.low if signed else ends.width) if kept else 1.0
     key = f"{method.key}:{one.key}"
     if one.colours == "gray":
         other = "" if kept else units
         return Panel(key, one.label, one.pixels, window=image.window, units=other)
     reach = one.reach * width
-    signed = one.colours == "signed"
-    most = render.number_text(reach)
-    scale = ColourScale(
-        one.colours, f"\u2212{most}" if signed else "0", f"{'+' if signed else ''}{most} {units}",
-        one.words,
-    )  # fmt: skip
+    most = render.number_text(abs(reach))
+    # Brighter is lower where the file shows low values as white.
+    first, last = ("\u2212+" if reach > 0 else "+\u2212") if signed else ("", "")
+    low = f"{first}{most}" if signed else "0"
+    scale = ColourScale(one.colours, low, f"{last}{most} {units}", one.words)
     window = Window(-reach if signed else 0.0, reach)
     return Panel(key, one.label, one.pixels, window=window, units=units, scale=scale)
 

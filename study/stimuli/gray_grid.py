@@ -84,8 +84,9 @@ class GrayGrid:
 
     def _ends(self, window: Window) -> tuple[int, int]:
         # A thousandth of a step is the rounding of a file in single precision.
-        first = math.ceil((window.low - self.origin) / self.step - 1e-3)
-        last = math.floor((window.high - self.origin) / self.step + 1e-3)
+        low, high = window.ends
+        first = math.ceil((low - self.origin) / self.step - 1e-3)
+        last = math.floor((high - self.origin) / self.step + 1e-3)
         return first, max(first, last)
 
 
@@ -133,11 +134,12 @@ def common_grid(files: Sequence[Values], window: Window, lead: int | None = None
 
 def _inside(values: Values, window: Window) -> Values:
     """The values that are not cut off, in one row."""
-    return values[(values >= window.low) & (values <= window.high)]
+    low, high = window.ends
+    return values[(values >= low) & (values <= high)]
 
 
 def _base_grid(found: Sequence[GrayGrid | None], window: Window, lead: int | None) -> GrayGrid:
-    width = window.high - window.low
+    width = window.width
     known = [one for one in found if one is not None and width / one.step <= U16_MAX]
     known = [one for one in known if width / one.step <= MOST_LEVELS] or known
     if not known:

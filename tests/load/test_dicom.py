@@ -360,13 +360,22 @@ def test_window_is_preferred_to_voi_lut(read) -> None:
     assert np.array_equal(image.source, GRAY16)
 
 
-def test_monochrome1_is_inverted_last(read) -> None:
+def test_monochrome1_is_inverted_on_display_only(read) -> None:
+    """The values stay those of the file, in its units; black is the upper end of the window."""
     elements = {"BitsStored": 12, "HighBit": 11, "WindowCenter": "1000", "WindowWidth": "1001"}
     two = read(image_files.dicom(GRAY16, **elements))
     one = read(image_files.dicom(GRAY16, PhotometricInterpretation="MONOCHROME1", **elements))
     assert np.abs(one.pixels - (1.0 - two.pixels)).max() < 1e-6
-    assert np.array_equal(one.source, 4095.0 - GRAY16)
+    assert np.array_equal(one.source, GRAY16)
     assert np.array_equal(one.pixels, one.window.to_unit(one.source))
+    assert (one.window, one.windows[0].window) == (Window(1499.5, 499.5), Window(1499.5, 499.5))
+    given = read(image_files.dicom(GRAY16, PhotometricInterpretation="MONOCHROME1", **elements),
+                 window=(100.0, 300.0))  # fmt: skip
+    assert given.window == Window(300.0, 100.0)
+    ct = {"Modality": "CT", "RescaleSlope": "1", "RescaleIntercept": "-1024"}
+    hounsfield = read(image_files.dicom(GRAY16, PhotometricInterpretation="MONOCHROME1", **ct))
+    assert (hounsfield.units, hounsfield.window) == ("HU", Window(240.0, -160.0))
+    assert np.array_equal(hounsfield.source, GRAY16 - 1024.0)
 
 
 @pytest.mark.parametrize("syntax", [RLELossless, JPEGLosslessSV1])

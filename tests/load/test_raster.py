@@ -167,8 +167,23 @@ def test_thumbnails_are_no_slices(read) -> None:
 @pytest.mark.parametrize("pixels", [GRAY8, GRAY16], ids=["8", "16"])
 @pytest.mark.parametrize("compression", [None, "zlib"])
 def test_white_is_zero(read, pixels, compression: str | None) -> None:
+    plain = read(image_files.tiff(pixels))
     image = read(image_files.tiff(pixels, photometric="miniswhite", compression=compression))
-    assert np.array_equal(image.source, np.iinfo(pixels.dtype).max - pixels)
+    assert np.array_equal(image.source, pixels)
+    assert np.abs(image.pixels - (1.0 - plain.pixels)).max() < 1e-6
+    assert image.window == plain.window.turned(True)
+
+
+def test_white_is_zero_in_every_compression(read) -> None:
+    """Pillow decodes some, and inverts them; the values are those of the file."""
+    picture = Image.fromarray(255 - GRAY8)
+    for options in ({}, {"compression": "tiff_lzw"}, {"compression": "packbits"}):
+        data = bytearray(saved(picture, "TIFF", **options))
+        entry = data.index(struct.pack("<HHI", 262, 3, 1))
+        struct.pack_into("<H", data, entry + 8, 0)
+        image = read(bytes(data))
+        assert np.array_equal(image.source, 255.0 - GRAY8)
+        assert np.abs(image.pixels - GRAY8 / 255.0).max() < 1e-6
 
 
 def test_one_bit(read) -> None:
@@ -331,7 +346,8 @@ def test_tiff_of_packed_samples(read, bits: int, rowsperstrip: int) -> None:
     assert np.array_equal(image.source, levels)
     assert (image.bits, image.window) == (bits, Window(0.0, 2.0**bits - 1))
     inverse = read(packed_tiff(levels, bits, rowsperstrip, photometric=0))
-    assert np.array_equal(inverse.source, 2**bits - 1 - levels)
+    assert np.array_equal(inverse.source, levels)
+    assert np.abs(inverse.pixels - (1.0 - image.pixels)).max() < 1e-6
     with pytest.raises(ImageReadError, match=f"{bits}-bit samples"):
         read(packed_tiff(levels, bits, rowsperstrip, compression=5))
 

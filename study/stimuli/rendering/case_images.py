@@ -77,7 +77,7 @@ class CaseImages:
         window = self.lead.window
         if min(image.bits for image in self.images.values()) > 8:
             return FINEST
-        return max(2, min(round(window.high - window.low), FINEST))
+        return max(2, min(round(window.width), FINEST))
 
     def window_json(self) -> str:
         """Window, gray levels, units, presets and spacing of the case for the page, as JSON."""
@@ -144,7 +144,7 @@ def read_case(
         with _named(case, method, path):
             if path not in opened:
                 opened[path] = (OpenedFile.local if isolated else _LocalFile)(path, caps)
-            ends = None if window is None else (window.low, window.high)
+            ends = None if window is None else window.ends
             image = opened[path].image(case.slice_index, ends)
             if image.format == "DICOM" and path not in headers:
                 headers[path] = opened[path].coded_values(deidentification.ELEMENTS)
@@ -156,7 +156,8 @@ def read_case(
     else:
         leading = sources.methods[0]
         windows = [read(method).window for method in files]
-        window = Window(min(w.low for w in windows), max(w.high for w in windows))
+        ends = [window.ends for window in windows]
+        window = Window(min(low for low, _ in ends), max(high for _, high in ends))
     for method, file in files.items():
         if file not in images:
             images[file] = read(method, window)
