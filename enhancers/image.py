@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import Literal
 
@@ -16,6 +17,9 @@ Pixels = NDArray[np.float32]
 """A float32 image, shape (H, W) for gray or (H, W, 3) for RGB."""
 
 ModalityOrigin = Literal["file", "guessed", "user"]
+
+Reading = Callable[[Modality], tuple["Window", str, tuple[str, ...]]]
+"""From a modality to the window, the units and the sentences that a file's values have with it."""
 
 
 @dataclass(frozen=True)
@@ -103,6 +107,8 @@ class MedicalImage:
         Sentences for the user (burned-in annotation, sampled slice, guessed window).
     windows : tuple of NamedWindow
         Every window that the file states, in its order; `window` is one of them, or another.
+    reading : callable or None
+        How the values of the file are read for another modality; None where there is no file.
     measured : Measured or None
         What was measured, where not all of the image was: known pixels, or k-space. It belongs to
         these pixels: `with_pixels` drops it.
@@ -124,6 +130,7 @@ class MedicalImage:
     warnings: tuple[str, ...] = field(default=())
     windows: tuple[NamedWindow, ...] = ()
     measured: Measured | None = None
+    reading: Reading | None = field(default=None, repr=False)
 
     def __post_init__(self) -> None:
         check_pixels(self.pixels)
@@ -143,8 +150,16 @@ class MedicalImage:
         return self.pixels.ndim == 3
 
     def with_modality(self, modality: Modality) -> MedicalImage:
-        """The same image with the modality the user chose."""
-        return replace(self, modality=modality, modality_origin="user")
+        """The same image with the modality the user chose, in the window and units of that.
+
+        Values that are not CT are not in HU, whatever was assumed of them before.
+        """
+        image = replace(self, modality=modality, modality_origin="user")
+        if self.reading is None or modality is self.modality:
+            return image
+        window, units, warnings = self.reading(modality)
+        pixels = self.pixels if window == self.window else window.to_unit(self.source)
+        return replace(image, window=window, units=units, warnings=warnings, pixels=pixels)
 
     def with_pixels(self, pixels: Pixels) -> MedicalImage:
         """The same acquisition with other pixel values (in [0, 1] of the same window)."""
@@ -154,6 +169,7 @@ class MedicalImage:
             source=self.window.to_source(pixels).astype(np.float32),
             digest=pixels_digest(pixels),
             measured=None,
+            reading=None,
         )
 
     def with_known(self, known: Known | None) -> MedicalImage:

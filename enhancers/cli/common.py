@@ -71,8 +71,10 @@ def read_image(
         from enhancers.load.mask import with_mask
 
         image = with_mask(image, mask, caps)
+    if modality is not None:
+        image = image.with_modality(named_modality(modality))
     warn(image)
-    return image if modality is None else image.with_modality(named_modality(modality))
+    return image
 
 
 def named_modality(text: str) -> Modality:

@@ -9,6 +9,7 @@ import json
 import struct
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, replace
+from functools import partial
 from typing import Any, Protocol
 
 import numpy as np
@@ -16,6 +17,7 @@ from numpy.typing import NDArray
 
 from enhancers.image import MedicalImage, NamedWindow, Window
 from enhancers.load.raw import RawSlice
+from enhancers.load.window import interpret
 from enhancers.measured import Measured, SampledSpectrum
 from enhancers.method import Modality
 
@@ -163,9 +165,12 @@ def raw_slice(
 
 
 def medical_image(
-    facts: Mapping[str, Any], raw: RawSlice, pixels: NDArray[np.float32]
+    facts: Mapping[str, Any],
+    raw: RawSlice,
+    pixels: NDArray[np.float32],
+    window: tuple[float, float] | None,
 ) -> MedicalImage:
-    """The image of `image_facts`."""
+    """The image of `image_facts`, which was read with this window."""
     known = facts["image"]
     return MedicalImage(
         pixels=pixels,
@@ -184,9 +189,10 @@ def medical_image(
         warnings=tuple(known["warnings"]),
         windows=raw.windows,
         measured=None if raw.spectrum is None else Measured(spectrum=raw.spectrum),
+        reading=partial(interpret, raw, window),
     )
 
 
 def with_source(raw: RawSlice, image: MedicalImage) -> RawSlice:
     """The slice with the source of the image that was made of it, for another window."""
-    return replace(raw, values=image.source)
+    return replace(raw, values=image.source, windows=image.windows)

@@ -121,14 +121,18 @@ class OpenedFile:
         # All slices of a file have the same sample, which is kept once.
         if more and header is None and self._sample is None:
             self._sample = more[0]
-        sample = None if header is not None else self._sample
+        volume = None
+        sample = self._sample
+        if header is not None:
+            volume = Volume.of_bytes(more[0], Header.from_json(header))
+            sample = volume.slice(int(answer.facts["raw"]["slice_index"])).sample
         raw = raw_slice(answer.facts, source, sample, spectrum)
-        image = medical_image(answer.facts, raw, pixels)
+        image = medical_image(answer.facts, raw, pixels, window)
         self._digest = image.digest
         if index is None:
             self._first = image.slice_index
-        if header is None:
+        if volume is None:
             self._store.put(self._number, image.slice_index, raw)
         else:
-            self._store.put(self._number, None, Volume.of_bytes(more[0], Header.from_json(header)))
+            self._store.put(self._number, None, volume)
         return image

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -18,9 +19,12 @@ from enhancers.method import Modality
 CT_WINDOW = Window(-160.0, 240.0)
 """Soft tissue in HU, where a CT file states no window."""
 
-CT_BELOW = -500.0
-"""A volume without a stated modality counts as CT if it has lower values; air is -1000 HU."""
+ASSUMED_CT = (
+    "CT was assumed, because the values look like Hounsfield units, with air and soft tissue. "
+    "Choose another modality to see them in the range of the file."
+)
 
+_BELOW_AIR, _DENSE = -1200.0, 3100.0
 _SAMPLE_LIMIT = 1_000_000
 _BLOCK = 1_000_000
 
@@ -36,24 +40,22 @@ def finish(raw: RawSlice, digest: str, window: tuple[float, float] | None) -> Me
         ``window`` is not two finite numbers in ascending order.
     """
     source = as_source(raw.values)
-    modality = raw.modality or guess_modality(source, raw)
-    hounsfield = modality is Modality.CT and (raw.units == "HU" or raw.modality is None)
+    notes = _check_contrast(raw, source)
     raw = replace(
         raw,
+        values=source,
         windows=tuple(NamedWindow(w.name, w.window.turned(raw.inverted)) for w in raw.windows),
+        warnings=(*raw.warnings, *notes),
     )
-    warnings = [*raw.warnings, *_check_contrast(raw, source)]
-    if window is not None:
-        chosen = _given(window)
-    else:
-        chosen, note = _choose(raw, source, modality, hounsfield)
-        warnings += [note] if note else []
-    chosen = chosen.turned(raw.inverted)
+    modality = raw.modality or guess_modality(source, raw)
+    chosen, units, warnings = interpret(raw, window, modality)
+    if raw.modality is None and units == "HU":
+        warnings = (ASSUMED_CT, *warnings)
     return MedicalImage(
         pixels=to_unit(source, chosen),
         window=chosen,
         source=source,
-        units="HU" if hounsfield else raw.units,
+        units=units,
         modality=modality,
         modality_origin="guessed" if raw.modality is None else "file",
         spacing=raw.spacing,
@@ -63,10 +65,40 @@ def finish(raw: RawSlice, digest: str, window: tuple[float, float] | None) -> Me
         slice_index=raw.slice_index,
         slice_count=raw.slice_count,
         tags=raw.tags,
-        warnings=tuple(warnings),
+        warnings=warnings,
         windows=raw.windows,
         measured=None if raw.spectrum is None else Measured(spectrum=raw.spectrum),
+        reading=partial(interpret, raw, window),
     )
+
+
+def interpret(
+    raw: RawSlice, given: tuple[float, float] | None, modality: Modality
+) -> tuple[Window, str, tuple[str, ...]]:
+    """The window, the units and the sentences of a slice that is taken for a modality.
+
+    Values are Hounsfield units where the file says so, or is silent and has values below zero.
+
+    Parameters
+    ----------
+    raw : RawSlice
+        With values as `finish` made them.
+    given : (low, high) or None
+        The window that was asked for, which no modality changes.
+    modality : Modality
+
+    Raises
+    ------
+    ParameterError
+        ``given`` is not two finite numbers in ascending order.
+    """
+    likely = raw.modality is None and float(_content(raw, raw.values).min()) < 0.0
+    hounsfield = modality is Modality.CT and (raw.units == "HU" or likely)
+    units = "HU" if hounsfield else "a.u." if raw.units == "HU" else raw.units
+    if given is not None:
+        return _given(given).turned(raw.inverted), units, raw.warnings
+    chosen, note = _choose(raw, modality, units)
+    return chosen.turned(raw.inverted), units, (*raw.warnings, *([note] if note else []))
 
 
 def to_unit(source: Pixels, window: Window) -> Pixels:
@@ -118,10 +150,33 @@ def _channels_equal(values: NDArray[Any]) -> bool:
 
 
 def guess_modality(source: Pixels, raw: RawSlice) -> Modality:
-    """CT for values typical of Hounsfield units, fundus for a red disc on black."""
+    """CT for the histogram of Hounsfield units, fundus for a red disc on black."""
     if source.ndim == 3:
         return Modality.FUNDUS if _looks_like_fundus(source) else Modality.OTHER
-    return Modality.CT if bool((_content(raw, source) < CT_BELOW).any()) else Modality.OTHER
+    return Modality.CT if _looks_like_ct(_content(raw, source)) else Modality.OTHER
+
+
+def _looks_like_ct(content: NDArray[Any]) -> bool:
+    """Whether values have the histogram of Hounsfield units.
+
+    Air or lung (-1050 to -650 HU) and soft tissue (-150 to 250 HU) are both there, and between them
+    there is less; below air there is at most a padding of one or two values. Whole numbers need a
+    hint of that only, resampled values clear peaks.
+    """
+    values = _thin(content)
+    low = values[values < _BELOW_AIR]
+    if low.size > 0.9 * values.size or np.unique(low).size > 2:
+        return False
+    body = values[values >= _BELOW_AIR]
+    air, gap, tissue = (
+        np.histogram(body, np.arange(first, last + 1, 100))[0]
+        for first, last in ((-1050, -650), (-650, -150), (-150, 250))
+    )
+    clear = 0.8 if np.array_equal(body, np.rint(body)) else 3.0
+    least = max(clear * gap.min(), 0.01 * body.size)
+    # A tail of wide noise around zero falls all the way.
+    enough = min(air.max(), tissue.max()) >= least and air.sum() >= 0.01 * body.size
+    return bool(enough and np.percentile(body, 99) <= _DENSE)
 
 
 def _looks_like_fundus(source: Pixels) -> bool:
@@ -151,13 +206,12 @@ def _given(window: tuple[float, float]) -> Window:
     )
 
 
-def _choose(
-    raw: RawSlice, source: Pixels, modality: Modality, hounsfield: bool
-) -> tuple[Window, str]:
+def _choose(raw: RawSlice, modality: Modality, units: str) -> tuple[Window, str]:
     """The first window that shows the image: the file's, the default, or percentiles.
 
     All slices of a file have one window, which its sample decides.
     """
+    source = raw.values
     content = _content(raw, source)
     reason = "The file states no window; "
     for one in raw.windows:
@@ -167,13 +221,12 @@ def _choose(
         low, high = raw.windows[0].window.ends
         reason = f"The window in the file, {low:g} to {high:g}, shows nothing of this image; "
     colour = source.ndim == 3
-    usual = CT_WINDOW if hounsfield and not colour else _usual(raw, content, colour)
+    usual = CT_WINDOW if units == "HU" and not colour else _usual(raw, content, colour)
     if usual is CT_WINDOW and _shows(usual, content):
         return usual, f"{reason}soft tissue, {usual.low:g} to {usual.high:g} HU, is shown."
     if usual is not None and usual is not CT_WINDOW:
         return usual, "" if not raw.windows else f"{reason}the stored range is shown."
     chosen = _robust(raw, content, modality)
-    units = "HU" if hounsfield else raw.units
     return chosen, f"{reason}{chosen.low:g} to {chosen.high:g} ({units}) was taken from the image."
 
 
@@ -213,6 +266,8 @@ def _robust(raw: RawSlice, content: NDArray[Any], modality: Modality) -> Window:
     if raw.padding is not None:
         inside = (shown < raw.padding[0]) | (shown > raw.padding[1])
         shown = shown[inside] if inside.any() else shown
+    else:
+        shown = _without_background(shown)
     if modality is Modality.MR:
         low, high = min(0.0, float(shown.min())), float(np.percentile(shown, 99.8))
     else:
@@ -222,6 +277,17 @@ def _robust(raw: RawSlice, content: NDArray[Any], modality: Modality) -> Window:
     low, high = float(content.min()), float(content.max())
     # A constant slice, of a file that was not sampled or shows nothing where it was.
     return Window(low, high if low < high else low + 1.0)
+
+
+def _without_background(values: NDArray[np.float64]) -> NDArray[np.float64]:
+    """The values without the lowest, where that is negative and farther off than all others span.
+
+    Some programs fill the background with the lowest number of the type.
+    """
+    lowest = values.min()
+    rest = values[values > lowest]
+    far = lowest < 0.0 and rest.size > 0 and rest.min() - lowest > rest.max() - rest.min() > 0.0
+    return rest if far else values
 
 
 def _thin(values: NDArray[Any]) -> NDArray[np.float64]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +20,7 @@ from enhancers.ui.numbers import typed_number
 from enhancers.ui.page_updates import PageUpdates, Updates
 from enhancers.ui.parameters import preset_changes
 from enhancers.ui.render import Notice
-from enhancers.ui.session import FILE_WINDOW, MANUAL, Session
+from enhancers.ui.session import FILE_WINDOW, MANUAL, Session, as_before
 from enhancers.ui.sessions import Sessions
 
 
@@ -89,11 +88,41 @@ class ImageHandlers(Handlers):
         }
 
     def modality(self, value: str, request: gr.Request, **values: Any) -> Updates:
-        """Set the modality that the user chose; results stay, presets change."""
+        """Set the modality that the user chose; presets change, and window and units with HU."""
         session = self.session(request)
         before, after = _modality(session), Modality(value)
-        session.set_modality(after)
-        return {**self.updates.image(session), **self._presets(before, after, values)}
+        updates = self._read_as(session, after)
+        return {**updates, **self._presets(before, after, values)}
+
+    def not_ct(self, request: gr.Request, **values: Any) -> Updates:
+        """Undo the assumption that the values are those of a CT."""
+        return self.modality(Modality.OTHER.value, request, **values)
+
+    def _read_as(self, session: Session, modality: Modality) -> Updates:
+        """Take the file for another modality; results stay if window and units do."""
+        with session.changes.change() as number, session.reloading:
+            former, file, opened = session.image, session.file, session.opened
+            truth_file, truth, image = session.truth_file, None, None
+            try:
+                if former is not None and opened is not None:
+                    image = opened.image(former.slice_index).with_modality(modality)
+                    truth = self._read_truth(image, truth_file)
+            except ReadingRoomError as error:
+                return {**self.updates.image(session), **self.updates.error(error)}
+            with session.lock:
+                if session.file != file or session.image is not former:
+                    return self.updates.unchanged()
+                if image is None or former is None or not _differs(image, former, session):
+                    session.set_modality(modality)
+                    return self.updates.image(session)
+                sentences = _cleared(session, moved=False)
+                origin, known = session.truth_origin, session.known
+                session.window_choice, session.first_window = FILE_WINDOW, image.window
+                session.replace_image(image.with_known(known), number)
+                if truth is not None:
+                    session.set_truth(truth, truth_file, origin)
+            sentences += (f"The values are read in {image.units}.", *image.warnings)
+            return self.updates.image(session, Notice("info", sentences))
 
     def slice(self, position: float, request: gr.Request) -> Updates:
         """Open another slice (counted from 1) of the same file."""
@@ -182,10 +211,10 @@ class ImageHandlers(Handlers):
                 image = session.kept_image(index) if moved else None
                 truth = None
                 if image is None:
-                    image = opened.image(index, manual)
+                    image = as_before(opened.image(index, manual), former)
                     limits = None if manual else _window_limits(session, choice, image)
                     if limits is not None:
-                        image = opened.image(index, limits)
+                        image = as_before(opened.image(index, limits), former)
                     # A ground truth belongs to a slice and is read through the image's window.
                     truth = None if moved else self._read_truth(image, truth_file)
             except ReadingRoomError as error:
@@ -197,7 +226,8 @@ class ImageHandlers(Handlers):
                 if session.file != file or session.image is None:
                     return self.updates.unchanged()
                 now = session.image
-                image = replace(image, modality=now.modality, modality_origin=now.modality_origin)
+                if now.modality is not image.modality:
+                    image = as_before(image, now)
                 if not moved and session.known is not None:
                     image = image.with_known(session.known)
                 sentences = image.warnings + _cleared(session, moved=moved)
@@ -224,6 +254,12 @@ class ImageHandlers(Handlers):
 
 def _modality(session: Session) -> Modality:
     return session.image.modality if session.image else Modality.OTHER
+
+
+def _differs(image: MedicalImage, former: MedicalImage, session: Session) -> bool:
+    """Whether the units of an image are others, or its window where the user chose none."""
+    chosen = session.window_choice != FILE_WINDOW
+    return image.units != former.units or (image.window != former.window and not chosen)
 
 
 def _window_limits(

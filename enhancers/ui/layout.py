@@ -49,6 +49,7 @@ class Layout:
     samples: Any
     facts: Any
     modality: Any
+    not_ct: Any
     slice: Any
     window: Any
     limits: Any
@@ -218,6 +219,9 @@ def _image_section(samples: dict[str, Any], remarks: tuple[str, str]) -> dict[st
             info="clips values outside", filterable=False, elem_id="window",
             min_width=120,
         )  # fmt: skip
+    parts["not_ct"] = gr.Button(
+        "Not CT: read the values as stored", size="sm", visible=False, elem_id="not-ct"
+    )
     parts["limits"] = gr.HTML(
         None, html_template=asset_text("window_fields.html"),
         js_on_load=asset_text("window_fields.js"),

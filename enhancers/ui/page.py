@@ -194,6 +194,7 @@ def _wire_image(wiring: Wiring, page: Layout, follow_ups: _FollowUps, caps: Caps
         connect(page.upload.upload, handlers.upload, [page.upload], inputs_kwargs=methods),
         connect(page.samples.pick, handlers.sample, inputs_kwargs=methods),
         connect(page.modality.input, handlers.modality, [page.modality], inputs_kwargs=methods),
+        connect(page.not_ct.click, handlers.not_ct, inputs_kwargs=methods),
         connect(page.slice.change, handlers.slice, [page.slice], **_LAST),
         connect(page.window.input, handlers.window, [page.window]),
         connect(page.limits.commit, handlers.custom_window),

@@ -65,6 +65,9 @@ class PageUpdates:
             page.modality: gr.update(
                 value=image.modality.value, info=render.modality_info(image), interactive=True
             ),
+            page.not_ct: gr.update(
+                visible=image.modality_origin == "guessed" and image.units == "HU"
+            ),
             page.window: gr.update(
                 choices=_window_choices(session, image), value=chosen,
                 interactive=session.opened is not None,

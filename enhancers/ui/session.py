@@ -59,6 +59,13 @@ class Subject:
     settings: int
 
 
+def as_before(image: MedicalImage, former: MedicalImage) -> MedicalImage:
+    """A slice with the modality of the one before it: its own where the file decides."""
+    if former.modality_origin == "user":
+        return image.with_modality(former.modality)
+    return replace(image, modality=former.modality, modality_origin=former.modality_origin)
+
+
 @dataclass(eq=False)
 class Session:
     """State of one browser tab.
@@ -221,9 +228,7 @@ class Session:
         state = self.slices.get(slice_index)
         if state is None or self.image is None:
             return None
-        return replace(
-            state.image, modality=self.image.modality, modality_origin=self.image.modality_origin
-        )
+        return as_before(state.image, self.image)
 
     def _keep(self) -> None:
         """Keep the slice on display; the slices left first make room."""
@@ -249,10 +254,13 @@ class Session:
         self.truth_origin, self.scores = state.truth_origin, state.scores
 
     def set_modality(self, modality: Modality) -> None:
-        """Take the modality that the user chose; results stay, estimates are out of date."""
+        """Take the modality that the user chose, with the window and units as they are.
+
+        Results stay, estimates are out of date.
+        """
         with self.lock:
             if self.image is not None:
-                self.image = self.image.with_modality(modality)
+                self.image = replace(self.image, modality=modality, modality_origin="user")
                 self._new_subject()
 
     def set_known(self, known: Known | None) -> None:

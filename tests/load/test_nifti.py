@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from enhancers.errors import ImageReadError, ImageTooLarge
-from enhancers.image import MedicalImage
+from enhancers.image import MedicalImage, Window
 from enhancers.load import Caps, load, probe
 from enhancers.method import Modality
 from tests.support import image_files
@@ -163,11 +163,15 @@ def test_first_of_several_volumes(read) -> None:
 
 
 def test_hounsfield_volume_is_ct_in_every_slice(read) -> None:
-    volume = VOLUME - np.int16(1000)
-    volume[:, :, 0] = np.abs(volume[:, :, 0])
-    for index in (0, 10):
-        image = read(image_files.nifti(volume, affine=LPS), slice_index=index)
+    volume = np.stack([image_files.chest(64, 80, seed) for seed in range(20)], axis=-1)
+    # As float and with a padding value, as converters write them; one slice of soft tissue only.
+    volume[:, :, 0] = 40 + np.arange(80) % 7
+    volume[:4] = -3024
+    for index, kind in ((0, np.int16), (10, np.int16), (10, np.float32)):
+        data = image_files.nifti(volume.astype(kind), affine=LPS)
+        image = read(data, slice_index=index)
         assert (image.modality, image.modality_origin) == (Modality.CT, "guessed")
+        assert any("CT was assumed" in text for text in image.warnings)
         assert (image.units, image.window.low, image.window.high) == ("HU", -160.0, 240.0)
 
 
@@ -217,6 +221,45 @@ def test_nan_elsewhere_in_the_volume_is_no_error(read) -> None:
     assert np.isfinite(read(data, slice_index=5).pixels).all()
     with pytest.raises(ImageReadError, match="every value"):
         read(data, slice_index=0)
+
+
+def _no_ct() -> dict[str, np.ndarray]:
+    chance = np.random.default_rng(5)
+    mr = chance.gamma(3.0, 300.0, SHAPE).astype(np.int16)
+    mr[:5] = -32768
+    return {
+        "background -32768": mr,
+        "one voxel": np.where(np.arange(VOLUME.size).reshape(SHAPE) == 77, -900, VOLUME),
+        "phase": (2 * chance.integers(0, 4096, SHAPE) - 4096),
+        "contrast map": chance.normal(0, 300, SHAPE),
+        "whole contrast map": np.rint(chance.normal(0, 300, SHAPE)),
+        "negative": -VOLUME,
+    }
+
+
+@pytest.mark.parametrize("name", _no_ct())
+def test_low_values_alone_are_no_ct(read, name: str) -> None:
+    volume = _no_ct()[name].astype(np.float32 if name == "contrast map" else np.int16)
+    image = read(image_files.nifti(volume, affine=LPS))
+    assert (image.modality, image.units) == (Modality.OTHER, "a.u.")
+    assert np.unique(image.pixels).size > 100
+    if name == "background -32768":
+        assert image.window.low >= 0.0
+
+
+def test_the_user_decides_on_window_and_units(read) -> None:
+    volume = np.stack([image_files.chest(64, 80, seed) for seed in range(20)], axis=-1)
+    image = read(image_files.nifti(volume.astype(np.int16), affine=LPS))
+    mr = image.with_modality(Modality.MR)
+    assert (mr.modality, mr.modality_origin, mr.units) == (Modality.MR, "user", "a.u.")
+    assert mr.window.low == volume.min()
+    assert np.array_equal(mr.pixels, mr.window.to_unit(mr.source))
+    assert not any("CT" in text or "HU" in text for text in mr.warnings)
+    ct = mr.with_modality(Modality.CT)
+    assert (ct.units, ct.window) == ("HU", image.window)
+    assert np.array_equal(ct.pixels, image.pixels)
+    given = read(image_files.nifti(volume.astype(np.int16), affine=LPS), window=(-50.0, 50.0))
+    assert given.with_modality(Modality.MR).window == Window(-50.0, 50.0)
 
 
 def test_constant_slices_of_a_volume_are_read(read) -> None:

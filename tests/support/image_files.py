@@ -55,6 +55,20 @@ def colour_ramp(rows: int = 40, columns: int = 56, top: int = 255) -> NDArray[np
     return np.dstack([gray, gray[::-1], top - gray[:, ::-1]])
 
 
+def chest(rows: int = 128, columns: int = 160, seed: int = 0) -> NDArray[np.int64]:
+    """Hounsfield units like those of a chest: air, lungs, fat, soft tissue and bone, with noise."""
+    row, column = np.mgrid[-1 : 1 : rows * 1j, -1 : 1 : columns * 1j]
+    values = np.full((rows, columns), -1000.0)
+    values[(row / 0.85) ** 2 + (column / 0.95) ** 2 < 1] = -100.0
+    values[(row / 0.75) ** 2 + (column / 0.87) ** 2 < 1] = 45.0
+    for side in (-1, 1):
+        values[(row / 0.5) ** 2 + ((column - 0.42 * side) / 0.27) ** 2 < 1] = -850.0
+    values[((row - 0.5) / 0.14) ** 2 + (column / 0.1) ** 2 < 1] = 700.0
+    values[np.abs(np.hypot(row / 0.72, column / 0.84) - 1) < 0.03] = 1254.0
+    noise = np.random.default_rng(seed).normal(0, 12, values.shape)
+    return np.maximum(np.rint(values + noise), -1024).astype(np.int64)
+
+
 def dicom_dataset(pixels: NDArray[Any], elements: Mapping[str, Any] | None = None) -> Dataset:
     """An uncompressed data set of (H, W), (N, H, W), or with ``SamplesPerPixel`` 3 (H, W, 3)."""
     dataset = Dataset()

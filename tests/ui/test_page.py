@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 from fastapi import FastAPI
 from fastapi.testclient import TestClient
+from pydicom.dataset import Dataset
 
 from enhancers.compare import Request, compare
 from enhancers.decoding import DecodePool, opened_file
@@ -23,11 +24,11 @@ from enhancers.ui import build, download_routes, gallery
 from enhancers.ui.layout import METRICS_TAB
 from enhancers.ui.page_updates import DOWNLOADS
 from enhancers.ui.run import MethodRun, Run
-from enhancers.ui.session import MANUAL
+from enhancers.ui.session import FILE_WINDOW, MANUAL
 from enhancers.ui.sessions import Sessions
 from enhancers.ui.study_tab import StudyLinks, study_tab_html
 from tests.support.compare_page import IMAGE, field_values, run_of
-from tests.support.image_files import nifti
+from tests.support.image_files import chest, dicom, nifti, ramp
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -79,6 +80,73 @@ def test_an_upload_leaves_the_disk_and_is_decoded_once(handlers, tmp_path, monke
     assert [one.slice_index for one in seen] == [0, 5, 0]
     assert not np.array_equal(seen[0].source, seen[1].source)
     assert len(asked) == 1
+
+
+def test_an_assumed_ct_is_undone_with_one_click(handlers, tmp_path):
+    path = tmp_path / "scan.nii"
+    volume = np.stack([chest(64, 80, seed) for seed in range(6)], axis=-1)
+    path.write_bytes(nifti(volume.astype(np.int16)))
+    image, layout = handlers.image_handlers, handlers.layout
+    updates = image.upload(str(path), handlers.request, **field_values())
+    session = handlers.sessions.get("tab")
+    assert (session.image.units, session.image.window) == ("HU", Window(-160.0, 240.0))
+    assert updates[layout.not_ct]["visible"]
+    assert "CT was assumed" in updates[layout.notice]
+    session.start(Run(session.image, [MethodRun(Request("srad"), "SRAD")], 0))
+    updates = image.not_ct(handlers.request, **field_values())
+    assert (session.image.modality, session.image.units) == (Modality.OTHER, "a.u.")
+    assert session.image.window.low < -900
+    assert session.run is None
+    assert not updates[layout.not_ct]["visible"]
+    assert [key for _, key in updates[layout.window]["choices"]] == [FILE_WINDOW, MANUAL]
+    # The choice holds for every slice and window of the file.
+    window = session.image.window
+    image.slice(1, handlers.request)
+    assert (session.image.slice_index, session.image.units) == (0, "a.u.")
+    assert session.image.window == window
+    image.modality("CT", handlers.request, **field_values())
+    assert (session.image.units, session.image.window) == ("HU", Window(-160.0, 240.0))
+    image.window("lung", handlers.request)
+    assert (session.image.modality_origin, session.image.window.low) == ("user", -1350.0)
+    image.modality("MR", handlers.request, **field_values())
+    assert (session.window_choice, session.image.window.low) == (FILE_WINDOW, volume.min())
+
+
+def test_another_modality_of_the_same_units_keeps_results(handlers, tmp_path):
+    path = tmp_path / "scan.png"
+    path.write_bytes(to_png16(IMAGE.pixels))
+    image = handlers.image_handlers
+    image.upload(str(path), handlers.request, **field_values())
+    session = handlers.sessions.get("tab")
+    session.start(Run(session.image, [MethodRun(Request("srad"), "SRAD")], 0))
+    run = session.run
+    image.modality("US", handlers.request, **field_values())
+    assert session.run is run
+    assert (session.image.modality, session.image.modality_origin) == (Modality.US, "user")
+
+
+def test_windows_of_the_file_are_offered_and_follow_the_slice(handlers, tmp_path):
+    def group(centre):
+        voi, item = Dataset(), Dataset()
+        voi.WindowCenter, voi.WindowWidth, voi.VOILUTFunction = centre, "100", "LINEAR_EXACT"
+        item.FrameVOILUTSequence = [voi]
+        return item
+
+    path = tmp_path / "object"
+    frames = np.stack([ramp().astype(np.uint16)] * 3)
+    groups = [group(centre) for centre in ("300", "500", "800")]
+    path.write_bytes(dicom(frames, Modality="MR", PerFrameFunctionalGroupsSequence=groups))
+    image, layout = handlers.image_handlers, handlers.layout
+    updates = image.upload(str(path), handlers.request, **field_values())
+    session = handlers.sessions.get("tab")
+    assert (session.image.slice_index, session.image.window) == (1, Window(250.0, 350.0))
+    choices = dict(updates[layout.window]["choices"])
+    key = choices["This slice (file): 450 to 550 a.u."]
+    image.window(key, handlers.request)
+    assert session.image.window == Window(450.0, 550.0)
+    for position, low in ((3, 750.0), (1, 250.0), (2, 450.0)):
+        image.slice(position, handlers.request)
+        assert session.image.window == Window(low, low + 100)
 
 
 def test_every_sample_opens_with_its_modality_and_truth(handlers):
