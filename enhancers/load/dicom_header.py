@@ -49,7 +49,7 @@ _NUMBERS = {
 _MODALITIES = {
     "CT": Modality.CT, "MR": Modality.MR, "US": Modality.US, "IVUS": Modality.US,
     "CR": Modality.XR, "DX": Modality.XR, "DR": Modality.XR, "MG": Modality.XR,
-    "RF": Modality.XR, "XA": Modality.XR, "IO": Modality.XR, "PX": Modality.XR,
+    "RF": Modality.XR, "RG": Modality.XR, "XA": Modality.XR, "IO": Modality.XR, "PX": Modality.XR,
     "OP": Modality.FUNDUS, "ES": Modality.ENDOSCOPY,
     "GM": Modality.MICROSCOPY, "SM": Modality.MICROSCOPY,
 }  # fmt: skip

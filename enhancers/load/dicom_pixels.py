@@ -167,7 +167,10 @@ def _significant(values: NDArray[Any], dataset: Dataset) -> NDArray[Any]:
 
 
 def _compressed(dataset: Dataset, syntax: UID, index: int) -> NDArray[Any]:
-    _check_stream(dataset, index)
+    header = _check_stream(dataset, index)
+    if header is not None and header.signed and not integer(dataset, "PixelRepresentation"):
+        # The samples are what the stream says; decoders would add half the range to them.
+        dataset.PixelRepresentation = 1
     try:
         return np.asarray(pixel_array(dataset, index=index))
     except MemoryError:
@@ -176,14 +179,15 @@ def _compressed(dataset: Dataset, syntax: UID, index: int) -> NDArray[Any]:
         return _with_gdcm(dataset, syntax, index)
 
 
-def _check_stream(dataset: Dataset, index: int) -> None:
-    """Raise where the stream states another size than the header: decoders go by the stream."""
+def _check_stream(dataset: Dataset, index: int) -> StreamHeader | None:
+    """The header of the stream; raise where its size is another: decoders go by the stream."""
     found = stream_header(_frame(dataset, index))
     if found is None:
-        return
+        return None
     stated = integer(dataset, "Rows"), integer(dataset, "Columns")
     if (found.rows, found.columns) != stated or found.components > _MOST_COMPONENTS:
         raise _other_size(*stated)
+    return found
 
 
 def _frame(dataset: Dataset, index: int) -> bytes:

@@ -19,6 +19,16 @@ _TIFF = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 
 _JPEG_2000 = (b"\0\0\0\x0cjP  \r\n\x87\n", b"\xff\x4f\xff\x51")
 
+_META_IMAGE = (
+    "a MetaImage file (.mhd or .mha), which may need a second file with the pixels; convert it to "
+    "NIfTI"
+)
+_JPEG_XL = "a JPEG XL picture; save it as PNG"
+_PICTURES = {
+    b"heic": "HEIC", b"heix": "HEIC", b"heim": "HEIC", b"heis": "HEIC", b"mif1": "HEIF",
+    b"msf1": "HEIF", b"avif": "AVIF", b"avis": "AVIF", b"crx ": "Canon raw",
+}  # fmt: skip
+"""Brands of the ISO base media format that are pictures and no videos."""
 _FOREIGN = (
     (b"PK\x03\x04", "a zip archive; unpack it and give one image"),
     (b"%PDF", "a PDF document"),
@@ -29,6 +39,20 @@ _FOREIGN = (
     (b"Rar!", "a RAR archive; unpack it and give one image"),
     (b"\x89HDF", "an HDF5 file"),
     (b"NRRD", "an NRRD volume; convert it to NIfTI"),
+    (b"ObjectType = Image", _META_IMAGE),
+    (b"NDims = ", _META_IMAGE),
+    (b"# vtk DataFile", "a VTK file; convert the image to NIfTI"),
+    (b"MATLAB 5.0 MAT-file", "a MATLAB file; save the image as TIFF or NIfTI"),
+    (b"# === DATA DESCRIPTION FILE", "the header of a Philips PAR/REC pair; convert it to NIfTI"),
+    (b"BZh", "a bzip2 archive; unpack it and give one image"),
+    (b"\x28\xb5\x2f\xfd", "a Zstandard archive; unpack it and give one image"),
+    (b"\0\0\0\x0cJXL ", _JPEG_XL),
+    (b"\xff\x0a", _JPEG_XL),
+    *(
+        (b"P%d" % kind + end, "a PNM picture (PGM or PPM); save it as PNG")
+        for kind in range(1, 7)
+        for end in (b"\n", b" ", b"\r")
+    ),
 )
 
 
@@ -109,6 +133,8 @@ def _sniff_gzip(data: bytes) -> Format:
         raise ImageReadError("The gzip archive is damaged or truncated.") from None
     if is_nifti(head):
         return "NIfTI"
+    if head.startswith(b"\0\0\0\x01") and head[20:23] == b"\0\0\0":
+        raise ImageReadError("This is a FreeSurfer volume (.mgz); convert it to .nii.gz.")
     raise ImageReadError(
         "This is a gzip archive that does not hold a NIfTI volume; unpack it and give one image."
     )
@@ -118,8 +144,11 @@ def _describe(data: bytes) -> str:
     for mark, words in _FOREIGN:
         if data.startswith(mark):
             return words
+    if data[4:8] == b"ftyp" and data[8:12] in _PICTURES:
+        name = _PICTURES[data[8:12]]
+        return f"a picture in the format {name}, as phones take them; save it as JPEG or PNG"
     if data[4:8] == b"ftyp" or (data.startswith(b"RIFF") and data[8:11] == b"AVI"):
-        return "a video or a picture in a video format"
+        return "a video; save a frame of it as PNG"
     if data.startswith(b"RIFF") and data[8:12] == b"WEBP":
         return "a WebP picture; save it as PNG"
     if struct.pack("<i", 348) in (data[:4], data[3::-1]) and len(data) >= 348:

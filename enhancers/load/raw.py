@@ -67,7 +67,7 @@ class Caps:
             raise ImageTooLarge(
                 f"The file has {_megabytes(count)} MB; the limit is "
                 f"{_megabytes(self.max_bytes)} MB. "
-                "Export a single slice or crop it."
+                "Export a single slice, crop it, or raise READINGROOM_MAX_FILE_MB."
             )
 
     def check_unpacked(self, count: int) -> None:
@@ -75,7 +75,7 @@ class Caps:
         if count > self.max_unpacked:
             raise ImageTooLarge(
                 f"The file unpacks to more than {_megabytes(self.max_unpacked)} MB, the limit. "
-                "Export a single slice or a smaller volume."
+                "Export a single slice or a smaller volume, or raise READINGROOM_MAX_FILE_MB."
             )
 
     def check_inflated(self, count: int, size: int) -> None:
@@ -114,7 +114,8 @@ class Caps:
         if rows * columns > self.max_pixels:
             raise ImageTooLarge(
                 f"The image has {columns} x {rows} pixels ({rows * columns / 1e6:.0f} megapixels); "
-                f"the limit is {self.max_pixels / 1e6:g} megapixels. Crop or shrink it."
+                f"the limit is {self.max_pixels / 1e6:g} megapixels. Crop or shrink it, or raise "
+                "READINGROOM_MAX_MEGAPIXELS."
             )
         if min(rows, columns) < MIN_SIDE:
             raise ImageReadError(

@@ -190,8 +190,10 @@ def _looks_like_fundus(source: Pixels) -> bool:
         return False
     height, width = np.ptp(rows) + 1, np.ptp(columns) + 1
     box = lit[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
-    # A disc fills pi/4 of its box, a little more where the sensor cuts it at top and bottom.
-    round_enough = 0.70 < box.mean() < 0.90 and 0.75 < height / width < 1.15
+    # A disc fills pi/4 of its box, and more where the sensor cuts it at top and bottom.
+    cut = min(height / width, 1.0)
+    expected = (cut * math.sqrt(1.0 - cut * cut) + math.asin(cut)) / (2.0 * cut)
+    round_enough = abs(box.mean() - expected) < 0.08 and 0.55 < height / width < 1.15
     red, green, blue = (float(small[..., c][lit].mean()) for c in range(3))
     corners = [box[r, c] for r in (0, -1) for c in (0, -1)]
     return bool(round_enough and not any(corners) and red > 1.25 * green and green > blue)

@@ -9,6 +9,7 @@ import pydicom
 import pytest
 from pydicom.data import get_testdata_file
 from pydicom.dataset import Dataset
+from pydicom.encaps import encapsulate
 from pydicom.uid import (
     DeflatedExplicitVRLittleEndian,
     ExplicitVRBigEndian,
@@ -536,7 +537,7 @@ def test_spacing(read) -> None:
 @pytest.mark.parametrize(
     ("code", "modality"),
     [("CT", "CT"), ("MR", "MR"), ("US", "US"), ("CR", "XR"), ("DX", "XR"), ("DR", "XR"),
-     ("MG", "XR"), ("RF", "XR"), ("XA", "XR"), ("OP", "FUNDUS"), ("ES", "ENDOSCOPY"),
+     ("MG", "XR"), ("RF", "XR"), ("RG", "XR"), ("XA", "XR"), ("OP", "FUNDUS"), ("ES", "ENDOSCOPY"),
      ("GM", "MICROSCOPY"), ("SM", "MICROSCOPY"), ("NM", "OTHER"), ("QQ", "OTHER")],
 )  # fmt: skip
 def test_modality(read, code: str, modality: str) -> None:
@@ -606,6 +607,20 @@ def test_contradicting_headers(read, elements: dict[str, Any], says: str) -> Non
         elements = {**elements, "NumberOfFrames": 40}
     with pytest.raises(ImageReadError, match=says):
         read(image_files.dicom(GRAY16, **elements))
+
+
+def test_signed_stream_under_an_unsigned_header(read) -> None:
+    """JPEG 2000: what the stream says of its samples holds; both headers give the same values."""
+    stream = bytearray(image_files.jpeg_2000(GRAY16))
+    # Ssiz (T.800, A.5.1): without the level shift the samples begin at -32768.
+    stream[42] |= 0x80
+    for representation in (0, 1):
+        dataset = image_files.dicom_dataset(GRAY16, {"PixelRepresentation": representation})
+        dataset.PixelData = encapsulate([bytes(stream)])
+        dataset["PixelData"].is_undefined_length = True
+        dataset.file_meta.TransferSyntaxUID = JPEG2000Lossless
+        assert np.array_equal(read(image_files.to_bytes(dataset)).source, GRAY16 - 32768.0)
+    assert np.array_equal(read(bytes(stream)).source, GRAY16 - 32768.0)
 
 
 @pytest.mark.parametrize(

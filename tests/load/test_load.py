@@ -1,6 +1,7 @@
 """Recognition by content, errors of their own, caps, and nothing of the patient left."""
 
 import contextlib
+import gzip
 import os
 import random
 import struct
@@ -118,6 +119,37 @@ def test_file_size_cap_is_checked_before_reading(put, monkeypatch) -> None:
     monkeypatch.setattr(Path, "read_bytes", lambda self: pytest.fail("was read"))
     with pytest.raises(ImageTooLarge, match=r"MB; the limit is 0\.0001 MB"):
         load(path, caps=Caps(max_bytes=100))
+
+
+def test_the_limits_name_their_settings(put) -> None:
+    for caps, name in (
+        (Caps(max_bytes=100), "max_file_mb"), (Caps(max_pixels=100), "max_megapixels"),
+    ):  # fmt: skip
+        assert name in Settings.model_fields
+        with pytest.raises(ImageTooLarge, match=f"raise READINGROOM_{name.upper()}"):
+            load(put(GOOD["PNG"]), caps=caps)
+
+
+FOREIGN = {
+    "HEIC": b"\0\0\0\x1cftypheic\0\0\0\0mif1heic" + bytes(60),
+    "AVIF": b"\0\0\0\x20ftypavif\0\0\0\0avifmif1" + bytes(60),
+    "a video": b"\0\0\0\x18ftypisom" + bytes(60),
+    "MetaImage": b"ObjectType = Image\nNDims = 3\nElementDataFile = vol.raw\n",
+    "VTK": b"# vtk DataFile Version 3.0\n",
+    "MATLAB": b"MATLAB 5.0 MAT-file Platform: posix" + bytes(100),
+    "PAR/REC": b"# === DATA DESCRIPTION FILE ===\n",
+    "bzip2": b"BZh91AY&SY" + bytes(60),
+    "Zstandard": b"\x28\xb5\x2f\xfd" + bytes(60),
+    "JPEG XL": b"\0\0\0\x0cJXL \r\n\x87\n" + bytes(60),
+    "PNM": b"P5\n56 40\n255\n" + bytes(2240),
+    "FreeSurfer": gzip.compress(struct.pack(">7ih", 1, 24, 30, 20, 1, 4, 0, 1) + bytes(300)),
+}
+
+
+@pytest.mark.parametrize("name", FOREIGN)
+def test_foreign_formats_are_named_with_advice(put, name: str) -> None:
+    with pytest.raises(ImageReadError, match=f"{name}.*; (save|convert|unpack)"):
+        load(put(FOREIGN[name]))
 
 
 def test_default_caps_are_those_of_the_settings() -> None:

@@ -295,6 +295,13 @@ def test_fundus_is_guessed(read, brightness: float) -> None:
     assert (image.modality, image.modality_origin) == (Modality.FUNDUS, "guessed")
 
 
+@pytest.mark.parametrize("rows", [150, 170, 190])
+def test_fundus_cut_at_top_and_bottom_is_guessed(read, rows: int) -> None:
+    """Sensors of 4:3 and 3:2 cut the disc, whose box is then up to 92 % full."""
+    edge = (200 - rows) // 2
+    assert read(image_files.png(fundus()[edge : 200 - edge])).modality is Modality.FUNDUS
+
+
 @pytest.mark.parametrize("pixels", [COLOUR8, GRAY8, fundus(red=80.0), fundus()[60:140, 60:140]])
 def test_other_pictures_are_no_fundus(read, pixels) -> None:
     assert read(image_files.png(pixels)).modality is Modality.OTHER
