@@ -24,6 +24,9 @@ from enhancers.measured import SampledSpectrum
 WHITE = 65535
 """The 16-bit gray level of 1.0."""
 
+FADE = 0.01
+"""Part of the window's width beyond its ends over which the change by a method fades out."""
+
 NOT_FOR_DIAGNOSIS = "Not a medical device. Not for diagnosis."
 
 # The earliest time of a zip archive, so that the same run gives the same bytes.
@@ -106,18 +109,19 @@ def save_png16(path: Path, pixels: Pixels) -> None:
 def in_source_units(image: MedicalImage, pixels: Pixels) -> Pixels:
     """A result of ``image`` in its source units (HU for CT), as float32.
 
-    The window clips values beyond its ends. Where the result is still saturated (exactly 0 or 1) at
-    the end at which the source was clipped, the source value is restored, so that bone and air
-    survive; elsewhere the affine map of the window applies. A result of another size than the image
-    is only mapped.
+    The method saw the source clipped by the window. Its change of the clipped image is added to the
+    source: inside the window that gives the result. Beyond it, where the method saw black or white
+    only, the change fades out over `FADE` of the window's width: bone and air keep their values,
+    and there is no jump at the ends. A result of another size than the image is only mapped.
     """
     window = image.window
-    mapped = window.to_source(pixels).astype(np.float32)
-    if mapped.shape != image.source.shape:
-        return mapped
-    cut_low = (pixels <= 0.0) & (image.source < window.low)
-    cut_high = (pixels >= 1.0) & (image.source > window.high)
-    return np.where(cut_low | cut_high, image.source, mapped)
+    if pixels.shape != image.source.shape:
+        return window.to_source(pixels).astype(np.float32)
+    low, high = window.ends
+    change = window.to_source(pixels) - window.to_source(image.pixels)
+    beyond = np.maximum(low - image.source, image.source - high) / (FADE * window.width)
+    change *= np.clip(1.0 - beyond, 0.0, 1.0)
+    return (image.source + change).astype(np.float32)
 
 
 def to_tiff_source(image: MedicalImage, pixels: Pixels, units: str) -> bytes:
@@ -269,8 +273,8 @@ def _readme(
         f"PNG gray levels run from 0 to {WHITE}: 0 is {_value(image.window.low, image.units)},",
         f"{WHITE} is {_value(image.window.high, image.units)}, linear between"
         + (f", except where this file says {other}." if other else "."),
-        "In source_units, values beyond that window are those of the input wherever a result is",
-        "still black or white at the same end.",
+        "In source_units, values beyond that window are those of the input; the change by a method",
+        f"fades out over {FADE:.0%} of its width, so that there is no jump at its ends.",
         *_enlarged(image, items),
         f"Modality: {image.modality.label} ({_ORIGINS[image.modality_origin]}).",
         *_spacing(image, items),

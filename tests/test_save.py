@@ -2,6 +2,7 @@
 
 import io
 import zipfile
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -12,9 +13,11 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import array_shapes, arrays
 from PIL import Image
 
+from enhancers import registry
+from enhancers.compare import Request, compare
 from enhancers.image import MedicalImage, Window, from_array
 from enhancers.load import load
-from enhancers.method import Modality
+from enhancers.method import Method, Modality
 from enhancers.save import (
     BundleItem,
     in_source_units,
@@ -109,30 +112,44 @@ def test_unchanged_pixels_give_the_source_back() -> None:
     assert np.abs(in_source_units(image, image.pixels) - image.source).max() < 1e-4
 
 
-def test_values_outside_the_window_come_from_the_source() -> None:
+@pytest.mark.parametrize("change", [-0.3, 0.3])
+def test_values_outside_the_window_come_from_the_source(change: float) -> None:
+    """Also where the result is neither black nor white there, and without a jump at the ends."""
     image = ct()
-    result = image.pixels.copy()
-    low, high = image.source < -160, image.source > 240
-    changed = np.zeros_like(low)
-    changed[::2] = True
-    result[changed & low] = 0.25
-    result[changed & high] = 0.75
-    inside = ~(low | high)
-    result[inside] = 1.0
+    result = np.clip(image.pixels + np.float32(change), 0, 1)
     out = in_source_units(image, result)
-    assert np.array_equal(out[low & ~changed], image.source[low & ~changed])
-    assert np.array_equal(out[high & ~changed], image.source[high & ~changed])
-    assert np.allclose(out[low & changed], -60)
-    assert np.allclose(out[high & changed], 140)
-    # White where the source was inside the window is the window's end, not the source.
-    assert np.allclose(out[inside], 240)
+    low, high = image.window.ends
+    inside = (image.source >= low) & (image.source <= high)
+    assert np.allclose(out[inside], image.window.to_source(result)[inside], atol=1e-3)
+    far = (image.source < low - 4) | (image.source > high + 4)
+    assert np.array_equal(out[far], image.source[far])
+    assert far.mean() > 0.8
+    fine = np.linspace(low - 10, high + 10, 100_000, dtype=np.float32).reshape(100, 1000)
+    ramp = replace(image, source=fine, pixels=image.window.to_unit(fine))
+    values = in_source_units(ramp, np.clip(ramp.pixels + np.float32(change), 0, 1)).reshape(-1)
+    assert np.abs(np.diff(values)).max() < 0.5
 
 
-def test_opposite_saturation_is_not_restored() -> None:
-    image = ct()
-    out = in_source_units(image, 1 - image.pixels)
-    assert np.allclose(out[image.source < -160], 240)
-    assert np.allclose(out[image.source > 240], -160)
+@pytest.mark.parametrize("method", registry.METHODS, ids=lambda method: method.key)
+def test_every_method_keeps_bone_and_air(method: Method) -> None:
+    """At least 99.9 % of the pixels beyond the window keep their value to 1 HU."""
+    levels = image_files.chest(192, 240).astype(np.int16)
+    elements = {"Modality": "CT", "RescaleSlope": "1", "RescaleIntercept": "0"}
+    image = load(image_files.dicom(levels, **elements))
+    quick = {"steps": 6, "samples": 2, "iterations": 10}
+    params = {name: value for name, value in quick.items()
+              if name in {parameter.name for parameter in method.parameters}}  # fmt: skip
+    [outcome] = [
+        event.outcome for event in compare(image, [Request(method.key, params)], seed=0)
+        if event.outcome
+    ]  # fmt: skip
+    out = in_source_units(image, outcome.result.pixels)
+    low, high = image.window.ends
+    beyond = (image.source < low) | (image.source > high)
+    assert beyond.mean() > 0.5
+    assert (np.abs(out - image.source)[beyond] <= 1.0).mean() >= 0.999
+    mapped = image.window.to_source(outcome.result.pixels)
+    assert np.abs(out - mapped)[~beyond].max() < 1e-3
 
 
 def test_larger_results_are_only_mapped() -> None:

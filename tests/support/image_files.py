@@ -57,6 +57,8 @@ def colour_ramp(rows: int = 40, columns: int = 56, top: int = 255) -> NDArray[np
 
 def chest(rows: int = 128, columns: int = 160, seed: int = 0) -> NDArray[np.int64]:
     """Hounsfield units like those of a chest: air, lungs, fat, soft tissue and bone, with noise."""
+    import cv2
+
     row, column = np.mgrid[-1 : 1 : rows * 1j, -1 : 1 : columns * 1j]
     values = np.full((rows, columns), -1000.0)
     values[(row / 0.85) ** 2 + (column / 0.95) ** 2 < 1] = -100.0
@@ -65,6 +67,7 @@ def chest(rows: int = 128, columns: int = 160, seed: int = 0) -> NDArray[np.int6
         values[(row / 0.5) ** 2 + ((column - 0.42 * side) / 0.27) ** 2 < 1] = -850.0
     values[((row - 0.5) / 0.14) ** 2 + (column / 0.1) ** 2 < 1] = 700.0
     values[np.abs(np.hypot(row / 0.72, column / 0.84) - 1) < 0.03] = 1254.0
+    values = cv2.GaussianBlur(values, (0, 0), 0.6)
     noise = np.random.default_rng(seed).normal(0, 12, values.shape)
     return np.maximum(np.rint(values + noise), -1024).astype(np.int64)
 
