@@ -52,6 +52,7 @@ warnings.filterwarnings("ignore", module=r"pydicom\b")
 logging.getLogger("pydicom").setLevel(logging.CRITICAL)
 
 _DIRECTORY = "1.2.840.10008.1.3.10"
+Range = tuple[float, float]
 _ANY_VALUE = np.arange(-32768, 65536)
 _META_BYTES = 4096
 _PIXELS = ("PixelData", "FloatPixelData", "DoubleFloatPixelData")
@@ -262,8 +263,8 @@ def _representable(values: NDArray[Any], stored: int) -> tuple[float, float]:
 
 
 def _modality_lut(
-    values: NDArray[Any], dataset: Dataset, index: int, extent: tuple[float, float] | None
-) -> tuple[NDArray[Any], tuple[float, float] | None, str, float | None, tuple[str, ...]]:
+    values: NDArray[Any], dataset: Dataset, index: int, extent: Range | None
+) -> tuple[NDArray[Any], Range | None, str, Range | None, tuple[str, ...]]:
     """Source values, their possible range, units and padding value (C.11.1), and notes."""
     kind = modality(dataset)
     units = "a.u." if kind is Modality.MR else "gray level"
@@ -284,9 +285,7 @@ def _modality_lut(
     return values, extent, units, padding, ()
 
 
-def _scaled_range(
-    ends: tuple[float, float] | None, slope: float, intercept: float
-) -> tuple[float, float] | None:
+def _scaled_range(ends: Range | None, slope: float, intercept: float) -> Range | None:
     if ends is None:
         return None
     low, high = sorted(slope * end + intercept for end in ends)
@@ -312,4 +311,4 @@ def _looked_up(
 
 def _display_table(dataset: Dataset, values: NDArray[Any]) -> NDArray[Any]:
     # The table is indexed by integers; a modality slope may give fractions.
-    return apply_voi_lut(np.rint(values).astype(np.int64), dataset, prefer_lut=True)
+    return np.asarray(apply_voi_lut(np.rint(values).astype(np.int64), dataset, prefer_lut=True))
