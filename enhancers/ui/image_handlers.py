@@ -121,7 +121,8 @@ class ImageHandlers(Handlers):
                 session.replace_image(image.with_known(known), number)
                 if truth is not None:
                     session.set_truth(truth, truth_file, origin)
-            sentences += (f"The values are read in {image.units}.", *image.warnings)
+            units = image.units.removesuffix(".")
+            sentences += (f"The values are read in {units}.", *image.warnings)
             return self.updates.image(session, Notice("info", sentences))
 
     def slice(self, position: float, request: gr.Request) -> Updates:
