@@ -12,10 +12,23 @@ from enhancers.errors import ParameterError, ReadingRoomError
 
 if TYPE_CHECKING:
     from enhancers.image import MedicalImage
+    from enhancers.load import Caps
     from enhancers.method import Modality
+
+MIDDLE = "middle"
+"""What ``--slice`` takes for the middle slice."""
 
 Seed = Annotated[int, typer.Option(min=0, help="The seed of all random numbers.")]
 Device = Annotated[str, typer.Option(help="The device: auto, cpu, cuda, cuda:1 or mps.")]
+SeriesKey = Annotated[
+    str | None,
+    typer.Option(
+        "--series",
+        metavar="KEY",
+        help="The series of a folder, zip archive or DICOMDIR; the command series lists them. Not "
+        "needed where there is only one.",
+    ),
+]
 AsJson = Annotated[bool, typer.Option("--json", help="Print the output as JSON.")]
 
 
@@ -54,19 +67,29 @@ def warn(image: MedicalImage | None) -> None:
 
 def read_image(
     path: Path,
-    slice_index: int | None = None,
+    slice_text: str | None = None,
     modality: str | None = None,
     mask: Path | None = None,
+    series: str | None = None,
 ) -> MedicalImage:
     """Read an image within the limits of the settings; its warnings go to stderr.
 
-    ``mask`` is a file that marks missing pixels.
+    ``path`` is a file, or a folder, zip archive or DICOMDIR of DICOM series; ``slice_text`` a
+    number or "middle", in the sorted order of a series. ``mask`` is a file that marks missing
+    pixels.
     """
-    from enhancers.load import Caps, load
+    from enhancers.load import Caps, load, probe
+    from enhancers.series import is_collection
     from enhancers.settings import get_settings
 
     caps = Caps.from_settings(get_settings())
-    image = load(path, slice_index=slice_index, caps=caps)
+    index = slice_number(slice_text)
+    if series is not None or is_collection(path):
+        image = _series_slice(path, series, index, caps)
+    else:
+        if slice_text == MIDDLE:
+            index = probe(path, caps).slice_count // 2
+        image = load(path, slice_index=index, caps=caps)
     if mask is not None:
         from enhancers.load.mask import with_mask
 
@@ -75,6 +98,28 @@ def read_image(
         image = image.with_modality(named_modality(modality))
     warn(image)
     return image
+
+
+def _series_slice(path: Path, key: str | None, index: int | None, caps: Caps) -> MedicalImage:
+    """A slice of a series, the middle one by default; what is read is said on standard error."""
+    from enhancers.series import find_series, load_slice
+
+    found = find_series(path, caps)
+    series = found.pick(key)
+    image = load_slice(series, index, caps=caps)
+    said = f"Series {series.key}: {series.description}; slice {image.slice_index}."
+    for note in (said, *series.notes):
+        print(f"Note: {note}", file=sys.stderr)
+    return image
+
+
+def slice_number(text: str | None) -> int | None:
+    """The index that ``--slice`` gives; None where it gives none, or the middle."""
+    if text is None or text == MIDDLE:
+        return None
+    if not text.isdecimal():
+        raise ParameterError(f"--slice {text} is not possible; give a number or {MIDDLE}.")
+    return int(text)
 
 
 def named_modality(text: str) -> Modality:

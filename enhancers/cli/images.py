@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from enhancers.cli.common import Device, Seed, assignments, read_image, report
+from enhancers.cli.common import Device, Seed, SeriesKey, assignments, read_image, report
 from enhancers.errors import ParameterError, ReadingRoomError
 
 if TYPE_CHECKING:
@@ -20,7 +20,8 @@ def run(
         Path,
         typer.Argument(
             metavar="INPUT",
-            help="A DICOM, NIfTI, PNG, TIFF or JPEG file, or complex MR data (.npy, .npz).",
+            help="A DICOM, NIfTI, PNG, TIFF or JPEG file, complex MR data (.npy, .npz), or a "
+            "folder, zip archive or DICOMDIR of DICOM series.",
         ),
     ],
     method: Annotated[str, typer.Option(help="The key of the method; list shows all.")],
@@ -46,8 +47,14 @@ def run(
         str | None,
         typer.Option(help="The modality if the file does not state it: CT, MR, US, XR, ..."),
     ] = None,
-    slice_index: Annotated[
-        int | None, typer.Option("--slice", help="The index of a slice of a volume.")
+    series: SeriesKey = None,
+    slice_text: Annotated[
+        str | None,
+        typer.Option(
+            "--slice",
+            metavar="N|middle",
+            help="The index of a slice of a volume; of a series in the order of positions.",
+        ),
     ] = None,
     mask: Annotated[
         Path | None,
@@ -80,7 +87,7 @@ def run(
 
     if out.suffix.lower() not in (".png", ".tif", ".tiff"):
         raise ParameterError(f"--out {out.name} has no known ending; use .png or .tif.")
-    image = read_image(source, slice_index, modality, mask)
+    image = read_image(source, slice_text, modality, mask, series)
     request = Request(method, assignments(settings or []), seeds)
     for event in compare(image, [request], seed=seed, device=device):
         report(event.step.fraction, event.step.note)

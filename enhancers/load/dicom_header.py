@@ -167,6 +167,12 @@ def modality(dataset: Dataset) -> Modality | None:
     return Modality.OTHER if code else None
 
 
+def modality_code(dataset: Dataset) -> str:
+    """The code of the modality (C.7.3.1.1.1) where it is a known one, or empty."""
+    code = text(dataset, "Modality")
+    return code if code in _MODALITIES or code in _OTHER_MODALITIES else ""
+
+
 def frame_item(dataset: Dataset, name: str, index: int) -> Dataset | None:
     """The functional group item of a frame (C.7.6.16), or None."""
     for groups, position in (

@@ -1,0 +1,164 @@
+"""DICOM series: from a folder, archive, DICOMDIR or list of files to volumes in spatial order.
+
+>>> from enhancers.series import find_series, load_slice
+>>> found = find_series(folder)  # doctest: +SKIP
+>>> image = load_slice(found.pick("2"), 40)  # doctest: +SKIP
+
+Headers are read, and no pixels; nothing about the patient is kept.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from contextlib import ExitStack
+from dataclasses import replace
+from pathlib import Path
+
+from enhancers.errors import ImageReadError, ImageTooLarge
+from enhancers.image import MedicalImage
+from enhancers.load import Caps, load
+from enhancers.series.discover import UNREADABLE, Found, found_files, is_collection
+from enhancers.series.facts import FrameFacts, plane
+from enhancers.series.files import SourceFile
+from enhancers.series.found import Series, SeriesFound, Slice
+from enhancers.series.grouping import Member, Volume, volumes
+from enhancers.series.headers import NoDicom, NoImage, read_facts
+from enhancers.series.volume import arranged
+
+__all__ = ["Series", "SeriesFound", "Slice", "find_series", "is_collection", "load_slice"]
+
+DEFAULT_CAPS = Caps()
+
+
+def find_series(source: Path | Sequence[Path], caps: Caps = DEFAULT_CAPS) -> SeriesFound:
+    """The volumes in a folder, a zip archive, a DICOMDIR, or files.
+
+    Objects are grouped by series and by what makes a volume: frame of reference, size,
+    orientation, spacing, image type, echo, b-value and stack; and by time, or whatever else tells
+    them apart, where several are at one position. Slices are sorted by their position along the
+    normal of their plane, frames of an enhanced object by their functional groups.
+
+    Parameters
+    ----------
+    source : Path or sequence of Path
+        Hidden files below a folder are left out, and links to folders are not followed.
+    caps : Caps
+        Limits of each file.
+
+    Returns
+    -------
+    SeriesFound
+        The same for the same files, whatever their names.
+
+    Raises
+    ------
+    ImageReadError
+        A path does not exist or may not be read, or an archive is refused. Files below a folder
+        that cannot be read are counted in `SeriesFound.ignored`.
+    """
+    paths = [source] if isinstance(source, Path) else list(source)
+    ignored: Counter[str] = Counter()
+    files: list[SourceFile] = []
+    members: list[Member] = []
+    known: dict[tuple[str, int], list[SourceFile]] = {}
+    with ExitStack() as closing:
+        for one in found_files(paths, caps, ignored, closing):
+            facts = _facts(one, caps, ignored)
+            if not facts:
+                continue
+            alike = known.setdefault((facts[0].instance, one.file.size), [])
+            if _is_copy(one.file, alike, caps):
+                ignored["copies of images"] += 1
+                continue
+            alike.append(one.file)
+            members += [Member(len(files), frame) for frame in facts]
+            files.append(one.file)
+    series = []
+    for number, parts in enumerate(volumes(members), 1):
+        for place, volume in enumerate(parts, 1):
+            key = str(number) if len(parts) == 1 else f"{number}.{place}"
+            series.append(_series(key, volume, files))
+    return SeriesFound(tuple(series), dict(ignored))
+
+
+def load_slice(
+    series: Series,
+    index: int | None = None,
+    *,
+    window: tuple[float, float] | None = None,
+    caps: Caps = DEFAULT_CAPS,
+) -> MedicalImage:
+    """Read a slice by its index in the sorted order, as `enhancers.load.load`.
+
+    ``slice_index`` and ``slice_count`` of the image are those of the series.
+
+    Parameters
+    ----------
+    series : Series
+    index : int or None
+        None takes the middle slice.
+    window : (low, high) or None
+        In source units.
+    caps : Caps
+
+    Raises
+    ------
+    ImageReadError
+        The slice cannot be read.
+    ParameterError
+        There is no such slice.
+    """
+    place = series.middle if index is None else index
+    chosen = series.slice(place)
+    image = load(chosen.file.read(caps), slice_index=chosen.frame, window=window, caps=caps)
+    return replace(image, slice_index=place, slice_count=len(series.slices))
+
+
+def _facts(found: Found, caps: Caps, ignored: Counter[str]) -> list[FrameFacts]:
+    try:
+        with found.opened() as file:
+            return read_facts(file, found.file.size, caps)
+    except NoDicom:
+        ignored["files that are no DICOM"] += 1
+    except NoImage:
+        ignored["DICOM files without an image"] += 1
+    except ImageTooLarge:
+        ignored["files above the limit of size"] += 1
+    except ImageReadError:
+        ignored["damaged files"] += 1
+    except OSError:
+        ignored[UNREADABLE] += 1
+    return []
+
+
+def _is_copy(file: SourceFile, alike: Sequence[SourceFile], caps: Caps) -> bool:
+    """Whether a file has the bytes of another one with its identifier, which may be wrong."""
+    return bool(alike) and file.read(caps) in (one.read(caps) for one in alike)
+
+
+def _series(key: str, volume: Volume, files: Sequence[SourceFile]) -> Series:
+    frames = [member.facts for member in volume.members]
+    geometry = arranged(frames)
+    slices = tuple(
+        Slice(
+            files[volume.members[index].file],
+            frames[index].frame,
+            geometry.positions[place] if geometry.positions else None,
+        )
+        for place, index in enumerate(geometry.order)
+    )
+    first = frames[geometry.order[0]]
+    return Series(
+        key=key,
+        modality=first.modality,
+        rows=first.rows,
+        columns=first.columns,
+        plane=plane(first.orientation),
+        pixel_spacing=first.spacing,
+        slice_spacing=geometry.distance,
+        thickness=first.thickness,
+        parts=volume.parts,
+        slices=slices,
+        notes=(*volume.notes, *geometry.notes),
+    )

@@ -1,0 +1,151 @@
+"""The series that were found: their slices in order, and a description in technical terms."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from enhancers.errors import ImageReadError, ParameterError
+from enhancers.series.files import SourceFile
+
+
+@dataclass(frozen=True)
+class Slice:
+    """A slice of a series.
+
+    Parameters
+    ----------
+    file : SourceFile
+    frame : int or None
+        Its index in a file of several frames.
+    position : float or None
+        In mm along the normal of the slices.
+    """
+
+    file: SourceFile
+    frame: int | None
+    position: float | None
+
+
+@dataclass(frozen=True)
+class Series:
+    """Slices that make one volume, in the order of their positions.
+
+    Nothing about the patient and no text of the header is kept.
+
+    Parameters
+    ----------
+    key : str
+        "2" where a DICOM series is one volume, "2.1", "2.2", ... where it holds several.
+    modality : str
+        A code such as CT, or empty.
+    rows, columns : int
+    plane : str
+        "axial", "coronal", "sagittal", "oblique", or empty.
+    pixel_spacing : (row, column) or None
+        In mm.
+    slice_spacing : float or None
+        Median distance of neighbouring slices along their normal, in mm.
+    thickness : float or None
+        In mm.
+    parts : tuple of str
+        What tells it from the other volumes of its DICOM series, such as "phase" or "echo 2".
+    slices : tuple of Slice
+    notes : tuple of str
+        Sentences on gaps, doubles, tilt and mixed geometry.
+    """
+
+    key: str
+    modality: str
+    rows: int
+    columns: int
+    plane: str
+    pixel_spacing: tuple[float, float] | None
+    slice_spacing: float | None
+    thickness: float | None
+    parts: tuple[str, ...]
+    slices: tuple[Slice, ...]
+    notes: tuple[str, ...]
+
+    @property
+    def description(self) -> str:
+        """The series in technical terms, on one line."""
+        count = "1 slice" if len(self.slices) == 1 else f"{len(self.slices)} slices"
+        words = [self.modality or "unknown modality", f"{self.columns} x {self.rows}", count]
+        words += [self.plane] if self.plane else []
+        if self.slice_spacing is not None:
+            words.append(f"{self.slice_spacing:.4g} mm apart")
+        return ", ".join([*words, *self.parts])
+
+    @property
+    def middle(self) -> int:
+        """Index of the middle slice."""
+        return len(self.slices) // 2
+
+    def slice(self, index: int) -> Slice:
+        """A slice by its index in the sorted order.
+
+        Raises
+        ------
+        ParameterError
+            There is no such slice.
+        """
+        if not 0 <= index < len(self.slices):
+            last = len(self.slices) - 1
+            raise ParameterError(
+                f"There is no slice {index}; series {self.key} has the slices 0 to {last}."
+            )
+        return self.slices[index]
+
+
+@dataclass(frozen=True)
+class SeriesFound:
+    """The series of a folder, archive, DICOMDIR or list of files.
+
+    Parameters
+    ----------
+    series : tuple of Series
+    ignored : mapping
+        How many files were left out, by reason (a noun in the plural).
+    """
+
+    series: tuple[Series, ...]
+    ignored: Mapping[str, int]
+
+    @property
+    def left_out(self) -> str:
+        """What was left out, in a sentence; empty if nothing was."""
+        if not self.ignored:
+            return ""
+        return f"Left out: {', '.join(f'{why} ({n})' for why, n in self.ignored.items())}."
+
+    def check(self) -> None:
+        """Raise ImageReadError where there is no series at all."""
+        if not self.series:
+            raise ImageReadError(
+                f"There is no DICOM image. {self.left_out or 'There are no files.'} "
+                "Give a folder, a zip archive or a DICOMDIR with DICOM images."
+            )
+
+    def pick(self, key: str | None) -> Series:
+        """The series with a key; None takes the only one.
+
+        Raises
+        ------
+        ImageReadError
+            There is no series at all.
+        ParameterError
+            There is none with this key, or several and no key.
+        """
+        self.check()
+        if key is None and len(self.series) == 1:
+            return self.series[0]
+        for one in self.series:
+            if one.key == key:
+                return one
+        keys = [f"{one.key} ({one.description})" for one in self.series]
+        more = f"; and {len(keys) - 10} more" if len(keys) > 10 else ""
+        known = f"{'; '.join(keys[:10])}{more}"
+        if key is None:
+            raise ParameterError(f"There are {len(keys)} series; choose one by its key: {known}.")
+        raise ParameterError(f"There is no series {key}; there is {known}.")

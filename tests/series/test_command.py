@@ -1,0 +1,105 @@
+"""``enhancers series``, and series in ``run``, as a user types them."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+
+import pytest
+
+from enhancers.__main__ import main
+from tests.support import dicom_series
+
+
+def call(monkeypatch: pytest.MonkeyPatch, *arguments: object) -> int:
+    monkeypatch.setattr(sys, "argv", ["enhancers", *map(str, arguments)])
+    return main()
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """A tilted series with a gap, and a series of four times."""
+    dicom_series.stack(tmp_path / "in" / "ct", [6, 0, 2])
+    files = [
+        dicom_series.slice_file(
+            (0, 0, 2 * place), 10 * time + place, TemporalPositionIdentifier=time, Modality="MR",
+            SeriesInstanceUID="1.2.3.2", SeriesNumber=5, SOPInstanceUID=f"1.2.4.{time}.{place}",
+        )
+        for time in (1, 2, 3, 4)
+        for place in range(3)
+    ]  # fmt: skip
+    dicom_series.write(tmp_path / "in" / "mr", files)
+    return tmp_path / "in"
+
+
+def test_the_table_has_a_line_for_each_series(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], folder: Path
+) -> None:
+    (folder / "notes.txt").write_text("These are notes.")
+    assert call(monkeypatch, "series", folder) == 0
+    head, ct, mr, note, left_out = capsys.readouterr().out.splitlines()
+    assert head.split()[:4] == ["series", "modality", "size", "slices"]
+    assert ct.split() == ["1", "CT", "24", "x", "20", "3", "axial", "0.7", "x", "0.7", "x", "3",
+                          "2"]  # fmt: skip
+    assert mr.startswith("2.1 to 2.4  MR")
+    assert "3 x 4" in mr
+    assert mr.endswith("time 1 to 4")
+    assert note == "Note on 1: The distance of the slices varies from 2 to 4 mm."
+    assert left_out == "Left out: files that are no DICOM (1)."
+
+
+def test_json_has_every_slice_in_its_order(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], folder: Path
+) -> None:
+    assert call(monkeypatch, "series", folder, "--json") == 0
+    facts = json.loads(capsys.readouterr().out)
+    assert [one["key"] for one in facts["series"]] == ["1", "2.1", "2.2", "2.3", "2.4"]
+    assert facts["series"][0]["slices"] == [
+        {"file": "ct/IM998", "frame": None, "position": 0.0},
+        {"file": "ct/IM997", "frame": None, "position": 2.0},
+        {"file": "ct/IM999", "frame": None, "position": 6.0},
+    ]
+
+
+def test_run_takes_a_slice_in_the_sorted_order(
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    folder: Path,
+    tmp_path: Path,
+) -> None:
+    out, record = tmp_path / "out.png", tmp_path / "out.json"
+    arguments = ("--method", "clahe", "--out", out, "--json", record)
+    assert call(monkeypatch, "run", folder, "--series", "1", "--slice", 2, *arguments) == 0
+    assert "slice 2." in capsys.readouterr().err
+    facts = json.loads(record.read_text())["input"]
+    assert (facts["slice_index"], facts["slice_count"]) == (2, 3)
+    at_six = facts["file_digest"]
+    # A series that is alone needs no key, and opens at its middle slice.
+    assert call(monkeypatch, "run", folder / "ct", *arguments) == 0
+    assert json.loads(record.read_text())["input"]["slice_index"] == 1
+    first = ("run", folder / "ct" / "IM999", "--slice", "middle")
+    assert call(monkeypatch, *first, *arguments) == 0
+    assert json.loads(record.read_text())["input"]["file_digest"] == at_six
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        ((), "There are 5 series; choose one by its key: 1 (CT, 24 x 20, 3 slices"),
+        (("--series", "9"), "There is no series 9"),
+        (("--series", "1", "--slice", "3"), "series 1 has the slices 0 to 2"),
+        (("--series", "1", "--slice", "first"), "give a number or middle"),
+    ],
+)
+def test_what_cannot_be_run_is_an_error_that_helps(
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    folder: Path,
+    arguments: tuple[str, ...],
+    says: str,
+) -> None:
+    out = folder / "out.png"
+    assert call(monkeypatch, "run", folder, "--method", "clahe", "--out", out, *arguments) == 2
+    assert says in capsys.readouterr().err
+    assert not out.exists()
