@@ -17,6 +17,7 @@ from enhancers.errors import ParameterError
 from enhancers.load import Caps
 from enhancers.method import Family, Modality, ParameterValue
 from enhancers.registry import get, resolve
+from enhancers.series import is_collection
 from enhancers.settings import get_settings
 from enhancers.source_digest import method_digest, source_digest
 
@@ -49,6 +50,9 @@ class BatchPlan:
     masks : Path or None
         Folder of masks of missing pixels: for each image the file of the same relative name,
         whatever its ending.
+    series : str or None
+        Key of the DICOM series to read; ``folder`` may then be a zip archive or a DICOMDIR too,
+        which need no key where they hold one series.
     """
 
     folder: Path
@@ -59,10 +63,16 @@ class BatchPlan:
     modality: Modality | None = None
     form: Form = "png"
     masks: Path | None = None
+    series: str | None = None
 
     def __post_init__(self) -> None:
-        if not self.folder.is_dir():
-            raise ParameterError(f"{self.folder} is not a folder; give the folder of the images.")
+        if not is_collection(self.folder):
+            raise ParameterError(
+                f"{self.folder} is not a folder; give the folder of the images, or a zip archive "
+                "or DICOMDIR of a series."
+            )
+        if self.of_series and self.masks is not None:
+            raise ParameterError("--masks is for a folder of images, not for a series.")
         if self.out.exists() and not self.out.is_dir():
             raise ParameterError(f"{self.out} is a file; give a folder for the results.")
         if self.folder.resolve() == self.out.resolve():
@@ -72,13 +82,27 @@ class BatchPlan:
         if not self.requests:
             raise ParameterError("There is no method to run; give at least one.")
 
+    @property
+    def of_series(self) -> bool:
+        """Whether the images are the slices of a DICOM series."""
+        return self.series is not None or not self.folder.is_dir()
+
+
+@dataclass(frozen=True)
+class SeriesPlace:
+    """Where a file is in its series: its frame, and the number of slices."""
+
+    frame: int | None
+    count: int
+
 
 @dataclass(frozen=True)
 class BatchTask:
     """One method on one slice of one file.
 
     ``digest`` is the SHA-256 of the file; ``slice_index`` is None where the file has one slice;
-    ``mask`` has the bytes of the file that marks missing pixels, if there is one.
+    ``mask`` has the bytes of the file that marks missing pixels, if there is one. In a series
+    (``place``), ``slice_index`` is the index there.
     """
 
     digest: str
@@ -90,6 +114,7 @@ class BatchTask:
     form: Form
     caps: Caps = field(default_factory=Caps)
     mask: bytes = b""
+    place: SeriesPlace | None = None
 
 
 def requests(
@@ -178,6 +203,8 @@ def request_digest(task: BatchTask, device_type: str) -> str:
     """
     request = Request(task.method, dict(task.params))
     facts = {name: value for name, value in asdict(task).items() if name not in ("caps", "mask")}
+    if task.place is None:
+        del facts["place"]
     if task.mask:
         facts["mask"] = hashlib.sha256(task.mask).hexdigest()
     determining = {

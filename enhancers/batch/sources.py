@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from enhancers.batch.plan import BatchPlan, BatchTask, Slices
+from enhancers.batch.plan import BatchPlan, BatchTask, SeriesPlace, Slices
 from enhancers.errors import ImageReadError, ReadingRoomError
 from enhancers.load import Caps, probe, read_bytes
 from enhancers.load.file_format import sniff
+from enhancers.private_folders import private_folder
+from enhancers.series import find_series
+from enhancers.series.files import LocalFile, SourceFile
 from enhancers.settings import get_settings
 
 ENDINGS = (
@@ -40,11 +43,46 @@ class Source:
 def listed(plan: BatchPlan) -> Iterator[Source]:
     """Every file below the plan's folder except hidden ones, results and masks, sorted by name.
 
-    The content decides what is an image. Links to folders are not followed.
+    The content decides what is an image. Links to folders are not followed. Of a DICOM series, the
+    slices in the order of their positions.
+
+    Raises
+    ------
+    ImageReadError, ParameterError
+        There is no such series, or no such slice of it.
     """
     limits = Caps.from_settings(get_settings())
+    if plan.of_series:
+        yield from _slices_of_series(plan, limits)
+        return
     for path in _files(plan.folder, [plan.out] + ([plan.masks] if plan.masks else [])):
         yield _source(plan, path, limits)
+
+
+def _slices_of_series(plan: BatchPlan, limits: Caps) -> Iterator[Source]:
+    series = find_series(plan.folder, limits).pick(plan.series)
+    count = len(series.slices)
+    unpacked = private_folder("series")
+    for index in _slices("middle" if plan.slices == "page" else plan.slices, count, 0):
+        place = index or 0
+        one = series.slice(place)
+        name = f"series-{series.key}/slice-{place:03d}"
+        try:
+            path = _on_disk(one.file, unpacked / f"{place}.dcm", limits)
+            digest = _digest(path)
+        except (ReadingRoomError, OSError) as error:
+            yield Source(name, plan.folder, reason=str(error), bad=True)
+            continue
+        tasks = _tasks(plan, limits, digest, [place], place=SeriesPlace(one.frame, count))
+        yield Source(name, path, tasks)
+
+
+def _on_disk(file: SourceFile, path: Path, limits: Caps) -> Path:
+    """The path of a file; what is in an archive is written to a private ``path``."""
+    if isinstance(file, LocalFile):
+        return file.path
+    path.write_bytes(file.read(limits))
+    return path
 
 
 def _files(folder: Path, without: list[Path]) -> list[Path]:
@@ -75,7 +113,18 @@ def _source(plan: BatchPlan, path: Path, limits: Caps) -> Source:
         mask = _mask(plan, path, limits)
     except (ReadingRoomError, OSError) as error:
         return Source(name, path, reason=str(error), bad=True)
-    tasks = tuple(
+    return Source(name, path, _tasks(plan, limits, digest, chosen, mask))
+
+
+def _tasks(
+    plan: BatchPlan,
+    limits: Caps,
+    digest: str,
+    chosen: Sequence[int | None],
+    mask: bytes = b"",
+    place: SeriesPlace | None = None,
+) -> tuple[BatchTask, ...]:
+    return tuple(
         BatchTask(
             digest=digest,
             slice_index=index,
@@ -86,11 +135,11 @@ def _source(plan: BatchPlan, path: Path, limits: Caps) -> Source:
             form=plan.form,
             caps=limits,
             mask=mask,
+            place=place,
         )
         for index in chosen
         for request in plan.requests
     )
-    return Source(name, path, tasks)
 
 
 def _mask(plan: BatchPlan, path: Path, limits: Caps) -> bytes:

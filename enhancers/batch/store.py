@@ -91,6 +91,6 @@ class ResultStore:
 def _place(room: str, name: str, task: BatchTask, ending: str) -> PurePosixPath:
     # The name keeps its extension, so that no two files share a result.
     base = PurePosixPath(room, task.method, name)
-    if task.slice_index is None:
+    if task.slice_index is None or task.place is not None:
         return base.with_name(f"{base.name}.{ending}")
     return base / f"slice-{task.slice_index:03d}.{ending}"

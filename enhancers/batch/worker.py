@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import os
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from enhancers.batch.plan import BatchTask, fingerprint
@@ -121,11 +121,15 @@ class Worker:
             torch.set_num_threads(self.threads)
 
     def _image(self, task: BatchTask, source: Path | bytes) -> MedicalImage:
-        asked = (task.digest, task.slice_index, task.modality, task.mask)
+        asked = (task.digest, task.slice_index, task.modality, task.mask, task.place)
         if self._kept is not None and self._kept[0] == asked:
             return self._kept[1]
         self._kept = None
-        image = load(source, slice_index=task.slice_index, caps=task.caps)
+        place = task.place
+        frame = task.slice_index if place is None else place.frame
+        image = load(source, slice_index=frame, caps=task.caps)
+        if place is not None and task.slice_index is not None:
+            image = replace(image, slice_index=task.slice_index, slice_count=place.count)
         if image.digest != task.digest:
             raise ImageReadError("The file changed while the batch ran; run it again.")
         if task.modality is not None:

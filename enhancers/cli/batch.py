@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from typer.core import TyperCommand
 
-from enhancers.cli.common import Device, Seed, assignments, named_modality
+from enhancers.cli.common import Device, Seed, SeriesKey, assignments, named_modality
 from enhancers.errors import ParameterError, ReadingRoomError
 
 if TYPE_CHECKING:
@@ -48,7 +48,11 @@ def with_address(args: list[str]) -> list[str]:
 def batch(
     folder: Annotated[
         Path,
-        typer.Argument(metavar="DIR", help="The folder of the images, with its subfolders."),
+        typer.Argument(
+            metavar="DIR",
+            help="The folder of the images, with its subfolders; or a folder, zip archive or "
+            "DICOMDIR of a DICOM series.",
+        ),
     ],
     methods: Annotated[str, typer.Option(metavar="A,B", help="The keys of the methods.")],
     out: Annotated[Path, typer.Option(metavar="DIR", help="The folder for the results.")],
@@ -58,12 +62,14 @@ def batch(
     ] = None,
     seed: Seed = 0,
     device: Device = "auto",
+    series: SeriesKey = None,
     slices: Annotated[
         str | None,
         typer.Option(
             "--slice",
             metavar="N|middle|all",
-            help="The slices of volumes; by default the one that the page opens with.",
+            help="The slices of volumes; by default the one that the page opens with, and the "
+            "middle one of a series.",
         ),
     ] = None,
     modality: Annotated[
@@ -104,7 +110,7 @@ def batch(
 
     asked = requests([key.strip() for key in methods.split(",")], assignments(settings or []))
     said = None if modality is None else named_modality(modality)
-    plan = BatchPlan(folder, out, asked, seed, _slices(slices), said, _form(form), masks)
+    plan = BatchPlan(folder, out, asked, seed, _slices(slices), said, _form(form), masks, series)
     # Report a missing network before thousands of files are read.
     fingerprint(asked)
     from tqdm.auto import tqdm

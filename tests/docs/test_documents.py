@@ -17,6 +17,7 @@ from enhancers import __version__
 from enhancers.phantoms import phantom
 from enhancers.save import save_png16
 from enhancers.settings import PREFIX, Settings
+from tests.support import dicom_series
 
 ROOT = Path(__file__).parents[2]
 WRITTEN = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")])
@@ -154,6 +155,7 @@ def test_the_python_of_the_documents_runs(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     save_png16(tmp_path / "slice.png", phantom("cardiac_mr", size=64).pixels)
+    dicom_series.stack(tmp_path / "scans", [4, 0, 2])
     blocks = FENCE.findall(text_of(ROOT / "docs" / "for-researchers.md"))
     code = "\n".join(block for language, block in blocks if language == "python")
     exec(compile(code, "for-researchers.md", "exec"), {"__name__": "__main__"})

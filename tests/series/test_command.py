@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
+import shutil
 import sys
 from pathlib import Path
 
@@ -103,3 +105,48 @@ def test_what_cannot_be_run_is_an_error_that_helps(
     assert call(monkeypatch, "run", folder, "--method", "clahe", "--out", out, *arguments) == 2
     assert says in capsys.readouterr().err
     assert not out.exists()
+
+
+def test_a_batch_of_a_series(
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    folder: Path,
+    tmp_path: Path,
+) -> None:
+    out = tmp_path / "out"
+    asked = ("batch", folder, "--series", "1", "--methods", "clahe", "--out", out)
+    assert call(monkeypatch, *asked, "--slice", "all") == 0
+    assert "3 done" in capsys.readouterr().out
+    assert call(monkeypatch, *asked) == 0
+    assert "1 kept" in capsys.readouterr().out
+    stored = sorted(path.relative_to(out).as_posix() for path in (out / "images").rglob("*.png"))
+    assert stored == [f"images/clahe/series-1/slice-00{k}.png" for k in range(3)]
+    record = out / "records" / "clahe" / "series-1" / "slice-002.png.json"
+    facts = json.loads(record.read_text())["input"]
+    assert (facts["slice_index"], facts["slice_count"]) == (2, 3)
+    at_six = hashlib.sha256((folder / "ct" / "IM999").read_bytes()).hexdigest()
+    assert facts["file_digest"] == at_six
+
+
+def test_a_batch_of_a_zip_archive_with_one_series(
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    folder: Path,
+    tmp_path: Path,
+) -> None:
+    packed = shutil.make_archive(str(tmp_path / "ct"), "zip", folder / "ct")
+    for source in (packed, folder / "ct"):
+        out = tmp_path / f"out-{Path(source).name}"
+        asked = ("batch", source, "--methods", "clahe", "--out", out, "--slice", "all")
+        assert call(monkeypatch, *asked, *(("--series", "1") if source != packed else ())) == 0
+        assert "3 done" in capsys.readouterr().out
+    from_zip, from_folder = (
+        [path.read_bytes() for path in sorted((tmp_path / name / "images").rglob("*.png"))]
+        for name in ("out-ct.zip", "out-ct")
+    )
+    assert from_zip == from_folder
+    assert len(from_zip) == 3
+    out = tmp_path / "no"
+    assert call(monkeypatch, "batch", folder, "--series", "7", "--methods", "clahe",
+                "--out", out) == 2  # fmt: skip
+    assert "There is no series 7" in capsys.readouterr().err
