@@ -8,6 +8,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, ExitStack
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import IO
 
@@ -137,7 +138,7 @@ def _entries(path: Path, caps: Caps, closing: ExitStack) -> Iterator[Found]:
             if zip_archive.is_archive(file.read(_HEAD), name):
                 raise zip_archive.nested(name)
         one = ArchiveEntry(path, place, name, entry.file_size, entry.CRC)
-        yield Found(one, lambda entry=entry: archive.open(entry))  # type: ignore[misc]
+        yield Found(one, partial(archive.open, entry))
 
 
 def _listed(path: Path, ignored: Counter[str]) -> Iterator[Found]:

@@ -64,7 +64,7 @@ def arranged(frames: Sequence[FrameFacts]) -> Geometry:
     if not all(one.placed for one in frames):
         order = sorted(range(len(frames)), key=lambda index: _stored(frames[index]))
         notes: tuple[str, ...] = ()
-        if len({one.instance for one in frames}) > 1:
+        if len(frames) > 1 and frames[0].frame is None:
             notes = (
                 "The slices state no position; they are in the order of their instance numbers.",
             )

@@ -257,7 +257,7 @@ def test_a_cine_keeps_the_order_of_its_frames(tmp_path: Path) -> None:
 
 
 def test_images_without_a_position_by_their_numbers(tmp_path: Path) -> None:
-    files = [dicom_series.slice_file(None, n) for n in (3, 1, 2)]
+    files = [dicom_series.slice_file(None, n, SOPInstanceUID="1.2") for n in (3, 1, 2)]
     series = only(find_series(dicom_series.write(tmp_path, files)))
     assert order(series) == [1, 2, 3]
     assert "state no position" in series.notes[0]
