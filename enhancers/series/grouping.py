@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from collections import Counter, defaultdict
 from collections.abc import Hashable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -79,20 +79,23 @@ def _of_series(members: Sequence[Member]) -> list[Volume]:
     for group in sorted(groups.values(), key=_group_order):
         parts = _words(group[0].facts, differing)
         found += _told_apart(group, parts)
-    shapes = {(one.members[0].facts.rows, one.members[0].facts.columns) for one in found}
-    planes = {_one_orientation(one.members[0].facts.orientation, orientations) for one in found}
-    if len(shapes) > 1 or len(planes) > 1:
-        what = [
-            words
-            for words, several in (("sizes", len(shapes) > 1), ("orientations", len(planes) > 1))
-            if several
-        ]
-        note = (
-            f"The series has images of different {' and '.join(what)}; each is a volume of its "
-            "own here."
-        )
-        found = [Volume(one.members, one.parts, (*one.notes, note)) for one in found]
-    return found
+    firsts = [one.members[0].facts for one in found]
+    mixed: dict[str, set[Hashable]] = {
+        "sizes": {(one.rows, one.columns) for one in firsts},
+        "orientations": {_one_orientation(one.orientation, orientations) for one in firsts},
+        "pixel spacings": {_rounded(one.spacing) for one in firsts},
+        "frames of reference": {one.reference for one in firsts},
+    }
+    what = [words for words, values in mixed.items() if len(values) > 1]
+    if not what:
+        return found
+    listed = " and ".join([", ".join(what[:-1]), what[-1]] if len(what) > 1 else what)
+    note = f"The series has images of different {listed}; each is a volume of its own here."
+    return [replace(one, notes=(*one.notes, note)) for one in found]
+
+
+def _rounded(spacing: tuple[float, float] | None) -> tuple[float, ...]:
+    return tuple(float(f"{value:.4g}") for value in spacing or ())
 
 
 def _one_orientation(
@@ -111,7 +114,6 @@ def _one_orientation(
 
 def _shape(member: Member, orientations: list[tuple[float, ...]]) -> Hashable:
     facts = member.facts
-    spacing = facts.spacing and tuple(float(f"{value:.4g}") for value in facts.spacing)
     # Frames of an object that state no position, as those of a cine, are a volume of their own.
     alone = facts.alone or (facts.frame is not None and not facts.placed)
     return (
@@ -119,7 +121,7 @@ def _shape(member: Member, orientations: list[tuple[float, ...]]) -> Hashable:
         facts.rows,
         facts.columns,
         _one_orientation(facts.orientation, orientations),
-        spacing,
+        _rounded(facts.spacing),
         facts.position is None,
         member.file if alone else None,
     )

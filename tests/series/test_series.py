@@ -128,6 +128,26 @@ def test_other_sizes_and_orientations_are_other_volumes(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
+    ("elements", "words"),
+    [
+        ({"PixelSpacing": [0.9, 0.9]}, "different pixel spacings;"),
+        ({"FrameOfReferenceUID": "1.2.3.8"}, "different frames of reference;"),
+        (
+            {"PixelSpacing": [0.9, 0.9], "ImageOrientationPatient": [0, 1, 0, 0, 0, -1]},
+            "different orientations and pixel spacings;",
+        ),
+    ],
+)
+def test_mixed_geometry_is_said(tmp_path: Path, elements: dict[str, object], words: str) -> None:
+    files = [
+        dicom_series.slice_file((0, 0, n), n, **(elements if n > 2 else {})) for n in (1, 2, 3)
+    ]
+    found = find_series(dicom_series.write(tmp_path, files))
+    assert [len(one.slices) for one in found.series] == [2, 1]
+    assert all(words in one.notes[0] for one in found.series)
+
+
+@pytest.mark.parametrize(
     ("differing", "words"),
     [
         (
