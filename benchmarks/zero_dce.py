@@ -29,7 +29,7 @@ class Progress:
 
 def darkened(crops: Crops, random: np.random.Generator) -> Tensor:
     """A batch of crops in [0, 1] at random exposures."""
-    unit = (crops.batch(BATCH) + 1) / 2
+    unit = (crops.batch(BATCH, SIDE) + 1) / 2
     factors = random.uniform(DARKEST, 1.0, (BATCH, 1, 1, 1))
     return torch.from_numpy((unit * factors).astype(np.float32))
 
@@ -38,7 +38,7 @@ def train(
     network: CurveNetwork, corpus: Corpus, steps: int, *, seed: int = 0, every: int = 50
 ) -> Iterator[Progress]:
     """Train ``network`` in place; yields after every ``every`` steps and at the end."""
-    crops, random = Crops(corpus, SIDE, seed), np.random.default_rng(seed)
+    crops, random = Crops(corpus, seed), np.random.default_rng(seed)
     optimizer = torch.optim.Adam(network.parameters(), lr=RATE, weight_decay=1e-4)
     recent: list[float] = []
     for done in range(1, steps + 1):

@@ -5,12 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from benchmarks.ablations.prediction_type import EPSILON, Target
 from enhancers.networks.training.architectures import PIXEL_CHANNELS
-from enhancers.networks.training.train import LOW_NOISE_BIAS
-
-GAMMA = 5.0
-"""γ of min-SNR weighting, as its authors recommend."""
+from enhancers.networks.training.train import RESTORATION, PixelObjective
 
 Share = Literal["all", "tenth", "phantoms"]
 """Training images: all, the first tenth of each group, or the phantoms alone."""
@@ -28,9 +24,7 @@ class Recipe:
         Channels of the network, from the finest level to the coarsest.
     length : float
         Number of steps relative to the other trainings.
-    target : Target
-    bias : float
-        Timesteps are drawn as T u^bias.
+    objective : PixelObjective
     """
 
     key: str
@@ -38,20 +32,26 @@ class Recipe:
     share: Share = "all"
     widths: tuple[int, ...] = PIXEL_CHANNELS
     length: float = 1.0
-    target: Target = EPSILON
-    bias: float = LOW_NOISE_BIAS
+    objective: PixelObjective = RESTORATION
 
 
 BASE, SHIPPED = "base", "shipped"
 RECIPES = (
-    Recipe(BASE, "as the shipped prior: all data, noise prediction"),
+    Recipe(BASE, "as the shipped network: all data, the noise of restoration preferred"),
     Recipe("half-steps", "half as many steps", length=0.5),
     Recipe("narrow", "half the channels", widths=tuple(width // 2 for width in PIXEL_CHANNELS)),
     Recipe("tenth", "a tenth of the images of each group", share="tenth"),
     Recipe("phantoms", "the project's phantoms alone", share="phantoms"),
-    Recipe("even-times", "all noise levels alike, none preferred", bias=1.0),
-    Recipe("v", "v prediction", target=Target("v_prediction")),
-    Recipe("v-min-snr", "v prediction, min-SNR weights", target=Target("v_prediction", GAMMA)),
-    Recipe("x0", "prediction of the clean image", target=Target("sample")),
+    Recipe(
+        "even-times",
+        "all timesteps alike, none preferred",
+        objective=PixelObjective(restoration_share=0.0),
+    ),
+    Recipe("unclipped", "noise is never clipped", objective=PixelObjective(clipped_share=0.0)),
+    Recipe(
+        "squared",
+        "mean squared error in place of its logarithm",
+        objective=PixelObjective(logarithmic=False),
+    ),
 )
 """Each recipe differs from the first in one choice."""

@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from pydantic import TypeAdapter, ValidationError
 
-from benchmarks.ablations.prediction_type import EPSILON, Target
 from benchmarks.ablations.recipes import SHIPPED, Recipe
 from enhancers.files import write_atomic
 from enhancers.networks.training.corpus import PHANTOM, Corpus
@@ -75,8 +74,7 @@ def train(recipe: Recipe, corpus: Corpus, steps: int, work: Path, device: str) -
     from enhancers.networks.training import architectures
     from enhancers.networks.training.corpus import Crops
     from enhancers.networks.training.stage import Stage
-    from enhancers.networks.training.train import BATCH, PIXEL_SIDE
-    from enhancers.networks.training.validation import as_tensor
+    from enhancers.networks.training.train import PixelLoss, pixel_batch
 
     total = round(steps * recipe.length)
     folder = work / _digest(recipe, corpus, total, device)
@@ -88,55 +86,33 @@ def train(recipe: Recipe, corpus: Corpus, steps: int, work: Path, device: str) -
     network = architectures.pixel_unet(recipe.widths)
     stage = Stage(recipe.key, network, 0.0, folder, device, max_steps=total)
     stage.resume()
-    crops = Crops(seen, PIXEL_SIDE, SEED + stage.steps)
+    crops = Crops(seen, SEED + stage.steps)
     signal = architectures.scheduler().alphas_cumprod.to(device)
-    stage.fit(
-        lambda: prediction_loss(
-            stage.model, as_tensor(crops.batch(BATCH), device), signal, recipe
-        )
-    )  # fmt: skip
+    loss = PixelLoss(signal, SEED + stage.steps, recipe.objective)
+    stage.fit(lambda: loss(stage.model, pixel_batch(crops, stage.progress(), device)))
     found = Trained(
         recipe.key, recipe.label, sum(p.numel() for p in network.parameters()), total,
         sum(len(images) for images in seen.train.values()), round(stage.elapsed, 1),
-        _psnr(stage.averaged(), corpus, signal, device, recipe.target),
+        _psnr(stage.averaged(), corpus, signal, device),
     )  # fmt: skip
     write_atomic(folder / "trained.json", TypeAdapter(Trained).dump_json(found, indent=2))
     stage.path.unlink(missing_ok=True)
     return found
 
 
-def prediction_loss(model: Any, clean: Tensor, signal: Tensor, recipe: Recipe) -> Tensor:
-    """The loss of a recipe: its prediction type, weights and distribution of timesteps.
-
-    Parameters
-    ----------
-    model : UNet2DModel
-    clean : Tensor, shape (B, C, H, W)
-    signal : Tensor, shape (T,)
-        ābar.
-    recipe : Recipe
-    """
-    from enhancers.networks.training.train import noised
-
-    batch, target = noised(clean, signal, recipe.bias), recipe.target
-    wanted = target.of(clean, batch.noise, batch.abar)
-    error = (model(batch.noisy, batch.steps).sample - wanted).square()
-    loss: Tensor = (target.weight(batch.abar) * error).mean()
-    return loss
-
-
 def shipped(corpus: Corpus, device: str) -> Trained:
     """The embedded pixel network, measured in the same way."""
     import torch
-    from diffusers import UNet2DModel
 
+    from enhancers.networks.config_checks import network_class, read_config
     from enhancers.networks.training import architectures
     from enhancers.settings import get_settings
 
     folder = get_settings().priors_dir / "pixel"
     facts = json.loads((folder / "training.json").read_text(encoding="utf-8"))
     stage = facts["stages"][0]
-    network = UNet2DModel.from_pretrained(
+    kind = network_class(read_config(folder / "unet" / "config.json"))
+    network = kind.from_pretrained(
         folder / "unet", torch_dtype=torch.float32, local_files_only=True, low_cpu_mem_usage=False
     )
     signal = architectures.scheduler().alphas_cumprod.to(device)
@@ -144,7 +120,7 @@ def shipped(corpus: Corpus, device: str) -> Trained:
         SHIPPED, "the prior that is shipped", sum(p.numel() for p in network.parameters()),
         int(stage["steps"]), sum(counts[0] for counts in facts["images"].values()),
         60.0 * float(stage["minutes"]),
-        _psnr(network.to(device).eval(), corpus, signal, device, EPSILON),
+        _psnr(network.to(device).eval(), corpus, signal, device),
     )  # fmt: skip
 
 
@@ -159,13 +135,12 @@ def share(corpus: Corpus, recipe: Recipe) -> Corpus:
     return replace(corpus, train=part)
 
 
-def _psnr(
-    model: Any, corpus: Corpus, signal: Tensor, device: str, target: Target
-) -> dict[str, dict[str, float]]:
+def _psnr(model: Any, corpus: Corpus, signal: Tensor, device: str) -> dict[str, dict[str, float]]:
     from enhancers.networks.training.validation import one_call_psnr
 
     def predict(noisy: Tensor, step: int) -> Tensor:
-        return target.noise(model(noisy, step).sample, noisy, signal[step])
+        noise: Tensor = model(noisy, step).sample
+        return noise
 
     return {
         f"{sigma:g}": one_call_psnr(predict, corpus, signal, device, sigma=sigma)

@@ -21,7 +21,7 @@ from enhancers.source_digest import source_digest
 TASKS: tuple[Task, ...] = ("denoise", "despeckle")
 PARTS = (
     "benchmarks.peers.script", "benchmarks.peers.preparation",
-    "enhancers.classical.restore_clipped", "enhancers.classical.restore_phase", "enhancers.noise",
+    "enhancers.restore_clipped", "enhancers.classical.restore_phase", "enhancers.noise",
 )  # fmt: skip
 """The modules that a result depends on."""
 BARE = {"clipped": "noise left clipped", "biased": "Rician bias left"}

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from enhancers.classical.restore_clipped import restore_clipped
 from enhancers.classical.restore_phase import in_phase
 from enhancers.evaluation.problem import Degraded
 from enhancers.image import Pixels
 from enhancers.noise import estimate_rician_sigma, estimate_sigma
+from enhancers.restore_clipped import restore_clipped
 
 
 def noise_of(degraded: Degraded) -> float:

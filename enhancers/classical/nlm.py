@@ -18,7 +18,6 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from enhancers.classical.restore_clipped import restore_clipped
 from enhancers.colour import luminance, with_luminance
 from enhancers.image import MedicalImage, Pixels
 from enhancers.method import ParameterValue
@@ -36,6 +35,7 @@ from enhancers.method_interface import (
 from enhancers.noise import measure_noise
 from enhancers.noise_spectrum import NoiseSpectrum
 from enhancers.parameter_values import as_float, as_float_or_none, as_int
+from enhancers.restore_clipped import restore_clipped
 
 NoiseModel = Literal["gaussian", "rician"]
 Distance = Literal["corrected", "plain"]

@@ -5,7 +5,7 @@ signal is 0, which a network trained on Gaussian noise takes for signal. The par
 in phase with the signal, m cos φ, has Gaussian noise and the signal as its mean; the angle φ was
 lost. Given the signal A and m it has a von Mises distribution of concentration m A / σ² (from the
 density of m and φ in Gudbjartsson and Patz, Magn Reson Med 34 (1995), 910): it is drawn from that,
-as clipped noise is by `enhancers.classical.restore_clipped`.
+as clipped noise is by `enhancers.restore_clipped`.
 """
 
 from __future__ import annotations

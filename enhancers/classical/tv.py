@@ -13,7 +13,6 @@ import numpy as np
 from numpy.typing import NDArray
 from skimage.restoration import denoise_tv_chambolle
 
-from enhancers.classical.restore_clipped import restore_clipped
 from enhancers.colour import luminance, with_luminance
 from enhancers.image import MedicalImage, Pixels
 from enhancers.method import ParameterValue
@@ -32,6 +31,7 @@ from enhancers.method_interface import (
 from enhancers.noise import measure_noise
 from enhancers.noise_spectrum import NoiseSpectrum
 from enhancers.parameter_values import as_float_or_none, as_int
+from enhancers.restore_clipped import restore_clipped
 
 TILE = 512
 OVERLAP = 32

@@ -15,7 +15,6 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from enhancers.classical.restore_clipped import restore_clipped
 from enhancers.classical.restore_phase import in_phase
 from enhancers.colour import luminance, with_luminance
 from enhancers.devices import GpuPacing
@@ -69,6 +68,7 @@ from enhancers.noise import measure_noise
 from enhancers.noise_spectrum import NoiseSpectrum
 from enhancers.operators import BlockMean, Identity, Operator
 from enhancers.parameter_values import as_float_or_none, as_int
+from enhancers.restore_clipped import restore_clipped
 
 DENOISING_STEPS, ENLARGING_STEPS = 100, 20
 """The published number, and a smaller one that suffices for enlarging."""

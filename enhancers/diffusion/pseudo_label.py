@@ -26,7 +26,6 @@ from torch.nn import functional as F
 
 from enhancers.classical import pipelines
 from enhancers.classical.pipelines import Stage
-from enhancers.classical.restore_clipped import restore_clipped
 from enhancers.classical.restore_phase import restore_phase
 from enhancers.colour import luminance, with_luminance
 from enhancers.devices import GpuPacing
@@ -49,6 +48,7 @@ from enhancers.networks.tiles import Padding, Predict, pad
 from enhancers.networks.timesteps import TimestepPair
 from enhancers.noise_spectrum import NoiseSpectrum
 from enhancers.parameter_values import as_float, as_float_or_none
+from enhancers.restore_clipped import restore_clipped
 
 CLASSICAL_SHARE, LAST = 0.2, 0.999
 """Fractions of the progress bar at which the pseudo-label and the network are finished."""

@@ -16,12 +16,14 @@ SCHEDULER = "scheduler_config.json"
 MAX_CONFIG_BYTES = 2**20
 MAX_NUMBER, MAX_LENGTH = 2**16, 64
 """Largest number and longest list in a configuration, since a hostile one asks for a giant."""
+OF_IMAGES = ("UNet2DModel", "DenoisingUNet")
+"""The classes that a network on images may have: of diffusers, and of this project."""
 CLASSES: Mapping[Part, tuple[str, ...]] = {
     "vae": ("AutoencoderKL",),
-    "unet": ("UNet2DModel", "UNet2DConditionModel"),
+    "unet": (*OF_IMAGES, "UNet2DConditionModel"),
     "text_encoder": ("CLIPTextModel",),
 }
-"""The classes of diffusers and transformers that a part may have."""
+"""The classes of diffusers, transformers and this project that a part may have."""
 _CONDITIONS = ("class_embed_type", "num_class_embeds", "addition_embed_type",
                "encoder_hid_dim_type", "encoder_hid_dim")  # fmt: skip
 
@@ -110,6 +112,21 @@ def check_unet(config: Config, channels: int) -> None:
         raise CheckpointError(
             "The network's time embedding is not that of a diffusion in discrete steps."
         )
+
+
+def network_class(config: Config) -> Any:
+    """The class that a checked configuration names."""
+    import diffusers
+
+    from enhancers.networks.denoising_unet import DenoisingUNet
+
+    name = str(config["_class_name"])
+    return DenoisingUNet if name == DenoisingUNet.__name__ else getattr(diffusers, name)
+
+
+def multiple_of(config: Config) -> int:
+    """By what the sides of an image or latent must be divisible for a network."""
+    return int(config.get("fold", 1)) * 2 ** (len(config["block_out_channels"]) - 1)
 
 
 def image_channels(config: Config) -> int:

@@ -8,6 +8,7 @@ from pathlib import Path
 from enhancers.errors import CheckpointError
 from enhancers.networks.beta_schedule import beta_schedule
 from enhancers.networks.config_checks import (
+    OF_IMAGES,
     SCHEDULER,
     Config,
     check_unet,
@@ -63,7 +64,7 @@ def read_network(folder: Path) -> FolderContent:
             "config.json in it. To add a checkpoint, give the file."
         )
     config = part_config(folder, "unet")
-    if config["_class_name"] != "UNet2DModel":
+    if config["_class_name"] not in OF_IMAGES:
         raise CheckpointError(
             f"{folder} holds a {config['_class_name']}, which works on latents; add the folder of "
             "the complete pipeline."
@@ -82,7 +83,7 @@ def read_pipeline(folder: Path) -> FolderContent:
     config = part_config(folder / "unet", "unet")
     scheduler = folder / "scheduler" / SCHEDULER
     has_vae = (folder / "vae").is_dir()
-    if not has_vae and config["_class_name"] != "UNet2DModel":
+    if not has_vae and config["_class_name"] not in OF_IMAGES:
         raise CheckpointError(
             f"{folder} has a unet that works on latents and no vae; add the complete pipeline."
         )

@@ -14,7 +14,15 @@ from enhancers.devices.cuda_graphs import Runner, compiled
 from enhancers.errors import NetworkMissing
 from enhancers.method_interface import PATCH
 from enhancers.networks import parts, runtime
-from enhancers.networks.config_checks import CLASSES, check_unet, check_vae, image_channels
+from enhancers.networks.config_checks import (
+    CLASSES,
+    OF_IMAGES,
+    check_unet,
+    check_vae,
+    image_channels,
+    multiple_of,
+)
+from enhancers.networks.denoising_unet import DenoisingUNet
 from enhancers.networks.digests import digest
 from enhancers.networks.empty_prompt import empty_prompt
 from enhancers.networks.entry import Embedded, Kind, NetworkEntry
@@ -100,19 +108,21 @@ def load_pixel_prior(entry: NetworkEntry, device: str) -> PixelPrior:
     prepare(device)
     betas = parts.betas(entry)
     dtype = network_dtype(device)
-    unet = parts.network(entry, "unet", ("UNet2DModel",), device=device, dtype=dtype)
+    unet = parts.network(entry, "unet", OF_IMAGES, device=device, dtype=dtype)
     with parts.usable(entry, "unet"):
         check_unet(unet.config, int(unet.config.in_channels))
         channels = image_channels(unet.config)
-    depth = 2 ** (len(unet.config.block_out_channels) - 1)
-    side = PATCH if isinstance(entry.source, Embedded) else -(-entry.native // depth) * depth
+        if isinstance(unet, DenoisingUNet):
+            unet.check_schedule(betas.signal)
+    multiple = multiple_of(unet.config)
+    side = PATCH if isinstance(entry.source, Embedded) else -(-entry.native // multiple) * multiple
     return PixelPrior(
         unet=unet,
         run=_runner(unet, device, layout="channels last"),
         betas=betas,
         identity=identity_of(entry),
         device=device,
-        multiple=depth,
+        multiple=multiple,
         channels=channels,
         tile=side if entry.tiles else None,
         native=entry.native,
@@ -135,7 +145,6 @@ def load_latent_prior(entry: NetworkEntry, device: str) -> LatentPrior:
     if "cross_attention_dim" in unet.config:
         prompt = empty_prompt(entry, int(unet.config.cross_attention_dim))
     factor = 2 ** (len(vae.config.block_out_channels) - 1)
-    depth = 2 ** (len(unet.config.block_out_channels) - 1)
     return LatentPrior(
         vae=vae,
         unet=unet,
@@ -144,7 +153,7 @@ def load_latent_prior(entry: NetworkEntry, device: str) -> LatentPrior:
         identity=identity_of(entry),
         device=device,
         factor=factor,
-        multiple=factor * depth,
+        multiple=factor * multiple_of(unet.config),
         scale=float(vae.config.scaling_factor),
         channels=int(vae.config.in_channels),
         native=entry.native,

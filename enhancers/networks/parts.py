@@ -11,14 +11,14 @@ import torch
 from enhancers.errors import CheckpointError, NetworkMissing, ReadingRoomError
 from enhancers.networks.beta_schedule import BetaSchedule, beta_schedule, scheduler_config
 from enhancers.networks.checkpoint import listed
-from enhancers.networks.config_checks import SCHEDULER, part_config, read_config
+from enhancers.networks.config_checks import SCHEDULER, network_class, part_config, read_config
 from enhancers.networks.entry import Embedded, NetworkEntry, Part
 
 
 def network(
     entry: NetworkEntry, part: Part, classes: tuple[str, ...], *, device: str, dtype: torch.dtype
 ) -> Any:
-    """A part of ``entry`` as the diffusers class its configuration names, ready for inference.
+    """A part of ``entry`` as the class that its configuration names, ready for inference.
 
     Parameters
     ----------
@@ -34,12 +34,10 @@ def network(
     NetworkMissing
         Its files are damaged, of another class, or do not fit each other.
     """
-    import diffusers
-
     with usable(entry, part):
-        name = str(part_config(entry.folder / part, part, classes)["_class_name"])
+        config = part_config(entry.folder / part, part, classes)
     try:
-        found, info = getattr(diffusers, name).from_pretrained(
+        found, info = network_class(config).from_pretrained(
             entry.folder / part,
             local_files_only=True,
             use_safetensors=True,

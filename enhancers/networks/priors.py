@@ -26,7 +26,7 @@ class PixelPrior:
 
     Parameters
     ----------
-    unet : UNet2DModel
+    unet : UNet2DModel or DenoisingUNet
     run : callable
         The network's output, all channels, for a state and a timestep.
     betas : BetaSchedule

@@ -6,6 +6,7 @@ import logging
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
+from enhancers.networks.config_checks import multiple_of
 from enhancers.networks.cpu_kernels import CHANNELS
 
 if TYPE_CHECKING:
@@ -30,15 +31,16 @@ def on_cpu(unet: Any, device: str) -> Callable[[Tensor, int], Tensor] | None:
 
     Parameters
     ----------
-    unet : UNet2DModel
+    unet : UNet2DModel or DenoisingUNet
     device : str
     """
     if device != "cpu" or not fits(unet):
         return None
     try:
+        from enhancers.networks.cpu_kernels.denoising import KernelDenoisingUNet
         from enhancers.networks.cpu_kernels.network import KernelUNet
 
-        network = KernelUNet(unet)
+        network = (KernelDenoisingUNet if _is_ours(unet) else KernelUNet)(unet)
         difference = _difference(unet, network.predict)
     except Exception as error:
         # Whatever prevents the kernels, torch computes the same.
@@ -54,13 +56,18 @@ def fits(unet: Any) -> bool:
     """Whether the kernels support the architecture of the network."""
     import torch
 
-    if type(unet).__name__ != "UNet2DModel" or unet.dtype != torch.float32:
-        return False
     config = unet.config
+    if unet.dtype != torch.float32 or any(
+        width % CHANNELS for width in config.get("block_out_channels", ())
+    ):
+        return False
+    if _is_ours(unet):
+        return True
+    if type(unet).__name__ != "UNet2DModel":
+        return False
     blocks = (*unet.down_blocks, unet.mid_block, *unet.up_blocks)
     plain = (
         all(type(block).__name__ in KNOWN_BLOCKS for block in blocks)
-        and all(width % CHANNELS == 0 for width in config.block_out_channels)
         and unet.class_embedding is None
         and not config.center_input_sample
         and config.act_fn in ("silu", "swish")
@@ -71,6 +78,10 @@ def fits(unet: Any) -> bool:
     return plain and not any(getattr(unet.mid_block, "attentions", None) or ()) and all(
         _plain_block(resnet) for block in blocks for resnet in block.resnets
     )  # fmt: skip
+
+
+def _is_ours(unet: Any) -> bool:
+    return type(unet).__name__ == "DenoisingUNet"
 
 
 def _plain_block(resnet: Any) -> bool:
@@ -86,7 +97,7 @@ def _difference(unet: Any, predict: Callable[[Tensor, int], Tensor]) -> float:
     """Largest difference between torch and the kernels on an image of noise."""
     import torch
 
-    side = TRIAL * 2 ** (len(unet.config.block_out_channels) - 1)
+    side = TRIAL * multiple_of(unet.config)
     shape = (1, unet.config.in_channels, side, side * (TRIAL + 1) // TRIAL)
     x = torch.randn(shape, generator=torch.Generator().manual_seed(0))
     with torch.inference_mode():

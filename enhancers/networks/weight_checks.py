@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from enhancers.errors import CheckpointError
-from enhancers.networks.config_checks import Config, part_config
+from enhancers.networks.config_checks import Config, network_class, part_config
 from enhancers.networks.entry import Part
 
 if TYPE_CHECKING:
@@ -78,12 +78,11 @@ def _renamed(found: Mapping[str, Tensor]) -> dict[str, Tensor]:
 
 
 def _expected(config: Config, home: Path) -> dict[str, Tensor]:
-    import diffusers
     import torch
 
     try:
         with torch.device("meta"):
-            network = getattr(diffusers, config["_class_name"]).from_config(dict(config))
+            network = network_class(config).from_config(dict(config))
     except Exception as error:
         # diffusers raises different errors for configurations that describe no network.
         reason = " ".join(str(error).split())[:160]

@@ -18,7 +18,6 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from enhancers.classical.restore_clipped import restore_clipped
 from enhancers.classical.restore_phase import in_phase
 from enhancers.colour import luminance, with_luminance
 from enhancers.devices import GpuPacing
@@ -51,6 +50,7 @@ from enhancers.noise import measure_noise
 from enhancers.noise_map import noise_map
 from enhancers.noise_spectrum import NoiseSpectrum
 from enhancers.parameter_values import as_float_or_none
+from enhancers.restore_clipped import restore_clipped
 
 Turn = tuple[int, bool]
 """Quarter turns, and whether the image is mirrored before them."""

@@ -16,7 +16,6 @@ import torch
 from torch import Tensor
 
 from enhancers import devices
-from enhancers.classical.restore_clipped import restore_clipped
 from enhancers.colour import luminance, with_luminance
 from enhancers.devices import FallbackStep, GpuPacing, OomFallback, fallback_steps
 from enhancers.errors import ParameterError
@@ -39,6 +38,7 @@ from enhancers.networks.tiled_networks import channel_spread, gray_of
 from enhancers.networks.tiles import Tiling, blending_weights
 from enhancers.noise import estimate_sigma
 from enhancers.parameter_values import as_float_or_none
+from enhancers.restore_clipped import restore_clipped
 from enhancers.settings import get_settings
 
 WHOLE = 768

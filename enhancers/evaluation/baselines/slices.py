@@ -15,13 +15,13 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
-from enhancers.classical.restore_clipped import restore_clipped
 from enhancers.devices import GpuPacing
 from enhancers.evaluation.baselines.baseline import Work
 from enhancers.evaluation.baselines.ddpm_chain import problem
 from enhancers.image import Pixels
 from enhancers.method_interface import ProgressTracker, Step, final_step
 from enhancers.networks.timesteps import noise_level_step, timestep_pairs
+from enhancers.restore_clipped import restore_clipped
 
 WINDOW = 1.5
 """Gaussian σ in pixels of the neighbourhood in which two slices are compared."""

@@ -25,7 +25,7 @@ class JitKernels:
         Floats in a vector.
     rows : int
         Rows that a matrix product keeps in registers.
-    winograd, direct : mapping of int to callable
+    winograd, direct, shrink, grow : mapping of int to callable
         By the width of a column block in vectors: (job, first unit, last unit, scratch), as
         addresses and numbers.
     engine : object
@@ -36,6 +36,8 @@ class JitKernels:
     rows: int
     winograd: Mapping[int, Kernel]
     direct: Mapping[int, Kernel]
+    shrink: Mapping[int, Kernel]
+    grow: Mapping[int, Kernel]
     engine: object
 
     def block(self, channels: int) -> int:
@@ -83,4 +85,5 @@ def jit_kernels(wide: bool | None = None) -> JitKernels:
         kind = ctypes.CFUNCTYPE(None, *numbers)
         return {n: kind(engine.get_function_address(f"{name}_{n}")) for n in blocks}
 
-    return JitKernels(lanes, rows, functions("conv"), functions("direct"), engine)
+    kinds = map(functions, ("conv", "direct", "shrink", "grow"))
+    return JitKernels(lanes, rows, *kinds, engine=engine)

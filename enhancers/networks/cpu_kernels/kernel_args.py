@@ -24,6 +24,7 @@ class Arg(IntEnum):
     CHANNELS_OUT = auto()
     BIAS = auto()
     RESIDUAL = auto()  # address, or 0
+    RECTIFY = auto()  # 1: negative outputs become 0
     SHORT_1 = auto()  # sources of the 1x1 shortcut, or 0
     SHORT_CHANNELS_1 = auto()
     SHORT_2 = auto()

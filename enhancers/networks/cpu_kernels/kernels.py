@@ -2,7 +2,8 @@
 
 One call does, for a band of rows: normalise and activate the input (affine per channel, SiLU),
 Winograd's F(4x4, 3x3) (Lavin and Gray, "Fast algorithms for convolutional neural networks", CVPR
-2016), bias, the residual or the 1x1 shortcut, and the sums that the next group normalisation needs.
+2016), bias, the residual or the 1x1 shortcut, ReLU, and the sums that the next group normalisation
+needs.
 Images are float32 with the channels last, and channels are multiples of 16.
 """
 
@@ -10,6 +11,7 @@ from __future__ import annotations
 
 from llvmlite import ir
 
+from enhancers.networks.cpu_kernels import resampling
 from enhancers.networks.cpu_kernels.arithmetic import POINTS, TILE
 from enhancers.networks.cpu_kernels.kernel_args import Arg, number
 from enhancers.networks.cpu_kernels.llvm_builder import LONG, POINTER, LlvmBuilder, Value
@@ -31,6 +33,8 @@ def write_kernels(module: ir.Module, lanes: int, rows: int, blocks: tuple[int, .
         multiply = product(module, lanes, block, rows)
         _convolution(module, lanes, block, rows, row, forward, multiply, back)
         _direct(module, lanes, block, multiply)
+        resampling.shrink(module, lanes, block, multiply)
+        resampling.grow(module, lanes, block, multiply)
 
 
 def _convolution(
@@ -98,7 +102,7 @@ def _convolution(
                 )  # fmt: skip
             code.call(
                 back, products, bias, residual, target, sums, channels, rows, columns, apart_out,
-                top, code.mul(begin, TILE), height, width, above,
+                top, code.mul(begin, TILE), height, width, above, get[Arg.RECTIFY],
             )  # fmt: skip
     code.finish()
 

@@ -23,7 +23,7 @@ class Layer:
     ----------
     weights : ndarray
         (matrices, column blocks, channels in, block width): a matrix for each Winograd point, or
-        for each of the nine taps, or one for 1x1.
+        for each of the nine or four taps, or one for 1x1.
     bias : ndarray, shape (channels out,)
     channels_in, channels_out : int
         Channels out are padded with zeros to a multiple of `CHANNELS`.
@@ -62,6 +62,20 @@ def direct(convolution: Any, machine: JitKernels) -> Layer:
     kernel = _array(convolution.weight)
     return _layer(kernel.transpose(2, 3, 1, 0).reshape(9, *kernel.shape[1::-1]),
                   convolution.bias, machine)  # fmt: skip
+
+
+def shrink(convolution: Any, machine: JitKernels) -> Layer:
+    """A 2x2 convolution with stride 2."""
+    return _quarters(_array(convolution.weight).transpose(2, 3, 1, 0), machine)
+
+
+def grow(convolution: Any, machine: JitKernels) -> Layer:
+    """A transposed 2x2 convolution with stride 2."""
+    return _quarters(_array(convolution.weight).transpose(2, 3, 0, 1), machine)
+
+
+def _quarters(taps: NDArray[np.float64], machine: JitKernels) -> Layer:
+    return _layer(taps.reshape(4, *taps.shape[2:]), None, machine)
 
 
 def shortcut(convolution: Any, split: tuple[int, ...], machine: JitKernels) -> list[Layer]:

@@ -94,6 +94,10 @@ class LlvmBuilder:
         """Product of vectors, which may be fused with a sum."""
         return self.build.fmul(a, b, flags=("contract",))
 
+    def greatest(self, a: Value, b: Value) -> Value:
+        """The larger of each pair of floats; NaN where the first is."""
+        return self.build.select(self.build.fcmp_unordered("<", a, b), b, a)
+
     def cell(self, kind: Any = None) -> Value:
         """A local variable, by default a vector, which LLVM turns into a register."""
         with self.build.goto_entry_block():

@@ -8,8 +8,6 @@ and on new memory for every intermediate image.
 from __future__ import annotations
 
 import functools
-import threading
-from collections import OrderedDict
 from collections.abc import Sequence
 from typing import Any
 
@@ -18,12 +16,10 @@ import torch
 from torch import Tensor
 
 from enhancers.networks.cpu_kernels import layers
+from enhancers.networks.cpu_kernels.idle_plans import IdlePlans, NetworkPlan
 from enhancers.networks.cpu_kernels.jit import JitKernels, jit_kernels
 from enhancers.networks.cpu_kernels.layers import Floats, Layer, Norm
 from enhancers.networks.cpu_kernels.plan import ComputePlan, PlannedImage
-
-IDLE_BYTES = 256 * 2**20
-"""Memory that plans may keep between runs."""
 
 
 class Block:
@@ -99,8 +95,7 @@ class KernelUNet:
                 enlarge = layers.winograd(level.upsamplers[0].conv, made)
             self.up.append((blocks, enlarge))
         self.embeddings = functools.lru_cache(maxsize=256)(self._embeddings)
-        self.lock = threading.Lock()
-        self.idle: OrderedDict[int, tuple[ComputePlan, PlannedImage, PlannedImage]] = OrderedDict()
+        self.plans = IdlePlans(self._planned)
 
     def _block(self, resnet: Any, split: tuple[int, ...]) -> Block:
         self.resnets.append(resnet)
@@ -113,16 +108,16 @@ class KernelUNet:
             # The kernels would read beyond their memory.
             raise ValueError(f"The network does not take images of shape {tuple(x.shape)}.")
         embeddings, threads = self.embeddings(t), torch.get_num_threads()
-        plan, source, target = self._plan(height, width)
-        given = source.pixels.reshape(height, width, channels)
-        got = target.pixels[: height * width * target.channels].reshape(height, width, -1)
         out = np.empty((batch, self.channels_out, height, width), np.float32)
         images = x.detach().permute(0, 2, 3, 1).numpy()
-        for index in range(batch):
-            given[:] = images[index]
-            plan.run(embeddings, threads)
-            out[index] = got[..., : self.channels_out].transpose(2, 0, 1)
-        self._give_back(plan, source, target)
+        with self.plans.borrowed(height, width) as planned:
+            source, target = planned.source, planned.target
+            given = source.pixels.reshape(height, width, channels)
+            got = target.pixels[: height * width * target.channels].reshape(height, width, -1)
+            for index in range(batch):
+                given[:] = images[index]
+                planned.plan.run(embeddings, threads)
+                out[index] = got[..., : self.channels_out].transpose(2, 0, 1)
         return torch.from_numpy(out)
 
     @torch.inference_mode()
@@ -136,21 +131,7 @@ class KernelUNet:
             for resnet in self.resnets
         ]
 
-    def _plan(self, height: int, width: int) -> tuple[ComputePlan, PlannedImage, PlannedImage]:
-        with self.lock:
-            for key, found in reversed(self.idle.items()):
-                if (found[0].height, found[0].width) == (height, width):
-                    del self.idle[key]
-                    return found
-        return self._planned(height, width)
-
-    def _give_back(self, plan: ComputePlan, source: PlannedImage, target: PlannedImage) -> None:
-        with self.lock:
-            self.idle[id(plan)] = (plan, source, target)
-            while sum(found[0].bytes for found in self.idle.values()) > IDLE_BYTES:
-                self.idle.popitem(last=False)
-
-    def _planned(self, height: int, width: int) -> tuple[ComputePlan, PlannedImage, PlannedImage]:
+    def _planned(self, height: int, width: int) -> NetworkPlan:
         plan = ComputePlan(self.machine, height, width)
         source = plan.picture(height, width, self.first.channels_in, 1)
         image = plan.direct(source, self.first, 1)
@@ -175,4 +156,5 @@ class KernelUNet:
             if enlarge is not None:
                 before, image = image, plan.convolve([image], enlarge, enlarge=True)
                 plan.release(before)
-        return plan, source, plan.convolve([image], self.last[1], normalise=self.last[0])
+        target = plan.convolve([image], self.last[1], normalise=self.last[0])
+        return NetworkPlan(plan, source, target)

@@ -111,15 +111,21 @@ class ComputePlan:
             height,
             layer,
             target,
-            {
-                Arg.SOURCE_1: address(source.pixels),
-                Arg.CHANNELS_1: source.channels,
-                Arg.HEIGHT: source.height,
-                Arg.WIDTH: source.width,
-                Arg.STRIDE: stride,
-            },
+            _of_whole(source) | {Arg.STRIDE: stride},
         )
         return target
+
+    def shrink(self, source: PlannedImage, layer: Layer) -> PlannedImage:
+        """A 2x2 convolution with stride 2."""
+        height, width = source.height // 2, source.width // 2
+        target = self.picture(height, width, layer.channels_out, 1)
+        self._step(self.machine.shrink[layer.block], height, layer, target, _of_whole(source))
+        return target
+
+    def grow(self, source: PlannedImage, layer: Layer, onto: PlannedImage) -> PlannedImage:
+        """A transposed 2x2 convolution with stride 2, added to an image, which changes."""
+        self._step(self.machine.grow[layer.block], source.height, layer, onto, _of_whole(source))
+        return onto
 
     def convolve(
         self,
@@ -130,6 +136,7 @@ class ComputePlan:
         enlarge: bool = False,
         embedding: int | None = None,
         residual: PlannedImage | None = None,
+        rectify: bool = False,
         shortcut: tuple[Sequence[PlannedImage], Sequence[Layer]] | None = None,
     ) -> PlannedImage:
         """A 3x3 convolution of images side by side, with everything around it."""
@@ -142,6 +149,7 @@ class ComputePlan:
             Arg.HEIGHT: height,
             Arg.WIDTH: width,
             Arg.ENLARGE: int(enlarge),
+            Arg.RECTIFY: int(rectify),
         }
         places = (
             (Arg.SOURCE_1, Arg.CHANNELS_1),
@@ -246,6 +254,15 @@ class _Strips:
             Arg.SHORT_AT: ends[2],
         }
         return cls(-(-down // tile_rows), fields, ends[3])
+
+
+def _of_whole(source: PlannedImage) -> dict[Arg, int]:
+    return {
+        Arg.SOURCE_1: address(source.pixels),
+        Arg.CHANNELS_1: source.channels,
+        Arg.HEIGHT: source.height,
+        Arg.WIDTH: source.width,
+    }
 
 
 def _short_fields(pictures: Sequence[PlannedImage], layers: Sequence[Layer]) -> dict[Arg, int]:

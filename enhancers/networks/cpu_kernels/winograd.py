@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 from llvmlite import ir
 
 from enhancers.networks.cpu_kernels.arithmetic import INPUT, OUTPUT, SIDE, TILE, both_ways
@@ -65,10 +67,13 @@ def product(module: ir.Module, lanes: int, block: int, most: int) -> LlvmBuilder
 
 
 def from_points(module: ir.Module, lanes: int) -> LlvmBuilder:
-    """Aᵀ m A of every tile of a group, with bias, residual and sums, into the image."""
-    code = LlvmBuilder(module, "from_points", "ppippiiiiiiiii", lanes)
+    """Aᵀ m A of every tile of a group, with bias, residual, ReLU and sums, into the image."""
+    code = LlvmBuilder(module, "from_points", "ppippiiiiiiiiii", lanes)
     (products, bias, residual, target, sums, channels, rows, columns, apart, top, left, height,
-     width, above) = code.arguments  # fmt: skip
+     width, above, rectify) = code.arguments  # fmt: skip
+    least = code.build.select(
+        code.build.trunc(rectify, ir.IntType(1)), code.number(0.0), code.number(-math.inf)
+    )
     has_residual = code.build.icmp_signed("!=", residual, code.whole(0))
     added = code.build.inttoptr(residual, POINTER)
     with code.loop(0, channels, lanes) as c:
@@ -98,7 +103,7 @@ def from_points(module: ir.Module, lanes: int) -> LlvmBuilder:
                             offset = code.sub(place, above)
                             more = code.plus(code.get(shown), code.load(added, offset))
                             code.build.store(more, shown)
-                        final = code.get(shown)
+                        final = code.greatest(code.get(shown), least)
                         code.store(final, target, place)
                         code.build.store(code.plus(code.get(total), final), total)
                         squared = code.plus(code.get(square), code.times(final, final))

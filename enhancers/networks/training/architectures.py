@@ -9,35 +9,33 @@ from __future__ import annotations
 
 from diffusers import AutoencoderKL, DDIMScheduler, UNet2DModel
 
-PIXEL_CHANNELS = (32, 48, 96, 128)
+from enhancers.networks.denoising_unet import DenoisingUNet
+
+PIXEL_CHANNELS = (48, 96, 160, 256)
 LATENT_CHANNELS = (64, 96, 128)
 AUTOENCODER_CHANNELS = (32, 64, 96)
 LATENT_DIM = 8
 GROUPS = 8
 
 
-def _unet(image_channels: int, widths: tuple[int, ...], sample_size: int) -> UNet2DModel:
-    return UNet2DModel(
-        sample_size=sample_size,
-        in_channels=image_channels,
-        out_channels=image_channels,
-        block_out_channels=widths,
-        layers_per_block=1,
-        norm_num_groups=GROUPS,
-        add_attention=False,
-        down_block_types=("DownBlock2D",) * len(widths),
-        up_block_types=("UpBlock2D",) * len(widths),
-    )
-
-
-def pixel_unet(widths: tuple[int, ...] = PIXEL_CHANNELS) -> UNet2DModel:
-    """ε-prediction network for gray images in [-1, 1], (B, 1, H, W), sides divisible by 8."""
-    return _unet(1, widths, 64)
+def pixel_unet(widths: tuple[int, ...] = PIXEL_CHANNELS) -> DenoisingUNet:
+    """ε-prediction network for gray images in [-1, 1], (B, 1, H, W), sides divisible by 16."""
+    return DenoisingUNet(block_out_channels=widths)
 
 
 def latent_unet() -> UNet2DModel:
     """ε-prediction network for scaled latents, (B, 8, h, w), sides divisible by 4."""
-    return _unet(LATENT_DIM, LATENT_CHANNELS, 32)
+    return UNet2DModel(
+        sample_size=32,
+        in_channels=LATENT_DIM,
+        out_channels=LATENT_DIM,
+        block_out_channels=LATENT_CHANNELS,
+        layers_per_block=1,
+        norm_num_groups=GROUPS,
+        add_attention=False,
+        down_block_types=("DownBlock2D",) * len(LATENT_CHANNELS),
+        up_block_types=("UpBlock2D",) * len(LATENT_CHANNELS),
+    )
 
 
 def autoencoder() -> AutoencoderKL:

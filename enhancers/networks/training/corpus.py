@@ -131,30 +131,29 @@ class Crops:
     gain.
     """
 
-    def __init__(self, corpus: Corpus, side: int, seed: int) -> None:
+    def __init__(self, corpus: Corpus, seed: int) -> None:
         self.corpus = corpus
-        self.side = side
         self.random = np.random.default_rng(seed)
         weights = np.array([WEIGHTS.get(name, 1.0) for name in corpus.groups])
         self.weights = weights / weights.sum()
 
-    def batch(self, count: int) -> NDArray[np.float32]:
+    def batch(self, count: int, side: int) -> NDArray[np.float32]:
         """``count`` crops, float32, shape (count, 1, side, side)."""
-        return np.stack([self.one() for _ in range(count)])[:, None]
+        return np.stack([self.one(side) for _ in range(count)])[:, None]
 
-    def one(self) -> NDArray[np.float32]:
+    def one(self, side: int) -> NDArray[np.float32]:
         """One crop, float32, shape (side, side)."""
         import cv2
 
         group = self.corpus.groups[self.random.choice(len(self.weights), p=self.weights)]
         images = self.corpus.train[group]
         image = images[self.random.integers(len(images))]
-        source = min(round(self.side * self.random.uniform(0.67, 1.33)), *image.shape)
+        source = min(round(side * self.random.uniform(0.67, 1.33)), *image.shape)
         top = self.random.integers(image.shape[0] - source + 1)
         left = self.random.integers(image.shape[1] - source + 1)
         crop = image[top : top + source, left : left + source].astype(np.float32) / 255
-        method = cv2.INTER_AREA if source > self.side else cv2.INTER_CUBIC
-        crop = np.clip(cv2.resize(crop, (self.side, self.side), interpolation=method), 0, 1)
+        method = cv2.INTER_AREA if source > side else cv2.INTER_CUBIC
+        crop = np.clip(cv2.resize(crop, (side, side), interpolation=method), 0, 1)
         crop = np.rot90(crop, int(self.random.integers(4)))
         if self.random.random() < 0.5:
             crop = crop[:, ::-1]

@@ -14,10 +14,13 @@ from torch import Tensor, nn
 from tqdm.auto import tqdm
 
 from enhancers.files import atomic_path
+from enhancers.networks.training.muon import optimizers
 
 RATE = 5e-4
 EMA = 0.999
 WARM_UP_STEPS = 200
+DECAY_SHARE = 0.3
+"""Last part of the budget, in which the learning rate decays."""
 CHECKPOINT_SECONDS = 120.0
 
 
@@ -44,7 +47,8 @@ class Stage:
     out : Path
     device : str
     rate : float
-        Peak learning rate of AdamW; it warms up linearly and decays along a cosine to 2 %.
+        Learning rate; it warms up linearly, and decays linearly to 2 % in the last part of the
+        budget, so that a longer training can go on from before that.
     max_steps : int, optional
     """
 
@@ -61,7 +65,7 @@ class Stage:
         self.device = device
         self.model = model.to(device=device, memory_format=torch.channels_last)
         self.average = {k: v.detach().clone() for k, v in model.state_dict().items()}
-        self.optimizer = torch.optim.AdamW(model.parameters(), lr=rate, weight_decay=1e-4)
+        self.optimizers = tuple(optimizers(self.model, rate))
         self.steps = 0
         self.elapsed = 0.0
         self.loss = math.nan
@@ -73,7 +77,8 @@ class Stage:
         state = torch.load(self.path, map_location=self.device, weights_only=True)
         self.model.load_state_dict(state["model"])
         self.average = state["average"]
-        self.optimizer.load_state_dict(state["optimizer"])
+        for optimizer, stored in zip(self.optimizers, state["optimizers"], strict=True):
+            optimizer.load_state_dict(stored)
         self.steps, self.elapsed, self.loss = state["steps"], state["elapsed"], state["loss"]
 
     def save(self) -> None:
@@ -81,7 +86,7 @@ class Stage:
         state = {
             "model": self.model.state_dict(),
             "average": self.average,
-            "optimizer": self.optimizer.state_dict(),
+            "optimizers": [optimizer.state_dict() for optimizer in self.optimizers],
             "steps": self.steps,
             "elapsed": self.elapsed,
             "loss": self.loss,
@@ -115,14 +120,15 @@ class Stage:
 
     def _step(self, loss_of: Callable[[], Tensor], progress: float) -> float:
         warm_up = min(1.0, (self.steps + 1) / WARM_UP_STEPS)
-        rate = self.rate * warm_up * (0.02 + 0.98 * 0.5 * (1 + math.cos(math.pi * progress)))
-        for group in self.optimizer.param_groups:
+        rate = self.rate * warm_up * min(1.0, max(0.02, (1 - progress) / DECAY_SHARE))
+        for group in (group for each in self.optimizers for group in each.param_groups):
             group["lr"] = rate
         loss = loss_of()
-        self.optimizer.zero_grad(set_to_none=True)
+        self.model.zero_grad(set_to_none=True)
         torch.autograd.backward(loss)
         nn.utils.clip_grad_norm_(self.model.parameters(), 1.0)
-        self.optimizer.step()
+        for optimizer in self.optimizers:
+            optimizer.step()
         self.steps += 1
         decay = min(EMA, (1 + self.steps) / (10 + self.steps))
         with torch.no_grad():

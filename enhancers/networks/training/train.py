@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Mapping
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -20,6 +20,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from enhancers.errors import NetworkMissing
+from enhancers.networks.denoising_unet import DenoisingUNet
 from enhancers.networks.training import architectures
 from enhancers.networks.training.card import render
 from enhancers.networks.training.corpus import Corpus, Crops
@@ -30,10 +31,15 @@ from enhancers.networks.training.validation import (
     latent_errors,
     round_trip_psnr,
 )
+from enhancers.restore_clipped import restore_clipped
 
-PIXEL_SIDE = 64
+PIXEL_RATE = 3e-3
+PIXEL_BATCHES = ((0.6, 64, 24), (1.0, 128, 6))
+"""Until which share of the training the crops have which side, and how many make a batch: small
+ones are many different images, large ones have the context of whole images."""
 LATENT_SIDE = 32
 FACTOR = 4
+AUTOENCODER_SIDE = 64
 BATCH = 8
 AUTOENCODER_RATE = 1e-3
 SQUARED_WEIGHT = 10.0
@@ -42,7 +48,14 @@ equally at a round trip of 30 dB."""
 AUTOENCODER_SHARE = 0.85
 ENCODING_SHARE = 0.03
 LOW_NOISE_BIAS = 1.6
-"""Timesteps are drawn as T u^1.6, u uniform: restoration depends on the low noise levels."""
+"""Timesteps of the latent network are drawn as T u^1.6, u uniform: restoration depends on the low
+noise levels."""
+RESTORATION_SIGMAS = (0.01, 1.0)
+CLIPPED_SIGMAS = (0.02, 0.8)
+"""Ranges of the noise-to-signal ratio σ, in units of [-1, 1] (see `PixelObjective`)."""
+LEAST_ERROR = 1e-3
+"""Added to the mean squared error of ε before its logarithm is taken: an empty image, in which
+noise is found almost without error, would otherwise count more than any other."""
 
 
 class NoisedBatch(NamedTuple):
@@ -73,11 +86,91 @@ def diffusion_loss(model: Any, clean: Tensor, signal: Tensor) -> Tensor:
     return loss
 
 
+@dataclass(frozen=True)
+class PixelObjective:
+    """What the pixel network is trained for.
+
+    Parameters
+    ----------
+    restoration_share : float
+        Share of the timesteps whose noise-to-signal ratio σ is drawn from `RESTORATION_SIGMAS`,
+        evenly in its logarithm; the others are even, for sampling.
+    clipped_share : float
+        Share of the images with σ in `CLIPPED_SIGMAS` whose noise was clipped, then restored, as it
+        is in images that come as files.
+    logarithmic : bool
+        The mean logarithm of each image's squared error, i.e. its PSNR, instead of the mean squared
+        error: each image counts alike, whatever its noise and however easy it is (Chen et al.,
+        "Simple baselines for image restoration", ECCV 2022, train on PSNR as well).
+    """
+
+    restoration_share: float = 0.85
+    clipped_share: float = 0.5
+    logarithmic: bool = True
+
+
+RESTORATION = PixelObjective()
+"""What the embedded pixel network is trained for."""
+
+
+class PixelLoss:
+    """The loss of a noise predictor: of the error of ε.
+
+    Parameters
+    ----------
+    signal : Tensor, shape (T,)
+        ābar.
+    seed : int
+    objective : PixelObjective
+    """
+
+    def __init__(self, signal: Tensor, seed: int, objective: PixelObjective = RESTORATION) -> None:
+        self.objective = objective
+        self.signal = signal
+        self.sigmas = ((1 - signal) / signal).sqrt()
+        self.random = np.random.default_rng(seed)
+
+    def __call__(self, model: Any, clean: Tensor) -> Tensor:
+        """The loss of ``model`` on ``clean``, (B, C, H, W) in [-1, 1]."""
+        steps = self._steps(len(clean)).to(clean.device)
+        abar = self.signal[steps].view(-1, 1, 1, 1)
+        sigma = self.sigmas[steps].view(-1, 1, 1, 1)
+        image = clean + sigma * torch.randn_like(clean)
+        image = self._clipped(image, self.sigmas[steps].tolist())
+        predicted = model(abar.sqrt() * image, steps).sample
+        # Where noise was clipped ε is unknown, but the image that it hides is not.
+        wanted = (image - clean) / sigma
+        error = (predicted - wanted).square().flatten(1).mean(1)
+        if self.objective.logarithmic:
+            error = (error + LEAST_ERROR).log()
+        return error.mean()
+
+    def _steps(self, count: int) -> Tensor:
+        low, high = np.log(RESTORATION_SIGMAS)
+        levels = torch.from_numpy(np.exp(self.random.uniform(low, high, count)))
+        steps = torch.searchsorted(self.sigmas.cpu().double(), levels)
+        others = torch.from_numpy(self.random.integers(len(self.signal), size=count))
+        restores = torch.from_numpy(self.random.random(count) < self.objective.restoration_share)
+        return torch.where(restores, steps, others).clamp(max=len(self.signal) - 1)
+
+    def _clipped(self, images: Tensor, sigmas: list[float]) -> Tensor:
+        """The images, some with clipped noise that was restored, as the methods do."""
+        low, high = CLIPPED_SIGMAS
+        for number, sigma in enumerate(sigmas):
+            share = self.objective.clipped_share if low <= sigma <= high else 0.0
+            if self.random.random() < share:
+                pixels = ((images[number, 0] + 1) / 2).clamp(0, 1).cpu().numpy()
+                seed = int(self.random.integers(2**31))
+                restored = restore_clipped(pixels, sigma / 2, seed=seed)
+                images[number, 0] = torch.from_numpy(restored) * 2 - 1
+        return images
+
+
 def train_pixel(
     corpus: Corpus, minutes: float, out: Path, device: str, *,
     seed: int = 0, resume: bool = False, start: Path | None = None,
 ) -> tuple[StageResult, ...]:  # fmt: skip
-    """Train the pixel network and write it as a diffusers folder below ``out``.
+    """Train the pixel network and write it as a folder below ``out``.
 
     Parameters
     ----------
@@ -86,19 +179,27 @@ def train_pixel(
     """
     torch.manual_seed(seed)
     earlier = _earlier_stages(start)
-    network = architectures.pixel_unet() if start is None else _load(UNet2DModel, start / "unet")
-    stage = Stage("pixel-unet", network, minutes, out, device)
+    network = architectures.pixel_unet() if start is None else _load(DenoisingUNet, start / "unet")
+    stage = Stage("pixel-unet", network, minutes, out, device, rate=PIXEL_RATE)
     if resume:
         stage.resume()
-    crops = Crops(corpus, PIXEL_SIDE, seed + stage.steps + _steps(earlier, stage))
+    seed += stage.steps + _steps(earlier, stage)
+    crops = Crops(corpus, seed)
     signal = architectures.scheduler().alphas_cumprod.to(device)
-    stage.fit(lambda: diffusion_loss(stage.model, as_tensor(crops.batch(BATCH), device), signal))
+    loss = PixelLoss(signal, seed)
+    stage.fit(lambda: loss(stage.model, pixel_batch(crops, stage.progress(), device)))
     model = stage.averaged()
     result = _result(stage, denoising_psnr(model, corpus, signal, device), earlier)
     model.half().save_pretrained(out / "unet")
     architectures.scheduler().save_pretrained(out / "scheduler")
     _write_card("pixel", out, corpus, (result,))
     return (result,)
+
+
+def pixel_batch(crops: Crops, progress: float, device: str) -> Tensor:
+    """The crops of a step when the training has come this far, (B, 1, H, W) in [-1, 1]."""
+    _, side, count = next(batch for batch in PIXEL_BATCHES if progress <= batch[0])
+    return as_tensor(crops.batch(count, side), device)
 
 
 def train_latent(
@@ -151,8 +252,10 @@ def _train_autoencoder(
     )  # fmt: skip
     if resume:
         coder.resume()
-    crops = Crops(corpus, PIXEL_SIDE, seed + coder.steps)
-    coder.fit(lambda: _autoencoder_loss(coder.model, as_tensor(crops.batch(BATCH), device)))
+    crops = Crops(corpus, seed + coder.steps)
+    coder.fit(lambda: _autoencoder_loss(
+        coder.model, as_tensor(crops.batch(BATCH, AUTOENCODER_SIDE), device)
+    ))  # fmt: skip
     vae = coder.averaged()
     return vae, _result(coder, round_trip_psnr(vae, corpus, device), {})
 
@@ -212,12 +315,12 @@ def _autoencoder_loss(model: Any, images: Tensor) -> Tensor:
 @torch.no_grad()
 def _encode(vae: Any, corpus: Corpus, minutes: float, device: str, seed: int) -> Tensor:
     """Latents of augmented 128-pixel crops, as many as the minutes allow, (N, 8, 32, 32)."""
-    crops = Crops(corpus, LATENT_SIDE * FACTOR, seed + 1)
+    crops = Crops(corpus, seed + 1)
     most = 4 * sum(len(images) for images in corpus.train.values())
     ends = time.monotonic() + minutes * 60
     found: list[Tensor] = []
     while (time.monotonic() < ends or not found) and len(found) * BATCH < most:
-        batch = as_tensor(crops.batch(BATCH), device)
+        batch = as_tensor(crops.batch(BATCH, LATENT_SIDE * FACTOR), device)
         found.append(vae.encode(batch).latent_dist.mode())
     return torch.cat(found)
 

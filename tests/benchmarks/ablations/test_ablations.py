@@ -8,7 +8,6 @@ import pytest
 
 from benchmarks import cli
 from benchmarks.ablations import report
-from benchmarks.ablations.prediction_type import Target
 from benchmarks.ablations.recipes import BASE, RECIPES, SHIPPED, Recipe
 from benchmarks.ablations.trainings import SIGMAS, Trained, share, shipped, train
 from enhancers.errors import ReadingRoomError
@@ -16,7 +15,7 @@ from enhancers.networks.training.corpus import Corpus, read_corpus
 from enhancers.networks.training.stage import Stage
 
 STORED = Path(__file__).resolve().parents[3] / "assets" / "evidence"
-SMALL = Recipe("small", "small", widths=(8, 8, 8, 8), target=Target("v_prediction", 5.0))
+SMALL = Recipe("small", "small", widths=(8, 8, 8, 8))
 
 
 @pytest.fixture(scope="module")

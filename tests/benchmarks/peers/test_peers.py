@@ -19,7 +19,6 @@ from benchmarks.code_changes import changed, code_of
 from benchmarks.peers import install, methods, packages, script
 from benchmarks.peers.methods import STRENGTHS, peers
 from benchmarks.peers.process import Denoised, PeerFailed, PeerProcess
-from enhancers.classical.restore_clipped import restore_clipped
 from enhancers.errors import ParameterError, ReadingRoomError
 from enhancers.evaluation.cases import read_cases
 from enhancers.evaluation.problem import Degraded
@@ -27,6 +26,7 @@ from enhancers.evaluation.protocols import protocol
 from enhancers.evaluation.runs import RunPlan, run
 from enhancers.image import Pixels
 from enhancers.method import Modality
+from enhancers.restore_clipped import restore_clipped
 
 FAKE = """
 import json, os, sys, time

@@ -3,10 +3,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from enhancers.classical.restore_clipped import restore_clipped
 from enhancers.compare import enhance
 from enhancers.image import from_array
 from enhancers.noise_spectrum import NoiseSpectrum
+from enhancers.restore_clipped import restore_clipped
 
 RANDOM = np.random.default_rng(0)
 
@@ -52,7 +52,7 @@ def test_the_expected_value_has_the_mean_before_clipping(level: float) -> None:
 def test_bands_do_not_show(seed: int | None, monkeypatch: pytest.MonkeyPatch) -> None:
     noisy = np.clip(0.2 * RANDOM.standard_normal((70, 40)), 0, 1).astype(np.float32)
     whole = restore_clipped(noisy, 0.2, seed=seed)
-    monkeypatch.setattr("enhancers.classical.restore_clipped.BAND", 40 * 9)
+    monkeypatch.setattr("enhancers.restore_clipped.BAND", 40 * 9)
     assert np.array_equal(whole, restore_clipped(noisy, 0.2, seed=seed))
 
 
