@@ -12,9 +12,12 @@ import pytest
 import torch
 
 from enhancers.networks import runtime
-from enhancers.networks.cpu_kernels.jit import jit_kernels
+from enhancers.networks.config_checks import network_class, part_config
+from enhancers.networks.cpu_kernels.denoising import KernelDenoisingUNet
+from enhancers.networks.cpu_kernels.jit import JitKernels, jit_kernels
 from enhancers.networks.cpu_kernels.network import KernelUNet
-from enhancers.networks.load import pixel_prior
+from enhancers.networks.denoising_unet import DenoisingUNet
+from enhancers.networks.load import latent_prior, pixel_prior
 from enhancers.networks.lookup import network_entry
 
 AGREEMENT = 1e-4
@@ -22,10 +25,24 @@ AGREEMENT = 1e-4
 
 @functools.cache
 def network(key: str) -> Any:
-    from diffusers import UNet2DModel
-
     folder = network_entry(key).folder / "unet"
-    return UNet2DModel.from_pretrained(folder, local_files_only=True, low_cpu_mem_usage=False)
+    kind = network_class(part_config(folder, "unet"))
+    return kind.from_pretrained(
+        folder, torch_dtype=torch.float32, local_files_only=True, low_cpu_mem_usage=False
+    ).eval()
+
+
+def on_kernels(unet: Any, made: JitKernels | None = None) -> KernelUNet | KernelDenoisingUNet:
+    kind = KernelDenoisingUNet if isinstance(unet, DenoisingUNet) else KernelUNet
+    return kind(unet, made)
+
+
+def denoising_network(**changes: Any) -> DenoisingUNet:
+    """A small network with random weights."""
+    torch.manual_seed(0)
+    unet = DenoisingUNet(**{"block_out_channels": (16, 48, 32)} | changes)
+    torch.nn.init.normal_(unet.conv_out.weight, std=0.05)
+    return unet.eval().requires_grad_(False)
 
 
 def made_up(**changes: Any) -> Any:
@@ -63,20 +80,22 @@ def threads() -> Iterator[None]:
 
 
 @pytest.mark.parametrize("key", ["pixel", "latent"])
-@pytest.mark.parametrize(("batch", "height", "width"), [(1, 8, 8), (3, 40, 72), (1, 128, 136)])
+@pytest.mark.parametrize(("batch", "height", "width"), [(1, 16, 16), (3, 48, 80), (1, 128, 144)])
 def test_the_embedded_networks_are_those_of_torch(
     key: str, batch: int, height: int, width: int
 ) -> None:
     unet = network(key)
-    quick = KernelUNet(unet)
+    quick = on_kernels(unet)
     x = noise(batch, unet.config.in_channels, height, width)
     for t in (0, 500, 999):
-        assert (quick.predict(x, t) - by_torch(unet, x, t)).abs().max() < AGREEMENT
+        expected = by_torch(unet, x, t)
+        allowed = AGREEMENT * max(1.0, float(expected.abs().max()))
+        assert (quick.predict(x, t) - expected).abs().max() < allowed
 
 
 def test_zeros_and_large_values_are_those_of_torch() -> None:
     unet = network("pixel")
-    quick = KernelUNet(unet)
+    quick = on_kernels(unet)
     for x in (torch.zeros(1, 1, 32, 32), torch.full((1, 1, 32, 32), 0.9), 30 * noise(1, 1, 32, 32)):
         expected = by_torch(unet, x, 10)
         allowed = AGREEMENT * max(1.0, float(expected.abs().max()))
@@ -94,13 +113,31 @@ def test_other_networks_of_the_kind_and_narrow_vectors(wide: bool, changes: dict
     unet = made_up(**changes)
     assert runtime.fits(unet)
     x = noise(2, 2, 20, 36)
-    told = KernelUNet(unet, jit_kernels(wide)).predict(x, 77)
+    told = on_kernels(unet, jit_kernels(wide)).predict(x, 77)
     expected = by_torch(unet, x, 77)
     assert (told - expected).abs().max() < AGREEMENT * float(expected.abs().max())
 
 
+@pytest.mark.parametrize("wide", [False, True])
+@pytest.mark.parametrize(
+    "changes",
+    [{}, {"block_out_channels": (80, 16), "fold": 1, "in_channels": 3, "out_channels": 3},
+     {"layers_per_block": 1, "middle_blocks": 3, "fold": 4}],
+)  # fmt: skip
+def test_other_denoising_networks_and_narrow_vectors(wide: bool, changes: dict[str, Any]) -> None:
+    if wide and jit_kernels().lanes < 16:
+        pytest.skip("this processor has no vectors of 16 floats")
+    unet = denoising_network(**changes)
+    assert runtime.fits(unet)
+    x = noise(2, unet.config.in_channels, 48, 80)
+    for t in (3, 400):
+        expected = by_torch(unet, x, t)
+        told = on_kernels(unet, jit_kernels(wide)).predict(x, t)
+        assert (told - expected).abs().max() < AGREEMENT * float(expected.abs().max())
+
+
 def test_threads_and_repeats_change_no_bit(threads: None) -> None:
-    quick, x = KernelUNet(network("pixel")), noise(1, 1, 104, 72)
+    quick, x = on_kernels(network("pixel")), noise(1, 1, 112, 80)
     torch.set_num_threads(1)
     alone = quick.predict(x, 300)
     for count in (1, 2, 3, 7):
@@ -109,7 +146,7 @@ def test_threads_and_repeats_change_no_bit(threads: None) -> None:
 
 
 def test_several_users_at_once_do_not_share_memory() -> None:
-    quick = KernelUNet(network("pixel"))
+    quick = on_kernels(network("pixel"))
     images = [noise(1, 1, 64, 64) * scale for scale in (0.2, 0.5, 1.0, 2.0)]
     alone = [quick.predict(x, 400) for x in images]
     with ThreadPoolExecutor(4) as pool:
@@ -120,25 +157,27 @@ def test_several_users_at_once_do_not_share_memory() -> None:
 
 
 def test_memory_between_runs_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
-    quick = KernelUNet(network("pixel"))
-    for side in (64, 72, 80, 88):
+    quick = on_kernels(network("pixel"))
+    for side in (64, 80, 96, 112):
         quick.predict(noise(1, 1, side, side), 1)
-    kept = [plan.bytes for plan, _, _ in quick.idle.values()]
+    kept = [each.plan.bytes for each in quick.plans.idle.values()]
     assert len(kept) == 4
-    monkeypatch.setattr("enhancers.networks.cpu_kernels.network.IDLE_BYTES", sum(kept[-2:]))
-    quick.predict(noise(1, 1, 88, 88), 1)
-    assert [plan.height for plan, _, _ in quick.idle.values()] == [80, 88]
+    monkeypatch.setattr("enhancers.networks.cpu_kernels.idle_plans.IDLE_BYTES", sum(kept[-2:]))
+    quick.predict(noise(1, 1, 112, 112), 1)
+    assert [each.plan.height for each in quick.plans.idle.values()] == [96, 112]
 
 
-@pytest.mark.parametrize("shape", [(1, 1, 30, 32), (1, 3, 32, 32)])
-def test_images_it_does_not_take_are_refused(shape: tuple[int, ...]) -> None:
+@pytest.mark.parametrize("key", ["pixel", "latent"])
+@pytest.mark.parametrize(("extra", "side"), [(0, 30), (2, 32)])
+def test_images_it_does_not_take_are_refused(key: str, extra: int, side: int) -> None:
+    unet = network(key)
     with pytest.raises(ValueError, match="does not take"):
-        KernelUNet(network("pixel")).predict(noise(*shape), 1)
+        on_kernels(unet).predict(noise(1, unet.config.in_channels + extra, side, 32), 1)
 
 
-def test_the_prior_runs_on_the_kernels() -> None:
-    run = pixel_prior("cpu").run
-    assert isinstance(getattr(run, "__self__", None), KernelUNet)
+def test_the_embedded_networks_run_on_the_kernels() -> None:
+    for prior in (pixel_prior("cpu"), latent_prior("cpu")):
+        assert isinstance(getattr(prior.run, "__self__", None), type(on_kernels(prior.unet)))
 
 
 @pytest.mark.parametrize(
@@ -163,6 +202,7 @@ def test_other_devices_and_numbers_are_left_to_torch() -> None:
     unet = made_up()
     assert runtime.on_cpu(unet, "cuda") is None
     assert runtime.on_cpu(unet.to(torch.bfloat16), "cpu") is None
+    assert runtime.on_cpu(denoising_network(block_out_channels=(16, 40)), "cpu") is None
 
 
 def test_without_llvmlite_torch_runs_it(

@@ -13,10 +13,10 @@ UNATTRIBUTED = (
 _WHAT = {
     "pixel": (
         "Pixel network",
-        "A fully convolutional denoising diffusion network (diffusers UNet2DModel, ε-prediction, "
-        "1 channel in [-1, 1], T = 1000, linear betas 1e-4 to 0.02) for gray medical images, "
-        "trained on crops of 64 x 64 pixels, so that it serves whole images and tiles. Used by "
-        "`null_space` and `unimie`.",
+        "A fully convolutional denoising diffusion network (this project's DenoisingUNet, without "
+        "biases and norms, ε-prediction, 1 channel in [-1, 1], T = 1000, linear betas 1e-4 to "
+        "0.02) for gray medical images, trained on crops of 64 and 128 pixels, so that it serves "
+        "whole images and tiles. Used by `denoiser`, `null_space` and `unimie`.",
     ),
     "latent": (
         "Latent network",
@@ -39,10 +39,12 @@ _LIMITS = """\
 
 
 _PARTS = {
-    "pixel": (("unet", "UNet2DModel"),),
+    "pixel": (("unet", "DenoisingUNet"),),
     "latent": (("vae", "AutoencoderKL"), ("unet", "UNet2DModel")),
 }
-"""Subfolders of each network, and the class of diffusers that loads them."""
+"""Subfolders of each network, and the class that loads them."""
+_OWN = {"DenoisingUNet": "enhancers.networks.denoising_unet"}
+"""Where the classes that are not of diffusers come from."""
 
 _TAGS = ("medical", "image-restoration", "denoising", "diffusion", "not-for-diagnosis")
 
@@ -79,15 +81,20 @@ def _front_matter(which: str, facts: Mapping[str, Any]) -> str:
 
 def _use(which: str) -> list[str]:
     """How the folder is loaded, as code that runs in it."""
-    classes = sorted({name for _, name in _PARTS[which]})
+    classes: dict[str, set[str]] = {"diffusers": {"DDIMScheduler"}}
+    for _, name in _PARTS[which]:
+        classes.setdefault(_OWN.get(name, "diffusers"), set()).add(name)
+    imports = [
+        f"from {module} import {', '.join(sorted(names))}" for module, names in classes.items()
+    ]
     loads = [
         f'{part} = {name}.from_pretrained(".", subfolder="{part}")' for part, name in _PARTS[which]
     ]
     return [
         "## Use", "",
         "In this folder, or with its name on the Hub in place of the dot:", "",
-        "```python", f"from diffusers import {', '.join([*classes, 'DDIMScheduler'])}", "",
-        *loads, 'scheduler = DDIMScheduler.from_pretrained(".", subfolder="scheduler")', "```", "",
+        "```python", *imports, "", *loads,
+        'scheduler = DDIMScheduler.from_pretrained(".", subfolder="scheduler")', "```", "",
     ]  # fmt: skip
 
 
@@ -120,9 +127,9 @@ def render(which: str, facts: Mapping[str, Any], attribution: str) -> str:
     ]  # fmt: skip
     for stage in facts["stages"]:
         lines.append(
-            f"- **{stage['stage']}**: {stage['steps']} steps of {facts['batch']} crops in "
-            f"{stage['minutes']:.0f} min, AdamW with cosine decay, moving average of the weights; "
-            f"final training loss {stage['loss']:.4f}."
+            f"- **{stage['stage']}**: {stage['steps']} steps in {stage['minutes']:.0f} min "
+            f"({facts['recipe']}), moving average of the weights; final training loss "
+            f"{stage['loss']:.4f}."
         )
         if stage["validation"]:
             figures = "; ".join(f"{name} {value:g}" for name, value in stage["validation"].items())

@@ -24,7 +24,7 @@ from enhancers.networks.denoising_unet import DenoisingUNet
 from enhancers.networks.training import architectures
 from enhancers.networks.training.card import render
 from enhancers.networks.training.corpus import Corpus, Crops
-from enhancers.networks.training.stage import Stage, StageResult
+from enhancers.networks.training.stage import DECAY_SHARE, Stage, StageResult
 from enhancers.networks.training.validation import (
     as_tensor,
     denoising_psnr,
@@ -192,7 +192,8 @@ def train_pixel(
     result = _result(stage, denoising_psnr(model, corpus, signal, device), earlier)
     model.half().save_pretrained(out / "unet")
     architectures.scheduler().save_pretrained(out / "scheduler")
-    _write_card("pixel", out, corpus, (result,))
+    batches = ", then ".join(f"{count} crops of {side} pixels" for _, side, count in PIXEL_BATCHES)
+    _write_card("pixel", out, corpus, (result,), batches)
     return (result,)
 
 
@@ -239,7 +240,7 @@ def train_latent(
     vae.half().save_pretrained(out / "vae")
     model.half().save_pretrained(out / "unet")
     architectures.scheduler().save_pretrained(out / "scheduler")
-    _write_card("latent", out, corpus, (first, second))
+    _write_card("latent", out, corpus, (first, second), f"{BATCH} crops")
     return first, second
 
 
@@ -330,9 +331,11 @@ def _latent_crops(latents: Tensor, random: np.random.Generator, device: str) -> 
     return latents[picked].to(device)
 
 
-def _write_card(which: str, out: Path, corpus: Corpus, stages: tuple[StageResult, ...]) -> None:
+def _write_card(
+    which: str, out: Path, corpus: Corpus, stages: tuple[StageResult, ...], batches: str
+) -> None:
     facts = {
-        "batch": BATCH,
+        "recipe": f"{batches} a step; Muon and AdamW, linear decay in the last {DECAY_SHARE:.0%}",
         "corpus_sha256": corpus.digest,
         "images": {
             name: [len(corpus.train[name]), len(corpus.validation[name])] for name in corpus.groups

@@ -71,9 +71,9 @@ def test_an_absent_or_empty_folder_is_said(tmp_path: Path) -> None:
 
 def test_crops_are_in_range_varied_and_repeatable() -> None:
     corpus = read_corpus(None, phantoms=2)
-    first, again = (Crops(corpus, 32, seed=5).batch(6) for _ in range(2))
+    first, again = (Crops(corpus, seed=5).batch(6, 32) for _ in range(2))
     assert first.shape == (6, 1, 32, 32)
     assert first.min() >= -1
     assert first.max() <= 1
     assert np.array_equal(first, again)
-    assert not np.array_equal(first, Crops(corpus, 32, seed=6).batch(6))
+    assert not np.array_equal(first, Crops(corpus, seed=6).batch(6, 32))

@@ -8,11 +8,19 @@ import torch
 from torch import nn
 
 from enhancers.errors import NetworkMissing
+from enhancers.networks.denoising_unet import DenoisingUNet
 from enhancers.networks.training import train
 from enhancers.networks.training.architectures import scheduler
 from enhancers.networks.training.corpus import Corpus, read_corpus
 from enhancers.networks.training.stage import Stage
-from enhancers.networks.training.train import diffusion_loss, train_latent, train_pixel
+from enhancers.networks.training.train import (
+    RESTORATION,
+    PixelLoss,
+    PixelObjective,
+    diffusion_loss,
+    train_latent,
+    train_pixel,
+)
 
 WEIGHTS = "diffusion_pytorch_model.safetensors"
 
@@ -32,6 +40,50 @@ def test_the_loss_of_a_perfect_prediction_is_zero() -> None:
             return type("Output", (), {"sample": noisy / level})
 
     assert float(diffusion_loss(Oracle(), clean, signal)) < 1e-9
+
+
+@pytest.mark.parametrize("objective", [RESTORATION, PixelObjective(0.0, 0.0, logarithmic=False)])
+def test_the_loss_of_the_pixel_network_falls_with_its_error(objective: PixelObjective) -> None:
+    signal, clean = scheduler().alphas_cumprod, torch.zeros((64, 1, 16, 16))
+
+    class Predicts(nn.Module):
+        def __init__(self, share: float) -> None:
+            super().__init__()
+            self.share = share
+
+        def forward(self, noisy: torch.Tensor, steps: torch.Tensor) -> object:
+            level = (1 - signal[steps]).sqrt().view(-1, 1, 1, 1)
+            return type("Output", (), {"sample": self.share * noisy / level})
+
+    losses = [
+        float(PixelLoss(signal, 0, objective)(Predicts(share), clean)) for share in (0.0, 0.5, 1.0)
+    ]
+    assert losses == sorted(losses, reverse=True)
+    assert losses[2] < (-6 if objective.logarithmic else 1e-6)
+
+
+def test_timesteps_and_clipping_follow_the_objective() -> None:
+    signal = scheduler().alphas_cumprod
+    found: list[tuple[int, float]] = []
+
+    class Records(nn.Module):
+        def forward(self, noisy: torch.Tensor, steps: torch.Tensor) -> object:
+            images = (noisy / signal[steps].sqrt().view(-1, 1, 1, 1)).flatten(1)
+            found.extend(zip(steps.tolist(), images.mean(1).tolist(), strict=True))
+            return type("Output", (), {"sample": torch.zeros_like(noisy)})
+
+    black = torch.full((200, 1, 16, 16), -1.0)
+    PixelLoss(signal, 0, PixelObjective(1.0, 0.0))(Records(), black)
+    sigma = [float((1 - signal[step]).sqrt() / signal[step].sqrt()) for step, _ in found]
+    assert min(sigma) < 0.02
+    assert 0.7 < max(sigma) < 1.05
+    found.clear()
+    # Restoring clipped noise gives black its mean back.
+    PixelLoss(signal, 0, PixelObjective(1.0, 1.0))(Records(), black)
+    assert max(abs(mean + 1) for step, mean in found if step < 100) < 0.1
+    found.clear()
+    PixelLoss(signal, 0, PixelObjective(0.0, 0.0))(Records(), black)
+    assert sum(step > 500 for step, _ in found) > 60
 
 
 def test_a_stage_learns_and_its_average_follows(tmp_path: Path) -> None:
@@ -63,13 +115,14 @@ def test_training_writes_folders_that_load(
     from diffusers import AutoencoderKL, UNet2DModel
 
     monkeypatch.setattr(train, "BATCH", 2)
+    monkeypatch.setattr(train, "PIXEL_BATCHES", ((1.0, 64, 2),))
     (pixel,) = train_pixel(corpus, 0.02, tmp_path / "pixel", "cpu")
     coder, latent = train_latent(corpus, 0.05, tmp_path / "latent", "cpu")
     assert min(pixel.steps, coder.steps, latent.steps) >= 1
     facts = json.loads((tmp_path / "latent" / "training.json").read_text())
     assert [stage["stage"] for stage in facts["stages"]] == ["autoencoder", "latent-unet"]
     for kind, folder in (
-        (UNet2DModel, "pixel/unet"),
+        (DenoisingUNet, "pixel/unet"),
         (AutoencoderKL, "latent/vae"),
         (UNet2DModel, "latent/unet"),
     ):
