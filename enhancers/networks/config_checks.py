@@ -126,7 +126,7 @@ def network_class(config: Config) -> Any:
 
 def multiple_of(config: Config) -> int:
     """By what the sides of an image or latent must be divisible for a network."""
-    return int(config.get("fold", 1)) * 2 ** (len(config["block_out_channels"]) - 1)
+    return int(config.get("fold", 1)) << (len(config["block_out_channels"]) - 1)
 
 
 def image_channels(config: Config) -> int:

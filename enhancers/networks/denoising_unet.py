@@ -45,8 +45,9 @@ class ResidualBlock(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """The same shape, (B, C, H, W)."""
-        hidden: Tensor = self.conv1(x)
-        return x + self.conv2(F.relu(hidden, inplace=not torch.is_grad_enabled()))
+        hidden = F.relu(self.conv1(x), inplace=not torch.is_grad_enabled())
+        out: Tensor = x + self.conv2(hidden)
+        return out
 
 
 class Level(nn.ModuleList):
@@ -85,7 +86,7 @@ class DenoisingUNet(ModelMixin, ConfigMixin):  # type: ignore[misc]
 
     config_name = "config.json"
 
-    @register_to_config
+    @register_to_config  # type: ignore[untyped-decorator]
     def __init__(
         self,
         in_channels: int = 1,

@@ -85,5 +85,7 @@ def jit_kernels(wide: bool | None = None) -> JitKernels:
         kind = ctypes.CFUNCTYPE(None, *numbers)
         return {n: kind(engine.get_function_address(f"{name}_{n}")) for n in blocks}
 
-    kinds = map(functions, ("conv", "direct", "shrink", "grow"))
-    return JitKernels(lanes, rows, *kinds, engine=engine)
+    return JitKernels(
+        lanes, rows, functions("conv"), functions("direct"), functions("shrink"),
+        functions("grow"), engine,
+    )  # fmt: skip

@@ -20,7 +20,8 @@ GROUPS = 8
 
 def pixel_unet(widths: tuple[int, ...] = PIXEL_CHANNELS) -> DenoisingUNet:
     """ε-prediction network for gray images in [-1, 1], (B, 1, H, W), sides divisible by 16."""
-    return DenoisingUNet(block_out_channels=widths)
+    made: DenoisingUNet = DenoisingUNet(block_out_channels=widths)
+    return made
 
 
 def latent_unet() -> UNet2DModel:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Iterator
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -32,8 +33,8 @@ class Muon(Optimizer):
         super().__init__(weights, {"lr": lr})
 
     @torch.no_grad()
-    def step(self, closure: None = None) -> None:
-        """One step; all weights must have gradients."""
+    def step(self, closure: Any = None) -> Any:
+        """One step; all weights must have gradients. A closure is not called."""
         for group in self.param_groups:
             for weight in group["params"]:
                 state = self.state[weight]
@@ -54,7 +55,8 @@ def orthogonalised(matrix: Tensor) -> Tensor:
     for _ in range(ITERATIONS):
         gram = x @ x.T
         x = a * x + (b * gram + c * gram @ gram) @ x
-    return x.T if wide is not matrix else x
+    found: Tensor = x.T if wide is not matrix else x
+    return found
 
 
 def optimizers(model: nn.Module, rate: float) -> Iterator[Optimizer]:

@@ -143,7 +143,8 @@ class PixelLoss:
         error = (predicted - wanted).square().flatten(1).mean(1)
         if self.objective.logarithmic:
             error = (error + LEAST_ERROR).log()
-        return error.mean()
+        loss: Tensor = error.mean()
+        return loss
 
     def _steps(self, count: int) -> Tensor:
         low, high = np.log(RESTORATION_SIGMAS)
