@@ -1,7 +1,8 @@
-"""The degradation y = f L x + n of a dark image: exposure factor f, lighting field L, noise σ.
+"""The degradation y = f L x + V + n of a dark image: exposure factor f, lighting field L, veil V.
 
-In the notation of Fei et al. (arXiv 2407.10236, eq. 10), y = f x + M, the mask is M = f (L - 1) x:
-it follows the lighting where that varies over the image. f and L are found in closed form from the
+In the notation of Fei et al. (arXiv 2407.10236, eq. 10), y = f x + M, the mask is
+M = f (L - 1) x + V: it follows the lighting where that varies over the image, and the veil
+(`enhancers.diffusion.veil`) where there is one. f and L are found in closed form from the
 losses of section 4.5: L is the field that brings the regions of 16 x 16 pixels closest to one
 exposure (eq. 12, an absolute error, so that vessels, cells and lesions do not count), and smooth
 because it has few coefficients (eq. 13).
@@ -14,6 +15,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from enhancers.diffusion.veil import find_veil, legendre_basis
 from enhancers.image import Pixels
 
 Array = NDArray[np.float64]
@@ -69,11 +71,22 @@ class Degradation:
         f, the gain at a lighting of 1.
     uneven : float
         Ratio of the brightest to the darkest lighting, 1 for even lighting.
+    veil : ndarray, float32, shape (H, W), or None
+        What is added to the image, where that was found.
     """
 
     gain: Pixels
     exposure: float
     uneven: float
+    veil: Pixels | None = None
+
+    def undone(self, pixels: Pixels) -> Pixels:
+        """(y - M)/f of an image, shape (H, W) or (H, W, C), clipped to [0, 1]."""
+        gain, veil = (
+            field[..., None] if field is not None and pixels.ndim == 3 else field
+            for field in (self.gain, self.veil)
+        )
+        return np.clip((pixels if veil is None else pixels - veil) / gain, 0.0, 1.0)
 
 
 def find_degradation(
@@ -82,8 +95,9 @@ def find_degradation(
     exposure: float | None,
     evenness: float | None,
     usual: Usual,
+    noise: float,
 ) -> Degradation:
-    """Exposure factor and lighting field of an image.
+    """Exposure factor, lighting field and veil of an image.
 
     Parameters
     ----------
@@ -96,7 +110,12 @@ def find_degradation(
         Share of the slow variation that counts as lighting, 0 to 1; the rest is anatomy. None for
         what exceeds the usual variation.
     usual : Usual
+    noise : float
+        σ of the noise.
     """
+    veil = find_veil(gray, noise)
+    if veil is not None:
+        gray = np.maximum(gray - veil, 0.0)
     field = lighting_field(gray, body, evenness, usual.variation)
     even = gray / field
     inside = body > 0.5
@@ -108,7 +127,7 @@ def find_degradation(
     f = max(f, MIN_GAIN)
     lit = field[inside] if inside.any() else field
     gain = np.maximum(f * field, np.float32(MIN_GAIN)).astype(np.float32)
-    return Degradation(gain, f, float(lit.max() / lit.min()))
+    return Degradation(gain, f, float(lit.max() / lit.min()), veil)
 
 
 def highlight(even: Pixels, inside: NDArray[np.bool_]) -> float:
@@ -131,13 +150,14 @@ def lighting_field(
     """
     flat = np.ones_like(gray)
     means, weights = _regions(gray, body)
-    basis = _basis(means.shape)
+    basis, _ = legendre_basis(means.shape, DEGREE)
     used = weights > 0.5
     if evenness == 0.0 or used.sum() < 4 * basis.shape[-1]:
         return flat
     logs = np.log(np.maximum(means[used], DARKEST))
     coefficients = _least_absolute(basis[used], logs, weights[used])
-    log_field = _basis(gray.shape) @ coefficients
+    whole, _ = legendre_basis(gray.shape, DEGREE)
+    log_field = whole @ coefficients
     weight = float(body.sum())
     log_field -= float((log_field * body).sum()) / weight
     if evenness is None:
@@ -161,15 +181,6 @@ def _regions(gray: Pixels, body: Pixels) -> tuple[Array, Array]:
     covered = sums(body)
     areas = np.outer(np.diff(edges[0]), np.diff(edges[1]))
     return sums(gray * body) / np.maximum(covered, 1e-6), covered / areas
-
-
-def _basis(shape: tuple[int, ...]) -> Array:
-    """Products of Legendre polynomials of total degree up to `DEGREE`, shape (H, W, terms)."""
-    from numpy.polynomial import legendre
-
-    y, x = (legendre.legvander((np.arange(n) + 0.5) / n * 2 - 1, DEGREE) for n in shape)
-    pairs = [(i, j) for i in range(DEGREE + 1) for j in range(DEGREE + 1 - i)]
-    return np.stack([y[:, None, i] * x[None, :, j] for i, j in pairs], axis=-1)
 
 
 def _least_absolute(basis: Array, values: Array, weights: Array) -> Array:

@@ -180,9 +180,11 @@ def _report(problem: Problem, pixels: Pixels) -> tuple[tuple[Figure, ...], tuple
     """What was estimated, and what the network changed in the brightened image."""
     change = np.abs(luminance(pixels) - luminance(problem.brightened)) / GRAY_LEVEL
     rms, share = float(np.sqrt(np.mean(change**2))), float(np.mean(change > 1.0))
+    veil = problem.degradation.veil
     figures = (
         Figure("gain", "Exposure factor f", problem.degradation.exposure),
         Figure("uneven", "Lighting, brightest to darkest", problem.degradation.uneven),
+        Figure("veil", "Veil, largest", 0.0 if veil is None else float(veil.max())),
         Figure("noise", "Noise σ after brightening", float(np.median(problem.level[0]))),
         Figure("network_rms", "Changed by the network, RMS", rms, "of 255 gray levels"),
         Figure("network_share", "Pixels it changed by over one level", 100 * share, "%"),

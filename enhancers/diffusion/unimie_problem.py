@@ -28,18 +28,18 @@ from enhancers.registry import get
 
 MULTIPLE = 16
 USUAL = {
-    Modality.FUNDUS: Usual(0.31, 0.15),
+    Modality.FUNDUS: Usual(0.31, 0.25),
     Modality.ENDOSCOPY: Usual(0.34, 0.23),
     Modality.MICROSCOPY: Usual(0.71, 0.08),
     Modality.MR: Usual(0.55, math.inf),
     Modality.CT: Usual(0.43, math.inf),
-    Modality.XR: Usual(0.56, 0.2),
-    Modality.US: Usual(0.28, 0.3),
+    Modality.XR: Usual(0.56, 0.25),
+    Modality.US: Usual(0.28, math.inf),
 }
 """Of images of training subjects, 10 to 16 per modality, and of endoscopy phantoms; the variation
-is 1 to 1.5 times theirs, whichever restored evenly and unevenly lit images of them best. That of
-ultrasound is assumed. MR and CT have no lamp: what they vary is anatomy, or the field of coils,
-which N4 corrects. An exposure of 0.4 for all, as published, turns X-rays gray."""
+is 1 to 1.5 times theirs, whichever restored evenly and unevenly lit images of them best. MR, CT and
+ultrasound have no lamp: what they vary is anatomy, or the field of coils, which N4 corrects. An
+exposure of 0.4 for all, as published, turns X-rays gray."""
 REFERENCE_GUIDANCE = 0.509
 REFERENCE_EXPOSURE_WEIGHT = 0.001
 UNUSED = {"paper": ("exposure_weight",), "reference": ("evenness", "sigma")}
@@ -134,10 +134,9 @@ def find_problem(image: MedicalImage, light: Lighting, channels: int) -> Problem
     pixels, gray = image.pixels, luminance(image.pixels)
     body = foreground(gray)
     usual = USUAL.get(image.modality, Usual())
-    degradation = find_degradation(gray, body, light.exposure, light.evenness, usual)
-    gain = degradation.gain
-    by_channel = gain[..., None] if image.is_colour else gain
-    brightened = np.clip(pixels / by_channel, 0.0, 1.0)
+    noise = estimate_sigma(gray) if light.sigma is None else light.sigma
+    degradation = find_degradation(gray, body, light.exposure, light.evenness, usual, noise)
+    gain, brightened = degradation.gain, degradation.undone(pixels)
     factors: tuple[float, ...] = (1.0,)
     if image.is_colour and channels == 1:
         planes = to_planes(brightened)[:, None]

@@ -117,7 +117,7 @@ def test_the_usual_variation_of_anatomy_is_not_taken_for_lighting() -> None:
 
 
 def test_without_evenness_the_gain_is_the_same_everywhere() -> None:
-    degradation = find_degradation(DARK, foreground(DARK), None, 0.0, Usual())
+    degradation = find_degradation(DARK, foreground(DARK), None, 0.0, Usual(), 0.0)
     assert np.ptp(degradation.gain) == 0.0
     assert degradation.uneven == 1.0
 
