@@ -201,7 +201,7 @@ def _network(key: str) -> TrainedNetwork:
     return TrainedNetwork(
         key=key,
         digest=identity(key).partition(":")[2],
-        batch=int(record["batch"]),
+        recipe=str(record["recipe"]),
         stages=tuple(
             Training(str(one["stage"]), int(one["steps"]), rounded(float(one["minutes"])))
             for one in record["stages"]

@@ -90,8 +90,8 @@ def _networks(evidence: Evidence) -> Iterator[str]:
             for stage in one.stages
         )
         yield (
-            f"- `{one.key}`, for {USED_BY.get(one.key, 'no method')}: {stages}; batches of "
-            f"{one.batch}; weights `{one.digest[:12]}`."
+            f"- `{one.key}`, for {USED_BY.get(one.key, 'no method')}: {stages} ({one.recipe}); "
+            f"weights `{one.digest[:12]}`."
         )
     yield ""
     for material in dict.fromkeys(one.material for one in evidence.networks):

@@ -129,7 +129,7 @@ class TrainedNetwork:
 
     key: str
     digest: str
-    batch: int
+    recipe: str
     stages: tuple[Training, ...]
     material: tuple[Material, ...]
 

@@ -13,10 +13,9 @@ UNATTRIBUTED = (
 _WHAT = {
     "pixel": (
         "Pixel network",
-        "A fully convolutional denoising diffusion network (this project's DenoisingUNet, without "
-        "biases and norms, ε-prediction, 1 channel in [-1, 1], T = 1000, linear betas 1e-4 to "
-        "0.02) for gray medical images, trained on crops of 64 and 128 pixels, so that it serves "
-        "whole images and tiles. Used by `denoiser`, `null_space` and `unimie`.",
+        "A fully convolutional denoising diffusion network (ε-prediction, 1 channel in [-1, 1], "
+        "T = 1000, linear betas 1e-4 to 0.02) for gray medical images, trained on crops, so that "
+        "it serves whole images and tiles. Used by `denoiser`, `null_space` and `unimie`.",
     ),
     "latent": (
         "Latent network",
@@ -38,11 +37,6 @@ _LIMITS = """\
 """
 
 
-_PARTS = {
-    "pixel": (("unet", "DenoisingUNet"),),
-    "latent": (("vae", "AutoencoderKL"), ("unet", "UNet2DModel")),
-}
-"""Subfolders of each network, and the class that loads them."""
 _OWN = {"DenoisingUNet": "enhancers.networks.denoising_unet"}
 """Where the classes that are not of diffusers come from."""
 
@@ -79,16 +73,16 @@ def _front_matter(which: str, facts: Mapping[str, Any]) -> str:
     return f"---\n{data.to_yaml()}\n---\n"
 
 
-def _use(which: str) -> list[str]:
-    """How the folder is loaded, as code that runs in it."""
+def _use(parts: Mapping[str, str]) -> list[str]:
+    """How the folder is loaded, as code that runs in it: subfolders and their classes."""
     classes: dict[str, set[str]] = {"diffusers": {"DDIMScheduler"}}
-    for _, name in _PARTS[which]:
+    for name in parts.values():
         classes.setdefault(_OWN.get(name, "diffusers"), set()).add(name)
     imports = [
         f"from {module} import {', '.join(sorted(names))}" for module, names in classes.items()
     ]
     loads = [
-        f'{part} = {name}.from_pretrained(".", subfolder="{part}")' for part, name in _PARTS[which]
+        f'{part} = {name}.from_pretrained(".", subfolder="{part}")' for part, name in parts.items()
     ]
     return [
         "## Use", "",
@@ -118,7 +112,7 @@ def render(which: str, facts: Mapping[str, Any], attribution: str) -> str:
     lines = [
         _front_matter(which, facts),
         f"# {title}", "", summary, "",
-        *_use(which),
+        *_use(facts["classes"]),
         "## Split", "",
         "By subject within each group: no subject of a group is on both sides.", "",
         "| group | training images | validation images | training subjects | validation subjects |",

@@ -19,7 +19,7 @@ from enhancers.networks.training.muon import optimizers
 RATE = 5e-4
 EMA = 0.999
 WARM_UP_STEPS = 50
-DECAY_SHARE = 0.3
+DECAY_SHARE = 0.67
 """Last part of the budget, in which the learning rate decays."""
 CHECKPOINT_SECONDS = 120.0
 

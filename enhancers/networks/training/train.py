@@ -194,7 +194,7 @@ def train_pixel(
     model.half().save_pretrained(out / "unet")
     architectures.scheduler().save_pretrained(out / "scheduler")
     batches = ", then ".join(f"{count} crops of {side} pixels" for _, side, count in PIXEL_BATCHES)
-    _write_card("pixel", out, corpus, (result,), batches)
+    _write_card("pixel", out, corpus, (result,), batches, {"unet": model})
     return (result,)
 
 
@@ -241,7 +241,8 @@ def train_latent(
     vae.half().save_pretrained(out / "vae")
     model.half().save_pretrained(out / "unet")
     architectures.scheduler().save_pretrained(out / "scheduler")
-    _write_card("latent", out, corpus, (first, second), f"{BATCH} crops")
+    parts = {"vae": vae, "unet": model}
+    _write_card("latent", out, corpus, (first, second), f"{BATCH} crops", parts)
     return first, second
 
 
@@ -333,10 +334,16 @@ def _latent_crops(latents: Tensor, random: np.random.Generator, device: str) -> 
 
 
 def _write_card(
-    which: str, out: Path, corpus: Corpus, stages: tuple[StageResult, ...], batches: str
+    which: str,
+    out: Path,
+    corpus: Corpus,
+    stages: tuple[StageResult, ...],
+    batches: str,
+    parts: Mapping[str, object],
 ) -> None:
     facts = {
         "recipe": f"{batches} a step; Muon and AdamW, linear decay in the last {DECAY_SHARE:.0%}",
+        "classes": {part: type(network).__name__ for part, network in parts.items()},
         "corpus_sha256": corpus.digest,
         "images": {
             name: [len(corpus.train[name]), len(corpus.validation[name])] for name in corpus.groups

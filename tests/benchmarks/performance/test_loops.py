@@ -66,13 +66,13 @@ def test_a_watch_notes_shapes_and_timesteps_and_is_taken_away_after_an_error() -
     import torch
 
     prior = pixel_prior("cpu")
-    before = prior.run
+    before, shape = prior.run, (2, 1, prior.multiple, 3 * prior.multiple)
 
     def fail() -> None:
         with loops.watched(prior) as watch:
             assert isinstance(prior.run, Watch)
-            prior.predict(torch.zeros(2, 1, 16, 24), 30)
-            assert watch.taken() == [Call((2, 1, 16, 24), 30)]
+            prior.predict(torch.zeros(shape), 30)
+            assert watch.taken() == [Call(shape, 30)]
             assert watch.taken() == []
             raise RuntimeError
 
