@@ -37,7 +37,7 @@ class Recipe:
 
 BASE, SHIPPED = "base", "shipped"
 RECIPES = (
-    Recipe(BASE, "as the shipped network: all data, the noise of restoration preferred"),
+    Recipe(BASE, "as the pixel network is trained"),
     Recipe("half-steps", "half as many steps", length=0.5),
     Recipe("narrow", "half the channels", widths=tuple(width // 2 for width in PIXEL_CHANNELS)),
     Recipe("tenth", "a tenth of the images of each group", share="tenth"),
@@ -48,10 +48,6 @@ RECIPES = (
         objective=PixelObjective(restoration_share=0.0),
     ),
     Recipe("unclipped", "noise is never clipped", objective=PixelObjective(clipped_share=0.0)),
-    Recipe(
-        "squared",
-        "mean squared error in place of its logarithm",
-        objective=PixelObjective(logarithmic=False),
-    ),
+    Recipe("unbalanced", "little noise counts most", objective=PixelObjective(balanced=False)),
 )
 """Each recipe differs from the first in one choice."""

@@ -15,6 +15,7 @@ from torch import Tensor
 
 from enhancers.errors import NetworkMissing
 from enhancers.networks import digests, load
+from enhancers.networks.config_checks import multiple_of
 from enhancers.networks.entry import Checkpoint, FromUser, NetworkEntry, Schedule
 from enhancers.networks.guided_diffusion import convert, save_folder
 from enhancers.settings import get_settings
@@ -135,7 +136,8 @@ def test_a_network_for_whole_images_has_no_tiles(tmp_path: Path) -> None:
 
 def test_the_embedded_networks_say_what_they_take() -> None:
     pixel, latent = load.pixel_prior("cpu"), load.latent_prior("cpu")
-    assert (pixel.channels, pixel.tile, pixel.multiple) == (1, 256, 8)
+    assert (pixel.channels, pixel.tile) == (1, 256)
+    assert pixel.multiple == multiple_of(pixel.unet.config)
     assert (latent.channels, latent.multiple, latent.refines) == (1, 16, True)
 
 
