@@ -74,7 +74,8 @@ def train(recipe: Recipe, corpus: Corpus, steps: int, work: Path, device: str) -
     from enhancers.networks.training import architectures
     from enhancers.networks.training.corpus import Crops
     from enhancers.networks.training.stage import Stage
-    from enhancers.networks.training.train import PIXEL_RATE, PixelLoss, pixel_batch
+    from enhancers.networks.training.train import PIXEL_BATCH, PIXEL_RATE, PIXEL_SIDE, PixelLoss
+    from enhancers.networks.training.validation import as_tensor
 
     total = round(steps * recipe.length)
     folder = work / _digest(recipe, corpus, total, device)
@@ -89,7 +90,7 @@ def train(recipe: Recipe, corpus: Corpus, steps: int, work: Path, device: str) -
     crops = Crops(seen, SEED + stage.steps)
     signal = architectures.scheduler().alphas_cumprod.to(device)
     loss = PixelLoss(signal, SEED + stage.steps, recipe.objective)
-    stage.fit(lambda: loss(stage.model, pixel_batch(crops, stage.progress(), device)))
+    stage.fit(lambda: loss(stage.model, as_tensor(crops.batch(PIXEL_BATCH, PIXEL_SIDE), device)))
     found = Trained(
         recipe.key, recipe.label, sum(p.numel() for p in network.parameters()), total,
         sum(len(images) for images in seen.train.values()), round(stage.elapsed, 1),

@@ -34,9 +34,7 @@ from enhancers.networks.training.validation import (
 from enhancers.restore_clipped import restore_clipped
 
 PIXEL_RATE = 3e-3
-PIXEL_BATCHES = ((0.6, 64, 24), (1.0, 128, 6))
-"""Until which share of the training the crops have which side, and how many make a batch: small
-ones are many different images, large ones have the context of whole images."""
+PIXEL_SIDE, PIXEL_BATCH = 64, 24
 LATENT_SIDE = 32
 FACTOR = 4
 AUTOENCODER_SIDE = 64
@@ -53,7 +51,7 @@ noise levels."""
 RESTORATION_SIGMAS = (0.01, 1.0)
 CLIPPED_SIGMAS = (0.02, 0.8)
 """Ranges of the noise-to-signal ratio σ, in units of [-1, 1] (see `PixelObjective`)."""
-BALANCE, MOST_SIGMA = 0.85, 20.0
+BALANCE, MOST_SIGMA = 0.85, 1.0
 """The squared error of ε times σ^0.85 is about the same at every noise level of restoration; beyond
 this σ the weight grows no more."""
 
@@ -188,20 +186,14 @@ def train_pixel(
     crops = Crops(corpus, seed)
     signal = architectures.scheduler().alphas_cumprod.to(device)
     loss = PixelLoss(signal, seed)
-    stage.fit(lambda: loss(stage.model, pixel_batch(crops, stage.progress(), device)))
+    stage.fit(lambda: loss(stage.model, as_tensor(crops.batch(PIXEL_BATCH, PIXEL_SIDE), device)))
     model = stage.averaged()
     result = _result(stage, denoising_psnr(model, corpus, signal, device), earlier)
     model.half().save_pretrained(out / "unet")
     architectures.scheduler().save_pretrained(out / "scheduler")
-    batches = ", then ".join(f"{count} crops of {side} pixels" for _, side, count in PIXEL_BATCHES)
+    batches = f"{PIXEL_BATCH} crops of {PIXEL_SIDE} pixels"
     _write_card("pixel", out, corpus, (result,), batches, {"unet": model})
     return (result,)
-
-
-def pixel_batch(crops: Crops, progress: float, device: str) -> Tensor:
-    """The crops of a step when the training has come this far, (B, 1, H, W) in [-1, 1]."""
-    _, side, count = next(batch for batch in PIXEL_BATCHES if progress <= batch[0])
-    return as_tensor(crops.batch(count, side), device)
 
 
 def train_latent(

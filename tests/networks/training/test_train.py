@@ -115,7 +115,7 @@ def test_training_writes_folders_that_load(
     from diffusers import AutoencoderKL, UNet2DModel
 
     monkeypatch.setattr(train, "BATCH", 2)
-    monkeypatch.setattr(train, "PIXEL_BATCHES", ((1.0, 64, 2),))
+    monkeypatch.setattr(train, "PIXEL_BATCH", 2)
     (pixel,) = train_pixel(corpus, 0.02, tmp_path / "pixel", "cpu")
     coder, latent = train_latent(corpus, 0.05, tmp_path / "latent", "cpu")
     assert min(pixel.steps, coder.steps, latent.steps) >= 1
