@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import logging
 from collections.abc import Generator, Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -195,9 +196,14 @@ def damaged(path: Path) -> Iterator[str]:
 
 
 def test_a_damaged_calibration_is_named_and_no_run_fails_by_it(
-    outcome: Outcome, tmp_path: Path, caplog: pytest.LogCaptureFixture
-) -> None:
+    outcome: Outcome, tmp_path: Path, caplog: pytest.LogCaptureFixture,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
     path = tmp_path / "spread.json"
+    # Libraries that other tests load configure logging and switch loggers off.
+    logger = logging.getLogger(spread.__name__)
+    monkeypatch.setattr(logger, "disabled", False)
+    caplog.set_level(logging.WARNING, logger=logger.name)
     raw = outcome.result
     assert isinstance(raw, SeedsResult)
     for content in damaged(path):
