@@ -82,11 +82,10 @@ class Degradation:
 
     def undone(self, pixels: Pixels) -> Pixels:
         """(y - M)/f of an image, shape (H, W) or (H, W, C), clipped to [0, 1]."""
-        gain, veil = (
-            field[..., None] if field is not None and pixels.ndim == 3 else field
-            for field in (self.gain, self.veil)
-        )
-        return np.clip((pixels if veil is None else pixels - veil) / gain, 0.0, 1.0)
+        axes = (..., None) if pixels.ndim == 3 else (...,)
+        lit = pixels if self.veil is None else pixels - self.veil[axes]
+        undone: Pixels = np.clip(lit / self.gain[axes], 0.0, 1.0)
+        return undone
 
 
 def find_degradation(
