@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import logging
 from collections.abc import Generator, Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -190,20 +189,12 @@ def damaged(path: Path) -> Iterator[str]:
     ):
         path.write_text(text)
         yield text
-    path.unlink()
-    path.mkdir()
-    yield "a folder"
 
 
 def test_a_damaged_calibration_is_named_and_no_run_fails_by_it(
-    outcome: Outcome, tmp_path: Path, caplog: pytest.LogCaptureFixture,
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:  # fmt: skip
+    outcome: Outcome, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     path = tmp_path / "spread.json"
-    # Libraries that other tests load configure logging and switch loggers off.
-    logger = logging.getLogger(spread.__name__)
-    monkeypatch.setattr(logger, "disabled", False)
-    caplog.set_level(logging.WARNING, logger=logger.name)
     raw = outcome.result
     assert isinstance(raw, SeedsResult)
     for content in damaged(path):
@@ -219,6 +210,17 @@ def test_a_damaged_calibration_is_named_and_no_run_fails_by_it(
         [warning] = caplog.messages
         assert "spread.json" in warning
     assert spread.read_calibrations(tmp_path / "absent.json") == ()
+
+
+def test_a_folder_in_place_of_a_calibration_fails_no_run(outcome: Outcome, tmp_path: Path) -> None:
+    with pytest.raises(ReadingRoomError, match="cannot be read"):
+        spread.read_calibrations(tmp_path)
+    raw = outcome.result
+    assert isinstance(raw, SeedsResult)
+    noted = spread.with_calibration(
+        raw, get("null_space"), outcome.params, outcome.record.prior, tmp_path
+    )
+    assert "Not calibrated" in noted.notes[-1]
 
 
 def test_maps_of_seeds_and_parts_have_units_and_sum_to_the_result(
