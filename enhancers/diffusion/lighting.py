@@ -10,6 +10,7 @@ because it has few coefficients (eq. 13).
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -52,7 +53,8 @@ class Usual:
     exposure : float
         Mean of the body.
     variation : float
-        Root mean square of the fitted log L: slow changes that are anatomy.
+        Root mean square of the fitted log L: slow changes that are anatomy. Infinite for images
+        without a lamp, which alone may have a veil.
     """
 
     exposure: float = EXPOSURE
@@ -112,7 +114,8 @@ def find_degradation(
     noise : float
         σ of the noise.
     """
-    veil = find_veil(gray, noise)
+    # Under a lamp the edge of its field is taken for a veil.
+    veil = find_veil(gray, noise) if math.isinf(usual.variation) else None
     if veil is not None:
         gray = np.maximum(gray - veil, 0.0)
     field = lighting_field(gray, body, evenness, usual.variation)

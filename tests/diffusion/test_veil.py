@@ -1,11 +1,13 @@
 from __future__ import annotations
 
+import math
+
 import numpy as np
 import pytest
 
 from enhancers.colour import luminance
 from enhancers.degrade import degrade
-from enhancers.diffusion.lighting import Degradation
+from enhancers.diffusion.lighting import Degradation, Usual, find_degradation, foreground
 from enhancers.diffusion.veil import find_veil
 from enhancers.evaluation.measures import fit
 from enhancers.image import Pixels
@@ -47,6 +49,17 @@ def test_where_black_cannot_be_told_from_dark_anatomy_no_veil_is_found() -> None
     assert find_veil(dark[96:160, 96:160], 0.0) is None
     for shape in ((8, 300), (300, 1), (1, 1)):
         assert find_veil(np.zeros(shape, np.float32), 0.0) is None
+
+
+def test_a_veil_is_looked_for_where_no_lamp_lights_the_image() -> None:
+    dark = degrade(anatomy(), "under_exposure", 0.3, seed=1).astype(np.float32)
+    body = foreground(dark)
+    found, lit = (
+        find_degradation(dark, body, None, None, usual, 0.0)
+        for usual in (Usual(variation=math.inf), Usual())
+    )
+    assert found.veil is not None
+    assert lit.veil is None
 
 
 def test_a_degradation_is_undone_by_its_own_fields() -> None:
