@@ -165,4 +165,6 @@ def _described(header: Dataset) -> int:
 
 
 def _damaged() -> ImageReadError:
-    return ImageReadError("The deflated DICOM file is damaged or truncated.")
+    return ImageReadError(
+        "The deflated DICOM file is damaged or truncated; copy or export it again."
+    )

@@ -130,7 +130,9 @@ def _sniff_gzip(data: bytes) -> Format:
     try:
         head = gzip.GzipFile(fileobj=io.BytesIO(data)).read(1024)
     except (OSError, EOFError, zlib.error):
-        raise ImageReadError("The gzip archive is damaged or truncated.") from None
+        raise ImageReadError(
+            "The gzip archive is damaged or truncated; copy or pack it again."
+        ) from None
     if is_nifti(head):
         return "NIfTI"
     if head.startswith(b"\0\0\0\x01") and head[20:23] == b"\0\0\0":

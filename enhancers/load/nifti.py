@@ -166,7 +166,9 @@ class _Reader:
         try:
             found: bytes = self._file.read(count)
         except (OSError, EOFError, zlib.error):
-            raise ImageReadError("The gzipped NIfTI file is damaged or truncated.") from None
+            raise ImageReadError(
+                "The gzipped NIfTI file is damaged or truncated; copy or export it again."
+            ) from None
         return found
 
     def fill(self, target: NDArray[np.uint8], header: Header) -> None:

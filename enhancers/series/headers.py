@@ -103,7 +103,9 @@ def read_facts(file: IO[bytes], size: int, caps: Caps) -> list[FrameFacts]:
         raise
     except Exception as error:
         # A damaged header ends in an error of pydicom, struct, zlib or the archive it is in.
-        raise ImageReadError("The DICOM file is damaged or truncated.") from error
+        raise ImageReadError(
+            "The DICOM file is damaged or truncated; copy or export it again."
+        ) from error
 
 
 def is_dicom(head: bytes) -> bool:
