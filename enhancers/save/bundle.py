@@ -1,7 +1,4 @@
-"""Lossless export: 16-bit PNG, float TIFF in source units, and a zip of a complete run.
-
-Of the input file only pixels, spacing and window are copied.
-"""
+"""The zip of a complete run: input, results, maps, metrics, record."""
 
 from __future__ import annotations
 
@@ -14,20 +11,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
-import numpy as np
-from numpy.typing import NDArray
-
 from enhancers.files import write_atomic
-from enhancers.image import MedicalImage, Pixels, check_pixels
-from enhancers.measured import SampledSpectrum
-
-WHITE = 65535
-"""The 16-bit gray level of 1.0."""
-
-FADE = 0.01
-"""Part of the window's width beyond its ends over which the change by a method fades out."""
-
-NOT_FOR_DIAGNOSIS = "Not a medical device. Not for diagnosis."
+from enhancers.image import MedicalImage, Pixels
+from enhancers.save.png import WHITE, to_png16
+from enhancers.save.source_units import FADE
+from enhancers.save.tiff import NOT_FOR_DIAGNOSIS, BundleMap, to_tiff_map, to_tiff_source
 
 # The earliest time of a zip archive, so that the same run gives the same bytes.
 _EPOCH = (1980, 1, 1, 0, 0, 0)
@@ -43,133 +31,6 @@ class BundleItem:
     name: str
     pixels: Pixels
     units: str = ""
-
-
-@dataclass(frozen=True, eq=False)
-class BundleMap:
-    """A map of a result in a bundle: ``name`` becomes the name of its file.
-
-    ``values`` are written as they are; ``units`` and ``about`` say what they are.
-    """
-
-    name: str
-    values: Pixels
-    units: str
-    about: str
-
-
-def to_npz(spectrum: SampledSpectrum) -> bytes:
-    """The samples of k-space with their mask as a NumPy archive, as `enhancers.load` reads it."""
-    file = io.BytesIO()
-    np.savez_compressed(
-        file, kspace=spectrum.samples, mask=spectrum.sampled, real=np.bool_(spectrum.real)
-    )
-    return file.getvalue()
-
-
-def to_png16(pixels: Pixels) -> bytes:
-    """Encode as a 16-bit gray or RGB PNG: exactly ``round(x * 65535)``.
-
-    Parameters
-    ----------
-    pixels : ndarray, float32, shape (H, W) or (H, W, 3), in [0, 1]
-
-    Raises
-    ------
-    ValueError
-        The pixels are not finite, not in [0, 1] or of another shape.
-    """
-    import cv2
-
-    check_pixels(pixels)
-    levels = np.rint(pixels.astype(np.float64) * WHITE).astype(np.uint16)
-    if levels.ndim == 3:
-        levels = levels[..., ::-1]
-    done, data = cv2.imencode(".png", np.ascontiguousarray(levels))
-    if not done:
-        raise ValueError(f"an image of {pixels.shape} could not be encoded as PNG")
-    return bytes(data.tobytes())
-
-
-def read_png16(data: bytes) -> NDArray[np.uint16]:
-    """Gray levels of a PNG that `to_png16` wrote, (H, W) or (H, W, 3) in RGB order."""
-    import cv2
-
-    levels = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED)
-    if levels is None or levels.dtype != np.uint16:
-        raise ValueError("these bytes are no 16-bit PNG")
-    return np.ascontiguousarray(levels[..., ::-1] if levels.ndim == 3 else levels)
-
-
-def save_png16(path: Path, pixels: Pixels) -> None:
-    """Write the pixels as `to_png16` does; the file is written atomically."""
-    write_atomic(Path(path), to_png16(pixels))
-
-
-def in_source_units(image: MedicalImage, pixels: Pixels) -> Pixels:
-    """A result of ``image`` in its source units (HU for CT), as float32.
-
-    The method saw the source clipped by the window. Its change of the clipped image is added to the
-    source: inside the window that gives the result. Beyond it, where the method saw black or white
-    only, the change fades out over `FADE` of the window's width: bone and air keep their values,
-    and there is no jump at the ends. A result of another size than the image is only mapped.
-    """
-    window = image.window
-    if pixels.shape != image.source.shape:
-        return window.to_source(pixels).astype(np.float32)
-    low, high = window.ends
-    change = window.to_source(pixels) - window.to_source(image.pixels)
-    beyond = np.maximum(low - image.source, image.source - high) / (FADE * window.width)
-    change *= np.clip(1.0 - beyond, 0.0, 1.0)
-    return (image.source + change).astype(np.float32)
-
-
-def to_tiff_source(image: MedicalImage, pixels: Pixels, units: str) -> bytes:
-    """Encode a result of ``image`` as a 32-bit float TIFF in source units (`in_source_units`).
-
-    ``units`` are those of the result (`Record.result_units`). Where they are not the image's, as
-    after tone mapping, the values have no meaning in source units: the file holds the gray levels
-    from 0 to 1, and says so.
-    """
-    import tifffile
-
-    check_pixels(pixels)
-    kept = units == image.units
-    said = units if kept else f"{units} (0 to 1)"
-    buffer = io.BytesIO()
-    tifffile.imwrite(
-        buffer,
-        in_source_units(image, pixels) if kept else pixels,
-        photometric=_photometric(image, pixels, kept),
-        description=f"units: {said}. {NOT_FOR_DIAGNOSIS}".encode(),
-        software="Reading Room",
-        metadata=None,
-    )
-    return buffer.getvalue()
-
-
-def _photometric(image: MedicalImage, pixels: Pixels, kept: bool) -> str:
-    """How a TIFF file shows the values: low ones as white where the image does."""
-    if pixels.ndim == 3:
-        return "rgb"
-    return "miniswhite" if kept and image.window.inverted else "minisblack"
-
-
-def to_tiff_map(one: BundleMap) -> bytes:
-    """Encode the values of a map as a 32-bit float TIFF."""
-    import tifffile
-
-    buffer = io.BytesIO()
-    tifffile.imwrite(
-        buffer,
-        one.values,
-        photometric="minisblack",
-        # As bytes: text would have to be ASCII.
-        description=f"units: {one.units}. {one.about} {NOT_FOR_DIAGNOSIS}".encode(),
-        software="Reading Room",
-        metadata=None,
-    )
-    return buffer.getvalue()
 
 
 def write_bundle(

@@ -1,0 +1,28 @@
+"""Lossless export of results: the formats, and a zip of a complete run.
+
+Of the input file only pixels, spacing and window are copied.
+"""
+
+from __future__ import annotations
+
+from enhancers.save.bundle import BundleItem, write_bundle
+from enhancers.save.kspace import to_npz
+from enhancers.save.png import WHITE, read_png16, save_png16, to_png16
+from enhancers.save.source_units import FADE, in_source_units
+from enhancers.save.tiff import NOT_FOR_DIAGNOSIS, BundleMap, to_tiff_map, to_tiff_source
+
+__all__ = [
+    "FADE",
+    "NOT_FOR_DIAGNOSIS",
+    "WHITE",
+    "BundleItem",
+    "BundleMap",
+    "in_source_units",
+    "read_png16",
+    "save_png16",
+    "to_npz",
+    "to_png16",
+    "to_tiff_map",
+    "to_tiff_source",
+    "write_bundle",
+]
