@@ -18,9 +18,9 @@ from enhancers.decoding.pool import DecodePool, decode_pool
 from enhancers.decoding.slice_store import SliceStore, slice_store
 from enhancers.image import MedicalImage
 from enhancers.load import Caps
-from enhancers.load.nifti import Volume
-from enhancers.load.nifti_header import Header
 from enhancers.load.raw import RawSlice
+from enhancers.load.volumes.header import Header
+from enhancers.load.volumes.volume import Volume
 from enhancers.load.window import finish
 
 _numbers = itertools.count()

@@ -6,8 +6,8 @@ import functools
 import threading
 from collections import OrderedDict
 
-from enhancers.load.nifti import Volume
 from enhancers.load.raw import RawSlice
+from enhancers.load.volumes.volume import Volume
 
 Kept = RawSlice | Volume
 

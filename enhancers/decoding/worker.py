@@ -33,7 +33,7 @@ from enhancers.load import Caps, coded_values, read_slice, read_volume
 from enhancers.load.raw import quiet_cv2
 from enhancers.load.window import finish
 
-LIBRARIES = ("dicom", "nifti", "numpy_kspace", "raster", "tiff")
+LIBRARIES = ("dicom", "numpy_kspace", "raster", "tiff", "volumes.volume")
 GRACE = 5
 """Seconds after which the process ends by itself where the server did not end it: it was killed."""
 

@@ -19,7 +19,7 @@ from enhancers.load.raw import MIN_SIDE, Caps, Probe, RawSlice
 from enhancers.load.window import finish
 
 if TYPE_CHECKING:
-    from enhancers.load.nifti import Volume
+    from enhancers.load.volumes.volume import Volume
 
 __all__ = ["MIN_SIDE", "Caps", "Probe", "load", "probe"]
 
@@ -106,10 +106,10 @@ def read_volume(data: bytes, caps: Caps) -> Volume | None:
     kind = sniff(data)
     if kind != "NIfTI":
         return None
-    from enhancers.load import nifti
+    from enhancers.load.volumes import volume
 
     with _one_error(kind):
-        return nifti.read_volume(data, caps)
+        return volume.read_volume(data, caps)
 
 
 def coded_values(data: bytes, names: Sequence[str], caps: Caps = DEFAULT_CAPS) -> dict[str, str]:
@@ -161,9 +161,9 @@ def _read(kind: Format, data: bytes, slice_index: int | None, caps: Caps) -> Raw
 
         return dicom.read(data, slice_index, caps)
     if kind == "NIfTI":
-        from enhancers.load import nifti
+        from enhancers.load.volumes import volume
 
-        return nifti.read(data, slice_index, caps)
+        return volume.read(data, slice_index, caps)
     if kind == "TIFF":
         from enhancers.load import tiff
 
@@ -183,9 +183,9 @@ def _probe(kind: Format, data: bytes, caps: Caps) -> Probe:
 
         return dicom.probe(data, caps)
     if kind == "NIfTI":
-        from enhancers.load import nifti
+        from enhancers.load.volumes import volume
 
-        return nifti.probe(data, caps)
+        return volume.probe(data, caps)
     if kind == "TIFF":
         from enhancers.load import tiff
 

@@ -68,7 +68,7 @@ def _scientific(kind: Format, data: bytes) -> StreamHeader | None:
 
 
 def _read_stream(kind: Format, data: bytes, header: StreamHeader) -> RawSlice:
-    from enhancers.load.dicom_pixels import decode_stream
+    from enhancers.load.dicom.pixels import decode_stream
 
     # Boxes around a JPEG 2000 stream say how to display it.
     start = data.index(b"\xff\x4f\xff\x51") if header.coding == JPEG_2000 else 0

@@ -23,8 +23,8 @@ from pydicom.uid import UID, DeflatedExplicitVRLittleEndian
 from enhancers.errors import ImageReadError
 from enhancers.load import Caps
 from enhancers.load import dicom as _quiet  # noqa: F401  silences pydicom, which quotes patients
-from enhancers.load.dicom_deflated import deflated
-from enhancers.load.dicom_header import frame_item, integer, modality_code, number, text
+from enhancers.load.dicom.deflated import deflated
+from enhancers.load.dicom.header import frame_item, integer, modality_code, number, text
 from enhancers.load.file_format import sniff
 from enhancers.series.facts import FrameFacts, Vector, normal
 

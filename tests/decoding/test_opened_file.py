@@ -15,7 +15,8 @@ from enhancers.decoding import FileContent, OpenedFile
 from enhancers.decoding.slice_store import SliceStore
 from enhancers.errors import ImageReadError, ParameterError
 from enhancers.image import MedicalImage
-from enhancers.load import Caps, load, nifti
+from enhancers.load import Caps, load
+from enhancers.load.volumes import volume
 from enhancers.method import Modality
 from tests.support import image_files
 
@@ -100,9 +101,9 @@ def test_a_large_volume_is_read_plane_by_plane(tmp_path: Path, monkeypatch, axis
     affine = np.diag([-spacing[0], spacing[1], spacing[2], 1.0])
     path.write_bytes(image_files.nifti(VOLUME, affine=affine, packed=True))
     # The window is chosen by a part of the values then.
-    monkeypatch.setattr(nifti, "SAMPLE_LIMIT", 1000)
+    monkeypatch.setattr(volume, "SAMPLE_LIMIT", 1000)
     expected = [load(path, slice_index=index) for index in (0, 7)]
-    monkeypatch.setattr(nifti, "SMALL_VOLUME", 0)
+    monkeypatch.setattr(volume, "SMALL_VOLUME", 0)
     assert all(
         same(load(path, slice_index=index), whole)
         for index, whole in zip((0, 7), expected, strict=True)

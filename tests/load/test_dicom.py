@@ -82,14 +82,14 @@ def test_jpeg_baseline_is_what_pillow_decodes(read) -> None:
 @pytest.mark.parametrize("syntax", [JPEGLosslessSV1, RLELossless, JPEG2000Lossless])
 @pytest.mark.parametrize("fake", [GRAY16])
 def test_the_two_decoders_agree(read, monkeypatch, syntax, fake) -> None:
-    from enhancers.load import dicom_pixels
+    from enhancers.load.dicom import pixels
 
     def refuse(*_: object, **__: object) -> None:
         raise RuntimeError("no plugin")
 
     expected = read(image_files.dicom(fake, syntax)).source
-    monkeypatch.setattr(dicom_pixels, "pixel_array", refuse)
-    monkeypatch.setattr(dicom_pixels, "RLELossless", None)
+    monkeypatch.setattr(pixels, "pixel_array", refuse)
+    monkeypatch.setattr(pixels, "RLELossless", None)
     assert np.array_equal(read(image_files.dicom(fake, syntax)).source, expected)
 
 

@@ -95,7 +95,8 @@ def test_bombs_are_refused_from_their_headers(tmp_path: Path) -> None:
     code = (
         "import resource, sys; from pathlib import Path\n"
         "from enhancers.load import load, probe; from enhancers.errors import ImageTooLarge\n"
-        "from enhancers.load import dicom, nifti, raster, tiff\n"
+        "from enhancers.load import dicom, raster, tiff\n"
+        "from enhancers.load.volumes import volume\n"
         "used = lambda: resource.getrusage(resource.RUSAGE_SELF).ru_maxrss\n"
         "before, refused = used(), 0\n"
         "for path in Path(sys.argv[1]).iterdir():\n"
@@ -335,12 +336,12 @@ def damaged(kind: str, count: int) -> list[bytes]:
 def test_damage_never_escapes_as_another_error(put, kind: str, monkeypatch, capfd) -> None:
     # The decoder of last resort is a process of its own and has a test of its own.
     if kind.startswith("DICOM"):
-        from enhancers.load import dicom_pixels
+        from enhancers.load.dicom import pixels
 
         def refuse(*_: object) -> None:
             raise ImageReadError("damaged.")
 
-        monkeypatch.setattr(dicom_pixels, "_with_gdcm", refuse)
+        monkeypatch.setattr(pixels, "_with_gdcm", refuse)
     refused = 0
     for data in damaged(kind, 60):
         path = put(data)

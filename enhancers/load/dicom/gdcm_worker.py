@@ -1,6 +1,6 @@
 """Decode the one frame of a DICOM file with GDCM and write it as .npy to standard output.
 
-`dicom_pixels` runs it as a separate process, which contains crashes and excessive allocations.
+`pixels` runs it as a separate process, which contains crashes and excessive allocations.
 """
 
 from __future__ import annotations

@@ -26,8 +26,8 @@ from pydicom.uid import UID, UID_dictionary
 
 from enhancers.errors import ImageReadError
 from enhancers.image import NamedWindow, Window
-from enhancers.load.dicom_deflated import DeflatedFile, deflated
-from enhancers.load.dicom_header import (
+from enhancers.load.dicom.deflated import DeflatedFile, deflated
+from enhancers.load.dicom.header import (
     NEEDED,
     frame_item,
     integer,
@@ -42,7 +42,7 @@ from enhancers.load.dicom_header import (
     tags,
     text,
 )
-from enhancers.load.dicom_pixels import decode, transfer_syntax
+from enhancers.load.dicom.pixels import decode, transfer_syntax
 from enhancers.load.raw import Caps, Probe, RawSlice, narrow_palette, pick_slice, sample_of
 from enhancers.method import Modality
 

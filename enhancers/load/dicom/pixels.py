@@ -30,7 +30,7 @@ from pydicom.uid import (
 
 from enhancers.errors import ImageReadError
 from enhancers.load.codestreams import JPEG_2000, JPEG_LS, StreamHeader, stream_header
-from enhancers.load.dicom_header import integer, text
+from enhancers.load.dicom.header import integer, text
 from enhancers.private_folders import process_folder
 
 _WORKER = Path(__file__).with_name("gdcm_worker.py")

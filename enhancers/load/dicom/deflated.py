@@ -17,7 +17,7 @@ from pydicom.tag import BaseTag, Tag
 from pydicom.uid import DeflatedExplicitVRLittleEndian
 
 from enhancers.errors import ImageReadError, ImageTooLarge
-from enhancers.load.dicom_header import NEEDED, integer
+from enhancers.load.dicom.header import NEEDED, integer
 from enhancers.load.raw import Caps
 
 HEADS = (2**18, 2**22, 2**26)

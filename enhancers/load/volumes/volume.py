@@ -15,8 +15,9 @@ from numpy.typing import NDArray
 from enhancers.errors import ImageReadError
 from enhancers.image import NamedWindow, Window
 from enhancers.load.kspace import complex_slice
-from enhancers.load.nifti_header import HEADER_BYTES, Header, parse_header
 from enhancers.load.raw import Caps, Probe, RawSlice, pick_slice
+from enhancers.load.volumes.header import Header
+from enhancers.load.volumes.nifti import HEADER_BYTES, parse_header
 
 _PIECE = 2**20
 

@@ -1,0 +1,1 @@
+"""Volumes: a header and voxels, of which one slice is shown."""
