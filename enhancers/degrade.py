@@ -118,9 +118,9 @@ def degrade_image(image: MedicalImage, kind: str, level: float, *, seed: int) ->
     """`degrade` for a `MedicalImage`: window, spacing and units are used and kept.
 
     Low dose is computed on the image's own HU where it has them, and downsampling enlarges the
-    pixel spacing. With "kspace" the image keeps the complex samples and their mask (a gray image;
-    complex data stay complex), with "missing" the mask of the known pixels. The tag "degraded"
-    records what was done.
+    pixel spacing, about the same centre. With "kspace" the image keeps the complex samples and
+    their mask (a gray image; complex data stay complex), with "missing" the mask of the known
+    pixels. The tag "degraded" records what was done.
     """
     value, rng = _checked(kind, level, seed)
     measured: Measured | None = None
@@ -136,13 +136,15 @@ def degrade_image(image: MedicalImage, kind: str, level: float, *, seed: int) ->
     else:
         pixels = degrade(image.pixels, kind, value, seed=seed)
         measured = _measured(image, kind, value, rng)
-    spacing = image.spacing
-    if kind == "downsample" and spacing:
-        spacing = (spacing[0] * value, spacing[1] * value)
+    spacing, geometry = image.spacing, image.geometry
+    if kind == "downsample":
+        spacing = spacing and (spacing[0] * value, spacing[1] * value)
+        geometry = geometry and geometry.enlarged(1.0 / value)
     note = ("degraded", f"{kind}, {KINDS[kind].level} {value:g}, seed {seed}")
     return replace(
-        image.with_pixels(pixels), spacing=spacing, tags=(*image.tags, note), measured=measured
-    )
+        image.with_pixels(pixels), spacing=spacing, geometry=geometry, tags=(*image.tags, note),
+        measured=measured,
+    )  # fmt: skip
 
 
 def _measured(

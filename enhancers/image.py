@@ -10,6 +10,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from enhancers.geometry import ImageGeometry
 from enhancers.measured import Known, Measured
 from enhancers.method import Modality
 
@@ -95,6 +96,8 @@ class MedicalImage:
     modality : Modality
     modality_origin : {"file", "guessed", "user"}
     spacing : (row, column) in mm, or None where the file does not say
+    geometry : ImageGeometry or None
+        Where the pixels lie in the patient, where the file says so.
     bits : int
         Significant bits of a stored sample (8 to 16; 32 for float files).
     format : str
@@ -121,6 +124,7 @@ class MedicalImage:
     modality: Modality
     modality_origin: ModalityOrigin = "guessed"
     spacing: tuple[float, float] | None = None
+    geometry: ImageGeometry | None = None
     bits: int = 8
     format: str = "synthetic"
     digest: str = ""

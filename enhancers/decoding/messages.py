@@ -15,6 +15,7 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from enhancers.geometry import ImageGeometry
 from enhancers.image import MedicalImage, NamedWindow, Window
 from enhancers.load.raw import RawSlice
 from enhancers.load.window import interpret
@@ -118,6 +119,7 @@ def image_facts(raw: RawSlice, image: MedicalImage) -> dict[str, Any]:
     return {
         "raw": {name: getattr(raw, name) for name in _RAW},
         "windows": [asdict(one) for one in raw.windows],
+        "geometry": None if raw.geometry is None else raw.geometry.as_json(),
         "image": {
             "window": asdict(image.window),
             "units": image.units,
@@ -155,6 +157,7 @@ def raw_slice(
     known = dict(facts["raw"])
     for name in ("extent", "padding", "spacing"):
         known[name] = None if known[name] is None else tuple(known[name])
+    known["geometry"] = ImageGeometry.from_json(facts["geometry"])
     known["modality"] = Modality(known["modality"]) if known["modality"] else None
     known["tags"] = tuple((name, value) for name, value in known["tags"])
     known["warnings"] = tuple(known["warnings"])
@@ -180,6 +183,7 @@ def medical_image(
         modality=Modality(known["modality"]),
         modality_origin=known["modality_origin"],
         spacing=raw.spacing,
+        geometry=raw.geometry,
         bits=known["bits"],
         format=raw.format,
         digest=known["digest"],

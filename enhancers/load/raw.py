@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from enhancers.errors import ImageReadError, ImageTooLarge, ParameterError
+from enhancers.geometry import ImageGeometry
 from enhancers.image import ModalityOrigin, NamedWindow
 from enhancers.measured import SampledSpectrum
 from enhancers.method import Modality
@@ -172,6 +173,8 @@ class RawSlice:
         Whether the file shows its lowest values as white (MONOCHROME1, MINISWHITE).
     modality : Modality or None
         None if the file does not state it and it has to be guessed from the content.
+    geometry : ImageGeometry or None
+        Where the values lie in the patient, in the orientation they have here.
     padding : (low, high) or None
         Values outside the field of view, left out when a window is derived from the content.
     sample : ndarray or None
@@ -190,6 +193,7 @@ class RawSlice:
     inverted: bool = False
     modality: Modality | None = None
     spacing: Spacing | None = None
+    geometry: ImageGeometry | None = None
     padding: tuple[float, float] | None = None
     sample: NDArray[Any] | None = None
     slice_index: int = 0

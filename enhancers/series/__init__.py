@@ -91,7 +91,7 @@ def load_slice(
 ) -> MedicalImage:
     """Read a slice by its index in the sorted order, as `enhancers.load.load`.
 
-    ``slice_index`` and ``slice_count`` of the image are those of the series.
+    ``slice_index``, ``slice_count`` and the step of the geometry are those of the series.
 
     Parameters
     ----------
@@ -112,7 +112,8 @@ def load_slice(
     place = series.middle if index is None else index
     chosen = series.slice(place)
     image = load(chosen.file.read(caps), slice_index=chosen.frame, window=window, caps=caps)
-    return replace(image, slice_index=place, slice_count=len(series.slices))
+    geometry = image.geometry and replace(image.geometry, step=chosen.step)
+    return replace(image, slice_index=place, slice_count=len(series.slices), geometry=geometry)
 
 
 def _facts(found: Found, caps: Caps, ignored: Counter[str]) -> list[FrameFacts]:
@@ -145,6 +146,7 @@ def _series(key: str, volume: Volume, files: Sequence[SourceFile]) -> Series:
             files[volume.members[index].file],
             frames[index].frame,
             geometry.positions[place] if geometry.positions else None,
+            geometry.steps[place] if geometry.steps else None,
         )
         for place, index in enumerate(geometry.order)
     )

@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-_OBLIQUE = math.cos(math.radians(35))
-_PLANES = ("sagittal", "coronal", "axial")
+from enhancers.geometry import Vector, plane_name
 
 Floats = NDArray[np.float64]
-Vector = tuple[float, float, float]
 
 
 @dataclass(frozen=True)
@@ -90,8 +87,4 @@ def normal(orientation: Sequence[float]) -> Floats:
 
 def plane(orientation: Sequence[float]) -> str:
     """Sagittal, coronal, axial or oblique; empty without an orientation."""
-    along = np.abs(normal(orientation))
-    largest = int(np.argmax(along))
-    if along[largest] == 0:
-        return ""
-    return _PLANES[largest] if along[largest] >= _OBLIQUE else "oblique"
+    return plane_name(tuple(normal(orientation)))

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from enhancers.errors import ImageReadError, ParameterError
+from enhancers.geometry import Vector
 from enhancers.series.files import SourceFile
 
 
@@ -20,11 +21,15 @@ class Slice:
         Its index in a file of several frames.
     position : float or None
         In mm along the normal of the slices.
+    step : (x, y, z) or None
+        To the next slice in the patient (LPS, mm); that from the one before for the last one. None
+        without positions, or where both are at one.
     """
 
     file: SourceFile
     frame: int | None
     position: float | None
+    step: Vector | None = None
 
 
 @dataclass(frozen=True)

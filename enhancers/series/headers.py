@@ -21,12 +21,13 @@ from pydicom.tag import Tag
 from pydicom.uid import UID, DeflatedExplicitVRLittleEndian
 
 from enhancers.errors import ImageReadError
+from enhancers.geometry import Vector
 from enhancers.load import Caps
 from enhancers.load import dicom as _quiet  # noqa: F401  silences pydicom, which quotes patients
 from enhancers.load.dicom.deflated import deflated
 from enhancers.load.dicom.header import frame_item, integer, modality_code, number, text
 from enhancers.load.file_format import sniff
-from enhancers.series.facts import FrameFacts, Vector, normal
+from enhancers.series.facts import FrameFacts, normal
 
 _PRIVATE: Mapping[int, tuple[int, str]] = {
     0x0019100C: (0x00190010, "SIEMENS MR HEADER"),

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from enhancers.geometry import Vector, vector
 from enhancers.series.facts import Floats, FrameFacts, normal
 
 _SAME = 0.01
@@ -30,6 +31,9 @@ class Geometry:
         where they state no position.
     positions : tuple of float
         In mm along the normal, in that order; empty without positions.
+    steps : tuple of (x, y, z) or None
+        From each slice to the next one (LPS, mm), and for the last one from the one before; None
+        where both are at one position. Empty without positions.
     distance : float or None
         Median distance of neighbouring slices in mm, along the normal.
     notes : tuple of str
@@ -37,6 +41,7 @@ class Geometry:
 
     order: tuple[int, ...]
     positions: tuple[float, ...]
+    steps: tuple[Vector | None, ...]
     distance: float | None
     notes: tuple[str, ...]
 
@@ -68,7 +73,7 @@ def arranged(frames: Sequence[FrameFacts]) -> Geometry:
             notes = (
                 "The slices state no position; they are in the order of their instance numbers.",
             )
-        return Geometry(tuple(order), (), None, notes + mixed)
+        return Geometry(tuple(order), (), (), None, notes + mixed)
     positions = along_normal(frames)
     order = sorted(
         range(len(frames)), key=lambda index: (float(positions[index]), _stored(frames[index]))
@@ -84,8 +89,18 @@ def arranged(frames: Sequence[FrameFacts]) -> Geometry:
         notes += _gaps(starts, distinct, distance)
         notes += _tilt(_points(frames)[order][starts], normal(frames[0].orientation))
     return Geometry(
-        tuple(order), tuple(float(value) for value in sorted_positions), distance, notes + mixed
-    )
+        tuple(order), tuple(float(value) for value in sorted_positions),
+        _steps(_points(frames)[order], steps > same), distance, notes + mixed,
+    )  # fmt: skip
+
+
+def _steps(points: Floats, apart: NDArray[np.bool_]) -> tuple[Vector | None, ...]:
+    """From each point to the next one, and for the last one from the one before."""
+    steps = [
+        vector(step) if two else None
+        for step, two in zip(np.diff(points, axis=0), apart, strict=True)
+    ]
+    return (*steps, steps[-1]) if steps else (None,)
 
 
 def _points(frames: Sequence[FrameFacts]) -> Floats:

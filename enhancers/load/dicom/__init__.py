@@ -30,6 +30,7 @@ from enhancers.load.dicom.deflated import DeflatedFile, deflated
 from enhancers.load.dicom.header import (
     NEEDED,
     frame_item,
+    geometry,
     integer,
     modality,
     number,
@@ -103,6 +104,7 @@ def read(data: bytes, slice_index: int | None, caps: Caps) -> RawSlice:
         padding=raw.padding,
         modality=modality(dataset),
         spacing=measured,
+        geometry=geometry(dataset, index),
         sample=sample,
         slice_index=index,
         slice_count=frames,

@@ -8,13 +8,16 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
+import numpy as np
 from pydicom.dataset import Dataset
 from pydicom.uid import UID
 
 from enhancers.errors import ImageReadError
+from enhancers.geometry import ImageGeometry, vector
 from enhancers.image import NamedWindow, Window
 from enhancers.load.raw import Spacing
 from enhancers.method import Modality
@@ -25,6 +28,7 @@ NEEDED = (
     "Rows", "Columns", "BitsAllocated", "BitsStored", "HighBit", "PixelRepresentation",
     "PixelPaddingValue", "PixelPaddingRangeLimit",
     "PixelSpacing", "ImagerPixelSpacing", "NominalScannedPixelSpacing",
+    "ImagePositionPatient", "ImageOrientationPatient", "GridFrameOffsetVector",
     "RescaleIntercept", "RescaleSlope", "RescaleType", "ModalityLUTSequence",
     "WindowCenter", "WindowWidth", "WindowCenterWidthExplanation", "VOILUTFunction",
     "VOILUTSequence",
@@ -203,6 +207,45 @@ def _pair(dataset: Dataset, name: str) -> Spacing | None:
     if row is None or column is None or row <= 0 or column <= 0:
         return None
     return row, column
+
+
+def numbers(dataset: Mapping[Any, Any] | Dataset, name: str, count: int) -> tuple[float, ...]:
+    """The first numbers of an element; empty where one of them is missing."""
+    values = [number(dataset, name, place) for place in range(count)]
+    return () if None in values else tuple(value for value in values if value is not None)
+
+
+def geometry(dataset: Dataset, index: int) -> ImageGeometry | None:
+    """Where a frame lies in the patient (C.7.6.2, C.7.6.16.2.3); None where it is not stated.
+
+    Frames without functional groups have a position only where offsets along the normal are given
+    (C.8.8.3.2). The distance of slices is that which the file states.
+    """
+
+    def item(name: str) -> Dataset:
+        return frame_item(dataset, name, index) or dataset
+
+    position = numbers(item("PlanePositionSequence"), "ImagePositionPatient", 3)
+    orientation = numbers(item("PlaneOrientationSequence"), "ImageOrientationPatient", 6)
+    measures = item("PixelMeasuresSequence")
+    pixel = _pair(measures, "PixelSpacing") or _pair(dataset, "PixelSpacing")
+    found = None if pixel is None else ImageGeometry.of_dicom(position, orientation, pixel)
+    if found is None:
+        return None
+    frames = integer(dataset, "NumberOfFrames", 1)
+    between = number(measures, "SpacingBetweenSlices") or number(dataset, "SpacingBetweenSlices")
+    if frames > 1 and not dataset.get("PerFrameFunctionalGroupsSequence"):
+        offsets = numbers(dataset, "GridFrameOffsetVector", frames)
+        if not offsets:
+            return None
+        depth = offsets[index] - offsets[0]
+        found = replace(
+            found, origin=vector(np.add(found.origin, np.multiply(depth, found.normal)))
+        )
+        ends = (index, index + 1) if index + 1 < frames else (index - 1, index)
+        between = offsets[ends[1]] - offsets[ends[0]]
+    step = vector(np.multiply(between, found.normal)) if between else None
+    return replace(found, step=step)
 
 
 def rescale(item: Dataset) -> tuple[float, float]:

@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 
 import numpy as np
 
+from enhancers.geometry import ImageGeometry
 from enhancers.load.raw import MIN_SIDE
 
 _N = TypeVar("_N", int, float)
@@ -18,7 +19,8 @@ _N = TypeVar("_N", int, float)
 class Header:
     """Facts of the header; ``axes`` and ``flips`` map to left, posterior, superior.
 
-    ``window`` is the display range that it states.
+    ``window`` is the display range that it states, ``affine`` the first three rows of the matrix
+    from voxels to LPS in mm, row by row, and empty where it states no orientation.
     """
 
     shape: tuple[int, int, int]
@@ -31,7 +33,12 @@ class Header:
     zooms: tuple[float, float, float]
     axes: tuple[int, int, int]
     flips: tuple[bool, bool, bool]
-    oriented: bool
+    affine: tuple[float, ...]
+
+    @property
+    def oriented(self) -> bool:
+        """Whether it states how the voxel axes lie in the patient."""
+        return bool(self.affine)
 
     @property
     def slice_axis(self) -> int:
@@ -56,6 +63,24 @@ class Header:
     def plane(self) -> tuple[int, int]:
         """Anatomical axes of the rows and of the columns of a slice."""
         return ((2, 1), (2, 0), (1, 0))[self.slice_axis]
+
+    def geometry(self, index: int) -> ImageGeometry | None:
+        """Where the slice with this index along `slice_axis` lies, as it is displayed."""
+        if not self.affine:
+            return None
+        stored = np.reshape(self.affine, (3, 4))
+        origin, steps = stored[:, 3].copy(), []
+        for voxel, flip in zip(self.axes, self.flips, strict=True):
+            steps.append(-stored[:, voxel] if flip else stored[:, voxel])
+            origin += (self.shape[voxel] - 1) * stored[:, voxel] * flip
+        row_axis, column_axis = self.plane
+        affine = np.eye(4)
+        affine[:3, :3] = np.stack([steps[a] for a in (column_axis, row_axis, self.slice_axis)], 1)
+        affine[:3, 3] = origin + index * steps[self.slice_axis]
+        found = ImageGeometry.of_affine(affine)
+        # Rows that run along the body are shown from the head down.
+        head_first = found is not None and row_axis == 2
+        return found.flipped(0, self.shape[self.axes[2]]) if found and head_first else found
 
     def as_json(self) -> dict[str, Any]:
         """The header as values for JSON."""

@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from enhancers.errors import ImageReadError
+from enhancers.geometry import LPS_TO_RAS
 from enhancers.load.raw import Caps
 from enhancers.load.volumes.header import Header
 
@@ -33,12 +34,12 @@ _MM_PER_UNIT = {1: 1000.0, 2: 1.0, 3: 0.001}
 _NIFTI1 = {
     "dim": (40, "8h"), "datatype": (70, "h"), "pixdim": (76, "8f"), "vox_offset": (108, "f"),
     "slope": (112, "f"), "inter": (116, "f"), "units": (123, "b"), "cal": (124, "2f"),
-    "qform": (252, "h"), "sform": (254, "h"), "quatern": (256, "3f"), "srow": (280, "12f"),
+    "qform": (252, "h"), "sform": (254, "h"), "quatern": (256, "6f"), "srow": (280, "12f"),
 }  # fmt: skip
 _NIFTI2 = {
     "dim": (16, "8q"), "datatype": (12, "h"), "pixdim": (104, "8d"), "vox_offset": (168, "q"),
     "slope": (176, "d"), "inter": (184, "d"), "cal": (192, "2d"), "units": (500, "i"),
-    "qform": (344, "i"), "sform": (348, "i"), "quatern": (352, "3d"), "srow": (400, "12d"),
+    "qform": (344, "i"), "sform": (348, "i"), "quatern": (352, "6d"), "srow": (400, "12d"),
 }  # fmt: skip
 
 
@@ -64,14 +65,19 @@ def parse_header(head: bytes, caps: Caps, size: int) -> Header:
     }
     shape, volumes = _dimensions(field["dim"])
     dtype, channels = _type(int(field["datatype"][0]), order)
-    matrix, oriented = _matrix(field)
-    axes, flips = _orientation(matrix, oriented)
+    zooms = _zooms(field)
+    affine = _affine(field, zooms)
+    if affine is not None:
+        lengths = np.linalg.norm(affine[:3, :3], axis=0)
+        zooms = (float(lengths[0]), float(lengths[1]), float(lengths[2]))
+    axes, flips = _orientation(affine)
     offset = field["vox_offset"][0]
     if not 0 <= offset < 2**40:
         raise ImageReadError(f"The NIfTI header places the data at byte {offset:g}; it is damaged.")
     header = Header(
         shape, volumes, dtype, channels, max(int(offset), 352 if first else 544),
-        _scale(field), _window(field), _zooms(field), axes, flips, oriented,
+        _scale(field), _window(field), zooms, axes, flips,
+        () if affine is None else tuple(map(float, (LPS_TO_RAS @ affine)[:3].reshape(-1))),
     )  # fmt: skip
     rows, columns = (shape[axes[axis]] for axis in header.plane)
     caps.check_size(rows, columns, min(channels, 3), size)
@@ -112,29 +118,37 @@ def _window(field: dict[str, tuple[Any, ...]]) -> tuple[float, float] | None:
     return (low, high) if math.isfinite(low) and math.isfinite(high) and low < high else None
 
 
+def _millimetres(field: dict[str, tuple[Any, ...]]) -> float:
+    return _MM_PER_UNIT.get(int(field["units"][0]) & 7, 1.0)
+
+
 def _zooms(field: dict[str, tuple[Any, ...]]) -> tuple[float, float, float]:
-    millimetres = _MM_PER_UNIT.get(int(field["units"][0]) & 7, 1.0)
-    sizes = [abs(float(value)) * millimetres for value in field["pixdim"][1:4]]
+    sizes = [abs(float(value)) * _millimetres(field) for value in field["pixdim"][1:4]]
     good = [size if math.isfinite(size) and size > 0 else 1.0 for size in sizes]
     return good[0], good[1], good[2]
 
 
-def _matrix(field: dict[str, tuple[Any, ...]]) -> tuple[NDArray[np.float64], bool]:
-    """Unit vectors of the voxel axes, as columns, in (right, anterior, superior)."""
+def _affine(
+    field: dict[str, tuple[Any, ...]], zooms: tuple[float, float, float]
+) -> NDArray[np.float64] | None:
+    """The matrix from voxels to right, anterior, superior in mm; None where none is usable."""
+    affine = np.eye(4)
     if field["sform"][0] > 0:
-        matrix = np.reshape(np.asarray(field["srow"], np.float64), (3, 4))[:, :3]
+        affine[:3] = np.reshape(np.asarray(field["srow"], np.float64), (3, 4))
+        affine[:3] *= _millimetres(field)
     elif field["qform"][0] > 0:
-        matrix = _rotation(*(float(value) for value in field["quatern"]))
+        b, c, d, *offsets = (float(value) for value in field["quatern"])
+        affine[:3, :3] = _rotation(b, c, d) * zooms
         if field["pixdim"][0] < 0:
-            matrix[:, 2] *= -1.0
+            affine[:3, 2] *= -1.0
+        affine[:3, 3] = np.multiply(offsets, _millimetres(field))
     else:
-        return np.eye(3), False
+        return None
     # A damaged matrix may overflow; it is then not finite and is ignored.
     with np.errstate(over="ignore", invalid="ignore"):
-        lengths = np.linalg.norm(matrix, axis=0)
-    if not (np.isfinite(lengths).all() and (lengths > 0).all()):
-        return np.eye(3), False
-    return matrix / lengths, True
+        lengths = np.linalg.norm(affine[:3, :3], axis=0)
+    usable = np.isfinite(affine).all() and np.isfinite(lengths).all() and lengths.all()
+    return affine if usable else None
 
 
 def _rotation(b: float, c: float, d: float) -> NDArray[np.float64]:
@@ -149,11 +163,12 @@ def _rotation(b: float, c: float, d: float) -> NDArray[np.float64]:
 
 
 def _orientation(
-    matrix: NDArray[np.float64], oriented: bool
+    affine: NDArray[np.float64] | None,
 ) -> tuple[tuple[int, int, int], tuple[bool, bool, bool]]:
     """The voxel axis nearest to each anatomical axis, and whether it is flipped."""
-    if not oriented:
+    if affine is None:
         return (0, 1, 2), (False, False, False)
+    matrix = affine[:3, :3] / np.linalg.norm(affine[:3, :3], axis=0)
     best = max(
         itertools.permutations(range(3)),
         key=lambda axes: sum(abs(matrix[world, axis]) for world, axis in enumerate(axes)),

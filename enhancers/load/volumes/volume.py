@@ -119,8 +119,9 @@ def _raw_slice(values: NDArray[Any], sample: NDArray[Any], header: Header, index
     spacing = (header.zooms[header.axes[row_axis]], header.zooms[header.axes[column_axis]])
     if np.iscomplexobj(values):
         return complex_slice(
-            values, format="NIfTI", spacing=spacing, sample=np.abs(_scaled(sample, header)),
-            slice_index=index, slice_count=header.slice_count, warnings=warnings,
+            values, format="NIfTI", spacing=spacing, geometry=header.geometry(index),
+            sample=np.abs(_scaled(sample, header)), slice_index=index,
+            slice_count=header.slice_count, warnings=warnings,
         )  # fmt: skip
     whole = np.issubdtype(values.dtype, np.integer)
     extent = (0.0, 255.0) if values.dtype == np.uint8 else None
@@ -132,6 +133,7 @@ def _raw_slice(values: NDArray[Any], sample: NDArray[Any], header: Header, index
         extent=extent,
         windows=_windows(header),
         spacing=spacing,
+        geometry=header.geometry(index),
         sample=_scaled(sample, header),
         slice_index=index,
         slice_count=header.slice_count,
