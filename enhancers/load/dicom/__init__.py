@@ -115,9 +115,19 @@ def read(data: bytes, slice_index: int | None, caps: Caps) -> RawSlice:
 
 def coded_values(data: bytes, names: Sequence[str], caps: Caps) -> dict[str, str]:
     """Elements that hold a code, by their names; empty where there is none."""
-    packed = deflated(data, caps, names)
-    header = packed.header if packed else _parse(data, names, stop_before_pixels=True)
+    header = header_elements(data, names, caps)
     return {name: str(header.get(name, "") or "").strip() for name in names}
+
+
+def header_elements(data: bytes, names: Sequence[str], caps: Caps) -> Dataset:
+    """These elements of a header, as they are in the file.
+
+    Raises
+    ------
+    ImageReadError
+    """
+    packed = deflated(data, caps, names)
+    return packed.header if packed else _parse(data, names, stop_before_pixels=True)
 
 
 _SYNTAX = re.compile(rb"\x02\x00\x10\x00UI(..)", re.DOTALL)

@@ -1,0 +1,12 @@
+"""Derived DICOM objects: the header of the source, cleaned, with the pixels of a result.
+
+Nothing of the source is kept but what `enhancers.save.dicom.kept` lists, and the identity of the
+patient only where it is asked for.
+"""
+
+from __future__ import annotations
+
+from enhancers.save.dicom.facts import DerivedFacts, new_uid
+from enhancers.save.dicom.writer import DerivedWriter, derived_dicom
+
+__all__ = ["DerivedFacts", "DerivedWriter", "derived_dicom", "new_uid"]

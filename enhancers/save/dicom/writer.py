@@ -1,0 +1,308 @@
+"""Writing a derived DICOM object: its header, then its frames one by one."""
+
+from __future__ import annotations
+
+import io
+import struct
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import Any
+
+import numpy as np
+import pydicom
+from numpy.typing import NDArray
+from pydicom.dataset import Dataset, FileMetaDataset
+from pydicom.sr.coding import Code
+from pydicom.uid import ExplicitVRLittleEndian, SecondaryCaptureImageStorage
+
+from enhancers import __version__
+from enhancers.errors import ReadingRoomError
+from enhancers.image import Window
+from enhancers.load import Caps
+from enhancers.load.dicom import header_elements
+from enhancers.load.dicom_header import frame_item, text
+from enhancers.save.dicom.coding import Coding, coding_of, describe_samples
+from enhancers.save.dicom.facts import DerivedFacts, new_uid
+from enhancers.save.dicom.geometry import as_ds, enlarge, place_first_frame
+from enhancers.save.dicom.kept import PATIENT, SCALED_TABLES, TECHNICAL, identity, technical
+
+_MAX_BYTES = 2**32 - 2
+_NARROW = 10.0
+
+_SOURCE_IMAGE = Code("121322", "DCM", "Source image for image processing operation")
+_RESAMPLED = Code("113085", "DCM", "Spatial resampling")
+_PROCESSED = Code("113087", "DCM", "Smoothing")
+_EQUIPMENT = Code("109102", "DCM", "Processing Equipment")
+_REMOVED = (
+    Code("113100", "DCM", "Basic Application Confidentiality Profile"),
+    Code("113110", "DCM", "Retain UIDs Option"),
+)
+_METHOD = "Only listed technical elements are kept; pixels were not checked."
+_EMPTY = (
+    "PatientName", "PatientID", "PatientBirthDate", "PatientSex", "StudyDate", "StudyTime",
+    "ReferringPhysicianName", "StudyID", "AccessionNumber",
+)  # fmt: skip
+_GROUPS = "PerFrameFunctionalGroupsSequence"
+_FRAME_TYPES = ("CTImageFrameTypeSequence", "MRImageFrameTypeSequence", "PETFrameTypeSequence",
+                "XAXRFFrameCharacteristicsSequence")  # fmt: skip
+
+
+def derived_dicom(
+    source: bytes, values: NDArray[np.generic], facts: DerivedFacts, caps: Caps | None = None
+) -> bytes:
+    """A derived object of one frame.
+
+    Parameters
+    ----------
+    source : bytes
+        The DICOM file that the result was made of.
+    values : ndarray, shape (H, W) or (H, W, 3)
+        In source units; in [0, 1] where `DerivedFacts.in_source_units` is False.
+    facts : DerivedFacts
+    caps : Caps, optional
+
+    Raises
+    ------
+    ImageReadError
+        The header of the source cannot be read.
+    ReadingRoomError
+        The object cannot hold a result.
+    """
+    buffer = io.BytesIO()
+    writer = DerivedWriter(buffer.write, source, facts, values.shape[:2], caps)
+    writer.add(values)
+    writer.end()
+    return buffer.getvalue()
+
+
+class DerivedWriter:
+    """A derived object that is written as its frames come.
+
+    Parameters
+    ----------
+    write : callable
+        Takes the bytes of the file, one piece after the other.
+    source, facts, caps
+        As for `derived_dicom`; `DerivedFacts.frames` says how many frames come.
+    shape : (rows, columns)
+        Of the result.
+    """
+
+    def __init__(
+        self,
+        write: Callable[[bytes], object],
+        source: bytes,
+        facts: DerivedFacts,
+        shape: tuple[int, int],
+        caps: Caps | None = None,
+    ) -> None:
+        found = header_elements(source, [*TECHNICAL, *PATIENT], caps or Caps())
+        self._write, self._facts = write, facts
+        self._header = technical(found)
+        self._frames = facts.frames or (0,)
+        self._codings = [coding_of(self._header, facts, frame) for frame in self._frames]
+        if len({coding.dtype for coding in self._codings}) > 1 or (
+            _GROUPS not in self._header and len(set(self._codings)) > 1
+        ):
+            raise ReadingRoomError(
+                "The frames of this DICOM object have different samples; write another format."
+            )
+        self.shape = shape
+        self._done = 0
+        first = self._codings[0]
+        channels = 3 if facts.colour else 1
+        self._size = len(self._frames) * shape[0] * shape[1] * channels * first.bits // 8
+        if self._size > _MAX_BYTES:
+            raise ReadingRoomError(
+                f"The result has {self._size / 1e9:.3g} GB, and a DICOM object holds 4.29; write "
+                "NIfTI, NRRD or MHA instead."
+            )
+        write(self._head(self._dataset(found), first))
+
+    def add(self, values: NDArray[np.generic]) -> None:
+        """Write the next frame."""
+        if values.shape[:2] != self.shape:
+            raise ValueError(f"frame of {values.shape}, expected {self.shape}")
+        self._write(self._codings[self._done].encode(values))
+        self._done += 1
+
+    def end(self) -> None:
+        """Write what is needed behind the last frame."""
+        if self._done != len(self._frames):
+            raise ValueError(f"{self._done} frames of {len(self._frames)}")
+        if self._size % 2:
+            self._write(b"\0")
+
+    def _head(self, dataset: Dataset, coding: Coding) -> bytes:
+        """The file up to its samples."""
+        meta = FileMetaDataset()
+        meta.TransferSyntaxUID = ExplicitVRLittleEndian
+        dataset.file_meta = meta
+        buffer = io.BytesIO()
+        pydicom.dcmwrite(buffer, dataset, enforce_file_format=True)
+        element, kind = (0x0010, b"OW" if coding.bits > 8 else b"OB")
+        if coding.floating:
+            element, kind = (0x0008, b"OF") if coding.bits == 32 else (0x0009, b"OD")
+        size = self._size + self._size % 2
+        return buffer.getvalue() + struct.pack("<HH2sHI", 0x7FE0, element, kind, 0, size)
+
+    def _dataset(self, found: Dataset) -> Dataset:
+        facts, dataset = self._facts, self._header
+        source = {name: text(dataset, name) for name in ("SOPClassUID", "SOPInstanceUID")}
+        multiple = "NumberOfFrames" in dataset
+        self._pick_frames(dataset)
+        _cut(dataset, ("NumberOfFrames", "PlanarConfiguration"))
+        if multiple:
+            dataset.NumberOfFrames = len(self._frames)
+        dataset.Rows, dataset.Columns = self.shape
+        self._describe_values(dataset)
+        enlarge(dataset, facts.scale)
+        _set_type(dataset)
+        dataset.update(self._provenance(source, multiple))
+        for name in _EMPTY:
+            setattr(dataset, name, "")
+        if facts.keep_patient:
+            dataset.update(identity(found))
+        else:
+            dataset.PatientIdentityRemoved = "YES"
+            dataset.DeidentificationMethod = _METHOD
+            dataset.DeidentificationMethodCodeSequence = [_coded(one) for one in _REMOVED]
+            dataset.LongitudinalTemporalInformationModified = "REMOVED"
+        if "StudyInstanceUID" not in dataset:
+            dataset.StudyInstanceUID = facts.study_uid
+        return dataset
+
+    def _pick_frames(self, dataset: Dataset) -> None:
+        groups = dataset.get(_GROUPS)
+        if groups:
+            dataset.PerFrameFunctionalGroupsSequence = [
+                groups[frame] for frame in self._frames if frame < len(groups)
+            ]
+            return
+        stated = dataset.get("NumberOfFrames")
+        everything = self._frames == tuple(range(int(stated or 1)))
+        if not everything:
+            vectors = ("FrameTimeVector", "FrameTime", "FrameIncrementPointer")
+            if len(self._frames) == 1 and "GridFrameOffsetVector" in dataset:
+                place_first_frame(dataset, self._facts.geometry)
+            _cut(dataset, (*vectors, "GridFrameOffsetVector"))
+
+    def _describe_values(self, dataset: Dataset) -> None:
+        facts = self._facts
+        first = self._codings[0]
+        describe_samples(dataset, first, facts)
+        _cut(dataset, SCALED_TABLES)
+        if facts.colour:
+            _cut(dataset, ("RescaleSlope", "RescaleIntercept", "RescaleType", "WindowCenter",
+                           "WindowWidth", "VOILUTFunction", "PresentationLUTShape"))  # fmt: skip
+            return
+        if not facts.in_source_units and text(dataset, "PresentationLUTShape"):
+            dataset.PresentationLUTShape = "IDENTITY"
+        groups = dataset.get(_GROUPS)
+        if not groups:
+            _set_rescale(dataset, first, facts)
+            _set_window(dataset, facts.window)
+            return
+        _cut(dataset, ("RescaleSlope", "RescaleIntercept", "RescaleType", "WindowCenter",
+                       "WindowWidth", "VOILUTFunction"))  # fmt: skip
+        shared = dataset.get("SharedFunctionalGroupsSequence") or [Dataset()]
+        kinds = [
+            text(item, "RescaleType")
+            for place in range(len(groups))
+            if (item := frame_item(dataset, "PixelValueTransformationSequence", place)) is not None
+        ]
+        for group in (*shared, *groups):
+            _cut(group, ("PixelValueTransformationSequence", "FrameVOILUTSequence"))
+        item = Dataset()
+        _set_window(item, facts.window)
+        shared[0].FrameVOILUTSequence = [item]
+        dataset.SharedFunctionalGroupsSequence = shared
+        for group, coding in zip(groups, self._codings, strict=False):
+            if coding.rescaled:
+                item = Dataset()
+                if kinds and kinds[0]:
+                    item.RescaleType = kinds[0]
+                _set_rescale(item, coding, facts)
+                group.PixelValueTransformationSequence = [item]
+
+    def _provenance(self, source: dict[str, str], multiple: bool) -> Dataset:
+        facts, new = self._facts, Dataset()
+        new.SOPClassUID = source["SOPClassUID"] or SecondaryCaptureImageStorage
+        new.SOPInstanceUID = new_uid()
+        new.SeriesInstanceUID = facts.series_uid
+        new.SeriesDescription = facts.series_description[:64]
+        new.SeriesNumber = 1000 + int(self._header.get("SeriesNumber") or 0)
+        new.InstanceNumber = int(self._header.get("InstanceNumber") or 1)
+        now = datetime.now(UTC)
+        new.ContentDate, new.ContentTime = now.strftime("%Y%m%d"), now.strftime("%H%M%S")
+        new.Manufacturer = new.ManufacturerModelName = "Reading Room"
+        new.SoftwareVersions = __version__
+        new.DeviceSerialNumber = "none"
+        new.DerivationDescription = facts.description[:1024]
+        new.DerivationCodeSequence = [_coded(_RESAMPLED if facts.scale > 1 else _PROCESSED)]
+        if source["SOPInstanceUID"]:
+            item = Dataset()
+            item.ReferencedSOPClassUID = new.SOPClassUID
+            item.ReferencedSOPInstanceUID = source["SOPInstanceUID"]
+            if multiple:
+                item.ReferencedFrameNumber = [frame + 1 for frame in self._frames]
+            item.PurposeOfReferenceCodeSequence = [_coded(_SOURCE_IMAGE)]
+            new.SourceImageSequence = [item]
+        tool = Dataset()
+        tool.Manufacturer, tool.SoftwareVersions = "Reading Room", __version__
+        tool.ContributionDescription = "Not a medical device. Not for diagnosis."
+        tool.PurposeOfReferenceCodeSequence = [_coded(_EQUIPMENT)]
+        new.ContributingEquipmentSequence = [tool]
+        return new
+
+
+def _coded(code: Code) -> Dataset:
+    item = Dataset()
+    item.CodeValue, item.CodingSchemeDesignator = code.value, code.scheme_designator
+    item.CodeMeaning = code.meaning
+    return item
+
+
+def _cut(dataset: Dataset, names: tuple[str, ...]) -> None:
+    for name in names:
+        if name in dataset:
+            del dataset[name]
+
+
+def _set_type(dataset: Dataset) -> None:
+    """DERIVED and SECONDARY (C.7.6.1.1.2), with the further words of the source."""
+    dataset.ImageType = ["DERIVED", "SECONDARY", *_further(dataset.get("ImageType"))]
+    groups = (
+        *(dataset.get("SharedFunctionalGroupsSequence") or ()),
+        *(dataset.get(_GROUPS) or ()),
+    )
+    for group in groups:
+        for name in _FRAME_TYPES:
+            for item in group.get(name) or ():
+                item.FrameType = ["DERIVED", "SECONDARY", *_further(item.get("FrameType"))]
+
+
+def _further(value: Any) -> list[str]:
+    words = [value] if isinstance(value, str) else list(value or ())
+    return [str(word) for word in words[2:]]
+
+
+def _set_rescale(item: Dataset, coding: Coding, facts: DerivedFacts) -> None:
+    if not coding.rescaled:
+        _cut(item, ("RescaleSlope", "RescaleIntercept", "RescaleType"))
+        return
+    item.RescaleSlope, item.RescaleIntercept = as_ds(coding.slope), as_ds(coding.intercept)
+    if not facts.in_source_units:
+        item.RescaleType = "US"
+
+
+def _set_window(item: Dataset, window: Window) -> None:
+    """The window, so that its ends are those of the result (C.11.2.1.2)."""
+    low, high = window.ends
+    exact = window.width < _NARROW
+    item.WindowCenter = as_ds((low + high) / 2 if exact else (low + high + 1.0) / 2)
+    item.WindowWidth = as_ds(high - low if exact else high - low + 1.0)
+    if exact:
+        item.VOILUTFunction = "LINEAR_EXACT"
+    else:
+        _cut(item, ("VOILUTFunction",))
