@@ -45,6 +45,9 @@ class ImageGeometry:
     step : (x, y, z) or None
         From a pixel to the same pixel of the next slice, in mm; None where there is no next slice,
         or the file does not say. It is not along the normal where a stack is tilted.
+    stored : (column, row, slice) or None
+        The axes of the file's voxels, from 1, along which the three indices of the image grow;
+        negative where they fall. None stands for (1, 2, 3).
 
     Raises
     ------
@@ -57,6 +60,7 @@ class ImageGeometry:
     column: Vector
     spacing: tuple[float, float]
     step: Vector | None = None
+    stored: tuple[int, int, int] | None = None
 
     def __post_init__(self) -> None:
         known = [*self.origin, *self.row, *self.column, *self.spacing, *(self.step or ())]
@@ -120,10 +124,10 @@ class ImageGeometry:
         if facts is None:
             return None
         row, column = (float(value) for value in facts["spacing"])
-        step = facts["step"]
+        step, stored = facts["step"], facts["stored"]
         return cls(
             vector(facts["origin"]), vector(facts["row"]), vector(facts["column"]), (row, column),
-            None if step is None else vector(step),
+            None if step is None else vector(step), None if stored is None else _signed(stored),
         )  # fmt: skip
 
     def as_json(self) -> dict[str, Any]:
@@ -189,22 +193,35 @@ class ImageGeometry:
 
     def flipped(self, axis: int, size: int) -> ImageGeometry:
         """The geometry of the image with its rows (axis 0, of ``size``) or columns (1) reversed."""
+        columns, rows, slices = self.stored or (1, 2, 3)
         if axis == 0:
             return replace(
-                self, origin=self.point(size - 1, 0), column=vector(np.negative(self.column))
-            )
-        return replace(self, origin=self.point(0, size - 1), row=vector(np.negative(self.row)))
+                self, origin=self.point(size - 1, 0), column=vector(np.negative(self.column)),
+                stored=(columns, -rows, slices),
+            )  # fmt: skip
+        return replace(
+            self, origin=self.point(0, size - 1), row=vector(np.negative(self.row)),
+            stored=(-columns, rows, slices),
+        )  # fmt: skip
 
     def transposed(self) -> ImageGeometry:
         """The geometry of the image with rows and columns exchanged."""
         spacing = (self.spacing[1], self.spacing[0])
-        return replace(self, row=self.column, column=self.row, spacing=spacing)
+        columns, rows, slices = self.stored or (1, 2, 3)
+        return replace(
+            self, row=self.column, column=self.row, spacing=spacing, stored=(rows, columns, slices)
+        )
 
 
 def vector(values: ArrayLike) -> Vector:
     """Three numbers as a tuple of floats, with 0 for -0."""
     x, y, z = (float(value) + 0.0 for value in np.asarray(values, np.float64))
     return x, y, z
+
+
+def _signed(values: Sequence[Any]) -> tuple[int, int, int]:
+    columns, rows, slices = (int(value) for value in values)
+    return columns, rows, slices
 
 
 def plane_name(normal: Sequence[float]) -> str:

@@ -51,6 +51,51 @@ class MeasuredFacts:
 
 
 @dataclass(frozen=True)
+class GeometryFacts:
+    """Where the input lies in the patient, and among the voxels of its file.
+
+    Parameters
+    ----------
+    affine : three rows of four numbers
+        From (column, row, slices beyond this one, 1) of the image to LPS in mm.
+    edges : tuple of str
+        Directions at the left, right, top and bottom edge: R, L, A, P, I, S.
+    voxel_axes : (column, row, slice)
+        Axes of the file's voxels, from 1, along which the indices grow; negative where the image
+        shows them reversed.
+    voxel_slice : int
+        Index of the image along the last of these axes, as the file counts.
+    """
+
+    affine: tuple[tuple[float, ...], ...]
+    edges: tuple[str, str, str, str]
+    voxel_axes: tuple[int, int, int]
+    voxel_slice: int
+
+    @classmethod
+    def of(cls, image: MedicalImage) -> GeometryFacts | None:
+        """Those of an image; None where its file does not say."""
+        geometry = image.geometry
+        if geometry is None:
+            return None
+        axes = geometry.stored or (1, 2, 3)
+        index = image.slice_index
+        return cls(
+            tuple(tuple(float(value) for value in row) for row in geometry.affine[:3]),
+            geometry.edges, axes, index if axes[2] > 0 else image.slice_count - 1 - index,
+        )  # fmt: skip
+
+    @classmethod
+    def from_json(cls, facts: Mapping[str, Any] | None) -> GeometryFacts | None:
+        """The facts of a record; None for None, as in records of earlier versions."""
+        if facts is None:
+            return None
+        affine = tuple(tuple(row) for row in facts["affine"])
+        return cls(**{**facts, "affine": affine, "edges": tuple(facts["edges"]),
+                      "voxel_axes": tuple(facts["voxel_axes"])})  # fmt: skip
+
+
+@dataclass(frozen=True)
 class InputFacts:
     """Facts about the input of the method.
 
@@ -72,6 +117,7 @@ class InputFacts:
     slice_index: int
     slice_count: int
     measured: MeasuredFacts | None = None
+    geometry: GeometryFacts | None = None
 
 
 @dataclass(frozen=True)
@@ -199,6 +245,7 @@ def from_json(text: str) -> Record:
         # Absent in records of earlier versions.
         measured = facts.pop("measured", None)
         facts["measured"] = None if measured is None else MeasuredFacts(**measured)
+        facts["geometry"] = GeometryFacts.from_json(facts.pop("geometry", None))
         prior = plain.pop("prior")
         figures = plain.pop("figures")
         record = Record(
@@ -238,6 +285,7 @@ def describe_input(image: MedicalImage) -> InputFacts:
         slice_index=image.slice_index,
         slice_count=image.slice_count,
         measured=_describe_measured(image.measured),
+        geometry=GeometryFacts.of(image),
     )
 
 

@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 
 from enhancers import provenance
+from enhancers.geometry import ImageGeometry
 from enhancers.image import MedicalImage, Window, from_array, pixels_digest
 from enhancers.method import Modality
 from enhancers.provenance import PriorFacts, Record, RecordedFigure
@@ -180,3 +181,21 @@ def test_versions_are_found_without_importing():
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "set()"
+
+
+def test_the_record_says_where_the_image_lies_in_patient_and_file() -> None:
+    geometry = ImageGeometry(
+        (10.0, -20.0, 30.0), (-1.0, 0.0, 0.0), (0.0, 0.0, -1.0), (0.5, 0.7), (0.0, 3.0, 0.0),
+        (-1, 3, -2),
+    )  # fmt: skip
+    placed = replace(image(), geometry=geometry, slice_index=4, slice_count=10)
+    facts = provenance.describe_input(placed).geometry
+    assert facts is not None
+    assert facts.affine == ((-0.7, 0, 0, 10), (0, 0, 3, -20), (0, -0.5, 0, 30))
+    assert facts.edges == ("L", "R", "S", "I")
+    assert (facts.voxel_axes, facts.voxel_slice) == ((-1, 3, -2), 5)
+    written = replace(record(), input=provenance.describe_input(placed)).to_json()
+    assert provenance.from_json(written).input.geometry == facts
+    earlier = json.loads(record().to_json())
+    del earlier["input"]["geometry"]
+    assert provenance.from_json(json.dumps(earlier)).input.geometry is None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any, TypeVar
 
 import numpy as np
@@ -78,9 +78,16 @@ class Header:
         affine[:3, :3] = np.stack([steps[a] for a in (column_axis, row_axis, self.slice_axis)], 1)
         affine[:3, 3] = origin + index * steps[self.slice_axis]
         found = ImageGeometry.of_affine(affine)
+        if found is not None:
+            found = replace(found, stored=self._signed(column_axis, row_axis, self.slice_axis))
         # Rows that run along the body are shown from the head down.
         head_first = found is not None and row_axis == 2
         return found.flipped(0, self.shape[self.axes[2]]) if found and head_first else found
+
+    def _signed(self, *shown: int) -> tuple[int, int, int]:
+        """Voxel axes of these anatomical ones, as in `ImageGeometry.stored`."""
+        signed = [(-1 if self.flips[axis] else 1) * (self.axes[axis] + 1) for axis in shown]
+        return signed[0], signed[1], signed[2]
 
     def as_json(self) -> dict[str, Any]:
         """The header as values for JSON."""

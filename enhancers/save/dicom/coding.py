@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from pydicom.dataset import Dataset
 
 from enhancers.errors import ReadingRoomError
-from enhancers.load.dicom_header import frame_item, number, rescale, stated_windows, table
+from enhancers.load.dicom.header import frame_item, number, rescale, stated_windows, table
 from enhancers.save.dicom.facts import DerivedFacts
 
 _GRAY_LEVELS = 65535

@@ -10,7 +10,7 @@ from pydicom.dataset import Dataset
 from pydicom.valuerep import format_number_as_ds
 
 from enhancers.geometry import ImageGeometry
-from enhancers.load.dicom_header import frame_item, number
+from enhancers.load.dicom.header import frame_item, number
 
 _SPACINGS = ("PixelSpacing", "ImagerPixelSpacing", "NominalScannedPixelSpacing")
 

@@ -20,7 +20,7 @@ from enhancers.errors import ReadingRoomError
 from enhancers.image import Window
 from enhancers.load import Caps
 from enhancers.load.dicom import header_elements
-from enhancers.load.dicom_header import frame_item, text
+from enhancers.load.dicom.header import frame_item, text
 from enhancers.save.dicom.coding import Coding, coding_of, describe_samples
 from enhancers.save.dicom.facts import DerivedFacts, new_uid
 from enhancers.save.dicom.geometry import as_ds, enlarge, place_first_frame
