@@ -104,6 +104,13 @@ class MedicalImage:
         What the file was: "DICOM", "NIfTI", "PNG", "TIFF", "JPEG", "synthetic".
     digest : str
         SHA-256 of the file's bytes, or of the pixels of a synthetic image.
+    plane : str
+        "axial", "coronal" or "sagittal" where a volume was cut so; empty for a slice as the file
+        has it.
+    slice_index, slice_count : int
+        In that plane.
+    time_index, time_count : int
+        Of how many times of a volume this is which one.
     tags : tuple of (name, value)
         Technical facts from a whitelist; never anything about a patient.
     warnings : tuple of str
@@ -128,8 +135,11 @@ class MedicalImage:
     bits: int = 8
     format: str = "synthetic"
     digest: str = ""
+    plane: str = ""
     slice_index: int = 0
     slice_count: int = 1
+    time_index: int = 0
+    time_count: int = 1
     tags: tuple[tuple[str, str], ...] = ()
     warnings: tuple[str, ...] = field(default=())
     windows: tuple[NamedWindow, ...] = ()

@@ -28,7 +28,7 @@ MAX_FACTS = 2**24
 _LENGTH = struct.Struct("<I")
 _RAW = (
     "format", "units", "bits", "extent", "inverted", "padding", "modality", "spacing",
-    "slice_index", "slice_count", "tags", "warnings",
+    "plane", "slice_index", "slice_count", "time_index", "time_count", "tags", "warnings",
 )  # fmt: skip
 
 
@@ -187,8 +187,11 @@ def medical_image(
         bits=known["bits"],
         format=raw.format,
         digest=known["digest"],
+        plane=raw.plane,
         slice_index=raw.slice_index,
         slice_count=raw.slice_count,
+        time_index=raw.time_index,
+        time_count=raw.time_count,
         tags=raw.tags,
         warnings=tuple(known["warnings"]),
         windows=raw.windows,

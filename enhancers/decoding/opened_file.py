@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import threading
 import weakref
-from collections.abc import Sequence
+from collections.abc import Callable, Hashable, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
+from weakref import WeakValueDictionary
 
 from numpy.typing import NDArray
 
@@ -22,16 +24,28 @@ from enhancers.load.raw import RawSlice
 from enhancers.load.volumes.header import Header
 from enhancers.load.volumes.volume import Volume
 from enhancers.load.window import finish
+from enhancers.voxel_grid import STORED, VoxelGrid
 
 _numbers = itertools.count()
+_open: WeakValueDictionary[Hashable, OpenedFile] = WeakValueDictionary()
+_opening = threading.Lock()
+
+
+def _shared(key: Hashable, opened: Callable[[], OpenedFile]) -> OpenedFile:
+    """The file that is open under this key, or a new one."""
+    with _opening:
+        found = _open.get(key)
+        if found is None:
+            found = _open[key] = opened()
+        return found
 
 
 class OpenedFile:
     """The slices of a file, each decoded at the first look, in a worker process.
 
     Another window, or a slice that was looked at before, needs no decoding, and of a NIfTI volume
-    of moderate size no slice does: what was decoded is kept in a store of limited size, until this
-    object ends.
+    of moderate size no slice of any plane does: what was decoded is kept in a store of limited
+    size, until this object ends. Whoever opens the same file meanwhile gets this object.
 
     Parameters
     ----------
@@ -55,7 +69,7 @@ class OpenedFile:
         self._store = slice_store() if store is None else store
         self._number = next(_numbers)
         self._lock = threading.Lock()
-        self._first: int | None = None
+        self._first: dict[tuple[str, int], int] = {}
         self._digest = ""
         self._sample: NDArray[Any] | None = None
         weakref.finalize(self, self._store.forget, self._number)
@@ -63,15 +77,25 @@ class OpenedFile:
     @classmethod
     def upload(cls, path: Path, caps: Caps) -> OpenedFile:
         """An uploaded file; its name is removed from the disk at once (`FileContent.take`)."""
-        return cls(FileContent.take(path, caps), caps)
+        content = FileContent.take(path, caps)
+        return _shared((content, caps), lambda: cls(content, caps))
 
     @classmethod
     def local(cls, path: Path, caps: Caps) -> OpenedFile:
         """A file that stays where it is."""
+        with contextlib.suppress(OSError):
+            known = path.stat()
+            key = path.absolute(), known.st_mtime_ns, known.st_size, caps
+            return _shared(key, lambda: cls(FileContent(path, caps), caps))
         return cls(FileContent(path, caps), caps)
 
     def image(
-        self, slice_index: int | None = None, window: tuple[float, float] | None = None
+        self,
+        slice_index: int | None = None,
+        window: tuple[float, float] | None = None,
+        *,
+        plane: str = STORED,
+        time: int = 0,
     ) -> MedicalImage:
         """A slice, as `enhancers.load.load` gives it.
 
@@ -80,6 +104,9 @@ class OpenedFile:
         slice_index : int, optional
         window : (low, high), optional
             In source units; None is that of the file, or the default.
+        plane : str
+            Of a volume (`grid`).
+        time : int
 
         Raises
         ------
@@ -88,10 +115,17 @@ class OpenedFile:
         """
         # Whoever asks for the slice that is being decoded waits for it.
         with self._lock:
-            raw = self._kept(self._first if slice_index is None else slice_index)
+            index = self._first.get((plane, time)) if slice_index is None else slice_index
+            raw = self._kept(index, plane, time)
             if raw is not None:
                 return finish(raw, self._digest, window)
-            return self._decoded(slice_index, window)
+            return self._decoded(slice_index, window, plane, time)
+
+    @property
+    def grid(self) -> VoxelGrid | None:
+        """The voxels of a volume that is at hand; None for other files, and before `image`."""
+        volume = self._store.get(self._number, None)
+        return volume.header.grid if isinstance(volume, Volume) else None
 
     def coded_values(self, names: Sequence[str]) -> dict[str, str]:
         """Elements of a DICOM header that hold a code (`enhancers.load.coded_values`)."""
@@ -99,21 +133,21 @@ class OpenedFile:
         values = answer.facts["values"]
         return {name: str(values[name]) for name in names}
 
-    def _kept(self, index: int | None) -> RawSlice | None:
+    def _kept(self, index: int | None, plane: str, time: int) -> RawSlice | None:
+        volume = self._store.get(self._number, None)
+        if isinstance(volume, Volume):
+            return volume.slice(index, plane, time)
         if index is None:
             return None
-        found = self._store.get(self._number, index)
-        if isinstance(found, RawSlice):
-            return found
-        volume = self._store.get(self._number, None)
-        if not isinstance(volume, Volume):
-            return None
-        return volume.slice(index)
+        found = self._store.get(self._number, (plane, index, time))
+        return found if isinstance(found, RawSlice) else None
 
-    def _decoded(self, index: int | None, window: tuple[float, float] | None) -> MedicalImage:
+    def _decoded(
+        self, index: int | None, window: tuple[float, float] | None, plane: str, time: int
+    ) -> MedicalImage:
         answer = self._pool.ask(
             self.content, "image", slice_index=index, window=window, caps=asdict(self.caps),
-            volume=True,
+            volume=True, plane=plane, time=time,
         )  # fmt: skip
         source, pixels, *more = answer.arrays
         spectrum = take_spectrum(answer.facts, more)
@@ -125,14 +159,14 @@ class OpenedFile:
         sample = self._sample
         if header is not None:
             volume = Volume.of_bytes(more[0], Header.from_json(header))
-            sample = volume.slice(int(answer.facts["raw"]["slice_index"])).sample
+            sample = volume.sample
         raw = raw_slice(answer.facts, source, sample, spectrum)
         image = medical_image(answer.facts, raw, pixels, window)
         self._digest = image.digest
         if index is None:
-            self._first = image.slice_index
+            self._first[plane, time] = image.slice_index
         if volume is None:
-            self._store.put(self._number, image.slice_index, raw)
+            self._store.put(self._number, (plane, image.slice_index, time), raw)
         else:
             self._store.put(self._number, None, volume)
         return image

@@ -10,6 +10,8 @@ from enhancers.load.raw import RawSlice
 from enhancers.load.volumes.volume import Volume
 
 Kept = RawSlice | Volume
+Part = tuple[str, int, int] | None
+"""A plane, a slice and a time of a file; None for its volume."""
 
 
 class SliceStore:
@@ -23,7 +25,7 @@ class SliceStore:
 
     def __init__(self, capacity: int) -> None:
         self.capacity = capacity
-        self._entries: OrderedDict[tuple[int, int | None], tuple[Kept, int]] = OrderedDict()
+        self._entries: OrderedDict[tuple[int, Part], tuple[Kept, int]] = OrderedDict()
         self._size = 0
         self._lock = threading.RLock()
 
@@ -32,8 +34,8 @@ class SliceStore:
         """Bytes of what is kept."""
         return self._size
 
-    def get(self, file: int, part: int | None) -> Kept | None:
-        """A slice of a file by its index, or its volume (None)."""
+    def get(self, file: int, part: Part) -> Kept | None:
+        """A slice of a file, or its volume."""
         with self._lock:
             entry = self._entries.get((file, part))
             if entry is None:
@@ -41,7 +43,7 @@ class SliceStore:
             self._entries.move_to_end((file, part))
             return entry[0]
 
-    def put(self, file: int, part: int | None, value: Kept) -> None:
+    def put(self, file: int, part: Part, value: Kept) -> None:
         """Keep a slice or volume, unless it is larger than everything."""
         size = _size(value)
         with self._lock:
@@ -59,7 +61,7 @@ class SliceStore:
             for key in [key for key in self._entries if key[0] == file]:
                 self._remove(key)
 
-    def _remove(self, key: tuple[int, int | None]) -> None:
+    def _remove(self, key: tuple[int, Part]) -> None:
         if entry := self._entries.pop(key, None):
             self._size -= entry[1]
 

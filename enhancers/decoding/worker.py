@@ -81,7 +81,11 @@ def _image(asked: dict[str, Any], data: bytes) -> Answer:
     """One slice as an image; and the volume it is of, where that is at hand and small."""
     caps, index = Caps(**asked["caps"]), asked["slice_index"]
     volume = read_volume(data, caps) if asked["volume"] else None
-    raw = read_slice(data, index, caps) if volume is None else volume.slice(index)
+    plane, at = asked["plane"], asked["time"]
+    if volume is None:
+        raw = read_slice(data, index, caps, plane, at)
+    else:
+        raw = volume.slice(index, plane, at)
     window = None if asked["window"] is None else tuple(asked["window"])
     image = finish(raw, hashlib.sha256(data).hexdigest(), window)
     del data

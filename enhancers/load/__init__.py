@@ -12,11 +12,12 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from enhancers.errors import ImageReadError, ImageTooLarge, ReadingRoomError
+from enhancers.errors import ImageReadError, ImageTooLarge, ParameterError, ReadingRoomError
 from enhancers.image import MedicalImage
 from enhancers.load.file_format import Format, sniff
 from enhancers.load.raw import MIN_SIDE, Caps, Probe, RawSlice
 from enhancers.load.window import finish
+from enhancers.voxel_grid import STORED
 
 if TYPE_CHECKING:
     from enhancers.load.volumes.volume import Volume
@@ -32,6 +33,8 @@ def load(
     slice_index: int | None = None,
     window: tuple[float, float] | None = None,
     caps: Caps = DEFAULT_CAPS,
+    plane: str = STORED,
+    time: int = 0,
 ) -> MedicalImage:
     """Read one slice of a DICOM, NIfTI, PNG, TIFF or JPEG file, or complex MR data of NumPy.
 
@@ -47,6 +50,11 @@ def load(
         CT, the stored range for 8 bits and for PNG and TIFF, percentiles of the content otherwise
         (with a warning).
     caps : Caps
+    plane : str
+        Of a volume in one file (NIfTI): "axial", "coronal", "sagittal", or "stored", as the file
+        has its slices. `enhancers.volume.load_plane` cuts DICOM volumes, too.
+    time : int
+        Of such a volume: which of its times, from 0.
 
     Returns
     -------
@@ -58,13 +66,13 @@ def load(
     ImageReadError
         Not a readable image; `ImageTooLarge` where a limit is exceeded.
     ParameterError
-        ``slice_index`` or ``window`` is not possible for this file.
+        ``slice_index``, ``window``, ``plane`` or ``time`` is not possible for this file.
     """
     if isinstance(path, bytes):
         caps.check_bytes(len(path))
     data = path if isinstance(path, bytes) else read_bytes(Path(path), caps)
     with enough_memory():
-        raw = read_slice(data, slice_index, caps)
+        raw = read_slice(data, slice_index, caps, plane, time)
         return finish(raw, hashlib.sha256(data).hexdigest(), window)
 
 
@@ -82,7 +90,9 @@ def probe(path: Path, caps: Caps = DEFAULT_CAPS) -> Probe:
         return _probe(kind, data, caps)
 
 
-def read_slice(data: bytes, slice_index: int | None, caps: Caps) -> RawSlice:
+def read_slice(
+    data: bytes, slice_index: int | None, caps: Caps, plane: str = STORED, time: int = 0
+) -> RawSlice:
     """Decode one slice of a file's bytes (see `load`), before its window is chosen.
 
     Raises
@@ -92,6 +102,14 @@ def read_slice(data: bytes, slice_index: int | None, caps: Caps) -> RawSlice:
     """
     kind = sniff(data)
     with _one_error(kind):
+        if kind == "NIfTI":
+            from enhancers.load.volumes import volume
+
+            return volume.read(data, slice_index, caps, plane, time)
+        if plane != STORED or time:
+            raise ParameterError(
+                f"A {kind} file is read as it is stored; planes and times are those of volumes."
+            )
         return _read(kind, data, slice_index, caps)
 
 
@@ -160,10 +178,6 @@ def _read(kind: Format, data: bytes, slice_index: int | None, caps: Caps) -> Raw
         from enhancers.load import dicom
 
         return dicom.read(data, slice_index, caps)
-    if kind == "NIfTI":
-        from enhancers.load.volumes import volume
-
-        return volume.read(data, slice_index, caps)
     if kind == "TIFF":
         from enhancers.load import tiff
 

@@ -180,6 +180,10 @@ class RawSlice:
     sample : ndarray or None
         Values of the file's slices, so that all get the same window; None where the header gives
         them one, or there is one slice.
+    plane : str
+        "axial", "coronal" or "sagittal"; empty for a slice as the file has it.
+    time_index, time_count : int
+        Of how many times of the volume this is which one.
     spectrum : SampledSpectrum or None
         Of complex data, whose magnitude the values are.
     """
@@ -196,8 +200,11 @@ class RawSlice:
     geometry: ImageGeometry | None = None
     padding: tuple[float, float] | None = None
     sample: NDArray[Any] | None = None
+    plane: str = ""
     slice_index: int = 0
     slice_count: int = 1
+    time_index: int = 0
+    time_count: int = 1
     tags: tuple[tuple[str, str], ...] = ()
     warnings: tuple[str, ...] = ()
     spectrum: SampledSpectrum | None = None
@@ -237,6 +244,16 @@ def pick_slice(asked: int | None, count: int, default: int = 0) -> int:
     if not 0 <= asked < count:
         held = "one slice, 0" if count == 1 else f"{count} slices, 0 to {count - 1}"
         raise ParameterError(f"There is no slice {asked}; the file has {held}.")
+    return asked
+
+
+def pick_time(asked: int | None, count: int) -> int:
+    """The time to read, the first by default; ParameterError where there is none so late."""
+    if asked is None:
+        return 0
+    if not 0 <= asked < count:
+        held = "one time, 0" if count == 1 else f"{count} times, 0 to {count - 1}"
+        raise ParameterError(f"There is no time {asked}; the file has {held}.")
     return asked
 
 

@@ -138,3 +138,32 @@ def test_a_pipe_is_refused(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pipe")
     with pytest.raises(ImageReadError, match="regular file"):
         FileContent(tmp_path / "pipe", Caps())
+
+
+def test_planes_and_times_of_a_volume_are_decoded_once(tmp_path: Path, pool) -> None:
+    path = tmp_path / "volume"
+    values = np.stack([VOLUME, VOLUME[::-1]], axis=-1)
+    path.write_bytes(image_files.nifti(values, affine=np.diag([-1.0, -1.0, 2.0, 1.0]), packed=True))
+    counted = Counted(pool)
+    opened = OpenedFile(FileContent(path, Caps()), Caps(), pool=counted, store=SliceStore(10**8))
+    assert opened.grid is None
+    for plane in ("axial", "coronal", "sagittal", "stored"):
+        for time in (0, 1):
+            found = opened.image(3, plane=plane, time=time)
+            assert same(found, load(path, slice_index=3, plane=plane, time=time))
+    assert counted.asked == 1
+    assert opened.grid.shape == VOLUME.shape
+
+
+def test_tabs_share_what_was_decoded(tmp_path: Path) -> None:
+    path = tmp_path / hashlib.sha256(FILES["NIfTI"]).hexdigest() / "volume.nii.gz"
+    path.parent.mkdir()
+    path.write_bytes(FILES["NIfTI"])
+    first = OpenedFile.upload(path, Caps())
+    assert OpenedFile.upload(path, Caps()) is first
+    local = tmp_path / "local"
+    local.write_bytes(FILES["NIfTI"])
+    kept = OpenedFile.local(local, Caps())
+    assert OpenedFile.local(local, Caps()) is kept
+    local.write_bytes(FILES["frames"])
+    assert OpenedFile.local(local, Caps()) is not kept

@@ -9,8 +9,8 @@ from typing import Any, TypeVar
 
 import numpy as np
 
-from enhancers.geometry import ImageGeometry
 from enhancers.load.raw import MIN_SIDE
+from enhancers.voxel_grid import PLANES, VoxelGrid
 
 _N = TypeVar("_N", int, float)
 
@@ -64,30 +64,20 @@ class Header:
         """Anatomical axes of the rows and of the columns of a slice."""
         return ((2, 1), (2, 0), (1, 0))[self.slice_axis]
 
-    def geometry(self, index: int) -> ImageGeometry | None:
-        """Where the slice with this index along `slice_axis` lies, as it is displayed."""
-        if not self.affine:
-            return None
-        stored = np.reshape(self.affine, (3, 4))
-        origin, steps = stored[:, 3].copy(), []
-        for voxel, flip in zip(self.axes, self.flips, strict=True):
-            steps.append(-stored[:, voxel] if flip else stored[:, voxel])
-            origin += (self.shape[voxel] - 1) * stored[:, voxel] * flip
-        row_axis, column_axis = self.plane
-        affine = np.eye(4)
-        affine[:3, :3] = np.stack([steps[a] for a in (column_axis, row_axis, self.slice_axis)], 1)
-        affine[:3, 3] = origin + index * steps[self.slice_axis]
-        found = ImageGeometry.of_affine(affine)
-        if found is not None:
-            found = replace(found, stored=self._signed(column_axis, row_axis, self.slice_axis))
-        # Rows that run along the body are shown from the head down.
-        head_first = found is not None and row_axis == 2
-        return found.flipped(0, self.shape[self.axes[2]]) if found and head_first else found
-
-    def _signed(self, *shown: int) -> tuple[int, int, int]:
-        """Voxel axes of these anatomical ones, as in `ImageGeometry.stored`."""
-        signed = [(-1 if self.flips[axis] else 1) * (self.axes[axis] + 1) for axis in shown]
-        return signed[0], signed[1], signed[2]
+    @property
+    def grid(self) -> VoxelGrid:
+        """The voxels in the patient, and their planes."""
+        first, second, third = (
+            -(axis + 1) if flip else axis + 1
+            for axis, flip in zip(self.axes, self.flips, strict=True)
+        )
+        body = (first, second, third) if self.oriented else None
+        row, column = self.plane
+        stored = column + 1, row + 1, self.slice_axis + 1
+        grid = VoxelGrid(self.shape, self.zooms, self.affine, body, stored)
+        if body is None:
+            return grid
+        return replace(grid, stored=grid.axes(PLANES[2 - self.slice_axis]))
 
     def as_json(self) -> dict[str, Any]:
         """The header as values for JSON."""
@@ -101,8 +91,13 @@ class Header:
 
     @property
     def volume_bytes(self) -> int:
-        """Size of the first volume."""
+        """Size of the volume of one time."""
         return math.prod(self.shape) * self.channels * self.dtype.itemsize
+
+    @property
+    def total_bytes(self) -> int:
+        """Size of the volumes of all times."""
+        return self.volumes * self.volume_bytes
 
 
 def _others(values: Sequence[_N], axis: int) -> list[_N]:

@@ -89,8 +89,14 @@ def _dimensions(dim: tuple[int, ...]) -> tuple[tuple[int, int, int], int]:
     count = dim[0]
     if not 2 <= count <= 7 or any(size < 1 for size in dim[1 : count + 1]):
         raise ImageReadError(f"The NIfTI header states the dimensions {dim}; the file is damaged.")
-    sizes = (*dim[1 : count + 1], 1)
-    return (sizes[0], sizes[1], sizes[2]), math.prod(sizes[3:])
+    sizes = (*dim[1 : count + 1], 1, 1)
+    times, components = sizes[3], math.prod(sizes[4:])
+    if times > 1 and components > 1:
+        raise ImageReadError(
+            f"The NIfTI file has {count} dimensions, {components} values for each voxel at each of "
+            f"{times} times. Save one of the values as a file of four dimensions."
+        )
+    return (sizes[0], sizes[1], sizes[2]), times
 
 
 def _type(code: int, order: str) -> tuple[np.dtype[Any], int]:

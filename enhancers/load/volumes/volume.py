@@ -7,6 +7,7 @@ import io
 import math
 import zlib
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -15,9 +16,10 @@ from numpy.typing import NDArray
 from enhancers.errors import ImageReadError
 from enhancers.image import NamedWindow, Window
 from enhancers.load.kspace import complex_slice
-from enhancers.load.raw import Caps, Probe, RawSlice, pick_slice
+from enhancers.load.raw import Caps, Probe, RawSlice, pick_slice, pick_time
 from enhancers.load.volumes.header import Header
 from enhancers.load.volumes.nifti import HEADER_BYTES, parse_header
+from enhancers.voxel_grid import STORED
 
 _PIECE = 2**20
 
@@ -26,19 +28,23 @@ _ANY_SIZE, _EXPANSION = 64_000_000, 100
 
 SAMPLE_LIMIT = 1_000_000
 """About how many values of a volume the window is chosen by."""
-SMALL_VOLUME = 256_000_000
-"""Bytes up to which a volume is held in memory, so that all its slices are at hand."""
+SAMPLED_TIMES = 8
+"""Most times whose values are among them."""
+SMALL_VOLUME = 500_000_000
+"""Bytes up to which the volumes of a file are held in memory, so that all slices are at hand."""
+MOST_TURNED = 1.0
+"""Degrees between the voxel axes and those of the body that are not mentioned."""
 
 
 @dataclass(frozen=True, eq=False)
 class Volume:
-    """The first volume of a file, whose slices need neither the file nor inflating.
+    """The volumes of a file, whose slices need neither the file nor inflating.
 
     Parameters
     ----------
     header : Header
     stored : ndarray
-        Axes as in the file, an axis of channels first where there are several.
+        Axes as in the file, [i, j, k, time], an axis of channels first where there are several.
     """
 
     header: Header
@@ -46,26 +52,34 @@ class Volume:
 
     @classmethod
     def of_bytes(cls, values: NDArray[np.uint8], header: Header) -> Volume:
-        """The volume of the bytes of a file."""
-        return cls(header, _shaped(values, header, header.shape))
+        """The volumes of the bytes of a file."""
+        return cls(header, _shaped(values, header, (*header.shape, header.volumes)))
 
     def as_bytes(self) -> NDArray[np.uint8]:
         """The bytes as in the file."""
         return self.stored.reshape(-1, order="F").view(np.uint8)
 
-    def slice(self, index: int | None) -> RawSlice:
-        """The slice with this index along `Header.slice_axis`, by default the middle one.
+    def slice(self, index: int | None, plane: str = STORED, time: int = 0) -> RawSlice:
+        """A slice of a plane (`VoxelGrid`) at a time, by default the middle one.
 
         Raises
         ------
         ParameterError
-            There is no such slice.
+            There is no such plane, slice or time.
         """
-        index = pick_slice(index, self.header.slice_count, self.header.slice_count // 2)
+        header, grid = self.header, self.header.grid
+        count = grid.size(plane)[2]
+        index, time = pick_slice(index, count, count // 2), pick_time(time, header.volumes)
+        values = grid.cut(_channels_last(self.stored, header)[:, :, :, time], plane, index)
+        return _raw_slice(values.copy(), self.sample, header, index, plane, time)
+
+    @cached_property
+    def sample(self) -> NDArray[Any]:
+        """Values of all slices and times, by which the window of all of them is chosen."""
+        step, times = _sample_step(self.header), _sampled_times(self.header)
         turned = _turned(self.stored, self.header)
-        step = _sample_step(self.header)
-        sample = np.asarray(turned[::step, ::step, ::step])
-        return _raw_slice(_take(turned, self.header, index), sample, self.header, index)
+        found = _scaled(turned[::step, ::step, ::step, ::times].copy(), self.header)
+        return np.abs(found) if np.iscomplexobj(found) else found
 
 
 def probe(data: bytes, caps: Caps) -> Probe:
@@ -75,22 +89,25 @@ def probe(data: bytes, caps: Caps) -> Probe:
     return Probe("NIfTI", rows, columns, header.slice_count, header.slice_count // 2)
 
 
-def read(data: bytes, slice_index: int | None, caps: Caps) -> RawSlice:
-    """One slice of the first volume.
+def read(
+    data: bytes, slice_index: int | None, caps: Caps, plane: str = STORED, time: int = 0
+) -> RawSlice:
+    """One slice of a plane at a time (`Volume.slice`).
 
     Axial slices have anterior at the top and the patient's right on the left; coronal and sagittal
     ones have the head at the top, coronal ones the patient's right and sagittal ones anterior on
     the left. Slices are counted from the feet, from anterior, and from the patient's right.
     """
     header = parse_header(_head(data), caps, len(data))
-    index = pick_slice(slice_index, header.slice_count, header.slice_count // 2)
+    count = header.grid.size(plane)[2]
+    index, time = pick_slice(slice_index, count, count // 2), pick_time(time, header.volumes)
     if _is_small(header, len(data)):
-        return _volume(data, header).slice(index)
-    return _one_slice(data, header, index)
+        return _volume(data, header).slice(index, plane, time)
+    return _one_slice(data, header, index, plane, time)
 
 
 def read_volume(data: bytes, caps: Caps) -> Volume | None:
-    """The first volume of a file that has several slices and is small enough to be kept, or None.
+    """The volumes of a file that has several slices and is small enough to be kept, or None.
 
     Raises
     ------
@@ -98,30 +115,44 @@ def read_volume(data: bytes, caps: Caps) -> Volume | None:
         As `read`.
     """
     header = parse_header(_head(data), caps, len(data))
-    if header.slice_count == 1 or not _is_small(header, len(data)):
+    if header.slice_count * header.volumes == 1 or not _is_small(header, len(data)):
         return None
     return _volume(data, header)
 
 
 def _is_small(header: Header, size: int) -> bool:
-    """Whether the volume of a file of ``size`` bytes is held in memory as a whole."""
-    return header.volume_bytes <= min(SMALL_VOLUME, max(_ANY_SIZE, _EXPANSION * size))
+    """Whether the volumes of a file of ``size`` bytes are held in memory as a whole."""
+    return header.total_bytes <= min(SMALL_VOLUME, max(_ANY_SIZE, _EXPANSION * size))
 
 
-def _raw_slice(values: NDArray[Any], sample: NDArray[Any], header: Header, index: int) -> RawSlice:
-    values = _scaled(values, header)
+def _raw_slice(
+    values: NDArray[Any],
+    sample: NDArray[Any],
+    header: Header,
+    index: int,
+    plane: str,
+    time: int,
+) -> RawSlice:
+    values, grid = _scaled(values, header), header.grid
     warnings: list[str] = []
-    if header.volumes > 1:
+    if header.volumes > 1 and time == 0:
         warnings.append(f"The file holds {header.volumes} volumes; the first is shown.")
     if not header.oriented:
         warnings.append("The file states no orientation; slices are shown as they are stored.")
-    row_axis, column_axis = header.plane
-    spacing = (header.zooms[header.axes[row_axis]], header.zooms[header.axes[column_axis]])
+    if plane != STORED and grid.turned > MOST_TURNED:
+        warnings.append(
+            f"The voxels are turned by {grid.turned:.2g} degrees against the body: the {plane} "
+            "plane is that of the voxels, and nothing is resampled."
+        )
+    shown: dict[str, Any] = {
+        "spacing": grid.spacing(plane), "geometry": grid.geometry(plane, index),
+        "plane": "" if plane == STORED else plane, "slice_index": index,
+        "slice_count": grid.size(plane)[2], "time_index": time, "time_count": header.volumes,
+    }  # fmt: skip
     if np.iscomplexobj(values):
         return complex_slice(
-            values, format="NIfTI", spacing=spacing, geometry=header.geometry(index),
-            sample=np.abs(_scaled(sample, header)), slice_index=index,
-            slice_count=header.slice_count, warnings=warnings,
+            values, format="NIfTI", sample=np.abs(sample), warnings=warnings,
+            **shown,
         )  # fmt: skip
     whole = np.issubdtype(values.dtype, np.integer)
     extent = (0.0, 255.0) if values.dtype == np.uint8 else None
@@ -132,12 +163,9 @@ def _raw_slice(values: NDArray[Any], sample: NDArray[Any], header: Header, index
         bits=8 * header.dtype.itemsize if whole and header.dtype.itemsize <= 2 else 32,
         extent=extent,
         windows=_windows(header),
-        spacing=spacing,
-        geometry=header.geometry(index),
-        sample=_scaled(sample, header),
-        slice_index=index,
-        slice_count=header.slice_count,
+        sample=sample,
         warnings=tuple(warnings),
+        **shown,
     )
 
 
@@ -196,49 +224,56 @@ class _Reader:
 def _volume(data: bytes, header: Header) -> Volume:
     reader = _Reader(data)
     reader.skip(header.offset)
-    stored = np.empty(header.volume_bytes, np.uint8)
+    stored = np.empty(header.total_bytes, np.uint8)
     reader.fill(stored, header)
     return Volume.of_bytes(stored, header)
 
 
-def _shaped(values: NDArray[np.uint8], header: Header, shape: tuple[int, int, int]) -> NDArray[Any]:
+def _shaped(values: NDArray[np.uint8], header: Header, shape: tuple[int, ...]) -> NDArray[Any]:
     channels = (header.channels,) if header.channels > 1 else ()
     return values.view(header.dtype).reshape((*channels, *shape), order="F")
 
 
+def _channels_last(stored: NDArray[Any], header: Header) -> NDArray[Any]:
+    return np.moveaxis(stored, 0, -1) if header.channels > 1 else stored
+
+
 def _turned(stored: NDArray[Any], header: Header) -> NDArray[Any]:
-    """Axes left, posterior, superior (and colour); a view."""
-    if header.channels > 1:
-        stored = np.moveaxis(stored, 0, -1)
-    turned = np.moveaxis(stored, header.axes, (0, 1, 2))
+    """Axes left, posterior, superior (and others); a view."""
+    turned = np.moveaxis(_channels_last(stored, header), header.axes, (0, 1, 2))
     flips = tuple(slice(None, None, -1 if flip else 1) for flip in header.flips)
     return np.asarray(turned[flips])
 
 
-def _one_slice(data: bytes, header: Header, index: int) -> RawSlice:
-    """A slice of a volume that is too large to be held: it is read plane by plane."""
-    axis = header.axes[header.slice_axis]
-    place = header.shape[axis] - 1 - index if header.flips[header.slice_axis] else index
+def _one_slice(data: bytes, header: Header, index: int, plane: str, time: int) -> RawSlice:
+    """A slice of a volume that is too large to be held: it is read by the planes of the file.
+
+    The window is chosen by the first time.
+    """
+    axis = abs(header.grid.axes(plane)[2]) - 1
+    place = int(header.grid.voxel(plane, index, 0, 0)[axis])
     thin: list[int | slice] = [slice(None)] * 3
     thin[axis] = slice(place, place + 1)
     kept = _sampled(header)
-    planes, samples = [], {}
+    parts, samples = [], {}
     reader = _Reader(data)
     reader.skip(header.offset)
     buffer = np.empty(header.volume_bytes // header.shape[2], np.uint8)
-    for number in range(header.shape[2]):
+    for number in range((time + 1) * header.shape[2]):
         reader.fill(buffer, header)
-        plane = _shaped(buffer, header, (*header.shape[:2], 1))
-        if axis != 2 or number == place:
-            planes.append(plane[..., thin[0], thin[1], :].copy())
+        stored = _shaped(buffer, header, (*header.shape[:2], 1))
         if number in kept[2]:
-            samples[number] = plane[..., kept[0], :, :][..., kept[1], :].copy()
-    values = np.concatenate(planes, axis=-1)
+            samples[number] = stored[..., kept[0], :, :][..., kept[1], :].copy()
+        at = number - time * header.shape[2]
+        if at == place or (at >= 0 and axis != 2):
+            parts.append(stored[..., thin[0], thin[1], :].copy())
+    values = _channels_last(np.concatenate(parts, axis=-1), header)
     sample = np.concatenate([samples[number] for number in kept[2]], axis=-1)
     # The places of the sample are in the order of the turned axes already.
     upright = replace(header, flips=(False, False, False))
-    taken = _take(_turned(values, header), header, 0)
-    return _raw_slice(taken, _turned(sample, upright), header, index)
+    taken = header.grid.cut(values, plane, 0)
+    values = _scaled(_turned(sample, upright), header)
+    return _raw_slice(taken, values, header, index, plane, time)
 
 
 def _sampled(header: Header) -> list[list[int]]:
@@ -256,12 +291,11 @@ def _sample_step(header: Header) -> int:
     return max(1, round(float((count / SAMPLE_LIMIT) ** (1 / 3))))
 
 
-def _take(volume: NDArray[Any], header: Header, index: int) -> NDArray[Any]:
-    # `np.take` would copy the volume first.
-    place: tuple[slice | int, ...] = (*[slice(None)] * header.slice_axis, index)
-    plane: NDArray[Any] = np.swapaxes(volume[place].copy(), 0, 1)
-    # Rows that run along the body are stored from the feet up, and shown from the head down.
-    return plane[::-1] if header.plane[0] == 2 and header.oriented else plane
+def _sampled_times(header: Header) -> int:
+    """Every how many times the sample has one."""
+    count = math.prod(header.shape) * header.channels // _sample_step(header) ** 3
+    most = max(1, min(SAMPLED_TIMES, SAMPLE_LIMIT // max(count, 1)))
+    return -(-header.volumes // most)
 
 
 def _scaled(values: NDArray[Any], header: Header) -> NDArray[Any]:
