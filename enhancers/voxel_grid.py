@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -17,6 +17,8 @@ from enhancers.geometry import ImageGeometry
 STORED = "stored"
 PLANES = ("axial", "coronal", "sagittal")
 """The planes that are made of the voxels; `STORED` is that in which the file has its slices."""
+
+_T = TypeVar("_T")
 
 Axes = tuple[int, int, int]
 """Three axes, from 1, of which the negative ones are reversed."""
@@ -190,6 +192,6 @@ def body_axes(matrix: NDArray[np.float64]) -> Axes:
     )
 
 
-def _three(values: Any) -> Any:
+def _three(values: Iterable[_T]) -> tuple[_T, _T, _T]:
     first, second, third = values
     return first, second, third
