@@ -16,6 +16,7 @@ from PIL import Image
 from PIL.TiffImagePlugin import TiffImageFile
 
 from enhancers.errors import ImageReadError
+from enhancers.load.own_files import as_stated
 from enhancers.load.raw import (
     Caps,
     Probe,
@@ -53,8 +54,9 @@ def read(data: bytes, slice_index: int | None, caps: Caps) -> RawSlice:
         pages = _pages(file, caps, len(data))
         index = pick_slice(slice_index, len(pages))
         raw = _read_page(pages[index], data)
+        raw = as_stated(raw, pages[0].description)
         sample = None
-        if len(pages) > 1 and raw.bits > 8:
+        if len(pages) > 1 and raw.bits > 8 and not raw.windows:
             sample = sample_of(len(pages), lambda place: _read_page(pages[place], data).values)
     return replace(raw, sample=sample, slice_index=index, slice_count=len(pages))
 

@@ -9,7 +9,8 @@ from enhancers.save.bundle import BundleItem, write_bundle
 from enhancers.save.kspace import to_npz
 from enhancers.save.png import WHITE, read_png16, save_png16, to_png16
 from enhancers.save.source_units import FADE, in_source_units
-from enhancers.save.tiff import NOT_FOR_DIAGNOSIS, BundleMap, to_tiff_map, to_tiff_source
+from enhancers.save.tiff import BundleMap, to_tiff_map, to_tiff_source
+from enhancers.stated_facts import NOT_FOR_DIAGNOSIS
 
 __all__ = [
     "FADE",

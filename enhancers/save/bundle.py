@@ -15,7 +15,8 @@ from enhancers.files import write_atomic
 from enhancers.image import MedicalImage, Pixels
 from enhancers.save.png import WHITE, to_png16
 from enhancers.save.source_units import FADE
-from enhancers.save.tiff import NOT_FOR_DIAGNOSIS, BundleMap, to_tiff_map, to_tiff_source
+from enhancers.save.tiff import BundleMap, to_tiff_map, to_tiff_source
+from enhancers.stated_facts import NOT_FOR_DIAGNOSIS
 
 # The earliest time of a zip archive, so that the same run gives the same bytes.
 _EPOCH = (1980, 1, 1, 0, 0, 0)

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import io
 from dataclasses import dataclass
+from typing import Any
 
 from enhancers.image import MedicalImage, Pixels, check_pixels
 from enhancers.save.source_units import in_source_units
+from enhancers.stated_facts import NOT_FOR_DIAGNOSIS, StatedFacts
 
-NOT_FOR_DIAGNOSIS = "Not a medical device. Not for diagnosis."
+SOFTWARE = "Reading Room"
 
 
 @dataclass(frozen=True, eq=False)
@@ -35,22 +37,44 @@ def to_tiff_source(image: MedicalImage, pixels: Pixels, units: str) -> bytes:
 
     check_pixels(pixels)
     kept = units == image.units
-    said = units if kept else f"{units} (0 to 1)"
     buffer = io.BytesIO()
     tifffile.imwrite(
         buffer,
         in_source_units(image, pixels) if kept else pixels,
-        photometric=_photometric(image, pixels, kept),
-        description=f"units: {said}. {NOT_FOR_DIAGNOSIS}".encode(),
-        software="Reading Room",
-        metadata=None,
+        **tiff_facts(image, pixels.shape, units),
     )
     return buffer.getvalue()
 
 
-def _photometric(image: MedicalImage, pixels: Pixels, kept: bool) -> str:
+def tiff_facts(image: MedicalImage, shape: tuple[int, ...], units: str) -> dict[str, Any]:
+    """Tags of a page with a result of ``image``: units, window and spacing, for tifffile.
+
+    Parameters
+    ----------
+    image : MedicalImage
+    shape : (rows, columns) or (rows, columns, 3)
+        Of the result.
+    units : str
+        Of its values.
+    """
+    facts = StatedFacts.of_result(image, units, shape[0] // image.shape[0])
+    kept = units == image.units
+    found: dict[str, Any] = {
+        "photometric": _photometric(image, len(shape), kept),
+        "description": f"{facts.text}. {NOT_FOR_DIAGNOSIS}".encode(),
+        "software": SOFTWARE,
+        "metadata": None,
+    }
+    if facts.spacing is not None:
+        # Pixels per centimetre, along a row first.
+        found["resolution"] = 10.0 / facts.spacing[1], 10.0 / facts.spacing[0]
+        found["resolutionunit"] = "CENTIMETER"
+    return found
+
+
+def _photometric(image: MedicalImage, dimensions: int, kept: bool) -> str:
     """How a TIFF file shows the values: low ones as white where the image does."""
-    if pixels.ndim == 3:
+    if dimensions == 3:
         return "rgb"
     return "miniswhite" if kept and image.window.inverted else "minisblack"
 
@@ -66,7 +90,7 @@ def to_tiff_map(one: BundleMap) -> bytes:
         photometric="minisblack",
         # As bytes: text would have to be ASCII.
         description=f"units: {one.units}. {one.about} {NOT_FOR_DIAGNOSIS}".encode(),
-        software="Reading Room",
+        software=SOFTWARE,
         metadata=None,
     )
     return buffer.getvalue()

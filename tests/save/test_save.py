@@ -215,7 +215,7 @@ def test_mapped_values_are_gray_levels_in_every_file() -> None:
         readme = archive.read("README.txt").decode()
     assert folders == {"input": "source_units", "nlm": "source_units", "clahe": "gray_levels"}
     assert np.array_equal(tifffile.imread(io.BytesIO(data)), 1 - image.pixels)
-    assert b"units: gray level, not HU (0 to 1)" in data
+    assert b"units: gray level, not HU; modality: CT; window: 0 to 1; " in data
     assert "clahe.png        a result (gray level, not HU)" in readme
 
 

@@ -7,6 +7,6 @@ patient only where it is asked for.
 from __future__ import annotations
 
 from enhancers.save.dicom.facts import DerivedFacts, new_uid
-from enhancers.save.dicom.writer import DerivedWriter, derived_dicom
+from enhancers.save.dicom.writer import DerivedHead, derived_dicom, derived_head
 
-__all__ = ["DerivedFacts", "DerivedWriter", "derived_dicom", "new_uid"]
+__all__ = ["DerivedFacts", "DerivedHead", "derived_dicom", "derived_head", "new_uid"]

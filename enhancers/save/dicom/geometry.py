@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator
 
-import numpy as np
 from pydicom.dataset import Dataset
 from pydicom.valuerep import format_number_as_ds
 
@@ -24,9 +22,9 @@ def enlarge(dataset: Dataset, scale: int) -> None:
     """Divide all spacings by ``scale``, and move the first pixel's centre accordingly."""
     if scale == 1:
         return
-    shared = dataset.get("PerFrameFunctionalGroupsSequence") or ()
+    groups = dataset.get("PerFrameFunctionalGroupsSequence") or ()
     moved: set[int] = set()
-    for place in range(max(len(shared), 1)):
+    for place in range(max(len(groups), 1)):
         _move(dataset, place, scale, moved)
     for item in _holders(dataset):
         for name in _SPACINGS:
@@ -59,15 +57,13 @@ def _move(dataset: Dataset, frame: int, scale: int, moved: set[int]) -> None:
         return
     geometry = ImageGeometry.of_dicom(
         [number(position, "ImagePositionPatient", place) or 0.0 for place in range(3)],
-        [number(plane, "ImageOrientationPatient", place) or math.nan for place in range(6)]
-        if "ImageOrientationPatient" not in plane
-        else [number(plane, "ImageOrientationPatient", place) or 0.0 for place in range(6)],
+        [number(plane, "ImageOrientationPatient", place) or 0.0 for place in range(6)],
         (spacing[0] or 1.0, spacing[1] or 1.0),
     )
     if geometry is not None:
         moved.add(id(position))
         origin = geometry.enlarged(scale).origin
-        position.ImagePositionPatient = [as_ds(one) for one in np.asarray(origin)]
+        position.ImagePositionPatient = [as_ds(one) for one in origin]
 
 
 def _enlarge_region(region: Dataset, scale: int) -> None:

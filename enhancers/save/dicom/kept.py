@@ -40,7 +40,8 @@ TECHNICAL = (
     "InPlanePhaseEncodingDirection", "NumberOfPhaseEncodingSteps", "PercentSampling",
     "PercentPhaseFieldOfView", "DiffusionBValue", "TemporalPositionIdentifier",
     "NumberOfTemporalPositions", "TriggerTime", "ComplexImageComponent", "AcquisitionContrast",
-    "Units", "CountsSource", "SeriesType", "DecayCorrection", "NumberOfSlices", "NumberOfTimeSlices",
+    "Units", "CountsSource", "SeriesType", "DecayCorrection", "NumberOfSlices",
+    "NumberOfTimeSlices",
     "ImageIndex", "FrameReferenceTime", "ActualFrameDuration", "DecayFactor", "SUVType",
     "DoseCalibrationFactor", "ScatterFractionFactor", "RadiopharmaceuticalInformationSequence",
     "RadionuclideTotalDose", "RadionuclideHalfLife", "RadionuclidePositronFraction",
@@ -81,23 +82,28 @@ _NUMBERS = frozenset(("DS", "IS", "US", "SS", "UL", "SL", "FL", "FD", "UV", "SV"
 _UID = re.compile(r"[0-9.]{1,64}")
 _STACK = re.compile(r"[0-9]{1,16}")
 _WORDS = frozenset(
-    (
-        "ORIGINAL DERIVED PRIMARY SECONDARY AXIAL LOCALIZER REFORMATTED VOLUME NONE MIXED M P R I "
-        "MAGNITUDE PHASE REAL IMAGINARY NORM DIS2D DIS3D FM FFE SE IR GR EP RM T1 T2 PD T1_WEIGHTED "
-        "T2_WEIGHTED DIFFUSION ADC TRACEW FA WATER FAT IN_PHASE OPP_PHASE SUB ND MPR MIP OTHER "
-        "STATIC DYNAMIC GATED WHOLE BODY IMAGE REPROJECTION EMISSION TRANSMISSION START ADMIN "
-        "CT MR PT NM US IVUS CR DX DR MG RF RG XA IO PX OP ES GM SM OT SC OPT OCT OPM DMS BI TG XC "
-        "RTIMAGE RTDOSE SEG DOC L R B U A H F AL AR PL PR AF AH PF PH LA LP RA RP LF LH RF RH "
-        "HFS HFP HFDR HFDL FFS FFP FFDR FFDL AP LL RL RLD LLD RLO LLO CC MLO ML LM LMO XCCL XCCM "
-        "SK MTC SS TRSS SP MP OSP 2D 3D ROW COL COLUMN CW YES NO 00 01 IDENTITY INVERSE "
-        "MONOCHROME1 MONOCHROME2 RGB YBR_FULL YBR_FULL_422 YBR_ICT YBR_RCT LIN LOG DISP LINEAR "
-        "LINEAR_EXACT SIGMOID HU BQML CNTS PROPCNTS GML CM2ML SUV BSA LBM BW IBW PCNT CPS "
-        "GEOMETRY FIDUCIAL GY RELATIVE PHYSICAL EFFECTIVE PLAN FRACTION BEAM COLOR MONOCHROME "
-        "TRUE_COLOR DISTORTED SAMPLED MAX_IP MIN_IP VOLUME_RENDER PROTON_DENSITY TOF "
-        "ISOTROPIC DIRECTIONAL BMATRIX ISO_10918_1 ISO_14495_1 ISO_15444_1 ISO_13818_2 TILED_FULL "
-        "TILED_SPARSE"
-    ).split()
-) | {"PALETTE COLOR", "FOR PRESENTATION", "FOR PROCESSING", "SINGLE PLANE", "BIPLANE A"}  # fmt: skip
+    ("ORIGINAL", "DERIVED", "PRIMARY", "SECONDARY", "AXIAL", "LOCALIZER", "REFORMATTED",
+     "VOLUME", "NONE", "MIXED", "M", "P", "R", "I", "MAGNITUDE", "PHASE", "REAL", "IMAGINARY",
+     "NORM", "DIS2D", "DIS3D", "FM", "FFE", "SE", "IR", "GR", "EP", "RM", "T1", "T2", "PD",
+     "T1_WEIGHTED", "T2_WEIGHTED", "DIFFUSION", "ADC", "TRACEW", "FA", "WATER", "FAT",
+     "IN_PHASE", "OPP_PHASE", "SUB", "ND", "MPR", "MIP", "OTHER", "STATIC", "DYNAMIC", "GATED",
+     "WHOLE", "BODY", "IMAGE", "REPROJECTION", "EMISSION", "TRANSMISSION", "START", "ADMIN",
+     "CT", "MR", "PT", "NM", "US", "IVUS", "CR", "DX", "DR", "MG", "RF", "RG", "XA", "IO", "PX",
+     "OP", "ES", "GM", "SM", "OT", "SC", "OPT", "OCT", "OPM", "DMS", "BI", "TG", "XC",
+     "RTIMAGE", "RTDOSE", "SEG", "DOC", "L", "R", "B", "U", "A", "H", "F", "AL", "AR", "PL",
+     "PR", "AF", "AH", "PF", "PH", "LA", "LP", "RA", "RP", "LF", "LH", "RF", "RH", "HFS", "HFP",
+     "HFDR", "HFDL", "FFS", "FFP", "FFDR", "FFDL", "AP", "LL", "RL", "RLD", "LLD", "RLO", "LLO",
+     "CC", "MLO", "ML", "LM", "LMO", "XCCL", "XCCM", "SK", "MTC", "SS", "TRSS", "SP", "MP",
+     "OSP", "2D", "3D", "ROW", "COL", "COLUMN", "CW", "YES", "NO", "00", "01", "IDENTITY",
+     "INVERSE", "MONOCHROME1", "MONOCHROME2", "RGB", "YBR_FULL", "YBR_FULL_422", "YBR_ICT",
+     "YBR_RCT", "LIN", "LOG", "DISP", "LINEAR", "LINEAR_EXACT", "SIGMOID", "HU", "BQML", "CNTS",
+     "PROPCNTS", "GML", "CM2ML", "SUV", "BSA", "LBM", "BW", "IBW", "PCNT", "CPS", "GEOMETRY",
+     "FIDUCIAL", "GY", "RELATIVE", "PHYSICAL", "EFFECTIVE", "PLAN", "FRACTION", "BEAM", "COLOR",
+     "MONOCHROME", "TRUE_COLOR", "DISTORTED", "SAMPLED", "MAX_IP", "MIN_IP", "VOLUME_RENDER",
+     "PROTON_DENSITY", "TOF", "ISOTROPIC", "DIRECTIONAL", "BMATRIX", "ISO_10918_1",
+     "ISO_14495_1", "ISO_15444_1", "ISO_13818_2", "TILED_FULL", "TILED_SPARSE", "PALETTE COLOR",
+     "FOR PRESENTATION", "FOR PROCESSING", "SINGLE PLANE", "BIPLANE A")
+)  # fmt: skip
 """Words of coded elements that are kept; any other may be a name."""
 
 _KEPT = frozenset(int(Tag(name)) for name in TECHNICAL)
@@ -136,7 +142,7 @@ def _checked(kind: str, name: str, value: Any) -> Any:
     values = list(value) if several else [value]
     if kind == "CS":
         kept = list(_known_words(values))
-        return None if not kept else kept
+        return kept or None
     if kind in _NUMBERS:
         # Text that is no number fails here.
         [float(one) for one in values]

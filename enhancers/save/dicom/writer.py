@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import struct
-from collections.abc import Callable
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
@@ -37,10 +37,10 @@ _REMOVED = (
     Code("113100", "DCM", "Basic Application Confidentiality Profile"),
     Code("113110", "DCM", "Retain UIDs Option"),
 )
-_METHOD = "Only listed technical elements are kept; pixels were not checked."
+_METHOD = "Listed technical elements kept; pixels not checked"
 _EMPTY = (
     "PatientName", "PatientID", "PatientBirthDate", "PatientSex", "StudyDate", "StudyTime",
-    "ReferringPhysicianName", "StudyID", "AccessionNumber",
+    "ReferringPhysicianName", "StudyID", "AccessionNumber", "PositionReferenceIndicator",
 )  # fmt: skip
 _GROUPS = "PerFrameFunctionalGroupsSequence"
 _FRAME_TYPES = ("CTImageFrameTypeSequence", "MRImageFrameTypeSequence", "PETFrameTypeSequence",
@@ -68,36 +68,73 @@ def derived_dicom(
     ReadingRoomError
         The object cannot hold a result.
     """
-    buffer = io.BytesIO()
-    writer = DerivedWriter(buffer.write, source, facts, values.shape[:2], caps)
-    writer.add(values)
-    writer.end()
-    return buffer.getvalue()
+    head = derived_head(source, facts, values.shape[:2], caps)
+    return head.data + head.encode(values, 0) + head.padding
 
 
-class DerivedWriter:
-    """A derived object that is written as its frames come.
+@dataclass(frozen=True, eq=False)
+class DerivedHead:
+    """A derived object up to its frames, and how these are encoded.
 
     Parameters
     ----------
-    write : callable
-        Takes the bytes of the file, one piece after the other.
+    data : bytes
+        The beginning of the file, up to the first sample.
+    codings : tuple of Coding
+        One for each frame.
+    size : int
+        Bytes of all frames.
+    """
+
+    data: bytes
+    codings: tuple[Coding, ...]
+    size: int
+
+    def encode(self, values: NDArray[np.generic], frame: int) -> bytes:
+        """The bytes of a frame, by its place in the result.
+
+        Raises
+        ------
+        ValueError
+            The frame has another size than was announced.
+        """
+        found = self.codings[frame].encode(values)
+        if len(found) * len(self.codings) != self.size:
+            raise ValueError(f"a frame of {values.shape} is not what was announced")
+        return found
+
+    @property
+    def padding(self) -> bytes:
+        """What follows the last frame."""
+        return b"\0" if self.size % 2 else b""
+
+
+def derived_head(
+    source: bytes, facts: DerivedFacts, shape: tuple[int, ...], caps: Caps | None = None
+) -> DerivedHead:
+    """The beginning of a derived object, whose frames may be written one by one.
+
+    Parameters
+    ----------
     source, facts, caps
         As for `derived_dicom`; `DerivedFacts.frames` says how many frames come.
     shape : (rows, columns)
         Of the result.
-    """
 
-    def __init__(
-        self,
-        write: Callable[[bytes], object],
-        source: bytes,
-        facts: DerivedFacts,
-        shape: tuple[int, int],
-        caps: Caps | None = None,
-    ) -> None:
-        found = header_elements(source, [*TECHNICAL, *PATIENT], caps or Caps())
-        self._write, self._facts = write, facts
+    Raises
+    ------
+    ImageReadError, ReadingRoomError
+        As `derived_dicom`.
+    """
+    found = header_elements(source, [*TECHNICAL, *PATIENT], caps or Caps())
+    return _Maker(found, facts, (shape[0], shape[1])).head()
+
+
+class _Maker:
+    """The data set of a derived object."""
+
+    def __init__(self, found: Dataset, facts: DerivedFacts, shape: tuple[int, int]) -> None:
+        self._found, self._facts, self._shape = found, facts, shape
         self._header = technical(found)
         self._frames = facts.frames or (0,)
         self._codings = [coding_of(self._header, facts, frame) for frame in self._frames]
@@ -107,44 +144,28 @@ class DerivedWriter:
             raise ReadingRoomError(
                 "The frames of this DICOM object have different samples; write another format."
             )
-        self.shape = shape
-        self._done = 0
+
+    def head(self) -> DerivedHead:
+        """The file up to its samples."""
         first = self._codings[0]
-        channels = 3 if facts.colour else 1
-        self._size = len(self._frames) * shape[0] * shape[1] * channels * first.bits // 8
-        if self._size > _MAX_BYTES:
+        channels = 3 if self._facts.colour else 1
+        frame = self._shape[0] * self._shape[1] * channels * first.bits // 8
+        size = len(self._frames) * frame
+        if size > _MAX_BYTES:
             raise ReadingRoomError(
-                f"The result has {self._size / 1e9:.3g} GB, and a DICOM object holds 4.29; write "
+                f"The result has {size / 1e9:.3g} GB, and a DICOM object holds 4.29; write "
                 "NIfTI, NRRD or MHA instead."
             )
-        write(self._head(self._dataset(found), first))
-
-    def add(self, values: NDArray[np.generic]) -> None:
-        """Write the next frame."""
-        if values.shape[:2] != self.shape:
-            raise ValueError(f"frame of {values.shape}, expected {self.shape}")
-        self._write(self._codings[self._done].encode(values))
-        self._done += 1
-
-    def end(self) -> None:
-        """Write what is needed behind the last frame."""
-        if self._done != len(self._frames):
-            raise ValueError(f"{self._done} frames of {len(self._frames)}")
-        if self._size % 2:
-            self._write(b"\0")
-
-    def _head(self, dataset: Dataset, coding: Coding) -> bytes:
-        """The file up to its samples."""
-        meta = FileMetaDataset()
-        meta.TransferSyntaxUID = ExplicitVRLittleEndian
-        dataset.file_meta = meta
+        dataset = self._dataset(self._found)
+        dataset.file_meta = FileMetaDataset()
+        dataset.file_meta.TransferSyntaxUID = ExplicitVRLittleEndian
         buffer = io.BytesIO()
         pydicom.dcmwrite(buffer, dataset, enforce_file_format=True)
-        element, kind = (0x0010, b"OW" if coding.bits > 8 else b"OB")
-        if coding.floating:
-            element, kind = (0x0008, b"OF") if coding.bits == 32 else (0x0009, b"OD")
-        size = self._size + self._size % 2
-        return buffer.getvalue() + struct.pack("<HH2sHI", 0x7FE0, element, kind, 0, size)
+        element, kind = (0x0010, b"OW" if first.bits > 8 else b"OB")
+        if first.floating:
+            element, kind = (0x0008, b"OF") if first.bits == 32 else (0x0009, b"OD")
+        start = struct.pack("<HH2sHI", 0x7FE0, element, kind, 0, size + size % 2)
+        return DerivedHead(buffer.getvalue() + start, tuple(self._codings), size)
 
     def _dataset(self, found: Dataset) -> Dataset:
         facts, dataset = self._facts, self._header
@@ -154,7 +175,7 @@ class DerivedWriter:
         _cut(dataset, ("NumberOfFrames", "PlanarConfiguration"))
         if multiple:
             dataset.NumberOfFrames = len(self._frames)
-        dataset.Rows, dataset.Columns = self.shape
+        dataset.Rows, dataset.Columns = self._shape
         self._describe_values(dataset)
         enlarge(dataset, facts.scale)
         _set_type(dataset)
@@ -230,7 +251,7 @@ class DerivedWriter:
         new.SOPClassUID = source["SOPClassUID"] or SecondaryCaptureImageStorage
         new.SOPInstanceUID = new_uid()
         new.SeriesInstanceUID = facts.series_uid
-        new.SeriesDescription = facts.series_description[:64]
+        new.SeriesDescription = _ascii(facts.series_description)[:64]
         new.SeriesNumber = 1000 + int(self._header.get("SeriesNumber") or 0)
         new.InstanceNumber = int(self._header.get("InstanceNumber") or 1)
         now = datetime.now(UTC)
@@ -238,7 +259,7 @@ class DerivedWriter:
         new.Manufacturer = new.ManufacturerModelName = "Reading Room"
         new.SoftwareVersions = __version__
         new.DeviceSerialNumber = "none"
-        new.DerivationDescription = facts.description[:1024]
+        new.DerivationDescription = _ascii(facts.description)[:1024]
         new.DerivationCodeSequence = [_coded(_RESAMPLED if facts.scale > 1 else _PROCESSED)]
         if source["SOPInstanceUID"]:
             item = Dataset()
@@ -254,6 +275,11 @@ class DerivedWriter:
         tool.PurposeOfReferenceCodeSequence = [_coded(_EQUIPMENT)]
         new.ContributingEquipmentSequence = [tool]
         return new
+
+
+def _ascii(words: str) -> str:
+    """Text that every character set holds, without what separates values."""
+    return words.encode("ascii", "replace").decode().replace("\\", "/")
 
 
 def _coded(code: Code) -> Dataset:

@@ -1,0 +1,88 @@
+"""What a file of this program says about its values, so that it is opened as what it was.
+
+NIfTI, NRRD, MHA and TIFF have no field for the modality or the units of values. A line of text has
+both; of a line in a file that is read only numbers and known words are taken.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from dataclasses import dataclass
+
+from enhancers.image import MedicalImage, Window
+from enhancers.method import RELATIVE_UNITS, Modality
+
+NOT_FOR_DIAGNOSIS = "Not a medical device. Not for diagnosis."
+
+_UNITS = ("HU", "gray level, not HU", *RELATIVE_UNITS)
+_NUMBER = r"(-?[0-9.]+(?:e[-+]?[0-9]+)?)"
+_FIELDS = re.compile(
+    r"units: (?P<units>[^;]{1,40}); modality: (?P<modality>[A-Z]+); "
+    rf"window: {_NUMBER} to {_NUMBER}(?:; spacing: {_NUMBER} x {_NUMBER} mm)?"
+)
+
+
+@dataclass(frozen=True)
+class StatedFacts:
+    """Facts about the values of a result.
+
+    Parameters
+    ----------
+    units : str
+        Those of `MedicalImage`.
+    modality : Modality
+    window : Window
+        ``low > high`` where low values are shown as white.
+    spacing : (row, column) or None
+        In mm.
+    """
+
+    units: str
+    modality: Modality
+    window: Window
+    spacing: tuple[float, float] | None = None
+
+    @classmethod
+    def of_result(cls, image: MedicalImage, units: str = "", scale: int = 1) -> StatedFacts:
+        """Those of a result of ``image`` in ``units``, enlarged ``scale`` times."""
+        kept = units in ("", image.units)
+        spacing = None
+        if image.spacing is not None:
+            spacing = image.spacing[0] / scale, image.spacing[1] / scale
+        window = image.window if kept else Window(0.0, 1.0)
+        return cls(image.units if kept else units, image.modality, window, spacing)
+
+    @property
+    def text(self) -> str:
+        """The facts in a line, as `read_facts` reads them."""
+        window = f"window: {self.window.low:.9g} to {self.window.high:.9g}"
+        said = f"units: {self.units}; modality: {self.modality}; {window}"
+        if self.spacing is not None:
+            said += f"; spacing: {self.spacing[0]:.9g} x {self.spacing[1]:.9g} mm"
+        return said
+
+
+def read_facts(text: str) -> StatedFacts | None:
+    """The facts in a text of a file; None where it is not one of this program.
+
+    Units that are not known become "gray level": a text of a file is never shown.
+
+    Examples
+    --------
+    >>> read_facts("units: HU; modality: CT; window: -160 to 240").window
+    Window(low=-160.0, high=240.0)
+    """
+    found = _FIELDS.search(text)
+    if found is None or found["modality"] not in set(Modality):
+        return None
+    try:
+        low, high, *sides = (float(one) for one in found.groups()[2:] if one is not None)
+        window = Window(low, high)
+    except ValueError:
+        return None
+    spacing = (sides[0], sides[1]) if sides and min(sides) > 0 else None
+    if spacing is not None and not math.isfinite(sum(spacing)):
+        spacing = None
+    units = found["units"] if found["units"] in _UNITS else RELATIVE_UNITS[0]
+    return StatedFacts(units, Modality(found["modality"]), window, spacing)
