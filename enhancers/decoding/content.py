@@ -12,7 +12,7 @@ from pathlib import Path
 from weakref import WeakValueDictionary
 
 from enhancers.errors import ImageReadError
-from enhancers.load import Caps, check_file, opening_errors
+from enhancers.load import Caps, check_file, in_one, opening_errors
 
 PIECE = 2**20
 """Bytes that are read at a time."""
@@ -32,6 +32,8 @@ class FileContent:
     path : Path
     caps : Caps
         Largest file that is read.
+    start : bytes
+        What is put before the bytes of the file.
 
     Raises
     ------
@@ -39,16 +41,30 @@ class FileContent:
         It is not a regular file, may not be read, or is too large.
     """
 
-    def __init__(self, path: Path, caps: Caps) -> None:
+    def __init__(self, path: Path, caps: Caps, start: bytes = b"") -> None:
         with opening_errors():
             check_file(path, caps)
             file = path.open("rb")
-        self.size = os.fstat(file.fileno()).st_size
+        self._stored = os.fstat(file.fileno()).st_size
+        self.size = len(start) + self._stored
+        self._start = start
         self._file = file
         self._data = b""
         if sys.platform == "win32":
             with file:
                 self._data = file.read()
+
+    @classmethod
+    def local(cls, path: Path, caps: Caps) -> FileContent:
+        """The content of a file that stays where it is, with that of the file it belongs to.
+
+        Raises
+        ------
+        ImageReadError
+            As the class.
+        """
+        start, values = in_one(path, caps)
+        return cls(values, caps, start)
 
     @classmethod
     def take(cls, path: Path, caps: Caps) -> FileContent:
@@ -80,12 +96,14 @@ class FileContent:
 
     def pieces(self) -> Iterator[bytes | memoryview]:
         """The bytes in their order, in pieces."""
+        if self._start:
+            yield self._start
         if sys.platform == "win32":
             view = memoryview(self._data)
-            yield from (view[start : start + PIECE] for start in range(0, self.size, PIECE))
+            yield from (view[start : start + PIECE] for start in range(0, self._stored, PIECE))
             return
         place = 0
-        while place < self.size and (piece := os.pread(self._file.fileno(), PIECE, place)):
+        while place < self._stored and (piece := os.pread(self._file.fileno(), PIECE, place)):
             yield piece
             place += len(piece)
 

@@ -27,7 +27,7 @@ MAX_FACTS = 2**24
 
 _LENGTH = struct.Struct("<I")
 _RAW = (
-    "format", "units", "bits", "extent", "inverted", "padding", "modality", "spacing",
+    "format", "units", "bits", "extent", "inverted", "padding", "modality", "hint", "spacing",
     "plane", "slice_index", "slice_count", "time_index", "time_count", "tags", "warnings",
 )  # fmt: skip
 
@@ -158,7 +158,8 @@ def raw_slice(
     for name in ("extent", "padding", "spacing"):
         known[name] = None if known[name] is None else tuple(known[name])
     known["geometry"] = ImageGeometry.from_json(facts["geometry"])
-    known["modality"] = Modality(known["modality"]) if known["modality"] else None
+    for name in ("modality", "hint"):
+        known[name] = Modality(known[name]) if known[name] else None
     known["tags"] = tuple((name, value) for name, value in known["tags"])
     known["warnings"] = tuple(known["warnings"])
     known["windows"] = tuple(

@@ -82,12 +82,12 @@ class OpenedFile:
 
     @classmethod
     def local(cls, path: Path, caps: Caps) -> OpenedFile:
-        """A file that stays where it is."""
+        """A file that stays where it is (`FileContent.local`)."""
         with contextlib.suppress(OSError):
             known = path.stat()
             key = path.absolute(), known.st_mtime_ns, known.st_size, caps
-            return _shared(key, lambda: cls(FileContent(path, caps), caps))
-        return cls(FileContent(path, caps), caps)
+            return _shared(key, lambda: cls(FileContent.local(path, caps), caps))
+        return cls(FileContent.local(path, caps), caps)
 
     def image(
         self,

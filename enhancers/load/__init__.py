@@ -6,6 +6,7 @@ is an `ImageReadError` with a sentence for the user.
 
 from __future__ import annotations
 
+import errno
 import hashlib
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -14,7 +15,8 @@ from typing import TYPE_CHECKING
 
 from enhancers.errors import ImageReadError, ImageTooLarge, ParameterError, ReadingRoomError
 from enhancers.image import MedicalImage
-from enhancers.load.file_format import Format, sniff
+from enhancers.load import pairs
+from enhancers.load.file_format import VOLUMES, Format, sniff
 from enhancers.load.raw import MIN_SIDE, Caps, Probe, RawSlice
 from enhancers.load.window import finish
 from enhancers.voxel_grid import STORED
@@ -102,10 +104,10 @@ def read_slice(
     """
     kind = sniff(data)
     with _one_error(kind):
-        if kind == "NIfTI":
+        if kind in VOLUMES:
             from enhancers.load.volumes import volume
 
-            return volume.read(data, slice_index, caps, plane, time)
+            return volume.read(kind, data, slice_index, caps, plane, time)
         if plane != STORED or time:
             raise ParameterError(
                 f"A {kind} file is read as it is stored; planes and times are those of volumes."
@@ -114,7 +116,7 @@ def read_slice(
 
 
 def read_volume(data: bytes, caps: Caps) -> Volume | None:
-    """The volume of a NIfTI file of several slices and moderate size; None for every other file.
+    """The volume of a file of several slices and moderate size; None for files of pictures.
 
     Raises
     ------
@@ -122,12 +124,12 @@ def read_volume(data: bytes, caps: Caps) -> Volume | None:
     MemoryError
     """
     kind = sniff(data)
-    if kind != "NIfTI":
+    if kind not in VOLUMES:
         return None
     from enhancers.load.volumes import volume
 
     with _one_error(kind):
-        return volume.read_volume(data, caps)
+        return volume.read_volume(kind, data, caps)
 
 
 def coded_values(data: bytes, names: Sequence[str], caps: Caps = DEFAULT_CAPS) -> dict[str, str]:
@@ -196,10 +198,10 @@ def _probe(kind: Format, data: bytes, caps: Caps) -> Probe:
         from enhancers.load import dicom
 
         return dicom.probe(data, caps)
-    if kind == "NIfTI":
+    if kind in VOLUMES:
         from enhancers.load.volumes import volume
 
-        return volume.probe(data, caps)
+        return volume.probe(kind, data, caps)
     if kind == "TIFF":
         from enhancers.load import tiff
 
@@ -216,13 +218,33 @@ def _probe(kind: Format, data: bytes, caps: Caps) -> Probe:
 def read_bytes(path: Path, caps: Caps) -> bytes:
     """The file's bytes; messages do not name the file, since names often identify the patient.
 
+    A header whose values are in a second file, or these, are joined with the other one where that
+    lies beside it (`enhancers.load.pairs`).
+
+    Raises
+    ------
+    ImageReadError
+    """
+    start, values = in_one(path, caps)
+    with opening_errors():
+        return start + values.read_bytes()
+
+
+def in_one(path: Path, caps: Caps) -> tuple[bytes, Path]:
+    """What is put before the bytes of a file, and that file: its values, where it is half a pair.
+
     Raises
     ------
     ImageReadError
     """
     with opening_errors():
         check_file(path, caps)
-        return path.read_bytes()
+        pair = pairs.beside(path)
+        if pair is None:
+            return b"", path
+        header, values = pair
+        check_file(values, caps)
+        return pairs.joined_header(pairs.head_of(header), pairs.head_of(values)), values
 
 
 def check_file(path: Path, caps: Caps) -> None:
@@ -244,5 +266,10 @@ def opening_errors() -> Iterator[None]:
     except PermissionError:
         raise ImageReadError("The file may not be read; check its permissions.") from None
     except (OSError, ValueError) as error:
+        if getattr(error, "errno", None) == errno.ENAMETOOLONG:
+            raise ImageReadError(
+                "The name of the file, or its path, is too long for this system; give it a shorter "
+                "one."
+            ) from None
         reason = getattr(error, "strerror", None) or "the path is not valid"
         raise ImageReadError(f"The file cannot be opened: {reason}.") from None

@@ -4,25 +4,30 @@ from __future__ import annotations
 
 import gzip
 import io
+import re
 import struct
 import zlib
 from typing import Literal
 
 from enhancers.errors import ImageReadError
 
-Format = Literal["DICOM", "NIfTI", "PNG", "TIFF", "JPEG", "JPEG 2000", "NumPy"]
+Format = Literal[
+    "DICOM", "NIfTI", "MetaImage", "NRRD", "Analyze", "GIPL", "PNG", "TIFF", "JPEG", "JPEG 2000",
+    "BMP", "PNM", "WebP", "NumPy",
+]  # fmt: skip
 
-READABLE = "DICOM, NIfTI, PNG, TIFF or JPEG"
-"""Formats of images; NumPy files are read where they hold complex MR data."""
+VOLUMES = frozenset(("NIfTI", "MetaImage", "NRRD", "Analyze", "GIPL"))
+"""Formats of scanned volumes, whose headers state spacing."""
+READABLE = "DICOM, NIfTI, MetaImage, NRRD, PNG, TIFF or JPEG"
+"""The formats that an error names."""
 
 _TIFF = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 
 _JPEG_2000 = (b"\0\0\0\x0cjP  \r\n\x87\n", b"\xff\x4f\xff\x51")
 
-_META_IMAGE = (
-    "a MetaImage file (.mhd or .mha), which may need a second file with the pixels; convert it to "
-    "NIfTI"
-)
+_GIPL = (struct.pack(">I", 719555000), struct.pack(">I", 4026526128))
+_ANALYZE = frozenset((2, 4, 8, 16, 32, 64, 128))
+_TEXT_HEADER = 2**16
 _JPEG_XL = "a JPEG XL picture; save it as PNG"
 _PICTURES = {
     b"heic": "HEIC", b"heix": "HEIC", b"heim": "HEIC", b"heis": "HEIC", b"mif1": "HEIF",
@@ -33,14 +38,10 @@ _FOREIGN = (
     (b"PK\x03\x04", "a zip archive; unpack it and give one image"),
     (b"%PDF", "a PDF document"),
     (b"GIF8", "a GIF picture; save it as PNG"),
-    (b"BM", "a BMP picture; save it as PNG"),
     (b"\x1aE\xdf\xa3", "a video"),
     (b"7z\xbc\xaf\x27\x1c", "a 7-Zip archive; unpack it and give one image"),
     (b"Rar!", "a RAR archive; unpack it and give one image"),
     (b"\x89HDF", "an HDF5 file"),
-    (b"NRRD", "an NRRD volume; convert it to NIfTI"),
-    (b"ObjectType = Image", _META_IMAGE),
-    (b"NDims = ", _META_IMAGE),
     (b"# vtk DataFile", "a VTK file; convert the image to NIfTI"),
     (b"MATLAB 5.0 MAT-file", "a MATLAB file; save the image as TIFF or NIfTI"),
     (b"# === DATA DESCRIPTION FILE", "the header of a Philips PAR/REC pair; convert it to NIfTI"),
@@ -48,11 +49,6 @@ _FOREIGN = (
     (b"\x28\xb5\x2f\xfd", "a Zstandard archive; unpack it and give one image"),
     (b"\0\0\0\x0cJXL ", _JPEG_XL),
     (b"\xff\x0a", _JPEG_XL),
-    *(
-        (b"P%d" % kind + end, "a PNM picture (PGM or PPM); save it as PNG")
-        for kind in range(1, 7)
-        for end in (b"\n", b" ", b"\r")
-    ),
 )
 
 
@@ -81,23 +77,82 @@ def sniff(data: bytes) -> Format:
         return _sniff_gzip(data)
     if data.startswith(b"\x93NUMPY") or (data.startswith(b"PK\x03\x04") and is_npz(data)):
         return "NumPy"
-    if is_nifti(data):
-        return "NIfTI"
+    if (volume := _volume(data)) is not None:
+        return volume
     if is_bare_dicom(data):
         return "DICOM"
+    if (picture := _picture(data)) is not None:
+        return picture
     words = _describe(data)
     advice = "" if ";" in words else f" Give a {READABLE} file."
     raise ImageReadError(f"This is {words}.{advice}")
+
+
+def _volume(data: bytes) -> Format | None:
+    """The format of a volume; None for none."""
+    if is_nifti(data):
+        return "NIfTI"
+    if is_metaimage(data):
+        return "MetaImage"
+    if is_nrrd(data):
+        return "NRRD"
+    if data[252:256] in _GIPL:
+        return "GIPL"
+    return "Analyze" if is_analyze(data) else None
+
+
+def _picture(data: bytes) -> Format | None:
+    """The format of a picture with a weak mark; None for none."""
+    if data.startswith(b"BM") and data[6:10] == b"\0\0\0\0":
+        return "BMP"
+    if re.match(rb"P[1-6]\s", data):
+        return "PNM"
+    return "WebP" if data.startswith(b"RIFF") and data[8:12] == b"WEBP" else None
 
 
 def is_nifti(data: bytes) -> bool:
     """Whether the bytes begin with a NIfTI-1 or NIfTI-2 header, in either byte order."""
     if len(data) < 348:
         return False
-    sizes = (data[:4], data[3::-1])
-    if struct.pack("<i", 348) in sizes:
+    sizes = _first_numbers(data)
+    if 348 in sizes:
         return data[344:348] in (b"n+1\0", b"ni1\0")
-    return struct.pack("<i", 540) in sizes and data[4:8] in (b"n+2\0", b"ni2\0")
+    return 540 in sizes and data[4:8] in (b"n+2\0", b"ni2\0")
+
+
+def is_half_a_pair(data: bytes) -> bool:
+    """Whether a NIfTI header is that of a pair, whose values are in a second file."""
+    return data[4:7] == b"ni2" if 540 in _first_numbers(data) else data[344:347] == b"ni1"
+
+
+def _first_numbers(data: bytes) -> tuple[int, int]:
+    """The first four bytes as a number, in either byte order."""
+    return int.from_bytes(data[:4], "little"), int.from_bytes(data[:4], "big")
+
+
+def is_metaimage(data: bytes) -> bool:
+    """Whether the bytes begin as the header of a MetaImage."""
+    head = data[:_TEXT_HEADER]
+    return bool(re.match(rb"\s*[A-Za-z]+ *= *", head)) and b"NDims" in head and b"DimSize" in head
+
+
+def is_nrrd(data: bytes) -> bool:
+    """Whether the bytes begin with the mark of NRRD."""
+    return re.match(rb"NRRD000\d\r?\n", data) is not None
+
+
+def is_analyze(data: bytes) -> bool:
+    """Whether the bytes begin with an Analyze header, in either byte order.
+
+    It begins with 348 as NIfTI does, whose mark is missing, and the rest has to make sense.
+    """
+    if len(data) < 348 or data[344:347] in (b"n+1", b"ni1"):
+        return False
+    for order in "<>":
+        if struct.unpack_from(order + "i", data)[0] == 348:
+            (axes,), (kind,) = (struct.unpack_from(order + "h", data, at) for at in (40, 70))
+            return 1 <= axes <= 7 and kind in _ANALYZE
+    return False
 
 
 def is_npz(data: bytes) -> bool:
@@ -133,8 +188,8 @@ def _sniff_gzip(data: bytes) -> Format:
         raise ImageReadError(
             "The gzip archive is damaged or truncated; copy or pack it again."
         ) from None
-    if is_nifti(head):
-        return "NIfTI"
+    if (volume := _volume(head)) is not None:
+        return volume
     if head.startswith(b"\0\0\0\x01") and head[20:23] == b"\0\0\0":
         raise ImageReadError("This is a FreeSurfer volume (.mgz); convert it to .nii.gz.")
     raise ImageReadError(
@@ -151,10 +206,6 @@ def _describe(data: bytes) -> str:
         return f"a picture in the format {name}, as phones take them; save it as JPEG or PNG"
     if data[4:8] == b"ftyp" or (data.startswith(b"RIFF") and data[8:11] == b"AVI"):
         return "a video; save a frame of it as PNG"
-    if data.startswith(b"RIFF") and data[8:12] == b"WEBP":
-        return "a WebP picture; save it as PNG"
-    if struct.pack("<i", 348) in (data[:4], data[3::-1]) and len(data) >= 348:
-        return "an Analyze header without its NIfTI mark; convert it to NIfTI"
     head = data[:512]
     if head.lstrip()[:100].lower().startswith((b"<!doctype html", b"<html")):
         return "a web page (HTML), not an image"

@@ -1,4 +1,4 @@
-"""PNG, JPEG and JPEG 2000: all bits kept, size checked before anything is decoded."""
+"""Pictures other than TIFF: all bits kept, size checked before anything is decoded."""
 
 from __future__ import annotations
 
@@ -11,12 +11,15 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
+from PIL.BmpImagePlugin import BmpImageFile
 from PIL.JpegImagePlugin import JpegImageFile
 from PIL.PngImagePlugin import PngImageFile
+from PIL.WebPImagePlugin import WebPImageFile
 
 from enhancers.errors import ImageReadError
 from enhancers.load.codestreams import JPEG_2000, StreamHeader, stream_header
 from enhancers.load.file_format import Format
+from enhancers.load.pnm import pnm_header, read_pnm
 from enhancers.load.raw import Caps, Probe, RawSlice, drop_alpha, orient, pick_slice, quiet_cv2
 
 # Pillow warns about unusual files; relevant faults are raised as errors.
@@ -43,10 +46,10 @@ def read(kind: Format, data: bytes, slice_index: int | None, caps: Caps) -> RawS
     header = _scientific(kind, data)
     if header is not None:
         return _read_stream(kind, data, header)
-    if kind == "PNG":
-        values, bits, notes = _read_png(data)
-    else:
-        values, bits, notes = _read_jpeg(data)
+    if kind == "PNM":
+        return _read_pnm(data)
+    reader = {"PNG": _read_png, "BMP": _read_bmp, "WebP": _read_webp}.get(kind, _read_jpeg)
+    values, bits, notes = reader(data)
     return RawSlice(
         values=values,
         format=kind,
@@ -59,7 +62,7 @@ def read(kind: Format, data: bytes, slice_index: int | None, caps: Caps) -> RawS
 
 def _scientific(kind: Format, data: bytes) -> StreamHeader | None:
     """The header of a stream that Pillow does not read with all its bits; None for other files."""
-    if kind == "PNG":
+    if kind not in ("JPEG", "JPEG 2000"):
         return None
     header = stream_header(data)
     if kind == "JPEG" and header is not None and header.bits == 8 and header.coding in _PHOTOGRAPH:
@@ -85,6 +88,13 @@ def _size(kind: Format, data: bytes) -> tuple[int, int, int]:
             raise ImageReadError("The PNG file is truncated: its header is incomplete.")
         columns, rows = struct.unpack_from(">II", data, 16)
         return rows, columns, 1 if data[25] in (_GRAY, _GRAY_ALPHA) else 3
+    if kind == "BMP":
+        return _bmp_size(data)
+    if kind == "WebP":
+        return *_webp_size(data), 3
+    if kind == "PNM":
+        pnm = pnm_header(data)
+        return pnm.rows, pnm.columns, pnm.channels
     header = _scientific(kind, data)
     if header is not None:
         if header.components not in (1, 3) or header.bits > 16:
@@ -191,6 +201,55 @@ def _read_jpeg(data: bytes) -> tuple[NDArray[Any], int, tuple[str, ...]]:
         notes = (f"The {picture.mode} colours of the file were converted to RGB.",)
         picture = picture.convert("RGB")
     return orient(np.array(picture), orientation), 8, notes
+
+
+def _read_pnm(data: bytes) -> RawSlice:
+    values, most = read_pnm(data)
+    if most == 1:
+        values, most = values * np.uint8(255), 255
+    return RawSlice(values, "PNM", "gray level", most.bit_length(), (0.0, float(most)))
+
+
+def _bmp_size(data: bytes) -> tuple[int, int, int]:
+    if len(data) < 54:
+        raise ImageReadError("The BMP file is truncated: its header is incomplete.")
+    (length,) = struct.unpack_from("<I", data, 14)
+    columns, rows = struct.unpack_from("<HH" if length == 12 else "<ii", data, 18)
+    return abs(rows), columns, 3
+
+
+def _read_bmp(data: bytes) -> tuple[NDArray[Any], int, tuple[str, ...]]:
+    picture = BmpImageFile(io.BytesIO(data))
+    values = np.array(picture.convert("L" if picture.mode in ("1", "L") else "RGB"))
+    return values, 8, ()
+
+
+def _webp_size(data: bytes) -> tuple[int, int]:
+    """Rows and columns of the canvas, of which a decoder holds two at once (RFC 9649)."""
+    kind, body = data[12:16], data[20:30]
+    if len(body) < 10 or kind not in (b"VP8X", b"VP8L", b"VP8 "):
+        raise ImageReadError("The WebP file is truncated or damaged. Save it again.")
+    if kind == b"VP8X":
+        rows, columns = (1 + int.from_bytes(body[at : at + 3], "little") for at in (7, 4))
+        return rows, columns
+    if kind == b"VP8L":
+        bits = int.from_bytes(body[1:5], "little")
+        return 1 + (bits >> 14 & 0x3FFF), 1 + (bits & 0x3FFF)
+    columns, rows = struct.unpack_from("<HH", body, 6)
+    return rows & 0x3FFF, columns & 0x3FFF
+
+
+def _read_webp(data: bytes) -> tuple[NDArray[Any], int, tuple[str, ...]]:
+    picture = WebPImageFile(io.BytesIO(data))
+    orientation = _orientation(picture)
+    notes: tuple[str, ...] = ()
+    if getattr(picture, "n_frames", 1) > 1:
+        notes = ("The WebP file is an animation; its first picture is shown.",)
+    values = np.array(picture)
+    if values.shape[2] == 4:
+        values, more = drop_alpha(values, 255)
+        notes += more
+    return orient(values, orientation), 8, notes
 
 
 def _orientation(picture: Image.Image) -> int:

@@ -136,7 +136,7 @@ class Probe:
     Parameters
     ----------
     format : str
-        "DICOM", "NIfTI", "PNG", "TIFF", "JPEG" or "NumPy".
+        One of `enhancers.load.file_format.Format`.
     rows, columns : int
         Size of one slice.
     slice_count, default_slice : int
@@ -173,6 +173,8 @@ class RawSlice:
         Whether the file shows its lowest values as white (MONOCHROME1, MINISWHITE).
     modality : Modality or None
         None if the file does not state it and it has to be guessed from the content.
+    hint : Modality or None
+        What free text of the header says of the modality: evidence beside the content.
     geometry : ImageGeometry or None
         Where the values lie in the patient, in the orientation they have here.
     padding : (low, high) or None
@@ -196,6 +198,7 @@ class RawSlice:
     windows: tuple[NamedWindow, ...] = ()
     inverted: bool = False
     modality: Modality | None = None
+    hint: Modality | None = None
     spacing: Spacing | None = None
     geometry: ImageGeometry | None = None
     padding: tuple[float, float] | None = None

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from enhancers.errors import ImageReadError, ParameterError
 from enhancers.image import MedicalImage, NamedWindow, Pixels, Window
+from enhancers.load.file_format import VOLUMES
 from enhancers.load.raw import RawSlice
 from enhancers.measured import Measured
 from enhancers.method import Modality
@@ -19,9 +20,14 @@ from enhancers.method import Modality
 CT_WINDOW = Window(-160.0, 240.0)
 """Soft tissue in HU, where a CT file states no window."""
 
+_OTHERWISE = "Choose another modality to see them in the range of the file."
 ASSUMED_CT = (
     "CT was assumed, because the values look like Hounsfield units, with air and soft tissue. "
-    "Choose another modality to see them in the range of the file."
+    + _OTHERWISE
+)
+HINTED_CT = (
+    "CT was assumed, because the header speaks of CT and the values fit Hounsfield units. "
+    + _OTHERWISE
 )
 
 _BELOW_AIR, _DENSE = -1200.0, 3100.0
@@ -50,7 +56,7 @@ def finish(raw: RawSlice, digest: str, window: tuple[float, float] | None) -> Me
     modality = raw.modality or guess_modality(source, raw)
     chosen, units, warnings = interpret(raw, window, modality)
     if raw.modality is None and units == "HU":
-        warnings = (ASSUMED_CT, *warnings)
+        warnings = (HINTED_CT if raw.hint is Modality.CT else ASSUMED_CT, *warnings)
     return MedicalImage(
         pixels=to_unit(source, chosen),
         window=chosen,
@@ -157,7 +163,20 @@ def guess_modality(source: Pixels, raw: RawSlice) -> Modality:
     """CT for the histogram of Hounsfield units, fundus for a red disc on black."""
     if source.ndim == 3:
         return Modality.FUNDUS if _looks_like_fundus(source) else Modality.OTHER
-    return Modality.CT if _looks_like_ct(_content(raw, source)) else Modality.OTHER
+    content = _content(raw, source)
+    if _looks_like_ct(content) or (raw.hint is Modality.CT and _fits_hounsfield(content)):
+        return Modality.CT
+    return Modality.MR if raw.hint is Modality.MR else Modality.OTHER
+
+
+def _fits_hounsfield(content: NDArray[Any]) -> bool:
+    """Whether values lie where Hounsfield units do, with some below water and some above."""
+    body = _thin(content)
+    body = body[body >= _BELOW_AIR]
+    if body.size == 0:
+        return False
+    low, high = np.percentile(body, (1, 99))
+    return bool(low < 0.0 < high <= _DENSE)
 
 
 def _looks_like_ct(content: NDArray[Any]) -> bool:
@@ -258,7 +277,7 @@ def _usual(raw: RawSlice, content: NDArray[Any], colour: bool) -> Window | None:
         return Window(0.0, 1.0) if inside and raw.format != "DICOM" else None
     if raw.bits <= 8:
         return Window(*raw.extent)
-    picture = raw.format not in ("DICOM", "NIfTI") or colour
+    picture = raw.format not in ("DICOM", *VOLUMES) or colour
     if picture and raw.extent[0] == 0.0:
         # Single precision may round a 32-bit maximum up to the next power of two.
         bits = min(raw.bits, max(8, math.ceil(math.log2(float(content.max()) + 1))))

@@ -135,14 +135,12 @@ FOREIGN = {
     "HEIC": b"\0\0\0\x1cftypheic\0\0\0\0mif1heic" + bytes(60),
     "AVIF": b"\0\0\0\x20ftypavif\0\0\0\0avifmif1" + bytes(60),
     "a video": b"\0\0\0\x18ftypisom" + bytes(60),
-    "MetaImage": b"ObjectType = Image\nNDims = 3\nElementDataFile = vol.raw\n",
     "VTK": b"# vtk DataFile Version 3.0\n",
     "MATLAB": b"MATLAB 5.0 MAT-file Platform: posix" + bytes(100),
     "PAR/REC": b"# === DATA DESCRIPTION FILE ===\n",
     "bzip2": b"BZh91AY&SY" + bytes(60),
     "Zstandard": b"\x28\xb5\x2f\xfd" + bytes(60),
     "JPEG XL": b"\0\0\0\x0cJXL \r\n\x87\n" + bytes(60),
-    "PNM": b"P5\n56 40\n255\n" + bytes(2240),
     "FreeSurfer": gzip.compress(struct.pack(">7ih", 1, 24, 30, 20, 1, 4, 0, 1) + bytes(300)),
 }
 
@@ -169,7 +167,7 @@ def test_places_that_are_no_file(tmp_path: Path) -> None:
         (tmp_path, "folder"),
         (tmp_path / "Patient_Name.dcm", "no such file"),
         (Path("a\0b"), "cannot be opened|no such file"),
-        (tmp_path / ("x" * 5000), "cannot be opened|no such file"),
+        (tmp_path / ("x" * 5000), "name .* is too long for this system"),
     ):
         with pytest.raises(ImageReadError, match=says) as error:
             load(path)

@@ -8,7 +8,6 @@ Source: the NIfTI-1 and NIfTI-2 header definitions (nifti1.h, nifti2.h).
 
 from __future__ import annotations
 
-import itertools
 import math
 import struct
 from typing import Any
@@ -18,11 +17,11 @@ from numpy.typing import NDArray
 
 from enhancers.errors import ImageReadError
 from enhancers.geometry import LPS_TO_RAS
+from enhancers.load.file_format import is_half_a_pair
 from enhancers.load.raw import Caps
-from enhancers.load.volumes.header import Header
-
-HEADER_BYTES = 1024
-"""Bytes at the beginning of a file that hold its header."""
+from enhancers.load.volumes.header import Header, placed
+from enhancers.load.volumes.packing import GZIP, unpacked_head
+from enhancers.load.volumes.text_header import hint_of
 
 _TYPES = {
     2: "u1", 4: "i2", 8: "i4", 16: "f4", 64: "f8", 256: "i1", 512: "u2", 768: "u4",
@@ -34,31 +33,33 @@ _MM_PER_UNIT = {1: 1000.0, 2: 1.0, 3: 0.001}
 _NIFTI1 = {
     "dim": (40, "8h"), "datatype": (70, "h"), "pixdim": (76, "8f"), "vox_offset": (108, "f"),
     "slope": (112, "f"), "inter": (116, "f"), "units": (123, "b"), "cal": (124, "2f"),
+    "words": (148, "80s24s"),
     "qform": (252, "h"), "sform": (254, "h"), "quatern": (256, "6f"), "srow": (280, "12f"),
 }  # fmt: skip
 _NIFTI2 = {
     "dim": (16, "8q"), "datatype": (12, "h"), "pixdim": (104, "8d"), "vox_offset": (168, "q"),
     "slope": (176, "d"), "inter": (184, "d"), "cal": (192, "2d"), "units": (500, "i"),
+    "words": (240, "80s24s"),
     "qform": (344, "i"), "sform": (348, "i"), "quatern": (352, "6d"), "srow": (400, "12d"),
 }  # fmt: skip
 
 
-def parse_header(head: bytes, caps: Caps, size: int) -> Header:
-    """The header in the first `HEADER_BYTES` of a file of ``size`` bytes.
+def parse(data: bytes, caps: Caps) -> Header:
+    """The header of a file's bytes, which may be gzipped: NIfTI, or a pair joined as one file.
 
     Raises
     ------
     ImageReadError
         It is damaged or of a kind that cannot be read; `ImageTooLarge` beyond ``caps``.
     """
+    packing = "gzip" if data.startswith(GZIP) else ""
+    head = unpacked_head(data, "NIfTI")
     order = "<" if head[0] in (348 & 255, 540 & 255) else ">"
     first = struct.unpack_from(order + "i", head)[0] == 348
-    if head[344:346] == b"ni" or head[4:6] == b"ni":
-        raise ImageReadError(
-            "This is the header of a NIfTI pair (.hdr and .img); convert it to a single .nii file."
-        )
-    if len(head) < (348 if first else 540):
+    length = 348 if first else 540
+    if len(head) < length:
         raise ImageReadError("The NIfTI file is truncated: its header is incomplete.")
+    pair = is_half_a_pair(head)
     field = {
         name: struct.unpack_from(order + code, head, offset)
         for name, (offset, code) in (_NIFTI1 if first else _NIFTI2).items()
@@ -70,19 +71,22 @@ def parse_header(head: bytes, caps: Caps, size: int) -> Header:
     if affine is not None:
         lengths = np.linalg.norm(affine[:3, :3], axis=0)
         zooms = (float(lengths[0]), float(lengths[1]), float(lengths[2]))
-    axes, flips = _orientation(affine)
     offset = field["vox_offset"][0]
     if not 0 <= offset < 2**40:
         raise ImageReadError(f"The NIfTI header places the data at byte {offset:g}; it is damaged.")
+    # The header of a pair is cut to its standard length when its data are put behind it.
+    offset = length + int(offset) if pair else max(int(offset), length + 4)
     header = Header(
-        shape, volumes, dtype, channels, max(int(offset), 352 if first else 544),
-        _scale(field), _window(field), zooms, axes, flips,
-        () if affine is None else tuple(map(float, (LPS_TO_RAS @ affine)[:3].reshape(-1))),
+        shape, volumes, dtype, channels, offset, _scale(field), _window(field), zooms,
+        *placed(None if affine is None else LPS_TO_RAS @ affine),
+        packing=packing, hint=hint_of(b" ".join(field["words"]).decode("latin-1")),
     )  # fmt: skip
-    rows, columns = (shape[axes[axis]] for axis in header.plane)
-    caps.check_size(rows, columns, min(channels, 3), size)
-    caps.check_inflated(header.offset + header.volume_bytes, size)
-    return header
+    if pair and not packing and offset + header.volume_bytes > len(data):
+        raise ImageReadError(
+            "This is the header of a NIfTI pair (.hdr), whose values are in a second file (.img) "
+            "that is missing or too short. Keep both in one folder under one name, or drop both."
+        )
+    return header.checked(caps, len(data))
 
 
 def _dimensions(dim: tuple[int, ...]) -> tuple[tuple[int, int, int], int]:
@@ -166,18 +170,3 @@ def _rotation(b: float, c: float, d: float) -> NDArray[np.float64]:
             [2 * (b * d - a * c), 2 * (c * d + a * b), a * a + d * d - c * c - b * b],
         ]
     )
-
-
-def _orientation(
-    affine: NDArray[np.float64] | None,
-) -> tuple[tuple[int, int, int], tuple[bool, bool, bool]]:
-    """The voxel axis nearest to each anatomical axis, and whether it is flipped."""
-    if affine is None:
-        return (0, 1, 2), (False, False, False)
-    matrix = affine[:3, :3] / np.linalg.norm(affine[:3, :3], axis=0)
-    best = max(
-        itertools.permutations(range(3)),
-        key=lambda axes: sum(abs(matrix[world, axis]) for world, axis in enumerate(axes)),
-    )
-    steps = [matrix[world, axis] for world, axis in enumerate(best)]
-    return (best[0], best[1], best[2]), (bool(steps[0] > 0), bool(steps[1] > 0), bool(steps[2] < 0))

@@ -1,11 +1,8 @@
-"""NIfTI-1 and NIfTI-2, also gzipped: one slice in the radiological convention."""
+"""Slices of a volume, whatever its format, in the radiological convention."""
 
 from __future__ import annotations
 
-import gzip
-import io
 import math
-import zlib
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
@@ -13,15 +10,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from enhancers.errors import ImageReadError
 from enhancers.image import NamedWindow, Window
+from enhancers.load.file_format import Format
 from enhancers.load.kspace import complex_slice
 from enhancers.load.raw import Caps, Probe, RawSlice, pick_slice, pick_time
+from enhancers.load.volumes import parse
 from enhancers.load.volumes.header import Header
-from enhancers.load.volumes.nifti import HEADER_BYTES, parse_header
+from enhancers.load.volumes.packing import VolumeBytes
 from enhancers.voxel_grid import STORED
-
-_PIECE = 2**20
 
 # A file may inflate to more, but then it is read plane by plane.
 _ANY_SIZE, _EXPANSION = 64_000_000, 100
@@ -82,15 +78,20 @@ class Volume:
         return np.abs(found) if np.iscomplexobj(found) else found
 
 
-def probe(data: bytes, caps: Caps) -> Probe:
+def probe(kind: Format, data: bytes, caps: Caps) -> Probe:
     """Slices and their size from the header."""
-    header = parse_header(_head(data), caps, len(data))
+    header = parse(kind, data, caps)
     rows, columns = (header.shape[header.axes[axis]] for axis in header.plane)
-    return Probe("NIfTI", rows, columns, header.slice_count, header.slice_count // 2)
+    return Probe(kind, rows, columns, header.slice_count, header.slice_count // 2)
 
 
 def read(
-    data: bytes, slice_index: int | None, caps: Caps, plane: str = STORED, time: int = 0
+    kind: Format,
+    data: bytes,
+    slice_index: int | None,
+    caps: Caps,
+    plane: str = STORED,
+    time: int = 0,
 ) -> RawSlice:
     """One slice of a plane at a time (`Volume.slice`).
 
@@ -98,7 +99,7 @@ def read(
     ones have the head at the top, coronal ones the patient's right and sagittal ones anterior on
     the left. Slices are counted from the feet, from anterior, and from the patient's right.
     """
-    header = parse_header(_head(data), caps, len(data))
+    header = parse(kind, data, caps)
     count = header.grid.size(plane)[2]
     index, time = pick_slice(slice_index, count, count // 2), pick_time(time, header.volumes)
     if _is_small(header, len(data)):
@@ -106,7 +107,7 @@ def read(
     return _one_slice(data, header, index, plane, time)
 
 
-def read_volume(data: bytes, caps: Caps) -> Volume | None:
+def read_volume(kind: Format, data: bytes, caps: Caps) -> Volume | None:
     """The volumes of a file that has several slices and is small enough to be kept, or None.
 
     Raises
@@ -114,7 +115,7 @@ def read_volume(data: bytes, caps: Caps) -> Volume | None:
     ImageReadError
         As `read`.
     """
-    header = parse_header(_head(data), caps, len(data))
+    header = parse(kind, data, caps)
     if header.slice_count * header.volumes == 1 or not _is_small(header, len(data)):
         return None
     return _volume(data, header)
@@ -133,11 +134,14 @@ def _raw_slice(
     plane: str,
     time: int,
 ) -> RawSlice:
-    values, grid = _scaled(values, header), header.grid
-    warnings: list[str] = []
+    grid, warnings = header.grid, list(header.notes)
+    if header.channels > 1 and not header.colour:
+        values, sample = values[..., 0], sample[..., 0]
+        warnings.append(f"Each voxel has {header.channels} values; the first is shown.")
+    values = _scaled(values, header)
     if header.volumes > 1 and time == 0:
         warnings.append(f"The file holds {header.volumes} volumes; the first is shown.")
-    if not header.oriented:
+    if not header.upright:
         warnings.append("The file states no orientation; slices are shown as they are stored.")
     if plane != STORED and grid.turned > MOST_TURNED:
         warnings.append(
@@ -151,19 +155,20 @@ def _raw_slice(
     }  # fmt: skip
     if np.iscomplexobj(values):
         return complex_slice(
-            values, format="NIfTI", sample=np.abs(sample), warnings=warnings,
+            values, format=header.format, sample=np.abs(sample), warnings=warnings,
             **shown,
         )  # fmt: skip
     whole = np.issubdtype(values.dtype, np.integer)
     extent = (0.0, 255.0) if values.dtype == np.uint8 else None
     return RawSlice(
-        values=values[..., :3] if header.channels > 1 else values,
-        format="NIfTI",
+        values=values[..., :3] if header.colour else values,
+        format=header.format,
         units="a.u.",
         bits=8 * header.dtype.itemsize if whole and header.dtype.itemsize <= 2 else 32,
         extent=extent,
         windows=_windows(header),
         sample=sample,
+        hint=header.hint,
         warnings=tuple(warnings),
         **shown,
     )
@@ -175,57 +180,9 @@ def _windows(header: Header) -> tuple[NamedWindow, ...]:
     return (NamedWindow("Display range", Window(*header.window)),)
 
 
-def _head(data: bytes) -> bytes:
-    """The first bytes of the file, inflated where it is gzipped."""
-    return _Reader(data).read(HEADER_BYTES)
-
-
-class _Reader:
-    """The bytes of a file in their order, inflated where it is gzipped, and no further than read.
-
-    Parameters
-    ----------
-    data : bytes
-    """
-
-    def __init__(self, data: bytes) -> None:
-        packed = data.startswith(b"\x1f\x8b")
-        self._file: Any = gzip.GzipFile(fileobj=io.BytesIO(data)) if packed else io.BytesIO(data)
-
-    def read(self, count: int) -> bytes:
-        """``count`` bytes, fewer at the end of the file."""
-        try:
-            found: bytes = self._file.read(count)
-        except (OSError, EOFError, zlib.error):
-            raise ImageReadError(
-                "The gzipped NIfTI file is damaged or truncated; copy or export it again."
-            ) from None
-        return found
-
-    def fill(self, target: NDArray[np.uint8], header: Header) -> None:
-        """The next bytes of the volume, in pieces: `read` holds all of them twice."""
-        view, done = target.data, 0
-        while done < target.size:
-            piece = self.read(min(_PIECE, target.size - done))
-            if not piece:
-                raise ImageReadError(
-                    "The NIfTI file is truncated: it ends before the last of the "
-                    f"{header.offset + header.volume_bytes} bytes that are announced."
-                )
-            view[done : done + len(piece)] = piece
-            done += len(piece)
-
-    def skip(self, count: int) -> None:
-        """Pass over bytes."""
-        while count > 0 and (piece := self.read(min(_PIECE, count))):
-            count -= len(piece)
-
-
 def _volume(data: bytes, header: Header) -> Volume:
-    reader = _Reader(data)
-    reader.skip(header.offset)
     stored = np.empty(header.total_bytes, np.uint8)
-    reader.fill(stored, header)
+    VolumeBytes(data, header).fill(stored)
     return Volume.of_bytes(stored, header)
 
 
@@ -256,11 +213,10 @@ def _one_slice(data: bytes, header: Header, index: int, plane: str, time: int) -
     thin[axis] = slice(place, place + 1)
     kept = _sampled(header)
     parts, samples = [], {}
-    reader = _Reader(data)
-    reader.skip(header.offset)
+    reader = VolumeBytes(data, header)
     buffer = np.empty(header.volume_bytes // header.shape[2], np.uint8)
     for number in range((time + 1) * header.shape[2]):
-        reader.fill(buffer, header)
+        reader.fill(buffer)
         stored = _shaped(buffer, header, (*header.shape[:2], 1))
         if number in kept[2]:
             samples[number] = stored[..., kept[0], :, :][..., kept[1], :].copy()
@@ -300,7 +256,7 @@ def _sampled_times(header: Header) -> int:
 
 def _scaled(values: NDArray[Any], header: Header) -> NDArray[Any]:
     slope, inter = header.scale
-    if (slope, inter) == (1.0, 0.0) or header.channels > 1:
+    if (slope, inter) == (1.0, 0.0) or header.colour:
         return values
     if np.iscomplexobj(values):
         return values.astype(np.complex128) * slope + complex(inter, inter)

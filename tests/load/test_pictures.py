@@ -1,0 +1,83 @@
+"""BMP, PNM and WebP: every value as it was stored."""
+
+import io
+import struct
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from enhancers.errors import ImageReadError, ImageTooLarge
+from enhancers.load import load
+from tests.support import image_files
+from tests.support.volume_files import picture, pnm
+
+GRAY = image_files.ramp(24, 40, 255).astype(np.uint8)
+COLOUR = image_files.colour_ramp(24, 40).astype(np.uint8)
+
+
+def flipped_bmp() -> bytes:
+    """The same picture stored from the top: its height is negative."""
+    data = bytearray(picture(COLOUR[::-1], "BMP"))
+    struct.pack_into("<i", data, 22, -24)
+    return bytes(data)
+
+
+@pytest.mark.parametrize(
+    ("data", "expected"),
+    [(picture(GRAY, "BMP"), GRAY), (picture(COLOUR, "BMP"), COLOUR), (flipped_bmp(), COLOUR),
+     (picture(COLOUR, "WEBP", lossless=True), COLOUR),
+     (picture(np.repeat(GRAY[..., None], 3, 2), "WEBP", lossless=True), GRAY),
+     (pnm(GRAY, 2, 255), GRAY), (pnm(GRAY, 5, 255), GRAY), (pnm(COLOUR, 3, 255), COLOUR),
+     (pnm(COLOUR, 6, 255), COLOUR)],
+)  # fmt: skip
+def test_pictures_of_eight_bits(data: bytes, expected: np.ndarray) -> None:
+    image = load(data)
+    assert np.array_equal(image.source, expected)
+    assert (image.window.low, image.window.high, image.units) == (0.0, 255.0, "gray level")
+
+
+@pytest.mark.parametrize("most", [1023, 4095, 65535])
+@pytest.mark.parametrize("kind", [2, 3, 5, 6])
+def test_pnm_keeps_all_bits(kind: int, most: int) -> None:
+    pixels = (image_files.ramp if kind in (2, 5) else image_files.colour_ramp)(24, 40, most)
+    image = load(pnm(pixels, kind, most))
+    assert np.array_equal(image.source, pixels)
+    assert image.bits == most.bit_length()
+
+
+@pytest.mark.parametrize("kind", [1, 4])
+def test_a_bitmap_shows_its_ones_black(kind: int) -> None:
+    bits = (image_files.ramp(24, 37, 255) % 2).astype(np.uint8)
+    assert np.array_equal(load(pnm(bits, kind, 1)).source, 255 * (1 - bits))
+
+
+def test_a_pnm_value_above_its_white_is_damage() -> None:
+    with pytest.raises(ImageReadError, match="damaged"):
+        load(pnm(np.full((24, 40), 9), 2, 8))
+
+
+def test_the_first_picture_of_an_animation() -> None:
+    frames = [Image.fromarray(COLOUR), Image.fromarray(255 - COLOUR)]
+    buffer = io.BytesIO()
+    frames[0].save(buffer, "WEBP", save_all=True, append_images=frames[1:], lossless=True)
+    image = load(buffer.getvalue())
+    assert np.array_equal(image.source, COLOUR)
+    assert any("animation" in note for note in image.warnings)
+
+
+def test_transparency_is_dropped_with_a_note() -> None:
+    clear = np.dstack([COLOUR, np.full((24, 40), 128, np.uint8)])
+    image = load(picture(clear, "WEBP", lossless=True, exact=True))
+    assert np.array_equal(image.source, COLOUR)
+    assert any("transparency" in note for note in image.warnings)
+
+
+def test_bombs_are_refused_from_the_header() -> None:
+    bmp = bytearray(picture(GRAY, "BMP"))
+    struct.pack_into("<ii", bmp, 18, 30000, 30000)
+    canvas = (29999).to_bytes(3, "little")
+    webp = b"RIFF\x64\0\0\0WEBPVP8X\x0a\0\0\0\0\0\0\0" + canvas + canvas + bytes(80)
+    for data in (bytes(bmp), webp, b"P5 30000 30000 255 " + bytes(100)):
+        with pytest.raises(ImageTooLarge, match="30000 x 30000"):
+            load(data)
