@@ -197,7 +197,8 @@ def _after_lines(data: bytes, start: int, fields: Fields) -> int:
 
 def _fields(data: bytes) -> tuple[Fields, int]:
     """The fields and keys of the header, and where it ends: with an empty line, or the file."""
-    found, end = {}, 0
+    found: dict[str, str] = {}
+    end = 0
     whole = data[:LONGEST] + (b"\n" if len(data) < LONGEST else b"")
     for line, place in lines_of(whole):
         end = place
