@@ -1,13 +1,15 @@
-"""Complex NumPy files: k-space of one slice as .npy, or with its mask as .npz.
+"""NumPy files: k-space of one slice as .npy, or with its mask as .npz; real arrays as images.
 
 An .npz file has ``kspace`` or ``image``, complex, (H, W); optionally ``mask``, (H, W) or (H, 1) or
 (W,), which broadcasts, not zero where a sample was taken; and optionally ``real``, true where the
-object is known to be real. Without a mask, samples that are zero were not taken.
+object is known to be real. Without a mask, samples that are zero were not taken. Real arrays, of
+which an .npz file holds one or names one ``image``, are images (`numpy_image`).
 """
 
 from __future__ import annotations
 
 import io
+import math
 import zipfile
 from typing import Any
 
@@ -16,24 +18,38 @@ from numpy.typing import NDArray
 
 from enhancers.errors import ImageReadError
 from enhancers.load.kspace import check_finite, complex_slice, not_empty, sampled_slice
+from enhancers.load.numpy_image import layout, read_image
 from enhancers.load.raw import Caps, Probe, RawSlice, pick_slice
 from enhancers.method import Modality
 
 NAMES = ("kspace", "image", "mask", "real")
+_LONE = ""
+"""The only array of an archive, whose name says nothing."""
 _MAGIC = b"\x93NUMPY"
 _LONGEST_HEADER = 10_000
 
 
 def probe(data: bytes, caps: Caps) -> Probe:
     """Size of the slice."""
-    _, shape, _ = _main(_members(data, caps), caps, len(data))
+    members = _members(data, caps)
+    picture = _picture(members)
+    if picture is not None:
+        slices, rows, columns, channels = layout(*_header(picture))
+        caps.check_size(rows, columns, min(channels, 3), len(data))
+        return Probe("NumPy", rows, columns, slices, slices // 2)
+    _, shape, _ = _main(members, caps, len(data))
     return Probe("NumPy", *shape, modality=Modality.MR, modality_origin="file")
 
 
 def read(data: bytes, slice_index: int | None, caps: Caps) -> RawSlice:
     """The slice of the file."""
-    pick_slice(slice_index, 1)
     members = _members(data, caps)
+    picture = _picture(members)
+    if picture is not None:
+        found, kind = _header(picture)
+        layout(found, kind)
+        return read_image(_array(picture, found, kind), slice_index, caps, len(data))
+    pick_slice(slice_index, 1)
     name, shape, dtype = _main(members, caps, len(data))
     values = np.asarray(_array(members[name], shape, dtype), np.complex128)
     check_finite(values)
@@ -49,6 +65,14 @@ def read(data: bytes, slice_index: int | None, caps: Caps) -> RawSlice:
         raise ImageReadError("No sample of k-space is known: the mask, or every sample, is zero.")
     ordered, places = _zero_first(values * sampled, sampled)
     return sampled_slice(ordered, places, real=_real(members), format="NumPy")
+
+
+def _picture(members: dict[str, bytes]) -> bytes | None:
+    """The array that is an image; None where there are complex data."""
+    named = members.get("image", members.get("kspace", members.get(_LONE)))
+    if "mask" in members or "real" in members or named is None:
+        return None
+    return named if _header(named)[1].kind != "c" else None
 
 
 def _zero_first(
@@ -110,9 +134,12 @@ def _members(data: bytes, caps: Caps) -> dict[str, bytes]:
     except zipfile.BadZipFile:
         raise ImageReadError("The NumPy archive is truncated or damaged. Save it again.") from None
     with archive:
-        entries = [one for one in archive.infolist() if one.filename[:-4] in NAMES]
-        caps.check_inflated(sum(one.file_size for one in entries), len(data))
-        return {one.filename[:-4]: archive.read(one) for one in entries}
+        known = {one.filename[:-4]: one for one in archive.infolist()}
+        if len(known) == 1 and not set(known) & set(NAMES):
+            known = {_LONE: next(iter(known.values()))}
+        entries = {name: one for name, one in known.items() if name in (*NAMES, _LONE)}
+        caps.check_inflated(sum(one.file_size for one in entries.values()), len(data))
+        return {name: archive.read(one) for name, one in entries.items()}
 
 
 def _main(
@@ -122,13 +149,13 @@ def _main(
     name = next((name for name in ("kspace", "image") if name in members), None)
     if name is None:
         raise ImageReadError(
-            "The NumPy archive has neither kspace nor image; save one of them, complex."
+            "The NumPy archive has neither kspace nor image; save complex data as one of them, and "
+            "a real image as the only array or as image."
         )
     shape, dtype = _header(members[name])
     if dtype.kind != "c":
         raise ImageReadError(
-            f"The NumPy array is {dtype}; only complex MR data are read from NumPy files. Save a "
-            "real image as TIFF."
+            f"The NumPy array beside a mask is {dtype}; save complex k-space or a complex image."
         )
     while len(shape) > 2 and shape[0] == 1:
         shape = shape[1:]
@@ -163,7 +190,7 @@ def _parsed(data: bytes) -> tuple[tuple[int, ...], bool, np.dtype[Any], int]:
 def _array(data: bytes, shape: tuple[int, ...], dtype: np.dtype[Any]) -> NDArray[Any]:
     """The array of an .npy file, of this shape (leading axes of 1 left out)."""
     _, fortran, _, offset = _parsed(data)
-    count = int(np.prod(shape))
+    count = math.prod(shape)
     if dtype.hasobject or len(data) - offset < count * dtype.itemsize:
         raise ImageReadError("The NumPy file is truncated or damaged. Save it again.")
     flat = np.frombuffer(data, dtype, count, offset)

@@ -116,15 +116,16 @@ def test_the_samples_come_through_the_decoding_process(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("data", "said"),
     [
-        (_npy(np.abs(IMAGE)), "float32; only complex MR data"),
+        (_npz(image=np.abs(IMAGE), mask=np.ones(SHAPE)), "beside a mask is float32"),
         (_npy(np.stack([IMAGE] * 2)), "(2, 40, 32); give one slice"),
         (_npy(SAMPLES)[:-8], "truncated"),
         (_npy(np.full((20, 20), complex(np.nan, 0))), "NaN"),
         (_npy(np.zeros((20, 20), complex)), "No sample of k-space is known"),
         (_npz(kspace=SAMPLES, mask=np.ones(5)), "shape (5,); give numbers of shape (40, 32)"),
         (_npz(picture=SAMPLES), "neither kspace nor image"),
+        (_npz(a=np.abs(IMAGE), b=np.abs(IMAGE)), "neither kspace nor image"),
         (_npz(kspace=SAMPLES, real=np.zeros(3)), "must be one number"),
-        (_npy(np.array([{}], object)), "only complex"),
+        (_npy(np.array([{}], object)), "is object"),
     ],
 )  # fmt: skip
 def test_what_is_no_complex_slice_is_refused(data: bytes, said: str) -> None:
