@@ -56,10 +56,9 @@ def read_image(values: NDArray[Any], slice_index: int | None, caps: Caps, size: 
     def plane(place: int) -> NDArray[Any]:
         return stack[place] if channels > 1 else stack[place, ..., 0]
 
-    shown, notes = (
-        plane(index),
-        (_ASSUMED.format(" of slices along the first axis" * (slices > 1)),),
-    )
+    shown = plane(index)
+    stacked = " of slices along the first axis" if slices > 1 else ""
+    notes: tuple[str, ...] = (_ASSUMED.format(stacked),)
     if shown.dtype == np.bool_:
         shown = shown.astype(np.uint8) * np.uint8(255)
     if channels == 4:
