@@ -17,7 +17,7 @@ from enhancers.errors import ImageReadError, ImageTooLarge, ParameterError, Read
 from enhancers.image import MedicalImage
 from enhancers.load import pairs
 from enhancers.load.file_format import VOLUMES, Format, sniff
-from enhancers.load.raw import MIN_SIDE, Caps, Probe, RawSlice
+from enhancers.load.raw import MIN_SIDE, Caps, Probe, RawSlice, with_background
 from enhancers.load.window import finish
 from enhancers.voxel_grid import STORED
 
@@ -112,7 +112,7 @@ def read_slice(
             raise ParameterError(
                 f"A {kind} file is read as it is stored; planes and times are those of volumes."
             )
-        return _read(kind, data, slice_index, caps)
+        return with_background(_read(kind, data, slice_index, caps))
 
 
 def read_volume(data: bytes, caps: Caps) -> Volume | None:

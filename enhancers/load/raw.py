@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -211,6 +211,32 @@ class RawSlice:
     tags: tuple[tuple[str, str], ...] = ()
     warnings: tuple[str, ...] = ()
     spectrum: SampledSpectrum | None = None
+
+
+def with_background(raw: RawSlice) -> RawSlice:
+    """The slice with values for its undefined pixels: NaN, and what single precision cannot hold.
+
+    They are where nothing was measured or fitted. They become 0, or the lowest value of the file's
+    slices where that is negative, and a note says how many there are. A slice that is undefined
+    everywhere is left to the checks of the only slice of a file, and 0 where there are others.
+    """
+    if raw.values.dtype.kind != "f":
+        return raw
+    undefined = ~(np.abs(raw.values) <= np.finfo(np.float32).max)
+    count = int(undefined.sum())
+    if count == 0 or (count == undefined.size and raw.slice_count * raw.time_count == 1):
+        return raw
+    lowest = 0.0
+    for values in (raw.values[~undefined], raw.sample):
+        if values is not None and values.size:
+            finite = values[np.isfinite(values)]
+            lowest = min(lowest, float(finite.min())) if finite.size else lowest
+    filled = np.where(undefined, raw.values.dtype.type(lowest), raw.values)
+    note = (
+        f"{count} of {undefined.size} values are undefined (NaN or infinite); they are shown as "
+        f"background, {lowest:g}."
+    )
+    return replace(raw, values=filled, warnings=(*raw.warnings, note))
 
 
 SAMPLED_SLICES = 8

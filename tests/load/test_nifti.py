@@ -219,8 +219,7 @@ def test_nan_elsewhere_in_the_volume_is_no_error(read) -> None:
     volume[:, :, 0] = np.nan
     data = image_files.nifti(volume, affine=LPS)
     assert np.isfinite(read(data, slice_index=5).pixels).all()
-    with pytest.raises(ImageReadError, match="every value"):
-        read(data, slice_index=0)
+    assert any("undefined" in note for note in read(data, slice_index=0).warnings)
 
 
 def _no_ct() -> dict[str, np.ndarray]:

@@ -306,8 +306,6 @@ def bad_files() -> dict[str, BadFile]:
         ),
         "one_pixel": BadFile("dot.png", png(np.full((1, 1), 9, np.uint8)), "1 x 1"),
         "nan": BadFile("nan.tif", tiff(np.full((32, 32), np.nan, np.float32)), "every value"),
-        "some_nan": BadFile("nan1.tif", tiff(_with(np.nan)), "1 of 1024 values are NaN"),
-        "infinite": BadFile("inf.tif", tiff(_with(np.inf)), "infinite"),
         "constant": BadFile("gray.png", png(np.full((40, 40), 77, np.uint8)), "constant"),
         "unsupported": BadFile("mpeg.dcm", _video_dicom(), "1.2.840.10008.1.2.4.100"),
         "report": BadFile("report.dcm", _report(), "holds no image"),

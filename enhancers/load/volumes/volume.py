@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from enhancers.image import NamedWindow, Window
 from enhancers.load.file_format import Format
 from enhancers.load.kspace import complex_slice
-from enhancers.load.raw import Caps, Probe, RawSlice, pick_slice, pick_time
+from enhancers.load.raw import Caps, Probe, RawSlice, pick_slice, pick_time, with_background
 from enhancers.load.volumes import parse
 from enhancers.load.volumes.header import Header
 from enhancers.load.volumes.packing import VolumeBytes
@@ -160,7 +160,7 @@ def _raw_slice(
         )  # fmt: skip
     whole = np.issubdtype(values.dtype, np.integer)
     extent = (0.0, 255.0) if values.dtype == np.uint8 else None
-    return RawSlice(
+    found = RawSlice(
         values=values[..., :3] if header.colour else values,
         format=header.format,
         units="a.u.",
@@ -172,6 +172,7 @@ def _raw_slice(
         warnings=tuple(warnings),
         **shown,
     )
+    return with_background(found)
 
 
 def _windows(header: Header) -> tuple[NamedWindow, ...]:
