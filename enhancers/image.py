@@ -79,6 +79,26 @@ class NamedWindow:
     window: Window
 
 
+@dataclass(frozen=True)
+class Region:
+    """Rows from ``top`` and columns from ``left`` of an image, up to ``bottom`` and ``right``."""
+
+    top: int
+    left: int
+    bottom: int
+    right: int
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """Rows and columns; negative where there are none."""
+        return self.bottom - self.top, self.right - self.left
+
+    @property
+    def size(self) -> int:
+        """Number of pixels."""
+        return self.shape[0] * self.shape[1]
+
+
 @dataclass(frozen=True, eq=False)
 class MedicalImage:
     """A 2-D image for the methods, with everything needed to return to its source values.
@@ -98,6 +118,9 @@ class MedicalImage:
     spacing : (row, column) in mm, or None where the file does not say
     geometry : ImageGeometry or None
         Where the pixels lie in the patient, where the file says so.
+    region : Region or None
+        The part that is an image, where the file says so (ultrasound): what lies outside is text,
+        scales and curves.
     bits : int
         Significant bits of a stored sample (8 to 16; 32 for float files).
     format : str
@@ -132,6 +155,7 @@ class MedicalImage:
     modality_origin: ModalityOrigin = "guessed"
     spacing: tuple[float, float] | None = None
     geometry: ImageGeometry | None = None
+    region: Region | None = None
     bits: int = 8
     format: str = "synthetic"
     digest: str = ""
@@ -184,6 +208,31 @@ class MedicalImage:
             digest=pixels_digest(pixels),
             measured=None,
             reading=None,
+        )
+
+    def cropped_to_region(self) -> MedicalImage:
+        """The part of the image in its `region`; the image itself where it has none."""
+        region = self.region
+        if region is None:
+            return self
+        inside = slice(region.top, region.bottom), slice(region.left, region.right)
+        note = (
+            "cropped",
+            f"rows {region.top} to {region.bottom - 1}, "
+            f"columns {region.left} to {region.right - 1}",
+        )
+        measured = self.measured
+        if measured is not None:
+            known = None if measured.known is None else measured.known[inside]
+            measured = None if known is None else Measured(known)
+        return replace(
+            self,
+            pixels=np.ascontiguousarray(self.pixels[inside]),
+            source=np.ascontiguousarray(self.source[inside]),
+            geometry=self.geometry and self.geometry.cropped(region.top, region.left),
+            region=None,
+            measured=measured,
+            tags=(*self.tags, note),
         )
 
     def with_known(self, known: Known | None) -> MedicalImage:

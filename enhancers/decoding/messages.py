@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from enhancers.geometry import ImageGeometry
-from enhancers.image import MedicalImage, NamedWindow, Window
+from enhancers.image import MedicalImage, NamedWindow, Region, Window
 from enhancers.load.raw import RawSlice
 from enhancers.load.window import interpret
 from enhancers.measured import Measured, SampledSpectrum
@@ -119,6 +119,7 @@ def image_facts(raw: RawSlice, image: MedicalImage) -> dict[str, Any]:
     return {
         "raw": {name: getattr(raw, name) for name in _RAW},
         "windows": [asdict(one) for one in raw.windows],
+        "region": None if raw.region is None else asdict(raw.region),
         "geometry": None if raw.geometry is None else raw.geometry.as_json(),
         "image": {
             "window": asdict(image.window),
@@ -157,6 +158,7 @@ def raw_slice(
     known = dict(facts["raw"])
     for name in ("extent", "padding", "spacing"):
         known[name] = None if known[name] is None else tuple(known[name])
+    known["region"] = None if facts["region"] is None else Region(**facts["region"])
     known["geometry"] = ImageGeometry.from_json(facts["geometry"])
     for name in ("modality", "hint"):
         known[name] = Modality(known[name]) if known[name] else None
@@ -185,6 +187,7 @@ def medical_image(
         modality_origin=known["modality_origin"],
         spacing=raw.spacing,
         geometry=raw.geometry,
+        region=raw.region,
         bits=known["bits"],
         format=raw.format,
         digest=known["digest"],

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from enhancers.errors import ImageReadError, ImageTooLarge, ParameterError
 from enhancers.geometry import ImageGeometry
-from enhancers.image import ModalityOrigin, NamedWindow
+from enhancers.image import ModalityOrigin, NamedWindow, Region
 from enhancers.measured import SampledSpectrum
 from enhancers.method import Modality
 
@@ -177,6 +177,8 @@ class RawSlice:
         What free text of the header says of the modality: evidence beside the content.
     geometry : ImageGeometry or None
         Where the values lie in the patient, in the orientation they have here.
+    region : Region or None
+        The part that is an image (`MedicalImage`).
     padding : (low, high) or None
         Values outside the field of view, left out when a window is derived from the content.
     sample : ndarray or None
@@ -201,6 +203,7 @@ class RawSlice:
     hint: Modality | None = None
     spacing: Spacing | None = None
     geometry: ImageGeometry | None = None
+    region: Region | None = None
     padding: tuple[float, float] | None = None
     sample: NDArray[Any] | None = None
     plane: str = ""

@@ -28,6 +28,7 @@ from enhancers.load.raw import (
     quiet_cv2,
     sample_of,
 )
+from enhancers.load.tiff_spacing import spacing
 
 # Both libraries warn about unusual files; relevant faults are raised as errors.
 logging.getLogger("tifffile").setLevel(logging.CRITICAL)
@@ -54,11 +55,23 @@ def read(data: bytes, slice_index: int | None, caps: Caps) -> RawSlice:
         pages = _pages(file, caps, len(data))
         index = pick_slice(slice_index, len(pages))
         raw = _read_page(pages[index], data)
-        raw = as_stated(raw, pages[0].description)
+        found, notes = spacing(file, pages[index])
+        if found is not None and _turned(pages[index]):
+            found = found[::-1]
+        raw = as_stated(replace(raw, spacing=found), pages[0].description)
         sample = None
         if len(pages) > 1 and raw.bits > 8 and not raw.windows:
             sample = sample_of(len(pages), lambda place: _read_page(pages[place], data).values)
-    return replace(raw, sample=sample, slice_index=index, slice_count=len(pages))
+    return replace(
+        raw, sample=sample, slice_index=index, slice_count=len(pages),
+        warnings=raw.warnings + notes,
+    )  # fmt: skip
+
+
+def _turned(page: Any) -> bool:
+    """Whether rows and columns are exchanged when the page is shown upright."""
+    orientation = page.tags.get(_ORIENTATION)
+    return orientation is not None and int(orientation.value) in (5, 6, 7, 8)
 
 
 def _read_page(page: Any, data: bytes) -> RawSlice:

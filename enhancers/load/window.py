@@ -66,6 +66,7 @@ def finish(raw: RawSlice, digest: str, window: tuple[float, float] | None) -> Me
         modality_origin="guessed" if raw.modality is None else "file",
         spacing=raw.spacing,
         geometry=raw.geometry,
+        region=raw.region,
         bits=max(raw.bits, 8),
         format=raw.format,
         digest=digest,

@@ -26,6 +26,8 @@ from enhancers.load import Caps
 from enhancers.load import dicom as _quiet  # noqa: F401  silences pydicom, which quotes patients
 from enhancers.load.dicom.deflated import deflated
 from enhancers.load.dicom.header import frame_item, integer, modality_code, number, text
+from enhancers.load.dicom.mosaic import PRIVATE as MOSAIC_ELEMENTS
+from enhancers.load.dicom.mosaic import Mosaic, mosaic
 from enhancers.load.file_format import sniff
 from enhancers.series.facts import FrameFacts, normal
 
@@ -43,14 +45,18 @@ NEEDED = (
     "SeriesInstanceUID", "SeriesNumber", "AcquisitionNumber", "InstanceNumber",
     "ImagePositionPatient", "ImageOrientationPatient", "FrameOfReferenceUID",
     "TemporalPositionIdentifier", "StackID", "NumberOfFrames", "Rows", "Columns",
-    "PixelSpacing", "ImagerPixelSpacing", "GridFrameOffsetVector",
+    "SpacingBetweenSlices", "PixelSpacing", "ImagerPixelSpacing", "GridFrameOffsetVector",
     "DimensionIndexSequence", "ComplexImageComponent",
     "SharedFunctionalGroupsSequence", "PerFrameFunctionalGroupsSequence",
 )  # fmt: skip
 """The public elements that are read of a data set."""
 
 _NAMES = {Tag(name): name for name in NEEDED}
-_TAGS = [*_NAMES, *map(Tag, _PRIVATE), *(Tag(creator) for creator, _ in _PRIVATE.values())]
+_TAGS = [
+    *_NAMES,
+    *(Tag(tag) for table in (_PRIVATE, MOSAIC_ELEMENTS) for tag in table),
+    *(Tag(block) for table in (_PRIVATE, MOSAIC_ELEMENTS) for block, _ in table.values()),
+]
 
 MOST_FRAMES = 100_000
 """Frames of an object; a header that states more is damaged."""
@@ -151,6 +157,9 @@ def _frames(header: Header) -> Iterator[FrameFacts]:
     if count > MOST_FRAMES:
         raise ImageReadError(f"The DICOM header states {count} frames; {MOST_FRAMES} are allowed.")
     first = _object_facts(header)
+    if (tiles := mosaic(header)) is not None:
+        yield from _tiles(header, first, tiles)
+        return
     groups = header.get("PerFrameFunctionalGroupsSequence")
     if not groups:
         yield from _plain_frames(header, first, count)
@@ -161,6 +170,16 @@ def _frames(header: Header) -> Iterator[FrameFacts]:
     ]
     for index in range(min(count, len(groups))):
         yield _frame_facts(header, first, index, pointers)
+
+
+def _tiles(header: Header, whole: FrameFacts, tiles: Mosaic) -> Iterator[FrameFacts]:
+    """The slices of a mosaic."""
+    for index in range(tiles.count):
+        place = tiles.geometry(header, index)
+        yield replace(
+            whole, frame=index, rows=tiles.rows, columns=tiles.columns,
+            position=None if place is None else place.origin,
+        )  # fmt: skip
 
 
 def _plain_frames(header: Header, whole: FrameFacts, count: int) -> Iterator[FrameFacts]:

@@ -43,7 +43,9 @@ from enhancers.load.dicom.header import (
     tags,
     text,
 )
+from enhancers.load.dicom.mosaic import Mosaic, is_mosaic, mosaic
 from enhancers.load.dicom.pixels import decode, transfer_syntax
+from enhancers.load.dicom.regions import ultrasound_region
 from enhancers.load.raw import Caps, Probe, RawSlice, narrow_palette, pick_slice, sample_of
 from enhancers.method import Modality
 
@@ -56,6 +58,10 @@ _DIRECTORY = "1.2.840.10008.1.3.10"
 Range = tuple[float, float]
 _ANY_VALUE = np.arange(-32768, 65536)
 _META_BYTES = 4096
+WHOLE_MOSAIC = (
+    "The file is a Siemens mosaic of many slices, and its private header, which says how many, is "
+    "missing: it is shown as one image."
+)
 _PIXELS = ("PixelData", "FloatPixelData", "DoubleFloatPixelData")
 
 
@@ -63,7 +69,10 @@ def probe(data: bytes, caps: Caps) -> Probe:
     """Frames, their size and the modality, from the header."""
     header = _header(data, caps).dataset
     rows, columns = integer(header, "Rows"), integer(header, "Columns")
-    found, frames = modality(header), _frames(header)
+    found, tiles = modality(header), mosaic(header)
+    frames = tiles.count if tiles else _frames(header)
+    if tiles is not None:
+        rows, columns = tiles.rows, tiles.columns
     return Probe(
         "DICOM", rows, columns, frames, frames // 2,
         modality=found or Modality.OTHER, modality_origin="guessed" if found is None else "file",
@@ -74,7 +83,8 @@ def read(data: bytes, slice_index: int | None, caps: Caps) -> RawSlice:
     """One frame with the modality LUT applied, colour as RGB."""
     opened = _header(data, caps)
     header = opened.dataset
-    frames = _frames(header)
+    tiles = mosaic(header)
+    frames = tiles.count if tiles else _frames(header)
     index = pick_slice(slice_index, frames, frames // 2)
     if opened.deflated is None:
         dataset = _parse(data, stop_before_pixels=False)
@@ -83,18 +93,26 @@ def read(data: bytes, slice_index: int | None, caps: Caps) -> RawSlice:
     if not any(name in dataset for name in _PIXELS):
         raise _without_pixels(header)
     assumed = pixel_module(dataset)
-    raw = _frame(dataset, index)
+    raw = _frame(dataset, 0 if tiles else index)
     sample = None
     if frames > 1 and not raw.windows and raw.bits > 8:
-        sample = _sample(data, lambda place: _frame(dataset, place).values, frames)
+        sample = _sample(data, dataset, raw, tiles, frames)
+    values, place = raw.values, geometry(dataset, index) if tiles is None else None
     measured, notes = spacing(dataset, index)
+    region, calibrated, more = ultrasound_region(dataset)
+    notes += more
+    if tiles is not None:
+        values, place = tiles.cut(values, index), tiles.geometry(dataset, index)
+        notes += tiles.notes
+    elif is_mosaic(dataset):
+        notes += (WHOLE_MOSAIC,)
     if text(dataset, "BurnedInAnnotation") == "YES":
         notes += (
             "The file says that text about the patient may be burned into the picture; look before "
             "you share it.",
         )
     return RawSlice(
-        values=raw.values,
+        values=values,
         format="DICOM",
         units=raw.units,
         bits=raw.bits,
@@ -103,8 +121,9 @@ def read(data: bytes, slice_index: int | None, caps: Caps) -> RawSlice:
         inverted=raw.inverted,
         padding=raw.padding,
         modality=modality(dataset),
-        spacing=measured,
-        geometry=geometry(dataset, index),
+        spacing=measured or calibrated,
+        geometry=place,
+        region=region,
         sample=sample,
         slice_index=index,
         slice_count=frames,
@@ -144,7 +163,9 @@ def _with_one_syntax(data: bytes) -> bytes:
     return data[:start] + first.ljust(end - start, b"\0") + data[end:] if more else data
 
 
-def _parse(data: bytes, names: Sequence[str] = NEEDED, *, stop_before_pixels: bool) -> Dataset:
+def _parse(
+    data: bytes, names: Sequence[str | int] = NEEDED, *, stop_before_pixels: bool
+) -> Dataset:
     try:
         return pydicom.dcmread(
             io.BytesIO(_with_one_syntax(data)),
@@ -209,12 +230,16 @@ def _frame(dataset: Dataset, index: int) -> RawSlice:
 _sampled: dict[str, NDArray[np.float32]] = {}
 
 
-def _sample(data: bytes, values: Callable[[int], NDArray[Any]], frames: int) -> NDArray[np.float32]:
+def _sample(
+    data: bytes, dataset: Dataset, raw: RawSlice, tiles: Mosaic | None, frames: int
+) -> NDArray[np.float32]:
     """The sample of an object's frames; that of the last object is kept, for its next frame."""
+    if tiles is not None:
+        return sample_of(1, lambda _: raw.values)
     digest = hashlib.sha256(data).hexdigest()
     found = _sampled.get(digest)
     if found is None:
-        found = sample_of(frames, values)
+        found = sample_of(frames, lambda place: _frame(dataset, place).values)
         _sampled.clear()
         _sampled[digest] = found
     return found

@@ -97,7 +97,7 @@ class DeflatedFile:
         return self.header
 
 
-def deflated(data: bytes, caps: Caps, names: Sequence[str] = NEEDED) -> DeflatedFile | None:
+def deflated(data: bytes, caps: Caps, names: Sequence[str | int] = NEEDED) -> DeflatedFile | None:
     """Read the elements before the pixels of a deflated file; None for every other file.
 
     Raises

@@ -22,8 +22,8 @@ from enhancers.image import NamedWindow, Window
 from enhancers.load.raw import Spacing
 from enhancers.method import Modality
 
-NEEDED = (
-    "SOPClassUID", "Modality", "BurnedInAnnotation", "LossyImageCompression",
+NEEDED: tuple[str | int, ...] = (
+    "SOPClassUID", "ImageType", "Modality", "BurnedInAnnotation", "LossyImageCompression",
     "SamplesPerPixel", "PhotometricInterpretation", "PlanarConfiguration", "NumberOfFrames",
     "Rows", "Columns", "BitsAllocated", "BitsStored", "HighBit", "PixelRepresentation",
     "PixelPaddingValue", "PixelPaddingRangeLimit",
@@ -42,6 +42,9 @@ NEEDED = (
     "PixelData", "FloatPixelData", "DoubleFloatPixelData",
     "SliceThickness", "SpacingBetweenSlices", "KVP", "XRayTubeCurrent", "Exposure",
     "RepetitionTime", "EchoTime", "FlipAngle", "MagneticFieldStrength",
+    "SequenceOfUltrasoundRegions",
+    # Siemens mosaics (`enhancers.load.dicom.mosaic`).
+    0x00190010, 0x0019100A, 0x00290010, 0x00291010,
 )  # fmt: skip
 """The elements that are read of a data set."""
 

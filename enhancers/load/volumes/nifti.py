@@ -23,6 +23,9 @@ from enhancers.load.volumes.header import Header, placed
 from enhancers.load.volumes.packing import GZIP, unpacked_head
 from enhancers.load.volumes.text_header import hint_of
 
+_SAME_PLACE = 0.1
+"""Millimetres between two places of a voxel that are not mentioned."""
+
 _TYPES = {
     2: "u1", 4: "i2", 8: "i4", 16: "f4", 64: "f8", 256: "i1", 512: "u2", 768: "u4",
     1024: "i8", 1280: "u8", 32: "c8", 1792: "c16",
@@ -80,6 +83,7 @@ def parse(data: bytes, caps: Caps) -> Header:
         shape, volumes, dtype, channels, offset, _scale(field), _window(field), zooms,
         *placed(None if affine is None else LPS_TO_RAS @ affine),
         packing=packing, hint=hint_of(b" ".join(field["words"]).decode("latin-1")),
+        notes=_disagreement(field, affine, shape),
     )  # fmt: skip
     if pair and not packing and offset + header.volume_bytes > len(data):
         raise ImageReadError(
@@ -142,16 +146,12 @@ def _affine(
     field: dict[str, tuple[Any, ...]], zooms: tuple[float, float, float]
 ) -> NDArray[np.float64] | None:
     """The matrix from voxels to right, anterior, superior in mm; None where none is usable."""
-    affine = np.eye(4)
     if field["sform"][0] > 0:
+        affine = np.eye(4)
         affine[:3] = np.reshape(np.asarray(field["srow"], np.float64), (3, 4))
         affine[:3] *= _millimetres(field)
     elif field["qform"][0] > 0:
-        b, c, d, *offsets = (float(value) for value in field["quatern"])
-        affine[:3, :3] = _rotation(b, c, d) * zooms
-        if field["pixdim"][0] < 0:
-            affine[:3, 2] *= -1.0
-        affine[:3, 3] = np.multiply(offsets, _millimetres(field))
+        affine = _qform(field, zooms)
     else:
         return None
     # A damaged matrix may overflow; it is then not finite and is ignored.
@@ -159,6 +159,44 @@ def _affine(
         lengths = np.linalg.norm(affine[:3, :3], axis=0)
     usable = np.isfinite(affine).all() and np.isfinite(lengths).all() and lengths.all()
     return affine if usable else None
+
+
+def _qform(
+    field: dict[str, tuple[Any, ...]], zooms: tuple[float, float, float]
+) -> NDArray[np.float64]:
+    affine = np.eye(4)
+    b, c, d, *offsets = (float(value) for value in field["quatern"])
+    affine[:3, :3] = _rotation(b, c, d) * zooms
+    if field["pixdim"][0] < 0:
+        affine[:3, 2] *= -1.0
+    affine[:3, 3] = np.multiply(offsets, _millimetres(field))
+    return affine
+
+
+def _disagreement(
+    field: dict[str, tuple[Any, ...]],
+    used: NDArray[np.float64] | None,
+    shape: tuple[int, int, int],
+) -> tuple[str, ...]:
+    """A sentence where the header states two orientations that differ."""
+    if used is None or field["sform"][0] <= 0 or field["qform"][0] <= 0:
+        return ()
+    other = _qform(field, _zooms(field))
+    if not np.isfinite(other).all():
+        return ()
+    corners = np.array([(*corner, 1) for corner in itertools.product(*((0, n - 1) for n in shape))])
+    apart = float(np.linalg.norm((corners @ (used - other).T)[:, :3], axis=1).max())
+    first, second = (
+        matrix[:3, :3] / np.linalg.norm(matrix[:3, :3], axis=0) for matrix in (used, other)
+    )
+    cosines = np.clip((first * second).sum(axis=0), -1.0, 1.0)
+    angle = math.degrees(math.acos(float(cosines.min())))
+    if apart < _SAME_PLACE:
+        return ()
+    return (
+        "The file states two orientations. The sform is used; by the qform, voxels lie up to "
+        f"{apart:.3g} mm elsewhere, and the axes differ by up to {angle:.3g} degrees.",
+    )
 
 
 def _rotation(b: float, c: float, d: float) -> NDArray[np.float64]:
