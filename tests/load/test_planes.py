@@ -92,3 +92,12 @@ def test_five_dimensions_are_refused(tmp_path: Path) -> None:
     path.write_bytes(image_files.nifti(values, affine=AFFINE))
     with pytest.raises(ImageReadError, match="has 5 dimensions, 6 values"):
         load(path)
+
+
+def test_of_a_vector_the_first_value_is_shown(tmp_path: Path) -> None:
+    path = tmp_path / "vector.nii"
+    path.write_bytes(image_files.nifti(VALUES[:, :, :, None], affine=AFFINE))
+    image = load(path, slice_index=5)
+    assert np.array_equal(image.source, VALUES[:, :, 5, 0].T)
+    assert image.time_count == 1
+    assert any(f"has {TIMES} values" in note for note in image.warnings)

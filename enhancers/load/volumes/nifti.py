@@ -8,6 +8,7 @@ Source: the NIfTI-1 and NIfTI-2 header definitions (nifti1.h, nifti2.h).
 
 from __future__ import annotations
 
+import itertools
 import math
 import struct
 from typing import Any
@@ -67,7 +68,7 @@ def parse(data: bytes, caps: Caps) -> Header:
         name: struct.unpack_from(order + code, head, offset)
         for name, (offset, code) in (_NIFTI1 if first else _NIFTI2).items()
     }
-    shape, volumes = _dimensions(field["dim"])
+    shape, volumes, components = _dimensions(field["dim"])
     dtype, channels = _type(int(field["datatype"][0]), order)
     zooms = _zooms(field)
     affine = _affine(field, zooms)
@@ -83,7 +84,7 @@ def parse(data: bytes, caps: Caps) -> Header:
         shape, volumes, dtype, channels, offset, _scale(field), _window(field), zooms,
         *placed(None if affine is None else LPS_TO_RAS @ affine),
         packing=packing, hint=hint_of(b" ".join(field["words"]).decode("latin-1")),
-        notes=_disagreement(field, affine, shape),
+        notes=_disagreement(field, affine, shape) + _first_of(components),
     )  # fmt: skip
     if pair and not packing and offset + header.volume_bytes > len(data):
         raise ImageReadError(
@@ -93,7 +94,8 @@ def parse(data: bytes, caps: Caps) -> Header:
     return header.checked(caps, len(data))
 
 
-def _dimensions(dim: tuple[int, ...]) -> tuple[tuple[int, int, int], int]:
+def _dimensions(dim: tuple[int, ...]) -> tuple[tuple[int, int, int], int, int]:
+    """Voxels along three axes, times, and values of each voxel."""
     count = dim[0]
     if not 2 <= count <= 7 or any(size < 1 for size in dim[1 : count + 1]):
         raise ImageReadError(f"The NIfTI header states the dimensions {dim}; the file is damaged.")
@@ -104,7 +106,13 @@ def _dimensions(dim: tuple[int, ...]) -> tuple[tuple[int, int, int], int]:
             f"The NIfTI file has {count} dimensions, {components} values for each voxel at each of "
             f"{times} times. Save one of the values as a file of four dimensions."
         )
-    return (sizes[0], sizes[1], sizes[2]), times
+    return (sizes[0], sizes[1], sizes[2]), times, components
+
+
+def _first_of(components: int) -> tuple[str, ...]:
+    if components == 1:
+        return ()
+    return (f"Each voxel has {components} values, in the fifth dimension; the first is shown.",)
 
 
 def _type(code: int, order: str) -> tuple[np.dtype[Any], int]:
