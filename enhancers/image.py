@@ -143,8 +143,8 @@ class MedicalImage:
     reading : callable or None
         How the values of the file are read for another modality; None where there is no file.
     measured : Measured or None
-        What was measured, where not all of the image was: known pixels, or k-space. It belongs to
-        these pixels: `with_pixels` drops it.
+        What was measured, where it is not the image: known pixels, k-space, projections. It belongs
+        to these pixels: `with_pixels` drops it.
     """
 
     pixels: Pixels
@@ -238,11 +238,10 @@ class MedicalImage:
     def with_known(self, known: Known | None) -> MedicalImage:
         """The same image, of which only the pixels where ``known`` is True were measured.
 
-        None stands for all. Samples of k-space stay with the image.
+        None stands for all. Samples of k-space and projections stay with the image.
         """
-        spectrum = None if self.measured is None else self.measured.spectrum
-        left = known is None and spectrum is None
-        return replace(self, measured=None if left else Measured(known, spectrum))
+        measured = replace(self.measured or Measured(), known=known)
+        return replace(self, measured=measured if measured.any else None)
 
 
 def check_pixels(pixels: Pixels) -> None:

@@ -17,6 +17,9 @@ from enhancers.method import Modality
 
 PIXELS = np.random.default_rng(0).random((32, 24)).astype(np.float32)
 IMAGE = from_array(PIXELS, Modality.MR)
+MEASURING = ("kspace", "missing", "ct_dose", "mr_undersample")
+"""Kinds of degradation of which it is kept what was measured."""
+
 SPARSE = degrade_image(IMAGE, "kspace", 2, seed=0)
 KNOWN = PIXELS > 0.3
 
@@ -31,7 +34,7 @@ def test_another_modality_keeps_it_and_other_pixels_do_not() -> None:
         assert image.with_pixels(PIXELS).measured is None
 
 
-@pytest.mark.parametrize("kind", [key for key in KINDS if key not in ("kspace", "missing")])
+@pytest.mark.parametrize("kind", [key for key in KINDS if key not in MEASURING])
 def test_no_other_degradation_keeps_it(kind: str) -> None:
     level = KINDS[kind].default
     assert degrade_image(SPARSE, kind, level, seed=0).measured is None

@@ -48,7 +48,7 @@ Format = Literal["png", "tiff"]
 ResultFormat = Literal["png", "tiff", "zip"]
 Kind = Literal[
     "gaussian", "speckle", "rician", "low_dose", "downsample", "under_exposure", "low_light",
-    "bias_field", "kspace", "missing", "blur",
+    "bias_field", "kspace", "missing", "ct_dose", "mr_undersample", "us_snr", "blur",
 ]  # fmt: skip
 Files = tuple[gr.FileData, gr.FileData]
 
@@ -219,6 +219,7 @@ class Endpoints:
         modality: str | None = None,
         slice_index: int | None = None,
         format: Format = "png",
+        parameters: dict[str, ParameterValue] | None = None,
     ) -> Files:
         """Degrade a medical image, to have one whose true image is known.
 
@@ -232,16 +233,19 @@ class Endpoints:
             modality: CT, MR, US, XR, FUNDUS, ENDOSCOPY, MICROSCOPY or OTHER, instead of the file's.
             slice_index: The slice of a volume, counted from 0.
             format: png (16 bit; 0 and 65535 are the ends of the window) or tiff (source units).
+            parameters: Of a simulated scanner, those that differ from the defaults, by name.
         """
         with one_sentence("degrade"), processor_core():
+            values = checked("parameters", parameters or {}, Parameters)
             name = checked("kind", kind, Text)
             number = checked("seed", seed, Seed)
             strength = checked("level", level, OptionalFloat)
             if strength is None and name in KINDS:
                 strength = KINDS[name].default
             opened = open_image(image, self._caps, slice_index, modality)
-            degraded = degrade_image(opened, name, strength or 0.0, seed=number)
-            record = degradation_record(opened, degraded, name, strength or 0.0, number)
+            level = strength or 0.0
+            degraded = degrade_image(opened, name, level, seed=number, settings=values)
+            record = degradation_record(opened, degraded, name, level, number, values)
             file = image_file(name, opened, degraded.pixels, format, opened.units)
             return file, record_file(name, record)
 

@@ -118,7 +118,8 @@ def bundle_file(image: MedicalImage, outcome: Outcome) -> dict[str, Any]:
 
 
 def degradation_record(
-    image: MedicalImage, degraded: MedicalImage, kind: str, level: float, seed: int
+    image: MedicalImage, degraded: MedicalImage, kind: str, level: float, seed: int,
+    settings: Mapping[str, ParameterValue],
 ) -> dict[str, Any]:
     """All that is needed to degrade ``image`` in the same way again, and what came out."""
     return {
@@ -127,6 +128,7 @@ def degradation_record(
         "kind": kind,
         "level_name": KINDS[kind].level,
         "level": level,
+        "parameters": KINDS[kind].resolve(settings),
         "seed": seed,
         "software": dict(software("classical")),
         "result_digest": degraded.digest,

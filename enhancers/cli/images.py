@@ -127,16 +127,29 @@ def _write_maps(folder: Path, image: MedicalImage, outcome: Outcome) -> None:
 def degrade(
     source: Annotated[Path, typer.Argument(metavar="INPUT")],
     kind: Annotated[
-        str, typer.Option(help="The degradation: gaussian, speckle, rician, low_dose, ...")
+        str, typer.Option(help="The degradation: gaussian, speckle, rician, ct_dose, ...")
     ],
-    level: Annotated[float, typer.Option(help="Its strength, in the units of the kind.")],
     out: Annotated[
         Path,
         typer.Option(
-            help="The result, a 16-bit PNG; for kspace also .npz, with the complex samples and "
-            "their mask."
+            help="The result: .png (16 bit) or .tif (float, in source units); for k-space of one "
+            "coil also .npz, with the complex samples and their mask."
         ),
     ],
+    level: Annotated[
+        float | None,
+        typer.Option(help="Its strength, in the units of the kind; without it, the usual one."),
+    ] = None,
+    settings: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--set",
+            metavar="NAME=VALUE",
+            help="Set a parameter of a simulated scanner: of ct_dose beam, views, photons, "
+            "electronic; of mr_undersample centre, lines, coils, snr; of us_snr axial, lateral, "
+            "range.",
+        ),
+    ] = None,
     seed: Seed = 0,
     mask: Annotated[
         Path | None,
@@ -144,24 +157,29 @@ def degrade(
     ] = None,
 ) -> None:
     """Degrade an image, which gives a test image with a known truth."""
-    from enhancers.degrade import degrade as degraded
-    from enhancers.degrade import degrade_image
-    from enhancers.save import save_png16, to_npz
+    from enhancers.degrade import KINDS, degrade_image
+    from enhancers.save import save_png16, to_npz, to_tiff_source
 
     image = read_image(source)
-    measured = None
-    if kind in ("kspace", "missing"):
-        measured = degrade_image(image, kind, level, seed=seed).measured
-    if out.suffix.lower() == ".npz":
-        if measured is None or measured.spectrum is None:
-            raise ParameterError(f"--out {out.name} is for kspace of a gray image; use .png.")
-        out.write_bytes(to_npz(measured.spectrum))
+    strength = KINDS[kind].default if level is None and kind in KINDS else level or 0.0
+    made = degrade_image(image, kind, strength, seed=seed, settings=assignments(settings or []))
+    known = made.measured.known if made.measured else None
+    spectrum = made.measured.spectrum if made.measured else None
+    if mask is not None and known is None:
+        raise ParameterError(f"--mask {mask.name} is for the kind missing; leave it out.")
+    ending = out.suffix.lower()
+    if ending == ".npz":
+        if spectrum is None:
+            raise ParameterError(
+                f"--out {out.name} is for k-space of a gray image and one coil; use .png."
+            )
+        out.write_bytes(to_npz(spectrum))
+    elif ending in (".tif", ".tiff"):
+        out.write_bytes(to_tiff_source(made, made.pixels, made.units))
     else:
-        save_png16(out, degraded(image.pixels, kind, level, seed=seed))
-    if mask is not None:
-        if measured is None or measured.known is None:
-            raise ParameterError(f"--mask {mask.name} is for the kind missing; leave it out.")
-        save_png16(mask, (~measured.known).astype("float32"))
+        save_png16(out, made.pixels)
+    if mask is not None and known is not None:
+        save_png16(mask, (~known).astype("float32"))
 
 
 def samples(out: Annotated[Path, typer.Option(help="The folder to write to.")]) -> None:

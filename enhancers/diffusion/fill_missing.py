@@ -44,7 +44,7 @@ from enhancers.networks.tiled_networks import (
     tile_sizes,
 )
 from enhancers.networks.timesteps import noise_level_step, timestep_pairs, timesteps
-from enhancers.operators import Operator
+from enhancers.operators import NullSpaceOperator
 from enhancers.parameter_values import as_float_or_none, as_int
 
 TASKS = ("inpaint", "kspace")
@@ -155,7 +155,7 @@ def run(
 
 
 def _refine(
-    network: PixelNetwork, operator: Operator, y: Tensor, sampling: Sampling
+    network: PixelNetwork, operator: NullSpaceOperator, y: Tensor, sampling: Sampling
 ) -> Iterator[Tensor]:
     """Yields the filled image after every call; where y has noise, without it."""
     signal, noise = network.prior.signal, 2 * sampling.sigma
@@ -171,7 +171,7 @@ def _refine(
 
 
 def _sample(
-    network: PixelNetwork, operator: Operator, y: Tensor, sampling: Sampling, device: str,
+    network: PixelNetwork, operator: NullSpaceOperator, y: Tensor, sampling: Sampling, device: str,
     seed: int, index: int,
 ) -> Iterator[Tensor]:  # fmt: skip
     """One DDNM sample: yields a clean estimate after every call, and the sample as the last."""

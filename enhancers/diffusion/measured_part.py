@@ -14,7 +14,7 @@ from enhancers.diffusion.missing_data import read_problem
 from enhancers.image import MedicalImage, Pixels
 from enhancers.method import ParameterValue
 from enhancers.networks.tiles import pad
-from enhancers.operators import BlockMean, Identity, Operator
+from enhancers.operators import BlockMean, Identity, NullSpaceOperator
 
 
 @dataclass(frozen=True, eq=False)
@@ -58,7 +58,7 @@ def parts(image: MedicalImage, params: Mapping[str, ParameterValue], result: Pix
 
 def _problem(
     image: MedicalImage, params: Mapping[str, ParameterValue], gray: Pixels
-) -> tuple[Operator, torch.Tensor, torch.Tensor]:
+) -> tuple[NullSpaceOperator, torch.Tensor, torch.Tensor]:
     """H, y and the result as tensors in [0, 1] units."""
     task = str(params["task"])
     if task in fill_missing.TASKS:

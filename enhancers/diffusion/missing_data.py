@@ -19,7 +19,7 @@ from enhancers.image import MedicalImage, Pixels
 from enhancers.measured import Known, SampledSpectrum
 from enhancers.method import ParameterValue
 from enhancers.networks.tiles import pad
-from enhancers.operators import Cropped, KSpace, Mask, Operator, PhasedKSpace
+from enhancers.operators import Cropped, KSpace, Mask, NullSpaceOperator, PhasedKSpace
 from enhancers.parameter_values import as_float
 
 MASK_SEED = 0
@@ -53,7 +53,9 @@ class MissingPixels:
         """The share of the pixels that are known."""
         return float(self.known.mean())
 
-    def measurement(self, multiple: int, least: int, device: str) -> tuple[Operator, Tensor]:
+    def measurement(
+        self, multiple: int, least: int, device: str
+    ) -> tuple[NullSpaceOperator, Tensor]:
         """H and y in network space; padding repeats pixels and mask by reflection."""
         gray, _ = pad(luminance(self.image.pixels), multiple=multiple, least=least)
         known, _ = pad(self.known.astype(np.float32), multiple=multiple, least=least)
@@ -73,7 +75,7 @@ class MissingPixels:
         filled = with_luminance(pixels, gray)
         return np.where(known, self.image.pixels, filled) if keep else filled
 
-    def result(self, x: Tensor, operator: Operator, y: Tensor, *, keep: bool) -> Pixels:
+    def result(self, x: Tensor, operator: NullSpaceOperator, y: Tensor, *, keep: bool) -> Pixels:
         """The image of a sample in network space, padding included."""
         return self.preview(x, keep=keep)
 
@@ -118,12 +120,14 @@ class MissingSamples:
         """The share of k-space that was sampled."""
         return self.spectrum.share
 
-    def measurement(self, multiple: int, least: int, device: str) -> tuple[Operator, Tensor]:
+    def measurement(
+        self, multiple: int, least: int, device: str
+    ) -> tuple[NullSpaceOperator, Tensor]:
         """H and y in network space; padding is not measured."""
         padded, _ = pad(self.image.pixels, multiple=multiple, least=least)
         height, width = self.image.shape
         mask = torch.from_numpy(self.spectrum.sampled.astype(np.float32)).to(device)
-        inner: Operator = KSpace(mask)
+        inner: NullSpaceOperator = KSpace(mask)
         if not self.spectrum.real:
             inner = PhasedKSpace(mask, torch.from_numpy(self._phase).to(device))
         extra = padded.shape[0] - height, padded.shape[1] - width
@@ -138,7 +142,7 @@ class MissingSamples:
         """The image of an estimate in network space, as it is."""
         return _unit(x, self.image.shape)
 
-    def result(self, x: Tensor, operator: Operator, y: Tensor, *, keep: bool) -> Pixels:
+    def result(self, x: Tensor, operator: NullSpaceOperator, y: Tensor, *, keep: bool) -> Pixels:
         """The image of a sample in network space, padding included."""
         if self.spectrum.real:
             return _unit(make_consistent(x, y, operator) if keep else x, self.image.shape)
@@ -264,7 +268,7 @@ def _unit(x: Tensor, shape: tuple[int, int]) -> Pixels:
     return np.ascontiguousarray(gray.cpu().numpy(), np.float32)
 
 
-def first_filling(operator: Operator, y: Tensor) -> Tensor:
+def first_filling(operator: NullSpaceOperator, y: Tensor) -> Tensor:
     """A simple image that agrees with ``y`` (1, 1, H, W): missing pixels interpolated, or H⁺y."""
     if not isinstance(operator, Mask):
         return operator.pinv(y)

@@ -66,7 +66,7 @@ from enhancers.networks.timesteps import (
 )
 from enhancers.noise import measure_noise
 from enhancers.noise_spectrum import NoiseSpectrum
-from enhancers.operators import BlockMean, Identity, Operator
+from enhancers.operators import BlockMean, Identity, NullSpaceOperator
 from enhancers.parameter_values import as_float_or_none, as_int
 from enhancers.restore_clipped import restore_clipped
 
@@ -101,7 +101,7 @@ class Task:
     preview_every: int
 
     @property
-    def operator(self) -> Operator:
+    def operator(self) -> NullSpaceOperator:
         """The degradation H."""
         return Identity() if self.factor == 1 else BlockMean(self.factor)
 

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from enhancers.networks.coloured_noise import filtered
 from enhancers.networks.timesteps import TimestepPair
-from enhancers.operators import Operator
+from enhancers.operators import NullSpaceOperator
 
 CONSISTENCY = 5e-4
 """Largest |H x - y| after the final projections, in [0, 1] units."""
@@ -61,7 +61,7 @@ def null_space_step(
     noise: Tensor,
     y: Tensor,
     z: Tensor,
-    operator: Operator,
+    operator: NullSpaceOperator,
     *,
     sigma: float,
     eta: float,
@@ -79,7 +79,7 @@ def null_space_step(
     def in_range(x: Tensor) -> Tensor:
         return operator.pinv(operator.forward(x))
 
-    level = sigma / operator.singular_value
+    level = sigma / operator.norm
     z_range, x0_range = in_range(z), in_range(x0)
     if s >= a * level:
         kept = a * operator.pinv(y) + math.sqrt(s * s - a * a * level * level) * z_range
@@ -91,7 +91,7 @@ def null_space_step(
     return kept + free
 
 
-def make_consistent(x: Tensor, y: Tensor, operator: Operator) -> Tensor:
+def make_consistent(x: Tensor, y: Tensor, operator: NullSpaceOperator) -> Tensor:
     """Alternate clipping to [-1, 1] with H x = y until both hold to `CONSISTENCY`."""
     for _ in range(MAX_ROUNDS):
         x = x.clamp(-1, 1)

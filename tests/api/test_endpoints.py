@@ -197,6 +197,15 @@ def test_degrade_is_that_of_the_library(client: Client, ct: Path) -> None:
     assert found["result_digest"] == expected.digest
 
 
+def test_a_simulated_scanner_is_set_and_recorded(client: Client, ct: Path) -> None:
+    values = {"views": 90, "beam": "fan"}
+    _, record = call(client, "/degrade", ct, "ct_dose", 0.5, 1, None, None, "png", values)
+    found = json.loads(Path(record).read_text(encoding="utf-8"))
+    assert found["parameters"] == {**values, "photons": 1e5, "electronic": 10.0}
+    expected = degrade_image(load(ct), "ct_dose", 0.5, seed=1, settings=values)
+    assert found["result_digest"] == expected.digest
+
+
 def test_every_kind_of_degradation_is_declared_and_has_a_level(
     client: Client, picture: Path
 ) -> None:
@@ -223,6 +232,7 @@ def test_every_kind_of_degradation_is_declared_and_has_a_level(
         ("/degrade", ("dust",), "No degradation dust"),
         ("/degrade", ("blur", "much"), "level=much is not possible"),
         ("/degrade", ("blur", 99), "=99 is not possible for blur"),
+        ("/degrade", ("ct_dose", 1, 0, None, None, "png", {"dose": 1}), "no parameter dose"),
         ("/metrics", ("no file",), "truth is not an uploaded file"),
     ],
 )
