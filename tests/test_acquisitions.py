@@ -159,7 +159,7 @@ def test_k_space_of_hu_is_refused() -> None:
 
 
 def test_speckle_of_even_tissue_is_rayleigh_distributed() -> None:
-    """The amplitude has a mean 1.91 times its standard deviation; its mean power is the tissue's."""
+    """The amplitude has a mean 1.91 times its deviation, and the mean power of the tissue."""
     probe = Probe(axial=1.0, lateral=2.0, dynamic_range=60.0)
     found = echoes(np.full((400, 400), 0.6), 60.0, np.random.default_rng(0), probe).speckled
     amplitude = 10 ** ((found - 1) * 60 / 20)

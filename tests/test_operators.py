@@ -214,7 +214,7 @@ def test_noise_of_a_reconstruction_has_the_spectrum_of_the_filter() -> None:
         rows, columns = (torch.fft.fftfreq(48)[:, None], torch.fft.fftfreq(48)[None, :])
         frequency = torch.hypot(rows, columns)
         weight = torch.cos(math.pi * frequency).square() ** 2 if window == "hann" else 1.0
-        # Linear interpolation between elements of the detector smooths, by the fourth power of sinc.
+        # Linear interpolation between elements of the detector smooths: the fourth power of sinc.
         weight = weight * torch.sinc(frequency) ** 4
         theory = math.pi / beam.views * frequency * weight
         for low, high in ((0.06, 0.12), (0.15, 0.25), (0.3, 0.4)):

@@ -118,7 +118,11 @@ def bundle_file(image: MedicalImage, outcome: Outcome) -> dict[str, Any]:
 
 
 def degradation_record(
-    image: MedicalImage, degraded: MedicalImage, kind: str, level: float, seed: int,
+    image: MedicalImage,
+    degraded: MedicalImage,
+    kind: str,
+    level: float,
+    seed: int,
     settings: Mapping[str, ParameterValue],
 ) -> dict[str, Any]:
     """All that is needed to degrade ``image`` in the same way again, and what came out."""

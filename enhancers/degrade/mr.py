@@ -92,7 +92,7 @@ def sensitivities(coils: int, shape: tuple[int, int], rng: np.random.Generator) 
         turn, slope = rng.uniform(0, 2 * math.pi), rng.normal(0, 0.5, 2)
         phase = turn + slope[0] * y + slope[1] * x
         found[coil] = np.exp(-((distance / (2 * COIL_REACH)) ** 2) + 1j * phase)
-    return found / np.sqrt((np.abs(found) ** 2).sum(0))
+    return np.asarray(found / np.sqrt((np.abs(found) ** 2).sum(0)), np.complex128)
 
 
 def sampled_lines(

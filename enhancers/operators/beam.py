@@ -68,7 +68,9 @@ class Beam:
     @property
     def positions(self) -> Array:
         """Of the detector elements in mm, shape (detectors,)."""
-        return (np.arange(self.detectors) - self.detectors // 2) * self.pixel
+        return np.asarray(
+            (np.arange(self.detectors) - self.detectors // 2) * self.pixel, np.float64
+        )
 
     @property
     def step(self) -> float:

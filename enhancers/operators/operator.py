@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
@@ -52,4 +53,4 @@ def power_norm(operator: Operator, start: Tensor, rounds: int = 30) -> float:
         x = x / x.abs().square().sum().sqrt()
         x = operator.adjoint(operator.forward(x))
         value = float(x.abs().square().sum().sqrt())
-    return value**0.5
+    return math.sqrt(value)

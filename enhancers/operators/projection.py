@@ -67,8 +67,8 @@ class Projection:
         views = torch.stack([_oriented(octants[:, part], part) for part in parts])
         columns = views.reshape(-1, beam.views_per_octant * beam.detectors).T
         images = (pixels @ columns).T.reshape(len(parts), -1, beam.side, beam.side)
-        turned = torch.stack([_turned_back(images[part], part) for part in parts])
-        return turned.sum(0).reshape(*y.shape[:-2], beam.side, beam.side)
+        turned = [_turned_back(images[part], part) for part in parts]
+        return torch.stack(turned).sum(0).reshape(*y.shape[:-2], beam.side, beam.side)
 
     def pinv(self, y: Tensor) -> Tensor:
         """Filtered back-projection (`filtered_back_projection`)."""
@@ -128,7 +128,8 @@ def _ramp_filtered(y: Tensor, pixel: float, window: Window) -> Tensor:
     if window == "hann":
         response = response * (0.5 + 0.5 * torch.cos(torch.linspace(0, math.pi, len(response))))
     spectrum = torch.fft.rfft(y, length) * response.to(y)
-    return torch.fft.irfft(spectrum, length)[..., :detectors]
+    filtered: Tensor = torch.fft.irfft(spectrum, length)[..., :detectors]
+    return filtered
 
 
 def _turned(x: Tensor, part: int) -> Tensor:
