@@ -30,6 +30,7 @@ HINTED_CT = (
     + _OTHERWISE
 )
 
+_FROM_ZERO = frozenset(("Bq/ml", "kBq/ml", "counts", "Gy", "cGy", "relative dose"))
 _BELOW_AIR, _DENSE = -1200.0, 3100.0
 _SAMPLE_LIMIT = 1_000_000
 _BLOCK = 1_000_000
@@ -252,7 +253,7 @@ def _choose(raw: RawSlice, modality: Modality, units: str) -> tuple[Window, str]
         return usual, f"{reason}soft tissue, {usual.low:g} to {usual.high:g} HU, is shown."
     if usual is not None and usual is not CT_WINDOW:
         return usual, "" if not raw.windows else f"{reason}the stored range is shown."
-    chosen = _robust(raw, content, modality)
+    chosen = _robust(raw, content, modality is Modality.MR or units in _FROM_ZERO)
     return chosen, f"{reason}{chosen.low:g} to {chosen.high:g} ({units}) was taken from the image."
 
 
@@ -286,15 +287,15 @@ def _usual(raw: RawSlice, content: NDArray[Any], colour: bool) -> Window | None:
     return None
 
 
-def _robust(raw: RawSlice, content: NDArray[Any], modality: Modality) -> Window:
-    """Percentiles of the content; MR starts at zero because its background is informative."""
+def _robust(raw: RawSlice, content: NDArray[Any], from_zero: bool) -> Window:
+    """Percentiles of the content; MR, activity and dose start at zero: a low value informs."""
     shown = _thin(content)
     if raw.padding is not None:
         inside = (shown < raw.padding[0]) | (shown > raw.padding[1])
         shown = shown[inside] if inside.any() else shown
     else:
         shown = _without_background(shown)
-    if modality is Modality.MR:
+    if from_zero:
         low, high = min(0.0, float(shown.min())), float(np.percentile(shown, 99.8))
     else:
         low, high = (float(v) for v in np.percentile(shown, (0.1, 99.9)))

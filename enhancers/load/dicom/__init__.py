@@ -1,7 +1,8 @@
 """DICOM: header, lookup tables and window of one frame; only technical elements are read.
 
 The data set is read with a list of tags, so that name, dates and identifiers of the patient are
-never loaded. Clause numbers refer to DICOM PS3.3.
+never loaded; of PET, weight and times are, which are gone when the factor to SUV is known (`pet`).
+Clause numbers refer to DICOM PS3.3.
 """
 
 from __future__ import annotations
@@ -26,6 +27,7 @@ from pydicom.uid import UID, UID_dictionary
 
 from enhancers.errors import ImageReadError
 from enhancers.image import NamedWindow, Window
+from enhancers.load.dicom import pet
 from enhancers.load.dicom.deflated import DeflatedFile, deflated
 from enhancers.load.dicom.header import (
     NEEDED,
@@ -42,9 +44,11 @@ from enhancers.load.dicom.header import (
     table,
     tags,
     text,
+    value_maps,
 )
 from enhancers.load.dicom.mosaic import Mosaic, is_mosaic, mosaic
 from enhancers.load.dicom.pixels import decode, transfer_syntax
+from enhancers.load.dicom.quantity import quantity
 from enhancers.load.dicom.regions import ultrasound_region
 from enhancers.load.raw import Caps, Probe, RawSlice, narrow_palette, pick_slice, sample_of
 from enhancers.method import Modality
@@ -93,10 +97,13 @@ def read(data: bytes, slice_index: int | None, caps: Caps) -> RawSlice:
     if not any(name in dataset for name in _PIXELS):
         raise _without_pixels(header)
     assumed = pixel_module(dataset)
-    raw = _frame(dataset, 0 if tiles else index)
+    uptake = None
+    if text(dataset, "Modality") == "PT":
+        uptake = pet.uptake(header_elements(data, (*pet.NEEDED, *pet.PRIVATE), caps))
+    raw = _frame(dataset, 0 if tiles else index, uptake)
     sample = None
     if frames > 1 and not raw.windows and raw.bits > 8:
-        sample = _sample(data, dataset, raw, tiles, frames)
+        sample = _sample(data, dataset, raw, tiles, frames, uptake)
     values, place = raw.values, geometry(dataset, index) if tiles is None else None
     measured, notes = spacing(dataset, index)
     region, calibrated, more = ultrasound_region(dataset)
@@ -138,7 +145,7 @@ def coded_values(data: bytes, names: Sequence[str], caps: Caps) -> dict[str, str
     return {name: str(header.get(name, "") or "").strip() for name in names}
 
 
-def header_elements(data: bytes, names: Sequence[str], caps: Caps) -> Dataset:
+def header_elements(data: bytes, names: Sequence[str | int], caps: Caps) -> Dataset:
     """These elements of a header, as they are in the file.
 
     Raises
@@ -220,18 +227,23 @@ def _without_pixels(dataset: Dataset) -> ImageReadError:
     return ImageReadError(f"The DICOM file holds no image{kind}; give an image object.")
 
 
-def _frame(dataset: Dataset, index: int) -> RawSlice:
+def _frame(dataset: Dataset, index: int, uptake: pet.Uptake | None) -> RawSlice:
     """Values, units and windows of a frame."""
     values = decode(dataset, index)
     colour = _colour(values, dataset)
-    return _gray(values, dataset, index) if colour is None else colour
+    return _gray(values, dataset, index, uptake) if colour is None else colour
 
 
 _sampled: dict[str, NDArray[np.float32]] = {}
 
 
 def _sample(
-    data: bytes, dataset: Dataset, raw: RawSlice, tiles: Mosaic | None, frames: int
+    data: bytes,
+    dataset: Dataset,
+    raw: RawSlice,
+    tiles: Mosaic | None,
+    frames: int,
+    uptake: pet.Uptake | None,
 ) -> NDArray[np.float32]:
     """The sample of an object's frames; that of the last object is kept, for its next frame."""
     if tiles is not None:
@@ -239,7 +251,7 @@ def _sample(
     digest = hashlib.sha256(data).hexdigest()
     found = _sampled.get(digest)
     if found is None:
-        found = sample_of(frames, lambda place: _frame(dataset, place).values)
+        found = sample_of(frames, lambda place: _frame(dataset, place, uptake).values)
         _sampled.clear()
         _sampled[digest] = found
     return found
@@ -274,15 +286,29 @@ def _colour(values: NDArray[Any], dataset: Dataset) -> RawSlice | None:
     return RawSlice(values, "DICOM", "gray level", bits, (0.0, 2.0**bits - 1))
 
 
-def _gray(values: NDArray[Any], dataset: Dataset, index: int) -> RawSlice:
-    stored = integer(dataset, "BitsStored", 8 * values.dtype.itemsize)
-    floating = values.dtype.kind == "f"
-    extent = None if floating else _representable(values, stored)
-    values, extent, units, padding, notes = _modality_lut(values, dataset, index, extent)
+def _gray(
+    samples: NDArray[Any], dataset: Dataset, index: int, uptake: pet.Uptake | None
+) -> RawSlice:
+    stored = integer(dataset, "BitsStored", 8 * samples.dtype.itemsize)
+    floating = samples.dtype.kind == "f"
+    extent = None if floating else _representable(samples, stored)
+    values, extent, units, padding, notes = _modality_lut(samples, dataset, index, extent)
     windows, more = _windows(dataset, index)
-    notes += more
+    item = frame_item(dataset, "PixelValueTransformationSequence", index) or dataset
+    found = quantity(dataset, item, value_maps(dataset, index), uptake)
+    notes += (*more, *found.notes)
+    if found.table is not None and not floating:
+        values, padding = found.looked_up(samples), None
+        extent = float(found.table[1].min()), float(found.table[1].max())
+    else:
+        values = found.of(values)
+        extent, padding = (
+            _scaled_range(ends, found.slope, found.intercept) for ends in (extent, padding)
+        )
+    shown = [found.window, *map(found.window_of, windows)]
+    windows, units = tuple(one for one in shown if one is not None), found.units or units
     lut = table(dataset, "VOILUTSequence")
-    if not windows and units != "HU" and lut is not None:
+    if not windows and units in ("a.u.", "gray level") and lut is not None:
         values, extent, more = _looked_up(values, lut, partial(_display_table, dataset))
         windows, padding = (NamedWindow("Display table", Window(*extent)),), None
         notes += ("The file's display table (VOI LUT) was applied; values are its output.", *more)

@@ -31,7 +31,8 @@ NEEDED: tuple[str | int, ...] = (
     "ImagePositionPatient", "ImageOrientationPatient", "GridFrameOffsetVector",
     "RescaleIntercept", "RescaleSlope", "RescaleType", "ModalityLUTSequence",
     "WindowCenter", "WindowWidth", "WindowCenterWidthExplanation", "VOILUTFunction",
-    "VOILUTSequence",
+    "VOILUTSequence", "RealWorldValueMappingSequence", "ImageType", "Units", "SUVType",
+    "DoseGridScaling", "DoseUnits", "DoseType", 0x20050010, 0x2005100E,
     "SharedFunctionalGroupsSequence", "PerFrameFunctionalGroupsSequence",
     "RedPaletteColorLookupTableDescriptor", "GreenPaletteColorLookupTableDescriptor",
     "BluePaletteColorLookupTableDescriptor", "RedPaletteColorLookupTableData",
@@ -46,7 +47,7 @@ NEEDED: tuple[str | int, ...] = (
     # Siemens mosaics (`enhancers.load.dicom.mosaic`).
     0x00190010, 0x0019100A, 0x00290010, 0x00291010,
 )  # fmt: skip
-"""The elements that are read of a data set."""
+"""The elements that are read of a data set; those of Philips by number."""
 
 _NUMBERS = {
     "SliceThickness": "mm", "SpacingBetweenSlices": "mm", "KVP": "kV", "XRayTubeCurrent": "mA",
@@ -189,6 +190,23 @@ def frame_item(dataset: Dataset, name: str, index: int) -> Dataset | None:
         if groups and position < len(groups) and groups[position].get(name):
             return groups[position][name].value[0]
     return None
+
+
+def value_maps(dataset: Dataset, index: int) -> list[Dataset]:
+    """The real-world value maps of a frame: its own, those of all frames, those of the image."""
+    groups = dataset.get("PerFrameFunctionalGroupsSequence")
+    shared = dataset.get("SharedFunctionalGroupsSequence")
+    places = (
+        groups[index] if groups and index < len(groups) else None,
+        shared[0] if shared else None,
+        dataset,
+    )
+    return [
+        one
+        for place in places
+        if place is not None
+        for one in place.get("RealWorldValueMappingSequence") or ()
+    ]
 
 
 def spacing(dataset: Dataset, index: int) -> tuple[Spacing | None, tuple[str, ...]]:
