@@ -11,6 +11,7 @@ from enhancers.decoding import OpenedFile
 from enhancers.load import Caps, load
 from enhancers.method import Modality
 from enhancers.save import to_tiff_source
+from enhancers.save.dicom import DerivedFacts, derived_dicom
 from tests.support import image_files
 
 RAW = image_files.ramp().astype(np.uint16)
@@ -275,3 +276,19 @@ def test_the_private_scale_of_philips_is_a_note() -> None:
     block.add_new(0x0E, "FL", 0.004)
     image = check(image_files.to_bytes(dataset), RAW * 2.5, "a.u.")
     assert any("divided by 0.01 can be compared" in note for note in image.warnings)
+
+
+@pytest.mark.parametrize("units", ["SUV", "Gy"])
+def test_a_derived_object_holds_what_its_header_speaks_of(units: str) -> None:
+    """Whoever reads a result finds an activity beside BQML, and doses by the scaling."""
+    source = (
+        pet() if units == "SUV" else image_files.dicom(
+            RAW, Modality="RTDOSE", DoseUnits="GY", DoseGridScaling="1.5e-4")
+    )  # fmt: skip
+    image = load(source)
+    facts = DerivedFacts(image.window, "for a test")
+    result = load(derived_dicom(source, image.source, facts))
+    expected, stays = (RAW * SLOPE, "Bq/ml") if units == "SUV" else (RAW * 1.5e-4, "Gy")
+    assert image.units == units
+    assert result.units == stays
+    np.testing.assert_allclose(result.source, expected, rtol=1e-4, atol=1e-4 * expected.max())

@@ -48,7 +48,7 @@ from enhancers.load.dicom.header import (
 )
 from enhancers.load.dicom.mosaic import Mosaic, is_mosaic, mosaic
 from enhancers.load.dicom.pixels import decode, transfer_syntax
-from enhancers.load.dicom.quantity import quantity
+from enhancers.load.dicom.quantity import Quantity, quantity
 from enhancers.load.dicom.regions import ultrasound_region
 from enhancers.load.raw import Caps, Probe, RawSlice, narrow_palette, pick_slice, sample_of
 from enhancers.method import Modality
@@ -97,9 +97,7 @@ def read(data: bytes, slice_index: int | None, caps: Caps) -> RawSlice:
     if not any(name in dataset for name in _PIXELS):
         raise _without_pixels(header)
     assumed = pixel_module(dataset)
-    uptake = None
-    if text(dataset, "Modality") == "PT":
-        uptake = pet.uptake(header_elements(data, (*pet.NEEDED, *pet.PRIVATE), caps))
+    uptake = _uptake(data, dataset, caps)
     raw = _frame(dataset, 0 if tiles else index, uptake)
     sample = None
     if frames > 1 and not raw.windows and raw.bits > 8:
@@ -137,6 +135,28 @@ def read(data: bytes, slice_index: int | None, caps: Caps) -> RawSlice:
         tags=tags(dataset, transfer_syntax(dataset)),
         warnings=assumed + raw.warnings + notes,
     )
+
+
+def _uptake(data: bytes, header: Dataset, caps: Caps) -> pet.Uptake | None:
+    if text(header, "Modality") != "PT":
+        return None
+    return pet.uptake(header_elements(data, (*pet.NEEDED, *pet.PRIVATE), caps))
+
+
+def quantity_of(data: bytes, index: int, caps: Caps) -> Quantity:
+    """What the values of a gray frame measure, from the header alone.
+
+    Raises
+    ------
+    ImageReadError
+    """
+    header = _header(data, caps).dataset
+    return _quantity(header, index, _uptake(data, header, caps))
+
+
+def _quantity(dataset: Dataset, index: int, uptake: pet.Uptake | None) -> Quantity:
+    item = frame_item(dataset, "PixelValueTransformationSequence", index) or dataset
+    return quantity(dataset, item, value_maps(dataset, index), uptake)
 
 
 def coded_values(data: bytes, names: Sequence[str], caps: Caps) -> dict[str, str]:
@@ -294,8 +314,7 @@ def _gray(
     extent = None if floating else _representable(samples, stored)
     values, extent, units, padding, notes = _modality_lut(samples, dataset, index, extent)
     windows, more = _windows(dataset, index)
-    item = frame_item(dataset, "PixelValueTransformationSequence", index) or dataset
-    found = quantity(dataset, item, value_maps(dataset, index), uptake)
+    found = _quantity(dataset, index, uptake)
     notes += (*more, *found.notes)
     if found.table is not None and not floating:
         values, padding = found.looked_up(samples), None

@@ -81,6 +81,10 @@ class Quantity:
             return output
         return output.astype(np.float64) * self.slope + self.intercept
 
+    def undone(self, values: NDArray[Any]) -> NDArray[np.float64]:
+        """The output values of a quantity along the line."""
+        return (np.asarray(values, np.float64) - self.intercept) / self.slope
+
     def looked_up(self, stored: NDArray[Any]) -> NDArray[np.float64]:
         """The quantity of stored values, by the table; values outside are those of its ends."""
         assert self.table is not None

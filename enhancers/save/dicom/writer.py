@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import struct
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -19,8 +19,9 @@ from enhancers import __version__
 from enhancers.errors import ReadingRoomError
 from enhancers.image import Window
 from enhancers.load import Caps
-from enhancers.load.dicom import header_elements
+from enhancers.load.dicom import header_elements, quantity_of
 from enhancers.load.dicom.header import frame_item, text
+from enhancers.load.dicom.quantity import Quantity
 from enhancers.save.dicom.coding import Coding, coding_of, describe_samples
 from enhancers.save.dicom.facts import DerivedFacts, new_uid
 from enhancers.save.dicom.geometry import as_ds, enlarge, place_first_frame
@@ -82,12 +83,16 @@ class DerivedHead:
         The beginning of the file, up to the first sample.
     codings : tuple of Coding
         One for each frame.
+    measured : tuple of Quantity
+        What the values of each frame measure: it stores what the header of the source speaks of,
+        as the activity for SUV.
     size : int
         Bytes of all frames.
     """
 
     data: bytes
     codings: tuple[Coding, ...]
+    measured: tuple[Quantity, ...]
     size: int
 
     def encode(self, values: NDArray[np.generic], frame: int) -> bytes:
@@ -98,7 +103,7 @@ class DerivedHead:
         ValueError
             The frame has another size than was announced.
         """
-        found = self.codings[frame].encode(values)
+        found = self.codings[frame].encode(self.measured[frame].undone(values))
         if len(found) * len(self.codings) != self.size:
             raise ValueError(f"a frame of {values.shape} is not what was announced")
         return found
@@ -126,18 +131,38 @@ def derived_head(
     ImageReadError, ReadingRoomError
         As `derived_dicom`.
     """
-    found = header_elements(source, [*TECHNICAL, *PATIENT], caps or Caps())
-    return _Maker(found, facts, (shape[0], shape[1])).head()
+    caps = caps or Caps()
+    found = header_elements(source, [*TECHNICAL, *PATIENT], caps)
+    measured = tuple(
+        Quantity() if facts.colour or not facts.in_source_units else quantity_of(source, one, caps)
+        for one in facts.frames or (0,)
+    )
+    if any(one.table is not None for one in measured):
+        raise ReadingRoomError(
+            "The values of this DICOM object are those of a table of real-world values, which a "
+            "derived object cannot keep; write NIfTI, NRRD or MHA instead."
+        )
+    return _Maker(found, facts, (shape[0], shape[1]), measured).head()
 
 
 class _Maker:
     """The data set of a derived object."""
 
-    def __init__(self, found: Dataset, facts: DerivedFacts, shape: tuple[int, int]) -> None:
-        self._found, self._facts, self._shape = found, facts, shape
+    def __init__(
+        self,
+        found: Dataset,
+        facts: DerivedFacts,
+        shape: tuple[int, int],
+        measured: tuple[Quantity, ...],
+    ) -> None:
+        self._found, self._facts, self._shape = found, _in_output(facts, measured[0]), shape
+        self._measured = measured
         self._header = technical(found)
         self._frames = facts.frames or (0,)
-        self._codings = [coding_of(self._header, facts, frame) for frame in self._frames]
+        self._codings = [
+            coding_of(self._header, _in_output(facts, one), frame)
+            for frame, one in zip(self._frames, measured, strict=True)
+        ]
         if len({coding.dtype for coding in self._codings}) > 1 or (
             _GROUPS not in self._header and len(set(self._codings)) > 1
         ):
@@ -165,7 +190,7 @@ class _Maker:
         if first.floating:
             element, kind = (0x0008, b"OF") if first.bits == 32 else (0x0009, b"OD")
         start = struct.pack("<HH2sHI", 0x7FE0, element, kind, 0, size + size % 2)
-        return DerivedHead(buffer.getvalue() + start, tuple(self._codings), size)
+        return DerivedHead(buffer.getvalue() + start, tuple(self._codings), self._measured, size)
 
     def _dataset(self, found: Dataset) -> Dataset:
         facts, dataset = self._facts, self._header
@@ -275,6 +300,12 @@ class _Maker:
         tool.PurposeOfReferenceCodeSequence = [_coded(_EQUIPMENT)]
         new.ContributingEquipmentSequence = [tool]
         return new
+
+
+def _in_output(facts: DerivedFacts, measured: Quantity) -> DerivedFacts:
+    """The facts of values before they became this quantity."""
+    low, high, lowest = measured.undone(np.array([*facts.window.ends, facts.lowest])).tolist()
+    return replace(facts, window=Window(low, high).turned(facts.window.inverted), lowest=lowest)
 
 
 def _ascii(words: str) -> str:
