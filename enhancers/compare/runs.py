@@ -16,7 +16,7 @@ from enhancers.compare.estimate import seconds_of_work
 from enhancers.compare.events import Event, Outcome, Request
 from enhancers.compare.runtime_model import RUN_TIMES, planned_work
 from enhancers.compare.seed_spread import with_calibration
-from enhancers.compare.seeds import SeedsResult, checked_seeds, seed_steps
+from enhancers.compare.seeds import SeedsResult, checked_seeds, seed_steps, slice_seed
 from enhancers.devices.oom import is_out_of_memory
 from enhancers.errors import OutOfDeviceMemory, ReadingRoomError
 from enhancers.image import MedicalImage, check_pixels, pixels_digest
@@ -66,6 +66,7 @@ class ResolvedRequest:
         return result
 
     def _steps(self, seed: int) -> Generator[Step, None, None]:
+        seed = slice_seed(seed, self.image)
         if self.method.family != "classical":
             devices.limit_threads(get_settings().threads)
             if zerogpu.needed(self.device):

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from enhancers.colour import LUMA
 from enhancers.errors import ParameterError
-from enhancers.image import Pixels
+from enhancers.image import MedicalImage, Pixels
 from enhancers.method import Method
 from enhancers.method_interface import Figure, Result, Step
 
@@ -53,6 +53,17 @@ def checked_seeds(method: Method, seeds: int) -> int:
             "or choose a diffusion method."
         )
     return seeds
+
+
+def slice_seed(seed: int, image: MedicalImage) -> int:
+    """The seed of the random numbers for an image: another one for each slice of a volume.
+
+    So a slice that is run alone is the one of a run of all slices, and no two slices of a volume
+    have the same noise. An image by itself has the seed that was asked for.
+    """
+    if image.slice_count == 1:
+        return seed
+    return int(np.random.SeedSequence([seed, image.slice_index]).generate_state(1)[0])
 
 
 def seed_steps(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -85,7 +86,7 @@ class Grid:
             turned[place, 3] = size - 1 if axis < 0 else 0
         return np.asarray(LPS_TO_RAS @ self.affine @ turned)
 
-    def as_stored(self, volume: NDArray[np.generic]) -> NDArray[np.generic]:
+    def as_stored(self, volume: NDArray[Any]) -> NDArray[Any]:
         """Slices, rows, columns (and channels) in the order of the source's voxels; a view.
 
         Parameters

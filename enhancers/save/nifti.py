@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 import struct
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -63,14 +64,13 @@ def nifti_header(grid: Grid, facts: StatedFacts, colour: bool) -> bytes:
     return bytes(head)
 
 
-def nifti_samples(
-    values: NDArray[np.generic], facts: StatedFacts, colour: bool
-) -> NDArray[np.generic]:
+def nifti_samples(values: NDArray[Any], facts: StatedFacts, colour: bool) -> NDArray[Any]:
     """Values as they are stored: 32-bit floats, and colours with 8 bits of the window."""
     if not colour:
         return np.asarray(values, "<f4")
     low, high = facts.window.ends
-    return np.rint((np.clip(values, low, high) - low) / (high - low) * 255.0).astype(np.uint8)
+    scaled = (np.clip(values, low, high) - low) / (high - low)
+    return np.asarray(np.rint(scaled * 255.0), np.uint8)
 
 
 def _quaternion(

@@ -7,7 +7,7 @@ import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import IO, cast
+from typing import IO, Any, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -42,10 +42,10 @@ class VoxelWriter:
     ) -> None:
         self._file, self._kind, self._grid = file, kind, grid
         self._facts, self._colour = facts, colour
-        self._block: list[NDArray[np.generic]] = []
+        self._block: list[NDArray[Any]] = []
         self._done = 0
         self._sequential = is_sequential(kind, grid)
-        dtype = np.dtype("<f4")
+        dtype: np.dtype[Any] = np.dtype("<f4")
         if colour:
             eight = kind == "nii" or facts.window.ends == (0.0, 255.0)
             dtype = np.dtype("u1" if eight else "<u2")
@@ -58,7 +58,7 @@ class VoxelWriter:
         self._start = len(head)
         file.write(head)
 
-    def add(self, values: NDArray[np.generic]) -> None:
+    def add(self, values: NDArray[Any]) -> None:
         """Write the next slice, in the units that the file states.
 
         Parameters
@@ -86,13 +86,13 @@ class VoxelWriter:
         if self._done != self._grid.shape[2]:
             raise ValueError(f"{self._done} slices of {self._grid.shape[2]}")
 
-    def _samples(self, values: NDArray[np.generic]) -> NDArray[np.generic]:
+    def _samples(self, values: NDArray[Any]) -> NDArray[Any]:
         if self._kind == "nii":
             return nifti_samples(values, self._facts, self._colour)
         if not self._colour:
             return np.asarray(values, "<f4")
         top = np.iinfo(self._dtype).max
-        return np.clip(np.rint(values), 0, top).astype(self._dtype)
+        return np.asarray(np.clip(np.rint(values), 0, top), self._dtype)
 
     def _flush(self) -> None:
         if not self._block:
@@ -110,7 +110,7 @@ class VoxelWriter:
         place = slice(first, self._done)
         if axis < 0:
             place = slice(count - self._done, count - first)
-        where: list[slice] = [slice(None)] * 3
+        where: list[Any] = [slice(None)] * 3
         where[abs(axis) - 1] = place
         shape = self._grid.stored_shape
         # The map is closed at once: it would hold the pages of all the file.
@@ -152,7 +152,11 @@ def voxel_file(
     try:
         with loose.open("w+b") as file:
             yield from _written(VoxelWriter(file, plain, grid, facts, colour))
-        with loose.open("rb") as source, path.open("wb") as file, _packed(file) as target:
+        with (
+            loose.open("rb") as source,
+            path.open("wb") as packed_file,
+            _packed(packed_file) as target,
+        ):
             shutil.copyfileobj(source, target, _PIECE)
     finally:
         loose.unlink(missing_ok=True)

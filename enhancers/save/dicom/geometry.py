@@ -15,7 +15,7 @@ _SPACINGS = ("PixelSpacing", "ImagerPixelSpacing", "NominalScannedPixelSpacing")
 
 def as_ds(value: float) -> str:
     """A decimal string of at most 16 characters (PS3.5, 6.2)."""
-    return format_number_as_ds(float(value) + 0.0)
+    return str(format_number_as_ds(float(value) + 0.0))
 
 
 def enlarge(dataset: Dataset, scale: int) -> None:
