@@ -56,11 +56,25 @@ class StatedFacts:
     @property
     def text(self) -> str:
         """The facts in a line, as `read_facts` reads them."""
-        window = f"window: {self.window.low:.9g} to {self.window.high:.9g}"
-        said = f"units: {self.units}; modality: {self.modality}; {window}"
+        spacing = ""
         if self.spacing is not None:
-            said += f"; spacing: {self.spacing[0]:.9g} x {self.spacing[1]:.9g} mm"
-        return said
+            spacing = f"; spacing: {self.spacing[0]:.9g} x {self.spacing[1]:.9g} mm"
+        return self._values(9) + spacing
+
+    @property
+    def short_text(self) -> str:
+        """The facts about values in at most 79 characters; the window to six digits."""
+        return self._values(6)
+
+    def _values(self, digits: int) -> str:
+        low, high = (f"{end:.{digits}g}" for end in (self.window.low, self.window.high))
+        return f"units: {self.units}; modality: {self.modality}; window: {low} to {high}"
+
+
+def known_text(text: str) -> str:
+    """What `read_facts` takes of a text of a file, written anew; empty for nothing."""
+    facts = read_facts(text)
+    return "" if facts is None else facts.text
 
 
 def read_facts(text: str) -> StatedFacts | None:

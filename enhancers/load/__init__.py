@@ -88,7 +88,7 @@ def probe(path: Path, caps: Caps = DEFAULT_CAPS) -> Probe:
     """
     data = read_bytes(Path(path), caps)
     kind = sniff(data)
-    with enough_memory(), _one_error(kind):
+    with enough_memory(), one_error(kind):
         return _probe(kind, data, caps)
 
 
@@ -103,7 +103,7 @@ def read_slice(
     MemoryError
     """
     kind = sniff(data)
-    with _one_error(kind):
+    with one_error(kind):
         if kind in VOLUMES:
             from enhancers.load.volumes import volume
 
@@ -128,7 +128,7 @@ def read_volume(data: bytes, caps: Caps) -> Volume | None:
         return None
     from enhancers.load.volumes import volume
 
-    with _one_error(kind):
+    with one_error(kind):
         return volume.read_volume(kind, data, caps)
 
 
@@ -142,7 +142,7 @@ def coded_values(data: bytes, names: Sequence[str], caps: Caps = DEFAULT_CAPS) -
     """
     from enhancers.load import dicom
 
-    with _one_error("DICOM"):
+    with one_error("DICOM"):
         return dicom.coded_values(data, names, caps)
 
 
@@ -158,7 +158,7 @@ def enough_memory() -> Iterator[None]:
 
 
 @contextmanager
-def _one_error(kind: Format) -> Iterator[None]:
+def one_error(kind: Format) -> Iterator[None]:
     """Turn any exception of a decoder into an `ImageReadError`."""
     try:
         yield

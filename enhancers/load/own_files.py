@@ -9,9 +9,14 @@ from enhancers.load.raw import RawSlice
 from enhancers.method import Modality
 from enhancers.stated_facts import read_facts
 
+_NAME = "Window of the result"
+
 
 def as_stated(raw: RawSlice, text: str) -> RawSlice:
-    """The slice with the units, window and modality that a text of its file states, if it does."""
+    """The slice with the units, window and modality that a text of its file states, if it does.
+
+    A window that the file states in numbers is more exact, and stays.
+    """
     facts = read_facts(text)
     if facts is None:
         return raw
@@ -19,7 +24,7 @@ def as_stated(raw: RawSlice, text: str) -> RawSlice:
         raw,
         units=facts.units,
         modality=None if facts.modality is Modality.OTHER else facts.modality,
-        windows=(NamedWindow("Window of the result", facts.window.turned(inverted=False)),),
+        windows=raw.windows or (NamedWindow(_NAME, facts.window.turned(inverted=False)),),
         inverted=facts.window.inverted,
         spacing=raw.spacing or facts.spacing,
     )

@@ -53,7 +53,7 @@ def nifti_header(grid: Grid, facts: StatedFacts, colour: bool) -> bytes:
     if not colour:
         low, high = facts.window.ends
         put(124, "2f", high, low)
-    put(148, "80s", facts.text.partition("; spacing")[0].encode()[:79])
+    put(148, "80s", facts.short_text.encode())
     if grid.placed:
         orthogonal = quaternion is not None
         put(252, "2h", _SCANNER if orthogonal else 0, _SCANNER)

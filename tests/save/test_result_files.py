@@ -127,7 +127,7 @@ def test_colours_are_colours(tmp_path: Path, kind: str) -> None:
     assert read.GetSpacing()[:2] == pytest.approx((0.3, 0.2))
 
 
-@pytest.mark.parametrize("kind", ["tif"])
+@pytest.mark.parametrize("kind", ["tif", *VOXELS])
 @pytest.mark.parametrize("inverted", [False, True])
 def test_a_result_opened_again_is_what_it_was(tmp_path: Path, kind: str, inverted: bool) -> None:
     image = ct()
@@ -137,6 +137,21 @@ def test_a_result_opened_again_is_what_it_was(tmp_path: Path, kind: str, inverte
     assert np.array_equal(again.source, image.source)
     assert (again.window, again.units, again.modality) == (window, "HU", Modality.CT)
     assert again.modality_origin == "file"
+    assert again.spacing == pytest.approx(image.spacing)
+    if kind != "tif":
+        assert again.geometry is not None
+        assert again.geometry.affine[:3, :2] == pytest.approx(image.geometry.affine[:3, :2])
+        assert again.geometry.origin == pytest.approx(image.geometry.origin, abs=1e-5)
+
+
+@pytest.mark.parametrize("kind", ["tif", *VOXELS])
+def test_colours_opened_again_are_what_they_were(tmp_path: Path, kind: str) -> None:
+    image = colour()
+    again = load(written(tmp_path, kind, image))
+    assert np.array_equal(again.source, image.source)
+    assert (again.window, again.units, again.modality) == (
+        image.window, "gray level", Modality.ENDOSCOPY,
+    )  # fmt: skip
     assert again.spacing == pytest.approx(image.spacing)
 
 

@@ -27,7 +27,8 @@ class Header:
 
     The values begin ``offset`` bytes into what the file holds from byte ``start`` on, which is
     packed as ``packing`` says: not at all (empty), "gzip", "zlib", "bzip2", or as "text" or "hex".
-    ``hint`` is what free text says of the modality, and ``notes`` are sentences for the user.
+    ``hint`` is what free text says of the modality, ``stated`` what this program wrote about the
+    values (`enhancers.stated_facts`), and ``notes`` are sentences for the user.
     """
 
     shape: tuple[int, int, int]
@@ -45,6 +46,7 @@ class Header:
     start: int = 0
     packing: str = ""
     hint: Modality | None = None
+    stated: str = ""
     notes: tuple[str, ...] = ()
 
     @property

@@ -16,6 +16,7 @@ from enhancers.load.raw import Caps
 from enhancers.load.volumes.header import Header, placed, sizes_of
 from enhancers.load.volumes.text_header import Fields, hint_of, lines_of
 from enhancers.method import Modality
+from enhancers.stated_facts import known_text
 
 NAME = "MetaImage"
 LONGEST = 2**20
@@ -88,6 +89,7 @@ def parse(data: bytes, caps: Caps) -> Header:
         (slope[0] or 1.0, shift[0]), None, zooms, *placed(affine),
         format=NAME, start=start, packing=packing,
         hint=_MODALITIES.get(fields.text("Modality").upper()) or hint_of(fields.text("Comment")),
+        stated=known_text(fields.text("Comment")),
     )  # fmt: skip
     skipped = fields.whole("HeaderSize", 0)
     if skipped > 0:

@@ -23,6 +23,7 @@ from enhancers.load.raw import Caps
 from enhancers.load.volumes.header import Header, placed
 from enhancers.load.volumes.packing import GZIP, unpacked_head
 from enhancers.load.volumes.text_header import hint_of
+from enhancers.stated_facts import known_text
 
 _SAME_PLACE = 0.1
 """Millimetres between two places of a voxel that are not mentioned."""
@@ -85,6 +86,7 @@ def parse(data: bytes, caps: Caps) -> Header:
         *placed(None if affine is None else LPS_TO_RAS @ affine),
         packing=packing, hint=hint_of(b" ".join(field["words"]).decode("latin-1")),
         notes=_disagreement(field, affine, shape) + _first_of(components),
+        stated=known_text(field["words"][0].rstrip(b"\0").decode("latin-1")),
     )  # fmt: skip
     if pair and not packing and offset + header.volume_bytes > len(data):
         raise ImageReadError(

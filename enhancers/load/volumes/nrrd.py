@@ -15,6 +15,7 @@ from enhancers.load.raw import Caps
 from enhancers.load.volumes.header import Header, placed, sizes_of
 from enhancers.load.volumes.text_header import Fields, floats, hint_of, lines_of
 from enhancers.method import Modality
+from enhancers.stated_facts import known_text
 
 NAME = "NRRD"
 LONGEST = 2**20
@@ -103,6 +104,7 @@ def parse(data: bytes, caps: Caps) -> Header:
     header = Header(
         shape, volumes, dtype, channels, 0, (1.0, 0.0), None, zooms, *placed(affine),
         format=NAME, start=_after_lines(data, start, fields), packing=packing, hint=_hint(fields),
+        stated=known_text(fields.text("reading room")),
     )  # fmt: skip
     skipped = fields.whole("byte skip", fields.whole("byteskip", 0))
     if skipped > 0:

@@ -7,7 +7,7 @@ import gzip
 import io
 import warnings
 import zlib
-from typing import Protocol
+from typing import BinaryIO, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -28,7 +28,7 @@ class _File(Protocol):
 class _Zlib:
     """A zlib stream that is read like a file."""
 
-    def __init__(self, file: io.BytesIO) -> None:
+    def __init__(self, file: BinaryIO) -> None:
         self._file, self._inflater, self._waiting = file, zlib.decompressobj(), b""
 
     def read(self, count: int, /) -> bytes:
@@ -46,16 +46,16 @@ class VolumeBytes:
 
     Parameters
     ----------
-    data : bytes
-        The file.
+    data : bytes or binary file
+        The file; a file that is open takes no memory for what is not unpacked.
     header : Header
         Says where the values begin (``start``, ``offset``) and how they are packed.
     """
 
-    def __init__(self, data: bytes, header: Header) -> None:
+    def __init__(self, data: bytes | BinaryIO, header: Header) -> None:
         self._file, self._name = _opened(data, header), header.format
         self._end = header.offset + header.volume_bytes
-        self._skip(header.offset)
+        self.skip(header.offset)
 
     def fill(self, target: NDArray[np.uint8]) -> None:
         """The next bytes of the volume, in pieces: `read` would hold all of them twice.
@@ -76,7 +76,8 @@ class VolumeBytes:
             view[done : done + len(piece)] = piece
             done += len(piece)
 
-    def _skip(self, count: int) -> None:
+    def skip(self, count: int) -> None:
+        """Pass over so many bytes."""
         while count > 0 and (piece := self._read(min(PIECE, count))):
             count -= len(piece)
 
@@ -97,7 +98,7 @@ def unpacked_head(data: bytes, name: str) -> bytes:
     if not data.startswith(GZIP):
         return data[:HEAD]
     try:
-        return gzip.GzipFile(fileobj=io.BytesIO(data)).read(HEAD)
+        return gzip.GzipFile(fileobj=io.BytesIO(data[:PIECE])).read(HEAD)
     except (OSError, EOFError, zlib.error):
         raise packed_badly(name) from None
 
@@ -109,11 +110,11 @@ def packed_badly(name: str) -> ImageReadError:
     )
 
 
-def _opened(data: bytes, header: Header) -> _File:
-    if header.packing in ("text", "hex"):
-        return io.BytesIO(_written(data[header.start :], header))
-    file = io.BytesIO(data)
+def _opened(data: bytes | BinaryIO, header: Header) -> _File:
+    file: BinaryIO = io.BytesIO(data) if isinstance(data, bytes) else data
     file.seek(header.start)
+    if header.packing in ("text", "hex"):
+        return io.BytesIO(_written(file.read(), header))
     if header.packing == "gzip":
         return gzip.GzipFile(fileobj=file)
     if header.packing == "bzip2":

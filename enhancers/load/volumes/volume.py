@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from enhancers.image import NamedWindow, Window
 from enhancers.load.file_format import Format
 from enhancers.load.kspace import complex_slice
+from enhancers.load.own_files import as_stated
 from enhancers.load.raw import Caps, Probe, RawSlice, pick_slice, pick_time, with_background
 from enhancers.load.volumes import parse
 from enhancers.load.volumes.header import Header
@@ -49,7 +50,7 @@ class Volume:
     @classmethod
     def of_bytes(cls, values: NDArray[np.uint8], header: Header) -> Volume:
         """The volumes of the bytes of a file."""
-        return cls(header, _shaped(values, header, (*header.shape, header.volumes)))
+        return cls(header, shaped(values, header, (*header.shape, header.volumes)))
 
     def as_bytes(self) -> NDArray[np.uint8]:
         """The bytes as in the file."""
@@ -66,15 +67,15 @@ class Volume:
         header, grid = self.header, self.header.grid
         count = grid.size(plane)[2]
         index, time = pick_slice(index, count, count // 2), pick_time(time, header.volumes)
-        values = grid.cut(_channels_last(self.stored, header)[:, :, :, time], plane, index)
-        return _raw_slice(values.copy(), self.sample, header, index, plane, time)
+        values = grid.cut(channels_last(self.stored, header)[:, :, :, time], plane, index)
+        return raw_slice(values.copy(), self.sample, header, index, plane, time)
 
     @cached_property
     def sample(self) -> NDArray[Any]:
         """Values of all slices and times, by which the window of all of them is chosen."""
-        step, times = _sample_step(self.header), _sampled_times(self.header)
-        turned = _turned(self.stored, self.header)
-        found = _scaled(turned[::step, ::step, ::step, ::times].copy(), self.header)
+        step, times = _sample_step(self.header), sampled_times(self.header)
+        turned = to_body(self.stored, self.header)
+        found = scaled(turned[::step, ::step, ::step, ::times].copy(), self.header)
         return np.abs(found) if np.iscomplexobj(found) else found
 
 
@@ -102,7 +103,7 @@ def read(
     header = parse(kind, data, caps)
     count = header.grid.size(plane)[2]
     index, time = pick_slice(slice_index, count, count // 2), pick_time(time, header.volumes)
-    if _is_small(header, len(data)):
+    if is_small(header, len(data)):
         return _volume(data, header).slice(index, plane, time)
     return _one_slice(data, header, index, plane, time)
 
@@ -116,17 +117,17 @@ def read_volume(kind: Format, data: bytes, caps: Caps) -> Volume | None:
         As `read`.
     """
     header = parse(kind, data, caps)
-    if header.slice_count * header.volumes == 1 or not _is_small(header, len(data)):
+    if header.slice_count * header.volumes == 1 or not is_small(header, len(data)):
         return None
     return _volume(data, header)
 
 
-def _is_small(header: Header, size: int) -> bool:
+def is_small(header: Header, size: int) -> bool:
     """Whether the volumes of a file of ``size`` bytes are held in memory as a whole."""
     return header.total_bytes <= min(SMALL_VOLUME, max(_ANY_SIZE, _EXPANSION * size))
 
 
-def _raw_slice(
+def raw_slice(
     values: NDArray[Any],
     sample: NDArray[Any],
     header: Header,
@@ -134,11 +135,12 @@ def _raw_slice(
     plane: str,
     time: int,
 ) -> RawSlice:
+    """The slice of these stored values, with the sample by which its window is chosen."""
     grid, warnings = header.grid, list(header.notes)
     if header.channels > 1 and not header.colour:
         values, sample = values[..., 0], sample[..., 0]
         warnings.append(f"Each voxel has {header.channels} values; the first is shown.")
-    values = _scaled(values, header)
+    values = scaled(values, header)
     if header.volumes > 1 and time == 0:
         warnings.append(f"The file holds {header.volumes} volumes; the first is shown.")
     if not header.upright:
@@ -172,7 +174,8 @@ def _raw_slice(
         warnings=tuple(warnings),
         **shown,
     )
-    return with_background(found)
+    found = with_background(found)
+    return as_stated(found, header.stated) if header.stated else found
 
 
 def _windows(header: Header) -> tuple[NamedWindow, ...]:
@@ -187,18 +190,20 @@ def _volume(data: bytes, header: Header) -> Volume:
     return Volume.of_bytes(stored, header)
 
 
-def _shaped(values: NDArray[np.uint8], header: Header, shape: tuple[int, ...]) -> NDArray[Any]:
+def shaped(values: NDArray[np.uint8], header: Header, shape: tuple[int, ...]) -> NDArray[Any]:
+    """The bytes of voxels as an array of this shape, an axis of channels first."""
     channels = (header.channels,) if header.channels > 1 else ()
     return values.view(header.dtype).reshape((*channels, *shape), order="F")
 
 
-def _channels_last(stored: NDArray[Any], header: Header) -> NDArray[Any]:
+def channels_last(stored: NDArray[Any], header: Header) -> NDArray[Any]:
+    """The array with its axis of channels, if there is one, at the end; a view."""
     return np.moveaxis(stored, 0, -1) if header.channels > 1 else stored
 
 
-def _turned(stored: NDArray[Any], header: Header) -> NDArray[Any]:
+def to_body(stored: NDArray[Any], header: Header) -> NDArray[Any]:
     """Axes left, posterior, superior (and others); a view."""
-    turned = np.moveaxis(_channels_last(stored, header), header.axes, (0, 1, 2))
+    turned = np.moveaxis(channels_last(stored, header), header.axes, (0, 1, 2))
     flips = tuple(slice(None, None, -1 if flip else 1) for flip in header.flips)
     return np.asarray(turned[flips])
 
@@ -212,28 +217,28 @@ def _one_slice(data: bytes, header: Header, index: int, plane: str, time: int) -
     place = int(header.grid.voxel(plane, index, 0, 0)[axis])
     thin: list[int | slice] = [slice(None)] * 3
     thin[axis] = slice(place, place + 1)
-    kept = _sampled(header)
+    kept = sampled_places(header)
     parts, samples = [], {}
     reader = VolumeBytes(data, header)
     buffer = np.empty(header.volume_bytes // header.shape[2], np.uint8)
     for number in range((time + 1) * header.shape[2]):
         reader.fill(buffer)
-        stored = _shaped(buffer, header, (*header.shape[:2], 1))
+        stored = shaped(buffer, header, (*header.shape[:2], 1))
         if number in kept[2]:
             samples[number] = stored[..., kept[0], :, :][..., kept[1], :].copy()
         at = number - time * header.shape[2]
         if at == place or (at >= 0 and axis != 2):
             parts.append(stored[..., thin[0], thin[1], :].copy())
-    values = _channels_last(np.concatenate(parts, axis=-1), header)
+    values = channels_last(np.concatenate(parts, axis=-1), header)
     sample = np.concatenate([samples[number] for number in kept[2]], axis=-1)
     # The places of the sample are in the order of the turned axes already.
     upright = replace(header, flips=(False, False, False))
     taken = header.grid.cut(values, plane, 0)
-    values = _scaled(_turned(sample, upright), header)
-    return _raw_slice(taken, values, header, index, plane, time)
+    values = scaled(to_body(sample, upright), header)
+    return raw_slice(taken, values, header, index, plane, time)
 
 
-def _sampled(header: Header) -> list[list[int]]:
+def sampled_places(header: Header) -> list[list[int]]:
     """Along each stored axis, the places that a volume's sample has, in the turned order."""
     step = _sample_step(header)
     found: list[list[int]] = [[], [], []]
@@ -248,14 +253,15 @@ def _sample_step(header: Header) -> int:
     return max(1, round(float((count / SAMPLE_LIMIT) ** (1 / 3))))
 
 
-def _sampled_times(header: Header) -> int:
+def sampled_times(header: Header) -> int:
     """Every how many times the sample has one."""
     count = math.prod(header.shape) * header.channels // _sample_step(header) ** 3
     most = max(1, min(SAMPLED_TIMES, SAMPLE_LIMIT // max(count, 1)))
     return -(-header.volumes // most)
 
 
-def _scaled(values: NDArray[Any], header: Header) -> NDArray[Any]:
+def scaled(values: NDArray[Any], header: Header) -> NDArray[Any]:
+    """Source values of stored ones."""
     slope, inter = header.scale
     if (slope, inter) == (1.0, 0.0) or header.colour:
         return values
