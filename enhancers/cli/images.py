@@ -7,7 +7,15 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from enhancers.cli.common import Device, Seed, SeriesKey, assignments, read_image, report
+from enhancers.cli.common import (
+    Device,
+    Seed,
+    SeriesKey,
+    assignments,
+    named_modality,
+    read_image,
+    report,
+)
 from enhancers.errors import ParameterError, ReadingRoomError
 
 if TYPE_CHECKING:
@@ -28,8 +36,9 @@ def run(
     out: Annotated[
         Path,
         typer.Option(
-            help="The result: .png (16 bit) or .tif (float, in source units; gray levels from 0 to "
-            "1 where the method maps values anew)."
+            help="The result, in the format of its ending: .png (16 bit, the window); in source "
+            "units .tif, .nii, .nii.gz, .nrrd and .mha (float), and .dcm (a derived object). Where "
+            "the method maps values anew these hold gray levels from 0 to 1."
         ),
     ],
     settings: Annotated[
@@ -56,6 +65,22 @@ def run(
             help="The index of a slice of a volume; of a series in the order of positions.",
         ),
     ] = None,
+    all_slices: Annotated[
+        bool,
+        typer.Option(
+            "--all-slices",
+            help="Run the method on every slice of the volume, each on its own and all in one "
+            "window. --out is one file, or for DICOM a new folder.",
+        ),
+    ] = False,
+    keep_patient: Annotated[
+        bool,
+        typer.Option(
+            "--keep-patient",
+            help="For DICOM: keep name, identifier and study of the patient. Without it, only "
+            "technical elements of the source are kept.",
+        ),
+    ] = False,
     mask: Annotated[
         Path | None,
         typer.Option(
@@ -81,25 +106,30 @@ def run(
         ),
     ] = None,
 ) -> None:
-    """Enhance one image."""
+    """Enhance one image, or all slices of a volume."""
+    from enhancers.cli.outputs import AllSlices, checked_kind, slice_source, write_result
     from enhancers.compare import Request, compare
-    from enhancers.save import save_png16, to_tiff_source
 
-    if out.suffix.lower() not in (".png", ".tif", ".tiff"):
-        raise ParameterError(f"--out {out.name} has no known ending; use .png or .tif.")
-    image = read_image(source, slice_text, modality, mask, series)
+    kind = checked_kind(out, all_slices, keep_patient)
     request = Request(method, assignments(settings or []), seeds)
+    if all_slices:
+        _only_with_one_slice(("--slice", slice_text), ("--mask", mask), ("--maps", maps))
+        chosen = None if modality is None else named_modality(modality)
+        run_of_all = AllSlices(out, kind, request, seed, device, chosen, keep_patient)
+        run_of_all.run(slice_source(source, series), record)
+        return
+    image = read_image(source, slice_text, modality, mask, series)
+    origin = None
+    if kind == "dcm":
+        origin = slice_source(source, series)
+        origin.check_dicom()
     for event in compare(image, [request], seed=seed, device=device):
         report(event.step.fraction, event.step.note)
         if event.error:
             raise ReadingRoomError(event.error)
         if event.outcome is None:
             continue
-        pixels = event.outcome.result.pixels
-        if out.suffix.lower() == ".png":
-            save_png16(out, pixels)
-        else:
-            out.write_bytes(to_tiff_source(image, pixels, event.outcome.record.result_units))
+        write_result(out, kind, image, event.outcome, origin, keep_patient)
         if record is not None:
             record.write_text(event.outcome.record.to_json() + "\n", encoding="utf-8")
         for figure in event.outcome.result.figures:
@@ -108,6 +138,12 @@ def run(
             print(f"Note: {note}")
         if maps is not None:
             _write_maps(maps, image, event.outcome)
+
+
+def _only_with_one_slice(*given: tuple[str, object]) -> None:
+    for name, value in given:
+        if value is not None:
+            raise ParameterError(f"{name} is for one slice; leave it out, or --all-slices.")
 
 
 def _write_maps(folder: Path, image: MedicalImage, outcome: Outcome) -> None:

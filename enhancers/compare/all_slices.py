@@ -112,7 +112,7 @@ def enhance_slices(
                 first = facts
                 shape = pixels.shape[0], pixels.shape[1]
                 sink = stack.enter_context(target.open(facts, outcome.record, shape, count))
-            sink.add(facts.values(pixels))
+            sink.add(facts, pixels)
             clock.done = index + 1
             if index + 1 < count:
                 yield clock.progress(0.0, None, f"slice {index + 1} of {count}", outcome)

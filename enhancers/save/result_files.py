@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Protocol
 
 import numpy as np
-from numpy.typing import NDArray
 
 from enhancers.errors import ParameterError
 from enhancers.files import atomic_path
 from enhancers.image import MedicalImage, Pixels, check_pixels
+from enhancers.provenance import Record
 from enhancers.save.grid import Grid
 from enhancers.save.png import to_png16
 from enhancers.save.source_units import in_source_units
@@ -37,8 +38,8 @@ _BIG_TIFF = 3_900_000_000
 class Sink(Protocol):
     """What takes the slices of a volume in their order."""
 
-    def add(self, values: NDArray[Any]) -> None:
-        """Write the next slice; values as `ResultFacts.values` gives them."""
+    def add(self, facts: ResultFacts, pixels: Pixels) -> None:
+        """Write the next slice."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -134,26 +135,46 @@ def volume_file(
             grid = Grid.of_result(facts.image, shape, slices)
             colour = facts.image.is_colour
             with voxel_file(part, kind, grid, facts.stated(shape), colour) as writer:
-                yield writer
+                yield _Values(writer.add)
 
 
 @dataclass(frozen=True)
-class _Pages:
-    write: Callable[..., object]
-    tags: dict[str, Any]
+class VolumeTarget:
+    """A file of all slices (a target of `enhancers.compare.all_slices`).
 
-    def add(self, values: NDArray[np.generic]) -> None:
-        self.write(np.asarray(values, np.float32), contiguous=False, **self.tags)
+    Parameters
+    ----------
+    path : Path
+    kind : str
+        As for `volume_file`.
+    """
+
+    path: Path
+    kind: str
+
+    def open(
+        self, facts: ResultFacts, record: Record, shape: tuple[int, int], slices: int
+    ) -> AbstractContextManager[Sink]:
+        """Begin the file; it is there when the block ends."""
+        return volume_file(self.path, self.kind, facts, shape, slices)
+
+
+@dataclass(frozen=True)
+class _Values:
+    write: Callable[[Pixels], object]
+
+    def add(self, facts: ResultFacts, pixels: Pixels) -> None:
+        self.write(facts.values(pixels))
 
 
 @contextmanager
 def _tiff_pages(
     path: Path, facts: ResultFacts, shape: tuple[int, int], slices: int
-) -> Iterator[_Pages]:
+) -> Iterator[_Values]:
     import tifffile
 
     channels = (3,) if facts.image.is_colour else ()
     big = 4 * int(np.prod((*shape, *channels, slices), dtype=object)) > _BIG_TIFF
     with tifffile.TiffWriter(path, bigtiff=big) as file:
         tags = tiff_facts(facts.image, (*shape, *channels), facts.units or facts.image.units)
-        yield _Pages(file.write, tags)
+        yield _Values(partial(file.write, contiguous=False, **tags))

@@ -115,7 +115,7 @@ def write_volume(source: Path, target: Path, kind: str) -> None:
     ) as sink:
         for index in range(first.slice_count):
             image = load(source, slice_index=index, window=window)
-            sink.add(ResultFacts(image, image.units).values(image.pixels))
+            sink.add(ResultFacts(image, image.units), image.pixels)
 
 
 @pytest.mark.parametrize("kind", ["nrrd", "mha", "nii"])
@@ -180,7 +180,7 @@ def test_mapped_values_do_not_claim_the_units_of_the_source(tmp_path: Path, kind
 
 def write(path: Path, kind: str, slices: int, error: BaseException | None = None) -> None:
     with volume_file(path, kind, ResultFacts(ct(), "HU"), (20, 31), slices) as sink:
-        sink.add(ct().source)
+        sink.add(ResultFacts(ct(), "HU"), ct().pixels)
         if error is not None:
             raise error
 

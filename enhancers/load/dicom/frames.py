@@ -10,16 +10,22 @@ from typing import BinaryIO
 import pydicom
 from pydicom.dataset import Dataset, FileMetaDataset
 from pydicom.encaps import encapsulate, get_frame
+from pydicom.tag import Tag
 from pydicom.uid import DeflatedExplicitVRLittleEndian, ExplicitVRBigEndian
 
+from enhancers.image import NamedWindow
 from enhancers.load import dicom
+from enhancers.load.dicom import pet
 from enhancers.load.dicom.header import NEEDED, geometry, integer
 from enhancers.load.dicom.pixels import transfer_syntax
 from enhancers.load.raw import Caps, RawSlice, pick_slice, sample_of
 
 _GROUPS = "PerFrameFunctionalGroupsSequence"
+_TAGS = tuple(Tag(one) for one in (*NEEDED, *pet.NEEDED, *pet.PRIVATE))
 _NOT_COPIED = ("NumberOfFrames", "GridFrameOffsetVector", "ExtendedOffsetTable",
                "ExtendedOffsetTableLengths", "PixelData", _GROUPS)  # fmt: skip
+
+_LEFT = frozenset(Tag(name) for name in _NOT_COPIED)
 _PIXEL_DATA = b"\xe0\x7f\x10\x00"
 _UNDEFINED = b"\xff\xff\xff\xff"
 
@@ -43,7 +49,7 @@ class FrameFile:
         self._path, self._caps = path, caps
         with path.open("rb") as file:
             self._header = pydicom.dcmread(
-                file, force=True, specific_tags=list(NEEDED), stop_before_pixels=True
+                file, force=True, specific_tags=list(_TAGS), stop_before_pixels=True
             )
             end = file.tell()
             file.seek(0)
@@ -62,10 +68,9 @@ class FrameFile:
             or integer(self._header, "BitsAllocated") % 8
         ):
             raise ValueError("the frames cannot be read by themselves")
-        self._sample_known = False
-        self._windows, _ = dicom.windows_of(self._header, 0)
         self._sample = None
         first = self._read(0)
+        self._windows = first.windows
         if not self._windows and first.bits > 8:
             self._sample = sample_of(self.count, lambda index: self._read(index).values)
 
@@ -80,11 +85,13 @@ class FrameFile:
             There is no such frame.
         """
         index = pick_slice(index, self.count, self.count // 2)
-        windows, _ = dicom.windows_of(self._header, index)
         raw = self._read(index)
+        known = {one.window for one in self._windows}
+        own = [one.window for one in raw.windows if one.window not in known]
+        windows = (*self._windows, *(NamedWindow("This slice", one) for one in own[:1]))
         return replace(
             raw, slice_index=index, slice_count=self.count, sample=self._sample,
-            windows=windows or raw.windows, geometry=geometry(self._header, index),
+            windows=windows, geometry=geometry(self._header, index),
         )  # fmt: skip
 
     def _read(self, index: int) -> RawSlice:
@@ -93,9 +100,9 @@ class FrameFile:
     def _one(self, index: int) -> bytes:
         """A file of this frame alone."""
         one = Dataset()
-        for name in NEEDED:
-            if name in self._header and name not in _NOT_COPIED:
-                one[name] = self._header[name]
+        for tag in _TAGS:
+            if tag in self._header and tag not in _LEFT:
+                one[tag] = self._header[tag]
         groups = self._header.get(_GROUPS)
         if groups and index < len(groups):
             one.PerFrameFunctionalGroupsSequence = [groups[index]]

@@ -36,7 +36,7 @@ def enlarge(dataset: Dataset, scale: int) -> None:
 
 
 def place_first_frame(dataset: Dataset, geometry: ImageGeometry | None) -> None:
-    """State the position of a single frame of an object whose frames lie on a grid (C.8.8.3.1)."""
+    """State where a frame lies that is not where the object is, as on a grid (C.8.8.3.1)."""
     if geometry is not None and "ImagePositionPatient" in dataset:
         dataset.ImagePositionPatient = [as_ds(one) for one in geometry.origin]
 

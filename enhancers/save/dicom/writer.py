@@ -19,8 +19,7 @@ from enhancers import __version__
 from enhancers.errors import ReadingRoomError
 from enhancers.image import Window
 from enhancers.load import Caps
-from enhancers.load.dicom import header_elements, quantity_of
-from enhancers.load.dicom.header import frame_item, text
+from enhancers.load.dicom.header import frame_item, number, text
 from enhancers.load.dicom.quantity import Quantity
 from enhancers.save.dicom.coding import Coding, coding_of, describe_samples
 from enhancers.save.dicom.facts import DerivedFacts, new_uid
@@ -193,16 +192,20 @@ class _Maker:
         return DerivedHead(buffer.getvalue() + start, tuple(self._codings), self._measured, size)
 
     def _dataset(self, found: Dataset) -> Dataset:
-        facts, dataset = self._facts, self._header
+        facts, dataset, scale = self._facts, self._header, self._facts.scale
         source = {name: text(dataset, name) for name in ("SOPClassUID", "SOPInstanceUID")}
         multiple = "NumberOfFrames" in dataset
         self._pick_frames(dataset)
+        stated = [scale * (number(dataset, name) or 0) for name in ("Rows", "Columns")]
+        if stated != [*self._shape]:
+            # A tile of a mosaic lies elsewhere than what the header describes.
+            place_first_frame(dataset, facts.geometry)
         _cut(dataset, ("NumberOfFrames", "PlanarConfiguration"))
         if multiple:
             dataset.NumberOfFrames = len(self._frames)
         dataset.Rows, dataset.Columns = self._shape
         self._describe_values(dataset)
-        enlarge(dataset, facts.scale)
+        enlarge(dataset, scale)
         _set_type(dataset)
         dataset.update(self._provenance(source, multiple))
         for name in _EMPTY:

@@ -1,0 +1,178 @@
+"""Results of the command ``run`` as files: one image, or all slices of a volume."""
+
+from __future__ import annotations
+
+import sys
+from contextlib import closing
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from enhancers.cli.common import report
+from enhancers.cli.slice_source import SliceSource
+from enhancers.errors import ParameterError
+
+if TYPE_CHECKING:
+    from enhancers.compare import Outcome, Request
+    from enhancers.compare.all_slices import Target
+    from enhancers.image import MedicalImage
+    from enhancers.load import Caps
+    from enhancers.method import Modality
+
+
+def checked_kind(out: Path, all_slices: bool, keep_patient: bool) -> str:
+    """The format of ``--out``; DICOM for a folder.
+
+    Raises
+    ------
+    ParameterError
+        There is no such format, or not for all slices, or nothing to keep the patient in.
+    """
+    from enhancers.save.result_files import ENDINGS, kind_of
+
+    folder = all_slices and not any(out.name.lower().endswith(one) for one in ENDINGS)
+    kind = "dcm" if folder else kind_of(out)
+    if all_slices and kind == "png":
+        raise ParameterError(
+            f"--out {out.name} holds one slice; for all of them use .nii.gz, .nrrd, .mha, .tif, "
+            ".dcm or a folder."
+        )
+    if keep_patient and kind != "dcm":
+        raise ParameterError(f"--keep-patient is for DICOM; --out {out.name} holds no patient.")
+    return kind
+
+
+def write_result(
+    out: Path,
+    kind: str,
+    image: MedicalImage,
+    outcome: Outcome,
+    source: SliceSource | None,
+    keep_patient: bool,
+) -> None:
+    """Write one result.
+
+    Parameters
+    ----------
+    out, kind
+        As for `checked_kind`.
+    image : MedicalImage
+    outcome : Outcome
+    source : SliceSource or None
+        For DICOM.
+    keep_patient : bool
+    """
+    from enhancers.files import write_atomic
+    from enhancers.save.dicom.targets import Identity, derived_facts
+    from enhancers.save.result_files import ResultFacts, encoded
+
+    facts = ResultFacts(image, outcome.record.result_units)
+    pixels = outcome.result.pixels
+    if source is None:
+        write_atomic(out, encoded(kind, facts, pixels))
+        return
+    shape = pixels.shape[0], pixels.shape[1]
+    frame = source.frames()[image.slice_index]
+    derived = derived_facts(
+        facts, outcome.record, shape, Identity(keep_patient), None if frame is None else [frame]
+    )
+    head = source.head_of(image.slice_index, derived, shape)
+    write_atomic(out, head.data + head.encode(facts.values(pixels), 0) + head.padding)
+
+
+@dataclass(frozen=True)
+class AllSlices:
+    """A run of all slices.
+
+    Parameters
+    ----------
+    out, kind
+        As for `checked_kind`.
+    request : Request
+    seed : int
+    device : str
+    modality : Modality or None
+        That the user chose.
+    keep_patient : bool
+    """
+
+    out: Path
+    kind: str
+    request: Request
+    seed: int
+    device: str
+    modality: Modality | None
+    keep_patient: bool
+
+    def run(self, source: SliceSource, record: Path | None) -> None:
+        """Run the method on every slice, with progress on standard error.
+
+        Raises
+        ------
+        ReadingRoomError
+        """
+        from enhancers import devices
+        from enhancers.compare.all_slices import RecordLines, enhance_slices, slices_seconds
+        from enhancers.files import write_atomic
+        from enhancers.job_queue import about, seconds_text
+
+        target = self._target(source)
+        source.describe()
+        middle = self._image(source, None, None)
+        window = middle.window.ends
+        device = devices.choose(self.device)
+        seconds = slices_seconds(middle, source.count, self.request, device)
+        if seconds is not None:
+            print(f"{source.count} slices, {about(seconds)}.", file=sys.stderr)
+        records, noted = RecordLines(), set(middle.warnings)
+        for warning in middle.warnings:
+            print(f"Note: {warning}", file=sys.stderr)
+        progress = enhance_slices(
+            lambda index: self._image(source, index, window), source.count, self.request, target,
+            seed=self.seed, device=self.device,
+        )  # fmt: skip
+        with closing(progress):
+            for event in progress:
+                left = event.seconds_left
+                rest = "" if left is None else f", {seconds_text(left)} left"
+                report(event.fraction, f"{event.note}{rest}" if event.fraction < 1 else event.note)
+                if event.outcome is None:
+                    continue
+                records.add(event.outcome)
+                for note in event.outcome.result.notes:
+                    if note not in noted:
+                        noted.add(note)
+                        print(f"Note: {note}")
+        if record is not None:
+            write_atomic(record, (records.to_json() + "\n").encode())
+
+    def _image(
+        self, source: SliceSource, index: int | None, window: tuple[float, float] | None
+    ) -> MedicalImage:
+        image = source.image(index, window)
+        return image if self.modality is None else image.with_modality(self.modality)
+
+    def _target(self, source: SliceSource) -> Target:
+        from enhancers.save.dicom.targets import DicomFolder, DicomFrames, Identity, check_folder
+        from enhancers.save.result_files import VolumeTarget
+
+        if self.kind != "dcm":
+            return VolumeTarget(self.out, self.kind)
+        identity = Identity(self.keep_patient)
+        if source.one_object:
+            frames = [frame or 0 for frame in source.frames()]
+            return DicomFrames(self.out, frames, source.head_of, identity)
+        check_folder(self.out)
+        return DicomFolder(self.out, source.frames(), source.head_of, identity)
+
+
+def slice_source(path: Path, key: str | None) -> SliceSource:
+    """The slices that the command was given, within the limits of the settings."""
+    return SliceSource(path, key, _caps())
+
+
+def _caps() -> Caps:
+    from enhancers.load import Caps
+    from enhancers.settings import get_settings
+
+    return Caps.from_settings(get_settings())

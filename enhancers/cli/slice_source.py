@@ -1,0 +1,112 @@
+"""The slices that a command was given, and the DICOM objects that they are in."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from enhancers.errors import ParameterError
+
+if TYPE_CHECKING:
+    from enhancers.image import MedicalImage
+    from enhancers.load import Caps
+    from enhancers.save.dicom import DerivedFacts, DerivedHead
+    from enhancers.series import Series
+
+
+class SliceSource:
+    """The slices of a file, or of a series of a folder, zip archive or DICOMDIR.
+
+    Parameters
+    ----------
+    path : Path
+    key : str or None
+        Of the series.
+    caps : Caps
+
+    Raises
+    ------
+    ImageReadError, ParameterError
+    """
+
+    def __init__(self, path: Path, key: str | None, caps: Caps) -> None:
+        from enhancers.load.slices import FileSlices
+        from enhancers.series import find_series, is_collection
+
+        self._path, self._caps = path, caps
+        self._series: Series | None = None
+        self._file: FileSlices | None = None
+        if key is not None or is_collection(path):
+            self._series = find_series(path, caps).pick(key)
+            self.count = len(self._series.slices)
+        else:
+            self._file = FileSlices(path, caps)
+            self.count = self._file.count
+
+    def describe(self) -> None:
+        """Say on standard error which series is read, and what is unusual about it."""
+        if self._series is None:
+            return
+        said = f"Series {self._series.key}: {self._series.description}."
+        for note in (said, *self._series.notes):
+            print(f"Note: {note}", file=sys.stderr)
+
+    def check_dicom(self) -> None:
+        """Raise ParameterError where the slices are not of DICOM files."""
+        self._object(0)
+
+    def image(self, index: int | None, window: tuple[float, float] | None = None) -> MedicalImage:
+        """A slice, the middle one by default."""
+        if self._file is not None:
+            return self._file.image(index, window)
+        from enhancers.series import load_slice
+
+        assert self._series is not None
+        return load_slice(self._series, index, window=window, caps=self._caps)
+
+    def frames(self) -> Sequence[int | None]:
+        """For each slice its frame in its DICOM object; None where that has one."""
+        if self._series is not None:
+            return [one.frame for one in self._series.slices]
+        return [None] if self.count == 1 else list(range(self.count))
+
+    @property
+    def one_object(self) -> bool:
+        """Whether all slices are frames of one DICOM object."""
+        if self._series is not None:
+            files = {one.file for one in self._series.slices}
+            return len(files) == 1 and self._series.slices[0].frame is not None
+        if self.count == 1:
+            return False
+        from enhancers.load.dicom import header_elements
+
+        found = header_elements(self._object(0), ["NumberOfFrames"], self._caps)
+        return int(found.get("NumberOfFrames") or 1) > 1
+
+    def head_of(self, index: int, facts: DerivedFacts, shape: tuple[int, int]) -> DerivedHead:
+        """The head of an object that is derived from that of a slice."""
+        from enhancers.save.dicom import derived_head
+
+        return derived_head(self._object(index), facts, shape, self._caps)
+
+    def _object(self, index: int) -> bytes:
+        """The file of a slice, up to its pixels at least."""
+        if self._series is not None:
+            return self._series.slices[index].file.read(self._caps)
+        from enhancers.load import read_bytes
+        from enhancers.load.dicom.frames import FrameFile
+        from enhancers.load.file_format import sniff
+
+        with self._path.open("rb") as file:
+            kind = sniff(file.read(2**20))
+        if kind != "DICOM":
+            raise ParameterError(
+                f"A DICOM result needs the header of a DICOM source, and this is a {kind} file; "
+                "use .nii.gz, .nrrd, .mha or .tif."
+            )
+        try:
+            return FrameFile(self._path, self._caps).head
+        except ValueError:
+            return read_bytes(self._path, self._caps)
