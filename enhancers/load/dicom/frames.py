@@ -128,4 +128,4 @@ class FrameFile:
         if "ExtendedOffsetTable" in header:
             offsets = header.ExtendedOffsetTable, header.ExtendedOffsetTableLengths
         frame = get_frame(file, index, extended_offsets=offsets, number_of_frames=self.count)
-        return encapsulate([frame])
+        return bytes(encapsulate([frame]))

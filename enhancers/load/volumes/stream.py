@@ -96,7 +96,7 @@ class VolumeStream:
         return abs(self.header.grid.axes(self._plane)[2]) - 1
 
     def _length(self, values: NDArray[Any]) -> int:
-        return values.shape[self._axis]
+        return int(values.shape[self._axis])
 
     def _read(self, first: int) -> NDArray[Any]:
         """Slices from ``first`` on, as many as a block holds, as [i, j, k] with colours last."""
