@@ -8,14 +8,26 @@ from __future__ import annotations
 
 import math
 import re
-from dataclasses import dataclass
+from contextlib import suppress
+from dataclasses import dataclass, replace
 
 from enhancers.image import MedicalImage, Window
 from enhancers.method import RELATIVE_UNITS, Modality
 
 NOT_FOR_DIAGNOSIS = "Not a medical device. Not for diagnosis."
 
-_UNITS = ("HU", "gray level, not HU", *RELATIVE_UNITS)
+UNITS = frozenset(
+    ("HU", *RELATIVE_UNITS, "SUV", "SUV (lean body mass)", "SUV (body surface)",
+     "SUV (ideal body weight)", "Bq/ml", "kBq/ml", "counts", "counts/s", "proportional to counts",
+     "proportional to counts/s", "standard deviations", "mm²/s", "µm²/s", "10⁻⁶ mm²/s",
+     "10⁻³ mm²/s", "s", "ms", "µs", "1/s", "1/min", "Hz", "rad", "deg", "%", "ppm", "Gy", "cGy",
+     "relative dose", "mg/ml", "µg/ml", "mmol/l", "ml/min/g", "ml/100 g/min", "ml/100 ml/min",
+     "ml/100 g", "mg/min/ml", "µmol/min/ml", "ml/g", "1/cm", "µmol/ml", "ml/min/ml", "ml/ml",
+     "mm", "µm", "mm/s", "cm/s", "m/s", "kPa", "Pa", "T", "µT")
+)  # fmt: skip
+"""Units that are taken from the text of a file; any other text may be a name."""
+
+_MAPPED = "gray level, not "
 _NUMBER = r"(-?[0-9.]+(?:e[-+]?[0-9]+)?)"
 _FIELDS = re.compile(
     r"units: (?P<units>[^;]{1,40}); modality: (?P<modality>[A-Z]+); "
@@ -63,8 +75,12 @@ class StatedFacts:
 
     @property
     def short_text(self) -> str:
-        """The facts about values in at most 79 characters; the window to six digits."""
-        return self._values(6)
+        """The facts about values in at most 79 bytes; the window to six digits, or fewer."""
+        for digits in range(6, 0, -1):
+            text = self._values(digits)
+            if len(text.encode()) < 80:
+                return text
+        return replace(self, units=RELATIVE_UNITS[0]).short_text
 
     def _values(self, digits: int) -> str:
         low, high = (f"{end:.{digits}g}" for end in (self.window.low, self.window.high))
@@ -87,6 +103,9 @@ def read_facts(text: str) -> StatedFacts | None:
     >>> read_facts("units: HU; modality: CT; window: -160 to 240").window
     Window(low=-160.0, high=240.0)
     """
+    with suppress(UnicodeError):
+        # Headers are read byte by byte.
+        text = text.encode("latin-1").decode()
     found = _FIELDS.search(text)
     if found is None or found["modality"] not in set(Modality):
         return None
@@ -98,5 +117,7 @@ def read_facts(text: str) -> StatedFacts | None:
     spacing = (sides[0], sides[1]) if sides and min(sides) > 0 else None
     if spacing is not None and not math.isfinite(sum(spacing)):
         spacing = None
-    units = found["units"] if found["units"] in _UNITS else RELATIVE_UNITS[0]
+    units = found["units"]
+    if units.removeprefix(_MAPPED) not in UNITS:
+        units = RELATIVE_UNITS[0]
     return StatedFacts(units, Modality(found["modality"]), window, spacing)

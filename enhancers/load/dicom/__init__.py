@@ -143,15 +143,16 @@ def _uptake(data: bytes, header: Dataset, caps: Caps) -> pet.Uptake | None:
     return pet.uptake(header_elements(data, (*pet.NEEDED, *pet.PRIVATE), caps))
 
 
-def quantity_of(data: bytes, index: int, caps: Caps) -> Quantity:
-    """What the values of a gray frame measure, from the header alone.
+def quantities_of(data: bytes, frames: Sequence[int], caps: Caps) -> tuple[Quantity, ...]:
+    """What the values of gray frames measure, from the header alone.
 
     Raises
     ------
     ImageReadError
     """
     header = _header(data, caps).dataset
-    return _quantity(header, index, _uptake(data, header, caps))
+    uptake = _uptake(data, header, caps)
+    return tuple(_quantity(header, index, uptake) for index in frames)
 
 
 def _quantity(dataset: Dataset, index: int, uptake: pet.Uptake | None) -> Quantity:

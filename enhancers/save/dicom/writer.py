@@ -19,6 +19,7 @@ from enhancers import __version__
 from enhancers.errors import ReadingRoomError
 from enhancers.image import Window
 from enhancers.load import Caps
+from enhancers.load.dicom import header_elements, quantities_of
 from enhancers.load.dicom.header import frame_item, number, text
 from enhancers.load.dicom.quantity import Quantity
 from enhancers.save.dicom.coding import Coding, coding_of, describe_samples
@@ -132,10 +133,10 @@ def derived_head(
     """
     caps = caps or Caps()
     found = header_elements(source, [*TECHNICAL, *PATIENT], caps)
-    measured = tuple(
-        Quantity() if facts.colour or not facts.in_source_units else quantity_of(source, one, caps)
-        for one in facts.frames or (0,)
-    )
+    frames = facts.frames or (0,)
+    measured = (Quantity(),) * len(frames)
+    if facts.in_source_units and not facts.colour:
+        measured = quantities_of(source, frames, caps)
     if any(one.table is not None for one in measured):
         raise ReadingRoomError(
             "The values of this DICOM object are those of a table of real-world values, which a "
