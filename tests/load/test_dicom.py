@@ -1,5 +1,6 @@
 """DICOM: every encoding gives the same values; LUTs, windows, geometry by the standard."""
 
+import base64
 import io
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,7 @@ from pydicom.data import get_testdata_file
 from pydicom.dataset import Dataset
 from pydicom.encaps import encapsulate
 from pydicom.uid import (
+    UID,
     DeflatedExplicitVRLittleEndian,
     ExplicitVRBigEndian,
     ExplicitVRLittleEndian,
@@ -625,7 +627,7 @@ def test_signed_stream_under_an_unsigned_header(read) -> None:
 
 @pytest.mark.parametrize(
     ("uid", "name"),
-    [("1.2.840.10008.1.2.4.201", "High-Throughput JPEG 2000"), ("1.2.840.10008.1.2.4.102", "MPEG"),
+    [("1.2.840.10008.1.2.4.204", "JPIP"), ("1.2.840.10008.1.2.4.102", "MPEG"),
      ("1.2.3.4.5.6", "1.2.3.4.5.6")],
 )  # fmt: skip
 def test_unsupported_transfer_syntax(read, uid: str, name: str) -> None:
@@ -673,3 +675,54 @@ def test_a_stream_that_states_another_size_is_not_decoded(read, disguise: str) -
         syntax, stream = JPEG2000Lossless, small + bombs.jpeg_2000(9000) + small[:4]
     with pytest.raises(ImageReadError, match="another size"):
         read(bombs.encapsulated(syntax, stream))
+
+
+# High-throughput JPEG 2000 as an encoder wrote it, in base 85: 16 x 16 samples of known values.
+HIGH_THROUGHPUT = {
+    "gray": (
+        "|4;u>04YEK0000G0000G00000000000000G0000G0000000000009pH0sl|{2mk^A000XAQUDA90ssL31q1{@0sm"
+        "Y86Cj9?kdTm&kdTm&kdTmwh=~7W02crOPjF>!N>E53R%LP^FfKASE;BCwkN^q*00000egFaglfVEbN%jQ?bN~Rr0"
+        "206e696Ishjai&@&ku-0KfnfKmZef5Xb=nbO0XdkpRO~0Kfnh5C8>WhG7`0aDsIJe)Pi+KmNc{f$X*bzyK>C02Yw"
+        "$?(XjAz^A9D!gv7w{r&y@{r&y@j9`2AF@fy50RPz"
+    ),
+    "signed": (
+        "|4;u>04YEK0000G0000G00000000000000G0000G000000000000EBy0sl|{2mk^A000XAQUDA90ssL31q1{@0sm"
+        "Y86Cj9?kdTm&kdTm&kdTmwh=~7W02crOPjF>!N>E53R%LP^FfKASE;BCwkN^q*00000egFaglfVEb>HPwSbN~Rr0"
+        "206e696Ishjai&@&ku-0KfnfKmZef5Xb=nbO0XdkpRO~0Kfnh5C8>WhG7`0aDsIJe)Pi+KmNc{f$X*bzyK>C02Yw"
+        "$?(XjAz^A9D!gv7w{r&y@{r&y@j9`2AF@fy50RPz"
+    ),
+    "colour": (
+        "|4;u>053oQ0000G0000G00000000000000G0000G000000000000RdB0S5sA2LS>9Pyh%30ssI21OHM03;+TE0Ra"
+        "UB1V91*TmTawP*_-4SXfwCSXfwCSWr+<|6~9c00B>MWo}APNFY{aav(4+GBz$VF8`1K3IG5A008~~0soW05&--sa"
+        "{#~+fUN-sbO68-fW-j^bN~PV0Kf>~1fUml0LK7_bO68!U<9D>0LOFyA_0eV0Kf@g1i<0|2Xp{P{sISd0Kf>~1i%5"
+        "~0OR-o15^OO319@kzyLyY0FaOXLsS63319@^006>t03t>H0Ao}DzzHA)K%fic05Kx|!O85k0Kf@g1yJy`@^k=3!!"
+        "Z895P|Hr0Kf_01yBI+pr=B00FDla<G>*S?6v@)3XuPQ{nx*B?6&~G6TlUK0O!CdOXdLH-QC^&@_YBm?6?5H6%Yk@"
+        "0O!>7^zwHAzW3gH@BM%Pd-ebU?79H|*#"
+    ),
+}
+COUNT = np.arange(256).reshape(16, 16)
+
+
+@pytest.mark.parametrize("end", ["201", "202", "203"])
+@pytest.mark.parametrize(
+    ("kind", "values"),
+    [("gray", (16 * COUNT).astype(np.uint16)), ("signed", (16 * COUNT - 2000).astype(np.int16)),
+     ("colour", np.dstack([COUNT, COUNT[::-1, ::-1], np.full((16, 16), 90)]).astype(np.uint8))],
+)  # fmt: skip
+def test_high_throughput_jpeg_2000(kind: str, values: np.ndarray, end: str) -> None:
+    stream = base64.b85decode(HIGH_THROUGHPUT[kind])
+    dataset = image_files.dicom_dataset(values, {"BitsStored": 16 if values.ndim == 2 else 8})
+    dataset.PixelData = encapsulate([stream])
+    dataset["PixelData"].VR = "OB"
+    dataset["PixelData"].is_undefined_length = True
+    dataset.file_meta.TransferSyntaxUID = UID("1.2.840.10008.1.2.4." + end)
+    image = load(image_files.to_bytes(dataset))
+    assert np.array_equal(image.source, values)
+    assert any(value.startswith("High-Throughput") for _, value in image.tags)
+    # The stream by itself is a file, too, and a damaged one is said to be.
+    assert np.array_equal(load(stream).source, values)
+    dataset.PixelData = encapsulate([stream[: len(stream) // 2]])
+    dataset["PixelData"].VR = "OB"
+    dataset["PixelData"].is_undefined_length = True
+    with pytest.raises(ImageReadError):
+        load(image_files.to_bytes(dataset))

@@ -41,6 +41,8 @@ _JPEG = "1.2.840.10008.1.2.4."
 _COMPRESSED = frozenset(
     [RLELossless, *(UID(_JPEG + end) for end in ("50", "51", "57", "70", "80", "81", "90", "91"))]
 )
+# High-throughput JPEG 2000 (T.814), whose streams OpenJPEG 2.5 reads as those of JPEG 2000.
+_HIGH_THROUGHPUT = frozenset(UID(_JPEG + end) for end in ("201", "202", "203"))
 # Lossless JPEG, JPEG-LS and JPEG 2000, each with what it may lose.
 _ENDS = {0xC3: "57", JPEG_LS: "81", JPEG_2000: "91"}
 _UNCOMPRESSED = frozenset(
@@ -82,6 +84,9 @@ def decode(dataset: Dataset, index: int) -> NDArray[Any]:
     syntax = transfer_syntax(dataset)
     rows, columns = integer(dataset, "Rows"), integer(dataset, "Columns")
     samples = integer(dataset, "SamplesPerPixel")
+    if syntax in _HIGH_THROUGHPUT:
+        with _as_jpeg_2000(dataset):
+            return decode(dataset, index)
     native = syntax in _UNCOMPRESSED
     if not native and syntax not in _COMPRESSED:
         raise _unsupported(syntax)
@@ -95,6 +100,18 @@ def decode(dataset: Dataset, index: int) -> NDArray[Any]:
     if values.shape != expected:
         raise _other_size(rows, columns)
     return values
+
+
+@contextmanager
+def _as_jpeg_2000(dataset: Dataset) -> Iterator[None]:
+    """State the transfer syntax of JPEG 2000 for as long as this lasts."""
+    stated = dataset.file_meta
+    dataset.file_meta = FileMetaDataset()
+    dataset.file_meta.TransferSyntaxUID = UID(_JPEG + _ENDS[JPEG_2000])
+    try:
+        yield
+    finally:
+        dataset.file_meta = stated
 
 
 def decode_stream(stream: bytes, header: StreamHeader) -> NDArray[Any]:
