@@ -36,7 +36,7 @@ check: .venv/installed-dev
 	$(BIN)/python -c "import enhancers.ui, gradio.http_server, study.demo.site"
 	@touch $@
 
-.venv/installed-dev: requirements-dev.txt requirements-cluster.txt requirements-mcp.txt requirements-restoration.txt requirements-segmentation.txt .venv/installed
+.venv/installed-dev: requirements-dev.txt requirements-cluster.txt requirements-hdf5.txt requirements-mcp.txt requirements-restoration.txt requirements-segmentation.txt .venv/installed
 	$(PIP) $(addprefix -r ,$(filter %.txt,$^))
 	@touch $@
 

@@ -105,8 +105,9 @@ def read_slice(
     kind = sniff(data)
     with one_error(kind):
         if kind in VOLUMES:
-            from enhancers.load.volumes import volume
+            from enhancers.load.volumes import converted, volume
 
+            data = converted.as_metaimage(kind, data, caps)
             return volume.read(kind, data, slice_index, caps, plane, time)
         if plane != STORED or time:
             raise ParameterError(
@@ -126,10 +127,10 @@ def read_volume(data: bytes, caps: Caps) -> Volume | None:
     kind = sniff(data)
     if kind not in VOLUMES:
         return None
-    from enhancers.load.volumes import volume
+    from enhancers.load.volumes import converted, volume
 
     with one_error(kind):
-        return volume.read_volume(kind, data, caps)
+        return volume.read_volume(kind, converted.as_metaimage(kind, data, caps), caps)
 
 
 def coded_values(data: bytes, names: Sequence[str], caps: Caps = DEFAULT_CAPS) -> dict[str, str]:
@@ -188,6 +189,10 @@ def _read(kind: Format, data: bytes, slice_index: int | None, caps: Caps) -> Raw
         from enhancers.load import numpy_kspace
 
         return numpy_kspace.read(data, slice_index, caps)
+    if kind == "fastMRI":
+        from enhancers.load import fastmri
+
+        return fastmri.read(data, slice_index, caps)
     from enhancers.load import raster
 
     return raster.read(kind, data, slice_index, caps)
@@ -199,9 +204,9 @@ def _probe(kind: Format, data: bytes, caps: Caps) -> Probe:
 
         return dicom.probe(data, caps)
     if kind in VOLUMES:
-        from enhancers.load.volumes import volume
+        from enhancers.load.volumes import converted, volume
 
-        return volume.probe(kind, data, caps)
+        return volume.probe(kind, converted.as_metaimage(kind, data, caps), caps)
     if kind == "TIFF":
         from enhancers.load import tiff
 
@@ -210,6 +215,10 @@ def _probe(kind: Format, data: bytes, caps: Caps) -> Probe:
         from enhancers.load import numpy_kspace
 
         return numpy_kspace.probe(data, caps)
+    if kind == "fastMRI":
+        from enhancers.load import fastmri
+
+        return fastmri.probe(data, caps)
     from enhancers.load import raster
 
     return raster.probe(kind, data, caps)

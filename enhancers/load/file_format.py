@@ -12,11 +12,11 @@ from typing import Literal
 from enhancers.errors import ImageReadError
 
 Format = Literal[
-    "DICOM", "NIfTI", "MetaImage", "NRRD", "Analyze", "GIPL", "PNG", "TIFF", "JPEG", "JPEG 2000",
-    "BMP", "PNM", "WebP", "NumPy",
+    "DICOM", "NIfTI", "MetaImage", "NRRD", "Analyze", "GIPL", "MINC", "ITK HDF5", "VTK",
+    "PNG", "TIFF", "JPEG", "JPEG 2000", "BMP", "PNM", "WebP", "NumPy", "fastMRI",
 ]  # fmt: skip
 
-VOLUMES = frozenset(("NIfTI", "MetaImage", "NRRD", "Analyze", "GIPL"))
+VOLUMES = frozenset(("NIfTI", "MetaImage", "NRRD", "Analyze", "GIPL", "MINC", "ITK HDF5", "VTK"))
 """Formats of scanned volumes, whose headers state spacing."""
 READABLE = "DICOM, NIfTI, MetaImage, NRRD, PNG, TIFF or JPEG"
 """The formats that an error names."""
@@ -41,8 +41,8 @@ _FOREIGN = (
     (b"\x1aE\xdf\xa3", "a video"),
     (b"7z\xbc\xaf\x27\x1c", "a 7-Zip archive; unpack it and give one image"),
     (b"Rar!", "a RAR archive; unpack it and give one image"),
-    (b"\x89HDF", "an HDF5 file"),
-    (b"# vtk DataFile", "a VTK file; convert the image to NIfTI"),
+    (b"CDF\x01", "a MINC 1 volume (netCDF); convert it with mincconvert -2 or mnc2nii"),
+    (b"CDF\x02", "a MINC 1 volume (netCDF); convert it with mincconvert -2 or mnc2nii"),
     (b"MATLAB 5.0 MAT-file", "a MATLAB file; save the image as TIFF or NIfTI"),
     (b"# === DATA DESCRIPTION FILE", "the header of a Philips PAR/REC pair; convert it to NIfTI"),
     (b"BZh", "a bzip2 archive; unpack it and give one image"),
@@ -96,6 +96,10 @@ def _volume(data: bytes) -> Format | None:
         return "MetaImage"
     if is_nrrd(data):
         return "NRRD"
+    if data.startswith(b"\x89HDF\r\n\x1a\n"):
+        return "MINC" if b"minc-2.0" in data else "ITK HDF5" if b"ITKImage" in data else "fastMRI"
+    if data.startswith(b"# vtk DataFile"):
+        return "VTK"
     if data[252:256] in _GIPL:
         return "GIPL"
     return "Analyze" if is_analyze(data) else None

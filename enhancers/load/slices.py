@@ -12,6 +12,7 @@ from enhancers.image import MedicalImage
 from enhancers.load import Caps, enough_memory, in_one, load, one_error, opening_errors, probe
 from enhancers.load.file_format import VOLUMES, sniff
 from enhancers.load.raw import RawSlice
+from enhancers.load.volumes.converted import READERS
 from enhancers.load.window import finish
 from enhancers.voxel_grid import STORED
 
@@ -46,7 +47,7 @@ class FileSlices:
             kind = sniff(start + file.read(_HEAD))
         self._kind = kind
         with enough_memory(), one_error(kind):
-            if kind in VOLUMES and not start:
+            if kind in VOLUMES and kind not in READERS and not start:
                 from enhancers.load.volumes.stream import VolumeStream
 
                 stream = VolumeStream(values, kind, caps, plane, time)

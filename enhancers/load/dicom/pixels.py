@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import io
-import os
 import subprocess
 import sys
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -31,7 +29,7 @@ from pydicom.uid import (
 from enhancers.errors import ImageReadError
 from enhancers.load.codestreams import JPEG_2000, JPEG_LS, StreamHeader, stream_header
 from enhancers.load.dicom.header import integer, text
-from enhancers.private_folders import process_folder
+from enhancers.load.open_by_path import unnamed_file
 
 _WORKER = Path(__file__).with_name("gdcm_worker.py")
 _SECONDS = 120
@@ -236,7 +234,7 @@ def _with_gdcm(dataset: Dataset, syntax: UID, index: int) -> NDArray[Any]:
         f"The DICOM file is damaged: its {syntax.name} pixels cannot be decoded."
     )
     try:
-        with _unnamed_file(_single_frame(dataset, syntax, index)) as (path, handles):
+        with unnamed_file(_single_frame(dataset, syntax, index)) as (path, handles):
             done = subprocess.run(
                 [sys.executable, "-P", str(_WORKER), path],
                 stdin=subprocess.DEVNULL,
@@ -253,25 +251,6 @@ def _with_gdcm(dataset: Dataset, syntax: UID, index: int) -> NDArray[Any]:
         raise
     except Exception as error:
         raise damaged from error
-
-
-@contextmanager
-def _unnamed_file(data: bytes) -> Iterator[tuple[str, tuple[int, ...]]]:
-    """A path by which another process reads the data, and the file descriptors it needs for that.
-
-    On Linux the file is in memory, so that a process that is killed leaves nothing behind.
-    """
-    if sys.platform == "linux":
-        handle = os.memfd_create("frame")
-        with os.fdopen(handle, "wb") as file:
-            file.write(data)
-            file.flush()
-            yield f"/proc/self/fd/{handle}", (handle,)
-    else:
-        with tempfile.TemporaryDirectory(dir=process_folder()) as folder:
-            path = Path(folder) / "frame.dcm"
-            path.write_bytes(data)
-            yield str(path), ()
 
 
 def _single_frame(dataset: Dataset, syntax: UID, index: int) -> bytes:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from enhancers.load.file_format import Format
 from enhancers.load.raw import Caps
-from enhancers.load.volumes import analyze, gipl, metaimage, nifti, nrrd
+from enhancers.load.volumes import analyze, converted, gipl, metaimage, nifti, nrrd
 from enhancers.load.volumes.header import Header
 
 _PARSERS = {
@@ -28,4 +28,6 @@ def parse(kind: Format, data: bytes, caps: Caps) -> Header:
     ImageReadError
         It is damaged or of a kind that cannot be read; `ImageTooLarge` beyond ``caps``.
     """
+    if kind in converted.READERS:
+        return converted.parse(kind, data, caps)
     return _PARSERS[kind](data, caps)
