@@ -135,7 +135,6 @@ FOREIGN = {
     "HEIC": b"\0\0\0\x1cftypheic\0\0\0\0mif1heic" + bytes(60),
     "AVIF": b"\0\0\0\x20ftypavif\0\0\0\0avifmif1" + bytes(60),
     "a video": b"\0\0\0\x18ftypisom" + bytes(60),
-    "VTK": b"# vtk DataFile Version 3.0\n",
     "MATLAB": b"MATLAB 5.0 MAT-file Platform: posix" + bytes(100),
     "PAR/REC": b"# === DATA DESCRIPTION FILE ===\n",
     "bzip2": b"BZh91AY&SY" + bytes(60),

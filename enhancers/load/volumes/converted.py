@@ -42,7 +42,7 @@ def as_metaimage(kind: Format, data: bytes, caps: Caps) -> bytes:
             f"{kind} files are not read on Windows; convert the volume to NIfTI or MetaImage."
         )
     damaged = ImageReadError(
-        f"The {kind} file is damaged, or refers to other files; export the volume as NIfTI."
+        f"The {kind} file is damaged, holds no image, or refers to other files; export it as NIfTI."
     )
     most = min(caps.max_unpacked, max(FREE_BYTES, MOST_EXPANSION * len(data)))
     with named_file(data) as path:
