@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from enhancers.image import MedicalImage, Pixels, Window, check_pixels
+from enhancers.image import EACH_SLICE, MedicalImage, Pixels, Window, check_pixels
 from enhancers.method import Modality
 
 U16_MAX = 65535
@@ -167,12 +167,17 @@ def presets_for(
     return tuple(found)
 
 
-def file_presets(image: MedicalImage, shown: Window) -> tuple[Preset, ...]:
-    """The windows that the image's file states, without the one that is ``shown`` already."""
+def file_presets(
+    image: MedicalImage, shown: Window, *, each_slice: bool = False
+) -> tuple[Preset, ...]:
+    """The windows that the image's file states, without the one that is ``shown`` already.
+
+    With ``each_slice`` the slice's own stays, which is the same on this slice and not on others.
+    """
     return tuple(
         Preset(f"file: {one.name}", f"{one.name} (file)", one.window.low, one.window.high)
         for one in image.windows
-        if one.window != shown
+        if one.window != shown or (each_slice and one.name == EACH_SLICE)
     )
 
 

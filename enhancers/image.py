@@ -71,6 +71,10 @@ class Window:
         return np.asarray(unit, np.float64) * (self.high - self.low) + self.low
 
 
+EACH_SLICE = "Each slice's own"
+"""Name of the window that a slice states where the slices state different ones."""
+
+
 @dataclass(frozen=True)
 class NamedWindow:
     """A window that a file states, with its name for the user."""

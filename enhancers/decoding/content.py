@@ -1,23 +1,31 @@
-"""The bytes of a file: an upload, whose name is gone from the disk, or a file that stays."""
+"""The bytes of a file: an upload, whose name is gone from the disk, or a file that stays.
+
+Several uploads are moved to a private folder instead, until their object ends: a series has
+hundreds of files, more than a process may keep open.
+"""
 
 from __future__ import annotations
 
 import contextlib
 import os
 import re
+import shutil
 import sys
 import threading
-from collections.abc import Iterator
+import weakref
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from weakref import WeakValueDictionary
 
-from enhancers.errors import ImageReadError
+from enhancers.errors import ImageReadError, ImageTooLarge
 from enhancers.load import Caps, check_file, in_one, opening_errors
+from enhancers.private_folders import private_folder
 
 PIECE = 2**20
 """Bytes that are read at a time."""
+MOST_FILES = 3000
+"""Files that may be uploaded one by one; an archive may hold more."""
 
-_taken: WeakValueDictionary[Path, FileContent] = WeakValueDictionary()
+_taken: weakref.WeakValueDictionary[Path, FileContent | _HeldFile] = weakref.WeakValueDictionary()
 _lock = threading.Lock()
 
 
@@ -80,13 +88,12 @@ class FileContent:
         """
         with _lock:
             known = _taken.get(path)
-            if known is not None and not path.exists():
-                return known
             if not path.exists():
-                raise ImageReadError(
-                    "The upload is no longer on the server, where a file is read once and kept for "
-                    "ten minutes at most; upload it again."
-                )
+                if isinstance(known, FileContent):
+                    return known
+                if known is None or not known.path.exists():
+                    raise _gone()
+                return cls(known.path, caps)
             try:
                 content = cls(path, caps)
             finally:
@@ -106,6 +113,86 @@ class FileContent:
         while place < self._stored and (piece := os.pread(self._file.fileno(), PIECE, place)):
             yield piece
             place += len(piece)
+
+
+class _HeldFile:
+    """A file of a `TakenFolder`, for others who uploaded the same one."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+
+class TakenFolder:
+    """Uploaded files under numbers, for this process's user only; removed with this object.
+
+    Parameters
+    ----------
+    paths : sequence of Path
+        Uploads, which are moved.
+    caps : Caps
+        All files together may have `Caps.max_unpacked` bytes.
+
+    Raises
+    ------
+    ImageReadError
+        An upload is gone, or there are too many, or they are too large.
+    """
+
+    def __init__(self, paths: Sequence[Path], caps: Caps) -> None:
+        self.path = private_folder("uploaded")
+        weakref.finalize(self, shutil.rmtree, self.path, ignore_errors=True)
+        different = list(dict.fromkeys(paths))
+        self.copies = len(paths) - len(different)
+        self._files: list[_HeldFile] = []
+        try:
+            _check_all(different, caps)
+            for number, path in enumerate(different):
+                self._files.append(_hold(path, self.path / str(number)))
+        finally:
+            for path in different:
+                remove_upload(path)
+
+    @property
+    def source(self) -> Path:
+        """What the images are in: the folder, or its only file."""
+        return self.path if len(self._files) > 1 else self._files[0].path
+
+
+def _check_all(paths: Sequence[Path], caps: Caps) -> None:
+    if len(paths) > MOST_FILES:
+        raise ImageTooLarge(
+            f"{len(paths)} files are too many to be uploaded one by one ({MOST_FILES} are "
+            "possible). Give their folder as a zip archive."
+        )
+    total = 0
+    for path in paths:
+        with contextlib.suppress(OSError):
+            total += path.stat().st_size
+    caps.check_unpacked(total)
+
+
+def _hold(path: Path, target: Path) -> _HeldFile:
+    """Move an upload, or take what another visitor took of the same one."""
+    with _lock, opening_errors():
+        known = _taken.get(path)
+        if path.is_file():
+            shutil.move(path, target)
+        elif isinstance(known, FileContent):
+            with target.open("wb") as file:
+                file.writelines(known.pieces())
+        elif known is not None and known.path.exists():
+            shutil.copyfile(known.path, target)
+        else:
+            raise _gone()
+        held = _taken[path] = _HeldFile(target)
+        return held
+
+
+def _gone() -> ImageReadError:
+    return ImageReadError(
+        "The upload is no longer on the server, where a file is read once and kept for ten minutes "
+        "at most; upload it again."
+    )
 
 
 def remove_upload(path: Path) -> None:

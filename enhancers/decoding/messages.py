@@ -117,10 +117,7 @@ def _exactly(file: Readable, target: Any) -> Any:
 def image_facts(raw: RawSlice, image: MedicalImage) -> dict[str, Any]:
     """A slice and the image that was made of it, without their arrays."""
     return {
-        "raw": {name: getattr(raw, name) for name in _RAW},
-        "windows": [asdict(one) for one in raw.windows],
-        "region": None if raw.region is None else asdict(raw.region),
-        "geometry": None if raw.geometry is None else raw.geometry.as_json(),
+        **raw_facts(raw),
         "image": {
             "window": asdict(image.window),
             "units": image.units,
@@ -130,6 +127,16 @@ def image_facts(raw: RawSlice, image: MedicalImage) -> dict[str, Any]:
             "digest": image.digest,
             "warnings": image.warnings,
         },
+    }
+
+
+def raw_facts(raw: RawSlice) -> dict[str, Any]:
+    """A slice without its arrays."""
+    return {
+        "raw": {name: getattr(raw, name) for name in _RAW},
+        "windows": [asdict(one) for one in raw.windows],
+        "region": None if raw.region is None else asdict(raw.region),
+        "geometry": None if raw.geometry is None else raw.geometry.as_json(),
         "spectrum": None if raw.spectrum is None else {"real": raw.spectrum.real},
     }
 
@@ -154,7 +161,7 @@ def raw_slice(
     sample: NDArray[Any] | None,
     spectrum: SampledSpectrum | None = None,
 ) -> RawSlice:
-    """The slice of `image_facts`, whose values are the source of the image."""
+    """The slice of `raw_facts`, whose values are the source of the image."""
     known = dict(facts["raw"])
     for name in ("extent", "padding", "spacing"):
         known[name] = None if known[name] is None else tuple(known[name])

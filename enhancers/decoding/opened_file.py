@@ -9,7 +9,7 @@ import weakref
 from collections.abc import Callable, Hashable, Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 from weakref import WeakValueDictionary
 
 from numpy.typing import NDArray
@@ -40,6 +40,24 @@ def _shared(key: Hashable, opened: Callable[[], OpenedFile]) -> OpenedFile:
         return found
 
 
+def next_number() -> int:
+    """A number for what is opened next, by which the store keeps its slices."""
+    return next(_numbers)
+
+
+class Opened(Protocol):
+    """What is open: a file, or a series of files."""
+
+    @property
+    def slice_count(self) -> int:
+        """Number of slices."""
+
+    def image(
+        self, slice_index: int | None = None, window: tuple[float, float] | None = None
+    ) -> MedicalImage:
+        """A slice (see `OpenedFile.image`)."""
+
+
 class OpenedFile:
     """The slices of a file, each decoded at the first look, in a worker process.
 
@@ -67,10 +85,11 @@ class OpenedFile:
         self.content, self.caps = content, caps
         self._pool = pool or decode_pool()
         self._store = slice_store() if store is None else store
-        self._number = next(_numbers)
+        self._number = next_number()
         self._lock = threading.Lock()
         self._first: dict[tuple[str, int], int] = {}
         self._digest = ""
+        self._count = 0
         self._sample: NDArray[Any] | None = None
         weakref.finalize(self, self._store.forget, self._number)
 
@@ -88,6 +107,11 @@ class OpenedFile:
             key = path.absolute(), known.st_mtime_ns, known.st_size, caps
             return _shared(key, lambda: cls(FileContent.local(path, caps), caps))
         return cls(FileContent.local(path, caps), caps)
+
+    @property
+    def slice_count(self) -> int:
+        """Number of slices; known when one was decoded."""
+        return self._count or self.image().slice_count
 
     def image(
         self,
@@ -163,6 +187,8 @@ class OpenedFile:
         raw = raw_slice(answer.facts, source, sample, spectrum)
         image = medical_image(answer.facts, raw, pixels, window)
         self._digest = image.digest
+        if plane == STORED:
+            self._count = image.slice_count
         if index is None:
             self._first[plane, time] = image.slice_index
         if volume is None:

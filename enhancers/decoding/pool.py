@@ -13,7 +13,8 @@ import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator, Mapping
+import time
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
@@ -38,6 +39,10 @@ MOST_WAITING = 32
 """Files that may wait for a worker; one more is refused."""
 LONGEST_WAIT = 60.0
 """Seconds that a file waits for a worker."""
+MOST_FILES_TIME = 10
+"""Times as long as one file may take that a job with many files may."""
+
+Progress = Callable[[int], None]
 
 _log = logging.getLogger(__name__)
 
@@ -88,8 +93,21 @@ class DecodePool:
         memory = round(settings.decode_memory_mb * 1e6)
         return cls(settings.decode_workers, memory, settings.decode_seconds)
 
-    def ask(self, content: FileContent, job: str, **asked: Any) -> Answer:
-        """Let a worker do a job (`worker.JOBS`) with a file.
+    def ask(
+        self, content: FileContent | None, job: str, *, progress: Progress | None = None,
+        **asked: Any,
+    ) -> Answer:  # fmt: skip
+        """Let a worker do a job (`worker.JOBS`) with a file, or with those that it is told of.
+
+        Parameters
+        ----------
+        content : FileContent or None
+        job : str
+        progress : callable, optional
+            Gets the number of files that are done, of a job with several. Each of them may take the
+            time of one, and all together `MOST_FILES_TIME` times as long.
+        **asked
+            What the job needs, as plain values.
 
         Raises
         ------
@@ -104,7 +122,9 @@ class DecodePool:
         with self._place() as place:
             worker = place.running(self.memory, self.seconds)
             try:
-                answer = worker.ask(content, {"job": job, **asked}, self.seconds, self.memory)
+                answer = worker.ask(
+                    content, {"job": job, **asked}, self.seconds, self.memory, progress
+                )
             except ConnectionEnded:
                 worker.await_end()
                 place.end()
@@ -218,20 +238,30 @@ class _Worker:
         )
 
     def ask(
-        self, content: FileContent, asked: Mapping[str, Any], seconds: float, most: int
+        self,
+        content: FileContent | None,
+        asked: Mapping[str, Any],
+        seconds: float,
+        most: int,
+        progress: Progress | None,
     ) -> Answer:
         self.await_start()
-        timer = threading.Timer(seconds, self._stop)
-        timer.daemon = True
-        timer.start()
+        end = time.monotonic() + MOST_FILES_TIME * seconds
+        timer = self._stopped_in(seconds)
         try:
             write = self._write
-            write_facts(write, {**asked, "size": content.size})
-            for piece in content.pieces():
+            write_facts(write, {**asked, "size": content.size if content else 0})
+            for piece in content.pieces() if content else ():
                 write(piece)
             # Without buffer, this is a raw file.
             answers = cast(Readable, self.process.stdout)
             facts = read_facts(answers)
+            while "done" in facts:
+                timer.cancel()
+                timer = self._stopped_in(min(seconds, max(end - time.monotonic(), 0.0)))
+                if progress:
+                    progress(int(facts["done"]))
+                facts = read_facts(answers)
             return Answer(facts, read_arrays(answers, facts, 2 * most))
         except BrokenPipeError:
             raise ConnectionEnded from None
@@ -242,9 +272,7 @@ class _Worker:
         """Wait until the worker has imported its libraries, for long on a busy machine."""
         if self.started:
             return
-        timer = threading.Timer(LONGEST_WAIT, self._stop)
-        timer.daemon = True
-        timer.start()
+        timer = self._stopped_in(LONGEST_WAIT)
         try:
             read_facts(cast(Readable, self.process.stdout))
             self.started = True
@@ -256,6 +284,12 @@ class _Worker:
         assert self.process.stdin is not None
         while view:
             view = view[self.process.stdin.write(view) :]
+
+    def _stopped_in(self, seconds: float) -> threading.Timer:
+        timer = threading.Timer(seconds, self._stop)
+        timer.daemon = True
+        timer.start()
+        return timer
 
     def _stop(self) -> None:
         self.too_long = True

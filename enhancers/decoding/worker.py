@@ -12,6 +12,7 @@ import importlib
 import os
 import signal
 import sys
+import time
 from collections.abc import Callable, Iterator
 from io import BufferedReader, FileIO
 from pathlib import Path
@@ -22,20 +23,26 @@ from numpy.typing import NDArray
 from enhancers.decoding.messages import (
     ConnectionEnded,
     image_facts,
+    raw_facts,
     read_facts,
     spectrum_arrays,
     with_source,
     write_arrays,
     write_facts,
 )
+from enhancers.decoding.series_messages import found_facts, source_file
 from enhancers.errors import ReadingRoomError
 from enhancers.load import Caps, coded_values, read_slice, read_volume
 from enhancers.load.raw import quiet_cv2
-from enhancers.load.window import finish
+from enhancers.load.window import as_source, finish
+from enhancers.series import find_series
 
 LIBRARIES = ("dicom", "numpy_kspace", "raster", "tiff", "volumes.volume")
 GRACE = 5
 """Seconds after which the process ends by itself where the server did not end it: it was killed."""
+
+REPORT_SECONDS = 0.1
+"""Least seconds between two reports of a job with many files."""
 
 READY = {"ready": True}
 """What the worker sends when it has started: the time for a file counts from then."""
@@ -54,19 +61,28 @@ def main(memory: int, seconds: int) -> None:
     with contextlib.suppress(ConnectionEnded, BrokenPipeError):
         while True:
             asked = read_facts(requests)
-            with _time_limit(seconds + GRACE):
-                _answer(asked, requests, answers)
+            with _time_limit(seconds + GRACE) as restart:
+                _answer(asked, requests, answers, restart)
 
 
-def _answer(asked: dict[str, Any], requests: BufferedReader, answers: FileIO) -> None:
+def _answer(
+    asked: dict[str, Any], requests: BufferedReader, answers: FileIO, restart: Callable[[], None]
+) -> None:
     def write(data: Any) -> None:
         view = memoryview(data)
         while view:
             view = view[answers.write(view) :]
 
+    def report(done: int) -> None:
+        restart()
+        write_facts(write, {"done": done})
+
     data = requests.read(asked["size"])
     try:
-        facts, arrays = JOBS[asked["job"]](asked, data)
+        if asked["job"] == "series":
+            facts, arrays = _series(asked, report)
+        else:
+            facts, arrays = JOBS[asked["job"]](asked, data)
     except ReadingRoomError as error:
         write_facts(write, {"error": type(error).__name__, "message": str(error)})
     except MemoryError:
@@ -104,7 +120,33 @@ def _header(asked: dict[str, Any], data: bytes) -> Answer:
     return {"values": coded_values(data, asked["names"], Caps(**asked["caps"]))}, []
 
 
-JOBS: dict[str, Callable[[dict[str, Any], bytes], Answer]] = {"image": _image, "header": _header}
+def _series(asked: dict[str, Any], report: Callable[[int], None]) -> Answer:
+    """The series of an upload, from the headers of its files."""
+    last = time.monotonic()
+
+    def progress(done: int) -> None:
+        nonlocal last
+        if time.monotonic() - last > REPORT_SECONDS:
+            last = time.monotonic()
+            report(done)
+
+    found = find_series(Path(asked["source"]), Caps(**asked["caps"]), progress)
+    return found_facts(found), []
+
+
+def _slice(asked: dict[str, Any], data: bytes) -> Answer:
+    """One slice of a series, whose file the server names."""
+    del data
+    caps = Caps(**asked["caps"])
+    content = source_file(asked["file"], Path(asked["source"])).read(caps)
+    raw = read_slice(content, asked["frame"], caps)
+    facts = {**raw_facts(raw), "digest": hashlib.sha256(content).hexdigest()}
+    return facts, [as_source(raw.values)]
+
+
+JOBS: dict[str, Callable[[dict[str, Any], bytes], Answer]] = {
+    "image": _image, "header": _header, "slice": _slice,
+}  # fmt: skip
 
 
 def _own_streams() -> tuple[BufferedReader, FileIO]:
@@ -147,14 +189,20 @@ def _own_size() -> tuple[int, int]:
 
 
 @contextlib.contextmanager
-def _time_limit(seconds: int) -> Iterator[None]:
-    """End the process after so long; the server does so earlier, unless it was killed itself."""
+def _time_limit(seconds: int) -> Iterator[Callable[[], None]]:
+    """End the process after so long; the server does so earlier, unless it was killed itself.
+
+    What is yielded starts the time anew.
+    """
+
+    def restart() -> None:
+        if hasattr(signal, "alarm"):
+            signal.alarm(seconds)
+
+    restart()
+    yield restart
     if hasattr(signal, "alarm"):
-        signal.alarm(seconds)
-        yield
         signal.alarm(0)
-    else:
-        yield
 
 
 if __name__ == "__main__":

@@ -36,8 +36,24 @@ _SAMPLE_LIMIT = 1_000_000
 _BLOCK = 1_000_000
 
 
-def finish(raw: RawSlice, digest: str, window: tuple[float, float] | None) -> MedicalImage:
+def finish(
+    raw: RawSlice,
+    digest: str,
+    window: tuple[float, float] | None,
+    series: RawSlice | None = None,
+) -> MedicalImage:
     """Check the values, choose modality and window, and build the image.
+
+    Parameters
+    ----------
+    raw : RawSlice
+    digest : str
+        Of the file.
+    window : (low, high) or None
+        In source units; None takes that of the file, or the default.
+    series : RawSlice, optional
+        What decides the modality, units and window of every slice of a series of files
+        (`enhancers.series.window`); by default the slice itself does.
 
     Raises
     ------
@@ -54,8 +70,11 @@ def finish(raw: RawSlice, digest: str, window: tuple[float, float] | None) -> Me
         windows=tuple(NamedWindow(w.name, w.window.turned(raw.inverted)) for w in raw.windows),
         warnings=(*raw.warnings, *notes),
     )
-    modality = raw.modality or guess_modality(source, raw)
-    chosen, units, warnings = interpret(raw, window, modality)
+    basis = raw
+    if series is not None:
+        basis = replace(series, inverted=raw.inverted, warnings=raw.warnings)
+    modality = raw.modality or guess_modality(basis.values, basis)
+    chosen, units, warnings = interpret(basis, window, modality)
     if raw.modality is None and units == "HU":
         warnings = (HINTED_CT if raw.hint is Modality.CT else ASSUMED_CT, *warnings)
     return MedicalImage(
@@ -80,7 +99,7 @@ def finish(raw: RawSlice, digest: str, window: tuple[float, float] | None) -> Me
         warnings=warnings,
         windows=raw.windows,
         measured=None if raw.spectrum is None else Measured(spectrum=raw.spectrum),
-        reading=partial(interpret, raw, window),
+        reading=partial(interpret, basis, window),
     )
 
 
@@ -240,21 +259,22 @@ def _choose(raw: RawSlice, modality: Modality, units: str) -> tuple[Window, str]
     """
     source = raw.values
     content = _content(raw, source)
-    reason = "The file states no window; "
+    reason = "The image states no window; "
     for one in raw.windows:
-        if _shows(one.window, source) or _shows(one.window, content):
+        if shows(one.window, source) or shows(one.window, content):
             return one.window, ""
     if raw.windows:
         low, high = raw.windows[0].window.ends
-        reason = f"The window in the file, {low:g} to {high:g}, shows nothing of this image; "
+        reason = f"The stated window, {low:g} to {high:g}, shows nothing of this image; "
     colour = source.ndim == 3
     usual = CT_WINDOW if units == "HU" and not colour else _usual(raw, content, colour)
-    if usual is CT_WINDOW and _shows(usual, content):
+    if usual is CT_WINDOW and shows(usual, content):
         return usual, f"{reason}soft tissue, {usual.low:g} to {usual.high:g} HU, is shown."
     if usual is not None and usual is not CT_WINDOW:
         return usual, "" if not raw.windows else f"{reason}the stored range is shown."
     chosen = _robust(raw, content, modality is Modality.MR or units in _FROM_ZERO)
-    return chosen, f"{reason}{chosen.low:g} to {chosen.high:g} ({units}) was taken from the image."
+    values = "the image" if raw.slice_count == 1 else "its slices"
+    return chosen, f"{reason}{chosen.low:g} to {chosen.high:g} ({units}) was taken from {values}."
 
 
 def _content(raw: RawSlice, source: Pixels) -> NDArray[Any]:
@@ -268,7 +288,8 @@ def _content(raw: RawSlice, source: Pixels) -> NDArray[Any]:
     return source.reshape(-1)
 
 
-def _shows(window: Window, content: NDArray[Any]) -> bool:
+def shows(window: Window, content: NDArray[Any]) -> bool:
+    """Whether some of the values are inside a window or on both sides of it."""
     low, high = window.ends
     return float(content.max()) > low and float(content.min()) < high
 

@@ -9,29 +9,38 @@ Headers are read, and no pixels; nothing about the patient is kept.
 
 from __future__ import annotations
 
+import hashlib
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack
-from dataclasses import replace
 from pathlib import Path
 
 from enhancers.errors import ImageReadError, ImageTooLarge
 from enhancers.image import MedicalImage
-from enhancers.load import Caps, load
+from enhancers.load import Caps, enough_memory, read_slice
+from enhancers.load.raw import RawSlice
 from enhancers.series.discover import UNREADABLE, Found, found_files, is_collection
 from enhancers.series.facts import FrameFacts, plane
 from enhancers.series.files import SourceFile
 from enhancers.series.found import Series, SeriesFound, Slice
 from enhancers.series.grouping import Member, Volume, volumes
 from enhancers.series.headers import NoDicom, NoImage, read_facts
+from enhancers.series.images import SeriesImages
 from enhancers.series.volume import arranged
 
-__all__ = ["Series", "SeriesFound", "Slice", "find_series", "is_collection", "load_slice"]
+__all__ = [
+    "LocalSeries", "Series", "SeriesFound", "SeriesImages", "Slice", "find_series",
+    "is_collection", "load_slice",
+]  # fmt: skip
 
 DEFAULT_CAPS = Caps()
 
 
-def find_series(source: Path | Sequence[Path], caps: Caps = DEFAULT_CAPS) -> SeriesFound:
+def find_series(
+    source: Path | Sequence[Path],
+    caps: Caps = DEFAULT_CAPS,
+    progress: Callable[[int], None] | None = None,
+) -> SeriesFound:
     """The volumes in a folder, a zip archive, a DICOMDIR, or files.
 
     Objects are grouped by series and by what makes a volume: frame of reference, size,
@@ -45,6 +54,8 @@ def find_series(source: Path | Sequence[Path], caps: Caps = DEFAULT_CAPS) -> Ser
         Hidden files below a folder are left out, and links to folders are not followed.
     caps : Caps
         Limits of each file.
+    progress : callable, optional
+        Called after each file with the number of files that were read.
 
     Returns
     -------
@@ -63,7 +74,9 @@ def find_series(source: Path | Sequence[Path], caps: Caps = DEFAULT_CAPS) -> Ser
     members: list[Member] = []
     known: dict[tuple[str, int], list[SourceFile]] = {}
     with ExitStack() as closing:
-        for one in found_files(paths, caps, ignored, closing):
+        for count, one in enumerate(found_files(paths, caps, ignored, closing)):
+            if progress:
+                progress(count)
             facts = _facts(one, caps, ignored)
             if not facts:
                 continue
@@ -91,6 +104,8 @@ def load_slice(
 ) -> MedicalImage:
     """Read a slice by its index in the sorted order, as `enhancers.load.load`.
 
+    For several slices, `LocalSeries` decides about their window once.
+
     ``slice_index``, ``slice_count`` and the step of the geometry are those of the series.
 
     Parameters
@@ -109,11 +124,28 @@ def load_slice(
     ParameterError
         There is no such slice.
     """
-    place = series.middle if index is None else index
-    chosen = series.slice(place)
-    image = load(chosen.file.read(caps), slice_index=chosen.frame, window=window, caps=caps)
-    geometry = image.geometry and replace(image.geometry, step=chosen.step)
-    return replace(image, slice_index=place, slice_count=len(series.slices), geometry=geometry)
+    with enough_memory():
+        return LocalSeries(series, caps).image(index, window)
+
+
+class LocalSeries(SeriesImages):
+    """The slices of a series, read in this process.
+
+    Parameters
+    ----------
+    series : Series
+    caps : Caps
+    """
+
+    def __init__(self, series: Series, caps: Caps = DEFAULT_CAPS) -> None:
+        super().__init__(series)
+        self.caps = caps
+
+    def read(self, index: int) -> tuple[RawSlice, str]:
+        """A slice and the digest of its file."""
+        chosen = self.series.slice(index)
+        data = chosen.file.read(self.caps)
+        return read_slice(data, chosen.frame, self.caps), hashlib.sha256(data).hexdigest()
 
 
 def _facts(found: Found, caps: Caps, ignored: Counter[str]) -> list[FrameFacts]:
@@ -151,6 +183,12 @@ def _series(key: str, volume: Volume, files: Sequence[SourceFile]) -> Series:
         for place, index in enumerate(geometry.order)
     )
     first = frames[geometry.order[0]]
+    stated = {
+        place: window
+        for place, index in enumerate(geometry.order)
+        if (window := frames[index].window) is not None
+    }
+    middle = len(slices) // 2
     return Series(
         key=key,
         modality=first.modality,
@@ -163,4 +201,6 @@ def _series(key: str, volume: Volume, files: Sequence[SourceFile]) -> Series:
         parts=volume.parts,
         slices=slices,
         notes=(*volume.notes, *geometry.notes),
+        reference=min(stated, key=lambda place: (abs(place - middle), place), default=middle),
+        windows_differ=len(set(stated.values())) > 1,
     )

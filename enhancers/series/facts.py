@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from enhancers.geometry import Vector, plane_name
+from enhancers.image import Window
 
 Floats = NDArray[np.float64]
 
@@ -46,6 +47,8 @@ class FrameFacts:
         Whether the object is a volume of its own: it has frames, and no functional groups.
     time : float
         Seconds; only differences mean something.
+    window : Window or None
+        The first one that is stated.
     """
 
     series: str
@@ -69,6 +72,7 @@ class FrameFacts:
     repeats: tuple[tuple[str, object], ...] = ()
     alone: bool = False
     time: float = 0.0
+    window: Window | None = None
 
     @property
     def placed(self) -> bool:

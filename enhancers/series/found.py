@@ -58,6 +58,11 @@ class Series:
     slices : tuple of Slice
     notes : tuple of str
         Sentences on gaps, doubles, tilt and mixed geometry.
+    reference : int
+        Index of the slice whose header gives the window of all: the one nearest to the middle that
+        states a window.
+    windows_differ : bool
+        Whether slices state different windows.
     """
 
     key: str
@@ -71,6 +76,8 @@ class Series:
     parts: tuple[str, ...]
     slices: tuple[Slice, ...]
     notes: tuple[str, ...]
+    reference: int
+    windows_differ: bool
 
     @property
     def description(self) -> str:

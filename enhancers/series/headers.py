@@ -22,10 +22,19 @@ from pydicom.uid import UID, DeflatedExplicitVRLittleEndian
 
 from enhancers.errors import ImageReadError
 from enhancers.geometry import Vector
+from enhancers.image import Window
 from enhancers.load import Caps
 from enhancers.load import dicom as _quiet  # noqa: F401  silences pydicom, which quotes patients
 from enhancers.load.dicom.deflated import deflated
-from enhancers.load.dicom.header import frame_item, integer, modality_code, number, text
+from enhancers.load.dicom.header import (
+    frame_item,
+    integer,
+    modality_code,
+    number,
+    rescale,
+    stated_windows,
+    text,
+)
 from enhancers.load.dicom.mosaic import PRIVATE as MOSAIC_ELEMENTS
 from enhancers.load.dicom.mosaic import Mosaic, mosaic
 from enhancers.load.file_format import sniff
@@ -48,6 +57,7 @@ NEEDED = (
     "SpacingBetweenSlices", "PixelSpacing", "ImagerPixelSpacing", "GridFrameOffsetVector",
     "DimensionIndexSequence", "ComplexImageComponent",
     "SharedFunctionalGroupsSequence", "PerFrameFunctionalGroupsSequence",
+    "WindowCenter", "WindowWidth", "VOILUTFunction", "RescaleSlope", "RescaleIntercept",
 )  # fmt: skip
 """The public elements that are read of a data set."""
 
@@ -224,6 +234,7 @@ def _object_facts(header: Header) -> FrameFacts:
             ("acquisition", number(header, "AcquisitionNumber")),
         ),
         time=_seconds(header),
+        window=_window(header, 0),
     )
 
 
@@ -261,7 +272,14 @@ def _frame_facts(
             ("dimension", rest if pointers and rest else None),
         ),
         time=_seconds(content) or whole.time,
+        window=_window(header, index),
     )
+
+
+def _window(header: Header, index: int) -> Window | None:
+    item = frame_item(header, "PixelValueTransformationSequence", index) or header
+    stated, _ = stated_windows(header, index, rescale(item))
+    return stated[0].window if stated else None
 
 
 def _named(*pairs: tuple[str, object]) -> tuple[tuple[str, object], ...]:

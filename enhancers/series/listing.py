@@ -75,7 +75,10 @@ def _without_number(one: Series) -> Series | None:
     number, _, _ = one.key.partition(".")
     parts = (*one.parts[:-1], f"{match[1]} of {match[3]}", str(len(one.slices)))
     distance = None if one.slice_spacing is None else round(one.slice_spacing, 3)
-    return replace(one, key=number, parts=parts, slices=(), notes=(), slice_spacing=distance)
+    return replace(
+        one, key=number, parts=parts, slices=(), notes=(), slice_spacing=distance,
+        reference=0, windows_differ=False,
+    )  # fmt: skip
 
 
 def _row(group: Sequence[Series]) -> tuple[str, ...]:

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from enhancers.decoding import OpenedFile
+from enhancers.decoding import Opened, OpenedFile
 from enhancers.display import thumbnail
 from enhancers.errors import ParameterError
 from enhancers.image import MedicalImage
@@ -32,7 +32,7 @@ class OpenedSample:
 
     label: str
     image: MedicalImage
-    file: OpenedFile
+    file: Opened
     truth: OpenedFile | None
 
 

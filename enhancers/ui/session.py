@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from enhancers.compare.maps import ResultMap, result_maps
-from enhancers.decoding import OpenedFile
+from enhancers.decoding import Opened, OpenedFile
 from enhancers.display import PRESETS, Preset, file_presets, full_window
 from enhancers.image import MedicalImage, Pixels, Window
 from enhancers.measured import Known
@@ -77,7 +77,7 @@ class Session:
     image : MedicalImage, optional
     name : str
         File name or sample label, for display.
-    opened : OpenedFile, optional
+    opened : Opened, optional
         The file of the image.
     sample : str
         Key of the gallery's sample, if it is one.
@@ -124,7 +124,7 @@ class Session:
     token: str = field(default_factory=lambda: secrets.token_hex(16))
     image: MedicalImage | None = None
     name: str = ""
-    opened: OpenedFile | None = None
+    opened: Opened | None = None
     sample: str = ""
     window_choice: str = FILE_WINDOW
     first_window: Window | None = None
@@ -190,7 +190,8 @@ class Session:
     def windows_of(self, image: MedicalImage) -> tuple[Preset, ...]:
         """The processing windows of a slice: those that the file states, and the usual ones."""
         usual = PRESETS.get(image.modality, ()) if image.units == "HU" else ()
-        return (*file_presets(image, self.first_window or image.window), *usual)
+        first = self.first_window or image.window
+        return (*file_presets(image, first, each_slice=True), *usual)
 
     # In the following, `change` is the number of the change by `changes`.
 
@@ -198,7 +199,7 @@ class Session:
         self,
         image: MedicalImage,
         name: str,
-        opened: OpenedFile,
+        opened: Opened,
         sample: str = "",
         change: int | None = None,
     ) -> None:

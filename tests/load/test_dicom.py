@@ -25,7 +25,7 @@ from pydicom.uid import (
 
 from enhancers.display import file_presets
 from enhancers.errors import ImageReadError, ImageTooLarge
-from enhancers.image import MedicalImage, NamedWindow, Window
+from enhancers.image import EACH_SLICE, MedicalImage, NamedWindow, Window
 from enhancers.load import Caps, load, probe
 from enhancers.method import Modality
 from tests.support import bombs, image_files
@@ -519,8 +519,8 @@ def test_functional_groups_of_a_frame(read) -> None:
     assert np.array_equal(first.source, GRAY16 + 5.0)
     assert np.array_equal(second.source, GRAY16 * 2.0 + 5.0)
     assert (first.window.low, second.window.low) == (250.0, 250.0)
-    assert [one.name for one in first.windows] == ["Window 1"]
-    assert second.windows[1] == NamedWindow("This slice", Window(750.0, 850.0))
+    assert first.windows[1:] == (NamedWindow(EACH_SLICE, Window(250.0, 350.0)),)
+    assert second.windows[1:] == (NamedWindow(EACH_SLICE, Window(750.0, 850.0)),)
     assert (first.spacing, second.spacing) == ((0.25, 0.5), (0.75, 0.5))
 
 

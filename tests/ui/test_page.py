@@ -141,7 +141,7 @@ def test_windows_of_the_file_are_offered_and_follow_the_slice(handlers, tmp_path
     session = handlers.sessions.get("tab")
     assert (session.image.slice_index, session.image.window) == (1, Window(250.0, 350.0))
     choices = dict(updates[layout.window]["choices"])
-    key = choices["This slice (file): 450 to 550 a.u."]
+    key = choices["Each slice's own (file): 450 to 550 a.u."]
     image.window(key, handlers.request)
     assert session.image.window == Window(450.0, 550.0)
     for position, low in ((3, 750.0), (1, 250.0), (2, 450.0)):

@@ -26,7 +26,7 @@ from pydicom.pixels import apply_color_lut, apply_modality_lut, apply_voi_lut
 from pydicom.uid import UID, UID_dictionary
 
 from enhancers.errors import ImageReadError
-from enhancers.image import NamedWindow, Window
+from enhancers.image import EACH_SLICE, NamedWindow, Window
 from enhancers.load.dicom import pet
 from enhancers.load.dicom.deflated import DeflatedFile, deflated
 from enhancers.load.dicom.header import (
@@ -279,7 +279,7 @@ def _sample(
 
 
 def _windows(dataset: Dataset, index: int) -> tuple[tuple[NamedWindow, ...], tuple[str, ...]]:
-    """The windows of the first frame that has one, then that of this frame, and notes."""
+    """The windows of the first frame that has one, that of this frame if they differ, and notes."""
 
     def of(place: int) -> tuple[tuple[NamedWindow, ...], tuple[str, ...]]:
         item = frame_item(dataset, "PixelValueTransformationSequence", place) or dataset
@@ -289,10 +289,12 @@ def _windows(dataset: Dataset, index: int) -> tuple[tuple[NamedWindow, ...], tup
     groups = dataset.get("PerFrameFunctionalGroupsSequence")
     if not groups:
         return own, notes
-    first = next((found[0] for place in range(len(groups)) if (found := of(place))[0]), own)
-    known = {one.window for one in first}
-    more = [one.window for one in own if one.window not in known]
-    return (*first, *(NamedWindow("This slice", window) for window in more[:1])), notes
+    all_stated = [found for place in range(len(groups)) if (found := of(place)[0])]
+    if not all_stated:
+        return own, notes
+    differ = len({found[0].window for found in all_stated}) > 1
+    more = [NamedWindow(EACH_SLICE, one.window) for one in own[:1] if differ]
+    return (*all_stated[0], *more), notes
 
 
 def _colour(values: NDArray[Any], dataset: Dataset) -> RawSlice | None:

@@ -1,0 +1,127 @@
+"""The series of an upload of several files or an archive, and their slices, decoded once."""
+
+from __future__ import annotations
+
+import threading
+import weakref
+from collections.abc import Sequence
+from dataclasses import asdict, replace
+from pathlib import Path
+
+from enhancers.decoding.content import TakenFolder
+from enhancers.decoding.messages import ConnectionEnded, raw_slice, take_spectrum
+from enhancers.decoding.opened_file import next_number
+from enhancers.decoding.pool import DecodePool, Progress, decode_pool
+from enhancers.decoding.series_messages import file_facts, series_found
+from enhancers.decoding.slice_store import SliceStore, slice_store
+from enhancers.errors import ImageReadError
+from enhancers.load import Caps
+from enhancers.load.raw import RawSlice
+from enhancers.series import Series, SeriesImages
+from enhancers.voxel_grid import STORED
+
+
+class UploadedSeries:
+    """The series of an upload, found by a worker process.
+
+    Parameters
+    ----------
+    paths : sequence of Path
+        Several files, or a zip archive; they are taken from the disk (`TakenFolder`).
+    caps : Caps
+    progress : callable, optional
+        Gets the number of files whose headers were read, as this goes on.
+    pool : DecodePool, optional
+        By default that of the process, as `store`.
+    store : SliceStore, optional
+
+    Raises
+    ------
+    ImageReadError
+        There is no DICOM image, or an archive is refused.
+    ServerBusy
+        Too many files wait.
+    """
+
+    def __init__(
+        self,
+        paths: Sequence[Path],
+        caps: Caps,
+        progress: Progress | None = None,
+        *,
+        pool: DecodePool | None = None,
+        store: SliceStore | None = None,
+    ) -> None:
+        self.caps = caps
+        self._pool = pool or decode_pool()
+        self._store = slice_store() if store is None else store
+        self._folder = TakenFolder(paths, caps)
+        self._opened: dict[str, OpenedSeries] = {}
+        source = self._folder.source
+        answer = self._pool.ask(
+            None, "series", progress=progress, source=str(source), caps=asdict(caps)
+        )
+        try:
+            found = series_found(answer.facts, source)
+        except ConnectionEnded:
+            raise ImageReadError("The files are damaged: they could not be listed.") from None
+        if self._folder.copies:
+            copies = found.ignored.get("copies of images", 0) + self._folder.copies
+            found = replace(found, ignored={**found.ignored, "copies of images": copies})
+        found.check()
+        self.found = found
+
+    def open(self, key: str | None = None) -> OpenedSeries:
+        """A series by its key; None takes the only one (errors as `SeriesFound.pick`)."""
+        series = self.found.pick(key)
+        known = self._opened.get(series.key)
+        if known is None:
+            known = OpenedSeries(self._folder, series, self.caps, self._pool, self._store)
+            # Two requests may come at once; both get the same one.
+            known = self._opened.setdefault(series.key, known)
+        return known
+
+
+class OpenedSeries(SeriesImages):
+    """The slices of a series, each decoded at the first look, in a worker process.
+
+    Parameters
+    ----------
+    folder : TakenFolder
+        Of the upload; it stays as long as this object.
+    series : Series
+    caps : Caps
+    pool : DecodePool
+    store : SliceStore
+    """
+
+    def __init__(
+        self, folder: TakenFolder, series: Series, caps: Caps, pool: DecodePool, store: SliceStore
+    ) -> None:
+        super().__init__(series)
+        self.caps = caps
+        self._folder, self._pool, self._store = folder, pool, store
+        self._number = next_number()
+        self._decoding = threading.Lock()
+        self._digests: dict[int, str] = {}
+        weakref.finalize(self, store.forget, self._number)
+
+    def read(self, index: int) -> tuple[RawSlice, str]:
+        """A slice, kept or decoded, and the digest of its file."""
+        # Whoever asks for the slice that is being decoded waits for it.
+        with self._decoding:
+            found = self._store.get(self._number, (STORED, index, 0))
+            if not isinstance(found, RawSlice):
+                found = self._decoded(index)
+                self._store.put(self._number, (STORED, index, 0), found)
+            return found, self._digests[index]
+
+    def _decoded(self, index: int) -> RawSlice:
+        one = self.series.slice(index)
+        answer = self._pool.ask(
+            None, "slice", source=str(self._folder.source), file=file_facts(one.file),
+            frame=one.frame, caps=asdict(self.caps),
+        )  # fmt: skip
+        values, *more = answer.arrays
+        self._digests[index] = str(answer.facts["digest"])
+        return raw_slice(answer.facts, values, None, take_spectrum(answer.facts, more))
