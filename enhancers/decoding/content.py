@@ -158,12 +158,17 @@ class TakenFolder:
         return self.path if len(self._files) > 1 else self._files[0].path
 
 
-def _check_all(paths: Sequence[Path], caps: Caps) -> None:
-    if len(paths) > MOST_FILES:
+def check_count(count: int) -> None:
+    """Raise ImageTooLarge where so many files are too many for one upload."""
+    if count > MOST_FILES:
         raise ImageTooLarge(
-            f"{len(paths)} files are too many to be uploaded one by one ({MOST_FILES} are "
-            "possible). Give their folder as a zip archive."
+            f"{count} files are too many to be uploaded one by one ({MOST_FILES} are possible). "
+            "Give their folder as a zip archive."
         )
+
+
+def _check_all(paths: Sequence[Path], caps: Caps) -> None:
+    check_count(len(paths))
     total = 0
     for path in paths:
         with contextlib.suppress(OSError):

@@ -41,6 +41,12 @@ class UploadedSeries:
         There is no DICOM image, or an archive is refused.
     ServerBusy
         Too many files wait.
+
+    Attributes
+    ----------
+    found : SeriesFound
+    number : int
+        Of this upload, in this process.
     """
 
     def __init__(
@@ -69,7 +75,7 @@ class UploadedSeries:
             copies = found.ignored.get("copies of images", 0) + self._folder.copies
             found = replace(found, ignored={**found.ignored, "copies of images": copies})
         found.check()
-        self.found = found
+        self.found, self.number = found, next_number()
 
     def open(self, key: str | None = None) -> OpenedSeries:
         """A series by its key; None takes the only one (errors as `SeriesFound.pick`)."""

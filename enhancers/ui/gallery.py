@@ -9,10 +9,10 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from enhancers.decoding import Opened, OpenedFile
+from enhancers.decoding import Opened, OpenedFile, UploadedSeries
 from enhancers.display import thumbnail
 from enhancers.errors import ParameterError
-from enhancers.image import MedicalImage
+from enhancers.image import MedicalImage, Pixels
 from enhancers.load import Caps, load
 from enhancers.method import nearest
 from enhancers.samples import REAL_SAMPLES, SAMPLES, RealSample, Sample, sample
@@ -28,12 +28,16 @@ _BY_KEY = {entry.key: entry for entry in _ENTRIES}
 
 @dataclass(frozen=True, eq=False)
 class OpenedSample:
-    """A sample that was read, its file, and the file of its ground truth (synthetic ones only)."""
+    """What was opened: its name, image and file.
+
+    A synthetic sample has the file of its ground truth, a series the upload that it is of.
+    """
 
     label: str
     image: MedicalImage
     file: Opened
-    truth: OpenedFile | None
+    truth: OpenedFile | None = None
+    series: UploadedSeries | None = None
 
 
 def tiles(chosen: str = "") -> dict[str, Any]:
@@ -90,11 +94,16 @@ def open_sample(key: str, caps: Caps) -> OpenedSample:
 @functools.cache
 def thumbnail_png(key: str) -> bytes:
     """A sample's thumbnail as 8-bit PNG (errors as `open_sample`)."""
+    path, _ = _files(_entry(key))
+    return small_png(load(path).pixels)
+
+
+def small_png(pixels: Pixels) -> bytes:
+    """A thumbnail of an image, as 8-bit PNG."""
     from PIL import Image
 
-    path, _ = _files(_entry(key))
     data = io.BytesIO()
-    Image.fromarray(thumbnail(load(path).pixels, THUMBNAIL_SIDE)).save(data, "PNG")
+    Image.fromarray(thumbnail(pixels, THUMBNAIL_SIDE)).save(data, "PNG")
     return data.getvalue()
 
 

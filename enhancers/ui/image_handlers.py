@@ -1,4 +1,4 @@
-"""Handlers of the image section: upload, sample, slice, window, modality, ground truth."""
+"""Handlers of the image section: sample, slice, window, modality, ground truth."""
 
 from __future__ import annotations
 
@@ -39,33 +39,25 @@ class ImageHandlers(Handlers):
         super().__init__(updates, sessions)
         self.caps = caps
 
-    def upload(self, path: str | None, request: gr.Request, **values: Any) -> Updates:
-        """Open an uploaded file; a file that cannot be read changes only the notice."""
-        if path is None:
-            return self.updates.unchanged()
-        file = Path(path)
-
-        def read() -> OpenedSample:
-            opened = OpenedFile.upload(file, self.caps)
-            return OpenedSample(file.name, opened.image(), opened, None)
-
-        return self._open(self.session(request), read, "", values)
-
     def sample(self, event: gr.EventData, request: gr.Request, **values: Any) -> Updates:
         """Open a sample of the gallery, with its ground truth where it has one."""
         key = str(event.key)
-        return self._open(
+        return self.open(
             self.session(request), lambda: gallery.open_sample(key, self.caps), key, values
         )
 
-    def _open(
+    def open(
         self,
         session: Session,
         read: Callable[[], OpenedSample],
         sample: str,
         values: dict[str, Any],
     ) -> Updates:
-        """Read an image and show it, unless another file was chosen meanwhile."""
+        """Read an image and show it, unless another file was chosen meanwhile.
+
+        One that cannot be read changes only the notice. ``sample`` is the key of a sample of the
+        gallery, and ``values`` are those of the method section.
+        """
         with session.changes.change(file=True) as number:
             try:
                 opened = read()
@@ -77,14 +69,12 @@ class ImageHandlers(Handlers):
                 if not session.changes.is_latest_file(number):
                     return self.updates.unchanged()
                 before = _modality(session)
-                session.open(opened.image, opened.label, opened.file, sample, number)
+                session.open(opened.image, opened.label, opened.file, sample, number, opened.series)
                 if truth is not None:
                     session.set_truth(truth, opened.truth, "clean, synthetic")
-        cleared = {self.updates.layout.upload: None} if sample else {}
         return {
             **self.updates.opened(session),
             **self._presets(before, opened.image.modality, values),
-            **cleared,
         }
 
     def modality(self, value: str, request: gr.Request, **values: Any) -> Updates:
@@ -272,7 +262,7 @@ def _window_limits(
     for preset in session.windows_of(image):
         if preset.key == choice:
             return min(preset.low, preset.high), max(preset.low, preset.high)
-    if choice == FILE_WINDOW or any(preset.key == choice for preset in session.windows):
+    if choice in (FILE_WINDOW, session.window_choice):
         # A slice may lack a window that another one has.
         return None
     raise ParameterError(f"There is no window {choice} for this image; choose one from the list.")

@@ -13,7 +13,7 @@ from enhancers.asset_files import asset_text
 from enhancers.method import Family, Method, Modality
 from enhancers.networks.installed import states
 from enhancers.registry import METHODS
-from enhancers.ui import evidence_tab, networks_tab, render
+from enhancers.ui import evidence_tab, networks_tab, render, series_list
 from enhancers.ui.added_cards import FIELD_KEY, AddedCards, added_methods, build_added_cards
 from enhancers.ui.evidence_tab import EvidenceTab
 from enhancers.ui.html import piece
@@ -46,6 +46,7 @@ class Layout:
     header: Any
     notice: Any
     upload: Any
+    series: Any
     samples: Any
     facts: Any
     modality: Any
@@ -198,10 +199,18 @@ def _image_section(samples: dict[str, Any], remarks: tuple[str, str]) -> dict[st
     parts: dict[str, Any] = {}
     what, kept = remarks
     _heading("Image", what, "How long is it kept?", kept)
-    # No file_types: with them the browser refuses DICOM files without an extension.
-    parts["upload"] = gr.File(
-        label="Image file", show_label=False, file_count="single", elem_id="upload", height=44
-    )
+    with gr.Row(elem_id="opening"):
+        # No file_types: with them the browser refuses DICOM files without an extension.
+        parts["upload"] = gr.File(
+            label="Image files", show_label=False, file_count="multiple", elem_id="upload",
+            height=44, min_width=160,
+        )  # fmt: skip
+        # series.js lets it choose a folder.
+        gr.Button("Folder", size="sm", elem_id="upload-folder", scale=0, min_width=64)
+    parts["series"] = gr.HTML(
+        series_list.empty(), html_template=asset_text("series.html"),
+        js_on_load=asset_text("series.js"), apply_default_css=False, elem_id="series",
+    )  # fmt: skip
     parts["samples"] = gr.HTML(
         samples, html_template=asset_text("samples.html"), js_on_load=asset_text("samples.js"),
         apply_default_css=False, elem_id="samples",

@@ -14,7 +14,15 @@ from fastapi import APIRouter
 from enhancers.load import Caps
 from enhancers.registry import METHODS
 from enhancers.settings import Settings, on_a_space
-from enhancers.ui import download_routes, evidence_tab, gallery, layout, network_handlers, render
+from enhancers.ui import (
+    download_routes,
+    evidence_tab,
+    gallery,
+    layout,
+    network_handlers,
+    render,
+    series_list,
+)
 from enhancers.ui.estimate_handlers import EstimateHandlers
 from enhancers.ui.evidence_files import FOLDER
 from enhancers.ui.evidence_tab import EvidencePage
@@ -29,6 +37,7 @@ from enhancers.ui.sessions import Sessions
 from enhancers.ui.study_tab import StudyLinks
 from enhancers.ui.tab_handlers import TabHandlers
 from enhancers.ui.theme import launch_options
+from enhancers.ui.upload_handlers import UploadHandlers
 from enhancers.ui.viewer import PixelStore
 from enhancers.ui.viewer import router as pixel_router
 from enhancers.ui.wiring import Wiring
@@ -114,6 +123,7 @@ def build(
         pixel_router(store),
         download_routes.router(sessions),
         evidence_tab.router(evidence),
+        series_list.router(sessions),
     )
     # With Gradio's default number the page shares the threads of the server, and queued runs would
     # block a reader study.
@@ -188,10 +198,12 @@ def _run_outputs(page: Layout) -> list[Any]:
 
 def _wire_image(wiring: Wiring, page: Layout, follow_ups: _FollowUps, caps: Caps) -> None:
     handlers = ImageHandlers(wiring.updates, wiring.sessions, caps)
+    uploads = UploadHandlers(handlers)
     outputs, methods = _outputs(page), page.method_inputs()
     connect = functools.partial(wiring.connect, outputs=outputs)
     events = [
-        connect(page.upload.upload, handlers.upload, [page.upload], inputs_kwargs=methods),
+        connect(page.upload.upload, uploads.upload, [page.upload], inputs_kwargs=methods),
+        connect(page.series.pick, uploads.pick, inputs_kwargs=methods),
         connect(page.samples.pick, handlers.sample, inputs_kwargs=methods),
         connect(page.modality.input, handlers.modality, [page.modality], inputs_kwargs=methods),
         connect(page.not_ct.click, handlers.not_ct, inputs_kwargs=methods),
@@ -206,6 +218,7 @@ def _wire_image(wiring: Wiring, page: Layout, follow_ups: _FollowUps, caps: Caps
     ]  # fmt: skip
     for event in events:
         follow_ups.settle(event)
+    connect(page.series.refuse, uploads.refuse)
 
 
 def _mask_events(wiring: Wiring, page: Layout, caps: Caps) -> list[Any]:

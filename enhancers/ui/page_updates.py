@@ -7,7 +7,7 @@ from typing import Any
 import gradio as gr
 
 from enhancers.image import MedicalImage
-from enhancers.ui import gallery, render
+from enhancers.ui import gallery, render, series_list
 from enhancers.ui.layout import Layout
 from enhancers.ui.panels import all_panels, display_group, display_windows
 from enhancers.ui.render import Notice
@@ -81,6 +81,7 @@ class PageUpdates:
         return {
             **self.image(session),
             **self.slice(session),
+            page.series: series_list.listed(session),
             page.mask: None,
             page.painting: gr.update(value=None, visible=False),
             page.use_painting: gr.update(visible=False),

@@ -80,7 +80,10 @@ def upload_remark(*, on_a_space: bool) -> str:
         if on_a_space
         else "Images stay on the machine that runs this page."
     )
-    return f"DICOM, NIfTI, PNG, TIFF, JPEG, NumPy. {where}"
+    return (
+        "DICOM (a file; or files, folder or zip archive of a series), NIfTI, PNG, TIFF, JPEG, "
+        f"NumPy. {where}"
+    )
 
 
 def keeping_remark(settings: Settings) -> str:
@@ -92,7 +95,8 @@ def keeping_remark(settings: Settings) -> str:
         else "Results are kept in memory only."
     )
     return (
-        "An uploaded file is removed from the disk of the server as soon as it is opened. "
+        "An uploaded file is removed from the disk of the server as soon as it is opened, the "
+        "files of a series when it is closed. "
         f"{results} A page that is reloaded shows its image and results again for "
         f"{KEPT_MINUTES} minutes; then they are forgotten."
     )

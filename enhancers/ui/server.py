@@ -15,6 +15,7 @@ from enhancers.http_limits.bodies import BodyLimits
 from enhancers.http_limits.connections import limit_connections
 from enhancers.http_limits.proxy_headers import ProxyHeaders
 from enhancers.http_limits.upload_quota import QuotaOfUploads, UploadQuota
+from enhancers.load import Caps
 from enhancers.private_folders import private_folder, remove_regularly
 from enhancers.request_guard import RequestGuard, allowed_hosts
 from enhancers.security_headers import SecurityHeaders
@@ -66,7 +67,8 @@ def launch(
         ssr_mode=False,
         footer_links=["api"],
         mcp_server=settings.mcp,
-        max_file_size=settings.max_file_bytes,
+        # An archive of a series may be larger than a file that is opened (`Caps`).
+        max_file_size=Caps.from_settings(settings).max_unpacked,
         app_kwargs={"middleware": list(middleware)},
         **page.launch_options,
     )
@@ -79,16 +81,19 @@ def launch(
     inner = VisitorCookie(QuotaOfUploads(inner, quota))
     inner = SecurityHeaders(inner, framed=_FRAMED_ON_A_SPACE if on_a_space() else "'self'")
     guarded = RequestGuard(inner, allowed_hosts(settings.host, [settings.allowed_hosts]))
-    largest = _largest_bodies(settings.max_file_bytes) | dict(bodies or {})
+    largest = _largest_bodies(Caps.from_settings(settings)) | dict(bodies or {})
     app.middleware_stack = ProxyHeaders(BodyLimits(guarded, largest), proxies)
     limit_connections(page.blocks.server.config, proxies)
     _hide_the_server(page)
     return app
 
 
-def _largest_bodies(file_bytes: int) -> dict[str, int]:
-    """Paths that take a file: as it is, or in JSON."""
-    return {"/gradio_api/upload": file_bytes + 10**6, "/gradio_api/mcp": 2 * file_bytes + 10**6}
+def _largest_bodies(caps: Caps) -> dict[str, int]:
+    """Paths that take files as they are, or one in JSON."""
+    return {
+        "/gradio_api/upload": caps.max_unpacked + 10**6,
+        "/gradio_api/mcp": 2 * caps.max_bytes + 10**6,
+    }
 
 
 def _hide_the_server(page: ComparePage) -> None:

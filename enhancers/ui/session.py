@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from enhancers.compare.maps import ResultMap, result_maps
-from enhancers.decoding import Opened, OpenedFile
+from enhancers.decoding import Opened, OpenedFile, OpenedSeries, UploadedSeries
 from enhancers.display import PRESETS, Preset, file_presets, full_window
 from enhancers.image import MedicalImage, Pixels, Window
 from enhancers.measured import Known
@@ -81,6 +81,10 @@ class Session:
         The file of the image.
     sample : str
         Key of the gallery's sample, if it is one.
+    series : UploadedSeries, optional
+        The series of the last upload of several files, of which one may be open.
+    series_key : str
+        Key of the one that is open.
     window_choice : str
         Key of the processing window in use.
     first_window : Window, optional
@@ -126,6 +130,8 @@ class Session:
     name: str = ""
     opened: Opened | None = None
     sample: str = ""
+    series: UploadedSeries | None = None
+    series_key: str = ""
     window_choice: str = FILE_WINDOW
     first_window: Window | None = None
     truth: Pixels | None = None
@@ -202,11 +208,14 @@ class Session:
         opened: Opened,
         sample: str = "",
         change: int | None = None,
+        series: UploadedSeries | None = None,
     ) -> None:
         """Replace the image by another file; a run is stopped and all results are dropped."""
         with self.lock:
             self.file += 1
             self.name, self.opened, self.sample = name, opened, sample
+            self.series = series
+            self.series_key = opened.series.key if isinstance(opened, OpenedSeries) else ""
             self.window_choice, self.first_window = FILE_WINDOW, image.window
             self.pair, self.pair_chosen = (None, None), False
             self.replace_image(image, change)

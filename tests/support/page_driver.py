@@ -97,7 +97,8 @@ class DrivenTab:
     def upload(self, elem_id: str, name: str, content: bytes) -> None:
         answer = self.client.post("/gradio_api/upload", files={"files": (name, content)})
         file = {"path": answer.json()[0], "orig_name": name, "meta": {"_type": "gradio.FileData"}}
-        self.set(elem_id, file, "upload")
+        several = self.prop(elem_id, "file_count") == "multiple"
+        self.set(elem_id, [file] if several else file, "upload")
 
     def wait(self, seconds: float = 30.0) -> None:
         """Until every event is answered."""

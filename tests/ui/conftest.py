@@ -11,7 +11,9 @@ from enhancers.ui.estimate_handlers import EstimateHandlers
 from enhancers.ui.image_handlers import ImageHandlers
 from enhancers.ui.page_updates import PageUpdates
 from enhancers.ui.sessions import Sessions
+from enhancers.ui.upload_handlers import UploadHandlers
 from enhancers.ui.viewer import PixelStore
+from tests.support.compare_page import field_values
 
 
 @pytest.fixture(scope="module")
@@ -34,12 +36,25 @@ def handlers(page):
     with gr.Blocks():
         drawn = layout.build_layout({}, gallery.tiles(), [], StudyLinks())
     updates = PageUpdates(drawn, PixelStore())
+    image_handlers = ImageHandlers(updates, sessions, DEFAULT_CAPS)
+    uploads = UploadHandlers(image_handlers)
+    request = SimpleNamespace(session_hash="tab")
+
+    def upload(*paths):
+        """Upload files; the last updates of every component."""
+        found = {}
+        for some in uploads.upload([str(path) for path in paths], request, **field_values()):
+            found |= some
+        return found
+
     return SimpleNamespace(
         layout=drawn,
         sessions=sessions,
         run_handlers=run_handlers.RunHandlers(updates, sessions),
         estimate=EstimateHandlers(updates, sessions).estimate,
         updates=updates,
-        image_handlers=ImageHandlers(updates, sessions, DEFAULT_CAPS),
-        request=SimpleNamespace(session_hash="tab"),
+        image_handlers=image_handlers,
+        uploads=uploads,
+        upload=upload,
+        request=request,
     )

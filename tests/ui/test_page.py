@@ -47,8 +47,8 @@ def test_a_bad_file_changes_only_the_notice(handlers, tmp_path):
     session.replace_image(IMAGE)
     bad = tmp_path / "notes.dcm"
     bad.write_text("no image")
-    updates = handlers.image_handlers.upload(str(bad), handlers.request, **field_values())
-    assert set(updates) == {handlers.layout.notice}
+    updates = handlers.upload(bad)
+    assert set(updates) == {handlers.layout.notice, handlers.layout.upload}
     assert session.image is IMAGE
 
 
@@ -66,7 +66,7 @@ def test_an_upload_leaves_the_disk_and_is_decoded_once(handlers, tmp_path, monke
     volume = np.random.default_rng(0).integers(0, 900, (24, 20, 6)).astype(np.int16)
     path.write_bytes(nifti(volume))
     image = handlers.image_handlers
-    image.upload(str(path), handlers.request, **field_values())
+    handlers.upload(path)
     assert not path.exists()
     session = handlers.sessions.get("tab")
     seen = []
@@ -87,7 +87,7 @@ def test_an_assumed_ct_is_undone_with_one_click(handlers, tmp_path):
     volume = np.stack([chest(64, 80, seed) for seed in range(6)], axis=-1)
     path.write_bytes(nifti(volume.astype(np.int16)))
     image, layout = handlers.image_handlers, handlers.layout
-    updates = image.upload(str(path), handlers.request, **field_values())
+    updates = handlers.upload(path)
     session = handlers.sessions.get("tab")
     assert (session.image.units, session.image.window) == ("HU", Window(-160.0, 240.0))
     assert updates[layout.not_ct]["visible"]
@@ -116,7 +116,7 @@ def test_another_modality_of_the_same_units_keeps_results(handlers, tmp_path):
     path = tmp_path / "scan.png"
     path.write_bytes(to_png16(IMAGE.pixels))
     image = handlers.image_handlers
-    image.upload(str(path), handlers.request, **field_values())
+    handlers.upload(path)
     session = handlers.sessions.get("tab")
     session.start(Run(session.image, [MethodRun(Request("srad"), "SRAD")], 0))
     run = session.run
@@ -137,7 +137,7 @@ def test_windows_of_the_file_are_offered_and_follow_the_slice(handlers, tmp_path
     groups = [group(centre) for centre in ("300", "500", "800")]
     path.write_bytes(dicom(frames, Modality="MR", PerFrameFunctionalGroupsSequence=groups))
     image, layout = handlers.image_handlers, handlers.layout
-    updates = image.upload(str(path), handlers.request, **field_values())
+    updates = handlers.upload(path)
     session = handlers.sessions.get("tab")
     assert (session.image.slice_index, session.image.window) == (1, Window(250.0, 350.0))
     choices = dict(updates[layout.window]["choices"])

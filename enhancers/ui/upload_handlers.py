@@ -1,0 +1,148 @@
+"""Handlers of uploads: a file is opened, and of several files or an archive the series are listed."""
+
+from __future__ import annotations
+
+import queue
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import gradio as gr
+
+from enhancers.decoding import OpenedFile, UploadedSeries
+from enhancers.decoding.content import check_count
+from enhancers.errors import ReadingRoomError
+from enhancers.load import Caps
+from enhancers.series.zip_archive import is_zip
+from enhancers.ui import series_list
+from enhancers.ui.gallery import OpenedSample
+from enhancers.ui.handlers import Handlers
+from enhancers.ui.image_handlers import ImageHandlers
+from enhancers.ui.page_updates import Updates
+from enhancers.ui.render import Notice
+from enhancers.ui.session import Session
+
+_HEAD = 1024
+
+
+class UploadHandlers(Handlers):
+    """Handlers that open what was uploaded.
+
+    Parameters
+    ----------
+    images : ImageHandlers
+    """
+
+    def __init__(self, images: ImageHandlers) -> None:
+        super().__init__(images.updates, images.sessions)
+        self.images = images
+
+    def upload(
+        self, paths: list[str] | None, request: gr.Request, **values: Any
+    ) -> Iterator[Updates]:
+        """Open an uploaded file, or the only series of several files; list the series of more.
+
+        What cannot be read changes only the notice.
+        """
+        files = [Path(path) for path in paths or ()]
+        if not files:
+            return
+        session = self.session(request)
+        cleared: Updates = {self.updates.layout.upload: None}
+        if len(files) > 1 or _is_archive(files[0]):
+            for updates in self._series(session, files, values):
+                yield {**cleared, **updates}
+                cleared = {}
+            return
+
+        def read() -> OpenedSample:
+            opened = OpenedFile.upload(files[0], self.images.caps)
+            return OpenedSample(files[0].name, opened.image(), opened)
+
+        yield {**cleared, **self.images.open(session, read, "", values)}
+
+    def pick(self, event: gr.EventData, request: gr.Request, **values: Any) -> Updates:
+        """Open one of the series that are listed."""
+        session, key = self.session(request), str(event.key)
+        uploaded = session.series
+        if uploaded is None or (key == session.series_key and session.image is not None):
+            return {self.updates.layout.series: series_list.listed(session)}
+        return self.images.open(session, lambda: _opened(uploaded, key), "", values)
+
+    def refuse(self, event: gr.EventData) -> Updates:
+        """Say why the page did not upload so many files, or an empty folder."""
+        try:
+            check_count(int(event.count))
+        except (ReadingRoomError, ValueError) as error:
+            return self.updates.error(error)
+        return self.updates.notice(Notice("error", ("The folder is empty; give one with files.",)))
+
+    def _series(
+        self, session: Session, files: list[Path], values: dict[str, Any]
+    ) -> Iterator[Updates]:
+        """Find the series of an upload, and open the only one or list them."""
+        page = self.updates.layout
+        with session.changes.change(file=True) as number:
+            yield {page.series: series_list.reading(0, len(files))}
+            finding = _Finding(files, self.images.caps)
+            for done in finding.progress():
+                if session.changes.is_latest_file(number):
+                    yield {page.series: series_list.reading(done, len(files))}
+            latest, uploaded = session.changes.is_latest_file(number), finding.uploaded
+            several = uploaded is not None and len(uploaded.found.series) > 1
+            if latest and several:
+                with session.lock:
+                    session.series, session.series_key = uploaded, ""
+            # A notice of before is not about this upload.
+            said = self.updates.notice(None) if latest else {}
+            yield {page.series: series_list.listed(session), **said}
+        if not latest or several:
+            return
+        if uploaded is None:
+            raise finding.error
+        yield self.images.open(session, lambda: _opened(uploaded, None), "", values)
+
+
+def _opened(uploaded: UploadedSeries, key: str | None) -> OpenedSample:
+    """The middle slice of a series."""
+    opened = uploaded.open(key)
+    return OpenedSample(series_list.name(opened.series), opened.image(), opened, series=uploaded)
+
+
+def _is_archive(path: Path) -> bool:
+    """Whether an upload is a zip archive; one that is gone is not, and opening it says so."""
+    try:
+        with path.open("rb") as file:
+            return is_zip(file.read(_HEAD))
+    except OSError:
+        return False
+
+
+class _Finding:
+    """The search for the series of an upload, in a thread of its own.
+
+    Parameters
+    ----------
+    files : list of Path
+    caps : Caps
+    """
+
+    def __init__(self, files: list[Path], caps: Caps) -> None:
+        self.uploaded: UploadedSeries | None = None
+        self.error: Exception = ReadingRoomError("")
+        self._done: queue.SimpleQueue[int | None] = queue.SimpleQueue()
+        threading.Thread(target=self._find, args=(files, caps), daemon=True).start()
+
+    def progress(self) -> Iterator[int]:
+        """How many files were read, until the search ends."""
+        while (done := self._done.get()) is not None:
+            yield done
+
+    def _find(self, files: list[Path], caps: Caps) -> None:
+        try:
+            self.uploaded = UploadedSeries(files, caps, self._done.put)
+        except Exception as error:
+            self.error = error
+        finally:
+            self._done.put(None)
