@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 HOUR = 3600.0
 GB_PER_HOUR = 8.0
-FILES_PER_HOUR = 1000
+FILES_PER_HOUR = 5000
 _STEP = 60.0
 """Seconds whose uploads are counted together."""
 _ADDRESSES = 10_000

@@ -95,8 +95,8 @@ def keeping_remark(settings: Settings) -> str:
         else "Results are kept in memory only."
     )
     return (
-        "An uploaded file is removed from the disk of the server as soon as it is opened, the "
-        "files of a series when it is closed. "
+        "An uploaded file is removed from the disk of the server as soon as it is opened. The "
+        "files of a series stay there, without their names, until something else is opened. "
         f"{results} A page that is reloaded shows its image and results again for "
         f"{KEPT_MINUTES} minutes; then they are forgotten."
     )

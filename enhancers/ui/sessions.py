@@ -23,8 +23,8 @@ KEPT_SESSIONS = 16
 """Most sessions of pages that were left; the first of the address with most makes room."""
 
 _CONTINUED = (
-    "image", "name", "opened", "sample", "series", "series_key", "window_choice", "first_window", "truth",
-    "truth_file", "truth_origin", "pair", "pair_chosen", "settings", "view",
+    "image", "name", "opened", "sample", "series", "series_key", "window_choice", "first_window",
+    "truth", "truth_file", "truth_origin", "pair", "pair_chosen", "settings", "view",
 )  # fmt: skip
 
 

@@ -1,4 +1,4 @@
-"""Handlers of uploads: a file is opened, and of several files or an archive the series are listed."""
+"""Handlers of uploads: a file is opened; of several files or an archive the series are listed."""
 
 from __future__ import annotations
 
@@ -72,10 +72,7 @@ class UploadHandlers(Handlers):
 
     def refuse(self, event: gr.EventData) -> Updates:
         """Say why the page did not upload so many files, or an empty folder."""
-        try:
-            check_count(int(event.count))
-        except (ReadingRoomError, ValueError) as error:
-            return self.updates.error(error)
+        check_count(int(event.count))
         return self.updates.notice(Notice("error", ("The folder is empty; give one with files.",)))
 
     def _series(

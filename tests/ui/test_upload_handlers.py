@@ -1,0 +1,206 @@
+"""Several files, folders and archives on the page: listed, picked, and gone when closed."""
+
+import gc
+import io
+import zipfile
+from types import SimpleNamespace
+
+import pytest
+from fastapi import FastAPI
+from fastapi.testclient import TestClient
+from PIL import Image
+
+from enhancers.errors import ReadingRoomError
+from enhancers.image import Window
+from enhancers.private_folders import process_folder
+from enhancers.ui import series_list
+from tests.support import dicom_series, image_files
+from tests.support.compare_page import field_values
+
+LOCALIZER = {
+    "SeriesInstanceUID": "1.2.3.7", "SeriesNumber": 1,
+    "ImageType": ["ORIGINAL", "PRIMARY", "LOCALIZER"],
+}  # fmt: skip
+
+
+def ct(folder, count=5, number=0, **elements):
+    """Uploads of a series, each in a folder of its own as Gradio puts them."""
+    found = []
+    for index in range(count):
+        uid = f"1.2.3.8.{number}.{index}"
+        data = dicom_series.slice_file((0, 0, 2 * index), index + 1, SOPInstanceUID=uid, **elements)
+        path = folder / f"{1000 * number + count - index:064x}" / f"Doe{index}"
+        path.parent.mkdir(parents=True)
+        path.write_bytes(data)
+        found.append(path)
+    return found
+
+
+def two(folder):
+    return ct(folder, 5) + ct(folder, 2, 1, **LOCALIZER)
+
+
+def pick(handlers, key):
+    event = SimpleNamespace(key=key)
+    return handlers.uploads.pick(event, handlers.request, **field_values())
+
+
+def session_of(handlers):
+    return handlers.sessions.get("tab")
+
+
+def held():
+    return [path.name for path in process_folder().rglob("uploaded-*")]
+
+
+def test_several_series_are_listed_and_one_is_picked(handlers, tmp_path):
+    layout, session = handlers.layout, session_of(handlers)
+    notes = tmp_path / "notes.txt"
+    notes.write_text("no image")
+    updates = handlers.upload(*two(tmp_path), notes)
+    listed = updates[layout.series]
+    assert updates[layout.upload] is None
+    assert listed["title"] == "2 series: choose one"
+    assert [item["label"] for item in listed["items"]] == ["1. CT axial, localizer", "2. CT axial"]
+    assert listed["items"][1]["facts"].startswith("24 × 20 · 5 slices · 0.7")
+    assert "no DICOM (1)" in listed["left_out"]
+    # Nothing is open yet.
+    assert session.image is None
+    updates = pick(handlers, "2")
+    assert updates[layout.slice]["maximum"] == 5
+    assert updates[layout.slice]["value"] == 3
+    pressed = [item["pressed"] for item in updates[layout.series]["items"]]
+    assert pressed == ["false", "true"]
+    assert session.name == "Series 2, CT axial"
+    # The order of positions: the first pixel of a slice is its number.
+    seen = []
+    for position in (1, 5, 2):
+        handlers.image_handlers.slice(position, handlers.request)
+        seen.append(session.image.source[0, 0])
+    assert seen == [1, 5, 2]
+    assert pick(handlers, "1")[layout.slice]["maximum"] == 2
+    # The one that is open stays as it is.
+    assert set(pick(handlers, "1")) == {layout.series}
+
+
+def test_the_only_series_opens_at_once(handlers, tmp_path):
+    updates = handlers.upload(*ct(tmp_path))
+    assert updates[handlers.layout.series]["title"] == "1 series"
+    assert updates[handlers.layout.slice]["maximum"] == 5
+    assert session_of(handlers).image.slice_index == 2
+
+
+def test_progress_comes_first_and_the_field_is_free_again(handlers, tmp_path):
+    paths = [str(path) for path in ct(tmp_path)]
+    first, *_ = handlers.uploads.upload(paths, handlers.request, **field_values())
+    assert first[handlers.layout.upload] is None
+    assert first[handlers.layout.series]["busy"]["words"] == "Reading headers: 0 of 5"
+
+
+def test_what_is_no_series_leaves_image_and_list(handlers, tmp_path):
+    handlers.upload(*ct(tmp_path))
+    session = session_of(handlers)
+    image, uploaded = session.image, session.series
+    pictures = []
+    for index in range(2):
+        path = tmp_path / f"{index}.png"
+        path.write_bytes(image_files.png(image_files.ramp(top=200 + index)))
+        pictures.append(path)
+    paths = [str(path) for path in pictures]
+    updates = handlers.uploads.upload(paths, handlers.request, **field_values())
+    assert "busy" in next(updates)[handlers.layout.series]
+    assert next(updates)[handlers.layout.series] == series_list.listed(session)
+    with pytest.raises(ReadingRoomError, match="one file that is no DICOM"):
+        next(updates)
+    assert session.image is image
+    assert session.series is uploaded
+    assert not any(path.exists() for path in pictures)
+
+
+def archive(path, files, **options):
+    with zipfile.ZipFile(path, "w", **options) as packed:
+        for name, data in files.items():
+            packed.writestr(name, data)
+    return path
+
+
+def test_an_archive_is_a_series(handlers, tmp_path):
+    files = {path.name: path.read_bytes() for path in ct(tmp_path)}
+    path = archive(tmp_path / "exam.zip", files)
+    assert handlers.upload(path)[handlers.layout.slice]["maximum"] == 5
+    assert not path.exists()
+
+
+def test_a_damaged_archive_says_so(handlers, tmp_path):
+    path = tmp_path / "exam.zip"
+    path.write_bytes(b"PK\x03\x04" + bytes(100))
+    with pytest.raises(ReadingRoomError, match="damaged or truncated"):
+        handlers.upload(path)
+    assert session_of(handlers).image is None
+
+
+def test_what_is_closed_leaves_the_disk(handlers, tmp_path):
+    gc.collect()
+    before = held()
+    handlers.upload(*two(tmp_path))
+    pick(handlers, "2")
+    assert len(held()) == len(before) + 1
+    event = SimpleNamespace(key="ultrasound")
+    updates = handlers.image_handlers.sample(event, handlers.request, **field_values())
+    assert updates[handlers.layout.series] == series_list.empty()
+    gc.collect()
+    assert held() == before
+
+
+def test_a_page_that_is_loaded_anew_has_its_series(handlers, tmp_path):
+    handlers.upload(*two(tmp_path))
+    pick(handlers, "1")
+    former = session_of(handlers)
+    assert handlers.sessions.resume("new tab", former.token)
+    session = handlers.sessions.get("new tab")
+    updates = handlers.updates.resumed(session)
+    items = updates[handlers.layout.series]["items"]
+    assert [item["pressed"] for item in items] == ["true", "false"]
+    assert session.token in items[0]["thumbnail"]
+    assert session.opened.image(1).slice_index == 1
+
+
+def test_thumbnails_are_those_of_the_session_and_upload(handlers, tmp_path):
+    app = FastAPI()
+    app.include_router(series_list.router(handlers.sessions))
+    client = TestClient(app)
+    address = handlers.upload(*two(tmp_path))[handlers.layout.series]["items"][1]["thumbnail"]
+    found = client.get(f"/{address}")
+    assert found.headers["cache-control"] == "no-store"
+    assert Image.open(io.BytesIO(found.content)).size == (24, 20)
+    token, number, _ = address.removeprefix(series_list.ROUTE).split("/")
+    wrong = (f"{token}/{number}/9.png", f"{token}/{int(number) + 1}/2.png", f"x/{number}/2.png")
+    for end in wrong:
+        assert client.get(f"/{series_list.ROUTE}{end}").status_code == 404
+
+
+def test_slices_of_different_windows_offer_each_ones_own(handlers, tmp_path):
+    centres = {"VOILUTFunction": "LINEAR_EXACT", "WindowWidth": "100", "Modality": "MR"}
+    paths = [tmp_path / name for name in "abc"]
+    for index, path in enumerate(paths):
+        stated = {**centres, "WindowCenter": str(300 + 100 * index)}
+        path.write_bytes(dicom_series.slice_file((0, 0, index), index + 1, **stated))
+    updates = handlers.upload(*paths)
+    session, layout = session_of(handlers), handlers.layout
+    assert session.image.window == Window(350.0, 450.0)
+    assert "different windows" in updates[layout.notice]
+    key = dict(updates[layout.window]["choices"])["Each slice's own (file): 350 to 450 a.u."]
+    for position in (1, 3):
+        handlers.image_handlers.slice(position, handlers.request)
+        assert session.image.window == Window(350.0, 450.0)
+    handlers.image_handlers.window(key, handlers.request)
+    for position, low in ((3, 450.0), (1, 250.0), (2, 350.0)):
+        handlers.image_handlers.slice(position, handlers.request)
+        assert session.image.window == Window(low, low + 100)
+
+
+def test_too_many_files_are_refused_before_they_are_sent(handlers):
+    updates = handlers.uploads.refuse(SimpleNamespace(count=0))
+    assert "folder is empty" in updates[handlers.layout.notice]
+    with pytest.raises(ReadingRoomError, match="5000 files are too many"):
+        handlers.uploads.refuse(SimpleNamespace(count=5000))
