@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from enhancers.image import MedicalImage
     from enhancers.load import Caps
     from enhancers.save.dicom import DerivedFacts, DerivedHead
-    from enhancers.series import Series
+    from enhancers.series import Series, SeriesImages
 
 
 class SliceSource:
@@ -33,13 +33,15 @@ class SliceSource:
 
     def __init__(self, path: Path, key: str | None, caps: Caps) -> None:
         from enhancers.load.slices import FileSlices
-        from enhancers.series import find_series, is_collection
+        from enhancers.series import LocalSeries, find_series, is_collection
 
         self._path, self._caps = path, caps
         self._series: Series | None = None
+        self._images: SeriesImages | None = None
         self._file: FileSlices | None = None
         if key is not None or is_collection(path):
             self._series = find_series(path, caps).pick(key)
+            self._images = LocalSeries(self._series, caps)
             self.count = len(self._series.slices)
         else:
             self._file = FileSlices(path, caps)
@@ -61,10 +63,8 @@ class SliceSource:
         """A slice, the middle one by default."""
         if self._file is not None:
             return self._file.image(index, window)
-        from enhancers.series import load_slice
-
-        assert self._series is not None
-        return load_slice(self._series, index, window=window, caps=self._caps)
+        assert self._images is not None
+        return self._images.image(index, window)
 
     def frames(self) -> Sequence[int | None]:
         """For each slice its frame in its DICOM object; None where that has one."""

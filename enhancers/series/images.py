@@ -72,8 +72,10 @@ class SeriesImages(ABC):
         basis = self._basis()
         windows, notes = basis.windows, raw.warnings
         if series.windows_differ:
-            own = [one for one in raw.windows if one.name == EACH_SLICE] or [*raw.windows]
-            windows += tuple(NamedWindow(EACH_SLICE, one.window) for one in own[:1])
+            known = {one.window for one in windows}
+            other = [one for one in raw.windows if one.window not in known]
+            own = (other or raw.windows)[:1]
+            windows += tuple(NamedWindow(EACH_SLICE, one.window) for one in own)
             notes += (DIFFERENT,)
         placed = replace(
             raw,

@@ -20,11 +20,11 @@ def opened(folder: Path) -> LocalSeries:
 
 
 def pet(folder: Path) -> Path:
-    """Three slices of rising activity, each scaled to the whole of its own range, as PET is."""
+    """Three slices of rising activity, each scaled to the whole of its own range, as those of PET and NM are."""
     files = [
         image_files.dicom(
             image_files.ramp(20, 24, 4000).astype(np.uint16),
-            Modality="PT", SeriesInstanceUID="1.2.3", SOPInstanceUID=f"1.2.3.{index}",
+            Modality="NM", SeriesInstanceUID="1.2.3", SOPInstanceUID=f"1.2.3.{index}",
             ImageOrientationPatient=list(dicom_series.AXIAL),
             ImagePositionPatient=[0, 0, 4 * index], PixelSpacing=[4, 4],
             RescaleSlope=slope, RescaleIntercept=0,
