@@ -20,7 +20,7 @@ def opened(folder: Path) -> LocalSeries:
 
 
 def pet(folder: Path) -> Path:
-    """Three slices of rising activity, each scaled to the whole of its own range, as those of PET and NM are."""
+    """Three slices of rising activity, each scaled to its own range, as those of PET and NM."""
     files = [
         image_files.dicom(
             image_files.ramp(20, 24, 4000).astype(np.uint16),
