@@ -36,3 +36,23 @@ def test_a_closed_pipe_is_no_traceback(command: tuple[str, ...]) -> None:
     )
     os.close(writer)
     assert (done.returncode, done.stderr) == (CLOSED, "")
+
+
+@pytest.mark.parametrize("unbuffered", ["", "1"])
+@pytest.mark.parametrize(
+    ("place", "status", "says"), [(">&-", 0, ""), ("> /dev/full", CLOSED, "the disk is full")]
+)
+def test_no_output_and_a_full_disk_are_no_traceback(
+    place: str, status: int, says: str, unbuffered: str
+) -> None:
+    done = subprocess.run(
+        ["sh", "-c", f'exec "$0" -m enhancers list --json {place}', sys.executable],
+        cwd=ROOT,
+        stderr=subprocess.PIPE,
+        env={**os.environ, "PYTHONUNBUFFERED": unbuffered},
+        text=True,
+        check=False,
+    )
+    assert done.returncode == status
+    assert says in done.stderr
+    assert "Traceback" not in done.stderr
