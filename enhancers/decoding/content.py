@@ -7,6 +7,7 @@ hundreds of files, more than a process may keep open.
 from __future__ import annotations
 
 import contextlib
+import copy
 import os
 import re
 import shutil
@@ -18,6 +19,7 @@ from pathlib import Path
 
 from enhancers.errors import ImageReadError, ImageTooLarge
 from enhancers.load import Caps, check_file, in_one, opening_errors
+from enhancers.load.pairs import joined_header
 from enhancers.private_folders import private_folder
 
 PIECE = 2**20
@@ -56,6 +58,7 @@ class FileContent:
         self._stored = os.fstat(file.fileno()).st_size
         self.size = len(start) + self._stored
         self._start = start
+        self._other: FileContent | None = None
         self._file = file
         self._data = b""
         if sys.platform == "win32":
@@ -100,6 +103,21 @@ class FileContent:
                 remove_upload(path)
             _taken[path] = content
             return content
+
+    @classmethod
+    def take_pair(cls, header: Path, values: Path, caps: Caps) -> FileContent:
+        """The content of two uploads, a header and its values, as one file (`take`).
+
+        Raises
+        ------
+        ImageReadError
+        """
+        first, second = cls.take(header, caps), cls.take(values, caps)
+        start = joined_header(b"".join(first.pieces()), bytes(next(second.pieces(), b"")))
+        joined = copy.copy(second)
+        # Others who upload the same file get the second one as long as it is used.
+        joined._start, joined.size, joined._other = start, len(start) + second.size, second
+        return joined
 
     def pieces(self) -> Iterator[bytes | memoryview]:
         """The bytes in their order, in pieces."""

@@ -100,6 +100,11 @@ class OpenedFile:
         return _shared((content, caps), lambda: cls(content, caps))
 
     @classmethod
+    def upload_pair(cls, header: Path, values: Path, caps: Caps) -> OpenedFile:
+        """Two uploads, a header and its values (`FileContent.take_pair`)."""
+        return cls(FileContent.take_pair(header, values, caps), caps)
+
+    @classmethod
     def local(cls, path: Path, caps: Caps) -> OpenedFile:
         """A file that stays where it is (`FileContent.local`)."""
         with contextlib.suppress(OSError):

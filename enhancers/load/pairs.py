@@ -160,6 +160,20 @@ def head_of(path: Path) -> bytes:
         return file.read(HEAD)
 
 
+def pair_of(paths: Sequence[Path]) -> tuple[Path, Path] | None:
+    """The header and the values, where two files are that; None for all others.
+
+    Raises
+    ------
+    OSError
+        A file cannot be read.
+    """
+    if len(paths) != 2:
+        return None
+    found = belonging([Part(one.name, head_of(one), one.stat().st_size) for one in paths])
+    return next(((paths[first], paths[second]) for first, second in found.items()), None)
+
+
 def beside(path: Path) -> tuple[Path, Path] | None:
     """The header and its second file, of which ``path`` is one, in one folder; None for neither.
 

@@ -14,6 +14,7 @@ from enhancers.decoding import OpenedFile, UploadedSeries
 from enhancers.decoding.content import check_count
 from enhancers.errors import ReadingRoomError
 from enhancers.load import Caps
+from enhancers.load.pairs import pair_of
 from enhancers.series.zip_archive import is_zip
 from enhancers.ui import series_list
 from enhancers.ui.gallery import OpenedSample
@@ -41,7 +42,7 @@ class UploadHandlers(Handlers):
     def upload(
         self, paths: list[str] | None, request: gr.Request, **values: Any
     ) -> Iterator[Updates]:
-        """Open an uploaded file, or the only series of several files; list the series of more.
+        """Open an uploaded file, a pair, or the only series of several; list the series of more.
 
         What cannot be read changes only the notice.
         """
@@ -50,14 +51,19 @@ class UploadHandlers(Handlers):
             return
         session = self.session(request)
         cleared: Updates = {self.updates.layout.upload: None}
-        if len(files) > 1 or _is_archive(files[0]):
+        pair = _pair(files)
+        if pair is None and (len(files) > 1 or _is_archive(files[0])):
             for updates in self._series(session, files, values):
                 yield {**cleared, **updates}
                 cleared = {}
             return
 
         def read() -> OpenedSample:
-            opened = OpenedFile.upload(files[0], self.images.caps)
+            opened = (
+                OpenedFile.upload(files[0], self.images.caps)
+                if pair is None
+                else OpenedFile.upload_pair(*pair, self.images.caps)
+            )
             return OpenedSample(files[0].name, opened.image(), opened)
 
         yield {**cleared, **self.images.open(session, read, "", values)}
@@ -105,6 +111,14 @@ def _opened(uploaded: UploadedSeries, key: str | None) -> OpenedSample:
     """The middle slice of a series."""
     opened = uploaded.open(key)
     return OpenedSample(series_list.name(opened.series), opened.image(), opened, series=uploaded)
+
+
+def _pair(files: list[Path]) -> tuple[Path, Path] | None:
+    """A header and its values; uploads that are gone are none, and opening them says so."""
+    try:
+        return pair_of(files)
+    except OSError:
+        return None
 
 
 def _is_archive(path: Path) -> bool:

@@ -5,6 +5,7 @@ import io
 import zipfile
 from types import SimpleNamespace
 
+import numpy as np
 import pytest
 from fastapi import FastAPI
 from fastapi.testclient import TestClient
@@ -14,7 +15,7 @@ from enhancers.errors import ReadingRoomError
 from enhancers.image import Window
 from enhancers.private_folders import process_folder
 from enhancers.ui import series_list
-from tests.support import dicom_series, image_files
+from tests.support import dicom_series, image_files, volume_files
 from tests.support.compare_page import field_values
 
 LOCALIZER = {
@@ -204,3 +205,32 @@ def test_too_many_files_are_refused_before_they_are_sent(handlers):
     assert "folder is empty" in updates[handlers.layout.notice]
     with pytest.raises(ReadingRoomError, match="5000 files are too many"):
         handlers.uploads.refuse(SimpleNamespace(count=5000))
+
+
+@pytest.mark.parametrize("order", [(0, 1), (1, 0)])
+def test_a_header_and_its_values_open_as_one_volume(handlers, tmp_path, order):
+    volume = np.random.default_rng(0).integers(0, 900, (28, 24, 20)).astype(np.int16)
+    files = {
+        "Doe.mhd": volume_files.metaimage(volume, data_file="C:\\scans\\Doe.raw"),
+        "Doe.raw": volume_files.values(volume, "raw"),
+    }
+    paths = []
+    for number, (name, data) in enumerate(files.items()):
+        path = tmp_path / f"{number:064x}" / name
+        path.parent.mkdir()
+        path.write_bytes(data)
+        paths.append(path)
+    updates = handlers.upload(*(paths[place] for place in order))
+    assert updates[handlers.layout.slice]["maximum"] == 20
+    image = session_of(handlers).image
+    assert image.format == "MetaImage"
+    assert np.array_equal(image.source, volume[..., 10].transpose())
+    assert not any(path.exists() for path in paths)
+
+
+def test_a_header_alone_says_what_is_missing(handlers, tmp_path):
+    path = tmp_path / "Doe.mhd"
+    path.write_bytes(volume_files.metaimage(np.zeros((28, 24, 20), np.int16), data_file="Doe.raw"))
+    said = str(handlers.upload(path)[handlers.layout.notice])
+    assert "second file (.raw" in said
+    assert "Doe" not in said
