@@ -28,8 +28,8 @@ def run(
         Path,
         typer.Argument(
             metavar="INPUT",
-            help="A DICOM, NIfTI, PNG, TIFF or JPEG file, complex MR data (.npy, .npz), or a "
-            "folder, zip archive or DICOMDIR of DICOM series.",
+            help="A DICOM file, a volume (NIfTI, MetaImage, NRRD and others), a picture, complex "
+            "MR data (.npy, .npz), or a folder, zip archive or DICOMDIR of DICOM series.",
         ),
     ],
     method: Annotated[str, typer.Option(help="The key of the method; list shows all.")],

@@ -38,7 +38,7 @@ def load(
     plane: str = STORED,
     time: int = 0,
 ) -> MedicalImage:
-    """Read one slice of a DICOM, NIfTI, PNG, TIFF or JPEG file, or complex MR data of NumPy.
+    """Read one slice of a DICOM file, a volume, a picture, or complex MR data.
 
     Parameters
     ----------
