@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import math
+import re
 from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
+from enhancers.errors import ParameterError
 from enhancers.image import EACH_SLICE, MedicalImage, Pixels, Window, check_pixels
 from enhancers.method import Modality
 
@@ -179,6 +182,65 @@ def file_presets(
         for one in image.windows
         if one.window != shown or (each_slice and one.name == EACH_SLICE)
     )
+
+
+def window_ends(text: str) -> tuple[float, float] | None:
+    """The limits that LOW:HIGH gives; None for a name.
+
+    Raises
+    ------
+    ParameterError
+        They are no finite numbers in ascending order.
+    """
+    low, colon, high = text.partition(":")
+    if not colon:
+        return None
+    try:
+        ends = float(low), float(high)
+    except ValueError:
+        ends = math.nan, math.nan
+    if not (math.isfinite(ends[0]) and math.isfinite(ends[1]) and ends[0] < ends[1]):
+        raise ParameterError(
+            f"The window {text} is not possible; give LOW:HIGH, two numbers, the lower one first."
+        )
+    return ends
+
+
+def window_limits(image: MedicalImage, text: str) -> tuple[float, float]:
+    """The limits of a window in source units.
+
+    Parameters
+    ----------
+    image : MedicalImage
+    text : str
+        LOW:HIGH; or the name, or its beginning, of a window that the file states or that is usual
+        for the image (`PRESETS`).
+
+    Raises
+    ------
+    ParameterError
+        There is no such window, or it is not possible.
+    """
+    if (ends := window_ends(text)) is not None:
+        return ends
+    usual = PRESETS.get(image.modality, ()) if image.units == "HU" else ()
+    known = {one.name: one.window.ends for one in image.windows}
+    known |= {one.label: (one.low, one.high) for one in usual if one.label not in known}
+    asked = _plain(text)
+    found = [name for name in known if _plain(name) == asked] or [
+        name for name in known if asked and _plain(name).startswith(asked)
+    ]
+    if len(found) == 1:
+        return known[found[0]]
+    names = f", or one of these names: {', '.join(known)}" if known else ""
+    raise ParameterError(
+        f"There is no window {text} for this image; give LOW:HIGH in {image.units.rstrip('.')}"
+        f"{names}."
+    )
+
+
+def _plain(name: str) -> str:
+    return re.sub(r"[\W_]+", " ", name).strip().lower()
 
 
 _LUMA = np.array([0.299, 0.587, 0.114], np.float32)

@@ -1,5 +1,6 @@
 """What the screen shows is exact: windowing, presets, difference maps, buffers."""
 
+from dataclasses import replace
 from fractions import Fraction
 
 import numpy as np
@@ -19,12 +20,15 @@ from enhancers.display import (
     thumbnail,
     to_u16,
     window_levels,
+    window_limits,
     window_u8,
 )
-from enhancers.image import MedicalImage, Window
+from enhancers.errors import ParameterError
+from enhancers.image import EACH_SLICE, MedicalImage, NamedWindow, Window, from_array
 from enhancers.method import Modality
 
 CT_WINDOW = Window(-1024.0, 3071.0)
+BLACK = from_array(np.zeros((16, 16)))
 
 
 @pytest.fixture
@@ -177,6 +181,36 @@ def test_the_map_of_structural_similarity_is_that_of_scikit_image() -> None:
     assert np.allclose(ssim_map(colour, b), ssim_map(a, b), atol=1e-4)
     with pytest.raises(ValueError, match="cannot be compared"):
         ssim_map(a, b[1:])
+
+
+@pytest.mark.parametrize(
+    ("text", "limits"),
+    [
+        ("-1000:400", (-1000.0, 400.0)), ("0.5:1e3", (0.5, 1000.0)), ("lung", (-1350.0, 150.0)),
+        ("Soft Tissue", (-160.0, 240.0)), ("soft-tissue", (-160.0, 240.0)),
+        ("abdomen", (-100.0, 200.0)), ("bone", (0.0, 5.0)), ("each-slice", (7.0, 9.0)),
+    ],
+)  # fmt: skip
+def test_a_window_by_its_limits_or_its_name(text, limits):
+    stated = {"Abdomen": (-100, 200), "Bone": (0, 5), EACH_SLICE: (7, 9)}
+    windows = tuple(NamedWindow(name, Window(*ends)) for name, ends in stated.items())
+    scan = replace(BLACK, units="HU", modality=Modality.CT, windows=windows)
+    assert window_limits(scan, text) == limits
+
+
+@pytest.mark.parametrize("text", ["5:5", "9:1", "1:", ":", "nan:1", "0:inf", "a:b"])
+def test_limits_that_are_no_window_are_refused(text):
+    with pytest.raises(ParameterError, match="the lower one first"):
+        window_limits(BLACK, text)
+
+
+@pytest.mark.parametrize("text", ["", "kidney", "b", "each"])
+def test_an_unknown_or_unclear_name_lists_the_known_ones(text):
+    scan = replace(BLACK, units="HU", modality=Modality.CT)
+    with pytest.raises(ParameterError, match="Soft tissue, Lung, Bone, Brain, Liver"):
+        window_limits(scan, text)
+    with pytest.raises(ParameterError, match=r"give LOW:HIGH in gray level\.$"):
+        window_limits(replace(BLACK, units="gray level"), text)
 
 
 def test_windows_of_an_inverted_image() -> None:

@@ -13,6 +13,7 @@ from typing import Literal
 
 from enhancers import devices, provenance
 from enhancers.compare import Request
+from enhancers.display import window_ends
 from enhancers.errors import ParameterError
 from enhancers.load import Caps
 from enhancers.method import Family, Modality, ParameterValue
@@ -53,6 +54,8 @@ class BatchPlan:
     series : str or None
         Key of the DICOM series to read; ``folder`` may then be a zip archive or a DICOMDIR too,
         which need no key where they hold one series.
+    window : str or None
+        Of every image: LOW:HIGH in source units, or a name (`enhancers.display.window_limits`).
     """
 
     folder: Path
@@ -64,6 +67,7 @@ class BatchPlan:
     form: Form = "png"
     masks: Path | None = None
     series: str | None = None
+    window: str | None = None
 
     def __post_init__(self) -> None:
         if not is_collection(self.folder):
@@ -71,6 +75,8 @@ class BatchPlan:
                 f"{self.folder} is not a folder; give the folder of the images, or a zip archive "
                 "or DICOMDIR of a series."
             )
+        if self.window is not None:
+            window_ends(self.window)
         if self.of_series and self.masks is not None:
             raise ParameterError("--masks is for a folder of images, not for a series.")
         if self.out.exists() and not self.out.is_dir():
@@ -90,10 +96,15 @@ class BatchPlan:
 
 @dataclass(frozen=True)
 class SeriesPlace:
-    """Where a file is in its series: its frame, and the number of slices."""
+    """Where a file is in its series: its frame, and the number of slices.
+
+    ``window`` is that of the slice, and ``notes`` has sentences about it.
+    """
 
     frame: int | None
     count: int
+    window: tuple[float, float]
+    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -102,7 +113,8 @@ class BatchTask:
 
     ``digest`` is the SHA-256 of the file; ``slice_index`` is None where the file has one slice;
     ``mask`` has the bytes of the file that marks missing pixels, if there is one. In a series
-    (``place``), ``slice_index`` is the index there.
+    (``place``), ``slice_index`` is the index there. ``window`` is that of the plan for an image
+    that is in no series.
     """
 
     digest: str
@@ -115,6 +127,7 @@ class BatchTask:
     caps: Caps = field(default_factory=Caps)
     mask: bytes = b""
     place: SeriesPlace | None = None
+    window: str | None = None
 
 
 def requests(
@@ -203,8 +216,9 @@ def request_digest(task: BatchTask, device_type: str) -> str:
     """
     request = Request(task.method, dict(task.params))
     facts = {name: value for name, value in asdict(task).items() if name not in ("caps", "mask")}
-    if task.place is None:
-        del facts["place"]
+    for name in ("place", "window"):
+        if facts[name] is None:
+            del facts[name]
     if task.mask:
         facts["mask"] = hashlib.sha256(task.mask).hexdigest()
     determining = {

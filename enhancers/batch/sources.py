@@ -9,11 +9,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from enhancers.batch.plan import BatchPlan, BatchTask, SeriesPlace, Slices
+from enhancers.display import window_ends, window_limits
 from enhancers.errors import ImageReadError, ReadingRoomError
 from enhancers.load import Caps, probe, read_bytes
 from enhancers.load.file_format import sniff
 from enhancers.private_folders import private_folder
-from enhancers.series import find_series
+from enhancers.series import LocalSeries, find_series
 from enhancers.series.files import LocalFile, SourceFile
 from enhancers.settings import get_settings
 
@@ -61,7 +62,8 @@ def listed(plan: BatchPlan) -> Iterator[Source]:
 
 def _slices_of_series(plan: BatchPlan, limits: Caps) -> Iterator[Source]:
     series = find_series(plan.folder, limits).pick(plan.series)
-    count = len(series.slices)
+    images = LocalSeries(series, limits)
+    count = images.slice_count
     unpacked = private_folder("series")
     for index in _slices("middle" if plan.slices == "page" else plan.slices, count, 0):
         place = index or 0
@@ -70,11 +72,27 @@ def _slices_of_series(plan: BatchPlan, limits: Caps) -> Iterator[Source]:
         try:
             path = _on_disk(one.file, unpacked / f"{place}.dcm", limits)
             digest = _digest(path)
+            window, notes = _window(plan, images, place)
         except (ReadingRoomError, OSError) as error:
             yield Source(name, plan.folder, reason=str(error), bad=True)
             continue
-        tasks = _tasks(plan, limits, digest, [place], place=SeriesPlace(one.frame, count))
+        where = SeriesPlace(one.frame, count, window, notes)
+        tasks = _tasks(plan, limits, digest, [place], place=where)
         yield Source(name, path, tasks)
+
+
+def _window(
+    plan: BatchPlan, images: LocalSeries, index: int
+) -> tuple[tuple[float, float], tuple[str, ...]]:
+    """The window of a slice: by default that of its series, with sentences about it."""
+    if plan.window is None:
+        return images.window(plan.modality)
+    if (ends := window_ends(plan.window)) is not None:
+        return ends, ()
+    image = images.image(index)
+    if plan.modality is not None:
+        image = image.with_modality(plan.modality)
+    return window_limits(image, plan.window), ()
 
 
 def _on_disk(file: SourceFile, path: Path, limits: Caps) -> Path:
@@ -136,6 +154,7 @@ def _tasks(
             caps=limits,
             mask=mask,
             place=place,
+            window=None if place else plan.window,
         )
         for index in chosen
         for request in plan.requests

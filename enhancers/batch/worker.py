@@ -6,10 +6,12 @@ import logging
 import os
 from contextlib import closing
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
 from enhancers.batch.plan import BatchTask, fingerprint
 from enhancers.compare import Request, compare
+from enhancers.display import window_ends, window_limits
 from enhancers.errors import ImageReadError, ReadingRoomError
 from enhancers.image import MedicalImage
 from enhancers.load import load
@@ -121,15 +123,27 @@ class Worker:
             torch.set_num_threads(self.threads)
 
     def _image(self, task: BatchTask, source: Path | bytes) -> MedicalImage:
-        asked = (task.digest, task.slice_index, task.modality, task.mask, task.place)
+        asked = (
+            task.digest, task.slice_index, task.modality, task.mask, task.place, task.window
+        )  # fmt: skip
         if self._kept is not None and self._kept[0] == asked:
             return self._kept[1]
         self._kept = None
         place = task.place
         frame = task.slice_index if place is None else place.frame
-        image = load(source, slice_index=frame, caps=task.caps)
+        read = partial(load, source, slice_index=frame, caps=task.caps)
+        ends = place.window if place else window_ends(task.window) if task.window else None
+        image = read(window=ends)
+        if task.window is not None and ends is None:
+            named = image if task.modality is None else image.with_modality(task.modality)
+            image = read(window=window_limits(named, task.window))
         if place is not None and task.slice_index is not None:
-            image = replace(image, slice_index=task.slice_index, slice_count=place.count)
+            image = replace(
+                image,
+                slice_index=task.slice_index,
+                slice_count=place.count,
+                warnings=(*image.warnings, *place.notes),
+            )
         if image.digest != task.digest:
             raise ImageReadError("The file changed while the batch ran; run it again.")
         if task.modality is not None:

@@ -11,7 +11,14 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from typer.core import TyperCommand
 
-from enhancers.cli.common import Device, Seed, SeriesKey, assignments, named_modality
+from enhancers.cli.common import (
+    Device,
+    Seed,
+    SeriesKey,
+    WindowText,
+    assignments,
+    named_modality,
+)
 from enhancers.errors import ParameterError, ReadingRoomError
 
 if TYPE_CHECKING:
@@ -75,6 +82,7 @@ def batch(
     modality: Annotated[
         str | None, typer.Option(help="The modality of all images: CT, MR, US, ...")
     ] = None,
+    window: WindowText = None,
     form: Annotated[
         str,
         typer.Option(
@@ -110,7 +118,9 @@ def batch(
 
     asked = requests([key.strip() for key in methods.split(",")], assignments(settings or []))
     said = None if modality is None else named_modality(modality)
-    plan = BatchPlan(folder, out, asked, seed, _slices(slices), said, _form(form), masks, series)
+    plan = BatchPlan(
+        folder, out, asked, seed, _slices(slices), said, _form(form), masks, series, window
+    )
     # Report a missing network before thousands of files are read.
     fingerprint(asked)
     from tqdm.auto import tqdm

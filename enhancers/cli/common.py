@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
     from enhancers.image import MedicalImage
     from enhancers.load import Caps
     from enhancers.method import Modality
+    from enhancers.metrics.files import Reader
 
 MIDDLE = "middle"
 """What ``--slice`` takes for the middle slice."""
@@ -27,6 +29,24 @@ SeriesKey = Annotated[
         metavar="KEY",
         help="The series of a folder, zip archive or DICOMDIR; the command series lists them. Not "
         "needed where there is only one.",
+    ),
+]
+SliceText = Annotated[
+    str | None,
+    typer.Option(
+        "--slice",
+        metavar="N|middle",
+        help="The index of a slice of a volume; of a series in the order of positions.",
+    ),
+]
+WindowText = Annotated[
+    str | None,
+    typer.Option(
+        "--window",
+        metavar="LOW:HIGH|NAME",
+        help="The window in source units, such as -1000:400 (--window=-1000:400); or the name of "
+        "one that the file states, or for CT soft-tissue, lung, bone, brain or liver; each-slice "
+        "is the own one of a slice where they differ. Without it, that of the file or the default.",
     ),
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="Print the output as JSON.")]
@@ -71,46 +91,75 @@ def read_image(
     modality: str | None = None,
     mask: Path | None = None,
     series: str | None = None,
+    window: str | None = None,
 ) -> MedicalImage:
     """Read an image within the limits of the settings; its warnings go to stderr.
 
     ``path`` is a file, or a folder, zip archive or DICOMDIR of DICOM series; ``slice_text`` a
     number or "middle", in the sorted order of a series. ``mask`` is a file that marks missing
-    pixels.
+    pixels. ``window`` is LOW:HIGH or a name.
     """
-    from enhancers.load import Caps, load, probe
-    from enhancers.series import is_collection
-    from enhancers.settings import get_settings
-
-    caps = Caps.from_settings(get_settings())
-    index = slice_number(slice_text)
-    if series is not None or is_collection(path):
-        image = _series_slice(path, series, index, caps)
-    else:
-        if slice_text == MIDDLE:
-            index = probe(path, caps).slice_count // 2
-        image = load(path, slice_index=index, caps=caps)
+    caps = settings_caps()
+    chosen = None if modality is None else named_modality(modality)
+    reader = image_reader(path, series, slice_text)
+    image = read_windowed(reader, window, chosen)
+    if image.slice_count > 1:
+        print(f"Note: This is slice {image.slice_index}.", file=sys.stderr)
     if mask is not None:
         from enhancers.load.mask import with_mask
 
         image = with_mask(image, mask, caps)
-    if modality is not None:
-        image = image.with_modality(named_modality(modality))
     warn(image)
     return image
 
 
-def _series_slice(path: Path, key: str | None, index: int | None, caps: Caps) -> MedicalImage:
-    """A slice of a series, the middle one by default; what is read is said on standard error."""
-    from enhancers.series import find_series, load_slice
+def image_reader(path: Path, series: str | None, slice_text: str | None = None) -> Reader:
+    """Reads a slice of a file, or of a series, which is described on standard error.
 
-    found = find_series(path, caps)
-    series = found.pick(key)
-    image = load_slice(series, index, caps=caps)
-    said = f"Series {series.key}: {series.description}; slice {image.slice_index}."
-    for note in (said, *series.notes):
-        print(f"Note: {note}", file=sys.stderr)
-    return image
+    Parameters
+    ----------
+    path, series, slice_text
+        As for `read_image`; ``slice_text`` is read where no other slice is asked for.
+    """
+    from enhancers.load import load, probe
+    from enhancers.series import LocalSeries, find_series, is_collection
+
+    caps = settings_caps()
+    index = slice_number(slice_text)
+    if series is not None or is_collection(path):
+        found = find_series(path, caps).pick(series)
+        for note in (f"Series {found.key}: {found.description}.", *found.notes):
+            print(f"Note: {note}", file=sys.stderr)
+        read: Reader = LocalSeries(found, caps).image
+    else:
+        if slice_text == MIDDLE:
+            index = probe(path, caps).slice_count // 2
+        read = partial(load, path, caps=caps)
+    return read if index is None else partial(read, slice_index=index)
+
+
+def read_windowed(
+    read: Reader, window: str | None, modality: Modality | None = None
+) -> MedicalImage:
+    """An image in a window given as LOW:HIGH or by name; a name is one for its modality."""
+    from enhancers.display import window_ends, window_limits
+
+    ends = None if window is None else window_ends(window)
+    image = read(window=ends)
+    if modality is not None:
+        image = image.with_modality(modality)
+    if window is None or ends is not None:
+        return image
+    image = read(window=window_limits(image, window))
+    return image if modality is None else image.with_modality(modality)
+
+
+def settings_caps() -> Caps:
+    """The limits of the settings."""
+    from enhancers.load import Caps
+    from enhancers.settings import get_settings
+
+    return Caps.from_settings(get_settings())
 
 
 def slice_number(text: str | None) -> int | None:

@@ -11,6 +11,8 @@ from enhancers.cli.common import (
     Device,
     Seed,
     SeriesKey,
+    SliceText,
+    WindowText,
     assignments,
     named_modality,
     read_image,
@@ -57,14 +59,8 @@ def run(
         typer.Option(help="The modality if the file does not state it: CT, MR, US, XR, ..."),
     ] = None,
     series: SeriesKey = None,
-    slice_text: Annotated[
-        str | None,
-        typer.Option(
-            "--slice",
-            metavar="N|middle",
-            help="The index of a slice of a volume; of a series in the order of positions.",
-        ),
-    ] = None,
+    slice_text: SliceText = None,
+    window: WindowText = None,
     all_slices: Annotated[
         bool,
         typer.Option(
@@ -115,10 +111,10 @@ def run(
     if all_slices:
         _only_with_one_slice(("--slice", slice_text), ("--mask", mask), ("--maps", maps))
         chosen = None if modality is None else named_modality(modality)
-        run_of_all = AllSlices(out, kind, request, seed, device, chosen, keep_patient)
+        run_of_all = AllSlices(out, kind, request, seed, device, chosen, keep_patient, window)
         run_of_all.run(slice_source(source, series), record)
         return
-    image = read_image(source, slice_text, modality, mask, series)
+    image = read_image(source, slice_text, modality, mask, series, window)
     origin = None
     if kind == "dcm":
         origin = slice_source(source, series)
@@ -187,6 +183,9 @@ def degrade(
         ),
     ] = None,
     seed: Seed = 0,
+    series: SeriesKey = None,
+    slice_text: SliceText = None,
+    window: WindowText = None,
     mask: Annotated[
         Path | None,
         typer.Option(help="For missing: write the mask of the missing pixels to this PNG."),
@@ -196,7 +195,7 @@ def degrade(
     from enhancers.degrade import KINDS, degrade_image
     from enhancers.save import save_png16, to_npz, to_tiff_source
 
-    image = read_image(source)
+    image = read_image(source, slice_text, series=series, window=window)
     strength = KINDS[kind].default if level is None and kind in KINDS else level or 0.0
     made = degrade_image(image, kind, strength, seed=seed, settings=assignments(settings or []))
     known = made.measured.known if made.measured else None

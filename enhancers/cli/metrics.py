@@ -9,7 +9,16 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from typer.core import TyperGroup
 
-from enhancers.cli.common import AsJson, warn
+from enhancers.cli.common import (
+    MIDDLE,
+    AsJson,
+    SeriesKey,
+    SliceText,
+    WindowText,
+    image_reader,
+    slice_number,
+    warn,
+)
 from enhancers.cli.progress import bytes_bar, confirmed
 from enhancers.errors import ParameterError
 
@@ -41,17 +50,31 @@ app = typer.Typer(
 @app.command(MEASURE)
 def measure(
     image: Annotated[Path, typer.Argument(metavar="A")],
-    reference: Annotated[Path | None, typer.Option(help="The true image to compare with.")] = None,
+    reference: Annotated[
+        Path | None,
+        typer.Option(
+            help="The true image to compare with; of a series, a folder, archive or DICOMDIR with "
+            "one series."
+        ),
+    ] = None,
+    series: SeriesKey = None,
+    slice_text: SliceText = None,
+    window: WindowText = None,
     as_json: AsJson = False,
 ) -> None:
     """Measure the quality of an image, with full-reference metrics if a reference is given."""
-    from enhancers.load import Caps
+    from enhancers.display import window_limits
     from enhancers.metrics import score
     from enhancers.metrics.files import as_json as plain
-    from enhancers.metrics.files import load_pair
-    from enhancers.settings import get_settings
+    from enhancers.metrics.files import read_pair
 
-    measured, truth = load_pair(image, reference, caps=Caps.from_settings(get_settings()))
+    read = image_reader(image, series)
+    read_truth = None if reference is None else image_reader(reference, None)
+    index = slice_number(slice_text)
+    if slice_text == MIDDLE:
+        index = read().slice_count // 2
+    ends = None if window is None else window_limits(read(slice_index=index), window)
+    measured, truth = read_pair(read, read_truth, slice_index=index, window=ends)
     for each in (measured, truth):
         warn(each)
     scores = score(measured.pixels, reference=truth.pixels if truth else None)

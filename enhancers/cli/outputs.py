@@ -5,10 +5,11 @@ from __future__ import annotations
 import sys
 from contextlib import closing
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from enhancers.cli.common import report
+from enhancers.cli.common import read_windowed, report, settings_caps
 from enhancers.cli.slice_source import SliceSource
 from enhancers.errors import ParameterError
 
@@ -16,7 +17,6 @@ if TYPE_CHECKING:
     from enhancers.compare import Outcome, Request
     from enhancers.compare.all_slices import Target
     from enhancers.image import MedicalImage
-    from enhancers.load import Caps
     from enhancers.method import Modality
 
 
@@ -94,6 +94,8 @@ class AllSlices:
     modality : Modality or None
         That the user chose.
     keep_patient : bool
+    window : str or None
+        LOW:HIGH or a name, on the middle slice.
     """
 
     out: Path
@@ -103,6 +105,7 @@ class AllSlices:
     device: str
     modality: Modality | None
     keep_patient: bool
+    window: str | None = None
 
     def run(self, source: SliceSource, record: Path | None) -> None:
         """Run the method on every slice, with progress on standard error.
@@ -118,7 +121,7 @@ class AllSlices:
 
         target = self._target(source)
         source.describe()
-        middle = self._image(source, None, None)
+        middle = read_windowed(partial(source.image, None), self.window, self.modality)
         window = middle.window.ends
         device = devices.choose(self.device)
         seconds = slices_seconds(middle, source.count, self.request, device)
@@ -168,11 +171,4 @@ class AllSlices:
 
 def slice_source(path: Path, key: str | None) -> SliceSource:
     """The slices that the command was given, within the limits of the settings."""
-    return SliceSource(path, key, _caps())
-
-
-def _caps() -> Caps:
-    from enhancers.load import Caps
-    from enhancers.settings import get_settings
-
-    return Caps.from_settings(get_settings())
+    return SliceSource(path, key, settings_caps())

@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any, Protocol
 
 from enhancers.image import MedicalImage
-from enhancers.load import DEFAULT_CAPS, Caps, load
 from enhancers.metrics import Score
 
 
@@ -21,34 +18,33 @@ class Reader(Protocol):
         """The slice, by default that of the file, as the window."""
 
 
-def load_pair(
-    image: Path, truth: Path | None, *, slice_index: int | None = None, caps: Caps = DEFAULT_CAPS
-) -> tuple[MedicalImage, MedicalImage | None]:
-    """`read_pair` of files on this machine."""
-    second = None if truth is None else functools.partial(load, truth, caps=caps)
-    return read_pair(functools.partial(load, image, caps=caps), second, slice_index=slice_index)
-
-
 def read_pair(
-    image: Reader, truth: Reader | None, *, slice_index: int | None = None
+    image: Reader,
+    truth: Reader | None,
+    *,
+    slice_index: int | None = None,
+    window: tuple[float, float] | None = None,
 ) -> tuple[MedicalImage, MedicalImage | None]:
     """Read an image and its truth through one window, so that equal values have equal gray levels.
 
-    The window is the wider of the two. Files in different units, or 8 bits against more, keep
-    their own windows. ``slice_index`` is that of the image, and of a truth of several slices.
+    The window is the one that is given, or the wider of the two. Files in different units, or 8
+    bits against more, keep their own windows. ``slice_index`` is that of the image, and of a truth
+    of several slices.
 
     Raises
     ------
     ImageReadError, ParameterError
         As `enhancers.load.load`.
     """
-    first = image(slice_index=slice_index)
+    first = image(slice_index=slice_index, window=window)
     if truth is None:
         return first, None
-    second = truth()
+    second = truth(window=window)
     index = slice_index if second.slice_count > 1 else None
     if index is not None:
-        second = truth(slice_index=index)
+        second = truth(slice_index=index, window=window)
+    if window is not None:
+        return first, second
     a, b = first.window, second.window
     if a.ends == b.ends or first.units != second.units or (first.bits <= 8) != (second.bits <= 8):
         return first, second

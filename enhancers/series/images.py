@@ -88,8 +88,10 @@ class SeriesImages(ABC):
         )
         return finish(placed, digest, window, basis)
 
-    def window(self, modality: Modality | None = None) -> tuple[float, float]:
-        """The limits that all slices have by default, or where they are taken for a modality.
+    def window(
+        self, modality: Modality | None = None
+    ) -> tuple[tuple[float, float], tuple[str, ...]]:
+        """The limits that all slices have, also for another modality, and sentences about them.
 
         Raises
         ------
@@ -98,7 +100,8 @@ class SeriesImages(ABC):
         """
         basis = self._basis()
         found = modality or basis.modality or guess_modality(basis.values, basis)
-        return interpret(basis, None, found)[0].ends
+        window, _, notes = interpret(replace(basis, warnings=()), None, found)
+        return window.ends, (*notes, *([DIFFERENT] if self.series.windows_differ else []))
 
     def _basis(self) -> RawSlice:
         """What decides the modality, the units and the window of every slice."""

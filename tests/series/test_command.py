@@ -8,9 +8,14 @@ import shutil
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 from enhancers.__main__ import main
+from enhancers.save import read_png16
+from enhancers.series import LocalSeries, find_series, load_slice
+from tests.series.test_images import pet
 from tests.support import dicom_series
 
 
@@ -150,3 +155,76 @@ def test_a_batch_of_a_zip_archive_with_one_series(
     assert call(monkeypatch, "batch", folder, "--series", "7", "--methods", "clahe",
                 "--out", out) == 2  # fmt: skip
     assert "There is no series 7" in capsys.readouterr().err
+
+
+def read_png(path: Path) -> NDArray[np.float32]:
+    return (read_png16(path.read_bytes()) / 65535).astype(np.float32)
+
+
+@pytest.mark.parametrize(
+    ("window", "low", "high"),
+    [("--window=-100:300", -100, 300), ("--window=lung", -1350, 150), ("--window=brain", 0, 80)],
+)
+def test_a_window_by_limits_or_name_for_every_command(
+    monkeypatch: pytest.MonkeyPatch, folder: Path, tmp_path: Path, window: str, low: int, high: int
+) -> None:
+    out, record = tmp_path / "out.png", tmp_path / "out.json"
+    given = (folder, "--series", "1", "--slice", 2, window)
+    clahe = ("--method", "clahe", "--out", out, "--json", record)
+    assert call(monkeypatch, "run", *given, *clahe) == 0
+    facts = json.loads(record.read_text())["input"]
+    assert facts["window"] == [low, high]
+    blurred = ("--kind", "blur", "--level", 0.001, "--out", out)
+    assert call(monkeypatch, "degrade", *given, *blurred) == 0
+    source = load_slice(find_series(folder).pick("1"), 2, window=(low, high))
+    assert np.abs(read_png(out) - source.pixels).max() < 0.01
+    results = tmp_path / "results"
+    batch = ("--methods", "clahe", "--out", results)
+    assert call(monkeypatch, "batch", *given, *batch) == 0
+    [made] = (results / "records").rglob("*.json")
+    assert json.loads(made.read_text())["input"]["window"] == [low, high]
+
+
+def test_metrics_of_a_slice_in_a_window(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], folder: Path
+) -> None:
+    given = (folder, "--series", "1", "--reference", folder / "ct", "--json")
+    assert call(monkeypatch, "metrics", *given, "--slice", 2, "--window", "0:100") == 0
+    assert json.loads(capsys.readouterr().out)["metrics"]["ssim"]["value"] == 1.0
+    assert call(monkeypatch, "metrics", *given, "--slice", 3) == 2
+    assert "no slice 3" in capsys.readouterr().err
+    # Another slice of the reference than the middle one.
+    index = find_series(folder).pick("1").slices[2].file.name
+    alone = (folder / index, "--reference", folder / "ct", "--json", "--window", "0:4")
+    assert call(monkeypatch, "metrics", *alone) == 0
+    assert json.loads(capsys.readouterr().out)["metrics"]["ssim"]["value"] < 1.0
+
+
+def test_an_unknown_window_is_an_error_that_lists_the_known_ones(
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    folder: Path,
+    tmp_path: Path,
+) -> None:
+    for command, option, status in (("run", "--method", 2), ("batch", "--methods", 1)):
+        asked = (command, folder, "--series", "1", option, "clahe", "--window", "kidney")
+        out = tmp_path / ("out.png" if command == "run" else "out")
+        assert call(monkeypatch, *asked, "--out", out) == status
+        assert "Soft tissue, Lung" in capsys.readouterr().err
+
+
+def test_run_and_batch_have_the_window_of_the_series(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    pet(tmp_path / "pet")
+    low, high = LocalSeries(find_series(tmp_path / "pet").pick(None)).window()[0]
+    record = tmp_path / "out.json"
+    for index in range(3):
+        asked = ("--method", "clahe", "--out", tmp_path / "out.png", "--json", record)
+        assert call(monkeypatch, "run", tmp_path / "pet", "--slice", index, *asked) == 0
+        assert json.loads(record.read_text())["input"]["window"] == [low, high]
+    results = tmp_path / "results"
+    asked = ("--series", "1", "--methods", "clahe", "--out", results, "--slice", "all")
+    assert call(monkeypatch, "batch", tmp_path / "pet", *asked) == 0
+    records = [json.loads(path.read_text()) for path in (results / "records").rglob("*.json")]
+    assert [one["input"]["window"] for one in records] == [[low, high]] * 3
