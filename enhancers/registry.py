@@ -167,6 +167,24 @@ METHODS: tuple[Method, ...] = (
             "https://doi.org/10.1023/B:JMIV.0000011325.36760.1e"),
     ),
     Method(
+        key="tv_recon",
+        label="TV reconstruction",
+        family="classical",
+        summary="From the projections of a CT or from k-space, with little total variation.",
+        implementation="enhancers.classical.tv_recon",
+        parameters=(
+            Parameter("weight", "Weight", "float", None, 1e-5, 1.0, 0.001, automatic=True,
+                      help="A larger weight removes more. Automatic: from the noise of projections "
+                           "or image, 0.002 for k-space. Published: 0.01."),
+            Parameter("iterations", "Maximum iterations", "int", 150, 10, 2000, 10, advanced=True),
+        ),
+        modalities=(CT, MR, US),
+        citation=Citation(
+            "E. Y. Sidky, X. Pan", "Image reconstruction in circular cone-beam computed tomography "
+            "by constrained, total-variation minimization", "Physics in Medicine and Biology 53",
+            2008, "https://doi.org/10.1088/0031-9155/53/17/021"),
+    ),
+    Method(
         key="clahe",
         label="CLAHE",
         family="classical",

@@ -13,6 +13,7 @@ from collections.abc import Callable, Mapping
 
 from enhancers.classical import pipelines, srad
 from enhancers.image import MedicalImage
+from enhancers.measured import Measured
 from enhancers.method import ParameterValue
 from enhancers.method_interface import LARGEST_PREVIEW
 from enhancers.parameter_values import as_float_or_none, as_int
@@ -24,6 +25,8 @@ USUAL_SPECKLE = 0.18
 """Coefficient of variation of speckle that is not given."""
 USUAL_TV_ITERATIONS = 12
 """Iterations of total variation with an automatic weight, whatever the noise."""
+USUAL_RECONSTRUCTION = 60
+"""Iterations of a TV reconstruction, of projections or of an image."""
 TV_OVERLAP = 1.14
 """Pixels of overlapping tiles per pixel of an image that is larger than a tile."""
 N4_ROUNDS = 3.5
@@ -123,6 +126,22 @@ def tv_seconds(image: MedicalImage, params: Params) -> float:
     return _noise(image, known) + _restored(image, params) + solved + _merges(image)
 
 
+def tv_recon_seconds(image: MedicalImage, params: Params) -> float:
+    """TV reconstruction: the matrix of the projections once, and iterations until it converges."""
+    patches, most = image.shape[0] * image.shape[1] / 65536, as_int(params, "iterations")
+    measured = image.measured or Measured()
+    if measured.projections is not None:
+        beam = measured.projections.beam
+        rays = (beam.side / 256) ** 2 * beam.views / 360
+        return rays * (2.5 + 0.035 * min(most, USUAL_RECONSTRUCTION))
+    if measured.coils is not None or measured.spectrum is not None:
+        coils = 1 if measured.coils is None else len(measured.coils.samples)
+        return patches * (0.1 + (0.0035 + 0.0015 * coils) * most)
+    size = _megapixels(image)
+    known = as_float_or_none(params, "weight")
+    return _noise(image, known) + size * 0.025 * min(most, USUAL_RECONSTRUCTION) + _merges(image)
+
+
 def n4_seconds(image: MedicalImage, params: Params) -> float:
     """N4: iterations on the shrunk image, and the field on its grid after every round."""
     from enhancers.classical.n4 import MAX_SIDE, ROUND_ITERATIONS, effective_shrink, fitted_levels
@@ -158,6 +177,7 @@ COSTS: Mapping[str, Callable[[MedicalImage, Params], float]] = {
     "srad": srad_seconds,
     "tv": tv_seconds,
     "n4": n4_seconds,
+    "tv_recon": tv_recon_seconds,
     "classical": pipeline_seconds,
 }
 """The cost of each classical method by its registry key."""

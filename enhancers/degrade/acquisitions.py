@@ -20,7 +20,7 @@ from enhancers.parameter_values import as_float, as_int
 
 SOFT_TISSUE = Window(-160.0, 240.0)
 """HU of an image whose values are not in HU."""
-FIELD_MM = 400.0
+FIELD_MM = 300.0
 """Width of an image whose spacing is not known."""
 
 Settings = Mapping[str, ParameterValue]
@@ -53,7 +53,8 @@ def ct_scan(
     projections = scanned(hu.astype(np.float64), dose, rng, scanner, pixel=pixel)
     found = reconstructed(projections)
     pixels = with_luminance(image.pixels, window.to_unit(found))
-    made = replace(image.with_pixels(pixels), measured=Measured(projections=projections))
+    measured = None if image.is_colour else Measured(projections=projections)
+    made = replace(image.with_pixels(pixels), measured=measured)
     return replace(made, source=found.astype(np.float32)) if known else made
 
 

@@ -116,20 +116,36 @@ def filtered_back_projection(y: Tensor, beam: Beam, window: Window = "hann") -> 
 
 
 def _ramp_filtered(y: Tensor, pixel: float, window: Window) -> Tensor:
-    """Views filtered by the band-limited ramp (Kak and Slaney, equation 61 of chapter 3)."""
+    """Views filtered by the ramp."""
     import torch
 
-    detectors = y.shape[-1]
+    response = ramp_response(y.shape[-1]) / pixel
+    if window == "hann":
+        response = response * (0.5 + 0.5 * torch.cos(torch.linspace(0, math.pi, len(response))))
+    length = 2 * (len(response) - 1)
+    spectrum = torch.fft.rfft(y, length) * response.to(y)
+    filtered: Tensor = torch.fft.irfft(spectrum, length)[..., : y.shape[-1]]
+    return filtered
+
+
+def ramp_response(detectors: int) -> Tensor:
+    """Response of the band-limited ramp for views that are padded with zeros to twice their length.
+
+    Kak and Slaney, equation 61 of chapter 3, for detector elements at a distance of 1.
+
+    Returns
+    -------
+    Tensor, float64, shape (length / 2 + 1,)
+        From the zero frequency to the Nyquist frequency, of a power of two.
+    """
+    import torch
+
     length = 2 ** math.ceil(math.log2(2 * detectors))
     offset = torch.fft.fftfreq(length, 1.0 / length, dtype=torch.float64)
     kernel = torch.where(offset % 2 == 0, 0.0, -1 / (math.pi * offset).square())
     kernel[0] = 0.25
-    response = torch.fft.rfft(kernel).real / pixel
-    if window == "hann":
-        response = response * (0.5 + 0.5 * torch.cos(torch.linspace(0, math.pi, len(response))))
-    spectrum = torch.fft.rfft(y, length) * response.to(y)
-    filtered: Tensor = torch.fft.irfft(spectrum, length)[..., :detectors]
-    return filtered
+    response: Tensor = torch.fft.rfft(kernel).real
+    return response
 
 
 def _turned(x: Tensor, part: int) -> Tensor:
