@@ -86,6 +86,13 @@ FAILURE_CASES: tuple[FailureCase, ...] = (
         "fundus", Modality.OTHER, "gaussian", 0.1, crop=(40, 40, 112),
     ),
     FailureCase(
+        "tv_recon",
+        "Where few photons arrive, noise and streaks turn into flat patches with steps between "
+        "them, which look like borders of tissue; thin and faint structures are gone.",
+        "A CT scanned with a twentieth of the dose, from its projections.",
+        "ct", Modality.CT, "ct_dose", 0.05,
+    ),
+    FailureCase(
         "clahe",
         "Noise and speckle are amplified with everything else, equal tissue differs afterwards, "
         "and gray values mean nothing any more: denoise first, and do not measure afterwards.",

@@ -12,11 +12,11 @@ from benchmarks.evidence.failure_cases import DISCS, GRAIN, NONE, FailureCase
 from benchmarks.evidence.results import Failure, Judged, Plot, rounded
 from enhancers import compare, registry
 from enhancers.colour import luminance
-from enhancers.degrade import degrade
+from enhancers.degrade import degrade_image
 from enhancers.evaluation import measures, texture
 from enhancers.evaluation.cases import HELD_OUT_SEED
 from enhancers.evaluation.problem import TestImage
-from enhancers.image import Pixels, from_array
+from enhancers.image import MedicalImage, Pixels, from_array
 from enhancers.phantoms import phantom
 
 if TYPE_CHECKING:
@@ -34,9 +34,10 @@ GRAIN_WIDTH = 1.5
 def draw(folder: Path, failure: FailureCase, device: str) -> Failure:
     """Run a failure case and draw it as ``fails-METHOD.png``: truth, input, result, error."""
     case = _truth(failure)
-    given = _degraded(failure, case.truth)
+    image = _degraded(failure, case.truth)
+    given = image.pixels
     result = compare.enhance(
-        from_array(given, failure.modality),
+        image,
         failure.method,
         params=dict(failure.given),
         device=device,
@@ -60,12 +61,13 @@ def _truth(failure: FailureCase) -> TestImage:
     return TestImage(failure.truth, failure.modality, pixels)
 
 
-def _degraded(failure: FailureCase, truth: Pixels) -> Pixels:
-    if failure.degradation == NONE:
-        return truth
+def _degraded(failure: FailureCase, truth: Pixels) -> MedicalImage:
     if failure.degradation == GRAIN:
-        return _with_grain(truth, failure.level)
-    return degrade(truth, failure.degradation, failure.level, seed=SEED)
+        return from_array(_with_grain(truth, failure.level), failure.modality)
+    image = from_array(truth, failure.modality)
+    if failure.degradation == NONE:
+        return image
+    return degrade_image(image, failure.degradation, failure.level, seed=SEED)
 
 
 def _with_grain(truth: Pixels, level: float) -> Pixels:

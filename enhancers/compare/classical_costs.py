@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
-from enhancers.classical import pipelines, srad
+from enhancers.classical import pipelines, srad, tv_recon
 from enhancers.image import MedicalImage
 from enhancers.measured import Measured
 from enhancers.method import ParameterValue
@@ -137,9 +137,10 @@ def tv_recon_seconds(image: MedicalImage, params: Params) -> float:
     if measured.coils is not None or measured.spectrum is not None:
         coils = 1 if measured.coils is None else len(measured.coils.samples)
         return patches * (0.1 + (0.0035 + 0.0015 * coils) * most)
-    size = _megapixels(image)
+    rounds = min(most, USUAL_RECONSTRUCTION)
+    solved = 0.025 * _megapixels(image) * rounds
     known = as_float_or_none(params, "weight")
-    return _noise(image, known) + size * 0.025 * min(most, USUAL_RECONSTRUCTION) + _merges(image)
+    return _noise(image, known) + solved + _merges(image, rounds / tv_recon.PREVIEW_EVERY)
 
 
 def n4_seconds(image: MedicalImage, params: Params) -> float:

@@ -32,7 +32,7 @@ def blank(side: int, modality: Modality = Modality.CT, *, colour: bool = False) 
     """What an estimate reads of an image; it takes no memory."""
     shape = (side, side, 3) if colour else (side, side)
     pixels = np.broadcast_to(np.float32(0.5), shape)
-    return SimpleNamespace(pixels=pixels, shape=(side, side), modality=modality)
+    return SimpleNamespace(pixels=pixels, shape=(side, side), modality=modality, measured=None)
 
 
 def seconds(key: str, side: int = 1024, modality: Modality = Modality.CT, **params) -> float:

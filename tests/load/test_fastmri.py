@@ -28,7 +28,8 @@ def test_without_h5py_a_sentence_says_what_to_install(monkeypatch: pytest.Monkey
 
 
 def hdf5(build: Any = None, **datasets: Any) -> bytes:
-    h5py = pytest.importorskip("h5py")
+    import h5py
+
     buffer = io.BytesIO()
     with h5py.File(buffer, "w") as file:
         for name, values in datasets.items():
@@ -72,7 +73,8 @@ def test_of_several_coils_the_reconstruction_is_shown() -> None:
 
 @pytest.mark.parametrize("kind", ["external", "link", "soft", "virtual"])
 def test_values_in_other_files_are_never_read(kind: str, tmp_path: Path) -> None:
-    h5py = pytest.importorskip("h5py")
+    import h5py
+
     secret = tmp_path / "secret.bin"
     secret.write_bytes(IMAGES.tobytes())
     other = tmp_path / "other.h5"
