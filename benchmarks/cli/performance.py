@@ -127,6 +127,19 @@ def memory(
     _conclude(f"Memory on the {kind}", command, chosen, lines, out)
 
 
+def all_slices(
+    side: Annotated[int, typer.Option(min=64, help="Side in pixels of a slice.")] = 512,
+    count: Annotated[int, typer.Option(min=4, help="Number of slices.")] = 300,
+    out: Out = None,
+) -> None:
+    """Measure the memory of a run of all slices; exit status 1 where it is too much."""
+    from benchmarks.performance.memory import all_slices as measure
+
+    command = f"all-slices --side {side} --count {count}"
+    lines = (measure(side, many) for many in (max(4, count // 10), count))
+    _conclude("Memory of a run of all slices", command, "cpu", lines, out)
+
+
 def _conclude(
     title: str, command: str, device: str, lines: Iterator[Measurement], out: Path | None
 ) -> None:

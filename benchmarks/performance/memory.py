@@ -3,21 +3,35 @@
 from __future__ import annotations
 
 import gc
+import multiprocessing
 import os
 import sys
+import tempfile
+import time
 from collections.abc import Iterator, Mapping
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 from statistics import median
 
+import numpy as np
+
 from benchmarks.performance.figures import Measurement
-from benchmarks.performance.large_images import LargeCase, peak_bytes, plain_cases
+from benchmarks.performance.large_images import LargeCase, peak_bytes, plain_cases, resident_peak
 from enhancers import devices
 from enhancers.compare import Request, compare
+from enhancers.compare.all_slices import enhance_slices
 from enhancers.errors import ReadingRoomError
-from enhancers.image import MedicalImage
+from enhancers.image import MedicalImage, Window
+from enhancers.load import Caps
+from enhancers.load.slices import FileSlices
+from enhancers.load.volumes.stream import BLOCK_BYTES
 from enhancers.method import Method, Modality, ParameterValue
 from enhancers.registry import METHODS
+from enhancers.save.grid import Grid
+from enhancers.save.nifti import nifti_header
+from enhancers.save.result_files import VolumeTarget
+from enhancers.stated_facts import StatedFacts
 
 SIDE = 128
 WARM_SHARE, COMPARED_SHARE = 0.2, 0.2
@@ -27,6 +41,10 @@ LEAST_GROWTH, GROWTH_A_RUN = 4.0, 0.1
 MOST_BYTES = 12.0
 """Most bytes per pixel that a run of a classical method takes above those of the image; of a colour
 image, per pixel and channel."""
+MOST_SLICE_BYTES = 150.0
+"""Most bytes that a run of all slices takes for each pixel of a slice."""
+SLICE_BLOCK = BLOCK_BYTES
+SLICES_METHOD = "clahe"
 SHORT: Mapping[str, Mapping[str, ParameterValue]] = {
     "null_space": {"sigma": 0.05},
     "unimie": {"steps": 2},
@@ -82,6 +100,61 @@ def large(case: LargeCase, side: int) -> Measurement:
     detail = f"one run on {side} x {side} pixels"
     measured = peak_bytes(case, side) / values
     return Measurement(f"{case.name}: memory", measured, MOST_BYTES, unit, detail)
+
+
+def all_slices(side: int, count: int) -> Measurement:
+    """The peak of a run of all slices of a volume, in bytes for each pixel of one slice.
+
+    The volume is written as NIfTI and its results as MHA, each slice as it comes; the blocks of
+    slices that are read at once, of a fixed size, are not counted.
+    """
+    with ProcessPoolExecutor(1, multiprocessing.get_context("spawn")) as pool:
+        peak, seconds = pool.submit(_slices_here, side, count).result()
+    values = max(peak - SLICE_BLOCK, 0) / side**2
+    detail = (
+        f"{count} slices of {side} x {side} pixels (16 bit) by {SLICES_METHOD} in {seconds:.0f} s: "
+        f"{peak / 1e6:.0f} MB above idle; the results have {4e-6 * count * side**2:.0f} MB"
+    )
+    return Measurement("All slices: memory", values, MOST_SLICE_BYTES, "bytes/px", detail)
+
+
+def _slices_here(side: int, count: int) -> tuple[int, float]:
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        _write_volume(folder / "few.nii", side, 3)
+        _write_volume(folder / "all.nii", side, count)
+        _run_slices(folder / "few.nii")
+        gc.collect()
+        started = time.perf_counter()
+        peak = resident_peak(lambda: _run_slices(folder / "all.nii"))
+        return peak, time.perf_counter() - started
+
+
+def _write_volume(path: Path, side: int, count: int) -> None:
+    """Shifted slices of one noisy phantom, as 16-bit NIfTI."""
+    from benchmarks.performance.speed import noisy
+
+    one = np.rint(noisy(Modality.MR, side).pixels * 4000).astype("<i2")
+    affine = np.diag([0.7, 0.7, 1.0, 1.0])
+    grid = Grid((side, side, count), affine, True)
+    facts = StatedFacts("a.u.", Modality.MR, Window(0.0, 4000.0))
+    head = bytearray(nifti_header(grid, facts, colour=False))
+    head[70:74] = (4).to_bytes(2, "little") + (16).to_bytes(2, "little")
+    with path.open("wb") as file:
+        file.write(head)
+        for index in range(count):
+            file.write(np.roll(one, index, 0).tobytes())
+
+
+def _run_slices(path: Path) -> None:
+    slices = FileSlices(path, Caps(max_bytes=10**10))
+    window = slices.image().window.ends
+    target = VolumeTarget(path.with_suffix(".mha"), "mha")
+    request = Request(SLICES_METHOD)
+    for _ in enhance_slices(
+        lambda index: slices.image(index, window), slices.count, request, target
+    ):
+        pass
 
 
 def judged(name: str, sizes: list[float]) -> Measurement:

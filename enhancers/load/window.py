@@ -180,14 +180,26 @@ def _channels_equal(values: NDArray[Any]) -> bool:
     return bool((first == values[..., 1]).all() and (first == values[..., 2]).all())
 
 
+# All slices of a file have one sample, and so one guess, which takes longer than many a method.
+_Guess = tuple[NDArray[Any] | None, Modality | None, Modality]
+_guessed: list[_Guess] = [(None, None, Modality.OTHER)]
+
+
 def guess_modality(source: Pixels, raw: RawSlice) -> Modality:
     """CT for the histogram of Hounsfield units, fundus for a red disc on black."""
     if source.ndim == 3:
         return Modality.FUNDUS if _looks_like_fundus(source) else Modality.OTHER
-    content = _content(raw, source)
-    if _looks_like_ct(content) or (raw.hint is Modality.CT and _fits_hounsfield(content)):
+    sample, hint, guess = _guessed[0]
+    if raw.sample is None or raw.sample is not sample or raw.hint is not hint:
+        guess = _guess_of_gray(_content(raw, source), raw.hint)
+        _guessed[0] = raw.sample, raw.hint, guess
+    return guess
+
+
+def _guess_of_gray(content: NDArray[Any], hint: Modality | None) -> Modality:
+    if _looks_like_ct(content) or (hint is Modality.CT and _fits_hounsfield(content)):
         return Modality.CT
-    return Modality.MR if raw.hint is Modality.MR else Modality.OTHER
+    return Modality.MR if hint is Modality.MR else Modality.OTHER
 
 
 def _fits_hounsfield(content: NDArray[Any]) -> bool:

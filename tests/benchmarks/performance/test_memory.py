@@ -127,3 +127,11 @@ def test_without_the_systems_word_the_peak_counts(monkeypatch: pytest.MonkeyPatc
 
     monkeypatch.setattr("pathlib.Path.read_text", absent)
     assert memory.resident() > 0.9 * now
+
+
+def test_memory_of_all_slices_does_not_grow_with_their_number() -> None:
+    few, many = memory.all_slices(256, 40), memory.all_slices(256, 240)
+    assert (few.verdict, many.verdict) == ("met", "met")
+    assert "240 slices of 256 x 256 pixels" in many.detail
+    # The results of the many have 63 MB.
+    assert "results have 63 MB" in many.detail
