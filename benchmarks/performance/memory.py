@@ -152,7 +152,7 @@ def _run_slices(path: Path) -> None:
     target = VolumeTarget(path.with_suffix(".mha"), "mha")
     request = Request(SLICES_METHOD)
     for _ in enhance_slices(
-        lambda index: slices.image(index, window), slices.count, request, target
+        lambda index: slices.image(index, window), slices.slice_count, request, target
     ):
         pass
 

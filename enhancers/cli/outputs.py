@@ -156,7 +156,7 @@ class AllSlices:
         return image if self.modality is None else image.with_modality(self.modality)
 
     def _target(self, source: SliceSource) -> Target:
-        from enhancers.save.dicom.targets import DicomFolder, DicomFrames, Identity, check_folder
+        from enhancers.save.dicom.targets import DicomFrames, DicomObjects, Identity, check_folder
         from enhancers.save.result_files import VolumeTarget
 
         if self.kind != "dcm":
@@ -166,7 +166,7 @@ class AllSlices:
             frames = [frame or 0 for frame in source.frames()]
             return DicomFrames(self.out, frames, source.head_of, identity)
         check_folder(self.out)
-        return DicomFolder(self.out, source.frames(), source.head_of, identity)
+        return DicomObjects(self.out, source.frames(), source.head_of, identity)
 
 
 def slice_source(path: Path, key: str | None) -> SliceSource:

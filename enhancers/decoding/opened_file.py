@@ -15,6 +15,7 @@ from weakref import WeakValueDictionary
 from numpy.typing import NDArray
 
 from enhancers.decoding.content import FileContent
+from enhancers.decoding.derived_heads import derived_head_of
 from enhancers.decoding.messages import medical_image, raw_slice, take_spectrum
 from enhancers.decoding.pool import DecodePool, decode_pool
 from enhancers.decoding.slice_store import SliceStore, slice_store
@@ -24,6 +25,7 @@ from enhancers.load.raw import RawSlice
 from enhancers.load.volumes.header import Header
 from enhancers.load.volumes.volume import Volume
 from enhancers.load.window import finish
+from enhancers.save.dicom import DerivedFacts, DerivedHead
 from enhancers.voxel_grid import STORED, VoxelGrid
 
 _numbers = itertools.count()
@@ -56,6 +58,16 @@ class Opened(Protocol):
         self, slice_index: int | None = None, window: tuple[float, float] | None = None
     ) -> MedicalImage:
         """A slice (see `OpenedFile.image`)."""
+
+    def frames(self) -> tuple[int | None, ...]:
+        """For each slice its frame in its DICOM object; None where that has one."""
+
+    @property
+    def one_object(self) -> bool:
+        """Whether the slices are frames of one DICOM object."""
+
+    def derived_head(self, index: int, facts: DerivedFacts, shape: tuple[int, int]) -> DerivedHead:
+        """The head of a DICOM object that is derived from that of a slice."""
 
 
 class OpenedFile:
@@ -161,6 +173,29 @@ class OpenedFile:
         answer = self._pool.ask(self.content, "header", names=list(names), caps=asdict(self.caps))
         values = answer.facts["values"]
         return {name: str(values[name]) for name in names}
+
+    def frames(self) -> tuple[int | None, ...]:
+        """For each slice its frame in the DICOM object; None where that has one."""
+        return (None,) if self.slice_count == 1 else tuple(range(self.slice_count))
+
+    @property
+    def one_object(self) -> bool:
+        """Whether the slices are frames of one DICOM object."""
+        stated = self.coded_values(["NumberOfFrames"])["NumberOfFrames"]
+        return stated.isdecimal() and int(stated) > 1
+
+    def derived_head(self, index: int, facts: DerivedFacts, shape: tuple[int, int]) -> DerivedHead:
+        """The head of a DICOM object that is derived from this one (`save.dicom.derived_head`).
+
+        Raises
+        ------
+        ImageReadError, ServerBusy
+            As `DecodePool.ask`.
+        """
+        answer = self._pool.ask(
+            self.content, "derived", facts=facts.as_json(), shape=shape, caps=asdict(self.caps)
+        )
+        return derived_head_of(answer.facts, answer.arrays)
 
     def _kept(self, index: int | None, plane: str, time: int) -> RawSlice | None:
         volume = self._store.get(self._number, None)

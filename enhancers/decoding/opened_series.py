@@ -9,6 +9,7 @@ from dataclasses import asdict, replace
 from pathlib import Path
 
 from enhancers.decoding.content import TakenFolder
+from enhancers.decoding.derived_heads import derived_head_of
 from enhancers.decoding.messages import ConnectionEnded, raw_slice, take_spectrum
 from enhancers.decoding.opened_file import next_number
 from enhancers.decoding.pool import DecodePool, Progress, decode_pool
@@ -17,6 +18,7 @@ from enhancers.decoding.slice_store import SliceStore, slice_store
 from enhancers.errors import ImageReadError
 from enhancers.load import Caps
 from enhancers.load.raw import RawSlice
+from enhancers.save.dicom import DerivedFacts, DerivedHead
 from enhancers.series import Series, SeriesImages
 from enhancers.voxel_grid import STORED
 
@@ -121,6 +123,30 @@ class OpenedSeries(SeriesImages):
                 found = self._decoded(index)
                 self._store.put(self._number, (STORED, index, 0), found)
             return found, self._digests[index]
+
+    def frames(self) -> tuple[int | None, ...]:
+        """For each slice its frame in its DICOM object; None where that has one."""
+        return tuple(one.frame for one in self.series.slices)
+
+    @property
+    def one_object(self) -> bool:
+        """Whether the slices are frames of one DICOM object."""
+        slices = self.series.slices
+        return slices[0].frame is not None and len({one.file for one in slices}) == 1
+
+    def derived_head(self, index: int, facts: DerivedFacts, shape: tuple[int, int]) -> DerivedHead:
+        """The head of a DICOM object that is derived from that of a slice.
+
+        Raises
+        ------
+        ImageReadError, ServerBusy
+            As `DecodePool.ask`.
+        """
+        answer = self._pool.ask(
+            None, "derived", source=str(self._folder.source), shape=shape, facts=facts.as_json(),
+            file=file_facts(self.series.slice(index).file), caps=asdict(self.caps),
+        )  # fmt: skip
+        return derived_head_of(answer.facts, answer.arrays)
 
     def _decoded(self, index: int) -> RawSlice:
         one = self.series.slice(index)

@@ -20,6 +20,7 @@ from typing import Any
 
 from numpy.typing import NDArray
 
+from enhancers.decoding.derived_heads import head_facts
 from enhancers.decoding.messages import (
     ConnectionEnded,
     image_facts,
@@ -35,6 +36,7 @@ from enhancers.errors import ReadingRoomError
 from enhancers.load import Caps, coded_values, read_slice, read_volume
 from enhancers.load.raw import quiet_cv2
 from enhancers.load.window import as_source, finish
+from enhancers.save.dicom import DerivedFacts, derived_head
 from enhancers.series import find_series
 
 LIBRARIES = ("dicom", "numpy_kspace", "raster", "tiff", "volumes.volume")
@@ -144,8 +146,18 @@ def _slice(asked: dict[str, Any], data: bytes) -> Answer:
     return facts, [as_source(raw.values)]
 
 
+def _derived(asked: dict[str, Any], data: bytes) -> Answer:
+    """The head of an object that is derived from a file, or from one of an upload of many."""
+    caps = Caps(**asked["caps"])
+    if asked.get("file") is not None:
+        data = source_file(asked["file"], Path(asked["source"])).read(caps)
+    rows, columns = asked["shape"]
+    facts = DerivedFacts.from_json(asked["facts"])
+    return head_facts(derived_head(data, facts, (rows, columns), caps))
+
+
 JOBS: dict[str, Callable[[dict[str, Any], bytes], Answer]] = {
-    "image": _image, "header": _header, "slice": _slice,
+    "image": _image, "header": _header, "slice": _slice, "derived": _derived,
 }  # fmt: skip
 
 

@@ -51,19 +51,19 @@ class FileSlices:
                 from enhancers.load.volumes.stream import VolumeStream
 
                 stream = VolumeStream(values, kind, caps, plane, time)
-                self._slice, self.count = stream.slice, stream.count
+                self._slice, self.slice_count = stream.slice, stream.count
                 return
             if kind == "DICOM" and plane == STORED:
                 from enhancers.load.dicom.frames import FrameFile
 
                 with suppress(ValueError):
                     frames = FrameFile(path, caps)
-                    self._slice, self.count = frames.slice, frames.count
+                    self._slice, self.slice_count = frames.slice, frames.count
                     return
         if plane == STORED and not time:
-            self.count = probe(path, caps).slice_count
+            self.slice_count = probe(path, caps).slice_count
         else:
-            self.count = load(path, caps=caps, plane=plane, time=time).slice_count
+            self.slice_count = load(path, caps=caps, plane=plane, time=time).slice_count
 
     def image(
         self, index: int | None = None, window: tuple[float, float] | None = None

@@ -12,16 +12,17 @@ from __future__ import annotations
 import hashlib
 from collections import Counter
 from collections.abc import Callable, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from pathlib import Path
 
 from enhancers.errors import ImageReadError, ImageTooLarge
 from enhancers.image import MedicalImage
-from enhancers.load import Caps, enough_memory, read_slice
+from enhancers.load import Caps, enough_memory, opening_errors, read_slice
+from enhancers.load.dicom.frames import FrameFile
 from enhancers.load.raw import RawSlice
 from enhancers.series.discover import UNREADABLE, Found, found_files, is_collection
 from enhancers.series.facts import FrameFacts, plane
-from enhancers.series.files import SourceFile
+from enhancers.series.files import LocalFile, SourceFile
 from enhancers.series.found import Series, SeriesFound, Slice
 from enhancers.series.grouping import Member, Volume, volumes
 from enhancers.series.headers import NoDicom, NoImage, read_facts
@@ -140,12 +141,27 @@ class LocalSeries(SeriesImages):
     def __init__(self, series: Series, caps: Caps = DEFAULT_CAPS) -> None:
         super().__init__(series)
         self.caps = caps
+        self._opened: dict[LocalFile, tuple[FrameFile, str] | None] = {}
 
     def read(self, index: int) -> tuple[RawSlice, str]:
         """A slice and the digest of its file."""
         chosen = self.series.slice(index)
+        frames = None
+        if chosen.frame is not None and isinstance(chosen.file, LocalFile):
+            frames = self._frames(chosen.file)
+        if frames is not None:
+            return frames[0].slice(chosen.frame), frames[1]
         data = chosen.file.read(self.caps)
         return read_slice(data, chosen.frame, self.caps), hashlib.sha256(data).hexdigest()
+
+    def _frames(self, file: LocalFile) -> tuple[FrameFile, str] | None:
+        """The frames of a file and its digest; None where it has to be read as a whole."""
+        if file not in self._opened:
+            self._opened[file] = None
+            with suppress(ValueError), opening_errors(), file.path.open("rb") as opened:
+                digest = hashlib.file_digest(opened, "sha256").hexdigest()
+                self._opened[file] = FrameFile(file.path, self.caps), digest
+        return self._opened[file]
 
 
 def _facts(found: Found, caps: Caps, ignored: Counter[str]) -> list[FrameFacts]:

@@ -20,11 +20,13 @@ from enhancers.ui.html import piece
 from enhancers.ui.networks_tab import NetworksTab
 from enhancers.ui.parameters import MethodCard, method_card, selected_at_first
 from enhancers.ui.session import FILE_WINDOW, Session
+from enhancers.ui.slices_tab import SlicesTab
+from enhancers.ui.slices_tab import build_tab as build_slices_tab
 from enhancers.ui.study_tab import StudyLinks, study_tab_html
 from enhancers.ui.viewer import Viewer
 
 SIDE, SLIDER, DIFFERENCE, MAPS = "Side by side", "Slider", "Difference", "Maps"
-METRICS_TAB, PROVENANCE, CARDS = "Metrics", "Provenance", "Method cards"
+METRICS_TAB, PROVENANCE, ALL_SLICES, CARDS = "Metrics", "Provenance", "All slices", "Method cards"
 EVIDENCE, NETWORKS, STUDY = "How good is it?", "Networks", "Study"
 
 SIGNED, SIMILARITY = "Signed difference", "Structural similarity (SSIM)"
@@ -87,6 +89,7 @@ class Layout:
     provenance: Any
     card_choice: Any
     card: Any
+    slices: SlicesTab
     evidence: EvidenceTab
     networks: NetworksTab
     cards: Sequence[MethodCard]
@@ -94,7 +97,7 @@ class Layout:
 
     def components(self) -> list[Any]:
         """All components except those of the method cards and of the tabs with own handlers."""
-        apart = ("evidence", "networks", "cards", "added")
+        apart = ("slices", "evidence", "networks", "cards", "added")
         return [getattr(self, item.name) for item in fields(self) if item.name not in apart]
 
     def method_inputs(self) -> dict[str, Any]:
@@ -351,6 +354,8 @@ def _report_tabs() -> dict[str, Any]:
         parts["provenance"] = gr.JSON(
             None, label="How each result was made", elem_id="provenance", max_height=2000
         )
+    with gr.Tab(ALL_SLICES, id=ALL_SLICES):
+        parts["slices"] = build_slices_tab()
     with gr.Tab(CARDS, id=CARDS):
         parts["card_choice"] = gr.Dropdown(
             [(method.label, method.key) for method in METHODS], value=METHODS[0].key,

@@ -34,6 +34,7 @@ from enhancers.ui.page_handlers import PageHandlers
 from enhancers.ui.page_updates import PageUpdates, Updates
 from enhancers.ui.run_handlers import RunHandlers
 from enhancers.ui.sessions import Sessions
+from enhancers.ui.slices_handlers import SlicesHandlers
 from enhancers.ui.study_tab import StudyLinks
 from enhancers.ui.tab_handlers import TabHandlers
 from enhancers.ui.theme import launch_options
@@ -114,6 +115,7 @@ def build(
         _wire_tabs(wiring, page, follow_ups)
         _wire_image(wiring, page, follow_ups, Caps.from_settings(settings))
         _wire_run(wiring, page, follow_ups)
+        _wire_slices(wiring, page, follow_ups)
         network_handlers.wire(wiring, networks)
         _wire_evidence(wiring, page, EvidencePage(evidence))
         _wire_page(wiring, blocks, page, settings, networks, follow_ups)
@@ -162,6 +164,7 @@ class _FollowUps:
         self.runs = RunHandlers(wiring.updates, sessions)
         self.estimates = EstimateHandlers(wiring.updates, sessions)
         self.tabs = TabHandlers(wiring.updates, sessions)
+        self.slices = SlicesHandlers(wiring.updates, sessions)
 
     def refresh(self, event: Any) -> None:
         """Update the open tab."""
@@ -186,7 +189,14 @@ class _FollowUps:
         """Show the run as it is, update the open tab and estimate the time."""
         settled = self.wiring.connect(event.then, self.runs.settle, None, _run_outputs(self.page))
         self.refresh(settled)
+        self.offer(settled.then)
         self.estimate(event)
+
+    def offer(self, listener: Callable[..., Any]) -> None:
+        """Show what can be run on all slices when something else happens."""
+        tab = self.page.slices
+        inputs = [tab.method, tab.format, self.page.device]
+        self.wiring.connect(listener, self.slices.show, inputs, tab.components())
 
 
 def _run_outputs(page: Layout) -> list[Any]:
@@ -250,6 +260,16 @@ def _wire_run(wiring: Wiring, page: Layout, follow_ups: _FollowUps) -> None:
             [one.change for one in (*page.method_components(), page.device, page.seed, page.seeds)],
         )
     )
+
+
+def _wire_slices(wiring: Wiring, page: Layout, follow_ups: _FollowUps) -> None:
+    tab, handlers = page.slices, follow_ups.slices
+    follow_ups.offer(functools.partial(gr.on, [tab.method.input, tab.format.input]))
+    wiring.connect(
+        tab.start.click, handlers.run, [tab.method, tab.format, tab.keep, page.device],
+        tab.components(), **_RUNS,
+    )  # fmt: skip
+    wiring.connect(tab.stop.click, handlers.stop, None, tab.components())
 
 
 def _tab_outputs(page: Layout) -> list[Any]:

@@ -80,4 +80,5 @@ class PageHandlers(Handlers):
         session = self.sessions.remove(tab_of(request).key)
         if session is not None:
             session.stop()
+            session.drop_slices()
         self.networks.stop(request)

@@ -199,9 +199,29 @@ def progress_html(session: Session, base: str) -> str:
         wait=run.wait,
         dots=min(run.wait.ahead, MAX_QUEUE_DOTS) if run.wait else 0,
         complete=bool(run.done) and not run.active,
+        formats=_formats(run), keeping=_KEEPING,
         base=f"{base}{session.token}/",
         about=about, short_label=short_label, caption=method_state, details=_details,
     )  # fmt: skip
+
+
+_FORMATS = (
+    ("tif", "TIFF", "32-bit float TIFF in source units"),
+    ("nii.gz", "NIfTI", "NIfTI, 32-bit float in source units, with the affine of the source"),
+    ("nrrd", "NRRD", "NRRD, 32-bit float in source units"),
+    ("mha", "MHA", "MetaImage, 32-bit float in source units"),
+)
+_KEEPING = "DICOM with patient"
+_DICOM = (
+    ("dcm", "DICOM", "Derived DICOM object; only technical elements of the source are kept"),
+    ("dcm", _KEEPING, "Derived DICOM object that keeps name, identifier and study of the patient"),
+)
+
+
+def _formats(run: Run) -> tuple[tuple[str, str, str], ...]:
+    """Ending, name and description of the formats for a result."""
+    dicom = run.image.format == "DICOM" and not run.image.plane
+    return (*_FORMATS, *_DICOM) if dicom else _FORMATS
 
 
 def waiting_text(session: Session) -> str:

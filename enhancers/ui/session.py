@@ -20,6 +20,7 @@ from enhancers.metrics.large_images import reduced, shrink_of
 from enhancers.ui.estimate_turns import EstimateTurns
 from enhancers.ui.image_changes import ImageChanges
 from enhancers.ui.run import Run
+from enhancers.ui.slices_job import SlicesJob
 
 INPUT, TRUTH = "input", "truth"
 """Keys of the panels that show no method's result."""
@@ -117,6 +118,8 @@ class Session:
         The slices of the file that were left with results or a ground truth, by index.
     painted : (int, int), optional
         Number of the file and index of the slice that the painting of a mask shows.
+    all_slices : SlicesJob, optional
+        The last run of all slices of the file that is open.
     lock : RLock
         Held while the session changes.
     reloading : Lock
@@ -151,6 +154,7 @@ class Session:
     file: int = 0
     slices: dict[int, SliceState] = field(default_factory=dict)
     painted: tuple[int, int] | None = None
+    all_slices: SlicesJob | None = None
     lock: threading.RLock = field(default_factory=threading.RLock, repr=False)
     reloading: threading.Lock = field(default_factory=threading.Lock, repr=False)
     changes: ImageChanges = field(init=False, repr=False)
@@ -183,6 +187,13 @@ class Session:
             if self.run is not None:
                 self.run.stop()
 
+    def drop_slices(self) -> None:
+        """Stop the run of all slices, and forget its file."""
+        with self.lock:
+            if self.all_slices is not None:
+                self.all_slices.stop()
+            self.all_slices = None
+
     @property
     def active(self) -> bool:
         """Whether a method is running or waiting."""
@@ -213,6 +224,7 @@ class Session:
         """Replace the image by another file; a run is stopped and all results are dropped."""
         with self.lock:
             self.file += 1
+            self.drop_slices()
             self.name, self.opened, self.sample = name, opened, sample
             self.series = series
             self.series_key = opened.series.key if isinstance(opened, OpenedSeries) else ""

@@ -26,7 +26,7 @@ def _no_file_is_read_as_a_whole(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def check(path: Path, **given: object) -> None:
     found = FileSlices(path, Caps(), **given)
-    for index in (None, *range(found.count)):
+    for index in (None, *range(found.slice_count)):
         one, whole = found.image(index), load(path, slice_index=index, **given)
         for field in dataclasses.fields(one):
             if field.name == "reading":

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import shutil
+import zipfile
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 from enhancers.errors import ParameterError
 from enhancers.files import atomic_file
@@ -17,6 +18,8 @@ from enhancers.registry import get
 from enhancers.save.dicom.facts import DerivedFacts, new_uid
 from enhancers.save.dicom.writer import DerivedHead
 from enhancers.save.result_files import ResultFacts
+
+_Write = Callable[[str, bytes], Any]
 
 HeadOf = Callable[[int, DerivedFacts, tuple[int, int]], DerivedHead]
 """The head of a derived object: from the index of its (first) slice, facts, and rows and columns.
@@ -124,13 +127,14 @@ class _Frames:
 
 
 @dataclass(frozen=True)
-class DicomFolder:
-    """A folder with an object for every slice (a `Target`).
+class DicomObjects:
+    """An object for every slice, in a folder or a zip archive (a `Target`).
 
     Parameters
     ----------
     path : Path
-        Of the folder, which may not be there yet, or is empty.
+        Of the archive, where it ends in .zip; else of the folder, which may not be there yet, or is
+        empty.
     frames : sequence of int or None
         For each slice the frame of its source; None where that has one.
     head_of : HeadOf
@@ -146,24 +150,36 @@ class DicomFolder:
     def open(
         self, facts: ResultFacts, record: Record, shape: tuple[int, int], slices: int
     ) -> Iterator[_Objects]:
-        """Begin the folder; it is there when the block ends."""
-        check_folder(self.path)
-        part = self.path.with_name(f".{self.path.name}.part")
+        """Begin the folder or archive; it is there when the block ends."""
+        with _archive(self.path) if self.path.suffix == ".zip" else _folder(self.path) as write:
+            yield _Objects(write, self, record, shape)
+
+
+@contextmanager
+def _folder(path: Path) -> Iterator[_Write]:
+    check_folder(path)
+    part = path.with_name(f".{path.name}.part")
+    shutil.rmtree(part, ignore_errors=True)
+    part.mkdir()
+    try:
+        yield lambda name, data: (part / name).write_bytes(data)
+        if path.exists():
+            path.rmdir()
+        part.replace(path)
+    finally:
         shutil.rmtree(part, ignore_errors=True)
-        part.mkdir()
-        try:
-            yield _Objects(part, self, record, shape)
-            if self.path.exists():
-                self.path.rmdir()
-            part.replace(self.path)
-        finally:
-            shutil.rmtree(part, ignore_errors=True)
+
+
+@contextmanager
+def _archive(path: Path) -> Iterator[_Write]:
+    with atomic_file(path) as file, zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as archive:
+        yield archive.writestr
 
 
 @dataclass
 class _Objects:
-    folder: Path
-    target: DicomFolder
+    write: _Write
+    target: DicomObjects
     record: Record
     shape: tuple[int, int]
     done: int = 0
@@ -175,7 +191,7 @@ class _Objects:
         derived = derived_facts(facts, self.record, self.shape, target.identity, frames)
         head = target.head_of(index, derived, self.shape)
         data = head.data + head.encode(facts.values(pixels), 0) + head.padding
-        (self.folder / f"IM{index + 1:05}.dcm").write_bytes(data)
+        self.write(f"IM{index + 1:05}.dcm", data)
         self.done += 1
 
 
