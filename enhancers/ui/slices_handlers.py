@@ -42,9 +42,7 @@ class SlicesHandlers(Handlers):
         page = self.updates.layout.slices
         image = session.image
         if slices_tab.reason(session) or image is None:
-            idle = gr.update(interactive=False, value="Run all slices")
-            return {page.start: idle, page.method: gr.update(choices=[], value=None),
-                    **self._state(session)}  # fmt: skip
+            return {page.method: gr.update(choices=[], value=None), **self._state(session)}
         choices = slices_tab.method_choices(session)
         formats = offered_formats(image)
         keys = [key for _, key in choices]
@@ -55,8 +53,7 @@ class SlicesHandlers(Handlers):
             page.method: gr.update(choices=choices, value=chosen),
             page.format: gr.update(choices=formats, value=kind),
             page.keep: gr.update(visible=kind == "dcm"),
-            page.start: gr.update(value=slices_tab.start_label(image.slice_count, seconds)),
-            **self._state(session),
+            **self._state(session, slices_tab.start_label(image.slice_count, seconds)),
         }
 
     def run(
@@ -89,13 +86,15 @@ class SlicesHandlers(Handlers):
         page = self.updates.layout.slices
         return {page.stop: gr.update(interactive=False)}
 
-    def _state(self, session: Session) -> Updates:
+    def _state(self, session: Session, label: str = "") -> Updates:
         page, job = self.updates.layout.slices, session.all_slices
         active = job is not None and job.active
+        ready = not active and not slices_tab.reason(session)
+        named = {"value": label} if label else {}
         return {
             page.state: slices_tab.state_html(session, DOWNLOADS),
             page.stop: gr.update(interactive=active),
-            page.start: gr.update(interactive=not active and not slices_tab.reason(session)),
+            page.start: gr.update(interactive=ready, **named),
         }
 
     def _seconds(self, session: Session, method: str, device: str | None) -> float | None:

@@ -8,9 +8,8 @@ from typing import Any
 
 import gradio as gr
 
-from enhancers.html_templates import fill
 from enhancers.job_queue import seconds_text
-from enhancers.ui.html import piece
+from enhancers.ui.html import fill, piece
 from enhancers.ui.session import Session
 from enhancers.ui.slices_job import FORMATS, SlicesJob
 
