@@ -37,15 +37,13 @@ class SliceSource:
 
         self._path, self._caps = path, caps
         self._series: Series | None = None
-        self._images: SeriesImages | None = None
-        self._file: FileSlices | None = None
+        self._images: SeriesImages | FileSlices
         if key is not None or is_collection(path):
             self._series = find_series(path, caps).pick(key)
             self._images = LocalSeries(self._series, caps)
-            self.count = len(self._series.slices)
         else:
-            self._file = FileSlices(path, caps)
-            self.count = self._file.count
+            self._images = FileSlices(path, caps)
+        self.count = self._images.slice_count
 
     def describe(self) -> None:
         """Say on standard error which series is read, and what is unusual about it."""
@@ -61,9 +59,6 @@ class SliceSource:
 
     def image(self, index: int | None, window: tuple[float, float] | None = None) -> MedicalImage:
         """A slice, the middle one by default."""
-        if self._file is not None:
-            return self._file.image(index, window)
-        assert self._images is not None
         return self._images.image(index, window)
 
     def frames(self) -> Sequence[int | None]:

@@ -43,12 +43,12 @@ def derived_head_of(facts: Mapping[str, Any], arrays: Sequence[NDArray[Any]]) ->
     try:
         codings = tuple(Coding(**one) for one in facts["codings"])
         measured = tuple(Quantity(slope=float(a), intercept=float(b)) for a, b in facts["measured"])
-        numbers = [one.slope for one in (*codings, *measured)]
-        numbers += [one.intercept for one in (*codings, *measured)]
+        slopes = [one.slope for one in codings] + [one.slope for one in measured]
+        rest = [one.intercept for one in codings] + [one.intercept for one in measured]
         usable = (
             all(one.dtype in _TYPES for one in codings)
-            and all(math.isfinite(one) for one in numbers)
-            and all(one.slope for one in (*codings, *measured))
+            and all(math.isfinite(one) for one in (*slopes, *rest))
+            and all(slopes)
             and len(codings) == len(measured) > 0
         )
         if not usable:
