@@ -22,6 +22,9 @@ from enhancers.save.dicom import DerivedFacts, DerivedHead
 from enhancers.series import Series, SeriesImages
 from enhancers.voxel_grid import STORED
 
+REPORT_SECONDS = 0.4
+"""Least seconds between two reports of progress, each of which costs the server time."""
+
 
 class UploadedSeries:
     """The series of an upload, found by a worker process.
@@ -67,8 +70,9 @@ class UploadedSeries:
         self._opened: dict[str, OpenedSeries] = {}
         source = self._folder.source
         answer = self._pool.ask(
-            None, "series", progress=progress, source=str(source), caps=asdict(caps)
-        )
+            None, "series", progress=progress, source=str(source), caps=asdict(caps),
+            report_seconds=REPORT_SECONDS,
+        )  # fmt: skip
         try:
             found = series_found(answer.facts, source)
         except ConnectionEnded:

@@ -43,9 +43,6 @@ LIBRARIES = ("dicom", "numpy_kspace", "raster", "tiff", "volumes.volume")
 GRACE = 5
 """Seconds after which the process ends by itself where the server did not end it: it was killed."""
 
-REPORT_SECONDS = 0.1
-"""Least seconds between two reports of a job with many files."""
-
 READY = {"ready": True}
 """What the worker sends when it has started: the time for a file counts from then."""
 
@@ -128,7 +125,7 @@ def _series(asked: dict[str, Any], report: Callable[[int], None]) -> Answer:
 
     def progress(done: int) -> None:
         nonlocal last
-        if time.monotonic() - last > REPORT_SECONDS:
+        if time.monotonic() - last >= asked["report_seconds"]:
             last = time.monotonic()
             report(done)
 

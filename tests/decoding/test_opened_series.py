@@ -10,7 +10,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from enhancers.decoding import FileContent, UploadedSeries, content
+from enhancers.decoding import FileContent, UploadedSeries, content, opened_series
+from enhancers.decoding import pool as pool_room
 from enhancers.decoding.slice_store import SliceStore
 from enhancers.errors import ImageReadError, ImageTooLarge, ParameterError
 from enhancers.image import MedicalImage
@@ -123,10 +124,23 @@ def test_several_series_are_listed_and_picked(upload) -> None:
 
 
 def test_progress_counts_files(upload, monkeypatch) -> None:
+    monkeypatch.setattr(opened_series, "REPORT_SECONDS", 0)
     seen: list[int] = []
-    upload(ct(300), progress=seen.append)
-    assert seen == sorted(seen)
-    assert all(0 < count < 300 for count in seen)
+    upload(ct(30), progress=seen.append)
+    assert seen == list(range(30))
+
+
+def test_a_job_that_takes_too_long_is_stopped_in_spite_of_its_reports(
+    tmp_path: Path, monkeypatch
+) -> None:
+    monkeypatch.setattr(opened_series, "REPORT_SECONDS", 0)
+    monkeypatch.setattr(pool_room, "MOST_FILES_TIME", 0)
+    workers = pool_room.DecodePool(1, 10**9, 20)
+    with pytest.raises(ImageTooLarge, match="takes more than"):
+        UploadedSeries(uploads(tmp_path, ct(200)), Caps(), pool=workers)
+    workers.close()
+    gc.collect()
+    assert held() == []
 
 
 def test_two_visitors_upload_the_same_files(tmp_path: Path, pool) -> None:

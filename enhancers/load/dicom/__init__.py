@@ -237,7 +237,7 @@ def _without_pixels(dataset: Dataset) -> ImageReadError:
     if uid == _DIRECTORY:
         return ImageReadError(
             "This is a DICOMDIR, the index of a DICOM disc, and holds no image; "
-            "give one of the files it lists."
+            "give the folder of the disc, its files together, or a zip archive of them."
         )
     name = UID(uid).name if uid in UID_dictionary else ""
     if "Image Storage" in name:
