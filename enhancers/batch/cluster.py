@@ -23,6 +23,7 @@ from enhancers.batch.plan import BatchPlan, BatchTask, is_classical
 from enhancers.batch.worker import TaskFailure, TaskOutcome, Worker, WorkerInfo
 from enhancers.compare import Request
 from enhancers.errors import ParameterError, ReadingRoomError
+from enhancers.load import read_bytes
 from enhancers.settings import PREFIX, get_settings
 
 THIS_MACHINE = "local"
@@ -204,7 +205,7 @@ class _FileSender:
 
     def get(self, task: BatchTask, path: Path) -> Any:
         if self._last[0] != task.digest:
-            self._last = (task.digest, self._ray.put(path.read_bytes()))
+            self._last = (task.digest, self._ray.put(read_bytes(path, task.caps)))
         return self._last[1]
 
 

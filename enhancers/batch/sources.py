@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -11,8 +10,9 @@ from pathlib import Path
 from enhancers.batch.plan import BatchPlan, BatchTask, SeriesPlace, Slices
 from enhancers.display import window_ends, window_limits
 from enhancers.errors import ImageReadError, ReadingRoomError
-from enhancers.load import Caps, probe, read_bytes
+from enhancers.load import Caps, content_digest, probe, read_bytes
 from enhancers.load.file_format import sniff
+from enhancers.load.pairs import beside
 from enhancers.private_folders import private_folder
 from enhancers.series import LocalSeries, find_series
 from enhancers.series.files import LocalFile, SourceFile
@@ -20,6 +20,8 @@ from enhancers.settings import get_settings
 
 ENDINGS = (
     ".dcm", ".dicom", ".nii", ".gz", ".png", ".tif", ".tiff", ".jpg", ".jpeg", ".npy", ".npz",
+    ".mha", ".mhd", ".nrrd", ".nhdr", ".hdr", ".gipl", ".mnc", ".vtk", ".h5", ".hdf5", ".bmp",
+    ".pgm", ".ppm", ".pnm", ".webp", ".jp2", ".j2k",
 )  # fmt: skip
 """A file with such a name that is not an image is reported as bad; other files are ignored."""
 
@@ -71,7 +73,7 @@ def _slices_of_series(plan: BatchPlan, limits: Caps) -> Iterator[Source]:
         name = f"series-{series.key}/slice-{place:03d}"
         try:
             path = _on_disk(one.file, unpacked / f"{place}.dcm", limits)
-            digest = _digest(path)
+            digest = content_digest(path, limits)
             window, notes = _window(plan, images, place)
         except (ReadingRoomError, OSError) as error:
             yield Source(name, plan.folder, reason=str(error), bad=True)
@@ -122,10 +124,12 @@ def _source(plan: BatchPlan, path: Path, limits: Caps) -> Source:
         _check_format(path, limits)
     except (ImageReadError, OSError) as error:
         reason = error.strerror or "it cannot be read" if isinstance(error, OSError) else str(error)
+        if (header := _header_of(path)) is not None:
+            return Source(name, path, reason=f"its values are read with {header.name}")
         looks = path.name.lower().endswith(ENDINGS) or isinstance(error, OSError)
         return Source(name, path, reason=reason, bad=looks)
     try:
-        digest = _digest(path)
+        digest = content_digest(path, limits)
         facts = probe(path, limits)
         chosen = _slices(plan.slices, facts.slice_count, facts.default_slice)
         mask = _mask(plan, path, limits)
@@ -193,9 +197,13 @@ def _check_format(path: Path, limits: Caps) -> None:
     limits.check_bytes(path.stat().st_size)
 
 
-def _digest(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+def _header_of(path: Path) -> Path | None:
+    """The header beside a file that holds its values; None for all others."""
+    try:
+        pair = beside(path)
+    except OSError:
+        return None
+    return None if pair is None or pair[1] != path else pair[0]
 
 
 def _slices(wanted: Slices, count: int, default: int) -> list[int | None]:

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 __all__ = ["MIN_SIDE", "Caps", "Probe", "load", "probe"]
 
 DEFAULT_CAPS = Caps()
+_PIECE = 2**20
 
 
 def load(
@@ -237,6 +238,21 @@ def read_bytes(path: Path, caps: Caps) -> bytes:
     start, values = in_one(path, caps)
     with opening_errors():
         return start + values.read_bytes()
+
+
+def content_digest(path: Path, caps: Caps) -> str:
+    """SHA-256 of a file, or of both of a pair as one, as `load` states it.
+
+    Raises
+    ------
+    ImageReadError
+    """
+    start, values = in_one(path, caps)
+    digest = hashlib.sha256(start)
+    with opening_errors(), values.open("rb") as file:
+        while piece := file.read(_PIECE):
+            digest.update(piece)
+    return digest.hexdigest()
 
 
 def in_one(path: Path, caps: Caps) -> tuple[bytes, Path]:

@@ -180,6 +180,9 @@ def beside(path: Path) -> tuple[Path, Path] | None:
     Only a file of the header's folder is taken: one that the header names by a bare name that ends
     as those of values do, or one of the header's own name, and none to which a link points.
     """
+    # Opening a pipe would wait for somebody to write to it.
+    if not path.is_file():
+        return None
     head = head_of(path)
     half = half_of(head, path.stat().st_size)
     if half is not None:

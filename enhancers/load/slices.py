@@ -2,14 +2,22 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable
 from contextlib import suppress
 from functools import cached_property
 from pathlib import Path
 
 from enhancers.image import MedicalImage
-from enhancers.load import Caps, enough_memory, in_one, load, one_error, opening_errors, probe
+from enhancers.load import (
+    Caps,
+    content_digest,
+    enough_memory,
+    in_one,
+    load,
+    one_error,
+    opening_errors,
+    probe,
+)
 from enhancers.load.file_format import VOLUMES, sniff
 from enhancers.load.raw import RawSlice
 from enhancers.load.volumes.converted import READERS
@@ -84,5 +92,4 @@ class FileSlices:
 
     @cached_property
     def _digest(self) -> str:
-        with opening_errors(), self._path.open("rb") as file:
-            return hashlib.file_digest(file, "sha256").hexdigest()
+        return content_digest(self._path, self._caps)

@@ -19,7 +19,7 @@ from enhancers.compare import enhance
 from enhancers.load import load
 from enhancers.save import read_png16, to_png16, to_tiff_source
 from enhancers.settings import get_settings
-from tests.support import image_files
+from tests.support import image_files, volume_files
 from tests.support.batch_folders import fill, results
 
 
@@ -253,3 +253,21 @@ def test_several_processes_give_the_same_bytes(folder: Path, tmp_path: Path) -> 
     assert results(asked.out) == results(here.out)
     pixels = read_png16(results(here.out)["srad/a.png.png"])
     assert pixels.shape == (40, 56)
+
+
+def test_volumes_in_two_files_are_one_image_of_a_batch(tmp_path: Path) -> None:
+    """Their headers may be the same, and their values not."""
+    folder = tmp_path / "in"
+    folder.mkdir()
+    stacks = np.random.default_rng(0).integers(0, 900, (2, 24, 22, 3)).astype(np.int16)
+    for name, stack in zip("ab", stacks, strict=True):
+        (folder / name).mkdir()
+        header = volume_files.nrrd(stack, data_file="scan.raw.gz", encoding="gzip")
+        (folder / name / "scan.nhdr").write_bytes(header)
+        (folder / name / "scan.raw.gz").write_bytes(volume_files.values(stack, "gzip"))
+    rows = go(plan(folder, "clahe", slices="middle"))
+    found = statuses(rows)
+    assert found["a/scan.nhdr", "clahe"] == found["b/scan.nhdr", "clahe"] == "done"
+    assert found["a/scan.raw.gz", ""] == "skipped"
+    images = [data for name, data in results(tmp_path / "out").items() if name.endswith(".png")]
+    assert len(set(images)) == 2

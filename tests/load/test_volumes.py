@@ -17,7 +17,8 @@ import SimpleITK
 from enhancers.decoding import DecodePool, FileContent, OpenedFile
 from enhancers.decoding.slice_store import SliceStore
 from enhancers.errors import ImageReadError, ImageTooLarge
-from enhancers.load import Caps, load, pairs, probe
+from enhancers.load import Caps, content_digest, load, pairs, probe
+from enhancers.load.slices import FileSlices
 from enhancers.method import Modality
 from tests.support import image_files, volume_files
 from tests.support.volume_files import analyze_pair, gipl, metaimage, nifti_pair, nrrd, tilted
@@ -421,3 +422,13 @@ def test_damage_never_escapes_as_another_error(kind: str) -> None:
     finally:
         tracemalloc.stop()
     assert time.monotonic() - started < 20
+
+
+@pytest.mark.parametrize("kind", PAIRS)
+def test_slices_one_by_one_are_those_of_the_file(kind: str, tmp_path: Path) -> None:
+    header, values, first, second = pair(kind)
+    put(tmp_path, **{first.replace(".", "__"): header, second.replace(".", "__"): values})
+    expected = load(tmp_path / first, slice_index=3)
+    image = FileSlices(tmp_path / first, Caps()).image(3)
+    assert np.array_equal(image.source, expected.source)
+    assert image.digest == expected.digest == content_digest(tmp_path / first, Caps())
