@@ -20,6 +20,9 @@ PLANES = ("axial", "coronal", "sagittal")
 
 _T = TypeVar("_T")
 
+MOST_TURNED = 1.0
+"""Degrees between the voxel axes and those of the body that are not mentioned."""
+
 Axes = tuple[int, int, int]
 """Three axes, from 1, of which the negative ones are reversed."""
 
@@ -172,6 +175,16 @@ class VoxelGrid:
         matrix = np.reshape(self.affine, (3, 4))[:, :3] / self.zooms
         along = [abs(matrix[world, abs(axis) - 1]) for world, axis in enumerate(self.body)]
         return math.degrees(math.acos(min(1.0, *along)))
+
+
+def cut_notes(grid: VoxelGrid, plane: str) -> tuple[str, ...]:
+    """Sentences about a plane that is cut out of a volume."""
+    if grid.turned <= MOST_TURNED:
+        return ()
+    return (
+        f"The voxels are turned by {grid.turned:.2g} degrees against the body: the {plane} plane "
+        "is that of the voxels, and nothing is resampled.",
+    )
 
 
 def body_axes(matrix: NDArray[np.float64]) -> Axes:

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from enhancers.decoding.messages import ConnectionEnded
-from enhancers.geometry import Vector
+from enhancers.geometry import ImageGeometry, Vector
 from enhancers.series import Series, SeriesFound, Slice
 from enhancers.series.files import ArchiveEntry, LocalFile, SourceFile
 
@@ -42,6 +42,7 @@ def found_facts(found: SeriesFound) -> dict[str, Any]:
             (files.setdefault(each.file, len(files)), each.frame, each.position, each.step)
             for each in one.slices
         ]
+        facts["geometry"] = None if one.geometry is None else one.geometry.as_json()
         series.append(facts)
     listed = [file_facts(file) for file in files]
     return {"series": series, "files": listed, "ignored": dict(found.ignored)}
@@ -87,6 +88,7 @@ def _series(facts: Mapping[str, Any], files: list[SourceFile]) -> Series:
         notes=tuple(str(one) for one in facts["notes"]),
         reference=range(len(slices))[int(facts["reference"])],
         windows_differ=bool(facts["windows_differ"]),
+        geometry=ImageGeometry.from_json(facts["geometry"]),
     )
 
 

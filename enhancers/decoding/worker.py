@@ -34,7 +34,7 @@ from enhancers.decoding.messages import (
 from enhancers.decoding.series_messages import found_facts, source_file
 from enhancers.errors import ReadingRoomError
 from enhancers.load import Caps, coded_values, read_slice, read_volume
-from enhancers.load.raw import quiet_cv2
+from enhancers.load.raw import compact, quiet_cv2
 from enhancers.load.window import as_source, finish
 from enhancers.save.dicom import DerivedFacts, derived_head
 from enhancers.series import find_series
@@ -140,7 +140,7 @@ def _slice(asked: dict[str, Any], data: bytes) -> Answer:
     content = source_file(asked["file"], Path(asked["source"])).read(caps)
     raw = read_slice(content, asked["frame"], caps)
     facts = {**raw_facts(raw), "digest": hashlib.sha256(content).hexdigest()}
-    return facts, [as_source(raw.values)]
+    return facts, [compact(as_source(raw.values))]
 
 
 def _derived(asked: dict[str, Any], data: bytes) -> Answer:

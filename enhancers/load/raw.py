@@ -242,6 +242,18 @@ def with_background(raw: RawSlice) -> RawSlice:
     return replace(raw, values=filled, warnings=(*raw.warnings, note))
 
 
+def compact(source: NDArray[Any]) -> NDArray[Any]:
+    """The same values in the smallest type of whole numbers that holds them, or as they are."""
+    low, high = float(source.min()), float(source.max())
+    types = (np.uint8, np.int16, np.uint16)
+    for kind in types if source.dtype.kind == "f" else ():
+        limits = np.iinfo(kind)
+        if limits.min <= low and high <= limits.max:
+            whole = source.astype(kind)
+            return whole if np.array_equal(whole, source) else source
+    return source
+
+
 SAMPLED_SLICES = 8
 """Slices of a file that is not held as a volume by which the window of all of them is chosen."""
 SAMPLED_VALUES = 2**17

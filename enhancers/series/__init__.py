@@ -15,7 +15,10 @@ from collections.abc import Callable, Sequence
 from contextlib import ExitStack, suppress
 from pathlib import Path
 
+import numpy as np
+
 from enhancers.errors import ImageReadError, ImageTooLarge
+from enhancers.geometry import ImageGeometry, Vector, vector
 from enhancers.image import MedicalImage
 from enhancers.load import Caps, enough_memory, opening_errors, read_slice
 from enhancers.load.dicom.frames import FrameFile
@@ -219,4 +222,17 @@ def _series(key: str, volume: Volume, files: Sequence[SourceFile]) -> Series:
         notes=(*volume.notes, *geometry.notes),
         reference=min(stated, key=lambda place: (abs(place - middle), place), default=middle),
         windows_differ=len(set(stated.values())) > 1,
+        geometry=_geometry([frames[index] for index in geometry.order], geometry.steps),
     )
+
+
+def _geometry(frames: Sequence[FrameFacts], steps: Sequence[Vector | None]) -> ImageGeometry | None:
+    """Where the first of sorted frames lies, with the mean step."""
+    first, last = frames[0], frames[-1]
+    if first.position is None or last.position is None or first.spacing is None:
+        return None
+    if len(frames) > 1 and (not steps or None in steps):
+        return None
+    mean = np.subtract(last.position, first.position) / max(len(frames) - 1, 1)
+    step = vector(mean) if len(frames) > 1 else None
+    return ImageGeometry.of_dicom(first.position, first.orientation, first.spacing, step)

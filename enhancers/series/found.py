@@ -6,8 +6,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from enhancers.errors import ImageReadError, ParameterError
-from enhancers.geometry import Vector
+from enhancers.geometry import ImageGeometry, Vector
 from enhancers.series.files import SourceFile
+from enhancers.voxel_grid import VoxelGrid
 
 
 @dataclass(frozen=True)
@@ -61,6 +62,9 @@ class Series:
     reference : int
         Index of the slice whose header gives the window of all: the one nearest to the middle that
         states a window.
+    geometry : ImageGeometry or None
+        Where the first slice lies, with the mean step from one slice to the next; None where a
+        slice states no position, or two state the same.
     windows_differ : bool
         Whether slices state different windows.
     """
@@ -78,6 +82,7 @@ class Series:
     notes: tuple[str, ...]
     reference: int
     windows_differ: bool
+    geometry: ImageGeometry | None = None
 
     @property
     def description(self) -> str:
@@ -88,6 +93,14 @@ class Series:
         if self.slice_spacing is not None:
             words.append(f"{self.slice_spacing:.4g} mm apart")
         return ", ".join([*words, *self.parts])
+
+    @property
+    def grid(self) -> VoxelGrid | None:
+        """The voxels [column, row, slice]; None where they are not known, or there is one slice."""
+        if self.geometry is None or len(self.slices) < 2:
+            return None
+        shape = self.columns, self.rows, len(self.slices)
+        return VoxelGrid.of_affine(shape, self.geometry.affine)
 
     @property
     def middle(self) -> int:

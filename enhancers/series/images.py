@@ -6,15 +6,22 @@ shows nothing, values of slices from end to end do, as those of a volume in one 
 
 from __future__ import annotations
 
+import hashlib
 import threading
 from abc import ABC, abstractmethod
 from dataclasses import replace
+from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
+from enhancers.errors import ParameterError
 from enhancers.image import EACH_SLICE, MedicalImage, NamedWindow
-from enhancers.load.raw import RawSlice, sample_of
+from enhancers.load.raw import RawSlice, pick_slice, pick_time, sample_of
 from enhancers.load.window import as_source, finish, guess_modality, interpret, shows
 from enhancers.method import Modality
 from enhancers.series.found import Series
+from enhancers.voxel_grid import STORED, VoxelGrid, cut_notes
 
 DIFFERENT = (
     "The slices state different windows. All have the one of the middle slice, unless that of each "
@@ -49,22 +56,87 @@ class SeriesImages(ABC):
         """Number of slices."""
         return len(self.series.slices)
 
+    @property
+    def grid(self) -> VoxelGrid | None:
+        """The voxels [column, row, slice] (`Series.grid`)."""
+        return self.series.grid
+
     def image(
-        self, slice_index: int | None = None, window: tuple[float, float] | None = None
+        self,
+        slice_index: int | None = None,
+        window: tuple[float, float] | None = None,
+        *,
+        plane: str = STORED,
+        time: int = 0,
     ) -> MedicalImage:
         """A slice, as `enhancers.load.load` gives it.
 
         Parameters
         ----------
         slice_index : int, optional
-            In the sorted order; by default the middle one.
+            In the sorted order, or of the plane; by default the middle one.
         window : (low, high), optional
             In source units; by default that of the series.
+        plane : str
+            Another than "stored" is cut out of all slices (`VoxelGrid`).
+        time : int
+            0, where there is one.
 
         Raises
         ------
         ImageReadError, ParameterError
         """
+        pick_time(time, 1)
+        if plane == STORED:
+            return self._stored(slice_index, window)
+        grid = self._grid_of(plane)
+        count = grid.size(plane)[2]
+        index = pick_slice(slice_index, count, count // 2)
+        if grid.axes(plane) == grid.axes(STORED):
+            image = self._stored(index, window)
+            return replace(image, plane=plane, warnings=(*image.warnings, *cut_notes(grid, plane)))
+        values = self.section(plane, index)
+        basis = self._basis()
+        placed = replace(
+            basis, values=values, windows=basis.windows, plane=plane, slice_index=index,
+            slice_count=count, spacing=grid.spacing(plane), geometry=grid.geometry(plane, index),
+            region=None, warnings=(*basis.warnings, *cut_notes(grid, plane)),
+        )  # fmt: skip
+        return finish(placed, self._digest(), window, basis)
+
+    def section(self, plane: str, index: int, time: int = 0) -> NDArray[Any]:
+        """The source values of a slice of a plane, (rows, columns) or (rows, columns, 3).
+
+        Raises
+        ------
+        ImageReadError, ParameterError
+        """
+        pick_time(time, 1)
+        if plane == STORED:
+            return self.read(index)[0].values
+        grid = self._grid_of(plane)
+        axis = abs(grid.axes(plane)[2]) - 1
+        place = int(grid.voxel(plane, index, 0, 0)[axis])
+        slices = (place,) if axis == 2 else range(self.slice_count)
+        thin = slice(None) if axis == 2 else slice(place, place + 1)
+        inside = (slice(None), thin) if axis == 0 else (thin, slice(None))
+        lines = [np.swapaxes(self.read(one)[0].values[inside], 0, 1) for one in slices]
+        return grid.cut(np.stack(lines, axis=2), plane, 0)
+
+    def _grid_of(self, plane: str) -> VoxelGrid:
+        grid = self.grid
+        if grid is None:
+            raise ParameterError(
+                f"The slices do not say where they lie, so there is no {plane} plane; use {STORED}."
+            )
+        return grid
+
+    def _digest(self) -> str:
+        """Of all slices, whose planes are of many files."""
+        digests = [self.read(index)[1] for index in range(self.slice_count)]
+        return hashlib.sha256("".join(digests).encode()).hexdigest()
+
+    def _stored(self, slice_index: int | None, window: tuple[float, float] | None) -> MedicalImage:
         series = self.series
         index = series.middle if slice_index is None else slice_index
         step = series.slice(index).step

@@ -5,10 +5,10 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Sequence
-from dataclasses import replace
 from typing import Any
 
 from enhancers.series.found import Series, SeriesFound
+from enhancers.series.times import without_number
 
 _HEAD = ("series", "modality", "size", "slices", "plane", "spacing (mm)", "thickness", "")
 _ONE_OF = re.compile(r"(.+) (\d+) of (\d+)")
@@ -60,25 +60,11 @@ def _grouped(series: Sequence[Series]) -> list[list[Series]]:
     """Runs of series that differ in their number only, as "time 2 of 5"."""
     groups: list[list[Series]] = []
     for one in series:
-        if groups and _without_number(groups[-1][0]) == _without_number(one) is not None:
+        if groups and without_number(groups[-1][0]) == without_number(one) is not None:
             groups[-1].append(one)
         else:
             groups.append([one])
     return groups
-
-
-def _without_number(one: Series) -> Series | None:
-    """A series without what differs from one time to the next; None where it is not one of many."""
-    match = _ONE_OF.fullmatch(one.parts[-1]) if one.parts else None
-    if match is None:
-        return None
-    number, _, _ = one.key.partition(".")
-    parts = (*one.parts[:-1], f"{match[1]} of {match[3]}", str(len(one.slices)))
-    distance = None if one.slice_spacing is None else round(one.slice_spacing, 3)
-    return replace(
-        one, key=number, parts=parts, slices=(), notes=(), slice_spacing=distance,
-        reference=0, windows_differ=False,
-    )  # fmt: skip
 
 
 def _row(group: Sequence[Series]) -> tuple[str, ...]:

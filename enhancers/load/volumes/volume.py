@@ -18,7 +18,7 @@ from enhancers.load.raw import Caps, Probe, RawSlice, pick_slice, pick_time, wit
 from enhancers.load.volumes import parse
 from enhancers.load.volumes.header import Header
 from enhancers.load.volumes.packing import VolumeBytes
-from enhancers.voxel_grid import STORED
+from enhancers.voxel_grid import STORED, cut_notes
 
 # A file may inflate to more, but then it is read plane by plane.
 _ANY_SIZE, _EXPANSION = 64_000_000, 100
@@ -29,8 +29,6 @@ SAMPLED_TIMES = 8
 """Most times whose values are among them."""
 SMALL_VOLUME = 500_000_000
 """Bytes up to which the volumes of a file are held in memory, so that all slices are at hand."""
-MOST_TURNED = 1.0
-"""Degrees between the voxel axes and those of the body that are not mentioned."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -145,11 +143,8 @@ def raw_slice(
         warnings.append(f"The file holds {header.volumes} volumes; the first is shown.")
     if not header.upright:
         warnings.append("The file states no orientation; slices are shown as they are stored.")
-    if plane != STORED and grid.turned > MOST_TURNED:
-        warnings.append(
-            f"The voxels are turned by {grid.turned:.2g} degrees against the body: the {plane} "
-            "plane is that of the voxels, and nothing is resampled."
-        )
+    if plane != STORED:
+        warnings += cut_notes(grid, plane)
     shown: dict[str, Any] = {
         "spacing": grid.spacing(plane), "geometry": grid.geometry(plane, index),
         "plane": "" if plane == STORED else plane, "slice_index": index,
