@@ -19,6 +19,7 @@ function render() {
     if (state.held) panel.note.hidden = true;
     putText(panel.badge, badgeText(panel, input));
     showScaleBar(panel);
+    showEdges(panel);
     showReading(panel, place);
   }
   if (slides()) showSplit();
@@ -81,6 +82,16 @@ function showScaleBar(panel) {
   const length = niceLength(Math.min(110, (0.25 * state.stage.width) / state.ratio) * perPixel);
   panel.scaleLine.style.width = `${length / perPixel}px`;
   putText(panel.scaleText, length >= 10 ? `${length / 10} cm` : `${+length.toPrecision(1)} mm`);
+}
+
+// The directions in the patient; they are not in the way of a small image.
+function showEdges(panel) {
+  const letters = state.value.edges || [];
+  const small = Math.min(state.stage.width, state.stage.height) / state.ratio < 140;
+  panel.edges.forEach((edge, side) => {
+    edge.hidden = small || !panel.shown.image;
+    putText(edge, letters[side] || "");
+  });
 }
 
 function readingText(found, spec) {

@@ -98,10 +98,14 @@ class PanelView {
     this.scale = make("div", { class: "rr-scale" }, this.scaleText, this.scaleLine);
     this.cross = make("div", { class: "rr-cross" });
     this.bar = make("div", { class: "rr-progress" });
+    this.edges = ["left", "right", "top", "bottom"].map((side) =>
+      make("span", { class: `rr-edge rr-edge-${side}` }),
+    );
     this.colours = colourBar();
     this.colours.bar.hidden = true;
     const overlays = [
       this.note, this.badge, this.colours.bar, this.read, this.scale, this.cross, this.bar,
+      ...this.edges,
     ];
     this.stage = make("div", { class: "rr-stage" }, this.canvas, ...overlays);
     this.root = make("div", { class: "rr-panel", role: "group", tabindex: "0" });

@@ -187,6 +187,11 @@ class MedicalImage:
         return self.pixels.shape[0], self.pixels.shape[1]
 
     @property
+    def place(self) -> tuple[str, int, int]:
+        """The plane, the time and the slice that it is of its file."""
+        return self.plane, self.time_index, self.slice_index
+
+    @property
     def is_colour(self) -> bool:
         """Whether the image has three channels."""
         return self.pixels.ndim == 3

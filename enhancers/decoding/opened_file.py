@@ -54,8 +54,21 @@ class Opened(Protocol):
     def slice_count(self) -> int:
         """Number of slices."""
 
+    @property
+    def grid(self) -> VoxelGrid | None:
+        """The voxels of a volume that other planes can be cut of; None where there is none."""
+
+    @property
+    def time_name(self) -> str:
+        """What differs from one time of a volume to the next, in a word."""
+
     def image(
-        self, slice_index: int | None = None, window: tuple[float, float] | None = None
+        self,
+        slice_index: int | None = None,
+        window: tuple[float, float] | None = None,
+        *,
+        plane: str = STORED,
+        time: int | None = None,
     ) -> MedicalImage:
         """A slice (see `OpenedFile.image`)."""
 
@@ -68,6 +81,9 @@ class Opened(Protocol):
 
     def derived_head(self, index: int, facts: DerivedFacts, shape: tuple[int, int]) -> DerivedHead:
         """The head of a DICOM object that is derived from that of a slice."""
+
+    def section(self, plane: str, index: int, time: int) -> NDArray[Any]:
+        """The source values of a slice, without a window; quick once the volume is at hand."""
 
 
 class OpenedFile:
@@ -102,6 +118,7 @@ class OpenedFile:
         self._first: dict[tuple[str, int], int] = {}
         self._digest = ""
         self._count = 0
+        self._header: Header | None = None
         self._sample: NDArray[Any] | None = None
         weakref.finalize(self, self._store.forget, self._number)
 
@@ -136,7 +153,7 @@ class OpenedFile:
         window: tuple[float, float] | None = None,
         *,
         plane: str = STORED,
-        time: int = 0,
+        time: int | None = None,
     ) -> MedicalImage:
         """A slice, as `enhancers.load.load` gives it.
 
@@ -147,7 +164,8 @@ class OpenedFile:
             In source units; None is that of the file, or the default.
         plane : str
             Of a volume (`grid`).
-        time : int
+        time : int, optional
+            By default the first.
 
         Raises
         ------
@@ -156,17 +174,29 @@ class OpenedFile:
         """
         # Whoever asks for the slice that is being decoded waits for it.
         with self._lock:
-            index = self._first.get((plane, time)) if slice_index is None else slice_index
-            raw = self._kept(index, plane, time)
+            at = time or 0
+            index = self._first.get((plane, at)) if slice_index is None else slice_index
+            raw = self._kept(index, plane, at)
             if raw is not None:
                 return finish(raw, self._digest, window)
-            return self._decoded(slice_index, window, plane, time)
+            return self._decoded(slice_index, window, plane, at)
 
     @property
     def grid(self) -> VoxelGrid | None:
-        """The voxels of a volume that is at hand; None for other files, and before `image`."""
+        """The voxels of a volume that is held; None for other files, and before `image`."""
+        return None if self._header is None else self._header.grid
+
+    @property
+    def time_name(self) -> str:
+        """What a file calls the fourth dimension."""
+        return "time"
+
+    def section(self, plane: str, index: int, time: int) -> NDArray[Any]:
+        """The source values of a slice, (rows, columns) or (rows, columns, 3)."""
         volume = self._store.get(self._number, None)
-        return volume.header.grid if isinstance(volume, Volume) else None
+        if isinstance(volume, Volume):
+            return volume.section(plane, index, time)
+        return self.image(index, plane=plane, time=time).source
 
     def coded_values(self, names: Sequence[str]) -> dict[str, str]:
         """Elements of a DICOM header that hold a code (`enhancers.load.coded_values`)."""
@@ -222,7 +252,8 @@ class OpenedFile:
         volume = None
         sample = self._sample
         if header is not None:
-            volume = Volume.of_bytes(more[0], Header.from_json(header))
+            self._header = Header.from_json(header)
+            volume = Volume.of_bytes(more[0], self._header)
             sample = volume.sample
         raw = raw_slice(answer.facts, source, sample, spectrum)
         image = medical_image(answer.facts, raw, pixels, window)

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import functools
 import threading
 import weakref
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
 
@@ -20,7 +21,8 @@ from enhancers.load import Caps
 from enhancers.load.raw import RawSlice
 from enhancers.save.dicom import DerivedFacts, DerivedHead
 from enhancers.series import Series, SeriesImages
-from enhancers.voxel_grid import STORED
+from enhancers.series.times import at_all_times
+from enhancers.voxel_grid import STORED, VoxelGrid
 
 REPORT_SECONDS = 0.4
 """Least seconds between two reports of progress, each of which costs the server time."""
@@ -88,7 +90,12 @@ class UploadedSeries:
         series = self.found.pick(key)
         known = self._opened.get(series.key)
         if known is None:
-            known = OpenedSeries(self._folder, series, self.caps, self._pool, self._store)
+            keys = [one.key for one in at_all_times(self.found, series)]
+            times = tuple(functools.partial(self.open, one) for one in keys)
+            known = OpenedSeries(
+                self._folder, series, self.caps, self._pool, self._store, times,
+                keys.index(series.key),
+            )  # fmt: skip
             # Two requests may come at once; both get the same one.
             known = self._opened.setdefault(series.key, known)
         return known
@@ -105,18 +112,52 @@ class OpenedSeries(SeriesImages):
     caps : Caps
     pool : DecodePool
     store : SliceStore
+    times : sequence of callable
+        Open the series of all times of its volume.
+    time : int
+        Which of them this is.
     """
 
     def __init__(
-        self, folder: TakenFolder, series: Series, caps: Caps, pool: DecodePool, store: SliceStore
+        self,
+        folder: TakenFolder,
+        series: Series,
+        caps: Caps,
+        pool: DecodePool,
+        store: SliceStore,
+        times: Sequence[Callable[[], OpenedSeries]],
+        time: int,
     ) -> None:
         super().__init__(series)
         self.caps = caps
+        self._times, self._time = times, time
         self._folder, self._pool, self._store = folder, pool, store
         self._number = next_number()
         self._decoding = threading.Lock()
         self._digests: dict[int, str] = {}
         weakref.finalize(self, store.forget, self._number)
+
+    def at(self, time: int | None) -> OpenedSeries:
+        """The same volume at another time."""
+        super().at(time)
+        return self if time in (None, self._time) else self._times[time or 0]()
+
+    @property
+    def time_index(self) -> int:
+        """Which of the times of its volume this is."""
+        return self._time
+
+    @property
+    def time_count(self) -> int:
+        """How many times there are."""
+        return len(self._times)
+
+    @property
+    def grid(self) -> VoxelGrid | None:
+        """The voxels, where the store has room for all of them."""
+        one = self.series
+        enough = 2 * one.rows * one.columns * len(one.slices) <= self._store.capacity
+        return super().grid if enough else None
 
     def read(self, index: int) -> tuple[RawSlice, str]:
         """A slice, kept or decoded, and the digest of its file."""

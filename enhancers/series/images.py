@@ -21,6 +21,7 @@ from enhancers.load.raw import RawSlice, pick_slice, pick_time, sample_of
 from enhancers.load.window import as_source, finish, guess_modality, interpret, shows
 from enhancers.method import Modality
 from enhancers.series.found import Series
+from enhancers.series.times import time_name
 from enhancers.voxel_grid import STORED, VoxelGrid, cut_notes
 
 DIFFERENT = (
@@ -67,7 +68,7 @@ class SeriesImages(ABC):
         window: tuple[float, float] | None = None,
         *,
         plane: str = STORED,
-        time: int = 0,
+        time: int | None = None,
     ) -> MedicalImage:
         """A slice, as `enhancers.load.load` gives it.
 
@@ -79,14 +80,49 @@ class SeriesImages(ABC):
             In source units; by default that of the series.
         plane : str
             Another than "stored" is cut out of all slices (`VoxelGrid`).
-        time : int
-            0, where there is one.
+        time : int, optional
+            By default that of this series (`at`).
 
         Raises
         ------
         ImageReadError, ParameterError
         """
-        pick_time(time, 1)
+        other = self.at(time)
+        if other is not self:
+            return other.image(slice_index, window, plane=plane)
+        image = self._image(slice_index, window, plane)
+        return replace(image, time_index=self.time_index, time_count=self.time_count)
+
+    def at(self, time: int | None) -> SeriesImages:
+        """The same volume at another time; this one for None.
+
+        Raises
+        ------
+        ParameterError
+            There is no such time.
+        """
+        if time is not None:
+            pick_time(time, self.time_count)
+        return self
+
+    @property
+    def time_index(self) -> int:
+        """Which of the times of a volume this is."""
+        return 0
+
+    @property
+    def time_count(self) -> int:
+        """How many times there are."""
+        return 1
+
+    @property
+    def time_name(self) -> str:
+        """What differs from one time to the next, in a word."""
+        return time_name(self.series)
+
+    def _image(
+        self, slice_index: int | None, window: tuple[float, float] | None, plane: str
+    ) -> MedicalImage:
         if plane == STORED:
             return self._stored(slice_index, window)
         grid = self._grid_of(plane)
@@ -104,14 +140,16 @@ class SeriesImages(ABC):
         )  # fmt: skip
         return finish(placed, self._digest(), window, basis)
 
-    def section(self, plane: str, index: int, time: int = 0) -> NDArray[Any]:
+    def section(self, plane: str, index: int, time: int | None = None) -> NDArray[Any]:
         """The source values of a slice of a plane, (rows, columns) or (rows, columns, 3).
 
         Raises
         ------
         ImageReadError, ParameterError
         """
-        pick_time(time, 1)
+        other = self.at(time)
+        if other is not self:
+            return other.section(plane, index)
         if plane == STORED:
             return self.read(index)[0].values
         grid = self._grid_of(plane)
@@ -176,7 +214,10 @@ class SeriesImages(ABC):
         return window.ends, (*notes, *([DIFFERENT] if self.series.windows_differ else []))
 
     def _basis(self) -> RawSlice:
-        """What decides the modality, the units and the window of every slice."""
+        """What decides the modality, the units and the window of every slice and time."""
+        first = self.at(0)
+        if first is not self:
+            return first._basis()
         with self._lock:
             if self._known_basis is None:
                 self._known_basis = self._new_basis()

@@ -123,7 +123,9 @@ def download_name(
     parts = [re.sub(r"[^\w.-]+", "-", stem).strip("-.")[:MAX_STEM] or "image"]
     image = session.image
     if image is not None and image.slice_count > 1 and not whole:
-        parts.append(f"slice-{image.slice_index + 1}")
+        parts.append(f"{image.plane or 'slice'}-{image.slice_index + 1}")
+    if image is not None and image.time_count > 1:
+        parts.append(f"time-{image.time_index + 1}")
     keys = [method.key for method in session.run.done] if session.run else []
     parts.append(key or ("+".join(keys) if len(keys) <= MAX_NAMED else f"{len(keys)}-methods"))
     return f"{'_'.join(parts)}.{extension}"

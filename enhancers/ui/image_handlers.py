@@ -8,7 +8,7 @@ from typing import Any
 
 import gradio as gr
 
-from enhancers.decoding import OpenedFile
+from enhancers.decoding import Opened, OpenedFile
 from enhancers.errors import ImageReadError, ParameterError, ReadingRoomError
 from enhancers.image import MedicalImage, Pixels
 from enhancers.load import Caps
@@ -20,8 +20,9 @@ from enhancers.ui.numbers import typed_number
 from enhancers.ui.page_updates import PageUpdates, Updates
 from enhancers.ui.parameters import preset_changes
 from enhancers.ui.render import Notice
-from enhancers.ui.session import FILE_WINDOW, MANUAL, Session, as_before
+from enhancers.ui.session import FILE_WINDOW, MANUAL, Place, Session, as_before
 from enhancers.ui.sessions import Sessions
+from enhancers.voxel_grid import STORED
 
 
 class ImageHandlers(Handlers):
@@ -95,7 +96,7 @@ class ImageHandlers(Handlers):
             truth_file, truth, image = session.truth_file, None, None
             try:
                 if former is not None and opened is not None:
-                    image = opened.image(former.slice_index).with_modality(modality)
+                    image = read_place(session, opened, former.place).with_modality(modality)
                     truth = self._read_truth(image, truth_file)
             except ReadingRoomError as error:
                 return {**self.updates.image(session), **self.updates.error(error)}
@@ -121,7 +122,16 @@ class ImageHandlers(Handlers):
         index = int(position) - 1
         if session.image is None or index == session.image.slice_index:
             return self.updates.unchanged()
-        return self._reload(session, slice_index=index)
+        plane, time, _ = session.image.place
+        return self.reload(session, place=(plane, time, index))
+
+    def crop(self, cropped: bool, request: gr.Request) -> Updates:
+        """Crop the image to its ultrasound region, or show all of it."""
+        session = self.session(request)
+        if session.image is None or cropped == session.cropped:
+            return self.updates.unchanged()
+        session.cropped = cropped
+        return self.reload(session)
 
     def window(self, choice: str, request: gr.Request) -> Updates:
         """Change the processing window."""
@@ -131,7 +141,7 @@ class ImageHandlers(Handlers):
         if choice == MANUAL:
             session.window_choice = choice
             return self.updates.image(session)
-        return self._reload(session, choice=choice)
+        return self.reload(session, choice=choice)
 
     def custom_window(self, event: gr.EventData, request: gr.Request) -> Updates:
         """Set a custom processing window, typed in source units."""
@@ -145,7 +155,7 @@ class ImageHandlers(Handlers):
             return self.updates.error(error)
         if limits == image.window.ends:
             return self.updates.notice(None)
-        return self._reload(session, choice=MANUAL, manual=limits)
+        return self.reload(session, choice=MANUAL, manual=limits)
 
     def truth(self, path: str | None, request: gr.Request) -> Updates:
         """Take an uploaded image as ground truth; it is read through the image's window."""
@@ -181,31 +191,31 @@ class ImageHandlers(Handlers):
             )
         return pixels
 
-    def _reload(
+    def reload(
         self,
         session: Session,
         *,
-        slice_index: int | None = None,
+        place: Place | None = None,
         choice: str | None = None,
         manual: tuple[float, float] | None = None,
     ) -> Updates:
-        """Show another slice or window of the file; on an error the current image stays."""
+        """Show another slice, plane, time or window; on an error the current image stays."""
         with session.changes.change() as number, session.reloading:
             former, file, opened = session.image, session.file, session.opened
             if former is None or opened is None:
                 return self.updates.unchanged()
             choice = session.window_choice if choice is None else choice
-            index = former.slice_index if slice_index is None else slice_index
-            moved = index != former.slice_index
+            at = former.place if place is None else place
+            moved = at != former.place
             truth_file = session.truth_file
             try:
-                image = session.kept_image(index) if moved else None
+                image = session.kept_image(at) if moved else None
                 truth = None
                 if image is None:
-                    image = as_before(opened.image(index, manual), former)
+                    image = as_before(read_place(session, opened, at, manual), former)
                     limits = None if manual else _window_limits(session, choice, image)
                     if limits is not None:
-                        image = as_before(opened.image(index, limits), former)
+                        image = as_before(read_place(session, opened, at, limits), former)
                     # A ground truth belongs to a slice and is read through the image's window.
                     truth = None if moved else self._read_truth(image, truth_file)
             except ReadingRoomError as error:
@@ -219,8 +229,9 @@ class ImageHandlers(Handlers):
                 now = session.image
                 if now.modality is not image.modality:
                     image = as_before(image, now)
-                if not moved and session.known is not None:
-                    image = image.with_known(session.known)
+                known = session.known
+                if not moved and known is not None and known.shape == image.shape:
+                    image = image.with_known(known)
                 sentences = image.warnings + _cleared(session, moved=moved)
                 if moved:
                     session.move_to(image, number)
@@ -241,6 +252,20 @@ class ImageHandlers(Handlers):
             # A method without its network cannot be selected.
             if not (value is True and fields[keyword].interactive is False)
         }
+
+
+def read_place(
+    session: Session, opened: Opened, place: Place, window: tuple[float, float] | None = None
+) -> MedicalImage:
+    """A slice of what is open, cropped to its region where the user wants that.
+
+    Raises
+    ------
+    ImageReadError, ParameterError
+    """
+    plane, time, index = place
+    image = opened.image(index, window, plane=plane or STORED, time=time)
+    return image.cropped_to_region() if session.cropped else image
 
 
 def _modality(session: Session) -> Modality:

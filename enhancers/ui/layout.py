@@ -54,6 +54,8 @@ class Layout:
     modality: Any
     not_ct: Any
     slice: Any
+    navigator: Any
+    crop: Any
     window: Any
     limits: Any
     truth: Any
@@ -220,6 +222,15 @@ def _image_section(samples: dict[str, Any], remarks: tuple[str, str]) -> dict[st
     )  # fmt: skip
     parts["facts"] = gr.HTML(render.facts_html(Session()), elem_id="facts")
     parts["slice"] = gr.Slider(1, 2, value=1, step=1, label="Slice", visible=False, elem_id="slice")
+    parts["navigator"] = gr.HTML(
+        None, html_template=asset_text("navigator.html"), js_on_load=asset_text("navigator.js"),
+        css_template=asset_text("navigator.css"), apply_default_css=False, visible=False,
+        elem_id="navigator",
+    )  # fmt: skip
+    parts["crop"] = gr.Checkbox(
+        False, label="Crop to the ultrasound region", visible=False, elem_id="crop",
+        info="Leaves out text and scales beside the image.",
+    )  # fmt: skip
     with gr.Row(elem_id="interpretation"):
         parts["modality"] = gr.Dropdown(
             [(modality.label, modality.value) for modality in Modality],

@@ -59,7 +59,7 @@ class MaskHandlers(Handlers):
         if session.image is None:
             raise ImageReadError(OPEN_FIRST)
         page = self.updates.layout
-        session.painted = session.file, session.image.slice_index
+        session.painted = session.file, session.image.place
         return {
             page.painting: gr.update(
                 value=editor_value(session.image, session.known), visible=True
@@ -73,7 +73,7 @@ class MaskHandlers(Handlers):
         image = session.image
         if image is None:
             raise ImageReadError(OPEN_FIRST)
-        if session.painted != (session.file, image.slice_index):
+        if session.painted != (session.file, image.place):
             raise ImageReadError(
                 "The painting shows another image; press 'Paint on the image' and paint again."
             )

@@ -29,6 +29,7 @@ from enhancers.ui.evidence_tab import EvidencePage
 from enhancers.ui.image_handlers import ImageHandlers
 from enhancers.ui.layout import Layout
 from enhancers.ui.mask_handlers import MaskHandlers
+from enhancers.ui.navigator_handlers import NavigatorHandlers
 from enhancers.ui.network_handlers import NetworkHandlers
 from enhancers.ui.page_handlers import PageHandlers
 from enhancers.ui.page_updates import PageUpdates, Updates
@@ -208,7 +209,7 @@ def _run_outputs(page: Layout) -> list[Any]:
 
 def _wire_image(wiring: Wiring, page: Layout, follow_ups: _FollowUps, caps: Caps) -> None:
     handlers = ImageHandlers(wiring.updates, wiring.sessions, caps)
-    uploads = UploadHandlers(handlers)
+    uploads, planes = UploadHandlers(handlers), NavigatorHandlers(handlers)
     outputs, methods = _outputs(page), page.method_inputs()
     connect = functools.partial(wiring.connect, outputs=outputs)
     events = [
@@ -218,6 +219,7 @@ def _wire_image(wiring: Wiring, page: Layout, follow_ups: _FollowUps, caps: Caps
         connect(page.modality.input, handlers.modality, [page.modality], inputs_kwargs=methods),
         connect(page.not_ct.click, handlers.not_ct, inputs_kwargs=methods),
         connect(page.slice.change, handlers.slice, [page.slice], **_LAST),
+        connect(page.crop.input, handlers.crop, [page.crop]),
         connect(page.window.input, handlers.window, [page.window]),
         connect(page.limits.commit, handlers.custom_window),
         connect(
@@ -228,6 +230,8 @@ def _wire_image(wiring: Wiring, page: Layout, follow_ups: _FollowUps, caps: Caps
     ]  # fmt: skip
     for event in events:
         follow_ups.settle(event)
+        wiring.connect(event.then, planes.show, None, [page.navigator, page.slice])
+    follow_ups.settle(connect(page.navigator.move, planes.move))
     connect(page.series.refuse, uploads.refuse)
 
 
@@ -324,5 +328,7 @@ def _wire_page(
     )
     resumed.then(None, [page.visit], None, js="readingRoomVisit.set")
     follow_ups.settle(resumed)
+    images = ImageHandlers(wiring.updates, wiring.sessions, Caps.from_settings(settings))
+    wiring.connect(resumed.then, NavigatorHandlers(images).show, None, [page.navigator, page.slice])
     wiring.connect(blocks.load, handlers.opened, None, handlers.opened_outputs())
     blocks.unload(handlers.closed)

@@ -7,12 +7,12 @@ from typing import Any
 import gradio as gr
 
 from enhancers.image import MedicalImage
-from enhancers.ui import gallery, render, series_list
+from enhancers.ui import gallery, navigator, render, series_list
 from enhancers.ui.layout import Layout
 from enhancers.ui.panels import all_panels, display_group, display_windows
 from enhancers.ui.render import Notice
 from enhancers.ui.session import FILE_WINDOW, INPUT, MANUAL, Session
-from enhancers.ui.viewer import PixelStore, payload
+from enhancers.ui.viewer import PixelStore, edges_of, payload
 
 DOWNLOADS = "readingroom/results/"
 """Address of the downloads, relative to the root of the app."""
@@ -82,6 +82,10 @@ class PageUpdates:
             **self.image(session),
             **self.slice(session),
             page.series: series_list.listed(session),
+            page.navigator: gr.update(
+                visible=navigator.shown(session), value=navigator.reading(session)
+            ),
+            page.crop: gr.update(visible=_has_region(session), value=session.cropped),
             page.mask: None,
             page.painting: gr.update(value=None, visible=False),
             page.use_painting: gr.update(visible=False),
@@ -108,12 +112,16 @@ class PageUpdates:
             return {}
         return {
             self.layout.slice: gr.update(
-                visible=image.slice_count > 1,
+                visible=image.slice_count > 1 and not navigator.has_planes(session),
                 maximum=max(image.slice_count, 2),
                 value=image.slice_index + 1,
                 label=f"Slice (of {image.slice_count})",
             )
         }
+
+    def navigator(self, session: Session) -> Updates:
+        """The views of a volume; all its slices are read for them."""
+        return {self.layout.navigator: navigator.value(session)}
 
     def run(self, session: Session) -> Updates:
         """Viewer, progress and buttons: everything that changes while methods run."""
@@ -188,11 +196,17 @@ class PageUpdates:
             window=session.shown_input()[1],
             units=image.units,
             spacing=image.spacing,
+            edges=edges_of(image),
             presets=display_windows(session, image),
             input_key=INPUT,
             image_id=display_group(image),
             group=display_group(image),
         )
+
+
+def _has_region(session: Session) -> bool:
+    """Whether the image can be cropped to its ultrasound region, or is."""
+    return session.cropped or (session.image is not None and session.image.region is not None)
 
 
 def limits(image: MedicalImage) -> dict[str, str]:

@@ -130,4 +130,4 @@ def display_windows(session: Session, image: MedicalImage) -> tuple[Preset, ...]
 
 def display_group(image: MedicalImage) -> str:
     """What has to be equal for two viewers to share their display window."""
-    return f"{image.digest}/{image.slice_index}/{image.window}"
+    return f"{image.digest}/{image.place}/{image.window}"

@@ -119,12 +119,24 @@ def facts_html(session: Session) -> str:
     facts.append("float" if image.bits == 32 else f"{image.bits} bit")
     if image.spacing:
         facts.append(f"{image.spacing[0]:.3g} × {image.spacing[1]:.3g} mm")
+    facts += place_words(image)
     facts.append(f"window {image.window.low:g} to {image.window.high:g} {image.units}")
     if image.measured is not None and image.measured.spectrum is not None:
         facts.append(f"{100 * image.measured.spectrum.share:.3g} % of k-space sampled")
     if session.known is not None:
         facts.append(f"{100 * (1 - session.known.mean()):.3g} % of the pixels missing")
     return piece("facts", session.name, " · ".join(facts))
+
+
+def place_words(image: MedicalImage) -> list[str]:
+    """The plane and slice of a volume, and its time, counted from 1."""
+    words = []
+    if image.slice_count > 1:
+        plane = image.plane or (image.geometry.plane if image.geometry else "")
+        words.append(f"{plane} slice {image.slice_index + 1} of {image.slice_count}".strip())
+    if image.time_count > 1:
+        words.append(f"time {image.time_index + 1} of {image.time_count}")
+    return words
 
 
 def modality_info(image: MedicalImage | None) -> str:

@@ -29,6 +29,9 @@ FILE_WINDOW, MANUAL = "as-in-the-file", "by-hand"
 """Keys of the processing windows that are not presets."""
 
 
+Place = tuple[str, int, int]
+"""The plane, the time and the index of a slice (`MedicalImage.place`)."""
+
 KEPT_BYTES = 256 * 2**20
 """Most bytes of images and results that a tab keeps for slices that are not on display."""
 
@@ -115,11 +118,16 @@ class Session:
     file : int
         Number of the file that is open.
     slices : dict
-        The slices of the file that were left with results or a ground truth, by index.
+        The slices of the file that were left with results or a ground truth, by plane, time and
+        index.
     painted : (int, int), optional
-        Number of the file and index of the slice that the painting of a mask shows.
+        Number of the file and place of the slice that the painting of a mask shows.
     all_slices : SlicesJob, optional
         The last run of all slices of the file that is open.
+    voxel : tuple of int, optional
+        Where the lines of the navigator cross.
+    cropped : bool
+        Whether images are cropped to their ultrasound region.
     lock : RLock
         Held while the session changes.
     reloading : Lock
@@ -152,9 +160,11 @@ class Session:
     _settings_moment: float = -math.inf
     subject: Subject = Subject(0, 0)
     file: int = 0
-    slices: dict[int, SliceState] = field(default_factory=dict)
-    painted: tuple[int, int] | None = None
+    slices: dict[Place, SliceState] = field(default_factory=dict)
+    painted: tuple[int, Place] | None = None
     all_slices: SlicesJob | None = None
+    voxel: tuple[int, int, int] | None = None
+    cropped: bool = False
     lock: threading.RLock = field(default_factory=threading.RLock, repr=False)
     reloading: threading.Lock = field(default_factory=threading.Lock, repr=False)
     changes: ImageChanges = field(init=False, repr=False)
@@ -226,7 +236,7 @@ class Session:
             self.file += 1
             self.drop_slices()
             self.name, self.opened, self.sample = name, opened, sample
-            self.series = series
+            self.series, self.voxel, self.cropped = series, None, False
             self.series_key = opened.series.key if isinstance(opened, OpenedSeries) else ""
             self.window_choice, self.first_window = FILE_WINDOW, image.window
             self.pair, self.pair_chosen = (None, None), False
@@ -243,11 +253,11 @@ class Session:
         with self.lock:
             self._keep()
             blank = SliceState(image, None, None, None, "", {})
-            self._show(self.slices.pop(image.slice_index, blank), change)
+            self._show(self.slices.pop(image.place, blank), change)
 
-    def kept_image(self, slice_index: int) -> MedicalImage | None:
+    def kept_image(self, place: Place) -> MedicalImage | None:
         """The image of a slice that was left; None where it has to be read."""
-        state = self.slices.get(slice_index)
+        state = self.slices.get(place)
         if state is None or self.image is None:
             return None
         return as_before(state.image, self.image)
@@ -260,7 +270,7 @@ class Session:
             return
         if self.truth is None and self.known is None and not (self.run and self.run.done):
             return
-        self.slices[self.image.slice_index] = SliceState(
+        self.slices[self.image.place] = SliceState(
             self.image, self.run, self.truth, self.truth_file, self.truth_origin, self.scores
         )
         while sum(state.size for state in self.slices.values()) > KEPT_BYTES:

@@ -25,7 +25,7 @@ from enhancers.ui.page_updates import Updates
 from enhancers.ui.panels import compared, display_group, display_windows, maps_panels
 from enhancers.ui.run import Run
 from enhancers.ui.session import INPUT, Session
-from enhancers.ui.viewer import ColourScale, Panel, payload
+from enhancers.ui.viewer import ColourScale, Panel, edges_of, payload
 
 GAINS = (1, 2, 4, 8, 16, 32)
 """Presets of the difference map: full colour is at the window's width divided by the gain."""
@@ -100,6 +100,7 @@ class TabHandlers(Handlers):
             window=session.shown_input()[1],
             units=image.units,
             spacing=image.spacing,
+            edges=edges_of(image),
             presets=display_windows(session, image),
             input_key="left" if left.key == INPUT else None,
             image_id=f"{display_group(image)}/slider",
@@ -126,6 +127,7 @@ class TabHandlers(Handlers):
             window=Window(-reach, reach),
             units=units,
             spacing=image.spacing if a.shape[:2] == image.shape else None,
+            edges=edges_of(image),
             presets=[
                 Preset(f"gain-{gain}", f"Gain {gain}", -reach / gain, reach / gain)
                 for gain in GAINS
@@ -149,6 +151,7 @@ class TabHandlers(Handlers):
         value = payload(
             [panel], self.updates.store, window=Window(0.0, 1.0),
             spacing=image.spacing if a.shape[:2] == image.shape else None,
+            edges=edges_of(image),
             image_id=f"{display_group(image)}/similarity",
         )  # fmt: skip
         worst = float(np.percentile(found, 1))
@@ -175,7 +178,7 @@ class TabHandlers(Handlers):
         notes = " ".join(f"{one.label}: {one.about}" for one in found[key][1])
         value = payload(
             panels, self.updates.store, window=session.shown_input()[1], units=image.units,
-            spacing=image.spacing, presets=display_windows(session, image), input_key=INPUT,
+            spacing=image.spacing, edges=edges_of(image), presets=display_windows(session, image), input_key=INPUT,
             image_id=f"{display_group(image)}/maps/{key}", group=display_group(image),
         )  # fmt: skip
         return {

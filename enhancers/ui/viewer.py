@@ -22,7 +22,7 @@ from fastapi.responses import Response
 
 from enhancers.asset_files import asset_text
 from enhancers.display import Preset, raw_buffer
-from enhancers.image import Pixels, Window, pixels_digest
+from enhancers.image import MedicalImage, Pixels, Window, pixels_digest
 from enhancers.ui.html import piece
 
 ROUTE = "readingroom/pixels/"
@@ -214,6 +214,7 @@ def payload(
     window: Window,
     units: str = "",
     spacing: tuple[float, float] | None = None,
+    edges: tuple[str, str, str, str] | None = None,
     presets: Sequence[Preset] = (),
     input_key: str | None = None,
     image_id: str | None = None,
@@ -237,6 +238,8 @@ def payload(
     spacing : (row, column) in mm, optional
         Of the pixels of the input panel (or of the first that has pixels): for the scale bar, and
         so that pixels that are not square are shown in proportion.
+    edges : tuple of str, optional
+        Letters of the directions at the left, right, top and bottom edge.
     presets : sequence of Preset
         The display windows to offer, in source units (see `enhancers.display.presets_for`).
     input_key : str, optional
@@ -275,6 +278,7 @@ def payload(
         "window": [window.low, window.high],
         "units": units,
         "spacing": [float(mm) for mm in spacing] if spacing else None,
+        "edges": list(edges) if edges else None,
         "presets": [
             {"label": preset.label, "ends": [preset.low, preset.high]} for preset in offered
         ],
@@ -283,6 +287,11 @@ def payload(
         "group": group,
         "base": base,
     }
+
+
+def edges_of(image: MedicalImage) -> tuple[str, str, str, str] | None:
+    """The letters at the edges of an image; None where its file does not say where it lies."""
+    return None if image.geometry is None else image.geometry.edges
 
 
 def _check(panels: Sequence[Panel]) -> None:

@@ -68,6 +68,15 @@ class Volume:
         values = grid.cut(channels_last(self.stored, header)[:, :, :, time], plane, index)
         return raw_slice(values.copy(), self.sample, header, index, plane, time)
 
+    def section(self, plane: str, index: int, time: int) -> NDArray[Any]:
+        """The source values of a slice, (rows, columns) or (rows, columns, 3)."""
+        header = self.header
+        values = header.grid.cut(_channels_last(self.stored, header)[:, :, :, time], plane, index)
+        if header.channels > 1:
+            values = values[..., :3] if header.colour else values[..., 0]
+        values = _scaled(values, header)
+        return np.abs(values) if np.iscomplexobj(values) else values
+
     @cached_property
     def sample(self) -> NDArray[Any]:
         """Values of all slices and times, by which the window of all of them is chosen."""
