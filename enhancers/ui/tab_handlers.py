@@ -178,7 +178,8 @@ class TabHandlers(Handlers):
         notes = " ".join(f"{one.label}: {one.about}" for one in found[key][1])
         value = payload(
             panels, self.updates.store, window=session.shown_input()[1], units=image.units,
-            spacing=image.spacing, edges=edges_of(image), presets=display_windows(session, image), input_key=INPUT,
+            spacing=image.spacing, edges=edges_of(image),
+            presets=display_windows(session, image), input_key=INPUT,
             image_id=f"{display_group(image)}/maps/{key}", group=display_group(image),
         )  # fmt: skip
         return {

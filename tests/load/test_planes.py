@@ -101,3 +101,10 @@ def test_of_a_vector_the_first_value_is_shown(tmp_path: Path) -> None:
     assert np.array_equal(image.source, VALUES[:, :, 5, 0].T)
     assert image.time_count == 1
     assert any(f"has {TIMES} values" in note for note in image.warnings)
+
+
+def test_the_window_is_that_of_all_times(tmp_path: Path) -> None:
+    path = tmp_path / "dynamic.nii"
+    brighter = VALUES[..., :1] // 4 * np.array([1, 2, 3, 4, 5], np.int16)
+    path.write_bytes(image_files.nifti(brighter, affine=AFFINE))
+    assert load(path).window.high > 0.9 * brighter.max()

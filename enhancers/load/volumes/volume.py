@@ -253,15 +253,13 @@ def sampled_places(header: Header) -> list[list[int]]:
 
 
 def _sample_step(header: Header) -> int:
-    count = math.prod(header.shape) * header.channels
+    count = math.prod(header.shape) * header.channels * min(header.volumes, SAMPLED_TIMES)
     return max(1, round(float((count / SAMPLE_LIMIT) ** (1 / 3))))
 
 
 def sampled_times(header: Header) -> int:
     """Every how many times the sample has one."""
-    count = math.prod(header.shape) * header.channels // _sample_step(header) ** 3
-    most = max(1, min(SAMPLED_TIMES, SAMPLE_LIMIT // max(count, 1)))
-    return -(-header.volumes // most)
+    return -(-header.volumes // SAMPLED_TIMES)
 
 
 def scaled(values: NDArray[Any], header: Header) -> NDArray[Any]:
