@@ -108,14 +108,11 @@ def pointed(grid: VoxelGrid, voxel: Voxel, plane: str, u: float, v: float) -> Vo
     return _whole(grid.voxel(plane, int(index), row, column))
 
 
-def place_of(grid: VoxelGrid, voxel: Voxel, plane: str, image: MedicalImage, time: int) -> Place:
-    """The slice of a plane that holds a voxel; as stored while the image is shown so."""
-    if not image.plane and plane == active_plane(grid, image):
-        index, _, _ = grid.pixel(STORED, voxel)
-        if index == image.slice_index:
-            return "", time, int(index)
-    index, _, _ = grid.pixel(plane, voxel)
-    return plane, time, int(index)
+def place_of(grid: VoxelGrid, voxel: Voxel, plane: str, time: int) -> Place:
+    """The slice of a plane that holds a voxel; as stored where both show the same."""
+    same = grid.axes(plane)[:2] == grid.axes(STORED)[:2]
+    index, _, _ = grid.pixel(STORED if same else plane, voxel)
+    return "" if same else plane, time, int(index)
 
 
 def _view(

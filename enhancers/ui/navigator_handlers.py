@@ -71,4 +71,4 @@ class NavigatorHandlers(Handlers):
         elif moved["u"] is not None and moved["v"] is not None:
             voxel = navigator.pointed(grid, voxel, plane, float(moved["u"]), float(moved["v"]))
         session.voxel = voxel
-        return navigator.place_of(grid, voxel, plane, image, time)
+        return navigator.place_of(grid, voxel, plane, time)
