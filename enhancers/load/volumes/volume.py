@@ -71,10 +71,10 @@ class Volume:
     def section(self, plane: str, index: int, time: int) -> NDArray[Any]:
         """The source values of a slice, (rows, columns) or (rows, columns, 3)."""
         header = self.header
-        values = header.grid.cut(_channels_last(self.stored, header)[:, :, :, time], plane, index)
+        values = header.grid.cut(channels_last(self.stored, header)[:, :, :, time], plane, index)
         if header.channels > 1:
             values = values[..., :3] if header.colour else values[..., 0]
-        values = _scaled(values, header)
+        values = scaled(values, header)
         return np.abs(values) if np.iscomplexobj(values) else values
 
     @cached_property
