@@ -125,6 +125,8 @@ class MedicalImage:
     region : Region or None
         The part that is an image, where the file says so (ultrasound): what lies outside is text,
         scales and curves.
+    crop : Region or None
+        The part of the file's image that this is, where it was cropped.
     bits : int
         Significant bits of a stored sample (8 to 16; 32 for float files).
     format : str
@@ -160,6 +162,7 @@ class MedicalImage:
     spacing: tuple[float, float] | None = None
     geometry: ImageGeometry | None = None
     region: Region | None = None
+    crop: Region | None = None
     bits: int = 8
     format: str = "synthetic"
     digest: str = ""
@@ -185,6 +188,11 @@ class MedicalImage:
     def shape(self) -> tuple[int, int]:
         """Height and width in pixels."""
         return self.pixels.shape[0], self.pixels.shape[1]
+
+    @property
+    def shown_plane(self) -> str:
+        """The plane in which a volume was cut, or that of the file's slices; empty if unknown."""
+        return self.plane or (self.geometry.plane if self.geometry else "")
 
     @property
     def place(self) -> tuple[str, int, int]:
@@ -225,11 +233,6 @@ class MedicalImage:
         if region is None:
             return self
         inside = slice(region.top, region.bottom), slice(region.left, region.right)
-        note = (
-            "cropped",
-            f"rows {region.top} to {region.bottom - 1}, "
-            f"columns {region.left} to {region.right - 1}",
-        )
         measured = self.measured
         if measured is not None:
             known = None if measured.known is None else measured.known[inside]
@@ -240,8 +243,8 @@ class MedicalImage:
             source=np.ascontiguousarray(self.source[inside]),
             geometry=self.geometry and self.geometry.cropped(region.top, region.left),
             region=None,
+            crop=region,
             measured=measured,
-            tags=(*self.tags, note),
         )
 
     def with_known(self, known: Known | None) -> MedicalImage:

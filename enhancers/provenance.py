@@ -13,7 +13,7 @@ import json
 import math
 import platform
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, astuple, dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -101,7 +101,9 @@ class InputFacts:
 
     ``file_digest`` is the SHA-256 of the file, ``pixels_digest`` that of the shape and the float32
     values in [0, 1]; 0 and 1 are ``window`` (low, high) in ``units``; ``spacing`` is (row, column)
-    in mm.
+    in mm. ``plane`` is that in which a volume was cut, or that of the slices of the file where it
+    says how they lie; ``slice_index`` counts there. ``crop`` has the first row and column that were
+    kept, and the first below and right of them that were not.
     """
 
     file_digest: str
@@ -118,6 +120,10 @@ class InputFacts:
     slice_count: int
     measured: MeasuredFacts | None = None
     geometry: GeometryFacts | None = None
+    plane: str = ""
+    time_index: int = 0
+    time_count: int = 1
+    crop: tuple[int, int, int, int] | None = None
 
 
 @dataclass(frozen=True)
@@ -240,8 +246,9 @@ def from_json(text: str) -> Record:
     try:
         plain = json.loads(text)
         facts = dict(plain.pop("input"))
-        for name in ("shape", "window", "spacing"):
-            facts[name] = None if facts[name] is None else tuple(facts[name])
+        for name in ("shape", "window", "spacing", "crop"):
+            known = facts.get(name)
+            facts[name] = None if known is None else tuple(known)
         # Absent in records of earlier versions.
         measured = facts.pop("measured", None)
         facts["measured"] = None if measured is None else MeasuredFacts(**measured)
@@ -286,6 +293,10 @@ def describe_input(image: MedicalImage) -> InputFacts:
         slice_count=image.slice_count,
         measured=_describe_measured(image.measured),
         geometry=GeometryFacts.of(image),
+        plane=image.shown_plane,
+        time_index=image.time_index,
+        time_count=image.time_count,
+        crop=None if image.crop is None else astuple(image.crop),
     )
 
 

@@ -21,6 +21,7 @@ from enhancers.registry import get, resolve
 from enhancers.series import is_collection
 from enhancers.settings import get_settings
 from enhancers.source_digest import method_digest, source_digest
+from enhancers.voxel_grid import STORED
 
 Slices = int | Literal["page", "middle", "all"]
 """Slices of a volume: one by number, the one that the page opens with, the middle one, or all."""
@@ -56,6 +57,9 @@ class BatchPlan:
         which need no key where they hold one series.
     window : str or None
         Of every image: LOW:HIGH in source units, or a name (`enhancers.display.window_limits`).
+    plane : str
+    time : int or None
+        Of volumes in one file, as for `enhancers.load.load`.
     """
 
     folder: Path
@@ -68,6 +72,8 @@ class BatchPlan:
     masks: Path | None = None
     series: str | None = None
     window: str | None = None
+    plane: str = STORED
+    time: int | None = None
 
     def __post_init__(self) -> None:
         if not is_collection(self.folder):
@@ -79,6 +85,10 @@ class BatchPlan:
             window_ends(self.window)
         if self.of_series and self.masks is not None:
             raise ParameterError("--masks is for a folder of images, not for a series.")
+        if self.of_series and (self.plane != STORED or self.time is not None):
+            raise ParameterError(
+                "--plane and --time are for volumes in one file each; run cuts planes of a series."
+            )
         if self.out.exists() and not self.out.is_dir():
             raise ParameterError(f"{self.out} is a file; give a folder for the results.")
         if self.folder.resolve() == self.out.resolve():
@@ -114,7 +124,7 @@ class BatchTask:
     ``digest`` is the SHA-256 of the file; ``slice_index`` is None where the file has one slice;
     ``mask`` has the bytes of the file that marks missing pixels, if there is one. In a series
     (``place``), ``slice_index`` is the index there. ``window`` is that of the plan for an image
-    that is in no series.
+    that is in no series; ``plane`` and ``time`` are those of a volume.
     """
 
     digest: str
@@ -128,6 +138,8 @@ class BatchTask:
     mask: bytes = b""
     place: SeriesPlace | None = None
     window: str | None = None
+    plane: str = STORED
+    time: int | None = None
 
 
 def requests(
@@ -216,9 +228,11 @@ def request_digest(task: BatchTask, device_type: str) -> str:
     """
     request = Request(task.method, dict(task.params))
     facts = {name: value for name, value in asdict(task).items() if name not in ("caps", "mask")}
-    for name in ("place", "window"):
+    for name in ("place", "window", "time"):
         if facts[name] is None:
             del facts[name]
+    if task.plane == STORED:
+        del facts["plane"]
     if task.mask:
         facts["mask"] = hashlib.sha256(task.mask).hexdigest()
     determining = {

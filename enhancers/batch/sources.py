@@ -130,7 +130,7 @@ def _source(plan: BatchPlan, path: Path, limits: Caps) -> Source:
         return Source(name, path, reason=reason, bad=looks)
     try:
         digest = content_digest(path, limits)
-        facts = probe(path, limits)
+        facts = probe(path, limits, plan.plane)
         chosen = _slices(plan.slices, facts.slice_count, facts.default_slice)
         mask = _mask(plan, path, limits)
     except (ReadingRoomError, OSError) as error:
@@ -159,6 +159,8 @@ def _tasks(
             mask=mask,
             place=place,
             window=None if place else plan.window,
+            plane=plan.plane,
+            time=plan.time,
         )
         for index in chosen
         for request in plan.requests

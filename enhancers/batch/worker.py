@@ -124,14 +124,17 @@ class Worker:
 
     def _image(self, task: BatchTask, source: Path | bytes) -> MedicalImage:
         asked = (
-            task.digest, task.slice_index, task.modality, task.mask, task.place, task.window
+            task.digest, task.slice_index, task.modality, task.mask, task.place, task.window,
+            task.plane, task.time,
         )  # fmt: skip
         if self._kept is not None and self._kept[0] == asked:
             return self._kept[1]
         self._kept = None
         place = task.place
         frame = task.slice_index if place is None else place.frame
-        read = partial(load, source, slice_index=frame, caps=task.caps)
+        read = partial(
+            load, source, slice_index=frame, caps=task.caps, plane=task.plane, time=task.time or 0
+        )
         ends = place.window if place else window_ends(task.window) if task.window else None
         image = read(window=ends)
         if task.window is not None and ends is None:

@@ -13,13 +13,16 @@ from typer.core import TyperCommand
 
 from enhancers.cli.common import (
     Device,
+    Plane,
     Seed,
     SeriesKey,
+    Time,
     WindowText,
     assignments,
     named_modality,
 )
 from enhancers.errors import ParameterError, ReadingRoomError
+from enhancers.voxel_grid import STORED
 
 if TYPE_CHECKING:
     from typer._click.core import Context
@@ -79,6 +82,8 @@ def batch(
             "middle one of a series.",
         ),
     ] = None,
+    plane: Plane = STORED,
+    time: Time = None,
     modality: Annotated[
         str | None, typer.Option(help="The modality of all images: CT, MR, US, ...")
     ] = None,
@@ -119,7 +124,18 @@ def batch(
     asked = requests([key.strip() for key in methods.split(",")], assignments(settings or []))
     said = None if modality is None else named_modality(modality)
     plan = BatchPlan(
-        folder, out, asked, seed, _slices(slices), said, _form(form), masks, series, window
+        folder,
+        out,
+        asked,
+        seed,
+        _slices(slices),
+        said,
+        _form(form),
+        masks,
+        series,
+        window,
+        plane,
+        time,
     )
     # Report a missing network before thousands of files are read.
     fingerprint(asked)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from enhancers.errors import ParameterError, ReadingRoomError
+from enhancers.voxel_grid import STORED
 
 if TYPE_CHECKING:
     from enhancers.image import MedicalImage
@@ -47,6 +48,24 @@ WindowText = Annotated[
         help="The window in source units, such as -1000:400 (--window=-1000:400); or the name of "
         "one that the file states, or for CT soft-tissue, lung, bone, brain or liver; each-slice "
         "is the own one of a slice where they differ. Without it, that of the file or the default.",
+    ),
+]
+Plane = Annotated[
+    str,
+    typer.Option(
+        metavar="axial|coronal|sagittal|stored",
+        help="The plane of a volume; by default its slices as they are stored.",
+    ),
+]
+Time = Annotated[
+    int | None,
+    typer.Option(min=0, help="Which time of a volume, or frame of a clip, from 0."),
+]
+Cropped = Annotated[
+    bool,
+    typer.Option(
+        "--crop-to-region",
+        help="Crop an ultrasound image to the region that its file states.",
     ),
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="Print the output as JSON.")]
@@ -92,19 +111,29 @@ def read_image(
     mask: Path | None = None,
     series: str | None = None,
     window: str | None = None,
+    plane: str = STORED,
+    time: int | None = None,
+    cropped: bool = False,
 ) -> MedicalImage:
     """Read an image within the limits of the settings; its warnings go to stderr.
 
     ``path`` is a file, or a folder, zip archive or DICOMDIR of DICOM series; ``slice_text`` a
-    number or "middle", in the sorted order of a series. ``mask`` is a file that marks missing
-    pixels. ``window`` is LOW:HIGH or a name.
+    number or "middle", in the sorted order of a series, or in a ``plane``. ``mask`` is a file that
+    marks missing pixels. ``window`` is LOW:HIGH or a name.
     """
     caps = settings_caps()
     chosen = None if modality is None else named_modality(modality)
-    reader = image_reader(path, series, slice_text)
+    reader = image_reader(path, series, slice_text, plane, time)
     image = read_windowed(reader, window, chosen)
     if image.slice_count > 1:
-        print(f"Note: This is slice {image.slice_index}.", file=sys.stderr)
+        shown = f"{image.plane} slice" if image.plane else "slice"
+        print(f"Note: This is {shown} {image.slice_index}.", file=sys.stderr)
+    if cropped:
+        if image.region is None:
+            raise ParameterError(
+                "The file states no ultrasound region; leave --crop-to-region out."
+            )
+        image = image.cropped_to_region()
     if mask is not None:
         from enhancers.load.mask import with_mask
 
@@ -113,28 +142,36 @@ def read_image(
     return image
 
 
-def image_reader(path: Path, series: str | None, slice_text: str | None = None) -> Reader:
+def image_reader(
+    path: Path,
+    series: str | None,
+    slice_text: str | None = None,
+    plane: str = STORED,
+    time: int | None = None,
+) -> Reader:
     """Reads a slice of a file, or of a series, which is described on standard error.
 
     Parameters
     ----------
-    path, series, slice_text
+    path, series, slice_text, plane, time
         As for `read_image`; ``slice_text`` is read where no other slice is asked for.
     """
-    from enhancers.load import load, probe
-    from enhancers.series import LocalSeries, find_series, is_collection
+    from enhancers.load import probe
+    from enhancers.series import LocalSeries, is_collection
+    from enhancers.series.planes import load_plane, picked
 
     caps = settings_caps()
     index = slice_number(slice_text)
     if series is not None or is_collection(path):
-        found = find_series(path, caps).pick(series)
+        found, frame = picked(path, series, time, caps)
         for note in (f"Series {found.key}: {found.description}.", *found.notes):
             print(f"Note: {note}", file=sys.stderr)
-        read: Reader = LocalSeries(found, caps).image
+        read: Reader = partial(LocalSeries(found, caps).image, plane=plane)
+        index = index if frame is None else frame
     else:
-        if slice_text == MIDDLE:
+        if slice_text == MIDDLE and plane == STORED:
             index = probe(path, caps).slice_count // 2
-        read = partial(load, path, caps=caps)
+        read = partial(load_plane, path, caps=caps, plane=plane, time=time)
     return read if index is None else partial(read, slice_index=index)
 
 

@@ -8,10 +8,13 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from enhancers.cli.common import (
+    Cropped,
     Device,
+    Plane,
     Seed,
     SeriesKey,
     SliceText,
+    Time,
     WindowText,
     assignments,
     named_modality,
@@ -19,6 +22,7 @@ from enhancers.cli.common import (
     report,
 )
 from enhancers.errors import ParameterError, ReadingRoomError
+from enhancers.voxel_grid import STORED
 
 if TYPE_CHECKING:
     from enhancers.compare import Outcome
@@ -77,6 +81,9 @@ def run(
             "technical elements of the source are kept.",
         ),
     ] = False,
+    plane: Plane = STORED,
+    time: Time = None,
+    cropped: Cropped = False,
     mask: Annotated[
         Path | None,
         typer.Option(
@@ -109,15 +116,23 @@ def run(
     kind = checked_kind(out, all_slices, keep_patient)
     request = Request(method, assignments(settings or []), seeds)
     if all_slices:
-        _only_with_one_slice(("--slice", slice_text), ("--mask", mask), ("--maps", maps))
+        _only_with_one_slice(
+            ("--slice", slice_text), ("--mask", mask), ("--maps", maps),
+            ("--crop-to-region", cropped or None),
+        )  # fmt: skip
         chosen = None if modality is None else named_modality(modality)
         run_of_all = AllSlices(out, kind, request, seed, device, chosen, keep_patient, window)
-        run_of_all.run(slice_source(source, series), record)
+        run_of_all.run(slice_source(source, series, plane, time), record)
         return
-    image = read_image(source, slice_text, modality, mask, series, window)
+    image = read_image(source, slice_text, modality, mask, series, window, plane, time, cropped)
     origin = None
     if kind == "dcm":
-        origin = slice_source(source, series)
+        if cropped or image.plane:
+            raise ParameterError(
+                "A DICOM result is of a slice as it is stored; use .nii.gz, .nrrd or .mha for "
+                "--plane and --crop-to-region."
+            )
+        origin = slice_source(source, series, plane, time)
         origin.check_dicom()
     for event in compare(image, [request], seed=seed, device=device):
         report(event.step.fraction, event.step.note)
@@ -186,6 +201,9 @@ def degrade(
     series: SeriesKey = None,
     slice_text: SliceText = None,
     window: WindowText = None,
+    plane: Plane = STORED,
+    time: Time = None,
+    cropped: Cropped = False,
     mask: Annotated[
         Path | None,
         typer.Option(help="For missing: write the mask of the missing pixels to this PNG."),
@@ -195,7 +213,9 @@ def degrade(
     from enhancers.degrade import KINDS, degrade_image
     from enhancers.save import save_png16, to_npz, to_tiff_source
 
-    image = read_image(source, slice_text, series=series, window=window)
+    image = read_image(
+        source, slice_text, series=series, window=window, plane=plane, time=time, cropped=cropped
+    )
     strength = KINDS[kind].default if level is None and kind in KINDS else level or 0.0
     made = degrade_image(image, kind, strength, seed=seed, settings=assignments(settings or []))
     known = made.measured.known if made.measured else None

@@ -12,15 +12,19 @@ from typer.core import TyperGroup
 from enhancers.cli.common import (
     MIDDLE,
     AsJson,
+    Plane,
     SeriesKey,
     SliceText,
+    Time,
     WindowText,
     image_reader,
+    settings_caps,
     slice_number,
     warn,
 )
 from enhancers.cli.progress import bytes_bar, confirmed
 from enhancers.errors import ParameterError
+from enhancers.voxel_grid import STORED
 
 if TYPE_CHECKING:
     from typer._click.core import Context
@@ -60,6 +64,8 @@ def measure(
     series: SeriesKey = None,
     slice_text: SliceText = None,
     window: WindowText = None,
+    plane: Plane = STORED,
+    time: Time = None,
     as_json: AsJson = False,
 ) -> None:
     """Measure the quality of an image, with full-reference metrics if a reference is given."""
@@ -68,8 +74,11 @@ def measure(
     from enhancers.metrics.files import as_json as plain
     from enhancers.metrics.files import read_pair
 
-    read = image_reader(image, series)
-    read_truth = None if reference is None else image_reader(reference, None)
+    read = image_reader(image, series, None, plane, time)
+    read_truth = None
+    if reference is not None:
+        same = (plane, time) if _is_volume(reference) else (STORED, None)
+        read_truth = image_reader(reference, None, None, *same)
     index = slice_number(slice_text)
     if slice_text == MIDDLE:
         index = read().slice_count // 2
@@ -83,6 +92,14 @@ def measure(
         return
     for found in scores:
         print(f"{found.metric.label:14}{found.metric.arrow:1} {found.text}")
+
+
+def _is_volume(path: Path) -> bool:
+    """Whether a path holds more than one picture, so that it has planes and times."""
+    from enhancers.load import probe
+    from enhancers.series import is_collection
+
+    return is_collection(path) or probe(path, settings_caps()).slice_count > 1
 
 
 @app.command("list")

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from enhancers.cli.common import read_windowed, report, settings_caps
 from enhancers.cli.slice_source import SliceSource
 from enhancers.errors import ParameterError
+from enhancers.voxel_grid import STORED
 
 if TYPE_CHECKING:
     from enhancers.compare import Outcome, Request
@@ -169,6 +170,8 @@ class AllSlices:
         return DicomObjects(self.out, source.frames(), source.head_of, identity)
 
 
-def slice_source(path: Path, key: str | None) -> SliceSource:
+def slice_source(
+    path: Path, key: str | None, plane: str = STORED, time: int | None = None
+) -> SliceSource:
     """The slices that the command was given, within the limits of the settings."""
-    return SliceSource(path, key, settings_caps())
+    return SliceSource(path, key, settings_caps(), plane, time)

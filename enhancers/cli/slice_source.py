@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from enhancers.errors import ParameterError
+from enhancers.voxel_grid import STORED
 
 if TYPE_CHECKING:
     from enhancers.image import MedicalImage
@@ -25,25 +27,36 @@ class SliceSource:
     key : str or None
         Of the series.
     caps : Caps
+    plane : str
+    time : int or None
+        As for `enhancers.series.planes.load_plane`.
 
     Raises
     ------
     ImageReadError, ParameterError
     """
 
-    def __init__(self, path: Path, key: str | None, caps: Caps) -> None:
+    def __init__(
+        self, path: Path, key: str | None, caps: Caps, plane: str = STORED, time: int | None = None
+    ) -> None:
         from enhancers.load.slices import FileSlices
         from enhancers.series import LocalSeries, find_series, is_collection
+        from enhancers.series.times import pick_at
 
-        self._path, self._caps = path, caps
+        self._path, self._caps, self._plane = path, caps, plane
         self._series: Series | None = None
         self._images: SeriesImages | FileSlices
         if key is not None or is_collection(path):
-            self._series = find_series(path, caps).pick(key)
+            self._series = pick_at(find_series(path, caps), key, time)
             self._images = LocalSeries(self._series, caps)
+            read = partial(self._images.image, plane=plane)
         else:
-            self._images = FileSlices(path, caps)
+            self._images = FileSlices(path, caps, plane=plane, time=time or 0)
+            read = self._images.image
+        self._read: Callable[..., MedicalImage] = read
         self.count = self._images.slice_count
+        if self._series is not None and plane != STORED:
+            self.count = read().slice_count
 
     def describe(self) -> None:
         """Say on standard error which series is read, and what is unusual about it."""
@@ -54,12 +67,16 @@ class SliceSource:
             print(f"Note: {note}", file=sys.stderr)
 
     def check_dicom(self) -> None:
-        """Raise ParameterError where the slices are not of DICOM files."""
+        """Raise ParameterError where the slices are not those of DICOM files."""
+        if self._plane != STORED:
+            raise ParameterError(
+                f"The {self._plane} slices are of no DICOM object; use .nii.gz, .nrrd or .mha."
+            )
         self._object(0)
 
     def image(self, index: int | None, window: tuple[float, float] | None = None) -> MedicalImage:
         """A slice, the middle one by default."""
-        return self._images.image(index, window)
+        return self._read(index, window)
 
     def frames(self) -> Sequence[int | None]:
         """For each slice its frame in its DICOM object; None where that has one."""

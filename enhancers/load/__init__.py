@@ -79,8 +79,10 @@ def load(
         return finish(raw, hashlib.sha256(data).hexdigest(), window)
 
 
-def probe(path: Path, caps: Caps = DEFAULT_CAPS) -> Probe:
+def probe(path: Path, caps: Caps = DEFAULT_CAPS, plane: str = STORED) -> Probe:
     """Read the header of a file: format, size, number of slices, modality. Decodes no pixels.
+
+    Size and slices are those of a ``plane``, for volumes in one file.
 
     Raises
     ------
@@ -90,6 +92,13 @@ def probe(path: Path, caps: Caps = DEFAULT_CAPS) -> Probe:
     data = read_bytes(Path(path), caps)
     kind = sniff(data)
     with enough_memory(), one_error(kind):
+        if kind in VOLUMES:
+            from enhancers.load.volumes import converted, volume
+
+            data = converted.as_metaimage(kind, data, caps)
+            return volume.probe(kind, data, caps, plane)
+        if plane != STORED:
+            raise _as_stored(kind)
         return _probe(kind, data, caps)
 
 
@@ -111,9 +120,7 @@ def read_slice(
             data = converted.as_metaimage(kind, data, caps)
             return volume.read(kind, data, slice_index, caps, plane, time)
         if plane != STORED or time:
-            raise ParameterError(
-                f"A {kind} file is read as it is stored; planes and times are those of volumes."
-            )
+            raise _as_stored(kind)
         return with_background(_read(kind, data, slice_index, caps))
 
 
@@ -170,6 +177,12 @@ def one_error(kind: Format) -> Iterator[None]:
         raise _damaged(kind) from error
 
 
+def _as_stored(kind: Format) -> ParameterError:
+    return ParameterError(
+        f"A {kind} file is read as it is stored; planes and times are those of volumes."
+    )
+
+
 def _damaged(kind: Format) -> ImageReadError:
     return ImageReadError(
         f"The {kind} file is damaged or truncated and cannot be decoded. Export it again."
@@ -204,10 +217,6 @@ def _probe(kind: Format, data: bytes, caps: Caps) -> Probe:
         from enhancers.load import dicom
 
         return dicom.probe(data, caps)
-    if kind in VOLUMES:
-        from enhancers.load.volumes import converted, volume
-
-        return volume.probe(kind, converted.as_metaimage(kind, data, caps), caps)
     if kind == "TIFF":
         from enhancers.load import tiff
 

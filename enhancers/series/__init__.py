@@ -13,16 +13,20 @@ import hashlib
 from collections import Counter
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack, suppress
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from enhancers.errors import ImageReadError, ImageTooLarge
 from enhancers.geometry import ImageGeometry, Vector, vector
 from enhancers.image import MedicalImage
 from enhancers.load import Caps, enough_memory, opening_errors, read_slice
 from enhancers.load.dicom.frames import FrameFile
-from enhancers.load.raw import RawSlice
+from enhancers.load.raw import RawSlice, compact
+from enhancers.load.window import as_source
 from enhancers.series.discover import UNREADABLE, Found, found_files, is_collection
 from enhancers.series.facts import FrameFacts, plane
 from enhancers.series.files import LocalFile, SourceFile
@@ -31,6 +35,7 @@ from enhancers.series.grouping import Member, Volume, volumes
 from enhancers.series.headers import NoDicom, NoImage, read_facts
 from enhancers.series.images import SeriesImages
 from enhancers.series.volume import arranged
+from enhancers.voxel_grid import STORED
 
 __all__ = [
     "LocalSeries", "Series", "SeriesFound", "SeriesImages", "Slice", "find_series",
@@ -145,9 +150,24 @@ class LocalSeries(SeriesImages):
         super().__init__(series)
         self.caps = caps
         self._opened: dict[LocalFile, tuple[FrameFile, str] | None] = {}
+        self._kept: dict[int, tuple[RawSlice, str]] | None = None
+
+    def section(self, plane: str, index: int, time: int | None = None) -> NDArray[Any]:
+        """As in the base class; from the first plane on, what was read is kept."""
+        if plane != STORED and self._kept is None:
+            self._kept = {}
+        return super().section(plane, index, time)
 
     def read(self, index: int) -> tuple[RawSlice, str]:
         """A slice and the digest of its file."""
+        if self._kept is None:
+            return self._read(index)
+        if index not in self._kept:
+            raw, digest = self._read(index)
+            self._kept[index] = replace(raw, values=compact(as_source(raw.values))), digest
+        return self._kept[index]
+
+    def _read(self, index: int) -> tuple[RawSlice, str]:
         chosen = self.series.slice(index)
         frames = None
         if chosen.frame is not None and isinstance(chosen.file, LocalFile):

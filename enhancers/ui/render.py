@@ -132,8 +132,9 @@ def place_words(image: MedicalImage) -> list[str]:
     """The plane and slice of a volume, and its time, counted from 1."""
     words = []
     if image.slice_count > 1:
-        plane = image.plane or (image.geometry.plane if image.geometry else "")
-        words.append(f"{plane} slice {image.slice_index + 1} of {image.slice_count}".strip())
+        words.append(
+            f"{image.shown_plane} slice {image.slice_index + 1} of {image.slice_count}".strip()
+        )
     if image.time_count > 1:
         words.append(f"time {image.time_index + 1} of {image.time_count}")
     return words

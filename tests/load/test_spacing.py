@@ -10,6 +10,7 @@ import tifffile
 from pydicom.dataset import Dataset
 
 from enhancers.decoding import OpenedFile
+from enhancers.image import Region
 from enhancers.load import Caps, load
 from tests.support import image_files
 
@@ -44,7 +45,7 @@ def test_ultrasound_region_gives_spacing_and_crop(tmp_path: Path) -> None:
         assert np.array_equal(cropped.source, GRAY[5:35, 8:50])
         assert cropped.pixels.shape == cropped.source.shape
         assert cropped.region is None
-        assert ("cropped", "rows 5 to 34, columns 8 to 49") in cropped.tags
+        assert cropped.crop == Region(5, 8, 35, 50)
         assert cropped.with_modality(image.modality).source.shape == (30, 42)
 
 

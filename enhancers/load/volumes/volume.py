@@ -86,11 +86,10 @@ class Volume:
         return np.abs(found) if np.iscomplexobj(found) else found
 
 
-def probe(kind: Format, data: bytes, caps: Caps) -> Probe:
-    """Slices and their size from the header."""
-    header = parse(kind, data, caps)
-    rows, columns = (header.shape[header.axes[axis]] for axis in header.plane)
-    return Probe(kind, rows, columns, header.slice_count, header.slice_count // 2)
+def probe(kind: Format, data: bytes, caps: Caps, plane: str = STORED) -> Probe:
+    """Slices of a plane and their size, from the header."""
+    rows, columns, count = parse(kind, data, caps).grid.size(plane)
+    return Probe(kind, rows, columns, count, count // 2)
 
 
 def read(
