@@ -111,10 +111,19 @@ def memory(
     side: Annotated[
         int, typer.Option(min=256, help="Side in pixels of the large image.")
     ] = LARGE_SIDE,
+    page: Annotated[
+        bool,
+        typer.Option("--page", help="Measure a volume of 512 x 512 x 300 on the page instead."),
+    ] = False,
     device: Device = "auto",
     out: Out = None,
 ) -> None:
     """Measure memory over runs and on a large image; exit status 1 where it is too much."""
+    if page:
+        from benchmarks.performance.page_memory import page_memory
+
+        _conclude("A volume on the page", "memory --page", "cpu", page_memory(), out)
+        return
     from benchmarks.performance.memory import memory as measure
     from enhancers import devices, registry
 
