@@ -49,11 +49,11 @@ class SliceSource:
         if key is not None or is_collection(path):
             self._series = pick_at(find_series(path, caps), key, time)
             self._images = LocalSeries(self._series, caps)
-            read = partial(self._images.image, plane=plane)
+            read: Callable[..., MedicalImage] = partial(self._images.image, plane=plane)
         else:
             self._images = FileSlices(path, caps, plane=plane, time=time or 0)
             read = self._images.image
-        self._read: Callable[..., MedicalImage] = read
+        self._read = read
         self.count = self._images.slice_count
         if self._series is not None and plane != STORED:
             self.count = read().slice_count
