@@ -29,6 +29,7 @@ from enhancers.load.raw import (
     sample_of,
 )
 from enhancers.load.tiff_spacing import spacing
+from enhancers.load.volumes.text_header import hint_of
 
 # Both libraries warn about unusual files; relevant faults are raised as errors.
 logging.getLogger("tifffile").setLevel(logging.CRITICAL)
@@ -58,7 +59,9 @@ def read(data: bytes, slice_index: int | None, caps: Caps) -> RawSlice:
         found, notes = spacing(file, pages[index])
         if found is not None and _turned(pages[index]):
             found = found[::-1]
-        raw = as_stated(replace(raw, spacing=found), pages[0].description)
+        words = f"{pages[0].description} {(file.imagej_metadata or {}).get('Info', '')}"
+        raw = replace(raw, spacing=found, hint=hint_of(words))
+        raw = as_stated(raw, pages[0].description)
         sample = None
         if len(pages) > 1 and raw.bits > 8 and not raw.windows:
             sample = sample_of(len(pages), lambda place: _read_page(pages[place], data).values)

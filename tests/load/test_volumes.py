@@ -171,6 +171,17 @@ def test_nifti_text_that_speaks_of_ct() -> None:
     assert load(described(crop, "a scan")).modality is Modality.OTHER
 
 
+@pytest.mark.parametrize(
+    "options",
+    [{"description": "CT of the liver"},
+     {"imagej": True, "metadata": {"Info": "0008,0060  Modality: CT\n0008,1090  Model: MR-5\n"}}],
+)  # fmt: skip
+def test_a_tiff_that_speaks_of_ct_is_evidence(options: dict) -> None:
+    crop = np.random.default_rng(1).integers(-100, 100, (24, 28)).astype(np.int16)
+    assert load(image_files.tiff(crop)).modality is Modality.OTHER
+    assert load(image_files.tiff(crop, **options)).modality is Modality.CT
+
+
 def test_colours_and_vectors() -> None:
     rng = np.random.default_rng(2)
     colours = rng.integers(0, 255, (3, 24, 28, 20)).astype(np.uint8)

@@ -213,7 +213,7 @@ def tiff(pixels: NDArray[Any], **options: Any) -> bytes:
     import tifffile
 
     buffer = io.BytesIO()
-    tifffile.imwrite(buffer, pixels, metadata=None, **options)
+    tifffile.imwrite(buffer, pixels, **{"metadata": None, **options})
     return buffer.getvalue()
 
 

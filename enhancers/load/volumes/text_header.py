@@ -12,6 +12,7 @@ from enhancers.method import Modality
 
 _CT = re.compile(r"\bCT\b|COMPUTED TOMOGRAPHY|HOUNSFIELD|\bHU\b")
 _MR = re.compile(r"\bMRI?\b|MAGNETIC RESONANCE|\bT[ER]=\d")
+_NAMED = re.compile(r"\bMODALITY\W+(?:MET MOD )?(CT|MR)\b")
 _MOST_DIMENSIONS = 16
 
 
@@ -24,6 +25,8 @@ def hint_of(text: str) -> Modality | None:
     True
     """
     words = text.upper().replace("_", " ")
+    if named := _NAMED.search(words):
+        return Modality.CT if named[1] == "CT" else Modality.MR
     found = [kind for kind, mark in ((Modality.CT, _CT), (Modality.MR, _MR)) if mark.search(words)]
     return found[0] if len(found) == 1 else None
 
