@@ -150,7 +150,7 @@ class Endpoints:
         versions, device, seed, parameters) as a JSON file. Not a medical device, not for diagnosis.
 
         Args:
-            image: A file: DICOM, a volume such as NIfTI, a picture, or complex MR data (.npy, .npz).
+            image: A file: DICOM, a volume (NIfTI, NRRD, ...), a picture, complex MR data (.npz).
             method: The key of a method, such as nlm; the endpoint methods lists them.
             parameters: The parameters that differ from the preset for the modality, by name.
             seed: All randomness comes from this number, 0 or more.
