@@ -14,7 +14,8 @@ import os
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 from enhancers.method import Method
@@ -213,6 +214,14 @@ def device_queue(name: str) -> DeviceQueue:
         if name not in QUEUES:
             QUEUES[name] = DeviceQueue(_cores() if name == CLASSICAL else 1, _in_words(name))
         return QUEUES[name]
+
+
+@contextmanager
+def processor_core() -> Iterator[None]:
+    """Wait for a processor core in the queue of the classical methods, and hold it."""
+    with device_queue(CLASSICAL).join() as slot:
+        slot.wait(threading.TIMEOUT_MAX)
+        yield
 
 
 def queue_of(method: Method, device: str) -> DeviceQueue:

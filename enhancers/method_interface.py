@@ -15,6 +15,7 @@ from enhancers.image import MedicalImage, Pixels
 from enhancers.method import ParameterValue
 from enhancers.noise_spectrum import NoiseSpectrum
 from enhancers.registry import get
+from enhancers.warm_up import import_networks
 
 CONSTANT_RANGE = 2e-3
 """Images with a smaller max - min count as constant (half an 8-bit gray level)."""
@@ -115,8 +116,11 @@ class Enhancer(Protocol):
 
 
 def load_method(key: str) -> Enhancer:
-    """Import the module of the method with this registry key."""
-    return cast(Enhancer, importlib.import_module(get(key).implementation))
+    """Import the module of the method with this registry key; any thread may."""
+    method = get(key)
+    if method.family != "classical":
+        import_networks()
+    return cast(Enhancer, importlib.import_module(method.implementation))
 
 
 class ProgressTracker:

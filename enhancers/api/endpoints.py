@@ -8,14 +8,12 @@ import inspect
 import logging
 from collections.abc import Callable, Generator, Iterator, Mapping
 from contextlib import closing, contextmanager
-from threading import TIMEOUT_MAX
 from typing import Any, Literal
 
 import gradio as gr
 from gradio.context import get_blocks_context
 from gradio.utils import get_function_description
 
-from enhancers import job_queue
 from enhancers.api.files import (
     OptionalFloat,
     OptionalInt,
@@ -35,6 +33,7 @@ from enhancers.compare import Event, Request, compare, default_cache
 from enhancers.degrade import KINDS, degrade_image
 from enhancers.errors import ReadingRoomError
 from enhancers.image import MedicalImage
+from enhancers.job_queue import processor_core
 from enhancers.listing import as_dict
 from enhancers.load import Caps
 from enhancers.method import ParameterValue
@@ -97,14 +96,6 @@ def one_sentence(endpoint: str) -> Iterator[None]:
             "the server.",
             print_exception=False,
         ) from None
-
-
-@contextmanager
-def processor_core() -> Iterator[None]:
-    """Wait for a processor core in the queue of the classical methods, and hold it."""
-    with job_queue.device_queue(job_queue.CLASSICAL).join() as slot:
-        slot.wait(TIMEOUT_MAX)
-        yield
 
 
 def returns_files(function: Callable[..., Any]) -> Callable[..., Any]:

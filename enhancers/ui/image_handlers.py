@@ -295,10 +295,15 @@ def _window_limits(
 
 def _cleared(session: Session, *, moved: bool) -> tuple[str, ...]:
     """What becomes of the run of a slice or window that is left, as sentences."""
+    again = session.original is not None and not moved
+    said = ("The image is as in the file again; degrade it once more.",) if again else ()
     if session.run is None:
-        return ()
+        return said
     if not moved:
-        return ("The window changed, so the previous results were removed.",)
+        return (
+            *said,
+            "The window changed, so the previous results were removed.",
+        )
     if session.active:
         return ("The run was stopped, because the slice changed; finished results are kept.",)
     return ()

@@ -10,6 +10,7 @@ from typing import Any
 import gradio as gr
 
 from enhancers.asset_files import asset_text
+from enhancers.degrade.kinds import KINDS
 from enhancers.method import Family, Method, Modality
 from enhancers.networks.installed import states
 from enhancers.registry import METHODS
@@ -59,6 +60,10 @@ class Layout:
     window: Any
     limits: Any
     truth: Any
+    degrade_kind: Any
+    degrade_level: Any
+    degrade: Any
+    undo_degrade: Any
     mask: Any
     paint: Any
     use_painting: Any
@@ -256,7 +261,36 @@ def _image_section(samples: dict[str, Any], remarks: tuple[str, str]) -> dict[st
             label="Ground truth image", show_label=False, elem_id="truth", height=64
         )
         parts |= _mask_fields()
+    parts |= _degrade_fields()
     return parts
+
+
+def _degrade_fields() -> dict[str, Any]:
+    first = next(iter(KINDS.values()))
+    with gr.Accordion("Degrade first", open=False, elem_id="degrade-fold"):
+        gr.HTML(
+            piece(
+                "remark",
+                "Makes a test image of this one, which becomes its ground truth. The seed is that "
+                "of the run.",
+            )
+        )
+        kind = gr.Dropdown(
+            [(one.label, one.key) for one in KINDS.values()], value=first.key, label="Degradation",
+            info=first.help, filterable=False, elem_id="degrade-kind",
+        )  # fmt: skip
+        level = gr.Number(
+            first.default, label="Level", info=render.degrade_info(first), elem_id="degrade-level"
+        )
+        with gr.Row():
+            apply = gr.Button("Degrade", size="sm", elem_id="degrade", min_width=80)
+            undo = gr.Button(
+                "Back to the original", size="sm", visible=False, elem_id="undo-degrade",
+                min_width=80,
+            )  # fmt: skip
+    return {
+        "degrade_kind": kind, "degrade_level": level, "degrade": apply, "undo_degrade": undo,
+    }  # fmt: skip
 
 
 def _mask_fields() -> dict[str, Any]:

@@ -23,6 +23,7 @@ from enhancers.ui import (
     render,
     series_list,
 )
+from enhancers.ui.degrade_handlers import DegradeHandlers
 from enhancers.ui.estimate_handlers import EstimateHandlers
 from enhancers.ui.evidence_files import FOLDER
 from enhancers.ui.evidence_tab import EvidencePage
@@ -227,6 +228,7 @@ def _wire_image(wiring: Wiring, page: Layout, follow_ups: _FollowUps, caps: Caps
             handlers.truth, [page.truth],
         ),
         *_mask_events(wiring, page, caps),
+        *_degrade_events(wiring, page),
     ]  # fmt: skip
     for event in events:
         follow_ups.settle(event)
@@ -244,6 +246,18 @@ def _mask_events(wiring: Wiring, page: Layout, caps: Caps) -> list[Any]:
     return [
         connect(changes, handlers.upload, [page.mask]),
         connect(page.use_painting.click, handlers.use, [page.painting]),
+    ]
+
+
+def _degrade_events(wiring: Wiring, page: Layout) -> list[Any]:
+    """Events that degrade the image, and undo it."""
+    handlers = DegradeHandlers(wiring.updates, wiring.sessions)
+    connect = functools.partial(wiring.connect, outputs=_outputs(page))
+    connect(page.degrade_kind.input, handlers.kind, [page.degrade_kind])
+    inputs = [page.degrade_kind, page.degrade_level, page.seed]
+    return [
+        connect(page.degrade.click, handlers.degrade, inputs),
+        connect(page.undo_degrade.click, handlers.undo),
     ]
 
 

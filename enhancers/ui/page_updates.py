@@ -73,6 +73,7 @@ class PageUpdates:
                 interactive=session.opened is not None,
             ),
             page.limits: gr.update(value=limits(image), visible=chosen == MANUAL),
+            page.undo_degrade: gr.update(visible=session.original is not None),
         }  # fmt: skip
 
     def opened(self, session: Session) -> Updates:

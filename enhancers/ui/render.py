@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+from enhancers.degrade.kinds import Degradation
 from enhancers.image import MedicalImage
 from enhancers.job_queue import about, seconds_text
 from enhancers.method_interface import UNCHANGED
@@ -123,8 +124,15 @@ def facts_html(session: Session) -> str:
     facts.append(f"window {image.window.low:g} to {image.window.high:g} {image.units}")
     if image.measured is not None and image.measured.spectrum is not None:
         facts.append(f"{100 * image.measured.spectrum.share:.3g} % of k-space sampled")
+    if image.measured is not None and image.measured.coils is not None:
+        coils = image.measured.coils
+        share = 100 * coils.sampled.mean()
+        facts.append(f"{share:.3g} % of k-space sampled by {len(coils.samples)} coils")
+    if image.measured is not None and image.measured.projections is not None:
+        facts.append(f"{image.measured.projections.beam.views} projections")
     if session.known is not None:
         facts.append(f"{100 * (1 - session.known.mean()):.3g} % of the pixels missing")
+    facts += [f"degraded: {value}" for name, value in image.tags if name == "degraded"]
     return piece("facts", session.name, " · ".join(facts))
 
 
@@ -138,6 +146,13 @@ def place_words(image: MedicalImage) -> list[str]:
     if image.time_count > 1:
         words.append(f"time {image.time_index + 1} of {image.time_count}")
     return words
+
+
+def degrade_info(kind: Degradation) -> str:
+    """What the level of a degradation is, and which it can have."""
+    if kind.choices:
+        return f"{kind.level}: one of {', '.join(f'{choice:g}' for choice in kind.choices)}"
+    return f"{kind.level}: {kind.low:g} to {kind.high:g}"
 
 
 def modality_info(image: MedicalImage | None) -> str:

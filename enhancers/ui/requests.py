@@ -52,3 +52,12 @@ def needs_confirmation(image: MedicalImage, values: Mapping[str, Any]) -> bool:
         is_large(image, method.key, requested_parameters(method, values))
         for method in chosen_methods(values)
     )
+
+
+def seed_number(value: Any) -> int:
+    """The seed of the field, where it is one."""
+    number = value if isinstance(value, int | float) and not isinstance(value, bool) else -1.0
+    # Of Inf and NaN the remainder is NaN.
+    if number < 0 or number % 1:
+        raise ParameterError(f"The seed is {value}; give an integer of 0 or more.")
+    return int(number)

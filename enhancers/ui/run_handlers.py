@@ -22,6 +22,7 @@ from enhancers.ui.requests import (
     requested_device,
     requested_parameters,
     requested_seeds,
+    seed_number,
 )
 from enhancers.ui.run import MethodRun, Run
 from enhancers.ui.session import Session
@@ -170,7 +171,7 @@ def _plan(session: Session, values: dict[str, Any]) -> Run:
             "The image is larger than 1024 x 1024 pixels and a diffusion method is selected; read "
             "the estimate above Run and select 'Run anyway'."
         )
-    seed = _seed(values.get("seed"))
+    seed = seed_number(values.get("seed"))
     runs = []
     for method in methods:
         seeds = requested_seeds(method, values)
@@ -178,12 +179,3 @@ def _plan(session: Session, values: dict[str, Any]) -> Run:
         of_seeds = f"{render.short_label(method.label)}, mean of {seeds} seeds"
         runs.append(MethodRun(request, of_seeds if seeds > 1 else method.label))
     return Run(image, runs, seed)
-
-
-def _seed(value: Any) -> int:
-    """The seed of the field, where it is one."""
-    number = value if isinstance(value, int | float) and not isinstance(value, bool) else -1.0
-    # Of Inf and NaN the remainder is NaN.
-    if number < 0 or number % 1:
-        raise ParameterError(f"The seed is {value}; give an integer of 0 or more.")
-    return int(number)

@@ -46,6 +46,7 @@ class SliceState:
     truth_file: OpenedFile | None
     truth_origin: str
     scores: dict[str, ScoreRow]
+    original: MedicalImage | None = None
 
     @property
     def size(self) -> int:
@@ -98,6 +99,8 @@ class Session:
     truth_file : OpenedFile, optional
     truth_origin : str
         Where the ground truth comes from, in words.
+    original : MedicalImage, optional
+        The image before it was degraded on the page.
     run : Run, optional
     scores : dict
         Metrics by panel key.
@@ -148,6 +151,7 @@ class Session:
     truth: Pixels | None = None
     truth_file: OpenedFile | None = None
     truth_origin: str = ""
+    original: MedicalImage | None = None
     run: Run | None = None
     scores: dict[str, ScoreRow] = field(default_factory=dict)
     pair: tuple[str | None, str | None] = (None, None)
@@ -248,6 +252,15 @@ class Session:
             self.slices.clear()
             self._show(SliceState(image, None, None, None, "", {}), change)
 
+    def degrade(
+        self, made: MedicalImage, original: MedicalImage, change: int | None = None
+    ) -> None:
+        """Take a degraded image, whose ground truth is the original."""
+        with self.lock:
+            self.replace_image(made, change)
+            self.set_truth(original.pixels, None, "the image before it was degraded")
+            self.original = original
+
     def move_to(self, image: MedicalImage, change: int | None = None) -> None:
         """Take another slice; a run is stopped, and what the slices have is kept with them."""
         with self.lock:
@@ -271,8 +284,9 @@ class Session:
         if self.truth is None and self.known is None and not (self.run and self.run.done):
             return
         self.slices[self.image.place] = SliceState(
-            self.image, self.run, self.truth, self.truth_file, self.truth_origin, self.scores
-        )
+            self.image, self.run, self.truth, self.truth_file, self.truth_origin, self.scores,
+            self.original,
+        )  # fmt: skip
         while sum(state.size for state in self.slices.values()) > KEPT_BYTES:
             del self.slices[next(iter(self.slices))]
 
@@ -284,6 +298,7 @@ class Session:
         self.image, self.run = state.image, state.run
         self.truth, self.truth_file = state.truth, state.truth_file
         self.truth_origin, self.scores = state.truth_origin, state.scores
+        self.original = state.original
 
     def set_modality(self, modality: Modality) -> None:
         """Take the modality that the user chose, with the window and units as they are.

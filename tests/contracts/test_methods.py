@@ -200,3 +200,14 @@ def test_runs_on_a_modality_it_was_not_made_for(method: Method, modality: Modali
     assert result.pixels.shape == pixels.shape
     assert np.isfinite(result.pixels).all()
     assert np.corrcoef(result.pixels.ravel(), pixels.ravel())[0, 1] > 0.3
+
+
+@pytest.mark.parametrize("key", [method.key for method in METHODS])
+def test_networks_are_imported_in_one_thread_before_a_method(
+    key: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An estimate may load a method while the page is still importing its networks."""
+    asked: list[str] = []
+    monkeypatch.setattr("enhancers.method_interface.import_networks", lambda: asked.append(key))
+    load_method(key)
+    assert bool(asked) is (get(key).family != "classical")
