@@ -42,12 +42,15 @@ class MeasuredFacts:
     """What was measured of the input, where not all of it was.
 
     ``pixels`` and ``spectrum`` are the shares of the pixels and of k-space that were measured; None
-    where the image has no mask, or no k-space. ``digest`` is the SHA-256 of masks and samples.
+    where the image has no mask, or no k-space. ``coils`` and ``views`` are the numbers of coils and
+    of projections, 0 where they are not known. ``digest`` is the SHA-256 of masks and samples.
     """
 
     pixels: float | None
     spectrum: float | None
     digest: str
+    coils: int = 0
+    views: int = 0
 
 
 @dataclass(frozen=True)
@@ -103,7 +106,8 @@ class InputFacts:
     values in [0, 1]; 0 and 1 are ``window`` (low, high) in ``units``; ``spacing`` is (row, column)
     in mm. ``plane`` is that in which a volume was cut, or that of the slices of the file where it
     says how they lie; ``slice_index`` counts there. ``crop`` has the first row and column that were
-    kept, and the first below and right of them that were not.
+    kept, and the first below and right of them that were not. ``degraded`` says how this
+    program degraded it, with level, settings and seed.
     """
 
     file_digest: str
@@ -124,6 +128,7 @@ class InputFacts:
     time_index: int = 0
     time_count: int = 1
     crop: tuple[int, int, int, int] | None = None
+    degraded: str = ""
 
 
 @dataclass(frozen=True)
@@ -297,6 +302,7 @@ def describe_input(image: MedicalImage) -> InputFacts:
         time_index=image.time_index,
         time_count=image.time_count,
         crop=None if image.crop is None else astuple(image.crop),
+        degraded="; ".join(value for name, value in image.tags if name == "degraded"),
     )
 
 
@@ -304,8 +310,14 @@ def _describe_measured(measured: Measured | None) -> MeasuredFacts | None:
     if measured is None:
         return None
     pixels = None if measured.known is None else float(measured.known.mean())
-    spectrum = None if measured.spectrum is None else measured.spectrum.share
-    return MeasuredFacts(pixels, spectrum, measured.digest)
+    samples = measured.coils or measured.spectrum
+    return MeasuredFacts(
+        pixels,
+        None if samples is None else float(samples.sampled.mean()),
+        measured.digest,
+        coils=0 if measured.coils is None else len(measured.coils.samples),
+        views=0 if measured.projections is None else measured.projections.beam.views,
+    )
 
 
 def cache_key(

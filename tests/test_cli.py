@@ -121,6 +121,45 @@ def test_degrade_and_measure(
     assert found["niqe"]["value"] is not None or found["niqe"]["reason"]
 
 
+def test_a_run_can_degrade_first(
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    picture: Path,
+    tmp_path: Path,
+) -> None:
+    out, record = tmp_path / "out.png", tmp_path / "record.json"
+    assert call(monkeypatch, "run", picture, "--degrade", "ct_dose:0.3", "--method", "tv_recon",
+                "--out", out, "--json", record) == 0  # fmt: skip
+    said = capsys.readouterr().out
+    assert "Iterations:" in said
+    assert "Neither projections" not in said
+    assert "ct_dose, dose fraction 0.3, beam parallel" in record.read_text(encoding="utf-8")
+    asked = ("run", picture, "--method", "tv", "--out", out, "--degrade")
+    assert "no number after the colon" in fails(monkeypatch, capsys, *asked, "blur:much")
+    assert "did you mean speckle" in fails(monkeypatch, capsys, *asked, "spekle")
+
+
+def test_a_scanner_is_set_on_the_command_line(
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    picture: Path,
+    tmp_path: Path,
+) -> None:
+    few, many = tmp_path / "few.tif", tmp_path / "many.tif"
+    for views, out in ((8, few), (720, many)):
+        assert call(monkeypatch, "degrade", picture, "--kind", "ct_dose", "--level", 1,
+                    "--set", f"views={views}", "--out", out) == 0  # fmt: skip
+    errors = [
+        float(
+            np.square(tifffile.imread(one) / 65535 - phantom("ct", size=64, seed=1).pixels).mean()
+        )
+        for one in (few, many)
+    ]
+    assert errors[0] > 2 * errors[1]
+    asked = ("degrade", picture, "--kind", "ct_dose", "--out", few, "--set")
+    assert "has no parameter angle" in fails(monkeypatch, capsys, *asked, "angle=2")
+
+
 def test_half_bright_files_are_compared_in_one_window(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:

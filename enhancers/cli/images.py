@@ -91,6 +91,15 @@ def run(
             "missing."
         ),
     ] = None,
+    degraded: Annotated[
+        str | None,
+        typer.Option(
+            "--degrade",
+            metavar="KIND[:LEVEL]",
+            help="Degrade the image first, as the command degrade does: ct_dose:0.25. The method "
+            "gets what was measured, such as the projections.",
+        ),
+    ] = None,
     record: Annotated[
         Path | None, typer.Option("--json", help="Write the provenance record to this file.")
     ] = None,
@@ -117,7 +126,7 @@ def run(
     request = Request(method, assignments(settings or []), seeds)
     if all_slices:
         _only_with_one_slice(
-            ("--slice", slice_text), ("--mask", mask), ("--maps", maps),
+            ("--slice", slice_text), ("--mask", mask), ("--maps", maps), ("--degrade", degraded),
             ("--crop-to-region", cropped or None),
         )  # fmt: skip
         chosen = None if modality is None else named_modality(modality)
@@ -125,6 +134,8 @@ def run(
         run_of_all.run(slice_source(source, series, plane, time), record)
         return
     image = read_image(source, slice_text, modality, mask, series, window, plane, time, cropped)
+    if degraded is not None:
+        image = _degraded(image, degraded, seed)
     origin = None
     if kind == "dcm":
         if cropped or image.plane:
@@ -149,6 +160,19 @@ def run(
             print(f"Note: {note}")
         if maps is not None:
             _write_maps(maps, image, event.outcome)
+
+
+def _degraded(image: MedicalImage, text: str, seed: int) -> MedicalImage:
+    """The image degraded by KIND or KIND:LEVEL, with the usual level of the kind or another."""
+    from enhancers.degrade import KINDS, degrade_image
+
+    kind, colon, level = text.partition(":")
+    usual = KINDS[kind].default if kind in KINDS else 0.0
+    try:
+        strength = float(level) if colon else usual
+    except ValueError:
+        raise ParameterError(f"--degrade {text} has no number after the colon.") from None
+    return degrade_image(image, kind, strength, seed=seed)
 
 
 def _only_with_one_slice(*given: tuple[str, object]) -> None:
