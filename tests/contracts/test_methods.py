@@ -202,7 +202,7 @@ def test_runs_on_a_modality_it_was_not_made_for(method: Method, modality: Modali
     assert np.corrcoef(result.pixels.ravel(), pixels.ravel())[0, 1] > 0.3
 
 
-@pytest.mark.parametrize("key", [method.key for method in METHODS])
+@pytest.mark.parametrize("key", [method.key for method in registry.METHODS])
 def test_networks_are_imported_in_one_thread_before_a_method(
     key: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -210,4 +210,4 @@ def test_networks_are_imported_in_one_thread_before_a_method(
     asked: list[str] = []
     monkeypatch.setattr("enhancers.method_interface.import_networks", lambda: asked.append(key))
     load_method(key)
-    assert bool(asked) is (get(key).family != "classical")
+    assert bool(asked) is (registry.get(key).family != "classical")
