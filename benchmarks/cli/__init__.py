@@ -7,6 +7,7 @@ import typer
 from benchmarks.cli import (
     ablations,
     attack,
+    coverage,
     denoisers,
     evidence,
     network_share,
@@ -41,6 +42,7 @@ app.command()(study_load.durability)
 app.command("seed-spread")(seed_spread.seed_spread)
 app.command("study-load")(study_load.load)
 app.command()(attack.attack)
+app.command()(coverage.coverage)
 app.command("zero-dce")(zero_dce.zero_dce)
 
 

@@ -113,7 +113,7 @@ def compare_scores(data: Dataset, question: Question, options: AnalysisOptions) 
         declared=protocol.pairs,
         span=bounds[1],
         alpha=protocol.alpha,
-        **options.intervals,
+        level=options.level,
     ).with_data()
     if not found.pairs:
         return ScoreComparison(None, (), None, "no planned pair of methods has ratings of one case")

@@ -14,6 +14,7 @@ from typing import Unpack
 
 import numpy as np
 
+from study.domain.random import Random
 from study.stats.chance_agreement import (
     CONGER,
     FLEISS,
@@ -21,18 +22,24 @@ from study.stats.chance_agreement import (
     UNIFORM,
     ChanceModel,
     RatedItems,
+    Resample,
     agreement_weights,
 )
 from study.stats.estimate import LEVEL, Estimate, Floats, PValue
 from study.stats.intervals import (
     RESAMPLES,
-    IntervalOptions,
-    cluster_weights,
-    percentile_interval,
+    RandomOptions,
     t_interval,
 )
 from study.stats.scale import Scale
 from study.stats.table import Ratings
+from study.stats.two_way_bootstrap import (
+    FISHER_Z,
+    LOG_DISTANCE,
+    LOG_ODDS,
+    OpenScale,
+    TwoWayResamples,
+)
 
 CERTAIN = 1e-12
 """Chance agreement this close to 1 leaves a coefficient undefined."""
@@ -61,7 +68,7 @@ class Agreement(Estimate):
 
 
 def fleiss_kappa(
-    ratings: Ratings, weighting: str = "identity", **options: Unpack[IntervalOptions]
+    ratings: Ratings, weighting: str = "identity", **options: Unpack[RandomOptions]
 ) -> Agreement:
     """Fleiss' kappa; with two raters this is Scott's pi, not Cohen's kappa.
 
@@ -72,7 +79,7 @@ def fleiss_kappa(
     weighting : str
         identity, linear or quadratic, by the scores of the scale.
     **options
-        See `IntervalOptions`.
+        See `RandomOptions`.
 
     References
     ----------
@@ -84,7 +91,7 @@ def fleiss_kappa(
 
 
 def conger_kappa(
-    ratings: Ratings, weighting: str = "identity", **options: Unpack[IntervalOptions]
+    ratings: Ratings, weighting: str = "identity", **options: Unpack[RandomOptions]
 ) -> Agreement:
     """Conger's exact kappa, with separate marginals for each rater (two raters: Cohen's kappa).
 
@@ -97,7 +104,7 @@ def conger_kappa(
 
 
 def gwet_ac(
-    ratings: Ratings, weighting: str = "identity", **options: Unpack[IntervalOptions]
+    ratings: Ratings, weighting: str = "identity", **options: Unpack[RandomOptions]
 ) -> Agreement:
     """Gwet's AC1, or AC2 with weights; robust where one category prevails and kappa collapses.
 
@@ -107,21 +114,17 @@ def gwet_ac(
 
 
 def brennan_prediger(
-    ratings: Ratings, weighting: str = "identity", **options: Unpack[IntervalOptions]
+    ratings: Ratings, weighting: str = "identity", **options: Unpack[RandomOptions]
 ) -> Agreement:
     """Brennan and Prediger's kappa: by chance all categories are equally likely."""
     return _coefficient(ratings, UNIFORM, weighting, **options)
 
 
 def raw_agreement(
-    ratings: Ratings,
-    weighting: str = "identity",
-    *,
-    resamples: int = RESAMPLES,
-    seed: int = 0,
-    level: float = LEVEL,
+    ratings: Ratings, weighting: str = "identity", **options: Unpack[RandomOptions]
 ) -> Agreement:
     """Share of agreeing pairs of ratings of an item, averaged over the items."""
+    level = options.get("level", LEVEL)
     sample = _rated_items(ratings, weighting)
     method = "mean over items with two ratings or more"
     base = undefined_agreement("Agreement", method, sample.ratings, weighting, level)
@@ -131,7 +134,7 @@ def raw_agreement(
     value = float(shares.mean())
     se = float(shares.std(ddof=1) / math.sqrt(shares.size)) if shares.size > 1 else None
     found = replace(base, value=value, se=se, observed=value, n=int(shares.size))
-    return _with_intervals(found, sample, (0.0, 1.0), sample.observed, resamples, seed)
+    return _with_intervals(found, sample, LOG_ODDS, lambda drawn: drawn.observed, **options)
 
 
 def category_kappas(ratings: Ratings, *, level: float = LEVEL) -> tuple[Agreement, ...]:
@@ -188,21 +191,17 @@ def _coefficient(
     ratings: Ratings,
     chance: ChanceModel,
     weighting: str,
-    *,
-    resamples: int = RESAMPLES,
-    seed: int = 0,
-    level: float = LEVEL,
+    **options: Unpack[RandomOptions],
 ) -> Agreement:
     sample = _rated_items(ratings, weighting)
     method = f"{chance.source}, {weighting} weights, standard error of Gwet"
-    name = _name(chance, sample, weighting)
+    name, level = _name(chance, sample, weighting), options.get("level", LEVEL)
     base = undefined_agreement(name, method, sample.ratings, weighting, level)
     count = len(sample.totals)
     if not sample.paired.any():
         return base
-    once = np.ones((1, count))
-    observed = float(sample.observed(once)[0])
-    expected = float(chance.expected(sample, once)[0])
+    once = sample.resample(np.ones((1, count)))
+    observed, expected = float(once.observed[0]), float(chance.expected(once)[0])
     base = replace(base, observed=observed, chance=expected)
     if 1 - expected < CERTAIN:
         return replace(base, reason=_no_variation(sample))
@@ -211,13 +210,14 @@ def _coefficient(
         base, value=value, se=_gwet_error(sample, chance, value, observed, expected), reason=None
     )
 
-    def resampled(weights: Floats) -> Floats:
-        by_chance = chance.expected(sample, weights)
+    def resampled(drawn: Resample) -> Floats:
+        by_chance = chance.expected(drawn)
         room = np.where(1 - by_chance < CERTAIN, np.nan, 1 - by_chance)
-        coefficients: Floats = (sample.observed(weights) - by_chance) / room
+        coefficients: Floats = (drawn.observed - by_chance) / room
         return coefficients
 
-    return _with_intervals(found, sample, (-1.0, 1.0), resampled, resamples, seed)
+    scale = LOG_DISTANCE if chance is GWET else FISHER_Z
+    return _with_intervals(found, sample, scale, resampled, **options)
 
 
 def _gwet_error(
@@ -235,21 +235,36 @@ def _gwet_error(
 def _with_intervals(
     found: Agreement,
     sample: RatedItems,
-    bounds: tuple[float, float],
-    resampled: Callable[[Floats], Floats],
-    resamples: int,
-    seed: int,
+    scale: OpenScale,
+    resampled: Callable[[Resample], Floats],
+    **options: Unpack[RandomOptions],
 ) -> Agreement:
-    assert found.value is not None
+    value = found.value
+    assert value is not None
+    least = 0.0 if scale is LOG_ODDS else -1.0
     # Items with one rating count for chance agreement only, so a coefficient may fall below -1.
-    bounds = (min(bounds[0], found.value), max(bounds[1], found.value))
-    ends = t_interval(found.value, found.se, found.n - 1, found.level, bounds)
+    bounds = (min(least, value), max(1.0, value))
+    ends = t_interval(value, found.se, found.n - 1, found.level, bounds)
     found = found.with_interval(ends)
+    resamples = options.get("resamples", RESAMPLES)
     if not resamples:
         return found
-    clusters = sample.ratings.clusters
-    draws = resampled(cluster_weights(clusters, resamples, seed))
-    return replace(found, bootstrap=percentile_interval(draws, clusters, seed, found.level, bounds))
+    drawn = TwoWayResamples(
+        len(sample.ratings.raters),
+        sample.ratings.clusters,
+        options.get("random", Random.BOTH),
+        resamples,
+        options.get("seed", 0),
+        of_pairs=True,
+    )
+
+    def statistic(raters: Floats, items: Floats) -> Floats:
+        # All raters once: the sums over them need not be taken for each resample.
+        each = None if (raters == 1).all() else raters
+        return resampled(sample.resample(items, each))
+
+    draws = drawn.draws(statistic, sample.ratings.counts.size)
+    return replace(found, bootstrap=drawn.interval(value, draws, found.level, scale))
 
 
 def _rated_items(ratings: Ratings, weighting: str) -> RatedItems:

@@ -11,14 +11,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import Unpack
 
 import numpy as np
 from scipy.sparse.csgraph import connected_components
 
 from study.domain.errors import StatisticsError
 from study.stats.estimate import LEVEL, Estimate, Floats
-from study.stats.intervals import cluster_weights, percentile_interval, z_interval
-from study.stats.preference import Choice, Preference
+from study.stats.intervals import RESAMPLES, RandomOptions, z_interval
+from study.stats.preference import Choice, Preference, choice_draws, choice_resamples
 
 STEPS = 50
 CLOSE = 1e-10
@@ -28,7 +29,6 @@ RIDGE = 1e-12
 """Keeps the equations of resamples without a maximum solvable until they are dropped."""
 SINGULAR = 1e10
 """Largest condition number of the information for which the parameters are determined."""
-RESAMPLES = 500
 
 
 @dataclass(frozen=True)
@@ -74,9 +74,7 @@ def bradley_terry(
     reference: str | None = None,
     *,
     side: bool = False,
-    resamples: int = RESAMPLES,
-    seed: int = 0,
-    level: float = LEVEL,
+    **options: Unpack[RandomOptions],
 ) -> BradleyTerryFit:
     """Maximum-likelihood strengths with large-sample standard errors.
 
@@ -88,8 +86,8 @@ def bradley_terry(
         The method whose strength is 0; by default the first in alphabetical order.
     side : bool
         Also estimate an advantage of the left side.
-    resamples, seed, level
-        See `IntervalOptions`.
+    **options
+        See `RandomOptions`.
 
     Raises
     ------
@@ -103,17 +101,12 @@ def bradley_terry(
     reference = methods[0] if reference is None else reference
     if reference not in methods:
         raise StatisticsError(f"there is no method {reference!r}: choose from {', '.join(methods)}")
-    model = _LogitModel(answered, methods, reference, side)
+    model, level = _LogitModel(answered, methods, reference, side), options.get("level", LEVEL)
     reason = model.undetermined()
     if reason is None:
         theta, covariance, likelihood = model.fit(np.ones((1, len(answered))))
         if np.isfinite(theta).all():
-            draws = None
-            if resamples:
-                clusters = [c.group for c in answered]
-                draws = model.fit(cluster_weights(clusters, resamples, seed))[0]
-            fitted = (theta[0], covariance[0])
-            found = _estimates(model, answered, fitted, draws, seed, level)
+            found = _estimates(model, answered, (theta[0], covariance[0]), **options)
             return _result(model, found, float(likelihood[0]), len(answered), None)
         reason = (
             "the likelihood has no single maximum: the effect of the side cannot be separated from "
@@ -224,23 +217,23 @@ def _estimates(
     model: _LogitModel,
     choices: Sequence[Choice],
     fitted: tuple[Floats, Floats],
-    draws: Floats | None,
-    seed: int,
-    level: float,
+    **options: Unpack[RandomOptions],
 ) -> list[Estimate]:
-    theta, covariance = fitted
-    clusters = [c.group for c in choices]
+    (theta, covariance), level = fitted, options.get("level", LEVEL)
+    draws = resamples = None
+    if options.get("resamples", RESAMPLES):
+        resamples = choice_resamples(choices, **options)
+        draws = choice_draws(choices, resamples, lambda weights: model.fit(weights)[0])
     found = []
     for i, name in enumerate(model.names):
         value, se = float(theta[i]), float(np.sqrt(covariance[i, i]))
-        ends = z_interval(value, se, level)
         bootstrap = None
-        if draws is not None:
-            bootstrap = percentile_interval(draws[:, i], clusters, seed, level)
+        if resamples is not None and draws is not None:
+            bootstrap = resamples.interval(value, draws.of(i), level)
         fit = Estimate(
             name, value, "maximum likelihood", len(choices), se, level=level, bootstrap=bootstrap
         )
-        found.append(fit.with_interval(ends))
+        found.append(fit.with_interval(z_interval(value, se, level)))
     return found
 
 

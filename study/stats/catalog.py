@@ -274,8 +274,8 @@ def _reliability(rows: Sequence[RatingRow], scale: Scale, options: IntervalOptio
     return found
 
 
-def _paired(rows: Sequence[RatingRow], options: IntervalOptions) -> Entries:
-    return vars(compare_methods(panel_of(rows), **options))
+def _paired(rows: Sequence[RatingRow], _: IntervalOptions) -> Entries:
+    return vars(compare_methods(panel_of(rows)))
 
 
 def _friedman(rows: Sequence[RatingRow], _: IntervalOptions) -> Entries:

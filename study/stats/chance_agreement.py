@@ -1,7 +1,7 @@
 """Agreement expected by chance, by four models, and the contribution of each item to it.
 
-Every function takes resampling weights of shape (resamples, items), so the point estimate (all
-weights 1) and the bootstrap share one code path.
+Everything is computed from a `Resample`, which weighs items and raters, so the point estimate (all
+weights 1) and the bootstraps over patients and readers share one code path.
 
 References
 ----------
@@ -92,16 +92,94 @@ class RatedItems:
         chosen: Floats = (codes[:, :, None] == np.arange(self.weights.shape[0])).astype(np.float64)
         return chosen
 
-    def observed(self, resampling: Floats) -> Floats:
+    @cached_property
+    def pairs(self) -> tuple[Floats, Floats]:
+        """Agreement of two raters on an item, and 1 where both rated it, shape (raters², items).
+
+        A rater is no pair with themselves.
+        """
+        codes, count = self.ratings.codes, len(self.ratings.raters)
+        rated = codes >= 0
+        both = rated[:, :, None] & rated[:, None, :] & ~np.eye(count, dtype=bool)
+        agreeing = np.where(both, self.weights[codes[:, :, None], codes[:, None, :]], 0.0)
+        return agreeing.reshape(len(codes), -1).T, both.reshape(len(codes), -1).T.astype(np.float64)
+
+    def resample(self, items: Floats, raters: Floats | None = None) -> Resample:
+        """The sample with weights of the items, and of the raters where not all count once."""
+        return Resample(self, items, raters)
+
+
+@dataclass(frozen=True, eq=False)
+class Resample:
+    """Resamples of rated items.
+
+    Parameters
+    ----------
+    sample : RatedItems
+    items : ndarray, shape (resamples, items)
+        Times that each item is drawn.
+    raters : ndarray, shape (resamples, raters), optional
+        Times that each rater is drawn; a rater drawn twice is not compared with themselves. By
+        default every rater counts once.
+    """
+
+    sample: RatedItems
+    items: Floats
+    raters: Floats | None = None
+
+    @cached_property
+    def observed(self) -> Floats:
         """Observed agreement of each resample: the mean over items with a pair of ratings."""
         with np.errstate(invalid="ignore", divide="ignore"):
-            observed: Floats = (resampling @ self.agreeing) / (resampling @ self.paired)
-        return observed
+            observed: Floats
+            if self.raters is None:
+                once = self.sample
+                observed = (self.items @ once.agreeing) / (self.items @ once.paired)
+                return observed
+            agreeing, both = self.sample.pairs
+            drawn = (self.raters[:, :, None] * self.raters[:, None, :]).reshape(
+                len(self.raters), -1
+            )
+            number = drawn @ both
+            shares = np.where(number > 0, drawn @ agreeing / number, 0.0)
+            total = (self.items * shares).sum(axis=1)
+            observed = total / (self.items * (number > 0)).sum(axis=1)
+            return observed
 
-    def prevalence(self, resampling: Floats) -> Floats:
+    @cached_property
+    def prevalence(self) -> Floats:
         """Mean share of each category, shape (resamples, categories)."""
-        prevalence: Floats = (resampling @ self.shares) / resampling.sum(axis=1)[:, None]
+        prevalence: Floats
+        if self.raters is None:
+            prevalence = (self.items @ self.sample.shares) / self.items.sum(axis=1)[:, None]
+            return prevalence
+        chosen = self.sample.chosen
+        count, raters, size = chosen.shape
+        drawn = self.raters @ chosen.transpose(1, 0, 2).reshape(raters, -1)
+        counts = drawn.reshape(-1, count, size)
+        totals = counts.sum(axis=2)
+        weights = np.where(totals > 0, self.items / np.where(totals > 0, totals, 1), 0.0)
+        with np.errstate(invalid="ignore"):
+            prevalence = np.einsum("bi,bik->bk", weights, counts)
+            prevalence /= (self.items * (totals > 0)).sum(axis=1)[:, None]
         return prevalence
+
+    @cached_property
+    def profiles(self) -> Floats:
+        """Distribution of each rater's ratings, shape (resamples, raters, categories)."""
+        rated = self.items @ (self.sample.ratings.codes >= 0)
+        with np.errstate(invalid="ignore", divide="ignore"):
+            profiles: Floats = (
+                np.tensordot(self.items, self.sample.chosen, axes=1) / rated[:, :, None]
+            )
+        return profiles
+
+    @cached_property
+    def drawn_raters(self) -> Floats:
+        """Times that each rater is drawn, shape (resamples, raters)."""
+        if self.raters is not None:
+            return self.raters
+        return np.ones((len(self.items), len(self.sample.ratings.raters)))
 
 
 @dataclass(frozen=True)
@@ -115,26 +193,24 @@ class ChanceModel:
     source : str
         Author and year.
     expected : callable
-        Chance agreement of each resample.
+        Chance agreement of each of the resamples.
     by_item : callable
         Contribution of each item to the chance agreement of the sample, given the latter.
     """
 
     name: str
     source: str
-    expected: Callable[[RatedItems, Floats], Floats]
+    expected: Callable[[Resample], Floats]
     by_item: Callable[[RatedItems, float], Floats]
 
 
-def _fleiss(sample: RatedItems, resampling: Floats) -> Floats:
-    prevalence = sample.prevalence(resampling)
-    expected: Floats = ((prevalence @ sample.weights) * prevalence).sum(axis=1)
+def _fleiss(drawn: Resample) -> Floats:
+    expected: Floats = ((drawn.prevalence @ drawn.sample.weights) * drawn.prevalence).sum(axis=1)
     return expected
 
 
 def _fleiss_items(sample: RatedItems, _: float) -> Floats:
-    prevalence = sample.prevalence(np.ones((1, len(sample.totals))))[0]
-    items: Floats = sample.shares @ (sample.weights @ prevalence)
+    items: Floats = sample.shares @ (sample.weights @ _prevalence(sample))
     return items
 
 
@@ -144,40 +220,32 @@ def _gwet_factor(sample: RatedItems) -> float:
     return float(sample.weights.sum()) / (size * (size - 1)) if size > 1 else 0.0
 
 
-def _gwet(sample: RatedItems, resampling: Floats) -> Floats:
-    prevalence = sample.prevalence(resampling)
-    expected: Floats = _gwet_factor(sample) * (prevalence * (1 - prevalence)).sum(axis=1)
-    return expected
+def _gwet(drawn: Resample) -> Floats:
+    spread: Floats = (drawn.prevalence * (1 - drawn.prevalence)).sum(axis=1)
+    return _gwet_factor(drawn.sample) * spread
 
 
 def _gwet_items(sample: RatedItems, _: float) -> Floats:
-    prevalence = sample.prevalence(np.ones((1, len(sample.totals))))[0]
-    items: Floats = _gwet_factor(sample) * (sample.shares @ (1 - prevalence))
+    items: Floats = _gwet_factor(sample) * (sample.shares @ (1 - _prevalence(sample)))
     return items
 
 
-def _uniform(sample: RatedItems, resampling: Floats) -> Floats:
-    return np.full(resampling.shape[0], sample.weights.mean())
+def _uniform(drawn: Resample) -> Floats:
+    return np.full(len(drawn.items), drawn.sample.weights.mean())
 
 
 def _uniform_items(sample: RatedItems, expected: float) -> Floats:
     return np.full(len(sample.totals), expected)
 
 
-def _rater_profiles(sample: RatedItems, resampling: Floats) -> Floats:
-    rated = resampling @ (sample.ratings.codes >= 0)
-    with np.errstate(invalid="ignore", divide="ignore"):
-        profiles: Floats = np.tensordot(resampling, sample.chosen, axes=1) / rated[:, :, None]
-    return profiles
-
-
-def _conger(sample: RatedItems, resampling: Floats) -> Floats:
-    profiles = _rater_profiles(sample, resampling)
-    raters = profiles.shape[1]
-    together = profiles.sum(axis=1)
-    all_pairs = ((together @ sample.weights) * together).sum(axis=1)
-    with_itself = ((profiles @ sample.weights) * profiles).sum(axis=(1, 2))
-    expected: Floats = (all_pairs - with_itself) / max(raters * (raters - 1), 1)
+def _conger(drawn: Resample) -> Floats:
+    weights, times = drawn.sample.weights, drawn.drawn_raters
+    profiles = np.where(times[:, :, None] > 0, drawn.profiles, 0.0)
+    together = (times[:, :, None] * profiles).sum(axis=1)
+    all_pairs = ((together @ weights) * together).sum(axis=1)
+    alone = (((profiles @ weights) * profiles).sum(axis=2) * times**2).sum(axis=1)
+    pairs = times.sum(axis=1) ** 2 - (times**2).sum(axis=1)
+    expected: Floats = (all_pairs - alone) / np.where(pairs > 0, pairs, np.nan)
     return expected
 
 
@@ -185,13 +253,18 @@ def _conger_items(sample: RatedItems, _: float) -> Floats:
     items, raters, _size = sample.chosen.shape
     rated = (sample.ratings.codes >= 0).astype(np.float64)
     share = rated.mean(axis=0)
-    profiles = _rater_profiles(sample, np.ones((1, items)))[0]
+    profiles = sample.resample(np.ones((1, items))).profiles[0]
     # A missing rating is replaced by the rater's profile, the distribution of their ratings.
     excess = sample.chosen - (rated - share)[:, :, None] * profiles[None, :, :]
     excess = excess @ sample.weights / share[None, :, None]
     others = profiles.sum(axis=0)[None, :] - profiles
     items_expected: Floats = np.einsum("igk,gk->i", excess, others) / max(raters * (raters - 1), 1)
     return items_expected
+
+
+def _prevalence(sample: RatedItems) -> Floats:
+    prevalence: Floats = sample.resample(np.ones((1, len(sample.totals)))).prevalence[0]
+    return prevalence
 
 
 FLEISS = ChanceModel("Fleiss' kappa", "Fleiss 1971", _fleiss, _fleiss_items)

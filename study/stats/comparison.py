@@ -6,17 +6,16 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from itertools import combinations
-from typing import Unpack
 
 import numpy as np
 from scipy import stats
 
 from study.domain.errors import StatisticsError
 from study.domain.formatting import plural
-from study.stats.estimate import Estimate, PValue
-from study.stats.intervals import IntervalOptions
+from study.domain.random import Random
+from study.stats.estimate import LEVEL, Estimate, PValue
 from study.stats.multiple_testing import ALPHA, CorrectedPValue, TestFamily, correct, family
-from study.stats.paired import FEW, PairedComparison, ReaderDifference, compare_pair
+from study.stats.paired import FEW, PairedComparison, compare_pair
 from study.stats.panel import Panel
 
 
@@ -30,12 +29,14 @@ class Comparisons:
         The planned pairs and the divisor.
     pairs : tuple of PairedComparison
         In the planned order.
-    t_test, wilcoxon : tuple of CorrectedPValue
-        Corrected p values, one for each pair.
+    inference, t_test, wilcoxon : tuple of CorrectedPValue
+        Corrected p values, one for each pair: of the test for what is random, and of those that
+        take items as independent.
     """
 
     family: TestFamily
     pairs: tuple[PairedComparison, ...]
+    inference: tuple[CorrectedPValue, ...]
     t_test: tuple[CorrectedPValue, ...]
     wilcoxon: tuple[CorrectedPValue, ...]
 
@@ -45,6 +46,7 @@ class Comparisons:
         return replace(
             self,
             pairs=tuple(self.pairs[place] for place in kept),
+            inference=tuple(self.inference[place] for place in kept),
             t_test=tuple(self.t_test[place] for place in kept),
             wilcoxon=tuple(self.wilcoxon[place] for place in kept),
         )
@@ -67,9 +69,10 @@ def compare_methods(
     declared: Sequence[tuple[str, str]] = (),
     span: float = math.inf,
     alpha: float = ALPHA,
-    **options: Unpack[IntervalOptions],
+    random: Random = Random.BOTH,
+    level: float = LEVEL,
 ) -> Comparisons:
-    """Paired tests of the planned pairs of methods, on means over readers.
+    """Tests of the planned pairs of methods.
 
     The difference of an item is averaged over the readers who rated both methods on it.
 
@@ -84,8 +87,10 @@ def compare_methods(
         Largest possible difference: the length of the scale.
     alpha : float
         Family-wise error rate.
-    **options
-        See `IntervalOptions`.
+    random : Random
+        What the tests take as random; without readers, items alone.
+    level : float
+        Confidence level.
 
     Raises
     ------
@@ -93,10 +98,24 @@ def compare_methods(
         There are fewer than two methods, or a planned one is not among them.
     """
     planned, words = _planned(panel, control, declared)
-    pairs = tuple(_compare_in(panel, first, second, span, **options) for first, second in planned)
+    random = random if any(panel.readers) else Random.CASES
+    pairs = tuple(
+        compare_pair(
+            first,
+            second,
+            panel.differences(first, second),
+            panel.clusters,
+            readers=panel.readers,
+            random=random,
+            span=span,
+            level=level,
+        )
+        for first, second in planned
+    )
     return Comparisons(
         family(words, len(planned), alpha),
         pairs,
+        correct([pair.inference.test.p for pair in pairs]),
         correct([pair.t_test.p for pair in pairs]),
         correct([pair.wilcoxon.p for pair in pairs]),
     )
@@ -155,17 +174,3 @@ def friedman(panel: Panel) -> Friedman:
         Estimate(w.name, chi2 / (n * (k - 1)), w.method, n, reason="no interval is computed"),
         means,
     )
-
-
-def _compare_in(
-    panel: Panel, first: str, second: str, span: float, **options: Unpack[IntervalOptions]
-) -> PairedComparison:
-    differences = panel.differences(first, second)
-    average = panel.average(differences)
-    pair = compare_pair(first, second, average, panel.clusters, span=span, **options)
-    by_reader = []
-    for reader, column in zip(panel.readers, differences.T, strict=True):
-        rated = column[~np.isnan(column)]
-        if rated.size and reader:
-            by_reader.append(ReaderDifference(reader, rated.size, float(rated.mean())))
-    return replace(pair, by_reader=tuple(by_reader))

@@ -10,6 +10,7 @@ import numpy as np
 from scipy import stats
 
 from study.domain.errors import StatisticsError
+from study.domain.random import Random
 from study.stats.estimate import LEVEL, Estimate, Floats, Interval
 
 RESAMPLES = 2000
@@ -23,7 +24,7 @@ class IntervalOptions(TypedDict, total=False):
     Parameters
     ----------
     resamples : int
-        Bootstrap samples of whole clusters, 0 for none; `RESAMPLES` by default.
+        Bootstrap samples, 0 for none; `RESAMPLES` by default.
     seed : int
         Seed of the bootstrap, 0 by default.
     level : float
@@ -33,6 +34,18 @@ class IntervalOptions(TypedDict, total=False):
     resamples: int
     seed: int
     level: float
+
+
+class RandomOptions(IntervalOptions, total=False):
+    """Options of a statistic whose bootstrap draws readers too.
+
+    Parameters
+    ----------
+    random : Random
+        What the bootstrap draws: readers, patients or, by default, both.
+    """
+
+    random: Random
 
 
 def wilson_interval(successes: int, trials: int, level: float = LEVEL) -> Interval:

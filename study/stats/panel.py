@@ -68,14 +68,6 @@ class Panel:
         )
         return differences
 
-    def average(self, by_reader: Floats) -> Floats:
-        """Mean over the readers with a value, shape (items,); NaN without any."""
-        there = ~np.isnan(by_reader)
-        count = there.sum(axis=1)
-        total = np.where(there, by_reader, 0.0).sum(axis=1)
-        mean: Floats = np.where(count > 0, total / np.maximum(count, 1), np.nan)
-        return mean
-
     def complete_means(self) -> Floats:
         """Means over the readers who rated all methods, shape (items that have one, methods)."""
         full = np.isnan(self.scores).sum(axis=2) == 0

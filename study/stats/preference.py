@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import math
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Unpack
@@ -10,14 +11,11 @@ from typing import Unpack
 import numpy as np
 from scipy import stats
 
-from study.stats.estimate import LEVEL, Estimate, PValue
-from study.stats.intervals import (
-    RESAMPLES,
-    IntervalOptions,
-    cluster_weights,
-    percentile_interval,
-    proportion,
-)
+from study.domain.random import Random
+from study.stats.estimate import LEVEL, Estimate, Floats, Interval, PValue
+from study.stats.intervals import RESAMPLES, RandomOptions, proportion
+from study.stats.random_effects import p_of_t
+from study.stats.two_way_bootstrap import LOG_ODDS, Draws, TwoWayResamples
 
 
 class Preference(StrEnum):
@@ -80,12 +78,14 @@ class WinRate:
     wins, losses, ties, missing : int
         Counts for the first method.
     rate : Estimate
-        Wins over wins and losses, without ties. With Wilson's interval, and a cluster bootstrap,
-        which allows for several judgements of one patient.
+        Wins over wins and losses, without ties. Its bootstrap interval is for what is random;
+        Wilson's takes the answers as independent.
     tie_share : Estimate
         Ties over all answers.
     test : PValue
-        Exact binomial test of equal preference; it ignores clusters.
+        Test of equal preference from the bootstrap over what is random.
+    naive : PValue
+        Exact binomial test of equal preference, which takes the answers as independent.
     """
 
     first: str
@@ -97,6 +97,7 @@ class WinRate:
     rate: Estimate
     tie_share: Estimate
     test: PValue
+    naive: PValue
 
     @property
     def answered(self) -> int:
@@ -137,7 +138,7 @@ def even_test(name: str, first: int, second: int) -> PValue:
 
 def win_rates(
     choices: Sequence[Choice],
-    **options: Unpack[IntervalOptions],
+    **options: Unpack[RandomOptions],
 ) -> tuple[WinRate, ...]:
     """The win rate of every pair of methods that was shown, without null pairs.
 
@@ -174,23 +175,29 @@ def _win_rate(
     first: str,
     second: str,
     choices: Sequence[Choice],
-    *,
-    resamples: int = RESAMPLES,
-    seed: int = 0,
-    level: float = LEVEL,
+    **options: Unpack[RandomOptions],
 ) -> WinRate:
     answered = [choice for choice in choices if choice.preferred is not None]
     won = np.array([choice.winner == first for choice in answered], dtype=np.float64)
     lost = np.array([choice.winner == second for choice in answered], dtype=np.float64)
     wins, losses = int(won.sum()), int(lost.sum())
-    ties = len(answered) - wins - losses
+    ties, level = len(answered) - wins - losses, options.get("level", LEVEL)
     rate = proportion(f"{first} preferred to {second}", wins, wins + losses, level)
-    if resamples and rate.defined:
-        clusters = [choice.group for choice in answered]
-        weights = cluster_weights(clusters, resamples, seed)
-        decided = weights @ (won + lost)
-        draws = weights @ won / np.where(decided > 0, decided, np.nan)
-        rate = replace(rate, bootstrap=percentile_interval(draws, clusters, seed, level))
+    test = PValue(
+        f"{first} against {second}", None, "no bootstrap", wins + losses, reason="no bootstrap"
+    )
+    if not rate.defined:
+        test = replace(test, reason="there are no trials")
+    elif options.get("resamples", RESAMPLES):
+
+        def share(weights: Floats) -> Floats:
+            decided = weights @ (won + lost)
+            shares: Floats = weights @ won / np.where(decided > 0, decided, np.nan)
+            return shares
+
+        resamples = choice_resamples(answered, **options)
+        draws = choice_draws(answered, resamples, share)
+        rate, test = _with_bootstrap(rate, test, resamples, draws)
     return WinRate(
         first,
         second,
@@ -200,8 +207,51 @@ def _win_rate(
         len(choices) - len(answered),
         rate,
         proportion("Share of ties", ties, len(answered), level),
+        test,
         even_test(f"{first} against {second}", wins, losses),
     )
+
+
+def choice_resamples(
+    choices: Sequence[Choice], **options: Unpack[RandomOptions]
+) -> TwoWayResamples:
+    """Resamples of the readers and patients of some choices."""
+    return TwoWayResamples(
+        len({choice.reader for choice in choices}),
+        [choice.group for choice in choices],
+        options.get("random", Random.BOTH),
+        options.get("resamples", RESAMPLES),
+        options.get("seed", 0),
+    )
+
+
+def choice_draws(
+    choices: Sequence[Choice],
+    resamples: TwoWayResamples,
+    statistic: Callable[[Floats], Floats],
+    size: int = 1,
+) -> Draws:
+    """Draws of a statistic that takes weights of the choices, shape (resamples, choices)."""
+    order = {name: place for place, name in enumerate(sorted({one.reader for one in choices}))}
+    places = [order[choice.reader] for choice in choices]
+    return resamples.draws(
+        lambda readers, items: statistic(readers[:, places] * items), size * len(choices)
+    )
+
+
+def _with_bootstrap(
+    rate: Estimate, test: PValue, resamples: TwoWayResamples, draws: Draws
+) -> tuple[Estimate, PValue]:
+    """The share with its interval and test, both on the logit scale, where it has no ends."""
+    assert rate.value is not None
+    variance = resamples.variance(draws)
+    if isinstance(variance, str):
+        ends = Interval(None, None, resamples.method, variance, rate.level)
+        return replace(rate, bootstrap=ends), replace(test, reason=variance)
+    ends = resamples.interval(rate.value, draws, rate.level, LOG_ODDS)
+    t = LOG_ODDS.to(rate.value) / math.sqrt(variance.value) / LOG_ODDS.slope(rate.value)
+    found = PValue(test.name, p_of_t(t, variance.df), ends.method, test.n, t, variance.df)
+    return replace(rate, bootstrap=ends), found
 
 
 def _answers(choices: Sequence[Choice]) -> tuple[int, int, int, int]:

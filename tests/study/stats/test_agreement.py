@@ -1,12 +1,11 @@
 from __future__ import annotations
 
-import math
-
 import numpy as np
 import pytest
 from statsmodels.stats.inter_rater import fleiss_kappa as statsmodels_fleiss
 
 from study.domain.errors import StatisticsError
+from study.domain.random import Random
 from study.stats.agreement import (
     NO_PAIRS,
     NO_VARIATION,
@@ -18,12 +17,21 @@ from study.stats.agreement import (
     null_test,
     raw_agreement,
 )
-from study.stats.intervals import cluster_weights
+from study.stats.chance_agreement import (
+    CONGER,
+    FLEISS,
+    GWET,
+    UNIFORM,
+    RatedItems,
+    agreement_weights,
+)
+from study.stats.estimate import Floats
 from study.stats.scale import Scale
 from study.stats.table import from_matrix
 from tests.study.stats.published_tables import FIVE, NAN, counted, fleiss, gwet
 
 COEFFICIENTS = (fleiss_kappa, conger_kappa, gwet_ac, brennan_prediger)
+MODELS = dict(zip(COEFFICIENTS, (FLEISS, CONGER, GWET, UNIFORM), strict=True))
 
 
 def test_fleiss_1971():
@@ -208,10 +216,12 @@ def test_the_bootstrap_keeps_patients_whole():
     patients = rng.integers(1, 4, (15, 1)) + rng.integers(0, 2, (15, 4))
     table = np.repeat(patients, 4, axis=0).astype(float)
     names = [f"p{i // 4}" for i in range(60)]
-    alone = fleiss_kappa(from_matrix(table, FIVE)).bootstrap
-    clustered = fleiss_kappa(from_matrix(table, FIVE, clusters=names)).bootstrap
-    assert "60 clusters" in alone.method
-    assert "15 clusters" in clustered.method
+    alone, clustered = (
+        fleiss_kappa(from_matrix(table, FIVE, clusters=each), random=Random.CASES).bootstrap
+        for each in (None, names)
+    )
+    assert "60 patients" in alone.method
+    assert "15 patients" in clustered.method
     ratio = (clustered.high - clustered.low) / (alone.high - alone.low)
     assert 1.5 < ratio < 2.6
 
@@ -224,17 +234,56 @@ def test_the_bootstrap_repeats_from_its_seed():
 
 
 @pytest.mark.parametrize("coefficient", COEFFICIENTS)
-def test_the_bootstrap_recomputes_every_resample(coefficient):
-    ratings = gwet()
-    weights = cluster_weights(ratings.clusters, 40, seed=1)
-    found = coefficient(ratings, "linear", resamples=40, seed=1).bootstrap
-    values = []
-    for row in weights.astype(int):
-        repeated = from_matrix(np.repeat(ratings.scores, row, axis=0), FIVE)
-        value = coefficient(repeated, "linear", resamples=0).value
-        values.append(math.nan if value is None else value)
-    low, high = np.nanquantile(values, [0.025, 0.975])
-    assert (found.low, found.high) == pytest.approx((low, high))
+def test_weights_of_items_and_raters_repeat_them(coefficient):
+    # Twice each item and each rater, without the pairs of a rater and their copy.
+    ratings, model = gwet(), MODELS[coefficient]
+    sample = RatedItems(ratings, agreement_weights(FIVE, "linear"))
+    rng = np.random.default_rng(1)
+    items = rng.integers(0, 3, (6, len(ratings.items))).astype(float)
+    raters = rng.integers(1, 3, (6, len(ratings.raters))).astype(float)
+    drawn = sample.resample(items, raters)
+    for place, (of_items, of_raters) in enumerate(zip(items, raters, strict=True)):
+        expected = by_hand(ratings.scores, of_items, of_raters)
+        found = (drawn.observed[place], model.expected(drawn)[place])
+        assert found[0] == pytest.approx(expected["observed"])
+        assert found[1] == pytest.approx(expected[model.name])
+    plain = sample.resample(items)
+    assert sample.resample(items, np.ones_like(raters)).observed == pytest.approx(plain.observed)
+    assert model.expected(sample.resample(items, np.ones_like(raters))) == pytest.approx(
+        model.expected(plain)
+    )
+
+
+def by_hand(scores: Floats, items: Floats, raters: Floats) -> dict[str, float]:
+    """Agreement and chance agreement with linear weights, rating by rating."""
+    size, (count, judges) = 5, scores.shape
+    weight = [[1 - abs(a - b) / 4 for b in range(size)] for a in range(size)]
+    agreeing, paired, shares, rated = 0.0, 0.0, np.zeros(size), 0.0
+    profiles, own = np.zeros((judges, size)), np.zeros(judges)
+    for i in range(count):
+        given = [(g, int(scores[i, g]) - 1) for g in range(judges) if not np.isnan(scores[i, g])]
+        total = sum(raters[g] for g, _ in given)
+        for g, code in given:
+            shares[code] += items[i] * raters[g] / total
+            profiles[g, code] += items[i]
+            own[g] += items[i]
+        rated += items[i]
+        pairs = [(g, h, a, b) for g, a in given for h, b in given if g != h]
+        if pairs:
+            number = sum(raters[g] * raters[h] for g, h, _, _ in pairs)
+            alike = sum(raters[g] * raters[h] * weight[a][b] for g, h, a, b in pairs)
+            agreeing += items[i] * alike / number
+            paired += items[i]
+    share, profiles = shares / rated, profiles / own[:, None]
+    cross = [(g, h) for g in range(judges) for h in range(judges) if g != h]
+    expected = sum(raters[g] * raters[h] * profiles[g] @ weight @ profiles[h] for g, h in cross)
+    return {
+        "observed": agreeing / paired,
+        "Fleiss' kappa": float(share @ weight @ share),
+        "AC1": float(np.sum(weight)) / (size * (size - 1)) * float((share * (1 - share)).sum()),
+        "Brennan-Prediger kappa": float(np.mean(weight)),
+        "Conger's kappa": expected / sum(raters[g] * raters[h] for g, h in cross),
+    }
 
 
 def test_another_level_gives_another_interval():

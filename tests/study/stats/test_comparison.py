@@ -7,7 +7,7 @@ from scipy import stats
 from study.domain.errors import StatisticsError
 from study.stats.comparison import compare_methods, friedman
 from study.stats.multiple_testing import correct, family
-from study.stats.paired import compare_pair
+from study.stats.paired import compare_pair, mean_of_readers
 from study.stats.panel import panel_of
 from study.stats.table import RatingRow
 from tests.study.stats.published_tables import NAN, ROUNDING, SLEEP, rows_of
@@ -41,11 +41,35 @@ def test_wilcoxon_ranks_zeros_by_pratt_and_says_so():
     expected = stats.wilcoxon(np.round(SLEEP_DIFFERENCES, 9), zero_method="pratt")
     assert pair.wilcoxon.p == pytest.approx(expected.pvalue)
     assert "zero_method pratt: 1 zeros" in pair.wilcoxon.method
-    long = np.concatenate([np.zeros(10), np.arange(-5.0, 15.0)])
+    long = np.concatenate([np.zeros(20), np.arange(-10.0, 25.0)])
     dropped = stats.wilcoxon(long, zero_method="wilcox", method="asymptotic").pvalue
     found = compare_pair("a", "b", long).wilcoxon
     assert found.p != pytest.approx(dropped, rel=1e-3)
     assert "normal approximation" in found.method
+
+
+@pytest.mark.parametrize("count", [2, 9, 14])
+def test_wilcoxon_with_ties_and_zeros_is_exact(count):
+    rng = np.random.default_rng(count)
+    values = rng.integers(-2, 4, count).astype(float)
+    found = compare_pair("a", "b", values).wilcoxon
+    everything = stats.PermutationMethod(n_resamples=np.inf)
+    expected = stats.wilcoxon(values, zero_method="pratt", method=everything)
+    assert found.p == pytest.approx(expected.pvalue)
+    assert "exact" in found.method
+
+
+def test_wilcoxon_of_25_pairs_with_ties_is_exact():
+    values = np.array([1.0] * 12 + [2.0] * 6 + [-1.0] * 5 + [0.0] * 2)
+    ranks = stats.rankdata(np.abs(values))[values != 0]
+    rng = np.random.default_rng(3)
+    sums = (rng.random((200_000, ranks.size)) < 0.5) @ ranks
+    above = ranks[values[values != 0] > 0].sum()
+    expected = 2 * (sums >= above).mean()
+    found = compare_pair("a", "b", values).wilcoxon
+    assert found.p == pytest.approx(expected, abs=4e-4)
+    normal = stats.wilcoxon(values, zero_method="pratt", method="approx").pvalue
+    assert abs(found.p - normal) > 2e-4
 
 
 def test_wilcoxon_ties_are_not_broken_by_rounding():
@@ -90,15 +114,6 @@ def test_fewer_than_two_items_are_undefined(differences):
     assert pair.n == np.isfinite(differences).sum()
 
 
-def test_the_mean_difference_is_resampled_by_patient():
-    rng = np.random.default_rng(1)
-    differences = np.repeat(rng.normal(0.5, 1.0, 12), 5)
-    alone = compare_pair("a", "b", differences).difference.bootstrap
-    patients = [f"p{i // 5}" for i in range(60)]
-    clustered = compare_pair("a", "b", differences, patients).difference.bootstrap
-    assert (clustered.high - clustered.low) / (alone.high - alone.low) > 1.7
-
-
 def test_friedmans_rounding_times():
     found = friedman(panel_of(rows_of(ROUNDING)))
     assert found.test.statistic == pytest.approx(11.143, abs=5e-4)
@@ -138,11 +153,11 @@ def test_an_undefined_p_value_still_counts_in_its_family():
 
 def test_the_family_and_its_divisor_are_said():
     table = {name: {"A": [float(i + j) for i in range(4)]} for j, name in enumerate("wxyz")}
-    every = compare_methods(panel_of(scores(table)), resamples=0)
+    every = compare_methods(panel_of(scores(table)))
     assert every.family.description == "all 6 pairs of 4 methods; divisor 6"
     assert every.family.divisor == len(every.pairs) == 6
     assert every.family.threshold == pytest.approx(0.05 / 6)
-    control = compare_methods(panel_of(scores(table)), "y", alpha=0.01, resamples=0)
+    control = compare_methods(panel_of(scores(table)), "y", alpha=0.01)
     assert control.family.description == "3 methods against y; divisor 3"
     assert [(pair.first, pair.second) for pair in control.pairs] == [
         ("w", "y"), ("x", "y"), ("z", "y"),
@@ -156,7 +171,7 @@ def test_items_are_averaged_over_the_readers_who_rated_both():
         "n": {"A": [4.0, 4.0, 1.0, 2.0], "B": [2.0, None, 2.0, 5.0]},
     }
     panel = panel_of(scores(table))
-    apart = panel.average(panel.differences("m", "n"))
+    apart = mean_of_readers(panel.differences("m", "n"))
     assert apart.tolist() == [0.0, 0.0, 2.0, 0.0]
     [pair] = compare_methods(panel).pairs
     assert [(each.reader, each.n, each.mean) for each in pair.by_reader] == [

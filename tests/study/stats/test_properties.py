@@ -148,8 +148,8 @@ def test_cohens_kappa_is_congers_for_two_raters(table):
 @FEW
 @given(arrays(np.float64, st.integers(0, 8), elements=st.sampled_from([-1.0, 0.0, 0.5, 2.0])))
 def test_swapping_the_methods_swaps_the_signs(differences):
-    one = compare_pair("a", "b", differences, resamples=0)
-    other = compare_pair("b", "a", -differences, resamples=0)
+    one = compare_pair("a", "b", differences)
+    other = compare_pair("b", "a", -differences)
     assert same([one.t_test.p, one.wilcoxon.p], [other.t_test.p, other.wilcoxon.p])
     assert (one.higher, one.lower) == (other.lower, other.higher)
 

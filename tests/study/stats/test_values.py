@@ -168,7 +168,7 @@ def test_intervals_stay_in_the_range_of_the_measure():
     contrary = from_matrix([[1, 5], [5, 1], [1, 4]], five)
     for found in (fleiss_kappa(contrary), gwet_ac(contrary), krippendorff_alpha(contrary)):
         assert found.low >= -1
-        assert found.bootstrap.low >= -1
+        assert found.bootstrap.low is None or found.bootstrap.low >= -1
     repeats = [
         RatingRow(str(item), "R", float(value), replicate=replicate)
         for item, both in enumerate([(1, 5), (5, 1), (2, 2)])

@@ -1,0 +1,162 @@
+"""How often the tests reject and the intervals cover, over many simulated studies."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from benchmarks.coverage.agreement_truth import SCALE, population
+from benchmarks.coverage.simulation import Clustering, Design, SimulatedStudy, simulate
+from study.domain.random import Random
+from study.stats.agreement import fleiss_kappa, gwet_ac
+from study.stats.bradley_terry import bradley_terry
+from study.stats.estimate import Estimate, Interval, PValue
+from study.stats.paired import compare_pair
+from study.stats.preference import win_rates
+from study.stats.table import from_matrix
+
+DESIGNS = (Design(20, 5), Design(10, 3), Design(100, 1), Design(10, 3, readers=2))
+CLUSTERINGS = (Clustering.NONE, Clustering.PATIENT, Clustering.READER)
+SPAN = 4.0
+RESAMPLES = 150
+REJECTION, COVERAGE = (0.03, 0.08), (0.91, 0.98)
+"""Bounds at a nominal level of 5 % and 95 %."""
+
+
+@dataclass(frozen=True)
+class Kind:
+    """What is measured.
+
+    Parameters
+    ----------
+    key : str
+    label : str
+    rejects : bool
+        Whether a test's rejections are counted, else an interval's coverage.
+    naive : bool
+        Whether it takes cases as independent and readers as fixed.
+    """
+
+    key: str
+    label: str
+    rejects: bool
+    naive: bool = False
+
+    @property
+    def bounds(self) -> tuple[float, float]:
+        """The least and largest acceptable rate."""
+        return REJECTION if self.rejects else COVERAGE
+
+
+KINDS = (
+    Kind("score_test", "Mean scores, Obuchowski–Rockette test", rejects=True),
+    Kind("score_interval", "Mean scores, its interval", rejects=False),
+    Kind("preference_test", "Preferences, bootstrap test", rejects=True),
+    Kind("preference_interval", "Win rate, bootstrap interval", rejects=False),
+    Kind("strength_interval", "Bradley–Terry strength, bootstrap interval", rejects=False),
+    Kind("kappa_interval", "Fleiss’ κ, bootstrap interval", rejects=False),
+    Kind("quadratic_interval", "Fleiss’ κ, quadratic, bootstrap interval", rejects=False),
+    Kind("ac2_interval", "AC2, quadratic, bootstrap interval", rejects=False),
+    Kind("naive_score_test", "Mean scores, paired t of cases", rejects=True, naive=True),
+    Kind("naive_preference_interval", "Win rate, Wilson", rejects=False, naive=True),
+    Kind("naive_kappa_interval", "Fleiss’ κ, Gwet’s error", rejects=False, naive=True),
+)
+
+
+@dataclass
+class Rate:
+    """How often something was true; studies that leave it undefined are counted apart."""
+
+    true: int = 0
+    defined: int = 0
+    undefined: int = 0
+
+    def add(self, outcome: bool | None) -> None:
+        """Count one study."""
+        if outcome is None:
+            self.undefined += 1
+        else:
+            self.true, self.defined = self.true + outcome, self.defined + 1
+
+    @property
+    def share(self) -> float | None:
+        """The share of true among defined."""
+        return self.true / self.defined if self.defined else None
+
+
+@dataclass(frozen=True)
+class Scenario:
+    """The rates of one design with one clustering."""
+
+    design: Design
+    clustering: Clustering
+    rates: dict[str, Rate] = field(default_factory=dict)
+
+
+def measure(
+    studies: int,
+    designs: tuple[Design, ...] = DESIGNS,
+    *,
+    seed: int = 0,
+    random: Random = Random.BOTH,
+) -> Iterator[Scenario]:
+    """Simulate studies of every design and clustering.
+
+    Parameters
+    ----------
+    studies : int
+        Number for each.
+    designs : tuple of Design
+    seed : int
+    random : Random
+        What the tests and intervals take as random; the truth has both.
+    """
+    for design in designs:
+        for clustering in CLUSTERINGS:
+            truth = population(clustering, seed)
+            rng = np.random.default_rng((seed, design.patients, CLUSTERINGS.index(clustering)))
+            scenario = Scenario(design, clustering, {kind.key: Rate() for kind in KINDS})
+            for number in range(studies):
+                found = _outcomes(simulate(design, clustering, rng), truth, number, random)
+                for key, outcome in found.items():
+                    scenario.rates[key].add(outcome)
+            yield scenario
+
+
+def _outcomes(
+    study: SimulatedStudy, truth: dict[str, float], seed: int, random: Random
+) -> dict[str, bool | None]:
+    scores, clusters = study.scores, study.design.clusters
+    pair = compare_pair("A", "B", scores[0] - scores[1], clusters, random=random, span=SPAN)
+    choices = study.choices()
+    [rate] = win_rates(choices, resamples=RESAMPLES, seed=seed, random=random)
+    strength = bradley_terry(choices, "B", resamples=RESAMPLES, seed=seed, random=random).of("A")
+    ratings = from_matrix(scores[0], SCALE, clusters=clusters)
+    kappa = fleiss_kappa(ratings, resamples=RESAMPLES, seed=seed, random=random)
+    quadratic = fleiss_kappa(ratings, "quadratic", resamples=RESAMPLES, seed=seed, random=random)
+    ac2 = gwet_ac(ratings, "quadratic", resamples=RESAMPLES, seed=seed, random=random)
+    return {
+        "score_test": _rejects(pair.inference.test),
+        "score_interval": _covers(pair.inference.difference, 0.0),
+        "preference_test": _rejects(rate.test),
+        "preference_interval": _covers(rate.rate.bootstrap, 0.5),
+        "strength_interval": _covers(strength.bootstrap, 0.0),
+        "kappa_interval": _covers(kappa.bootstrap, truth["kappa"]),
+        "quadratic_interval": _covers(quadratic.bootstrap, truth["quadratic"]),
+        "ac2_interval": _covers(ac2.bootstrap, truth["ac2"]),
+        "naive_score_test": _rejects(pair.t_test),
+        "naive_preference_interval": _covers(rate.rate, 0.5),
+        "naive_kappa_interval": _covers(kappa, truth["kappa"]),
+    }
+
+
+def _rejects(test: PValue) -> bool | None:
+    return None if test.p is None else test.p < 0.05
+
+
+def _covers(interval: Interval | Estimate | None, truth: float) -> bool | None:
+    if interval is None or interval.low is None or interval.high is None:
+        return None
+    return interval.low <= truth <= interval.high

@@ -1,0 +1,252 @@
+"""Intervals of any statistic from a bootstrap over readers and patients.
+
+Readers and patients are drawn on their own and together. What both draws together add to the two
+on their own is the noise, which is in either of them and counts once: a bootstrap of both alone
+takes it three times (Owen). The weights of a resample go only a part of the way from all ones to
+those of a drawn sample, and the variance is scaled up: every reader and patient stays in every
+resample, so that five readers do not give resamples of one, or strengths that are infinite. Few
+clusters are allowed for by n / (n - 1) and by the t distribution.
+
+References
+----------
+A. B. Owen, "The pigeonhole bootstrap", Annals of Applied Statistics 1(2), 2007.
+A. C. Cameron, J. B. Gelbach, D. L. Miller, "Robust inference with multiway clustering", Journal of
+Business and Economic Statistics 29(2), 2011.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+
+from study.domain.errors import StatisticsError
+from study.domain.formatting import plural
+from study.domain.random import Random
+from study.stats.estimate import LEVEL, Floats, Interval
+from study.stats.intervals import t_interval
+from study.stats.random_effects import Variance, components
+
+Statistic = Callable[[Floats, Floats], Floats]
+"""From weights of readers, shape (resamples, readers), and of items, shape (resamples, items), to
+a value of each resample, shape (resamples,) or (resamples, values)."""
+PART = 0.25
+"""How far the weights of a resample go from all ones to those of a drawn sample."""
+ENTRIES = 4_000_000
+"""Most entries of an array of resamples."""
+AGREE = "all resamples give the same value"
+
+
+@dataclass(frozen=True)
+class Draws:
+    """Draws of a statistic; None for what is not random.
+
+    Parameters
+    ----------
+    readers, patients, both : ndarray or None, shape (resamples,) or (resamples, values)
+        Over readers with all patients, over patients with all readers, and over both.
+    """
+
+    readers: Floats | None
+    patients: Floats | None
+    both: Floats | None
+
+    def of(self, place: int) -> Draws:
+        """The draws of one of several values."""
+        return self._each(lambda draws: draws[:, place])
+
+    def usable(self) -> Draws | None:
+        """The resamples in which every draw is finite; None if these are less than half."""
+        known = [each for each in (self.readers, self.patients, self.both) if each is not None]
+        kept = np.isfinite(np.stack(known)).all(axis=0)
+        return self._each(lambda draws: draws[kept]) if 2 * kept.sum() >= kept.size else None
+
+    @property
+    def constant(self) -> bool:
+        """Whether all draws are the same: a sample without disagreement."""
+        known = (each for each in (self.readers, self.patients, self.both) if each is not None)
+        return all(np.ptp(each) <= 1e-12 * max(1.0, float(np.abs(each).max())) for each in known)
+
+    def _each(self, change: Callable[[Floats], Floats]) -> Draws:
+        drawn = (self.readers, self.patients, self.both)
+        return Draws(*(None if each is None else change(each) for each in drawn))
+
+
+@dataclass(frozen=True)
+class OpenScale:
+    """A scale without ends, on which an interval is taken.
+
+    Parameters
+    ----------
+    name : str
+        In words, for the description of the interval.
+    to, back : callable
+        To the scale, and back.
+    slope : callable
+        Derivative of `to`.
+    """
+
+    name: str
+    to: Callable[[float], float]
+    back: Callable[[float], float]
+    slope: Callable[[float], float]
+
+
+PLAIN = OpenScale("", lambda x: x, lambda y: y, lambda _: 1.0)
+LOG_ODDS = OpenScale(
+    " of the log odds",
+    lambda x: math.log(x / (1 - x)),
+    lambda y: 1 / (1 + math.exp(-y)),
+    lambda x: 1 / (x * (1 - x)),
+)
+FISHER_Z = OpenScale(" of Fisher's z", math.atanh, math.tanh, lambda x: 1 / (1 - x**2))
+LOG_DISTANCE = OpenScale(
+    " of log(1 - value)",
+    lambda x: -math.log(1 - x),
+    lambda y: 1 - math.exp(-y),
+    lambda x: 1 / (1 - x),
+)
+
+
+@dataclass(frozen=True)
+class TwoWayResamples:
+    """Resamples of readers and patients.
+
+    Parameters
+    ----------
+    readers : int
+        Number of readers.
+    clusters : sequence of str
+        Patient of each item.
+    random : Random
+        What is drawn.
+    resamples : int
+        Number of samples, at least 1.
+    seed : int
+        Seed of PCG64; the same seed gives the same samples.
+    of_pairs : bool
+        Whether the statistic compares readers with each other, as agreement does. Its variance
+        over n readers is that of the jackknife, larger by ((n - 1) / (n - 2))²; chance agreement,
+        from the same patients, takes one degree of freedom more.
+    """
+
+    readers: int
+    clusters: Sequence[str]
+    random: Random
+    resamples: int
+    seed: int
+    of_pairs: bool = False
+
+    def __post_init__(self) -> None:
+        if self.resamples < 1:
+            raise StatisticsError(f"a bootstrap needs at least one resample, got {self.resamples}")
+
+    @cached_property
+    def patients(self) -> int:
+        """Number of patients."""
+        return len(set(self.clusters))
+
+    @cached_property
+    def weights(self) -> tuple[Floats, Floats]:
+        """Weights of the readers and, by their patients, of the items."""
+        rng = np.random.default_rng(self.seed)
+        order = {cluster: place for place, cluster in enumerate(dict.fromkeys(self.clusters))}
+        drawn = _draw(rng, self.patients, self.resamples)
+        of_items = drawn[:, [order[cluster] for cluster in self.clusters]]
+        return _draw(rng, self.readers, self.resamples), of_items
+
+    @property
+    def method(self) -> str:
+        """The bootstrap in words."""
+        readers, patients = plural(self.readers, "reader"), plural(self.patients, "patient")
+        drawn = {
+            Random.READERS: readers,
+            Random.CASES: patients,
+            Random.BOTH: f"{readers} and {patients}",
+        }[self.random]
+        return f"bootstrap of {drawn}, {self.resamples} resamples, seed {self.seed}"
+
+    def draws(self, statistic: Statistic, size: int = 1) -> Draws:
+        """Draws of a statistic over readers, over patients, and over both, as far as needed.
+
+        `size` is the number of entries that the statistic needs for one resample.
+        """
+        readers, items = self.weights
+        everyone, everything = np.ones_like(readers), np.ones_like(items)
+        over_readers = over_patients = over_both = None
+        if self.random is not Random.CASES:
+            over_readers = _in_parts(statistic, readers, everything, size)
+        if self.random is not Random.READERS:
+            over_patients = _in_parts(statistic, everyone, items, size)
+        if self.random is Random.BOTH:
+            over_both = _in_parts(statistic, readers, items, size)
+        return Draws(over_readers, over_patients, over_both)
+
+    def interval(
+        self,
+        value: float,
+        draws: Draws,
+        level: float = LEVEL,
+        scale: OpenScale = PLAIN,
+    ) -> Interval:
+        """The t interval of a value with the standard error of its draws."""
+        found = self.variance(draws)
+        if isinstance(found, str):
+            return Interval(None, None, self.method, found, level)
+        se = math.sqrt(found.value) * scale.slope(value)
+        ends = t_interval(scale.to(value), se, found.df, level)
+        low, high = (None if end is None else scale.back(end) for end in (ends.low, ends.high))
+        return Interval(low, high, f"{self.method}, {ends.method}{scale.name}", ends.reason, level)
+
+    def variance(self, draws: Draws) -> Variance | str:
+        """The variance of a statistic from its draws, or the reason why there is none.
+
+        It is undefined with too few readers or patients, if most draws are undefined, and if all
+        of them are equal: a sample without disagreement says nothing on its variability.
+        """
+        least = 3 if self.of_pairs else 2
+        if self.random is not Random.CASES and self.readers < least:
+            return (
+                f"{plural(self.readers, 'reader')}: how readers differ cannot be estimated, it "
+                f"needs {least}"
+            )
+        if self.random is not Random.READERS and self.patients < least:
+            return f"{plural(self.patients, 'patient')}: it needs {least}"
+        kept = draws.usable()
+        if kept is None:
+            return "most resamples are undefined"
+        if kept.constant:
+            return AGREE
+        readers, patients = self._factor(self.readers), self._factor(self.patients)
+        if self.of_pairs and self.random is not Random.CASES:
+            readers *= (self.readers - 1) / (self.readers - 2)
+        of_readers = of_patients = 0.0
+        if kept.readers is not None:
+            of_readers = readers * float(kept.readers.var())
+        if kept.patients is not None:
+            of_patients = patients * float(kept.patients.var())
+        if kept.readers is not None and kept.patients is not None and kept.both is not None:
+            noise = kept.both - kept.readers - kept.patients
+            of_patients -= readers * patients * float(noise.var())
+        return components(self.random, of_readers, of_patients, self.readers, self.patients)
+
+    def _factor(self, count: int) -> float:
+        """From the variance of draws to that of the statistic, for a small number of clusters."""
+        lost = 2 if self.of_pairs else 1
+        return count / max(count - lost, 1) / PART**2
+
+
+def _in_parts(statistic: Statistic, readers: Floats, items: Floats, size: int) -> Floats:
+    """The draws, taken in parts that fit the memory."""
+    step = max(1, ENTRIES // max(size, 1))
+    parts = range(0, len(items), step)
+    return np.concatenate([statistic(readers[i : i + step], items[i : i + step]) for i in parts])
+
+
+def _draw(rng: np.random.Generator, count: int, resamples: int) -> Floats:
+    drawn = rng.multinomial(count, [1 / count] * count, size=resamples)
+    weights: Floats = 1 + PART * (drawn.astype(np.float64) - 1)
+    return weights
