@@ -9,7 +9,7 @@ import numpy as np
 
 from benchmarks.coverage.agreement_truth import SCALE, population
 from benchmarks.coverage.simulation import Clustering, Design, SimulatedStudy, simulate
-from study.domain.random import Random
+from study.domain.inference import Random
 from study.stats.agreement import fleiss_kappa, gwet_ac
 from study.stats.bradley_terry import bradley_terry
 from study.stats.estimate import Estimate, Interval, PValue

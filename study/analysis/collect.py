@@ -164,6 +164,7 @@ def _masked(protocol: Protocol, masks: Mapping[str, str]) -> Protocol:
     return replace(
         protocol,
         control=masks.get(protocol.control, ""),
+        primary_pair=tuple(masks.get(name, "") for name in protocol.primary_pair),
         pairs=tuple((masks.get(a, ""), masks.get(b, "")) for a, b in protocol.pairs),
     )
 

@@ -9,8 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-
-import numpy as np
+from itertools import combinations
 
 from study.analysis.dataset import Dataset, Observation, difference_bounds
 from study.analysis.scores import AnalysisOptions, MissingCount, missing_by_reason, score_rows
@@ -20,7 +19,8 @@ from study.domain.questions import NO_PREFERENCE, PREFERS_LEFT, Question
 from study.stats.bradley_terry import BradleyTerryFit, bradley_terry
 from study.stats.comparison import Comparisons, Friedman, compare_methods, friedman
 from study.stats.estimate import Estimate
-from study.stats.intervals import mean_estimate, proportion
+from study.stats.intervals import proportion
+from study.stats.multiple_testing import CorrectedPValue, correct
 from study.stats.panel import panel_of
 from study.stats.preference import Choice, Preference, WinRate, win_rates
 
@@ -33,8 +33,6 @@ class ScoreComparison:
     ----------
     comparisons : Comparisons or None
         The planned pairs that share a case, on case means; None with fewer than two methods.
-    over_readers : tuple of Estimate
-        For each pair, the mean of the readers' mean differences, with readers as the sample.
     friedman : Friedman or None
         Test of all methods at once; None where the protocol lists pairs.
     reason : str
@@ -42,7 +40,6 @@ class ScoreComparison:
     """
 
     comparisons: Comparisons | None
-    over_readers: tuple[Estimate, ...]
     friedman: Friedman | None
     reason: str = ""
 
@@ -83,6 +80,10 @@ class PreferenceResults:
         Main pairs without an answer, by reason.
     pairs : tuple of WinRate
         Every pair of methods that was shown.
+    family : int
+        Number of pairs in the declared family, which p values are corrected for.
+    corrected : tuple of CorrectedPValue or None
+        For each pair, its test corrected in the family; None for a pair that is not in it.
     methods : tuple of MethodWins
         Each method against all others.
     strengths : BradleyTerryFit or None
@@ -93,19 +94,21 @@ class PreferenceResults:
     n: int
     missing: tuple[MissingCount, ...]
     pairs: tuple[WinRate, ...]
+    family: int
+    corrected: tuple[CorrectedPValue | None, ...]
     methods: tuple[MethodWins, ...]
     strengths: BradleyTerryFit | None
 
 
 def compare_scores(data: Dataset, question: Question, options: AnalysisOptions) -> ScoreComparison:
-    """Paired tests of the first ratings in the declared family, and Friedman's test."""
+    """Tests of the first ratings in the declared family, and Friedman's test."""
     protocol = data.protocol
     compared = _compared_methods(data)
     rows = [row for row in score_rows(data, question) if row.method in compared]
     if not any(row.value is not None for row in rows):
-        return ScoreComparison(None, (), None, "there are no ratings")
+        return ScoreComparison(None, None, "there are no ratings")
     if len(compared) < 2:
-        return ScoreComparison(None, (), None, "a comparison needs two methods besides anchors")
+        return ScoreComparison(None, None, "a comparison needs two methods besides anchors")
     panel, bounds = panel_of(rows).with_methods(compared), difference_bounds(question)
     found = compare_methods(
         panel,
@@ -113,22 +116,23 @@ def compare_scores(data: Dataset, question: Question, options: AnalysisOptions) 
         declared=protocol.pairs,
         span=bounds[1],
         alpha=protocol.alpha,
+        random=options.random,
         level=options.level,
     ).with_data()
     if not found.pairs:
-        return ScoreComparison(None, (), None, "no planned pair of methods has ratings of one case")
-    over_readers = tuple(
-        mean_estimate(
-            "Mean of the readers' differences",
-            np.array([one.mean for one in pair.by_reader], np.float64),
-            "readers as the sample",
-            options.level,
-            bounds,
-        )
-        for pair in found.pairs
-    )
+        return ScoreComparison(None, None, "no planned pair of methods has ratings of one case")
     # Friedman's test compares all methods with each other, which listed pairs do not plan.
-    return ScoreComparison(found, over_readers, None if protocol.pairs else friedman(panel))
+    return ScoreComparison(found, None if protocol.pairs else friedman(panel))
+
+
+def family_pairs(data: Dataset) -> tuple[tuple[str, str], ...]:
+    """The pairs of the declared family, first and second method."""
+    protocol, compared = data.protocol, _compared_methods(data)
+    if protocol.pairs:
+        return protocol.pairs
+    if protocol.control:
+        return tuple((mask, protocol.control) for mask in compared if mask != protocol.control)
+    return tuple(combinations(compared, 2))
 
 
 def _compared_methods(data: Dataset) -> tuple[str, ...]:
@@ -166,13 +170,19 @@ def preferences(data: Dataset, question: Question, options: AnalysisOptions) -> 
     choices = main_choices(data, question)
     shown = {mask for one in obs for mask in (one.left, one.right)}
     try:
-        strengths = bradley_terry(choices, side=True, **options.intervals)
+        strengths = bradley_terry(choices, side=True, **options.inference)
     except StatisticsError:
         strengths = None
+    rates = win_rates(choices, **options.inference)
+    planned = [frozenset(pair) for pair in family_pairs(data)]
+    p_values = {frozenset((rate.first, rate.second)): rate.test.p for rate in rates}
+    corrected = dict(zip(planned, correct([p_values.get(pair) for pair in planned]), strict=True))
     return PreferenceResults(
         n=sum(one.value is not None for one in obs),
         missing=missing_by_reason(obs, data.missing_reasons),
-        pairs=win_rates(choices, **options.intervals),
+        pairs=rates,
+        family=len(planned),
+        corrected=tuple(corrected.get(frozenset((rate.first, rate.second))) for rate in rates),
         methods=tuple(
             _wins(
                 mask,

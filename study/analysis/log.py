@@ -120,6 +120,7 @@ def repeat(store: Store, run_id: str, key: Key | None = None) -> RepeatVerdict:
             False, "the data are not the same: ratings or exclusions were added since"
         )
     options = json.loads(entry.result_json)["options"]
+    options.pop("random", None)
     again = analyse(data, **options)
     if to_json(again, indent=None) == entry.result_json:
         return RepeatVerdict(True)

@@ -13,6 +13,7 @@ from study.analysis.comparison import (
 )
 from study.analysis.conduct import StudyConduct, conduct
 from study.analysis.dataset import Dataset
+from study.analysis.primary import PrimaryResult, primary
 from study.analysis.reader_consistency import repeats
 from study.analysis.scores import (
     ALL_METHODS,
@@ -68,7 +69,9 @@ class Analysis:
     data_sha256, protocol_sha256 : str
         Digests of the analysed data and of the protocol.
     options : AnalysisOptions
-        Bootstrap and confidence level.
+        Bootstrap, confidence level and what is random.
+    primary : PrimaryResult or None
+        The primary comparison; None where the protocol declares none.
     criteria : tuple of CriterionResult
     preferences : PreferenceResults or None
         None without a preference question.
@@ -81,6 +84,7 @@ class Analysis:
     data_sha256: str
     protocol_sha256: str
     options: AnalysisOptions
+    primary: PrimaryResult | None
     criteria: tuple[CriterionResult, ...]
     preferences: PreferenceResults | None
     preference_repeats: tuple[RepeatReliability, ...]
@@ -104,17 +108,19 @@ def analyse(
     seed : int, optional
         Seed of the bootstrap; by default the first 32 bits of the protocol's hash.
     resamples : int
-        Bootstrap samples clustered by patient, 0 for none.
+        Bootstrap samples, 0 for none.
     level : float
         Confidence level of every interval.
     """
     protocol = data.study.protocol_sha256 or data.protocol.digest
-    options = AnalysisOptions(resamples, default_seed(protocol) if seed is None else seed, level)
+    chosen = default_seed(protocol) if seed is None else seed
+    options = AnalysisOptions(resamples, chosen, level, data.protocol.random)
     question = data.preference
     return Analysis(
         data_sha256=data.digest,
         protocol_sha256=protocol,
         options=options,
+        primary=primary(data, options),
         criteria=tuple(_criterion(data, one, options) for one in data.criteria),
         preferences=preferences(data, question, options) if question else None,
         preference_repeats=repeats(data, question, options) if question else (),

@@ -14,11 +14,12 @@ from dataclasses import dataclass
 import numpy as np
 
 from study.analysis.dataset import Dataset, Observation, row_of, scale_of
+from study.domain.inference import Random
 from study.domain.protocol import Role
 from study.domain.questions import Question
 from study.stats.agreement import Agreement, fleiss_kappa, gwet_ac, raw_agreement
 from study.stats.cohen import PairwiseKappas, pairwise_kappas
-from study.stats.intervals import IntervalOptions
+from study.stats.intervals import IntervalOptions, RandomOptions
 from study.stats.intra_reader import RepeatReliability, all_repeats
 from study.stats.krippendorff import krippendorff_alpha
 from study.stats.reliability import Reliability, reliability
@@ -31,16 +32,25 @@ ALL_METHODS = "all methods"
 
 @dataclass(frozen=True)
 class AnalysisOptions:
-    """Bootstrap samples, seed and confidence level, which determine the result with the data."""
+    """Bootstrap samples, seed, confidence level and what is random.
+
+    With the data they determine the result.
+    """
 
     resamples: int
     seed: int
     level: float
+    random: Random = Random.BOTH
 
     @property
     def intervals(self) -> IntervalOptions:
         """The options as keyword arguments of the statistics."""
         return IntervalOptions(resamples=self.resamples, seed=self.seed, level=self.level)
+
+    @property
+    def inference(self) -> RandomOptions:
+        """The options of the statistics whose bootstrap draws readers too."""
+        return RandomOptions(**self.intervals, random=self.random)
 
 
 @dataclass(frozen=True)
@@ -181,10 +191,10 @@ def missing_by_reason(
 def agreement(
     data: Dataset, question: Question, method: str, options: AnalysisOptions
 ) -> MethodAgreement:
-    """All coefficients for one method or `ALL_METHODS`, with the bootstrap by patient."""
+    """All coefficients for one method or `ALL_METHODS`, with their bootstrap intervals."""
     table = ratings_table(data, question, method)
     present = table.present()
-    how = options.intervals
+    how = options.inference
     return MethodAgreement(
         method=method,
         items=len(present.items),
@@ -194,9 +204,9 @@ def agreement(
         quadratic=fleiss_kappa(table, "quadratic", **how),
         ac1=gwet_ac(table, **how),
         ac2=gwet_ac(table, "quadratic", **how),
-        alpha=krippendorff_alpha(table, "ordinal", **how),
+        alpha=krippendorff_alpha(table, "ordinal", **options.intervals),
         pairwise=pairwise_kappas(table, level=options.level) if len(table.raters) > 1 else None,
-        reliability=reliability(table, **how),
+        reliability=reliability(table, **options.intervals),
     )
 
 

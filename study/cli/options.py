@@ -58,6 +58,28 @@ SigningKeyPath = Annotated[
 ]
 Readers = Annotated[int | None, typer.Option(min=1, help="Number of readers.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print the result as JSON.")]
+RandomEffects = Annotated[
+    str | None,
+    typer.Option(
+        metavar="readers|cases|both",
+        help="What p values and intervals take as random; by default both.",
+    ),
+]
+HypothesisOfPrimary = Annotated[
+    str | None,
+    typer.Option(
+        metavar="difference|non-inferiority|equivalence",
+        help="What the primary comparison is to show; by default a difference.",
+    ),
+]
+MarginOfPrimary = Annotated[
+    float | None,
+    typer.Option(
+        min=0,
+        help="Margin of non-inferiority or equivalence, in points of the scale; for a preference "
+        "the distance of the share of wins from one half.",
+    ),
+]
 
 
 def _or_login(name: str) -> str:

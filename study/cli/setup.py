@@ -12,9 +12,12 @@ from study.cli.options import (
     Actor,
     Database,
     Folder,
+    HypothesisOfPrimary,
     KeyPath,
+    MarginOfPrimary,
     MirrorPath,
     ProtocolPath,
+    RandomEffects,
     Readers,
     opened,
     progress_bar,
@@ -84,6 +87,9 @@ def init(
         str | None, typer.Option(help="Title of the study, which readers see.")
     ] = None,
     readers: Readers = None,
+    random: RandomEffects = None,
+    hypothesis: HypothesisOfPrimary = None,
+    margin: MarginOfPrimary = None,
     language: Annotated[
         str | None, typer.Option(help="Language of the readers' pages: en, de, or another code.")
     ] = None,
@@ -102,6 +108,7 @@ def init(
     chosen = _changed(
         read_protocol(protocol), title=title, readers=readers, language=language,
         texts=None if texts is None else read_texts(texts),
+        **_inference(random, hypothesis, margin),
     )  # fmt: skip
     made = key_file.create(key, folder)
     try:
@@ -239,6 +246,16 @@ def freeze(
         typer.Option(metavar='"A vs B"', help="Compare these two methods; repeat for more pairs."),
     ] = None,
     control: Annotated[str, typer.Option(help="Compare all methods with this one only.")] = "",
+    primary: Annotated[
+        str,
+        typer.Option(
+            metavar='"A vs B"',
+            help="The primary comparison, on the question that is marked as primary.",
+        ),
+    ] = "",
+    random: RandomEffects = None,
+    hypothesis: HypothesisOfPrimary = None,
+    margin: MarginOfPrimary = None,
     reader_code: Annotated[
         list[str] | None,
         typer.Option(
@@ -260,8 +277,12 @@ def freeze(
     pairs = [_pair(text) for text in pair or []]
     with opened(folder, database) as store:
         names = read_key(key, store)
-        if pair or control:
-            compare_only(store, names, pairs=pairs, control=control, actor=actor)
+        changes = _inference(random, hypothesis, margin)
+        if pair or control or primary or changes:
+            first = _pair(primary, "primary") if primary else None
+            compare_only(
+                store, names, pairs=pairs, control=control, primary=first, actor=actor, **changes
+            )
         report = fix(
             store, names, actor=actor, codes=reader_code or (), words_confirmed=confirm_words
         )
@@ -304,9 +325,22 @@ def _groups(texts: list[str]) -> dict[str, str]:
     return found
 
 
-def _pair(text: str) -> tuple[str, str]:
+def _inference(
+    random: str | None, hypothesis: str | None, margin: float | None
+) -> dict[str, object]:
+    """The given options as fields of the protocol."""
+    from study.domain.protocol import chosen
+
+    changes: dict[str, object] = {} if margin is None else {"margin": margin}
+    for name, text in (("random", random), ("hypothesis", hypothesis)):
+        if text is not None:
+            changes[name] = chosen(name, text)
+    return changes
+
+
+def _pair(text: str, option: str = "pair") -> tuple[str, str]:
     """Split "A vs B"; names may contain commas, colons and spaces."""
     first, versus, second = text.partition(" vs ")
     if not versus:
-        raise StudyError(f'--pair {text} is not "A vs B".')
+        raise StudyError(f'--{option} {text} is not "A vs B".')
     return first.strip(), second.strip()

@@ -100,9 +100,17 @@ def method_pairs(protocol: Protocol, methods: Sequence[MethodRow]) -> tuple[Pair
     if protocol.control and protocol.control not in names:
         raise ProtocolError(f"The control {protocol.control!r} is not a method of this study.")
     if protocol.pairs:
-        return _listed(protocol.pairs, set(names))
-    pairs = combinations(names, 2)
-    return tuple(p for p in pairs if not protocol.control or protocol.control in p)
+        pairs = _listed(protocol.pairs, set(names))
+    else:
+        every = combinations(names, 2)
+        pairs = tuple(p for p in every if not protocol.control or protocol.control in p)
+    primary = protocol.primary_pair
+    if primary and (min(primary), max(primary)) not in pairs:
+        raise ProtocolError(
+            f"The primary comparison {', '.join(primary)} is not among the pairs that are "
+            "compared: add the pair, or choose another one."
+        )
+    return pairs
 
 
 def _listed(pairs: Iterable[tuple[str, str]], names: set[str]) -> tuple[Pair, ...]:

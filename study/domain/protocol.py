@@ -14,6 +14,7 @@ from enum import StrEnum
 from typing import Any
 
 from study.domain.errors import ProtocolError
+from study.domain.inference import Hypothesis, Random
 from study.domain.questions import (
     CATALOG,
     PREFERENCE,
@@ -121,6 +122,16 @@ class Protocol:
         "first": the first main rating of each reader, case and method counts.
     alpha : float
         Significance level of the family of comparisons.
+    random : Random
+        What p values and intervals take as random: readers, cases (by patient), or both.
+    primary_pair : tuple of str
+        Two method identifiers: the primary comparison, on the question marked as primary. Empty
+        means the only pair, or none where there are several.
+    hypothesis : Hypothesis
+        What that comparison is to show about its first method against the second.
+    margin : float
+        Margin of non-inferiority or equivalence: points of the scale, or for a preference the
+        distance of the share of wins from one half.
     language : str
         Of the readers' pages, as a BCP 47 code; English and German are shipped.
     texts : mapping
@@ -155,6 +166,10 @@ class Protocol:
     notes: str = field(default="")
     language: str = ENGLISH
     texts: Mapping[str, str] = field(default_factory=dict)
+    random: Random = Random.BOTH
+    primary_pair: tuple[str, ...] = ()
+    hypothesis: Hypothesis = Hypothesis.DIFFERENCE
+    margin: float = 0.0
 
     def __post_init__(self) -> None:
         check_types(self)
@@ -173,8 +188,39 @@ class Protocol:
         if self.ask_blinding and len(set(self.blinding_groups)) < 2:
             raise ProtocolError("Asking how images were made needs at least 2 blinding_groups.")
         check_texts(self.language, self.texts)
+        self._check_primary()
         if self.kappa_rule != "first":
             raise ProtocolError(f"kappa_rule={self.kappa_rule!r} is unknown; use first.")
+
+    def _check_primary(self) -> None:
+        """Raise ProtocolError where the primary comparison is not complete."""
+        if self.primary_pair and len(set(self.primary_pair)) != 2:
+            raise ProtocolError(
+                f"The primary comparison {', '.join(self.primary_pair)} needs two methods."
+            )
+        question = self.primary_question
+        if self.primary_pair and question is None:
+            raise ProtocolError("A primary comparison needs a question that is marked as primary.")
+        if self.hypothesis is Hypothesis.DIFFERENCE:
+            if self.margin:
+                raise ProtocolError(
+                    f"margin={self.margin:g} is for non-inferiority and equivalence: give the "
+                    "hypothesis too, or margin 0."
+                )
+            return
+        most = 0.5 if question is None else question.largest_margin
+        if not 0 < self.margin < most:
+            raise ProtocolError(
+                f"{self.hypothesis.capitalize()} needs a margin above 0 and below {most:g}, not "
+                f"{self.margin:g}: in points of the scale, or for a preference the distance of the "
+                "share of wins from one half."
+            )
+
+    @property
+    def primary_question(self) -> Question | None:
+        """The first question that is marked as primary, or the only one."""
+        marked = [question for question in self.questions if question.primary]
+        return next(iter(marked or (self.questions if len(self.questions) == 1 else ())), None)
 
     def question(self, code: str) -> Question:
         """The question with this code; ProtocolError where there is none."""
@@ -207,12 +253,16 @@ class Protocol:
         return replace(self, **changes)
 
 
-_ADDED: dict[str, Any] = {"language": ENGLISH, "texts": {}}
+_ADDED: dict[str, Any] = {
+    "language": ENGLISH, "texts": {}, "random": Random.BOTH, "primary_pair": (),
+    "hypothesis": Hypothesis.DIFFERENCE, "margin": 0.0,
+}  # fmt: skip
+_CHOICES: dict[str, type[StrEnum]] = {"random": Random, "hypothesis": Hypothesis}
 _RANGES = (
     ("readers", 1, 200), ("training", 0, 50), ("dummies", 0, 50), ("repeats", 0, 500),
     ("nulls", 0, 200), ("repeat_distance", 0, 1000), ("washout_days", 0, 365),
     ("break_minutes", 1, 240), ("seconds_per_pair", 1, 3600), ("least_width", 320, 10000),
-    ("least_height", 240, 10000), ("alpha", 0.0001, 0.5),
+    ("least_height", 240, 10000), ("alpha", 0.0001, 0.5), ("margin", 0, 8),
 )  # fmt: skip
 
 
@@ -241,6 +291,23 @@ def from_json(text: str) -> Protocol:
             raw["blinding_groups"] = tuple(str(name) for name in raw["blinding_groups"])
         if "pairs" in raw:
             raw["pairs"] = tuple((str(a), str(b)) for a, b in raw["pairs"])
+        if "primary_pair" in raw:
+            raw["primary_pair"] = tuple(str(name) for name in raw["primary_pair"])
+        raw |= {name: chosen(name, raw[name]) for name in _CHOICES if name in raw}
         return Protocol(**raw)
     except (TypeError, ValueError, KeyError) as error:
         raise ProtocolError(f"The protocol cannot be used: {error}.") from None
+
+
+def chosen(name: str, value: str) -> Any:
+    """The choice of a field that has a few, from its text.
+
+    Raises
+    ------
+    ProtocolError
+        It is none of them; the error lists them.
+    """
+    choices = _CHOICES[name]
+    if value not in set(choices):
+        raise ProtocolError(f"{name}={value!r} is unknown: choose from {', '.join(choices)}.")
+    return choices(value)

@@ -94,6 +94,12 @@ class Question:
         return (PAIR,) if self.kind is QuestionKind.PREFERENCE else (LEFT, RIGHT)
 
     @property
+    def largest_margin(self) -> float:
+        """What a margin must be below: the length of the scale, or half of all preferences."""
+        preference = self.kind is QuestionKind.PREFERENCE
+        return 0.5 if preference else float(self.maximum - self.minimum)
+
+    @property
     def scale(self) -> tuple[int, ...]:
         """The points of the scale, in order."""
         return tuple(range(self.minimum, self.maximum + 1))

@@ -19,6 +19,7 @@ from study.planning.readiness import (
     BuiltStudy,
     built_study,
     doubtful_texts,
+    inference_notes,
     missing_stimuli,
     reloaded_key,
     revealing_texts,
@@ -95,25 +96,49 @@ class FreezeCheck:
 
 
 def compare_only(
-    store: Store, key: Key, *, pairs: Sequence[tuple[str, str]] = (), control: str = "", actor: str
+    store: Store,
+    key: Key,
+    *,
+    pairs: Sequence[tuple[str, str]] = (),
+    control: str = "",
+    primary: tuple[str, str] | None = None,
+    actor: str,
+    **changes: object,
 ) -> None:
-    """Set which methods of a draft are compared, by name: these pairs, or all with a control.
+    """Set what a draft compares: its pairs of methods, the primary one, and the inference.
 
-    Without either, all pairs are compared. The protocol stores identifiers only.
+    Parameters
+    ----------
+    store : Store
+    key : Key
+    pairs : sequence of (str, str)
+        Names of the methods of each pair. With neither pairs nor control, what is compared stays.
+    control : str
+        Name of a method that all others are compared with.
+    primary : (str, str), optional
+        Names of the methods of the primary comparison; without it, that one stays.
+    actor : str
+        For the audit log.
+    **changes
+        Further fields of the protocol, such as ``random``.
 
     Raises
     ------
     KeyFileError
-        There is no method with this name.
+        There is no method with this name; the protocol stores identifiers only.
+    ProtocolError
+        A value is not possible.
     StoreError
         The study is not a draft.
     """
     key = reloaded_key(store, key)
-    found = tuple((key.method_id(a), key.method_id(b)) for a, b in pairs)
-    chosen = key.method_id(control) if control else ""
+    if pairs or control:
+        changes["pairs"] = tuple((key.method_id(a), key.method_id(b)) for a, b in pairs)
+        changes["control"] = key.method_id(control) if control else ""
+    if primary:
+        changes["primary_pair"] = tuple(key.method_id(name) for name in primary)
     with store.write() as session:
-        protocol = store.protocol().with_(pairs=found, control=chosen)
-        store.set_protocol(session, protocol, actor)
+        store.set_protocol(session, store.protocol().with_(**changes), actor)
 
 
 def freeze(
@@ -179,7 +204,7 @@ def freeze(
             seed_sha256=study.seed_sha256,
             key_sha256=study.key_sha256,
             plan_sha256=study.plan_sha256,
-            notes=tuple(plan_notes(protocol, built.cases, plans)),
+            notes=(*plan_notes(protocol, built.cases, plans), *inference_notes(protocol, built)),
         )
 
 
@@ -206,7 +231,9 @@ def check(store: Store, key: Key, codes: Sequence[str] = ()) -> FreezeCheck:
         except FreezeError as error:
             found, plans = [str(error)], []
         protocol = parsed(study.protocol_json)
-        notes = plan_notes(protocol, built.cases, plans) if plans else []
+        notes = []
+        if plans:
+            notes = [*plan_notes(protocol, built.cases, plans), *inference_notes(protocol, built)]
         doubts = doubtful_texts(study.code, protocol, key, codes)
     return FreezeCheck(tuple(found), tuple(notes), tuple(doubts))
 

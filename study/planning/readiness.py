@@ -10,6 +10,8 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from study.domain.formatting import plural
+from study.domain.inference import small_samples
+from study.domain.plan import method_pairs
 from study.domain.protocol import MethodKind, Protocol
 from study.planning.assignment import PlannedCase
 from study.stimuli import buffers, deidentification
@@ -152,3 +154,15 @@ def unknown_groups(protocol: Protocol, key: Key) -> Iterator[str]:
                 f"answers to the blinding question ({', '.join(protocol.blinding_groups)}): build "
                 "again."
             )
+
+
+def inference_notes(protocol: Protocol, built: BuiltStudy) -> Iterator[str]:
+    """Sentences about the primary comparison and the numbers of what is random."""
+    pairs = method_pairs(protocol, built.kinds)
+    if protocol.primary_question is None or (len(pairs) > 1 and not protocol.primary_pair):
+        yield (
+            "No primary comparison is declared: every result will be secondary. Declare one "
+            "(--primary, or the page of the design), on a question that is marked as primary."
+        )
+    patients = len({case.patient for case in built.cases if not case.training})
+    yield from small_samples(protocol.random, protocol.readers, patients)

@@ -142,7 +142,7 @@ def _pairs(protocol: Protocol, methods: int) -> int:
     if protocol.pairs:
         return len(protocol.pairs)
     rows: list[MethodRow] = [(f"{i}", MethodKind.TEST) for i in range(methods)]
-    pairs = method_pairs(protocol.with_(control=""), rows)
+    pairs = method_pairs(protocol.with_(control="", primary_pair=()), rows)
     return methods - 1 if protocol.control else len(pairs)
 
 

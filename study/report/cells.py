@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from study.domain.formatting import DASH, capitalised, decimal, p_value, percent
 from study.stats.estimate import Estimate, Interval, PValue
@@ -121,12 +121,18 @@ def share_with_interval(estimate: Estimate) -> Content:
     return with_interval(estimate, share=True)
 
 
-def bootstrap_interval(estimate: Estimate, *, share: bool = False) -> Content:
-    """The bootstrap interval alone; a dash where there is no value or no bootstrap."""
-    if estimate.value is None or estimate.bootstrap is None:
-        return DASH
-    ends = limits(estimate.bootstrap, share=share)
-    return Cell(detail=ends) if ends else undefined(estimate.bootstrap.reason)
+def with_bootstrap(estimate: Estimate, *, share: bool = False) -> Content:
+    """A value with its bootstrap interval in place of the other one."""
+    ends = estimate.bootstrap
+    if ends is None:
+        return with_interval(estimate, share=share)
+    changed = replace(estimate, low=ends.low, high=ends.high, reason=ends.reason or estimate.reason)
+    return with_interval(changed, share=share)
+
+
+def interval_alone(estimate: Estimate, *, share: bool = False) -> Content:
+    """The interval that takes items as independent; a dash where there is none."""
+    return Cell(detail=limits(estimate, share=share)) if limits(estimate) else DASH
 
 
 def tested(test: PValue) -> Content:

@@ -41,6 +41,11 @@ class ReportContext:
         return f"{100 * self.analysis.options.level:g}%"
 
     @property
+    def random(self) -> str:
+        """What is random, in words."""
+        return self.analysis.options.random.words
+
+    @property
     def main_observations(self) -> list[Observation]:
         """Answers and missing answers of the main pairs, without excluded ones."""
         return [o for o in self.data.observations if o.role is Role.MAIN and not o.excluded]

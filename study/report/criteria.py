@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import replace
+from collections.abc import Callable
 
 from study.analysis.results import CriterionResult
 from study.analysis.scores import MethodAgreement
@@ -13,15 +12,15 @@ from study.report.cells import (
     Cell,
     Content,
     Table,
-    bootstrap_interval,
+    interval_alone,
     tested,
     value,
+    with_bootstrap,
     with_interval,
 )
 from study.report.context import ReportContext, Section
 from study.report.overview import mean_sd
 from study.stats.comparison import Comparisons, Friedman
-from study.stats.estimate import Estimate
 from study.stats.reliability import FORMS
 from study.stats.summary import RatingSummary
 
@@ -45,9 +44,8 @@ def criterion(context: ReportContext, result: CriterionResult) -> Section:
         "friedman": _friedman(context, comparison.friedman) if comparison.friedman else "",
     }
     if comparison.comparisons:
-        over_readers = comparison.over_readers
-        values["differences"] = _differences(context, comparison.comparisons, over_readers, name)
-        values["tests"] = _tests(context, comparison.comparisons, name)
+        values["differences"] = _differences(context, comparison.comparisons, name)
+        values["tests"] = _naive_tests(context, comparison.comparisons, name)
     return Section(f"criterion-{result.question}", name, "criterion.html", values)
 
 
@@ -103,18 +101,17 @@ def _by_method(
 
 def _kappas(context: ReportContext, result: CriterionResult, name: str) -> Table:
     caption = (
-        f"{name}: agreement and Fleiss’ κ, with {context.level} t intervals from Gwet’s standard "
-        f"error. Bootstrap: percentiles of {context.analysis.options.resamples} samples clustered "
-        "by patient."
+        f"{name}: agreement and Fleiss’ κ, with {context.level} intervals for random "
+        f"{context.random} (bootstrap, t). Secondary: Gwet’s standard error and its t interval, "
+        "which take cases as independent and readers as fixed."
     )
     columns: dict[str, Callable[[MethodAgreement], Content]] = {
         "Items × readers": lambda one: f"{one.items} × {one.readers}",
-        "Raw agreement": lambda one: with_interval(one.raw),
-        "Fleiss’ κ": lambda one: with_interval(one.fleiss),
-        "SE (Gwet)": lambda one: decimal(one.fleiss.se, 3),
-        "κ, bootstrap": lambda one: bootstrap_interval(one.fleiss),
-        "Fleiss’ κ, quadratic": lambda one: with_interval(one.quadratic),
-        "quadratic κ, bootstrap": lambda one: bootstrap_interval(one.quadratic),
+        "Raw agreement": lambda one: with_bootstrap(one.raw),
+        "Fleiss’ κ": lambda one: with_bootstrap(one.fleiss),
+        "Fleiss’ κ, quadratic": lambda one: with_bootstrap(one.quadratic),
+        "κ, SE (Gwet)": lambda one: decimal(one.fleiss.se, 3),
+        "κ, Gwet’s interval": lambda one: interval_alone(one.fleiss),
     }
     remark = (
         "The unweighted κ counts neighbouring scores as disagreement; the quadratic κ allows for "
@@ -125,13 +122,13 @@ def _kappas(context: ReportContext, result: CriterionResult, name: str) -> Table
 
 def _coefficients(context: ReportContext, result: CriterionResult, name: str) -> Table:
     caption = (
-        f"{name}: further coefficients of agreement, with {context.level} intervals: t with Gwet’s "
-        "standard error for AC1 and AC2, the bootstrap by patient for α. The last column is the "
-        "mean over the pairs of readers below (Light)."
+        f"{name}: further coefficients of agreement, with {context.level} bootstrap intervals: for "
+        f"random {context.random} for AC1 and AC2, for random patients for α. The last column is "
+        "the mean over the pairs of readers below (Light)."
     )
     columns: dict[str, Callable[[MethodAgreement], Content]] = {
-        "Gwet’s AC1": lambda one: with_interval(one.ac1),
-        "AC2, quadratic": lambda one: with_interval(one.ac2),
+        "Gwet’s AC1": lambda one: with_bootstrap(one.ac1),
+        "AC2, quadratic": lambda one: with_bootstrap(one.ac2),
         "Krippendorff’s α, ordinal": lambda one: with_interval(one.alpha),
         "Mean κ of pairs, quadratic": lambda one: (
             value(one.pairwise.mean) if one.pairwise else DASH
@@ -170,9 +167,9 @@ def _errors(context: ReportContext, result: CriterionResult, name: str) -> Table
         f"{context.level} intervals from the bootstrap by patient."
     )
     columns: dict[str, Callable[[MethodAgreement], Content]] = {
-        "SEM": lambda one: _with_bootstrap(one.reliability.sem_agreement),
-        "MDC95": lambda one: _with_bootstrap(one.reliability.mdc95_agreement),
-        "MAD": lambda one: _with_bootstrap(one.reliability.mad),
+        "SEM": lambda one: with_bootstrap(one.reliability.sem_agreement),
+        "MDC95": lambda one: with_bootstrap(one.reliability.mdc95_agreement),
+        "MAD": lambda one: with_bootstrap(one.reliability.mad),
     }
     remark = (
         "SEM = sqrt(variance of readers + error variance); MDC95 = 1.96 sqrt(2) SEM; MAD: mean "
@@ -181,44 +178,53 @@ def _errors(context: ReportContext, result: CriterionResult, name: str) -> Table
     return _by_method(context, result, caption, columns, remark)
 
 
-def _with_bootstrap(estimate: Estimate) -> Content:
-    """A value with its bootstrap interval."""
-    ends = estimate.bootstrap
-    if ends is None:
-        return value(estimate)
-    return with_interval(replace(estimate, low=ends.low, high=ends.high, reason=ends.reason))
+def _differences(context: ReportContext, compared: Comparisons, name: str) -> Table:
+    rows = [
+        (
+            context.pair(pair.first, pair.second, "−"),
+            f"{pair.inference.patients} × {pair.inference.readers}",
+            with_interval(pair.inference.difference),
+            tested(pair.inference.test),
+            p_value(corrected.bonferroni),
+            p_value(corrected.holm),
+            f"{pair.higher} / {pair.equal} / {pair.lower}",
+        )
+        for pair, corrected in zip(compared.pairs, compared.inference, strict=True)
+    ]
+    head = (
+        "Methods", "Patients × readers", "Mean difference", "p", "Bonferroni", "Holm",
+        "Cases higher / equal / lower",
+    )  # fmt: skip
+    family = compared.family
+    caption = (
+        f"{name}: differences of the means of patients, with {context.level} intervals and "
+        f"two-sided tests for random {context.random} (Obuchowski–Rockette). Family: "
+        f"{family.description}; α = {family.alpha:g}, so that Bonferroni’s limit for one p is "
+        f"{family.threshold:.4f}. Corrected p values are compared with α itself."
+    )
+    return Table(caption, head, rows, remark=_family_remark(context, compared))
 
 
-def _differences(
-    context: ReportContext, compared: Comparisons, over_readers: Sequence[Estimate], name: str
-) -> Table:
+def _family_remark(context: ReportContext, compared: Comparisons) -> str:
+    remarks = []
+    if not context.data.protocol.pairs:
+        remarks.append("Degraded anchors are not in the family, unless one is the control.")
+    empty = compared.family.divisor - len(compared.pairs)
+    if empty:
+        remarks.append(
+            f"Not shown: {plural(empty, 'planned pair')} without a case rated for both methods, "
+            "which the correction counts."
+        )
+    return " ".join(remarks)
+
+
+def _naive_tests(context: ReportContext, compared: Comparisons, name: str) -> Table:
     rows = [
         (
             context.pair(pair.first, pair.second, "−"),
             str(pair.n),
             with_interval(pair.difference),
-            bootstrap_interval(pair.difference),
-            with_interval(of_readers),
             value(pair.effect),
-            f"{pair.higher} / {pair.equal} / {pair.lower}",
-        )
-        for pair, of_readers in zip(compared.pairs, over_readers, strict=True)
-    ]
-    head = (
-        "Methods", "Cases", "Mean difference", "Bootstrap by patient", "Readers as the sample",
-        "d (paired)", "Cases higher / equal / lower",
-    )  # fmt: skip
-    caption = (
-        f"{name}: differences of case means over the readers who rated both methods, with "
-        f"{context.level} intervals. Cases are the sample; in the fifth column, readers are."
-    )
-    return Table(caption, head, rows)
-
-
-def _tests(context: ReportContext, compared: Comparisons, name: str) -> Table:
-    rows = [
-        (
-            context.pair(pair.first, pair.second, "−"),
             tested(pair.t_test),
             p_value(t_test.bonferroni),
             p_value(t_test.holm),
@@ -230,22 +236,16 @@ def _tests(context: ReportContext, compared: Comparisons, name: str) -> Table:
             compared.pairs, compared.t_test, compared.wilcoxon, strict=True
         )
     ]
-    head = ("Methods", "Paired t, p", "Bonferroni", "Holm", "Wilcoxon, p", "Bonferroni", "Holm")
-    family = compared.family
+    head = (
+        "Methods", "Cases", "Mean difference", "d (paired)", "Paired t, p", "Bonferroni", "Holm",
+        "Wilcoxon, p", "Bonferroni", "Holm",
+    )  # fmt: skip
     caption = (
-        f"{name}: two-sided tests of these differences. Family: {family.description}; "
-        f"α = {family.alpha:g}, so that Bonferroni’s limit for one p is {family.threshold:.4f}. "
-        "Corrected p values are compared with α itself."
+        f"{name}: secondary tests of case means over the readers who rated both methods. They take "
+        "cases as independent and readers as fixed, and reject too often where several cases are "
+        "of one patient or readers differ about a method. The same family."
     )
     remark = "Wilcoxon: signed ranks; differences of zero are ranked, then dropped (Pratt)."
-    if not context.data.protocol.pairs:
-        remark += " Degraded anchors are not in the family, unless one is the control."
-    empty = family.divisor - len(compared.pairs)
-    if empty:
-        remark += (
-            f" Not shown: {plural(empty, 'planned pair')} without a case rated for both methods, "
-            "which the correction counts."
-        )
     return Table(caption, head, rows, remark=remark)
 
 

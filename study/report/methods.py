@@ -5,6 +5,8 @@ from __future__ import annotations
 from enhancers import __version__
 from study.analysis.log import libraries
 from study.analysis.records import INCLUDED
+from study.domain.formatting import percent
+from study.domain.questions import QuestionKind
 from study.report.cells import Cell, Table
 from study.report.context import ReportContext, Section
 
@@ -25,6 +27,8 @@ REFERENCES = (
     "Gwet KL. Large-sample variance of Fleiss generalized kappa. Educ Psychol Meas "
     "2021;81:781–790.",
     "Henderson CR. Estimation of variance and covariance components. Biometrics 1953;9:226–252.",
+    "Hillis SL. A comparison of denominator degrees of freedom methods for multiple observer ROC "
+    "analysis. Stat Med 2007;26:596–619.",
     "Holm S. A simple sequentially rejective multiple test procedure. Scand J Stat 1979;6:65–70.",
     "James KE, Bloch DA, Lee KK, Kraemer HC, Fuller RK. An index for assessing blindness in a "
     "multi-centre clinical trial: disulfiram for alcohol cessation. Stat Med 1996;15:1421–1434.",
@@ -35,6 +39,13 @@ REFERENCES = (
     "alternatives. Psychol Bull 1971;76:365–377.",
     "McGraw KO, Wong SP. Forming inferences about some intraclass correlation coefficients. "
     "Psychol Methods 1996;1:30–46.",
+    "Obuchowski NA, Rockette HE. Hypothesis testing of diagnostic accuracy for multiple readers "
+    "and multiple tests: an ANOVA approach with dependent observations. Commun Stat Simul Comput "
+    "1995;24:285–308.",
+    "Owen AB. The pigeonhole bootstrap. Ann Appl Stat 2007;1:386–411.",
+    "Schuirmann DJ. A comparison of the two one-sided tests procedure and the power approach for "
+    "assessing the equivalence of average bioavailability. J Pharmacokinet Biopharm "
+    "1987;15:657–680.",
     "Shrout PE, Fleiss JL. Intraclass correlations: uses in assessing rater reliability. Psychol "
     "Bull 1979;86:420–428.",
     "Wilcoxon F. Individual comparisons by ranking methods. Biometrics Bull 1945;1:80–83.",
@@ -81,6 +92,8 @@ def statistics(context: ReportContext) -> Section:
         "family": next((one.comparisons.family for one in compared if one.comparisons), None),
         "friedman": any(one.friedman for one in compared),
         "preferences": analysis.preferences is not None,
+        "random": context.random,
+        "primary": _primary(context),
         "level": context.level,
         "version": __version__,
         "references": REFERENCES,
@@ -92,6 +105,24 @@ def statistics(context: ReportContext) -> Section:
         ),
     }
     return Section("statistics", "Statistical methods", "statistics.html", values)
+
+
+def _primary(context: ReportContext) -> dict[str, str] | None:
+    """The primary comparison in the words of the methods paragraph."""
+    found, protocol = context.analysis.primary, context.data.protocol
+    if found is None:
+        return None
+    share = context.question(found.question).kind is QuestionKind.PREFERENCE
+    margin = percent(protocol.margin) if share else f"{protocol.margin:g} points"
+    return {
+        "first": context.method(found.first),
+        "second": context.method(found.second),
+        "name": context.question_name(found.question),
+        "hypothesis": found.outcome.hypothesis.value,
+        "margin": margin if protocol.margin else "",
+        "alpha": f"{found.outcome.limit:g}",
+        "level": f"{100 * (1 - protocol.alpha):g}%",
+    }
 
 
 def reproducibility(context: ReportContext) -> Section:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections import Counter
 
+from study.analysis.comparison import family_pairs
 from study.analysis.records import EXCLUDED, INCLUDED, NEVER_JOINED, WITHDRAWN, ReaderRecord
 from study.domain.formatting import DASH, date_time, decimal, plural
 from study.domain.protocol import MethodKind, Role
 from study.domain.questions import Question, QuestionKind
-from study.report.cells import Cell, Content, Row, Table, share_with_interval, with_interval
+from study.report.cells import Cell, Content, Row, Table, share_with_interval, with_bootstrap
 from study.report.context import ReportContext, Section
 from study.stats.summary import RatingSummary
 
@@ -89,14 +90,14 @@ def _main_results(context: ReportContext) -> Table:
         row: list[Content] = [method.label, KINDS[method.kind]]
         for result in analysis.criteria:
             scores, agreement = result.summaries[place].scores, result.agreement[place]
-            row += [mean_sd(scores), with_interval(agreement.fleiss)]
+            row += [mean_sd(scores), with_bootstrap(agreement.fleiss)]
         if analysis.preferences:
             rate = rates.get(method.mask)
             row.append(share_with_interval(rate) if rate else DASH)
         rows.append(row)
     caption = (
-        f"Main results. Each κ with its {context.level} interval from Gwet’s standard error; "
-        "preferences with Wilson’s interval."
+        f"Every method. Each κ with its {context.level} interval for random {context.random} "
+        "(bootstrap, t); preferences with Wilson’s interval, which takes answers as independent."
     )
     return Table(caption, head, rows, text_columns=(0, 1))
 
@@ -112,6 +113,7 @@ def design(context: ReportContext) -> Section:
     values = {
         "study": data.study,
         "protocol": data.protocol,
+        "one_pair": len(family_pairs(data)) == 1,
         "label": context.method,
         "questions": [(one.code, _question_words(one)) for one in data.protocol.questions],
         "pairs": _pairs_of_each_role(context),

@@ -19,6 +19,7 @@ from study.report.criteria import criterion
 from study.report.methods import reproducibility, statistics
 from study.report.overview import dates, design, labels, readers, summary
 from study.report.preferences import preferences
+from study.report.primary import primary
 from study.stats.intervals import RESAMPLES
 from study.storage.key import Key
 from study.storage.store import Store
@@ -62,6 +63,7 @@ def render(data: Dataset, analysis: Analysis) -> str:
     """
     context = ReportContext(data, analysis)
     sections = [
+        primary(context),
         summary(context),
         design(context),
         readers(context),

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from study.analysis.comparison import PreferenceResults
-from study.domain.formatting import DASH, decimal
+from study.domain.formatting import DASH, decimal, p_value, plural
 from study.report import figures
 from study.report.cells import (
     Content,
     Table,
-    bootstrap_interval,
+    interval_alone,
     limits,
     share_with_interval,
     tested,
-    with_interval,
+    with_bootstrap,
 )
 from study.report.context import ReportContext, Section, short_name
 
@@ -24,7 +24,7 @@ def preferences(context: ReportContext, found: PreferenceResults) -> Section:
     side = found.strengths.side if found.strengths else None
     side_words = ""
     if side is not None and side.value is not None:
-        ends = limits(side)
+        ends = limits(side.bootstrap or side)
         side_words = f"{decimal(side.value)} ({ends})" if ends else decimal(side.value)
     values = {
         "question": question,
@@ -45,22 +45,26 @@ def _pairs(context: ReportContext, found: PreferenceResults) -> Table:
             str(one.ties),
             str(one.losses),
             str(one.missing),
-            share_with_interval(one.rate),
-            bootstrap_interval(one.rate, share=True),
+            with_bootstrap(one.rate, share=True),
             tested(one.test),
+            DASH if corrected is None else p_value(corrected.holm),
+            interval_alone(one.rate, share=True),
+            tested(one.naive),
         )
-        for one in found.pairs
+        for one, corrected in zip(found.pairs, found.corrected, strict=True)
         if one.answered
     ]
     silent = [context.pair(one.first, one.second) for one in found.pairs if not one.answered]
     head = (
         "First / second", "First preferred", "No preference", "Second preferred", "Missing",
-        "First, share of decided", "Bootstrap by patient", "p, exact binomial",
+        "First, share of decided", "p", "Holm", "Secondary: Wilson", "Secondary: p, binomial",
     )  # fmt: skip
     caption = (
-        f"Preferences of all readers in the main pairs, with Wilson’s {context.level} intervals. "
-        "The share excludes answers without a preference. The p values are descriptive: they take "
-        "answers as independent and are not corrected."
+        f"Preferences of all readers in the main pairs. The share excludes answers without a "
+        f"preference; its {context.level} interval and p are for random {context.random} "
+        f"(bootstrap, t). Family: {plural(found.family, 'pair')} of methods; divisor "
+        f"{found.family}. Secondary: Wilson’s interval and the exact binomial test take answers as "
+        "independent."
     )
     remark = f"Not shown, for want of an answer: {', '.join(silent)}." if silent else ""
     return Table(caption, head, rows, remark=remark)
@@ -75,7 +79,7 @@ def _methods(context: ReportContext, found: PreferenceResults) -> Table:
         strength = strengths.get(one.method)
         fitted: Content = DASH
         if strength:
-            fitted = "0" if one.method == reference else with_interval(strength)
+            fitted = "0" if one.method == reference else with_bootstrap(strength)
         rows.append(
             (
                 context.method(one.method),
@@ -85,16 +89,17 @@ def _methods(context: ReportContext, found: PreferenceResults) -> Table:
                 *(str(gap.count) for gap in one.missing),
                 share_with_interval(one.rate),
                 fitted,
-                bootstrap_interval(strength) if strength else DASH,
             )
         )
     gaps = [f"Missing: {gap.reason}" for one in found.methods[:1] for gap in one.missing]
     head = (
-        "Method", "Preferred", "No preference", "Other preferred", *gaps, "Share of decided",
-        "Strength", "Bootstrap by patient",
+        "Method", "Preferred", "No preference", "Other preferred", *gaps,
+        "Share of decided (Wilson)", "Strength",
     )  # fmt: skip
+    zero = f"; {reference} is 0" if fit else ""
     caption = (
         "Each method against all others it was shown with. Strength: log odds in the Bradley–Terry "
-        f"model with Davidson’s ties and a term for the side{f'; {reference} is 0' if fit else ''}."
+        f"model with Davidson’s ties and a term for the side{zero}; its interval is for random "
+        f"{context.random} (bootstrap, t), Wilson’s takes answers as independent."
     )
     return Table(caption, head, rows)

@@ -14,7 +14,7 @@ from typing import Unpack
 
 import numpy as np
 
-from study.domain.random import Random
+from study.domain.inference import Random
 from study.stats.chance_agreement import (
     CONGER,
     FLEISS,

@@ -10,7 +10,7 @@ import numpy as np
 from scipy import stats
 
 from study.domain.errors import StatisticsError
-from study.domain.random import Random
+from study.domain.inference import Random
 from study.stats.estimate import LEVEL, Estimate, Floats, Interval
 
 RESAMPLES = 2000

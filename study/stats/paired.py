@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from scipy import stats
 
-from study.domain.random import Random
+from study.domain.inference import Random
 from study.stats.estimate import LEVEL, Estimate, Floats, PValue, round_to_digits
 from study.stats.intervals import proportion, t_interval
 from study.stats.random_effects import RandomEffectsTest, random_effects_test

@@ -11,10 +11,10 @@ from typing import Unpack
 import numpy as np
 from scipy import stats
 
-from study.domain.random import Random
-from study.stats.estimate import LEVEL, Estimate, Floats, Interval, PValue
-from study.stats.intervals import RESAMPLES, RandomOptions, proportion
-from study.stats.random_effects import p_of_t
+from study.domain.inference import Random
+from study.stats.estimate import LEVEL, Estimate, Floats, PValue
+from study.stats.intervals import RESAMPLES, RandomOptions, proportion, t_interval
+from study.stats.random_effects import Variance, p_of_t
 from study.stats.two_way_bootstrap import LOG_ODDS, Draws, TwoWayResamples
 
 
@@ -82,8 +82,10 @@ class WinRate:
         Wilson's takes the answers as independent.
     tie_share : Estimate
         Ties over all answers.
+    log_odds : Estimate
+        Log odds of the rate, with the standard error and interval of the bootstrap.
     test : PValue
-        Test of equal preference from the bootstrap over what is random.
+        Test that they are 0, which is equal preference.
     naive : PValue
         Exact binomial test of equal preference, which takes the answers as independent.
     """
@@ -96,6 +98,7 @@ class WinRate:
     missing: int
     rate: Estimate
     tie_share: Estimate
+    log_odds: Estimate
     test: PValue
     naive: PValue
 
@@ -183,11 +186,11 @@ def _win_rate(
     wins, losses = int(won.sum()), int(lost.sum())
     ties, level = len(answered) - wins - losses, options.get("level", LEVEL)
     rate = proportion(f"{first} preferred to {second}", wins, wins + losses, level)
-    test = PValue(
-        f"{first} against {second}", None, "no bootstrap", wins + losses, reason="no bootstrap"
-    )
+    odds = Estimate("log odds", None, "no bootstrap", rate.n, level=level, reason="no bootstrap")
+    test = PValue(f"{first} against {second}", None, odds.method, rate.n, reason=odds.reason)
     if not rate.defined:
-        test = replace(test, reason="there are no trials")
+        reason = "there are no trials"
+        odds, test = replace(odds, reason=reason), replace(test, reason=reason)
     elif options.get("resamples", RESAMPLES):
 
         def share(weights: Floats) -> Floats:
@@ -197,7 +200,9 @@ def _win_rate(
 
         resamples = choice_resamples(answered, **options)
         draws = choice_draws(answered, resamples, share)
-        rate, test = _with_bootstrap(rate, test, resamples, draws)
+        ends = resamples.interval(rate.value or 0.0, draws, level, LOG_ODDS)
+        rate = replace(rate, bootstrap=ends)
+        odds, test = _on_log_odds(rate, odds, test, resamples.variance(draws))
     return WinRate(
         first,
         second,
@@ -207,6 +212,7 @@ def _win_rate(
         len(choices) - len(answered),
         rate,
         proportion("Share of ties", ties, len(answered), level),
+        odds,
         test,
         even_test(f"{first} against {second}", wins, losses),
     )
@@ -239,19 +245,21 @@ def choice_draws(
     )
 
 
-def _with_bootstrap(
-    rate: Estimate, test: PValue, resamples: TwoWayResamples, draws: Draws
+def _on_log_odds(
+    rate: Estimate, odds: Estimate, test: PValue, variance: Variance | str
 ) -> tuple[Estimate, PValue]:
-    """The share with its interval and test, both on the logit scale, where it has no ends."""
-    assert rate.value is not None
-    variance = resamples.variance(draws)
-    if isinstance(variance, str):
-        ends = Interval(None, None, resamples.method, variance, rate.level)
-        return replace(rate, bootstrap=ends), replace(test, reason=variance)
-    ends = resamples.interval(rate.value, draws, rate.level, LOG_ODDS)
-    t = LOG_ODDS.to(rate.value) / math.sqrt(variance.value) / LOG_ODDS.slope(rate.value)
-    found = PValue(test.name, p_of_t(t, variance.df), ends.method, test.n, t, variance.df)
-    return replace(rate, bootstrap=ends), found
+    """Log odds of a rate with their standard error, and the test that they are 0."""
+    assert rate.bootstrap is not None
+    if isinstance(variance, str) or rate.value is None:
+        reason = rate.bootstrap.reason
+        return replace(odds, reason=reason), replace(test, reason=reason)
+    value = LOG_ODDS.to(rate.value)
+    se = math.sqrt(variance.value) * LOG_ODDS.slope(rate.value)
+    ends = t_interval(value, se, variance.df, rate.level)
+    found = replace(odds, value=value, se=se, method=rate.bootstrap.method, reason=None)
+    found = replace(found, low=ends.low, high=ends.high, reason=ends.reason)
+    t, method = value / se, rate.bootstrap.method
+    return found, PValue(test.name, p_of_t(t, variance.df), method, test.n, t, variance.df)
 
 
 def _answers(choices: Sequence[Choice]) -> tuple[int, int, int, int]:

@@ -23,7 +23,7 @@ import numpy as np
 from scipy import stats
 
 from study.domain.formatting import plural
-from study.domain.random import Random
+from study.domain.inference import Random
 from study.stats.estimate import LEVEL, Estimate, Floats, PValue
 from study.stats.intervals import t_interval
 

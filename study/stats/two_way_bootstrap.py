@@ -25,7 +25,7 @@ import numpy as np
 
 from study.domain.errors import StatisticsError
 from study.domain.formatting import plural
-from study.domain.random import Random
+from study.domain.inference import Random
 from study.stats.estimate import LEVEL, Floats, Interval
 from study.stats.intervals import t_interval
 from study.stats.random_effects import Variance, components

@@ -7,8 +7,9 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from study.domain.errors import ProtocolError
+from study.domain.inference import Hypothesis, Random
 from study.domain.plan import MethodRow, method_pairs
-from study.domain.protocol import Protocol
+from study.domain.protocol import Protocol, chosen
 from study.domain.questions import CATALOG, PREFERENCE, Question, QuestionKind
 from study.planning.progress_report import ImageCounts
 from study.planning.workload import WorkloadEstimate, estimate
@@ -31,6 +32,7 @@ DECIMALS = {
     "break_minutes": "Break after minutes",
     "seconds_per_pair": "Seconds per pair",
     "alpha": "Significance level",
+    "margin": "Margin",
 }
 NUMBERS = INTEGERS | DECIMALS
 FLAGS = ("feedback", "ask_blinding")
@@ -55,6 +57,20 @@ class NamedMethod:
     name: str
 
 
+RANDOM = {
+    Random.BOTH: "readers and patients",
+    Random.READERS: "readers, these cases",
+    Random.CASES: "patients, these readers",
+}
+"""Labels of what p values and intervals take as random."""
+HYPOTHESES = {
+    Hypothesis.DIFFERENCE: "they differ",
+    Hypothesis.NON_INFERIORITY: "the first is not worse (non-inferiority)",
+    Hypothesis.EQUIVALENCE: "they are equivalent",
+}
+NO_PRIMARY = {"": "the only pair, or none"}
+
+
 def criteria(protocol: Protocol) -> dict[str, Question]:
     """The criteria that may be chosen, by code: those of the catalog and of the protocol."""
     own = {q.code: q for q in protocol.questions if q.kind is QuestionKind.LIKERT}
@@ -76,6 +92,9 @@ def values_of(protocol: Protocol) -> dict[str, Any]:
         "pairing": pairing,
         "control": protocol.control or None,
         "pairs": [pair_value(pair) for pair in protocol.pairs],
+        "random": protocol.random.value,
+        "primary_pair": " ".join(protocol.primary_pair),
+        "hypothesis": protocol.hypothesis.value,
     }
 
 
@@ -108,6 +127,9 @@ def protocol_of(values: Mapping[str, Any], base: Protocol) -> Protocol:
         blinding_groups=tuple(g.strip() for g in str(values["groups"]).split(",") if g.strip()),
         control=str(values["control"]) if pairing == CONTROL else "",
         pairs=tuple(_pair(text) for text in values["pairs"]) if pairing == LISTED else (),
+        random=chosen("random", values["random"]),
+        primary_pair=_pair(values["primary_pair"]) if values["primary_pair"] else (),
+        hypothesis=chosen("hypothesis", values["hypothesis"]),
         randomise_sides=True,
         randomise_order=True,
     )
@@ -147,12 +169,12 @@ def _pair(value: str) -> tuple[str, str]:
 
 def _questions(values: Mapping[str, Any], base: Protocol) -> tuple[Question, ...]:
     known = criteria(base)
-    chosen = [question for code, question in known.items() if code in values["criteria"]]
+    asked = [question for code, question in known.items() if code in values["criteria"]]
     if values["primary"] and values["primary"] not in values["criteria"]:
         raise ProtocolError(f"The primary criterion {values['primary']} is not among the chosen.")
     stored = next((q for q in base.questions if q.kind is QuestionKind.PREFERENCE), PREFERENCE)
     if values["preference"]:
-        chosen.append(stored)
+        asked.append(stored)
     may, might = bool(values["cannot_judge"]), all(q.cannot_judge for q in base.questions)
     return tuple(
         replace(
@@ -160,7 +182,7 @@ def _questions(values: Mapping[str, Any], base: Protocol) -> tuple[Question, ...
             cannot_judge=question.cannot_judge if may == might else may,
             primary=question.code == values["primary"],
         )
-        for question in chosen
+        for question in asked
     )
 
 

@@ -64,6 +64,7 @@ def draw_design() -> DesignFields:
         with gr.Column(scale=3, min_width=420):
             _questions(fields)
             _pairs(fields)
+            _inference(fields)
             _reading(fields)
             heading("Texts", "Readers see these texts; they must not name a method.")
             fields["title"] = gr.Textbox(label="Title", max_lines=1)
@@ -122,13 +123,35 @@ def _pairs(fields: dict[str, Any]) -> None:
     _numbers(fields, hints, 4)
 
 
+def _inference(fields: dict[str, Any]) -> None:
+    heading(
+        "Conclusions",
+        "The primary comparison is on the primary criterion; everything else is secondary.",
+    )
+    with gr.Row():
+        fields["random"] = gr.Radio(
+            [(label, key.value) for key, label in design_form.RANDOM.items()],
+            label="Results hold for other", elem_id="random",
+        )  # fmt: skip
+    with gr.Row():
+        fields["primary_pair"] = gr.Dropdown(
+            [(label, key) for key, label in design_form.NO_PRIMARY.items()],
+            label="Primary comparison", filterable=False,
+        )  # fmt: skip
+        fields["hypothesis"] = gr.Dropdown(
+            [(label, key.value) for key, label in design_form.HYPOTHESES.items()],
+            label="It is to show that", filterable=False,
+        )  # fmt: skip
+    hints = {"margin": "In points; 0 for a difference.", "alpha": "For the family of tests."}
+    _numbers(fields, hints, 4)
+
+
 def _reading(fields: dict[str, Any]) -> None:
     heading("Reading")
     hints = {
         "break_minutes": "A break is suggested then.",
         "least_width": "In CSS pixels.",
         "least_height": "In CSS pixels.",
-        "alpha": "For the family of tests.",
     }
     _numbers(fields, hints, 4)
     with gr.Row():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from itertools import permutations
 from typing import Any
 
 import gradio as gr
@@ -112,6 +113,8 @@ class PageUpdates:
         choices = self._method_choices(study)
         values["pairs"] = [v for v in values["pairs"] if v in choices["pairs"]]
         values["control"] = values["control"] if values["control"] in choices["control"] else None
+        if values["primary_pair"] not in choices["primary_pair"]:
+            values["primary_pair"] = ""
         shown = {page.fields[name]: gr.update(value=value) for name, value in values.items()}
         known = design_form.criteria(protocol)
         shown[page.fields["criteria"]] = gr.update(
@@ -148,6 +151,11 @@ class PageUpdates:
                 design_form.pair_value((one.id, other.id)): f"{one.name} – {other.name}"
                 for place, one in enumerate(names)
                 for other in names[place + 1 :]
+            },
+            "primary_pair": design_form.NO_PRIMARY
+            | {
+                f"{one.id} {other.id}": f"{one.name} against {other.name}"
+                for one, other in permutations(names, 2)
             },
         }
 

@@ -10,8 +10,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from study.domain.errors import ProtocolError
+from study.domain.inference import Hypothesis, Random
 from study.domain.protocol import Protocol, from_json
 from study.domain.questions import CATALOG, PREFERENCE, Question, QuestionKind
+
+DIGEST = "d56ef82db9b1c1c981343d86f5031bd2a41fe98f44af8557dbfad25fcec098a6"
 
 
 def test_the_default_asks_two_criteria_and_a_preference() -> None:
@@ -42,6 +45,24 @@ def test_json_reads_back_to_the_same_bytes(protocol: Protocol) -> None:
     assert from_json(text).digest == protocol.digest
     reordered = json.dumps(dict(reversed(json.loads(text).items())), indent=3)
     assert from_json(reordered).to_json() == text
+
+
+def test_inference_is_read_from_json_and_left_out_at_its_default() -> None:
+    declared = Protocol(
+        random=Random.READERS, primary_pair=("m2", "m1"),
+        hypothesis=Hypothesis.NON_INFERIORITY, margin=0.25,
+    )  # fmt: skip
+    assert from_json(declared.to_json()) == declared
+    assert json.loads(declared.to_json())["random"] == "readers"
+    for name in ("random", "primary_pair", "hypothesis", "margin"):
+        assert name not in json.loads(Protocol().to_json())
+    with pytest.raises(ProtocolError, match="random='all' is unknown: choose from readers, cases"):
+        from_json('{"random": "all"}')
+
+
+def test_the_digest_of_earlier_versions_stays() -> None:
+    # Of version 0.1, before what is random and the primary comparison were declared.
+    assert Protocol().digest == DIGEST
 
 
 def test_the_digest_changes_with_any_field() -> None:
@@ -76,6 +97,21 @@ def test_a_question_is_found_by_its_code() -> None:
         ({"blinding_groups": ("filter",)}, "at least 2 blinding_groups"),
         ({"kappa_rule": "mean"}, "kappa_rule='mean' is unknown"),
         ({"alpha": 0.9}, "alpha=0.9 is outside"),
+        ({"margin": 0.5}, "margin=0.5 is for non-inferiority and equivalence"),
+        ({"hypothesis": Hypothesis.EQUIVALENCE}, "Equivalence needs a margin above 0 and below 4"),
+        (
+            {"hypothesis": Hypothesis.NON_INFERIORITY, "margin": 4.0},
+            "Non-inferiority needs a margin above 0 and below 4, not 4",
+        ),
+        (
+            {"hypothesis": Hypothesis.EQUIVALENCE, "margin": 0.5, "questions": (PREFERENCE,)},
+            "above 0 and below 0.5, not 0.5",
+        ),
+        ({"primary_pair": ("m1", "m1")}, "m1, m1 needs two methods"),
+        (
+            {"primary_pair": ("m1", "m2"), "questions": CATALOG[1:3]},
+            "needs a question that is marked as primary",
+        ),
     ],
 )
 def test_values_that_are_not_possible(changes: dict[str, Any], says: str) -> None:

@@ -13,6 +13,7 @@ import pytest
 from sqlalchemy import select
 
 from study.domain.errors import BlindingError, BuildError, FreezeError, KeyFileError, StoreError
+from study.domain.inference import Hypothesis, Random
 from study.domain.protocol import MethodKind, Phase, Protocol, Role, Status
 from study.domain.questions import PREFERENCE
 from study.domain.questions import Question as Asked
@@ -387,6 +388,34 @@ def test_a_control_is_given_by_name(built: Draft) -> None:
     assert freeze(built.store, built.key, actor="anna").pairs == 6 + 4
     with pytest.raises(KeyFileError, match="No method 'nlm' in this study; it has clean"):
         built.key.method_id("nlm")
+
+
+def test_the_primary_comparison_is_given_by_name(built: Draft) -> None:
+    compare_only(
+        built.store, built.key, primary=("dncnn", "clean"), actor="anna",
+        random=Random.CASES, hypothesis=Hypothesis.EQUIVALENCE, margin=0.5,
+    )  # fmt: skip
+    stored = built.store.protocol()
+    assert stored.primary_pair == (built.key.method_id("dncnn"), built.key.method_id("clean"))
+    assert (stored.random, stored.margin, stored.pairs) == (Random.CASES, 0.5, ())
+    report = freeze(built.store, built.key, actor="anna")
+    assert not any("No primary comparison" in note for note in report.notes)
+    assert any("patients are few" in note for note in report.notes)
+    assert not any("readers are few" in note for note in report.notes)
+
+
+def test_a_freeze_without_a_primary_comparison_says_so(built: Draft) -> None:
+    report = freeze(built.store, built.key, actor="anna")
+    assert any("No primary comparison is declared" in note for note in report.notes)
+    assert any("readers are few to speak for others" in note for note in report.notes)
+
+
+def test_the_primary_comparison_is_one_that_is_read(built: Draft) -> None:
+    compare_only(
+        built.store, built.key, control="clean", primary=("dncnn", "restormer"), actor="anna"
+    )
+    with pytest.raises(FreezeError, match="is not among the pairs that are compared"):
+        freeze(built.store, built.key, actor="anna")
 
 
 def test_a_frozen_study_stays_as_it_is(tmp_path: Path, built: Draft) -> None:

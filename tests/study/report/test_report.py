@@ -11,7 +11,8 @@ import pytest
 
 from study.analysis import Analysis, Dataset, analyse
 from study.analysis.records import CommentRecord, ExclusionRecord
-from study.domain.formatting import decimal
+from study.domain.formatting import decimal, p_equals, p_value
+from study.domain.inference import Hypothesis, Random
 from study.domain.protocol import MethodKind, Protocol
 from study.report import render
 from study.report.cells import Cell, Row, Table, share_with_interval, undefined, with_interval
@@ -120,7 +121,7 @@ def test_the_file_needs_nothing_else(page: str) -> None:
 def test_the_contents_name_the_headings_of_their_sections(page: str) -> None:
     links = re.findall(r'<li><a href="#([^"]+)">([^<]+)</a>', page)
     headings = re.findall(r'<section id="([^"]+)">\s*<h2>([^<]+)', page)
-    assert len(links) == len(headings) == 12
+    assert len(links) == len(headings) == 13
     for (target, link), (section, heading) in zip(links, headings, strict=True):
         assert target == section
         assert heading.startswith(link)
@@ -183,10 +184,56 @@ def test_numbers_of_the_analysis_are_in_the_tables(analysis: Analysis, masked: s
     for result in analysis.criteria:
         for one in result.agreement:
             assert one.fleiss.value is not None
-            assert one.fleiss.low is not None
-            assert one.fleiss.high is not None
-            ends = f"({decimal(one.fleiss.low)} to {decimal(one.fleiss.high)})"
-            assert f"{decimal(one.fleiss.value)} {ends} {decimal(one.fleiss.se, 3)}" in shown
+            ends, naive = one.fleiss.bootstrap, one.fleiss
+            assert ends is not None
+            assert ends.low is not None
+            assert ends.low != pytest.approx(naive.low)
+            own = f"({decimal(ends.low)} to {decimal(ends.high)})"
+            assert f"{decimal(naive.value)} {own}" in shown
+            gwet = f"{decimal(naive.se, 3)} {decimal(naive.low)} to {decimal(naive.high)}"
+            assert gwet in shown
+        for pair in result.comparison.comparisons.pairs if result.comparison.comparisons else ():
+            found = pair.inference
+            ends = f"({decimal(found.difference.low)} to {decimal(found.difference.high)})"
+            expected = f"{decimal(found.difference.value)} {ends} {p_value(found.test.p)}"
+            assert f"{found.patients} × {found.readers} {expected}" in shown
+
+
+def test_the_primary_comparison_stands_first(data: Dataset) -> None:
+    protocol = data.protocol.with_(
+        primary_pair=("M3", "M1"), hypothesis=Hypothesis.NON_INFERIORITY, margin=0.5
+    )
+    declared = replace(data, protocol=protocol)
+    found = analyse(declared, resamples=20)
+    html = render(declared, found)
+    shown = words(html)
+    assert html.index('<section id="primary">') < html.index('<section id="summary">')
+    assert "Declared before the first rating: that M3 is not inferior to M1" in shown
+    assert found.primary is not None
+    verdict = "It is shown." if found.primary.outcome.shown else "It is not shown."
+    assert f"the value below is above −0.50. {verdict}" in shown
+    value, test = found.primary.estimate, found.primary.outcome.test
+    ends = f"{decimal(value.low)} to {decimal(value.high)}"
+    assert f"{decimal(value.value)} (95% interval {ends})" in shown
+    assert f"p {p_equals(test.p or 0)}, one-sided, compared with 0.025" in shown
+    assert "of M3 and M1 in Overall image quality (non-inferiority, margin 0.5 points;" in shown
+    assert "M3 − M1, quality: non-inferiority, margin 0.5." in shown
+    assert "3 patients are few" in shown
+    assert "4 readers are few" in shown
+
+
+def test_without_a_primary_comparison_everything_is_secondary(masked: str) -> None:
+    shown = words(masked)
+    assert "No primary comparison was declared before the first rating" in shown
+    assert "No primary comparison was declared; all results are secondary." in shown
+
+
+def test_what_is_random_is_in_tables_and_text(data: Dataset) -> None:
+    fixed = replace(data, protocol=data.protocol.with_(random=Random.CASES))
+    shown = words(render(fixed, analyse(fixed, resamples=20)))
+    assert "Results are for random patients and exactly these readers" in shown
+    assert "for random patients (Obuchowski–Rockette)" in shown
+    assert "readers and patients" not in shown.lower()
 
 
 def test_readers_and_coordinators_text_is_text(data: Dataset) -> None:
@@ -288,8 +335,9 @@ def test_declared_pairs_are_the_family_in_tables_and_text() -> None:
     protocol = SMALL.with_(pairs=(("M1", "M2"), ("M3", "M1")), repeats=1)
     declared = dataset(protocol, cases=3)
     shown = words(render(declared, analyse(declared, resamples=0)))
-    assert shown.count("family: 2 declared pairs of methods; divisor 2") == 1
+    assert shown.count("(family for each question: 2 declared pairs of methods; divisor 2;") == 1
     assert "Family: 2 declared pairs of methods; divisor 2; α = 0.05" in shown
+    assert "Family: 2 pairs of methods; divisor 2. Secondary" in shown
     assert "M3 − M1" in shown
     assert "The listed pairs: M1 − M2, M3 − M1" in shown
     assert not re.search(r"M2 − M3|M3 − M2|M2 / M3|by Friedman|Friedman:", shown)

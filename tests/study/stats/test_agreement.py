@@ -5,7 +5,7 @@ import pytest
 from statsmodels.stats.inter_rater import fleiss_kappa as statsmodels_fleiss
 
 from study.domain.errors import StatisticsError
-from study.domain.random import Random
+from study.domain.inference import Random
 from study.stats.agreement import (
     NO_PAIRS,
     NO_VARIATION,

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from study.domain.errors import StatisticsError
-from study.domain.random import Random
+from study.domain.inference import Random
 from study.stats.balance import MethodPosition, order_balance, side_balance
 from study.stats.blinding_index import Guess, blinding_index
 from study.stats.bradley_terry import bradley_terry

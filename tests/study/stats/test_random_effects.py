@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from study.domain.random import Random
+from study.domain.inference import Random
 from study.stats.agreement import fleiss_kappa, gwet_ac
 from study.stats.bradley_terry import bradley_terry
 from study.stats.estimate import Floats

@@ -33,8 +33,14 @@ OWN = Question("glare", "Glare", minimum=1, maximum=4, cannot_judge=False)
         Protocol(questions=(OWN, replace(PREFERENCE, text="Which one?")), ask_blinding=False),
         Protocol(control="b", readers=3, washout_days=28.5),
         Protocol(pairs=(("a", "b"), ("b", "c")), repeats=0, demo=True),
+        Protocol(
+            random=Random.CASES,
+            primary_pair=("b", "a"),
+            hypothesis=Hypothesis.EQUIVALENCE,
+            margin=0.4,
+        ),
     ],
-    ids=["usual", "own criterion", "own preference", "control", "pairs"],
+    ids=["usual", "own criterion", "own preference", "control", "pairs", "primary"],
 )
 def test_fields_that_nobody_touched_mean_the_same_protocol(protocol):
     assert design_form.protocol_of(design_form.values_of(protocol), protocol) == protocol
@@ -52,6 +58,10 @@ def test_fields_change_what_they_are_for():
     assert not any(q.cannot_judge for q in made.questions)
     assert (made.readers, made.title, made.blinding_groups) == (8, "New", ("a", "b", "c"))
     assert (made.control, made.pairs) == ("m2", ())
+    chosen = {"random": "readers", "primary_pair": "m2 m1", "hypothesis": "non-inferiority"}
+    made = design_form.protocol_of(values | chosen | {"margin": 0.3}, Protocol())
+    assert (made.random, made.primary_pair) == (Random.READERS, ("m2", "m1"))
+    assert (made.hypothesis, made.margin) == (Hypothesis.NON_INFERIORITY, 0.3)
 
 
 def test_a_mixture_of_cannot_judge_stays_unless_it_is_changed():
@@ -75,6 +85,8 @@ def test_a_mixture_of_cannot_judge_stays_unless_it_is_changed():
         ({"criteria": ["quality"], "primary": "noise"}, "not among the chosen"),
         ({"pairing": design_form.CONTROL, "control": None}, "Choose the method"),
         ({"pairing": design_form.LISTED, "pairs": []}, "at least one pair"),
+        ({"hypothesis": "equivalence"}, "Equivalence needs a margin"),
+        ({"random": "all"}, "random='all' is unknown"),
         ({"groups": "one"}, "at least 2 blinding_groups"),
     ],
 )
