@@ -118,6 +118,6 @@ def _subject(obs: Observation) -> str:
 
 
 def _row_by_method(obs: Observation, item: str, replicate: int) -> RatingRow:
-    row = row_of(obs, item, replicate=replicate)
+    row = row_of(obs, item, method=_subject(obs), replicate=replicate)
     turned = obs.side == PAIR and obs.left > obs.right and row.value is not None
     return replace(row, value=-(row.value or 0.0)) if turned else row

@@ -223,7 +223,8 @@ def context_repeats(
         key = (obs.reader, obs.case, obs.method)
         met[key] = met.get(key, 0) + 1
         if met[key] <= 2:
-            rows.append(row_of(obs, f"{obs.case} {obs.method}", replicate=met[key]))
+            item = f"{obs.case} {obs.method}"
+            rows.append(row_of(obs, item, method=obs.method, replicate=met[key]))
     if not any(row.replicate == 2 for row in rows):
         return ()
     return all_repeats(rows, scale_of(question), **options.intervals)

@@ -62,8 +62,9 @@ def _repeats(found: Sequence[RepeatReliability], name: str) -> Table:
         f"{name}: hidden repeats against the main pairs they repeat.",
         ("Reader", "Repeated ratings", *AGREEMENT_HEAD, "MAD", "SEM", "MDC95"),
         rows,
-        remark="SEM = sqrt(sum d² / 2n), d the difference of the two ratings; "
-        "MDC95 = 1.96 sqrt(2) SEM.",
+        remark="κ and ICC(A,1) are within reader and method: differences between methods and "
+        "between readers do not count as differences between images. SEM = sqrt(sum d² / 2n), d "
+        "the difference of the two ratings; MDC95 = 1.96 sqrt(2) SEM.",
     )
 
 
@@ -82,14 +83,14 @@ def _preference_repeats(found: Sequence[RepeatReliability]) -> Table:
 def _contexts(context: ReportContext) -> Table:
     pooled = [(one.question, one.context[-1]) for one in context.analysis.criteria if one.context]
     rows = [
-        (context.question_name(code), str(one.pairs), *_agreement_cells(one))
+        (context.question_name(code), str(one.pairs), str(one.items), *_agreement_cells(one))
         for code, one in pooled
     ]
     caption = (
         "Second main rating of an image against the first, all readers: the effect of the other "
         "image of the pair, and of time, on a score. Only the first rating counts elsewhere."
     )
-    return Table(caption, ("Criterion", "Images", *AGREEMENT_HEAD), rows)
+    return Table(caption, ("Criterion", "Repeated ratings", "Images", *AGREEMENT_HEAD), rows)
 
 
 def _drift(context: ReportContext) -> Table:

@@ -8,7 +8,7 @@ SEM of repeats: J. M. Bland, D. G. Altman, "Measurement error", BMJ 312, 1996.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from itertools import combinations
 from typing import Unpack
@@ -16,13 +16,14 @@ from typing import Unpack
 import numpy as np
 
 from study.domain.errors import StatisticsError
-from study.stats.agreement import conger_kappa
-from study.stats.cohen import cohen_kappa
+from study.domain.inference import Random
 from study.stats.estimate import LEVEL, Estimate, Floats
 from study.stats.intervals import RESAMPLES, IntervalOptions, mean_estimate, proportion
-from study.stats.reliability import FLAG_BELOW, deviation_interval, mdc95, reliability
+from study.stats.reliability import FLAG_BELOW, NO_VARIATION, deviation_interval, mdc95
+from study.stats.repeat_strata import Stratum, pooled_icc, pooled_kappa
 from study.stats.scale import Scale
 from study.stats.table import RatingRow, Ratings, clusters_of
+from study.stats.two_way_bootstrap import FISHER_Z, TwoWayResamples
 
 POOLED = "all readers"
 NO_REPEATS = "no item was read twice"
@@ -37,11 +38,14 @@ class RepeatReliability:
     rater : str
         The reader's name, or `POOLED`.
     pairs : int
-        Items read twice or more often.
+        Items read twice or more often, counted for each reader.
+    items : int
+        Different items among them.
     kappa : Estimate
-        Quadratic-weighted kappa of the readings: Cohen's of two, Conger's of more.
+        Quadratic-weighted kappa of the readings, with the chance agreement within reader and
+        method: with one of each Cohen's of two readings, Conger's of more.
     icc : Estimate
-        ICC(A,1) of the readings.
+        ICC(A,1) of the readings, from the variances within reader and method.
     exact, within_one : Estimate
         Share of items whose readings are all equal, or at most one category apart.
     shift : Estimate
@@ -58,6 +62,7 @@ class RepeatReliability:
 
     rater: str
     pairs: int
+    items: int
     kappa: Estimate
     icc: Estimate
     exact: Estimate
@@ -69,10 +74,12 @@ class RepeatReliability:
     flagged: bool | None
 
 
-def repeat_tables(rows: Sequence[RatingRow], scale: Scale | None = None) -> dict[str, Ratings]:
-    """For each rater, the items with two readings or more, with the readings as columns.
+def repeat_tables(
+    rows: Sequence[RatingRow], scale: Scale | None = None
+) -> dict[str, tuple[Ratings, ...]]:
+    """For each rater and each method, the items with two readings or more.
 
-    Missing readings do not count. Columns are in the order of the replicates.
+    The readings are columns in the order of the replicates; missing ones do not count.
 
     Raises
     ------
@@ -81,9 +88,10 @@ def repeat_tables(rows: Sequence[RatingRow], scale: Scale | None = None) -> dict
     """
     if scale is None:
         scale = Scale.derived(row.value for row in rows if row.value is not None)
-    readings: dict[str, dict[str, dict[int, RatingRow]]] = {}
+    readings: dict[str, dict[str, dict[str, dict[int, RatingRow]]]] = {}
     for row in rows:
-        of_item = readings.setdefault(row.rater, {}).setdefault(row.item, {})
+        of_method = readings.setdefault(row.rater, {}).setdefault(row.method, {})
+        of_item = of_method.setdefault(row.item, {})
         if row.replicate in of_item:
             raise StatisticsError(
                 f"{row.place}: item {row.item!r} has replicate {row.replicate} by rater "
@@ -91,18 +99,22 @@ def repeat_tables(rows: Sequence[RatingRow], scale: Scale | None = None) -> dict
                 "1, 2, ..."
             )
         of_item[row.replicate] = row
-    return {rater: _repeated(of_rater, scale) for rater, of_rater in readings.items()}
+    return {
+        rater: tuple(_repeated(of_method, scale) for of_method in methods.values())
+        for rater, methods in readings.items()
+    }
 
 
 def repeat_reliability(
     rater: str,
-    repeated: Ratings,
+    tables: Sequence[Ratings],
     *,
     resamples: int = RESAMPLES,
     seed: int = 0,
     level: float = LEVEL,
 ) -> RepeatReliability:
-    """Intra-reader reliability from one of the `repeat_tables`."""
+    """Reliability of repeats within each of some tables, such as those of `repeat_tables`."""
+    repeated = _stack(tables)
     count, scale, rows = len(repeated.items), repeated.scale, np.arange(len(repeated.items))
     rated = repeated.codes >= 0
     first = rated.argmax(axis=1)
@@ -111,7 +123,7 @@ def repeat_reliability(
     ranks = np.where(rated, repeated.codes, repeated.codes[rows, first][:, None])
     steps = np.ptp(ranks, axis=1) if count else np.empty(0)
     apart = np.array([_mean_difference(row[~np.isnan(row)]) for row in repeated.scores])
-    icc = reliability(repeated, resamples=resamples, seed=seed, level=level).form("A,1")
+    icc, kappa = _within_strata(tables, resamples, seed, level)
     within = proportion("Within one category", int((steps <= 1).sum()), count, level)
     if not scale.declared:
         within = Estimate(
@@ -122,7 +134,8 @@ def repeat_reliability(
     return RepeatReliability(
         rater=rater,
         pairs=count,
-        kappa=_kappa(repeated, level),
+        items=len(set(repeated.items)),
+        kappa=kappa,
         icc=icc,
         exact=proportion("Exact agreement", int((steps == 0).sum()), count, level),
         within_one=within,
@@ -136,6 +149,54 @@ def repeat_reliability(
     )
 
 
+def _within_strata(
+    tables: Sequence[Ratings], resamples: int, seed: int, level: float
+) -> tuple[Estimate, Estimate]:
+    """ICC(A,1) and quadratic kappa within the tables, with intervals over patients."""
+    strata = [Stratum(table) for table in tables if table.items]
+    clusters = [cluster for one in strata for cluster in one.readings.clusters]
+    ends = np.cumsum([one.size for one in strata])[:-1]
+    found = []
+    for name, formula, method in (
+        ("ICC(A,1)", pooled_icc, "variance components"),
+        ("Quadratic kappa", pooled_kappa, "chance agreement"),
+    ):
+        words = f"{method} within reader and method"
+        base = Estimate(name, None, words, len(clusters), level=level, reason=NO_REPEATS)
+        if not strata:
+            found.append(base)
+            continue
+
+        def statistic(_: Floats, items: Floats, formula: Pooled = formula) -> Floats:
+            return formula(strata, np.split(items, ends, axis=1))
+
+        everything = np.ones((1, len(clusters)))
+        value = float(statistic(everything, everything)[0])
+        if math.isnan(value):
+            found.append(replace(base, reason=_undefined(strata)))
+            continue
+        base = replace(base, value=value, reason="no interval is computed")
+        if resamples and abs(value) < 1:
+            drawn = TwoWayResamples(1, clusters, Random.CASES, resamples, seed)
+            columns = max(one.readings.scores.shape[1] for one in strata)
+            draws = drawn.draws(statistic, len(clusters) * columns)
+            base = base.with_interval(drawn.interval(value, draws, level, FISHER_Z))
+        elif resamples:
+            base = replace(base, reason="all readings agree, which leaves no interval")
+        found.append(base)
+    return found[0], found[1]
+
+
+Pooled = Callable[[Sequence[Stratum], Sequence[Floats]], Floats]
+
+
+def _undefined(strata: Sequence[Stratum]) -> str:
+    """Why neither variances nor chance agreement within strata are known."""
+    if all(one.size < 2 for one in strata):
+        return "no reader has read two items of one method twice"
+    return NO_VARIATION
+
+
 def all_repeats(
     rows: Sequence[RatingRow],
     scale: Scale | None = None,
@@ -143,8 +204,11 @@ def all_repeats(
 ) -> tuple[RepeatReliability, ...]:
     """The reliability of every rater, and last of all raters pooled."""
     tables = repeat_tables(rows, scale)
-    named = [*tables.items(), (POOLED, _stack(tables))]
-    return tuple(repeat_reliability(rater, table, **options) for rater, table in named)
+    if not tables:
+        raise StatisticsError("there are no ratings")
+    everyone = tuple(table for of_rater in tables.values() for table in of_rater)
+    named = [*tables.items(), (POOLED, everyone)]
+    return tuple(repeat_reliability(rater, found, **options) for rater, found in named)
 
 
 def _repeated(of_rater: dict[str, dict[int, RatingRow]], scale: Scale) -> Ratings:
@@ -163,15 +227,12 @@ def _repeated(of_rater: dict[str, dict[int, RatingRow]], scale: Scale) -> Rating
     return Ratings(tuple(kept), columns, scores, scale, clusters_of(rows, kept))
 
 
-def _stack(tables: dict[str, Ratings]) -> Ratings:
-    """The tables of all raters as one, with as many columns as the widest."""
-    if not tables:
-        raise StatisticsError("there are no ratings")
-    parts = list(tables.values())
+def _stack(parts: Sequence[Ratings]) -> Ratings:
+    """Tables as one, with as many columns as the widest."""
     columns = max((part.raters for part in parts), key=len)
     gaps = [np.full((len(part.items), len(columns) - len(part.raters)), np.nan) for part in parts]
     return Ratings(
-        tuple(f"{rater}: {item}" for rater, table in tables.items() for item in table.items),
+        tuple(item for part in parts for item in part.items),
         columns,
         np.concatenate(
             [np.hstack([part.scores, gap]) for part, gap in zip(parts, gaps, strict=True)]
@@ -184,12 +245,6 @@ def _stack(tables: dict[str, Ratings]) -> Ratings:
 def _mean_difference(readings: Floats) -> float:
     """Mean absolute difference of all pairs of readings of an item."""
     return float(np.mean([abs(a - b) for a, b in combinations(readings.tolist(), 2)]))
-
-
-def _kappa(repeated: Ratings, level: float) -> Estimate:
-    if len(repeated.raters) == 2:
-        return cohen_kappa(repeated, *repeated.raters, "quadratic", level=level)
-    return conger_kappa(repeated, "quadratic", resamples=0, level=level)
 
 
 def _sem(repeated: Ratings, level: float) -> Estimate:

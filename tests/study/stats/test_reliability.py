@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import math
+import tracemalloc
 from itertools import combinations
 
 import numpy as np
@@ -251,12 +252,76 @@ def test_pooled_repeats_are_all_pairs_together():
     assert (a.pairs, b.pairs, pooled.pairs) == (3, 3, 6)
     assert pooled.exact.value == pytest.approx(4 / 6)
     # Both readers saw the same three items: three clusters.
-    assert "3 clusters" in pooled.icc.bootstrap.method
+    assert "bootstrap of 3 patients" in pooled.icc.method
+    assert pooled.items == 3
+
+
+def repeated(rng, methods, readers, items=60, levels=1.5):
+    """Two readings of images whose variance is 0.42 of that within reader and method."""
+    rows = []
+    for method in range(methods):
+        truth = levels * method + rng.normal(0, math.sqrt(0.42), items)
+        for reader in range(readers):
+            for replicate in (1, 2):
+                scores = truth + levels * reader + rng.normal(0, math.sqrt(0.58), items)
+                rows += [
+                    RatingRow(f"c{item}", f"R{reader}", float(score), "", f"M{method}", replicate)
+                    for item, score in enumerate(scores)
+                ]
+    return rows
+
+
+def test_methods_and_readers_do_not_make_repeats_reliable():
+    rng = np.random.default_rng(11)
+    mixed = []
+    for _ in range(4):
+        rows = repeated(rng, methods=3, readers=3)
+        mixed.append([one.icc.value for one in all_repeats(rows, resamples=0)])
+    means = np.mean(mixed, axis=0)
+    assert means == pytest.approx(np.full(4, 0.42), abs=0.08)
+    kappa = [one.kappa.value for one in all_repeats(rows, resamples=0)]
+    # Quadratic kappa estimates the same share of variance.
+    assert kappa == pytest.approx(mixed[-1], abs=0.02)
+
+
+def test_the_pooled_interval_of_repeats_covers():
+    rng = np.random.default_rng(5)
+    covered = []
+    for seed in range(60):
+        pooled = all_repeats(
+            repeated(rng, methods=2, readers=2, items=25), resamples=100, seed=seed
+        )[-1]
+        covered.append(pooled.icc.low <= 0.42 <= pooled.icc.high)
+    assert np.mean(covered) >= 0.85
+
+
+def test_one_image_of_each_method_says_nothing_about_reliability():
+    rows = [
+        RatingRow(f"c{m}", "A", float(m + k), method=f"M{m}", replicate=k)
+        for m in (1, 2, 3) for k in (1, 2)
+    ]  # fmt: skip
+    found = all_repeats(rows, FIVE)[0]
+    assert (found.icc.value, found.kappa.value) == (None, None)
+    assert found.icc.reason == "no reader has read two items of one method twice"
+    assert found.pairs == 3
+
+
+def test_measurements_on_a_fine_scale_take_memory_in_proportion():
+    rng = np.random.default_rng(0)
+    peaks = []
+    for items in (100, 400):
+        rows = repeated(rng, methods=1, readers=1, items=items)
+        tracemalloc.start()
+        all_repeats(rows, resamples=20)
+        peaks.append(tracemalloc.get_traced_memory()[1])
+        tracemalloc.stop()
+    assert peaks[1] < 6 * peaks[0]
+    assert peaks[1] < 10e6
 
 
 def test_pairs_with_a_missing_reading_are_left_out():
     rows = twice("A", [1, None, 3], [1, 2, None])
-    assert repeat_tables(rows, FIVE)["A"].scores.tolist() == [[1, 1]]
+    assert repeat_tables(rows, FIVE)["A"][0].scores.tolist() == [[1, 1]]
     nothing = all_repeats(twice("A", [1, 2], [None, None]), FIVE)[0]
     assert nothing.pairs == 0
     assert (nothing.sem.value, nothing.sem.reason) == (None, NO_REPEATS)

@@ -12,6 +12,7 @@ from dataclasses import replace
 import pytest
 
 from study.domain.errors import BuildError, ProtocolError, StudyError
+from study.domain.inference import Hypothesis, Random
 from study.domain.protocol import MethodKind, Protocol
 from study.domain.questions import CATALOG, PREFERENCE, Question, QuestionKind
 from study.planning.progress_report import ImageCounts
