@@ -155,8 +155,8 @@ def _correlations(context: ReportContext, result: CriterionResult, name: str) ->
     columns = {"Items (incomplete)": items} | {f"ICC({form})": column(form) for form in FORMS}
     remark = (
         "Items with a missing score count too: one-way forms take unequal numbers of readers, "
-        "two-way forms are then made of variance components (Henderson’s method 3). 1: one-way; A: "
-        "two-way, absolute agreement; C: two-way, consistency; k: mean of the readers."
+        "two-way forms are then made of variance components (restricted maximum likelihood). 1: "
+        "one-way; A: two-way, absolute agreement; C: two-way, consistency; k: mean of the readers."
     )
     return _by_method(context, result, caption, columns, remark)
 

@@ -26,7 +26,6 @@ REFERENCES = (
     "agreement. Br J Math Stat Psychol 2008;61:29–48.",
     "Gwet KL. Large-sample variance of Fleiss generalized kappa. Educ Psychol Meas "
     "2021;81:781–790.",
-    "Henderson CR. Estimation of variance and covariance components. Biometrics 1953;9:226–252.",
     "Hillis SL. A comparison of denominator degrees of freedom methods for multiple observer ROC "
     "analysis. Stat Med 2007;26:596–619.",
     "Holm S. A simple sequentially rejective multiple test procedure. Scand J Stat 1979;6:65–70.",
@@ -43,6 +42,8 @@ REFERENCES = (
     "and multiple tests: an ANOVA approach with dependent observations. Commun Stat Simul Comput "
     "1995;24:285–308.",
     "Owen AB. The pigeonhole bootstrap. Ann Appl Stat 2007;1:386–411.",
+    "Patterson HD, Thompson R. Recovery of inter-block information when block sizes are unequal. "
+    "Biometrika 1971;58:545–554.",
     "Schuirmann DJ. A comparison of the two one-sided tests procedure and the power approach for "
     "assessing the equivalence of average bioavailability. J Pharmacokinet Biopharm "
     "1987;15:657–680.",

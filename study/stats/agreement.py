@@ -264,7 +264,10 @@ def _with_intervals(
         return resampled(sample.resample(items, each))
 
     draws = drawn.draws(statistic, sample.ratings.counts.size)
-    return replace(found, bootstrap=drawn.interval(value, draws, found.level, scale))
+    interval = drawn.interval(value, draws, found.level, scale)
+    if interval.low is not None and interval.low < bounds[0]:
+        interval = replace(interval, low=bounds[0])
+    return replace(found, bootstrap=interval)
 
 
 def _rated_items(ratings: Ratings, weighting: str) -> RatedItems:

@@ -1,8 +1,9 @@
 """The analysis of variance of items x raters with missing ratings.
 
 One-way forms take unequal numbers of ratings. Two-way forms are made of variance components by
-Henderson's method 3, from the sum of squares of each factor adjusted for the other one: an item
-that strict raters have rated is not taken for a poor one. Complete tables give the classical mean
+restricted maximum likelihood: an item that strict raters have rated is not taken for a poor one.
+Henderson's method 3, from the sum of squares of each factor adjusted for the other one, gives the
+mean squares and is where the likelihood is started. Complete tables give the classical mean
 squares. Everything takes resampling weights of shape (resamples, items), as in `anova`.
 
 References
@@ -19,6 +20,7 @@ import numpy as np
 
 from study.stats.anova import ROUNDING, MeanSquares
 from study.stats.estimate import Floats
+from study.stats.reml import Components, reml
 
 SINGULAR = 1e-9
 """An eigenvalue below this share of the number of ratings is zero."""
@@ -39,7 +41,9 @@ class IncompleteSquares(MeanSquares):
     per_item : ndarray, shape (resamples,)
         Number of ratings of an item in the one-way forms: their mean, less for unequal numbers.
     variance_items, variance_raters : ndarray, shape (resamples,)
-        Variance components, negative ones as they are.
+        Variance components by Henderson's method 3, negative ones as they are.
+    components : Components
+        Variance components by restricted maximum likelihood, which are not negative.
     error_df : ndarray, shape (resamples,)
         Degrees of freedom of the residual.
     """
@@ -49,6 +53,7 @@ class IncompleteSquares(MeanSquares):
     variance_items: Floats
     variance_raters: Floats
     error_df: Floats
+    components: Components
 
     def icc(self, form: str) -> Floats:
         """An intraclass correlation of each resample; see `MeanSquares.icc`.
@@ -60,20 +65,25 @@ class IncompleteSquares(MeanSquares):
             above = self.between - self.within
             below = self.between + (0.0 if average else self.per_item - 1) * self.within
         else:
-            above = self.variance_items
-            other = self.error + (self.variance_raters if kind == "A" else 0.0)
+            above, raters = self.components.items, self.components.raters
+            other = self.components.error + (raters if kind == "A" else 0.0)
             below = above + other / (self.raters if average else 1)
         scale = self.between + (self.within if kind == "1" else self.error)
         correlation: Floats = above / np.where(below > ROUNDING * scale, below, np.nan)
         return correlation
 
     def component(self, source: str) -> Floats:
-        """A variance component, truncated at zero; `source` is items, raters or error."""
-        if source == "error":
-            return self.error
-        chosen = self.variance_items if source == "items" else self.variance_raters
-        component: Floats = np.maximum(chosen, 0.0)
+        """A variance component; `source` is items, raters or error."""
+        component: Floats = getattr(self.components, source)
         return component
+
+    def sem(self, kind: str) -> Floats:
+        """Standard error of measurement; agreement includes the variance of raters."""
+        variance = self.components.error
+        if kind == "agreement":
+            variance = variance + self.components.raters
+        root: Floats = np.sqrt(variance)
+        return root
 
 
 def incomplete_squares(scores: Floats, resampling: Floats | None = None) -> IncompleteSquares:
@@ -109,6 +119,9 @@ def incomplete_squares(scores: Floats, resampling: Floats | None = None) -> Inco
     error = share(np.maximum(total - items_squares - adjusted, 0.0), error_df)
     connected = raters - rank
     items_left = items_squares + adjusted - raters_squares - (items - connected) * error
+    variance_items = share(items_left, ratings - raters)
+    variance_raters = share(adjusted - rank * error, ratings - items)
+    start = Components(variance_items, variance_raters, error)
     return IncompleteSquares(
         items=items,
         raters=scores.shape[1],
@@ -118,9 +131,10 @@ def incomplete_squares(scores: Floats, resampling: Floats | None = None) -> Inco
         error=error,
         ratings=ratings,
         per_item=(ratings - resampling @ by_item**2 / ratings) / np.maximum(items - 1, 1),
-        variance_items=share(items_left, ratings - raters),
-        variance_raters=share(adjusted - rank * error, ratings - items),
+        variance_items=variance_items,
+        variance_raters=variance_raters,
         error_df=error_df,
+        components=reml(scores, resampling, start),
     )
 
 

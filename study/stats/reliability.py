@@ -214,7 +214,7 @@ class _ScoreTable:
         assert isinstance(self.squares, IncompleteSquares)
         if form[0] == "1":
             return f"unequal numbers of scores, {self.squares.per_item[0]:.3g} for an item"
-        return "variance components with missing scores (Henderson 3)"
+        return "variance components with missing scores (REML)"
 
     def _no_value(self, form: str) -> str:
         squares = self.squares

@@ -22,6 +22,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
+from scipy.special import expit
 
 from study.domain.errors import StatisticsError
 from study.domain.formatting import plural
@@ -38,6 +39,7 @@ PART = 0.25
 ENTRIES = 4_000_000
 """Most entries of an array of resamples."""
 AGREE = "all resamples give the same value"
+AT_END = "the value is at the end of its range"
 
 
 @dataclass(frozen=True)
@@ -83,6 +85,8 @@ class OpenScale:
     ----------
     name : str
         In words, for the description of the interval.
+    ends : (float, float)
+        Ends of the values, which have no place on the scale.
     to, back : callable
         To the scale, and back.
     slope : callable
@@ -90,23 +94,26 @@ class OpenScale:
     """
 
     name: str
+    ends: tuple[float, float]
     to: Callable[[float], float]
     back: Callable[[float], float]
     slope: Callable[[float], float]
 
 
-PLAIN = OpenScale("", lambda x: x, lambda y: y, lambda _: 1.0)
+PLAIN = OpenScale("", (-math.inf, math.inf), lambda x: x, lambda y: y, lambda _: 1.0)
 LOG_ODDS = OpenScale(
     " of the log odds",
+    (0.0, 1.0),
     lambda x: math.log(x / (1 - x)),
-    lambda y: 1 / (1 + math.exp(-y)),
+    lambda y: float(expit(y)),
     lambda x: 1 / (x * (1 - x)),
 )
-FISHER_Z = OpenScale(" of Fisher's z", math.atanh, math.tanh, lambda x: 1 / (1 - x**2))
+FISHER_Z = OpenScale(" of Fisher's z", (-1.0, 1.0), math.atanh, math.tanh, lambda x: 1 / (1 - x**2))
 LOG_DISTANCE = OpenScale(
     " of log(1 - value)",
+    (-math.inf, 1.0),
     lambda x: -math.log(1 - x),
-    lambda y: 1 - math.exp(-y),
+    lambda y: -math.expm1(min(-y, 50.0)),
     lambda x: 1 / (1 - x),
 )
 
@@ -194,6 +201,8 @@ class TwoWayResamples:
     ) -> Interval:
         """The t interval of a value with the standard error of its draws."""
         found = self.variance(draws)
+        if not isinstance(found, str) and not scale.ends[0] < value < scale.ends[1]:
+            found = AT_END
         if isinstance(found, str):
             return Interval(None, None, self.method, found, level)
         se = math.sqrt(found.value) * scale.slope(value)
