@@ -275,11 +275,11 @@ def freeze(
     from study.planning.freeze import freeze as fix
 
     pairs = [_pair(text) for text in pair or []]
+    first = _pair(primary, "primary") if primary else None
+    changes = _inference(random, hypothesis, margin)
     with opened(folder, database) as store:
         names = read_key(key, store)
-        changes = _inference(random, hypothesis, margin)
-        if pair or control or primary or changes:
-            first = _pair(primary, "primary") if primary else None
+        if pairs or control or first or changes:
             compare_only(
                 store, names, pairs=pairs, control=control, primary=first, actor=actor, **changes
             )

@@ -135,7 +135,10 @@ def test_from_ratings_to_the_report_with_names(
     terminal: Terminal, built: Path, tmp_path: Path
 ) -> None:
     done, fails, key = terminal.done, terminal.fails, tmp_path / "key.json"
-    done("freeze", built)
+    inference = ("--random", "cases", "--hypothesis", "non-inferiority", "--margin", 1.5)
+    frozen = done("freeze", built, "--primary", "strong vs weak", *inference)
+    assert "patients are few" in frozen
+    assert "No primary comparison" not in frozen
     done("open", built)
     _read(built, key)
     page = tmp_path / "page.html"
@@ -157,7 +160,8 @@ def test_from_ratings_to_the_report_with_names(
     assert not any(name in text for text in texts for name in ("weak", "strong", "case0", "pat0"))
     run = done("report", built, "--out", page).split("analysis ")[1].rstrip(")\n")
     assert page.stat().st_mode & 0o777 == 0o600
-    assert "<html" in page.read_text()
+    for words in ("<html", "before the first rating: that M", "and exactly these readers"):
+        assert words in page.read_text()
     assert "strong" not in page.read_text()
     assert done("report", built, "--again", run) == "The same, byte for byte.\n"
     assert "no analysis 'x'" in fails("report", built, "--again", "x")
@@ -269,6 +273,8 @@ def test_a_failed_init_leaves_no_key(terminal: Terminal, tmp_path: Path) -> None
         (["build", "DIR", "--key", "K", "--folders", "f", "--method", "nlm"], "go with --images"),
         (["build", "DIR", "--key", "K", "--manifest", "m.csv"], "m.csv"),
         (["freeze", "DIR", "--key", "K", "--pair", "nlm"], '--pair nlm is not "A vs B"'),
+        (["freeze", "DIR", "--key", "K", "--primary", "nlm"], '--primary nlm is not "A vs B"'),
+        (["freeze", "DIR", "--key", "K", "--random", "all"], "choose from readers, cases, both"),
         (["plan"], "Give --cases and --methods"),
         (["plan", "--cases", "9", "--methods", "3", "--save"], "--save needs the folder"),
         (["plan", "--protocol", "none.json"], "none.json"),
