@@ -39,6 +39,9 @@ PART = 0.25
 ENTRIES = 4_000_000
 """Most entries of an array of resamples."""
 AGREE = "all resamples give the same value"
+NOTHING = 1e-20
+"""A variance below this is zero."""
+NO_MORE = "with so few readers and patients nothing is left of the variance but noise"
 AT_END = "the value is at the end of its range"
 
 
@@ -240,7 +243,8 @@ class TwoWayResamples:
         if kept.readers is not None and kept.patients is not None and kept.both is not None:
             noise = kept.both - kept.readers - kept.patients
             of_patients -= readers * patients * float(noise.var())
-        return components(self.random, of_readers, of_patients, self.readers, self.patients)
+        found = components(self.random, of_readers, of_patients, self.readers, self.patients)
+        return found if found.value > NOTHING else NO_MORE
 
     def _factor(self, count: int) -> float:
         """From the variance of draws to that of the statistic, for a small number of clusters."""

@@ -9,9 +9,14 @@ from study.stats.agreement import fleiss_kappa, gwet_ac
 from study.stats.bradley_terry import bradley_terry
 from study.stats.estimate import Floats
 from study.stats.preference import Choice, Preference, win_rates
-from study.stats.random_effects import difference_variance, patient_means, random_effects_test
+from study.stats.random_effects import (
+    NO_VARIANCE,
+    difference_variance,
+    patient_means,
+    random_effects_test,
+)
 from study.stats.table import from_matrix
-from study.stats.two_way_bootstrap import TwoWayResamples
+from study.stats.two_way_bootstrap import FISHER_Z, TwoWayResamples
 from tests.study.stats.published_tables import FIVE, NAN, VAN_DYKE, digits
 
 DISEASED = slice(69, 114)
@@ -194,3 +199,23 @@ def test_resamples_keep_every_reader_and_patients_whole():
     assert (readers > 0).all()
     assert (items[:, 0] == items[:, 1]).all()
     assert items[:, 1:].sum(axis=1) == pytest.approx(np.full(300, 3.0))
+
+
+def test_two_readers_alike_leave_no_variance_but_a_reason():
+    # Both prefer the same share, on different patients: less than noise would differ.
+    won = np.array([[1.0, 0.0], [0.0, 1.0], [1.0, 0.0], [0.0, 1.0]])
+    [rate] = win_rates(choices(won))
+    assert rate.rate.value == 0.5
+    assert (rate.test.p, rate.rate.bootstrap.low, rate.log_odds.value) == (None, None, None)
+    assert "nothing is left of the variance" in rate.test.reason
+    assert rate.test.reason == rate.rate.bootstrap.reason
+    tested = random_effects_test(won - 0.5, ["a", "b", "c", "d"])
+    assert (tested.test.p, tested.test.reason) == (None, NO_VARIANCE)
+
+
+@pytest.mark.parametrize("value", [1.0, -1.0])
+def test_an_agreement_at_the_end_of_its_range_has_no_interval(value):
+    drawn = TwoWayResamples(4, list("abcdef"), Random.BOTH, 50, 1)
+    draws = drawn.draws(lambda readers, items: readers @ [0, 1, 2, 3] + items @ range(6))
+    found = drawn.interval(value, draws, scale=FISHER_Z)
+    assert (found.low, found.reason) == (None, "the value is at the end of its range")
