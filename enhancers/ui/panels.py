@@ -130,4 +130,5 @@ def display_windows(session: Session, image: MedicalImage) -> tuple[Preset, ...]
 
 def display_group(image: MedicalImage) -> str:
     """What has to be equal for two viewers to share their display window."""
-    return f"{image.digest}/{image.place}/{image.window}"
+    plane, time, index = image.place
+    return f"{image.digest}/{index}/{time}/{plane}/{image.window}"

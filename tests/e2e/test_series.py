@@ -83,10 +83,12 @@ def pick(page, key):
     page.wait_for_function(f"{VIEWER}.state().ready")
 
 
+AXIAL = '.nav-view[data-plane="axial"] input'
+"""The slider of the axial slices in the navigator."""
+
+
 def go_to_slice(page, number):
-    field = page.locator("#slice input[type=number]")
-    field.fill(str(number))
-    field.press("Enter")
+    page.locator(AXIAL).fill(str(number))
     page.wait_for_function(
         f"place => {VIEWER}.state().imageId.split('/')[1] === place && {VIEWER}.state().ready",
         arg=str(number - 1),
@@ -106,7 +108,8 @@ def test_a_folder_of_a_series_is_listed_scrolled_run_and_downloaded(opened, exam
     )
     assert opened.evaluate(f"{VIEWER}.state().panels.length") == 0
     pick(opened, "2")
-    assert opened.input_value("#slice input[type=number]") == str(SLICES // 2 + 1)
+    opened.wait_for_selector(AXIAL)
+    assert opened.input_value(AXIAL) == str(SLICES // 2 + 1)
     for number in (1, SLICES, 3):
         go_to_slice(opened, number)
     for method in METHODS:
