@@ -13,9 +13,7 @@ def coverage(
         int, typer.Option(min=10, help="Simulated studies of each design and clustering.")
     ] = 1000,
     seed: Annotated[int, typer.Option(min=0, help="Seed of the simulation.")] = 0,
-    out: Annotated[Path, typer.Option(help="Markdown page to write.")] = Path(
-        "assets/evidence/coverage.md"
-    ),
+    out: Annotated[Path | None, typer.Option(help="Markdown page to write too.")] = None,
 ) -> None:
     """Simulate studies without a difference: how often tests reject and intervals cover."""
     from benchmarks.coverage import measure, page
@@ -25,5 +23,6 @@ def coverage(
     for scenario in measure.measure(studies, seed=seed):
         found.append(scenario)
         typer.echo(page.table([scenario], measure.KINDS).splitlines()[-1])
-    out.parent.mkdir(parents=True, exist_ok=True)
-    write_atomic(out, page.page(found, studies).encode())
+    if out is not None:
+        out.parent.mkdir(parents=True, exist_ok=True)
+        write_atomic(out, page.page(found, studies).encode())
