@@ -3,7 +3,8 @@
     python -m examples.enhance_dicom [SCAN.dcm] [--out FOLDER]
 
 Without a file a CT slice that comes with pydicom is used. The results are 16-bit PNGs for the eye,
-TIFFs in source units (here HU) for the computer, and the record of what made each of them.
+derived DICOM objects for a viewer, without the patient, TIFFs in source units (here HU) for the
+computer, and the record of what made each of them.
 """
 
 from __future__ import annotations
@@ -17,6 +18,9 @@ from pydicom.data import get_testdata_file
 from enhancers.compare import Request, compare
 from enhancers.load import load
 from enhancers.save import save_png16, to_tiff_source
+from enhancers.save.dicom import derived_dicom
+from enhancers.save.dicom.targets import Identity, derived_facts
+from enhancers.save.result_files import ResultFacts
 
 REQUESTS = [Request("nlm"), Request("tv", {"weight": 0.05})]
 
@@ -28,7 +32,10 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=Path("enhanced"))
     options = parser.parse_args()
 
-    image = load(options.scan)
+    source = Path(options.scan).read_bytes()
+    image = load(source)
+    # Both results are of one study, and neither says whose.
+    identity = Identity(keep_patient=False)
     window = image.window
     print(f"{image.modality.label}, {image.shape}, {window.low:g} to {window.high:g} {image.units}")
 
@@ -40,6 +47,10 @@ def main() -> None:
             continue
         pixels, units = event.outcome.result.pixels, event.outcome.record.result_units
         save_png16(options.out / f"{event.method}.png", pixels)
+        result = ResultFacts(image, units)
+        facts = derived_facts(result, event.outcome.record, pixels.shape[:2], identity)
+        derived = derived_dicom(source, result.values(pixels), facts)
+        (options.out / f"{event.method}.dcm").write_bytes(derived)
         (options.out / f"{event.method}.tif").write_bytes(to_tiff_source(image, pixels, units))
         (options.out / f"{event.method}.json").write_text(event.outcome.record.to_json())
         change = np.abs(pixels - image.pixels).mean()

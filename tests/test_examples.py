@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from enhancers.load import load
 from enhancers.provenance import from_json
 from enhancers.save import read_png16
 from study.domain.protocol import Status
@@ -51,6 +52,7 @@ def test_enhance_dicom(tmp_path: Path) -> None:
         assert f"{method}: changed by" in said
         assert read_png16((tmp_path / f"{method}.png").read_bytes()).shape == (128, 128)
         assert (tmp_path / f"{method}.tif").is_file()
+        assert load(tmp_path / f"{method}.dcm").units == "HU"
         assert from_json((tmp_path / f"{method}.json").read_text()).method == method
 
 

@@ -1,6 +1,7 @@
-"""Lossless export of results: the formats, and a zip of a complete run.
+"""Export of results: the formats, and a zip of a complete run.
 
-Of the input file only pixels, spacing and window are copied.
+Of the input file only pixels, geometry and window are copied; of DICOM what `enhancers.save.dicom`
+lists.
 """
 
 from __future__ import annotations

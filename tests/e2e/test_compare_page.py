@@ -4,6 +4,7 @@ import base64
 import json
 import threading
 import zipfile
+from pathlib import Path
 from urllib.parse import urlparse
 
 import numpy as np
@@ -19,10 +20,10 @@ from enhancers.load import load
 from enhancers.method_interface import Step, load_method
 from enhancers.metrics import score
 from enhancers.samples import sample
-from enhancers.save import read_png16, to_png16
+from enhancers.save import in_source_units, read_png16, to_png16
 from enhancers.ui import build
 from enhancers.warm_up import import_networks
-from tests.support.image_files import bad_files, nifti, png, ramp
+from tests.support.image_files import bad_files, chest, nifti, png, ramp
 
 pytestmark = pytest.mark.e2e
 
@@ -380,6 +381,33 @@ def test_a_volume_has_a_slice_slider(opened):
     assert not np.array_equal(readback(opened, "input"), middle)
     choose_sample(opened, "real_mr_small")
     assert opened.locator("#slice input[type=number]:visible").count() == 0
+
+
+def test_a_method_runs_on_all_slices_and_the_file_is_the_volume(opened):
+    values = np.stack([chest(64, 80, seed) for seed in range(5)], -1).transpose(1, 0, 2)
+    affine = np.array([[-0.8, 0, 0, 30], [0, 0.8, 0, 20], [0, 0, 2.5, -7.0]])
+    source = nifti(values.astype(np.int16), affine=affine)
+    upload(opened, "chest.nii", source)
+    opened.wait_for_selector("#slice input[type=number]:visible")
+    run(opened, "tv")
+    opened.locator(".formats summary").first.click()
+    with opened.expect_download() as one:
+        opened.get_by_role("link", name="NIfTI").click()
+    assert one.value.suggested_filename == "chest_slice-3_tv.nii.gz"
+    tab(opened, "All slices")
+    start = opened.locator("#slices-start")
+    opened.wait_for_function("document.querySelector('#slices-start').innerText.includes('5')")
+    assert start.inner_text().startswith("Run all 5 slices (")
+    start.click()
+    opened.wait_for_selector(".slices.done")
+    with opened.expect_download() as every:
+        opened.click(".slices .download.all")
+    assert every.value.suggested_filename == "chest_tv_all-slices.nii.gz"
+    found = load(Path(every.value.path()), slice_index=1)
+    window = load(source).window.ends
+    image = load(source, slice_index=1, window=window)
+    assert np.array_equal(found.source, in_source_units(image, enhance(image, "tv").pixels))
+    assert np.allclose(found.geometry.affine, image.geometry.affine, atol=1e-5)
 
 
 def test_a_large_image_asks_before_a_diffusion_method(opened):
