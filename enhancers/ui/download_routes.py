@@ -20,7 +20,7 @@ from enhancers.ui import gallery
 from enhancers.ui.page_updates import DOWNLOADS
 from enhancers.ui.session import Session
 from enhancers.ui.sessions import Sessions
-from enhancers.ui.slices_job import file_of
+from enhancers.ui.slices_job import file_of, is_of_dicom
 
 _PRIVATE = {"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"}
 
@@ -155,7 +155,7 @@ def result_bytes(session: Session, key: str, ending: str, keep_patient: bool) ->
     pixels = found.result.pixels
     if ending != "dcm":
         return encoded(ending, facts, pixels)
-    if opened is None or run.image.format != "DICOM" or run.image.plane:
+    if opened is None or not is_of_dicom(run.image):
         return None
     shape = pixels.shape[0], pixels.shape[1]
     index = run.image.slice_index

@@ -15,6 +15,7 @@ from enhancers.settings import Settings
 from enhancers.ui.html import fill, piece
 from enhancers.ui.run import MethodRun, Run
 from enhancers.ui.session import Session
+from enhancers.ui.slices_job import is_of_dicom
 
 OPEN_FIRST = "Open an image to begin."
 ESTIMATING = "Estimating the time …"
@@ -248,8 +249,7 @@ _DICOM = (
 
 def _formats(run: Run) -> tuple[tuple[str, str, str], ...]:
     """Ending, name and description of the formats for a result."""
-    dicom = run.image.format == "DICOM" and not run.image.plane
-    return (*_FORMATS, *_DICOM) if dicom else _FORMATS
+    return (*_FORMATS, *_DICOM) if is_of_dicom(run.image) else _FORMATS
 
 
 def waiting_text(session: Session) -> str:

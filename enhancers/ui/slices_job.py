@@ -12,7 +12,7 @@ from typing import Literal
 
 from enhancers.compare import Request
 from enhancers.compare.all_slices import ReadSlice, SlicesProgress, Target, enhance_slices
-from enhancers.decoding.opened_file import Opened, OpenedFile
+from enhancers.decoding.opened_file import Opened
 from enhancers.errors import ParameterError, ReadingRoomError
 from enhancers.image import MedicalImage
 from enhancers.private_folders import private_folder
@@ -120,11 +120,10 @@ class SlicesJob:
         window = shown.window.ends
 
         def read(index: int) -> MedicalImage:
-            if isinstance(opened, OpenedFile):
-                plane = shown.plane or STORED
-                found = opened.image(index, window, plane=plane, time=shown.time_index)
-            else:
-                found = opened.image(index, window)
+            plane = shown.plane or STORED
+            found = opened.image(index, window, plane=plane, time=shown.time_index)
+            if shown.crop is not None:
+                found = found.cropped_to_region()
             return found.with_modality(shown.modality) if _chosen(shown) else found
 
         return read
@@ -151,8 +150,14 @@ class SlicesJob:
 
 def offered_formats(image: MedicalImage) -> list[tuple[str, str]]:
     """Label and key of the formats for all slices of the volume of an image."""
-    dicom = image.format == "DICOM" and not image.plane
+    dicom = is_of_dicom(image)
     return [(label, key) for key, label in FORMATS.items() if key != "dcm" or dicom]
+
+
+def is_of_dicom(image: MedicalImage) -> bool:
+    """Whether an image is a complete frame of a DICOM object, and of one time of a volume."""
+    complete = not image.plane and image.crop is None and image.time_count == 1
+    return image.format == "DICOM" and complete
 
 
 def _chosen(image: MedicalImage) -> bool:
