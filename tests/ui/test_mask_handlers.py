@@ -111,5 +111,5 @@ def test_the_mask_belongs_to_its_slice(session):
 
     session.move_to(replace(IMAGE, slice_index=1))
     assert session.known is None
-    session.move_to(session.kept_image(0))
+    session.move_to(session.kept_image(("", 0, 0)))
     np.testing.assert_array_equal(session.known, ~MISSING)
