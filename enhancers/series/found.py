@@ -149,8 +149,8 @@ class SeriesFound:
         if not self.series:
             raise ImageReadError(
                 f"There is no DICOM image. {self.left_out or 'There are no files.'} "
-                "Give a folder, a zip archive or a DICOMDIR with DICOM images, or one file that is "
-                "no DICOM."
+                "Give a folder, a zip archive or a DICOMDIR with DICOM images, or a single file of "
+                "another format."
             )
 
     def pick(self, key: str | None) -> Series:

@@ -83,9 +83,8 @@ def upload_remark(*, on_a_space: bool) -> str:
         else "Images stay on the machine that runs this page."
     )
     return (
-        "DICOM (a file; or files, folder or zip archive of a series), NIfTI, MetaImage, NRRD and "
-        "other volumes (a header together with its values), PNG, TIFF, JPEG and other pictures, "
-        f"NumPy. {where}"
+        "DICOM (also series: files, a folder, a zip archive), NIfTI, MetaImage, NRRD, TIFF, PNG, "
+        f"JPEG, NumPy and others. {where}"
     )
 
 

@@ -61,6 +61,7 @@ def listed(session: Session) -> dict[str, Any]:
                 "key": one.key,
                 "label": f"{one.key}. {_kind(one)}",
                 "facts": facts(one),
+                "spacing": spacing(one),
                 "notes": list(one.notes),
                 "thumbnail": f"{base}{one.key}.png",
                 "pressed": "true" if one.key == session.series_key else "false",
@@ -81,14 +82,15 @@ def _kind(one: Series) -> str:
 
 
 def facts(one: Series) -> str:
-    """Size, number of slices and spacing of a series."""
+    """Size and number of slices of a series."""
     count = len(one.slices)
+    return f"{one.columns} × {one.rows} · {count} slice{'s' * (count != 1)}"
+
+
+def spacing(one: Series) -> str:
+    """Spacing of the pixels and of the slices of a series; empty where it is not known."""
     lengths = [*(one.pixel_spacing or ())] + ([one.slice_spacing] if one.slice_spacing else [])
-    found = [f"{one.columns} × {one.rows}", f"{count} slice{'s' * (count != 1)}"]
-    if lengths:
-        # A line ends before the lengths, and not within.
-        found.append("\u00a0×\u00a0".join(f"{length:.3g}" for length in lengths) + "\u00a0mm")
-    return " · ".join(found)
+    return " × ".join(f"{length:.3g}" for length in lengths) + " mm" if lengths else ""
 
 
 def router(sessions: Sessions) -> APIRouter:

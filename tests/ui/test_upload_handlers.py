@@ -63,7 +63,8 @@ def test_several_series_are_listed_and_one_is_picked(handlers, tmp_path):
     assert updates[layout.upload] is None
     assert listed["title"] == "2 series: choose one"
     assert [item["label"] for item in listed["items"]] == ["1. CT axial, localizer", "2. CT axial"]
-    assert listed["items"][1]["facts"].startswith("24 × 20 · 5 slices · 0.7")
+    assert listed["items"][1]["facts"] == "24 × 20 · 5 slices"
+    assert listed["items"][1]["spacing"] == "0.7 × 0.7 × 2 mm"
     assert "no DICOM (1)" in listed["left_out"]
     # Nothing is open yet.
     assert session.image is None
@@ -111,7 +112,7 @@ def test_what_is_no_series_leaves_image_and_list(handlers, tmp_path):
     updates = handlers.uploads.upload(paths, handlers.request, **field_values())
     assert "busy" in next(updates)[handlers.layout.series]
     assert next(updates)[handlers.layout.series] == series_list.listed(session)
-    with pytest.raises(ReadingRoomError, match="one file that is no DICOM"):
+    with pytest.raises(ReadingRoomError, match="a single file of another format"):
         next(updates)
     assert session.image is image
     assert session.series is uploaded
