@@ -22,6 +22,8 @@ LEAST_CHANNELS = 16
 ITERATION = (3.4445, -4.7750, 2.0315)
 ITERATIONS = 5
 """Coefficients of the odd quintic that drives singular values toward 1, and how often."""
+WEIGHT_DECAY = 0.1
+"""Without it the weights of a network without norms grow, until it becomes unstable."""
 ADAM_RMS = 0.2
 """Typical root mean square of an Adam step at a learning rate of 1."""
 
@@ -44,6 +46,7 @@ class Muon(Optimizer):
                 ahead = weight.grad.add(momentum, alpha=MOMENTUM).flatten(1)
                 size = ADAM_RMS * math.sqrt(max(ahead.shape))
                 change = orthogonalised(ahead).reshape(weight.shape)
+                weight.mul_(1 - group["lr"] * WEIGHT_DECAY)
                 weight.add_(change, alpha=-group["lr"] * size)
 
 

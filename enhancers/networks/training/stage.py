@@ -22,6 +22,9 @@ WARM_UP_STEPS = 50
 DECAY_SHARE = 0.67
 """Last part of the budget, in which the learning rate decays."""
 CHECKPOINT_SECONDS = 120.0
+OUTLIER = 10.0
+"""Times its running mean from which on the gradient of a step is left out."""
+GRADIENT_MEMORY = 0.98
 
 
 @dataclass(frozen=True)
@@ -69,6 +72,9 @@ class Stage:
         self.steps = 0
         self.elapsed = 0.0
         self.loss = math.nan
+        self.gradient = math.nan
+        """Running mean of the gradient's norm."""
+        self.left_out = 0
 
     def resume(self) -> None:
         """Continue from the checkpoint, if there is one."""
@@ -80,6 +86,7 @@ class Stage:
         for optimizer, stored in zip(self.optimizers, state["optimizers"], strict=True):
             optimizer.load_state_dict(stored)
         self.steps, self.elapsed, self.loss = state["steps"], state["elapsed"], state["loss"]
+        self.gradient = state.get("gradient", math.nan)
 
     def save(self) -> None:
         """Write the checkpoint; an interruption leaves the previous one."""
@@ -90,6 +97,7 @@ class Stage:
             "steps": self.steps,
             "elapsed": self.elapsed,
             "loss": self.loss,
+            "gradient": self.gradient,
         }
         with atomic_path(self.path) as part:
             torch.save(state, part)
@@ -111,7 +119,9 @@ class Stage:
                 self.elapsed += now - last
                 last = now
                 self.loss = loss if math.isnan(self.loss) else 0.99 * self.loss + 0.01 * loss
-                bar.set_postfix(step=self.steps, loss=f"{self.loss:.4f}", refresh=False)
+                bar.set_postfix(
+                    step=self.steps, loss=f"{self.loss:.4f}", left_out=self.left_out, refresh=False
+                )
                 bar.update(min(round(100 * self.progress()), 100) - bar.n)
                 if now - saved > CHECKPOINT_SECONDS:
                     self.save()
@@ -126,15 +136,28 @@ class Stage:
         loss = loss_of()
         self.model.zero_grad(set_to_none=True)
         torch.autograd.backward(loss)
-        nn.utils.clip_grad_norm_(self.model.parameters(), 1.0)
+        norm = float(nn.utils.clip_grad_norm_(self.model.parameters(), 1.0))
+        self.steps += 1
+        if self._is_outlier(norm):
+            self.left_out += 1
+            return self.loss
         for optimizer in self.optimizers:
             optimizer.step()
-        self.steps += 1
         decay = min(EMA, (1 + self.steps) / (10 + self.steps))
         with torch.no_grad():
             for key, value in self.model.state_dict().items():
                 self.average[key].lerp_(value, 1 - decay)
         return float(loss.detach())
+
+    def _is_outlier(self, norm: float) -> bool:
+        """Whether a gradient would drown those before it; one that recurs becomes usual."""
+        if not math.isfinite(norm):
+            return True
+        if math.isnan(self.gradient):
+            self.gradient = norm
+        most = OUTLIER * self.gradient
+        self.gradient += (1 - GRADIENT_MEMORY) * (min(norm, most) - self.gradient)
+        return self.steps > WARM_UP_STEPS and norm > most
 
     def averaged(self) -> Any:
         """The network with the moving average of its weights, in evaluation mode."""

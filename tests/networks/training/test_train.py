@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import math
 from pathlib import Path
 
 import pytest
@@ -159,3 +160,28 @@ def test_a_folder_without_a_prior_cannot_be_trained_further(corpus: Corpus, tmp_
     (tmp_path / "training.json").write_text('{"stages": []}')
     with pytest.raises(NetworkMissing, match="no trained network"):
         train_pixel(corpus, 0.01, tmp_path / "out", "cpu", start=tmp_path)
+
+
+def test_a_step_whose_gradient_explodes_is_left_out(tmp_path: Path) -> None:
+    """One such step, with momentum, undid an hour of training."""
+    torch.manual_seed(0)
+    stage = Stage("line", nn.Linear(1, 1), 0.0, tmp_path, "cpu", max_steps=400)
+    x = torch.linspace(-1, 1, 64)[:, None]
+    seen: list[float] = []
+
+    def loss() -> torch.Tensor:
+        seen.append(float(stage.model.weight.detach()))
+        factor = {200: 1e6, 201: float("nan")}.get(len(seen), 1.0)
+        return factor * (stage.model(x) - 2 * x).square().mean()
+
+    stage.fit(loss)
+    assert stage.left_out == 2
+    assert seen[200] == seen[199] == seen[201]
+    assert math.isfinite(stage.loss)
+
+
+def test_a_gradient_that_stays_large_becomes_usual(tmp_path: Path) -> None:
+    stage = Stage("line", nn.Linear(1, 1), 0.0, tmp_path, "cpu", max_steps=400)
+    x = torch.ones((8, 1))
+    stage.fit(lambda: (1e3 if stage.steps > 100 else 1.0) * stage.model(x).square().mean())
+    assert 0 < stage.left_out < 100
