@@ -144,6 +144,63 @@ def test_what_cannot_be_written_is_refused_before_the_run(
     assert "is there already" in error_of(monkeypatch, capsys, *arguments)
 
 
+def test_the_input_is_never_replaced_and_a_folder_never_written_to(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path,
+    volume: Path,
+) -> None:  # fmt: skip
+    monkeypatch.setattr("enhancers.compare.compare", None)
+    folder = dicom_series.stack(tmp_path / "series", [0, 2])
+    one = min(folder.iterdir()).rename(folder / "one.dcm")
+    (tmp_path / "folder.nii").mkdir()
+    before = volume.read_bytes(), one.read_bytes()
+    for arguments, words in (
+        ([volume, "--out", volume], "is the input"),
+        ([volume, "--all-slices", "--out", volume], "is the input"),
+        ([volume, "--out", tmp_path / "x.nii", "--json", volume], "is the input"),
+        ([one, "--out", one], "is the input"),
+        ([folder, "--slice", 0, "--out", one], "is the input"),
+        ([volume, "--out", tmp_path / "none" / "x.nii"], "there is no folder"),
+        ([volume, "--out", volume / "x.nii"], "there is no folder"),
+        ([folder, "--all-slices", "--out", one / "out"], "there is no folder"),
+        ([volume, "--out", tmp_path / "folder.nii"], "is a folder"),
+    ):
+        assert words in error_of(monkeypatch, capsys, "--method", "tv", *arguments)
+    assert before == (volume.read_bytes(), one.read_bytes())
+
+
+@pytest.mark.parametrize("option", ["--out", "--mask"])
+def test_degrade_never_replaces_its_input(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, volume: Path, option: str
+) -> None:
+    picture = tmp_path / "picture.png"
+    picture.write_bytes(image_files.png(image_files.chest(64, 80).astype(np.uint16)))
+    before = picture.read_bytes()
+    given = ["--out", tmp_path / "x.png"] if option == "--mask" else []
+    arguments = [picture, "--kind", "missing", *given, option, picture]
+    monkeypatch.setattr(sys, "argv", ["enhancers", "degrade", *map(str, arguments)])
+    assert main() == 2
+    assert picture.read_bytes() == before
+
+
+def test_other_planes_are_refused_as_dicom(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    folder = dicom_series.stack(tmp_path / "series", [0, 2])
+    arguments = folder, "--method", "tv", "--all-slices", "--plane", "coronal", "--out"
+    for name in ("out", "out.dcm"):
+        found = error_of(monkeypatch, capsys, *arguments, tmp_path / name)
+        assert "coronal slices are of no DICOM object" in found
+
+
+def test_a_degraded_image_says_so_as_dicom(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    folder, out = dicom_series.stack(tmp_path / "series", [0, 2]), tmp_path / "out.dcm"
+    arguments = folder, "--method", "tv", "--slice", 0, "--degrade", "gaussian:0.1", "--out", out
+    assert not run(monkeypatch, *arguments)
+    found = pydicom.dcmread(out)
+    assert "degraded by simulation: gaussian" in found.DerivationDescription
+    assert found.SeriesDescription.startswith("Reading Room: degraded, ")
+
+
 def test_a_run_that_fails_leaves_nothing(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:

@@ -119,10 +119,20 @@ def run(
     ] = None,
 ) -> None:
     """Enhance one image, or all slices of a volume."""
-    from enhancers.cli.outputs import AllSlices, checked_kind, slice_source, write_result
+    from enhancers.cli.outputs import (
+        AllSlices,
+        check_file,
+        check_out,
+        checked_kind,
+        slice_source,
+        write_result,
+    )
     from enhancers.compare import Request, compare
 
     kind = checked_kind(out, all_slices, keep_patient)
+    (check_out if all_slices and kind == "dcm" else check_file)(source, out)
+    if record is not None:
+        check_file(source, record, "--json")
     request = Request(method, assignments(settings or []), seeds)
     if all_slices:
         _only_with_one_slice(
@@ -234,9 +244,13 @@ def degrade(
     ] = None,
 ) -> None:
     """Degrade an image, which gives a test image with a known truth."""
+    from enhancers.cli.outputs import check_file
     from enhancers.degrade import KINDS, degrade_image
     from enhancers.save import save_png16, to_npz, to_tiff_source
 
+    check_file(source, out)
+    if mask is not None:
+        check_file(source, mask, "--mask")
     image = read_image(
         source, slice_text, series=series, window=window, plane=plane, time=time, cropped=cropped
     )

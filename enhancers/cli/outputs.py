@@ -21,6 +21,42 @@ if TYPE_CHECKING:
     from enhancers.method import Modality
 
 
+def check_out(source: Path, out: Path, option: str = "--out") -> None:
+    """Check, before anything is computed, that a file can be written without loss of the input.
+
+    Parameters
+    ----------
+    source : Path
+        The input: a file, or a folder of series.
+    out : Path
+    option : str
+        That gave ``out``.
+
+    Raises
+    ------
+    ParameterError
+        ``out`` is the input or one of its files, or its folder is not there.
+    """
+    if not out.parent.is_dir():
+        raise ParameterError(
+            f"{option} {out}: there is no folder {out.parent}; make it first, or give another."
+        )
+    if not out.exists():
+        return
+    inside = source.is_dir() and source.resolve() in out.resolve().parents
+    if inside or (source.exists() and out.samefile(source)):
+        raise ParameterError(
+            f"{option} {out} is the input, which is never replaced; give another name."
+        )
+
+
+def check_file(source: Path, out: Path, option: str = "--out") -> None:
+    """As `check_out`, where ``out`` may not be a folder."""
+    check_out(source, out, option)
+    if out.is_dir():
+        raise ParameterError(f"{option} {out} is a folder; give the name of a file.")
+
+
 def checked_kind(out: Path, all_slices: bool, keep_patient: bool) -> str:
     """The format of ``--out``; DICOM for a folder.
 
@@ -162,6 +198,7 @@ class AllSlices:
 
         if self.kind != "dcm":
             return VolumeTarget(self.out, self.kind)
+        source.check_dicom()
         identity = Identity(self.keep_patient)
         if source.one_object:
             frames = [frame or 0 for frame in source.frames()]

@@ -67,11 +67,13 @@ def derived_facts(
     stated = facts.stated(shape)
     params = ", ".join(f"{name}={value}" for name, value in record.params if value is not None)
     method = get(record.method).label
-    said = f"{record.project}: {method} ({params}), seed {record.seed}. {NOTICE}"
+    made = record.input.degraded
+    first = f"The image was degraded by simulation: {made}. " if made else ""
+    said = f"{record.project}: {method} ({params}), seed {record.seed}. {first}{NOTICE}"
     return DerivedFacts(
         window=stated.window,
         description=said,
-        series_description=f"Reading Room: {method}",
+        series_description=f"Reading Room: {'degraded, ' if made else ''}{method}",
         in_source_units=facts.kept,
         scale=shape[0] // image.shape[0],
         colour=image.is_colour,
