@@ -140,8 +140,8 @@ def test_what_cannot_be_written_is_refused_before_the_run(
     (tmp_path / "full").mkdir()
     (tmp_path / "full" / "file").touch()
     folder = dicom_series.stack(tmp_path / "series", [0, 2])
-    arguments = folder, "--method", "tv", "--all-slices", "--out", tmp_path / "full"
-    assert "is there already" in error_of(monkeypatch, capsys, *arguments)
+    into = folder, "--method", "tv", "--all-slices", "--out", tmp_path / "full"
+    assert "is there already" in error_of(monkeypatch, capsys, *into)
 
 
 def test_the_input_is_never_replaced_and_a_folder_never_written_to(
