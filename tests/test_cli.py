@@ -209,7 +209,8 @@ def test_samples_are_written(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) ->
         ),
         (
             ("run", "{in}", "--method", "clahe", "--out", "{out}.bmp"),
-            "--out o.bmp has no known ending; use .png or .tif.",
+            "--out o.bmp has no known ending; use one of .png, .tif, .tiff, .nii, "
+            ".nii.gz, .nrrd, .mha, .dcm.",
         ),
         (
             ("run", "{in}", "--method", "clahe", "--device", "cuda:9", "--out", "{out}.png"),
