@@ -31,14 +31,11 @@ def main() -> None:
     parser.add_argument("scan", nargs="?", type=Path, default=get_testdata_file("CT_small.dcm"))
     parser.add_argument("--out", type=Path, default=Path("enhanced"))
     options = parser.parse_args()
-
     source = Path(options.scan).read_bytes()
     image = load(source)
-    # Both results are of one study, and neither says whose.
-    identity = Identity(keep_patient=False)
-    window = image.window
-    print(f"{image.modality.label}, {image.shape}, {window.low:g} to {window.high:g} {image.units}")
-
+    identity = Identity(keep_patient=False)  # of the new study that has all results
+    low, high = image.window.ends
+    print(f"{image.modality.label}, {image.shape}, {low:g} to {high:g} {image.units}")
     options.out.mkdir(parents=True, exist_ok=True)
     for event in compare(image, REQUESTS, seed=0):
         if event.error:

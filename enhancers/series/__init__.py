@@ -181,7 +181,7 @@ class LocalSeries(SeriesImages):
         """The frames of a file and its digest; None where it has to be read as a whole."""
         if file not in self._opened:
             self._opened[file] = None
-            with suppress(ValueError), opening_errors(), file.path.open("rb") as opened:
+            with opening_errors(), file.path.open("rb") as opened, suppress(ValueError):
                 digest = hashlib.file_digest(opened, "sha256").hexdigest()
                 self._opened[file] = FrameFile(file.path, self.caps), digest
         return self._opened[file]

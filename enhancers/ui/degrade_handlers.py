@@ -27,8 +27,11 @@ class DegradeHandlers(Handlers):
             page.degrade_level: gr.update(value=kind.default, info=render.degrade_info(kind)),
         }
 
-    def degrade(self, key: str, level: float | None, seed: Any, request: gr.Request) -> Updates:
-        """Degrade the image as it was opened; results are removed."""
+    def apply(self, key: str, level: float | None, seed: Any, request: gr.Request) -> Updates:
+        """Degrade the image as it was opened; results are removed.
+
+        Gradio names an event by its handler, and ``degrade`` is an endpoint of the API.
+        """
         session = self.session(request)
         image = session.original or session.image
         if image is None:

@@ -256,7 +256,7 @@ def _degrade_events(wiring: Wiring, page: Layout) -> list[Any]:
     connect(page.degrade_kind.input, handlers.kind, [page.degrade_kind])
     inputs = [page.degrade_kind, page.degrade_level, page.seed]
     return [
-        connect(page.degrade.click, handlers.degrade, inputs),
+        connect(page.degrade.click, handlers.apply, inputs),
         connect(page.undo_degrade.click, handlers.undo),
     ]
 

@@ -1,8 +1,10 @@
 """MINC 2, HDF5 of ITK and VTK, read by SimpleITK in a process that can open nothing else."""
 
 import base64
+import locale
 import random
 import zlib
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +16,15 @@ from enhancers.decoding.slice_store import SliceStore
 from enhancers.errors import ImageReadError, ImageTooLarge
 from enhancers.load import Caps, load, probe
 from enhancers.load.volumes import converted
+
+
+@pytest.fixture(autouse=True)
+def _locale() -> Iterator[None]:
+    """The encoding of text, which SimpleITK changes in its process when it writes or reads VTK."""
+    before = locale.setlocale(locale.LC_ALL)
+    yield
+    locale.setlocale(locale.LC_ALL, before)
+
 
 VOLUME = np.random.default_rng(0).integers(0, 900, (20, 24, 28)).astype(np.int16)
 ENDS = {"MINC": "mnc", "ITK HDF5": "h5", "VTK": "vtk"}

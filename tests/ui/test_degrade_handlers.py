@@ -26,7 +26,7 @@ def session(degrading, handlers):
 
 
 def test_the_degraded_image_is_the_input_and_the_original_the_truth(degrading, session, handlers):
-    changed = degrading.degrade("gaussian", 0.1, 7, handlers.request)
+    changed = degrading.apply("gaussian", 0.1, 7, handlers.request)
     expected = degrade_image(IMAGE, "gaussian", 0.1, seed=7)
     np.testing.assert_array_equal(session.image.pixels, expected.pixels)
     np.testing.assert_array_equal(session.truth, IMAGE.pixels)
@@ -37,15 +37,15 @@ def test_the_degraded_image_is_the_input_and_the_original_the_truth(degrading, s
 
 
 def test_a_second_degradation_starts_from_the_original(degrading, session, handlers):
-    degrading.degrade("gaussian", 0.3, 0, handlers.request)
-    degrading.degrade("blur", 2, 0, handlers.request)
+    degrading.apply("gaussian", 0.3, 0, handlers.request)
+    degrading.apply("blur", 2, 0, handlers.request)
     expected = degrade_image(IMAGE, "blur", 2, seed=0)
     np.testing.assert_array_equal(session.image.pixels, expected.pixels)
     np.testing.assert_array_equal(session.truth, IMAGE.pixels)
 
 
 def test_undoing_gives_the_original_back(degrading, session, handlers):
-    degrading.degrade("ct_dose", 0.5, 0, handlers.request)
+    degrading.apply("ct_dose", 0.5, 0, handlers.request)
     assert session.image.measured.projections is not None
     changed = degrading.undo(handlers.request)
     assert session.image is IMAGE
@@ -55,7 +55,7 @@ def test_undoing_gives_the_original_back(degrading, session, handlers):
 
 
 def test_what_is_degraded_is_remembered_with_its_slice(degrading, session, handlers):
-    degrading.degrade("gaussian", 0.1, 0, handlers.request)
+    degrading.apply("gaussian", 0.1, 0, handlers.request)
     left = session.image
     session.move_to(replace(IMAGE, slice_index=1, slice_count=2))
     assert session.original is None
@@ -71,7 +71,7 @@ def test_every_kind_offers_its_level_and_degrades(kind, degrading, session, hand
     offered = degrading.kind(kind)[page.degrade_level]
     assert offered["value"] == KINDS[kind].default
     assert offered["info"].startswith(f"{KINDS[kind].level}: ")
-    degrading.degrade(kind, offered["value"], 0, handlers.request)
+    degrading.apply(kind, offered["value"], 0, handlers.request)
     assert session.original is IMAGE
 
 
@@ -82,11 +82,11 @@ def test_mistakes_change_nothing(degrading, session, handlers):
         (0.1, -1, "seed is -1"),
     ):
         with pytest.raises(ParameterError, match=said):
-            degrading.degrade("gaussian", level, seed, handlers.request)
+            degrading.apply("gaussian", level, seed, handlers.request)
     assert session.image is IMAGE
     assert session.truth is None
 
 
 def test_without_an_image_it_says_to_open_one(degrading, handlers):
     with pytest.raises(ImageReadError, match="Open an image first"):
-        degrading.degrade("gaussian", 0.1, 0, handlers.request)
+        degrading.apply("gaussian", 0.1, 0, handlers.request)
