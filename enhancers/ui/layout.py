@@ -260,34 +260,32 @@ def _image_section(samples: dict[str, Any], remarks: tuple[str, str]) -> dict[st
         parts["truth"] = gr.File(
             label="Ground truth image", show_label=False, elem_id="truth", height=64
         )
+        parts |= _degrade_fields()
         parts |= _mask_fields()
-    parts |= _degrade_fields()
     return parts
 
 
 def _degrade_fields() -> dict[str, Any]:
     first = next(iter(KINDS.values()))
-    with gr.Accordion("Degrade first", open=False, elem_id="degrade-fold"):
-        gr.HTML(
-            piece(
-                "remark",
-                "Makes a test image of this one, which becomes its ground truth. The seed is that "
-                "of the run.",
-            )
+    gr.HTML(
+        piece(
+            "remark",
+            "Or degrade this image, which becomes the ground truth of the degraded one. The seed "
+            "is that of the run.",
         )
-        kind = gr.Dropdown(
-            [(one.label, one.key) for one in KINDS.values()], value=first.key, label="Degradation",
-            info=first.help, filterable=False, elem_id="degrade-kind",
-        )  # fmt: skip
-        level = gr.Number(
-            first.default, label="Level", info=render.degrade_info(first), elem_id="degrade-level"
+    )
+    kind = gr.Dropdown(
+        [(one.label, one.key) for one in KINDS.values()], value=first.key, label="Degradation",
+        info=first.help, filterable=False, elem_id="degrade-kind",
+    )  # fmt: skip
+    level = gr.Number(
+        first.default, label="Level", info=render.degrade_info(first), elem_id="degrade-level"
+    )
+    with gr.Row():
+        apply = gr.Button("Degrade", size="sm", elem_id="degrade", min_width=80)
+        undo = gr.Button(
+            "Back to the original", size="sm", visible=False, elem_id="undo-degrade", min_width=80
         )
-        with gr.Row():
-            apply = gr.Button("Degrade", size="sm", elem_id="degrade", min_width=80)
-            undo = gr.Button(
-                "Back to the original", size="sm", visible=False, elem_id="undo-degrade",
-                min_width=80,
-            )  # fmt: skip
     return {
         "degrade_kind": kind, "degrade_level": level, "degrade": apply, "undo_degrade": undo,
     }  # fmt: skip

@@ -82,10 +82,7 @@ def upload_remark(*, on_a_space: bool) -> str:
         if on_a_space
         else "Images stay on the machine that runs this page."
     )
-    return (
-        "DICOM (also series: files, a folder, a zip archive), NIfTI, MetaImage, NRRD, TIFF, PNG, "
-        f"JPEG, NumPy and others. {where}"
-    )
+    return f"DICOM and its series, NIfTI, TIFF, PNG and more. {where}"
 
 
 def keeping_remark(settings: Settings) -> str:

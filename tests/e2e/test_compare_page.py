@@ -388,7 +388,7 @@ def test_a_method_runs_on_all_slices_and_the_file_is_the_volume(opened):
     affine = np.array([[-0.8, 0, 0, 30], [0, 0.8, 0, 20], [0, 0, 2.5, -7.0]])
     source = nifti(values.astype(np.int16), affine=affine)
     upload(opened, "chest.nii", source)
-    opened.wait_for_selector("#slice input[type=number]:visible")
+    opened.wait_for_selector("#navigator .nav-view img[src^=data]")
     run(opened, "tv")
     opened.locator(".formats summary").first.click()
     with opened.expect_download() as one:

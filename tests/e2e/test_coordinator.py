@@ -194,7 +194,7 @@ def test_a_study_is_closed_and_unblinded_by_two_persons(as_anna, study, browser)
     with page.expect_popup() as opened:
         page.click("a.download")
     report = opened.value
-    report.wait_for_selector("text=Main results")
+    report.wait_for_selector("text=Primary comparison")
     assert not [name for name in NAMES if name in report.content()]
 
     other.bring_to_front()
