@@ -82,9 +82,12 @@ def mr_acquisition(
     magnitude = image.window.to_source(luminance(image.pixels))
     found = acquired(magnitude, acceleration, rng, how)
     pixels = with_luminance(image.pixels, image.window.to_unit(zero_filled(found)))
-    coils = isinstance(found, CoilSpectrum)
-    measured = Measured(coils=found) if coils else Measured(spectrum=found)  # type: ignore
-    return replace(image.with_pixels(pixels), measured=None if image.is_colour else measured)
+    if image.is_colour:
+        return image.with_pixels(pixels)
+    measured = (
+        Measured(coils=found) if isinstance(found, CoilSpectrum) else Measured(spectrum=found)
+    )
+    return replace(image.with_pixels(pixels), measured=measured)
 
 
 def ultrasound(

@@ -255,7 +255,7 @@ def _image_section(samples: dict[str, Any], remarks: tuple[str, str]) -> dict[st
         js_on_load=asset_text("window_fields.js"),
         apply_default_css=False, visible=False, elem_id="window-limits",
     )  # fmt: skip
-    with gr.Accordion("Ground truth, missing pixels", open=False, elem_id="truth-fold"):
+    with gr.Accordion("Ground truth, degrading, missing pixels", open=False, elem_id="truth-fold"):
         gr.HTML(piece("remark", "Ground truth, for PSNR, SSIM and other measures."))
         parts["truth"] = gr.File(
             label="Ground truth image", show_label=False, elem_id="truth", height=64

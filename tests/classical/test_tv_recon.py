@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from dataclasses import replace
 from functools import cache
 
@@ -139,8 +139,10 @@ def test_too_few_iterations_are_said() -> None:
 def test_a_run_stops_between_iterations() -> None:
     scan = degrade_image(mr(), "mr_undersample", 4, seed=0)
     run = steps(scan)
+    assert isinstance(run, Generator)
     assert [next(run).note for _ in range(3)][1:] == ["iteration 1 of 150", "iteration 2 of 150"]
-    run.close()  # type: ignore[attr-defined]
+    run.close()
+    assert next(run, None) is None
 
 
 def test_the_cost_follows_what_was_measured() -> None:

@@ -153,7 +153,8 @@ def _native(dataset: Dataset, syntax: UID, index: int) -> NDArray[Any]:
         raise
     except Exception as error:
         raise ImageReadError(
-            "The DICOM file is truncated or damaged: its pixels do not match its header."
+            "The DICOM file is truncated or damaged: its pixels do not match its "
+            "header. Export it again."
         ) from error
     return values if values.dtype.kind == "f" else _significant(values, dataset)
 
