@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from benchmarks.coverage.simulation import Clustering, Design, simulate
-from study.stats.chance_agreement import agreement_weights
+from study.stats.agreement.chance_agreement import agreement_weights
 from study.stats.scale import Scale
 
 READERS, PATIENTS = 400, 2500

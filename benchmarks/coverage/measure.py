@@ -10,11 +10,11 @@ import numpy as np
 from benchmarks.coverage.agreement_truth import SCALE, population
 from benchmarks.coverage.simulation import Clustering, Design, SimulatedStudy, simulate
 from study.domain.inference import Random
-from study.stats.agreement import fleiss_kappa, gwet_ac
-from study.stats.bradley_terry import bradley_terry
+from study.stats.agreement.coefficients import fleiss_kappa, gwet_ac
+from study.stats.comparison.bradley_terry import bradley_terry
+from study.stats.comparison.paired import compare_pair
+from study.stats.comparison.preference import win_rates
 from study.stats.estimate import Estimate, Interval, PValue
-from study.stats.paired import compare_pair
-from study.stats.preference import win_rates
 from study.stats.table import from_matrix
 
 DESIGNS = (Design(20, 5), Design(10, 3), Design(100, 1), Design(10, 3, readers=2))

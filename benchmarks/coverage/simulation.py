@@ -7,8 +7,8 @@ from enum import StrEnum
 
 import numpy as np
 
+from study.stats.comparison.preference import Choice, Preference
 from study.stats.estimate import Floats
-from study.stats.preference import Choice, Preference
 
 CASE_SD, PATIENT_SD, NOISE_SD = 0.5, 0.5, 0.6
 """Standard deviations on the 5-point scale of what the two methods share, and of a rating."""

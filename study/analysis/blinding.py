@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from study.analysis.dataset import Dataset
 from study.analysis.records import DO_NOT_KNOW
-from study.stats.blinding_index import BlindingIndex, Guess, blinding_index
+from study.stats.comparison.blinding_index import BlindingIndex, Guess, blinding_index
 from study.stats.estimate import LEVEL, Estimate
 from study.stats.intervals import proportion
 

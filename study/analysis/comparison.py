@@ -16,13 +16,13 @@ from study.analysis.scores import AnalysisOptions, MissingCount, missing_by_reas
 from study.domain.errors import StatisticsError
 from study.domain.protocol import MethodKind, Role
 from study.domain.questions import NO_PREFERENCE, PREFERS_LEFT, Question
-from study.stats.bradley_terry import BradleyTerryFit, bradley_terry
-from study.stats.comparison import Comparisons, Friedman, compare_methods, friedman
+from study.stats.comparison.bradley_terry import BradleyTerryFit, bradley_terry
+from study.stats.comparison.methods import Comparisons, Friedman, compare_methods, friedman
+from study.stats.comparison.preference import Choice, Preference, WinRate, win_rates
 from study.stats.estimate import Estimate
 from study.stats.intervals import proportion
 from study.stats.multiple_testing import CorrectedPValue, correct
 from study.stats.panel import panel_of
-from study.stats.preference import Choice, Preference, WinRate, win_rates
 
 
 @dataclass(frozen=True)

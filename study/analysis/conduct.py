@@ -13,16 +13,16 @@ from study.analysis.reader_consistency import ReaderDrift, drift
 from study.analysis.scores import MissingCount, missing_by_reason
 from study.domain.protocol import Role
 from study.domain.questions import LEFT, Question
-from study.stats.balance import (
+from study.stats.comparison.balance import (
     MethodPosition,
     OrderBalance,
     SideBalance,
     order_balance,
     side_balance,
 )
+from study.stats.comparison.preference import SideCheck, null_pairs, side_check
 from study.stats.estimate import Estimate, Floats
 from study.stats.intervals import mean_estimate, proportion
-from study.stats.preference import SideCheck, null_pairs, side_check
 
 
 @dataclass(frozen=True)

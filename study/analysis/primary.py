@@ -9,9 +9,9 @@ from study.analysis.comparison import compare_scores, family_pairs, main_choices
 from study.analysis.dataset import Dataset
 from study.analysis.scores import AnalysisOptions
 from study.domain.questions import Question, QuestionKind
+from study.stats.comparison.hypotheses import HypothesisTest, hypothesis_test
+from study.stats.comparison.preference import win_rates
 from study.stats.estimate import Estimate, Interval, PValue
-from study.stats.hypotheses import HypothesisTest, hypothesis_test
-from study.stats.preference import win_rates
 from study.stats.two_way_bootstrap import LOG_ODDS
 
 

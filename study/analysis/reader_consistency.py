@@ -13,7 +13,7 @@ from study.domain.protocol import Role
 from study.domain.questions import PAIR, Question
 from study.stats.estimate import Estimate, Floats
 from study.stats.intervals import mean_estimate, t_interval
-from study.stats.intra_reader import RepeatReliability, all_repeats
+from study.stats.reliability.intra_reader import RepeatReliability, all_repeats
 from study.stats.scale import Scale
 from study.stats.table import RatingRow
 

@@ -27,7 +27,7 @@ from study.analysis.scores import (
 from study.domain.questions import Question
 from study.stats.estimate import LEVEL
 from study.stats.intervals import RESAMPLES
-from study.stats.intra_reader import RepeatReliability
+from study.stats.reliability.intra_reader import RepeatReliability
 
 
 @dataclass(frozen=True)

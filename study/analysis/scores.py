@@ -17,12 +17,12 @@ from study.analysis.dataset import Dataset, Observation, row_of, scale_of
 from study.domain.inference import Random
 from study.domain.protocol import Role
 from study.domain.questions import Question
-from study.stats.agreement import Agreement, fleiss_kappa, gwet_ac, raw_agreement
-from study.stats.cohen import PairwiseKappas, pairwise_kappas
+from study.stats.agreement.coefficients import Agreement, fleiss_kappa, gwet_ac, raw_agreement
+from study.stats.agreement.cohen import PairwiseKappas, pairwise_kappas
+from study.stats.agreement.krippendorff import krippendorff_alpha
 from study.stats.intervals import IntervalOptions, RandomOptions
-from study.stats.intra_reader import RepeatReliability, all_repeats
-from study.stats.krippendorff import krippendorff_alpha
-from study.stats.reliability import Reliability, reliability
+from study.stats.reliability.inter_reader import Reliability, reliability
+from study.stats.reliability.intra_reader import RepeatReliability, all_repeats
 from study.stats.summary import RatingSummary, summarise
 from study.stats.table import RatingRow, Ratings, from_matrix, tabulate
 

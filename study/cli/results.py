@@ -205,7 +205,7 @@ def stats(
 ) -> None:
     """Compute statistics of any table of ratings, without a study."""
     from study.stats.catalog import run_kind
-    from study.stats.csv_input import ColumnChoice
+    from study.stats.ratings_file.csv_input import ColumnChoice
 
     columns = ColumnChoice(item, rater, value, method, cluster, question)
     found = run_kind(kind, ratings, scale, seed, columns)

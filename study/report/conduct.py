@@ -9,7 +9,7 @@ from study.analysis.records import EXCLUDED, NEVER_JOINED, UNDONE, WITHDRAWN, Ex
 from study.domain.formatting import DASH, date_time, decimal, p_equals, percent, plural
 from study.report.cells import Content, Row, Table, share_with_interval, tested, with_interval
 from study.report.context import ReportContext, Section
-from study.stats.preference import SideCheck
+from study.stats.comparison.preference import SideCheck
 
 
 def balance(context: ReportContext) -> Section:

@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from study.report import figures
 from study.report.cells import Cell, Content, Row, Table, share_with_interval, value, with_interval
 from study.report.context import ReportContext, Section
-from study.stats.intra_reader import POOLED, RepeatReliability
-from study.stats.reliability import FLAG_BELOW
+from study.stats.reliability.inter_reader import FLAG_BELOW
+from study.stats.reliability.intra_reader import POOLED, RepeatReliability
 
 
 def consistency(context: ReportContext) -> Section:

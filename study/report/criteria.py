@@ -20,8 +20,8 @@ from study.report.cells import (
 )
 from study.report.context import ReportContext, Section
 from study.report.overview import mean_sd
-from study.stats.comparison import Comparisons, Friedman
-from study.stats.reliability import FORMS
+from study.stats.comparison.methods import Comparisons, Friedman
+from study.stats.reliability.inter_reader import FORMS
 from study.stats.summary import RatingSummary
 
 

@@ -3,7 +3,7 @@
 Every result is a frozen dataclass. A statistic that the data leave undefined has the value
 None and a reason; it is never NaN.
 
->>> from study.stats.agreement import fleiss_kappa
+>>> from study.stats.agreement.coefficients import fleiss_kappa
 >>> from study.stats.scale import Scale
 >>> from study.stats.table import from_matrix
 >>> ratings = from_matrix([[1, 1, 2], [3, 3, 3], [5, 4, 5]], Scale.span(1, 5))

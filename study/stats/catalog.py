@@ -8,17 +8,17 @@ from pathlib import Path
 
 from study.domain.errors import StatisticsError
 from study.domain.formatting import plural
-from study.stats import agreement
-from study.stats.chance_agreement import WEIGHTINGS
-from study.stats.cohen import pairwise_kappas
-from study.stats.comparison import compare_methods, friedman
-from study.stats.csv_input import ColumnChoice, read_ratings
+from study.stats.agreement import coefficients as agreement
+from study.stats.agreement.chance_agreement import WEIGHTINGS
+from study.stats.agreement.cohen import pairwise_kappas
+from study.stats.agreement.krippendorff import METRICS, krippendorff_alpha
+from study.stats.comparison.methods import compare_methods, friedman
 from study.stats.estimate import Json, to_plain
 from study.stats.intervals import RESAMPLES, IntervalOptions
-from study.stats.intra_reader import all_repeats
-from study.stats.krippendorff import METRICS, krippendorff_alpha
 from study.stats.panel import panel_of
-from study.stats.reliability import FORMS, reliability
+from study.stats.ratings_file.csv_input import ColumnChoice, read_ratings
+from study.stats.reliability.inter_reader import FORMS, reliability
+from study.stats.reliability.intra_reader import all_repeats
 from study.stats.scale import Scale
 from study.stats.summary import summarise
 from study.stats.table import RatingRow, Ratings, tabulate

@@ -17,7 +17,7 @@ from study.analysis.scores import (
 )
 from study.domain.protocol import Role
 from study.domain.questions import CANNOT_JUDGE
-from study.stats.agreement import fleiss_kappa
+from study.stats.agreement.coefficients import fleiss_kappa
 from study.stats.scale import Scale
 from study.stats.table import from_matrix
 from tests.support.simulated_datasets import QUICK, SMALL, single

@@ -24,8 +24,8 @@ from study.domain.protocol import Role, Status
 from study.domain.screens import Display
 from study.planning.lifecycle import close_study, unblind
 from study.report import export
-from study.stats.csv_input import ColumnChoice, read_ratings
-from study.stats.reliability import reliability
+from study.stats.ratings_file.csv_input import ColumnChoice, read_ratings
+from study.stats.reliability.inter_reader import reliability
 from study.stats.scale import Scale
 from study.stats.table import tabulate
 from study.storage.models import (

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from study.stats.preference import Choice, Preference
+from study.stats.comparison.preference import Choice, Preference
 from study.stats.scale import Scale
 from study.stats.table import RatingRow, Ratings, from_matrix
 

@@ -6,7 +6,15 @@ from statsmodels.stats.inter_rater import fleiss_kappa as statsmodels_fleiss
 
 from study.domain.errors import StatisticsError
 from study.domain.inference import Random
-from study.stats.agreement import (
+from study.stats.agreement.chance_agreement import (
+    CONGER,
+    FLEISS,
+    GWET,
+    UNIFORM,
+    RatedItems,
+    agreement_weights,
+)
+from study.stats.agreement.coefficients import (
     NO_PAIRS,
     NO_VARIATION,
     brennan_prediger,
@@ -16,14 +24,6 @@ from study.stats.agreement import (
     gwet_ac,
     null_test,
     raw_agreement,
-)
-from study.stats.chance_agreement import (
-    CONGER,
-    FLEISS,
-    GWET,
-    UNIFORM,
-    RatedItems,
-    agreement_weights,
 )
 from study.stats.estimate import Floats
 from study.stats.scale import Scale

@@ -5,7 +5,7 @@ import pytest
 from statsmodels.stats.inter_rater import cohens_kappa
 
 from study.domain.errors import StatisticsError
-from study.stats.cohen import cohen_kappa, pairwise_kappas
+from study.stats.agreement.cohen import cohen_kappa, pairwise_kappas
 from study.stats.scale import Scale
 from study.stats.table import from_matrix
 from tests.study.stats.published_tables import ANXIETY, FIVE, NAN, digits

@@ -5,9 +5,9 @@ import pytest
 from scipy import stats
 
 from study.domain.errors import StatisticsError
-from study.stats.comparison import compare_methods, friedman
+from study.stats.comparison.methods import compare_methods, friedman
+from study.stats.comparison.paired import compare_pair, mean_of_readers
 from study.stats.multiple_testing import correct, family
-from study.stats.paired import compare_pair, mean_of_readers
 from study.stats.panel import panel_of
 from study.stats.table import RatingRow
 from tests.study.stats.published_tables import NAN, ROUNDING, SLEEP, rows_of

@@ -4,8 +4,8 @@ import pytest
 from scipy import stats
 
 from study.domain.inference import Hypothesis
+from study.stats.comparison.hypotheses import hypothesis_test
 from study.stats.estimate import PValue
-from study.stats.hypotheses import hypothesis_test
 from study.stats.random_effects import p_of_t
 
 

@@ -152,7 +152,8 @@ def test_the_same_seed_gives_the_same_bytes(tmp_path: Path):
 
 def test_statistics_need_neither_torch_nor_gradio():
     code = (
-        "import sys, study.stats.catalog, study.stats.bradley_terry, study.stats.blinding_index;"
+        "import sys, study.stats.catalog;"
+        "import study.stats.comparison.bradley_terry, study.stats.comparison.blinding_index;"
         "heavy = {'torch', 'gradio', 'statsmodels', 'pandas', 'enhancers.method'};"
         "print(sorted(heavy & set(sys.modules)))"
     )

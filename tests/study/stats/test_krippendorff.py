@@ -7,10 +7,10 @@ import numpy as np
 import pytest
 
 from study.domain.errors import StatisticsError
-from study.stats import disagreement
-from study.stats.agreement import NO_PAIRS, NO_VARIATION
+from study.stats.agreement import disagreement
+from study.stats.agreement.coefficients import NO_PAIRS, NO_VARIATION
+from study.stats.agreement.krippendorff import METRICS, krippendorff_alpha
 from study.stats.intervals import cluster_weights
-from study.stats.krippendorff import METRICS, krippendorff_alpha
 from study.stats.scale import Scale
 from study.stats.table import from_matrix
 from tests.study.stats.published_tables import FIVE, KRIPPENDORFF, NAN, gwet

@@ -7,10 +7,10 @@ import pytest
 
 from study.domain.errors import StatisticsError
 from study.domain.inference import Random
-from study.stats.balance import MethodPosition, order_balance, side_balance
-from study.stats.blinding_index import Guess, blinding_index
-from study.stats.bradley_terry import bradley_terry
-from study.stats.preference import Choice, Preference, null_pairs, side_check, win_rates
+from study.stats.comparison.balance import MethodPosition, order_balance, side_balance
+from study.stats.comparison.blinding_index import Guess, blinding_index
+from study.stats.comparison.bradley_terry import bradley_terry
+from study.stats.comparison.preference import Choice, Preference, null_pairs, side_check, win_rates
 from tests.study.stats.published_tables import baseball, shown
 
 LEFT, RIGHT, TIE = Preference.LEFT, Preference.RIGHT, Preference.TIE

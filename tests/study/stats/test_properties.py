@@ -9,19 +9,19 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from statsmodels.stats.multitest import multipletests
 
-from study.stats.agreement import (
+from study.stats.agreement.coefficients import (
     brennan_prediger,
     conger_kappa,
     fleiss_kappa,
     gwet_ac,
     raw_agreement,
 )
-from study.stats.cohen import cohen_kappa
+from study.stats.agreement.cohen import cohen_kappa
+from study.stats.agreement.krippendorff import krippendorff_alpha
+from study.stats.comparison.paired import compare_pair
 from study.stats.intervals import wilson_interval
-from study.stats.krippendorff import krippendorff_alpha
 from study.stats.multiple_testing import correct
-from study.stats.paired import compare_pair
-from study.stats.reliability import reliability
+from study.stats.reliability.inter_reader import reliability
 from study.stats.scale import Scale
 from study.stats.table import Ratings, from_matrix
 from tests.study.stats.published_tables import FIVE, NAN

@@ -5,10 +5,10 @@ import pytest
 from scipy import stats
 
 from study.domain.inference import Random
-from study.stats.agreement import fleiss_kappa, gwet_ac
-from study.stats.bradley_terry import bradley_terry
+from study.stats.agreement.coefficients import fleiss_kappa, gwet_ac
+from study.stats.comparison.bradley_terry import bradley_terry
+from study.stats.comparison.preference import Choice, Preference, win_rates
 from study.stats.estimate import Floats
-from study.stats.preference import Choice, Preference, win_rates
 from study.stats.random_effects import (
     NO_VARIANCE,
     difference_variance,

@@ -10,12 +10,12 @@ import pytest
 from statsmodels.regression.mixed_linear_model import MixedLM
 
 from study.domain.errors import StatisticsError
-from study.stats.agreement import conger_kappa
+from study.stats.agreement.coefficients import conger_kappa
 from study.stats.estimate import to_json
-from study.stats.incomplete_anova import incomplete_squares
 from study.stats.intervals import cluster_weights
-from study.stats.intra_reader import NO_REPEATS, POOLED, all_repeats, repeat_tables
-from study.stats.reliability import FORMS, reliability
+from study.stats.reliability.incomplete_anova import incomplete_squares
+from study.stats.reliability.inter_reader import FORMS, reliability
+from study.stats.reliability.intra_reader import NO_REPEATS, POOLED, all_repeats, repeat_tables
 from study.stats.scale import Scale
 from study.stats.table import RatingRow, from_matrix
 from tests.study.stats.published_tables import ANXIETY, FIVE, NAN, SHROUT_FLEISS, digits

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from study.domain.errors import StatisticsError
-from study.stats.csv_input import read_rows
+from study.stats.ratings_file.csv_input import read_rows
 from study.stats.scale import Scale
 from study.stats.summary import summarise
 from study.stats.table import RatingRow, from_matrix, tabulate

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from study.domain.errors import BuildError, StatisticsError
-from study.stats.csv_input import ColumnChoice, read_ratings, read_rows
+from study.stats.ratings_file.csv_input import ColumnChoice, read_ratings, read_rows
 from study.stats.scale import Scale
 from study.stats.table_file import number_of, read_table, whole_number_of
 

@@ -7,7 +7,9 @@ import numpy as np
 import pytest
 
 from study.domain.errors import StatisticsError, StudyError
-from study.stats.agreement import fleiss_kappa, gwet_ac
+from study.stats.agreement.coefficients import fleiss_kappa, gwet_ac
+from study.stats.agreement.krippendorff import krippendorff_alpha
+from study.stats.comparison.paired import compare_pair
 from study.stats.estimate import (
     Estimate,
     Interval,
@@ -26,9 +28,7 @@ from study.stats.intervals import (
     wilson_interval,
     z_interval,
 )
-from study.stats.intra_reader import all_repeats
-from study.stats.krippendorff import krippendorff_alpha
-from study.stats.paired import compare_pair
+from study.stats.reliability.intra_reader import all_repeats
 from study.stats.scale import Scale
 from study.stats.table import RatingRow, from_matrix
 

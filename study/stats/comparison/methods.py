@@ -13,9 +13,9 @@ from scipy import stats
 from study.domain.errors import StatisticsError
 from study.domain.formatting import plural
 from study.domain.inference import Random
+from study.stats.comparison.paired import FEW, PairedComparison, compare_pair
 from study.stats.estimate import LEVEL, Estimate, PValue
 from study.stats.multiple_testing import ALPHA, CorrectedPValue, TestFamily, correct, family
-from study.stats.paired import FEW, PairedComparison, compare_pair
 from study.stats.panel import Panel
 
 

@@ -10,8 +10,8 @@ from itertools import combinations
 import numpy as np
 
 from study.domain.errors import StatisticsError
-from study.stats.agreement import CERTAIN
-from study.stats.chance_agreement import agreement_weights
+from study.stats.agreement.chance_agreement import agreement_weights
+from study.stats.agreement.coefficients import CERTAIN
 from study.stats.estimate import LEVEL, Estimate, Floats, finite_or_none
 from study.stats.intervals import z_interval
 from study.stats.table import Ratings

@@ -19,8 +19,8 @@ from study.domain.errors import StatisticsError
 from study.domain.inference import Random
 from study.stats.estimate import LEVEL, Estimate, Floats
 from study.stats.intervals import RESAMPLES, IntervalOptions, mean_estimate, proportion
-from study.stats.reliability import FLAG_BELOW, NO_VARIATION, deviation_interval, mdc95
-from study.stats.repeat_strata import Stratum, pooled_icc, pooled_kappa
+from study.stats.reliability.inter_reader import FLAG_BELOW, NO_VARIATION, deviation_interval, mdc95
+from study.stats.reliability.repeat_strata import Stratum, pooled_icc, pooled_kappa
 from study.stats.scale import Scale
 from study.stats.table import RatingRow, Ratings, clusters_of
 from study.stats.two_way_bootstrap import FISHER_Z, TwoWayResamples

@@ -19,10 +19,10 @@ import numpy as np
 from scipy import stats
 
 from study.domain.formatting import plural
-from study.stats.anova import MeanSquares, f_limits, mean_squares, one_way_limits
 from study.stats.estimate import LEVEL, Estimate, Floats, Interval, finite_or_none, without_dust
-from study.stats.incomplete_anova import IncompleteSquares, incomplete_squares
 from study.stats.intervals import RESAMPLES, cluster_weights, percentile_interval
+from study.stats.reliability.anova import MeanSquares, f_limits, mean_squares, one_way_limits
+from study.stats.reliability.incomplete_anova import IncompleteSquares, incomplete_squares
 from study.stats.table import Ratings
 
 FORMS = ("1,1", "A,1", "C,1", "1,k", "A,k", "C,k")

@@ -21,9 +21,9 @@ from itertools import combinations
 
 import numpy as np
 
-from study.stats.anova import mean_squares
 from study.stats.estimate import Floats
-from study.stats.incomplete_anova import IncompleteSquares, incomplete_squares
+from study.stats.reliability.anova import mean_squares
+from study.stats.reliability.incomplete_anova import IncompleteSquares, incomplete_squares
 from study.stats.table import Ratings
 
 

@@ -18,9 +18,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from study.stats.anova import ROUNDING, MeanSquares
 from study.stats.estimate import Floats
-from study.stats.reml import Components, reml
+from study.stats.reliability.anova import ROUNDING, MeanSquares
+from study.stats.reliability.reml import Components, reml
 
 SINGULAR = 1e-9
 """An eigenvalue below this share of the number of ratings is zero."""

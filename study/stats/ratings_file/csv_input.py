@@ -10,8 +10,8 @@ from dataclasses import astuple, dataclass
 from pathlib import Path
 
 from study.domain.errors import StatisticsError
-from study.stats.cell_values import CellValues
-from study.stats.export_input import chosen_question, exported_rows, is_export
+from study.stats.ratings_file.cell_values import CellValues
+from study.stats.ratings_file.export_input import chosen_question, exported_rows, is_export
 from study.stats.scale import Scale
 from study.stats.table import RatingRow
 from study.stats.table_file import TextTable, alike_names, read_table, whole_number_of

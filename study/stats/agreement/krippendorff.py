@@ -14,8 +14,8 @@ from dataclasses import replace
 import numpy as np
 
 from study.domain.errors import StatisticsError
-from study.stats.agreement import CERTAIN, NO_VARIATION, Agreement, undefined_agreement
-from study.stats.disagreement import (
+from study.stats.agreement.coefficients import CERTAIN, NO_VARIATION, Agreement, undefined_agreement
+from study.stats.agreement.disagreement import (
     Disagreement,
     IntervalDisagreement,
     MetricDisagreement,

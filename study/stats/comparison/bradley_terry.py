@@ -17,9 +17,9 @@ import numpy as np
 from scipy.sparse.csgraph import connected_components
 
 from study.domain.errors import StatisticsError
+from study.stats.comparison.preference import Choice, Preference, choice_draws, choice_resamples
 from study.stats.estimate import LEVEL, Estimate, Floats
 from study.stats.intervals import RESAMPLES, RandomOptions, z_interval
-from study.stats.preference import Choice, Preference, choice_draws, choice_resamples
 
 STEPS = 50
 CLOSE = 1e-10

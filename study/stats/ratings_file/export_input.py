@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator
 
 from study.domain.errors import StatisticsError
-from study.stats.cell_values import CellValues
+from study.stats.ratings_file.cell_values import CellValues
 from study.stats.scale import Scale
 from study.stats.table import RatingRow
 from study.stats.table_file import TextTable

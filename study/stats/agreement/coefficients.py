@@ -15,7 +15,7 @@ from typing import Unpack
 import numpy as np
 
 from study.domain.inference import Random
-from study.stats.chance_agreement import (
+from study.stats.agreement.chance_agreement import (
     CONGER,
     FLEISS,
     GWET,

@@ -10,8 +10,8 @@ import numpy as np
 from scipy import stats
 
 from study.domain.errors import StatisticsError
+from study.stats.comparison.preference import Choice, by_pair, even_test
 from study.stats.estimate import PValue
-from study.stats.preference import Choice, by_pair, even_test
 
 BLOCKS = 4
 """Number of equal parts of a session for the order test."""

@@ -1,0 +1,1 @@
+"""Agreement of readers on categories: kappas, Gwet's coefficients, Krippendorff's alpha."""

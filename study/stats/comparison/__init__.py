@@ -1,0 +1,1 @@
+"""Comparison of methods: scores in pairs and families, preferences, blinding."""

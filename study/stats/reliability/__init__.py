@@ -1,0 +1,1 @@
+"""Reliability of scores: intraclass correlations, errors of measurement, repeats of a reader."""
