@@ -16,7 +16,7 @@ class BuildPy(build_py):
 setup(
     packages=[*find_packages(include=["enhancers*", "study*"]), "enhancers.assets", "reading_room"],
     package_dir={"enhancers.assets": "assets", "reading_room": "."},
-    package_data={"": ["py.typed", "templates/*"], "enhancers.assets": ["**/*"]},
+    package_data={"": ["py.typed", "templates/*", "triggers.json"], "enhancers.assets": ["**/*"]},
     include_package_data=False,
     cmdclass={"build_py": BuildPy},
 )

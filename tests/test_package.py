@@ -92,6 +92,11 @@ def test_the_wheel_has_the_packages_their_assets_and_nothing_else(wheel: Path) -
     templates = [*ROOT.glob("enhancers/**/templates/*"), *ROOT.glob("study/**/templates/*")]
     assert templates
     assert {path.relative_to(ROOT).as_posix() for path in templates} <= names
+    migrations = "study/storage/migrations"
+    versions = {
+        path.relative_to(ROOT).as_posix() for path in ROOT.glob(f"{migrations}/versions/*.py")
+    }
+    assert versions | {f"{migrations}/env.py", f"{migrations}/triggers.json"} <= names
 
 
 def test_it_needs_what_requirements_txt_says(wheel: Path) -> None:

@@ -12,6 +12,11 @@ from datetime import UTC, datetime, timedelta
 from sqlalchemy import MetaData
 from sqlalchemy.orm import DeclarativeBase
 
+SINCE = "since"
+"""Key in `info` of a column that a migration adds, with the version: `info={SINCE: 4}`.
+
+Such a column is null in older rows, and no part of their hashes."""
+
 
 def now() -> str:
     """The current time in the stored format."""

@@ -22,6 +22,8 @@ _MAGIC = b"SQLite format 3\x00"
 _DIALECTS = ("sqlite", "postgresql")
 WRITING = "study_writing"
 """Execution option of an engine whose transactions may write."""
+MIGRATING = "study_migrating"
+"""Option for use with `WRITING`: SQLite changes tables, and leaves foreign keys to a check."""
 UNSYNCED = "study_unsynced"
 """Option for use with `WRITING`: a power failure may lose the last commits, but tear none."""
 
@@ -92,6 +94,7 @@ def _begin_sqlite(connection: Connection) -> None:
     writing = bool(options.get(WRITING))
     driver: Any = connection.connection.dbapi_connection
     if writing:
+        driver.execute(f"PRAGMA foreign_keys={'OFF' if options.get(MIGRATING) else 'ON'}")
         driver.execute(f"PRAGMA synchronous={'NORMAL' if options.get(UNSYNCED) else 'FULL'}")
     driver.execute(f"PRAGMA query_only={'OFF' if writing else 'ON'}")
     # A writing transaction takes the lock first, so that none fails half-way.

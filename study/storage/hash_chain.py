@@ -12,6 +12,7 @@ import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 from sqlalchemy import RowMapping, Table, bindparam, insert, select
@@ -19,6 +20,7 @@ from sqlalchemy.orm import Session
 
 from study.domain.errors import LogConflict, StoreError
 from study.storage.append_log import Head, Line
+from study.storage.base import SINCE
 from study.storage.models import AuditEvent, Base, RatingEvent, RowEvent, new_id, now
 
 GENESIS = "0" * 64
@@ -42,15 +44,34 @@ _FROM = {
 }
 
 
-def canonical(row: Mapping[str, Any]) -> str:
-    """The columns of a row except its hash, as JSON that is the same on every database."""
-    columns = {name: value for name, value in row.items() if name != "row_hash"}
+@lru_cache(maxsize=64)
+def later(table: Table) -> frozenset[str]:
+    """The columns that came with a later version (`study.storage.base.SINCE`)."""
+    return frozenset(one.name for one in table.c if SINCE in one.info)
+
+
+def canonical(table: Table, row: Mapping[str, Any]) -> str:
+    """The columns of a row except its hash, as JSON that is the same on every database.
+
+    A column of a later version that is null is left out: the hashes of older rows stay the same.
+    """
+    unset = later(table)
+    columns = {
+        name: value
+        for name, value in row.items()
+        if name != "row_hash" and (value is not None or name not in unset)
+    }
     return json.dumps(columns, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
 
 
-def row_hash(row: Mapping[str, Any]) -> str:
+def read_back(table: Table, row: Mapping[str, Any]) -> dict[str, Any]:
+    """A row from its JSON, with the columns that `canonical` left out."""
+    return {**dict.fromkeys(later(table)), **row}
+
+
+def row_hash(table: Table, row: Mapping[str, Any]) -> str:
     """SHA-256 of the previous hash and a row, as hex."""
-    text = f"{row['prev_hash']}\n{canonical(row)}"
+    text = f"{row['prev_hash']}\n{canonical(table, row)}"
     return hashlib.sha256(text.encode()).hexdigest()
 
 
@@ -76,7 +97,7 @@ def append(
     for seq, row in enumerate(rows, start=last.seq + 1):
         full = dict.fromkeys(table.c.keys())
         full |= {"id": new_id(), "server_at": time, "seq": seq, "prev_hash": before, **row}
-        before = full["row_hash"] = row_hash(full)
+        before = full["row_hash"] = row_hash(table, full)
         complete.append(full)
     session.execute(insert(table), complete)
     session.info.setdefault(CHANGED, set()).add(table.name)
@@ -174,7 +195,7 @@ def rows(session: Session, table: Table, first: int = 1) -> Iterator[RowMapping]
 
 def line(table: Table, row: Mapping[str, Any] | RowMapping) -> Line:
     """A row as a line of the append log."""
-    return Line(table.name, row["seq"], row["row_hash"], canonical(dict(row)))
+    return Line(table.name, row["seq"], row["row_hash"], canonical(table, dict(row)))
 
 
 def lines_after(

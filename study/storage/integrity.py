@@ -33,15 +33,13 @@ from study.storage.models import AuditEvent, RatingEvent, RowEvent, Stimulus, St
 from study.storage.plan_check import plan_problems
 from study.storage.row_log import COLUMNS, copies, key_of
 from study.storage.row_log import rows as chained_rows
-from study.storage.schema import MIGRATE
+from study.storage.schema import CHAINED_SINCE, MIGRATE
 from study.storage.signature import SigningKey, signature_problems
 from study.storage.store import Store, parsed
 
-_CHAINED_SINCE = 3
-"""Version of the tables from which on every row that is analysed is chained."""
 _RATINGS = re.compile(r"(\d+) ratings, chain ([0-9a-f]{64})")
 """In the details of audit events, from `Store.set_status`."""
-_NOT_CHAINED = tuple(f"tables from version {number} " for number in range(1, _CHAINED_SINCE))
+_NOT_CHAINED = tuple(f"tables from version {number} " for number in range(1, CHAINED_SINCE))
 
 
 def verify(
@@ -102,7 +100,7 @@ def _check_chain(session: Session, table: Table, found: Findings) -> None:
             found.breaks(table.name, expected, "is missing")
         elif row["prev_hash"] != before:
             found.breaks(table.name, seq, "does not continue the row before it")
-        if not _is_intact(row):
+        if not _is_intact(table, row):
             found.breaks(table.name, seq, "was changed: its hash is another one")
         before, expected = row["row_hash"], seq + 1
         found.digests[table.name, seq] = digest_of(table, row)
@@ -122,9 +120,9 @@ def _check_life(session: Session, found: Findings) -> None:
             found.breaks(AuditEvent.__tablename__, seq, what)
 
 
-def _is_intact(row: RowMapping) -> bool:
+def _is_intact(table: Table, row: RowMapping) -> bool:
     try:
-        return bool(row_hash(dict(row)) == row["row_hash"])
+        return bool(row_hash(table, dict(row)) == row["row_hash"])
     except TypeError:  # A column holds a value that this program never writes.
         return False
 
@@ -133,7 +131,7 @@ def _check_rows(session: Session, store: Store, found: Findings) -> Iterator[str
     """Compare the rows of all other tables with their last copies."""
     if store.status_in(session) is Status.DRAFT:
         return
-    if store.version < _CHAINED_SINCE and store.read_only:
+    if store.version < CHAINED_SINCE and store.read_only:
         found.chained = False
         found.notes.append(
             f"The study has tables of version {store.version}, in which plan and records of the "
@@ -144,7 +142,7 @@ def _check_rows(session: Session, store: Store, found: Findings) -> Iterator[str
     for event in rows(session, RowEvent.metadata.tables[RowEvent.__tablename__]):
         try:
             table, written = copies(event)
-            kept[table] |= {key_of(table, one): _digest(one) for one in written}
+            kept[table] |= {key_of(table, one): _digest(table, one) for one in written}
         except (KeyError, TypeError, ValueError):
             found.breaks(RowEvent.__tablename__, event["seq"], "cannot be read")
     for table in COLUMNS:
@@ -153,15 +151,15 @@ def _check_rows(session: Session, store: Store, found: Findings) -> Iterator[str
             digest = kept[table].pop(key, None)
             if digest is None:
                 yield f"{table.name} {_named(key)} was added by another program."
-            elif digest != _digest(dict(row)):
+            elif digest != _digest(table, dict(row)):
                 yield f"{table.name} {_named(key)} was changed: it is not as it was written."
         for key in kept[table]:
             yield f"{table.name} {_named(key)} was deleted."
 
 
-def _digest(row: dict[str, Any]) -> bytes:
+def _digest(table: Table, row: dict[str, Any]) -> bytes:
     try:
-        return hashlib.sha256(canonical(row).encode()).digest()
+        return hashlib.sha256(canonical(table, row).encode()).digest()
     except TypeError:
         return b""
 

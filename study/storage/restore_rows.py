@@ -17,9 +17,15 @@ from study.storage.append_log import AppendLog
 from study.storage.engine import WRITING, check_file, engine_for, sqlite_path, translated
 from study.storage.folder import log_path_of, url_of
 from study.storage.mirror_state import counted, mirror_state
-from study.storage.models import SCHEMA_VERSION, RowEvent
+from study.storage.models import SCHEMA_VERSION, AuditEvent, RowEvent
 from study.storage.row_log import COLUMNS, copies, key_of
-from study.storage.schema import bring_up_to_date, only_study, table_version
+from study.storage.schema import (
+    MIGRATE,
+    bring_up_to_date,
+    log_migration,
+    only_study,
+    table_version,
+)
 from study.storage.store import Store
 
 Row = dict[str, Any]
@@ -72,7 +78,7 @@ def restore_rows(folder: Path, mirror: Path, *, url: str | None = None, actor: s
     engine = engine_for(where)
     try:
         with translated():
-            table_version(engine)
+            version = table_version(engine)
             found = mirror_state(engine, log)
             if not found.begun:
                 raise StoreError(f"There is no mirror at {mirror}, or it is empty: give its path.")
@@ -84,19 +90,18 @@ def restore_rows(folder: Path, mirror: Path, *, url: str | None = None, actor: s
                 )
             if not found.only_log:
                 return RestoredRows({})
-            if RowEvent.__tablename__ in found.only_log and table_version(engine) < SCHEMA_VERSION:
-                # The migration was lost too; its rows are in the log.
-                bring_up_to_date(engine, logged=False)
+            # Not logged before the lost rows are back, which may have a migration among them.
+            bring_up_to_date(engine, logged=False)
             with (
                 engine.execution_options(**{WRITING: True}).begin() as connection,
                 Session(connection, join_transaction_mode="rollback_only") as session,
             ):
                 session.info[hash_chain.STUDY_ID] = only_study(session)
                 _restore(session, log, found.only_log)
+                if version < SCHEMA_VERSION and not _is_migrated(session, version):
+                    log_migration(session, version)
                 hash_chain.audit(session, actor, ACTION, mirror.name, counted(found.only_log))
                 session.commit()
-        with translated():
-            bring_up_to_date(engine)
         Store(engine, folder, log_path_of(folder, None)).catch_up()
     finally:
         engine.dispose()
@@ -117,6 +122,13 @@ def _restore(session: Session, log: AppendLog, lost: Mapping[str, int]) -> None:
                 session.execute(insert(chained[name]), found)
 
 
+def _is_migrated(session: Session, version: int) -> bool:
+    """Whether the audit log has the migration from a version."""
+    start = AuditEvent.detail.startswith(f"tables from version {version} ")
+    wanted = select(AuditEvent.seq).where(AuditEvent.action == MIGRATE, start)
+    return session.scalars(wanted).first() is not None
+
+
 def _lost(session: Session, log: AppendLog, table: Table) -> Iterator[Row]:
     """The rows of a chained table that follow those in the database, checked against the chain."""
     wanted = select(table.c.seq, table.c.row_hash).order_by(table.c.seq.desc()).limit(1)
@@ -126,10 +138,11 @@ def _lost(session: Session, log: AppendLog, table: Table) -> Iterator[Row]:
         if entry.table != table.name or entry.seq <= seq:
             continue
         try:
-            row: Row = json.loads(entry.raw)["row"] | {"row_hash": entry.row_hash}
+            row = hash_chain.read_back(table, json.loads(entry.raw)["row"])
+            row["row_hash"] = entry.row_hash
             whole = row["seq"] == seq + 1 and row["prev_hash"] == before
             whole = whole and set(row) == {one.name for one in table.c}
-            whole = whole and hash_chain.row_hash(row) == entry.row_hash
+            whole = whole and hash_chain.row_hash(table, row) == entry.row_hash
         except (KeyError, TypeError, ValueError):
             whole = False
         if not whole:

@@ -114,7 +114,8 @@ def copies(found: Row) -> tuple[Table, list[dict[str, Any]]]:
     KeyError, ValueError
         It is not one that this program wrote.
     """
-    return _TABLES[found["table_name"]], json.loads(found["rows_json"])
+    table = _TABLES[found["table_name"]]
+    return table, [hash_chain.read_back(table, one) for one in json.loads(found["rows_json"])]
 
 
 def may_wait(session: Session, first: int, last: int) -> bool:
@@ -134,7 +135,7 @@ def _select(table: Table) -> Select[Any]:
 
 
 def _append(session: Session, table: Table, found: Sequence[RowMapping]) -> None:
-    text = f"[{','.join(hash_chain.canonical(dict(row)) for row in found)}]"
+    text = f"[{','.join(hash_chain.canonical(table, dict(row)) for row in found)}]"
     hash_chain.append(session, RowEvent, [{"table_name": table.name, "rows_json": text}])
 
 

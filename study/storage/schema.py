@@ -9,12 +9,14 @@ from enhancers import __version__
 from study.domain.errors import StoreError
 from study.domain.protocol import Status
 from study.storage import hash_chain, row_log, triggers
-from study.storage.engine import WRITING
-from study.storage.migrations import MIGRATIONS, migrate
+from study.storage.engine import MIGRATING, WRITING
+from study.storage.migrations import migrate, stamp
 from study.storage.models import SCHEMA_VERSION, Base, SchemaVersion, Study
 
 MIGRATE = "migrate"
 """Action of the audit event of a migration, whose detail begins "tables from version"."""
+CHAINED_SINCE = 3
+"""Version of the tables from which on every row that is analysed is chained."""
 
 
 def make_tables(connection: Connection, study: Study) -> None:
@@ -23,6 +25,7 @@ def make_tables(connection: Connection, study: Study) -> None:
         raise StoreError("This database holds a study already: open it, or give another database.")
     Base.metadata.create_all(connection)
     triggers.install(connection)
+    stamp(connection, SCHEMA_VERSION)
     with Session(connection, join_transaction_mode="rollback_only") as session:
         session.add(SchemaVersion(version=SCHEMA_VERSION, app_version=__version__))
         session.add(study)
@@ -48,21 +51,26 @@ def bring_up_to_date(engine: Engine, *, logged: bool = True) -> None:
     """
     if table_version(engine) == SCHEMA_VERSION:
         return
-    with engine.execution_options(**{WRITING: True}).begin() as connection:
+    with engine.execution_options(**{WRITING: True, MIGRATING: True}).begin() as connection:
         if connection.dialect.name == "postgresql":
             connection.exec_driver_sql("LOCK TABLE schema_version IN ACCESS EXCLUSIVE MODE")
         with Session(connection, join_transaction_mode="rollback_only") as session:
             # Another process may have migrated it meanwhile.
             found = session.scalars(select(SchemaVersion.version)).one()
             if found < SCHEMA_VERSION:
-                migrate(connection, found)
+                migrate(connection, found, SCHEMA_VERSION)
                 if logged:
                     session.info[hash_chain.STUDY_ID] = only_study(session)
-                    if session.scalars(select(Study.status)).one() != Status.DRAFT:
-                        row_log.append_all(session)
-                    detail = f"tables from version {found} to {SCHEMA_VERSION}, by {__version__}"
-                    hash_chain.audit(session, "coordinator", MIGRATE, detail=detail)
+                    log_migration(session, found)
             session.commit()
+
+
+def log_migration(session: Session, version: int) -> None:
+    """Write a migration from a version into the audit log, and chain what was not chained then."""
+    if version < CHAINED_SINCE and session.scalars(select(Study.status)).one() != Status.DRAFT:
+        row_log.append_all(session)
+    detail = f"tables from version {version} to {SCHEMA_VERSION}, by {__version__}"
+    hash_chain.audit(session, "coordinator", MIGRATE, detail=detail)
 
 
 def table_version(engine: Engine) -> int:
@@ -77,8 +85,7 @@ def table_version(engine: Engine) -> int:
         raise StoreError("This database holds no study. Make one: python -m study init DIR.")
     with Session(engine) as session:
         version = session.execute(select(SchemaVersion.version, SchemaVersion.app_version)).first()
-    known = {SCHEMA_VERSION, *(one.version - 1 for one in MIGRATIONS)}
-    if version is None or version[0] not in known:
+    if version is None or version[0] not in range(1, SCHEMA_VERSION + 1):
         found, made_by = version or ("unknown", "unknown")
         raise StoreError(
             f"This study has tables of version {found}, made by Reading Room {made_by}; this is "

@@ -44,44 +44,57 @@ def install(connection: Connection) -> None:
     """
     for parts in _statements(connection).values():
         _execute(connection, parts)
-    for name, query in VIEWS.items():
-        connection.exec_driver_sql(f"CREATE VIEW {name} AS {query}")
+    _make_views(connection)
 
 
-def upgrade(
-    connection: Connection, tables: Collection[str], former: Mapping[str, Collection[str]]
-) -> None:
-    """Create the triggers of new tables, and replace those whose conditions have changed.
+@contextmanager
+def renewed(connection: Connection, former: Mapping[str, str]) -> Iterator[None]:
+    """Put triggers and views aside while tables change, and make those of this version.
 
-    A trigger that is missing, or that is not as the former version made it, is left for `missing`
-    to find.
+    A trigger that is missing before, or is not as the former version made it, stays away for
+    `missing` to find.
 
     Parameters
     ----------
     connection : Connection
         In a writing transaction.
-    tables : collection of str
-        The new tables.
     former : mapping
-        SHA-256 of the former text on each database, by the name of the trigger.
+        SHA-256 of each trigger of the former version, as hex by its name.
     """
-    found = _found(connection)
-    of_tables = {f"keep_{table}_" for table in tables}
+    present = found(connection)
+    gone = {name for name, digest in former.items() if digest_of(present.get(name, "")) != digest}
+    for name in VIEWS:
+        connection.exec_driver_sql(f"DROP VIEW IF EXISTS {name}")
+    for name in present:
+        _execute(connection, _dropped(connection, name))
+    yield
     for name, parts in _statements(connection).items():
-        if any(name.startswith(start) for start in of_tables):
+        if name not in gone:
             _execute(connection, parts)
-        elif hashlib.sha256(found.get(name, "").encode()).hexdigest() in former.get(name, ()):
-            _execute(connection, (*_dropped(connection, name, parts[-1]), *parts))
+    _make_views(connection)
+
+
+def digest_of(body: str) -> str:
+    """SHA-256 of what a trigger says, as hex."""
+    return hashlib.sha256(body.encode()).hexdigest()
+
+
+def bodies() -> Iterator[tuple[str, str, str]]:
+    """Each trigger of this version: its name, and what it says on SQLite and PostgreSQL."""
+    texts = ({name: _body(parts[0]) for name, parts in of()} for of in (_sqlite, _postgresql))
+    sqlite, postgresql = texts
+    for name in sorted({*sqlite, *postgresql}):
+        yield name, sqlite.get(name, ""), postgresql.get(name, "")
 
 
 @contextmanager
 def lifted(connection: Connection, name: str) -> Iterator[None]:
     """Allow what a trigger forbids, in a writing transaction; one that is not there stays away."""
     parts = _statements(connection)[name]
-    if _found(connection).get(name) != _body(parts[0]):
+    if found(connection).get(name) != _body(parts[0]):
         yield
         return
-    _execute(connection, _dropped(connection, name, parts[-1]))
+    _execute(connection, _dropped(connection, name))
     yield
     _execute(connection, parts)
 
@@ -99,9 +112,14 @@ def all_lifted(connection: Connection, tables: Collection[str]) -> Iterator[None
 
 def missing(connection: Connection) -> list[str]:
     """Names of triggers that are missing, disabled or changed."""
-    found = _found(connection)
+    present = found(connection)
     expected = _statements(connection)
-    return [name for name, parts in expected.items() if found.get(name) != _body(parts[0])]
+    return [name for name, parts in expected.items() if present.get(name) != _body(parts[0])]
+
+
+def _make_views(connection: Connection) -> None:
+    for name, query in VIEWS.items():
+        connection.exec_driver_sql(f"CREATE VIEW {name} AS {query}")
 
 
 def _execute(connection: Connection, statements: Collection[str]) -> None:
@@ -110,14 +128,13 @@ def _execute(connection: Connection, statements: Collection[str]) -> None:
         connection.exec_driver_sql(one.replace("%", "%%") if _is_pg(connection) else one)
 
 
-def _dropped(connection: Connection, name: str, statement: str) -> tuple[str, ...]:
-    if not _is_pg(connection):
-        return (f"DROP TRIGGER {name}",)
-    table = statement.partition(" ON ")[2].split()[0]
-    return f"DROP TRIGGER {name} ON {table}", f"DROP FUNCTION {name}()"
+def _dropped(connection: Connection, name: str) -> tuple[str]:
+    if _is_pg(connection):
+        return (f"DROP FUNCTION {name}() CASCADE",)
+    return (f"DROP TRIGGER {name}",)
 
 
-def _found(connection: Connection) -> dict[str, str]:
+def found(connection: Connection) -> dict[str, str]:
     """The text of each trigger that is there."""
     return dict(_found_postgresql(connection) if _is_pg(connection) else _found_sqlite(connection))
 
@@ -203,7 +220,7 @@ def _found_postgresql(connection: Connection) -> Iterator[tuple[str, str]]:
     wanted = (
         "SELECT t.tgname, f.prosrc FROM pg_trigger t JOIN pg_proc f ON f.oid = t.tgfoid "
         "JOIN pg_class c ON c.oid = t.tgrelid JOIN pg_namespace n ON n.oid = c.relnamespace "
-        "WHERE t.tgenabled = 'O' AND n.nspname = current_schema()"
+        "WHERE t.tgenabled = 'O' AND NOT t.tgisinternal AND n.nspname = current_schema()"
     )
     for name, source in connection.exec_driver_sql(wanted):
         yield name, " ".join(source.split())

@@ -81,7 +81,7 @@ def new_chain(store: Store, *tables: Table) -> None:
         before = GENESIS
         for row in stored(store, table):
             row["prev_hash"] = before
-            before = row_hash(row)
+            before = row_hash(table, row)
             statements.append(
                 f"UPDATE {table.name} SET prev_hash = '{row['prev_hash']}', "
                 f"row_hash = '{before}' WHERE seq = {row['seq']}"

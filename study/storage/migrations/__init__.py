@@ -1,45 +1,66 @@
-"""Numbered changes of the tables, so that the study of an older version opens and verifies.
+"""Migrations of the tables by Alembic, so that the study of an older version opens and verifies.
 
-Each migration is a file that says what is new, as literal SQL: it must stay as it is when the
-tables change again. Rows of ratings and audit events are never touched.
+Each file of `versions` is one revision; it must stay as it is when the tables change again. Rows of
+ratings and audit events are never touched. Triggers and views are not the business of a revision:
+they are put aside before the first and made after the last (`study.storage.triggers.renewed`).
 """
 
 from __future__ import annotations
 
-from sqlalchemy import Connection
+import threading
+from typing import TYPE_CHECKING
+
+from sqlalchemy import Connection, inspect
 
 from enhancers import __version__
 from study.storage import triggers
-from study.storage.migrations import m0002_readers_and_images, m0003_chained_rows
-from study.storage.migrations.migration import Migration
+from study.storage.migrations.recorded import recorded
 
-MIGRATIONS: tuple[Migration, ...] = (
-    m0002_readers_and_images.MIGRATION,
-    m0003_chained_rows.MIGRATION,
-)
-"""In the order of their versions, without a gap."""
-_VERSION_TRIGGER = "keep_schema_version_update"
+if TYPE_CHECKING:
+    from alembic.config import Config
 
-__all__ = ["MIGRATIONS", "Migration", "migrate"]
+_ONE_AT_A_TIME = threading.Lock()
+"""Alembic keeps the present migration in a global."""
 
 
-def migrate(connection: Connection, version: int) -> None:
+def migrate(connection: Connection, version: int, latest: int) -> None:
     """Bring tables and triggers from a version to the latest.
 
     Parameters
     ----------
     connection : Connection
-        In a writing transaction.
-    version : int
-        The present one.
+        In a writing transaction, on SQLite without foreign keys.
+    version, latest : int
+        The present version, and the one of this program.
     """
-    for one in MIGRATIONS:
-        if one.version > version:
-            for statement in one.statements:
-                connection.exec_driver_sql(statement)
-            triggers.upgrade(connection, one.tables, one.former)
-    with triggers.lifted(connection, _VERSION_TRIGGER):
+    from alembic import command
+
+    config = _config(connection)
+    with _ONE_AT_A_TIME, triggers.renewed(connection, recorded(version, connection.dialect.name)):
+        if not inspect(connection).has_table("alembic_version"):
+            command.stamp(config, revision(version))
+        command.upgrade(config, revision(latest))
         connection.exec_driver_sql(
-            f"UPDATE schema_version SET version = {MIGRATIONS[-1].version}, "
-            f"app_version = '{__version__}'"
+            f"UPDATE schema_version SET version = {latest}, app_version = '{__version__}'"
         )
+
+
+def stamp(connection: Connection, version: int) -> None:
+    """Note that the tables, which were just made, are those of a version."""
+    from alembic import command
+
+    with _ONE_AT_A_TIME:
+        command.stamp(_config(connection), revision(version))
+
+
+def revision(version: int) -> str:
+    """Alembic's identifier of a version of the tables, such as 0003."""
+    return f"{version:04}"
+
+
+def _config(connection: Connection) -> Config:
+    from alembic.config import Config
+
+    config = Config(attributes={"connection": connection})
+    config.set_main_option("script_location", "study.storage:migrations")
+    return config

@@ -21,7 +21,7 @@ from study.storage.models import AnalysisRun, AuditEvent
 from study.storage.store import Store
 from tests.study.storage.test_hash_chain import ROWS_A_PAIR, rate
 from tests.support.constrained_study import ruled_study
-from tests.support.earlier_schema import to_version_1
+from tests.support.earlier_study import earlier_study
 from tests.support.tiny_study import tiny_study
 
 
@@ -60,16 +60,14 @@ def test_a_closed_study_is_read_from_a_disk_that_cannot_be_written(
     assert everything(closed) == before
 
 
-def test_an_older_study_on_such_a_disk_is_migrated_in_a_copy(closed: Path) -> None:
-    store = Store.open(closed)
-    to_version_1(store)
-    store.close()
-    before = everything(closed)
-    store = Store.open(closed, read_only=True)
+def test_an_older_study_on_such_a_disk_is_migrated_in_a_copy(tmp_path: Path) -> None:
+    earlier_study(tmp_path / "s", 1).close()
+    before = everything(tmp_path / "s")
+    store = Store.open(tmp_path / "s", read_only=True)
     assert verify(store).ok, verify(store).as_text()
-    assert progress_report(store).status is Status.CLOSED
+    assert progress_report(store).status is Status.OPEN
     store.close()
-    assert everything(closed) == before
+    assert everything(tmp_path / "s") == before
 
 
 def test_what_is_in_the_write_ahead_log_is_read_too(tmp_path: Path) -> None:

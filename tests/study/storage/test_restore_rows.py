@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -24,7 +23,7 @@ from study.storage.models import AuditEvent, RatingEvent, Reader
 from study.storage.restore_rows import restore_rows
 from study.storage.store import Store
 from tests.study.storage.test_hash_chain import rate
-from tests.support.earlier_schema import to_version_2
+from tests.support.earlier_study import earlier_study
 from tests.support.tampering import tamper
 from tests.support.tiny_study import tiny_study
 
@@ -178,16 +177,28 @@ def test_by_command(
 
 
 def test_a_study_of_version_2_comes_back_too(tmp_path: Path) -> None:
-    store = tiny_study(tmp_path / "s", pairs=4)
-    rate(store, 2)
-    to_version_2(store)
+    store = earlier_study(tmp_path / "s", 2)
     store.close()
-    tamper(store, "DELETE FROM rating_event WHERE seq > 5")
-    with pytest.raises(LogConflict, match="5 ratings are in"):
+    tamper(store, "DELETE FROM rating_event WHERE seq > 1")
+    with pytest.raises(LogConflict, match="ratings are in"):
         Store.open(tmp_path / "s")
     restore_rows(tmp_path / "s", tmp_path / "s" / "mirror.jsonl", actor="anna")
     again = Store.open(tmp_path / "s")
     assert again.log_problem == ""
+    verdict = verify(again)
+    assert verdict.ok, verdict.as_text()
+    assert "chained since the migration on 20" in verdict.as_text()
+    again.close()
+    assert '"detail":"tables from version 2 to ' in again.mirror.read_text()
+
+
+def test_a_migration_that_was_lost_comes_back(tmp_path: Path) -> None:
+    earlier_study(tmp_path / "s", 2).close()
+    shutil.copytree(tmp_path / "s", tmp_path / "before")
+    Store.open(tmp_path / "s").close()
+    shutil.copyfile(tmp_path / "s" / "mirror.jsonl", tmp_path / "before" / "mirror.jsonl")
+    restore_rows(tmp_path / "before", tmp_path / "before" / "mirror.jsonl", actor="anna")
+    again = Store.open(tmp_path / "before")
     assert verify(again).ok, verify(again).as_text()
     again.close()
-    assert json.loads(again.mirror.read_text().splitlines()[-1])["table"] == "row_event"
+    assert again.mirror.read_text().count('"detail":"tables from version 2 to ') == 1

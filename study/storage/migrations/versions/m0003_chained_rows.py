@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from study.storage.migrations.migration import Migration
+from alembic import op
 
+revision = "0003"
+down_revision = "0002"
 _ROW_EVENT = (
     "CREATE TABLE row_event (seq INTEGER NOT NULL, id VARCHAR NOT NULL, "
     "table_name VARCHAR NOT NULL, rows_json VARCHAR NOT NULL, server_at VARCHAR NOT NULL, "
@@ -12,9 +14,9 @@ _ROW_EVENT = (
     "CONSTRAINT uq_row_event_id UNIQUE (id), "
     "CONSTRAINT uq_row_event_row_hash UNIQUE (row_hash))"
 )
-MIGRATION = Migration(
-    version=3,
-    statements=(_ROW_EVENT, "DROP TABLE IF EXISTS server_secret"),
-    tables=("row_event",),
-    former={},
-)
+
+
+def upgrade() -> None:
+    """Make the table; `study.storage.schema` fills it."""
+    op.execute(_ROW_EVENT)
+    op.execute("DROP TABLE IF EXISTS server_secret")
