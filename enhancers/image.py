@@ -10,6 +10,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from enhancers.errors import ParameterError
 from enhancers.geometry import ImageGeometry
 from enhancers.measured import Known, Measured
 from enhancers.method import Modality
@@ -227,9 +228,19 @@ class MedicalImage:
             reading=None,
         )
 
-    def cropped_to_region(self) -> MedicalImage:
-        """The part of the image in its `region`; the image itself where it has none."""
+    def cropped_to_region(self, *, required: bool = False) -> MedicalImage:
+        """The part of the image in its `region`; the image itself where it has none.
+
+        Raises
+        ------
+        ParameterError
+            It has none, and one is ``required``.
+        """
         region = self.region
+        if region is None and required:
+            raise ParameterError(
+                "The file states no ultrasound region; leave --crop-to-region out."
+            )
         if region is None:
             return self
         inside = slice(region.top, region.bottom), slice(region.left, region.right)

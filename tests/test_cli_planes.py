@@ -14,7 +14,7 @@ from enhancers.load import load
 from enhancers.provenance import from_json
 from tests.load.test_spacing import region, ultrasound
 from tests.series.test_planes import ORIENTATIONS, VOLUME, nifti_of, series_of
-from tests.support import image_files
+from tests.support import dicom_series, image_files
 
 
 def enhancers(*arguments: object, status: int = 0) -> tuple[str, str]:
@@ -116,8 +116,13 @@ def test_batch_of_planes(files, tmp_path: Path) -> None:
         "--jobs", 1,
     )  # fmt: skip
     assert len(list(out.rglob("*.png"))) == 26
-    _, said = enhancers(
-        "batch", files[1], "--series", 1, "--methods", "tv", "--out", out, "--plane", "coronal",
-        status=2,
-    )  # fmt: skip
-    assert "run cuts planes of a series" in said
+
+
+def test_frames_of_one_file_are_in_the_order_of_their_positions(tmp_path: Path) -> None:
+    source, out = tmp_path / "enhanced.dcm", tmp_path / "out.png"
+    source.write_bytes(dicom_series.enhanced([{"z": z} for z in (30, 10, 40, 20)]))
+    record = tmp_path / "record.json"
+    arguments = ("--method", "tv", "--slice", 0, "--out", out, "--json", record)
+    _, said = enhancers("run", source, *arguments)
+    assert "Note: This is slice 0." in said
+    assert from_json(record.read_text()).input.geometry.affine[2][3] == 10.0

@@ -17,6 +17,7 @@ from enhancers.compare import enhance
 from enhancers.load import load
 from enhancers.save import in_source_units
 from enhancers.series import find_series, load_slice
+from tests.batch.test_series import clip
 from tests.support import dicom_series, image_files
 
 AFFINE = np.array([[-0.8, 0, 0, 30], [0, 0.8, 0, 20], [0, 0, 2.5, -7.0]])
@@ -218,3 +219,32 @@ def test_a_run_that_fails_leaves_nothing(
         arguments = folder, "--method", "tv", "--all-slices", "--out", tmp_path / name
         assert "damaged" in error_of(monkeypatch, capsys, *arguments)
     assert [path.name for path in tmp_path.iterdir()] == ["series"]
+
+
+def test_all_frames_of_a_clip_cropped_to_their_region(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    source = clip(tmp_path / "clip.dcm")
+    asked = (source, "--method", "tv", "--all-slices", "--crop-to-region")
+    assert not run(monkeypatch, *asked, "--out", tmp_path / "out.nrrd")
+    assert SimpleITK.ReadImage(str(tmp_path / "out.nrrd")).GetSize() == (42, 30, 3)
+    error = error_of(monkeypatch, capsys, *asked, "--out", tmp_path / "out.dcm")
+    assert "as it is stored" in error
+
+
+def test_metrics_of_what_is_in_the_region(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    source, truth = clip(tmp_path / "clip.dcm"), tmp_path / "truth.png"
+    pixels = np.rint(255 * load(source, slice_index=1).pixels).astype(np.uint8)
+    # The truth differs outside the region only, and does not state it.
+    pixels[:5] = 0
+    truth.write_bytes(image_files.png(pixels))
+    values = []
+    for more in ((), ("--crop-to-region",)):
+        given = ("enhancers", "metrics", source, "--slice", 1, "--reference", truth, "--json")
+        monkeypatch.setattr(sys, "argv", [*map(str, given), *more])
+        assert main() == 0
+        values.append(json.loads(capsys.readouterr().out)["metrics"]["ssim"]["value"])
+    assert values[0] < 0.99
+    assert values[1] == 1.0

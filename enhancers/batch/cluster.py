@@ -19,11 +19,12 @@ from typing import Any
 
 from enhancers.batch.dispatch import RETRIES, WorkerHandle
 from enhancers.batch.local import network_threads
-from enhancers.batch.plan import BatchPlan, BatchTask, is_classical
+from enhancers.batch.plan import BatchPlan, BatchTask, ImageSource, is_classical
 from enhancers.batch.worker import TaskFailure, TaskOutcome, Worker, WorkerInfo
 from enhancers.compare import Request
 from enhancers.errors import ParameterError, ReadingRoomError
 from enhancers.load import read_bytes
+from enhancers.series import Series
 from enhancers.settings import PREFIX, get_settings
 
 THIS_MACHINE = "local"
@@ -175,10 +176,10 @@ class RayWorker:
         self.info = self._actor.info.remote(self._asked).future()
         return self.info
 
-    def submit(self, task: BatchTask, path: Path) -> Future[TaskOutcome]:
-        """Send the task and its file."""
+    def submit(self, task: BatchTask, image: ImageSource) -> Future[TaskOutcome]:
+        """Send the task and its file, or the files of its series."""
         try:
-            content = self._files.get(task, path)
+            content = self._files.get(task, image)
         except OSError as error:
             gone: Future[TaskOutcome] = Future()
             gone.set_result(
@@ -197,15 +198,18 @@ class RayWorker:
 
 
 class _FileSender:
-    """Cache of the file sent last, so that further methods and slices do not send it again."""
+    """Cache of what was sent last, so that further methods and slices do not send it again."""
 
     def __init__(self, ray: Any) -> None:
         self._ray = ray
-        self._last: tuple[str, Any] = ("", None)
+        self._last: tuple[str | Series, Any] = ("", None)
 
-    def get(self, task: BatchTask, path: Path) -> Any:
-        if self._last[0] != task.digest:
-            self._last = (task.digest, self._ray.put(read_bytes(path, task.caps)))
+    def get(self, task: BatchTask, image: ImageSource) -> Any:
+        known = task.digest if isinstance(image, Path) else image
+        if self._last[0] != known:
+            caps = task.caps
+            sent = read_bytes(image, caps) if isinstance(image, Path) else image.held(caps)
+            self._last = (known, self._ray.put(sent))
         return self._last[1]
 
 

@@ -7,10 +7,9 @@ from collections import deque
 from collections.abc import Generator, Iterable, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, wait
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import Any, Protocol
 
-from enhancers.batch.plan import BatchTask
+from enhancers.batch.plan import BatchTask, ImageSource
 from enhancers.batch.worker import TaskFailure, TaskOutcome, WorkerInfo
 from enhancers.errors import ReadingRoomError
 
@@ -33,8 +32,8 @@ class WorkerHandle(Protocol):
         """Start the worker, or a new one after it died."""
         ...
 
-    def submit(self, task: BatchTask, path: Path) -> Future[TaskOutcome]:
-        """Send a task on the file at ``path`` to the worker, which must be free."""
+    def submit(self, task: BatchTask, image: ImageSource) -> Future[TaskOutcome]:
+        """Send a task on a file or series to the worker, which must be free."""
         ...
 
     def stop(self) -> None:
@@ -44,11 +43,11 @@ class WorkerHandle(Protocol):
 
 @dataclass(frozen=True)
 class Job:
-    """A task on a file; ``attempts`` counts the failed ones."""
+    """A task on a file or series; ``attempts`` counts the failed ones."""
 
     number: int
     task: BatchTask
-    path: Path
+    image: ImageSource
     attempts: int = 0
 
 
@@ -147,7 +146,7 @@ def dispatch(
         while waiting or pool.running:
             while waiting and pool.free:
                 worker, job = pool.free.popleft(), waiting.popleft()
-                pool.running[worker.submit(job.task, job.path)] = (worker, job)
+                pool.running[worker.submit(job.task, job.image)] = (worker, job)
             futures: list[Future[Any]] = [*pool.starting, *pool.running]
             done, _ = wait(futures, None if pool.running else patience, FIRST_COMPLETED)
             if not done:

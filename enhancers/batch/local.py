@@ -10,12 +10,11 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from multiprocessing.connection import Connection
 from multiprocessing.context import SpawnProcess
-from pathlib import Path
 from typing import Any, TypeVar
 
 from enhancers import devices
 from enhancers.batch.dispatch import WorkerHandle
-from enhancers.batch.plan import BatchPlan, BatchTask, is_classical
+from enhancers.batch.plan import BatchPlan, BatchTask, ImageSource, is_classical
 from enhancers.batch.worker import TaskOutcome, Worker, WorkerInfo
 from enhancers.compare import Request
 
@@ -98,9 +97,9 @@ class InProcessWorker:
         """Return the worker's facts as a finished future."""
         return _settled(lambda: self.worker.info(self.asked))
 
-    def submit(self, task: BatchTask, path: Path) -> Future[TaskOutcome]:
+    def submit(self, task: BatchTask, image: ImageSource) -> Future[TaskOutcome]:
         """Run the task."""
-        return _settled(lambda: self.worker.work(task, path))
+        return _settled(lambda: self.worker.work(task, image))
 
     def stop(self) -> None:
         """Do nothing: no process was started."""
@@ -133,9 +132,9 @@ class WorkerProcess:
         theirs.close()
         return self._ask(("info", (self.asked,)))
 
-    def submit(self, task: BatchTask, path: Path) -> Future[TaskOutcome]:
+    def submit(self, task: BatchTask, image: ImageSource) -> Future[TaskOutcome]:
         """Send the task."""
-        return self._ask(("work", (task, path)))
+        return self._ask(("work", (task, image)))
 
     def stop(self) -> None:
         """Kill the process."""

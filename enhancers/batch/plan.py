@@ -18,7 +18,7 @@ from enhancers.errors import ParameterError
 from enhancers.load import Caps
 from enhancers.method import Family, Modality, ParameterValue
 from enhancers.registry import get, resolve
-from enhancers.series import is_collection
+from enhancers.series import Series, is_collection
 from enhancers.settings import get_settings
 from enhancers.source_digest import method_digest, source_digest
 from enhancers.voxel_grid import STORED
@@ -59,7 +59,9 @@ class BatchPlan:
         Of every image: LOW:HIGH in source units, or a name (`enhancers.display.window_limits`).
     plane : str
     time : int or None
-        Of volumes in one file, as for `enhancers.load.load`.
+        Of volumes, as for `enhancers.series.planes.load_plane`.
+    cropped : bool
+        Whether images are cropped to the ultrasound region that their file states.
     """
 
     folder: Path
@@ -74,6 +76,7 @@ class BatchPlan:
     window: str | None = None
     plane: str = STORED
     time: int | None = None
+    cropped: bool = False
 
     def __post_init__(self) -> None:
         if not is_collection(self.folder):
@@ -85,10 +88,6 @@ class BatchPlan:
             window_ends(self.window)
         if self.of_series and self.masks is not None:
             raise ParameterError("--masks is for a folder of images, not for a series.")
-        if self.of_series and (self.plane != STORED or self.time is not None):
-            raise ParameterError(
-                "--plane and --time are for volumes in one file each; run cuts planes of a series."
-            )
         if self.out.exists() and not self.out.is_dir():
             raise ParameterError(f"{self.out} is a file; give a folder for the results.")
         if self.folder.resolve() == self.out.resolve():
@@ -106,9 +105,10 @@ class BatchPlan:
 
 @dataclass(frozen=True)
 class SeriesPlace:
-    """Where a file is in its series: its frame, and the number of slices.
+    """Where a slice is in its series: its frame in its file, and the number of slices.
 
-    ``window`` is that of the slice, and ``notes`` has sentences about it.
+    ``window`` is that of the slice, and ``notes`` has sentences about it. A plane that is cut out
+    of all slices has no frame.
     """
 
     frame: int | None
@@ -121,10 +121,12 @@ class SeriesPlace:
 class BatchTask:
     """One method on one slice of one file.
 
-    ``digest`` is the SHA-256 of the file; ``slice_index`` is None where the file has one slice;
+    ``digest`` is the SHA-256 of the file, or of those of a series that a plane is cut out of;
+    ``slice_index`` is None where the file has one slice;
     ``mask`` has the bytes of the file that marks missing pixels, if there is one. In a series
     (``place``), ``slice_index`` is the index there. ``window`` is that of the plan for an image
-    that is in no series; ``plane`` and ``time`` are those of a volume.
+    that is in no series; ``plane`` and ``time`` are those of a volume. ``cropped`` images are those
+    of the ultrasound region.
     """
 
     digest: str
@@ -140,6 +142,11 @@ class BatchTask:
     window: str | None = None
     plane: str = STORED
     time: int | None = None
+    cropped: bool = False
+
+
+ImageSource = Path | Series
+"""What a task reads: a file, or a series by the index of a slice."""
 
 
 def requests(
@@ -233,6 +240,8 @@ def request_digest(task: BatchTask, device_type: str) -> str:
             del facts[name]
     if task.plane == STORED:
         del facts["plane"]
+    if not task.cropped:
+        del facts["cropped"]
     if task.mask:
         facts["mask"] = hashlib.sha256(task.mask).hexdigest()
     determining = {

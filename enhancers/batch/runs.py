@@ -86,7 +86,7 @@ class _Batch:
         for number, (source, task) in enumerate(self.tasks):
             entry = self.store.find(source.name, task, self.digests[number])
             if entry is None:
-                self.jobs.append(Job(number, task, source.path))
+                self.jobs.append(Job(number, task, source.image))
             else:
                 self.found[number] = self._row(source, task, Status.KEPT, entry)
                 yield self.found[number]

@@ -7,16 +7,18 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from enhancers.batch.plan import BatchPlan, BatchTask, SeriesPlace, Slices
+from enhancers.batch.plan import BatchPlan, BatchTask, ImageSource, SeriesPlace, Slices
 from enhancers.display import window_ends, window_limits
 from enhancers.errors import ImageReadError, ReadingRoomError
 from enhancers.load import Caps, content_digest, probe, read_bytes
 from enhancers.load.file_format import sniff
 from enhancers.load.pairs import beside
-from enhancers.private_folders import private_folder
-from enhancers.series import LocalSeries, find_series
-from enhancers.series.files import LocalFile, SourceFile
+from enhancers.series import LocalSeries, Series, find_series
+from enhancers.series.headers import frame_count
+from enhancers.series.planes import picked
+from enhancers.series.times import volumes
 from enhancers.settings import get_settings
+from enhancers.voxel_grid import STORED
 
 ENDINGS = (
     ".dcm", ".dicom", ".nii", ".gz", ".png", ".tif", ".tiff", ".jpg", ".jpeg", ".npy", ".npz",
@@ -31,13 +33,13 @@ _NEVER = ("DICOMDIR",)
 
 @dataclass(frozen=True)
 class Source:
-    """One file: its name relative to the folder, and its tasks or the reason why it has none.
+    """A file or a slice of a series: its relative name, and its tasks or why it has none.
 
     ``bad`` is true for files that should have been images.
     """
 
     name: str
-    path: Path
+    image: ImageSource
     tasks: tuple[BatchTask, ...] = ()
     reason: str = ""
     bad: bool = False
@@ -46,8 +48,8 @@ class Source:
 def listed(plan: BatchPlan) -> Iterator[Source]:
     """Every file below the plan's folder except hidden ones, results and masks, sorted by name.
 
-    The content decides what is an image. Links to folders are not followed. Of a DICOM series, the
-    slices in the order of their positions.
+    The content decides what is an image. Links to folders are not followed. Of a DICOM series, and
+    of the frames of a DICOM file, the slices in the order of their positions.
 
     Raises
     ------
@@ -56,31 +58,60 @@ def listed(plan: BatchPlan) -> Iterator[Source]:
     """
     limits = Caps.from_settings(get_settings())
     if plan.of_series:
-        yield from _slices_of_series(plan, limits)
+        series, frame = picked(plan.folder, plan.series, plan.time, limits)
+        yield from _slices_of_series(plan, series, frame, f"series-{series.key}", limits)
         return
     for path in _files(plan.folder, [plan.out] + ([plan.masks] if plan.masks else [])):
-        yield _source(plan, path, limits)
+        if _holds_frames(path, limits):
+            yield from _volumes_of_file(plan, path, limits)
+        else:
+            yield _source(plan, path, limits)
 
 
-def _slices_of_series(plan: BatchPlan, limits: Caps) -> Iterator[Source]:
-    series = find_series(plan.folder, limits).pick(plan.series)
+def _holds_frames(path: Path, limits: Caps) -> bool:
+    """Whether this is a DICOM file of several frames; False where it cannot be opened."""
+    try:
+        if not path.is_file():
+            return False
+        with path.open("rb") as file:
+            return frame_count(file, limits) > 1
+    except OSError:
+        return False
+
+
+def _volumes_of_file(plan: BatchPlan, path: Path, limits: Caps) -> Iterator[Source]:
+    """The slices of every volume of a DICOM file of several frames, at one time."""
+    name = path.relative_to(plan.folder).as_posix()
+    try:
+        found = volumes(find_series(path, limits))
+        for times in found:
+            key = times[0].key
+            series, frame = picked(path, key, plan.time, limits)
+            place = name if len(found) == 1 else f"{name}/series-{key}"
+            yield from _slices_of_series(plan, series, frame, place, limits)
+    except (ReadingRoomError, OSError) as error:
+        yield Source(name, path, reason=str(error), bad=True)
+
+
+def _slices_of_series(
+    plan: BatchPlan, series: Series, frame: int | None, name: str, limits: Caps
+) -> Iterator[Source]:
+    """The slices of a series that the plan asks for, or the one that is the time asked for."""
     images = LocalSeries(series, limits)
-    count = images.slice_count
-    unpacked = private_folder("series")
-    for index in _slices("middle" if plan.slices == "page" else plan.slices, count, 0):
+    count = images.count(plan.plane)
+    wanted = "middle" if plan.slices == "page" else plan.slices
+    for index in _slices(wanted if frame is None else frame, count, 0):
         place = index or 0
-        one = series.slice(place)
-        name = f"series-{series.key}/slice-{place:03d}"
+        each = f"{name}/slice-{place:03d}"
         try:
-            path = _on_disk(one.file, unpacked / f"{place}.dcm", limits)
-            digest = content_digest(path, limits)
+            digest = images.digest(place, plan.plane)
             window, notes = _window(plan, images, place)
         except (ReadingRoomError, OSError) as error:
-            yield Source(name, plan.folder, reason=str(error), bad=True)
+            yield Source(each, plan.folder, reason=str(error), bad=True)
             continue
-        where = SeriesPlace(one.frame, count, window, notes)
-        tasks = _tasks(plan, limits, digest, [place], place=where)
-        yield Source(name, path, tasks)
+        stored = series.slice(place).frame if plan.plane == STORED else None
+        where = SeriesPlace(stored, count, window, notes)
+        yield Source(each, series, _tasks(plan, limits, digest, [place], place=where))
 
 
 def _window(
@@ -91,18 +122,10 @@ def _window(
         return images.window(plan.modality)
     if (ends := window_ends(plan.window)) is not None:
         return ends, ()
-    image = images.image(index)
+    image = images.image(index, plane=plan.plane)
     if plan.modality is not None:
         image = image.with_modality(plan.modality)
     return window_limits(image, plan.window), ()
-
-
-def _on_disk(file: SourceFile, path: Path, limits: Caps) -> Path:
-    """The path of a file; what is in an archive is written to a private ``path``."""
-    if isinstance(file, LocalFile):
-        return file.path
-    path.write_bytes(file.read(limits))
-    return path
 
 
 def _files(folder: Path, without: list[Path]) -> list[Path]:
@@ -161,6 +184,7 @@ def _tasks(
             window=None if place else plan.window,
             plane=plan.plane,
             time=plan.time,
+            cropped=plan.cropped,
         )
         for index in chosen
         for request in plan.requests

@@ -7,17 +7,18 @@ import os
 from contextlib import closing
 from dataclasses import dataclass, replace
 from functools import partial
-from pathlib import Path
 
-from enhancers.batch.plan import BatchTask, fingerprint
+from enhancers.batch.plan import BatchTask, ImageSource, fingerprint
 from enhancers.compare import Request, compare
 from enhancers.display import window_ends, window_limits
 from enhancers.errors import ImageReadError, ReadingRoomError
 from enhancers.image import MedicalImage
 from enhancers.load import load
 from enhancers.load.mask import with_mask
+from enhancers.metrics.files import Reader
 from enhancers.provenance import Record
 from enhancers.save import to_png16, to_tiff_source
+from enhancers.series import LocalSeries, Series
 
 
 @dataclass(frozen=True)
@@ -70,6 +71,7 @@ class Worker:
         self.device = device
         self.threads = threads
         self._kept: tuple[tuple[object, ...], MedicalImage] | None = None
+        self._series: LocalSeries | None = None
 
     def info(self, asked: tuple[Request, ...]) -> WorkerInfo:
         """The process id of this worker and what it computes these requests with."""
@@ -78,8 +80,11 @@ class Worker:
         except ReadingRoomError as error:
             return WorkerInfo(os.getpid(), (), str(error))
 
-    def work(self, task: BatchTask, source: Path | bytes) -> TaskOutcome:
-        """Run a task on a file, given by path or content; failures are returned, not raised."""
+    def work(self, task: BatchTask, source: ImageSource | bytes) -> TaskOutcome:
+        """Run a task on a file, given by path or content, or on a series.
+
+        Failures are returned, not raised.
+        """
         try:
             image = self._image(task, source)
         except ReadingRoomError as error:
@@ -122,35 +127,41 @@ class Worker:
 
             torch.set_num_threads(self.threads)
 
-    def _image(self, task: BatchTask, source: Path | bytes) -> MedicalImage:
+    def _reader(self, task: BatchTask, source: ImageSource | bytes) -> Reader:
+        """Reads the image of a task; of a series, what it read before is kept."""
+        if not isinstance(source, Series):
+            return partial(
+                load, source, slice_index=task.slice_index, caps=task.caps, plane=task.plane,
+                time=task.time or 0,
+            )  # fmt: skip
+        if self._series is None or self._series.series != source:
+            self._series = LocalSeries(source, task.caps)
+        return partial(self._series.image, task.slice_index, plane=task.plane)
+
+    def _image(self, task: BatchTask, source: ImageSource | bytes) -> MedicalImage:
         asked = (
             task.digest, task.slice_index, task.modality, task.mask, task.place, task.window,
-            task.plane, task.time,
+            task.plane, task.time, task.cropped,
         )  # fmt: skip
         if self._kept is not None and self._kept[0] == asked:
             return self._kept[1]
         self._kept = None
         place = task.place
-        frame = task.slice_index if place is None else place.frame
-        read = partial(
-            load, source, slice_index=frame, caps=task.caps, plane=task.plane, time=task.time or 0
-        )
+        read = self._reader(task, source)
         ends = place.window if place else window_ends(task.window) if task.window else None
         image = read(window=ends)
         if task.window is not None and ends is None:
             named = image if task.modality is None else image.with_modality(task.modality)
             image = read(window=window_limits(named, task.window))
-        if place is not None and task.slice_index is not None:
-            image = replace(
-                image,
-                slice_index=task.slice_index,
-                slice_count=place.count,
-                warnings=(*image.warnings, *place.notes),
-            )
+        if place is not None:
+            said = dict.fromkeys((*image.warnings, *place.notes))
+            image = replace(image, warnings=tuple(said))
         if image.digest != task.digest:
             raise ImageReadError("The file changed while the batch ran; run it again.")
         if task.modality is not None:
             image = image.with_modality(task.modality)
+        if task.cropped:
+            image = image.cropped_to_region(required=True)
         if task.mask:
             image = with_mask(image, task.mask, task.caps)
         self._kept = (asked, image)

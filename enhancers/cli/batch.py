@@ -12,6 +12,7 @@ import typer
 from typer.core import TyperCommand
 
 from enhancers.cli.common import (
+    Cropped,
     Device,
     Plane,
     Seed,
@@ -84,6 +85,7 @@ def batch(
     ] = None,
     plane: Plane = STORED,
     time: Time = None,
+    cropped: Cropped = False,
     modality: Annotated[
         str | None, typer.Option(help="The modality of all images: CT, MR, US, ...")
     ] = None,
@@ -136,6 +138,7 @@ def batch(
         window,
         plane,
         time,
+        cropped,
     )
     # Report a missing network before thousands of files are read.
     fingerprint(asked)

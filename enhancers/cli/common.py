@@ -129,11 +129,7 @@ def read_image(
         shown = f"{image.plane} slice" if image.plane else "slice"
         print(f"Note: This is {shown} {image.slice_index}.", file=sys.stderr)
     if cropped:
-        if image.region is None:
-            raise ParameterError(
-                "The file states no ultrasound region; leave --crop-to-region out."
-            )
-        image = image.cropped_to_region()
+        image = image.cropped_to_region(required=True)
     if mask is not None:
         from enhancers.load.mask import with_mask
 

@@ -121,6 +121,7 @@ def run(
     """Enhance one image, or all slices of a volume."""
     from enhancers.cli.outputs import (
         AllSlices,
+        as_stored,
         check_file,
         check_out,
         checked_kind,
@@ -129,7 +130,7 @@ def run(
     )
     from enhancers.compare import Request, compare
 
-    kind = checked_kind(out, all_slices, keep_patient)
+    kind = checked_kind(out, all_slices, keep_patient, cropped)
     (check_out if all_slices and kind == "dcm" else check_file)(source, out)
     if record is not None:
         check_file(source, record, "--json")
@@ -137,10 +138,11 @@ def run(
     if all_slices:
         _only_with_one_slice(
             ("--slice", slice_text), ("--mask", mask), ("--maps", maps), ("--degrade", degraded),
-            ("--crop-to-region", cropped or None),
         )  # fmt: skip
         chosen = None if modality is None else named_modality(modality)
-        run_of_all = AllSlices(out, kind, request, seed, device, chosen, keep_patient, window)
+        run_of_all = AllSlices(
+            out, kind, request, seed, device, chosen, keep_patient, window, cropped
+        )
         run_of_all.run(slice_source(source, series, plane, time), record)
         return
     image = read_image(source, slice_text, modality, mask, series, window, plane, time, cropped)
@@ -148,11 +150,8 @@ def run(
         image = _degraded(image, degraded, seed)
     origin = None
     if kind == "dcm":
-        if cropped or image.plane:
-            raise ParameterError(
-                "A DICOM result is of a slice as it is stored; use .nii.gz, .nrrd or .mha for "
-                "--plane and --crop-to-region."
-            )
+        if image.plane:
+            raise as_stored()
         origin = slice_source(source, series, plane, time)
         origin.check_dicom()
     for event in compare(image, [request], seed=seed, device=device):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -12,6 +13,7 @@ from typer.core import TyperGroup
 from enhancers.cli.common import (
     MIDDLE,
     AsJson,
+    Cropped,
     Plane,
     SeriesKey,
     SliceText,
@@ -28,6 +30,9 @@ from enhancers.voxel_grid import STORED
 
 if TYPE_CHECKING:
     from typer._click.core import Context
+
+    from enhancers.image import MedicalImage
+    from enhancers.metrics.files import Reader
 
 MEASURE = "measure"
 
@@ -66,6 +71,7 @@ def measure(
     window: WindowText = None,
     plane: Plane = STORED,
     time: Time = None,
+    cropped: Cropped = False,
     as_json: AsJson = False,
 ) -> None:
     """Measure the quality of an image, with full-reference metrics if a reference is given."""
@@ -79,6 +85,8 @@ def measure(
     if reference is not None:
         same = (plane, time) if _is_volume(reference) else (STORED, None)
         read_truth = image_reader(reference, None, None, *same)
+    if cropped:
+        read, read_truth = _cropping(read, read_truth)
     index = slice_number(slice_text)
     if slice_text == MIDDLE:
         index = read().slice_count // 2
@@ -92,6 +100,28 @@ def measure(
         return
     for found in scores:
         print(f"{found.metric.label:14}{found.metric.arrow:1} {found.text}")
+
+
+def _cropping(read: Reader, read_truth: Reader | None) -> tuple[Reader, Reader | None]:
+    """Readers of what is in the image's ultrasound region; a truth of its size has the same one."""
+    whole = read()
+    region, size = whole.region, whole.shape
+
+    def image(
+        *, slice_index: int | None = None, window: tuple[float, float] | None = None
+    ) -> MedicalImage:
+        found = read(slice_index=slice_index, window=window)
+        return found.cropped_to_region(required=True)
+
+    def truth(
+        *, slice_index: int | None = None, window: tuple[float, float] | None = None
+    ) -> MedicalImage:
+        assert read_truth is not None
+        found = read_truth(slice_index=slice_index, window=window)
+        same = found.region is None and found.shape == size
+        return (replace(found, region=region) if same else found).cropped_to_region()
+
+    return image, None if read_truth is None else truth
 
 
 def _is_volume(path: Path) -> bool:

@@ -57,13 +57,22 @@ def check_file(source: Path, out: Path, option: str = "--out") -> None:
         raise ParameterError(f"{option} {out} is a folder; give the name of a file.")
 
 
-def checked_kind(out: Path, all_slices: bool, keep_patient: bool) -> str:
+def as_stored() -> ParameterError:
+    """The error of a DICOM result of something else than a slice of the file."""
+    return ParameterError(
+        "A DICOM result is of a slice as it is stored; use .nii.gz, .nrrd or .mha for --plane and "
+        "--crop-to-region."
+    )
+
+
+def checked_kind(out: Path, all_slices: bool, keep_patient: bool, cropped: bool = False) -> str:
     """The format of ``--out``; DICOM for a folder.
 
     Raises
     ------
     ParameterError
-        There is no such format, or not for all slices, or nothing to keep the patient in.
+        There is no such format, or not for all slices or cropped ones, or nothing to keep the
+        patient in.
     """
     from enhancers.save.result_files import ENDINGS, kind_of
 
@@ -74,6 +83,8 @@ def checked_kind(out: Path, all_slices: bool, keep_patient: bool) -> str:
             f"--out {out.name} holds one slice; for all of them use .nii.gz, .nrrd, .mha, .tif, "
             ".dcm or a folder."
         )
+    if cropped and kind == "dcm":
+        raise as_stored()
     if keep_patient and kind != "dcm":
         raise ParameterError(f"--keep-patient is for DICOM; --out {out.name} holds no patient.")
     return kind
@@ -133,6 +144,8 @@ class AllSlices:
     keep_patient : bool
     window : str or None
         LOW:HIGH or a name, on the middle slice.
+    cropped : bool
+        Whether every slice is cropped to its ultrasound region.
     """
 
     out: Path
@@ -143,6 +156,7 @@ class AllSlices:
     modality: Modality | None
     keep_patient: bool
     window: str | None = None
+    cropped: bool = False
 
     def run(self, source: SliceSource, record: Path | None) -> None:
         """Run the method on every slice, with progress on standard error.
@@ -159,6 +173,8 @@ class AllSlices:
         target = self._target(source)
         source.describe()
         middle = read_windowed(partial(source.image, None), self.window, self.modality)
+        if self.cropped:
+            middle = middle.cropped_to_region(required=True)
         window = middle.window.ends
         device = devices.choose(self.device)
         seconds = slices_seconds(middle, source.count, self.request, device)
@@ -190,6 +206,8 @@ class AllSlices:
         self, source: SliceSource, index: int | None, window: tuple[float, float] | None
     ) -> MedicalImage:
         image = source.image(index, window)
+        if self.cropped:
+            image = image.cropped_to_region(required=True)
         return image if self.modality is None else image.with_modality(self.modality)
 
     def _target(self, source: SliceSource) -> Target:

@@ -46,7 +46,7 @@ class SliceSource:
         self._path, self._caps, self._plane = path, caps, plane
         self._series: Series | None = None
         self._images: SeriesImages | FileSlices
-        if key is not None or is_collection(path):
+        if key is not None or is_collection(path, caps):
             self._series = pick_at(find_series(path, caps), key, time)
             self._images = LocalSeries(self._series, caps)
             read: Callable[..., MedicalImage] = partial(self._images.image, plane=plane)
@@ -87,15 +87,7 @@ class SliceSource:
     @property
     def one_object(self) -> bool:
         """Whether all slices are frames of one DICOM object."""
-        if self._series is not None:
-            files = {one.file for one in self._series.slices}
-            return len(files) == 1 and self._series.slices[0].frame is not None
-        if self.count == 1:
-            return False
-        from enhancers.load.dicom import header_elements
-
-        found = header_elements(self._object(0), ["NumberOfFrames"], self._caps)
-        return int(found.get("NumberOfFrames") or 1) > 1
+        return self._series is not None and self._series.one_object
 
     def head_of(self, index: int, facts: DerivedFacts, shape: tuple[int, int]) -> DerivedHead:
         """The head of an object that is derived from that of a slice."""
@@ -108,7 +100,6 @@ class SliceSource:
         if self._series is not None:
             return self._series.slices[index].file.read(self._caps)
         from enhancers.load import read_bytes
-        from enhancers.load.dicom.frames import FrameFile
         from enhancers.load.file_format import sniff
 
         with self._path.open("rb") as file:
@@ -118,7 +109,4 @@ class SliceSource:
                 f"A DICOM result needs the header of a DICOM source, and this is a {kind} file; "
                 "use .nii.gz, .nrrd, .mha or .tif."
             )
-        try:
-            return FrameFile(self._path, self._caps).head
-        except ValueError:
-            return read_bytes(self._path, self._caps)
+        return read_bytes(self._path, self._caps)

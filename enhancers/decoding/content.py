@@ -211,6 +211,12 @@ def _hold(path: Path, target: Path) -> _HeldFile:
         return held
 
 
+def on_disk(path: Path) -> Path:
+    """Where an upload is: at its path, or where that of another visitor was moved to."""
+    known = _taken.get(path)
+    return known.path if isinstance(known, _HeldFile) and not path.exists() else path
+
+
 def _gone() -> ImageReadError:
     return ImageReadError(
         "The upload is no longer on the server, where a file is read once and kept for ten minutes "

@@ -62,6 +62,10 @@ class Opened(Protocol):
     def time_name(self) -> str:
         """What differs from one time of a volume to the next, in a word."""
 
+    @property
+    def slice_name(self) -> str:
+        """What differs from one slice to the next, in a word."""
+
     def image(
         self,
         slice_index: int | None = None,
@@ -190,6 +194,11 @@ class OpenedFile:
     def time_name(self) -> str:
         """What a file calls the fourth dimension."""
         return "time"
+
+    @property
+    def slice_name(self) -> str:
+        """What a file of several pictures calls one of them."""
+        return "slice"
 
     def section(self, plane: str, index: int, time: int) -> NDArray[Any]:
         """The source values of a slice, (rows, columns) or (rows, columns, 3)."""

@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
 
-from enhancers.decoding.content import TakenFolder
+from enhancers.decoding.content import TakenFolder, on_disk
 from enhancers.decoding.derived_heads import derived_head_of
 from enhancers.decoding.messages import ConnectionEnded, raw_slice, take_spectrum
 from enhancers.decoding.opened_file import next_number
@@ -21,11 +21,35 @@ from enhancers.load import Caps
 from enhancers.load.raw import RawSlice
 from enhancers.save.dicom import DerivedFacts, DerivedHead
 from enhancers.series import Series, SeriesImages
-from enhancers.series.times import at_all_times
+from enhancers.series.headers import is_dicom
+from enhancers.series.times import at_all_times, pick_at
 from enhancers.voxel_grid import STORED, VoxelGrid
 
+_HEAD = 1024
 REPORT_SECONDS = 0.4
 """Least seconds between two reports of progress, each of which costs the server time."""
+
+
+def holds_frames(path: Path, caps: Caps, pool: DecodePool | None = None) -> bool:
+    """Whether an upload is a DICOM file of several frames, whose series are to be found.
+
+    False where the upload is gone, which is said when it is opened.
+
+    Raises
+    ------
+    ServerBusy
+    """
+    path = on_disk(path)
+    try:
+        with path.open("rb") as file:
+            if not is_dicom(file.read(_HEAD)):
+                return False
+        answer = (pool or decode_pool()).ask(
+            None, "frames", source=str(path), caps=asdict(caps)
+        )  # fmt: skip
+    except (OSError, ImageReadError):
+        return False
+    return int(answer.facts["frames"]) > 1
 
 
 class UploadedSeries:
@@ -34,7 +58,8 @@ class UploadedSeries:
     Parameters
     ----------
     paths : sequence of Path
-        Several files, or a zip archive; they are taken from the disk (`TakenFolder`).
+        Several files, a zip archive, or a DICOM file of several frames; they are taken from the
+        disk (`TakenFolder`).
     caps : Caps
     progress : callable, optional
         Gets the number of files whose headers were read, as this goes on.
@@ -86,8 +111,8 @@ class UploadedSeries:
         self.found, self.number = found, next_number()
 
     def open(self, key: str | None = None) -> OpenedSeries:
-        """A series by its key; None takes the only one (errors as `SeriesFound.pick`)."""
-        series = self.found.pick(key)
+        """A series by its key; None takes the only volume (errors as `SeriesFound.pick`)."""
+        series = pick_at(self.found, key, None)
         known = self._opened.get(series.key)
         if known is None:
             keys = [one.key for one in at_all_times(self.found, series)]
@@ -176,8 +201,12 @@ class OpenedSeries(SeriesImages):
     @property
     def one_object(self) -> bool:
         """Whether the slices are frames of one DICOM object."""
-        slices = self.series.slices
-        return slices[0].frame is not None and len({one.file for one in slices}) == 1
+        return self.series.one_object
+
+    @property
+    def slice_name(self) -> str:
+        """What the slices are: frames of a cine differ in time."""
+        return "time" if self.series.over_time else "slice"
 
     def derived_head(self, index: int, facts: DerivedFacts, shape: tuple[int, int]) -> DerivedHead:
         """The head of a DICOM object that is derived from that of a slice.

@@ -27,7 +27,8 @@ def file_facts(file: SourceFile) -> list[int]:
 def source_file(numbers: list[int], source: Path) -> SourceFile:
     """The file of `file_facts`, in the folder or archive of its upload."""
     if len(numbers) == 1:
-        return LocalFile(source / str(int(numbers[0])), str(int(numbers[0])))
+        name = str(int(numbers[0]))
+        return LocalFile(source / name if source.is_dir() else source, name)
     place, size, crc = (int(value) for value in numbers)
     return ArchiveEntry(source, place, "", size, crc)
 
@@ -89,6 +90,7 @@ def _series(facts: Mapping[str, Any], files: list[SourceFile]) -> Series:
         reference=range(len(slices))[int(facts["reference"])],
         windows_differ=bool(facts["windows_differ"]),
         geometry=ImageGeometry.from_json(facts["geometry"]),
+        tiles=bool(facts["tiles"]),
     )
 
 

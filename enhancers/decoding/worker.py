@@ -7,6 +7,7 @@ its standard input (see `messages`). It imports what decoding needs, and neither
 from __future__ import annotations
 
 import contextlib
+import functools
 import hashlib
 import importlib
 import os
@@ -38,6 +39,8 @@ from enhancers.load.raw import compact, quiet_cv2
 from enhancers.load.window import as_source, finish
 from enhancers.save.dicom import DerivedFacts, derived_head
 from enhancers.series import find_series
+from enhancers.series.headers import frame_count
+from enhancers.series.reader import SliceReader
 
 LIBRARIES = ("dicom", "numpy_kspace", "raster", "tiff", "volumes.volume")
 GRACE = 5
@@ -133,13 +136,24 @@ def _series(asked: dict[str, Any], report: Callable[[int], None]) -> Answer:
     return found_facts(found), []
 
 
+_reader = functools.lru_cache(maxsize=1)(SliceReader)
+
+
+def _frames(asked: dict[str, Any], data: bytes) -> Answer:
+    """How many frames a DICOM file has, that the server names; 0 for other files."""
+    del data
+    with contextlib.suppress(OSError), Path(asked["source"]).open("rb") as file:
+        return {"frames": frame_count(file, Caps(**asked["caps"]))}, []
+    return {"frames": 0}, []
+
+
 def _slice(asked: dict[str, Any], data: bytes) -> Answer:
     """One slice of a series, whose file the server names."""
     del data
-    caps = Caps(**asked["caps"])
-    content = source_file(asked["file"], Path(asked["source"])).read(caps)
-    raw = read_slice(content, asked["frame"], caps)
-    facts = {**raw_facts(raw), "digest": hashlib.sha256(content).hexdigest()}
+    reader = _reader(Caps(**asked["caps"]))
+    file = source_file(asked["file"], Path(asked["source"]))
+    raw, digest = reader.read(file, asked["frame"])
+    facts = {**raw_facts(raw), "digest": digest}
     return facts, [compact(as_source(raw.values))]
 
 
@@ -155,6 +169,7 @@ def _derived(asked: dict[str, Any], data: bytes) -> Answer:
 
 JOBS: dict[str, Callable[[dict[str, Any], bytes], Answer]] = {
     "image": _image, "header": _header, "slice": _slice, "derived": _derived,
+    "frames": _frames,
 }  # fmt: skip
 
 

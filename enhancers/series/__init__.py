@@ -9,10 +9,9 @@ Headers are read, and no pixels; nothing about the patient is kept.
 
 from __future__ import annotations
 
-import hashlib
 from collections import Counter
 from collections.abc import Callable, Sequence
-from contextlib import ExitStack, suppress
+from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -23,17 +22,17 @@ from numpy.typing import NDArray
 from enhancers.errors import ImageReadError, ImageTooLarge
 from enhancers.geometry import ImageGeometry, Vector, vector
 from enhancers.image import MedicalImage
-from enhancers.load import Caps, enough_memory, opening_errors, read_slice
-from enhancers.load.dicom.frames import FrameFile
+from enhancers.load import Caps, enough_memory
 from enhancers.load.raw import RawSlice, compact
 from enhancers.load.window import as_source
 from enhancers.series.discover import UNREADABLE, Found, found_files, is_collection
 from enhancers.series.facts import FrameFacts, plane
-from enhancers.series.files import LocalFile, SourceFile
+from enhancers.series.files import SourceFile
 from enhancers.series.found import Series, SeriesFound, Slice
 from enhancers.series.grouping import Member, Volume, volumes
 from enhancers.series.headers import NoDicom, NoImage, read_facts
 from enhancers.series.images import SeriesImages
+from enhancers.series.reader import SliceReader
 from enhancers.series.volume import arranged
 from enhancers.voxel_grid import STORED
 
@@ -149,7 +148,7 @@ class LocalSeries(SeriesImages):
     def __init__(self, series: Series, caps: Caps = DEFAULT_CAPS) -> None:
         super().__init__(series)
         self.caps = caps
-        self._opened: dict[LocalFile, tuple[FrameFile, str] | None] = {}
+        self._reader = SliceReader(caps)
         self._kept: dict[int, tuple[RawSlice, str]] | None = None
 
     def section(self, plane: str, index: int, time: int | None = None) -> NDArray[Any]:
@@ -167,24 +166,13 @@ class LocalSeries(SeriesImages):
             self._kept[index] = replace(raw, values=compact(as_source(raw.values))), digest
         return self._kept[index]
 
+    def _file_digest(self, index: int) -> str:
+        chosen = self.series.slice(index)
+        return self._reader.digest(chosen.file, chosen.frame)
+
     def _read(self, index: int) -> tuple[RawSlice, str]:
         chosen = self.series.slice(index)
-        frames = None
-        if chosen.frame is not None and isinstance(chosen.file, LocalFile):
-            frames = self._frames(chosen.file)
-        if frames is not None:
-            return frames[0].slice(chosen.frame), frames[1]
-        data = chosen.file.read(self.caps)
-        return read_slice(data, chosen.frame, self.caps), hashlib.sha256(data).hexdigest()
-
-    def _frames(self, file: LocalFile) -> tuple[FrameFile, str] | None:
-        """The frames of a file and its digest; None where it has to be read as a whole."""
-        if file not in self._opened:
-            self._opened[file] = None
-            with opening_errors(), file.path.open("rb") as opened, suppress(ValueError):
-                digest = hashlib.file_digest(opened, "sha256").hexdigest()
-                self._opened[file] = FrameFile(file.path, self.caps), digest
-        return self._opened[file]
+        return self._reader.read(chosen.file, chosen.frame)
 
 
 def _facts(found: Found, caps: Caps, ignored: Counter[str]) -> list[FrameFacts]:
@@ -242,6 +230,7 @@ def _series(key: str, volume: Volume, files: Sequence[SourceFile]) -> Series:
         notes=(*volume.notes, *geometry.notes),
         reference=min(stated, key=lambda place: (abs(place - middle), place), default=middle),
         windows_differ=len(set(stated.values())) > 1,
+        tiles=first.tile,
         geometry=_geometry([frames[index] for index in geometry.order], geometry.steps),
     )
 

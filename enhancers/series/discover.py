@@ -20,13 +20,14 @@ from enhancers.load import Caps, check_file, opening_errors
 from enhancers.load.file_format import sniff
 from enhancers.series import zip_archive
 from enhancers.series.files import ArchiveEntry, LocalFile, SourceFile
-from enhancers.series.headers import is_dicom
+from enhancers.series.headers import frame_count, is_dicom
 
 DICOMDIR = "1.2.840.10008.1.3.10"
 UNREADABLE = "files that cannot be opened"
 MISSING = "files of the DICOMDIR that are missing"
 
 _HEAD = 1024
+_CAPS = Caps()
 
 
 @dataclass(frozen=True)
@@ -80,14 +81,19 @@ def found_files(
             yield _local(path, path.parent)
 
 
-def is_collection(path: Path) -> bool:
-    """Whether a path is a folder, a zip archive (not of NumPy arrays) or a DICOMDIR."""
+def is_collection(path: Path, caps: Caps = _CAPS) -> bool:
+    """Whether a path holds series: a folder, a zip archive (not of NumPy arrays), a DICOMDIR.
+
+    So does a DICOM file of several frames, whose order is that of their positions.
+    """
     if path.is_dir():
         return True
     try:
         with path.open("rb") as file:
             head = file.read(_HEAD)
-        return zip_archive.is_zip(head) or is_directory(path, head)
+            file.seek(0)
+            frames = frame_count(file, caps)
+        return frames > 1 or zip_archive.is_zip(head) or is_directory(path, head)
     except OSError:
         return False
 

@@ -43,6 +43,8 @@ class FrameFacts:
     stack : str
     repeats : tuple of (name, value)
         What may tell frames at one position apart, the most certain first.
+    tile : bool
+        Whether the frame is a part of a picture: a slice of a mosaic.
     alone : bool
         Whether the object is a volume of its own: it has frames, and no functional groups.
     time : float
@@ -70,6 +72,7 @@ class FrameFacts:
     b_value: float | None = None
     stack: str = ""
     repeats: tuple[tuple[str, object], ...] = ()
+    tile: bool = False
     alone: bool = False
     time: float = 0.0
     window: Window | None = None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import io
 import zipfile
 from collections.abc import Iterator
 from contextlib import AbstractContextManager
@@ -62,6 +63,29 @@ class LocalFile:
     def size(self) -> int:
         """Number of bytes."""
         return self.path.stat().st_size
+
+
+@dataclass(frozen=True)
+class HeldFile:
+    """A file whose bytes are at hand, for a machine that does not have it on its disk."""
+
+    name: str
+    data: bytes
+
+    @contextlib.contextmanager
+    def opened(self) -> Iterator[IO[bytes]]:
+        """The bytes as a file."""
+        yield io.BytesIO(self.data)
+
+    def read(self, caps: Caps) -> bytes:
+        """All bytes."""
+        caps.check_bytes(self.size)
+        return self.data
+
+    @property
+    def size(self) -> int:
+        """Number of bytes."""
+        return len(self.data)
 
 
 @dataclass(frozen=True)

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from enhancers.errors import ImageReadError, ParameterError
 from enhancers.geometry import ImageGeometry, Vector
-from enhancers.series.files import SourceFile
+from enhancers.load import Caps
+from enhancers.series.files import HeldFile, SourceFile
 from enhancers.voxel_grid import VoxelGrid
 
 
@@ -67,6 +68,8 @@ class Series:
         slice states no position, or two state the same.
     windows_differ : bool
         Whether slices state different windows.
+    tiles : bool
+        Whether the slices are parts of pictures: those of mosaics.
     """
 
     key: str
@@ -83,11 +86,37 @@ class Series:
     reference: int
     windows_differ: bool
     geometry: ImageGeometry | None = None
+    tiles: bool = False
+
+    @property
+    def one_object(self) -> bool:
+        """Whether the slices are frames of one DICOM object."""
+        files = {one.file for one in self.slices}
+        return self.slices[0].frame is not None and len(files) == 1 and not self.tiles
+
+    @property
+    def over_time(self) -> bool:
+        """Whether the slices are frames without places, as those of a cine: only time differs."""
+        placed = any(one.position is not None for one in self.slices)
+        return len(self.slices) > 1 and self.slices[0].frame is not None and not placed
+
+    def held(self, caps: Caps) -> Series:
+        """The same series with the bytes of its files, for a machine that does not have them.
+
+        Raises
+        ------
+        ImageReadError
+        """
+        files = {one.file: HeldFile(one.file.name, one.file.read(caps)) for one in self.slices}
+        return replace(
+            self, slices=tuple(replace(one, file=files[one.file]) for one in self.slices)
+        )
 
     @property
     def description(self) -> str:
         """The series in technical terms, on one line."""
-        count = "1 slice" if len(self.slices) == 1 else f"{len(self.slices)} slices"
+        each = "frame" if self.over_time else "slice"
+        count = f"{len(self.slices)} {each}{'s' * (len(self.slices) != 1)}"
         words = [self.modality or "unknown modality", f"{self.columns} x {self.rows}", count]
         words += [self.plane] if self.plane else []
         if self.slice_spacing is not None:

@@ -17,7 +17,7 @@ from typing import IO, Any
 import numpy as np
 import pydicom
 from pydicom.dataset import Dataset
-from pydicom.tag import Tag
+from pydicom.tag import BaseTag, Tag
 from pydicom.uid import UID, DeflatedExplicitVRLittleEndian
 
 from enhancers.errors import ImageReadError
@@ -67,6 +67,11 @@ _TAGS = [
     *(Tag(tag) for table in (_PRIVATE, MOSAIC_ELEMENTS) for tag in table),
     *(Tag(block) for table in (_PRIVATE, MOSAIC_ELEMENTS) for block, _ in table.values()),
 ]
+
+_COUNTED = (*map(Tag, ("NumberOfFrames", "Rows", "Columns", "ImageType")), *(
+    tag for block in MOSAIC_ELEMENTS.items() for tag in (block[0], block[1][0])
+))  # fmt: skip
+"""What the number of frames, or of the slices of a mosaic, follows from."""
 
 MOST_FRAMES = 100_000
 """Frames of an object; a header that states more is damaged."""
@@ -125,6 +130,28 @@ def read_facts(file: IO[bytes], size: int, caps: Caps) -> list[FrameFacts]:
         ) from error
 
 
+def frame_count(file: IO[bytes], caps: Caps) -> int:
+    """Frames of a DICOM object, or slices of a mosaic, from its header.
+
+    0 for other files, and for damaged ones: what is wrong is said when they are read.
+
+    Parameters
+    ----------
+    file : binary file
+        At its beginning.
+    caps : Caps
+    """
+    head = file.read(_HEAD)
+    if not is_dicom(head):
+        return 0
+    try:
+        header = _values(_header(file, head, caps, _COUNTED))
+        tiles = mosaic(header)
+        return tiles.count if tiles else max(integer(header, "NumberOfFrames", 1), 1)
+    except Exception:
+        return 0
+
+
 def is_dicom(head: bytes) -> bool:
     """Whether a file that begins so is a DICOM file, with or without its preamble."""
     if head[_MARK] == b"DICM":
@@ -135,16 +162,18 @@ def is_dicom(head: bytes) -> bool:
         return False
 
 
-def _header(file: IO[bytes], head: bytes, caps: Caps) -> Dataset:
+def _header(
+    file: IO[bytes], head: bytes, caps: Caps, tags: Sequence[BaseTag | int] = _TAGS
+) -> Dataset:
     file.seek(0)
     if DeflatedExplicitVRLittleEndian.encode() in head:
         # pydicom inflates a data set to its end, however long that is.
         data = file.read()
-        packed = deflated(data, caps, _TAGS)
+        packed = deflated(data, caps, tags)
         if packed is not None:
             return packed.header
         file.seek(0)
-    return pydicom.dcmread(file, force=True, specific_tags=_TAGS, stop_before_pixels=True)
+    return pydicom.dcmread(file, force=True, specific_tags=list(tags), stop_before_pixels=True)
 
 
 def _values(dataset: Dataset) -> Header:
@@ -187,7 +216,7 @@ def _tiles(header: Header, whole: FrameFacts, tiles: Mosaic) -> Iterator[FrameFa
     for index in range(tiles.count):
         place = tiles.geometry(header, index)
         yield replace(
-            whole, frame=index, rows=tiles.rows, columns=tiles.columns,
+            whole, frame=index, rows=tiles.rows, columns=tiles.columns, tile=True,
             position=None if place is None else place.origin,
         )  # fmt: skip
 

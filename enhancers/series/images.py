@@ -138,7 +138,7 @@ class SeriesImages(ABC):
             slice_count=count, spacing=grid.spacing(plane), geometry=grid.geometry(plane, index),
             region=None, warnings=(*basis.warnings, *cut_notes(grid, plane)),
         )  # fmt: skip
-        return finish(placed, self._digest(), window, basis)
+        return finish(placed, self.digest(index, plane), window, basis)
 
     def section(self, plane: str, index: int, time: int | None = None) -> NDArray[Any]:
         """The source values of a slice of a plane, (rows, columns) or (rows, columns, 3).
@@ -161,6 +161,10 @@ class SeriesImages(ABC):
         lines = [np.swapaxes(self.read(one)[0].values[inside], 0, 1) for one in slices]
         return grid.cut(np.stack(lines, axis=2), plane, 0)
 
+    def count(self, plane: str) -> int:
+        """Slices of a plane (errors as `image`)."""
+        return self.slice_count if plane == STORED else self._grid_of(plane).size(plane)[2]
+
     def _grid_of(self, plane: str) -> VoxelGrid:
         grid = self.grid
         if grid is None:
@@ -169,10 +173,21 @@ class SeriesImages(ABC):
             )
         return grid
 
-    def _digest(self) -> str:
-        """Of all slices, whose planes are of many files."""
-        digests = [self.read(index)[1] for index in range(self.slice_count)]
+    def digest(self, index: int, plane: str = STORED) -> str:
+        """The digest of the file of a slice; of all files where a plane is cut out of them.
+
+        Raises
+        ------
+        ImageReadError, ParameterError
+        """
+        grid = None if plane == STORED else self._grid_of(plane)
+        if grid is None or grid.axes(plane) == grid.axes(STORED):
+            return self._file_digest(index)
+        digests = [self._file_digest(one) for one in range(self.slice_count)]
         return hashlib.sha256("".join(digests).encode()).hexdigest()
+
+    def _file_digest(self, index: int) -> str:
+        return self.read(index)[1]
 
     def _stored(self, slice_index: int | None, window: tuple[float, float] | None) -> MedicalImage:
         series = self.series

@@ -46,7 +46,7 @@ def load_plane(
     ParameterError
         There is no such plane, slice or time.
     """
-    if is_collection(path) or ((plane != STORED or time is not None) and _holds_dicom(path)):
+    if is_collection(path, caps) or ((plane != STORED or time is not None) and _holds_dicom(path)):
         series, frame = picked(path, None, time, caps)
         index = slice_index if frame is None else frame
         return LocalSeries(series, caps).image(index, window, plane=plane)
@@ -66,15 +66,10 @@ def picked(path: Path, key: str | None, time: int | None, caps: Caps) -> tuple[S
     found = find_series(path, caps)
     if time is not None and (len(found.series) == 1 or key is not None):
         series = found.pick(key) if key in {None, *(one.key for one in found.series)} else None
-        if series is not None and series.slices[0].frame is not None and _over_time(series):
+        if series is not None and series.over_time:
             series.slice(time)
             return series, time
     return pick_at(found, key, time), None
-
-
-def _over_time(series: Series) -> bool:
-    """Whether the frames of an object have no places, so that only the time tells them apart."""
-    return len(series.slices) > 1 and all(one.position is None for one in series.slices)
 
 
 def _holds_dicom(path: Path) -> bool:

@@ -36,6 +36,12 @@ def at_all_times(found: SeriesFound, series: Series) -> tuple[Series, ...]:
     return tuple(one for one in found.series if without_number(one) == same)
 
 
+def volumes(found: SeriesFound) -> list[tuple[Series, ...]]:
+    """The volumes that were found, each at all its times."""
+    times = {at_all_times(found, one)[0].key: at_all_times(found, one) for one in found.series}
+    return list(times.values())
+
+
 def time_name(series: Series) -> str:
     """What differs from one time to the next ("time", "flip angle"); empty where nothing does."""
     match = _ONE_OF.fullmatch(series.parts[-1]) if series.parts else None
@@ -45,24 +51,25 @@ def time_name(series: Series) -> str:
 def pick_at(found: SeriesFound, key: str | None, time: int | None) -> Series:
     """A series by its key, and its time from 0 where it has several.
 
-    Without a time, as `SeriesFound.pick`; with one, the key may be that of any time, or the number
-    of the DICOM series, and it may be left out where there is one volume.
+    Without a time, as `SeriesFound.pick`, and the first one where there is one volume at several;
+    with one, the key may be that of any time, or the number of the DICOM series, and it may be left
+    out where there is one volume.
 
     Raises
     ------
     ImageReadError, ParameterError
         There is no such series, or no such time.
     """
+    known = volumes(found)
     if time is None:
-        return found.pick(key)
+        return known[0][0] if key is None and len(known) == 1 else found.pick(key)
     found.check()
-    volumes = {at_all_times(found, one)[0].key: one for one in found.series}
     chosen = [
-        one for first, one in volumes.items()
-        if key is None or first.partition(".")[0] == key
-        or key in (other.key for other in at_all_times(found, one))
+        times for times in known
+        if key is None or times[0].key.partition(".")[0] == key
+        or key in (one.key for one in times)
     ]  # fmt: skip
-    times = at_all_times(found, chosen[0] if len(chosen) == 1 else found.pick(key))
+    times = chosen[0] if len(chosen) == 1 else at_all_times(found, found.pick(key))
     if not 0 <= time < len(times):
         held = "one time, 0" if len(times) == 1 else f"{len(times)} times, 0 to {len(times) - 1}"
         raise ParameterError(f"There is no time {time}; the series has {held}.")

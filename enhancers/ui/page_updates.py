@@ -108,15 +108,16 @@ class PageUpdates:
 
     def slice(self, session: Session) -> Updates:
         """The slice slider; not part of `image`, which answers while the slider is dragged."""
-        image = session.image
+        image, opened = session.image, session.opened
         if image is None:
             return {}
+        name = "slice" if opened is None else opened.slice_name
         return {
             self.layout.slice: gr.update(
                 visible=image.slice_count > 1 and not navigator.has_planes(session),
                 maximum=max(image.slice_count, 2),
                 value=image.slice_index + 1,
-                label=f"Slice (of {image.slice_count})",
+                label=f"{name.capitalize()} (of {image.slice_count})",
             )
         }
 

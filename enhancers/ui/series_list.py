@@ -10,6 +10,7 @@ from fastapi.responses import Response
 from enhancers.decoding.content import MOST_FILES
 from enhancers.errors import ReadingRoomError
 from enhancers.series import Series
+from enhancers.series.times import time_name, volumes
 from enhancers.ui.gallery import small_png
 from enhancers.ui.session import Session
 from enhancers.ui.sessions import Sessions
@@ -47,7 +48,7 @@ def listed(session: Session) -> dict[str, Any]:
     uploaded = session.series
     if uploaded is None:
         return empty()
-    series = uploaded.found.series
+    series = volumes(uploaded.found)
     base = f"{ROUTE}{session.token}/{uploaded.number}/"
     title = "1 series" if len(series) == 1 else f"{len(series)} series"
     if not session.series_key:
@@ -58,15 +59,15 @@ def listed(session: Session) -> dict[str, Any]:
         "left_out": uploaded.found.left_out,
         "items": [
             {
-                "key": one.key,
-                "label": f"{one.key}. {_kind(one)}",
-                "facts": facts(one),
-                "spacing": spacing(one),
-                "notes": list(one.notes),
-                "thumbnail": f"{base}{one.key}.png",
-                "pressed": "true" if one.key == session.series_key else "false",
+                "key": times[0].key,
+                "label": f"{times[0].key}. {_kind(*times)}",
+                "facts": facts(*times),
+                "spacing": spacing(times[0]),
+                "notes": list(dict.fromkeys(note for one in times for note in one.notes)),
+                "thumbnail": f"{base}{times[0].key}.png",
+                "pressed": "true" if session.series_key in [one.key for one in times] else "false",
             }
-            for one in series
+            for times in series
         ],
     }
 
@@ -76,15 +77,20 @@ def name(one: Series) -> str:
     return f"Series {one.key}, {_kind(one)}"
 
 
-def _kind(one: Series) -> str:
+def _kind(one: Series, *later: Series) -> str:
+    """Modality, plane and what is special of a volume; of one at several times, without which."""
     words = " ".join(filter(None, (one.modality or "unknown modality", one.plane)))
-    return ", ".join((words, *one.parts))
+    return ", ".join((words, *(one.parts[:-1] if later else one.parts)))
 
 
-def facts(one: Series) -> str:
-    """Size and number of slices of a series."""
-    count = len(one.slices)
-    return f"{one.columns} × {one.rows} · {count} slice{'s' * (count != 1)}"
+def facts(one: Series, *later: Series) -> str:
+    """Size of a volume, and how many slices and times it has."""
+    count, each = len(one.slices), "frame" if one.over_time else "slice"
+    words = f"{one.columns} × {one.rows} · {count} {each}{'s' * (count != 1)}"
+    if not later:
+        return words
+    differs = time_name(one)
+    return f"{words} · {1 + len(later)} {'times' if differs == 'time' else f'× {differs}'}"
 
 
 def spacing(one: Series) -> str:

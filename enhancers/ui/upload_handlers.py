@@ -10,11 +10,12 @@ from typing import Any
 
 import gradio as gr
 
-from enhancers.decoding import OpenedFile, UploadedSeries
+from enhancers.decoding import OpenedFile, UploadedSeries, holds_frames
 from enhancers.decoding.content import check_count
 from enhancers.errors import ReadingRoomError
 from enhancers.load import Caps
 from enhancers.load.pairs import pair_of
+from enhancers.series.times import volumes
 from enhancers.series.zip_archive import is_zip
 from enhancers.ui import series_list
 from enhancers.ui.gallery import OpenedSample
@@ -52,7 +53,7 @@ class UploadHandlers(Handlers):
         session = self.session(request)
         cleared: Updates = {self.updates.layout.upload: None}
         pair = _pair(files)
-        if pair is None and (len(files) > 1 or _is_archive(files[0])):
+        if pair is None and _holds_series(files, self.images.caps):
             for updates in self._series(session, files, values):
                 yield {**cleared, **updates}
                 cleared = {}
@@ -72,7 +73,7 @@ class UploadHandlers(Handlers):
         """Open one of the series that are listed."""
         session, key = self.session(request), str(event.key)
         uploaded = session.series
-        if uploaded is None or (key == session.series_key and session.image is not None):
+        if uploaded is None or _is_open(session, uploaded, key):
             return {self.updates.layout.series: series_list.listed(session)}
         return self.images.open(session, lambda: _opened(uploaded, key), "", values)
 
@@ -86,6 +87,8 @@ class UploadHandlers(Handlers):
     ) -> Iterator[Updates]:
         """Find the series of an upload, and open the only one or list them."""
         page = self.updates.layout
+        # An upload is gone from its path once it was taken.
+        archive = _is_archive(files[0])
         with session.changes.change(file=True) as number:
             yield {page.series: series_list.reading(0, len(files))}
             finding = _Finding(files, self.images.caps)
@@ -93,7 +96,7 @@ class UploadHandlers(Handlers):
                 if session.changes.is_latest_file(number):
                     yield {page.series: series_list.reading(done, len(files))}
             latest, uploaded = session.changes.is_latest_file(number), finding.uploaded
-            several = uploaded is not None and len(uploaded.found.series) > 1
+            several = uploaded is not None and len(volumes(uploaded.found)) > 1
             if latest and several:
                 with session.lock:
                     session.series, session.series_key = uploaded, ""
@@ -104,13 +107,24 @@ class UploadHandlers(Handlers):
             return
         if uploaded is None:
             raise finding.error
-        yield self.images.open(session, lambda: _opened(uploaded, None), "", values)
+        alone = None if len(files) > 1 or archive else files[0]
+        yield self.images.open(session, lambda: _opened(uploaded, None, alone), "", values)
 
 
-def _opened(uploaded: UploadedSeries, key: str | None) -> OpenedSample:
-    """The middle slice of a series."""
+def _is_open(session: Session, uploaded: UploadedSeries, key: str) -> bool:
+    """Whether the volume of a series is on display, at any of its times."""
+    return session.image is not None and any(
+        {key, session.series_key} <= {one.key for one in times} for times in volumes(uploaded.found)
+    )
+
+
+def _opened(uploaded: UploadedSeries, key: str | None, file: Path | None = None) -> OpenedSample:
+    """The middle slice of a series; the only one of a ``file`` has its name, and needs no list."""
     opened = uploaded.open(key)
-    return OpenedSample(series_list.name(opened.series), opened.image(), opened, series=uploaded)
+    if file is None:
+        name = series_list.name(opened.series)
+        return OpenedSample(name, opened.image(), opened, series=uploaded)
+    return OpenedSample(file.name, opened.image(), opened)
 
 
 def _pair(files: list[Path]) -> tuple[Path, Path] | None:
@@ -119,6 +133,11 @@ def _pair(files: list[Path]) -> tuple[Path, Path] | None:
         return pair_of(files)
     except OSError:
         return None
+
+
+def _holds_series(files: list[Path], caps: Caps) -> bool:
+    """Whether the files are read as DICOM series."""
+    return len(files) > 1 or _is_archive(files[0]) or holds_frames(files[0], caps)
 
 
 def _is_archive(path: Path) -> bool:

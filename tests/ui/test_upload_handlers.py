@@ -235,3 +235,40 @@ def test_a_header_alone_says_what_is_missing(handlers, tmp_path):
     said = str(handlers.upload(path)[handlers.layout.notice])
     assert "second file (.raw" in said
     assert "Doe" not in said
+
+
+def test_frames_of_one_file_are_sorted_and_named_by_the_file(handlers, tmp_path):
+    path = tmp_path / "enhanced.dcm"
+    path.write_bytes(dicom_series.enhanced([{"z": z} for z in (30, 10, 40, 20)]))
+    updates = handlers.upload(path)
+    session = session_of(handlers)
+    assert session.name == "enhanced.dcm"
+    assert "items" not in updates[handlers.layout.series]
+    handlers.image_handlers.slice(1, handlers.request)
+    assert session.image.source[0, 0] == 1
+    assert not path.exists()
+
+
+def test_a_cine_has_a_slider_of_time(handlers, tmp_path):
+    path = tmp_path / "cine.dcm"
+    frames = np.stack([dicom_series.pixels(index) for index in range(4)])
+    path.write_bytes(image_files.dicom(frames, Modality="US", NumberOfFrames=4))
+    slider = handlers.upload(path)[handlers.layout.slice]
+    assert (slider["label"], slider["maximum"], slider["visible"]) == ("Time (of 4)", 4, True)
+
+
+def test_a_volume_at_several_times_is_listed_once(handlers, tmp_path):
+    frames = [{"z": z, "time": t, "echo": e} for e in (2, 4) for t in (1, 2, 3) for z in (0, 5)]
+    path = tmp_path / "enhanced.dcm"
+    path.write_bytes(dicom_series.enhanced(frames))
+    layout, session = handlers.layout, session_of(handlers)
+    listed = handlers.upload(path)[layout.series]
+    assert listed["title"] == "2 series: choose one"
+    assert [item["facts"] for item in listed["items"]] == ["24 × 20 · 2 slices · 3 times"] * 2
+    assert ["time 1" in item["label"] for item in listed["items"]] == [False, False]
+    pick(handlers, listed["items"][1]["key"])
+    assert session.image.time_count == 3
+    # Another time of it is still the open one.
+    session.series_key = session.series_key[:-1] + "6"
+    assert set(pick(handlers, listed["items"][1]["key"])) == {layout.series}
+    assert listed["items"][1]["key"] in ("1.4",)

@@ -52,8 +52,6 @@ class FrameFile:
                 file, force=True, specific_tags=list(_TAGS), stop_before_pixels=True
             )
             end = file.tell()
-            file.seek(0)
-            self.head = file.read(end)
             mark = file.read(12)
         self._syntax = transfer_syntax(self._header)
         implicit, _ = self._header.original_encoding
