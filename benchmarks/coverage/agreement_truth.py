@@ -6,14 +6,17 @@ import numpy as np
 
 from benchmarks.coverage.simulation import Clustering, Design, simulate
 from study.stats.agreement.chance_agreement import agreement_weights
+from study.stats.agreement.disagreement import OrdinalDisagreement
+from study.stats.reliability.anova import mean_squares
 from study.stats.scale import Scale
+from study.stats.table import from_matrix
 
 READERS, PATIENTS = 400, 2500
 SCALE = Scale.span(1, 5)
 
 
 def population(clustering: Clustering, seed: int) -> dict[str, float]:
-    """Fleiss' kappa, its quadratic form and quadratic AC2 of very many readers and patients."""
+    """Coefficients of agreement and the standard error of measurement of very many readers."""
     study = simulate(Design(PATIENTS, 1, READERS), clustering, np.random.default_rng(seed))
     chosen = study.scores[0][:, :, None] == np.asarray(SCALE.scores)
     counts = chosen.sum(axis=1).astype(np.float64)
@@ -32,4 +35,12 @@ def population(clustering: Clustering, seed: int) -> dict[str, float]:
             size = SCALE.size
             chance = float(weights.sum() / (size * (size - 1)) * (share * (1 - share)).sum())
         found[name] = (observed - chance) / (1 - chance)
-    return found
+    ordinal = OrdinalDisagreement(from_matrix(study.scores[0], SCALE))
+    apart, by_chance = ordinal.of(np.ones((1, PATIENTS)))
+    squares = mean_squares(study.scores[0])
+    return {
+        **found,
+        "alpha": 1 - float(apart[0] / by_chance[0]),
+        "icc": float(squares.icc("A,1")[0]),
+        "sem": float(squares.sem("agreement")[0]),
+    }

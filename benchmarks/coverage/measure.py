@@ -11,10 +11,12 @@ from benchmarks.coverage.agreement_truth import SCALE, population
 from benchmarks.coverage.simulation import Clustering, Design, SimulatedStudy, simulate
 from study.domain.inference import Random
 from study.stats.agreement.coefficients import fleiss_kappa, gwet_ac
+from study.stats.agreement.krippendorff import krippendorff_alpha
 from study.stats.comparison.bradley_terry import bradley_terry
 from study.stats.comparison.paired import compare_pair
 from study.stats.comparison.preference import win_rates
 from study.stats.estimate import Estimate, Interval, PValue
+from study.stats.reliability.inter_reader import reliability
 from study.stats.table import from_matrix
 
 DESIGNS = (Design(20, 5), Design(10, 3), Design(100, 1), Design(10, 3, readers=2))
@@ -59,6 +61,9 @@ KINDS = (
     Kind("kappa_interval", "Fleiss’ κ, bootstrap interval", rejects=False),
     Kind("quadratic_interval", "Fleiss’ κ, quadratic, bootstrap interval", rejects=False),
     Kind("ac2_interval", "AC2, quadratic, bootstrap interval", rejects=False),
+    Kind("alpha_interval", "Krippendorff’s α, ordinal, bootstrap interval", rejects=False),
+    Kind("icc_interval", "ICC(A,1), bootstrap interval", rejects=False),
+    Kind("sem_interval", "SEM, bootstrap interval", rejects=False),
     Kind("naive_score_test", "Mean scores, paired t of cases", rejects=True, naive=True),
     Kind("naive_preference_interval", "Win rate, Wilson", rejects=False, naive=True),
     Kind("naive_kappa_interval", "Fleiss’ κ, Gwet’s error", rejects=False, naive=True),
@@ -137,6 +142,8 @@ def _outcomes(
     kappa = fleiss_kappa(ratings, resamples=RESAMPLES, seed=seed, random=random)
     quadratic = fleiss_kappa(ratings, "quadratic", resamples=RESAMPLES, seed=seed, random=random)
     ac2 = gwet_ac(ratings, "quadratic", resamples=RESAMPLES, seed=seed, random=random)
+    alpha = krippendorff_alpha(ratings, resamples=RESAMPLES, seed=seed, random=random)
+    errors = reliability(ratings, resamples=RESAMPLES, seed=seed, random=random)
     return {
         "score_test": _rejects(pair.inference.test),
         "score_interval": _covers(pair.inference.difference, 0.0),
@@ -146,6 +153,9 @@ def _outcomes(
         "kappa_interval": _covers(kappa.bootstrap, truth["kappa"]),
         "quadratic_interval": _covers(quadratic.bootstrap, truth["quadratic"]),
         "ac2_interval": _covers(ac2.bootstrap, truth["ac2"]),
+        "alpha_interval": _covers(alpha, truth["alpha"]),
+        "icc_interval": _covers(errors.form("A,1").bootstrap, truth["icc"]),
+        "sem_interval": _covers(errors.sem_agreement.bootstrap, truth["sem"]),
         "naive_score_test": _rejects(pair.t_test),
         "naive_preference_interval": _covers(rate.rate, 0.5),
         "naive_kappa_interval": _covers(kappa, truth["kappa"]),

@@ -61,7 +61,7 @@ def repeats(
     if not rows:
         return ()
     scale = Scale.span(-1, 1) if question.slots == (PAIR,) else scale_of(question)
-    return all_repeats(rows, scale, **options.intervals)
+    return all_repeats(rows, scale, **options.inference)
 
 
 def drift(data: Dataset, question: Question, level: float) -> ReaderDrift:

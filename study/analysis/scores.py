@@ -204,9 +204,9 @@ def agreement(
         quadratic=fleiss_kappa(table, "quadratic", **how),
         ac1=gwet_ac(table, **how),
         ac2=gwet_ac(table, "quadratic", **how),
-        alpha=krippendorff_alpha(table, "ordinal", **options.intervals),
+        alpha=krippendorff_alpha(table, "ordinal", **how),
         pairwise=pairwise_kappas(table, level=options.level) if len(table.raters) > 1 else None,
-        reliability=reliability(table, **options.intervals),
+        reliability=reliability(table, **how),
     )
 
 
@@ -227,4 +227,4 @@ def context_repeats(
             rows.append(row_of(obs, item, method=obs.method, replicate=met[key]))
     if not any(row.replicate == 2 for row in rows):
         return ()
-    return all_repeats(rows, scale_of(question), **options.intervals)
+    return all_repeats(rows, scale_of(question), **options.inference)

@@ -5,7 +5,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from study.report import figures
-from study.report.cells import Cell, Content, Row, Table, share_with_interval, value, with_interval
+from study.report.cells import (
+    Cell,
+    Content,
+    Row,
+    Table,
+    share_with_interval,
+    with_bootstrap,
+    with_interval,
+)
 from study.report.context import ReportContext, Section
 from study.stats.reliability.inter_reader import FLAG_BELOW
 from study.stats.reliability.intra_reader import POOLED, RepeatReliability
@@ -42,7 +50,7 @@ def _agreement_cells(one: RepeatReliability) -> tuple[Content, ...]:
         share_with_interval(one.within_one),
         with_interval(one.kappa),
         with_interval(one.icc),
-        with_interval(one.shift),
+        with_bootstrap(one.shift),
     )
 
 
@@ -52,9 +60,9 @@ def _repeats(found: Sequence[RepeatReliability], name: str) -> Table:
             Cell(_reader(one), flag=f"ICC < {FLAG_BELOW:g}") if one.flagged else _reader(one),
             str(one.pairs),
             *_agreement_cells(one),
-            value(one.mad),
-            with_interval(one.sem),
-            with_interval(one.mdc95),
+            with_bootstrap(one.mad),
+            with_bootstrap(one.sem),
+            with_bootstrap(one.mdc95),
         )
         for one in found
     ]
@@ -64,13 +72,19 @@ def _repeats(found: Sequence[RepeatReliability], name: str) -> Table:
         rows,
         remark="κ and ICC(A,1) are within reader and method: differences between methods and "
         "between readers do not count as differences between images. SEM = sqrt(sum d² / 2n), d "
-        "the difference of the two ratings; MDC95 = 1.96 sqrt(2) SEM.",
+        "the difference of the two ratings; MDC95 = 1.96 sqrt(2) SEM. Intervals are of a bootstrap "
+        "of patients, in the last row of readers too where they are random; Wilson’s for shares.",
     )
 
 
 def _preference_repeats(found: Sequence[RepeatReliability]) -> Table:
     rows = [
-        (_reader(one), str(one.pairs), share_with_interval(one.exact), with_interval(one.kappa))
+        (
+            _reader(one),
+            str(one.pairs),
+            share_with_interval(one.exact),
+            with_interval(one.kappa),
+        )
         for one in found
     ]
     caption = (

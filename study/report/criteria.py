@@ -122,9 +122,9 @@ def _kappas(context: ReportContext, result: CriterionResult, name: str) -> Table
 
 def _coefficients(context: ReportContext, result: CriterionResult, name: str) -> Table:
     caption = (
-        f"{name}: further coefficients of agreement, with {context.level} bootstrap intervals: for "
-        f"random {context.random} for AC1 and AC2, for random patients for α. The last column is "
-        "the mean over the pairs of readers below (Light)."
+        f"{name}: further coefficients of agreement, with {context.level} intervals for random "
+        f"{context.random} (bootstrap, t). The last column is the mean over the pairs of readers "
+        "below (Light)."
     )
     columns: dict[str, Callable[[MethodAgreement], Content]] = {
         "Gwet’s AC1": lambda one: with_bootstrap(one.ac1),
@@ -150,7 +150,8 @@ def _correlations(context: ReportContext, result: CriterionResult, name: str) ->
 
     caption = (
         f"{name}: intraclass correlations with {context.level} F intervals (McGraw and Wong), or, "
-        "for two-way forms with missing scores, bootstrap intervals by patient."
+        f"for two-way forms with missing scores, intervals for random {context.random} (bootstrap, "
+        "t)."
     )
     columns = {"Items (incomplete)": items} | {f"ICC({form})": column(form) for form in FORMS}
     remark = (
@@ -164,7 +165,7 @@ def _correlations(context: ReportContext, result: CriterionResult, name: str) ->
 def _errors(context: ReportContext, result: CriterionResult, name: str) -> Table:
     caption = (
         f"{name}: measurement error between readers, in points of the scale, with "
-        f"{context.level} intervals from the bootstrap by patient."
+        f"{context.level} intervals for random {context.random} (bootstrap, t)."
     )
     columns: dict[str, Callable[[MethodAgreement], Content]] = {
         "SEM": lambda one: with_bootstrap(one.reliability.sem_agreement),

@@ -1,15 +1,12 @@
-"""Confidence intervals: Wilson, t, normal, and the cluster bootstrap."""
+"""Confidence intervals: Wilson, t, and normal; and the options of statistics that have one."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 from typing import TypedDict
 
-import numpy as np
 from scipy import stats
 
-from study.domain.errors import StatisticsError
 from study.domain.inference import Random
 from study.stats.estimate import LEVEL, Estimate, Floats, Interval
 
@@ -126,60 +123,3 @@ def mean_estimate(
     se = float(values.std(ddof=1) / math.sqrt(n)) if n > 1 else None
     ends = t_interval(mean, se, n - 1, level, bounds)
     return Estimate(name, mean, method, n, se, level=level).with_interval(ends)
-
-
-def cluster_weights(clusters: Sequence[str], resamples: int = RESAMPLES, seed: int = 0) -> Floats:
-    """The number of times each item is drawn in each bootstrap sample of whole clusters.
-
-    Parameters
-    ----------
-    clusters : sequence of str
-        The cluster (patient) of each item.
-    resamples : int
-        Number of samples, at least 1.
-    seed : int
-        Seed of PCG64; the same seed gives the same samples.
-
-    Returns
-    -------
-    ndarray, shape (resamples, items)
-        Counts; items of one cluster always have the same count.
-    """
-    if resamples < 1:
-        raise StatisticsError(f"a bootstrap needs at least one resample, got {resamples}")
-    order = {cluster: place for place, cluster in enumerate(dict.fromkeys(clusters))}
-    count = len(order)
-    if not count:
-        raise StatisticsError("a bootstrap needs at least one item")
-    drawn = np.random.default_rng(seed).multinomial(count, [1 / count] * count, size=resamples)
-    weights: Floats = drawn[:, [order[cluster] for cluster in clusters]].astype(np.float64)
-    return weights
-
-
-def percentile_interval(
-    draws: Floats,
-    clusters: Sequence[str],
-    seed: int,
-    level: float = LEVEL,
-    bounds: tuple[float, float] = (-math.inf, math.inf),
-) -> Interval:
-    """The percentile interval of bootstrap draws, cut to the range of the statistic.
-
-    Undefined draws (NaN) are left out.
-
-    It is undefined with fewer than two clusters, if most draws are undefined, and if all draws
-    are equal: a sample without disagreement carries no information on its variability.
-    """
-    count = len(set(clusters))
-    method = f"percentile bootstrap of {count} clusters, {draws.size} resamples, seed {seed}"
-    usable = draws[np.isfinite(draws)]
-    if count < 2:
-        return Interval(None, None, method, "fewer than two clusters", level)
-    if usable.size < draws.size:
-        method += f", {draws.size - usable.size} of them undefined and left out"
-    if usable.size * 2 < draws.size:
-        return Interval(None, None, method, "most resamples are undefined", level)
-    if np.ptp(usable) <= 1e-12 * max(1.0, float(np.abs(usable).max())):
-        return Interval(None, None, method, "all resamples give the same value", level)
-    low, high = np.quantile(np.clip(usable, *bounds), [(1 - level) / 2, (1 + level) / 2])
-    return Interval(float(low), float(high), method, level=level)

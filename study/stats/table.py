@@ -35,6 +35,10 @@ class RatingRow:
         1 for the first reading, 2 and more for repeats.
     line : int
         Line of the file, 0 if not from a file.
+    truth : bool or None
+        Whether the item is positive by its reference standard, where that is known.
+    metric : float or None
+        An objective metric of the image, where there is one.
     """
 
     item: str
@@ -44,6 +48,8 @@ class RatingRow:
     method: str = ""
     replicate: int = 1
     line: int = 0
+    truth: bool | None = None
+    metric: float | None = None
 
     def __post_init__(self) -> None:
         if self.value is not None and not math.isfinite(self.value):

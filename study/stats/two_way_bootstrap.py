@@ -112,6 +112,7 @@ LOG_ODDS = OpenScale(
     lambda x: 1 / (x * (1 - x)),
 )
 FISHER_Z = OpenScale(" of Fisher's z", (-1.0, 1.0), math.atanh, math.tanh, lambda x: 1 / (1 - x**2))
+LOG = OpenScale(" of the logarithm", (0.0, math.inf), math.log, math.exp, lambda x: 1 / x)
 LOG_DISTANCE = OpenScale(
     " of log(1 - value)",
     (-math.inf, 1.0),

@@ -40,28 +40,67 @@ class Disagreement(ABC):
         self.codes = units.codes
         self.rated = units.codes >= 0
         self.totals: Floats = self.rated.sum(axis=1, dtype=np.float64)
+        self.size = units.scale.size
+        self.by_rater = [
+            csr_array(
+                (np.ones(int(there.sum())), (np.flatnonzero(there), codes[there])),
+                shape=(len(codes), self.size),
+            )
+            for codes, there in zip(self.codes.T, self.rated.T, strict=True)
+        ]
 
-    def of(self, resampling: Floats) -> tuple[Floats, Floats]:
-        """Observed and expected disagreement of each resample, shape (resamples, units)."""
+    def of(self, items: Floats, raters: Floats | None = None) -> tuple[Floats, Floats]:
+        """Observed and expected disagreement of each resample.
+
+        Parameters
+        ----------
+        items : ndarray, shape (resamples, units)
+            Weights of the units.
+        raters : ndarray, shape (resamples, raters), optional
+            Weights of the raters; without them all count once. A rating never makes a pair with
+            itself.
+        """
         step = max(1, CHUNK // max(self.codes.size, 1))
+        everyone = np.ones((1, self.codes.shape[1]))
         parts = [
-            self._part(resampling[start : start + step])
-            for start in range(0, len(resampling), step)
+            self._part(
+                items[start : start + step],
+                everyone if raters is None else raters[start : start + step],
+            )
+            for start in range(0, len(items), step)
         ]
         return (
             np.concatenate([observed for observed, _ in parts]),
             np.concatenate([expected for _, expected in parts]),
         )
 
-    @abstractmethod
-    def _part(self, resampling: Floats) -> tuple[Floats, Floats]:
-        """As `of`, for a few resamples."""
+    def _part(self, items: Floats, raters: Floats) -> tuple[Floats, Floats]:
+        """As `of`, for a few resamples; one row of raters serves all of them."""
+        rated = self.rated.astype(np.float64)
+        number = raters @ rated.T
+        pairs = number**2 - raters**2 @ rated.T
+        categories = self._categories(items, raters)
+        share = self._apart(categories, raters) / np.where(pairs > 0, pairs, 1.0)
+        weights = items * np.where(pairs > 0, number, 0.0)
+        total = categories.sum(axis=1)
+        across = self._across(categories)
+        observed: Floats = (weights * share).sum(axis=1) / weights.sum(axis=1)
+        return observed, across / (total * (total - 1))
 
-    def _counts(self, units: Ratings) -> csr_array:
-        """Number of ratings of each unit in each category, shape (units, categories)."""
-        rows, columns = np.nonzero(self.rated)
-        entries = (np.ones(rows.size), (rows, self.codes[rows, columns]))
-        return csr_array(entries, shape=(len(self.codes), units.scale.size))
+    def _categories(self, items: Floats, raters: Floats) -> Floats:
+        """Weight of the ratings in each category, shape (resamples, categories)."""
+        found: Floats = np.zeros((len(items), self.size))
+        for place, counts in enumerate(self.by_rater):
+            found += (items * raters[:, place, None]) @ counts
+        return found
+
+    @abstractmethod
+    def _apart(self, categories: Floats, raters: Floats) -> Floats:
+        """Disagreement of all ordered pairs of ratings in each unit, shape (resamples, units)."""
+
+    @abstractmethod
+    def _across(self, categories: Floats) -> Floats:
+        """Disagreement of all ordered pairs of ratings, shape (resamples,)."""
 
 
 class MetricDisagreement(Disagreement):
@@ -78,15 +117,18 @@ class MetricDisagreement(Disagreement):
     def __init__(self, units: Ratings) -> None:
         super().__init__(units)
         self.scores: Floats = np.where(self.rated, units.scores, 0.0)
-        self._prepare(units)
-        # Alpha does not depend on the unit of the metric; the standard error needs at most 1.
+        self.values: Floats = np.asarray(units.scale.scores)
         used = units.scores[self.rated]
+        self._prepare(used)
+        # Alpha does not depend on the unit of the metric; the standard error needs at most 1.
         self.largest = float(self.metric(used.min(), used.max())) or 1.0
-        pairs = np.zeros(len(self.codes))
-        for i, j in combinations(range(self.codes.shape[1]), 2):
+        self.pairs = tuple(combinations(range(self.codes.shape[1]), 2))
+        self.apart: Floats = np.zeros((len(self.pairs), len(self.codes)))
+        for place, (i, j) in enumerate(self.pairs):
             both = self.rated[:, i] & self.rated[:, j]
-            pairs += np.where(both, self.metric(self.scores[:, i], self.scores[:, j]), 0.0)
-        self.within: Floats = 2 * pairs / self.largest / (self.totals - 1)
+            apart = self.metric(self.scores[:, i], self.scores[:, j]) / self.largest
+            self.apart[place] = np.where(both, apart, 0.0)
+        self.within: Floats = 2 * self.apart.sum(axis=0) / (self.totals - 1)
         self.against_all: Floats = np.where(self.rated, self._means(), 0.0).sum(axis=1)
         self.against_all /= self.largest
 
@@ -94,22 +136,24 @@ class MetricDisagreement(Disagreement):
     def metric(self, first: Floats, second: Floats) -> Floats:
         """The squared difference of scores by the metric, not scaled."""
 
-    @abstractmethod
-    def _prepare(self, units: Ratings) -> None:
-        """Compute what sums over ratings need."""
+    def _prepare(self, used: Floats) -> None:
+        """Compute what sums over ratings need, from all ratings."""
 
     @abstractmethod
     def _means(self) -> Floats:
         """Mean of the metric of each rating against all, not scaled, shape (units, raters)."""
 
     @abstractmethod
-    def _across(self, resampling: Floats) -> Floats:
-        """Sum of the metric over all ordered pairs of ratings of each resample, not scaled."""
+    def _total(self, categories: Floats) -> Floats:
+        """As `_across`, not scaled."""
 
-    def _part(self, resampling: Floats) -> tuple[Floats, Floats]:
-        number = resampling @ self.totals
-        across = self._across(resampling) / self.largest
-        return (resampling @ self.within) / number, across / (number * (number - 1))
+    def _apart(self, categories: Floats, raters: Floats) -> Floats:
+        first, second = np.array(self.pairs).T
+        apart: Floats = 2 * (raters[:, first] * raters[:, second]) @ self.apart
+        return apart
+
+    def _across(self, categories: Floats) -> Floats:
+        return self._total(categories) / self.largest
 
 
 class NominalDisagreement(MetricDisagreement):
@@ -119,18 +163,14 @@ class NominalDisagreement(MetricDisagreement):
         """1 where the scores differ."""
         return np.asarray(first != second, dtype=np.float64)
 
-    def _prepare(self, units: Ratings) -> None:
-        self.counts = self._counts(units)
-
     def _means(self) -> Floats:
-        everywhere = self.counts.sum(axis=0)
+        everywhere = np.bincount(self.codes[self.rated], minlength=self.size)
         means: Floats = 1 - everywhere[np.where(self.rated, self.codes, 0)] / everywhere.sum()
         return means
 
-    def _across(self, resampling: Floats) -> Floats:
-        categories = resampling @ self.counts
-        across: Floats = (resampling @ self.totals) ** 2 - (categories**2).sum(axis=1)
-        return across
+    def _total(self, categories: Floats) -> Floats:
+        total: Floats = categories.sum(axis=1) ** 2 - (categories**2).sum(axis=1)
+        return total
 
 
 class IntervalDisagreement(MetricDisagreement):
@@ -141,19 +181,20 @@ class IntervalDisagreement(MetricDisagreement):
         squared: Floats = (first - second) ** 2
         return squared
 
-    def _prepare(self, units: Ratings) -> None:
+    def _prepare(self, used: Floats) -> None:
         # Centring keeps digits that the sums of squares would lose.
-        self.centred = np.where(self.rated, self.scores - units.scores[self.rated].mean(), 0.0)
-        self.sums, self.squares = self.centred.sum(axis=1), (self.centred**2).sum(axis=1)
+        self.centre = float(used.mean())
 
     def _means(self) -> Floats:
-        means: Floats = self.centred**2 + self.squares.sum() / self.totals.sum()
+        centred = np.where(self.rated, self.scores - self.centre, 0.0)
+        means: Floats = centred**2 + (centred**2).sum() / self.totals.sum()
         return means
 
-    def _across(self, resampling: Floats) -> Floats:
-        number = resampling @ self.totals
-        across: Floats = 2 * (number * (resampling @ self.squares) - (resampling @ self.sums) ** 2)
-        return across
+    def _total(self, categories: Floats) -> Floats:
+        values = self.values - self.centre
+        squares = categories.sum(axis=1) * (categories @ values**2)
+        total: Floats = 2 * (squares - (categories @ values) ** 2)
+        return total
 
 
 class RatioDisagreement(MetricDisagreement):
@@ -169,48 +210,59 @@ class RatioDisagreement(MetricDisagreement):
         ratio: Floats = (first - second) / np.where(total == 0, 1.0, total)
         return ratio**2
 
-    def _prepare(self, units: Ratings) -> None:
-        positive = units.scores[self.rated & (self.scores > 0)]
+    def _prepare(self, used: Floats) -> None:
+        positive = used[used > 0]
         least, most = (positive.min(), positive.max()) if positive.size else (1.0, 1.0)
         start, end = -math.log(2 * most) - 19, 4 - math.log(2 * least)
-        points = np.exp(np.arange(start, end, STEP))
-        self.zeros: Floats = (self.rated & (self.scores == 0)).sum(axis=1, dtype=np.float64)
-        self.factors: Floats = np.zeros((len(self.codes), points.size))
-        for scores in self.scores.T:
-            self.factors += scores[:, None] * np.exp(-scores[:, None] * points)
-        self.points = points
+        self.points = np.exp(np.arange(start, end, STEP))
 
     def _means(self) -> Floats:
-        weighted = STEP * self.points**2 * self.factors.sum(axis=0)
-        number, zeros = self.totals.sum(), self.zeros.sum()
+        counts = np.bincount(self.codes[self.rated], minlength=self.size)
+        weighted = STEP * self.points**2 * (counts @ self._factors(self.values))
+        number, zeros = counts.sum(), counts @ (self.values == 0)
         means: Floats = np.empty_like(self.scores)
         for place, scores in enumerate(self.scores.T):
-            both = 4 * scores * (np.exp(-scores[:, None] * self.points) @ weighted)
+            both = 4 * (self._factors(scores) @ weighted)
             means[:, place] = 1 - np.where(scores == 0, zeros, both) / number
         return means
 
-    def _across(self, resampling: Floats) -> Floats:
-        alike = 4 * STEP * ((resampling @ self.factors) ** 2 @ self.points**2)
-        zeros = resampling @ self.zeros
-        across: Floats = (resampling @ self.totals) ** 2 - zeros**2 - alike
-        return across
+    def _factors(self, scores: Floats) -> Floats:
+        """The factor of each score at each point."""
+        # A score below zero is on the scale, but no rating.
+        known = np.maximum(scores, 0.0)[:, None]
+        factors: Floats = known * np.exp(-known * self.points)
+        return factors
+
+    def _total(self, categories: Floats) -> Floats:
+        alike = 4 * STEP * ((categories @ self._factors(self.values)) ** 2 @ self.points**2)
+        zeros = categories @ (self.values == 0)
+        total: Floats = categories.sum(axis=1) ** 2 - zeros**2 - alike
+        return total
 
 
 class OrdinalDisagreement(Disagreement):
-    """Disagreement by ranks: the number of ratings between two categories."""
+    """Disagreement by ranks: the number of ratings between two categories.
 
-    def __init__(self, units: Ratings) -> None:
-        super().__init__(units)
-        self.counts = self._counts(units)
+    Middle ranks as shares of all ratings: their differences are Krippendorff's metric.
+    """
 
-    def _part(self, resampling: Floats) -> tuple[Floats, Floats]:
-        categories = resampling @ self.counts
-        number = categories.sum(axis=1)
-        # Middle ranks as shares of all ratings: their differences are Krippendorff's metric.
-        ranks = (np.cumsum(categories, axis=1) - categories / 2) / number[:, None]
+    def _apart(self, categories: Floats, raters: Floats) -> Floats:
+        ranks = self._ranks(categories)
         each = np.where(self.rated, ranks[:, np.where(self.rated, self.codes, 0)], 0.0)
-        squares, sums = (each**2).sum(axis=2), each.sum(axis=2)
-        within = 2 * (self.totals * squares - sums**2) / (self.totals - 1)
+        weighted = raters[:, None, :] * self.rated
+        squares, sums = (weighted * each**2).sum(axis=2), (weighted * each).sum(axis=2)
+        apart: Floats = 2 * (weighted.sum(axis=2) * squares - sums**2)
+        return apart
+
+    def _across(self, categories: Floats) -> Floats:
+        ranks, number = self._ranks(categories), categories.sum(axis=1)
         mean = (categories * ranks).sum(axis=1)
-        across = 2 * (number * (categories * ranks**2).sum(axis=1) - mean**2)
-        return (resampling * within).sum(axis=1) / number, across / (number * (number - 1))
+        across: Floats = 2 * (number * (categories * ranks**2).sum(axis=1) - mean**2)
+        return across
+
+    @staticmethod
+    def _ranks(categories: Floats) -> Floats:
+        ranks: Floats = (np.cumsum(categories, axis=1) - categories / 2) / categories.sum(
+            axis=1, keepdims=True
+        )
+        return ranks

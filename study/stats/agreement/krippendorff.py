@@ -10,10 +10,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import replace
+from typing import Unpack
 
 import numpy as np
 
 from study.domain.errors import StatisticsError
+from study.domain.inference import Random
 from study.stats.agreement.coefficients import CERTAIN, NO_VARIATION, Agreement, undefined_agreement
 from study.stats.agreement.disagreement import (
     Disagreement,
@@ -23,9 +25,10 @@ from study.stats.agreement.disagreement import (
     OrdinalDisagreement,
     RatioDisagreement,
 )
-from study.stats.estimate import LEVEL, Interval
-from study.stats.intervals import RESAMPLES, cluster_weights, percentile_interval, t_interval
+from study.stats.estimate import LEVEL, Floats, Interval
+from study.stats.intervals import RESAMPLES, RandomOptions, t_interval
 from study.stats.table import Ratings
+from study.stats.two_way_bootstrap import LOG_DISTANCE, TwoWayResamples
 
 DISAGREEMENTS: Mapping[str, Callable[[Ratings], Disagreement]] = {
     "nominal": NominalDisagreement,
@@ -39,10 +42,7 @@ METRICS = tuple(DISAGREEMENTS)
 def krippendorff_alpha(
     ratings: Ratings,
     metric: str = "ordinal",
-    *,
-    resamples: int = RESAMPLES,
-    seed: int = 0,
-    level: float = LEVEL,
+    **options: Unpack[RandomOptions],
 ) -> Agreement:
     """Alpha: 1 minus the ratio of observed to expected disagreement, by the metric of the scale.
 
@@ -55,8 +55,8 @@ def krippendorff_alpha(
         Missing ratings are left out.
     metric : str
         nominal, ordinal, interval or ratio; the last two use the scores of the scale.
-    resamples, seed, level
-        See `IntervalOptions`.
+    **options
+        See `RandomOptions`.
 
     Raises
     ------
@@ -66,6 +66,7 @@ def krippendorff_alpha(
     if metric not in METRICS:
         raise StatisticsError(f"no metric {metric!r}: choose from {', '.join(METRICS)}")
     units = ratings.take(ratings.raters_per_item >= 2, np.full(len(ratings.raters), True))
+    level, resamples = options.get("level", LEVEL), options.get("resamples", RESAMPLES)
     name, method = f"Krippendorff's alpha, {metric}", f"Krippendorff 2011, {metric} metric"
     base = undefined_agreement(name, method, units, metric, level)
     if not units.items:
@@ -77,16 +78,34 @@ def krippendorff_alpha(
     if expected[0] < CERTAIN:
         return replace(base, reason=NO_VARIATION)
     value = 1 - float(observed[0] / expected[0])
-    bootstrap = None
-    if resamples:
-        above, below = disagreement.of(cluster_weights(units.clusters, resamples, seed))
-        draws = 1 - above / np.where(below < CERTAIN, np.nan, below)
-        bounds = (min(-1.0, value), 1.0)
-        bootstrap = percentile_interval(draws, units.clusters, seed, level, bounds)
+    bootstrap = _bootstrap(disagreement, units, value, options) if resamples else None
     found = replace(base, value=value, bootstrap=bootstrap, reason=None)
     if isinstance(disagreement, MetricDisagreement):
         return _with_error(found, disagreement, value)
     return found.with_interval(bootstrap or Interval(None, None, "none", "no bootstrap"))
+
+
+def _bootstrap(
+    disagreement: Disagreement, units: Ratings, value: float, options: RandomOptions
+) -> Interval:
+    """The interval over what is random."""
+    drawn = TwoWayResamples(
+        len(units.raters),
+        units.clusters,
+        options.get("random", Random.BOTH),
+        options.get("resamples", RESAMPLES),
+        options.get("seed", 0),
+        of_pairs=True,
+    )
+
+    def statistic(raters: Floats, items: Floats) -> Floats:
+        # All raters once: the sums over them need not be taken for each resample.
+        above, below = disagreement.of(items, None if (raters == 1).all() else raters)
+        draws: Floats = 1 - above / np.where(below < CERTAIN, np.nan, below)
+        return draws
+
+    level = options.get("level", LEVEL)
+    return drawn.interval(value, drawn.draws(statistic), level, LOG_DISTANCE)
 
 
 def _with_error(found: Agreement, disagreement: MetricDisagreement, value: float) -> Agreement:

@@ -11,19 +11,29 @@ Psychological Methods 1(1), 1996.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 from itertools import combinations
+from typing import Unpack
 
 import numpy as np
 from scipy import stats
 
 from study.domain.formatting import plural
+from study.domain.inference import Random
 from study.stats.estimate import LEVEL, Estimate, Floats, Interval, finite_or_none, without_dust
-from study.stats.intervals import RESAMPLES, cluster_weights, percentile_interval
+from study.stats.intervals import RESAMPLES, RandomOptions
 from study.stats.reliability.anova import MeanSquares, f_limits, mean_squares, one_way_limits
 from study.stats.reliability.incomplete_anova import IncompleteSquares, incomplete_squares
+from study.stats.reliability.pair_moments import PairMoments
 from study.stats.table import Ratings
+from study.stats.two_way_bootstrap import (
+    FISHER_Z,
+    LOG,
+    LOG_DISTANCE,
+    Draws,
+    OpenScale,
+    TwoWayResamples,
+)
 
 FORMS = ("1,1", "A,1", "C,1", "1,k", "A,k", "C,k")
 SHROUT_FLEISS_NAMES = dict(
@@ -34,6 +44,8 @@ SHROUT_FLEISS_NAMES = dict(
 """Names by Shrout and Fleiss."""
 FLAG_BELOW = 0.8
 """An ICC(A,1) below this is flagged."""
+KINDS = ("agreement", "consistency")
+"""Kinds of the standard error of measurement."""
 MDC_FACTOR = 1.96 * math.sqrt(2)
 NO_VARIATION = "no variation: the scores do not differ"
 NO_SPREAD = "the items differ too little: the form's denominator is not positive"
@@ -96,9 +108,7 @@ class Reliability:
         return self.icc[FORMS.index(form)]
 
 
-def reliability(
-    ratings: Ratings, *, resamples: int = RESAMPLES, seed: int = 0, level: float = LEVEL
-) -> Reliability:
+def reliability(ratings: Ratings, **options: Unpack[RandomOptions]) -> Reliability:
     """Intraclass correlations and errors of measurement.
 
     Parameters
@@ -107,11 +117,11 @@ def reliability(
         No item is left out for a missing score. One-way forms take unequal numbers of scores;
         two-way forms are then made of variance components, and their intervals are the
         bootstrap's.
-    resamples, seed, level
-        See `IntervalOptions`.
+    **options
+        See `RandomOptions`.
     """
     present = ratings.present()
-    table = _ScoreTable(present, resamples, seed, level)
+    table = _ScoreTable(present, options)
     forms = tuple(table.icc(form) for form in FORMS)
     agreement = table.sem("agreement", "sqrt(variance of raters + error variance)")
     consistency = table.sem("consistency", "sqrt(error mean square)")
@@ -152,12 +162,12 @@ def mdc95(sem: Estimate) -> Estimate:
 class _ScoreTable:
     """A table of scores with its mean squares and those of bootstrap samples."""
 
-    def __init__(self, ratings: Ratings, resamples: int, seed: int, level: float) -> None:
-        self.ratings, self.seed, self.level = ratings, seed, level
+    def __init__(self, ratings: Ratings, options: RandomOptions) -> None:
+        self.ratings, self.level = ratings, options.get("level", LEVEL)
         self.items, self.raters = ratings.scores.shape
         self.reason: str | None = None
         self.squares: MeanSquares | None = None
-        self.resampled: MeanSquares | None = None
+        self.draws: Draws | None = None
         shared = int((ratings.raters_per_item >= 2).sum())
         if self.raters < 2 or shared < 2:
             self.reason = (
@@ -167,9 +177,16 @@ class _ScoreTable:
             return
         squares = incomplete_squares if np.isnan(ratings.scores).any() else mean_squares
         self.squares = squares(ratings.scores)
-        if resamples:
-            self.weights = cluster_weights(ratings.clusters, resamples, seed)
-            self.resampled = squares(ratings.scores, self.weights)
+        if options.get("resamples", RESAMPLES):
+            self.drawn = _resamples(ratings, options)
+            moments = PairMoments(ratings.scores)
+
+            def statistics(raters: Floats, items: Floats) -> Floats:
+                squares, mad = moments.resampled(raters, items)
+                found = [squares.icc(form) for form in FORMS]
+                return np.stack([*found, *map(squares.sem, KINDS), mad], axis=1)
+
+            self.draws = self.drawn.draws(statistics, moments.size)
 
     def anova(self) -> Anova | None:
         """Mean squares and variance components."""
@@ -197,8 +214,8 @@ class _ScoreTable:
         value = finite_or_none(float(self.squares.icc(form)[0]))
         if value is None:
             return replace(base, reason=self._no_value(form))
-        least = -math.inf if form.endswith("k") else min(-1.0, value)
-        bootstrap = self._bootstrap(lambda squares: squares.icc(form), (least, 1.0))
+        scale = LOG_DISTANCE if form.endswith("k") else FISHER_Z
+        bootstrap = self._bootstrap(value, FORMS.index(form), scale)
         found = replace(base, value=value, bootstrap=bootstrap)
         if not isinstance(self.squares, IncompleteSquares):
             return found.with_interval(f_limits(self.squares, form, self.level))
@@ -231,7 +248,7 @@ class _ScoreTable:
         value = finite_or_none(float(self.squares.sem(kind)[0]))
         if value is None:
             return replace(base, reason="too few scores to separate items, raters and error")
-        bootstrap = self._bootstrap(lambda squares: squares.sem(kind))
+        bootstrap = self._bootstrap(value, len(FORMS) + KINDS.index(kind), LOG)
         if kind != "consistency":
             reason = "no closed-form interval: see the bootstrap"
             return replace(base, value=value, reason=reason, bootstrap=bootstrap)
@@ -249,30 +266,31 @@ class _ScoreTable:
         there = ~np.isnan(pairs)
         if not there.any():
             return base
-        total: Floats = np.where(there, np.abs(pairs), 0.0).sum(axis=0)
-        number: Floats = there.sum(axis=0, dtype=np.float64)
-        bootstrap = None
-        if self.resampled is not None:
-            counted = self.weights @ number
-            draws = self.weights @ total / np.where(counted > 0, counted, np.nan)
-            bootstrap = percentile_interval(draws, self.ratings.clusters, self.seed, self.level)
+        value = float(np.abs(np.array(pairs)[there]).mean())
         reason = "no closed-form interval: see the bootstrap"
-        value = float(total.sum() / number.sum())
+        bootstrap = self._bootstrap(value, len(FORMS) + len(KINDS), LOG)
         return replace(base, value=value, reason=reason, bootstrap=bootstrap)
 
-    def _bootstrap(
-        self,
-        statistic: Callable[[MeanSquares], Floats],
-        bounds: tuple[float, float] = (0.0, math.inf),
-    ) -> Interval | None:
-        if self.resampled is None:
+    def _bootstrap(self, value: float, place: int, scale: OpenScale) -> Interval | None:
+        """The interval over what is random, of one of the statistics."""
+        if self.draws is None:
             return None
-        draws = statistic(self.resampled)
-        return percentile_interval(draws, self.ratings.clusters, self.seed, self.level, bounds)
+        return self.drawn.interval(value, self.draws.of(place), self.level, scale)
 
     def _undefined(self, name: str, method: str) -> Estimate:
         reason = self.reason or NO_VARIATION
         return Estimate(name, None, method, self.items, level=self.level, reason=reason)
+
+
+def _resamples(ratings: Ratings, options: RandomOptions) -> TwoWayResamples:
+    return TwoWayResamples(
+        len(ratings.raters),
+        ratings.clusters,
+        options.get("random", Random.BOTH),
+        options.get("resamples", RESAMPLES),
+        options.get("seed", 0),
+        of_pairs=True,
+    )
 
 
 def deviation_interval(deviation: float, df: int, level: float = LEVEL) -> Interval:

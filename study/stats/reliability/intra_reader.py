@@ -16,14 +16,19 @@ from typing import Unpack
 import numpy as np
 
 from study.domain.errors import StatisticsError
-from study.domain.inference import Random
 from study.stats.estimate import LEVEL, Estimate, Floats
-from study.stats.intervals import RESAMPLES, IntervalOptions, mean_estimate, proportion
+from study.stats.intervals import RandomOptions, mean_estimate, proportion
 from study.stats.reliability.inter_reader import FLAG_BELOW, NO_VARIATION, deviation_interval, mdc95
+from study.stats.reliability.repeat_resamples import RepeatResamples
 from study.stats.reliability.repeat_strata import Stratum, pooled_icc, pooled_kappa
 from study.stats.scale import Scale
 from study.stats.table import RatingRow, Ratings, clusters_of
-from study.stats.two_way_bootstrap import FISHER_Z, TwoWayResamples
+from study.stats.two_way_bootstrap import (
+    FISHER_Z,
+    LOG,
+    LOG_ODDS,
+    PLAIN,
+)
 
 POOLED = "all readers"
 NO_REPEATS = "no item was read twice"
@@ -108,12 +113,21 @@ def repeat_tables(
 def repeat_reliability(
     rater: str,
     tables: Sequence[Ratings],
-    *,
-    resamples: int = RESAMPLES,
-    seed: int = 0,
-    level: float = LEVEL,
+    readers: Sequence[str] = (),
+    **options: Unpack[RandomOptions],
 ) -> RepeatReliability:
-    """Reliability of repeats within each of some tables, such as those of `repeat_tables`."""
+    """Reliability of repeats within each of some tables, such as those of `repeat_tables`.
+
+    Parameters
+    ----------
+    rater : str
+    tables : sequence of Ratings
+    readers : sequence of str
+        Reader of each table; without them all are of one, and patients alone are drawn.
+    **options
+        See `RandomOptions`.
+    """
+    level = options.get("level", LEVEL)
     repeated = _stack(tables)
     count, scale, rows = len(repeated.items), repeated.scale, np.arange(len(repeated.items))
     rated = repeated.codes >= 0
@@ -123,7 +137,8 @@ def repeat_reliability(
     ranks = np.where(rated, repeated.codes, repeated.codes[rows, first][:, None])
     steps = np.ptp(ranks, axis=1) if count else np.empty(0)
     apart = np.array([_mean_difference(row[~np.isnan(row)]) for row in repeated.scores])
-    icc, kappa = _within_strata(tables, resamples, seed, level)
+    drawn = RepeatResamples.of(tables, readers or [rater] * len(tables), options)
+    icc, kappa = _within_strata(tables, drawn, level)
     within = proportion("Within one category", int((steps <= 1).sum()), count, level)
     if not scale.declared:
         within = Estimate(
@@ -131,18 +146,25 @@ def repeat_reliability(
         )
     sem, span = _sem(repeated, level), scale.length
     which = "second" if rated.shape[1] <= 2 else "last"
+    number = rated.sum(axis=1)
+    squares = np.nansum((repeated.scores - _row_means(repeated.scores)[:, None]) ** 2, axis=1)
+    once = np.ones(count)
+    exact = proportion("Exact agreement", int((steps == 0).sum()), count, level)
+    shift = mean_estimate(
+        "Shift", shifts, f"mean of {which} minus first reading", level, (-span, span)
+    )
+    mad = mean_estimate("MAD", apart, "mean absolute difference", level, (0.0, span))
+    sem = drawn.ratio(sem, squares, number - 1.0, LOG, root=True)
     return RepeatReliability(
         rater=rater,
         pairs=count,
         items=len(set(repeated.items)),
         kappa=kappa,
         icc=icc,
-        exact=proportion("Exact agreement", int((steps == 0).sum()), count, level),
-        within_one=within,
-        shift=mean_estimate(
-            "Shift", shifts, f"mean of {which} minus first reading", level, (-span, span)
-        ),
-        mad=mean_estimate("MAD", apart, "mean absolute difference", level, (0.0, span)),
+        exact=drawn.ratio(exact, steps == 0, once, LOG_ODDS),
+        within_one=drawn.ratio(within, steps <= 1, once, LOG_ODDS),
+        shift=drawn.ratio(shift, shifts, once, PLAIN),
+        mad=drawn.ratio(mad, apart, once, LOG),
         sem=sem,
         mdc95=mdc95(sem),
         flagged=None if icc.value is None else icc.value < FLAG_BELOW,
@@ -150,9 +172,9 @@ def repeat_reliability(
 
 
 def _within_strata(
-    tables: Sequence[Ratings], resamples: int, seed: int, level: float
+    tables: Sequence[Ratings], drawn: RepeatResamples, level: float
 ) -> tuple[Estimate, Estimate]:
-    """ICC(A,1) and quadratic kappa within the tables, with intervals over patients."""
+    """ICC(A,1) and quadratic kappa within the tables, with intervals over what is random."""
     strata = [Stratum(table) for table in tables if table.items]
     clusters = [cluster for one in strata for cluster in one.readings.clusters]
     ends = np.cumsum([one.size for one in strata])[:-1]
@@ -167,21 +189,19 @@ def _within_strata(
             found.append(base)
             continue
 
-        def statistic(_: Floats, items: Floats, formula: Pooled = formula) -> Floats:
+        def statistic(items: Floats, formula: Pooled = formula) -> Floats:
             return formula(strata, np.split(items, ends, axis=1))
 
-        everything = np.ones((1, len(clusters)))
-        value = float(statistic(everything, everything)[0])
+        value = float(statistic(np.ones((1, len(clusters))))[0])
         if math.isnan(value):
             found.append(replace(base, reason=_undefined(strata)))
             continue
         base = replace(base, value=value, reason="no interval is computed")
-        if resamples and abs(value) < 1:
-            drawn = TwoWayResamples(1, clusters, Random.CASES, resamples, seed)
+        if drawn.resamples is not None and abs(value) < 1:
             columns = max(one.readings.scores.shape[1] for one in strata)
-            draws = drawn.draws(statistic, len(clusters) * columns)
-            base = base.with_interval(drawn.interval(value, draws, level, FISHER_Z))
-        elif resamples:
+            draws = drawn.draws(statistic, columns)
+            base = base.with_interval(drawn.resamples.interval(value, draws, level, FISHER_Z))
+        elif drawn.resamples is not None:
             base = replace(base, reason="all readings agree, which leaves no interval")
         found.append(base)
     return found[0], found[1]
@@ -200,15 +220,18 @@ def _undefined(strata: Sequence[Stratum]) -> str:
 def all_repeats(
     rows: Sequence[RatingRow],
     scale: Scale | None = None,
-    **options: Unpack[IntervalOptions],
+    **options: Unpack[RandomOptions],
 ) -> tuple[RepeatReliability, ...]:
     """The reliability of every rater, and last of all raters pooled."""
     tables = repeat_tables(rows, scale)
     if not tables:
         raise StatisticsError("there are no ratings")
-    everyone = tuple(table for of_rater in tables.values() for table in of_rater)
-    named = [*tables.items(), (POOLED, everyone)]
-    return tuple(repeat_reliability(rater, found, **options) for rater, found in named)
+    named = [(rater, table) for rater, of_rater in tables.items() for table in of_rater]
+    readers, everyone = [rater for rater, _ in named], [table for _, table in named]
+    return (
+        *(repeat_reliability(rater, found, **options) for rater, found in tables.items()),
+        repeat_reliability(POOLED, everyone, readers, **options),
+    )
 
 
 def _repeated(of_rater: dict[str, dict[int, RatingRow]], scale: Scale) -> Ratings:
@@ -254,10 +277,14 @@ def _sem(repeated: Ratings, level: float) -> Estimate:
     base = Estimate("SEM (repeats)", None, method, count, level=level, reason=NO_REPEATS)
     if not count:
         return base
-    rated = ~np.isnan(repeated.scores)
-    number = rated.sum(axis=1)
-    means = np.where(rated, repeated.scores, 0.0).sum(axis=1) / number
-    squares = np.where(rated, (repeated.scores - means[:, None]) ** 2, 0.0).sum()
+    number = (~np.isnan(repeated.scores)).sum(axis=1)
+    squares = np.nansum((repeated.scores - _row_means(repeated.scores)[:, None]) ** 2)
     df = int((number - 1).sum())
     value = math.sqrt(float(squares) / df)
     return replace(base, value=value).with_interval(deviation_interval(value, df, level))
+
+
+def _row_means(scores: Floats) -> Floats:
+    """Mean of each row without missing scores; every row has one."""
+    means: Floats = np.nansum(scores, axis=1) / (~np.isnan(scores)).sum(axis=1)
+    return means

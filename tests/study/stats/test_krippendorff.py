@@ -7,10 +7,10 @@ import numpy as np
 import pytest
 
 from study.domain.errors import StatisticsError
+from study.domain.inference import Random
 from study.stats.agreement import disagreement
 from study.stats.agreement.coefficients import NO_PAIRS, NO_VARIATION
-from study.stats.agreement.krippendorff import METRICS, krippendorff_alpha
-from study.stats.intervals import cluster_weights
+from study.stats.agreement.krippendorff import DISAGREEMENTS, METRICS, krippendorff_alpha
 from study.stats.scale import Scale
 from study.stats.table import from_matrix
 from tests.study.stats.published_tables import FIVE, KRIPPENDORFF, NAN, gwet
@@ -50,19 +50,50 @@ def test_the_ordinal_interval_is_the_bootstraps():
 
 
 @pytest.mark.parametrize("metric", METRICS)
-def test_the_bootstrap_recomputes_every_resample(metric: str, monkeypatch):
+def test_weights_of_items_are_copies_of_them(metric: str, monkeypatch):
     paired = EXAMPLE.take(EXAMPLE.raters_per_item >= 2, np.full(4, True))
-    weights = cluster_weights(paired.clusters, 30, seed=2)
+    items = len(paired.items)
+    weights = np.random.default_rng(2).multinomial(items, [1 / items] * items, size=30)
     values = []
-    for row in weights.astype(int):
+    for row in weights:
         repeated = from_matrix(np.repeat(paired.scores, row, axis=0), FIVE)
         value = krippendorff_alpha(repeated, metric, resamples=0).value
         values.append(math.nan if value is None else value)
-    low, high = np.nanquantile(values, [0.025, 0.975])
     # Small chunks, so that the resamples are put together from several.
     monkeypatch.setattr(disagreement, "CHUNK", 300)
-    found = krippendorff_alpha(EXAMPLE, metric, resamples=30, seed=2).bootstrap
-    assert (found.low, found.high) == pytest.approx((low, high))
+    above, below = DISAGREEMENTS[metric](paired).of(weights.astype(float))
+    assert 1 - above / below == pytest.approx(np.array(values), nan_ok=True)
+
+
+@pytest.mark.parametrize("metric", METRICS)
+def test_weights_of_raters_count_pairs_of_different_raters(metric: str):
+    paired = EXAMPLE.take(EXAMPLE.raters_per_item >= 2, np.full(4, True))
+    kind, everything = DISAGREEMENTS[metric](paired), np.ones((1, len(paired.items)))
+    plain = np.concatenate(kind.of(everything))
+    # Equal weights change nothing, and a rater without weight is one who is not there.
+    equal = kind.of(everything, np.ones((1, 4)))
+    assert np.concatenate(equal) == pytest.approx(plain)
+    three = paired.take(np.full(len(paired.items), True), np.array([True, True, False, True]))
+    alone = three.take(three.raters_per_item >= 2, np.full(3, True))
+    kept = np.array([[float(item in alone.items) for item in paired.items]])
+    expected = DISAGREEMENTS[metric](alone).of(np.ones((1, len(alone.items))))
+    found = kind.of(kept, np.array([[1.0, 1.0, 0.0, 1.0]]))
+    assert np.concatenate(found) == pytest.approx(np.concatenate(expected))
+
+
+def test_readers_who_differ_widen_the_interval():
+    rng = np.random.default_rng(4)
+    truth = rng.integers(1, 6, (60, 1)) + rng.normal(0, 0.4, (60, 6))
+    shifted = truth + np.array([-1.5, -0.5, 0, 0, 0.5, 1.5])
+    table = from_matrix(np.clip(np.rint(shifted), 1, 5), FIVE)
+    both, patients = (
+        krippendorff_alpha(table, "ordinal", random=random)
+        for random in (Random.BOTH, Random.CASES)
+    )
+    assert both.value == patients.value
+    assert both.high - both.low > 1.5 * (patients.high - patients.low)
+    assert "6 readers and 60 patients" in both.bootstrap.method
+    assert "bootstrap of 60 patients" in patients.bootstrap.method
 
 
 def by_all_pairs(scores: np.ndarray, metric: str) -> float:

@@ -10,12 +10,14 @@ import pytest
 from statsmodels.regression.mixed_linear_model import MixedLM
 
 from study.domain.errors import StatisticsError
+from study.domain.inference import Random
 from study.stats.agreement.coefficients import conger_kappa
 from study.stats.estimate import to_json
-from study.stats.intervals import cluster_weights
+from study.stats.reliability.anova import mean_squares
 from study.stats.reliability.incomplete_anova import incomplete_squares
 from study.stats.reliability.inter_reader import FORMS, reliability
 from study.stats.reliability.intra_reader import NO_REPEATS, POOLED, all_repeats, repeat_tables
+from study.stats.reliability.pair_moments import PairMoments
 from study.stats.scale import Scale
 from study.stats.table import RatingRow, from_matrix
 from tests.study.stats.published_tables import ANXIETY, FIVE, NAN, SHROUT_FLEISS, digits
@@ -193,23 +195,56 @@ def test_a_missing_score_changes_little_and_gives_bootstrap_intervals():
     assert "bootstrap" in reliability(from_matrix(gap), resamples=0).form("A,1").reason
 
 
-def test_the_bootstrap_of_missing_scores_recomputes_every_resample():
-    gap = np.array(digits(ANXIETY), dtype=float)
-    gap[[0, 3, 5], [0, 1, 2]] = NAN
-    table = from_matrix(gap)
-    weights = cluster_weights(table.clusters, 25, seed=3).astype(int)
-    found = reliability(table, resamples=25, seed=3)
-    again = [reliability(from_matrix(np.repeat(gap, row, axis=0)), resamples=0) for row in weights]
-    for form in FORMS:
-        # A resample without a gap is a complete table, whose variances may be negative.
-        values = [
-            each.form(form).value if form[0] == "1" else max(each.form(form).value, 0.0)
-            for each in again
-        ]
-        ends = found.form(form).bootstrap
-        assert (ends.low, ends.high) == pytest.approx(
-            tuple(np.quantile(values, [0.025, 0.975])), rel=1e-3
-        )
+def test_pairs_of_raters_give_the_mean_squares():
+    scores = np.array(digits(ANXIETY), dtype=float)
+    weights = np.random.default_rng(3).multinomial(20, [1 / 20] * 20, size=25).astype(float)
+    found, mad = PairMoments(scores).resampled(np.ones((25, 3)), weights)
+    expected = mean_squares(scores, weights)
+    for name in ("items", "between", "within", "judges", "error"):
+        assert getattr(found, name) == pytest.approx(getattr(expected, name)), name
+    again = [reliability(from_matrix(np.repeat(scores, row, axis=0)), resamples=0).mad.value
+             for row in weights.astype(int)]  # fmt: skip
+    assert mad == pytest.approx(np.array(again))
+
+
+def test_a_rater_without_weight_is_not_there():
+    scores = np.array(SHROUT_FLEISS, dtype=float)
+    found, mad = PairMoments(scores).resampled(np.array([[1.0, 0.0, 1.0, 1.0]]), np.ones((1, 6)))
+    expected = mean_squares(scores[:, [0, 2, 3]])
+    assert found.error == pytest.approx(expected.error)
+    assert found.judges == pytest.approx(expected.judges)
+    assert found.icc("A,1") == pytest.approx(expected.icc("A,1"))
+    assert mad == pytest.approx(reliability(from_matrix(scores[:, [0, 2, 3]])).mad.value)
+
+
+def test_readers_who_differ_widen_the_intervals():
+    rng = np.random.default_rng(5)
+    scores = rng.normal(0, 1, (60, 1)) + rng.normal(0, 0.3, (60, 6))
+    table = from_matrix(scores + np.array([-1.5, -0.5, 0, 0, 0.5, 1.5]))
+    both, patients = (reliability(table, random=one) for one in (Random.BOTH, Random.CASES))
+    for name in ("sem_agreement", "mad"):
+        wide, narrow = (getattr(one, name).bootstrap for one in (both, patients))
+        assert wide.high - wide.low > 2 * (narrow.high - narrow.low), name
+    wide, narrow = (one.form("A,1").bootstrap for one in (both, patients))
+    assert wide.high - wide.low > 2 * (narrow.high - narrow.low)
+    assert "6 readers and 60 patients" in wide.method
+
+
+def test_pooled_repeats_draw_readers_too():
+    rng = np.random.default_rng(6)
+    rows = [
+        RatingRow(f"c{item}", f"R{reader}", float(score), replicate=replicate)
+        for reader, noise in enumerate((0.05, 0.1, 0.4, 1.0, 1.6))
+        for item in range(40)
+        for replicate, score in ((1, item / 10), (2, item / 10 + rng.normal(0, noise)))
+    ]
+    pooled, fixed = (all_repeats(rows, random=one)[-1] for one in (Random.BOTH, Random.CASES))
+    assert "5 readers and 40 patients" in pooled.sem.bootstrap.method
+    for name in ("sem", "mad", "mdc95"):
+        wide, narrow = (getattr(one, name).bootstrap for one in (pooled, fixed))
+        assert wide.high - wide.low > 1.5 * (narrow.high - narrow.low), name
+    # A reader alone speaks for nobody else.
+    assert "bootstrap of 40 patients" in all_repeats(rows)[0].sem.bootstrap.method
 
 
 def test_the_reason_says_why_an_interval_is_missing():
@@ -228,25 +263,6 @@ def test_too_small_tables_are_undefined(scores):
         assert estimate.value is None
         assert "it needs two of each" in (estimate.reason or "")
     assert found.anova is None
-
-
-def test_the_bootstrap_recomputes_every_resample():
-    table = from_matrix(digits(ANXIETY))
-    weights = cluster_weights(table.clusters, 25, seed=3)
-    found = reliability(table, resamples=25, seed=3)
-    again = [
-        reliability(from_matrix(np.repeat(table.scores, row, axis=0)), resamples=0)
-        for row in weights.astype(int)
-    ]
-    for form in FORMS:
-        ends = found.form(form).bootstrap
-        values = [each.form(form).value for each in again]
-        assert None not in values
-        assert (ends.low, ends.high) == pytest.approx(tuple(np.quantile(values, [0.025, 0.975])))
-    for name in ("sem_agreement", "mad", "mdc95_consistency"):
-        ends = getattr(found, name).bootstrap
-        values = [getattr(each, name).value for each in again]
-        assert (ends.low, ends.high) == pytest.approx(tuple(np.quantile(values, [0.025, 0.975])))
 
 
 def twice(rater: str, first: list[float | None], second: list[float | None]) -> list[RatingRow]:
@@ -282,7 +298,7 @@ def test_pooled_repeats_are_all_pairs_together():
     assert (a.pairs, b.pairs, pooled.pairs) == (3, 3, 6)
     assert pooled.exact.value == pytest.approx(4 / 6)
     # Both readers saw the same three items: three clusters.
-    assert "bootstrap of 3 patients" in pooled.icc.method
+    assert "bootstrap of 2 readers and 3 patients" in pooled.icc.method
     assert pooled.items == 3
 
 

@@ -1,0 +1,1 @@
+"""Several readers and methods: mean scores, areas under curves, sensitivity and specificity."""
