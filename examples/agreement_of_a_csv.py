@@ -12,7 +12,7 @@ import argparse
 import csv
 from pathlib import Path
 
-from study.stats.catalog import run_kind
+from study.stats.kinds.catalog import run_kind
 
 READERS = ("anna", "bert", "carla", "dan")
 QUALITY = ("5554", "4443", "3333", "2221", "1112", "4545", "3234", "2222")

@@ -17,6 +17,7 @@ from study.cli.options import (
     Database,
     Folder,
     KeyPath,
+    RandomEffects,
     SigningKeyPath,
     opened,
     read_key,
@@ -178,13 +179,18 @@ def report(
 
 def stats(
     kind: Annotated[
-        str, typer.Argument(help="The statistic: fleiss, gwet, alpha, icc, cohen, ...")
+        str,
+        typer.Argument(
+            help="The statistic: fleiss, gwet, alpha, icc, cohen, reliability or within-subject of "
+            "ratings; paired, friedman, sign, mrmc, vgc, roc, accuracy, ordinal, difference, "
+            "bland-altman, anova or regression to compare methods; preference or blinding."
+        ),
     ],
     ratings: Annotated[
         Path,
         typer.Option(
             help="Table of text: item,rater,value in long form, an item and a column for each "
-            "rater in wide form, or the ratings.csv of an export."
+            "rater in wide form, or a table of an export. Preferences: item,rater,left,right,value."
         ),
     ],
     scale: Annotated[
@@ -197,18 +203,36 @@ def stats(
     cluster: Annotated[
         str, typer.Option(metavar="COLUMN", help="Column of the patients, or other clusters.")
     ] = "",
+    truth: Annotated[
+        str,
+        typer.Option(
+            metavar="COLUMN", help="Column of the truth, 1 for positive, for roc and accuracy."
+        ),
+    ] = "",
+    metric: Annotated[
+        str, typer.Option(metavar="COLUMN", help="Column of the metric, for regression.")
+    ] = "",
+    cutoff: Annotated[
+        float | None, typer.Option(help="For accuracy: scores from here up are positive.")
+    ] = None,
     question: Annotated[
         str, typer.Option(metavar="CODE", help="The question to take, where there are several.")
     ] = "",
+    random: RandomEffects = None,
     seed: Annotated[int, typer.Option(min=0, help="Seed of the bootstrap.")] = 0,
     as_json: AsJson = False,
 ) -> None:
     """Compute statistics of any table of ratings, without a study."""
-    from study.stats.catalog import run_kind
+    from study.domain.inference import Random
+    from study.stats.kinds.catalog import run_kind
+    from study.stats.kinds.results import KindOptions
     from study.stats.ratings_file.csv_input import ColumnChoice
 
-    columns = ColumnChoice(item, rater, value, method, cluster, question)
-    found = run_kind(kind, ratings, scale, seed, columns)
+    if random is not None and random not in set(Random):
+        raise StudyError(f"--random {random!r} is unknown: choose from {', '.join(Random)}.")
+    columns = ColumnChoice(item, rater, value, method, cluster, question, truth, metric)
+    options = KindOptions(random=Random(random or "both"), cutoff=cutoff)
+    found = run_kind(kind, ratings, scale, seed, columns, options)
     if as_json:
         typer.echo(json.dumps(found.to_dict(), indent=2, ensure_ascii=False, allow_nan=False))
     else:

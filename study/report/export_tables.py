@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from study.analysis.dataset import MISSING, Dataset, Observation
-from study.analysis.records import UNDONE
+from study.analysis.records import DO_NOT_KNOW, UNDONE
 from study.analysis.scores import first_ratings
 from study.domain.protocol import Role
 from study.domain.questions import LEFT, RIGHT
@@ -42,8 +42,8 @@ class ExportTable:
 def tables(data: Dataset) -> tuple[ExportTable, ...]:
     """All tables except the codebook."""
     return (
-        _ratings(data), _methods(data), _readers(data), _cases(data), _comments(data),
-        _displays(data), _events(data), _exclusions(data),
+        _ratings(data), _methods(data), _readers(data), _cases(data), _guesses(data),
+        _comments(data), _displays(data), _events(data), _exclusions(data),
     )  # fmt: skip
 
 
@@ -155,6 +155,22 @@ def _cases(data: Dataset) -> ExportTable:
         Column("training", "integer", "1: for training and warm-up only.", "0, 1"),
     )
     return _of_records("cases.csv", columns, data.cases)
+
+
+def _guesses(data: Dataset) -> ExportTable:
+    columns = (
+        Column("reader", "text", "Code of the reader."),
+        Column("method", "text", "Method of the image that was shown."),
+        Column("guess", "text", "Answer to the blinding question.",
+               ", ".join((*data.protocol.blinding_groups, DO_NOT_KNOW))),
+        *([Column("group", "text", "Correct answer.")] if data.unblinded else []),
+    )  # fmt: skip
+    groups = {one.mask: one.group for one in data.methods}
+    rows: list[tuple[Cell, ...]] = []
+    for one in data.guesses:
+        extra = (groups.get(one.method, ""),) if data.unblinded else ()
+        rows.append((one.reader, one.method, one.guess, *extra))
+    return ExportTable("guesses.csv", columns, tuple(rows))
 
 
 def _comments(data: Dataset) -> ExportTable:

@@ -2,7 +2,7 @@
 
 Encodings: UTF-8 with or without a byte order mark, UTF-16, and Windows-1252 or Latin-1 where the
 file is neither. Separators: comma, semicolon, tab or a vertical bar, found in the first line or
-declared by a line such as ``sep=;``. Empty columns at the end are ignored.
+declared by a line such as ``sep=;``. Empty lines and columns are ignored.
 """
 
 from __future__ import annotations
@@ -260,17 +260,21 @@ def _clean(cell: str) -> str:
 def _without_empty_columns(
     header: Line, lines: Sequence[Line], name: str, error: type[StudyError]
 ) -> tuple[tuple[str, ...], tuple[Line, ...]]:
-    """The header and lines without columns at the end that are empty in every line."""
-    names = list(header.cells)
-    while names and not names[-1]:
-        names.pop()
-    kept = []
+    """The header and lines without columns that are empty in every line, wherever they are."""
+    named = max((place for place, cell in enumerate(header.cells, 1) if cell), default=0)
     for line in lines:
-        if any(line.cells[len(names) :]):
+        if any(line.cells[named:]):
             raise error(
                 f"{name}, line {line.number}: {len(line.cells)} cells, but the header has "
-                f"{len(names)}: quote a value that holds a comma, and where commas are decimal "
+                f"{named}: quote a value that holds a comma, and where commas are decimal "
                 "marks, separate the columns by semicolons"
             )
-        kept.append(Line(line.number, line.cells[: len(names)]))
-    return tuple(names), tuple(kept)
+    used = {place for line in lines for place, cell in enumerate(line.cells) if cell}
+    kept = [place for place in range(named) if header.cells[place] or place in used]
+    return (
+        tuple(header.cells[place] for place in kept),
+        tuple(
+            Line(line.number, tuple(line.cells[place] for place in kept if place < len(line.cells)))
+            for line in lines
+        ),
+    )

@@ -31,8 +31,12 @@ from study.stats.models.random_factors import Codes, EffectSystem, Factor, Rando
 NEWTON = 50
 STEP = 1e-4
 """Step of the numerical derivatives."""
-LEAST_SD = 1e-3
+LEAST_SD = 1e-2
 """A standard deviation of random effects below this is zero."""
+LEAST_CURVATURE = 0.05
+"""Curvature of the likelihood in the logarithm of a deviation below which it says nothing."""
+LARGEST_ERROR = 20.0
+"""Standard error on the logit scale above which nothing is estimated."""
 LEAST_SHARE = 1e-300
 FLAT = "the likelihood has no maximum: a category or a method is separated from the others"
 
@@ -105,12 +109,16 @@ def cumulative_logit(
     found = minimize(model, model.start, method="BFGS", jac=model.gradient,
                      options={"gtol": 1e-4, "maxiter": 300})  # fmt: skip
     at = np.asarray(found.x, dtype=np.float64)
-    if not np.isfinite(found.fun) or np.abs(at[: model.fixed]).max() > 25:
+    if not np.isfinite(found.fun):
         raise StatisticsError(FLAT)
+    hessian = _hessian(model, at)
     kept = np.ones(at.size, dtype=bool)
-    kept[model.fixed :] = np.exp(at[model.fixed :]) > LEAST_SD
+    kept[model.fixed :] = np.diag(hessian)[model.fixed :] > LEAST_CURVATURE
     covariance = np.full((at.size, at.size), np.nan)
-    covariance[np.ix_(kept, kept)] = _inverse(_hessian(model, at, kept))
+    covariance[np.ix_(kept, kept)] = _inverse(hessian[np.ix_(kept, kept)])
+    # The gradient of a likelihood that rises for ever is small far out, and so is its curvature.
+    if np.diag(covariance)[: model.fixed].max() > LARGEST_ERROR**2:
+        raise StatisticsError(FLAT)
     words = "adaptive Gauss-Hermite quadrature" if points > 1 else "Laplace's approximation"
     method = f"cumulative logit, {words}" if factors else "cumulative logit"
     return _fitted(model, at, covariance, names, -float(found.fun), method, level)
@@ -212,14 +220,13 @@ def _log_share(upper: Floats, lower: Floats) -> Floats:
     return logs
 
 
-def _hessian(model: _Likelihood, at: Floats, kept: np.ndarray) -> Floats:
-    places = np.flatnonzero(kept)
+def _hessian(model: _Likelihood, at: Floats) -> Floats:
     rows = []
-    for place in places:
+    for place in range(at.size):
         step = np.zeros_like(at)
         step[place] = 10 * STEP
         rows.append((model.gradient(at + step) - model.gradient(at - step)) / (20 * STEP))
-    found = np.stack(rows)[:, places]
+    found = np.stack(rows)
     hessian: Floats = (found + found.T) / 2
     return hessian
 
@@ -255,15 +262,14 @@ def _fitted(
 
     deviations = []
     for place, factor in enumerate(model.random.factors, start=fixed):
-        base = Estimate(f"SD of {factor.name}", float(np.exp(at[place])), method, n, level=level,
-                        reason="at the end of its range")  # fmt: skip
+        deviation = float(np.exp(at[place]))
+        base = Estimate(f"SD of {factor.name}", deviation if deviation > LEAST_SD else 0.0, method,
+                        n, level=level, reason="at the end of its range")  # fmt: skip
         if np.isfinite(covariance[place, place]):
             ends = z_interval(float(at[place]), math.sqrt(covariance[place, place]), level)
             low, high = (None if end is None else math.exp(end) for end in (ends.low, ends.high))
             base = Estimate(base.name, base.value, f"{method}; normal interval of the logarithm", n,
                             low=low, high=high, level=level, reason=ends.reason)  # fmt: skip
-        else:
-            base = Estimate(base.name, 0.0, method, n, level=level, reason=base.reason)
         deviations.append(base)
     return CumulativeLogit(
         tuple(

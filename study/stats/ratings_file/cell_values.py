@@ -4,13 +4,18 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import TypedDict
 
 from study.domain.errors import StatisticsError
 from study.stats.scale import MISSING_WORDS, Scale
 from study.stats.table_file import NUMBER, TextTable, number_of
 
 WITH_COMMA = re.compile(r"[+-]?\d*,\d+(?:[eE][+-]?\d+)?", re.ASCII)
+LABELLED = re.compile(r"([+-]?\d+)(?:\s*[-–=:.)]\s*|\s+)[^\W\d].*")
+"""A point of a scale with its meaning, such as "4 good" or "4 = good"."""
+POSITIVE = frozenset(("yes", "true", "positive", "pos", "present", "abnormal", "diseased", "+"))
+NEGATIVE = frozenset(("no", "false", "negative", "neg", "absent", "normal", "healthy"))
 THOUSANDS = re.compile(r"[+-]?[1-9]\d{0,2},\d{3}", re.ASCII)
 
 
@@ -68,13 +73,73 @@ class CellValues:
         if self.decimal_comma and WITH_COMMA.fullmatch(text):
             text = text.replace(",", ".")
         if self.scale is not None:
-            return self.scale.score_of(text)
+            return self._on_scale(self.scale, text)
         if text.lower() in MISSING_WORDS:
             return None
         score = number_of(text)
         if score is None:
             raise StatisticsError(_no_number(text))
         return score
+
+    def _on_scale(self, scale: Scale, text: str) -> float | None:
+        """The score of a cell on a declared scale, also one written with its meaning: "4 good"."""
+        labelled = LABELLED.fullmatch(text)
+        if labelled and text not in scale.labels and labelled[1] in scale.labels:
+            text = labelled[1]
+        alike = [label for label in scale.labels if label.casefold() == text.casefold()]
+        return scale.score_of(alike[0] if len(alike) == 1 else text)
+
+
+class ExtraValues:
+    """Truth and metric of a line, from the columns that hold them.
+
+    Parameters
+    ----------
+    table : TextTable
+    truth, metric : str
+        Names in small letters of the columns; empty where there is none.
+    """
+
+    def __init__(self, table: TextTable, truth: str, metric: str) -> None:
+        self.truth, self.metric = truth, metric
+        self.values = CellValues(table, [metric] if metric else [], None)
+
+    def read(self, cells: Mapping[str, str]) -> Extras:
+        """Truth and metric of a line.
+
+        Raises
+        ------
+        StatisticsError
+            The truth is neither positive nor negative, or the metric is not a number.
+        """
+        found = Extras(truth=None, metric=None)
+        if self.truth:
+            found["truth"] = _truth(cells[self.truth])
+        if self.metric:
+            found["metric"] = self.values.read(cells[self.metric])
+        return found
+
+
+class Extras(TypedDict):
+    """Truth and metric, as fields of a row."""
+
+    truth: bool | None
+    metric: float | None
+
+
+def _truth(text: str) -> bool | None:
+    plain = text.lower()
+    number = number_of(text)
+    if plain in POSITIVE or number == 1:
+        return True
+    if plain in NEGATIVE or number == 0:
+        return False
+    if plain in MISSING_WORDS:
+        return None
+    raise StatisticsError(
+        f"the truth {text!r} is neither positive nor negative: write 1 for positive and 0 for "
+        "negative"
+    )
 
 
 def _no_number(text: str) -> str:

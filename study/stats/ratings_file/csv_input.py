@@ -10,7 +10,7 @@ from dataclasses import astuple, dataclass
 from pathlib import Path
 
 from study.domain.errors import StatisticsError
-from study.stats.ratings_file.cell_values import CellValues
+from study.stats.ratings_file.cell_values import CellValues, ExtraValues
 from study.stats.ratings_file.export_input import chosen_question, exported_rows, is_export
 from study.stats.scale import Scale
 from study.stats.table import RatingRow
@@ -24,9 +24,12 @@ COLUMNS = {
     "method": ("method",),
     "replicate": ("replicate",),
     "question": ("question",),
+    "truth": ("truth",),
+    "metric": ("metric",),
 }
 """Names by which a column is known."""
 REQUIRED = ("item", "rater", "value")
+EXTRAS = ("truth", "metric")
 
 
 @dataclass(frozen=True)
@@ -39,6 +42,10 @@ class ColumnChoice:
         Name of the column; empty for the usual names.
     question : str
         The question to take, one of those in the column named question.
+    truth : str
+        Column that says whether an item is positive.
+    metric : str
+        Column of an objective metric of the image.
     """
 
     item: str = ""
@@ -47,6 +54,13 @@ class ColumnChoice:
     method: str = ""
     cluster: str = ""
     question: str = ""
+    truth: str = ""
+    metric: str = ""
+
+    @property
+    def fits_export(self) -> bool:
+        """Whether items, raters and values are in their usual columns."""
+        return not (self.item or self.rater or self.value)
 
 
 @dataclass(frozen=True)
@@ -77,8 +91,9 @@ def read_ratings(
     """Ratings from a table of text, of any encoding and separator that `read_table` knows.
 
     In long form it has the columns item (or case), rater (or reader) and value; optional are
-    cluster or patient, method, question and replicate (1, 2, ...). In wide form it has an item and
-    a column for each rater. The ratings.csv of an export is read as its analysis does.
+    cluster or patient, method, question, replicate (1, 2, ...), truth (1 for positive) and metric.
+    In wide form it has an item and a column for each rater. The ratings.csv of an export is read as
+    its analysis does.
 
     Parameters
     ----------
@@ -98,8 +113,9 @@ def read_ratings(
     table = read_table(path, likely=[*usual, *(name.lower() for name in astuple(chosen) if name)])
     if not table.header:
         raise StatisticsError(f"{path} is empty: it needs the columns {', '.join(REQUIRED)}")
-    if is_export(table.names) and chosen == ColumnChoice(question=chosen.question):
-        rows, notes = exported_rows(table, chosen.question, scale)
+    if is_export(table.names) and chosen.fits_export:
+        extras = {kind: _find(table, kind, chosen) for kind in ("method", "cluster", *EXTRAS)}
+        rows, notes = exported_rows(table, chosen.question, scale, extras)
     else:
         rows, notes = _TableReader(table, chosen, scale).read()
     if not rows:
@@ -119,12 +135,24 @@ def alike(rows: Iterable[RatingRow]) -> tuple[str, ...]:
     return tuple(f"warning: {words}" for warnings in found for words in warnings)
 
 
+def _find(table: TextTable, kind: str, chosen: ColumnChoice) -> str:
+    """The column of a kind; empty if there is none."""
+    wanted = "" if kind == "question" else getattr(chosen, kind, "").strip()
+    if not wanted:
+        return next((name for name in COLUMNS[kind] if name in table.names), "")
+    if wanted.lower() not in table.names:
+        raise StatisticsError(
+            f"{table.name} has no column {wanted!r} for --{kind}: it has {', '.join(table.header)}"
+        )
+    return wanted.lower()
+
+
 class _TableReader:
     """Reads a table in long or in wide form."""
 
     def __init__(self, table: TextTable, chosen: ColumnChoice, scale: Scale | None) -> None:
         self.table, self.question = table, chosen.question
-        self.column = {kind: self._find(kind, chosen) for kind in COLUMNS}
+        self.column = {kind: _find(table, kind, chosen) for kind in COLUMNS}
         self.raters = self._raters()
         lacking = [kind for kind in REQUIRED if not self.column[kind]]
         if lacking and not self.raters:
@@ -134,19 +162,7 @@ class _TableReader:
                 f"{', '.join(table.header)}. Say which column is which: --{lacking[0]} NAME"
             )
         self.values = CellValues(table, self.raters or [self.column["value"]], scale)
-
-    def _find(self, kind: str, chosen: ColumnChoice) -> str:
-        """The column of a kind; empty if there is none."""
-        names = self.table.names
-        wanted = "" if kind == "question" else getattr(chosen, kind, "").strip()
-        if not wanted:
-            return next((name for name in COLUMNS[kind] if name in names), "")
-        if wanted.lower() not in names:
-            raise StatisticsError(
-                f"{self.table.name} has no column {wanted!r} for --{kind}: it has "
-                f"{', '.join(self.table.header)}"
-            )
-        return wanted.lower()
+        self.extras = ExtraValues(table, self.column["truth"], self.column["metric"])
 
     def _raters(self) -> list[str]:
         """The columns that are raters in a wide table; empty for a long one."""
@@ -211,6 +227,7 @@ class _TableReader:
                 method=cells.get(self.column["method"], ""),
                 replicate=_replicate(cells.get(self.column["replicate"], "1")),
                 line=number,
+                **self.extras.read(cells),
             )
             for rater, text in given.items()
         ]

@@ -7,10 +7,10 @@ stands for the first of them in alphabetical order and 1 for the second.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Mapping
 
 from study.domain.errors import StatisticsError
-from study.stats.ratings_file.cell_values import CellValues
+from study.stats.ratings_file.cell_values import CellValues, ExtraValues
 from study.stats.scale import Scale
 from study.stats.table import RatingRow
 from study.stats.table_file import TextTable
@@ -28,9 +28,11 @@ def is_export(names: Collection[str]) -> bool:
 
 
 def exported_rows(
-    table: TextTable, question: str, scale: Scale | None
+    table: TextTable, question: str, scale: Scale | None, columns: Mapping[str, str]
 ) -> tuple[list[RatingRow], list[str]]:
     """The ratings of one question that count, hidden repeats as replicate 2, and remarks.
+
+    `columns` names those of the method, the cluster, the truth and the metric, which may be added.
 
     Raises
     ------
@@ -47,8 +49,10 @@ def exported_rows(
         if cells["role"] == "main" and (cells["side"] == "pair" or cells["counts_for_kappa"] == "1")
     }
     values = CellValues(table, ["value"], scale)
+    extras = ExtraValues(table, columns["truth"], columns["metric"])
+    names = (columns["method"], columns["cluster"])
     rows = [
-        _row(cells, number, values, replicate)
+        _row(cells, number, (values, extras), replicate, names)
         for number, cells, replicate in _readings(counted, first)
     ]
     notes = [f"question {code} of an export; hidden repeats are second readings"]
@@ -94,9 +98,16 @@ def _readings(
             yield number, cells, 2
 
 
-def _row(cells: dict[str, str], line: int, values: CellValues, replicate: int) -> RatingRow:
+def _row(
+    cells: dict[str, str],
+    line: int,
+    readers: tuple[CellValues, ExtraValues],
+    replicate: int,
+    names: tuple[str, str],
+) -> RatingRow:
+    values, extras = readers
     try:
-        value = values.read(cells["value"])
+        value, more = values.read(cells["value"]), extras.read(cells)
     except StatisticsError as error:
         raise StatisticsError(f"line {line}: {error}") from error
     item = cells["case"]
@@ -105,6 +116,5 @@ def _row(cells: dict[str, str], line: int, values: CellValues, replicate: int) -
         item = f"{item} {first}/{second}"
         if value is not None and cells["left"] != first:
             value = 0.0 - value
-    return RatingRow(
-        item, cells["reader"], value, cells["patient"], cells["method"], replicate, line
-    )
+    method, cluster = (cells[name] for name in names)
+    return RatingRow(item, cells["reader"], value, cluster, method, replicate, line, **more)

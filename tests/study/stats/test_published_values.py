@@ -10,9 +10,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from study.stats.catalog import run_kind
 from study.stats.comparison.bradley_terry import bradley_terry
 from study.stats.comparison.preference import Choice
+from study.stats.kinds.catalog import run_kind
 from study.stats.table import Ratings, from_matrix
 from tests.study.stats.published_tables import (
     ANXIETY,
