@@ -65,7 +65,7 @@ def correct(p_values: Sequence[float | None]) -> tuple[CorrectedPValue, ...]:
 
     An undefined one (None) counts in the family, as if it were 1, and stays undefined.
     """
-    from statsmodels.stats.multitest import multipletests  # type: ignore[import-untyped]
+    from statsmodels.stats.multitest import multipletests
 
     if not p_values:
         return ()

@@ -87,7 +87,7 @@ def cohen_kappa(
     J. L. Fleiss, J. Cohen, B. S. Everitt, "Large sample standard errors of kappa and weighted
     kappa", Psychological Bulletin 72(5), 1969.
     """
-    from statsmodels.stats.inter_rater import cohens_kappa  # type: ignore[import-untyped]
+    from statsmodels.stats.inter_rater import cohens_kappa
 
     weights = agreement_weights(ratings.scale, weighting)
     table = _cross_table(ratings, first, second)

@@ -81,8 +81,8 @@ def bland_altman(
     resamples, seed, level
         See `IntervalOptions`.
     """
-    kept = ~np.isnan(scores).any(axis=1)
-    names = [cluster for cluster, there in zip(clusters, kept, strict=True) if there]
+    kept = np.flatnonzero(~np.isnan(scores).any(axis=1))
+    names = [clusters[place] for place in kept.tolist()]
     pairs: Floats = scores[kept]
     differences = pairs[:, 0] - pairs[:, 1]
     slope, test = _slope(pairs, level)
@@ -99,8 +99,10 @@ def exact_limit(mean: float, sd: float, n: int, z: float, level: float = LEVEL) 
     method = "exact interval of Carkeet 2015"
     if n < 2 or sd <= 0:
         return Interval(None, None, method, "fewer than two items" if n < 2 else NO_SPREAD, level)
-    factors = stats.nct.ppf([(1 - level) / 2, (1 + level) / 2], n - 1, z * math.sqrt(n))
-    low, high = (mean + float(factor) * sd / math.sqrt(n) for factor in factors)
+    low, high = (
+        mean + float(stats.nct.ppf(share, n - 1, z * math.sqrt(n))) * sd / math.sqrt(n)
+        for share in ((1 - level) / 2, (1 + level) / 2)
+    )
     return Interval(low, high, method, level=level)
 
 

@@ -236,8 +236,7 @@ def _inverse(hessian: Floats) -> Floats:
         np.linalg.cholesky(hessian)
     except np.linalg.LinAlgError:
         raise StatisticsError(FLAT) from None
-    inverse: Floats = np.linalg.inv(hessian)
-    return inverse
+    return np.linalg.inv(hessian).astype(np.float64)
 
 
 def _fitted(

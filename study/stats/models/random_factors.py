@@ -128,5 +128,5 @@ class EffectSystem:
 def _crossed(first: Factor, second: Factor, weights: Floats) -> Floats:
     """Sums of weights by the levels of two factors."""
     places = first.codes * second.levels + second.codes
-    sums: Floats = np.bincount(places, weights, first.levels * second.levels)
+    sums = np.bincount(places, weights, first.levels * second.levels).astype(np.float64)
     return sums.reshape(first.levels, second.levels)

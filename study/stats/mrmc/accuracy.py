@@ -125,15 +125,19 @@ def accuracy(
     right = replace(panel, scores=np.where(np.isnan(called.scores), np.nan,
                                            called.scores == truth[:, None, None]))  # fmt: skip
     tests = tuple(_mcnemar(right)) if several else ()
+
+    def compared(name: str, cases: NDArray[np.bool_]) -> MrmcResult | None:
+        if not several:
+            return None
+        return obuchowski_rockette(proportions(right, cases.tolist(), name), random, level=level)
+
     return Accuracy(
         cutoff,
         int(truth.sum()),
         int((~truth).sum()),
         tuple(_of_readers(right, truth, level)),
-        obuchowski_rockette(proportions(right, truth, "Sensitivity"), random, level=level)
-        if several else None,
-        obuchowski_rockette(proportions(right, ~truth, "Specificity"), random, level=level)
-        if several else None,
+        compared("Sensitivity", truth),
+        compared("Specificity", ~truth),
         tests,
         correct([one.test.p for one in tests]),
     )  # fmt: skip

@@ -154,10 +154,10 @@ def _difference(
             )
             return AgreementDifference(name, pair[0], pair[1], (known[0], known[1]), estimate, test)
         found = variance
-    value = values[0] - values[1] if None not in known else None
+    difference = values[0] - values[1] if None not in known else None
     return AgreementDifference(
         name, pair[0], pair[1], (known[0], known[1]),
-        Estimate(label, value, method, n, level=level, reason=found),
+        Estimate(label, difference, method, n, level=level, reason=found),
         PValue(label, None, method, n, reason=found),
     )  # fmt: skip
 

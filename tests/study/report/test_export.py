@@ -16,14 +16,16 @@ from xml.etree import ElementTree
 import pytest
 from sqlalchemy import select
 
+from study.analysis.comparison import main_choices
 from study.analysis.dataset import Dataset
-from study.analysis.records import CommentRecord
+from study.analysis.records import DO_NOT_KNOW, CommentRecord, GuessRecord
 from study.analysis.scores import first_ratings, ratings_table
 from study.domain.errors import BlindingError, StatisticsError
 from study.domain.protocol import Role, Status
 from study.domain.screens import Display
 from study.planning.lifecycle import close_study, unblind
 from study.report import export
+from study.stats.ratings_file.choices_input import read_choices, read_guesses
 from study.stats.ratings_file.csv_input import ColumnChoice, read_ratings
 from study.stats.reliability.inter_reader import reliability
 from study.stats.scale import Scale
@@ -316,3 +318,20 @@ def test_exported_preferences_are_read_by_method_not_by_side(data: Dataset, tmp_
             assert given[obs.reader, f"{obs.case} {first}/{second}"] == value
     # No preference is 0 on either side, not -0, which the scale would print.
     assert "-0.0" not in {str(value) for value in given.values()}
+
+
+def test_statistics_read_preferences_and_guesses_of_an_export(
+    data: Dataset, tmp_path: Path
+) -> None:
+    guesses = (GuessRecord("R01", "M1", "filter"), GuessRecord("R02", "M2", DO_NOT_KNOW))
+    asked = replace(data, guesses=guesses)
+    paths = {path.name: path for path in export.write(asked, tmp_path / "out")}
+    choices, notes = read_choices(paths["ratings.csv"])
+    assert tuple(choice for choice in choices if not choice.null) == main_choices(
+        data, next(one for one in data.protocol.questions if one.code == "preference")
+    )
+    assert "question preference of an export" in notes
+    read, notes = read_guesses(paths["guesses.csv"])
+    assert [one.guess for one in read] == ["filter", None]
+    shown = "group" if data.unblinded else "method"
+    assert notes == (f"the column {shown} is what was shown, guess what was guessed",)
