@@ -25,6 +25,17 @@ from study.cli.options import (
     read_protocol,
     read_texts,
 )
+from study.cli.power import (
+    Effect,
+    GridCases,
+    GridReaders,
+    PilotPath,
+    Power,
+    PowerOptions,
+    Simulations,
+    Target,
+    power_of,
+)
 from study.domain.errors import BuildError, StudyError
 
 if TYPE_CHECKING:
@@ -48,10 +59,17 @@ def plan(
         Path | None, typer.Option(help="Write the protocol to this file, to be edited.")
     ] = None,
     save: Annotated[bool, typer.Option(help="Store the protocol in the draft.")] = False,
+    power: Power = False,
+    effect: Effect = None,
+    pilot: PilotPath = None,
+    target: Target = 0.8,
+    grid_readers: GridReaders = "",
+    grid_cases: GridCases = "",
+    simulations: Simulations = 400,
     actor: Actor = "",
     database: Database = None,
 ) -> None:
-    """Estimate the hours of each reader and the expected precision of kappa."""
+    """Estimate hours and the precision of kappa; with --power, the power over readers and cases."""
     from study.planning.workload import estimate
 
     chosen = read_protocol(protocol)
@@ -77,6 +95,10 @@ def plan(
     if not cases or not methods:
         raise StudyError("Give --cases and --methods: nothing is built that could be counted.")
     typer.echo(estimate(chosen, cases, patients, methods).as_text())
+    if power:
+        asked = PowerOptions(effect, pilot, target, grid_readers, grid_cases, simulations)
+        found = power_of(chosen, asked, cases=cases, patients=patients, methods=methods)
+        typer.echo(f"\n{found.as_text()}")
 
 
 def init(

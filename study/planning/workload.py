@@ -10,6 +10,7 @@ import numpy as np
 from study.domain.errors import ProtocolError
 from study.domain.plan import MethodRow, method_pairs, repeat_distance
 from study.domain.protocol import MethodKind, Protocol
+from study.domain.questions import QuestionKind
 
 ASSUMED_KAPPA = 0.6
 """Kappa for which the expected half width is simulated."""
@@ -19,8 +20,35 @@ LONG_HOURS = 8.0
 FEW_REPEATS = 10
 WIDEST = 0.5
 """Largest half width that is reported as a number."""
-_POINTS = 5
 _ENTRIES = 2_000_000
+
+
+@dataclass(frozen=True)
+class KappaPrecision:
+    """Expected precision of Fleiss' kappa on a scale, for a kappa of 0.6.
+
+    Parameters
+    ----------
+    questions : tuple of str
+        Codes of the questions on this scale.
+    points : int
+        Number of points of the scale.
+    half_width : float or None
+        Of the 95% interval, with correlated cases of a patient; None with one reader.
+    """
+
+    questions: tuple[str, ...]
+    points: int
+    half_width: float | None
+
+    def as_text(self) -> str:
+        """The precision in words."""
+        where = f"{', '.join(self.questions)} ({self.points} points)"
+        if self.half_width is None:
+            return f"{where}: needs 2 readers"
+        if self.half_width > WIDEST:
+            return f"{where}: needs more cases: +-{self.half_width:.1f} says nothing"
+        return f"{where}: within +-{self.half_width:.2f} (95%), if it is {ASSUMED_KAPPA:g}"
 
 
 @dataclass(frozen=True)
@@ -43,9 +71,8 @@ class WorkloadEstimate:
         Number of sittings per reader.
     stretch : float
         Length of a sitting in minutes, after which a break is suggested.
-    kappa_half_width : float, optional
-        Expected half width of the 95% interval of Fleiss' kappa of one method on a 5-point scale,
-        for a kappa of 0.6 and correlated cases of a patient; None with one reader.
+    kappas : tuple of KappaPrecision
+        Expected precision of Fleiss' kappa of one method, for each length of scale.
     warnings : tuple of str
     """
 
@@ -58,7 +85,7 @@ class WorkloadEstimate:
     hours: float
     sittings: int
     stretch: float
-    kappa_half_width: float | None
+    kappas: tuple[KappaPrecision, ...]
     warnings: tuple[str, ...] = ()
 
     @property
@@ -68,7 +95,6 @@ class WorkloadEstimate:
 
     def as_text(self) -> str:
         """The estimate as text."""
-        width = self.kappa_half_width
         rows = [
             ("readers", f"{self.readers}"),
             ("main pairs each", f"{self.main} ({self.cases} cases x {self.pairs} method pairs)"),
@@ -78,7 +104,7 @@ class WorkloadEstimate:
                 "time each",
                 f"{self.hours:.1f} h, {self.sittings} times at most {self.stretch:g} min",
             ),
-            ("kappa of a method", _precision(width)),
+            *(("kappa of a method", one.as_text()) for one in self.kappas),
         ]
         lines = [f"{name:20}{value}" for name, value in rows]
         return "\n".join([*lines, *(f"Note: {warning}" for warning in self.warnings)])
@@ -110,9 +136,8 @@ def estimate(
         raise ProtocolError(f"{cases} cases of {patients} patients are not possible.")
     pairs = _pairs(protocol, methods)
     main = cases * pairs
-    repeat_distance(protocol, main)
-    read = main + protocol.repeats + protocol.nulls
-    trials = read + protocol.training + protocol.dummies
+    trials = _trials(protocol, main)
+    read = trials - protocol.training - protocol.dummies
     hours = trials * protocol.seconds_per_pair / 3600
     answers = sum(len(question.slots) for question in protocol.questions)
     return WorkloadEstimate(
@@ -125,17 +150,40 @@ def estimate(
         hours=hours,
         sittings=max(1, ceil(hours * 60 / protocol.break_minutes)),
         stretch=protocol.break_minutes,
-        kappa_half_width=_half_width(cases, patients, protocol.readers),
+        kappas=_kappas(protocol, cases, patients),
         warnings=_warnings(protocol, patients, hours),
     )
 
 
-def _precision(width: float | None) -> str:
-    if width is None:
-        return "needs 2 readers"
-    if width > WIDEST:
-        return f"needs more cases: +-{width:.1f} says nothing"
-    return f"within +-{width:.2f} (95%), if it is {ASSUMED_KAPPA:g}"
+def reading_hours(protocol: Protocol, cases: int, methods: int) -> float:
+    """Reading time per reader in hours.
+
+    Raises
+    ------
+    ProtocolError
+        Fewer than two methods, or repeats that do not fit.
+    """
+    main = cases * _pairs(protocol, methods)
+    return _trials(protocol, main) * protocol.seconds_per_pair / 3600
+
+
+def _trials(protocol: Protocol, main: int) -> int:
+    """All pairs per reader, of which the repeats must fit between the main ones."""
+    repeat_distance(protocol, main)
+    others = protocol.repeats + protocol.nulls + protocol.training + protocol.dummies
+    return main + others
+
+
+def _kappas(protocol: Protocol, cases: int, patients: int) -> tuple[KappaPrecision, ...]:
+    scales: dict[int, list[str]] = {}
+    for question in protocol.questions:
+        if question.kind is QuestionKind.LIKERT:
+            points = question.maximum - question.minimum + 1
+            scales.setdefault(points, []).append(question.code)
+    return tuple(
+        KappaPrecision(tuple(codes), points, _half_width(cases, patients, protocol.readers, points))
+        for points, codes in scales.items()
+    )
 
 
 def _pairs(protocol: Protocol, methods: int) -> int:
@@ -161,28 +209,30 @@ def _warnings(protocol: Protocol, patients: int, hours: float) -> tuple[str, ...
     return tuple(found)
 
 
-def _half_width(cases: int, patients: int, readers: int) -> float | None:
+def _half_width(cases: int, patients: int, readers: int, points: int) -> float | None:
     """1.96 standard deviations of Fleiss' kappa over simulated studies."""
     if readers < 2:
         return None
     rng = np.random.default_rng(0)
     studies = int(np.clip(_ENTRIES // (cases * readers), 50, 400))
-    kappas = [_simulated_kappa(cases, patients, readers, rng) for _ in range(studies)]
+    kappas = [_simulated_kappa(cases, patients, readers, points, rng) for _ in range(studies)]
     return float(1.96 * np.std(kappas))
 
 
-def _simulated_kappa(cases: int, patients: int, readers: int, rng: np.random.Generator) -> float:
+def _simulated_kappa(
+    cases: int, patients: int, readers: int, points: int, rng: np.random.Generator
+) -> float:
     """Kappa of simulated readers who see the truth with probability sqrt(0.6), else guess.
 
     Truth and guesses are uniform on the scale, so the expected kappa is the square of that
     probability.
     """
-    of_patient = rng.integers(_POINTS, size=patients)[np.arange(cases) % patients]
+    of_patient = rng.integers(points, size=patients)[np.arange(cases) % patients]
     alike = rng.random(cases) < PATIENT_SHARE
-    truth = np.where(alike, of_patient, rng.integers(_POINTS, size=cases))
+    truth = np.where(alike, of_patient, rng.integers(points, size=cases))
     seen = rng.random((cases, readers)) < np.sqrt(ASSUMED_KAPPA)
-    rated = np.where(seen, truth[:, None], rng.integers(_POINTS, size=(cases, readers)))
-    counts = np.stack([(rated == point).sum(axis=1) for point in range(_POINTS)], axis=1)
+    rated = np.where(seen, truth[:, None], rng.integers(points, size=(cases, readers)))
+    counts = np.stack([(rated == point).sum(axis=1) for point in range(points)], axis=1)
     agreement = ((counts * (counts - 1)).sum(axis=1) / (readers * (readers - 1))).mean()
     chance = ((counts.sum(axis=0) / counts.sum()) ** 2).sum()
     return float((agreement - chance) / (1 - chance)) if chance < 1 else 1.0

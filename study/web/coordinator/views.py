@@ -20,7 +20,7 @@ from study.domain.questions import QuestionKind
 from study.planning.freeze import FreezeCheck
 from study.planning.lifecycle import MethodName
 from study.planning.progress_report import ImageCounts, ProgressReport
-from study.planning.workload import ASSUMED_KAPPA, WorkloadEstimate
+from study.planning.workload import WorkloadEstimate
 from study.stimuli.checks import BuildReport
 from study.web.coordinator.background_jobs import JobState
 from study.web.coordinator.downloads import Download
@@ -93,8 +93,8 @@ def empty(text: str) -> Markup:
 
 def cost(estimate: WorkloadEstimate, *, saved: bool) -> Markup:
     """What a design costs its readers, and whether it is the one that is stored."""
-    assumed = f"{ASSUMED_KAPPA:g}"
-    return _render("cost", estimate=estimate, saved=saved, assumed_kappa=assumed)
+    kappas = tuple(("Kappa of a method", one.as_text()) for one in estimate.kappas)
+    return _render("cost", estimate=estimate, saved=saved, kappas=kappas)
 
 
 def protocol(study: ProgressReport) -> Markup:

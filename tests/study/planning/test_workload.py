@@ -6,7 +6,7 @@ import pytest
 
 from study.domain.errors import ProtocolError
 from study.domain.protocol import MethodKind, Protocol
-from study.domain.questions import CATALOG
+from study.domain.questions import CATALOG, Question
 from study.planning.assignment import PlannedCase, assign
 from study.planning.workload import estimate
 
@@ -42,25 +42,42 @@ def test_a_study_of_the_usual_size() -> None:
         assert part in text
 
 
+def half_width(protocol: Protocol, cases: int, patients: int) -> float:
+    [kappa] = estimate(protocol, cases, patients, 3).kappas
+    assert kappa.half_width is not None
+    return kappa.half_width
+
+
+def test_kappa_is_planned_for_the_scales_of_the_protocol() -> None:
+    two = Question("seen", "Is it seen?", minimum=0, maximum=1)
+    nine = Question("noise", "Noise?", minimum=1, maximum=9)
+    questions = (*Protocol().questions, two, nine)
+    binary, five, fine = sorted(
+        estimate(Protocol(questions=questions), 100, None, 2).kappas, key=lambda one: one.points
+    )
+    assert (binary.questions, binary.points) == (("seen",), 2)
+    assert five.questions == ("quality", "fidelity")
+    assert fine.points == 9
+    # Agreement by chance is rarer on a longer scale, so that kappa is known better.
+    assert binary.half_width > 1.2 * fine.half_width
+    text = estimate(Protocol(questions=questions), 100, None, 2).as_text()
+    assert "seen (2 points): within +-" in text
+    assert "noise (9 points): within +-" in text
+
+
 def test_more_cases_readers_and_patients_sharpen_kappa() -> None:
-    width = estimate(Protocol(), 40, 40, 3).kappa_half_width
-    assert width is not None
+    width = half_width(Protocol(), 40, 40)
     for protocol, cases, patients, factor in (
         (Protocol(), 160, 160, 0.5),
         (Protocol(readers=20), 40, 40, 0.9),
     ):
-        other = estimate(protocol, cases, patients, 3).kappa_half_width
-        assert other is not None
-        assert other < width * factor * 1.2
-    clustered = estimate(Protocol(), 40, 4, 3).kappa_half_width
-    assert clustered is not None
-    assert clustered > width
+        assert half_width(protocol, cases, patients) < width * factor * 1.2
+    assert half_width(Protocol(), 40, 4) > width
 
 
 def test_a_width_that_says_nothing_is_not_printed_as_one() -> None:
     found = estimate(Protocol(readers=2, repeats=2), 2, 2, 3)
-    assert found.kappa_half_width is not None
-    assert found.kappa_half_width > 0.5
+    assert half_width(Protocol(readers=2, repeats=2), 2, 2) > 0.5
     assert "needs more cases" in found.as_text()
 
 
@@ -71,7 +88,7 @@ def test_it_is_the_same_at_every_call() -> None:
 def test_what_is_thin_is_said() -> None:
     protocol = Protocol(readers=1, repeats=2, questions=CATALOG, seconds_per_pair=600)
     found = estimate(protocol, 20, 5, 3)
-    assert found.kappa_half_width is None
+    assert [one.half_width for one in found.kappas] == [None]
     text = found.as_text()
     for part in ("one reader", "hours per reader is long", "2 repeats", "rough with 5", "needs 2"):
         assert part in text

@@ -1,0 +1,1 @@
+"""Power and precision of the primary comparison, by simulation, before anyone reads."""

@@ -1,0 +1,155 @@
+"""Models of the ratings of two methods, from which studies are simulated.
+
+The mean of a reader's two ratings of a case, and their difference, vary between readers, patients
+and cases, and by noise. Both are normal; ratings are then rounded to the points of the scale.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, replace
+
+import numpy as np
+from scipy import optimize, stats
+
+from study.domain.errors import ProtocolError
+from study.domain.questions import Question, QuestionKind
+from study.stats.comparison.preference import Choice, Preference
+from study.stats.estimate import Floats
+
+POINTS = 4.0
+"""Length of the scale, from 1 to 5, on which the assumed spreads are."""
+TIE = 0.25
+"""Differences below this are assumed to be no preference."""
+DEFAULT_EFFECT, DEFAULT_SHARE = 0.125, 0.65
+"""Assumed difference as a part of the length of the scale, and share of wins."""
+
+
+@dataclass(frozen=True)
+class Spread:
+    """Standard deviations between readers, patients and cases of a patient, and of the noise."""
+
+    reader: float
+    patient: float
+    case: float
+    noise: float
+
+    def times(self, factor: float) -> Spread:
+        """All of them times a factor."""
+        return Spread(
+            *(factor * each for each in (self.reader, self.patient, self.case, self.noise))
+        )
+
+    @property
+    def total(self) -> float:
+        """Standard deviation of one value."""
+        return math.hypot(self.reader, self.patient, self.case, self.noise)
+
+    def draw(self, rng: np.random.Generator, readers: int, patient: np.ndarray) -> Floats:
+        """Values of cases by readers; `patient` is that of each case, from 0."""
+        cases = patient.size
+        drawn: Floats = (
+            self.reader * rng.normal(size=readers)
+            + self.patient * rng.normal(size=int(patient.max()) + 1)[patient][:, None]
+            + self.case * rng.normal(size=cases)[:, None]
+            + self.noise * rng.normal(size=(cases, readers))
+        )
+        return drawn
+
+
+SHARED = Spread(reader=0.3, patient=0.5, case=0.5, noise=0.42)
+"""Assumed spread of the mean of two ratings on a scale from 1 to 5."""
+DIFFERENCE = Spread(reader=0.25, patient=0.3, case=0.3, noise=0.85)
+"""Assumed spread of their difference."""
+
+
+@dataclass(frozen=True)
+class RatingModel:
+    """Ratings of two methods.
+
+    Parameters
+    ----------
+    low, high : int
+        Ends of the scale.
+    mean : float
+        Of both methods.
+    effect : float
+        Mean difference, first minus second, before rounding.
+    shared, difference : Spread
+        Of the mean and of the difference of two ratings.
+    source : str
+        Where the spreads come from.
+    tie : float
+        For a preference: differences below this are none.
+    """
+
+    low: int
+    high: int
+    mean: float
+    effect: float
+    shared: Spread
+    difference: Spread
+    source: str
+    tie: float = TIE
+
+    def ratings(self, rng: np.random.Generator, readers: int, patient: np.ndarray) -> Floats:
+        """Scores of a study, shape (2, cases, readers)."""
+        mean = self.mean + self.shared.draw(rng, readers, patient)
+        half = self.opinions(rng, readers, patient) / 2
+        scores: Floats = np.clip(np.rint(np.stack([mean + half, mean - half])), self.low, self.high)
+        return scores
+
+    def opinions(self, rng: np.random.Generator, readers: int, patient: np.ndarray) -> Floats:
+        """How much each reader thinks that the first is better, shape (cases, readers)."""
+        return self.effect + self.difference.draw(rng, readers, patient)
+
+    def choices(self, rng: np.random.Generator, readers: int, patient: np.ndarray) -> list[Choice]:
+        """Preferences of a study, with sides that alternate."""
+        opinions = self.opinions(rng, readers, patient)
+        found = []
+        for case, reader in np.ndindex(opinions.shape):
+            opinion = float(opinions[case, reader])
+            left, right = ("A", "B") if (case + reader) % 2 else ("B", "A")
+            preferred = Preference.TIE
+            if abs(opinion) > self.tie:
+                preferred = Preference.LEFT if (opinion > 0) == (left == "A") else Preference.RIGHT
+            found.append(
+                Choice(f"{case}", f"R{reader}", left, right, preferred, f"P{patient[case]}")
+            )
+        return found
+
+    def share(self, effect: float) -> float:
+        """Share of the decided preferences for the first, if the mean difference is `effect`."""
+        wins, losses = (
+            float(stats.norm.cdf((sign * effect - self.tie) / self.difference.total))
+            for sign in (1, -1)
+        )
+        return wins / (wins + losses)
+
+    def with_share(self, share: float) -> RatingModel:
+        """The model in which the first method wins this share of the decided preferences.
+
+        Raises
+        ------
+        ProtocolError
+            The share is not between 0.02 and 0.98.
+        """
+        if not 0.02 <= share <= 0.98:
+            raise ProtocolError(
+                f"A share of wins of {share:g} cannot be planned for: give one from 0.02 to 0.98."
+            )
+        most = 8 * self.difference.total
+        found = optimize.brentq(lambda effect: self.share(effect) - share, -most, most)
+        return replace(self, effect=float(found))
+
+
+def assumed(question: Question) -> RatingModel:
+    """The model without a pilot: typical spreads, as parts of the length of the scale."""
+    preference = question.kind is QuestionKind.PREFERENCE
+    low, high = (1, 5) if preference else (question.minimum, question.maximum)
+    factor = (high - low) / POINTS
+    model = RatingModel(
+        low, high, (low + high) / 2, DEFAULT_EFFECT * (high - low), SHARED.times(factor),
+        DIFFERENCE.times(factor), "assumed spreads", TIE * factor,
+    )  # fmt: skip
+    return model.with_share(DEFAULT_SHARE) if preference else model

@@ -1,0 +1,223 @@
+"""Power by simulation, against the formulas that hold for special cases, and from a pilot."""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from scipy import stats
+from statsmodels.stats.power import TTestPower
+
+from study.analysis.scores import score_rows
+from study.cli import main
+from study.domain.errors import ProtocolError, StatisticsError
+from study.domain.inference import Hypothesis, Random
+from study.domain.protocol import Protocol
+from study.domain.questions import CATALOG, PREFERENCE
+from study.planning.lifecycle import close_study
+from study.planning.power.grid import grid_cases, grid_readers, numbers_of, power_plan
+from study.planning.power.model import RatingModel, Spread, assumed
+from study.planning.power.pilot import pilot_choices, pilot_scores, pilot_study
+from study.stats.panel import Panel, panel_of
+from tests.support.read_study import play
+from tests.support.simulated_datasets import dataset
+
+QUALITY = replace(CATALOG[0], primary=True)
+SCORES = Protocol(questions=(QUALITY,), repeats=0, random=Random.CASES)
+CHOICES = Protocol(questions=(replace(PREFERENCE, primary=True),), repeats=0)
+
+
+def simple(effect: float, noise: float) -> RatingModel:
+    """Differences that vary by noise alone, on a scale so long that rounding does not matter."""
+    nothing = Spread(0.0, 0.0, 0.0, 0.0)
+    return RatingModel(-1000, 1000, 0.0, effect, Spread(0.0, 0.0, 50.0, 0.0),
+                       replace(nothing, noise=noise), "test")  # fmt: skip
+
+
+def power(protocol: Protocol, model: RatingModel, readers: int, cases: int, **more: int) -> float:
+    [found] = power_plan(
+        protocol, model, methods=2, readers=(readers,), cases=(cases,), simulations=400, **more
+    ).designs
+    return found.power
+
+
+def test_one_reader_has_the_power_of_the_paired_t_test():
+    # The sizes for dz 0.5: 33.367 pairs for 80 % at 0.05, 47.758 at 0.0125.
+    formula = TTestPower()
+    for alpha, size in ((0.05, 33.367131), (0.0125, 47.758434)):
+        assert formula.solve_power(0.5, alpha=alpha, power=0.8) == pytest.approx(size, abs=5e-5)
+        found = power(SCORES.with_(alpha=alpha), simple(50.0, 100.0), 1, round(size))
+        assert found == pytest.approx(0.8, abs=0.06)
+
+
+def test_without_a_difference_the_power_is_the_level():
+    model = replace(assumed(QUALITY), effect=0.0)
+    assert power(SCORES.with_(random=Random.BOTH), model, 5, 20) <= 0.09
+
+
+def test_readers_who_differ_are_not_made_up_for_by_cases():
+    model = assumed(QUALITY)
+    protocol = SCORES.with_(random=Random.BOTH)
+    few, many, more_readers = (
+        power(protocol, model, readers, cases) for readers, cases in ((4, 20), (4, 320), (12, 20))
+    )
+    assert few < many < more_readers
+
+
+def test_non_inferiority_has_the_power_of_its_formula():
+    protocol = SCORES.with_(
+        questions=(replace(QUALITY, maximum=9, anchors=()),),
+        hypothesis=Hypothesis.NON_INFERIORITY,
+        margin=6.0,
+    )
+    cases, noise = 80, 20.0
+    shift = protocol.margin / (noise / np.sqrt(cases))
+    expected = stats.nct.sf(stats.t.ppf(0.975, cases - 1), cases - 1, shift)
+    assert power(protocol, simple(0.0, noise), 1, cases) == pytest.approx(expected, abs=0.07)
+    equivalence = protocol.with_(hypothesis=Hypothesis.EQUIVALENCE)
+    assert power(equivalence, simple(0.0, noise), 1, cases) < expected
+
+
+def test_the_smallest_design_is_the_one_with_fewest_readings():
+    found = power_plan(
+        SCORES.with_(random=Random.BOTH), assumed(QUALITY), methods=2, readers=(3, 8, 12),
+        cases=(20, 40), simulations=200, target=0.75,
+    )  # fmt: skip
+    reaching = [one for one in found.designs if one.power >= 0.75]
+    assert found.smallest is not None
+    assert found.smallest.readers * found.smallest.cases == min(
+        one.readers * one.cases for one in reaching
+    )
+    widths = {(one.readers, one.cases): one.half_width for one in found.designs}
+    assert widths[12, 40] < widths[3, 40]
+    text = found.as_text()
+    assert "smallest that reaches 75 %" in text
+    never = replace(found, smallest=None).as_text()
+    assert "--grid-readers" in never
+
+
+def test_preferences_have_a_power():
+    model = assumed(CHOICES.questions[0])
+    assert model.share(model.effect) == pytest.approx(0.65)
+    small, large = (
+        power_plan(CHOICES, model.with_share(share), methods=2, readers=(6,), cases=(30,),
+                   simulations=40).designs[0]
+        for share in (0.55, 0.8)
+    )  # fmt: skip
+    assert small.power < 0.5 < large.power
+    assert 0 < large.half_width < 0.3
+    with pytest.raises(ProtocolError, match=r"from 0.02 to 0.98"):
+        model.with_share(1.0)
+
+
+def pilot_panel(rng: np.random.Generator, model: RatingModel, readers: int, cases: int) -> Panel:
+    patient = np.arange(cases) // 3
+    scores = model.ratings(rng, readers, patient)
+    return Panel(
+        tuple(f"c{case}" for case in range(cases)),
+        tuple(f"R{reader}" for reader in range(readers)),
+        ("A", "B"),
+        scores.transpose(1, 2, 0),
+        tuple(f"P{number}" for number in patient),
+    )
+
+
+def test_a_pilot_gives_back_what_it_was_made_with():
+    wide = RatingModel(
+        1, 100, 50.0, 6.0, Spread(5.0, 8.0, 6.0, 4.0), Spread(4.0, 5.0, 3.0, 9.0), ""
+    )
+    found = pilot_scores(pilot_panel(np.random.default_rng(2), wide, 16, 120), (1, 100))
+    assert found.model.effect == pytest.approx(6.0, abs=2.5)
+    for name, within in (("reader", 2.0), ("patient", 1.6), ("case", 1.6), ("noise", 0.5)):
+        made = getattr(wide.difference, name)
+        assert getattr(found.model.difference, name) == pytest.approx(made, abs=within), name
+        made = getattr(wide.shared, name)
+        assert getattr(found.model.shared, name) == pytest.approx(made, abs=within + 1), name
+    assert (found.readers, found.patients, found.cases) == (16, 40, 120)
+    assert found.cases_per_patient == 3.0
+
+
+def test_a_pilot_of_preferences_gives_back_its_shares():
+    model = assumed(CHOICES.questions[0]).with_share(0.7)
+    choices = model.choices(np.random.default_rng(1), 12, np.arange(150))
+    found = pilot_choices(choices, ("A", "B"))
+    assert found.model.share(found.model.effect) == pytest.approx(0.7, abs=0.06)
+    assert pilot_choices(choices, ("B", "A")).model.effect == pytest.approx(-found.model.effect)
+    with pytest.raises(StatisticsError, match="needs 8"):
+        pilot_choices(choices[:3])
+
+
+def test_what_cannot_be_planned_says_what_to_do():
+    model = assumed(QUALITY)
+    two = replace(CATALOG[0], primary=False), replace(CATALOG[1], primary=False)
+    with pytest.raises(ProtocolError, match='"primary": true'):
+        power_plan(Protocol(questions=two), model, methods=2, readers=(3,), cases=(20,))
+    with pytest.raises(ProtocolError, match="more cases, or fewer repeats"):
+        power_plan(SCORES.with_(repeats=50), model, methods=2, readers=(3,), cases=(2, 3))
+    with pytest.raises(ProtocolError, match="such as 3,5,8"):
+        numbers_of("3;5", "--grid-readers")
+    assert numbers_of("3, 5,8", "--grid-readers") == (3, 5, 8)
+    assert grid_readers(6) == (3, 5, 6, 8, 12)
+    assert grid_cases(40) == (20, 40, 80, 160)
+
+
+def command(monkeypatch: pytest.MonkeyPatch, *arguments: object) -> int:
+    monkeypatch.setattr(sys, "argv", ["study", "plan", "--power", *map(str, arguments)])
+    return main()
+
+
+def test_the_command_plans_from_a_table(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+):
+    model = replace(assumed(QUALITY), effect=0.8)
+    panel = pilot_panel(np.random.default_rng(3), model, 4, 30)
+    lines = ["case;reader;method;value;patient"]
+    for (case, reader, method), score in np.ndenumerate(panel.scores):
+        lines.append(f"{panel.items[case]};{panel.readers[reader]};{panel.methods[method]};"
+                     f"{score:g};{panel.clusters[case]}")  # fmt: skip
+    path = tmp_path / "pilot.csv"
+    path.write_text("\n".join(lines), "utf-8-sig")
+    grid = ("--grid-readers", "3,6", "--grid-cases", "30", "--simulations", "60")
+    size = ("--cases", 30, "--methods", 2)
+    assert command(monkeypatch, *size, "--pilot", path, *grid) == 0
+    said = capsys.readouterr().out
+    assert "spreads of the pilot, readers and patients random" in said
+    # Three cases of a patient, as in the pilot.
+    table = [
+        line.split()[:3] for line in said.splitlines() if line.strip().startswith(("3 ", "6 "))
+    ]
+    assert table == [["3", "10", "30"], ["6", "10", "30"]]
+    assert command(monkeypatch, *size, "--effect", 9) == 2
+    assert "give --effect in its points" in capsys.readouterr().err
+
+
+def test_a_closed_study_is_a_pilot():
+    data = dataset()
+    found = pilot_study(data, data.protocol.question("quality"))
+    panel = panel_of(score_rows(data, data.protocol.question("quality")))
+    first, second = found.pair
+    effect = np.nanmean(panel.differences(first, second))
+    assert found.model.effect == pytest.approx(float(effect))
+    assert (found.readers, found.cases) == (4, 8)
+    liked = pilot_study(data, data.protocol.question("preference"))
+    assert liked.model.difference.total == pytest.approx(1.0)
+    other = replace(data.protocol.question("quality"), maximum=7, anchors=())
+    with pytest.raises(ProtocolError, match="no question quality on the same scale"):
+        pilot_study(data, other)
+
+
+def test_a_pilot_that_is_too_small_or_open_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+):
+    played = play(tmp_path, close=False)
+    folder = played.store.folder
+    options = ("--cases", 30, "--methods", 3, "--pilot", folder)
+    assert command(monkeypatch, *options) == 2
+    assert "close" in capsys.readouterr().err
+    close_study(played.store, actor="coordinator")
+    played.store.close()
+    assert command(monkeypatch, *options) == 2
+    assert "without --pilot" in capsys.readouterr().err
