@@ -8,7 +8,7 @@ from enhancers import settings as settings_room
 from enhancers.ui import build
 from enhancers.ui.evidence_files import ROUTE
 from tests.e2e.conftest import open_page
-from tests.e2e.test_compare_page import tab, visit
+from tests.support.compare_browser import tab, visit
 from tests.support.evidence_folder import write_folder
 
 pytestmark = pytest.mark.e2e

@@ -11,9 +11,9 @@ from enhancers.networks import user_networks
 from enhancers.ui import build
 from enhancers.warm_up import import_networks
 from tests.e2e.conftest import open_page
-from tests.e2e.test_compare_page import panels, run, set_fold, tab, tick, upload, visit
 from tests.e2e.test_queue import noise
 from tests.support import restoration_files
+from tests.support.compare_browser import panels, run, set_fold, tab, tick, upload, visit
 from tests.support.image_files import png
 from tests.support.network_files import guided_file
 

@@ -15,7 +15,7 @@ from enhancers.method_interface import load_method
 from enhancers.ui import build
 from enhancers.warm_up import import_networks
 from tests.e2e.conftest import open_page
-from tests.e2e.test_compare_page import choose_sample, set_fold, tab, tick, upload, visit
+from tests.support.compare_browser import choose_sample, set_fold, tab, tick, upload, visit
 from tests.support.image_files import png
 
 pytestmark = [pytest.mark.e2e, pytest.mark.exhaustive]
