@@ -73,7 +73,7 @@ def train(recipe: Recipe, corpus: Corpus, steps: int, work: Path, device: str) -
 
     from enhancers.networks.training import architectures
     from enhancers.networks.training.corpus import Crops
-    from enhancers.networks.training.stage import Stage
+    from enhancers.networks.training.stage import Recipe, Stage
     from enhancers.networks.training.train import PIXEL_BATCH, PIXEL_RATE, PIXEL_SIDE, PixelLoss
     from enhancers.networks.training.validation import as_tensor
 
@@ -85,7 +85,7 @@ def train(recipe: Recipe, corpus: Corpus, steps: int, work: Path, device: str) -
     torch.manual_seed(SEED)
     seen = share(corpus, recipe)
     network = architectures.pixel_unet(recipe.widths)
-    stage = Stage(recipe.key, network, 0.0, folder, device, PIXEL_RATE, max_steps=total)
+    stage = Stage(recipe.key, network, 0.0, folder, device, Recipe(PIXEL_RATE), max_steps=total)
     stage.resume()
     crops = Crops(seen, SEED + stage.steps)
     signal = architectures.scheduler().alphas_cumprod.to(device)

@@ -28,10 +28,22 @@ Key = Annotated[
 
 
 class Which(StrEnum):
-    """The kind of prior to train."""
+    """The network to train: one to sample from, or a restorer."""
 
     PIXEL = "pixel"
     LATENT = "latent"
+    RESTORMER = "restormer"
+    PIX2PIX = "pix2pix"
+    DIFFUSION_UNET = "diffusion_unet"
+    DIFFUSION_UNET_PUBLISHED = "diffusion_unet_published"
+
+
+class Trained(StrEnum):
+    """A modality that restorers are trained for."""
+
+    CT = "CT"
+    MR = "MR"
+    US = "US"
 
 
 @app.command("list")
@@ -212,7 +224,7 @@ def remove_network(key: Key, yes: Yes = False) -> None:
 
 @app.command()
 def train(
-    which: Annotated[Which, typer.Option(help="The kind of prior: pixel or latent.")],
+    which: Annotated[Which, typer.Option(help="The network to train.")],
     data: Annotated[
         Path | None, typer.Option(help="A folder of training images; by default only phantoms.")
     ] = None,
@@ -224,22 +236,36 @@ def train(
         bool, typer.Option(help="Continue from the checkpoint in the output folder.")
     ] = False,
     start: Annotated[
-        Path | None, typer.Option(help="Continue the training of the prior in this folder.")
+        Path | None,
+        typer.Option(help="For pixel and latent: continue the training of the one in this folder."),
+    ] = None,
+    modality: Annotated[
+        list[Trained] | None,
+        typer.Option(case_sensitive=False, help="For a restorer: the modalities; by default all."),
     ] = None,
     seed: Seed = 0,
     device: Device = "auto",
 ) -> None:
-    """Train a prior; to use it, copy its folder to assets/networks."""
+    """Train a network; to use it, copy its folder to assets/networks."""
     from enhancers import devices
-    from enhancers.networks.training.corpus import read_corpus
-    from enhancers.networks.training.train import train_latent, train_pixel
 
-    folder = out or Path(".runs") / which
-    trainer = train_pixel if which is Which.PIXEL else train_latent
-    corpus = read_corpus(data)
-    results = trainer(
-        corpus, minutes, folder, devices.choose(device), seed=seed, resume=resume, start=start
-    )  # fmt: skip
+    folder, chosen = out or Path(".runs") / which, devices.choose(device)
+    if which in (Which.PIXEL, Which.LATENT):
+        from enhancers.networks.training.corpus import read_corpus
+        from enhancers.networks.training.train import train_latent, train_pixel
+
+        trainer = train_pixel if which is Which.PIXEL else train_latent
+        results = trainer(
+            read_corpus(data), minutes, folder, chosen, seed=seed, resume=resume, start=start
+        )
+    else:
+        from enhancers.networks.training.restorers.pairs import read_pairs
+        from enhancers.networks.training.restorers.train import train_restorer
+
+        corpus = read_pairs(data, tuple(modality or Trained))
+        results = (
+            train_restorer(which, corpus, minutes, folder, chosen, seed=seed, resume=resume),
+        )
     for result in results:
         print(f"{result.stage}: {result.steps} steps, {result.minutes:.1f} min, "
               f"loss {result.loss:.4f}")  # fmt: skip

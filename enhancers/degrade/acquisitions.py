@@ -9,11 +9,11 @@ from dataclasses import replace
 import numpy as np
 
 from enhancers.colour import luminance, with_luminance
-from enhancers.degrade.ct import Scanner, reconstructed, scanned
+from enhancers.degrade.ct import AIR_HU, Scanner, reconstructed, scanned
 from enhancers.degrade.mr import Acquisition, acquired, zero_filled
 from enhancers.degrade.ultrasound import Echoes, Probe, echoes
 from enhancers.errors import ParameterError
-from enhancers.image import MedicalImage, Window
+from enhancers.image import MedicalImage, Pixels, Window
 from enhancers.measured import CoilSpectrum, Measured
 from enhancers.method import ParameterValue
 from enhancers.parameter_values import as_float, as_int
@@ -36,8 +36,9 @@ def ct_scan(
 ) -> MedicalImage:
     """A slice scanned with a fraction of the dose and reconstructed (`ct.scanned`).
 
-    Values beyond the window are those of the file where it has HU; otherwise black is -160 HU, and
-    what lay below is lost.
+    Values beyond the window are those of the file where it has HU. Otherwise gray is -160 to 240 HU
+    and black, which may be anything from air to fat, is taken for air, since a body embedded in fat
+    would let no photons through.
     """
     scanner = Scanner(
         photons=as_float(settings, "photons"),
@@ -47,7 +48,7 @@ def ct_scan(
     )
     window = hu_window(image)
     known = image.units == "HU" and not image.is_colour
-    hu = image.source if known else window.to_source(luminance(image.pixels))
+    hu = image.source if known else _with_air(luminance(image.pixels), window)
     spacing = image.spacing or (FIELD_MM / image.shape[1],) * 2
     pixel = math.sqrt(spacing[0] * spacing[1])
     projections = scanned(hu.astype(np.float64), dose, rng, scanner, pixel=pixel)
@@ -56,6 +57,10 @@ def ct_scan(
     measured = None if image.is_colour else Measured(projections=projections)
     made = replace(image.with_pixels(pixels), measured=measured)
     return replace(made, source=found.astype(np.float32)) if known else made
+
+
+def _with_air(gray: Pixels, window: Window) -> Pixels:
+    return np.where(gray > 0, window.to_source(gray), AIR_HU).astype(np.float32)
 
 
 def mr_acquisition(

@@ -36,8 +36,44 @@ _LIMITS = """\
 - Images whose pixel size differs much from the training data's (256 pixels across the subject).
 """
 
+_RESTORERS = {
+    "restormer": (
+        "Restormer",
+        "A transformer that attends across channels (Zamir et al. 2022), on folded images, trained "
+        "with the absolute error on patches that grow from 64 to 128 pixels. One call restores.",
+    ),
+    "pix2pix": (
+        "Pix2Pix",
+        "A U-Net, trained with the absolute error and against a discriminator of 70 x 70 patches "
+        "(Isola et al. 2017). One call restores.",
+    ),
+    "diffusion_unet": (
+        "Diffusion-UNet",
+        "A conditional diffusion network that samples what has to be added to the degraded image "
+        "(velocity prediction, T = 1000, linear betas 1e-4 to 0.02).",
+    ),
+    "diffusion_unet_published": (
+        "Diffusion-UNet, as published",
+        "A conditional diffusion network that samples the clean image (ε-prediction, T = 1000, "
+        "linear betas 1e-4 to 0.02), as in the reader-study paper.",
+    ),
+}
 
-_OWN = {"DenoisingUNet": "enhancers.networks.denoising_unet"}
+_RESTORER_LIMITS = """\
+- Diagnosis. It has seen simulated acquisitions of a few hundred subjects; what it adds is
+  plausible, not measured.
+- Acquisitions that differ from those it was trained on: filtered back-projection of low-dose CT,
+  zero-filled Cartesian MR, log-compressed ultrasound with speckle and noise.
+- Anatomy, pathology, devices and vendors that are not in the data: it draws what it knows.
+- Images whose pixel size differs much from the training data's (256 pixels across the subject).
+"""
+
+_OWN = {
+    "DenoisingUNet": "enhancers.networks.denoising_unet",
+    "Restormer": "enhancers.networks.restorers.restormer",
+    "Pix2PixGenerator": "enhancers.networks.restorers.pix2pix",
+    "DiffusionUNet": "enhancers.networks.restorers.diffusion_unet",
+}
 """Where the classes that are not of diffusers come from."""
 
 _TAGS = ("medical", "image-restoration", "denoising", "diffusion", "not-for-diagnosis")
@@ -135,4 +171,46 @@ def render(which: str, facts: Mapping[str, Any], attribution: str) -> str:
     lines += ["error is the mean squared error of the predicted noise; a blind guess has 1."]
     lines += ["", "## Not good for", "", _LIMITS.rstrip()]
     lines += ["", "## Licence", "", "The weights: Apache-2.0. The training images:", ""]
+    return "\n".join([*lines, attribution.strip(), ""])
+
+
+def render_restorer(which: str, facts: Mapping[str, Any], attribution: str) -> str:
+    """The card of a restorer as Markdown.
+
+    Parameters
+    ----------
+    which : str
+        A key of `enhancers.networks.training.restorers.train.PLANS`.
+    facts : mapping
+        The content of ``training.json``.
+    attribution : str
+        Markdown: sources of the training images, licences, names to credit.
+    """
+    title, summary = _RESTORERS[which]
+    (stage,) = facts["stages"]
+    lines = [
+        _front_matter(which.replace("_", "-"), facts),
+        f"# {title}", "", summary, "",
+        f"Its input is a gray image in [-1, 1] with one plane of 0 or 1 for each of "
+        f"{', '.join(facts['images'])}.", "",
+        *_use({"network": facts["class"]}),
+        "## Split", "", "By subject within each modality.", "",
+        "| modality | images: training, validation, test | subjects: training, validation, test |",
+        "|---|---|---|",
+        *(f"| {name} | {', '.join(map(str, images))} | "
+          f"{', '.join(map(str, facts['subjects'][name]))} |"
+          for name, images in facts["images"].items()), "",
+        "Phantoms of the modality were added to the training images.", "",
+        "## Training", "",
+        f"{stage['steps']} steps in {stage['minutes']:.0f} min, Adam with cosine decay, moving "
+        f"average of the weights; the network that was best on the validation images. Final "
+        f"training loss {stage['loss']:.4f}.", "",
+        "Mean PSNR on the middle 128 x 128 pixels of validation images (CT at a quarter of the "
+        "dose, MR with one line in six, ultrasound at -6 dB): "
+        + "; ".join(f"{name} {value:g}" for name, value in stage["validation"].items()) + ".", "",
+        "Learning curve, minutes and mean PSNR in dB: "
+        + ", ".join(f"{minutes:g}: {figure:g}" for minutes, figure in facts["curve"]) + ".", "",
+        "## Not good for", "", _RESTORER_LIMITS.rstrip(), "",
+        "## Licence", "", "The weights: Apache-2.0. The training images:", "",
+    ]  # fmt: skip
     return "\n".join([*lines, attribution.strip(), ""])

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.optim import Adam, Optimizer
 from tqdm.auto import tqdm
 
 from enhancers.files import atomic_path
@@ -25,6 +26,43 @@ CHECKPOINT_SECONDS = 120.0
 OUTLIER = 10.0
 """Times its running mean from which on the gradient of a step is left out."""
 GRADIENT_MEMORY = 0.98
+
+
+def linear_decay(progress: float) -> float:
+    """The learning rate, relative to its most: it falls to 2 % in the last part of the budget.
+
+    So a longer training can go on from before that.
+    """
+    return min(1.0, max(0.02, (1 - progress) / DECAY_SHARE))
+
+
+def cosine_decay(progress: float) -> float:
+    """The learning rate, relative to its most: half a cosine over the whole budget."""
+    return (1 + math.cos(math.pi * min(progress, 1.0))) / 2
+
+
+def adam(model: nn.Module, rate: float, momentum: float = 0.9) -> Iterable[Optimizer]:
+    """Adam for all weights (Kingma and Ba 2015)."""
+    yield Adam(model.parameters(), lr=rate, betas=(momentum, 0.999))
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """How weights are changed.
+
+    Parameters
+    ----------
+    rate : float
+        The most the learning rate becomes; it warms up linearly.
+    decay : callable
+        The learning rate, relative to that, from the share of the budget that is used up.
+    optimizers : callable
+        The optimisers of a model, from it and a learning rate.
+    """
+
+    rate: float = RATE
+    decay: Callable[[float], float] = linear_decay
+    optimizers: Callable[[nn.Module, float], Iterable[Optimizer]] = optimizers
 
 
 @dataclass(frozen=True)
@@ -49,26 +87,24 @@ class Stage:
     minutes : float
     out : Path
     device : str
-    rate : float
-        Learning rate; it warms up linearly, and decays linearly to 2 % in the last part of the
-        budget, so that a longer training can go on from before that.
+    recipe : Recipe
     max_steps : int, optional
     """
 
     def __init__(
-        self, name: str, model: Any, minutes: float, out: Path, device: str, rate: float = RATE,
-        *, max_steps: int | None = None,
+        self, name: str, model: Any, minutes: float, out: Path, device: str,
+        recipe: Recipe = Recipe(), *, max_steps: int | None = None,
     ) -> None:  # fmt: skip
         self.name = name
         self.minutes = minutes
         self.max_steps = max_steps
-        self.rate = rate
+        self.recipe = recipe
         out.mkdir(parents=True, exist_ok=True)
         self.path = out / f"{name}.pt"
         self.device = device
         self.model = model.to(device=device, memory_format=torch.channels_last)
         self.average = {k: v.detach().clone() for k, v in model.state_dict().items()}
-        self.optimizers = tuple(optimizers(self.model, rate))
+        self.optimizers = tuple(recipe.optimizers(self.model, recipe.rate))
         self.steps = 0
         self.elapsed = 0.0
         self.loss = math.nan
@@ -108,8 +144,10 @@ class Stage:
             return self.steps / self.max_steps
         return self.elapsed / (self.minutes * 60)
 
-    def fit(self, loss_of: Callable[[], Tensor]) -> None:
-        """Minimise ``loss_of()`` until the budget is used up, with a progress bar."""
+    def fit(
+        self, loss_of: Callable[[], Tensor], is_over: Callable[[], bool] = lambda: False
+    ) -> None:
+        """Minimise ``loss_of()`` until the budget is used up, or ``is_over()`` after a step."""
         saved = last = time.monotonic()
         with tqdm(total=100, initial=min(round(100 * self.progress()), 100), unit="%",
                   desc=self.name) as bar:  # fmt: skip
@@ -126,11 +164,13 @@ class Stage:
                 if now - saved > CHECKPOINT_SECONDS:
                     self.save()
                     saved = now
+                if is_over():
+                    break
         self.save()
 
     def _step(self, loss_of: Callable[[], Tensor], progress: float) -> float:
         warm_up = min(1.0, (self.steps + 1) / WARM_UP_STEPS)
-        rate = self.rate * warm_up * min(1.0, max(0.02, (1 - progress) / DECAY_SHARE))
+        rate = self.recipe.rate * warm_up * self.recipe.decay(progress)
         for group in (group for each in self.optimizers for group in each.param_groups):
             group["lr"] = rate
         loss = loss_of()
@@ -146,7 +186,10 @@ class Stage:
         decay = min(EMA, (1 + self.steps) / (10 + self.steps))
         with torch.no_grad():
             for key, value in self.model.state_dict().items():
-                self.average[key].lerp_(value, 1 - decay)
+                if value.is_floating_point():
+                    self.average[key].lerp_(value, 1 - decay)
+                else:
+                    self.average[key].copy_(value)
         return float(loss.detach())
 
     def _is_outlier(self, norm: float) -> bool:

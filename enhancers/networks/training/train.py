@@ -24,7 +24,7 @@ from enhancers.networks.denoising_unet import DenoisingUNet
 from enhancers.networks.training import architectures
 from enhancers.networks.training.card import render
 from enhancers.networks.training.corpus import Corpus, Crops
-from enhancers.networks.training.stage import DECAY_SHARE, Stage, StageResult
+from enhancers.networks.training.stage import DECAY_SHARE, Recipe, Stage, StageResult
 from enhancers.networks.training.validation import (
     as_tensor,
     denoising_psnr,
@@ -179,7 +179,7 @@ def train_pixel(
     torch.manual_seed(seed)
     earlier = _earlier_stages(start)
     network = architectures.pixel_unet() if start is None else _load(DenoisingUNet, start / "unet")
-    stage = Stage("pixel-unet", network, minutes, out, device, rate=PIXEL_RATE)
+    stage = Stage("pixel-unet", network, minutes, out, device, Recipe(PIXEL_RATE))
     if resume:
         stage.resume()
     seed += stage.steps + _steps(earlier, stage)
@@ -243,7 +243,7 @@ def _train_autoencoder(
 ) -> tuple[Any, StageResult]:
     coder = Stage(
         "autoencoder", architectures.autoencoder(), minutes * AUTOENCODER_SHARE, out, device,
-        rate=AUTOENCODER_RATE,
+        Recipe(AUTOENCODER_RATE),
     )  # fmt: skip
     if resume:
         coder.resume()

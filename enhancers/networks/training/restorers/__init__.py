@@ -1,0 +1,1 @@
+"""Training of the restorers on pairs of simulated acquisitions and clean images."""
