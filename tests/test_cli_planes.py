@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import io
 import json
-import subprocess
 import sys
+from contextlib import redirect_stderr, redirect_stdout
 from pathlib import Path
+from unittest import mock
 
 import numpy as np
 import pytest
 
+from enhancers.__main__ import main
 from enhancers.load import load
 from enhancers.provenance import from_json
 from tests.load.test_spacing import region, ultrasound
@@ -18,12 +21,15 @@ from tests.support import dicom_series, image_files
 
 
 def enhancers(*arguments: object, status: int = 0) -> tuple[str, str]:
-    done = subprocess.run(
-        [sys.executable, "-m", "enhancers", *map(str, arguments)],
-        capture_output=True, text=True, check=False,
-    )  # fmt: skip
-    assert done.returncode == status, done.stderr
-    return done.stdout, done.stderr
+    out, err = io.StringIO(), io.StringIO()
+    with (
+        mock.patch.object(sys, "argv", ["enhancers", *map(str, arguments)]),
+        redirect_stdout(out),
+        redirect_stderr(err),
+    ):
+        found = main()
+    assert found == status, err.getvalue()
+    return out.getvalue(), err.getvalue()
 
 
 def degraded(source: Path, out: Path, *options: object) -> np.ndarray:

@@ -120,12 +120,12 @@ def test_a_typed_window_is_taken_when_both_ends_are_there(opened):
 
 
 def test_a_large_image_asks_before_a_diffusion_method(opened):
-    noisy = np.random.default_rng(1).integers(0, 255, (1100, 1100)).astype(np.uint8)
+    noisy = np.random.default_rng(1).integers(0, 255, (1030, 1030)).astype(np.uint8)
     upload(opened, "huge.png", png(noisy))
     opened.wait_for_function("document.querySelector('#facts').innerText.includes('huge.png')")
     tick(opened, "null_space")
     opened.wait_for_selector("#confirm input:visible")
-    opened.wait_for_selector("#estimate >> text=1100 × 1100")
+    opened.wait_for_selector("#estimate >> text=1030 × 1030")
     opened.click("#run")
     opened.wait_for_selector("#notice .notice.error")
     assert "1024" in opened.inner_text("#notice")
