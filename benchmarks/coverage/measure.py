@@ -103,6 +103,7 @@ class Scenario:
 def measure(
     studies: int,
     designs: tuple[Design, ...] = DESIGNS,
+    clusterings: tuple[Clustering, ...] = CLUSTERINGS,
     *,
     seed: int = 0,
     random: Random = Random.BOTH,
@@ -114,12 +115,13 @@ def measure(
     studies : int
         Number for each.
     designs : tuple of Design
+    clusterings : tuple of Clustering
     seed : int
     random : Random
         What the tests and intervals take as random; the truth has both.
     """
     for design in designs:
-        for clustering in CLUSTERINGS:
+        for clustering in clusterings:
             truth = population(clustering, seed)
             rng = np.random.default_rng((seed, design.patients, CLUSTERINGS.index(clustering)))
             scenario = Scenario(design, clustering, {kind.key: Rate() for kind in KINDS})
