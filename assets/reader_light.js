@@ -1,4 +1,4 @@
-// The light box: two images on black with one window, one zoom and one position for both.
+// The light box: one image on black, or two with one window, one zoom and one position for both.
 
 const DRAG_SPAN = 420;
 const SWAP_EVERY = 500;
@@ -39,10 +39,16 @@ class LightBox {
     return panel;
   }
 
-  // Both images become visible in the same frame, with the window and position of the case.
-  show(plate, [left, right]) {
+  // All images become visible in the same frame, with the window and position of the case.
+  show(plate, images) {
     const { width, height, channels } = plate;
-    [left, right].forEach((values, i) => {
+    const single = images.length === 1;
+    this.grid.classList.toggle("dk-alone", single);
+    this.panels[1].root.hidden = single;
+    this.panels[0].name = text(single ? "image.single" : "image.left");
+    this.panels[0].root.setAttribute("aria-label", this.panels[0].name);
+    this.panels[0].canvas.setAttribute("aria-label", this.panels[0].name);
+    images.forEach((values, i) => {
       const panel = this.panels[i];
       panel.image = panel.decode(values, { token: "", width, height, channels });
     });
@@ -133,7 +139,7 @@ class LightBox {
   // Swaps the two images; while the key is held they alternate.
   swap(on) {
     clearInterval(this.turns);
-    if (on && !this.shown) return;
+    if (on && (!this.shown || this.plate.images === 1)) return;
     if (on && !this.swapped) this.noted("flicker", "");
     this.swapped = on;
     const still = matchMedia("(prefers-reduced-motion: reduce)").matches;

@@ -94,11 +94,12 @@ function prefetch(ticket) {
   if (ticket) ahead.buffer.catch(() => {});
 }
 
-async function pixelsOf({ ticket, plate: { width, height, channels } }) {
+// The values of each image: one, or the left and the right one.
+async function pixelsOf({ ticket, plate: { width, height, channels, images } }) {
   const buffer = await (ticket === ahead.ticket ? ahead.buffer : takePixels(ticket));
   const length = width * height * channels;
-  if (buffer.byteLength !== 4 * length) throw new Refusal("offline", text("lost.text"));
-  return [new Uint16Array(buffer, 0, length), new Uint16Array(buffer, 2 * length, length)];
+  if (buffer.byteLength !== 2 * images * length) throw new Refusal("offline", text("lost.text"));
+  return Array.from({ length: images }, (_, i) => new Uint16Array(buffer, 2 * i * length, length));
 }
 
 function randomKey() {

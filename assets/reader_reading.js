@@ -77,7 +77,8 @@ class Reading {
     this.watch.restart(draft.visible);
     this.light.clear();
     this.feedback.hidden = true;
-    this.sheet.prepare(this.questions(), pair.correcting ? pair.answers : draft.answers);
+    const answers = pair.correcting ? pair.answers : draft.answers;
+    this.sheet.prepare(this.questions(), pair.plate.images, answers);
     this.comment.value = draft.comment;
     this.showComment();
     this.setBusy(true);
@@ -231,13 +232,17 @@ class Reading {
   showFeedback(outcome) {
     this.outcome = outcome;
     this.lock();
-    const [left, right] = outcome.feedback;
+    const [first, second] = outcome.feedback;
+    const name = second === undefined ? "image.single" : "image.left";
     const next = pressable(text("reading.next_pair"), () => this.goOn(), "dk-main");
     this.feedback.replaceChildren(
-      make("p", { class: "dk-made" }, make("b", {}, text("image.left")), left),
+      make("p", { class: "dk-made" }, make("b", {}, text(name)), first),
       make("div", { class: "dk-stored" }, make("p", {}, text("reading.stored")), next),
-      make("p", { class: "dk-made" }, make("b", {}, text("image.right")), right),
     );
+    if (second !== undefined) {
+      const right = make("p", { class: "dk-made" }, make("b", {}, text("image.right")), second);
+      this.feedback.append(right);
+    }
     this.feedback.hidden = false;
     next.focus();
   }

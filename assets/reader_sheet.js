@@ -10,13 +10,13 @@ function pointOfDigit({ minimum, maximum }, digit) {
 }
 
 class Cell {
-  constructor(sheet, question, slot) {
+  constructor(sheet, question, slot, sided) {
     this.sheet = sheet;
     this.question = question;
     this.slot = slot;
     this.value = undefined;
     this.node = make("div", { class: "dk-cell", role: "radiogroup" });
-    const side = SIDES[slot] && text(SIDES[slot]);
+    const side = sided && SIDES[slot] && text(SIDES[slot]);
     this.name = side ? text("answer.side", { question: question.text, side }) : question.text;
     this.node.setAttribute("aria-label", this.name);
     this.buttons = new Map();
@@ -80,9 +80,9 @@ class Sheet {
   }
 
   // Rows are built once for the questions of a study and emptied for every pair.
-  prepare(questions, answers = []) {
-    const known = JSON.stringify(questions);
-    if (known !== this.known) this.build(questions);
+  prepare(questions, images, answers = []) {
+    const known = JSON.stringify([questions, images]);
+    if (known !== this.known) this.build(questions, images);
     this.known = known;
     for (const cell of this.cells) {
       const code = cell.question.code;
@@ -93,11 +93,12 @@ class Sheet {
     this.show();
   }
 
-  build(questions) {
+  build(questions, images) {
     this.cells = [];
     this.root.replaceChildren();
     this.preferences.replaceChildren();
     this.root.classList.toggle("dk-dense", questions.length > 4);
+    this.root.classList.toggle("dk-alone", images === 1);
     const longest = Math.max(...questions.map(({ maximum, minimum }) => maximum - minimum));
     this.root.classList.toggle("dk-bare", longest > 5);
     for (const question of questions) {
@@ -106,14 +107,18 @@ class Sheet {
         this.preferences.append(make("span", { class: "dk-question" }, question.text), cell.node);
         continue;
       }
-      const [left, right] = [0, 1].map((slot) => this.addCell(question, slot));
       const asked = make("div", { class: "dk-question", "aria-hidden": "true" }, question.text);
+      if (images === 1) {
+        this.root.append(asked, this.addCell(question, 0, false).node);
+        continue;
+      }
+      const [left, right] = [0, 1].map((slot) => this.addCell(question, slot));
       this.root.append(left.node, asked, right.node);
     }
   }
 
-  addCell(question, slot) {
-    const cell = new Cell(this, question, slot);
+  addCell(question, slot, sided = true) {
+    const cell = new Cell(this, question, slot, sided);
     this.cells.push(cell);
     return cell;
   }

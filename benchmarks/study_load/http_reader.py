@@ -13,7 +13,7 @@ import httpx
 
 from study.domain.answers import Answer
 from study.domain.errors import StudyError
-from study.domain.questions import PAIR, Question, QuestionKind
+from study.domain.questions import PAIR, RIGHT, Question, QuestionKind
 from study.domain.screens import FREQUENCIES, PATCHES, ScreenKind
 from study.web.error_route import HEADER
 from study.web.reader_api import PREFIX
@@ -25,7 +25,7 @@ class Judge(Protocol):
     def answers(self, token: str, questions: Sequence[Question]) -> Sequence[Answer]:
         """The answers to all questions about a pair."""
 
-    def guesses(self, token: str, groups: Sequence[str]) -> tuple[int | None, int | None]:
+    def guesses(self, token: str, groups: Sequence[str]) -> tuple[int | None, ...]:
         """Indices of the guessed groups of the left and the right image; None for no guess."""
 
 
@@ -40,7 +40,7 @@ class Indifferent:
             for slot in one.slots
         )
 
-    def guesses(self, token: str, groups: Sequence[str]) -> tuple[int | None, int | None]:
+    def guesses(self, token: str, groups: Sequence[str]) -> tuple[int | None, ...]:
         """No guesses."""
         return None, None
 
@@ -79,6 +79,7 @@ class Handed:
     ticket: str
     next_ticket: str
     length: int
+    images: int
 
 
 @dataclass(frozen=True)
@@ -185,11 +186,16 @@ class HttpReader:
         token = page.pair.token
         if page.kind is ScreenKind.GUESS:
             body: dict[str, Any] = {
-                "token": token, "guesses": list(self._judge.guesses(token, page.groups)),
+                "token": token,
+                "guesses": list(self._judge.guesses(token, page.groups))[: page.pair.images],
             }  # fmt: skip
             self._page = self._ask("guess", body)
             return self._page
-        answers = self._judge.answers(token, page.questions)
+        answers = [
+            one
+            for one in self._judge.answers(token, page.questions)
+            if one.slot != RIGHT or page.pair.images == 2
+        ]
         self._page = self._ask(
             "rate",
             {
@@ -263,8 +269,9 @@ def _handed(pair: dict[str, Any] | None) -> Handed | None:
     if pair is None:
         return None
     plate = pair["plate"]
-    length = 2 * 2 * int(plate["width"] * plate["height"] * plate["channels"])
-    return Handed(pair["token"], pair["ticket"], pair["next_ticket"], length)
+    images = int(plate["images"])
+    length = 2 * images * int(plate["width"] * plate["height"] * plate["channels"])
+    return Handed(pair["token"], pair["ticket"], pair["next_ticket"], length, images)
 
 
 def _question(entry: dict[str, Any]) -> Question:

@@ -67,13 +67,14 @@ class StudyConduct:
     ----------
     readers : tuple of ReaderConduct
     sides : tuple of SideBalance
-        Every pair of methods, in the main pairs that were read.
+        Every pair of methods, in the main pairs that were read; none for single images.
     order : OrderBalance
         Times at which each method was shown.
     left_preferred : SideCheck or None
         Preferences of the main pairs by side; None without that question.
     side_scores : tuple of (str, Estimate)
-        For each criterion, mean score on the left minus right, with readers as the sample.
+        For each criterion, mean score on the left minus right, with readers as the sample; none
+        for single images, and no `null_scores` either.
     null_preferences : SideCheck or None
         Preferences in identical pairs.
     null_scores : tuple of NullScores
@@ -97,14 +98,15 @@ def conduct(data: Dataset, level: float) -> StudyConduct:
     null_choices = (
         [choice_of(obs) for obs in data.counted(question.code, Role.NULL)] if question else []
     )
+    sided = () if data.protocol.single else data.criteria
     return StudyConduct(
         readers=tuple(_reader(data, code, shown) for code in data.included_readers),
-        sides=side_balance([choice_of(obs) for obs in shown]),
+        sides=side_balance([choice_of(obs) for obs in shown if obs.right]),
         order=order_balance(list(_places(shown))),
         left_preferred=side_check(main_choices(data, question), level=level) if question else None,
-        side_scores=tuple((q.code, _side_scores(data, q, level)) for q in data.criteria),
+        side_scores=tuple((q.code, _side_scores(data, q, level)) for q in sided),
         null_preferences=null_pairs(null_choices, level=level) if question else None,
-        null_scores=tuple(_null_scores(data, q, level) for q in data.criteria),
+        null_scores=tuple(_null_scores(data, q, level) for q in sided),
         drift=tuple(drift(data, q, level) for q in data.criteria),
     )
 
@@ -124,8 +126,8 @@ def _places(shown: Sequence[Observation]) -> Iterator[MethodPosition]:
     for reader in sorted({obs.reader for obs in shown}):
         own = sorted((obs for obs in shown if obs.reader == reader), key=lambda s: s.when)
         for number, obs in enumerate(own):
-            yield MethodPosition(reader, number, obs.left)
-            yield MethodPosition(reader, number, obs.right)
+            for mask in filter(None, (obs.left, obs.right)):
+                yield MethodPosition(reader, number, mask)
 
 
 def _side_scores(data: Dataset, question: Question, level: float) -> Estimate:

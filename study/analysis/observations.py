@@ -113,7 +113,7 @@ def observations(
         if left and planned.sitting.reader_id in replaced:
             continue
         for question in protocol.questions:
-            for slot in question.slots:
+            for slot in protocol.slots(question):
                 event = answers.current.get((planned.presentation.id, question.code, slot))
                 yield _observation(planned, question.code, slot, event)
 
@@ -138,7 +138,7 @@ def _planned_pairs(
         for presentation, s, _ in rows
     }
     for presentation, sitting, item in rows:
-        left, right = sides[presentation.id]
+        left, *others = sides[presentation.id]
         rule = exclusions.readers.get(sitting.reader_id) or exclusions.items.get(item.id)
         yield _PlannedPair(
             presentation,
@@ -148,7 +148,7 @@ def _planned_pairs(
             labels[presentation.id],
             labels[presentation.repeat_of] if presentation.repeat_of else "",
             masks[left],
-            masks[right],
+            masks[others[0]] if others else "",
             rule or "",
             IMAGE_LOST if presentation.id in lost else NOT_READ,
         )

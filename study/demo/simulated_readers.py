@@ -14,7 +14,7 @@ from sqlalchemy.orm import Session
 from study.demo.reader_model import ReaderModel, ShownPair
 from study.domain.answers import Answer
 from study.domain.errors import StoreError
-from study.domain.questions import PAIR, Question
+from study.domain.questions import PAIR, RIGHT, Question
 from study.reading import next_pair, ratings
 from study.reading.blinding_questionnaire import open_guesses, save_guess
 from study.reading.consent import accept, consent_digest, last_consent
@@ -58,12 +58,14 @@ class SimulatedReader:
             )
             for question in questions
             for slot in question.slots
+            if shown.right or slot != RIGHT
         )
 
-    def guesses(self, token: str, groups: Sequence[str]) -> tuple[int | None, int | None]:
-        """Indices of two different groups, which follow from the place of the pair in the plan."""
-        place = int(self.shown(token).presentation.rpartition("-")[2])
-        return place % len(groups), (place + 1) % len(groups)
+    def guesses(self, token: str, groups: Sequence[str]) -> tuple[int | None, ...]:
+        """Indices of different groups, which follow from the place of the pair in the plan."""
+        shown = self.shown(token)
+        place = int(shown.presentation.rpartition("-")[2])
+        return tuple((place + slot) % len(groups) for slot in range(2 if shown.right else 1))
 
     def shown(self, token: str) -> ShownPair:
         """Case and methods of a presentation."""
@@ -73,12 +75,13 @@ class SimulatedReader:
                 .join(ReadingSession, ReadingSession.id == Presentation.session_id)
                 .where(Presentation.token == token)
             ).one()
-            left, right = session.scalars(
+            left, *others = session.scalars(
                 select(Stimulus.method_id)
                 .join(PresentationSlot, PresentationSlot.stimulus_id == Stimulus.id)
                 .where(PresentationSlot.presentation_id == pair.id)
                 .order_by(PresentationSlot.slot)
             ).all()
+        right = others[0] if others else ""
         return ShownPair(pair.item_id, left, right, f"{sitting.number}-{pair.position}")
 
 

@@ -71,7 +71,7 @@ def check_answers(protocol: Protocol, answers: Sequence[Answer]) -> None:
     AnswerError
         An answer is missing, double, of an unknown question, or outside its scale.
     """
-    wanted = {(question.code, slot) for question in protocol.questions for slot in question.slots}
+    wanted = {(one.code, slot) for one in protocol.questions for slot in protocol.slots(one)}
     given = [(answer.question, answer.slot) for answer in answers]
     if missing := sorted(wanted - set(given)):
         code, slot = missing[0]

@@ -14,7 +14,7 @@ from study.domain.protocol import MethodKind, Phase, Protocol, Role
 MethodRow = tuple[str, MethodKind]
 """Identifier and kind of a method."""
 Pair = tuple[str, str]
-"""Two different methods, sorted."""
+"""Two different methods, sorted; an empty name and a method where that is shown alone."""
 TRAINING_SESSION, MAIN_SESSION, REPEAT_SESSION = 0, 1, 2
 LEAST_DISTANCE = 20
 """Default least number of pairs between a pair and its repeat."""
@@ -50,7 +50,7 @@ class Trial:
         0 training, 1 main, 2 repeats after a washout.
     phase : Phase
     case, left, right : str
-        Identifiers of the case and of the methods on either side.
+        Identifiers of the case and of the methods on either side; a single image has no `right`.
     role : Role
     repeat_of : int, optional
         For a repeat: position in session 1 of the main pair that is shown again.
@@ -70,6 +70,11 @@ class Trial:
         """The two methods, whichever side they are on."""
         return (min(self.left, self.right), max(self.left, self.right))
 
+    @property
+    def methods(self) -> tuple[str, ...]:
+        """The methods shown, by slot."""
+        return (self.left, self.right) if self.right else (self.left,)
+
 
 Plan = Sequence[Trial]
 """The trials of one reader, in the order they are shown."""
@@ -80,6 +85,22 @@ def plan_digest(trials: Iterable[Trial]) -> str:
     rows = [asdict(trial) for trial in trials]
     text = json.dumps(rows, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
     return hashlib.sha256(text.encode()).hexdigest()
+
+
+def shown_methods(protocol: Protocol, methods: Sequence[MethodRow]) -> tuple[tuple[str, str], ...]:
+    """What each case is shown with: the pairs that are compared, or every method and nothing.
+
+    Raises
+    ------
+    ProtocolError
+        As `method_pairs`.
+    """
+    pairs = method_pairs(protocol, methods)
+    return (
+        tuple((name, "") for name in sorted(name for name, _ in methods))
+        if protocol.single
+        else pairs
+    )
 
 
 def method_pairs(protocol: Protocol, methods: Sequence[MethodRow]) -> tuple[Pair, ...]:

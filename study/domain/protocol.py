@@ -17,6 +17,8 @@ from study.domain.errors import ProtocolError
 from study.domain.inference import Hypothesis, Random
 from study.domain.questions import (
     CATALOG,
+    LEFT,
+    PAIR,
     PREFERENCE,
     Question,
     QuestionKind,
@@ -70,9 +72,22 @@ class Phase(StrEnum):
     """Repeats only, after a washout."""
 
 
+class Shown(StrEnum):
+    """What a reader sees at a time; the protocol calls it `presentation`."""
+
+    PAIR = "pair"
+    """Two images of a case, side by side."""
+    SINGLE = "single"
+    """One image."""
+
+
 INSTRUCTIONS = (
     "You will see pairs of images of the same anatomy. Rate each image on its own, then say which "
     "one you prefer. Images may be windowed, enlarged and moved; both move together."
+)
+SINGLE_INSTRUCTIONS = (
+    "You will see one image at a time. Rate each image on its own. Images may be windowed, "
+    "enlarged and moved."
 )
 CONSENT = (
     "Your ratings are stored under your reader code, without your name, for the purpose of this "
@@ -99,7 +114,7 @@ class Protocol:
     readers : int
         Number of readers; each has a different plan.
     training, dummies, repeats, nulls : int
-        Number of pairs of each role for each reader.
+        Number of pairs of each role for each reader; single images have no nulls.
     repeat_distance : int
         Least number of pairs between a pair and its repeat; 0 means max(20, a quarter of the
         main pairs) where possible.
@@ -136,6 +151,9 @@ class Protocol:
         Of the readers' pages, as a BCP 47 code; English and German are shipped.
     texts : mapping
         Texts of the readers' pages that replace those of the language, by name.
+    presentation : Shown
+        Pairs, or single images: every image of every method alone. What is said of pairs holds for
+        single images then; the methods are compared in the same pairs.
     """
 
     title: str = "Reader study"
@@ -170,6 +188,7 @@ class Protocol:
     primary_pair: tuple[str, ...] = ()
     hypothesis: Hypothesis = Hypothesis.DIFFERENCE
     margin: float = 0.0
+    presentation: Shown = Shown.PAIR
 
     def __post_init__(self) -> None:
         check_types(self)
@@ -188,9 +207,34 @@ class Protocol:
         if self.ask_blinding and len(set(self.blinding_groups)) < 2:
             raise ProtocolError("Asking how images were made needs at least 2 blinding_groups.")
         check_texts(self.language, self.texts)
+        self._check_presentation()
         self._check_primary()
         if self.kappa_rule != "first":
             raise ProtocolError(f"kappa_rule={self.kappa_rule!r} is unknown; use first.")
+
+    def _check_presentation(self) -> None:
+        """Raise ProtocolError for what single images cannot have."""
+        if not self.single:
+            return
+        for question in self.questions:
+            if question.slots == (PAIR,):
+                raise ProtocolError(
+                    f"The question {question.code} compares the images of a pair: remove it, or "
+                    "present pairs."
+                )
+        if self.nulls:
+            raise ProtocolError(
+                f"nulls={self.nulls}, but single images have no pairs of one image: set nulls to 0."
+            )
+
+    @property
+    def single(self) -> bool:
+        """Whether every image is shown alone."""
+        return self.presentation is Shown.SINGLE
+
+    def slots(self, question: Question) -> tuple[int, ...]:
+        """The slots that a question is answered for in each presentation."""
+        return (LEFT,) if self.single else question.slots
 
     def _check_primary(self) -> None:
         """Raise ProtocolError where the primary comparison is not complete."""
@@ -241,7 +285,7 @@ class Protocol:
     @property
     def reader_texts(self) -> dict[str, str]:
         """All texts of the readers' pages, by name."""
-        return reader_texts(self.language, self.texts)
+        return reader_texts(self.language, self.texts, single=self.single)
 
     @property
     def digest(self) -> str:
@@ -255,9 +299,15 @@ class Protocol:
 
 _ADDED: dict[str, Any] = {
     "language": ENGLISH, "texts": {}, "random": Random.BOTH, "primary_pair": (),
-    "hypothesis": Hypothesis.DIFFERENCE, "margin": 0.0,
+    "hypothesis": Hypothesis.DIFFERENCE, "margin": 0.0, "presentation": Shown.PAIR,
 }  # fmt: skip
-_CHOICES: dict[str, type[StrEnum]] = {"random": Random, "hypothesis": Hypothesis}
+_CHOICES: dict[str, type[StrEnum]] = {
+    "random": Random, "hypothesis": Hypothesis, "presentation": Shown,
+}  # fmt: skip
+SINGLE_DEFAULTS: dict[str, Any] = {
+    "instructions": SINGLE_INSTRUCTIONS, "questions": CATALOG[:2], "nulls": 0,
+}  # fmt: skip
+"""What a protocol with single images has where it says nothing else."""
 _RANGES = (
     ("readers", 1, 200), ("training", 0, 50), ("dummies", 0, 50), ("repeats", 0, 500),
     ("nulls", 0, 200), ("repeat_distance", 0, 1000), ("washout_days", 0, 365),
@@ -294,6 +344,8 @@ def from_json(text: str) -> Protocol:
         if "primary_pair" in raw:
             raw["primary_pair"] = tuple(str(name) for name in raw["primary_pair"])
         raw |= {name: chosen(name, raw[name]) for name in _CHOICES if name in raw}
+        if raw.get("presentation") is Shown.SINGLE:
+            raw = SINGLE_DEFAULTS | raw
         return Protocol(**raw)
     except (TypeError, ValueError, KeyError) as error:
         raise ProtocolError(f"The protocol cannot be used: {error}.") from None

@@ -19,6 +19,7 @@ ENGLISH = "en"
 LONGEST = 1000
 """Most characters of a text."""
 _FOLDER = "reader_texts"
+_SINGLE = "single."
 _LANGUAGE = re.compile(r"[a-z]{2,3}(-[A-Za-z0-9]{2,8})*")
 _PLURAL = re.compile(r"(.+)\.(zero|one|two|few|many|other)")
 _FIELD = re.compile(r"\{(\w+)\}")
@@ -39,7 +40,9 @@ def shipped_texts(language: str) -> Mapping[str, str]:
     return MappingProxyType(json.loads(asset_text(f"{_FOLDER}/{language}.json")))
 
 
-def reader_texts(language: str, changed: Mapping[str, str]) -> dict[str, str]:
+def reader_texts(
+    language: str, changed: Mapping[str, str], *, single: bool = False
+) -> dict[str, str]:
     """All texts of a study's pages, by name.
 
     Parameters
@@ -48,8 +51,16 @@ def reader_texts(language: str, changed: Mapping[str, str]) -> dict[str, str]:
         BCP 47 code.
     changed : mapping
         The protocol's own texts, by name.
+    single : bool
+        Whether images are shown alone: a text ``single.NAME`` then takes the place of ``NAME``.
     """
-    return {**shipped_texts(ENGLISH), **shipped_texts(language), **changed}
+    found: dict[str, str] = {}
+    for layer in (shipped_texts(ENGLISH), shipped_texts(language), changed):
+        found |= {name: text for name, text in layer.items() if not name.startswith(_SINGLE)}
+        if single:
+            own = {name: text for name, text in layer.items() if name.startswith(_SINGLE)}
+            found |= {name.removeprefix(_SINGLE): text for name, text in own.items()}
+    return found
 
 
 def check_texts(language: str, changed: Mapping[str, str]) -> None:

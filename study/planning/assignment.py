@@ -26,6 +26,7 @@ from study.domain.plan import (
     method_pairs,
     plan_digest,
     repeat_distance,
+    shown_methods,
 )
 from study.domain.protocol import MethodKind, Phase, Protocol, Role
 from study.planning.ordering import place_for, spaced, williams
@@ -72,7 +73,8 @@ def assign(
     """The plan of one reader.
 
     Session 0 is the training, session 1 has the dummies and then every main case with every pair
-    of methods once, nulls and repeats among them; repeats after a washout are in session 2.
+    of methods once, nulls and repeats among them; repeats after a washout are in session 2. Where
+    images are shown alone, every method takes the place of a pair.
     Cases and methods may come in any order: the plan is the same.
 
     Parameters
@@ -106,7 +108,7 @@ def assign(
     main_cases = [case for case in listed if not case.training]
     if not main_cases:
         raise ProtocolError("There is no case to read besides those for training.")
-    pairs = method_pairs(protocol, methods)
+    pairs = shown_methods(protocol, methods)
     streams = SeedStreams(seed, study_id, reader)
 
     warm_up = _warm_up(protocol, listed, pairs, streams)
@@ -136,9 +138,7 @@ def _warm_up(
         case = pool[case_order[i % len(pool)]]
         # The shift combines every case with every pair before anything is repeated.
         shift = i // lcm(len(pool), len(pairs))
-        left, right = pairs[pair_order[(i + shift) % len(pairs)]]
-        if swapped[i]:
-            left, right = right, left
+        left, right = _on_sides(pairs[pair_order[(i + shift) % len(pairs)]], swapped[i])
         role = Role.TRAINING if i < protocol.training else Role.DUMMY
         shown.append(_UnplacedPair(case, left, right, role))
     return shown
@@ -164,9 +164,8 @@ def _mains(
         turn = _pair_orders(cases, len(pairs), streams)
     mains = []
     for case in places:
-        left, right = pair = pairs[next(turn[case.id])]
-        if swapped[case.id, pair]:
-            left, right = right, left
+        pair = pairs[next(turn[case.id])]
+        left, right = _on_sides(pair, swapped[case.id, pair])
         mains.append(_UnplacedPair(case, left, right, Role.MAIN))
     return mains
 
@@ -202,6 +201,12 @@ def _sides(
     }
 
 
+def _on_sides(pair: Pair, swap: bool) -> tuple[str, str]:
+    """The methods on the left and the right; a single image has no sides to exchange."""
+    left, right = pair
+    return (right, left) if swap and right else (left, right)
+
+
 def _halves(number: int, rng: np.random.Generator) -> list[bool]:
     """A random permutation with equal numbers of True and False, or one more of either."""
     first = int(rng.integers(2))
@@ -220,7 +225,7 @@ def _with_repeats(
     repeats = [
         _UnplacedPair(main.case, *sides, Role.REPEAT, main)
         for main, swap in zip(chosen, _halves(len(chosen), rng), strict=True)
-        for sides in [(main.right, main.left) if swap else (main.left, main.right)]
+        for sides in [_on_sides((main.left, main.right), swap)]
     ]
     if protocol.washout_days:
         order = spaced([shown.case.patient for shown in repeats], rng)

@@ -237,7 +237,7 @@ def _unfinished(session: Session, reader_id: str) -> tuple[tuple[Trial, ...], in
 
 
 def _methods(session: Session, reader_id: str) -> dict[str, tuple[str, str]]:
-    """The methods on the left and the right of each pair."""
+    """The methods on the left and the right of each pair; nothing right of a single image."""
     rows = session.execute(
         select(PresentationSlot.presentation_id, Stimulus.method_id)
         .join(Stimulus, Stimulus.id == PresentationSlot.stimulus_id)
@@ -249,4 +249,4 @@ def _methods(session: Session, reader_id: str) -> dict[str, tuple[str, str]]:
     sides: dict[str, list[str]] = {}
     for presentation_id, method_id in rows:
         sides.setdefault(presentation_id, []).append(method_id)
-    return {name: (both[0], both[1]) for name, both in sides.items()}
+    return {name: (both[0], both[1] if both[1:] else "") for name, both in sides.items()}

@@ -49,9 +49,11 @@ def randomisation_problems(protocol: Protocol, plans: Sequence[Plan]) -> list[st
     if len(plans) != protocol.readers:
         problems.append(f"There are {len(plans)} plans for {protocol.readers} readers.")
     for number, plan in enumerate(plans, 1):
-        found = [*_counts(protocol, plan), *_sides(plan), *_repeats(protocol, plan), *_nulls(plan)]
+        found = [*_counts(protocol, plan), *_repeats(protocol, plan)]
+        found += [*_alone(plan)] if protocol.single else [*_sides(plan), *_nulls(plan)]
         problems += [f"Reader {number}: {problem}" for problem in found]
-    return [*problems, *_between(plans)]
+    problems += _between(plans)
+    return problems if protocol.single else [*problems, *_not_mirrored(plans)]
 
 
 def _mains(plan: Plan) -> list[Trial]:
@@ -115,6 +117,11 @@ def _repeats(protocol: Protocol, plan: Plan) -> list[str]:
     return problems
 
 
+def _alone(plan: Plan) -> list[str]:
+    pairs = [trial for trial in plan if len(trial.methods) != 1 or trial.role is Role.NULL]
+    return [f"the {trial.role} image at {trial.position} is not alone." for trial in pairs]
+
+
 def _nulls(plan: Plan) -> list[str]:
     same = [trial for trial in plan if trial.left == trial.right]
     wrong = [trial for trial in same if trial.role is not Role.NULL]
@@ -123,7 +130,7 @@ def _nulls(plan: Plan) -> list[str]:
 
 
 def _between(plans: Sequence[Plan]) -> list[str]:
-    """Equal orders, readers 2k and 2k + 1 with equal sides, readers with different pairs."""
+    """Equal orders, readers with different pairs."""
     orders = [[(trial.case, trial.pair) for trial in _mains(plan)] for plan in plans]
     if not orders:
         return []
@@ -141,12 +148,16 @@ def _between(plans: Sequence[Plan]) -> list[str]:
         problems.append(f"{alike} couples of readers have the same order.")
     elif everyone and (len(orders) - 1) * chance < _LEAST_LOG_CHANCE:
         problems.append("All readers have the same order.")
-    problems += [
+    return problems
+
+
+def _not_mirrored(plans: Sequence[Plan]) -> list[str]:
+    """Readers 2k and 2k + 1 with equal sides."""
+    return [
         f"Reader {first + 2} does not mirror the sides of reader {first + 1}."
         for first in range(0, len(plans) - 1, 2)
         if not _mirrored(plans[first], plans[first + 1])
     ]
-    return problems
 
 
 def _mirrored(plan: Plan, other: Plan) -> bool:

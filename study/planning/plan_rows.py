@@ -106,7 +106,7 @@ def _write_trials(
         )
         slots += [
             {"presentation_id": name, "slot": slot, "stimulus_id": stimulus[trial.case, method]}
-            for slot, method in enumerate((trial.left, trial.right))
+            for slot, method in enumerate(trial.methods)
         ]
     session.execute(insert(Presentation), shown)
     session.execute(insert(PresentationSlot), slots)

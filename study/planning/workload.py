@@ -8,7 +8,7 @@ from math import ceil
 import numpy as np
 
 from study.domain.errors import ProtocolError
-from study.domain.plan import MethodRow, method_pairs, repeat_distance
+from study.domain.plan import MethodRow, repeat_distance, shown_methods
 from study.domain.protocol import MethodKind, Protocol
 from study.domain.questions import QuestionKind
 
@@ -58,7 +58,7 @@ class WorkloadEstimate:
     Parameters
     ----------
     readers, cases, pairs : int
-        Numbers of readers, main cases and pairs of methods.
+        Numbers of readers, main cases, and pairs of methods (methods where images are shown alone).
     main : int
         Main pairs per reader.
     trials : int
@@ -74,6 +74,8 @@ class WorkloadEstimate:
     kappas : tuple of KappaPrecision
         Expected precision of Fleiss' kappa of one method, for each length of scale.
     warnings : tuple of str
+    single : bool
+        Whether images are shown alone.
     """
 
     readers: int
@@ -87,6 +89,12 @@ class WorkloadEstimate:
     stretch: float
     kappas: tuple[KappaPrecision, ...]
     warnings: tuple[str, ...] = ()
+    single: bool = False
+
+    @property
+    def shown(self) -> str:
+        """What is shown at a time, in words."""
+        return "images" if self.single else "pairs"
 
     @property
     def ratings_total(self) -> int:
@@ -97,8 +105,12 @@ class WorkloadEstimate:
         """The estimate as text."""
         rows = [
             ("readers", f"{self.readers}"),
-            ("main pairs each", f"{self.main} ({self.cases} cases x {self.pairs} method pairs)"),
-            ("all pairs each", f"{self.trials}"),
+            (
+                f"main {self.shown} each",
+                f"{self.main} ({self.cases} cases x {self.pairs} "
+                f"{'methods' if self.single else 'method pairs'})",
+            ),
+            (f"all {self.shown} each", f"{self.trials}"),
             ("answers", f"{self.ratings} each, {self.ratings_total} in all"),
             (
                 "time each",
@@ -139,7 +151,7 @@ def estimate(
     trials = _trials(protocol, main)
     read = trials - protocol.training - protocol.dummies
     hours = trials * protocol.seconds_per_pair / 3600
-    answers = sum(len(question.slots) for question in protocol.questions)
+    answers = sum(len(protocol.slots(question)) for question in protocol.questions)
     return WorkloadEstimate(
         readers=protocol.readers,
         cases=cases,
@@ -152,6 +164,7 @@ def estimate(
         stretch=protocol.break_minutes,
         kappas=_kappas(protocol, cases, patients),
         warnings=_warnings(protocol, patients, hours),
+        single=protocol.single,
     )
 
 
@@ -187,11 +200,11 @@ def _kappas(protocol: Protocol, cases: int, patients: int) -> tuple[KappaPrecisi
 
 
 def _pairs(protocol: Protocol, methods: int) -> int:
-    if protocol.pairs:
+    if protocol.pairs and not protocol.single:
         return len(protocol.pairs)
     rows: list[MethodRow] = [(f"{i}", MethodKind.TEST) for i in range(methods)]
-    pairs = method_pairs(protocol.with_(control="", primary_pair=()), rows)
-    return methods - 1 if protocol.control else len(pairs)
+    pairs = shown_methods(protocol.with_(pairs=(), control="", primary_pair=()), rows)
+    return methods - 1 if protocol.control and not protocol.single else len(pairs)
 
 
 def _warnings(protocol: Protocol, patients: int, hours: float) -> tuple[str, ...]:

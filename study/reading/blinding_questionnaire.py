@@ -39,7 +39,7 @@ class OpenGuess:
     ----------
     presentation_id, token : str
     stimuli : tuple of str
-        Identifiers of the left and the right stimulus.
+        Identifiers of the left and the right stimulus, or of the only one.
     """
 
     presentation_id: str
@@ -91,16 +91,19 @@ def save_guess(
     Raises
     ------
     ProtocolError
-        There are not two answers, or an answer is not a group.
+        There is not one answer for each image, or an answer is not a group.
     WrongScreen
         This pair is not the next one of the questionnaire.
     """
-    if len(answers) != 2 or any(one is not None and not 0 <= one < groups for one in answers):
-        raise ProtocolError(f"Choose one of the {groups} answers for each image.")
+    problem = ProtocolError(f"Choose one of the {groups} answers for each image.")
+    if any(one is not None and not 0 <= one < groups for one in answers):
+        raise problem
     with store.write() as session:
         waiting = open_guesses(session, reader_id)
         if not waiting or waiting[0].token != token:
             raise WrongScreen("This question has been answered. Nothing was changed.")
+        if len(answers) != len(waiting[0].stimuli):
+            raise problem
         for stimulus, answer in zip(waiting[0].stimuli, answers, strict=True):
             guess = DO_NOT_KNOW if answer is None else str(answer)
             session.add(BlindingGuess(reader_id=reader_id, stimulus_id=stimulus, guess=guess))

@@ -64,38 +64,41 @@ _USE = (
 
 @dataclass(frozen=True)
 class Plate:
-    """The format of the images of a pair, the same for all methods of the case.
+    """The format of the images of a presentation, the same for all methods of the case.
 
     Parameters
     ----------
     width, height, channels : int
-        Of each of the two images; 16 bits per channel.
+        Of each image; 16 bits per channel.
     display : str
         Windows and units of the case as JSON (`Item.window_json`).
+    images : int
+        1 for a single image, 2 for a pair.
     """
 
     width: int
     height: int
     channels: int
     display: str
+    images: int = 2
 
 
 def plate(session: Session, presentation_id: str) -> Plate:
-    """The format of the images of a pair.
+    """The format of the images of a presentation.
 
     Raises
     ------
     StoreError
-        The two images differ in size, or there are not two.
+        The two images differ in size, or there is none.
     """
     images = _images(session, presentation_id)
     shapes = {(one.width, one.height, one.channels) for one in images}
-    if len(images) != 2 or len(shapes) != 1:
+    if len(shapes) != 1:
         raise StoreError(
             f"Presentation {presentation_id} has {len(images)} images of {len(shapes)} sizes; "
-            "two of one size are needed. Restore the study from a backup."
+            "one size is needed. Restore the study from a backup."
         )
-    return Plate(*shapes.pop(), display=images[0].window_json)
+    return Plate(*shapes.pop(), display=images[0].window_json, images=len(images))
 
 
 def issue(session: Session, reader_id: str, pair_ids: Sequence[str]) -> dict[str, str]:
@@ -122,8 +125,8 @@ def redeem(store: Store, token: str, reader_id: str) -> bytes:
     Returns
     -------
     bytes
-        The left image, then the right one: little-endian uint16, row by row, RGB interleaved.
-        The length is ``2 * height * width * channels * 2``.
+        The left image, then the right one if there is one: little-endian uint16, row by row, RGB
+        interleaved. The length is ``images * height * width * channels * 2``.
 
     Raises
     ------

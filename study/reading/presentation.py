@@ -103,12 +103,12 @@ class Following:
     pair : PairView, optional
         On a screen with a pair.
     feedback : tuple of str, optional
-        What a training pair showed on the left and right; see `feedback`.
+        What a training pair showed on the left and right, or a training image; see `feedback`.
     """
 
     screen: Screen
     pair: PairView | None
-    feedback: tuple[str, str] | None
+    feedback: tuple[str, ...] | None
 
 
 def proceed(
@@ -216,8 +216,8 @@ def submit(store: Store, reader_id: str, given: Submission) -> Receipt:
         return ratings.record_in(session, reader_id, given, here.upcoming)
 
 
-def feedback(store: Store, presentation_id: str) -> tuple[str, str] | None:
-    """What a training pair showed on the left and right; None for other pairs.
+def feedback(store: Store, presentation_id: str) -> tuple[str, ...] | None:
+    """What a training pair showed on the left and right, or an image; None for other pairs.
 
     A case that is not kept for training is rated later, and nothing is said about it.
     """
@@ -226,7 +226,7 @@ def feedback(store: Store, presentation_id: str) -> tuple[str, str] | None:
         return _feedback(session, protocol, presentation_id)
 
 
-def _feedback(session: Session, protocol: Protocol, presentation_id: str) -> tuple[str, str] | None:
+def _feedback(session: Session, protocol: Protocol, presentation_id: str) -> tuple[str, ...] | None:
     if not protocol.feedback:
         return None
     purpose = session.execute(_PURPOSE, {"pair_id": presentation_id}).one()
@@ -240,8 +240,7 @@ def _feedback(session: Session, protocol: Protocol, presentation_id: str) -> tup
         .order_by(PresentationSlot.slot)
     ).all()
     texts = protocol.reader_texts
-    left, right = (texts[f"shown.{MethodKind(kind).value}"] for kind in kinds)
-    return left, right
+    return tuple(texts[f"shown.{MethodKind(kind).value}"] for kind in kinds)
 
 
 def note(store: Store, reader_id: str, token: str, events: Sequence[tuple[str, str, int]]) -> int:

@@ -14,13 +14,18 @@ from study.stats.comparison.preference import SideCheck
 
 def balance(context: ReportContext) -> Section:
     """Where and when each method was shown, and whether the side mattered."""
+    single = context.data.protocol.single
+    title = "Balance of order" if single else "Balance of sides and order"
     values = {
+        "title": title,
+        "single": single,
+        "unit": context.unit,
         "sides": _sides(context),
         "order": _order(context),
         "side_effect": _side_effect(context),
         "identical": _identical_pairs(context),
     }
-    return Section("balance", "Balance of sides and order", "balance.html", values)
+    return Section("balance", title, "balance.html", values)
 
 
 def _sides(context: ReportContext) -> Table:
@@ -46,7 +51,7 @@ def _order(context: ReportContext) -> Table:
         result = f"χ²({test.df:g}) = {decimal(test.statistic)}, p {p_equals(test.p)}"
     caption = (
         f"How often each method was shown in each of {parts} equal parts of the readers’ main "
-        f"pairs. Test of independence of method and part: {result}."
+        f"{context.unit}s. Test of independence of method and part: {result}."
     )
     return Table(caption, ("Method", *(f"Part {part + 1}" for part in range(parts))), rows)
 
@@ -150,6 +155,7 @@ def left_out(context: ReportContext) -> Section:
             (words, [one.code for one in data.readers if one.state == state])
             for state, words in states.items()
         ],
+        "unit": context.unit,
         "corrections": sum(one.corrections for one in data.readers),
         "comments": len(data.comments),
         "lost": _lost(context),
@@ -165,7 +171,7 @@ def _lost(context: ReportContext) -> str:
         (obs.reader, obs.pair) for obs in context.data.observations if obs.missing == IMAGE_LOST
     }
     counted = sorted(Counter(reader for reader, _ in lost).items())
-    return ", ".join(f"{reader}: {plural(number, 'pair')}" for reader, number in counted)
+    return ", ".join(f"{reader}: {plural(number, context.unit)}" for reader, number in counted)
 
 
 def _changes(context: ReportContext) -> Table:

@@ -23,7 +23,7 @@ def consistency(context: ReportContext) -> Section:
     """Hidden repeats, the same image in other pairs, and drift over the reading."""
     analysis = context.analysis
     repeats = [
-        _repeats(result.repeats, context.question_name(result.question))
+        _repeats(result.repeats, context.question_name(result.question), context.unit)
         for result in analysis.criteria
         if result.repeats
     ]
@@ -35,6 +35,7 @@ def consistency(context: ReportContext) -> Section:
     values = {
         "repeats": repeats,
         "contexts": _contexts(context),
+        "single": context.data.protocol.single,
         "figures": [figures.drift(context, one) for one in shown],
         "drift": _drift(context),
     }
@@ -54,7 +55,7 @@ def _agreement_cells(one: RepeatReliability) -> tuple[Content, ...]:
     )
 
 
-def _repeats(found: Sequence[RepeatReliability], name: str) -> Table:
+def _repeats(found: Sequence[RepeatReliability], name: str, unit: str) -> Table:
     rows = [
         (
             Cell(_reader(one), flag=f"ICC < {FLAG_BELOW:g}") if one.flagged else _reader(one),
@@ -67,7 +68,7 @@ def _repeats(found: Sequence[RepeatReliability], name: str) -> Table:
         for one in found
     ]
     return Table(
-        f"{name}: hidden repeats against the main pairs they repeat.",
+        f"{name}: hidden repeats against the main {unit}s they repeat.",
         ("Reader", "Repeated ratings", *AGREEMENT_HEAD, "MAD", "SEM", "MDC95"),
         rows,
         remark="κ and ICC(A,1) are within reader and method: differences between methods and "
@@ -115,8 +116,8 @@ def _drift(context: ReportContext) -> Table:
     ]
     rows.append(("Mean of the readers", *(with_interval(one.mean) for one in found)))
     caption = (
-        "Change of the score from a reader’s first main pair to the last, along the fitted line, "
-        f"with {context.level} intervals; the mean has the readers as its sample."
+        f"Change of the score from a reader’s first main {context.unit} to the last, along the "
+        f"fitted line, with {context.level} intervals; the mean has the readers as its sample."
     )
     head = ("Reader", *(context.question_name(one.question) for one in found))
     return Table(caption, head, rows)

@@ -36,6 +36,11 @@ class ReportContext:
         return short_name(self.question(code))
 
     @property
+    def unit(self) -> str:
+        """What was shown at a time: a pair, or an image."""
+        return "image" if self.data.protocol.single else "pair"
+
+    @property
     def level(self) -> str:
         """The confidence level, such as "95%"."""
         return f"{100 * self.analysis.options.level:g}%"

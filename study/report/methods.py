@@ -95,6 +95,7 @@ def statistics(context: ReportContext) -> Section:
         "preferences": analysis.preferences is not None,
         "random": context.random,
         "primary": _primary(context),
+        "single": data.protocol.single,
         "level": context.level,
         "version": __version__,
         "references": REFERENCES,

@@ -25,9 +25,9 @@ STATES = {
     NEVER_JOINED: "never joined",
 }
 ROLES = {
-    Role.TRAINING: "training pair",
-    Role.DUMMY: "warm-up pair",
-    Role.MAIN: "main pair",
+    Role.TRAINING: "training {}",
+    Role.DUMMY: "warm-up {}",
+    Role.MAIN: "main {}",
     Role.REPEAT: "hidden repeat",
     Role.NULL: "identical pair",
 }
@@ -67,7 +67,10 @@ def summary(context: ReportContext) -> Section:
         (len(readers), "reader" if len(readers) == 1 else "readers"),
         (len({one.case for one in mains}), f"cases of {plural(patients, 'patient')}"),
         (len(context.data.methods), "methods"),
-        (sum(one.read for one in readers), f"of {sum(one.planned for one in readers)} pairs read"),
+        (
+            sum(one.read for one in readers),
+            f"of {sum(one.planned for one in readers)} {context.unit}s read",
+        ),
         (answered, "answers"),
         (len(mains) - answered, "answers missing"),
     )
@@ -117,6 +120,7 @@ def design(context: ReportContext) -> Section:
         "label": context.method,
         "questions": [(one.code, _question_words(one)) for one in data.protocol.questions],
         "pairs": _pairs_of_each_role(context),
+        "unit": context.unit,
         "methods": _methods(context) if data.unblinded else None,
     }
     return Section("design", "Design and protocol", "design.html", values)
@@ -150,7 +154,7 @@ def _pairs_of_each_role(context: ReportContext) -> str:
         numbers = {number for (_, of_role), number in by_reader.items() if of_role is role}
         if numbers:
             least, most = min(numbers), max(numbers)
-            text = plural(most, name)
+            text = plural(most, name.format(context.unit))
             words.append(text if least == most else f"{least} to {text}")
     return ", ".join(words)
 
@@ -202,12 +206,13 @@ def readers(context: ReportContext) -> Section:
             )
         )
     withdrawn = any(one.state == WITHDRAWN for one in data.readers)
+    shown = "an image" if data.protocol.single else "a pair"
     table = Table(
-        "Readers, by their codes. Time is how long a pair was visible.",
+        f"Readers, by their codes. Time is how long {shown} was visible.",
         (
             "Reader", "State", "Specialty", "Years of experience", "Display check",
-            "Main pairs read", "Cannot judge", "Corrected pairs",
-            "Seconds per pair, median (quartiles)",
+            f"Main {context.unit}s read", "Cannot judge", f"Corrected {context.unit}s",
+            f"Seconds per {context.unit}, median (quartiles)",
         ),
         rows,
         text_columns=(0, 1, 2, 4),

@@ -207,7 +207,7 @@ def _plan(session, reader_id: str, trials: tuple[Trial, ...], images: dict) -> N
         session.flush()
         if trial.session == 1:
             mains[trial.position] = pair.id
-        for slot, method in enumerate((trial.left, trial.right)):
+        for slot, method in enumerate(trial.methods):
             session.add(
                 PresentationSlot(
                     presentation_id=pair.id, slot=slot, stimulus_id=images[trial.case, method]

@@ -44,7 +44,10 @@ def test_every_language_has_the_texts_of_the_english_pages(language):
 
 def test_every_text_of_the_pages_exists_and_none_is_left_over():
     literal, variable = used()
-    names = set(shipped_texts(ENGLISH))
+    every = set(shipped_texts(ENGLISH))
+    single = {name.removeprefix("single.") for name in every if name.startswith("single.")}
+    names = {name for name in every if not name.startswith("single.")}
+    assert single < names
     rooms = {name.partition(".")[0] for name in names}
     bases = {PLURAL.sub("", name) for name in names}
     literal = {PLURAL.sub("", name) for name in literal if not name.endswith(".html")}
@@ -105,3 +108,15 @@ def test_protocols_from_before_the_texts_keep_their_digest():
     german = old.with_(language="de", texts={"consent.agree": "Ja"})
     assert from_json(german.to_json()) == german
     assert german.digest != old.digest
+
+
+def test_single_images_have_texts_of_their_own_in_every_language():
+    assert reader_texts("en", {})["reading.next_pair"] == "Next pair"
+    assert reader_texts("en", {}, single=True)["reading.next_pair"] == "Next image"
+    assert reader_texts("de", {}, single=True)["reading.next_pair"] == "Nächstes Bild"
+    french = {"reading.next_pair": "Image suivante"}
+    assert reader_texts("fr", french, single=True)["reading.next_pair"] == "Image suivante"
+    shown = reader_texts("en", {}, single=True)
+    assert not any(name.startswith("single.") for name in shown)
+    pages = [text for name, text in shown.items() if not name.startswith(("display.", "login."))]
+    assert not any("pair" in text.split() for text in pages)
