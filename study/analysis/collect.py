@@ -96,7 +96,7 @@ def collect(store: Store, key: Key | None = None) -> Dataset:
                 )
                 for one in readers
             ),
-            cases=_cases(session, study.id),
+            cases=_cases(session, study.id, key),
             observations=tuple(
                 observations(
                     session,
@@ -182,10 +182,17 @@ def _methods(session: Session, study_id: str, key: Key | None) -> tuple[MethodRe
     return tuple(sorted(found, key=lambda one: (len(one.mask), one.mask)))
 
 
-def _cases(session: Session, study_id: str) -> tuple[CaseRecord, ...]:
+def _cases(session: Session, study_id: str, key: Key | None) -> tuple[CaseRecord, ...]:
     found = session.scalars(select(Item).where(Item.study_id == study_id).order_by(Item.case_key))
     return tuple(
-        CaseRecord(one.case_key, one.patient_key, one.modality, one.training) for one in found
+        CaseRecord(
+            one.case_key,
+            one.patient_key,
+            one.modality,
+            one.training,
+            "" if key is None else key.cases[one.id].truth,
+        )
+        for one in found
     )
 
 

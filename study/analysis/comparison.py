@@ -11,16 +11,18 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import combinations
 
+import numpy as np
+
 from study.analysis.dataset import Dataset, Observation, difference_bounds
 from study.analysis.scores import AnalysisOptions, MissingCount, missing_by_reason, score_rows
 from study.domain.errors import StatisticsError
 from study.domain.protocol import MethodKind, Role
-from study.domain.questions import NO_PREFERENCE, PREFERS_LEFT, Question
+from study.domain.questions import NO_PREFERENCE, Question
 from study.stats.comparison.bradley_terry import BradleyTerryFit, bradley_terry
 from study.stats.comparison.methods import Comparisons, Friedman, compare_methods, friedman
 from study.stats.comparison.preference import Choice, Preference, WinRate, win_rates
 from study.stats.estimate import Estimate
-from study.stats.intervals import proportion
+from study.stats.intervals import mean_estimate, proportion
 from study.stats.multiple_testing import CorrectedPValue, correct
 from study.stats.panel import panel_of
 
@@ -89,6 +91,8 @@ class PreferenceResults:
     strengths : BradleyTerryFit or None
         Bradley-Terry model with ties and an advantage of the left side; None with fewer than two
         methods.
+    steps : tuple of Estimate
+        For each pair the mean step in favour of the first method, with readers as the sample.
     """
 
     n: int
@@ -98,6 +102,7 @@ class PreferenceResults:
     corrected: tuple[CorrectedPValue | None, ...]
     methods: tuple[MethodWins, ...]
     strengths: BradleyTerryFit | None
+    steps: tuple[Estimate, ...] = ()
 
 
 def compare_scores(data: Dataset, question: Question, options: AnalysisOptions) -> ScoreComparison:
@@ -155,7 +160,7 @@ def choice_of(obs: Observation) -> Choice:
     elif obs.value == NO_PREFERENCE:
         preferred = Preference.TIE
     else:
-        preferred = Preference.LEFT if obs.value == PREFERS_LEFT else Preference.RIGHT
+        preferred = Preference.LEFT if obs.value < NO_PREFERENCE else Preference.RIGHT
     return Choice(obs.case, obs.reader, obs.left, obs.right, preferred, obs.patient)
 
 
@@ -194,7 +199,25 @@ def preferences(data: Dataset, question: Question, options: AnalysisOptions) -> 
             if mask in shown
         ),
         strengths=strengths,
+        steps=tuple(
+            _mean_step(obs, rate.first, rate.second, question, options.level) for rate in rates
+        ),
     )
+
+
+def _mean_step(
+    obs: Iterable[Observation], first: str, second: str, question: Question, level: float
+) -> Estimate:
+    """Mean step in favour of the first method of the readers' means."""
+    steps: dict[str, list[float]] = {}
+    for one in obs:
+        if one.value is not None and {one.left, one.right} == {first, second}:
+            # Steps are positive towards the right image.
+            step = one.value if one.right == first else 0.0 - one.value
+            steps.setdefault(one.reader, []).append(step)
+    means = np.array([np.mean(own) for own in steps.values()], np.float64)
+    bounds = (float(question.minimum), float(question.maximum))
+    return mean_estimate(f"{first} over {second}", means, "readers as the sample", level, bounds)
 
 
 def _wins(

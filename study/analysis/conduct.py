@@ -158,7 +158,7 @@ def _null_scores(data: Dataset, question: Question, level: float) -> NullScores:
 
 def _side_differences(obs: Sequence[Observation]) -> Floats:
     """Score on the left minus score on the right, for every pair with both."""
-    sides: dict[tuple[str, str], dict[int, int]] = {}
+    sides: dict[tuple[str, str], dict[int, float]] = {}
     for one in obs:
         if one.value is not None:
             sides.setdefault((one.reader, one.pair), {})[one.side] = one.value

@@ -11,6 +11,7 @@ import json
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from functools import cached_property
+from typing import Any
 
 from study.analysis.records import (
     INCLUDED,
@@ -26,7 +27,7 @@ from study.analysis.records import (
     StudyRecord,
 )
 from study.domain.protocol import Protocol, Role
-from study.domain.questions import CANNOT_JUDGE, LEFT, PAIR, Question, QuestionKind
+from study.domain.questions import CANNOT_JUDGE, LEFT, PAIR, Analysed, Question
 from study.stats.scale import Scale
 from study.stats.table import RatingRow
 
@@ -51,10 +52,11 @@ class Observation:
         Code of the question.
     side : int
         LEFT or RIGHT for a rating of one image, PAIR for a preference.
-    value : int or None
-        On the question's scale; -1, 0, 1 for left, none, right in a preference.
+    value : float or None
+        On the question's scale; -1, 0, 1 for left, none, right in a preference. Of a drawing what
+        is measured on it; None for a text or a point.
     missing : str
-        Why there is no value, one of `MISSING`; empty if there is one.
+        Why there is no answer, one of `MISSING`; empty if there is one.
     role : Role
     session, position : int
         Session and position in it at which this reader was shown the pair.
@@ -68,6 +70,10 @@ class Observation:
         Time of storage.
     excluded : str
         Code of the rule by which it was excluded; empty if it counts.
+    answer : str
+        The answer as JSON, where it is no point of a scale: a text, or points in image coordinates.
+    unit : str
+        Of a measured value, such as mm, or px where the spacing of the pixels is unknown.
     """
 
     reader: str
@@ -77,7 +83,7 @@ class Observation:
     right: str
     question: str
     side: int
-    value: int | None
+    value: float | None
     missing: str = ""
     role: Role = Role.MAIN
     session: int = 1
@@ -88,6 +94,8 @@ class Observation:
     seconds: float | None = None
     at: str = ""
     excluded: str = ""
+    answer: str = ""
+    unit: str = ""
 
     @property
     def method(self) -> str:
@@ -152,13 +160,24 @@ class Dataset:
     @property
     def criteria(self) -> tuple[Question, ...]:
         """The questions that are rated on a scale for each image."""
-        return tuple(q for q in self.protocol.questions if q.kind is QuestionKind.LIKERT)
+        return self.asked(Analysed.SCORES)
 
     @property
     def preference(self) -> Question | None:
-        """The question about the preferred image of a pair, if there is one."""
-        found = (q for q in self.protocol.questions if q.kind is QuestionKind.PREFERENCE)
-        return next(found, None)
+        """The question that compares the images of a pair, if there is one."""
+        return next(iter(self.asked(Analysed.PREFERENCES)), None)
+
+    def asked(self, analysed: Analysed) -> tuple[Question, ...]:
+        """The questions whose answers are analysed in one way."""
+        return tuple(q for q in self.protocol.questions if q.analysed is analysed)
+
+    def scale(self, question: Question) -> Scale:
+        """The declared scale of a question; of a measure the values that occur."""
+        if question.analysed is not Analysed.MEASURES:
+            return scale_of(question)
+        found = {obs.value for obs in self.observations if obs.question == question.code}
+        values = [value for value in found if value is not None]
+        return Scale.derived(values) if values else Scale.span(0, 1)
 
     @property
     def included_readers(self) -> tuple[str, ...]:
@@ -192,8 +211,8 @@ class Dataset:
         masked = tuple(MethodRecord(method.mask, method.kind) for method in self.methods)
         content = {
             "methods": [asdict(method) for method in masked],
-            "cases": [asdict(case) for case in self.cases],
-            "observations": [asdict(obs) for obs in self.ordered()],
+            "cases": [_without(asdict(case), "truth") for case in self.cases],
+            "observations": [_plain(obs) for obs in self.ordered()],
             "guesses": sorted((g.reader, g.method, g.guess) for g in self.guesses),
             "exclusions": [asdict(one) for one in self.exclusions],
         }
@@ -208,6 +227,15 @@ class Dataset:
         )
 
 
+def _plain(obs: Observation) -> dict[str, Any]:
+    """An observation for the digest; what was added later is left out where it is empty."""
+    return asdict(obs) if obs.answer else _without(asdict(obs), "answer", "unit")
+
+
+def _without(plain: dict[str, Any], *names: str) -> dict[str, Any]:
+    return {key: value for key, value in plain.items() if key not in names}
+
+
 def scale_of(question: Question) -> Scale:
     """The declared scale of a question, including unused points."""
     return Scale.span(question.minimum, question.maximum)
@@ -215,7 +243,7 @@ def scale_of(question: Question) -> Scale:
 
 def difference_bounds(question: Question) -> tuple[float, float]:
     """The least and the largest possible difference of two scores of a question."""
-    return (-scale_of(question).length, scale_of(question).length)
+    return (-question.span, question.span)
 
 
 def row_of(obs: Observation, item: str, *, method: str = "", replicate: int = 1) -> RatingRow:

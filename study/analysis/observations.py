@@ -10,7 +10,10 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from study.analysis.dataset import IMAGE_LOST, NOT_READ, Observation
+from study.domain.drawings import ImageFrame, frame_of
 from study.domain.protocol import Protocol, Role
+from study.domain.question_kinds import measured, unit_of
+from study.domain.questions import CANNOT_JUDGE, Question
 from study.storage.image_events import skipped_pairs
 from study.storage.models import (
     Item,
@@ -73,6 +76,11 @@ class _PlannedPair:
     excluded: str
     unread: str
 
+    @property
+    def frame(self) -> ImageFrame:
+        """Size of its pixels; that of the image does not matter for what is measured."""
+        return frame_of(0, 0, self.item.window_json)
+
 
 def pair_label(reader: str, session: int, position: int) -> str:
     """The label of a pair in exports: its position in the reader's plan."""
@@ -115,7 +123,7 @@ def observations(
         for question in protocol.questions:
             for slot in protocol.slots(question):
                 event = answers.current.get((planned.presentation.id, question.code, slot))
-                yield _observation(planned, question.code, slot, event)
+                yield _observation(planned, question, slot, event)
 
 
 def _planned_pairs(
@@ -155,12 +163,17 @@ def _planned_pairs(
 
 
 def _observation(
-    planned: _PlannedPair, question: str, slot: int, event: RatingEvent | None
+    planned: _PlannedPair, question: Question, slot: int, event: RatingEvent | None
 ) -> Observation:
-    value, missing, seconds = None, planned.unread, None
+    value: float | None = None
+    missing, answer, unit, seconds = planned.unread, "", "", None
     if event is not None:
         value = None if event.value_num is None else int(event.value_num)
         missing = event.value_text or ""
+        if missing and missing != CANNOT_JUDGE:
+            missing, answer = "", missing
+            value = measured(question, answer, planned.frame)
+            unit = unit_of(question, planned.frame)
         ms = event.client_visible_ms
         seconds = None if ms is None else ms / 1000
     return Observation(
@@ -169,10 +182,12 @@ def _observation(
         patient=planned.item.patient_key,
         left=planned.left,
         right=planned.right,
-        question=question,
+        question=question.code,
         side=slot,
         value=value,
         missing=missing,
+        answer=answer,
+        unit=unit,
         role=Role(planned.presentation.role),
         session=planned.sitting.number,
         position=planned.presentation.position,

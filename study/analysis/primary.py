@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from study.analysis.comparison import compare_scores, family_pairs, main_choices
 from study.analysis.dataset import Dataset
 from study.analysis.scores import AnalysisOptions
-from study.domain.questions import Question, QuestionKind
+from study.domain.questions import Question
 from study.stats.comparison.hypotheses import HypothesisTest, hypothesis_test
 from study.stats.comparison.preference import win_rates
 from study.stats.estimate import Estimate, Interval, PValue
@@ -59,7 +59,7 @@ def primary(data: Dataset, options: AnalysisOptions) -> PrimaryResult | None:
         return None
     question, pair = declared
     options = replace(options, level=1 - data.protocol.alpha)
-    if question.kind is QuestionKind.PREFERENCE:
+    if question.of_pair:
         return _of_preferences(data, question, pair, options)
     return _of_scores(data, question, pair, options)
 

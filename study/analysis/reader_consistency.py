@@ -7,14 +7,13 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from study.analysis.dataset import Dataset, Observation, difference_bounds, row_of, scale_of
+from study.analysis.dataset import Dataset, Observation, difference_bounds, row_of
 from study.analysis.scores import AnalysisOptions
 from study.domain.protocol import Role
 from study.domain.questions import PAIR, Question
 from study.stats.estimate import Estimate, Floats
 from study.stats.intervals import mean_estimate, t_interval
 from study.stats.reliability.intra_reader import RepeatReliability, all_repeats
-from study.stats.scale import Scale
 from study.stats.table import RatingRow
 
 LEAST = 3
@@ -60,8 +59,7 @@ def repeats(
             rows += [_row_by_method(obs, item, 1), _row_by_method(second, item, 2)]
     if not rows:
         return ()
-    scale = Scale.span(-1, 1) if question.slots == (PAIR,) else scale_of(question)
-    return all_repeats(rows, scale, **options.inference)
+    return all_repeats(rows, data.scale(question), **options.inference)
 
 
 def drift(data: Dataset, question: Question, level: float) -> ReaderDrift:

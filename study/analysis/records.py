@@ -84,12 +84,13 @@ class ReaderChangeRecord:
 
 @dataclass(frozen=True)
 class CaseRecord:
-    """A case, identified by random labels."""
+    """A case, identified by random labels; its truth (yes, no or empty) after unblinding only."""
 
     case: str
     patient: str
     modality: str = ""
     training: bool = False
+    truth: str = ""
 
 
 @dataclass(frozen=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from study.analysis.blinding import Blinding, blinding
+from study.analysis.categories import CategoryResult, categories
 from study.analysis.comparison import (
     PreferenceResults,
     ScoreComparison,
@@ -13,6 +14,7 @@ from study.analysis.comparison import (
 )
 from study.analysis.conduct import StudyConduct, conduct
 from study.analysis.dataset import Dataset
+from study.analysis.measures import MeasureResult, measures
 from study.analysis.primary import PrimaryResult, primary
 from study.analysis.reader_consistency import repeats
 from study.analysis.scores import (
@@ -73,8 +75,10 @@ class Analysis:
     primary : PrimaryResult or None
         The primary comparison; None where the protocol declares none.
     criteria : tuple of CriterionResult
+    measures : tuple of MeasureResult
+    categories : tuple of CategoryResult
     preferences : PreferenceResults or None
-        None without a preference question.
+        None without a question that compares the images of a pair.
     preference_repeats : tuple of RepeatReliability
     conduct : StudyConduct
     blinding : Blinding or None
@@ -86,6 +90,8 @@ class Analysis:
     options: AnalysisOptions
     primary: PrimaryResult | None
     criteria: tuple[CriterionResult, ...]
+    measures: tuple[MeasureResult, ...]
+    categories: tuple[CategoryResult, ...]
     preferences: PreferenceResults | None
     preference_repeats: tuple[RepeatReliability, ...]
     conduct: StudyConduct
@@ -122,6 +128,8 @@ def analyse(
         options=options,
         primary=primary(data, options),
         criteria=tuple(_criterion(data, one, options) for one in data.criteria),
+        measures=measures(data, options),
+        categories=categories(data, options),
         preferences=preferences(data, question, options) if question else None,
         preference_repeats=repeats(data, question, options) if question else (),
         conduct=conduct(data, level),

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from study.analysis.dataset import Dataset, Observation, row_of, scale_of
+from study.analysis.dataset import Dataset, Observation, row_of
 from study.domain.inference import Random
 from study.domain.protocol import Role
 from study.domain.questions import Question
@@ -148,7 +148,7 @@ def ratings_table(data: Dataset, question: Question, method: str) -> Ratings:
     Items are in the order of their labels, readers in that of their codes.
     """
     chosen = [obs for obs in first_ratings(data, question) if method in (ALL_METHODS, obs.method)]
-    scale = scale_of(question)
+    scale = data.scale(question)
     readers = data.included_readers
     if not chosen:
         nothing = np.empty((0, len(readers)))
@@ -227,4 +227,4 @@ def context_repeats(
             rows.append(row_of(obs, item, method=obs.method, replicate=met[key]))
     if not any(row.replicate == 2 for row in rows):
         return ()
-    return all_repeats(rows, scale_of(question), **options.inference)
+    return all_repeats(rows, data.scale(question), **options.inference)

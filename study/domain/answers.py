@@ -6,12 +6,12 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from study.domain.drawings import ImageFrame
 from study.domain.errors import AnswerError
 from study.domain.protocol import Protocol
-from study.domain.questions import LEFT, PAIR, RIGHT
+from study.domain.question_kinds import LONGEST_TEXT, Value, stored
+from study.domain.questions import CANNOT_JUDGE, LEFT, PAIR, RIGHT
 
-LONGEST_TEXT = 2000
-"""Characters of a comment or a reason."""
 _LONGEST_KEY = 100
 _LONGEST_MS = 2**31 - 1
 _UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
@@ -28,13 +28,24 @@ class Answer:
         Code of the question.
     slot : int
         `LEFT`, `RIGHT` or `PAIR`.
-    value : int or None
-        A point of the scale; None means "cannot judge".
+    value : int, float, str, tuple of points, or None
+        A point of the scale, a number, a text, or points in image coordinates
+        (`study.domain.drawings`); None means "cannot judge".
     """
 
     question: str
     slot: int
-    value: int | None
+    value: Value
+
+
+@dataclass(frozen=True)
+class StoredAnswer:
+    """An answer as its row has it: either a number or a text, which is `CANNOT_JUDGE` or JSON."""
+
+    question: str
+    slot: int
+    number: float | None
+    text: str | None
 
 
 def check_submission(
@@ -63,13 +74,22 @@ def check_submission(
             raise AnswerError(f"The {name} has characters that cannot be stored.")
 
 
-def check_answers(protocol: Protocol, answers: Sequence[Answer]) -> None:
-    """Validate that there is exactly one answer for each question and slot.
+def check_answers(
+    protocol: Protocol, answers: Sequence[Answer], frame: ImageFrame
+) -> tuple[StoredAnswer, ...]:
+    """Validate that there is exactly one answer for each question and slot, and make their rows.
+
+    Parameters
+    ----------
+    protocol : Protocol
+    answers : sequence of Answer
+    frame : ImageFrame
+        Of the images that were shown.
 
     Raises
     ------
     AnswerError
-        An answer is missing, double, of an unknown question, or outside its scale.
+        An answer is missing, double, of an unknown question, outside its scale or its image.
     """
     wanted = {(one.code, slot) for one in protocol.questions for slot in protocol.slots(one)}
     given = [(answer.question, answer.slot) for answer in answers]
@@ -78,16 +98,19 @@ def check_answers(protocol: Protocol, answers: Sequence[Answer]) -> None:
         raise AnswerError(f"No answer to {code} for {_SLOT_NAMES[slot]}. Answer every question.")
     if len(given) != len(wanted) or set(given) != wanted:
         raise AnswerError("There are answers that were not asked for. Reload the page.")
-    for answer in answers:
-        question = protocol.question(answer.question)
-        if answer.value is None:
-            if not question.cannot_judge:
-                raise AnswerError(f"{question.code} must be judged: choose a point of the scale.")
-        elif not _is_integer(answer.value) or answer.value not in question.scale:
-            raise AnswerError(
-                f"{answer.value!r} is not on the scale of {question.code}: "
-                f"{question.minimum} to {question.maximum}."
-            )
+    return tuple(_stored(protocol, answer, frame) for answer in answers)
+
+
+def _stored(protocol: Protocol, answer: Answer, frame: ImageFrame) -> StoredAnswer:
+    question = protocol.question(answer.question)
+    if answer.value is None:
+        if not question.cannot_judge:
+            raise AnswerError(f"{question.code} must be judged: choose a point of the scale.")
+        return StoredAnswer(question.code, answer.slot, None, CANNOT_JUDGE)
+    number, text = stored(question, answer.value, frame)
+    if text is not None and not is_storable(text):
+        raise AnswerError(f"The answer to {question.code} has characters that cannot be stored.")
+    return StoredAnswer(question.code, answer.slot, number, text)
 
 
 def _is_integer(value: object) -> bool:

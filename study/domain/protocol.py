@@ -18,11 +18,10 @@ from study.domain.inference import Hypothesis, Random
 from study.domain.questions import (
     CATALOG,
     LEFT,
-    PAIR,
     PREFERENCE,
     Question,
-    QuestionKind,
     check_types,
+    plain_question,
     question_from,
 )
 from study.domain.reader_texts import ENGLISH, check_texts, reader_texts
@@ -198,8 +197,10 @@ class Protocol:
         codes = [question.code for question in self.questions]
         if not codes or len(set(codes)) != len(codes):
             raise ProtocolError(f"Questions need different codes and at least one: {codes}.")
-        if sum(q.kind is QuestionKind.PREFERENCE for q in self.questions) > 1:
-            raise ProtocolError("One preference question is enough: remove the others.")
+        if sum(question.of_pair for question in self.questions) > 1:
+            raise ProtocolError(
+                "One preference question, or one comparison, is enough: remove the others."
+            )
         for name, low, high in _RANGES:
             value = getattr(self, name)
             if not low <= value <= high:
@@ -217,7 +218,7 @@ class Protocol:
         if not self.single:
             return
         for question in self.questions:
-            if question.slots == (PAIR,):
+            if question.of_pair:
                 raise ProtocolError(
                     f"The question {question.code} compares the images of a pair: remove it, or "
                     "present pairs."
@@ -279,6 +280,7 @@ class Protocol:
         What was added later is left out at its default: the digest of an older study stays.
         """
         plain = asdict(self)
+        plain["questions"] = tuple(plain_question(one) for one in plain["questions"])
         kept = {name: value for name, value in plain.items() if _ADDED.get(name, ...) != value}
         return json.dumps(kept, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
 
@@ -312,7 +314,7 @@ _RANGES = (
     ("readers", 1, 200), ("training", 0, 50), ("dummies", 0, 50), ("repeats", 0, 500),
     ("nulls", 0, 200), ("repeat_distance", 0, 1000), ("washout_days", 0, 365),
     ("break_minutes", 1, 240), ("seconds_per_pair", 1, 3600), ("least_width", 320, 10000),
-    ("least_height", 240, 10000), ("alpha", 0.0001, 0.5), ("margin", 0, 8),
+    ("least_height", 240, 10000), ("alpha", 0.0001, 0.5), ("margin", 0, 1e9),
 )  # fmt: skip
 
 

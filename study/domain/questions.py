@@ -1,27 +1,33 @@
-"""The questions that are asked about each pair, and the catalogue to choose from."""
+"""The questions that are asked about each pair or image, and the catalogue to choose from."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, fields
-from enum import StrEnum
 from typing import Any
 
+from study.domain.drawings import POLYGON, SHAPES
 from study.domain.errors import ProtocolError
+from study.domain.question_kinds import (
+    KINDS,
+    LEFT,
+    LONGEST_TEXT,
+    MOST_CHOICES,
+    MOST_POINTS,
+    NO_SCALE,
+    PAIR,
+    RIGHT,
+    Analysed,
+    QuestionKind,
+)
 
-LEFT, RIGHT, PAIR = 0, 1, 2
-"""Slots of an answer: the left image, the right one, or the pair."""
+__all__ = [
+    "CANNOT_JUDGE", "CATALOG", "LEFT", "NO_PREFERENCE", "PAIR", "PREFERENCE", "PREFERS_LEFT",
+    "PREFERS_RIGHT", "RIGHT", "Analysed", "Question", "QuestionKind", "check_types",
+    "plain_question", "question_from",
+]  # fmt: skip
 CANNOT_JUDGE = "cannot judge"
 """Stored in place of a number where the reader could not judge."""
 NO_PREFERENCE, PREFERS_LEFT, PREFERS_RIGHT = 0, -1, 1
-
-
-class QuestionKind(StrEnum):
-    """How a question is answered."""
-
-    LIKERT = "likert"
-    """An integer for each image."""
-    PREFERENCE = "preference"
-    """Left, right or no preference, for the pair."""
 
 
 _TYPES: dict[str, type | tuple[type, ...]] = {
@@ -41,7 +47,7 @@ def check_types(thing: Any) -> None:
 
 @dataclass(frozen=True)
 class Question:
-    """A question that is asked about each pair.
+    """A question that is asked about each pair or image.
 
     Parameters
     ----------
@@ -51,13 +57,27 @@ class Question:
         What the reader reads.
     kind : QuestionKind
     minimum, maximum : int
-        Ends of the scale, inclusive; -1 and 1 for a preference.
+        Ends of the scale, inclusive; the kind has them where it is not "likert" or "choice", and
+        both are 0 where answers are no points of a scale.
     anchors : tuple of str
-        Meaning of each point of the scale, from minimum to maximum.
+        Meaning of each point of the scale, from minimum to maximum; of both ends for a visual
+        analogue scale.
     cannot_judge : bool
         Whether "cannot judge" is a possible answer.
     primary : bool
         Whether the primary analysis is about this question.
+    unit : str
+        Of a number.
+    low, high : float
+        Range of a number.
+    longest : int
+        Most characters of a text.
+    shape : str
+        "polygon" or "ellipse": of a region.
+    show_value : bool
+        Whether readers see what is measured on their drawing.
+    truth : bool
+        Whether the answer is a confidence that the truth of the case is positive.
     """
 
     code: str
@@ -68,6 +88,13 @@ class Question:
     anchors: tuple[str, ...] = ()
     cannot_judge: bool = True
     primary: bool = False
+    unit: str = ""
+    low: float = 0.0
+    high: float = 0.0
+    longest: int = 500
+    shape: str = POLYGON
+    show_value: bool = False
+    truth: bool = False
 
     def __post_init__(self) -> None:
         check_types(self)
@@ -75,29 +102,71 @@ class Question:
             raise ProtocolError(f"The question code {self.code!r} must be a lower-case word.")
         if not self.text.strip():
             raise ProtocolError(f"The question {self.code} has no text.")
-        if self.minimum >= self.maximum or self.maximum - self.minimum > 8:
+        self._check_scale()
+        if self.kind is QuestionKind.NUMBER and not self.low < self.high:
+            raise ProtocolError(
+                f"{self.code} needs a range of numbers: low below high, not {self.low:g} and "
+                f"{self.high:g}."
+            )
+        if not 1 <= self.longest <= LONGEST_TEXT:
+            raise ProtocolError(f"longest={self.longest} is outside 1 to {LONGEST_TEXT}.")
+        if self.shape not in SHAPES:
+            raise ProtocolError(f"shape={self.shape!r} is unknown: choose {' or '.join(SHAPES)}.")
+        if self.primary and self.analysed is Analysed.NOTHING:
+            raise ProtocolError(
+                f"{self.code} cannot be primary: answers of the kind {self.kind} are not analysed."
+            )
+
+    def _check_scale(self) -> None:
+        """Raise ProtocolError for ends or anchors that the kind does not have."""
+        ends, points = KINDS[self.kind].ends, self.maximum - self.minimum + 1
+        most = MOST_CHOICES if self.kind is QuestionKind.CHOICE else MOST_POINTS
+        if ends is None and not 2 <= points <= most:
             raise ProtocolError(
                 f"The scale {self.minimum} to {self.maximum} of {self.code} is not possible: "
-                "use 2 to 9 points, such as 1 to 5."
+                f"use 2 to {most} points, such as 1 to 5."
             )
-        if self.kind is QuestionKind.PREFERENCE and self.scale != (-1, 0, 1):
-            raise ProtocolError(f"A preference goes from -1 to 1, {self.code} from {self.minimum}.")
-        if self.anchors and len(self.anchors) != self.maximum - self.minimum + 1:
+        if ends is not None and (self.minimum, self.maximum) != ends:
             raise ProtocolError(
-                f"{self.code} has {len(self.anchors)} anchor texts for "
-                f"{self.maximum - self.minimum + 1} points: give one for each."
+                f"A {self.kind} goes from {ends[0]} to {ends[1]}, {self.code} from {self.minimum} "
+                f"to {self.maximum}."
             )
+        wanted = 2 if self.kind is QuestionKind.VAS else points if ends != NO_SCALE else 0
+        if len(self.anchors) not in {0, wanted}:
+            raise ProtocolError(
+                f"{self.code} has {len(self.anchors)} anchor texts for {wanted} points: give one "
+                "for each."
+            )
+        if self.kind is QuestionKind.CHOICE and not self.anchors:
+            raise ProtocolError(f"{self.code} needs its choices: list them as anchors.")
 
     @property
     def slots(self) -> tuple[int, ...]:
-        """The slots an answer is needed for."""
-        return (PAIR,) if self.kind is QuestionKind.PREFERENCE else (LEFT, RIGHT)
+        """The slots an answer is needed for where pairs are shown."""
+        return KINDS[self.kind].slots
+
+    @property
+    def of_pair(self) -> bool:
+        """Whether it is asked about the pair."""
+        return self.slots == (PAIR,)
+
+    @property
+    def analysed(self) -> Analysed:
+        """As what its answers are analysed."""
+        return KINDS[self.kind].analysed
+
+    @property
+    def span(self) -> float:
+        """Largest difference of two values that are analysed; infinite where it is not known."""
+        if self.kind is QuestionKind.NUMBER:
+            return self.high - self.low
+        span = KINDS[self.kind].span
+        return float(self.maximum - self.minimum) if KINDS[self.kind].ends is None else span
 
     @property
     def largest_margin(self) -> float:
         """What a margin must be below: the length of the scale, or half of all preferences."""
-        preference = self.kind is QuestionKind.PREFERENCE
-        return 0.5 if preference else float(self.maximum - self.minimum)
+        return 0.5 if self.of_pair else self.span
 
     @property
     def scale(self) -> tuple[int, ...]:
@@ -135,6 +204,22 @@ PREFERENCE = Question(
 
 def question_from(entry: dict[str, Any]) -> Question:
     """A question from its JSON object."""
-    entry = {**entry, "kind": QuestionKind(entry.get("kind", "likert"))}
-    entry["anchors"] = tuple(entry.get("anchors", ()))
-    return Question(**entry)
+    kind = QuestionKind(entry.get("kind", "likert"))
+    anchors = tuple(entry.get("anchors", ()))
+    ends = KINDS[kind].ends
+    if ends is None:
+        ends = (1, len(anchors)) if kind is QuestionKind.CHOICE or anchors else (1, 5)
+    given = {"minimum": ends[0], "maximum": ends[1], **entry}
+    return Question(**{**given, "kind": kind, "anchors": anchors})
+
+
+def plain_question(question: dict[str, Any]) -> dict[str, Any]:
+    """The JSON object of a question, without what was added later and has its default."""
+    return {name: value for name, value in question.items() if _ADDED.get(name, ...) != value}
+
+
+_ADDED: dict[str, Any] = {
+    one.name: one.default
+    for one in fields(Question)
+    if one.name in {"unit", "low", "high", "longest", "shape", "show_value", "truth"}
+}

@@ -10,12 +10,13 @@ from sqlalchemy.orm import Session
 
 from study.domain.plan import Plan, Trial
 from study.domain.protocol import Protocol, Role
+from study.domain.questions import Question
 from study.stimuli import roster
+from study.storage import models
 from study.storage.models import (
     Method,
     Presentation,
     PresentationSlot,
-    Question,
     Reader,
     ReadingSession,
     Stimulus,
@@ -24,15 +25,20 @@ from study.storage.models import (
 from study.storage.row_log import touch
 
 
+def stored_kind(question: Question) -> str:
+    """The kind of a question as its row has it: what it is asked about; see `models.Question`."""
+    return "preference" if question.of_pair else "likert"
+
+
 def write_questions(session: Session, study_id: str, protocol: Protocol) -> None:
     """Copy the questions of a protocol into their table."""
     for place, one in enumerate(protocol.questions):
         session.add(
-            Question(
+            models.Question(
                 study_id=study_id,
                 code=one.code,
                 text=one.text,
-                kind=str(one.kind),
+                kind=stored_kind(one),
                 minimum=one.minimum,
                 maximum=one.maximum,
                 anchors_json=json.dumps(one.anchors, ensure_ascii=False),

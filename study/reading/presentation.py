@@ -15,6 +15,8 @@ from sqlalchemy.orm import Session
 from study.domain.answers import Answer
 from study.domain.errors import NotYourPresentation, WrongScreen
 from study.domain.protocol import MethodKind, Phase, Protocol
+from study.domain.question_kinds import Value, restored
+from study.domain.questions import CANNOT_JUDGE
 from study.domain.screens import Device, Screen, ScreenKind
 from study.reading import next_pair, ratings
 from study.reading.blinding_questionnaire import open_guesses
@@ -188,7 +190,7 @@ def show_previous(store: Store, reader_id: str) -> tuple[Screen, PairView]:
         screen, pair_id = correction(session, reader_id)
         found = _Showing(
             pair_id, "", session.get_one(Presentation, pair_id).token, plate(session, pair_id),
-            _answers(session, pair_id), correcting=True,
+            _answers(session, store.protocol(), pair_id), correcting=True,
         )  # fmt: skip
     return screen, found.with_tickets(store, reader_id)
 
@@ -317,16 +319,22 @@ def _following(session: Session, pair: Presentation) -> Presentation | None:
     return session.scalar(_NEXT, place)
 
 
-def _answers(session: Session, presentation_id: str) -> tuple[Answer, ...]:
+def _answers(session: Session, protocol: Protocol, presentation_id: str) -> tuple[Answer, ...]:
     rows = session.execute(
-        select(Question.code, RatingEvent.slot, RatingEvent.value_num)
+        select(Question.code, RatingEvent.slot, RatingEvent.value_num, RatingEvent.value_text)
         .join(Question, Question.id == RatingEvent.question_id)
         .where(RatingEvent.presentation_id == presentation_id)
         .order_by(RatingEvent.revision)
     )
     # Later revisions replace earlier ones.
-    latest = {(code, slot): value for code, slot, value in rows}
+    latest = {(code, slot): (number, text) for code, slot, number, text in rows}
     return tuple(
-        Answer(code, slot, None if value is None else int(value))
-        for (code, slot), value in latest.items()
+        Answer(code, slot, _value(protocol, code, number, text))
+        for (code, slot), (number, text) in latest.items()
     )
+
+
+def _value(protocol: Protocol, code: str, number: float | None, text: str | None) -> Value:
+    if text is None or text == CANNOT_JUDGE:
+        return None if number is None else int(number)
+    return restored(protocol.question(code), text)

@@ -9,7 +9,8 @@ from typing import Any
 from sqlalchemy import Select, and_, bindparam, exists, func, select
 from sqlalchemy.orm import Session
 
-from study.domain.answers import Answer, check_answers, check_submission
+from study.domain.answers import Answer, StoredAnswer, check_answers, check_submission
+from study.domain.drawings import ImageFrame, frame_of
 from study.domain.errors import (
     AlreadyAnswered,
     AnswerError,
@@ -18,18 +19,20 @@ from study.domain.errors import (
     NotYourPresentation,
 )
 from study.domain.protocol import Protocol, Status
-from study.domain.questions import CANNOT_JUDGE
 from study.reading.next_pair import Turn, is_due, is_shown_and_skipped, previous, upcoming
 from study.reading.session_end import end_session, is_left
 from study.storage.hash_chain import append
 from study.storage.models import (
     Comment,
     Consent,
+    Item,
     Presentation,
+    PresentationSlot,
     Question,
     RatingEvent,
     Reader,
     ReadingSession,
+    Stimulus,
     Study,
     now,
 )
@@ -137,6 +140,13 @@ _STORED = (
     .where(RatingEvent.idempotency_key == bindparam("key"))
     .limit(1)
 )
+_FRAME = (
+    select(Stimulus.width, Stimulus.height, Item.window_json)
+    .join(PresentationSlot, PresentationSlot.stimulus_id == Stimulus.id)
+    .join(Item, Item.id == Stimulus.item_id)
+    .where(PresentationSlot.presentation_id == bindparam("pair_id"))
+    .limit(1)
+)
 _QUESTIONS = select(Question.code, Question.id).where(Question.study_id == bindparam("study_id"))
 
 
@@ -183,14 +193,20 @@ def record_in(session: Session, reader_id: str, given: Submission, due: Turn | N
         return receipt
     _may_rate(pair)
     protocol = parsed(pair.protocol_json)
-    check_answers(protocol, given.answers)
+    answers = check_answers(protocol, given.answers, frame_shown(session, pair.id))
     revision = _revision(session, pair, given, due)
-    append(session, RatingEvent, _rows(session, pair, given, revision))
+    append(session, RatingEvent, _rows(session, pair, given, answers, revision))
     if comment := given.comment.strip():
         session.add(Comment(presentation_id=pair.id, reader_id=reader_id, text=comment))
     if revision == 1:
         _keep_times(session, pair, protocol)
     return Receipt(pair.id, revision, repeated=False)
+
+
+def frame_shown(session: Session, presentation_id: str) -> ImageFrame:
+    """Size of the images of a presentation and of their pixels."""
+    found = session.execute(_FRAME, {"pair_id": presentation_id}).first()
+    return frame_of(*found) if found else ImageFrame(0, 0)
 
 
 def is_stored(session: Session, key: str) -> bool:
@@ -224,7 +240,11 @@ def _may_rate(pair: _RatedPair) -> None:
 
 
 def _rows(
-    session: Session, pair: _RatedPair, given: Submission, revision: int
+    session: Session,
+    pair: _RatedPair,
+    given: Submission,
+    answers: Sequence[StoredAnswer],
+    revision: int,
 ) -> list[dict[str, Any]]:
     questions = dict(session.execute(_QUESTIONS, {"study_id": pair.study_id}).all())
     common = {
@@ -241,10 +261,10 @@ def _rows(
         | {
             "question_id": questions[answer.question],
             "slot": answer.slot,
-            "value_num": None if answer.value is None else float(answer.value),
-            "value_text": CANNOT_JUDGE if answer.value is None else None,
+            "value_num": answer.number,
+            "value_text": answer.text,
         }
-        for answer in given.answers
+        for answer in answers
     ]
 
 

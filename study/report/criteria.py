@@ -44,8 +44,8 @@ def criterion(context: ReportContext, result: CriterionResult) -> Section:
         "friedman": _friedman(context, comparison.friedman) if comparison.friedman else "",
     }
     if comparison.comparisons:
-        values["differences"] = _differences(context, comparison.comparisons, name)
-        values["tests"] = _naive_tests(context, comparison.comparisons, name)
+        values["differences"] = differences(context, comparison.comparisons, name)
+        values["tests"] = naive_tests(context, comparison.comparisons, name)
     return Section(f"criterion-{result.question}", name, "criterion.html", values)
 
 
@@ -179,7 +179,8 @@ def _errors(context: ReportContext, result: CriterionResult, name: str) -> Table
     return _by_method(context, result, caption, columns, remark)
 
 
-def _differences(context: ReportContext, compared: Comparisons, name: str) -> Table:
+def differences(context: ReportContext, compared: Comparisons, name: str) -> Table:
+    """Differences of the methods with the intervals and tests of the declared family."""
     rows = [
         (
             context.pair(pair.first, pair.second, "−"),
@@ -219,7 +220,8 @@ def _family_remark(context: ReportContext, compared: Comparisons) -> str:
     return " ".join(remarks)
 
 
-def _naive_tests(context: ReportContext, compared: Comparisons, name: str) -> Table:
+def naive_tests(context: ReportContext, compared: Comparisons, name: str) -> Table:
+    """Secondary tests, which take cases as independent and readers as fixed."""
     rows = [
         (
             context.pair(pair.first, pair.second, "−"),

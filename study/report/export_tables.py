@@ -10,7 +10,7 @@ from study.analysis.records import DO_NOT_KNOW, UNDONE
 from study.analysis.scores import first_ratings
 from study.domain.protocol import Role
 from study.domain.questions import LEFT, RIGHT
-from study.report.overview import scale_points
+from study.report.overview import answer_words
 
 SIDES = {LEFT: "left", RIGHT: "right"}
 Cell = str | int | float | bool | None
@@ -59,11 +59,12 @@ def _ratings(data: Dataset) -> ExportTable:
         Column("role", "text", "Why the pair was shown.", ", ".join(Role)),
         Column("repeat_of", "text", "For a repeat: the label of the repeated pair."),
         Column("question", "text", "Code of the question.", codes),
-        Column("side", "text", "The rated image, or the pair.", "left, right, pair"),
-        Column("left", "text", "Method on the left."),
-        Column("right", "text", "Method on the right."),
+        Column("side", "text", "The rated image, or the pair; a single image is left.",
+               "left, right, pair"),
+        Column("left", "text", "Method on the left, or of the single image."),
+        Column("right", "text", "Method on the right; empty for a single image."),
         Column("method", "text", "Method that was rated; empty for a preference."),
-        Column("value", "integer", "The answer.", _scales(data)),
+        Column("value", "number", "The answer, or what is measured on it.", _scales(data)),
         Column("missing", "text", "Reason for a missing value.", ", ".join(MISSING)),
         Column("counts_for_kappa", "integer",
                "1: the first main rating of reader, case and method.", "0, 1"),
@@ -71,11 +72,16 @@ def _ratings(data: Dataset) -> ExportTable:
         Column("seconds", "number", "Time that the pair was visible."),
         Column("answered_at", "time", "Time of storage, UTC, ISO 8601."),
         Column("excluded", "text", "Code of the rule that excludes the row from all analyses."),
+        Column("unit", "text", "Unit of a measured value; px: the spacing of pixels is unknown."),
+        Column("answer", "text", "The answer as JSON, where it is no point of a scale: a text, a "
+               "number, or points [x, y] in pixels of the image, x from its left edge and y from "
+               "its upper edge, in the order drawn."),
         *([Column("method_name", "text", "Name of the method.")] if data.unblinded else []),
     )  # fmt: skip
     first = {
         (obs.pair, obs.question, obs.side)
-        for question in data.criteria
+        for question in data.protocol.questions
+        if not question.of_pair
         for obs in first_ratings(data, question)
     }
     names = {one.mask: one.name for one in data.methods}
@@ -91,16 +97,18 @@ def _rating(obs: Observation, first: bool) -> tuple[Cell, ...]:
     return (
         obs.reader, obs.case, obs.patient, obs.session, obs.position, obs.pair,
         obs.role.value, obs.repeat_of, obs.question, SIDES.get(obs.side, "pair"), obs.left,
-        obs.right, obs.method, obs.value, obs.missing, first, obs.revision, obs.seconds,
-        obs.at, obs.excluded,
+        obs.right, obs.method, _number(obs.value), obs.missing, first, obs.revision, obs.seconds,
+        obs.at, obs.excluded, obs.unit, obs.answer,
     )  # fmt: skip
 
 
+def _number(value: float | None) -> Cell:
+    """A value as it is written: whole numbers without a decimal point."""
+    return int(value) if value is not None and value == int(value) else value
+
+
 def _scales(data: Dataset) -> str:
-    return "; ".join(
-        f"{question.code}: {', '.join(scale_points(question))}"
-        for question in data.protocol.questions
-    )
+    return "; ".join(f"{one.code}: {answer_words(one)}" for one in data.protocol.questions)
 
 
 def _methods(data: Dataset) -> ExportTable:
@@ -153,7 +161,9 @@ def _cases(data: Dataset) -> ExportTable:
         Column("patient", "text", "Random label of the patient."),
         Column("modality", "text", "DICOM code of the modality."),
         Column("training", "integer", "1: for training and warm-up only.", "0, 1"),
-    )
+        Column("truth", "text", "Whether the case has what readers look for; after unblinding.",
+               "yes, no"),
+    )  # fmt: skip
     return _of_records("cases.csv", columns, data.cases)
 
 

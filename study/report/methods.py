@@ -6,7 +6,6 @@ from enhancers import __version__
 from study.analysis.log import libraries
 from study.analysis.records import INCLUDED
 from study.domain.formatting import percent
-from study.domain.questions import QuestionKind
 from study.report.cells import Cell, Table
 from study.report.context import ReportContext, Section
 
@@ -114,7 +113,7 @@ def _primary(context: ReportContext) -> dict[str, str] | None:
     found, protocol = context.analysis.primary, context.data.protocol
     if found is None:
         return None
-    share = context.question(found.question).kind is QuestionKind.PREFERENCE
+    share = context.question(found.question).of_pair
     margin = percent(protocol.margin) if share else f"{protocol.margin:g} points"
     return {
         "first": context.method(found.first),

@@ -5,11 +5,22 @@ from __future__ import annotations
 from collections import Counter
 
 from study.analysis.comparison import family_pairs
+from study.analysis.measures import MeasureSummary
 from study.analysis.records import EXCLUDED, INCLUDED, NEVER_JOINED, WITHDRAWN, ReaderRecord
+from study.domain.drawings import ELLIPSE
 from study.domain.formatting import DASH, date_time, decimal, plural
 from study.domain.protocol import MethodKind, Role
+from study.domain.question_kinds import KINDS as KINDS_OF_QUESTIONS
 from study.domain.questions import Question, QuestionKind
-from study.report.cells import Cell, Content, Row, Table, share_with_interval, with_bootstrap
+from study.report.cells import (
+    Cell,
+    Content,
+    Row,
+    Table,
+    share_with_interval,
+    with_bootstrap,
+    with_interval,
+)
 from study.report.context import ReportContext, Section
 from study.stats.summary import RatingSummary
 
@@ -61,7 +72,7 @@ def summary(context: ReportContext) -> Section:
     """Counts, and the main results of every method."""
     readers = [one for one in context.data.readers if one.state == INCLUDED]
     mains = context.main_observations
-    answered = sum(one.value is not None for one in mains)
+    answered = sum(not one.missing for one in mains)
     patients = len({one.patient for one in mains})
     facts = (
         (len(readers), "reader" if len(readers) == 1 else "readers"),
@@ -88,12 +99,23 @@ def _main_results(context: ReportContext) -> Table:
     if analysis.preferences:
         head.append("Preferred, share of decided pairs")
         rates = {one.method: one.rate for one in analysis.preferences.methods}
+    for measure in analysis.measures:
+        name = context.question_name(measure.question) + (" (primary)" if measure.primary else "")
+        unit = f", {measure.units[0]}" if measure.units[:1] > ("",) else ""
+        head += [(name, f"mean (SD){unit}"), (name, "ICC(A,1)")]
+    for categories in analysis.categories:
+        name = context.question_name(categories.question)
+        head.append((name + (" (primary)" if categories.primary else ""), "Fleiss’ κ"))
     rows: list[Row] = []
     for place, method in enumerate(context.data.methods):
         row: list[Content] = [method.label, KINDS[method.kind]]
         for result in analysis.criteria:
             scores, agreement = result.summaries[place].scores, result.agreement[place]
             row += [mean_sd(scores), with_bootstrap(agreement.fleiss)]
+        for measure in analysis.measures:
+            _, between = measure.reliability[place]
+            row += [mean_sd(measure.summaries[place]), with_interval(between.form("A,1"))]
+        row += [with_bootstrap(one.agreement[place].kappa) for one in analysis.categories]
         if analysis.preferences:
             rate = rates.get(method.mask)
             row.append(share_with_interval(rate) if rate else DASH)
@@ -105,7 +127,7 @@ def _main_results(context: ReportContext) -> Table:
     return Table(caption, head, rows, text_columns=(0, 1))
 
 
-def mean_sd(scores: RatingSummary) -> str:
+def mean_sd(scores: RatingSummary | MeasureSummary) -> str:
     """A mean with its standard deviation."""
     return DASH if scores.mean is None else f"{decimal(scores.mean)} ({decimal(scores.sd)})"
 
@@ -132,12 +154,26 @@ def scale_points(question: Question) -> list[str]:
     return [f"{point} {word}".strip() for point, word in zip(question.scale, anchors, strict=True)]
 
 
+def answer_words(question: Question) -> str:
+    """How a question is answered, such as "1 poor, 2 fair, 3 good"."""
+    kind = KINDS_OF_QUESTIONS[question.kind]
+    if kind.ends is None or (question.of_pair and question.anchors):
+        return ", ".join(scale_points(question))
+    words = kind.words
+    if question.anchors and not question.of_pair:
+        words += f" ({', '.join(question.anchors)})"
+    if question.kind is QuestionKind.NUMBER:
+        words += f" from {question.low:g} to {question.high:g} {question.unit}".rstrip()
+    if question.kind is QuestionKind.REGION:
+        words += f", drawn as {'an' if question.shape == ELLIPSE else 'a'} {question.shape}"
+    return words
+
+
 def _question_words(question: Question) -> str:
     words = [question.text]
-    if question.kind is QuestionKind.LIKERT:
-        words.append(f"({', '.join(scale_points(question))}; each image)")
-    else:
-        words.append("(left, no preference, right; each pair)")
+    words.append(f"({answer_words(question)}; each {'pair' if question.of_pair else 'image'})")
+    if question.truth:
+        words.append("A confidence, to be held against the truth of the case.")
     if question.cannot_judge:
         words.append("“Cannot judge” was allowed.")
     if question.primary:

@@ -12,10 +12,12 @@ from enhancers.html_templates import html_templates
 from study.analysis import Analysis, Dataset
 from study.analysis.log import run
 from study.domain import formatting
+from study.report.categories import category
 from study.report.conduct import balance, blinding, left_out
 from study.report.consistency import consistency
 from study.report.context import ReportContext
 from study.report.criteria import criterion
+from study.report.measures import measure
 from study.report.methods import reproducibility, statistics
 from study.report.overview import dates, design, labels, readers, summary
 from study.report.preferences import preferences
@@ -68,6 +70,8 @@ def render(data: Dataset, analysis: Analysis) -> str:
         design(context),
         readers(context),
         *(criterion(context, result) for result in analysis.criteria),
+        *(measure(context, result) for result in analysis.measures),
+        *(category(context, result) for result in analysis.categories),
         *([preferences(context, analysis.preferences)] if analysis.preferences else []),
         consistency(context),
         balance(context),

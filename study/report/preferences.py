@@ -13,6 +13,7 @@ from study.report.cells import (
     share_with_interval,
     tested,
     with_bootstrap,
+    with_interval,
 )
 from study.report.context import ReportContext, Section, short_name
 
@@ -38,6 +39,8 @@ def preferences(context: ReportContext, found: PreferenceResults) -> Section:
 
 
 def _pairs(context: ReportContext, found: PreferenceResults) -> Table:
+    question = context.data.preference
+    stepped = question is not None and len(question.scale) > 3
     rows = [
         (
             context.pair(one.first, one.second),
@@ -50,14 +53,16 @@ def _pairs(context: ReportContext, found: PreferenceResults) -> Table:
             DASH if corrected is None else p_value(corrected.holm),
             interval_alone(one.rate, share=True),
             tested(one.naive),
+            *((with_interval(step),) if stepped else ()),
         )
-        for one, corrected in zip(found.pairs, found.corrected, strict=True)
+        for one, corrected, step in zip(found.pairs, found.corrected, found.steps, strict=True)
         if one.answered
     ]
     silent = [context.pair(one.first, one.second) for one in found.pairs if not one.answered]
     head = (
         "First / second", "First preferred", "No preference", "Second preferred", "Missing",
         "First, share of decided", "p", "Holm", "Secondary: Wilson", "Secondary: p, binomial",
+        *(("Mean step for the first",) if stepped else ()),
     )  # fmt: skip
     caption = (
         f"Preferences of all readers in the main pairs. The share excludes answers without a "
@@ -66,6 +71,11 @@ def _pairs(context: ReportContext, found: PreferenceResults) -> Table:
         f"{found.family}. Secondary: Wilson’s interval and the exact binomial test take answers as "
         "independent."
     )
+    if stepped and question is not None:
+        caption += (
+            f" Mean step: from {question.minimum} (second) to {question.maximum} (first), with the "
+            "readers as the sample."
+        )
     remark = f"Not shown, for want of an answer: {', '.join(silent)}." if silent else ""
     return Table(caption, head, rows, remark=remark)
 

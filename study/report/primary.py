@@ -5,7 +5,6 @@ from __future__ import annotations
 from study.analysis.primary import PrimaryResult
 from study.domain.formatting import decimal, p_equals, percent
 from study.domain.inference import Hypothesis, small_samples
-from study.domain.questions import QuestionKind
 from study.report.cells import limits
 from study.report.context import ReportContext, Section
 
@@ -41,7 +40,7 @@ def warnings(context: ReportContext) -> list[str]:
 
 
 def _share(context: ReportContext, found: PrimaryResult) -> bool:
-    return context.question(found.question).kind is QuestionKind.PREFERENCE
+    return context.question(found.question).of_pair
 
 
 def _hypothesis(context: ReportContext, found: PrimaryResult) -> str:

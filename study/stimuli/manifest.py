@@ -34,6 +34,7 @@ class ManifestRow:
     file: Path = Path()
     training: bool = False
     slice_index: int | None = None
+    truth: str = ""
 
 
 @dataclass
@@ -57,8 +58,9 @@ class _Problems:
 def read_manifest(path: Path, root: Path | None = None) -> tuple[ManifestRow, ...]:
     """Read a manifest with the columns ``case,patient,method,file``.
 
-    Two columns are optional: ``training`` (yes or no: a case for training and dummies only) and
-    ``slice`` (index in a volume, from 0).
+    Three columns are optional: ``training`` (yes or no: a case for training and dummies only),
+    ``slice`` (index in a volume, from 0) and ``truth`` (yes or no: whether the case has what
+    readers look for; no reader sees it).
 
     Parameters
     ----------
@@ -96,7 +98,7 @@ def read_manifest(path: Path, root: Path | None = None) -> tuple[ManifestRow, ..
 def read_patients(path: Path) -> Mapping[str, ManifestRow]:
     """Read a list of cases with the columns ``case,patient``, by case.
 
-    ``training`` and ``slice`` are optional, as in a manifest.
+    ``training``, ``slice`` and ``truth`` are optional, as in a manifest.
 
     Raises
     ------
@@ -130,8 +132,17 @@ def _row(line: int, cells: Mapping[str, str], problems: _Problems) -> ManifestRo
     if number and index is None:
         problems.add(line, f"slice is {number!r}; give a whole number from 0.")
         return None
+    truth = cells.get("truth", "").lower()
+    if truth not in _YES | _NO:
+        problems.add(line, f"truth is {truth!r}; give yes or no, or nothing where it is unknown.")
+        return None
     return ManifestRow(
-        line, cells["case"], cells["patient"], training=training in _YES, slice_index=index
+        line,
+        cells["case"],
+        cells["patient"],
+        training=training in _YES,
+        slice_index=index,
+        truth=truth and ("yes" if truth in _YES else "no"),
     )
 
 
@@ -188,7 +199,7 @@ def _check_twice(rows: list[ManifestRow], problems: _Problems) -> None:
 
 
 def _check_agree(rows: list[ManifestRow], problems: _Problems) -> None:
-    """A case has one patient, one role and one slice, whichever line states them."""
+    """A case has one patient, role, slice and truth, whichever line states them."""
     first: dict[str, ManifestRow] = {}
     for row in rows:
         other = first.setdefault(row.case, row)
@@ -196,6 +207,7 @@ def _check_agree(rows: list[ManifestRow], problems: _Problems) -> None:
             ("patient", row.patient, other.patient),
             ("training", row.training, other.training),
             ("slice", row.slice_index, other.slice_index),
+            ("truth", row.truth, other.truth),
         ):
             if here != there:
                 problems.add(

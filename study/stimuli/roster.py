@@ -41,7 +41,10 @@ def enrolled(key: Key, methods: Sequence[KeyMethod], cases: Sequence[SourceCase]
         methods={method_ids.get(composed(one.name)) or new_id(): one for one in shuffled(methods)},
         cases={
             case_ids.get(composed(one.name)) or new_id(): KeyCase(
-                one.name, one.patient, tuple(dict.fromkeys(str(file) for file in one.files))
+                one.name,
+                one.patient,
+                tuple(dict.fromkeys(str(file) for file in one.files)),
+                one.truth,
             )
             for one in shuffled(cases)
         },

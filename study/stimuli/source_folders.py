@@ -22,6 +22,7 @@ class SourceCase:
 
     ``slice_index`` is the index in a volume, from 0; None means the default. ``masks`` has the file
     of the mask of missing pixels for each method, or None; it is empty where no method has one.
+    ``truth`` is yes, no or empty.
     """
 
     name: str
@@ -30,6 +31,7 @@ class SourceCase:
     training: bool = False
     slice_index: int | None = None
     masks: tuple[Path | None, ...] = ()
+    truth: str = ""
 
 
 def all_files(case: SourceCase) -> tuple[Path, ...]:
@@ -94,7 +96,7 @@ def source_case(
     """A case with its patient from the table, or from the file name before the separator."""
     row = table.get(name)
     if row is not None:
-        return SourceCase(name, row.patient, files, row.training, row.slice_index)
+        return SourceCase(name, row.patient, files, row.training, row.slice_index, truth=row.truth)
     if table:
         raise BuildError(f"The table of patients has no case {name!r}; add a line for it.")
     before = name.split(separator, 1)[0] if separator else name

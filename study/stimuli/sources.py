@@ -90,7 +90,11 @@ def from_manifest(path: Path, *, root: Path | None = None, modality: str = "") -
             )
         first = images[names[0]]
         files = tuple(images[name].file for name in names)
-        cases.append(SourceCase(case, first.patient, files, first.training, first.slice_index))
+        cases.append(
+            SourceCase(
+                case, first.patient, files, first.training, first.slice_index, truth=first.truth
+            )
+        )
     return Sources(tuple(cases), tuple(SourceMethod(name) for name in names), modality)
 
 

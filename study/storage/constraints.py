@@ -57,6 +57,8 @@ _BEGUN, _FIXED = "('added', 'replaces')", "('planned')"
 _OPEN = "'frozen', 'open'"
 _STUDY_CHANGES = ("status",)
 _QUESTION = "FROM question q WHERE q.id = NEW.question_id"
+_NO_SCALE = f"(SELECT q.minimum = q.maximum {_QUESTION})"
+"""Whether answers are JSON objects (`study.domain.question_kinds`)."""
 
 
 @dataclass(frozen=True)
@@ -218,10 +220,12 @@ def _ratings() -> list[Constraint]:
         ),
         ("NEW.value_num <> CAST(NEW.value_num AS INTEGER)", "the value is not a whole number"),
         (
-            f"NEW.value_text IS NOT NULL AND (NEW.value_text <> '{CANNOT_JUDGE}' "
-            f"OR NOT (SELECT q.cannot_judge {_QUESTION}))",
+            f"NEW.value_text IS NOT NULL AND NOT (NEW.value_text = '{CANNOT_JUDGE}' "
+            f"AND (SELECT q.cannot_judge {_QUESTION})) "
+            f"AND NOT (SUBSTR(NEW.value_text, 1, 1) = '{{' AND {_NO_SCALE})",
             "the question wants a point of the scale",
         ),
+        (f"NEW.value_num IS NOT NULL AND {_NO_SCALE}", "the question has no scale"),
         (
             "NEW.revision <> 1 + (SELECT COALESCE(MAX(e.revision), 0) FROM rating_event e "
             "WHERE e.presentation_id = NEW.presentation_id AND e.question_id = NEW.question_id "

@@ -149,8 +149,11 @@ class Question(Base):
     code: Mapped[str]
     text: Mapped[str]
     kind: Mapped[str]
+    """What it is asked about: "likert" for each image, "preference" for the pair. The protocol has
+    the kind itself, so that the tables stay as they are when there are more."""
     minimum: Mapped[int]
     maximum: Mapped[int]
+    """Equal to `minimum` where answers are JSON objects."""
     anchors_json: Mapped[str]
     cannot_judge: Mapped[bool]
     is_primary: Mapped[bool]

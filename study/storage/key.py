@@ -48,11 +48,12 @@ class KeyMethod:
 
 @dataclass(frozen=True)
 class KeyCase:
-    """Names of a case, its patient and its source files."""
+    """Names of a case, its patient and its source files; its truth: yes, no or empty."""
 
     name: str
     patient: str
     sources: tuple[str, ...] = ()
+    truth: str = ""
 
 
 @dataclass(frozen=True)
@@ -174,9 +175,15 @@ def content(key: Key) -> dict[str, Any]:
     return {
         "study_id": key.study_id,
         "methods": {name: asdict(one) for name, one in key.methods.items()},
-        "cases": {name: asdict(one) for name, one in key.cases.items()},
+        "cases": {name: _case(one) for name, one in key.cases.items()},
         "stimuli": dict(key.stimuli),
     }
+
+
+def _case(case: KeyCase) -> dict[str, Any]:
+    """A case; without a truth as in files of earlier versions, whose digest stays."""
+    plain = asdict(case)
+    return plain if case.truth else {name: plain[name] for name in plain if name != "truth"}
 
 
 def _canonical(content: dict[str, Any]) -> bytes:

@@ -178,4 +178,5 @@ def _method(entry: Mapping[str, Any]) -> KeyMethod:
 
 def _case(entry: Mapping[str, Any]) -> KeyCase:
     sources = tuple(str(source) for source in entry["sources"])
-    return KeyCase(str(entry["name"]), str(entry["patient"]), sources)
+    truth = str(entry.get("truth", ""))
+    return KeyCase(str(entry["name"]), str(entry["patient"]), sources, truth)

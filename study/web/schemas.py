@@ -12,9 +12,11 @@ from pydantic import (
     StrictBool,
     StrictFloat,
     StrictInt,
+    StrictStr,
 )
 
 from study.domain.answers import is_storable
+from study.domain.drawings import MOST_POINTS
 
 
 def _storable(text: str) -> str:
@@ -27,6 +29,10 @@ Text = Annotated[str, AfterValidator(_storable)]
 Short = Annotated[Text, Field(max_length=100)]
 Long = Annotated[Text, Field(max_length=2000)]
 Count = Annotated[StrictInt, Field(ge=0, le=10**9)]
+
+
+_Coordinate = StrictFloat | StrictInt
+_Points = Annotated[tuple[tuple[_Coordinate, _Coordinate], ...], Field(max_length=MOST_POINTS)]
 
 
 class _Message(BaseModel):
@@ -79,7 +85,7 @@ class AnswerMessage(_Message):
 
     question: Short
     slot: StrictInt
-    value: StrictInt | None
+    value: StrictInt | StrictFloat | Annotated[StrictStr, Field(max_length=2000)] | _Points | None
 
 
 class RatingMessage(_Message):

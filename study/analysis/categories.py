@@ -1,0 +1,140 @@
+"""Answers of yes or no, or of one of several: their shares, and the agreement of the readers."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from study.analysis.comparison import ScoreComparison, compare_scores
+from study.analysis.dataset import Dataset
+from study.analysis.reader_consistency import repeats
+from study.analysis.scores import (
+    ALL_METHODS,
+    AnalysisOptions,
+    MissingCount,
+    first_ratings,
+    missing_by_reason,
+    ratings_table,
+)
+from study.domain.questions import Analysed, Question, QuestionKind
+from study.stats.agreement.coefficients import Agreement, fleiss_kappa, gwet_ac, raw_agreement
+from study.stats.estimate import Estimate
+from study.stats.intervals import proportion
+from study.stats.reliability.intra_reader import RepeatReliability
+
+
+@dataclass(frozen=True)
+class CategoryShares:
+    """How often each category was chosen for the images of one method.
+
+    Parameters
+    ----------
+    method : str
+        Its mask.
+    n : int
+    missing : tuple of MissingCount
+    counts : tuple of int
+    shares : tuple of Estimate
+        With Wilson's intervals.
+    """
+
+    method: str
+    n: int
+    missing: tuple[MissingCount, ...]
+    counts: tuple[int, ...]
+    shares: tuple[Estimate, ...]
+
+
+@dataclass(frozen=True)
+class CategoryAgreement:
+    """Agreement of the readers on the images of one method, or of all.
+
+    Parameters
+    ----------
+    method : str
+        Its mask, or `ALL_METHODS`.
+    items, readers : int
+    raw, kappa, ac1 : Agreement
+        Raw agreement, Fleiss' kappa and Gwet's AC1.
+    """
+
+    method: str
+    items: int
+    readers: int
+    raw: Agreement
+    kappa: Agreement
+    ac1: Agreement
+
+
+@dataclass(frozen=True)
+class CategoryResult:
+    """All results of one question with categories.
+
+    Parameters
+    ----------
+    question : str
+        Its code.
+    primary : bool
+        Whether it is the question of the primary analysis.
+    shares : tuple of CategoryShares
+    agreement : tuple of CategoryAgreement
+        For every method, then for all images of all methods.
+    comparison : ScoreComparison or None
+        Of the shares of yes; None for categories without an order.
+    repeats : tuple of RepeatReliability
+        Hidden repeats: each reader, then all; empty if none were read.
+    """
+
+    question: str
+    primary: bool
+    shares: tuple[CategoryShares, ...]
+    agreement: tuple[CategoryAgreement, ...]
+    comparison: ScoreComparison | None
+    repeats: tuple[RepeatReliability, ...]
+
+
+def categories(data: Dataset, options: AnalysisOptions) -> tuple[CategoryResult, ...]:
+    """The results of every question whose answers are categories."""
+    return tuple(_result(data, one, options) for one in data.asked(Analysed.CATEGORIES))
+
+
+def _result(data: Dataset, question: Question, options: AnalysisOptions) -> CategoryResult:
+    ordered = question.kind is QuestionKind.YES_NO
+    return CategoryResult(
+        question=question.code,
+        primary=question.primary,
+        shares=tuple(_shares(data, question, mask, options.level) for mask in data.masks),
+        agreement=tuple(
+            _agreement(data, question, method, options) for method in (*data.masks, ALL_METHODS)
+        ),
+        comparison=compare_scores(data, question, options) if ordered else None,
+        repeats=repeats(data, question, options),
+    )
+
+
+def _shares(data: Dataset, question: Question, mask: str, level: float) -> CategoryShares:
+    chosen = [obs for obs in first_ratings(data, question) if obs.method == mask]
+    values = [obs.value for obs in chosen if obs.value is not None]
+    counts = tuple(values.count(point) for point in question.scale)
+    return CategoryShares(
+        mask,
+        len(values),
+        missing_by_reason(chosen, data.missing_reasons),
+        counts,
+        tuple(proportion(f"{mask}", count, len(values), level) for count in counts),
+    )
+
+
+def _agreement(
+    data: Dataset, question: Question, method: str, options: AnalysisOptions
+) -> CategoryAgreement:
+    table = ratings_table(data, question, method)
+    present = table.present()
+    how = options.inference
+    return CategoryAgreement(
+        method,
+        len(present.items),
+        len(present.raters),
+        raw_agreement(table, **how),
+        fleiss_kappa(table, **how),
+        gwet_ac(table, **how),
+    )
