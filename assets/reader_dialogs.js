@@ -1,13 +1,21 @@
 // Dialogs: keys, menu, pause, break, withdrawal.
 
-// What is on the key, or the name of a text for it, and the name of what it does.
+// What is on the key, or the name of a text for it, the name of what it does, and whether that needs
+// a pair or a drawing.
 const KEYS = [
+  ["", "draw", "drawing"],
+  ["D", "place", "drawing"],
+  ["", "nudge", "drawing"],
+  ["N", "next_point", "drawing"],
+  ["E", "close_outline", "drawing"],
+  ["U", "undo", "drawing"],
+  ["", "clear", "drawing"],
   ["1 2 3 \u2026", "digits"],
-  ["\u2190  \u2193  \u2192", "preference"],
+  ["\u2190  \u2193  \u2192", "preference", "pair"],
   ["X", "cannot_judge"],
   ["\u2191", "back"],
   ["\u21b5", "enter"],
-  ["", "space"],
+  ["", "space", "pair"],
   ["", "drag"],
   ["", "move"],
   ["", "zoom"],
@@ -42,7 +50,13 @@ function openDialog(desk, title, nodes, buttons, closed = () => {}) {
 
 function keysDialog(desk) {
   const list = make("dl", { class: "dk-keys" });
-  for (const [sign, name] of KEYS) {
+  const { cells, root: sheet } = desk.reading.sheet;
+  const has = {
+    drawing: cells.some((cell) => cell instanceof DrawnCell),
+    pair: !sheet.classList.contains("dk-alone"),
+  };
+  for (const [sign, name, needed] of KEYS) {
+    if (needed && !has[needed]) continue;
     const key = make("dt", {}, sign || text(`keys.${name}.key`));
     list.append(key, make("dd", {}, text(`keys.${name}`)));
   }

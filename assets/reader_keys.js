@@ -56,7 +56,7 @@ function keyDown(desk, table, event) {
   if (!reading.pair || root.querySelector("dialog")) return;
   if (withCommandKey(event)) return;
   if (focus && focus.matches(FIELDS)) {
-    if (focus === reading.comment && ["Escape", "Enter"].includes(event.key)) {
+    if (reading.root.contains(focus) && ["Escape", "Enter"].includes(event.key)) {
       event.preventDefault();
       focus.blur();
     }
@@ -67,6 +67,10 @@ function keyDown(desk, table, event) {
     cell.node.contains(focus));
   if (pressed && ["Enter", " "].includes(event.key)) return;
   const name = keyName(event);
+  if (reading.sheet.key(name, event)) {
+    event.preventDefault();
+    return;
+  }
   const digit = digitOf(event, name);
   const shifted = event.shiftKey && name.startsWith("Arrow");
   if (![" ", "Enter"].includes(name) && digit === null && !table[name]) return;

@@ -173,6 +173,34 @@ class LightBox {
     if (!this.frame) this.frame = requestAnimationFrame(() => this.render());
   }
 
+  // A point of the stage in device pixels, as a point in pixels of the image, and back.
+  toImage(x, y) {
+    const place = placement(this.view, this.stage, this.box());
+    const { width, height } = this.plate;
+    return [((x - place.x) / place.width) * width, ((y - place.y) / place.height) * height];
+  }
+
+  toStage([x, y]) {
+    const place = placement(this.view, this.stage, this.box());
+    const { width, height } = this.plate;
+    return [place.x + (x / width) * place.width, place.y + (y / height) * place.height];
+  }
+
+  isInside([x, y]) {
+    return x >= 0 && y >= 0 && x <= this.plate.width && y <= this.plate.height;
+  }
+
+  inside([x, y]) {
+    const { width, height } = this.plate;
+    return [Math.min(Math.max(x, 0), width), Math.min(Math.max(y, 0), height)];
+  }
+
+  // The point of the image in the middle of the stage.
+  middle() {
+    const { width, height } = this.plate;
+    return [Math.round(this.view.cx * width) + 0.5, Math.round(this.view.cy * height) + 0.5];
+  }
+
   render() {
     this.frame = 0;
     const place = placement(this.view, this.stage, this.box());
@@ -186,6 +214,7 @@ class LightBox {
       this.showScaleBar(panel, image);
       this.showReading(panel, source, image, place);
     });
+    if (this.marks) this.marks.render();
     this.changed();
   }
 

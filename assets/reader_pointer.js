@@ -15,7 +15,8 @@ class Pointers {
     on("pointerleave", () => this.at(null));
     on("contextmenu", (event) => event.preventDefault());
     on("dragstart", (event) => event.preventDefault());
-    on("dblclick", () => light.reset());
+    // Two clicks that have drawn two points are no double click.
+    on("dblclick", (event) => event.target.closest(".dk-draws") || light.reset());
     on("wheel", (event) => this.wheel(event), { passive: false });
   }
 
@@ -39,6 +40,8 @@ class Pointers {
     event.preventDefault();
     stage.setPointerCapture(event.pointerId);
     if (event.pointerType === "touch") this.touches.set(event.pointerId, event);
+    const { marks } = this.light;
+    if (this.touches.size < 2 && marks.down(event, this.pointOf(event))) return;
     const pans = event.button === 1 || (event.button === 0 && event.shiftKey);
     this.drag = { pans, id: event.pointerId, x: event.clientX, y: event.clientY };
     this.light.grid.classList.toggle("dk-pans", pans);
@@ -47,6 +50,9 @@ class Pointers {
   move(event) {
     if (this.touches.size === 2 && this.touches.has(event.pointerId)) {
       this.pinch(event);
+    } else if (this.light.marks.drag) {
+      const at = this.pointOf(event);
+      if (at) this.light.marks.move(at);
     } else if (this.drag && this.drag.id === event.pointerId) {
       const dx = event.clientX - this.drag.x;
       const dy = event.clientY - this.drag.y;
@@ -60,6 +66,7 @@ class Pointers {
 
   up(event) {
     this.touches.delete(event.pointerId);
+    if (this.light.marks.drag) this.light.marks.up();
     this.drag = null;
     this.light.grid.classList.remove("dk-pans");
   }

@@ -41,6 +41,8 @@ class Reading {
     this.light = new LightBox((kind, payload) => this.noted(kind, payload));
     this.light.grid.rrLight = this.light;
     this.sheet = new Sheet(() => this.answered());
+    this.sheet.light = this.light;
+    this.light.marks = new Marks(this.light, this.sheet);
     this.comment = make("input", { type: "text", class: "dk-words-in", autocomplete: "off" });
     this.comment.maxLength = 500;
     this.next = pressable("", () => this.press(), "dk-main dk-go");
@@ -86,6 +88,7 @@ class Reading {
     const [pixels] = await Promise.all([this.fetch(pair), pause(BLANK)]);
     if (this.pair !== pair || this.pair.token !== token) return;
     await this.light.show(pair.plate, pixels);
+    this.sheet.show();
     this.setBusy(false);
     this.checkSize();
     this.watch.restart(draft.visible);
@@ -152,7 +155,7 @@ class Reading {
   }
 
   lock() {
-    this.sheet.locked = this.busy || Boolean(this.outcome) || !this.small.hidden;
+    this.sheet.lock(this.busy || Boolean(this.outcome) || !this.small.hidden);
   }
 
   cover(why, covered) {
@@ -183,6 +186,7 @@ class Reading {
     const missing = this.sheet.missing();
     if (missing.length) {
       this.sheet.mark(missing[0]);
+      missing[0].enter();
       const { name } = missing[0];
       return this.desk.say(plural("reading.missing", missing.length, { name }));
     }

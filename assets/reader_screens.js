@@ -92,7 +92,8 @@ function questionList(questions) {
     const ends = anchors.length ? [anchors[0], anchors[anchors.length - 1]] : ["", ""];
     const [first, last] = [`${minimum} ${ends[0]}`, `${maximum} ${ends[1]}`].map((end) => end.trim());
     const scale = text("ready.scale", { first, last });
-    const way = kind === "preference" ? text("ready.preference") : scale;
+    const scaled = kind === "likert" || kind === "choice";
+    const way = scaled ? scale : kind === "preference" ? text("ready.preference") : text(`kind.${kind}`);
     list.append(make("dt", {}, asked), make("dd", {}, way));
   }
   return list;

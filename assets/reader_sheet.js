@@ -1,71 +1,62 @@
-// The answer sheet: one row per question, with the answers for the left and the right image.
+// The answer sheet: one row per question, with the answers for the image, or the left and the right.
 
 const SIDES = ["image.left", "image.right"];
 const PAIR = 2;
 
-// What a digit means: the point itself, or its place where points are below 0 or above 9.
-function pointOfDigit({ minimum, maximum }, digit) {
-  const value = minimum >= 0 && maximum <= 9 ? digit : minimum + digit - 1;
-  return value >= minimum && value <= maximum ? value : null;
-}
-
+// The widget of a question. A kind has its class in WIDGETS; this is what they have in common.
 class Cell {
   constructor(sheet, question, slot, sided) {
     this.sheet = sheet;
     this.question = question;
     this.slot = slot;
     this.value = undefined;
-    this.node = make("div", { class: "dk-cell", role: "radiogroup" });
+    this.node = make("div", { class: `dk-cell dk-kind-${question.kind}`, role: this.role() });
     const side = sided && SIDES[slot] && text(SIDES[slot]);
     this.name = side ? text("answer.side", { question: question.text, side }) : question.text;
     this.node.setAttribute("aria-label", this.name);
-    this.buttons = new Map();
-    const points = Array.from(
-      { length: question.maximum - question.minimum + 1 },
-      (_, i) => question.minimum + i,
-    );
-    for (const point of points) this.addPoint(point, question.anchors[point - question.minimum]);
-    if (question.cannot_judge) this.add(null, "dk-point dk-cannot", "X", question.cannot || text("answer.cannot_judge"));
+    this.draw();
+    if (question.cannot_judge) this.addCannotJudge();
     // Clicks on the gaps mark the question.
     this.node.addEventListener("pointerdown", () => sheet.mark(this));
     this.node.addEventListener("focusin", () => sheet.mark(this, false));
   }
 
-  addPoint(point, anchor) {
-    if (this.question.kind !== "preference") {
-      this.add(point, "dk-point", String(point), anchor || "");
-      return;
-    }
-    const sides = [["\u2190", "answer.left"], ["\u2193", "answer.none"], ["\u2192", "answer.right"]];
-    const [key, name] = sides[point + 1];
-    this.add(point, "dk-point dk-side", key, text(name));
+  role() {
+    return "group";
   }
 
-  add(value, kind, key, anchor) {
-    const button = make("button", { type: "button", class: kind, role: "radio", tabindex: "-1" });
-    button.append(make("span", { class: "dk-key" }, key));
-    if (anchor) button.append(make("span", { class: "dk-anchor" }, anchor));
-    button.setAttribute("aria-checked", "false");
-    button.title = anchor ? `${anchor} (${key})` : key;
-    button.addEventListener("click", () => this.sheet.answer(this, value));
-    this.buttons.set(value, button);
-    this.node.append(button);
+  addCannotJudge() {
+    const name = this.question.cannot || text("answer.cannot_judge");
+    const label = make("span", { class: "dk-anchor" }, name);
+    const key = make("span", { class: "dk-key" }, "X");
+    this.cannot = make("button", { type: "button", class: "dk-point dk-cannot" }, key, label);
+    this.cannot.title = `${name} (X)`;
+    this.cannot.addEventListener("click", () => this.sheet.answer(this, null));
+    this.node.append(this.cannot);
   }
+
+  // A stored answer or a draft; undefined for none.
+  restore(value) {
+    this.value = value;
+  }
+
+  // What a digit, another key, or Enter on the marked question does; whether it did anything.
+  digit() {
+    return false;
+  }
+
+  key() {
+    return false;
+  }
+
+  enter() {}
+
+  lock() {}
 
   show() {
-    const marked = this.sheet.marked === this;
-    this.node.classList.toggle("dk-marked", marked);
+    this.node.classList.toggle("dk-marked", this.sheet.marked === this);
     this.node.classList.toggle("dk-answered", this.value !== undefined);
-    for (const [value, button] of this.buttons) {
-      const chosen = this.value === value;
-      button.setAttribute("aria-checked", String(chosen));
-      // One stop of the Tab key for each question.
-      button.tabIndex = chosen || (this.value === undefined && button === this.first()) ? 0 : -1;
-    }
-  }
-
-  first() {
-    return this.buttons.values().next().value;
+    if (this.cannot) this.cannot.setAttribute("aria-pressed", String(this.value === null));
   }
 }
 
@@ -87,7 +78,7 @@ class Sheet {
     for (const cell of this.cells) {
       const code = cell.question.code;
       const given = answers.find((each) => each.question === code && each.slot === cell.slot);
-      cell.value = given ? given.value : undefined;
+      cell.restore(given ? given.value : undefined);
     }
     this.marked = this.missing()[0] || null;
     this.show();
@@ -99,10 +90,11 @@ class Sheet {
     this.preferences.replaceChildren();
     this.root.classList.toggle("dk-dense", questions.length > 4);
     this.root.classList.toggle("dk-alone", images === 1);
-    const longest = Math.max(...questions.map(({ maximum, minimum }) => maximum - minimum));
+    const scales = questions.filter(({ kind }) => kind === "likert");
+    const longest = Math.max(...scales.map(({ maximum, minimum }) => maximum - minimum), 0);
     this.root.classList.toggle("dk-bare", longest > 5);
     for (const question of questions) {
-      if (question.kind === "preference") {
+      if (question.kind === "preference" || question.kind === "comparison") {
         const cell = this.addCell(question, PAIR);
         this.preferences.append(make("span", { class: "dk-question" }, question.text), cell.node);
         continue;
@@ -118,7 +110,7 @@ class Sheet {
   }
 
   addCell(question, slot, sided = true) {
-    const cell = new Cell(this, question, slot, sided);
+    const cell = new WIDGETS[question.kind](this, question, slot, sided);
     this.cells.push(cell);
     return cell;
   }
@@ -133,13 +125,19 @@ class Sheet {
     if (redraw || cell) this.show();
   }
 
-  // Marks the next question without an answer, from the start again after the last.
-  answer(cell, value) {
+  lock(locked) {
+    this.locked = locked;
+    for (const cell of this.cells) cell.lock(locked);
+  }
+
+  // Marks the next question without an answer, from the start again after the last, unless the
+  // reader stays with this one.
+  answer(cell, value, stays = false) {
     if (this.locked) return;
     cell.value = value;
     const place = this.cells.indexOf(cell);
     const order = [...this.cells.slice(place + 1), ...this.cells.slice(0, place)];
-    this.marked = order.find((each) => each.value === undefined) || null;
+    if (!stays) this.marked = order.find((each) => each.value === undefined) || null;
     this.show();
     this.changed(cell);
   }
@@ -149,21 +147,30 @@ class Sheet {
     this.mark(this.cells[Math.max(0, place - 1)]);
   }
 
+  // A second digit within a second belongs to the number that the first one began: 1 and 0 are 10.
   digit(number) {
-    const cell = this.marked;
-    if (!cell || cell.slot === PAIR) return false;
-    const value = pointOfDigit(cell.question, number);
-    if (value !== null) this.answer(cell, value);
-    return value !== null;
+    const { cell, first, until } = this.typed || {};
+    this.typed = null;
+    if (cell && first && performance.now() < until && cell.digit(10 * first + number)) return true;
+    const marked = this.marked;
+    if (!marked || !marked.digit(number)) return false;
+    this.typed = { cell: marked, first: number, until: performance.now() + 1000 };
+    return true;
+  }
+
+  // Whether the marked question takes this key for itself.
+  key(name, event) {
+    return Boolean(this.marked && !this.locked && this.marked.key(name, event));
   }
 
   cannotJudge() {
     if (this.marked && this.marked.question.cannot_judge) this.answer(this.marked, null);
   }
 
+  // Left, no preference, right; on a comparison of several steps one step, or its middle.
   prefer(value) {
     const cell = this.cells.find((each) => each.slot === PAIR);
-    if (cell) this.answer(cell, value);
+    if (cell) this.answer(cell, cell.towards(value));
   }
 
   answers() {

@@ -120,6 +120,8 @@ class Question:
     def _check_scale(self) -> None:
         """Raise ProtocolError for ends or anchors that the kind does not have."""
         ends, points = KINDS[self.kind].ends, self.maximum - self.minimum + 1
+        if self.kind is QuestionKind.CHOICE and not self.anchors:
+            raise ProtocolError(f"{self.code} needs its choices: list them as anchors.")
         most = MOST_CHOICES if self.kind is QuestionKind.CHOICE else MOST_POINTS
         if ends is None and not 2 <= points <= most:
             raise ProtocolError(
@@ -137,8 +139,6 @@ class Question:
                 f"{self.code} has {len(self.anchors)} anchor texts for {wanted} points: give one "
                 "for each."
             )
-        if self.kind is QuestionKind.CHOICE and not self.anchors:
-            raise ProtocolError(f"{self.code} needs its choices: list them as anchors.")
 
     @property
     def slots(self) -> tuple[int, ...]:

@@ -249,7 +249,11 @@ def _following(following: presentation.Following) -> dict[str, Any]:
 
 
 def _screen_json(screen: Screen) -> dict[str, Any]:
-    return asdict(screen)
+    plain = asdict(screen)
+    for question in plain["body"].get("questions", ()):
+        # What the answer is held against is none of the reader's business.
+        del question["truth"]
+    return plain
 
 
 def _pair_json(shown: presentation.PairView) -> dict[str, Any]:

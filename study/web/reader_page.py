@@ -20,7 +20,8 @@ from study.storage.store import Store
 from study.web.reader_api import PREFIX, router
 
 _SCRIPTS = (
-    "viewer_core.js", "viewer_panel.js", "reader_net.js", "reader_sheet.js", "reader_light.js",
+    "viewer_core.js", "viewer_panel.js", "reader_net.js", "reader_sheet.js",
+    "reader_widgets.js", "reader_drawing.js", "reader_light.js",
     "reader_pointer.js", "reader_screens.js", "reader_display.js", "reader_dialogs.js",
     "reader_reading.js", "reader_keys.js", "reader.js",
 )  # fmt: skip

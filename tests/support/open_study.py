@@ -16,6 +16,7 @@ from sqlalchemy import select
 from study.domain.protocol import MethodKind, Protocol, Status
 from study.planning import assignment
 from study.planning.assignment import PlannedCase, Trial
+from study.planning.plan_rows import stored_kind
 from study.stimuli import buffers
 from study.storage.models import (
     Item,
@@ -177,7 +178,7 @@ def _questions(session, study_id: str, protocol: Protocol) -> None:
                 study_id=study_id,
                 code=one.code,
                 text=one.text,
-                kind=one.kind,
+                kind=stored_kind(one),
                 minimum=one.minimum,
                 maximum=one.maximum,
                 anchors_json=json.dumps(one.anchors),
@@ -215,8 +216,8 @@ def _plan(session, reader_id: str, trials: tuple[Trial, ...], images: dict) -> N
             )
 
 
-def methods_of(store: Store, token: str) -> tuple[str, str]:
-    """The methods on the left and on the right of a presentation."""
+def methods_of(store: Store, token: str) -> tuple[str, ...]:
+    """The methods on the left and on the right of a presentation, or of its only image."""
     with store.read() as session:
         rows = session.scalars(
             select(Stimulus.method_id)
@@ -225,4 +226,4 @@ def methods_of(store: Store, token: str) -> tuple[str, str]:
             .where(Presentation.token == token)
             .order_by(PresentationSlot.slot)
         ).all()
-    return rows[0], rows[1]
+    return tuple(rows)

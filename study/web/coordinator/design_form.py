@@ -9,8 +9,8 @@ from typing import Any
 from study.domain.errors import ProtocolError
 from study.domain.inference import Hypothesis, Random
 from study.domain.plan import MethodRow, method_pairs
-from study.domain.protocol import Protocol, chosen
-from study.domain.questions import CATALOG, PREFERENCE, Question, QuestionKind
+from study.domain.protocol import Protocol, Shown, chosen
+from study.domain.questions import CATALOG, PREFERENCE, Question
 from study.planning.progress_report import ImageCounts
 from study.planning.workload import WorkloadEstimate, estimate
 
@@ -36,6 +36,7 @@ DECIMALS = {
 }
 NUMBERS = INTEGERS | DECIMALS
 FLAGS = ("feedback", "ask_blinding")
+CHOICES = ("presentation", "random", "hypothesis")
 PLANNED = {"planned_cases": 40, "planned_patients": 40, "planned_methods": 4}
 """Numbers for the estimate until images are built."""
 
@@ -68,18 +69,19 @@ HYPOTHESES = {
     Hypothesis.NON_INFERIORITY: "the first is not worse (non-inferiority)",
     Hypothesis.EQUIVALENCE: "they are equivalent",
 }
+SHOWN = {Shown.PAIR: "pairs, side by side", Shown.SINGLE: "single images"}
 NO_PRIMARY = {"": "the only pair, or none"}
 
 
 def criteria(protocol: Protocol) -> dict[str, Question]:
     """The criteria that may be chosen, by code: those of the catalog and of the protocol."""
-    own = {q.code: q for q in protocol.questions if q.kind is QuestionKind.LIKERT}
+    own = {q.code: q for q in protocol.questions if not q.of_pair}
     return {question.code: question for question in CATALOG} | own
 
 
 def values_of(protocol: Protocol) -> dict[str, Any]:
     """What the fields show for a protocol, by name."""
-    rated = [q for q in protocol.questions if q.kind is QuestionKind.LIKERT]
+    rated = [q for q in protocol.questions if not q.of_pair]
     primary = next((q.code for q in rated if q.primary), "")
     pairing = CONTROL if protocol.control else LISTED if protocol.pairs else EVERY
     return {
@@ -92,9 +94,8 @@ def values_of(protocol: Protocol) -> dict[str, Any]:
         "pairing": pairing,
         "control": protocol.control or None,
         "pairs": [pair_value(pair) for pair in protocol.pairs],
-        "random": protocol.random.value,
         "primary_pair": " ".join(protocol.primary_pair),
-        "hypothesis": protocol.hypothesis.value,
+        **{name: getattr(protocol, name).value for name in CHOICES},
     }
 
 
@@ -127,9 +128,8 @@ def protocol_of(values: Mapping[str, Any], base: Protocol) -> Protocol:
         blinding_groups=tuple(g.strip() for g in str(values["groups"]).split(",") if g.strip()),
         control=str(values["control"]) if pairing == CONTROL else "",
         pairs=tuple(_pair(text) for text in values["pairs"]) if pairing == LISTED else (),
-        random=chosen("random", values["random"]),
         primary_pair=_pair(values["primary_pair"]) if values["primary_pair"] else (),
-        hypothesis=chosen("hypothesis", values["hypothesis"]),
+        **{name: chosen(name, values[name]) for name in CHOICES},
         randomise_sides=True,
         randomise_order=True,
     )
@@ -172,7 +172,7 @@ def _questions(values: Mapping[str, Any], base: Protocol) -> tuple[Question, ...
     asked = [question for code, question in known.items() if code in values["criteria"]]
     if values["primary"] and values["primary"] not in values["criteria"]:
         raise ProtocolError(f"The primary criterion {values['primary']} is not among the chosen.")
-    stored = next((q for q in base.questions if q.kind is QuestionKind.PREFERENCE), PREFERENCE)
+    stored = next((q for q in base.questions if q.of_pair), PREFERENCE)
     if values["preference"]:
         asked.append(stored)
     may, might = bool(values["cannot_judge"]), all(q.cannot_judge for q in base.questions)

@@ -94,7 +94,7 @@ def draw_design() -> DesignFields:
 
 
 def _questions(fields: dict[str, Any]) -> None:
-    heading("Questions", "Each is answered for both images of a pair.")
+    heading("Questions", "Each is answered for every image that is shown.")
     fields["criteria"] = gr.CheckboxGroup(
         [(question.text, question.code) for question in CATALOG],
         label="Criteria, 1 to 5", elem_id="criteria",
@@ -106,16 +106,20 @@ def _questions(fields: dict[str, Any]) -> None:
 
 
 def _pairs(fields: dict[str, Any]) -> None:
-    heading("Pairs", "Every case is read once with each pair of methods.")
+    heading("Images", "Every case is read once with each pair of methods, or each method alone.")
+    fields["presentation"] = gr.Radio(
+        [(label, key.value) for key, label in design_form.SHOWN.items()],
+        label="Shown at a time", elem_id="presentation",
+    )  # fmt: skip
     fields["pairing"] = gr.Radio(list(design_form.PAIRINGS), label="Compare", elem_id="pairing")
     fields["control"] = gr.Dropdown([], label="Control method", visible=False)
     fields["pairs"] = gr.CheckboxGroup([], label="Pairs of methods", visible=False)
     hints = {
         "readers": "Each has a separate plan.",
         "training": "Read first; never analysed.",
-        "dummies": "The first pairs, discarded.",
-        "nulls": "One image twice.",
-        "repeats": "Main pairs shown again.",
+        "dummies": "The first ones, discarded.",
+        "nulls": "One image twice; 0 for single images.",
+        "repeats": "Main ones shown again.",
         "repeat_distance": "0: 20, or a quarter of all.",
         "washout_days": "0: in the same session.",
         "seconds_per_pair": "Used in the estimate.",

@@ -21,6 +21,7 @@ from study.planning.freeze import FreezeCheck
 from study.planning.lifecycle import MethodName
 from study.planning.progress_report import ImageCounts, ProgressReport
 from study.planning.workload import WorkloadEstimate
+from study.report.overview import answer_words
 from study.stimuli.checks import BuildReport
 from study.web.coordinator.background_jobs import JobState
 from study.web.coordinator.downloads import Download
@@ -102,7 +103,7 @@ def protocol(study: ProgressReport) -> Markup:
     questions = []
     for question in study.protocol.questions:
         likert = question.kind is QuestionKind.LIKERT
-        scale = f"{question.minimum} to {question.maximum}" if likert else "left, none, right"
+        scale = f"{question.minimum} to {question.maximum}" if likert else answer_words(question)
         missing = "yes" if question.cannot_judge else "no"
         primary = "primary" if question.primary else ""
         questions.append((question.code, question.text, scale, missing, primary))

@@ -92,7 +92,7 @@ def test_a_question_is_found_by_its_code() -> None:
         ({"questions": (CATALOG[0], CATALOG[0])}, "different codes"),
         (
             {"questions": (PREFERENCE, Question("other", "?", QuestionKind.PREFERENCE, -1, 1))},
-            "One preference question is enough",
+            "One preference question, or one comparison, is enough",
         ),
         ({"blinding_groups": ("filter",)}, "at least 2 blinding_groups"),
         ({"kappa_rule": "mean"}, "kappa_rule='mean' is unknown"),
@@ -126,7 +126,7 @@ def test_values_that_are_not_possible(changes: dict[str, Any], says: str) -> Non
         ({"code": "over all", "text": "?"}, "lower-case word"),
         ({"code": "quality", "text": " "}, "has no text"),
         ({"code": "q", "text": "?", "minimum": 5, "maximum": 5}, "scale 5 to 5"),
-        ({"code": "q", "text": "?", "minimum": 0, "maximum": 100}, "2 to 9 points"),
+        ({"code": "q", "text": "?", "minimum": 0, "maximum": 100}, "2 to 11 points"),
         ({"code": "q", "text": "?", "anchors": ("bad", "good")}, "2 anchor texts for 5 points"),
         ({"code": "q", "text": "?", "kind": QuestionKind.PREFERENCE}, "goes from -1 to 1"),
         ({"code": "q", "text": "?", "cannot_judge": 1}, "cannot_judge=1 must be of type bool"),
