@@ -10,6 +10,7 @@ from sqlalchemy.orm import Session
 from study.domain.answers import Answer
 from study.domain.protocol import Protocol, Status
 from study.domain.questions import PAIR
+from study.planning.plan_rows import stored_kind
 from study.storage.models import (
     Consent,
     Item,
@@ -111,7 +112,7 @@ def _questions(study_id: str, protocol: Protocol) -> list[Question]:
             study_id=study_id,
             code=one.code,
             text=one.text,
-            kind=one.kind.value,
+            kind=stored_kind(one),
             minimum=one.minimum,
             maximum=one.maximum,
             anchors_json="[]",

@@ -13,7 +13,7 @@ from study.storage import triggers
 from study.storage.constraints import APPEND_ONLY, constraints
 from study.storage.models import Comment
 from study.storage.store import Store
-from tests.study.storage.test_rating_constraints import RATINGS
+from tests.study.storage.test_rating_constraints import DRAWN, RATINGS
 from tests.support.tampering import copy_sql, insert_sql, is_sqlite, refusal, run
 from tests.support.tiny_study import reader_ids, tiny_answers, tiny_study, tokens
 
@@ -161,7 +161,7 @@ def test_rows_cannot_be_replaced_by_any_way_around(ruled: Store) -> None:
 
 def test_every_rule_is_provoked_by_a_test() -> None:
     provoked = [(table, event, message) for table, event, _, message in STATEMENTS]
-    provoked += [("rating_event", "INSERT", message) for _, _, message in RATINGS]
+    provoked += [("rating_event", "INSERT", message) for _, _, message in (*RATINGS, *DRAWN)]
     provoked += [
         *(
             (table, "INSERT", message)

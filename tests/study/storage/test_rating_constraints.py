@@ -6,13 +6,16 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from sqlalchemy import select
 
 from study.domain.protocol import Protocol, Status
+from study.domain.questions import CATALOG, question_from
 from study.reading import consent
+from study.storage.models import Presentation, Question
 from study.storage.store import Store
 from tests.support.constrained_study import PROTOCOL, next_row, other_values
 from tests.support.tampering import insert_sql, is_sqlite, refusal
-from tests.support.tiny_study import tiny_study
+from tests.support.tiny_study import reader_ids, tiny_study
 
 RATINGS: tuple[tuple[str, str | dict[str, Any], str], ...] = (
     ("another's pair", "R02", "not the reader's"),
@@ -96,4 +99,32 @@ def test_no_rating_is_taken_without_consent_or_without_cannot_judge(
     assert refusal(store, insert_sql("rating_event", row), **row) == ""
     row |= {"value_num": None, "value_text": "cannot judge"}
     assert "point of the scale" in refusal(store, insert_sql("rating_event", row), **row)
+    store.close()
+
+
+DRAWN: tuple[tuple[str, dict[str, Any], str], ...] = (
+    ("a number for a drawing", {"value_num": 0.0, "value_text": None}, "has no scale"),
+    ("a text that is no object", {"value_text": "45"}, "wants a point of the scale"),
+)
+
+
+def test_a_drawing_is_a_json_object(tmp_path: Path, url: str | None) -> None:
+    angle = question_from({"code": "angle", "text": "?", "kind": "angle", "cannot_judge": False})
+    protocol = Protocol(readers=1, questions=(CATALOG[0], angle))
+    store = tiny_study(tmp_path / "s", readers=1, pairs=2, protocol=protocol, url=url)
+    with store.read() as session:
+        question = session.scalars(select(Question.id).where(Question.code == "angle")).one()
+        shown = session.scalars(select(Presentation.id)).first()
+        reader = reader_ids(session)[0]
+    row = {
+        "seq": 1, "id": "r", "presentation_id": shown, "question_id": question, "slot": 0,
+        "value_num": None, "value_text": '{"points":[]}', "revision": 1, "reason": None,
+        "idempotency_key": "raw", "server_at": "2026-01-01T00:00:00.000000Z", "actor_id": reader,
+        "prev_hash": "0" * 64, "row_hash": "e" * 64,
+    }  # fmt: skip
+    for _, change, message in DRAWN:
+        assert message in refusal(store, insert_sql("rating_event", row), **row | change)
+    withheld = row | {"value_text": "cannot judge"}
+    assert "wants a point" in refusal(store, insert_sql("rating_event", row), **withheld)
+    assert refusal(store, insert_sql("rating_event", row), **row) == ""
     store.close()
