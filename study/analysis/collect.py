@@ -96,7 +96,7 @@ def collect(store: Store, key: Key | None = None) -> Dataset:
                 )
                 for one in readers
             ),
-            cases=_cases(session, study.id, key),
+            cases=cases_of(session, study.id, key),
             observations=tuple(
                 observations(
                     session,
@@ -182,7 +182,8 @@ def _methods(session: Session, study_id: str, key: Key | None) -> tuple[MethodRe
     return tuple(sorted(found, key=lambda one: (len(one.mask), one.mask)))
 
 
-def _cases(session: Session, study_id: str, key: Key | None) -> tuple[CaseRecord, ...]:
+def cases_of(session: Session, study_id: str, key: Key | None) -> tuple[CaseRecord, ...]:
+    """The cases of a study; with the key, the truth of each."""
     found = session.scalars(select(Item).where(Item.study_id == study_id).order_by(Item.case_key))
     return tuple(
         CaseRecord(

@@ -97,7 +97,7 @@ def _measure(data: Dataset, question: Question, options: AnalysisOptions) -> Mea
             for mask in data.masks
         ),
         reliability=tuple(
-            (method, reliability(ratings_table(data, question, method), **options.intervals))
+            (method, reliability(ratings_table(data, question, method), **options.inference))
             for method in (*data.masks, ALL_METHODS)
         ),
         comparison=compare_scores(data, question, options),

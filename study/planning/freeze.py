@@ -52,6 +52,8 @@ class FreezeReport:
         To be published, for example in the registration of the study.
     notes : tuple of str
         Notes about the spacing of the plan.
+    shown : str
+        What is shown at a time: pairs, or images.
     """
 
     readers: int
@@ -63,12 +65,13 @@ class FreezeReport:
     key_sha256: str
     plan_sha256: str
     notes: tuple[str, ...] = ()
+    shown: str = "pairs"
 
     def as_text(self) -> str:
         """The report as text, without names of methods."""
         lines = [
             f"Frozen: {self.readers} readers, {self.cases} cases, {self.methods} methods, "
-            f"{self.pairs} pairs for each reader.",
+            f"{self.pairs} {self.shown} for each reader.",
             f"protocol {self.protocol_sha256}",
             f"seed     {self.seed_sha256}",
             f"names    {self.key_sha256}",
@@ -205,6 +208,7 @@ def freeze(
             key_sha256=study.key_sha256,
             plan_sha256=study.plan_sha256,
             notes=(*plan_notes(protocol, built.cases, plans), *inference_notes(protocol, built)),
+            shown="images" if protocol.single else "pairs",
         )
 
 

@@ -82,8 +82,8 @@ def _reliability(context: ReportContext, result: MeasureResult, name: str) -> Ta
     )  # fmt: skip
     caption = (
         f"{name}{unit_words(result)}: agreement between readers, with {context.level} intervals: F "
-        "for intraclass correlations (McGraw and Wong), by patient from the bootstrap for the "
-        "others and where values are missing."
+        "for intraclass correlations (McGraw and Wong); for the others, and for two-way forms with "
+        f"missing values, for random {context.random} (bootstrap, t)."
     )
     remark = (
         "A: two-way, absolute agreement; C: two-way, consistency; k: mean of the readers. SEM = "

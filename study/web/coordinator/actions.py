@@ -117,7 +117,7 @@ class Actions:
         message = "\n".join(
             [
                 f"Frozen: {report.readers} readers, {report.cases} cases, {report.methods} "
-                f"methods, {report.pairs} pairs for each reader.",
+                f"methods, {report.pairs} {report.shown} for each reader.",
                 *report.notes,
             ]
         )

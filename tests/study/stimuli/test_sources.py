@@ -320,3 +320,20 @@ def test_the_name_of_a_method_has_the_last_part_of_its_masks_path(mask: str, sho
     method = parse_method(f" null_space:task=inpaint, sigma=0.1,mask={mask}")
     assert method.name == f"null_space:task=inpaint,sigma=0.1,mask={shown}"
     assert (method.mask, method.values) == (mask, (("task", "inpaint"), ("sigma", "0.1")))
+
+
+def test_a_manifest_may_say_the_truth_of_a_case(images: Path) -> None:
+    header = HEADER + ",truth"
+    lines = [f"{line},{'Yes' if line.startswith('p1') else '0'}" for line in GOOD]
+    found = sources.from_manifest(manifest(images, header, *lines))
+    truth = {case.name: case.truth for case in found.cases}
+    assert set(truth.values()) == {"yes", "no"}
+    assert {
+        case.truth for case in sources.from_manifest(manifest(images, HEADER, *GOOD)).cases
+    } == {""}
+    lines[0] = f"{GOOD[0]},perhaps"
+    with pytest.raises(BuildError, match="truth is 'perhaps'; give yes or no"):
+        sources.from_manifest(manifest(images, header, *lines))
+    lines[0] = f"{GOOD[0]},no"
+    with pytest.raises(BuildError, match="truth of case"):
+        sources.from_manifest(manifest(images, header, *lines))

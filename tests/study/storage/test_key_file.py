@@ -238,3 +238,17 @@ def test_a_method_is_looked_up_by_name(tmp_path: Path, folder: Path) -> None:
     assert key.method_id("input") == "m-2"
     with pytest.raises(KeyFileError, match="it has input, tv:weight"):
         key.method_id("nlm")
+
+
+def test_the_truth_of_a_case_is_kept_and_sealed(tmp_path: Path, folder: Path) -> None:
+    key = filled(key_file.create(tmp_path / "key.json", folder))
+    known = replace(key.cases["i-1"], truth="yes")
+    told = replace(key, cases={"i-1": known})
+    assert told.digest != key.digest
+    assert replace(key, cases={"i-1": replace(known, truth="no")}).digest != told.digest
+    key_file.save(told)
+    assert key_file.load(key.path, folder).cases["i-1"].truth == "yes"
+    # Files of earlier versions have no truth, and their digest stays.
+    key_file.save(key)
+    assert "truth" not in key.path.read_text("utf-8")
+    assert key_file.load(key.path, folder) == key

@@ -6,6 +6,7 @@ import csv
 import io
 import json
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,13 +15,14 @@ import pytest
 from sqlalchemy import select
 
 from study.analysis import analyse
-from study.analysis.collect import collect
+from study.analysis.collect import cases_of, collect
 from study.analysis.dataset import Dataset
 from study.domain.protocol import Protocol, Role, Shown
 from study.planning.lifecycle import close_study
 from study.report import export
 from study.report.page import render
 from study.storage.integrity import verify
+from study.storage.key import Key, KeyCase
 from study.storage.models import Item, Presentation, RatingEvent
 from tests.support.http_visitor import Visitor, error
 from tests.support.kind_answers import COMPARED, PER_IMAGE, answer
@@ -245,3 +247,25 @@ def test_no_truth_and_no_other_name_of_the_design_is_on_the_page(tmp_path: Path)
     assert '"sure"' in text
     assert "truth" not in text
     small.store.close()
+
+
+def test_the_truth_of_cases_comes_out_with_the_names_alone(single: Small, data: Dataset) -> None:
+    assert {row["truth"] for row in table(data, "cases.csv")} == {""}
+    with single.store.read() as session:
+        items = session.scalars(select(Item.id).order_by(Item.case_key)).all()
+    truth = dict(zip(items, ("yes", "no", "yes", "no", ""), strict=True))
+    key = Key(
+        Path("key.json"), single.store.study_id, bytes(32), cases={
+            one: KeyCase(f"case {place}", "patient", (), truth[one])
+            for place, one in enumerate(items)
+        },
+    )  # fmt: skip
+    with single.store.read() as session:
+        found = cases_of(session, single.store.study_id, key)
+    assert [one.truth for one in found] == list(truth.values())
+    named = replace(data, cases=found)
+    assert [row["truth"] for row in table(named, "cases.csv")] == list(truth.values())
+    # What is analysed is the same before and after unblinding.
+    assert named.digest == data.digest
+    [asked] = [one for one in data.protocol.questions if one.truth]
+    assert asked.code == "sure"
