@@ -13,14 +13,11 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 
 from study.domain import drawings
 from study.domain.drawings import ImageFrame, Points
 from study.domain.errors import AnswerError
-
-if TYPE_CHECKING:
-    from study.domain.questions import Question
 
 LEFT, RIGHT, PAIR = 0, 1, 2
 """Slots of an answer: the left image (or the only one), the right one, or the pair."""
@@ -60,6 +57,50 @@ class QuestionKind(StrEnum):
     """The angle between two lines drawn on each image."""
     REGION = "region"
     """A polygon or an ellipse drawn on each image; its area is analysed."""
+
+
+class Asked(Protocol):
+    """What a kind needs to know of a question (`study.domain.questions.Question`)."""
+
+    @property
+    def code(self) -> str:
+        """Its name in exports."""
+
+    @property
+    def kind(self) -> QuestionKind:
+        """How it is answered."""
+
+    @property
+    def minimum(self) -> int:
+        """The lower end of its scale."""
+
+    @property
+    def maximum(self) -> int:
+        """The upper end of its scale."""
+
+    @property
+    def scale(self) -> tuple[int, ...]:
+        """The points of its scale."""
+
+    @property
+    def unit(self) -> str:
+        """Of a number."""
+
+    @property
+    def low(self) -> float:
+        """The least number."""
+
+    @property
+    def high(self) -> float:
+        """The largest number."""
+
+    @property
+    def longest(self) -> int:
+        """Most characters of a text."""
+
+    @property
+    def shape(self) -> str:
+        """Of a region: polygon or ellipse."""
 
 
 class Analysed(StrEnum):
@@ -108,10 +149,10 @@ class Kind:
     words: str
     ends: tuple[int, int] | None = NO_SCALE
     slots: tuple[int, ...] = EACH_IMAGE
-    check: Callable[[Question, Value, ImageFrame], Mapping[str, Any]] | None = None
+    check: Callable[[Asked, Value, ImageFrame], Mapping[str, Any]] | None = None
     restore: Callable[[Mapping[str, Any]], Value] | None = None
-    measure: Callable[[Question, Mapping[str, Any], ImageFrame], float] | None = None
-    unit: Callable[[Question, ImageFrame], str] | None = None
+    measure: Callable[[Asked, Mapping[str, Any], ImageFrame], float] | None = None
+    unit: Callable[[Asked, ImageFrame], str] | None = None
     span: float = math.inf
 
 
@@ -121,7 +162,7 @@ def is_number(value: object) -> bool:
     return plain and math.isfinite(float(str(value)))
 
 
-def _number(question: Question, value: Value, _: ImageFrame) -> Mapping[str, Any]:
+def _number(question: Asked, value: Value, _: ImageFrame) -> Mapping[str, Any]:
     if not is_number(value) or not question.low <= float(str(value)) <= question.high:
         raise AnswerError(
             f"{value!r} is not possible for {question.code}: give a number from {question.low:g} "
@@ -130,7 +171,7 @@ def _number(question: Question, value: Value, _: ImageFrame) -> Mapping[str, Any
     return {"number": value}
 
 
-def _text(question: Question, value: Value, _: ImageFrame) -> Mapping[str, Any]:
+def _text(question: Asked, value: Value, _: ImageFrame) -> Mapping[str, Any]:
     if not isinstance(value, str):
         raise AnswerError(f"{question.code} is answered with a text, which may be empty.")
     if len(value) > question.longest:
@@ -141,11 +182,11 @@ def _text(question: Question, value: Value, _: ImageFrame) -> Mapping[str, Any]:
     return {"text": value}
 
 
-def _points(number: int, question: Question, value: Value, frame: ImageFrame) -> Mapping[str, Any]:
+def _points(number: int, question: Asked, value: Value, frame: ImageFrame) -> Mapping[str, Any]:
     return {"points": drawings.checked(question.code, value, frame, number, number)}
 
 
-def _lines(number: int, question: Question, value: Value, frame: ImageFrame) -> Mapping[str, Any]:
+def _lines(number: int, question: Asked, value: Value, frame: ImageFrame) -> Mapping[str, Any]:
     content = _points(number, question, value, frame)
     points = content["points"]
     if any(points[i] == points[i + 1] for i in range(0, number, 2)):
@@ -153,7 +194,7 @@ def _lines(number: int, question: Question, value: Value, frame: ImageFrame) -> 
     return content
 
 
-def _region(question: Question, value: Value, frame: ImageFrame) -> Mapping[str, Any]:
+def _region(question: Asked, value: Value, frame: ImageFrame) -> Mapping[str, Any]:
     ellipse = question.shape == drawings.ELLIPSE
     least, most = (2, 2) if ellipse else (3, drawings.MOST_POINTS)
     points = drawings.checked(question.code, value, frame, least, most)
@@ -215,7 +256,7 @@ KINDS: Mapping[QuestionKind, Kind] = {
 }  # fmt: skip
 
 
-def stored(question: Question, value: Value, frame: ImageFrame) -> tuple[float | None, str | None]:
+def stored(question: Asked, value: Value, frame: ImageFrame) -> tuple[float | None, str | None]:
     """An answer as number and text of its row; the one that is not None holds it.
 
     Raises
@@ -235,19 +276,19 @@ def stored(question: Question, value: Value, frame: ImageFrame) -> tuple[float |
     return float(value), None
 
 
-def restored(question: Question, text: str) -> Value:
+def restored(question: Asked, text: str) -> Value:
     """The value of an answer that is stored as a JSON object."""
     restore = KINDS[question.kind].restore
     return None if restore is None else restore(json.loads(text))
 
 
-def measured(question: Question, text: str, frame: ImageFrame) -> float | None:
+def measured(question: Asked, text: str, frame: ImageFrame) -> float | None:
     """The number that is analysed of an answer stored as a JSON object; None without one."""
     measure = KINDS[question.kind].measure
     return None if measure is None else measure(question, json.loads(text), frame)
 
 
-def unit_of(question: Question, frame: ImageFrame) -> str:
+def unit_of(question: Asked, frame: ImageFrame) -> str:
     """The unit of that number; empty where it has none."""
     unit = KINDS[question.kind].unit
     return "" if unit is None else unit(question, frame)
