@@ -168,7 +168,10 @@ class TakenFolder:
                 self._files.append(_hold(path, self.path / str(number)))
         finally:
             for path in different:
-                remove_upload(path)
+                with contextlib.suppress(OSError):
+                    path.unlink(missing_ok=True)
+            # Removing hundreds of folders takes seconds on a busy disk, for which nobody waits.
+            threading.Thread(target=_remove_folders, args=(different,), daemon=True).start()
 
     @property
     def source(self) -> Path:
@@ -228,5 +231,12 @@ def remove_upload(path: Path) -> None:
     """Remove an uploaded file and the folder that Gradio made for it, if it is empty now."""
     with contextlib.suppress(OSError):
         path.unlink(missing_ok=True)
-        if re.fullmatch("[0-9a-f]{64}", path.parent.name):
-            path.parent.rmdir()
+    _remove_folders([path])
+
+
+def _remove_folders(paths: Sequence[Path]) -> None:
+    """Remove the folders that Gradio made for uploads, where they are empty now."""
+    for folder in (path.parent for path in paths):
+        with contextlib.suppress(OSError):
+            if re.fullmatch("[0-9a-f]{64}", folder.name):
+                folder.rmdir()

@@ -100,15 +100,17 @@ class UploadHandlers(Handlers):
             if latest and several:
                 with session.lock:
                     session.series, session.series_key = uploaded, ""
-            # A notice of before is not about this upload.
-            said = self.updates.notice(None) if latest else {}
-            yield {page.series: series_list.listed(session), **said}
+            if not latest or several or uploaded is None:
+                # A notice of before is not about this upload.
+                said = self.updates.notice(None) if latest else {}
+                yield {page.series: series_list.listed(session), **said}
         if not latest or several:
             return
         if uploaded is None:
             raise finding.error
         alone = None if len(files) > 1 or archive else files[0]
-        yield self.images.open(session, lambda: _opened(uploaded, None, alone), "", values)
+        opened = self.images.open(session, lambda: _opened(uploaded, None, alone), "", values)
+        yield {page.series: series_list.listed(session), **opened}
 
 
 def _is_open(session: Session, uploaded: UploadedSeries, key: str) -> bool:
@@ -165,8 +167,13 @@ class _Finding:
         threading.Thread(target=self._find, args=(files, caps), daemon=True).start()
 
     def progress(self) -> Iterator[int]:
-        """How many files were read, until the search ends."""
+        """How many files were read, until the search ends; only the latest for a page that lags."""
         while (done := self._done.get()) is not None:
+            while not self._done.empty():
+                newer = self._done.get()
+                if newer is None:
+                    return
+                done = newer
             yield done
 
     def _find(self, files: list[Path], caps: Caps) -> None:

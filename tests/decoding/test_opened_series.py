@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import io
+import time
 import zipfile
 from pathlib import Path
 
@@ -74,6 +75,10 @@ def test_every_slice_is_what_the_command_line_reads(tmp_path: Path, upload, pack
     local = dicom_series.write(tmp_path / "local", files.values())
     expected = find_series(local)
     uploaded = upload({"Doe_Jane.zip": archive(files)} if packed else files)
+    assert not any(path.is_file() for path in tmp_path.rglob("uploads/*/*"))
+    end = time.monotonic() + 60
+    while any(tmp_path.glob("uploads/*")) and time.monotonic() < end:
+        time.sleep(0.02)
     assert not any(tmp_path.glob("uploads/*"))
     assert [one.description for one in uploaded.found.series] == [expected.series[0].description]
     assert uploaded.found.left_out == expected.left_out

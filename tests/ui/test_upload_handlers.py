@@ -2,6 +2,7 @@
 
 import gc
 import io
+import queue
 import zipfile
 from types import SimpleNamespace
 
@@ -14,7 +15,7 @@ from PIL import Image
 from enhancers.errors import ReadingRoomError
 from enhancers.image import Window
 from enhancers.private_folders import process_folder
-from enhancers.ui import series_list
+from enhancers.ui import series_list, upload_handlers
 from tests.support import dicom_series, image_files, volume_files
 from tests.support.compare_page import field_values
 
@@ -272,3 +273,24 @@ def test_a_volume_at_several_times_is_listed_once(handlers, tmp_path):
     session.series_key = session.series_key[:-1] + "6"
     assert set(pick(handlers, listed["items"][1]["key"])) == {layout.series}
     assert listed["items"][1]["key"] in ("1.4",)
+
+
+def test_the_only_series_is_listed_and_shown_in_one_answer(handlers, tmp_path):
+    layout = handlers.layout
+    paths = [str(path) for path in ct(tmp_path)]
+    *before, last = handlers.uploads.upload(paths, handlers.request, **field_values())
+    assert all("busy" in updates[layout.series] for updates in before)
+    assert last[layout.series]["title"] == "1 series"
+    assert layout.viewer in last
+
+
+def test_a_page_that_lags_gets_the_latest_progress_only():
+    finding = upload_handlers._Finding.__new__(upload_handlers._Finding)
+    finding._done = queue.SimpleQueue()
+    for done in (1, 2, 3):
+        finding._done.put(done)
+    progress = finding.progress()
+    assert next(progress) == 3
+    for done in (4, None):
+        finding._done.put(done)
+    assert list(progress) == []
