@@ -28,6 +28,29 @@ def given_path(text: str | Path) -> Path:
         return Path(text)
 
 
+_REASONS = {
+    errno.ENOENT: "there is no such file or folder; check the path",
+    errno.ENOTDIR: "a part of the path is a file and not a folder; give another path",
+    errno.EEXIST: "there is a file or folder of this name already; give another name",
+    errno.EISDIR: "this is a folder; give the name of a file",
+    errno.EACCES: "it may not be read or written; check its permissions, or give another path",
+    errno.EPERM: "it may not be changed; check its permissions, or give another path",
+    errno.EROFS: "the disk is read-only; give a path on another one",
+    errno.ENOSPC: "the disk is full; make room, or give a path on another one",
+    errno.EDQUOT: "the quota of the disk is used up; make room, or give a path on another one",
+    errno.ENAMETOOLONG: "the name is too long for this system; give a shorter one",
+}
+
+
+def system_error(error: OSError) -> str:
+    """What an error of the system is about, and what to do, in a sentence."""
+    if error.errno is None:
+        return str(error)
+    reason = _REASONS.get(error.errno, f"{error.strerror}; try again, or give another path")
+    named = error.filename2 or error.filename
+    return f"{named}: {reason}." if named is not None else f"{reason[0].upper()}{reason[1:]}."
+
+
 @contextmanager
 def atomic_path(path: Path) -> Iterator[Path]:
     """A temporary path in the same folder that replaces ``path`` when the block ends.

@@ -20,6 +20,7 @@ from enhancers.cli.common import (
     Time,
     WindowText,
     assignments,
+    check_folder,
     named_modality,
 )
 from enhancers.errors import ParameterError, ReadingRoomError
@@ -123,6 +124,7 @@ def batch(
     from enhancers.batch.plan import fingerprint
     from enhancers.batch.store import SUMMARY
 
+    check_folder(out, "--out")
     asked = requests([key.strip() for key in methods.split(",")], assignments(settings or []))
     said = None if modality is None else named_modality(modality)
     plan = BatchPlan(

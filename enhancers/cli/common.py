@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from functools import partial
 from pathlib import Path
@@ -10,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from enhancers.errors import ParameterError, ReadingRoomError
+from enhancers.files import system_error
 from enhancers.voxel_grid import STORED
 
 if TYPE_CHECKING:
@@ -85,7 +87,7 @@ def run_app(app: typer.Typer, errors: tuple[type[Exception], ...] = (ReadingRoom
         raise
     except Exception as error:
         if isinstance(error, (*errors, OSError)):
-            return _refused(error)
+            return _refused(system_error(error) if isinstance(error, OSError) else error)
         # Typer has its own copy of click, so a usage error is recognised by two attributes.
         if hasattr(error, "format_message") and hasattr(error, "exit_code"):
             return _refused(error.format_message())
@@ -193,6 +195,21 @@ def settings_caps() -> Caps:
     from enhancers.settings import get_settings
 
     return Caps.from_settings(get_settings())
+
+
+def check_folder(folder: Path, option: str) -> None:
+    """Raise ParameterError, before anything is computed, where this cannot be a folder of results.
+
+    It need not exist; the nearest folder above it that does has to be writable.
+    """
+    found = next(one for one in (folder, *folder.absolute().parents) if os.path.lexists(one))
+    if not found.is_dir():
+        raise ParameterError(f"{option} {folder}: {found} is a file; give a folder, or a new name.")
+    if not os.access(found, os.W_OK | os.X_OK):
+        raise ParameterError(
+            f"{option} {folder}: nothing may be written to {found}; check its permissions, or give "
+            "another folder."
+        )
 
 
 def slice_number(text: str | None) -> int | None:

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from enhancers.cli.common import Device, named_modality
+from enhancers.cli.common import Device, check_folder, named_modality
 from enhancers.cli.progress import tell_failures, with_bar
 from enhancers.errors import ParameterError
 
@@ -58,6 +58,7 @@ def evaluate(
     from enhancers.evaluation.report import PICTURES, write
     from enhancers.evaluation.runs import RunPlan
 
+    check_folder(out, "--out")
     asked = named(protocol)
     competing = chosen(asked, _words(methods))
     if against and method_under_test(against).key not in [one.key for one in competing]:

@@ -17,6 +17,7 @@ from enhancers.cli.common import (
     Time,
     WindowText,
     assignments,
+    check_folder,
     named_modality,
     read_image,
     report,
@@ -122,8 +123,7 @@ def run(
     from enhancers.cli.outputs import (
         AllSlices,
         as_stored,
-        check_file,
-        check_out,
+        check_outputs,
         checked_kind,
         slice_source,
         write_result,
@@ -131,9 +131,7 @@ def run(
     from enhancers.compare import Request, compare
 
     kind = checked_kind(out, all_slices, keep_patient, cropped)
-    (check_out if all_slices and kind == "dcm" else check_file)(source, out)
-    if record is not None:
-        check_file(source, record, "--json")
+    check_outputs(source, out, record, maps, folder=all_slices and kind == "dcm")
     request = Request(method, assignments(settings or []), seeds)
     if all_slices:
         _only_with_one_slice(
@@ -278,5 +276,6 @@ def samples(out: Annotated[Path, typer.Option(help="The folder to write to.")]) 
     """Write the synthetic sample images with their true images."""
     from enhancers.samples import write_samples
 
+    check_folder(out, "--out")
     for path in write_samples(out):
         print(path)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from enhancers.cli.common import AsJson, Device, Seed
+from enhancers.cli.common import AsJson, Device, Seed, check_folder
 from enhancers.cli.progress import bytes_bar, confirmed
 from enhancers.networks.entry import QkvOrder, ScheduleName, bytes_text
 
@@ -250,6 +250,7 @@ def train(
     from enhancers import devices
 
     folder, chosen = out or Path(".runs") / which, devices.choose(device)
+    check_folder(folder, "--out")
     if which in (Which.PIXEL, Which.LATENT):
         from enhancers.networks.training.corpus import read_corpus
         from enhancers.networks.training.train import train_latent, train_pixel

@@ -9,7 +9,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from enhancers.cli.common import read_windowed, report, settings_caps
+from enhancers.cli.common import check_folder, read_windowed, report, settings_caps
 from enhancers.cli.slice_source import SliceSource
 from enhancers.errors import ParameterError
 from enhancers.voxel_grid import STORED
@@ -55,6 +55,17 @@ def check_file(source: Path, out: Path, option: str = "--out") -> None:
     check_out(source, out, option)
     if out.is_dir():
         raise ParameterError(f"{option} {out} is a folder; give the name of a file.")
+
+
+def check_outputs(
+    source: Path, out: Path, record: Path | None, maps: Path | None, *, folder: bool
+) -> None:
+    """`check_out` for all that a run writes; ``folder`` where ``out`` may be one."""
+    (check_out if folder else check_file)(source, out)
+    if record is not None:
+        check_file(source, record, "--json")
+    if maps is not None:
+        check_folder(maps, "--maps")
 
 
 def as_stored() -> ParameterError:

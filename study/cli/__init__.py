@@ -10,6 +10,7 @@ import sys
 
 import typer
 
+from enhancers.files import system_error
 from enhancers.pipes import until_closed
 from study.cli import conduct, maintenance, readers, results, setup
 from study.domain.errors import StudyError
@@ -52,7 +53,8 @@ def _run() -> int:
     except BrokenPipeError:
         raise
     except (StudyError, OSError) as error:
-        print(f"error: {' '.join(str(error).split())}", file=sys.stderr)
+        said = system_error(error) if isinstance(error, OSError) else str(error)
+        print(f"error: {' '.join(said.split())}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
         return 130
