@@ -130,5 +130,5 @@ def test_frames_of_one_file_are_in_the_order_of_their_positions(tmp_path: Path) 
     record = tmp_path / "record.json"
     arguments = ("--method", "tv", "--slice", 0, "--out", out, "--json", record)
     _, said = enhancers("run", source, *arguments)
-    assert "Note: This is slice 0." in said
+    assert "Note: This is slice 1 of 4 (--slice 0)." in said
     assert from_json(record.read_text()).input.geometry.affine[2][3] == 10.0

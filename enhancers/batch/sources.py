@@ -244,6 +244,7 @@ def _slices(wanted: Slices, count: int, default: int) -> list[int | None]:
         return [default]
     if wanted >= count:
         raise ImageReadError(
-            f"There is no slice {wanted}; the file has {count} slices, 0 to {count - 1}."
+            f"There is no slice {wanted}; the file has {count} slices, 0 to {count - 1}, "
+            "counted from 0."
         )
     return [wanted]

@@ -129,7 +129,11 @@ def read_image(
     image = read_windowed(reader, window, chosen)
     if image.slice_count > 1:
         shown = f"{image.plane} slice" if image.plane else "slice"
-        print(f"Note: This is {shown} {image.slice_index}.", file=sys.stderr)
+        place = f"{image.slice_index + 1} of {image.slice_count} (--slice {image.slice_index})"
+        print(f"Note: This is {shown} {place}.", file=sys.stderr)
+    if image.time_count > 1:
+        place = f"{image.time_index + 1} of {image.time_count} (--time {image.time_index})"
+        print(f"Note: This is time {place}.", file=sys.stderr)
     if cropped:
         image = image.cropped_to_region(required=True)
     if mask is not None:

@@ -192,7 +192,7 @@ def _one(
     with closing(compare(image, [request], seed=seed, device=device, cache=cache)) as events:
         for event in events:
             if event.error:
-                raise ReadingRoomError(f"Slice {index}: {event.error}")
+                raise ReadingRoomError(f"{name.capitalize()}: {event.error}")
             if event.wait is None:
                 clock.start()
             if event.outcome is not None:
@@ -210,8 +210,8 @@ def _checked(image: MedicalImage, first: ResultFacts | None, index: int) -> Medi
     known = first.image
     if image.pixels.shape != known.pixels.shape or image.units != known.units:
         raise ReadingRoomError(
-            f"Slice {index} has {image.shape[1]} x {image.shape[0]} pixels in {image.units}, the "
-            f"first one {known.shape[1]} x {known.shape[0]} in {known.units}: they make no volume. "
+            f"Slice {index + 1} has {image.shape[1]} x {image.shape[0]} pixels in {image.units}, "
+            f"the first one {known.shape[1]} x {known.shape[0]} in {known.units}: they make no volume. "
             "Choose one series, or run the slices by themselves."
         )
     return image

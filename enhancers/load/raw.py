@@ -287,7 +287,7 @@ def pick_slice(asked: int | None, count: int, default: int = 0) -> int:
         return default
     if not 0 <= asked < count:
         held = "one slice, 0" if count == 1 else f"{count} slices, 0 to {count - 1}"
-        raise ParameterError(f"There is no slice {asked}; the file has {held}.")
+        raise ParameterError(f"There is no slice {asked}; the file has {held}, counted from 0.")
     return asked
 
 
@@ -297,7 +297,7 @@ def pick_time(asked: int | None, count: int) -> int:
         return 0
     if not 0 <= asked < count:
         held = "one time, 0" if count == 1 else f"{count} times, 0 to {count - 1}"
-        raise ParameterError(f"There is no time {asked}; the file has {held}.")
+        raise ParameterError(f"There is no time {asked}; the file has {held}, counted from 0.")
     return asked
 
 

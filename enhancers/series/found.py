@@ -147,7 +147,8 @@ class Series:
         if not 0 <= index < len(self.slices):
             last = len(self.slices) - 1
             raise ParameterError(
-                f"There is no slice {index}; series {self.key} has the slices 0 to {last}."
+                f"There is no slice {index}; series {self.key} has the slices 0 to {last}, "
+                "counted from 0."
             )
         return self.slices[index]
 

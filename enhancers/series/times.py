@@ -72,5 +72,5 @@ def pick_at(found: SeriesFound, key: str | None, time: int | None) -> Series:
     times = chosen[0] if len(chosen) == 1 else at_all_times(found, found.pick(key))
     if not 0 <= time < len(times):
         held = "one time, 0" if len(times) == 1 else f"{len(times)} times, 0 to {len(times) - 1}"
-        raise ParameterError(f"There is no time {time}; the series has {held}.")
+        raise ParameterError(f"There is no time {time}; the series has {held}, counted from 0.")
     return times[time]

@@ -37,6 +37,7 @@ class Geometry:
     distance : float or None
         Median distance of neighbouring slices in mm, along the normal.
     notes : tuple of str
+        Slices are counted from 1 in them, as by the sliders of the page.
     """
 
     order: tuple[int, ...]
@@ -115,7 +116,7 @@ def _stored(frame: FrameFacts) -> tuple[float, float, str, int]:
 def _doubles(starts: NDArray[np.intp], positions: Floats) -> tuple[str, ...]:
     counts = np.diff(np.append(starts, len(positions)))
     found = [
-        f"slices {start} to {start + count - 1} are at {positions[start]:.4g} mm"
+        f"slices {start + 1} to {start + count} are at {positions[start]:.4g} mm"
         for start, count in zip(starts, counts, strict=True)
         if count > 1
     ]
@@ -135,7 +136,7 @@ def _gaps(starts: NDArray[np.intp], distinct: Floats, distance: float) -> tuple[
         return ()
     counts = (whole[missing] - 1).astype(int)
     found = [
-        f"{count} between slices {starts[place + 1] - 1} and {starts[place + 1]} "
+        f"{count} between slices {starts[place + 1]} and {starts[place + 1] + 1} "
         f"({distinct[place]:.4g} and {distinct[place + 1]:.4g} mm)"
         for place, count in zip(missing, counts, strict=True)
     ]

@@ -117,7 +117,7 @@ def facts_html(session: Session) -> str:
     facts.append("float" if image.bits == 32 else f"{image.bits} bit")
     if image.spacing:
         facts.append(f"{image.spacing[0]:.3g} × {image.spacing[1]:.3g} mm")
-    facts += place_words(image)
+    facts += place_words(image, session.opened.slice_name if session.opened else "slice")
     facts.append(f"window {image.window.low:g} to {image.window.high:g} {image.units}")
     if image.measured is not None and image.measured.spectrum is not None:
         facts.append(f"{100 * image.measured.spectrum.share:.3g} % of k-space sampled")
@@ -133,12 +133,12 @@ def facts_html(session: Session) -> str:
     return piece("facts", session.name, " · ".join(facts))
 
 
-def place_words(image: MedicalImage) -> list[str]:
+def place_words(image: MedicalImage, name: str = "slice") -> list[str]:
     """The plane and slice of a volume, and its time, counted from 1."""
     words = []
     if image.slice_count > 1:
         words.append(
-            f"{image.shown_plane} slice {image.slice_index + 1} of {image.slice_count}".strip()
+            f"{image.shown_plane} {name} {image.slice_index + 1} of {image.slice_count}".strip()
         )
     if image.time_count > 1:
         words.append(f"time {image.time_index + 1} of {image.time_count}")

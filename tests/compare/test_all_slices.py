@@ -88,14 +88,14 @@ def test_a_slice_of_another_size_is_named(tmp_path: Path) -> None:
     def odd(index: int) -> MedicalImage:
         return read(index) if index < 2 else from_array(np.eye(20, dtype=np.float32))
 
-    with pytest.raises(ReadingRoomError, match=r"Slice 2 has 20 x 20 pixels .* 32 x 24"):
+    with pytest.raises(ReadingRoomError, match=r"Slice 3 has 20 x 20 pixels .* 32 x 24"):
         list(enhance_slices(odd, COUNT, Request("tv"), VolumeTarget(tmp_path / "x.nii", "nii")))
     assert list(tmp_path.iterdir()) == []
 
 
 def test_an_error_names_its_slice(tmp_path: Path) -> None:
     target = VolumeTarget(tmp_path / "x.nii", "nii")
-    with pytest.raises(ReadingRoomError, match=r"^Slice 0: .*weight"):
+    with pytest.raises(ReadingRoomError, match=r"^Slice 1 of \d+: .*weight"):
         list(enhance_slices(read, COUNT, Request("tv", {"weight": -1}), target))
 
 

@@ -62,11 +62,11 @@ def test_the_normal_decides_not_an_axis(tmp_path: Path) -> None:
 def test_missing_slices_are_counted_and_placed(tmp_path: Path) -> None:
     series = only(find_series(dicom_series.stack(tmp_path, [0, 5, 10, 25, 30, 40, 45])))
     assert series.notes == (
-        "3 slices are missing: 2 between slices 2 and 3 (10 and 25 mm); "
-        "1 between slices 4 and 5 (30 and 40 mm).",
+        "3 slices are missing: 2 between slices 3 and 4 (10 and 25 mm); "
+        "1 between slices 5 and 6 (30 and 40 mm).",
     )
     one = only(find_series(dicom_series.stack(tmp_path / "one", [0, 5, 10, 20])))
-    assert one.notes == ("1 slice is missing: between slices 2 and 3 (10 and 20 mm).",)
+    assert one.notes == ("1 slice is missing: between slices 3 and 4 (10 and 20 mm).",)
 
 
 def test_rounded_positions_are_no_gaps(tmp_path: Path) -> None:
@@ -82,7 +82,7 @@ def test_an_uneven_distance_is_said(tmp_path: Path) -> None:
 def test_two_slices_at_one_position_stay_and_are_said(tmp_path: Path) -> None:
     series = only(find_series(dicom_series.stack(tmp_path, [0, 2, 4, 4, 6], AcquisitionNumber=1)))
     assert order(series) == [1, 2, 3, 4, 5]
-    assert series.notes == ("Several slices have one position: slices 2 to 3 are at 4 mm.",)
+    assert series.notes == ("Several slices have one position: slices 3 to 4 are at 4 mm.",)
     assert series.slice_spacing == 2.0
 
 

@@ -254,7 +254,9 @@ def test_a_cine_has_a_slider_of_time(handlers, tmp_path):
     path = tmp_path / "cine.dcm"
     frames = np.stack([dicom_series.pixels(index) for index in range(4)])
     path.write_bytes(image_files.dicom(frames, Modality="US", NumberOfFrames=4))
-    slider = handlers.upload(path)[handlers.layout.slice]
+    updates = handlers.upload(path)
+    assert "time 3 of 4" in updates[handlers.layout.facts]
+    slider = updates[handlers.layout.slice]
     assert (slider["label"], slider["maximum"], slider["visible"]) == ("Time (of 4)", 4, True)
 
 

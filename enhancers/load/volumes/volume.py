@@ -147,8 +147,6 @@ def raw_slice(
         values, sample = values[..., 0], sample[..., 0]
         warnings.append(f"Each voxel has {header.channels} values; the first is shown.")
     values = scaled(values, header)
-    if header.volumes > 1 and time == 0:
-        warnings.append(f"The file holds {header.volumes} volumes; the first is shown.")
     if not header.upright:
         warnings.append("The file states no orientation; slices are shown as they are stored.")
     if plane != STORED:
