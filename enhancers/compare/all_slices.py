@@ -211,7 +211,7 @@ def _checked(image: MedicalImage, first: ResultFacts | None, index: int) -> Medi
     if image.pixels.shape != known.pixels.shape or image.units != known.units:
         raise ReadingRoomError(
             f"Slice {index + 1} has {image.shape[1]} x {image.shape[0]} pixels in {image.units}, "
-            f"the first one {known.shape[1]} x {known.shape[0]} in {known.units}: they make no volume. "
-            "Choose one series, or run the slices by themselves."
+            f"the first one {known.shape[1]} x {known.shape[0]} in {known.units}: they make no "
+            "volume. Choose one series, or run the slices by themselves."
         )
     return image

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import datetime
+import io
 import math
 import re
 from collections.abc import Iterator, Mapping, Sequence
@@ -37,6 +38,7 @@ from enhancers.load.dicom.header import (
 )
 from enhancers.load.dicom.mosaic import PRIVATE as MOSAIC_ELEMENTS
 from enhancers.load.dicom.mosaic import Mosaic, mosaic
+from enhancers.load.dicom.pixels import held_frames, transfer_syntax
 from enhancers.load.file_format import sniff
 from enhancers.series.facts import FrameFacts, normal
 
@@ -54,6 +56,7 @@ NEEDED = (
     "SeriesInstanceUID", "SeriesNumber", "AcquisitionNumber", "InstanceNumber",
     "ImagePositionPatient", "ImageOrientationPatient", "FrameOfReferenceUID",
     "TemporalPositionIdentifier", "StackID", "NumberOfFrames", "Rows", "Columns",
+    "BitsAllocated", "SamplesPerPixel", "PhotometricInterpretation",
     "SpacingBetweenSlices", "PixelSpacing", "ImagerPixelSpacing", "GridFrameOffsetVector",
     "DimensionIndexSequence", "ComplexImageComponent",
     "SharedFunctionalGroupsSequence", "PerFrameFunctionalGroupsSequence",
@@ -68,9 +71,11 @@ _TAGS = [
     *(Tag(block) for table in (_PRIVATE, MOSAIC_ELEMENTS) for block, _ in table.values()),
 ]
 
-_COUNTED = (*map(Tag, ("NumberOfFrames", "Rows", "Columns", "ImageType")), *(
-    tag for block in MOSAIC_ELEMENTS.items() for tag in (block[0], block[1][0])
-))  # fmt: skip
+_COUNTED = (
+    *map(Tag, ("NumberOfFrames", "Rows", "Columns", "ImageType", "BitsAllocated",
+               "SamplesPerPixel", "PhotometricInterpretation")),
+    *(tag for block in MOSAIC_ELEMENTS.items() for tag in (block[0], block[1][0])),
+)  # fmt: skip
 """What the number of frames, or of the slices of a mosaic, follows from."""
 
 MOST_FRAMES = 100_000
@@ -120,7 +125,8 @@ def read_facts(file: IO[bytes], size: int, caps: Caps) -> list[FrameFacts]:
         raise NoDicom
     caps.check_bytes(size)
     try:
-        return list(_frames(_values(_header(file, head, caps))))
+        header = _header(file, head, caps)
+        return list(_frames(_values(header), _held(header, size - file.tell())))
     except (NoImage, ImageReadError):
         raise
     except Exception as error:
@@ -145,9 +151,10 @@ def frame_count(file: IO[bytes], caps: Caps) -> int:
     if not is_dicom(head):
         return 0
     try:
-        header = _values(_header(file, head, caps, _COUNTED))
-        tiles = mosaic(header)
-        return tiles.count if tiles else max(integer(header, "NumberOfFrames", 1), 1)
+        header = _header(file, head, caps, _COUNTED)
+        tiles = mosaic(_values(header))
+        start = file.tell()
+        return tiles.count if tiles else _held(header, file.seek(0, io.SEEK_END) - start)
     except Exception:
         return 0
 
@@ -189,10 +196,21 @@ def _values(dataset: Dataset) -> Header:
     return found
 
 
-def _frames(header: Header) -> Iterator[FrameFacts]:
+def _held(dataset: Dataset, rest: int) -> int:
+    """Frames of an object with ``rest`` bytes from its pixels on: all that it states, if so many.
+
+    How many a deflated or compressed object has is not counted.
+    """
+    syntax = transfer_syntax(dataset)
+    if syntax == DeflatedExplicitVRLittleEndian:
+        return max(integer(dataset, "NumberOfFrames", 1), 1)
+    implicit, _ = dataset.original_encoding
+    return held_frames(dataset, syntax, rest - (8 if implicit else 12))
+
+
+def _frames(header: Header, count: int) -> Iterator[FrameFacts]:
     if "Rows" not in header or "Columns" not in header:
         raise NoImage
-    count = max(integer(header, "NumberOfFrames", 1), 1)
     if count > MOST_FRAMES:
         raise ImageReadError(f"The DICOM header states {count} frames; {MOST_FRAMES} are allowed.")
     first = _object_facts(header)

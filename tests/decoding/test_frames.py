@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import io
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pydicom
 import pytest
+from pydicom.uid import ExplicitVRLittleEndian, ImplicitVRLittleEndian
 
 from enhancers.decoding import FileContent, UploadedSeries, holds_frames, worker
 from enhancers.decoding.slice_store import SliceStore
-from enhancers.load import Caps
+from enhancers.load import Caps, load, probe
 from enhancers.load.dicom.frames import FrameFile
 from enhancers.series.files import LocalFile
 from enhancers.series.times import volumes
@@ -115,3 +118,29 @@ def test_the_worker_reads_a_frame_and_not_the_file(tmp_path: Path, monkeypatch) 
         _, (values,) = worker.JOBS["slice"](asked, b"")
         assert values[0, 0] == frame
     assert len(headers) == 1
+
+
+@pytest.mark.parametrize("implicit", [False, True])
+@pytest.mark.parametrize("grouped", [False, True])
+def test_frames_that_are_missing_at_the_end(
+    tmp_path: Path, pool, implicit: bool, grouped: bool
+) -> None:
+    frames = np.stack([dicom_series.pixels(index) for index in range(2)])
+    syntax = ImplicitVRLittleEndian if implicit else ExplicitVRLittleEndian
+    data = image_files.dicom(frames, syntax, Modality="US", NumberOfFrames=3)
+    if grouped:
+        dataset = pydicom.dcmread(io.BytesIO(dicom_series.enhanced([{"z": z} for z in (9, 6, 3)])))
+        dataset.PixelData = frames.tobytes()
+        data = image_files.to_bytes(dataset)
+    path = tmp_path / "alone"
+    path.write_bytes(data)
+    said = "The header states 3 frames, and the file holds 2: it may be truncated."
+    assert probe(path).slice_count == 2
+    last = load(path, slice_index=1)
+    assert (last.source[0, 0], last.slice_count) == (1, 2)
+    assert said in last.warnings
+    opened = opened_upload(tmp_path, pool, data).open()
+    assert opened.slice_count == 2
+    order = [1, 0] if grouped else [0, 1]
+    assert [opened.image(index).source[0, 0] for index in range(2)] == order
+    assert said in opened.image(0).warnings

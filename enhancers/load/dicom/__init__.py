@@ -47,7 +47,7 @@ from enhancers.load.dicom.header import (
     value_maps,
 )
 from enhancers.load.dicom.mosaic import Mosaic, is_mosaic, mosaic
-from enhancers.load.dicom.pixels import decode, transfer_syntax
+from enhancers.load.dicom.pixels import decode, frames_note, held_frames, transfer_syntax
 from enhancers.load.dicom.quantity import Quantity, quantity
 from enhancers.load.dicom.regions import ultrasound_region
 from enhancers.load.raw import Caps, Probe, RawSlice, narrow_palette, pick_slice, sample_of
@@ -71,10 +71,13 @@ _PIXELS = ("PixelData", "FloatPixelData", "DoubleFloatPixelData")
 
 def probe(data: bytes, caps: Caps) -> Probe:
     """Frames, their size and the modality, from the header."""
-    header = _header(data, caps).dataset
+    opened = _header(data, caps)
+    header = opened.dataset
     rows, columns = integer(header, "Rows"), integer(header, "Columns")
     found, tiles = modality(header), mosaic(header)
     frames = tiles.count if tiles else _frames(header)
+    if frames > 1 and tiles is None and opened.deflated is None:
+        frames = _held(_parse(data, stop_before_pixels=False))
     if tiles is not None:
         rows, columns = tiles.rows, tiles.columns
     return Probe(
@@ -88,15 +91,18 @@ def read(data: bytes, slice_index: int | None, caps: Caps) -> RawSlice:
     opened = _header(data, caps)
     header = opened.dataset
     tiles = mosaic(header)
-    frames = tiles.count if tiles else _frames(header)
-    index = pick_slice(slice_index, frames, frames // 2)
     if opened.deflated is None:
         dataset = _parse(data, stop_before_pixels=False)
     else:
         dataset = opened.deflated.with_pixels(caps)
     if not any(name in dataset for name in _PIXELS):
         raise _without_pixels(header)
-    assumed = pixel_module(dataset)
+    stated, held = _frames(header), _held(dataset)
+    if held < stated:
+        dataset.NumberOfFrames = held
+    frames = tiles.count if tiles else held
+    index = pick_slice(slice_index, frames, frames // 2)
+    assumed = pixel_module(dataset) + frames_note(stated, held)
     uptake = _uptake(data, dataset, caps)
     raw = _frame(dataset, 0 if tiles else index, uptake)
     sample = None
@@ -229,6 +235,13 @@ def _header(data: bytes, caps: Caps) -> _Header:
 def _frames(dataset: Dataset) -> int:
     count = integer(dataset, "NumberOfFrames", 1)
     return max(count, 1)
+
+
+def _held(dataset: Dataset) -> int:
+    """The frames that a data set with its pixels holds."""
+    name = next((one for one in _PIXELS if one in dataset), None)
+    length = 0 if name is None else len(dataset[name].value or b"")
+    return held_frames(dataset, transfer_syntax(dataset), length)
 
 
 def _without_pixels(dataset: Dataset) -> ImageReadError:

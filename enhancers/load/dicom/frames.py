@@ -17,7 +17,7 @@ from enhancers.image import NamedWindow
 from enhancers.load import dicom
 from enhancers.load.dicom import pet
 from enhancers.load.dicom.header import NEEDED, geometry, integer
-from enhancers.load.dicom.pixels import transfer_syntax
+from enhancers.load.dicom.pixels import frames_note, held_frames, transfer_syntax
 from enhancers.load.raw import Caps, RawSlice, pick_slice, sample_of
 
 _GROUPS = "PerFrameFunctionalGroupsSequence"
@@ -53,12 +53,15 @@ class FrameFile:
             )
             end = file.tell()
             mark = file.read(12)
+            rest = path.stat().st_size - end
         self._syntax = transfer_syntax(self._header)
         implicit, _ = self._header.original_encoding
         length = mark[4:8] if implicit else mark[8:12]
         self._packed = length == _UNDEFINED
         self._start = end + (8 if implicit else 12)
-        self.count = integer(self._header, "NumberOfFrames", 1)
+        self.count = held_frames(self._header, self._syntax, rest - (8 if implicit else 12))
+        stated = integer(self._header, "NumberOfFrames", 1)
+        self._notes = frames_note(stated, self.count)
         if (
             self.count < 2
             or not mark.startswith(_PIXEL_DATA)
@@ -90,6 +93,7 @@ class FrameFile:
         return replace(
             raw, slice_index=index, slice_count=self.count, sample=self._sample,
             windows=windows, geometry=geometry(self._header, index),
+            warnings=(*self._notes, *raw.warnings),
         )  # fmt: skip
 
     def _read(self, index: int) -> RawSlice:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import io
+import math
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -67,6 +68,29 @@ def transfer_syntax(dataset: Dataset) -> UID:
     if implicit:
         return ImplicitVRLittleEndian
     return ExplicitVRLittleEndian if little else ExplicitVRBigEndian
+
+
+def held_frames(header: Mapping[Any, Any] | Dataset, syntax: UID, length: int) -> int:
+    """Complete frames in ``length`` bytes of uncompressed pixels, one at least.
+
+    The number of frames that the header states where it is smaller, or the pixels are compressed.
+    """
+    stated = max(integer(header, "NumberOfFrames", 1), 1)
+    if stated == 1 or syntax not in _UNCOMPRESSED:
+        return stated
+    samples = integer(header, "SamplesPerPixel", 1)
+    if text(header, "PhotometricInterpretation") == "YBR_FULL_422":
+        samples = 2
+    sizes = (integer(header, name, 0) for name in ("Rows", "Columns", "BitsAllocated"))
+    bits = samples * math.prod(sizes)
+    return min(stated, max(8 * length // bits, 1)) if bits > 0 else stated
+
+
+def frames_note(stated: int, held: int) -> tuple[str, ...]:
+    """A sentence where a file holds fewer frames than its header states."""
+    if held >= stated:
+        return ()
+    return (f"The header states {stated} frames, and the file holds {held}: it may be truncated.",)
 
 
 def decode(dataset: Dataset, index: int) -> NDArray[Any]:
