@@ -163,14 +163,25 @@ def head_of(path: Path) -> bytes:
 def pair_of(paths: Sequence[Path]) -> tuple[Path, Path] | None:
     """The header and the values, where two files are that; None for all others.
 
+    Of more files, those that are named as headers and values are; others are not read.
+
     Raises
     ------
     OSError
         A file cannot be read.
+    ImageReadError
+        There are several such pairs.
     """
-    if len(paths) != 2:
+    if len(paths) > 2:
+        paths = [one for one in paths if one.name.casefold().endswith((*_HEADERS, *_VALUES))]
+    if len(paths) < 2:
         return None
     found = belonging([Part(one.name, head_of(one), one.stat().st_size) for one in paths])
+    if len(found) > 1:
+        raise ImageReadError(
+            f"The files hold {len(found)} volumes, each with a header and a file of values; give "
+            "the two files of one."
+        )
     return next(((paths[first], paths[second]) for first, second in found.items()), None)
 
 

@@ -5,16 +5,18 @@ from __future__ import annotations
 import queue
 import threading
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import gradio as gr
 
 from enhancers.decoding import OpenedFile, UploadedSeries, holds_frames
-from enhancers.decoding.content import check_count
-from enhancers.errors import ReadingRoomError
+from enhancers.decoding.content import check_count, remove_upload
+from enhancers.errors import ImageReadError, ReadingRoomError
 from enhancers.load import Caps
 from enhancers.load.pairs import pair_of
+from enhancers.series.headers import is_dicom
 from enhancers.series.times import volumes
 from enhancers.series.zip_archive import is_zip
 from enhancers.ui import series_list
@@ -59,13 +61,20 @@ class UploadHandlers(Handlers):
                 cleared = {}
             return
 
+        left_out = [one for one in files if pair and one not in pair]
+
         def read() -> OpenedSample:
             opened = (
                 OpenedFile.upload(files[0], self.images.caps)
                 if pair is None
                 else OpenedFile.upload_pair(*pair, self.images.caps)
             )
-            return OpenedSample(files[0].name, opened.image(), opened)
+            image = opened.image()
+            for other in left_out:
+                remove_upload(other)
+            said = (f"Left out: {_files(len(left_out))} beside the volume.",) if left_out else ()
+            image = replace(image, warnings=(*image.warnings, *said))
+            return OpenedSample((pair or files)[0].name, image, opened)
 
         yield {**cleared, **self.images.open(session, read, "", values)}
 
@@ -130,11 +139,29 @@ def _opened(uploaded: UploadedSeries, key: str | None, file: Path | None = None)
 
 
 def _pair(files: list[Path]) -> tuple[Path, Path] | None:
-    """A header and its values; uploads that are gone are none, and opening them says so."""
+    """A header and its values, unless there is a DICOM file among the others.
+
+    Uploads that are gone are none, and opening them says so.
+
+    Raises
+    ------
+    ImageReadError
+        There are several pairs.
+    """
     try:
-        return pair_of(files)
+        pair = pair_of(files)
+        others = [one for one in files if pair and one not in pair]
+        return None if any(is_dicom(_head(one)) for one in others) else pair
     except OSError:
         return None
+    except ImageReadError:
+        for one in files:
+            remove_upload(one)
+        raise
+
+
+def _files(count: int) -> str:
+    return f"{count} file{'s' * (count != 1)}"
 
 
 def _holds_series(files: list[Path], caps: Caps) -> bool:
@@ -145,10 +172,14 @@ def _holds_series(files: list[Path], caps: Caps) -> bool:
 def _is_archive(path: Path) -> bool:
     """Whether an upload is a zip archive; one that is gone is not, and opening it says so."""
     try:
-        with path.open("rb") as file:
-            return is_zip(file.read(_HEAD))
+        return is_zip(_head(path))
     except OSError:
         return False
+
+
+def _head(path: Path) -> bytes:
+    with path.open("rb") as file:
+        return file.read(_HEAD)
 
 
 class _Finding:

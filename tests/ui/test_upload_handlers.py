@@ -296,3 +296,40 @@ def test_a_page_that_lags_gets_the_latest_progress_only():
     for done in (4, None):
         finding._done.put(done)
     assert list(progress) == []
+
+
+def pair_files(folder, names):
+    found = []
+    for name in names:
+        values = image_files.ramp(24, 20).astype("<i2")[None].repeat(3, 0)
+        header = (
+            "ObjectType = Image\nNDims = 3\nDimSize = 20 24 3\nElementSpacing = 1 1 2\n"
+            f"ElementType = MET_SHORT\nElementDataFile = {name}.raw\n"
+        ).encode()
+        for ending, data in ((".raw", values.tobytes()), (".mhd", header)):
+            path = folder / f"{len(found):064x}" / f"{name}{ending}"
+            path.parent.mkdir(parents=True)
+            path.write_bytes(data)
+            found.append(path)
+    return found
+
+
+def test_a_pair_among_other_files_is_opened(handlers, tmp_path):
+    notes = tmp_path / "notes.txt"
+    notes.write_text("no image")
+    paths = [notes, *pair_files(tmp_path, ["volume"])]
+    updates = handlers.upload(*paths)
+    session = session_of(handlers)
+    assert (session.name, session.image.slice_count) == ("volume.mhd", 3)
+    assert "Left out: 1 file beside the volume." in updates[handlers.layout.notice]
+    assert not any(path.exists() for path in paths)
+    # With DICOM files, these are looked for.
+    updates = handlers.upload(*pair_files(tmp_path / "more", ["volume"]), *ct(tmp_path))
+    assert updates[handlers.layout.series]["title"] == "1 series"
+
+
+def test_several_pairs_are_refused(handlers, tmp_path):
+    paths = [str(path) for path in pair_files(tmp_path, ["one", "two"])]
+    with pytest.raises(ReadingRoomError, match="hold 2 volumes"):
+        list(handlers.uploads.upload(paths, handlers.request, **field_values()))
+    assert not list(tmp_path.rglob("*.raw"))
