@@ -29,6 +29,7 @@ _LENGTH = struct.Struct("<I")
 _RAW = (
     "format", "units", "bits", "extent", "inverted", "padding", "modality", "hint", "spacing",
     "plane", "slice_index", "slice_count", "time_index", "time_count", "tags", "warnings",
+    "lines",
 )  # fmt: skip
 
 
@@ -171,6 +172,7 @@ def raw_slice(
         known[name] = Modality(known[name]) if known[name] else None
     known["tags"] = tuple((name, value) for name, value in known["tags"])
     known["warnings"] = tuple(known["warnings"])
+    known["lines"] = tuple((float(slope), float(rest)) for slope, rest in known["lines"])
     known["windows"] = tuple(
         NamedWindow(one["name"], Window(**one["window"])) for one in facts["windows"]
     )
@@ -213,4 +215,4 @@ def medical_image(
 
 def with_source(raw: RawSlice, image: MedicalImage) -> RawSlice:
     """The slice with the source of the image that was made of it, for another window."""
-    return replace(raw, values=image.source, windows=image.windows)
+    return replace(raw, values=image.source, windows=image.windows, stored=None, lines=())

@@ -18,7 +18,7 @@ from enhancers.decoding.series_messages import file_facts, series_found
 from enhancers.decoding.slice_store import SliceStore, slice_store
 from enhancers.errors import ImageReadError
 from enhancers.load import Caps
-from enhancers.load.raw import RawSlice
+from enhancers.load.raw import RawSlice, unpacked
 from enhancers.save.dicom import DerivedFacts, DerivedHead
 from enhancers.series import Series, SeriesImages
 from enhancers.series.headers import is_dicom
@@ -192,7 +192,7 @@ class OpenedSeries(SeriesImages):
             if not isinstance(found, RawSlice):
                 found = self._decoded(index)
                 self._store.put(self._number, (STORED, index, 0), found)
-            return found, self._digests[index]
+            return unpacked(found), self._digests[index]
 
     def frames(self) -> tuple[int | None, ...]:
         """For each slice its frame in its DICOM object; None where that has one."""

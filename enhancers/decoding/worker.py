@@ -35,7 +35,7 @@ from enhancers.decoding.messages import (
 from enhancers.decoding.series_messages import found_facts, source_file
 from enhancers.errors import ReadingRoomError
 from enhancers.load import Caps, coded_values, read_slice, read_volume
-from enhancers.load.raw import compact, quiet_cv2
+from enhancers.load.raw import packed, quiet_cv2
 from enhancers.load.window import as_source, finish
 from enhancers.save.dicom import DerivedFacts, derived_head
 from enhancers.series import find_series
@@ -153,8 +153,8 @@ def _slice(asked: dict[str, Any], data: bytes) -> Answer:
     reader = _reader(Caps(**asked["caps"]))
     file = source_file(asked["file"], Path(asked["source"]))
     raw, digest = reader.read(file, asked["frame"])
-    facts = {**raw_facts(raw), "digest": digest}
-    return facts, [compact(as_source(raw.values))]
+    kept = packed(raw, as_source(raw.values))
+    return {**raw_facts(kept), "digest": digest}, [kept.values]
 
 
 def _derived(asked: dict[str, Any], data: bytes) -> Answer:

@@ -190,6 +190,10 @@ class RawSlice:
         Of how many times of the volume this is which one.
     spectrum : SampledSpectrum or None
         Of complex data, whose magnitude the values are.
+    stored : ndarray or None
+        Whole numbers of the file from which the values follow by ``lines``.
+    lines : tuple of (slope, intercept)
+        Applied one after the other, in float64.
     """
 
     values: NDArray[Any]
@@ -214,6 +218,8 @@ class RawSlice:
     tags: tuple[tuple[str, str], ...] = ()
     warnings: tuple[str, ...] = ()
     spectrum: SampledSpectrum | None = None
+    stored: NDArray[Any] | None = None
+    lines: tuple[tuple[float, float], ...] = ()
 
 
 def with_background(raw: RawSlice) -> RawSlice:
@@ -252,6 +258,38 @@ def compact(source: NDArray[Any]) -> NDArray[Any]:
             whole = source.astype(kind)
             return whole if np.array_equal(whole, source) else source
     return source
+
+
+def packed(raw: RawSlice, source: NDArray[np.float32]) -> RawSlice:
+    """The slice as it is kept: in few bytes, as what the file has stored or as whole numbers.
+
+    Parameters
+    ----------
+    raw : RawSlice
+    source : ndarray, float32
+        Its values.
+    """
+    small = compact(source)
+    stored = raw.stored
+    usable = stored is not None and stored.shape == source.shape and stored.dtype.kind in "iu"
+    if stored is not None and usable and stored.dtype.itemsize < small.dtype.itemsize:
+        return replace(raw, values=stored, stored=None)
+    return replace(raw, values=small, stored=None, lines=())
+
+
+def unpacked(raw: RawSlice) -> RawSlice:
+    """The slice of `packed` in source units."""
+    values = raw.values
+    for slope, intercept in raw.lines:
+        values = on_line(values, slope, intercept)
+    return replace(raw, values=values.astype(np.float32), lines=()) if raw.lines else raw
+
+
+def on_line(values: NDArray[Any], slope: float, intercept: float) -> NDArray[Any]:
+    """Values times a slope and plus an intercept, in float64; as they are for 1 and 0."""
+    if (slope, intercept) == (1.0, 0.0):
+        return values
+    return values.astype(np.float64) * slope + intercept
 
 
 SAMPLED_SLICES = 8

@@ -12,7 +12,6 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +22,7 @@ from enhancers.errors import ImageReadError, ImageTooLarge
 from enhancers.geometry import ImageGeometry, Vector, vector
 from enhancers.image import MedicalImage
 from enhancers.load import Caps, enough_memory
-from enhancers.load.raw import RawSlice, compact
+from enhancers.load.raw import RawSlice, packed, unpacked
 from enhancers.load.window import as_source
 from enhancers.series.discover import UNREADABLE, Found, found_files, is_collection
 from enhancers.series.facts import FrameFacts, plane
@@ -163,8 +162,9 @@ class LocalSeries(SeriesImages):
             return self._read(index)
         if index not in self._kept:
             raw, digest = self._read(index)
-            self._kept[index] = replace(raw, values=compact(as_source(raw.values))), digest
-        return self._kept[index]
+            self._kept[index] = packed(raw, as_source(raw.values)), digest
+        kept, digest = self._kept[index]
+        return unpacked(kept), digest
 
     def _file_digest(self, index: int) -> str:
         chosen = self.series.slice(index)

@@ -38,7 +38,7 @@ from enhancers.load.dicom.header import (
 )
 from enhancers.load.dicom.mosaic import PRIVATE as MOSAIC_ELEMENTS
 from enhancers.load.dicom.mosaic import Mosaic, mosaic
-from enhancers.load.dicom.pixels import held_frames, transfer_syntax
+from enhancers.load.dicom.pixels import held_frames, pixel_length, transfer_syntax
 from enhancers.load.file_format import sniff
 from enhancers.series.facts import FrameFacts, normal
 
@@ -126,7 +126,7 @@ def read_facts(file: IO[bytes], size: int, caps: Caps) -> list[FrameFacts]:
     caps.check_bytes(size)
     try:
         header = _header(file, head, caps)
-        return list(_frames(_values(header), _held(header, size - file.tell())))
+        return list(_frames(_values(header), _held(header, file, size)))
     except (NoImage, ImageReadError):
         raise
     except Exception as error:
@@ -153,8 +153,12 @@ def frame_count(file: IO[bytes], caps: Caps) -> int:
     try:
         header = _header(file, head, caps, _COUNTED)
         tiles = mosaic(_values(header))
+        if tiles:
+            return tiles.count
         start = file.tell()
-        return tiles.count if tiles else _held(header, file.seek(0, io.SEEK_END) - start)
+        size = file.seek(0, io.SEEK_END)
+        file.seek(start)
+        return _held(header, file, size)
     except Exception:
         return 0
 
@@ -196,16 +200,12 @@ def _values(dataset: Dataset) -> Header:
     return found
 
 
-def _held(dataset: Dataset, rest: int) -> int:
-    """Frames of an object with ``rest`` bytes from its pixels on: all that it states, if so many.
-
-    How many a deflated or compressed object has is not counted.
-    """
+def _held(dataset: Dataset, file: IO[bytes], size: int) -> int:
+    """Frames of an object whose pixels begin where its file is now; as stated where packed."""
     syntax = transfer_syntax(dataset)
     if syntax == DeflatedExplicitVRLittleEndian:
         return max(integer(dataset, "NumberOfFrames", 1), 1)
-    implicit, _ = dataset.original_encoding
-    return held_frames(dataset, syntax, rest - (8 if implicit else 12))
+    return held_frames(dataset, syntax, pixel_length(dataset, file, size))
 
 
 def _frames(header: Header, count: int) -> Iterator[FrameFacts]:

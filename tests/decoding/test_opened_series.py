@@ -18,8 +18,9 @@ from enhancers.errors import ImageReadError, ImageTooLarge, ParameterError
 from enhancers.image import MedicalImage
 from enhancers.load import Caps
 from enhancers.private_folders import process_folder
-from enhancers.series import find_series, load_slice
+from enhancers.series import LocalSeries, find_series, load_slice
 from tests.decoding.test_opened_file import Counted, same
+from tests.series.test_images import pet
 from tests.support import dicom_series, image_files
 
 DEPTHS = (0.0, 2.0, 4.0, 6.0, 8.0)
@@ -241,3 +242,19 @@ def test_pixels_of_one_damaged_slice_spoil_no_other(upload) -> None:
     with pytest.raises(ImageReadError, match="damaged"):
         opened.image(0)
     assert np.isfinite(opened.image(1).source).all()
+
+
+def test_values_of_a_scaled_series_are_kept_as_the_file_has_them(tmp_path: Path, pool) -> None:
+    folder = pet(tmp_path / "pet")
+    local = LocalSeries(find_series(folder).pick(None))
+    files = {path.name: path.read_bytes() for path in sorted(folder.iterdir())}
+    paths, store = uploads(tmp_path / "uploads", files), SliceStore(10**8)
+    opened = UploadedSeries(paths, Caps(), pool=pool, store=store).open()
+    for index in (0, 1, 2, 0):
+        assert same(opened.image(index), local.image(index))
+    count = opened.series.rows * opened.series.columns
+    # 16 bits of the scanner for each value, and no floats.
+    assert store.size == 3 * 2 * count
+    planes = [one.section("coronal", 7) for one in (opened, local)]
+    assert np.array_equal(*planes)
+    assert planes[0].dtype == np.float32

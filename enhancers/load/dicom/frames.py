@@ -17,7 +17,7 @@ from enhancers.image import NamedWindow
 from enhancers.load import dicom
 from enhancers.load.dicom import pet
 from enhancers.load.dicom.header import NEEDED, geometry, integer
-from enhancers.load.dicom.pixels import frames_note, held_frames, transfer_syntax
+from enhancers.load.dicom.pixels import frames_note, held_frames, pixel_length, transfer_syntax
 from enhancers.load.raw import Caps, RawSlice, pick_slice, sample_of
 
 _GROUPS = "PerFrameFunctionalGroupsSequence"
@@ -52,14 +52,14 @@ class FrameFile:
                 file, force=True, specific_tags=list(_TAGS), stop_before_pixels=True
             )
             end = file.tell()
+            length = pixel_length(self._header, file, path.stat().st_size)
+            file.seek(end)
             mark = file.read(12)
-            rest = path.stat().st_size - end
         self._syntax = transfer_syntax(self._header)
         implicit, _ = self._header.original_encoding
-        length = mark[4:8] if implicit else mark[8:12]
-        self._packed = length == _UNDEFINED
+        self._packed = (mark[4:8] if implicit else mark[8:12]) == _UNDEFINED
         self._start = end + (8 if implicit else 12)
-        self.count = held_frames(self._header, self._syntax, rest - (8 if implicit else 12))
+        self.count = held_frames(self._header, self._syntax, length)
         stated = integer(self._header, "NumberOfFrames", 1)
         self._notes = frames_note(stated, self.count)
         if (

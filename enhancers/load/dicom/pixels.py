@@ -9,7 +9,7 @@ import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -36,6 +36,8 @@ _WORKER = Path(__file__).with_name("gdcm_worker.py")
 _SECONDS = 120
 _MOST_COMPONENTS = 4
 _RLE_HEADER = 1024
+_PADDED = 8
+"""Bits that make the length of an element even."""
 _JPEG = "1.2.840.10008.1.2.4."
 _COMPRESSED = frozenset(
     [RLELossless, *(UID(_JPEG + end) for end in ("50", "51", "57", "70", "80", "81", "90", "91"))]
@@ -71,9 +73,10 @@ def transfer_syntax(dataset: Dataset) -> UID:
 
 
 def held_frames(header: Mapping[Any, Any] | Dataset, syntax: UID, length: int) -> int:
-    """Complete frames in ``length`` bytes of uncompressed pixels, one at least.
+    """Frames in ``length`` bytes of uncompressed pixels that hold fewer than the header states.
 
-    The number of frames that the header states where it is smaller, or the pixels are compressed.
+    The number that the header states where the pixels are compressed, or are no whole number of
+    frames: then something else is wrong, too.
     """
     stated = max(integer(header, "NumberOfFrames", 1), 1)
     if stated == 1 or syntax not in _UNCOMPRESSED:
@@ -83,7 +86,17 @@ def held_frames(header: Mapping[Any, Any] | Dataset, syntax: UID, length: int) -
         samples = 2
     sizes = (integer(header, name, 0) for name in ("Rows", "Columns", "BitsAllocated"))
     bits = samples * math.prod(sizes)
-    return min(stated, max(8 * length // bits, 1)) if bits > 0 else stated
+    held, rest = divmod(8 * length, bits) if bits > 0 else (0, 0)
+    return min(stated, held) if held and rest <= _PADDED else stated
+
+
+def pixel_length(dataset: Dataset, file: IO[bytes], size: int) -> int:
+    """Bytes of the pixels that begin where a file is now, of a file of ``size`` bytes."""
+    implicit, little = dataset.original_encoding
+    start = 8 if implicit else 12
+    rest = size - file.tell() - start
+    stated = int.from_bytes(file.read(start)[-4:], "little" if little else "big")
+    return min(stated, rest)
 
 
 def frames_note(stated: int, held: int) -> tuple[str, ...]:

@@ -17,6 +17,7 @@ from pydicom.dataset import Dataset
 from enhancers.image import NamedWindow, Window
 from enhancers.load.dicom.header import number, rescale, table, text
 from enhancers.load.dicom.pet import Uptake
+from enhancers.load.raw import on_line
 
 SUV_WINDOW = NamedWindow("SUV 0 to 10", Window(0.0, 10.0))
 """The usual range of SUV, gray, zero black."""
@@ -77,9 +78,7 @@ class Quantity:
 
     def of(self, output: NDArray[Any]) -> NDArray[Any]:
         """The quantity of output values, along the line."""
-        if (self.slope, self.intercept) == (1.0, 0.0):
-            return output
-        return output.astype(np.float64) * self.slope + self.intercept
+        return on_line(output, self.slope, self.intercept)
 
     def undone(self, values: NDArray[Any]) -> NDArray[np.float64]:
         """The output values of a quantity along the line."""
