@@ -211,8 +211,9 @@ def _held(dataset: Dataset, file: IO[bytes], size: int) -> int:
 def _frames(header: Header, count: int) -> Iterator[FrameFacts]:
     if "Rows" not in header or "Columns" not in header:
         raise NoImage
-    if count > MOST_FRAMES:
-        raise ImageReadError(f"The DICOM header states {count} frames; {MOST_FRAMES} are allowed.")
+    stated = integer(header, "NumberOfFrames", 1)
+    if stated > MOST_FRAMES:
+        raise ImageReadError(f"The DICOM header states {stated} frames; {MOST_FRAMES} are allowed.")
     first = _object_facts(header)
     if (tiles := mosaic(header)) is not None:
         yield from _tiles(header, first, tiles)
