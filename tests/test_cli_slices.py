@@ -16,6 +16,7 @@ from enhancers.__main__ import main
 from enhancers.compare import enhance
 from enhancers.load import load
 from enhancers.save import in_source_units
+from enhancers.save.dicom import targets
 from enhancers.series import find_series, load_slice
 from tests.batch.test_series import clip
 from tests.support import dicom_series, image_files
@@ -248,3 +249,19 @@ def test_metrics_of_what_is_in_the_region(
         values.append(json.loads(capsys.readouterr().out)["metrics"]["ssim"]["value"])
     assert values[0] < 0.99
     assert values[1] == 1.0
+
+
+def test_a_folder_of_results_is_written_where_nobody_else_can_guess(tmp_path: Path) -> None:
+    planted = tmp_path / ".results.part"
+    planted.mkdir()
+    (planted / "kept").write_text("of somebody else")
+    seen = []
+    with targets._folder(tmp_path / "results") as write:
+        write("IM1", b"one")
+        (private,) = [one for one in tmp_path.iterdir() if one != planted]
+        seen.append(private.stat().st_mode & 0o777)
+    assert seen == [0o700]
+    assert private.name.startswith(".")
+    assert (tmp_path / "results" / "IM1").read_bytes() == b"one"
+    assert sorted(one.name for one in tmp_path.iterdir()) == [".results.part", "results"]
+    assert (planted / "kept").exists()

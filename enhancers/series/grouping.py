@@ -149,7 +149,8 @@ def _words(facts: FrameFacts, differing: Sequence[bool]) -> tuple[str, ...]:
         parts.append(f"TE {facts.echo_time:.4g} ms")
     if b_values and facts.b_value is not None:
         parts.append(f"b {facts.b_value:g} s/mm²")
-    if stacks and facts.stack.isdecimal():
+    # A longer number may be that of a patient.
+    if stacks and facts.stack.isdecimal() and len(facts.stack) < 4:
         parts.append(f"stack {facts.stack}")
     return tuple(dict.fromkeys(parts))
 

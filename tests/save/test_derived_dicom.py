@@ -268,6 +268,29 @@ def test_frames_of_an_enhanced_object_keep_their_place_and_scale(frames: tuple[i
     assert np.ravel(numbers).tolist() == [frame + 1 for frame in frames]
 
 
+@pytest.mark.parametrize(
+    ("stated", "kept"),
+    [
+        (["ORIGINAL", "PRIMARY", "M", "NONE"], ["DERIVED", "PRIMARY", "M", "NONE"]),
+        (["DERIVED", "PRIMARY", "VOLUME", "MEAN", "X"], ["DERIVED", "PRIMARY", "VOLUME", "MEAN"]),
+        (["ORIGINAL", "PRIMARY"], ["DERIVED", "PRIMARY", "VOLUME", "NONE"]),
+    ],
+)
+def test_types_of_an_enhanced_object_have_four_words(stated: list[str], kept: list[str]) -> None:
+    """PS3.3, C.8.16.1: four words in image and frame type, the second of which is PRIMARY."""
+    dataset = pydicom.dcmread(io.BytesIO(enhanced()))
+    dataset.ImageType = stated
+    frame = pydicom.Dataset()
+    frame.FrameType = stated
+    dataset.SharedFunctionalGroupsSequence[0].MRImageFrameTypeSequence = [frame]
+    data = image_files.to_bytes(dataset)
+    image = load(data, slice_index=0)
+    head = derived_head(data, facts_of(image, frames=(0,)), image.shape)
+    found = pydicom.dcmread(io.BytesIO(head.data), stop_before_pixels=True)
+    (item,) = found.SharedFunctionalGroupsSequence[0].MRImageFrameTypeSequence
+    assert list(found.ImageType) == list(item.FrameType) == kept
+
+
 def test_frames_of_a_plain_object() -> None:
     values = np.stack([image_files.ramp(top=900) + 50 * n for n in range(4)]).astype(np.uint8)
     data = image_files.dicom(values, Modality="US", FrameTime=33.3)

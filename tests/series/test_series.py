@@ -249,6 +249,7 @@ def test_frames_of_an_enhanced_object_by_their_functional_groups(tmp_path: Path)
     ("name", "values", "words"),
     [
         ("stack", (1, 2), ["stack 1", "stack 2"]),
+        ("stack", (19530412, 2), ["", "stack 2"]),
         ("time", (1, 2), ["time 1 of 2", "time 2 of 2"]),
         ("echo", (4.6, 9.2), ["TE 4.6 ms", "TE 9.2 ms"]),
         ("b", (0.0, 1000.0), ["b 0 s/mm²", "b 1000 s/mm²"]),

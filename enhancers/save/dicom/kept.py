@@ -102,7 +102,10 @@ _WORDS = frozenset(
      "MONOCHROME", "TRUE_COLOR", "DISTORTED", "SAMPLED", "MAX_IP", "MIN_IP", "VOLUME_RENDER",
      "PROTON_DENSITY", "TOF", "ISOTROPIC", "DIRECTIONAL", "BMATRIX", "ISO_10918_1",
      "ISO_14495_1", "ISO_15444_1", "ISO_13818_2", "TILED_FULL", "TILED_SPARSE", "PALETTE COLOR",
-     "FOR PRESENTATION", "FOR PROCESSING", "SINGLE PLANE", "BIPLANE A")
+     "FOR PRESENTATION", "FOR PROCESSING", "SINGLE PLANE", "BIPLANE A",
+     # Contrast of derived pixels (PS3.3, C.8.16.1.4).
+     "ADDITION", "DIVISION", "MASKED", "MAXIMUM", "MEAN", "MINIMUM", "MTT", "MULTIPLICATION",
+     "RCBF", "RCBV", "RESAMPLED", "STD_DEVIATION", "SUBTRACTION", "T_TEST", "TTP", "Z_SCORE")
 )  # fmt: skip
 """Words of coded elements that are kept; any other may be a name."""
 

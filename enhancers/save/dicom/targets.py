@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import tempfile
 import zipfile
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -160,16 +161,17 @@ class DicomObjects:
 @contextmanager
 def _folder(path: Path) -> Iterator[_Write]:
     check_folder(path)
-    part = path.with_name(f".{path.name}.part")
-    shutil.rmtree(part, ignore_errors=True)
-    part.mkdir()
+    # Nobody else can guess, make or enter what the folder is written in.
+    private = Path(tempfile.mkdtemp(prefix=".", suffix=".part", dir=path.parent))
+    part = private / path.name
     try:
+        part.mkdir()
         yield lambda name, data: (part / name).write_bytes(data)
         if path.exists():
             path.rmdir()
         part.replace(path)
     finally:
-        shutil.rmtree(part, ignore_errors=True)
+        shutil.rmtree(private, ignore_errors=True)
 
 
 @contextmanager

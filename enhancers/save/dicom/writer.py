@@ -13,7 +13,17 @@ import pydicom
 from numpy.typing import NDArray
 from pydicom.dataset import Dataset, FileMetaDataset
 from pydicom.sr.coding import Code
-from pydicom.uid import ExplicitVRLittleEndian, SecondaryCaptureImageStorage
+from pydicom.uid import (
+    EnhancedCTImageStorage,
+    EnhancedMRColorImageStorage,
+    EnhancedMRImageStorage,
+    EnhancedPETImageStorage,
+    ExplicitVRLittleEndian,
+    LegacyConvertedEnhancedCTImageStorage,
+    LegacyConvertedEnhancedMRImageStorage,
+    LegacyConvertedEnhancedPETImageStorage,
+    SecondaryCaptureImageStorage,
+)
 
 from enhancers import __version__
 from enhancers.errors import ReadingRoomError
@@ -44,6 +54,11 @@ _EMPTY = (
     "ReferringPhysicianName", "StudyID", "AccessionNumber", "PositionReferenceIndicator",
 )  # fmt: skip
 _GROUPS = "PerFrameFunctionalGroupsSequence"
+_FOUR_WORDS = frozenset(
+    (EnhancedCTImageStorage, EnhancedMRImageStorage, EnhancedPETImageStorage,
+     LegacyConvertedEnhancedCTImageStorage, LegacyConvertedEnhancedMRImageStorage,
+     LegacyConvertedEnhancedPETImageStorage, EnhancedMRColorImageStorage)
+)  # fmt: skip
 _FRAME_TYPES = ("CTImageFrameTypeSequence", "MRImageFrameTypeSequence", "PETFrameTypeSequence",
                 "XAXRFFrameCharacteristicsSequence")  # fmt: skip
 
@@ -331,8 +346,10 @@ def _cut(dataset: Dataset, names: tuple[str, ...]) -> None:
 
 
 def _set_type(dataset: Dataset) -> None:
-    """DERIVED and SECONDARY (C.7.6.1.1.2), with the further words of the source."""
-    dataset.ImageType = ["DERIVED", "SECONDARY", *_further(dataset.get("ImageType"))]
+    """DERIVED and SECONDARY (C.7.6.1.1.2), with the further words of the source.
+
+    The types of enhanced images have four words, of which the second is PRIMARY (C.8.16.1).
+    """
     groups = (
         *(dataset.get("SharedFunctionalGroupsSequence") or ()),
         *(dataset.get(_GROUPS) or ()),
@@ -340,7 +357,18 @@ def _set_type(dataset: Dataset) -> None:
     for group in groups:
         for name in _FRAME_TYPES:
             for item in group.get(name) or ():
-                item.FrameType = ["DERIVED", "SECONDARY", *_further(item.get("FrameType"))]
+                item.FrameType = _enhanced_type(item.get("FrameType"))
+    whole = dataset.get("ImageType")
+    enhanced = text(dataset, "SOPClassUID") in _FOUR_WORDS
+    dataset.ImageType = (
+        _enhanced_type(whole) if enhanced else ["DERIVED", "SECONDARY", *_further(whole)]
+    )
+
+
+def _enhanced_type(value: Any) -> list[str]:
+    """Four words: DERIVED, PRIMARY, the flavour and contrast of the source, or usual ones."""
+    known = _further(value)[:2]
+    return ["DERIVED", "PRIMARY", *known, *("VOLUME", "NONE")[len(known) :]]
 
 
 def _further(value: Any) -> list[str]:
