@@ -184,7 +184,7 @@ function showHelp(on) {
 
 function imageBox() {
   const [width, height] = (state.value && state.value.size) || [1, 1];
-  const [down, across] = (state.value && state.value.spacing) || [1, 1];
+  const [down, across] = (state.value && state.value.aspect) || [1, 1];
   return { width, height: (height * down) / across };
 }
 

@@ -228,6 +228,15 @@ class MedicalImage:
             reading=None,
         )
 
+    @property
+    def aspect(self) -> tuple[float, float] | None:
+        """Height and width of a pixel: the spacing, or what the file says without lengths."""
+        stated = dict(self.tags).get("PixelAspectRatio", "")
+        if self.spacing is not None or not stated:
+            return self.spacing
+        row, _, column = stated.partition(":")
+        return float(row), float(column)
+
     def cropped_to_region(self, *, required: bool = False) -> MedicalImage:
         """The part of the image in its `region`; the image itself where it has none.
 

@@ -198,6 +198,7 @@ class PageUpdates:
             window=session.shown_input()[1],
             units=image.units,
             spacing=image.spacing,
+            aspect=image.aspect,
             edges=edges_of(image),
             presets=display_windows(session, image),
             input_key=INPUT,

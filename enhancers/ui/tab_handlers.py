@@ -100,6 +100,7 @@ class TabHandlers(Handlers):
             window=session.shown_input()[1],
             units=image.units,
             spacing=image.spacing,
+            aspect=image.aspect,
             edges=edges_of(image),
             presets=display_windows(session, image),
             input_key="left" if left.key == INPUT else None,
@@ -127,6 +128,7 @@ class TabHandlers(Handlers):
             window=Window(-reach, reach),
             units=units,
             spacing=image.spacing if a.shape[:2] == image.shape else None,
+            aspect=image.aspect,
             edges=edges_of(image),
             presets=[
                 Preset(f"gain-{gain}", f"Gain {gain}", -reach / gain, reach / gain)
@@ -151,6 +153,7 @@ class TabHandlers(Handlers):
         value = payload(
             [panel], self.updates.store, window=Window(0.0, 1.0),
             spacing=image.spacing if a.shape[:2] == image.shape else None,
+            aspect=image.aspect,
             edges=edges_of(image),
             image_id=f"{display_group(image)}/similarity",
         )  # fmt: skip
@@ -178,7 +181,7 @@ class TabHandlers(Handlers):
         notes = " ".join(f"{one.label}: {one.about}" for one in found[key][1])
         value = payload(
             panels, self.updates.store, window=session.shown_input()[1], units=image.units,
-            spacing=image.spacing, edges=edges_of(image),
+            spacing=image.spacing, aspect=image.aspect, edges=edges_of(image),
             presets=display_windows(session, image), input_key=INPUT,
             image_id=f"{display_group(image)}/maps/{key}", group=display_group(image),
         )  # fmt: skip

@@ -214,6 +214,7 @@ def payload(
     window: Window,
     units: str = "",
     spacing: tuple[float, float] | None = None,
+    aspect: tuple[float, float] | None = None,
     edges: tuple[str, str, str, str] | None = None,
     presets: Sequence[Preset] = (),
     input_key: str | None = None,
@@ -236,6 +237,8 @@ def payload(
     units : str
         Units of the source values, such as "HU".
     spacing : (row, column) in mm, optional
+    aspect : (row, column), optional
+        Height and width of a pixel, where no spacing is known.
         Of the pixels of the input panel (or of the first that has pixels): for the scale bar, and
         so that pixels that are not square are shown in proportion.
     edges : tuple of str, optional
@@ -278,6 +281,7 @@ def payload(
         "window": [window.low, window.high],
         "units": units,
         "spacing": [float(mm) for mm in spacing] if spacing else None,
+        "aspect": [float(size) for size in spacing or aspect or (1, 1)],
         "edges": list(edges) if edges else None,
         "presets": [
             {"label": preset.label, "ends": [preset.low, preset.high]} for preset in offered

@@ -532,7 +532,14 @@ def test_spacing(read) -> None:
     image = read(image_files.dicom(GRAY16, **at_detector))
     assert image.spacing == (0.2, 0.3)
     assert any("detector" in text for text in image.warnings)
+    assert image.aspect == (0.2, 0.3)
     assert read(image_files.dicom(GRAY16)).spacing is None
+    assert read(image_files.dicom(GRAY16)).aspect is None
+    # Without lengths: how high and wide pixels are (C.7.6.3.1.7).
+    image = read(image_files.dicom(GRAY16, PixelAspectRatio=["4", "3"]))
+    assert (image.spacing, image.aspect) == (None, (4.0, 3.0))
+    image = read(image_files.dicom(GRAY16, PixelAspectRatio=["4", "3"], PixelSpacing=["2", "2"]))
+    assert image.aspect == (2.0, 2.0)
     assert read(image_files.dicom(GRAY16, PixelSpacing=["0", "1"])).spacing is None
 
 

@@ -333,3 +333,10 @@ def test_several_pairs_are_refused(handlers, tmp_path):
     with pytest.raises(ReadingRoomError, match="hold 2 volumes"):
         list(handlers.uploads.upload(paths, handlers.request, **field_values()))
     assert not list(tmp_path.rglob("*.raw"))
+
+
+def test_pixels_that_are_not_square_are_shown_in_proportion(handlers, tmp_path):
+    path = tmp_path / "still.dcm"
+    path.write_bytes(image_files.dicom(image_files.ramp(), Modality="US", PixelAspectRatio=[4, 3]))
+    shown = handlers.upload(path)[handlers.layout.viewer]
+    assert (shown["spacing"], shown["aspect"]) == (None, [4.0, 3.0])

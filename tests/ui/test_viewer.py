@@ -107,7 +107,7 @@ def test_a_payload_is_plain_json_without_pixels():
     value = json.loads(json.dumps(value))
     assert value["size"] == [30, 20]
     assert value["window"] == [-1024.0, 3071.0]
-    assert value["spacing"] == [0.5, 0.25]
+    assert value["spacing"] == value["aspect"] == [0.5, 0.25]
     assert value["presets"][0]["ends"] == [-1024.0, 3071.0]
     enlarged = value["panels"][1]
     assert (enlarged["width"], enlarged["height"], enlarged["channels"]) == (60, 40, 3)

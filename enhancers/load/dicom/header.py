@@ -27,7 +27,7 @@ NEEDED: tuple[str | int, ...] = (
     "SamplesPerPixel", "PhotometricInterpretation", "PlanarConfiguration", "NumberOfFrames",
     "Rows", "Columns", "BitsAllocated", "BitsStored", "HighBit", "PixelRepresentation",
     "PixelPaddingValue", "PixelPaddingRangeLimit",
-    "PixelSpacing", "ImagerPixelSpacing", "NominalScannedPixelSpacing",
+    "PixelSpacing", "ImagerPixelSpacing", "NominalScannedPixelSpacing", "PixelAspectRatio",
     "ImagePositionPatient", "ImageOrientationPatient", "GridFrameOffsetVector",
     "RescaleIntercept", "RescaleSlope", "RescaleType", "ModalityLUTSequence",
     "WindowCenter", "WindowWidth", "WindowCenterWidthExplanation", "VOILUTFunction",
@@ -366,6 +366,9 @@ def tags(dataset: Dataset, syntax: UID) -> tuple[tuple[str, str], ...]:
     lossy = text(dataset, "LossyImageCompression")
     if lossy in ("00", "01"):
         found.append(("LossyImageCompression", "yes" if lossy == "01" else "no"))
+    ratio = _pair(dataset, "PixelAspectRatio")
+    if ratio is not None and ratio[0] != ratio[1]:
+        found.append(("PixelAspectRatio", f"{ratio[0]:g}:{ratio[1]:g}"))
     for name, unit in _NUMBERS.items():
         value = number(dataset, name)
         if value is not None:
