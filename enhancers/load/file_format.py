@@ -12,11 +12,13 @@ from typing import Literal
 from enhancers.errors import ImageReadError
 
 Format = Literal[
-    "DICOM", "NIfTI", "MetaImage", "NRRD", "Analyze", "GIPL", "MINC", "ITK HDF5", "VTK",
+    "DICOM", "NIfTI", "MetaImage", "NRRD", "Analyze", "GIPL", "MGH", "MINC", "ITK HDF5", "VTK",
     "PNG", "TIFF", "JPEG", "JPEG 2000", "BMP", "PNM", "WebP", "NumPy", "fastMRI",
 ]  # fmt: skip
 
-VOLUMES = frozenset(("NIfTI", "MetaImage", "NRRD", "Analyze", "GIPL", "MINC", "ITK HDF5", "VTK"))
+VOLUMES = frozenset(
+    ("NIfTI", "MetaImage", "NRRD", "Analyze", "GIPL", "MGH", "MINC", "ITK HDF5", "VTK")
+)
 """Formats of scanned volumes, whose headers state spacing."""
 READABLE = "DICOM, NIfTI, MetaImage, NRRD, PNG, TIFF or JPEG"
 """The formats that an error names."""
@@ -26,6 +28,8 @@ _TIFF = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 _JPEG_2000 = (b"\0\0\0\x0cjP  \r\n\x87\n", b"\xff\x4f\xff\x51")
 
 _GIPL = (struct.pack(">I", 719555000), struct.pack(">I", 4026526128))
+MGH_TYPES = {0: "u1", 1: "i4", 3: "f4", 4: "i2", 10: "u2"}
+"""Types of values of a FreeSurfer volume."""
 _ANALYZE = frozenset((2, 4, 8, 16, 32, 64, 128))
 _TEXT_HEADER = 2**16
 _JPEG_XL = "a JPEG XL picture; save it as PNG"
@@ -102,6 +106,8 @@ def _volume(data: bytes) -> Format | None:
         return "VTK"
     if data[252:256] in _GIPL:
         return "GIPL"
+    if is_mgh(data):
+        return "MGH"
     return "Analyze" if is_analyze(data) else None
 
 
@@ -159,6 +165,14 @@ def is_analyze(data: bytes) -> bool:
     return False
 
 
+def is_mgh(data: bytes) -> bool:
+    """Whether the bytes begin as a FreeSurfer volume: version 1, sizes, and a type."""
+    if len(data) < 30 or data[:4] != b"\0\0\0\1":
+        return False
+    *sizes, kind = struct.unpack_from(">5i", data, 4)
+    return min(sizes) > 0 and kind in MGH_TYPES
+
+
 def is_npz(data: bytes) -> bool:
     """Whether the first file of a zip archive is a NumPy array."""
     if len(data) < 30:
@@ -194,8 +208,6 @@ def _sniff_gzip(data: bytes) -> Format:
         ) from None
     if (volume := _volume(head)) is not None:
         return volume
-    if head.startswith(b"\0\0\0\x01") and head[20:23] == b"\0\0\0":
-        raise ImageReadError("This is a FreeSurfer volume (.mgz); convert it to .nii.gz.")
     raise ImageReadError(
         "This is a gzip archive that does not hold a NIfTI volume; unpack it and give one image."
     )

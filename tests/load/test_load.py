@@ -1,7 +1,6 @@
 """Recognition by content, errors of their own, caps, and nothing of the patient left."""
 
 import contextlib
-import gzip
 import os
 import random
 import struct
@@ -140,7 +139,6 @@ FOREIGN = {
     "bzip2": b"BZh91AY&SY" + bytes(60),
     "Zstandard": b"\x28\xb5\x2f\xfd" + bytes(60),
     "JPEG XL": b"\0\0\0\x0cJXL \r\n\x87\n" + bytes(60),
-    "FreeSurfer": gzip.compress(struct.pack(">7ih", 1, 24, 30, 20, 1, 4, 0, 1) + bytes(300)),
 }
 
 

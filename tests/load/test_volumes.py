@@ -21,7 +21,7 @@ from enhancers.load import Caps, content_digest, load, pairs, probe
 from enhancers.load.slices import FileSlices
 from enhancers.method import Modality
 from tests.support import image_files, volume_files
-from tests.support.volume_files import analyze_pair, gipl, metaimage, nifti_pair, nrrd, tilted
+from tests.support.volume_files import analyze_pair, gipl, metaimage, mgh, nifti_pair, nrrd, tilted
 
 VOLUME = np.random.default_rng(0).integers(-300, 900, (28, 24, 20)).astype(np.int16)
 AFFINE = tilted()
@@ -76,6 +76,29 @@ def test_every_pixel_lies_where_the_header_says(name: str, tmp_path: Path) -> No
             for column in range(0, image.shape[1], 5):
                 place = voxel(image.geometry.point(row, column))
                 assert image.source[row, column] == VOLUME[place]
+
+
+@pytest.mark.parametrize("packed", [False, True])
+def test_a_volume_of_freesurfer(tmp_path: Path, packed: bool) -> None:
+    """Its place is stated in single precision, and by the centre of the volume."""
+    data = mgh(VOLUME, AFFINE)
+    path = tmp_path / "volume.mgz"
+    path.write_bytes(gzip.compress(data) if packed else data)
+    other = tmp_path / "volume.nrrd"
+    other.write_bytes(FILES["NRRD"])
+    image, expected = load(path), load(other)
+    assert (image.format, probe(path).format) == ("MGH", "MGH")
+    assert np.array_equal(image.source, expected.source)
+    assert image.geometry.affine == pytest.approx(expected.geometry.affine, abs=1e-4)
+    assert image.spacing == pytest.approx(expected.spacing)
+    path.write_bytes(mgh(VOLUME))
+    assert load(path).geometry is None
+    path.write_bytes(mgh(np.stack([VOLUME, VOLUME + 1], -1), AFFINE))
+    assert load(path, time=1).source.max() == VOLUME.max() + 1
+    for damaged in (data[:200], data[:5000]):
+        path.write_bytes(damaged)
+        with pytest.raises(ImageReadError, match="truncated"):
+            load(path)
 
 
 @pytest.mark.parametrize(

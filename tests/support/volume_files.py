@@ -104,6 +104,19 @@ def gipl(volume: NDArray[Any], zooms: tuple[float, float, float] = (1, 1, 1)) ->
     return bytes(head) + volume.astype(">i2").tobytes(order="F")
 
 
+def mgh(volume: NDArray[Any], affine: NDArray[np.float64] | None = None) -> bytes:
+    """A FreeSurfer volume [x, y, z] of int16, or [x, y, z, time]; the affine is to LPS."""
+    sizes = (*volume.shape, 1)[:4]
+    head = struct.pack(">7ih", 1, *sizes, 4, 0, affine is not None)
+    if affine is not None:
+        ras = np.diag((-1.0, -1.0, 1.0)) @ affine[:3]
+        zooms = np.linalg.norm(ras[:, :3], axis=0)
+        centre = ras @ (*(np.array(volume.shape[:3]) / 2), 1.0)
+        cosines = (ras[:, :3] / zooms).T.reshape(-1)
+        head += np.concatenate([zooms, cosines, centre]).astype(">f4").tobytes()
+    return head.ljust(284, b"\0") + volume.astype(">i2").tobytes(order="F")
+
+
 def nifti_pair(volume: NDArray[Any], **options: Any) -> tuple[bytes, bytes]:
     """The .hdr and .img of a NIfTI pair."""
     single = bytearray(image_files.nifti(volume, **options))

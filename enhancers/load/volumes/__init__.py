@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from enhancers.load.file_format import Format
 from enhancers.load.raw import Caps
-from enhancers.load.volumes import analyze, converted, gipl, metaimage, nifti, nrrd
+from enhancers.load.volumes import analyze, converted, gipl, metaimage, mgh, nifti, nrrd
 from enhancers.load.volumes.header import Header
 
 _PARSERS = {
@@ -17,6 +17,7 @@ _PARSERS = {
     "NRRD": nrrd.parse,
     "Analyze": analyze.parse,
     "GIPL": gipl.parse,
+    "MGH": mgh.parse,
 }
 
 
