@@ -23,7 +23,7 @@ from enhancers.voxel_grid import STORED
 ENDINGS = (
     ".dcm", ".dicom", ".nii", ".gz", ".png", ".tif", ".tiff", ".jpg", ".jpeg", ".npy", ".npz",
     ".mha", ".mhd", ".nrrd", ".nhdr", ".hdr", ".gipl", ".mgh", ".mgz", ".mnc", ".vtk", ".h5",
-    ".hdf5", ".bmp", ".pgm", ".ppm", ".pnm", ".webp", ".jp2", ".j2k",
+    ".hdf5", ".bmp", ".pgm", ".ppm", ".pnm", ".webp", ".gif", ".jp2", ".j2k",
 )  # fmt: skip
 """A file with such a name that is not an image is reported as bad; other files are ignored."""
 

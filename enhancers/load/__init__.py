@@ -207,6 +207,10 @@ def _read(kind: Format, data: bytes, slice_index: int | None, caps: Caps) -> Raw
         from enhancers.load import fastmri
 
         return fastmri.read(data, slice_index, caps)
+    if kind == "GIF":
+        from enhancers.load import gif
+
+        return gif.read(data, slice_index, caps)
     from enhancers.load import raster
 
     return raster.read(kind, data, slice_index, caps)
@@ -229,6 +233,10 @@ def _probe(kind: Format, data: bytes, caps: Caps) -> Probe:
         from enhancers.load import fastmri
 
         return fastmri.probe(data, caps)
+    if kind == "GIF":
+        from enhancers.load import gif
+
+        return gif.probe(data, caps)
     from enhancers.load import raster
 
     return raster.probe(kind, data, caps)

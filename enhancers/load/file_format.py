@@ -13,7 +13,7 @@ from enhancers.errors import ImageReadError
 
 Format = Literal[
     "DICOM", "NIfTI", "MetaImage", "NRRD", "Analyze", "GIPL", "MGH", "MINC", "ITK HDF5", "VTK",
-    "PNG", "TIFF", "JPEG", "JPEG 2000", "BMP", "PNM", "WebP", "NumPy", "fastMRI",
+    "PNG", "TIFF", "JPEG", "JPEG 2000", "BMP", "PNM", "WebP", "GIF", "NumPy", "fastMRI",
 ]  # fmt: skip
 
 VOLUMES = frozenset(
@@ -41,7 +41,6 @@ _PICTURES = {
 _FOREIGN = (
     (b"PK\x03\x04", "a zip archive; unpack it and give one image"),
     (b"%PDF", "a PDF document"),
-    (b"GIF8", "a GIF picture; save it as PNG"),
     (b"\x1aE\xdf\xa3", "a video"),
     (b"7z\xbc\xaf\x27\x1c", "a 7-Zip archive; unpack it and give one image"),
     (b"Rar!", "a RAR archive; unpack it and give one image"),
@@ -77,6 +76,8 @@ def sniff(data: bytes) -> Format:
         return "JPEG 2000"
     if data.startswith(_TIFF):
         return "TIFF"
+    if data.startswith((b"GIF87a", b"GIF89a")):
+        return "GIF"
     if data.startswith(b"\x1f\x8b"):
         return _sniff_gzip(data)
     if data.startswith(b"\x93NUMPY") or (data.startswith(b"PK\x03\x04") and is_npz(data)):
