@@ -12,7 +12,7 @@ import typer
 from study.cli.options import opened
 from study.domain.errors import ProtocolError
 from study.domain.inference import Hypothesis
-from study.domain.questions import QuestionKind
+from study.domain.questions import Analysed
 
 if TYPE_CHECKING:
     from study.domain.protocol import Protocol
@@ -86,8 +86,9 @@ def power_of(
             'one in the protocol, "primary": true.'
         )
     per_patient = cases / patients if patients else 1.0
-    model = assumed(question)
-    if options.pilot is not None:
+    if options.pilot is None:
+        model = assumed(question)
+    else:
         found = _pilot(options.pilot, question)
         model = found.model
         per_patient = per_patient if patients else found.cases_per_patient
@@ -110,27 +111,25 @@ def _with_effect(
 
     Without one it is that of the pilot, or, where no difference is to be shown, none.
     """
-    effect, preference = options.effect, question.kind is QuestionKind.PREFERENCE
+    effect, preference = options.effect, question.analysed is Analysed.PREFERENCES
     if effect is None and options.pilot is None and hypothesis is not Hypothesis.DIFFERENCE:
         effect = 0.5 if preference else 0.0
     if effect is None:
         return model
     if preference:
         return model.with_share(effect)
-    span = question.maximum - question.minimum
-    if not -span < effect < span:
+    if not -question.span < effect < question.span:
         raise ProtocolError(
-            f"A difference of {effect:g} is not possible on a scale from {question.minimum} to "
-            f"{question.maximum}: give --effect in its points."
+            f"A difference of {effect:g} is not possible on a scale from {model.low:g} to "
+            f"{model.high:g}: give --effect in its points."
         )
     return replace(model, effect=effect)
 
 
 def _pilot(path: Path, question: Question) -> Pilot:
+    from study.planning.power.model import ends_of, whole_points
     from study.planning.power.pilot import pilot_choices, pilot_scores
 
-    preference = question.kind is QuestionKind.PREFERENCE
-    ends = (question.minimum, question.maximum)
     if path.is_dir():
         return _of_study(path, question)
     from study.stats.panel import panel_of
@@ -138,11 +137,13 @@ def _pilot(path: Path, question: Question) -> Pilot:
     from study.stats.ratings_file.csv_input import ColumnChoice, read_ratings
     from study.stats.scale import Scale
 
-    if preference:
+    if question.analysed is Analysed.PREFERENCES:
         return pilot_choices(read_choices(path)[0])
+    ends, whole = ends_of(question), whole_points(question)
     chosen = ColumnChoice(question=question.code if _has_question(path) else "")
-    rows = read_ratings(path, Scale.span(*ends), chosen).rows
-    return pilot_scores(panel_of([row for row in rows if row.replicate == 1]), ends)
+    scale = Scale.span(question.minimum, question.maximum) if whole else None
+    rows = [row for row in read_ratings(path, scale, chosen).rows if row.replicate == 1]
+    return pilot_scores(panel_of(rows), ends, whole=whole)
 
 
 def _of_study(folder: Path, question: Question) -> Pilot:

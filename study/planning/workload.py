@@ -10,7 +10,7 @@ import numpy as np
 from study.domain.errors import ProtocolError
 from study.domain.plan import MethodRow, repeat_distance, shown_methods
 from study.domain.protocol import MethodKind, Protocol
-from study.domain.questions import QuestionKind
+from study.domain.questions import Analysed
 
 ASSUMED_KAPPA = 0.6
 """Kappa for which the expected half width is simulated."""
@@ -190,8 +190,8 @@ def _trials(protocol: Protocol, main: int) -> int:
 def _kappas(protocol: Protocol, cases: int, patients: int) -> tuple[KappaPrecision, ...]:
     scales: dict[int, list[str]] = {}
     for question in protocol.questions:
-        if question.kind is QuestionKind.LIKERT:
-            points = question.maximum - question.minimum + 1
+        points = question.maximum - question.minimum + 1
+        if question.analysed in {Analysed.SCORES, Analysed.CATEGORIES} and points > 1:
             scales.setdefault(points, []).append(question.code)
     return tuple(
         KappaPrecision(tuple(codes), points, _half_width(cases, patients, protocol.readers, points))

@@ -12,7 +12,7 @@ from study.domain.errors import ProtocolError
 from study.domain.formatting import plural
 from study.domain.inference import Hypothesis
 from study.domain.protocol import Protocol
-from study.domain.questions import Question, QuestionKind
+from study.domain.questions import Analysed, Question
 from study.planning.power.model import RatingModel
 from study.planning.workload import reading_hours
 from study.stats.comparison.hypotheses import hypothesis_test
@@ -192,9 +192,10 @@ def power_plan(
 
 def effect_in_words(question: Question, model: RatingModel) -> str:
     """The true difference of a model."""
-    if question.kind is QuestionKind.PREFERENCE:
+    if question.analysed is Analysed.PREFERENCES:
         return f"the first wins {100 * model.share(model.effect):.0f} % of the decided preferences"
-    return f"a true difference of {model.effect:+.2f} on {question.minimum} to {question.maximum}"
+    ends = f" on {model.low:g} to {model.high:g}" if math.isfinite(model.high) else ""
+    return f"a true difference of {model.effect:+.2f}{ends}"
 
 
 def grid_cases(planned: int) -> tuple[int, ...]:
@@ -217,7 +218,7 @@ def _study(
 ) -> tuple[bool, float | None]:
     """Whether one simulated study shows the hypothesis, and the half width of its interval."""
     level, margin = 1 - protocol.alpha, protocol.margin
-    if question.kind is QuestionKind.PREFERENCE:
+    if question.analysed is Analysed.PREFERENCES:
         choices = model.choices(rng, readers, patient)
         [rate] = win_rates(
             choices, resamples=RESAMPLES, seed=0, random=protocol.random, level=level
@@ -228,8 +229,9 @@ def _study(
         return _shown(protocol, model, rate.test, rate.log_odds, limits), width
     first, second = model.ratings(rng, readers, patient)
     clusters = [f"P{number}" for number in patient]
-    span = float(question.maximum - question.minimum)
-    found = random_effects_test(first - second, clusters, protocol.random, span=span, level=level)
+    found = random_effects_test(
+        first - second, clusters, protocol.random, span=question.span, level=level
+    )
     width = _half_width(found.difference.low, found.difference.high)
     shown = _shown(protocol, model, found.test, found.difference, (-margin, margin))
     return shown, width

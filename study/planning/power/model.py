@@ -13,7 +13,7 @@ import numpy as np
 from scipy import optimize, stats
 
 from study.domain.errors import ProtocolError
-from study.domain.questions import Question, QuestionKind
+from study.domain.questions import Analysed, Question, QuestionKind
 from study.stats.comparison.preference import Choice, Preference
 from study.stats.estimate import Floats
 
@@ -69,8 +69,10 @@ class RatingModel:
 
     Parameters
     ----------
-    low, high : int
-        Ends of the scale.
+    low, high : float
+        Ends of the scale; infinite for measures without.
+    whole : bool
+        Whether ratings are whole points of it.
     mean : float
         Of both methods.
     effect : float
@@ -83,20 +85,22 @@ class RatingModel:
         For a preference: differences below this are none.
     """
 
-    low: int
-    high: int
+    low: float
+    high: float
     mean: float
     effect: float
     shared: Spread
     difference: Spread
     source: str
     tie: float = TIE
+    whole: bool = True
 
     def ratings(self, rng: np.random.Generator, readers: int, patient: np.ndarray) -> Floats:
         """Scores of a study, shape (2, cases, readers)."""
         mean = self.mean + self.shared.draw(rng, readers, patient)
         half = self.opinions(rng, readers, patient) / 2
-        scores: Floats = np.clip(np.rint(np.stack([mean + half, mean - half])), self.low, self.high)
+        both = np.stack([mean + half, mean - half])
+        scores: Floats = np.clip(np.rint(both) if self.whole else both, self.low, self.high)
         return scores
 
     def opinions(self, rng: np.random.Generator, readers: int, patient: np.ndarray) -> Floats:
@@ -143,13 +147,49 @@ class RatingModel:
         return replace(self, effect=float(found))
 
 
+def ends_of(question: Question) -> tuple[float, float]:
+    """Ends of the scores or measures of a question; infinite where they have none.
+
+    Raises
+    ------
+    ProtocolError
+        Its answers are neither.
+    """
+    if question.analysed not in {Analysed.SCORES, Analysed.MEASURES}:
+        raise ProtocolError(
+            f"Power is simulated for scores, measures and preferences; {question.code} is a "
+            f"{question.kind}: mark another question as primary."
+        )
+    if question.kind is QuestionKind.NUMBER:
+        return question.low, question.high
+    if whole_points(question):
+        return float(question.minimum), float(question.maximum)
+    return (0.0, question.span) if math.isfinite(question.span) else (-math.inf, math.inf)
+
+
+def whole_points(question: Question) -> bool:
+    """Whether answers are points of a scale."""
+    return question.analysed is Analysed.SCORES
+
+
 def assumed(question: Question) -> RatingModel:
-    """The model without a pilot: typical spreads, as parts of the length of the scale."""
-    preference = question.kind is QuestionKind.PREFERENCE
-    low, high = (1, 5) if preference else (question.minimum, question.maximum)
+    """The model without a pilot: typical spreads, as parts of the length of the scale.
+
+    Raises
+    ------
+    ProtocolError
+        Answers have no scale of which the spreads could be parts, or are categories.
+    """
+    preference = question.analysed is Analysed.PREFERENCES
+    low, high = (1.0, 5.0) if preference else ends_of(question)
+    if math.isinf(high - low):
+        raise ProtocolError(
+            f"The answers to {question.code} have no scale, so that their spread cannot be "
+            "assumed: give the ratings of a pilot with --pilot."
+        )
     factor = (high - low) / POINTS
     model = RatingModel(
         low, high, (low + high) / 2, DEFAULT_EFFECT * (high - low), SHARED.times(factor),
-        DIFFERENCE.times(factor), "assumed spreads", TIE * factor,
+        DIFFERENCE.times(factor), "assumed spreads", TIE * factor, whole_points(question),
     )  # fmt: skip
     return model.with_share(DEFAULT_SHARE) if preference else model

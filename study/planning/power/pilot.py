@@ -14,8 +14,8 @@ from study.analysis.comparison import main_choices
 from study.analysis.dataset import Dataset
 from study.analysis.scores import score_rows
 from study.domain.errors import ProtocolError, StatisticsError
-from study.domain.questions import Question, QuestionKind
-from study.planning.power.model import RatingModel, Spread
+from study.domain.questions import Analysed, Question
+from study.planning.power.model import RatingModel, Spread, ends_of, whole_points
 from study.stats.comparison.preference import Choice, Preference, by_pair
 from study.stats.estimate import Floats
 from study.stats.models.linear_mixed import linear_mixed
@@ -53,15 +53,19 @@ class Pilot:
         return self.cases / self.patients
 
 
-def pilot_scores(panel: Panel, ends: tuple[int, int], pair: Sequence[str] = ()) -> Pilot:
+def pilot_scores(
+    panel: Panel, ends: tuple[float, float], pair: Sequence[str] = (), *, whole: bool = True
+) -> Pilot:
     """The model of scores.
 
     Parameters
     ----------
     panel : Panel
         Scores of at least two methods.
-    ends : (int, int)
+    ends : (float, float)
         Ends of the scale.
+    whole : bool
+        Whether scores are whole points of the scale.
     pair : sequence of str
         The methods of the effect; by default the first two. Spreads are means over all pairs.
 
@@ -74,13 +78,13 @@ def pilot_scores(panel: Panel, ends: tuple[int, int], pair: Sequence[str] = ()) 
     if len(methods) < 2:
         raise StatisticsError(f"a pilot needs two methods, got {', '.join(methods) or 'none'}")
     first, second = (pair[0], pair[1]) if pair else methods[:2]
-    shared, difference = [], []
+    shared, difference, rounding = [], [], ROUNDING if whole else 0.0
     for one, other in combinations(methods, 2):
         scores = panel.scores[:, :, [panel.place(one), panel.place(other)]]
         mean, apart = scores.mean(axis=2), scores[:, :, 0] - scores[:, :, 1]
         if (~np.isnan(apart)).sum() >= LEAST:
-            shared.append(_spread(mean, panel.clusters, ROUNDING / 2))
-            difference.append(_spread(apart, panel.clusters, 2 * ROUNDING))
+            shared.append(_spread(mean, panel.clusters, rounding / 2))
+            difference.append(_spread(apart, panel.clusters, 2 * rounding))
     if not shared:
         raise StatisticsError(
             f"the pilot has fewer than {LEAST} ratings of two methods of the same cases: plan with "
@@ -90,7 +94,7 @@ def pilot_scores(panel: Panel, ends: tuple[int, int], pair: Sequence[str] = ()) 
     both = panel.scores[:, :, [panel.place(first), panel.place(second)]]
     model = RatingModel(
         *ends, float(np.nanmean(both)), float(np.nanmean(effect)), _mean(shared),
-        _mean(difference), "spreads of the pilot",
+        _mean(difference), "spreads of the pilot", whole=whole,
     )  # fmt: skip
     return Pilot(
         model, len(panel.readers), len(set(panel.clusters)), len(panel.items), (first, second)
@@ -153,11 +157,10 @@ def pilot_study(data: Dataset, question: Question) -> Pilot:
             f"{', '.join(one.code for one in data.protocol.questions)}."
         )
     pair = data.protocol.primary_pair
-    if question.kind is QuestionKind.PREFERENCE:
+    if question.analysed is Analysed.PREFERENCES:
         return pilot_choices(main_choices(data, asked), pair)
-    return pilot_scores(
-        panel_of(score_rows(data, asked)), (question.minimum, question.maximum), pair
-    )
+    panel, whole = panel_of(score_rows(data, asked)), whole_points(question)
+    return pilot_scores(panel, ends_of(question), pair, whole=whole)
 
 
 def _spread(values: Floats, clusters: Sequence[str], rounding: float) -> Spread:
@@ -169,7 +172,7 @@ def _spread(values: Floats, clusters: Sequence[str], rounding: float) -> Spread:
         [str(case) for case, _ in places],
         [clusters[case] for case, _ in places],
     )
-    noise = math.sqrt(max(found.noise**2 - rounding, 0.01))
+    noise = math.sqrt(max(found.noise**2 - rounding, 0.1 * found.noise**2))
     return Spread(found.reader, found.patient, found.case, noise)
 
 

@@ -16,7 +16,7 @@ from study.cli import main
 from study.domain.errors import ProtocolError, StatisticsError
 from study.domain.inference import Hypothesis, Random
 from study.domain.protocol import Protocol
-from study.domain.questions import CATALOG, PREFERENCE
+from study.domain.questions import CATALOG, PREFERENCE, Question, QuestionKind
 from study.planning.lifecycle import close_study
 from study.planning.power.grid import grid_cases, grid_readers, numbers_of, power_plan
 from study.planning.power.model import RatingModel, Spread, assumed
@@ -192,6 +192,21 @@ def test_the_command_plans_from_a_table(
     assert table == [["3", "10", "30"], ["6", "10", "30"]]
     assert command(monkeypatch, *size, "--effect", 9) == 2
     assert "give --effect in its points" in capsys.readouterr().err
+
+
+def test_measures_are_planned_too():
+    line = Question("line", "How good?", QuestionKind.VAS, 0, 100, primary=True)
+    model = assumed(line)
+    assert (model.low, model.high, model.whole) == (0.0, 100.0, False)
+    assert model.effect == pytest.approx(12.5)
+    scores = model.ratings(np.random.default_rng(0), 3, np.arange(5))
+    assert (scores != np.rint(scores)).any()
+    angle = Question("angle", "Angle?", QuestionKind.ANGLE, 0, 0, primary=True)
+    with pytest.raises(ProtocolError, match="--pilot"):
+        assumed(replace(angle, kind=QuestionKind.LENGTH))
+    yes = Question("seen", "Seen?", QuestionKind.YES_NO, 0, 1, primary=True)
+    with pytest.raises(ProtocolError, match="mark another question"):
+        assumed(yes)
 
 
 def test_a_closed_study_is_a_pilot():
