@@ -37,6 +37,8 @@ IMAGE_LOST = "image lost"
 """The reason if the pair could not be shown, because an image was lost or damaged."""
 MISSING = (CANNOT_JUDGE, NOT_READ, IMAGE_LOST)
 
+_ENCODER = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+
 
 @dataclass(frozen=True)
 class Observation:
@@ -210,14 +212,18 @@ class Dataset:
         """SHA-256 of all analysed data, without the names of methods."""
         masked = tuple(MethodRecord(method.mask, method.kind) for method in self.methods)
         content = {
-            "methods": [asdict(method) for method in masked],
-            "cases": [_without(asdict(case), "truth") for case in self.cases],
-            "observations": [_plain(obs) for obs in self.ordered()],
+            "cases": [_without(vars(case), "truth") for case in self.cases],
+            "exclusions": [vars(one) for one in self.exclusions],
             "guesses": sorted((g.reader, g.method, g.guess) for g in self.guesses),
-            "exclusions": [asdict(one) for one in self.exclusions],
+            "methods": [vars(method) for method in masked],
+            "observations": [],
         }
-        text = json.dumps(content, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
-        return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
+        # One object, whose last list is hashed piece by piece: there may be a million of them.
+        found = hashlib.sha256(_bytes(content)[: -len("]}")])
+        for place, obs in enumerate(self.ordered()):
+            found.update((b"," if place else b"") + _bytes(_plain(obs)))
+        found.update(b"]}")
+        return found.hexdigest()
 
     def ordered(self) -> list[Observation]:
         """All observations by reader in the order shown, which reveals nothing about methods."""
@@ -229,11 +235,15 @@ class Dataset:
 
 def _plain(obs: Observation) -> dict[str, Any]:
     """An observation for the digest; what was added later is left out where it is empty."""
-    return asdict(obs) if obs.answer else _without(asdict(obs), "answer", "unit")
+    return asdict(obs) if obs.answer else _without(vars(obs), "answer", "unit")
 
 
 def _without(plain: dict[str, Any], *names: str) -> dict[str, Any]:
     return {key: value for key, value in plain.items() if key not in names}
+
+
+def _bytes(thing: object) -> bytes:
+    return _ENCODER.encode(thing).encode("utf-8", "surrogatepass")
 
 
 def scale_of(question: Question) -> Scale:

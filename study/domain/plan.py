@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from itertools import combinations
 
 from study.domain.errors import ProtocolError
@@ -82,7 +82,7 @@ Plan = Sequence[Trial]
 
 def plan_digest(trials: Iterable[Trial]) -> str:
     """SHA-256 of a plan as hex; of a study, all trials in order of the readers."""
-    rows = [asdict(trial) for trial in trials]
+    rows = [vars(trial) for trial in trials]
     text = json.dumps(rows, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
     return hashlib.sha256(text.encode()).hexdigest()
 

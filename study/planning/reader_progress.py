@@ -5,17 +5,18 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass
-from statistics import median
 from typing import Any
 
-from sqlalchemy import Select, case, func, select
+from sqlalchemy import Select, exists, func, select
 from sqlalchemy.orm import Session
 
 from study.domain.formatting import plural
 from study.domain.protocol import Phase
+from study.planning.answer_counts import AnswerCounts, answer_counts
 from study.storage.image_events import is_skipped
 from study.storage.models import (
     Consent,
+    ImageEvent,
     Presentation,
     RatingEvent,
     Reader,
@@ -91,22 +92,21 @@ class ReaderProgress:
 def readers_progress(session: Session, study_id: str) -> tuple[ReaderProgress, ...]:
     """The progress of every reader, in order of their codes."""
     planned = _counted(session, _pairs())
-    answered = _counted(session, _pairs().where(_is_answered()))
-    values = _values(session)
-    times = _times(session)
+    counted = answer_counts(session)
     consents = defaultdict(set)
     for reader_id, action in session.execute(select(Consent.reader_id, Consent.action)):
         consents[reader_id].add(action)
     opens = _opens(session)
-    skipped = _counted(session, _pairs().where(is_skipped(Presentation.id), ~_is_answered()))
+    skipped: Mapping[tuple[str, bool], int] = {}
+    if session.scalar(select(exists().select_from(ImageEvent))):
+        skipped = _counted(session, _pairs().where(is_skipped(Presentation.id), ~_is_answered()))
     found = []
     rows = select(Reader).where(Reader.study_id == study_id).order_by(Reader.code)
     readers = session.scalars(rows).all()
     before, after, notes = _changes(session, {one.id: one.code for one in readers})
     for reader in readers:
-        answers, missing, corrections, last = values.get(reader.id, (0, 0, 0, ""))
-        done, wanted = answered.get((reader.id, False), 0), planned.get((reader.id, False), 0)
-        trained = answered.get((reader.id, True), 0)
+        read = counted.get(reader.id, AnswerCounts())
+        done, trained, wanted = read.done, read.trained, planned.get((reader.id, False), 0)
         waits = opens.get(reader.id, "")
         hidden, replaced = skipped.get((reader.id, False), 0), reader.id in after
         if replaced:
@@ -120,11 +120,11 @@ def readers_progress(session: Session, study_id: str) -> tuple[ReaderProgress, .
                 planned=wanted,
                 training_done=trained,
                 training_planned=planned.get((reader.id, True), 0),
-                answers=answers,
-                missing=missing,
-                seconds=times.get(reader.id),
-                corrections=corrections,
-                last_at=last,
+                answers=read.answers,
+                missing=read.missing,
+                seconds=read.seconds,
+                corrections=read.corrections,
+                last_at=read.last_at,
                 waits_until=waits,
                 simulated=reader.simulated,
                 replaces=before.get(reader.id, ""),
@@ -185,51 +185,6 @@ def _counted(session: Session, wanted: Select[str, str, int]) -> Mapping[tuple[s
     for reader, phase, count in session.execute(wanted):
         found[reader, phase == Phase.TRAINING] += count
     return found
-
-
-def _values(session: Session) -> Mapping[str, tuple[int, int, int, str]]:
-    """Answers, missing answers, corrected pairs and latest time, by reader."""
-    latest = (
-        select(RatingEvent.presentation_id, func.max(RatingEvent.revision).label("revision"))
-        .group_by(RatingEvent.presentation_id)
-        .subquery()
-    )
-    corrected = case((RatingEvent.revision > 1, RatingEvent.presentation_id))
-    rows = session.execute(
-        select(
-            ReadingSession.reader_id,
-            func.count(),
-            func.count(RatingEvent.value_text),
-            func.count(corrected.distinct()),
-            func.max(RatingEvent.server_at),
-        )
-        .join(Presentation, Presentation.id == RatingEvent.presentation_id)
-        .join(ReadingSession, ReadingSession.id == Presentation.session_id)
-        .join(
-            latest,
-            (latest.c.presentation_id == RatingEvent.presentation_id)
-            & (latest.c.revision == RatingEvent.revision),
-        )
-        .where(~_is_training())
-        .group_by(ReadingSession.reader_id)
-    )
-    return {reader: (n, missing, again, last) for reader, n, missing, again, last in rows}
-
-
-def _times(session: Session) -> Mapping[str, float]:
-    """Median visible seconds of a reading pair, by reader."""
-    rows = session.execute(
-        select(ReadingSession.reader_id, func.max(RatingEvent.client_visible_ms))
-        .join(Presentation, Presentation.id == RatingEvent.presentation_id)
-        .join(ReadingSession, ReadingSession.id == Presentation.session_id)
-        .where(~_is_training(), RatingEvent.revision == 1)
-        .group_by(ReadingSession.reader_id, RatingEvent.presentation_id)
-    )
-    visible: dict[str, list[float]] = defaultdict(list)
-    for reader, milliseconds in rows:
-        if milliseconds is not None:
-            visible[reader].append(milliseconds / 1000)
-    return {reader: median(seconds) for reader, seconds in visible.items()}
 
 
 def _opens(session: Session) -> Mapping[str, str]:

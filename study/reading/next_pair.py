@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from sqlalchemy import bindparam, exists, select
+from typing import Any
+
+from sqlalchemy import Select, bindparam, case, exists, select
 from sqlalchemy.orm import Session
 
 from study.storage.image_events import is_skipped
-from study.storage.models import Presentation, RatingEvent, ReadingSession, now
+from study.storage.models import ImageEvent, Presentation, RatingEvent, ReadingSession, now
 
 Turn = tuple[Presentation, ReadingSession]
 """A pair and its session."""
@@ -24,6 +26,52 @@ _UPCOMING = _PLAN.where(~_ANSWERED, ~is_skipped(Presentation.id)).order_by(
 _PREVIOUS = _PLAN.where(_ANSWERED).order_by(
     ReadingSession.number.desc(), Presentation.position.desc()
 )
+_RECENT_ROWS = 1000
+_RECENT = (
+    select(RatingEvent.seq, RatingEvent.presentation_id, RatingEvent.actor_id)
+    .order_by(RatingEvent.seq.desc())
+    .limit(_RECENT_ROWS)
+    .subquery()
+)
+_LATEST = (
+    select(ReadingSession.number, Presentation.position)
+    .select_from(_RECENT)
+    .join(Presentation, Presentation.id == _RECENT.c.presentation_id)
+    .join(ReadingSession, ReadingSession.id == Presentation.session_id)
+    .where(_RECENT.c.actor_id == bindparam("reader_id"), ~exists().select_from(ImageEvent))
+    .order_by(_RECENT.c.seq.desc())
+    .limit(1)
+)
+
+_Plan = Select[Presentation, ReadingSession]
+Place = dict[str, int]
+"""Number of a session and position of a pair in it, as the parameters of `until`."""
+until: Any = case(
+    (ReadingSession.number < bindparam("number"), 2**31 - 1),
+    (ReadingSession.number == bindparam("number"), bindparam("position")),
+    else_=-1,
+)
+"""SQL: the last position of a session that comes before or at a place of the plan."""
+_AFTER = _UPCOMING.where(Presentation.position > until)
+_BEFORE = _PREVIOUS.where(Presentation.position <= until)
+
+
+def latest_place(session: Session, reader_id: str) -> Place | None:
+    """Where the answers of a reader end: all pairs up to there have answers, and none after it.
+
+    None where that is not known without a look at the complete plan: images were lost once, so that
+    pairs were skipped, or the last answer of the reader was long ago. Otherwise an answer takes the
+    same time however long the plan is.
+    """
+    found = session.execute(_LATEST, {"reader_id": reader_id}).first()
+    return {"number": found[0], "position": found[1]} if found else None
+
+
+def _first(session: Session, reader_id: str, wanted: _Plan, near: _Plan) -> Turn | None:
+    place = latest_place(session, reader_id)
+    query = wanted if place is None else near
+    found = session.execute(query, {"reader_id": reader_id, **(place or {})}).first()
+    return (found[0], found[1]) if found else None
 
 
 def current(session: Session, reader_id: str) -> Presentation | None:
@@ -39,8 +87,7 @@ def upcoming(session: Session, reader_id: str) -> Turn | None:
 
     Pairs with a lost or damaged image are skipped until it is restored.
     """
-    found = session.execute(_UPCOMING, {"reader_id": reader_id}).first()
-    return (found[0], found[1]) if found else None
+    return _first(session, reader_id, _UPCOMING, _AFTER)
 
 
 def is_shown_and_skipped(session: Session, token: str) -> bool:
@@ -54,7 +101,7 @@ def is_shown_and_skipped(session: Session, token: str) -> bool:
 
 def previous(session: Session, reader_id: str) -> Presentation | None:
     """The last pair of the plan with answers, which may be corrected."""
-    found = session.execute(_PREVIOUS, {"reader_id": reader_id}).first()
+    found = _first(session, reader_id, _PREVIOUS, _BEFORE)
     return found[0] if found else None
 
 

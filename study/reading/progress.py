@@ -9,6 +9,7 @@ from sqlalchemy.orm import Session
 
 from study.domain.protocol import Phase
 from study.domain.screens import Progress
+from study.reading.next_pair import latest_place, until
 from study.storage.image_events import is_skipped
 from study.storage.models import Presentation, RatingEvent, ReadingSession
 
@@ -27,29 +28,48 @@ _COUNTS = (
     .join(ReadingSession, ReadingSession.id == Presentation.session_id)
     .where(_MINE, (ReadingSession.phase == Phase.TRAINING) == bindparam("training"))
 )
-_FIRST_ANSWERS = (
-    select(func.min(RatingEvent.server_at))
-    .join(Presentation, Presentation.id == RatingEvent.presentation_id)
+_COUNTS_UNTIL = (
+    select(
+        func.count(Presentation.position),
+        func.count(Presentation.position).filter(Presentation.position <= until),
+    )
     .join(ReadingSession, ReadingSession.id == Presentation.session_id)
-    .where(_MINE)
-    .group_by(RatingEvent.presentation_id)
-    .order_by(func.min(RatingEvent.server_at).desc())
-    .limit(500)
+    .where(_MINE, (ReadingSession.phase == Phase.TRAINING) == bindparam("training"))
 )
+_AT = (
+    select(func.min(RatingEvent.server_at))
+    .where(RatingEvent.presentation_id == Presentation.id)
+    .scalar_subquery()
+)
+_MOST_PAIRS = 500
+_FIRST_ANSWERS = (
+    select(_AT)
+    .select_from(Presentation)
+    .join(ReadingSession, ReadingSession.id == Presentation.session_id)
+    .where(_MINE, _ANSWERED)
+    .order_by(ReadingSession.number.desc(), Presentation.position.desc())
+    .limit(_MOST_PAIRS)
+)
+_FIRST_ANSWERS_UNTIL = _FIRST_ANSWERS.where(Presentation.position <= until)
 
 
 def progress(session: Session, sitting: ReadingSession) -> Progress:
     """Numbers of pairs done and planned, of the training or of all other sessions together."""
     training = sitting.phase == Phase.TRAINING
     values = {"reader_id": sitting.reader_id, "training": training}
-    total, done = session.execute(_COUNTS, values).one()
+    place = latest_place(session, sitting.reader_id)
+    wanted = _COUNTS if place is None else _COUNTS_UNTIL
+    total, done = session.execute(wanted, values | (place or {})).one()
     return Progress(TRAINING if training else READING, done, total)
 
 
 def sitting_minutes(session: Session, reader_id: str, at: datetime) -> float:
     """Minutes since the start of the current sitting; 0 after a long pause."""
     begun = at
-    for text in session.scalars(_FIRST_ANSWERS, {"reader_id": reader_id}):
+    place = latest_place(session, reader_id)
+    wanted = _FIRST_ANSWERS if place is None else _FIRST_ANSWERS_UNTIL
+    times = session.scalars(wanted, {"reader_id": reader_id, **(place or {})}).all()
+    for text in sorted(times, reverse=True):
         before = datetime.fromisoformat(text)
         if before > at:  # The clock was set back.
             continue

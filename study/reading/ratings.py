@@ -123,7 +123,7 @@ def _pair_query() -> Select[*tuple[Any, ...]]:
             Study.id,
             Study.status,
             Study.protocol_json,
-            ~is_left(Presentation.session_id, Presentation.id),
+            ~is_left(Presentation.session_id, Presentation),
             revision.scalar_subquery(),
             and_(agreed, ~gone),
         )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 
-from sqlalchemy import ColumnElement, exists, select
+from sqlalchemy import ColumnElement, exists, or_, select
 from sqlalchemy.orm import Session, aliased
 
 from study.domain.protocol import Protocol
@@ -12,7 +12,7 @@ from study.storage.image_events import is_skipped
 from study.storage.models import Presentation, RatingEvent, ReadingSession, stamp
 
 
-def is_left(session_id: object, but: object = None) -> ColumnElement[bool]:
+def is_left(session_id: object, but: type[Presentation] | None = None) -> ColumnElement[bool]:
     """SQL: whether a session has a pair to be shown, apart from one."""
     other = aliased(Presentation)
     left = [
@@ -20,7 +20,11 @@ def is_left(session_id: object, but: object = None) -> ColumnElement[bool]:
         ~exists().where(RatingEvent.presentation_id == other.id),
         ~is_skipped(other.id),
     ]
-    return exists().where(*left, *([] if but is None else [other.id != but]))
+    if but is None:
+        return exists().where(*left)
+    # Nearly always one of those that follow, which are looked at first.
+    later = exists().where(*left, other.position > but.position)
+    return or_(later, exists().where(*left, other.id != but.id))
 
 
 def end_session(session: Session, sitting: ReadingSession, protocol: Protocol) -> None:

@@ -50,9 +50,9 @@ class Line:
 
     def encode(self) -> bytes:
         """The line as bytes, with its line feed."""
-        start = json.dumps({"table": self.table, "seq": self.seq, "row_hash": self.row_hash})
         # Fixed order and no spaces: the start of a line is read without parsing the rest.
-        return f'{start[:-1].replace(" ", "")},"row":{self.row}}}\n'.encode()
+        start = f'{{"table":"{self.table}","seq":{self.seq},"row_hash":{json.dumps(self.row_hash)}'
+        return f'{start},"row":{self.row}}}\n'.encode()
 
 
 @dataclass(frozen=True)

@@ -29,6 +29,7 @@ CHANGED = "chained"
 """Key in `Session.info`: the tables with rows that the append log needs."""
 STUDY_ID = "study_id"
 """Key in `Session.info`: the identifier of the study."""
+_ENCODER = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=False)
 Chained = type[RatingEvent] | type[AuditEvent] | type[RowEvent]
 _MODELS: tuple[Chained, ...] = (RatingEvent, AuditEvent, RowEvent)
 TABLES = tuple(Base.metadata.tables[one.__tablename__] for one in _MODELS)
@@ -61,7 +62,7 @@ def canonical(table: Table, row: Mapping[str, Any]) -> str:
         for name, value in row.items()
         if name != "row_hash" and (value is not None or name not in unset)
     }
-    return json.dumps(columns, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+    return _ENCODER.encode(columns)
 
 
 def read_back(table: Table, row: Mapping[str, Any]) -> dict[str, Any]:

@@ -10,7 +10,7 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
-from sqlalchemy import RowMapping, Table, bindparam, func, select
+from sqlalchemy import Table, bindparam, func, select
 from sqlalchemy.orm import Session
 
 from study.domain.errors import StoreError
@@ -23,10 +23,9 @@ from study.storage.hash_chain import (
     canonical,
     chain_head,
     leads_to,
-    row_hash,
     rows,
 )
-from study.storage.integrity_report import Findings, IntegrityReport, digest_of
+from study.storage.integrity_report import Findings, IntegrityReport, checked
 from study.storage.mirror import BEGIN_MIRROR, COMPLETE_MIRROR
 from study.storage.mirror_check import check_mirror
 from study.storage.models import AuditEvent, RatingEvent, RowEvent, Stimulus, Study
@@ -100,10 +99,11 @@ def _check_chain(session: Session, table: Table, found: Findings) -> None:
             found.breaks(table.name, expected, "is missing")
         elif row["prev_hash"] != before:
             found.breaks(table.name, seq, "does not continue the row before it")
-        if not _is_intact(table, row):
+        own, digest = checked(table, row)
+        if not own:
             found.breaks(table.name, seq, "was changed: its hash is another one")
         before, expected = row["row_hash"], seq + 1
-        found.digests[table.name, seq] = digest_of(table, row)
+        found.digests[table.name, seq] = digest
     found.last[table.name] = expected - 1
 
 
@@ -118,13 +118,6 @@ def _check_life(session: Session, found: Findings) -> None:
         if session.scalar(ratings, {"seq": int(said[1])}) != said[2]:
             what = f"says another hash of rating_event row {said[1]}"
             found.breaks(AuditEvent.__tablename__, seq, what)
-
-
-def _is_intact(table: Table, row: RowMapping) -> bool:
-    try:
-        return bool(row_hash(table, dict(row)) == row["row_hash"])
-    except TypeError:  # A column holds a value that this program never writes.
-        return False
 
 
 def _check_rows(session: Session, store: Store, found: Findings) -> Iterator[str]:

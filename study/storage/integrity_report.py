@@ -82,9 +82,12 @@ class Findings:
         )  # fmt: skip
 
 
-def digest_of(table: Table, row: RowMapping) -> bytes:
-    """The digest of a row's line in the append log."""
+def checked(table: Table, row: RowMapping) -> tuple[bool, bytes]:
+    """Whether a row of a chain has its own hash, and the digest of its line in the append log."""
     try:
-        return hashlib.sha256(line(table, row).encode()).digest()
-    except TypeError:
-        return b""
+        found = line(table, row)
+        text = f"{row['prev_hash']}\n{found.row}"
+        own = hashlib.sha256(text.encode()).hexdigest() == row["row_hash"]
+        return own, hashlib.sha256(found.encode()).digest()
+    except TypeError:  # A column holds a value that this program never writes.
+        return False, b""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import hmac
 import json
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -105,15 +105,6 @@ class Key:
                 f"The key file {self.path} belongs to another study; make a new one."
             )
         return replace(self, study_id=study_id)
-
-    def with_stimulus(self, stimulus_id: str, recipe: str) -> Key:
-        """The key with one more stimulus and the digest of its inputs."""
-        return replace(self, stimuli={**self.stimuli, stimulus_id: recipe})
-
-    def with_only(self, stimuli: Collection[str]) -> Key:
-        """The key with these stimuli only."""
-        kept = {name: recipe for name, recipe in self.stimuli.items() if name in stimuli}
-        return replace(self, stimuli=kept)
 
     def method_id(self, name: str) -> str:
         """The identifier of the method with this name.

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from study.domain.formatting import plural
 from study.storage.hash_chain import TABLES, rows
-from study.storage.integrity_report import Findings, digest_of
+from study.storage.integrity_report import Findings, checked
 from study.storage.mirror_state import PATIENCE, MirrorState, counted, failure
 from study.storage.models import RowEvent
 from study.storage.row_log import may_wait
@@ -104,7 +104,7 @@ def _check_missing(store: Store, lines: Rows, found: Findings) -> None:
 def _stored_later(store: Store, later: Rows, found: Findings) -> Rows:
     with store.read() as session:
         return {
-            (table.name, row["seq"]): digest_of(table, row)
+            (table.name, row["seq"]): checked(table, row)[1]
             for table in TABLES
             if any(name == table.name for name, _ in later)
             for row in rows(session, table, found.last[table.name] + 1)

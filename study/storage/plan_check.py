@@ -40,7 +40,7 @@ def plan_problems(session: Session, study: Study) -> Iterator[str]:
     if study.plan_sha256 is None:
         return
     planned = [reader for reader in codes if reader not in late]
-    orders = (_as_written(session, planned), sorted(planned, key=codes.__getitem__))
+    orders = {tuple(_as_written(session, planned)), tuple(sorted(planned, key=codes.__getitem__))}
     found = {
         plan_digest(trial for reader in order for trial in plans.get(reader, []))
         for order in orders
@@ -62,24 +62,33 @@ def _plans(session: Session) -> dict[str, list[Trial]]:
     ):
         sides.setdefault(presentation_id, []).append(method)
     rows = session.execute(
-        select(Presentation, ReadingSession)
+        select(
+            Presentation.id,
+            Presentation.position,
+            Presentation.item_id,
+            Presentation.role,
+            Presentation.repeat_of,
+            ReadingSession.reader_id,
+            ReadingSession.number,
+            ReadingSession.phase,
+        )
         .join(ReadingSession, ReadingSession.id == Presentation.session_id)
         .order_by(ReadingSession.reader_id, ReadingSession.number, Presentation.position)
     ).all()
-    places = {shown.id: shown.position for shown, _ in rows}
+    places = {row.id: row.position for row in rows}
     plans: dict[str, list[Trial]] = {}
-    for shown, sitting in rows:
-        left, right = (*sides.get(shown.id, ()), "", "")[:2]
-        plans.setdefault(sitting.reader_id, []).append(
+    for row in rows:
+        left, right = (*sides.get(row.id, ()), "", "")[:2]
+        plans.setdefault(row.reader_id, []).append(
             Trial(
-                shown.position,
-                sitting.number,
-                cast("Phase", sitting.phase),
-                shown.item_id,
+                row.position,
+                row.number,
+                cast("Phase", row.phase),
+                row.item_id,
                 left,
                 right,
-                cast("Role", shown.role),
-                places.get(shown.repeat_of or ""),
+                cast("Role", row.role),
+                places.get(row.repeat_of or ""),
             )
         )
     return plans

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from sqlalchemy import select
@@ -28,6 +28,7 @@ from study.storage.key import Key
 from study.storage.models import Stimulus, new_id
 from study.storage.store import Store
 
+_SAVED_SHARE = 20
 MOST_PROBLEMS = 8
 """A build stops after this number of refused cases."""
 
@@ -76,6 +77,10 @@ class BuildRun:
         self.accepted = {composed(name) for name in options.accept_cases}
         self.total = len(sources.cases) * len(sources.methods)
         self.rendered = self.kept = 0
+        self.recipes = dict(key.stimuli)
+        self.places = {case.name: place for place, case in enumerate(sources.cases, 1)}
+        self.item_ids = {case.name: name for name, case in key.cases.items()}
+        self._unsaved = 0
         self.measured: list[Similarity] = []
         self.accepted_differences: list[str] = []
         self.warnings: dict[str, list[str]] = {}
@@ -107,7 +112,7 @@ class BuildRun:
             raise BuildError("\n".join(problems))
 
     def _case(self, case: SourceCase) -> None:
-        item_id = next(name for name, one in self.key.cases.items() if one.name == case.name)
+        item_id = self.item_ids[case.name]
         attested = self.options.attest_deidentified
         inputs = read_case(self.sources, case, self.caps, isolated=self.options.isolated)
         for text in check_files(inputs, attested=attested):
@@ -141,7 +146,7 @@ class BuildRun:
         recipe = self.renderer.digest(inputs, method)
         with self.store.read() as session:
             row = roster.stimulus_of(session, item_id, method_id)
-        if row is not None and self.key.stimuli.get(row.id) == recipe:
+        if row is not None and self.recipes.get(row.id) == recipe:
             found = buffers.read(self.store.stimuli, row)
             if found is not None:
                 self.kept += 1
@@ -153,8 +158,7 @@ class BuildRun:
         checks.check_content(inputs.case.name, ComparedImage(method.name, made))
         pixels = inputs.rounded(made)
         written, stimulus_id = buffers.write(self.store.stimuli, pixels), new_id()
-        self.key = self.key.with_stimulus(stimulus_id, recipe)
-        key_file.save(self.key)
+        self._keep(stimulus_id, recipe)
         with self.store.write() as session:
             roster.put_stimulus(session, stimulus_id, item_id, method_id, written)
         self.rendered += 1
@@ -203,16 +207,31 @@ class BuildRun:
 
     def _report_progress(self, case: SourceCase, part: float) -> None:
         done = self.rendered + self.kept
-        place = 1 + self.sources.cases.index(case)
+        place = self.places[case.name]
         self.progress((done + part) / self.total, f"image {done + 1} of {self.total}, case {place}")
+
+    def _keep(self, stimulus_id: str, recipe: str) -> None:
+        """Note the inputs of a stimulus, and save the key file after each 20th more of them.
+
+        Where the program is killed, the last few are rendered again.
+        """
+        self.recipes[stimulus_id] = recipe
+        self._unsaved += 1
+        if self._unsaved * _SAVED_SHARE >= len(self.recipes):
+            self._save()
+
+    def _save(self) -> None:
+        self.key, self._unsaved = replace(self.key, stimuli=dict(self.recipes)), 0
+        key_file.save(self.key)
 
     def clean_up(self) -> None:
         """Remove files and key entries that belong to no stimulus."""
         with self.store.read() as session:
             rows = session.execute(select(Stimulus.id, Stimulus.file)).all()
         buffers.remove_unused(self.store.stimuli, {row.file for row in rows})
-        self.key = self.key.with_only({row.id for row in rows})
-        key_file.save(self.key)
+        kept = {row.id for row in rows}
+        self.recipes = {name: recipe for name, recipe in self.recipes.items() if name in kept}
+        self._save()
 
     def report(self) -> BuildReport:
         """The report of the build."""

@@ -377,7 +377,7 @@ def test_a_kill_between_file_and_row_leaves_nothing_behind(tmp_path: Path, draft
     (draft.store.stimuli / "0b0ddba1-0000-4000-8000-000000000000.raw").write_bytes(b"orphan")
     (draft.store.stimuli / ".0b0ddba100004000.part").write_bytes(b"half")
     (draft.store.stimuli / "notes.txt").write_text("not ours")
-    key_file.save(draft.key.with_stimulus("gone", "00"))
+    key_file.save(replace(draft.key, stimuli={**draft.key.stimuli, "gone": "00"}))
     report = build(draft.store, draft.key, found)
     assert report.kept == 9
     assert len(fingerprint(draft)) == 10
