@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from study.accounts.cookie_keys import VARIABLE
+from study.storage import lasting_disk
 
 MEMORY_DISK = Path("/dev/shm")
 ENOUGH_BYTES = 4 * 2**30
@@ -27,6 +28,10 @@ def _memory_disk_is_usable() -> bool:
 if "TMPDIR" not in os.environ and _memory_disk_is_usable():
     os.environ["TMPDIR"] = str(MEMORY_DISK)
     tempfile.tempdir = None
+
+
+# Studies of tests are in memory, and may be lost.
+os.environ.setdefault(lasting_disk.VARIABLE, "1")
 
 
 @pytest.fixture(scope="session", autouse=True)

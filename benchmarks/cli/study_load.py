@@ -1,4 +1,4 @@
-"""``benchmarks durability`` and ``benchmarks study-load``: tests of a study server."""
+"""``benchmarks durability``, ``study-load`` and ``study-size``: tests of a study and its server."""
 
 from __future__ import annotations
 
@@ -54,3 +54,28 @@ def load(
     typer.echo(found.as_text())
     if not found.ok:
         raise typer.Exit(1)
+
+
+def size(
+    cases: Annotated[
+        list[int] | None, typer.Option(min=10, help="Number of cases; may be repeated.")
+    ] = None,
+    methods: Annotated[int, typer.Option(min=2)] = 5,
+    readers: Annotated[int, typer.Option(min=1, max=200)] = 20,
+    disk: Annotated[
+        Path | None,
+        typer.Option(exists=True, file_okay=False, help="Folder on the disk to measure."),
+    ] = None,
+) -> None:
+    """Print what studies of 100, 300 and 1000 cases cost, step by step, and how that grows."""
+    from benchmarks.study_size.measure import sizes
+
+    with progress_bar() as tell:
+        found = sizes(
+            sorted(cases or (100, 300, 1000)),
+            methods=methods,
+            readers=readers,
+            folder=disk,
+            progress=tell,
+        )
+    typer.echo(found.as_text())

@@ -1,8 +1,8 @@
 """Whether an unblinding is agreed to by two persons, as far as the audit log can tell.
 
-Accounts that were made before the freeze are taken for different persons. Whoever sets the secret
-of an account after that can use it, and so can whoever can use the account of that person: two
-accounts that one person can use do not confirm each other.
+Whoever sets the secret of an account knows it and can use the account, and so can whoever can use
+the account of that person: two accounts that one person can use do not confirm each other, whenever
+they were made. So nobody makes a second account and confirms with it what the first asks for.
 """
 
 from __future__ import annotations
@@ -15,7 +15,6 @@ from sqlalchemy.orm import Session
 
 from study.accounts.staff import StaffSignIn
 from study.domain.errors import BlindingError
-from study.domain.protocol import Status
 from study.storage.models import AuditEvent, Staff
 from study.storage.store import Store
 
@@ -23,7 +22,7 @@ ASKED, TAKEN_BACK = "ask to unblind", "take back"
 """Actions of audit events."""
 _SET_SECRET = ("add account", "new secret")
 _SIGN_IN = "sign in"
-_ACTIONS = (Status.FROZEN, *_SET_SECRET, _SIGN_IN, ASKED, TAKEN_BACK)
+_ACTIONS = (*_SET_SECRET, _SIGN_IN, ASKED, TAKEN_BACK)
 
 
 @dataclass(frozen=True)
@@ -65,8 +64,8 @@ def require_two_persons(
     Raises
     ------
     BlindingError
-        Since the freeze one of them, or somebody whose account one of them could use, has set the
-        secret of the other.
+        One of them, or somebody whose account one of them could use, has set the secret of the
+        other.
     """
     with store.read() as session:
         accounts = set(session.scalars(select(Staff.code)))
@@ -76,9 +75,9 @@ def require_two_persons(
     both = able & users.get(asking, {asking}) if signed_in else able - {confirming}
     if both:
         raise BlindingError(
-            f"{confirming} cannot confirm what {asking} asks for: since the freeze "
-            f"{' and '.join(sorted(both))} has set a secret and could use both accounts. Let the "
-            "account of a third person confirm, made before the freeze or by somebody else: "
+            f"{confirming} cannot confirm what {asking} asks for: {' and '.join(sorted(both))} "
+            "has set a secret and could use both accounts. Let the account of another person "
+            "confirm, which neither of them has made: on the server, somebody else runs "
             f"python -m study invite {store.folder} --staff NAME"
         )
 
@@ -109,12 +108,10 @@ def _events(session: Session) -> Sequence[AuditEvent]:
 
 
 def _users(events: Sequence[AuditEvent]) -> dict[str, set[str]]:
-    """Who can use an account whose secret was set since the freeze, by account."""
+    """Who can use an account, by account."""
     users: dict[str, set[str]] = {}
-    frozen = False
     for event in events:
-        frozen |= event.action == Status.FROZEN
-        if not frozen or event.action not in _SET_SECRET:
+        if event.action not in _SET_SECRET:
             continue
         actor = StaffSignIn.normalised(event.actor)
         # Who renews the own secret hides nothing from those who could use the account before.

@@ -11,6 +11,7 @@ from enhancers.request_guard import allowed_hosts
 from study.cli.options import (
     Actor,
     Database,
+    DiskMayVanish,
     Folder,
     MaybeKey,
     MirrorPath,
@@ -42,11 +43,18 @@ TrustedProxy = Annotated[
 Port = Annotated[int, typer.Option(min=0, max=65535, help="Port to listen on; 0 takes a free one.")]
 
 
-def open_(folder: Folder, actor: Actor = "", database: Database = None) -> None:
+def open_(
+    folder: Folder,
+    disk_may_vanish: DiskMayVanish = False,
+    actor: Actor = "",
+    database: Database = None,
+) -> None:
     """Open a frozen study to its readers."""
     from study.planning.lifecycle import open_study
+    from study.storage.lasting_disk import require_lasting_disk
 
     with opened(folder, database) as store:
+        require_lasting_disk(store, may_vanish=disk_may_vanish)
         open_study(store, actor=actor)
     typer.echo("The study is open.")
 
@@ -121,19 +129,39 @@ def serve(
             "hour.",
         ),
     ] = 40.0,
+    backup_to: Annotated[
+        Path | None,
+        typer.Option(help="Folder for backups, best on another disk; the first is made at once."),
+    ] = None,
+    backup_every: Annotated[
+        float, typer.Option(min=0.01, metavar="HOURS", help="Hours from one backup to the next.")
+    ] = 24.0,
+    keep: Annotated[
+        int, typer.Option(min=1, help="How many backups are kept; older ones are removed.")
+    ] = 7,
+    disk_may_vanish: DiskMayVanish = False,
 ) -> None:
     """Serve the pages of readers and coordinators until interrupted."""
+    from contextlib import ExitStack
+
     from enhancers.http_limits.upload_quota import UploadQuota
     from study.accounts.cookie_keys import keep_in
     from study.server.standalone import address, bind, build_app, run, trusted_proxies
+    from study.storage.lasting_disk import require_lasting_disk
+    from study.storage.scheduled_backups import ScheduledBackups
 
     keep_in(cookie_key)
     proxies = trusted_proxies(trusted_proxy or ())
-    with opened(folder, database, mirror) as store:
+    with opened(folder, database, mirror) as store, ExitStack() as running:
+        require_lasting_disk(store, may_vanish=disk_may_vanish)
         if key is not None:
             read_key(key, store)
         hosts, quota = allowed_hosts(host, allowed_host or ()), UploadQuota(upload_gb_per_hour)
         app = build_app(store, key=key, hosts=hosts, proxies=proxies, quota=quota)
+        if backup_to is not None:
+            backups = ScheduledBackups(store, backup_to, backup_every, keep)
+            backups.start()
+            running.callback(backups.stop)
         with bind(host, port) as server:
             typer.echo(f"The study is {store.status()}.")
             typer.echo(f"Readers: {address(server)}/reader/")

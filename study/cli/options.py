@@ -58,6 +58,14 @@ SigningKeyPath = Annotated[
 ]
 Readers = Annotated[int | None, typer.Option(min=1, help="Number of readers.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print the result as JSON.")]
+DiskMayVanish = Annotated[
+    bool,
+    typer.Option(
+        "--disk-may-vanish",
+        envvar="READINGROOM_DISK_MAY_VANISH",
+        help="Go on although the study is in memory or in a container, and would be lost with it.",
+    ),
+]
 RandomEffects = Annotated[
     str | None,
     typer.Option(

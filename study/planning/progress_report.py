@@ -144,8 +144,7 @@ def _attention(images: ImageCounts, store: Store) -> Iterator[str]:
             f"{plural(lost, 'image')} lost or damaged: pairs with {'it' if lost == 1 else 'them'} "
             "are skipped until they are restored (tab Images, or python -m study restore)."
         )
-    if store.log_problem:
-        yield store.log_problem
+    yield from filter(None, (store.log_problem, store.backup_problem))
 
 
 def _images(session: Session, study_id: str) -> ImageCounts:

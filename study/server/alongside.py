@@ -17,6 +17,7 @@ from starlette.requests import Request
 from enhancers.security_headers import SecurityHeaders
 from study.accounts.cookie_keys import keep_in
 from study.accounts.readers import ReaderSignIn
+from study.storage.lasting_disk import require_lasting_disk
 from study.storage.store import Store
 from study.web.body_limits import BODY_BYTES
 from study.web.login_pages import LoginPages
@@ -68,11 +69,12 @@ class StudyAlongside:
         Raises
         ------
         StoreError
-            There is no study, or its database is behind its mirror.
+            There is no study, its database is behind its mirror, or its disk does not last.
         """
         keep_in(cookie_key)
         store = Store.open(folder, url=database)
         store.require_no_conflict()
+        require_lasting_disk(store)
         return cls(store, key)
 
     @property

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import sqlite3
 from dataclasses import dataclass
@@ -37,7 +38,9 @@ class Backup:
     images: int
 
 
-def backup(store: Store, target: Path, *, stimuli: bool = False) -> Backup:
+def backup(
+    store: Store, target: Path, *, stimuli: bool = False, images_of: Path | None = None
+) -> Backup:
     """Copy a study into a new folder and verify the copy.
 
     Parameters
@@ -48,6 +51,8 @@ def backup(store: Store, target: Path, *, stimuli: bool = False) -> Backup:
         Folder of the copy, which must not exist yet.
     stimuli : bool
         Whether to copy the images, which do not change after the build.
+    images_of : Path, optional
+        An earlier backup on the same disk, with which images are shared.
 
     Raises
     ------
@@ -67,7 +72,7 @@ def backup(store: Store, target: Path, *, stimuli: bool = False) -> Backup:
     shutil.rmtree(partial, ignore_errors=True)
     make_folder(partial, None)
     try:
-        copied = _copy(store, Path(source), partial, stimuli=stimuli)
+        copied = _copy(store, Path(source), partial, stimuli=stimuli, images_of=images_of)
         partial.rename(target)
     except OSError as error:
         raise StoreError(f"The backup {target} cannot be written: {error.strerror}.") from error
@@ -76,7 +81,9 @@ def backup(store: Store, target: Path, *, stimuli: bool = False) -> Backup:
     return Backup(target, *copied)
 
 
-def _copy(store: Store, source: Path, folder: Path, *, stimuli: bool) -> tuple[int, int]:
+def _copy(
+    store: Store, source: Path, folder: Path, *, stimuli: bool, images_of: Path | None
+) -> tuple[int, int]:
     file, mirror = folder / DATABASE, folder / MIRROR
     if store.mirror.exists():
         # Copied first: the mirror of the copy must not be ahead of its database.
@@ -93,8 +100,11 @@ def _copy(store: Store, source: Path, folder: Path, *, stimuli: bool) -> tuple[i
     sync_file(file)
     images = sorted(store.stimuli.iterdir()) if stimuli else []
     for image in images:
-        copy = Path(shutil.copy2(image, folder / STIMULI / image.name))
-        sync_file(copy)
+        copy, earlier = folder / STIMULI / image.name, (images_of or folder) / STIMULI / image.name
+        if earlier.exists() and earlier.stat().st_size == image.stat().st_size:
+            os.link(earlier, copy)
+        else:
+            sync_file(Path(shutil.copy2(image, copy)))
     # Not `Store.open`, which would log what it adds to the mirror.
     copied = Store(engine_for(url_of(folder, None)), folder, mirror)
     try:

@@ -43,6 +43,8 @@ class StudyTransactions:
         Of the tables as they were found.
     log_size : int or None
         For a copy of the database: bytes of the append log before it was copied.
+    backup_problem : str
+        Why the last backup of this server failed, as a sentence; empty where none has.
     """
 
     def __init__(
@@ -60,6 +62,7 @@ class StudyTransactions:
         self.read_only = read_only
         self.version = version
         self.log_size = log_size
+        self.backup_problem = ""
         self.folder = folder
         self.stimuli = folder / STIMULI
         self.mirror = mirror

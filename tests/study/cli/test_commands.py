@@ -179,7 +179,9 @@ def test_from_ratings_to_the_report_with_names(
     terminal.types("0000")
     assert "do not belong together" in fails(*two, "bert")
     terminal.types(secret)
-    assert "since the freeze" in fails("unblind", built, "--actor", "root", "--second", "bert")
+    assert "could use both accounts" in fails(
+        "unblind", built, "--actor", "root", "--second", "bert"
+    )
     terminal.types(secret)
     names = [line.split("\t") for line in done(*two, "bert").splitlines()]
     assert [name[0] for name in names] == ["M1", "M2", "M3"]
