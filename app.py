@@ -32,6 +32,7 @@ def open_study(settings: Settings) -> StudyAlongside | None:
         settings.study_database,
         settings.study_key,
         cookie_key=settings.cookie_key,
+        disk_may_vanish=settings.disk_may_vanish,
     )
 
 

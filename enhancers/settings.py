@@ -104,6 +104,9 @@ class Settings(BaseSettings):
     cookie_key : Path or None
         File with the key that signs the study's sign-in cookies, made at the first start, outside
         the study; None is ``~/.local/state/reading-room/cookie.key``.
+    disk_may_vanish : bool
+        Whether the study is served although it is in memory or in a container, and would be lost
+        with it.
     study_demo : bool
         Whether the Study tab offers a demo while no study is served.
     mcp : bool
@@ -144,6 +147,7 @@ class Settings(BaseSettings):
     study_key: Path | None = None
     study_database: str | None = None
     cookie_key: Path | None = None
+    disk_may_vanish: bool = False
     study_demo: bool = True
     mcp: bool = False
 

@@ -9,6 +9,9 @@ import typer
 
 from enhancers.request_guard import allowed_hosts
 from study.cli.options import (
+    HOST,
+    PORT,
+    URL,
     Actor,
     Database,
     DiskMayVanish,
@@ -19,10 +22,10 @@ from study.cli.options import (
     opened,
     read_key,
     read_signing_key,
+    write_letters,
 )
 from study.domain.errors import StudyError
 
-HOST, PORT = "127.0.0.1", 7861
 Host = Annotated[str, typer.Option(help="Address to listen on; 0.0.0.0 serves other machines too.")]
 AllowedHost = Annotated[
     list[str] | None,
@@ -72,13 +75,15 @@ def invite(
     monitor: Annotated[
         bool, typer.Option(help="With --staff: this account may only watch progress.")
     ] = False,
-    url: Annotated[
-        str, typer.Option(help="URL of the server as readers see it.")
-    ] = f"http://{HOST}:{PORT}",
+    letters: Annotated[
+        Path | None,
+        typer.Option(help="Write each reader's invitation into this folder, as text for a mail."),
+    ] = None,
+    url: Annotated[str, typer.Option(help="URL of the server as readers see it.")] = URL,
     actor: Actor = "",
     database: Database = None,
 ) -> None:
-    """Make a one-time link and a secret for a reader; both are printed only now."""
+    """Make a one-time link and a secret for a reader; both are shown only now."""
     if bool(staff) == bool(reader or everyone):
         raise StudyError("Say who is invited: readers such as R01, or --all, or --staff NAME.")
     with opened(folder, database) as store:
@@ -89,6 +94,7 @@ def invite(
             typer.echo(f"{made.code}\tsecret {made.secret}\t{url.rstrip('/')}/coordinator/")
             return
         from study.accounts.readers import invite as let_in
+        from study.planning.letters import invitation
         from study.planning.progress_report import progress_report
 
         known = progress_report(store).readers
@@ -98,9 +104,17 @@ def invite(
             raise StudyError("There are no readers yet: freeze the study first.")
         if not invited:
             typer.echo("Every reader has an invitation: name those who need a new one.", err=True)
+        if letters is not None:
+            write_letters(letters, {})  # Before secrets are made that could not be handed on.
+        title, root = store.protocol().title, url.rstrip("/")
         for code in invited:
             one = let_in(store, code, actor=actor)
-            typer.echo(f"{one.code}\tsecret {one.secret}\t{url.rstrip('/')}{one.path}")
+            if letters is None:
+                typer.echo(f"{one.code}\tsecret {one.secret}\t{root}{one.path}")
+                continue
+            text = invitation(title, one.code, one.secret, f"{root}{one.path}", f"{root}/reader/")
+            write_letters(letters, {f"{one.code}.txt": text})
+            typer.echo(f"{one.code}\t{letters / one.code}.txt")
 
 
 def serve(

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import getpass
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from study.domain.errors import ProtocolError
+from study.domain.errors import ProtocolError, StudyError
 
 if TYPE_CHECKING:
     from study.domain.protocol import Protocol
@@ -58,6 +58,8 @@ SigningKeyPath = Annotated[
 ]
 Readers = Annotated[int | None, typer.Option(min=1, help="Number of readers.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print the result as JSON.")]
+HOST, PORT = "127.0.0.1", 7861
+URL = f"http://{HOST}:{PORT}"
 DiskMayVanish = Annotated[
     bool,
     typer.Option(
@@ -160,6 +162,18 @@ def read_signing_key(path: Path | None, folder: Path) -> SigningKey | None:
     from study.storage.signature import SigningKey
 
     return None if path is None else SigningKey.read(path, folder)
+
+
+def write_letters(folder: Path, texts: Mapping[str, str]) -> None:
+    """Write letters into a folder, for the owner only; one of the same name is replaced."""
+    from enhancers.files import write_atomic
+
+    try:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        for name, text in texts.items():
+            write_atomic(folder / name, text.encode(), mode=0o600)
+    except OSError as error:
+        raise StudyError(f"{folder} cannot be written: {error.strerror}.") from None
 
 
 @contextmanager

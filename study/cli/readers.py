@@ -2,11 +2,21 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from study.cli.options import Actor, Database, Folder, KeyPath, opened, read_key
+from study.cli.options import (
+    URL,
+    Actor,
+    Database,
+    Folder,
+    KeyPath,
+    opened,
+    read_key,
+    write_letters,
+)
 
 app = typer.Typer(
     name="reader", help="Add, replace, switch off, and revoke readers of a frozen or open study.",
@@ -25,6 +35,45 @@ def status(folder: Folder, database: Database = None) -> None:
 
     with opened(folder, database) as store:
         typer.echo(progress_report(store).as_text())
+
+
+def reminders(
+    folder: Folder,
+    late_after: Annotated[
+        float, typer.Option(min=0, metavar="DAYS", help="Days without an answer that are late.")
+    ] = 7.0,
+    letters: Annotated[
+        Path | None,
+        typer.Option(
+            help="Folder for the letters as text, and for the dates of later sessions as .ics."
+        ),
+    ] = None,
+    url: Annotated[str, typer.Option(help="URL of the server as readers see it.")] = URL,
+    database: Database = None,
+) -> None:
+    """List who has not begun, who may come back, and who is late; and write letters to them."""
+    from study.planning import letters as write
+    from study.planning.progress_report import progress_report
+    from study.planning.reminders import reminders as listed
+
+    with opened(folder, database) as store:
+        study = progress_report(store)
+    found, page = listed(study, late_days=late_after), f"{url.rstrip('/')}/reader/"
+    for one in found:
+        typer.echo(one.as_text())
+    if not found:
+        typer.echo("Nobody is to be reminded.", err=True)
+    if letters is None:
+        return
+    title = study.protocol.title
+    texts = {f"{one.code}.txt": write.reminder(title, one, page) for one in found}
+    dates = {one.code: one.waits_until or one.opened_at for one in study.readers}
+    texts |= {
+        f"{code}.ics": write.calendar(title, code, when, page)
+        for code, when in dates.items()
+        if when
+    }
+    write_letters(letters, texts)
 
 
 @app.command()

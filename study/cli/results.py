@@ -81,8 +81,8 @@ def _signed_in(store: Store, name: str) -> str:
     if not any(one.code == code and one.active and one.role is StaffRole.ADMIN
                for one in accounts_of(store)):  # fmt: skip
         raise StudyError(
-            f"{name!r} is no administrator's account: the second person needs one, made by somebody "
-            f"who does not ask (python -m study invite {store.folder} --staff NAME)."
+            f"{name!r} is no administrator's account: the second person needs one, which who asks "
+            f"has not made (python -m study invite {store.folder} --staff NAME)."
         )
     typed = sys.stdin.isatty()
     secret = getpass.getpass(f"Secret of {code}: ") if typed else sys.stdin.readline()

@@ -50,6 +50,8 @@ class ReaderProgress:
         Time of the latest answer; empty before the first.
     waits_until : str
         When the next session opens; empty where it is open.
+    opened_at : str
+        When the session opened that has not been begun, after a time of waiting; empty elsewhere.
     simulated : bool
     replaces, replaced_by : str
         Codes of the readers before and after in the same plan.
@@ -71,6 +73,7 @@ class ReaderProgress:
     corrections: int = 0
     last_at: str = ""
     waits_until: str = ""
+    opened_at: str = ""
     simulated: bool = False
     replaces: str = ""
     replaced_by: str = ""
@@ -107,7 +110,8 @@ def readers_progress(session: Session, study_id: str) -> tuple[ReaderProgress, .
     for reader in readers:
         read = counted.get(reader.id, AnswerCounts())
         done, trained, wanted = read.done, read.trained, planned.get((reader.id, False), 0)
-        waits = opens.get(reader.id, "")
+        due = opens.get(reader.id, "")
+        waits = due if due > now() else ""
         hidden, replaced = skipped.get((reader.id, False), 0), reader.id in after
         if replaced:
             wanted, hidden, waits = done, 0, ""
@@ -126,6 +130,7 @@ def readers_progress(session: Session, study_id: str) -> tuple[ReaderProgress, .
                 corrections=read.corrections,
                 last_at=read.last_at,
                 waits_until=waits,
+                opened_at=due if not waits and not replaced else "",
                 simulated=reader.simulated,
                 replaces=before.get(reader.id, ""),
                 replaced_by=after.get(reader.id, ""),
@@ -188,10 +193,10 @@ def _counted(session: Session, wanted: Select[str, str, int]) -> Mapping[tuple[s
 
 
 def _opens(session: Session) -> Mapping[str, str]:
-    """When the next session opens, by reader who has to wait."""
+    """When the next session opens or has opened, by reader who had to wait and has not begun it."""
     rows = session.execute(
         select(ReadingSession.reader_id, func.min(ReadingSession.not_before))
-        .where(ReadingSession.finished_at.is_(None), ReadingSession.not_before > now())
+        .where(ReadingSession.started_at.is_(None), ReadingSession.not_before.is_not(None))
         .group_by(ReadingSession.reader_id)
     )
     return {reader: opens or "" for reader, opens in rows}

@@ -53,6 +53,7 @@ class StudyAlongside:
         key: Path | None,
         *,
         cookie_key: Path | None = None,
+        disk_may_vanish: bool = False,
     ) -> StudyAlongside:
         """Open the study of a folder.
 
@@ -65,6 +66,8 @@ class StudyAlongside:
             The key file.
         cookie_key : Path, optional
             File with the key that signs cookies; None is that of the environment.
+        disk_may_vanish : bool
+            Whether the study may be on a disk that does not last.
 
         Raises
         ------
@@ -74,7 +77,7 @@ class StudyAlongside:
         keep_in(cookie_key)
         store = Store.open(folder, url=database)
         store.require_no_conflict()
-        require_lasting_disk(store)
+        require_lasting_disk(store, may_vanish=disk_may_vanish)
         return cls(store, key)
 
     @property

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 from pathlib import Path
 
@@ -11,7 +10,7 @@ from study.storage.engine import sqlite_path
 from study.storage.store import Store
 
 VARIABLE = "READINGROOM_DISK_MAY_VANISH"
-"""Variable whose value 1 is like the option --disk-may-vanish."""
+"""Variable with the value of the option --disk-may-vanish."""
 MOUNTS = Path("/proc/self/mountinfo")
 _VANISHING = {
     "tmpfs": "in memory, and gone when this machine stops",
@@ -39,7 +38,7 @@ def require_lasting_disk(store: Store, *, may_vanish: bool = False) -> None:
         The database is on a disk that does not last.
     """
     file = sqlite_path(store.engine.url)
-    if file is None or may_vanish or os.environ.get(VARIABLE) == "1" or store.protocol().demo:
+    if file is None or may_vanish or store.protocol().demo:
         return
     if why := vanishes(store.folder):
         raise StoreError(

@@ -20,6 +20,7 @@ from study.domain.questions import QuestionKind
 from study.planning.freeze import FreezeCheck
 from study.planning.lifecycle import MethodName
 from study.planning.progress_report import ImageCounts, ProgressReport
+from study.planning.reminders import reminders
 from study.planning.workload import WorkloadEstimate
 from study.report.overview import answer_words
 from study.stimuli.checks import BuildReport
@@ -69,7 +70,7 @@ def overview(study: ProgressReport) -> Markup:
 
 def readers(study: ProgressReport) -> Markup:
     """Progress of each reader: counts, times and missing answers, nothing by method."""
-    return _render("readers", study=study)
+    return _render("readers", study=study, reminders=[one.as_text() for one in reminders(study)])
 
 
 def job(state: JobState) -> Markup:
