@@ -31,8 +31,9 @@ def reading(folder: Path, *, opens: timedelta) -> Store:
         readers = reader_ids(session)
         pairs = [tokens(session, reader) for reader in readers]
     for reader, token in ((0, 0), (0, 1), (1, 0)):
+        key = f"answer {reader}-{token}"
         record(store, reader_id=readers[reader], token=pairs[reader][token],
-               answers=tiny_answers(PROTOCOL), idempotency_key=f"key {reader}-{token}")  # fmt: skip
+               answers=tiny_answers(PROTOCOL), idempotency_key=key)  # fmt: skip
     invite(store, "R03", actor="anna")
     with store.write() as session:
         for one in session.scalars(select(ReadingSession).where(ReadingSession.number == 2)):
