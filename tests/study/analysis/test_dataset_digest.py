@@ -21,10 +21,15 @@ def test_the_digest_is_that_of_all_data_as_one_text(tmp_path: Path) -> None:
     store.close()
     assert len(data.observations) > 5
     assert data.exclusions
+    cases = [asdict(case) for case in data.cases]
+    observations = [asdict(obs) for obs in data.ordered()]
+    for one in (*cases, *observations):  # Fields of later versions, which are empty here.
+        for name in ("truth", "answer", "unit"):
+            one.pop(name, None)
     content = {
         "methods": [asdict(MethodRecord(one.mask, one.kind)) for one in data.methods],
-        "cases": [asdict(case) for case in data.cases],
-        "observations": [asdict(obs) for obs in data.ordered()],
+        "cases": cases,
+        "observations": observations,
         "guesses": sorted((g.reader, g.method, g.guess) for g in data.guesses),
         "exclusions": [asdict(one) for one in data.exclusions],
     }
