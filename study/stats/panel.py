@@ -11,6 +11,9 @@ from study.domain.errors import StatisticsError
 from study.stats.estimate import Floats, round_to_digits
 from study.stats.table import RatingRow, clusters_of, cross_tabulate
 
+MOST_METHODS = 100
+"""More are hardly methods, and have too many pairs."""
+
 
 @dataclass(frozen=True, eq=False)
 class Panel:
@@ -85,7 +88,8 @@ def panel_of(rows: Iterable[RatingRow]) -> Panel:
     Raises
     ------
     StatisticsError
-        A rating is repeated, or only some rows name a method.
+        A rating is repeated, only some rows name a method, or there are more methods than
+        `MOST_METHODS`.
     """
     rows = list(rows)
     named = [bool(row.method) for row in rows]
@@ -95,6 +99,13 @@ def panel_of(rows: Iterable[RatingRow]) -> Panel:
 
     def method(row: RatingRow) -> str:
         return row.method or row.rater
+
+    compared = {method(row) for row in rows}
+    if len(compared) > MOST_METHODS:
+        raise StatisticsError(
+            f"there are {len(compared)} methods to compare, at most {MOST_METHODS} can be: check "
+            "which column is that of the methods"
+        )
 
     (items, readers, methods), scores = cross_tabulate(
         rows,

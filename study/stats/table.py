@@ -15,6 +15,8 @@ from study.stats.estimate import Floats
 from study.stats.scale import Scale
 
 Codes = NDArray[np.int64]
+MOST_CELLS = 20_000_000
+"""Largest table, in cells of all axes."""
 
 
 @dataclass(frozen=True)
@@ -107,9 +109,9 @@ class Ratings:
     @cached_property
     def counts(self) -> Floats:
         """Number of raters who chose each category, shape (items, categories)."""
-        counts: Floats = (self.codes[:, :, None] == np.arange(self.scale.size)).sum(
-            axis=1, dtype=np.float64
-        )
+        counts: Floats = np.zeros((len(self.items), self.scale.size))
+        items, raters = np.nonzero(self.codes >= 0)
+        np.add.at(counts, (items, self.codes[items, raters]), 1.0)
         return counts
 
     @property
@@ -219,7 +221,7 @@ def cross_tabulate(
     Raises
     ------
     StatisticsError
-        Two rows have the same names.
+        Two rows have the same names, or the table is larger than `MOST_CELLS`.
     """
     names: list[dict[str, int]] = [{} for _ in axes]
     cells: dict[tuple[int, ...], RatingRow] = {}
@@ -234,7 +236,13 @@ def cross_tabulate(
                 "a column named replicate"
             )
         cells[cell] = row
-    scores = np.full([len(known) for known in names], np.nan)
+    shape = [len(known) for known in names]
+    if math.prod(shape) > MOST_CELLS:
+        raise StatisticsError(
+            f"{len(cells)} ratings are of {' x '.join(map(str, shape))} items, raters and methods, "
+            "which is too much for a table: check which column is which"
+        )
+    scores = np.full(shape, np.nan)
     for cell, row in cells.items():
         if row.value is not None:
             scores[cell] = row.value

@@ -12,7 +12,7 @@ import csv
 import io
 import re
 import unicodedata
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -22,6 +22,10 @@ from study.domain.composed import composed
 from study.domain.errors import StatisticsError, StudyError
 
 DELIMITERS = ",;\t|"
+LARGEST_NUMBER = 1e50
+"""Powers of larger numbers overflow."""
+MOST_BYTES, MOST_COLUMNS = 200_000_000, 16_384
+"""Largest file, and most columns, as in Excel."""
 MARKS = (
     (codecs.BOM_UTF8, "utf-8-sig"),
     (codecs.BOM_UTF32_LE, "utf-32"),
@@ -127,8 +131,8 @@ def read_table(
             f"line must be {','.join(required)} (found: {','.join(header.cells)})."
         )
     names, kept = _without_empty_columns(header, rest, path.name, error)
-    lowered = [name.lower() for name in names]
-    twice = [name for name in names if lowered.count(name.lower()) > 1]
+    number = Counter(name.lower() for name in names)
+    twice = [name for name in names if number[name.lower()] > 1]
     if twice:
         raise error(
             f"{path.name}, line {header.number}: names a column twice, {twice[0]!r}; the header is "
@@ -140,13 +144,14 @@ def read_table(
 def number_of(text: str) -> float | None:
     """The number that a text writes in ASCII digits with a decimal point, or None.
 
-    Unlike `float` it takes no underscores, other digits, infinities or NaN.
+    Unlike `float` it takes no underscores, other digits, infinities or NaN, and nothing beyond
+    `LARGEST_NUMBER`.
     """
     if not NUMBER.fullmatch(text):
         return None
     # "-0" is 0, and printed so.
     number = float(text) + 0.0
-    return number if abs(number) != float("inf") else None
+    return number if abs(number) <= LARGEST_NUMBER else None
 
 
 def whole_number_of(text: str) -> int | None:
@@ -173,10 +178,15 @@ def alike_names(what: str, names: Iterable[str]) -> tuple[str, ...]:
 
 def _decoded(path: Path, error: type[StudyError]) -> str:
     try:
-        raw = path.read_bytes()
+        with path.open("rb") as file:
+            raw = file.read(MOST_BYTES + 1)
     except (OSError, ValueError) as problem:
         reason = getattr(problem, "strerror", None) or "the path is not valid"
         raise error(f"{path} cannot be read: {reason}") from None
+    if len(raw) > MOST_BYTES:
+        raise error(
+            f"{path.name} is larger than {MOST_BYTES // 1_000_000} MB, which is no table of ratings"
+        )
     for signature, what in SIGNATURES.items():
         if raw.startswith(signature):
             raise error(f"{path.name} is {what}, not a table of text: save it as CSV")
@@ -223,7 +233,11 @@ def _delimiter(text: str, known: Collection[str]) -> str:
     first = next((line for line in re.split(r"[\r\n]+", text) if line.strip()), "")
 
     def score(delimiter: str) -> tuple[int, int]:
-        names = [_clean(name).lower() for name in next(csv.reader([first], delimiter=delimiter))]
+        try:
+            cells = next(csv.reader([first], delimiter=delimiter))
+        except csv.Error:
+            return 0, 0  # `_lines` says what is wrong with it.
+        names = [_clean(name).lower() for name in cells]
         return len(set(known) & set(names)), len(names)
 
     return max(DELIMITERS, key=score)
@@ -262,6 +276,10 @@ def _without_empty_columns(
 ) -> tuple[tuple[str, ...], tuple[Line, ...]]:
     """The header and lines without columns that are empty in every line, wherever they are."""
     named = max((place for place, cell in enumerate(header.cells, 1) if cell), default=0)
+    if named > MOST_COLUMNS:
+        raise error(
+            f"{name}, line {header.number}: {named} columns; a table has at most {MOST_COLUMNS}"
+        )
     for line in lines:
         if any(line.cells[named:]):
             raise error(

@@ -29,6 +29,8 @@ COLUMNS = (
     ("readers", 8), ("patients", 10), ("cases", 8), ("power", 8), ("half width", 12),
     ("hours each", 12),
 )  # fmt: skip
+MOST_RATINGS, MOST_SIMULATED = 1_000_000, 2_000_000_000
+"""Largest design, and most ratings of a method in all simulated studies of a grid."""
 PARTS = (0.5, 1.0, 2.0, 4.0)
 """Cases of the grid, as parts of those that are planned."""
 
@@ -145,7 +147,7 @@ def power_plan(
     Raises
     ------
     ProtocolError
-        There is no primary question, or no design of the grid is possible.
+        There is no primary question, no design of the grid is possible, or they are too large.
     """
     question = protocol.primary_question
     if question is None:
@@ -153,10 +155,10 @@ def power_plan(
             "No question is marked as primary: power is that of the primary comparison. Mark one "
             'in the protocol ("primary": true).'
         )
+    designs = [(one, other) for one in sorted(set(readers)) for other in sorted(set(cases))]
+    _check_size([count * number for count, number in designs], simulations)
     found = []
-    for count, number in (
-        (one, other) for one in sorted(set(readers)) for other in sorted(set(cases))
-    ):
+    for count, number in designs:
         patients = max(1, round(number / cases_per_patient))
         try:
             hours = reading_hours(protocol, number, methods)
@@ -257,6 +259,15 @@ def _shown(
 
 def _half_width(low: float | None, high: float | None) -> float | None:
     return None if low is None or high is None else (high - low) / 2
+
+
+def _check_size(ratings: Sequence[int], simulations: int) -> None:
+    if max(ratings) > MOST_RATINGS or simulations * sum(ratings) > MOST_SIMULATED:
+        raise ProtocolError(
+            f"{plural(len(ratings), 'design')} of up to {max(ratings)} ratings, simulated "
+            f"{simulations} times, are too many: give fewer or smaller ones with --grid-readers "
+            "and --grid-cases, or fewer --simulations."
+        )
 
 
 def numbers_of(text: str, name: str) -> tuple[int, ...]:

@@ -22,6 +22,8 @@ TITLES = {
     "quadratic": "Quadratic-weighted Cohen's kappa",
 }
 
+MOST_RATERS = 100
+
 
 @dataclass(frozen=True)
 class RaterPair:
@@ -117,10 +119,15 @@ def pairwise_kappas(
     Raises
     ------
     StatisticsError
-        There are fewer than two raters.
+        There are fewer than two raters, or more than `MOST_RATERS`.
     """
     if len(ratings.raters) < 2:
         raise StatisticsError(f"a pair needs two raters, got {', '.join(ratings.raters) or 'none'}")
+    if len(ratings.raters) > MOST_RATERS:
+        raise StatisticsError(
+            f"{len(ratings.raters)} raters have too many pairs, at most {MOST_RATERS} can be: "
+            "check which column is that of the raters, or use fleiss"
+        )
     weights = agreement_weights(ratings.scale, weighting)
     pairs = []
     for first, second in combinations(ratings.raters, 2):

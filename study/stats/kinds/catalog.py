@@ -15,12 +15,14 @@ from study.stats.kinds.describing import DESCRIBING, REPEATED, SCALED
 from study.stats.kinds.results import KindOptions, MethodResults, StatsResult, part
 from study.stats.ratings_file.choices_input import read_choices, read_guesses
 from study.stats.ratings_file.csv_input import ColumnChoice, read_ratings
-from study.stats.scale import Scale
+from study.stats.scale import LARGEST, Scale
 from study.stats.table import RatingRow
 
 CHOICES = ("preference", "blinding")
 """Kinds of answers that are not scores."""
 KINDS = (*DESCRIBING, *COMPARING, *CHOICES)
+CATEGORICAL = SCALED | {"ordinal", "difference"}
+"""Kinds that count categories."""
 PLAIN = KindOptions()
 
 
@@ -63,6 +65,11 @@ def compute(
     rows, options = list(rows), KindOptions(resamples, seed, random, cutoff)
     notes = []
     counted = scale or Scale.derived(row.value for row in rows if row.value is not None)
+    if kind in CATEGORICAL and counted.size > LARGEST:
+        raise StatisticsError(
+            f"{kind} is about categories, and there are {counted.size} different scores: use icc "
+            "or reliability, or round them"
+        )
     if scale is None and kind in SCALED:
         notes.append(
             f"no scale was declared: the categories are those that occur ({counted}). "

@@ -20,6 +20,7 @@ from study.stats.estimate import LEVEL, Estimate, Floats, PValue
 from study.stats.intervals import t_interval
 from study.stats.models.linear_mixed import LinearMixed, linear_mixed
 from study.stats.models.random_factors import Factor
+from study.stats.panel import panel_of
 from study.stats.table import RatingRow
 
 NO_SPREAD = "metric or scores do not vary"
@@ -82,6 +83,7 @@ def metric_regression(rows: Sequence[RatingRow], *, level: float = LEVEL) -> Met
         A row has no metric, or an image has two values of it.
     """
     rows = [row for row in rows if row.value is not None]
+    panel_of(rows)  # Refuses repeats, which would count as independent.
     metric = _metric_of_images(rows)
     images = list(metric)
     place = {image: number for number, image in enumerate(images)}

@@ -16,7 +16,10 @@ from study.stats.intervals import z_interval
 from study.stats.models.cumulative_logit import CumulativeLogit, cumulative_logit
 from study.stats.models.random_factors import Factor
 from study.stats.multiple_testing import CorrectedPValue, correct
+from study.stats.panel import panel_of
 from study.stats.table import RatingRow
+
+MOST_CATEGORIES = 30
 
 
 @dataclass(frozen=True)
@@ -73,9 +76,11 @@ def ordinal_scores(rows: Sequence[RatingRow], *, level: float = LEVEL) -> Ordina
     Raises
     ------
     StatisticsError
-        There are fewer than two methods or categories, or the likelihood has no maximum.
+        There are fewer than two methods or categories, more than `MOST_CATEGORIES`, a rating is
+        repeated, or the likelihood has no maximum.
     """
     rows = [row for row in rows if row.value is not None]
+    panel_of(rows)  # Refuses repeats, which would count as independent.
     methods = tuple(dict.fromkeys(row.method for row in rows))
     if len(methods) < 2:
         raise StatisticsError(
@@ -84,7 +89,12 @@ def ordinal_scores(rows: Sequence[RatingRow], *, level: float = LEVEL) -> Ordina
         )
     places = np.array([methods.index(row.method) for row in rows])
     scores = np.array([row.value or 0.0 for row in rows])
-    codes = np.unique(scores, return_inverse=True)[1]
+    used, codes = np.unique(scores, return_inverse=True)
+    if used.size > MOST_CATEGORIES:
+        raise StatisticsError(
+            f"there are {used.size} different scores, and the model has a threshold between each: "
+            f"round them to at most {MOST_CATEGORIES}, or compare their means, with mrmc"
+        )
     columns = (places[:, None] == np.arange(1, len(methods))).astype(np.float64)
     factors = _factors(rows)
     fitted = cumulative_logit(codes, columns, methods[1:], factors, level=level)

@@ -25,12 +25,13 @@ from scipy import stats
 
 from study.domain.formatting import plural
 from study.domain.inference import Random
-from study.stats.estimate import LEVEL, Estimate, Floats, PValue
+from study.stats.estimate import LEVEL, Estimate, Floats, PValue, finite_or_none
 from study.stats.intervals import t_interval
 from study.stats.multiple_testing import CorrectedPValue, correct
 from study.stats.random_effects import p_of_t
 
 NO_VARIANCE = "the figures do not vary, which says nothing about the precision"
+ONE_PATIENT = "one patient, or one of a kind: patients need two to be random"
 SMALL = 1e-20
 """A variance below this is zero."""
 
@@ -72,8 +73,8 @@ class OrComponents:
     ----------
     ms_method, ms_reader, ms_interaction : float or None
         The latter two need two readers.
-    variance : float
-        Of a figure from the sampling of patients, as the covariances.
+    variance : float or None
+        Of a figure from the sampling of patients, as the covariances, which all need two patients.
     cov1, cov2, cov3 : float or None
         Of the same reader with two methods, of two readers with the same method, of both
         different; the latter two need two readers.
@@ -82,8 +83,8 @@ class OrComponents:
     ms_method: float
     ms_reader: float | None
     ms_interaction: float | None
-    variance: float
-    cov1: float
+    variance: float | None
+    cov1: float | None
     cov2: float | None
     cov3: float | None
 
@@ -200,8 +201,9 @@ def components(figures: Figures) -> OrComponents:
     same_method = float(np.einsum("ijik->", cov))
     both = variance * methods * readers
     cov1 = (same_reader - both) / (methods * (methods - 1) * readers)
+    known = finite_or_none
     if readers < 2:
-        return OrComponents(ms_method, None, None, variance, cov1, None, None)
+        return OrComponents(ms_method, None, None, known(variance), known(cov1), None, None)
     cov2 = (same_method - both) / (methods * readers * (readers - 1))
     other = float(cov.sum()) - same_reader - same_method + both
     cov3 = other / (methods * (methods - 1) * readers * (readers - 1))
@@ -209,25 +211,25 @@ def components(figures: Figures) -> OrComponents:
         ms_method,
         methods * float(((by_reader - mean) ** 2).sum()) / (readers - 1),
         float((rest**2).sum()) / ((methods - 1) * (readers - 1)),
-        variance, cov1, cov2, cov3,
+        known(variance), known(cov1), known(cov2), known(cov3),
     )  # fmt: skip
 
 
 def _error(figures: Figures, parts: OrComponents, random: Random) -> _Error:
     """The expected mean square of methods if they are equal."""
     methods, readers = figures.values.shape
-    if random is not Random.READERS and figures.patients < 2:
-        return _Error(math.nan, 1, "one patient: patients need two to be random")
+    df = float((methods - 1) * (readers - 1))
+    if random is not Random.CASES and parts.ms_interaction is None:
+        return _Error(math.nan, 1, "one reader: readers need two to be random")
+    if random is Random.READERS:
+        return _checked(parts.ms_interaction or 0.0, df)
+    if figures.patients < 2 or parts.variance is None or parts.cov1 is None:
+        return _Error(math.nan, 1, ONE_PATIENT)
     if parts.ms_interaction is None or parts.cov2 is None or parts.cov3 is None:
-        if random is not Random.CASES:
-            return _Error(math.nan, 1, "one reader: readers need two to be random")
         return _checked(parts.variance - parts.cov1, math.inf)
     shared = max(parts.cov2 - parts.cov3, 0.0)
     if random is Random.CASES:
         return _checked(parts.variance - parts.cov1 + (readers - 1) * shared, math.inf)
-    df = float((methods - 1) * (readers - 1))
-    if random is Random.READERS:
-        return _checked(parts.ms_interaction, df)
     total = parts.ms_interaction + readers * shared
     if parts.ms_interaction > SMALL:
         df *= (total / parts.ms_interaction) ** 2
@@ -280,6 +282,8 @@ def _of_method(
     readers = len(figures.readers)
     own = figures.covariance[place, :, place, :]
     variance, df = float(own.sum()) / readers**2, math.inf
+    if random is not Random.READERS and (n < 2 or not math.isfinite(variance)):
+        return Estimate(name, value, method, n, level=level, reason=ONE_PATIENT)
     if random is not Random.CASES:
         if readers < 2:
             reason = "one reader: readers need two to be random"

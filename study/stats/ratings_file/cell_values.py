@@ -9,7 +9,7 @@ from typing import TypedDict
 
 from study.domain.errors import StatisticsError
 from study.stats.scale import MISSING_WORDS, Scale
-from study.stats.table_file import NUMBER, TextTable, number_of
+from study.stats.table_file import LARGEST_NUMBER, NUMBER, TextTable, number_of
 
 WITH_COMMA = re.compile(r"[+-]?\d*,\d+(?:[eE][+-]?\d+)?", re.ASCII)
 LABELLED = re.compile(r"([+-]?\d+)(?:\s*[-–=:.)]\s*|\s+)[^\W\d].*")
@@ -147,7 +147,9 @@ def _no_number(text: str) -> str:
     plain = unicodedata.normalize("NFKC", text)
     if plain != text and number_of(plain) is not None:
         return f"the value {text!r} is not written in the digits 0 to 9: write {plain}"
-    if text.lower().lstrip("+-") in ("inf", "infinity", "∞") or NUMBER.fullmatch(text):
+    if NUMBER.fullmatch(text):
+        return f"the value {text!r} is too large: numbers go up to {LARGEST_NUMBER:g}"
+    if text.lower().lstrip("+-") in ("inf", "infinity", "∞"):
         return f"the value {text!r} is not finite"
     if text.startswith("#"):
         return f"the value {text!r} is an error of the spreadsheet: correct the cell or empty it"

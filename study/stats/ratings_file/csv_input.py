@@ -28,6 +28,8 @@ COLUMNS = {
     "metric": ("metric",),
 }
 """Names by which a column is known."""
+SMALLEST = 1e-6
+"""Tables of smaller numbers only are refused."""
 REQUIRED = ("item", "rater", "value")
 EXTRAS = ("truth", "metric")
 
@@ -122,6 +124,13 @@ def read_ratings(
         raise StatisticsError(f"{path} has no ratings below its header")
     if all(row.value is None for row in rows):
         raise StatisticsError(f"{path} has {len(rows)} rows and all their ratings are missing")
+    for kind in ("value", "metric"):
+        largest = max((abs(getattr(row, kind) or 0.0) for row in rows), default=0.0)
+        if 0 < largest < SMALLEST:
+            raise StatisticsError(
+                f"{path}: no {kind} is larger than {largest:g}, and such small numbers are taken "
+                "as rounding errors: write them in a smaller unit"
+            )
     return RatingTable(tuple(rows), (*notes, *alike(rows)))
 
 
@@ -153,6 +162,7 @@ class _TableReader:
     def __init__(self, table: TextTable, chosen: ColumnChoice, scale: Scale | None) -> None:
         self.table, self.question = table, chosen.question
         self.column = {kind: _find(table, kind, chosen) for kind in COLUMNS}
+        self.written = dict(zip(table.names, table.header, strict=True))
         self.raters = self._raters()
         lacking = [kind for kind in REQUIRED if not self.column[kind]]
         if lacking and not self.raters:
@@ -175,7 +185,8 @@ class _TableReader:
         """All rows, and remarks."""
         notes = []
         if self.raters:
-            notes.append(f"the columns {', '.join(map(self._written, self.raters))} are raters")
+            names = ", ".join(self.written[name] for name in self.raters)
+            notes.append(f"the columns {names} are raters")
         code, asked = "", self.column["question"]
         if asked:
             code = chosen_question(self.table, self.question, asked)
@@ -204,9 +215,6 @@ class _TableReader:
     def _needed(self) -> set[str]:
         return {self.column[kind] for kind in REQUIRED if self.column[kind]}
 
-    def _written(self, name: str) -> str:
-        return self.table.header[self.table.names.index(name)]
-
     def _rows(self, cells: dict[str, str], number: int) -> list[RatingRow]:
         """The ratings of a line: one, or in a wide table one for each rater."""
         item = cells[self.column["item"]]
@@ -221,7 +229,7 @@ class _TableReader:
         return [
             RatingRow(
                 item=item,
-                rater=self._written(rater) if self.raters else rater,
+                rater=self.written[rater] if self.raters else rater,
                 value=self.values.read(text),
                 cluster=cells.get(self.column["cluster"], ""),
                 method=cells.get(self.column["method"], ""),

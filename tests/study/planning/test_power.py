@@ -157,6 +157,10 @@ def test_what_cannot_be_planned_says_what_to_do():
         power_plan(Protocol(questions=two), model, methods=2, readers=(3,), cases=(20,))
     with pytest.raises(ProtocolError, match="more cases, or fewer repeats"):
         power_plan(SCORES.with_(repeats=50), model, methods=2, readers=(3,), cases=(2, 3))
+    with pytest.raises(ProtocolError, match="too many: give fewer or smaller"):
+        power_plan(SCORES, model, methods=2, readers=(100_000,), cases=(100_000,))
+    with pytest.raises(ProtocolError, match="too many: give fewer or smaller"):
+        power_plan(SCORES, model, methods=2, readers=(99,), cases=(999,), simulations=100_000)
     with pytest.raises(ProtocolError, match="such as 3,5,8"):
         numbers_of("3;5", "--grid-readers")
     assert numbers_of("3, 5,8", "--grid-readers") == (3, 5, 8)

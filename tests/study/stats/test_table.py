@@ -173,3 +173,9 @@ def test_summary_counts_missing_and_unused_categories():
     assert found.sd == pytest.approx(1.516575)
     empty = summarise(from_matrix([[NAN, NAN]], FIVE))
     assert (empty.n, empty.missing, empty.mean, empty.median) == (0, 2, None, None)
+
+
+def test_a_table_of_more_cells_than_memory_is_refused() -> None:
+    rows = [RatingRow(f"i{k}", f"r{k}", 1.0) for k in range(5000)]
+    with pytest.raises(StatisticsError, match=r"of 5000 x 5000 items, raters and methods"):
+        tabulate(rows)

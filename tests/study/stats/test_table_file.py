@@ -88,7 +88,8 @@ def test_words_for_a_missing_rating(tmp_path: Path, word: str) -> None:
         ("1_2", "line 2: the value '1_2' is not a number"),
         ("２", "line 2: the value '２' is not written in the digits 0 to 9: write 2"),
         ("0x10", "is not a number"),
-        ("1e999", "is not finite"),
+        ("1e999", "too large: numbers go up to 1e+50"),
+        ("1e51", "too large"),
         ("#DIV/0!", "an error of the spreadsheet"),
         ('"1,200"', "line 2: '1,200' may be 1200 or 1.200: write numbers without a comma"),
         ('"1.200,5"', "is not a number"),
@@ -165,3 +166,28 @@ def test_names_that_look_like_one_are_warned_about(tmp_path: Path) -> None:
 def test_the_class_of_the_error_is_the_callers(tmp_path: Path) -> None:
     with pytest.raises(BuildError, match="cannot be read"):
         read_table(tmp_path / "none.csv", error=BuildError)
+
+
+def test_a_first_line_too_long_for_a_value_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(StatisticsError, match="line 1: a value is too long"):
+        read_rows(table(tmp_path, "item" * 40_000 + "\n1\n"))
+    assert read_table(table(tmp_path, ";".join(f"column {k}" for k in range(15_000)))).header
+
+
+def test_tables_that_are_too_large_are_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    wide = table(tmp_path, "item," + ",".join(f"R{k}" for k in range(16_384)) + "\n")
+    with pytest.raises(StatisticsError, match="line 1: 16385 columns; a table has at most 16384"):
+        read_table(wide)
+    monkeypatch.setattr("study.stats.table_file.MOST_BYTES", 1000)
+    with pytest.raises(StatisticsError, match="is larger than"):
+        read_table(wide)
+
+
+def test_numbers_that_are_all_tiny_are_refused(tmp_path: Path) -> None:
+    """An apparent diffusion coefficient in square metres per second would be printed as 0."""
+    with pytest.raises(StatisticsError, match=r"no value is larger than 1\.2e-09"):
+        read_rows(table(tmp_path, "item,rater,value\nx,A,1.2e-9\nx,B,1.1e-9\n"))
+    assert scores(table(tmp_path, "item,rater,value\nx,A,1e-9\nx,B,1\n"))
+    assert scores(table(tmp_path, "item,rater,value\nx,A,0\nx,B,0\n"))

@@ -205,3 +205,52 @@ def test_the_help_names_every_kind():
     said = str(stats.__annotations__["kind"])
     for kind in KINDS:
         assert kind in said, kind
+
+
+def test_limits_of_agreement_are_of_readers_who_rated_both():
+    """A severe reader of one method only is no difference of the methods."""
+    rows = [RatingRow(f"c{case}", "R1", score, method=method)
+            for case in range(10)
+            for method, score in (("A", 3.0 + case % 3), ("B", 3.5 + case % 2))]  # fmt: skip
+    severe = [RatingRow(f"c{case}", "R2", 1.0, method="A") for case in range(10)]
+    [one], [other] = (compute("bland-altman", part, resamples=0).parts
+                      for part in (rows, [*rows, *severe]))  # fmt: skip
+    assert one.results == other.results
+
+
+@pytest.mark.parametrize("kind", ["ordinal", "regression"])
+def test_repeats_are_not_independent_ratings(kind: str):
+    rows = [RatingRow("c1", "R1", 1.0, method=method, line=line, metric=1.0)
+            for line, method in enumerate("ABA", start=2)]  # fmt: skip
+    with pytest.raises(StatisticsError, match="line 4 is a second rating of item 'c1'"):
+        compute(kind, rows)
+
+
+@pytest.mark.parametrize(
+    ("kind", "said"),
+    [
+        ("ordinal", "there are 40 different scores, .* at most 30"),
+        ("paired", "there are 110 methods to compare, at most 100"),
+        ("cohen", "110 raters have too many pairs, at most 100"),
+    ],
+)
+def test_a_wrong_column_is_refused_before_hours_of_computation(kind: str, said: str):
+    by = {"ordinal": ("R1", "AB"), "paired": ("R1", range(110)), "cohen": ("", range(110))}
+    rater, names = by[kind]
+    count = 40 if kind == "ordinal" else 2
+    rows = [
+        RatingRow(f"c{case}", rater, float(case), method=f"{name}")
+        if rater
+        else RatingRow(f"c{case}", f"R{name}", float(case))
+        for case in range(count)
+        for name in names
+    ]
+    with pytest.raises(StatisticsError, match=said):
+        compute(kind, rows)
+
+
+@pytest.mark.parametrize("kind", ["fleiss", "gwet", "alpha", "cohen", "difference"])
+def test_measurements_are_no_categories(kind: str):
+    rows = [RatingRow(f"c{case}", "R1", case / 7, method="AB"[case % 2]) for case in range(1002)]
+    with pytest.raises(StatisticsError, match="there are 1002 different scores: use icc"):
+        compute(kind, rows)

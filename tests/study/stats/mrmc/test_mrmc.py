@@ -5,6 +5,7 @@ import pytest
 
 from study.domain.errors import StatisticsError
 from study.domain.inference import Random
+from study.stats.estimate import to_json
 from study.stats.mrmc.accuracy import accuracy, mcnemar_test
 from study.stats.mrmc.figures import mean_scores, proportions, roc_areas, vgc
 from study.stats.mrmc.obuchowski_rockette import obuchowski_rockette
@@ -190,3 +191,24 @@ def test_a_truth_of_one_kind_is_refused():
         accuracy(VAN_DYKE_PANEL, [True] * 114, 3)
     with pytest.raises(StatisticsError, match="no rating of a negative case"):
         roc_areas(VAN_DYKE_PANEL, [True] * 114)
+
+
+@pytest.mark.parametrize("how", Covariance)
+@pytest.mark.parametrize("random", Random)
+def test_one_positive_case_has_no_covariance(how: Covariance, random: Random):
+    kept = [0, 1, 2, 3, 113]
+    few = panel(SCORES[kept])
+    truth = [TRUTH[case] for case in kept]
+    found = obuchowski_rockette(roc_areas(few, truth, how), random)
+    sensitivity = accuracy(few, truth, 3, random).sensitivity
+    assert sensitivity is not None
+    for each in (found, sensitivity):
+        to_json(each)
+    known = random is Random.READERS
+    assert sensitivity.components.variance is None
+    assert sensitivity.components.cov3 is None
+    assert known or "patients need two" in (sensitivity.pairs[0].difference.reason or "")
+    if how is Covariance.DELONG:
+        assert found.components.variance is None
+        assert known or "patients need two" in (found.test.reason or "")
+        assert known == (found.test.p is not None)
