@@ -121,7 +121,7 @@ def _bland_altman(rows: Sequence[RatingRow], options: KindOptions) -> Entries:
 
 def _means_of_both(scores: Floats) -> Floats:
     """Means over the readers who rated an item with both methods, shape (items, 2)."""
-    both = ~np.isnan(scores).any(axis=2)
+    both = np.isnan(scores).sum(axis=2) == 0
     count = both.sum(axis=1)
     sums = np.where(both[:, :, None], scores, 0.0).sum(axis=1)
     means: Floats = np.where(count > 0, sums.T / np.maximum(count, 1), np.nan).T
