@@ -89,7 +89,7 @@ def test_degrade_and_metrics_take_plane_and_time(files, tmp_path: Path) -> None:
     text, _ = enhancers("metrics", volume, "--reference", volume, *options, "--json")
     assert json.loads(text)["metrics"]["ssim"]["value"] == pytest.approx(1.0)
     _, said = enhancers("metrics", volume, "--time", 2, status=2)
-    assert "There is no time 2; the file has 2 times, 0 to 1." in said
+    assert "There is no time 2; the file has 2 times, 0 to 1, counted from 0." in said
 
 
 def test_frames_of_a_clip_are_times(tmp_path: Path) -> None:

@@ -12,11 +12,13 @@ from sqlalchemy import Engine, func, select
 from sqlalchemy.orm import Session
 
 from study.domain.protocol import Phase
+from study.domain.questions import CANNOT_JUDGE
 from study.storage import hash_chain
 from study.storage.append_log import Head
 from study.storage.models import Presentation, RatingEvent, ReadingSession
 
 _START = Head(0, hash_chain.GENESIS)
+_MISSING = RatingEvent.value_text == CANNOT_JUDGE
 
 
 @dataclass
@@ -86,7 +88,7 @@ def _add(session: Session, kept: _Counted, head: Head) -> None:
             RatingEvent.presentation_id,
             RatingEvent.revision,
             func.count(),
-            func.count(RatingEvent.value_text),
+            func.count().filter(_MISSING),
             func.max(RatingEvent.client_visible_ms),
             func.max(RatingEvent.server_at),
         )
@@ -126,7 +128,7 @@ def _add(session: Session, kept: _Counted, head: Head) -> None:
 def _of_revision(session: Session, pair: str, revision: int) -> tuple[int, int]:
     """Answers, and missing ones, of an earlier revision of a pair."""
     found = session.execute(
-        select(func.count(), func.count(RatingEvent.value_text)).where(
+        select(func.count(), func.count().filter(_MISSING)).where(
             RatingEvent.presentation_id == pair, RatingEvent.revision == revision
         )
     ).one()

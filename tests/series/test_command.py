@@ -78,7 +78,7 @@ def test_run_takes_a_slice_in_the_sorted_order(
     out, record = tmp_path / "out.png", tmp_path / "out.json"
     arguments = ("--method", "clahe", "--out", out, "--json", record)
     assert call(monkeypatch, "run", folder, "--series", "1", "--slice", 2, *arguments) == 0
-    assert "slice 2." in capsys.readouterr().err
+    assert "slice 3 of 3 (--slice 2)." in capsys.readouterr().err
     facts = json.loads(record.read_text())["input"]
     assert (facts["slice_index"], facts["slice_count"]) == (2, 3)
     at_six = facts["file_digest"]

@@ -13,7 +13,7 @@ from pydicom.encaps import encapsulate, get_frame
 from pydicom.tag import Tag
 from pydicom.uid import DeflatedExplicitVRLittleEndian, ExplicitVRBigEndian
 
-from enhancers.image import NamedWindow
+from enhancers.image import EACH_SLICE, NamedWindow
 from enhancers.load import dicom
 from enhancers.load.dicom import pet
 from enhancers.load.dicom.header import NEEDED, geometry, integer
@@ -89,7 +89,7 @@ class FrameFile:
         raw = self._read(index)
         known = {one.window for one in self._windows}
         own = [one.window for one in raw.windows if one.window not in known]
-        windows = (*self._windows, *(NamedWindow("This slice", one) for one in own[:1]))
+        windows = (*self._windows, *(NamedWindow(EACH_SLICE, one) for one in own[:1]))
         return replace(
             raw, slice_index=index, slice_count=self.count, sample=self._sample,
             windows=windows, geometry=geometry(self._header, index),

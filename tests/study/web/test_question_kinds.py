@@ -19,6 +19,7 @@ from study.analysis.collect import cases_of, collect
 from study.analysis.dataset import Dataset
 from study.domain.protocol import Protocol, Role, Shown
 from study.planning.lifecycle import close_study
+from study.planning.progress_report import progress_report
 from study.report import export
 from study.report.page import render
 from study.storage.integrity import verify
@@ -98,6 +99,12 @@ def test_answers_of_every_kind_are_chained_and_cannot_be_changed(
     # The plan of this study was written by the test itself.
     assert [one[:8] for one in verdict.problems] == ["The plan"]
     assert "never changed" in refusal(single.store, "UPDATE rating_event SET value_text = '{}'")
+
+
+def test_an_answer_of_any_kind_is_no_missing_one(single: Small) -> None:
+    readers = progress_report(single.store).readers
+    assert [one.missing for one in readers] == [0, 0]
+    assert all(one.answers > 0 for one in readers)
 
 
 def test_what_was_drawn_is_measured_and_exported(data: Dataset) -> None:

@@ -86,9 +86,9 @@ def statements(desk, act) -> list[str]:
 
 
 def assert_read_once(desk, act, *, writes: bool = False):
-    """Ratings are counted once; a click that writes nothing asks no question twice."""
+    """Progress is read once; a click that writes nothing asks no question twice."""
     found = statements(desk, act)
-    assert sum("count(rating_event.value_text)" in one for one in found) == 1, found
+    assert sum("reading_session.phase, count(*)" in one for one in found) == 1, found
     twice = [one for one in found if found.count(one) > 1]
     assert writes or not twice, twice
 
