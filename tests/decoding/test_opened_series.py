@@ -54,9 +54,19 @@ def archive(files: dict[str, bytes]) -> bytes:
     return data.getvalue()
 
 
+EARLIER: set[Path] = set()
+"""Uploads of pages that tests before this one opened, and that Python still holds."""
+
+
 def held() -> list[str]:
-    """What is below the folder of this process that was uploaded."""
-    return [path.name for path in process_folder().rglob("uploaded-*")]
+    """What this test uploaded, below the folder of this process."""
+    return [path.name for path in process_folder().rglob("uploaded-*") if path not in EARLIER]
+
+
+@pytest.fixture(autouse=True)
+def of_this_test_alone() -> None:
+    EARLIER.clear()
+    EARLIER.update(process_folder().rglob("uploaded-*"))
 
 
 @pytest.fixture
