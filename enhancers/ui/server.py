@@ -61,6 +61,8 @@ def launch(
         server_port=settings.port,
         prevent_thread_lock=True,
         quiet=True,
+        # Without Gradio's look at its own page, which gives a busy machine three seconds to answer.
+        _frontend=False,
         show_error=False,
         run_history=False,
         enable_monitoring=False,

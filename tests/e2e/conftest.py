@@ -90,6 +90,7 @@ def serve() -> Iterator[Callable[..., str]]:
             server_port=free_port(),
             prevent_thread_lock=True,
             quiet=True,
+            _frontend=False,
             **launch,
         )
         for routes in routers:
