@@ -203,19 +203,21 @@ def export_columns() -> str:
     codebook = next(one for one in _export() if one.name == "codebook.csv")
     files: dict[str, list[list[str]]] = {}
     for row in csv.DictReader(io.StringIO(codebook.text)):
-        cells = [f"`{row['column']}`", row["type"], row["meaning"], row["values"]]
+        names = ("type", "unit", "meaning", "values", "missing")
+        cells = [f"`{row['column']}`", *(row[name] for name in names)]
         files.setdefault(row["file"], []).append(cells)
     parts = [
         f"# Columns of an export\n\n{NOTE}\n\n"
         "`python -m study export` and the coordinator's page write these tables as CSV in UTF-8 "
         "with a byte order mark, by which Excel knows the encoding (`--format plain` leaves it "
-        "out, `--format xlsx` makes one workbook), with a codebook for the study at hand, and "
+        "out, `--format xlsx` makes one workbook, `--format parquet` typed columns in which an "
+        "empty cell is null), with a codebook for the study at hand, and "
         "everything once more as `study.json`, and the chain head in `chain_head.txt`. "
         "Question codes and scales below are those of the default protocol. The columns "
         "`method_name`, `name`, `group` and `parameters` are written after unblinding only. A "
         "cell that a spreadsheet would run as a formula begins with an apostrophe.\n"
     ]
-    head = ["column", "type", "meaning", "values"]
+    head = ["column", "type", "unit", "meaning", "values", "empty means"]
     parts += [f"\n## {file}\n\n{table(head, rows)}" for file, rows in files.items()]
     return "".join(parts)
 

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 
 _SIGNS = "=+\\-@＝＋－＠﹦﹢﹣﹫"
 """Signs with which a formula begins, also as East Asian input methods write them."""
 _FORMULA = re.compile(rf"(?:^|(?<=[;\t\r\n\v\f]))(?=[\s\"\u200b\ufeff]*[{_SIGNS}])|^(?=[\t\r])")
 
 
+@lru_cache(maxsize=4096)
 def without_formulas(text: str) -> str:
     r"""A text with an apostrophe before everything that a spreadsheet would run as a formula.
 
@@ -22,4 +24,6 @@ def without_formulas(text: str) -> str:
     >>> without_formulas("seen;=1+1")
     "seen;'=1+1"
     """
+    if text[:1].isalnum() and text.isprintable() and ";" not in text:
+        return text  # As the search below would find, in a tenth of its time.
     return _FORMULA.sub("'", text)

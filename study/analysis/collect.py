@@ -9,8 +9,8 @@ from dataclasses import replace
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
-from study.analysis.dataset import Dataset
-from study.analysis.observations import CurrentAnswers, ExclusionRules, observations, pair_label
+from study.analysis.dataset import Dataset, Observation
+from study.analysis.observations import CurrentAnswers, ExclusionRules, PlanReader, pair_label
 from study.analysis.records import (
     DO_NOT_KNOW,
     EXCLUDED,
@@ -75,7 +75,6 @@ def collect(store: Store, key: Key | None = None) -> Dataset:
         ).all()
         excluded = _exclusions(session, study)
         states = {one.id: _state(session, one, excluded) for one in readers}
-        collected = CurrentAnswers(session, study.id)
         masks = _masks(session, study.id)
         protocol = parsed(study.protocol_json)
         taking_part = {one.id: one for one in readers if states[one.id] in (INCLUDED, EXCLUDED)}
@@ -84,31 +83,22 @@ def collect(store: Store, key: Key | None = None) -> Dataset:
         after = {one.other_id: codes[one.reader_id] for one in changes if one.other_id}
         before = {one.reader_id: codes[one.other_id] for one in changes if one.other_id}
         record = _study(session, study)
+        plan = PlanReader(session, study.id, protocol, masks, excluded, closed_at=record.closed_at)
+        records, observations = [], list[Observation]()
+        for one in readers:
+            answers, replaced = CurrentAnswers(session, one.id), one.id in after
+            found = _reader(session, one, states[one.id], answers, replaced=replaced)
+            others = before.get(one.id, ""), after.get(one.id, "")
+            records.append(replace(found, replaces=others[0], replaced_by=others[1]))
+            if one.id in taking_part:
+                observations += plan.observations(one, answers, replaced=replaced)
         return Dataset(
             study=record,
             protocol=_masked(protocol, masks),
             methods=_methods(session, study.id, key),
-            readers=tuple(
-                replace(
-                    _reader(session, one, states[one.id], collected, replaced=one.id in after),
-                    replaces=before.get(one.id, ""),
-                    replaced_by=after.get(one.id, ""),
-                )
-                for one in readers
-            ),
+            readers=tuple(records),
             cases=cases_of(session, study.id, key),
-            observations=tuple(
-                observations(
-                    session,
-                    protocol,
-                    taking_part,
-                    collected,
-                    masks,
-                    excluded,
-                    after,
-                    closed_at=record.closed_at,
-                )
-            ),
+            observations=tuple(observations),
             guesses=_guesses(session, states, masks, protocol),
             exclusions=_records(session, study),
             comments=tuple(_comments(session, taking_part)),

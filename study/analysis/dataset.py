@@ -9,8 +9,9 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass, fields
 from functools import cached_property
+from operator import attrgetter
 from typing import Any
 
 from study.analysis.records import (
@@ -40,7 +41,7 @@ MISSING = (CANNOT_JUDGE, NOT_READ, IMAGE_LOST)
 _ENCODER = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=False)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Observation:
     """A planned answer of a reader to a pair, given or missing.
 
@@ -220,22 +221,40 @@ class Dataset:
         }
         # One object, whose last list is hashed piece by piece: there may be a million of them.
         found = hashlib.sha256(_bytes(content)[: -len("]}")])
-        for place, obs in enumerate(self.ordered()):
-            found.update((b"," if place else b"") + _bytes(_plain(obs)))
+        ordered = self.ordered()
+        for place in range(0, len(ordered), _PIECE):
+            piece = [_plain(obs) for obs in ordered[place : place + _PIECE]]
+            found.update((b"," if place else b"") + _bytes(piece)[1:-1])
         found.update(b"]}")
         return found.hexdigest()
 
     def ordered(self) -> list[Observation]:
         """All observations by reader in the order shown, which reveals nothing about methods."""
-        codes = [question.code for question in self.protocol.questions]
-        return sorted(
-            self.observations, key=lambda s: (s.reader, s.when, codes.index(s.question), s.side)
+        return list(self._ordered)
+
+    @cached_property
+    def _ordered(self) -> tuple[Observation, ...]:
+        place = {question.code: place for place, question in enumerate(self.protocol.questions)}
+        return tuple(
+            sorted(
+                self.observations,
+                key=lambda s: (s.reader, s.session, s.position, place[s.question], s.side),
+            )
         )
+
+
+_NAMES = tuple(field.name for field in fields(Observation))
+_VALUES = attrgetter(*_NAMES)
+_ADDED = 2
+"""The last fields, answer and unit, were added later."""
+_PIECE = 1000
+"""Observations that are encoded at a time."""
 
 
 def _plain(obs: Observation) -> dict[str, Any]:
     """An observation for the digest; what was added later is left out where it is empty."""
-    return asdict(obs) if obs.answer else _without(vars(obs), "answer", "unit")
+    count = len(_NAMES) - (0 if obs.answer else _ADDED)
+    return dict(zip(_NAMES[:count], _VALUES(obs), strict=False))
 
 
 def _without(plain: dict[str, Any], *names: str) -> dict[str, Any]:

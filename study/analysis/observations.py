@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
@@ -26,31 +27,49 @@ from study.storage.models import (
 )
 from study.storage.models import Question as QuestionRow
 
-Cell = tuple[str, str, int]
-"""(presentation id, question code, slot)."""
-
 
 class CurrentAnswers:
-    """The current answer to every question and side of every presentation.
+    """The current answer of a reader to every question and side of every presentation.
+
+    Of one reader, because those of all may be a million.
 
     Attributes
     ----------
     current : dict
-        The last revision of each answered `Cell`.
+        The last revision of each answer, by presentation id, question id and slot.
     revisions : dict
         Number of the last revision of each answered presentation.
     """
 
-    def __init__(self, session: Session, study_id: str) -> None:
-        questions = select(QuestionRow).where(QuestionRow.study_id == study_id)
-        codes = {question.id: question.code for question in session.scalars(questions)}
-        self.current: dict[Cell, RatingEvent] = {}
-        for event in session.scalars(select(RatingEvent).order_by(RatingEvent.revision)):
-            self.current[(event.presentation_id, codes[event.question_id], event.slot)] = event
+    def __init__(self, session: Session, reader_id: str) -> None:
+        rows = session.execute(
+            select(
+                RatingEvent.presentation_id, RatingEvent.question_id, RatingEvent.slot,
+                RatingEvent.value_num, RatingEvent.value_text, RatingEvent.revision,
+                RatingEvent.client_visible_ms, RatingEvent.server_at,
+            )
+            .join(Presentation, Presentation.id == RatingEvent.presentation_id)
+            .join(ReadingSession, ReadingSession.id == Presentation.session_id)
+            .where(ReadingSession.reader_id == reader_id)
+        )  # fmt: skip
+        self.current: dict[tuple[str, str, int], _Answer] = {}
         self.revisions: dict[str, int] = {}
-        for event in self.current.values():
-            found = self.revisions.get(event.presentation_id, 0)
-            self.revisions[event.presentation_id] = max(found, event.revision)
+        times: dict[str, str] = {}
+        for pair, question, slot, number, text, revision, ms, at in rows:
+            self.revisions[pair] = max(self.revisions.get(pair, 0), revision)
+            known = self.current.get((pair, question, slot))
+            if known is None or known.revision < revision:
+                # The answers to a pair share the text of their time.
+                shared = times.setdefault(at, at)
+                self.current[pair, question, slot] = _Answer(number, text, revision, ms, shared)
+
+
+class _Answer(NamedTuple):
+    value_num: float | None
+    value_text: str | None
+    revision: int
+    client_visible_ms: int | None
+    server_at: str
 
 
 @dataclass(frozen=True)
@@ -65,9 +84,13 @@ class ExclusionRules:
 class _PlannedPair:
     """A presentation with the fields that its observations share."""
 
-    presentation: Presentation
-    sitting: ReadingSession
+    id: str
+    position: int
+    role: Role
+    session: int
     item: Item
+    case: str
+    patient: str
     reader: str
     pair: str
     repeat_of: str
@@ -87,99 +110,132 @@ def pair_label(reader: str, session: int, position: int) -> str:
     return f"{reader}-{session}-{position:03d}"
 
 
-def observations(
-    session: Session,
-    protocol: Protocol,
-    readers: Mapping[str, Reader],
-    answers: CurrentAnswers,
-    masks: Mapping[str, str],
-    exclusions: ExclusionRules,
-    replaced: Collection[str] = (),
-    *,
-    closed_at: str,
-) -> Iterator[Observation]:
-    """Observations for every question and side of the readers' plans, answered or not.
+class PlanReader:
+    """Reads the plans of readers as observations, of one reader at a time.
 
     Parameters
     ----------
     session : Session
+    study_id : str
     protocol : Protocol
-    readers : mapping
-        Readers to include, by identifier.
-    answers : CurrentAnswers
     masks : mapping
         Mask of each method, by identifier.
     exclusions : ExclusionRules
-    replaced : collection of str
-        Identifiers of readers whose unread pairs are another reader's now.
     closed_at : str
         When the study was closed: what could not be shown until then was lost.
     """
-    lost = skipped_pairs(session, closed_at)
-    for planned in _planned_pairs(session, readers, masks, exclusions, lost):
-        left = planned.presentation.id not in answers.revisions
-        if left and planned.sitting.reader_id in replaced:
-            continue
-        for question in protocol.questions:
-            for slot in protocol.slots(question):
-                event = answers.current.get((planned.presentation.id, question.code, slot))
-                yield _observation(planned, question, slot, event)
 
-
-def _planned_pairs(
-    session: Session,
-    readers: Mapping[str, Reader],
-    masks: Mapping[str, str],
-    exclusions: ExclusionRules,
-    lost: Collection[str],
-) -> Iterator[_PlannedPair]:
-    sides = _sides(session)
-    rows = session.execute(
-        select(Presentation, ReadingSession, Item)
-        .join(ReadingSession, ReadingSession.id == Presentation.session_id)
-        .join(Item, Item.id == Presentation.item_id)
-        .where(ReadingSession.reader_id.in_(list(readers)))
-        .order_by(ReadingSession.number, Presentation.position)
-    ).all()
-    labels = {
-        presentation.id: pair_label(readers[s.reader_id].code, s.number, presentation.position)
-        for presentation, s, _ in rows
-    }
-    for presentation, sitting, item in rows:
-        left, *others = sides[presentation.id]
-        rule = exclusions.readers.get(sitting.reader_id) or exclusions.items.get(item.id)
-        yield _PlannedPair(
-            presentation,
-            sitting,
-            item,
-            readers[sitting.reader_id].code,
-            labels[presentation.id],
-            labels[presentation.repeat_of] if presentation.repeat_of else "",
-            masks[left],
-            masks[others[0]] if others else "",
-            rule or "",
-            IMAGE_LOST if presentation.id in lost else NOT_READ,
+    def __init__(
+        self,
+        session: Session,
+        study_id: str,
+        protocol: Protocol,
+        masks: Mapping[str, str],
+        exclusions: ExclusionRules,
+        *,
+        closed_at: str,
+    ) -> None:
+        self._session, self._masks, self._exclusions = session, masks, exclusions
+        rows = session.execute(
+            select(QuestionRow.code, QuestionRow.id).where(QuestionRow.study_id == study_id)
         )
+        ids = dict(rows.all())
+        self._asked = [
+            (question, ids[question.code], slot)
+            for question in protocol.questions
+            for slot in protocol.slots(question)
+        ]
+        items = session.scalars(select(Item).where(Item.study_id == study_id))
+        self._items = {one.id: one for one in items}
+        self._lost = skipped_pairs(session, closed_at)
+
+    def observations(
+        self, reader: Reader, answers: CurrentAnswers, *, replaced: bool
+    ) -> Iterator[Observation]:
+        """Observations for every question and side of a reader's plan, answered or not.
+
+        Parameters
+        ----------
+        reader : Reader
+        answers : CurrentAnswers
+            Of this reader.
+        replaced : bool
+            Whether the unread pairs are another reader's now.
+        """
+        for planned in self._planned_pairs(reader):
+            if replaced and planned.id not in answers.revisions:
+                continue
+            for question, question_id, slot in self._asked:
+                answer = answers.current.get((planned.id, question_id, slot))
+                yield _observation(planned, question, slot, answer)
+
+    def _planned_pairs(self, reader: Reader) -> Iterator[_PlannedPair]:
+        sides = self._sides(reader)
+        rows = self._session.execute(
+            select(
+                Presentation.id, Presentation.position, Presentation.role,
+                Presentation.repeat_of, Presentation.item_id, ReadingSession.number,
+            )
+            .join(ReadingSession, ReadingSession.id == Presentation.session_id)
+            .where(ReadingSession.reader_id == reader.id)
+            .order_by(ReadingSession.number, Presentation.position)
+        ).all()  # fmt: skip
+        labels = {row.id: pair_label(reader.code, row.number, row.position) for row in rows}
+        by_reader = self._exclusions.readers.get(reader.id)
+        for row in rows:
+            left, *others = sides[row.id]
+            item = self._items[row.item_id]
+            yield _PlannedPair(
+                row.id,
+                row.position,
+                Role(row.role),
+                row.number,
+                item,
+                item.case_key,
+                item.patient_key,
+                reader.code,
+                labels[row.id],
+                labels[row.repeat_of] if row.repeat_of else "",
+                left,
+                others[0] if others else "",
+                by_reader or self._exclusions.items.get(row.item_id) or "",
+                IMAGE_LOST if row.id in self._lost else NOT_READ,
+            )
+
+    def _sides(self, reader: Reader) -> dict[str, list[str]]:
+        """The masks of the methods on the left and right of every presentation."""
+        found: dict[str, list[str]] = defaultdict(list)
+        rows = self._session.execute(
+            select(PresentationSlot.presentation_id, Stimulus.method_id)
+            .join(Stimulus, Stimulus.id == PresentationSlot.stimulus_id)
+            .join(Presentation, Presentation.id == PresentationSlot.presentation_id)
+            .join(ReadingSession, ReadingSession.id == Presentation.session_id)
+            .where(ReadingSession.reader_id == reader.id)
+            .order_by(PresentationSlot.presentation_id, PresentationSlot.slot)
+        )
+        for presentation_id, method_id in rows:
+            found[presentation_id].append(self._masks[method_id])
+        return found
 
 
 def _observation(
-    planned: _PlannedPair, question: Question, slot: int, event: RatingEvent | None
+    planned: _PlannedPair, question: Question, slot: int, given: _Answer | None
 ) -> Observation:
     value: float | None = None
     missing, answer, unit, seconds = planned.unread, "", "", None
-    if event is not None:
-        value = None if event.value_num is None else int(event.value_num)
-        missing = event.value_text or ""
+    if given is not None:
+        value = None if given.value_num is None else int(given.value_num)
+        missing = given.value_text or ""
         if missing and missing != CANNOT_JUDGE:
             missing, answer = "", missing
             value = measured(question, answer, planned.frame)
             unit = unit_of(question, planned.frame)
-        ms = event.client_visible_ms
+        ms = given.client_visible_ms
         seconds = None if ms is None else ms / 1000
     return Observation(
         reader=planned.reader,
-        case=planned.item.case_key,
-        patient=planned.item.patient_key,
+        case=planned.case,
+        patient=planned.patient,
         left=planned.left,
         right=planned.right,
         question=question.code,
@@ -188,26 +244,13 @@ def _observation(
         missing=missing,
         answer=answer,
         unit=unit,
-        role=Role(planned.presentation.role),
-        session=planned.sitting.number,
-        position=planned.presentation.position,
+        role=planned.role,
+        session=planned.session,
+        position=planned.position,
         pair=planned.pair,
         repeat_of=planned.repeat_of,
-        revision=0 if event is None else event.revision,
+        revision=0 if given is None else given.revision,
         seconds=seconds,
-        at="" if event is None else event.server_at,
+        at="" if given is None else given.server_at,
         excluded=planned.excluded,
     )
-
-
-def _sides(session: Session) -> dict[str, list[str]]:
-    """The method ids on the left and right of every presentation."""
-    found: dict[str, list[str]] = defaultdict(list)
-    rows = session.execute(
-        select(PresentationSlot.presentation_id, Stimulus.method_id)
-        .join(Stimulus, Stimulus.id == PresentationSlot.stimulus_id)
-        .order_by(PresentationSlot.presentation_id, PresentationSlot.slot)
-    )
-    for presentation_id, method_id in rows:
-        found[presentation_id].append(method_id)
-    return found

@@ -154,7 +154,7 @@ class DisplayRecord:
     device: str = ""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class EventRecord:
     """An interaction of a reader with the images of a pair."""
 

@@ -112,8 +112,9 @@ def export(
         str,
         typer.Option(
             "--format",
-            metavar="csv|plain|xlsx",
-            help="csv opens in Excel, plain has no byte order mark, xlsx is one workbook.",
+            metavar="csv|plain|xlsx|parquet",
+            help="csv opens in Excel, plain has no byte order mark, xlsx is one workbook, parquet "
+            "has typed columns.",
         ),
     ] = "csv",
     key: NamesKey = None,
@@ -122,7 +123,11 @@ def export(
     actor: Actor = "",
     database: Database = None,
 ) -> None:
-    """Write all ratings as tables and JSON with a codebook; methods are masked until unblinding."""
+    """Write all ratings as tables and JSON; methods are masked until unblinding.
+
+    With them come a codebook, scripts in R and Python that compute the primary result from
+    ratings.csv, and iMRMC input where cases have a truth.
+    """
     from study.report.export import ExportFormat, make
 
     if form not in set(ExportFormat):
@@ -140,6 +145,13 @@ def report(
     context: typer.Context,
     folder: Folder,
     out: Annotated[Path | None, typer.Option(help="The HTML file to write.")] = None,
+    tables: Annotated[
+        Path | None,
+        typer.Option(
+            help="A new folder for the tables of the report as CSV, as HTML to paste into a text "
+            "processor, and as LaTeX."
+        ),
+    ] = None,
     again: Annotated[
         str, typer.Option(metavar="RUN", help="Repeat a logged analysis and compare the results.")
     ] = "",
@@ -167,12 +179,19 @@ def report(
                 raise typer.Exit(1)
             return
         from study.analysis.log import run
-        from study.report import render
+        from study.report import document
+        from study.report.export import require_empty, write_files
+        from study.report.table_files import table_files
 
         if out.exists():
             raise StudyError(f"There is a file at {out} already: give another path.")
+        if tables is not None:
+            require_empty(tables)
         made = run(store, actor=actor, key=names, seed=seed)
-        write_atomic(out, render(made.data, made.analysis).encode(), mode=0o600)
+        written = document(made.data, made.analysis)
+        write_atomic(out, written.html.encode(), mode=0o600)
+        if tables is not None:
+            write_files(tables, table_files(made.data.protocol.title, written.tables))
     logged = f"analysis {made.run_id}" if made.run_id else "not logged: the disk is read-only"
     typer.echo(f"{out} ({logged})")
 

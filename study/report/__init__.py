@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from study.report.page import make, render
+from study.report.page import document, make, render
 
-__all__ = ["make", "render"]
+__all__ = ["document", "make", "render"]

@@ -6,21 +6,22 @@ Rows are in the order of readers and of pairs shown, which reveals nothing about
 
 from __future__ import annotations
 
-import csv
 import io
 import zipfile
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from enum import StrEnum
 from pathlib import Path
 
-from enhancers.spreadsheet_text import without_formulas
 from study.analysis.collect import collect
 from study.analysis.dataset import Dataset
 from study.domain.errors import StatisticsError
-from study.report.export_tables import Cell, Column, ExportTable, tables
+from study.report.codebook import codebook, codebook_text
+from study.report.export_files import ExportFile, csv_file, json_file, parquet_file, text_file
+from study.report.export_tables import tables
+from study.report.imrmc import imrmc_files
+from study.report.primary_script import primary_scripts
 from study.report.workbook import workbook
-from study.stats.estimate import to_json
 from study.storage.hash_chain import ChainHead, audit
 from study.storage.key import Key
 from study.storage.signature import SigningKey, sign_chain
@@ -38,19 +39,8 @@ class ExportFormat(StrEnum):
     """CSV without it, for programs that take the mark for a letter."""
     XLSX = "xlsx"
     """One Excel workbook, with a sheet for each table."""
-
-
-@dataclass(frozen=True)
-class ExportFile:
-    """A file of the export."""
-
-    name: str
-    content: bytes
-
-    @property
-    def text(self) -> str:
-        """The content of a text file, without a byte order mark."""
-        return self.content.decode("utf-8-sig")
+    PARQUET = "parquet"
+    """A Parquet file for each table, with typed columns."""
 
 
 def make(
@@ -95,13 +85,17 @@ def make(
 def files(data: Dataset, form: ExportFormat = ExportFormat.CSV) -> tuple[ExportFile, ...]:
     """All files of an export; the same data give the same bytes."""
     ordered = replace(data, observations=tuple(data.ordered()))
-    sheets = tables(data)
-    sheets = (*sheets, _codebook(sheets))
-    everything = ExportFile("study.json", (to_json(ordered) + "\n").encode())
+    sheets = tables(ordered)
+    text = text_file("codebook.txt", codebook_text(data.study.code, sheets))
+    sheets = (*sheets, codebook(sheets))
     if form is ExportFormat.XLSX:
-        return (ExportFile("study.xlsx", workbook(sheets)), everything)
-    encoding = "utf-8-sig" if form is ExportFormat.CSV else "utf-8"
-    return (*(ExportFile(one.file, _csv(one).encode(encoding)) for one in sheets), everything)
+        written: tuple[ExportFile, ...] = (workbook("study.xlsx", sheets),)
+    elif form is ExportFormat.PARQUET:
+        written = tuple(map(parquet_file, sheets))
+    else:
+        encoding = "utf-8-sig" if form is ExportFormat.CSV else "utf-8"
+        written = (*(csv_file(one, encoding) for one in sheets), *primary_scripts(data))
+    return (*written, text, json_file("study.json", ordered), *imrmc_files(data))
 
 
 def require_empty(folder: Path) -> None:
@@ -133,28 +127,48 @@ def write(
     StatisticsError
         The folder is not empty, or cannot be written.
     """
+    return write_files(folder, (*files(data, form), *_head_files(data, head)))
+
+
+def write_files(folder: Path, made: Iterable[ExportFile]) -> tuple[Path, ...]:
+    """Write files that only their owner reads into a new or empty folder.
+
+    Raises
+    ------
+    StatisticsError
+        The folder is not empty, or cannot be written.
+    """
     require_empty(folder)
     try:
         written = []
-        for file in (*files(data, form), *_head_files(data, head)):
+        for file in made:
             path = folder / file.name
             path.touch(mode=0o600)
-            path.write_bytes(file.content)
+            with path.open("wb") as target:
+                file.write(target)
             written.append(path)
     except OSError as error:
         raise StatisticsError(f"{folder} cannot be written: {error.strerror}.") from None
     return tuple(written)
 
 
-def bundle(data: Dataset, head: ChainHead | None = None) -> bytes:
+def bundle(
+    data: Dataset, head: ChainHead | None = None, form: ExportFormat = ExportFormat.CSV
+) -> bytes:
     """An export as one zip file; the same data and chain head give the same bytes."""
+    return zipped((*files(data, form), *_head_files(data, head)))
+
+
+def zipped(made: Iterable[ExportFile]) -> bytes:
+    """Files in one zip file; the same files give the same bytes."""
     target = io.BytesIO()
     with zipfile.ZipFile(target, "w", zipfile.ZIP_DEFLATED) as archive:
-        for file in (*files(data), *_head_files(data, head)):
+        for file in made:
             entry = zipfile.ZipInfo(file.name, (1980, 1, 1, 0, 0, 0))
             entry.compress_type = zipfile.ZIP_DEFLATED
             entry.external_attr = 0o600 << 16
-            archive.writestr(entry, file.content)
+            with archive.open(entry, "w", force_zip64=True) as part:
+                file.write(part)
     return target.getvalue()
 
 
@@ -182,32 +196,4 @@ def _head_files(data: Dataset, head: ChainHead | None) -> Iterator[ExportFile]:
             "is kept apart from the study\nproves everything that was stored before:\n"
             f"python -m study verify DIR --head {head}\n"
         )
-        yield ExportFile("chain_head.txt", text.encode())
-
-
-def _codebook(sheets: Iterable[ExportTable]) -> ExportTable:
-    columns = tuple(
-        Column(name, "text", "") for name in ("file", "column", "type", "meaning", "values")
-    )
-    rows = tuple(
-        (sheet.file, column.name, column.type, column.meaning, column.values)
-        for sheet in sheets
-        for column in sheet.columns
-    )
-    return ExportTable("codebook.csv", columns, rows)
-
-
-def _csv(sheet: ExportTable) -> str:
-    target = io.StringIO()
-    writer = csv.writer(target, lineterminator="\n")
-    writer.writerow([column.name for column in sheet.columns])
-    writer.writerows(_written(row) for row in sheet.rows)
-    return target.getvalue()
-
-
-def _written(row: Sequence[Cell]) -> Iterator[Cell]:
-    for cell in row:
-        if isinstance(cell, bool):
-            yield int(cell)
-        else:
-            yield without_formulas(cell) if isinstance(cell, str) else cell
+        yield text_file("chain_head.txt", text)

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from operator import attrgetter
 
 from study.analysis.dataset import MISSING, Dataset, Observation
 from study.analysis.records import DO_NOT_KNOW, UNDONE
-from study.analysis.scores import first_ratings
 from study.domain.protocol import Role
 from study.domain.questions import LEFT, RIGHT
 from study.report.overview import answer_words
@@ -20,7 +20,19 @@ Cell = str | int | float | bool | None
 class Column:
     """A column of a table, with its description in the codebook.
 
-    `attribute` is the record's attribute of its values, if not called like the column.
+    Parameters
+    ----------
+    name : str
+    type : str
+        text, integer, number, or time.
+    meaning : str
+    values : str
+        The possible values, where they can be listed.
+    attribute : str
+        The record's attribute of its values, if not called like the column.
+    unit : str
+    missing : str
+        What an empty cell means; the column has none without it.
     """
 
     name: str
@@ -28,19 +40,29 @@ class Column:
     meaning: str
     values: str = ""
     attribute: str = ""
+    unit: str = ""
+    missing: str = ""
 
 
 @dataclass(frozen=True)
 class ExportTable:
-    """A table of the export."""
+    """A table of the export.
+
+    Parameters
+    ----------
+    file : str
+    columns : tuple of Column
+    rows : callable
+        An iterator over the rows, made again by each call: there may be a million of them.
+    """
 
     file: str
     columns: tuple[Column, ...]
-    rows: tuple[tuple[Cell, ...], ...]
+    rows: Callable[[], Iterable[Sequence[Cell]]]
 
 
 def tables(data: Dataset) -> tuple[ExportTable, ...]:
-    """All tables except the codebook."""
+    """All tables except the codebook, of data whose observations are in the order shown."""
     return (
         _ratings(data), _methods(data), _readers(data), _cases(data), _guesses(data),
         _comments(data), _displays(data), _events(data), _exclusions(data),
@@ -57,40 +79,52 @@ def _ratings(data: Dataset) -> ExportTable:
         Column("position", "integer", "Position in the session."),
         Column("pair", "text", "Label of the pair in the reader's plan."),
         Column("role", "text", "Why the pair was shown.", ", ".join(Role)),
-        Column("repeat_of", "text", "For a repeat: the label of the repeated pair."),
+        Column("repeat_of", "text", "For a repeat: the label of the repeated pair.",
+               missing="no repeat"),
         Column("question", "text", "Code of the question.", codes),
         Column("side", "text", "The rated image, or the pair; a single image is left.",
                "left, right, pair"),
         Column("left", "text", "Method on the left, or of the single image."),
-        Column("right", "text", "Method on the right; empty for a single image."),
-        Column("method", "text", "Method that was rated; empty for a preference."),
-        Column("value", "number", "The answer, or what is measured on it.", _scales(data)),
-        Column("missing", "text", "Reason for a missing value.", ", ".join(MISSING)),
+        Column("right", "text", "Method on the right.", missing="a single image was shown"),
+        Column("method", "text", "Method that was rated.", missing="the answer is about the pair"),
+        Column("value", "number", "The answer, or what is measured on it.", _scales(data),
+               unit="the unit of the column unit",
+               missing="no answer, for the reason in the column missing, or no number"),
+        Column("missing", "text", "Reason for a missing value.", ", ".join(MISSING),
+               missing="there is an answer"),
         Column("counts_for_kappa", "integer",
                "1: the first main rating of reader, case and method.", "0, 1"),
         Column("revision", "integer", "0: no answer, 1: first answer, higher: corrected."),
-        Column("seconds", "number", "Time that the pair was visible."),
-        Column("answered_at", "time", "Time of storage, UTC, ISO 8601."),
-        Column("excluded", "text", "Code of the rule that excludes the row from all analyses."),
-        Column("unit", "text", "Unit of a measured value; px: the spacing of pixels is unknown."),
+        Column("seconds", "number", "Time that the pair was visible.", unit="s",
+               missing="no answer"),
+        Column("answered_at", "time", "Time of storage, UTC, ISO 8601.", missing="no answer"),
+        Column("excluded", "text", "Code of the rule that excludes the row from all analyses.",
+               missing="not excluded"),
+        Column("unit", "text", "Unit of a measured value; px: the spacing of pixels is unknown.",
+               missing="the value has no unit"),
         Column("answer", "text", "The answer as JSON, where it is no point of a scale: a text, a "
                "number, or points [x, y] in pixels of the image, x from its left edge and y from "
-               "its upper edge, in the order drawn."),
-        *([Column("method_name", "text", "Name of the method.")] if data.unblinded else []),
+               "its upper edge, in the order drawn.", missing="no answer, or a point of a scale"),
+        *([Column("method_name", "text", "Name of the method.",
+                  missing="the answer is about the pair")] if data.unblinded else []),
     )  # fmt: skip
-    first = {
-        (obs.pair, obs.question, obs.side)
-        for question in data.protocol.questions
-        if not question.of_pair
-        for obs in first_ratings(data, question)
-    }
+    return ExportTable("ratings.csv", columns, lambda: _ratings_of(data))
+
+
+def _ratings_of(data: Dataset) -> Iterator[tuple[Cell, ...]]:
+    """The rows of observations, which are in the order shown."""
     names = {one.mask: one.name for one in data.methods}
-    rows = []
-    for obs in data.ordered():
-        key = (obs.pair, obs.question, obs.side)
+    reader, rated = "", set[tuple[str, str, str]]()
+    for obs in data.observations:
+        if obs.reader != reader:
+            reader, rated = obs.reader, set()
+        first = False
+        if obs.role is Role.MAIN and not obs.excluded and obs.method:
+            key = (obs.question, obs.case, obs.method)
+            first = key not in rated
+            rated.add(key)
         extra = (names.get(obs.method, ""),) if data.unblinded else ()
-        rows.append((*_rating(obs, key in first), *extra))
-    return ExportTable("ratings.csv", columns, tuple(rows))
+        yield (*_rating(obs, first), *extra)
 
 
 def _rating(obs: Observation, first: bool) -> tuple[Cell, ...]:
@@ -120,8 +154,13 @@ def _methods(data: Dataset) -> ExportTable:
     if data.unblinded:
         columns += (
             Column("name", "text", "From the key file."),
-            Column("group", "text", "Correct answer to the blinding question."),
-            Column("parameters", "text", "How its images were made."),
+            Column(
+                "group",
+                "text",
+                "Correct answer to the blinding question.",
+                missing="the method has no group",
+            ),
+            Column("parameters", "text", "How its images were made.", missing="unknown"),
         )
         rows = [
             (
@@ -132,7 +171,7 @@ def _methods(data: Dataset) -> ExportTable:
             )
             for row, one in zip(rows, data.methods, strict=True)
         ]
-    return ExportTable("methods.csv", columns, tuple(rows))
+    return ExportTable("methods.csv", columns, lambda: rows)
 
 
 def _readers(data: Dataset) -> ExportTable:
@@ -140,17 +179,19 @@ def _readers(data: Dataset) -> ExportTable:
         Column("reader", "text", "Code of the reader.", attribute="code"),
         Column("state", "text", "Whether the reader is analysed.",
                "included, withdrawn, excluded, never joined"),
-        Column("specialty", "text", "As answered by the reader."),
-        Column("experience_years", "integer", "As answered by the reader."),
+        Column("specialty", "text", "As answered by the reader.", missing="no answer"),
+        Column("experience_years", "integer", "As answered by the reader.", unit="years",
+               missing="no answer"),
         Column("simulated", "integer", "1: a program, not a person.", "0, 1"),
         Column("display_check", "text", "Check of the screen.", "passed, failed, not done"),
         Column("planned", "integer", "Number of planned main pairs."),
         Column("read", "integer", "Number of answered main pairs."),
         Column("corrections", "integer", "Number of pairs corrected with a reason."),
-        Column("started_at", "time", "Start of the first session, UTC."),
-        Column("finished_at", "time", "End of the last finished session, UTC."),
-        Column("replaces", "text", "Code of the reader whose plan was taken over."),
-        Column("replaced_by", "text", "Code of the reader who took over the plan."),
+        Column("started_at", "time", "Start of the first session, UTC.", missing="not started"),
+        Column("finished_at", "time", "End of the last finished session, UTC.",
+               missing="none is finished"),
+        Column("replaces", "text", "Code of the reader whose plan was taken over.", missing="none"),
+        Column("replaced_by", "text", "Code of the reader who took over the plan.", missing="none"),
     )  # fmt: skip
     return _of_records("readers.csv", columns, data.readers)
 
@@ -159,10 +200,10 @@ def _cases(data: Dataset) -> ExportTable:
     columns = (
         Column("case", "text", "Random label of the case; its name is in the key file."),
         Column("patient", "text", "Random label of the patient."),
-        Column("modality", "text", "DICOM code of the modality."),
+        Column("modality", "text", "DICOM code of the modality.", missing="unknown"),
         Column("training", "integer", "1: for training and warm-up only.", "0, 1"),
         Column("truth", "text", "Whether the case has what readers look for; after unblinding.",
-               "yes, no"),
+               "yes, no", missing="unknown, or methods are masked"),
     )  # fmt: skip
     return _of_records("cases.csv", columns, data.cases)
 
@@ -173,14 +214,15 @@ def _guesses(data: Dataset) -> ExportTable:
         Column("method", "text", "Method of the image that was shown."),
         Column("guess", "text", "Answer to the blinding question.",
                ", ".join((*data.protocol.blinding_groups, DO_NOT_KNOW))),
-        *([Column("group", "text", "Correct answer.")] if data.unblinded else []),
+        *([Column("group", "text", "Correct answer.",
+                  missing="the method has no group")] if data.unblinded else []),
     )  # fmt: skip
     groups = {one.mask: one.group for one in data.methods}
     rows: list[tuple[Cell, ...]] = []
     for one in data.guesses:
         extra = (groups.get(one.method, ""),) if data.unblinded else ()
         rows.append((one.reader, one.method, one.guess, *extra))
-    return ExportTable("guesses.csv", columns, tuple(rows))
+    return ExportTable("guesses.csv", columns, lambda: rows)
 
 
 def _comments(data: Dataset) -> ExportTable:
@@ -203,13 +245,15 @@ def _displays(data: Dataset) -> ExportTable:
         Column("ends_seen", "integer", "1: 5 % on black and 95 % on white were seen.", "0, 1"),
         Column("dim_room", "integer", "1: the reader says that the room is dim.", "0, 1"),
         Column("carry_on", "integer", "1: went on although something was not seen.", "0, 1"),
-        Column("width", "integer", "Width of the window in CSS pixels."),
-        Column("height", "integer", "Height of the window in CSS pixels."),
-        Column("screen_width", "integer", "Width of the screen in CSS pixels."),
-        Column("screen_height", "integer", "Height of the screen in CSS pixels."),
-        Column("colour_depth", "integer", "Bits of a pixel that the browser reports."),
+        Column("width", "integer", "Width of the window.", unit="CSS pixels"),
+        Column("height", "integer", "Height of the window.", unit="CSS pixels"),
+        Column("screen_width", "integer", "Width of the screen.", unit="CSS pixels"),
+        Column("screen_height", "integer", "Height of the screen.", unit="CSS pixels"),
+        Column("colour_depth", "integer", "Bits of a pixel that the browser reports.", unit="bit"),
         Column("ratio", "number", "Device pixels of a CSS pixel."),
-        Column("device", "text", "Label of the computer and browser, random."),
+        Column(
+            "device", "text", "Label of the computer and browser, random.", missing="not recorded"
+        ),
     )
     return _of_records("displays.csv", columns, data.displays)
 
@@ -218,10 +262,10 @@ def _events(data: Dataset) -> ExportTable:
     columns = (
         Column("reader", "text", "Code of the reader."),
         Column("pair", "text", "Label of the pair in the reader's plan."),
-        Column("at_ms", "integer", "Milliseconds that the pair had been visible."),
+        Column("at_ms", "integer", "Time that the pair had been visible.", unit="ms"),
         Column("kind", "text", "What the reader did.",
                "window, zoom, pan, reset, flicker, pause"),
-        Column("payload", "text", "Its values, as the page reports them."),
+        Column("payload", "text", "Its values, as the page reports them.", missing="none"),
     )  # fmt: skip
     return _of_records("events.csv", columns, data.events)
 
@@ -239,7 +283,6 @@ def _exclusions(data: Dataset) -> ExportTable:
     return _of_records("exclusions.csv", columns, data.exclusions)
 
 
-def _of_records(file: str, columns: tuple[Column, ...], records: Iterable[object]) -> ExportTable:
-    names = [column.attribute or column.name for column in columns]
-    rows = tuple(tuple(getattr(record, name) for name in names) for record in records)
-    return ExportTable(file, columns, rows)
+def _of_records(file: str, columns: tuple[Column, ...], records: Sequence[object]) -> ExportTable:
+    values = attrgetter(*(column.attribute or column.name for column in columns))
+    return ExportTable(file, columns, lambda: map(values, records))

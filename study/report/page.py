@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from functools import cache
 from itertools import count
 from pathlib import Path
@@ -13,6 +14,7 @@ from study.analysis import Analysis, Dataset
 from study.analysis.log import run
 from study.domain import formatting
 from study.report.categories import category
+from study.report.cells import Table
 from study.report.conduct import balance, blinding, left_out
 from study.report.consistency import consistency
 from study.report.context import ReportContext
@@ -49,6 +51,14 @@ def make(
     return render(done.data, done.analysis)
 
 
+@dataclass(frozen=True)
+class ReportDocument:
+    """A report as an HTML document, and its tables in the order of their numbers."""
+
+    html: str
+    tables: tuple[Table, ...]
+
+
 def render(data: Dataset, analysis: Analysis) -> str:
     """The report as HTML.
 
@@ -63,6 +73,11 @@ def render(data: Dataset, analysis: Analysis) -> str:
     str
         A complete document that refers to no other file. The same arguments give the same text.
     """
+    return document(data, analysis).html
+
+
+def document(data: Dataset, analysis: Analysis) -> ReportDocument:
+    """The report as `render` writes it, with its tables."""
     context = ReportContext(data, analysis)
     sections = [
         primary(context),
@@ -80,7 +95,13 @@ def render(data: Dataset, analysis: Analysis) -> str:
         statistics(context),
         reproducibility(context),
     ]
-    numbers = {"next_table": count(1).__next__, "next_figure": count(1).__next__}
+    tables: list[Table] = []
+
+    def next_table(table: Table) -> int:
+        tables.append(table)
+        return len(tables)
+
+    numbers = {"next_table": next_table, "next_figure": count(1).__next__}
     templates = _templates()
     html = templates.get_template("page.html").render(
         title=data.protocol.title,
@@ -92,7 +113,8 @@ def render(data: Dataset, analysis: Analysis) -> str:
         bodies=(templates.get_template(s.template).render(numbers, **s.values) for s in sections),
     )
     # Lone surrogates cannot be written as UTF-8.
-    return html.translate(_CONTROLS).encode("utf-8", "replace").decode("utf-8") + "\n"
+    written = html.translate(_CONTROLS).encode("utf-8", "replace").decode("utf-8") + "\n"
+    return ReportDocument(written, tuple(tables))
 
 
 @cache

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import io
 import re
 import zipfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from typing import IO
 from xml.sax.saxutils import escape, quoteattr
 
 from study.domain.errors import StatisticsError
+from study.report.export_files import ExportFile
 from study.report.export_tables import Cell, ExportTable
 
 MOST_ROWS = 1_048_576
@@ -29,35 +30,40 @@ _STYLES = (
 """The second cell format, for headings, is bold."""
 
 
-def workbook(sheets: Sequence[ExportTable]) -> bytes:
+def workbook(name: str, sheets: Sequence[ExportTable]) -> ExportFile:
     """A workbook with a sheet for each table; the same tables give the same bytes.
 
-    Raises
-    ------
-    StatisticsError
-        A table has more rows than a sheet can hold.
+    It is written row by row. Writing it raises StatisticsError where a table has more rows than a
+    sheet can hold.
     """
+    return ExportFile(name, lambda target: _write(target, sheets))
+
+
+def _write(target: IO[bytes], sheets: Sequence[ExportTable]) -> None:
     names = [sheet.file.partition(".")[0] for sheet in sheets]
     numbers = range(1, len(sheets) + 1)
-    parts = {
-        "[Content_Types].xml": _content_types(numbers),
-        "_rels/.rels": _relationships([("officeDocument", "xl/workbook.xml")]),
-        "xl/workbook.xml": _book(names),
-        "xl/_rels/workbook.xml.rels": _relationships(
-            [*(("worksheet", f"worksheets/sheet{n}.xml") for n in numbers),
-             ("styles", "styles.xml")]
-        ),
-        "xl/styles.xml": _STYLES,
+    parts: dict[str, Iterable[str]] = {
+        "[Content_Types].xml": [_content_types(numbers)],
+        "_rels/.rels": [_relationships([("officeDocument", "xl/workbook.xml")])],
+        "xl/workbook.xml": [_book(names)],
+        "xl/_rels/workbook.xml.rels": [
+            _relationships(
+                [*(("worksheet", f"worksheets/sheet{n}.xml") for n in numbers),
+                 ("styles", "styles.xml")]
+            )
+        ],
+        "xl/styles.xml": [_STYLES],
     }  # fmt: skip
     for number, sheet in zip(numbers, sheets, strict=True):
-        parts[f"xl/worksheets/sheet{number}.xml"] = "".join(_sheet(sheet))
-    target = io.BytesIO()
+        parts[f"xl/worksheets/sheet{number}.xml"] = _sheet(sheet)
     with zipfile.ZipFile(target, "w", zipfile.ZIP_DEFLATED) as archive:
-        for name, text in parts.items():
+        for name, texts in parts.items():
             entry = zipfile.ZipInfo(name, (1980, 1, 1, 0, 0, 0))
             entry.compress_type = zipfile.ZIP_DEFLATED
-            archive.writestr(entry, _HEAD + text)
-    return target.getvalue()
+            with archive.open(entry, "w") as part:
+                part.write(_HEAD.encode())
+                for text in texts:
+                    part.write(text.encode())
 
 
 def _content_types(numbers: Sequence[int]) -> str:
@@ -92,16 +98,16 @@ def _book(names: Sequence[str]) -> str:
 
 
 def _sheet(sheet: ExportTable) -> Iterator[str]:
-    if len(sheet.rows) >= MOST_ROWS:
-        raise StatisticsError(
-            f"{sheet.file} has {len(sheet.rows)} rows, more than an Excel sheet can hold: export "
-            "as CSV."
-        )
     yield f'<worksheet {_MAIN}><sheetViews><sheetView workbookViewId="0">'
     yield '<pane ySplit="1" topLeftCell="A2" activePane="bottomLeft" state="frozen"/>'
     yield "</sheetView></sheetViews><sheetData>"
     yield _row([column.name for column in sheet.columns], ' s="1"')
-    for row in sheet.rows:
+    for number, row in enumerate(sheet.rows(), start=2):
+        if number > MOST_ROWS:
+            raise StatisticsError(
+                f"{sheet.file} has more rows than the {MOST_ROWS} that an Excel sheet can hold: "
+                "export as CSV or Parquet."
+            )
         yield _row(row)
     yield "</sheetData></worksheet>"
 

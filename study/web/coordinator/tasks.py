@@ -7,7 +7,7 @@ from typing import Any
 
 from enhancers.files import given_path
 from study.accounts.staff import StaffAccount
-from study.domain.errors import BuildError, StudyError
+from study.domain.errors import BuildError, StatisticsError, StudyError
 from study.domain.protocol import Status
 from study.stimuli.checks import BuildReport
 from study.stimuli.sources import (
@@ -172,38 +172,55 @@ class Tasks:
 
     def _report(self, user: StaffAccount, report: Report) -> str:
         from study.analysis.log import run
-        from study.report import render
+        from study.report import document, export
+        from study.report.table_files import table_files
 
         report(0.0, "computing")
         made = run(self.context.store, actor=user.code, key=self._names())
         report(0.9, "drawing")
-        text = render(made.data, made.analysis).encode("utf-8")
-        masked = not made.data.unblinded
-        name = f"{made.data.study.code}-report.html"
-        self.context.files.put(Download(name, "text/html", text, shown=True, masked=masked))
+        written = document(made.data, made.analysis)
+        masked, code = not made.data.unblinded, made.data.study.code
+        tables = export.zipped(table_files(made.data.protocol.title, written.tables))
+        self.context.files.put(
+            Download(f"{code}-report-tables.zip", "application/zip", tables, masked=masked),
+            Download(
+                f"{code}-report.html", "text/html", written.html.encode(), shown=True, masked=masked
+            ),
+        )
         return f"The report is ready; the analysis is logged as {made.run_id}."
 
     def _export(self, user: StaffAccount, report: Report) -> str:
         from study.analysis.collect import collect
         from study.report import export
+        from study.report.export import ExportFormat
 
         report(0.0, "collecting")
         data = collect(self.context.store, self._names())
         masked, code = not data.unblinded, data.study.code
-        files = {one.name: one.content for one in export.files(data)}
-        book = export.files(data, export.ExportFormat.XLSX)[0].content
         head = export.log(self.context.store, data, user.code)
+        ratings = export.files(data)[0].content
         self.context.files.put(
-            Download(f"{code}-ratings.csv", "text/csv", files["ratings.csv"], masked=masked),
-            Download(f"{code}-tables.xlsx", export.XLSX_TYPE, book, masked=masked),
-            Download(f"{code}-study.json", "application/json", files["study.json"], masked=masked),
+            Download(f"{code}-ratings.csv", "text/csv", ratings, masked=masked),
+            Download(
+                f"{code}-parquet.zip", "application/zip",
+                export.bundle(data, head, ExportFormat.PARQUET), masked=masked,
+            ),
             Download(
                 f"{code}-all.zip", "application/zip", export.bundle(data, head), masked=masked
             ),
-        )
+        )  # fmt: skip
+        try:
+            book = export.files(data, ExportFormat.XLSX)[0].content
+            self.context.files.put(
+                Download(f"{code}-tables.xlsx", export.XLSX_TYPE, book, masked=masked)
+            )
+            excel = "all of them as an Excel workbook"
+        except StatisticsError as error:
+            excel = f"no Excel workbook ({error})"
         return (
-            "The tables are ready: ratings, all tables as an Excel workbook, everything as JSON, "
-            f"and all with a codebook as zip. Chain head {head}."
+            f"The tables are ready: ratings; {excel}; as Parquet; and all as CSV and JSON with a "
+            "codebook, the scripts of the primary comparison and iMRMC input where cases have a "
+            f"truth, as zip. Chain head {head}."
         )
 
     def _names(self) -> Key | None:

@@ -190,11 +190,22 @@ def test_from_ratings_to_the_report_with_names(
         folder = tmp_path / f"tables{len(options)}{named}"
         tables = done("export", built, "--out", folder, *options).split()
         assert any("strong" in Path(path).read_text() for path in tables) is named
-    done("report", built, "--out", tmp_path / "named.html")
-    assert "strong" in (tmp_path / "named.html").read_text()
+    _files_with_names(terminal, built, tmp_path)
     with sqlite3.connect(built / "study.sqlite") as database:
         rows = list(database.execute("SELECT actor, action FROM audit_event"))
     assert {("anna", "build"), ("anna", "unblind")} <= set(rows)
+
+
+def _files_with_names(terminal: Terminal, built: Path, folder: Path) -> None:
+    """The tables of a report, and an export as Parquet."""
+    done, fails = terminal.done, terminal.fails
+    report = ("report", built, "--out", folder / "named.html", "--tables")
+    assert "is not empty" in fails(*report, folder)
+    done(*report, folder / "report-tables")
+    for name in ("named.html", "report-tables/tables.html", "report-tables/tables.tex"):
+        assert "strong" in (folder / name).read_text()
+    done("export", built, "--out", folder / "typed", "--format", "parquet")
+    assert (folder / "typed" / "ratings.parquet").read_bytes().startswith(b"PAR1")
 
 
 def _read(folder: Path, key: Path) -> None:

@@ -247,9 +247,10 @@ def test_a_workbook_has_every_table_with_numbers_and_text_that_is_no_formula(
 ) -> None:
     text = '=HYPERLINK("http://x")\n<b>&\x07'
     commented = replace(data, comments=(CommentRecord("R01", "R01-1-001", text, ""),))
-    book, everything = export.files(commented, export.ExportFormat.XLSX)
+    book, text_of_codebook, everything = export.files(commented, export.ExportFormat.XLSX)
     assert (book.name, everything.name) == ("study.xlsx", "study.json")
-    assert export.files(commented, export.ExportFormat.XLSX)[0] == book
+    assert text_of_codebook.name == "codebook.txt"
+    assert export.files(commented, export.ExportFormat.XLSX)[0].content == book.content
     main = "{http://schemas.openxmlformats.org/spreadsheetml/2006/main}"
     with zipfile.ZipFile(io.BytesIO(book.content)) as archive:
         assert archive.testzip() is None

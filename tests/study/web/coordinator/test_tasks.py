@@ -108,7 +108,14 @@ def test_results_are_masked_before_unblinding(read):
     read.tasks.tables(read.anna)
     finish(read)
     named = {one.name: one for _, one in read.context.files.listing()}
-    assert set(named) >= {"S1-report.html", "S1-ratings.csv", "S1-study.json", "S1-all.zip"}
+    assert set(named) >= {
+        "S1-report.html",
+        "S1-report-tables.zip",
+        "S1-ratings.csv",
+        "S1-tables.xlsx",
+        "S1-parquet.zip",
+        "S1-all.zip",
+    }
     for one in named.values():
         assert one.masked
         assert not [name for name in NAMES if name.encode() in one.content]
