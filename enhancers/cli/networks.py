@@ -12,6 +12,7 @@ import typer
 
 from enhancers.cli.common import AsJson, Device, Seed, check_folder
 from enhancers.cli.progress import bytes_bar, confirmed
+from enhancers.errors import ParameterError
 from enhancers.networks.entry import QkvOrder, ScheduleName, bytes_text
 
 if TYPE_CHECKING:
@@ -28,7 +29,7 @@ Key = Annotated[
 
 
 class Which(StrEnum):
-    """The network to train: one to sample from, or a restorer."""
+    """The network to train: one to sample from, a restorer, or those of `morphology`."""
 
     PIXEL = "pixel"
     LATENT = "latent"
@@ -36,6 +37,7 @@ class Which(StrEnum):
     PIX2PIX = "pix2pix"
     DIFFUSION_UNET = "diffusion_unet"
     DIFFUSION_UNET_PUBLISHED = "diffusion_unet_published"
+    MORPHOLOGY = "morphology"
 
 
 class Trained(StrEnum):
@@ -243,6 +245,14 @@ def train(
         list[Trained] | None,
         typer.Option(case_sensitive=False, help="For a restorer: the modalities; by default all."),
     ] = None,
+    side: Annotated[
+        int,
+        typer.Option(
+            min=64,
+            max=512,
+            help="For morphology: the side of its images in pixels, 16 times a whole number.",
+        ),
+    ] = 128,
     seed: Seed = 0,
     device: Device = "auto",
 ) -> None:
@@ -259,6 +269,14 @@ def train(
         results = trainer(
             read_corpus(data), minutes, folder, chosen, seed=seed, resume=resume, start=start
         )
+    elif which is Which.MORPHOLOGY:
+        from enhancers.networks.training.morphology.train import train_morphology
+        from enhancers.networks.training.morphology.volumes import spine_corpus
+
+        _check_morphology(data, side)
+        results = train_morphology(
+            spine_corpus(side, seed), minutes, folder, chosen, seed=seed, resume=resume
+        )
     else:
         from enhancers.networks.training.restorers.pairs import read_pairs
         from enhancers.networks.training.restorers.train import train_restorer
@@ -272,3 +290,11 @@ def train(
               f"loss {result.loss:.4f}")  # fmt: skip
         for name, value in result.validation.items():
             print(f"  {name}: {value:g}")
+
+
+def _check_morphology(data: Path | None, side: int) -> None:
+    """Refuse what the training of `morphology` has no use for."""
+    if data is not None:
+        raise ParameterError("morphology is trained on spine phantoms; leave --data away.")
+    if side % 16:
+        raise ParameterError(f"--side {side} is not possible; give a multiple of 16, such as 128.")

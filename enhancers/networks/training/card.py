@@ -73,13 +73,15 @@ _OWN = {
     "Restormer": "enhancers.networks.restorers.restormer",
     "Pix2PixGenerator": "enhancers.networks.restorers.pix2pix",
     "DiffusionUNet": "enhancers.networks.restorers.diffusion_unet",
+    "MorphologyUNet": "enhancers.networks.morphology.unet",
+    "MorphologyTuner": "enhancers.networks.morphology.tuner",
 }
 """Where the classes that are not of diffusers come from."""
 
 _TAGS = ("medical", "image-restoration", "denoising", "diffusion", "not-for-diagnosis")
 
 
-def _front_matter(which: str, facts: Mapping[str, Any]) -> str:
+def front_matter(which: str, facts: Mapping[str, Any]) -> str:
     """What the Hub reads: licence, library, task, and the validation figures as results."""
     from huggingface_hub import EvalResult, ModelCardData
 
@@ -91,7 +93,7 @@ def _front_matter(which: str, facts: Mapping[str, Any]) -> str:
             # Results are merged by data set: without this, under the first stage's name.
             dataset_config=str(stage["stage"]),
             dataset_name=f"held-out images of the group {name.split()[0]}",
-            metric_type="psnr" if name.endswith("dB") else "mse",
+            metric_type=_metric(name),
             metric_name=name,
             metric_value=value,
         )
@@ -109,9 +111,15 @@ def _front_matter(which: str, facts: Mapping[str, Any]) -> str:
     return f"---\n{data.to_yaml()}\n---\n"
 
 
-def _use(parts: Mapping[str, str]) -> list[str]:
+def _metric(figure: str) -> str:
+    if figure.endswith("dB"):
+        return "psnr"
+    return "dice" if " Dice " in figure else "mse"
+
+
+def use(parts: Mapping[str, str], *, scheduler: bool = True) -> list[str]:
     """How the folder is loaded, as code that runs in it: subfolders and their classes."""
-    classes: dict[str, set[str]] = {"diffusers": {"DDIMScheduler"}}
+    classes: dict[str, set[str]] = {"diffusers": {"DDIMScheduler"}} if scheduler else {}
     for name in parts.values():
         classes.setdefault(_OWN.get(name, "diffusers"), set()).add(name)
     imports = [
@@ -120,11 +128,12 @@ def _use(parts: Mapping[str, str]) -> list[str]:
     loads = [
         f'{part} = {name}.from_pretrained(".", subfolder="{part}")' for part, name in parts.items()
     ]
+    if scheduler:
+        loads.append('scheduler = DDIMScheduler.from_pretrained(".", subfolder="scheduler")')
     return [
         "## Use", "",
         "In this folder, or with its name on the Hub in place of the dot:", "",
-        "```python", *imports, "", *loads,
-        'scheduler = DDIMScheduler.from_pretrained(".", subfolder="scheduler")', "```", "",
+        "```python", *imports, "", *loads, "```", "",
     ]  # fmt: skip
 
 
@@ -146,9 +155,9 @@ def render(which: str, facts: Mapping[str, Any], attribution: str) -> str:
         for name, images in facts["images"].items()
     ]
     lines = [
-        _front_matter(which, facts),
+        front_matter(which, facts),
         f"# {title}", "", summary, "",
-        *_use(facts["classes"]),
+        *use(facts["classes"]),
         "## Split", "",
         "By subject within each group: no subject of a group is on both sides.", "",
         "| group | training images | validation images | training subjects | validation subjects |",
@@ -189,11 +198,11 @@ def render_restorer(which: str, facts: Mapping[str, Any], attribution: str) -> s
     title, summary = _RESTORERS[which]
     (stage,) = facts["stages"]
     lines = [
-        _front_matter(which.replace("_", "-"), facts),
+        front_matter(which.replace("_", "-"), facts),
         f"# {title}", "", summary, "",
         f"Its input is a gray image in [-1, 1] with one plane of 0 or 1 for each of "
         f"{', '.join(facts['images'])}.", "",
-        *_use({"network": facts["class"]}),
+        *use({"network": facts["class"]}),
         "## Split", "", "By subject within each modality.", "",
         "| modality | images: training, validation, test | subjects: training, validation, test |",
         "|---|---|---|",

@@ -1,0 +1,107 @@
+"""The fusion of features over depths, and the tuners that bring them into a diffusion network."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import partial
+
+import numpy as np
+import torch
+from diffusers import ConfigMixin, ModelMixin
+from diffusers.configuration_utils import register_to_config
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from enhancers.errors import ParameterError
+from enhancers.networks.morphology.unet import WIDTHS, Features, MorphologyUNet, Skip
+
+DEPTH_WEIGHTS = (0.109, 0.205, 0.252, 0.259, 0.174)
+"""Of depths, from superficial to deep: how often each is the best (Zhou et al., section IV-A)."""
+VARIANTS = ("published", "residual")
+"""What a skip connection becomes: T(f, F) + F*, or f + T(f, F) + F*."""
+MOST_DEPTHS = 9
+
+
+def depth_weights(count: int, known: Sequence[float] = DEPTH_WEIGHTS) -> tuple[float, ...]:
+    """The weight of each of ``count`` depths, from superficial to deep, with a sum of 1.
+
+    ``known`` are those of equally spaced depths over the same range; in between they are
+    interpolated.
+
+    Raises
+    ------
+    ParameterError
+        ``count`` is not 1 to 9, or the weights are negative or all 0.
+    """
+    if not 1 <= count <= MOST_DEPTHS:
+        raise ParameterError(f"{count} depths cannot be fused; give 1 to {MOST_DEPTHS} images.")
+    if not known or min(known) < 0 or not 0 < sum(known) < np.inf:
+        raise ParameterError(
+            f"weights={list(known)} are not possible; give none below 0, some above."
+        )
+    places = np.linspace(0, len(known) - 1, count) if count > 1 else [(len(known) - 1) / 2]
+    found = np.interp(places, np.arange(len(known)), known)
+    if not found.sum() > 0:
+        raise ParameterError(f"weights={list(known)} leave none of {count} depths; give others.")
+    return tuple(float(weight) for weight in found / found.sum())
+
+
+def fused(features: Features, weights: Sequence[float]) -> Features:
+    """Σ w_d F^d of features of D depths, (B D, C, h, w) with the depths next to each other."""
+    shares = torch.tensor(weights, device=features.encoder[0].device)
+
+    def mean(values: Tensor) -> Tensor:
+        each = values.unflatten(0, (-1, len(shares)))
+        return torch.einsum("bdchw,d->bchw", each, shares.to(values.dtype))
+
+    return Features(tuple(map(mean, features.encoder)), tuple(map(mean, features.decoder)))
+
+
+def features_of(extractor: MorphologyUNet, depths: Tensor, weights: Sequence[float]) -> Features:
+    """The fused features of images at several depths, (B, D, H, W) in [-1, 1]."""
+    _, found = extractor.run(depths.flatten(0, 1)[:, None])
+    return fused(found, weights)
+
+
+class MorphologyTuner(ModelMixin, ConfigMixin):  # type: ignore[misc]
+    """T(f, F) = W_up GELU(W_down (f + F)) for each level, and the skip connections it makes.
+
+    Parameters
+    ----------
+    block_out_channels : tuple of int
+        Channels of the levels.
+    reduction : int
+        C over the channels of the bottleneck.
+    variant : str
+        One of `VARIANTS`. As published, a skip connection is T(f, F) + F*, in which the frozen
+        decoder no longer finds its own f; "residual" adds f.
+    """
+
+    config_name = "config.json"
+
+    @register_to_config  # type: ignore[untyped-decorator]
+    def __init__(
+        self,
+        block_out_channels: tuple[int, ...] = WIDTHS,
+        reduction: int = 4,
+        variant: str = "published",
+    ) -> None:
+        super().__init__()
+        self.down = nn.ModuleList(nn.Conv2d(c, c // reduction, 1) for c in block_out_channels)
+        self.up = nn.ModuleList(nn.Conv2d(c // reduction, c, 1) for c in block_out_channels)
+        for layer in self.up:
+            nn.init.zeros_(layer.weight)
+            nn.init.zeros_(layer.bias)
+
+    def forward(self, encoder: Sequence[Tensor], features: Features) -> list[Tensor]:
+        """The skip connections of all levels, of the shapes of ``encoder``."""
+        made = []
+        levels = zip(self.down, self.up, encoder, *features, strict=True)
+        for down, up, own, there, back in levels:
+            tuned = up(F.gelu(down(own + there))) + back
+            made.append(own + tuned if self.config.variant == "residual" else tuned)
+        return made
+
+    def skip(self, features: Features) -> Skip:
+        """The skip connections that follow ``features``."""
+        return partial(self.forward, features=features)

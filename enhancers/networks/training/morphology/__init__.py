@@ -1,0 +1,1 @@
+"""Training of the networks of the morphology-consistent diffusion, on spine phantoms."""

@@ -1,0 +1,53 @@
+"""The card of the networks of the morphology-consistent diffusion."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from enhancers.networks.training.card import front_matter, use
+
+_LIMITS = """\
+- Diagnosis, and real patients: it has seen simulated spines only. What it adds is plausible, not
+  measured.
+- Spines, depths and artefacts that the simulation does not know: vertebrae that are missing or
+  fused, implants, curves above 50 degrees.
+- Images of another scale: the spine from T2 to L5 fills the height of the image.
+"""
+
+
+def render_morphology(facts: Mapping[str, Any]) -> str:
+    """The card as Markdown, from the content of ``training.json``."""
+    stages = []
+    for stage in facts["stages"]:
+        figures = "; ".join(f"{name} {value:g}" for name, value in stage["validation"].items())
+        stages.append(
+            f"- **{stage['stage']}**: {stage['steps']} steps in {stage['minutes']:.0f} min, Adam "
+            f"with cosine decay, moving average of the weights; final training loss "
+            f"{stage['loss']:.4f}. Validation: {figures}."
+        )
+    weights = ", ".join(f"{weight:.3f}" for weight in facts["depth_weights"])
+    lines = [
+        front_matter("morphology", facts),
+        "# Morphology-consistent diffusion", "",
+        f"One artefact-free coronal image of a spine from ultrasound projections at several depths "
+        f"(Zhou et al.), {facts['side']} pixels each way, gray in [-1, 1]. A diffusion network "
+        f"(ε-prediction, {facts['schedule']}) knows artefact-free images, a segmentation network "
+        f"of the same shape has four classes (background, transverse process, rib, lumbar lump), "
+        f"and a tuner in each skip connection brings the features of the second into the first, "
+        f"fused over depths with the weights {weights}. `tuner_published` replaces the skip "
+        f"connections as in equation 8 of the paper; `tuner_residual` adds to them.", "",
+        *use(facts["classes"], scheduler=False),
+        "## Split", "", "By subject; the spines are phantoms (`enhancers.phantoms.spine`).", "",
+        "| part | volumes | subjects |", "|---|---|---|",
+        *(f"| {name} | {count} | {facts['subjects'][name]} |"
+          for name, count in facts["images"].items()), "",
+        "## Training", "", *stages, "",
+        "The second term of equation 9 is weighted by min(SNR, 1). Noise errors are mean squared "
+        "errors on artefact-free images, of which a blind guess has 1; Dice is on the optimal "
+        "depths; PSNR is to the artefact-free truth, of samples with ten steps, of the optimal "
+        "depths, and of the weighted mean of depths.", "",
+        "## Not good for", "", _LIMITS.rstrip(), "",
+        "## Licence", "", "The weights and the phantoms: Apache-2.0.", "",
+    ]  # fmt: skip
+    return "\n".join(lines)

@@ -1,0 +1,145 @@
+"""Training of the networks of the morphology-consistent diffusion; resumable, on CPU or GPU.
+
+Stage I learns artefact-free images, stage II segments the optimal image, stage III tunes the skip
+connections of the first to the features of the second, in each variant.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable, Mapping
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from enhancers.networks.morphology.sampling import signal
+from enhancers.networks.morphology.tuner import VARIANTS, MorphologyTuner, depth_weights
+from enhancers.networks.morphology.unet import MorphologyUNet
+from enhancers.networks.training.morphology.card import render_morphology
+from enhancers.networks.training.morphology.objectives import (
+    noise_loss,
+    segmentation_loss,
+    tuner_loss,
+)
+from enhancers.networks.training.morphology.validation import (
+    noise_figures,
+    restoration_figures,
+    segmentation_figures,
+)
+from enhancers.networks.training.morphology.volumes import Batches, SpineCorpus
+from enhancers.networks.training.stage import Recipe, Stage, StageResult, adam, cosine_decay
+
+SIDE, BATCH = 128, 8
+CLASSES = 4
+DIFFUSION, SEGMENTATION = Recipe(1e-3, cosine_decay, adam), Recipe(1e-3, cosine_decay, adam)
+TUNER = Recipe(1e-3, cosine_decay, adam)
+SHARES = {"diffusion": 0.5, "segmentation": 0.14, "tuner": 0.18}
+"""Of the minutes; the last for each variant of the tuner."""
+
+
+def train_morphology(
+    corpus: SpineCorpus, minutes: float, out: Path, device: str, *,
+    seed: int = 0, resume: bool = False, steps: Mapping[str, int] | None = None,
+) -> tuple[StageResult, ...]:  # fmt: skip
+    """Train all networks and write them as folders below ``out``.
+
+    Parameters
+    ----------
+    corpus : SpineCorpus
+    minutes : float
+        Shared out as `SHARES`.
+    steps : mapping, optional
+        The number of steps of each stage, a key of `SHARES`, instead of the minutes.
+    """
+    torch.manual_seed(seed)
+    found = _Stages(corpus, minutes, out, device, seed, resume, steps or {})
+    abar = signal().to(device)
+    learned = Batches(corpus.clean, seed, device)
+
+    network, first = found.train(
+        "diffusion", "diffusion", MorphologyUNet(), DIFFUSION,
+        lambda model: noise_loss(model, learned.batch(BATCH).clean, abar, image_term=True),
+        lambda model: noise_figures(model, corpus.validation, device),
+    )  # fmt: skip
+    extractor, second = found.train(
+        "segmentation", "segmentation", MorphologyUNet(out_channels=CLASSES, timed=False),
+        SEGMENTATION,
+        lambda model: segmentation_loss(model, learned.batch(BATCH)),
+        lambda model: segmentation_figures(model, corpus.validation, device),
+    )  # fmt: skip
+    for frozen in (network, extractor):
+        frozen.requires_grad_(False)
+    tuned = Batches(corpus.tuning, seed + 1, device)
+    weights = depth_weights(corpus.tuning.depths.shape[1])
+    results, parts = [first, second], {"diffusion": network, "segmentation": extractor}
+    for variant in VARIANTS:
+        tuner, result = found.train(
+            f"tuner_{variant}", "tuner", MorphologyTuner(variant=variant), TUNER,
+            lambda model: tuner_loss(
+                model, network, extractor, tuned.batch(BATCH), abar, weights
+            ),
+            lambda model: restoration_figures(
+                model, network, extractor, corpus.validation, weights, device
+            ),
+        )  # fmt: skip
+        results.append(result)
+        parts[f"tuner_{variant}"] = tuner
+    for name, part in parts.items():
+        part.half().save_pretrained(out / name)
+    _write_card(out, corpus, tuple(results), parts)
+    return tuple(results)
+
+
+class _Stages:
+    """Trains one stage after the other."""
+
+    def __init__(
+        self, corpus: SpineCorpus, minutes: float, out: Path, device: str, seed: int, resume: bool,
+        steps: Mapping[str, int],
+    ) -> None:  # fmt: skip
+        self.corpus, self.minutes, self.out, self.device = corpus, minutes, out, device
+        self.seed, self.resume, self.steps = seed, resume, steps
+
+    def train(
+        self, name: str, kind: str, model: Any, recipe: Recipe,
+        loss: Callable[[Any], Tensor], figures: Callable[[Any], dict[str, float]],
+    ) -> tuple[Any, StageResult]:  # fmt: skip
+        """The averaged network of a stage, in evaluation mode, and what it reached."""
+        share = self.minutes * SHARES[kind]
+        stage = Stage(
+            name, model, share, self.out, self.device, recipe, max_steps=self.steps.get(kind)
+        )
+        if self.resume:
+            stage.resume()
+        # Without this a training that goes on would see the same noise again.
+        torch.manual_seed(self.seed + stage.steps)
+        stage.fit(lambda: loss(stage.model))
+        trained = stage.averaged()
+        return trained, StageResult(
+            name, stage.steps, stage.elapsed / 60, stage.loss, figures(trained)
+        )
+
+
+def _write_card(
+    out: Path, corpus: SpineCorpus, results: tuple[StageResult, ...], parts: Mapping[str, Any]
+) -> None:
+    names = ("clean", "tuning", "validation")
+    facts = {
+        "classes": {name: type(part).__name__ for name, part in parts.items()},
+        "schedule": "cosine, T = 1000",
+        "side": int(corpus.clean.clean.shape[-1]),
+        "depth_weights": depth_weights(corpus.tuning.depths.shape[1]),
+        "corpus_sha256": corpus.digest,
+        "images": {name: len(part) for name, part in zip(names, corpus, strict=True)},
+        "subjects": {name: part.subjects for name, part in zip(names, corpus, strict=True)},
+        "bytes": sum(
+            os.path.getsize(path) for name in parts for path in (out / name).glob("*.safetensors")
+        ),
+        "stages": [asdict(result) for result in results],
+    }
+    (out / "training.json").write_text(json.dumps(facts, indent=2) + "\n", encoding="utf-8")
+    (out / "README.md").write_text(render_morphology(facts), encoding="utf-8")
