@@ -11,7 +11,7 @@ from torch import Tensor
 from enhancers.networks.entry import Schedule
 from enhancers.networks.timesteps import TimestepPair, signal_of, timesteps
 
-SCHEDULE = Schedule("cosine", steps=1000)
+SCHEDULE = Schedule("squaredcos_cap_v2", steps=1000)
 """Of Nichol and Dhariwal, as in the paper."""
 
 Noise = Callable[[Tensor, Tensor], Tensor]

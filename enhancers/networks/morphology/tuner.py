@@ -51,7 +51,7 @@ def fused(features: Features, weights: Sequence[float]) -> Features:
     shares = torch.tensor(weights, device=features.encoder[0].device)
 
     def mean(values: Tensor) -> Tensor:
-        each = values.unflatten(0, (-1, len(shares)))
+        each = values.reshape(-1, len(shares), *values.shape[1:])
         return torch.einsum("bdchw,d->bchw", each, shares.to(values.dtype))
 
     return Features(tuple(map(mean, features.encoder)), tuple(map(mean, features.decoder)))
@@ -89,9 +89,8 @@ class MorphologyTuner(ModelMixin, ConfigMixin):  # type: ignore[misc]
         super().__init__()
         self.down = nn.ModuleList(nn.Conv2d(c, c // reduction, 1) for c in block_out_channels)
         self.up = nn.ModuleList(nn.Conv2d(c // reduction, c, 1) for c in block_out_channels)
-        for layer in self.up:
-            nn.init.zeros_(layer.weight)
-            nn.init.zeros_(layer.bias)
+        for parameter in self.up.parameters():
+            nn.init.zeros_(parameter)
 
     def forward(self, encoder: Sequence[Tensor], features: Features) -> list[Tensor]:
         """The skip connections of all levels, of the shapes of ``encoder``."""

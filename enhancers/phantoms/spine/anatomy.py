@@ -72,15 +72,15 @@ class Part:
         The pixels that ``distance`` is of.
     distance : ndarray, float32
         Signed, negative inside.
-    upper : ndarray, float32
-        1 above the structure in its own frame, 0 below, where its surface faces the transducer.
+    upper : ndarray, bool
+        Above the structure in its own frame, where its surface faces the transducer.
     """
 
     kind: int
     depth: float
     box: tuple[slice, slice]
     distance: Plane
-    upper: Plane
+    upper: NDArray[np.bool_]
 
 
 def spine(curves: Curves, rng: np.random.Generator) -> tuple[Vertebra, ...]:

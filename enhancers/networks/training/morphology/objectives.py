@@ -28,7 +28,8 @@ def noise_loss(
     error = (network(state, steps, skip) - noise).square()
     if image_term:
         error = error * (1 + ((1 - abar) / abar).clamp(max=1))
-    return error.mean()
+    loss: Tensor = error.mean()
+    return loss
 
 
 def segmentation_loss(network: MorphologyUNet, given: Batch) -> Tensor:
