@@ -90,6 +90,40 @@ class RandomFactors:
                 rest[place, begin : begin + two.levels] += sd * other * _crossed(one, two, weights)
         return EffectSystem(diagonal, across, rest)
 
+    def inverse(self, system: EffectSystem, sds: Floats) -> EffectInverse:
+        """What is needed of the inverse of a matrix of `system`."""
+        first, *others = self.factors
+        scaled = system.across / system.diagonal[:, None]
+        rest = system.inverse_rest
+        beside = -scaled @ rest
+        own = 1 / system.diagonal - (beside * scaled).sum(axis=1)
+        starts = (self.starts[1:] - first.levels).tolist()
+        traces = [float(own.sum())]
+        leverage: Floats = sds[0] ** 2 * own[first.codes]
+        for one, sd, start in zip(others, sds[1:], starts, strict=False):
+            places = start + one.codes
+            traces.append(float(np.diag(rest)[start : start + one.levels].sum()))
+            leverage += 2 * sds[0] * sd * beside[first.codes, places]
+            for two, other, begin in zip(others, sds[1:], starts, strict=False):
+                leverage += sd * other * rest[places, begin + two.codes]
+        return EffectInverse(leverage, tuple(traces))
+
+
+@dataclass(frozen=True, eq=False)
+class EffectInverse:
+    """Of the inverse of a matrix of effects: the variance that it gives each observation's sum.
+
+    Parameters
+    ----------
+    leverage : ndarray, shape (observations,)
+        Variance of the sum of the effects of an observation.
+    traces : tuple of float
+        Sum of the inverse's diagonal over the effects of each factor.
+    """
+
+    leverage: Floats
+    traces: tuple[float, ...]
+
 
 @dataclass(frozen=True, eq=False)
 class EffectSystem:
@@ -111,6 +145,14 @@ class EffectSystem:
         found = float(np.log(self.diagonal).sum())
         if self.rest.size:
             found += 2 * float(np.log(np.diag(self._factored[0])).sum())
+        return found
+
+    @cached_property
+    def inverse_rest(self) -> Floats:
+        """The block of the inverse at the place of the full one."""
+        if not self.rest.size:
+            return self.rest
+        found: Floats = cho_solve(self._factored, np.eye(len(self.rest)))
         return found
 
     def solve(self, right: Floats) -> Floats:

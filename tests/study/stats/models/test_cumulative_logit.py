@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from study.domain.errors import StatisticsError
+from study.stats.models.cumulative_likelihood import CumulativeLikelihood
 from study.stats.models.cumulative_logit import cumulative_logit
 from study.stats.models.ordinal_scores import ordinal_scores
 from study.stats.models.random_factors import Factor, RandomFactors
@@ -75,6 +76,45 @@ def test_crossed_effects_are_found_again():
     [effect] = found.coefficients
     assert effect.low < 1.2 < effect.high
     assert values(found.deviations) == pytest.approx([1.5, 0.8], abs=0.35)
+
+
+def crossed(items: int, readers: int, seed: int = 4):
+    """Scores of items by readers, each with two methods: ranks, columns and random factors."""
+    rng = np.random.default_rng(seed)
+    item, reader, method = (each.ravel() for each in np.indices((items, readers, 2)))
+    cell = reader * 2 + method
+    latent = rng.normal(0, 1.2, items)[item] + rng.normal(0, 0.7, readers)[reader]
+    latent = latent + rng.normal(0, 0.4, 2 * readers)[cell] + 0.8 * method
+    ranks = np.digitize(latent + rng.logistic(size=item.size), [-1.5, -0.2, 1.0, 2.2])
+    factors = [
+        Factor("items", item), Factor("patients", item // 3),
+        Factor("readers", reader), Factor("cells", cell),
+    ]  # fmt: skip
+    return ranks, method[:, None].astype(float), factors
+
+
+@pytest.mark.parametrize("count", [0, 1, 2, 4])
+def test_the_gradient_is_that_of_the_likelihood(count):
+    ranks, columns, factors = crossed(12, 4)
+    model = CumulativeLikelihood(ranks, columns, RandomFactors.of(factors[:count]), 1)
+    rng = np.random.default_rng(1)
+    for _ in range(3):
+        at = model.start + rng.normal(0, 0.4, model.start.size)
+        step = 1e-5 * np.eye(at.size)
+        slopes = [(model(at + one) - model(at - one)) / 2e-5 for one in step]
+        assert model.gradient(at) == pytest.approx(slopes, rel=1e-5, abs=1e-5)
+
+
+def test_thousands_of_ratings_take_few_evaluations(monkeypatch):
+    ranks, columns, factors = crossed(200, 10)
+    calls = []
+    mode = CumulativeLikelihood._mode
+    monkeypatch.setattr(CumulativeLikelihood, "_mode", lambda *args: calls.append(1) or mode(*args))
+    found = cumulative_logit(ranks, columns, ("method",), factors)
+    assert len(ranks) == 4000
+    # With differences of the likelihood, each gradient took twice as many as parameters.
+    assert len(calls) < 150
+    assert found.coefficients[0].low < 0.8 < found.coefficients[0].high
 
 
 def test_what_has_no_maximum_is_refused():
