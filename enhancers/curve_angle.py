@@ -216,9 +216,17 @@ def _steady(lines: Sequence[LevelLine]) -> tuple[LevelLine, ...]:
     kept = []
     for place, line in enumerate(ordered):
         near = np.argsort(np.abs(heights - heights[place]), kind="stable")[1 : NEIGHBOURS + 1]
-        expected = np.polyval(np.polyfit(heights[near], tilts[near], 1), heights[place])
+        expected = _on_line(heights[near], tilts[near], heights[place])
         # A gap is bridged by the median, which a line through few levels would overshoot.
         off = min(abs(tilts[place] - expected), abs(tilts[place] - np.median(tilts[near])))
         if off <= OUTLIER_DEGREES:
             kept.append(line)
     return tuple(kept)
+
+
+def _on_line(heights: NDArray[np.float64], tilts: NDArray[np.float64], height: float) -> float:
+    """The tilt at a height by the straight line through levels; their mean at one height."""
+    off = heights - heights.mean()
+    spread = float(off @ off)
+    slope = float(off @ tilts) / spread if spread > 1e-9 else 0.0
+    return float(tilts.mean() + slope * (height - heights.mean()))

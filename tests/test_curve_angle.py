@@ -1,3 +1,5 @@
+import warnings
+
 import numpy as np
 import pytest
 
@@ -85,3 +87,14 @@ def test_most_tilted_levels() -> None:
     wanted = np.degrees(np.arctan(0.4) + np.arctan(0.3))
     assert found.degrees == pytest.approx(wanted)
     assert most_tilted(lines[:1]) is None
+
+
+def test_levels_at_one_height_are_no_fault() -> None:
+    mask = np.zeros((64, 128), np.uint8)
+    for left in (5, 35, 65, 95):
+        mask[30:36, left : left + 24] = LUMP
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        found = spine_angles(mask)
+    assert found.lumbar is not None
+    assert found.lumbar.degrees == pytest.approx(0, abs=0.5)

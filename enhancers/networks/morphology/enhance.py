@@ -1,0 +1,200 @@
+"""From images at several depths to one image, its segmentation and its curve angles."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+from torch.nn import functional as F
+
+from enhancers.curve_angle import CLASSES, SpineAngles, spine_angles
+from enhancers.errors import NetworkMissing, ParameterError
+from enhancers.image import Pixels
+from enhancers.networks.morphology.sampling import inverted, samples
+from enhancers.networks.morphology.tuner import (
+    DEPTH_WEIGHTS,
+    MorphologyTuner,
+    depth_weights,
+    features_of,
+)
+from enhancers.networks.morphology.unet import MorphologyUNet
+
+Start = Literal["noise", "inversion"]
+"""Normal noise, or the start whose sample is about the weighted mean of the depths."""
+
+
+@dataclass(frozen=True, eq=False)
+class MorphologyNetworks:
+    """The trained networks, on one device, and the side in pixels of the images they know."""
+
+    diffusion: MorphologyUNet
+    extractor: MorphologyUNet
+    tuner: MorphologyTuner
+    side: int
+
+    @classmethod
+    def load(
+        cls, folder: Path, variant: str, side: int, device: str = "cpu"
+    ) -> MorphologyNetworks:  # fmt: skip
+        """The networks below a folder that `networks train --which morphology` wrote.
+
+        Raises
+        ------
+        NetworkMissing
+            They are not there.
+        """
+
+        def part(kind: Any, name: str) -> Any:
+            return kind.from_pretrained(
+                folder / name, torch_dtype=torch.float32, local_files_only=True,
+                low_cpu_mem_usage=False,
+            ).to(device).eval()  # fmt: skip
+
+        try:
+            return cls(
+                part(MorphologyUNet, "diffusion"),
+                part(MorphologyUNet, "segmentation"),
+                part(MorphologyTuner, f"tuner_{variant}"),
+                side,
+            )
+        except (OSError, ValueError) as error:
+            raise NetworkMissing(
+                f"{folder} has no networks of morphology with the tuner {variant}; train them: "
+                "python -m enhancers networks train --which morphology"
+            ) from error
+
+
+@dataclass(frozen=True, eq=False)
+class Enhanced:
+    """An enhanced image and what was found in it.
+
+    Parameters
+    ----------
+    pixels : ndarray, float32, shape (H, W), in [0, 1]
+    classes, given : ndarray, uint8, shape (H, W)
+        Segmentations of the result, and of the depths together; places in `CLASSES`.
+    angles : SpineAngles
+        Measured in ``classes``.
+    kept : float
+        Dice of the structures of both segmentations, all classes together; 1 where nothing of the
+        input's structure was moved, lost or added.
+    """
+
+    pixels: Pixels
+    classes: NDArray[np.uint8]
+    given: NDArray[np.uint8]
+    angles: SpineAngles
+    kept: float
+
+
+@torch.no_grad()
+def enhance(
+    networks: MorphologyNetworks, depths: Pixels, *, steps: int, seed: int,
+    start: Start = "noise", weights: Sequence[float] = DEPTH_WEIGHTS,
+) -> Iterator[Pixels | Enhanced]:  # fmt: skip
+    """The estimate after each step, (H, W) in [0, 1], then the `Enhanced`.
+
+    Nothing of the input but its features enters the result, unless ``start`` is "inversion".
+
+    Parameters
+    ----------
+    networks : MorphologyNetworks
+    depths : ndarray, float32, shape (D, H, W), in [0, 1]
+        One to nine images, from superficial to deep; one alone serves for all depths.
+    steps : int
+        1 to 1000.
+    seed : int
+        Of the noise; the same start gives the same image.
+    weights : sequence of float
+        Of equally spaced depths; interpolated for another number of them (`depth_weights`).
+
+    Raises
+    ------
+    ParameterError
+        For another number of images, or weights that cannot be used.
+    """
+    shares = depth_weights(len(depths), weights)
+    framed = _Frame(depths.shape[1:], networks.side)
+    device = next(networks.diffusion.parameters()).device
+    given = framed.inside(torch.from_numpy(np.ascontiguousarray(depths))[:, None]).to(device)
+    given = given.clamp(0, 1) * 2 - 1
+    skip = networks.tuner.skip(features_of(networks.extractor, given[None, :, 0], shares))
+
+    def noise(state: Tensor, timesteps: Tensor) -> Tensor:
+        made: Tensor = networks.diffusion(state, timesteps, skip)
+        return made
+
+    if start == "inversion":
+        scale = torch.tensor(shares, device=device).view(-1, 1, 1, 1)
+        begin = inverted(noise, (given * scale).sum(0, keepdim=True), steps)
+    else:
+        # Drawn on the CPU, so that every device has the same.
+        shape = (1, 1, networks.side, networks.side)
+        begin = torch.randn(shape, generator=torch.Generator().manual_seed(seed)).to(device)
+    last = begin
+    for last in samples(noise, begin, steps):
+        yield framed.pixels(last)
+    before = _classes(networks.extractor, given, shares, framed)
+    after = _classes(networks.extractor, last, (1.0,), framed)
+    angles = spine_angles(after)
+    yield Enhanced(framed.pixels(last), after, before, angles, structure_kept(before, after))
+
+
+def structure_kept(before: NDArray[np.uint8], after: NDArray[np.uint8]) -> float:
+    """Dice of two segmentations over all classes but the background; 1 for two empty ones."""
+    total = np.count_nonzero(before) + np.count_nonzero(after)
+    both = np.count_nonzero((before == after) & (before > 0))
+    return float(2 * both / total) if total else 1.0
+
+
+def _classes(
+    extractor: MorphologyUNet, images: Tensor, shares: Sequence[float], framed: _Frame
+) -> NDArray[np.uint8]:
+    """The most likely class of each pixel, by the weighted mean of the images' probabilities."""
+    likely = extractor(images).softmax(dim=1)
+    scale = torch.tensor(shares, device=images.device).view(-1, 1, 1, 1)
+    # Enlarged before the choice, so that outlines are not those of the network's pixels.
+    whole = framed.outside((likely * scale).sum(0, keepdim=True))
+    assert whole.shape[1] == len(CLASSES)
+    return np.asarray(whole[0].argmax(0).to(torch.uint8).cpu().numpy())
+
+
+class _Frame:
+    """The square that the networks see, with an image in its middle, black around it."""
+
+    def __init__(self, shape: tuple[int, ...], side: int) -> None:
+        height, width = shape
+        if min(height, width) < 2:
+            raise ParameterError(f"An image of {height} x {width} pixels is too small for a spine.")
+        longest = max(height, width)
+        self.shape = (height, width)
+        self.size = tuple(max(1, round(side * each / longest)) for each in shape)
+        before = [(side - each) // 2 for each in self.size]
+        self.before = before
+        top, left = before
+        self.margins = (left, side - self.size[1] - left, top, side - self.size[0] - top)
+
+    def inside(self, images: Tensor) -> Tensor:
+        """Images (B, C, H, W) as (B, C, side, side)."""
+        if images.shape[-2:] != self.size:
+            images = F.interpolate(images, self.size, mode="bicubic", antialias=True)
+        return F.pad(images, self.margins)
+
+    def outside(self, images: Tensor) -> Tensor:
+        """The other way round."""
+        (top, left), (height, width) = self.before, self.size
+        images = images[..., top : top + height, left : left + width]
+        if self.size == self.shape:
+            return images
+        return F.interpolate(images, self.shape, mode="bicubic", antialias=True)
+
+    def pixels(self, images: Tensor) -> Pixels:
+        """An image (1, 1, side, side) in [-1, 1] as (H, W) in [0, 1]."""
+        whole = ((self.outside(images)[0, 0] + 1) / 2).clamp(0, 1)
+        return np.ascontiguousarray(whole.float().cpu().numpy())
