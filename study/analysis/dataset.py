@@ -243,18 +243,18 @@ class Dataset:
         )
 
 
-_NAMES = tuple(field.name for field in fields(Observation))
+_NAMES = tuple(sorted(field.name for field in fields(Observation)))
 _VALUES = attrgetter(*_NAMES)
-_ADDED = 2
-"""The last fields, answer and unit, were added later."""
 _PIECE = 1000
 """Observations that are encoded at a time."""
 
 
 def _plain(obs: Observation) -> dict[str, Any]:
     """An observation for the digest; what was added later is left out where it is empty."""
-    count = len(_NAMES) - (0 if obs.answer else _ADDED)
-    return dict(zip(_NAMES[:count], _VALUES(obs), strict=False))
+    plain = dict(zip(_NAMES, _VALUES(obs), strict=True))
+    if not obs.answer:
+        del plain["answer"], plain["unit"]
+    return plain
 
 
 def _without(plain: dict[str, Any], *names: str) -> dict[str, Any]:

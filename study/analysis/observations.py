@@ -27,6 +27,10 @@ from study.storage.models import (
 )
 from study.storage.models import Question as QuestionRow
 
+_EVENT, _SHOWN, _SLOT = (one.__table__ for one in (RatingEvent, Presentation, PresentationSlot))
+_SITTING, _STIMULUS = ReadingSession.__table__, Stimulus.__table__
+"""Tables in place of their classes, of which a million rows take twice the time."""
+
 
 class CurrentAnswers:
     """The current answer of a reader to every question and side of every presentation.
@@ -44,24 +48,23 @@ class CurrentAnswers:
     def __init__(self, session: Session, reader_id: str) -> None:
         rows = session.execute(
             select(
-                RatingEvent.presentation_id, RatingEvent.question_id, RatingEvent.slot,
-                RatingEvent.value_num, RatingEvent.value_text, RatingEvent.revision,
-                RatingEvent.client_visible_ms, RatingEvent.server_at,
+                _EVENT.c.presentation_id, _EVENT.c.question_id, _EVENT.c.slot,
+                _EVENT.c.value_num, _EVENT.c.value_text, _EVENT.c.revision,
+                _EVENT.c.client_visible_ms, _EVENT.c.server_at,
             )
-            .join(Presentation, Presentation.id == RatingEvent.presentation_id)
-            .join(ReadingSession, ReadingSession.id == Presentation.session_id)
-            .where(ReadingSession.reader_id == reader_id)
+            .join(_SHOWN, _SHOWN.c.id == _EVENT.c.presentation_id)
+            .join(_SITTING, _SITTING.c.id == _SHOWN.c.session_id)
+            .where(_SITTING.c.reader_id == reader_id)
+            .order_by(_EVENT.c.revision)
         )  # fmt: skip
         self.current: dict[tuple[str, str, int], _Answer] = {}
         self.revisions: dict[str, int] = {}
         times: dict[str, str] = {}
         for pair, question, slot, number, text, revision, ms, at in rows:
-            self.revisions[pair] = max(self.revisions.get(pair, 0), revision)
-            known = self.current.get((pair, question, slot))
-            if known is None or known.revision < revision:
-                # The answers to a pair share the text of their time.
-                shared = times.setdefault(at, at)
-                self.current[pair, question, slot] = _Answer(number, text, revision, ms, shared)
+            self.revisions[pair] = revision
+            # The answers to a pair share the text of their time.
+            shared = times.setdefault(at, at)
+            self.current[pair, question, slot] = _Answer(number, text, revision, ms, shared)
 
 
 class _Answer(NamedTuple):
@@ -80,8 +83,7 @@ class ExclusionRules:
     items: Mapping[str, str]
 
 
-@dataclass(frozen=True)
-class _PlannedPair:
+class _PlannedPair(NamedTuple):
     """A presentation with the fields that its observations share."""
 
     id: str
@@ -173,12 +175,12 @@ class PlanReader:
         sides = self._sides(reader)
         rows = self._session.execute(
             select(
-                Presentation.id, Presentation.position, Presentation.role,
-                Presentation.repeat_of, Presentation.item_id, ReadingSession.number,
+                _SHOWN.c.id, _SHOWN.c.position, _SHOWN.c.role, _SHOWN.c.repeat_of,
+                _SHOWN.c.item_id, _SITTING.c.number,
             )
-            .join(ReadingSession, ReadingSession.id == Presentation.session_id)
-            .where(ReadingSession.reader_id == reader.id)
-            .order_by(ReadingSession.number, Presentation.position)
+            .join(_SITTING, _SITTING.c.id == _SHOWN.c.session_id)
+            .where(_SITTING.c.reader_id == reader.id)
+            .order_by(_SITTING.c.number, _SHOWN.c.position)
         ).all()  # fmt: skip
         labels = {row.id: pair_label(reader.code, row.number, row.position) for row in rows}
         by_reader = self._exclusions.readers.get(reader.id)
@@ -206,12 +208,12 @@ class PlanReader:
         """The masks of the methods on the left and right of every presentation."""
         found: dict[str, list[str]] = defaultdict(list)
         rows = self._session.execute(
-            select(PresentationSlot.presentation_id, Stimulus.method_id)
-            .join(Stimulus, Stimulus.id == PresentationSlot.stimulus_id)
-            .join(Presentation, Presentation.id == PresentationSlot.presentation_id)
-            .join(ReadingSession, ReadingSession.id == Presentation.session_id)
-            .where(ReadingSession.reader_id == reader.id)
-            .order_by(PresentationSlot.presentation_id, PresentationSlot.slot)
+            select(_SLOT.c.presentation_id, _STIMULUS.c.method_id)
+            .join(_STIMULUS, _STIMULUS.c.id == _SLOT.c.stimulus_id)
+            .join(_SHOWN, _SHOWN.c.id == _SLOT.c.presentation_id)
+            .join(_SITTING, _SITTING.c.id == _SHOWN.c.session_id)
+            .where(_SITTING.c.reader_id == reader.id)
+            .order_by(_SLOT.c.presentation_id, _SLOT.c.slot)
         )
         for presentation_id, method_id in rows:
             found[presentation_id].append(self._masks[method_id])
