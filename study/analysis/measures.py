@@ -11,6 +11,7 @@ import numpy as np
 
 from study.analysis.comparison import ScoreComparison, compare_scores
 from study.analysis.dataset import Dataset, Observation
+from study.analysis.limits import method_limits, repeat_limits
 from study.analysis.reader_consistency import repeats
 from study.analysis.scores import (
     ALL_METHODS,
@@ -21,6 +22,7 @@ from study.analysis.scores import (
     ratings_table,
 )
 from study.domain.questions import Analysed, Question
+from study.stats.comparison.bland_altman import BlandAltman
 from study.stats.reliability.inter_reader import Reliability, reliability
 from study.stats.reliability.intra_reader import RepeatReliability
 
@@ -70,6 +72,10 @@ class MeasureResult:
     comparison : ScoreComparison
     repeats : tuple of RepeatReliability
         Hidden repeats: each reader, then all; empty if none were read.
+    limits : tuple of BlandAltman
+        Limits of agreement of every method with the reference.
+    repeat_limits : BlandAltman or None
+        Of hidden repeats; None if none were read.
     """
 
     question: str
@@ -79,6 +85,8 @@ class MeasureResult:
     reliability: tuple[tuple[str, Reliability], ...]
     comparison: ScoreComparison
     repeats: tuple[RepeatReliability, ...]
+    limits: tuple[BlandAltman, ...]
+    repeat_limits: BlandAltman | None
 
 
 def measures(data: Dataset, options: AnalysisOptions) -> tuple[MeasureResult, ...]:
@@ -102,6 +110,8 @@ def _measure(data: Dataset, question: Question, options: AnalysisOptions) -> Mea
         ),
         comparison=compare_scores(data, question, options),
         repeats=repeats(data, question, options),
+        limits=method_limits(data, question, options),
+        repeat_limits=repeat_limits(data, question, options),
     )
 
 

@@ -47,19 +47,26 @@ def repeats(
 
     Preferences are recoded by method instead of side.
     """
+    rows = []
+    for first, second in repeated_pairs(data, question):
+        item = f"{first.pair} {_subject(first)}"
+        rows += [_row_by_method(first, item, 1), _row_by_method(second, item, 2)]
+    if not rows:
+        return ()
+    return all_repeats(rows, data.scale(question), **options.inference)
+
+
+def repeated_pairs(
+    data: Dataset, question: Question
+) -> tuple[tuple[Observation, Observation], ...]:
+    """Main answers that were repeated, each with its hidden repeat."""
     again = {
         (obs.reader, obs.repeat_of, _subject(obs)): obs
         for obs in data.counted(question.code, Role.REPEAT)
     }
-    rows = []
-    for obs in data.counted(question.code, Role.MAIN):
-        second = again.get((obs.reader, obs.pair, _subject(obs)))
-        if second is not None:
-            item = f"{obs.pair} {_subject(obs)}"
-            rows += [_row_by_method(obs, item, 1), _row_by_method(second, item, 2)]
-    if not rows:
-        return ()
-    return all_repeats(rows, data.scale(question), **options.inference)
+    mains = data.counted(question.code, Role.MAIN)
+    both = ((obs, again.get((obs.reader, obs.pair, _subject(obs)))) for obs in mains)
+    return tuple((first, second) for first, second in both if second is not None)
 
 
 def drift(data: Dataset, question: Question, level: float) -> ReaderDrift:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from study.analysis.areas import RocResults, VgcResults, roc_results, vgc_results
 from study.analysis.blinding import Blinding, blinding
 from study.analysis.categories import CategoryResult, categories
 from study.analysis.comparison import (
@@ -14,6 +15,7 @@ from study.analysis.comparison import (
 )
 from study.analysis.conduct import StudyConduct, conduct
 from study.analysis.dataset import Dataset
+from study.analysis.limits import repeat_limits
 from study.analysis.measures import MeasureResult, measures
 from study.analysis.primary import PrimaryResult, primary
 from study.analysis.reader_consistency import repeats
@@ -27,6 +29,7 @@ from study.analysis.scores import (
     summaries,
 )
 from study.domain.questions import Question
+from study.stats.comparison.bland_altman import BlandAltman
 from study.stats.estimate import LEVEL
 from study.stats.intervals import RESAMPLES
 from study.stats.reliability.intra_reader import RepeatReliability
@@ -51,6 +54,12 @@ class CriterionResult:
         Ratings of the same image shown with another method: each reader, then all.
     repeats : tuple of RepeatReliability
         Hidden repeats: each reader, then all; empty if none were read.
+    repeat_limits : BlandAltman or None
+        Limits of agreement of hidden repeats; None if none were read.
+    vgc : VgcResults or None
+        Areas against the reference; None with fewer than two methods.
+    roc : RocResults or None
+        None without a truth.
     """
 
     question: str
@@ -60,6 +69,9 @@ class CriterionResult:
     comparison: ScoreComparison
     context: tuple[RepeatReliability, ...]
     repeats: tuple[RepeatReliability, ...]
+    repeat_limits: BlandAltman | None
+    vgc: VgcResults | None
+    roc: RocResults | None
 
 
 @dataclass(frozen=True)
@@ -148,4 +160,7 @@ def _criterion(data: Dataset, question: Question, options: AnalysisOptions) -> C
         comparison=compare_scores(data, question, options),
         context=context_repeats(data, question, options),
         repeats=repeats(data, question, options),
+        repeat_limits=repeat_limits(data, question, options),
+        vgc=vgc_results(data, question, options),
+        roc=roc_results(data, question, options),
     )

@@ -152,6 +152,12 @@ def report(
             "processor, and as LaTeX."
         ),
     ] = None,
+    figures: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="DIR", help="A new folder for every figure as SVG and as PNG of 300 dpi."
+        ),
+    ] = None,
     again: Annotated[
         str, typer.Option(metavar="RUN", help="Repeat a logged analysis and compare the results.")
     ] = "",
@@ -166,6 +172,8 @@ def report(
     """Analyse a closed study and write its report; the analysis is logged."""
     if (out is None) == (not again):
         raise StudyError("Give --out FILE.html to write a report, or --again RUN to check one.")
+    if again and figures is not None:
+        raise StudyError("--figures DIR goes with --out FILE.html: --again RUN writes nothing.")
     with opened(folder, database) as store:
         names = _names(context, store, key, masked)
         if out is None:
@@ -181,17 +189,21 @@ def report(
         from study.analysis.log import run
         from study.report import document
         from study.report.export import require_empty, write_files
+        from study.report.figure_files import figure_files
         from study.report.table_files import table_files
 
         if out.exists():
             raise StudyError(f"There is a file at {out} already: give another path.")
-        if tables is not None:
-            require_empty(tables)
+        for wanted in (tables, figures):
+            if wanted is not None:
+                require_empty(wanted)
         made = run(store, actor=actor, key=names, seed=seed)
         written = document(made.data, made.analysis)
         write_atomic(out, written.html.encode(), mode=0o600)
         if tables is not None:
             write_files(tables, table_files(made.data.protocol.title, written.tables))
+        if figures is not None:
+            write_files(figures, figure_files(written.figures))
     logged = f"analysis {made.run_id}" if made.run_id else "not logged: the disk is read-only"
     typer.echo(f"{out} ({logged})")
 

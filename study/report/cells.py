@@ -6,7 +6,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from study.domain.formatting import DASH, capitalised, decimal, p_value, percent
+from study.report.plots import Plot
 from study.stats.estimate import Estimate, Interval, PValue
+
+LONG = 12
+"""Rows of a table from which it is set closely."""
 
 
 @dataclass(frozen=True)
@@ -65,6 +69,18 @@ class Table:
         """The footnotes as (letter, sentence); equal reasons share one."""
         return [(self.letter(note), capitalised(note)) for note in self._reasons()]
 
+    @property
+    def long(self) -> bool:
+        """Whether rows are many and have room for their intervals in one line."""
+        wide = max(
+            (
+                sum(isinstance(cell, Cell) and bool(cell.detail) for cell in row)
+                for row in self.rows
+            ),
+            default=0,
+        )
+        return len(self.rows) > LONG and wide <= 2
+
     def letter(self, note: str) -> str:
         """The letter of a footnote: a to z, then a26, a27, ..."""
         place = self._reasons().index(note)
@@ -77,11 +93,25 @@ class Table:
 
 @dataclass(frozen=True)
 class Figure:
-    """An inline SVG figure; `alternative` describes it to a screen reader."""
+    """A plot with its caption; `alternative` describes it to a screen reader."""
 
-    svg: str
+    plot: Plot
     caption: str
     alternative: str
+
+    @property
+    def svg(self) -> str:
+        """The plot as part of a page."""
+        return self.plot.inline()
+
+
+def capped(table: Table, file: str, most: int = 100) -> Table:
+    """A list that is no longer than `most`, and how many more rows a file of the export has."""
+    more = len(table.rows) - most
+    if more <= 0:
+        return table
+    note = f"{more} more rows are in {file} of the export."
+    return replace(table, rows=table.rows[:most], remark=f"{table.remark} {note}".strip())
 
 
 def undefined(reason: str | None) -> Cell:

@@ -7,7 +7,15 @@ from collections import Counter
 from study.analysis.dataset import IMAGE_LOST
 from study.analysis.records import EXCLUDED, NEVER_JOINED, UNDONE, WITHDRAWN, ExclusionRecord
 from study.domain.formatting import DASH, date_time, decimal, p_equals, percent, plural
-from study.report.cells import Content, Row, Table, share_with_interval, tested, with_interval
+from study.report.cells import (
+    Content,
+    Row,
+    Table,
+    capped,
+    share_with_interval,
+    tested,
+    with_interval,
+)
 from study.report.context import ReportContext, Section
 from study.stats.comparison.preference import SideCheck
 
@@ -204,7 +212,8 @@ def _exclusions(context: ReportContext) -> Table:
     head = ("Excluded", "Kind", "Rule", "Prespecified", "Reason", "Decided by", "Decided")
     undone = any(one.undoes for one in context.data.exclusions)
     remark = f"“{UNDONE}” undoes the exclusion before it." if undone else ""
-    return Table("Exclusions.", head, rows, text_columns=tuple(range(7)), remark=remark)
+    table = Table("Exclusions.", head, rows, text_columns=tuple(range(7)), remark=remark)
+    return capped(table, "exclusions.csv")
 
 
 def _prespecified(one: ExclusionRecord, unblinded_at: str) -> str:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from study.report import figures
+from study.report import figures, interval_figures
+from study.report.areas import limits_table
 from study.report.cells import (
     Cell,
     Content,
@@ -34,6 +35,24 @@ def consistency(context: ReportContext) -> Section:
     shown = [one for one in drifts if one.question in primary] or list(drifts[:1])
     values = {
         "repeats": repeats,
+        "repeat_plots": [
+            interval_figures.repeat_limits(
+                context, one.repeat_limits, one.question, context.question_name(one.question)
+            )
+            for one in analysis.criteria
+            if one.repeat_limits
+        ],
+        "repeat_limits": [
+            limits_table(
+                context,
+                [one.repeat_limits],
+                f"{context.question_name(one.question)}: limits of agreement of hidden repeats "
+                f"with the first ratings, all readers, with {context.level} intervals.",
+                "Readings",
+            )
+            for one in analysis.criteria
+            if one.repeat_limits
+        ],
         "contexts": _contexts(context),
         "single": context.data.protocol.single,
         "figures": [figures.drift(context, one) for one in shown],

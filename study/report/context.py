@@ -11,6 +11,9 @@ from study.analysis.scores import ALL_METHODS
 from study.domain.protocol import Role
 from study.domain.questions import Question
 
+MOST_NAMED = 4
+"""With more methods, pairs of them are written by their codes."""
+
 
 @dataclass(frozen=True)
 class ReportContext:
@@ -24,8 +27,20 @@ class ReportContext:
         return "All methods" if mask == ALL_METHODS else self.data.label(mask)
 
     def pair(self, first: str, second: str, between: str = "/") -> str:
-        """The labels of two methods."""
+        """The labels of two methods; their codes alone where there are many pairs."""
+        if self._short:
+            return f"{first} {between} {second}"
         return f"{self.method(first)} {between} {self.method(second)}"
+
+    @property
+    def names(self) -> str:
+        """A sentence, after a space, that names the methods of which `pair` gives the codes."""
+        named = [f"{one.mask}: {one.name}" for one in self.data.methods if one.name]
+        return f" {'; '.join(named)}." if self._short and named else ""
+
+    @property
+    def _short(self) -> bool:
+        return len(self.data.methods) > MOST_NAMED
 
     def question(self, code: str) -> Question:
         """A question of the protocol."""

@@ -7,7 +7,8 @@ from collections.abc import Callable
 from study.analysis.results import CriterionResult
 from study.analysis.scores import MethodAgreement
 from study.domain.formatting import DASH, decimal, p_equals, p_value, plural
-from study.report import figures
+from study.report import figures, interval_figures
+from study.report.areas import roc_pairs, roc_table, vgc_table
 from study.report.cells import (
     Cell,
     Content,
@@ -37,15 +38,27 @@ def criterion(context: ReportContext, result: CriterionResult) -> Section:
         "scores": _scores(context, result, name),
         "kappas": _kappas(context, result, name),
         "coefficients": _coefficients(context, result, name),
-        "heat_maps": figures.heat_maps(context, result),
+        "kappa_maps": figures.kappa_maps(context, result),
+        "reader_means": figures.reader_means(context, result),
         "correlations": _correlations(context, result, name),
         "errors": _errors(context, result, name),
         "slopes": figures.slopes(context, result),
         "friedman": _friedman(context, comparison.friedman) if comparison.friedman else "",
     }
     if comparison.comparisons:
+        values["forest"] = interval_figures.differences(
+            context, comparison.comparisons, result.question, name
+        )
         values["differences"] = differences(context, comparison.comparisons, name)
         values["tests"] = naive_tests(context, comparison.comparisons, name)
+    code, vgc, roc = result.question, result.vgc, result.roc
+    values |= {
+        "vgc_curves": interval_figures.vgc(context, vgc, code, name) if vgc else None,
+        "vgc": vgc_table(context, vgc, name) if vgc else None,
+        "roc_curves": interval_figures.roc(context, roc, code, name) if roc else None,
+        "roc": roc_table(context, roc, name) if roc else None,
+        "roc_pairs": roc_pairs(context, roc, name) if roc else None,
+    }
     return Section(f"criterion-{result.question}", name, "criterion.html", values)
 
 
@@ -217,7 +230,7 @@ def _family_remark(context: ReportContext, compared: Comparisons) -> str:
             f"Not shown: {plural(empty, 'planned pair')} without a case rated for both methods, "
             "which the correction counts."
         )
-    return " ".join(remarks)
+    return " ".join([*remarks, context.names.strip()]).strip()
 
 
 def naive_tests(context: ReportContext, compared: Comparisons, name: str) -> Table:
@@ -249,6 +262,7 @@ def naive_tests(context: ReportContext, compared: Comparisons, name: str) -> Tab
         "of one patient or readers differ about a method. The same family."
     )
     remark = "Wilcoxon: signed ranks; differences of zero are ranked, then dropped (Pratt)."
+    remark += context.names
     return Table(caption, head, rows, remark=remark)
 
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from study.analysis.measures import MeasureResult, MeasureSummary
 from study.domain.formatting import DASH, decimal
+from study.report import interval_figures
+from study.report.areas import limits_table
 from study.report.cells import Cell, Content, Row, Table, value, with_bootstrap, with_interval
 from study.report.context import ReportContext, Section
 from study.report.criteria import differences, naive_tests
@@ -13,7 +15,7 @@ from study.stats.reliability.intra_reader import POOLED
 
 
 def measure(context: ReportContext, result: MeasureResult) -> Section:
-    """All tables of one measure."""
+    """All tables and figures of one measure."""
     name = context.question_name(result.question)
     question = context.question(result.question)
     comparison = result.comparison
@@ -26,10 +28,44 @@ def measure(context: ReportContext, result: MeasureResult) -> Section:
         "reliability": _reliability(context, result, name),
         "repeats": _repeats(result, name) if result.repeats else None,
     }
+    values |= _limits(context, result, name)
     if comparison.comparisons:
+        values["forest"] = interval_figures.differences(
+            context, comparison.comparisons, result.question, name + unit_words(result)
+        )
         values["differences"] = differences(context, comparison.comparisons, name)
         values["tests"] = naive_tests(context, comparison.comparisons, name)
     return Section(f"measure-{result.question}", name, "measure.html", values)
+
+
+def _limits(context: ReportContext, result: MeasureResult, name: str) -> dict[str, object]:
+    """Limits of agreement: of the methods with the reference, and of hidden repeats."""
+    code, repeats, measured = result.question, result.repeat_limits, name + unit_words(result)
+    values: dict[str, object] = {
+        "limits_plots": None,
+        "limits": None,
+        "repeat_plot": interval_figures.repeat_limits(context, repeats, code, measured),
+        "repeat_limits": repeats
+        and limits_table(
+            context, [repeats],
+            f"{measured}: limits of agreement of hidden repeats with the first "
+            f"reading, all readers, with {context.level} intervals.",
+            "Readings",
+        ),
+    }  # fmt: skip
+    if result.limits:
+        reference = context.method(result.limits[0].second)
+        values["limits_plots"] = interval_figures.method_limits(
+            context, result.limits, code, measured
+        )
+        values["limits"] = limits_table(
+            context, result.limits,
+            f"{measured}: limits of agreement of each method with {reference}, by "
+            f"means over the readers who measured a case with both, with {context.level} "
+            "intervals.",
+            "Methods",
+        )  # fmt: skip
+    return values
 
 
 def unit_words(result: MeasureResult) -> str:

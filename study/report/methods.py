@@ -1,4 +1,4 @@
-"""What a paper needs besides the tables: statistical methods, references, checklist, hashes."""
+"""What a paper needs besides the tables: statistical methods, references, hashes."""
 
 from __future__ import annotations
 
@@ -6,18 +6,29 @@ from enhancers import __version__
 from study.analysis.log import libraries
 from study.analysis.records import INCLUDED
 from study.domain.formatting import percent
-from study.report.cells import Cell, Table
 from study.report.context import ReportContext, Section
 
 REFERENCES = (
     "Bang H, Ni L, Davis CE. Assessment of blinding in clinical trials. Control Clin Trials "
     "2004;25:143–156.",
     "Bland JM, Altman DG. Measurement error. BMJ 1996;312:1654.",
+    "Bland JM, Altman DG. Measuring agreement in method comparison studies. Stat Methods Med Res "
+    "1999;8:135–160.",
+    "Båth M, Månsson LG. Visual grading characteristics (VGC) analysis: a non-parametric "
+    "rank-invariant statistical method for image quality evaluation. Br J Radiol "
+    "2007;80:169–176.",
     "Bradley RA, Terry ME. Rank analysis of incomplete block designs. Biometrika 1952;39:324–345.",
+    "Carkeet A. Exact parametric confidence intervals for Bland-Altman limits of agreement. Optom "
+    "Vis Sci 2015;92:e71–e80.",
+    "Chen W, Samuelson FW. The average receiver operating characteristic curve in multireader "
+    "multicase imaging studies. Br J Radiol 2014;87:20140016.",
     "Cohen J. Weighted kappa: nominal scale agreement with provision for scaled disagreement or "
     "partial credit. Psychol Bull 1968;70:213–220.",
     "Davidson RR. On extending the Bradley–Terry model to accommodate ties in paired comparison "
     "experiments. J Am Stat Assoc 1970;65:317–328.",
+    "DeLong ER, DeLong DM, Clarke-Pearson DL. Comparing the areas under two or more correlated "
+    "receiver operating characteristic curves: a nonparametric approach. Biometrics "
+    "1988;44:837–845.",
     "Fleiss JL. Measuring nominal scale agreement among many raters. Psychol Bull 1971;76:378–382.",
     "Friedman M. The use of ranks to avoid the assumption of normality implicit in the analysis "
     "of variance. J Am Stat Assoc 1937;32:675–701.",
@@ -48,41 +59,21 @@ REFERENCES = (
     "1987;15:657–680.",
     "Shrout PE, Fleiss JL. Intraclass correlations: uses in assessing rater reliability. Psychol "
     "Bull 1979;86:420–428.",
+    "Sounderajah V, Guni A, Liu X, et al. The STARD-AI reporting guideline for diagnostic accuracy "
+    "studies using artificial intelligence. Nat Med 2025;31:3283–3289.",
+    "Tejani AS, Klontzas ME, Gatti AA, et al. Checklist for artificial intelligence in medical "
+    "imaging (CLAIM): 2024 update. Radiol Artif Intell 2024;6:e240300.",
     "Wilcoxon F. Individual comparisons by ranking methods. Biometrics Bull 1945;1:80–83.",
     "Wilson EB. Probable inference, the law of succession, and statistical inference. J Am Stat "
     "Assoc 1927;22:209–212.",
 )
 
-CHECKLIST = (
-    ("1", "Reliability or agreement named in title or abstract", ""),
-    ("2", "Device or measurement described", "Design and protocol: questions and scales"),
-    ("3", "Population of subjects", ""),
-    ("4", "Population of raters", ""),
-    ("5", "What is known, and why this study", ""),
-    ("6", "Sample size: how chosen; raters, subjects, repeats", "Summary; the reason is missing"),
-    ("7", "How subjects and raters were sampled", ""),
-    ("8", "Rating process: intervals, information, blinding", "Design and protocol; Blinding"),
-    ("9", "Independence of the ratings", "Design and protocol: a plan for each reader, no feedback "
-     "on others"),
-    ("10", "Statistical analysis", "Statistical methods"),
-    ("11", "Actual numbers of raters, subjects and repeats", "Summary; Readers; Consistency"),
-    ("12", "Characteristics of raters and subjects", "Readers; subjects are missing"),
-    ("13", "Estimates with their uncertainty", "Agreement and Reliability of each criterion"),
-    ("14", "Practical relevance", ""),
-    ("15", "Detailed results", "This report and the exports"),
-)  # fmt: skip
-"""The items of GRRAS, and where this report answers them."""
-
 
 def statistics(context: ReportContext) -> Section:
-    """The methods paragraph, the references and the checklist."""
+    """The methods paragraph and the references."""
     data, analysis = context.data, context.analysis
     mains = context.main_observations
     compared = [one.comparison for one in analysis.criteria]
-    rows = [
-        (item, what, where or Cell("to be written by the authors", undefined=True))
-        for item, what, where in CHECKLIST
-    ]
     values = {
         "readers": sum(one.state == INCLUDED for one in data.readers),
         "methods": len(data.methods),
@@ -92,18 +83,16 @@ def statistics(context: ReportContext) -> Section:
         "family": next((one.comparisons.family for one in compared if one.comparisons), None),
         "friedman": any(one.friedman for one in compared),
         "preferences": analysis.preferences is not None,
+        "vgc": any(one.vgc for one in analysis.criteria),
+        "roc": any(one.roc and one.roc.areas for one in analysis.criteria),
+        "limits": any(one.repeat_limits for one in (*analysis.criteria, *analysis.measures))
+        or any(one.limits for one in analysis.measures),
         "random": context.random,
         "primary": _primary(context),
         "single": data.protocol.single,
         "level": context.level,
         "version": __version__,
         "references": REFERENCES,
-        "checklist": Table(
-            "What this report answers, and what only the authors can.",
-            ("Item", "What to report", "Where"),
-            rows,
-            text_columns=(0, 1, 2),
-        ),
     }
     return Section("statistics", "Statistical methods", "statistics.html", values)
 

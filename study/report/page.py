@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cache
-from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,10 +13,11 @@ from study.analysis import Analysis, Dataset
 from study.analysis.log import run
 from study.domain import formatting
 from study.report.categories import category
-from study.report.cells import Table
+from study.report.cells import Figure, Table
+from study.report.checklists import checklists
 from study.report.conduct import balance, blinding, left_out
 from study.report.consistency import consistency
-from study.report.context import ReportContext
+from study.report.context import ReportContext, Section
 from study.report.criteria import criterion
 from study.report.measures import measure
 from study.report.methods import reproducibility, statistics
@@ -53,10 +53,11 @@ def make(
 
 @dataclass(frozen=True)
 class ReportDocument:
-    """A report as an HTML document, and its tables in the order of their numbers."""
+    """A report as an HTML document, and its tables and figures in the order of their numbers."""
 
     html: str
     tables: tuple[Table, ...]
+    figures: tuple[Figure, ...]
 
 
 def render(data: Dataset, analysis: Analysis) -> str:
@@ -77,31 +78,21 @@ def render(data: Dataset, analysis: Analysis) -> str:
 
 
 def document(data: Dataset, analysis: Analysis) -> ReportDocument:
-    """The report as `render` writes it, with its tables."""
+    """The report as `render` writes it, with its tables and figures."""
     context = ReportContext(data, analysis)
-    sections = [
-        primary(context),
-        summary(context),
-        design(context),
-        readers(context),
-        *(criterion(context, result) for result in analysis.criteria),
-        *(measure(context, result) for result in analysis.measures),
-        *(category(context, result) for result in analysis.categories),
-        *([preferences(context, analysis.preferences)] if analysis.preferences else []),
-        consistency(context),
-        balance(context),
-        blinding(context),
-        left_out(context),
-        statistics(context),
-        reproducibility(context),
-    ]
+    shown = _sections(context)
     tables: list[Table] = []
+    figures: list[Figure] = []
 
     def next_table(table: Table) -> int:
         tables.append(table)
         return len(tables)
 
-    numbers = {"next_table": next_table, "next_figure": count(1).__next__}
+    def next_figure(figure: Figure) -> int:
+        figures.append(figure)
+        return len(figures)
+
+    numbers = {"next_table": next_table, "next_figure": next_figure}
     templates = _templates()
     html = templates.get_template("page.html").render(
         title=data.protocol.title,
@@ -109,12 +100,45 @@ def document(data: Dataset, analysis: Analysis) -> ReportDocument:
         style=asset_text("report.css"),
         labels=labels(context),
         dates=dates(context),
-        sections=sections,
-        bodies=(templates.get_template(s.template).render(numbers, **s.values) for s in sections),
+        sections=shown,
+        bodies=(templates.get_template(s.template).render(numbers, **s.values) for s in shown),
     )
     # Lone surrogates cannot be written as UTF-8.
     written = html.translate(_CONTROLS).encode("utf-8", "replace").decode("utf-8") + "\n"
-    return ReportDocument(written, tuple(tables))
+    return ReportDocument(written, tuple(tables), tuple(figures))
+
+
+def _sections(context: ReportContext) -> list[Section]:
+    """The sections of the report in their order."""
+    return [
+        primary(context),
+        summary(context),
+        design(context),
+        readers(context),
+        *_questions(context),
+        consistency(context),
+        balance(context),
+        blinding(context),
+        left_out(context),
+        statistics(context),
+        checklists(context),
+        reproducibility(context),
+    ]
+
+
+def _questions(context: ReportContext) -> list[Section]:
+    """The sections of the questions by their kinds, that of the primary one first."""
+    analysis = context.analysis
+    found = [
+        *((one.primary, criterion(context, one)) for one in analysis.criteria),
+        *((one.primary, measure(context, one)) for one in analysis.measures),
+        *((one.primary, category(context, one)) for one in analysis.categories),
+    ]
+    if analysis.preferences:
+        question = context.data.preference
+        primary_one = question is not None and question.primary
+        found.append((primary_one, preferences(context, analysis.preferences)))
+    return [section for _, section in sorted(found, key=lambda one: not one[0])]
 
 
 @cache

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from study.analysis.comparison import PreferenceResults
 from study.domain.formatting import DASH, decimal, p_value, plural
-from study.report import figures
+from study.report import figures, interval_figures
 from study.report.cells import (
     Content,
     Table,
@@ -31,6 +31,9 @@ def preferences(context: ReportContext, found: PreferenceResults) -> Section:
         "question": question,
         "name": short_name(question),
         "shares": figures.preferences(context, found) if found.n else None,
+        "strengths": interval_figures.strengths(context, found.strengths)
+        if found.strengths
+        else None,
         "pairs": _pairs(context, found),
         "methods": _methods(context, found),
         "side": side_words,
@@ -77,6 +80,7 @@ def _pairs(context: ReportContext, found: PreferenceResults) -> Table:
             "readers as the sample."
         )
     remark = f"Not shown, for want of an answer: {', '.join(silent)}." if silent else ""
+    remark = f"{remark}{context.names}".strip()
     return Table(caption, head, rows, remark=remark)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from study.analysis.primary import PrimaryResult
 from study.domain.formatting import decimal, p_equals, percent
 from study.domain.inference import Hypothesis, small_samples
+from study.report import interval_figures
 from study.report.cells import limits
 from study.report.context import ReportContext, Section
 
@@ -28,6 +29,7 @@ def primary(context: ReportContext) -> Section:
             "estimate": _estimate(context, found),
             "test": _test(found),
             "verdict": _verdict(found),
+            "forest": interval_figures.primary(context, found),
         }
     return Section("primary", "Primary comparison", "primary.html", values)
 

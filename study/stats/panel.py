@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
+from numpy.typing import NDArray
 
 from study.domain.errors import StatisticsError
 from study.stats.estimate import Floats, round_to_digits
@@ -64,12 +65,30 @@ class Panel:
                 scores[:, :, place] = self.scores[:, :, self.place(method)]
         return replace(self, methods=tuple(methods), scores=scores)
 
+    def with_items(self, kept: Sequence[bool] | NDArray[np.bool_]) -> Panel:
+        """The scores of some items only."""
+        chosen = np.asarray(kept, dtype=bool)
+        names, clusters = (
+            tuple(name for name, there in zip(of, chosen, strict=True) if there)
+            for of in (self.items, self.clusters)
+        )
+        return replace(self, items=names, clusters=clusters, scores=self.scores[chosen])
+
     def differences(self, first: str, second: str) -> Floats:
         """First minus second, shape (items, readers); NaN where one of the two is missing."""
         differences: Floats = (
             self.scores[:, :, self.place(first)] - self.scores[:, :, self.place(second)]
         )
         return differences
+
+    def means_of_both(self, first: str, second: str) -> Floats:
+        """Means over the readers who rated an item with both methods, shape (items, 2)."""
+        scores = self.scores[:, :, [self.place(first), self.place(second)]]
+        both = np.isnan(scores).sum(axis=2) == 0
+        count = both.sum(axis=1)
+        sums = np.where(both[:, :, None], scores, 0.0).sum(axis=1)
+        means: Floats = np.where(count > 0, sums.T / np.maximum(count, 1), np.nan).T
+        return means
 
     def complete_means(self) -> Floats:
         """Means over the readers who rated all methods, shape (items that have one, methods)."""

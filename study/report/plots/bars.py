@@ -12,15 +12,18 @@ from study.report.plots.canvas import (
     LOW,
     MIDDLE,
     QUIET,
-    canvas,
+    Plot,
     fit_axes,
     scale_colours,
     shorten,
     text_on,
+    text_width,
+    wrapped,
 )
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
 
 
 @dataclass(frozen=True)
@@ -41,14 +44,15 @@ class PreferenceRow:
     counts: tuple[int, int, int]
 
 
-def likert(rows: Sequence[LikertRow], anchors: Sequence[str], name: str) -> str:
-    """Stacked bars of shares, one per method, with counts and a legend of the scale, as SVG."""
-    with canvas(0.34 * len(rows) + 0.85, name) as (figure, finished):
+def likert(rows: Sequence[LikertRow], anchors: Sequence[str], name: str) -> Plot:
+    """Stacked bars of shares, one per method, with counts and a legend of the scale."""
+
+    def paint(figure: Figure) -> None:
         axes = figure.add_axes((0.0, 0.0, 1.0, 1.0))
         colours = scale_colours(len(anchors))
         for place, row in enumerate(rows):
             _likert_bar(axes, len(rows) - 1 - place, row, colours)
-        axes.set_yticks(range(len(rows)), [shorten(row.label) for row in reversed(rows)])
+        axes.set_yticks(range(len(rows)), [wrapped(row.label, 30) for row in reversed(rows)])
         axes.set_xlim(0, 100)
         axes.set_ylim(-0.6, len(rows) - 0.4)
         axes.set_xticks(range(0, 101, 25), [f"{share}%" for share in range(0, 101, 25)])
@@ -56,20 +60,22 @@ def likert(rows: Sequence[LikertRow], anchors: Sequence[str], name: str) -> str:
         axes.spines["left"].set_visible(False)
         _legend(axes, colours, anchors)
         fit_axes(figure, axes, top=0.36)
-    return finished()
+
+    return Plot(name, 0.34 * len(rows) + 0.85, paint)
 
 
-def preferences(rows: Sequence[PreferenceRow], name: str) -> str:
-    """Stacked bars of the preferences between the names of the two methods, as SVG."""
-    with canvas(0.34 * max(len(rows), 1) + 0.4, name) as (figure, finished):
+def preferences(rows: Sequence[PreferenceRow], name: str) -> Plot:
+    """Stacked bars of the preferences between the names of the two methods."""
+
+    def paint(figure: Figure) -> None:
         axes = figure.add_axes((0.0, 0.0, 1.0, 1.0))
         other = axes.twinx()
         places = range(len(rows) - 1, -1, -1)
         for place, row in zip(places, rows, strict=True):
             _stacked_bar(axes, place, row.counts, (HIGH, MIDDLE, LOW))
         for side, labels in (
-            (axes, [shorten(row.first) for row in rows]),
-            (other, [shorten(row.second) for row in rows]),
+            (axes, [wrapped(row.first, 22) for row in rows]),
+            (other, [wrapped(row.second, 22) for row in rows]),
         ):
             side.set_yticks(list(places), labels)
             side.set_ylim(-0.6, len(rows) - 0.4)
@@ -78,10 +84,11 @@ def preferences(rows: Sequence[PreferenceRow], name: str) -> str:
         axes.set_xlim(0, 100)
         axes.axvline(50, color=LINE, lw=0.8, zorder=0)
         axes.set_xticks([0, 50, 100], ["0%", "50%", "100%"])
-        longest = max((len(shorten(row.second)) for row in rows), default=0)
-        fit_axes(figure, axes, right=max(0.55, 0.085 * longest + 0.15))
+        right = text_width(*(wrapped(row.second, 22) for row in rows))
+        fit_axes(figure, axes, right=max(0.55, right))
         other.set_position(axes.get_position())
-    return finished()
+
+    return Plot(name, 0.34 * max(len(rows), 1) + 0.4, paint)
 
 
 def _likert_bar(axes: Axes, place: int, row: LikertRow, colours: Sequence[Any]) -> None:

@@ -1,16 +1,18 @@
-"""The canvas of all figures: one size and font, theme colours, reproducible SVG.
+"""The canvas of all figures: one size and font, theme colours, reproducible SVG and PNG.
 
-Theme colours are written as CSS variables (`--ink`, `--quiet`, `--line`), which the page sets for
-light, dark and print; colours that carry meaning are fixed and readable on both backgrounds.
+In the page theme colours are CSS variables (`--ink`, `--quiet`, `--line`), which it sets for light,
+dark and print; in files they are dark on white. Colours that carry meaning are fixed and readable
+on both backgrounds.
 """
 
 from __future__ import annotations
 
 import io
 import re
+import textwrap
 import threading
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -19,9 +21,11 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-INK, QUIET, LINE = "#010203", "#010204", "#010205"
-"""Placeholders that become CSS variables in the finished SVG."""
+INK, QUIET, LINE = "#010203", "#4c4c4b", "#bdbdba"
+"""Colours of text, of what is less important, and of axes; in the page they are variables."""
 _VARIABLES = {INK: "--ink", QUIET: "--quiet", LINE: "--line"}
+DPI = 300
+"""Resolution of PNG files."""
 LOW, MIDDLE, HIGH = (0.72, 0.36, 0.16), (0.86, 0.85, 0.83), (0.12, 0.42, 0.62)
 """Ends and middle of a rating scale, distinguishable with any colour vision."""
 READERS = ("#2f7fb8", "#d0722c", "#3c9a6b", "#b65f9c", "#8a7a1f", "#7c6fd0", "#c8494f", "#5f8f98")
@@ -55,43 +59,64 @@ def shorten(text: str, longest: int = 24) -> str:
     return flat if len(flat) <= longest else flat[: longest - 1] + "…"
 
 
-@contextmanager
-def canvas(height: float, name: str) -> Iterator[tuple[Figure, Callable[[], str]]]:
-    """A matplotlib figure, and a function that returns its SVG after the block.
+@dataclass(frozen=True)
+class Plot:
+    """A plot that is drawn when it is asked for.
 
     Parameters
     ----------
-    height : float
-        Inches.
     name : str
-        Prefix of all ids in the SVG.
+        Of its file; prefix of all ids in the SVG of the page.
+    height : float
+        Inches; all plots are `WIDTH` wide.
+    paint : callable
+        Draws on an empty matplotlib figure of that size.
     """
-    import matplotlib
-    from matplotlib.figure import Figure
 
-    done: list[str] = []
-    # Settings belong to the process, and two reports may be drawn at once.
-    settings: Any = {**_SETTINGS, "svg.hashsalt": name}
-    with _MATPLOTLIB_LOCK, matplotlib.rc_context(settings):
-        figure = Figure(figsize=(WIDTH, height))
-        yield figure, lambda: done[0]
+    name: str
+    height: float
+    paint: Callable[[Figure], None]
+
+    def inline(self) -> str:
+        """An svg element for the page: prefixed ids, theme colours, no fixed size."""
+        svg = self.svg()
+        svg = svg[svg.index("<svg") :]
+        svg = re.sub(r'\b(id="|href="#|url\(#)', rf"\g<1>{self.name}-", svg)
+        for colour, variable in _VARIABLES.items():
+            svg = svg.replace(colour, f"var({variable})")
+        svg = re.sub(r"'DejaVu Sans'(?:, [^;\"]*)?", "var(--sans)", svg)
+        svg = re.sub(r'<svg ([^>]*?)width="[\d.]+pt" height="[\d.]+pt"', r"<svg \1", svg, count=1)
+        return svg.strip()
+
+    def svg(self) -> str:
+        """A file of its own; the same numbers give the same text."""
         target = io.StringIO()
-        figure.savefig(target, format="svg", transparent=True, metadata=dict.fromkeys(_METADATA))
-        done.append(_inline(target.getvalue(), name))
+        metadata = dict.fromkeys(("Date", "Creator", "Format", "Type"))
+        self._save(target, format="svg", transparent=True, metadata=metadata)
+        return re.sub(r"[ \t]+\n", "\n", target.getvalue())
+
+    def png(self) -> bytes:
+        """A file of `DPI` dots per inch on white."""
+        target = io.BytesIO()
+        self._save(target, format="png", dpi=DPI, facecolor="white", metadata={"Software": None})
+        return target.getvalue()
+
+    def _save(self, target: io.StringIO | io.BytesIO, **options: Any) -> None:
+        import matplotlib
+        from matplotlib.figure import Figure
+
+        # Settings belong to the process, and two reports may be drawn at once.
+        settings: Any = {**_SETTINGS, "svg.hashsalt": self.name}
+        with _MATPLOTLIB_LOCK, matplotlib.rc_context(settings):
+            figure = Figure(figsize=(WIDTH, self.height))
+            self.paint(figure)
+            figure.savefig(target, **options)
 
 
-_METADATA = ("Date", "Creator", "Format", "Type")
-
-
-def _inline(svg: str, name: str) -> str:
-    """The svg element alone, with prefixed ids, theme colours, and no fixed size."""
-    svg = svg[svg.index("<svg") :]
-    svg = re.sub(r'\b(id="|href="#|url\(#)', rf"\g<1>{name}-", svg)
-    for colour, variable in _VARIABLES.items():
-        svg = svg.replace(colour, f"var({variable})")
-    svg = re.sub(r"'DejaVu Sans'(?:, [^;\"]*)?", "var(--sans)", svg)
-    svg = re.sub(r'<svg ([^>]*?)width="[\d.]+pt" height="[\d.]+pt"', r"<svg \1", svg, count=1)
-    return re.sub(r"[ \t]+\n", "\n", svg).strip()
+def wrapped(text: str, width: int, lines: int = 2) -> str:
+    """A label in at most so many lines of `width` printable characters."""
+    flat = shorten(text, 10_000)
+    return "\n".join(textwrap.wrap(flat, width, max_lines=lines, placeholder="…"))
 
 
 def reader_style(number: int) -> dict[str, Any]:
@@ -109,8 +134,8 @@ def fit_axes(
 ) -> None:
     """Place the axes so that their labels fit; margins in inches."""
     width, height = figure.get_size_inches()
-    longest = max((len(label.get_text()) for label in axes.get_yticklabels()), default=0)
-    left = max(0.55, 0.085 * longest + 0.15)
+    labels = (label.get_text() for label in axes.get_yticklabels())
+    left = max(0.55, text_width(*labels))
     axes.set_position(
         (
             left / width,
@@ -119,6 +144,11 @@ def fit_axes(
             (height - bottom - top) / height,
         )
     )
+
+
+def text_width(*texts: str) -> float:
+    """Inches that labels take, which may have several lines."""
+    return 0.083 * max((len(line) for one in texts for line in one.split("\n")), default=0) + 0.15
 
 
 def text_on(colour: Any) -> str:

@@ -12,7 +12,6 @@ from study.domain.errors import StatisticsError
 from study.stats.comparison.bland_altman import bland_altman
 from study.stats.comparison.methods import compare_methods, friedman
 from study.stats.comparison.one_way import one_way_anova
-from study.stats.estimate import Floats
 from study.stats.kinds.results import Entries, KindOptions
 from study.stats.models.metric_regression import metric_regression
 from study.stats.models.ordinal_scores import ordinal_scores
@@ -109,23 +108,11 @@ def _bland_altman(rows: Sequence[RatingRow], options: KindOptions) -> Entries:
     intervals = options.intervals
     return {
         f"{first} and {second}": bland_altman(
-            first, second, _means_of_both(panel.scores[:, :, places]), panel.clusters,
+            first, second, panel.means_of_both(first, second), panel.clusters,
             resamples=intervals["resamples"], seed=intervals["seed"],
         )
-        for places, (first, second) in (
-            ([panel.place(one), panel.place(other)], (one, other))
-            for one, other in combinations(_several(panel), 2)
-        )
+        for first, second in combinations(_several(panel), 2)
     }  # fmt: skip
-
-
-def _means_of_both(scores: Floats) -> Floats:
-    """Means over the readers who rated an item with both methods, shape (items, 2)."""
-    both = np.isnan(scores).sum(axis=2) == 0
-    count = both.sum(axis=1)
-    sums = np.where(both[:, :, None], scores, 0.0).sum(axis=1)
-    means: Floats = np.where(count > 0, sums.T / np.maximum(count, 1), np.nan).T
-    return means
 
 
 def _difference(rows: Sequence[RatingRow], options: KindOptions) -> Entries:

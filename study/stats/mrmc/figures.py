@@ -137,29 +137,47 @@ def vgc(
 
     Readers without a rating of one of the two are left out.
     """
-    places, name = _places(panel), f"VGC area of {first} against {second}"
-    high, low = (panel.scores[:, :, panel.place(one)] for one in (first, second))
-    kept = [place for place in range(len(panel.readers))
-            if (~np.isnan(high[:, place])).any() and (~np.isnan(low[:, place])).any()]  # fmt: skip
-    patients, readers = len(set(panel.clusters)), len(kept)
+    name = f"VGC area of {first} against {second}"
+    found = reader_samples(panel, first, second)
+    patients, readers = len(set(panel.clusters)), len(found)
     sizes = f"{plural(readers, 'reader')}, {plural(patients, 'patient')}"
     method = f"Obuchowski-Rockette, {random.words} random, {how.words} covariance; {sizes}"
-    if not kept:
+    if not found:
         reason = "no reader has rated both methods"
         none = Estimate(name, None, method, 0, level=level, reason=reason)
         return Vgc(
             first, second, random, none, PValue(name, None, method, 0, reason=reason), 0.5, ()
         )
-    samples = [_samples(low[:, place], high[:, place], places) for place in kept]
+    samples = [sample for _, sample in found]
     areas = np.array([one.area for one in samples])
-    pooled = _samples(low[:, kept].ravel(), high[:, kept].ravel(), np.repeat(places, readers))
     estimate, test = _against_half(name, areas, area_covariance(samples, patients, how), random,
                                    patients, method, level)  # fmt: skip
     return Vgc(
-        first, second, random, estimate, test, pooled.area,
-        tuple(ReaderFigures(panel.readers[place], (float(area),))
-              for place, area in zip(kept, areas, strict=True)),
+        first, second, random, estimate, test, _pooled(samples).area,
+        tuple(ReaderFigures(reader, (float(area),))
+              for (reader, _), area in zip(found, areas, strict=True)),
     )  # fmt: skip
+
+
+def reader_samples(panel: Panel, first: str, second: str) -> list[tuple[str, TwoSamples]]:
+    """Scores of two methods by each reader who rated both; those of the first should be higher."""
+    places = _places(panel)
+    high, low = (panel.scores[:, :, panel.place(one)] for one in (first, second))
+    found = [
+        (reader, _samples(low[:, place], high[:, place], places))
+        for place, reader in enumerate(panel.readers)
+    ]
+    return [(reader, sample) for reader, sample in found if sample.low.size and sample.high.size]
+
+
+def _pooled(samples: Sequence[TwoSamples]) -> TwoSamples:
+    """The samples of all readers as one."""
+    return TwoSamples(
+        np.concatenate([one.low for one in samples]),
+        np.concatenate([one.high for one in samples]),
+        np.concatenate([one.low_patients for one in samples]),
+        np.concatenate([one.high_patients for one in samples]),
+    )
 
 
 def _against_half(

@@ -65,7 +65,9 @@ class TwoSamples:
     @property
     def area(self) -> float:
         """The area; NaN without scores in both samples."""
-        return float(self.wins.mean()) if self.low.size and self.high.size else float("nan")
+        if not self.low.size or not self.high.size:
+            return float("nan")
+        return float(share_below(self.high, self.low).mean())
 
     def left_out(self, patients: int) -> Floats:
         """The area without each patient, shape (patients,)."""
@@ -85,11 +87,22 @@ class TwoSamples:
 
     def placements(self, patients: int) -> tuple[Floats, Floats]:
         """Sums by patient of the placement values minus the area, of high and of low scores."""
-        wins, area = self.wins, self.area
+        area = self.area
         of_high, of_low = np.zeros(patients), np.zeros(patients)
-        np.add.at(of_high, self.high_patients, wins.mean(axis=1) - area)
-        np.add.at(of_low, self.low_patients, wins.mean(axis=0) - area)
+        np.add.at(of_high, self.high_patients, share_below(self.high, self.low) - area)
+        np.add.at(of_low, self.low_patients, 1 - share_below(self.low, self.high) - area)
         return of_high, of_low
+
+
+def share_below(scores: Floats, others: Floats) -> Floats:
+    """For each score the share of other scores below it, equal ones counted half.
+
+    It takes memory for the scores, not for their pairs.
+    """
+    ordered = np.sort(others)
+    below = np.searchsorted(ordered, scores, "left") + np.searchsorted(ordered, scores, "right")
+    shares: Floats = below / (2 * others.size)
+    return shares
 
 
 def area_covariance(samples: Sequence[TwoSamples], patients: int, how: Covariance) -> Floats:

@@ -173,6 +173,7 @@ class Tasks:
     def _report(self, user: StaffAccount, report: Report) -> str:
         from study.analysis.log import run
         from study.report import document, export
+        from study.report.figure_files import figure_files
         from study.report.table_files import table_files
 
         report(0.0, "computing")
@@ -181,7 +182,10 @@ class Tasks:
         written = document(made.data, made.analysis)
         masked, code = not made.data.unblinded, made.data.study.code
         tables = export.zipped(table_files(made.data.protocol.title, written.tables))
+        report(0.95, "drawing the figures as files")
+        figures = export.zipped(figure_files(written.figures))
         self.context.files.put(
+            Download(f"{code}-report-figures.zip", "application/zip", figures, masked=masked),
             Download(f"{code}-report-tables.zip", "application/zip", tables, masked=masked),
             Download(
                 f"{code}-report.html", "text/html", written.html.encode(), shown=True, masked=masked

@@ -197,13 +197,22 @@ def test_from_ratings_to_the_report_with_names(
 
 
 def _files_with_names(terminal: Terminal, built: Path, folder: Path) -> None:
-    """The tables of a report, and an export as Parquet."""
+    """The tables and figures of a report, and an export as Parquet."""
     done, fails = terminal.done, terminal.fails
     report = ("report", built, "--out", folder / "named.html", "--tables")
     assert "is not empty" in fails(*report, folder)
-    done(*report, folder / "report-tables")
+    figures = folder / "figures"
+    done(*report, folder / "report-tables", "--figures", figures)
     for name in ("named.html", "report-tables/tables.html", "report-tables/tables.tex"):
         assert "strong" in (folder / name).read_text()
+    assert (figures / "primary.svg").exists()
+    assert (figures / "primary.png").read_bytes().startswith(b"\x89PNG")
+    assert "Figure 1, primary: The primary comparison" in (figures / "captions.txt").read_text(
+        "utf-8"
+    )
+    other = ("report", built, "--out", folder / "other.html", "--figures", figures)
+    assert "is not empty" in fails(*other)
+    assert "--figures DIR goes with" in fails("report", built, "--again", "x", "--figures", folder)
     done("export", built, "--out", folder / "typed", "--format", "parquet")
     assert (folder / "typed" / "ratings.parquet").read_bytes().startswith(b"PAR1")
 

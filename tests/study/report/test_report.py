@@ -102,7 +102,7 @@ def words(html: str) -> str:
 def test_the_file_is_well_formed_with_unique_ids(page: str) -> None:
     outline = Outline(page)
     assert [name for name, count in outline.ids.items() if count > 1] == []
-    assert outline.tags["svg"] == 2 * 3 + 2
+    assert outline.tags["svg"] == 2 * 7 + 3
     assert outline.tags["script"] == 0
 
 
@@ -121,7 +121,7 @@ def test_the_file_needs_nothing_else(page: str) -> None:
 def test_the_contents_name_the_headings_of_their_sections(page: str) -> None:
     links = re.findall(r'<li><a href="#([^"]+)">([^<]+)</a>', page)
     headings = re.findall(r'<section id="([^"]+)">\s*<h2>([^<]+)', page)
-    assert len(links) == len(headings) == 13
+    assert len(links) == len(headings) == 14
     for (target, link), (section, heading) in zip(links, headings, strict=True):
         assert target == section
         assert heading.startswith(link)
@@ -329,6 +329,16 @@ def test_a_value_without_an_interval_says_why() -> None:
     assert with_interval(full) == Cell("0.50", "(0.25 to 0.75)")
     assert share_with_interval(full) == Cell("50%", "(25% to 75%)")
     assert with_interval(replace(bare, value=None)) == undefined("no interval is computed")
+
+
+def test_a_long_list_of_exclusions_ends_with_a_pointer_to_the_export(data: Dataset) -> None:
+    [one] = data.exclusions
+    many = tuple(replace(one, target=f"X{n:04d}") for n in range(1000))
+    listed = replace(data, exclusions=many)
+    shown = words(render(listed, analyse(listed, resamples=0)))
+    assert "X0099" in shown
+    assert "X0100" not in shown
+    assert "900 more rows are in exclusions.csv of the export." in shown
 
 
 def test_declared_pairs_are_the_family_in_tables_and_text() -> None:

@@ -110,6 +110,7 @@ def test_results_are_masked_before_unblinding(read):
     named = {one.name: one for _, one in read.context.files.listing()}
     assert set(named) >= {
         "S1-report.html",
+        "S1-report-figures.zip",
         "S1-report-tables.zip",
         "S1-ratings.csv",
         "S1-tables.xlsx",
