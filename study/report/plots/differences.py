@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from study.domain.formatting import decimal
-from study.report.plots.canvas import HIGH, INK, LINE, LOW, WIDTH, Plot, wrapped
+from study.report.plots.canvas import INK, LINE, READERS, WIDTH, Plot, wrapped
 from study.stats.comparison.bland_altman import BlandAltman
 from study.stats.estimate import Estimate, Floats
 
@@ -91,9 +91,9 @@ def _panel(axes: Axes, panel: DifferencePanel) -> None:
     limits = panel.limits
     axes.axhline(0, color=LINE, lw=0.8, zorder=1)
     for estimate, colour, style in (
-        (limits.bias, HIGH, "-"),
-        (limits.lower, LOW, (0, (4, 2))),
-        (limits.upper, LOW, (0, (4, 2))),
+        (limits.bias, READERS[0], "-"),
+        (limits.lower, READERS[1], (0, (4, 2))),
+        (limits.upper, READERS[1], (0, (4, 2))),
     ):
         _level(axes, estimate, colour, style)
     x, y, counts = merged(panel.means, panel.differences)
@@ -108,9 +108,7 @@ def _panel(axes: Axes, panel: DifferencePanel) -> None:
     axes.locator_params(axis="y", nbins=6)
 
 
-def _level(
-    axes: Axes, estimate: Estimate, colour: tuple[float, float, float], style: object
-) -> None:
+def _level(axes: Axes, estimate: Estimate, colour: str, style: object) -> None:
     """A line at a value with a band of its interval, and the value at its right end."""
     if estimate.value is None:
         return

@@ -9,11 +9,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from study.report.plots.canvas import (
-    HIGH,
     INK,
     LINE,
-    LOW,
     QUIET,
+    READERS,
     WIDTH,
     Plot,
     text_width,
@@ -82,7 +81,7 @@ def forest(
         )
         axes.axvline(none, color=INK, lw=0.8, zorder=1)
         for margin in margins:
-            axes.axvline(margin, color=LOW, lw=1.1, ls=(0, (4, 2)), zorder=1)
+            axes.axvline(margin, color=READERS[1], lw=1.1, ls=(0, (4, 2)), zorder=1)
         axes.set_xlim(low, high)
         axes.set_ylim(len(rows) - 0.5, -0.5)
         for place, row in enumerate(rows):
@@ -114,7 +113,7 @@ def _row(axes: Axes, place: int, row: ForestRow, ends: tuple[float, float]) -> N
         ):  # fmt: skip
             at = float(np.clip(end, *ends))
             axes.plot(at, place, marker=arrow if beyond else "|", ms=5, color=INK, clip_on=False)
-    axes.plot(row.value, place, marker="s", ms=5.5, color=HIGH, mec="none", zorder=3)
+    axes.plot(row.value, place, marker="s", ms=5.5, color=READERS[0], mec="none", zorder=3)
 
 
 def _usual(widths: Sequence[float]) -> float:

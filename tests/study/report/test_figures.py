@@ -182,6 +182,14 @@ def test_drift_has_at_most_so_many_dots_with_the_mean_of_all() -> None:
     assert few[1].tolist() == places[:7].tolist()
 
 
+def test_a_curve_of_many_corners_is_drawn_with_few() -> None:
+    at = np.linspace(0, 1, 50_000)
+    curve = plots.AreaCurve("M1", at, np.sqrt(at), "0.67")
+    svg = plots.area_curves([curve], ("x", "y"), "roc", "Area").svg()
+    assert len(svg) < 40_000
+    assert "0.67" in text(svg)
+
+
 def test_an_interval_far_out_does_not_hide_the_others() -> None:
     rows = [
         plots.ForestRow("a", 0.5, 0.2, 0.8, "a"), plots.ForestRow("b", 0.1, -40.0, 40.0, "b"),
