@@ -25,7 +25,7 @@ def primary(context: ReportContext, found: PrimaryResult) -> Figure | None:
         return None
     first, second = context.method(found.first), context.method(found.second)
     row = _row(f"{first} {'over' if share else '−'} {second}", estimate, share=share)
-    margins = found.margins or ()
+    margins: tuple[float, ...] = found.margins or ()
     if found.outcome.hypothesis is Hypothesis.NON_INFERIORITY:
         margins = margins[:1]
     dashed = " Dashed: the declared margin." if margins else ""

@@ -85,8 +85,8 @@ def statistics(context: ReportContext) -> Section:
         "preferences": analysis.preferences is not None,
         "vgc": any(one.vgc for one in analysis.criteria),
         "roc": any(one.roc and one.roc.areas for one in analysis.criteria),
-        "limits": any(one.repeat_limits for one in (*analysis.criteria, *analysis.measures))
-        or any(one.limits for one in analysis.measures),
+        "limits": any(one.repeat_limits for one in analysis.criteria)
+        or any(one.repeat_limits or one.limits for one in analysis.measures),
         "random": context.random,
         "primary": _primary(context),
         "single": data.protocol.single,

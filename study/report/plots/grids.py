@@ -110,7 +110,7 @@ def _draw(axes: Axes, grid: NumberGrid, width: float, height: float) -> None:
     for i, j in np.ndindex(rows, columns):
         if i == j and not grid.diagonal:
             continue
-        value = grid.values[i, j]
+        value = float(grid.values[i, j])
         known = bool(np.isfinite(value))
         share = float(np.clip((value - low) / (high - low), 0, 1)) if known else 0.0
         colour = tuple(pale + (deep - pale) * share)
