@@ -15,12 +15,13 @@ from enhancers.errors import ParameterError
 ParameterValue = float | int | bool | str | None
 """The value of a parameter; None means automatic where the parameter allows it."""
 
-PRIOR_KEY = re.compile(r"[a-z0-9][a-z0-9-]{0,39}")
+PRIOR_KEY = re.compile(r"[a-z0-9][a-z0-9_-]{0,39}")
 """Pattern of a network's key, which is also the name of its folder."""
 
 
-NetworkKind = Literal["pixel", "latent", "restoration"]
-"""Kinds of networks: sampling from images, from latents, or restoring an image in one call."""
+NetworkKind = Literal["pixel", "latent", "restoration", "restorer"]
+"""Kinds of networks: sampling from images, from latents, restoring an image in one call, and
+trained here on simulated acquisitions."""
 
 Family = Literal["classical", "trained", "diffusion"]
 """Kinds of methods: without a network, one call of a network, or sampling from one."""
@@ -191,6 +192,13 @@ class Method:
         """
         remaps = params[self.remaps] if isinstance(self.remaps, str) else self.remaps
         return f"gray level, not {units}" if remaps and units not in RELATIVE_UNITS else units
+
+    def takes(self, kind: NetworkKind, key: str) -> bool:
+        """Whether the method can use the network of this kind and key."""
+        if self.prior != kind:
+            return False
+        prior = self.parameter("prior")
+        return prior.kind == "prior" or key in prior.choices
 
     def parameter(self, name: str) -> Parameter:
         """The parameter of this name.

@@ -63,6 +63,19 @@ LATENT_PRIOR = Parameter(
          "installed ones.",
 )
 
+RESTORER_MODALITY = Parameter(
+    "as_modality", "Modality", "choice", "from the image",
+    choices=("from the image", "CT", "MR", "US"),
+    help="What the network takes the image for.",
+)
+
+
+def _restorer(key: str) -> Parameter:
+    """The network of a method that has its own."""
+    return Parameter("prior", "Network", "choice", key, choices=(key,), advanced=True,
+                     help="The network of this method.")
+
+
 METHODS: tuple[Method, ...] = (
     Method(
         key="srad",
@@ -240,6 +253,21 @@ METHODS: tuple[Method, ...] = (
         citation=Citation(
             "J. Ho, A. Jain, P. Abbeel", "Denoising diffusion probabilistic models",
             "NeurIPS", 2020, "https://arxiv.org/abs/2006.11239"),
+    ),
+    Method(
+        key="pix2pix",
+        label="Pix2Pix",
+        family="trained",
+        summary="Restores low-dose CT, undersampled MR and weak ultrasound with a U-Net that was "
+                "trained against a discriminator.",
+        implementation="enhancers.trained.pix2pix",
+        prior="restorer",
+        parameters=(RESTORER_MODALITY, _restorer("pix2pix")),
+        modalities=(CT, MR, US),
+        citation=Citation(
+            "P. Isola, J.-Y. Zhu, T. Zhou, A. A. Efros",
+            "Image-to-image translation with conditional adversarial networks",
+            "CVPR", 2017, "https://arxiv.org/abs/1611.07004"),
     ),
     Method(
         key="pseudo_label",

@@ -13,9 +13,18 @@ from pathlib import Path
 import pytest
 
 from enhancers.load import load
+from enhancers.phantoms import phantom
 from enhancers.provenance import from_json
-from enhancers.save import read_png16
+from enhancers.registry import METHODS
+from enhancers.save import read_png16, save_png16
+from examples.reconstruction_readers import PAPER
+from study.analysis.log import run as analyse
+from study.demo.reader_model import ReaderModel
+from study.demo.simulated_readers import read
 from study.domain.protocol import Status
+from study.planning.lifecycle import close_study, open_study
+from study.report import render
+from study.storage import key_file
 from study.storage.store import Store
 from tests.support.program import program
 
@@ -74,6 +83,49 @@ def test_study_from_folder(tmp_path: Path) -> None:
     store = Store.open(tmp_path / "study")
     assert store.status() == Status.FROZEN
     store.close()
+
+
+@pytest.mark.exhaustive
+@pytest.mark.timeout(600)
+def test_reconstruction_readers(tmp_path: Path) -> None:
+    """From a folder of slices to the paper's Table 5: mean score and kappa of each method."""
+    slices, study = tmp_path / "slices", tmp_path / "study"
+    slices.mkdir()
+    for case in range(12):
+        clean = phantom("echo", size=96, seed=case).pixels
+        save_png16(slices / f"pat{case}_s1.png", clean)
+    said = run("reconstruction_readers", slices, study, "US")
+    methods = [key for key in PAPER if key in {method.key for method in METHODS}]
+    assert f"Frozen: 5 readers, 10 cases, {len(methods)} methods" in said
+    key = tmp_path / "study.key.json"
+    strengths = dict(zip(PAPER, (2.8, 3.6, 3.9, 4.6), strict=True))
+    names = {at: one.name for at, one in key_file.load(key, study).methods.items()}
+    worth = {at: strengths[name] for at, name in names.items()}
+    store = Store.open(study)
+    try:
+        open_study(store, actor="coordinator")
+        for number in range(1, 6):
+            reader = f"R0{number}"
+            read(store, reader, ReaderModel(reader, worth, seed=1, noise=0.3, spread=0.8))
+        close_study(store, actor="coordinator")
+        made = analyse(store, actor="coordinator")
+    finally:
+        store.close()
+    (quality,) = made.analysis.criteria
+    of_methods = quality.agreement[: len(methods)]
+    means = sorted(one.mean.value for one in of_methods if one.mean.value is not None)
+    assert means == pytest.approx(sorted(strengths[name] for name in methods), abs=0.6)
+    for one in of_methods:
+        assert (one.items, one.readers) == (10, 5)
+        for found in (one.mean, one.fleiss):
+            assert found.value is not None
+            assert found.bootstrap is not None
+            assert found.bootstrap.low is not None
+            assert found.bootstrap.high is not None
+            assert found.bootstrap.low < found.value < found.bootstrap.high
+    page = render(made.data, made.analysis)
+    assert "Mean score" in page
+    assert f"{means[0]:.2f}" in page
 
 
 @pytest.mark.exhaustive

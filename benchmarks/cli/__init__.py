@@ -13,6 +13,7 @@ from benchmarks.cli import (
     network_share,
     peers,
     performance,
+    reconstruction,
     seed_spread,
     segmentation,
     study_load,
@@ -34,6 +35,7 @@ app.add_typer(peers.app, name="peers")
 app.command()(ablations.ablations)
 app.command()(segmentation.segmentation)
 app.command("network-share")(network_share.network_share)
+app.command()(reconstruction.reconstruction)
 app.command()(performance.floors)
 app.command()(performance.speed)
 app.command()(performance.memory)

@@ -187,6 +187,8 @@ def measure_patch_cost(kind: str, prior: str, device: str) -> PatchCost:
         network = restoration_network(device, prior)
         patch = torch.zeros(1, network.channels, PATCH, PATCH, device=device)
         return PatchCost(_timed(lambda: network.restored(patch, 0.05).sum().item()))
+    if kind == "restorer":
+        return PatchCost(_restorer_seconds(prior, device))
     if kind == "pixel":
         pixel = pixel_prior(device, prior)
         patch = torch.zeros(1, pixel.channels, PATCH, PATCH, device=device)
@@ -200,6 +202,19 @@ def measure_patch_cost(kind: str, prior: str, device: str) -> PatchCost:
     # of a patch are encoded to measure the noise of the latents.
     call = _timed(lambda: latent.predict(encoded, 500).sum().item())
     return PatchCost(call, 2.5 * encode + 2 * decode)
+
+
+def _restorer_seconds(prior: str, device: str) -> float:
+    import torch
+
+    from enhancers.networks.restorers.diffusion_unet import DiffusionUNet
+    from enhancers.networks.restorers.load import restorer
+
+    found = restorer(device, prior)
+    channels = int(found.network.config.in_channels)
+    patch = torch.zeros(1, channels, PATCH, PATCH, device=device)
+    t = 500 if isinstance(found.network, DiffusionUNet) else None
+    return _timed(lambda: found(patch, t).sum().item())
 
 
 def _timed(call: Callable[[], object]) -> float:

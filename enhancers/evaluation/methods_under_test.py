@@ -25,6 +25,7 @@ SUITED: Mapping[str, tuple[Task, ...]] = {
     "denoiser": ("denoise", "despeckle"),
     "pseudo_label": ("despeckle", "improve"),
     "unimie": ("lighten",),
+    "pix2pix": ("denoise", "despeckle", "kspace"),
     "nlm": ("denoise", "enlarge", "despeckle", "improve"),
     "tv": ("denoise", "enlarge", "despeckle", "improve"),
 }

@@ -68,6 +68,7 @@ _STABLE_DIFFUSION = Hub(
     ),
 )  # fmt: skip
 
+_SHIPPED = "Apache-2.0; training data under the licences in its card"
 _UNLICENSED = "none was published; whether you may use it is for you to settle"
 _PLUG_AND_PLAY = (
     "published without a licence by the authors of plug-and-play medical image enhancement "
@@ -81,7 +82,7 @@ NETWORKS: tuple[NetworkEntry, ...] = (
         summary="Small denoising network on gray images, trained on crops of open medical images.",
         kind="pixel",
         parts=("unet",),
-        licence="Apache-2.0; training data under the licences in its card",
+        licence=_SHIPPED,
         source=Embedded(),
     ),
     NetworkEntry(
@@ -90,8 +91,19 @@ NETWORKS: tuple[NetworkEntry, ...] = (
         summary="Small autoencoder (factor 4) and a denoising network on its latents.",
         kind="latent",
         parts=("vae", "unet"),
-        licence="Apache-2.0; training data under the licences in its card",
+        licence=_SHIPPED,
         source=Embedded(),
+    ),
+    NetworkEntry(
+        key="pix2pix",
+        label="Pix2Pix network",
+        summary="U-Net for low-dose CT, undersampled MR and weak ultrasound, trained against a "
+        "discriminator.",
+        kind="restorer",
+        parts=("restorer",),
+        licence=_SHIPPED,
+        source=Embedded(),
+        native=128,
     ),
     NetworkEntry(
         key="sd15",

@@ -22,6 +22,7 @@ CLASSES: Mapping[Part, tuple[str, ...]] = {
     "vae": ("AutoencoderKL",),
     "unet": (*OF_IMAGES, "UNet2DConditionModel"),
     "text_encoder": ("CLIPTextModel",),
+    "restorer": ("Restormer", "Pix2PixGenerator", "DiffusionUNet"),
 }
 """The classes of diffusers, transformers and this project that a part may have."""
 _CONDITIONS = ("class_embed_type", "num_class_embeds", "addition_embed_type",

@@ -9,7 +9,7 @@ from typing import Literal
 from enhancers.method import NetworkKind
 
 Kind = NetworkKind
-Part = Literal["vae", "unet", "text_encoder", "network"]
+Part = Literal["vae", "unet", "text_encoder", "network", "restorer"]
 ScheduleName = Literal["linear", "scaled_linear", "squaredcos_cap_v2"]
 QkvOrder = Literal["legacy", "new"]
 
@@ -145,8 +145,9 @@ class NetworkEntry:
     key : str
         Name of its folder, and value of the parameter ``prior`` of methods.
     label, summary, licence : str
-    kind : {"pixel", "latent", "restoration"}
-        Whether it samples images, or an autoencoder's latents, or restores images in one call.
+    kind : {"pixel", "latent", "restoration", "restorer"}
+        Whether it samples images, or an autoencoder's latents, or restores images in one call, or
+        was trained here on simulated acquisitions.
     parts : tuple of Part
         The diffusers folders below `folder` that hold weights.
     source : Embedded, Hub, Download or FromUser

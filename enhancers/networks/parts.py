@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
@@ -16,7 +16,13 @@ from enhancers.networks.entry import Embedded, NetworkEntry, Part
 
 
 def network(
-    entry: NetworkEntry, part: Part, classes: tuple[str, ...], *, device: str, dtype: torch.dtype
+    entry: NetworkEntry,
+    part: Part,
+    classes: tuple[str, ...],
+    *,
+    device: str,
+    dtype: torch.dtype,
+    own: Mapping[str, Any] | None = None,
 ) -> Any:
     """A part of ``entry`` as the class that its configuration names, ready for inference.
 
@@ -28,6 +34,8 @@ def network(
         The classes that can be used.
     device : str
     dtype : torch dtype
+    own : mapping, optional
+        Classes by their names that are neither of diffusers nor known to `network_class`.
 
     Raises
     ------
@@ -36,8 +44,9 @@ def network(
     """
     with usable(entry, part):
         config = part_config(entry.folder / part, part, classes)
+    made = (own or {}).get(str(config.get("_class_name"))) or network_class(config)
     try:
-        found, info = network_class(config).from_pretrained(
+        found, info = made.from_pretrained(
             entry.folder / part,
             local_files_only=True,
             use_safetensors=True,

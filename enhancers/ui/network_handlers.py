@@ -62,7 +62,7 @@ class NetworkHandlers:
         import_torch()
         chosen = devices.choose(self.settings.device)
         return render.header_html(
-            devices.describe(chosen), embedded_networks(), other_network_count()
+            devices.describe(chosen), sampled_networks(), other_network_count()
         )
 
     def fields(self) -> dict[str, Any]:
@@ -107,6 +107,8 @@ class NetworkHandlers:
         for card in page.cards:
             component = card.fields.get("prior")
             if component is None or card.method.prior is None:
+                continue
+            if card.method.parameter("prior").kind != "prior":
                 continue
             choices = prior_choices(card.method.prior)
             held = values.get(FIELD_KEY.format(method=card.method.key, parameter="prior"))
@@ -266,7 +268,7 @@ def _use_of(entry: NetworkEntry) -> str:
     added = f"{entry.label} was added ({entry.parameters / 1e6:,.1f} M parameters)."
     if entry.restoration is not None:
         return f"{added} It is a method: select it under 'Your networks'."
-    users = [short_label(each.label) for each in METHODS if each.prior == entry.kind]
+    users = [short_label(each.label) for each in METHODS if each.takes(entry.kind, entry.key)]
     return f"{added} To use it, select it as Network in the parameters of {' or '.join(users)}."
 
 
@@ -278,6 +280,12 @@ def card_choices() -> list[tuple[str, str]]:
 def embedded_networks() -> list[tuple[str, bool]]:
     """Name of each embedded prior, and whether it is present."""
     return [(each.key, each.present) for each in NETWORKS if isinstance(each.source, Embedded)]
+
+
+def sampled_networks() -> list[tuple[str, bool]]:
+    """Those of `embedded_networks` that several methods can use; the others have one method."""
+    own = {each.key for each in NETWORKS if each.kind == "restorer"}
+    return [(key, present) for key, present in embedded_networks() if key not in own]
 
 
 def other_network_count() -> int:

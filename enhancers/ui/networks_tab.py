@@ -25,6 +25,7 @@ CHANGES_OFF = (
 _KINDS = {
     "pixel": "operates on images", "latent": "operates on the latents of an autoencoder",
     "restoration": "restores images in one call",
+    "restorer": "restores simulated acquisitions",
 }  # fmt: skip
 _GROUPS = ("Embedded", "Published", "Your own")
 
@@ -130,7 +131,9 @@ def _facts(entry: NetworkEntry) -> list[tuple[str, str]]:
         facts.append(f"enlarges {known.scale} times")
     if entry.parameters:
         facts.append(f"{entry.parameters / 1e6:,.1f} M parameters")
-    users = ", ".join(short_label(method.label) for method in METHODS if method.prior == entry.kind)
+    users = ", ".join(
+        short_label(method.label) for method in METHODS if method.takes(entry.kind, entry.key)
+    )
     source = describe_source(entry)
     return [
         ("Used by", users) if known is None else ("Method", entry.key),

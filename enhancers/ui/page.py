@@ -103,7 +103,7 @@ def build(
     priors = network_handlers.embedded_networks()
     with gr.Blocks(title=TITLE, analytics_enabled=False, fill_width=True) as blocks:
         page = layout.build_layout(
-            _missing(priors), gallery.tiles(), priors, links,
+            _missing(priors), gallery.tiles(), network_handlers.sampled_networks(), links,
             changes=settings.network_changes, max_bytes=settings.max_file_bytes,
             network_folder=settings.network_folder,
             remarks=(
@@ -139,10 +139,10 @@ def _missing(priors: Sequence[tuple[str, bool]]) -> dict[str, str]:
     """By the key of each method without its network, a sentence that says so."""
     absent = {key for key, present in priors if not present}
     return {
-        method.key: f"Needs the {method.prior} prior, which is not on this machine: "
-        f"python -m enhancers networks train --which {method.prior}"
+        method.key: f"Needs the network {key}, which is not on this machine: "
+        f"python -m enhancers networks train --which {key}"
         for method in METHODS
-        if method.prior in absent
+        if method.prior and (key := method.parameter("prior").default) in absent
     }
 
 

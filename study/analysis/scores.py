@@ -20,10 +20,11 @@ from study.domain.questions import Question
 from study.stats.agreement.coefficients import Agreement, fleiss_kappa, gwet_ac, raw_agreement
 from study.stats.agreement.cohen import PairwiseKappas, pairwise_kappas
 from study.stats.agreement.krippendorff import krippendorff_alpha
+from study.stats.estimate import Estimate
 from study.stats.intervals import IntervalOptions, RandomOptions
 from study.stats.reliability.inter_reader import Reliability, reliability
 from study.stats.reliability.intra_reader import RepeatReliability, all_repeats
-from study.stats.summary import RatingSummary, summarise
+from study.stats.summary import RatingSummary, mean_score, summarise
 from study.stats.table import RatingRow, Ratings, from_matrix, tabulate
 
 ALL_METHODS = "all methods"
@@ -97,6 +98,8 @@ class MethodAgreement:
         Its mask, or `ALL_METHODS`.
     items, readers : int
         Numbers of rated items and of readers.
+    mean : Estimate
+        Mean of the first ratings.
     raw, fleiss, quadratic, ac1, ac2, alpha : Agreement
         Raw agreement; Fleiss' kappa, unweighted and quadratic; Gwet's AC1 and quadratic AC2;
         Krippendorff's alpha for ordinal data.
@@ -109,6 +112,7 @@ class MethodAgreement:
     method: str
     items: int
     readers: int
+    mean: Estimate
     raw: Agreement
     fleiss: Agreement
     quadratic: Agreement
@@ -199,6 +203,7 @@ def agreement(
         method=method,
         items=len(present.items),
         readers=len(present.raters),
+        mean=mean_score(table, **how),
         raw=raw_agreement(table, **how),
         fleiss=fleiss_kappa(table, **how),
         quadratic=fleiss_kappa(table, "quadratic", **how),

@@ -114,12 +114,13 @@ def _by_method(
 
 def _kappas(context: ReportContext, result: CriterionResult, name: str) -> Table:
     caption = (
-        f"{name}: agreement and Fleiss’ κ, with {context.level} intervals for random "
+        f"{name}: mean score, agreement and Fleiss’ κ, with {context.level} intervals for random "
         f"{context.random} (bootstrap, t). Secondary: Gwet’s standard error and its t interval, "
         "which take cases as independent and readers as fixed."
     )
     columns: dict[str, Callable[[MethodAgreement], Content]] = {
         "Items × readers": lambda one: f"{one.items} × {one.readers}",
+        "Mean score": lambda one: with_bootstrap(one.mean),
         "Raw agreement": lambda one: with_bootstrap(one.raw),
         "Fleiss’ κ": lambda one: with_bootstrap(one.fleiss),
         "Fleiss’ κ, quadratic": lambda one: with_bootstrap(one.quadratic),

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Unpack
 
 import numpy as np
 
+from study.domain.inference import Random
+from study.stats.estimate import LEVEL, Estimate, Floats
+from study.stats.intervals import RESAMPLES, RandomOptions
 from study.stats.table import Ratings
+from study.stats.two_way_bootstrap import TwoWayResamples
 
 
 @dataclass(frozen=True)
@@ -49,3 +54,41 @@ def summarise(ratings: Ratings) -> RatingSummary:
     return RatingSummary(
         given.size, missing, labels, counts, float(given.mean()), sd, median, lower, upper
     )
+
+
+def mean_score(ratings: Ratings, **options: Unpack[RandomOptions]) -> Estimate:
+    """The mean of all ratings, with an interval for random readers and patients.
+
+    Parameters
+    ----------
+    ratings : Ratings
+        Missing ratings are left out.
+    **options
+        See `RandomOptions`.
+    """
+    present, level = ratings.present(), options.get("level", LEVEL)
+    given = present.codes >= 0
+    count = int(given.sum())
+    reason = "there are no ratings"
+    found = Estimate("Mean score", None, "mean of all ratings", count, level=level, reason=reason)
+    if not count:
+        return found
+    scores = np.where(given, present.scores, 0.0)
+    value = float(scores.sum() / count)
+    found = replace(found, value=value, reason=None)
+    resamples = options.get("resamples", RESAMPLES)
+    if not resamples:
+        return found
+    drawn = TwoWayResamples(
+        len(present.raters), present.clusters, options.get("random", Random.BOTH), resamples,
+        options.get("seed", 0),
+    )  # fmt: skip
+
+    def statistic(raters: Floats, items: Floats) -> Floats:
+        # Both have a row for each resample; scores and what was given a row for each item.
+        sums = ((items @ scores) * raters).sum(axis=1)
+        means: Floats = sums / ((items @ given) * raters).sum(axis=1)
+        return means
+
+    draws = drawn.draws(statistic, scores.size)
+    return replace(found, bootstrap=drawn.interval(value, draws, level))

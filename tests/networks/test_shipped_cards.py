@@ -9,7 +9,8 @@ import pytest
 from huggingface_hub import ModelCard
 
 from enhancers.asset_files import ASSETS
-from enhancers.networks.training.card import render
+from enhancers.networks import catalog
+from enhancers.networks.training.card import render, render_restorer
 
 NETWORKS = ASSETS / "networks"
 CODE = re.compile(r"```python\n(.*?)```", re.DOTALL)
@@ -21,11 +22,15 @@ def facts_of(which: str) -> dict[str, Any]:
     return found
 
 
-@pytest.mark.parametrize("which", ["pixel", "latent"])
+RESTORERS = [each.key for each in catalog.NETWORKS if each.kind == "restorer"]
+
+
+@pytest.mark.parametrize("which", ["pixel", "latent", *RESTORERS])
 def test_the_card_is_what_the_training_wrote_and_the_hub_reads_it(which: str) -> None:
+    written = render_restorer if which in RESTORERS else render
     path = NETWORKS / which / "README.md"
     attribution = (NETWORKS / "ATTRIBUTION.md").read_text(encoding="utf-8")
-    assert path.read_text(encoding="utf-8") == render(which, facts_of(which), attribution)
+    assert path.read_text(encoding="utf-8") == written(which, facts_of(which), attribution)
     data = ModelCard.load(path, ignore_metadata_errors=False).data
     assert (data.license, data.library_name) == ("apache-2.0", "diffusers")
     assert "not-for-diagnosis" in data.tags
@@ -37,7 +42,7 @@ def test_the_card_is_what_the_training_wrote_and_the_hub_reads_it(which: str) ->
     }
 
 
-@pytest.mark.parametrize("which", ["pixel", "latent"])
+@pytest.mark.parametrize("which", ["pixel", "latent", *RESTORERS])
 def test_the_code_of_the_card_loads_the_folder(which: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(NETWORKS / which)
     [code] = CODE.findall(Path("README.md").read_text(encoding="utf-8"))
@@ -46,5 +51,10 @@ def test_the_code_of_the_card_loads_the_folder(which: str, monkeypatch: pytest.M
     parts = {part.name for part in Path().iterdir() if part.is_dir()}
     assert parts <= loaded.keys()
     channels = {part: loaded[part].config.in_channels for part in parts - {"scheduler"}}
-    assert channels == ({"unet": 1} if which == "pixel" else {"unet": 8, "vae": 1})
+    known = {
+        "pixel": {"unet": 1},
+        "latent": {"unet": 8, "vae": 1},
+        "diffusion_unet": {"restorer": 5},
+    }
+    assert channels == known.get(which, {"restorer": 4})
     assert loaded["scheduler"].config.num_train_timesteps == 1000

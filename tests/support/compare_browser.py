@@ -6,12 +6,10 @@ import numpy as np
 from playwright.sync_api import TimeoutError
 
 from enhancers.display import to_u16, window_levels, window_u8
+from enhancers.registry import METHODS
 
 VIEWER = "document.querySelector('#viewer .rr').readingRoom"
-ALL = (
-    "srad", "n4", "nlm", "tv", "clahe", "classical", "denoiser", "pseudo_label", "null_space",
-    "unimie",
-)  # fmt: skip
+ALL = tuple(method.key for method in METHODS)
 
 
 def visit(page, address):

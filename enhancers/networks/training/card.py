@@ -202,7 +202,7 @@ def render_restorer(which: str, facts: Mapping[str, Any], attribution: str) -> s
         f"# {title}", "", summary, "",
         f"Its input is a gray image in [-1, 1] with one plane of 0 or 1 for each of "
         f"{', '.join(facts['images'])}.", "",
-        *use({"network": facts["class"]}),
+        *use({"restorer": facts["class"]}),
         "## Split", "", "By subject within each modality.", "",
         "| modality | images: training, validation, test | subjects: training, validation, test |",
         "|---|---|---|",

@@ -126,7 +126,7 @@ def read_pairs(
         drawn = _phantoms(modality, phantoms, seed)
         if (path := found.get(modality.lower())) is not None:
             archive = read_archive(path)
-            part, counts = _split(_gray(archive.images), archive.subjects)
+            part, counts = _split(gray_images(archive.images), archive.subjects)
             part = part._replace(train=[*part.train, *drawn])
         elif drawn:
             part, counts = _shared_out(drawn)
@@ -144,18 +144,29 @@ def read_pairs(
     return PairedCorpus(images, subjects, digest.hexdigest(), attribution)
 
 
-def _split(images: Images, subjects: Sequence[str]) -> tuple[Split, tuple[int, int, int]]:
-    """About 70, 10 and 20 % of the images; what other trainings hold out is in the last part."""
+def parts_of(subjects: Sequence[str]) -> list[int]:
+    """The part of each image by its subject: 0 for training, 1 for validation, 2 for test.
+
+    About 70, 10 and 20 % of the images; what other trainings hold out is in the last part.
+    """
     left, parts = list(subjects), []
     for _ in range(3):
         parts.append(held_out(left))
         left = [subject for subject in left if subject not in parts[-1]]
     validation, test = parts[2], parts[0] | parts[1]
-    of = [2 * (subject in test) + (subject in validation) for subject in subjects]
+    return [2 * (subject in test) + (subject in validation) for subject in subjects]
+
+
+def _split(images: Images, subjects: Sequence[str]) -> tuple[Split, tuple[int, int, int]]:
+    of = parts_of(subjects)
     found = Split(
         *([x for x, at in zip(images, of, strict=True) if at == part] for part in range(3))
     )
-    return found, (len(set(left)), len(validation), len(test))
+    training, validation, test = (
+        len({subject for subject, at in zip(subjects, of, strict=True) if at == part})
+        for part in range(3)
+    )
+    return found, (training, validation, test)
 
 
 def _shared_out(phantoms: Images) -> tuple[Split, tuple[int, int, int]]:
@@ -165,7 +176,8 @@ def _shared_out(phantoms: Images) -> tuple[Split, tuple[int, int, int]]:
     return found, (len(found.train), len(found.validation), len(found.test))
 
 
-def _gray(images: NDArray[np.uint8]) -> Images:
+def gray_images(images: NDArray[np.uint8]) -> Images:
+    """The luminance of each of uint8 images, (N, H, W) or (N, H, W, 3)."""
     if images.ndim == 3:
         return list(images)
     unit = images.astype(np.float32) / 255

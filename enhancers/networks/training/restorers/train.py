@@ -188,7 +188,7 @@ def train_restorer(
     }
     result = StageResult(which, stage.steps, stage.elapsed / 60, stage.loss, validation)
     network = plan.part(model)
-    network.half().save_pretrained(out / "network")
+    network.half().save_pretrained(out / "restorer")
     architectures.scheduler().save_pretrained(out / "scheduler")
     _write_card(which, out, corpus, result, best.curve, type(network).__name__)
     return result

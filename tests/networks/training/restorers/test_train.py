@@ -173,7 +173,7 @@ def test_a_training_writes_a_folder_that_loads(
             (diffusion_unet, "DiffusionUNet"),
         )
     }  # fmt: skip
-    network = classes[facts["class"]].from_pretrained(tmp_path / "network")
+    network = classes[facts["class"]].from_pretrained(tmp_path / "restorer")
     assert all(torch.isfinite(weights).all() for weights in network.parameters())
     longer = train_restorer(which, corpus, result.minutes + 0.001, tmp_path, "cpu", resume=True)
     assert longer.steps > result.steps

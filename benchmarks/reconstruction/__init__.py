@@ -1,0 +1,1 @@
+"""Tables 3, 4, 6 and 7 of the reader-study paper, for the methods of the project."""

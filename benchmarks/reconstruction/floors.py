@@ -1,0 +1,81 @@
+"""What the networks have to reach on test subjects, and whether they do."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from benchmarks.reconstruction.settings import GROUPS, REGRESSION, SAMPLE, TRAINED
+from benchmarks.reconstruction.tables import Found, label
+from enhancers.evaluation.methods_under_test import INPUT
+
+LEAD = 1.0
+"""Of Restormer over TV-Recon in CT and MR, in dB."""
+PLAIN = (INPUT, "tv_recon")
+
+
+@dataclass(frozen=True)
+class Floor:
+    """A floor: the sentence, by how much it was passed, and the figures in words.
+
+    ``margin`` is negative where it was missed, and None where a method was not measured.
+    """
+
+    sentence: str
+    margin: float | None
+    figures: str = ""
+
+    @property
+    def verdict(self) -> str:
+        """In one word."""
+        if self.margin is None:
+            return "not measured"
+        return "met" if self.margin > 0 else "**MISSED**"
+
+
+def floors(found: Found) -> Iterator[Floor]:
+    """Every floor, of each modality."""
+    for group in found.groups:
+        for key in TRAINED:
+            for measure, digits in (("psnr", 2), ("ssim", 3)):
+                yield _above(found, group, key, measure, digits)
+        if GROUPS[group] in ("CT", "MR"):
+            yield _lead(found, group)
+        for what, name, digits in (
+            ("fid", "FID", 3), ("kid", "KID", 4), ("spectrum", "distance from the spectrum", 1),
+        ):  # fmt: skip
+            yield _below(found, group, what, name, digits)
+
+
+def _above(found: Found, group: str, key: str, measure: str, digits: int) -> Floor:
+    sentence = (
+        f"{GROUPS[group]}: {label(key)} above the degraded image and TV-Recon in {measure.upper()}"
+    )
+    own = found.mean(key, measure, group)
+    others = [found.mean(one, measure, group) for one in PLAIN]
+    if not all(map(math.isfinite, (own, *others))):
+        return Floor(sentence, None)
+    words = f"{own:.{digits}f} against {', '.join(f'{one:.{digits}f}' for one in others)}"
+    return Floor(sentence, own - max(others), words)
+
+
+def _lead(found: Found, group: str) -> Floor:
+    sentence = f"{GROUPS[group]}: Restormer at least {LEAD:g} dB above TV-Recon"
+    lead = found.mean("restormer", "psnr", group) - found.mean("tv_recon", "psnr", group)
+    if not math.isfinite(lead):
+        return Floor(sentence, None)
+    return Floor(sentence, lead - LEAD, f"{lead:+.2f} dB")
+
+
+def _below(found: Found, group: str, what: str, name: str, digits: int) -> Floor:
+    sentence = (
+        f"{GROUPS[group]}: one sample of Diffusion-UNet has a lower {name} than Pix2Pix and "
+        "Restormer"
+    )
+    own = found.distance(SAMPLE, what, group)
+    others = [found.distance(one, what, group) for one in REGRESSION]
+    if not all(map(math.isfinite, (own, *others))):
+        return Floor(sentence, None)
+    words = f"{own:.{digits}f} against {', '.join(f'{one:.{digits}f}' for one in others)}"
+    return Floor(sentence, min(others) - own, words)
