@@ -44,8 +44,12 @@ class Setting:
         return ", ".join([get(self.method).label, *(f"{k} = {v}" for k, v in self.given)])
 
 
+RESTORED_GROUPS = ("mr", "ct", "us")
+
 SETTINGS = (
     Setting("denoiser"),
+    Setting("pix2pix", RESTORED_GROUPS),
+    Setting("restormer", RESTORED_GROUPS),
     Setting("null_space"),
     Setting("null_space", given=(("output", "one call"),)),
     *(

@@ -270,6 +270,20 @@ METHODS: tuple[Method, ...] = (
             "CVPR", 2017, "https://arxiv.org/abs/1611.07004"),
     ),
     Method(
+        key="restormer",
+        label="Restormer",
+        family="trained",
+        summary="Restores low-dose CT, undersampled MR and weak ultrasound with a transformer.",
+        implementation="enhancers.trained.restormer",
+        prior="restorer",
+        parameters=(RESTORER_MODALITY, _restorer("restormer")),
+        modalities=(CT, MR, US),
+        citation=Citation(
+            "S. W. Zamir, A. Arora, S. Khan, M. Hayat, F. S. Khan, M.-H. Yang",
+            "Restormer: efficient transformer for high-resolution image restoration",
+            "CVPR", 2022, "https://arxiv.org/abs/2111.09881"),
+    ),
+    Method(
         key="pseudo_label",
         label="Hybrid (pseudo-label guided)",
         family="diffusion",

@@ -114,6 +114,20 @@ FAILURE_CASES: tuple[FailureCase, ...] = (
         "ct", Modality.CT, GRAIN, 0.08,
     ),
     FailureCase(
+        "pix2pix",
+        "What noise has hidden is replaced by what is plausible. The result looks clean, while "
+        "thin vessels, borders of low contrast and the shape of bones are gone or changed.",
+        "A CT scanned with a twentieth of the dose.",
+        "ct", Modality.CT, "ct_dose", 0.05,
+    ),
+    FailureCase(
+        "restormer",
+        "The result is about the median of what the image may have been: where much is missing, "
+        "it is smooth, and folds of the undersampling that look like anatomy stay.",
+        "A drawn MR slice with one line of k-space in twelve.",
+        "cardiac_mr", Modality.MR, "mr_undersample", 12.0,
+    ),
+    FailureCase(
         "pseudo_label",
         "The guidance copies the errors of the pseudo-label: where the classical pipeline takes "
         "noise for structure, the network is told to keep it.",

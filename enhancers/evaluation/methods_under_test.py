@@ -26,6 +26,7 @@ SUITED: Mapping[str, tuple[Task, ...]] = {
     "pseudo_label": ("despeckle", "improve"),
     "unimie": ("lighten",),
     "pix2pix": ("denoise", "despeckle", "kspace"),
+    "restormer": ("denoise", "despeckle", "kspace"),
     "nlm": ("denoise", "enlarge", "despeckle", "improve"),
     "tv": ("denoise", "enlarge", "despeckle", "improve"),
 }
