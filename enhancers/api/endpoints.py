@@ -26,6 +26,7 @@ from enhancers.api.files import (
     image_file,
     masked,
     open_image,
+    reader,
     record_file,
     uploaded,
 )
@@ -134,6 +135,9 @@ class Endpoints:
         format: ResultFormat = "png",
         mask: gr.FileData = NO_FILE,
         seeds: int = 1,
+        series: str | None = None,
+        plane: str | None = None,
+        time: int | None = None,
     ) -> Iterator[tuple[Any, Any]]:
         """Enhance a medical image by one method.
 
@@ -141,7 +145,7 @@ class Endpoints:
         versions, device, seed, parameters) as a JSON file. Not a medical device, not for diagnosis.
 
         Args:
-            image: A file: DICOM, a volume (NIfTI, NRRD, ...), a picture, complex MR data (.npz).
+            image: DICOM, a zip of its series, a volume, a picture, or complex MR data (.npz).
             method: The key of a method, such as nlm; the endpoint methods lists them.
             parameters: The parameters that differ from the preset for the modality, by name.
             seed: All randomness comes from this number, 0 or more.
@@ -150,13 +154,16 @@ class Endpoints:
             format: png (16 bit over the window), tiff (in result_units), or zip (both, with maps).
             mask: For DDNM's task inpaint: a file of that size, not zero where a pixel is missing.
             seeds: The number of seeds of a diffusion method, whose mean is the result.
+            series: The key of a DICOM series, such as 2.1, of a zip archive that holds several.
+            plane: axial, coronal or sagittal: slice_index counts the slices of that plane.
+            time: The time of a volume over time, counted from 0.
         """
         with one_sentence("enhance"):
             values = checked("parameters", parameters or {}, Parameters)
             count = checked("seeds", seeds, Seed)
             request = Request(get(checked("method", method, Text)).key, values, count)
             number = checked("seed", seed, Seed)
-            opened = open_image(image, self._caps, slice_index, modality)
+            opened = open_image(image, self._caps, slice_index, modality, series, plane, time)
             if mask is not None:
                 opened = masked(opened, mask, self._caps)
             progress = gr.Progress()
@@ -178,7 +185,13 @@ class Endpoints:
                     yield image_file(name, opened, pixels, format, units), record
 
     def metrics(
-        self, image: gr.FileData, truth: gr.FileData = NO_FILE, slice_index: int | None = None
+        self,
+        image: gr.FileData,
+        truth: gr.FileData = NO_FILE,
+        slice_index: int | None = None,
+        series: str | None = None,
+        plane: str | None = None,
+        time: int | None = None,
     ) -> dict[str, Any]:
         """Measure the quality of a medical image, against the true image where one is given.
 
@@ -186,16 +199,21 @@ class Endpoints:
         computed), whether up or down is better, its implementation and its data range.
 
         Args:
-            image: A file: DICOM, NIfTI, PNG, TIFF or JPEG.
+            image: DICOM, a zip of its series, a volume, or a picture.
             truth: A file with the true image, of the same size; PSNR, SSIM and others need it.
             slice_index: The slice of a volume, counted from 0.
+            series: The key of a DICOM series, such as 2.1, of a zip archive that holds several.
+            plane: axial, coronal or sagittal: slice_index counts the slices of that plane.
+            time: The time of a volume over time, counted from 0.
         """
         with one_sentence("metrics"), processor_core():
             index = checked("slice_index", slice_index, OptionalInt)
             reference = None if truth is None else uploaded("truth", truth, self._caps)
+            # A truth of one picture has no planes.
+            same = (plane, time) if reference and reference.slice_count > 1 else (None, None)
             measured, true = read_pair(
-                uploaded("image", image, self._caps).image,
-                None if reference is None else reference.image,
+                reader(uploaded("image", image, self._caps, series), plane, time),
+                None if reference is None else reader(reference, *same),
                 slice_index=index,
             )
             scores = score(measured.pixels, reference=true.pixels if true else None)
@@ -211,13 +229,16 @@ class Endpoints:
         slice_index: int | None = None,
         format: Format = "png",
         parameters: dict[str, ParameterValue] | None = None,
+        series: str | None = None,
+        plane: str | None = None,
+        time: int | None = None,
     ) -> Files:
         """Degrade a medical image, to have one whose true image is known.
 
         The answer is the degraded image as a file, and the record of what was done as a JSON file.
 
         Args:
-            image: A file: DICOM, NIfTI, PNG, TIFF or JPEG.
+            image: DICOM, a zip of its series, a volume, or a picture.
             kind: What is done to the image.
             level: The strength in units of the kind; without it, the usual one of the kind.
             seed: All randomness comes from this number, 0 or more.
@@ -225,6 +246,9 @@ class Endpoints:
             slice_index: The slice of a volume, counted from 0.
             format: png (16 bit; 0 and 65535 are the ends of the window) or tiff (source units).
             parameters: Of a simulated scanner, those that differ from the defaults, by name.
+            series: The key of a DICOM series, such as 2.1, of a zip archive that holds several.
+            plane: axial, coronal or sagittal: slice_index counts the slices of that plane.
+            time: The time of a volume over time, counted from 0.
         """
         with one_sentence("degrade"), processor_core():
             values = checked("parameters", parameters or {}, Parameters)
@@ -233,7 +257,7 @@ class Endpoints:
             strength = checked("level", level, OptionalFloat)
             if strength is None and name in KINDS:
                 strength = KINDS[name].default
-            opened = open_image(image, self._caps, slice_index, modality)
+            opened = open_image(image, self._caps, slice_index, modality, series, plane, time)
             level = strength or 0.0
             degraded = degrade_image(opened, name, level, seed=number, settings=values)
             record = degradation_record(opened, degraded, name, level, number, values)

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import io
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -18,7 +19,7 @@ from pydantic import NonNegativeInt, TypeAdapter, ValidationError
 from enhancers import __version__
 from enhancers.compare import Outcome
 from enhancers.compare.maps import bundle_maps
-from enhancers.decoding import OpenedFile
+from enhancers.decoding import Opened, OpenedFile, UploadedSeries, holds_series
 from enhancers.degrade import KINDS
 from enhancers.errors import ParameterError, ReadingRoomError
 from enhancers.image import MedicalImage, Pixels
@@ -30,18 +31,22 @@ from enhancers.metrics.large_images import reduced, shrink_of
 from enhancers.provenance import NOTICE, describe_input, now, software
 from enhancers.save import BundleItem, to_png16, to_tiff_source, write_bundle
 from enhancers.settings import not_possible
+from enhancers.voxel_grid import STORED
 
 T = TypeVar("T")
 
 Seed = TypeAdapter(NonNegativeInt)
 OptionalInt: TypeAdapter[int | None] = TypeAdapter(int | None)
+OptionalText: TypeAdapter[str | None] = TypeAdapter(str | None)
 OptionalFloat: TypeAdapter[float | None] = TypeAdapter(float | None)
 Text = TypeAdapter(str)
 Parameters = TypeAdapter(dict[str, ParameterValue])
 
 
-def uploaded(name: str, value: Any, caps: Caps) -> OpenedFile:
-    """An uploaded file, which is removed from the disk.
+def uploaded(name: str, value: Any, caps: Caps, series: str | None = None) -> Opened:
+    """An uploaded file or DICOM series, which is removed from the disk.
+
+    ``series`` is the key of a series, of an upload that holds several.
 
     Gradio lets a value of this form through only if its path is that of an upload; a path in any
     other form is whatever the caller wrote, and is not read.
@@ -50,7 +55,10 @@ def uploaded(name: str, value: Any, caps: Caps) -> OpenedFile:
         raise ParameterError(
             f"{name} is not an uploaded file; with gradio_client give handle_file('scan.dcm')."
         )
-    return OpenedFile.upload(Path(value["path"]), caps)
+    path, key = Path(value["path"]), checked("series", series, OptionalText)
+    if key is None and not holds_series([path], caps):
+        return OpenedFile.upload(path, caps)
+    return UploadedSeries([path], caps).open(key)
 
 
 def checked(name: str, value: object, kind: TypeAdapter[T]) -> T:
@@ -67,12 +75,24 @@ def checked(name: str, value: object, kind: TypeAdapter[T]) -> T:
         raise not_possible(name, error) from None
 
 
+def reader(opened: Opened, plane: str | None, time: int | None) -> Callable[..., MedicalImage]:
+    """Reads slices of a plane, at a time."""
+    chosen = checked("plane", plane, OptionalText) or STORED
+    return partial(opened.image, plane=chosen, time=checked("time", time, OptionalInt))
+
+
 def open_image(
-    value: object, caps: Caps, slice_index: int | None, modality: str | None
+    value: object,
+    caps: Caps,
+    slice_index: int | None,
+    modality: str | None,
+    series: str | None,
+    plane: str | None,
+    time: int | None,
 ) -> MedicalImage:
     """Read the uploaded image of a call."""
     index = checked("slice_index", slice_index, OptionalInt)
-    image = uploaded("image", value, caps).image(index)
+    image = reader(uploaded("image", value, caps, series), plane, time)(index)
     if modality is None:
         return image
     known = {entry.value: entry for entry in Modality}

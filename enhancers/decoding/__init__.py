@@ -10,10 +10,16 @@ from __future__ import annotations
 
 from enhancers.decoding.content import FileContent
 from enhancers.decoding.opened_file import Opened, OpenedFile
-from enhancers.decoding.opened_series import OpenedSeries, UploadedSeries, holds_frames
+from enhancers.decoding.opened_series import (
+    OpenedSeries,
+    UploadedSeries,
+    holds_frames,
+    holds_series,
+    is_archive,
+)
 from enhancers.decoding.pool import DecodePool, decode_pool
 
 __all__ = [
     "DecodePool", "FileContent", "Opened", "OpenedFile", "OpenedSeries", "UploadedSeries",
-    "decode_pool", "holds_frames",
+    "decode_pool", "holds_frames", "holds_series", "is_archive",
 ]  # fmt: skip

@@ -23,11 +23,26 @@ from enhancers.save.dicom import DerivedFacts, DerivedHead
 from enhancers.series import Series, SeriesImages
 from enhancers.series.headers import is_dicom
 from enhancers.series.times import at_all_times, pick_at
+from enhancers.series.zip_archive import is_zip
 from enhancers.voxel_grid import STORED, VoxelGrid
 
 _HEAD = 1024
 REPORT_SECONDS = 0.4
 """Least seconds between two reports of progress, each of which costs the server time."""
+
+
+def is_archive(path: Path) -> bool:
+    """Whether an upload is a zip archive; one that is gone is not, and opening it says so."""
+    try:
+        with on_disk(path).open("rb") as file:
+            return is_zip(file.read(_HEAD))
+    except OSError:
+        return False
+
+
+def holds_series(paths: Sequence[Path], caps: Caps) -> bool:
+    """Whether an upload is read as DICOM series: several files, an archive, or several frames."""
+    return len(paths) > 1 or is_archive(paths[0]) or holds_frames(paths[0], caps)
 
 
 def holds_frames(path: Path, caps: Caps, pool: DecodePool | None = None) -> bool:

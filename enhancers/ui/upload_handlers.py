@@ -11,14 +11,13 @@ from typing import Any
 
 import gradio as gr
 
-from enhancers.decoding import OpenedFile, UploadedSeries, holds_frames
+from enhancers.decoding import OpenedFile, UploadedSeries, holds_series, is_archive
 from enhancers.decoding.content import check_count, remove_upload
 from enhancers.errors import ImageReadError, ReadingRoomError
 from enhancers.load import Caps
 from enhancers.load.pairs import pair_of
 from enhancers.series.headers import is_dicom
 from enhancers.series.times import volumes
-from enhancers.series.zip_archive import is_zip
 from enhancers.ui import series_list
 from enhancers.ui.gallery import OpenedSample
 from enhancers.ui.handlers import Handlers
@@ -55,7 +54,7 @@ class UploadHandlers(Handlers):
         session = self.session(request)
         cleared: Updates = {self.updates.layout.upload: None}
         pair = _pair(files)
-        if pair is None and _holds_series(files, self.images.caps):
+        if pair is None and holds_series(files, self.images.caps):
             for updates in self._series(session, files, values):
                 yield {**cleared, **updates}
                 cleared = {}
@@ -97,7 +96,7 @@ class UploadHandlers(Handlers):
         """Find the series of an upload, and open the only one or list them."""
         page = self.updates.layout
         # An upload is gone from its path once it was taken.
-        archive = _is_archive(files[0])
+        archive = is_archive(files[0])
         with session.changes.change(file=True) as number:
             yield {page.series: series_list.reading(0, len(files))}
             finding = _Finding(files, self.images.caps)
@@ -162,19 +161,6 @@ def _pair(files: list[Path]) -> tuple[Path, Path] | None:
 
 def _files(count: int) -> str:
     return f"{count} file{'s' * (count != 1)}"
-
-
-def _holds_series(files: list[Path], caps: Caps) -> bool:
-    """Whether the files are read as DICOM series."""
-    return len(files) > 1 or _is_archive(files[0]) or holds_frames(files[0], caps)
-
-
-def _is_archive(path: Path) -> bool:
-    """Whether an upload is a zip archive; one that is gone is not, and opening it says so."""
-    try:
-        return is_zip(_head(path))
-    except OSError:
-        return False
 
 
 def _head(path: Path) -> bytes:

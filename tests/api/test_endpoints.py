@@ -26,6 +26,8 @@ from enhancers.method import Modality
 from enhancers.metrics import METRICS
 from enhancers.provenance import from_json
 from enhancers.save import in_source_units, read_png16, to_png16
+from enhancers.series import LocalSeries, find_series
+from tests.support import dicom_series
 from tests.support.image_files import dicom, nifti, png, ramp
 from tests.support.program import program
 
@@ -153,6 +155,83 @@ def test_modality_chooses_the_preset_and_slice_index_the_slice(
     volume.write_bytes(nifti(np.random.default_rng(0).random((24, 20, 5)).astype(np.float32)))
     _, record = call(client, "/enhance", volume, "clahe", slice_index=4)
     assert from_json(Path(record).read_text(encoding="utf-8")).input.slice_index == 4
+
+
+def zipped(path: Path, counts: dict[int, int]) -> Path:
+    """A zip archive of CT series, by their numbers of slices."""
+    with zipfile.ZipFile(path, "w") as file:
+        for series, count in counts.items():
+            for number in range(count):
+                data = dicom_series.slice_file(
+                    (0, 0, -2.0 * number), number, SeriesInstanceUID=f"1.2.3.{series}",
+                    SOPInstanceUID=f"1.2.3.{series}.{number}", SeriesNumber=series,
+                )  # fmt: skip
+                file.writestr(f"{series}/{number}", data)
+    return path
+
+
+@pytest.fixture
+def archive(tmp_path: Path) -> Path:
+    return zipped(tmp_path / "scans.zip", {1: 17, 2: 18})
+
+
+def test_a_series_of_an_archive_is_read_slice_by_slice_and_in_planes(
+    client: Client, archive: Path, tmp_path: Path
+) -> None:
+    truth = zipped(tmp_path / "truth.zip", {2: 18})
+    series = LocalSeries(find_series(archive).pick("2"))
+    chosen = {"series": "2", "slice_index": 3}
+    for expected, more in (
+        (series.image(3), {}),
+        (series.image(3, plane="coronal"), {"plane": "coronal"}),
+    ):
+        file, record = call(client, "/enhance", archive, "clahe", **chosen, **more)
+        done = enhance(expected, "clahe").pixels
+        levels = read_png16(Path(file).read_bytes())
+        np.testing.assert_array_equal(levels, read_png16(to_png16(done)))
+        stored = from_json(Path(record).read_text(encoding="utf-8")).input
+        assert stored.pixels_digest == pixels_digest(expected.pixels)
+        own = call(client, "/metrics", archive, handle_file(truth), **chosen, **more)
+        assert own["metrics"]["psnr"]["value"] == "inf"
+    file, _ = call(client, "/degrade", archive, "blur", **chosen)
+    blurred = degrade_image(series.image(3), "blur", KINDS["blur"].default, seed=0)
+    levels = read_png16(Path(file).read_bytes())
+    np.testing.assert_array_equal(levels, read_png16(to_png16(blurred.pixels)))
+
+
+def test_a_time_of_a_volume_and_the_frames_of_an_object_in_the_order_of_their_places(
+    client: Client, tmp_path: Path
+) -> None:
+    volume = tmp_path / "volume.nii"
+    volume.write_bytes(nifti(np.random.default_rng(0).random((24, 20, 5, 3)).astype(np.float32)))
+    _, record = call(client, "/enhance", volume, "clahe", slice_index=1, time=2)
+    told = from_json(Path(record).read_text(encoding="utf-8")).input
+    assert told.pixels_digest == pixels_digest(load(volume, slice_index=1, time=2).pixels)
+    frames = tmp_path / "frames.dcm"
+    frames.write_bytes(dicom_series.enhanced([{"z": z} for z in (4, 0, 2)]))
+    _, record = call(client, "/enhance", frames, "clahe", slice_index=0)
+    told = from_json(Path(record).read_text(encoding="utf-8")).input
+    first = LocalSeries(find_series(frames).pick(None)).image(0)
+    assert told.pixels_digest == pixels_digest(first.pixels)
+
+
+@pytest.mark.parametrize(
+    ("choice", "says"),
+    [
+        ({}, "choose one by its key: 1 (CT, 24 x 20, 17 slices"),
+        ({"series": "7"}, "7"),
+        ({"series": "1", "slice_index": 17}, "slice"),
+        ({"series": "1", "plane": "upright"}, "upright"),
+        ({"series": "1", "time": 4}, "There is no time 4"),
+    ],
+)
+def test_a_series_slice_plane_or_time_that_is_not_there_is_one_sentence(
+    client: Client, archive: Path, choice: dict[str, Any], says: str
+) -> None:
+    told = refusal(client, "/enhance", archive, "clahe", **choice)
+    assert says in told
+    assert "/" not in told
+    assert "--" not in told
 
 
 def test_a_mask_goes_into_the_record_and_has_the_size_of_the_image(
