@@ -130,6 +130,8 @@ CLAIMS: tuple[Claim, ...] = (
           "lowdose-ct", "quarter-dose", _SAMPLE, ("nlm", "tv"), "psnr", 0.0, _TUNED),
     Claim("enlarge-mean", "Enlarged four times, DDNM (mean of samples) is 1 dB above bicubic",
           "enlarge", "x4", _MEAN, ("bicubic",), "psnr", 1.0),
+    Claim("enlarge-ilvr", "Enlarged four times, one sample of DDNM is above one of ILVR, from the "
+          "same network", "enlarge", "x4", _SAMPLE, ("ilvr",), "psnr"),
     *(
         Claim(
             f"enlarge-one-{key}",
@@ -142,9 +144,9 @@ CLAIMS: tuple[Claim, ...] = (
         Claim(
             f"illumination-{key}",
             "On under-exposed images, UniMIE is closer to the truth (fitted) than the image as it "
-            "was, CLAHE, gamma and Retinex",
-            "illumination", "under-exposure", "unimie", ("input", "clahe", "gamma", "retinex"),
-            key,
+            "was, CLAHE, gamma, Retinex and Zero-DCE",
+            "illumination", "under-exposure", "unimie",
+            ("input", "clahe", "gamma", "retinex", "zero_dce"), key,
         )
         for key in ("psnr_fitted", "ssim_fitted")
     ),

@@ -195,8 +195,8 @@ _ALL = (
         source="this project: block means of 4 x 4 pixels, without noise",
         groups=FOUR,
         conditions=(Condition("x4", "1/4 of the size", "enlarge", factor=4, noise_known=True),),
-        methods=("pinv", "bicubic", "null_space", "null_space:mean"),
-        more=("dip", "ilvr", "dps"), subject="null_space:mean", measures=_FIDELITY,
+        methods=("pinv", "bicubic", "ilvr", "null_space", "null_space:mean"),
+        more=("dip", "dps"), subject="null_space:mean", measures=_FIDELITY,
     ),
     Protocol(
         key="inpaint", title="Missing pixels",
