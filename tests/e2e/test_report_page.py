@@ -39,7 +39,7 @@ def test_the_report_fits_and_asks_for_nothing(browser, address, width: int, sche
             ".filter(box => box.scrollWidth > box.clientWidth + 1).length"
         )
         assert cut == 0
-        assert page.locator("svg").count() == 8
+        assert page.locator("svg").count() == 2 * 7 + 3
 
 
 def test_text_stands_out_from_its_ground_in_both_themes(browser, address) -> None:
@@ -62,6 +62,33 @@ def test_text_stands_out_from_its_ground_in_both_themes(browser, address) -> Non
             )
             # Numbers inside coloured bars have the bar as their ground, not the page.
             assert tones[len(tones) // 4] > 90
+
+
+def test_printed_it_is_black_on_white_and_tables_and_figures_are_not_cut(browser, address) -> None:
+    with open_page(browser, color_scheme="dark") as page:
+        page.goto(address)
+        page.emulate_media(media="print")
+        # A4 without its margins, in CSS pixels.
+        page.set_viewport_size({"width": 703, "height": 1016})
+        found = page.evaluate(
+            """() => {
+                const style = (one) => getComputedStyle(one);
+                const figures = [...document.querySelectorAll('figure')];
+                const boxes = [...document.querySelectorAll('.scroll')];
+                return {
+                    colours: [style(document.body).color, style(document.body).backgroundColor],
+                    cut: figures.filter((one) => style(one).breakInside !== 'avoid').length,
+                    tall: figures.filter((one) => one.matches('.picture')
+                        && one.getBoundingClientRect().height > 1016).length,
+                    wide: boxes.filter((one) => one.scrollWidth > one.clientWidth + 1).length,
+                    contents: style(document.querySelector('nav')).display,
+                };
+            }"""
+        )
+        assert found == {
+            "colours": ["rgb(0, 0, 0)", "rgb(255, 255, 255)"], "cut": 0, "tall": 0, "wide": 0,
+            "contents": "none",
+        }  # fmt: skip
 
 
 def test_a_link_of_the_contents_leads_to_its_section(browser, address) -> None:
