@@ -17,7 +17,7 @@ from study.domain.protocol import Role, from_json
 from study.planning.freeze import freeze
 from study.planning.lifecycle import close_study, open_study, unblind
 from study.report import export
-from study.report.page import render
+from study.report.page import document
 from study.stimuli import sources
 from study.stimuli.rendering import build
 from study.storage.integrity import verify
@@ -113,7 +113,19 @@ def test_every_image_is_measured_twice_and_the_enhanced_agree_better(tmp_path: P
     assert cobb.repeats[-1].pairs == 2 * 8
     assert found.primary is not None
     assert found.primary.question == "cobb"
-    html = render(data, found)
+    [limits], [sure] = cobb.limits, found.criteria
+    assert limits.bias.n == CASES
+    assert cobb.repeat_limits is not None
+    assert cobb.repeat_limits.bias.n == 2 * 8
+    assert sure.roc is not None
+    assert sure.roc.areas is not None
+    assert [one.value for one in sure.roc.areas.methods] == [1.0, 1.0]
+    written = document(data, found)
+    assert {one.plot.name for one in written.figures} >= {
+        "primary", "forest-cobb", "limits-cobb", "repeats-cobb", "vgc-sure", "roc-sure",
+    }  # fmt: skip
+    html = written.html
+    assert html.index('id="measure-cobb"') < html.index('id="criterion-sure"')
     assert "Thoracic angle" in html
     assert "hidden repeats against the first answers" in html
     files = {one.name: one.text for one in export.files(data)}
