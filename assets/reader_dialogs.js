@@ -1,7 +1,7 @@
 // Dialogs: keys, menu, pause, break, withdrawal.
 
 // What is on the key, or the name of a text for it, the name of what it does, and whether that needs
-// a pair or a drawing.
+// a pair, several images or a drawing.
 const KEYS = [
   ["", "draw", "drawing"],
   ["D", "place", "drawing"],
@@ -15,7 +15,7 @@ const KEYS = [
   ["X", "cannot_judge"],
   ["\u2191", "back"],
   ["\u21b5", "enter"],
-  ["", "space", "pair"],
+  ["", "space", "several"],
   ["", "drag"],
   ["", "move"],
   ["", "zoom"],
@@ -53,7 +53,8 @@ function keysDialog(desk) {
   const { cells, root: sheet } = desk.reading.sheet;
   const has = {
     drawing: cells.some((cell) => cell instanceof DrawnCell),
-    pair: !sheet.classList.contains("dk-alone"),
+    pair: !sheet.classList.contains("dk-alone") && !sheet.classList.contains("dk-many"),
+    several: !sheet.classList.contains("dk-alone"),
   };
   for (const [sign, name, needed] of KEYS) {
     if (needed && !has[needed]) continue;

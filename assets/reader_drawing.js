@@ -223,11 +223,16 @@ class Marks {
     this.light = light;
     this.sheet = sheet;
     this.drag = null;
-    this.layers = light.panels.map((panel) => {
-      const layer = svgNode("svg", { class: "dk-marks", "aria-hidden": "true" });
-      panel.stage.append(layer);
-      return layer;
-    });
+    this.layers = new Map();
+  }
+
+  // Panels are made when a pair or a ranking needs them.
+  layerOf(panel) {
+    if (!this.layers.has(panel)) {
+      this.layers.set(panel, svgNode("svg", { class: "dk-marks", "aria-hidden": "true" }));
+      panel.stage.append(this.layers.get(panel));
+    }
+    return this.layers.get(panel);
   }
 
   cells(slot) {
@@ -237,7 +242,7 @@ class Marks {
   // Whether a press on an image draws; if not, it belongs to the window.
   down(event, { panel, x, y }) {
     const slot = this.light.panels.indexOf(panel);
-    if (event.button || event.shiftKey || this.sheet.locked || this.light.swapped) return false;
+    if (event.button || event.shiftKey || this.sheet.locked || this.light.shift) return false;
     const at = this.light.toImage(x, y);
     const held = this.handleAt(slot, x, y);
     const { marked } = this.sheet;
@@ -305,9 +310,9 @@ class Marks {
     this.light.panels.forEach((panel, slot) => {
       const pending = draws && marked.slot === slot && this.light.shown;
       panel.root.classList.toggle("dk-draws", Boolean(pending));
-      const shown = this.light.shown && !this.light.swapped;
+      const shown = this.light.shown && !this.light.shift;
       const nodes = shown ? this.cells(slot).flatMap((cell) => this.nodesOf(cell)) : [];
-      this.layers[slot].replaceChildren(...nodes);
+      this.layerOf(panel).replaceChildren(...nodes);
     });
   }
 

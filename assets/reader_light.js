@@ -1,7 +1,9 @@
-// The light box: one image on black, or two with one window, one zoom and one position for both.
+// The light box: one to six images on black, with one window, one zoom and one position for all.
 
 const DRAG_SPAN = 420;
 const SWAP_EVERY = 500;
+// Height of the name above an image, in CSS pixels.
+const HEAD = 24;
 // No image of a pair ends with its window.
 const WHOLE = { table: windowTable(0, U16_MAX), cut: [false, false] };
 
@@ -12,12 +14,14 @@ class LightBox {
     this.plate = null;
     this.shown = false;
     this.smooth = false;
-    this.swapped = false;
+    // By how many panels the images are moved on.
+    this.shift = 0;
     this.ratio = 1;
     this.stage = { width: 1, height: 1 };
     this.pointer = null;
     this.frame = 0;
-    this.panels = ["image.left", "image.right"].map((key) => this.makePanel(text(key)));
+    // Those that are shown; they are made when they are needed.
+    this.panels = [0, 1].map((place) => this.makePanel(imageName(place, 2)));
     this.grid = make("div", { class: "dk-images", role: "group", "aria-label": text("image.group") });
     this.grid.append(...this.panels.map((panel) => panel.root));
     this.view = { ...HOME };
@@ -42,21 +46,43 @@ class LightBox {
   // All images become visible in the same frame, with the window and position of the case.
   show(plate, images) {
     const { width, height, channels } = plate;
-    const single = images.length === 1;
-    this.grid.classList.toggle("dk-alone", single);
-    this.panels[1].root.hidden = single;
-    this.panels[0].name = text(single ? "image.single" : "image.left");
-    this.panels[0].root.setAttribute("aria-label", this.panels[0].name);
-    this.panels[0].canvas.setAttribute("aria-label", this.panels[0].name);
+    this.layPanels(images.length);
     images.forEach((values, i) => {
       const panel = this.panels[i];
       panel.image = panel.decode(values, { token: "", width, height, channels });
     });
     this.plate = plate;
     this.shown = true;
-    this.swapped = false;
+    this.shift = 0;
     this.reset(false);
     return new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)));
+  }
+
+  layPanels(count) {
+    while (this.panels.length < count) {
+      const panel = this.makePanel("");
+      this.panels.push(panel);
+      this.grid.append(panel.root);
+    }
+    this.panels.forEach((panel, i) => {
+      panel.root.hidden = i >= count;
+      panel.name = imageName(i, count);
+      panel.root.setAttribute("aria-label", panel.name);
+      panel.canvas.setAttribute("aria-label", panel.name);
+    });
+    this.grid.classList.toggle("dk-many", count > 2);
+  }
+
+  // The fewest columns that make the images largest; two images are side by side, whatever their shape.
+  layColumns() {
+    const { images } = this.plate || { images: 2 };
+    const { clientWidth: wide, clientHeight: high } = this.grid;
+    const { width, height } = this.box();
+    const scale = (columns) =>
+      Math.min(wide / columns / width, (high / Math.ceil(images / columns) - HEAD) / height);
+    const choices = Array.from({ length: images }, (_, i) => images - i);
+    const best = images < 3 ? images : choices.reduce((a, b) => (scale(b) >= scale(a) ? b : a));
+    this.grid.style.gridTemplateColumns = `repeat(${best}, minmax(0, 1fr))`;
   }
 
   clear() {
@@ -136,16 +162,16 @@ class LightBox {
     if (noted) this.noted("reset", "");
   }
 
-  // Swaps the two images; while the key is held they alternate.
+  // Swaps the two images, or moves each to the next panel; while the key is held they go on.
   swap(on) {
     clearInterval(this.turns);
     if (on && (!this.shown || this.plate.images === 1)) return;
-    if (on && !this.swapped) this.noted("flicker", "");
-    this.swapped = on;
+    if (on && !this.shift) this.noted("flicker", "");
+    this.shift = on ? 1 : 0;
     const still = matchMedia("(prefers-reduced-motion: reduce)").matches;
     if (on && !still) {
       this.turns = setInterval(() => {
-        this.swapped = !this.swapped;
+        this.shift = (this.shift + 1) % this.plate.images;
         this.redraw();
       }, SWAP_EVERY);
     }
@@ -159,6 +185,7 @@ class LightBox {
   }
 
   arrange() {
+    this.layColumns();
     const { clientWidth: width, clientHeight: height } = this.panels[0].stage;
     if (!width || !height) return;
     this.ratio = window.devicePixelRatio || 1;
@@ -204,13 +231,14 @@ class LightBox {
   render() {
     this.frame = 0;
     const place = placement(this.view, this.stage, this.box());
+    const images = this.plate ? this.plate.images : this.panels.length;
     this.panels.forEach((panel, i) => {
-      const source = this.swapped ? this.panels[1 - i] : panel;
+      const source = i < images ? this.panels[(i + this.shift) % images] : panel;
       const image = this.shown ? source.image : null;
       if (image) source.paint(this.look);
       panel.draw(image, this.stage, place, this.smooth);
       putText(panel.label, source.name);
-      panel.root.classList.toggle("dk-swapped", this.swapped);
+      panel.root.classList.toggle("dk-swapped", this.shift > 0);
       this.showScaleBar(panel, image);
       this.showReading(panel, source, image, place);
     });

@@ -236,17 +236,15 @@ class Reading {
   showFeedback(outcome) {
     this.outcome = outcome;
     this.lock();
-    const [first, second] = outcome.feedback;
-    const name = second === undefined ? "image.single" : "image.left";
-    const next = pressable(text("reading.next_pair"), () => this.goOn(), "dk-main");
-    this.feedback.replaceChildren(
-      make("p", { class: "dk-made" }, make("b", {}, text(name)), first),
-      make("div", { class: "dk-stored" }, make("p", {}, text("reading.stored")), next),
+    const made = outcome.feedback.map((what, i, all) =>
+      make("p", { class: "dk-made" }, make("b", {}, imageName(i, all.length)), what),
     );
-    if (second !== undefined) {
-      const right = make("p", { class: "dk-made" }, make("b", {}, text("image.right")), second);
-      this.feedback.append(right);
-    }
+    const next = pressable(text("reading.next_pair"), () => this.goOn(), "dk-main");
+    const stored = make("div", { class: "dk-stored" }, make("p", {}, text("reading.stored")), next);
+    // Of a pair between its images, else after the last one.
+    made.splice(made.length > 2 ? made.length : 1, 0, stored);
+    this.feedback.classList.toggle("dk-many", made.length > 3);
+    this.feedback.replaceChildren(...made);
     this.feedback.hidden = false;
     next.focus();
   }

@@ -88,12 +88,12 @@ function profileScreen(desk, { frequencies }) {
 
 function questionList(questions) {
   const list = make("dl", { class: "dk-questions" });
-  for (const { text: asked, minimum, maximum, anchors, kind } of questions) {
+  for (const { text: asked, minimum, maximum, anchors, kind, ties } of questions) {
     const ends = anchors.length ? [anchors[0], anchors[anchors.length - 1]] : ["", ""];
     const [first, last] = [`${minimum} ${ends[0]}`, `${maximum} ${ends[1]}`].map((end) => end.trim());
     const scale = text("ready.scale", { first, last });
     const scaled = kind === "likert" || kind === "choice";
-    const way = scaled ? scale : kind === "preference" ? text("ready.preference") : text(`kind.${kind}`);
+    const way = scaled ? scale : kind === "preference" ? text("ready.preference") : text(`kind.${kind}${ties ? ".ties" : ""}`);
     list.append(make("dt", {}, asked), make("dd", {}, way));
   }
   return list;

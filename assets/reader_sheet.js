@@ -1,17 +1,24 @@
 // The answer sheet: one row per question, with the answers for the image, or the left and the right.
 
-const SIDES = ["image.left", "image.right"];
 const PAIR = 2;
+// The slots of the images, in the order of the panels.
+const SLOTS = [0, 1, 3, 4, 5, 6];
+
+// The name of an image: the only one, left and right, or the number of its panel in a ranking.
+function imageName(place, images) {
+  if (images > 2) return text("image.number", { n: place + 1 });
+  return text(images === 1 ? "image.single" : ["image.left", "image.right"][place]);
+}
 
 // The widget of a question. A kind has its class in WIDGETS; this is what they have in common.
 class Cell {
-  constructor(sheet, question, slot, sided) {
+  constructor(sheet, question, slot, side) {
     this.sheet = sheet;
     this.question = question;
     this.slot = slot;
+    this.side = side;
     this.value = undefined;
     this.node = make("div", { class: `dk-cell dk-kind-${question.kind}`, role: this.role() });
-    const side = sided && SIDES[slot] && text(SIDES[slot]);
     this.name = side ? text("answer.side", { question: question.text, side }) : question.text;
     this.node.setAttribute("aria-label", this.name);
     this.draw();
@@ -50,6 +57,13 @@ class Cell {
   }
 
   enter() {}
+
+  // What an answer changes in others, and which of those without an answer is marked after it.
+  answered() {}
+
+  following(open) {
+    return open[0];
+  }
 
   lock() {}
 
@@ -90,6 +104,9 @@ class Sheet {
     this.preferences.replaceChildren();
     this.root.classList.toggle("dk-dense", questions.length > 4);
     this.root.classList.toggle("dk-alone", images === 1);
+    this.many = images > 2;
+    this.root.classList.toggle("dk-many", this.many);
+    this.root.style.setProperty("--dk-images", images);
     const scales = questions.filter(({ kind }) => kind === "likert");
     const longest = Math.max(...scales.map(({ maximum, minimum }) => maximum - minimum), 0);
     this.root.classList.toggle("dk-bare", longest > 5);
@@ -101,16 +118,20 @@ class Sheet {
       }
       const asked = make("div", { class: "dk-question", "aria-hidden": "true" }, question.text);
       if (images === 1) {
-        this.root.append(asked, this.addCell(question, 0, false).node);
+        this.root.append(asked, this.addCell(question, SLOTS[0]).node);
         continue;
       }
-      const [left, right] = [0, 1].map((slot) => this.addCell(question, slot));
-      this.root.append(left.node, asked, right.node);
+      const cells = SLOTS.slice(0, images).map((slot, i) =>
+        this.addCell(question, slot, imageName(i, images)),
+      );
+      const nodes = cells.map(({ node }) => node);
+      nodes.splice(images === 2 ? 1 : 0, 0, asked);
+      this.root.append(...nodes);
     }
   }
 
-  addCell(question, slot, sided = true) {
-    const cell = new WIDGETS[question.kind](this, question, slot, sided);
+  addCell(question, slot, side = "") {
+    const cell = new WIDGETS[question.kind](this, question, slot, side);
     this.cells.push(cell);
     return cell;
   }
@@ -135,9 +156,10 @@ class Sheet {
   answer(cell, value, stays = false) {
     if (this.locked) return;
     cell.value = value;
+    cell.answered(value);
     const place = this.cells.indexOf(cell);
     const order = [...this.cells.slice(place + 1), ...this.cells.slice(0, place)];
-    if (!stays) this.marked = order.find((each) => each.value === undefined) || null;
+    if (!stays) this.marked = cell.following(order.filter((each) => each.value === undefined)) || null;
     this.show();
     this.changed(cell);
   }

@@ -15,6 +15,8 @@ class PointsCell extends Cell {
   draw() {
     this.buttons = new Map();
     const { minimum, maximum } = this.question;
+    // With more than two images, those on the screen and their answers are not below each other.
+    if (this.sheet.many) this.node.append(make("span", { class: "dk-of", "aria-hidden": "true" }, this.side));
     for (let point = minimum; point <= maximum; point += 1) this.addPoint(point);
   }
 
@@ -76,6 +78,23 @@ class PointsCell extends Cell {
       // One stop of the Tab key for each question.
       button.tabIndex = chosen || (this.value === undefined && button === first) ? 0 : -1;
     }
+  }
+}
+
+// The rank of one image among those that are shown. Without ties a rank that is given again is taken
+// from the image that had it.
+class RankCell extends PointsCell {
+  answered(value) {
+    if (this.question.ties) return;
+    const others = this.sheet.cells.filter(
+      (each) => each !== this && each.question === this.question && each.value === value,
+    );
+    for (const other of others) other.value = undefined;
+  }
+
+  // A ranking is completed before the next one begins.
+  following(open) {
+    return open.find((each) => each.question === this.question) || open[0];
   }
 }
 
@@ -219,6 +238,7 @@ const WIDGETS = {
   comparison: PointsCell,
   yes_no: PointsCell,
   choice: PointsCell,
+  ranking: RankCell,
   vas: LineCell,
   number: NumberCell,
   text: TextCell,

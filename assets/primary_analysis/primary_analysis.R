@@ -10,6 +10,10 @@ read_answers <- function(path) {
   kept <- table$question == QUESTION & table$role == "main" & table$excluded == ""
   table <- table[kept, ]
   table$value <- suppressWarnings(as.numeric(table$value))
+  if (RANKS) {  # The number of worse images of a ranking, ties counted half: more is better.
+    worse <- function(ranks) sum(!is.na(ranks)) - rank(ranks, na.last = "keep")
+    table$value <- ave(table$value, table$reader, table$pair, FUN = worse)
+  }
   table
 }
 

@@ -17,7 +17,11 @@ def read(path):
     """The main answers to the question that were not excluded, in the order of the file."""
     table = pd.read_csv(path, encoding="utf-8-sig", dtype=str, keep_default_na=False)
     kept = table[(table.question == QUESTION) & (table.role == "main") & (table.excluded == "")]
-    return kept.assign(value=pd.to_numeric(kept.value))
+    kept = kept.assign(value=pd.to_numeric(kept.value))
+    if RANKS:  # The number of worse images of a ranking, ties counted half: more is better.
+        ranks = kept.groupby(["reader", "pair"]).value
+        kept = kept.assign(value=ranks.transform("count") - ranks.rank(method="average"))
+    return kept
 
 
 def variance(of_readers, shared, readers, patients):

@@ -126,8 +126,10 @@ def compare_scores(data: Dataset, question: Question, options: AnalysisOptions) 
     ).with_data()
     if not found.pairs:
         return ScoreComparison(None, None, "no planned pair of methods has ratings of one case")
-    # Friedman's test compares all methods with each other, which listed pairs do not plan.
-    return ScoreComparison(found, None if protocol.pairs else friedman(panel))
+    # Friedman's test compares all methods with each other, which listed pairs do not plan, on cases
+    # that have all of them, which incomplete blocks do not.
+    alone = bool(protocol.pairs or protocol.block)
+    return ScoreComparison(found, None if alone else friedman(panel))
 
 
 def family_pairs(data: Dataset) -> tuple[tuple[str, str], ...]:

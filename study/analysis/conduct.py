@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from study.analysis.comparison import choice_of, main_choices
+from study.analysis.crossover import CrossoverConduct, crossover
 from study.analysis.dataset import Dataset, Observation, difference_bounds
 from study.analysis.reader_consistency import ReaderDrift, drift
 from study.analysis.scores import MissingCount, missing_by_reason
@@ -79,6 +80,8 @@ class StudyConduct:
         Preferences in identical pairs.
     null_scores : tuple of NullScores
     drift : tuple of ReaderDrift
+    crossover : CrossoverConduct or None
+        None for other designs.
     """
 
     readers: tuple[ReaderConduct, ...]
@@ -89,6 +92,7 @@ class StudyConduct:
     null_preferences: SideCheck | None
     null_scores: tuple[NullScores, ...]
     drift: tuple[ReaderDrift, ...]
+    crossover: CrossoverConduct | None = None
 
 
 def conduct(data: Dataset, level: float) -> StudyConduct:
@@ -98,16 +102,17 @@ def conduct(data: Dataset, level: float) -> StudyConduct:
     null_choices = (
         [choice_of(obs) for obs in data.counted(question.code, Role.NULL)] if question else []
     )
-    sided = () if data.protocol.single else data.criteria
+    sided = data.criteria if data.protocol.paired else ()
     return StudyConduct(
         readers=tuple(_reader(data, code, shown) for code in data.included_readers),
-        sides=side_balance([choice_of(obs) for obs in shown if obs.right]),
+        sides=side_balance([choice_of(obs) for obs in shown if data.protocol.paired]),
         order=order_balance(list(_places(shown))),
         left_preferred=side_check(main_choices(data, question), level=level) if question else None,
         side_scores=tuple((q.code, _side_scores(data, q, level)) for q in sided),
         null_preferences=null_pairs(null_choices, level=level) if question else None,
         null_scores=tuple(_null_scores(data, q, level) for q in sided),
         drift=tuple(drift(data, q, level) for q in data.criteria),
+        crossover=crossover(data, level),
     )
 
 
@@ -126,7 +131,7 @@ def _places(shown: Sequence[Observation]) -> Iterator[MethodPosition]:
     for reader in sorted({obs.reader for obs in shown}):
         own = sorted((obs for obs in shown if obs.reader == reader), key=lambda s: s.when)
         for number, obs in enumerate(own):
-            for mask in filter(None, (obs.left, obs.right)):
+            for mask in obs.shown:
                 yield MethodPosition(reader, number, mask)
 
 

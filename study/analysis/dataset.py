@@ -28,7 +28,8 @@ from study.analysis.records import (
     StudyRecord,
 )
 from study.domain.protocol import Protocol, Role
-from study.domain.questions import CANNOT_JUDGE, LEFT, PAIR, Analysed, Question
+from study.domain.question_kinds import IMAGE_SLOTS
+from study.domain.questions import CANNOT_JUDGE, PAIR, Analysed, Question
 from study.stats.scale import Scale
 from study.stats.table import RatingRow
 
@@ -54,7 +55,7 @@ class Observation:
     question : str
         Code of the question.
     side : int
-        LEFT or RIGHT for a rating of one image, PAIR for a preference.
+        The slot of the rated image (`study.domain.question_kinds`), PAIR for a preference.
     value : float or None
         On the question's scale; -1, 0, 1 for left, none, right in a preference. Of a drawing what
         is measured on it; None for a text or a point.
@@ -77,6 +78,8 @@ class Observation:
         The answer as JSON, where it is no point of a scale: a text, or points in image coordinates.
     unit : str
         Of a measured value, such as mm, or px where the spacing of the pixels is unknown.
+    others : tuple of str
+        Masks of the methods of a ranking after the first two, in the order of the panels.
     """
 
     reader: str
@@ -99,13 +102,24 @@ class Observation:
     excluded: str = ""
     answer: str = ""
     unit: str = ""
+    others: tuple[str, ...] = ()
 
     @property
     def method(self) -> str:
         """The method that was rated; empty for a preference."""
         if self.side == PAIR:
             return ""
-        return self.left if self.side == LEFT else self.right
+        return (self.left, self.right, *self.others)[self.panel]
+
+    @property
+    def panel(self) -> int:
+        """Place of the rated image among those that were shown, from 0."""
+        return IMAGE_SLOTS.index(self.side)
+
+    @property
+    def shown(self) -> tuple[str, ...]:
+        """The methods that were shown, by slot."""
+        return tuple(filter(None, (self.left, self.right, *self.others)))
 
     @property
     def when(self) -> tuple[int, int]:
@@ -254,6 +268,8 @@ def _plain(obs: Observation) -> dict[str, Any]:
     plain = dict(zip(_NAMES, _VALUES(obs), strict=True))
     if not obs.answer:
         del plain["answer"], plain["unit"]
+    if not obs.others:
+        del plain["others"]
     return plain
 
 

@@ -12,6 +12,7 @@ from sqlalchemy.orm import Session
 
 from study.analysis.dataset import IMAGE_LOST, NOT_READ, Observation
 from study.domain.drawings import ImageFrame, frame_of
+from study.domain.plan import sides as placed
 from study.domain.protocol import Protocol, Role
 from study.domain.question_kinds import measured, unit_of
 from study.domain.questions import CANNOT_JUDGE, Question
@@ -96,8 +97,7 @@ class _PlannedPair(NamedTuple):
     reader: str
     pair: str
     repeat_of: str
-    left: str
-    right: str
+    shown: tuple[str, ...]
     excluded: str
     unread: str
 
@@ -185,7 +185,6 @@ class PlanReader:
         labels = {row.id: pair_label(reader.code, row.number, row.position) for row in rows}
         by_reader = self._exclusions.readers.get(reader.id)
         for row in rows:
-            left, *others = sides[row.id]
             item = self._items[row.item_id]
             yield _PlannedPair(
                 row.id,
@@ -198,14 +197,13 @@ class PlanReader:
                 reader.code,
                 labels[row.id],
                 labels[row.repeat_of] if row.repeat_of else "",
-                left,
-                others[0] if others else "",
+                tuple(sides[row.id]),
                 by_reader or self._exclusions.items.get(row.item_id) or "",
                 IMAGE_LOST if row.id in self._lost else NOT_READ,
             )
 
     def _sides(self, reader: Reader) -> dict[str, list[str]]:
-        """The masks of the methods on the left and right of every presentation."""
+        """The masks of the methods of every presentation, by slot."""
         found: dict[str, list[str]] = defaultdict(list)
         rows = self._session.execute(
             select(_SLOT.c.presentation_id, _STIMULUS.c.method_id)
@@ -238,8 +236,7 @@ def _observation(
         reader=planned.reader,
         case=planned.case,
         patient=planned.patient,
-        left=planned.left,
-        right=planned.right,
+        **placed(planned.shown),
         question=question.code,
         side=slot,
         value=value,

@@ -18,6 +18,7 @@ from study.analysis.dataset import Dataset
 from study.analysis.limits import repeat_limits
 from study.analysis.measures import MeasureResult, measures
 from study.analysis.primary import PrimaryResult, primary
+from study.analysis.rankings import RankingResult, rankings
 from study.analysis.reader_consistency import repeats
 from study.analysis.scores import (
     ALL_METHODS,
@@ -89,6 +90,7 @@ class Analysis:
     criteria : tuple of CriterionResult
     measures : tuple of MeasureResult
     categories : tuple of CategoryResult
+    rankings : tuple of RankingResult
     preferences : PreferenceResults or None
         None without a question that compares the images of a pair.
     preference_repeats : tuple of RepeatReliability
@@ -104,6 +106,7 @@ class Analysis:
     criteria: tuple[CriterionResult, ...]
     measures: tuple[MeasureResult, ...]
     categories: tuple[CategoryResult, ...]
+    rankings: tuple[RankingResult, ...]
     preferences: PreferenceResults | None
     preference_repeats: tuple[RepeatReliability, ...]
     conduct: StudyConduct
@@ -142,6 +145,7 @@ def analyse(
         criteria=tuple(_criterion(data, one, options) for one in data.criteria),
         measures=measures(data, options),
         categories=categories(data, options),
+        rankings=rankings(data, options),
         preferences=preferences(data, question, options) if question else None,
         preference_repeats=repeats(data, question, options) if question else (),
         conduct=conduct(data, level),

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -140,10 +140,33 @@ def first_ratings(data: Dataset, question: Question) -> tuple[Observation, ...]:
 
 
 def score_rows(data: Dataset, question: Question) -> list[RatingRow]:
-    """First ratings with the case as item, in the order of masks, for comparing methods."""
+    """First ratings with the case as item, in the order of masks, for comparing methods.
+
+    Of a rank, the number of images that are worse, ties counted half: more is better, as in scores.
+    """
     place = {mask: number for number, mask in enumerate(data.masks)}
-    found = sorted(first_ratings(data, question), key=lambda obs: place[obs.method])
+    first = first_ratings(data, question)
+    if question.ranks:
+        first = _worse_images(first)
+    found = sorted(first, key=lambda obs: place[obs.method])
     return [row_of(obs, obs.case, method=obs.method) for obs in found]
+
+
+def _worse_images(ranked: Iterable[Observation]) -> tuple[Observation, ...]:
+    ranked = tuple(ranked)
+    ranks: dict[tuple[str, str], list[float]] = {}
+    for obs in ranked:
+        if obs.value is not None:
+            ranks.setdefault((obs.reader, obs.pair), []).append(obs.value)
+
+    def worse(obs: Observation) -> float | None:
+        if obs.value is None:
+            return None
+        others = ranks[obs.reader, obs.pair]
+        equal = others.count(obs.value) - 1
+        return sum(other > obs.value for other in others) + equal / 2
+
+    return tuple(replace(obs, value=worse(obs)) for obs in ranked)
 
 
 def ratings_table(data: Dataset, question: Question, method: str) -> Ratings:

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from study.domain.question_kinds import IMAGE_SLOTS
 from study.domain.questions import LEFT, NO_PREFERENCE, PREFERS_LEFT, PREFERS_RIGHT, RIGHT, Question
 
 
@@ -27,12 +28,20 @@ class ShownPair:
         Identifiers of the methods.
     presentation : str
         Identifies the presentation: a repeat draws new noise.
+    others : tuple of str
+        Methods of a ranking after the first two.
     """
 
     case: str
     left: str
     right: str
     presentation: str
+    others: tuple[str, ...] = ()
+
+    @property
+    def methods(self) -> tuple[str, ...]:
+        """The methods by slot."""
+        return tuple(filter(None, (self.left, self.right, *self.others)))
 
 
 @dataclass(frozen=True)
@@ -90,12 +99,19 @@ class ReaderModel:
             return NO_PREFERENCE
         return PREFERS_LEFT if apart > 0 else PREFERS_RIGHT
 
+    def rank(self, question: Question, shown: ShownPair, side: int) -> int:
+        """The rank of an image among those that are shown; 1 is the best."""
+        draw = self._draws(self.reader, question.code, shown.presentation)
+        slots = IMAGE_SLOTS[: len(shown.methods)]
+        seen = {slot: self._latent(shown, slot) + draw.normal(0, self.noise) for slot in slots}
+        return 1 + sum(other > seen[side] for other in seen.values())
+
     def seconds(self, shown: ShownPair) -> float:
         """Seconds that the reader looks at a pair."""
         return float(self._draws(self.reader, "seconds", shown.presentation).lognormal(3.0, 0.35))
 
     def _latent(self, shown: ShownPair, side: int) -> float:
-        method = shown.left if side == LEFT else shown.right
+        method = shown.methods[IMAGE_SLOTS.index(side)]
         shared = self._draws("all readers", shown.case, method).normal(0, self.spread)
         return self.strengths.get(method, 3.0) + float(shared)
 

@@ -14,7 +14,8 @@ from sqlalchemy.orm import Session
 from study.demo.reader_model import ReaderModel, ShownPair
 from study.domain.answers import Answer
 from study.domain.errors import StoreError
-from study.domain.questions import PAIR, RIGHT, Question
+from study.domain.question_kinds import IMAGE_SLOTS
+from study.domain.questions import Question
 from study.reading import next_pair, ratings
 from study.reading.blinding_questionnaire import open_guesses, save_guess
 from study.reading.consent import accept, consent_digest, last_consent
@@ -48,24 +49,25 @@ class SimulatedReader:
     def answers(self, token: str, questions: Sequence[Question]) -> tuple[Answer, ...]:
         """The answers to every question about a pair."""
         shown = self.shown(token)
+        images = IMAGE_SLOTS[: len(shown.methods)]
         return tuple(
-            Answer(
-                question.code,
-                slot,
-                self.model.prefer(question, shown)
-                if slot == PAIR
-                else self.model.score(question, shown, slot),
-            )
+            Answer(question.code, slot, self._answer(question, shown, slot))
             for question in questions
-            for slot in question.slots
-            if shown.right or slot != RIGHT
+            for slot in (question.slots if question.of_pair else images)
         )
+
+    def _answer(self, question: Question, shown: ShownPair, slot: int) -> int | None:
+        if question.of_pair:
+            return self.model.prefer(question, shown)
+        if question.ranks:
+            return self.model.rank(question, shown, slot)
+        return self.model.score(question, shown, slot)
 
     def guesses(self, token: str, groups: Sequence[str]) -> tuple[int | None, ...]:
         """Indices of different groups, which follow from the place of the pair in the plan."""
         shown = self.shown(token)
         place = int(shown.presentation.rpartition("-")[2])
-        return tuple((place + slot) % len(groups) for slot in range(2 if shown.right else 1))
+        return tuple((place + slot) % len(groups) for slot in range(len(shown.methods)))
 
     def shown(self, token: str) -> ShownPair:
         """Case and methods of a presentation."""
@@ -81,8 +83,9 @@ class SimulatedReader:
                 .where(PresentationSlot.presentation_id == pair.id)
                 .order_by(PresentationSlot.slot)
             ).all()
-        right = others[0] if others else ""
-        return ShownPair(pair.item_id, left, right, f"{sitting.number}-{pair.position}")
+        right, *others = others or [""]
+        name = f"{sitting.number}-{pair.position}"
+        return ShownPair(pair.item_id, left, right, name, tuple(others))
 
 
 def read(store: Store, code: str, model: ReaderModel, *, most: int | None = None) -> int:

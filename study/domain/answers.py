@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from study.domain.drawings import ImageFrame
 from study.domain.errors import AnswerError
 from study.domain.protocol import Protocol
-from study.domain.question_kinds import LONGEST_TEXT, Value, stored
-from study.domain.questions import CANNOT_JUDGE, LEFT, PAIR, RIGHT
+from study.domain.question_kinds import IMAGE_SLOTS, LONGEST_TEXT, Value, stored
+from study.domain.questions import CANNOT_JUDGE, LEFT, PAIR, RIGHT, Question
 
 _LONGEST_KEY = 100
 _LONGEST_MS = 2**31 - 1
@@ -27,7 +27,7 @@ class Answer:
     question : str
         Code of the question.
     slot : int
-        `LEFT`, `RIGHT` or `PAIR`.
+        `LEFT`, `RIGHT` or `PAIR`; of a ranking one of `IMAGE_SLOTS`.
     value : int, float, str, tuple of points, or None
         A point of the scale, a number, a text, or points in image coordinates
         (`study.domain.drawings`); None means "cannot judge".
@@ -95,10 +95,24 @@ def check_answers(
     given = [(answer.question, answer.slot) for answer in answers]
     if missing := sorted(wanted - set(given)):
         code, slot = missing[0]
-        raise AnswerError(f"No answer to {code} for {_SLOT_NAMES[slot]}. Answer every question.")
+        raise AnswerError(f"No answer to {code} for {_slot_name(protocol, slot)}. Answer all.")
     if len(given) != len(wanted) or set(given) != wanted:
         raise AnswerError("There are answers that were not asked for. Reload the page.")
-    return tuple(_stored(protocol, answer, frame) for answer in answers)
+    rows = tuple(_stored(protocol, answer, frame) for answer in answers)
+    for question in protocol.questions:
+        if question.ranks:
+            _check_ranks(question, [row.number for row in rows if row.question == question.code])
+    return rows
+
+
+def _check_ranks(question: Question, ranks: Sequence[float | None]) -> None:
+    """Raise AnswerError where ranks are tied that may not be."""
+    if not question.ties and len(set(ranks)) < len(ranks):
+        raise AnswerError(f"{question.code} has no ties: give every image another rank.")
+
+
+def _slot_name(protocol: Protocol, slot: int) -> str:
+    return f"image {IMAGE_SLOTS.index(slot) + 1}" if protocol.ranking else _SLOT_NAMES[slot]
 
 
 def _stored(protocol: Protocol, answer: Answer, frame: ImageFrame) -> StoredAnswer:

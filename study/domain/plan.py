@@ -7,6 +7,7 @@ import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import combinations
+from typing import Any
 
 from study.domain.errors import ProtocolError
 from study.domain.protocol import MethodKind, Phase, Protocol, Role
@@ -14,7 +15,10 @@ from study.domain.protocol import MethodKind, Phase, Protocol, Role
 MethodRow = tuple[str, MethodKind]
 """Identifier and kind of a method."""
 Pair = tuple[str, str]
-"""Two different methods, sorted; an empty name and a method where that is shown alone."""
+"""Two different methods, sorted."""
+MethodSet = tuple[str, ...]
+"""The methods that are shown at a time, sorted: one, two, or those of a ranking; in a ranking of
+incomplete blocks the control is first."""
 TRAINING_SESSION, MAIN_SESSION, REPEAT_SESSION = 0, 1, 2
 LEAST_DISTANCE = 20
 """Default least number of pairs between a pair and its repeat."""
@@ -47,13 +51,16 @@ class Trial:
     position : int
         Place in its session, from 0.
     session : int
-        0 training, 1 main, 2 repeats after a washout.
+        0 training, 1 main, 2 repeats after a washout; of a crossover 1, 2, ... for each method.
     phase : Phase
     case, left, right : str
         Identifiers of the case and of the methods on either side; a single image has no `right`.
     role : Role
     repeat_of : int, optional
-        For a repeat: position in session 1 of the main pair that is shown again.
+        For a repeat: position of the main pair that is shown again; it is in session 1, in a
+        crossover in the same one.
+    others : tuple of str
+        The methods of a ranking after the first two, in the order of the panels.
     """
 
     position: int
@@ -64,16 +71,23 @@ class Trial:
     right: str
     role: Role
     repeat_of: int | None = None
+    others: tuple[str, ...] = ()
 
     @property
-    def pair(self) -> Pair:
-        """The two methods, whichever side they are on."""
-        return (min(self.left, self.right), max(self.left, self.right))
+    def pair(self) -> MethodSet:
+        """The methods, whichever side or panel they are on."""
+        return tuple(sorted(self.methods))
+
+    @property
+    def repeated(self) -> tuple[int, int]:
+        """Session and position of the main pair that a repeat shows again."""
+        session = MAIN_SESSION if self.phase is Phase.REPEAT else self.session
+        return session, -1 if self.repeat_of is None else self.repeat_of
 
     @property
     def methods(self) -> tuple[str, ...]:
         """The methods shown, by slot."""
-        return (self.left, self.right) if self.right else (self.left,)
+        return (self.left, self.right, *self.others) if self.right else (self.left,)
 
 
 Plan = Sequence[Trial]
@@ -82,25 +96,57 @@ Plan = Sequence[Trial]
 
 def plan_digest(trials: Iterable[Trial]) -> str:
     """SHA-256 of a plan as hex; of a study, all trials in order of the readers."""
-    rows = [vars(trial) for trial in trials]
+    rows = [_plain(trial) for trial in trials]
     text = json.dumps(rows, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
     return hashlib.sha256(text.encode()).hexdigest()
 
 
-def shown_methods(protocol: Protocol, methods: Sequence[MethodRow]) -> tuple[tuple[str, str], ...]:
-    """What each case is shown with: the pairs that are compared, or every method and nothing.
+def _plain(trial: Trial) -> dict[str, Any]:
+    """A trial for the digest; what was added later is left out where it is empty."""
+    return {name: value for name, value in vars(trial).items() if name != "others" or value}
+
+
+def sides(methods: Sequence[str]) -> dict[str, Any]:
+    """The fields of a `Trial` for the methods that it shows, by slot."""
+    left, right, *others = (*methods, "", "") if len(methods) < 2 else methods
+    return {"left": left, "right": right, "others": tuple(filter(None, others))}
+
+
+def shown_methods(protocol: Protocol, methods: Sequence[MethodRow]) -> tuple[MethodSet, ...]:
+    """What each case is shown with: the pairs that are compared, every method, or all at once.
 
     Raises
     ------
     ProtocolError
-        As `method_pairs`.
+        As `method_pairs`; or a ranking has another number of images than there are methods, or
+        incomplete blocks have no control or no method to leave out.
     """
     pairs = method_pairs(protocol, methods)
-    return (
-        tuple((name, "") for name in sorted(name for name, _ in methods))
-        if protocol.single
-        else pairs
-    )
+    names = sorted(name for name, _ in methods)
+    if protocol.block:
+        if not protocol.control:
+            raise ProtocolError(
+                f"block={protocol.block}, but no method is the control, which every reader reads "
+                "of every case: choose one, or set block to 0."
+            )
+        if protocol.block > len(names) - 2:
+            raise ProtocolError(
+                f"Blocks of {protocol.block} besides the control leave none of {len(names)} "
+                "methods out: set block to 0 to read all."
+            )
+    if protocol.paired:
+        return pairs
+    if protocol.single:
+        return tuple((name,) for name in names)
+    if protocol.block:
+        others = [name for name in names if name != protocol.control]
+        return tuple((protocol.control, *block) for block in combinations(others, protocol.block))
+    if len(names) != protocol.images:
+        raise ProtocolError(
+            f"Rankings of {protocol.images} images do not fit {len(names)} methods: set maximum="
+            f"{len(names)} in the ranking questions, or build another number of methods."
+        )
+    return (tuple(names),)
 
 
 def method_pairs(protocol: Protocol, methods: Sequence[MethodRow]) -> tuple[Pair, ...]:
@@ -149,6 +195,12 @@ def _listed(pairs: Iterable[tuple[str, str]], names: set[str]) -> tuple[Pair, ..
     return tuple(sorted(found))
 
 
+def session_repeats(protocol: Protocol, sessions: int) -> list[int]:
+    """The hidden repeats of each session of a crossover, as equal as possible."""
+    share, more = divmod(protocol.repeats, sessions)
+    return [share + (number < more) for number in range(sessions)]
+
+
 def repeat_distance(protocol: Protocol, mains: int) -> int:
     """Least difference of positions between a main pair and its repeat in the same session.
 
@@ -165,7 +217,7 @@ def repeat_distance(protocol: Protocol, mains: int) -> int:
             f"repeats={protocol.repeats}, but there are only {mains} main pairs to repeat: set at "
             f"most {mains} in the design (its page, or plan --write, edit, plan --protocol --save)."
         )
-    if not protocol.repeats or protocol.washout_days:
+    if not protocol.repeats or protocol.later_repeats:
         return 0
     room = mains - protocol.repeats + 1
     wanted = protocol.repeat_distance

@@ -15,10 +15,11 @@ from typing import Any
 
 from study.domain.errors import ProtocolError
 from study.domain.inference import Hypothesis, Random
+from study.domain.question_kinds import IMAGE_SLOTS
 from study.domain.questions import (
     CATALOG,
-    LEFT,
     PREFERENCE,
+    RANKING,
     Question,
     check_types,
     plain_question,
@@ -27,6 +28,8 @@ from study.domain.questions import (
 from study.domain.reader_texts import ENGLISH, check_texts, reader_texts
 
 SCHEMA = 1
+WASHOUT_DAYS = 28.0
+"""Between the sessions of a crossover (FDA: four weeks)."""
 
 
 class Status(StrEnum):
@@ -78,8 +81,12 @@ class Shown(StrEnum):
     """Two images of a case, side by side."""
     SINGLE = "single"
     """One image."""
+    RANKING = "ranking"
+    """Three to six images of a case, which are ranked."""
 
 
+SHOWN_WORDS = {Shown.PAIR: "pairs", Shown.SINGLE: "images", Shown.RANKING: "rankings"}
+"""What is shown at a time, in words."""
 INSTRUCTIONS = (
     "You will see pairs of images of the same anatomy. Rate each image on its own, then say which "
     "one you prefer. Images may be windowed, enlarged and moved; both move together."
@@ -87,6 +94,10 @@ INSTRUCTIONS = (
 SINGLE_INSTRUCTIONS = (
     "You will see one image at a time. Rate each image on its own. Images may be windowed, "
     "enlarged and moved."
+)
+RANKING_INSTRUCTIONS = (
+    "You will see several images of the same anatomy. Give each one a rank: 1 is the best. Images "
+    "may be windowed, enlarged and moved; all move together."
 )
 CONSENT = (
     "Your ratings are stored under your reader code, without your name, for the purpose of this "
@@ -113,7 +124,7 @@ class Protocol:
     readers : int
         Number of readers; each has a different plan.
     training, dummies, repeats, nulls : int
-        Number of pairs of each role for each reader; single images have no nulls.
+        Number of pairs of each role for each reader; single images and rankings have no nulls.
     repeat_distance : int
         Least number of pairs between a pair and its repeat; 0 means max(20, a quarter of the
         main pairs) where possible.
@@ -151,8 +162,16 @@ class Protocol:
     texts : mapping
         Texts of the readers' pages that replace those of the language, by name.
     presentation : Shown
-        Pairs, or single images: every image of every method alone. What is said of pairs holds for
-        single images then; the methods are compared in the same pairs.
+        Pairs; single images: every image of every method alone; or rankings: the images of all
+        methods together. What is said of pairs holds for single images or rankings then; the
+        methods are compared in the same pairs.
+    crossover : bool
+        Of single images: whether each method is read in a session by itself, `washout_days` apart,
+        in an order from a Williams square. Every session begins with `dummies`, and `repeats` are
+        spread over the sessions.
+    block : int
+        Methods besides the control that each reader reads of a case, in incomplete blocks that
+        rotate over cases and readers; 0 means all. The control is the anchor: it is always read.
     """
 
     title: str = "Reader study"
@@ -188,6 +207,8 @@ class Protocol:
     hypothesis: Hypothesis = Hypothesis.DIFFERENCE
     margin: float = 0.0
     presentation: Shown = Shown.PAIR
+    crossover: bool = False
+    block: int = 0
 
     def __post_init__(self) -> None:
         check_types(self)
@@ -214,18 +235,43 @@ class Protocol:
             raise ProtocolError(f"kappa_rule={self.kappa_rule!r} is unknown; use first.")
 
     def _check_presentation(self) -> None:
-        """Raise ProtocolError for what single images cannot have."""
-        if not self.single:
-            return
+        """Raise ProtocolError for what single images or rankings cannot have."""
         for question in self.questions:
-            if question.of_pair:
+            if question.ranks != self.ranking:
+                wanted = "a ranking" if question.ranks else "no ranking"
+                raise ProtocolError(
+                    f"The question {question.code} is {wanted}, but the presentation is "
+                    f"{self.presentation}: ranking questions are asked in rankings, and no others "
+                    "there. Change one of the two."
+                )
+            if question.of_pair and not self.paired:
                 raise ProtocolError(
                     f"The question {question.code} compares the images of a pair: remove it, or "
                     "present pairs."
                 )
-        if self.nulls:
+        if len({question.maximum for question in self.questions if question.ranks}) > 1:
             raise ProtocolError(
-                f"nulls={self.nulls}, but single images have no pairs of one image: set nulls to 0."
+                "The ranking questions rank different numbers of images: give all the same maximum."
+            )
+        if self.crossover and not (self.single and self.washout_days):
+            raise ProtocolError(
+                "A crossover reads single images, one method in each session, with a washout "
+                f"between sessions: set presentation to single and washout_days, such as "
+                f"{WASHOUT_DAYS:g}."
+            )
+        if self.block and (self.pairs or self.crossover):
+            raise ProtocolError(
+                f"block={self.block} needs a control, and neither listed pairs nor a crossover: "
+                "remove these, or set block to 0."
+            )
+        if self.block and self.ranking and self.images != self.block + 1:
+            raise ProtocolError(
+                f"Rankings of {self.images} images show the control and {self.images - 1} others: "
+                f"set block to {self.images - 1}, or maximum={self.block + 1}."
+            )
+        if self.nulls and not self.paired:
+            raise ProtocolError(
+                f"nulls={self.nulls}, but only pairs can show one image twice: set nulls to 0."
             )
 
     @property
@@ -233,9 +279,29 @@ class Protocol:
         """Whether every image is shown alone."""
         return self.presentation is Shown.SINGLE
 
+    @property
+    def ranking(self) -> bool:
+        """Whether the images of several methods are ranked."""
+        return self.presentation is Shown.RANKING
+
+    @property
+    def paired(self) -> bool:
+        """Whether two images are shown side by side."""
+        return self.presentation is Shown.PAIR
+
+    @property
+    def images(self) -> int:
+        """Number of images that are shown at a time."""
+        return self.questions[0].maximum if self.ranking else 1 if self.single else 2
+
+    @property
+    def later_repeats(self) -> bool:
+        """Whether repeats are in a session of their own, after a washout."""
+        return self.washout_days > 0 and not self.crossover
+
     def slots(self, question: Question) -> tuple[int, ...]:
         """The slots that a question is answered for in each presentation."""
-        return (LEFT,) if self.single else question.slots
+        return question.slots if question.of_pair else IMAGE_SLOTS[: self.images]
 
     def _check_primary(self) -> None:
         """Raise ProtocolError where the primary comparison is not complete."""
@@ -287,7 +353,7 @@ class Protocol:
     @property
     def reader_texts(self) -> dict[str, str]:
         """All texts of the readers' pages, by name."""
-        return reader_texts(self.language, self.texts, single=self.single)
+        return reader_texts(self.language, self.texts, self.presentation)
 
     @property
     def digest(self) -> str:
@@ -302,6 +368,7 @@ class Protocol:
 _ADDED: dict[str, Any] = {
     "language": ENGLISH, "texts": {}, "random": Random.BOTH, "primary_pair": (),
     "hypothesis": Hypothesis.DIFFERENCE, "margin": 0.0, "presentation": Shown.PAIR,
+    "crossover": False, "block": 0,
 }  # fmt: skip
 _CHOICES: dict[str, type[StrEnum]] = {
     "random": Random, "hypothesis": Hypothesis, "presentation": Shown,
@@ -310,11 +377,17 @@ SINGLE_DEFAULTS: dict[str, Any] = {
     "instructions": SINGLE_INSTRUCTIONS, "questions": CATALOG[:2], "nulls": 0,
 }  # fmt: skip
 """What a protocol with single images has where it says nothing else."""
+RANKING_DEFAULTS: dict[str, Any] = {
+    "instructions": RANKING_INSTRUCTIONS, "questions": (RANKING,), "nulls": 0,
+}  # fmt: skip
+"""What a protocol with rankings has where it says nothing else."""
+_DEFAULTS = {Shown.SINGLE: SINGLE_DEFAULTS, Shown.RANKING: RANKING_DEFAULTS}
 _RANGES = (
     ("readers", 1, 200), ("training", 0, 50), ("dummies", 0, 50), ("repeats", 0, 500),
     ("nulls", 0, 200), ("repeat_distance", 0, 1000), ("washout_days", 0, 365),
     ("break_minutes", 1, 240), ("seconds_per_pair", 1, 3600), ("least_width", 320, 10000),
     ("least_height", 240, 10000), ("alpha", 0.0001, 0.5), ("margin", 0, 1e9),
+    ("block", 0, 20),
 )  # fmt: skip
 
 
@@ -346,8 +419,9 @@ def from_json(text: str) -> Protocol:
         if "primary_pair" in raw:
             raw["primary_pair"] = tuple(str(name) for name in raw["primary_pair"])
         raw |= {name: chosen(name, raw[name]) for name in _CHOICES if name in raw}
-        if raw.get("presentation") is Shown.SINGLE:
-            raw = SINGLE_DEFAULTS | raw
+        raw = _DEFAULTS.get(raw.get("presentation", Shown.PAIR), {}) | raw
+        if raw.get("crossover") is True:
+            raw = {"washout_days": WASHOUT_DAYS} | raw
         return Protocol(**raw)
     except (TypeError, ValueError, KeyError) as error:
         raise ProtocolError(f"The protocol cannot be used: {error}.") from None

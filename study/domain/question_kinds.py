@@ -21,6 +21,10 @@ from study.domain.errors import AnswerError
 
 LEFT, RIGHT, PAIR = 0, 1, 2
 """Slots of an answer: the left image (or the only one), the right one, or the pair."""
+IMAGE_SLOTS = (LEFT, RIGHT, 3, 4, 5, 6)
+"""Slots of the images of a presentation, in the order of the panels: 2 is the pair."""
+LEAST_RANKED, MOST_RANKED = 3, len(IMAGE_SLOTS)
+"""Images of a ranking."""
 EACH_IMAGE, THE_PAIR = (LEFT, RIGHT), (PAIR,)
 NO_SCALE = (0, 0)
 """Ends of a kind whose answers are no points of a scale."""
@@ -57,6 +61,8 @@ class QuestionKind(StrEnum):
     """The angle between two lines drawn on each image."""
     REGION = "region"
     """A polygon or an ellipse drawn on each image; its area is analysed."""
+    RANKING = "ranking"
+    """The ranks of the images that are shown together; 1 is the best."""
 
 
 class Asked(Protocol):
@@ -114,6 +120,8 @@ class Analysed(StrEnum):
     """Proportions, and agreement by kappa and AC1."""
     PREFERENCES = "preferences"
     """Of one method over another; the sign of the answer says for which side."""
+    RANKS = "ranks"
+    """Of the images of a presentation among each other."""
     NOTHING = "nothing"
     """They are in the exports alone."""
 
@@ -253,6 +261,7 @@ KINDS: Mapping[QuestionKind, Kind] = {
         ),
         unit=lambda _, frame: f"{frame.unit}²",
     ),
+    QuestionKind.RANKING: Kind(Analysed.RANKS, "a rank, 1 is the best", None),
 }  # fmt: skip
 
 

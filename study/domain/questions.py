@@ -9,10 +9,12 @@ from study.domain.drawings import POLYGON, SHAPES
 from study.domain.errors import ProtocolError
 from study.domain.question_kinds import (
     KINDS,
+    LEAST_RANKED,
     LEFT,
     LONGEST_TEXT,
     MOST_CHOICES,
     MOST_POINTS,
+    MOST_RANKED,
     NO_SCALE,
     PAIR,
     RIGHT,
@@ -22,7 +24,7 @@ from study.domain.question_kinds import (
 
 __all__ = [
     "CANNOT_JUDGE", "CATALOG", "LEFT", "NO_PREFERENCE", "PAIR", "PREFERENCE", "PREFERS_LEFT",
-    "PREFERS_RIGHT", "RIGHT", "Analysed", "Question", "QuestionKind", "check_types",
+    "PREFERS_RIGHT", "RANKING", "RIGHT", "Analysed", "Question", "QuestionKind", "check_types",
     "plain_question", "question_from",
 ]  # fmt: skip
 CANNOT_JUDGE = "cannot judge"
@@ -78,6 +80,8 @@ class Question:
         Whether readers see what is measured on their drawing.
     truth : bool
         Whether the answer is a confidence that the truth of the case is positive.
+    ties : bool
+        Of a ranking: whether several images may have the same rank.
     """
 
     code: str
@@ -95,6 +99,7 @@ class Question:
     shape: str = POLYGON
     show_value: bool = False
     truth: bool = False
+    ties: bool = False
 
     def __post_init__(self) -> None:
         check_types(self)
@@ -120,6 +125,19 @@ class Question:
     def _check_scale(self) -> None:
         """Raise ProtocolError for ends or anchors that the kind does not have."""
         ends, points = KINDS[self.kind].ends, self.maximum - self.minimum + 1
+        if self.ranks:
+            if self.minimum != 1 or not LEAST_RANKED <= self.maximum <= MOST_RANKED:
+                raise ProtocolError(
+                    f"The ranks of {self.code} go from 1 to the number of images that are shown, "
+                    f"{LEAST_RANKED} to {MOST_RANKED}, not from {self.minimum} to {self.maximum}."
+                )
+            if self.cannot_judge or self.anchors:
+                raise ProtocolError(
+                    f"{self.code} is a ranking: every image gets a rank, so set cannot_judge to "
+                    "false and leave out anchors."
+                )
+        elif self.ties:
+            raise ProtocolError(f"{self.code} is no ranking: leave out ties.")
         if self.kind is QuestionKind.CHOICE and not self.anchors:
             raise ProtocolError(f"{self.code} needs its choices: list them as anchors.")
         most = MOST_CHOICES if self.kind is QuestionKind.CHOICE else MOST_POINTS
@@ -149,6 +167,11 @@ class Question:
     def of_pair(self) -> bool:
         """Whether it is asked about the pair."""
         return self.slots == (PAIR,)
+
+    @property
+    def ranks(self) -> bool:
+        """Whether the images of a presentation are ranked."""
+        return self.kind is QuestionKind.RANKING
 
     @property
     def analysed(self) -> Analysed:
@@ -202,6 +225,12 @@ PREFERENCE = Question(
 )  # fmt: skip
 
 
+RANKING = Question(
+    "ranking", "Rank the images: 1 is the best", QuestionKind.RANKING, 1, 4, cannot_judge=False,
+    primary=True,
+)  # fmt: skip
+
+
 def question_from(entry: dict[str, Any]) -> Question:
     """A question from its JSON object."""
     kind = QuestionKind(entry.get("kind", "likert"))
@@ -210,6 +239,8 @@ def question_from(entry: dict[str, Any]) -> Question:
     if ends is None:
         ends = (1, len(anchors)) if kind is QuestionKind.CHOICE or anchors else (1, 5)
     given = {"minimum": ends[0], "maximum": ends[1], **entry}
+    if kind is QuestionKind.RANKING:
+        given = {"maximum": RANKING.maximum, "cannot_judge": False, **entry}
     return Question(**{**given, "kind": kind, "anchors": anchors})
 
 
@@ -221,5 +252,5 @@ def plain_question(question: dict[str, Any]) -> dict[str, Any]:
 _ADDED: dict[str, Any] = {
     one.name: one.default
     for one in fields(Question)
-    if one.name in {"unit", "low", "high", "longest", "shape", "show_value", "truth"}
+    if one.name in {"unit", "low", "high", "longest", "shape", "show_value", "truth", "ties"}
 }

@@ -19,7 +19,8 @@ ENGLISH = "en"
 LONGEST = 1000
 """Most characters of a text."""
 _FOLDER = "reader_texts"
-_SINGLE = "single."
+_SHOWN = ("single.", "ranking.")
+"""Prefixes of the texts for what is shown in place of pairs."""
 _LANGUAGE = re.compile(r"[a-z]{2,3}(-[A-Za-z0-9]{2,8})*")
 _PLURAL = re.compile(r"(.+)\.(zero|one|two|few|many|other)")
 _FIELD = re.compile(r"\{(\w+)\}")
@@ -40,9 +41,7 @@ def shipped_texts(language: str) -> Mapping[str, str]:
     return MappingProxyType(json.loads(asset_text(f"{_FOLDER}/{language}.json")))
 
 
-def reader_texts(
-    language: str, changed: Mapping[str, str], *, single: bool = False
-) -> dict[str, str]:
+def reader_texts(language: str, changed: Mapping[str, str], shown: str = "") -> dict[str, str]:
     """All texts of a study's pages, by name.
 
     Parameters
@@ -51,15 +50,16 @@ def reader_texts(
         BCP 47 code.
     changed : mapping
         The protocol's own texts, by name.
-    single : bool
-        Whether images are shown alone: a text ``single.NAME`` then takes the place of ``NAME``.
+    shown : str
+        What is shown at a time: of "single" a text ``single.NAME`` takes the place of ``NAME``.
     """
     found: dict[str, str] = {}
     for layer in (shipped_texts(ENGLISH), shipped_texts(language), changed):
-        found |= {name: text for name, text in layer.items() if not name.startswith(_SINGLE)}
-        if single:
-            own = {name: text for name, text in layer.items() if name.startswith(_SINGLE)}
-            found |= {name.removeprefix(_SINGLE): text for name, text in own.items()}
+        found |= {name: text for name, text in layer.items() if not name.startswith(_SHOWN)}
+        prefix = f"{shown}."
+        own = {name: text for name, text in layer.items() if name.startswith(prefix)}
+        if prefix in _SHOWN:
+            found |= {name.removeprefix(prefix): text for name, text in own.items()}
     return found
 
 

@@ -6,7 +6,7 @@ stored plan is what counts.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from math import lcm
@@ -19,16 +19,21 @@ from study.domain.plan import (
     REPEAT_SESSION,
     TRAINING_SESSION,
     MethodRow,
-    Pair,
+    MethodSet,
     Plan,
     PlannedCase,
     Trial,
     method_pairs,
     plan_digest,
     repeat_distance,
+    session_repeats,
     shown_methods,
+    sides,
 )
 from study.domain.protocol import MethodKind, Phase, Protocol, Role
+from study.domain.question_kinds import LEAST_RANKED
+from study.planning.blocks import read_methods
+from study.planning.crossover import method_order
 from study.planning.ordering import place_for, spaced, williams
 from study.planning.plan_checks import plan_notes, randomisation_problems
 from study.planning.seeds import SHARED, SeedStreams, generator
@@ -45,20 +50,22 @@ __all__ = [
     "randomisation_problems",
 ]
 
+_Way = tuple[int, ...]
+"""Which method of a set is in each slot."""
+
 
 @dataclass(frozen=True, eq=False)
 class _UnplacedPair:
     """A pair without a position yet; compared by identity."""
 
     case: PlannedCase
-    left: str
-    right: str
+    methods: tuple[str, ...]
     role: Role
     again: _UnplacedPair | None = None
 
     @property
-    def pair(self) -> Pair:
-        return (min(self.left, self.right), max(self.left, self.right))
+    def pair(self) -> MethodSet:
+        return tuple(sorted(self.methods))
 
 
 def assign(
@@ -74,7 +81,8 @@ def assign(
 
     Session 0 is the training, session 1 has the dummies and then every main case with every pair
     of methods once, nulls and repeats among them; repeats after a washout are in session 2. Where
-    images are shown alone, every method takes the place of a pair.
+    images are shown alone, every method takes the place of a pair; in a ranking, all of them do. A
+    crossover has a session for each method, with dummies and repeats of its own.
     Cases and methods may come in any order: the plan is the same.
 
     Parameters
@@ -88,7 +96,7 @@ def assign(
     study_id : str
     reader : int
         Index of the reader, from 0 to `protocol.readers` - 1. Reader 2k + 1 sees the main pairs of
-        reader 2k with sides exchanged, in a different order.
+        reader 2k with sides exchanged (the panels of a ranking reversed), in a different order.
 
     Returns
     -------
@@ -111,9 +119,15 @@ def assign(
     pairs = shown_methods(protocol, methods)
     streams = SeedStreams(seed, study_id, reader)
 
+    if protocol.crossover:
+        return _crossover(protocol, listed, pairs, streams)
     warm_up = _warm_up(protocol, listed, pairs, streams)
     training, dummies = warm_up[: protocol.training], warm_up[protocol.training :]
-    mains = _mains(protocol, main_cases, pairs, streams, dummies)
+    read = None
+    if protocol.block:
+        names = [name for name, _ in methods]
+        read = read_methods(main_cases, names, protocol.control, protocol.block, streams)
+    mains = _mains(protocol, main_cases, pairs, streams, dummies, read=read)
     reading, later = _with_repeats(protocol, mains, streams)
     tested = sorted(name for name, kind in methods if kind is MethodKind.TEST)
     reading = _with_nulls(protocol.nulls, reading, main_cases, tested, streams)
@@ -124,49 +138,84 @@ def assign(
     )
 
 
+def _crossover(
+    protocol: Protocol,
+    cases: Sequence[PlannedCase],
+    methods: Sequence[MethodSet],
+    streams: SeedStreams,
+) -> tuple[Trial, ...]:
+    """The training, then a session for each method in the reader's order."""
+    training = _warm_up(protocol.with_(dummies=0), cases, methods, streams)
+    trials = _trials(training, TRAINING_SESSION, Phase.TRAINING)
+    mains = [case for case in cases if not case.training]
+    order = method_order([name for (name,) in methods], streams)
+    shares = session_repeats(protocol, len(order))
+    for session, (method, repeats) in enumerate(zip(order, shares, strict=True), MAIN_SESSION):
+        alone, own = [(method,)], protocol.with_(training=0, repeats=repeats)
+        dummies = _warm_up(own, cases, alone, streams, session)
+        shown = _mains(own, mains, alone, streams, dummies, session)
+        shown, _ = _with_repeats(own, shown, streams, session)
+        trials += _trials([*dummies, *shown], session, Phase.MAIN)
+    return tuple(trials)
+
+
 def _warm_up(
-    protocol: Protocol, cases: Sequence[PlannedCase], pairs: Sequence[Pair], streams: SeedStreams
+    protocol: Protocol,
+    cases: Sequence[PlannedCase],
+    pairs: Sequence[MethodSet],
+    streams: SeedStreams,
+    session: int = TRAINING_SESSION,
 ) -> list[_UnplacedPair]:
     """Training and dummy pairs, as different from each other as the cases allow."""
-    rng = streams.of(TRAINING_SESSION, "warm-up")
+    rng = streams.of(session, "warm-up")
     pool = [case for case in cases if case.training] or list(cases)
     number = protocol.training + protocol.dummies
     case_order, pair_order = rng.permutation(len(pool)), rng.permutation(len(pairs))
-    swapped = _halves(number, rng)
+    ways = _ways(number, len(pairs[0]), rng)
     shown = []
     for i in range(number):
         case = pool[case_order[i % len(pool)]]
         # The shift combines every case with every pair before anything is repeated.
         shift = i // lcm(len(pool), len(pairs))
-        left, right = _on_sides(pairs[pair_order[(i + shift) % len(pairs)]], swapped[i])
+        methods = _arranged(pairs[pair_order[(i + shift) % len(pairs)]], ways[i])
         role = Role.TRAINING if i < protocol.training else Role.DUMMY
-        shown.append(_UnplacedPair(case, left, right, role))
+        shown.append(_UnplacedPair(case, methods, role))
     return shown
 
 
 def _mains(
     protocol: Protocol,
     cases: Sequence[PlannedCase],
-    pairs: Sequence[Pair],
+    pairs: Sequence[MethodSet],
     streams: SeedStreams,
     dummies: Sequence[_UnplacedPair],
+    session: int = MAIN_SESSION,
+    *,
+    read: Mapping[str, frozenset[str]] | None = None,
 ) -> list[_UnplacedPair]:
-    """Every case with every pair, in the reader's order and on the reader's sides."""
-    swapped = _sides(cases, pairs, streams)
+    """Every case with every pair, in the reader's order and on the reader's sides.
+
+    Where `read` has the methods that the reader reads of a case, only with pairs of these.
+    """
+    of_case = {
+        case.id: [pair for pair in pairs if read is None or read[case.id] >= set(pair)]
+        for case in cases
+    }
+    ways = _main_ways(cases, pairs, streams) if read is None else _block_ways(of_case, streams)
     if not protocol.randomise_sides:
-        swapped = dict.fromkeys(swapped, False)
-    places = [case for case in cases for _ in pairs]
-    turn: dict[str, Iterator[int]] = {case.id: iter(range(len(pairs))) for case in cases}
+        ways = dict.fromkeys(ways, tuple(range(len(pairs[0]))))
+    places = [case for case in cases for _ in of_case[case.id]]
+    number = len(of_case[cases[0].id])
+    turn: dict[str, Iterator[int]] = {case.id: iter(range(number)) for case in cases}
     if protocol.randomise_order:
         recent = [shown.case.patient for shown in dummies]
-        rng = streams.of(MAIN_SESSION, "order")
+        rng = streams.of(session, "order")
         places = [places[i] for i in spaced([c.patient for c in places], rng, recent=recent)]
-        turn = _pair_orders(cases, len(pairs), streams)
+        turn = _pair_orders(cases, number, streams)
     mains = []
     for case in places:
-        pair = pairs[next(turn[case.id])]
-        left, right = _on_sides(pair, swapped[case.id, pair])
-        mains.append(_UnplacedPair(case, left, right, Role.MAIN))
+        pair = of_case[case.id][next(turn[case.id])]
+        mains.append(_UnplacedPair(case, _arranged(pair, ways[case.id, pair]), Role.MAIN))
     return mains
 
 
@@ -188,23 +237,59 @@ def _pair_orders(
     return turns
 
 
-def _sides(
-    cases: Sequence[PlannedCase], pairs: Sequence[Pair], streams: SeedStreams
-) -> dict[tuple[str, Pair], bool]:
-    """Whether sides are exchanged, by case and pair: for half of the cases of each pair."""
-    mirrored = bool(streams.reader % 2)
+def _main_ways(
+    cases: Sequence[PlannedCase], pairs: Sequence[MethodSet], streams: SeedStreams
+) -> dict[tuple[str, MethodSet], _Way]:
+    """Which method of a set is where, by case and set; the other way round for every other reader.
+
+    Sides are exchanged for half of the cases of each pair.
+    """
+    step = -1 if streams.reader % 2 else 1
     rng = streams.of(MAIN_SESSION, "side", streams.reader - streams.reader % 2)
     return {
-        (case.id, pair): bool(swap) ^ mirrored
+        (case.id, pair): way[::step]
         for pair in pairs
-        for case, swap in zip(cases, _halves(len(cases), rng), strict=True)
+        for case, way in zip(cases, _ways(len(cases), len(pair), rng), strict=True)
     }
 
 
-def _on_sides(pair: Pair, swap: bool) -> tuple[str, str]:
-    """The methods on the left and the right; a single image has no sides to exchange."""
-    left, right = pair
-    return (right, left) if swap and right else (left, right)
+def _block_ways(
+    of_case: Mapping[str, Sequence[MethodSet]], streams: SeedStreams
+) -> dict[tuple[str, MethodSet], _Way]:
+    """The same for incomplete blocks, of which no two readers have the same ones.
+
+    Sides are balanced within each pair; in a ranking the places of the control, which is the first
+    of its set, and so nearly those of the others.
+    """
+    rng = streams.of(MAIN_SESSION, "side")
+    shown = [(case, pair) for case, own in of_case.items() for pair in own]
+    if len(shown[0][1]) >= LEAST_RANKED:
+        return dict(zip(shown, _ways(len(shown), len(shown[0][1]), rng), strict=True))
+    found: dict[tuple[str, MethodSet], _Way] = {}
+    for pair in sorted({pair for _, pair in shown}):
+        own = [key for key in shown if key[1] == pair]
+        found |= zip(own, _ways(len(own), len(pair), rng), strict=True)
+    return found
+
+
+def _ways(number: int, size: int, rng: np.random.Generator) -> list[_Way]:
+    """Random orders of the methods of a set, with each of them in each place equally often.
+
+    Those of three and more are rows of Latin squares, each drawn at random.
+    """
+    if size < LEAST_RANKED:
+        return [(1, 0)[-size:] if swap else (0, 1)[:size] for swap in _halves(number, rng)]
+    rows: list[_Way] = []
+    while len(rows) < number:
+        square = williams(size)[:size]
+        square = rng.permutation(size)[square][rng.permutation(size)][:, rng.permutation(size)]
+        rows += [tuple(int(place) for place in row) for row in square]
+    return [rows[i] for i in rng.permutation(number)]
+
+
+def _arranged(methods: MethodSet, way: _Way) -> tuple[str, ...]:
+    """The methods by slot."""
+    return tuple(methods[place] for place in way)
 
 
 def _halves(number: int, rng: np.random.Generator) -> list[bool]:
@@ -214,20 +299,21 @@ def _halves(number: int, rng: np.random.Generator) -> list[bool]:
 
 
 def _with_repeats(
-    protocol: Protocol, mains: list[_UnplacedPair], streams: SeedStreams
+    protocol: Protocol,
+    mains: list[_UnplacedPair],
+    streams: SeedStreams,
+    session: int = MAIN_SESSION,
 ) -> tuple[list[_UnplacedPair], list[_UnplacedPair]]:
     """The main session with repeats inserted, and the pairs of a later session."""
-    distance = repeat_distance(protocol, len(mains))
-    session = REPEAT_SESSION if protocol.washout_days else MAIN_SESSION
-    rng = streams.of(session, "repeats")
-    early = mains if protocol.washout_days else mains[: len(mains) - max(distance, 1) + 1]
+    distance, later = repeat_distance(protocol, len(mains)), protocol.later_repeats
+    rng = streams.of(REPEAT_SESSION if later else session, "repeats")
+    early = mains if later else mains[: len(mains) - max(distance, 1) + 1]
     chosen = _spread_choice(early, protocol.repeats, rng)
     repeats = [
-        _UnplacedPair(main.case, *sides, Role.REPEAT, main)
-        for main, swap in zip(chosen, _halves(len(chosen), rng), strict=True)
-        for sides in [_on_sides((main.left, main.right), swap)]
+        _UnplacedPair(main.case, _arranged(main.methods, way), Role.REPEAT, main)
+        for main, way in zip(chosen, _ways(len(chosen), len(mains[0].methods), rng), strict=True)
     ]
-    if protocol.washout_days:
+    if later:
         order = spaced([shown.case.patient for shown in repeats], rng)
         return mains, [repeats[i] for i in order]
     reading = list(mains)
@@ -244,7 +330,7 @@ def _spread_choice(
 ) -> list[_UnplacedPair]:
     """A random choice, spread over the pairs of methods, then over cases."""
     left = [mains[i] for i in rng.permutation(len(mains))]
-    pairs: dict[Pair, int] = {}
+    pairs: dict[MethodSet, int] = {}
     cases: dict[str, int] = {}
     chosen = []
     for _ in range(number):
@@ -275,7 +361,7 @@ def _with_nulls(
         method = methods[method_order[i % len(methods)]]
         patients = [shown.case.patient for shown in result]
         place = place_for(patients, case.patient, low, high, rng)
-        result.insert(place, _UnplacedPair(case, method, method, Role.NULL))
+        result.insert(place, _UnplacedPair(case, (method, method), Role.NULL))
     return result
 
 
@@ -289,14 +375,13 @@ def _trials(
     places = {id(entry): place for place, entry in enumerate(shown if mains is None else mains)}
     return [
         Trial(
-            position,
-            session,
-            phase,
-            entry.case.id,
-            entry.left,
-            entry.right,
-            entry.role,
-            places[id(entry.again)] if entry.again else None,
+            position=position,
+            session=session,
+            phase=phase,
+            case=entry.case.id,
+            role=entry.role,
+            repeat_of=places[id(entry.again)] if entry.again else None,
+            **sides(entry.methods),
         )
         for position, entry in enumerate(shown)
     ]

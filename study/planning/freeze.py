@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from study.domain.errors import FreezeError, ProtocolError
 from study.domain.formatting import plural
-from study.domain.protocol import Protocol, Status
+from study.domain.protocol import SHOWN_WORDS, Protocol, Status
 from study.domain.reader_codes import checked_codes
 from study.planning.assignment import Trial, assign, plan_digest, plan_notes, randomisation_problems
 from study.planning.plan_rows import write_masks, write_plans, write_questions
@@ -208,7 +208,7 @@ def freeze(
             key_sha256=study.key_sha256,
             plan_sha256=study.plan_sha256,
             notes=(*plan_notes(protocol, built.cases, plans), *inference_notes(protocol, built)),
-            shown="images" if protocol.single else "pairs",
+            shown=SHOWN_WORDS[protocol.presentation],
         )
 
 

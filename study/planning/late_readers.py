@@ -15,7 +15,7 @@ from sqlalchemy.orm import Session
 
 from study.domain.errors import ProtocolError, StudyError
 from study.domain.formatting import plural
-from study.domain.plan import Trial, plan_digest
+from study.domain.plan import Trial, plan_digest, sides
 from study.domain.protocol import Phase, Protocol, Role, Status
 from study.domain.reader_codes import checked_code, next_code
 from study.planning.assignment import assign
@@ -229,15 +229,17 @@ def _unfinished(session: Session, reader_id: str) -> tuple[tuple[Trial, ...], in
         places[shown.id] = position = positions[number]
         positions[number] += 1
         again = None if shown.repeat_of is None else places[shown.repeat_of]
-        sides = methods[shown.id]
         trials.append(
-            Trial(position, number, Phase(phase), shown.item_id, *sides, Role(shown.role), again)
-        )
+            Trial(
+                position=position, session=number, phase=Phase(phase), case=shown.item_id,
+                role=Role(shown.role), repeat_of=again, **sides(methods[shown.id]),
+            )
+        )  # fmt: skip
     return tuple(trials), len(left) - len(kept)
 
 
-def _methods(session: Session, reader_id: str) -> dict[str, tuple[str, str]]:
-    """The methods on the left and the right of each pair; nothing right of a single image."""
+def _methods(session: Session, reader_id: str) -> dict[str, list[str]]:
+    """The methods of each presentation, by slot."""
     rows = session.execute(
         select(PresentationSlot.presentation_id, Stimulus.method_id)
         .join(Stimulus, Stimulus.id == PresentationSlot.stimulus_id)
@@ -246,7 +248,7 @@ def _methods(session: Session, reader_id: str) -> dict[str, tuple[str, str]]:
         .where(ReadingSession.reader_id == reader_id)
         .order_by(PresentationSlot.presentation_id, PresentationSlot.slot)
     )
-    sides: dict[str, list[str]] = {}
+    found: dict[str, list[str]] = {}
     for presentation_id, method_id in rows:
-        sides.setdefault(presentation_id, []).append(method_id)
-    return {name: (both[0], both[1] if both[1:] else "") for name, both in sides.items()}
+        found.setdefault(presentation_id, []).append(method_id)
+    return found

@@ -13,14 +13,18 @@ from study.domain.plan import (
     LEAST_DISTANCE,
     MAIN_SESSION,
     REPEAT_SESSION,
-    Pair,
+    MethodSet,
     Plan,
     PlannedCase,
     Trial,
     repeat_distance,
+    session_repeats,
 )
 from study.domain.protocol import Protocol, Role
+from study.planning.blocks import block_balance
+from study.planning.crossover import crossover_problems, orders
 from study.planning.ordering import PATIENT_GAP
+from study.stats.comparison.carry_over import carry_over
 
 _LEAST_LOG_CHANCE = log(1e-6)
 """Log probability below which equal random orders are not accepted as a coincidence."""
@@ -50,10 +54,13 @@ def randomisation_problems(protocol: Protocol, plans: Sequence[Plan]) -> list[st
         problems.append(f"There are {len(plans)} plans for {protocol.readers} readers.")
     for number, plan in enumerate(plans, 1):
         found = [*_counts(protocol, plan), *_repeats(protocol, plan)]
-        found += [*_alone(plan)] if protocol.single else [*_sides(plan), *_nulls(plan)]
+        found += _panels(protocol, plan)
+        found += crossover_problems(plan) if protocol.crossover else []
+        found += [*_sides(plan), *_nulls(plan)] if protocol.paired else []
         problems += [f"Reader {number}: {problem}" for problem in found]
-    problems += _between(plans)
-    return problems if protocol.single else [*problems, *_not_mirrored(plans)]
+    problems += _between(protocol, plans)
+    mirrored = not (protocol.single or protocol.block)
+    return [*problems, *_not_mirrored(plans)] if mirrored else problems
 
 
 def _mains(plan: Plan) -> list[Trial]:
@@ -64,7 +71,7 @@ def _counts(protocol: Protocol, plan: Plan) -> list[str]:
     roles = Counter(trial.role for trial in plan)
     wanted = {
         Role.TRAINING: protocol.training,
-        Role.DUMMY: protocol.dummies,
+        Role.DUMMY: protocol.dummies * _main_sessions(protocol, plan),
         Role.REPEAT: protocol.repeats,
         Role.NULL: protocol.nulls,
     }
@@ -78,15 +85,22 @@ def _counts(protocol: Protocol, plan: Plan) -> list[str]:
     twice = [key for key, n in Counter((t.case, t.pair) for t in _mains(plan)).items() if n > 1]
     if twice:
         problems.append(f"{len(twice)} main pairs are shown more than once.")
-    session = [trial for trial in plan if trial.session == MAIN_SESSION]
-    if any(trial.role is Role.DUMMY for trial in session[protocol.dummies :]):
+    sessions: dict[int, list[Trial]] = {}
+    for trial in plan:
+        sessions.setdefault(trial.session, []).append(trial)
+    later = [trial for one in sessions.values() for trial in one[protocol.dummies :]]
+    if any(trial.role is Role.DUMMY for trial in later):
         problems.append("dummies are not the first pairs of the main session.")
     return problems
 
 
+def _main_sessions(protocol: Protocol, plan: Plan) -> int:
+    return len({trial.session for trial in _mains(plan)}) if protocol.crossover else 1
+
+
 def _sides(plan: Plan) -> list[str]:
-    left: dict[Pair, int] = {}
-    number: dict[Pair, int] = {}
+    left: dict[MethodSet, int] = {}
+    number: dict[MethodSet, int] = {}
     for trial in _mains(plan):
         number[trial.pair] = number.get(trial.pair, 0) + 1
         left[trial.pair] = left.get(trial.pair, 0) + (trial.left == trial.pair[0])
@@ -98,18 +112,21 @@ def _sides(plan: Plan) -> list[str]:
 
 
 def _repeats(protocol: Protocol, plan: Plan) -> list[str]:
-    main = {trial.position: trial for trial in _mains(plan)}
-    least = repeat_distance(protocol, len(main)) if protocol.repeats <= len(main) else 0
+    main = {(trial.session, trial.position): trial for trial in _mains(plan)}
+    least = _distance(protocol, plan)
+    sessions = {session for session, _ in main} or {MAIN_SESSION}
+    if protocol.later_repeats:
+        sessions = {REPEAT_SESSION}
     problems = []
     for trial in plan:
         if trial.role is not Role.REPEAT:
             continue
-        first = main.get(-1 if trial.repeat_of is None else trial.repeat_of)
-        if first is None or (first.case, first.pair) != (trial.case, trial.pair):
-            problems.append(f"the repeat at {trial.position} does not repeat a main pair.")
-        elif bool(protocol.washout_days) != (trial.session == REPEAT_SESSION):
+        first = main.get(trial.repeated)
+        if trial.session not in sessions:
             problems.append(f"the repeat at {trial.position} is in the wrong session.")
-        elif trial.session == MAIN_SESSION and trial.position - first.position < least:
+        elif first is None or (first.case, first.pair) != (trial.case, trial.pair):
+            problems.append(f"the repeat at {trial.position} does not repeat a main pair.")
+        elif trial.session == first.session and trial.position - first.position < least:
             problems.append(
                 f"the repeat at {trial.position} is {trial.position - first.position} pairs after "
                 f"its main pair, {least} are needed."
@@ -117,9 +134,28 @@ def _repeats(protocol: Protocol, plan: Plan) -> list[str]:
     return problems
 
 
-def _alone(plan: Plan) -> list[str]:
-    pairs = [trial for trial in plan if len(trial.methods) != 1 or trial.role is Role.NULL]
-    return [f"the {trial.role} image at {trial.position} is not alone." for trial in pairs]
+def _panels(protocol: Protocol, plan: Plan) -> list[str]:
+    """Wrong numbers of images, and methods of a ranking that are in a panel too often."""
+    problems = [
+        f"the {trial.role} at {trial.position} shows {plural(len(trial.methods), 'image')}, not "
+        f"{protocol.images}."
+        for trial in plan
+        if len(trial.methods) != protocol.images
+        or (trial.role is Role.NULL and not protocol.paired)
+    ]
+    if not protocol.ranking:
+        return problems
+    mains = _mains(plan)
+    places = Counter((name, place) for trial in mains for place, name in enumerate(trial.methods))
+    names = {protocol.control} if protocol.block else {name for name, _ in places}
+    for name in sorted(names):
+        counts = [places[name, place] for place in range(protocol.images)]
+        # A Latin square that is cut off may miss one in one panel and not in another.
+        if max(counts) - min(counts) > 1:
+            problems.append(
+                f"a method is {max(counts)} times in one panel, {min(counts)} in another."
+            )
+    return problems
 
 
 def _nulls(plan: Plan) -> list[str]:
@@ -129,13 +165,13 @@ def _nulls(plan: Plan) -> list[str]:
     return [f"the {trial.role} pair at {trial.position} has wrong methods." for trial in wrong]
 
 
-def _between(plans: Sequence[Plan]) -> list[str]:
+def _between(protocol: Protocol, plans: Sequence[Plan]) -> list[str]:
     """Equal orders, readers with different pairs."""
     orders = [[(trial.case, trial.pair) for trial in _mains(plan)] for plan in plans]
     if not orders:
         return []
     problems = []
-    if any(sorted(order) != sorted(orders[0]) for order in orders):
+    if not protocol.block and any(sorted(order) != sorted(orders[0]) for order in orders):
         problems.append("Readers do not all see the same main pairs.")
     size = len(orders[0])
     # log of 1/n!: the chance of one given order.
@@ -161,8 +197,8 @@ def _not_mirrored(plans: Sequence[Plan]) -> list[str]:
 
 
 def _mirrored(plan: Plan, other: Plan) -> bool:
-    sides = {(trial.case, trial.pair): trial.left for trial in _mains(plan)}
-    return all(sides.get((trial.case, trial.pair)) == trial.right for trial in _mains(other))
+    sides = {(trial.case, trial.pair): trial.methods[::-1] for trial in _mains(plan)}
+    return all(sides.get((trial.case, trial.pair)) == trial.methods for trial in _mains(other))
 
 
 def plan_notes(
@@ -201,17 +237,27 @@ def plan_notes(
             f"The same patient comes back after {plural(gap, 'other pair')} in places; "
             f"{PATIENT_GAP} are wanted: there are too few patients."
         )
+    if protocol.block and plans:
+        notes.append(block_balance(plans, protocol.control).as_text())
+    if protocol.crossover and plans:
+        notes.append(carry_over([orders(plan) for plan in plans]).as_text())
     mains = max((len(_mains(plan)) for plan in plans), default=0)
-    distance = _distance(protocol, mains)
+    distance = min((_distance(protocol, plan) for plan in plans), default=0)
     wanted = max(LEAST_DISTANCE, mains // 4)
     if distance and not protocol.repeat_distance and distance < wanted:
         notes.append(f"Repeats come at least {distance} pairs after their main pair, not {wanted}.")
     return notes
 
 
-def _distance(protocol: Protocol, mains: int) -> int:
+def _distance(protocol: Protocol, plan: Plan) -> int:
+    """Least distance of repeats in a session; 0 where none is possible."""
+    sessions = max(1, _main_sessions(protocol, plan))
+    mains = len(_mains(plan)) // sessions
     try:
-        return repeat_distance(protocol, mains)
+        return min(
+            repeat_distance(protocol.with_(repeats=share), mains)
+            for share in session_repeats(protocol, sessions)
+        )
     except ProtocolError:
         return 0
 

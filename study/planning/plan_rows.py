@@ -10,6 +10,7 @@ from sqlalchemy.orm import Session
 
 from study.domain.plan import Plan, Trial
 from study.domain.protocol import Protocol, Role
+from study.domain.question_kinds import IMAGE_SLOTS
 from study.domain.questions import Question
 from study.stimuli import roster
 from study.storage import models
@@ -95,11 +96,13 @@ def _write_trials(
     stimulus: dict[tuple[str, str], str],
 ) -> None:
     ordered = sorted(plan, key=lambda trial: (trial.session, trial.position))
-    mains = {trial.position: new_id() for trial in ordered if trial.role is Role.MAIN}
+    mains = {
+        (trial.session, trial.position): new_id() for trial in ordered if trial.role is Role.MAIN
+    }
     shown, slots = [], []
     for trial in ordered:
-        name = mains[trial.position] if trial.role is Role.MAIN else new_id()
-        repeated = None if trial.repeat_of is None else mains[trial.repeat_of]
+        name = mains.get((trial.session, trial.position)) or new_id()
+        repeated = None if trial.repeat_of is None else mains[trial.repeated]
         shown.append(
             {
                 "id": name,
@@ -112,7 +115,7 @@ def _write_trials(
         )
         slots += [
             {"presentation_id": name, "slot": slot, "stimulus_id": stimulus[trial.case, method]}
-            for slot, method in enumerate(trial.methods)
+            for slot, method in zip(IMAGE_SLOTS, trial.methods, strict=False)
         ]
     session.execute(insert(Presentation), shown)
     session.execute(insert(PresentationSlot), slots)

@@ -8,9 +8,10 @@ from math import ceil
 import numpy as np
 
 from study.domain.errors import ProtocolError
-from study.domain.plan import MethodRow, repeat_distance, shown_methods
-from study.domain.protocol import MethodKind, Protocol
+from study.domain.plan import MethodRow, repeat_distance, session_repeats, shown_methods
+from study.domain.protocol import SHOWN_WORDS, MethodKind, Protocol, Shown
 from study.domain.questions import Analysed
+from study.stats.comparison.carry_over import orders_of
 
 ASSUMED_KAPPA = 0.6
 """Kappa for which the expected half width is simulated."""
@@ -21,6 +22,7 @@ FEW_REPEATS = 10
 WIDEST = 0.5
 """Largest half width that is reported as a number."""
 _ENTRIES = 2_000_000
+_OF_A_CASE = {Shown.PAIR: "method pairs", Shown.SINGLE: "methods", Shown.RANKING: "ranking"}
 
 
 @dataclass(frozen=True)
@@ -58,7 +60,8 @@ class WorkloadEstimate:
     Parameters
     ----------
     readers, cases, pairs : int
-        Numbers of readers, main cases, and pairs of methods (methods where images are shown alone).
+        Numbers of readers, main cases, and pairs of methods (methods where images are shown alone,
+        1 where all are ranked).
     main : int
         Main pairs per reader.
     trials : int
@@ -74,8 +77,8 @@ class WorkloadEstimate:
     kappas : tuple of KappaPrecision
         Expected precision of Fleiss' kappa of one method, for each length of scale.
     warnings : tuple of str
-    single : bool
-        Whether images are shown alone.
+    presentation : Shown
+        What is shown at a time.
     """
 
     readers: int
@@ -89,12 +92,17 @@ class WorkloadEstimate:
     stretch: float
     kappas: tuple[KappaPrecision, ...]
     warnings: tuple[str, ...] = ()
-    single: bool = False
+    presentation: Shown = Shown.PAIR
 
     @property
     def shown(self) -> str:
         """What is shown at a time, in words."""
-        return "images" if self.single else "pairs"
+        return SHOWN_WORDS[self.presentation]
+
+    @property
+    def of_a_case(self) -> str:
+        """What each case is shown with, in words."""
+        return _OF_A_CASE[self.presentation]
 
     @property
     def ratings_total(self) -> int:
@@ -107,8 +115,7 @@ class WorkloadEstimate:
             ("readers", f"{self.readers}"),
             (
                 f"main {self.shown} each",
-                f"{self.main} ({self.cases} cases x {self.pairs} "
-                f"{'methods' if self.single else 'method pairs'})",
+                f"{self.main} ({self.cases} cases x {self.pairs} {self.of_a_case})",
             ),
             (f"all {self.shown} each", f"{self.trials}"),
             ("answers", f"{self.ratings} each, {self.ratings_total} in all"),
@@ -148,8 +155,9 @@ def estimate(
         raise ProtocolError(f"{cases} cases of {patients} patients are not possible.")
     pairs = _pairs(protocol, methods)
     main = cases * pairs
-    trials = _trials(protocol, main)
-    read = trials - protocol.training - protocol.dummies
+    sessions = pairs if protocol.crossover else 1
+    trials = _trials(protocol, main, sessions)
+    read = trials - protocol.training - protocol.dummies * sessions
     hours = trials * protocol.seconds_per_pair / 3600
     answers = sum(len(protocol.slots(question)) for question in protocol.questions)
     return WorkloadEstimate(
@@ -160,11 +168,11 @@ def estimate(
         trials=trials,
         ratings=read * answers,
         hours=hours,
-        sittings=max(1, ceil(hours * 60 / protocol.break_minutes)),
+        sittings=max(sessions, ceil(hours * 60 / protocol.break_minutes)),
         stretch=protocol.break_minutes,
         kappas=_kappas(protocol, cases, patients),
-        warnings=_warnings(protocol, patients, hours),
-        single=protocol.single,
+        warnings=_warnings(protocol, patients, hours, methods),
+        presentation=protocol.presentation,
     )
 
 
@@ -176,14 +184,16 @@ def reading_hours(protocol: Protocol, cases: int, methods: int) -> float:
     ProtocolError
         Fewer than two methods, or repeats that do not fit.
     """
-    main = cases * _pairs(protocol, methods)
-    return _trials(protocol, main) * protocol.seconds_per_pair / 3600
+    pairs = _pairs(protocol, methods)
+    sessions = pairs if protocol.crossover else 1
+    return _trials(protocol, cases * pairs, sessions) * protocol.seconds_per_pair / 3600
 
 
-def _trials(protocol: Protocol, main: int) -> int:
+def _trials(protocol: Protocol, main: int, sessions: int) -> int:
     """All pairs per reader, of which the repeats must fit between the main ones."""
-    repeat_distance(protocol, main)
-    others = protocol.repeats + protocol.nulls + protocol.training + protocol.dummies
+    for share in session_repeats(protocol, sessions):
+        repeat_distance(protocol.with_(repeats=share), main // sessions)
+    others = protocol.repeats + protocol.nulls + protocol.training + protocol.dummies * sessions
     return main + others
 
 
@@ -200,15 +210,29 @@ def _kappas(protocol: Protocol, cases: int, patients: int) -> tuple[KappaPrecisi
 
 
 def _pairs(protocol: Protocol, methods: int) -> int:
-    if protocol.pairs and not protocol.single:
+    if protocol.block:
+        if protocol.block > methods - 2:
+            raise ProtocolError(
+                f"Blocks of {protocol.block} besides the control leave none of {methods} methods "
+                "out: set block to 0 to read all."
+            )
+        return {Shown.PAIR: protocol.block, Shown.SINGLE: protocol.block + 1, Shown.RANKING: 1}[
+            protocol.presentation
+        ]
+    if protocol.pairs and protocol.paired:
         return len(protocol.pairs)
     rows: list[MethodRow] = [(f"{i}", MethodKind.TEST) for i in range(methods)]
     pairs = shown_methods(protocol.with_(pairs=(), control="", primary_pair=()), rows)
-    return methods - 1 if protocol.control and not protocol.single else len(pairs)
+    return methods - 1 if protocol.control and protocol.paired else len(pairs)
 
 
-def _warnings(protocol: Protocol, patients: int, hours: float) -> tuple[str, ...]:
+def _warnings(protocol: Protocol, patients: int, hours: float, methods: int) -> tuple[str, ...]:
     found = []
+    if protocol.crossover and protocol.readers % orders_of(methods):
+        found.append(
+            f"the order of {methods} methods over the sessions is balanced for carry-over with "
+            f"multiples of {orders_of(methods)} readers, not with {protocol.readers}."
+        )
     if protocol.readers < 2:
         found.append("with one reader there is no agreement between readers to report.")
     if hours > LONG_HOURS:

@@ -73,7 +73,7 @@ class Plate:
     display : str
         Windows and units of the case as JSON (`Item.window_json`).
     images : int
-        1 for a single image, 2 for a pair.
+        1 for a single image, 2 for a pair, 3 to 6 for a ranking.
     """
 
     width: int
@@ -89,7 +89,7 @@ def plate(session: Session, presentation_id: str) -> Plate:
     Raises
     ------
     StoreError
-        The two images differ in size, or there is none.
+        The images differ in size, or there is none.
     """
     images = _images(session, presentation_id)
     shapes = {(one.width, one.height, one.channels) for one in images}
@@ -125,7 +125,7 @@ def redeem(store: Store, token: str, reader_id: str) -> bytes:
     Returns
     -------
     bytes
-        The left image, then the right one if there is one: little-endian uint16, row by row, RGB
+        All images, by slot: little-endian uint16, row by row, RGB
         interleaved. The length is ``images * height * width * channels * 2``.
 
     Raises
@@ -169,7 +169,7 @@ class _Image:
 
 
 def _images(session: Session, presentation_id: str) -> list[_Image]:
-    """Left, then right."""
+    """By slot: left, then right, or the panels of a ranking in their order."""
     return [_Image(*row) for row in session.execute(_IMAGES, {"pair_id": presentation_id})]
 
 

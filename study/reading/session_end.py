@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 from sqlalchemy import ColumnElement, exists, or_, select
 from sqlalchemy.orm import Session, aliased
 
+from study.domain.plan import MAIN_SESSION
 from study.domain.protocol import Protocol
 from study.storage.image_events import is_skipped
 from study.storage.models import Presentation, RatingEvent, ReadingSession, stamp
@@ -28,18 +29,18 @@ def is_left(session_id: object, but: type[Presentation] | None = None) -> Column
 
 
 def end_session(session: Session, sitting: ReadingSession, protocol: Protocol) -> None:
-    """Store the end of a session, and when the repeats after a washout open."""
+    """Store the end of a session, and when the one after a washout opens."""
     end = datetime.now(UTC)
     sitting.finished_at = stamp(end)
     if protocol.washout_days > 0:
         following = select(ReadingSession).where(
             ReadingSession.reader_id == sitting.reader_id,
             ReadingSession.number == sitting.number + 1,
-            ReadingSession.phase == "repeat",
+            ReadingSession.number > MAIN_SESSION,
             ReadingSession.not_before.is_(None),
         )
-        for repeats in session.scalars(following):
-            repeats.not_before = stamp(end + timedelta(days=protocol.washout_days))
+        for later in session.scalars(following):
+            later.not_before = stamp(end + timedelta(days=protocol.washout_days))
     session.flush()
 
 

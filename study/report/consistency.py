@@ -54,7 +54,7 @@ def consistency(context: ReportContext) -> Section:
             if one.repeat_limits
         ],
         "contexts": _contexts(context),
-        "single": context.data.protocol.single,
+        "single": not context.data.protocol.paired,
         "figures": [figures.drift(context, one) for one in shown],
         "drift": _drift(context),
     }

@@ -8,9 +8,10 @@ from dataclasses import dataclass
 from study.analysis import Analysis, Dataset
 from study.analysis.dataset import Observation
 from study.analysis.scores import ALL_METHODS
-from study.domain.protocol import Role
+from study.domain.protocol import Role, Shown
 from study.domain.questions import Question
 
+_UNITS = {Shown.PAIR: "pair", Shown.SINGLE: "image", Shown.RANKING: "ranking"}
 MOST_NAMED = 4
 """With more methods, pairs of them are written by their codes."""
 
@@ -52,8 +53,8 @@ class ReportContext:
 
     @property
     def unit(self) -> str:
-        """What was shown at a time: a pair, or an image."""
-        return "image" if self.data.protocol.single else "pair"
+        """What was shown at a time: a pair, an image, or a ranking."""
+        return _UNITS[self.data.protocol.presentation]
 
     @property
     def level(self) -> str:

@@ -9,7 +9,7 @@ from operator import attrgetter
 from study.analysis.dataset import MISSING, Dataset, Observation
 from study.analysis.records import DO_NOT_KNOW, UNDONE
 from study.domain.protocol import Role
-from study.domain.questions import LEFT, RIGHT
+from study.domain.questions import LEFT, PAIR, RIGHT
 from study.report.overview import answer_words
 
 SIDES = {LEFT: "left", RIGHT: "right"}
@@ -75,17 +75,19 @@ def _ratings(data: Dataset) -> ExportTable:
         Column("reader", "text", "Code of the reader."),
         Column("case", "text", "Random label of the case."),
         Column("patient", "text", "Random label of the patient, the cluster of the bootstrap."),
-        Column("session", "integer", "0 training, 1 main, 2 repeats after a washout."),
+        Column("session", "integer", "0 training, 1 main, 2 repeats after a washout; of a "
+               "crossover 1, 2, ... by method."),
         Column("position", "integer", "Position in the session."),
         Column("pair", "text", "Label of the pair in the reader's plan."),
         Column("role", "text", "Why the pair was shown.", ", ".join(Role)),
         Column("repeat_of", "text", "For a repeat: the label of the repeated pair.",
                missing="no repeat"),
         Column("question", "text", "Code of the question.", codes),
-        Column("side", "text", "The rated image, or the pair; a single image is left.",
-               "left, right, pair"),
-        Column("left", "text", "Method on the left, or of the single image."),
-        Column("right", "text", "Method on the right.", missing="a single image was shown"),
+        Column("side", "text", "The rated image, or the pair; a single image is left. Of a ranking "
+               "the number of the image.", "left, right, pair, 1 to 6"),
+        Column("left", "text", "Method on the left, or of the single image; image 1 of a ranking."),
+        Column("right", "text", "Method on the right; image 2 of a ranking.",
+               missing="a single image was shown"),
         Column("method", "text", "Method that was rated.", missing="the answer is about the pair"),
         Column("value", "number", "The answer, or what is measured on it.", _scales(data),
                unit="the unit of the column unit",
@@ -105,6 +107,8 @@ def _ratings(data: Dataset) -> ExportTable:
         Column("answer", "text", "The answer as JSON, where it is no point of a scale: a text, a "
                "number, or points [x, y] in pixels of the image, x from its left edge and y from "
                "its upper edge, in the order drawn.", missing="no answer, or a point of a scale"),
+        Column("others", "text", "Methods of images 3 to 6 of a ranking, separated by spaces.",
+               missing="no ranking"),
         *([Column("method_name", "text", "Name of the method.",
                   missing="the answer is about the pair")] if data.unblinded else []),
     )  # fmt: skip
@@ -130,10 +134,16 @@ def _ratings_of(data: Dataset) -> Iterator[tuple[Cell, ...]]:
 def _rating(obs: Observation, first: bool) -> tuple[Cell, ...]:
     return (
         obs.reader, obs.case, obs.patient, obs.session, obs.position, obs.pair,
-        obs.role.value, obs.repeat_of, obs.question, SIDES.get(obs.side, "pair"), obs.left,
+        obs.role.value, obs.repeat_of, obs.question, _side(obs), obs.left,
         obs.right, obs.method, _number(obs.value), obs.missing, first, obs.revision, obs.seconds,
-        obs.at, obs.excluded, obs.unit, obs.answer,
+        obs.at, obs.excluded, obs.unit, obs.answer, " ".join(obs.others),
     )  # fmt: skip
+
+
+def _side(obs: Observation) -> Cell:
+    if obs.side == PAIR:
+        return "pair"
+    return str(obs.panel + 1) if obs.others else SIDES[obs.side]
 
 
 def _number(value: float | None) -> Cell:

@@ -95,10 +95,6 @@ def _main_results(context: ReportContext) -> Table:
     for result in analysis.criteria:
         name = context.question_name(result.question) + (" (primary)" if result.primary else "")
         head += [(name, "mean (SD)"), (name, "Fleiss’ κ")]
-    rates = {}
-    if analysis.preferences:
-        head.append("Preferred, share of decided pairs")
-        rates = {one.method: one.rate for one in analysis.preferences.methods}
     for measure in analysis.measures:
         name = context.question_name(measure.question) + (" (primary)" if measure.primary else "")
         unit = f", {measure.units[0]}" if measure.units[:1] > ("",) else ""
@@ -106,6 +102,13 @@ def _main_results(context: ReportContext) -> Table:
     for categories in analysis.categories:
         name = context.question_name(categories.question)
         head.append((name + (" (primary)" if categories.primary else ""), "Fleiss’ κ"))
+    rates = {}
+    if analysis.preferences:
+        head.append("Preferred, share of decided pairs")
+        rates = {one.method: one.rate for one in analysis.preferences.methods}
+    for ranking in analysis.rankings:
+        name = context.question_name(ranking.question) + (" (primary)" if ranking.primary else "")
+        head.append((name, "mean rank"))
     rows: list[Row] = []
     for place, method in enumerate(context.data.methods):
         row: list[Content] = [method.label, KINDS[method.kind]]
@@ -119,6 +122,7 @@ def _main_results(context: ReportContext) -> Table:
         if analysis.preferences:
             rate = rates.get(method.mask)
             row.append(share_with_interval(rate) if rate else DASH)
+        row += [with_interval(one.summaries[place].mean) for one in analysis.rankings]
         rows.append(row)
     caption = (
         f"Every method. Each κ with its {context.level} interval for random {context.random} "
@@ -134,7 +138,7 @@ def mean_sd(scores: RatingSummary | MeasureSummary) -> str:
 
 def design(context: ReportContext) -> Section:
     """The protocol as it was frozen, with its hashes; after unblinding, the methods."""
-    data = context.data
+    data, crossed = context.data, context.analysis.conduct.crossover
     values = {
         "study": data.study,
         "protocol": data.protocol,
@@ -143,6 +147,7 @@ def design(context: ReportContext) -> Section:
         "questions": [(one.code, _question_words(one)) for one in data.protocol.questions],
         "pairs": _pairs_of_each_role(context),
         "unit": context.unit,
+        "carry_over": crossed.balance.as_text() if crossed else "",
         "methods": _methods(context) if data.unblinded else None,
     }
     return Section("design", "Design and protocol", "design.html", values)
@@ -242,7 +247,7 @@ def readers(context: ReportContext) -> Section:
             )
         )
     withdrawn = any(one.state == WITHDRAWN for one in data.readers)
-    shown = "an image" if data.protocol.single else "a pair"
+    shown = f"{'an' if data.protocol.single else 'a'} {context.unit}"
     table = Table(
         f"Readers, by their codes. Time is how long {shown} was visible.",
         (

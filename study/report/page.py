@@ -24,6 +24,7 @@ from study.report.methods import reproducibility, statistics
 from study.report.overview import dates, design, labels, readers, summary
 from study.report.preferences import preferences
 from study.report.primary import primary
+from study.report.rankings import ranking
 from study.stats.intervals import RESAMPLES
 from study.storage.key import Key
 from study.storage.store import Store
@@ -133,6 +134,7 @@ def _questions(context: ReportContext) -> list[Section]:
         *((one.primary, criterion(context, one)) for one in analysis.criteria),
         *((one.primary, measure(context, one)) for one in analysis.measures),
         *((one.primary, category(context, one)) for one in analysis.categories),
+        *((one.primary, ranking(context, one)) for one in analysis.rankings),
     ]
     if analysis.preferences:
         question = context.data.preference

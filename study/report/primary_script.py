@@ -48,6 +48,7 @@ def _constants(data: Dataset) -> dict[str, Constant] | None:
         "QUESTION": question.code,
         "PAIR": pair,
         "PREFERENCES": question.of_pair,
+        "RANKS": question.ranks,
         "HYPOTHESIS": protocol.hypothesis.value,
         "MARGIN": protocol.margin,
         "ALPHA": protocol.alpha,

@@ -200,7 +200,7 @@ class PresentationSlot(Base):
     """Which stimulus is on which side."""
 
     __tablename__ = "presentation_slot"
-    __table_args__ = (CheckConstraint("slot IN (0, 1)", name="slot"),)
+    __table_args__ = (CheckConstraint("slot IN (0, 1, 3, 4, 5, 6)", name="slot"),)
     presentation_id: Mapped[str] = mapped_column(ForeignKey("presentation.id"), primary_key=True)
     slot: Mapped[int] = mapped_column(primary_key=True)
     stimulus_id: Mapped[str] = mapped_column(ForeignKey("stimulus.id"))

@@ -53,7 +53,7 @@ class RatingEvent(Base):
     __table_args__ = (
         UniqueConstraint("presentation_id", "question_id", "slot", "revision"),
         UniqueConstraint("idempotency_key", "question_id", "slot"),
-        CheckConstraint("slot IN (0, 1, 2)", name="slot"),
+        CheckConstraint("slot BETWEEN 0 AND 6", name="slot"),
         CheckConstraint("revision >= 1", name="revision"),
         CheckConstraint("(value_num IS NULL) <> (value_text IS NULL)", name="one_value"),
         CheckConstraint(

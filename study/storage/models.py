@@ -30,7 +30,7 @@ from study.storage.event_tables import (
     Ticket,
 )
 
-SCHEMA_VERSION = 4
+SCHEMA_VERSION = 5
 """Older databases are brought to this version by `study.storage.migrations` when opened."""
 
 __all__ = [

@@ -9,7 +9,7 @@ from typing import Any, cast
 from sqlalchemy import literal_column, select
 from sqlalchemy.orm import Session
 
-from study.domain.plan import Trial, plan_digest
+from study.domain.plan import Trial, plan_digest, sides
 from study.domain.protocol import Phase, Role
 from study.storage.models import (
     Presentation,
@@ -54,13 +54,13 @@ def plan_problems(session: Session, study: Study) -> Iterator[str]:
 
 def _plans(session: Session) -> dict[str, list[Trial]]:
     """The trials of each reader, by identifier, in the order of the plan."""
-    sides: dict[str, list[str]] = {}
+    methods: dict[str, list[str]] = {}
     for presentation_id, method in session.execute(
         select(PresentationSlot.presentation_id, Stimulus.method_id)
         .join(Stimulus, Stimulus.id == PresentationSlot.stimulus_id)
         .order_by(PresentationSlot.presentation_id, PresentationSlot.slot)
     ):
-        sides.setdefault(presentation_id, []).append(method)
+        methods.setdefault(presentation_id, []).append(method)
     rows = session.execute(
         select(
             Presentation.id,
@@ -78,17 +78,15 @@ def _plans(session: Session) -> dict[str, list[Trial]]:
     places = {row.id: row.position for row in rows}
     plans: dict[str, list[Trial]] = {}
     for row in rows:
-        left, right = (*sides.get(row.id, ()), "", "")[:2]
         plans.setdefault(row.reader_id, []).append(
             Trial(
-                row.position,
-                row.number,
-                cast("Phase", row.phase),
-                row.item_id,
-                left,
-                right,
-                cast("Role", row.role),
-                places.get(row.repeat_of or ""),
+                position=row.position,
+                session=row.number,
+                phase=cast("Phase", row.phase),
+                case=row.item_id,
+                role=cast("Role", row.role),
+                repeat_of=places.get(row.repeat_of or ""),
+                **sides(methods.get(row.id, ())),
             )
         )
     return plans

@@ -17,6 +17,7 @@ from pydantic import (
 
 from study.domain.answers import is_storable
 from study.domain.drawings import MOST_POINTS
+from study.domain.question_kinds import MOST_RANKED
 
 
 def _storable(text: str) -> str:
@@ -107,10 +108,10 @@ class CorrectionMessage(RatingMessage):
 
 
 class GuessesMessage(_Message):
-    """The reader's guess of how the two images of a pair were made."""
+    """The reader's guess of how each image that is shown was made."""
 
     token: Short
-    guesses: Annotated[tuple[StrictInt | None, ...], Field(max_length=2)]
+    guesses: Annotated[tuple[StrictInt | None, ...], Field(max_length=MOST_RANKED)]
 
 
 class PauseMessage(_Message):

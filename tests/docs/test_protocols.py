@@ -26,6 +26,7 @@ SIZES = {
     "repeat-reading-reliability": (15, 3),
     "single-image-quality": (25, 4),
     "angle-two-sessions": (20, 2),
+    "ranking-four-methods": (40, 4),
 }
 """Cases and methods that an example is made for, as its notes say."""
 Command = Callable[..., str]
@@ -60,7 +61,7 @@ def frozen(command: Command, name: str, folder: Path) -> tuple[Path, int]:
     command("init", study, "--protocol", DOCS / "protocols" / f"{name}.json")
     command("build", study, "--folders", images, "--separator", "_", "--accept-differences",
             *answers, *training)  # fmt: skip
-    pairs = re.search(r"(\d+) (?:pairs|images) for each reader", command("freeze", study))
+    pairs = re.search(r"(\d+) (?:pairs|images|rankings) for each reader", command("freeze", study))
     assert pairs
     return study, int(pairs[1])
 
@@ -82,7 +83,7 @@ def test_an_example_gives_the_plan_that_the_estimate_promises(
     told = command("plan", "--protocol", DOCS / "protocols" / f"{name}.json", "--cases", cases,
                    "--methods", methods)  # fmt: skip
     study, pairs = frozen(command, name, tmp_path)
-    assert re.search(rf"all (?:pairs|images) each +{pairs}\n", told)
+    assert re.search(rf"all (?:pairs|images|rankings) each +{pairs}\n", told)
     store = Store.open(study)
     try:
         assert store.protocol() == protocol(name)

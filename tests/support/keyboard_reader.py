@@ -136,8 +136,8 @@ class KeyboardReader:
         """The state of the light box."""
         self.settle()
         found = self.page.evaluate(
-            f"(() => {{ const {{ view, levels, preset, smooth, swapped, shown }} = {LIGHT};"
-            "return { view, levels, preset, smooth, swapped, shown }; })()"
+            f"(() => {{ const {{ view, levels, preset, smooth, shift, shown }} = {LIGHT};"
+            "return { view, levels, preset, smooth, shift, shown }; })()"
         )
         return dict(found)
 

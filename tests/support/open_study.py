@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from sqlalchemy import select
 
 from study.domain.protocol import MethodKind, Protocol, Status
+from study.domain.question_kinds import IMAGE_SLOTS
 from study.planning import assignment
 from study.planning.assignment import PlannedCase, Trial
 from study.planning.plan_rows import stored_kind
@@ -191,7 +192,7 @@ def _questions(session, study_id: str, protocol: Protocol) -> None:
 
 def _plan(session, reader_id: str, trials: tuple[Trial, ...], images: dict) -> None:
     sessions: dict[int, str] = {}
-    mains: dict[int, str] = {}
+    mains: dict[tuple[int, int], str] = {}
     for trial in trials:
         if trial.session not in sessions:
             sitting = ReadingSession(
@@ -202,13 +203,12 @@ def _plan(session, reader_id: str, trials: tuple[Trial, ...], images: dict) -> N
             sessions[trial.session] = sitting.id
         pair = Presentation(
             session_id=sessions[trial.session], item_id=trial.case, position=trial.position,
-            role=trial.role, repeat_of=None if trial.repeat_of is None else mains[trial.repeat_of],
+            role=trial.role, repeat_of=None if trial.repeat_of is None else mains[trial.repeated],
         )  # fmt: skip
         session.add(pair)
         session.flush()
-        if trial.session == 1:
-            mains[trial.position] = pair.id
-        for slot, method in enumerate(trial.methods):
+        mains[trial.session, trial.position] = pair.id
+        for slot, method in zip(IMAGE_SLOTS, trial.methods, strict=False):
             session.add(
                 PresentationSlot(
                     presentation_id=pair.id, slot=slot, stimulus_id=images[trial.case, method]
@@ -217,7 +217,7 @@ def _plan(session, reader_id: str, trials: tuple[Trial, ...], images: dict) -> N
 
 
 def methods_of(store: Store, token: str) -> tuple[str, ...]:
-    """The methods on the left and on the right of a presentation, or of its only image."""
+    """The methods of a presentation, by slot."""
     with store.read() as session:
         rows = session.scalars(
             select(Stimulus.method_id)

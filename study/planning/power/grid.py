@@ -147,8 +147,15 @@ def power_plan(
     Raises
     ------
     ProtocolError
-        There is no primary question, no design of the grid is possible, or they are too large.
+        There is no primary question, no design of the grid is possible, they are too large, or have
+        incomplete blocks.
     """
+    if protocol.block:
+        raise ProtocolError(
+            f"Power is simulated for complete designs, not with block={protocol.block}: set block "
+            "to 0, and read it at the cases of each reader that have both methods, about block / "
+            "(methods - 1) of all."
+        )
     question = protocol.primary_question
     if question is None:
         raise ProtocolError(

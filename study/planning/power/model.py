@@ -158,7 +158,7 @@ def ends_of(question: Question) -> tuple[float, float]:
     if question.analysed not in {Analysed.SCORES, Analysed.MEASURES}:
         raise ProtocolError(
             f"Power is simulated for scores, measures and preferences; {question.code} is a "
-            f"{question.kind}: mark another question as primary."
+            f"{question.kind}: mark another question as primary, or plan with one of these."
         )
     if question.kind is QuestionKind.NUMBER:
         return question.low, question.high

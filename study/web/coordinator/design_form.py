@@ -10,7 +10,7 @@ from study.domain.errors import ProtocolError
 from study.domain.inference import Hypothesis, Random
 from study.domain.plan import MethodRow, method_pairs
 from study.domain.protocol import Protocol, Shown, chosen
-from study.domain.questions import CATALOG, PREFERENCE, Question
+from study.domain.questions import CATALOG, PREFERENCE, RANKING, Question
 from study.planning.progress_report import ImageCounts
 from study.planning.workload import WorkloadEstimate, estimate
 
@@ -19,6 +19,7 @@ PAIRINGS = (EVERY, CONTROL, LISTED)
 TEXTS = ("title", "instructions", "consent", "notes", "language")
 INTEGERS = {
     "readers": "Readers",
+    "block": "Methods per case",
     "training": "Training pairs",
     "dummies": "Dummies",
     "repeats": "Hidden repeats",
@@ -35,7 +36,8 @@ DECIMALS = {
     "margin": "Margin",
 }
 NUMBERS = INTEGERS | DECIMALS
-FLAGS = ("feedback", "ask_blinding")
+LABELS = NUMBERS | {"ranked": "Images of a ranking"}
+FLAGS = ("feedback", "ask_blinding", "crossover")
 CHOICES = ("presentation", "random", "hypothesis")
 PLANNED = {"planned_cases": 40, "planned_patients": 40, "planned_methods": 4}
 """Numbers for the estimate until images are built."""
@@ -69,27 +71,33 @@ HYPOTHESES = {
     Hypothesis.NON_INFERIORITY: "the first is not worse (non-inferiority)",
     Hypothesis.EQUIVALENCE: "they are equivalent",
 }
-SHOWN = {Shown.PAIR: "pairs, side by side", Shown.SINGLE: "single images"}
+SHOWN = {
+    Shown.PAIR: "pairs, side by side",
+    Shown.SINGLE: "single images",
+    Shown.RANKING: "all images of a case, to be ranked",
+}
 NO_PRIMARY = {"": "the only pair, or none"}
 
 
 def criteria(protocol: Protocol) -> dict[str, Question]:
     """The criteria that may be chosen, by code: those of the catalog and of the protocol."""
-    own = {q.code: q for q in protocol.questions if not q.of_pair}
+    own = {q.code: q for q in protocol.questions if not (q.of_pair or q.ranks)}
     return {question.code: question for question in CATALOG} | own
 
 
 def values_of(protocol: Protocol) -> dict[str, Any]:
     """What the fields show for a protocol, by name."""
-    rated = [q for q in protocol.questions if not q.of_pair]
+    rated = [q for q in protocol.questions if not (q.of_pair or q.ranks)]
     primary = next((q.code for q in rated if q.primary), "")
     pairing = CONTROL if protocol.control else LISTED if protocol.pairs else EVERY
     return {
         **{name: getattr(protocol, name) for name in (*TEXTS, *NUMBERS, *FLAGS)},
         "criteria": [question.code for question in rated],
         "primary": primary or None,
-        "preference": len(rated) < len(protocol.questions),
+        "preference": any(q.of_pair for q in protocol.questions),
         "cannot_judge": all(question.cannot_judge for question in protocol.questions),
+        "ranked": protocol.images if protocol.ranking else RANKING.maximum,
+        "ties": any(question.ties for question in protocol.questions),
         "groups": ", ".join(protocol.blinding_groups),
         "pairing": pairing,
         "control": protocol.control or None,
@@ -168,6 +176,8 @@ def _pair(value: str) -> tuple[str, str]:
 
 
 def _questions(values: Mapping[str, Any], base: Protocol) -> tuple[Question, ...]:
+    if values["presentation"] == Shown.RANKING:
+        return _rankings(values, base)
     known = criteria(base)
     asked = [question for code, question in known.items() if code in values["criteria"]]
     if values["primary"] and values["primary"] not in values["criteria"]:
@@ -186,8 +196,15 @@ def _questions(values: Mapping[str, Any], base: Protocol) -> tuple[Question, ...
     )
 
 
+def _rankings(values: Mapping[str, Any], base: Protocol) -> tuple[Question, ...]:
+    """The ranking questions of the protocol, or the ready-made one."""
+    images = int(_number("ranked", values["ranked"], integer=True))
+    stored = [question for question in base.questions if question.ranks] or [RANKING]
+    return tuple(replace(one, maximum=images, ties=bool(values["ties"])) for one in stored)
+
+
 def _number(name: str, value: Any, *, integer: bool = False) -> float:
-    label = NUMBERS.get(name) or f"Number of {name.removeprefix('planned_')}"
+    label = LABELS.get(name) or f"Number of {name.removeprefix('planned_')}"
     if isinstance(value, bool) or not isinstance(value, int | float):
         raise ProtocolError(f"{label} is empty: give a number.")
     if integer and value != int(value):

@@ -8,6 +8,7 @@ from typing import Any
 import gradio as gr
 
 from study.domain.protocol import Protocol
+from study.domain.question_kinds import LEAST_RANKED, MOST_RANKED
 from study.domain.questions import CATALOG
 from study.domain.reader_texts import languages, shipped_texts
 from study.web.coordinator import design_form, views
@@ -103,25 +104,38 @@ def _questions(fields: dict[str, Any]) -> None:
         fields["primary"] = gr.Dropdown([], label="Primary criterion", filterable=False)
         fields["preference"] = gr.Checkbox(label="Ask which image is preferred")
         fields["cannot_judge"] = gr.Checkbox(label="Allow “cannot judge”")
+    with gr.Row(elem_classes="co-numbers"):
+        fields["ranked"] = gr.Number(
+            precision=0, minimum=LEAST_RANKED, maximum=MOST_RANKED,
+            label=design_form.LABELS["ranked"], info="As many as methods; for rankings alone.",
+        )  # fmt: skip
+        fields["ties"] = gr.Checkbox(label="In a ranking, images may have the same rank")
 
 
 def _pairs(fields: dict[str, Any]) -> None:
-    heading("Images", "Every case is read once with each pair of methods, or each method alone.")
+    heading(
+        "Images", "Every case is read once with each pair of methods, each method alone, or all."
+    )
     fields["presentation"] = gr.Radio(
         [(label, key.value) for key, label in design_form.SHOWN.items()],
         label="Shown at a time", elem_id="presentation",
     )  # fmt: skip
+    fields["crossover"] = gr.Checkbox(
+        label="Crossover of single images: each method in a session by itself, after a washout "
+        "(28 days are usual), in orders that are balanced for carry-over"
+    )
     fields["pairing"] = gr.Radio(list(design_form.PAIRINGS), label="Compare", elem_id="pairing")
     fields["control"] = gr.Dropdown([], label="Control method", visible=False)
     fields["pairs"] = gr.CheckboxGroup([], label="Pairs of methods", visible=False)
     hints = {
         "readers": "Each has a separate plan.",
+        "block": "Besides the control; 0: all.",
         "training": "Read first; never analysed.",
         "dummies": "The first ones, discarded.",
-        "nulls": "One image twice; 0 for single images.",
+        "nulls": "One image twice; only for pairs.",
         "repeats": "Main ones shown again.",
         "repeat_distance": "0: 20, or a quarter of all.",
-        "washout_days": "0: in the same session.",
+        "washout_days": "0: repeats in the same session.",
         "seconds_per_pair": "Used in the estimate.",
     }
     _numbers(fields, hints, 4)

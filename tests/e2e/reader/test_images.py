@@ -141,11 +141,11 @@ def test_holding_space_shows_the_other_image_in_the_same_place(reader, small, co
 def test_held_on_the_images_take_turns(reader, small, code):
     reader.join(code, until="pair").wait_for_pair()
     reader.page.keyboard.down("Space")
-    turns = [f"{LIGHT}.swapped === {word}" for word in ("false", "true")]
+    turns = [f"{LIGHT}.shift === {shift}" for shift in (0, 1)]
     for turn in turns:
         reader.page.wait_for_function(turn)
     reader.page.keyboard.up("Space")
-    assert reader.light()["swapped"] is False
+    assert reader.light()["shift"] == 0
 
 
 def test_both_images_appear_together(reader, small, code):

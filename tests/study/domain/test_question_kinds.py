@@ -45,6 +45,7 @@ GOOD: list[tuple[QuestionKind, Value, float | None, str | None]] = [
     (QuestionKind.VAS, 100, 100.0, None),
     (QuestionKind.YES_NO, 0, 0.0, None),
     (QuestionKind.CHOICE, 3, 3.0, None),
+    (QuestionKind.RANKING, 4, 4.0, None),
     (QuestionKind.NUMBER, 12.5, None, '{"number":12.5}'),
     (QuestionKind.NUMBER, -5, None, '{"number":-5}'),
     (QuestionKind.TEXT, "", None, '{"text":""}'),
@@ -173,6 +174,9 @@ def test_a_measure_comes_from_what_is_stored() -> None:
         ({"kind": "text", "longest": 5000}, "longest=5000"),
         ({"kind": "text", "primary": True}, "cannot be primary"),
         ({"minimum": 0, "maximum": 11}, "use 2 to 11 points"),
+        ({"kind": "ranking", "minimum": 0, "maximum": 4}, "go from 1"),
+        ({"kind": "ranking", "cannot_judge": True}, "every image gets a rank"),
+        ({"ties": True}, "is no ranking"),
     ],
 )
 def test_questions_that_are_not_possible(changes: dict[str, Any], says: str) -> None:
@@ -185,7 +189,10 @@ def test_a_kind_brings_its_ends_and_a_protocol_keeps_what_it_says() -> None:
         question = asked(kind)
         ends = KINDS[kind].ends
         assert ends is None or (question.minimum, question.maximum) == ends
-        whole = {"questions": [{"code": "q", "text": "?", "kind": kind, **MORE.get(kind, {})}]}
+        whole = {
+            "questions": [{"code": "q", "text": "?", "kind": kind, **MORE.get(kind, {})}],
+            "presentation": "ranking" if question.ranks else "pair",
+        }
         protocol = from_json(json.dumps(whole))
         assert protocol.questions == (question,)
         assert from_json(protocol.to_json()) == protocol

@@ -45,9 +45,12 @@ def test_every_language_has_the_texts_of_the_english_pages(language):
 def test_every_text_of_the_pages_exists_and_none_is_left_over():
     literal, variable = used()
     every = set(shipped_texts(ENGLISH))
-    single = {name.removeprefix("single.") for name in every if name.startswith("single.")}
-    names = {name for name in every if not name.startswith("single.")}
-    assert single < names
+    shown = ("single.", "ranking.")
+    names = {name for name in every if not name.startswith(shown)}
+    for prefix in shown:
+        own = {name.removeprefix(prefix) for name in every if name.startswith(prefix)}
+        assert own
+        assert own < names
     rooms = {name.partition(".")[0] for name in names}
     bases = {PLURAL.sub("", name) for name in names}
     literal = {PLURAL.sub("", name) for name in literal if not name.endswith(".html")}
@@ -112,11 +115,11 @@ def test_protocols_from_before_the_texts_keep_their_digest():
 
 def test_single_images_have_texts_of_their_own_in_every_language():
     assert reader_texts("en", {})["reading.next_pair"] == "Next pair"
-    assert reader_texts("en", {}, single=True)["reading.next_pair"] == "Next image"
-    assert reader_texts("de", {}, single=True)["reading.next_pair"] == "Nächstes Bild"
+    assert reader_texts("en", {}, "single")["reading.next_pair"] == "Next image"
+    assert reader_texts("de", {}, "single")["reading.next_pair"] == "Nächstes Bild"
     french = {"reading.next_pair": "Image suivante"}
-    assert reader_texts("fr", french, single=True)["reading.next_pair"] == "Image suivante"
-    shown = reader_texts("en", {}, single=True)
+    assert reader_texts("fr", french, "single")["reading.next_pair"] == "Image suivante"
+    shown = reader_texts("en", {}, "single")
     assert not any(name.startswith("single.") for name in shown)
     pages = [text for name, text in shown.items() if not name.startswith(("display.", "login."))]
     assert not any("pair" in text.split() for text in pages)

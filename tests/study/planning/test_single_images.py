@@ -89,7 +89,7 @@ def test_repeats_are_far_from_their_image_or_in_a_later_session() -> None:
 def test_a_pair_or_a_missing_image_in_such_a_plan_prevents_the_freeze() -> None:
     good = plans_of()
     paired = tuple(replace(t, right="m1") if t.position == 9 else t for t in good[0])
-    assert any("is not alone" in one for one in problems_of(SINGLE, [paired, *good[1:]]))
+    assert any("shows 2 images, not 1" in one for one in problems_of(SINGLE, [paired, *good[1:]]))
     same = [good[0], good[0], *good[2:]]
     assert any("the same order" in one for one in problems_of(SINGLE, same))
     fewer = tuple(t for t in good[0] if (t.role, t.case) != (Role.MAIN, "c03"))
