@@ -5,7 +5,11 @@ from __future__ import annotations
 import csv
 import io
 import re
+import shutil
+import subprocess
+import sys
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -199,3 +203,27 @@ def test_report_and_export(data: Dataset) -> None:
         shown = [row["left"], row["right"], *row["others"].split()]
         assert len(set(shown)) == 4
         assert shown[int(row["side"]) - 1] == row["method"]
+
+
+def test_the_scripts_beside_the_export_give_the_primary_result(
+    data: Dataset, tmp_path: Path
+) -> None:
+    kinds = {one.kind.value: one.mask for one in data.methods}
+    tested = next(one.mask for one in data.methods if one.kind.value == "test")
+    declared = replace(data, protocol=data.protocol.with_(primary_pair=(kinds["anchor"], tested)))
+    found = analyse(declared, resamples=0).primary
+    assert found is not None
+    assert found.estimate.value is not None
+    # The anchor is worse: it gains a negative number of ranks.
+    assert found.estimate.value < 0
+    export.write(declared, tmp_path / "out")
+    for command in (
+        [sys.executable, "-I", str(tmp_path / "out" / "primary_analysis.py")],
+        ["Rscript", "--vanilla", str(tmp_path / "out" / "primary_analysis.R")],
+    ):
+        if shutil.which(command[0]) is None:
+            continue
+        printed = subprocess.run(command, capture_output=True, text=True, check=True, cwd="/")
+        lines = dict(line.split(": ", 1) for line in printed.stdout.splitlines()[2:])
+        assert float(lines["value"]) == pytest.approx(found.estimate.value)
+        assert float(lines["low"]) == pytest.approx(found.estimate.low)
