@@ -31,17 +31,19 @@ Start = Literal["noise", "inversion"]
 
 @dataclass(frozen=True, eq=False)
 class MorphologyNetworks:
-    """The trained networks, on one device, and the side in pixels of the images they know."""
+    """The trained networks, on one device."""
 
     diffusion: MorphologyUNet
     extractor: MorphologyUNet
     tuner: MorphologyTuner
-    side: int
+
+    @property
+    def side(self) -> int:
+        """Side in pixels of the images that they know."""
+        return int(self.diffusion.config.sample_size)
 
     @classmethod
-    def load(
-        cls, folder: Path, variant: str, side: int, device: str = "cpu"
-    ) -> MorphologyNetworks:  # fmt: skip
+    def load(cls, folder: Path, variant: str, device: str = "cpu") -> MorphologyNetworks:
         """The networks below a folder that `networks train --which morphology` wrote.
 
         Raises
@@ -61,7 +63,6 @@ class MorphologyNetworks:
                 part(MorphologyUNet, "diffusion"),
                 part(MorphologyUNet, "segmentation"),
                 part(MorphologyTuner, f"tuner_{variant}"),
-                side,
             )
         except (OSError, ValueError) as error:
             raise NetworkMissing(

@@ -53,6 +53,8 @@ class MorphologyUNet(ModelMixin, ConfigMixin):  # type: ignore[misc]
         Side of the squares of pixels that are the channels of one pixel of the first level.
     timed : bool
         Whether blocks are given the time of a diffusion.
+    sample_size : int
+        Side in pixels of the images it was trained on.
     """
 
     config_name = "config.json"
@@ -65,6 +67,7 @@ class MorphologyUNet(ModelMixin, ConfigMixin):  # type: ignore[misc]
         block_out_channels: tuple[int, ...] = WIDTHS,
         fold: int = 2,
         timed: bool = True,
+        sample_size: int = 128,
     ) -> None:
         super().__init__()
         widths = tuple(block_out_channels)

@@ -26,14 +26,14 @@ SIDE = 64
 @pytest.fixture(scope="module")
 def networks() -> MorphologyNetworks:
     torch.manual_seed(0)
-    diffusion = MorphologyUNet(block_out_channels=WIDTHS)
+    diffusion = MorphologyUNet(block_out_channels=WIDTHS, sample_size=SIDE)
     extractor = MorphologyUNet(block_out_channels=WIDTHS, out_channels=4, timed=False)
     for part in (diffusion, extractor):
         nn.init.normal_(part.conv_out.weight, std=0.2)
     tuner = MorphologyTuner(WIDTHS)
     for layer in tuner.up:
         nn.init.normal_(layer.weight, std=0.2)
-    return MorphologyNetworks(diffusion.eval(), extractor.eval(), tuner.eval(), SIDE)
+    return MorphologyNetworks(diffusion.eval(), extractor.eval(), tuner.eval())
 
 
 @pytest.fixture(scope="module")
@@ -96,10 +96,8 @@ def test_angles_are_measured_in_the_segmentation_of_the_result(
     classes = torch.from_numpy(volume.mask).long()
     painted = Painted(20 * nn.functional.one_hot(classes, 4).permute(2, 0, 1)[None].float())
     monkeypatch.setattr(networks.extractor, "forward", painted.forward)
-    found = last(
-        MorphologyNetworks(networks.diffusion, networks.extractor, networks.tuner, 128),
-        volume.depths, steps=1, seed=0,
-    )  # fmt: skip
+    monkeypatch.setattr(MorphologyNetworks, "side", 128)
+    found = last(networks, volume.depths, steps=1, seed=0)
     np.testing.assert_array_equal(found.classes, volume.mask)
     assert found.kept == 1
     assert found.angles.thoracic is not None
@@ -131,11 +129,12 @@ def test_structure_kept() -> None:
 
 def test_networks_are_loaded_from_a_training(networks: MorphologyNetworks, tmp_path: Path) -> None:
     with pytest.raises(NetworkMissing, match="networks train --which morphology"):
-        MorphologyNetworks.load(tmp_path, "published", SIDE)
+        MorphologyNetworks.load(tmp_path, "published")
     for name in ("diffusion", "extractor", "tuner"):
         stored = {"extractor": "segmentation", "tuner": "tuner_published"}.get(name, name)
         getattr(networks, name).save_pretrained(tmp_path / stored)
-    loaded = MorphologyNetworks.load(tmp_path, "published", SIDE)
+    loaded = MorphologyNetworks.load(tmp_path, "published")
+    assert loaded.side == SIDE
     image = np.random.default_rng(1).random((2, SIDE, SIDE), np.float32)
     ours, theirs = (last(each, image, steps=2, seed=0).pixels for each in (networks, loaded))
     np.testing.assert_allclose(ours, theirs, atol=1e-4)

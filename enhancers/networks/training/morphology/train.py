@@ -16,6 +16,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from enhancers.curve_angle import CLASSES
 from enhancers.networks.morphology.sampling import signal
 from enhancers.networks.morphology.tuner import VARIANTS, MorphologyTuner, depth_weights
 from enhancers.networks.morphology.unet import MorphologyUNet
@@ -30,13 +31,12 @@ from enhancers.networks.training.morphology.validation import (
     restoration_figures,
     segmentation_figures,
 )
-from enhancers.networks.training.morphology.volumes import Batches, SpineCorpus
+from enhancers.networks.training.morphology.volumes import Batch, Batches, SpineCorpus, Volumes
 from enhancers.networks.training.stage import Recipe, Stage, StageResult, adam, cosine_decay
 
-SIDE, BATCH = 128, 8
-CLASSES = 4
-DIFFUSION, SEGMENTATION = Recipe(1e-3, cosine_decay, adam), Recipe(1e-3, cosine_decay, adam)
-TUNER = Recipe(1e-3, cosine_decay, adam)
+BATCH = 8
+RECIPE = Recipe(1e-3, cosine_decay, adam)
+"""The paper has this rate for the diffusion, and 1e-4 for the segmentation, in longer trainings."""
 SHARES = {"diffusion": 0.5, "segmentation": 0.14, "tuner": 0.18}
 """Of the minutes; the last for each variant of the tuner."""
 
@@ -55,36 +55,31 @@ def train_morphology(
     steps : mapping, optional
         The number of steps of each stage, a key of `SHARES`, instead of the minutes.
     """
-    torch.manual_seed(seed)
-    found = _Stages(corpus, minutes, out, device, seed, resume, steps or {})
+    found = _Stages(minutes, out, device, seed, resume, steps or {})
     abar = signal().to(device)
-    learned = Batches(corpus.clean, seed, device)
+    side = int(corpus.clean.clean.shape[-1])
+    known = corpus.validation
 
+    torch.manual_seed(seed)
     network, first = found.train(
-        "diffusion", "diffusion", MorphologyUNet(), DIFFUSION,
-        lambda model: noise_loss(model, learned.batch(BATCH).clean, abar, image_term=True),
-        lambda model: noise_figures(model, corpus.validation, device),
+        "diffusion", MorphologyUNet(sample_size=side), corpus.clean,
+        lambda model, given: noise_loss(model, given.clean, abar, image_term=True),
+        lambda model: noise_figures(model, known, device),
     )  # fmt: skip
+    segmenting = MorphologyUNet(out_channels=len(CLASSES), timed=False, sample_size=side)
     extractor, second = found.train(
-        "segmentation", "segmentation", MorphologyUNet(out_channels=CLASSES, timed=False),
-        SEGMENTATION,
-        lambda model: segmentation_loss(model, learned.batch(BATCH)),
-        lambda model: segmentation_figures(model, corpus.validation, device),
+        "segmentation", segmenting, corpus.clean, segmentation_loss,
+        lambda model: segmentation_figures(model, known, device),
     )  # fmt: skip
     for frozen in (network, extractor):
         frozen.requires_grad_(False)
-    tuned = Batches(corpus.tuning, seed + 1, device)
     weights = depth_weights(corpus.tuning.depths.shape[1])
     results, parts = [first, second], {"diffusion": network, "segmentation": extractor}
     for variant in VARIANTS:
         tuner, result = found.train(
-            f"tuner_{variant}", "tuner", MorphologyTuner(variant=variant), TUNER,
-            lambda model: tuner_loss(
-                model, network, extractor, tuned.batch(BATCH), abar, weights
-            ),
-            lambda model: restoration_figures(
-                model, network, extractor, corpus.validation, weights, device
-            ),
+            f"tuner_{variant}", MorphologyTuner(variant=variant), corpus.tuning,
+            lambda model, given: tuner_loss(model, network, extractor, given, abar, weights),
+            lambda model: restoration_figures(model, network, extractor, known, weights, device),
         )  # fmt: skip
         results.append(result)
         parts[f"tuner_{variant}"] = tuner
@@ -98,26 +93,29 @@ class _Stages:
     """Trains one stage after the other."""
 
     def __init__(
-        self, corpus: SpineCorpus, minutes: float, out: Path, device: str, seed: int, resume: bool,
+        self, minutes: float, out: Path, device: str, seed: int, resume: bool,
         steps: Mapping[str, int],
     ) -> None:  # fmt: skip
-        self.corpus, self.minutes, self.out, self.device = corpus, minutes, out, device
+        self.minutes, self.out, self.device = minutes, out, device
         self.seed, self.resume, self.steps = seed, resume, steps
 
     def train(
-        self, name: str, kind: str, model: Any, recipe: Recipe,
-        loss: Callable[[Any], Tensor], figures: Callable[[Any], dict[str, float]],
+        self, name: str, model: Any, volumes: Volumes, loss: Callable[[Any, Batch], Tensor],
+        figures: Callable[[Any], dict[str, float]],
     ) -> tuple[Any, StageResult]:  # fmt: skip
         """The averaged network of a stage, in evaluation mode, and what it reached."""
-        share = self.minutes * SHARES[kind]
+        kind = name.split("_", maxsplit=1)[0]
         stage = Stage(
-            name, model, share, self.out, self.device, recipe, max_steps=self.steps.get(kind)
-        )
+            name, model, self.minutes * SHARES[kind], self.out, self.device, RECIPE,
+            max_steps=self.steps.get(kind),
+        )  # fmt: skip
         if self.resume:
             stage.resume()
-        # Without this a training that goes on would see the same noise again.
-        torch.manual_seed(self.seed + stage.steps)
-        stage.fit(lambda: loss(stage.model))
+        # A training that goes on sees other images and noise than the one before.
+        seed = self.seed + stage.steps
+        torch.manual_seed(seed)
+        batches = Batches(volumes, seed, self.device)
+        stage.fit(lambda: loss(stage.model, batches.batch(BATCH)))
         trained = stage.averaged()
         return trained, StageResult(
             name, stage.steps, stage.elapsed / 60, stage.loss, figures(trained)
