@@ -32,6 +32,4 @@ def run(
         calls, restored = calls + 1, estimate
         pace.tick()
         yield progress.step(calls)
-    yield final_step(
-        known.pixels(restored), calls=calls, notes=(*known.notes, *network.fallback.notes)
-    )
+    yield final_step(known.pixels(restored), calls=calls, notes=(*known.notes, *network.notes))
