@@ -5,7 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 
 from benchmarks.code_changes import changed
-from benchmarks.evidence.claims import MET, MISSED, NOT_JUDGED, NOT_RUN, Finding, findings
+from benchmarks.evidence.claims import (
+    MET,
+    MISSED,
+    NOT_JUDGED,
+    NOT_RUN,
+    Finding,
+    findings,
+    strength,
+)
 from benchmarks.evidence.measure import PROGRAM
 from benchmarks.evidence.results import PARTS, Evidence, MeasuredChapter
 from enhancers.evaluation.measures import measure
@@ -16,6 +24,8 @@ GROUPS = {
     "micro": "microscopy", "color": "colour images", "phantom": "phantoms",
 }  # fmt: skip
 """Names of groups of images in a sentence."""
+LISTED = 4
+"""How many names of what has changed the README lists."""
 ALL_OF_IT = f"{PROGRAM} --data DIR"
 
 
@@ -28,8 +38,9 @@ def claims_table(evidence: Evidence) -> Iterator[str]:
         # A sentence that several rows share is in the first of them.
         sentence = "" if one.claim.sentence == before else one.claim.sentence
         before = one.claim.sentence
-        cells = [sentence, measure(one.claim.measure).label, _required(one), _ahead(one),
-                 _means(one), _bold(one.verdict), _images(one, evidence)]  # fmt: skip
+        label = _name(one, measure(one.claim.measure).label)
+        cells = [sentence, label, _required(one), _ahead(one), _means(one),
+                 _bold(one.verdict) + _weights(one, evidence), _images(one, evidence)]  # fmt: skip
         yield f"| {' | '.join(cells)} |"
     yield ""
     yield (
@@ -45,41 +56,59 @@ def claims_table(evidence: Evidence) -> Iterator[str]:
     for verdict, title in ((MISSED, "Missed"), (NOT_JUDGED, "Not judged")):
         gaps = _by_sentence(one for one in found if one.verdict == verdict)
         for sentence, own in gaps.items():
-            text = "; ".join(f"in {short(one.claim.measure)} {_gap(one)}" for one in own)
+            text = "; ".join(f"in {_name(one)} {_gap(one)}" for one in own)
             yield f"- **{title}:** {sentence}: {text}."
         if gaps:
             yield ""
 
 
 def claims_block(evidence: Evidence) -> str:
-    """The short table of the README: a row for each claim, with all its measures."""
+    """The short table of the README: a row for each claim, with each measure where it is lowest."""
     lines = [
         f"What is claimed of the methods with the embedded networks, as `{ALL_OF_IT}` measured it "
         "last. A claim is met where the 95 % interval over subjects, in brackets, lies above what "
-        "it states, for the rival that comes closest:",
+        "it states, for the rival that comes closest, and at every level of a degradation: the "
+        "lowest is shown.",
         "", "| claim | ahead by | | images |", "|---|---|---|---|",
     ]  # fmt: skip
     for sentence, found in _by_sentence(findings(evidence)).items():
         ahead = ", ".join(
-            f"{short(one.claim.measure)} {_ahead(one)} over {one.rival}{_lacking(one)}"
-            for one in found
-            if one.ahead is not None
+            f"{short(one.claim.measure)} {_ahead(one)} over {one.rival}{_lacking(one)}{_at(one)}"
+            for one in _weakest(found)
         )
-        images = _images(found[0], evidence)
-        lines.append(f"| {sentence} | {ahead} | {_bold(_worst(found))} | {images} |")
-    if text := _since(evidence):
+        verdict = _bold(_worst(found)) + _weights(found[0], evidence)
+        lines.append(f"| {sentence} | {ahead} | {verdict} | {_images(found[0], evidence)} |")
+    if text := _since(evidence, LISTED):
         lines += ["", text]
     return "\n".join(lines)
 
 
-def _since(evidence: Evidence) -> str:
-    """A sentence on the code behind claims that changed since; empty where none did."""
+def _weakest(found: Iterable[Finding]) -> list[Finding]:
+    """Of the findings of a claim, the lowest of each measure."""
+    lowest: dict[str, Finding] = {}
+    for one in found:
+        if one.ahead is not None:
+            known = lowest.setdefault(one.claim.measure, one)
+            lowest[one.claim.measure] = min(known, one, key=strength)
+    return list(lowest.values())
+
+
+def _since(evidence: Evidence, most: int | None = None) -> str:
+    """A sentence on the code behind claims that changed since; empty where none did.
+
+    More than ``most`` names are counted.
+    """
     keys = dict.fromkeys(one.claim.chapter for one in findings(evidence))
     claimed = [evidence.chapter(key) for key in keys]
     what = [label for one in claimed if one is not None for label in changed(one.code, PARTS)]
     if not what:
         return ""
-    return f"Measured before the last change of {listed([*dict.fromkeys(what)])}."
+    names = [*dict.fromkeys(what)]
+    if most is not None and len(names) > most:
+        return (
+            f"Measured before the last change of {len(names)} methods and tools; the page has all."
+        )
+    return f"Measured before the last change of {listed(names)}."
 
 
 def claims_of(chapter: str, evidence: Evidence) -> Iterator[str]:
@@ -136,9 +165,25 @@ def _images(one: Finding, evidence: Evidence) -> str:
     return "" if chapter is None else images(chapter)
 
 
+def _name(one: Finding, label: str = "") -> str:
+    """The measure of a claim, and its level where there are several."""
+    return (label or short(one.claim.measure)) + _at(one)
+
+
+def _at(one: Finding) -> str:
+    return f" at {one.claim.level}" if one.claim.level else ""
+
+
+def _weights(one: Finding, evidence: Evidence) -> str:
+    """What follows a verdict on other weights than those that ship."""
+    chapter = evidence.chapter(one.claim.chapter)
+    earlier = chapter is not None and evidence.has_earlier_weights(chapter)
+    return " with earlier weights" if earlier else ""
+
+
 def _of_measure(one: Finding) -> str:
     """The measurement in a sentence, such as "PSNR +1.34 (+1.10 to +1.57): 28.5 against ..."."""
-    name = short(one.claim.measure)
+    name = _name(one)
     return name if one.ahead is None else f"{name} {_ahead(one)}: {_means(one)}"
 
 

@@ -21,7 +21,7 @@ class Claim:
     ----------
     key : str
     sentence : str
-        The claim in words, shared by the measures of one claim.
+        The claim in words, shared by the measures and levels of one claim.
     chapter, condition : str
         Where it is measured.
     candidate : str
@@ -34,6 +34,8 @@ class Claim:
     peers : tuple of str
         Rival denoisers of other packages. They are rivals like the others where they were measured;
         a claim that is met without them is not judged.
+    level : str
+        Where a claim is made at several levels of a degradation, which of them: "σ 0.1".
     """
 
     key: str
@@ -45,6 +47,7 @@ class Claim:
     measure: str
     at_least: float | None = None
     peers: tuple[str, ...] = ()
+    level: str = ""
 
 
 @dataclass(frozen=True)
@@ -108,9 +111,9 @@ CLAIMS: tuple[Claim, ...] = (
     *(
         Claim(
             f"denoise-{sigma}-{key}",
-            f"At noise σ {sigma}, one sample of DDNM is above every classical filter, BM3D "
-            "included, by 1 dB of PSNR and in SSIM",
-            "denoisers", f"gaussian-{sigma}", _SAMPLE, _FILTERS, key, least, _BM3D,
+            "On Gaussian noise, one sample of DDNM is above every classical filter, BM3D included, "
+            "by 1 dB of PSNR and in SSIM",
+            "denoisers", f"gaussian-{sigma}", _SAMPLE, _FILTERS, key, least, _BM3D, f"σ {sigma}",
         )
         for sigma in _SIGMAS
         for key, least in (("psnr", 1.0), ("ssim", None))
@@ -118,9 +121,10 @@ CLAIMS: tuple[Claim, ...] = (
     *(
         Claim(
             f"denoiser-{sigma}-{key}",
-            f"At noise σ {sigma}, the network denoiser in one call is above BM3D and above FFDNet, "
-            "a network trained on photographs",
+            "On Gaussian noise, the network denoiser in one call is above BM3D and above FFDNet, a "
+            "network trained on photographs",
             "denoisers", f"gaussian-{sigma}", "denoiser", _FILTERS, key, None, (*_BM3D, *_FFDNET),
+            f"σ {sigma}",
         )
         for sigma in _SIGMAS
         for key in ("psnr", "ssim")
@@ -218,10 +222,10 @@ def _finding(claim: Claim, evidence: Evidence) -> Finding:
                 rival.label, tuple(dict.fromkeys(lacking)))
         for rival in rivals
     ]  # fmt: skip
-    return min(found, key=_strength)
+    return min(found, key=strength)
 
 
-def _strength(found: Finding) -> tuple[bool, float]:
+def strength(found: Finding) -> tuple[bool, float]:
     """Orders rivals from the strongest: those without an interval first, then by its lower end."""
     assert found.ahead is not None
     low = found.ahead.low

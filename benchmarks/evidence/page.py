@@ -159,8 +159,7 @@ def _peers(chapter: Chapter, found: MeasuredChapter) -> Iterator[str]:
 
 def _outdated(found: MeasuredChapter, evidence: Evidence) -> Iterator[str]:
     """Notes where networks or code have changed since."""
-    now = {network.key: network.digest for network in evidence.networks}
-    if any(now.get(key, digest) != digest for key, digest in found.weights):
+    if evidence.has_earlier_weights(found):
         yield from ("**Measured with earlier weights than those that ship now.**", "")
     if what := changed(found.code, PARTS):
         yield from (f"**Measured before the last change of {listed(what)}.**", "")

@@ -169,6 +169,11 @@ class Evidence:
         own = {one.key: one for one in self.chapters} | {fresh.key: fresh}
         return replace(self, chapters=tuple(own[key] for key in order if key in own))
 
+    def has_earlier_weights(self, found: MeasuredChapter) -> bool:
+        """Whether a chapter was measured with other weights than the stored networks have."""
+        now = {network.key: network.digest for network in self.networks}
+        return any(now.get(key, digest) != digest for key, digest in found.weights)
+
     @property
     def files(self) -> frozenset[str]:
         """File names of all pictures."""
