@@ -68,7 +68,7 @@ def run(
     yield final_step(
         known.pixels(total / count),
         calls=how.calls * count,
-        notes=(*known.notes, *_unmeasured(image, weight), *network.notes),
+        notes=(*known.notes, *_unmeasured(image, weight), *network.fallback.notes),
     )
 
 

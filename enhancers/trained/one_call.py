@@ -32,4 +32,6 @@ def run(
         calls, restored = calls + 1, estimate
         pace.tick()
         yield progress.step(calls)
-    yield final_step(known.pixels(restored), calls=calls, notes=(*known.notes, *network.notes))
+    yield final_step(
+        known.pixels(restored), calls=calls, notes=(*known.notes, *network.fallback.notes)
+    )

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -102,20 +101,6 @@ def _load(entry: NetworkEntry, device: str) -> Restorer:
     return Restorer(network, parts.betas(entry).signal)
 
 
-def _unfinished(entry: NetworkEntry) -> tuple[str, ...]:
-    """A note where the network's ``training.json`` says that its training is not finished."""
-    path = entry.folder / "training.json"
-    if not path.is_file():
-        return ()
-    facts = json.loads(path.read_text(encoding="utf-8"))
-    if facts.get("finished", True):
-        return ()
-    return (
-        f"The training of this network is not finished ({facts['stages'][0]['steps']} steps): its "
-        "results are a trial and may be worse than the input.",
-    )
-
-
 def tiling(height: int, width: int, side: int = SIDES[0]) -> Tiling:
     """The tiles of a padded image."""
     return Tiling(height, width, side, side - min(OVERLAP, side // 2))
@@ -148,11 +133,6 @@ class TiledRestorer:
 
     def _at(self, step: FallbackStep) -> Restorer:
         return restorer(step.device, self.key)
-
-    @property
-    def notes(self) -> tuple[str, ...]:
-        """What the user is told: a training that is not finished, and fallbacks for memory."""
-        return (*_unfinished(network_entry(self.key, "restorer")), *self.fallback.notes)
 
     @property
     def now(self) -> Restorer:

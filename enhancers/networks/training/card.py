@@ -200,9 +200,6 @@ def render_restorer(which: str, facts: Mapping[str, Any], attribution: str) -> s
     lines = [
         front_matter(which.replace("_", "-"), facts),
         f"# {title}", "", summary, "",
-        *([] if facts.get("finished", True) else [
-            "**The training of this network is not finished.** Its results are a trial.", "",
-        ]),
         f"Its input is a gray image in [-1, 1] with one plane of 0 or 1 for each of "
         f"{', '.join(facts['images'])}.", "",
         *use({"restorer": facts["class"]}),

@@ -70,16 +70,6 @@ def test_a_diffusion_network_gets_state_time_and_condition(
     assert len(restorer("cpu", "sampler").signal) == 1000
 
 
-def test_a_network_whose_training_is_not_finished_says_so(
-    untouched: TiledRestorer, tmp_path: Path
-) -> None:
-    assert untouched.notes == ()
-    facts = {"finished": False, "stages": [{"steps": 53}]}
-    (tmp_path / "untouched" / "training.json").write_text(json.dumps(facts))
-    (note,) = untouched.notes
-    assert "not finished (53 steps)" in note
-
-
 def test_what_cannot_be_used_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     entry = add_restorer("foreign", Restormer(**SMALL), tmp_path, monkeypatch)
     with pytest.raises(ParameterError, match="is a pixel network"):
