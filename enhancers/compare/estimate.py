@@ -207,8 +207,8 @@ def measure_patch_cost(kind: str, prior: str, device: str) -> PatchCost:
 def _restorer_seconds(prior: str, device: str) -> float:
     import torch
 
+    from enhancers.networks.load_restorer import restorer
     from enhancers.networks.restorers.diffusion_unet import DiffusionUNet
-    from enhancers.networks.restorers.load import restorer
 
     found = restorer(device, prior)
     channels = int(found.network.config.in_channels)

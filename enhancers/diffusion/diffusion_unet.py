@@ -19,8 +19,8 @@ from enhancers.diffusion.timestep_noise import START, noise_for_timestep
 from enhancers.image import MedicalImage
 from enhancers.method import ParameterValue
 from enhancers.method_interface import ProgressTracker, Step, final_step, skips_constant_images
+from enhancers.networks.load_restorer import TiledRestorer, planned_patches
 from enhancers.networks.restorers.given import Given, given
-from enhancers.networks.restorers.load import TiledRestorer, planned_patches
 from enhancers.networks.restorers.sampling import Correct, Sampling, samples
 from enhancers.parameter_values import as_float, as_int
 

@@ -120,9 +120,13 @@ def network_class(config: Config) -> Any:
     import diffusers
 
     from enhancers.networks.denoising_unet import DenoisingUNet
+    from enhancers.networks.restorers.diffusion_unet import DiffusionUNet
+    from enhancers.networks.restorers.pix2pix import Pix2PixGenerator
+    from enhancers.networks.restorers.restormer import Restormer
 
     name = str(config["_class_name"])
-    return DenoisingUNet if name == DenoisingUNet.__name__ else getattr(diffusers, name)
+    own = {one.__name__: one for one in (DenoisingUNet, DiffusionUNet, Pix2PixGenerator, Restormer)}
+    return own.get(name) or getattr(diffusers, name)
 
 
 def multiple_of(config: Config) -> int:

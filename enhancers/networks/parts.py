@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -22,7 +22,6 @@ def network(
     *,
     device: str,
     dtype: torch.dtype,
-    own: Mapping[str, Any] | None = None,
 ) -> Any:
     """A part of ``entry`` as the class that its configuration names, ready for inference.
 
@@ -34,8 +33,6 @@ def network(
         The classes that can be used.
     device : str
     dtype : torch dtype
-    own : mapping, optional
-        Classes by their names that are neither of diffusers nor known to `network_class`.
 
     Raises
     ------
@@ -44,7 +41,7 @@ def network(
     """
     with usable(entry, part):
         config = part_config(entry.folder / part, part, classes)
-    made = (own or {}).get(str(config.get("_class_name"))) or network_class(config)
+    made = network_class(config)
     try:
         found, info = made.from_pretrained(
             entry.folder / part,

@@ -8,8 +8,8 @@ from enhancers.devices import GpuPacing
 from enhancers.image import MedicalImage
 from enhancers.method import ParameterValue
 from enhancers.method_interface import ProgressTracker, Step, final_step, skips_constant_images
+from enhancers.networks.load_restorer import TiledRestorer, planned_patches
 from enhancers.networks.restorers.given import given
-from enhancers.networks.restorers.load import TiledRestorer, planned_patches
 
 
 def work(image: MedicalImage, params: Mapping[str, ParameterValue]) -> float:

@@ -149,7 +149,9 @@ def test_a_clean_image_stays_or_its_noise_is_named(key: str, noise: float) -> No
     clean = 0.5 + 0.3 * np.sin(3 * x) * np.cos(2 * y)
     noisy = clean + noise * np.random.default_rng(0).standard_normal(clean.shape)
     pixels = noisy.astype(np.float32)
-    result = enhance(registry.get(key), pixels)
+    # So weak a noise takes DDNM more steps than other contracts give it.
+    given = {"steps": 12} if key == "null_space" else {}
+    result = enhance(registry.get(key), pixels, **given)
     error = float(np.sqrt(np.mean((result.pixels - pixels) ** 2)))
     assert len(result.notes) == 1
     if noise == 0.0:

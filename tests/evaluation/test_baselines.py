@@ -381,7 +381,7 @@ def test_the_pull_of_dps_is_a_gradient_through_the_network():
 
     x0, slope = dps.guided_estimate(prior, moment, x, y, BlockMean(2))
     assert x0.abs().max() <= 1
-    step = 1e-2
+    step = 1e-3  # The network has kinks, which a longer one crosses.
     numeric = (error(x + step * direction) - error(x - step * direction)) / (2 * step)
     assert float((slope * direction).sum()) == pytest.approx(numeric, rel=0.05)
     assert not slope.requires_grad

@@ -12,7 +12,6 @@ from enhancers.networks import load, priors
 from enhancers.networks.catalog import NETWORKS
 from enhancers.networks.entry import Embedded, NetworkEntry
 from enhancers.networks.lookup import network_entry
-from enhancers.networks.training.card import render
 from enhancers.phantoms import phantom
 from enhancers.registry import METHODS
 from enhancers.settings import get_settings
@@ -37,13 +36,11 @@ def test_the_embedded_priors_ship(entry: NetworkEntry) -> None:
 
 
 @pytest.mark.parametrize("entry", EMBEDDED, ids=lambda entry: entry.key)
-def test_the_cards_say_what_the_training_recorded(entry: NetworkEntry) -> None:
+def test_the_sources_of_the_training_images_are_attributed(entry: NetworkEntry) -> None:
     facts = json.loads((entry.folder / "training.json").read_text(encoding="utf-8"))
     attribution = (entry.folder.parent / "ATTRIBUTION.md").read_text(encoding="utf-8")
-    card = (entry.folder / "README.md").read_text(encoding="utf-8")
-    assert card == render(entry.key, facts, attribution)
     for group in facts["images"]:
-        assert group == "phantom" or group in attribution
+        assert group == "phantom" or group.lower() in attribution
 
 
 def test_every_network_of_the_registry_is_catalogued_and_of_its_kind() -> None:

@@ -12,10 +12,11 @@ from enhancers.colour import luminance, with_luminance
 from enhancers.image import MedicalImage, Pixels
 from enhancers.method import ParameterValue
 from enhancers.networks.restorers.conditions import MODALITIES, with_modality
-from enhancers.networks.restorers.load import LEAST
 from enhancers.networks.tiles import Padding, pad
 
 FROM_IMAGE = "from the image"
+LEAST = 128
+"""Images are padded to this side by reflection: that of the crops of the training."""
 ASSUMED = "CT"
 """What images of other modalities are taken for."""
 SIMULATED: Mapping[str, tuple[str, str]] = {

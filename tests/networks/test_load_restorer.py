@@ -9,10 +9,9 @@ import pytest
 import torch
 
 from enhancers.errors import NetworkMissing, ParameterError
-from enhancers.networks.restorers import load
+from enhancers.networks.load_restorer import Restorer, TiledRestorer, planned_patches, restorer
 from enhancers.networks.restorers.conditions import with_modality
 from enhancers.networks.restorers.diffusion_unet import DiffusionUNet
-from enhancers.networks.restorers.load import TiledRestorer, planned_patches, restorer
 from enhancers.networks.restorers.restormer import Restormer
 from tests.support.restorer_folders import add_restorer, stirred
 
@@ -42,15 +41,15 @@ def test_tiles_cover_the_image_and_add_up_to_it(untouched: TiledRestorer) -> Non
 def test_where_memory_runs_out_tiles_become_smaller(
     untouched: TiledRestorer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    whole, sizes = load.Restorer.__call__, []
+    whole, sizes = Restorer.__call__, []
 
-    def limited(self: load.Restorer, part: torch.Tensor, t: int | None = None) -> torch.Tensor:
+    def limited(self: Restorer, part: torch.Tensor, t: int | None = None) -> torch.Tensor:
         sizes.append(part.shape[-1])
         if part.shape[-1] > 128:
             raise MemoryError
         return whole(self, part, t)
 
-    monkeypatch.setattr(load.Restorer, "__call__", limited)
+    monkeypatch.setattr(Restorer, "__call__", limited)
     image = planes(300, 300)
     assert torch.allclose(untouched(image), image[:, :1], atol=1e-5)
     assert set(sizes) == {300, 256, 128}

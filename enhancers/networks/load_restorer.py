@@ -19,18 +19,12 @@ from enhancers.networks.config_checks import CLASSES
 from enhancers.networks.entry import NetworkEntry
 from enhancers.networks.load import identity_of
 from enhancers.networks.lookup import missing, network_entry
-from enhancers.networks.restorers.diffusion_unet import DiffusionUNet
-from enhancers.networks.restorers.pix2pix import Pix2PixGenerator
-from enhancers.networks.restorers.restormer import Restormer
+from enhancers.networks.restorers.given import LEAST
 from enhancers.networks.tiles import Tiling, blending_weights
-
-OWN = {kind.__name__: kind for kind in (Pix2PixGenerator, Restormer, DiffusionUNet)}
 
 SIDES = (512, 256, 128)
 """Tile sides; the smaller ones where memory is short."""
 OVERLAP = 64
-LEAST = 128
-"""Images are padded to this side by reflection: that of the crops of the training."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -95,9 +89,7 @@ def restorer(device: str, key: str) -> Restorer:
 def _load(entry: NetworkEntry, device: str) -> Restorer:
     devices.prepare(device)
     dtype = devices.network_dtype(device) if is_half() else torch.float32
-    network = parts.network(
-        entry, "restorer", CLASSES["restorer"], device=device, dtype=dtype, own=OWN
-    )
+    network = parts.network(entry, "restorer", CLASSES["restorer"], device=device, dtype=dtype)
     return Restorer(network, parts.betas(entry).signal)
 
 
