@@ -80,6 +80,7 @@ def test_structures_are_dark_in_the_optimal_depth_and_less_in_others(
     assert best.mean() > contrast.mean(0).max() + 0.03
 
 
+@pytest.mark.exhaustive
 def test_depths_are_optimal_as_often_as_in_the_paper() -> None:
     volumes = [spine_volume(size=64, seed=seed, level="easy") for seed in range(150)]
     counts = np.bincount([volume.optimal for volume in volumes], minlength=DEPTHS)
@@ -144,6 +145,7 @@ def coarse(images: NDArray[np.float32]) -> NDArray[np.float64]:
     return np.asarray(blocks.mean((2, 4)).ravel(), np.float64)
 
 
+@pytest.mark.exhaustive
 def test_the_angle_cannot_be_told_from_artefacts() -> None:
     level, seeds = "poor", range(140)
     volumes = [spine_volume(size=64, seed=seed, level=level) for seed in seeds]

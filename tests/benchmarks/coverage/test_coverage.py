@@ -77,6 +77,7 @@ def test_rates_outside_their_bounds_are_bold() -> None:
     assert "92.0 (50 %)" in text
 
 
+@pytest.mark.exhaustive
 def test_the_command_prints_its_table_and_writes_the_page(tmp_path: Path) -> None:
     out = tmp_path / "coverage.md"
     done = CliRunner().invoke(app, ["coverage", "--studies", "10", "--out", str(out)])

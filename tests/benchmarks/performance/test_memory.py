@@ -129,6 +129,7 @@ def test_without_the_systems_word_the_peak_counts(monkeypatch: pytest.MonkeyPatc
     assert memory.resident() > 0.9 * now
 
 
+@pytest.mark.exhaustive
 def test_memory_of_all_slices_does_not_grow_with_their_number() -> None:
     few, many = memory.all_slices(256, 40), memory.all_slices(256, 240)
     assert (few.verdict, many.verdict) == ("met", "met")

@@ -17,6 +17,7 @@ def test_growth_is_the_exponent_from_first_to_last() -> None:
     assert Sizes({10: costs[10]}, {10: 1.0}).growth("verify") is None
 
 
+@pytest.mark.exhaustive
 @pytest.mark.slow
 def test_a_tiny_study_is_measured_through_all_steps() -> None:
     result = CliRunner().invoke(

@@ -59,6 +59,7 @@ def test_tied_orders_and_lonely_readers_are_undefined_and_say_why() -> None:
         assert "no two of them" in (found.kendall_w.reason or "")
 
 
+@pytest.mark.exhaustive
 def test_mean_ranks_sum_up_and_cover_the_truth() -> None:
     inside = 0
     for seed in range(60):
