@@ -225,4 +225,4 @@ def test_cohort_is_written_with_its_truth(tmp_path: Path, monkeypatch: pytest.Mo
 )
 def test_wrong_arguments_are_named(given: dict[str, object], named: str) -> None:
     with pytest.raises(ParameterError, match=named):
-        spine_volume(**given)  # type: ignore[arg-type]
+        spine_volume(**given)

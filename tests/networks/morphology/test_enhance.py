@@ -45,7 +45,7 @@ SIZE = 96
 
 
 def last(*given: object, **how: object) -> Enhanced:
-    *steps, found = enhance(*given, **how)  # type: ignore[arg-type]
+    *steps, found = enhance(*given, **how)
     assert isinstance(found, Enhanced)
     assert all(isinstance(step, np.ndarray) for step in steps)
     np.testing.assert_array_equal(steps[-1], found.pixels)

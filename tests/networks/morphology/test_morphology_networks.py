@@ -135,7 +135,7 @@ def exact(image: Tensor) -> object:
 
 def test_samples_end_at_what_the_network_knows_and_depend_on_the_start_alone() -> None:
     image = torch.rand(1, 1, 8, 8) * 2 - 1
-    *estimates, last = samples(exact(image), torch.randn(1, 1, 8, 8), 10)  # type: ignore[arg-type]
+    *estimates, last = samples(exact(image), torch.randn(1, 1, 8, 8), 10)
     assert len(estimates) == 9
     torch.testing.assert_close(last, image, atol=1e-3, rtol=0)
     made, start = network(), torch.randn(1, 1, 32, 32)

@@ -77,7 +77,7 @@ def test_the_image_term_counts_at_most_as_much_as_the_noise() -> None:
     clean = torch.zeros(4000, 1, 1, 1)
     for abar, weight in ((1e-6, 2.0), (0.5, 2.0), (0.8, 1.25)):
         torch.manual_seed(0)
-        loss = noise_loss(Known(), clean, torch.full((10,), abar), image_term=True)  # type: ignore[arg-type]
+        loss = noise_loss(Known(), clean, torch.full((10,), abar), image_term=True)
         # The equation itself: min(SNR, 1) times the squared error of the clean estimate.
         snr = abar / (1 - abar)
         assert 1 + min(snr, 1) / snr == pytest.approx(weight, rel=1e-3)
