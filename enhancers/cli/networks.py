@@ -239,7 +239,9 @@ def train(
     ] = False,
     start: Annotated[
         Path | None,
-        typer.Option(help="For pixel and latent: continue the training of the one in this folder."),
+        typer.Option(
+            help="Continue the training of the network in this folder; not for morphology."
+        ),
     ] = None,
     modality: Annotated[
         list[Trained] | None,
@@ -273,7 +275,7 @@ def train(
         from enhancers.networks.training.morphology.train import train_morphology
         from enhancers.networks.training.morphology.volumes import spine_corpus
 
-        _check_morphology(data, side)
+        _check_morphology(data, side, start)
         results = train_morphology(
             spine_corpus(side, seed), minutes, folder, chosen, seed=seed, resume=resume
         )
@@ -283,7 +285,9 @@ def train(
 
         corpus = read_pairs(data, tuple(modality or Trained))
         results = (
-            train_restorer(which, corpus, minutes, folder, chosen, seed=seed, resume=resume),
+            train_restorer(
+                which, corpus, minutes, folder, chosen, seed=seed, resume=resume, start=start
+            ),
         )
     for result in results:
         print(f"{result.stage}: {result.steps} steps, {result.minutes:.1f} min, "
@@ -292,8 +296,10 @@ def train(
             print(f"  {name}: {value:g}")
 
 
-def _check_morphology(data: Path | None, side: int) -> None:
+def _check_morphology(data: Path | None, side: int, start: Path | None) -> None:
     """Refuse what the training of `morphology` has no use for."""
+    if start is not None:
+        raise ParameterError("morphology cannot start from a trained one; leave --start away.")
     if data is not None:
         raise ParameterError("morphology is trained on spine phantoms; leave --data away.")
     if side % 16:

@@ -211,9 +211,9 @@ def render_restorer(which: str, facts: Mapping[str, Any], attribution: str) -> s
           for name, images in facts["images"].items()), "",
         "Phantoms of the modality were added to the training images.", "",
         "## Training", "",
-        f"{stage['steps']} steps in {stage['minutes']:.0f} min, Adam with cosine decay, moving "
-        f"average of the weights; the network that was best on the validation images. Final "
-        f"training loss {stage['loss']:.4f}.", "",
+        f"{stage['steps']} steps in {stage['minutes']:.0f} min, {facts['optimizer']} with cosine "
+        "decay, moving average of the weights; the network that was best on the validation images. "
+        f"Final training loss {stage['loss']:.4f}.", "",
         "Mean PSNR on the middle 128 x 128 pixels of validation images (CT at a quarter of the "
         "dose, MR with one line in six, ultrasound at -6 dB): "
         + "; ".join(f"{name} {value:g}" for name, value in stage["validation"].items()) + ".", "",

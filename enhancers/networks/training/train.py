@@ -19,12 +19,17 @@ from diffusers import AutoencoderKL, UNet2DModel
 from torch import Tensor
 from torch.nn import functional as F
 
-from enhancers.errors import NetworkMissing
 from enhancers.networks.denoising_unet import DenoisingUNet
 from enhancers.networks.training import architectures
 from enhancers.networks.training.card import render
 from enhancers.networks.training.corpus import Corpus, Crops
 from enhancers.networks.training.stage import DECAY_SHARE, Recipe, Stage, StageResult
+from enhancers.networks.training.trained import (
+    earlier_stages,
+    load_trained,
+    stage_result,
+    steps_before,
+)
 from enhancers.networks.training.validation import (
     as_tensor,
     denoising_psnr,
@@ -177,18 +182,20 @@ def train_pixel(
         Folder of a trained pixel network, whose training is continued.
     """
     torch.manual_seed(seed)
-    earlier = _earlier_stages(start)
-    network = architectures.pixel_unet() if start is None else _load(DenoisingUNet, start / "unet")
+    earlier = earlier_stages(start)
+    network = (
+        architectures.pixel_unet() if start is None else load_trained(DenoisingUNet, start / "unet")
+    )
     stage = Stage("pixel-unet", network, minutes, out, device, Recipe(PIXEL_RATE))
     if resume:
         stage.resume()
-    seed += stage.steps + _steps(earlier, stage)
+    seed += stage.steps + steps_before(earlier, stage)
     crops = Crops(corpus, seed)
     signal = architectures.scheduler().alphas_cumprod.to(device)
     loss = PixelLoss(signal, seed)
     stage.fit(lambda: loss(stage.model, as_tensor(crops.batch(PIXEL_BATCH, PIXEL_SIDE), device)))
     model = stage.averaged()
-    result = _result(stage, denoising_psnr(model, corpus, signal, device), earlier)
+    result = stage_result(stage, denoising_psnr(model, corpus, signal, device), earlier)
     model.half().save_pretrained(out / "unet")
     architectures.scheduler().save_pretrained(out / "scheduler")
     batches = f"{PIXEL_BATCH} crops of {PIXEL_SIDE} pixels"
@@ -209,13 +216,16 @@ def train_latent(
         on its latents, and all the time goes to the network.
     """
     torch.manual_seed(seed)
-    earlier = _earlier_stages(start)
+    earlier = earlier_stages(start)
     if start is None:
         vae, first = _train_autoencoder(corpus, minutes, out, device, seed=seed, resume=resume)
         network, share = architectures.latent_unet(), 1 - AUTOENCODER_SHARE - ENCODING_SHARE
     else:
-        vae, first = _load(AutoencoderKL, start / "vae").to(device).eval(), earlier["autoencoder"]
-        network, share = _load(UNet2DModel, start / "unet"), 1 - ENCODING_SHARE
+        vae, first = (
+            load_trained(AutoencoderKL, start / "vae").to(device).eval(),
+            earlier["autoencoder"],
+        )
+        network, share = load_trained(UNet2DModel, start / "unet"), 1 - ENCODING_SHARE
     latents = _encode(vae, corpus, minutes * ENCODING_SHARE, device, seed)
     if start is None:
         vae.register_to_config(scaling_factor=1.0 / float(latents.std()))
@@ -223,13 +233,13 @@ def train_latent(
     stage = Stage("latent-unet", network, minutes * share, out, device)
     if resume:
         stage.resume()
-    random = np.random.default_rng(seed + stage.steps + _steps(earlier, stage))
+    random = np.random.default_rng(seed + stage.steps + steps_before(earlier, stage))
     signal = architectures.scheduler().alphas_cumprod.to(device)
     stage.fit(
         lambda: diffusion_loss(stage.model, _latent_crops(latents, random, device), signal)
     )  # fmt: skip
     model = stage.averaged()
-    second = _result(stage, latent_errors(model, vae, corpus, signal, device), earlier)
+    second = stage_result(stage, latent_errors(model, vae, corpus, signal, device), earlier)
     vae.half().save_pretrained(out / "vae")
     model.half().save_pretrained(out / "unet")
     architectures.scheduler().save_pretrained(out / "scheduler")
@@ -252,51 +262,7 @@ def _train_autoencoder(
         coder.model, as_tensor(crops.batch(BATCH, AUTOENCODER_SIDE), device)
     ))  # fmt: skip
     vae = coder.averaged()
-    return vae, _result(coder, round_trip_psnr(vae, corpus, device), {})
-
-
-def _load(kind: Any, folder: Path) -> Any:
-    """A trained network in float32."""
-    try:
-        network = kind.from_pretrained(
-            folder, torch_dtype=torch.float32, local_files_only=True, low_cpu_mem_usage=False
-        )
-    except (OSError, ValueError) as error:
-        raise NetworkMissing(
-            f"{folder} holds no trained network to start from; give a folder "
-            "such as assets/networks/latent."
-        ) from error
-    # Otherwise the path on this machine would be saved with it.
-    network.register_to_config(_name_or_path="")
-    return network
-
-
-def _earlier_stages(start: Path | None) -> dict[str, StageResult]:
-    """The stages of the training that made the network in ``start``, by name."""
-    if start is None:
-        return {}
-    try:
-        facts = json.loads((start / "training.json").read_text(encoding="utf-8"))
-        return {stage["stage"]: StageResult(**stage) for stage in facts["stages"]}
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise NetworkMissing(
-            f"{start} has no readable training.json; start from the folder of a trained network."
-        ) from error
-
-
-def _steps(earlier: Mapping[str, StageResult], stage: Stage) -> int:
-    return earlier[stage.name].steps if stage.name in earlier else 0
-
-
-def _result(
-    stage: Stage, validation: dict[str, float], earlier: Mapping[str, StageResult]
-) -> StageResult:
-    """The result of a stage, including the steps and minutes of an earlier training."""
-    before = earlier.get(stage.name)
-    minutes = stage.elapsed / 60 + (before.minutes if before else 0.0)
-    return StageResult(
-        stage.name, stage.steps + _steps(earlier, stage), minutes, stage.loss, validation
-    )  # fmt: skip
+    return vae, stage_result(coder, round_trip_psnr(vae, corpus, device), {})
 
 
 def _autoencoder_loss(model: Any, images: Tensor) -> Tensor:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import hashlib
+from collections import deque
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import cycle
 from pathlib import Path
 from typing import NamedTuple
 
@@ -29,6 +31,8 @@ PUBLISHED_SHARE = 0.5
 LEAST_DEVIATION = 0.02
 """Crops with less contrast than this, in [0, 1], are drawn anew, up to `ATTEMPTS` times."""
 ATTEMPTS = 4
+KEPT, FIRST = 64, 4
+"""Degraded images of each modality at hand at most, and from the first batch on."""
 
 
 @dataclass(frozen=True)
@@ -207,41 +211,58 @@ class PairBatch(NamedTuple):
     modalities: NDArray[np.int64]
 
 
+class _Pair(NamedTuple):
+    """A clean image and what a scanner made of it, both in [0, 1], (H, W)."""
+
+    clean: Pixels
+    degraded: Pixels
+
+
 class Pairs:
-    """Random crops of training images, degraded anew for each batch.
+    """Random crops of training images that a simulated scanner has degraded.
 
     Images are mirrored and turned by up to `MOST_DEGREES` before a scanner is simulated on the
-    whole image; several crops are taken of each.
+    whole image. That takes longer than a step of training, so that most crops of a batch are of
+    images degraded for earlier batches.
+
+    Parameters
+    ----------
+    corpus : PairedCorpus
+    seed : int
+    fresh : int
+        Images degraded anew for each batch, of modalities in turn.
+    kept : int
+        Degraded images of each modality from which crops are taken; the oldest go first.
     """
 
-    def __init__(self, corpus: PairedCorpus, seed: int, crops: int = 2) -> None:
+    def __init__(self, corpus: PairedCorpus, seed: int, fresh: int = 1, kept: int = KEPT) -> None:
         self.corpus = corpus
         self.random = np.random.default_rng(seed)
-        self.crops = crops
+        self.fresh = fresh
+        self.pool = {modality: deque[_Pair](maxlen=kept) for modality in corpus.images}
+        self.turn = cycle(self.pool)
 
     def batch(self, count: int, side: int) -> PairBatch:
         """``count`` crops of ``side`` pixels, of modalities in turn."""
-        clean: list[Pixels] = []
-        worse: list[Pixels] = []
-        places: list[int] = []
-        while len(clean) < count:
-            modality = self._modality(len(clean) // self.crops)
-            image = self._image(modality)
-            level = ACQUISITIONS[modality].level(self.random)
-            made = degraded(image, modality, level, int(self.random.integers(2**31)))
-            for _ in range(min(self.crops, count - len(clean))):
-                part = self._part(image, side)
-                clean.append(image[part])
-                worse.append(made[part])
-                places.append(MODALITIES.index(modality))
-        pairs = [np.stack(images)[:, None] * 2 - 1 for images in (worse, clean)]
-        return PairBatch(pairs[0], pairs[1], np.array(places))
+        empty = sum(FIRST - len(pairs) for pairs in self.pool.values() if len(pairs) < FIRST)
+        for _ in range(max(self.fresh, empty)):
+            self._degrade(next(self.turn))
+        wanted = tuple(self.pool)
+        first = int(self.random.integers(len(wanted)))
+        crops, places = [], []
+        for place in range(first, first + count):
+            modality = wanted[place % len(wanted)]
+            pairs = self.pool[modality]
+            crops.append(self._crop(pairs[int(self.random.integers(len(pairs)))], side))
+            places.append(MODALITIES.index(modality))
+        clean, worse = (np.stack(images)[:, None] * 2 - 1 for images in zip(*crops, strict=True))
+        return PairBatch(worse, clean, np.array(places))
 
-    def _modality(self, place: int) -> str:
-        wanted = tuple(self.corpus.images)
-        if place == 0:
-            self.first = int(self.random.integers(len(wanted)))
-        return wanted[(self.first + place) % len(wanted)]
+    def _degrade(self, modality: str) -> None:
+        image = self._image(modality)
+        level = ACQUISITIONS[modality].level(self.random)
+        made = degraded(image, modality, level, int(self.random.integers(2**31)))
+        self.pool[modality].append(_Pair(image, made))
 
     def _image(self, modality: str) -> Pixels:
         import cv2
@@ -260,10 +281,10 @@ class Pairs:
                 image = np.flip(image, axis)
         return np.ascontiguousarray(image, np.float32)
 
-    def _part(self, image: Pixels, side: int) -> tuple[slice, slice]:
+    def _crop(self, pair: _Pair, side: int) -> _Pair:
         for _ in range(ATTEMPTS):
-            top, left = (int(self.random.integers(size - side + 1)) for size in image.shape)
+            top, left = (int(self.random.integers(size - side + 1)) for size in pair.clean.shape)
             part = slice(top, top + side), slice(left, left + side)
-            if image[part].std() >= LEAST_DEVIATION:
+            if pair.clean[part].std() >= LEAST_DEVIATION:
                 break
-        return part
+        return _Pair(pair.clean[part], pair.degraded[part])

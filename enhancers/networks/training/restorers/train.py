@@ -29,9 +29,18 @@ from enhancers.networks.training.restorers.objectives import (
 from enhancers.networks.training.restorers.pairs import PairedCorpus, Pairs
 from enhancers.networks.training.restorers.validation import Selection, ValidationPairs
 from enhancers.networks.training.stage import Recipe, Stage, StageResult, adam, cosine_decay
+from enhancers.networks.training.trained import (
+    earlier_stages,
+    load_trained,
+    stage_result,
+    steps_before,
+)
 
 RATE = 2e-4
 PUBLISHED = Recipe(RATE, cosine_decay, adam)
+FAST = Recipe(3e-3, cosine_decay)
+"""Orthogonalised momentum: in five minutes of a CPU it takes the diffusion network further than
+`PUBLISHED` does in fifty."""
 VALIDATION_STEPS = 10
 DEVIATION_BATCHES = 12
 SIDE = 128
@@ -65,6 +74,8 @@ class Plan:
     recipe : Recipe
     part : callable
         What is stored of the network under training.
+    optimizer : str
+        What the card calls the optimiser of the recipe.
     """
 
     network: Callable[[PairedCorpus, int], Network]
@@ -73,6 +84,7 @@ class Plan:
     patches: tuple[Patches, ...]
     recipe: Recipe = PUBLISHED
     part: Callable[[Network], Network] = lambda network: network
+    optimizer: str = "Adam"
 
     def patches_at(self, progress: float) -> Patches:
         """The patches at a share of the budget."""
@@ -111,7 +123,7 @@ def deviations(corpus: PairedCorpus, seed: int) -> tuple[float, ...]:
 
     1 for modalities without images.
     """
-    pairs = Pairs(corpus, seed, crops=1)
+    pairs = Pairs(corpus, seed, fresh=len(corpus.images), kept=1)
     squares: dict[int, list[float]] = {}
     for _ in range(DEVIATION_BATCHES):
         batch = pairs.batch(len(corpus.images), SIDE)
@@ -132,6 +144,8 @@ PLANS: dict[str, Plan] = {
         loss=absolute_loss,
         restore=lambda network, given: network(given.condition),
         patches=GROWING,
+        recipe=FAST,
+        optimizer="Muon and AdamW",
     ),
     "pix2pix": Plan(
         network=lambda corpus, seed: nn.ModuleDict(
@@ -144,7 +158,8 @@ PLANS: dict[str, Plan] = {
         part=lambda network: network["generator"],
     ),
     "diffusion_unet": Plan(
-        network=_diffusion, loss=_conditional, restore=_sample, patches=LARGE,
+        network=_diffusion, loss=_conditional, restore=_sample, patches=GROWING, recipe=FAST,
+        optimizer="Muon and AdamW",
     ),
     "diffusion_unet_published": Plan(
         network=partial(_diffusion, target="image", prediction_type="epsilon"),
@@ -156,12 +171,22 @@ PLANS: dict[str, Plan] = {
 
 def train_restorer(
     which: str, corpus: PairedCorpus, minutes: float, out: Path, device: str, *,
-    seed: int = 0, resume: bool = False,
+    seed: int = 0, resume: bool = False, start: Path | None = None,
 ) -> StageResult:  # fmt: skip
-    """Train the restorer ``which``, a key of `PLANS`, and write it as a folder below ``out``."""
+    """Train the restorer ``which``, a key of `PLANS`, and write it as a folder below ``out``.
+
+    Parameters
+    ----------
+    start : Path, optional
+        Folder of a trained restorer of the same kind, whose training is continued.
+    """
     torch.manual_seed(seed)
     plan = PLANS[which]
-    stage = Stage(which, plan.network(corpus, seed), minutes, out, device, plan.recipe)
+    network, earlier = plan.network(corpus, seed), earlier_stages(start)
+    if start is not None:
+        part = plan.part(network)
+        part.load_state_dict(load_trained(type(part), start / "restorer").state_dict())
+    stage = Stage(which, network, minutes, out, device, plan.recipe)
     known = ValidationPairs(corpus, device)
 
     def score(network: Network) -> float:
@@ -171,7 +196,7 @@ def train_restorer(
     if resume:
         stage.resume()
         best.resume()
-    pairs = Pairs(corpus, seed + stage.steps)
+    pairs = Pairs(corpus, seed + steps_before(earlier, stage) + stage.steps)
 
     def loss() -> Tensor:
         patches = plan.patches_at(stage.progress())
@@ -186,11 +211,11 @@ def train_restorer(
         for what, found in (("degraded", known.degraded()), ("restored", figures))
         for modality, value in found.items()
     }
-    result = StageResult(which, stage.steps, stage.elapsed / 60, stage.loss, validation)
-    network = plan.part(model)
-    network.half().save_pretrained(out / "restorer")
+    result = stage_result(stage, validation, earlier)
+    chosen = plan.part(model)
+    chosen.half().save_pretrained(out / "restorer")
     architectures.scheduler().save_pretrained(out / "scheduler")
-    _write_card(which, out, corpus, result, best.curve, type(network).__name__)
+    _write_card(which, out, corpus, result, best.curve, type(chosen).__name__)
     return result
 
 
@@ -200,6 +225,7 @@ def _write_card(
 ) -> None:  # fmt: skip
     facts = {
         "class": kind,
+        "optimizer": PLANS[which].optimizer,
         "corpus_sha256": corpus.digest,
         "images": {name: [len(part) for part in split] for name, split in corpus.images.items()},
         "subjects": {name: list(counts) for name, counts in corpus.subjects.items()},

@@ -7,7 +7,13 @@ import pytest
 
 from enhancers.errors import ReadingRoomError
 from enhancers.networks.restorers.conditions import MODALITIES
-from enhancers.networks.training.restorers.pairs import ACQUISITIONS, Pairs, degraded, read_pairs
+from enhancers.networks.training.restorers.pairs import (
+    ACQUISITIONS,
+    FIRST,
+    Pairs,
+    degraded,
+    read_pairs,
+)
 
 
 @pytest.fixture(scope="module")
@@ -62,6 +68,21 @@ def test_batches_are_seeded_crops_of_modalities_in_turn() -> None:
         assert images.min() >= -1
         assert images.max() <= 1
     assert np.abs(first.degraded - first.clean).mean((1, 2, 3)).min() > 0.001
+
+
+def test_crops_are_mostly_of_images_degraded_before() -> None:
+    corpus = read_pairs(None, phantoms=10)
+    pairs = Pairs(corpus, 0, fresh=1, kept=5)
+    pairs.batch(3, 64)
+    before = [id(pair) for pool in pairs.pool.values() for pair in pool]
+    assert len(before) == 3 * FIRST
+    pairs.batch(30, 64)
+    after = [id(pair) for pool in pairs.pool.values() for pair in pool]
+    assert len(after) == len(before) + 1
+    assert set(before) < set(after)
+    for _ in range(6):
+        pairs.batch(3, 64)
+    assert {len(pool) for pool in pairs.pool.values()} == {5}
 
 
 def test_levels_are_half_the_published_ones() -> None:

@@ -177,3 +177,6 @@ def test_a_training_writes_a_folder_that_loads(
     assert all(torch.isfinite(weights).all() for weights in network.parameters())
     longer = train_restorer(which, corpus, result.minutes + 0.001, tmp_path, "cpu", resume=True)
     assert longer.steps > result.steps
+    onward = train_restorer(which, corpus, 0.001, tmp_path / "onward", "cpu", start=tmp_path)
+    assert onward.steps > longer.steps
+    assert onward.minutes > longer.minutes
